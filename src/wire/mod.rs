@@ -1,0 +1,7 @@
+//! Bytes to values and back, pure: no file, socket, clock or thread in here.
+//!
+//! Everything that crosses from the game, a database or a client is given its shape in this
+//! room, so that `core` and `io` can speak of it without knowing each other.
+
+pub mod call_error;
+pub mod sql;
