@@ -1,0 +1,64 @@
+//! Environment variables that vpid knows.
+
+use std::path::PathBuf;
+
+use super::nearest::nearest;
+
+/// Every variable that lays something over the file, or that another part of vpid reads.
+pub(super) const KNOWN: &[&str] = &[
+    "VPID_CALL_DEADLINE_MS",
+    "VPID_CONFIG",
+    "VPID_DATABASE_DURABILITY",
+    "VPID_DATABASE_PATH",
+    "VPID_DATABASE_TYPE",
+    "VPID_LEGACY_SECRET",
+    "VPID_LEGACY_SECRET_FILE",
+    "VPID_LOG",
+    "VPID_POLL_MS",
+    "VPID_SCRIPTDATA",
+    "VPID_STATE_DIR",
+    "VPID_WATCH",
+];
+
+/// Looks variables up in the environment of this process, for [`super::load`]. Bytes that are
+/// not UTF-8 are replaced: such a path then shows up as missing, not as unset.
+pub fn process_environment(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+/// A warning for each `VPID_*` name that vpid does not know, for the caller to pass the names
+/// of its environment in: a lookup cannot see a name that is spelt wrong.
+pub fn unknown_variables(names: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut unknown: Vec<String> = names
+        .into_iter()
+        .filter(|name| name.starts_with("VPID_") && !KNOWN.contains(&name.as_str()))
+        .collect();
+    unknown.sort();
+    unknown
+        .into_iter()
+        .map(|name| {
+            let hint = nearest(&name, KNOWN)
+                .map_or(String::new(), |near| format!("; did you mean {near}?"));
+            format!("environment: {name}: vpid knows no such variable{hint}")
+        })
+        .collect()
+}
+
+/// A variable that is set to something: panels and compose files set unused ones to nothing.
+pub(super) fn text(environment: &dyn Fn(&str) -> Option<String>, name: &str) -> Option<String> {
+    environment(name).filter(|value| !value.is_empty())
+}
+
+pub(super) fn path(environment: &dyn Fn(&str) -> Option<String>, name: &str) -> Option<PathBuf> {
+    text(environment, name).map(PathBuf::from)
+}
+
+/// The scriptdata folder and the name of the variable that names it: our own, else the one
+/// that the stock server reads.
+pub(super) fn scriptdata(
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Option<(&'static str, String)> {
+    ["VPID_SCRIPTDATA", "VPI_SCRIPTDATA_DIR"]
+        .into_iter()
+        .find_map(|name| text(environment, name).map(|value| (name, value)))
+}

@@ -1,0 +1,281 @@
+//! The configuration: what the owner wrote, checked, as values the rest of vpid can trust.
+//!
+//! Text goes through two steps. `raw` reads TOML and knows keys, types and lines; `checked`
+//! lays the environment over it and knows what values mean. Both go on after a problem, so
+//! that the owner sees all of them in one go. Nothing here creates or changes a file; whether
+//! the folders work is for `vpid check` to try.
+//!
+//! Relative paths are relative to the folder of the configuration file; those in environment
+//! variables to the current folder.
+
+mod checked;
+mod environment;
+mod hostname;
+mod nearest;
+mod permissions;
+mod raw;
+mod secret;
+mod servers;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+pub use environment::{process_environment, unknown_variables};
+pub use hostname::host_of;
+pub use permissions::{Permissions, RAW_SQL_FUNCTION};
+pub use secret::{PLACEHOLDER_SECRET, Secret, exposure_warning, readable_by_others};
+
+use crate::limits::CONFIG_FILE_BYTES_MAX;
+
+/// Where the configuration is looked for when nobody says where it is, in this order.
+pub const SEARCH_PATHS: [&str; 2] = ["vpid.toml", "/etc/vpid/vpid.toml"];
+
+/// A configuration without problems.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The file it came from; none when the environment said everything.
+    pub path: Option<PathBuf>,
+    /// Journal, caches, queues and rejected files; may not exist yet.
+    pub state_dir: PathBuf,
+    /// At least one; no two with the same folder and hostname.
+    pub servers: Vec<Server>,
+    pub database: Database,
+    pub permissions: Permissions,
+    pub watch: Watch,
+    /// How often folders are looked at where inotify cannot be used, in milliseconds.
+    pub poll_ms: u64,
+    /// How long a call whose caller waits may take before it gets an error, in milliseconds.
+    pub call_deadline_ms: u64,
+    /// What works but should not stay so, as sentences.
+    pub warnings: Vec<String>,
+    /// Files with a secret in them that others than their owner can read. Each has its
+    /// [`exposure_warning`] in `warnings` too.
+    pub exposed: Vec<PathBuf>,
+}
+
+impl Config {
+    /// The server that serves `host` in this folder: the one that names it, else the one that
+    /// takes every host of the folder.
+    pub fn server_for(&self, scriptdata: &Path, host: &str) -> Option<&Server> {
+        let here = || {
+            self.servers
+                .iter()
+                .filter(|server| server.scriptdata == scriptdata)
+        };
+        here()
+            .find(|server| server.hostname.as_deref() == Some(host))
+            .or_else(|| here().find(|server| server.hostname.is_none()))
+    }
+}
+
+/// One `[[server]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// The folder the game writes into; may not exist yet.
+    pub scriptdata: PathBuf,
+    /// Only files of this host, as it stands in file names (`a-z 0-9 _`); none: every host.
+    pub hostname: Option<String>,
+    /// How files of the stock client are believed; none: they are not.
+    pub legacy: Option<Legacy>,
+}
+
+/// What the stock protocol needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Legacy {
+    pub secret: Secret,
+    /// False where a fork of the client sends no identity: then anything is believed.
+    pub identity_required: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Database {
+    Sqlite {
+        path: PathBuf,
+        full_durability: bool,
+    },
+    None,
+}
+
+/// How new call files are noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watch {
+    /// inotify where it works, else polling.
+    Auto,
+    Inotify,
+    Poll,
+}
+
+/// One thing that is wrong with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The file as the owner knows it, or `environment`.
+    pub source: String,
+    /// Counted from 1; none where the problem has no line (a missing file, a variable).
+    pub line: Option<usize>,
+    /// `server.scriptdata`, `VPID_POLL_MS`; empty where no key is to blame.
+    pub key: String,
+    pub message: String,
+}
+
+/// `vpid.toml:12: server.legacy_secret: ...`
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.source)?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        if !self.key.is_empty() {
+            write!(f, ": {}", self.key)?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+/// Reads the configuration from `path`, else from `VPID_CONFIG`, else from the first of
+/// [`SEARCH_PATHS`] that exists, else from the environment alone when that names a scriptdata
+/// folder. `environment` looks a variable up; an empty one counts as not set.
+///
+/// Errors: every problem of the file and the environment, in the order of the lines.
+pub fn load(
+    path: Option<&Path>,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<Config, Vec<Problem>> {
+    load_from(path, &SEARCH_PATHS.map(PathBuf::from), &environment)
+}
+
+fn load_from(
+    path: Option<&Path>,
+    candidates: &[PathBuf],
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Config, Vec<Problem>> {
+    let named = path
+        .map(Path::to_owned)
+        .or_else(|| environment::path(environment, "VPID_CONFIG"));
+    let found = named.or_else(|| candidates.iter().find(|path| path.exists()).cloned());
+    let Some(path) = found else {
+        if environment::scriptdata(environment).is_none() {
+            return Err(vec![Problem {
+                source: "configuration".into(),
+                line: None,
+                key: String::new(),
+                message: format!(
+                    "none of {} exists; `vpid init` writes one, --config FILE names another",
+                    SEARCH_PATHS.join(", ")
+                ),
+            }]);
+        }
+        return parse_as(
+            Source {
+                name: "environment",
+                file: None,
+            },
+            "",
+            Path::new("."),
+            environment,
+        );
+    };
+    let name = path.display().to_string();
+    let fail = |line, message| {
+        Err(vec![Problem {
+            source: name.clone(),
+            line,
+            key: String::new(),
+            message,
+        }])
+    };
+    let bytes = match read_bounded(&path) {
+        Ok(bytes) => bytes,
+        Err(message) => return fail(None, message),
+    };
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = 1 + good.iter().filter(|&&byte| byte == b'\n').count();
+            return fail(
+                Some(line),
+                "is not UTF-8 from here on; save the file as UTF-8".into(),
+            );
+        }
+    };
+    let source = Source {
+        name: &name,
+        file: Some(&path),
+    };
+    parse_as(source, &text, &folder_of(&path), environment)
+}
+
+/// Checks the text of a configuration file whose folder is `base_dir`; problems name it
+/// `vpid.toml`. Secret files it names are read.
+///
+/// Errors: every problem of the text and the environment, in the order of the lines.
+pub fn parse(
+    text: &str,
+    base_dir: &Path,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<Config, Vec<Problem>> {
+    parse_as(
+        Source {
+            name: SEARCH_PATHS[0],
+            file: None,
+        },
+        text,
+        base_dir,
+        &environment,
+    )
+}
+
+/// Where a text comes from.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    /// As problems name it.
+    name: &'a str,
+    file: Option<&'a Path>,
+}
+
+fn parse_as(
+    source: Source<'_>,
+    text: &str,
+    base_dir: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Config, Vec<Problem>> {
+    let (raw, mut problems) = raw::read(source.name, text);
+    let config = checked::check(raw, source, base_dir, environment, &mut problems);
+    if problems.is_empty() {
+        return Ok(config);
+    }
+    problems.sort_by_key(|problem| (problem.line.is_none(), problem.line));
+    problems.dedup();
+    Err(problems)
+}
+
+/// Absolute, so that neither a later change of folder nor a service unit's own idea of the
+/// current folder moves the files.
+fn folder_of(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    absolute
+        .parent()
+        .map_or_else(|| PathBuf::from("/"), Path::to_owned)
+}
+
+fn read_bounded(path: &Path) -> Result<Vec<u8>, String> {
+    let failed = |error| format!("cannot be read: {error}; `vpid init` writes a new one");
+    if path.is_dir() {
+        return Err("is a folder; name the file in it".into());
+    }
+    let file = File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(CONFIG_FILE_BYTES_MAX as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if bytes.len() > CONFIG_FILE_BYTES_MAX {
+        return Err(format!(
+            "is larger than {CONFIG_FILE_BYTES_MAX} bytes, which no configuration is"
+        ));
+    }
+    Ok(bytes)
+}

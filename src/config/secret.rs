@@ -1,0 +1,104 @@
+//! Secrets: read, checked, and kept out of every message.
+
+use std::fmt;
+use std::fs::OpenOptions;
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use crate::limits::{SECRET_BYTES_MAX, SECRET_FILE_BYTES_MAX};
+
+/// What config.example.toml has where the secret belongs.
+pub const PLACEHOLDER_SECRET: &str = "PUT-THE-SECRET-OF-vpi.nut-HERE--";
+
+/// A secret of 1 to [`SECRET_BYTES_MAX`] bytes, each in 35..=126. `==` is for comparing
+/// configurations; what a caller sent is compared elsewhere, in constant time.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Vec<u8>);
+
+impl Secret {
+    /// Errors: a sentence that says what is wrong and holds nothing of the text.
+    pub fn new(text: &[u8]) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("is empty; `vpid init` makes a secret".into());
+        }
+        if text == PLACEHOLDER_SECRET.as_bytes() {
+            return Err(
+                "is still the placeholder of the example; put the secret here that \
+                        GetSecret in vpi.nut returns"
+                    .into(),
+            );
+        }
+        if let Some(at) = text.iter().position(|byte| !(35..=126).contains(byte)) {
+            return Err(format!(
+                "character {} is none the protocol can carry; use letters, digits and signs, \
+                 without space, `!` and `\"`, and the same text in vpi.nut",
+                String::from_utf8_lossy(&text[..at]).chars().count() + 1
+            ));
+        }
+        if text.len() > SECRET_BYTES_MAX {
+            return Err(format!(
+                "is {} characters long; every answer carries it twice, so use at most \
+                 {SECRET_BYTES_MAX}",
+                text.len()
+            ));
+        }
+        Ok(Self(text.to_vec()))
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// The bytes of a secret file, without the newline an editor puts at its end. Whoever the
+/// owner points us to may be a link (as panels and containers make them), but not a pipe that
+/// would hold the start up.
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+    let failed = |error| format!("{} cannot be read: {error}", path.display());
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32)
+        .open(path)
+        .map_err(failed)?;
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(format!(
+            "{} is not a file; name the file with the secret",
+            path.display()
+        ));
+    }
+    let mut bytes = Vec::new();
+    file.take(SECRET_FILE_BYTES_MAX as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if bytes.len() > SECRET_FILE_BYTES_MAX {
+        return Err(format!(
+            "{} is larger than {SECRET_FILE_BYTES_MAX} bytes, which no secret is",
+            path.display()
+        ));
+    }
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+        if bytes.last() == Some(&b'\r') {
+            bytes.pop();
+        }
+    }
+    Ok(bytes)
+}
+
+/// Whether the group or everybody may read the file; false when it cannot be asked.
+pub fn readable_by_others(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o044 != 0)
+}
+
+/// What to say about a file with a secret in it that others can read.
+pub fn exposure_warning(path: &Path) -> String {
+    let path = path.display();
+    format!("{path}: others can read the secret in this file; run: chmod 600 {path}")
+}

@@ -1,0 +1,115 @@
+//! Secrets, and the files that a configuration and its secrets come from.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+
+#[test]
+fn secrets_stay_out_of_sight() {
+    let config = good(&server(""));
+    assert!(!format!("{config:?}").contains("ABCDEFGHIJ"), "{config:?}");
+    for bad in [
+        "with space ABCDEFGHIJ",
+        "quote\\\"ABCDEFGHIJ",
+        "ABCDEFGHIJ\\n",
+        "\u{e9}ABCDEFGHIJ",
+    ] {
+        let text = server("").replace(&format!("'{SECRET}'"), &format!("\"{bad}\""));
+        let found = parse_with(&text, &[]).unwrap_err();
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(
+            found[0].starts_with("vpid.toml:3: server.legacy_secret: character "),
+            "{found:?}"
+        );
+        assert!(!found[0].contains("ABCDEFGHIJ"), "{found:?}");
+    }
+    let long = server("").replace(SECRET, &"x".repeat(1025));
+    refused(
+        &long,
+        &[],
+        &["vpid.toml:3: server.legacy_secret: is 1025 characters long"],
+    );
+}
+
+#[test]
+fn secret_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("legacy.secret");
+    let text = server("").replace(
+        &format!("legacy_secret = '{SECRET}'"),
+        "legacy_secret_file = \"legacy.secret\"",
+    );
+    let read = || parse(&text, dir.path(), set(&[]));
+    let message = |result: Result<Config, Vec<Problem>>| result.unwrap_err()[0].to_string();
+
+    assert!(message(read()).contains("legacy.secret cannot be read: No such file"));
+    for ending in ["", "\n", "\r\n"] {
+        std::fs::write(&file, format!("{SECRET}{ending}")).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let config = read().unwrap();
+        let legacy = config.servers[0].legacy.as_ref().unwrap();
+        assert_eq!(legacy.secret.as_bytes(), SECRET.as_bytes(), "{ending:?}");
+        assert!(config.warnings.is_empty() && config.exposed.is_empty());
+    }
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let config = read().unwrap();
+    assert!(config.exposed.iter().eq([&file]));
+    assert_eq!(config.warnings, [exposure_warning(&file)]);
+
+    std::fs::write(&file, vec![b'x'; 4097]).unwrap();
+    assert!(message(read()).contains("larger than 4096 bytes"));
+    std::fs::remove_file(&file).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &file,
+        rustix::fs::FileType::Fifo,
+        0o600.into(),
+        0,
+    )
+    .unwrap();
+    assert!(message(read()).contains("is not a file"));
+}
+
+#[test]
+fn the_file_is_found_or_not_needed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second) = (
+        dir.path().join("first.toml"),
+        dir.path().join("second.toml"),
+    );
+    let candidates = [first.clone(), second.clone()];
+    let from = |path: Option<&Path>, variables: &[(&str, &str)]| {
+        load_from(path, &candidates, &set(variables))
+    };
+    let message = |result: Result<Config, Vec<Problem>>| result.unwrap_err()[0].to_string();
+
+    assert!(message(from(None, &[])).contains("`vpid init` writes one"));
+    let enough = [
+        ("VPI_SCRIPTDATA_DIR", "/tf/scriptdata"),
+        ("VPID_LEGACY_SECRET", SECRET),
+    ];
+    let config = from(None, &enough).unwrap();
+    assert_eq!(config.path, None);
+    assert_eq!(config.servers[0].scriptdata, Path::new("/tf/scriptdata"));
+    assert!(
+        message(from(None, &enough[..1])).starts_with("environment: server: has no legacy_secret")
+    );
+
+    std::fs::write(&second, server("")).unwrap();
+    std::fs::set_permissions(&second, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let config = from(None, &[]).unwrap();
+    assert_eq!(config.path.as_ref(), Some(&second));
+    assert_eq!(config.state_dir, dir.path().join("state"));
+    assert!(config.exposed.iter().eq([&second]));
+    std::fs::set_permissions(&second, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(from(None, &[]).unwrap().exposed.is_empty());
+
+    assert!(message(from(Some(&first), &[])).contains("first.toml: cannot be read: No such file"));
+    let named = [("VPID_CONFIG", first.to_str().unwrap())];
+    assert!(message(from(None, &named)).contains("first.toml"));
+    assert!(message(from(Some(dir.path()), &[])).contains("is a folder"));
+    std::fs::write(&first, b"watch = \"auto\"\n# caf\xe9\n").unwrap();
+    assert!(message(from(None, &[])).contains("first.toml:2: is not UTF-8"));
+    std::fs::write(&first, vec![b'#'; CONFIG_FILE_BYTES_MAX + 1]).unwrap();
+    assert!(message(from(None, &[])).contains("is larger than"));
+}
