@@ -100,3 +100,39 @@ const _: () = {
     assert!(CALL_DEADLINE_MS_MIN <= CALL_DEADLINE_MS_DEFAULT);
     assert!(CALL_DEADLINE_MS_DEFAULT <= CALL_DEADLINE_MS_MAX);
 };
+
+/// A look at a taken file that the game is still writing is repeated this often, 1 ms apart.
+pub const TAKE_RETRIES_MAX: u32 = 20;
+/// Up to this size an input file is read to see whether it is blank.
+pub const BLANK_INPUT_BYTES_MAX: u64 = 64;
+/// Rejected files kept, in count and in bytes.
+pub const REJECTED_FILES_MAX: usize = 200;
+pub const REJECTED_BYTES_MAX: u64 = 16 << 20;
+
+/// How often everything is looked at in spite of inotify, and how many such looks it takes
+/// until a folder that seems unchanged is read all the same.
+pub const SWEEP_MS: u64 = 5_000;
+pub const SWEEPS_FOR_FULL_SCAN: u32 = 12;
+/// The same where the folder is polled.
+pub const POLLS_FOR_FULL_SCAN: u32 = 100;
+/// A folder that changed this recently may have changed again within one file system granule.
+pub const SCAN_TRUST_MS: u64 = 2_000;
+/// Waiting files that are remembered by name; beyond, the folder is scanned again.
+pub const WAITING_FILES_MAX: usize = 100_000;
+/// File names that were complained about.
+pub const COMPLAINTS_MAX: usize = 1_000;
+/// A call file without its closing NUL is set aside after this long.
+pub const UNFINISHED_MS: u64 = 5_000;
+/// Files taken in one turn, before the loop looks at everything else again.
+pub const TURN_FILES_MAX: usize = 128;
+/// SQL jobs are handed to the lane when so many have come together, at the end of a turn anyway.
+pub const SUBMIT_JOBS_MIN: usize = 256;
+/// A turn that takes longer is logged.
+pub const SLOW_TURN_MS: u64 = 20;
+/// After SIGTERM, what runs may go on for this long.
+pub const STOP_MS: u64 = 5_000;
+/// Answers of an earlier run that lie in an input file are left to the client for this long:
+/// then every caller has timed out.
+pub const FOREIGN_INPUT_MS: u64 = 4_000;
+/// How long the SQL lane may take to end after that.
+pub const LANE_STOP_MS: u64 = 1_000;

@@ -136,6 +136,10 @@ impl Core {
         self.calls.has_room(self.hosts.find(folder, host))
     }
 
+    pub fn find_host(&self, folder: FolderId, name: &str) -> Option<HostId> {
+        self.hosts.find(folder, name)
+    }
+
     /// Calls that have been taken and not yet done.
     pub fn running(&self) -> usize {
         self.calls.running()

@@ -1,1 +1,272 @@
-//! daemon
+//! The shell: descriptors, clock, threads. One turn is events, core, effects.
+
+mod effects;
+mod folders;
+mod inputs;
+pub mod poller;
+mod turn;
+pub mod wheel;
+
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::config::{self, Config, Database, Watch};
+use crate::core::{Core, Event, FileId, FolderId, HostId, Now, Timer};
+use crate::io::lock::{LockError, StateLock};
+use crate::io::rejected::Rejected;
+use crate::io::seen::Seen;
+use crate::io::sql::{Lane, SqliteSettings};
+use crate::limits;
+use crate::wire::sql;
+
+use folders::Watched;
+use inputs::Inputs;
+use poller::Poller;
+use wheel::Wheel;
+
+/// What the loop itself waits for, besides the core's timers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Due {
+    Core(Timer),
+    /// Look at every folder and every unsettled input file.
+    Sweep,
+    /// Look at folders that are polled.
+    Poll,
+    /// An input file of an earlier run may have become old enough.
+    Input(HostId),
+    /// After SIGTERM: no more patience.
+    Stop,
+}
+
+/// A call file that this run holds.
+struct OpenFile {
+    folder: FolderId,
+    /// Its present name in the folder.
+    name: String,
+}
+
+pub struct Daemon {
+    config: Config,
+    started: Instant,
+    core: Core,
+    poller: Poller,
+    wheel: Wheel<Due>,
+    events: VecDeque<Event>,
+    folders: Vec<Watched>,
+    next_folder: FolderId,
+    open_files: HashMap<FileId, OpenFile>,
+    last_file: FileId,
+    inputs: Inputs,
+    seen: Seen,
+    rejected: Rejected,
+    lane: Option<Lane>,
+    lane_results: mpsc::Receiver<Vec<sql::Done>>,
+    /// Gathered in a turn and handed over together.
+    jobs: Vec<sql::Job>,
+    remember: Vec<(u64, FileId)>,
+    stopping: bool,
+    _lock: StateLock,
+}
+
+/// Serves until SIGTERM or SIGINT. `config_path` is read again on SIGHUP. The error is a sentence
+/// for the operator.
+pub fn run(config: Config, config_path: Option<PathBuf>) -> Result<(), String> {
+    let mut daemon = Daemon::start(config)?;
+    log::info!("vpid {} serves {}", env!("CARGO_PKG_VERSION"), daemon.describe());
+    loop {
+        let wake = daemon.wait()?;
+        if wake.stop {
+            daemon.stop();
+        }
+        if wake.reload {
+            daemon.reload(config_path.as_deref());
+        }
+        daemon.turn(wake);
+        if daemon.stopping && daemon.is_done() {
+            return daemon.finish();
+        }
+    }
+}
+
+impl Daemon {
+    fn start(config: Config) -> Result<Self, String> {
+        let state = config.state_dir.display().to_string();
+        std::fs::create_dir_all(&config.state_dir)
+            .map_err(|error| format!("{state}: the state folder cannot be made ({error}); correct `state_dir`"))?;
+        let lock = StateLock::take(&config.state_dir).map_err(|error| held(&state, &error))?;
+        let unusable = |error| format!("{state}: the state folder cannot be used ({error})");
+        let (seen, identities) = Seen::open(&config.state_dir).map_err(unusable)?;
+        let rejected = Rejected::open(&config.state_dir).map_err(unusable)?;
+        let poller = Poller::new(config.watch != Watch::Poll)
+            .map_err(|error| format!("the system gives no descriptors to wait on ({error})"))?;
+        let started = Instant::now();
+        let (results, lane_results) = mpsc::channel();
+        let lane = start_lane(&config, started, results, poller.waker());
+        let mut daemon = Self {
+            core: Core::new(&config, &[]),
+            started,
+            poller,
+            wheel: Wheel::new(),
+            events: VecDeque::new(),
+            folders: Vec::new(),
+            next_folder: 0,
+            open_files: HashMap::new(),
+            last_file: identities.iter().map(|(_, file)| *file).max().unwrap_or(0),
+            inputs: Inputs::default(),
+            seen,
+            rejected,
+            lane,
+            lane_results,
+            jobs: Vec::new(),
+            remember: Vec::new(),
+            stopping: false,
+            _lock: lock,
+            config,
+        };
+        daemon.core.restore_identities(identities.into_iter());
+        daemon.open_folders()?;
+        for warning in &daemon.config.warnings {
+            log::warn!("{warning}");
+        }
+        daemon.wheel.set(Due::Sweep, limits::SWEEP_MS);
+        daemon.set_poll_timer();
+        Ok(daemon)
+    }
+
+    fn now(&self) -> Now {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        Now { mono_ms: self.started.elapsed().as_millis() as u64, wall_s: wall.as_secs() as i64 }
+    }
+
+    /// Gives each folder of the configuration its number, opens the new ones and closes those
+    /// that are gone.
+    fn open_folders(&mut self) -> Result<(), String> {
+        let may_watch = self.config.watch != Watch::Poll;
+        let wanted: Vec<PathBuf> = self.config.servers.iter().map(|s| s.scriptdata.clone()).collect();
+        self.folders.retain_mut(|folder| {
+            let stays = wanted.contains(&folder.path);
+            if !stays {
+                folder.close(&self.poller);
+            }
+            stays
+        });
+        let mut numbers = Vec::new();
+        for path in &wanted {
+            let known = self.folders.iter().find(|folder| folder.path == *path);
+            numbers.push(match known {
+                Some(folder) => folder.id,
+                None => {
+                    let mut folder = Watched::new(self.next_folder, path);
+                    folder.open(&self.poller, may_watch)?;
+                    self.folders.push(folder);
+                    self.next_folder += 1;
+                    self.next_folder - 1
+                }
+            });
+        }
+        self.core.reconfigure(&self.config, &numbers);
+        Ok(())
+    }
+
+    fn set_poll_timer(&mut self) {
+        if self.folders.iter().any(Watched::is_polled) {
+            self.wheel.set(Due::Poll, self.now().mono_ms + self.config.poll_ms);
+        } else {
+            self.wheel.cancel(Due::Poll);
+        }
+    }
+
+    /// SIGHUP: takes a good configuration over; a bad one is reported and the old one stays.
+    fn reload(&mut self, path: Option<&std::path::Path>) {
+        let new = match config::load(path, config::process_environment) {
+            Ok(new) => new,
+            Err(problems) => {
+                for problem in &problems {
+                    log::error!("{problem}");
+                }
+                log::error!("the configuration was not reloaded: the old one stays in force");
+                return;
+            }
+        };
+        let old = &self.config;
+        if (&new.state_dir, &new.database, new.watch) != (&old.state_dir, &old.database, old.watch) {
+            log::warn!("state_dir, watch and [database] change with the next start only");
+        }
+        let kept = Config {
+            state_dir: old.state_dir.clone(),
+            database: old.database.clone(),
+            watch: old.watch,
+            ..new
+        };
+        let before = std::mem::replace(&mut self.config, kept);
+        if let Err(problem) = self.open_folders() {
+            log::error!("{problem}");
+            log::error!("the configuration was not reloaded: the old one stays in force");
+            self.config = before;
+            if let Err(problem) = self.open_folders() {
+                log::error!("{problem}");
+            }
+        } else {
+            log::info!("the configuration was reloaded: vpid serves {}", self.describe());
+        }
+        self.set_poll_timer();
+    }
+
+    fn describe(&self) -> String {
+        let folders: Vec<String> = self.folders.iter().map(|f| f.path.display().to_string()).collect();
+        folders.join(", ")
+    }
+
+    /// SIGTERM: no new file is taken, what runs may finish.
+    fn stop(&mut self) {
+        if !self.stopping {
+            log::info!("stopping: {} calls are under way", self.core.running());
+            self.stopping = true;
+            self.wheel.set(Due::Stop, self.now().mono_ms + limits::STOP_MS);
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.core.running() == 0 || !self.wheel.is_set(&Due::Stop)
+    }
+
+    fn finish(self) -> Result<(), String> {
+        let left = self.core.running();
+        if let Some(lane) = self.lane {
+            lane.stop(Duration::from_millis(limits::LANE_STOP_MS));
+        }
+        if left > 0 {
+            log::warn!("{left} calls were not done in time: their files stay and are taken up at the next start");
+        }
+        log::info!("stopped");
+        Ok(())
+    }
+}
+
+fn held(state: &str, error: &LockError) -> String {
+    match error {
+        LockError::Held(Some(pid)) => {
+            format!("{state}: another vpid (process {pid}) holds this state folder; stop it, or give this one its own state_dir")
+        }
+        LockError::Held(None) => format!("{state}: another process holds this state folder; stop it, or give this vpid its own state_dir"),
+        LockError::Io(error) => format!("{state}: the state folder cannot be locked ({error}); check its owner and permissions"),
+    }
+}
+
+fn start_lane(
+    config: &Config,
+    started: Instant,
+    results: mpsc::Sender<Vec<sql::Done>>,
+    waker: poller::Waker,
+) -> Option<Lane> {
+    let Database::Sqlite { path, full_durability } = &config.database else { return None };
+    let settings = SqliteSettings { path: path.clone(), full_durability: *full_durability };
+    let on_done = move |done| {
+        // The loop is gone only when the program ends.
+        let _ = results.send(done);
+        waker.wake();
+    };
+    Some(Lane::start(settings, started, on_done))
+}

@@ -1,1 +1,8 @@
-//! io
+//! The only code that blocks: files, databases, and later sockets and processes.
+
+pub mod files;
+pub mod lock;
+pub mod random;
+pub mod rejected;
+pub mod seen;
+pub mod sql;

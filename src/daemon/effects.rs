@@ -1,0 +1,84 @@
+//! Carrying out what the core decided, and setting files aside.
+
+use super::{Daemon, Due};
+use crate::core::{Effect, Event, FileId, HostId};
+use crate::io::random;
+use crate::wire::answer_file;
+use crate::wire::legacy;
+
+impl Daemon {
+    pub(super) fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Remember { identity, file } => self.remember.push((identity, file)),
+            Effect::Sql(job) => self.jobs.push(*job),
+            Effect::WriteAnswers { host, answers } => {
+                let ok = self.write_answers(host, &answers);
+                self.events.push_back(Event::AnswersWritten { host, ok });
+            }
+            Effect::LookAtInput { host } => self.look_at_input(host),
+            Effect::Remove { file } => self.remove(file),
+            Effect::Reject { file, reason } => {
+                if let Some(open) = self.open_files.remove(&file)
+                    && let Some(place) = self.folders.iter().position(|f| f.id == open.folder)
+                {
+                    self.set_aside(place, &open.name, file, &reason);
+                }
+            }
+            Effect::SetTimer { timer, at_ms } => self.wheel.set(Due::Core(timer), at_ms),
+            Effect::CancelTimer(timer) => self.wheel.cancel(Due::Core(timer)),
+        }
+    }
+
+    fn write_answers(&mut self, host: HostId, answers: &[(String, String)]) -> bool {
+        let wall_s = self.now().wall_s;
+        let Some((folder_id, name)) = self.core.host(host) else { return false };
+        let Some(secret) = self.core.secret(host) else { return false };
+        let watched = self.folders.iter().find(|f| f.id == folder_id);
+        let Some(folder) = watched.and_then(|watched| watched.folder.as_ref()) else { return false };
+        let text = if answers.is_empty() {
+            String::new()
+        } else {
+            let identity = legacy::seal(secret, wall_s, random::bytes());
+            let answers = answers.iter().map(|(token, value)| (token.as_str(), value.as_str()));
+            answer_file::pack(answers, &identity)
+        };
+        match self.inputs.write(host, name, folder, &text) {
+            Ok(()) => true,
+            Err(error) => {
+                log::error!("{}: answers for {name} cannot be written ({error}); trying again; check space and permissions", folder.path().display());
+                false
+            }
+        }
+    }
+
+    fn remove(&mut self, file: FileId) {
+        let Some(open) = self.open_files.remove(&file) else { return };
+        let watched = self.folders.iter().find(|f| f.id == open.folder);
+        let Some(folder) = watched.and_then(|watched| watched.folder.as_ref()) else { return };
+        if let Err(error) = folder.remove(&open.name) {
+            // It comes back at the next start, where the journal knows what it did.
+            log::error!("{}: {} cannot be removed ({error})", folder.path().display(), open.name);
+        }
+    }
+
+    /// Moves a file to `rejected/`; where that fails it stays where it is, and is not read again
+    /// in this run.
+    pub(super) fn set_aside(&mut self, place: usize, name: &str, stamp: FileId, reason: &str) {
+        let Ok(folder) = self.folders[place].open_folder() else { return };
+        match self.rejected.keep(folder, name, stamp, reason) {
+            Ok(kept) => log::warn!("{name} was set aside: {reason}; it is kept as {}", kept.display()),
+            Err(error) => {
+                let problem = format!("{reason}; and it cannot be set aside ({error})");
+                self.complain(place, name, &problem);
+            }
+        }
+    }
+
+    /// Says once what is wrong with a file.
+    pub(super) fn complain(&mut self, place: usize, name: &str, problem: &str) {
+        let watched = &mut self.folders[place];
+        if watched.complain(name) {
+            log::warn!("{}/{name}: {problem}", watched.path.display());
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The scriptdata folders: which files wait in them, and in which order they were written.
+//!
+//! The scan is the truth: at start, after lost hints, and on a slow sweep. Hints only make it
+//! fast. A folder that nobody changed is not read again, so thousands of files of others cost
+//! nothing.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::core::FolderId;
+use crate::io::files::{Folder, is_remote};
+use crate::io::lock::lock_folder;
+use crate::limits;
+use crate::wire::names::{self, Kind};
+
+use super::poller::Poller;
+
+/// A file that waits to be taken, in the order of its writing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Waiting {
+    pub mtime_ns: i64,
+    /// The client's own clock, for files written within one granule of the file system's.
+    client_time: (i64, i64),
+    pub name: String,
+    pub host: String,
+    pub what: What,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum What {
+    Restart,
+    Calls,
+    /// Taken by an earlier run, under this id.
+    Taken(u64),
+}
+
+pub struct Watched {
+    pub id: FolderId,
+    pub path: PathBuf,
+    /// `None` while the folder cannot be opened.
+    pub folder: Option<Folder>,
+    /// The inotify watch; `None`: polled.
+    watch: Option<i32>,
+    waiting: Vec<Waiting>,
+    /// When the folder had last changed at the last scan.
+    scanned_ns: Option<i64>,
+    sweeps: u32,
+    must_scan: bool,
+    /// Files without their closing NUL, and when they were first seen so.
+    pub unfinished: HashMap<String, u64>,
+    /// Files that were complained about: once is enough.
+    complained: HashSet<String>,
+    unreachable: bool,
+    /// Files wait for room, not for us: nothing is to be done until calls are.
+    pub blocked: bool,
+}
+
+impl Watched {
+    pub fn new(id: FolderId, path: &Path) -> Self {
+        Self {
+            id,
+            path: path.to_path_buf(),
+            folder: None,
+            watch: None,
+            waiting: Vec::new(),
+            scanned_ns: None,
+            sweeps: 0,
+            must_scan: true,
+            unfinished: HashMap::new(),
+            complained: HashSet::new(),
+            unreachable: false,
+            blocked: false,
+        }
+    }
+
+    /// Opens the folder and watches it. An error names what is to be done; it is tried again at
+    /// the next sweep.
+    pub fn open(&mut self, poller: &Poller, may_watch: bool) -> Result<(), String> {
+        let path = self.path.display();
+        let folder = Folder::open(&self.path).map_err(|error| {
+            format!("{path}: the scriptdata folder cannot be opened ({error}); correct `scriptdata` or make the folder")
+        })?;
+        if !lock_folder(folder.fd()) {
+            return Err(format!("{path}: another vpid serves this folder; stop it first (one vpid serves all hosts of a folder)"));
+        }
+        self.watch = if may_watch && !is_remote(&self.path) { poller.watch(&self.path) } else { None };
+        self.folder = Some(folder);
+        self.must_scan = true;
+        Ok(())
+    }
+
+    pub fn close(&mut self, poller: &Poller) {
+        if let Some(watch) = self.watch.take() {
+            poller.unwatch(watch);
+        }
+        self.folder = None;
+    }
+
+    pub fn is_polled(&self) -> bool {
+        self.watch.is_none()
+    }
+
+    pub fn has_watch(&self, watch: i32) -> bool {
+        self.watch == Some(watch)
+    }
+
+    pub fn scan_soon(&mut self) {
+        self.must_scan = true;
+    }
+
+    /// A file was written or renamed. True when it is an input file: its host is given back.
+    pub fn hint<'a>(&mut self, name: &'a str) -> Option<&'a str> {
+        let parsed = names::parse(name)?;
+        let (what, client_time) = match parsed.kind {
+            Kind::Input => return Some(parsed.host),
+            // Our own renames; files of an earlier run are found by the first scan.
+            Kind::Taken { .. } => return None,
+            Kind::Restart => (What::Restart, (0, 0)),
+            Kind::Calls { unix, tick } => (What::Calls, (unix, tick)),
+        };
+        let mtime_ns = self.folder.as_ref()?.mtime_ns(name)?;
+        self.waiting.push(Waiting {
+            mtime_ns,
+            client_time,
+            name: name.to_string(),
+            host: parsed.host.to_string(),
+            what,
+        });
+        None
+    }
+
+    /// The slow look at everything: is the folder still there, has it changed?
+    pub fn sweep(&mut self, poller: &Poller, may_watch: bool) {
+        self.sweeps += 1;
+        if self.folder.as_ref().is_some_and(|folder| !folder.is_current()) {
+            self.close(poller);
+        }
+        if self.folder.is_none() {
+            match self.open(poller, may_watch) {
+                Ok(()) => log::info!("{}: the folder is there again", self.path.display()),
+                Err(problem) if !self.unreachable => log::error!("{problem}"),
+                Err(_) => {}
+            }
+            self.unreachable = self.folder.is_none();
+        }
+        let Some(folder) = &self.folder else { return };
+        let changed_ns = folder.changed_ns().ok();
+        // A change within the granule of the last scan leaves no mark: look once more.
+        let fresh = self.scanned_ns.is_none_or(|scanned| changed_ns.is_none_or(|changed| changed != scanned));
+        let patience = if self.is_polled() {
+            limits::POLLS_FOR_FULL_SCAN
+        } else {
+            limits::SWEEPS_FOR_FULL_SCAN
+        };
+        if fresh || self.sweeps.is_multiple_of(patience) {
+            self.must_scan = true;
+        }
+    }
+
+    /// Scans if there is reason to. `taken` is true for files that this run has taken itself.
+    pub fn scan_if_needed(&mut self, is_open: impl Fn(u64) -> bool) {
+        let (true, Some(folder)) = (self.must_scan, &self.folder) else { return };
+        self.must_scan = false;
+        let before = folder.changed_ns().ok();
+        let mut found = Vec::new();
+        let result = folder.scan(|name, parsed| {
+            let (what, client_time) = match parsed.kind {
+                Kind::Input => return,
+                Kind::Restart => (What::Restart, (0, 0)),
+                Kind::Calls { unix, tick } => (What::Calls, (unix, tick)),
+                Kind::Taken { id, .. } if is_open(id) => return,
+                Kind::Taken { id, unix, tick } => (What::Taken(id), (unix, tick)),
+            };
+            found.push((what, client_time, name.to_string(), parsed.host.to_string()));
+        });
+        if let Err(error) = result {
+            log::error!("{}: the folder cannot be read ({error}); trying again", self.path.display());
+            return;
+        }
+        self.waiting.clear();
+        for (what, client_time, name, host) in found {
+            if let Some(mtime_ns) = folder.mtime_ns(&name) {
+                self.waiting.push(Waiting { mtime_ns, client_time, name, host, what });
+            }
+        }
+        // Only a folder that has been quiet for a while may be skipped later.
+        let quiet = before.filter(|changed| is_older(*changed, limits::SCAN_TRUST_MS));
+        self.scanned_ns = quiet;
+    }
+
+    /// Takes the waiting files, oldest first. What is not used now comes back by [`Self::keep`].
+    pub fn take_waiting(&mut self) -> Vec<Waiting> {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.sort();
+        waiting
+    }
+
+    pub fn keep(&mut self, waiting: impl Iterator<Item = Waiting>) {
+        self.waiting.extend(waiting);
+        if self.waiting.len() > limits::WAITING_FILES_MAX {
+            self.waiting.clear();
+            self.must_scan = true;
+        }
+    }
+
+    /// Whether there are files to be taken at once.
+    pub fn has_work(&self) -> bool {
+        self.folder.is_some() && (self.must_scan || (!self.waiting.is_empty() && !self.blocked))
+    }
+
+    /// Whether this is the first complaint about a file.
+    pub fn complain(&mut self, name: &str) -> bool {
+        if self.complained.len() > limits::COMPLAINTS_MAX {
+            self.complained.clear();
+        }
+        self.complained.insert(name.to_string())
+    }
+
+    pub fn open_folder(&self) -> io::Result<&Folder> {
+        self.folder.as_ref().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    }
+}
+
+fn is_older(unix_ns: i64, age_ms: u64) -> bool {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.is_ok_and(|now| now.as_nanos() as i128 - unix_ns as i128 > age_ms as i128 * 1_000_000)
+}

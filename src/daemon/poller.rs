@@ -1,0 +1,164 @@
+//! What wakes the loop: changes in folders, signals, results from lanes, and the clock.
+//!
+//! Everything is a descriptor. The watch is a hint only: what it misses, a later scan finds.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::fs::inotify;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+/// What happened while the loop slept.
+#[derive(Default)]
+pub struct Wake {
+    pub stop: bool,
+    pub reload: bool,
+    /// A lane has results.
+    pub lanes: bool,
+    /// Watch number and file name of what was written or renamed.
+    pub hints: Vec<(i32, String)>,
+    /// Hints were lost: everything must be scanned.
+    pub overflow: bool,
+}
+
+/// Wakes the loop from another thread.
+#[derive(Clone)]
+pub struct Waker(Arc<OwnedFd>);
+
+impl Waker {
+    pub fn wake(&self) {
+        // A full counter wakes as well.
+        let _ = rustix::io::write(&*self.0, &1u64.to_ne_bytes());
+    }
+}
+
+struct Signals {
+    wake: UnixStream,
+    stop: Arc<AtomicBool>,
+    reload: Arc<AtomicBool>,
+}
+
+impl Signals {
+    fn register() -> io::Result<Self> {
+        let (wake, write) = UnixStream::pair()?;
+        wake.set_nonblocking(true)?;
+        let (stop, reload) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        for (signal, flag) in [(SIGTERM, &stop), (SIGINT, &stop), (SIGHUP, &reload)] {
+            // The flag first: whoever is woken finds it set.
+            signal_hook::flag::register(signal, Arc::clone(flag))?;
+            signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
+        }
+        Ok(Self { wake, stop, reload })
+    }
+}
+
+pub struct Poller {
+    inotify: Option<OwnedFd>,
+    signals: Signals,
+    lanes: Arc<OwnedFd>,
+}
+
+impl Poller {
+    /// `watch` false: no inotify, the caller polls.
+    pub fn new(watch: bool) -> io::Result<Self> {
+        let flags = inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK;
+        let inotify = match watch.then(|| inotify::init(flags)) {
+            None => None,
+            Some(Ok(fd)) => Some(fd),
+            Some(Err(error)) => {
+                log::warn!("inotify is not to be had ({error}): folders are polled instead");
+                None
+            }
+        };
+        let lanes = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Self { inotify, signals: Signals::register()?, lanes: Arc::new(lanes) })
+    }
+
+    pub fn waker(&self) -> Waker {
+        Waker(Arc::clone(&self.lanes))
+    }
+
+    /// Watches a folder; gives the number that its hints carry. `None`: it must be polled.
+    pub fn watch(&self, path: &Path) -> Option<i32> {
+        let inotify = self.inotify.as_ref()?;
+        let flags = inotify::WatchFlags::CLOSE_WRITE
+            | inotify::WatchFlags::MOVED_TO
+            | inotify::WatchFlags::ONLYDIR;
+        match inotify::add_watch(inotify, path, flags) {
+            Ok(watch) => Some(watch),
+            Err(error) => {
+                log::warn!("{} cannot be watched ({error}): it is polled instead", path.display());
+                None
+            }
+        }
+    }
+
+    pub fn unwatch(&self, watch: i32) {
+        if let Some(inotify) = &self.inotify {
+            let _ = inotify::remove_watch(inotify, watch);
+        }
+    }
+
+    /// Sleeps until something happens, at most for so long; `None`: without bound.
+    pub fn wait(&mut self, timeout_ms: Option<u64>) -> io::Result<Wake> {
+        let mut fds = vec![
+            PollFd::new(&self.signals.wake, PollFlags::IN),
+            PollFd::new(&*self.lanes, PollFlags::IN),
+        ];
+        if let Some(inotify) = &self.inotify {
+            fds.push(PollFd::new(inotify, PollFlags::IN));
+        }
+        let timeout = timeout_ms.map(|ms| Timespec {
+            tv_sec: (ms / 1000) as i64,
+            tv_nsec: (ms % 1000 * 1_000_000) as i64,
+        });
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+        drop(fds);
+        let mut wake = Wake::default();
+        if ready[0] {
+            drain(&self.signals.wake);
+            wake.stop = self.signals.stop.swap(false, Ordering::Relaxed);
+            wake.reload = self.signals.reload.swap(false, Ordering::Relaxed);
+        }
+        if ready[1] {
+            drain(&*self.lanes);
+            wake.lanes = true;
+        }
+        if ready.get(2).is_some_and(|ready| *ready) {
+            self.read_hints(&mut wake);
+        }
+        Ok(wake)
+    }
+
+    fn read_hints(&self, wake: &mut Wake) {
+        let Some(inotify) = &self.inotify else { return };
+        let mut buffer = [MaybeUninit::uninit(); 16 * 1024];
+        let mut reader = inotify::Reader::new(inotify, &mut buffer);
+        // One buffer a turn: what is left wakes the next one at once.
+        while let Ok(event) = reader.next() {
+            if event.events().contains(inotify::ReadFlags::QUEUE_OVERFLOW) {
+                wake.overflow = true;
+            } else if let Some(Ok(name)) = event.file_name().map(|name| name.to_str()) {
+                wake.hints.push((event.wd(), name.to_string()));
+            }
+            if reader.is_buffer_empty() {
+                break;
+            }
+        }
+    }
+}
+
+fn drain(fd: impl AsFd) {
+    let mut buffer = [0; 64];
+    while rustix::io::read(&fd, &mut buffer).is_ok_and(|read| read == buffer.len()) {}
+}

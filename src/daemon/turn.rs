@@ -1,0 +1,222 @@
+//! One turn of the loop: wait, gather what happened, let the core decide, hand the work over.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use super::folders::{Waiting, What};
+use super::poller::Wake;
+use super::{Daemon, Due, OpenFile};
+use crate::config::Watch;
+use crate::core::{Event, FileId, FolderId, HostId, InputState, TakenFile};
+use crate::io::files::Take;
+use crate::limits;
+use crate::wire::names;
+
+impl Daemon {
+    /// Sleeps until something happens or the next timer is due; not at all while files wait.
+    pub(super) fn wait(&mut self) -> Result<Wake, String> {
+        let now_ms = self.now().mono_ms;
+        let busy = !self.stopping && self.folders.iter().any(|folder| folder.has_work());
+        let timeout_ms = match self.wheel.next_ms() {
+            _ if busy => Some(0),
+            next => next.map(|due| due.saturating_sub(now_ms)),
+        };
+        self.poller.wait(timeout_ms).map_err(|error| format!("waiting for events failed ({error})"))
+    }
+
+    pub(super) fn turn(&mut self, wake: Wake) {
+        let began = Instant::now();
+        while let Ok(done) = self.lane_results.try_recv() {
+            self.events.push_back(Event::SqlDone(done));
+        }
+        self.take_hints(wake);
+        self.take_timers();
+        self.drain_events();
+        let files = if self.stopping { 0 } else { self.take_files() };
+        self.hand_over();
+        let took = began.elapsed();
+        if took.as_millis() as u64 > limits::SLOW_TURN_MS {
+            log::warn!("a turn took {} ms ({files} files); is the disk slow?", took.as_millis());
+        }
+    }
+
+    fn take_hints(&mut self, wake: Wake) {
+        if wake.overflow {
+            log::warn!("the system dropped file notices: scanning");
+            self.folders.iter_mut().for_each(|folder| folder.scan_soon());
+            self.look_at_unsettled_inputs();
+        }
+        for (watch, name) in wake.hints {
+            let Some(folder) = self.folders.iter_mut().find(|f| f.has_watch(watch)) else { continue };
+            let id = folder.id;
+            if let Some(host) = folder.hint(&name)
+                && let Some(host) = self.core.find_host(id, host)
+            {
+                self.look_at_input(host);
+            }
+        }
+    }
+
+    fn take_timers(&mut self) {
+        let now = self.now();
+        while let Some(due) = self.wheel.pop_due(now.mono_ms) {
+            match due {
+                Due::Core(timer) => self.events.push_back(Event::Timer(timer)),
+                Due::Sweep => {
+                    self.sweep(|_| true);
+                    self.wheel.set(Due::Sweep, now.mono_ms + limits::SWEEP_MS);
+                }
+                Due::Poll => {
+                    self.sweep(|folder| folder.is_polled());
+                    self.set_poll_timer();
+                }
+                Due::Input(host) => self.look_at_input(host),
+                // Being gone from the wheel is the message.
+                Due::Stop => {}
+            }
+        }
+    }
+
+    fn sweep(&mut self, which: impl Fn(&super::folders::Watched) -> bool) {
+        let may_watch = self.config.watch != Watch::Poll;
+        for folder in self.folders.iter_mut().filter(|folder| which(folder)) {
+            folder.sweep(&self.poller, may_watch);
+        }
+        self.look_at_unsettled_inputs();
+    }
+
+    fn look_at_unsettled_inputs(&mut self) {
+        for host in self.inputs.unsettled() {
+            self.look_at_input(host);
+        }
+    }
+
+    /// Tells the core what stands in an input file, where that is news.
+    pub(super) fn look_at_input(&mut self, host: HostId) {
+        let Some((folder, name)) = self.core.host(host) else { return };
+        let Some(watched) = self.folders.iter().find(|f| f.id == folder) else { return };
+        let Some(folder) = &watched.folder else { return };
+        let state = self.inputs.look(host, name, folder);
+        if state == InputState::Foreign {
+            let again = self.now().mono_ms + limits::FOREIGN_INPUT_MS;
+            self.wheel.set(Due::Input(host), again);
+        }
+        if state != InputState::Ours {
+            self.events.push_back(Event::Input { host, state });
+        }
+    }
+
+    /// Lets the core decide on everything that has come together.
+    pub(super) fn drain_events(&mut self) {
+        while let Some(event) = self.events.pop_front() {
+            let effects = self.core.on(event, self.now());
+            for effect in effects {
+                self.carry_out(effect);
+            }
+        }
+    }
+
+    /// Takes waiting files, oldest first, while there is room for their calls.
+    fn take_files(&mut self) -> usize {
+        let mut taken = 0;
+        for place in 0..self.folders.len() {
+            let open_files = &self.open_files;
+            self.folders[place].scan_if_needed(|id| open_files.contains_key(&id));
+            let waiting = self.folders[place].take_waiting();
+            let mut later = Vec::new();
+            for file in waiting {
+                let id = self.folders[place].id;
+                let room = taken < limits::TURN_FILES_MAX && self.core.has_room(id, &file.host);
+                if !self.core.serves(id, &file.host) {
+                    continue;
+                }
+                if !room {
+                    later.push(file);
+                    continue;
+                }
+                taken += 1;
+                self.take_file(place, id, file);
+                self.drain_events();
+                if self.jobs.len() >= limits::SUBMIT_JOBS_MIN {
+                    self.hand_over();
+                }
+            }
+            self.folders[place].blocked = !later.is_empty() && taken < limits::TURN_FILES_MAX;
+            self.folders[place].keep(later.into_iter());
+        }
+        taken
+    }
+
+    fn take_file(&mut self, place: usize, folder_id: FolderId, waiting: Waiting) {
+        let Waiting { name, host, mtime_ns, what, .. } = waiting;
+        let Ok(folder) = self.folders[place].open_folder() else { return };
+        let (file, taken_name, take) = match what {
+            What::Restart => {
+                if let Err(error) = folder.remove(&name) {
+                    return self.complain(place, &name, &format!("it cannot be removed ({error})"));
+                }
+                return self.events.push_back(Event::Restart { folder: folder_id, host, mtime_ns });
+            }
+            What::Calls => {
+                let file = self.next_file_id();
+                let taken_name = names::taken(&name, file);
+                let take = self.folders[place].open_folder().and_then(|f| f.take(&name, &taken_name));
+                (file, taken_name, take)
+            }
+            What::Taken(id) => (id, name.clone(), folder.read_taken(&name)),
+        };
+        match take {
+            Ok(Take::Taken { bytes, mtime_ns }) => {
+                self.folders[place].unfinished.remove(&name);
+                self.open_files.insert(file, OpenFile { folder: folder_id, name: taken_name });
+                let recovered = matches!(what, What::Taken(_));
+                let file = TakenFile { folder: folder_id, host, file, bytes, mtime_ns, recovered };
+                self.events.push_back(Event::Calls(file));
+            }
+            Ok(Take::Unfinished { .. }) => self.wait_for_the_end(place, &name, &taken_name, file),
+            Ok(Take::TooLarge { size }) => {
+                let max = limits::CALL_FILE_BYTES_MAX;
+                self.set_aside(place, &name, file, &format!("it has {size} bytes, more than {max}"));
+            }
+            Ok(Take::NotAFile) => self.complain(place, &name, "it is not a plain file, and is left alone"),
+            Ok(Take::Gone) => {}
+            Err(error) => self.complain(place, &name, &format!("it cannot be taken ({error})")),
+        }
+    }
+
+    /// A file without its closing NUL: the game is writing it, or died over it.
+    fn wait_for_the_end(&mut self, place: usize, name: &str, taken_name: &str, file: FileId) {
+        let now_ms = self.now().mono_ms;
+        let folder = &mut self.folders[place];
+        let first = *folder.unfinished.entry(name.to_string()).or_insert(now_ms);
+        if now_ms - first < limits::UNFINISHED_MS {
+            return;
+        }
+        folder.unfinished.remove(name);
+        let held = folder.open_folder().is_ok_and(|folder| folder.mtime_ns(taken_name).is_some());
+        let present = if held { taken_name } else { name };
+        self.set_aside(place, present, file, "it has no closing NUL: its writing was cut short");
+    }
+
+    /// A new id: the time, but never one that was used before.
+    fn next_file_id(&mut self) -> FileId {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_micros() as u64);
+        self.last_file = now.max(self.last_file + 1);
+        while self.open_files.contains_key(&self.last_file) {
+            self.last_file += 1;
+        }
+        self.last_file
+    }
+
+    /// Hands the gathered work over: identities are written down before their calls run.
+    fn hand_over(&mut self) {
+        if !self.remember.is_empty() {
+            if let Err(error) = self.seen.add(&self.remember) {
+                log::error!("{}: identities cannot be written down ({error}); after a restart a copied file could pass; free some space", self.config.state_dir.display());
+            }
+            self.remember.clear();
+        }
+        if let (false, Some(lane)) = (self.jobs.is_empty(), &self.lane) {
+            lane.submit(std::mem::take(&mut self.jobs));
+        }
+    }
+}

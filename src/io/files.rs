@@ -1,0 +1,298 @@
+//! A scriptdata folder: bounded reads of what games write, whole writes of what they read.
+//!
+//! Everything in the folder is hostile: no link is followed, no open blocks, no size is
+//! believed, and what is not a plain file is left alone. All calls go by the folder's own
+//! descriptor, so nobody can put another folder in its place.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawMode};
+
+use crate::limits;
+use crate::wire::{answer_file, names};
+
+/// What tells one state of a file from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    inode: u64,
+    size: u64,
+    pub mtime_ns: i64,
+}
+
+impl Stamp {
+    /// In bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+}
+
+/// What came of taking a call file.
+#[derive(Debug)]
+pub enum Take {
+    /// It is ours now, under its taken name; the text before the closing NUL.
+    Taken { bytes: Vec<u8>, mtime_ns: i64 },
+    /// No closing NUL yet.
+    Unfinished { mtime_ns: i64 },
+    /// Larger than any client writes. Still in its place.
+    TooLarge { size: u64 },
+    /// A link, a folder, a FIFO: left alone.
+    NotAFile,
+    /// Somebody else was faster.
+    Gone,
+}
+
+/// What an input file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    Empty,
+    Holds(Stamp),
+}
+
+pub struct Folder {
+    path: PathBuf,
+    fd: OwnedFd,
+    /// The mode for files that the game must be able to write.
+    mode: Mode,
+}
+
+impl Folder {
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = fs::open(path, flags, Mode::empty())?;
+        let owner = fs::fstat(&fd)?.st_uid;
+        // The game empties what we write. Where it runs as another user, it needs to be let in.
+        let same_user = owner == rustix::process::geteuid().as_raw();
+        let mode = Mode::from_raw_mode(if same_user { 0o664 } else { 0o666 });
+        Ok(Self { path: path.to_path_buf(), fd, mode })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// When an entry was last made, renamed or removed, unix nanoseconds.
+    pub fn changed_ns(&self) -> io::Result<i64> {
+        let stat = fs::fstat(&self.fd)?;
+        Ok(nanoseconds(stat.st_mtime as i64, stat.st_mtime_nsec as i64))
+    }
+
+    /// Whether the folder still has its name: a folder that was replaced must be opened anew.
+    pub fn is_current(&self) -> bool {
+        let here = fs::stat(&self.path);
+        let (Ok(here), Ok(ours)) = (here, fs::fstat(&self.fd)) else { return false };
+        (here.st_dev, here.st_ino) == (ours.st_dev, ours.st_ino)
+    }
+
+    /// Calls `each` with every name that the protocol knows.
+    pub fn scan(&self, mut each: impl FnMut(&str, names::Name<'_>)) -> io::Result<()> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = fs::openat(&self.fd, c".", flags, Mode::empty())?;
+        let mut buffer = Vec::with_capacity(32 * 1024);
+        let mut entries = fs::RawDir::new(fd, buffer.spare_capacity_mut());
+        while let Some(entry) = entries.next() {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().to_str() else { continue };
+            if let Some(parsed) = names::parse(name) {
+                each(name, parsed);
+            }
+        }
+        Ok(())
+    }
+
+    /// The modification time of a plain file, unix nanoseconds; `None` for anything else.
+    pub fn mtime_ns(&self, name: &str) -> Option<i64> {
+        let stat = fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        is_plain(stat.st_mode).then(|| stamp(&stat).mtime_ns)
+    }
+
+    /// Takes a call file: reads it whole and renames it to `taken`, so that its name is free for
+    /// the game again. A game that opened it in between writes into what we hold, and that is
+    /// read again.
+    pub fn take(&self, name: &str, taken: &str) -> io::Result<Take> {
+        let (bytes, before) = match self.read_complete(name)? {
+            Ok(read) => read,
+            Err(other) => return Ok(other),
+        };
+        match fs::renameat(&self.fd, name, &self.fd, taken) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::NOENT) => return Ok(Take::Gone),
+            Err(error) => return Err(error.into()),
+        }
+        let after = fs::statat(&self.fd, taken, AtFlags::SYMLINK_NOFOLLOW)?;
+        if stamp(&after) == before {
+            return Ok(Take::Taken { bytes, mtime_ns: before.mtime_ns });
+        }
+        // Rare and short: the game truncated it just then, and is about to write.
+        for _ in 0..limits::TAKE_RETRIES_MAX {
+            if let Ok((bytes, stamp)) = self.read_complete(taken)? {
+                return Ok(Take::Taken { bytes, mtime_ns: stamp.mtime_ns });
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        Ok(Take::Unfinished { mtime_ns: stamp(&after).mtime_ns })
+    }
+
+    /// Reads a file that was taken by an earlier run.
+    pub fn read_taken(&self, taken: &str) -> io::Result<Take> {
+        Ok(match self.read_complete(taken)? {
+            Ok((bytes, stamp)) => Take::Taken { bytes, mtime_ns: stamp.mtime_ns },
+            Err(other) => other,
+        })
+    }
+
+    fn read_complete(&self, name: &str) -> io::Result<Result<(Vec<u8>, Stamp), Take>> {
+        let Some(file) = self.open_plain(name)? else { return Ok(Err(Take::Gone)) };
+        let stat = fs::fstat(&file)?;
+        if !is_plain(stat.st_mode) {
+            return Ok(Err(Take::NotAFile));
+        }
+        let stamp = stamp(&stat);
+        if stamp.size > limits::CALL_FILE_BYTES_MAX as u64 {
+            return Ok(Err(Take::TooLarge { size: stamp.size }));
+        }
+        let mut bytes = Vec::with_capacity(stamp.size as usize + 1);
+        file.take(limits::CALL_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+        if bytes.last() != Some(&0) || bytes.len() as u64 != stamp.size {
+            return Ok(Err(Take::Unfinished { mtime_ns: stamp.mtime_ns }));
+        }
+        // The engine ends a text at its first NUL.
+        let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+        bytes.truncate(end);
+        Ok(Ok((bytes, stamp)))
+    }
+
+    /// Opens without following a link and without waiting for a writer at a FIFO's other end.
+    /// `None`: there is no such file, or nothing that could be a plain one.
+    fn open_plain(&self, name: &str) -> io::Result<Option<File>> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        match fs::openat(&self.fd, name, flags, Mode::empty()) {
+            Ok(fd) => Ok(Some(File::from(fd))),
+            Err(rustix::io::Errno::NOENT) => Ok(None),
+            Err(rustix::io::Errno::LOOP | rustix::io::Errno::NXIO) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub fn remove(&self, name: &str) -> io::Result<()> {
+        match fs::unlinkat(&self.fd, name, AtFlags::empty()) {
+            Err(rustix::io::Errno::NOENT) => Ok(()),
+            other => Ok(other?),
+        }
+    }
+
+    /// Looks at what stands in an input file.
+    pub fn input(&self, name: &str) -> io::Result<Input> {
+        let Some(file) = self.open_plain(name)? else { return Ok(Input::Empty) };
+        let stat = fs::fstat(&file)?;
+        if !is_plain(stat.st_mode) {
+            return Ok(Input::Empty);
+        }
+        let stamp = stamp(&stat);
+        if stamp.size > limits::BLANK_INPUT_BYTES_MAX {
+            return Ok(Input::Holds(stamp));
+        }
+        let mut bytes = Vec::new();
+        file.take(limits::BLANK_INPUT_BYTES_MAX).read_to_end(&mut bytes)?;
+        Ok(if answer_file::is_empty(&bytes) { Input::Empty } else { Input::Holds(stamp) })
+    }
+
+    /// Puts a whole file in the place of an input file. It is not synced: an answer is worth
+    /// nothing after a power cut.
+    pub fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<Stamp> {
+        let temporary = format!("{name}.vpid");
+        let written = self.write_new(&temporary, bytes).and_then(|stamp| {
+            fs::renameat(&self.fd, temporary.as_str(), &self.fd, name)?;
+            Ok(stamp)
+        });
+        if written.is_err() {
+            let _ = fs::unlinkat(&self.fd, temporary.as_str(), AtFlags::empty());
+        }
+        written
+    }
+
+    fn write_new(&self, name: &str, bytes: &[u8]) -> io::Result<Stamp> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = match fs::openat(&self.fd, name, flags, self.mode) {
+            // Left over from a crash.
+            Err(rustix::io::Errno::EXIST) => {
+                fs::unlinkat(&self.fd, name, AtFlags::empty())?;
+                fs::openat(&self.fd, name, flags, self.mode)?
+            }
+            other => other?,
+        };
+        let mut file = File::from(fd);
+        if self.mode.as_raw_mode() & 0o002 != 0 {
+            // Past the umask: the game is another user.
+            fs::fchmod(&file, self.mode)?;
+        }
+        file.write_all(bytes)?;
+        Ok(stamp(&fs::fstat(&file)?))
+    }
+
+    /// Moves a file out of the folder, to `target` elsewhere; copies where that is another
+    /// file system.
+    pub fn move_out(&self, name: &str, target: &Path) -> io::Result<()> {
+        match fs::renameat(&self.fd, name, fs::CWD, target) {
+            Err(rustix::io::Errno::XDEV) => {
+                let Some(source) = self.open_plain(name)? else { return Ok(()) };
+                let mut copy = File::create(target)?;
+                io::copy(&mut source.take(limits::REJECTED_BYTES_MAX), &mut copy)?;
+                copy.sync_all()?;
+                self.remove(name)
+            }
+            other => Ok(other?),
+        }
+    }
+}
+
+/// Writes a file so that after a crash it is there whole or not at all: written beside, synced,
+/// renamed, and the folder synced. Readable by its owner only.
+pub fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(parent)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    File::open(parent)?.sync_all()
+}
+
+fn is_plain(mode: RawMode) -> bool {
+    FileType::from_raw_mode(mode) == FileType::RegularFile
+}
+
+fn stamp(stat: &fs::Stat) -> Stamp {
+    Stamp {
+        inode: stat.st_ino,
+        size: stat.st_size as u64,
+        mtime_ns: nanoseconds(stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+    }
+}
+
+fn nanoseconds(seconds: i64, nanoseconds: i64) -> i64 {
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
+}
+
+/// File systems on which inotify does not see what other machines do, by their magic numbers
+/// (statfs(2)): NFS, SMB (two), CIFS, 9P, FUSE, AFS, Ceph.
+pub fn is_remote(path: &Path) -> bool {
+    const REMOTE: [u32; 8] = [
+        0x6969,
+        0x517b,
+        0xfe53_4d42,
+        0xff53_4d42,
+        0x0102_1997,
+        0x6573_5546,
+        0x6b41_4653,
+        0x00c3_6400,
+    ];
+    fs::statfs(path).is_ok_and(|info| REMOTE.contains(&(info.f_type as u32)))
+}
+
