@@ -3,6 +3,64 @@
 /// Longest explanation that goes with an error to the game.
 pub const ERROR_DETAIL_BYTES_MAX: usize = 200;
 
+/// Longest host name that is believed (the stock client makes them from `hostname`).
+pub const HOST_BYTES_MAX: usize = 128;
+/// Largest call file that is read. A stock client with hundreds of calls stays far below.
+pub const CALL_FILE_BYTES_MAX: usize = 1 << 20;
+/// Most calls in one file; a file with more is set aside.
+pub const FILE_CALLS_MAX: usize = 4096;
+/// Longest token, function or script name of a call.
+pub const CALL_NAME_BYTES_MAX: usize = 256;
+/// Deepest nesting of what a game sends (the stock encoder gives up at 32).
+pub const JSON_DEPTH_MAX: usize = 64;
+/// Longest secret of the stock protocol (usually 128).
+pub const SECRET_BYTES_MAX: usize = 1024;
+
+/// Identities that the replay guard remembers.
+pub const IDENTITIES_MAX: usize = 65_536;
+/// An identity is believed this long beside the time of its file.
+pub const IDENTITY_AGE_S_MAX: u64 = 120;
+/// Time zones reach from -12 to +14 hours, and the client adds five.
+pub const CLOCK_OFFSET_S_MAX: i64 = 20 * 3600;
+/// A clock that steps (summer time) does not step again for this long.
+pub const CLOCK_STEP_MS_MIN: u64 = 12 * 3600 * 1000;
+/// Above this many hosts, those that have been silent are forgotten.
+pub const HOSTS_KEPT_MAX: usize = 256;
+/// A host is silent after this long.
+pub const HOST_IDLE_MS: u64 = 3600 * 1000;
+
+/// An answer file never exceeds this (the stock server's own bound).
+pub const ANSWER_FILE_BYTES_MAX: usize = 16_000;
+/// The engine's `FileToString` reads nothing larger.
+pub const ENGINE_READ_BYTES_MAX: usize = 16_384;
+/// A stock caller times out 3 s after writing, and looks for that every 0.5 s.
+pub const REPEAT_AFTER_CALL_MS: u64 = 3_600;
+/// A late answer is repeated at least for two of the client's slow reads.
+pub const REPEAT_AFTER_FETCH_MS: u64 = 2_100;
+/// A stock client reads every 11 ticks (165 ms) at most.
+pub const REPEAT_GAP_MS: u64 = 120;
+/// While a call runs, repetitions wait for its answer, but not longer.
+pub const REPEAT_HOLD_MS: u64 = 1_000;
+/// An answer that nobody fetches is dropped after this long.
+pub const ANSWER_EXPIRES_MS: u64 = 30_000;
+/// Answers kept for one host, in count and in bytes.
+pub const HOST_ANSWERS_MAX: usize = 8_192;
+pub const HOST_ANSWER_BYTES_MAX: usize = 4 << 20;
+/// After a failed write of answers, the next try.
+pub const ANSWER_RETRY_MS: u64 = 1_000;
+
+const _: () = assert!(ANSWER_FILE_BYTES_MAX <= ENGINE_READ_BYTES_MAX);
+const _: () = assert!(2 * SECRET_BYTES_MAX + 96 < ANSWER_FILE_BYTES_MAX / 2);
+const _: () = assert!(REPEAT_GAP_MS < 11 * 15);
+/// Answers of one host that are kept to be repeated.
+pub const HOST_REPEATS_MAX: usize = 1_024;
+
+/// Calls that may be under way at once, of all hosts and of one. Beyond, files wait in their
+/// folder. Both are soft by one file, which may hold [`FILE_CALLS_MAX`].
+pub const CALLS_RUNNING_MAX: usize = 16_384;
+pub const HOST_CALLS_RUNNING_MAX: usize = 8_192;
+/// Call files that are taken and not finished.
+pub const FILES_OPEN_MAX: usize = 4_096;
 /// Largest configuration file that is read.
 pub const CONFIG_FILE_BYTES_MAX: usize = 1 << 20;
 

@@ -1,0 +1,397 @@
+//! The answers of one host: which stand in its input file, which are to be repeated, which are
+//! past their time.
+//!
+//! A stock client forgets callbacks when several answers come in one read: it deletes from the
+//! table over which it iterates. It ignores answers that it does not wait for. So an answer is
+//! shown again until its caller must have timed out, never-fetched ones first, in the pace at
+//! which the client reads; and what lies unfetched in the file is replaced, so that the first
+//! read after a call finds its answer.
+//!
+//! An answer moves from `waiting` to `shown` to `fetched`, and between the last two while it is
+//! repeated.
+
+use std::collections::{HashSet, VecDeque};
+
+use super::{FileId, InputState, Now};
+use crate::limits;
+use crate::wire::answer_file;
+
+struct Answer {
+    token: String,
+    /// Encoded for the stock decoder.
+    value: String,
+    /// The call file it belongs to, which must not go before the answer was shown.
+    file: FileId,
+    /// When the call was taken.
+    arrived_ms: u64,
+    /// When this is dropped: unfetched ones after a while, fetched ones when their caller must
+    /// have timed out.
+    expires_ms: u64,
+    /// The last time that somebody emptied the file with this in it.
+    fetched_ms: Option<u64>,
+    /// Was in the file once: its call file does not wait for it any more.
+    reported: bool,
+}
+
+impl Answer {
+    fn bytes(&self) -> usize {
+        answer_file::entry_bytes(&self.token, &self.value)
+    }
+}
+
+/// What is believed to be in the input file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Input {
+    #[default]
+    Unknown,
+    Empty,
+    Foreign,
+    /// What we wrote. `sure`: whoever empties it has read just this.
+    Ours {
+        sure: bool,
+    },
+    /// A write is under way; its outcome comes with the next event.
+    Writing {
+        sure: bool,
+    },
+}
+
+/// What to put into the input file: tokens and encoded values. Empty means: empty it.
+pub type Content = Vec<(String, String)>;
+
+#[derive(Default)]
+pub struct Answers {
+    /// Never fetched and not in the file, oldest first.
+    waiting: VecDeque<Answer>,
+    /// In the file.
+    shown: Vec<Answer>,
+    /// Fetched at least once, the one fetched longest ago first.
+    fetched: VecDeque<Answer>,
+    waiting_bytes: usize,
+    input: Input,
+    /// No repetition before this, so that a fresh answer is not kept waiting behind it.
+    hold_repeats_until_ms: u64,
+    /// After a failed write.
+    retry_ms: u64,
+}
+
+impl Answers {
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.shown.is_empty() && self.fetched.is_empty()
+    }
+
+    /// Takes an answer in. `value` is encoded and fits into a file.
+    pub fn push(&mut self, token: String, value: String, file: FileId, arrived_ms: u64, now: Now) {
+        let answer = Answer {
+            token,
+            value,
+            file,
+            arrived_ms,
+            expires_ms: now.mono_ms + limits::ANSWER_EXPIRES_MS,
+            fetched_ms: None,
+            reported: false,
+        };
+        self.waiting_bytes += answer.bytes();
+        self.waiting.push_back(answer);
+    }
+
+    /// A call of this host is under way: its answer is worth more than a repetition.
+    pub fn hold_repeats(&mut self, now: Now) {
+        self.hold_repeats_until_ms = now.mono_ms + limits::REPEAT_HOLD_MS;
+    }
+
+    /// No call of this host is under way any more.
+    pub fn release_repeats(&mut self) {
+        self.hold_repeats_until_ms = 0;
+    }
+
+    /// The input file was looked at.
+    pub fn input_is(&mut self, state: InputState, now: Now) {
+        self.input = match (state, self.input) {
+            (InputState::Empty, Input::Ours { sure }) => {
+                self.fetched(sure, now);
+                Input::Empty
+            }
+            // Emptied just before our rename: what was read cannot be told.
+            (InputState::Empty, Input::Writing { .. }) => Input::Writing { sure: false },
+            (InputState::Empty, _) => Input::Empty,
+            (InputState::Foreign, _) => Input::Foreign,
+            (InputState::Ours, input) => input,
+        }
+    }
+
+    /// The client emptied the file: it has read what stood there. A lone answer cannot be lost.
+    fn fetched(&mut self, sure: bool, now: Now) {
+        let delivered = sure && self.shown.len() == 1;
+        for mut answer in self.shown.drain(..) {
+            if delivered {
+                continue;
+            }
+            if answer.fetched_ms.is_none() {
+                let after_call = answer.arrived_ms + limits::REPEAT_AFTER_CALL_MS;
+                answer.expires_ms = after_call.max(now.mono_ms + limits::REPEAT_AFTER_FETCH_MS);
+            }
+            answer.fetched_ms = Some(now.mono_ms);
+            self.fetched.push_back(answer);
+        }
+    }
+
+    /// What is to be written now, if anything.
+    pub fn next_content(&mut self, now: Now, secret_bytes: usize) -> Option<Content> {
+        if now.mono_ms < self.retry_ms {
+            return None;
+        }
+        let room = limits::ANSWER_FILE_BYTES_MAX - answer_file::frame_bytes(secret_bytes);
+        let worth_it = match self.input {
+            Input::Empty => !self.waiting.is_empty() || self.repeat_is_due(now),
+            Input::Ours { .. } => self.shown.is_empty() || self.next_fits(room),
+            Input::Unknown | Input::Foreign | Input::Writing { .. } => false,
+        };
+        if !worth_it {
+            return None;
+        }
+        let sure = self.input == Input::Empty;
+        self.take_back();
+        self.choose(now, room);
+        self.input = Input::Writing { sure };
+        Some(self.shown.iter().map(|answer| (answer.token.clone(), answer.value.clone())).collect())
+    }
+
+    fn repeat_is_due(&self, now: Now) -> bool {
+        now.mono_ms >= self.hold_repeats_until_ms
+            && self.fetched.front().is_some_and(|answer| is_due(answer, now))
+    }
+
+    /// Whether the next waiting answer fits beside those in the file that nobody has fetched.
+    fn next_fits(&self, room: usize) -> bool {
+        let unfetched = self.shown.iter().filter(|answer| answer.fetched_ms.is_none());
+        let used: usize = unfetched.map(Answer::bytes).sum();
+        self.waiting.front().is_some_and(|next| used + next.bytes() <= room)
+    }
+
+    /// Puts what is in the file back to where it came from.
+    fn take_back(&mut self) {
+        for answer in self.shown.drain(..).rev() {
+            if answer.fetched_ms.is_some() {
+                self.fetched.push_front(answer);
+            } else {
+                self.waiting_bytes += answer.bytes();
+                self.waiting.push_front(answer);
+            }
+        }
+    }
+
+    /// Moves what goes into the next file to `shown`: those nobody has fetched, then
+    /// repetitions, as many as fit in order.
+    fn choose(&mut self, now: Now, mut room: usize) {
+        let mut tokens = HashSet::new();
+        while let Some(next) = self.waiting.front() {
+            // A token that stands twice voids the file for the stock decoder.
+            if next.bytes() > room || !tokens.insert(next.token.clone()) {
+                break;
+            }
+            room -= next.bytes();
+            self.waiting_bytes -= next.bytes();
+            self.shown.extend(self.waiting.pop_front());
+        }
+        while let Some(next) = self.fetched.front() {
+            if !is_due(next, now) || next.bytes() > room || !tokens.insert(next.token.clone()) {
+                break;
+            }
+            room -= next.bytes();
+            self.shown.extend(self.fetched.pop_front());
+        }
+    }
+
+    /// The outcome of the write. Gives the files of answers that were shown for the first time.
+    pub fn written(&mut self, ok: bool, now: Now) -> Vec<FileId> {
+        let Input::Writing { sure } = self.input else { return Vec::new() };
+        if !ok {
+            self.take_back();
+            self.input = Input::Empty;
+            self.retry_ms = now.mono_ms + limits::ANSWER_RETRY_MS;
+            return Vec::new();
+        }
+        self.input = if self.shown.is_empty() { Input::Empty } else { Input::Ours { sure } };
+        let first_time = self.shown.iter_mut().filter(|answer| !answer.reported);
+        first_time.map(|answer| (answer.reported = true, answer.file).1).collect()
+    }
+
+    /// Drops what is past its time, and what is too much. Gives the files of those never shown.
+    pub fn expire(&mut self, now: Now) -> Vec<FileId> {
+        let mut dropped = Vec::new();
+        while let Some(oldest) = self.waiting.front() {
+            let too_much = self.waiting.len() > limits::HOST_ANSWERS_MAX
+                || self.waiting_bytes > limits::HOST_ANSWER_BYTES_MAX;
+            if now.mono_ms < oldest.expires_ms && !too_much {
+                break;
+            }
+            self.waiting_bytes -= oldest.bytes();
+            dropped.extend(self.waiting.pop_front().filter(|a| !a.reported).map(|a| a.file));
+        }
+        // While a write is under way its answers stay: their outcome is not known yet.
+        if !matches!(self.input, Input::Writing { .. }) {
+            self.shown.retain(|answer| now.mono_ms < answer.expires_ms);
+        }
+        self.fetched.retain(|answer| now.mono_ms < answer.expires_ms);
+        while self.fetched.len() > limits::HOST_REPEATS_MAX {
+            self.fetched.pop_front();
+        }
+        dropped
+    }
+
+    /// When [`Self::expire`] or [`Self::next_content`] will next have something to say by
+    /// themselves.
+    pub fn next_due_ms(&self, now: Now) -> Option<u64> {
+        let expiries = [
+            self.waiting.front().map(|answer| answer.expires_ms),
+            self.shown.iter().map(|answer| answer.expires_ms).min(),
+            self.fetched.iter().map(|answer| answer.expires_ms).min(),
+        ];
+        let write = if self.input == Input::Empty && !self.waiting.is_empty() {
+            Some(self.retry_ms)
+        } else if self.input == Input::Empty {
+            let due = self.fetched.front().map(due_ms);
+            due.map(|due| due.max(self.hold_repeats_until_ms).max(self.retry_ms))
+        } else {
+            None
+        };
+        let soonest = expiries.into_iter().chain([write]).flatten().min();
+        soonest.map(|due| due.max(now.mono_ms + 1))
+    }
+
+    /// The map is over: nothing of it is sent any more. Gives the files of those never shown.
+    pub fn clear(&mut self) -> Vec<FileId> {
+        let answers = self.waiting.drain(..).chain(self.shown.drain(..)).chain(self.fetched.drain(..));
+        let dropped = answers.filter(|answer| !answer.reported).map(|answer| answer.file).collect();
+        self.waiting_bytes = 0;
+        // The file itself is looked at again: what stands there is of the old map.
+        self.input = Input::Unknown;
+        dropped
+    }
+}
+
+/// A stock client reads no faster than that.
+fn due_ms(answer: &Answer) -> u64 {
+    answer.fetched_ms.map_or(0, |fetched| fetched + limits::REPEAT_GAP_MS)
+}
+
+fn is_due(answer: &Answer, now: Now) -> bool {
+    due_ms(answer) <= now.mono_ms
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(mono_ms: u64) -> Now {
+        Now { mono_ms, wall_s: 0 }
+    }
+
+    fn with(tokens: &[&str]) -> Answers {
+        let mut answers = Answers::default();
+        answers.input_is(InputState::Empty, at(0));
+        for token in tokens {
+            answers.push(token.to_string(), "1".into(), 7, 0, at(0));
+        }
+        answers
+    }
+
+    fn write(answers: &mut Answers, now: Now) -> Option<Vec<String>> {
+        let content = answers.next_content(now, 128)?;
+        answers.written(true, now);
+        Some(content.into_iter().map(|(token, _)| token).collect())
+    }
+
+    #[test]
+    fn an_answer_is_repeated_until_its_caller_has_timed_out() {
+        let mut answers = with(&["a", "b"]);
+        assert_eq!(write(&mut answers, at(1)).unwrap(), ["a", "b"]);
+        answers.input_is(InputState::Empty, at(100));
+        assert_eq!(write(&mut answers, at(101)), None, "not before the client can read again");
+        assert_eq!(write(&mut answers, at(100 + limits::REPEAT_GAP_MS)).unwrap(), ["a", "b"]);
+        answers.input_is(InputState::Empty, at(1000));
+        assert!(answers.expire(at(limits::REPEAT_AFTER_CALL_MS)).is_empty());
+        assert!(answers.is_idle());
+    }
+
+    #[test]
+    fn a_lone_answer_that_was_fetched_is_delivered() {
+        let mut answers = with(&["a"]);
+        assert_eq!(write(&mut answers, at(1)).unwrap(), ["a"]);
+        answers.input_is(InputState::Empty, at(100));
+        assert!(answers.is_idle());
+    }
+
+    #[test]
+    fn a_lone_answer_that_replaced_another_file_is_repeated_all_the_same() {
+        let mut answers = with(&["a", "b"]);
+        write(&mut answers, at(1));
+        answers.input_is(InputState::Empty, at(100));
+        write(&mut answers, at(300));
+        answers.expire(at(limits::REPEAT_AFTER_CALL_MS + 1));
+        answers.push("c".into(), "1".into(), 8, 3700, at(3700));
+        assert_eq!(write(&mut answers, at(3700)).unwrap(), ["c"]);
+        answers.input_is(InputState::Empty, at(3701));
+        assert!(!answers.is_idle(), "the client may have read the old file just before");
+    }
+
+    #[test]
+    fn a_fresh_answer_replaces_what_nobody_has_fetched_and_nothing_is_dropped() {
+        let mut answers = with(&["a"]);
+        assert_eq!(write(&mut answers, at(1)).unwrap(), ["a"]);
+        answers.push("b".into(), "1".into(), 8, 2, at(2));
+        assert_eq!(write(&mut answers, at(2)).unwrap(), ["a", "b"]);
+    }
+
+    #[test]
+    fn answers_that_do_not_fit_wait_in_order() {
+        let mut answers = with(&[]);
+        for token in ["a", "b", "c"] {
+            answers.push(token.into(), "9".repeat(7000), 7, 0, at(0));
+        }
+        answers.push("d".into(), "1".into(), 7, 0, at(0));
+        assert_eq!(write(&mut answers, at(1)).unwrap(), ["a", "b"]);
+        assert_eq!(write(&mut answers, at(2)), None, "nothing more fits until it is fetched");
+        answers.input_is(InputState::Empty, at(3));
+        assert_eq!(write(&mut answers, at(3)).unwrap(), ["c", "d"]);
+    }
+
+    #[test]
+    fn what_is_past_its_time_is_taken_out_of_the_file() {
+        let mut answers = with(&["a"]);
+        write(&mut answers, at(1));
+        let late = at(limits::ANSWER_EXPIRES_MS + 1);
+        answers.expire(late);
+        assert_eq!(write(&mut answers, late).unwrap(), Vec::<String>::new());
+        assert_eq!(write(&mut answers, late), None);
+    }
+
+    #[test]
+    fn a_failed_write_is_tried_again_later() {
+        let mut answers = with(&["a"]);
+        assert!(answers.next_content(at(1), 128).is_some());
+        assert!(answers.written(false, at(1)).is_empty());
+        assert!(answers.next_content(at(2), 128).is_none());
+        let retry = at(answers.next_due_ms(at(2)).unwrap());
+        assert!(answers.next_content(retry, 128).is_some());
+        assert_eq!(answers.written(true, retry), [7]);
+    }
+
+    #[test]
+    fn a_token_never_stands_twice_in_a_file() {
+        let mut answers = with(&["a", "a", "b"]);
+        assert_eq!(write(&mut answers, at(1)).unwrap(), ["a"]);
+        answers.input_is(InputState::Empty, at(2));
+        assert_eq!(write(&mut answers, at(3)).unwrap(), ["a", "b"]);
+    }
+
+    #[test]
+    fn unfetched_answers_are_bounded_and_their_files_let_go() {
+        let mut answers = with(&[]);
+        for count in 0..limits::HOST_ANSWERS_MAX as u64 + 5 {
+            answers.push(count.to_string(), "1".into(), count, 0, at(0));
+        }
+        assert_eq!(answers.expire(at(1)), [0, 1, 2, 3, 4]);
+    }
+}

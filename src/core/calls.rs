@@ -1,0 +1,333 @@
+//! The life of a call: taken, admitted, running, answered or expired.
+//!
+//! A call file is held until each of its calls is done and each answer was in the input file
+//! once; only then is it removed. So whatever happens to the daemon in between, the file is
+//! found again.
+
+use std::collections::HashMap;
+
+use super::functions::{Functions, Task};
+use super::sessions::Hosts;
+use super::{Effect, Effects, FileId, HostId, Now, TakenFile, Timer};
+use crate::limits;
+use crate::wire::answer_file;
+use crate::wire::answer_text::{push_text, push_value};
+use crate::wire::call_error::CallError;
+use crate::wire::call_file::{self, Call, CallResult};
+use crate::wire::sql::{self, CallId};
+
+/// A call that waits for its turn in a chain, or that runs.
+struct OpenCall {
+    token: String,
+    function: String,
+    callback: bool,
+    /// The call itself while it waits for the one before it in its chain.
+    parked: Option<CallResult>,
+    chain: Option<Chain>,
+}
+
+/// Where a call stands in a chain: the next call, and the last one, which gets the answer.
+#[derive(Clone, Copy)]
+struct Chain {
+    next: Option<u32>,
+    last: u32,
+}
+
+struct OpenFile {
+    host: HostId,
+    session: u32,
+    /// Its callers still wait: it is of the present map.
+    answers: bool,
+    arrived_ms: u64,
+    recovered: bool,
+    calls: Vec<OpenCall>,
+    /// Calls that are not done.
+    running: usize,
+    /// Answers that were not in the input file yet.
+    unshown: usize,
+}
+
+pub struct Calls {
+    files: HashMap<FileId, OpenFile>,
+    running: usize,
+    running_of: HashMap<HostId, usize>,
+    deadline_ms: u64,
+}
+
+type Outcome = Result<String, CallError>;
+
+impl Calls {
+    pub fn new(deadline_ms: u64) -> Self {
+        Self { files: HashMap::new(), running: 0, running_of: HashMap::new(), deadline_ms }
+    }
+
+    pub fn set_deadline(&mut self, deadline_ms: u64) {
+        self.deadline_ms = deadline_ms;
+    }
+
+    pub fn running(&self) -> usize {
+        self.running
+    }
+
+    /// Whether one more file may be taken. Its calls are not counted yet: the bounds leave room
+    /// for the largest file.
+    pub fn has_room(&self, host: Option<HostId>) -> bool {
+        let of_host = host.and_then(|host| self.running_of.get(&host)).copied().unwrap_or(0);
+        self.running < limits::CALLS_RUNNING_MAX
+            && of_host < limits::HOST_CALLS_RUNNING_MAX
+            && self.files.len() < limits::FILES_OPEN_MAX
+    }
+
+    /// A call file was read: check it, and start its calls.
+    pub fn file_taken(
+        &mut self,
+        file: TakenFile,
+        hosts: &mut Hosts,
+        functions: &Functions,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        let id = file.file;
+        let content = match call_file::parse(&file.bytes) {
+            Ok(content) => content,
+            Err(error) => return effects.push(Effect::Reject { file: id, reason: error.to_string() }),
+        };
+        let believed = match hosts.believe(&file, content.identity.as_ref(), now) {
+            Ok(believed) => believed,
+            Err(reason) => return effects.push(Effect::Reject { file: id, reason }),
+        };
+        let host = believed.host;
+        effects.extend(believed.remember.map(|identity| Effect::Remember { identity, file: id }));
+        if believed.new_host {
+            effects.push(Effect::LookAtInput { host });
+        }
+        let (calls, starts) = open_calls(content.singles, content.chains);
+        self.running += calls.len();
+        *self.running_of.entry(host).or_default() += calls.len();
+        let open = OpenFile {
+            host,
+            session: hosts.get(host).map_or(0, |host| host.session),
+            answers: !believed.stale,
+            arrived_ms: now.mono_ms,
+            recovered: file.recovered,
+            running: calls.len(),
+            unshown: 0,
+            calls,
+        };
+        self.files.insert(id, open);
+        if let Some(answers) = hosts.answers(host) {
+            answers.hold_repeats(now);
+        }
+        for index in starts {
+            self.run(CallId { file: id, index }, hosts, functions, now, effects);
+        }
+        self.finish(id, effects);
+        self.refresh(host, hosts, now, effects);
+    }
+
+    /// Runs a call and, as far as they can be answered at once, those behind it in its chain.
+    fn run(&mut self, first: CallId, hosts: &mut Hosts, functions: &Functions, now: Now, effects: &mut Effects) {
+        let mut next = Some(first);
+        while let Some(id) = next {
+            let Some(outcome) = self.start(id, functions, effects) else { return };
+            next = self.done(id, outcome, hosts, now);
+        }
+    }
+
+    /// Starts a call. `None`: it runs now, and its outcome comes with a later event.
+    fn start(&mut self, id: CallId, functions: &Functions, effects: &mut Effects) -> Option<Outcome> {
+        let file = self.files.get_mut(&id.file)?;
+        let call = match file.calls[id.index as usize].parked.take()? {
+            Ok(call) => call,
+            Err(bad) => return Some(Err(bad.error)),
+        };
+        let task = match functions.resolve(&call) {
+            Ok(task) => task,
+            Err(error) => return Some(Err(error)),
+        };
+        match task {
+            Task::Answer(value) => {
+                let mut text = String::new();
+                push_value(&mut text, &value);
+                Some(Ok(text))
+            }
+            Task::Sql(sql_call) => {
+                // Where nobody waits for the answer there is no hurry, and it must be done.
+                let deadline_ms = call.callback.then_some(file.arrived_ms + self.deadline_ms);
+                let job = sql::Job {
+                    id,
+                    function: call.function,
+                    call: *sql_call,
+                    deadline_ms,
+                    recovered: file.recovered,
+                };
+                effects.push(Effect::Sql(Box::new(job)));
+                None
+            }
+        }
+    }
+
+    /// What the SQL lane did. Answers go out together afterwards.
+    pub fn sql_done(
+        &mut self,
+        done: Vec<sql::Done>,
+        hosts: &mut Hosts,
+        functions: &Functions,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        let mut touched = Vec::new();
+        for sql::Done { id, outcome } in done {
+            let Some(file) = self.files.get(&id.file) else { continue };
+            if !touched.contains(&file.host) {
+                touched.push(file.host);
+            }
+            if let Some(next) = self.done(id, outcome, hosts, now) {
+                self.run(next, hosts, functions, now, effects);
+            }
+            self.finish(id.file, effects);
+        }
+        for host in touched {
+            let idle = self.running_of.get(&host).is_none_or(|running| *running == 0);
+            if idle && let Some(answers) = hosts.answers(host) {
+                answers.release_repeats();
+            }
+            self.refresh(host, hosts, now, effects);
+        }
+    }
+
+    /// A call is done: answer, or give the next of its chain.
+    fn done(&mut self, id: CallId, outcome: Outcome, hosts: &mut Hosts, now: Now) -> Option<CallId> {
+        let file = self.files.get_mut(&id.file)?;
+        let open = &file.calls[id.index as usize];
+        if let Err(error) = &outcome {
+            let host = hosts.get(file.host).map_or("", |host| host.name.as_str());
+            log::warn!("host {host}: a call failed: {}", error.to_answer(&open.function));
+        }
+        let mut finished = 1;
+        let mut next = None;
+        let mut answered = id.index;
+        if let Some(chain) = open.chain {
+            match &outcome {
+                Ok(_) => next = chain.next,
+                // The rest of the chain does not run; its last call stands for all of it.
+                Err(_) => finished += (chain.last - id.index) as usize,
+            }
+            answered = chain.last;
+        }
+        file.running -= finished;
+        self.running -= finished;
+        if let Some(running) = self.running_of.get_mut(&file.host) {
+            *running -= finished;
+        }
+        if next.is_none() {
+            self.answer(id, answered, outcome, hosts, now);
+        }
+        next.map(|index| CallId { index, ..id })
+    }
+
+    fn answer(&mut self, id: CallId, answered: u32, outcome: Outcome, hosts: &mut Hosts, now: Now) {
+        let Some(file) = self.files.get_mut(&id.file) else { return };
+        let session = hosts.get(file.host).map(|host| host.session);
+        let function = file.calls[id.index as usize].function.clone();
+        let receiver = &mut file.calls[answered as usize];
+        let wanted = receiver.callback && !receiver.token.is_empty() && !receiver.token.ends_with('\\');
+        if !wanted || !file.answers || session != Some(file.session) {
+            return;
+        }
+        let token = std::mem::take(&mut receiver.token);
+        let secret_bytes = hosts.secret(file.host).map_or(0, <[u8]>::len);
+        let value = encode(&token, &function, outcome, secret_bytes);
+        if let Some(answers) = hosts.answers(file.host) {
+            answers.push(token, value, id.file, file.arrived_ms, now);
+            file.unshown += 1;
+        }
+    }
+
+    /// These files' answers were in the input file, each name once per answer.
+    pub fn answers_shown(&mut self, files: &[FileId], effects: &mut Effects) {
+        for id in files {
+            if let Some(file) = self.files.get_mut(id) {
+                file.unshown -= 1;
+            }
+            self.finish(*id, effects);
+        }
+    }
+
+    /// These files' answers will never be shown.
+    pub fn answers_dropped(&mut self, files: &[FileId], effects: &mut Effects) {
+        self.answers_shown(files, effects);
+    }
+
+    /// Lets a file go when nothing of it is left to do.
+    fn finish(&mut self, id: FileId, effects: &mut Effects) {
+        if self.files.get(&id).is_some_and(|file| file.running == 0 && file.unshown == 0) {
+            self.files.remove(&id);
+            effects.push(Effect::Remove { file: id });
+        }
+    }
+
+    /// Writes what there is to write for a host, and sets its timer.
+    pub fn refresh(&mut self, host: HostId, hosts: &mut Hosts, now: Now, effects: &mut Effects) {
+        let Some(secret_bytes) = hosts.secret(host).map(<[u8]>::len) else { return };
+        let Some(answers) = hosts.answers(host) else { return };
+        let dropped = answers.expire(now);
+        if let Some(content) = answers.next_content(now, secret_bytes) {
+            effects.push(Effect::WriteAnswers { host, answers: content });
+        }
+        self.answers_dropped(&dropped, effects);
+        self.set_timer(host, hosts, now, effects);
+    }
+
+    pub fn set_timer(&mut self, host: HostId, hosts: &mut Hosts, now: Now, effects: &mut Effects) {
+        let timer = Timer::Answers(host);
+        let due = hosts.answers(host).and_then(|answers| answers.next_due_ms(now));
+        effects.push(match due {
+            Some(at_ms) => Effect::SetTimer { timer, at_ms },
+            None => Effect::CancelTimer(timer),
+        });
+    }
+}
+
+/// Lays the calls of a file out, and says which of them start at once.
+fn open_calls(singles: Vec<CallResult>, chains: Vec<Vec<CallResult>>) -> (Vec<OpenCall>, Vec<u32>) {
+    let mut calls = Vec::with_capacity(singles.len());
+    for single in singles {
+        calls.push(open_call(single, None));
+    }
+    let mut starts: Vec<u32> = (0..calls.len() as u32).collect();
+    for chain in chains.into_iter().filter(|chain| !chain.is_empty()) {
+        let first = calls.len() as u32;
+        let last = first + chain.len() as u32 - 1;
+        starts.push(first);
+        for (index, call) in (first..).zip(chain) {
+            let next = (index < last).then_some(index + 1);
+            calls.push(open_call(call, Some(Chain { next, last })));
+        }
+    }
+    (calls, starts)
+}
+
+fn open_call(call: CallResult, chain: Option<Chain>) -> OpenCall {
+    let (token, function, callback) = match &call {
+        Ok(Call { token, function, callback, .. }) => (token, function, *callback),
+        Err(bad) => (&bad.token, &bad.function, bad.callback),
+    };
+    let (token, function) = (token.clone(), function.clone());
+    OpenCall { token, function, callback, parked: Some(call), chain }
+}
+
+/// The encoded answer; one that can never fit into a file becomes an error.
+fn encode(token: &str, function: &str, outcome: Outcome, secret_bytes: usize) -> String {
+    let error_text = |error: CallError| {
+        let mut text = String::new();
+        push_text(&mut text, &error.to_answer(function));
+        text
+    };
+    let value = outcome.unwrap_or_else(error_text);
+    let room = limits::ANSWER_FILE_BYTES_MAX - answer_file::frame_bytes(secret_bytes);
+    if answer_file::entry_bytes(token, &value) <= room {
+        return value;
+    }
+    error_text(CallError::word("Response size exceeds maximum"))
+}

@@ -1,0 +1,72 @@
+//! What can be called, and by whom.
+
+use serde_json::{Value, json};
+
+use crate::config::{Config, Database, Permissions};
+use crate::wire::call_error::CallError;
+use crate::wire::call_file::Call;
+use crate::wire::sql::{self, Reading, SqlCall};
+
+/// The functions that vpid answers by itself.
+const BUILT_IN: [&str; 2] = ["VPI_Ping", "VPI_Info"];
+
+/// What has to be done for a call.
+#[derive(Debug, PartialEq)]
+pub enum Task {
+    /// Nothing: this is the answer.
+    Answer(Value),
+    Sql(Box<SqlCall>),
+}
+
+pub struct Functions {
+    permissions: Permissions,
+    database: Option<&'static str>,
+}
+
+impl Functions {
+    pub fn new(config: &Config) -> Self {
+        let database = match config.database {
+            Database::Sqlite { .. } => Some("sqlite"),
+            Database::None => None,
+        };
+        Self { permissions: config.permissions.clone(), database }
+    }
+
+    /// Checks a call and says what is to be done for it. An unknown function is told from a
+    /// forbidden one: which functions there are is no secret.
+    pub fn resolve(&self, call: &Call) -> Result<Task, CallError> {
+        let function = call.function.as_str();
+        let known = BUILT_IN.contains(&function) || sql::is_sql_function(function);
+        if !known {
+            return Err(CallError::new("UnknownFunction", "vpid has no function of this name"));
+        }
+        if !self.permissions.allows(&call.script, function) {
+            let detail = format!("{} may not call it; see [permissions]", call.script);
+            return Err(CallError::new("PermissionError", detail));
+        }
+        match function {
+            "VPI_Ping" if call.kwargs.is_null() => Ok(Task::Answer(json!("pong"))),
+            "VPI_Ping" => Ok(Task::Answer(call.kwargs.clone())),
+            "VPI_Info" => Ok(Task::Answer(self.info(&call.script))),
+            _ if self.database.is_none() => {
+                Err(CallError::new("DatabaseUnavailable", "vpid runs without a database"))
+            }
+            _ => {
+                let call = sql::parse(function, &call.script, &call.kwargs, Reading::Legacy)?;
+                Ok(Task::Sql(Box::new(call)))
+            }
+        }
+    }
+
+    /// What runs here and what this script may call.
+    fn info(&self, script: &str) -> Value {
+        let all = BUILT_IN.iter().chain(sql::FUNCTIONS.iter());
+        let allowed: Vec<&&str> = all.filter(|name| self.permissions.allows(script, name)).collect();
+        json!({
+            "name": "vpid",
+            "version": env!("CARGO_PKG_VERSION"),
+            "database": self.database,
+            "functions": allowed,
+        })
+    }
+}

@@ -1,0 +1,291 @@
+//! Hosts: which server they belong to, when their map began, and whether their files can be
+//! believed.
+//!
+//! A host is a game server by its name in file names. A session is one script VM, that is one
+//! map: it begins with the client's restart file, and answers of an earlier one are never sent.
+
+use sha2::{Digest, Sha256};
+
+use super::answers::Answers;
+use super::replay::{ReplayGuard, Verdict};
+use super::{FileId, FolderId, HostId, Now, TakenFile};
+use crate::config::{Config, Legacy};
+use crate::limits;
+use crate::wire::legacy::{self, Identity};
+
+/// A game server, as far as it has been seen.
+pub struct Host {
+    pub folder: FolderId,
+    pub name: String,
+    /// Counts the maps since this vpid started.
+    pub session: u32,
+    pub answers: Answers,
+    /// When the map began, unix nanoseconds of the restart file.
+    restarted_ns: Option<i64>,
+    clock: ClockOffset,
+    seen_ms: u64,
+}
+
+struct Server {
+    folder: FolderId,
+    hostname: Option<String>,
+    legacy: Legacy,
+}
+
+/// All hosts, and the guard against replays that they share.
+pub struct Hosts {
+    servers: Vec<Server>,
+    /// A host's number is its place here; a forgotten host leaves its place empty.
+    hosts: Vec<Option<Host>>,
+    guard: ReplayGuard,
+}
+
+/// A file that is believed.
+pub struct Believed {
+    pub host: HostId,
+    /// To be written down before the file's calls run; `None` when there is nothing new to it.
+    pub remember: Option<u64>,
+    /// Its map is over: its calls run, and nobody waits for their answers.
+    pub stale: bool,
+    /// Seen for the first time: nothing is known of its input file yet.
+    pub new_host: bool,
+}
+
+impl Hosts {
+    pub fn new(config: &Config, folders: &[FolderId]) -> Self {
+        Self { servers: servers(config, folders), hosts: Vec::new(), guard: ReplayGuard::default() }
+    }
+
+    pub fn reconfigure(&mut self, config: &Config, folders: &[FolderId]) {
+        self.servers = servers(config, folders);
+    }
+
+    pub fn restore_identities(&mut self, seen: impl Iterator<Item = (u64, FileId)>) {
+        for (identity, file) in seen {
+            self.guard.remember(identity, file);
+        }
+    }
+
+    /// The server that serves a host: the one that names it, else the one for the whole folder.
+    pub fn server_of(&self, folder: FolderId, host: &str) -> Option<usize> {
+        let place = |name: Option<&str>| {
+            self.servers.iter().position(|s| s.folder == folder && s.hostname.as_deref() == name)
+        };
+        place(Some(host)).or_else(|| place(None))
+    }
+
+    pub fn find(&self, folder: FolderId, name: &str) -> Option<HostId> {
+        let place = self.hosts.iter().position(|host| {
+            host.as_ref().is_some_and(|host| host.folder == folder && host.name == name)
+        })?;
+        Some(place as HostId)
+    }
+
+    pub fn get(&self, host: HostId) -> Option<&Host> {
+        self.hosts.get(host as usize)?.as_ref()
+    }
+
+    /// `None` for a host that was forgotten.
+    pub fn answers(&mut self, host: HostId) -> Option<&mut Answers> {
+        let host = self.hosts.get_mut(host as usize)?.as_mut()?;
+        Some(&mut host.answers)
+    }
+
+    pub fn secret(&self, host: HostId) -> Option<&[u8]> {
+        let host = self.get(host)?;
+        let server = self.server_of(host.folder, &host.name)?;
+        Some(self.servers[server].legacy.secret.as_bytes())
+    }
+
+    /// Checks who wrote a file. The error says why it is not believed.
+    pub fn believe(
+        &mut self,
+        file: &TakenFile,
+        identity: Option<&Identity>,
+        now: Now,
+    ) -> Result<Believed, String> {
+        let server = self.server_of(file.folder, &file.host).ok_or("its host is not served")?;
+        let legacy = &self.servers[server].legacy;
+        let Some(identity) = identity else {
+            if legacy.identity_required {
+                return Err("it carries no identity; if your client writes none, set \
+                            legacy_identity = \"optional\" for this server"
+                    .into());
+            }
+            let (host, new_host) = self.see(file.folder, &file.host, now);
+            return Ok(Believed { host, remember: None, stale: self.is_stale(host, file), new_host });
+        };
+        if !legacy::verify(legacy.secret.as_bytes(), identity) {
+            return Err("its identity was not made with this server's secret".into());
+        }
+        let (host, new_host) = self.see(file.folder, &file.host, now);
+        let stale = self.is_stale(host, file);
+        let clock = &mut self.hosts[host as usize].as_mut().expect("just seen").clock;
+        clock.check(identity.timestamp, file.mtime_ns.div_euclid(1_000_000_000), now)?;
+        let fingerprint = fingerprint(identity);
+        let remember = match self.guard.judge(fingerprint, file.file, file.recovered) {
+            Verdict::New => Some(fingerprint),
+            Verdict::Known => None,
+            Verdict::Replay => return Err("its identity was used before: it is a replay".into()),
+        };
+        Ok(Believed { host, remember, stale, new_host })
+    }
+
+    /// A map began. `None` when that is old news.
+    pub fn restarted(&mut self, folder: FolderId, name: &str, mtime_ns: i64, now: Now) -> Option<HostId> {
+        self.server_of(folder, name)?;
+        let (id, _) = self.see(folder, name, now);
+        let host = self.hosts[id as usize].as_mut()?;
+        if host.restarted_ns.is_some_and(|before| mtime_ns < before) {
+            return None;
+        }
+        host.restarted_ns = Some(mtime_ns);
+        host.session += 1;
+        host.clock = ClockOffset::default();
+        log::info!("host {}: a map began", host.name);
+        Some(id)
+    }
+
+    fn is_stale(&self, host: HostId, file: &TakenFile) -> bool {
+        let restarted = self.get(host).and_then(|host| host.restarted_ns);
+        restarted.is_some_and(|restarted| file.mtime_ns < restarted)
+    }
+
+    /// The host's number; true when it was not known before.
+    fn see(&mut self, folder: FolderId, name: &str, now: Now) -> (HostId, bool) {
+        if let Some(id) = self.find(folder, name) {
+            self.hosts[id as usize].as_mut().expect("just found").seen_ms = now.mono_ms;
+            return (id, false);
+        }
+        self.forget_idle_hosts(now);
+        self.hosts.push(Some(Host {
+            folder,
+            name: name.to_string(),
+            session: 0,
+            answers: Answers::default(),
+            restarted_ns: None,
+            clock: ClockOffset::default(),
+            seen_ms: now.mono_ms,
+        }));
+        log::info!("host {name}: seen for the first time");
+        ((self.hosts.len() - 1) as HostId, true)
+    }
+
+    /// Host names come from files: whoever makes up names must not fill the memory.
+    fn forget_idle_hosts(&mut self, now: Now) {
+        if self.hosts.iter().flatten().count() < limits::HOSTS_KEPT_MAX {
+            return;
+        }
+        for place in &mut self.hosts {
+            let idle = place.as_ref().is_some_and(|host| {
+                host.answers.is_idle() && now.mono_ms - host.seen_ms > limits::HOST_IDLE_MS
+            });
+            if idle {
+                *place = None;
+            }
+        }
+    }
+}
+
+fn servers(config: &Config, folders: &[FolderId]) -> Vec<Server> {
+    let with_folders = config.servers.iter().zip(folders);
+    with_folders
+        .filter_map(|(server, folder)| {
+            let legacy = server.legacy.clone()?;
+            Some(Server { folder: *folder, hostname: server.hostname.clone(), legacy })
+        })
+        .collect()
+}
+
+/// Sixty-four bits that stand for an identity. It is random in every character of its iv, so two
+/// files never share it by chance; the host is left out so that no other host can use it again.
+fn fingerprint(identity: &Identity) -> u64 {
+    let mut hash = Sha256::new();
+    hash.update((identity.iv.len() as u64).to_le_bytes());
+    hash.update(&identity.iv);
+    hash.update(&identity.enc);
+    hash.update(identity.timestamp.to_le_bytes());
+    hash.update(identity.ticks.to_le_bytes());
+    let digest = hash.finalize();
+    u64::from_le_bytes(digest[..8].try_into().expect("a digest is longer than that"))
+}
+
+/// The difference between a client's clock and the file system's.
+///
+/// The client computes its time from local time as if that were UTC-5, so it is off by a whole
+/// number of quarter hours, the same for every file of a host. An identity that was copied into a
+/// later file is off by something else.
+#[derive(Default)]
+struct ClockOffset {
+    /// Seconds, and when it was learnt.
+    learnt: Option<(i64, u64)>,
+}
+
+impl ClockOffset {
+    fn check(&mut self, timestamp: i64, mtime_s: i64, now: Now) -> Result<(), String> {
+        let difference = timestamp.saturating_sub(mtime_s);
+        let Some((offset, learnt_ms)) = self.learnt else {
+            let quarters = difference.saturating_add(450).div_euclid(900);
+            let offset = quarters.saturating_mul(900);
+            if difference.abs_diff(offset) > limits::IDENTITY_AGE_S_MAX || offset.abs() > limits::CLOCK_OFFSET_S_MAX {
+                return Err(unbelievable(difference));
+            }
+            self.learnt = Some((offset, now.mono_ms));
+            return Ok(());
+        };
+        if difference.abs_diff(offset) <= limits::IDENTITY_AGE_S_MAX {
+            return Ok(());
+        }
+        // Summer time begins and ends in the middle of a map: one step of up to an hour.
+        let stepped = [-3600, -1800, 1800, 3600].into_iter().find(|step| {
+            difference.abs_diff(offset + step) <= limits::IDENTITY_AGE_S_MAX
+        });
+        match stepped {
+            Some(step) if now.mono_ms - learnt_ms >= limits::CLOCK_STEP_MS_MIN => {
+                self.learnt = Some((offset + step, now.mono_ms));
+                Ok(())
+            }
+            _ => Err(unbelievable(difference - offset)),
+        }
+    }
+}
+
+fn unbelievable(difference: i64) -> String {
+    format!("its identity was made {difference} s apart from the file: it may have been copied")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(mono_ms: u64) -> Now {
+        Now { mono_ms, wall_s: 0 }
+    }
+
+    #[test]
+    fn a_clock_offset_is_learnt_once_and_held() {
+        let mut clock = ClockOffset::default();
+        let five_hours = 5 * 3600;
+        assert!(clock.check(1000 + five_hours, 1000, at(0)).is_ok());
+        assert!(clock.check(2001 + five_hours, 2000, at(1000)).is_ok());
+        assert!(clock.check(2000 + five_hours, 2000 + limits::IDENTITY_AGE_S_MAX as i64 + 1, at(1000)).is_err());
+        assert!(clock.check(2000, 2000, at(1000)).is_err());
+    }
+
+    #[test]
+    fn summer_time_is_followed_but_not_back_and_forth() {
+        let mut clock = ClockOffset::default();
+        let day = 86_400_000;
+        assert!(clock.check(0, 0, at(0)).is_ok());
+        assert!(clock.check(3600, 0, at(1)).is_err());
+        assert!(clock.check(3600, 0, at(day)).is_ok());
+        assert!(clock.check(0, 0, at(day + 1)).is_err());
+    }
+
+    #[test]
+    fn an_offset_that_no_time_zone_has_is_refused() {
+        assert!(ClockOffset::default().check(48 * 3600, 0, at(0)).is_err());
+        assert!(ClockOffset::default().check(450, 0, at(0)).is_err());
+        assert!(ClockOffset::default().check(i64::MAX, i64::MIN, at(0)).is_err());
+    }
+}
