@@ -61,14 +61,12 @@ pub const CALLS_RUNNING_MAX: usize = 16_384;
 pub const HOST_CALLS_RUNNING_MAX: usize = 8_192;
 /// Call files that are taken and not finished.
 pub const FILES_OPEN_MAX: usize = 4_096;
+
 /// Largest configuration file that is read.
 pub const CONFIG_FILE_BYTES_MAX: usize = 1 << 20;
 
 /// Largest secret file that is read; a secret is one line.
 pub const SECRET_FILE_BYTES_MAX: usize = 4096;
-
-/// Longest secret. Every answer carries its encryption and as much of random text.
-pub const SECRET_BYTES_MAX: usize = 1024;
 
 /// Secrets shorter than this are served with a warning.
 pub const SECRET_BYTES_ADVISED: usize = 32;
@@ -78,15 +76,6 @@ pub const SECRET_BYTES_NEW: usize = 128;
 
 /// Most `[[server]]` entries.
 pub const SERVERS_MAX: usize = 256;
-
-/// Longest host name that is believed (the stock client makes them from `hostname`).
-pub const HOST_BYTES_MAX: usize = 128;
-
-/// Largest call file that is read. A stock client with hundreds of calls stays far below.
-pub const CALL_FILE_BYTES_MAX: usize = 1 << 20;
-
-/// The engine's `FileToString` reads nothing larger.
-pub const ENGINE_READ_BYTES_MAX: usize = 16_384;
 
 /// How often a folder is looked at where inotify cannot be used.
 pub const POLL_MS_MIN: u64 = 5;

@@ -1,3 +1,4 @@
 //! cli
 
+pub mod check;
 pub mod init;
