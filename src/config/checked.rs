@@ -12,6 +12,9 @@ use crate::limits::{
 
 const ENVIRONMENT: &str = "environment";
 
+const IN_SCRIPTDATA: &str = "lies in a scriptdata folder, where every game script can overwrite \
+                             it; choose a place outside";
+
 /// The configuration that is meant. It is only good for use when `problems` stayed empty:
 /// what could not be understood holds its default.
 pub(super) fn check(
@@ -52,6 +55,7 @@ pub(super) fn check(
         raw.database_durability,
         &servers,
     );
+    checker.own_file(&servers);
     Config {
         path: source.file.map(Path::to_owned),
         state_dir,
@@ -188,6 +192,24 @@ impl Checker<'_> {
         Some(self.base_dir.join(&given.value))
     }
 
+    /// The configuration decides who may do what, so no game script may write it.
+    fn own_file(&mut self, servers: &[Server]) {
+        let Some(file) = self
+            .source
+            .file
+            .and_then(|file| std::path::absolute(file).ok())
+        else {
+            return;
+        };
+        if servers
+            .iter()
+            .any(|server| file.starts_with(&server.scriptdata))
+        {
+            let place = self.absent("");
+            self.problem(&place, format!("this file {IN_SCRIPTDATA}"));
+        }
+    }
+
     /// A path that is ours alone: game scripts write whatever name they like into scriptdata.
     fn own_path(
         &mut self,
@@ -209,11 +231,7 @@ impl Checker<'_> {
             .iter()
             .any(|server| path.starts_with(&server.scriptdata))
         {
-            self.problem(
-                &place,
-                "lies in a scriptdata folder, where every game script can overwrite it; \
-                 choose a place outside",
-            );
+            self.problem(&place, IN_SCRIPTDATA);
         }
         path
     }
@@ -230,7 +248,6 @@ impl Checker<'_> {
             "VPID_DATABASE_DURABILITY",
             &[("full", true), ("normal", false)],
         );
-        let path = self.own_path(path, "VPID_DATABASE_PATH", "vpid.db", servers);
         if let Field::Given(given) = self.overridden(kind, "VPID_DATABASE_TYPE") {
             match given.value.as_str() {
                 "sqlite" => {}
@@ -246,6 +263,7 @@ impl Checker<'_> {
                 }
             }
         }
+        let path = self.own_path(path, "VPID_DATABASE_PATH", "vpid.db", servers);
         Database::Sqlite {
             path,
             full_durability,

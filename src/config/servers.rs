@@ -6,7 +6,7 @@ use super::checked::{Checker, environment_place, from_environment};
 use super::raw::{Field, Given, Place, RawServer};
 use super::secret::{self, Secret, exposure_warning, readable_by_others};
 use super::{Legacy, Server, environment, host_of};
-use crate::limits::{HOSTNAME_BYTES_MAX, SECRET_BYTES_ADVISED, SERVERS_MAX};
+use crate::limits::{HOST_BYTES_MAX, SECRET_BYTES_ADVISED, SERVERS_MAX};
 
 impl Checker<'_> {
     pub(super) fn servers(&mut self, field: Field<Vec<RawServer>>) -> Vec<Server> {
@@ -129,8 +129,8 @@ impl Checker<'_> {
             let message = "has no letter or digit that the game puts into its file names; \
                            copy what stands before _vpi_ in them";
             self.problem(&given.place, message);
-        } else if host.len() > HOSTNAME_BYTES_MAX {
-            let message = format!("is longer than the {HOSTNAME_BYTES_MAX} that fit a file name");
+        } else if host.len() > HOST_BYTES_MAX {
+            let message = format!("is longer than the {HOST_BYTES_MAX} that fit a file name");
             self.problem(&given.place, message);
         }
         Some(host)

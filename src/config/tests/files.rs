@@ -104,6 +104,17 @@ fn the_file_is_found_or_not_needed() {
     std::fs::set_permissions(&second, std::fs::Permissions::from_mode(0o600)).unwrap();
     assert!(from(None, &[]).unwrap().exposed.is_empty());
 
+    let inside = format!(
+        "state_dir = \"/s\"\n{}[database]\ntype = \"none\"",
+        server("")
+    );
+    std::fs::write(
+        &second,
+        inside.replace("/tf/scriptdata", dir.path().to_str().unwrap()),
+    )
+    .unwrap();
+    assert!(message(from(None, &[])).contains("second.toml: this file lies in a scriptdata"));
+
     assert!(message(from(Some(&first), &[])).contains("first.toml: cannot be read: No such file"));
     let named = [("VPID_CONFIG", first.to_str().unwrap())];
     assert!(message(from(None, &named)).contains("first.toml"));

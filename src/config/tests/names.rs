@@ -64,10 +64,10 @@ fn hostnames_as_the_client_writes_them() {
     ] {
         assert_eq!(host_of(text), host, "{text:?}");
     }
-    let long = server(&format!("hostname = \"{}\"", "x".repeat(201)));
+    let long = server(&format!("hostname = \"{}\"", "x".repeat(129)));
     refused(
         &long,
         &[],
-        &["vpid.toml:4: server.hostname: is longer than the 200"],
+        &["vpid.toml:4: server.hostname: is longer than the 128"],
     );
 }

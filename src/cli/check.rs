@@ -1,0 +1,139 @@
+//! `vpid check`: tries everything that a first start can fail on, one line each.
+//!
+//! It looks, and where looking does not tell it tries with files of its own that it removes
+//! again. It makes none of the daemon's files, so it can run beside a running vpid.
+
+mod folders;
+mod scriptdata;
+mod sql_stub;
+mod system;
+#[cfg(test)]
+mod tests;
+
+use std::io::Write;
+use std::path::Path;
+
+use crate::config::{self, Config, Database};
+// Swap for `use crate::io::sql;` once it is there.
+use sql_stub as sql;
+
+/// Checks the configuration of `path` (none: the usual places) and all it names, and writes a
+/// line for each finding: `ok`, `warn`, or `bad` with its remedy. True when nothing is bad.
+pub fn run(path: Option<&Path>, out: &mut dyn Write) -> bool {
+    let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
+    let unknown = config::unknown_variables(names);
+    let mut report = Report { out, good: true };
+    for warning in unknown {
+        report.warn(warning);
+    }
+    all(path, config::process_environment, &mut report);
+    report.good
+}
+
+fn all(path: Option<&Path>, environment: impl Fn(&str) -> Option<String>, report: &mut Report<'_>) {
+    system::clock(std::time::SystemTime::now(), report);
+    system::open_files(report);
+    let config = match config::load(path, environment) {
+        Ok(config) => config,
+        Err(problems) => {
+            // Each says its own remedy, where the key alone is not enough.
+            for problem in problems {
+                report.line("bad ", &problem.to_string());
+            }
+            return;
+        }
+    };
+    configuration(&config, report);
+    let running = folders::state(&config.state_dir, report);
+    database(&config.database, report);
+    let mut seen: Vec<&Path> = Vec::new();
+    for server in &config.servers {
+        if !seen.contains(&server.scriptdata.as_path()) {
+            seen.push(&server.scriptdata);
+            scriptdata::check(&config, &server.scriptdata, running, report);
+        }
+    }
+}
+
+fn configuration(config: &Config, report: &mut Report<'_>) {
+    match &config.path {
+        Some(path) => report.ok(format!("configuration: {}", path.display())),
+        None => report.ok("configuration: from the environment alone"),
+    }
+    let exposures: Vec<_> = config
+        .exposed
+        .iter()
+        .map(|path| config::exposure_warning(path))
+        .collect();
+    for warning in config
+        .warnings
+        .iter()
+        .filter(|warning| !exposures.contains(warning))
+    {
+        report.warn(warning);
+    }
+    for path in &config.exposed {
+        report.bad(
+            format!("others can read the secret in {}", path.display()),
+            format!("chmod 600 '{}'", path.display()),
+        );
+    }
+    if config.servers.iter().any(|server| server.legacy.is_some()) {
+        report.warn(
+            "the stock protocol is on: whoever can read one of its files can work out the \
+             secret, so let only the game's user read scriptdata",
+        );
+    }
+}
+
+fn database(database: &Database, report: &mut Report<'_>) {
+    let Database::Sqlite {
+        path,
+        full_durability,
+    } = database
+    else {
+        report.ok("database: none, as configured; SQL calls are answered with an error");
+        return;
+    };
+    let settings = sql::SqliteSettings {
+        path: path.clone(),
+        full_durability: *full_durability,
+    };
+    match sql::check(&settings) {
+        Ok(finding) => report.ok(format!("database: {finding}")),
+        Err(problem) => report.bad(
+            format!("database: {}: {problem}", path.display()),
+            "name a file that the user of vpid can write, in a folder it can write",
+        ),
+    }
+    if let Some(folder) = path.parent() {
+        folders::free_space("database", folder, report);
+    }
+}
+
+/// Where the findings go. A reader that went away ends nothing: the verdict is still wanted.
+struct Report<'a> {
+    out: &'a mut dyn Write,
+    good: bool,
+}
+
+impl Report<'_> {
+    fn ok(&mut self, text: impl AsRef<str>) {
+        self.line("ok  ", text.as_ref());
+    }
+
+    fn warn(&mut self, text: impl AsRef<str>) {
+        self.line("warn", text.as_ref());
+    }
+
+    fn bad(&mut self, text: impl AsRef<str>, remedy: impl AsRef<str>) {
+        self.line("bad ", &format!("{} — {}", text.as_ref(), remedy.as_ref()));
+    }
+
+    /// Names of files are the game's: a newline in one must not look like a finding.
+    fn line(&mut self, verdict: &str, text: &str) {
+        self.good &= verdict != "bad ";
+        let text = text.replace(char::is_control, "?");
+        let _ = writeln!(self.out, "{verdict}  {text}");
+    }
+}

@@ -1,0 +1,262 @@
+//! A scriptdata folder: whether the daemon and the game can work in it, and what lies there.
+
+use std::collections::BTreeSet;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use super::folders::{self, Daemon};
+use super::{Report, system};
+use crate::config::{Config, Watch};
+use crate::limits::{CALL_FILE_BYTES_MAX, CHECK_FILES_MAX, ENGINE_READ_BYTES_MAX};
+use crate::wire::names::{self, Kind};
+
+/// Names of hosts that one line lists.
+const HOSTS_NAMED_MAX: usize = 5;
+
+pub(super) fn check(config: &Config, folder: &Path, daemon: Daemon, report: &mut Report<'_>) {
+    let shown = folder.display();
+    let metadata = match folder.metadata() {
+        Ok(metadata) if metadata.is_dir() => metadata,
+        Ok(_) => {
+            return report.bad(
+                format!("scriptdata: {shown} is not a folder"),
+                "correct scriptdata in the configuration",
+            );
+        }
+        Err(error) => {
+            return report.bad(
+                format!("scriptdata: {shown}: {error}"),
+                "correct scriptdata in the configuration; if the game has yet to write its \
+                 first file, make the folder as the game's user",
+            );
+        }
+    };
+    rights(folder, &metadata, report);
+    watch(config, folder, report);
+    folders::free_space("scriptdata", folder, report);
+    let contents = match Contents::read(config, folder) {
+        Ok(contents) => contents,
+        Err(error) => {
+            let remedy = "let the user of vpid read the folder, or run vpid as the game's user";
+            return report.bad(
+                format!("scriptdata: {shown} cannot be listed: {error}"),
+                remedy,
+            );
+        }
+    };
+    contents.report(folder, daemon, report);
+}
+
+/// The daemon takes the game's files away, and the game empties the daemon's.
+fn rights(folder: &Path, metadata: &Metadata, report: &mut Report<'_>) {
+    let shown = folder.display();
+    let (we, owner) = (rustix::process::geteuid().as_raw(), metadata.uid());
+    match folders::try_file(folder) {
+        Ok(()) => report.ok(format!("scriptdata: {shown} can be written")),
+        Err(error) => report.bad(
+            format!("scriptdata: {shown} cannot be written: {error}"),
+            format!("run vpid as the user that runs the game (its uid is {owner}, ours {we})"),
+        ),
+    }
+    let (world_writable, sticky) = (metadata.mode() & 0o002 != 0, metadata.mode() & 0o1000 != 0);
+    if world_writable && !sticky {
+        report.warn(format!(
+            "scriptdata: every user of this machine can write into {shown}; run: chmod o-w '{shown}'"
+        ));
+    }
+    if we == owner {
+        return;
+    }
+    if sticky && we != 0 {
+        report.bad(
+            format!("scriptdata: in {shown} (sticky) only uid {owner} can remove the game's files"),
+            format!("chmod -t '{shown}', or run vpid as that user"),
+        );
+    }
+    report.warn(format!(
+        "scriptdata: {shown} belongs to uid {owner}, and vpid runs as {we}: the game must be \
+         able to empty the answers that vpid writes; better run vpid as the game's user"
+    ));
+}
+
+fn watch(config: &Config, folder: &Path, report: &mut Report<'_>) {
+    let shown = folder.display();
+    let polls = format!("looks every {} ms", config.poll_ms);
+    if config.watch == Watch::Poll {
+        return report.ok(format!("watch: {shown}: {polls}, as configured"));
+    }
+    match (
+        folders::remote_file_system(folder),
+        system::try_inotify(folder),
+        config.watch,
+    ) {
+        (None, Ok(()), _) => report.ok(format!("watch: {shown}: inotify works")),
+        (Some(system), Ok(()), _) => report.warn(format!(
+            "watch: {shown} is on {system}, where inotify misses what other machines write; if \
+             the game runs on another machine, set watch = \"poll\""
+        )),
+        (_, Err(error), Watch::Inotify) => report.bad(
+            format!("watch: {shown}: inotify fails: {error}"),
+            "raise the limit, or set watch = \"auto\"",
+        ),
+        (_, Err(error), _) => {
+            report.warn(format!(
+                "watch: {shown}: vpid {polls}, since inotify fails: {error}"
+            ));
+        }
+    }
+}
+
+/// What lies in the folder, as far as it concerns us.
+#[derive(Default)]
+struct Contents {
+    /// Hosts with files here that no `[[server]]` serves.
+    unserved: BTreeSet<String>,
+    served: BTreeSet<String>,
+    waiting: usize,
+    /// Findings with their remedies.
+    bad: Vec<(String, &'static str)>,
+    warnings: Vec<String>,
+    cut_short: bool,
+}
+
+impl Contents {
+    fn read(config: &Config, folder: &Path) -> std::io::Result<Self> {
+        let mut contents = Self::default();
+        for (count, entry) in std::fs::read_dir(folder)?.enumerate() {
+            if count == CHECK_FILES_MAX {
+                contents.cut_short = true;
+                break;
+            }
+            let entry = entry?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
+            let Some(known) = names::parse(name) else {
+                continue;
+            };
+            if config.server_for(folder, known.host).is_some() {
+                contents.served.insert(known.host.to_owned());
+            } else {
+                contents.unserved.insert(known.host.to_owned());
+                continue;
+            }
+            // The game takes files away while we look.
+            let Ok(metadata) = entry.metadata() else {
+                continue;
+            };
+            contents.file(&entry.path(), name, known.kind, &metadata);
+        }
+        Ok(contents)
+    }
+
+    fn file(&mut self, path: &Path, name: &str, kind: Kind, metadata: &Metadata) {
+        if !metadata.is_file() {
+            let text = format!("{name} is no plain file");
+            self.bad.push((
+                text,
+                "remove it; vpid leaves it alone, and its host gets no answers",
+            ));
+            return;
+        }
+        match kind {
+            Kind::Input => self.input(path, name, metadata),
+            Kind::Calls { .. } | Kind::Taken { .. } => {
+                self.waiting += 1;
+                if metadata.len() > CALL_FILE_BYTES_MAX as u64 {
+                    let most = CALL_FILE_BYTES_MAX;
+                    self.warnings.push(format!(
+                        "{name} is larger than {most} bytes and will be rejected"
+                    ));
+                }
+                if let Err(error) = open(path) {
+                    let remedy = "run vpid as the user that runs the game";
+                    self.bad
+                        .push((format!("{name} cannot be read: {error}"), remedy));
+                }
+            }
+            Kind::Restart => {}
+        }
+    }
+
+    /// The host reads its input file before anything else, so nothing may lie in its way.
+    fn input(&mut self, path: &Path, name: &str, metadata: &Metadata) {
+        if metadata.len() > ENGINE_READ_BYTES_MAX as u64 {
+            let text = format!("{name} is larger than {ENGINE_READ_BYTES_MAX} bytes");
+            self.bad.push((
+                text,
+                "remove it: the game can never read it, and waits for ever",
+            ));
+            return;
+        }
+        let mut text = Vec::new();
+        let read = open(path).and_then(|file| {
+            file.take(ENGINE_READ_BYTES_MAX as u64)
+                .read_to_end(&mut text)
+        });
+        let blank = |byte: &u8| *byte == 0 || byte.is_ascii_whitespace();
+        match read {
+            Err(error) => {
+                let remedy = "let the user of vpid read it, or run vpid as the game's user";
+                self.bad
+                    .push((format!("{name} cannot be read: {error}"), remedy));
+            }
+            Ok(_) if text.first() == Some(&b'{') || text.iter().all(blank) => {}
+            Ok(_) => self.warnings.push(format!(
+                "{name} holds something else than answers; vpid waits until the game empties it"
+            )),
+        }
+    }
+
+    fn report(self, folder: &Path, daemon: Daemon, report: &mut Report<'_>) {
+        let shown = folder.display();
+        for (text, remedy) in self.bad {
+            report.bad(format!("scriptdata: {shown}: {text}"), remedy);
+        }
+        for text in self.warnings {
+            report.warn(format!("scriptdata: {shown}: {text}"));
+        }
+        if !self.unserved.is_empty() {
+            report.warn(format!(
+                "scriptdata: {shown}: no [[server]] serves {}; add one, or take hostname out",
+                listed(&self.unserved)
+            ));
+        }
+        match self.served.is_empty() {
+            true => report.ok(format!("hosts: none has written into {shown} yet")),
+            false => report.ok(format!("hosts: {} in {shown}", listed(&self.served))),
+        }
+        if self.waiting > 0 && daemon == Daemon::NotRunning {
+            let waiting = self.waiting;
+            report.ok(format!(
+                "calls: {waiting} files wait in {shown} for vpid to start"
+            ));
+        }
+        if self.cut_short {
+            report.warn(format!(
+                "scriptdata: {shown}: looked at the first {CHECK_FILES_MAX} files only"
+            ));
+        }
+    }
+}
+
+fn open(path: &Path) -> std::io::Result<File> {
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits() as i32)
+        .open(path)
+}
+
+fn listed(hosts: &BTreeSet<String>) -> String {
+    let named: Vec<_> = hosts
+        .iter()
+        .take(HOSTS_NAMED_MAX)
+        .map(|host| format!("\"{host}\""))
+        .collect();
+    match hosts.len().saturating_sub(HOSTS_NAMED_MAX) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}

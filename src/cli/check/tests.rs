@@ -1,0 +1,251 @@
+//! Set-ups that are fine, and one for each way in which they are not.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::*;
+
+const SECRET: &str = "0123456789abcdefghijABCDEFGHIJ-_";
+
+struct Place {
+    root: tempfile::TempDir,
+}
+
+impl Place {
+    /// A configuration with `extra` in its only server, an empty scriptdata, no state yet.
+    fn new(extra: &str) -> Self {
+        let place = Self {
+            root: tempfile::tempdir().unwrap(),
+        };
+        std::fs::create_dir(place.path("scriptdata")).unwrap();
+        let text = format!(
+            "[[server]]\nscriptdata = \"scriptdata\"\nlegacy_secret = '{SECRET}'\n{extra}\n"
+        );
+        place.write("vpid.toml", text.as_bytes());
+        place.mode("vpid.toml", 0o600);
+        place.mode("scriptdata", 0o755);
+        place
+    }
+
+    fn path(&self, at: &str) -> PathBuf {
+        self.root.path().join(at)
+    }
+
+    fn write(&self, at: &str, bytes: &[u8]) {
+        std::fs::write(self.path(at), bytes).unwrap();
+    }
+
+    fn mode(&self, at: &str, mode: u32) {
+        std::fs::set_permissions(self.path(at), std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn check(&self) -> (bool, String) {
+        reported(|report| all(Some(&self.path("vpid.toml")), |_| None, report))
+    }
+
+    /// A check whose only bad lines, in their order, hold these texts.
+    #[track_caller]
+    fn is_bad(&self, expected: &[&str]) {
+        let (good, said) = self.check();
+        let bad: Vec<_> = said
+            .lines()
+            .filter(|line| line.starts_with("bad "))
+            .collect();
+        assert_eq!(bad.len(), expected.len(), "{said}");
+        for (line, text) in bad.iter().zip(expected) {
+            assert!(line.contains(text), "{line}\n  should hold\n{text}");
+        }
+        assert_eq!(good, expected.is_empty());
+    }
+
+    #[track_caller]
+    fn says(&self, expected: &str) {
+        let (_, said) = self.check();
+        assert!(
+            said.lines().any(|line| line.contains(expected)),
+            "{expected}\n{said}"
+        );
+    }
+}
+
+fn reported(check: impl FnOnce(&mut Report<'_>)) -> (bool, String) {
+    let mut out = Vec::new();
+    let mut report = Report {
+        out: &mut out,
+        good: true,
+    };
+    check(&mut report);
+    let good = report.good;
+    (good, String::from_utf8(out).unwrap())
+}
+
+#[test]
+fn a_fresh_setup_is_good_and_stays_as_it_was() {
+    let place = Place::new("");
+    let (good, said) = place.check();
+    assert!(good, "{said}");
+    for line in [
+        "ok    clock: plausible",
+        "ok    configuration: ",
+        "warn  the stock protocol is on",
+        "ok    state: ",
+        "ok    database: ",
+        "ok    scriptdata: ",
+        "ok    hosts: none has written",
+    ] {
+        assert!(
+            said.lines().any(|found| found.starts_with(line)),
+            "{line}\n{said}"
+        );
+    }
+    let mut left: Vec<_> = std::fs::read_dir(place.root.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["scriptdata", "vpid.toml"]);
+    assert_eq!(
+        std::fs::read_dir(place.path("scriptdata")).unwrap().count(),
+        0
+    );
+    assert!(!said.contains(SECRET), "{said}");
+}
+
+#[test]
+fn every_problem_of_the_configuration_is_a_line() {
+    let place = Place::new("[database]\ntype = \"oracle\"\nhost = \"x\"");
+    place.is_bad(&[
+        "vpid.toml:5: database.type: ",
+        "vpid.toml:6: database.host: ",
+    ]);
+    let (good, said) = reported(|report| all(Some(&place.path("none")), |_| None, report));
+    assert!(!good && said.contains("none: cannot be read"), "{said}");
+}
+
+#[test]
+fn secrets_that_others_can_read_are_bad() {
+    let place = Place::new("");
+    place.mode("vpid.toml", 0o640);
+    place.is_bad(&["vpid.toml — chmod 600 '"]);
+    let (_, said) = place.check();
+    assert_eq!(
+        said.matches("others can read the secret").count(),
+        1,
+        "{said}"
+    );
+}
+
+#[test]
+fn folders_that_cannot_work() {
+    let place = Place::new("");
+    std::fs::remove_dir(place.path("scriptdata")).unwrap();
+    place.is_bad(&["scriptdata: No such file"]);
+    place.write("scriptdata", b"");
+    place.is_bad(&["scriptdata is not a folder — correct"]);
+
+    let place = Place::new("");
+    place.write("state", b"");
+    place.is_bad(&["state is not a folder — remove it"]);
+    let place = Place::new("[database]\npath = \"no/where.db\"");
+    place.is_bad(&["where.db: "]);
+    let place = Place::new("");
+    place.write(
+        "vpid.db",
+        b"this is no database, and long enough to be seen as none",
+    );
+    place.is_bad(&["not a database"]);
+}
+
+#[test]
+fn a_folder_that_everybody_writes_warns() {
+    let place = Place::new("");
+    place.mode("scriptdata", 0o777);
+    place.says("warn  scriptdata: every user of this machine can write");
+    place.mode("scriptdata", 0o1777);
+    assert!(!place.check().1.contains("every user"));
+    std::fs::create_dir(place.path("state")).unwrap();
+    place.mode("state", 0o755);
+    place.says("warn  state: others can look into");
+    place.mode("state", 0o700);
+    assert!(!place.check().1.contains("others can look"));
+}
+
+#[test]
+fn a_running_vpid_is_named() {
+    let place = Place::new("");
+    std::fs::create_dir(place.path("state")).unwrap();
+    place.write("state/vpid.lock", b"4711\n");
+    place.write("scriptdata/h_vpi_1_2_output.interface", b"{}\0");
+    place.says("state can be written");
+    place.says("ok    calls: 1 files wait in");
+    let lock = std::fs::File::open(place.path("state/vpid.lock")).unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    place.says("running as pid 4711");
+    assert!(!place.check().1.contains("files wait"));
+}
+
+#[test]
+fn hosts_that_nobody_serves_are_named() {
+    let place = Place::new("hostname = \"mine\"");
+    for host in ["mine", "a", "b", "c", "d", "e", "f"] {
+        place.write(&format!("scriptdata/{host}_vpi_restart.interface"), b"\0");
+    }
+    place.write("scriptdata/unrelated", b"");
+    place.says("no [[server]] serves \"a\", \"b\", \"c\", \"d\", \"e\" and 1 more;");
+    place.says("ok    hosts: \"mine\" in");
+}
+
+#[test]
+fn files_in_the_way() {
+    let place = Place::new("");
+    place.write("scriptdata/empty_vpi_input.interface", b"\0");
+    place.write("scriptdata/full_vpi_input.interface", b"{\"Calls\": {}}");
+    place.is_bad(&[]);
+    assert!(!place.check().1.contains("something else"));
+    place.write("scriptdata/odd_vpi_input.interface", b"hello");
+    place.says("warn  scriptdata: ");
+    place.says("odd_vpi_input.interface holds something else");
+    place.write("scriptdata/big_vpi_input.interface", &[b' '; ENGINE + 1]);
+    place.is_bad(&["big_vpi_input.interface is larger than 16384 bytes — remove it"]);
+    place.write("scriptdata/big_vpi_input.interface", &[b' '; ENGINE]);
+    place.is_bad(&[]);
+    let link = place.path("scriptdata/link_vpi_input.interface");
+    std::os::unix::fs::symlink("/dev/zero", link).unwrap();
+    place.is_bad(&["link_vpi_input.interface is no plain file"]);
+    let huge = std::fs::File::create(place.path("scriptdata/h_vpi_1_2_output.interface")).unwrap();
+    huge.set_len((1 << 20) + 1).unwrap();
+    place.says("h_vpi_1_2_output.interface is larger than 1048576 bytes and will be rejected");
+}
+
+const ENGINE: usize = crate::limits::ENGINE_READ_BYTES_MAX;
+
+#[test]
+fn room_clock_and_file_systems() {
+    let room = |free| reported(|report| folders::judge_room("x", Path::new("/x"), free, report));
+    assert_eq!(
+        room((16 << 20) - 1),
+        (
+            false,
+            "bad   x: 15 MiB free for /x — make room: calls wait and answers fail on a full disk\n"
+                .into()
+        )
+    );
+    assert!(room(16 << 20).1.starts_with("warn  "));
+    assert!(room(256 << 20).1.starts_with("ok    "));
+    let clock = |year: u64| {
+        let now = UNIX_EPOCH + Duration::from_secs((year - 1970) * 31_557_600);
+        reported(|report| system::clock(now, report)).0
+    };
+    assert!(!clock(2023) && clock(2025));
+    assert_eq!(folders::remote_name(0x6969), Some("NFS"));
+    assert_eq!(folders::remote_name(0xef53), None);
+    system::try_inotify(&std::env::temp_dir()).unwrap();
+    assert!(system::try_inotify(Path::new("/nowhere")).is_err());
+}
+
+#[test]
+fn a_finding_is_one_line() {
+    let (_, said) = reported(|report| report.warn("a\nok    b"));
+    assert_eq!(said, "warn  a?ok    b\n");
+}

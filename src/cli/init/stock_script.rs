@@ -1,0 +1,194 @@
+//! The secret in an owner's vpi.nut. The script is read, never changed.
+
+/// What a script's `GetSecret` returns.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Lines are counted from 1.
+    Secret { text: Vec<u8>, line: usize },
+    /// The secret is still to be set, on this line.
+    Empty { line: usize },
+    /// There is no such function, or it returns something else than one plain text.
+    Nothing,
+}
+
+/// Looks for `function GetSecret() { return @"..."; }`, outside of comments.
+pub(super) fn secret(script: &[u8]) -> Found {
+    let tokens = tokens(script);
+    let word = |token: &Token, expected: &str| matches!(token, Token::Word(w) if *w == expected.as_bytes());
+    let mut at = 0;
+    while let Some(next) = tokens[at..]
+        .windows(2)
+        .position(|pair| word(&pair[0].0, "function") && word(&pair[1].0, "GetSecret"))
+    {
+        let body = &tokens[at + next + 2..];
+        let expected = [b'(', b')', b'{'].map(Token::Sign);
+        if body.len() > 4
+            && body
+                .iter()
+                .zip(&expected)
+                .all(|((found, _), sign)| found == sign)
+            && word(&body[3].0, "return")
+            && let (Token::Text(text), line) = &body[4]
+        {
+            let ends = body
+                .get(5)
+                .is_none_or(|(next, _)| matches!(next, Token::Sign(b';' | b'}')));
+            return match text {
+                _ if !ends => Found::Nothing,
+                Some(text) if text.is_empty() => Found::Empty { line: *line },
+                Some(text) => Found::Secret {
+                    text: text.clone(),
+                    line: *line,
+                },
+                None => Found::Nothing,
+            };
+        }
+        at += next + 2;
+    }
+    Found::Nothing
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Token<'a> {
+    Word(&'a [u8]),
+    /// `None` when it holds escapes, which a secret has no need of.
+    Text(Option<Vec<u8>>),
+    Sign(u8),
+}
+
+/// The tokens of a Squirrel script with their lines, comments left out.
+fn tokens(script: &[u8]) -> Vec<(Token<'_>, usize)> {
+    let mut tokens = Vec::new();
+    let (mut at, mut line) = (0, 1);
+    while at < script.len() {
+        let rest = &script[at..];
+        let in_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+        let (token, length) = if rest.starts_with(b"//") || rest[0] == b'#' {
+            (None, find(rest, b"\n").unwrap_or(rest.len()))
+        } else if rest.starts_with(b"/*") {
+            (
+                None,
+                find(&rest[2..], b"*/").map_or(rest.len(), |end| end + 4),
+            )
+        } else if rest.starts_with(b"@\"") {
+            let (text, length) = verbatim(rest);
+            (Some(Token::Text(Some(text))), length)
+        } else if rest[0] == b'"' || rest[0] == b'\'' {
+            let (text, length) = quoted(rest);
+            (Some(Token::Text(text)), length)
+        } else if in_word(&rest[0]) {
+            let length = rest
+                .iter()
+                .position(|byte| !in_word(byte))
+                .unwrap_or(rest.len());
+            (Some(Token::Word(&rest[..length])), length)
+        } else if rest[0].is_ascii_whitespace() {
+            (None, 1)
+        } else {
+            (Some(Token::Sign(rest[0])), 1)
+        };
+        tokens.extend(token.map(|token| (token, line)));
+        line += rest[..length].iter().filter(|&&byte| byte == b'\n').count();
+        at += length;
+    }
+    tokens
+}
+
+fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    text.windows(wanted.len())
+        .position(|window| window == wanted)
+}
+
+/// `@"..."`, where `""` stands for one quote and nothing else is special.
+fn verbatim(rest: &[u8]) -> (Vec<u8>, usize) {
+    let mut text = Vec::new();
+    let mut at = 2;
+    while at < rest.len() {
+        if rest[at] == b'"' {
+            if rest.get(at + 1) != Some(&b'"') {
+                return (text, at + 1);
+            }
+            at += 1;
+        }
+        text.push(rest[at]);
+        at += 1;
+    }
+    (text, at)
+}
+
+/// `"..."` or `'.'`, where a backslash keeps what follows from ending it.
+fn quoted(rest: &[u8]) -> (Option<Vec<u8>>, usize) {
+    let mut escaped = false;
+    let mut at = 1;
+    while at < rest.len() && rest[at] != rest[0] {
+        if rest[at] == b'\\' {
+            escaped = true;
+            at += 1;
+        }
+        at += 1;
+    }
+    let end = at.min(rest.len());
+    (
+        (!escaped).then(|| rest[1..end].to_vec()),
+        (end + 1).min(rest.len()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_in_scripts() {
+        let set = |text: &str, line| Found::Secret {
+            text: text.as_bytes().to_vec(),
+            line,
+        };
+        for (script, expected) in [
+            (
+                "local function GetSecret() {\n\treturn @\"a\\b'c\";\n}\n",
+                set("a\\b'c", 2),
+            ),
+            (
+                "local function GetSecret()\n{\n\treturn @\"\";\n}",
+                Found::Empty { line: 3 },
+            ),
+            (
+                "function GetSecret ( ) { return \"plain\" }",
+                set("plain", 1),
+            ),
+            (
+                "function GetSecret() { return @\"a\"\"b\" }",
+                set("a\"b", 1),
+            ),
+            (
+                "function GetSecret() { return @\"//not#comment\"; }",
+                set("//not#comment", 1),
+            ),
+            ("function GetSecret() { return \"a\\n\"; }", Found::Nothing),
+            (
+                "function GetSecret() { return @\"a\" + b; }",
+                Found::Nothing,
+            ),
+            ("function GetSecret() { return Stored(); }", Found::Nothing),
+            ("function GetSecret() {", Found::Nothing),
+            ("function GetSecrets() { return @\"a\"; }", Found::Nothing),
+            (
+                "GetSecret(); // function GetSecret() { return @\"a\"; }",
+                Found::Nothing,
+            ),
+            (
+                "/*\nfunction GetSecret() { return @\"old\"; }\n*/\nfunction GetSecret() {\n// x\nreturn @\"new\"; }",
+                set("new", 6),
+            ),
+            (
+                "# it's\nx <- \"a\\\"\" + 'b';\nfunction GetSecret() { return @\"s\"; }",
+                set("s", 3),
+            ),
+            ("function GetSecret() { return @\"cut", set("cut", 1)),
+            ("", Found::Nothing),
+        ] {
+            assert_eq!(secret(script.as_bytes()), expected, "{script}");
+        }
+    }
+}
