@@ -3,5 +3,6 @@
 //! Everything that crosses from the game, a database or a client is given its shape in this
 //! room, so that `core` and `io` can speak of it without knowing each other.
 
+pub mod answer_text;
 pub mod call_error;
 pub mod sql;
