@@ -1,1 +1,251 @@
-fn main() {}
+//! The door: arguments to command to exit code. Exit codes are decided here and nowhere else.
+//!
+//! 0 done. 1 it failed, or `check` found something bad, or the answer to `call` was an error.
+//! 2 the command line was wrong. 3 the configuration is wrong or missing.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use lexopt::prelude::*;
+use vpid::cli::{bench, call, check, demo, init, logging};
+use vpid::config::{self, Config};
+
+const DONE: u8 = 0;
+const FAILED: u8 = 1;
+const WRONG_USAGE: u8 = 2;
+const WRONG_CONFIGURATION: u8 = 3;
+
+mod help;
+
+/// Why a command did not succeed; each has its exit code.
+enum Failure {
+    /// It said what was to be said.
+    Quiet,
+    Failed(String),
+    Usage(String),
+    Configuration(Vec<config::Problem>),
+}
+
+impl From<lexopt::Error> for Failure {
+    fn from(error: lexopt::Error) -> Self {
+        Failure::Usage(error.to_string())
+    }
+}
+
+impl From<String> for Failure {
+    fn from(problem: String) -> Self {
+        Failure::Failed(problem)
+    }
+}
+
+fn main() -> ExitCode {
+    let code = match run() {
+        Ok(()) => DONE,
+        Err(Failure::Quiet) => FAILED,
+        Err(Failure::Failed(problem)) => {
+            eprintln!("vpid: {problem}");
+            FAILED
+        }
+        Err(Failure::Usage(problem)) => {
+            eprintln!("vpid: {problem}\nTry `vpid --help`.");
+            WRONG_USAGE
+        }
+        Err(Failure::Configuration(problems)) => {
+            for problem in problems {
+                eprintln!("{problem}");
+            }
+            WRONG_CONFIGURATION
+        }
+    };
+    ExitCode::from(code)
+}
+
+fn run() -> Result<(), Failure> {
+    let mut parser = lexopt::Parser::from_env();
+    match parser.next()? {
+        Some(Value(command)) => match command.to_str() {
+            Some("run") => run_daemon(parser),
+            Some("init") => run_init(parser),
+            Some("check") => run_check(parser),
+            Some("call") => run_call(parser),
+            Some("bench") => run_bench(parser),
+            Some("demo") => run_demo(parser),
+            Some("help") => print(help::MAIN),
+            _ => Err(Failure::Usage(format!("there is no command {}", command.to_string_lossy()))),
+        },
+        Some(Short('h') | Long("help")) => print(help::MAIN),
+        Some(Short('V') | Long("version")) => print(concat!("vpid ", env!("CARGO_PKG_VERSION"), "\n")),
+        Some(other) => Err(other.unexpected().into()),
+        None => Err(Failure::Usage("say what to do".into())),
+    }
+}
+
+/// Writes to standard output; a reader that has gone (`vpid --help | head`) is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::Failed(error.to_string())),
+        _ => Ok(()),
+    }
+}
+
+/// Reads the options of a command: `--help` and `--config` are everywhere, the rest goes to
+/// `take`. `None` when help was asked for and given.
+fn options(
+    mut parser: lexopt::Parser,
+    help: &str,
+    mut take: impl FnMut(Arg<'_>, &mut Values<'_>) -> Result<(), Failure>,
+) -> Result<Option<Option<PathBuf>>, Failure> {
+    let mut config = None;
+    loop {
+        // The argument borrows the parser, whose values are wanted beside it.
+        let argument = match parser.next()? {
+            None => return Ok(Some(config)),
+            Some(Short('h') | Long("help")) => {
+                print(help)?;
+                return Ok(None);
+            }
+            Some(Long("config")) => {
+                config = Some(PathBuf::from(parser.value()?));
+                continue;
+            }
+            Some(Long(name)) => Owned::Long(name.to_string()),
+            Some(Short(letter)) => Owned::Short(letter),
+            Some(Value(value)) => Owned::Value(value),
+        };
+        take(argument.borrow(), &mut Values(&mut parser))?;
+    }
+}
+
+enum Owned {
+    Long(String),
+    Short(char),
+    Value(OsString),
+}
+
+impl Owned {
+    fn borrow(&self) -> Arg<'_> {
+        match self {
+            Owned::Long(name) => Long(name),
+            Owned::Short(letter) => Short(*letter),
+            Owned::Value(value) => Value(value.clone()),
+        }
+    }
+}
+
+/// The values behind options.
+struct Values<'a>(&'a mut lexopt::Parser);
+
+impl Values<'_> {
+    fn path(&mut self) -> Result<PathBuf, Failure> {
+        Ok(PathBuf::from(self.0.value()?))
+    }
+
+    fn text(&mut self) -> Result<String, Failure> {
+        Ok(self.0.value()?.string()?)
+    }
+
+    /// A whole number from 1 to `max`.
+    fn count(&mut self, name: &str, max: usize) -> Result<usize, Failure> {
+        let text = self.text()?;
+        let count = text.parse().ok().filter(|count| (1..=max).contains(count));
+        count.ok_or_else(|| Failure::Usage(format!("{name} is a whole number from 1 to {max}, not {text:?}")))
+    }
+
+    /// Seconds, above 0 and up to an hour.
+    fn seconds(&mut self, name: &str) -> Result<Duration, Failure> {
+        let text = self.text()?;
+        let seconds = text.parse().ok().filter(|seconds| *seconds > 0.0 && *seconds <= 3600.0);
+        seconds
+            .map(Duration::from_secs_f64)
+            .ok_or_else(|| Failure::Usage(format!("{name} is a number of seconds up to 3600, not {text:?}")))
+    }
+}
+
+fn load(path: Option<&Path>) -> Result<Config, Failure> {
+    config::load(path, config::process_environment).map_err(Failure::Configuration)
+}
+
+fn run_daemon(parser: lexopt::Parser) -> Result<(), Failure> {
+    let path = options(parser, help::RUN, |argument, _| Err(argument.unexpected().into()))?;
+    let Some(path) = path else { return Ok(()) };
+    logging::init();
+    let config = load(path.as_deref())?;
+    let path = path.or_else(|| config.path.clone());
+    Ok(vpid::daemon::run(config, path)?)
+}
+
+fn run_init(parser: lexopt::Parser) -> Result<(), Failure> {
+    let mut chosen = init::Options { scriptdata: None, vscripts: None, config: None, force: false };
+    let path = options(parser, help::INIT, |argument, values| {
+        match argument {
+            Long("scriptdata") => chosen.scriptdata = Some(values.path()?),
+            Long("vscripts") => chosen.vscripts = Some(values.path()?),
+            Long("force") => chosen.force = true,
+            other => return Err(other.unexpected().into()),
+        }
+        Ok(())
+    })?;
+    let Some(path) = path else { return Ok(()) };
+    chosen.config = path;
+    Ok(init::run(&chosen, &mut std::io::stdout())?)
+}
+
+fn run_check(parser: lexopt::Parser) -> Result<(), Failure> {
+    let path = options(parser, help::CHECK, |argument, _| Err(argument.unexpected().into()))?;
+    let Some(path) = path else { return Ok(()) };
+    let good = check::run(path.as_deref(), &mut std::io::stdout());
+    if good { Ok(()) } else { Err(Failure::Quiet) }
+}
+
+fn run_call(parser: lexopt::Parser) -> Result<(), Failure> {
+    let mut words = Vec::new();
+    let (mut host, mut script, mut timeout) = (None, "vpid_call.nut".to_string(), Duration::from_secs(5));
+    let path = options(parser, help::CALL, |argument, values| {
+        match argument {
+            Value(word) => words.push(word.string()?),
+            Long("host") => host = Some(values.text()?),
+            Long("script") => script = values.text()?,
+            Long("timeout") => timeout = values.seconds("--timeout")?,
+            other => return Err(other.unexpected().into()),
+        }
+        Ok(())
+    })?;
+    let Some(path) = path else { return Ok(()) };
+    let mut words = words.into_iter();
+    let (function, kwargs) = (words.next(), words.next());
+    let (Some(function), None) = (function, words.next()) else {
+        return Err(Failure::Usage("call takes a function and its arguments: vpid call VPI_Ping '{\"a\": 1}'".into()));
+    };
+    let options = call::Options { function, kwargs, host, script, timeout };
+    let good = call::run(&load(path.as_deref())?, &options, &mut std::io::stdout())?;
+    if good { Ok(()) } else { Err(Failure::Quiet) }
+}
+
+fn run_bench(parser: lexopt::Parser) -> Result<(), Failure> {
+    let mut chosen = bench::Options::default();
+    let path = options(parser, help::BENCH, |argument, values| {
+        match argument {
+            Long("hosts") => chosen.hosts = values.count("--hosts", 256)?,
+            Long("files") => chosen.files = values.count("--files", 100_000)?,
+            Long("batch") => chosen.batch = values.count("--batch", 1000)?,
+            Long("work") => chosen.work = values.text()?.parse().map_err(Failure::Usage)?,
+            Long("json") => chosen.json = true,
+            other => return Err(other.unexpected().into()),
+        }
+        Ok(())
+    })?;
+    let Some(path) = path else { return Ok(()) };
+    let good = bench::run(&load(path.as_deref())?, &chosen, &mut std::io::stdout())?;
+    if good { Ok(()) } else { Err(Failure::Quiet) }
+}
+
+fn run_demo(parser: lexopt::Parser) -> Result<(), Failure> {
+    let path = options(parser, help::DEMO, |argument, _| Err(argument.unexpected().into()))?;
+    if path.is_none() {
+        return Ok(());
+    }
+    Ok(demo::run(&mut std::io::stdout())?)
+}

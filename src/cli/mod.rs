@@ -1,4 +1,10 @@
-//! cli
+//! The commands, one file each. `main.rs` reads the command line and turns outcomes into exit
+//! codes.
 
+pub mod bench;
+pub mod call;
 pub mod check;
+pub mod demo;
+pub mod game;
 pub mod init;
+pub mod logging;

@@ -23,12 +23,18 @@ impl CallError {
             }
             detail.truncate(end);
         }
-        Self { reason: reason.into(), detail }
+        Self {
+            reason: reason.into(),
+            detail,
+        }
     }
 
     /// A failure that its word explains.
     pub fn word(reason: &'static str) -> Self {
-        Self { reason: Cow::Borrowed(reason), detail: String::new() }
+        Self {
+            reason: Cow::Borrowed(reason),
+            detail: String::new(),
+        }
     }
 
     /// The text that the caller receives: stock clients take a text that starts with
@@ -41,7 +47,11 @@ impl CallError {
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.reason)?;
-        if self.detail.is_empty() { Ok(()) } else { write!(f, ": {}", self.detail) }
+        if self.detail.is_empty() {
+            Ok(())
+        } else {
+            write!(f, ": {}", self.detail)
+        }
     }
 }
 

@@ -3,11 +3,161 @@
 //! `parse` turns a function's `kwargs` into a [`SqlCall`], `expr` reads the small expression
 //! grammar, `render` writes a call as one statement with bound parameters. Nothing a caller
 //! sends is ever pasted into SQL text: identifiers are checked and quoted, operators and
-//! function names come from lists, everything else is bound.
+//! function names come from lists, everything else is bound. Raw queries are the exception
+//! that their name promises; who may send them is decided elsewhere.
+
+mod expr;
+mod names;
+mod parse;
+mod raw;
+mod render;
+mod token;
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_hostile;
+
+use super::call_error::CallError;
+
+pub use expr::{Expr, Function, Operator, Row};
+pub use names::Identifier;
+pub use parse::{FUNCTIONS, is_sql_function, parse};
+pub use render::{Dialect, Returns, Statement, render};
 
 /// Where a call stands in its file: the id of the taken file, and the position in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallId {
     pub file: u64,
     pub index: u32,
+}
+
+/// How a text among the `values` of a call is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// As the stock client means it: the text is SQL, so it is read as an expression.
+    Legacy,
+    /// As our client means it: the text is a text; `{"expr": "..."}` is an expression.
+    Signed,
+}
+
+/// A value that goes to the database beside the statement, never in it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Param {
+    Null,
+    Int(i64),
+    Float(f64),
+    Text(String),
+}
+
+/// What a select may ask for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Column {
+    All,
+    Value {
+        expr: Expr,
+        alias: Option<Identifier>,
+    },
+}
+
+/// One condition on one column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Filter {
+    pub column: Expr,
+    pub test: Test,
+}
+
+/// What a filter asks of its column.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Test {
+    IsNull,
+    IsNotNull,
+    Compare(Comparison, Expr),
+}
+
+/// The comparisons that a filter knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Like,
+    NotLike,
+    /// Equal, where null equals null.
+    Is,
+    IsNot,
+}
+
+/// Columns with the values they are set to; each column once.
+pub type Assignments = Vec<(Identifier, Expr)>;
+
+/// A checked call. Every row of an insert is as long as `columns`, where there are any.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SqlCall {
+    Raw {
+        query: String,
+        /// None where the caller gave no `format`: then `%` means nothing in the query.
+        params: Option<Vec<Param>>,
+    },
+    Select {
+        table: Identifier,
+        columns: Vec<Column>,
+        filter: Option<Filter>,
+    },
+    Insert {
+        table: Identifier,
+        columns: Vec<Identifier>,
+        rows: Vec<Vec<Expr>>,
+    },
+    InsertOrUpdate {
+        table: Identifier,
+        columns: Vec<Identifier>,
+        rows: Vec<Vec<Expr>>,
+        update: Assignments,
+    },
+    Update {
+        table: Identifier,
+        values: Assignments,
+        filter: Option<Filter>,
+    },
+    Delete {
+        table: Identifier,
+        /// None empties the table, and only an explicit wipe is read as that.
+        filter: Option<Filter>,
+    },
+}
+
+impl SqlCall {
+    /// Whether the call can change anything. A raw query counts as writing unless its first
+    /// word says that it cannot; the engine knows better once it has prepared it.
+    pub fn may_write(&self) -> bool {
+        match self {
+            Self::Select { .. } => false,
+            Self::Raw { query, .. } => !raw::surely_reads(query),
+            _ => true,
+        }
+    }
+}
+
+/// One call on its way to the database.
+#[derive(Debug, Clone)]
+pub struct Job {
+    pub id: CallId,
+    pub function: String,
+    pub call: SqlCall,
+    /// Milliseconds since the start of the daemon's monotonic clock.
+    pub deadline_ms: Option<u64>,
+    /// The call may have run before the daemon was restarted: the journal knows.
+    pub recovered: bool,
+}
+
+/// One call on its way back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Done {
+    pub id: CallId,
+    /// The answer as JSON text, fit for the stock decoder.
+    pub outcome: Result<String, CallError>,
 }

@@ -1,0 +1,27 @@
+//! How the log looks: one line each on standard error, with the time unless the journal (or
+//! whoever reads systemd's pipe) adds its own.
+
+use std::io::Write;
+
+/// Sets the logger up. `VPID_LOG` sets the level (error, warn, info, debug), info by default.
+pub fn init() {
+    let in_journal = std::env::var_os("JOURNAL_STREAM").is_some();
+    let mut builder = env_logger::Builder::new();
+    builder.filter_level(log::LevelFilter::Info);
+    if let Ok(filter) = std::env::var("VPID_LOG") {
+        builder.parse_filters(&filter);
+    }
+    builder.format(move |out, record| {
+        if !in_journal {
+            let now = jiff::Zoned::now();
+            write!(out, "{} ", now.strftime("%Y-%m-%d %H:%M:%S%.3f"))?;
+        }
+        writeln!(out, "{:<5} {}", record.level(), one_line(&record.args().to_string()))
+    });
+    builder.init();
+}
+
+/// Names and texts of players reach the log: no control character of theirs reaches a terminal.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}

@@ -1,0 +1,95 @@
+//! What `--help` says.
+
+pub const MAIN: &str = "\
+vpid: the daemon beside a Team Fortress 2 server that answers the calls its scripts write as files
+
+Usage: vpid COMMAND [OPTIONS]
+
+Commands:
+  run     serve until SIGTERM or SIGINT
+  init    write a configuration with fresh secrets
+  check   try everything a first start can fail on
+  call    make one call, as a script in a game would
+  bench   measure a running vpid through the files
+  demo    see it at work, with no configuration and nothing left behind
+
+Options:
+  --config FILE   the configuration (default: ./vpid.toml, then /etc/vpid/vpid.toml)
+  -h, --help      this, or the help of a command: vpid COMMAND --help
+  -V, --version
+
+Exit codes: 0 done; 1 it failed, or check found something bad, or the answer to a call was an
+error; 2 wrong usage; 3 the configuration is wrong or missing.
+
+Example: vpid demo
+";
+
+pub const RUN: &str = "\
+Serves the scriptdata folders of the configuration until SIGTERM or SIGINT. SIGHUP reads the
+configuration again; a bad one is refused and the old one stays.
+
+Usage: vpid run [--config FILE]
+
+The environment overrides the configuration: VPI_SCRIPTDATA_DIR, VPID_STATE_DIR and others, see
+config.example.toml. VPID_LOG sets the log level (error, warn, info, debug).
+
+Example: vpid run --config /etc/vpid/vpid.toml
+";
+
+pub const INIT: &str = "\
+Writes a commented configuration with a fresh secret, readable by its owner only.
+
+Usage: vpid init [--scriptdata DIR] [--vscripts DIR] [--config FILE] [--force]
+
+  --scriptdata DIR   the game's tf/scriptdata; without it, TF2 is looked for in the usual places
+  --vscripts DIR     where vpi.nut is, if not beside scriptdata: a secret that it has is kept
+  --config FILE      the file to write (default: ./vpid.toml)
+  --force            replace a file that is there
+
+Example: vpid init --scriptdata /home/tf2/serverfiles/tf/scriptdata
+";
+
+pub const CHECK: &str = "\
+Tries everything a first start can fail on, and says for each what is good or what to do. Exit
+code 1 if anything is bad.
+
+Usage: vpid check [--config FILE]
+
+Example: vpid check --config /etc/vpid/vpid.toml
+";
+
+pub const CALL: &str = "\
+Plays a game server through the files: makes one call and prints its answer as JSON. Needs a
+running vpid. Exit code 1 if the answer is an error.
+
+Usage: vpid call FUNCTION [JSON] [--host HOST] [--script NAME] [--timeout SECONDS] [--config FILE]
+
+  --host HOST        call as this host (default: one that no game has)
+  --script NAME      call as this script; user tables belong to scripts (default: vpid_call.nut)
+  --timeout SECONDS  how long to wait for the answer (default: 5)
+
+Example: vpid call VPI_DB_UserSelect '{\"table\": \"user_contracts_players\"}' --script contracts.nut
+";
+
+pub const BENCH: &str = "\
+Measures a running vpid through the files, as games would use it: latency of single calls, then
+throughput. Makes the table user_vpidbench_rows in the database and removes it again.
+
+Usage: vpid bench [--hosts 4] [--files 200] [--batch 20] [--work select|insert|echo] [--json]
+                  [--config FILE]
+
+  --hosts N    games that write at the same time
+  --files N    call files of each, and calls in the latency measurement
+  --batch N    calls in each file
+  --work WHAT  what each call does
+  --json       print for programs
+
+Example: vpid bench --hosts 16 --work insert
+";
+
+pub const DEMO: &str = "\
+Shows vpid at work: starts the daemon on temporary folders with an SQLite database, plays a game
+server against it, and shows what happens. Needs no configuration and leaves nothing behind.
+
+Usage: vpid demo
+";

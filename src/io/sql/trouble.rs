@@ -1,0 +1,87 @@
+//! What an SQLite error means: the caller's mistake, or a database that cannot be used now.
+
+use crate::wire::call_error::CallError;
+use rusqlite::ffi::ErrorCode;
+use std::path::Path;
+
+/// Why a batch did not commit. Nothing of it stands.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The database cannot be used. `uncertain` when COMMIT itself failed, since its pages may
+    /// still come to light: the journal must be asked before such calls run again.
+    Unavailable { sentence: String, uncertain: bool },
+    /// The call at this position took the transaction down with it, by its own doing.
+    Broke { at: usize, error: CallError },
+    /// `stop` has no more patience.
+    Abandoned,
+}
+
+/// Whether the error is about the database as a whole rather than about the statement.
+pub(super) fn is_unavailable(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::ReadOnly
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::CannotOpen
+                | ErrorCode::PermissionDenied
+                | ErrorCode::FileLockingProtocolFailed
+                | ErrorCode::NoLargeFileSupport
+        )
+    )
+}
+
+/// The sentence for the log and for callers who waited in vain: what, which file, what to do.
+pub(super) fn sentence(path: &Path, error: &rusqlite::Error) -> String {
+    let advice = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "another program holds its lock; end that program or its transaction"
+        }
+        Some(ErrorCode::DiskFull) => "make room on its disk",
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            "let vpid's user write the file and its folder"
+        }
+        Some(ErrorCode::CannotOpen) => {
+            "make sure its folder exists and vpid's user may write there"
+        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            "restore it from a backup, or move it away to begin with an empty one"
+        }
+        _ => "check the disk it is on",
+    };
+    format!(
+        "database {} cannot be used: {}; {advice}",
+        path.display(),
+        message(error)
+    )
+}
+
+/// The caller's mistake, under the name that upstream's scripts know it by.
+pub(super) fn call_error(error: &rusqlite::Error) -> CallError {
+    let reason = match error {
+        rusqlite::Error::MultipleStatement => {
+            return CallError::new("ValueError", "one statement at a time");
+        }
+        _ => match error.sqlite_error_code() {
+            Some(ErrorCode::ConstraintViolation) => "IntegrityError",
+            Some(ErrorCode::AuthorizationForStatementDenied) => "PermissionError",
+            Some(ErrorCode::OperationInterrupted) => return CallError::word("DeadlineExceeded"),
+            _ => "OperationalError",
+        },
+    };
+    CallError::new(reason, message(error))
+}
+
+/// SQLite's own words, without the statement, which a caller knows.
+pub(super) fn message(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,319 @@
+//! The lane's thread: what runs when, and what happens while the database is away.
+//!
+//! Calls wait in one queue, in their order. A batch from its front runs as one transaction; a
+//! call that breaks the transaction is answered and left out, and the others run again. While
+//! the database cannot be used, nothing leaves the queue but calls whose time is up.
+
+use super::SqliteSettings;
+use super::guard::Guard;
+use super::journal::Pruning;
+use super::sqlite::{BatchRules, Engine, Outcome};
+use super::trouble::Trouble;
+use crate::limits::{SQL_BATCH_JOBS_MAX, SQL_RETRY_MS_MAX, SQL_RETRY_MS_MIN};
+use crate::wire::call_error::CallError;
+use crate::wire::sql::{Done, Job};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What the lane and its thread share.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Beside the state, so that SQLite's callbacks can look without the lock.
+    abandoned: Arc<AtomicBool>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    jobs: Vec<Job>,
+    stopping: bool,
+    /// The thread has ended; true inside if nothing was left undone.
+    ended: Option<bool>,
+}
+
+impl Inbox {
+    pub(super) fn submit(&self, jobs: Vec<Job>) {
+        self.lock().jobs.extend(jobs);
+        self.changed.notify_all();
+    }
+
+    /// Asks for the end and waits for it.
+    pub(super) fn finish(&self, within: Duration) -> bool {
+        let mut state = self.lock();
+        state.stopping = true;
+        self.changed.notify_all();
+        let waited = self
+            .changed
+            .wait_timeout_while(state, within, |state| state.ended.is_none());
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.ended == Some(true)
+    }
+
+    /// Ends the thread at the next opportunity, a running statement included.
+    pub(super) fn abandon(&self) {
+        self.abandoned.store(true, Relaxed);
+        // The lock orders this after a look at the flag that is about to become a wait.
+        self.lock().stopping = true;
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long the database has been away, and why.
+struct Outage {
+    since: Instant,
+    sentence: String,
+    retry_at: Instant,
+    next_wait_ms: u64,
+}
+
+pub(super) struct Worker<F> {
+    settings: SqliteSettings,
+    guard: Arc<Guard>,
+    inbox: Arc<Inbox>,
+    on_done: F,
+    waiting: VecDeque<Job>,
+    outcomes: Vec<Outcome>,
+    engine: Option<Engine>,
+    outage: Option<Outage>,
+    pruning: Pruning,
+    /// How many calls at the front ran before and were undone by a neighbour's fault.
+    undone: usize,
+    said_no_log: bool,
+}
+
+impl<F: Fn(Vec<Done>)> Worker<F> {
+    pub(super) fn new(
+        settings: SqliteSettings,
+        clock_start: Instant,
+        inbox: Arc<Inbox>,
+        on_done: F,
+    ) -> Self {
+        let guard = Arc::new(Guard::new(clock_start, Arc::clone(&inbox.abandoned)));
+        let pruning = Pruning::new(guard.now_ms());
+        Self {
+            settings,
+            guard,
+            inbox,
+            on_done,
+            waiting: VecDeque::new(),
+            outcomes: Vec::new(),
+            engine: None,
+            outage: None,
+            pruning,
+            undone: 0,
+            said_no_log: false,
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        self.open();
+        while self.receive() {
+            if self.outage.is_some() {
+                self.answer_expired();
+            }
+            let retry_is_due = self
+                .outage
+                .as_ref()
+                .is_none_or(|outage| Instant::now() >= outage.retry_at);
+            if self.engine.is_none() && retry_is_due {
+                self.open();
+            }
+            if self.engine.is_some() && !self.waiting.is_empty() {
+                self.batch();
+            }
+        }
+        // Closing moves the log into the file; only then is the lane idle.
+        self.engine = None;
+        self.inbox.lock().ended = Some(self.waiting.is_empty());
+        self.inbox.changed.notify_all();
+    }
+
+    /// Takes what was submitted, and sleeps while there is nothing to do. False when the lane
+    /// is to end.
+    fn receive(&mut self) -> bool {
+        let inbox = Arc::clone(&self.inbox);
+        let mut state = inbox.lock();
+        loop {
+            if inbox.abandoned.load(Relaxed) {
+                self.waiting.extend(state.jobs.drain(..));
+                return false;
+            }
+            let arrived = !state.jobs.is_empty();
+            self.waiting.extend(state.jobs.drain(..));
+            if self.waiting.is_empty() && state.stopping {
+                return false;
+            }
+            if arrived || (self.engine.is_some() && !self.waiting.is_empty()) {
+                return true;
+            }
+            let Some(wake_at) = self.wake_at() else {
+                let waited = inbox.changed.wait(state);
+                state = waited.unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let left = wake_at.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            let waited = inbox.changed.wait_timeout(state, left);
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// When something is due by itself: another try, or the nearest deadline of a call that
+    /// waits for the database. Deadlines matter to this file only during an outage.
+    fn wake_at(&self) -> Option<Instant> {
+        let outage = self.outage.as_ref()?;
+        if self.engine.is_some() {
+            return None;
+        }
+        let now_ms = self.guard.now_ms();
+        let nearest = self.waiting.iter().filter_map(|job| job.deadline_ms).min();
+        let until_deadline = nearest
+            .map(|deadline_ms| Duration::from_millis(deadline_ms.saturating_sub(now_ms)))
+            .and_then(|left| Instant::now().checked_add(left));
+        Some(until_deadline.map_or(outage.retry_at, |deadline| deadline.min(outage.retry_at)))
+    }
+
+    fn open(&mut self) {
+        match Engine::open(&self.settings, &self.guard) {
+            Ok(engine) => {
+                if !engine.has_write_ahead_log() && !self.said_no_log {
+                    self.said_no_log = true;
+                    log::warn!(
+                        "database {} is on a file system without write-ahead logs: it works, more slowly",
+                        self.settings.path.display()
+                    );
+                }
+                self.engine = Some(engine);
+                if self.waiting.is_empty() {
+                    self.end_outage();
+                }
+            }
+            Err(sentence) => self.lose(sentence),
+        }
+    }
+
+    /// One transaction, and the answers of those that ran in it.
+    fn batch(&mut self) {
+        let Some(engine) = &mut self.engine else {
+            return;
+        };
+        let lenient = self.undone > 0;
+        let most = if lenient {
+            self.undone
+        } else {
+            SQL_BATCH_JOBS_MAX
+        };
+        let count = most.min(self.waiting.len());
+        let keep_journal = self.pruning.is_due(self.guard.now_ms())
+            && self.waiting.iter().skip(count).any(|job| job.recovered);
+        let rules = BatchRules {
+            lenient,
+            keep_journal,
+        };
+        let jobs = &self.waiting.make_contiguous()[..count];
+        match engine.run(jobs, rules, &mut self.pruning, &mut self.outcomes) {
+            Ok(()) => {
+                self.undone = self.undone.saturating_sub(self.outcomes.len());
+                let answered = self.waiting.drain(..self.outcomes.len());
+                let done = answered
+                    .zip(self.outcomes.drain(..))
+                    .map(|(job, outcome)| Done {
+                        id: job.id,
+                        outcome,
+                    })
+                    .collect();
+                self.end_outage();
+                (self.on_done)(done);
+            }
+            Err(Trouble::Broke { at, error }) => {
+                // Those before it ran well: they go first and alone, so that the next call to
+                // break the transaction does not undo them once more.
+                self.undone = at;
+                if let Some(job) = self.waiting.remove(at) {
+                    (self.on_done)(vec![Done {
+                        id: job.id,
+                        outcome: Err(error),
+                    }]);
+                }
+            }
+            Err(Trouble::Unavailable {
+                sentence,
+                uncertain,
+            }) => {
+                if uncertain {
+                    self.waiting
+                        .iter_mut()
+                        .take(count)
+                        .for_each(|job| job.recovered = true);
+                }
+                self.lose(sentence);
+            }
+            Err(Trouble::Abandoned) => {}
+        }
+    }
+
+    /// The database cannot be used: close it, and try again later.
+    fn lose(&mut self, sentence: String) {
+        self.engine = None;
+        let (since, wait_ms) = match &self.outage {
+            Some(outage) => (outage.since, outage.next_wait_ms),
+            None => (Instant::now(), SQL_RETRY_MS_MIN),
+        };
+        if self
+            .outage
+            .as_ref()
+            .is_none_or(|outage| outage.sentence != sentence)
+        {
+            log::error!("{sentence}. Calls wait; vpid keeps trying.");
+        }
+        self.outage = Some(Outage {
+            since,
+            sentence,
+            retry_at: Instant::now() + Duration::from_millis(wait_ms),
+            next_wait_ms: (wait_ms * 2).min(SQL_RETRY_MS_MAX),
+        });
+        self.answer_expired();
+    }
+
+    fn end_outage(&mut self) {
+        if let Some(outage) = self.outage.take() {
+            log::info!(
+                "database {} is back after {:.1} s",
+                self.settings.path.display(),
+                outage.since.elapsed().as_secs_f64()
+            );
+        }
+    }
+
+    fn answer_expired(&mut self) {
+        let Some(outage) = &self.outage else { return };
+        let now_ms = self.guard.now_ms();
+        let mut expired = Vec::new();
+        self.waiting.retain(|job| {
+            let over = job
+                .deadline_ms
+                .is_some_and(|deadline_ms| deadline_ms <= now_ms);
+            if over {
+                let error = CallError::new("DatabaseUnavailable", outage.sentence.as_str());
+                expired.push(Done {
+                    id: job.id,
+                    outcome: Err(error),
+                });
+            }
+            !over
+        });
+        if !expired.is_empty() {
+            self.undone = 0;
+            (self.on_done)(expired);
+        }
+    }
+}

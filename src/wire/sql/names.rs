@@ -1,0 +1,69 @@
+//! Names of tables and columns: what is accepted as one, and whose table it is.
+
+use crate::limits::SQL_IDENTIFIER_BYTES_MAX;
+use crate::wire::call_error::CallError;
+
+/// A name that is safe to write into a statement between quotes. It cannot be made otherwise
+/// than by the checks in this file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identifier(String);
+
+impl Identifier {
+    /// A column's name.
+    pub fn new(name: &str) -> Result<Self, CallError> {
+        let starts_well =
+            name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+        if !starts_well || !name.bytes().all(is_name_byte) {
+            return Err(CallError::new(
+                "ValueError",
+                format!("{name:?} is not a column name"),
+            ));
+        }
+        if name.len() > SQL_IDENTIFIER_BYTES_MAX {
+            return Err(too_long(name));
+        }
+        Ok(Self(name.to_owned()))
+    }
+
+    /// The name of a table that belongs to `script`: `user_<script without .nut>_<name>`.
+    pub fn table(name: &str, script: &str) -> Result<Self, CallError> {
+        let stem = script.strip_suffix(".nut").unwrap_or(script);
+        // A script whose own name cannot stand in a table name has no tables.
+        let owned = !stem.is_empty()
+            && stem.bytes().all(is_name_byte)
+            && name
+                .strip_prefix("user_")
+                .and_then(|rest| rest.strip_prefix(stem))
+                .and_then(|rest| rest.strip_prefix('_'))
+                .is_some_and(|rest| !rest.is_empty());
+        if !owned {
+            let detail =
+                format!("{name:?} is not a table of {script}: those are user_{stem}_<name>");
+            return Err(CallError::new("PermissionError", detail));
+        }
+        if !name.bytes().all(is_name_byte) {
+            let detail = format!("table {name:?} has characters other than letters, digits and _");
+            return Err(CallError::new("ValueError", detail));
+        }
+        if name.len() > SQL_IDENTIFIER_BYTES_MAX {
+            return Err(too_long(name));
+        }
+        Ok(Self(name.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+fn too_long(name: &str) -> CallError {
+    let detail = format!(
+        "a name of {} bytes is too long (most: {SQL_IDENTIFIER_BYTES_MAX})",
+        name.len()
+    );
+    CallError::new("ValueError", detail)
+}

@@ -1,0 +1,408 @@
+//! From a function's `kwargs` to a checked call, in the shapes that upstream's functions take.
+
+use super::expr::{self, Scope};
+use super::names::Identifier;
+use super::{Assignments, Column, Comparison, Expr, Filter, Param, Reading, SqlCall, Test};
+use crate::limits::{SQL_COLUMNS_MAX, SQL_PARAMS_MAX, SQL_QUERY_BYTES_MAX, SQL_ROWS_MAX};
+use crate::wire::call_error::CallError;
+use serde_json::{Map, Value};
+
+/// The functions that this room understands.
+pub const FUNCTIONS: [&str; 6] = [
+    "VPI_DB_RawExecute",
+    "VPI_DB_UserSelect",
+    "VPI_DB_UserInsert",
+    "VPI_DB_UserInsertOrUpdate",
+    "VPI_DB_UserUpdate",
+    "VPI_DB_UserDelete",
+];
+
+pub fn is_sql_function(name: &str) -> bool {
+    FUNCTIONS.contains(&name)
+}
+
+/// Reads the call of `function` (one of [`FUNCTIONS`]) by `script` (its file name). Arguments
+/// that no function knows are ignored, as upstream does.
+pub fn parse(
+    function: &str,
+    script: &str,
+    kwargs: &Value,
+    reading: Reading,
+) -> Result<SqlCall, CallError> {
+    let nothing = Map::new();
+    let kwargs = match kwargs {
+        Value::Object(kwargs) => kwargs,
+        Value::Null => &nothing,
+        _ => return Err(value_error("kwargs are not a table")),
+    };
+    if function == "VPI_DB_RawExecute" {
+        return raw(kwargs);
+    }
+    let Value::String(table) = required(kwargs, "table")? else {
+        return Err(value_error("table is not a text"));
+    };
+    let table = Identifier::table(table, script)?;
+    let arguments = Arguments {
+        kwargs,
+        reading,
+        table,
+    };
+    match function {
+        "VPI_DB_UserSelect" => arguments.select(),
+        "VPI_DB_UserInsert" => arguments.insert(),
+        "VPI_DB_UserInsertOrUpdate" => arguments.insert_or_update(),
+        "VPI_DB_UserUpdate" => arguments.update(),
+        "VPI_DB_UserDelete" => arguments.delete(),
+        _ => Err(value_error(format!("{function} is not an SQL function"))),
+    }
+}
+
+fn raw(kwargs: &Map<String, Value>) -> Result<SqlCall, CallError> {
+    let Value::String(query) = required(kwargs, "query")? else {
+        return Err(value_error("query is not a text"));
+    };
+    if query.trim().is_empty() || query.len() > SQL_QUERY_BYTES_MAX || query.contains('\0') {
+        return Err(value_error("query is empty, too long or holds a NUL"));
+    }
+    let params = match kwargs.get("format") {
+        None | Some(Value::Null) => None,
+        Some(Value::Array(values)) if values.len() <= SQL_PARAMS_MAX => Some(
+            values
+                .iter()
+                .map(|value| scalar(value, "format"))
+                .collect::<Result<_, _>>()?,
+        ),
+        Some(_) => return Err(value_error("format is not an array, or too long")),
+    };
+    Ok(SqlCall::Raw {
+        query: query.clone(),
+        params,
+    })
+}
+
+struct Arguments<'a> {
+    kwargs: &'a Map<String, Value>,
+    reading: Reading,
+    table: Identifier,
+}
+
+impl Arguments<'_> {
+    fn select(self) -> Result<SqlCall, CallError> {
+        let scope = Scope {
+            table: &self.table,
+            proposed: false,
+            aggregates: true,
+        };
+        let mut columns = Vec::new();
+        if let Some(Value::Array(entries)) = self.kwargs.get("columns") {
+            for entry in entries.iter().filter_map(Value::as_str) {
+                columns.extend(expr::parse_columns(entry, scope)?);
+                check_columns(columns.len())?;
+            }
+            if columns.is_empty() && !entries.is_empty() {
+                return Err(value_error("columns holds no text"));
+            }
+        }
+        if columns.is_empty() {
+            columns.push(Column::All);
+        }
+        let filter = self.filter()?;
+        Ok(SqlCall::Select {
+            table: self.table,
+            columns,
+            filter,
+        })
+    }
+
+    fn insert(self) -> Result<SqlCall, CallError> {
+        let columns = self.insert_columns()?;
+        let rows = self.rows(&columns)?;
+        Ok(SqlCall::Insert {
+            table: self.table,
+            columns,
+            rows,
+        })
+    }
+
+    fn insert_or_update(self) -> Result<SqlCall, CallError> {
+        let columns = self.insert_columns()?;
+        let rows = self.rows(&columns)?;
+        let update = self.assignments("update_values", true)?;
+        Ok(SqlCall::InsertOrUpdate {
+            table: self.table,
+            columns,
+            rows,
+            update,
+        })
+    }
+
+    /// Upstream drops a filter that has no value, and then changes every row. Nobody means
+    /// that, so an update with half a filter is refused; one without any is done.
+    fn update(self) -> Result<SqlCall, CallError> {
+        let values = self.assignments("values", false)?;
+        let filter = self.filter()?;
+        let asked = ["filter_column", "filter_value"]
+            .into_iter()
+            .any(|name| self.given(name));
+        if filter.is_none() && asked {
+            return Err(value_error(
+                "half a filter (column or value is null) would change every row",
+            ));
+        }
+        Ok(SqlCall::Update {
+            table: self.table,
+            values,
+            filter,
+        })
+    }
+
+    fn delete(self) -> Result<SqlCall, CallError> {
+        if self.kwargs.get("wipe").is_some_and(is_truthy) {
+            return Ok(SqlCall::Delete {
+                table: self.table,
+                filter: None,
+            });
+        }
+        required(self.kwargs, "filter_column")?;
+        required(self.kwargs, "filter_value")?;
+        let Some(filter) = self.filter()? else {
+            return Err(value_error(
+                "half a filter (column or value is null) would delete every row",
+            ));
+        };
+        Ok(SqlCall::Delete {
+            table: self.table,
+            filter: Some(filter),
+        })
+    }
+
+    fn given(&self, name: &str) -> bool {
+        self.kwargs.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    /// None where upstream would not filter: no column, or a null value without IS.
+    fn filter(&self) -> Result<Option<Filter>, CallError> {
+        let column = match self.kwargs.get("filter_column") {
+            None => return Ok(None),
+            Some(value) if !is_truthy(value) => return Ok(None),
+            Some(Value::String(text)) => text,
+            Some(_) => return Err(value_error("filter_column is not a text")),
+        };
+        let comparison = match self.kwargs.get("filter_op") {
+            None | Some(Value::Null) => Comparison::Equal,
+            Some(Value::String(word)) => comparison(word)?,
+            Some(_) => return Err(value_error("filter_op is not a text")),
+        };
+        let value = self.kwargs.get("filter_value").unwrap_or(&Value::Null);
+        let asks_for_null = match value {
+            Value::Null => true,
+            Value::String(text) => text.trim().eq_ignore_ascii_case("NULL"),
+            _ => false,
+        };
+        let test = match comparison {
+            Comparison::Is if asks_for_null => Test::IsNull,
+            Comparison::IsNot if asks_for_null => Test::IsNotNull,
+            _ if value.is_null() => return Ok(None),
+            _ => Test::Compare(comparison, self.filter_value(value)?),
+        };
+        let column = expr::parse(column, self.scope())?;
+        Ok(Some(Filter { column, test }))
+    }
+
+    /// Upstream quotes the value of a filter, so a text is a text in both readings.
+    fn filter_value(&self, value: &Value) -> Result<Expr, CallError> {
+        match value {
+            Value::Object(_) => self.expression(value, self.scope(), "filter_value"),
+            _ => Ok(Expr::Literal(scalar(value, "filter_value")?)),
+        }
+    }
+
+    fn scope(&self) -> Scope<'_> {
+        Scope {
+            table: &self.table,
+            proposed: false,
+            aggregates: false,
+        }
+    }
+
+    fn insert_columns(&self) -> Result<Vec<Identifier>, CallError> {
+        let entries = match self.kwargs.get("columns") {
+            None | Some(Value::Null) => return Ok(Vec::new()),
+            Some(Value::Array(entries)) => entries,
+            Some(_) => return Err(value_error("columns is not an array")),
+        };
+        check_columns(entries.len())?;
+        entries
+            .iter()
+            .map(|entry| match entry {
+                Value::String(name) => Identifier::new(name.trim()),
+                _ => Err(value_error("columns holds something that is not a text")),
+            })
+            .collect()
+    }
+
+    /// `values`: one row, or an array in which every element is a row.
+    fn rows(&self, columns: &[Identifier]) -> Result<Vec<Vec<Expr>>, CallError> {
+        let values = match required(self.kwargs, "values")? {
+            Value::Array(values) if !values.is_empty() => values,
+            _ => return Err(value_error("values is not an array, or empty")),
+        };
+        let rows: Vec<&[Value]> = if values.iter().all(Value::is_array) {
+            values
+                .iter()
+                .filter_map(Value::as_array)
+                .map(Vec::as_slice)
+                .collect()
+        } else {
+            vec![values.as_slice()]
+        };
+        let width = if columns.is_empty() {
+            rows[0].len()
+        } else {
+            columns.len()
+        };
+        if width == 0 || rows.iter().any(|row| row.len() != width) {
+            return Err(value_error(format!(
+                "a row of values has not {width} elements"
+            )));
+        }
+        check_columns(width)?;
+        if rows.len() > SQL_ROWS_MAX || rows.len() * width > SQL_PARAMS_MAX {
+            return Err(value_error(format!(
+                "{} rows of {width} values are too many",
+                rows.len()
+            )));
+        }
+        rows.into_iter()
+            .map(|row| {
+                row.iter()
+                    .map(|value| self.expression(value, self.scope(), "values"))
+                    .collect()
+            })
+            .collect()
+    }
+
+    fn assignments(&self, name: &str, proposed: bool) -> Result<Assignments, CallError> {
+        let values = match required(self.kwargs, name)? {
+            Value::Object(values) if !values.is_empty() => values,
+            _ => return Err(value_error(format!("{name} is not a table, or empty"))),
+        };
+        check_columns(values.len())?;
+        let scope = Scope {
+            proposed,
+            ..self.scope()
+        };
+        let mut assignments = Assignments::with_capacity(values.len());
+        for (key, value) in values {
+            let column = self.assigned_column(key)?;
+            if assignments
+                .iter()
+                .any(|(other, _)| same_column(other, &column))
+            {
+                return Err(value_error(format!("{name} sets column {key:?} twice")));
+            }
+            assignments.push((column, self.expression(value, scope, name)?));
+        }
+        Ok(assignments)
+    }
+
+    /// `wins`, `t.wins` and `user_x_t.wins` are the same column.
+    fn assigned_column(&self, key: &str) -> Result<Identifier, CallError> {
+        let key = key.trim();
+        let column = match key.split_once('.') {
+            Some((table, column)) if table == "t" || table == self.table.as_str() => column,
+            _ => key,
+        };
+        Identifier::new(column)
+    }
+
+    fn expression(&self, value: &Value, scope: Scope<'_>, name: &str) -> Result<Expr, CallError> {
+        match (value, self.reading) {
+            (Value::String(text), Reading::Legacy) => expr::parse(text, scope),
+            (Value::Object(object), Reading::Signed) => match object.get("expr") {
+                Some(Value::String(text)) if object.len() == 1 => expr::parse(text, scope),
+                _ => Err(value_error(format!(
+                    "{name} holds a table that is not {{\"expr\": text}}"
+                ))),
+            },
+            _ => Ok(Expr::Literal(scalar(value, name)?)),
+        }
+    }
+}
+
+fn same_column(a: &Identifier, b: &Identifier) -> bool {
+    a.as_str().eq_ignore_ascii_case(b.as_str())
+}
+
+fn comparison(word: &str) -> Result<Comparison, CallError> {
+    let words: Vec<String> = word
+        .split_ascii_whitespace()
+        .map(str::to_ascii_uppercase)
+        .collect();
+    Ok(match words.join(" ").as_str() {
+        "=" | "==" => Comparison::Equal,
+        "!=" | "<>" => Comparison::NotEqual,
+        "<" => Comparison::Less,
+        "<=" => Comparison::LessOrEqual,
+        ">" => Comparison::Greater,
+        ">=" => Comparison::GreaterOrEqual,
+        "LIKE" => Comparison::Like,
+        "NOT LIKE" => Comparison::NotLike,
+        "IS" => Comparison::Is,
+        "IS NOT" => Comparison::IsNot,
+        _ => {
+            return Err(value_error(format!(
+                "filter_op {word:?} is not a comparison"
+            )));
+        }
+    })
+}
+
+fn scalar(value: &Value, name: &str) -> Result<Param, CallError> {
+    Ok(match value {
+        Value::Null => Param::Null,
+        Value::Bool(value) => Param::Int(i64::from(*value)),
+        Value::String(text) => Param::Text(text.clone()),
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(whole), _) => Param::Int(whole),
+            (None, Some(float)) => Param::Float(float),
+            (None, None) => return Err(value_error(format!("{name} holds the number {number}"))),
+        },
+        Value::Array(_) | Value::Object(_) => {
+            return Err(value_error(format!(
+                "{name} holds an array or a table where one value belongs"
+            )));
+        }
+    })
+}
+
+fn required<'a>(kwargs: &'a Map<String, Value>, name: &str) -> Result<&'a Value, CallError> {
+    kwargs
+        .get(name)
+        .ok_or_else(|| CallError::new("KeyError", format!("'{name}' is missing")))
+}
+
+fn check_columns(count: usize) -> Result<(), CallError> {
+    if count <= SQL_COLUMNS_MAX {
+        return Ok(());
+    }
+    Err(value_error(format!(
+        "{count} columns are too many (most: {SQL_COLUMNS_MAX})"
+    )))
+}
+
+/// What Python takes for true: upstream reads `wipe` and `filter_column` that way.
+fn is_truthy(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(value) => *value,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(entries) => !entries.is_empty(),
+    }
+}
+
+fn value_error(detail: impl Into<String>) -> CallError {
+    CallError::new("ValueError", detail)
+}
