@@ -271,3 +271,21 @@ fn texts_survive_toml() {
         assert_eq!(table["x"].as_str(), Some(text), "{document}");
     }
 }
+
+#[test]
+fn a_folder_that_the_game_could_not_write_is_not_made() {
+    if !rustix::process::geteuid().is_root() {
+        return; // Only root can give the game to somebody else.
+    }
+    let place = Place::new(None);
+    let tf = place.path("home/me/serverfiles/tf");
+    std::os::unix::fs::chown(&tf, Some(65534), None).unwrap();
+    let error = place.run(&Options::default()).unwrap_err();
+    assert!(
+        error.contains("(uid 65534); run `vpid init` as that user"),
+        "{error}"
+    );
+    assert!(!tf.join("scriptdata").exists() && !place.path("work/vpid.toml").exists());
+    std::fs::create_dir(tf.join("scriptdata")).unwrap();
+    place.run(&Options::default()).unwrap();
+}
