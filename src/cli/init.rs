@@ -10,7 +10,7 @@ mod tests;
 
 use std::fs::{DirBuilder, File};
 use std::io::{Read, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::config::{self, PLACEHOLDER_SECRET, Secret};
@@ -167,6 +167,18 @@ fn scriptdata(given: Option<&Path>, around: &Surroundings) -> Result<PathBuf, St
 fn make_scriptdata(path: &Path) -> Result<bool, String> {
     if path.is_dir() {
         return Ok(false);
+    }
+    // A folder that belongs to somebody else is one the game cannot write into.
+    let owner = path
+        .parent()
+        .and_then(|tf| tf.metadata().ok())
+        .map(|tf| tf.uid());
+    if let Some(owner) = owner.filter(|&uid| uid != rustix::process::geteuid().as_raw()) {
+        return Err(format!(
+            "{} has to be made, and must belong to the user that runs the game (uid {owner}); \
+             run `vpid init` as that user",
+            path.display()
+        ));
     }
     DirBuilder::new()
         .mode(0o755)

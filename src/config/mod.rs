@@ -263,7 +263,12 @@ fn folder_of(path: &Path) -> PathBuf {
 }
 
 fn read_bounded(path: &Path) -> Result<Vec<u8>, String> {
-    let failed = |error| format!("cannot be read: {error}; `vpid init` writes a new one");
+    let failed = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            format!("cannot be read: {error}; `vpid init` writes a new one")
+        }
+        _ => format!("cannot be read: {error}; vpid must run as a user that can read it"),
+    };
     if path.is_dir() {
         return Err("is a folder; name the file in it".into());
     }

@@ -199,6 +199,9 @@ fn broken_toml_is_reported_beside_the_rest_and_quotes_nothing() {
         "{found:#?}"
     );
     assert!(!found.concat().contains("ABCDEFGHIJ"), "{found:#?}");
+    // What a broken line was to say is not missed as well.
+    let cut = server("").replace("scriptdata = ", "scriptdata ");
+    refused(&cut, &[], &["vpid.toml:2: this is not TOML"]);
 }
 
 #[test]
