@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use lexopt::prelude::*;
+use lexopt::Arg::{self, Long, Short, Value};
+use lexopt::ValueExt;
 use vpid::cli::{bench, call, check, demo, init, logging};
 use vpid::config::{self, Config};
 
@@ -74,10 +75,15 @@ fn run() -> Result<(), Failure> {
             Some("bench") => run_bench(parser),
             Some("demo") => run_demo(parser),
             Some("help") => print(help::MAIN),
-            _ => Err(Failure::Usage(format!("there is no command {}", command.to_string_lossy()))),
+            _ => Err(Failure::Usage(format!(
+                "there is no command {}",
+                command.to_string_lossy()
+            ))),
         },
         Some(Short('h') | Long("help")) => print(help::MAIN),
-        Some(Short('V') | Long("version")) => print(concat!("vpid ", env!("CARGO_PKG_VERSION"), "\n")),
+        Some(Short('V') | Long("version")) => {
+            print(concat!("vpid ", env!("CARGO_PKG_VERSION"), "\n"))
+        }
         Some(other) => Err(other.unexpected().into()),
         None => Err(Failure::Usage("say what to do".into())),
     }
@@ -86,7 +92,9 @@ fn run() -> Result<(), Failure> {
 /// Writes to standard output; a reader that has gone (`vpid --help | head`) is no failure.
 fn print(text: &str) -> Result<(), Failure> {
     match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::Failed(error.to_string())),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Failed(error.to_string()))
+        }
         _ => Ok(()),
     }
 }
@@ -151,16 +159,25 @@ impl Values<'_> {
     fn count(&mut self, name: &str, max: usize) -> Result<usize, Failure> {
         let text = self.text()?;
         let count = text.parse().ok().filter(|count| (1..=max).contains(count));
-        count.ok_or_else(|| Failure::Usage(format!("{name} is a whole number from 1 to {max}, not {text:?}")))
+        count.ok_or_else(|| {
+            Failure::Usage(format!(
+                "{name} is a whole number from 1 to {max}, not {text:?}"
+            ))
+        })
     }
 
     /// Seconds, above 0 and up to an hour.
     fn seconds(&mut self, name: &str) -> Result<Duration, Failure> {
         let text = self.text()?;
-        let seconds = text.parse().ok().filter(|seconds| *seconds > 0.0 && *seconds <= 3600.0);
-        seconds
-            .map(Duration::from_secs_f64)
-            .ok_or_else(|| Failure::Usage(format!("{name} is a number of seconds up to 3600, not {text:?}")))
+        let seconds = text
+            .parse()
+            .ok()
+            .filter(|seconds| *seconds > 0.0 && *seconds <= 3600.0);
+        seconds.map(Duration::from_secs_f64).ok_or_else(|| {
+            Failure::Usage(format!(
+                "{name} is a number of seconds up to 3600, not {text:?}"
+            ))
+        })
     }
 }
 
@@ -169,16 +186,22 @@ fn load(path: Option<&Path>) -> Result<Config, Failure> {
 }
 
 fn run_daemon(parser: lexopt::Parser) -> Result<(), Failure> {
-    let path = options(parser, help::RUN, |argument, _| Err(argument.unexpected().into()))?;
+    let path = options(parser, help::RUN, |argument, _| {
+        Err(argument.unexpected().into())
+    })?;
     let Some(path) = path else { return Ok(()) };
     logging::init();
     let config = load(path.as_deref())?;
+    let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
+    for warning in config::unknown_variables(names) {
+        log::warn!("{warning}");
+    }
     let path = path.or_else(|| config.path.clone());
     Ok(vpid::daemon::run(config, path)?)
 }
 
 fn run_init(parser: lexopt::Parser) -> Result<(), Failure> {
-    let mut chosen = init::Options { scriptdata: None, vscripts: None, config: None, force: false };
+    let mut chosen = init::Options::default();
     let path = options(parser, help::INIT, |argument, values| {
         match argument {
             Long("scriptdata") => chosen.scriptdata = Some(values.path()?),
@@ -194,7 +217,9 @@ fn run_init(parser: lexopt::Parser) -> Result<(), Failure> {
 }
 
 fn run_check(parser: lexopt::Parser) -> Result<(), Failure> {
-    let path = options(parser, help::CHECK, |argument, _| Err(argument.unexpected().into()))?;
+    let path = options(parser, help::CHECK, |argument, _| {
+        Err(argument.unexpected().into())
+    })?;
     let Some(path) = path else { return Ok(()) };
     let good = check::run(path.as_deref(), &mut std::io::stdout());
     if good { Ok(()) } else { Err(Failure::Quiet) }
@@ -202,7 +227,8 @@ fn run_check(parser: lexopt::Parser) -> Result<(), Failure> {
 
 fn run_call(parser: lexopt::Parser) -> Result<(), Failure> {
     let mut words = Vec::new();
-    let (mut host, mut script, mut timeout) = (None, "vpid_call.nut".to_string(), Duration::from_secs(5));
+    let (mut host, mut script, mut timeout) =
+        (None, "vpid_call.nut".to_string(), Duration::from_secs(5));
     let path = options(parser, help::CALL, |argument, values| {
         match argument {
             Value(word) => words.push(word.string()?),
@@ -217,9 +243,17 @@ fn run_call(parser: lexopt::Parser) -> Result<(), Failure> {
     let mut words = words.into_iter();
     let (function, kwargs) = (words.next(), words.next());
     let (Some(function), None) = (function, words.next()) else {
-        return Err(Failure::Usage("call takes a function and its arguments: vpid call VPI_Ping '{\"a\": 1}'".into()));
+        return Err(Failure::Usage(
+            "call takes a function and its arguments: vpid call VPI_Ping '{\"a\": 1}'".into(),
+        ));
     };
-    let options = call::Options { function, kwargs, host, script, timeout };
+    let options = call::Options {
+        function,
+        kwargs,
+        host,
+        script,
+        timeout,
+    };
     let good = call::run(&load(path.as_deref())?, &options, &mut std::io::stdout())?;
     if good { Ok(()) } else { Err(Failure::Quiet) }
 }
@@ -243,7 +277,9 @@ fn run_bench(parser: lexopt::Parser) -> Result<(), Failure> {
 }
 
 fn run_demo(parser: lexopt::Parser) -> Result<(), Failure> {
-    let path = options(parser, help::DEMO, |argument, _| Err(argument.unexpected().into()))?;
+    let path = options(parser, help::DEMO, |argument, _| {
+        Err(argument.unexpected().into())
+    })?;
     if path.is_none() {
         return Ok(());
     }

@@ -55,7 +55,14 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { hosts: 4, files: 200, batch: 20, work: Work::Select, json: false, patience: Duration::from_secs(15) }
+        Self {
+            hosts: 4,
+            files: 200,
+            batch: 20,
+            work: Work::Select,
+            json: false,
+            patience: Duration::from_secs(15),
+        }
     }
 }
 
@@ -100,30 +107,64 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = |part| self.percentile_us(part) as f64 / 1000.0;
-        writeln!(f, "latency, one call at a time    p50 {:.2} ms   p90 {:.2} ms   p99 {:.2} ms   max {:.2} ms", ms(0.5), ms(0.9), ms(0.99), ms(1.0))?;
-        writeln!(f, "throughput                     {:.0} calls/s ({} of {} answered in {:.2} s)", self.calls_per_second(), self.answered, self.calls, self.seconds)
+        writeln!(
+            f,
+            "latency, one call at a time    p50 {:.2} ms   p90 {:.2} ms   p99 {:.2} ms   max {:.2} ms",
+            ms(0.5),
+            ms(0.9),
+            ms(0.99),
+            ms(1.0)
+        )?;
+        writeln!(
+            f,
+            "throughput                     {:.0} calls/s ({} of {} answered in {:.2} s)",
+            self.calls_per_second(),
+            self.answered,
+            self.calls,
+            self.seconds
+        )
     }
 }
 
 /// Benches the vpid that serves this configuration. False: not every call was answered.
 pub fn run(config: &Config, options: &Options, out: &mut dyn Write) -> Result<bool, String> {
     let (server, free) = choose(config, None, "vpid_bench")?;
-    let legacy = server.legacy.as_ref().ok_or("this server has no legacy_secret")?;
+    let legacy = server
+        .legacy
+        .as_ref()
+        .ok_or("this server has no legacy_secret")?;
     let table = match (&config.database, options.work) {
         (_, Work::Echo) => None,
         (Database::Sqlite { path, .. }, _) => Some(Table::create(path).map_err(|error| {
-            format!("{}: the bench's table cannot be made ({error})", path.display())
+            format!(
+                "{}: the bench's table cannot be made ({error})",
+                path.display()
+            )
         })?),
         (Database::None, _) => return Err("there is no [database]: use --work echo".into()),
     };
-    let mut bench = Bench::new(&server.scriptdata, &free, legacy.secret.as_bytes(), options.clone());
+    let mut bench = Bench::new(
+        &server.scriptdata,
+        &free,
+        legacy.secret.as_bytes(),
+        options.clone(),
+    );
     bench.progress = io::stderr().is_terminal() && !options.json;
-    let report = bench.run().map_err(|error| format!("{}: {error}", server.scriptdata.display()))?;
+    let report = bench
+        .run()
+        .map_err(|error| format!("{}: {error}", server.scriptdata.display()))?;
     drop(table);
-    let shown = if options.json { format!("{:#}\n", report.to_json()) } else { report.to_string() };
-    out.write_all(shown.as_bytes()).map_err(|error| error.to_string())?;
+    let shown = if options.json {
+        format!("{:#}\n", report.to_json())
+    } else {
+        report.to_string()
+    };
+    out.write_all(shown.as_bytes())
+        .map_err(|error| error.to_string())?;
     if report.answered < report.calls {
-        return Err("not every call was answered: is `vpid run` running with this configuration?".into());
+        return Err(
+            "not every call was answered: is `vpid run` running with this configuration?".into(),
+        );
     }
     Ok(true)
 }
@@ -167,8 +208,16 @@ pub struct Bench {
 
 impl Bench {
     pub fn new(dir: &Path, host: &str, secret: &[u8], options: Options) -> Self {
-        let games = (0..options.hosts).map(|n| Game::new(dir, &format!("{host}{n}"), secret)).collect();
-        Self { dir: dir.to_path_buf(), games, options, serial: 0, progress: false }
+        let games = (0..options.hosts)
+            .map(|n| Game::new(dir, &format!("{host}{n}"), secret))
+            .collect();
+        Self {
+            dir: dir.to_path_buf(),
+            games,
+            options,
+            serial: 0,
+            progress: false,
+        }
     }
 
     pub fn run(&mut self) -> io::Result<Report> {
@@ -180,7 +229,12 @@ impl Bench {
         latencies_us.sort_unstable();
         let (calls, answered, seconds) = self.measure_throughput(&watch)?;
         self.clean_up();
-        Ok(Report { latencies_us, calls, answered, seconds })
+        Ok(Report {
+            latencies_us,
+            calls,
+            answered,
+            seconds,
+        })
     }
 
     fn measure_latency(&mut self, watch: &FolderWatch) -> io::Result<Vec<u64>> {
@@ -205,7 +259,9 @@ impl Bench {
 
     fn measure_throughput(&mut self, watch: &FolderWatch) -> io::Result<(usize, usize, f64)> {
         let total = self.options.hosts * self.options.files * self.options.batch;
-        let files: Vec<Vec<(String, String)>> = (0..self.games.len()).map(|place| self.prepare(place)).collect();
+        let files: Vec<Vec<(String, String)>> = (0..self.games.len())
+            .map(|place| self.prepare(place))
+            .collect();
         let mut open: Vec<HashMap<String, ()>> = vec![HashMap::new(); self.games.len()];
         for (place, files) in files.iter().enumerate() {
             for (_, text) in files {
@@ -278,7 +334,10 @@ impl Bench {
                 let kwargs = json!({"table": table, "columns": ["name", "wins"], "filter_column": "id", "filter_value": self.serial % 3 + 1});
                 ("VPI_DB_UserSelect", kwargs)
             }
-            Work::Insert => ("VPI_DB_UserInsert", json!({"table": table, "values": [self.serial + 10, "'bench'", 1]})),
+            Work::Insert => (
+                "VPI_DB_UserInsert",
+                json!({"table": table, "values": [self.serial + 10, "'bench'", 1]}),
+            ),
         };
         GameCall::new(SCRIPT, function, kwargs)
     }
@@ -302,14 +361,19 @@ impl Bench {
 
 /// The tokens in a game's input file, which is emptied.
 fn tokens_in(game: &Game) -> io::Result<Vec<String>> {
-    let Some(bytes) = game.peek()? else { return Ok(Vec::new()) };
+    let Some(bytes) = game.peek()? else {
+        return Ok(Vec::new());
+    };
     game.empty()?;
     let file: AnswerTokens = serde_json::from_slice(&bytes).map_err(io::Error::other)?;
     Ok(file.calls.0)
 }
 
 fn tokens_of(text: &str) -> Vec<String> {
-    text.split("\"token\":\"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_string())).collect()
+    text.split("\"token\":\"")
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once('"')?.0.to_string()))
+        .collect()
 }
 
 /// An answer file, of which only the tokens matter.

@@ -25,8 +25,11 @@ pub struct Options {
 pub fn run(config: &Config, options: &Options, out: &mut dyn Write) -> Result<bool, String> {
     let kwargs = match &options.kwargs {
         None => Value::Null,
-        Some(text) => serde_json::from_str(text)
-            .map_err(|error| format!("the arguments are not JSON ({error}); for example '{{\"table\": \"user_x_t\"}}'"))?,
+        Some(text) => serde_json::from_str(text).map_err(|error| {
+            format!(
+                "the arguments are not JSON ({error}); for example '{{\"table\": \"user_x_t\"}}'"
+            )
+        })?,
     };
     if !kwargs.is_object() && !kwargs.is_null() {
         return Err("the arguments must be a JSON object, as a script passes a table".into());
@@ -35,24 +38,38 @@ pub fn run(config: &Config, options: &Options, out: &mut dyn Write) -> Result<bo
     let mut game = game(server, &host)?;
     let call = GameCall::new(&options.script, &options.function, kwargs);
     let answer = game.call(call, options.timeout).map_err(|error| {
-        format!("{}: the call could not be made ({error})", server.scriptdata.display())
+        format!(
+            "{}: the call could not be made ({error})",
+            server.scriptdata.display()
+        )
     })?;
     if options.host.is_none() {
         let _ = std::fs::remove_file(game.input_path());
     }
     let Some(answer) = answer else {
         let seconds = options.timeout.as_secs_f64();
-        return Err(format!("no answer within {seconds} s: is `vpid run` running with this configuration?"));
+        return Err(format!(
+            "no answer within {seconds} s: is `vpid run` running with this configuration?"
+        ));
     };
     writeln!(out, "{answer:#}").map_err(|error| error.to_string())?;
-    Ok(!answer.as_str().is_some_and(|text| text.starts_with("[VPI ERROR]")))
+    Ok(!answer
+        .as_str()
+        .is_some_and(|text| text.starts_with("[VPI ERROR]")))
 }
 
 /// The server to talk to, and the host to talk as: the one that was asked for, else one that no
 /// game has, where the configuration serves such a one.
-pub fn choose<'a>(config: &'a Config, wanted: Option<&str>, free: &str) -> Result<(&'a Server, String), String> {
+pub fn choose<'a>(
+    config: &'a Config,
+    wanted: Option<&str>,
+    free: &str,
+) -> Result<(&'a Server, String), String> {
     let Some(wanted) = wanted else {
-        let open = config.servers.iter().find(|server| server.hostname.is_none());
+        let open = config
+            .servers
+            .iter()
+            .find(|server| server.hostname.is_none());
         return match (open, config.servers.first()) {
             (Some(server), _) => Ok((server, free.to_string())),
             (None, Some(_)) => Err("every server in the configuration serves one hostname only: say which with --host (while its game does not run, since both would read the same answers)".into()),
@@ -60,18 +77,29 @@ pub fn choose<'a>(config: &'a Config, wanted: Option<&str>, free: &str) -> Resul
         };
     };
     if !names::is_host(wanted) {
-        return Err(format!("{wanted:?} is no host: use the name as it stands in file names, such as my_server"));
+        return Err(format!(
+            "{wanted:?} is no host: use the name as it stands in file names, such as my_server"
+        ));
     }
     let serves = |server: &&Server| server.hostname.as_deref() == Some(wanted);
     let server = config.servers.iter().find(serves);
-    let server = server.or_else(|| config.servers.iter().find(|server| server.hostname.is_none()));
-    let server = server.ok_or_else(|| format!("no server in the configuration serves the host {wanted}"))?;
+    let server = server.or_else(|| {
+        config
+            .servers
+            .iter()
+            .find(|server| server.hostname.is_none())
+    });
+    let server =
+        server.ok_or_else(|| format!("no server in the configuration serves the host {wanted}"))?;
     Ok((server, wanted.to_string()))
 }
 
 /// A game that plays `host` on this server.
 pub fn game(server: &Server, host: &str) -> Result<Game, String> {
     let path: PathBuf = server.scriptdata.clone();
-    let secret = server.legacy.as_ref().ok_or("this server has no legacy_secret")?;
+    let secret = server
+        .legacy
+        .as_ref()
+        .ok_or("this server has no legacy_secret")?;
     Ok(Game::new(&path, host, secret.secret.as_bytes()))
 }

@@ -5,7 +5,6 @@
 
 mod folders;
 mod scriptdata;
-mod sql_stub;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -14,8 +13,7 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::config::{self, Config, Database};
-// Swap for `use crate::io::sql;` once it is there.
-use sql_stub as sql;
+use crate::io::sql;
 
 /// Checks the configuration of `path` (none: the usual places) and all it names, and writes a
 /// line for each finding: `ok`, `warn`, or `bad` with its remedy. True when nothing is bad.

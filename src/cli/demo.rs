@@ -1,3 +1,5 @@
 //! `vpid demo`.
 
-pub fn run(_: &mut dyn std::io::Write) -> Result<(), String> { Ok(()) }
+pub fn run(_: &mut dyn std::io::Write) -> Result<(), String> {
+    Ok(())
+}

@@ -36,16 +36,29 @@ pub struct GameCall {
 
 impl GameCall {
     pub fn new(script: &str, function: &str, kwargs: Value) -> Self {
-        Self { function: function.into(), kwargs, script: script.into(), callback: true }
+        Self {
+            function: function.into(),
+            kwargs,
+            script: script.into(),
+            callback: true,
+        }
     }
 }
 
 impl Game {
     pub fn new(dir: &Path, host: &str, secret: &[u8]) -> Self {
         // Ticks go on where no earlier file of this host can have been.
-        let micros = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.subsec_micros());
+        let micros = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |now| now.subsec_micros());
         let (host, secret, tick) = (host.to_string(), secret.to_vec(), i64::from(micros));
-        Self { dir: dir.to_path_buf(), host, secret, tick, tokens: 0 }
+        Self {
+            dir: dir.to_path_buf(),
+            host,
+            secret,
+            tick,
+            tokens: 0,
+        }
     }
 
     /// A map starts: what an earlier one waited for is forgotten.
@@ -95,8 +108,12 @@ impl Game {
     /// The text of a call file with a fresh identity.
     pub fn file_text(&self, calls: &Value) -> String {
         let identity = legacy::seal(&self.secret, unix_s(), crate::io::random::bytes());
-        let (enc, iv) = (String::from_utf8_lossy(&identity.enc), String::from_utf8_lossy(&identity.iv));
-        let identity = json!({"enc": enc, "iv": iv, "timestamp": identity.timestamp, "ticks": identity.ticks});
+        let (enc, iv) = (
+            String::from_utf8_lossy(&identity.enc),
+            String::from_utf8_lossy(&identity.iv),
+        );
+        let identity =
+            json!({"enc": enc, "iv": iv, "timestamp": identity.timestamp, "ticks": identity.ticks});
         json!({"Calls": calls, "Identity": identity}).to_string()
     }
 
@@ -128,7 +145,10 @@ impl Game {
         if bytes.len() > limits::ENGINE_READ_BYTES_MAX || answer_file::is_empty(&bytes) {
             return Ok(None);
         }
-        let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+        let end = bytes
+            .iter()
+            .position(|byte| *byte == 0)
+            .unwrap_or(bytes.len());
         bytes.truncate(end);
         Ok(Some(bytes))
     }
@@ -140,16 +160,23 @@ impl Game {
 
     /// Reads the answers that are there, checks who wrote them, and empties the file.
     pub fn fetch(&self) -> io::Result<Map<String, Value>> {
-        let Some(bytes) = self.peek()? else { return Ok(Map::new()) };
+        let Some(bytes) = self.peek()? else {
+            return Ok(Map::new());
+        };
         let answers = self.decode(&bytes).ok_or_else(|| {
-            io::Error::other(format!("{} holds no answers of this secret", self.input_path().display()))
+            io::Error::other(format!(
+                "{} holds no answers of this secret",
+                self.input_path().display()
+            ))
         })?;
         self.empty()?;
         Ok(answers)
     }
 
     fn decode(&self, bytes: &[u8]) -> Option<Map<String, Value>> {
-        let Ok(Value::Object(mut file)) = game_json::Reader::new(bytes).value() else { return None };
+        let Ok(Value::Object(mut file)) = game_json::Reader::new(bytes).value() else {
+            return None;
+        };
         let identity = file.get("Identity")?;
         let text = |name: &str| Some(identity.get(name)?.as_str()?.as_bytes().to_vec());
         let number = |name: &str| identity.get(name)?.as_i64();
@@ -191,7 +218,9 @@ impl Game {
 }
 
 fn unix_s() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |now| now.as_secs() as i64)
 }
 
 /// Tells when files of a folder are put in place.
@@ -201,7 +230,8 @@ pub struct FolderWatch {
 
 impl FolderWatch {
     pub fn new(dir: &Path) -> io::Result<Self> {
-        let inotify = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
+        let inotify =
+            inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
         let flags = inotify::WatchFlags::MOVED_TO | inotify::WatchFlags::CLOSE_WRITE;
         inotify::add_watch(&inotify, dir, flags)?;
         Ok(Self { inotify })
@@ -211,7 +241,10 @@ impl FolderWatch {
     /// the names of what changed.
     pub fn wait(&self, timeout: Duration) -> io::Result<Vec<String>> {
         let timeout = timeout.min(Duration::from_millis(20));
-        let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(timeout.subsec_nanos()) };
+        let timeout = Timespec {
+            tv_sec: 0,
+            tv_nsec: i64::from(timeout.subsec_nanos()),
+        };
         let mut fds = [PollFd::new(&self.inotify, PollFlags::IN)];
         match poll(&mut fds, Some(&timeout)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}

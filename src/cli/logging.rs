@@ -16,12 +16,19 @@ pub fn init() {
             let now = jiff::Zoned::now();
             write!(out, "{} ", now.strftime("%Y-%m-%d %H:%M:%S%.3f"))?;
         }
-        writeln!(out, "{:<5} {}", record.level(), one_line(&record.args().to_string()))
+        writeln!(
+            out,
+            "{:<5} {}",
+            record.level(),
+            one_line(&record.args().to_string())
+        )
     });
     builder.init();
 }
 
 /// Names and texts of players reach the log: no control character of theirs reaches a terminal.
 fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }

@@ -154,19 +154,32 @@ impl Answers {
         self.take_back();
         self.choose(now, room);
         self.input = Input::Writing { sure };
-        Some(self.shown.iter().map(|answer| (answer.token.clone(), answer.value.clone())).collect())
+        Some(
+            self.shown
+                .iter()
+                .map(|answer| (answer.token.clone(), answer.value.clone()))
+                .collect(),
+        )
     }
 
     fn repeat_is_due(&self, now: Now) -> bool {
         now.mono_ms >= self.hold_repeats_until_ms
-            && self.fetched.front().is_some_and(|answer| is_due(answer, now))
+            && self
+                .fetched
+                .front()
+                .is_some_and(|answer| is_due(answer, now))
     }
 
     /// Whether the next waiting answer fits beside those in the file that nobody has fetched.
     fn next_fits(&self, room: usize) -> bool {
-        let unfetched = self.shown.iter().filter(|answer| answer.fetched_ms.is_none());
+        let unfetched = self
+            .shown
+            .iter()
+            .filter(|answer| answer.fetched_ms.is_none());
         let used: usize = unfetched.map(Answer::bytes).sum();
-        self.waiting.front().is_some_and(|next| used + next.bytes() <= room)
+        self.waiting
+            .front()
+            .is_some_and(|next| used + next.bytes() <= room)
     }
 
     /// Puts what is in the file back to where it came from.
@@ -205,16 +218,24 @@ impl Answers {
 
     /// The outcome of the write. Gives the files of answers that were shown for the first time.
     pub fn written(&mut self, ok: bool, now: Now) -> Vec<FileId> {
-        let Input::Writing { sure } = self.input else { return Vec::new() };
+        let Input::Writing { sure } = self.input else {
+            return Vec::new();
+        };
         if !ok {
             self.take_back();
             self.input = Input::Empty;
             self.retry_ms = now.mono_ms + limits::ANSWER_RETRY_MS;
             return Vec::new();
         }
-        self.input = if self.shown.is_empty() { Input::Empty } else { Input::Ours { sure } };
+        self.input = if self.shown.is_empty() {
+            Input::Empty
+        } else {
+            Input::Ours { sure }
+        };
         let first_time = self.shown.iter_mut().filter(|answer| !answer.reported);
-        first_time.map(|answer| (answer.reported = true, answer.file).1).collect()
+        first_time
+            .map(|answer| (answer.reported = true, answer.file).1)
+            .collect()
     }
 
     /// Drops what is past its time, and what is too much. Gives the files of those never shown.
@@ -227,13 +248,19 @@ impl Answers {
                 break;
             }
             self.waiting_bytes -= oldest.bytes();
-            dropped.extend(self.waiting.pop_front().filter(|a| !a.reported).map(|a| a.file));
+            dropped.extend(
+                self.waiting
+                    .pop_front()
+                    .filter(|a| !a.reported)
+                    .map(|a| a.file),
+            );
         }
         // While a write is under way its answers stay: their outcome is not known yet.
         if !matches!(self.input, Input::Writing { .. }) {
             self.shown.retain(|answer| now.mono_ms < answer.expires_ms);
         }
-        self.fetched.retain(|answer| now.mono_ms < answer.expires_ms);
+        self.fetched
+            .retain(|answer| now.mono_ms < answer.expires_ms);
         while self.fetched.len() > limits::HOST_REPEATS_MAX {
             self.fetched.pop_front();
         }
@@ -262,8 +289,15 @@ impl Answers {
 
     /// The map is over: nothing of it is sent any more. Gives the files of those never shown.
     pub fn clear(&mut self) -> Vec<FileId> {
-        let answers = self.waiting.drain(..).chain(self.shown.drain(..)).chain(self.fetched.drain(..));
-        let dropped = answers.filter(|answer| !answer.reported).map(|answer| answer.file).collect();
+        let answers = self
+            .waiting
+            .drain(..)
+            .chain(self.shown.drain(..))
+            .chain(self.fetched.drain(..));
+        let dropped = answers
+            .filter(|answer| !answer.reported)
+            .map(|answer| answer.file)
+            .collect();
         self.waiting_bytes = 0;
         // The file itself is looked at again: what stands there is of the old map.
         self.input = Input::Unknown;
@@ -273,7 +307,9 @@ impl Answers {
 
 /// A stock client reads no faster than that.
 fn due_ms(answer: &Answer) -> u64 {
-    answer.fetched_ms.map_or(0, |fetched| fetched + limits::REPEAT_GAP_MS)
+    answer
+        .fetched_ms
+        .map_or(0, |fetched| fetched + limits::REPEAT_GAP_MS)
 }
 
 fn is_due(answer: &Answer, now: Now) -> bool {
@@ -308,8 +344,15 @@ mod tests {
         let mut answers = with(&["a", "b"]);
         assert_eq!(write(&mut answers, at(1)).unwrap(), ["a", "b"]);
         answers.input_is(InputState::Empty, at(100));
-        assert_eq!(write(&mut answers, at(101)), None, "not before the client can read again");
-        assert_eq!(write(&mut answers, at(100 + limits::REPEAT_GAP_MS)).unwrap(), ["a", "b"]);
+        assert_eq!(
+            write(&mut answers, at(101)),
+            None,
+            "not before the client can read again"
+        );
+        assert_eq!(
+            write(&mut answers, at(100 + limits::REPEAT_GAP_MS)).unwrap(),
+            ["a", "b"]
+        );
         answers.input_is(InputState::Empty, at(1000));
         assert!(answers.expire(at(limits::REPEAT_AFTER_CALL_MS)).is_empty());
         assert!(answers.is_idle());
@@ -333,7 +376,10 @@ mod tests {
         answers.push("c".into(), "1".into(), 8, 3700, at(3700));
         assert_eq!(write(&mut answers, at(3700)).unwrap(), ["c"]);
         answers.input_is(InputState::Empty, at(3701));
-        assert!(!answers.is_idle(), "the client may have read the old file just before");
+        assert!(
+            !answers.is_idle(),
+            "the client may have read the old file just before"
+        );
     }
 
     #[test]
@@ -352,7 +398,11 @@ mod tests {
         }
         answers.push("d".into(), "1".into(), 7, 0, at(0));
         assert_eq!(write(&mut answers, at(1)).unwrap(), ["a", "b"]);
-        assert_eq!(write(&mut answers, at(2)), None, "nothing more fits until it is fetched");
+        assert_eq!(
+            write(&mut answers, at(2)),
+            None,
+            "nothing more fits until it is fetched"
+        );
         answers.input_is(InputState::Empty, at(3));
         assert_eq!(write(&mut answers, at(3)).unwrap(), ["c", "d"]);
     }

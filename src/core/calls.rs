@@ -58,7 +58,12 @@ type Outcome = Result<String, CallError>;
 
 impl Calls {
     pub fn new(deadline_ms: u64) -> Self {
-        Self { files: HashMap::new(), running: 0, running_of: HashMap::new(), deadline_ms }
+        Self {
+            files: HashMap::new(),
+            running: 0,
+            running_of: HashMap::new(),
+            deadline_ms,
+        }
     }
 
     pub fn set_deadline(&mut self, deadline_ms: u64) {
@@ -72,7 +77,10 @@ impl Calls {
     /// Whether one more file may be taken. Its calls are not counted yet: the bounds leave room
     /// for the largest file.
     pub fn has_room(&self, host: Option<HostId>) -> bool {
-        let of_host = host.and_then(|host| self.running_of.get(&host)).copied().unwrap_or(0);
+        let of_host = host
+            .and_then(|host| self.running_of.get(&host))
+            .copied()
+            .unwrap_or(0);
         self.running < limits::CALLS_RUNNING_MAX
             && of_host < limits::HOST_CALLS_RUNNING_MAX
             && self.files.len() < limits::FILES_OPEN_MAX
@@ -90,14 +98,23 @@ impl Calls {
         let id = file.file;
         let content = match call_file::parse(&file.bytes) {
             Ok(content) => content,
-            Err(error) => return effects.push(Effect::Reject { file: id, reason: error.to_string() }),
+            Err(error) => {
+                return effects.push(Effect::Reject {
+                    file: id,
+                    reason: error.to_string(),
+                });
+            }
         };
         let believed = match hosts.believe(&file, content.identity.as_ref(), now) {
             Ok(believed) => believed,
             Err(reason) => return effects.push(Effect::Reject { file: id, reason }),
         };
         let host = believed.host;
-        effects.extend(believed.remember.map(|identity| Effect::Remember { identity, file: id }));
+        effects.extend(
+            believed
+                .remember
+                .map(|identity| Effect::Remember { identity, file: id }),
+        );
         if believed.new_host {
             effects.push(Effect::LookAtInput { host });
         }
@@ -126,16 +143,30 @@ impl Calls {
     }
 
     /// Runs a call and, as far as they can be answered at once, those behind it in its chain.
-    fn run(&mut self, first: CallId, hosts: &mut Hosts, functions: &Functions, now: Now, effects: &mut Effects) {
+    fn run(
+        &mut self,
+        first: CallId,
+        hosts: &mut Hosts,
+        functions: &Functions,
+        now: Now,
+        effects: &mut Effects,
+    ) {
         let mut next = Some(first);
         while let Some(id) = next {
-            let Some(outcome) = self.start(id, functions, effects) else { return };
+            let Some(outcome) = self.start(id, functions, effects) else {
+                return;
+            };
             next = self.done(id, outcome, hosts, now);
         }
     }
 
     /// Starts a call. `None`: it runs now, and its outcome comes with a later event.
-    fn start(&mut self, id: CallId, functions: &Functions, effects: &mut Effects) -> Option<Outcome> {
+    fn start(
+        &mut self,
+        id: CallId,
+        functions: &Functions,
+        effects: &mut Effects,
+    ) -> Option<Outcome> {
         let file = self.files.get_mut(&id.file)?;
         let call = match file.calls[id.index as usize].parked.take()? {
             Ok(call) => call,
@@ -178,7 +209,9 @@ impl Calls {
     ) {
         let mut touched = Vec::new();
         for sql::Done { id, outcome } in done {
-            let Some(file) = self.files.get(&id.file) else { continue };
+            let Some(file) = self.files.get(&id.file) else {
+                continue;
+            };
             if !touched.contains(&file.host) {
                 touched.push(file.host);
             }
@@ -188,7 +221,10 @@ impl Calls {
             self.finish(id.file, effects);
         }
         for host in touched {
-            let idle = self.running_of.get(&host).is_none_or(|running| *running == 0);
+            let idle = self
+                .running_of
+                .get(&host)
+                .is_none_or(|running| *running == 0);
             if idle && let Some(answers) = hosts.answers(host) {
                 answers.release_repeats();
             }
@@ -197,12 +233,21 @@ impl Calls {
     }
 
     /// A call is done: answer, or give the next of its chain.
-    fn done(&mut self, id: CallId, outcome: Outcome, hosts: &mut Hosts, now: Now) -> Option<CallId> {
+    fn done(
+        &mut self,
+        id: CallId,
+        outcome: Outcome,
+        hosts: &mut Hosts,
+        now: Now,
+    ) -> Option<CallId> {
         let file = self.files.get_mut(&id.file)?;
         let open = &file.calls[id.index as usize];
         if let Err(error) = &outcome {
             let host = hosts.get(file.host).map_or("", |host| host.name.as_str());
-            log::warn!("host {host}: a call failed: {}", error.to_answer(&open.function));
+            log::warn!(
+                "host {host}: a call failed: {}",
+                error.to_answer(&open.function)
+            );
         }
         let mut finished = 1;
         let mut next = None;
@@ -227,11 +272,14 @@ impl Calls {
     }
 
     fn answer(&mut self, id: CallId, answered: u32, outcome: Outcome, hosts: &mut Hosts, now: Now) {
-        let Some(file) = self.files.get_mut(&id.file) else { return };
+        let Some(file) = self.files.get_mut(&id.file) else {
+            return;
+        };
         let session = hosts.get(file.host).map(|host| host.session);
         let function = file.calls[id.index as usize].function.clone();
         let receiver = &mut file.calls[answered as usize];
-        let wanted = receiver.callback && !receiver.token.is_empty() && !receiver.token.ends_with('\\');
+        let wanted =
+            receiver.callback && !receiver.token.is_empty() && !receiver.token.ends_with('\\');
         if !wanted || !file.answers || session != Some(file.session) {
             return;
         }
@@ -261,7 +309,11 @@ impl Calls {
 
     /// Lets a file go when nothing of it is left to do.
     fn finish(&mut self, id: FileId, effects: &mut Effects) {
-        if self.files.get(&id).is_some_and(|file| file.running == 0 && file.unshown == 0) {
+        if self
+            .files
+            .get(&id)
+            .is_some_and(|file| file.running == 0 && file.unshown == 0)
+        {
             self.files.remove(&id);
             effects.push(Effect::Remove { file: id });
         }
@@ -269,11 +321,18 @@ impl Calls {
 
     /// Writes what there is to write for a host, and sets its timer.
     pub fn refresh(&mut self, host: HostId, hosts: &mut Hosts, now: Now, effects: &mut Effects) {
-        let Some(secret_bytes) = hosts.secret(host).map(<[u8]>::len) else { return };
-        let Some(answers) = hosts.answers(host) else { return };
+        let Some(secret_bytes) = hosts.secret(host).map(<[u8]>::len) else {
+            return;
+        };
+        let Some(answers) = hosts.answers(host) else {
+            return;
+        };
         let dropped = answers.expire(now);
         if let Some(content) = answers.next_content(now, secret_bytes) {
-            effects.push(Effect::WriteAnswers { host, answers: content });
+            effects.push(Effect::WriteAnswers {
+                host,
+                answers: content,
+            });
         }
         self.answers_dropped(&dropped, effects);
         self.set_timer(host, hosts, now, effects);
@@ -281,7 +340,9 @@ impl Calls {
 
     pub fn set_timer(&mut self, host: HostId, hosts: &mut Hosts, now: Now, effects: &mut Effects) {
         let timer = Timer::Answers(host);
-        let due = hosts.answers(host).and_then(|answers| answers.next_due_ms(now));
+        let due = hosts
+            .answers(host)
+            .and_then(|answers| answers.next_due_ms(now));
         effects.push(match due {
             Some(at_ms) => Effect::SetTimer { timer, at_ms },
             None => Effect::CancelTimer(timer),
@@ -310,11 +371,22 @@ fn open_calls(singles: Vec<CallResult>, chains: Vec<Vec<CallResult>>) -> (Vec<Op
 
 fn open_call(call: CallResult, chain: Option<Chain>) -> OpenCall {
     let (token, function, callback) = match &call {
-        Ok(Call { token, function, callback, .. }) => (token, function, *callback),
+        Ok(Call {
+            token,
+            function,
+            callback,
+            ..
+        }) => (token, function, *callback),
         Err(bad) => (&bad.token, &bad.function, bad.callback),
     };
     let (token, function) = (token.clone(), function.clone());
-    OpenCall { token, function, callback, parked: Some(call), chain }
+    OpenCall {
+        token,
+        function,
+        callback,
+        parked: Some(call),
+        chain,
+    }
 }
 
 /// The encoded answer; one that can never fit into a file becomes an error.

@@ -29,7 +29,10 @@ impl Functions {
             Database::Sqlite { .. } => Some("sqlite"),
             Database::None => None,
         };
-        Self { permissions: config.permissions.clone(), database }
+        Self {
+            permissions: config.permissions.clone(),
+            database,
+        }
     }
 
     /// Checks a call and says what is to be done for it. An unknown function is told from a
@@ -38,7 +41,10 @@ impl Functions {
         let function = call.function.as_str();
         let known = BUILT_IN.contains(&function) || sql::is_sql_function(function);
         if !known {
-            return Err(CallError::new("UnknownFunction", "vpid has no function of this name"));
+            return Err(CallError::new(
+                "UnknownFunction",
+                "vpid has no function of this name",
+            ));
         }
         if !self.permissions.allows(&call.script, function) {
             let detail = format!("{} may not call it; see [permissions]", call.script);
@@ -48,9 +54,10 @@ impl Functions {
             "VPI_Ping" if call.kwargs.is_null() => Ok(Task::Answer(json!("pong"))),
             "VPI_Ping" => Ok(Task::Answer(call.kwargs.clone())),
             "VPI_Info" => Ok(Task::Answer(self.info(&call.script))),
-            _ if self.database.is_none() => {
-                Err(CallError::new("DatabaseUnavailable", "vpid runs without a database"))
-            }
+            _ if self.database.is_none() => Err(CallError::new(
+                "DatabaseUnavailable",
+                "vpid runs without a database",
+            )),
             _ => {
                 let call = sql::parse(function, &call.script, &call.kwargs, Reading::Legacy)?;
                 Ok(Task::Sql(Box::new(call)))
@@ -61,7 +68,9 @@ impl Functions {
     /// What runs here and what this script may call.
     fn info(&self, script: &str) -> Value {
         let all = BUILT_IN.iter().chain(sql::FUNCTIONS.iter());
-        let allowed: Vec<&&str> = all.filter(|name| self.permissions.allows(script, name)).collect();
+        let allowed: Vec<&&str> = all
+            .filter(|name| self.permissions.allows(script, name))
+            .collect();
         json!({
             "name": "vpid",
             "version": env!("CARGO_PKG_VERSION"),

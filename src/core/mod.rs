@@ -61,9 +61,19 @@ pub enum InputState {
 #[derive(Debug)]
 pub enum Event {
     Calls(TakenFile),
-    Restart { folder: FolderId, host: String, mtime_ns: i64 },
-    Input { host: HostId, state: InputState },
-    AnswersWritten { host: HostId, ok: bool },
+    Restart {
+        folder: FolderId,
+        host: String,
+        mtime_ns: i64,
+    },
+    Input {
+        host: HostId,
+        state: InputState,
+    },
+    AnswersWritten {
+        host: HostId,
+        ok: bool,
+    },
     SqlDone(Vec<sql::Done>),
     Timer(Timer),
 }
@@ -76,22 +86,38 @@ pub enum Timer {
 }
 
 /// What is to be done.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub enum Effect {
     /// Durably note that this identity belongs to this file, before its calls run.
-    Remember { identity: u64, file: FileId },
+    Remember {
+        identity: u64,
+        file: FileId,
+    },
     /// Run on the SQL lane, after every earlier job.
     Sql(Box<sql::Job>),
     /// Put these encoded answers, and nothing else, into the host's input file;
     /// report [`Event::AnswersWritten`].
-    WriteAnswers { host: HostId, answers: Vec<(String, String)> },
+    WriteAnswers {
+        host: HostId,
+        answers: Vec<(String, String)>,
+    },
     /// Look at the host's input file; report [`Event::Input`].
-    LookAtInput { host: HostId },
+    LookAtInput {
+        host: HostId,
+    },
     /// The file's calls are done and answered: remove it.
-    Remove { file: FileId },
+    Remove {
+        file: FileId,
+    },
     /// The file cannot be believed or understood: set it aside with the reason.
-    Reject { file: FileId, reason: String },
-    SetTimer { timer: Timer, at_ms: u64 },
+    Reject {
+        file: FileId,
+        reason: String,
+    },
+    SetTimer {
+        timer: Timer,
+        at_ms: u64,
+    },
     CancelTimer(Timer),
 }
 
@@ -147,7 +173,9 @@ impl Core {
 
     /// Where a host's files are: its folder and name.
     pub fn host(&self, host: HostId) -> Option<(FolderId, &str)> {
-        self.hosts.get(host).map(|host| (host.folder, host.name.as_str()))
+        self.hosts
+            .get(host)
+            .map(|host| (host.folder, host.name.as_str()))
     }
 
     /// The secret with which a host's answers are sealed.
@@ -157,10 +185,18 @@ impl Core {
 
     pub fn on(&mut self, event: Event, now: Now) -> Effects {
         let mut effects = Effects::new();
-        let Self { hosts, calls, functions } = self;
+        let Self {
+            hosts,
+            calls,
+            functions,
+        } = self;
         match event {
             Event::Calls(file) => calls.file_taken(file, hosts, functions, now, &mut effects),
-            Event::Restart { folder, host, mtime_ns } => {
+            Event::Restart {
+                folder,
+                host,
+                mtime_ns,
+            } => {
                 if let Some(id) = hosts.restarted(folder, &host, mtime_ns, now) {
                     let dropped = hosts.answers(id).map(Answers::clear).unwrap_or_default();
                     calls.answers_dropped(&dropped, &mut effects);

@@ -53,7 +53,11 @@ pub struct Believed {
 
 impl Hosts {
     pub fn new(config: &Config, folders: &[FolderId]) -> Self {
-        Self { servers: servers(config, folders), hosts: Vec::new(), guard: ReplayGuard::default() }
+        Self {
+            servers: servers(config, folders),
+            hosts: Vec::new(),
+            guard: ReplayGuard::default(),
+        }
     }
 
     pub fn reconfigure(&mut self, config: &Config, folders: &[FolderId]) {
@@ -69,14 +73,17 @@ impl Hosts {
     /// The server that serves a host: the one that names it, else the one for the whole folder.
     pub fn server_of(&self, folder: FolderId, host: &str) -> Option<usize> {
         let place = |name: Option<&str>| {
-            self.servers.iter().position(|s| s.folder == folder && s.hostname.as_deref() == name)
+            self.servers
+                .iter()
+                .position(|s| s.folder == folder && s.hostname.as_deref() == name)
         };
         place(Some(host)).or_else(|| place(None))
     }
 
     pub fn find(&self, folder: FolderId, name: &str) -> Option<HostId> {
         let place = self.hosts.iter().position(|host| {
-            host.as_ref().is_some_and(|host| host.folder == folder && host.name == name)
+            host.as_ref()
+                .is_some_and(|host| host.folder == folder && host.name == name)
         })?;
         Some(place as HostId)
     }
@@ -104,7 +111,9 @@ impl Hosts {
         identity: Option<&Identity>,
         now: Now,
     ) -> Result<Believed, String> {
-        let server = self.server_of(file.folder, &file.host).ok_or("its host is not served")?;
+        let server = self
+            .server_of(file.folder, &file.host)
+            .ok_or("its host is not served")?;
         let legacy = &self.servers[server].legacy;
         let Some(identity) = identity else {
             if legacy.identity_required {
@@ -113,7 +122,12 @@ impl Hosts {
                     .into());
             }
             let (host, new_host) = self.see(file.folder, &file.host, now);
-            return Ok(Believed { host, remember: None, stale: self.is_stale(host, file), new_host });
+            return Ok(Believed {
+                host,
+                remember: None,
+                stale: self.is_stale(host, file),
+                new_host,
+            });
         };
         if !legacy::verify(legacy.secret.as_bytes(), identity) {
             return Err("its identity was not made with this server's secret".into());
@@ -121,18 +135,33 @@ impl Hosts {
         let (host, new_host) = self.see(file.folder, &file.host, now);
         let stale = self.is_stale(host, file);
         let clock = &mut self.hosts[host as usize].as_mut().expect("just seen").clock;
-        clock.check(identity.timestamp, file.mtime_ns.div_euclid(1_000_000_000), now)?;
+        clock.check(
+            identity.timestamp,
+            file.mtime_ns.div_euclid(1_000_000_000),
+            now,
+        )?;
         let fingerprint = fingerprint(identity);
         let remember = match self.guard.judge(fingerprint, file.file, file.recovered) {
             Verdict::New => Some(fingerprint),
             Verdict::Known => None,
             Verdict::Replay => return Err("its identity was used before: it is a replay".into()),
         };
-        Ok(Believed { host, remember, stale, new_host })
+        Ok(Believed {
+            host,
+            remember,
+            stale,
+            new_host,
+        })
     }
 
     /// A map began. `None` when that is old news.
-    pub fn restarted(&mut self, folder: FolderId, name: &str, mtime_ns: i64, now: Now) -> Option<HostId> {
+    pub fn restarted(
+        &mut self,
+        folder: FolderId,
+        name: &str,
+        mtime_ns: i64,
+        now: Now,
+    ) -> Option<HostId> {
         self.server_of(folder, name)?;
         let (id, _) = self.see(folder, name, now);
         let host = self.hosts[id as usize].as_mut()?;
@@ -154,7 +183,10 @@ impl Hosts {
     /// The host's number; true when it was not known before.
     fn see(&mut self, folder: FolderId, name: &str, now: Now) -> (HostId, bool) {
         if let Some(id) = self.find(folder, name) {
-            self.hosts[id as usize].as_mut().expect("just found").seen_ms = now.mono_ms;
+            self.hosts[id as usize]
+                .as_mut()
+                .expect("just found")
+                .seen_ms = now.mono_ms;
             return (id, false);
         }
         self.forget_idle_hosts(now);
@@ -192,7 +224,11 @@ fn servers(config: &Config, folders: &[FolderId]) -> Vec<Server> {
     with_folders
         .filter_map(|(server, folder)| {
             let legacy = server.legacy.clone()?;
-            Some(Server { folder: *folder, hostname: server.hostname.clone(), legacy })
+            Some(Server {
+                folder: *folder,
+                hostname: server.hostname.clone(),
+                legacy,
+            })
         })
         .collect()
 }
@@ -207,7 +243,11 @@ fn fingerprint(identity: &Identity) -> u64 {
     hash.update(identity.timestamp.to_le_bytes());
     hash.update(identity.ticks.to_le_bytes());
     let digest = hash.finalize();
-    u64::from_le_bytes(digest[..8].try_into().expect("a digest is longer than that"))
+    u64::from_le_bytes(
+        digest[..8]
+            .try_into()
+            .expect("a digest is longer than that"),
+    )
 }
 
 /// The difference between a client's clock and the file system's.
@@ -227,7 +267,9 @@ impl ClockOffset {
         let Some((offset, learnt_ms)) = self.learnt else {
             let quarters = difference.saturating_add(450).div_euclid(900);
             let offset = quarters.saturating_mul(900);
-            if difference.abs_diff(offset) > limits::IDENTITY_AGE_S_MAX || offset.abs() > limits::CLOCK_OFFSET_S_MAX {
+            if difference.abs_diff(offset) > limits::IDENTITY_AGE_S_MAX
+                || offset.abs() > limits::CLOCK_OFFSET_S_MAX
+            {
                 return Err(unbelievable(difference));
             }
             self.learnt = Some((offset, now.mono_ms));
@@ -237,9 +279,9 @@ impl ClockOffset {
             return Ok(());
         }
         // Summer time begins and ends in the middle of a map: one step of up to an hour.
-        let stepped = [-3600, -1800, 1800, 3600].into_iter().find(|step| {
-            difference.abs_diff(offset + step) <= limits::IDENTITY_AGE_S_MAX
-        });
+        let stepped = [-3600, -1800, 1800, 3600]
+            .into_iter()
+            .find(|step| difference.abs_diff(offset + step) <= limits::IDENTITY_AGE_S_MAX);
         match stepped {
             Some(step) if now.mono_ms - learnt_ms >= limits::CLOCK_STEP_MS_MIN => {
                 self.learnt = Some((offset + step, now.mono_ms));
@@ -268,7 +310,15 @@ mod tests {
         let five_hours = 5 * 3600;
         assert!(clock.check(1000 + five_hours, 1000, at(0)).is_ok());
         assert!(clock.check(2001 + five_hours, 2000, at(1000)).is_ok());
-        assert!(clock.check(2000 + five_hours, 2000 + limits::IDENTITY_AGE_S_MAX as i64 + 1, at(1000)).is_err());
+        assert!(
+            clock
+                .check(
+                    2000 + five_hours,
+                    2000 + limits::IDENTITY_AGE_S_MAX as i64 + 1,
+                    at(1000)
+                )
+                .is_err()
+        );
         assert!(clock.check(2000, 2000, at(1000)).is_err());
     }
 
@@ -286,6 +336,10 @@ mod tests {
     fn an_offset_that_no_time_zone_has_is_refused() {
         assert!(ClockOffset::default().check(48 * 3600, 0, at(0)).is_err());
         assert!(ClockOffset::default().check(450, 0, at(0)).is_err());
-        assert!(ClockOffset::default().check(i64::MAX, i64::MIN, at(0)).is_err());
+        assert!(
+            ClockOffset::default()
+                .check(i64::MAX, i64::MIN, at(0))
+                .is_err()
+        );
     }
 }

@@ -31,42 +31,66 @@ impl Daemon {
 
     fn write_answers(&mut self, host: HostId, answers: &[(String, String)]) -> bool {
         let wall_s = self.now().wall_s;
-        let Some((folder_id, name)) = self.core.host(host) else { return false };
-        let Some(secret) = self.core.secret(host) else { return false };
+        let Some((folder_id, name)) = self.core.host(host) else {
+            return false;
+        };
+        let Some(secret) = self.core.secret(host) else {
+            return false;
+        };
         let watched = self.folders.iter().find(|f| f.id == folder_id);
-        let Some(folder) = watched.and_then(|watched| watched.folder.as_ref()) else { return false };
+        let Some(folder) = watched.and_then(|watched| watched.folder.as_ref()) else {
+            return false;
+        };
         let text = if answers.is_empty() {
             String::new()
         } else {
             let identity = legacy::seal(secret, wall_s, random::bytes());
-            let answers = answers.iter().map(|(token, value)| (token.as_str(), value.as_str()));
+            let answers = answers
+                .iter()
+                .map(|(token, value)| (token.as_str(), value.as_str()));
             answer_file::pack(answers, &identity)
         };
         match self.inputs.write(host, name, folder, &text) {
             Ok(()) => true,
             Err(error) => {
-                log::error!("{}: answers for {name} cannot be written ({error}); trying again; check space and permissions", folder.path().display());
+                log::error!(
+                    "{}: answers for {name} cannot be written ({error}); trying again; check space and permissions",
+                    folder.path().display()
+                );
                 false
             }
         }
     }
 
     fn remove(&mut self, file: FileId) {
-        let Some(open) = self.open_files.remove(&file) else { return };
+        let Some(open) = self.open_files.remove(&file) else {
+            return;
+        };
         let watched = self.folders.iter().find(|f| f.id == open.folder);
-        let Some(folder) = watched.and_then(|watched| watched.folder.as_ref()) else { return };
+        let Some(folder) = watched.and_then(|watched| watched.folder.as_ref()) else {
+            return;
+        };
         if let Err(error) = folder.remove(&open.name) {
             // It comes back at the next start, where the journal knows what it did.
-            log::error!("{}: {} cannot be removed ({error})", folder.path().display(), open.name);
+            log::error!(
+                "{}: {} cannot be removed ({error})",
+                folder.path().display(),
+                open.name
+            );
         }
     }
 
     /// Moves a file to `rejected/`; where that fails it stays where it is, and is not read again
     /// in this run.
     pub(super) fn set_aside(&mut self, place: usize, name: &str, stamp: FileId, reason: &str) {
-        let Ok(folder) = self.folders[place].open_folder() else { return };
+        let Ok(folder) = self.folders[place].open_folder() else {
+            return;
+        };
         match self.rejected.keep(folder, name, stamp, reason) {
-            Ok(kept) => log::warn!("{name} was set aside: {reason}; it is kept as {}", kept.display()),
+            Ok(kept) => log::warn!(
+                "{name} was set aside: {reason}; it is kept as {}",
+                kept.display()
+            ),
             Err(error) => {
                 let problem = format!("{reason}; and it cannot be set aside ({error})");
                 self.complain(place, name, &problem);

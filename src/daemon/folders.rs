@@ -8,8 +8,9 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::config::Watch;
 use crate::core::FolderId;
-use crate::io::files::{Folder, is_remote};
+use crate::io::files::{Folder, remote_file_system};
 use crate::io::lock::lock_folder;
 use crate::limits;
 use crate::wire::names::{self, Kind};
@@ -76,15 +77,22 @@ impl Watched {
 
     /// Opens the folder and watches it. An error names what is to be done; it is tried again at
     /// the next sweep.
-    pub fn open(&mut self, poller: &Poller, may_watch: bool) -> Result<(), String> {
+    pub fn open(&mut self, poller: &Poller, watch: Watch) -> Result<(), String> {
         let path = self.path.display();
         let folder = Folder::open(&self.path).map_err(|error| {
             format!("{path}: the scriptdata folder cannot be opened ({error}); correct `scriptdata` or make the folder")
         })?;
         if !lock_folder(folder.fd()) {
-            return Err(format!("{path}: another vpid serves this folder; stop it first (one vpid serves all hosts of a folder)"));
+            return Err(format!(
+                "{path}: another vpid serves this folder; stop it first (one vpid serves all hosts of a folder)"
+            ));
         }
-        self.watch = if may_watch && !is_remote(&self.path) { poller.watch(&self.path) } else { None };
+        let may_watch = match watch {
+            Watch::Auto => remote_file_system(&self.path).is_none(),
+            Watch::Inotify => true,
+            Watch::Poll => false,
+        };
+        self.watch = may_watch.then(|| poller.watch(&self.path)).flatten();
         self.folder = Some(folder);
         self.must_scan = true;
         Ok(())
@@ -131,13 +139,17 @@ impl Watched {
     }
 
     /// The slow look at everything: is the folder still there, has it changed?
-    pub fn sweep(&mut self, poller: &Poller, may_watch: bool) {
+    pub fn sweep(&mut self, poller: &Poller, watch: Watch) {
         self.sweeps += 1;
-        if self.folder.as_ref().is_some_and(|folder| !folder.is_current()) {
+        if self
+            .folder
+            .as_ref()
+            .is_some_and(|folder| !folder.is_current())
+        {
             self.close(poller);
         }
         if self.folder.is_none() {
-            match self.open(poller, may_watch) {
+            match self.open(poller, watch) {
                 Ok(()) => log::info!("{}: the folder is there again", self.path.display()),
                 Err(problem) if !self.unreachable => log::error!("{problem}"),
                 Err(_) => {}
@@ -147,7 +159,9 @@ impl Watched {
         let Some(folder) = &self.folder else { return };
         let changed_ns = folder.changed_ns().ok();
         // A change within the granule of the last scan leaves no mark: look once more.
-        let fresh = self.scanned_ns.is_none_or(|scanned| changed_ns.is_none_or(|changed| changed != scanned));
+        let fresh = self
+            .scanned_ns
+            .is_none_or(|scanned| changed_ns.is_none_or(|changed| changed != scanned));
         let patience = if self.is_polled() {
             limits::POLLS_FOR_FULL_SCAN
         } else {
@@ -160,7 +174,9 @@ impl Watched {
 
     /// Scans if there is reason to. `taken` is true for files that this run has taken itself.
     pub fn scan_if_needed(&mut self, is_open: impl Fn(u64) -> bool) {
-        let (true, Some(folder)) = (self.must_scan, &self.folder) else { return };
+        let (true, Some(folder)) = (self.must_scan, &self.folder) else {
+            return;
+        };
         self.must_scan = false;
         let before = folder.changed_ns().ok();
         let mut found = Vec::new();
@@ -175,13 +191,22 @@ impl Watched {
             found.push((what, client_time, name.to_string(), parsed.host.to_string()));
         });
         if let Err(error) = result {
-            log::error!("{}: the folder cannot be read ({error}); trying again", self.path.display());
+            log::error!(
+                "{}: the folder cannot be read ({error}); trying again",
+                self.path.display()
+            );
             return;
         }
         self.waiting.clear();
         for (what, client_time, name, host) in found {
             if let Some(mtime_ns) = folder.mtime_ns(&name) {
-                self.waiting.push(Waiting { mtime_ns, client_time, name, host, what });
+                self.waiting.push(Waiting {
+                    mtime_ns,
+                    client_time,
+                    name,
+                    host,
+                    what,
+                });
             }
         }
         // Only a folder that has been quiet for a while may be skipped later.
@@ -218,7 +243,9 @@ impl Watched {
     }
 
     pub fn open_folder(&self) -> io::Result<&Folder> {
-        self.folder.as_ref().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+        self.folder
+            .as_ref()
+            .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
     }
 }
 

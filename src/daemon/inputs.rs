@@ -17,7 +17,13 @@ pub struct Inputs {
 
 impl Inputs {
     /// Writes a host's input file; an empty text empties it.
-    pub fn write(&mut self, host: HostId, name: &str, folder: &Folder, text: &str) -> io::Result<()> {
+    pub fn write(
+        &mut self,
+        host: HostId,
+        name: &str,
+        folder: &Folder,
+        text: &str,
+    ) -> io::Result<()> {
         let stamp = folder.replace(&names::input(name), text.as_bytes())?;
         if text.is_empty() {
             self.hosts.remove(&host);
@@ -30,15 +36,23 @@ impl Inputs {
     /// Looks at a host's input file.
     pub fn look(&mut self, host: HostId, name: &str, folder: &Folder) -> InputState {
         let found = folder.input(&names::input(name)).unwrap_or_else(|error| {
-            log::warn!("{}: {} cannot be read: {error}", folder.path().display(), names::input(name));
+            log::warn!(
+                "{}: {} cannot be read: {error}",
+                folder.path().display(),
+                names::input(name)
+            );
             Input::Empty
         });
         let state = match found {
             Input::Empty => InputState::Empty,
             Input::Holds(stamp) if self.hosts.get(&host) == Some(&Some(stamp)) => InputState::Ours,
             // Too large for the engine: nobody will ever read or empty it.
-            Input::Holds(stamp) if stamp.size() > limits::ENGINE_READ_BYTES_MAX as u64 => InputState::Empty,
-            Input::Holds(stamp) if age_ms(stamp.mtime_ns) > limits::FOREIGN_INPUT_MS => InputState::Empty,
+            Input::Holds(stamp) if stamp.size() > limits::ENGINE_READ_BYTES_MAX as u64 => {
+                InputState::Empty
+            }
+            Input::Holds(stamp) if age_ms(stamp.mtime_ns) > limits::FOREIGN_INPUT_MS => {
+                InputState::Empty
+            }
             Input::Holds(_) => InputState::Foreign,
         };
         match state {
@@ -53,13 +67,11 @@ impl Inputs {
     pub fn unsettled(&self) -> Vec<HostId> {
         self.hosts.keys().copied().collect()
     }
-
-    pub fn holds_foreign(&self) -> bool {
-        self.hosts.values().any(Option::is_none)
-    }
 }
 
 fn age_ms(unix_ns: i64) -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as i64);
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |now| now.as_millis() as i64);
     (now - unix_ns / 1_000_000).max(0) as u64
 }

@@ -74,7 +74,11 @@ pub struct Daemon {
 /// for the operator.
 pub fn run(config: Config, config_path: Option<PathBuf>) -> Result<(), String> {
     let mut daemon = Daemon::start(config)?;
-    log::info!("vpid {} serves {}", env!("CARGO_PKG_VERSION"), daemon.describe());
+    log::info!(
+        "vpid {} serves {}",
+        env!("CARGO_PKG_VERSION"),
+        daemon.describe()
+    );
     loop {
         let wake = daemon.wait()?;
         if wake.stop {
@@ -93,8 +97,9 @@ pub fn run(config: Config, config_path: Option<PathBuf>) -> Result<(), String> {
 impl Daemon {
     fn start(config: Config) -> Result<Self, String> {
         let state = config.state_dir.display().to_string();
-        std::fs::create_dir_all(&config.state_dir)
-            .map_err(|error| format!("{state}: the state folder cannot be made ({error}); correct `state_dir`"))?;
+        std::fs::create_dir_all(&config.state_dir).map_err(|error| {
+            format!("{state}: the state folder cannot be made ({error}); correct `state_dir`")
+        })?;
         let lock = StateLock::take(&config.state_dir).map_err(|error| held(&state, &error))?;
         let unusable = |error| format!("{state}: the state folder cannot be used ({error})");
         let (seen, identities) = Seen::open(&config.state_dir).map_err(unusable)?;
@@ -103,12 +108,12 @@ impl Daemon {
             .map_err(|error| format!("the system gives no descriptors to wait on ({error})"))?;
         let started = Instant::now();
         let (results, lane_results) = mpsc::channel();
-        let lane = start_lane(&config, started, results, poller.waker());
+        let lane = start_lane(&config, started, results, poller.waker())?;
         let mut daemon = Self {
             core: Core::new(&config, &[]),
             started,
             poller,
-            wheel: Wheel::new(),
+            wheel: Wheel::default(),
             events: VecDeque::new(),
             folders: Vec::new(),
             next_folder: 0,
@@ -136,15 +141,24 @@ impl Daemon {
     }
 
     fn now(&self) -> Now {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        Now { mono_ms: self.started.elapsed().as_millis() as u64, wall_s: wall.as_secs() as i64 }
+        let wall = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or(Duration::ZERO);
+        Now {
+            mono_ms: self.started.elapsed().as_millis() as u64,
+            wall_s: wall.as_secs() as i64,
+        }
     }
 
     /// Gives each folder of the configuration its number, opens the new ones and closes those
     /// that are gone.
     fn open_folders(&mut self) -> Result<(), String> {
-        let may_watch = self.config.watch != Watch::Poll;
-        let wanted: Vec<PathBuf> = self.config.servers.iter().map(|s| s.scriptdata.clone()).collect();
+        let wanted: Vec<PathBuf> = self
+            .config
+            .servers
+            .iter()
+            .map(|s| s.scriptdata.clone())
+            .collect();
         self.folders.retain_mut(|folder| {
             let stays = wanted.contains(&folder.path);
             if !stays {
@@ -159,7 +173,7 @@ impl Daemon {
                 Some(folder) => folder.id,
                 None => {
                     let mut folder = Watched::new(self.next_folder, path);
-                    folder.open(&self.poller, may_watch)?;
+                    folder.open(&self.poller, self.config.watch)?;
                     self.folders.push(folder);
                     self.next_folder += 1;
                     self.next_folder - 1
@@ -172,7 +186,8 @@ impl Daemon {
 
     fn set_poll_timer(&mut self) {
         if self.folders.iter().any(Watched::is_polled) {
-            self.wheel.set(Due::Poll, self.now().mono_ms + self.config.poll_ms);
+            self.wheel
+                .set(Due::Poll, self.now().mono_ms + self.config.poll_ms);
         } else {
             self.wheel.cancel(Due::Poll);
         }
@@ -191,7 +206,8 @@ impl Daemon {
             }
         };
         let old = &self.config;
-        if (&new.state_dir, &new.database, new.watch) != (&old.state_dir, &old.database, old.watch) {
+        if (&new.state_dir, &new.database, new.watch) != (&old.state_dir, &old.database, old.watch)
+        {
             log::warn!("state_dir, watch and [database] change with the next start only");
         }
         let kept = Config {
@@ -209,13 +225,20 @@ impl Daemon {
                 log::error!("{problem}");
             }
         } else {
-            log::info!("the configuration was reloaded: vpid serves {}", self.describe());
+            log::info!(
+                "the configuration was reloaded: vpid serves {}",
+                self.describe()
+            );
         }
         self.set_poll_timer();
     }
 
     fn describe(&self) -> String {
-        let folders: Vec<String> = self.folders.iter().map(|f| f.path.display().to_string()).collect();
+        let folders: Vec<String> = self
+            .folders
+            .iter()
+            .map(|f| f.path.display().to_string())
+            .collect();
         folders.join(", ")
     }
 
@@ -224,7 +247,8 @@ impl Daemon {
         if !self.stopping {
             log::info!("stopping: {} calls are under way", self.core.running());
             self.stopping = true;
-            self.wheel.set(Due::Stop, self.now().mono_ms + limits::STOP_MS);
+            self.wheel
+                .set(Due::Stop, self.now().mono_ms + limits::STOP_MS);
         }
     }
 
@@ -238,7 +262,9 @@ impl Daemon {
             lane.stop(Duration::from_millis(limits::LANE_STOP_MS));
         }
         if left > 0 {
-            log::warn!("{left} calls were not done in time: their files stay and are taken up at the next start");
+            log::warn!(
+                "{left} calls were not done in time: their files stay and are taken up at the next start"
+            );
         }
         log::info!("stopped");
         Ok(())
@@ -248,10 +274,16 @@ impl Daemon {
 fn held(state: &str, error: &LockError) -> String {
     match error {
         LockError::Held(Some(pid)) => {
-            format!("{state}: another vpid (process {pid}) holds this state folder; stop it, or give this one its own state_dir")
+            format!(
+                "{state}: another vpid (process {pid}) holds this state folder; stop it, or give this one its own state_dir"
+            )
         }
-        LockError::Held(None) => format!("{state}: another process holds this state folder; stop it, or give this vpid its own state_dir"),
-        LockError::Io(error) => format!("{state}: the state folder cannot be locked ({error}); check its owner and permissions"),
+        LockError::Held(None) => format!(
+            "{state}: another process holds this state folder; stop it, or give this vpid its own state_dir"
+        ),
+        LockError::Io(error) => format!(
+            "{state}: the state folder cannot be locked ({error}); check its owner and permissions"
+        ),
     }
 }
 
@@ -260,13 +292,24 @@ fn start_lane(
     started: Instant,
     results: mpsc::Sender<Vec<sql::Done>>,
     waker: poller::Waker,
-) -> Option<Lane> {
-    let Database::Sqlite { path, full_durability } = &config.database else { return None };
-    let settings = SqliteSettings { path: path.clone(), full_durability: *full_durability };
+) -> Result<Option<Lane>, String> {
+    let Database::Sqlite {
+        path,
+        full_durability,
+    } = &config.database
+    else {
+        return Ok(None);
+    };
+    let settings = SqliteSettings {
+        path: path.clone(),
+        full_durability: *full_durability,
+    };
     let on_done = move |done| {
         // The loop is gone only when the program ends.
         let _ = results.send(done);
         waker.wake();
     };
-    Some(Lane::start(settings, started, on_done))
+    let lane = Lane::start(settings, started, on_done);
+    lane.map(Some)
+        .map_err(|error| format!("the system gives no thread for the database ({error})"))
 }

@@ -48,7 +48,10 @@ impl Signals {
     fn register() -> io::Result<Self> {
         let (wake, write) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
-        let (stop, reload) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (stop, reload) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicBool::new(false)),
+        );
         for (signal, flag) in [(SIGTERM, &stop), (SIGINT, &stop), (SIGHUP, &reload)] {
             // The flag first: whoever is woken finds it set.
             signal_hook::flag::register(signal, Arc::clone(flag))?;
@@ -77,7 +80,11 @@ impl Poller {
             }
         };
         let lanes = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Self { inotify, signals: Signals::register()?, lanes: Arc::new(lanes) })
+        Ok(Self {
+            inotify,
+            signals: Signals::register()?,
+            lanes: Arc::new(lanes),
+        })
     }
 
     pub fn waker(&self) -> Waker {
@@ -93,7 +100,10 @@ impl Poller {
         match inotify::add_watch(inotify, path, flags) {
             Ok(watch) => Some(watch),
             Err(error) => {
-                log::warn!("{} cannot be watched ({error}): it is polled instead", path.display());
+                log::warn!(
+                    "{} cannot be watched ({error}): it is polled instead",
+                    path.display()
+                );
                 None
             }
         }

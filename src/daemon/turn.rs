@@ -5,7 +5,6 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use super::folders::{Waiting, What};
 use super::poller::Wake;
 use super::{Daemon, Due, OpenFile};
-use crate::config::Watch;
 use crate::core::{Event, FileId, FolderId, HostId, InputState, TakenFile};
 use crate::io::files::Take;
 use crate::limits;
@@ -20,7 +19,9 @@ impl Daemon {
             _ if busy => Some(0),
             next => next.map(|due| due.saturating_sub(now_ms)),
         };
-        self.poller.wait(timeout_ms).map_err(|error| format!("waiting for events failed ({error})"))
+        self.poller
+            .wait(timeout_ms)
+            .map_err(|error| format!("waiting for events failed ({error})"))
     }
 
     pub(super) fn turn(&mut self, wake: Wake) {
@@ -35,18 +36,25 @@ impl Daemon {
         self.hand_over();
         let took = began.elapsed();
         if took.as_millis() as u64 > limits::SLOW_TURN_MS {
-            log::warn!("a turn took {} ms ({files} files); is the disk slow?", took.as_millis());
+            log::warn!(
+                "a turn took {} ms ({files} files); is the disk slow?",
+                took.as_millis()
+            );
         }
     }
 
     fn take_hints(&mut self, wake: Wake) {
         if wake.overflow {
             log::warn!("the system dropped file notices: scanning");
-            self.folders.iter_mut().for_each(|folder| folder.scan_soon());
+            self.folders
+                .iter_mut()
+                .for_each(|folder| folder.scan_soon());
             self.look_at_unsettled_inputs();
         }
         for (watch, name) in wake.hints {
-            let Some(folder) = self.folders.iter_mut().find(|f| f.has_watch(watch)) else { continue };
+            let Some(folder) = self.folders.iter_mut().find(|f| f.has_watch(watch)) else {
+                continue;
+            };
             let id = folder.id;
             if let Some(host) = folder.hint(&name)
                 && let Some(host) = self.core.find_host(id, host)
@@ -77,9 +85,8 @@ impl Daemon {
     }
 
     fn sweep(&mut self, which: impl Fn(&super::folders::Watched) -> bool) {
-        let may_watch = self.config.watch != Watch::Poll;
         for folder in self.folders.iter_mut().filter(|folder| which(folder)) {
-            folder.sweep(&self.poller, may_watch);
+            folder.sweep(&self.poller, self.config.watch);
         }
         self.look_at_unsettled_inputs();
     }
@@ -92,9 +99,15 @@ impl Daemon {
 
     /// Tells the core what stands in an input file, where that is news.
     pub(super) fn look_at_input(&mut self, host: HostId) {
-        let Some((folder, name)) = self.core.host(host) else { return };
-        let Some(watched) = self.folders.iter().find(|f| f.id == folder) else { return };
-        let Some(folder) = &watched.folder else { return };
+        let Some((folder, name)) = self.core.host(host) else {
+            return;
+        };
+        let Some(watched) = self.folders.iter().find(|f| f.id == folder) else {
+            return;
+        };
+        let Some(folder) = &watched.folder else {
+            return;
+        };
         let state = self.inputs.look(host, name, folder);
         if state == InputState::Foreign {
             let again = self.now().mono_ms + limits::FOREIGN_INPUT_MS;
@@ -147,19 +160,33 @@ impl Daemon {
     }
 
     fn take_file(&mut self, place: usize, folder_id: FolderId, waiting: Waiting) {
-        let Waiting { name, host, mtime_ns, what, .. } = waiting;
-        let Ok(folder) = self.folders[place].open_folder() else { return };
+        let Waiting {
+            name,
+            host,
+            mtime_ns,
+            what,
+            ..
+        } = waiting;
+        let Ok(folder) = self.folders[place].open_folder() else {
+            return;
+        };
         let (file, taken_name, take) = match what {
             What::Restart => {
                 if let Err(error) = folder.remove(&name) {
                     return self.complain(place, &name, &format!("it cannot be removed ({error})"));
                 }
-                return self.events.push_back(Event::Restart { folder: folder_id, host, mtime_ns });
+                return self.events.push_back(Event::Restart {
+                    folder: folder_id,
+                    host,
+                    mtime_ns,
+                });
             }
             What::Calls => {
                 let file = self.next_file_id();
                 let taken_name = names::taken(&name, file);
-                let take = self.folders[place].open_folder().and_then(|f| f.take(&name, &taken_name));
+                let take = self.folders[place]
+                    .open_folder()
+                    .and_then(|f| f.take(&name, &taken_name));
                 (file, taken_name, take)
             }
             What::Taken(id) => (id, name.clone(), folder.read_taken(&name)),
@@ -167,17 +194,37 @@ impl Daemon {
         match take {
             Ok(Take::Taken { bytes, mtime_ns }) => {
                 self.folders[place].unfinished.remove(&name);
-                self.open_files.insert(file, OpenFile { folder: folder_id, name: taken_name });
+                self.open_files.insert(
+                    file,
+                    OpenFile {
+                        folder: folder_id,
+                        name: taken_name,
+                    },
+                );
                 let recovered = matches!(what, What::Taken(_));
-                let file = TakenFile { folder: folder_id, host, file, bytes, mtime_ns, recovered };
+                let file = TakenFile {
+                    folder: folder_id,
+                    host,
+                    file,
+                    bytes,
+                    mtime_ns,
+                    recovered,
+                };
                 self.events.push_back(Event::Calls(file));
             }
             Ok(Take::Unfinished { .. }) => self.wait_for_the_end(place, &name, &taken_name, file),
             Ok(Take::TooLarge { size }) => {
                 let max = limits::CALL_FILE_BYTES_MAX;
-                self.set_aside(place, &name, file, &format!("it has {size} bytes, more than {max}"));
+                self.set_aside(
+                    place,
+                    &name,
+                    file,
+                    &format!("it has {size} bytes, more than {max}"),
+                );
             }
-            Ok(Take::NotAFile) => self.complain(place, &name, "it is not a plain file, and is left alone"),
+            Ok(Take::NotAFile) => {
+                self.complain(place, &name, "it is not a plain file, and is left alone")
+            }
             Ok(Take::Gone) => {}
             Err(error) => self.complain(place, &name, &format!("it cannot be taken ({error})")),
         }
@@ -192,14 +239,23 @@ impl Daemon {
             return;
         }
         folder.unfinished.remove(name);
-        let held = folder.open_folder().is_ok_and(|folder| folder.mtime_ns(taken_name).is_some());
+        let held = folder
+            .open_folder()
+            .is_ok_and(|folder| folder.mtime_ns(taken_name).is_some());
         let present = if held { taken_name } else { name };
-        self.set_aside(place, present, file, "it has no closing NUL: its writing was cut short");
+        self.set_aside(
+            place,
+            present,
+            file,
+            "it has no closing NUL: its writing was cut short",
+        );
     }
 
     /// A new id: the time, but never one that was used before.
     fn next_file_id(&mut self) -> FileId {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_micros() as u64);
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |now| now.as_micros() as u64);
         self.last_file = now.max(self.last_file + 1);
         while self.open_files.contains_key(&self.last_file) {
             self.last_file += 1;
@@ -211,7 +267,10 @@ impl Daemon {
     fn hand_over(&mut self) {
         if !self.remember.is_empty() {
             if let Err(error) = self.seen.add(&self.remember) {
-                log::error!("{}: identities cannot be written down ({error}); after a restart a copied file could pass; free some space", self.config.state_dir.display());
+                log::error!(
+                    "{}: identities cannot be written down ({error}); after a restart a copied file could pass; free some space",
+                    self.config.state_dir.display()
+                );
             }
             self.remember.clear();
         }

@@ -11,11 +11,16 @@ pub struct Wheel<K> {
     due: HashMap<K, u64>,
 }
 
-impl<K: Copy + Ord + Hash> Wheel<K> {
-    pub fn new() -> Self {
-        Self { order: BTreeSet::new(), due: HashMap::new() }
+impl<K> Default for Wheel<K> {
+    fn default() -> Self {
+        Self {
+            order: BTreeSet::new(),
+            due: HashMap::new(),
+        }
     }
+}
 
+impl<K: Copy + Ord + Hash> Wheel<K> {
     /// Sets a timer, or moves it.
     pub fn set(&mut self, timer: K, at_ms: u64) {
         if let Some(before) = self.due.insert(timer, at_ms) {
@@ -56,7 +61,7 @@ mod tests {
 
     #[test]
     fn timers_come_in_order_and_a_moved_one_comes_once() {
-        let mut wheel = Wheel::new();
+        let mut wheel = Wheel::default();
         wheel.set('a', 30);
         wheel.set('b', 20);
         wheel.set('a', 10);

@@ -66,7 +66,11 @@ impl Folder {
         // The game empties what we write. Where it runs as another user, it needs to be let in.
         let same_user = owner == rustix::process::geteuid().as_raw();
         let mode = Mode::from_raw_mode(if same_user { 0o664 } else { 0o666 });
-        Ok(Self { path: path.to_path_buf(), fd, mode })
+        Ok(Self {
+            path: path.to_path_buf(),
+            fd,
+            mode,
+        })
     }
 
     pub fn path(&self) -> &Path {
@@ -80,13 +84,15 @@ impl Folder {
     /// When an entry was last made, renamed or removed, unix nanoseconds.
     pub fn changed_ns(&self) -> io::Result<i64> {
         let stat = fs::fstat(&self.fd)?;
-        Ok(nanoseconds(stat.st_mtime as i64, stat.st_mtime_nsec as i64))
+        Ok(mtime_ns(&stat))
     }
 
     /// Whether the folder still has its name: a folder that was replaced must be opened anew.
     pub fn is_current(&self) -> bool {
         let here = fs::stat(&self.path);
-        let (Ok(here), Ok(ours)) = (here, fs::fstat(&self.fd)) else { return false };
+        let (Ok(here), Ok(ours)) = (here, fs::fstat(&self.fd)) else {
+            return false;
+        };
         (here.st_dev, here.st_ino) == (ours.st_dev, ours.st_ino)
     }
 
@@ -98,7 +104,9 @@ impl Folder {
         let mut entries = fs::RawDir::new(fd, buffer.spare_capacity_mut());
         while let Some(entry) = entries.next() {
             let entry = entry?;
-            let Ok(name) = entry.file_name().to_str() else { continue };
+            let Ok(name) = entry.file_name().to_str() else {
+                continue;
+            };
             if let Some(parsed) = names::parse(name) {
                 each(name, parsed);
             }
@@ -127,28 +135,41 @@ impl Folder {
         }
         let after = fs::statat(&self.fd, taken, AtFlags::SYMLINK_NOFOLLOW)?;
         if stamp(&after) == before {
-            return Ok(Take::Taken { bytes, mtime_ns: before.mtime_ns });
+            return Ok(Take::Taken {
+                bytes,
+                mtime_ns: before.mtime_ns,
+            });
         }
         // Rare and short: the game truncated it just then, and is about to write.
         for _ in 0..limits::TAKE_RETRIES_MAX {
             if let Ok((bytes, stamp)) = self.read_complete(taken)? {
-                return Ok(Take::Taken { bytes, mtime_ns: stamp.mtime_ns });
+                return Ok(Take::Taken {
+                    bytes,
+                    mtime_ns: stamp.mtime_ns,
+                });
             }
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
-        Ok(Take::Unfinished { mtime_ns: stamp(&after).mtime_ns })
+        Ok(Take::Unfinished {
+            mtime_ns: stamp(&after).mtime_ns,
+        })
     }
 
     /// Reads a file that was taken by an earlier run.
     pub fn read_taken(&self, taken: &str) -> io::Result<Take> {
         Ok(match self.read_complete(taken)? {
-            Ok((bytes, stamp)) => Take::Taken { bytes, mtime_ns: stamp.mtime_ns },
+            Ok((bytes, stamp)) => Take::Taken {
+                bytes,
+                mtime_ns: stamp.mtime_ns,
+            },
             Err(other) => other,
         })
     }
 
     fn read_complete(&self, name: &str) -> io::Result<Result<(Vec<u8>, Stamp), Take>> {
-        let Some(file) = self.open_plain(name)? else { return Ok(Err(Take::Gone)) };
+        let Some(file) = self.open_plain(name)? else {
+            return Ok(Err(Take::Gone));
+        };
         let stat = fs::fstat(&file)?;
         if !is_plain(stat.st_mode) {
             return Ok(Err(Take::NotAFile));
@@ -158,12 +179,18 @@ impl Folder {
             return Ok(Err(Take::TooLarge { size: stamp.size }));
         }
         let mut bytes = Vec::with_capacity(stamp.size as usize + 1);
-        file.take(limits::CALL_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+        file.take(limits::CALL_FILE_BYTES_MAX as u64 + 1)
+            .read_to_end(&mut bytes)?;
         if bytes.last() != Some(&0) || bytes.len() as u64 != stamp.size {
-            return Ok(Err(Take::Unfinished { mtime_ns: stamp.mtime_ns }));
+            return Ok(Err(Take::Unfinished {
+                mtime_ns: stamp.mtime_ns,
+            }));
         }
         // The engine ends a text at its first NUL.
-        let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+        let end = bytes
+            .iter()
+            .position(|byte| *byte == 0)
+            .unwrap_or(bytes.len());
         bytes.truncate(end);
         Ok(Ok((bytes, stamp)))
     }
@@ -189,7 +216,9 @@ impl Folder {
 
     /// Looks at what stands in an input file.
     pub fn input(&self, name: &str) -> io::Result<Input> {
-        let Some(file) = self.open_plain(name)? else { return Ok(Input::Empty) };
+        let Some(file) = self.open_plain(name)? else {
+            return Ok(Input::Empty);
+        };
         let stat = fs::fstat(&file)?;
         if !is_plain(stat.st_mode) {
             return Ok(Input::Empty);
@@ -199,8 +228,13 @@ impl Folder {
             return Ok(Input::Holds(stamp));
         }
         let mut bytes = Vec::new();
-        file.take(limits::BLANK_INPUT_BYTES_MAX).read_to_end(&mut bytes)?;
-        Ok(if answer_file::is_empty(&bytes) { Input::Empty } else { Input::Holds(stamp) })
+        file.take(limits::BLANK_INPUT_BYTES_MAX)
+            .read_to_end(&mut bytes)?;
+        Ok(if answer_file::is_empty(&bytes) {
+            Input::Empty
+        } else {
+            Input::Holds(stamp)
+        })
     }
 
     /// Puts a whole file in the place of an input file. It is not synced: an answer is worth
@@ -218,7 +252,8 @@ impl Folder {
     }
 
     fn write_new(&self, name: &str, bytes: &[u8]) -> io::Result<Stamp> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = match fs::openat(&self.fd, name, flags, self.mode) {
             // Left over from a crash.
             Err(rustix::io::Errno::EXIST) => {
@@ -241,7 +276,9 @@ impl Folder {
     pub fn move_out(&self, name: &str, target: &Path) -> io::Result<()> {
         match fs::renameat(&self.fd, name, fs::CWD, target) {
             Err(rustix::io::Errno::XDEV) => {
-                let Some(source) = self.open_plain(name)? else { return Ok(()) };
+                let Some(source) = self.open_plain(name)? else {
+                    return Ok(());
+                };
                 let mut copy = File::create(target)?;
                 io::copy(&mut source.take(limits::REJECTED_BYTES_MAX), &mut copy)?;
                 copy.sync_all()?;
@@ -255,7 +292,9 @@ impl Folder {
 /// Writes a file so that after a crash it is there whole or not at all: written beside, synced,
 /// renamed, and the folder synced. Readable by its owner only.
 pub fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(parent)?;
     file.write_all(bytes)?;
@@ -272,27 +311,36 @@ fn stamp(stat: &fs::Stat) -> Stamp {
     Stamp {
         inode: stat.st_ino,
         size: stat.st_size as u64,
-        mtime_ns: nanoseconds(stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+        mtime_ns: mtime_ns(stat),
     }
 }
 
-fn nanoseconds(seconds: i64, nanoseconds: i64) -> i64 {
-    seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
+/// Unix nanoseconds. The fields' types differ between machines.
+#[allow(clippy::unnecessary_cast)]
+fn mtime_ns(stat: &fs::Stat) -> i64 {
+    (stat.st_mtime as i64)
+        .saturating_mul(1_000_000_000)
+        .saturating_add(stat.st_mtime_nsec as i64)
 }
 
-/// File systems on which inotify does not see what other machines do, by their magic numbers
-/// (statfs(2)): NFS, SMB (two), CIFS, 9P, FUSE, AFS, Ceph.
-pub fn is_remote(path: &Path) -> bool {
-    const REMOTE: [u32; 8] = [
-        0x6969,
-        0x517b,
-        0xfe53_4d42,
-        0xff53_4d42,
-        0x0102_1997,
-        0x6573_5546,
-        0x6b41_4653,
-        0x00c3_6400,
-    ];
-    fs::statfs(path).is_ok_and(|info| REMOTE.contains(&(info.f_type as u32)))
+/// The name of a file system whose changes from elsewhere inotify does not report; none for
+/// all others, and where it cannot be asked.
+pub fn remote_file_system(folder: &Path) -> Option<&'static str> {
+    // The width of f_type differs between machines; magic numbers have 32 bits.
+    let magic = fs::statfs(folder).ok()?.f_type as u32;
+    remote_name(magic)
 }
 
+pub fn remote_name(magic: u32) -> Option<&'static str> {
+    match magic {
+        0x6969 => Some("NFS"),
+        0x517b | 0xff53_4d42 | 0xfe53_4d42 => Some("SMB"),
+        0x6573_5546 => Some("FUSE"),
+        0x0102_1997 => Some("9P"),
+        0x00c3_6400 => Some("Ceph"),
+        0x5346_414f => Some("AFS"),
+        0x0bd0_0bd0 => Some("Lustre"),
+        0x786f_4256 => Some("a shared folder of VirtualBox"),
+        _ => None,
+    }
+}

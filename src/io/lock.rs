@@ -28,7 +28,12 @@ impl StateLock {
     pub fn take(state_dir: &Path) -> Result<Self, LockError> {
         let path = state_dir.join("vpid.lock");
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600);
         let mut file = options.open(path).map_err(LockError::Io)?;
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
             let mut text = String::new();

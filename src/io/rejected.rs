@@ -20,13 +20,23 @@ impl Rejected {
     pub fn open(state_dir: &Path) -> io::Result<Self> {
         let dir = state_dir.join("rejected");
         fs::create_dir_all(&dir)?;
-        let mut rejected = Self { dir, count: 0, bytes: 0 };
+        let mut rejected = Self {
+            dir,
+            count: 0,
+            bytes: 0,
+        };
         rejected.prune()?;
         Ok(rejected)
     }
 
     /// Moves a file here. `stamp` orders the files (unix microseconds).
-    pub fn keep(&mut self, folder: &Folder, name: &str, stamp: u64, reason: &str) -> io::Result<PathBuf> {
+    pub fn keep(
+        &mut self,
+        folder: &Folder,
+        name: &str,
+        stamp: u64,
+        reason: &str,
+    ) -> io::Result<PathBuf> {
         // The names that reach this are of the protocol's alphabet; the bound is for the rest.
         let short = &name[..name.len().min(180)];
         let target = self.dir.join(format!("{stamp:020}-{short}"));
@@ -45,16 +55,27 @@ impl Rejected {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
             let entry = entry?;
-            if entry.path().extension().is_none_or(|extension| extension != "reason") {
-                files.push((entry.file_name(), entry.metadata().map_or(0, |data| data.len())));
+            if entry
+                .path()
+                .extension()
+                .is_none_or(|extension| extension != "reason")
+            {
+                files.push((
+                    entry.file_name(),
+                    entry.metadata().map_or(0, |data| data.len()),
+                ));
             }
         }
         files.sort();
         self.count = files.len();
         self.bytes = files.iter().map(|(_, bytes)| bytes).sum();
-        let full = self.count > limits::REJECTED_FILES_MAX || self.bytes > limits::REJECTED_BYTES_MAX;
+        let full =
+            self.count > limits::REJECTED_FILES_MAX || self.bytes > limits::REJECTED_BYTES_MAX;
         let (count_goal, bytes_goal) = match full {
-            true => (limits::REJECTED_FILES_MAX * 9 / 10, limits::REJECTED_BYTES_MAX * 9 / 10),
+            true => (
+                limits::REJECTED_FILES_MAX * 9 / 10,
+                limits::REJECTED_BYTES_MAX * 9 / 10,
+            ),
             false => (usize::MAX, u64::MAX),
         };
         for (name, bytes) in files {
@@ -92,9 +113,13 @@ mod tests {
             fs::write(scriptdata.path().join("x"), "text").unwrap();
             rejected.keep(&folder, "x", stamp, "because").unwrap();
         }
-        let left: Vec<_> = fs::read_dir(state.path().join("rejected")).unwrap().collect();
+        let left: Vec<_> = fs::read_dir(state.path().join("rejected"))
+            .unwrap()
+            .collect();
         assert_eq!(left.len(), 2 * (limits::REJECTED_FILES_MAX * 9 / 10));
-        let newest = state.path().join(format!("rejected/{:020}-x.reason", count - 1));
+        let newest = state
+            .path()
+            .join(format!("rejected/{:020}-x.reason", count - 1));
         assert_eq!(fs::read_to_string(newest).unwrap(), "because\n");
         assert_eq!(Rejected::open(state.path()).unwrap().count, rejected.count);
     }

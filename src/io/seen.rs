@@ -39,7 +39,11 @@ impl Seen {
         if kept.len() != bytes.len() {
             write_durably(&path, kept)?;
         }
-        let seen = Self { file: append(&path)?, path, records: kept.len() / RECORD_BYTES };
+        let seen = Self {
+            file: append(&path)?,
+            path,
+            records: kept.len() / RECORD_BYTES,
+        };
         Ok((seen, decode(kept)))
     }
 
@@ -65,13 +69,19 @@ impl Seen {
 }
 
 fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
 }
 
 fn decode(bytes: &[u8]) -> Vec<(u64, u64)> {
     let number = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
     let records = bytes.chunks_exact(RECORD_BYTES);
-    records.map(|record| (number(&record[..8]), number(&record[8..]))).collect()
+    records
+        .map(|record| (number(&record[..8]), number(&record[8..])))
+        .collect()
 }
 
 #[cfg(test)]
@@ -89,14 +99,19 @@ mod tests {
         let (mut seen, before) = Seen::open(state.path()).unwrap();
         assert_eq!(before, [(1, 10), (2, 20)]);
         seen.add(&[(3, 30)]).unwrap();
-        assert_eq!(Seen::open(state.path()).unwrap().1, [(1, 10), (2, 20), (3, 30)]);
+        assert_eq!(
+            Seen::open(state.path()).unwrap().1,
+            [(1, 10), (2, 20), (3, 30)]
+        );
     }
 
     #[test]
     fn the_file_is_bounded_and_keeps_the_newest() {
         let state = tempfile::tempdir().unwrap();
         let (mut seen, _) = Seen::open(state.path()).unwrap();
-        let records: Vec<(u64, u64)> = (0..2 * limits::IDENTITIES_MAX as u64).map(|n| (n, n)).collect();
+        let records: Vec<(u64, u64)> = (0..2 * limits::IDENTITIES_MAX as u64)
+            .map(|n| (n, n))
+            .collect();
         seen.add(&records).unwrap();
         let (_, kept) = Seen::open(state.path()).unwrap();
         assert_eq!(kept.len(), limits::IDENTITIES_MAX);

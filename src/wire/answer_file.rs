@@ -34,7 +34,10 @@ pub fn pack<'a>(answers: impl Iterator<Item = (&'a str, &'a str)>, identity: &Id
     push_text(&mut file, &String::from_utf8_lossy(&identity.enc));
     file.push_str(",\"iv\":");
     push_text(&mut file, &String::from_utf8_lossy(&identity.iv));
-    file.push_str(&format!(",\"timestamp\":{},\"ticks\":{}}}}}", identity.timestamp, identity.ticks));
+    file.push_str(&format!(
+        ",\"timestamp\":{},\"ticks\":{}}}}}",
+        identity.timestamp, identity.ticks
+    ));
     file
 }
 

@@ -91,12 +91,18 @@ pub fn parse(bytes: &[u8]) -> Result<CallFile, FileError> {
     }
     let count = |name: &str| seen.iter().filter(|key| *key == name).count();
     if count("Calls") != 1 || count("Identity") > 1 {
-        return Err(FileError::Shape("it needs one list of calls and at most one identity"));
+        return Err(FileError::Shape(
+            "it needs one list of calls and at most one identity",
+        ));
     }
     Ok(file)
 }
 
-fn read_calls(reader: &mut Reader<'_>, file: &mut CallFile, too_many: &mut bool) -> Result<(), SyntaxError> {
+fn read_calls(
+    reader: &mut Reader<'_>,
+    file: &mut CallFile,
+    too_many: &mut bool,
+) -> Result<(), SyntaxError> {
     let mut count = 0;
     reader.object(|reader, key| {
         reader.take_duplicate_key();
@@ -138,7 +144,12 @@ fn read_call(reader: &mut Reader<'_>) -> Result<CallResult, SyntaxError> {
 
 fn call(value: Value, duplicate: Option<String>) -> CallResult {
     let Value::Object(mut fields) = value else {
-        return Err(bad(Default::default(), String::new(), false, "a call must be a table"));
+        return Err(bad(
+            Default::default(),
+            String::new(),
+            false,
+            "a call must be a table",
+        ));
     };
     let mut text = |name: &str| match fields.remove(name) {
         Some(Value::String(text)) if text.len() <= limits::CALL_NAME_BYTES_MAX => Some(text),
@@ -159,12 +170,23 @@ fn call(value: Value, duplicate: Option<String>) -> CallResult {
     let function = function.unwrap_or_default();
     match missing {
         Some(what) => Err(bad(token, function, callback, what)),
-        None => Ok(Call { token, function, kwargs, callback, script: script.unwrap_or_default() }),
+        None => Ok(Call {
+            token,
+            function,
+            kwargs,
+            callback,
+            script: script.unwrap_or_default(),
+        }),
     }
 }
 
 fn bad(token: String, function: String, callback: bool, what: &'static str) -> Box<BadCall> {
-    Box::new(BadCall { token, function, callback, error: CallError::new("MalformedCall", what) })
+    Box::new(BadCall {
+        token,
+        function,
+        callback,
+        error: CallError::new("MalformedCall", what),
+    })
 }
 
 fn identity(value: &Value) -> Option<Identity> {
@@ -174,7 +196,9 @@ fn identity(value: &Value) -> Option<Identity> {
     };
     let number = |name: &str| {
         let number = value.get(name)?;
-        number.as_i64().or_else(|| number.as_f64().map(|float| float as i64))
+        number
+            .as_i64()
+            .or_else(|| number.as_f64().map(|float| float as i64))
     };
     Some(Identity {
         enc: text("enc")?,
@@ -198,7 +222,10 @@ mod tests {
     #[test]
     fn calls_chains_and_identity_are_read() {
         let call = r#"{"token":"_1_","func":"VPI_Ping","kwargs":{"a":1},"callback":true,"script":"x.nut"}"#;
-        let file = file(&format!(r#"{{"async":[{call}],"chain":[[{call},{call}]]}}"#)).unwrap();
+        let file = file(&format!(
+            r#"{{"async":[{call}],"chain":[[{call},{call}]]}}"#
+        ))
+        .unwrap();
         let expected = Call {
             token: "_1_".into(),
             function: "VPI_Ping".into(),
@@ -208,13 +235,19 @@ mod tests {
         };
         assert_eq!(file.singles, [Ok(expected.clone())]);
         assert_eq!(file.chains, [[Ok(expected.clone()), Ok(expected)]]);
-        let identity = Identity { enc: b"abc".into(), iv: b"def".into(), timestamp: 17, ticks: 4 };
+        let identity = Identity {
+            enc: b"abc".into(),
+            iv: b"def".into(),
+            timestamp: 17,
+            ticks: 4,
+        };
         assert_eq!(file.identity, Some(identity));
     }
 
     #[test]
     fn a_bad_call_leaves_the_others_alone() {
-        let good = r#"{"token":"t","func":"VPI_Ping","kwargs":null,"callback":false,"script":"x.nut"}"#;
+        let good =
+            r#"{"token":"t","func":"VPI_Ping","kwargs":null,"callback":false,"script":"x.nut"}"#;
         let bad = [
             r#"{"token":"t","callback":true,"script":"x.nut"}"#,
             r#"{"token":"t","func":7,"script":"x.nut"}"#,
@@ -240,7 +273,14 @@ mod tests {
 
     #[test]
     fn files_that_are_none_fail_as_a_whole() {
-        for text in ["", "[]", "{}", r#"{"Calls":[]}"#, r#"{"Calls":{},"Calls":{}}"#, r#"{"Calls":{"async":[}"#] {
+        for text in [
+            "",
+            "[]",
+            "{}",
+            r#"{"Calls":[]}"#,
+            r#"{"Calls":{},"Calls":{}}"#,
+            r#"{"Calls":{"async":[}"#,
+        ] {
             assert!(parse(text.as_bytes()).is_err(), "{text}");
         }
         let many = format!(r#"{{"async":[{}1]}}"#, "1,".repeat(limits::FILE_CALLS_MAX));

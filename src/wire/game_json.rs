@@ -35,7 +35,11 @@ type Result<T> = std::result::Result<T, SyntaxError>;
 
 impl<'a> Reader<'a> {
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0, duplicate_key: None }
+        Self {
+            bytes,
+            at: 0,
+            duplicate_key: None,
+        }
     }
 
     /// The key that stood twice in an object read since the last time this was asked.
@@ -81,7 +85,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads an object, handing each key to `member`, which must read the value behind it.
-    pub fn object(&mut self, mut member: impl FnMut(&mut Self, String) -> Result<()>) -> Result<()> {
+    pub fn object(
+        &mut self,
+        mut member: impl FnMut(&mut Self, String) -> Result<()>,
+    ) -> Result<()> {
         self.require(b'{', "an object")?;
         if self.skip(b'}') {
             return Ok(());
@@ -113,7 +120,11 @@ impl<'a> Reader<'a> {
 
     /// The end of the file, but for white space.
     pub fn end(&mut self) -> Result<()> {
-        if self.peek().is_none() { Ok(()) } else { Err(self.error("the end of the file")) }
+        if self.peek().is_none() {
+            Ok(())
+        } else {
+            Err(self.error("the end of the file"))
+        }
     }
 
     /// The next byte that is not white space.
@@ -131,11 +142,18 @@ impl<'a> Reader<'a> {
     }
 
     fn require(&mut self, byte: u8, expected: &'static str) -> Result<()> {
-        if self.skip(byte) { Ok(()) } else { Err(self.error(expected)) }
+        if self.skip(byte) {
+            Ok(())
+        } else {
+            Err(self.error(expected))
+        }
     }
 
     fn error(&self, expected: &'static str) -> SyntaxError {
-        SyntaxError { at: self.at, expected }
+        SyntaxError {
+            at: self.at,
+            expected,
+        }
     }
 
     /// A key and the colon behind it. Keys are not escaped, so a key ends at the first quote
@@ -242,7 +260,9 @@ impl<'a> Reader<'a> {
     fn word(&mut self) -> Result<Value> {
         let start = self.at;
         while let Some(&byte) = self.bytes.get(self.at) {
-            if !byte.is_ascii_alphanumeric() && !matches!(byte, b'-' | b'+' | b'.' | b'#' | b'(' | b')') {
+            if !byte.is_ascii_alphanumeric()
+                && !matches!(byte, b'-' | b'+' | b'.' | b'#' | b'(' | b')')
+            {
                 break;
             }
             self.at += 1;
@@ -254,12 +274,18 @@ impl<'a> Reader<'a> {
             "null" => Some(Value::Null),
             _ => number(word),
         };
-        value.ok_or(SyntaxError { at: start, expected: "a value" })
+        value.ok_or(SyntaxError {
+            at: start,
+            expected: "a value",
+        })
     }
 }
 
 fn find(bytes: &[u8], from: usize, byte: u8) -> Option<usize> {
-    bytes[from..].iter().position(|b| *b == byte).map(|offset| from + offset)
+    bytes[from..]
+        .iter()
+        .position(|b| *b == byte)
+        .map(|offset| from + offset)
 }
 
 fn number(word: &str) -> Option<Value> {
@@ -274,7 +300,10 @@ fn number(word: &str) -> Option<Value> {
     // nan, -nan, nan(ind), -nan(snan), inf, infinity, 1.#IND, 1.#QNAN, -1.#INF
     let lower = unsigned.to_ascii_lowercase();
     let known = ["nan", "inf", "1.#ind", "1.#inf", "1.#qnan", "1.#snan"];
-    known.iter().any(|prefix| lower.starts_with(prefix)).then_some(Value::Null)
+    known
+        .iter()
+        .any(|prefix| lower.starts_with(prefix))
+        .then_some(Value::Null)
 }
 
 #[cfg(test)]
@@ -292,13 +321,25 @@ mod tests {
     #[test]
     fn what_games_write_is_read() {
         let cases: &[(&[u8], Value)] = &[
-            (br#"{"a":[1,-2,3.5,1e+10,true,null]}"#, json!({"a":[1,-2,3.5,1e10,true,null]})),
-            (br#"[nan,-nan,-nan(ind),inf,-inf,1.#QNAN,-1.#IND]"#, json!([null, null, null, null, null, null, null])),
+            (
+                br#"{"a":[1,-2,3.5,1e+10,true,null]}"#,
+                json!({"a":[1,-2,3.5,1e10,true,null]}),
+            ),
+            (
+                br#"[nan,-nan,-nan(ind),inf,-inf,1.#QNAN,-1.#IND]"#,
+                json!([null, null, null, null, null, null, null]),
+            ),
             (b"\"\x07ff0000red\"", json!("\u{7}ff0000red")),
             (b"\"cut \xc3\"", json!("cut \u{fffd}")),
             (br#"{"a"b":1,"c\":2}"#, json!({"a\"b":1,"c\\":2})),
-            (br#""\ud83d\ude00 caf\u00e9 \ud83d \q""#, json!("😀 café \u{fffd} \\q")),
-            (br#""tab\t quote\" slash\/ back\\""#, json!("tab\t quote\" slash/ back\\")),
+            (
+                br#""\ud83d\ude00 caf\u00e9 \ud83d \q""#,
+                json!("😀 café \u{fffd} \\q"),
+            ),
+            (
+                br#""tab\t quote\" slash\/ back\\""#,
+                json!("tab\t quote\" slash/ back\\"),
+            ),
             (b"9223372036854775808", json!(9223372036854775808.0)),
         ];
         for (text, expected) in cases {
@@ -310,7 +351,20 @@ mod tests {
     #[test]
     fn what_nobody_writes_is_refused() {
         let deep = "[".repeat(limits::JSON_DEPTH_MAX + 2);
-        for text in ["", "{", "[1,]", "[1 2]", "{\"a\" 1}", "\"open", "\"\\u12", "truefalse", "1-2", "- 1", deep.as_str(), "[1]]"] {
+        for text in [
+            "",
+            "{",
+            "[1,]",
+            "[1 2]",
+            "{\"a\" 1}",
+            "\"open",
+            "\"\\u12",
+            "truefalse",
+            "1-2",
+            "- 1",
+            deep.as_str(),
+            "[1]]",
+        ] {
             assert_eq!(read(text.as_bytes()), None, "{text}");
         }
     }

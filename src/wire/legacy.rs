@@ -64,7 +64,12 @@ pub fn seal(secret: &[u8], timestamp: i64, mut random: impl FnMut() -> u8) -> Id
             }
         }
     }
-    Identity { enc, iv, timestamp, ticks: 0 }
+    Identity {
+        enc,
+        iv,
+        timestamp,
+        ticks: 0,
+    }
 }
 
 #[cfg(test)]
@@ -87,7 +92,10 @@ mod tests {
             let identity = seal(&secret, timestamp, &mut random);
             assert!(verify(&secret, &identity));
             for text in [&identity.enc, &identity.iv] {
-                assert!(text.iter().all(|b| (32..=126).contains(b) && *b != b'"' && *b != b'\\'));
+                assert!(
+                    text.iter()
+                        .all(|b| (32..=126).contains(b) && *b != b'"' && *b != b'\\')
+                );
             }
         }
     }
@@ -99,16 +107,27 @@ mod tests {
         assert!(!verify(b"correct house", &identity));
         assert!(!verify(b"correct hors", &identity));
         assert!(!verify(b"", &identity));
-        let later = Identity { timestamp: identity.timestamp + 1, ..identity.clone() };
+        let later = Identity {
+            timestamp: identity.timestamp + 1,
+            ..identity.clone()
+        };
         assert!(!verify(b"correct horse", &later));
-        let short_iv = Identity { iv: identity.iv[..3].to_vec(), ..identity };
+        let short_iv = Identity {
+            iv: identity.iv[..3].to_vec(),
+            ..identity
+        };
         assert!(!verify(b"correct horse", &short_iv));
     }
 
     /// Computed by hand from the formula: secret "A" (65), iv "#" (35), t = 0 so h = 0.
     #[test]
     fn the_cipher_is_the_stock_one() {
-        let identity = Identity { enc: vec![32 + (65 + 35 + 65) % 95], iv: vec![35], timestamp: 1024, ticks: 0 };
+        let identity = Identity {
+            enc: vec![32 + (65 + 35 + 65) % 95],
+            iv: vec![35],
+            timestamp: 1024,
+            ticks: 0,
+        };
         assert!(verify(b"A", &identity));
     }
 }

@@ -38,9 +38,13 @@ pub fn parse(name: &str) -> Option<Name<'_>> {
     let (original, id) = name.strip_suffix(".taken")?.rsplit_once('.')?;
     let id = parse_digits(id)? as u64;
     match parse_stem(original.strip_suffix(".interface")?)? {
-        Name { host, kind: Kind::Calls { unix, tick } } => {
-            Some(Name { host, kind: Kind::Taken { id, unix, tick } })
-        }
+        Name {
+            host,
+            kind: Kind::Calls { unix, tick },
+        } => Some(Name {
+            host,
+            kind: Kind::Taken { id, unix, tick },
+        }),
         _ => None,
     }
 }
@@ -52,7 +56,10 @@ fn parse_stem(stem: &str) -> Option<Name<'_>> {
         "restart" => Kind::Restart,
         _ => {
             let (unix, tick) = rest.strip_suffix("_output")?.split_once('_')?;
-            Kind::Calls { unix: parse_number(unix)?, tick: parse_number(tick)? }
+            Kind::Calls {
+                unix: parse_number(unix)?,
+                tick: parse_number(tick)?,
+            }
         }
     };
     is_host(host).then_some(Name { host, kind })
@@ -62,7 +69,9 @@ fn parse_stem(stem: &str) -> Option<Name<'_>> {
 /// possible too: a hostname of nothing but punctuation.
 pub fn is_host(host: &str) -> bool {
     host.len() <= limits::HOST_BYTES_MAX
-        && host.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+        && host
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 fn parse_number(text: &str) -> Option<i64> {
@@ -104,15 +113,31 @@ mod tests {
     #[test]
     fn names_are_split_at_the_last_place_that_fits() {
         let cases = [
-            ("a_vpi_1_2_output.interface", Some(("a", Kind::Calls { unix: 1, tick: 2 }))),
-            ("a_vpi_b_vpi_1_2_output.interface", Some(("a_vpi_b", Kind::Calls { unix: 1, tick: 2 }))),
+            (
+                "a_vpi_1_2_output.interface",
+                Some(("a", Kind::Calls { unix: 1, tick: 2 })),
+            ),
+            (
+                "a_vpi_b_vpi_1_2_output.interface",
+                Some(("a_vpi_b", Kind::Calls { unix: 1, tick: 2 })),
+            ),
             ("a_vpi_vpi_input.interface", Some(("a_vpi", Kind::Input))),
             ("_vpi_restart.interface", Some(("", Kind::Restart))),
             (
                 "a_vpi_1_2_output.interface.77.taken",
-                Some(("a", Kind::Taken { id: 77, unix: 1, tick: 2 })),
+                Some((
+                    "a",
+                    Kind::Taken {
+                        id: 77,
+                        unix: 1,
+                        tick: 2,
+                    },
+                )),
             ),
-            ("a_vpi_-5_2_output.interface", Some(("a", Kind::Calls { unix: -5, tick: 2 }))),
+            (
+                "a_vpi_-5_2_output.interface",
+                Some(("a", Kind::Calls { unix: -5, tick: 2 })),
+            ),
         ];
         for (name, expected) in cases {
             assert_eq!(parse(name).map(|n| (n.host, n.kind)), expected, "{name}");
@@ -140,9 +165,18 @@ mod tests {
     #[test]
     fn names_we_make_are_names_we_read() {
         let name = calls("my_server", 1732089600, 4711);
-        assert_eq!(parse(&name).unwrap().kind, Kind::Calls { unix: 1732089600, tick: 4711 });
+        assert_eq!(
+            parse(&name).unwrap().kind,
+            Kind::Calls {
+                unix: 1732089600,
+                tick: 4711
+            }
+        );
         let taken = taken(&name, 42);
-        assert!(matches!(parse(&taken).unwrap().kind, Kind::Taken { id: 42, .. }));
+        assert!(matches!(
+            parse(&taken).unwrap().kind,
+            Kind::Taken { id: 42, .. }
+        ));
         assert_eq!(parse(&input("x")).unwrap().kind, Kind::Input);
         assert_eq!(parse(&restart("x")).unwrap().kind, Kind::Restart);
     }

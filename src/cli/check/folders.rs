@@ -131,25 +131,3 @@ pub(super) fn judge_room(subject: &str, folder: &Path, free: u64, report: &mut R
         report.ok(text);
     }
 }
-
-/// The name of a file system whose changes from elsewhere inotify does not report; none for
-/// all others, and where it cannot be asked.
-pub(super) fn remote_file_system(folder: &Path) -> Option<&'static str> {
-    // The width of f_type differs between machines; magic numbers have 32 bits.
-    let magic = rustix::fs::statfs(folder).ok()?.f_type as u32;
-    remote_name(magic)
-}
-
-pub(super) fn remote_name(magic: u32) -> Option<&'static str> {
-    match magic {
-        0x6969 => Some("NFS"),
-        0x517b | 0xff53_4d42 | 0xfe53_4d42 => Some("SMB"),
-        0x6573_5546 => Some("FUSE"),
-        0x0102_1997 => Some("9P"),
-        0x00c3_6400 => Some("Ceph"),
-        0x5346_414f => Some("AFS"),
-        0x0bd0_0bd0 => Some("Lustre"),
-        0x786f_4256 => Some("a shared folder of VirtualBox"),
-        _ => None,
-    }
-}

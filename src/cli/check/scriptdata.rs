@@ -9,6 +9,7 @@ use std::path::Path;
 use super::folders::{self, Daemon};
 use super::{Report, system};
 use crate::config::{Config, Watch};
+use crate::io::files;
 use crate::limits::{CALL_FILE_BYTES_MAX, CHECK_FILES_MAX, ENGINE_READ_BYTES_MAX};
 use crate::wire::names::{self, Kind};
 
@@ -88,11 +89,15 @@ fn watch(config: &Config, folder: &Path, report: &mut Report<'_>) {
         return report.ok(format!("watch: {shown}: {polls}, as configured"));
     }
     match (
-        folders::remote_file_system(folder),
+        files::remote_file_system(folder),
         system::try_inotify(folder),
         config.watch,
     ) {
         (None, Ok(()), _) => report.ok(format!("watch: {shown}: inotify works")),
+        (Some(system), _, Watch::Auto) => report.ok(format!(
+            "watch: {shown} is on {system}, where inotify misses what other machines write: vpid \
+             {polls}; set watch = \"inotify\" if the game runs on this machine"
+        )),
         (Some(system), Ok(()), _) => report.warn(format!(
             "watch: {shown} is on {system}, where inotify misses what other machines write; if \
              the game runs on another machine, set watch = \"poll\""

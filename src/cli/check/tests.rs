@@ -238,8 +238,8 @@ fn room_clock_and_file_systems() {
         reported(|report| system::clock(now, report)).0
     };
     assert!(!clock(2023) && clock(2025));
-    assert_eq!(folders::remote_name(0x6969), Some("NFS"));
-    assert_eq!(folders::remote_name(0xef53), None);
+    assert_eq!(crate::io::files::remote_name(0x6969), Some("NFS"));
+    assert_eq!(crate::io::files::remote_name(0xef53), None);
     system::try_inotify(&std::env::temp_dir()).unwrap();
     assert!(system::try_inotify(Path::new("/nowhere")).is_err());
 }
