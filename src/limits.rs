@@ -33,8 +33,9 @@ pub const HOST_IDLE_MS: u64 = 3600 * 1000;
 pub const ANSWER_FILE_BYTES_MAX: usize = 16_000;
 /// The engine's `FileToString` reads nothing larger.
 pub const ENGINE_READ_BYTES_MAX: usize = 16_384;
-/// A stock caller times out 3 s after writing, and looks for that every 0.5 s.
-pub const REPEAT_AFTER_CALL_MS: u64 = 3_600;
+/// A stock caller times out 3 s after writing. The client looks for that every 0.5 s, and
+/// overlooks some as it overlooks answers, so the last may still wait after two such looks.
+pub const REPEAT_AFTER_CALL_MS: u64 = 4_300;
 /// A late answer is repeated at least for two of the client's slow reads.
 pub const REPEAT_AFTER_FETCH_MS: u64 = 2_100;
 /// A stock client reads every 11 ticks (165 ms) at most.

@@ -139,7 +139,7 @@ impl Calls {
             self.run(CallId { file: id, index }, hosts, functions, now, effects);
         }
         self.finish(id, effects);
-        self.refresh(host, hosts, now, effects);
+        self.settle(host, hosts, now, effects);
     }
 
     /// Runs a call and, as far as they can be answered at once, those behind it in its chain.
@@ -221,15 +221,20 @@ impl Calls {
             self.finish(id.file, effects);
         }
         for host in touched {
-            let idle = self
-                .running_of
-                .get(&host)
-                .is_none_or(|running| *running == 0);
-            if idle && let Some(answers) = hosts.answers(host) {
-                answers.release_repeats();
-            }
-            self.refresh(host, hosts, now, effects);
+            self.settle(host, hosts, now, effects);
         }
+    }
+
+    /// Something of this host is done: repetitions may go on when nothing else runs.
+    fn settle(&mut self, host: HostId, hosts: &mut Hosts, now: Now, effects: &mut Effects) {
+        let idle = self
+            .running_of
+            .get(&host)
+            .is_none_or(|running| *running == 0);
+        if idle && let Some(answers) = hosts.answers(host) {
+            answers.release_repeats();
+        }
+        self.refresh(host, hosts, now, effects);
     }
 
     /// A call is done: answer, or give the next of its chain.
