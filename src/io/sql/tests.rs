@@ -335,3 +335,46 @@ fn stop_does_not_wait_for_ever() {
     assert!(began.elapsed() < PATIENCE);
     assert!(desk.seen.is_empty());
 }
+
+/// Not a test: `cargo test --release --lib speed -- --ignored --nocapture`.
+#[test]
+#[ignore = "measures"]
+fn speed() {
+    for (name, make) in [
+        (
+            "select",
+            (|i| {
+                call(
+                    i,
+                    "Select",
+                    r#"{"table": "user_x_t", "filter_column": "id", "filter_value": 7}"#,
+                )
+            }) as fn(u32) -> _,
+        ),
+        ("insert", |i| insert(i, i64::from(i))),
+    ] {
+        for chunk in [1_000_000, 64, 1] {
+            let total: u32 = if chunk == 1 { 2_000 } else { 300_000 };
+            let mut desk = Desk::new();
+            desk.ask("Select", ALL).unwrap();
+            let mut batches: Vec<Vec<_>> = Vec::new();
+            for i in 0..total {
+                if i % chunk == 0 {
+                    batches.push(Vec::new());
+                }
+                batches.last_mut().unwrap().push(make(i));
+            }
+            let began = Instant::now();
+            for batch in batches {
+                let last = batch.last().unwrap().id.index;
+                desk.submit(batch);
+                if chunk == 1 {
+                    desk.answer(last).unwrap();
+                }
+            }
+            desk.answer(total - 1).unwrap();
+            let rate = f64::from(total) / began.elapsed().as_secs_f64();
+            println!("{name}, {chunk} at a time: {rate:.0}/s");
+        }
+    }
+}
