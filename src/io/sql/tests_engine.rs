@@ -124,6 +124,31 @@ fn a_read_only_database_says_what_to_do() {
 }
 
 #[test]
+fn a_lock_met_in_the_middle_is_an_outage_and_no_mistake_of_the_caller() {
+    let mut bench = Bench::new();
+    let connection = bench.engine.connection();
+    connection
+        .query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))
+        .unwrap();
+    let other = rusqlite::Connection::open(bench.folder.path().join("db")).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let (sentence, _) = unavailable(bench.run(&[call(1, "Select", ALL)]));
+    assert!(
+        sentence.contains("another program holds its lock"),
+        "{sentence}"
+    );
+    other.execute_batch("COMMIT").unwrap();
+    assert_eq!(bench.rows(), "[]");
+}
+
+#[test]
+fn an_id_that_comes_twice_does_no_harm() {
+    let mut bench = Bench::new();
+    let twice = bench.run(&[insert(1, 1), insert(1, 2)]).unwrap();
+    assert!(twice.iter().all(Result::is_ok));
+}
+
+#[test]
 fn a_failed_commit_leaves_its_writes_in_doubt() {
     let mut bench = Bench::new();
     bench

@@ -7,7 +7,7 @@ use crate::wire::sql::{CallId, Done, Job, Reading, parse};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
@@ -123,6 +123,11 @@ impl Desk {
 
     pub fn stop(&mut self) -> bool {
         self.lane.take().unwrap().stop(PATIENCE)
+    }
+
+    /// Whether the lane's thread ends without another answer.
+    pub fn ends_silently(&self) -> bool {
+        self.done.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Disconnected)
     }
 
     pub fn stop_within(&mut self, within: Duration) -> bool {
