@@ -53,6 +53,14 @@ fn expressions() {
         ),
         ("CURRENT_TIMESTAMP", "CURRENT_TIMESTAMP []"),
         ("unix_timestamp()", "UNIXEPOCH() []"),
+    ] {
+        assert_eq!(expression(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn expressions_that_are_none() {
+    for (text, expected) in [
         (
             "1 +",
             "ValueError: expression: the end at byte 3 is not understood",
