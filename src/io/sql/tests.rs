@@ -351,16 +351,21 @@ fn speed() {
                 call(
                     i,
                     "Select",
-                    r#"{"table": "user_x_t", "filter_column": "id", "filter_value": 7}"#,
+                    r#"{"table": "user_x_t", "filter_column": "id", "filter_value": -7}"#,
                 )
             }) as fn(u32) -> _,
         ),
-        ("insert", |i| insert(i, i64::from(i))),
+        ("insert", |i| insert(i, i64::from(i) + 1)),
     ] {
         for chunk in [1_000_000, 64, 1] {
             let total: u32 = if chunk == 1 { 2_000 } else { 300_000 };
             let mut desk = Desk::new();
-            desk.ask("Select", ALL).unwrap();
+            desk.submit(
+                (0..100)
+                    .map(|row| insert(1_000_000 + row, -i64::from(row)))
+                    .collect(),
+            );
+            desk.answer(1_000_099).unwrap();
             let mut batches: Vec<Vec<_>> = Vec::new();
             for i in 0..total {
                 if i % chunk == 0 {

@@ -111,6 +111,14 @@ fn filters() {
             json!(0),
             r#" WHERE "id" >= ? [0]"#,
         ),
+    ] {
+        assert_eq!(filter(column, op, value), expected);
+    }
+}
+
+#[test]
+fn filters_in_words_and_expressions() {
+    for (column, op, value, expected) in [
         (
             json!("n"),
             json!("like"),

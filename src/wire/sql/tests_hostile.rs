@@ -175,7 +175,8 @@ fn check_safe(text: &str) {
 }
 
 /// What an expression is made of, in turns, and what disturbs it.
-const OPERANDS: [&str; 8] = [
+const OPERANDS: [&str; 9] = [
+    "-(-a)",
     "a",
     "t.a",
     "n.a",
