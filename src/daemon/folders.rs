@@ -214,10 +214,13 @@ impl Watched {
         self.scanned_ns = quiet;
     }
 
-    /// Takes the waiting files, oldest first. What is not used now comes back by [`Self::keep`].
+    /// Takes the waiting files: map starts, so that calls of an earlier map are known for such
+    /// before they are answered, then calls, oldest first. What is not used now comes back by
+    /// [`Self::keep`].
     pub fn take_waiting(&mut self) -> Vec<Waiting> {
         let mut waiting = std::mem::take(&mut self.waiting);
         waiting.sort();
+        waiting.sort_by_key(|file| file.what != What::Restart);
         waiting
     }
 
