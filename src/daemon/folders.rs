@@ -167,7 +167,8 @@ impl Watched {
         } else {
             limits::SWEEPS_FOR_FULL_SCAN
         };
-        if fresh || self.sweeps.is_multiple_of(patience) {
+        // Nothing changes in a folder while the grace period of a file runs out.
+        if fresh || !self.unfinished.is_empty() || self.sweeps.is_multiple_of(patience) {
             self.must_scan = true;
         }
     }
@@ -198,6 +199,8 @@ impl Watched {
             return;
         }
         self.waiting.clear();
+        let is_there = |name: &String| found.iter().any(|(_, _, other, _)| other == name);
+        self.unfinished.retain(|name, _| is_there(name));
         for (what, client_time, name, host) in found {
             if let Some(mtime_ns) = folder.mtime_ns(&name) {
                 self.waiting.push(Waiting {
