@@ -7,3 +7,6 @@ mod support;
 
 mod answers;
 mod bridge;
+mod hostile;
+mod hostile_content;
+mod replay;

@@ -277,7 +277,11 @@ impl Vpid {
             .collect();
         files.sort();
         let read = |path| fs::read_to_string(path).unwrap_or_default();
-        files.iter().map(read).collect()
+        // One that is being written says nothing yet.
+        let reasons = files.iter().map(read);
+        reasons
+            .filter(|reason: &String| !reason.is_empty())
+            .collect()
     }
 
     #[track_caller]
