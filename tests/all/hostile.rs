@@ -193,7 +193,9 @@ fn a_file_that_is_never_finished_is_set_aside_after_the_grace_period() {
             .started();
         let mut host = vpid.host("my_server");
         // So that the grace period does not end with the first slow look by chance.
-        stays("a new vpid", Duration::from_millis(500), || vpid.is_running());
+        stays("a new vpid", Duration::from_millis(500), || {
+            vpid.is_running()
+        });
         let name = host.write_raw(b"{\"Calls\": {\"async\": [");
         let grace = Duration::from_millis(limits::UNFINISHED_MS - 1_000);
         stays("the unfinished file", grace, || {

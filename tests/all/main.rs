@@ -9,4 +9,6 @@ mod answers;
 mod bridge;
 mod hostile;
 mod hostile_content;
+mod kill;
+mod outage;
 mod replay;

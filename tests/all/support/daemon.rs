@@ -28,6 +28,7 @@ pub struct Vpid {
     database: String,
     permissions: String,
     scriptdata: Option<PathBuf>,
+    state: PathBuf,
 }
 
 impl Vpid {
@@ -36,6 +37,7 @@ impl Vpid {
         let root = tempfile::tempdir().expect("a temporary folder");
         fs::create_dir(root.path().join("scriptdata")).expect("a scriptdata folder");
         Self {
+            state: root.path().join("state"),
             root,
             child: None,
             settings: String::new(),
@@ -93,6 +95,12 @@ impl Vpid {
         self
     }
 
+    /// Keeps its state in another folder than its own.
+    pub fn keeping(mut self, state: &Path) -> Self {
+        self.state = state.to_path_buf();
+        self
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
     }
@@ -107,7 +115,8 @@ impl Vpid {
     }
 
     pub fn config_text(&self) -> String {
-        let mut text = format!("state_dir = \"state\"\n{}", self.settings);
+        let state = self.state.display();
+        let mut text = format!("state_dir = '{state}'\n{}", self.settings);
         for server in &self.servers {
             let folder = self.scriptdata();
             text += &format!(
@@ -270,10 +279,10 @@ impl Vpid {
 
     /// Why files were set aside, oldest first.
     pub fn reasons(&self) -> Vec<String> {
-        let mut files: Vec<PathBuf> = names_in(&self.path("state/rejected"))
+        let mut files: Vec<PathBuf> = names_in(&self.state.join("rejected"))
             .into_iter()
             .filter(|name| name.ends_with(".reason"))
-            .map(|name| self.path("state/rejected").join(name))
+            .map(|name| self.state.join("rejected").join(name))
             .collect();
         files.sort();
         let read = |path| fs::read_to_string(path).unwrap_or_default();
