@@ -7,8 +7,10 @@ mod support;
 
 mod answers;
 mod bridge;
+mod commands;
 mod hostile;
 mod hostile_content;
 mod kill;
 mod outage;
 mod replay;
+mod service;
