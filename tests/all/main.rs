@@ -8,6 +8,7 @@ mod support;
 mod answers;
 mod bridge;
 mod commands;
+mod doors;
 mod hostile;
 mod hostile_content;
 mod kill;
