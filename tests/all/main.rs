@@ -15,3 +15,4 @@ mod kill;
 mod outage;
 mod replay;
 mod service;
+mod simulation;
