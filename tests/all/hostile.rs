@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use vpid::limits;
 use vpid::wire::names;
 
-use crate::support::{Host, SECRET, Vpid, call, insert, stays, wait_until};
+use crate::support::{Host, SECRET, Vpid, call, stays, wait_until};
 
 fn make_fifo(path: &Path) {
     mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o644), 0).expect("a FIFO");
