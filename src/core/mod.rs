@@ -4,6 +4,7 @@
 //! done. It is one match that routes; the subjects stand in files of their own.
 
 pub mod answers;
+pub mod callbacks;
 pub mod calls;
 pub mod functions;
 pub mod replay;
