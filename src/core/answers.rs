@@ -212,7 +212,7 @@ impl Answers {
     /// Moves what goes into the next file to `shown`: those nobody has fetched, then
     /// repetitions, as many as fit in order.
     fn choose(&mut self, now: Now, mut room: usize) {
-        let withheld = self.to_withhold(now);
+        let withheld = self.withheld_now(now);
         let mut tokens = HashSet::new();
         while let Some(next) = self.waiting.pop_front() {
             // A token that stands twice voids the file for the stock decoder.
@@ -247,7 +247,7 @@ impl Answers {
     }
 
     /// Which answers are better kept back from the next read.
-    fn to_withhold(&mut self, now: Now) -> Vec<String> {
+    fn withheld_now(&mut self, now: Now) -> Vec<String> {
         self.callbacks.forget_late(now.mono_ms);
         let due = self.fetched.iter().filter(|answer| is_due(answer, now));
         let ready = self.waiting.iter().chain(due);
