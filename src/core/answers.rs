@@ -309,10 +309,17 @@ impl Answers {
                 .extract_if(.., |answer| now.mono_ms >= answer.expires_ms);
             dropped.extend(late.filter(|answer| !answer.reported).map(|a| a.file));
         }
-        self.fetched
-            .retain(|answer| now.mono_ms < answer.expires_ms);
+        // One that was withheld from every file stands here too, and was never shown.
+        let mut drop = |answer: &Answer| dropped.extend((!answer.reported).then_some(answer.file));
+        self.fetched.retain(|answer| {
+            let stays = now.mono_ms < answer.expires_ms;
+            if !stays {
+                drop(answer);
+            }
+            stays
+        });
         while self.fetched.len() > limits::HOST_REPEATS_MAX {
-            self.fetched.pop_front();
+            self.fetched.pop_front().iter().for_each(&mut drop);
         }
         dropped
     }
