@@ -110,6 +110,10 @@ pub fn every_kind(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
         json!([["Bob", 2]]),
     )?;
 
+    changes(stage, screen)
+}
+
+fn changes(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
     let kwargs = json!({
         "table": TABLE,
         "columns": ["steamid", "name", "wins", "points"],
