@@ -198,3 +198,16 @@ const _: () = assert!(SQL_BUSY_MS < SQL_STATEMENT_MS_MAX);
 const _: () = assert!(SQL_RETRY_MS_MIN <= SQL_RETRY_MS_MAX);
 const _: () = assert!(SQL_JOURNAL_PRUNE_MS < SQL_JOURNAL_KEEP_MS);
 const _: () = assert!(SQL_COLUMNS_MAX <= SQL_PARAMS_MAX);
+
+/// Callbacks of one host up to which the model of the client's table is kept.
+pub const PLAN_CALLBACKS_MAX: usize = 128;
+/// Changes that are tried to find out what to withhold; each takes some ten microseconds.
+pub const PLAN_ROUNDS_MAX: usize = 400;
+/// No plan looks further ahead than this many reads.
+pub const PLAN_READS_MAX: usize = 12;
+/// A stock client reads soon after a write, then every 66 ticks.
+pub const CLIENT_READ_MS: u64 = 990;
+/// A stock caller gives up this long after its call was written, by default.
+pub const CLIENT_TIMEOUT_MS: u64 = 3_000;
+/// The client looks for late callers every 33 ticks.
+pub const CLIENT_TIMEOUT_CHECK_MS: u64 = 495;

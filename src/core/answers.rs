@@ -8,10 +8,12 @@
 //! read after a call finds its answer.
 //!
 //! An answer moves from `waiting` to `shown` to `fetched`, and between the last two while it is
-//! repeated.
+//! repeated. In large bursts some are withheld from a read, so that the client reaches more
+//! (`callbacks`).
 
 use std::collections::{HashSet, VecDeque};
 
+use super::callbacks::Callbacks;
 use super::{FileId, InputState, Now};
 use crate::limits;
 use crate::wire::answer_file;
@@ -65,8 +67,11 @@ pub struct Answers {
     waiting: VecDeque<Answer>,
     /// In the file.
     shown: Vec<Answer>,
+    /// Kept back from the file that is there; they come with the next.
+    withheld: Vec<Answer>,
     /// Fetched at least once, the one fetched longest ago first.
     fetched: VecDeque<Answer>,
+    callbacks: Callbacks,
     waiting_bytes: usize,
     input: Input,
     /// No repetition before this, so that a fresh answer is not kept waiting behind it.
@@ -77,7 +82,16 @@ pub struct Answers {
 
 impl Answers {
     pub fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.shown.is_empty() && self.fetched.is_empty()
+        self.waiting.is_empty()
+            && self.shown.is_empty()
+            && self.withheld.is_empty()
+            && self.fetched.is_empty()
+    }
+
+    /// A call was taken whose caller waits for an answer.
+    pub fn expect(&mut self, token: &str, now: Now) {
+        let gives_up_ms = now.mono_ms + limits::CLIENT_TIMEOUT_MS + limits::CLIENT_TIMEOUT_CHECK_MS;
+        self.callbacks.expect(token, gives_up_ms);
     }
 
     /// Takes an answer in. `value` is encoded and fits into a file.
@@ -122,11 +136,12 @@ impl Answers {
 
     /// The client emptied the file: it has read what stood there. A lone answer cannot be lost.
     fn fetched(&mut self, sure: bool, now: Now) {
-        let delivered = sure && self.shown.len() == 1;
-        for mut answer in self.shown.drain(..) {
-            if delivered {
-                continue;
-            }
+        let tokens = self.shown.iter().map(|answer| answer.token.as_str());
+        self.callbacks.were_read(tokens);
+        if sure && self.shown.len() == 1 {
+            self.shown.clear();
+        }
+        for mut answer in self.shown.drain(..).chain(self.withheld.drain(..)) {
             if answer.fetched_ms.is_none() {
                 let after_call = answer.arrived_ms + limits::REPEAT_AFTER_CALL_MS;
                 answer.expires_ms = after_call.max(now.mono_ms + limits::REPEAT_AFTER_FETCH_MS);
@@ -182,9 +197,9 @@ impl Answers {
             .is_some_and(|next| used + next.bytes() <= room)
     }
 
-    /// Puts what is in the file back to where it came from.
+    /// Puts what is in the file back to where it came from, and what was kept back from it.
     fn take_back(&mut self) {
-        for answer in self.shown.drain(..).rev() {
+        for answer in self.withheld.drain(..).chain(self.shown.drain(..).rev()) {
             if answer.fetched_ms.is_some() {
                 self.fetched.push_front(answer);
             } else {
@@ -197,23 +212,52 @@ impl Answers {
     /// Moves what goes into the next file to `shown`: those nobody has fetched, then
     /// repetitions, as many as fit in order.
     fn choose(&mut self, now: Now, mut room: usize) {
+        let withheld = self.withheld_now(now);
         let mut tokens = HashSet::new();
-        while let Some(next) = self.waiting.front() {
+        while let Some(next) = self.waiting.pop_front() {
             // A token that stands twice voids the file for the stock decoder.
-            if next.bytes() > room || !tokens.insert(next.token.clone()) {
+            let held = withheld.contains(&next.token);
+            if !held && (next.bytes() > room || !tokens.insert(next.token.clone())) {
+                self.waiting.push_front(next);
                 break;
             }
-            room -= next.bytes();
             self.waiting_bytes -= next.bytes();
-            self.shown.extend(self.waiting.pop_front());
+            room -= self.place(next, held);
         }
-        while let Some(next) = self.fetched.front() {
-            if !is_due(next, now) || next.bytes() > room || !tokens.insert(next.token.clone()) {
+        while let Some(next) = self.fetched.pop_front() {
+            let held = withheld.contains(&next.token);
+            let fits = next.bytes() <= room;
+            if !is_due(&next, now) || !held && (!fits || !tokens.insert(next.token.clone())) {
+                self.fetched.push_front(next);
                 break;
             }
-            room -= next.bytes();
-            self.shown.extend(self.fetched.pop_front());
+            room -= self.place(next, held);
         }
+    }
+
+    /// Puts an answer into the file or keeps it back; gives the room it takes.
+    fn place(&mut self, answer: Answer, held: bool) -> usize {
+        let bytes = answer.bytes();
+        if held {
+            self.withheld.push(answer);
+            return 0;
+        }
+        self.shown.push(answer);
+        bytes
+    }
+
+    /// Which answers are better kept back from the next read.
+    fn withheld_now(&mut self, now: Now) -> Vec<String> {
+        self.callbacks.forget_late(now.mono_ms);
+        let due = self.fetched.iter().filter(|answer| is_due(answer, now));
+        let ready = self.waiting.iter().chain(due);
+        let Some(oldest) = ready.clone().map(|answer| answer.arrived_ms).min() else {
+            return Vec::new();
+        };
+        let patience = (oldest + limits::CLIENT_TIMEOUT_MS).saturating_sub(now.mono_ms);
+        let reads = 1 + (patience / limits::CLIENT_READ_MS) as usize;
+        let tokens = ready.map(|answer| answer.token.as_str());
+        self.callbacks.withhold(tokens, reads)
     }
 
     /// The outcome of the write. Gives the files of answers that were shown for the first time.
@@ -258,6 +302,10 @@ impl Answers {
         // While a write is under way its answers stay: their outcome is not known yet.
         if !matches!(self.input, Input::Writing { .. }) {
             self.shown.retain(|answer| now.mono_ms < answer.expires_ms);
+            let late = self
+                .withheld
+                .extract_if(.., |answer| now.mono_ms >= answer.expires_ms);
+            dropped.extend(late.filter(|answer| !answer.reported).map(|a| a.file));
         }
         self.fetched
             .retain(|answer| now.mono_ms < answer.expires_ms);
@@ -273,6 +321,7 @@ impl Answers {
         let expiries = [
             self.waiting.front().map(|answer| answer.expires_ms),
             self.shown.iter().map(|answer| answer.expires_ms).min(),
+            self.withheld.iter().map(|answer| answer.expires_ms).min(),
             self.fetched.iter().map(|answer| answer.expires_ms).min(),
         ];
         let write = if self.input == Input::Empty && !self.waiting.is_empty() {
@@ -293,12 +342,14 @@ impl Answers {
             .waiting
             .drain(..)
             .chain(self.shown.drain(..))
+            .chain(self.withheld.drain(..))
             .chain(self.fetched.drain(..));
         let dropped = answers
             .filter(|answer| !answer.reported)
             .map(|answer| answer.file)
             .collect();
         self.waiting_bytes = 0;
+        self.callbacks = Callbacks::default();
         // The file itself is looked at again: what stands there is of the old map.
         self.input = Input::Unknown;
         dropped

@@ -131,10 +131,15 @@ impl Calls {
             unshown: 0,
             calls,
         };
-        self.files.insert(id, open);
         if let Some(answers) = hosts.answers(host) {
             answers.hold_repeats(now);
+            let waited_for = open
+                .calls
+                .iter()
+                .filter(|call| call.callback && open.answers);
+            waited_for.for_each(|call| answers.expect(&call.token, now));
         }
+        self.files.insert(id, open);
         for index in starts {
             self.run(CallId { file: id, index }, hosts, functions, now, effects);
         }

@@ -4,6 +4,7 @@
 //! done. It is one match that routes; the subjects stand in files of their own.
 
 pub mod answers;
+pub mod callbacks;
 pub mod calls;
 pub mod functions;
 pub mod replay;
@@ -140,11 +141,19 @@ impl Core {
         }
     }
 
-    /// Takes a new configuration over; calls that run go on under the old one.
-    pub fn reconfigure(&mut self, config: &Config, folders: &[FolderId]) {
+    /// Takes a new configuration over; calls that run go on under the old one. What waits for
+    /// hosts that are not served any more is dropped.
+    pub fn reconfigure(&mut self, config: &Config, folders: &[FolderId]) -> Effects {
+        let mut effects = Effects::new();
         self.hosts.reconfigure(config, folders);
         self.calls.set_deadline(config.call_deadline_ms);
         self.functions = Functions::new(config);
+        for host in self.hosts.unserved() {
+            let dropped = self.hosts.answers(host).map(Answers::clear);
+            self.calls
+                .answers_dropped(&dropped.unwrap_or_default(), &mut effects);
+        }
+        effects
     }
 
     /// What an earlier run remembered: identities and the files they came in.

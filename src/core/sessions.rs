@@ -64,6 +64,14 @@ impl Hosts {
         self.servers = servers(config, folders);
     }
 
+    /// Hosts that no server of the configuration serves.
+    pub fn unserved(&self) -> Vec<HostId> {
+        let is_unserved = |host: &Host| self.server_of(host.folder, &host.name).is_none();
+        let ids =
+            (0..self.hosts.len() as HostId).filter(|id| self.get(*id).is_some_and(is_unserved));
+        ids.collect()
+    }
+
     pub fn restore_identities(&mut self, seen: impl Iterator<Item = (u64, FileId)>) {
         for (identity, file) in seen {
             self.guard.remember(identity, file);

@@ -75,17 +75,30 @@ impl Watched {
         }
     }
 
-    /// Opens the folder and watches it. An error names what is to be done; it is tried again at
-    /// the next sweep.
+    /// Opens the folder and watches it. Where it cannot be opened, that is said once and tried
+    /// again at each sweep; the error says that another vpid has it.
     pub fn open(&mut self, poller: &Poller, watch: Watch) -> Result<(), String> {
         let path = self.path.display();
-        let folder = Folder::open(&self.path).map_err(|error| {
-            format!("{path}: the scriptdata folder cannot be opened ({error}); correct `scriptdata` or make the folder")
-        })?;
+        let folder = match Folder::open(&self.path) {
+            Ok(folder) => folder,
+            Err(error) => {
+                if !std::mem::replace(&mut self.unreachable, true) {
+                    log::error!(
+                        "{path}: the scriptdata folder cannot be opened ({error}); make it or \
+                         correct `scriptdata`; vpid goes on looking for it"
+                    );
+                }
+                return Ok(());
+            }
+        };
         if !lock_folder(folder.fd()) {
             return Err(format!(
-                "{path}: another vpid serves this folder; stop it first (one vpid serves all hosts of a folder)"
+                "{path}: another vpid serves this folder; stop it first (one vpid serves all \
+                 hosts of a folder)"
             ));
+        }
+        if std::mem::take(&mut self.unreachable) {
+            log::info!("{path}: the folder is there");
         }
         let may_watch = match watch {
             Watch::Auto => remote_file_system(&self.path).is_none(),
@@ -105,8 +118,9 @@ impl Watched {
         self.folder = None;
     }
 
+    /// Open, and not watched.
     pub fn is_polled(&self) -> bool {
-        self.watch.is_none()
+        self.folder.is_some() && self.watch.is_none()
     }
 
     pub fn has_watch(&self, watch: i32) -> bool {
@@ -148,13 +162,11 @@ impl Watched {
         {
             self.close(poller);
         }
-        if self.folder.is_none() {
-            match self.open(poller, watch) {
-                Ok(()) => log::info!("{}: the folder is there again", self.path.display()),
-                Err(problem) if !self.unreachable => log::error!("{problem}"),
-                Err(_) => {}
-            }
-            self.unreachable = self.folder.is_none();
+        if self.folder.is_none()
+            && let Err(problem) = self.open(poller, watch)
+            && self.complain("")
+        {
+            log::error!("{problem}");
         }
         let Some(folder) = &self.folder else { return };
         let changed_ns = folder.changed_ns().ok();

@@ -180,7 +180,9 @@ impl Daemon {
                 }
             });
         }
-        self.core.reconfigure(&self.config, &numbers);
+        for effect in self.core.reconfigure(&self.config, &numbers) {
+            self.carry_out(effect);
+        }
         Ok(())
     }
 

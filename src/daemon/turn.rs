@@ -71,6 +71,7 @@ impl Daemon {
                 Due::Core(timer) => self.events.push_back(Event::Timer(timer)),
                 Due::Sweep => {
                     self.sweep(|_| true);
+                    self.set_poll_timer();
                     self.wheel.set(Due::Sweep, now.mono_ms + limits::SWEEP_MS);
                 }
                 Due::Poll => {

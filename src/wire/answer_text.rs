@@ -192,6 +192,7 @@ mod tests {
             let ending = if carried.ends_with('\\') { " " } else { "" };
             assert_eq!(read, format!("{carried}{ending}"));
             Ok(())
-        });
+        })
+        .size_max(512);
     }
 }

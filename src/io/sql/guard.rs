@@ -94,7 +94,6 @@ impl Guard {
                 pragma_name,
                 pragma_value,
             } => is_read_pragma(pragma_name, pragma_value),
-            Function { function_name } => !is_dangerous(function_name),
             CreateIndex { table_name, .. }
             | CreateTable { table_name }
             | CreateTempIndex { table_name, .. }
@@ -128,7 +127,8 @@ impl Guard {
             AlterTable { table_name, .. } => {
                 !is_own(table_name) && !self.names_own_tables.load(Relaxed)
             }
-            Analyze { .. } | Reindex { .. } | Recursive | Select => true,
+            // SQLite itself keeps `load_extension` and its like from statements.
+            Analyze { .. } | Function { .. } | Reindex { .. } | Recursive | Select => true,
             _ => false,
         }
     }
@@ -159,11 +159,4 @@ fn is_read_pragma(name: &str, value: Option<&str>) -> bool {
             .any(named),
         None => ["table_list", "user_version"].into_iter().any(named),
     }
-}
-
-/// Functions that reach code or memory outside SQL.
-fn is_dangerous(function: &str) -> bool {
-    ["load_extension", "fts3_tokenizer"]
-        .iter()
-        .any(|name| function.eq_ignore_ascii_case(name))
 }

@@ -74,6 +74,12 @@ impl Pruning {
         }
     }
 
+    /// As if the lane had run for long.
+    #[cfg(test)]
+    pub(super) fn due() -> Self {
+        Self { next_ms: 0 }
+    }
+
     pub(super) fn is_due(&self, now_ms: u64) -> bool {
         now_ms >= self.next_ms
     }

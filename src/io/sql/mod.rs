@@ -15,6 +15,8 @@ mod worker;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_engine;
+#[cfg(test)]
 mod tests_outage;
 #[cfg(test)]
 mod tests_support;
@@ -65,7 +67,7 @@ impl Lane {
 
     /// Ends the lane when everything submitted is done. True if that was so within the time;
     /// otherwise what has not been answered is undone or was never begun, and is left to
-    /// whoever still has the calls.
+    /// whoever still has the calls; `on_done` may be called once more while the thread ends.
     pub fn stop(self, within: Duration) -> bool {
         self.inbox.finish(within)
     }

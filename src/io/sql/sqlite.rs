@@ -88,6 +88,12 @@ impl Engine {
         mode.is_ok_and(|mode: String| mode.eq_ignore_ascii_case("wal"))
     }
 
+    /// For tests that break the connection on purpose.
+    #[cfg(test)]
+    pub(super) fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
     /// Runs calls from the front of `jobs` as one transaction. When this returns Ok, they are
     /// durable and `outcomes` has an entry for each that ran; when a batch takes long, that is
     /// not all of them.
@@ -363,31 +369,30 @@ fn lacks_shared_memory(error: &rusqlite::Error) -> bool {
 /// Opens the database and tries a write that is taken back.
 pub(super) fn check(settings: &SqliteSettings) -> Result<String, String> {
     let existed = settings.path.exists();
-    let guard = Arc::new(Guard::new(Instant::now(), Arc::default()));
-    let engine = Engine::open(settings, &guard)?;
-    let tried = engine.connection.execute_batch(
-        "BEGIN IMMEDIATE; CREATE TABLE vpid_check(x); INSERT INTO vpid_check VALUES (1); ROLLBACK;",
-    );
-    let log = if engine.has_write_ahead_log() {
-        "with"
-    } else {
-        "without"
-    };
-    let path = engine.path.clone();
-    drop(engine);
+    let tried = try_write(settings);
     if !existed {
         // It was made by this check, and a check leaves nothing behind.
-        let _ = std::fs::remove_file(&path);
+        let _ = std::fs::remove_file(&settings.path);
     }
-    tried.map_err(|error| sentence(&path, &error))?;
+    let log = if tried? { "with" } else { "without" };
     let state = if existed {
         "can be written"
     } else {
         "can be created"
     };
-    let version = rusqlite::version();
+    let (path, version) = (settings.path.display(), rusqlite::version());
     Ok(format!(
-        "database {} {state} (SQLite {version}, {log} a write-ahead log)",
-        path.display()
+        "database {path} {state} (SQLite {version}, {log} a write-ahead log)"
     ))
+}
+
+/// Whether a database that takes a write keeps a write-ahead log.
+fn try_write(settings: &SqliteSettings) -> Result<bool, String> {
+    let guard = Arc::new(Guard::new(Instant::now(), Arc::default()));
+    let engine = Engine::open(settings, &guard)?;
+    engine
+        .connection
+        .execute_batch("BEGIN IMMEDIATE; CREATE TABLE vpid_check(x); ROLLBACK;")
+        .map_err(|error| sentence(&engine.path, &error))?;
+    Ok(engine.has_write_ahead_log())
 }

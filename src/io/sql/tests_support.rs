@@ -1,1 +1,174 @@
+//! What the lane's tests share: a database in a folder of its own, and calls that read as
+//! scripts write them.
 
+use super::{Lane, SqliteSettings};
+use crate::wire::call_error::CallError;
+use crate::wire::sql::{CallId, Done, Job, Reading, parse};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An endless query: only an interrupt ends it.
+pub(super) const ENDLESS: &str =
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
+pub(super) const ENDLESS_WRITE: &str = "INSERT INTO user_x_t \
+     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i), 0 FROM n";
+
+pub(super) struct Desk {
+    folder: tempfile::TempDir,
+    pub clock_start: Instant,
+    lane: Option<Lane>,
+    done: Receiver<Vec<Done>>,
+    pub seen: HashMap<CallId, Vec<Result<String, CallError>>>,
+}
+
+impl Desk {
+    /// A lane over a new database with `user_x_t(id INTEGER PRIMARY KEY, wins INTEGER)`.
+    pub fn new() -> Self {
+        let desk = Self::before_start();
+        desk.outside()
+            .execute_batch("CREATE TABLE user_x_t(id INTEGER PRIMARY KEY, wins INTEGER)")
+            .unwrap();
+        desk.started()
+    }
+
+    pub fn before_start() -> Self {
+        let (_, done) = channel();
+        let folder = tempfile::tempdir().unwrap();
+        Self {
+            folder,
+            clock_start: Instant::now(),
+            lane: None,
+            done,
+            seen: HashMap::new(),
+        }
+    }
+
+    pub fn started(mut self) -> Self {
+        self.start();
+        self
+    }
+
+    pub fn start(&mut self) {
+        let (sender, receiver) = channel();
+        self.done = receiver;
+        let on_done = move |done| drop(sender.send(done));
+        self.lane = Some(Lane::start(self.settings(), self.clock_start, on_done).unwrap());
+    }
+
+    pub fn settings(&self) -> SqliteSettings {
+        SqliteSettings {
+            path: self.path(),
+            full_durability: true,
+        }
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("vpid.sqlite")
+    }
+
+    /// Another program's connection to the same file.
+    pub fn outside(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.path()).unwrap()
+    }
+
+    pub fn in_ms(&self, ms: u64) -> Option<u64> {
+        Some(u64::try_from(self.clock_start.elapsed().as_millis()).unwrap() + ms)
+    }
+
+    pub fn submit(&self, jobs: Vec<Job>) {
+        self.lane.as_ref().unwrap().submit(jobs);
+    }
+
+    /// The answer of this call, which must be its only one.
+    pub fn answer(&mut self, index: u32) -> Result<String, CallError> {
+        let id = CallId { file: FILE, index };
+        while !self.seen.contains_key(&id) {
+            for done in self.done.recv_timeout(PATIENCE).expect("an answer in time") {
+                self.seen.entry(done.id).or_default().push(done.outcome);
+            }
+        }
+        let answers = &self.seen[&id];
+        assert_eq!(
+            answers.len(),
+            1,
+            "call {index} was answered more than once: {answers:?}"
+        );
+        answers[0].clone()
+    }
+
+    /// The word of the failure of this call.
+    pub fn reason(&mut self, index: u32) -> String {
+        match self.answer(index) {
+            Ok(answer) => panic!("call {index} was answered {answer}"),
+            Err(error) => error.reason.into_owned(),
+        }
+    }
+
+    /// One call, from submission to answer, with an index that no other call has.
+    pub fn ask(&mut self, function: &str, kwargs: &str) -> Result<String, CallError> {
+        let index = u32::try_from(self.seen.len()).unwrap() + 1_000;
+        self.submit(vec![call(index, function, kwargs)]);
+        self.answer(index)
+    }
+
+    pub fn ask_raw(&mut self, query: &str) -> Result<String, CallError> {
+        let kwargs = serde_json::json!({ "query": query }).to_string();
+        self.ask("RawExecute", &kwargs)
+    }
+
+    pub fn stop(&mut self) -> bool {
+        self.lane.take().unwrap().stop(PATIENCE)
+    }
+
+    /// Whether the lane's thread ends without another answer.
+    pub fn ends_silently(&self) -> bool {
+        self.done.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Disconnected)
+    }
+
+    pub fn stop_within(&mut self, within: Duration) -> bool {
+        self.lane.take().unwrap().stop(within)
+    }
+}
+
+/// A file that was taken in 2026, by its id.
+pub(super) const FILE: u64 = 1_780_000_000_000_000;
+
+pub(super) fn call(index: u32, function: &str, kwargs: &str) -> Job {
+    let kwargs: Value = serde_json::from_str(kwargs).unwrap();
+    let function = format!(
+        "VPI_DB_{}{function}",
+        if function == "RawExecute" { "" } else { "User" }
+    );
+    let call = parse(&function, "x.nut", &kwargs, Reading::Legacy).unwrap();
+    let id = CallId { file: FILE, index };
+    Job {
+        id,
+        function,
+        call,
+        deadline_ms: None,
+        recovered: false,
+    }
+}
+
+pub(super) fn raw(index: u32, query: &str) -> Job {
+    call(
+        index,
+        "RawExecute",
+        &serde_json::json!({ "query": query }).to_string(),
+    )
+}
+
+pub(super) fn insert(index: u32, row: i64) -> Job {
+    call(
+        index,
+        "Insert",
+        &format!(r#"{{"table": "user_x_t", "values": [{row}, 0]}}"#),
+    )
+}
+
+pub(super) const ALL: &str = r#"{"table": "user_x_t"}"#;

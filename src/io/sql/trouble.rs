@@ -70,6 +70,8 @@ pub(super) fn call_error(error: &rusqlite::Error) -> CallError {
         _ => match error.sqlite_error_code() {
             Some(ErrorCode::ConstraintViolation) => "IntegrityError",
             Some(ErrorCode::AuthorizationForStatementDenied) => "PermissionError",
+            // A function that is denied has no error code of its own.
+            _ if message(error).starts_with("not authorized") => "PermissionError",
             Some(ErrorCode::OperationInterrupted) => return CallError::word("DeadlineExceeded"),
             _ => "OperationalError",
         },

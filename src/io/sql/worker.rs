@@ -30,8 +30,8 @@ pub(super) struct Inbox {
 struct State {
     jobs: Vec<Job>,
     stopping: bool,
-    /// The thread has ended; true inside if nothing was left undone.
-    ended: Option<bool>,
+    /// The thread has ended, by itself only when nothing was left to do.
+    ended: bool,
 }
 
 impl Inbox {
@@ -47,9 +47,9 @@ impl Inbox {
         self.changed.notify_all();
         let waited = self
             .changed
-            .wait_timeout_while(state, within, |state| state.ended.is_none());
+            .wait_timeout_while(state, within, |state| !state.ended);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        state.ended == Some(true)
+        state.ended
     }
 
     /// Ends the thread at the next opportunity, a running statement included.
@@ -131,7 +131,7 @@ impl<F: Fn(Vec<Done>)> Worker<F> {
         }
         // Closing moves the log into the file; only then is the lane idle.
         self.engine = None;
-        self.inbox.lock().ended = Some(self.waiting.is_empty());
+        self.inbox.lock().ended = true;
         self.inbox.changed.notify_all();
     }
 
@@ -281,7 +281,6 @@ impl<F: Fn(Vec<Done>)> Worker<F> {
             retry_at: Instant::now() + Duration::from_millis(wait_ms),
             next_wait_ms: (wait_ms * 2).min(SQL_RETRY_MS_MAX),
         });
-        self.answer_expired();
     }
 
     fn end_outage(&mut self) {
@@ -315,5 +314,81 @@ impl<F: Fn(Vec<Done>)> Worker<F> {
             self.undone = 0;
             (self.on_done)(expired);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests_support::{ALL, call, insert, raw};
+    use super::*;
+
+    fn worker(folder: &tempfile::TempDir) -> Worker<impl Fn(Vec<Done>)> {
+        let settings = SqliteSettings {
+            path: folder.path().join("db"),
+            full_durability: true,
+        };
+        let mut worker = Worker::new(settings, Instant::now(), Arc::default(), |_| ());
+        worker.open();
+        worker.waiting.push_back(raw(
+            0,
+            "CREATE TABLE user_x_t(id INTEGER PRIMARY KEY, wins)",
+        ));
+        worker.batch();
+        worker
+    }
+
+    #[test]
+    fn writes_in_doubt_are_looked_up_before_they_run_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut worker = worker(&folder);
+        worker
+            .engine
+            .as_mut()
+            .unwrap()
+            .connection()
+            .commit_hook(Some(|| true))
+            .unwrap();
+        worker
+            .waiting
+            .extend([insert(1, 1), call(2, "Select", ALL)]);
+        worker.batch();
+        assert!(worker.engine.is_none());
+        assert!(worker.waiting.iter().all(|job| job.recovered) && worker.waiting.len() == 2);
+        worker.open();
+        worker.batch();
+        assert!(worker.waiting.is_empty() && worker.outage.is_none());
+    }
+
+    #[test]
+    fn an_outage_is_slept_through_until_the_nearest_deadline() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut worker = worker(&folder);
+        assert!(worker.wake_at().is_none());
+        worker.lose("gone".to_owned());
+        let hour = Duration::from_secs(3_600);
+        worker.outage.as_mut().unwrap().retry_at += hour;
+        worker.waiting.push_back(insert(1, 1));
+        assert_eq!(
+            worker.wake_at(),
+            Some(worker.outage.as_ref().unwrap().retry_at)
+        );
+        let mut impatient = insert(2, 2);
+        impatient.deadline_ms = Some(worker.guard.now_ms() + 1_000);
+        worker.waiting.push_back(impatient);
+        assert!(worker.wake_at().unwrap() < Instant::now() + hour / 2);
+    }
+
+    #[test]
+    fn tries_grow_rarer_until_the_database_is_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut worker = worker(&folder);
+        let mut waits = Vec::new();
+        for _ in 0..8 {
+            worker.lose("gone".to_owned());
+            waits.push(worker.outage.as_ref().unwrap().next_wait_ms);
+        }
+        assert_eq!(waits, [200, 400, 800, 1_600, 3_200, 5_000, 5_000, 5_000]);
+        worker.open();
+        assert!(worker.outage.is_none());
     }
 }

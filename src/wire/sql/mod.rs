@@ -1,12 +1,14 @@
 //! SQL calls as values: what a script asked for, checked, before any database sees it.
 //!
-//! `parse` turns a function's `kwargs` into a [`SqlCall`], `expr` reads the small expression
-//! grammar, `render` writes a call as one statement with bound parameters. Nothing a caller
+//! `parse` turns a function's `kwargs` into a [`SqlCall`], `grammar` reads the expressions in
+//! it, `render` writes a call as one statement with bound parameters. Nothing a caller
 //! sends is ever pasted into SQL text: identifiers are checked and quoted, operators and
 //! function names come from lists, everything else is bound. Raw queries are the exception
 //! that their name promises; who may send them is decided elsewhere.
 
 mod expr;
+mod filter;
+mod grammar;
 mod names;
 mod parse;
 mod raw;
@@ -15,6 +17,8 @@ mod token;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_expressions;
 #[cfg(test)]
 mod tests_hostile;
 

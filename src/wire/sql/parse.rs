@@ -1,8 +1,8 @@
 //! From a function's `kwargs` to a checked call, in the shapes that upstream's functions take.
 
-use super::expr::{self, Scope};
+use super::grammar::{self, Scope};
 use super::names::Identifier;
-use super::{Assignments, Column, Comparison, Expr, Filter, Param, Reading, SqlCall, Test};
+use super::{Assignments, Column, Expr, Param, Reading, SqlCall};
 use crate::limits::{SQL_COLUMNS_MAX, SQL_PARAMS_MAX, SQL_QUERY_BYTES_MAX, SQL_ROWS_MAX};
 use crate::wire::call_error::CallError;
 use serde_json::{Map, Value};
@@ -80,8 +80,9 @@ fn raw(kwargs: &Map<String, Value>) -> Result<SqlCall, CallError> {
     })
 }
 
-struct Arguments<'a> {
-    kwargs: &'a Map<String, Value>,
+/// The arguments of one call on a user's table.
+pub(super) struct Arguments<'a> {
+    pub(super) kwargs: &'a Map<String, Value>,
     reading: Reading,
     table: Identifier,
 }
@@ -96,7 +97,7 @@ impl Arguments<'_> {
         let mut columns = Vec::new();
         if let Some(Value::Array(entries)) = self.kwargs.get("columns") {
             for entry in entries.iter().filter_map(Value::as_str) {
-                columns.extend(expr::parse_columns(entry, scope)?);
+                columns.extend(grammar::parse_columns(entry, scope)?);
                 check_columns(columns.len())?;
             }
             if columns.is_empty() && !entries.is_empty() {
@@ -180,44 +181,7 @@ impl Arguments<'_> {
         self.kwargs.get(name).is_some_and(|value| !value.is_null())
     }
 
-    /// None where upstream would not filter: no column, or a null value without IS.
-    fn filter(&self) -> Result<Option<Filter>, CallError> {
-        let column = match self.kwargs.get("filter_column") {
-            None => return Ok(None),
-            Some(value) if !is_truthy(value) => return Ok(None),
-            Some(Value::String(text)) => text,
-            Some(_) => return Err(value_error("filter_column is not a text")),
-        };
-        let comparison = match self.kwargs.get("filter_op") {
-            None | Some(Value::Null) => Comparison::Equal,
-            Some(Value::String(word)) => comparison(word)?,
-            Some(_) => return Err(value_error("filter_op is not a text")),
-        };
-        let value = self.kwargs.get("filter_value").unwrap_or(&Value::Null);
-        let asks_for_null = match value {
-            Value::Null => true,
-            Value::String(text) => text.trim().eq_ignore_ascii_case("NULL"),
-            _ => false,
-        };
-        let test = match comparison {
-            Comparison::Is if asks_for_null => Test::IsNull,
-            Comparison::IsNot if asks_for_null => Test::IsNotNull,
-            _ if value.is_null() => return Ok(None),
-            _ => Test::Compare(comparison, self.filter_value(value)?),
-        };
-        let column = expr::parse(column, self.scope())?;
-        Ok(Some(Filter { column, test }))
-    }
-
-    /// Upstream quotes the value of a filter, so a text is a text in both readings.
-    fn filter_value(&self, value: &Value) -> Result<Expr, CallError> {
-        match value {
-            Value::Object(_) => self.expression(value, self.scope(), "filter_value"),
-            _ => Ok(Expr::Literal(scalar(value, "filter_value")?)),
-        }
-    }
-
-    fn scope(&self) -> Scope<'_> {
+    pub(super) fn scope(&self) -> Scope<'_> {
         Scope {
             table: &self.table,
             proposed: false,
@@ -316,11 +280,16 @@ impl Arguments<'_> {
         Identifier::new(column)
     }
 
-    fn expression(&self, value: &Value, scope: Scope<'_>, name: &str) -> Result<Expr, CallError> {
+    pub(super) fn expression(
+        &self,
+        value: &Value,
+        scope: Scope<'_>,
+        name: &str,
+    ) -> Result<Expr, CallError> {
         match (value, self.reading) {
-            (Value::String(text), Reading::Legacy) => expr::parse(text, scope),
+            (Value::String(text), Reading::Legacy) => grammar::parse(text, scope),
             (Value::Object(object), Reading::Signed) => match object.get("expr") {
-                Some(Value::String(text)) if object.len() == 1 => expr::parse(text, scope),
+                Some(Value::String(text)) if object.len() == 1 => grammar::parse(text, scope),
                 _ => Err(value_error(format!(
                     "{name} holds a table that is not {{\"expr\": text}}"
                 ))),
@@ -334,31 +303,7 @@ fn same_column(a: &Identifier, b: &Identifier) -> bool {
     a.as_str().eq_ignore_ascii_case(b.as_str())
 }
 
-fn comparison(word: &str) -> Result<Comparison, CallError> {
-    let words: Vec<String> = word
-        .split_ascii_whitespace()
-        .map(str::to_ascii_uppercase)
-        .collect();
-    Ok(match words.join(" ").as_str() {
-        "=" | "==" => Comparison::Equal,
-        "!=" | "<>" => Comparison::NotEqual,
-        "<" => Comparison::Less,
-        "<=" => Comparison::LessOrEqual,
-        ">" => Comparison::Greater,
-        ">=" => Comparison::GreaterOrEqual,
-        "LIKE" => Comparison::Like,
-        "NOT LIKE" => Comparison::NotLike,
-        "IS" => Comparison::Is,
-        "IS NOT" => Comparison::IsNot,
-        _ => {
-            return Err(value_error(format!(
-                "filter_op {word:?} is not a comparison"
-            )));
-        }
-    })
-}
-
-fn scalar(value: &Value, name: &str) -> Result<Param, CallError> {
+pub(super) fn scalar(value: &Value, name: &str) -> Result<Param, CallError> {
     Ok(match value {
         Value::Null => Param::Null,
         Value::Bool(value) => Param::Int(i64::from(*value)),
@@ -392,7 +337,7 @@ fn check_columns(count: usize) -> Result<(), CallError> {
 }
 
 /// What Python takes for true: upstream reads `wipe` and `filter_column` that way.
-fn is_truthy(value: &Value) -> bool {
+pub(super) fn is_truthy(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::Bool(value) => *value,
@@ -403,6 +348,6 @@ fn is_truthy(value: &Value) -> bool {
     }
 }
 
-fn value_error(detail: impl Into<String>) -> CallError {
+pub(super) fn value_error(detail: impl Into<String>) -> CallError {
     CallError::new("ValueError", detail)
 }

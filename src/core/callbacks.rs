@@ -1,0 +1,408 @@
+//! A model of the table in which a stock client keeps its callbacks, to know which answers it
+//! forgets.
+//!
+//! The client runs through the table and deletes from it as it goes. When three quarters of the
+//! places have become empty the interpreter packs the table into half its size, and the run goes
+//! on at the old position, behind most of what is left. So a read that answers everything halves
+//! what waits, no more; 40 callbacks take five reads, and a caller gives up after four. Answering
+//! some and withholding others lets a run get further, and which ones follows from where each
+//! stands. The model does what Squirrel's own table does, step by step.
+//!
+//! Where the model is wrong (the game made calls that it has not written yet), the answers that
+//! were withheld come with the next read, and all is as if there were no model.
+
+use std::collections::HashMap;
+
+use crate::limits;
+
+/// A callback, by its place in [`Callbacks::slots`].
+type Slot = u32;
+
+#[derive(Clone, Copy)]
+struct Node {
+    slot: Option<Slot>,
+    /// The next node whose key has the same main position.
+    next: Option<usize>,
+}
+
+const EMPTY: Node = Node {
+    slot: None,
+    next: None,
+};
+const SMALLEST: usize = 4;
+
+/// Squirrel's hash table: chained, with collisions put into free places from the end.
+#[derive(Clone)]
+struct Table {
+    nodes: Vec<Node>,
+    first_free: usize,
+    used: usize,
+}
+
+impl Table {
+    fn of_size(size: usize) -> Self {
+        Self {
+            nodes: vec![EMPTY; size],
+            first_free: size - 1,
+            used: 0,
+        }
+    }
+
+    fn main_position(&self, slot: Slot, hashes: &[u64]) -> usize {
+        hashes[slot as usize] as usize & (self.nodes.len() - 1)
+    }
+
+    fn insert(&mut self, slot: Slot, hashes: &[u64]) {
+        let mut place = self.main_position(slot, hashes);
+        if let Some(standing) = self.nodes[place].slot {
+            let free = self.first_free;
+            let home = self.main_position(standing, hashes);
+            if place > free && home != place {
+                // Who stands here is not at home: it moves to the free place.
+                let mut before = home;
+                while let Some(next) = self.nodes[before].next.filter(|next| *next != place) {
+                    before = next;
+                }
+                self.nodes[before].next = Some(free);
+                self.nodes[free] = self.nodes[place];
+                self.nodes[place] = EMPTY;
+            } else {
+                self.nodes[free].next = self.nodes[place].next;
+                self.nodes[place].next = Some(free);
+                place = free;
+            }
+        }
+        self.nodes[place].slot = Some(slot);
+        loop {
+            let free = self.nodes[self.first_free];
+            if free.slot.is_none() && free.next.is_none() {
+                self.used += 1;
+                return;
+            }
+            if self.first_free == 0 {
+                break;
+            }
+            self.first_free -= 1;
+        }
+        // Full. The new key is among those that are put into the new table.
+        self.repack(true, hashes);
+    }
+
+    fn repack(&mut self, must: bool, hashes: &[u64]) {
+        let size = self.nodes.len();
+        let new_size = if self.used >= size - size / 4 {
+            size * 2
+        } else if self.used <= size / 4 && size > SMALLEST {
+            size / 2
+        } else if must {
+            size
+        } else {
+            return;
+        };
+        let old = std::mem::replace(self, Table::of_size(new_size));
+        for slot in old.nodes.iter().filter_map(|node| node.slot) {
+            self.insert(slot, hashes);
+        }
+    }
+
+    fn remove_at(&mut self, place: usize, hashes: &[u64]) {
+        self.nodes[place].slot = None;
+        self.used -= 1;
+        self.repack(false, hashes);
+    }
+
+    /// One run of the client over its table, deleting what is answered; gives what was reached.
+    fn read(&mut self, answered: &[bool], hashes: &[u64]) -> Vec<Slot> {
+        let mut reached = Vec::new();
+        let mut place = 0;
+        while place < self.nodes.len() {
+            if let Some(slot) = self.nodes[place].slot
+                && answered[slot as usize]
+            {
+                self.remove_at(place, hashes);
+                reached.push(slot);
+            }
+            place += 1;
+        }
+        reached
+    }
+
+    /// How many reads empty the table when each answers everything.
+    fn reads_to_empty(&self, hashes: &[u64]) -> usize {
+        let mut table = self.clone();
+        let all = vec![true; hashes.len()];
+        let mut reads = 0;
+        while table.used > 0 && reads < limits::PLAN_READS_MAX {
+            table.read(&all, hashes);
+            reads += 1;
+        }
+        reads
+    }
+}
+
+struct Waiter {
+    token: String,
+    gives_up_ms: u64,
+}
+
+/// The callbacks of a host, as far as its call files told of them.
+pub struct Callbacks {
+    table: Table,
+    slots: Vec<Option<Waiter>>,
+    hashes: Vec<u64>,
+    by_token: HashMap<String, Slot>,
+    /// More at once than the model is kept for.
+    too_many: bool,
+}
+
+impl Default for Callbacks {
+    fn default() -> Self {
+        Self {
+            table: Table::of_size(SMALLEST),
+            slots: Vec::new(),
+            hashes: Vec::new(),
+            by_token: HashMap::new(),
+            too_many: false,
+        }
+    }
+}
+
+impl Callbacks {
+    /// A caller waits for an answer, until the client must have given it up.
+    pub fn expect(&mut self, token: &str, gives_up_ms: u64) {
+        if self.by_token.len() >= limits::PLAN_CALLBACKS_MAX {
+            self.too_many = true;
+        }
+        if self.too_many || self.by_token.contains_key(token) {
+            return;
+        }
+        let waiter = Waiter {
+            token: token.to_string(),
+            gives_up_ms,
+        };
+        let slot = match self.slots.iter().position(Option::is_none) {
+            Some(free) => free,
+            None => {
+                self.slots.push(None);
+                self.hashes.push(0);
+                self.slots.len() - 1
+            }
+        };
+        self.slots[slot] = Some(waiter);
+        self.hashes[slot] = squirrel_hash(token.as_bytes());
+        self.by_token.insert(token.to_string(), slot as Slot);
+        self.table.insert(slot as Slot, &self.hashes);
+    }
+
+    /// Forgets those that the client has given up.
+    pub fn forget_late(&mut self, now_ms: u64) {
+        let is_late =
+            |waiter: &Option<Waiter>| waiter.as_ref().is_some_and(|w| w.gives_up_ms <= now_ms);
+        let late: Vec<bool> = self.slots.iter().map(is_late).collect();
+        while late.contains(&true) {
+            let reached = self.table.read(&late, &self.hashes);
+            self.forget(&reached);
+            if reached.is_empty() {
+                break;
+            }
+        }
+        if self.by_token.is_empty() {
+            *self = Self::default();
+        }
+    }
+
+    /// The client read a file with these tokens.
+    pub fn were_read<'a>(&mut self, tokens: impl Iterator<Item = &'a str>) {
+        let mut answered = vec![false; self.slots.len()];
+        for token in tokens {
+            if let Some(slot) = self.by_token.get(token) {
+                answered[*slot as usize] = true;
+            }
+        }
+        let reached = self.table.read(&answered, &self.hashes);
+        self.forget(&reached);
+    }
+
+    fn forget(&mut self, slots: &[Slot]) {
+        for slot in slots {
+            if let Some(waiter) = self.slots[*slot as usize].take() {
+                self.by_token.remove(&waiter.token);
+            }
+        }
+    }
+
+    /// Which of the answers that are ready to withhold from the next read, so that all have been
+    /// reached after so many reads. Mostly none.
+    pub fn withhold<'a>(&self, ready: impl Iterator<Item = &'a str>, reads: usize) -> Vec<String> {
+        if self.too_many || self.table.reads_to_empty(&self.hashes) <= reads {
+            return Vec::new();
+        }
+        let ready: Vec<Slot> = ready
+            .filter_map(|token| self.by_token.get(token))
+            .copied()
+            .collect();
+        if ready.len() < 2 {
+            return Vec::new();
+        }
+        let mut all = vec![false; self.slots.len()];
+        for slot in &ready {
+            all[*slot as usize] = true;
+        }
+        let best = self.search(&ready, all, reads.saturating_sub(1));
+        if !ready.iter().any(|slot| best[*slot as usize]) {
+            return Vec::new();
+        }
+        let withheld = ready.iter().filter(|slot| !best[**slot as usize]);
+        withheld
+            .filter_map(|slot| Some(self.slots[*slot as usize].as_ref()?.token.clone()))
+            .collect()
+    }
+
+    /// Tries changes at random (from a fixed seed), keeps those that are no worse, and stops when
+    /// it is good enough.
+    fn search(&self, ready: &[Slot], all: Vec<bool>, goal: usize) -> Vec<bool> {
+        let mut random = Random(self.hashes.iter().fold(1, |sum, hash| sum ^ hash) | 1);
+        let mut present = (self.cost(&all), all);
+        let mut best = present.clone();
+        for round in 0..limits::PLAN_ROUNDS_MAX {
+            if best.0.0 <= goal {
+                break;
+            }
+            let mut next = present.1.clone();
+            for _ in 0..1 + random.below(3) {
+                let slot = ready[random.below(ready.len())] as usize;
+                next[slot] = !next[slot];
+            }
+            let cost = self.cost(&next);
+            let sideways = round % 7 == 0 && cost.0 <= present.0.0;
+            if cost <= present.0 || sideways {
+                present = (cost, next);
+                if present.0 < best.0 {
+                    best = present.clone();
+                }
+            }
+        }
+        best.1
+    }
+
+    /// The reads that would still be needed after this one, and what would still wait.
+    fn cost(&self, answered: &[bool]) -> (usize, usize) {
+        let mut table = self.table.clone();
+        table.read(answered, &self.hashes);
+        (table.reads_to_empty(&self.hashes), table.used)
+    }
+}
+
+/// How Squirrel hashes a text.
+fn squirrel_hash(text: &[u8]) -> u64 {
+    let step = (text.len() >> 5) | 1;
+    let count = if text.len() < step {
+        0
+    } else {
+        text.len() / step
+    };
+    text[..count].iter().fold(text.len() as u64, |hash, byte| {
+        hash ^ (hash << 5)
+            .wrapping_add(hash >> 2)
+            .wrapping_add(u64::from(*byte))
+    })
+}
+
+/// Xorshift: the search must come out the same each time.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % bound as u64) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn burst(count: usize, seed: u64) -> Callbacks {
+        let mut random = Random(seed | 1);
+        let mut callbacks = Callbacks::default();
+        while callbacks.by_token.len() < count && !callbacks.too_many {
+            callbacks.expect(&format!("_{:x}_", random.below(65_536)), 3_000);
+        }
+        callbacks
+    }
+
+    fn tokens(callbacks: &Callbacks) -> Vec<String> {
+        callbacks.by_token.keys().cloned().collect()
+    }
+
+    #[test]
+    fn a_client_that_is_answered_everything_forgets_half_at_each_read() {
+        let mut callbacks = burst(40, 5);
+        for left in [16, 8, 4] {
+            let all = tokens(&callbacks);
+            callbacks.were_read(all.iter().map(String::as_str));
+            assert_eq!(callbacks.by_token.len(), left);
+        }
+    }
+
+    #[test]
+    fn bursts_of_forty_are_answered_within_the_four_reads_that_there_are() {
+        for seed in 1..40 {
+            let mut callbacks = burst(40, seed * 7919);
+            for reads in (1..=4).rev() {
+                let mut ready = tokens(&callbacks);
+                ready.sort();
+                let withheld = callbacks.withhold(ready.iter().map(String::as_str), reads);
+                let given = ready.iter().filter(|token| !withheld.contains(token));
+                callbacks.were_read(given.map(String::as_str));
+            }
+            assert_eq!(callbacks.by_token.len(), 0, "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn few_callbacks_are_answered_at_once_and_in_full() {
+        let callbacks = burst(12, 9);
+        let ready = tokens(&callbacks);
+        assert!(
+            callbacks
+                .withhold(ready.iter().map(String::as_str), 4)
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn callers_that_gave_up_are_forgotten_and_the_model_starts_anew() {
+        let mut callbacks = burst(300, 3);
+        assert!(callbacks.too_many);
+        callbacks.forget_late(2_999);
+        assert_eq!(callbacks.by_token.len(), limits::PLAN_CALLBACKS_MAX);
+        callbacks.forget_late(3_000);
+        assert!(callbacks.by_token.is_empty() && !callbacks.too_many);
+        assert_eq!(callbacks.table.nodes.len(), SMALLEST);
+    }
+
+    /// Long texts are hashed in steps, of which the first few bytes count.
+    #[test]
+    fn texts_are_hashed_as_squirrel_hashes_them() {
+        assert_eq!(squirrel_hash(b""), 0);
+        assert_eq!(squirrel_hash(b"a"), 1 ^ (32 + 97));
+        let long = [b'x'; 64];
+        assert_eq!(squirrel_hash(&long), squirrel_hash_by_the_book(&long));
+    }
+
+    fn squirrel_hash_by_the_book(text: &[u8]) -> u64 {
+        let (mut hash, mut left, step) = (text.len() as u64, text.len(), (text.len() >> 5) | 1);
+        let mut at = 0;
+        while left >= step {
+            hash ^= (hash << 5)
+                .wrapping_add(hash >> 2)
+                .wrapping_add(u64::from(text[at]));
+            at += 1;
+            left -= step;
+        }
+        hash
+    }
+}

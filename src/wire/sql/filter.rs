@@ -1,0 +1,70 @@
+//! Filters: `filter_column`, `filter_op` and `filter_value`, which four functions share.
+
+use super::grammar;
+use super::parse::{Arguments, is_truthy, scalar, value_error};
+use super::{Comparison, Expr, Filter, Test};
+use crate::wire::call_error::CallError;
+use serde_json::Value;
+
+impl Arguments<'_> {
+    /// None where upstream would not filter: no column, or a null value without IS.
+    pub(super) fn filter(&self) -> Result<Option<Filter>, CallError> {
+        let column = match self.kwargs.get("filter_column") {
+            None => return Ok(None),
+            Some(value) if !is_truthy(value) => return Ok(None),
+            Some(Value::String(text)) => text,
+            Some(_) => return Err(value_error("filter_column is not a text")),
+        };
+        let comparison = match self.kwargs.get("filter_op") {
+            None | Some(Value::Null) => Comparison::Equal,
+            Some(Value::String(word)) => comparison(word)?,
+            Some(_) => return Err(value_error("filter_op is not a text")),
+        };
+        let value = self.kwargs.get("filter_value").unwrap_or(&Value::Null);
+        let asks_for_null = match value {
+            Value::Null => true,
+            Value::String(text) => text.trim().eq_ignore_ascii_case("NULL"),
+            _ => false,
+        };
+        let test = match comparison {
+            Comparison::Is if asks_for_null => Test::IsNull,
+            Comparison::IsNot if asks_for_null => Test::IsNotNull,
+            _ if value.is_null() => return Ok(None),
+            _ => Test::Compare(comparison, self.filter_value(value)?),
+        };
+        let column = grammar::parse(column, self.scope())?;
+        Ok(Some(Filter { column, test }))
+    }
+
+    /// Upstream quotes the value of a filter, so a text is a text in both readings.
+    fn filter_value(&self, value: &Value) -> Result<Expr, CallError> {
+        match value {
+            Value::Object(_) => self.expression(value, self.scope(), "filter_value"),
+            _ => Ok(Expr::Literal(scalar(value, "filter_value")?)),
+        }
+    }
+}
+
+fn comparison(word: &str) -> Result<Comparison, CallError> {
+    let words: Vec<String> = word
+        .split_ascii_whitespace()
+        .map(str::to_ascii_uppercase)
+        .collect();
+    Ok(match words.join(" ").as_str() {
+        "=" | "==" => Comparison::Equal,
+        "!=" | "<>" => Comparison::NotEqual,
+        "<" => Comparison::Less,
+        "<=" => Comparison::LessOrEqual,
+        ">" => Comparison::Greater,
+        ">=" => Comparison::GreaterOrEqual,
+        "LIKE" => Comparison::Like,
+        "NOT LIKE" => Comparison::NotLike,
+        "IS" => Comparison::Is,
+        "IS NOT" => Comparison::IsNot,
+        _ => {
+            return Err(value_error(format!(
+                "filter_op {word:?} is not a comparison"
+            )));
+        }
+    })
+}

@@ -1,0 +1,333 @@
+//! The grammar of expressions: the small part of SQL that scripts may write among their values.
+//!
+//! It knows literals, columns, arithmetic, `||`, parentheses and the functions listed here; no
+//! comparisons, no subselects. What cannot be read is refused, never passed on.
+
+use super::expr::{Expr, Function, Operator, Row};
+use super::names::Identifier;
+use super::token::{Lexer, Token, unexpected};
+use super::{Column, Param};
+use crate::limits::{SQL_EXPRESSION_BYTES_MAX, SQL_EXPRESSION_DEPTH_MAX, SQL_EXPRESSION_NODES_MAX};
+use crate::wire::call_error::CallError;
+
+/// Where an expression stands, which decides what it may name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scope<'a> {
+    pub table: &'a Identifier,
+    /// `n.col` is understood.
+    pub proposed: bool,
+    /// `COUNT(*)` and its like are understood.
+    pub aggregates: bool,
+}
+
+/// Name, fewest and most arguments. One argument makes MIN and MAX aggregates, so those two
+/// are decided when the arguments are known.
+const FUNCTIONS: [(&str, usize, usize, Function); 25] = [
+    ("COALESCE", 2, 16, Function::Coalesce),
+    ("IFNULL", 2, 2, Function::IfNull),
+    ("NULLIF", 2, 2, Function::NullIf),
+    ("MIN", 1, 16, Function::Minimum),
+    ("MAX", 1, 16, Function::Maximum),
+    ("LEAST", 2, 16, Function::Least),
+    ("GREATEST", 2, 16, Function::Greatest),
+    ("ABS", 1, 1, Function::Abs),
+    ("ROUND", 1, 2, Function::Round),
+    ("UPPER", 1, 1, Function::Upper),
+    ("LOWER", 1, 1, Function::Lower),
+    ("LENGTH", 1, 1, Function::Length),
+    ("TRIM", 1, 1, Function::Trim),
+    ("SUBSTR", 2, 3, Function::Substr),
+    ("REPLACE", 3, 3, Function::Replace),
+    ("CONCAT", 2, 16, Function::Concat),
+    ("NOW", 0, 0, Function::CurrentTimestamp),
+    ("CURRENT_TIMESTAMP", 0, 0, Function::CurrentTimestamp),
+    ("CURRENT_DATE", 0, 0, Function::CurrentDate),
+    ("CURRENT_TIME", 0, 0, Function::CurrentTime),
+    ("UNIX_TIMESTAMP", 0, 0, Function::UnixTimestamp),
+    ("COUNT", 1, 1, Function::Count),
+    ("SUM", 1, 1, Function::Sum),
+    ("AVG", 1, 1, Function::Average),
+    ("TOTAL", 1, 1, Function::Total),
+];
+
+/// Reads one whole text as one expression.
+pub(super) fn parse(text: &str, scope: Scope<'_>) -> Result<Expr, CallError> {
+    let mut parser = Parser::new(text, scope)?;
+    let expr = parser.sum()?;
+    parser.expect_end()?;
+    Ok(expr)
+}
+
+/// Reads an entry of a select's `columns`: `*` or expressions, each with an optional name,
+/// parted by commas, since upstream pasted the entry and so accepted several in one.
+pub(super) fn parse_columns(text: &str, scope: Scope<'_>) -> Result<Vec<Column>, CallError> {
+    let mut parser = Parser::new(text, scope)?;
+    let mut columns = Vec::new();
+    loop {
+        columns.push(parser.column()?);
+        if !parser.take_symbol(",")? {
+            break;
+        }
+    }
+    parser.expect_end()?;
+    Ok(columns)
+}
+
+struct Parser<'a> {
+    lexer: Lexer<'a>,
+    scope: Scope<'a>,
+    at: usize,
+    token: Token<'a>,
+    depth: usize,
+    nodes: usize,
+}
+
+impl<'a> Parser<'a> {
+    fn new(text: &'a str, scope: Scope<'a>) -> Result<Self, CallError> {
+        if text.len() > SQL_EXPRESSION_BYTES_MAX {
+            return Err(unexpected("an expression that is too long", 0));
+        }
+        let mut lexer = Lexer::new(text);
+        let (at, token) = lexer.next()?;
+        Ok(Self {
+            lexer,
+            scope,
+            at,
+            token,
+            depth: 0,
+            nodes: 0,
+        })
+    }
+
+    fn advance(&mut self) -> Result<Token<'a>, CallError> {
+        let (at, token) = self.lexer.next()?;
+        self.at = at;
+        Ok(std::mem::replace(&mut self.token, token))
+    }
+
+    fn refuse<T>(&self) -> Result<T, CallError> {
+        Err(unexpected(&self.token.shown(), self.at))
+    }
+
+    fn take_symbol(&mut self, symbol: &str) -> Result<bool, CallError> {
+        let found = matches!(self.token, Token::Symbol(here) if here == symbol);
+        if found {
+            self.advance()?;
+        }
+        Ok(found)
+    }
+
+    fn expect_symbol(&mut self, symbol: &str) -> Result<(), CallError> {
+        if self.take_symbol(symbol)? {
+            Ok(())
+        } else {
+            self.refuse()
+        }
+    }
+
+    fn expect_end(&self) -> Result<(), CallError> {
+        if self.token == Token::End {
+            Ok(())
+        } else {
+            self.refuse()
+        }
+    }
+
+    /// Every part is counted, since a chain of operators makes a tree as deep as it is long.
+    fn count(&mut self) -> Result<(), CallError> {
+        self.nodes += 1;
+        if self.nodes > SQL_EXPRESSION_NODES_MAX {
+            return Err(unexpected("an expression of too many parts", self.at));
+        }
+        Ok(())
+    }
+
+    fn column(&mut self) -> Result<Column, CallError> {
+        if self.take_symbol("*")? {
+            return Ok(Column::All);
+        }
+        let expr = self.sum()?;
+        let mut alias = None;
+        if matches!(self.token, Token::Name(word) if word.eq_ignore_ascii_case("AS")) {
+            self.advance()?;
+            let Token::Name(name) = self.token else {
+                return self.refuse();
+            };
+            alias = Some(Identifier::new(name)?);
+            self.advance()?;
+        }
+        Ok(Column::Value { expr, alias })
+    }
+
+    fn sum(&mut self) -> Result<Expr, CallError> {
+        self.chain(
+            &[("+", Operator::Add), ("-", Operator::Subtract)],
+            Self::product,
+        )
+    }
+
+    fn product(&mut self) -> Result<Expr, CallError> {
+        const OPERATORS: [(&str, Operator); 3] = [
+            ("*", Operator::Multiply),
+            ("/", Operator::Divide),
+            ("%", Operator::Remainder),
+        ];
+        self.chain(&OPERATORS, Self::concatenation)
+    }
+
+    fn concatenation(&mut self) -> Result<Expr, CallError> {
+        self.chain(&[("||", Operator::Concatenate)], Self::signed)
+    }
+
+    /// `operand (operator operand)*`, grouped from the left.
+    fn chain(
+        &mut self,
+        operators: &[(&str, Operator)],
+        operand: fn(&mut Self) -> Result<Expr, CallError>,
+    ) -> Result<Expr, CallError> {
+        let mut left = operand(self)?;
+        loop {
+            let Token::Symbol(symbol) = self.token else {
+                return Ok(left);
+            };
+            let Some((_, operator)) = operators.iter().find(|(name, _)| *name == symbol) else {
+                return Ok(left);
+            };
+            self.count()?;
+            self.advance()?;
+            let right = operand(self)?;
+            left = Expr::Binary(Box::new(left), *operator, Box::new(right));
+        }
+    }
+
+    /// Every way down the grammar comes through here, so depth is bounded here alone.
+    fn signed(&mut self) -> Result<Expr, CallError> {
+        self.depth += 1;
+        if self.depth > SQL_EXPRESSION_DEPTH_MAX {
+            return Err(unexpected("an expression of too many levels", self.at));
+        }
+        self.count()?;
+        let expr = if self.take_symbol("-")? {
+            match self.token {
+                Token::Number(digits) => {
+                    let literal = self.number(digits, true)?;
+                    self.advance()?;
+                    Expr::Literal(literal)
+                }
+                _ => Expr::Negative(Box::new(self.signed()?)),
+            }
+        } else if self.take_symbol("+")? {
+            self.signed()?
+        } else {
+            self.primary()?
+        };
+        self.depth -= 1;
+        Ok(expr)
+    }
+
+    fn primary(&mut self) -> Result<Expr, CallError> {
+        match self.token {
+            Token::Number(digits) => {
+                let literal = self.number(digits, false)?;
+                self.advance()?;
+                Ok(Expr::Literal(literal))
+            }
+            Token::Text(_) => match self.advance()? {
+                Token::Text(content) => Ok(Expr::Literal(Param::Text(content))),
+                _ => self.refuse(),
+            },
+            Token::Symbol("(") => {
+                self.advance()?;
+                let expr = self.sum()?;
+                self.expect_symbol(")")?;
+                Ok(expr)
+            }
+            Token::Name(name) => self.named(name),
+            _ => self.refuse(),
+        }
+    }
+
+    /// Whole numbers beyond 64 bits become floats, as SQLite reads them.
+    fn number(&self, digits: &str, negative: bool) -> Result<Param, CallError> {
+        let sign = if negative { "-" } else { "" };
+        let signed = format!("{sign}{digits}");
+        if let Ok(whole) = signed.parse::<i64>() {
+            return Ok(Param::Int(whole));
+        }
+        match signed.parse::<f64>() {
+            Ok(value) if value.is_finite() => Ok(Param::Float(value)),
+            _ => self.refuse(),
+        }
+    }
+
+    fn named(&mut self, name: &'a str) -> Result<Expr, CallError> {
+        let named_at = self.at;
+        self.advance()?;
+        match self.token {
+            Token::Symbol("(") => return self.function(name, named_at),
+            Token::Symbol(".") => return self.qualified(name, named_at),
+            _ => {}
+        }
+        let upper = name.to_ascii_uppercase();
+        Ok(match upper.as_str() {
+            "NULL" => Expr::Literal(Param::Null),
+            "TRUE" => Expr::Literal(Param::Int(1)),
+            "FALSE" => Expr::Literal(Param::Int(0)),
+            "CURRENT_TIMESTAMP" => Expr::Call(Function::CurrentTimestamp, Vec::new()),
+            "CURRENT_DATE" => Expr::Call(Function::CurrentDate, Vec::new()),
+            "CURRENT_TIME" => Expr::Call(Function::CurrentTime, Vec::new()),
+            _ => Expr::Column(Row::Unqualified, Identifier::new(name)?),
+        })
+    }
+
+    fn qualified(&mut self, qualifier: &str, named_at: usize) -> Result<Expr, CallError> {
+        let row = match qualifier {
+            "t" => Row::Standing,
+            "n" if self.scope.proposed => Row::Proposed,
+            table if table == self.scope.table.as_str() => Row::Standing,
+            _ => return Err(unexpected(&format!("`{qualifier}.`"), named_at)),
+        };
+        self.advance()?;
+        let Token::Name(column) = self.token else {
+            return self.refuse();
+        };
+        let column = Identifier::new(column)?;
+        self.advance()?;
+        Ok(Expr::Column(row, column))
+    }
+
+    fn function(&mut self, name: &str, named_at: usize) -> Result<Expr, CallError> {
+        let known = FUNCTIONS
+            .iter()
+            .find(|entry| name.eq_ignore_ascii_case(entry.0));
+        let Some(&(_, fewest, most, function)) = known else {
+            return Err(unexpected(&format!("function `{name}`"), named_at));
+        };
+        self.expect_symbol("(")?;
+        if function == Function::Count && self.scope.aggregates && self.take_symbol("*")? {
+            self.expect_symbol(")")?;
+            return Ok(Expr::CountAll);
+        }
+        let mut arguments = Vec::new();
+        if !self.take_symbol(")")? {
+            loop {
+                arguments.push(self.sum()?);
+                if !self.take_symbol(",")? {
+                    break;
+                }
+            }
+            self.expect_symbol(")")?;
+        }
+        let function = match (function, arguments.len()) {
+            (Function::Minimum, 2..) => Function::Least,
+            (Function::Maximum, 2..) => Function::Greatest,
+            _ => function,
+        };
+        let fits = (fewest..=most).contains(&arguments.len());
+        if !fits || (function.is_aggregate() && !self.scope.aggregates) {
+            let found = format!("function `{name}` with {} arguments here", arguments.len());
+            return Err(unexpected(&found, named_at));
+        }
+        Ok(Expr::Call(function, arguments))
+    }
+}
