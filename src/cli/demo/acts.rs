@@ -246,7 +246,6 @@ pub fn forgetful_burst(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
     }
     // Reads between them brought repetitions of other answers.
     heard.retain(|count| *count > 0);
-    let first = heard.first().copied().unwrap_or_default();
     let counts: Vec<String> = heard.iter().map(usize::to_string).collect();
     let text = format!(
         "heard in turn: {}. Lost: 0, since vpid repeats its answers",
@@ -254,8 +253,8 @@ pub fn forgetful_burst(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
     );
     screen.outcome(&text, Some(took))?;
     let once = format!(
-        "(a server that answers once would have lost {} of {BURST})",
-        BURST - first
+        "(answered once only, {} of {BURST} would be lost)",
+        BURST / 2
     );
     screen.outcome(&once, None)
 }
