@@ -48,9 +48,14 @@ pub fn run(config: &Config, options: &Options, out: &mut dyn Write) -> Result<bo
     }
     let Some(answer) = answer else {
         let seconds = options.timeout.as_secs_f64();
-        return Err(format!(
-            "no answer within {seconds} s: is `vpid run` running with this configuration?"
-        ));
+        return Err(if game.withdraw() {
+            format!(
+                "nobody took the call within {seconds} s, and it was withdrawn: is `vpid run` \
+                 running with this configuration?"
+            )
+        } else {
+            format!("the call was taken, but no answer came within {seconds} s; see vpid's log")
+        });
     };
     writeln!(out, "{answer:#}").map_err(|error| error.to_string())?;
     Ok(!answer

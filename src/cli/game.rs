@@ -23,6 +23,7 @@ pub struct Game {
     secret: Vec<u8>,
     tick: i64,
     tokens: u64,
+    last_file: Option<String>,
 }
 
 /// A call as a script would make it.
@@ -58,6 +59,7 @@ impl Game {
             secret,
             tick,
             tokens: 0,
+            last_file: None,
         }
     }
 
@@ -102,7 +104,16 @@ impl Game {
     fn send_list(&mut self, calls: Value) -> io::Result<()> {
         let text = self.file_text(&calls);
         let name = self.next_name();
-        self.write(&name, &text)
+        self.write(&name, &text)?;
+        self.last_file = Some(name);
+        Ok(())
+    }
+
+    /// Takes the last call file back, if nobody has taken it: it must not run some day when
+    /// nobody expects it. True if it was still there.
+    pub fn withdraw(&mut self) -> bool {
+        let name = self.last_file.take();
+        name.is_some_and(|name| fs::remove_file(self.dir.join(name)).is_ok())
     }
 
     /// The text of a call file with a fresh identity.

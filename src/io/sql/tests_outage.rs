@@ -29,11 +29,7 @@ fn a_locked_database_is_waited_for() {
     impatient.deadline_ms = desk.in_ms(300);
     desk.submit(vec![impatient]);
     let error = desk.answer(2).unwrap_err();
-    assert_eq!(error.reason, "DatabaseUnavailable");
-    assert!(
-        error.detail.contains("another program holds its lock"),
-        "{error}"
-    );
+    assert_eq!(error.to_string(), "DatabaseUnavailable");
     assert!(desk.seen.len() > 1 && !desk.seen.keys().any(|id| id.index < 2));
 
     other.execute_batch("COMMIT").unwrap();

@@ -294,7 +294,6 @@ impl<F: Fn(Vec<Done>)> Worker<F> {
     }
 
     fn answer_expired(&mut self) {
-        let Some(outage) = &self.outage else { return };
         let now_ms = self.guard.now_ms();
         let mut expired = Vec::new();
         self.waiting.retain(|job| {
@@ -302,7 +301,8 @@ impl<F: Fn(Vec<Done>)> Worker<F> {
                 .deadline_ms
                 .is_some_and(|deadline_ms| deadline_ms <= now_ms);
             if over {
-                let error = CallError::new("DatabaseUnavailable", outage.sentence.as_str());
+                // The sentence names files of the owner: it is for the log, not for scripts.
+                let error = CallError::word("DatabaseUnavailable");
                 expired.push(Done {
                     id: job.id,
                     outcome: Err(error),
