@@ -232,8 +232,6 @@ fn committed(stage: &Stage) -> Result<i64, String> {
 }
 
 pub fn map_change(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
-    // What was repeated for the calls before is out of the way at the end of their map.
-    stage.game.restart().map_err(text)?;
     let calls: Vec<GameCall> = (0..LATE_CALLS)
         .map(|n| {
             let kwargs = json!({"table": KILLS_TABLE, "values": [10_000 + n]});
