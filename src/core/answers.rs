@@ -130,6 +130,8 @@ impl Answers {
             (InputState::Empty, Input::Writing { .. }) => Input::Writing { sure: false },
             (InputState::Empty, _) => Input::Empty,
             (InputState::Foreign, _) => Input::Foreign,
+            // Of an earlier map: nothing of it is shown any more, so the file is emptied next.
+            (InputState::Ours, Input::Unknown) => Input::Ours { sure: false },
             (InputState::Ours, input) => input,
         }
     }

@@ -15,7 +15,11 @@ impl Daemon {
                 let ok = self.write_answers(host, &answers);
                 self.events.push_back(Event::AnswersWritten { host, ok });
             }
-            Effect::LookAtInput { host } => self.look_at_input(host),
+            Effect::LookAtInput { host } => {
+                if let Some(state) = self.input_state(host) {
+                    self.events.push_back(Event::Input { host, state });
+                }
+            }
             Effect::Remove { file } => self.remove(file),
             Effect::Reject { file, reason } => {
                 if let Some(open) = self.open_files.remove(&file)

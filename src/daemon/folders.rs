@@ -179,7 +179,8 @@ impl Watched {
         } else {
             limits::SWEEPS_FOR_FULL_SCAN
         };
-        if fresh || self.sweeps.is_multiple_of(patience) {
+        // Nothing changes in a folder while the grace period of a file runs out.
+        if fresh || !self.unfinished.is_empty() || self.sweeps.is_multiple_of(patience) {
             self.must_scan = true;
         }
     }
@@ -210,6 +211,8 @@ impl Watched {
             return;
         }
         self.waiting.clear();
+        let is_there = |name: &String| found.iter().any(|(_, _, other, _)| other == name);
+        self.unfinished.retain(|name, _| is_there(name));
         for (what, client_time, name, host) in found {
             if let Some(mtime_ns) = folder.mtime_ns(&name) {
                 self.waiting.push(Waiting {
@@ -226,10 +229,13 @@ impl Watched {
         self.scanned_ns = quiet;
     }
 
-    /// Takes the waiting files, oldest first. What is not used now comes back by [`Self::keep`].
+    /// Takes the waiting files: map starts, so that calls of an earlier map are known for such
+    /// before they are answered, then calls, oldest first. What is not used now comes back by
+    /// [`Self::keep`].
     pub fn take_waiting(&mut self) -> Vec<Waiting> {
         let mut waiting = std::mem::take(&mut self.waiting);
         waiting.sort();
+        waiting.sort_by_key(|file| file.what != What::Restart);
         waiting
     }
 

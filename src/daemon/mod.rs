@@ -227,6 +227,8 @@ impl Daemon {
                 log::error!("{problem}");
             }
         } else {
+            // Files may wait for a host that was not served until now.
+            self.folders.iter_mut().for_each(Watched::scan_soon);
             log::info!(
                 "the configuration was reloaded: vpid serves {}",
                 self.describe()

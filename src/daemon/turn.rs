@@ -100,23 +100,23 @@ impl Daemon {
 
     /// Tells the core what stands in an input file, where that is news.
     pub(super) fn look_at_input(&mut self, host: HostId) {
-        let Some((folder, name)) = self.core.host(host) else {
-            return;
-        };
-        let Some(watched) = self.folders.iter().find(|f| f.id == folder) else {
-            return;
-        };
-        let Some(folder) = &watched.folder else {
-            return;
-        };
+        if let Some(state) = self.input_state(host)
+            && state != InputState::Ours
+        {
+            self.events.push_back(Event::Input { host, state });
+        }
+    }
+
+    pub(super) fn input_state(&mut self, host: HostId) -> Option<InputState> {
+        let (folder, name) = self.core.host(host)?;
+        let watched = self.folders.iter().find(|f| f.id == folder)?;
+        let folder = watched.folder.as_ref()?;
         let state = self.inputs.look(host, name, folder);
         if state == InputState::Foreign {
             let again = self.now().mono_ms + limits::FOREIGN_INPUT_MS;
             self.wheel.set(Due::Input(host), again);
         }
-        if state != InputState::Ours {
-            self.events.push_back(Event::Input { host, state });
-        }
+        Some(state)
     }
 
     /// Lets the core decide on everything that has come together.

@@ -1,0 +1,305 @@
+//! The commands: what they print, what they leave, and their exit codes.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::{Value, json};
+
+use crate::support::{Vpid, program};
+
+const COMMANDS: [&str; 6] = ["run", "init", "check", "call", "bench", "demo"];
+
+fn run(arguments: &[&str]) -> Output {
+    program()
+        .args(arguments)
+        .output()
+        .expect("vpid can be spawned")
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let all = run(&["--help"]);
+    assert_eq!(all.status.code(), Some(0));
+    for command in COMMANDS {
+        assert!(out(&all).contains(&format!("\n  {command} ")), "{command}");
+        for flag in ["--help", "-h"] {
+            let help = run(&[command, flag]);
+            assert_eq!(help.status.code(), Some(0), "{command} {flag}");
+            assert!(
+                out(&help).contains(&format!("Usage: vpid {command}")),
+                "{command} {flag}"
+            );
+        }
+    }
+    assert_eq!(out(&run(&["help"])), out(&all));
+    let version = run(&["--version"]);
+    assert_eq!(
+        out(&version),
+        concat!("vpid ", env!("CARGO_PKG_VERSION"), "\n")
+    );
+}
+
+#[test]
+fn a_wrong_command_line_is_exit_code_2() {
+    let wrong: [&[&str]; 8] = [
+        &[],
+        &["serve"],
+        &["--frobnicate"],
+        &["run", "--frobnicate"],
+        &["call"],
+        &["call", "VPI_Ping", "{}", "{}"],
+        &["call", "VPI_Ping", "--timeout", "soon"],
+        &["bench", "--hosts", "0"],
+    ];
+    for arguments in wrong {
+        let output = run(arguments);
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{arguments:?}: {}",
+            err(&output)
+        );
+        assert!(err(&output).contains("vpid --help"), "{arguments:?}");
+        assert!(out(&output).is_empty());
+    }
+}
+
+#[test]
+fn a_missing_or_wrong_configuration_is_exit_code_3_and_names_every_problem() {
+    let vpid = Vpid::new();
+    for command in [&["run"][..], &["call", "VPI_Ping"], &["bench"]] {
+        let output = run(&[command, &["--config", "/nowhere/vpid.toml"]].concat());
+        assert_eq!(output.status.code(), Some(3), "{command:?}");
+        assert!(
+            err(&output).contains("/nowhere/vpid.toml"),
+            "{}",
+            err(&output)
+        );
+    }
+    let text = format!(
+        "colour = 1\npoll_ms = 0\n{}hostnam = 'x'\n",
+        vpid.config_text()
+    );
+    fs::write(vpid.config_path(), text).unwrap();
+    let mut command = program();
+    let output = command
+        .args(["run", "--config"])
+        .arg(vpid.config_path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    for problem in ["vpid.toml:1: colour", "vpid.toml:2: poll_ms", "hostnam"] {
+        assert!(err(&output).contains(problem), "{}", err(&output));
+    }
+}
+
+#[test]
+fn the_environment_overrides_the_file() {
+    let vpid = Vpid::new();
+    vpid.write_config();
+    let mut command = program();
+    command.args(["run", "--config"]).arg(vpid.config_path());
+    let output = command.env("VPID_POLL_MS", "never").output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(err(&output).contains("VPID_POLL_MS"));
+}
+
+#[test]
+fn call_prints_the_answer_as_json_and_says_by_its_exit_code_whether_it_is_one() {
+    let vpid = Vpid::running();
+    let output = vpid.command(&["call", "VPI_Ping", r#"{"a": [1, "x"]}"#]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let answer: Value = serde_json::from_str(&out(&output)).unwrap();
+    assert_eq!(answer, json!({"a": [1, "x"]}));
+    let output = vpid.command(&["call", "VPI_Nonsense"]);
+    assert_eq!(output.status.code(), Some(1));
+    let answer: Value = serde_json::from_str(&out(&output)).unwrap();
+    assert!(
+        answer
+            .as_str()
+            .unwrap()
+            .starts_with("[VPI ERROR] (VPI_Nonsense)")
+    );
+    let as_host = [
+        "call",
+        "VPI_DB_UserSelect",
+        r#"{"table": "user_x_t"}"#,
+        "--host",
+        "red",
+        "--script",
+        "x.nut",
+    ];
+    assert!(out(&vpid.command(&as_host)).contains("no such table"));
+    let output = vpid.command(&["call", "VPI_Ping", "not json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let names = ["call", "VPI_Ping", "--host", "../red"];
+    assert_eq!(vpid.command(&names).status.code(), Some(1));
+}
+
+#[test]
+fn call_says_so_when_nobody_answers() {
+    let vpid = Vpid::new();
+    let output = vpid.command(&["call", "VPI_Ping", "--timeout", "0.2"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        err(&output).contains("is `vpid run` running"),
+        "{}",
+        err(&output)
+    );
+}
+
+#[test]
+fn init_writes_a_configuration_that_check_finds_good_and_run_serves() {
+    let vpid = Vpid::new();
+    let scriptdata = vpid.scriptdata();
+    let init = |more: &[&str]| {
+        let mut command = program();
+        command.args(["init", "--scriptdata"]).arg(&scriptdata);
+        command.args(more).arg("--config").arg(vpid.config_path());
+        command.output().unwrap()
+    };
+    let output = init(&[]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let written = fs::read_to_string(vpid.config_path()).unwrap();
+    let mode = fs::metadata(vpid.config_path())
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let again = init(&[]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(err(&again).contains("--force"), "{}", err(&again));
+    assert_eq!(fs::read_to_string(vpid.config_path()).unwrap(), written);
+    let config = vpid.config_path();
+    let mut check = program();
+    let check = check
+        .args(["check", "--config"])
+        .arg(&config)
+        .output()
+        .unwrap();
+    assert_eq!(check.status.code(), Some(0), "{}", out(&check));
+    serves_with(&config);
+    let forced = init(&["--force"]);
+    assert_eq!(forced.status.code(), Some(0), "{}", err(&forced));
+    assert_ne!(
+        fs::read_to_string(vpid.config_path()).unwrap(),
+        written,
+        "no fresh secret"
+    );
+}
+
+/// A daemon with this configuration answers `vpid call`.
+fn serves_with(config: &Path) {
+    let mut daemon = program();
+    daemon.args(["run", "--config"]).arg(config);
+    let daemon = daemon.stderr(std::process::Stdio::null()).spawn();
+    let mut daemon = daemon.expect("vpid can be spawned");
+    let mut call = program();
+    call.args(["call", "VPI_Ping", "--timeout", "20", "--config"])
+        .arg(config);
+    let output = call.output();
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
+    let output = output.unwrap();
+    assert_eq!(out(&output).trim(), "\"pong\"", "{}", err(&output));
+}
+
+#[test]
+fn check_says_what_is_bad_and_what_to_do_about_it() {
+    let vpid = Vpid::new();
+    assert_eq!(vpid.command(&["check"]).status.code(), Some(0));
+    fs::set_permissions(vpid.config_path(), fs::Permissions::from_mode(0o644)).unwrap();
+    let mut check = program();
+    let check = check
+        .args(["check", "--config"])
+        .arg(vpid.config_path())
+        .output()
+        .unwrap();
+    assert_eq!(check.status.code(), Some(1));
+    assert!(out(&check).contains("chmod 600"), "{}", out(&check));
+    fs::write(vpid.path("vpid.db"), "this is no database ".repeat(100)).unwrap();
+    let check = vpid.command(&["check"]);
+    assert_eq!(check.status.code(), Some(1));
+    assert!(
+        out(&check).contains("restore it from a backup"),
+        "{}",
+        out(&check)
+    );
+    let elsewhere = Vpid::new().serving(Path::new("/nowhere/scriptdata"));
+    let check = elsewhere.command(&["check"]);
+    assert_eq!(check.status.code(), Some(1));
+    assert!(
+        out(&check).contains("/nowhere/scriptdata"),
+        "{}",
+        out(&check)
+    );
+}
+
+#[test]
+fn check_finds_a_running_vpid_good_and_does_not_disturb_it() {
+    let vpid = Vpid::running();
+    let mut host = vpid.host("my_server");
+    host.ping();
+    let before = vpid.files();
+    let check = vpid.command(&["check"]);
+    assert_eq!(check.status.code(), Some(0), "{}", out(&check));
+    assert_eq!(vpid.files(), before);
+    host.ping();
+}
+
+#[test]
+fn bench_prints_json_for_programs_and_leaves_nothing_behind() {
+    let vpid = Vpid::running();
+    for work in ["echo", "select", "insert"] {
+        let arguments = [
+            "bench", "--hosts", "2", "--files", "10", "--batch", "5", "--json", "--work", work,
+        ];
+        let output = vpid.command(&arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+        let report: Value = serde_json::from_str(&out(&output)).unwrap();
+        assert!(report.is_object(), "{report}");
+    }
+    assert!(!vpid.log().contains(" ERROR "), "{}", vpid.log());
+    let query = "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'user_%'";
+    let tables: i64 = vpid.sql().query_row(query, [], |row| row.get(0)).unwrap();
+    assert_eq!(tables, 0);
+    assert!(vpid.files().is_empty(), "{:?}", vpid.files());
+}
+
+#[test]
+fn bench_says_so_when_nobody_answers() {
+    let vpid = Vpid::new();
+    let output = vpid.command(&["bench", "--work", "select", "--files", "0"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn the_shipped_example_is_a_configuration_but_for_its_secret() {
+    let example = include_str!("../../config.example.toml");
+    let vpid = Vpid::new();
+    fs::write(vpid.config_path(), example).unwrap();
+    let mut check = program();
+    let check = check
+        .args(["check", "--config"])
+        .arg(vpid.config_path())
+        .output()
+        .unwrap();
+    assert_eq!(check.status.code(), Some(1));
+    let text = out(&check);
+    let bad: Vec<_> = text
+        .lines()
+        .filter(|line| line.starts_with("bad"))
+        .collect();
+    assert_eq!(bad.len(), 1, "{text}");
+    assert!(bad[0].contains("placeholder"), "{text}");
+}

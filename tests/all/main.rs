@@ -1,0 +1,18 @@
+//! The integration tests: the built program, from outside. One binary, a module per subject.
+//!
+//! `support` holds what the stories are told with. Nothing here uses a fixed port or path, and
+//! all modules run side by side.
+
+mod support;
+
+mod answers;
+mod bridge;
+mod commands;
+mod doors;
+mod hostile;
+mod hostile_content;
+mod kill;
+mod outage;
+mod replay;
+mod service;
+mod simulation;
