@@ -73,6 +73,8 @@ pub struct Answers {
     fetched: VecDeque<Answer>,
     callbacks: Callbacks,
     waiting_bytes: usize,
+    /// Of all of these.
+    tokens: HashSet<String>,
     input: Input,
     /// No repetition before this, so that a fresh answer is not kept waiting behind it.
     hold_repeats_until_ms: u64,
@@ -94,8 +96,19 @@ impl Answers {
         self.callbacks.expect(token, gives_up_ms);
     }
 
-    /// Takes an answer in. `value` is encoded and fits into a file.
-    pub fn push(&mut self, token: String, value: String, file: FileId, arrived_ms: u64, now: Now) {
+    /// Takes an answer in; `value` is encoded and fits into a file. False: there is one with
+    /// this token, and a token that stands twice in a file voids it for the stock decoder.
+    pub fn push(
+        &mut self,
+        token: String,
+        value: String,
+        file: FileId,
+        arrived_ms: u64,
+        now: Now,
+    ) -> bool {
+        if !self.tokens.insert(token.clone()) {
+            return false;
+        }
         let answer = Answer {
             token,
             value,
@@ -107,6 +120,7 @@ impl Answers {
         };
         self.waiting_bytes += answer.bytes();
         self.waiting.push_back(answer);
+        true
     }
 
     /// A call of this host is under way: its answer is worth more than a repetition.
@@ -140,7 +154,8 @@ impl Answers {
     fn fetched(&mut self, sure: bool, now: Now) {
         let tokens = self.shown.iter().map(|answer| answer.token.as_str());
         self.callbacks.were_read(tokens);
-        if sure && self.shown.len() == 1 {
+        if sure && let [lone] = &self.shown[..] {
+            self.tokens.remove(&lone.token);
             self.shown.clear();
         }
         for mut answer in self.shown.drain(..).chain(self.withheld.drain(..)) {
@@ -158,10 +173,14 @@ impl Answers {
         if now.mono_ms < self.retry_ms {
             return None;
         }
-        let room = limits::ANSWER_FILE_BYTES_MAX - answer_file::frame_bytes(secret_bytes);
+        let room = room(secret_bytes);
+        let repeat_is_due = || {
+            self.repeat_due_ms(room)
+                .is_some_and(|due| due <= now.mono_ms)
+        };
         let worth_it = match self.input {
-            Input::Empty => !self.waiting.is_empty() || self.repeat_is_due(now),
-            Input::Ours { .. } => self.shown.is_empty() || self.next_fits(room),
+            Input::Empty => !self.waiting.is_empty() || repeat_is_due(),
+            Input::Ours { .. } => self.shown.is_empty() || self.next_fits(room) || repeat_is_due(),
             Input::Unknown | Input::Foreign | Input::Writing { .. } => false,
         };
         if !worth_it {
@@ -179,12 +198,11 @@ impl Answers {
         )
     }
 
-    fn repeat_is_due(&self, now: Now) -> bool {
-        now.mono_ms >= self.hold_repeats_until_ms
-            && self
-                .fetched
-                .front()
-                .is_some_and(|answer| is_due(answer, now))
+    /// When a repetition may next be put into the file, beside what is there already.
+    fn repeat_due_ms(&self, room: usize) -> Option<u64> {
+        let next = self.fetched.front()?;
+        let used: usize = self.shown.iter().map(Answer::bytes).sum();
+        (used + next.bytes() <= room).then(|| due_ms(next).max(self.hold_repeats_until_ms))
     }
 
     /// Whether the next waiting answer fits beside those in the file that nobody has fetched.
@@ -215,11 +233,9 @@ impl Answers {
     /// repetitions, as many as fit in order.
     fn choose(&mut self, now: Now, mut room: usize) {
         let withheld = self.withheld_now(now);
-        let mut tokens = HashSet::new();
         while let Some(next) = self.waiting.pop_front() {
-            // A token that stands twice voids the file for the stock decoder.
             let held = withheld.contains(&next.token);
-            if !held && (next.bytes() > room || !tokens.insert(next.token.clone())) {
+            if !held && next.bytes() > room {
                 self.waiting.push_front(next);
                 break;
             }
@@ -228,8 +244,7 @@ impl Answers {
         }
         while let Some(next) = self.fetched.pop_front() {
             let held = withheld.contains(&next.token);
-            let fits = next.bytes() <= room;
-            if !is_due(&next, now) || !held && (!fits || !tokens.insert(next.token.clone())) {
+            if !is_due(&next, now) || !held && next.bytes() > room {
                 self.fetched.push_front(next);
                 break;
             }
@@ -286,60 +301,60 @@ impl Answers {
 
     /// Drops what is past its time, and what is too much. Gives the files of those never shown.
     pub fn expire(&mut self, now: Now) -> Vec<FileId> {
+        let is_late = |answer: &Answer| answer.expires_ms <= now.mono_ms;
         let mut dropped = Vec::new();
-        while let Some(oldest) = self.waiting.front() {
-            let too_much = self.waiting.len() > limits::HOST_ANSWERS_MAX
-                || self.waiting_bytes > limits::HOST_ANSWER_BYTES_MAX;
-            if now.mono_ms < oldest.expires_ms && !too_much {
+        while self.waiting.front().is_some_and(is_late)
+            || self.waiting.len() > limits::HOST_ANSWERS_MAX
+            || self.waiting_bytes > limits::HOST_ANSWER_BYTES_MAX
+        {
+            let Some(oldest) = self.waiting.pop_front() else {
                 break;
-            }
+            };
             self.waiting_bytes -= oldest.bytes();
-            dropped.extend(
-                self.waiting
-                    .pop_front()
-                    .filter(|a| !a.reported)
-                    .map(|a| a.file),
-            );
+            dropped.push(oldest);
         }
         // While a write is under way its answers stay: their outcome is not known yet.
         if !matches!(self.input, Input::Writing { .. }) {
-            self.shown.retain(|answer| now.mono_ms < answer.expires_ms);
-            let late = self
-                .withheld
-                .extract_if(.., |answer| now.mono_ms >= answer.expires_ms);
-            dropped.extend(late.filter(|answer| !answer.reported).map(|a| a.file));
+            dropped.extend(self.shown.extract_if(.., |answer| is_late(answer)));
+            dropped.extend(self.withheld.extract_if(.., |answer| is_late(answer)));
         }
-        // One that was withheld from every file stands here too, and was never shown.
-        let mut drop = |answer: &Answer| dropped.extend((!answer.reported).then_some(answer.file));
-        self.fetched.retain(|answer| {
-            let stays = now.mono_ms < answer.expires_ms;
-            if !stays {
-                drop(answer);
+        let too_many = self.fetched.len().saturating_sub(limits::HOST_REPEATS_MAX);
+        dropped.extend(self.fetched.drain(..too_many));
+        if self.fetched.iter().any(is_late) {
+            let (late, kept): (VecDeque<_>, _) = self.fetched.drain(..).partition(is_late);
+            self.fetched = kept;
+            dropped.extend(late);
+        }
+        self.forget(dropped.into_iter())
+    }
+
+    /// Gives the files of those answers that were never shown.
+    fn forget(&mut self, answers: impl Iterator<Item = Answer>) -> Vec<FileId> {
+        let mut files = Vec::new();
+        for answer in answers {
+            self.tokens.remove(&answer.token);
+            if !answer.reported {
+                files.push(answer.file);
             }
-            stays
-        });
-        while self.fetched.len() > limits::HOST_REPEATS_MAX {
-            self.fetched.pop_front().iter().for_each(&mut drop);
         }
-        dropped
+        files
     }
 
     /// When [`Self::expire`] or [`Self::next_content`] will next have something to say by
     /// themselves.
-    pub fn next_due_ms(&self, now: Now) -> Option<u64> {
+    pub fn next_due_ms(&self, now: Now, secret_bytes: usize) -> Option<u64> {
         let expiries = [
             self.waiting.front().map(|answer| answer.expires_ms),
             self.shown.iter().map(|answer| answer.expires_ms).min(),
             self.withheld.iter().map(|answer| answer.expires_ms).min(),
             self.fetched.iter().map(|answer| answer.expires_ms).min(),
         ];
-        let write = if self.input == Input::Empty && !self.waiting.is_empty() {
-            Some(self.retry_ms)
-        } else if self.input == Input::Empty {
-            let due = self.fetched.front().map(due_ms);
-            due.map(|due| due.max(self.hold_repeats_until_ms).max(self.retry_ms))
-        } else {
-            None
+        let write = match self.input {
+            Input::Empty if !self.waiting.is_empty() => Some(self.retry_ms),
+            Input::Empty | Input::Ours { .. } => self
+                .repeat_due_ms(room(secret_bytes))
+                .map(|due| due.max(self.retry_ms)),
+            Input::Unknown | Input::Foreign | Input::Writing { .. } => None,
         };
         let soonest = expiries.into_iter().chain([write]).flatten().min();
         soonest.map(|due| due.max(now.mono_ms + 1))
@@ -347,22 +362,16 @@ impl Answers {
 
     /// The map is over: nothing of it is sent any more. Gives the files of those never shown.
     pub fn clear(&mut self) -> Vec<FileId> {
-        let answers = self
-            .waiting
-            .drain(..)
-            .chain(self.shown.drain(..))
-            .chain(self.withheld.drain(..))
-            .chain(self.fetched.drain(..));
-        let dropped = answers
-            .filter(|answer| !answer.reported)
-            .map(|answer| answer.file)
-            .collect();
-        self.waiting_bytes = 0;
-        self.callbacks = Callbacks::default();
+        let old = std::mem::take(self);
+        let answers = old.waiting.into_iter().chain(old.shown);
         // The file itself is looked at again: what stands there is of the old map.
-        self.input = Input::Unknown;
-        dropped
+        self.forget(answers.chain(old.withheld).chain(old.fetched))
     }
+}
+
+/// What a file has room for besides its frame.
+fn room(secret_bytes: usize) -> usize {
+    limits::ANSWER_FILE_BYTES_MAX - answer_file::frame_bytes(secret_bytes)
 }
 
 /// A stock client reads no faster than that.
@@ -468,6 +477,23 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_repetitions_takes_in_those_that_fall_due_while_it_waits() {
+        let mut answers = with(&["a", "b"]);
+        write(&mut answers, at(1));
+        answers.input_is(InputState::Empty, at(100));
+        for token in ["c", "d"] {
+            answers.push(token.into(), "1".into(), 8, 110, at(110));
+        }
+        assert_eq!(write(&mut answers, at(110)).unwrap(), ["c", "d"]);
+        answers.input_is(InputState::Empty, at(165));
+        assert_eq!(write(&mut answers, at(220)).unwrap(), ["a", "b"]);
+        assert_eq!(answers.next_due_ms(at(220), 128), Some(285));
+        assert_eq!(write(&mut answers, at(284)), None);
+        assert_eq!(write(&mut answers, at(285)).unwrap(), ["a", "b", "c", "d"]);
+        assert_eq!(write(&mut answers, at(286)), None);
+    }
+
+    #[test]
     fn what_is_past_its_time_is_taken_out_of_the_file() {
         let mut answers = with(&["a"]);
         write(&mut answers, at(1));
@@ -483,17 +509,18 @@ mod tests {
         assert!(answers.next_content(at(1), 128).is_some());
         assert!(answers.written(false, at(1)).is_empty());
         assert!(answers.next_content(at(2), 128).is_none());
-        let retry = at(answers.next_due_ms(at(2)).unwrap());
+        let retry = at(answers.next_due_ms(at(2), 128).unwrap());
         assert!(answers.next_content(retry, 128).is_some());
         assert_eq!(answers.written(true, retry), [7]);
     }
 
     #[test]
     fn a_token_never_stands_twice_in_a_file() {
-        let mut answers = with(&["a", "a", "b"]);
-        assert_eq!(write(&mut answers, at(1)).unwrap(), ["a"]);
-        answers.input_is(InputState::Empty, at(2));
-        assert_eq!(write(&mut answers, at(3)).unwrap(), ["a", "b"]);
+        let mut answers = with(&["a", "b"]);
+        assert!(!answers.push("a".into(), "2".into(), 8, 0, at(0)));
+        assert_eq!(write(&mut answers, at(1)).unwrap(), ["a", "b"]);
+        answers.expire(at(limits::ANSWER_EXPIRES_MS + 1));
+        assert!(answers.push("a".into(), "3".into(), 9, 0, at(40_000)));
     }
 
     #[test]

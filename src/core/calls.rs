@@ -296,8 +296,9 @@ impl Calls {
         let token = std::mem::take(&mut receiver.token);
         let secret_bytes = hosts.secret(file.host).map_or(0, <[u8]>::len);
         let value = encode(&token, &function, outcome, secret_bytes);
-        if let Some(answers) = hosts.answers(file.host) {
-            answers.push(token, value, id.file, file.arrived_ms, now);
+        if let Some(answers) = hosts.answers(file.host)
+            && answers.push(token, value, id.file, file.arrived_ms, now)
+        {
             file.unshown += 1;
         }
     }
@@ -350,9 +351,10 @@ impl Calls {
 
     pub fn set_timer(&mut self, host: HostId, hosts: &mut Hosts, now: Now, effects: &mut Effects) {
         let timer = Timer::Answers(host);
+        let secret_bytes = hosts.secret(host).map_or(0, <[u8]>::len);
         let due = hosts
             .answers(host)
-            .and_then(|answers| answers.next_due_ms(now));
+            .and_then(|answers| answers.next_due_ms(now, secret_bytes));
         effects.push(match due {
             Some(at_ms) => Effect::SetTimer { timer, at_ms },
             None => Effect::CancelTimer(timer),

@@ -8,6 +8,8 @@ mod turn;
 pub mod wheel;
 
 use std::collections::{HashMap, VecDeque};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -97,7 +99,12 @@ pub fn run(config: Config, config_path: Option<PathBuf>) -> Result<(), String> {
 impl Daemon {
     fn start(config: Config) -> Result<Self, String> {
         let state = config.state_dir.display().to_string();
-        std::fs::create_dir_all(&config.state_dir).map_err(|error| {
+        // Rejected files tell secrets: nobody else is to look into it.
+        let made = DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&config.state_dir);
+        made.map_err(|error| {
             format!("{state}: the state folder cannot be made ({error}); correct `state_dir`")
         })?;
         let lock = StateLock::take(&config.state_dir).map_err(|error| held(&state, &error))?;
