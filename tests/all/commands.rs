@@ -7,7 +7,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::support::{Vpid, program};
+use crate::support::{Vpid, program, wait_until};
 
 const COMMANDS: [&str; 6] = ["run", "init", "check", "call", "bench", "demo"];
 
@@ -250,6 +250,7 @@ fn check_finds_a_running_vpid_good_and_does_not_disturb_it() {
     let vpid = Vpid::running();
     let mut host = vpid.host("my_server");
     host.ping();
+    wait_until("the call's file went", || vpid.files().len() == 1);
     let before = vpid.files();
     let check = vpid.command(&["check"]);
     assert_eq!(check.status.code(), Some(0), "{}", out(&check));
@@ -273,7 +274,7 @@ fn bench_prints_json_for_programs_and_leaves_nothing_behind() {
     let query = "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'user_%'";
     let tables: i64 = vpid.sql().query_row(query, [], |row| row.get(0)).unwrap();
     assert_eq!(tables, 0);
-    assert!(vpid.files().is_empty(), "{:?}", vpid.files());
+    wait_until("its files went", || vpid.files().is_empty());
 }
 
 #[test]
