@@ -304,3 +304,19 @@ fn the_shipped_example_is_a_configuration_but_for_its_secret() {
     assert_eq!(bad.len(), 1, "{text}");
     assert!(bad[0].contains("placeholder"), "{text}");
 }
+
+#[test]
+fn the_demo_works_needs_no_configuration_and_leaves_nothing_behind() {
+    let temporary = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut demo = program();
+    demo.arg("demo").env("TMPDIR", temporary.path());
+    let output = demo.current_dir(elsewhere.path()).output().unwrap();
+    let said = format!("{}{}", out(&output), err(&output));
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(!out(&output).is_empty());
+    for folder in [&temporary, &elsewhere] {
+        let left = fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(left, 0, "{said}");
+    }
+}
