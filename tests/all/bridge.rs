@@ -201,14 +201,16 @@ fn a_chain_stops_at_its_first_error_and_tells_the_last_caller() {
 
 #[test]
 fn calls_of_a_host_run_in_the_order_of_its_files() {
-    let vpid = Vpid::new().with_numbers().started();
+    let mut vpid = Vpid::new().with_numbers();
     let mut host = vpid.host("my_server");
-    for n in 0..50 {
-        host.tell(
-            "VPI_DB_UserInsert",
-            json!({"table": "user_test_numbers", "values": [n]}),
-        );
-    }
+    let mut tell = |n: i64| {
+        let kwargs = json!({"table": "user_test_numbers", "values": [n]});
+        host.tell("VPI_DB_UserInsert", kwargs);
+    };
+    // Half of them are found by a scan, which comes upon them in no order.
+    (0..25).for_each(&mut tell);
+    vpid.start();
+    (25..50).for_each(&mut tell);
     wait_until("all are there", || vpid.numbers().len() == 50);
     let in_order: Vec<i64> = {
         let sql = vpid.sql();

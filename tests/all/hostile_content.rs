@@ -166,6 +166,8 @@ fn the_folder_of_rejected_files_is_bounded_and_the_newest_stay() {
     let newest = kept.iter().max().unwrap();
     let newest = fs::read_to_string(newest).unwrap();
     assert_eq!(newest, format!("garbage {}\0", count - 1));
+    let oldest = fs::read_to_string(kept.iter().min().unwrap()).unwrap();
+    assert_ne!(oldest, "garbage 0\0");
 }
 
 #[test]

@@ -170,12 +170,13 @@ impl Vpid {
         child.is_some_and(|child| child.try_wait().expect("its state").is_none())
     }
 
-    /// The outcome of a start that is expected to fail.
-    pub fn refused(&self) -> Output {
+    /// A start that is expected to fail: its exit code and what it said.
+    #[track_caller]
+    pub fn refused(&mut self) -> (Option<i32>, String) {
         self.write_config();
-        let mut command = program();
-        command.args(["run", "--config"]).arg(self.config_path());
-        command.output().expect("vpid can be spawned")
+        self.spawn();
+        let code = self.ended().code();
+        (code, self.log())
     }
 
     /// Runs another command with this configuration.
