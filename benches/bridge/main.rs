@@ -31,6 +31,8 @@ pub struct Results {
     pub starts: Vec<(Kind, usize, Vec<Start>)>,
     pub idles: Vec<(Kind, Idle)>,
     pub binary_bytes: u64,
+    /// Where that was: processors, and the file systems of scriptdata and database.
+    pub machine: String,
 }
 
 const VPID: Kind = Kind::Vpid { full: true };
@@ -86,6 +88,12 @@ fn measure_all(settings: &Settings) -> io::Result<Results> {
         starts,
         idles,
         binary_bytes: std::fs::metadata(env!("CARGO_BIN_EXE_vpid"))?.len(),
+        machine: format!(
+            "{} processors, scriptdata on {}, database on {}",
+            std::thread::available_parallelism()?,
+            process::file_system(&settings.dir)?,
+            process::file_system(&settings.disk)?,
+        ),
     })
 }
 

@@ -64,7 +64,7 @@ const STOCK_PAUSE: Duration = Duration::from_millis(200);
 const PAUSE: Duration = Duration::from_millis(2);
 
 pub fn sample(subject: &Subject, settings: &Settings) -> io::Result<Sample> {
-    let place = Place::new(&settings.dir, subject.unrelated)?;
+    let place = Place::new(settings, subject.unrelated)?;
     let server = place.start(subject.kind, settings.stock.as_ref())?;
     let stock = subject.kind == Kind::Stock;
     let options = Options {
@@ -77,7 +77,7 @@ pub fn sample(subject: &Subject, settings: &Settings) -> io::Result<Sample> {
         pause: if stock { STOCK_PAUSE } else { PAUSE },
     };
     let secret = place.secret.as_bytes();
-    let mut bench = Bench::new(&place.scriptdata, "bench", secret, options);
+    let mut bench = Bench::new(place.scriptdata(), "bench", secret, options);
     bench.start()?;
     let warm_up = if stock { 3 } else { subject.hosts.max(50) };
     if bench.latency(warm_up)?.us.len() < warm_up {
@@ -107,7 +107,7 @@ pub fn sample(subject: &Subject, settings: &Settings) -> io::Result<Sample> {
 
 /// A call lies in the folder before the server starts.
 pub fn start(kind: Kind, unrelated: usize, settings: &Settings) -> io::Result<Start> {
-    let place = Place::new(&settings.dir, unrelated)?;
+    let place = Place::new(settings, unrelated)?;
     let (server, ms) = first_answer(kind, &place, settings)?;
     sleep(Duration::from_millis(300));
     let (idle_kib, _) = process::memory_kib(server.pid())?;
@@ -119,7 +119,7 @@ pub fn start(kind: Kind, unrelated: usize, settings: &Settings) -> io::Result<St
 
 /// The server has answered once and is left alone.
 pub fn idle(kind: Kind, settings: &Settings) -> io::Result<Idle> {
-    let place = Place::new(&settings.dir, 10)?;
+    let place = Place::new(settings, 10)?;
     let (server, _) = first_answer(kind, &place, settings)?;
     sleep(Duration::from_secs(1));
     let pid = server.pid();
@@ -143,7 +143,7 @@ pub fn idle(kind: Kind, settings: &Settings) -> io::Result<Idle> {
 
 /// Milliseconds from the start of the process to the answer of a call that lay there before.
 fn first_answer(kind: Kind, place: &Place, settings: &Settings) -> io::Result<(Server, f64)> {
-    let mut game = Game::new(&place.scriptdata, "bench", place.secret.as_bytes());
+    let mut game = Game::new(place.scriptdata(), "bench", place.secret.as_bytes());
     // The stock server has no function that does nothing; a select is the nearest.
     let call = if kind == Kind::Stock {
         let kwargs = json!({"table": "user_vpidbench_rows", "columns": ["name", "wins"], "filter_column": "id", "filter_value": 1});

@@ -12,13 +12,15 @@ pub const HELP: &str = "\
 Measures vpid beside the stock server and a bare loop, in one run.
 
 Usage: cargo bench --bench bridge -- [--stock DIR [--python PATH]] [--quick] [--rounds N]
-                                     [--dir DIR] [--json | --markdown]
+                                     [--dir DIR] [--disk DIR] [--json | --markdown]
 
   --stock DIR    a checkout of Mince1844/VPI; without it the stock server is left out
   --python PATH  an interpreter that has aiosqlite (default: python3)
   --quick        two short rounds, to see whether it works
   --rounds N     how often everything is measured (default: 5)
-  --dir DIR      where the scriptdata folders are made (default: the system's temporary folder)
+  --dir DIR      where the scriptdata folders are made (default: /dev/shm, in memory; the file
+                 system of a disk costs every server the same, but not every time the same)
+  --disk DIR     where the databases are made (default: the system's temporary folder)
 ";
 
 /// How the results are printed.
@@ -32,7 +34,10 @@ pub enum Form {
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub stock: Option<Stock>,
+    /// Where the scriptdata folders are made.
     pub dir: PathBuf,
+    /// Where databases and state are.
+    pub disk: PathBuf,
     pub form: Form,
     pub rounds: usize,
     /// Call files of all hosts together under throughput, and calls in each.
@@ -56,7 +61,8 @@ pub enum Command {
 pub fn parse() -> Result<Command, lexopt::Error> {
     let mut settings = Settings {
         stock: None,
-        dir: std::env::temp_dir(),
+        dir: memory(),
+        disk: std::env::temp_dir(),
         form: Form::Text,
         rounds: 5,
         files: 1600,
@@ -77,6 +83,7 @@ pub fn parse() -> Result<Command, lexopt::Error> {
             Long("stock") => checkout = Some(absolute(parser.value()?)?),
             Long("python") => python = program(parser.value()?.into()),
             Long("dir") => settings.dir = parser.value()?.into(),
+            Long("disk") => settings.disk = parser.value()?.into(),
             Long("rounds") => settings.rounds = parser.value()?.parse()?,
             Long("json") => settings.form = Form::Json,
             Long("markdown") => settings.form = Form::Markdown,
@@ -99,6 +106,16 @@ pub fn parse() -> Result<Command, lexopt::Error> {
     settings.rounds = settings.rounds.max(1);
     settings.stock = checkout.map(|checkout| Stock { checkout, python });
     Ok(Command::Measure(settings))
+}
+
+/// A folder in memory, where the system has one.
+fn memory() -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    if memory.is_dir() {
+        memory
+    } else {
+        std::env::temp_dir()
+    }
 }
 
 fn absolute(path: std::ffi::OsString) -> Result<PathBuf, lexopt::Error> {

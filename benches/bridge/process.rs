@@ -1,7 +1,9 @@
-//! What the kernel says about a process: processor time, memory, how often it woke up.
+//! What the kernel says: of a process its processor time, its memory, how often it woke up; of
+//! a folder its file system.
 
 use std::fs;
 use std::io;
+use std::path::Path;
 
 /// Processor time of all threads of a process, in nanoseconds. Threads that have ended are not
 /// counted; the servers measured here end none.
@@ -52,4 +54,19 @@ fn field(text: &str, name: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(name));
     let word = line.and_then(|line| line.split_whitespace().next());
     word.and_then(|word| word.parse().ok()).unwrap_or(0)
+}
+
+/// The file system of a folder, by name or number.
+pub fn file_system(folder: &Path) -> io::Result<String> {
+    // The width of f_type differs between machines; magic numbers have 32 bits.
+    let magic = rustix::fs::statfs(folder)?.f_type as u32;
+    Ok(match magic {
+        0x0102_1994 => "tmpfs".to_string(),
+        0xef53 => "ext4".to_string(),
+        0x5846_5342 => "xfs".to_string(),
+        0x9123_683e => "btrfs".to_string(),
+        0x794c_7630 => "overlayfs".to_string(),
+        0x2fc1_2fc1 => "zfs".to_string(),
+        _ => format!("file system {magic:#x}"),
+    })
 }

@@ -33,7 +33,8 @@ pub fn text(results: &Results) -> String {
         }
         lines.join("\n")
     });
-    shown.collect::<Vec<_>>().join("\n\n")
+    let shown: Vec<String> = shown.collect();
+    format!("{}\n\n{}", results.machine, shown.join("\n\n"))
 }
 
 pub fn markdown(results: &Results) -> String {
@@ -48,7 +49,8 @@ pub fn markdown(results: &Results) -> String {
         }
         lines.join("\n")
     });
-    shown.collect::<Vec<_>>().join("\n\n")
+    let shown: Vec<String> = shown.collect();
+    format!("{}\n\n{}", results.machine, shown.join("\n\n"))
 }
 
 pub fn json(results: &Results) -> String {
@@ -96,6 +98,7 @@ pub fn json(results: &Results) -> String {
         "starts": starts.collect::<Value>(),
         "idle": idles.collect::<Value>(),
         "binary_bytes": results.binary_bytes,
+        "machine": results.machine,
     });
     format!("{all:#}")
 }

@@ -9,6 +9,8 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use vpid::cli::bench::{CREATE, FILL};
 
+use super::options::Settings;
+
 /// Who serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -42,8 +44,9 @@ const STOCK_FILES: [&str; 3] = ["vpi.py", "vpi_config.py", "vpi_interfaces.py"];
 
 /// A scriptdata folder, a database with the bench's table, and room for a server's own files.
 pub struct Place {
-    dir: TempDir,
-    pub scriptdata: PathBuf,
+    /// Databases, state, logs, configuration.
+    home: TempDir,
+    scriptdata: TempDir,
     database: PathBuf,
     pub secret: String,
 }
@@ -55,14 +58,13 @@ pub struct Server {
 }
 
 impl Place {
-    /// `unrelated` files of others lie in the folder.
-    pub fn new(parent: &Path, unrelated: usize) -> io::Result<Self> {
-        let dir = TempDir::with_prefix_in("vpid-bench-", parent)?;
-        let scriptdata = dir.path().join("scriptdata");
-        let database = dir.path().join("bench.db");
-        fs::create_dir(&scriptdata)?;
+    /// `unrelated` files of others lie in the scriptdata folder.
+    pub fn new(settings: &Settings, unrelated: usize) -> io::Result<Self> {
+        let home = TempDir::with_prefix_in("vpid-bench-", &settings.disk)?;
+        let scriptdata = TempDir::with_prefix_in("vpid-bench-", &settings.dir)?;
+        let database = home.path().join("bench.db");
         for number in 0..unrelated {
-            fs::write(scriptdata.join(format!("other_{number}.txt")), "x")?;
+            fs::write(scriptdata.path().join(format!("other_{number}.txt")), "x")?;
         }
         let connection = Connection::open(&database).map_err(io::Error::other)?;
         for statement in [CREATE, FILL] {
@@ -75,10 +77,14 @@ impl Place {
         let secret = (0..128).map(|_| char::from(letters[usize::from(random() % 32)]));
         Ok(Self {
             secret: secret.collect(),
-            dir,
+            home,
             scriptdata,
             database,
         })
+    }
+
+    pub fn scriptdata(&self) -> &Path {
+        self.scriptdata.path()
     }
 
     pub fn start(&self, kind: Kind, stock: Option<&Stock>) -> io::Result<Server> {
@@ -88,13 +94,13 @@ impl Place {
                 let mut command = Command::new(std::env::current_exe()?);
                 command
                     .arg("bare")
-                    .arg(&self.scriptdata)
+                    .arg(self.scriptdata())
                     .arg(&self.database);
                 command
             }
             Kind::Vpid { full } => self.vpid(full)?,
         };
-        let log = self.dir.path().join("log");
+        let log = self.home.path().join("log");
         let output = File::create(&log)?;
         let child = command
             .stdin(Stdio::null())
@@ -105,12 +111,12 @@ impl Place {
     }
 
     fn vpid(&self, full: bool) -> io::Result<Command> {
-        let config = self.dir.path().join("vpid.toml");
+        let config = self.home.path().join("vpid.toml");
         let text = format!(
             "state_dir = {:?}\n[[server]]\nscriptdata = {:?}\nlegacy_secret = {:?}\n\
              [database]\ntype = \"sqlite\"\npath = {:?}\ndurability = {:?}\n",
-            self.dir.path().join("state"),
-            self.scriptdata,
+            self.home.path().join("state"),
+            self.scriptdata(),
             self.secret,
             self.database,
             if full { "full" } else { "normal" },
@@ -123,7 +129,7 @@ impl Place {
 
     /// Copies the stock server and sets what its owner would set, in the copy.
     fn stock(&self, stock: &Stock) -> io::Result<Command> {
-        let home = self.dir.path().join("stock");
+        let home = self.home.path().join("stock");
         fs::create_dir_all(&home)?;
         for name in STOCK_FILES {
             fs::copy(stock.checkout.join(name), home.join(name))?;
@@ -146,7 +152,7 @@ impl Place {
         let mut command = Command::new(&stock.python);
         command
             .current_dir(&home)
-            .env("VPI_SCRIPTDATA_DIR", &self.scriptdata)
+            .env("VPI_SCRIPTDATA_DIR", self.scriptdata())
             .arg("vpi.py");
         Ok(command)
     }

@@ -9,6 +9,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io::{self, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,9 @@ use crate::wire::names;
 
 /// Answers are looked for after so many call files of each host.
 const COLLECT_EVERY: usize = 16;
+/// While a host waits for more answers than this, it writes no further call. A game waits for a
+/// few dozen; a server is kept busy by far fewer.
+const OPEN_CALLS_MAX: usize = 4_000;
 
 /// The measurement itself.
 pub struct Bench {
@@ -68,6 +72,8 @@ impl Throughput {
 struct Prepared {
     files: Vec<(String, String)>,
     tokens: HashSet<String>,
+    /// Calls that are written and not answered.
+    open: usize,
 }
 
 impl Bench {
@@ -105,7 +111,7 @@ impl Bench {
             self.show("latency", round, calls);
             self.pause();
             let place = round % self.games.len();
-            let Prepared { files, tokens } = self.prepare(place, 1, 1);
+            let Prepared { files, tokens, .. } = self.prepare(place, 1, 1);
             let game = &self.games[place];
             let began = Instant::now();
             game.write(&files[0].0, &files[0].1)?;
@@ -144,31 +150,51 @@ impl Bench {
             calls: self.games.len() * files * batch,
             ..Throughput::default()
         };
-        let began = Instant::now();
-        for round in 0..files {
-            for (game, prepared) in self.games.iter().zip(&prepared) {
-                let (name, text) = &prepared.files[round];
-                game.write(name, text)?;
-            }
-            if round % COLLECT_EVERY == COLLECT_EVERY - 1 {
-                let changed = self.changed(&watch, Duration::ZERO)?;
-                self.collect(&changed, &mut prepared, &mut found)?;
-            }
-        }
-        let (mut last, mut changed) = (Instant::now(), vec![true; self.games.len()]);
-        loop {
+        let (began, mut last) = (Instant::now(), Instant::now());
+        let mut written = 0;
+        while found.answered < found.calls && last.elapsed() <= self.options.patience {
+            let room = |prepared: &Prepared| prepared.open + batch <= OPEN_CALLS_MAX.max(batch);
+            let round = if prepared.iter().all(room) {
+                COLLECT_EVERY
+            } else {
+                0
+            };
+            let end = files.min(written + round);
+            self.write(written..end, batch, &mut prepared)?;
+            let writes_on = end > written;
+            written = end;
+            let timeout = if writes_on {
+                Duration::ZERO
+            } else {
+                self.options.patience
+            };
+            let changed = self.changed(&watch, timeout)?;
             let before = found.answered;
             self.collect(&changed, &mut prepared, &mut found)?;
             self.show("throughput", found.answered, found.calls);
-            if found.answered > before {
+            if found.answered > before || writes_on {
                 last = Instant::now();
             }
-            if found.answered == found.calls || last.elapsed() > self.options.patience {
-                found.seconds = (last - began).as_secs_f64();
-                return Ok(found);
-            }
-            changed = self.changed(&watch, self.options.patience)?;
         }
+        found.seconds = (last - began).as_secs_f64();
+        Ok(found)
+    }
+
+    /// Every host writes these of its files, in turn.
+    fn write(
+        &self,
+        rounds: Range<usize>,
+        batch: usize,
+        prepared: &mut [Prepared],
+    ) -> io::Result<()> {
+        for round in rounds {
+            for (game, prepared) in self.games.iter().zip(&mut *prepared) {
+                let (name, text) = &prepared.files[round];
+                game.write(name, text)?;
+                prepared.open += batch;
+            }
+        }
+        Ok(())
     }
 
     /// Leaves no input file behind.
@@ -191,6 +217,7 @@ impl Bench {
         let mut prepared = Prepared {
             files: Vec::with_capacity(files),
             tokens: HashSet::with_capacity(files * batch),
+            open: 0,
         };
         for _ in 0..files {
             let mut list = Vec::with_capacity(batch);
@@ -247,6 +274,7 @@ impl Bench {
             for (token, error) in answers.0 {
                 if prepared.tokens.remove(&token) {
                     found.answered += 1;
+                    prepared.open -= 1;
                     found.errors += usize::from(error);
                 } else {
                     found.repeated += 1;
