@@ -51,12 +51,14 @@ struct Host {
 }
 
 /// Serves until it is killed.
-pub fn run(scriptdata: &Path, database: &Path) -> io::Result<()> {
+pub fn run(scriptdata: &Path, database: &Path, alone: bool) -> io::Result<()> {
     let connection = Connection::open(database).map_err(io::Error::other)?;
-    // It has the database to itself: no lock is taken and given back around each SELECT.
-    connection
-        .pragma_update(None, "locking_mode", "EXCLUSIVE")
-        .map_err(io::Error::other)?;
+    if alone {
+        // No lock is taken and given back around each SELECT, and nobody else gets in.
+        connection
+            .pragma_update(None, "locking_mode", "EXCLUSIVE")
+            .map_err(io::Error::other)?;
+    }
     let mut select = connection
         .prepare_cached(SELECT)
         .map_err(io::Error::other)?;

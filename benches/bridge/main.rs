@@ -39,7 +39,7 @@ const VPID: Kind = Kind::Vpid { full: true };
 
 fn main() -> ExitCode {
     let outcome = match options::parse() {
-        Ok(Command::Bare(scriptdata, database)) => bare::run(&scriptdata, &database),
+        Ok(Command::Bare(scriptdata, database, alone)) => bare::run(&scriptdata, &database, alone),
         Ok(Command::Measure(settings)) => measure_all(&settings).map(|results| {
             let text = match settings.form {
                 Form::Text => report::text(&results),
@@ -106,9 +106,11 @@ fn subjects(settings: &Settings) -> Vec<Subject> {
         unrelated,
     };
     let normal = Kind::Vpid { full: false };
+    let (bare, bare_alone) = (Kind::Bare { alone: false }, Kind::Bare { alone: true });
     let mut subjects = vec![
         subject("stock, select", Kind::Stock, Work::Select, 4, 0),
-        subject("bare loop, select", Kind::Bare, Work::Select, 4, 0),
+        subject("bare loop, select", bare, Work::Select, 4, 0),
+        subject("bare loop alone, select", bare_alone, Work::Select, 4, 0),
         subject("vpid, select", VPID, Work::Select, 4, 0),
         subject("stock, insert", Kind::Stock, Work::Insert, 4, 0),
         subject("vpid, insert (full)", VPID, Work::Insert, 4, 0),

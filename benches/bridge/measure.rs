@@ -89,16 +89,16 @@ pub fn sample(subject: &Subject, settings: &Settings) -> io::Result<Sample> {
         settings.latency_calls
     };
     let latency = bench.latency(calls)?;
-    let before = (process::cpu_ns(server.pid())?, own_cpu_ns()?);
+    let before_ns = process::cpu_ns(server.pid())?;
     let throughput = bench.throughput()?;
-    let after = (process::cpu_ns(server.pid())?, own_cpu_ns()?);
-    let us_per_call = |ns: u64| ns as f64 / 1000.0 / throughput.answered.max(1) as f64;
+    let server_seconds = (process::cpu_ns(server.pid())? - before_ns) as f64 / 1e9;
+    let us_per_call = |seconds: f64| seconds * 1e6 / throughput.answered.max(1) as f64;
     let ms = |part| latency.percentile_us(part) as f64 / 1000.0;
     Ok(Sample {
         latency_ms: [ms(0.5), ms(0.9), ms(0.99), ms(1.0)],
         calls_per_second: throughput.calls_per_second(),
-        server_us: us_per_call(after.0 - before.0),
-        client_us: us_per_call(after.1 - before.1),
+        server_us: us_per_call(server_seconds),
+        client_us: us_per_call(throughput.client_seconds),
         unanswered: calls - latency.us.len() + throughput.calls - throughput.answered,
         errors: latency.errors + throughput.errors,
         peak_kib: process::memory_kib(server.pid())?.1 as f64,
@@ -161,10 +161,6 @@ fn first_answer(kind: Kind, place: &Place, settings: &Settings) -> io::Result<(S
         return Err(io::Error::other(format!("no first answer; {words}")));
     }
     Ok((server, ms))
-}
-
-fn own_cpu_ns() -> io::Result<u64> {
-    process::cpu_ns(std::process::id())
 }
 
 fn silent(subject: &Subject, server: &Server) -> io::Error {

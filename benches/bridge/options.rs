@@ -53,8 +53,9 @@ pub struct Settings {
 
 pub enum Command {
     Measure(Settings),
-    /// This process is to be the bare loop: scriptdata folder, database.
-    Bare(PathBuf, PathBuf),
+    /// This process is to be the bare loop: scriptdata folder, database, and whether it has that
+    /// to itself.
+    Bare(PathBuf, PathBuf, bool),
     Help,
 }
 
@@ -76,9 +77,10 @@ pub fn parse() -> Result<Command, lexopt::Error> {
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
-            Value(word) if word == "bare" => {
+            Value(word) if word == "bare" || word == "bare-alone" => {
+                let alone = word == "bare-alone";
                 let (scriptdata, database) = (parser.value()?, parser.value()?);
-                return Ok(Command::Bare(scriptdata.into(), database.into()));
+                return Ok(Command::Bare(scriptdata.into(), database.into(), alone));
             }
             Long("stock") => checkout = Some(absolute(parser.value()?)?),
             Long("python") => python = program(parser.value()?.into()),

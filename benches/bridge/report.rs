@@ -154,7 +154,8 @@ fn goals(results: &Results) -> Table {
             rows.push(vec![what.to_string(), goal.to_string(), found.to_string()]);
         }
     };
-    let (ours, stock, bare) = ("vpid, select", "stock, select", "bare loop, select");
+    let (ours, stock) = ("vpid, select", "stock, select");
+    let (bare, alone) = ("bare loop, select", "bare loop alone, select");
     let only = |name: &str, read: &dyn Fn(&Sample) -> f64| {
         Spread::of(samples(results, name).iter().map(read))
     };
@@ -168,6 +169,11 @@ fn goals(results: &Results) -> Table {
         "calls/s over the bare loop",
         "at least 0.7",
         ratio(results, ours, bare, &rate),
+    );
+    row(
+        "calls/s over the bare loop alone",
+        "at least 0.7",
+        ratio(results, ours, alone, &rate),
     );
     row(
         "latency of stock over vpid",

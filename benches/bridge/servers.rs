@@ -15,7 +15,10 @@ use super::options::Settings;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     Stock,
-    Bare,
+    Bare {
+        /// Nobody else can use the database meanwhile.
+        alone: bool,
+    },
     /// With `durability = "full"` or "normal".
     Vpid {
         full: bool,
@@ -26,7 +29,7 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Kind::Stock => "stock",
-            Kind::Bare => "bare loop",
+            Kind::Bare { .. } => "bare loop",
             Kind::Vpid { .. } => "vpid",
         }
     }
@@ -90,12 +93,10 @@ impl Place {
     pub fn start(&self, kind: Kind, stock: Option<&Stock>) -> io::Result<Server> {
         let mut command = match kind {
             Kind::Stock => self.stock(stock.expect("planned only where it was named"))?,
-            Kind::Bare => {
+            Kind::Bare { alone } => {
                 let mut command = Command::new(std::env::current_exe()?);
-                command
-                    .arg("bare")
-                    .arg(self.scriptdata())
-                    .arg(&self.database);
+                command.arg(if alone { "bare-alone" } else { "bare" });
+                command.arg(self.scriptdata()).arg(&self.database);
                 command
             }
             Kind::Vpid { full } => self.vpid(full)?,

@@ -76,15 +76,6 @@ pub struct Report {
     pub throughput: Throughput,
 }
 
-impl Latency {
-    /// The latency below which this part (0 to 1) of the calls stayed, in microseconds.
-    pub fn percentile_us(&self, part: f64) -> u64 {
-        let last = self.us.len().saturating_sub(1);
-        let place = (self.us.len() as f64 * part) as usize;
-        self.us.get(place.min(last)).copied().unwrap_or(0)
-    }
-}
-
 impl Report {
     /// Calls that got no answer, and calls that got an error.
     fn failed(&self) -> (usize, usize) {

@@ -13,6 +13,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::json;
@@ -49,6 +50,15 @@ pub struct Latency {
     pub errors: usize,
 }
 
+impl Latency {
+    /// The latency below which this part (0 to 1) of the calls stayed, in microseconds.
+    pub fn percentile_us(&self, part: f64) -> u64 {
+        let last = self.us.len().saturating_sub(1);
+        let place = (self.us.len() as f64 * part) as usize;
+        self.us.get(place.min(last)).copied().unwrap_or(0)
+    }
+}
+
 /// Everything at once.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Throughput {
@@ -60,6 +70,8 @@ pub struct Throughput {
     pub repeated: usize,
     /// From the first write to the last answer.
     pub seconds: f64,
+    /// Processor time of this client in between.
+    pub client_seconds: f64,
 }
 
 impl Throughput {
@@ -151,6 +163,7 @@ impl Bench {
             ..Throughput::default()
         };
         let (began, mut last) = (Instant::now(), Instant::now());
+        let cpu_began = thread_seconds();
         let mut written = 0;
         while found.answered < found.calls && last.elapsed() <= self.options.patience {
             let room = |prepared: &Prepared| prepared.open + batch <= OPEN_CALLS_MAX.max(batch);
@@ -177,6 +190,7 @@ impl Bench {
             }
         }
         found.seconds = (last - began).as_secs_f64();
+        found.client_seconds = thread_seconds() - cpu_began;
         Ok(found)
     }
 
@@ -314,6 +328,11 @@ impl Bench {
             }
         }
     }
+}
+
+fn thread_seconds() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
 /// The tokens of an answer file, and whether each was answered with an error.
