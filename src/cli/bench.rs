@@ -4,6 +4,7 @@
 //! been read. Throughput: every host writes all its files at once and reads answers as they
 //! come, from the first write to the last answer.
 
+mod answers;
 mod client;
 
 use std::fmt;
