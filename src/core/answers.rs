@@ -80,6 +80,8 @@ pub struct Answers {
     hold_repeats_until_ms: u64,
     /// After a failed write.
     retry_ms: u64,
+    /// The last write.
+    written_ms: u64,
 }
 
 impl Answers {
@@ -88,6 +90,11 @@ impl Answers {
             && self.shown.is_empty()
             && self.withheld.is_empty()
             && self.fetched.is_empty()
+    }
+
+    /// Answers that nobody has fetched and that are not in the file.
+    pub fn backlog(&self) -> usize {
+        self.waiting.len()
     }
 
     /// A call was taken whose caller waits for an answer.
@@ -151,10 +158,14 @@ impl Answers {
     }
 
     /// The client emptied the file: it has read what stood there. A lone answer cannot be lost.
+    /// Where the file was replaced just before, the client may have read the one of before.
     fn fetched(&mut self, sure: bool, now: Now) {
+        let sure = sure || now.mono_ms - self.written_ms >= limits::CLIENT_WIPE_MS_MAX;
         let tokens = self.shown.iter().map(|answer| answer.token.as_str());
         self.callbacks.were_read(tokens);
-        if sure && let [lone] = &self.shown[..] {
+        if !sure {
+            self.take_back();
+        } else if let [lone] = &self.shown[..] {
             self.tokens.remove(&lone.token);
             self.shown.clear();
         }
@@ -180,7 +191,10 @@ impl Answers {
         };
         let worth_it = match self.input {
             Input::Empty => !self.waiting.is_empty() || repeat_is_due(),
-            Input::Ours { .. } => self.shown.is_empty() || self.next_fits(room) || repeat_is_due(),
+            Input::Ours { .. } => {
+                let rested = now.mono_ms >= self.written_ms + limits::REPLACE_GAP_MS;
+                self.shown.is_empty() || rested && (self.next_fits(room) || repeat_is_due())
+            }
             Input::Unknown | Input::Foreign | Input::Writing { .. } => false,
         };
         if !worth_it {
@@ -288,6 +302,7 @@ impl Answers {
             self.retry_ms = now.mono_ms + limits::ANSWER_RETRY_MS;
             return Vec::new();
         }
+        self.written_ms = now.mono_ms;
         self.input = if self.shown.is_empty() {
             Input::Empty
         } else {
@@ -351,9 +366,18 @@ impl Answers {
         ];
         let write = match self.input {
             Input::Empty if !self.waiting.is_empty() => Some(self.retry_ms),
-            Input::Empty | Input::Ours { .. } => self
+            Input::Empty => self
                 .repeat_due_ms(room(secret_bytes))
                 .map(|due| due.max(self.retry_ms)),
+            Input::Ours { .. } => {
+                let room = room(secret_bytes);
+                let next = if self.next_fits(room) {
+                    Some(self.retry_ms)
+                } else {
+                    self.repeat_due_ms(room)
+                };
+                next.map(|due| due.max(self.written_ms + limits::REPLACE_GAP_MS))
+            }
             Input::Unknown | Input::Foreign | Input::Writing { .. } => None,
         };
         let soonest = expiries.into_iter().chain([write]).flatten().min();
@@ -436,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_answer_that_replaced_another_file_is_repeated_all_the_same() {
+    fn an_answer_that_was_put_in_just_before_the_file_was_emptied_is_shown_again() {
         let mut answers = with(&["a", "b"]);
         write(&mut answers, at(1));
         answers.input_is(InputState::Empty, at(100));
@@ -445,10 +469,9 @@ mod tests {
         answers.push("c".into(), "1".into(), 8, 3700, at(3700));
         assert_eq!(write(&mut answers, at(3700)).unwrap(), ["c"]);
         answers.input_is(InputState::Empty, at(3701));
-        assert!(
-            !answers.is_idle(),
-            "the client may have read the old file just before"
-        );
+        assert_eq!(write(&mut answers, at(3701)).unwrap(), ["c"]);
+        answers.input_is(InputState::Empty, at(3702));
+        assert!(answers.is_idle(), "this time it was read for certain");
     }
 
     #[test]
@@ -456,7 +479,10 @@ mod tests {
         let mut answers = with(&["a"]);
         assert_eq!(write(&mut answers, at(1)).unwrap(), ["a"]);
         answers.push("b".into(), "1".into(), 8, 2, at(2));
-        assert_eq!(write(&mut answers, at(2)).unwrap(), ["a", "b"]);
+        assert_eq!(write(&mut answers, at(2)), None, "it was just written");
+        let due = at(answers.next_due_ms(at(2), 128).unwrap());
+        assert_eq!(due, at(1 + limits::REPLACE_GAP_MS));
+        assert_eq!(write(&mut answers, due).unwrap(), ["a", "b"]);
     }
 
     #[test]

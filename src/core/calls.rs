@@ -74,15 +74,16 @@ impl Calls {
         self.running
     }
 
-    /// Whether one more file may be taken. Its calls are not counted yet: the bounds leave room
-    /// for the largest file.
-    pub fn has_room(&self, host: Option<HostId>) -> bool {
+    /// Whether one more file may be taken. `backlog`: answers that the host has not fetched; a
+    /// client that does not fetch is not given more. The file's calls are not counted yet: the
+    /// bounds leave room for the largest file.
+    pub fn has_room(&self, host: Option<HostId>, backlog: usize) -> bool {
         let of_host = host
             .and_then(|host| self.running_of.get(&host))
             .copied()
             .unwrap_or(0);
         self.running < limits::CALLS_RUNNING_MAX
-            && of_host < limits::HOST_CALLS_RUNNING_MAX
+            && of_host + backlog < limits::HOST_CALLS_OPEN_MAX
             && self.files.len() < limits::FILES_OPEN_MAX
     }
 

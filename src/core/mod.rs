@@ -168,7 +168,10 @@ impl Core {
 
     /// Whether one more file of this host may be taken. Where not, it waits in its folder.
     pub fn has_room(&self, folder: FolderId, host: &str) -> bool {
-        self.calls.has_room(self.hosts.find(folder, host))
+        let host = self.hosts.find(folder, host);
+        let known = host.and_then(|host| self.hosts.get(host));
+        let backlog = known.map_or(0, |host| host.answers.backlog());
+        self.calls.has_room(host, backlog)
     }
 
     pub fn find_host(&self, folder: FolderId, name: &str) -> Option<HostId> {

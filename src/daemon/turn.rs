@@ -26,10 +26,11 @@ impl Daemon {
 
     pub(super) fn turn(&mut self, wake: Wake) {
         let began = Instant::now();
+        // What clients have fetched comes first: else it is written for them once more.
+        self.take_hints(wake);
         while let Ok(done) = self.lane_results.try_recv() {
             self.events.push_back(Event::SqlDone(done));
         }
-        self.take_hints(wake);
         self.take_timers();
         self.drain_events();
         let files = if self.stopping { 0 } else { self.take_files() };
@@ -51,12 +52,18 @@ impl Daemon {
                 .for_each(|folder| folder.scan_soon());
             self.look_at_unsettled_inputs();
         }
-        for (watch, name) in wake.hints {
-            let Some(folder) = self.folders.iter_mut().find(|f| f.has_watch(watch)) else {
+        for hint in wake.hints {
+            let watched = self
+                .folders
+                .iter_mut()
+                .find(|folder| folder.has_watch(hint.watch));
+            let Some(folder) = watched else {
                 continue;
             };
             let id = folder.id;
-            if let Some(host) = folder.hint(&name)
+            let input_of = folder.hint(&hint.name);
+            // Games empty their input file in place; it is we who rename to its name.
+            if let Some(host) = input_of.filter(|_| !hint.renamed)
                 && let Some(host) = self.core.find_host(id, host)
             {
                 self.look_at_input(host);
