@@ -31,6 +31,8 @@ struct Answer {
     expires_ms: u64,
     /// The last time that somebody emptied the file with this in it.
     fetched_ms: Option<u64>,
+    /// Was in a file that somebody emptied: from then on it lives as long as its caller waits.
+    was_read: bool,
     /// Was in the file once: its call file does not wait for it any more.
     reported: bool,
 }
@@ -123,6 +125,7 @@ impl Answers {
             arrived_ms,
             expires_ms: now.mono_ms + limits::ANSWER_EXPIRES_MS,
             fetched_ms: None,
+            was_read: false,
             reported: false,
         };
         self.waiting_bytes += answer.bytes();
@@ -169,8 +172,12 @@ impl Answers {
             self.tokens.remove(&lone.token);
             self.shown.clear();
         }
-        for mut answer in self.shown.drain(..).chain(self.withheld.drain(..)) {
-            if answer.fetched_ms.is_none() {
+        let withheld = self.withheld.drain(..).map(|answer| (answer, false));
+        let shown = self.shown.drain(..).map(|answer| (answer, true));
+        for (mut answer, was_read) in shown.chain(withheld) {
+            // What was withheld comes with the next file, but nobody has read it yet.
+            if was_read && !answer.was_read {
+                answer.was_read = true;
                 let after_call = answer.arrived_ms + limits::REPEAT_AFTER_CALL_MS;
                 answer.expires_ms = after_call.max(now.mono_ms + limits::REPEAT_AFTER_FETCH_MS);
             }

@@ -7,7 +7,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::support::{Vpid, program};
+use crate::support::{Vpid, program, wait_until};
 
 const COMMANDS: [&str; 6] = ["run", "init", "check", "call", "bench", "demo"];
 
@@ -250,6 +250,7 @@ fn check_finds_a_running_vpid_good_and_does_not_disturb_it() {
     let vpid = Vpid::running();
     let mut host = vpid.host("my_server");
     host.ping();
+    wait_until("the call's file went", || vpid.files().len() == 1);
     let before = vpid.files();
     let check = vpid.command(&["check"]);
     assert_eq!(check.status.code(), Some(0), "{}", out(&check));
@@ -273,7 +274,7 @@ fn bench_prints_json_for_programs_and_leaves_nothing_behind() {
     let query = "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'user_%'";
     let tables: i64 = vpid.sql().query_row(query, [], |row| row.get(0)).unwrap();
     assert_eq!(tables, 0);
-    assert!(vpid.files().is_empty(), "{:?}", vpid.files());
+    wait_until("its files went", || vpid.files().is_empty());
 }
 
 #[test]
@@ -302,4 +303,20 @@ fn the_shipped_example_is_a_configuration_but_for_its_secret() {
         .collect();
     assert_eq!(bad.len(), 1, "{text}");
     assert!(bad[0].contains("placeholder"), "{text}");
+}
+
+#[test]
+fn the_demo_works_needs_no_configuration_and_leaves_nothing_behind() {
+    let temporary = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut demo = program();
+    demo.arg("demo").env("TMPDIR", temporary.path());
+    let output = demo.current_dir(elsewhere.path()).output().unwrap();
+    let said = format!("{}{}", out(&output), err(&output));
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(!out(&output).is_empty());
+    for folder in [&temporary, &elsewhere] {
+        let left = fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(left, 0, "{said}");
+    }
 }

@@ -200,7 +200,7 @@ fn a_folder_that_is_removed_and_made_again_is_served_again() {
         wait_until("it was missed", || vpid.log().contains("cannot be opened"));
         fs::create_dir(vpid.scriptdata()).unwrap();
         vpid.host("my_server").ping();
-        vpid.wait_for_log("the folder is there again");
+        vpid.wait_for_log("the folder is there");
         // Replaced at once, so that no look falls in between.
         let other = vpid.path("other");
         fs::create_dir(&other).unwrap();

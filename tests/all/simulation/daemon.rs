@@ -1,7 +1,7 @@
 //! The model of the shell around the core: a folder that survives crashes, and a daemon that
 //! does not.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use vpid::config::{self, Config};
@@ -65,7 +65,7 @@ struct InputFile {
 pub struct Folder {
     files: BTreeMap<String, ModelFile>,
     inputs: HashMap<String, InputFile>,
-    emptied: HashSet<String>,
+    emptied: BTreeSet<String>,
     stamps: u64,
     /// The map of each host of which the daemon knows, as tokens count them.
     pub maps: HashMap<String, u32>,
@@ -80,12 +80,20 @@ impl Folder {
     }
 
     pub fn write(&mut self, name: String, mut file: ModelFile, now_ms: u64) {
-        // Without a random number at hand: every file is late by another amount.
+        // Without a random number at hand: every file is late by another amount, but no call is
+        // noticed before the start of its map.
         self.late = self
             .late
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
         file.visible_ms = now_ms + (self.late >> 33) % self.notice_ms_max.max(1);
+        let map_start = self
+            .files
+            .values()
+            .find(|other| other.restart.is_some() && other.host == file.host);
+        file.visible_ms = file
+            .visible_ms
+            .max(map_start.map_or(0, |start| start.visible_ms));
         self.files.insert(name, file);
     }
 
@@ -127,7 +135,7 @@ pub struct Daemon {
     started_ms: u64,
     /// Names of the files this run holds.
     open: HashMap<FileId, String>,
-    ours: HashMap<HostId, Option<u64>>,
+    ours: BTreeMap<HostId, Option<u64>>,
     last_file: FileId,
     remember: Vec<(u64, FileId)>,
     jobs: Vec<Job>,
@@ -164,7 +172,7 @@ impl Daemon {
             wheel: Wheel::default(),
             started_ms: now_ms,
             open: HashMap::new(),
-            ours: HashMap::new(),
+            ours: BTreeMap::new(),
             last_file: disk.seen.iter().map(|(_, file)| *file).max().unwrap_or(0),
             remember: Vec::new(),
             jobs: Vec::new(),
@@ -204,7 +212,7 @@ impl Daemon {
         }
         self.take_timers(disk, now_ms);
         // A hint may be lost: then the sweep finds it.
-        let emptied: Vec<String> = disk.folder.emptied.drain().collect();
+        let emptied = std::mem::take(&mut disk.folder.emptied);
         for host in emptied {
             if let (false, Some(host)) = (random.chance(2), self.core.find_host(FOLDER, &host)) {
                 self.look_at_input(disk, host, now_ms, false);
