@@ -146,6 +146,16 @@ fn loads(results: &Results) -> Table {
 
 /// What was aimed at, beside what came out.
 fn goals(results: &Results) -> Table {
+    let mut rows = goals_of_speed(results);
+    rows.extend(goals_of_size(results));
+    Table {
+        title: "vpid against its goals: median of the rounds (smallest-largest)",
+        head: vec!["", "goal", "found"],
+        rows,
+    }
+}
+
+fn goals_of_speed(results: &Results) -> Vec<Vec<String>> {
     let latency = |sample: &Sample| sample.latency_ms[0];
     let rate = |sample: &Sample| sample.calls_per_second;
     let mut rows = Vec::new();
@@ -172,7 +182,7 @@ fn goals(results: &Results) -> Table {
     );
     row(
         "calls/s over the bare loop alone",
-        "at least 0.7",
+        "",
         ratio(results, ours, alone, &rate),
     );
     row(
@@ -206,26 +216,32 @@ fn goals(results: &Results) -> Table {
             ratio(results, many, few, &rate),
         );
     }
-    let idle_kib = results.starts.iter().filter(|(kind, _, _)| *kind == VPID);
-    let idle_mb = idle_kib
+    rows
+}
+
+fn goals_of_size(results: &Results) -> Vec<Vec<String>> {
+    let row = |what: String, goal: &str, found: Option<Spread>| {
+        found.map(|found| vec![what, goal.to_string(), found.to_string()])
+    };
+    let ours = || results.starts.iter().filter(|(kind, _, _)| *kind == VPID);
+    let idle_mb = ours()
         .flat_map(|(_, _, starts)| starts)
         .map(|start| start.idle_kib / 1024.0);
-    row("memory idle, MiB", "under 10", Spread::of(idle_mb));
     let binary = results.binary_bytes as f64 / (1024.0 * 1024.0);
-    row("binary, MiB", "under 8", Spread::of([binary].into_iter()));
-    for (_, unrelated, starts) in results.starts.iter().filter(|(kind, _, _)| *kind == VPID) {
-        let what = format!("start to first answer, {unrelated} other files, ms");
+    let mut rows = vec![
+        row("memory idle, MiB".into(), "under 10", Spread::of(idle_mb)),
         row(
-            &what,
-            "under 50",
-            Spread::of(starts.iter().map(|start| start.ms)),
-        );
+            "binary, MiB".into(),
+            "under 8",
+            Spread::of([binary].into_iter()),
+        ),
+    ];
+    for (_, unrelated, starts) in ours() {
+        let what = format!("start to first answer, {unrelated} other files, ms");
+        let found = Spread::of(starts.iter().map(|start| start.ms));
+        rows.push(row(what, "under 50", found));
     }
-    Table {
-        title: "vpid against its goals: median of the rounds (smallest-largest)",
-        head: vec!["", "goal", "found"],
-        rows,
-    }
+    rows.into_iter().flatten().collect()
 }
 
 fn rest(results: &Results) -> Table {
