@@ -142,6 +142,24 @@ impl Game {
         fs::write(self.dir.join(name), bytes)
     }
 
+    /// Ends the game: nobody is to be answered any more, and no file of this host stays behind.
+    pub fn leave(&self) -> io::Result<()> {
+        self.restart()?;
+        let restart = self.dir.join(names::restart(&self.host));
+        let watch = FolderWatch::new(&self.dir)?;
+        let deadline = Instant::now() + Duration::from_secs(1);
+        while restart.exists() && Instant::now() < deadline {
+            watch.wait(Duration::from_millis(5))?;
+        }
+        for path in [restart, self.input_path()] {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     pub fn input_path(&self) -> PathBuf {
         self.dir.join(names::input(&self.host))
     }

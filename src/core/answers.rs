@@ -288,7 +288,9 @@ impl Answers {
     fn withheld_now(&mut self, now: Now) -> Vec<String> {
         self.callbacks.forget_late(now.mono_ms);
         let due = self.fetched.iter().filter(|answer| is_due(answer, now));
-        let ready = self.waiting.iter().chain(due);
+        // What was shown and not read has let its call file go: only the input file has it.
+        let free = |answer: &&Answer| answer.was_read || !answer.reported;
+        let ready = self.waiting.iter().chain(due).filter(free);
         let Some(oldest) = ready.clone().map(|answer| answer.arrived_ms).min() else {
             return Vec::new();
         };

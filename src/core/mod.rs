@@ -209,7 +209,8 @@ impl Core {
                 host,
                 mtime_ns,
             } => {
-                if let Some(id) = hosts.restarted(folder, &host, mtime_ns, now) {
+                if let Some((id, remember)) = hosts.restarted(folder, &host, mtime_ns, now) {
+                    effects.push(remember);
                     let dropped = hosts.answers(id).map(Answers::clear).unwrap_or_default();
                     calls.answers_dropped(&dropped, &mut effects);
                     effects.push(Effect::LookAtInput { host: id });
@@ -230,6 +231,8 @@ impl Core {
             Event::SqlDone(done) => calls.sql_done(done, hosts, functions, now, &mut effects),
             Event::Timer(Timer::Answers(host)) => calls.refresh(host, hosts, now, &mut effects),
         }
+        let finished = calls.take_finished().into_iter();
+        effects.extend(finished.map(|identity| hosts.finish(identity)));
         effects
     }
 }

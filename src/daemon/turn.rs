@@ -179,16 +179,7 @@ impl Daemon {
             return;
         };
         let (file, taken_name, take) = match what {
-            What::Restart => {
-                if let Err(error) = folder.remove(&name) {
-                    return self.complain(place, &name, &format!("it cannot be removed ({error})"));
-                }
-                return self.events.push_back(Event::Restart {
-                    folder: folder_id,
-                    host,
-                    mtime_ns,
-                });
-            }
+            What::Restart => return self.take_restart(place, &name, host, mtime_ns),
             What::Calls => {
                 let file = self.next_file_id();
                 let taken_name = names::taken(&name, file);
@@ -238,25 +229,39 @@ impl Daemon {
         }
     }
 
+    /// A map began. The file goes when that is written down, so that no crash forgets it.
+    fn take_restart(&mut self, place: usize, name: &str, host: String, mtime_ns: i64) {
+        let folder = self.folders[place].id;
+        self.events.push_back(Event::Restart {
+            folder,
+            host,
+            mtime_ns,
+        });
+        self.drain_events();
+        self.hand_over();
+        let removed = self.folders[place]
+            .open_folder()
+            .and_then(|folder| folder.remove(name));
+        if let Err(error) = removed {
+            self.complain(place, name, &format!("it cannot be removed ({error})"));
+        }
+    }
+
     /// A file without its closing NUL: the game is writing it, or died over it.
     fn wait_for_the_end(&mut self, place: usize, name: &str, taken_name: &str, file: FileId) {
         let now_ms = self.now().mono_ms;
         let folder = &mut self.folders[place];
+        let is_taken = folder
+            .open_folder()
+            .is_ok_and(|folder| folder.mtime_ns(taken_name).is_some());
         let first = *folder.unfinished.entry(name.to_string()).or_insert(now_ms);
-        if now_ms - first < limits::UNFINISHED_MS {
+        if !is_taken && now_ms - first < limits::UNFINISHED_MS {
             return;
         }
         folder.unfinished.remove(name);
-        let held = folder
-            .open_folder()
-            .is_ok_and(|folder| folder.mtime_ns(taken_name).is_some());
-        let present = if held { taken_name } else { name };
-        self.set_aside(
-            place,
-            present,
-            file,
-            "it has no closing NUL: its writing was cut short",
-        );
+        let present = if is_taken { taken_name } else { name };
+        let reason = "it has no closing NUL: its writing was cut short";
+        self.set_aside(place, present, file, reason);
     }
 
     /// A new id: the time, but never one that was used before.

@@ -212,7 +212,7 @@ impl Bench {
     /// Leaves no input file behind.
     pub fn clean_up(&self) {
         for game in &self.games {
-            let _ = std::fs::remove_file(game.input_path());
+            let _ = game.leave();
         }
     }
 
