@@ -6,8 +6,6 @@ use std::time::Duration;
 use lexopt::Arg::{Long, Value};
 use lexopt::ValueExt;
 
-use super::servers::Stock;
-
 pub const HELP: &str = "\
 Measures vpid beside the stock server and a bare loop, in one run.
 
@@ -29,6 +27,14 @@ pub enum Form {
     Text,
     Markdown,
     Json,
+}
+
+/// Where the stock server comes from.
+#[derive(Debug, Clone)]
+pub struct Stock {
+    /// Holds its three files.
+    pub checkout: PathBuf,
+    pub python: PathBuf,
 }
 
 #[derive(Debug, Clone)]

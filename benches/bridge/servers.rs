@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use vpid::cli::bench::{CREATE, FILL};
 
-use super::options::Settings;
+use super::options::{Settings, Stock};
 
 /// Who serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,14 +33,6 @@ impl Kind {
             Kind::Vpid { .. } => "vpid",
         }
     }
-}
-
-/// Where the stock server comes from.
-#[derive(Debug, Clone)]
-pub struct Stock {
-    /// Holds its three files.
-    pub checkout: PathBuf,
-    pub python: PathBuf,
 }
 
 const STOCK_FILES: [&str; 3] = ["vpi.py", "vpi_config.py", "vpi_interfaces.py"];

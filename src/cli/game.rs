@@ -44,6 +44,17 @@ impl GameCall {
             callback: true,
         }
     }
+
+    /// As it stands in a call file.
+    pub fn to_json(&self, token: &str) -> Value {
+        json!({
+            "token": token,
+            "func": self.function,
+            "kwargs": self.kwargs,
+            "callback": self.callback,
+            "script": self.script,
+        })
+    }
 }
 
 impl Game {
@@ -89,13 +100,7 @@ impl Game {
         for call in calls {
             self.tokens += 1;
             let token = format!("_{:x}_{}", std::process::id(), self.tokens);
-            list.push(json!({
-                "token": token,
-                "func": call.function,
-                "kwargs": call.kwargs,
-                "callback": call.callback,
-                "script": call.script,
-            }));
+            list.push(call.to_json(&token));
             tokens.push(token);
         }
         (tokens, list)

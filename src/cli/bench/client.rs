@@ -236,13 +236,7 @@ impl Bench {
             for _ in 0..batch {
                 let call = self.next_call();
                 let token = format!("_b{:x}_", self.serial);
-                list.push(json!({
-                    "token": token,
-                    "func": call.function,
-                    "kwargs": call.kwargs,
-                    "callback": call.callback,
-                    "script": call.script,
-                }));
+                list.push(call.to_json(&token));
                 prepared.tokens.insert(token);
             }
             let game = &mut self.games[place];
