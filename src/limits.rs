@@ -47,19 +47,28 @@ pub const ANSWER_EXPIRES_MS: u64 = 30_000;
 /// Answers kept for one host, in count and in bytes.
 pub const HOST_ANSWERS_MAX: usize = 8_192;
 pub const HOST_ANSWER_BYTES_MAX: usize = 4 << 20;
+/// What was just written is left to the client for this long before more is added to it: a third
+/// of a tick, so that a flood of answers is not written over and over.
+pub const REPLACE_GAP_MS: u64 = 5;
+/// A client empties the file within one tick of reading it. A file that is emptied later than
+/// this after it was replaced was read itself.
+pub const CLIENT_WIPE_MS_MAX: u64 = 100;
 /// After a failed write of answers, the next try.
 pub const ANSWER_RETRY_MS: u64 = 1_000;
 
 const _: () = assert!(ANSWER_FILE_BYTES_MAX <= ENGINE_READ_BYTES_MAX);
 const _: () = assert!(2 * SECRET_BYTES_MAX + 96 < ANSWER_FILE_BYTES_MAX / 2);
 const _: () = assert!(REPEAT_GAP_MS < 11 * 15);
+const _: () = assert!(REPLACE_GAP_MS < 15);
+const _: () = assert!(HOST_CALLS_OPEN_MAX + FILE_CALLS_MAX <= HOST_ANSWERS_MAX);
 /// Answers of one host that are kept to be repeated.
 pub const HOST_REPEATS_MAX: usize = 1_024;
 
-/// Calls that may be under way at once, of all hosts and of one. Beyond, files wait in their
-/// folder. Both are soft by one file, which may hold [`FILE_CALLS_MAX`].
+/// Calls that may be under way at once. Beyond, files wait in their folder. Soft by one file,
+/// which may hold [`FILE_CALLS_MAX`].
 pub const CALLS_RUNNING_MAX: usize = 16_384;
-pub const HOST_CALLS_RUNNING_MAX: usize = 8_192;
+/// The same for one host, together with the answers that it has not fetched.
+pub const HOST_CALLS_OPEN_MAX: usize = 4_096;
 /// Call files that are taken and not finished.
 pub const FILES_OPEN_MAX: usize = 4_096;
 

@@ -1,23 +1,24 @@
 //! `vpid bench`: measures a running vpid through the files, as games would use it.
 //!
-//! Two phases. Latency: one call at a time, from the writing of its file to its answer being
-//! readable. Throughput: every host writes all its files at once and reads answers as they come,
-//! from the first write to the last answer.
+//! Two phases. Latency: one call at a time, from the writing of its file to its answer having
+//! been read. Throughput: every host writes all its files at once and reads answers as they
+//! come, from the first write to the last answer.
 
-use std::collections::HashMap;
+mod answers;
+mod client;
+
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::Connection;
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Value, json};
 
 use super::call::choose;
-use super::game::{FolderWatch, Game, GameCall};
 use crate::config::{Config, Database};
+
+pub use client::{Bench, Latency, Throughput};
 
 /// What each call does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub struct Options {
     pub json: bool,
     /// Gives up when no answer comes for this long.
     pub patience: Duration,
+    /// Longest pause before a call whose latency is measured; each takes a random part of it.
+    pub pause: Duration,
 }
 
 impl Default for Options {
@@ -62,6 +65,7 @@ impl Default for Options {
             work: Work::Select,
             json: false,
             patience: Duration::from_secs(15),
+            pause: Duration::ZERO,
         }
     }
 }
@@ -69,44 +73,39 @@ impl Default for Options {
 /// What was measured.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// Sorted, in microseconds.
-    pub latencies_us: Vec<u64>,
-    pub calls: usize,
-    pub answered: usize,
-    pub seconds: f64,
+    pub latency: Latency,
+    pub throughput: Throughput,
 }
 
 impl Report {
-    /// The latency below which this part (0 to 1) of the calls stayed, in microseconds.
-    pub fn percentile_us(&self, part: f64) -> u64 {
-        let last = self.latencies_us.len().saturating_sub(1);
-        let place = (self.latencies_us.len() as f64 * part) as usize;
-        self.latencies_us.get(place.min(last)).copied().unwrap_or(0)
-    }
-
-    pub fn calls_per_second(&self) -> f64 {
-        self.answered as f64 / self.seconds
+    /// Calls that got no answer, and calls that got an error.
+    fn failed(&self) -> (usize, usize) {
+        let (latency, throughput) = (&self.latency, &self.throughput);
+        let unanswered = latency.calls - latency.us.len() + throughput.calls - throughput.answered;
+        (unanswered, latency.errors + throughput.errors)
     }
 
     fn to_json(&self) -> Value {
         json!({
             "latency_us": {
-                "p50": self.percentile_us(0.5),
-                "p90": self.percentile_us(0.9),
-                "p99": self.percentile_us(0.99),
-                "max": self.percentile_us(1.0),
+                "p50": self.latency.percentile_us(0.5),
+                "p90": self.latency.percentile_us(0.9),
+                "p99": self.latency.percentile_us(0.99),
+                "max": self.latency.percentile_us(1.0),
             },
-            "calls": self.calls,
-            "answered": self.answered,
-            "seconds": self.seconds,
-            "calls_per_second": self.calls_per_second(),
+            "calls": self.throughput.calls,
+            "answered": self.throughput.answered,
+            "errors": self.failed().1,
+            "repeated": self.throughput.repeated,
+            "seconds": self.throughput.seconds,
+            "calls_per_second": self.throughput.calls_per_second(),
         })
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ms = |part| self.percentile_us(part) as f64 / 1000.0;
+        let ms = |part| self.latency.percentile_us(part) as f64 / 1000.0;
         writeln!(
             f,
             "latency, one call at a time    p50 {:.2} ms   p90 {:.2} ms   p99 {:.2} ms   max {:.2} ms",
@@ -118,10 +117,10 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "throughput                     {:.0} calls/s ({} of {} answered in {:.2} s)",
-            self.calls_per_second(),
-            self.answered,
-            self.calls,
-            self.seconds
+            self.throughput.calls_per_second(),
+            self.throughput.answered,
+            self.throughput.calls,
+            self.throughput.seconds
         )
     }
 }
@@ -150,8 +149,7 @@ pub fn run(config: &Config, options: &Options, out: &mut dyn Write) -> Result<bo
         options.clone(),
     );
     bench.progress = io::stderr().is_terminal() && !options.json;
-    let report = bench
-        .run()
+    let report = measure(&mut bench, options.files)
         .map_err(|error| format!("{}: {error}", server.scriptdata.display()))?;
     drop(table);
     let shown = if options.json {
@@ -161,12 +159,26 @@ pub fn run(config: &Config, options: &Options, out: &mut dyn Write) -> Result<bo
     };
     out.write_all(shown.as_bytes())
         .map_err(|error| error.to_string())?;
-    if report.answered < report.calls {
-        return Err(
-            "not every call was answered: is `vpid run` running with this configuration?".into(),
-        );
+    match report.failed() {
+        (0, 0) => Ok(true),
+        (0, errors) => Err(format!(
+            "{errors} calls were answered with an error: the log of `vpid run` says which"
+        )),
+        (unanswered, _) => Err(format!(
+            "{unanswered} calls were not answered: is `vpid run` running with this configuration?"
+        )),
     }
-    Ok(true)
+}
+
+fn measure(bench: &mut Bench, latency_calls: usize) -> io::Result<Report> {
+    bench.start()?;
+    let latency = bench.latency(latency_calls)?;
+    let throughput = bench.throughput()?;
+    bench.clean_up();
+    Ok(Report {
+        latency,
+        throughput,
+    })
 }
 
 /// The script and the table that the bench's calls come from and go to.
@@ -194,213 +206,5 @@ impl Drop for Table {
         if let Err(error) = self.0.execute(DROP, []) {
             eprintln!("the bench's table user_vpidbench_rows stays behind: {error}");
         }
-    }
-}
-
-/// The measurement itself, against whatever serves the folder.
-pub struct Bench {
-    dir: PathBuf,
-    games: Vec<Game>,
-    options: Options,
-    serial: u64,
-    pub progress: bool,
-}
-
-impl Bench {
-    pub fn new(dir: &Path, host: &str, secret: &[u8], options: Options) -> Self {
-        let games = (0..options.hosts)
-            .map(|n| Game::new(dir, &format!("{host}{n}"), secret))
-            .collect();
-        Self {
-            dir: dir.to_path_buf(),
-            games,
-            options,
-            serial: 0,
-            progress: false,
-        }
-    }
-
-    pub fn run(&mut self) -> io::Result<Report> {
-        for game in &self.games {
-            game.restart()?;
-        }
-        let watch = FolderWatch::new(&self.dir)?;
-        let mut latencies_us = self.measure_latency(&watch)?;
-        latencies_us.sort_unstable();
-        let (calls, answered, seconds) = self.measure_throughput(&watch)?;
-        self.clean_up();
-        Ok(Report {
-            latencies_us,
-            calls,
-            answered,
-            seconds,
-        })
-    }
-
-    fn measure_latency(&mut self, watch: &FolderWatch) -> io::Result<Vec<u64>> {
-        let mut latencies_us = Vec::new();
-        for round in 0..self.options.files {
-            self.show("latency", round, self.options.files);
-            let call = self.next_call();
-            let place = round % self.games.len();
-            let game = &mut self.games[place];
-            let began = Instant::now();
-            let tokens = game.send(&[call])?;
-            while !tokens_in(game)?.contains(&tokens[0]) {
-                if began.elapsed() > self.options.patience {
-                    return Ok(latencies_us);
-                }
-                watch.wait(self.options.patience)?;
-            }
-            latencies_us.push(began.elapsed().as_micros() as u64);
-        }
-        Ok(latencies_us)
-    }
-
-    fn measure_throughput(&mut self, watch: &FolderWatch) -> io::Result<(usize, usize, f64)> {
-        let total = self.options.hosts * self.options.files * self.options.batch;
-        let files: Vec<Vec<(String, String)>> = (0..self.games.len())
-            .map(|place| self.prepare(place))
-            .collect();
-        let mut open: Vec<HashMap<String, ()>> = vec![HashMap::new(); self.games.len()];
-        for (place, files) in files.iter().enumerate() {
-            for (_, text) in files {
-                open[place].extend(tokens_of(text).into_iter().map(|token| (token, ())));
-            }
-        }
-        let began = Instant::now();
-        let mut last = began;
-        for round in 0..self.options.files {
-            for (game, files) in self.games.iter().zip(&files) {
-                let (name, text) = &files[round];
-                game.write(name, text)?;
-            }
-            if round % 16 == 0 {
-                self.collect(&mut open)?;
-            }
-        }
-        loop {
-            let before: usize = open.iter().map(HashMap::len).sum();
-            self.collect(&mut open)?;
-            let left: usize = open.iter().map(HashMap::len).sum();
-            self.show("throughput", total - left, total);
-            if left < before {
-                last = Instant::now();
-            }
-            if left == 0 || last.elapsed() > self.options.patience {
-                return Ok((total, total - left, (last - began).as_secs_f64()));
-            }
-            watch.wait(self.options.patience)?;
-        }
-    }
-
-    /// Call files of one host, written out beforehand so that their making is not measured.
-    fn prepare(&mut self, place: usize) -> Vec<(String, String)> {
-        let mut files = Vec::new();
-        for _ in 0..self.options.files {
-            let mut list = Vec::new();
-            for _ in 0..self.options.batch {
-                let call = self.next_call();
-                list.push(json!({
-                    "token": format!("_b{:x}_", self.serial),
-                    "func": call.function,
-                    "kwargs": call.kwargs,
-                    "callback": true,
-                    "script": call.script,
-                }));
-            }
-            let game = &mut self.games[place];
-            let name = game.next_name();
-            files.push((name, game.file_text(&json!({ "async": list }))));
-        }
-        files
-    }
-
-    fn collect(&mut self, open: &mut [HashMap<String, ()>]) -> io::Result<()> {
-        for (game, open) in self.games.iter().zip(open) {
-            for token in tokens_in(game)? {
-                open.remove(&token);
-            }
-        }
-        Ok(())
-    }
-
-    fn next_call(&mut self) -> GameCall {
-        self.serial += 1;
-        let table = "user_vpidbench_rows";
-        let (function, kwargs) = match self.options.work {
-            Work::Echo => ("VPI_Ping", json!({"n": self.serial})),
-            Work::Select => {
-                let kwargs = json!({"table": table, "columns": ["name", "wins"], "filter_column": "id", "filter_value": self.serial % 3 + 1});
-                ("VPI_DB_UserSelect", kwargs)
-            }
-            Work::Insert => (
-                "VPI_DB_UserInsert",
-                json!({"table": table, "values": [self.serial + 10, "'bench'", 1]}),
-            ),
-        };
-        GameCall::new(SCRIPT, function, kwargs)
-    }
-
-    fn show(&self, phase: &str, done: usize, total: usize) {
-        if self.progress && (done.is_multiple_of(16) || done == total) {
-            eprint!("\r{phase}: {done} of {total}    ");
-            let _ = io::stderr().flush();
-            if done == total {
-                eprint!("\r{:40}\r", "");
-            }
-        }
-    }
-
-    fn clean_up(&self) {
-        for game in &self.games {
-            let _ = std::fs::remove_file(game.input_path());
-        }
-    }
-}
-
-/// The tokens in a game's input file, which is emptied.
-fn tokens_in(game: &Game) -> io::Result<Vec<String>> {
-    let Some(bytes) = game.peek()? else {
-        return Ok(Vec::new());
-    };
-    game.empty()?;
-    let file: AnswerTokens = serde_json::from_slice(&bytes).map_err(io::Error::other)?;
-    Ok(file.calls.0)
-}
-
-fn tokens_of(text: &str) -> Vec<String> {
-    text.split("\"token\":\"")
-        .skip(1)
-        .filter_map(|rest| Some(rest.split_once('"')?.0.to_string()))
-        .collect()
-}
-
-/// An answer file, of which only the tokens matter.
-#[derive(Deserialize)]
-struct AnswerTokens {
-    #[serde(rename = "Calls")]
-    calls: Keys,
-}
-
-struct Keys(Vec<String>);
-
-impl<'de> Deserialize<'de> for Keys {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct KeysOnly;
-        impl<'de> Visitor<'de> for KeysOnly {
-            type Value = Keys;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("answers by token")
-            }
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Keys, M::Error> {
-                let mut keys = Vec::new();
-                while let Some((key, IgnoredAny)) = map.next_entry()? {
-                    keys.push(key);
-                }
-                Ok(Keys(keys))
-            }
-        }
-        deserializer.deserialize_map(KeysOnly)
     }
 }

@@ -43,9 +43,6 @@ pub fn run(config: &Config, options: &Options, out: &mut dyn Write) -> Result<bo
             server.scriptdata.display()
         )
     })?;
-    if options.host.is_none() {
-        let _ = std::fs::remove_file(game.input_path());
-    }
     let Some(answer) = answer else {
         let seconds = options.timeout.as_secs_f64();
         return Err(if game.withdraw() {
@@ -57,6 +54,10 @@ pub fn run(config: &Config, options: &Options, out: &mut dyn Write) -> Result<bo
             format!("the call was taken, but no answer came within {seconds} s; see vpid's log")
         });
     };
+    if options.host.is_none() {
+        // This host will not be played again.
+        let _ = game.leave();
+    }
     writeln!(out, "{answer:#}").map_err(|error| error.to_string())?;
     Ok(!answer
         .as_str()

@@ -44,6 +44,17 @@ impl GameCall {
             callback: true,
         }
     }
+
+    /// As it stands in a call file.
+    pub fn to_json(&self, token: &str) -> Value {
+        json!({
+            "token": token,
+            "func": self.function,
+            "kwargs": self.kwargs,
+            "callback": self.callback,
+            "script": self.script,
+        })
+    }
 }
 
 impl Game {
@@ -89,13 +100,7 @@ impl Game {
         for call in calls {
             self.tokens += 1;
             let token = format!("_{:x}_{}", std::process::id(), self.tokens);
-            list.push(json!({
-                "token": token,
-                "func": call.function,
-                "kwargs": call.kwargs,
-                "callback": call.callback,
-                "script": call.script,
-            }));
+            list.push(call.to_json(&token));
             tokens.push(token);
         }
         (tokens, list)
@@ -140,6 +145,24 @@ impl Game {
         bytes.extend_from_slice(text.as_bytes());
         bytes.push(0);
         fs::write(self.dir.join(name), bytes)
+    }
+
+    /// Ends the game: nobody is to be answered any more, and no file of this host stays behind.
+    pub fn leave(&self) -> io::Result<()> {
+        self.restart()?;
+        let restart = self.dir.join(names::restart(&self.host));
+        let watch = FolderWatch::new(&self.dir)?;
+        let deadline = Instant::now() + Duration::from_secs(1);
+        while restart.exists() && Instant::now() < deadline {
+            watch.wait(Duration::from_millis(5))?;
+        }
+        for path in [restart, self.input_path()] {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     pub fn input_path(&self) -> PathBuf {

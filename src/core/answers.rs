@@ -82,6 +82,8 @@ pub struct Answers {
     hold_repeats_until_ms: u64,
     /// After a failed write.
     retry_ms: u64,
+    /// The last write.
+    written_ms: u64,
 }
 
 impl Answers {
@@ -90,6 +92,11 @@ impl Answers {
             && self.shown.is_empty()
             && self.withheld.is_empty()
             && self.fetched.is_empty()
+    }
+
+    /// Answers that nobody has fetched and that are not in the file.
+    pub fn backlog(&self) -> usize {
+        self.waiting.len()
     }
 
     /// A call was taken whose caller waits for an answer.
@@ -154,10 +161,14 @@ impl Answers {
     }
 
     /// The client emptied the file: it has read what stood there. A lone answer cannot be lost.
+    /// Where the file was replaced just before, the client may have read the one of before.
     fn fetched(&mut self, sure: bool, now: Now) {
+        let sure = sure || now.mono_ms - self.written_ms >= limits::CLIENT_WIPE_MS_MAX;
         let tokens = self.shown.iter().map(|answer| answer.token.as_str());
         self.callbacks.were_read(tokens);
-        if sure && let [lone] = &self.shown[..] {
+        if !sure {
+            self.take_back();
+        } else if let [lone] = &self.shown[..] {
             self.tokens.remove(&lone.token);
             self.shown.clear();
         }
@@ -187,7 +198,10 @@ impl Answers {
         };
         let worth_it = match self.input {
             Input::Empty => !self.waiting.is_empty() || repeat_is_due(),
-            Input::Ours { .. } => self.shown.is_empty() || self.next_fits(room) || repeat_is_due(),
+            Input::Ours { .. } => {
+                let rested = now.mono_ms >= self.written_ms + limits::REPLACE_GAP_MS;
+                self.shown.is_empty() || rested && (self.next_fits(room) || repeat_is_due())
+            }
             Input::Unknown | Input::Foreign | Input::Writing { .. } => false,
         };
         if !worth_it {
@@ -274,7 +288,9 @@ impl Answers {
     fn withheld_now(&mut self, now: Now) -> Vec<String> {
         self.callbacks.forget_late(now.mono_ms);
         let due = self.fetched.iter().filter(|answer| is_due(answer, now));
-        let ready = self.waiting.iter().chain(due);
+        // What was shown and not read has let its call file go: only the input file has it.
+        let free = |answer: &&Answer| answer.was_read || !answer.reported;
+        let ready = self.waiting.iter().chain(due).filter(free);
         let Some(oldest) = ready.clone().map(|answer| answer.arrived_ms).min() else {
             return Vec::new();
         };
@@ -295,6 +311,7 @@ impl Answers {
             self.retry_ms = now.mono_ms + limits::ANSWER_RETRY_MS;
             return Vec::new();
         }
+        self.written_ms = now.mono_ms;
         self.input = if self.shown.is_empty() {
             Input::Empty
         } else {
@@ -358,9 +375,18 @@ impl Answers {
         ];
         let write = match self.input {
             Input::Empty if !self.waiting.is_empty() => Some(self.retry_ms),
-            Input::Empty | Input::Ours { .. } => self
+            Input::Empty => self
                 .repeat_due_ms(room(secret_bytes))
                 .map(|due| due.max(self.retry_ms)),
+            Input::Ours { .. } => {
+                let room = room(secret_bytes);
+                let next = if self.next_fits(room) {
+                    Some(self.retry_ms)
+                } else {
+                    self.repeat_due_ms(room)
+                };
+                next.map(|due| due.max(self.written_ms + limits::REPLACE_GAP_MS))
+            }
             Input::Unknown | Input::Foreign | Input::Writing { .. } => None,
         };
         let soonest = expiries.into_iter().chain([write]).flatten().min();
@@ -393,149 +419,4 @@ fn is_due(answer: &Answer, now: Now) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(mono_ms: u64) -> Now {
-        Now { mono_ms, wall_s: 0 }
-    }
-
-    fn with(tokens: &[&str]) -> Answers {
-        let mut answers = Answers::default();
-        answers.input_is(InputState::Empty, at(0));
-        for token in tokens {
-            answers.push(token.to_string(), "1".into(), 7, 0, at(0));
-        }
-        answers
-    }
-
-    fn write(answers: &mut Answers, now: Now) -> Option<Vec<String>> {
-        let content = answers.next_content(now, 128)?;
-        answers.written(true, now);
-        Some(content.into_iter().map(|(token, _)| token).collect())
-    }
-
-    #[test]
-    fn an_answer_is_repeated_until_its_caller_has_timed_out() {
-        let mut answers = with(&["a", "b"]);
-        assert_eq!(write(&mut answers, at(1)).unwrap(), ["a", "b"]);
-        answers.input_is(InputState::Empty, at(100));
-        assert_eq!(
-            write(&mut answers, at(101)),
-            None,
-            "not before the client can read again"
-        );
-        assert_eq!(
-            write(&mut answers, at(100 + limits::REPEAT_GAP_MS)).unwrap(),
-            ["a", "b"]
-        );
-        answers.input_is(InputState::Empty, at(1000));
-        assert!(answers.expire(at(limits::REPEAT_AFTER_CALL_MS)).is_empty());
-        assert!(answers.is_idle());
-    }
-
-    #[test]
-    fn a_lone_answer_that_was_fetched_is_delivered() {
-        let mut answers = with(&["a"]);
-        assert_eq!(write(&mut answers, at(1)).unwrap(), ["a"]);
-        answers.input_is(InputState::Empty, at(100));
-        assert!(answers.is_idle());
-    }
-
-    #[test]
-    fn a_lone_answer_that_replaced_another_file_is_repeated_all_the_same() {
-        let mut answers = with(&["a", "b"]);
-        write(&mut answers, at(1));
-        answers.input_is(InputState::Empty, at(100));
-        write(&mut answers, at(300));
-        answers.expire(at(limits::REPEAT_AFTER_CALL_MS + 1));
-        answers.push("c".into(), "1".into(), 8, 3700, at(3700));
-        assert_eq!(write(&mut answers, at(3700)).unwrap(), ["c"]);
-        answers.input_is(InputState::Empty, at(3701));
-        assert!(
-            !answers.is_idle(),
-            "the client may have read the old file just before"
-        );
-    }
-
-    #[test]
-    fn a_fresh_answer_replaces_what_nobody_has_fetched_and_nothing_is_dropped() {
-        let mut answers = with(&["a"]);
-        assert_eq!(write(&mut answers, at(1)).unwrap(), ["a"]);
-        answers.push("b".into(), "1".into(), 8, 2, at(2));
-        assert_eq!(write(&mut answers, at(2)).unwrap(), ["a", "b"]);
-    }
-
-    #[test]
-    fn answers_that_do_not_fit_wait_in_order() {
-        let mut answers = with(&[]);
-        for token in ["a", "b", "c"] {
-            answers.push(token.into(), "9".repeat(7000), 7, 0, at(0));
-        }
-        answers.push("d".into(), "1".into(), 7, 0, at(0));
-        assert_eq!(write(&mut answers, at(1)).unwrap(), ["a", "b"]);
-        assert_eq!(
-            write(&mut answers, at(2)),
-            None,
-            "nothing more fits until it is fetched"
-        );
-        answers.input_is(InputState::Empty, at(3));
-        assert_eq!(write(&mut answers, at(3)).unwrap(), ["c", "d"]);
-    }
-
-    #[test]
-    fn a_file_of_repetitions_takes_in_those_that_fall_due_while_it_waits() {
-        let mut answers = with(&["a", "b"]);
-        write(&mut answers, at(1));
-        answers.input_is(InputState::Empty, at(100));
-        for token in ["c", "d"] {
-            answers.push(token.into(), "1".into(), 8, 110, at(110));
-        }
-        assert_eq!(write(&mut answers, at(110)).unwrap(), ["c", "d"]);
-        answers.input_is(InputState::Empty, at(165));
-        assert_eq!(write(&mut answers, at(220)).unwrap(), ["a", "b"]);
-        assert_eq!(answers.next_due_ms(at(220), 128), Some(285));
-        assert_eq!(write(&mut answers, at(284)), None);
-        assert_eq!(write(&mut answers, at(285)).unwrap(), ["a", "b", "c", "d"]);
-        assert_eq!(write(&mut answers, at(286)), None);
-    }
-
-    #[test]
-    fn what_is_past_its_time_is_taken_out_of_the_file() {
-        let mut answers = with(&["a"]);
-        write(&mut answers, at(1));
-        let late = at(limits::ANSWER_EXPIRES_MS + 1);
-        answers.expire(late);
-        assert_eq!(write(&mut answers, late).unwrap(), Vec::<String>::new());
-        assert_eq!(write(&mut answers, late), None);
-    }
-
-    #[test]
-    fn a_failed_write_is_tried_again_later() {
-        let mut answers = with(&["a"]);
-        assert!(answers.next_content(at(1), 128).is_some());
-        assert!(answers.written(false, at(1)).is_empty());
-        assert!(answers.next_content(at(2), 128).is_none());
-        let retry = at(answers.next_due_ms(at(2), 128).unwrap());
-        assert!(answers.next_content(retry, 128).is_some());
-        assert_eq!(answers.written(true, retry), [7]);
-    }
-
-    #[test]
-    fn a_token_never_stands_twice_in_a_file() {
-        let mut answers = with(&["a", "b"]);
-        assert!(!answers.push("a".into(), "2".into(), 8, 0, at(0)));
-        assert_eq!(write(&mut answers, at(1)).unwrap(), ["a", "b"]);
-        answers.expire(at(limits::ANSWER_EXPIRES_MS + 1));
-        assert!(answers.push("a".into(), "3".into(), 9, 0, at(40_000)));
-    }
-
-    #[test]
-    fn unfetched_answers_are_bounded_and_their_files_let_go() {
-        let mut answers = with(&[]);
-        for count in 0..limits::HOST_ANSWERS_MAX as u64 + 5 {
-            answers.push(count.to_string(), "1".into(), count, 0, at(0));
-        }
-        assert_eq!(answers.expire(at(1)), [0, 1, 2, 3, 4]);
-    }
-}
+mod tests;

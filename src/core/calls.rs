@@ -34,6 +34,8 @@ struct Chain {
 }
 
 struct OpenFile {
+    /// The fingerprint of its identity, if it has one.
+    identity: Option<u64>,
     host: HostId,
     session: u32,
     /// Its callers still wait: it is of the present map.
@@ -49,6 +51,8 @@ struct OpenFile {
 
 pub struct Calls {
     files: HashMap<FileId, OpenFile>,
+    /// Identities whose files are finished since this was last asked.
+    finished: Vec<u64>,
     running: usize,
     running_of: HashMap<HostId, usize>,
     deadline_ms: u64,
@@ -60,6 +64,7 @@ impl Calls {
     pub fn new(deadline_ms: u64) -> Self {
         Self {
             files: HashMap::new(),
+            finished: Vec::new(),
             running: 0,
             running_of: HashMap::new(),
             deadline_ms,
@@ -74,15 +79,16 @@ impl Calls {
         self.running
     }
 
-    /// Whether one more file may be taken. Its calls are not counted yet: the bounds leave room
-    /// for the largest file.
-    pub fn has_room(&self, host: Option<HostId>) -> bool {
+    /// Whether one more file may be taken. `backlog`: answers that the host has not fetched; a
+    /// client that does not fetch is not given more. The file's calls are not counted yet: the
+    /// bounds leave room for the largest file.
+    pub fn has_room(&self, host: Option<HostId>, backlog: usize) -> bool {
         let of_host = host
             .and_then(|host| self.running_of.get(&host))
             .copied()
             .unwrap_or(0);
         self.running < limits::CALLS_RUNNING_MAX
-            && of_host < limits::HOST_CALLS_RUNNING_MAX
+            && of_host + backlog < limits::HOST_CALLS_OPEN_MAX
             && self.files.len() < limits::FILES_OPEN_MAX
     }
 
@@ -110,11 +116,8 @@ impl Calls {
             Err(reason) => return effects.push(Effect::Reject { file: id, reason }),
         };
         let host = believed.host;
-        effects.extend(
-            believed
-                .remember
-                .map(|identity| Effect::Remember { identity, file: id }),
-        );
+        let new = believed.identity.filter(|_| believed.is_new);
+        effects.extend(new.map(|identity| Effect::Remember { identity, file: id }));
         if believed.new_host {
             effects.push(Effect::LookAtInput { host });
         }
@@ -122,6 +125,7 @@ impl Calls {
         self.running += calls.len();
         *self.running_of.entry(host).or_default() += calls.len();
         let open = OpenFile {
+            identity: believed.identity,
             host,
             session: hosts.get(host).map_or(0, |host| host.session),
             answers: !believed.stale,
@@ -320,14 +324,18 @@ impl Calls {
 
     /// Lets a file go when nothing of it is left to do.
     fn finish(&mut self, id: FileId, effects: &mut Effects) {
-        if self
-            .files
-            .get(&id)
-            .is_some_and(|file| file.running == 0 && file.unshown == 0)
+        let is_done = |file: &OpenFile| file.running == 0 && file.unshown == 0;
+        if self.files.get(&id).is_some_and(is_done)
+            && let Some(file) = self.files.remove(&id)
         {
-            self.files.remove(&id);
+            self.finished.extend(file.identity);
             effects.push(Effect::Remove { file: id });
         }
+    }
+
+    /// Identities that no file may use again, not even the one they came in.
+    pub fn take_finished(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.finished)
     }
 
     /// Writes what there is to write for a host, and sets its timer.

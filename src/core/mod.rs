@@ -168,7 +168,10 @@ impl Core {
 
     /// Whether one more file of this host may be taken. Where not, it waits in its folder.
     pub fn has_room(&self, folder: FolderId, host: &str) -> bool {
-        self.calls.has_room(self.hosts.find(folder, host))
+        let host = self.hosts.find(folder, host);
+        let known = host.and_then(|host| self.hosts.get(host));
+        let backlog = known.map_or(0, |host| host.answers.backlog());
+        self.calls.has_room(host, backlog)
     }
 
     pub fn find_host(&self, folder: FolderId, name: &str) -> Option<HostId> {
@@ -206,7 +209,8 @@ impl Core {
                 host,
                 mtime_ns,
             } => {
-                if let Some(id) = hosts.restarted(folder, &host, mtime_ns, now) {
+                if let Some((id, remember)) = hosts.restarted(folder, &host, mtime_ns, now) {
+                    effects.push(remember);
                     let dropped = hosts.answers(id).map(Answers::clear).unwrap_or_default();
                     calls.answers_dropped(&dropped, &mut effects);
                     effects.push(Effect::LookAtInput { host: id });
@@ -227,6 +231,8 @@ impl Core {
             Event::SqlDone(done) => calls.sql_done(done, hosts, functions, now, &mut effects),
             Event::Timer(Timer::Answers(host)) => calls.refresh(host, hosts, now, &mut effects),
         }
+        let finished = calls.take_finished().into_iter();
+        effects.extend(finished.map(|identity| hosts.finish(identity)));
         effects
     }
 }

@@ -9,6 +9,9 @@ use std::collections::{HashMap, VecDeque};
 use super::FileId;
 use crate::limits;
 
+/// Stands for the file of an identity when that file is finished: no file has this number.
+pub const FINISHED: FileId = 0;
+
 /// What the guard says of an identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -28,13 +31,18 @@ impl ReplayGuard {
     /// Judges an identity that stands in `file`, and remembers it.
     pub fn judge(&mut self, identity: u64, file: FileId, recovered: bool) -> Verdict {
         match self.files.get(&identity) {
-            Some(known) if *known == file && recovered => Verdict::Known,
+            Some(known) if *known == file && recovered && file != FINISHED => Verdict::Known,
             Some(_) => Verdict::Replay,
             None => {
                 self.remember(identity, file);
                 Verdict::New
             }
         }
+    }
+
+    /// The number that was remembered with a fingerprint.
+    pub fn recall(&self, identity: u64) -> Option<u64> {
+        self.files.get(&identity).copied()
     }
 
     pub fn remember(&mut self, identity: u64, file: FileId) {
@@ -62,6 +70,9 @@ mod tests {
         assert_eq!(guard.judge(1, 11, true), Verdict::Replay);
         assert_eq!(guard.judge(1, 10, true), Verdict::Known);
         assert_eq!(guard.judge(1, 10, false), Verdict::Replay);
+        guard.remember(1, FINISHED);
+        assert_eq!(guard.judge(1, 10, true), Verdict::Replay);
+        assert_eq!(guard.judge(1, FINISHED, true), Verdict::Replay);
     }
 
     #[test]

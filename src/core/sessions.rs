@@ -4,11 +4,14 @@
 //! A host is a game server by its name in file names. A session is one script VM, that is one
 //! map: it begins with the client's restart file, and answers of an earlier one are never sent.
 
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
 use sha2::{Digest, Sha256};
 
 use super::answers::Answers;
-use super::replay::{ReplayGuard, Verdict};
-use super::{FileId, FolderId, HostId, Now, TakenFile};
+use super::replay::{FINISHED, ReplayGuard, Verdict};
+use super::{Effect, FileId, FolderId, HostId, Now, TakenFile};
 use crate::config::{Config, Legacy};
 use crate::limits;
 use crate::wire::legacy::{self, Identity};
@@ -28,8 +31,18 @@ pub struct Host {
 
 struct Server {
     folder: FolderId,
+    path: PathBuf,
     hostname: Option<String>,
     legacy: Legacy,
+}
+
+impl Server {
+    /// Under which the beginning of a host's map is remembered, beside the identities. The
+    /// folder's number will not do: it is another after the next start.
+    fn restart_key(&self, host: &str) -> u64 {
+        let path = self.path.as_os_str().as_bytes();
+        hash(&[b"restart", path, host.as_bytes()])
+    }
 }
 
 /// All hosts, and the guard against replays that they share.
@@ -43,8 +56,10 @@ pub struct Hosts {
 /// A file that is believed.
 pub struct Believed {
     pub host: HostId,
-    /// To be written down before the file's calls run; `None` when there is nothing new to it.
-    pub remember: Option<u64>,
+    /// The fingerprint of its identity, if it has one.
+    pub identity: Option<u64>,
+    /// To be written down before the file's calls run.
+    pub is_new: bool,
     /// Its map is over: its calls run, and nobody waits for their answers.
     pub stale: bool,
     /// Seen for the first time: nothing is known of its input file yet.
@@ -132,7 +147,8 @@ impl Hosts {
             let (host, new_host) = self.see(file.folder, &file.host, now);
             return Ok(Believed {
                 host,
-                remember: None,
+                identity: None,
+                is_new: false,
                 stale: self.is_stale(host, file),
                 new_host,
             });
@@ -149,28 +165,39 @@ impl Hosts {
             now,
         )?;
         let fingerprint = fingerprint(identity);
-        let remember = match self.guard.judge(fingerprint, file.file, file.recovered) {
-            Verdict::New => Some(fingerprint),
-            Verdict::Known => None,
+        let is_new = match self.guard.judge(fingerprint, file.file, file.recovered) {
+            Verdict::New => true,
+            Verdict::Known => false,
             Verdict::Replay => return Err("its identity was used before: it is a replay".into()),
         };
         Ok(Believed {
             host,
-            remember,
+            identity: Some(fingerprint),
+            is_new,
             stale,
             new_host,
         })
     }
 
-    /// A map began. `None` when that is old news.
+    /// A file is finished: its identity is good for nothing any more.
+    pub fn finish(&mut self, identity: u64) -> Effect {
+        self.guard.remember(identity, FINISHED);
+        Effect::Remember {
+            identity,
+            file: FINISHED,
+        }
+    }
+
+    /// A map began: the host, and what is to be remembered. `None` when that is old news.
     pub fn restarted(
         &mut self,
         folder: FolderId,
         name: &str,
         mtime_ns: i64,
         now: Now,
-    ) -> Option<HostId> {
-        self.server_of(folder, name)?;
+    ) -> Option<(HostId, Effect)> {
+        let server = self.server_of(folder, name)?;
+        let key = self.servers[server].restart_key(name);
         let (id, _) = self.see(folder, name, now);
         let host = self.hosts[id as usize].as_mut()?;
         if host.restarted_ns.is_some_and(|before| mtime_ns < before) {
@@ -180,7 +207,16 @@ impl Hosts {
         host.session += 1;
         host.clock = ClockOffset::default();
         log::info!("host {}: a map began", host.name);
-        Some(id)
+        // In microseconds, as the numbers of files are.
+        let file = mtime_ns.max(0) as u64 / 1_000;
+        self.guard.remember(key, file);
+        Some((
+            id,
+            Effect::Remember {
+                identity: key,
+                file,
+            },
+        ))
     }
 
     fn is_stale(&self, host: HostId, file: &TakenFile) -> bool {
@@ -198,12 +234,15 @@ impl Hosts {
             return (id, false);
         }
         self.forget_idle_hosts(now);
+        let server = self.server_of(folder, name);
+        let key = server.map(|server| self.servers[server].restart_key(name));
+        let restarted = key.and_then(|key| self.guard.recall(key));
         self.hosts.push(Some(Host {
             folder,
             name: name.to_string(),
             session: 0,
             answers: Answers::default(),
-            restarted_ns: None,
+            restarted_ns: restarted.map(|us| (us as i64).saturating_mul(1_000)),
             clock: ClockOffset::default(),
             seen_ms: now.mono_ms,
         }));
@@ -234,6 +273,7 @@ fn servers(config: &Config, folders: &[FolderId]) -> Vec<Server> {
             let legacy = server.legacy.clone()?;
             Some(Server {
                 folder: *folder,
+                path: server.scriptdata.clone(),
                 hostname: server.hostname.clone(),
                 legacy,
             })
@@ -244,12 +284,21 @@ fn servers(config: &Config, folders: &[FolderId]) -> Vec<Server> {
 /// Sixty-four bits that stand for an identity. It is random in every character of its iv, so two
 /// files never share it by chance; the host is left out so that no other host can use it again.
 fn fingerprint(identity: &Identity) -> u64 {
+    hash(&[
+        &identity.iv,
+        &identity.enc,
+        &identity.timestamp.to_le_bytes(),
+        &identity.ticks.to_le_bytes(),
+    ])
+}
+
+/// The first eight bytes of a SHA-256 over parts that cannot run into each other.
+fn hash(parts: &[&[u8]]) -> u64 {
     let mut hash = Sha256::new();
-    hash.update((identity.iv.len() as u64).to_le_bytes());
-    hash.update(&identity.iv);
-    hash.update(&identity.enc);
-    hash.update(identity.timestamp.to_le_bytes());
-    hash.update(identity.ticks.to_le_bytes());
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
     let digest = hash.finalize();
     u64::from_le_bytes(
         digest[..8]

@@ -53,6 +53,9 @@ pub struct Watched {
     /// Files that were complained about: once is enough.
     complained: HashSet<String>,
     unreachable: bool,
+    /// Files that an earlier run took are still to be looked for. Later on, a name of that kind
+    /// is no file of ours.
+    recover: bool,
     /// Files wait for room, not for us: nothing is to be done until calls are.
     pub blocked: bool,
 }
@@ -71,6 +74,7 @@ impl Watched {
             unfinished: HashMap::new(),
             complained: HashSet::new(),
             unreachable: false,
+            recover: true,
             blocked: false,
         }
     }
@@ -108,6 +112,7 @@ impl Watched {
         self.watch = may_watch.then(|| poller.watch(&self.path)).flatten();
         self.folder = Some(folder);
         self.must_scan = true;
+        self.recover = true;
         Ok(())
     }
 
@@ -192,13 +197,14 @@ impl Watched {
         };
         self.must_scan = false;
         let before = folder.changed_ns().ok();
+        let recover = self.recover;
         let mut found = Vec::new();
         let result = folder.scan(|name, parsed| {
             let (what, client_time) = match parsed.kind {
                 Kind::Input => return,
                 Kind::Restart => (What::Restart, (0, 0)),
                 Kind::Calls { unix, tick } => (What::Calls, (unix, tick)),
-                Kind::Taken { id, .. } if is_open(id) => return,
+                Kind::Taken { id, .. } if !recover || is_open(id) => return,
                 Kind::Taken { id, unix, tick } => (What::Taken(id), (unix, tick)),
             };
             found.push((what, client_time, name.to_string(), parsed.host.to_string()));
@@ -210,7 +216,10 @@ impl Watched {
             );
             return;
         }
-        self.waiting.clear();
+        // Those that wait for room are in no hurry, and are found once only.
+        self.recover = false;
+        self.waiting
+            .retain(|file| matches!(file.what, What::Taken(_)));
         let is_there = |name: &String| found.iter().any(|(_, _, other, _)| other == name);
         self.unfinished.retain(|name, _| is_there(name));
         for (what, client_time, name, host) in found {

@@ -125,7 +125,7 @@ impl Daemon {
             folders: Vec::new(),
             next_folder: 0,
             open_files: HashMap::new(),
-            last_file: identities.iter().map(|(_, file)| *file).max().unwrap_or(0),
+            last_file: 0,
             inputs: Inputs::default(),
             seen,
             rejected,

@@ -21,10 +21,17 @@ pub struct Wake {
     pub reload: bool,
     /// A lane has results.
     pub lanes: bool,
-    /// Watch number and file name of what was written or renamed.
-    pub hints: Vec<(i32, String)>,
+    pub hints: Vec<Hint>,
     /// Hints were lost: everything must be scanned.
     pub overflow: bool,
+}
+
+/// A file was written, or renamed to this name.
+pub struct Hint {
+    /// The number of the watch.
+    pub watch: i32,
+    pub name: String,
+    pub renamed: bool,
 }
 
 /// Wakes the loop from another thread.
@@ -159,7 +166,11 @@ impl Poller {
             if event.events().contains(inotify::ReadFlags::QUEUE_OVERFLOW) {
                 wake.overflow = true;
             } else if let Some(Ok(name)) = event.file_name().map(|name| name.to_str()) {
-                wake.hints.push((event.wd(), name.to_string()));
+                wake.hints.push(Hint {
+                    watch: event.wd(),
+                    name: name.to_string(),
+                    renamed: event.events().contains(inotify::ReadFlags::MOVED_TO),
+                });
             }
             if reader.is_buffer_empty() {
                 break;

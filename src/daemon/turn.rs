@@ -26,10 +26,11 @@ impl Daemon {
 
     pub(super) fn turn(&mut self, wake: Wake) {
         let began = Instant::now();
+        // What clients have fetched comes first: else it is written for them once more.
+        self.take_hints(wake);
         while let Ok(done) = self.lane_results.try_recv() {
             self.events.push_back(Event::SqlDone(done));
         }
-        self.take_hints(wake);
         self.take_timers();
         self.drain_events();
         let files = if self.stopping { 0 } else { self.take_files() };
@@ -51,12 +52,18 @@ impl Daemon {
                 .for_each(|folder| folder.scan_soon());
             self.look_at_unsettled_inputs();
         }
-        for (watch, name) in wake.hints {
-            let Some(folder) = self.folders.iter_mut().find(|f| f.has_watch(watch)) else {
+        for hint in wake.hints {
+            let watched = self
+                .folders
+                .iter_mut()
+                .find(|folder| folder.has_watch(hint.watch));
+            let Some(folder) = watched else {
                 continue;
             };
             let id = folder.id;
-            if let Some(host) = folder.hint(&name)
+            let input_of = folder.hint(&hint.name);
+            // Games empty their input file in place; it is we who rename to its name.
+            if let Some(host) = input_of.filter(|_| !hint.renamed)
                 && let Some(host) = self.core.find_host(id, host)
             {
                 self.look_at_input(host);
@@ -172,16 +179,7 @@ impl Daemon {
             return;
         };
         let (file, taken_name, take) = match what {
-            What::Restart => {
-                if let Err(error) = folder.remove(&name) {
-                    return self.complain(place, &name, &format!("it cannot be removed ({error})"));
-                }
-                return self.events.push_back(Event::Restart {
-                    folder: folder_id,
-                    host,
-                    mtime_ns,
-                });
-            }
+            What::Restart => return self.take_restart(place, &name, host, mtime_ns),
             What::Calls => {
                 let file = self.next_file_id();
                 let taken_name = names::taken(&name, file);
@@ -231,25 +229,39 @@ impl Daemon {
         }
     }
 
+    /// A map began. The file goes when that is written down, so that no crash forgets it.
+    fn take_restart(&mut self, place: usize, name: &str, host: String, mtime_ns: i64) {
+        let folder = self.folders[place].id;
+        self.events.push_back(Event::Restart {
+            folder,
+            host,
+            mtime_ns,
+        });
+        self.drain_events();
+        self.hand_over();
+        let removed = self.folders[place]
+            .open_folder()
+            .and_then(|folder| folder.remove(name));
+        if let Err(error) = removed {
+            self.complain(place, name, &format!("it cannot be removed ({error})"));
+        }
+    }
+
     /// A file without its closing NUL: the game is writing it, or died over it.
     fn wait_for_the_end(&mut self, place: usize, name: &str, taken_name: &str, file: FileId) {
         let now_ms = self.now().mono_ms;
         let folder = &mut self.folders[place];
+        let is_taken = folder
+            .open_folder()
+            .is_ok_and(|folder| folder.mtime_ns(taken_name).is_some());
         let first = *folder.unfinished.entry(name.to_string()).or_insert(now_ms);
-        if now_ms - first < limits::UNFINISHED_MS {
+        if !is_taken && now_ms - first < limits::UNFINISHED_MS {
             return;
         }
         folder.unfinished.remove(name);
-        let held = folder
-            .open_folder()
-            .is_ok_and(|folder| folder.mtime_ns(taken_name).is_some());
-        let present = if held { taken_name } else { name };
-        self.set_aside(
-            place,
-            present,
-            file,
-            "it has no closing NUL: its writing was cut short",
-        );
+        let present = if is_taken { taken_name } else { name };
+        let reason = "it has no closing NUL: its writing was cut short";
+        self.set_aside(place, present, file, reason);
     }
 
     /// A new id: the time, but never one that was used before.

@@ -178,9 +178,9 @@ impl Folder {
         if stamp.size > limits::CALL_FILE_BYTES_MAX as u64 {
             return Ok(Err(Take::TooLarge { size: stamp.size }));
         }
-        let mut bytes = Vec::with_capacity(stamp.size as usize + 1);
-        file.take(limits::CALL_FILE_BYTES_MAX as u64 + 1)
-            .read_to_end(&mut bytes)?;
+        // What grows behind this is noticed by its stamp.
+        let mut bytes = Vec::with_capacity(stamp.size as usize);
+        file.take(stamp.size).read_to_end(&mut bytes)?;
         if bytes.last() != Some(&0) || bytes.len() as u64 != stamp.size {
             return Ok(Err(Take::Unfinished {
                 mtime_ns: stamp.mtime_ns,

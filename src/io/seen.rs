@@ -1,6 +1,6 @@
 //! The identities that were seen, across restarts: `state/identities`, an append-only file of
-//! 16-byte records (identity, file id; little endian), rewritten when it has grown to twice what
-//! is remembered.
+//! 16-byte records (identity, file id or 0 for a finished one; little endian), rewritten when it
+//! has grown to twice what is kept.
 //!
 //! A record is written before the calls beside the identity run. It survives `kill -9`; it is
 //! not synced, because after a power cut the SQL journal still knows what ran.
@@ -14,6 +14,8 @@ use super::files::write_durably;
 use crate::limits;
 
 const RECORD_BYTES: usize = 16;
+/// An identity has two records: when its file is taken, and when that is finished.
+const RECORDS_KEPT: usize = 2 * limits::IDENTITIES_MAX;
 
 pub struct Seen {
     path: PathBuf,
@@ -26,7 +28,7 @@ impl Seen {
     pub fn open(state_dir: &Path) -> io::Result<(Self, Vec<(u64, u64)>)> {
         let path = state_dir.join("identities");
         let mut bytes = Vec::new();
-        let bound = (limits::IDENTITIES_MAX * 4 * RECORD_BYTES) as u64;
+        let bound = (RECORDS_KEPT * 4 * RECORD_BYTES) as u64;
         match File::open(&path) {
             Ok(file) => drop(file.take(bound).read_to_end(&mut bytes)?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -34,7 +36,7 @@ impl Seen {
         }
         // A record that a crash cut short is not counted, and what follows it must start anew.
         let whole = bytes.len() - bytes.len() % RECORD_BYTES;
-        let start = whole.saturating_sub(limits::IDENTITIES_MAX * RECORD_BYTES);
+        let start = whole.saturating_sub(RECORDS_KEPT * RECORD_BYTES);
         let kept = &bytes[start..whole];
         if kept.len() != bytes.len() {
             write_durably(&path, kept)?;
@@ -60,7 +62,7 @@ impl Seen {
             return Err(error);
         }
         self.records += records.len();
-        if self.records >= 2 * limits::IDENTITIES_MAX {
+        if self.records >= 2 * RECORDS_KEPT {
             let state_dir = self.path.parent().unwrap_or(Path::new(".")).to_path_buf();
             *self = Self::open(&state_dir)?.0;
         }
@@ -109,12 +111,10 @@ mod tests {
     fn the_file_is_bounded_and_keeps_the_newest() {
         let state = tempfile::tempdir().unwrap();
         let (mut seen, _) = Seen::open(state.path()).unwrap();
-        let records: Vec<(u64, u64)> = (0..2 * limits::IDENTITIES_MAX as u64)
-            .map(|n| (n, n))
-            .collect();
+        let records: Vec<(u64, u64)> = (0..2 * RECORDS_KEPT as u64).map(|n| (n, n)).collect();
         seen.add(&records).unwrap();
         let (_, kept) = Seen::open(state.path()).unwrap();
-        assert_eq!(kept.len(), limits::IDENTITIES_MAX);
+        assert_eq!(kept.len(), RECORDS_KEPT);
         assert_eq!(kept.last(), records.last());
     }
 }

@@ -346,7 +346,6 @@ fn answers_of_an_earlier_map_are_never_shown_after_its_restart() {
 }
 
 #[test]
-#[ignore = "open: a restart is not remembered across a crash"]
 fn answers_of_an_earlier_map_are_not_shown_after_a_crash_either() {
     let mut vpid = Vpid::new().with_numbers().started();
     let mut host = vpid.host("my_server");

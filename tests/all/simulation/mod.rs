@@ -261,13 +261,11 @@ fn in_a_storm_without_crashes_every_caller_is_answered() {
 }
 
 #[test]
-#[ignore = "open: an answer that was shown can be withheld again, and a crash then loses it"]
 fn in_a_storm_every_caller_is_answered() {
     play_all(STORM, Demands::Callers);
 }
 
 #[test]
-#[ignore = "open: a restart is not remembered across a crash"]
 fn in_a_storm_no_answer_of_an_earlier_map_is_shown() {
     play_all(STORM, Demands::Maps);
 }

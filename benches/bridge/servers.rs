@@ -1,0 +1,181 @@
+//! The servers that are compared, each started in a folder of its own that is gone afterwards.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+use vpid::cli::bench::{CREATE, FILL};
+
+use super::options::{Settings, Stock};
+
+/// Who serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    Stock,
+    Bare {
+        /// Nobody else can use the database meanwhile.
+        alone: bool,
+    },
+    /// With `durability = "full"` or "normal".
+    Vpid {
+        full: bool,
+    },
+}
+
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Stock => "stock",
+            Kind::Bare { .. } => "bare loop",
+            Kind::Vpid { .. } => "vpid",
+        }
+    }
+}
+
+const STOCK_FILES: [&str; 3] = ["vpi.py", "vpi_config.py", "vpi_interfaces.py"];
+
+/// A scriptdata folder, a database with the bench's table, and room for a server's own files.
+pub struct Place {
+    /// Databases, state, logs, configuration.
+    home: TempDir,
+    scriptdata: TempDir,
+    database: PathBuf,
+    pub secret: String,
+}
+
+/// A running server, killed when dropped.
+pub struct Server {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Place {
+    /// `unrelated` files of others lie in the scriptdata folder.
+    pub fn new(settings: &Settings, unrelated: usize) -> io::Result<Self> {
+        let home = TempDir::with_prefix_in("vpid-bench-", &settings.disk)?;
+        let scriptdata = TempDir::with_prefix_in("vpid-bench-", &settings.dir)?;
+        let database = home.path().join("bench.db");
+        for number in 0..unrelated {
+            fs::write(scriptdata.path().join(format!("other_{number}.txt")), "x")?;
+        }
+        let connection = Connection::open(&database).map_err(io::Error::other)?;
+        for statement in [CREATE, FILL] {
+            connection
+                .execute(statement, [])
+                .map_err(io::Error::other)?;
+        }
+        let mut random = vpid::io::random::bytes();
+        let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef";
+        let secret = (0..128).map(|_| char::from(letters[usize::from(random() % 32)]));
+        Ok(Self {
+            secret: secret.collect(),
+            home,
+            scriptdata,
+            database,
+        })
+    }
+
+    pub fn scriptdata(&self) -> &Path {
+        self.scriptdata.path()
+    }
+
+    pub fn start(&self, kind: Kind, stock: Option<&Stock>) -> io::Result<Server> {
+        let mut command = match kind {
+            Kind::Stock => self.stock(stock.expect("planned only where it was named"))?,
+            Kind::Bare { alone } => {
+                let mut command = Command::new(std::env::current_exe()?);
+                command.arg(if alone { "bare-alone" } else { "bare" });
+                command.arg(self.scriptdata()).arg(&self.database);
+                command
+            }
+            Kind::Vpid { full } => self.vpid(full)?,
+        };
+        let log = self.home.path().join("log");
+        let output = File::create(&log)?;
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .spawn()?;
+        Ok(Server { child, log })
+    }
+
+    fn vpid(&self, full: bool) -> io::Result<Command> {
+        let config = self.home.path().join("vpid.toml");
+        let text = format!(
+            "state_dir = {:?}\n[[server]]\nscriptdata = {:?}\nlegacy_secret = {:?}\n\
+             [database]\ntype = \"sqlite\"\npath = {:?}\ndurability = {:?}\n",
+            self.home.path().join("state"),
+            self.scriptdata(),
+            self.secret,
+            self.database,
+            if full { "full" } else { "normal" },
+        );
+        fs::write(&config, text)?;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vpid"));
+        command.env_clear().arg("run").arg("--config").arg(config);
+        Ok(command)
+    }
+
+    /// Copies the stock server and sets what its owner would set, in the copy.
+    fn stock(&self, stock: &Stock) -> io::Result<Command> {
+        let home = self.home.path().join("stock");
+        fs::create_dir_all(&home)?;
+        for name in STOCK_FILES {
+            fs::copy(stock.checkout.join(name), home.join(name))?;
+        }
+        let config = home.join("vpi_config.py");
+        let settings = [
+            ("SECRET = r\"", format!("SECRET = r{:?}", self.secret)),
+            ("DB_SUPPORT = ", "DB_SUPPORT = True".to_string()),
+            ("DB_TYPE = \"", "DB_TYPE = \"sqlite\"".to_string()),
+            ("DB_LITE = \"", format!("DB_LITE = {:?}", self.database)),
+        ];
+        let mut text = fs::read_to_string(&config)?;
+        for (begin, setting) in settings {
+            text = set(&text, begin, &setting).ok_or_else(|| {
+                let file = stock.checkout.join("vpi_config.py");
+                io::Error::other(format!("{}: no line begins with {begin}", file.display()))
+            })?;
+        }
+        fs::write(&config, text)?;
+        let mut command = Command::new(&stock.python);
+        command
+            .current_dir(&home)
+            .env("VPI_SCRIPTDATA_DIR", self.scriptdata())
+            .arg("vpi.py");
+        Ok(command)
+    }
+}
+
+/// Replaces the first line that begins like this, behind its indentation.
+fn set(text: &str, begin: &str, setting: &str) -> Option<String> {
+    let line = text
+        .lines()
+        .find(|line| line.trim_start().starts_with(begin))?;
+    let indentation = &line[..line.len() - line.trim_start().len()];
+    Some(text.replacen(line, &format!("{indentation}{setting}"), 1))
+}
+
+impl Server {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The end of what it said, for when it does not answer.
+    pub fn last_words(&self) -> String {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(5)..].join("\n")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,240 @@
+//! The parts of vpid one by one, without files between them: what reading, checking, deciding,
+//! executing and packing cost. `cargo bench --bench parts`; the whole is measured by `bridge`.
+
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use divan::counter::{BytesCount, ItemsCount};
+use divan::{Bencher, black_box};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use vpid::config::{Config, Database, Legacy, Permissions, Secret, Server, Watch};
+use vpid::core::{Core, Event, InputState, Now, TakenFile};
+use vpid::io::sql::{Lane, SqliteSettings};
+use vpid::limits::SUBMIT_JOBS_MIN;
+use vpid::wire::sql::{self, CallId, Dialect, Done, Job, Reading};
+use vpid::wire::{answer_file, call_file, legacy};
+
+const SCRIPT: &str = "bench.nut";
+const TABLE: &str = "user_bench_rows";
+const UNIX_S: i64 = 1_700_000_000;
+
+fn main() {
+    divan::main();
+}
+
+fn secret() -> Vec<u8> {
+    (0..128).map(|i| b'A' + i * 7 % 26).collect()
+}
+
+fn select(serial: usize) -> Value {
+    json!({"table": TABLE, "columns": ["name", "wins"], "filter_column": "id", "filter_value": serial % 3 + 1})
+}
+
+fn insert(serial: usize) -> Value {
+    json!({"table": TABLE, "values": [serial + 10, "'bench'", 1]})
+}
+
+/// A call file with an identity that was not seen before.
+fn file(calls: usize, function: &str, kwargs: fn(usize) -> Value) -> Vec<u8> {
+    let calls: Vec<Value> = (0..calls)
+        .map(|n| json!({"token": format!("_{n:x}_"), "func": function, "kwargs": kwargs(n), "callback": true, "script": SCRIPT}))
+        .collect();
+    let identity = legacy::seal(&secret(), UNIX_S, vpid::io::random::bytes());
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let identity = json!({"enc": text(&identity.enc), "iv": text(&identity.iv), "timestamp": UNIX_S, "ticks": 0});
+    json!({"Calls": {"async": calls}, "Identity": identity})
+        .to_string()
+        .into_bytes()
+}
+
+#[divan::bench(args = [20, 200])]
+fn parse_call_file(bencher: Bencher, calls: usize) {
+    let bytes = file(calls, "VPI_DB_UserSelect", select);
+    bencher
+        .counter(ItemsCount::new(calls))
+        .counter(BytesCount::new(bytes.len()))
+        .bench(|| call_file::parse(black_box(&bytes)).unwrap());
+}
+
+#[divan::bench]
+fn verify_identity(bencher: Bencher) {
+    let secret = secret();
+    let identity = legacy::seal(&secret, UNIX_S, vpid::io::random::bytes());
+    bencher.bench(|| assert!(legacy::verify(black_box(&secret), black_box(&identity))));
+}
+
+#[divan::bench]
+fn seal_identity(bencher: Bencher) {
+    let secret = secret();
+    bencher.bench(|| legacy::seal(black_box(&secret), UNIX_S, vpid::io::random::bytes()));
+}
+
+#[divan::bench(args = [1, 20, 400])]
+fn pack_answers(bencher: Bencher, answers: usize) {
+    let identity = legacy::seal(&secret(), UNIX_S, vpid::io::random::bytes());
+    let answers: Vec<(String, String)> = (0..answers)
+        .map(|n| (format!("_{n:x}_"), "[[\"one\",1]]".to_string()))
+        .collect();
+    bencher.counter(ItemsCount::new(answers.len())).bench(|| {
+        let answers = answers
+            .iter()
+            .map(|(token, value)| (token.as_str(), value.as_str()));
+        answer_file::pack(answers, black_box(&identity))
+    });
+}
+
+#[divan::bench(args = ["select", "insert", "expression"])]
+fn parse_and_render_sql(bencher: Bencher, what: &str) {
+    let (function, kwargs) = match what {
+        "select" => ("VPI_DB_UserSelect", select(1)),
+        "insert" => ("VPI_DB_UserInsert", insert(1)),
+        _ => (
+            "VPI_DB_UserUpdate",
+            json!({"table": TABLE, "values": {"wins": "COALESCE(wins, 0) + (2 * ABS(-3)) % 7", "name": "UPPER('it''s')"}, "filter_column": "id", "filter_value": 1}),
+        ),
+    };
+    bencher.bench(|| {
+        let call = sql::parse(function, SCRIPT, black_box(&kwargs), Reading::Legacy).unwrap();
+        sql::render(&call, Dialect::Sqlite).unwrap().text.len()
+    });
+}
+
+/// A file with calls that the core answers by itself, from its bytes to the effects, the
+/// write of its answers and the removal of the file included.
+#[divan::bench(args = [1, 20])]
+fn core_turn_echo(bencher: Bencher, calls: usize) {
+    let mut core = Core::new(&config(), &[0]);
+    let mut id = 0;
+    bencher
+        .counter(ItemsCount::new(calls))
+        .with_inputs(|| {
+            id += 1;
+            let bytes = file(calls, "VPI_Ping", |n| json!({"n": n}));
+            TakenFile {
+                folder: 0,
+                host: "bench".into(),
+                file: id,
+                bytes,
+                mtime_ns: UNIX_S * 1_000_000_000,
+                recovered: false,
+            }
+        })
+        .bench_local_values(|file| {
+            // Far enough apart that nothing is repeated.
+            let now = Now {
+                mono_ms: file.file * 10_000,
+                wall_s: UNIX_S,
+            };
+            let mut effects = core.on(Event::Calls(file), now).len();
+            let state = InputState::Empty;
+            effects += core.on(Event::Input { host: 0, state }, now).len();
+            effects += core
+                .on(Event::AnswersWritten { host: 0, ok: true }, now)
+                .len();
+            effects + core.on(Event::Input { host: 0, state }, now).len()
+        });
+}
+
+fn config() -> Config {
+    let legacy = Legacy {
+        secret: Secret::new(&secret()).expect("a good secret"),
+        identity_required: true,
+    };
+    Config {
+        path: None,
+        state_dir: PathBuf::from("state"),
+        servers: vec![Server {
+            scriptdata: PathBuf::from("scriptdata"),
+            hostname: None,
+            legacy: Some(legacy),
+        }],
+        database: Database::None,
+        permissions: Permissions::default(),
+        watch: Watch::Auto,
+        poll_ms: 50,
+        call_deadline_ms: 10_000,
+        warnings: Vec::new(),
+        exposed: Vec::new(),
+    }
+}
+
+/// A lane with a table in it, and what it answers.
+struct OpenLane {
+    lane: Lane,
+    done: mpsc::Receiver<Vec<Done>>,
+    next_file: u64,
+    serial: usize,
+    _dir: TempDir,
+}
+
+impl OpenLane {
+    fn new(full_durability: bool) -> Self {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("bench.db");
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        let create = format!(
+            "CREATE TABLE {TABLE} (id INTEGER PRIMARY KEY, name TEXT, wins INTEGER);
+             INSERT INTO {TABLE} VALUES (1, 'one', 1), (2, 'two', 2), (3, 'three', 3);"
+        );
+        connection.execute_batch(&create).unwrap();
+        let settings = SqliteSettings {
+            path,
+            full_durability,
+        };
+        let (send, done) = mpsc::channel();
+        let on_done = move |done| drop(send.send(done));
+        Self {
+            lane: Lane::start(settings, Instant::now(), on_done).unwrap(),
+            done,
+            next_file: 1,
+            serial: 0,
+            _dir: dir,
+        }
+    }
+
+    fn jobs(&mut self, function: &str, kwargs: fn(usize) -> Value) -> Vec<Job> {
+        self.next_file += 1;
+        let jobs = (0..SUBMIT_JOBS_MIN as u32).map(|index| {
+            self.serial += 1;
+            let kwargs = kwargs(self.serial);
+            Job {
+                id: CallId {
+                    file: self.next_file,
+                    index,
+                },
+                function: function.to_string(),
+                call: sql::parse(function, SCRIPT, &kwargs, Reading::Legacy).unwrap(),
+                deadline_ms: None,
+                recovered: false,
+            }
+        });
+        jobs.collect()
+    }
+
+    /// Hands a batch over and waits for all of it.
+    fn run(&self, jobs: Vec<Job>) {
+        let mut left = jobs.len();
+        self.lane.submit(jobs);
+        while left > 0 {
+            let done = self.done.recv_timeout(Duration::from_secs(10)).unwrap();
+            assert!(done.iter().all(|done| done.outcome.is_ok()));
+            left -= done.len();
+        }
+    }
+}
+
+#[divan::bench(args = ["select", "insert, full", "insert, normal"])]
+fn lane_batch_of_256(bencher: Bencher, what: &str) {
+    let lane = OpenLane::new(what != "insert, normal");
+    let lane = std::cell::RefCell::new(lane);
+    let (function, kwargs): (_, fn(usize) -> Value) = match what {
+        "select" => ("VPI_DB_UserSelect", select),
+        _ => ("VPI_DB_UserInsert", insert),
+    };
+    bencher
+        .counter(ItemsCount::new(SUBMIT_JOBS_MIN))
+        .with_inputs(|| lane.borrow_mut().jobs(function, kwargs))
+        .bench_local_values(|jobs| lane.borrow().run(jobs));
+}
