@@ -350,6 +350,7 @@ fn answers_of_an_earlier_map_are_not_shown_after_a_crash_either() {
     let mut vpid = Vpid::new().with_numbers().started();
     let mut host = vpid.host("my_server");
     host.ping();
+    vpid.at_rest();
     let lock = vpid.sql();
     lock.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let old = host.send(&[insert(1)]).unwrap();

@@ -131,6 +131,7 @@ fn files_that_a_dead_run_had_taken_are_done_and_answered_by_the_next() {
     let mut vpid = Vpid::new().with_numbers().started();
     let mut host = vpid.host("my_server");
     host.ping();
+    vpid.at_rest();
     let lock = vpid.sql();
     lock.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let tokens = host.send(&[insert(1), insert(2)]).unwrap();

@@ -32,6 +32,7 @@ fn a_locked_database_holds_nobody_up_but_its_own_callers() {
     let mut host = vpid.host("my_server");
     let mut other = vpid.host("other");
     host.ping();
+    vpid.at_rest();
     let lock = locked(&vpid);
     let tokens = host
         .send(&[insert(1), call("VPI_Ping", Value::Null), insert(2)])
@@ -274,6 +275,7 @@ fn a_full_disk_under_scriptdata_delays_answers_and_loses_none() {
     let vpid = Vpid::new().serving(disk.path()).with_numbers().started();
     let mut host = vpid.host("my_server");
     host.ping();
+    vpid.at_rest();
     let lock = locked(&vpid);
     let tokens = host.send(&[insert(1), insert(2)]).unwrap();
     wait_until("the file was taken", || {

@@ -48,6 +48,7 @@ fn sigterm_lets_running_calls_end_and_exits_with_0() {
     let mut vpid = Vpid::new().with_numbers().started();
     let mut host = vpid.host("my_server");
     host.ping();
+    vpid.at_rest();
     let lock = vpid.sql();
     lock.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let tokens = host.send(&[insert(1)]).unwrap();
@@ -78,6 +79,7 @@ fn sigterm_does_not_wait_for_ever_and_what_is_left_runs_after_the_next_start() {
     let mut vpid = Vpid::new().with_numbers().started();
     let mut host = vpid.host("my_server");
     host.ping();
+    vpid.at_rest();
     let lock = vpid.sql();
     lock.execute_batch("BEGIN EXCLUSIVE").unwrap();
     host.tell(

@@ -301,6 +301,14 @@ impl Vpid {
         });
     }
 
+    /// Waits until no call file is held: an answer can be read before its file goes.
+    #[track_caller]
+    pub fn at_rest(&self) {
+        wait_until("no call file is held", || {
+            !self.files().iter().any(|name| name.ends_with(".taken"))
+        });
+    }
+
     /// The names in scriptdata, sorted.
     pub fn files(&self) -> Vec<String> {
         names_in(&self.scriptdata())
