@@ -31,8 +31,6 @@ struct Answer {
     expires_ms: u64,
     /// The last time that somebody emptied the file with this in it.
     fetched_ms: Option<u64>,
-    /// Was in a file that somebody emptied: from then on it lives as long as its caller waits.
-    was_read: bool,
     /// Was in the file once: its call file does not wait for it any more.
     reported: bool,
 }
@@ -125,7 +123,6 @@ impl Answers {
             arrived_ms,
             expires_ms: now.mono_ms + limits::ANSWER_EXPIRES_MS,
             fetched_ms: None,
-            was_read: false,
             reported: false,
         };
         self.waiting_bytes += answer.bytes();
@@ -172,18 +169,16 @@ impl Answers {
             self.tokens.remove(&lone.token);
             self.shown.clear();
         }
-        let withheld = self.withheld.drain(..).map(|answer| (answer, false));
-        let shown = self.shown.drain(..).map(|answer| (answer, true));
-        for (mut answer, was_read) in shown.chain(withheld) {
-            // What was withheld comes with the next file, but nobody has read it yet.
-            if was_read && !answer.was_read {
-                answer.was_read = true;
+        for mut answer in self.shown.drain(..) {
+            if answer.fetched_ms.is_none() {
                 let after_call = answer.arrived_ms + limits::REPEAT_AFTER_CALL_MS;
                 answer.expires_ms = after_call.max(now.mono_ms + limits::REPEAT_AFTER_FETCH_MS);
             }
             answer.fetched_ms = Some(now.mono_ms);
             self.fetched.push_back(answer);
         }
+        // What was withheld comes with the next file.
+        self.take_back();
     }
 
     /// What is to be written now, if anything.
@@ -240,7 +235,12 @@ impl Answers {
 
     /// Puts what is in the file back to where it came from, and what was kept back from it.
     fn take_back(&mut self) {
-        for answer in self.withheld.drain(..).chain(self.shown.drain(..).rev()) {
+        for answer in self
+            .withheld
+            .drain(..)
+            .rev()
+            .chain(self.shown.drain(..).rev())
+        {
             if answer.fetched_ms.is_some() {
                 self.fetched.push_front(answer);
             } else {
@@ -289,7 +289,7 @@ impl Answers {
         self.callbacks.forget_late(now.mono_ms);
         let due = self.fetched.iter().filter(|answer| is_due(answer, now));
         // What was shown and not read has let its call file go: only the input file has it.
-        let free = |answer: &&Answer| answer.was_read || !answer.reported;
+        let free = |answer: &&Answer| answer.fetched_ms.is_some() || !answer.reported;
         let ready = self.waiting.iter().chain(due).filter(free);
         let Some(oldest) = ready.clone().map(|answer| answer.arrived_ms).min() else {
             return Vec::new();

@@ -262,7 +262,6 @@ fn in_a_storm_without_crashes_every_caller_is_answered() {
 }
 
 #[test]
-#[ignore = "open: VPID_SEED=1795170617880561291, an answer that lets its file go and leaves the input file unread is lost in a crash"]
 fn in_a_storm_every_caller_is_answered() {
     play_all(STORM, Demands::Callers);
 }
