@@ -1,0 +1,4 @@
+//! Real scripts in a fake game: tests of the game itself, and of the daemon with scripts.
+
+mod engine;
+mod support;
