@@ -112,7 +112,10 @@ fn a_map_packs_its_own_mapspawn_and_replaces_ours() {
 fn source_names_are_bare_file_names() {
     let dir = TempDir::new().unwrap();
     let mut game = Setup::new(dir.path())
-        .script("sub/inner.nut", "::inner <- function() { local who = Who(); return who }")
+        .script(
+            "sub/inner.nut",
+            "::inner <- function() { local who = Who(); return who }",
+        )
         .script(
             "mapspawn.nut",
             "::Who <- function() { return getstackinfos(2).src }",
