@@ -313,11 +313,27 @@ fn players_are_found_and_their_ids_come_late() {
 }
 
 #[test]
-fn integers_are_narrow_where_the_game_is_asked() {
+fn integers_have_32_bits() {
     let (_dir, mut game) = game("");
-    let code = r#"return ["4294967296".tointeger(), "-5".tointeger(), "ff".tointeger(16),
-        (1 << 40 | 7).tointeger(), (1e10).tointeger(), RandomInt(5, 5 + (1 << 32))]"#;
-    let expected = json!([i32::MAX, -5, 255, 7, i32::MAX, 5]);
+    let code = r#"return [2147483647 + 1, 0x80000000, -1 >>> 1, 65536 * 65537, 0xffffffff & -1,
+        "4294967296".tointeger(), "-5".tointeger(), "ff".tointeger(16), format("%x", -1)]"#;
+    let smallest = i32::MIN;
+    let expected = json!([
+        smallest,
+        smallest,
+        i32::MAX,
+        65536,
+        -1,
+        i32::MAX,
+        -5,
+        255,
+        "ffffffff"
+    ]);
+    assert_eq!(game.run("t.nut", code), expected);
+    // An integer is compared as a whole with what stood in its place before.
+    let code = r#"local x = "a text"; x = 7; local t = {}; t[x] <- 1; x = {}; x = -1; t[x] <- 2
+        return [t[7], t[-1], [1.5, -1].find(-1), x == -1, (7 in t), !(x + 1)]"#;
+    let expected = json!([1, 2, 1, true, true, true]);
     assert_eq!(game.run("t.nut", code), expected);
 }
 

@@ -1,8 +1,8 @@
-//! A Squirrel 3.1 interpreter behind a safe interface. What the game adds to it is not here.
+//! A Squirrel 3.1 interpreter with integers of 32 bits, as the game's, behind a safe interface.
+//! What the game adds to it is not here.
 
 mod errors;
 mod ffi;
-mod integers;
 mod json;
 mod native;
 mod stack;
@@ -18,7 +18,7 @@ pub use value::{Object, Value};
 
 /// Marks classes whose instances carry a number of ours.
 const TAG: *mut c_void = std::ptr::without_provenance_mut(0x7069_6401);
-const STACK_SLOTS: i64 = 1024;
+const STACK_SLOTS: i32 = 1024;
 
 /// What a machine and the objects that outlive its uses share.
 struct Handle {
@@ -54,7 +54,7 @@ impl Vm {
     /// With the libraries that the game has: the base, mathematics, and strings.
     pub fn new() -> Self {
         // SAFETY: a fresh machine; the pointer is that of an `Rc` which lives as long as it.
-        let vm = unsafe {
+        unsafe {
             let raw = ffi::sq_open(STACK_SLOTS);
             let handle = Rc::new(Handle {
                 raw,
@@ -74,9 +74,7 @@ impl Vm {
             ffi::sq_setcompilererrorhandler(raw, errors::on_compiler_error);
             ffi::sq_settop(raw, 0);
             Vm { raw, handle }
-        };
-        vm.narrow_tointeger();
-        vm
+        }
     }
 
     /// Ends the interpreter, with all that its functions hold. Must not be called by one of them;
@@ -101,7 +99,7 @@ impl Vm {
     pub fn compile(&self, source: &str, text: &[u8]) -> Result<Object, String> {
         let name = CString::new(source).map_err(|_| "a source name with NUL".to_string())?;
         self.balanced(|| {
-            let (start, bytes) = (text.as_ptr().cast::<c_char>(), text.len() as i64);
+            let (start, bytes) = (text.as_ptr().cast::<c_char>(), text.len() as i32);
             // SAFETY: text and name live through the call; on success a closure is on top.
             let done =
                 unsafe { ffi::sq_compilebuffer(self.raw, start, bytes, name.as_ptr(), 1) >= 0 };
@@ -113,33 +111,23 @@ impl Vm {
     }
 
     /// Calls a function. An error that it does not catch is reported, and given.
-    pub fn call(&self, f: &Object, this: &Value, arguments: &[Value]) -> Result<Value, String> {
-        self.call_how(f, this, arguments, true)
-    }
-
-    /// The same without a report: the caller throws it on.
-    fn call_quietly(&self, f: &Object, this: &Value, arguments: &[Value]) -> Result<Value, String> {
-        self.call_how(f, this, arguments, false)
-    }
-
-    fn call_how(
+    pub fn call(
         &self,
         function: &Object,
         this: &Value,
         arguments: &[Value],
-        report: bool,
     ) -> Result<Value, String> {
         let result = self.balanced(|| {
             // SAFETY: room is reserved for all that is pushed; the result is on top on success.
             unsafe {
-                ffi::sq_reservestack(self.raw, arguments.len() as i64 + 32);
+                ffi::sq_reservestack(self.raw, arguments.len() as i32 + 32);
                 ffi::sq_pushobject(self.raw, function.raw);
                 self.push(this);
                 for argument in arguments {
                     self.push(argument);
                 }
-                let count = 1 + arguments.len() as i64;
-                if ffi::sq_call(self.raw, count, 1, u64::from(report)) >= 0 {
+                let count = 1 + arguments.len() as i32;
+                if ffi::sq_call(self.raw, count, 1, 1) >= 0 {
                     Ok(self.read(-1))
                 } else {
                     Err(self.last_error())
@@ -213,7 +201,7 @@ impl Vm {
         &self,
         holder: &Object,
         key: &str,
-        how: unsafe extern "C" fn(ffi::Raw, i64) -> ffi::Outcome,
+        how: unsafe extern "C" fn(ffi::Raw, i32) -> ffi::Outcome,
     ) -> Value {
         self.balanced(|| {
             self.push(&holder.clone().into());

@@ -83,7 +83,7 @@ impl Vm {
         };
         let mut natives = self.handle.natives.borrow_mut();
         natives.push(Rc::new(checked));
-        let index = natives.len() as i64 - 1;
+        let index = natives.len() as i32 - 1;
         drop(natives);
         self.balanced(|| {
             let name = CString::new(name).expect("a name without NUL");
@@ -111,7 +111,7 @@ impl Vm {
         }
     }
 
-    pub(crate) fn throw(&self, message: &str) -> i64 {
+    pub(crate) fn throw(&self, message: &str) -> i32 {
         let message = CString::new(message.replace('\0', " ")).expect("no NUL is left");
         // SAFETY: the machine is open; the message is copied.
         unsafe { ffi::sq_throwerror(self.raw, message.as_ptr()) }
@@ -133,7 +133,7 @@ pub(crate) fn machine(raw: Raw) -> Vm {
 }
 
 /// Every native function comes through here.
-extern "C" fn enter(raw: Raw) -> i64 {
+extern "C" fn enter(raw: Raw) -> i32 {
     let vm = machine(raw);
     // SAFETY: called by the interpreter, with `this`, the arguments, and one free variable.
     let top = unsafe {

@@ -24,18 +24,18 @@ impl Vm {
         unsafe {
             match value {
                 Value::Null => ffi::sq_pushnull(v),
-                Value::Bool(truth) => ffi::sq_pushbool(v, u64::from(*truth)),
+                Value::Bool(truth) => ffi::sq_pushbool(v, u32::from(*truth)),
                 Value::Int(number) => ffi::sq_pushinteger(v, *number),
                 Value::Float(number) => ffi::sq_pushfloat(v, *number),
                 Value::Text(text) => {
-                    ffi::sq_pushstring(v, text.as_ptr().cast::<c_char>(), text.len() as i64);
+                    ffi::sq_pushstring(v, text.as_ptr().cast::<c_char>(), text.len() as i32);
                 }
                 Value::Object(object) => ffi::sq_pushobject(v, object.raw),
             }
         }
     }
 
-    pub(crate) fn read(&self, at: i64) -> Value {
+    pub(crate) fn read(&self, at: i32) -> Value {
         let v = self.raw;
         // SAFETY: `at` is a place of the stack; each getter is used for its own type.
         unsafe {
@@ -70,7 +70,7 @@ impl Vm {
     }
 
     /// The bytes of a string on the stack.
-    fn text(&self, at: i64) -> Vec<u8> {
+    fn text(&self, at: i32) -> Vec<u8> {
         let mut text = std::ptr::null();
         // SAFETY: the value is a string, which gives a pointer to as many bytes as its size.
         unsafe {
@@ -83,7 +83,7 @@ impl Vm {
     }
 
     /// What `tostring` gives for a place of the stack.
-    pub(crate) fn display_at(&self, at: i64) -> String {
+    pub(crate) fn display_at(&self, at: i32) -> String {
         self.balanced(|| {
             // SAFETY: room was reserved; on success the text is on top.
             let shown = unsafe { ffi::sq_tostring(self.raw, at) } >= 0;

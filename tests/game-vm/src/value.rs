@@ -10,7 +10,7 @@ use crate::ffi::{self, RawObject};
 pub enum Value {
     Null,
     Bool(bool),
-    Int(i64),
+    Int(i32),
     Float(f32),
     /// Any bytes: the game cuts names inside characters.
     Text(Vec<u8>),
@@ -90,10 +90,10 @@ impl Value {
         }
     }
 
-    /// As a native function with an `int` parameter sees it: 32 bits.
+    /// As a native function with an `int` parameter sees it.
     pub fn as_int(&self) -> Option<i32> {
         match self {
-            Value::Int(number) => Some(*number as i32),
+            Value::Int(number) => Some(*number),
             Value::Float(number) => Some(*number as i32),
             Value::Bool(truth) => Some(i32::from(*truth)),
             _ => None,
@@ -109,7 +109,7 @@ impl From<bool> for Value {
 
 impl From<i32> for Value {
     fn from(number: i32) -> Self {
-        Value::Int(i64::from(number))
+        Value::Int(number)
     }
 }
 

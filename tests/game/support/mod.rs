@@ -1,8 +1,8 @@
 //! A stand-in for the script side of a Team Fortress 2 server: real scripts on a real
 //! interpreter, the game around them as far as they can see it. No physics, no rounds, no bots.
 //!
-//! Everything runs in the thread of the test. Integers have 64 bits in script arithmetic and 32
-//! at natives and `tointeger`; `typeof` a native is "function".
+//! Everything runs in the thread of the test. `typeof` a native is "function" here, and "native
+//! function" in the game.
 
 mod entities;
 mod events;

@@ -21,7 +21,7 @@ const NATIVES: &[Definition] = &[
     ("Time", (0, 0), |world, _| Ok(world.borrow().time().into())),
     ("FrameTime", (0, 0), |_, _| Ok(TICK.into())),
     ("GetFrameCount", (0, 0), |world, _| {
-        Ok(Value::Int(world.borrow().tick))
+        Ok(Value::Int(world.borrow().tick as i32))
     }),
     ("LocalTime", (1, 1), local_time),
     ("RandomInt", (2, 2), random_int),
