@@ -1,14 +1,14 @@
-//! Builds Squirrel as the game has it: with integers of 32 bits.
+//! Builds Squirrel as the game has it: with integers of 32 bits, and native functions that say so.
 //!
 //! The `squirrel` crate brings the sources, but its own build takes integers as wide as pointers,
-//! and stock Squirrel cannot have it otherwise. Three lines of its headers stand in the way; they
-//! are changed in a copy. That crate's build is not linked.
+//! and stock Squirrel cannot have it otherwise. A few lines stand in the way; they are changed in a
+//! copy. That crate's build is not linked.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// File, what stands there, and what stands there in the copy.
-const CHANGES: [(&str, &str, &str); 5] = [
+const CHANGES: [(&str, &str, &str); 6] = [
     // A 64-bit compiler is no reason.
     (
         "include/squirrel.h",
@@ -37,6 +37,12 @@ const CHANGES: [(&str, &str, &str); 5] = [
         "include/sqconfig.h",
         "#define scstrtol    strtol\n",
         "#define scstrtol    narrow_strtol\n",
+    ),
+    // Scripts of the game can tell its functions from those of other scripts.
+    (
+        "squirrel/sqobject.cpp",
+        "    case _RT_NATIVECLOSURE:\n",
+        "        return _SC(\"function\");\n    case _RT_NATIVECLOSURE:\n        return _SC(\"native function\");\n",
     ),
 ];
 

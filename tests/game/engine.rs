@@ -342,8 +342,21 @@ fn the_standard_library_of_the_game_is_there() {
     let (_dir, mut game) = game("");
     let code = r#"return [format("%05.1f|%s", 2.25, "x"), startswith("abc", "ab"),
         endswith("abc", "bc"), regexp("[0-9]+").search("ab12").begin, split("a,b", ","),
-        fabs(-1.5), floor(2.7), strip(" a "), UniqueString("x") != UniqueString("x")]"#;
-    let expected = json!(["002.2|x", true, true, 2, ["a", "b"], 1.5, 2.0, "a", true]);
+        fabs(-1.5), floor(2.7), strip(" a "), UniqueString("x") != UniqueString("x"),
+        typeof StringToFile, typeof UniqueString]"#;
+    let expected = json!([
+        "002.2|x",
+        true,
+        true,
+        2,
+        ["a", "b"],
+        1.5,
+        2.0,
+        "a",
+        true,
+        "native function",
+        "function"
+    ]);
     assert_eq!(game.run("t.nut", code), expected);
 }
 

@@ -81,6 +81,7 @@ impl Story {
         for n in 0..40 {
             assert_eq!(answers[&format!("n{n}")], json!({"n": n}));
         }
+        println!("{}", self.game.cost_summary());
     }
 }
 

@@ -72,7 +72,6 @@ unsafe extern "C" {
     pub fn sq_newarray(v: Raw, size: i32);
     pub fn sq_newclosure(v: Raw, function: Function, free_variables: u32);
     pub fn sq_setnativeclosurename(v: Raw, at: i32, name: *const c_char) -> Outcome;
-    pub fn sq_getdefaultdelegate(v: Raw, kind: u32) -> Outcome;
     pub fn sq_createinstance(v: Raw, at: i32) -> Outcome;
     pub fn sq_setinstanceup(v: Raw, at: i32, p: *mut c_void) -> Outcome;
     pub fn sq_getinstanceup(v: Raw, at: i32, p: *mut *mut c_void, tag: *mut c_void) -> Outcome;

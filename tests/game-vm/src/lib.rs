@@ -20,12 +20,14 @@ pub use value::{Object, Value};
 const TAG: *mut c_void = std::ptr::without_provenance_mut(0x7069_6401);
 const STACK_SLOTS: i32 = 1024;
 
+type Report = dyn Fn(&ScriptError);
+
 /// What a machine and the objects that outlive its uses share.
 struct Handle {
     raw: ffi::Raw,
     open: Cell<bool>,
     natives: RefCell<Vec<Rc<Native>>>,
-    on_error: RefCell<Option<Rc<dyn Fn(&ScriptError)>>>,
+    on_error: RefCell<Option<Rc<Report>>>,
     panic: RefCell<Option<native::Panic>>,
     /// Native functions on the stack.
     depth: Cell<u32>,
@@ -103,10 +105,10 @@ impl Vm {
             // SAFETY: text and name live through the call; on success a closure is on top.
             let done =
                 unsafe { ffi::sq_compilebuffer(self.raw, start, bytes, name.as_ptr(), 1) >= 0 };
-            match self.read(-1) {
-                Value::Object(closure) if done => Ok(closure),
-                _ => Err(self.last_error()),
+            if !done {
+                return Err(self.last_error());
             }
+            Ok(self.read(-1).as_object().expect("a closure").clone())
         })
     }
 

@@ -1,8 +1,7 @@
 //! A stand-in for the script side of a Team Fortress 2 server: real scripts on a real
 //! interpreter, the game around them as far as they can see it. No physics, no rounds, no bots.
 //!
-//! Everything runs in the thread of the test. `typeof` a native is "function" here, and "native
-//! function" in the game.
+//! Everything runs in the thread of the test.
 
 mod entities;
 mod events;
@@ -148,6 +147,16 @@ impl Game {
     /// Script time of each tick so far, in microseconds, with the files that it read and wrote.
     pub fn costs_us(&self) -> &[u32] {
         &self.costs_us
+    }
+
+    /// The same in a line, for reports: budgets are never asserted.
+    pub fn cost_summary(&self) -> String {
+        let mut costs = self.costs_us.clone();
+        costs.sort_unstable();
+        let at = |share: f64| costs.get(((costs.len() as f64 - 1.0) * share) as usize);
+        let [half, most, max] = [0.5, 0.99, 1.0].map(|share| at(share).copied().unwrap_or(0));
+        let ticks = costs.len();
+        format!("script time of {ticks} ticks: median {half} us, 99% {most} us, most {max} us")
     }
 
     /// Lets the game call its scripts, and counts the time.
