@@ -194,6 +194,11 @@ impl Callbacks {
         self.table.insert(slot as Slot, &self.hashes);
     }
 
+    /// The tokens that the client still waits for, in no order.
+    pub fn waiting(&self) -> impl Iterator<Item = &str> {
+        self.by_token.keys().map(String::as_str)
+    }
+
     /// Forgets those that the client has given up.
     pub fn forget_late(&mut self, now_ms: u64) {
         let is_late =

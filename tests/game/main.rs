@@ -1,0 +1,8 @@
+//! Real scripts in a fake game: tests of the game itself, and of the daemon with scripts.
+
+mod callbacks;
+mod client;
+mod engine;
+mod recording;
+mod stock;
+mod support;

@@ -1,0 +1,203 @@
+//! What players do, from tests: connect, enter, speak, die, change sides, leave.
+
+use game_vm::Value;
+use serde_json::{Map, Value as Json, json};
+
+use super::world::{Later, Player};
+use super::{Game, events};
+
+/// Bytes of a name and of a chat line; what is longer is cut, inside characters too.
+const NAME_BYTES_MAX: usize = 31;
+const CHAT_BYTES_MAX: usize = 127;
+
+/// Who is about to connect.
+#[derive(Clone, Debug)]
+pub struct Newcomer {
+    pub name: Vec<u8>,
+    /// `[U:1:N]` or `BOT`.
+    pub network_id: String,
+    pub address: String,
+    /// The id is empty for so many ticks after the player entered.
+    pub id_late_ticks: i64,
+}
+
+impl Newcomer {
+    pub fn new(name: impl Into<Vec<u8>>, network_id: &str) -> Self {
+        let (name, network_id) = (name.into(), network_id.to_string());
+        Self {
+            name,
+            network_id,
+            address: "203.0.113.7:27005".into(),
+            id_late_ticks: 0,
+        }
+    }
+}
+
+impl Game {
+    /// Connects and enters at once; gives the userid.
+    pub fn join(&mut self, name: impl Into<Vec<u8>>, network_id: &str) -> i32 {
+        self.join_as(&Newcomer::new(name, network_id))
+    }
+
+    pub fn join_as(&mut self, newcomer: &Newcomer) -> i32 {
+        let userid = self.connect(newcomer);
+        self.enter(userid, newcomer.id_late_ticks);
+        userid
+    }
+
+    /// Takes a slot, without an entity yet.
+    pub fn connect(&mut self, newcomer: &Newcomer) -> i32 {
+        let player = {
+            let mut world = self.world.borrow_mut();
+            let userid = world.next_userid;
+            world.next_userid += 1;
+            let taken = |slot: &i32| world.players.values().any(|player| player.slot == *slot);
+            let slot = (1..=world.max_players).find(|slot| !taken(slot));
+            let mut name = newcomer.name.clone();
+            name.truncate(NAME_BYTES_MAX);
+            let player = Player {
+                userid,
+                slot: slot.expect("a free slot"),
+                name,
+                network_id: newcomer.network_id.clone(),
+                bot: newcomer.network_id == "BOT",
+                team: 0,
+                class: 0,
+                score: 0,
+                ping: 50,
+                alive: false,
+                entity: None,
+            };
+            world.players.insert(userid, player.clone());
+            player
+        };
+        let fields = json!({
+            "index": player.slot - 1,
+            "userid": player.userid,
+            "networkid": player.network_id,
+            "address": newcomer.address,
+            "bot": player.bot,
+        });
+        self.fire_with_name("player_connect", fields, &player.name);
+        player.userid
+    }
+
+    /// Gets an entity, a team and a class.
+    pub fn enter(&mut self, userid: i32, id_late_ticks: i64) {
+        {
+            let mut world = self.world.borrow_mut();
+            let due = world.tick + id_late_ticks;
+            let player = world.players.get_mut(&userid).expect("a connected player");
+            if id_late_ticks > 0 {
+                let id = std::mem::take(&mut player.network_id);
+                world.later.push((due, Later::NetworkId(userid, id)));
+            }
+        }
+        self.activate(userid);
+        self.team(userid, 2);
+        self.class(userid, 3);
+        self.spawn(userid);
+    }
+
+    /// The player is in the game: at the end of connecting, and again on every map.
+    pub(super) fn activate(&mut self, userid: i32) {
+        {
+            let mut world = self.world.borrow_mut();
+            let slot = world.players[&userid].slot;
+            let id = world.add_entity("player", "", Some(slot));
+            let player = world.players.get_mut(&userid).expect("a connected player");
+            player.entity = Some(id);
+        }
+        self.fire("player_activate", json!({"userid": userid}));
+    }
+
+    pub fn spawn(&mut self, userid: i32) {
+        let player = self.change(userid, |player| player.alive = true);
+        let fields = json!({"userid": userid, "team": player.team, "class": player.class});
+        self.fire("player_spawn", fields);
+    }
+
+    pub fn team(&mut self, userid: i32, team: i32) {
+        let old = self.player(userid).team;
+        let player = self.change(userid, |player| player.team = team);
+        let fields = json!({
+            "userid": userid, "team": team, "oldteam": old,
+            "disconnect": false, "autoteam": false, "silent": false,
+        });
+        self.fire_with_name("player_team", fields, &player.name);
+    }
+
+    pub fn class(&mut self, userid: i32, class: i32) {
+        self.change(userid, |player| player.class = class);
+        let fields = json!({"userid": userid, "class": class});
+        self.fire("player_changeclass", fields);
+    }
+
+    /// `attacker` 0 is the world.
+    pub fn kill(&mut self, victim: i32, attacker: i32) {
+        self.change(victim, |player| player.alive = false);
+        if attacker != 0 && attacker != victim {
+            self.change(attacker, |player| player.score += 1);
+        }
+        let fields = json!({
+            "userid": victim, "attacker": attacker, "assister": -1,
+            "weapon": "scattergun", "damagebits": 0, "death_flags": 0,
+        });
+        self.fire("player_death", fields);
+    }
+
+    pub fn say(&mut self, userid: i32, text: impl Into<Vec<u8>>) {
+        let mut text = text.into();
+        text.truncate(CHAT_BYTES_MAX);
+        self.fire_with_text("player_say", json!({"userid": userid}), "text", &text);
+    }
+
+    pub fn leave(&mut self, userid: i32, reason: &str) {
+        let player = self.player(userid);
+        let fields = json!({
+            "userid": userid, "reason": reason,
+            "networkid": player.network_id, "bot": player.bot,
+        });
+        self.fire_with_name("player_disconnect", fields, &player.name);
+        let mut world = self.world.borrow_mut();
+        if let Some(id) = world.players[&userid].entity {
+            world.kill(id);
+        }
+        world.players.remove(&userid);
+    }
+
+    pub fn player(&self, userid: i32) -> Player {
+        self.world.borrow().players[&userid].clone()
+    }
+
+    pub fn change(&mut self, userid: i32, change: impl FnOnce(&mut Player)) -> Player {
+        let mut world = self.world.borrow_mut();
+        let player = world.players.get_mut(&userid).expect("a connected player");
+        change(player);
+        player.clone()
+    }
+
+    fn fire_with_name(&mut self, event: &str, fields: Json, name: &[u8]) {
+        self.fire_with_text(event, fields, "name", name);
+    }
+
+    /// Texts of players can be cut inside a character, which JSON cannot say.
+    fn fire_with_text(&mut self, event: &str, mut fields: Json, key: &str, text: &[u8]) {
+        let no_fields = &mut Map::new();
+        let map = fields.as_object_mut().unwrap_or(no_fields);
+        for value in map.values_mut() {
+            if let Json::Bool(truth) = value {
+                *value = Json::from(u8::from(*truth));
+            }
+        }
+        let shown = String::from_utf8_lossy(text).into_owned();
+        map.insert(key.into(), shown.into());
+        self.in_script(|world, vm| {
+            let table = vm.from_json(&fields);
+            if let Value::Object(table) = &table {
+                vm.set(table, key, &Value::Text(text.into()));
+            }
+            events::fire_table(world, vm, event, &table, fields);
+        });
+    }
+}
