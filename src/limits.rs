@@ -210,8 +210,9 @@ const _: () = assert!(SQL_COLUMNS_MAX <= SQL_PARAMS_MAX);
 
 /// Callbacks of one host up to which the model of the client's table is kept.
 pub const PLAN_CALLBACKS_MAX: usize = 128;
-/// Changes that are tried to find out what to withhold; each takes some ten microseconds.
-pub const PLAN_ROUNDS_MAX: usize = 400;
+/// Changes that are tried to find out what to withhold; each takes about a microsecond, and
+/// mostly a few do.
+pub const PLAN_ROUNDS_MAX: usize = 6_000;
 /// No plan looks further ahead than this many reads.
 pub const PLAN_READS_MAX: usize = 12;
 /// A stock client reads soon after a write, then every 66 ticks.

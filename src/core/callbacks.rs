@@ -16,25 +16,39 @@ use std::collections::HashMap;
 use crate::limits;
 
 /// A callback, by its place in [`Callbacks::slots`].
-type Slot = u32;
+type Slot = u8;
+/// A place in the table.
+type Place = u16;
+
+const NOBODY: Slot = Slot::MAX;
+const NOWHERE: Place = Place::MAX;
 
 #[derive(Clone, Copy)]
 struct Node {
-    slot: Option<Slot>,
-    /// The next node whose key has the same main position.
-    next: Option<usize>,
+    /// Or [`NOBODY`].
+    slot: Slot,
+    /// The next node whose key has the same main position, or [`NOWHERE`].
+    next: Place,
 }
 
 const EMPTY: Node = Node {
-    slot: None,
-    next: None,
+    slot: NOBODY,
+    next: NOWHERE,
 };
 const SMALLEST: usize = 4;
+/// A table of that many callbacks, doubled once more while it is full.
+const LARGEST: usize = 2 * limits::PLAN_CALLBACKS_MAX;
 
-/// Squirrel's hash table: chained, with collisions put into free places from the end.
+const _: () = assert!(limits::PLAN_CALLBACKS_MAX.is_power_of_two());
+const _: () = assert!(limits::PLAN_CALLBACKS_MAX < NOBODY as usize);
+const _: () = assert!(LARGEST < NOWHERE as usize);
+
+/// Squirrel's hash table: chained, with collisions put into free places from the end. It is
+/// copied thousands of times while a plan is made, so it is plain memory.
 #[derive(Clone)]
 struct Table {
-    nodes: Vec<Node>,
+    nodes: [Node; LARGEST],
+    size: usize,
     first_free: usize,
     used: usize,
 }
@@ -42,40 +56,42 @@ struct Table {
 impl Table {
     fn of_size(size: usize) -> Self {
         Self {
-            nodes: vec![EMPTY; size],
+            nodes: [EMPTY; LARGEST],
+            size,
             first_free: size - 1,
             used: 0,
         }
     }
 
-    fn main_position(&self, slot: Slot, hashes: &[u64]) -> usize {
-        hashes[slot as usize] as usize & (self.nodes.len() - 1)
+    fn main_position(&self, slot: Slot, hashes: &[u32]) -> usize {
+        hashes[slot as usize] as usize & (self.size - 1)
     }
 
-    fn insert(&mut self, slot: Slot, hashes: &[u64]) {
+    fn insert(&mut self, slot: Slot, hashes: &[u32]) {
         let mut place = self.main_position(slot, hashes);
-        if let Some(standing) = self.nodes[place].slot {
+        let standing = self.nodes[place].slot;
+        if standing != NOBODY {
             let free = self.first_free;
             let home = self.main_position(standing, hashes);
             if place > free && home != place {
                 // Who stands here is not at home: it moves to the free place.
                 let mut before = home;
-                while let Some(next) = self.nodes[before].next.filter(|next| *next != place) {
-                    before = next;
+                while self.nodes[before].next as usize != place {
+                    before = self.nodes[before].next as usize;
                 }
-                self.nodes[before].next = Some(free);
+                self.nodes[before].next = free as Place;
                 self.nodes[free] = self.nodes[place];
                 self.nodes[place] = EMPTY;
             } else {
                 self.nodes[free].next = self.nodes[place].next;
-                self.nodes[place].next = Some(free);
+                self.nodes[place].next = free as Place;
                 place = free;
             }
         }
-        self.nodes[place].slot = Some(slot);
+        self.nodes[place].slot = slot;
         loop {
             let free = self.nodes[self.first_free];
-            if free.slot.is_none() && free.next.is_none() {
+            if free.slot == NOBODY && free.next == NOWHERE {
                 self.used += 1;
                 return;
             }
@@ -88,8 +104,8 @@ impl Table {
         self.repack(true, hashes);
     }
 
-    fn repack(&mut self, must: bool, hashes: &[u64]) {
-        let size = self.nodes.len();
+    fn repack(&mut self, must: bool, hashes: &[u32]) {
+        let size = self.size;
         let new_size = if self.used >= size - size / 4 {
             size * 2
         } else if self.used <= size / 4 && size > SMALLEST {
@@ -99,41 +115,42 @@ impl Table {
         } else {
             return;
         };
-        let old = std::mem::replace(self, Table::of_size(new_size));
-        for slot in old.nodes.iter().filter_map(|node| node.slot) {
-            self.insert(slot, hashes);
+        let old = self.nodes;
+        self.nodes[..size.max(new_size)].fill(EMPTY);
+        self.size = new_size;
+        self.first_free = new_size - 1;
+        self.used = 0;
+        for node in old[..size].iter().filter(|node| node.slot != NOBODY) {
+            self.insert(node.slot, hashes);
         }
     }
 
-    fn remove_at(&mut self, place: usize, hashes: &[u64]) {
-        self.nodes[place].slot = None;
+    fn remove_at(&mut self, place: usize, hashes: &[u32]) {
+        self.nodes[place].slot = NOBODY;
         self.used -= 1;
         self.repack(false, hashes);
     }
 
-    /// One run of the client over its table, deleting what is answered; gives what was reached.
-    fn read(&mut self, answered: &[bool], hashes: &[u64]) -> Vec<Slot> {
-        let mut reached = Vec::new();
+    /// One run of the client over its table, deleting what is answered and telling of it.
+    fn read(&mut self, answered: &[bool], hashes: &[u32], mut reached: impl FnMut(Slot)) {
         let mut place = 0;
-        while place < self.nodes.len() {
-            if let Some(slot) = self.nodes[place].slot
-                && answered[slot as usize]
-            {
+        while place < self.size {
+            let slot = self.nodes[place].slot;
+            if slot != NOBODY && answered[slot as usize] {
                 self.remove_at(place, hashes);
-                reached.push(slot);
+                reached(slot);
             }
             place += 1;
         }
-        reached
     }
 
     /// How many reads empty the table when each answers everything.
-    fn reads_to_empty(&self, hashes: &[u64]) -> usize {
+    fn reads_to_empty(&self, hashes: &[u32]) -> usize {
         let mut table = self.clone();
-        let all = vec![true; hashes.len()];
+        let all = [true; limits::PLAN_CALLBACKS_MAX];
         let mut reads = 0;
         while table.used > 0 && reads < limits::PLAN_READS_MAX {
-            table.read(&all, hashes);
+            table.read(&all, hashes, |_| {});
             reads += 1;
         }
         reads
@@ -149,7 +166,7 @@ struct Waiter {
 pub struct Callbacks {
     table: Table,
     slots: Vec<Option<Waiter>>,
-    hashes: Vec<u64>,
+    hashes: Vec<u32>,
     by_token: HashMap<String, Slot>,
     /// More at once than the model is kept for.
     too_many: bool,
@@ -205,11 +222,11 @@ impl Callbacks {
             |waiter: &Option<Waiter>| waiter.as_ref().is_some_and(|w| w.gives_up_ms <= now_ms);
         let late: Vec<bool> = self.slots.iter().map(is_late).collect();
         while late.contains(&true) {
-            let reached = self.table.read(&late, &self.hashes);
-            self.forget(&reached);
+            let reached = self.read(&late);
             if reached.is_empty() {
                 break;
             }
+            self.forget(&reached);
         }
         if self.by_token.is_empty() {
             *self = Self::default();
@@ -224,8 +241,15 @@ impl Callbacks {
                 answered[*slot as usize] = true;
             }
         }
-        let reached = self.table.read(&answered, &self.hashes);
+        let reached = self.read(&answered);
         self.forget(&reached);
+    }
+
+    fn read(&mut self, answered: &[bool]) -> Vec<Slot> {
+        let mut reached = Vec::new();
+        self.table
+            .read(answered, &self.hashes, |slot| reached.push(slot));
+        reached
     }
 
     fn forget(&mut self, slots: &[Slot]) {
@@ -266,7 +290,8 @@ impl Callbacks {
     /// Tries changes at random (from a fixed seed), keeps those that are no worse, and stops when
     /// it is good enough.
     fn search(&self, ready: &[Slot], all: Vec<bool>, goal: usize) -> Vec<bool> {
-        let mut random = Random(self.hashes.iter().fold(1, |sum, hash| sum ^ hash) | 1);
+        let seed = self.hashes.iter().fold(1, |sum, hash| sum ^ hash);
+        let mut random = Random(u64::from(seed) | 1);
         let mut present = (self.cost(&all), all);
         let mut best = present.clone();
         for round in 0..limits::PLAN_ROUNDS_MAX {
@@ -293,23 +318,19 @@ impl Callbacks {
     /// The reads that would still be needed after this one, and what would still wait.
     fn cost(&self, answered: &[bool]) -> (usize, usize) {
         let mut table = self.table.clone();
-        table.read(answered, &self.hashes);
+        table.read(answered, &self.hashes, |_| {});
         (table.reads_to_empty(&self.hashes), table.used)
     }
 }
 
-/// How Squirrel hashes a text.
-fn squirrel_hash(text: &[u8]) -> u64 {
+/// How Squirrel hashes a text where its integers have 32 bits. A byte from 128 on is a negative
+/// number to it, and widened as such.
+fn squirrel_hash(text: &[u8]) -> u32 {
     let step = (text.len() >> 5) | 1;
-    let count = if text.len() < step {
-        0
-    } else {
-        text.len() / step
-    };
-    text[..count].iter().fold(text.len() as u64, |hash, byte| {
-        hash ^ (hash << 5)
-            .wrapping_add(hash >> 2)
-            .wrapping_add(u64::from(*byte))
+    let count = text.len() / step;
+    text[..count].iter().fold(text.len() as u32, |hash, byte| {
+        let wide = u32::from(i16::from(*byte as i8) as u16);
+        hash ^ (hash << 5).wrapping_add(hash >> 2).wrapping_add(wide)
     })
 }
 
@@ -386,7 +407,7 @@ mod tests {
         assert_eq!(callbacks.by_token.len(), limits::PLAN_CALLBACKS_MAX);
         callbacks.forget_late(3_000);
         assert!(callbacks.by_token.is_empty() && !callbacks.too_many);
-        assert_eq!(callbacks.table.nodes.len(), SMALLEST);
+        assert_eq!(callbacks.table.size, SMALLEST);
     }
 
     /// Long texts are hashed in steps, of which the first few bytes count.
@@ -398,13 +419,14 @@ mod tests {
         assert_eq!(squirrel_hash(&long), squirrel_hash_by_the_book(&long));
     }
 
-    fn squirrel_hash_by_the_book(text: &[u8]) -> u64 {
-        let (mut hash, mut left, step) = (text.len() as u64, text.len(), (text.len() >> 5) | 1);
+    fn squirrel_hash_by_the_book(text: &[u8]) -> u32 {
+        let (mut hash, mut left, step) = (text.len() as u32, text.len(), (text.len() >> 5) | 1);
         let mut at = 0;
         while left >= step {
+            let byte = text[at] as i8 as u16;
             hash ^= (hash << 5)
                 .wrapping_add(hash >> 2)
-                .wrapping_add(u64::from(text[at]));
+                .wrapping_add(u32::from(byte));
             at += 1;
             left -= step;
         }
