@@ -144,6 +144,8 @@ pub const COMPLAINTS_MAX: usize = 1_000;
 pub const UNFINISHED_MS: u64 = 5_000;
 /// Files taken in one turn, before the loop looks at everything else again.
 pub const TURN_FILES_MAX: usize = 128;
+/// Files of one host that are taken before the next host's.
+pub const HOST_TURN_FILES_MAX: usize = 8;
 /// SQL jobs are handed to the lane when so many have come together, at the end of a turn anyway.
 pub const SUBMIT_JOBS_MIN: usize = 256;
 /// A turn that takes longer is logged.

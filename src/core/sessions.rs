@@ -4,6 +4,7 @@
 //! A host is a game server by its name in file names. A session is one script VM, that is one
 //! map: it begins with the client's restart file, and answers of an earlier one are never sent.
 
+use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -50,6 +51,8 @@ pub struct Hosts {
     servers: Vec<Server>,
     /// A host's number is its place here; a forgotten host leaves its place empty.
     hosts: Vec<Option<Host>>,
+    /// One for each folder in which there is a host of this name.
+    by_name: HashMap<String, Vec<HostId>>,
     guard: ReplayGuard,
 }
 
@@ -71,6 +74,7 @@ impl Hosts {
         Self {
             servers: servers(config, folders),
             hosts: Vec::new(),
+            by_name: HashMap::new(),
             guard: ReplayGuard::default(),
         }
     }
@@ -104,11 +108,9 @@ impl Hosts {
     }
 
     pub fn find(&self, folder: FolderId, name: &str) -> Option<HostId> {
-        let place = self.hosts.iter().position(|host| {
-            host.as_ref()
-                .is_some_and(|host| host.folder == folder && host.name == name)
-        })?;
-        Some(place as HostId)
+        let of_this_name = self.by_name.get(name)?.iter();
+        let is_here = |id: &HostId| self.get(*id).is_some_and(|host| host.folder == folder);
+        of_this_name.copied().find(is_here)
     }
 
     pub fn get(&self, host: HostId) -> Option<&Host> {
@@ -246,8 +248,10 @@ impl Hosts {
             clock: ClockOffset::default(),
             seen_ms: now.mono_ms,
         }));
+        let id = (self.hosts.len() - 1) as HostId;
+        self.by_name.entry(name.to_string()).or_default().push(id);
         log::info!("host {name}: seen for the first time");
-        ((self.hosts.len() - 1) as HostId, true)
+        (id, true)
     }
 
     /// Host names come from files: whoever makes up names must not fill the memory.
@@ -263,6 +267,11 @@ impl Hosts {
                 *place = None;
             }
         }
+        let hosts = &self.hosts;
+        self.by_name.retain(|_, ids| {
+            ids.retain(|id| hosts[*id as usize].is_some());
+            !ids.is_empty()
+        });
     }
 }
 

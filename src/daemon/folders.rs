@@ -16,25 +16,7 @@ use crate::limits;
 use crate::wire::names::{self, Kind};
 
 use super::poller::Poller;
-
-/// A file that waits to be taken, in the order of its writing.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Waiting {
-    pub mtime_ns: i64,
-    /// The client's own clock, for files written within one granule of the file system's.
-    client_time: (i64, i64),
-    pub name: String,
-    pub host: String,
-    pub what: What,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum What {
-    Restart,
-    Calls,
-    /// Taken by an earlier run, under this id.
-    Taken(u64),
-}
+use super::waiting::{Origin, Waiting, WaitingFiles, What};
 
 pub struct Watched {
     pub id: FolderId,
@@ -43,7 +25,7 @@ pub struct Watched {
     pub folder: Option<Folder>,
     /// The inotify watch; `None`: polled.
     watch: Option<i32>,
-    waiting: Vec<Waiting>,
+    pub waiting: WaitingFiles,
     /// When the folder had last changed at the last scan.
     scanned_ns: Option<i64>,
     sweeps: u32,
@@ -67,7 +49,7 @@ impl Watched {
             path: path.to_path_buf(),
             folder: None,
             watch: None,
-            waiting: Vec::new(),
+            waiting: WaitingFiles::default(),
             scanned_ns: None,
             sweeps: 0,
             must_scan: true,
@@ -121,6 +103,7 @@ impl Watched {
             poller.unwatch(watch);
         }
         self.folder = None;
+        self.waiting.clear();
     }
 
     /// Open, and not watched.
@@ -144,16 +127,21 @@ impl Watched {
             // Our own renames; files of an earlier run are found by the first scan.
             Kind::Taken { .. } => return None,
             Kind::Restart => (What::Restart, (0, 0)),
-            Kind::Calls { unix, tick } => (What::Calls, (unix, tick)),
+            Kind::Calls { unix, tick } => (What::Calls(Origin::Game), (unix, tick)),
         };
         let mtime_ns = self.folder.as_ref()?.mtime_ns(name)?;
-        self.waiting.push(Waiting {
+        let name = name.to_string();
+        let file = Waiting {
+            what,
             mtime_ns,
             client_time,
-            name: name.to_string(),
-            host: parsed.host.to_string(),
-            what,
-        });
+            name,
+        };
+        self.waiting.add(parsed.host, file);
+        if self.waiting.len() > limits::WAITING_FILES_MAX {
+            self.waiting.keep_earlier_runs();
+            self.must_scan = true;
+        }
         None
     }
 
@@ -203,9 +191,11 @@ impl Watched {
             let (what, client_time) = match parsed.kind {
                 Kind::Input => return,
                 Kind::Restart => (What::Restart, (0, 0)),
-                Kind::Calls { unix, tick } => (What::Calls, (unix, tick)),
+                Kind::Calls { unix, tick } => (What::Calls(Origin::Game), (unix, tick)),
                 Kind::Taken { id, .. } if !recover || is_open(id) => return,
-                Kind::Taken { id, unix, tick } => (What::Taken(id), (unix, tick)),
+                Kind::Taken { id, unix, tick } => {
+                    (What::Calls(Origin::EarlierRun(id)), (unix, tick))
+                }
             };
             found.push((what, client_time, name.to_string(), parsed.host.to_string()));
         });
@@ -218,19 +208,18 @@ impl Watched {
         }
         // Those that wait for room are in no hurry, and are found once only.
         self.recover = false;
-        self.waiting
-            .retain(|file| matches!(file.what, What::Taken(_)));
+        self.waiting.keep_earlier_runs();
         let is_there = |name: &String| found.iter().any(|(_, _, other, _)| other == name);
         self.unfinished.retain(|name, _| is_there(name));
         for (what, client_time, name, host) in found {
             if let Some(mtime_ns) = folder.mtime_ns(&name) {
-                self.waiting.push(Waiting {
+                let file = Waiting {
+                    what,
                     mtime_ns,
                     client_time,
                     name,
-                    host,
-                    what,
-                });
+                };
+                self.waiting.add(&host, file);
             }
         }
         // Only a folder that has been quiet for a while may be skipped later.
@@ -238,27 +227,9 @@ impl Watched {
         self.scanned_ns = quiet;
     }
 
-    /// Takes the waiting files: map starts, so that calls of an earlier map are known for such
-    /// before they are answered, then calls, oldest first. What is not used now comes back by
-    /// [`Self::keep`].
-    pub fn take_waiting(&mut self) -> Vec<Waiting> {
-        let mut waiting = std::mem::take(&mut self.waiting);
-        waiting.sort();
-        waiting.sort_by_key(|file| file.what != What::Restart);
-        waiting
-    }
-
-    pub fn keep(&mut self, waiting: impl Iterator<Item = Waiting>) {
-        self.waiting.extend(waiting);
-        if self.waiting.len() > limits::WAITING_FILES_MAX {
-            self.waiting.clear();
-            self.must_scan = true;
-        }
-    }
-
     /// Whether there are files to be taken at once.
     pub fn has_work(&self) -> bool {
-        self.folder.is_some() && (self.must_scan || (!self.waiting.is_empty() && !self.blocked))
+        self.folder.is_some() && (self.must_scan || (self.waiting.len() > 0 && !self.blocked))
     }
 
     /// Whether this is the first complaint about a file.

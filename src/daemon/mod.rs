@@ -5,6 +5,7 @@ mod folders;
 mod inputs;
 pub mod poller;
 mod turn;
+mod waiting;
 pub mod wheel;
 
 use std::collections::{HashMap, VecDeque};

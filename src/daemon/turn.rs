@@ -2,8 +2,8 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use super::folders::{Waiting, What};
 use super::poller::Wake;
+use super::waiting::{Origin, Waiting, What};
 use super::{Daemon, Due, OpenFile};
 use crate::core::{Event, FileId, FolderId, HostId, InputState, TakenFile};
 use crate::io::files::Take;
@@ -136,59 +136,76 @@ impl Daemon {
         }
     }
 
-    /// Takes waiting files, oldest first, while there is room for their calls.
+    /// Takes waiting files, some of each host in turn, while there is room for their calls.
     fn take_files(&mut self) -> usize {
         let mut taken = 0;
         for place in 0..self.folders.len() {
             let open_files = &self.open_files;
             self.folders[place].scan_if_needed(|id| open_files.contains_key(&id));
-            let waiting = self.folders[place].take_waiting();
-            let mut later = Vec::new();
-            for file in waiting {
-                let id = self.folders[place].id;
-                let room = taken < limits::TURN_FILES_MAX && self.core.has_room(id, &file.host);
-                if !self.core.serves(id, &file.host) {
-                    continue;
-                }
-                if !room {
-                    later.push(file);
-                    continue;
-                }
-                taken += 1;
-                self.take_file(place, id, file);
-                self.drain_events();
-                if self.jobs.len() >= limits::SUBMIT_JOBS_MIN {
-                    self.hand_over();
+            let hosts = self.folders[place].waiting.hosts();
+            let mut progress = true;
+            while progress && taken < limits::TURN_FILES_MAX {
+                progress = false;
+                for host in &hosts {
+                    let count = self.take_files_of(place, host, limits::TURN_FILES_MAX - taken);
+                    taken += count;
+                    progress |= count > 0;
                 }
             }
-            self.folders[place].blocked = !later.is_empty() && taken < limits::TURN_FILES_MAX;
-            self.folders[place].keep(later.into_iter());
+            // Without progress there is nothing to be done until calls are.
+            self.folders[place].blocked = !progress;
         }
         taken
     }
 
-    fn take_file(&mut self, place: usize, folder_id: FolderId, waiting: Waiting) {
+    /// Takes a few files of one host.
+    fn take_files_of(&mut self, place: usize, host: &str, most: usize) -> usize {
+        let folder = self.folders[place].id;
+        if !self.core.serves(folder, host) {
+            self.folders[place].waiting.forget(host);
+            return 0;
+        }
+        let mut taken = 0;
+        while taken < most.min(limits::HOST_TURN_FILES_MAX) && self.core.has_room(folder, host) {
+            let Some(file) = self.folders[place].waiting.next_of(host) else {
+                break;
+            };
+            taken += 1;
+            self.take_file(place, folder, host, file);
+            self.drain_events();
+            if self.jobs.len() >= limits::SUBMIT_JOBS_MIN {
+                self.hand_over();
+            }
+        }
+        taken
+    }
+
+    fn take_file(&mut self, place: usize, folder_id: FolderId, host: &str, waiting: Waiting) {
         let Waiting {
             name,
-            host,
             mtime_ns,
             what,
             ..
         } = waiting;
+        let host = host.to_string();
+        let origin = match what {
+            What::Restart => return self.take_restart(place, &name, host, mtime_ns),
+            What::Calls(origin) => origin,
+        };
+        let (file, taken_name, recovered) = match origin {
+            Origin::Game => {
+                let file = self.next_file_id();
+                (file, names::taken(&name, file), false)
+            }
+            Origin::EarlierRun(id) => (id, name.clone(), true),
+        };
         let Ok(folder) = self.folders[place].open_folder() else {
             return;
         };
-        let (file, taken_name, take) = match what {
-            What::Restart => return self.take_restart(place, &name, host, mtime_ns),
-            What::Calls => {
-                let file = self.next_file_id();
-                let taken_name = names::taken(&name, file);
-                let take = self.folders[place]
-                    .open_folder()
-                    .and_then(|f| f.take(&name, &taken_name));
-                (file, taken_name, take)
-            }
-            What::Taken(id) => (id, name.clone(), folder.read_taken(&name)),
+        let take = if recovered {
+            folder.read_taken(&name)
+        } else {
+            folder.take(&name, &taken_name)
         };
         match take {
             Ok(Take::Taken { bytes, mtime_ns }) => {
@@ -200,7 +217,6 @@ impl Daemon {
                         name: taken_name,
                     },
                 );
-                let recovered = matches!(what, What::Taken(_));
                 let file = TakenFile {
                     folder: folder_id,
                     host,
