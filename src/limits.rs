@@ -214,7 +214,9 @@ const _: () = assert!(SQL_COLUMNS_MAX <= SQL_PARAMS_MAX);
 pub const PLAN_CALLBACKS_MAX: usize = 128;
 /// Changes that are tried to find out what to withhold; each takes about a microsecond, and
 /// mostly a few do.
-pub const PLAN_ROUNDS_MAX: usize = 6_000;
+pub const PLAN_ROUNDS_MAX: usize = 2_000;
+/// While more calls than that are under way, nobody plans: that is a flood and no game.
+pub const PLAN_CALLS_RUNNING_MAX: usize = 512;
 /// No plan looks further ahead than this many reads.
 pub const PLAN_READS_MAX: usize = 12;
 /// A stock client reads soon after a write, then every 66 ticks.

@@ -82,6 +82,8 @@ pub struct Answers {
     retry_ms: u64,
     /// The last write.
     written_ms: u64,
+    /// The last time that the client emptied the file.
+    read_ms: Option<u64>,
 }
 
 impl Answers {
@@ -161,6 +163,7 @@ impl Answers {
     /// Where the file was replaced just before, the client may have read the one of before.
     fn fetched(&mut self, sure: bool, now: Now) {
         let sure = sure || now.mono_ms - self.written_ms >= limits::CLIENT_WIPE_MS_MAX;
+        self.read_ms = Some(now.mono_ms);
         let tokens = self.shown.iter().map(|answer| answer.token.as_str());
         self.callbacks.were_read(tokens);
         if !sure {
@@ -181,8 +184,14 @@ impl Answers {
         self.take_back();
     }
 
-    /// What is to be written now, if anything.
-    pub fn next_content(&mut self, now: Now, secret_bytes: usize) -> Option<Content> {
+    /// What is to be written now, if anything. `may_plan`: there is time to find out what to
+    /// withhold.
+    pub fn next_content(
+        &mut self,
+        now: Now,
+        secret_bytes: usize,
+        may_plan: bool,
+    ) -> Option<Content> {
         if now.mono_ms < self.retry_ms {
             return None;
         }
@@ -204,7 +213,12 @@ impl Answers {
         }
         let sure = self.input == Input::Empty;
         self.take_back();
-        self.choose(now, room);
+        let withheld = if may_plan {
+            self.withheld_now(now)
+        } else {
+            Vec::new()
+        };
+        self.choose(now, room, &withheld);
         self.input = Input::Writing { sure };
         Some(
             self.shown
@@ -252,8 +266,7 @@ impl Answers {
 
     /// Moves what goes into the next file to `shown`: those nobody has fetched, then
     /// repetitions, as many as fit in order.
-    fn choose(&mut self, now: Now, mut room: usize) {
-        let withheld = self.withheld_now(now);
+    fn choose(&mut self, now: Now, mut room: usize, withheld: &[String]) {
         while let Some(next) = self.waiting.pop_front() {
             let held = withheld.contains(&next.token);
             if !held && next.bytes() > room {
@@ -287,6 +300,14 @@ impl Answers {
     /// Which answers are better kept back from the next read.
     fn withheld_now(&mut self, now: Now) -> Vec<String> {
         self.callbacks.forget_late(now.mono_ms);
+        // Nothing reads again so soon but programs that forget nothing, and a stock client gets
+        // its plan when the repetitions join.
+        if self
+            .read_ms
+            .is_some_and(|read| now.mono_ms - read < limits::REPEAT_GAP_MS)
+        {
+            return Vec::new();
+        }
         let due = self.fetched.iter().filter(|answer| is_due(answer, now));
         // What was shown and not read has let its call file go: only the input file has it.
         let free = |answer: &&Answer| answer.fetched_ms.is_some() || !answer.reported;

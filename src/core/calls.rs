@@ -346,8 +346,9 @@ impl Calls {
         let Some(answers) = hosts.answers(host) else {
             return;
         };
+        let may_plan = self.running < limits::PLAN_CALLS_RUNNING_MAX;
         let dropped = answers.expire(now);
-        if let Some(content) = answers.next_content(now, secret_bytes) {
+        if let Some(content) = answers.next_content(now, secret_bytes, may_plan) {
             effects.push(Effect::WriteAnswers {
                 host,
                 answers: content,

@@ -16,7 +16,7 @@ fn with(tokens: &[&str]) -> Answers {
 }
 
 fn write(answers: &mut Answers, now: Now) -> Option<Vec<String>> {
-    let content = answers.next_content(now, 128)?;
+    let content = answers.next_content(now, 128, true)?;
     answers.written(true, now);
     Some(content.into_iter().map(|(token, _)| token).collect())
 }
@@ -121,11 +121,11 @@ fn what_is_past_its_time_is_taken_out_of_the_file() {
 #[test]
 fn a_failed_write_is_tried_again_later() {
     let mut answers = with(&["a"]);
-    assert!(answers.next_content(at(1), 128).is_some());
+    assert!(answers.next_content(at(1), 128, true).is_some());
     assert!(answers.written(false, at(1)).is_empty());
-    assert!(answers.next_content(at(2), 128).is_none());
+    assert!(answers.next_content(at(2), 128, true).is_none());
     let retry = at(answers.next_due_ms(at(2), 128).unwrap());
-    assert!(answers.next_content(retry, 128).is_some());
+    assert!(answers.next_content(retry, 128, true).is_some());
     assert_eq!(answers.written(true, retry), [7]);
 }
 
