@@ -52,7 +52,7 @@ pub const HOST_ANSWER_BYTES_MAX: usize = 4 << 20;
 pub const REPLACE_GAP_MS: u64 = 5;
 /// A client empties the file within one tick of reading it. A file that is emptied later than
 /// this after it was replaced was read itself.
-pub const CLIENT_WIPE_MS_MAX: u64 = 100;
+pub const CLIENT_WIPE_MS_MAX: u64 = 30;
 /// After a failed write of answers, the next try.
 pub const ANSWER_RETRY_MS: u64 = 1_000;
 
@@ -212,6 +212,8 @@ const _: () = assert!(SQL_COLUMNS_MAX <= SQL_PARAMS_MAX);
 
 /// Callbacks of one host up to which the model of the client's table is kept.
 pub const PLAN_CALLBACKS_MAX: usize = 128;
+/// A stock client forgets none of fewer answers in the reads that it has.
+pub const PLAN_ANSWERS_MIN: usize = 8;
 /// Changes that are tried to find out what to withhold; each takes about a microsecond, and
 /// mostly a few do.
 pub const PLAN_ROUNDS_MAX: usize = 2_000;

@@ -84,6 +84,8 @@ pub struct Answers {
     written_ms: u64,
     /// The last time that the client emptied the file.
     read_ms: Option<u64>,
+    /// The file was filled without a plan, because it had just been read; one is made then.
+    plan_ms: Option<u64>,
 }
 
 impl Answers {
@@ -204,7 +206,9 @@ impl Answers {
             Input::Empty => !self.waiting.is_empty() || repeat_is_due(),
             Input::Ours { .. } => {
                 let rested = now.mono_ms >= self.written_ms + limits::REPLACE_GAP_MS;
-                self.shown.is_empty() || rested && (self.next_fits(room) || repeat_is_due())
+                let plan_is_due = self.plan_ms.is_some_and(|due| due <= now.mono_ms);
+                self.shown.is_empty()
+                    || rested && (plan_is_due || self.next_fits(room) || repeat_is_due())
             }
             Input::Unknown | Input::Foreign | Input::Writing { .. } => false,
         };
@@ -213,6 +217,7 @@ impl Answers {
         }
         let sure = self.input == Input::Empty;
         self.take_back();
+        self.plan_ms = None;
         let withheld = if may_plan {
             self.withheld_now(now)
         } else {
@@ -300,12 +305,12 @@ impl Answers {
     /// Which answers are better kept back from the next read.
     fn withheld_now(&mut self, now: Now) -> Vec<String> {
         self.callbacks.forget_late(now.mono_ms);
-        // Nothing reads again so soon but programs that forget nothing, and a stock client gets
-        // its plan when the repetitions join.
-        if self
-            .read_ms
-            .is_some_and(|read| now.mono_ms - read < limits::REPEAT_GAP_MS)
-        {
+        // Nothing reads again so soon but programs that forget nothing. A stock client gets its
+        // plan in time for its next read.
+        let soonest = self.read_ms.map_or(0, |read| read + limits::REPEAT_GAP_MS);
+        if now.mono_ms < soonest {
+            let many = self.waiting.len() + self.fetched.len() >= limits::PLAN_ANSWERS_MIN;
+            self.plan_ms = many.then_some(soonest);
             return Vec::new();
         }
         let due = self.fetched.iter().filter(|answer| is_due(answer, now));
@@ -406,6 +411,7 @@ impl Answers {
                 } else {
                     self.repeat_due_ms(room)
                 };
+                let next = [next, self.plan_ms].into_iter().flatten().min();
                 next.map(|due| due.max(self.written_ms + limits::REPLACE_GAP_MS))
             }
             Input::Unknown | Input::Foreign | Input::Writing { .. } => None,
