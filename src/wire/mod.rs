@@ -10,4 +10,5 @@ pub mod call_file;
 pub mod game_json;
 pub mod legacy;
 pub mod names;
+pub mod signed;
 pub mod sql;
