@@ -17,8 +17,8 @@ local format = ::format, split = ::split, type = ::type
 local DEPTH_MAX = 32, NODES_MAX = 20000
 local FLOAT_MAX = 3.4028234663852886e38
 // Longer texts are searched for what needs an escape by native code, in pieces.
-local SHORT = 64, PIECE = 1024
-local KNOWN_MAX = 500
+local SHORT = 150, PIECE = 1024
+local KNOWN_MAX = 500, KNOWN_BYTES_MAX = 64
 
 // What `typeof` says can be told it by a metamethod. Whoever replaced this function before was
 // faster than us, and then nothing helps.
@@ -126,7 +126,7 @@ local Quote = function(text)
 	local out = "\"", from = 0
 	foreach (at, c in text)
 	{
-		if (c < 93 && c in escapes)
+		if (c in escapes)
 		{
 			if (at > from)
 				out += text.slice(from, at)
@@ -152,7 +152,8 @@ local Float = function(number)
 	}
 }
 
-// The inside of a long text, from `at` on: gives what is written and up to where that goes.
+// The inside of a long text, from `at` on: gives what is written, up to where that goes, and how
+// many escapes are in it.
 local Escaped = function(text, at)
 {
 	local end = at + PIECE < text.len() ? at + PIECE : text.len()
@@ -160,24 +161,26 @@ local Escaped = function(text, at)
 	// Native functions see a text up to its first NUL.
 	local seen = format("%s", piece)
 	if (seen.len() == 0)
-		return ["\\u0000", at + 1]
+		return ["\\u0000", at + 1, 1]
 	foreach (control in controls)
 		if (seen.find(control) != null)
 			present += control
 	if (present == "")
-		return [seen, at + seen.len()]
-	local left = 100, place = 0
+		return [seen, at + seen.len(), 0]
+	local place = 0, count = 0
 	foreach (plain in split(seen, present))
 	{
 		place += plain.len()
-		out += plain
 		if (place == seen.len())
+		{
+			out += plain
 			break
-		out += escapes[seen[place++]]
-		if (--left == 0)
+		}
+		out += plain + escapes[seen[place++]]
+		if (++count == 100)
 			break
 	}
-	return [out, at + place]
+	return [out, at + place, count]
 }
 
 function JsonEncoder(value)
@@ -205,7 +208,7 @@ function JsonEncoder(value)
 function JsonEncode(job, budget)
 {
 	// In tenths of a microsecond.
-	local start = budget * 10, left = start
+	local left = budget * 10
 	local within = job.within, keys = job.keys, place = job.place, sep = job.sep, above = job.above
 	local long = job.long, soft = job.soft, count = keys ? keys.len() : within.len()
 	local unflushed = soft.len() > 256 ? 15 : 0
@@ -226,7 +229,7 @@ function JsonEncode(job, budget)
 		{
 			local escaped = Escaped(long, job.long_at)
 			soft = escaped[0]
-			left -= 30 + (soft.len() - (escaped[1] - job.long_at)) * 2
+			left -= 30 + escaped[2] * 6
 			job.long_at = escaped[1]
 			if (job.long_at == long.len())
 			{
@@ -249,7 +252,7 @@ function JsonEncode(job, budget)
 			place = above.pop()
 			count = keys ? keys.len() : within.len()
 			sep = ","
-			left -= 4
+			left -= 3
 			continue
 		}
 		local item
@@ -257,13 +260,14 @@ function JsonEncode(job, budget)
 		{
 			local key = keys[place++]
 			item = within[key]
+			left -= 3
 			if (key in known)
 				sep += known[key]
 			else
 			{
 				local quoted = Quote(typeof key == "string" ? key : key.tostring()) + ":"
 				left -= quoted.len() >> 1
-				if (quoted.len() < SHORT)
+				if (quoted.len() <= KNOWN_BYTES_MAX)
 				{
 					if (++known_count > KNOWN_MAX)
 					{
@@ -282,8 +286,9 @@ function JsonEncode(job, budget)
 		{
 			if (item.len() <= SHORT)
 			{
-				soft += sep + Quote(item)
-				left -= item.len() >> 1
+				local quoted = Quote(item)
+				soft += sep + quoted
+				left -= 1 + (item.len() >> 2) + quoted.len() - item.len()
 			}
 			else
 			{
@@ -299,7 +304,7 @@ function JsonEncode(job, budget)
 		else if (kind == "float")
 		{
 			soft += sep + Float(item)
-			left -= 8
+			left -= 6
 		}
 		else if (kind == "table" || kind == "array")
 		{
@@ -325,13 +330,13 @@ function JsonEncode(job, budget)
 				count = item.len()
 				sep = "["
 			}
-			left -= 8
+			left -= 5
 			continue
 		}
 		else
 			throw "a " + kind + " cannot be written as JSON"
 		sep = ","
-		left -= 6
+		left -= 4
 	}
 	job.within = within
 	job.keys = keys
@@ -339,7 +344,7 @@ function JsonEncode(job, budget)
 	job.sep = sep
 	job.long = long
 	job.soft = soft
-	return (start - left + 9) / 10
+	return (budget * 10 - left + 9) / 10
 }
 
 ::IncludeScript("vpi/json_read.nut", this)

@@ -12,6 +12,9 @@ foreach (at, c in "0123456789abcdef")
 	hex[c] <- at
 foreach (at, c in "ABCDEF")
 	hex[c] <- at + 10
+local digits = {}
+for (local c = '0'; c <= '9'; c++)
+	digits[c] <- true
 local words = { ['t'] = "true", ['f'] = "false", ['n'] = "null" }
 // By what is wanted.
 local expected = [
@@ -28,9 +31,8 @@ local Wrong = function(at, what)
 // Four hexadecimal digits, or -1.
 local Hex = function(text, at)
 {
-	if (at + 4 > text.len())
-		return -1
-	local code = 0
+		local code = 0
+	// No digit is behind the end of the text.
 	for (local end = at + 4; at < end; at++)
 	{
 		if (!(text[at] in hex))
@@ -52,50 +54,48 @@ local Utf8 = function(code)
 		0x80 | ((code >> 6) & 63), 0x80 | (code & 63))
 }
 
-// The end of a number; below zero for one with a fraction or an exponent, 0 for none.
-local NumberEnd = function(text, at)
+// Where the digits from `at` on end.
+local Digits = function(text, at)
 {
-	local size = text.len(), c = 0, sign = 1
-	if (text[at] == '-')
+	while (text[at] in digits)
 		at++
-	local from = at
-	while (at < size && (c = text[at]) >= '0' && c <= '9')
-		at++
-	if (at == from || (at > from + 1 && text[from] == '0'))
-		return 0
-	if (at < size && text[at] == '.')
+	return at
+}
+
+// A number that is not a short whole one, as text; null when it is none. What is behind it is no
+// part of numbers.
+local NumberText = function(text, from)
+{
+	local first = text[from] == '-' ? from + 1 : from, at = Digits(text, first)
+	if (at == first || (at > first + 1 && text[first] == '0'))
+		return null
+	if (text[at] == '.')
 	{
-		sign = -1
-		from = ++at
-		while (at < size && (c = text[at]) >= '0' && c <= '9')
-			at++
-		if (at == from)
-			return 0
+		first = at + 1
+		at = Digits(text, first)
+		if (at == first)
+			return null
 	}
-	if (at < size && (text[at] == 'e' || text[at] == 'E'))
+	if (text[at] == 'e' || text[at] == 'E')
 	{
-		sign = -1
-		if (++at < size && (text[at] == '+' || text[at] == '-'))
-			at++
-		from = at
-		while (at < size && (c = text[at]) >= '0' && c <= '9')
-			at++
-		if (at == from)
-			return 0
+		first = at + (text[at + 1] == '+' || text[at + 1] == '-' ? 2 : 1)
+		at = Digits(text, first)
+		if (at == first)
+			return null
 	}
-	return sign * at
+	return text.slice(from, at)
 }
 
 // What the game cannot hold stays text.
-local Number = function(text, whole)
+local Number = function(text)
 {
-	if (!whole)
+	if (text.find(".") != null || text.find("e") != null || text.find("E") != null)
 	{
 		local number = text.tofloat()
 		return number <= FLOAT_MAX && number >= -FLOAT_MAX ? number : text
 	}
-	local negative = text[0] == '-', digits = text.len() - (negative ? 1 : 0)
-	if (digits > 10 || (digits == 10 && text > (negative ? "-2147483648" : "2147483647")))
+	local negative = text[0] == '-', count = text.len() - (negative ? 1 : 0)
+	if (count > 10 || (count == 10 && text > (negative ? "-2147483648" : "2147483647")))
 		return text
 	return text.tointeger()
 }
@@ -105,7 +105,9 @@ function JsonDecoder(text)
 	return {
 		done = false
 		value = null
-		text = text
+		// A number ends before the end of the text, where there is always something to look at.
+		text = text + "\n"
+		size = text.len()
 		at = 0
 		want = 0
 		// The container that is filled (null for none), and those around it.
@@ -126,9 +128,9 @@ function JsonDecode(job, budget)
 {
 	local VALUE = 0, VALUE_OR_END = 1, KEY = 2, KEY_OR_END = 3, COLON = 4, COMMA = 5, NOTHING = 6
 	// In tenths of a microsecond.
-	local start = budget * 10, left = start
+	local left = budget * 10
 	local text = job.text, at = job.at, want = job.want, into = job.into, above = job.above, key = job.key
-	local quote = job.quote, slash = job.slash, inside = job.inside, size = text.len()
+	local quote = job.quote, slash = job.slash, inside = job.inside, size = job.size
 	local in_array = typeof into == "array"
 	while (left > 0)
 	{
@@ -163,7 +165,7 @@ function JsonDecode(job, budget)
 					at += 4
 					if (code >= 0xd800 && code < 0xe000)
 					{
-						local low = code < 0xdc00 && at + 6 <= size && text[at] == '\\' && text[at + 1] == 'u'
+						local low = code < 0xdc00 && text[at] == '\\' && text[at + 1] == 'u'
 							? Hex(text, at + 2) : -1
 						if (low >= 0xdc00 && low < 0xe000)
 						{
@@ -174,7 +176,7 @@ function JsonDecode(job, budget)
 							code = 0xfffd
 					}
 					plain += Utf8(code)
-					left -= 12
+					left -= 4
 				}
 				job.soft += plain
 				if (job.soft.len() > 512)
@@ -215,19 +217,34 @@ function JsonDecode(job, budget)
 					continue
 				}
 				value = text.slice(at, quote)
-				left -= value.len() >> 8
+				left -= 1 + (value.len() >> 8)
 				at = quote + 1
 			}
-			else if (want <= VALUE_OR_END && (c == '-' || (c >= '0' && c <= '9')))
+			else if (want <= VALUE_OR_END && (c in digits || c == '-'))
 			{
-				local end = NumberEnd(text, at), whole = end > 0
-				if (end == 0)
-					throw Wrong(at, "that is no number")
-				if (!whole)
-					end = -end
-				value = Number(text.slice(at, end), whole)
-				left -= (end - at) >> 1
-				at = end
+				local from = at
+				if (c == '-')
+					c = text[++at]
+				local first = at
+				value = 0
+				while (c in digits)
+				{
+					value = value * 10 + (c - '0')
+					c = text[++at]
+				}
+				left -= (at - from) >> 1
+				if (c == '.' || c == 'e' || c == 'E' || at > first + 9 || at == first
+					|| (text[first] == '0' && at > first + 1))
+				{
+					local number = NumberText(text, from)
+					if (number == null)
+						throw Wrong(from, "that is no number")
+					value = Number(number)
+					at = from + number.len()
+					left -= 6 + (number.len() >> 1)
+				}
+				else if (from < first)
+					value = -value
 			}
 			else if (want <= VALUE_OR_END && (c == '{' || c == '['))
 			{
@@ -267,7 +284,7 @@ function JsonDecode(job, budget)
 			key = value
 			want = COLON
 			// The next byte is most often the expected one.
-			if (at < size && text[at] == ':')
+			if (text[at] == ':')
 			{
 				at++
 				want = VALUE
@@ -289,7 +306,7 @@ function JsonDecode(job, budget)
 		}
 		else if (into == null)
 			want = NOTHING
-		else if (at < size && text[at] == ',')
+		else if (text[at] == ',')
 		{
 			at++
 			want = in_array ? VALUE : KEY
@@ -304,5 +321,5 @@ function JsonDecode(job, budget)
 	job.quote = quote
 	job.slash = slash
 	job.inside = inside
-	return (start - left + 9) / 10
+	return (budget * 10 - left + 9) / 10
 }
