@@ -6,3 +6,6 @@ mod engine;
 mod recording;
 mod stock;
 mod support;
+mod vpi_calls;
+mod vpi_link;
+mod vpi_script;

@@ -137,17 +137,13 @@ local wrappers = {
 	}
 }
 
-// What nobody needs, and what would lay open what is none of their business: a hook sees every
-// variable, and garbage that is still in memory can hold what we have dropped.
+// Removed at the very start.
 local GONE = ["setdebughook", "resurrectunreachable"]
 
 vpi.Protect <- function()
 {
 	foreach (name, wrapper in wrappers)
 		rawset.call(root, name, wrapper)
-	foreach (name in GONE)
-		if (rawin.call(root, name))
-			rawset.call(root, name, null)
 }
 
 local Is = function(table, name, value)

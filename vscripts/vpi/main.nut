@@ -57,6 +57,7 @@ local trouble = (function()
 			Entities = ["FindByName", "FindByClassname"]
 			Convars = ["GetStr"]
 			NetProps = ["GetPropString", "GetPropIntArray"]
+			CBaseEntity = ["ValidateScriptScope", "GetScriptScope", "GetScriptId", "IsValid"]
 			regexp = ["match"]
 		})
 			foreach (name in names)
@@ -64,6 +65,12 @@ local trouble = (function()
 					return holder + "." + name + " is not the game's own"
 		if (Late())
 			return "it has to be started by mapspawn.nut, before anything else runs; it came too late"
+		// The first would lay open every variable. The second gives away what has been dropped and
+		// is still in memory.
+		local rawset = {}.rawset
+		foreach (name in ["setdebughook", "resurrectunreachable"])
+			if (name in root)
+				rawset.call(root, name, null)
 	}
 	catch (problem)
 	{
@@ -119,6 +126,6 @@ local function Load(OwnerKey)
 local Begin = null
 try { Begin = Load(OwnerKey) }
 catch (problem) { ::print("[VPI] -- ERROR -- vpi.nut does not start: " + problem + "\n") }
-OwnerKey = null
+Load = OwnerKey = null
 if (Begin != null)
 	Begin()

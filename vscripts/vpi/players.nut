@@ -5,7 +5,7 @@ local vpi = this
 local Entities = ::Entities, FindByClassname = ::Entities.FindByClassname
 local NetProps = ::NetProps, GetPropString = ::NetProps.GetPropString, GetPropIntArray = ::NetProps.GetPropIntArray
 local GetPlayerFromUserID = ::GetPlayerFromUserID, PlayerInstanceFromIndex = ::PlayerInstanceFromIndex
-local MaxClients = ::MaxClients, GetMapName = ::GetMapName, Time = ::Time, type = ::type
+local IsValid = ::CBaseEntity.IsValid, MaxClients = ::MaxClients, GetMapName = ::GetMapName, Time = ::Time, type = ::type
 local queues = vpi.queues, settings = vpi.settings, QueueEvent = vpi.QueueEvent
 
 local ASK_TICKS = 16, ASK_FOR_TICKS = 4000
@@ -75,7 +75,7 @@ vpi.Leave <- function(userid)
 local Manager = function()
 {
 	// What scripts hold becomes void when an entity goes, and is then found again.
-	if (manager == null || !manager.IsValid())
+	if (manager == null || !IsValid.call(manager))
 		manager = FindByClassname.call(Entities, null, "tf_player_manager")
 	return manager
 }
@@ -101,7 +101,7 @@ local Gather = function(slot)
 		name = known.name
 		id = known.id
 		bot = known.bot
-		team = Slot("m_iTeam", slot)
+		team = Slot("m_iTeam", slot),
 		["class"] = Slot("m_iPlayerClass", slot)
 		score = Slot("m_iTotalScore", slot)
 		ping = Slot("m_iPing", slot)

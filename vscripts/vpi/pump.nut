@@ -3,7 +3,10 @@
 
 local vpi = this
 local Time = ::Time, SpawnEntityFromTable = ::SpawnEntityFromTable, AddThinkToEnt = ::AddThinkToEnt
-local type = ::type, rawget = {}.rawget, rawin = {}.rawin, rawset = {}.rawset
+local ValidateScriptScope = ::CBaseEntity.ValidateScriptScope, GetScriptScope = ::CBaseEntity.GetScriptScope
+local GetScriptId = ::CBaseEntity.GetScriptId, IsValid = ::CBaseEntity.IsValid
+local rawget = {}.rawget, rawin = {}.rawin, rawset = {}.rawset
+local getdelegate = {}.getdelegate, setdelegate = {}.setdelegate
 local root = vpi.root, queues = vpi.queues, budget = vpi.budget, mail = vpi.mail, shown = vpi.shown
 local Log = vpi.Log, Announce = vpi.Announce, ErrorText = vpi.ErrorText
 local Expire = vpi.Expire, StepSession = vpi.StepSession, StepPlayers = vpi.StepPlayers
@@ -96,8 +99,8 @@ local Hand = function()
 local Thinker = function(name, func)
 {
 	local entity = SpawnEntityFromTable("move_rope", { targetname = name })
-	entity.ValidateScriptScope()
-	local scope = entity.GetScriptScope()
+	ValidateScriptScope.call(entity)
+	local scope = GetScriptScope.call(entity)
 	rawset.call(scope, "Think", func)
 	AddThinkToEnt(entity, "Think")
 	thinks.append({ scope = scope, func = func })
@@ -108,30 +111,30 @@ local Thinker = function(name, func)
 // table in between is told.
 local OnEnd = function(entity, End)
 {
-	local scope = entity.GetScriptScope(), id = entity.GetScriptId(), IsValid = entity.IsValid
-	local below = scope.getdelegate()
-	local between = {}
-	between.setdelegate({
+	local scope = GetScriptScope.call(entity), id = GetScriptId.call(entity)
+	local below = getdelegate.call(scope)
+	local between = setdelegate.call({}, {
 		_get = function(key) { return below[key] }
 		_delslot = function(key)
 		{
-			// Scripts can delete the name as well, but then the entity is still there.
-			if (key == id && !IsValid.call(entity))
+			if (key == id)
 				End()
 			delete below[key]
 		}
 	})
-	scope.setdelegate(between)
+	setdelegate.call(scope, between)
 }
 
+local pumper = null
 local End = function()
 {
 	try
 	{
-		if (stopped)
+		// Scripts can delete that name as well, but then the entity is still there.
+		if (stopped || IsValid.call(pumper))
 			return
-		vpi.EndSession()
 		stopped = true
+		vpi.EndSession()
 	}
 	catch (problem) { Log(2, "vpi.nut failed at the map's end: " + ErrorText(problem)) }
 }
@@ -158,7 +161,8 @@ if (problem == null)
 		rawset.call(api.members, name, func)
 	}
 	rawset.call(root, "VPI", api.table)
-	OnEnd(Thinker("vpi_pump", Pump), End)
+	pumper = Thinker("vpi_pump", Pump)
+	OnEnd(pumper, End)
 	Thinker("vpi_delivery", Hand)
 }
 else
