@@ -13,7 +13,6 @@ local MAIL_MAX = 200, MESSAGES_PER_TICK = 40, GONE_BYTES_MAX = 1000
 local MAC_DIGITS = 64
 local TELL_TICKS = 20, ASK_AGAIN_TICKS = 67
 
-local readAt = 0
 local job = null
 // The next file's name; and its text when it could not be believed, not to check it over and over.
 local name = null, number = 0, distrusted = null
@@ -94,10 +93,10 @@ local Poll = function()
 			askAgainAt = queues.tick + ASK_AGAIN_TICKS
 			QueueOther({ again = number }, true)
 		}
-		readAt = queues.tick + Pause()
+		link.lookAt = queues.tick + Pause()
 		return
 	}
-	readAt = queues.tick + 1
+	link.lookAt = queues.tick + 1
 	job = { text = text, frame = vpi.Frame(text), mac = null, gone = false, decoder = null, messages = null, at = 0 }
 	if (job.frame == null)
 		return Distrust()
@@ -170,7 +169,7 @@ local Done = function(worth)
 		link.tellBy = queues.tick + TELL_TICKS
 	distrusted = null
 	job = null
-	readAt = queues.tick + 1
+	link.lookAt = queues.tick + 1
 }
 
 local Decode = function()
@@ -244,7 +243,7 @@ vpi.StepReader <- function()
 // Looks for the next file, where it is time and this tick has not had one.
 vpi.PollReader <- function()
 {
-	if (job != null || queues.tick < readAt || !budget.file || mail.items.len() - mail.at > MAIL_MAX)
+	if (job != null || queues.tick < link.lookAt || !budget.file || mail.items.len() - mail.at > MAIL_MAX)
 		return
 	Poll()
 	if (job != null)
@@ -254,5 +253,5 @@ vpi.PollReader <- function()
 vpi.ForgetReading <- function()
 {
 	job = name = distrusted = null
-	readAt = askAgainAt = 0
+	link.lookAt = askAgainAt = 0
 }

@@ -34,8 +34,9 @@ local link = {
 	told = 0
 	// The tick by which something read has to be acknowledged; 0 for nothing.
 	tellBy = 0
-	// Until this tick, an answer can come any moment.
+	// Until this tick, an answer can come any moment. And the tick of the next look for a file.
 	fastUntil = 0
+	lookAt = 0
 }
 vpi.link <- link
 
@@ -171,6 +172,7 @@ local Write = function(job)
 	if (link.told == link.read)
 		link.tellBy = 0
 	link.fastUntil = queues.tick + 40
+	link.lookAt = queues.tick + 1
 	sent[link.written] <- { name = "vpid/" + job.name, file = file, tick = queues.tick, empty = job.body == "[]" }
 	if (checkAt == 0)
 		checkAt = queues.tick + AGAIN_TICKS
