@@ -2018,8 +2018,13 @@ local BODY_BYTES_MAX = 60000
 
 // Functions by name, with the script file they belong to.
 local registered = {}
+vpi.registered <- registered
 // Lists of [script file, function] by name of the message.
 local listeners = {}
+
+// How the session stands, as scripts are shown it.
+local shown = { connected = false, host = null, vpid = null }
+vpi.shown <- shown
 
 local IsName = function(value)
 {
@@ -2051,7 +2056,8 @@ api.Register <- function(name, func)
 		if (!known && registered.len() >= NAMES_MAX)
 			return Refuse("VPI.Register", src, "there are " + NAMES_MAX + " already")
 		registered[name] <- { src = src, func = func }
-		if (!known)
+		// A session that begins later says it by itself.
+		if (!known && shown.connected)
 			QueueOther({ register = name, script = src }, true)
 		return true
 	}
@@ -2066,7 +2072,8 @@ api.Unregister <- function(name)
 		if (src == null || type(name) != "string" || !(name in registered) || registered[name].src != src)
 			return Refuse("VPI.Unregister", src, "that is no function of this script")
 		delete registered[name]
-		QueueOther({ unregister = name }, true)
+		if (shown.connected)
+			QueueOther({ unregister = name }, true)
 		return true
 	}
 	catch (problem) { Log(vpi.ERROR, "VPI.Unregister: " + ErrorText(problem)) }
@@ -2139,10 +2146,6 @@ api.Emit <- function(event, data = null)
 	catch (problem) { Log(vpi.ERROR, "VPI.Emit: " + ErrorText(problem)) }
 }
 
-// For scripts that want to know, or to show it.
-local shown = { connected = false, host = null, vpid = null }
-vpi.shown <- shown
-
 api.Status <- function()
 {
 	try
@@ -2162,13 +2165,6 @@ api.Status <- function()
 }
 
 // ---- For the other parts
-
-// A new session knows of nothing.
-vpi.RegisterAgain <- function()
-{
-	foreach (name, entry in registered)
-		QueueOther({ register = name, script = entry.src }, true)
-}
 
 // vpid calls a function by its name.
 vpi.CallRegistered <- function(id, name, args)
@@ -2247,10 +2243,13 @@ local link = {
 	acknowledged = 0
 	read = 0
 	told = 0
+	// What the first file of a session begins with, encoded; then null.
+	opening = null
 	// The tick by which something read has to be acknowledged; 0 for nothing.
 	tellBy = 0
-	// Until this tick, an answer can come any moment.
+	// Until this tick, an answer can come any moment. And the tick of the next look for a file.
 	fastUntil = 0
+	lookAt = 0
 }
 vpi.link <- link
 
@@ -2282,7 +2281,7 @@ local NewJob = function(queue)
 		overtaken = 0
 		mac = null
 		body = null
-		head = null
+		text = null
 		name = null
 		tells = 0
 	}
@@ -2372,20 +2371,25 @@ local Sign = function(job)
 {
 	job.name = FileName("c" + (link.written + 1))
 	job.tells = link.read
-	job.head = "vpid1 " + job.tells + " " + job.body.len()
-	job.mac = HmacStart(link.game, job.name + "\n" + job.head + "\n" + job.body)
+	job.text = job.body
+	if (link.opening != null)
+		job.text = "[" + link.opening + (job.body == "[]" ? "" : ",") + job.body.slice(1)
+	job.text = "vpid1 " + job.tells + " " + job.text.len() + "\n" + job.text
+	job.mac = HmacStart(link.game, job.name + "\n" + job.text)
 }
 
 local Write = function(job)
 {
-	local file = job.head + "\n" + job.body + "\n" + HmacHex(job.mac)
+	local file = job.text + "\n" + HmacHex(job.mac)
 	budget.file = false
 	StringToFile("vpid/" + job.name, file)
 	link.written++
+	link.opening = null
 	link.told = job.tells
 	if (link.told == link.read)
 		link.tellBy = 0
 	link.fastUntil = queues.tick + 40
+	link.lookAt = queues.tick + 1
 	sent[link.written] <- { name = "vpid/" + job.name, file = file, tick = queues.tick, empty = job.body == "[]" }
 	if (checkAt == 0)
 		checkAt = queues.tick + AGAIN_TICKS
@@ -2415,7 +2419,7 @@ local Begin = function()
 	}
 	if (room)
 	{
-		if (Waits(queues.urgent))
+		if (Waits(queues.urgent) || link.opening != null && parked == null)
 			job = NewJob(queues.urgent)
 		else if (parked != null)
 		{
@@ -2490,7 +2494,7 @@ vpi.StepWriter <- function()
 		{
 			if (!Fill(job))
 				return
-			if (job.entries.len() == 0 && !job.full)
+			if (job.entries.len() == 0 && !job.full && link.opening == null)
 			{
 				job = null
 				return
@@ -2633,7 +2637,6 @@ local MAIL_MAX = 200, MESSAGES_PER_TICK = 40, GONE_BYTES_MAX = 1000
 local MAC_DIGITS = 64
 local TELL_TICKS = 20, ASK_AGAIN_TICKS = 67
 
-local readAt = 0
 local job = null
 // The next file's name; and its text when it could not be believed, not to check it over and over.
 local name = null, number = 0, distrusted = null
@@ -2714,10 +2717,10 @@ local Poll = function()
 			askAgainAt = queues.tick + ASK_AGAIN_TICKS
 			QueueOther({ again = number }, true)
 		}
-		readAt = queues.tick + Pause()
+		link.lookAt = queues.tick + Pause()
 		return
 	}
-	readAt = queues.tick + 1
+	link.lookAt = queues.tick + 1
 	job = { text = text, frame = vpi.Frame(text), mac = null, gone = false, decoder = null, messages = null, at = 0 }
 	if (job.frame == null)
 		return Distrust()
@@ -2790,7 +2793,7 @@ local Done = function(worth)
 		link.tellBy = queues.tick + TELL_TICKS
 	distrusted = null
 	job = null
-	readAt = queues.tick + 1
+	link.lookAt = queues.tick + 1
 }
 
 local Decode = function()
@@ -2864,7 +2867,7 @@ vpi.StepReader <- function()
 // Looks for the next file, where it is time and this tick has not had one.
 vpi.PollReader <- function()
 {
-	if (job != null || queues.tick < readAt || !budget.file || mail.items.len() - mail.at > MAIL_MAX)
+	if (job != null || queues.tick < link.lookAt || !budget.file || mail.items.len() - mail.at > MAIL_MAX)
 		return
 	Poll()
 	if (job != null)
@@ -2874,7 +2877,7 @@ vpi.PollReader <- function()
 vpi.ForgetReading <- function()
 {
 	job = name = distrusted = null
-	readAt = askAgainAt = 0
+	link.lookAt = askAgainAt = 0
 }
 }
 vpi.part()
@@ -3402,8 +3405,9 @@ DeriveSessionKeys = function()
 	shown.connected = true
 	Log(vpi.INFO, (introduced ? "vpid is there again" : "Talks with vpid") + " as " + link.host)
 	introduced = true
-	vpi.QueueOther({ event = "map_start", data = { map = GetMapName(), max_players = MaxClients().tointeger() } }, true)
-	vpi.RegisterAgain()
+	link.opening = Json({ event = "map_start", data = { map = GetMapName(), max_players = MaxClients().tointeger() } })
+	foreach (name, entry in vpi.registered)
+		link.opening += "," + Json({ register = name, script = entry.src })
 	vpi.StartPlayers()
 }
 

@@ -7,5 +7,6 @@ mod recording;
 mod stock;
 mod support;
 mod vpi_calls;
+mod vpi_costs;
 mod vpi_link;
 mod vpi_script;

@@ -26,7 +26,7 @@ fn an_urgent_call_is_answered_within_three_ticks() {
     assert_eq!(queued, json!(true));
     talk.run(5);
     let answers = talk.script("return ::answers");
-    println!("{:?} {:#?} {:?}", talk.peer.got, talk.game.record().prints(), talk.peer.names());
+
     assert_eq!(answers["x"]["response"], json!({"n": [1, 2.5, null, "\u{7}q"]}));
     assert_eq!(answers["x"]["error"], json!(false));
     assert_eq!(answers["x"]["tick"], json!(start + 2));

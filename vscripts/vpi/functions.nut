@@ -11,8 +11,13 @@ local BODY_BYTES_MAX = 60000
 
 // Functions by name, with the script file they belong to.
 local registered = {}
+vpi.registered <- registered
 // Lists of [script file, function] by name of the message.
 local listeners = {}
+
+// How the session stands, as scripts are shown it.
+local shown = { connected = false, host = null, vpid = null }
+vpi.shown <- shown
 
 local IsName = function(value)
 {
@@ -44,7 +49,8 @@ api.Register <- function(name, func)
 		if (!known && registered.len() >= NAMES_MAX)
 			return Refuse("VPI.Register", src, "there are " + NAMES_MAX + " already")
 		registered[name] <- { src = src, func = func }
-		if (!known)
+		// A session that begins later says it by itself.
+		if (!known && shown.connected)
 			QueueOther({ register = name, script = src }, true)
 		return true
 	}
@@ -59,7 +65,8 @@ api.Unregister <- function(name)
 		if (src == null || type(name) != "string" || !(name in registered) || registered[name].src != src)
 			return Refuse("VPI.Unregister", src, "that is no function of this script")
 		delete registered[name]
-		QueueOther({ unregister = name }, true)
+		if (shown.connected)
+			QueueOther({ unregister = name }, true)
 		return true
 	}
 	catch (problem) { Log(vpi.ERROR, "VPI.Unregister: " + ErrorText(problem)) }
@@ -132,10 +139,6 @@ api.Emit <- function(event, data = null)
 	catch (problem) { Log(vpi.ERROR, "VPI.Emit: " + ErrorText(problem)) }
 }
 
-// For scripts that want to know, or to show it.
-local shown = { connected = false, host = null, vpid = null }
-vpi.shown <- shown
-
 api.Status <- function()
 {
 	try
@@ -155,13 +158,6 @@ api.Status <- function()
 }
 
 // ---- For the other parts
-
-// A new session knows of nothing.
-vpi.RegisterAgain <- function()
-{
-	foreach (name, entry in registered)
-		QueueOther({ register = name, script = entry.src }, true)
-}
 
 // vpid calls a function by its name.
 vpi.CallRegistered <- function(id, name, args)

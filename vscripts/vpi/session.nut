@@ -213,24 +213,24 @@ DeriveSessionKeys = function()
 	shown.connected = true
 	Log(vpi.INFO, (introduced ? "vpid is there again" : "Talks with vpid") + " as " + link.host)
 	introduced = true
-	vpi.QueueOther({ event = "map_start", data = { map = GetMapName(), max_players = MaxClients().tointeger() } }, true)
-	vpi.RegisterAgain()
+	link.opening = Json({ event = "map_start", data = { map = GetMapName(), max_players = MaxClients().tointeger() } })
+	foreach (name, entry in vpi.registered)
+		link.opening += "," + Json({ register = name, script = entry.src })
 	vpi.StartPlayers()
 }
 
 // The session goes on. What is urgent goes before what comes.
 Open = function()
 {
-	if (vpi.IsUrgent())
-	{
+	local urgent = vpi.IsUrgent()
+	if (urgent)
 		vpi.StepWriter()
-		vpi.StepReader()
-	}
-	else
-	{
-		vpi.StepReader()
+	vpi.StepReader()
+	// What was read can have ended the session.
+	if (step != Open)
+		return
+	if (!urgent)
 		vpi.StepWriter()
-	}
 	vpi.PollReader()
 }
 

@@ -32,6 +32,8 @@ local link = {
 	acknowledged = 0
 	read = 0
 	told = 0
+	// What the first file of a session begins with, encoded; then null.
+	opening = null
 	// The tick by which something read has to be acknowledged; 0 for nothing.
 	tellBy = 0
 	// Until this tick, an answer can come any moment. And the tick of the next look for a file.
@@ -68,7 +70,7 @@ local NewJob = function(queue)
 		overtaken = 0
 		mac = null
 		body = null
-		head = null
+		text = null
 		name = null
 		tells = 0
 	}
@@ -158,16 +160,20 @@ local Sign = function(job)
 {
 	job.name = FileName("c" + (link.written + 1))
 	job.tells = link.read
-	job.head = "vpid1 " + job.tells + " " + job.body.len()
-	job.mac = HmacStart(link.game, job.name + "\n" + job.head + "\n" + job.body)
+	job.text = job.body
+	if (link.opening != null)
+		job.text = "[" + link.opening + (job.body == "[]" ? "" : ",") + job.body.slice(1)
+	job.text = "vpid1 " + job.tells + " " + job.text.len() + "\n" + job.text
+	job.mac = HmacStart(link.game, job.name + "\n" + job.text)
 }
 
 local Write = function(job)
 {
-	local file = job.head + "\n" + job.body + "\n" + HmacHex(job.mac)
+	local file = job.text + "\n" + HmacHex(job.mac)
 	budget.file = false
 	StringToFile("vpid/" + job.name, file)
 	link.written++
+	link.opening = null
 	link.told = job.tells
 	if (link.told == link.read)
 		link.tellBy = 0
@@ -202,7 +208,7 @@ local Begin = function()
 	}
 	if (room)
 	{
-		if (Waits(queues.urgent))
+		if (Waits(queues.urgent) || link.opening != null && parked == null)
 			job = NewJob(queues.urgent)
 		else if (parked != null)
 		{
@@ -277,7 +283,7 @@ vpi.StepWriter <- function()
 		{
 			if (!Fill(job))
 				return
-			if (job.entries.len() == 0 && !job.full)
+			if (job.entries.len() == 0 && !job.full && link.opening == null)
 			{
 				job = null
 				return

@@ -23,7 +23,6 @@ struct Session {
     read: u64,
     written: u64,
     acknowledged: u64,
-    unread: u64,
     acknowledgement_due: bool,
 }
 
@@ -105,8 +104,10 @@ impl Peer {
         for name in self.names() {
             let parsed = signed::parse_name(&name).unwrap_or_else(|| panic!("a name: {name}"));
             assert_eq!(parsed.host, self.host, "{name}");
-            if parsed.kind == Kind::Hello {
-                self.welcome(&name, parsed.session);
+            match parsed.kind {
+                Kind::Hello => self.welcome(&name, parsed.session),
+                Kind::Game(_) if self.session.is_none() => self.tell_gone(&name, parsed.session),
+                _ => {}
             }
         }
         while self.read_next() {}
@@ -137,7 +138,6 @@ impl Peer {
             read: 0,
             written: 0,
             acknowledged: 0,
-            unread: 0,
             acknowledgement_due: false,
         });
     }
@@ -224,12 +224,18 @@ impl Peer {
         m
     }
 
-    /// Forgets everything, as after the loss of its folder; says so to whom it does not know.
+    /// Forgets everything, as after the loss of its folder.
     pub fn forget(&mut self) {
-        let session = self.session.take().expect("a session");
+        self.session = None;
+    }
+
+    /// Tells the game that its session is not known.
+    fn tell_gone(&mut self, name: &str, id: Id) {
+        let file = String::from_utf8_lossy(&self.read(name)).into_owned();
+        let ack: u64 = file.split(' ').nth(1).unwrap().parse().unwrap();
+        fs::remove_file(self.path(name)).unwrap();
         let keys = Keys::of_host(KEY.as_bytes(), &self.host);
-        let m = session.acknowledged.max(session.unread) + 1;
-        let name = signed::of_vpid(&self.host, session.id, m);
+        let name = signed::of_vpid(&self.host, id, ack + 1);
         let body = json!([{"gone": "it was forgotten"}]).to_string();
         let file = signed::seal(&keys.vpid, &name, 0, &body);
         self.write(&name, file.as_bytes());
