@@ -2205,27 +2205,18 @@ vpi.Tell <- function(name, data)
 }
 vpi.part()
 
-// ======== writer.nut
+// ======== window.nut
 
 vpi.part <- function()
 {
-// Writes the game's files: takes queued entries, encodes them, signs what fits into one file, and
-// writes it, a slice of each in a tick. Keeps what vpid has not acknowledged.
+// The files of the session: their names, which are written and not acknowledged yet, and writing them
+// again. And what a tick may cost.
 
 local vpi = this
 local StringToFile = ::StringToFile, FileToString = ::FileToString
-local HmacStart = vpi.HmacStart, HmacStep = vpi.HmacStep, HmacHex = vpi.HmacHex
-local JsonEncoder = vpi.JsonEncoder, JsonEncode = vpi.JsonEncode
-local queues = vpi.queues, Take = vpi.Take, Log = vpi.Log, ErrorText = vpi.ErrorText
-local FailCall = vpi.FailCall, Written = vpi.Written, LogWarning = vpi.WARNING
-local EVENT = vpi.EVENT, CALL = vpi.CALL
+local queues = vpi.queues
 
-local BODY_BYTES = 4096, MESSAGE_BYTES_MAX = 60000
-// Of the 8 files that may be without an acknowledgement, the last is kept for one that only
-// acknowledges. Otherwise both sides could wait for each other.
-local WINDOW = 7
 local AGAIN_TICKS = 667
-local OVERTAKEN_MAX = 4
 
 // What this tick may still cost: blocks to hash, microseconds of encoding, whether a file may be
 // read or written.
@@ -2253,19 +2244,117 @@ local link = {
 }
 vpi.link <- link
 
+vpi.FileName <- function(what)
+{
+	return link.host + "_" + link.session + "_" + what + ".interface"
+}
+
 // Files without an acknowledgement, by number.
 local sent = {}
 local again = []
 local checkAt = 0
 
+// Puts a file where vpid finds it, and keeps it.
+vpi.WriteFile <- function(name, text, empty)
+{
+	budget.file = false
+	StringToFile("vpid/" + name, text)
+	link.written++
+	link.fastUntil = queues.tick + 40
+	link.lookAt = queues.tick + 1
+	sent[link.written] <- { name = "vpid/" + name, file = text, tick = queues.tick, empty = empty }
+	if (checkAt == 0)
+		checkAt = queues.tick + AGAIN_TICKS
+}
+
+// Writes a file again that vpid could not believe, or has never seen.
+vpi.Repair <- function()
+{
+	if (again.len() > 0)
+	{
+		local n = again.remove(0)
+		if (!(n in sent))
+			return
+		budget.file = false
+		StringToFile(sent[n].name, sent[n].file)
+		sent[n].tick = queues.tick
+		return
+	}
+	if (checkAt == 0 || queues.tick < checkAt)
+		return
+	checkAt = 0
+	local oldest = null
+	foreach (n, file in sent)
+	{
+		if (file.empty)
+			continue
+		if (checkAt == 0 || file.tick + AGAIN_TICKS < checkAt)
+			checkAt = file.tick + AGAIN_TICKS
+		if (queues.tick - file.tick >= AGAIN_TICKS && (oldest == null || n < oldest))
+			oldest = n
+	}
+	if (oldest == null)
+		return
+	budget.file = false
+	sent[oldest].tick = queues.tick
+	if (FileToString(sent[oldest].name) == null && oldest > link.acknowledged)
+		again.append(oldest)
+	checkAt = queues.tick + 2
+}
+
+// vpid has read all up to this one.
+vpi.Acknowledge <- function(n)
+{
+	if (n > link.written)
+		return
+	while (link.acknowledged < n)
+	{
+		link.acknowledged++
+		if (link.acknowledged in sent)
+			delete sent[link.acknowledged]
+	}
+}
+
+vpi.WriteAgain <- function(n)
+{
+	if (n in sent && again.find(n) == null)
+		again.append(n)
+}
+
+// A new session begins.
+vpi.ForgetFiles <- function()
+{
+	sent.clear()
+	again.clear()
+	checkAt = 0
+	link.written = link.acknowledged = link.read = link.told = link.tellBy = 0
+}
+}
+vpi.part()
+
+// ======== writer.nut
+
+vpi.part <- function()
+{
+// Writes the game's files: takes queued entries, encodes them, signs what fits into one file, and
+// writes it, a slice of each in a tick.
+
+local vpi = this
+local HmacStart = vpi.HmacStart, HmacStep = vpi.HmacStep, HmacHex = vpi.HmacHex
+local JsonEncoder = vpi.JsonEncoder, JsonEncode = vpi.JsonEncode
+local queues = vpi.queues, Take = vpi.Take, Log = vpi.Log, ErrorText = vpi.ErrorText
+local FailCall = vpi.FailCall, Written = vpi.Written, LogWarning = vpi.WARNING
+local EVENT = vpi.EVENT, CALL = vpi.CALL, link = vpi.link, budget = vpi.budget
+local FileName = vpi.FileName, WriteFile = vpi.WriteFile, Repair = vpi.Repair
+
+local BODY_BYTES = 4096, MESSAGE_BYTES_MAX = 60000
+// Of the 8 files that may be without an acknowledgement, the last is kept for one that only
+// acknowledges. Otherwise both sides could wait for each other.
+local WINDOW = 7
+local OVERTAKEN_MAX = 4
+
 // The file in the making, and one that an urgent one has overtaken.
 local job = null, parked = null
-
-vpi.FileName <- function(what)
-{
-	return link.host + "_" + link.session + "_" + what + ".interface"
-}
-local FileName = vpi.FileName
 
 local NewJob = function(queue)
 {
@@ -2380,19 +2469,11 @@ local Sign = function(job)
 
 local Write = function(job)
 {
-	local file = job.text + "\n" + HmacHex(job.mac)
-	budget.file = false
-	StringToFile("vpid/" + job.name, file)
-	link.written++
+	WriteFile(job.name, job.text + "\n" + HmacHex(job.mac), job.body == "[]")
 	link.opening = null
 	link.told = job.tells
 	if (link.told == link.read)
 		link.tellBy = 0
-	link.fastUntil = queues.tick + 40
-	link.lookAt = queues.tick + 1
-	sent[link.written] <- { name = "vpid/" + job.name, file = file, tick = queues.tick, empty = job.body == "[]" }
-	if (checkAt == 0)
-		checkAt = queues.tick + AGAIN_TICKS
 	foreach (entry in job.entries)
 		if (entry.kind == CALL)
 			foreach (call in entry.calls)
@@ -2440,42 +2521,6 @@ local Begin = function()
 	return false
 }
 
-// Writes a file again that vpid could not believe, or has never seen. Gives whether it did.
-local Repair = function()
-{
-	if (again.len() > 0)
-	{
-		local n = again.remove(0)
-		if (!(n in sent))
-			return false
-		budget.file = false
-		StringToFile(sent[n].name, sent[n].file)
-		sent[n].tick = queues.tick
-		return true
-	}
-	if (checkAt == 0 || queues.tick < checkAt)
-		return false
-	checkAt = 0
-	local oldest = null
-	foreach (n, file in sent)
-	{
-		if (file.empty)
-			continue
-		if (checkAt == 0 || file.tick + AGAIN_TICKS < checkAt)
-			checkAt = file.tick + AGAIN_TICKS
-		if (queues.tick - file.tick >= AGAIN_TICKS && (oldest == null || n < oldest))
-			oldest = n
-	}
-	if (oldest == null)
-		return false
-	budget.file = false
-	sent[oldest].tick = queues.tick
-	if (FileToString(sent[oldest].name) == null && oldest > link.acknowledged)
-		again.append(oldest)
-	checkAt = queues.tick + 2
-	return true
-}
-
 // Whether something urgent waits for this tick.
 vpi.IsUrgent <- function()
 {
@@ -2484,7 +2529,7 @@ vpi.IsUrgent <- function()
 
 vpi.StepWriter <- function()
 {
-	if (budget.file && (again.len() > 0 || checkAt > 0 && queues.tick >= checkAt))
+	if (budget.file)
 		Repair()
 	if (!Begin())
 		return
@@ -2512,108 +2557,77 @@ vpi.StepWriter <- function()
 	}
 }
 
-// vpid has read all up to this one.
-vpi.Acknowledge <- function(n)
+// A new session begins; what was not written yet will be in it, under another number.
+vpi.ForgetWriting <- function()
 {
-	if (n > link.written)
-		return
-	while (link.acknowledged < n)
-	{
-		link.acknowledged++
-		if (link.acknowledged in sent)
-			delete sent[link.acknowledged]
-	}
+	foreach (half in [job, parked])
+		if (half != null)
+			half.mac = null
 }
 
-vpi.WriteAgain <- function(n)
-{
-	if (n in sent && again.find(n) == null)
-		again.append(n)
-}
-
-// Everything that waits, at once: the map ends. `last` is the text of the last message.
+// Everything that waits, at once: the map ends. `last` is the text of the last message. As few files as
+// possible, each of a size that vpid reads.
 vpi.WriteAll <- function(last)
 {
-	local pieces = []
-	local Finish = function(half)
-	{
-		if (half == null)
-			return
-		if (half.body != null)
-			pieces.append([half.entries, half.body.slice(1, -1)])
-		else
-		{
-			half.full = false
-			budget.us = 1000000
-			if (half.encoder != null)
-				Fill(half)
-			pieces.append([half.entries, Join(half.texts).slice(1, -1)])
-		}
-	}
-	Finish(job)
-	Finish(parked)
+	local halves = [job, parked], file = null, lost = 0
 	job = parked = null
-	foreach (queue in [queues.urgent, queues.gathered])
-	{
-		local rest = null
-		do
-		{
-			budget.us = 1000000
-			rest = NewJob(queue)
-			Fill(rest)
-			if (rest.entries.len() > 0)
-				pieces.append([rest.entries, Join(rest.texts).slice(1, -1)])
-		}
-		while (rest.entries.len() > 0 || queue.carried != null)
-	}
-	pieces.append([[], last])
-	// As few files as possible, each of a size that vpid reads.
-	local file = null, lost = 0
 	local Flush = function(filesMax)
 	{
 		if (link.written - link.acknowledged >= filesMax)
-		{
-			lost += file.entries.len()
-			return
-		}
+			return lost += file.entries.len()
 		file.body += "]"
 		Sign(file)
 		HmacStep(file.mac, 1000000)
 		Write(file)
 	}
-	foreach (piece in pieces)
+	local Put = function(entries, text)
 	{
-		if (piece[1] == "")
-			continue
-		if (file != null && file.body.len() + piece[1].len() + 1 > MESSAGE_BYTES_MAX)
+		if (file != null && file.body.len() + text.len() + 1 > MESSAGE_BYTES_MAX)
 		{
-			Flush(8)
+			Flush(WINDOW + 1)
 			file = null
 		}
 		if (file == null)
 		{
 			file = NewJob(queues.urgent)
-			file.body = "[" + piece[1]
+			file.body = "[" + text
 		}
 		else
-			file.body += "," + piece[1]
-		file.entries.extend(piece[0])
+			file.body += "," + text
+		file.entries.extend(entries)
 	}
-	Flush(9)
+	local PutJob = function(half)
+	{
+		budget.us = 1000000
+		// What had been begun is finished, and nothing more taken.
+		if (half.body == null && half.encoder != null)
+		{
+			half.full = false
+			Fill(half)
+		}
+		local body = half.body == null ? Join(half.texts) : half.body
+		if (body != "[]")
+			Put(half.entries, body.slice(1, -1))
+		return body != "[]"
+	}
+	foreach (half in halves)
+		if (half != null)
+			PutJob(half)
+	foreach (queue in [queues.urgent, queues.gathered])
+	{
+		local more = true
+		while (more)
+		{
+			local next = NewJob(queue)
+			budget.us = 1000000
+			Fill(next)
+			more = PutJob(next) || Waits(queue)
+		}
+	}
+	Put([], last)
+	Flush(WINDOW + 2)
 	if (lost > 0)
 		Log(LogWarning, "The map ends while vpid is silent: " + lost + " messages are lost")
-}
-
-// A new session begins; what was not written yet will be in it.
-vpi.ForgetFiles <- function()
-{
-	sent.clear()
-	again.clear()
-	checkAt = 0
-	link.written = link.acknowledged = link.read = link.told = link.tellBy = 0
-	foreach (half in [job, parked])
-		if (half != null)
-			half.mac = null
 }
 }
 vpi.part()
@@ -3414,16 +3428,15 @@ DeriveSessionKeys = function()
 // The session goes on. What is urgent goes before what comes.
 Open = function()
 {
-	if (vpi.IsUrgent())
-	{
+	local urgent = vpi.IsUrgent()
+	if (urgent)
 		vpi.StepWriter()
-		vpi.StepReader()
-	}
-	else
-	{
-		vpi.StepReader()
+	vpi.StepReader()
+	// What was read can have ended the session.
+	if (step != Open)
+		return
+	if (!urgent)
 		vpi.StepWriter()
-	}
 	vpi.PollReader()
 }
 
@@ -3443,6 +3456,7 @@ vpi.StartOver <- function(reason)
 	queues.session++
 	link.game = link.vpid = null
 	vpi.ForgetFiles()
+	vpi.ForgetWriting()
 	vpi.ForgetReading()
 	vpi.LoseSession()
 	step = DrawSession
@@ -3493,8 +3507,9 @@ local PLACES = { chat = 3, center = 4, console = 2 }
 
 local Name = function(func)
 {
-	local name = Infos.call(func).name
-	return type(name) == "string" ? name : "a function"
+	local about = Infos.call(func)
+	local name = type(about.name) == "string" ? about.name : "a function"
+	return "src" in about ? name + " of " + about.src : name
 }
 
 local Print = function(item)
@@ -3534,7 +3549,7 @@ local Deliver = function(item)
 	{
 		local text = ErrorText(problem)
 		if ("func" in item)
-			Log(4, "'" + Name(item.func) + "' ended with an error: " + text)
+			Log(4, Name(item.func) + " ended with an error: " + text)
 		else
 			Log(4, "A " + item.kind + " of vpid failed: " + text)
 		if (item.kind == "call")

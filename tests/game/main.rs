@@ -10,3 +10,4 @@ mod vpi_calls;
 mod vpi_costs;
 mod vpi_link;
 mod vpi_script;
+mod vpi_trust;

@@ -17,8 +17,9 @@ local PLACES = { chat = 3, center = 4, console = 2 }
 
 local Name = function(func)
 {
-	local name = Infos.call(func).name
-	return type(name) == "string" ? name : "a function"
+	local about = Infos.call(func)
+	local name = type(about.name) == "string" ? about.name : "a function"
+	return "src" in about ? name + " of " + about.src : name
 }
 
 local Print = function(item)
@@ -58,7 +59,7 @@ local Deliver = function(item)
 	{
 		local text = ErrorText(problem)
 		if ("func" in item)
-			Log(4, "'" + Name(item.func) + "' ended with an error: " + text)
+			Log(4, Name(item.func) + " ended with an error: " + text)
 		else
 			Log(4, "A " + item.kind + " of vpid failed: " + text)
 		if (item.kind == "call")

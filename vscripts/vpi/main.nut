@@ -112,6 +112,7 @@ local function Load(OwnerKey)
 	//@ queues.nut
 	//@ calls.nut
 	//@ functions.nut
+	//@ window.nut
 	//@ writer.nut
 	//@ reader.nut
 	//@ players.nut

@@ -250,6 +250,7 @@ vpi.StartOver <- function(reason)
 	queues.session++
 	link.game = link.vpid = null
 	vpi.ForgetFiles()
+	vpi.ForgetWriting()
 	vpi.ForgetReading()
 	vpi.LoseSession()
 	step = DrawSession

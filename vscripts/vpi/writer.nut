@@ -1,60 +1,22 @@
 // Writes the game's files: takes queued entries, encodes them, signs what fits into one file, and
-// writes it, a slice of each in a tick. Keeps what vpid has not acknowledged.
+// writes it, a slice of each in a tick.
 
 local vpi = this
-local StringToFile = ::StringToFile, FileToString = ::FileToString
 local HmacStart = vpi.HmacStart, HmacStep = vpi.HmacStep, HmacHex = vpi.HmacHex
 local JsonEncoder = vpi.JsonEncoder, JsonEncode = vpi.JsonEncode
 local queues = vpi.queues, Take = vpi.Take, Log = vpi.Log, ErrorText = vpi.ErrorText
 local FailCall = vpi.FailCall, Written = vpi.Written, LogWarning = vpi.WARNING
-local EVENT = vpi.EVENT, CALL = vpi.CALL
+local EVENT = vpi.EVENT, CALL = vpi.CALL, link = vpi.link, budget = vpi.budget
+local FileName = vpi.FileName, WriteFile = vpi.WriteFile, Repair = vpi.Repair
 
 local BODY_BYTES = 4096, MESSAGE_BYTES_MAX = 60000
 // Of the 8 files that may be without an acknowledgement, the last is kept for one that only
 // acknowledges. Otherwise both sides could wait for each other.
 local WINDOW = 7
-local AGAIN_TICKS = 667
 local OVERTAKEN_MAX = 4
-
-// What this tick may still cost: blocks to hash, microseconds of encoding, whether a file may be
-// read or written.
-local budget = { blocks = 0, us = 0, file = true }
-vpi.budget <- budget
-
-local link = {
-	host = ""
-	session = ""
-	// Keys of the session: game to vpid, and vpid to game.
-	game = null
-	vpid = null
-	// Numbers of files: written, acknowledged, read; and what the last written file acknowledged.
-	written = 0
-	acknowledged = 0
-	read = 0
-	told = 0
-	// What the first file of a session begins with, encoded; then null.
-	opening = null
-	// The tick by which something read has to be acknowledged; 0 for nothing.
-	tellBy = 0
-	// Until this tick, an answer can come any moment. And the tick of the next look for a file.
-	fastUntil = 0
-	lookAt = 0
-}
-vpi.link <- link
-
-// Files without an acknowledgement, by number.
-local sent = {}
-local again = []
-local checkAt = 0
 
 // The file in the making, and one that an urgent one has overtaken.
 local job = null, parked = null
-
-vpi.FileName <- function(what)
-{
-	return link.host + "_" + link.session + "_" + what + ".interface"
-}
-local FileName = vpi.FileName
 
 local NewJob = function(queue)
 {
@@ -169,19 +131,11 @@ local Sign = function(job)
 
 local Write = function(job)
 {
-	local file = job.text + "\n" + HmacHex(job.mac)
-	budget.file = false
-	StringToFile("vpid/" + job.name, file)
-	link.written++
+	WriteFile(job.name, job.text + "\n" + HmacHex(job.mac), job.body == "[]")
 	link.opening = null
 	link.told = job.tells
 	if (link.told == link.read)
 		link.tellBy = 0
-	link.fastUntil = queues.tick + 40
-	link.lookAt = queues.tick + 1
-	sent[link.written] <- { name = "vpid/" + job.name, file = file, tick = queues.tick, empty = job.body == "[]" }
-	if (checkAt == 0)
-		checkAt = queues.tick + AGAIN_TICKS
 	foreach (entry in job.entries)
 		if (entry.kind == CALL)
 			foreach (call in entry.calls)
@@ -229,42 +183,6 @@ local Begin = function()
 	return false
 }
 
-// Writes a file again that vpid could not believe, or has never seen. Gives whether it did.
-local Repair = function()
-{
-	if (again.len() > 0)
-	{
-		local n = again.remove(0)
-		if (!(n in sent))
-			return false
-		budget.file = false
-		StringToFile(sent[n].name, sent[n].file)
-		sent[n].tick = queues.tick
-		return true
-	}
-	if (checkAt == 0 || queues.tick < checkAt)
-		return false
-	checkAt = 0
-	local oldest = null
-	foreach (n, file in sent)
-	{
-		if (file.empty)
-			continue
-		if (checkAt == 0 || file.tick + AGAIN_TICKS < checkAt)
-			checkAt = file.tick + AGAIN_TICKS
-		if (queues.tick - file.tick >= AGAIN_TICKS && (oldest == null || n < oldest))
-			oldest = n
-	}
-	if (oldest == null)
-		return false
-	budget.file = false
-	sent[oldest].tick = queues.tick
-	if (FileToString(sent[oldest].name) == null && oldest > link.acknowledged)
-		again.append(oldest)
-	checkAt = queues.tick + 2
-	return true
-}
-
 // Whether something urgent waits for this tick.
 vpi.IsUrgent <- function()
 {
@@ -273,7 +191,7 @@ vpi.IsUrgent <- function()
 
 vpi.StepWriter <- function()
 {
-	if (budget.file && (again.len() > 0 || checkAt > 0 && queues.tick >= checkAt))
+	if (budget.file)
 		Repair()
 	if (!Begin())
 		return
@@ -301,106 +219,75 @@ vpi.StepWriter <- function()
 	}
 }
 
-// vpid has read all up to this one.
-vpi.Acknowledge <- function(n)
+// A new session begins; what was not written yet will be in it, under another number.
+vpi.ForgetWriting <- function()
 {
-	if (n > link.written)
-		return
-	while (link.acknowledged < n)
-	{
-		link.acknowledged++
-		if (link.acknowledged in sent)
-			delete sent[link.acknowledged]
-	}
+	foreach (half in [job, parked])
+		if (half != null)
+			half.mac = null
 }
 
-vpi.WriteAgain <- function(n)
-{
-	if (n in sent && again.find(n) == null)
-		again.append(n)
-}
-
-// Everything that waits, at once: the map ends. `last` is the text of the last message.
+// Everything that waits, at once: the map ends. `last` is the text of the last message. As few files as
+// possible, each of a size that vpid reads.
 vpi.WriteAll <- function(last)
 {
-	local pieces = []
-	local Finish = function(half)
-	{
-		if (half == null)
-			return
-		if (half.body != null)
-			pieces.append([half.entries, half.body.slice(1, -1)])
-		else
-		{
-			half.full = false
-			budget.us = 1000000
-			if (half.encoder != null)
-				Fill(half)
-			pieces.append([half.entries, Join(half.texts).slice(1, -1)])
-		}
-	}
-	Finish(job)
-	Finish(parked)
+	local halves = [job, parked], file = null, lost = 0
 	job = parked = null
-	foreach (queue in [queues.urgent, queues.gathered])
-	{
-		local rest = null
-		do
-		{
-			budget.us = 1000000
-			rest = NewJob(queue)
-			Fill(rest)
-			if (rest.entries.len() > 0)
-				pieces.append([rest.entries, Join(rest.texts).slice(1, -1)])
-		}
-		while (rest.entries.len() > 0 || queue.carried != null)
-	}
-	pieces.append([[], last])
-	// As few files as possible, each of a size that vpid reads.
-	local file = null, lost = 0
 	local Flush = function(filesMax)
 	{
 		if (link.written - link.acknowledged >= filesMax)
-		{
-			lost += file.entries.len()
-			return
-		}
+			return lost += file.entries.len()
 		file.body += "]"
 		Sign(file)
 		HmacStep(file.mac, 1000000)
 		Write(file)
 	}
-	foreach (piece in pieces)
+	local Put = function(entries, text)
 	{
-		if (piece[1] == "")
-			continue
-		if (file != null && file.body.len() + piece[1].len() + 1 > MESSAGE_BYTES_MAX)
+		if (file != null && file.body.len() + text.len() + 1 > MESSAGE_BYTES_MAX)
 		{
-			Flush(8)
+			Flush(WINDOW + 1)
 			file = null
 		}
 		if (file == null)
 		{
 			file = NewJob(queues.urgent)
-			file.body = "[" + piece[1]
+			file.body = "[" + text
 		}
 		else
-			file.body += "," + piece[1]
-		file.entries.extend(piece[0])
+			file.body += "," + text
+		file.entries.extend(entries)
 	}
-	Flush(9)
+	local PutJob = function(half)
+	{
+		budget.us = 1000000
+		// What had been begun is finished, and nothing more taken.
+		if (half.body == null && half.encoder != null)
+		{
+			half.full = false
+			Fill(half)
+		}
+		local body = half.body == null ? Join(half.texts) : half.body
+		if (body != "[]")
+			Put(half.entries, body.slice(1, -1))
+		return body != "[]"
+	}
+	foreach (half in halves)
+		if (half != null)
+			PutJob(half)
+	foreach (queue in [queues.urgent, queues.gathered])
+	{
+		local more = true
+		while (more)
+		{
+			local next = NewJob(queue)
+			budget.us = 1000000
+			Fill(next)
+			more = PutJob(next) || Waits(queue)
+		}
+	}
+	Put([], last)
+	Flush(WINDOW + 2)
 	if (lost > 0)
 		Log(LogWarning, "The map ends while vpid is silent: " + lost + " messages are lost")
-}
-
-// A new session begins; what was not written yet will be in it.
-vpi.ForgetFiles <- function()
-{
-	sent.clear()
-	again.clear()
-	checkAt = 0
-	link.written = link.acknowledged = link.read = link.told = link.tellBy = 0
-	foreach (half in [job, parked])
-		if (half != null)
-			half.mac = null
 }

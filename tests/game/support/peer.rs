@@ -151,6 +151,10 @@ impl Peer {
         signed::of_vpid(&self.host, self.session(), m)
     }
 
+    pub fn keys(&self) -> Keys {
+        self.session.as_ref().expect("a session").keys.clone()
+    }
+
     /// The number of the last file that was read.
     pub fn last_read(&self) -> u64 {
         self.session.as_ref().map_or(0, |session| session.read)
@@ -214,12 +218,16 @@ impl Peer {
     /// Writes the next file, and gives its number.
     pub fn send(&mut self, messages: &[Json]) -> u64 {
         let body = Json::from(messages).to_string();
+        self.send_body(&body)
+    }
+
+    pub fn send_body(&mut self, body: &str) -> u64 {
         let session = self.session.as_mut().expect("a session");
         session.written += 1;
         session.acknowledgement_due = false;
         let m = session.written;
         let name = signed::of_vpid(&self.host, session.id, m);
-        let file = signed::seal(&session.keys.vpid, &name, session.read, &body);
+        let file = signed::seal(&session.keys.vpid, &name, session.read, body);
         self.write(&name, file.as_bytes());
         m
     }
