@@ -8,6 +8,8 @@ mod stock;
 mod support;
 mod vpi_calls;
 mod vpi_costs;
+mod vpi_events;
+mod vpi_functions;
 mod vpi_link;
 mod vpi_script;
 mod vpi_trust;

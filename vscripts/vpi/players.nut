@@ -6,12 +6,12 @@ local Entities = ::Entities, FindByClassname = ::Entities.FindByClassname
 local NetProps = ::NetProps, GetPropString = ::NetProps.GetPropString, GetPropIntArray = ::NetProps.GetPropIntArray
 local GetPlayerFromUserID = ::GetPlayerFromUserID, PlayerInstanceFromIndex = ::PlayerInstanceFromIndex
 local IsValid = ::CBaseEntity.IsValid, MaxClients = ::MaxClients, GetMapName = ::GetMapName, Time = ::Time, type = ::type
-local queues = vpi.queues, settings = vpi.settings, QueueEvent = vpi.QueueEvent
+local queues = vpi.queues, settings = vpi.settings, QueueEvent = vpi.QueueEvent, QUEUED = vpi.QUEUED
 
 local ASK_TICKS = 16, ASK_FOR_TICKS = 4000
 local PLAYERS_PER_TICK = 3
 
-// By userid: { userid, name, id, bot, since (tick), told, askAt }.
+// By userid: { userid, name, id, bot, since (tick), told (what was queued about it) }.
 local players = {}
 // Those whose id is not known yet, by userid.
 local unknown = {}
@@ -42,10 +42,8 @@ local Ask = function(known)
 	known.bot = id == "BOT"
 	if (known.userid in unknown)
 		delete unknown[known.userid]
-	if (known.told)
-		return
-	known.told = true
-	QueueEvent({ event = "player_active", data = { userid = known.userid, name = known.name, id = id, bot = known.bot } }, 4)
+	if (known.told == null)
+		known.told = QueueEvent({ event = "player_active", data = { userid = known.userid, name = known.name, id = id, bot = known.bot } }, 4)
 }
 
 // A player is in the game.
@@ -55,11 +53,11 @@ vpi.See <- function(userid)
 		return null
 	if (!(userid in players))
 	{
-		players[userid] <- { userid = userid, name = "", id = "", bot = false, since = queues.tick, told = false }
+		players[userid] <- { userid = userid, name = "", id = "", bot = false, since = queues.tick, told = null }
 		unknown[userid] <- players[userid]
 	}
 	local known = players[userid]
-	if (!known.told)
+	if (known.told == null)
 		Ask(known)
 	return known
 }
@@ -114,10 +112,12 @@ local Gather = function(slot)
 vpi.StartPlayers <- function()
 {
 	foreach (known in players)
-	{
-		known.told = false
-		unknown[known.userid] <- known
-	}
+		// What is still queued goes to this session.
+		if (known.told != null && known.told.state != QUEUED)
+		{
+			known.told = null
+			unknown[known.userid] <- known
+		}
 	askAt = queues.tick
 	heartbeatAt = settings.heartbeatTicks > 0 ? queues.tick + 1 : 0
 	heartbeat = null
@@ -134,7 +134,7 @@ vpi.StepPlayers <- function()
 			// Asking may take somebody out of the table that is gone through.
 			local ask = []
 			foreach (known in unknown)
-				if (tick - known.since <= ASK_FOR_TICKS || !known.told && known.id != "")
+				if (tick - known.since <= ASK_FOR_TICKS || known.id != "")
 					ask.append(known)
 			foreach (known in ask)
 				Ask(known)

@@ -96,7 +96,9 @@ vpi.QueueEvent <- function(body, delay = null)
 			}
 		}
 	}
-	Put({ kind = EVENT, body = body }, false, delay == null ? settings.gatherTicks : delay)
+	local entry = { kind = EVENT, body = body }
+	Put(entry, false, delay == null ? settings.gatherTicks : delay)
+	return entry
 }
 
 // Results, registrations, and what the protocol itself has to say. `forSession`: not worth saying in
