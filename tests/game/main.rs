@@ -10,6 +10,8 @@ mod vpi_calls;
 mod vpi_costs;
 mod vpi_events;
 mod vpi_functions;
+mod vpi_guard;
 mod vpi_link;
 mod vpi_script;
+mod vpi_start;
 mod vpi_trust;

@@ -324,6 +324,10 @@ impl Talk {
         self.game.run("mine.nut", code)
     }
 
+    pub fn clear_writes(&mut self) {
+        self.game.clear_record();
+    }
+
     pub fn assert_printed(&self, part: &str) {
         let prints = self.game.record().prints();
         let found = prints.iter().any(|line| line.contains(part));
