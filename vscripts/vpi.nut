@@ -1,5 +1,5 @@
 // The game's side of vpid: scripts call functions of vpid, and vpid learns what happens here.
-// docs/protocol.md says how the two talk, docs/scripts.md what scripts can do with it.
+// docs/protocol.md says how the two talk.
 //
 // This file was put together from the files in vscripts/vpi/ of the source. Change those.
 
@@ -1157,12 +1157,12 @@ vpi.INFO <- 8
 local MARKS = { [1] = "DEBUG -- ", [2] = "ERROR -- ", [4] = "WARNING -- ", [8] = "" }
 local logging = { level = 14 }
 
-// Stands alone, so that whoever sees it on the stack sees nothing else.
 vpi.logging <- logging
 
+// Can be found on the stack by scripts, and called.
 vpi.Log <- function(level, text)
 {
-	if (logging.level & level)
+	if (type(level) == "integer" && type(text) == "string" && logging.level & level)
 		print("[VPI] -- " + MARKS[level] + text + "\n")
 }
 
@@ -2172,29 +2172,42 @@ api.Status <- function()
 vpi.CallRegistered <- function(id, name, args)
 {
 	if (type(name) == "string" && name in registered)
-		mail.items.append({
-			kind = "call", func = registered[name].func, a = args
-			id = id, name = name, session = queues.session, done = false, value = null, error = null
-		})
+	{
+		// Who runs can see the item, so it does not say more than that one needs to know.
+		local item = { kind = "call", func = registered[name].func, a = args, done = false, value = null, error = null }
+		mail.items.append(item)
+		mail.running.append({ item = item, id = id, name = name, session = queues.session })
+	}
 	else
 		QueueOther({ result = id, error = "[VPI ERROR] (" + name + ") :: NotRegistered" }, true)
 }
 
-// A registered function has been called.
-vpi.PostResult <- function(item)
+// Posts the results of functions that have run.
+vpi.Collect <- function()
 {
-	if (item.session != queues.session)
-		return
-	local error = item.error, value = null
-	if (error == null)
+	local running = mail.running
+	mail.running = []
+	foreach (call in running)
 	{
-		try { value = JsonCopy(item.value, "result") }
-		catch (problem) { error = ErrorText(problem) }
+		local item = call.item
+		if (!item.done)
+		{
+			mail.running.append(call)
+			continue
+		}
+		if (call.session != queues.session)
+			continue
+		local error = item.error, value = null
+		if (error == null)
+		{
+			try { value = JsonCopy(item.value, "result") }
+			catch (problem) { error = ErrorText(problem) }
+		}
+		if (error == null)
+			QueueOther({ result = call.id, value = value }, true)
+		else
+			QueueOther({ result = call.id, error = "[VPI ERROR] (" + call.name + ") :: " + ErrorText(error) }, true)
 	}
-	if (error == null)
-		QueueOther({ result = item.id, value = value }, true)
-	else
-		QueueOther({ result = item.id, error = "[VPI ERROR] (" + item.name + ") :: " + error }, true)
 }
 
 vpi.Tell <- function(name, data)
@@ -3581,23 +3594,7 @@ local Next = function()
 	}
 	local item = mail.items[mail.at]
 	mail.items[mail.at++] = null
-	if (item.kind == "call")
-		mail.running.append(item)
 	return Deliver(item)
-}
-
-// Takes the results of functions that have run. For the pump.
-vpi.Collect <- function()
-{
-	local running = mail.running
-	mail.running = []
-	foreach (item in running)
-	{
-		if (item.done)
-			vpi.PostResult(item)
-		else
-			mail.running.append(item)
-	}
 }
 
 vpi.DeliverSome <- function()

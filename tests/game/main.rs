@@ -9,6 +9,7 @@ mod support;
 mod vpi_calls;
 mod vpi_costs;
 mod vpi_events;
+mod vpi_files;
 mod vpi_functions;
 mod vpi_guard;
 mod vpi_link;

@@ -1,8 +1,12 @@
 // Looks for what vpi.nut has to hide: goes through the variables of all functions on the stack, and
 // through everything that can be reached from there. Not what is in closures; no script can.
 
+// What is replaced later by a test is not what looks.
+local getstackinfos = ::getstackinfos, type = ::type, getroottable = ::getroottable
+
 ::found <- []
 ::looks <- 0
+::visible <- {}
 ::Secret <- @() "0123456789abcdef" + "ghijklmnopqrstuvwxyzABCD"
 
 local NATIVES = ["StringToFile", "FileToString", "compilestring", "setdebughook", "resurrectunreachable"]
@@ -60,6 +64,7 @@ local TABLES = ["OwnerKey", "inner", "outer", "gathered", "urgentQueue", "sessio
 	local seen = {}
 	seen[getroottable()] <- true
 	seen[::found] <- true
+	seen[::visible] <- true
 	for (local level = 2; level < 60; level++)
 	{
 		local infos = getstackinfos(level)
@@ -67,6 +72,7 @@ local TABLES = ["OwnerKey", "inner", "outer", "gathered", "urgentQueue", "sessio
 			break
 		if (infos.src != "vpi.nut")
 			continue
+		::visible[infos.func + ":" + infos.line] <- infos.locals
 		foreach (name, value in infos.locals)
 			::Visit(value, path + " " + infos.func + ":" + infos.line + " " + name, seen, 0)
 	}

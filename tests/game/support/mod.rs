@@ -9,11 +9,11 @@ mod files;
 mod maps;
 mod natives;
 mod netprops;
+pub mod peer;
 mod players;
 pub mod record;
-mod setup;
 pub mod script;
-pub mod peer;
+mod setup;
 mod world;
 
 pub mod daemon;
