@@ -79,17 +79,26 @@ fn bytes(list: &Json) -> Vec<u8> {
 
 /// Equal, where numbers with a fraction are 32 bits wide.
 fn same(left: &Json, right: &Json) -> bool {
+    alike(left, right, 0)
+}
+
+/// The same where such numbers may be so many steps apart.
+fn alike(left: &Json, right: &Json, steps: u32) -> bool {
     match (left, right) {
         (Json::Number(left), Json::Number(right)) if left.is_f64() || right.is_f64() => {
             let [left, right] = [left, right].map(|number| number.as_f64().unwrap() as f32);
-            left.to_bits() == right.to_bits()
+            left.to_bits().abs_diff(right.to_bits()) <= steps
         }
         (Json::Array(left), Json::Array(right)) => {
-            left.len() == right.len() && left.iter().zip(right).all(|(l, r)| same(l, r))
+            let mut pairs = left.iter().zip(right);
+            left.len() == right.len() && pairs.all(|(left, right)| alike(left, right, steps))
         }
         (Json::Object(left), Json::Object(right)) => {
-            let other =
-                |(key, item): (&String, &Json)| right.get(key).is_some_and(|r| same(item, r));
+            let other = |(key, item): (&String, &Json)| {
+                right
+                    .get(key)
+                    .is_some_and(|right| alike(item, right, steps))
+            };
             left.len() == right.len() && left.iter().all(other)
         }
         _ => left == right,

@@ -21,6 +21,7 @@ fn a_copy_is_deep_and_its_own() {
         local value = { list = inner, twice = inner, [5] = "five", [-1] = "less", len = 3, append = 4 }
         local copy = codec.JsonCopy(value, "kwargs")
         inner.clear(); value.list = 0; value.len = 0
+        foreach (key, _ in copy) if (typeof key != "string") throw "a key is no text"
         return [copy, codec.JsonCopy("alone"), codec.JsonCopy(null), codec.JsonCopy([])]
     "#;
     let inner = json!([1, -2.5, "text", true, false, null, {}, [], ["x", [["y"]]]]);

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::write::any_value;
-use super::{game, literal, same};
+use super::{alike, game, literal, same};
 use crate::support::Game;
 
 /// What reading gives: a list with the value, or what was thrown; the same in any slices.
@@ -181,7 +181,8 @@ fn check_like_another(game: &mut Game, text: &[u8]) {
                     || number.as_f64().is_some_and(|f| f == 0.0 || f.abs() > 1e18)
             };
             if !any_number(&expected, &wide) {
-                assert!(same(&result[0], &expected), "{result} for {shown:?}");
+                // It may be off by one where a number is between two of ours.
+                assert!(alike(&result[0], &expected, 1), "{result} for {shown:?}");
             }
         }
         Err(error) => {
