@@ -167,18 +167,23 @@ local Escaped = function(text, at)
 			present += control
 	if (present == "")
 		return [seen, at + seen.len(), 0]
+	// In small parts, since all of a part is split: there may be many escapes.
 	local place = 0, count = 0
-	foreach (plain in split(seen, present))
+	while (place < seen.len() && count < 40)
 	{
-		place += plain.len()
-		if (place == seen.len())
+		local part = seen.slice(place, place + 64 < seen.len() ? place + 64 : seen.len()), from = 0
+		foreach (plain in split(part, present))
 		{
-			out += plain
-			break
+			from += plain.len()
+			if (from == part.len())
+			{
+				out += plain
+				break
+			}
+			out += plain + escapes[part[from++]]
+			count++
 		}
-		out += plain + escapes[seen[place++]]
-		if (++count == 100)
-			break
+		place += part.len()
 	}
 	return [out, at + place, count]
 }
@@ -229,7 +234,7 @@ function JsonEncode(job, budget)
 		{
 			local escaped = Escaped(long, job.long_at)
 			soft = escaped[0]
-			left -= 30 + escaped[2] * 6
+			left -= 30 + escaped[2] * 5
 			job.long_at = escaped[1]
 			if (job.long_at == long.len())
 			{

@@ -84,11 +84,21 @@ fn bytes_that_are_no_utf_8_and_control_bytes_pass() {
     let (_dir, mut game) = game();
     let code = r#"return Bytes(Read("[\"\x80\xff\x01\n\x07\xc3\"]")[0])"#;
     assert_eq!(game.run("t.nut", code), json!([128, 255, 1, 10, 7, 195]));
-    let code =
-        r#"return Bytes(Read("\"a\\u0000b\\ud83d\\ud83d\\ude00\\ude00\\ud83d\\u0041\\ud83dx\""))"#;
+    let code = r#"return Bytes(Read("\"a\\u0000b\\ud83d\\ud83d\\ude00\\ude00\\ud83d\\u0041\\udfff\\ud83dx\""))"#;
     let lone = [0xef, 0xbf, 0xbd];
     let pair = "\u{1f600}".as_bytes();
-    let expected = [b"a\0b", &lone[..], pair, &lone, &lone, b"A", &lone, b"x"].concat();
+    let expected = [
+        b"a\0b",
+        &lone[..],
+        pair,
+        &lone,
+        &lone,
+        b"A",
+        &lone,
+        &lone,
+        b"x",
+    ]
+    .concat();
     assert_eq!(game.run("t.nut", code), json!(expected));
 }
 
