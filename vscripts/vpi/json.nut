@@ -9,7 +9,8 @@
 //   job = JsonDecoder(text)            then JsonDecode(job, budget) until job.done: job.value;
 //                                      throws a text that says what is wrong, and where
 //
-// A budget is in microseconds, roughly; what was used is given back.
+// A budget is in microseconds, roughly; what was used is given back. A step goes beyond it by the
+// keys of one table, or by the escapes of a stretch of a text. The reader is in json_read.nut.
 //
 // Texts of the game are bytes: those from 128 on pass as they are in both directions.
 
@@ -212,7 +213,8 @@ function JsonEncoder(value)
 
 function JsonEncode(job, budget)
 {
-	// In tenths of a microsecond.
+	// In tenths of a microsecond. It is not put into a second local for later: where a local gets
+	// what was just computed for another, the compiler of Squirrel 3.1 forgets the first.
 	local left = budget * 10
 	local within = job.within, keys = job.keys, place = job.place, sep = job.sep, above = job.above
 	local long = job.long, soft = job.soft, count = keys ? keys.len() : within.len()
