@@ -15,7 +15,7 @@ local trouble = (function()
 		try
 		{
 			local about = infos.call(value)
-			return about.native && (about.name == null || about.name == name)
+			return about.native && (about.name == null || about.name.slice(-name.len()) == name)
 		}
 		catch (_) { return false }
 	}
@@ -466,7 +466,8 @@ vpi.part <- function()
 //   job = JsonDecoder(text)            then JsonDecode(job, budget) until job.done: job.value;
 //                                      throws a text that says what is wrong, and where
 //
-// A budget is in microseconds, roughly; what was used is given back.
+// A budget is in microseconds, roughly; what was used is given back. A step goes beyond it by the
+// keys of one table, or by the escapes of a stretch of a text. The reader is in json_read.nut.
 //
 // Texts of the game are bytes: those from 128 on pass as they are in both directions.
 
@@ -624,18 +625,23 @@ local Escaped = function(text, at)
 			present += control
 	if (present == "")
 		return [seen, at + seen.len(), 0]
+	// In small parts, since all of a part is split: there may be many escapes.
 	local place = 0, count = 0
-	foreach (plain in split(seen, present))
+	while (place < seen.len() && count < 40)
 	{
-		place += plain.len()
-		if (place == seen.len())
+		local part = seen.slice(place, place + 64 < seen.len() ? place + 64 : seen.len()), from = 0
+		foreach (plain in split(part, present))
 		{
-			out += plain
-			break
+			from += plain.len()
+			if (from == part.len())
+			{
+				out += plain
+				break
+			}
+			out += plain + escapes[part[from++]]
+			count++
 		}
-		out += plain + escapes[seen[place++]]
-		if (++count == 100)
-			break
+		place += part.len()
 	}
 	return [out, at + place, count]
 }
@@ -664,7 +670,8 @@ function JsonEncoder(value)
 
 function JsonEncode(job, budget)
 {
-	// In tenths of a microsecond.
+	// In tenths of a microsecond. It is not put into a second local for later: where a local gets
+	// what was just computed for another, the compiler of Squirrel 3.1 forgets the first.
 	local left = budget * 10
 	local within = job.within, keys = job.keys, place = job.place, sep = job.sep, above = job.above
 	local long = job.long, soft = job.soft, count = keys ? keys.len() : within.len()
@@ -686,7 +693,7 @@ function JsonEncode(job, budget)
 		{
 			local escaped = Escaped(long, job.long_at)
 			soft = escaped[0]
-			left -= 30 + escaped[2] * 6
+			left -= 30 + escaped[2] * 5
 			job.long_at = escaped[1]
 			if (job.long_at == long.len())
 			{
@@ -1701,7 +1708,7 @@ local queues = vpi.queues, QueueCall = vpi.QueueCall, Drop = vpi.Drop
 local CALL = vpi.CALL, QUEUED = vpi.QUEUED
 
 local TIMEOUT_S = 3.0, TIMEOUT_S_MAX = 3600.0
-local FUNC_BYTES_MAX = 128, CHAIN_MAX = 100
+local FUNC_BYTES_MAX = 128, CHAIN_MAX = 100, WAITING_MAX = 4000
 local SWEEP_AT = 256
 
 local CallObject = class
@@ -1890,7 +1897,8 @@ local Send = function(records, callback, urgent)
 			timeout_ms = record.ticks * 15
 		})
 	}
-	call.entry = QueueCall(bodies.len() == 1 ? bodies[0] : { chain = bodies }, [call], urgent)
+	if (waiting.len() < WAITING_MAX)
+		call.entry = QueueCall(bodies.len() == 1 ? bodies[0] : { chain = bodies }, [call], urgent)
 	if (call.entry == null)
 	{
 		FailCall(call, "QueueFull")
@@ -3316,7 +3324,7 @@ DrawSession = function()
 		if (name in clock)
 			seed += " " + clock[name]
 	for (local i = 0; i < 8; i++)
-		seed += " " + RandomInt(0, 0x7fffffff)
+		seed += " " + RandomInt(0, 0xffffff)
 	link.session = HmacHex(Mac(HmacKey(OwnerKey()), "session " + seed)).slice(0, 32)
 	step = keys.a == null ? DeriveKeys : Hello
 }
@@ -3632,10 +3640,12 @@ local lastTime = null, checkAt = 0, stopped = false, faults = 0
 local api = { table = null, members = {} }
 // What must stay where we put it: a scope, and the function there.
 local thinks = []
+// What each of the two entities knows of the other: whether it still thinks.
+local pulse = { pump = 0, stopped = false }
 
 local Stop = function()
 {
-	stopped = true
+	stopped = pulse.stopped = true
 	vpi.StopSession()
 }
 
@@ -3643,7 +3653,8 @@ local Check = function()
 {
 	local what = vpi.Tampered(api)
 	foreach (think in thinks)
-		if (!rawin.call(think.scope, "Think") || rawget.call(think.scope, "Think") != think.func)
+		if (!IsValid.call(think.entity) || !rawin.call(think.scope, "Think")
+			|| rawget.call(think.scope, "Think") != think.func)
 			what = "a think function"
 	if (what == null)
 		return
@@ -3681,6 +3692,7 @@ local Pump = function()
 		if (stopped || now == lastTime)
 			return -1
 		lastTime = now
+		pulse.pump++
 		Tick()
 	}
 	catch (problem)
@@ -3694,12 +3706,18 @@ local Pump = function()
 }
 
 local Deliver = vpi.DeliverSome, Listen = vpi.Listen, ShowInChat = vpi.ShowInChat
-local listenAt = 0
+local listenAt = CHECK_TICKS, lastPulse = 0
 local Hand = function()
 {
 	if (--listenAt <= 0)
 	{
 		listenAt = CHECK_TICKS
+		if (pulse.pump == lastPulse && !pulse.stopped)
+		{
+			pulse.stopped = true
+			Announce("A script has stopped the part of VPI that talks with vpid. It is silent until the next map")
+		}
+		lastPulse = pulse.pump
 		Listen()
 		ShowInChat()
 	}
@@ -3715,7 +3733,7 @@ local Thinker = function(name, func)
 	local scope = GetScriptScope.call(entity)
 	rawset.call(scope, "Think", func)
 	AddThinkToEnt(entity, "Think")
-	thinks.append({ scope = scope, func = func })
+	thinks.append({ entity = entity, scope = scope, func = func })
 	return entity
 }
 
@@ -3743,7 +3761,7 @@ local End = function()
 	try
 	{
 		// Scripts can delete that name as well, but then the entity is still there.
-		if (stopped || IsValid.call(pumper))
+		if (stopped || pulse.stopped || IsValid.call(pumper))
 			return
 		stopped = true
 		vpi.EndSession()

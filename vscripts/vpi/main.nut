@@ -14,7 +14,7 @@ local trouble = (function()
 		try
 		{
 			local about = infos.call(value)
-			return about.native && (about.name == null || about.name == name)
+			return about.native && (about.name == null || about.name.slice(-name.len()) == name)
 		}
 		catch (_) { return false }
 	}
