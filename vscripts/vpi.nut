@@ -2259,6 +2259,9 @@ local link = {
 	told = 0
 	// What the first file of a session begins with, encoded; then null.
 	opening = null
+	// The number of a file that has to be asked for again, 0 for none; and the file that asked last.
+	ask = 0
+	asked = null
 	// The tick by which something read has to be acknowledged; 0 for nothing.
 	tellBy = 0
 	// Until this tick, an answer can come any moment. And the tick of the next look for a file.
@@ -2306,10 +2309,14 @@ vpi.Repair <- function()
 	if (checkAt == 0 || queues.tick < checkAt)
 		return
 	checkAt = 0
-	local oldest = null
+	local oldest = null, last = 0
+	// A file that says nothing needs no acknowledgement, unless others come behind it.
+	foreach (n, file in sent)
+		if (!file.empty && n > last)
+			last = n
 	foreach (n, file in sent)
 	{
-		if (file.empty)
+		if (n > last)
 			continue
 		if (checkAt == 0 || file.tick + AGAIN_TICKS < checkAt)
 			checkAt = file.tick + AGAIN_TICKS
@@ -2350,7 +2357,8 @@ vpi.ForgetFiles <- function()
 	sent.clear()
 	again.clear()
 	checkAt = 0
-	link.written = link.acknowledged = link.read = link.told = link.tellBy = 0
+	link.written = link.acknowledged = link.read = link.told = link.tellBy = link.ask = 0
+	link.asked = null
 }
 }
 vpi.part()
@@ -2372,8 +2380,9 @@ local FileName = vpi.FileName, WriteFile = vpi.WriteFile, Repair = vpi.Repair
 
 local BODY_BYTES = 4096, MESSAGE_BYTES_MAX = 60000
 // Of the 8 files that may be without an acknowledgement, the last is kept for one that only
-// acknowledges. Otherwise both sides could wait for each other.
-local WINDOW = 7
+// acknowledges, and what asks for a file again may go beyond. Otherwise both sides could wait for
+// each other.
+local WINDOW = 7, ASKING_WINDOW = 64
 local OVERTAKEN_MAX = 4
 
 // The file in the making, and one that an urgent one has overtaken.
@@ -2396,6 +2405,8 @@ local NewJob = function(queue)
 		text = null
 		name = null
 		tells = 0
+		asks = 0
+		empty = false
 	}
 }
 
@@ -2483,17 +2494,26 @@ local Sign = function(job)
 {
 	job.name = FileName("c" + (link.written + 1))
 	job.tells = link.read
+	job.asks = link.ask
+	local extra = link.opening
+	if (link.ask > 0)
+		extra = (extra == null ? "" : extra + ",") + "{\"again\":" + link.ask + "}"
 	job.text = job.body
-	if (link.opening != null)
-		job.text = "[" + link.opening + (job.body == "[]" ? "" : ",") + job.body.slice(1)
+	if (extra != null)
+		job.text = "[" + extra + (job.body == "[]" ? "" : ",") + job.body.slice(1)
+	job.empty = job.text == "[]"
 	job.text = "vpid1 " + job.tells + " " + job.text.len() + "\n" + job.text
 	job.mac = HmacStart(link.game, job.name + "\n" + job.text)
 }
 
 local Write = function(job)
 {
-	WriteFile(job.name, job.text + "\n" + HmacHex(job.mac), job.body == "[]")
+	WriteFile(job.name, job.text + "\n" + HmacHex(job.mac), job.empty)
 	link.opening = null
+	if (job.asks > 0)
+		link.asked = "vpid/" + job.name
+	if (link.ask == job.asks)
+		link.ask = 0
 	link.told = job.tells
 	if (link.told == link.read)
 		link.tellBy = 0
@@ -2523,7 +2543,7 @@ local Begin = function()
 	}
 	if (room)
 	{
-		if (Waits(queues.urgent) || link.opening != null && parked == null)
+		if (Waits(queues.urgent) || parked == null && (link.opening != null || link.ask > 0))
 			job = NewJob(queues.urgent)
 		else if (parked != null)
 		{
@@ -2535,7 +2555,8 @@ local Begin = function()
 		if (job != null)
 			return true
 	}
-	if (link.tellBy > 0 && queues.tick >= link.tellBy && link.written - link.acknowledged <= WINDOW)
+	local open = link.written - link.acknowledged
+	if (link.tellBy > 0 && queues.tick >= link.tellBy && open <= WINDOW || link.ask > 0 && open < ASKING_WINDOW)
 	{
 		job = NewJob(queues.urgent)
 		job.full = true
@@ -2562,7 +2583,7 @@ vpi.StepWriter <- function()
 		{
 			if (!Fill(job))
 				return
-			if (job.entries.len() == 0 && !job.full && link.opening == null)
+			if (job.entries.len() == 0 && !job.full && link.opening == null && link.ask == 0)
 			{
 				job = null
 				return
@@ -2668,7 +2689,7 @@ local HmacStart = vpi.HmacStart, HmacStep = vpi.HmacStep, HmacHex = vpi.HmacHex
 local JsonDecoder = vpi.JsonDecoder, JsonDecode = vpi.JsonDecode
 local queues = vpi.queues, link = vpi.link, budget = vpi.budget, mail = vpi.mail
 local waiting = vpi.waiting, Log = vpi.Log, ErrorText = vpi.ErrorText
-local FileName = vpi.FileName, QueueOther = vpi.QueueOther, Answer = vpi.Answer
+local FileName = vpi.FileName, Answer = vpi.Answer
 
 local MAIL_MAX = 200, MESSAGES_PER_TICK = 40, GONE_BYTES_MAX = 1000
 local MAC_DIGITS = 64
@@ -2725,7 +2746,7 @@ local Distrust = function()
 	if (queues.tick < askAgainAt)
 		return
 	askAgainAt = queues.tick + ASK_AGAIN_TICKS
-	QueueOther({ again = number }, true)
+	link.ask = number
 	Log(vpi.WARNING, "The file " + name + " cannot be believed; vpid is asked for it again")
 }
 
@@ -2745,15 +2766,17 @@ local Poll = function()
 		name = FileName("d" + number)
 	}
 	budget.file = false
+	if (distrusted != null && queues.tick >= askAgainAt)
+	{
+		// Asked for once more, unless nobody has taken the file that asked before.
+		askAgainAt = queues.tick + ASK_AGAIN_TICKS
+		if (link.asked == null || FileToString(link.asked) == null)
+			link.ask = number
+		return
+	}
 	local text = FileToString("vpid/" + name)
 	if (text == null || text == distrusted)
 	{
-		// A file that cannot be believed may be asked for once more.
-		if (text != null && queues.tick >= askAgainAt)
-		{
-			askAgainAt = queues.tick + ASK_AGAIN_TICKS
-			QueueOther({ again = number }, true)
-		}
 		link.lookAt = queues.tick + Pause()
 		return
 	}
@@ -2829,6 +2852,7 @@ local Done = function(worth)
 	if (worth && link.tellBy == 0)
 		link.tellBy = queues.tick + TELL_TICKS
 	distrusted = null
+	askAgainAt = 0
 	job = null
 	link.lookAt = queues.tick + 1
 }

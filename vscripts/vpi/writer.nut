@@ -11,8 +11,9 @@ local FileName = vpi.FileName, WriteFile = vpi.WriteFile, Repair = vpi.Repair
 
 local BODY_BYTES = 4096, MESSAGE_BYTES_MAX = 60000
 // Of the 8 files that may be without an acknowledgement, the last is kept for one that only
-// acknowledges. Otherwise both sides could wait for each other.
-local WINDOW = 7
+// acknowledges, and what asks for a file again may go beyond. Otherwise both sides could wait for
+// each other.
+local WINDOW = 7, ASKING_WINDOW = 64
 local OVERTAKEN_MAX = 4
 
 // The file in the making, and one that an urgent one has overtaken.
@@ -35,6 +36,8 @@ local NewJob = function(queue)
 		text = null
 		name = null
 		tells = 0
+		asks = 0
+		empty = false
 	}
 }
 
@@ -122,17 +125,26 @@ local Sign = function(job)
 {
 	job.name = FileName("c" + (link.written + 1))
 	job.tells = link.read
+	job.asks = link.ask
+	local extra = link.opening
+	if (link.ask > 0)
+		extra = (extra == null ? "" : extra + ",") + "{\"again\":" + link.ask + "}"
 	job.text = job.body
-	if (link.opening != null)
-		job.text = "[" + link.opening + (job.body == "[]" ? "" : ",") + job.body.slice(1)
+	if (extra != null)
+		job.text = "[" + extra + (job.body == "[]" ? "" : ",") + job.body.slice(1)
+	job.empty = job.text == "[]"
 	job.text = "vpid1 " + job.tells + " " + job.text.len() + "\n" + job.text
 	job.mac = HmacStart(link.game, job.name + "\n" + job.text)
 }
 
 local Write = function(job)
 {
-	WriteFile(job.name, job.text + "\n" + HmacHex(job.mac), job.body == "[]")
+	WriteFile(job.name, job.text + "\n" + HmacHex(job.mac), job.empty)
 	link.opening = null
+	if (job.asks > 0)
+		link.asked = "vpid/" + job.name
+	if (link.ask == job.asks)
+		link.ask = 0
 	link.told = job.tells
 	if (link.told == link.read)
 		link.tellBy = 0
@@ -162,7 +174,7 @@ local Begin = function()
 	}
 	if (room)
 	{
-		if (Waits(queues.urgent) || link.opening != null && parked == null)
+		if (Waits(queues.urgent) || parked == null && (link.opening != null || link.ask > 0))
 			job = NewJob(queues.urgent)
 		else if (parked != null)
 		{
@@ -174,7 +186,8 @@ local Begin = function()
 		if (job != null)
 			return true
 	}
-	if (link.tellBy > 0 && queues.tick >= link.tellBy && link.written - link.acknowledged <= WINDOW)
+	local open = link.written - link.acknowledged
+	if (link.tellBy > 0 && queues.tick >= link.tellBy && open <= WINDOW || link.ask > 0 && open < ASKING_WINDOW)
 	{
 		job = NewJob(queues.urgent)
 		job.full = true
@@ -201,7 +214,7 @@ vpi.StepWriter <- function()
 		{
 			if (!Fill(job))
 				return
-			if (job.entries.len() == 0 && !job.full && link.opening == null)
+			if (job.entries.len() == 0 && !job.full && link.opening == null && link.ask == 0)
 			{
 				job = null
 				return
