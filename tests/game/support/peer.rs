@@ -74,7 +74,9 @@ impl Peer {
             return Vec::new();
         };
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        names.collect()
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names
     }
 
     pub fn is_connected(&self) -> bool {
@@ -112,6 +114,10 @@ impl Peer {
             match parsed.kind {
                 Kind::Hello => self.welcome(&name, parsed.session),
                 Kind::Game(_) if self.session.is_none() => self.tell_gone(&name, parsed.session),
+                // The game wrote it once more, and it has been read.
+                Kind::Game(n) if self.has_read(parsed.session, n) => {
+                    fs::remove_file(self.path(&name)).unwrap();
+                }
                 _ => {}
             }
         }
@@ -158,6 +164,11 @@ impl Peer {
 
     pub fn keys(&self) -> Keys {
         self.session.as_ref().expect("a session").keys.clone()
+    }
+
+    fn has_read(&self, id: Id, n: u64) -> bool {
+        let session = self.session.as_ref();
+        session.is_some_and(|session| session.id == id && n <= session.read)
     }
 
     /// The number of the last file that was read.
