@@ -227,3 +227,40 @@ pub const CLIENT_READ_MS: u64 = 990;
 pub const CLIENT_TIMEOUT_MS: u64 = 3_000;
 /// The client looks for late callers every 33 ticks.
 pub const CLIENT_TIMEOUT_CHECK_MS: u64 = 495;
+
+// The signed protocol (docs/protocol.md).
+
+/// Length of the owner's key.
+pub const KEY_BYTES_MIN: usize = 32;
+pub const KEY_BYTES_MAX: usize = 64;
+/// Largest file of a game that is read.
+pub const SIGNED_GAME_BYTES_MAX: usize = 65_536;
+/// Largest file that is written for a game.
+pub const SIGNED_FILE_BYTES_MAX: usize = 16_000;
+/// What a file holds besides its body: its first line and its mac.
+pub const SIGNED_FRAME_BYTES: usize = 128;
+/// No further message is put into a body of this size: a script hashes 64 bytes in 18 µs.
+pub const SIGNED_BODY_BYTES_AIM: usize = 2_000;
+/// Files without an acknowledgement, each way.
+pub const SIGNED_WINDOW: usize = 8;
+/// Files that are believed beyond those that came: the window, one that only acknowledges, and
+/// the last of a map.
+pub const SIGNED_AHEAD_MAX: u64 = SIGNED_WINDOW as u64 + 2;
+/// Sessions of a host that were asked for and have not begun.
+pub const HELLOS_PENDING_MAX: usize = 4;
+/// What a game has sent is acknowledged within this time.
+pub const SIGNED_ACK_MS: u64 = 200;
+/// A file that cannot be believed is asked for again this often at most.
+pub const SIGNED_AGAIN_MS: u64 = 1_000;
+/// Games that are told that their session is lost, until that has an end.
+pub const GONE_FILES_MAX: usize = 16;
+/// What waits to be pushed to one game.
+pub const HOST_PUSHES_MAX: usize = 1_000;
+/// How long a function in the game may take to answer.
+pub const PUSH_CALL_MS: u64 = 10_000;
+
+const _: () = assert!(SIGNED_FILE_BYTES_MAX <= ENGINE_READ_BYTES_MAX);
+const _: () = assert!(SIGNED_BODY_BYTES_AIM + SIGNED_FRAME_BYTES < SIGNED_FILE_BYTES_MAX);
+const _: () = assert!(HOST_BYTES_MAX + 34 + 20 + ".interface".len() + 30 <= 255);
+/// The log of signed sessions is rewritten when it is larger.
+pub const SESSION_LOG_BYTES_MAX: u64 = 1 << 20;

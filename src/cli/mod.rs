@@ -8,3 +8,4 @@ pub mod demo;
 pub mod game;
 pub mod init;
 pub mod logging;
+pub mod signed_game;

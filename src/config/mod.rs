@@ -79,6 +79,8 @@ pub struct Server {
     pub scriptdata: PathBuf,
     /// Only files of this host, as it stands in file names (`a-z 0-9 _`); none: every host.
     pub hostname: Option<String>,
+    /// With which our own scripts sign; none: their files are not believed.
+    pub key: Option<Secret>,
     /// How files of the stock client are believed; none: they are not.
     pub legacy: Option<Legacy>,
 }

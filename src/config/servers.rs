@@ -119,6 +119,7 @@ impl Checker<'_> {
         Some(Server {
             scriptdata,
             hostname,
+            key: None,
             legacy,
         })
     }

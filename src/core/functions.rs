@@ -37,7 +37,7 @@ impl Functions {
 
     /// Checks a call and says what is to be done for it. An unknown function is told from a
     /// forbidden one: which functions there are is no secret.
-    pub fn resolve(&self, call: &Call) -> Result<Task, CallError> {
+    pub fn resolve(&self, call: &Call, signed: bool) -> Result<Task, CallError> {
         let function = call.function.as_str();
         let known = BUILT_IN.contains(&function) || sql::is_sql_function(function);
         if !known {
@@ -59,7 +59,12 @@ impl Functions {
                 "vpid runs without a database",
             )),
             _ => {
-                let call = sql::parse(function, &call.script, &call.kwargs, Reading::Legacy)?;
+                let reading = if signed {
+                    Reading::Signed
+                } else {
+                    Reading::Legacy
+                };
+                let call = sql::parse(function, &call.script, &call.kwargs, reading)?;
                 Ok(Task::Sql(Box::new(call)))
             }
         }

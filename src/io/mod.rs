@@ -5,4 +5,5 @@ pub mod lock;
 pub mod random;
 pub mod rejected;
 pub mod seen;
+pub mod sessions;
 pub mod sql;

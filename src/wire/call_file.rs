@@ -23,6 +23,8 @@ pub struct Call {
     pub callback: bool,
     /// Bare file name of the calling script.
     pub script: String,
+    /// How long the caller waits; `None`: it does not say.
+    pub timeout_ms: Option<u64>,
 }
 
 /// A call that cannot be done, with as much of it as could be read.
@@ -176,6 +178,7 @@ fn call(value: Value, duplicate: Option<String>) -> CallResult {
             kwargs,
             callback,
             script: script.unwrap_or_default(),
+            timeout_ms: None,
         }),
     }
 }
@@ -232,6 +235,7 @@ mod tests {
             kwargs: json!({"a": 1}),
             callback: true,
             script: "x.nut".into(),
+            timeout_ms: None,
         };
         assert_eq!(file.singles, [Ok(expected.clone())]);
         assert_eq!(file.chains, [[Ok(expected.clone()), Ok(expected)]]);

@@ -9,6 +9,8 @@ pub mod call_error;
 pub mod call_file;
 pub mod game_json;
 pub mod legacy;
+pub mod messages;
 pub mod names;
+pub mod session_log;
 pub mod signed;
 pub mod sql;

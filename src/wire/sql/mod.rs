@@ -22,6 +22,7 @@ mod tests_expressions;
 #[cfg(test)]
 mod tests_hostile;
 
+use super::answer_text::Decoder;
 use super::call_error::CallError;
 
 pub use expr::{Expr, Function, Operator, Row};
@@ -156,12 +157,14 @@ pub struct Job {
     pub deadline_ms: Option<u64>,
     /// The call may have run before the daemon was restarted: the journal knows.
     pub recovered: bool,
+    /// Whose decoder will read the answer.
+    pub decoder: Decoder,
 }
 
 /// One call on its way back.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Done {
     pub id: CallId,
-    /// The answer as JSON text, fit for the stock decoder.
+    /// The answer as JSON text, for the job's decoder.
     pub outcome: Result<String, CallError>,
 }
