@@ -148,7 +148,9 @@ fn config() -> Config {
         servers: vec![Server {
             scriptdata: PathBuf::from("scriptdata"),
             hostname: None,
+            key: None,
             legacy: Some(legacy),
+            vscripts: None,
         }],
         database: Database::None,
         permissions: Permissions::default(),
