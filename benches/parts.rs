@@ -151,6 +151,7 @@ fn config() -> Config {
             hostname: None,
             key: None,
             legacy: Some(legacy),
+            vscripts: None,
         }],
         database: Database::None,
         permissions: Permissions::default(),

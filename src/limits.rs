@@ -81,7 +81,12 @@ pub const SECRET_FILE_BYTES_MAX: usize = 4096;
 /// Secrets shorter than this are served with a warning.
 pub const SECRET_BYTES_ADVISED: usize = 32;
 
-/// Length of the secrets that `vpid init` makes.
+/// How long a key of the signed protocol is, and those that `vpid init` makes.
+pub const KEY_BYTES_MIN: usize = 32;
+pub const KEY_BYTES_MAX: usize = 64;
+pub const KEY_BYTES_NEW: usize = 48;
+
+/// Length of the stock secrets that `vpid init` makes.
 pub const SECRET_BYTES_NEW: usize = 128;
 
 /// Most `[[server]]` entries.
@@ -113,6 +118,8 @@ pub const CHECK_FILES_MAX: usize = 100_000;
 const _: () = {
     assert!(FREE_BYTES_MIN < FREE_BYTES_ADVISED);
     assert!(SECRET_BYTES_MAX < SECRET_FILE_BYTES_MAX);
+    assert!(KEY_BYTES_MIN <= KEY_BYTES_NEW && KEY_BYTES_NEW <= KEY_BYTES_MAX);
+    assert!(KEY_BYTES_MAX < SECRET_FILE_BYTES_MAX);
     assert!(SECRET_BYTES_ADVISED <= SECRET_BYTES_NEW && SECRET_BYTES_NEW <= SECRET_BYTES_MAX);
     assert!(HOST_BYTES_MAX + "_vpi_".len() + 20 + 1 + 10 + "_output.interface".len() <= 255);
     assert!(POLL_MS_MIN <= POLL_MS_DEFAULT && POLL_MS_DEFAULT <= POLL_MS_MAX);
@@ -230,9 +237,6 @@ pub const CLIENT_TIMEOUT_CHECK_MS: u64 = 495;
 
 // The signed protocol (docs/protocol.md).
 
-/// Length of the owner's key.
-pub const KEY_BYTES_MIN: usize = 32;
-pub const KEY_BYTES_MAX: usize = 64;
 /// Largest file of a game that is read.
 pub const SIGNED_GAME_BYTES_MAX: usize = 65_536;
 /// Largest file that is written for a game.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::call::choose;
+use super::call::{choose, stock};
 use crate::config::{Config, Database};
 
 pub use client::{Bench, Latency, Throughput};
@@ -128,10 +128,7 @@ impl fmt::Display for Report {
 /// Benches the vpid that serves this configuration. False: not every call was answered.
 pub fn run(config: &Config, options: &Options, out: &mut dyn Write) -> Result<bool, String> {
     let (server, free) = choose(config, None, "vpid_bench")?;
-    let legacy = server
-        .legacy
-        .as_ref()
-        .ok_or("this server has no legacy_secret")?;
+    let legacy = stock(server)?;
     let table = match (&config.database, options.work) {
         (_, Work::Echo) => None,
         (Database::Sqlite { path, .. }, _) => Some(Table::create(path).map_err(|error| {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::game::{Game, GameCall};
-use crate::config::{Config, Server};
+use crate::config::{Config, Legacy, Server};
 use crate::wire::names;
 
 pub struct Options {
@@ -103,9 +103,12 @@ pub fn choose<'a>(
 /// A game that plays `host` on this server.
 pub fn game(server: &Server, host: &str) -> Result<Game, String> {
     let path: PathBuf = server.scriptdata.clone();
-    let secret = server
-        .legacy
-        .as_ref()
-        .ok_or("this server has no legacy_secret")?;
-    Ok(Game::new(&path, host, secret.secret.as_bytes()))
+    let legacy = stock(server)?;
+    Ok(Game::new(&path, host, legacy.secret.as_bytes()))
+}
+
+/// What it takes to play a stock client, which is all that the commands can play so far.
+pub fn stock(server: &Server) -> Result<&Legacy, String> {
+    let legacy = server.legacy.as_ref();
+    legacy.ok_or_else(|| "this command needs a server with legacy_secret".into())
 }

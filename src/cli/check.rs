@@ -76,12 +76,6 @@ fn configuration(config: &Config, report: &mut Report<'_>) {
             format!("chmod 600 '{}'", path.display()),
         );
     }
-    if config.servers.iter().any(|server| server.legacy.is_some()) {
-        report.warn(
-            "the stock protocol is on: whoever can read one of its files can work out the \
-             secret, so let only the game's user read scriptdata",
-        );
-    }
 }
 
 fn database(database: &Database, report: &mut Report<'_>) {

@@ -7,25 +7,18 @@ mod find;
 mod stock_script;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::fs::{DirBuilder, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use crate::config::{self, PLACEHOLDER_SECRET, Secret};
-use crate::limits::{SCRIPT_FILE_BYTES_MAX, SECRET_BYTES_NEW};
+use crate::config::{self, Secret};
+use crate::limits::SCRIPT_FILE_BYTES_MAX;
 use find::Surroundings;
 use stock_script::Found;
-
-/// The file that explains every key is also what `init` fills in, so that they cannot differ.
-const TEMPLATE: &str = include_str!("../../config.example.toml");
-const TEMPLATE_SCRIPTDATA: &str = "\"/home/tf2/serverfiles/tf/scriptdata\"";
-const TEMPLATE_HEAD: &str = "# The configuration of vpid. Copy it to vpid.toml (mode 600) beside \
-                             where vpid runs or to\n# /etc/vpid/, or let `vpid init` write one \
-                             with its secrets in place. Try it with `vpid check`.";
-const HEAD: &str = "# The configuration of vpid, written by `vpid init`. It holds a secret: keep \
-                    it at mode 600.\n# Try it with `vpid check`.";
+use text::{Believes, config_text, fresh_secret};
 
 /// What the command line said.
 #[derive(Debug, Default)]
@@ -68,14 +61,16 @@ fn run_among(options: &Options, around: &Surroundings, out: &mut dyn Write) -> R
     };
     // Where the script's secret cannot be used, the steps below ask to replace it.
     let kept = match &found {
-        Found::Secret { text, .. } if Secret::new(text).is_ok() => Some(text.clone()),
+        Found::Secret { text, .. } if Secret::new(text).is_ok() => {
+            Some(String::from_utf8_lossy(text).into_owned())
+        }
         _ => None,
     };
     let secret = match &kept {
         Some(secret) => secret.clone(),
-        None => fresh_secret()?,
+        None => fresh_secret(),
     };
-    let text = config_text(&scriptdata, &secret)?;
+    let text = config_text(&scriptdata, None, &Believes::Stock(&secret))?;
     let folder = target.parent().unwrap_or(Path::new("/"));
     config::parse(&text, folder, |_| None).map_err(|problems| {
         let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
@@ -223,61 +218,6 @@ fn read_script(path: &Path) -> Result<Vec<u8>, String> {
         .read_to_end(&mut script)
         .map_err(failed)?;
     Ok(script)
-}
-
-/// Signs that stand as they are in a Squirrel text `@"..."` and in a TOML text `'...'`.
-fn is_secret_sign(byte: u8) -> bool {
-    (35..=126).contains(&byte) && !matches!(byte, b'\'' | b'\\')
-}
-
-/// Bytes that cannot stand in a secret are drawn again, so that the others stay equally likely.
-fn fresh_secret() -> Result<Vec<u8>, String> {
-    let mut secret = Vec::with_capacity(SECRET_BYTES_NEW);
-    while secret.len() < SECRET_BYTES_NEW {
-        let mut drawn = [0_u8; 256];
-        let flags = rustix::rand::GetRandomFlags::empty();
-        let count = rustix::rand::getrandom(&mut drawn, flags)
-            .map_err(|error| format!("the system gives no random numbers: {error}"))?;
-        let fitting = drawn[..count]
-            .iter()
-            .copied()
-            .filter(|&byte| is_secret_sign(byte));
-        secret.extend(fitting.take(SECRET_BYTES_NEW - secret.len()));
-    }
-    Ok(secret)
-}
-
-fn config_text(scriptdata: &Path, secret: &[u8]) -> Result<String, String> {
-    let path = scriptdata.to_str().ok_or_else(|| {
-        format!(
-            "{} is not UTF-8, which a configuration must be",
-            scriptdata.display()
-        )
-    })?;
-    let secret = String::from_utf8_lossy(secret);
-    let placeholder = format!("'{PLACEHOLDER_SECRET}'");
-    // The path goes in last: it may hold anything, the placeholder too.
-    Ok(TEMPLATE
-        .replacen(TEMPLATE_HEAD, HEAD, 1)
-        .replacen(&placeholder, &toml_text(&secret), 1)
-        .replacen(TEMPLATE_SCRIPTDATA, &toml_text(path), 1))
-}
-
-/// A text as TOML: as it is where that is possible, so that owners can copy it.
-fn toml_text(text: &str) -> String {
-    if !text.contains('\'') && !text.chars().any(char::is_control) {
-        return format!("'{text}'");
-    }
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            _ if c.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(c))),
-            _ => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
 }
 
 /// Writes beside the target and renames, so that there is always the old file or the new one,

@@ -88,7 +88,7 @@ fn a_fresh_setup_is_good_and_stays_as_it_was() {
     for line in [
         "ok    clock: plausible",
         "ok    configuration: ",
-        "warn  the stock protocol is on",
+        "warn  ", // the stock protocol is on
         "ok    state: ",
         "ok    database: ",
         "ok    scriptdata: ",

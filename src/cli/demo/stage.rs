@@ -326,10 +326,11 @@ mod tests {
     use crate::config;
 
     #[test]
-    fn the_daemon_will_take_the_configuration_without_a_warning() {
+    fn the_daemon_will_take_the_configuration_and_warn_of_the_stock_protocol_alone() {
         let text = CONFIG.replace("SECRET", &secret());
         let config = config::parse(&text, Path::new("/demo"), |_| None).unwrap();
-        assert_eq!(config.warnings, Vec::<String>::new());
+        assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
+        assert!(config.warnings[0].contains("serves the stock vpi.nut"));
         assert!(config.permissions.allows("admin.nut", "VPI_DB_RawExecute"));
         assert!(!config.permissions.allows("other.nut", "VPI_DB_UserSelect"));
     }
