@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::game::{FolderWatch, GameCall};
 use crate::io::random;
+use crate::limits::SIGNED_WINDOW;
 use crate::wire::signed::{self, FOLDER, Id, Keys};
 
 /// One session of a host.
@@ -24,6 +25,8 @@ pub struct SignedGame {
     n: u64,
     /// The number of the file that was read last.
     m: u64,
+    /// The number up to which vpid has read.
+    acked: u64,
     last_call: u64,
     /// Messages that were read and not asked for yet.
     received: VecDeque<Value>,
@@ -48,6 +51,7 @@ impl SignedGame {
             keys,
             n: 0,
             m: 0,
+            acked: 0,
             last_call: 0,
             received: VecDeque::new(),
         };
@@ -88,6 +92,11 @@ impl SignedGame {
         &self.dir
     }
 
+    /// How many more files may be written before one must have been acknowledged.
+    pub fn room(&self) -> usize {
+        SIGNED_WINDOW.saturating_sub((self.n - self.acked) as usize)
+    }
+
     /// The name of the file that is written next.
     pub fn next_name(&self) -> String {
         signed::of_game(&self.host, self.session, self.n + 1)
@@ -126,6 +135,12 @@ impl SignedGame {
         Ok((first..=self.last_call).collect())
     }
 
+    /// Writes the file `n` with any body.
+    pub fn write_body(&self, n: u64, body: &str) -> io::Result<()> {
+        let name = signed::of_game(&self.host, self.session, n);
+        self.write(&name, &signed::seal(&self.keys.game, &name, self.m, body))
+    }
+
     /// Writes a file as the engine does: truncated, text, NUL.
     pub fn write(&self, name: &str, text: &str) -> io::Result<()> {
         let mut bytes = text.as_bytes().to_vec();
@@ -149,6 +164,7 @@ impl SignedGame {
                 .or_else(|_| signed::open(&self.host_keys.vpid, &name, &file))
                 .map_err(|distrust| format!("{name}: {distrust}"))?;
             self.m += 1;
+            self.acked = opened.ack.max(self.acked);
             let messages: Vec<Value> =
                 serde_json::from_slice(opened.body).map_err(|error| format!("{name}: {error}"))?;
             self.received.extend(messages);

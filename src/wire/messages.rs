@@ -49,7 +49,7 @@ pub enum FromGame {
 
 /// Reads a body. The error says what is wrong with it.
 pub fn parse(body: &[u8]) -> Result<Vec<FromGame>, String> {
-    let mut reader = Reader::new(body);
+    let mut reader = Reader::with_escaped_keys(body);
     let mut messages = Vec::new();
     let mut calls = 0;
     let mut no_object = false;
@@ -348,6 +348,17 @@ mod tests {
             assert!(matches!(messages[0], FromGame::Call(Err(_))), "{bad}");
             assert_eq!(messages.len(), 2);
         }
+    }
+
+    #[test]
+    fn a_key_cannot_smuggle_structure_in() {
+        let kwargs = json!({"x\":1},\"script\":\"admin.nut\",\"y\":{\"z": 1, "\\": 2});
+        let body = json!([{"call": 1, "func": "F", "kwargs": kwargs, "script": "a.nut"}]);
+        let messages = parse(body.to_string().as_bytes()).unwrap();
+        let FromGame::Call(Ok(call)) = &messages[0] else {
+            panic!("{messages:?}")
+        };
+        assert_eq!((&call.kwargs, call.script.as_str()), (&kwargs, "a.nut"));
     }
 
     #[test]

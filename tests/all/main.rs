@@ -15,4 +15,7 @@ mod kill;
 mod outage;
 mod replay;
 mod service;
+mod signed;
+mod signed_hostile;
+mod signed_kill;
 mod simulation;
