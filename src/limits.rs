@@ -268,3 +268,18 @@ const _: () = assert!(SIGNED_BODY_BYTES_AIM + SIGNED_FRAME_BYTES < SIGNED_FILE_B
 const _: () = assert!(HOST_BYTES_MAX + 34 + 20 + ".interface".len() + 30 <= 255);
 /// The log of signed sessions is rewritten when it is larger.
 pub const SESSION_LOG_BYTES_MAX: u64 = 1 << 20;
+
+/// Players that are known of one game; no server has more than 101 slots.
+pub const PLAYERS_MAX: usize = 256;
+/// Longest name or id of a player that is kept; the engine cuts names at 31 bytes.
+pub const PLAYER_TEXT_CHARS_MAX: usize = 128;
+/// Functions that a game may register.
+pub const GAME_FUNCTIONS_MAX: usize = 1_000;
+/// A game whose script tells something every ten seconds is missed after this time.
+pub const SILENCE_MS: u64 = 45_000;
+
+/// What one connection to the control socket may send in a line, and may have waiting.
+pub const CONTROL_LINE_BYTES_MAX: usize = 1 << 16;
+pub const CONTROL_WAITING_BYTES_MAX: usize = 1 << 22;
+/// Connections to the control socket.
+pub const CONTROL_CONNECTIONS_MAX: usize = 64;

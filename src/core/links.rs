@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::calls::Calls;
 use super::functions::Functions;
 use super::link::inbound::Content;
-use super::link::{self, Arrival, GameFile, HelloError};
+use super::link::{self, Arrival, GameFile, HelloError, Link};
 use super::opening::{Opening, Proof, Route};
 use super::sessions::Hosts;
 use super::{Effect, Effects, FolderId, HostId, Now, SignedFile, Timer};
@@ -179,6 +179,9 @@ impl Links {
                 reason,
             });
         }
+        if present {
+            heard(link, cx.now, effects);
+        }
         let mut opening = Opening {
             file: content.file,
             host,
@@ -199,21 +202,16 @@ impl Links {
                 FromGame::Result { id, outcome } => link.result(id, outcome, effects),
                 FromGame::Again(m) if present => link.again(m, effects),
                 FromGame::Again(_) => {}
-                other => self.tell(host, other, effects),
+                message => {
+                    tell(link, &message, cx.now);
+                    if self.overheard {
+                        effects.push(Effect::Heard { host, message });
+                    }
+                }
             }
         }
         cx.calls
             .open(opening, cx.hosts, cx.functions, cx.now, effects);
-    }
-
-    /// Something that a game tells.
-    fn tell(&mut self, host: HostId, message: FromGame, effects: &mut Effects) {
-        if let FromGame::Dropped(count) = &message {
-            log::warn!("a game dropped {count} events: vpid did not read fast enough");
-        }
-        if self.overheard {
-            effects.push(Effect::Heard { host, message });
-        }
     }
 
     /// A file that an earlier run wrote.
@@ -250,4 +248,49 @@ pub fn set_timer(host: HostId, hosts: &mut Hosts, now: Now, effects: &mut Effect
         Some(at_ms) => Effect::SetTimer { timer, at_ms },
         None => Effect::CancelTimer(timer),
     });
+}
+
+/// Something came of the present session.
+fn heard(link: &mut Link, now: Now, effects: &mut Effects) {
+    let timer = Timer::Silence(link.host);
+    let Some(game) = &mut link.game else { return };
+    if let Some(missed_ms) = game.heard(now) {
+        log::info!(
+            "host {}: heard again after {} s",
+            link.name,
+            missed_ms / 1000
+        );
+    }
+    let due = game.silence_due_ms();
+    effects.extend(due.map(|at_ms| Effect::SetTimer { timer, at_ms }));
+}
+
+/// Something that a game tells.
+fn tell(link: &mut Link, message: &FromGame, now: Now) {
+    if let FromGame::Dropped(count) = message {
+        log::warn!(
+            "host {}: it dropped {count} events, since too many waited",
+            link.name
+        );
+    }
+    let Some(game) = &mut link.game else { return };
+    match message {
+        FromGame::Event { name, data } => game.event(name, data, now),
+        FromGame::Heartbeat(heartbeat) => game.heartbeat(heartbeat, now),
+        FromGame::Register { name, script } => game.register(name.clone(), script.clone()),
+        FromGame::Unregister { name } => drop(game.functions.remove(name)),
+        _ => {}
+    }
+}
+
+/// A game should have told something by now.
+pub fn silence(host: HostId, hosts: &mut Hosts, now: Now, effects: &mut Effects) {
+    let Some(link) = hosts.link(host) else { return };
+    let Some(game) = &mut link.game else { return };
+    if let Some(sentence) = game.silence(now) {
+        log::warn!("host {}: {sentence}", link.name);
+    } else if let Some(at_ms) = game.silence_due_ms() {
+        let timer = Timer::Silence(host);
+        effects.push(Effect::SetTimer { timer, at_ms });
+    }
 }

@@ -11,6 +11,7 @@ pub mod functions;
 pub mod link;
 pub mod links;
 pub mod opening;
+pub mod players;
 pub mod replay;
 pub mod sessions;
 
@@ -145,6 +146,8 @@ pub enum Timer {
     Answers(HostId),
     /// The same for signed files.
     Link(HostId),
+    /// A game that should have told something by now.
+    Silence(HostId),
 }
 
 /// What is to be done.
@@ -287,6 +290,15 @@ impl Core {
         self.calls.running()
     }
 
+    /// Games with a signed session: their hosts, and what is known of them.
+    pub fn games(&self, now: Now) -> Vec<(HostId, &str, Value)> {
+        let games = self.hosts.all().filter_map(|(id, host)| {
+            let game = host.link.as_ref()?.game.as_ref()?;
+            Some((id, host.name.as_str(), game.describe(now)))
+        });
+        games.collect()
+    }
+
     /// Where a host's files are: its folder and name.
     pub fn host(&self, host: HostId) -> Option<(FolderId, &str)> {
         self.hosts
@@ -398,6 +410,7 @@ impl Core {
             Event::Timer(Timer::Answers(host) | Timer::Link(host)) => {
                 calls.refresh(host, hosts, now, effects);
             }
+            Event::Timer(Timer::Silence(host)) => links::silence(host, hosts, now, effects),
         }
     }
 }

@@ -147,6 +147,11 @@ impl Hosts {
         of_this_name.copied().find(is_here)
     }
 
+    pub fn all(&self) -> impl Iterator<Item = (HostId, &Host)> {
+        let places = (0..).zip(&self.hosts);
+        places.filter_map(|(id, host)| Some((id, host.as_ref()?)))
+    }
+
     pub fn get(&self, host: HostId) -> Option<&Host> {
         self.hosts.get(host as usize)?.as_ref()
     }

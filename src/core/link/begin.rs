@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::inbound::Inbound;
 use super::outbound::Outbound;
 use super::{GameFile, Link, Session, Written};
+use crate::core::players::Game;
 use crate::core::{Effect, Effects};
 use crate::limits;
 use crate::wire::session_log::Note;
@@ -15,6 +16,8 @@ pub struct Asked {
     pub session: Id,
     /// `None`: it was refused.
     pub nonce: Option<Id>,
+    /// The map, and the version of the scripts.
+    pub told: (String, String),
     welcome: String,
     pub written: bool,
 }
@@ -61,7 +64,10 @@ impl Link {
         let (script, map): (String, String) = (text("script"), text("map"));
         let refusal = refusal(&body["version"], &script);
         let asked = match &refusal {
-            None => Asked::grant(session, nonce),
+            None => Asked {
+                told: (map.clone(), script.clone()),
+                ..Asked::grant(session, nonce)
+            },
             Some(sentence) => Asked::refuse(session, sentence),
         };
         if refusal.is_none() {
@@ -111,7 +117,8 @@ impl Link {
         let keys = self.keys.of_session(session, nonce);
         let name = signed::of_game(&self.name, session, file.n);
         signed::open(&keys.game, &name, file.bytes).map_err(|distrust| distrust.to_string())?;
-        self.asked.remove(place);
+        let (map, script) = self.asked.remove(place).told;
+        self.game = Some(Game::new(map, script));
         effects.push(Effect::Note(Note::Began {
             host: self.log_key,
             session,
@@ -175,6 +182,7 @@ impl Asked {
         Self {
             session,
             nonce: Some(nonce),
+            told: Default::default(),
             welcome: welcome.to_string(),
             written: false,
         }
@@ -185,6 +193,7 @@ impl Asked {
         Self {
             session,
             nonce: None,
+            told: Default::default(),
             welcome: welcome.to_string(),
             written: false,
         }

@@ -9,6 +9,7 @@ mod send;
 
 use std::collections::BTreeMap;
 
+use super::players::Game;
 use super::{Effect, Effects, FileId, FolderId, HostId, Now};
 use crate::wire::messages;
 use crate::wire::session_log::{HostSessions, Note};
@@ -29,7 +30,7 @@ pub struct Session {
 pub struct Link {
     pub host: HostId,
     folder: FolderId,
-    name: String,
+    pub name: String,
     /// By which the log of sessions knows the host.
     log_key: u64,
     keys: Keys,
@@ -43,6 +44,8 @@ pub struct Link {
     /// Calls into the game: who asked, and until when the answer is waited for.
     calls: BTreeMap<u64, (u64, u64)>,
     retry_ms: Option<u64>,
+    /// What the game of the present session told.
+    pub game: Option<Game>,
     /// Call files whose answers nobody gets, until that is asked for.
     dropped: Vec<FileId>,
 }
@@ -94,6 +97,7 @@ impl Link {
             last_call: 0,
             calls: BTreeMap::new(),
             retry_ms: None,
+            game: None,
             dropped: Vec::new(),
             keys,
         };
@@ -109,6 +113,8 @@ impl Link {
             inbound: Inbound::restore(saved),
             out: Outbound::restore(saved.acked),
         });
+        // Its map comes with the next heartbeat.
+        link.game = link.active.is_some().then(Game::default);
         link.ended = saved.ended.as_ref().map(|saved| {
             let keys = link.keys.of_session(saved.session, saved.nonce);
             (keys, Inbound::restore(saved))
