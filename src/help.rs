@@ -10,6 +10,7 @@ Commands:
   init    write a configuration with fresh secrets
   check   try everything a first start can fail on
   call    make one call, as a script in a game would
+  game    look at the games that are connected, and send them something
   bench   measure a running vpid through the files
   demo    see it at work, with no configuration and nothing left behind
 
@@ -69,6 +70,27 @@ Usage: vpid call FUNCTION [JSON] [--host HOST] [--script NAME] [--timeout SECOND
   --timeout SECONDS  how long to wait for the answer (default: 5)
 
 Example: vpid call VPI_DB_UserSelect '{\"table\": \"user_contracts_players\"}' --script contracts.nut
+";
+
+pub const GAME: &str = "\
+Looks at the games that a running vpid serves with signed scripts, and sends them something.
+
+Usage: vpid game list [--json]
+       vpid game watch                   what games tell, as JSON lines, until Ctrl-C
+       vpid game call FUNCTION [JSON]    call a function given to VPI.Register, print its result
+       vpid game message NAME [JSON]     for functions given to VPI.On
+       vpid game hook NAME [JSON]        raise a script hook
+       vpid game say TEXT                show a text
+       vpid game command TEXT            run a command on the server's console, where that allows it
+
+  --host HOST        the game (default: the only one that is connected)
+  --to USERID        say: to one player only
+  --where PLACE      say: chat, center or console (default: chat)
+  --keep             deliver to the next map if this one ends first
+  --timeout SECONDS  how long to wait for the game (default: 10)
+  --config FILE      the configuration that vpid runs with
+
+Example: vpid game say 'The server restarts in five minutes' --where center
 ";
 
 pub const BENCH: &str = "\

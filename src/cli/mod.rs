@@ -8,4 +8,5 @@ pub mod demo;
 pub mod game;
 pub mod init;
 pub mod logging;
+pub mod operate;
 pub mod signed_game;

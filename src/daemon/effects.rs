@@ -41,7 +41,8 @@ impl Daemon {
                 self.events.extend(event);
             }
             Effect::RemoveSigned { folder, name } => self.remove_signed(folder, &name),
-            Effect::Pushed { .. } | Effect::Heard { .. } => {}
+            Effect::Pushed { ticket, outcome } => self.pushed(ticket, outcome),
+            Effect::Heard { host, message } => self.heard(host, &message),
             Effect::SetTimer { timer, at_ms } => self.wheel.set(Due::Core(timer), at_ms),
             Effect::CancelTimer(timer) => self.wheel.cancel(Due::Core(timer)),
         }

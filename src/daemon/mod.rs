@@ -1,5 +1,6 @@
 //! The shell: descriptors, clock, threads. One turn is events, core, effects.
 
+mod control;
 mod effects;
 mod folders;
 mod inputs;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::config::{self, Config, Database, Watch};
 use crate::core::{Core, Event, FileId, FolderId, HostId, Now, Timer};
+use crate::io::control::Listener;
 use crate::io::lock::{LockError, StateLock};
 use crate::io::rejected::Rejected;
 use crate::io::seen::Seen;
@@ -27,6 +29,7 @@ use crate::limits;
 use crate::wire::signed::FOLDER;
 use crate::wire::sql;
 
+use control::Control;
 use folders::{Protocol, Watched};
 use inputs::Inputs;
 use poller::Poller;
@@ -70,6 +73,7 @@ pub struct Daemon {
     seen: Seen,
     sessions: SessionLog,
     rejected: Rejected,
+    control: Control,
     lane: Option<Lane>,
     lane_results: mpsc::Receiver<Vec<sql::Done>>,
     /// Gathered in a turn and handed over together.
@@ -119,6 +123,10 @@ impl Daemon {
         let (seen, identities) = Seen::open(&config.state_dir).map_err(unusable)?;
         let (sessions, known) = SessionLog::open(&config.state_dir).map_err(unusable)?;
         let rejected = Rejected::open(&config.state_dir).map_err(unusable)?;
+        let listener = Listener::open(&config.state_dir).inspect_err(|error| {
+            log::warn!("{state}: no control socket ({error}): `vpid game` will not work");
+        });
+        let control = Control::new(listener.ok());
         let poller = Poller::new(config.watch != Watch::Poll)
             .map_err(|error| format!("the system gives no descriptors to wait on ({error})"))?;
         let started = Instant::now();
@@ -139,6 +147,7 @@ impl Daemon {
             seen,
             sessions,
             rejected,
+            control,
             lane,
             lane_results,
             jobs: Vec::new(),

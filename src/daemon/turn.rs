@@ -21,18 +21,22 @@ impl Daemon {
             next => next.map(|due| due.saturating_sub(now_ms)),
         };
         self.poller
-            .wait(timeout_ms)
+            .wait(timeout_ms, &self.control.fds())
             .map_err(|error| format!("waiting for events failed ({error})"))
     }
 
     pub(super) fn turn(&mut self, wake: Wake) {
         let began = Instant::now();
         // What clients have fetched comes first: else it is written for them once more.
+        let control = wake.control;
         self.take_hints(wake);
         while let Ok(done) = self.lane_results.try_recv() {
             self.events.push_back(Event::SqlDone(done));
         }
         self.take_timers();
+        if control {
+            self.serve_control();
+        }
         self.drain_events();
         let files = if self.stopping { 0 } else { self.take_files() };
         self.hand_over();

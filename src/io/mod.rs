@@ -1,5 +1,6 @@
 //! The only code that blocks: files, databases, and later sockets and processes.
 
+pub mod control;
 pub mod files;
 pub mod lock;
 pub mod random;

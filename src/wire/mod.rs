@@ -7,6 +7,7 @@ pub mod answer_file;
 pub mod answer_text;
 pub mod call_error;
 pub mod call_file;
+pub mod control;
 pub mod game_json;
 pub mod legacy;
 pub mod messages;

@@ -9,6 +9,7 @@ mod answers;
 mod bridge;
 mod commands;
 mod doors;
+mod games;
 mod hostile;
 mod hostile_content;
 mod kill;

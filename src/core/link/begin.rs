@@ -159,15 +159,15 @@ impl Link {
             }
         }
         let kept = &self.kept;
-        let is_kept = |id: &u64| kept.iter().any(|pushed| pushed.call == Some(*id));
-        for (id, (ticket, _)) in std::mem::take(&mut self.calls) {
-            if !is_kept(&id) {
-                effects.push(Effect::Pushed {
-                    ticket,
-                    outcome: Err(MAP_ENDED.to_string()),
-                });
+        let is_kept = |id: u64| kept.iter().any(|pushed| pushed.call == Some(id));
+        self.calls.retain(|id, (ticket, _)| {
+            let stays = is_kept(*id);
+            if !stays {
+                let (ticket, outcome) = (*ticket, Err(MAP_ENDED.to_string()));
+                effects.push(Effect::Pushed { ticket, outcome });
             }
-        }
+            stays
+        });
         self.ended = Some((old.keys, old.inbound));
     }
 }
