@@ -115,6 +115,19 @@ pub fn run(state_dir: &Path, options: &Options, out: &mut dyn Write) -> Result<(
     written.map_err(|error| error.to_string())
 }
 
+/// Asks one thing, and gives the answer. Errors are sentences.
+pub fn ask(state_dir: &Path, request: &Value) -> Result<Value, String> {
+    let stream = control::connect(state_dir).map_err(|error| absent(state_dir, &error))?;
+    let lost = |error: io::Error| format!("the connection to vpid was lost ({error})");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .map_err(lost)?;
+    writeln!(&stream, "{request}").map_err(lost)?;
+    let mut line = String::new();
+    BufReader::new(&stream).read_line(&mut line).map_err(lost)?;
+    serde_json::from_str(&line).map_err(|error| error.to_string())
+}
+
 fn absent(state_dir: &Path, error: &io::Error) -> String {
     let state = state_dir.display();
     match error.kind() {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::game::{FolderWatch, GameCall};
 use crate::io::random;
 use crate::limits::SIGNED_WINDOW;
-use crate::wire::signed::{self, FOLDER, Id, Keys};
+use crate::wire::signed::{self, FOLDER, Id, Keys, NO_MAP};
 
 /// One session of a host.
 pub struct SignedGame {
@@ -27,9 +27,12 @@ pub struct SignedGame {
     m: u64,
     /// The number up to which vpid has read.
     acked: u64,
+    /// The number up to which vpid knows that we have read.
+    told: u64,
     last_call: u64,
     /// Messages that were read and not asked for yet.
     received: VecDeque<Value>,
+    watch: FolderWatch,
 }
 
 impl SignedGame {
@@ -43,8 +46,13 @@ impl SignedGame {
         let mut random = random::bytes();
         let session = Id::from_random(std::array::from_fn(|_| random()));
         let keys = Keys::of_host(key, host);
+        let dir = scriptdata.join(FOLDER);
+        let failed = |error: io::Error| format!("{}: {error}", dir.display());
+        fs::create_dir_all(&dir).map_err(failed)?;
+        let watch = FolderWatch::new(&dir).map_err(failed)?;
         let mut game = Self {
-            dir: scriptdata.join(FOLDER),
+            dir: dir.clone(),
+            watch,
             host: host.to_string(),
             session,
             host_keys: keys.clone(),
@@ -52,15 +60,14 @@ impl SignedGame {
             n: 0,
             m: 0,
             acked: 0,
+            told: 0,
             last_call: 0,
             received: VecDeque::new(),
         };
-        let failed = |error: io::Error| format!("{}: {error}", game.dir.display());
-        fs::create_dir_all(&game.dir).map_err(failed)?;
         let body = json!({
             "version": signed::VERSION,
             "script": env!("CARGO_PKG_VERSION"),
-            "map": "none",
+            "map": NO_MAP,
         });
         let name = signed::hello(host, session);
         let text = signed::seal(&game.host_keys.game, &name, 0, &body.to_string());
@@ -106,6 +113,7 @@ impl SignedGame {
     pub fn next_text(&mut self, messages: &[Value]) -> (String, String) {
         let name = self.next_name();
         self.n += 1;
+        self.told = self.m;
         let body = Value::Array(messages.to_vec()).to_string();
         let text = signed::seal(&self.keys.game, &name, self.m, &body);
         (name, text)
@@ -155,20 +163,38 @@ impl SignedGame {
             if let Some(message) = self.received.pop_front() {
                 return Ok(Some(message));
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            let name = signed::of_vpid(&self.host, self.session, self.m + 1);
-            let file = self.wait_for_file(&name, left);
-            let file = file.map_err(|error| format!("{name}: {error}"))?;
-            let Some(file) = file else { return Ok(None) };
-            let opened = signed::open(&self.keys.vpid, &name, &file)
-                .or_else(|_| signed::open(&self.host_keys.vpid, &name, &file))
-                .map_err(|distrust| format!("{name}: {distrust}"))?;
-            self.m += 1;
-            self.acked = opened.ack.max(self.acked);
-            let messages: Vec<Value> =
-                serde_json::from_slice(opened.body).map_err(|error| format!("{name}: {error}"))?;
-            self.received.extend(messages);
+            if self.read_file()? {
+                continue;
+            }
+            let now = Instant::now();
+            if now >= deadline {
+                return Ok(None);
+            }
+            self.watch
+                .wait(deadline - now)
+                .map_err(|error| format!("{}: {error}", self.dir.display()))?;
         }
+    }
+
+    /// Reads the next file of vpid, if it is there.
+    fn read_file(&mut self) -> Result<bool, String> {
+        let name = signed::of_vpid(&self.host, self.session, self.m + 1);
+        let file = read(&self.dir.join(&name)).map_err(|error| format!("{name}: {error}"))?;
+        let Some(file) = file else { return Ok(false) };
+        let opened = signed::open(&self.keys.vpid, &name, &file)
+            .or_else(|_| signed::open(&self.host_keys.vpid, &name, &file))
+            .map_err(|distrust| format!("{name}: {distrust}"))?;
+        self.m += 1;
+        self.acked = opened.ack.max(self.acked);
+        let messages: Vec<Value> =
+            serde_json::from_slice(opened.body).map_err(|error| format!("{name}: {error}"))?;
+        self.received.extend(messages);
+        Ok(true)
+    }
+
+    /// Files that were read and not acknowledged by a file of ours.
+    pub fn unread(&self) -> u64 {
+        self.m - self.told
     }
 
     /// The answer to the call of this number: its value, or the text of its error. Messages of
@@ -204,36 +230,42 @@ impl SignedGame {
         self.answer(ids[0], timeout)
     }
 
+    /// Waits until a file of the folder changes.
+    pub fn wait(&self, timeout: Duration) -> io::Result<()> {
+        self.watch.wait(timeout).map(drop)
+    }
+
     /// Acknowledges what was read, so that nothing is left behind.
-    pub fn leave(mut self) -> io::Result<()> {
+    pub fn leave(&mut self) -> io::Result<()> {
         let name = self.next_name();
         self.send(&[])?;
-        let watch = FolderWatch::new(&self.dir)?;
         let deadline = Instant::now() + Duration::from_secs(1);
         while self.dir.join(&name).exists() && Instant::now() < deadline {
-            watch.wait(Duration::from_millis(5))?;
+            self.watch.wait(Duration::from_millis(5))?;
         }
         Ok(())
     }
 
     fn wait_for_file(&self, name: &str, timeout: Duration) -> io::Result<Option<Vec<u8>>> {
-        let watch = FolderWatch::new(&self.dir)?;
         let deadline = Instant::now() + timeout;
         loop {
-            match fs::read(self.dir.join(name)) {
-                Ok(mut bytes) => {
-                    let end = bytes.iter().position(|byte| *byte == 0);
-                    bytes.truncate(end.unwrap_or(bytes.len()));
-                    return Ok(Some(bytes));
-                }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
+            let (found, now) = (read(&self.dir.join(name))?, Instant::now());
+            if found.is_some() || now >= deadline {
+                return Ok(found);
             }
-            let now = Instant::now();
-            if now >= deadline {
-                return Ok(None);
-            }
-            watch.wait(deadline - now)?;
+            self.watch.wait(deadline - now)?;
         }
     }
+}
+
+/// A file up to its NUL; `None` while it is not there.
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let end = bytes.iter().position(|byte| *byte == 0);
+    bytes.truncate(end.unwrap_or(bytes.len()));
+    Ok(Some(bytes))
 }

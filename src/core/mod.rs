@@ -290,10 +290,12 @@ impl Core {
         self.calls.running()
     }
 
-    /// Games with a signed session: their hosts, and what is known of them.
+    /// Games with a signed session: their hosts, and what is known of them. Those that vpid's own
+    /// commands play are left out.
     pub fn games(&self, now: Now) -> Vec<(HostId, &str, Value)> {
         let games = self.hosts.all().filter_map(|(id, host)| {
             let game = host.link.as_ref()?.game.as_ref()?;
+            (game.map != signed::NO_MAP).then_some(())?;
             Some((id, host.name.as_str(), game.describe(now)))
         });
         games.collect()

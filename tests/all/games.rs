@@ -180,12 +180,13 @@ fn problems_are_said_in_words() {
     assert!(listed.contains("No game is connected"), "{listed}");
     let said = complaint(vpid.command(&["game", "say", "x"]));
     assert!(said.contains("no game is connected"), "{said}");
-    let _a = vpid
-        .signed_game("a")
-        .call(call("VPI_Ping", Value::Null), PATIENCE);
-    let _b = vpid
-        .signed_game("b")
-        .call(call("VPI_Ping", Value::Null), PATIENCE);
+    for host in ["a", "b"] {
+        let start = json!({"event": "map_start", "data": {"map": "cp_test"}});
+        let mut game = vpid.signed_game(host);
+        game.send(&[start]).unwrap();
+        let answer = game.call(call("VPI_Ping", Value::Null), PATIENCE);
+        assert_eq!(answer, Ok(Some(Ok(json!("pong")))));
+    }
     let said = complaint(vpid.command(&["game", "say", "x"]));
     assert!(said.contains("a, b"), "{said}");
     let said = complaint(vpid.command(&["game", "say", "x", "--host", "c"]));
