@@ -247,9 +247,11 @@ pub const SIGNED_FRAME_BYTES: usize = 128;
 pub const SIGNED_BODY_BYTES_AIM: usize = 2_000;
 /// Files without an acknowledgement, each way.
 pub const SIGNED_WINDOW: usize = 8;
-/// Files that are believed beyond those that came: the window, one that only acknowledges, and
-/// the last of a map.
-pub const SIGNED_AHEAD_MAX: u64 = SIGNED_WINDOW as u64 + 2;
+/// The same with files that only acknowledge or ask for something again: else two sides whose
+/// windows are full could not help each other.
+pub const SIGNED_CONTROL_WINDOW: usize = 16;
+/// Files that are believed beyond those that came: the last of a map may go beyond the window.
+pub const SIGNED_AHEAD_MAX: u64 = SIGNED_CONTROL_WINDOW as u64 + 1;
 /// Sessions of a host that were asked for and have not begun.
 pub const HELLOS_PENDING_MAX: usize = 4;
 /// What a game has sent is acknowledged within this time.
@@ -264,6 +266,7 @@ pub const HOST_PUSHES_MAX: usize = 1_000;
 pub const PUSH_CALL_MS: u64 = 10_000;
 
 const _: () = assert!(SIGNED_FILE_BYTES_MAX <= ENGINE_READ_BYTES_MAX);
+const _: () = assert!(SIGNED_WINDOW < SIGNED_CONTROL_WINDOW);
 const _: () = assert!(SIGNED_BODY_BYTES_AIM + SIGNED_FRAME_BYTES < SIGNED_FILE_BYTES_MAX);
 const _: () = assert!(HOST_BYTES_MAX + 34 + 20 + ".interface".len() + 30 <= 255);
 /// The log of signed sessions is rewritten when it is larger.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::calls::Calls;
 use super::functions::Functions;
 use super::link::inbound::Content;
-use super::link::{self, Arrival, GameFile, HelloError, Link};
+use super::link::{self, Arrival, GameFile, Link};
 use super::opening::{Opening, Proof, Route};
 use super::sessions::Hosts;
 use super::{Effect, Effects, FolderId, HostId, Now, SignedFile, Timer};
@@ -46,15 +46,18 @@ impl Links {
         };
         // Whoever makes up hosts is not to fill the memory: the signature comes first.
         let name = signed::hello(&file.host, file.session);
-        if let Err(distrust) = signed::open(&keys.game, &name, &file.bytes) {
-            let reason = distrust.to_string();
-            return effects.push(Effect::Reject { file: id, reason });
-        }
+        let body = match signed::open(&keys.game, &name, &file.bytes) {
+            Ok(opened) => opened.body,
+            Err(distrust) => {
+                let reason = distrust.to_string();
+                return effects.push(Effect::Reject { file: id, reason });
+            }
+        };
         let host = hosts.link_of(file.folder, &file.host, now);
         let Some(link) = host.and_then(|host| hosts.link(host)) else {
             return effects.push(Effect::Remove { file: id });
         };
-        match link.hello(file.session, &file.bytes, nonce, effects) {
+        match link.hello(file.session, (id, body), nonce, effects) {
             Ok(None) => {}
             Ok(Some((script, map))) => {
                 log::info!("host {}: map {map}, scripts of vpid {script}", file.host);
@@ -67,14 +70,8 @@ impl Links {
                     );
                 }
             }
-            Err(HelloError::Refused(sentence)) => {
-                log::error!("host {}: {sentence}; it is not served", file.host);
-            }
-            Err(HelloError::NotBelieved(reason)) => {
-                return effects.push(Effect::Reject { file: id, reason });
-            }
+            Err(sentence) => log::error!("host {}: {sentence}; it is not served", file.host),
         }
-        effects.push(Effect::Remove { file: id });
     }
 
     /// A file of a session.
@@ -228,7 +225,11 @@ impl Links {
             .then(|| hosts.link_of(file.folder, &file.host, now))
             .flatten();
         match host.and_then(|host| hosts.link(host)) {
-            Some(link) => link.restore_sent(file.session, kind, Some(&file.bytes), effects),
+            Some(link) => {
+                let host = link.host;
+                link.restore_sent(file.session, kind, &file.bytes, effects);
+                set_timer(host, hosts, now, effects);
+            }
             None => effects.push(Effect::RemoveSigned {
                 folder: file.folder,
                 name: match kind {

@@ -389,7 +389,9 @@ impl Core {
             }
             Event::SentFound { file, kind } => links.restore_sent(&file, kind, hosts, now, effects),
             Event::SignedWritten { host, what, ok } => {
-                let written = hosts.link(host).map(|link| link.written(what, ok, now));
+                let written = hosts
+                    .link(host)
+                    .map(|link| link.written(what, ok, now, effects));
                 calls.answers_shown(&written.unwrap_or_default(), effects);
                 links::set_timer(host, hosts, now, effects);
             }

@@ -93,6 +93,10 @@ impl Daemon {
 
     /// A game asks for a session. Its file is read where it is.
     pub(super) fn take_hello(&mut self, place: usize, host: String, session: Id, name: String) {
+        // It stays in its place until its welcome is written.
+        if self.open_files.values().any(|open| open.name == name) {
+            return;
+        }
         let file = self.next_file_id();
         let Ok(folder) = self.folders[place].open_folder() else {
             return;

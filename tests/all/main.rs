@@ -20,3 +20,4 @@ mod signed;
 mod signed_hostile;
 mod signed_kill;
 mod simulation;
+mod simulation_signed;

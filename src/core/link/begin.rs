@@ -6,7 +6,7 @@ use super::inbound::Inbound;
 use super::outbound::Outbound;
 use super::{GameFile, Link, Session, Written};
 use crate::core::players::Game;
-use crate::core::{Effect, Effects};
+use crate::core::{Effect, Effects, FileId};
 use crate::limits;
 use crate::wire::session_log::Note;
 use crate::wire::signed::{self, Id};
@@ -16,43 +16,40 @@ pub struct Asked {
     pub session: Id,
     /// `None`: it was refused.
     pub nonce: Option<Id>,
+    /// Its hello, until the welcome is written.
+    pub hello: Option<FileId>,
     /// The map, and the version of the scripts.
     pub told: (String, String),
     welcome: String,
     pub written: bool,
 }
 
-/// Why an arriving session is no session.
-pub enum HelloError {
-    NotBelieved(String),
-    /// It is believed, and was told why it cannot be served.
-    Refused(String),
-}
-
 const MAP_ENDED: &str = "the map ended before the game could answer";
 
 impl Link {
-    /// A game asks for a session. Gives what it says of itself: the version of its scripts and
-    /// its map.
+    /// A game asks for a session, in a file that is believed and goes when the welcome is written.
+    /// Gives what it says of itself: the version of its scripts and its map; `None` when it asked
+    /// before.
     pub fn hello(
         &mut self,
         session: Id,
-        file: &[u8],
+        (file, body): (FileId, &[u8]),
         nonce: Id,
         effects: &mut Effects,
-    ) -> Result<Option<(String, String)>, HelloError> {
-        let name = signed::hello(&self.name, session);
-        let opened = signed::open(&self.keys.game, &name, file)
-            .map_err(|distrust| HelloError::NotBelieved(distrust.to_string()))?;
-        let begun = self
-            .session()
-            .into_iter()
-            .chain(self.ended.as_ref().map(|(_, ended)| ended.session));
-        let asked = self.asked.iter().map(|asked| asked.session);
-        if begun.chain(asked).any(|known| known == session) {
+    ) -> Result<Option<(String, String)>, String> {
+        let ended = self.ended.as_ref().map(|(_, ended)| ended.session);
+        if self.session() == Some(session) || ended == Some(session) {
+            effects.push(Effect::Remove { file });
             return Ok(None);
         }
-        let body: Value = serde_json::from_slice(opened.body).unwrap_or_default();
+        if let Some(asked) = self.asked.iter_mut().find(|asked| asked.session == session) {
+            // An earlier run, or an earlier try, did not come to writing the welcome.
+            asked.hello = Some(file);
+            asked.written = false;
+            self.write_welcomes(effects);
+            return Ok(None);
+        }
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let text = |key: &str| {
             body[key]
                 .as_str()
@@ -64,10 +61,7 @@ impl Link {
         let (script, map): (String, String) = (text("script"), text("map"));
         let refusal = refusal(&body["version"], &script);
         let asked = match &refusal {
-            None => Asked {
-                told: (map.clone(), script.clone()),
-                ..Asked::grant(session, nonce)
-            },
+            None => Asked::grant(session, nonce),
             Some(sentence) => Asked::refuse(session, sentence),
         };
         if refusal.is_none() {
@@ -77,15 +71,29 @@ impl Link {
                 nonce,
             }));
         }
-        self.asked.push(asked);
+        self.asked.push(Asked {
+            hello: Some(file),
+            told: (map.clone(), script.clone()),
+            ..asked
+        });
         self.write_welcomes(effects);
         let surplus = self.asked.len().saturating_sub(limits::HELLOS_PENDING_MAX);
         for dropped in self.asked.drain(..surplus).collect::<Vec<_>>() {
             self.remove(signed::welcome(&self.name, dropped.session), effects);
+            effects.extend(dropped.hello.map(|file| Effect::Remove { file }));
         }
         match refusal {
             None => Ok(Some((script, map))),
-            Some(sentence) => Err(HelloError::Refused(sentence)),
+            Some(sentence) => Err(sentence),
+        }
+    }
+
+    /// The welcome of a session was written.
+    pub(super) fn welcomed(&mut self, session: Id, effects: &mut Effects) {
+        if let Some(asked) = self.asked.iter_mut().find(|asked| asked.session == session) {
+            asked.written = true;
+            let hello = asked.hello.take();
+            effects.extend(hello.map(|file| Effect::Remove { file }));
         }
     }
 
@@ -117,7 +125,9 @@ impl Link {
         let keys = self.keys.of_session(session, nonce);
         let name = signed::of_game(&self.name, session, file.n);
         signed::open(&keys.game, &name, file.bytes).map_err(|distrust| distrust.to_string())?;
-        let (map, script) = self.asked.remove(place).told;
+        let asked = self.asked.remove(place);
+        effects.extend(asked.hello.map(|file| Effect::Remove { file }));
+        let (map, script) = asked.told;
         self.game = Some(Game::new(map, script));
         effects.push(Effect::Note(Note::Began {
             host: self.log_key,
@@ -182,6 +192,7 @@ impl Asked {
         Self {
             session,
             nonce: Some(nonce),
+            hello: None,
             told: Default::default(),
             welcome: welcome.to_string(),
             written: false,
@@ -193,6 +204,7 @@ impl Asked {
         Self {
             session,
             nonce: None,
+            hello: None,
             told: Default::default(),
             welcome: welcome.to_string(),
             written: false,

@@ -15,8 +15,6 @@ use crate::wire::messages;
 use crate::wire::session_log::{HostSessions, Note};
 use crate::wire::signed::{self, Id, Keys};
 
-pub use begin::HelloError;
-
 use begin::Asked;
 use inbound::{Content, Inbound, Place};
 use outbound::{Outbound, Pushed};

@@ -19,8 +19,6 @@ pub enum What {
         expires_ms: u64,
     },
     Push(Pushed),
-    /// "Send it again": worth nothing later.
-    Request,
 }
 
 /// A push, with what is needed to send it to a later session.
@@ -47,6 +45,8 @@ pub struct Sent {
 
 #[derive(Default)]
 pub struct Outbound {
+    /// What asks for a file again; goes first, and past a full window.
+    requests: Vec<String>,
     queue: VecDeque<Queued>,
     queue_bytes: usize,
     unacked: VecDeque<Sent>,
@@ -71,7 +71,7 @@ impl Outbound {
         if m <= self.last {
             return;
         }
-        // What is missing in between is sent as an empty file when the game asks for it.
+        // What is missing in between could not be written then: the game waits for it.
         for lost in self.last + 1..m {
             self.push_sent(lost, None);
         }
@@ -81,7 +81,7 @@ impl Outbound {
     fn push_sent(&mut self, m: u64, text: Option<String>) {
         self.last = m;
         let (answers, pushes) = (Vec::new(), Vec::new());
-        let written = true;
+        let written = text.is_some();
         self.unacked.push_back(Sent {
             m,
             text,
@@ -105,18 +105,26 @@ impl Outbound {
         self.queue_bytes + more <= limits::HOST_ANSWER_BYTES_MAX
     }
 
+    pub fn request(&mut self, text: String) {
+        if self.requests.len() < limits::SIGNED_WINDOW {
+            self.requests.push(text);
+        }
+    }
+
     /// The next file to write: its number and body. It waits for [`Self::seal`].
     pub fn next_body(&mut self, host_bytes: usize, now_ms: u64) -> Option<(u64, String)> {
-        let only_ack = self.queue.is_empty();
-        let room = limits::SIGNED_WINDOW + usize::from(only_ack);
+        let open = self.unacked.len();
+        let messages = !self.queue.is_empty() && open < limits::SIGNED_WINDOW;
         let ack_is_due = self.ack_due_ms.is_some_and(|due| due <= now_ms);
-        if self.unacked.len() >= room || (only_ack && !ack_is_due) {
+        let control = !self.requests.is_empty() || ack_is_due;
+        if !messages && !(control && open < limits::SIGNED_CONTROL_WINDOW) {
             return None;
         }
         let most = body_bytes_max(host_bytes);
-        let mut body = String::from("[");
+        let mut body = format!("[{}", self.requests.join(","));
+        self.requests.clear();
         let (mut answers, mut pushes) = (Vec::new(), Vec::new());
-        while let Some(next) = self.queue.front() {
+        while messages && let Some(next) = self.queue.front() {
             let full = body.len() + next.text.len() + 2 > most
                 || body.len() >= limits::SIGNED_BODY_BYTES_AIM;
             if full && body.len() > 1 {
@@ -133,7 +141,6 @@ impl Outbound {
             match what {
                 What::Answer { file, .. } => answers.push(file),
                 What::Push(pushed) => pushes.push(pushed),
-                What::Request => {}
             }
         }
         body.push(']');
@@ -168,6 +175,12 @@ impl Outbound {
         };
         sent.written = true;
         std::mem::take(&mut sent.answers)
+    }
+
+    /// Files whose text was lost with an earlier run.
+    pub fn lost(&self) -> Vec<u64> {
+        let lost = self.unacked.iter().filter(|sent| sent.text.is_none());
+        lost.map(|sent| sent.m).collect()
     }
 
     /// Files that could not be written yet.
@@ -206,7 +219,7 @@ impl Outbound {
     pub fn expires_ms(&self) -> Option<u64> {
         match self.queue.front()?.what {
             What::Answer { expires_ms, .. } => Some(expires_ms),
-            _ => None,
+            What::Push(_) => None,
         }
     }
 
@@ -233,7 +246,7 @@ impl Queued {
     fn file(&self) -> Option<FileId> {
         match self.what {
             What::Answer { file, .. } => Some(file),
-            _ => None,
+            What::Push(_) => None,
         }
     }
 }

@@ -13,10 +13,7 @@ use crate::wire::signed::{self, Id};
 impl Link {
     pub(super) fn request(&mut self, text: String) {
         if let Some(session) = &mut self.active {
-            session.out.enqueue(Queued {
-                text,
-                what: What::Request,
-            });
+            session.out.request(text);
         }
     }
 
@@ -111,7 +108,8 @@ impl Link {
         }
     }
 
-    /// The game cannot believe our file `m`.
+    /// The game cannot believe our file `m`, or it was lost with an earlier run: then an empty one
+    /// takes its place.
     pub fn again(&mut self, m: u64, effects: &mut Effects) {
         let Some(session) = &mut self.active else {
             return;
@@ -152,6 +150,10 @@ impl Link {
             );
         }
         let mut dropped = std::mem::take(&mut self.dropped);
+        let lost = self.active.as_ref().map(|session| session.out.lost());
+        for m in lost.unwrap_or_default() {
+            self.again(m, effects);
+        }
         let Some(session) = &mut self.active else {
             return dropped;
         };
@@ -161,10 +163,7 @@ impl Link {
             && session.inbound.ask_again(n, now.mono_ms)
         {
             let text = messages::again(n);
-            session.out.enqueue(Queued {
-                text,
-                what: What::Request,
-            });
+            session.out.request(text);
         }
         let id = session.inbound.session;
         while let Some((m, body)) = session.out.next_body(host_bytes, now.mono_ms) {
@@ -209,7 +208,9 @@ impl Link {
         let calls = self.calls.values().map(|(_, until)| *until).min();
         let session = self.active.as_ref();
         let out = session.map(|session| &session.out);
+        let lost = out.filter(|out| !out.lost().is_empty());
         let of_session = [
+            lost.map(|_| now.mono_ms),
             session
                 .and_then(|session| session.inbound.gap(now.mono_ms))
                 .map(|(_, due)| due),
@@ -226,7 +227,13 @@ impl Link {
     }
 
     /// A file was written, or could not be. Gives call files whose answers are in it.
-    pub fn written(&mut self, what: Written, ok: bool, now: Now) -> Vec<FileId> {
+    pub fn written(
+        &mut self,
+        what: Written,
+        ok: bool,
+        now: Now,
+        effects: &mut Effects,
+    ) -> Vec<FileId> {
         if !ok {
             self.retry_ms
                 .get_or_insert(now.mono_ms + limits::ANSWER_RETRY_MS);
@@ -234,11 +241,7 @@ impl Link {
         }
         match what {
             Written::Welcome(session) => {
-                let of_it = self
-                    .asked
-                    .iter_mut()
-                    .filter(|asked| asked.session == session);
-                of_it.for_each(|asked| asked.written = true);
+                self.welcomed(session, effects);
                 Vec::new()
             }
             Written::Messages(session, m) => match &mut self.active {
@@ -253,7 +256,7 @@ impl Link {
         &mut self,
         session: Id,
         kind: signed::Kind,
-        file: Option<&[u8]>,
+        file: &[u8],
         effects: &mut Effects,
     ) {
         match kind {
@@ -264,9 +267,8 @@ impl Link {
                 let name = signed::of_vpid(&self.name, session, m);
                 match &mut self.active {
                     Some(active) if active.inbound.session == session && m > active.out.acked => {
-                        let good = file
-                            .filter(|file| signed::open(&active.keys.vpid, &name, file).is_ok());
-                        let text = good.and_then(|file| String::from_utf8(file.to_vec()).ok());
+                        let good = signed::open(&active.keys.vpid, &name, file).is_ok();
+                        let text = good.then(|| String::from_utf8_lossy(file).into_owned());
                         active.out.restore_sent(m, text);
                     }
                     _ => self.remove(name, effects),
