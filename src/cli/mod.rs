@@ -8,3 +8,5 @@ pub mod demo;
 pub mod game;
 pub mod init;
 pub mod logging;
+mod scripts;
+mod squirrel;
