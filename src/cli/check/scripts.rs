@@ -252,3 +252,15 @@ fn numbers(version: &str) -> Vec<u64> {
         .map(|part| part.parse().unwrap_or_default())
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::numbers;
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        assert!(numbers("0.10.0") > numbers("0.9.3"));
+        assert!(numbers("1.0.0") > numbers("0.99"));
+        assert!(numbers("") < numbers("0.1.0"));
+    }
+}

@@ -199,9 +199,6 @@ impl Target {
 
     /// Puts a file where nothing is, not even a broken link. False when something is.
     fn put_new(&self, name: &str, text: &[u8]) -> Result<bool, String> {
-        if self.is_there(name) {
-            return Ok(false);
-        }
         self.beside(name, text, 0o644)?.put_new()
     }
 

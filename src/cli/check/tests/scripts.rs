@@ -131,16 +131,6 @@ fn versions_and_changes() {
 }
 
 #[test]
-fn versions_are_compared_as_numbers() {
-    let place = Place::signed("");
-    let major = scripts::version().split('.').next().unwrap().to_owned();
-    let version = format!("{major}.1000.0");
-    let text = scripts::vpi_with(KEY).replace(&scripts::version(), &version);
-    place.script("vpi.nut", &text);
-    place.warns("newer than those of this vpid");
-}
-
-#[test]
 fn parts_that_are_missing_or_different() {
     let place = Place::signed("");
     let (name, text) = PARTS[0];
