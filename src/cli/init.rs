@@ -23,6 +23,7 @@ use super::squirrel::{self, Found};
 use crate::config::{self, Secret};
 use crate::limits::SCRIPT_FILE_BYTES_MAX;
 use config_file::{Believes, config_text, exists, fresh_key, fresh_secret, write_durably};
+use existing::Existing;
 use find::Surroundings;
 use report::Report;
 
@@ -49,9 +50,9 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), String> {
 
 fn run_among(options: &Options, around: &Surroundings, out: &mut dyn Write) -> Result<(), String> {
     if let (Some(vscripts), false, false) = (&options.vscripts, options.legacy, options.force)
-        && let Some(config) = existing::config(options, around)
+        && let Some(existing) = Existing::find(options, around)
     {
-        return existing::run(options, &config, vscripts, around, out);
+        return existing::run(options, &existing, vscripts, around, out);
     }
     let target = options
         .config
@@ -96,7 +97,7 @@ fn serve_ours(
         .filter(|vscripts| !find::same_place(vscripts, &usual));
     let text = config_text(scriptdata, elsewhere, &Believes::Signed(&key))?;
     let made = write_config(target, &text, scriptdata, options.force)?;
-    let mut report = Report::new(options, target);
+    let mut report = Report::new(options, target.display().to_string());
     report.wrote(scriptdata, made);
     report.say(format!(
         "Key: a new one, in line {} of the configuration",
@@ -159,7 +160,7 @@ fn serve_stock(
     let secret = kept.clone().unwrap_or_else(fresh_secret);
     let text = config_text(scriptdata, None, &Believes::Stock(&secret))?;
     let made = write_config(target, &text, scriptdata, options.force)?;
-    let mut report = Report::new(options, target);
+    let mut report = Report::new(options, target.display().to_string());
     report.wrote(scriptdata, made);
     match (kept, &script) {
         (Some(_), Some(script)) => report.say(format!(

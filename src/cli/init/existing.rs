@@ -1,5 +1,6 @@
 //! The scripts for a configuration that is there: the first time, and after every update of vpid.
 
+use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -7,32 +8,61 @@ use super::config_file::{fresh_key, toml_text};
 use super::find::{self, Surroundings};
 use super::report::Report;
 use super::{Options, install};
-use crate::config::{self, Config, Server};
+use crate::config::{self, Config, Problem, Server};
 
-/// The configuration that `vpid run` would read here; none where there is no file.
-pub(super) fn config(options: &Options, around: &Surroundings) -> Option<PathBuf> {
-    let named = options.config.clone();
-    if let Some(named) = named.or_else(|| (around.environment)("VPID_CONFIG").map(PathBuf::from)) {
-        return Some(around.current.join(named)).filter(|path| path.exists());
+/// Where the configuration is that `vpid run` would use here.
+pub(super) enum Existing {
+    File(PathBuf),
+    /// As in panels and containers, where no file is needed.
+    Environment,
+}
+
+impl Existing {
+    pub fn find(options: &Options, around: &Surroundings) -> Option<Self> {
+        let set = |name| (around.environment)(name).filter(|value| !value.is_empty());
+        let named = options.config.clone();
+        if let Some(named) = named.or_else(|| set("VPID_CONFIG").map(PathBuf::from)) {
+            let path = around.current.join(named);
+            return path.exists().then_some(Self::File(path));
+        }
+        let usual = around.current.join(config::SEARCH_PATHS[0]);
+        let mut files = [usual, around.system_config.clone()].into_iter();
+        if let Some(path) = files.find(|path| path.exists()) {
+            return Some(Self::File(path));
+        }
+        let key = set("VPID_KEY").or_else(|| set("VPID_KEY_FILE"));
+        key.map(|_| Self::Environment)
     }
-    let usual = around.current.join(config::SEARCH_PATHS[0]);
-    [usual, around.system_config.clone()]
-        .into_iter()
-        .find(|path| path.exists())
+
+    fn load(&self, around: &Surroundings) -> Result<Config, Vec<Problem>> {
+        match self {
+            Self::File(path) => config::load(Some(path), &around.environment),
+            Self::Environment => config::parse("", &around.current, &around.environment),
+        }
+    }
+}
+
+impl fmt::Display for Existing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Environment => f.write_str("the environment"),
+        }
+    }
 }
 
 pub(super) fn run(
     options: &Options,
-    path: &Path,
+    existing: &Existing,
     vscripts: &Path,
     around: &Surroundings,
     out: &mut dyn Write,
 ) -> Result<(), String> {
-    let config = config::load(Some(path), around.environment).map_err(|problems| {
+    let config = existing.load(around).map_err(|problems| {
         let lines: Vec<_> = problems.iter().map(|it| format!("\n  {it}")).collect();
         format!(
-            "{} has problems, and no script was touched (--force writes a new one):{}",
-            path.display(),
+            "{existing} has problems, and no script was touched (--force writes a new \
+             configuration):{}",
             lines.concat()
         )
     })?;
@@ -41,8 +71,8 @@ pub(super) fn run(
         .scriptdata
         .as_deref()
         .map(|given| find::scriptdata_folder(given, around));
-    let candidates = candidates(&config, path, &folder, scriptdata.as_deref())?;
-    let server = with_key(&candidates, path)?;
+    let candidates = candidates(&config, existing, &folder, scriptdata.as_deref())?;
+    let server = with_key(&candidates, existing)?;
     let all: Vec<&Path> = config
         .servers
         .iter()
@@ -52,17 +82,15 @@ pub(super) fn run(
     let key = server.key.as_ref().map(config::Secret::as_bytes);
     let key = String::from_utf8_lossy(key.unwrap_or_default());
     let done = install::install(&folder, &key)?;
-    let mut report = Report::new(options, path);
+    let mut report = Report::new(options, existing.to_string());
     report.say(format!(
-        "Configuration: {}, left as it is; its key goes into the scripts",
-        path.display()
+        "Configuration: {existing}, left as it is; its key goes into the scripts"
     ));
     report.installed(&done);
     if !find::same_place(&server.installed_scripts(), &folder) {
         report.step(format!(
-            "vpid looks for the scripts in another place. In {}, below scriptdata = ..., say:\n       \
-             vscripts = {}",
-            path.display(),
+            "vpid looks for the scripts in another place. In {existing}, below scriptdata = ..., \
+             say:\n       vscripts = {}",
             toml_text(&folder.to_string_lossy())
         ));
     }
@@ -73,7 +101,7 @@ pub(super) fn run(
 /// The servers whose game loads its scripts from this folder.
 fn candidates<'a>(
     config: &'a Config,
-    path: &Path,
+    existing: &Existing,
     folder: &Path,
     scriptdata: Option<&Path>,
 ) -> Result<Vec<&'a Server>, String> {
@@ -102,13 +130,13 @@ fn candidates<'a>(
     lines.dedup();
     Err(format!(
         "{} does not say which [[server]] these scripts are for; say it:{}",
-        path.display(),
+        existing,
         lines.concat()
     ))
 }
 
 /// The server with the key to install. One vpi.nut holds one.
-fn with_key<'a>(candidates: &[&'a Server], path: &Path) -> Result<&'a Server, String> {
+fn with_key<'a>(candidates: &[&'a Server], existing: &Existing) -> Result<&'a Server, String> {
     let keyed: Vec<_> = candidates
         .iter()
         .filter(|server| server.key.is_some())
@@ -122,7 +150,7 @@ fn with_key<'a>(candidates: &[&'a Server], path: &Path) -> Result<&'a Server, St
             "the [[server]] of {} has no key, and no script was touched. In {}, add this line \
              below its scriptdata = ..., then run this again:\n  key = '{}'",
             scriptdata.first().map(String::as_str).unwrap_or_default(),
-            path.display(),
+            existing,
             fresh_key()
         ));
     };
@@ -135,7 +163,7 @@ fn with_key<'a>(candidates: &[&'a Server], path: &Path) -> Result<&'a Server, St
             "the servers for {} have different keys, and one vpi.nut holds one; in {}, give them \
              the same key",
             hosts.join(" and "),
-            path.display()
+            existing
         ));
     }
     Ok(first)

@@ -4,6 +4,8 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::config;
 
+pub(super) type Environment = Box<dyn Fn(&str) -> Option<String>>;
+
 /// The folders from which the search starts.
 pub(super) struct Surroundings {
     /// The home of whoever runs vpid.
@@ -13,7 +15,7 @@ pub(super) struct Surroundings {
     pub current: PathBuf,
     /// The configuration of the whole machine.
     pub system_config: PathBuf,
-    pub environment: fn(&str) -> Option<String>,
+    pub environment: Environment,
 }
 
 impl Surroundings {
@@ -25,7 +27,7 @@ impl Surroundings {
             homes: PathBuf::from("/home"),
             current: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
             system_config: config::SEARCH_PATHS[1].into(),
-            environment: config::process_environment,
+            environment: Box::new(config::process_environment),
         }
     }
 }
@@ -163,7 +165,7 @@ mod tests {
                 homes: root.path().join("home"),
                 current,
                 system_config: root.path().join("none"),
-                environment: |_| None,
+                environment: Box::new(|_| None),
             };
             assert!(games(&around).is_empty(), "{at}");
             let tf = install(root.path(), at);
@@ -186,7 +188,7 @@ mod tests {
             homes: home.join("none"),
             current: home.join("none"),
             system_config: home.join("none"),
-            environment: |_| None,
+            environment: Box::new(|_| None),
             home: Some(home.clone()),
         };
         assert_eq!(games(&around), [tf]);

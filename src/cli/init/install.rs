@@ -284,10 +284,11 @@ impl Target {
         }
         let us = rustix::process::geteuid().as_raw();
         format!(
-            "{} belongs to uid {}, and vpi.nut to you (uid {us}), readable by its group: see to it \
-             that the user that runs the game can read vpi.nut, and no other",
-            self.path.display(),
-            self.uid
+            "The game's folder is uid {}'s, and vpi.nut is yours (uid {us}) and readable by its \
+             group: see to it that the user that runs the game can read\n       {}/vpi.nut\n     \
+             and nobody else",
+            self.uid,
+            self.path.display()
         )
     }
 }

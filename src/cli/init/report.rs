@@ -9,7 +9,8 @@ use crate::cli::scripts;
 use crate::cli::squirrel::Found;
 
 pub(super) struct Report {
-    config: PathBuf,
+    /// As it is shown.
+    config: String,
     /// The options that have to be said again for this configuration and this game.
     config_named: bool,
     scriptdata_named: Option<PathBuf>,
@@ -18,9 +19,9 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub fn new(options: &Options, config: &Path) -> Self {
+    pub fn new(options: &Options, config: String) -> Self {
         Self {
-            config: config.to_owned(),
+            config,
             config_named: options.config.is_some(),
             scriptdata_named: options.scriptdata.clone(),
             said: Vec::new(),
@@ -39,14 +40,14 @@ impl Report {
     /// ` --config FILE`, where the owner chose the name and so must repeat it.
     pub fn config_option(&self) -> String {
         match self.config_named {
-            true => format!(" --config '{}'", self.config.display()),
+            true => format!(" --config '{}'", self.config),
             false => String::new(),
         }
     }
 
     pub fn wrote(&mut self, scriptdata: &Path, made: bool) {
         let made = if made { " (made now)" } else { "" };
-        self.say(format!("Wrote {} (mode 600)", self.config.display()));
+        self.say(format!("Wrote {} (mode 600)", self.config));
         self.say(format!("Game folder: {}{made}", scriptdata.display()));
     }
 
@@ -141,7 +142,7 @@ impl Report {
         self.step(format!(
             "{place}\n       return @\"SECRET\";\n     For SECRET, copy legacy_secret from {}, \
              line {line}, without the quotes around it.",
-            self.config.display()
+            self.config
         ));
     }
 

@@ -188,3 +188,36 @@ fn force_writes_a_new_configuration_and_its_key() {
     assert_ne!(place.key(), KEY);
     assert_eq!(key_in(&place, "one"), place.key());
 }
+
+#[test]
+fn the_environment_says_the_key_where_it_does_so_to_the_daemon() {
+    let other = KEY.replace("key", "yek");
+    let place = place(&server("one", &format!("key = '{KEY}'")));
+    let vscripts = into("one/tf/scripts/vscripts");
+    place.run_with(&vscripts, &[("VPID_KEY", &other)]).unwrap();
+    assert_eq!(key_in(&place, "one"), other);
+    // Without any file too; none is written then.
+    std::fs::remove_file(place.path("work/vpid.toml")).unwrap();
+    let scriptdata = place.path("work/one/tf/scriptdata");
+    let set = [
+        ("VPID_KEY", KEY),
+        ("VPID_SCRIPTDATA", scriptdata.to_str().unwrap()),
+    ];
+    let said = place.run_with(&vscripts, &set).unwrap();
+    assert!(
+        said.contains("Configuration: the environment, left"),
+        "{said}"
+    );
+    assert_eq!(key_in(&place, "one"), KEY);
+    assert!(!place.path("work/vpid.toml").exists());
+    let error = place.run_with(&vscripts, &set[..1]).unwrap_err();
+    assert!(error.contains("the environment has problems"), "{error}");
+    // Or it names the file.
+    let named = [("VPID_CONFIG", place.path("work/named.toml"))];
+    std::fs::write(&named[0].1, server("one", &format!("key = '{other}'"))).unwrap();
+    let named = named.map(|(name, path)| (name, path.to_str().unwrap().to_owned()));
+    place
+        .run_with(&vscripts, &[(named[0].0, &named[0].1)])
+        .unwrap();
+    assert_eq!(key_in(&place, "one"), other);
+}

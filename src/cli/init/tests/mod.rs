@@ -56,12 +56,24 @@ impl Place {
     }
 
     fn run(&self, options: &Options) -> Result<String, String> {
+        self.run_with(options, &[])
+    }
+
+    /// With these variables in the environment, and no other.
+    fn run_with(&self, options: &Options, set: &[(&str, &str)]) -> Result<String, String> {
+        let set: Vec<_> = set
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect();
         let around = Surroundings {
             home: Some(self.path("home/me")),
             homes: self.path("home"),
             current: self.path("work"),
             system_config: self.path("etc/vpid.toml"),
-            environment: |_| None,
+            environment: Box::new(move |wanted| {
+                let found = set.iter().find(|(name, _)| name == wanted);
+                found.map(|(_, value)| value.clone())
+            }),
         };
         let mut out = Vec::new();
         run_among(options, &around, &mut out)?;
