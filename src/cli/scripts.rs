@@ -2,14 +2,14 @@
 
 use super::squirrel::{self, Found};
 
-/// Holds the owner's key once it is installed.
+/// Holds the owner's key once it is installed. It is one file, put together from those in
+/// `vscripts/vpi/`: a map can bring script files of its own, and a part that came from elsewhere
+/// would be handed the key.
 pub const VPI: &str = include_str!("../../vscripts/vpi.nut");
 /// The owner's settings; never replaced.
 pub const VPI_CONFIG: &str = include_str!("../../vscripts/vpi_config.nut");
 /// What the game runs first; never replaced, since owners have their own.
 pub const MAPSPAWN: &str = include_str!("../../vscripts/mapspawn.nut");
-/// The files of the folder `vpi/`, which `vpi.nut` includes.
-pub const PARTS: &[(&str, &str)] = &[("sha256.nut", include_str!("../../vscripts/vpi/sha256.nut"))];
 
 /// What the shipped [`VPI`] has where the key belongs.
 pub const KEY_PLACEHOLDER: &str = "PUT-THE-KEY-OF-vpid.toml-HERE";
@@ -77,36 +77,38 @@ mod tests {
     use super::*;
     use crate::config::Secret;
 
-    /// Every script below a folder, by its path from there.
-    fn walk(folder: &Path, before: &str, found: &mut BTreeSet<String>) {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let entry = entry.unwrap();
-            let name = format!("{before}{}", entry.file_name().into_string().unwrap());
-            if entry.path().is_dir() {
-                walk(&entry.path(), &format!("{name}/"), found);
-            } else if name.ends_with(".nut") {
-                found.insert(name);
+    const ALL: [(&str, &str); 3] = [
+        ("vpi.nut", VPI),
+        ("vpi_config.nut", VPI_CONFIG),
+        ("mapspawn.nut", MAPSPAWN),
+    ];
+
+    #[test]
+    fn every_script_of_the_folder_is_installed_and_no_other() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vscripts");
+        let mut there = BTreeSet::new();
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.ends_with(".nut") {
+                there.insert(name);
             }
+        }
+        let listed: BTreeSet<_> = ALL.iter().map(|(name, _)| name.to_string()).collect();
+        assert_eq!(there, listed, "cli/scripts.rs and the folder differ");
+        for (name, text) in ALL {
+            let file = std::fs::read_to_string(folder.join(name)).unwrap();
+            assert_eq!(file, text, "{name}");
         }
     }
 
     #[test]
-    fn every_script_of_the_folder_is_installed_and_no_other() {
-        let mut there = BTreeSet::new();
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vscripts");
-        walk(&folder, "", &mut there);
-        let mut listed: BTreeSet<String> = ["vpi.nut", "vpi_config.nut", "mapspawn.nut"]
-            .map(str::to_owned)
-            .into();
-        listed.extend(PARTS.iter().map(|(name, _)| format!("vpi/{name}")));
-        assert_eq!(
-            there, listed,
-            "PARTS in cli/scripts.rs and the folder differ"
-        );
-        for (name, text) in PARTS {
-            let file = std::fs::read_to_string(folder.join("vpi").join(name)).unwrap();
-            assert_eq!(file, *text, "{name}");
-        }
+    fn the_shipped_script_needs_no_other_but_the_settings() {
+        let included: Vec<_> = VPI
+            .lines()
+            .map(|line| line.trim_start_matches(|c: char| c.is_whitespace() || c == ':'))
+            .filter(|line| line.starts_with("IncludeScript(\"vpi/"))
+            .collect();
+        assert!(included.is_empty(), "{included:?}");
     }
 
     #[test]

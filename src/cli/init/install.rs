@@ -83,10 +83,6 @@ pub(super) fn look(folder: &Path, scriptdata: &[&Path]) -> Result<(), String> {
 /// Brings the scripts with this key into the folder, or up to date.
 pub(super) fn install(folder: &Path, key: &str) -> Result<Done, String> {
     let (target, made) = Target::open(folder)?;
-    let parts = target.subfolder("vpi")?;
-    for (name, text) in scripts::PARTS {
-        parts.beside(name, text.as_bytes(), 0o644)?.put_over()?;
-    }
     let config_kept = !target.put_new("vpi_config.nut", scripts::VPI_CONFIG.as_bytes())?;
     let mapspawn = if target.put_new("mapspawn.nut", scripts::MAPSPAWN.as_bytes())? {
         Mapspawn::Installed
@@ -95,7 +91,7 @@ pub(super) fn install(folder: &Path, key: &str) -> Result<Done, String> {
     } else {
         Mapspawn::Lacks
     };
-    // Last, so that a vpi.nut finds its parts; and the old one stays until the new one is there.
+    // Last, so that it finds its settings; and the old one stays until the new one is there.
     let mode = if target.ours { 0o600 } else { 0o640 };
     let vpi = target.beside("vpi.nut", scripts::vpi_with(key).as_bytes(), mode)?;
     let (mut replaced, mut backup) = (None, None);
@@ -128,7 +124,7 @@ struct Target {
 }
 
 impl Target {
-    /// Makes it where it has to be; then it belongs to whom the folder around it belongs to.
+    /// Makes it where it has to be, and says so.
     fn open(path: &Path) -> Result<(Self, bool), String> {
         let made = match fs::mkdirat(fs::CWD, path, Mode::from_raw_mode(0o755)) {
             Ok(()) => true,
@@ -136,49 +132,27 @@ impl Target {
             Err(error) => return Err(failed(path, "made", error.into())),
         };
         // The folder itself may be a link: its owner named it.
-        let mut target = Self::at(fs::CWD, path, path, OFlags::empty())?;
-        let around = path.parent().and_then(|parent| fs::stat(parent).ok());
-        if let Some(around) = around.filter(|_| made) {
-            (target.uid, target.gid) = (around.st_uid, around.st_gid);
-            target.ours = is_ours(target.uid);
-            target.hand_over(&target.fd)?;
-        }
-        Ok((target, made))
-    }
-
-    fn at(
-        within: impl rustix::fd::AsFd,
-        name: &Path,
-        path: &Path,
-        more: OFlags,
-    ) -> Result<Self, String> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | more;
-        let fd = fs::openat(within, name, flags, Mode::empty())
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = fs::open(path, flags, Mode::empty())
             .map_err(|error| failed(path, "opened as a folder", error.into()))?;
-        let stat = fs::fstat(&fd).map_err(|error| failed(path, "looked at", error.into()))?;
-        Ok(Self {
+        // What is made now is meant for whom the folder around it belongs to.
+        let owner = match path.parent().filter(|_| made) {
+            Some(around) => fs::stat(around),
+            None => fs::fstat(&fd),
+        };
+        let owner = owner.map_err(|error| failed(path, "looked at", error.into()))?;
+        let target = Self {
             path: path.to_owned(),
             fd,
-            uid: stat.st_uid,
-            gid: stat.st_gid,
-            ours: is_ours(stat.st_uid),
-        })
-    }
-
-    fn subfolder(&self, name: &str) -> Result<Self, String> {
-        let path = self.path.join(name);
-        let made = match fs::mkdirat(&self.fd, name, Mode::from_raw_mode(0o755)) {
-            Ok(()) => true,
-            Err(Errno::EXIST) => false,
-            Err(error) => return Err(failed(&path, "made", error.into())),
+            uid: owner.st_uid,
+            gid: owner.st_gid,
+            ours: is_ours(owner.st_uid),
         };
-        let folder = Self::at(&self.fd, Path::new(name), &path, OFlags::NOFOLLOW);
-        let mut folder = folder.map_err(|error| format!("{error}; a link is not followed"))?;
-        (folder.uid, folder.gid, folder.ours) = (self.uid, self.gid, self.ours);
         if made {
-            folder.hand_over(&folder.fd)?;
+            let given = target.give(&target.fd);
+            given.map_err(|error| failed(path, "given to its owner", error.into()))?;
         }
-        Ok(folder)
+        Ok((target, made))
     }
 
     /// None when there is none. A link is read through: that harms nobody.
@@ -235,11 +209,6 @@ impl Target {
             let _ = fs::fchown(file, None, Some(gid));
         }
         Ok(())
-    }
-
-    fn hand_over(&self, folder: &OwnedFd) -> Result<(), String> {
-        self.give(folder)
-            .map_err(|error| failed(&self.path, "given to its owner", error.into()))
     }
 
     fn is_there(&self, name: &str) -> bool {

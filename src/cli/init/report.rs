@@ -65,7 +65,6 @@ impl Report {
                 None => String::new(),
             }
         ));
-        self.say(format!("  vpi/            {} files", scripts::PARTS.len()));
         self.say(match done.config_kept {
             true => "  vpi_config.nut  yours, left as it is".into(),
             false => "  vpi_config.nut  new; it is yours to edit".into(),

@@ -3,7 +3,7 @@
 use std::os::unix::fs::symlink;
 
 use super::*;
-use crate::cli::scripts::{self, PARTS};
+use crate::cli::scripts;
 
 const KEY: &str = "key-0123456789abcdefghijABCDEFGHIJ";
 
@@ -11,14 +11,11 @@ impl Place {
     /// A server with a key whose game has the scripts, and `extra` in its configuration.
     fn signed(extra: &str) -> Self {
         let place = Self::with(&format!("key = '{KEY}'\n{extra}"));
-        std::fs::create_dir_all(place.path("scripts/vscripts/vpi")).unwrap();
+        std::fs::create_dir_all(place.path("scripts/vscripts")).unwrap();
         place.script("vpi.nut", &scripts::vpi_with(KEY));
         place.mode("scripts/vscripts/vpi.nut", 0o600);
         place.script("mapspawn.nut", scripts::MAPSPAWN);
         place.script("vpi_config.nut", scripts::VPI_CONFIG);
-        for (name, text) in PARTS {
-            place.script(&format!("vpi/{name}"), text);
-        }
         place
     }
 
@@ -115,8 +112,6 @@ fn versions_and_changes() {
     let place = Place::signed("");
     let ours = scripts::vpi_with(KEY);
     place.script("vpi.nut", &ours.replace(&scripts::version(), "0.0.9"));
-    // Its parts are of another version too, which need not be said.
-    place.script(&format!("vpi/{}", PARTS[0].0), "// older");
     place.warns("vpi.nut is of version \"0.0.9\", older than those of this vpid");
     place.warns(&place.remedy());
     place.script("vpi.nut", &ours.replace(&scripts::version(), "99.10"));
@@ -128,18 +123,6 @@ fn versions_and_changes() {
     place.script("vpi.nut", &ours.replace('\n', "\r\n"));
     place.is_bad(&[]);
     assert!(!place.check().1.contains("warn"));
-}
-
-#[test]
-fn parts_that_are_missing_or_different() {
-    let place = Place::signed("");
-    let (name, text) = PARTS[0];
-    place.without(&format!("vpi/{name}"));
-    place.is_mended_by_init(&format!("vpi/{name} is missing"));
-    place.script(&format!("vpi/{name}"), &format!("{text}\n// mine"));
-    place.is_mended_by_init(&format!(
-        "vpi/{name} is not the one that belongs to vpi.nut"
-    ));
 }
 
 #[test]

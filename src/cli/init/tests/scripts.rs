@@ -3,7 +3,7 @@
 use std::os::unix::fs::{MetadataExt, symlink};
 
 use super::*;
-use crate::cli::scripts::{self, KEY_PLACEHOLDER, PARTS};
+use crate::cli::scripts::{self, KEY_PLACEHOLDER};
 
 const STOCK: &str = "return @\"0123456789abcdef0123456789ABCDEF\";";
 
@@ -39,18 +39,12 @@ fn the_scripts_come_with_the_key_of_the_configuration() {
     let place = place(None);
     let said = place.run(&with_scripts()).unwrap();
     let key = place.key();
-    assert_eq!(
-        names(&place),
-        ["mapspawn.nut", "vpi", "vpi.nut", "vpi_config.nut"]
-    );
+    assert_eq!(names(&place), ["mapspawn.nut", "vpi.nut", "vpi_config.nut"]);
     let vpi = script(&place, "vpi.nut");
     assert!(vpi.contains(&format!("OwnerKey() {{ return \"{key}\" }}")));
     assert_eq!(vpi.replace(&key, KEY_PLACEHOLDER), scripts::VPI);
     assert_eq!(place.mode(&format!("{VSCRIPTS}/vpi.nut")), 0o600);
-    for (name, text) in PARTS {
-        assert_eq!(script(&place, &format!("vpi/{name}")), *text);
-        assert_eq!(place.mode(&format!("{VSCRIPTS}/vpi/{name}")), 0o644);
-    }
+    assert_eq!(place.mode(&format!("{VSCRIPTS}/vpi_config.nut")), 0o644);
     assert_eq!(script(&place, "vpi_config.nut"), scripts::VPI_CONFIG);
     assert_eq!(script(&place, "mapspawn.nut"), scripts::MAPSPAWN);
     assert!(!said.contains(&key), "{said}");
@@ -133,19 +127,13 @@ fn what_is_the_owners_stays() {
 fn our_own_scripts_are_brought_up_to_date() {
     let place = place(None);
     place.run(&with_scripts()).unwrap();
-    let (name, text) = PARTS[0];
     let older = script(&place, "vpi.nut").replace(&scripts::version(), "0.0.1");
     place.write(&format!("{VSCRIPTS}/vpi.nut"), &older);
-    place.write(&format!("{VSCRIPTS}/vpi/{name}"), "// older");
     let said = place.run(&with_scripts()).unwrap();
     assert!(said.contains("; was version 0.0.1"), "{said}");
     assert!(script(&place, "vpi.nut").contains(&place.key()));
     assert!(!script(&place, "vpi.nut").contains("0.0.1"));
-    assert_eq!(script(&place, &format!("vpi/{name}")), text);
-    assert_eq!(
-        names(&place),
-        ["mapspawn.nut", "vpi", "vpi.nut", "vpi_config.nut"]
-    );
+    assert_eq!(names(&place), ["mapspawn.nut", "vpi.nut", "vpi_config.nut"]);
     let said = place.run(&with_scripts()).unwrap();
     assert!(said.contains("; written again"), "{said}");
 }
@@ -155,28 +143,8 @@ fn links_are_not_followed() {
     let place = place(None);
     std::fs::create_dir_all(place.path(VSCRIPTS)).unwrap();
     let victim = place.path("work/victim");
-    let (name, _) = PARTS[0];
     std::fs::write(&victim, "// theirs").unwrap();
-    std::fs::create_dir(place.path("work/folder")).unwrap();
     let link = |to: &Path, at: &str| symlink(to, place.path(VSCRIPTS).join(at)).unwrap();
-    link(&place.path("work/folder"), "vpi");
-    let error = place.run(&with_scripts()).unwrap_err();
-    assert!(error.contains("vscripts/vpi cannot be opened"), "{error}");
-    assert!(error.contains("a link is not followed"), "{error}");
-    assert!(
-        error.contains("vpid.toml was written; when this is mended"),
-        "{error}"
-    );
-    assert_eq!(
-        std::fs::read_dir(place.path("work/folder"))
-            .unwrap()
-            .count(),
-        0
-    );
-
-    std::fs::remove_file(place.path(VSCRIPTS).join("vpi")).unwrap();
-    std::fs::create_dir(place.path(VSCRIPTS).join("vpi")).unwrap();
-    link(&victim, &format!("vpi/{name}"));
     link(&victim, "vpi.nut");
     link(&place.path("work/nowhere"), "mapspawn.nut");
     link(&place.path("work/nowhere"), "vpi_config.nut");
@@ -184,9 +152,23 @@ fn links_are_not_followed() {
     assert_eq!(std::fs::read_to_string(&victim).unwrap(), "// theirs");
     assert!(!place.path("work/nowhere").exists());
     let is_link = |name: &str| place.path(VSCRIPTS).join(name).is_symlink();
-    assert!(!is_link("vpi.nut") && !is_link(&format!("vpi/{name}")));
+    assert!(!is_link("vpi.nut"));
     assert!(is_link("vpi.nut.before-vpid"), "it was not ours");
     assert!(is_link("mapspawn.nut") && is_link("vpi_config.nut"));
+}
+
+#[test]
+fn a_failure_after_the_configuration_says_how_to_go_on() {
+    let place = place(None);
+    std::fs::create_dir_all(place.path(VSCRIPTS).join("vpi.nut")).unwrap();
+    let error = place.run(&with_scripts()).unwrap_err();
+    assert!(error.contains("vpi.nut cannot be read: "), "{error}");
+    let go_on = "vpid.toml was written; when this is mended, bring the scripts with: vpid init";
+    assert!(error.contains(go_on), "{error}");
+    assert_eq!(names(&place), ["mapspawn.nut", "vpi.nut", "vpi_config.nut"]);
+    std::fs::remove_dir(place.path(VSCRIPTS).join("vpi.nut")).unwrap();
+    place.run(&with_scripts()).unwrap();
+    assert!(script(&place, "vpi.nut").contains(&place.key()));
 }
 
 #[test]
@@ -238,7 +220,7 @@ fn what_root_installs_belongs_to_the_owner_of_the_folder() {
     let parent = place.path("home/me/serverfiles/tf/scripts");
     std::os::unix::fs::chown(&parent, Some(65534), Some(65533)).unwrap();
     place.run(&with_scripts()).unwrap();
-    for name in ["", "vpi", "vpi.nut", "mapspawn.nut", "vpi_config.nut"] {
+    for name in ["", "vpi.nut", "mapspawn.nut", "vpi_config.nut"] {
         let metadata = place.path(VSCRIPTS).join(name).metadata().unwrap();
         assert_eq!((metadata.uid(), metadata.gid()), (65534, 65533), "{name}");
     }

@@ -1,1 +1,0 @@
-// A stand-in until the client is merged.
