@@ -224,18 +224,6 @@ fn init_for_our_scripts_installs_them_and_check_finds_them_good() {
         assert_eq!(said.status.code(), Some(0), "{}", out(said));
         assert!(!format!("{}{}", out(said), err(said)).contains(key));
     }
-    // What cannot sign yet says so.
-    for command in [&["call", "VPI_Ping"][..], &["bench", "--work", "echo"]] {
-        let mut refused = program();
-        refused
-            .args(command)
-            .arg("--config")
-            .arg(vpid.config_path());
-        let refused = refused.output().unwrap();
-        assert_eq!(refused.status.code(), Some(1));
-        let said = "this command needs a server with legacy_secret";
-        assert!(err(&refused).contains(said), "{}", err(&refused));
-    }
 }
 
 /// A daemon with this configuration answers `vpid call`.
