@@ -208,6 +208,7 @@ fn run_init(parser: lexopt::Parser) -> Result<(), Failure> {
             Long("scriptdata") => chosen.scriptdata = Some(values.path()?),
             Long("vscripts") => chosen.vscripts = Some(values.path()?),
             Long("force") => chosen.force = true,
+            Long("legacy") => chosen.legacy = true,
             other => return Err(other.unexpected().into()),
         }
         Ok(())

@@ -5,6 +5,8 @@
 
 mod folders;
 mod scriptdata;
+mod scripts;
+mod signed;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -44,11 +46,17 @@ fn all(path: Option<&Path>, environment: impl Fn(&str) -> Option<String>, report
     configuration(&config, report);
     let running = folders::state(&config.state_dir, report);
     database(&config.database, report);
+    let config_option = match path {
+        Some(path) => format!(" --config '{}'", path.display()),
+        None => String::new(),
+    };
+    scripts::check(&config, &config_option, report);
     let mut seen: Vec<&Path> = Vec::new();
     for server in &config.servers {
         if !seen.contains(&server.scriptdata.as_path()) {
             seen.push(&server.scriptdata);
             scriptdata::check(&config, &server.scriptdata, running, report);
+            signed::check(&config, &server.scriptdata, report);
         }
     }
 }

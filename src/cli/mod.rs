@@ -9,4 +9,6 @@ pub mod game;
 pub mod init;
 pub mod logging;
 pub mod operate;
+mod scripts;
 pub mod signed_game;
+mod squirrel;

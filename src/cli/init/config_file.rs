@@ -1,5 +1,7 @@
-//! The text of the configuration that `vpid init` writes, and the fresh secrets in it.
+//! The configuration that `vpid init` writes: its text, the fresh secrets in it, the file.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 
 use crate::config::{PLACEHOLDER_KEY, PLACEHOLDER_SECRET};
@@ -102,4 +104,43 @@ fn drawn(length: usize, fits: impl Fn(u8) -> bool) -> String {
         .take(length)
         .map(char::from)
         .collect()
+}
+
+/// Writes beside the target and renames, so that there is always the old file or the new one,
+/// and readable by its owner alone from its first moment.
+pub(super) fn write_durably(target: &Path, text: &str, force: bool) -> Result<(), String> {
+    let folder = target.parent().unwrap_or(Path::new("/"));
+    let failed = |step: &str, error: std::io::Error| {
+        format!("{} cannot be {step}: {error}", target.display())
+    };
+    // tempfile makes its files with mode 600.
+    let mut file = tempfile::Builder::new()
+        .prefix(".vpid-init-")
+        .tempfile_in(folder)
+        .map_err(|error| failed("made", error))?;
+    file.write_all(text.as_bytes())
+        .map_err(|error| failed("written", error))?;
+    file.as_file()
+        .sync_all()
+        .map_err(|error| failed("flushed", error))?;
+    let renamed = if force {
+        file.persist(target)
+    } else {
+        file.persist_noclobber(target)
+    };
+    renamed.map_err(|error| match error.error.kind() {
+        std::io::ErrorKind::AlreadyExists => exists(target),
+        _ => failed("put in place", error.error),
+    })?;
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|error| failed("made durable", error))
+}
+
+pub(super) fn exists(target: &Path) -> String {
+    format!(
+        "{} exists and was left as it is; --force replaces it, --config FILE writes another, and \
+         --vscripts DIR brings the scripts that go with it",
+        target.display()
+    )
 }

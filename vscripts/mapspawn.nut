@@ -1,0 +1,2 @@
+// A stand-in until the client is merged.
+IncludeScript("vpi.nut")
