@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod client;
+mod codec;
 mod engine;
 mod recording;
 mod stock;
