@@ -340,7 +340,7 @@ impl Core {
             hosts,
             calls,
             functions,
-            links,
+            ..
         } = self;
         match event {
             Event::Calls(file) => calls.file_taken(file, hosts, functions, now, effects),
@@ -369,6 +369,23 @@ impl Core {
                 calls.set_timer(host, hosts, now, effects);
             }
             Event::SqlDone(done) => calls.sql_done(done, hosts, functions, now, effects),
+            Event::Timer(Timer::Answers(host) | Timer::Link(host)) => {
+                calls.refresh(host, hosts, now, effects);
+            }
+            Event::Timer(Timer::Silence(host)) => links::silence(host, hosts, now, effects),
+            signed => self.decide_signed(signed, now, effects),
+        }
+    }
+
+    /// The same for what belongs to the signed protocol.
+    fn decide_signed(&mut self, event: Event, now: Now, effects: &mut Effects) {
+        let Self {
+            hosts,
+            calls,
+            functions,
+            links,
+        } = self;
+        match event {
             Event::Hello { file, nonce } => links.hello(&file, nonce, hosts, now, effects),
             Event::Signed { file, n } => {
                 let mut context = Context {
@@ -389,9 +406,8 @@ impl Core {
             }
             Event::SentFound { file, kind } => links.restore_sent(&file, kind, hosts, now, effects),
             Event::SignedWritten { host, what, ok } => {
-                let written = hosts
-                    .link(host)
-                    .map(|link| link.written(what, ok, now, effects));
+                let link = hosts.link(host);
+                let written = link.map(|link| link.written(what, ok, now, effects));
                 calls.answers_shown(&written.unwrap_or_default(), effects);
                 links::set_timer(host, hosts, now, effects);
             }
@@ -411,10 +427,7 @@ impl Core {
                 }
                 calls.refresh(host, hosts, now, effects);
             }
-            Event::Timer(Timer::Answers(host) | Timer::Link(host)) => {
-                calls.refresh(host, hosts, now, effects);
-            }
-            Event::Timer(Timer::Silence(host)) => links::silence(host, hosts, now, effects),
+            _ => {}
         }
     }
 }

@@ -116,8 +116,9 @@ impl Outbound {
         let open = self.unacked.len();
         let messages = !self.queue.is_empty() && open < limits::SIGNED_WINDOW;
         let ack_is_due = self.ack_due_ms.is_some_and(|due| due <= now_ms);
-        let control = !self.requests.is_empty() || ack_is_due;
-        if !messages && !(control && open < limits::SIGNED_CONTROL_WINDOW) {
+        let control =
+            (!self.requests.is_empty() || ack_is_due) && open < limits::SIGNED_CONTROL_WINDOW;
+        if !messages && !control {
             return None;
         }
         let most = body_bytes_max(host_bytes);

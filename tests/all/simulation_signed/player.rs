@@ -96,9 +96,11 @@ impl Player {
         };
         self.read(&keys, folder, now_ms);
         self.write_again(folder, now_ms);
-        let control = !self.requests.is_empty() || self.ack_due_ms.is_some_and(|due| due <= now_ms);
+        let ack_is_due = self.ack_due_ms.is_some_and(|due| due <= now_ms);
+        let control =
+            (!self.requests.is_empty() || ack_is_due) && self.unacked.len() < SIGNED_CONTROL_WINDOW;
         let messages = !self.waiting.is_empty() && self.unacked.len() < SIGNED_WINDOW;
-        if !messages && !(control && self.unacked.len() < SIGNED_CONTROL_WINDOW) {
+        if !messages && !control {
             return None;
         }
         let mut body = std::mem::take(&mut self.requests);
