@@ -12,6 +12,8 @@ mod netprops;
 mod players;
 pub mod record;
 mod setup;
+pub mod script;
+pub mod peer;
 mod world;
 
 pub mod daemon;

@@ -1,0 +1,130 @@
+// What happens in the game, as it is reported to vpid.
+//
+// The table of handlers can be reached by every script. What is in there only queues plain data, and
+// trusts no field: scripts can raise game events too.
+
+local vpi = this
+local type = ::type, rawget = {}.rawget, rawin = {}.rawin
+local QueueEvent = vpi.QueueEvent, settings = vpi.settings, root = vpi.root
+local ErrorText = vpi.ErrorText, Log = vpi.Log
+
+// In ticks. Somebody waits for the answer to a chat command.
+local SOON = 3
+local TEXT_BYTES_MAX = 512
+local DEATH_FEIGNED = 32
+
+local Number = function(params, key)
+{
+	local value = rawin.call(params, key) ? rawget.call(params, key) : 0
+	local kind = type(value)
+	if (kind == "bool")
+		return value ? 1 : 0
+	return kind == "integer" || kind == "float" ? value.tointeger() : 0
+}
+
+local Text = function(params, key)
+{
+	local value = rawin.call(params, key) ? rawget.call(params, key) : ""
+	if (type(value) != "string")
+		return ""
+	return value.len() > TEXT_BYTES_MAX ? value.slice(0, TEXT_BYTES_MAX) : value
+}
+
+local Report = function(event, data, delay = null)
+{
+	QueueEvent({ event = event, data = data }, delay)
+}
+
+local heard = {
+	function player_activate(params) { vpi.See(Number(params, "userid")) }
+	function player_spawn(params)
+	{
+		Report("player_spawn", {
+			userid = Number(params, "userid"), team = Number(params, "team"), ["class"] = Number(params, "class")
+		})
+	}
+	function player_death(params)
+	{
+		if (Number(params, "death_flags") & DEATH_FEIGNED)
+			return
+		local assister = Number(params, "assister")
+		Report("player_death", {
+			userid = Number(params, "userid"), attacker = Number(params, "attacker")
+			assister = assister > 0 ? assister : 0, weapon = Text(params, "weapon")
+		})
+	}
+	function player_say(params)
+	{
+		Report("player_chat", { userid = Number(params, "userid"), text = Text(params, "text") }, SOON)
+	}
+	function player_team(params)
+	{
+		// Who leaves changes sides, too.
+		if (Number(params, "disconnect") != 0)
+			return
+		Report("player_team", {
+			userid = Number(params, "userid"), team = Number(params, "team"), old = Number(params, "oldteam")
+		})
+	}
+	function player_changeclass(params)
+	{
+		Report("player_class", { userid = Number(params, "userid"), ["class"] = Number(params, "class") })
+	}
+	function player_disconnect(params)
+	{
+		local userid = Number(params, "userid"), known = vpi.Leave(userid)
+		local name = Text(params, "name"), id = Text(params, "networkid")
+		if (known != null)
+		{
+			name = name == "" ? known.name : name
+			id = id == "" ? known.id : id
+		}
+		Report("player_disconnect", {
+			userid = userid, name = name, id = id
+			bot = Number(params, "bot") != 0 || id == "BOT", reason = Text(params, "reason")
+		}, SOON)
+	}
+	function teamplay_round_start(params) { Report("round_start", { full = Number(params, "full_reset") != 0 }) }
+	function teamplay_round_win(params) { Report("round_win", { team = Number(params, "team") }) }
+	function server_cvar(params) { vpi.ConfigRuns() }
+}
+
+// What the game calls. Each holds its own function of the above and nothing else.
+local Handler = function(name, Hear)
+{
+	return function(params)
+	{
+		try
+		{
+			if (type(params) == "table" && settings.ready)
+				Hear(params)
+		}
+		catch (problem) { Log(4, "The event " + name + " is not reported: " + ErrorText(problem)) }
+	}
+}
+local handlers = {}
+foreach (name, hear in heard)
+	handlers["OnGameEvent_" + name] <- Handler(name, hear)
+
+// Scripts of maps clear the list of handlers, or start a new one. Gives whether ours is in it.
+local Listens = function()
+{
+	if (!rawin.call(root, "GameEventCallbacks"))
+		return false
+	local lists = rawget.call(root, "GameEventCallbacks")
+	if (type(lists) != "table" || !rawin.call(lists, "player_say"))
+		return false
+	local list = rawget.call(lists, "player_say")
+	return type(list) == "array" && list.find(handlers) != null
+}
+
+// The function of the game that takes the table can be anybody's by now; so this one knows no more
+// than the table.
+vpi.Listen <- function()
+{
+	if (Listens() || !rawin.call(root, "__CollectGameEventCallbacks"))
+		return
+	local collect = rawget.call(root, "__CollectGameEventCallbacks")
+	try { collect.pcall(root, handlers) }
+	catch (_) {}
+}
