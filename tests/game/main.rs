@@ -9,6 +9,7 @@ mod stock;
 mod support;
 mod vpi_calls;
 mod vpi_costs;
+mod vpi_daemon;
 mod vpi_events;
 mod vpi_functions;
 mod vpi_link;

@@ -83,7 +83,10 @@ fn a_call_without_a_callback_waits_for_nothing() {
     talk.script("VPI.AsyncCall(VPI.Call(\"VPI_Note\")); VPI.AsyncCall({ func = \"VPI_Note\", kwargs = [1] })");
     talk.run(40);
     for call in talk.peer.all("call") {
-        assert_eq!((&call["wait"], &call["kwargs"]), (&json!(false), &Json::Null));
+        assert_eq!(
+            (&call["wait"], &call["kwargs"]),
+            (&json!(false), &Json::Null)
+        );
     }
     assert_eq!(talk.peer.all("call").len(), 2);
     assert_eq!(talk.script("return VPI.Status().waiting"), json!(0));
@@ -101,7 +104,12 @@ fn what_is_no_call_is_refused() {
         return results
     "#;
     let results = talk.script(code);
-    assert_eq!(results, json!([null, null, null, null, null, null, null, null, null, null, null, null, null]));
+    assert_eq!(
+        results,
+        json!([
+            null, null, null, null, null, null, null, null, null, null, null, null, null
+        ])
+    );
     talk.run(40);
     assert_eq!(talk.peer.all("call").len(), 0);
     talk.assert_quiet();
@@ -115,7 +123,10 @@ fn odd_arguments_become_the_usual_ones() {
     let calls = talk.peer.all("call");
     assert_eq!(calls.len(), 2);
     for call in &calls {
-        assert_eq!((&call["kwargs"], &call["timeout_ms"]), (&Json::Null, &json!(3000)));
+        assert_eq!(
+            (&call["kwargs"], &call["timeout_ms"]),
+            (&Json::Null, &json!(3000))
+        );
     }
 }
 
@@ -128,12 +139,17 @@ fn time_outs_are_exact_and_counted_from_writing() {
     talk.run(300);
     let answers = talk.script("return ::answers");
     for (name, ticks) in [("three", 1 + 200), ("half", 1 + 33), ("normal", 33 + 67)] {
-        assert_eq!(answers[name]["response"], json!("[VPI ERROR] TIMEOUT"), "{name}");
+        assert_eq!(
+            answers[name]["response"],
+            json!("[VPI ERROR] TIMEOUT"),
+            "{name}"
+        );
         assert_eq!(answers[name]["error"], json!(true));
         assert_eq!(answers[name]["tick"], json!(start + ticks), "{name}");
     }
     let id = talk.peer.all("call")[0]["call"].clone();
-    talk.peer.send(&[json!({"answer": id, "value": "too late"})]);
+    talk.peer
+        .send(&[json!({"answer": id, "value": "too late"})]);
     talk.run(20);
     assert_eq!(talk.script("return ::answers"), answers);
 }
@@ -143,7 +159,9 @@ fn what_could_not_be_written_in_time_never_is() {
     let mut talk = Talk::start(STORY);
     talk.peer.silent = true;
     for n in 0..9 {
-        talk.script(&format!("Ask(\"n{n}\", \"VPI_Note\", {{ n = {n} }}, true, 2.0)"));
+        talk.script(&format!(
+            "Ask(\"n{n}\", \"VPI_Note\", {{ n = {n} }}, true, 2.0)"
+        ));
         talk.run(2);
     }
     talk.run(300);
@@ -162,10 +180,14 @@ fn errors_of_vpid_are_errors() {
     talk.script("Ask(\"x\", \"VPI_Nothing\", null, true)");
     talk.run(3);
     let id = talk.peer.all("call")[0]["call"].clone();
-    talk.peer.send(&[json!({"answer": id, "error": "[VPI ERROR] (VPI_Nothing) :: Unknown"})]);
+    talk.peer
+        .send(&[json!({"answer": id, "error": "[VPI ERROR] (VPI_Nothing) :: Unknown"})]);
     talk.run(10);
     let answer = talk.script("return [::answers.x.response, ::answers.x.error]");
-    assert_eq!(answer, json!(["[VPI ERROR] (VPI_Nothing) :: Unknown", true]));
+    assert_eq!(
+        answer,
+        json!(["[VPI ERROR] (VPI_Nothing) :: Unknown", true])
+    );
 }
 
 #[test]
@@ -218,7 +240,10 @@ fn kwargs_are_taken_as_they_were_when_the_call_was_made() {
     "#;
     talk.script(code);
     talk.run(5);
-    assert_eq!(talk.script("return ::answers.x.response"), json!({"list": [1]}));
+    assert_eq!(
+        talk.script("return ::answers.x.response"),
+        json!({"list": [1]})
+    );
 }
 
 #[test]
@@ -234,7 +259,11 @@ fn kwargs_that_cannot_be_sent_are_an_error_that_names_the_place() {
     talk.run(3);
     let answers = talk.script("return ::answers");
     let text = |name: &str| answers[name]["response"].as_str().unwrap().to_string();
-    assert!(text("ring").starts_with("[VPI ERROR] (VPI_Ping) :: kwargs.list[1]"), "{}", text("ring"));
+    assert!(
+        text("ring").starts_with("[VPI ERROR] (VPI_Ping) :: kwargs.list[1]"),
+        "{}",
+        text("ring")
+    );
     assert!(text("func").contains("kwargs.a.b[2]"), "{}", text("func"));
     talk.assert_printed("VPI_Ping for mine.nut is not sent: kwargs.player");
     talk.run(40);
@@ -246,7 +275,8 @@ fn a_full_queue_is_an_error_and_empties_again() {
     let mut talk = echo();
     talk.peer.silent = true;
     talk.run(10);
-    let code = "for (local n = 0; n < 1010; n++) Ask(\"n\" + n, \"VPI_Ping\", { n = n }, false, 60.0)";
+    let code =
+        "for (local n = 0; n < 1010; n++) Ask(\"n\" + n, \"VPI_Ping\", { n = n }, false, 60.0)";
     talk.script(code);
     talk.run(10);
     let full = "local full = 0; foreach (a in ::answers) if (a.response == \"[VPI ERROR] (VPI_Ping) :: QueueFull\") full++; return full";
@@ -268,16 +298,32 @@ fn a_chain_is_one_message_with_one_answer() {
         local again = VPI.ChainCall([one], done, true), twice = VPI.Call("VPI_Three")
         return [sent, again, VPI.ChainCall([]), VPI.ChainCall(null), VPI.ChainCall([twice, twice]), VPI.ChainCall([twice, 5])]
     "#;
-    assert_eq!(talk.script(code), json!([true, null, null, null, null, null]));
+    assert_eq!(
+        talk.script(code),
+        json!([true, null, null, null, null, null])
+    );
     talk.run(4);
     let chains = talk.peer.all("chain");
     assert_eq!(chains.len(), 1);
     let calls = chains[0]["chain"].as_array().unwrap();
-    let shown: Vec<Json> = calls.iter().map(|call| json!([call["func"], call["wait"], call["timeout_ms"]])).collect();
-    assert_eq!(shown, [json!(["VPI_One", false, 3000]), json!(["VPI_Two", true, 1005])]);
-    talk.peer.send(&[json!({"answer": calls[1]["call"], "error": "[VPI ERROR] (VPI_One) :: No"})]);
+    let shown: Vec<Json> = calls
+        .iter()
+        .map(|call| json!([call["func"], call["wait"], call["timeout_ms"]]))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            json!(["VPI_One", false, 3000]),
+            json!(["VPI_Two", true, 1005])
+        ]
+    );
+    talk.peer
+        .send(&[json!({"answer": calls[1]["call"], "error": "[VPI ERROR] (VPI_One) :: No"})]);
     talk.run(10);
-    assert_eq!(talk.script("return ::answers.chain"), json!(["[VPI ERROR] (VPI_One) :: No", true]));
+    assert_eq!(
+        talk.script("return ::answers.chain"),
+        json!(["[VPI ERROR] (VPI_One) :: No", true])
+    );
 }
 
 #[test]
@@ -285,11 +331,20 @@ fn only_script_files_may_call_and_only_with_their_own_calls() {
     let mut talk = echo();
     talk.script("::Later.Make(); ::theirs <- VPI.Call(\"VPI_Later\")");
     let code = "local a = VPI.Call(\"VPI_Ping\"), b = VPI.AsyncCall({ func = \"VPI_Ping\" }), c = VPI.AsyncCall(::theirs); return [a, b, c, VPI.Emit(\"x\"), VPI.Register(\"x\", @(y) y)]";
-    assert_eq!(talk.game.run("unnamed", code), json!([null, null, null, null, null]));
-    let other = talk.game.run("other.nut", "local a = VPI.AsyncCall(::theirs); return a");
+    assert_eq!(
+        talk.game.run("unnamed", code),
+        json!([null, null, null, null, null])
+    );
+    let other = talk
+        .game
+        .run("other.nut", "local a = VPI.AsyncCall(::theirs); return a");
     assert_eq!(other, json!(null));
     // Who asks the owner of the call to send it, may do so.
-    assert_eq!(talk.game.run("other.nut", "local sent = ::Later.Send(); return sent"), json!(true));
+    assert_eq!(
+        talk.game
+            .run("other.nut", "local sent = ::Later.Send(); return sent"),
+        json!(true)
+    );
     talk.run(40);
     assert_eq!(talk.peer.all("call").len(), 1);
     assert_eq!(talk.peer.all("call")[0]["script"], json!("mine.nut"));
@@ -337,8 +392,14 @@ fn the_white_list_names_files_and_functions() {
         ("MINE.nut", "VPI_Ping", false),
     ];
     for (file, func, may) in asked {
-        let code = format!("local call = VPI.Call(\"{func}\"); local sent = VPI.AsyncCall({{ func = \"{func}\" }}); return [call != null, sent]");
-        let expected = if may { json!([true, true]) } else { json!([false, null]) };
+        let code = format!(
+            "local call = VPI.Call(\"{func}\"); local sent = VPI.AsyncCall({{ func = \"{func}\" }}); return [call != null, sent]"
+        );
+        let expected = if may {
+            json!([true, true])
+        } else {
+            json!([false, null])
+        };
         assert_eq!(talk.game.run(file, &code), expected, "{file} {func}");
     }
     let emit = "local sent = VPI.Emit(\"x\"); return sent";

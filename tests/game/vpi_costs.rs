@@ -21,7 +21,12 @@ const TRAFFIC: &str = r#"
 
 /// Twenty four players that do what players do.
 fn crowd(talk: &mut Talk) -> Vec<i32> {
-    let names = (0..24).map(|n| (format!("Player number {n} \u{e9}\u{e8}"), format!("[U:1:{}]", 1000 + n)));
+    let names = (0..24).map(|n| {
+        (
+            format!("Player number {n} \u{e9}\u{e8}"),
+            format!("[U:1:{}]", 1000 + n),
+        )
+    });
     names.map(|(name, id)| talk.game.join(name, &id)).collect()
 }
 
@@ -32,7 +37,12 @@ fn report(talk: &Talk, what: &str, from: usize) {
     let over = costs.iter().filter(|cost| **cost > 1000).count();
     println!(
         "{what}: of {} ticks median {} us, 90% {}, 99% {}, 99.9% {}, most {}; {over} over 1 ms",
-        costs.len(), at(0.5), at(0.9), at(0.99), at(0.999), at(1.0)
+        costs.len(),
+        at(0.5),
+        at(0.9),
+        at(0.99),
+        at(0.999),
+        at(1.0)
     );
 }
 
@@ -67,7 +77,8 @@ fn busy() {
             talk.game.spawn(player);
         }
         if tick % 60 == 3 {
-            talk.game.say(player, "!rank and then some more words to read");
+            talk.game
+                .say(player, "!rank and then some more words to read");
         }
         if tick % 12 == 1 {
             talk.game.run("mine.nut", &format!("Normal({tick})"));
@@ -76,11 +87,16 @@ fn busy() {
             talk.game.run("mine.nut", &format!("Urgent({tick})"));
         }
         if tick % 200 == 77 {
-            talk.peer.send(&[json!({"message": "news", "data": {"text": "x".repeat(200)}})]);
+            talk.peer
+                .send(&[json!({"message": "news", "data": {"text": "x".repeat(200)}})]);
         }
         talk.run(1);
     }
-    report(&talk, "busy, 24 players, 6 calls and 14 events a second", from);
+    report(
+        &talk,
+        "busy, 24 players, 6 calls and 14 events a second",
+        from,
+    );
     println!("{}", talk.script("return [::answered, ::errors]"));
     talk.assert_quiet();
 }

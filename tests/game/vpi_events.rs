@@ -22,8 +22,10 @@ fn every_event_is_reported_with_its_data() {
     talk.game.team(ann, 3);
     talk.game.class(ann, 7);
     talk.game.say(ann, "!rank \"x\" \\");
-    talk.game.fire("teamplay_round_win", json!({"team": 3, "winreason": 1}));
-    talk.game.fire("teamplay_round_start", json!({"full_reset": false}));
+    talk.game
+        .fire("teamplay_round_win", json!({"team": 3, "winreason": 1}));
+    talk.game
+        .fire("teamplay_round_start", json!({"full_reset": false}));
     talk.game.leave(ann, "Disconnect by user.");
     talk.run(60);
     let event = |name: &str| talk.peer.events(name);
@@ -32,15 +34,24 @@ fn every_event_is_reported_with_its_data() {
         json!({"userid": bob, "name": "bob", "id": "BOT", "bot": true}),
     ];
     assert_eq!(event("player_active"), active);
-    assert_eq!(event("player_spawn")[0], json!({"userid": ann, "team": 2, "class": 3}));
+    assert_eq!(
+        event("player_spawn")[0],
+        json!({"userid": ann, "team": 2, "class": 3})
+    );
     let deaths = [
         json!({"userid": ann, "attacker": bob, "assister": 0, "weapon": "scattergun"}),
         json!({"userid": bob, "attacker": 0, "assister": 0, "weapon": "scattergun"}),
     ];
     assert_eq!(event("player_death"), deaths);
-    assert_eq!(event("player_team")[2], json!({"userid": ann, "team": 3, "old": 2}));
+    assert_eq!(
+        event("player_team")[2],
+        json!({"userid": ann, "team": 3, "old": 2})
+    );
     assert_eq!(event("player_class")[2], json!({"userid": ann, "class": 7}));
-    assert_eq!(event("player_chat"), [json!({"userid": ann, "text": "!rank \"x\" \\"})]);
+    assert_eq!(
+        event("player_chat"),
+        [json!({"userid": ann, "text": "!rank \"x\" \\"})]
+    );
     assert_eq!(event("round_win"), [json!({"team": 3})]);
     assert_eq!(event("round_start"), [json!({"full": false})]);
     let gone = json!({"userid": ann, "name": "ann", "id": "[U:1:5]", "bot": false, "reason": "Disconnect by user."});
@@ -62,7 +73,10 @@ fn chat_is_written_within_a_few_ticks() {
 #[test]
 fn late_ids_are_waited_for() {
     let mut talk = talk();
-    let newcomer = Newcomer { id_late_ticks: 200, ..Newcomer::new("late", "[U:1:9]") };
+    let newcomer = Newcomer {
+        id_late_ticks: 200,
+        ..Newcomer::new("late", "[U:1:9]")
+    };
     let late = talk.game.join_as(&newcomer);
     talk.run(195);
     assert_eq!(talk.peer.events("player_active"), [] as [Json; 0]);
@@ -77,7 +91,10 @@ fn late_ids_are_waited_for() {
 #[test]
 fn an_id_that_comes_after_minutes_is_found_with_a_heartbeat() {
     let mut talk = talk();
-    let newcomer = Newcomer { id_late_ticks: 6000, ..Newcomer::new("late", "[U:1:9]") };
+    let newcomer = Newcomer {
+        id_late_ticks: 6000,
+        ..Newcomer::new("late", "[U:1:9]")
+    };
     talk.game.join_as(&newcomer);
     talk.run(5990);
     assert_eq!(talk.peer.events("player_active").len(), 0);
@@ -88,13 +105,20 @@ fn an_id_that_comes_after_minutes_is_found_with_a_heartbeat() {
 #[test]
 fn who_leaves_before_the_id_is_known_is_reported_with_that_of_the_event() {
     let mut talk = talk();
-    let newcomer = Newcomer { id_late_ticks: 500, ..Newcomer::new("hasty", "[U:1:9]") };
+    let newcomer = Newcomer {
+        id_late_ticks: 500,
+        ..Newcomer::new("hasty", "[U:1:9]")
+    };
     let hasty = talk.game.join_as(&newcomer);
     talk.run(20);
-    talk.game.change(hasty, |player| player.network_id = "[U:1:9]".into());
+    talk.game
+        .change(hasty, |player| player.network_id = "[U:1:9]".into());
     talk.game.leave(hasty, "gone");
     talk.run(60);
-    assert_eq!(talk.peer.events("player_disconnect")[0]["id"], json!("[U:1:9]"));
+    assert_eq!(
+        talk.peer.events("player_disconnect")[0]["id"],
+        json!("[U:1:9]")
+    );
     assert!(talk.peer.events("player_active").len() <= 1);
     talk.assert_quiet();
 }
@@ -150,9 +174,13 @@ fn players_that_were_there_before_vpid_are_reported() {
 #[test]
 fn a_heartbeat_lists_who_is_on() {
     let mut talk = talk();
-    let ids: Vec<i32> = (0..24).map(|n| talk.game.join(format!("p{n}"), &format!("[U:1:{n}]"))).collect();
+    let ids: Vec<i32> = (0..24)
+        .map(|n| talk.game.join(format!("p{n}"), &format!("[U:1:{n}]")))
+        .collect();
     talk.run(2);
-    talk.game.change(ids[3], |player| (player.score, player.ping, player.team) = (17, 88, 3));
+    talk.game.change(ids[3], |player| {
+        (player.score, player.ping, player.team) = (17, 88, 3)
+    });
     talk.game.kill(ids[4], ids[3]);
     talk.run(1400);
     let beats = talk.peer.all("heartbeat");
@@ -207,6 +235,9 @@ fn events_of_scripts_with_odd_fields_do_no_harm() {
     talk.script(code);
     talk.run(60);
     assert!(!talk.peer.events("player_chat").is_empty());
-    assert_eq!(talk.peer.events("player_chat")[0], json!({"userid": 0, "text": ""}));
+    assert_eq!(
+        talk.peer.events("player_chat")[0],
+        json!({"userid": 0, "text": ""})
+    );
     talk.assert_quiet();
 }

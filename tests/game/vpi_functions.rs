@@ -20,7 +20,12 @@ fn vpid_calls_functions_that_scripts_registered() {
     "#;
     let mut talk = Talk::start(script);
     let names = ["Early", "Sum", "Fails", "TooMany", "Odd", "Nothing"];
-    let mut known: Vec<Json> = talk.peer.all("register").iter().map(|m| m["register"].clone()).collect();
+    let mut known: Vec<Json> = talk
+        .peer
+        .all("register")
+        .iter()
+        .map(|m| m["register"].clone())
+        .collect();
     known.sort_by_key(Json::to_string);
     let mut expected = names.map(Json::from);
     expected.sort_by_key(Json::to_string);
@@ -38,14 +43,26 @@ fn vpid_calls_functions_that_scripts_registered() {
     talk.run(12);
     let mut results = results(&talk);
     results.sort_by_key(|result| result["result"].as_i64());
-    assert_eq!(results[0], json!({"result": 1, "value": [{"x": [1]}, "early"]}));
+    assert_eq!(
+        results[0],
+        json!({"result": 1, "value": [{"x": [1]}, "early"]})
+    );
     assert_eq!(results[1], json!({"result": 2, "value": 6.5}));
-    assert_eq!(results[2], json!({"result": 3, "error": "[VPI ERROR] (Fails) :: because of this"}));
-    assert_eq!(results[3]["error"], json!("[VPI ERROR] (TooMany) :: wrong number of parameters"));
+    assert_eq!(
+        results[2],
+        json!({"result": 3, "error": "[VPI ERROR] (Fails) :: because of this"})
+    );
+    assert_eq!(
+        results[3]["error"],
+        json!("[VPI ERROR] (TooMany) :: wrong number of parameters")
+    );
     let odd = results[4]["error"].as_str().unwrap();
     assert!(odd.starts_with("[VPI ERROR] (Odd) :: result"), "{odd}");
     assert_eq!(results[5], json!({"result": 6, "value": null}));
-    assert_eq!(results[6], json!({"result": 7, "error": "[VPI ERROR] (Unknown) :: NotRegistered"}));
+    assert_eq!(
+        results[6],
+        json!({"result": 7, "error": "[VPI ERROR] (Unknown) :: NotRegistered"})
+    );
     talk.game.assert_no_errors();
 }
 
@@ -53,7 +70,8 @@ fn vpid_calls_functions_that_scripts_registered() {
 fn a_result_is_written_within_two_ticks() {
     let mut talk = Talk::start("VPI.Register(\"Same\", @(args) args)");
     talk.run(50);
-    talk.peer.send(&[json!({"call": 1, "func": "Same", "args": 1})]);
+    talk.peer
+        .send(&[json!({"call": 1, "func": "Same", "args": 1})]);
     let start = talk.game.tick();
     assert!(talk.run_until(30, |talk| !results(talk).is_empty()));
     assert!(talk.game.tick() - start <= 10, "it looks every 8 ticks");
@@ -67,18 +85,29 @@ fn a_registered_name_belongs_to_its_script_file() {
         local stolen = VPI.Register("Mine", @(args) "stolen"), gone = VPI.Unregister("Mine"), unknown = VPI.Unregister("x")
         return [stolen, gone, unknown, VPI.Register(5, @(x) x), VPI.Register("x", 5), VPI.Register("", @(x) x)]
     "#;
-    assert_eq!(talk.game.run("thief.nut", steal), json!([null, null, null, null, null, null]));
+    assert_eq!(
+        talk.game.run("thief.nut", steal),
+        json!([null, null, null, null, null, null])
+    );
     let again = "local done = VPI.Register(\"Mine\", @(args) 2); return done";
     assert_eq!(talk.script(again), json!(true));
-    talk.peer.send(&[json!({"call": 1, "func": "Mine", "args": null})]);
+    talk.peer
+        .send(&[json!({"call": 1, "func": "Mine", "args": null})]);
     talk.run(20);
     assert_eq!(results(&talk)[0]["value"], json!(2));
-    assert_eq!(talk.script("local done = VPI.Unregister(\"Mine\"); return done"), json!(true));
+    assert_eq!(
+        talk.script("local done = VPI.Unregister(\"Mine\"); return done"),
+        json!(true)
+    );
     talk.run(20);
     assert_eq!(talk.peer.all("unregister"), [json!({"unregister": "Mine"})]);
     assert_eq!(talk.peer.all("register").len(), 1);
     let code = "local done = VPI.Register(\"Mine\", @(args) 3); return done";
-    assert_eq!(talk.game.run("thief.nut", code), json!(true), "the name is free");
+    assert_eq!(
+        talk.game.run("thief.nut", code),
+        json!(true),
+        "the name is free"
+    );
 }
 
 #[test]
@@ -105,13 +134,21 @@ fn messages_reach_those_who_listen() {
         VPI.On("news", function(data) { ::heard.append(["second", data]) })
     "#;
     let mut talk = Talk::start(script);
-    talk.peer.send(&[json!({"message": "news", "data": {"a": 1}}), json!({"message": "other"})]);
+    talk.peer.send(&[
+        json!({"message": "news", "data": {"a": 1}}),
+        json!({"message": "other"}),
+    ]);
     talk.run(20);
     let expected = json!([["first", {"a": 1}], ["second", {"a": 1}]]);
     assert_eq!(talk.script("return ::heard"), expected);
     let off = "local a = VPI.Off(\"news\", First); return a";
     assert_eq!(talk.game.run("thief.nut", off), json!(null));
-    assert_eq!(talk.script("local a = VPI.Off(\"news\", First); local b = VPI.Off(\"news\", First); return [a, b]"), json!([true, null]));
+    assert_eq!(
+        talk.script(
+            "local a = VPI.Off(\"news\", First); local b = VPI.Off(\"news\", First); return [a, b]"
+        ),
+        json!([true, null])
+    );
     talk.peer.send(&[json!({"message": "news", "data": 2})]);
     talk.run(20);
     assert_eq!(talk.script("return ::heard[2]"), json!(["second", 2]));
@@ -142,12 +179,30 @@ fn too_many_events_drop_the_oldest_and_say_how_many() {
     talk.run(5);
     talk.peer.silent = false;
     talk.run(400);
-    let numbers: Vec<i64> = talk.peer.all("emit").iter().map(|m| m["data"].as_i64().unwrap()).collect();
-    let dropped: i64 = talk.peer.all("dropped").iter().map(|m| m["dropped"].as_i64().unwrap()).sum();
+    let numbers: Vec<i64> = talk
+        .peer
+        .all("emit")
+        .iter()
+        .map(|m| m["data"].as_i64().unwrap())
+        .collect();
+    let dropped: i64 = talk
+        .peer
+        .all("dropped")
+        .iter()
+        .map(|m| m["dropped"].as_i64().unwrap())
+        .sum();
     assert_eq!(numbers, (200..700).collect::<Vec<_>>());
     assert!(dropped >= 200, "{dropped}");
-    let place = talk.peer.got.iter().position(|(_, message)| !message["dropped"].is_null());
-    let first = talk.peer.got.iter().position(|(_, message)| message["emit"] == json!("tick"));
+    let place = talk
+        .peer
+        .got
+        .iter()
+        .position(|(_, message)| !message["dropped"].is_null());
+    let first = talk
+        .peer
+        .got
+        .iter()
+        .position(|(_, message)| message["emit"] == json!("tick"));
     assert!(place < first);
     talk.game.assert_no_errors();
 }
@@ -180,7 +235,10 @@ fn hooks_prints_and_commands() {
     ];
     assert_eq!(talk.game.record().client_prints(), prints);
     let record = talk.game.record();
-    let commands = record.0.iter().filter(|entry| format!("{:?}", entry.what).contains("mp_restartgame 1"));
+    let commands = record
+        .0
+        .iter()
+        .filter(|entry| format!("{:?}", entry.what).contains("mp_restartgame 1"));
     assert_eq!(commands.count(), 1);
     talk.assert_quiet();
 }
@@ -188,7 +246,8 @@ fn hooks_prints_and_commands() {
 #[test]
 fn the_status_is_for_reading() {
     let mut talk = Talk::begin("", |setup| setup);
-    let before = talk.script("local status = VPI.Status(); status.connected = 5; return VPI.Status()");
+    let before =
+        talk.script("local status = VPI.Status(); status.connected = 5; return VPI.Status()");
     assert_eq!(before["connected"], json!(false));
     assert_eq!(before["version"], json!("0.1.0"));
     talk.connect();
@@ -196,5 +255,8 @@ fn the_status_is_for_reading() {
     assert_eq!(talk.script("return VPI.Status().queued"), json!(1));
     talk.run(40);
     let status = talk.script("return VPI.Status()");
-    assert_eq!((&status["queued"], &status["waiting"]), (&json!(0), &json!(1)));
+    assert_eq!(
+        (&status["queued"], &status["waiting"]),
+        (&json!(0), &json!(1))
+    );
 }

@@ -19,7 +19,10 @@ const NOTES: &str = r#"
 /// The numbers that reached the peer, in order.
 fn notes(peer: &Peer) -> Vec<i64> {
     let calls = peer.all("call");
-    calls.iter().map(|call| call["kwargs"]["n"].as_i64().unwrap()).collect()
+    calls
+        .iter()
+        .map(|call| call["kwargs"]["n"].as_i64().unwrap())
+        .collect()
 }
 
 #[test]
@@ -32,7 +35,10 @@ fn a_session_begins_and_says_what_is_played() {
     talk.assert_quiet();
     let status = talk.script("return VPI.Status()");
     assert_eq!(status["connected"], json!(true));
-    assert_eq!((&status["host"], &status["vpid"]), (&json!("my_server"), &json!("9.9.9")));
+    assert_eq!(
+        (&status["host"], &status["vpid"]),
+        (&json!("my_server"), &json!("9.9.9"))
+    );
 }
 
 #[test]
@@ -79,7 +85,9 @@ fn a_refused_game_says_so_once_and_stops() {
     let before = talk.game.record().0.len();
     talk.run(500);
     let after = talk.game.record().0.split_off(before);
-    let files = after.iter().filter(|entry| format!("{:?}", entry.what).contains("interface"));
+    let files = after
+        .iter()
+        .filter(|entry| format!("{:?}", entry.what).contains("interface"));
     assert_eq!(files.count(), 0);
 }
 
@@ -109,7 +117,12 @@ fn a_silent_vpid_fills_the_window_and_nothing_is_lost_or_doubled() {
         talk.script(&format!("Note({n}, true, 60.0)"));
         talk.run(2);
     }
-    let waiting = talk.peer.names().iter().filter(|name| name.contains("_c")).count();
+    let waiting = talk
+        .peer
+        .names()
+        .iter()
+        .filter(|name| name.contains("_c"))
+        .count();
     assert_eq!(waiting, 7);
     talk.run(200);
     talk.peer.silent = false;
@@ -126,12 +139,17 @@ fn a_silent_vpid_fills_the_window_and_nothing_is_lost_or_doubled() {
 fn what_was_read_is_acknowledged_within_half_a_second() {
     let mut talk = Talk::start("");
     talk.run(50);
-    let m = talk.peer.send(&[json!({"message": "nobody hears", "data": 1})]);
+    let m = talk
+        .peer
+        .send(&[json!({"message": "nobody hears", "data": 1})]);
     let name = talk.peer.vpid_file(m);
     assert!(talk.run_until(41, |talk| !talk.peer.path(&name).exists()));
     let read = talk.peer.last_read();
     talk.run(500);
-    assert!(talk.peer.last_read() <= read + 1, "a file that says nothing wants no answer");
+    assert!(
+        talk.peer.last_read() <= read + 1,
+        "a file that says nothing wants no answer"
+    );
 }
 
 #[test]
@@ -145,7 +163,11 @@ fn what_vpid_cannot_believe_is_written_again_as_it_was() {
     let whole = fs::read(talk.peer.path(&name)).unwrap();
     fs::remove_file(talk.peer.path(&name)).unwrap();
     let n = talk.peer.last_read() + 1;
-    talk.peer.send(&[json!({"again": n}), json!({"again": 77}), json!({"again": "x"})]);
+    talk.peer.send(&[
+        json!({"again": n}),
+        json!({"again": 77}),
+        json!({"again": "x"}),
+    ]);
     talk.run(20);
     assert_eq!(fs::read(talk.peer.path(&name)).unwrap(), whole);
     talk.peer.silent = false;
@@ -168,7 +190,11 @@ fn a_file_that_vanished_is_written_again_after_ten_seconds() {
     assert!(talk.peer.path(&name).exists());
     let written = |talk: &Talk| {
         let record = talk.game.record();
-        record.writes().iter().filter(|(file, _)| file.ends_with(&name)).count()
+        record
+            .writes()
+            .iter()
+            .filter(|(file, _)| file.ends_with(&name))
+            .count()
     };
     assert_eq!(written(&talk), 2);
     talk.run(2000);
@@ -201,7 +227,14 @@ fn a_vpid_that_has_forgotten_us_gets_a_new_session() {
     let mut answers = talk.script("return ::answers");
     let answers = answers.as_array_mut().unwrap();
     answers.sort_by_key(|answer| answer[0].as_i64());
-    assert_eq!(answers[..], [json!([1, lost, true]), json!([2, lost, true]), json!([3, 3, false])]);
+    assert_eq!(
+        answers[..],
+        [
+            json!([1, lost, true]),
+            json!([2, lost, true]),
+            json!([3, 3, false])
+        ]
+    );
     assert_eq!(notes(&talk.peer), [1, 3]);
 }
 
@@ -220,7 +253,10 @@ fn everything_that_waits_when_the_map_ends_is_in_its_last_file() {
     let (n, last) = talk.peer.got.last().unwrap().clone();
     assert_eq!(n, before + 1);
     assert_eq!(last["event"], json!("map_end"));
-    assert_eq!(last["data"], json!({"map": "cp_first", "next": "cp_second"}));
+    assert_eq!(
+        last["data"],
+        json!({"map": "cp_first", "next": "cp_second"})
+    );
     talk.assert_quiet();
 }
 
@@ -275,7 +311,10 @@ fn files_are_about_four_kilobytes_and_larger_messages_go_alone() {
     talk.script(code);
     talk.run(400);
     assert_eq!(notes(&talk.peer), (0..102).collect::<Vec<_>>());
-    assert_eq!(talk.script("return ::answers"), json!(["[VPI ERROR] (VPI_Note) :: TooLarge"]));
+    assert_eq!(
+        talk.script("return ::answers"),
+        json!(["[VPI ERROR] (VPI_Note) :: TooLarge"])
+    );
     let large = talk.peer.sizes.iter().filter(|size| **size > 4300).count();
     assert_eq!(large, 1, "{:?}", talk.peer.sizes);
     assert!(talk.peer.sizes.len() < 12, "{:?}", talk.peer.sizes);

@@ -13,7 +13,10 @@ fn vpi_nut_is_what_its_parts_make() {
     }
     let shipped = fs::read_to_string(&path).unwrap_or_default();
     let fresh = shipped == assembled();
-    assert!(fresh, "vscripts/vpi.nut is out of date: see above this test");
+    assert!(
+        fresh,
+        "vscripts/vpi.nut is out of date: see above this test"
+    );
 }
 
 #[test]
@@ -31,6 +34,8 @@ fn the_lines_for_installers_are_there_once() {
     let key = "local function OwnerKey() { return \"PUT-THE-KEY-OF-vpid.toml-HERE\" }";
     assert_eq!(script.lines().filter(|line| *line == key).count(), 1);
     assert_eq!(script.matches("PUT-THE-KEY-OF-vpid.toml-HERE").count(), 1);
-    let version = script.lines().filter(|line| line.starts_with("local VERSION = \""));
+    let version = script
+        .lines()
+        .filter(|line| line.starts_with("local VERSION = \""));
     assert_eq!(version.count(), 1);
 }

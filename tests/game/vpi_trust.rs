@@ -22,7 +22,9 @@ fn talk() -> Talk {
 fn instead(change: impl Fn(&mut Talk, &str, Vec<u8>) -> Vec<u8>) {
     let mut talk = talk();
     talk.peer.silent = true;
-    let m = talk.peer.send(&[json!({"message": "news", "data": "true"})]);
+    let m = talk
+        .peer
+        .send(&[json!({"message": "news", "data": "true"})]);
     let name = talk.peer.vpid_file(m);
     let right = fs::read(talk.peer.path(&name)).unwrap();
     let wrong = change(&mut talk, &name, right.clone());
@@ -34,7 +36,10 @@ fn instead(change: impl Fn(&mut Talk, &str, Vec<u8>) -> Vec<u8>) {
     talk.run(20);
     assert_eq!(talk.script("return ::heard"), json!(["true"]));
     let again = talk.peer.all("again");
-    assert!(again.iter().all(|message| message["again"] == json!(m)), "{again:?}");
+    assert!(
+        again.iter().all(|message| message["again"] == json!(m)),
+        "{again:?}"
+    );
     assert!((2..=4).contains(&again.len()), "once a second: {again:?}");
     talk.game.assert_no_errors();
 }
@@ -80,7 +85,11 @@ fn altered_and_cut_files_are_not_believed() {
 #[test]
 fn an_older_file_of_the_session_is_not_believed_again() {
     instead(|talk, _, _| {
-        let older = talk.peer.sent.iter().find(|(name, _)| name.ends_with("_d1.interface"));
+        let older = talk
+            .peer
+            .sent
+            .iter()
+            .find(|(name, _)| name.ends_with("_d1.interface"));
         older.unwrap().1.clone().into_bytes()
     });
 }
@@ -88,7 +97,13 @@ fn an_older_file_of_the_session_is_not_believed_again() {
 #[test]
 fn a_genuine_file_with_nonsense_is_skipped() {
     let mut talk = talk();
-    for body in ["{}", "[", "[1,null,[],{}]", "7", "[{\"message\":5},{\"call\":1},{\"answer\":{}}]"] {
+    for body in [
+        "{}",
+        "[",
+        "[1,null,[],{}]",
+        "7",
+        "[{\"message\":5},{\"call\":1},{\"answer\":{}}]",
+    ] {
         talk.peer.send_body(body);
     }
     let odd = [
@@ -132,7 +147,9 @@ fn files_are_read_in_their_order_and_once() {
 #[test]
 fn a_large_file_takes_several_ticks_and_none_too_much() {
     let mut talk = talk();
-    let rows: Vec<Json> = (0..430).map(|n| json!([n, "some text in a row", 2.5, null])).collect();
+    let rows: Vec<Json> = (0..430)
+        .map(|n| json!([n, "some text in a row", 2.5, null]))
+        .collect();
     let message = json!({"message": "news", "data": rows});
     let bytes = message.to_string().len();
     assert!((14_000..16_000).contains(&bytes), "{bytes}");
@@ -150,7 +167,9 @@ fn a_large_file_takes_several_ticks_and_none_too_much() {
 #[test]
 fn many_messages_are_handed_over_ten_in_a_tick() {
     let mut talk = talk();
-    let messages: Vec<Json> = (0..300).map(|n| json!({"message": "news", "data": n})).collect();
+    let messages: Vec<Json> = (0..300)
+        .map(|n| json!({"message": "news", "data": n}))
+        .collect();
     talk.peer.send(&messages);
     let mut before = 0;
     for _ in 0..60 {

@@ -9,11 +9,11 @@ mod files;
 mod maps;
 mod natives;
 mod netprops;
+pub mod peer;
 mod players;
 pub mod record;
-mod setup;
 pub mod script;
-pub mod peer;
+mod setup;
 mod world;
 
 pub mod daemon;
@@ -64,7 +64,11 @@ impl Game {
     }
 
     /// The same until `done` says so; gives whether it did. It is asked before every tick.
-    pub fn run_real_until(&mut self, seconds: f64, done: impl Fn(&mut Game) -> bool) -> bool {
+    pub fn run_real_until(
+        &mut self,
+        seconds: f64,
+        mut done: impl FnMut(&mut Game) -> bool,
+    ) -> bool {
         let start = Instant::now();
         let count = (seconds * 1e6 / TICK_US as f64) as u64;
         for tick in 1..=count {

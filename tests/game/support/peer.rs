@@ -75,7 +75,9 @@ impl Peer {
     }
 
     pub fn is_connected(&self) -> bool {
-        self.session.as_ref().is_some_and(|session| session.read > 0)
+        self.session
+            .as_ref()
+            .is_some_and(|session| session.read > 0)
     }
 
     pub fn session(&self) -> Id {
@@ -175,8 +177,8 @@ impl Peer {
         let opened = signed::open(&session.keys.game, &name, &file);
         let opened = opened.unwrap_or_else(|why| panic!("{name}: {why}"));
         let body = String::from_utf8_lossy(opened.body).into_owned();
-        let messages: Vec<Json> = serde_json::from_str(&body)
-            .unwrap_or_else(|error| panic!("{name}: {error} in {body}"));
+        let messages: Vec<Json> =
+            serde_json::from_str(&body).unwrap_or_else(|error| panic!("{name}: {error} in {body}"));
         let acknowledged = opened.ack;
         fs::remove_file(self.path(&name)).unwrap();
         let session = self.session.as_mut().unwrap();
@@ -334,7 +336,9 @@ impl Talk {
     pub fn assert_quiet(&self) {
         self.game.assert_no_errors();
         let prints = self.game.record().prints();
-        let loud = prints.iter().find(|line| line.contains("ERROR") || line.contains("WARNING"));
+        let loud = prints
+            .iter()
+            .find(|line| line.contains("ERROR") || line.contains("WARNING"));
         assert_eq!(loud, None);
     }
 }
