@@ -166,6 +166,9 @@ fn list(games: &Value, out: &mut dyn Write) -> io::Result<()> {
             text("host"),
             text("map")
         )?;
+        if let Some(missed) = game["missed"].as_str() {
+            writeln!(out, "  {}", printable(missed))?;
+        }
         for player in game["players"].as_array().into_iter().flatten() {
             let text = |key: &str| printable(player[key].as_str().unwrap_or_default());
             writeln!(

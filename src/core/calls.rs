@@ -187,7 +187,7 @@ impl Calls {
         };
         let signed = matches!(file.route, Route::Signed { .. });
         let decoder = if signed { Decoder::Own } else { Decoder::Stock };
-        let task = match functions.resolve(&call, signed) {
+        let task = match functions.resolve(&call) {
             Ok(task) => task,
             Err(error) => return Some(Err(error)),
         };

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::config::{Config, Database, Permissions};
 use crate::wire::call_error::CallError;
 use crate::wire::call_file::Call;
-use crate::wire::sql::{self, Reading, SqlCall};
+use crate::wire::sql::{self, SqlCall};
 
 /// The functions that vpid answers by itself.
 const BUILT_IN: [&str; 2] = ["VPI_Ping", "VPI_Info"];
@@ -37,7 +37,7 @@ impl Functions {
 
     /// Checks a call and says what is to be done for it. An unknown function is told from a
     /// forbidden one: which functions there are is no secret.
-    pub fn resolve(&self, call: &Call, signed: bool) -> Result<Task, CallError> {
+    pub fn resolve(&self, call: &Call) -> Result<Task, CallError> {
         let function = call.function.as_str();
         let known = BUILT_IN.contains(&function) || sql::is_sql_function(function);
         if !known {
@@ -59,12 +59,7 @@ impl Functions {
                 "vpid runs without a database",
             )),
             _ => {
-                let reading = if signed {
-                    Reading::Signed
-                } else {
-                    Reading::Legacy
-                };
-                let call = sql::parse(function, &call.script, &call.kwargs, reading)?;
+                let call = sql::parse(function, &call.script, &call.kwargs, call.reading)?;
                 Ok(Task::Sql(Box::new(call)))
             }
         }

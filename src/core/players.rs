@@ -43,8 +43,8 @@ pub struct Game {
     heard_ms: u64,
     /// Its silence was noticed.
     silent: bool,
-    /// And the operator was told.
-    missed: bool,
+    /// What the operator was told of it.
+    missed: Option<String>,
 }
 
 impl Game {
@@ -62,7 +62,7 @@ impl Game {
         let missed_ms = now.mono_ms.saturating_sub(self.heard_ms);
         self.heard_ms = now.mono_ms;
         self.silent = false;
-        std::mem::take(&mut self.missed).then_some(missed_ms)
+        self.missed.take().map(|_| missed_ms)
     }
 
     /// When silence is to be noticed; `None`: it was.
@@ -98,7 +98,7 @@ impl Game {
             ),
             None => return None,
         };
-        self.missed = true;
+        self.missed = Some(sentence.clone());
         Some(sentence)
     }
 
@@ -211,6 +211,7 @@ impl Game {
             "max_players": self.max_players,
             "players": players.collect::<Vec<_>>(),
             "functions": self.functions,
+            "missed": self.missed,
             "heard_s_ago": now.mono_ms.saturating_sub(self.heard_ms) / 1000,
         })
     }

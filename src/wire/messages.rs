@@ -9,6 +9,7 @@ use super::answer_text::{Decoder, push_text, push_value};
 use super::call_error::CallError;
 use super::call_file::{BadCall, Call, CallResult};
 use super::game_json::Reader;
+use super::sql::Reading;
 use crate::limits;
 
 /// What a game asks for, tells or answers.
@@ -142,6 +143,10 @@ fn call(mut fields: Map<String, Value>, duplicate: Option<String>) -> CallResult
     let id = fields.get("call").and_then(Value::as_u64);
     let callback = matches!(fields.get("wait"), Some(Value::Bool(true)));
     let timeout_ms = fields.get("timeout_ms").and_then(Value::as_f64);
+    let reading = match fields.get("texts").and_then(Value::as_str) {
+        Some("sql") => Reading::Legacy,
+        _ => Reading::Signed,
+    };
     let kwargs = fields.remove("kwargs").unwrap_or_default();
     let (function, script) = (text(&mut fields, "func"), text(&mut fields, "script"));
     let missing = match (&id, &function, &script) {
@@ -168,6 +173,7 @@ fn call(mut fields: Map<String, Value>, duplicate: Option<String>) -> CallResult
             callback,
             script: script.unwrap_or_default(),
             timeout_ms: timeout_ms.map(|ms| ms as u64),
+            reading,
         }),
     }
 }
@@ -301,6 +307,7 @@ mod tests {
             callback,
             script: "x.nut".into(),
             timeout_ms,
+            reading: Reading::Signed,
         };
         let name = || "f".to_string();
         let expected = [
@@ -333,6 +340,20 @@ mod tests {
             FromGame::Again(4),
         ];
         assert_eq!(parse(body).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_call_says_whether_its_texts_are_sql() {
+        let reading = |texts: &str| {
+            let call = format!(r#"[{{"call":1,"func":"F","script":"x.nut"{texts}}}]"#);
+            match &parse(call.as_bytes()).unwrap()[0] {
+                FromGame::Call(Ok(call)) => call.reading,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(reading(""), Reading::Signed);
+        assert_eq!(reading(r#","texts":"sql""#), Reading::Legacy);
+        assert_eq!(reading(r#","texts":"plain""#), Reading::Signed);
     }
 
     #[test]

@@ -68,6 +68,17 @@ fn sql_texts_are_plain_and_expressions_are_marked() {
 }
 
 #[test]
+fn texts_of_stock_style_scripts_are_sql() {
+    let vpid = Vpid::new().signed().with_numbers().started();
+    let mut game = vpid.signed_game("my_server");
+    let call = json!({"call": 1, "func": "VPI_DB_UserInsert", "script": "test.nut", "wait": true,
+        "texts": "sql", "kwargs": {"table": "user_test_numbers", "values": ["1 + 1"]}});
+    game.send(&[call]).unwrap();
+    assert_eq!(game.answer(1, PATIENCE), Ok(Some(Ok(json!(1)))));
+    assert_eq!(vpid.numbers(), [2]);
+}
+
+#[test]
 fn errors_are_told_from_values() {
     let vpid = Vpid::new().signed().started();
     let mut game = vpid.signed_game("my_server");

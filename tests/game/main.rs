@@ -4,6 +4,7 @@ mod callbacks;
 mod client;
 mod codec;
 mod engine;
+mod manual;
 mod recording;
 mod stock;
 mod support;

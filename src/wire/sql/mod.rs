@@ -42,7 +42,7 @@ pub struct CallId {
 pub enum Reading {
     /// As the stock client means it: the text is SQL, so it is read as an expression.
     Legacy,
-    /// As our client means it: the text is a text; `{"expr": "..."}` is an expression.
+    /// As our own scripts mean it: the text is a text; `{"expr": "..."}` is an expression.
     Signed,
 }
 

@@ -5,6 +5,7 @@
 
 mod daemon;
 mod player;
+mod silence;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
