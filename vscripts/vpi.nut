@@ -1,5 +1,5 @@
 // The game's side of vpid: scripts call functions of vpid, and vpid learns what happens here.
-// docs/protocol.md says how the two talk, docs/scripts.md what scripts can do with it.
+// docs/protocol.md says how the two talk.
 //
 // This file was put together from the files in vscripts/vpi/ of the source. Change those.
 
@@ -15,7 +15,7 @@ local trouble = (function()
 		try
 		{
 			local about = infos.call(value)
-			return about.native && (about.name == null || about.name == name)
+			return about.native && (about.name == null || about.name.slice(-name.len()) == name)
 		}
 		catch (_) { return false }
 	}
@@ -1164,12 +1164,12 @@ vpi.INFO <- 8
 local MARKS = { [1] = "DEBUG -- ", [2] = "ERROR -- ", [4] = "WARNING -- ", [8] = "" }
 local logging = { level = 14 }
 
-// Stands alone, so that whoever sees it on the stack sees nothing else.
 vpi.logging <- logging
 
+// Can be found on the stack by scripts, and called.
 vpi.Log <- function(level, text)
 {
-	if (logging.level & level)
+	if (type(level) == "integer" && type(text) == "string" && logging.level & level)
 		print("[VPI] -- " + MARKS[level] + text + "\n")
 }
 
@@ -1708,7 +1708,7 @@ local queues = vpi.queues, QueueCall = vpi.QueueCall, Drop = vpi.Drop
 local CALL = vpi.CALL, QUEUED = vpi.QUEUED
 
 local TIMEOUT_S = 3.0, TIMEOUT_S_MAX = 3600.0
-local FUNC_BYTES_MAX = 128, CHAIN_MAX = 100
+local FUNC_BYTES_MAX = 128, CHAIN_MAX = 100, WAITING_MAX = 4000
 local SWEEP_AT = 256
 
 local CallObject = class
@@ -1897,7 +1897,8 @@ local Send = function(records, callback, urgent)
 			timeout_ms = record.ticks * 15
 		})
 	}
-	call.entry = QueueCall(bodies.len() == 1 ? bodies[0] : { chain = bodies }, [call], urgent)
+	if (waiting.len() < WAITING_MAX)
+		call.entry = QueueCall(bodies.len() == 1 ? bodies[0] : { chain = bodies }, [call], urgent)
 	if (call.entry == null)
 	{
 		FailCall(call, "QueueFull")
@@ -2179,29 +2180,42 @@ api.Status <- function()
 vpi.CallRegistered <- function(id, name, args)
 {
 	if (type(name) == "string" && name in registered)
-		mail.items.append({
-			kind = "call", func = registered[name].func, a = args
-			id = id, name = name, session = queues.session, done = false, value = null, error = null
-		})
+	{
+		// Who runs can see the item, so it does not say more than that one needs to know.
+		local item = { kind = "call", func = registered[name].func, a = args, done = false, value = null, error = null }
+		mail.items.append(item)
+		mail.running.append({ item = item, id = id, name = name, session = queues.session })
+	}
 	else
 		QueueOther({ result = id, error = "[VPI ERROR] (" + name + ") :: NotRegistered" }, true)
 }
 
-// A registered function has been called.
-vpi.PostResult <- function(item)
+// Posts the results of functions that have run.
+vpi.Collect <- function()
 {
-	if (item.session != queues.session)
-		return
-	local error = item.error, value = null
-	if (error == null)
+	local running = mail.running
+	mail.running = []
+	foreach (call in running)
 	{
-		try { value = JsonCopy(item.value, "result") }
-		catch (problem) { error = ErrorText(problem) }
+		local item = call.item
+		if (!item.done)
+		{
+			mail.running.append(call)
+			continue
+		}
+		if (call.session != queues.session)
+			continue
+		local error = item.error, value = null
+		if (error == null)
+		{
+			try { value = JsonCopy(item.value, "result") }
+			catch (problem) { error = ErrorText(problem) }
+		}
+		if (error == null)
+			QueueOther({ result = call.id, value = value }, true)
+		else
+			QueueOther({ result = call.id, error = "[VPI ERROR] (" + call.name + ") :: " + ErrorText(error) }, true)
 	}
-	if (error == null)
-		QueueOther({ result = item.id, value = value }, true)
-	else
-		QueueOther({ result = item.id, error = "[VPI ERROR] (" + item.name + ") :: " + error }, true)
 }
 
 vpi.Tell <- function(name, data)
@@ -3310,7 +3324,7 @@ DrawSession = function()
 		if (name in clock)
 			seed += " " + clock[name]
 	for (local i = 0; i < 8; i++)
-		seed += " " + RandomInt(0, 0x7fffffff)
+		seed += " " + RandomInt(0, 0xffffff)
 	link.session = HmacHex(Mac(HmacKey(OwnerKey()), "session " + seed)).slice(0, 32)
 	step = keys.a == null ? DeriveKeys : Hello
 }
@@ -3588,23 +3602,7 @@ local Next = function()
 	}
 	local item = mail.items[mail.at]
 	mail.items[mail.at++] = null
-	if (item.kind == "call")
-		mail.running.append(item)
 	return Deliver(item)
-}
-
-// Takes the results of functions that have run. For the pump.
-vpi.Collect <- function()
-{
-	local running = mail.running
-	mail.running = []
-	foreach (item in running)
-	{
-		if (item.done)
-			vpi.PostResult(item)
-		else
-			mail.running.append(item)
-	}
 }
 
 vpi.DeliverSome <- function()
@@ -3642,10 +3640,12 @@ local lastTime = null, checkAt = 0, stopped = false, faults = 0
 local api = { table = null, members = {} }
 // What must stay where we put it: a scope, and the function there.
 local thinks = []
+// What each of the two entities knows of the other: whether it still thinks.
+local pulse = { pump = 0, stopped = false }
 
 local Stop = function()
 {
-	stopped = true
+	stopped = pulse.stopped = true
 	vpi.StopSession()
 }
 
@@ -3653,7 +3653,8 @@ local Check = function()
 {
 	local what = vpi.Tampered(api)
 	foreach (think in thinks)
-		if (!rawin.call(think.scope, "Think") || rawget.call(think.scope, "Think") != think.func)
+		if (!IsValid.call(think.entity) || !rawin.call(think.scope, "Think")
+			|| rawget.call(think.scope, "Think") != think.func)
 			what = "a think function"
 	if (what == null)
 		return
@@ -3691,6 +3692,7 @@ local Pump = function()
 		if (stopped || now == lastTime)
 			return -1
 		lastTime = now
+		pulse.pump++
 		Tick()
 	}
 	catch (problem)
@@ -3704,12 +3706,18 @@ local Pump = function()
 }
 
 local Deliver = vpi.DeliverSome, Listen = vpi.Listen, ShowInChat = vpi.ShowInChat
-local listenAt = 0
+local listenAt = CHECK_TICKS, lastPulse = 0
 local Hand = function()
 {
 	if (--listenAt <= 0)
 	{
 		listenAt = CHECK_TICKS
+		if (pulse.pump == lastPulse && !pulse.stopped)
+		{
+			pulse.stopped = true
+			Announce("A script has stopped the part of VPI that talks with vpid. It is silent until the next map")
+		}
+		lastPulse = pulse.pump
 		Listen()
 		ShowInChat()
 	}
@@ -3725,7 +3733,7 @@ local Thinker = function(name, func)
 	local scope = GetScriptScope.call(entity)
 	rawset.call(scope, "Think", func)
 	AddThinkToEnt(entity, "Think")
-	thinks.append({ scope = scope, func = func })
+	thinks.append({ entity = entity, scope = scope, func = func })
 	return entity
 }
 
@@ -3753,7 +3761,7 @@ local End = function()
 	try
 	{
 		// Scripts can delete that name as well, but then the entity is still there.
-		if (stopped || IsValid.call(pumper))
+		if (stopped || pulse.stopped || IsValid.call(pumper))
 			return
 		stopped = true
 		vpi.EndSession()

@@ -8,6 +8,18 @@ use crate::support::peer::Talk;
 const TRAFFIC: &str = r#"
 ::answered <- 0
 ::errors <- 0
+::calls <- false
+local caller = SpawnEntityFromTable("info_target", { targetname = "caller" })
+caller.ValidateScriptScope()
+caller.GetScriptScope().tick <- 0
+// From inside the game, so that what it costs to make a call is counted too.
+caller.GetScriptScope().Think <- function() {
+    tick++
+    if (::calls && tick % 12 == 1) ::Normal(tick)
+    if (::calls && tick % 33 == 2) ::Urgent(tick)
+    return -1
+}
+AddThinkToEnt(caller, "Think")
 ::Callback <- function(response, error) { if (error) ::errors++; else ::answered++ }
 ::Normal <- function(n) {
     VPI.AsyncCall({ func = "VPI_DB_UserInsertOrUpdate", callback = Callback, kwargs = {
@@ -67,6 +79,7 @@ fn busy() {
     talk.peer.answer = Some(|_| json!([["some", "row", 12, 3.5], ["another", "row", 13, null]]));
     let players = crowd(&mut talk);
     talk.run(100);
+    talk.script("::calls = true");
     let from = talk.game.costs_us().len();
     for tick in 0..8000_usize {
         let player = players[tick * 7 % 24];
@@ -79,12 +92,6 @@ fn busy() {
         if tick % 60 == 3 {
             talk.game
                 .say(player, "!rank and then some more words to read");
-        }
-        if tick % 12 == 1 {
-            talk.game.run("mine.nut", &format!("Normal({tick})"));
-        }
-        if tick % 33 == 2 {
-            talk.game.run("mine.nut", &format!("Urgent({tick})"));
         }
         if tick % 200 == 77 {
             talk.peer

@@ -12,7 +12,7 @@ local queues = vpi.queues, QueueCall = vpi.QueueCall, Drop = vpi.Drop
 local CALL = vpi.CALL, QUEUED = vpi.QUEUED
 
 local TIMEOUT_S = 3.0, TIMEOUT_S_MAX = 3600.0
-local FUNC_BYTES_MAX = 128, CHAIN_MAX = 100
+local FUNC_BYTES_MAX = 128, CHAIN_MAX = 100, WAITING_MAX = 4000
 local SWEEP_AT = 256
 
 local CallObject = class
@@ -201,7 +201,8 @@ local Send = function(records, callback, urgent)
 			timeout_ms = record.ticks * 15
 		})
 	}
-	call.entry = QueueCall(bodies.len() == 1 ? bodies[0] : { chain = bodies }, [call], urgent)
+	if (waiting.len() < WAITING_MAX)
+		call.entry = QueueCall(bodies.len() == 1 ? bodies[0] : { chain = bodies }, [call], urgent)
 	if (call.entry == null)
 	{
 		FailCall(call, "QueueFull")

@@ -89,23 +89,7 @@ local Next = function()
 	}
 	local item = mail.items[mail.at]
 	mail.items[mail.at++] = null
-	if (item.kind == "call")
-		mail.running.append(item)
 	return Deliver(item)
-}
-
-// Takes the results of functions that have run. For the pump.
-vpi.Collect <- function()
-{
-	local running = mail.running
-	mail.running = []
-	foreach (item in running)
-	{
-		if (item.done)
-			vpi.PostResult(item)
-		else
-			mail.running.append(item)
-	}
 }
 
 vpi.DeliverSome <- function()

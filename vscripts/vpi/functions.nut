@@ -163,29 +163,42 @@ api.Status <- function()
 vpi.CallRegistered <- function(id, name, args)
 {
 	if (type(name) == "string" && name in registered)
-		mail.items.append({
-			kind = "call", func = registered[name].func, a = args
-			id = id, name = name, session = queues.session, done = false, value = null, error = null
-		})
+	{
+		// Who runs can see the item, so it does not say more than that one needs to know.
+		local item = { kind = "call", func = registered[name].func, a = args, done = false, value = null, error = null }
+		mail.items.append(item)
+		mail.running.append({ item = item, id = id, name = name, session = queues.session })
+	}
 	else
 		QueueOther({ result = id, error = "[VPI ERROR] (" + name + ") :: NotRegistered" }, true)
 }
 
-// A registered function has been called.
-vpi.PostResult <- function(item)
+// Posts the results of functions that have run.
+vpi.Collect <- function()
 {
-	if (item.session != queues.session)
-		return
-	local error = item.error, value = null
-	if (error == null)
+	local running = mail.running
+	mail.running = []
+	foreach (call in running)
 	{
-		try { value = JsonCopy(item.value, "result") }
-		catch (problem) { error = ErrorText(problem) }
+		local item = call.item
+		if (!item.done)
+		{
+			mail.running.append(call)
+			continue
+		}
+		if (call.session != queues.session)
+			continue
+		local error = item.error, value = null
+		if (error == null)
+		{
+			try { value = JsonCopy(item.value, "result") }
+			catch (problem) { error = ErrorText(problem) }
+		}
+		if (error == null)
+			QueueOther({ result = call.id, value = value }, true)
+		else
+			QueueOther({ result = call.id, error = "[VPI ERROR] (" + call.name + ") :: " + ErrorText(error) }, true)
 	}
-	if (error == null)
-		QueueOther({ result = item.id, value = value }, true)
-	else
-		QueueOther({ result = item.id, error = "[VPI ERROR] (" + item.name + ") :: " + error }, true)
 }
 
 vpi.Tell <- function(name, data)

@@ -12,12 +12,12 @@ vpi.INFO <- 8
 local MARKS = { [1] = "DEBUG -- ", [2] = "ERROR -- ", [4] = "WARNING -- ", [8] = "" }
 local logging = { level = 14 }
 
-// Stands alone, so that whoever sees it on the stack sees nothing else.
 vpi.logging <- logging
 
+// Can be found on the stack by scripts, and called.
 vpi.Log <- function(level, text)
 {
-	if (logging.level & level)
+	if (type(level) == "integer" && type(text) == "string" && logging.level & level)
 		print("[VPI] -- " + MARKS[level] + text + "\n")
 }
 

@@ -1,5 +1,5 @@
 // The game's side of vpid: scripts call functions of vpid, and vpid learns what happens here.
-// docs/protocol.md says how the two talk, docs/scripts.md what scripts can do with it.
+// docs/protocol.md says how the two talk.
 //@ GENERATED
 
 // Others may have been here before us, and waited. So first of all, as long as there is no secret
@@ -14,7 +14,7 @@ local trouble = (function()
 		try
 		{
 			local about = infos.call(value)
-			return about.native && (about.name == null || about.name == name)
+			return about.native && (about.name == null || about.name.slice(-name.len()) == name)
 		}
 		catch (_) { return false }
 	}

@@ -20,10 +20,12 @@ local lastTime = null, checkAt = 0, stopped = false, faults = 0
 local api = { table = null, members = {} }
 // What must stay where we put it: a scope, and the function there.
 local thinks = []
+// What each of the two entities knows of the other: whether it still thinks.
+local pulse = { pump = 0, stopped = false }
 
 local Stop = function()
 {
-	stopped = true
+	stopped = pulse.stopped = true
 	vpi.StopSession()
 }
 
@@ -31,7 +33,8 @@ local Check = function()
 {
 	local what = vpi.Tampered(api)
 	foreach (think in thinks)
-		if (!rawin.call(think.scope, "Think") || rawget.call(think.scope, "Think") != think.func)
+		if (!IsValid.call(think.entity) || !rawin.call(think.scope, "Think")
+			|| rawget.call(think.scope, "Think") != think.func)
 			what = "a think function"
 	if (what == null)
 		return
@@ -69,6 +72,7 @@ local Pump = function()
 		if (stopped || now == lastTime)
 			return -1
 		lastTime = now
+		pulse.pump++
 		Tick()
 	}
 	catch (problem)
@@ -82,12 +86,18 @@ local Pump = function()
 }
 
 local Deliver = vpi.DeliverSome, Listen = vpi.Listen, ShowInChat = vpi.ShowInChat
-local listenAt = 0
+local listenAt = CHECK_TICKS, lastPulse = 0
 local Hand = function()
 {
 	if (--listenAt <= 0)
 	{
 		listenAt = CHECK_TICKS
+		if (pulse.pump == lastPulse && !pulse.stopped)
+		{
+			pulse.stopped = true
+			Announce("A script has stopped the part of VPI that talks with vpid. It is silent until the next map")
+		}
+		lastPulse = pulse.pump
 		Listen()
 		ShowInChat()
 	}
@@ -103,7 +113,7 @@ local Thinker = function(name, func)
 	local scope = GetScriptScope.call(entity)
 	rawset.call(scope, "Think", func)
 	AddThinkToEnt(entity, "Think")
-	thinks.append({ scope = scope, func = func })
+	thinks.append({ entity = entity, scope = scope, func = func })
 	return entity
 }
 
@@ -131,7 +141,7 @@ local End = function()
 	try
 	{
 		// Scripts can delete that name as well, but then the entity is still there.
-		if (stopped || IsValid.call(pumper))
+		if (stopped || pulse.stopped || IsValid.call(pumper))
 			return
 		stopped = true
 		vpi.EndSession()

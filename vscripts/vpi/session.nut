@@ -95,7 +95,7 @@ DrawSession = function()
 		if (name in clock)
 			seed += " " + clock[name]
 	for (local i = 0; i < 8; i++)
-		seed += " " + RandomInt(0, 0x7fffffff)
+		seed += " " + RandomInt(0, 0xffffff)
 	link.session = HmacHex(Mac(HmacKey(OwnerKey()), "session " + seed)).slice(0, 32)
 	step = keys.a == null ? DeriveKeys : Hello
 }

@@ -270,7 +270,7 @@ impl Peer {
 pub struct Talk {
     pub game: Game,
     pub peer: Peer,
-    pub dir: TempDir,
+    _dir: TempDir,
 }
 
 impl Talk {
@@ -293,7 +293,11 @@ impl Talk {
             .script("mine.nut", script);
         let game = more(setup).start("cp_first");
         let peer = Peer::new(dir.path(), "my_server");
-        Talk { game, peer, dir }
+        Talk {
+            game,
+            peer,
+            _dir: dir,
+        }
     }
 
     /// Runs until the session has begun.
