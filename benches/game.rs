@@ -4,7 +4,7 @@
 //! `cargo bench --bench game [-- --seconds 60]`; `--markdown` prints the table of the manual.
 
 #[path = "../tests/game/support/mod.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 mod support;
 
 use std::time::Duration;

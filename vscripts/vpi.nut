@@ -1839,6 +1839,9 @@ local Find = function(src, arg)
 	return record
 }
 
+// Script files whose texts are texts to the database, as they are to everybody else.
+local plain = {}
+
 local Use = function(record)
 {
 	if ("token" in record)
@@ -1888,14 +1891,18 @@ local Send = function(records, callback, urgent)
 				FailCall(call, record.problem)
 			return callback == null ? null : true
 		}
-		bodies.append({
+		local body = {
 			call = call.id
 			func = record.func
 			kwargs = record.kwargs
 			script = record.src
 			wait = last && callback != null
 			timeout_ms = record.ticks * 15
-		})
+		}
+		// To scripts of the stock client, a text among the values is SQL.
+		if (record.func.find("VPI_DB_User") == 0 && !(record.src in plain))
+			body.texts <- "sql"
+		bodies.append(body)
 	}
 	if (waiting.len() < WAITING_MAX)
 		call.entry = QueueCall(bodies.len() == 1 ? bodies[0] : { chain = bodies }, [call], urgent)
@@ -1985,6 +1992,19 @@ api.AsyncCall <- function(table_or_call)
 		return Send([record], record.callback, record.urgent)
 	}
 	catch (problem) { Log(vpi.ERROR, "VPI.AsyncCall: " + ErrorText(problem)) }
+}
+
+api.PlainTexts <- function()
+{
+	try
+	{
+		local info = getstackinfos(2)
+		if (info == null || !Allows(info.src, null))
+			return Refuse("VPI.PlainTexts", info, null)
+		plain[info.src] <- true
+		return true
+	}
+	catch (problem) { Log(vpi.ERROR, "VPI.PlainTexts: " + ErrorText(problem)) }
 }
 
 api.ChainCall <- function(calls, callback = null, urgent = false)
@@ -2371,13 +2391,21 @@ local EVENT = vpi.EVENT, CALL = vpi.CALL, link = vpi.link, budget = vpi.budget
 local FileName = vpi.FileName, WriteFile = vpi.WriteFile, Repair = vpi.Repair
 
 local BODY_BYTES = 4096, MESSAGE_BYTES_MAX = 60000
-// Of the 8 files that may be without an acknowledgement, the last is kept for one that only
-// acknowledges. Otherwise both sides could wait for each other.
-local WINDOW = 7
+// Files without an acknowledgement. Those that only acknowledge, or ask for a file again, may go
+// beyond: otherwise both sides could wait for each other.
+local WINDOW = 8, CONTROL_WINDOW = 16
 local OVERTAKEN_MAX = 4
 
 // The file in the making, and one that an urgent one has overtaken.
 local job = null, parked = null
+// Numbers of vpid's files that could not be believed.
+local requests = []
+
+vpi.AskAgain <- function(n)
+{
+	if (requests.find(n) == null)
+		requests.append(n)
+}
 
 local NewJob = function(queue)
 {
@@ -2505,10 +2533,22 @@ local Write = function(job)
 
 local Waits = function(queue) { return queue.at < queue.items.len() || queue.carried != null }
 
+// A file that acknowledges, and asks for what could not be believed.
+local Control = function()
+{
+	job = NewJob(queues.urgent)
+	job.full = true
+	foreach (n in requests)
+		job.texts.append("{\"again\":" + n + "}")
+	requests.clear()
+	return true
+}
+
 // Whether there is something to write that may be written now; then it is `job`.
 local Begin = function()
 {
-	local room = link.written - link.acknowledged < WINDOW
+	local open = link.written - link.acknowledged
+	local room = open < WINDOW
 	if (job != null)
 	{
 		local overtake = !job.urgent && parked == null && job.overtaken < OVERTAKEN_MAX && Waits(queues.urgent)
@@ -2521,6 +2561,8 @@ local Begin = function()
 		job = NewJob(queues.urgent)
 		return true
 	}
+	if (requests.len() > 0 && open < CONTROL_WINDOW)
+		return Control()
 	if (room)
 	{
 		if (Waits(queues.urgent) || link.opening != null && parked == null)
@@ -2535,12 +2577,8 @@ local Begin = function()
 		if (job != null)
 			return true
 	}
-	if (link.tellBy > 0 && queues.tick >= link.tellBy && link.written - link.acknowledged <= WINDOW)
-	{
-		job = NewJob(queues.urgent)
-		job.full = true
-		return true
-	}
+	if (link.tellBy > 0 && queues.tick >= link.tellBy && open < CONTROL_WINDOW)
+		return Control()
 	return false
 }
 
@@ -2583,6 +2621,7 @@ vpi.StepWriter <- function()
 // A new session begins; what was not written yet will be in it, under another number.
 vpi.ForgetWriting <- function()
 {
+	requests.clear()
 	foreach (half in [job, parked])
 		if (half != null)
 			half.mac = null
@@ -2607,7 +2646,7 @@ vpi.WriteAll <- function(last)
 	{
 		if (file != null && file.body.len() + text.len() + 1 > MESSAGE_BYTES_MAX)
 		{
-			Flush(WINDOW + 1)
+			Flush(CONTROL_WINDOW)
 			file = null
 		}
 		if (file == null)
@@ -2648,7 +2687,7 @@ vpi.WriteAll <- function(last)
 		}
 	}
 	Put([], last)
-	Flush(WINDOW + 2)
+	Flush(CONTROL_WINDOW + 1)
 	if (lost > 0)
 		Log(LogWarning, "The map ends while vpid is silent: " + lost + " messages are lost")
 }
@@ -2668,7 +2707,7 @@ local HmacStart = vpi.HmacStart, HmacStep = vpi.HmacStep, HmacHex = vpi.HmacHex
 local JsonDecoder = vpi.JsonDecoder, JsonDecode = vpi.JsonDecode
 local queues = vpi.queues, link = vpi.link, budget = vpi.budget, mail = vpi.mail
 local waiting = vpi.waiting, Log = vpi.Log, ErrorText = vpi.ErrorText
-local FileName = vpi.FileName, QueueOther = vpi.QueueOther, Answer = vpi.Answer
+local FileName = vpi.FileName, Answer = vpi.Answer
 
 local MAIL_MAX = 200, MESSAGES_PER_TICK = 40, GONE_BYTES_MAX = 1000
 local MAC_DIGITS = 64
@@ -2725,7 +2764,7 @@ local Distrust = function()
 	if (queues.tick < askAgainAt)
 		return
 	askAgainAt = queues.tick + ASK_AGAIN_TICKS
-	QueueOther({ again = number }, true)
+	vpi.AskAgain(number)
 	Log(vpi.WARNING, "The file " + name + " cannot be believed; vpid is asked for it again")
 }
 
@@ -2752,7 +2791,7 @@ local Poll = function()
 		if (text != null && queues.tick >= askAgainAt)
 		{
 			askAgainAt = queues.tick + ASK_AGAIN_TICKS
-			QueueOther({ again = number }, true)
+			vpi.AskAgain(number)
 		}
 		link.lookAt = queues.tick + Pause()
 		return

@@ -110,6 +110,8 @@ fn every_example_prints_what_stands_below_it() {
                 prints,
             },
         );
+        // The game acknowledges a moment later.
+        game.run_real_until(5.0, |_| child.try_wait().unwrap().is_some());
         assert!(child.wait().unwrap().success());
     }
     let mut call = daemon.command(&["game", "call", "ranks.top", r#"{"count": 1}"#]);

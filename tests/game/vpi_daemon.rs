@@ -23,7 +23,7 @@ const STORY: &str = r#"
     })
 }
 ::Insert <- function(n, urgent = false) {
-    Ask("i" + n, "VPI_DB_UserInsert", { table = "user_story_t", values = [n, "row " + n] }, urgent)
+    Ask("i" + n, "VPI_DB_UserInsert", { table = "user_story_t", values = [n, "'row " + n + "'"] }, urgent)
 }
 ::heard <- []
 VPI.Register("double", function(data) { return { twice = data.n * 2, name = "caf\xc3\xa9" } })
@@ -127,7 +127,7 @@ fn values_come_back_as_they_were_sent() {
     let values =
         json!([-5, 2147483647, -2.5, 3.0, true, null, "ends in \\", text, {"odd \" key\\": []}]);
     assert_eq!(story.wait_for("values")["v"], values);
-    // To the stock protocol this text is an expression.
+    story.run("VPI.PlainTexts()");
     story.run(
         r#"Ask("row", "VPI_DB_UserInsert", { table = "user_story_t", values = [1, "'x' || \\"] })"#,
     );

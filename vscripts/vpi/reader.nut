@@ -7,7 +7,7 @@ local HmacStart = vpi.HmacStart, HmacStep = vpi.HmacStep, HmacHex = vpi.HmacHex
 local JsonDecoder = vpi.JsonDecoder, JsonDecode = vpi.JsonDecode
 local queues = vpi.queues, link = vpi.link, budget = vpi.budget, mail = vpi.mail
 local waiting = vpi.waiting, Log = vpi.Log, ErrorText = vpi.ErrorText
-local FileName = vpi.FileName, QueueOther = vpi.QueueOther, Answer = vpi.Answer
+local FileName = vpi.FileName, Answer = vpi.Answer
 
 local MAIL_MAX = 200, MESSAGES_PER_TICK = 40, GONE_BYTES_MAX = 1000
 local MAC_DIGITS = 64
@@ -64,7 +64,7 @@ local Distrust = function()
 	if (queues.tick < askAgainAt)
 		return
 	askAgainAt = queues.tick + ASK_AGAIN_TICKS
-	QueueOther({ again = number }, true)
+	vpi.AskAgain(number)
 	Log(vpi.WARNING, "The file " + name + " cannot be believed; vpid is asked for it again")
 }
 
@@ -91,7 +91,7 @@ local Poll = function()
 		if (text != null && queues.tick >= askAgainAt)
 		{
 			askAgainAt = queues.tick + ASK_AGAIN_TICKS
-			QueueOther({ again = number }, true)
+			vpi.AskAgain(number)
 		}
 		link.lookAt = queues.tick + Pause()
 		return

@@ -10,13 +10,21 @@ local EVENT = vpi.EVENT, CALL = vpi.CALL, link = vpi.link, budget = vpi.budget
 local FileName = vpi.FileName, WriteFile = vpi.WriteFile, Repair = vpi.Repair
 
 local BODY_BYTES = 4096, MESSAGE_BYTES_MAX = 60000
-// Of the 8 files that may be without an acknowledgement, the last is kept for one that only
-// acknowledges. Otherwise both sides could wait for each other.
-local WINDOW = 7
+// Files without an acknowledgement. Those that only acknowledge, or ask for a file again, may go
+// beyond: otherwise both sides could wait for each other.
+local WINDOW = 8, CONTROL_WINDOW = 16
 local OVERTAKEN_MAX = 4
 
 // The file in the making, and one that an urgent one has overtaken.
 local job = null, parked = null
+// Numbers of vpid's files that could not be believed.
+local requests = []
+
+vpi.AskAgain <- function(n)
+{
+	if (requests.find(n) == null)
+		requests.append(n)
+}
 
 local NewJob = function(queue)
 {
@@ -144,10 +152,22 @@ local Write = function(job)
 
 local Waits = function(queue) { return queue.at < queue.items.len() || queue.carried != null }
 
+// A file that acknowledges, and asks for what could not be believed.
+local Control = function()
+{
+	job = NewJob(queues.urgent)
+	job.full = true
+	foreach (n in requests)
+		job.texts.append("{\"again\":" + n + "}")
+	requests.clear()
+	return true
+}
+
 // Whether there is something to write that may be written now; then it is `job`.
 local Begin = function()
 {
-	local room = link.written - link.acknowledged < WINDOW
+	local open = link.written - link.acknowledged
+	local room = open < WINDOW
 	if (job != null)
 	{
 		local overtake = !job.urgent && parked == null && job.overtaken < OVERTAKEN_MAX && Waits(queues.urgent)
@@ -160,6 +180,8 @@ local Begin = function()
 		job = NewJob(queues.urgent)
 		return true
 	}
+	if (requests.len() > 0 && open < CONTROL_WINDOW)
+		return Control()
 	if (room)
 	{
 		if (Waits(queues.urgent) || link.opening != null && parked == null)
@@ -174,12 +196,8 @@ local Begin = function()
 		if (job != null)
 			return true
 	}
-	if (link.tellBy > 0 && queues.tick >= link.tellBy && link.written - link.acknowledged <= WINDOW)
-	{
-		job = NewJob(queues.urgent)
-		job.full = true
-		return true
-	}
+	if (link.tellBy > 0 && queues.tick >= link.tellBy && open < CONTROL_WINDOW)
+		return Control()
 	return false
 }
 
@@ -222,6 +240,7 @@ vpi.StepWriter <- function()
 // A new session begins; what was not written yet will be in it, under another number.
 vpi.ForgetWriting <- function()
 {
+	requests.clear()
 	foreach (half in [job, parked])
 		if (half != null)
 			half.mac = null
@@ -246,7 +265,7 @@ vpi.WriteAll <- function(last)
 	{
 		if (file != null && file.body.len() + text.len() + 1 > MESSAGE_BYTES_MAX)
 		{
-			Flush(WINDOW + 1)
+			Flush(CONTROL_WINDOW)
 			file = null
 		}
 		if (file == null)
@@ -287,7 +306,7 @@ vpi.WriteAll <- function(last)
 		}
 	}
 	Put([], last)
-	Flush(WINDOW + 2)
+	Flush(CONTROL_WINDOW + 1)
 	if (lost > 0)
 		Log(LogWarning, "The map ends while vpid is silent: " + lost + " messages are lost")
 }

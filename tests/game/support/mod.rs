@@ -4,4 +4,4 @@ pub mod daemon;
 pub mod peer;
 pub mod script;
 
-pub use fake_game::{Game, Newcomer, Record, Setup, What, record};
+pub use fake_game::{Game, Newcomer, Setup, What, record};
