@@ -2279,6 +2279,9 @@ local link = {
 	told = 0
 	// What the first file of a session begins with, encoded; then null.
 	opening = null
+	// The number of a file that has to be asked for again, 0 for none; and the file that asked last.
+	ask = 0
+	asked = null
 	// The tick by which something read has to be acknowledged; 0 for nothing.
 	tellBy = 0
 	// Until this tick, an answer can come any moment. And the tick of the next look for a file.
@@ -2326,10 +2329,14 @@ vpi.Repair <- function()
 	if (checkAt == 0 || queues.tick < checkAt)
 		return
 	checkAt = 0
-	local oldest = null
+	local oldest = null, last = 0
+	// A file that says nothing needs no acknowledgement, unless others come behind it.
+	foreach (n, file in sent)
+		if (!file.empty && n > last)
+			last = n
 	foreach (n, file in sent)
 	{
-		if (file.empty)
+		if (n > last)
 			continue
 		if (checkAt == 0 || file.tick + AGAIN_TICKS < checkAt)
 			checkAt = file.tick + AGAIN_TICKS
@@ -2370,7 +2377,8 @@ vpi.ForgetFiles <- function()
 	sent.clear()
 	again.clear()
 	checkAt = 0
-	link.written = link.acknowledged = link.read = link.told = link.tellBy = 0
+	link.written = link.acknowledged = link.read = link.told = link.tellBy = link.ask = 0
+	link.asked = null
 }
 }
 vpi.part()
@@ -2398,14 +2406,6 @@ local OVERTAKEN_MAX = 4
 
 // The file in the making, and one that an urgent one has overtaken.
 local job = null, parked = null
-// Numbers of vpid's files that could not be believed.
-local requests = []
-
-vpi.AskAgain <- function(n)
-{
-	if (requests.find(n) == null)
-		requests.append(n)
-}
 
 local NewJob = function(queue)
 {
@@ -2424,6 +2424,8 @@ local NewJob = function(queue)
 		text = null
 		name = null
 		tells = 0
+		asks = 0
+		empty = false
 	}
 }
 
@@ -2511,17 +2513,26 @@ local Sign = function(job)
 {
 	job.name = FileName("c" + (link.written + 1))
 	job.tells = link.read
+	job.asks = link.ask
+	local extra = link.opening
+	if (link.ask > 0)
+		extra = (extra == null ? "" : extra + ",") + "{\"again\":" + link.ask + "}"
 	job.text = job.body
-	if (link.opening != null)
-		job.text = "[" + link.opening + (job.body == "[]" ? "" : ",") + job.body.slice(1)
+	if (extra != null)
+		job.text = "[" + extra + (job.body == "[]" ? "" : ",") + job.body.slice(1)
+	job.empty = job.text == "[]"
 	job.text = "vpid1 " + job.tells + " " + job.text.len() + "\n" + job.text
 	job.mac = HmacStart(link.game, job.name + "\n" + job.text)
 }
 
 local Write = function(job)
 {
-	WriteFile(job.name, job.text + "\n" + HmacHex(job.mac), job.body == "[]")
+	WriteFile(job.name, job.text + "\n" + HmacHex(job.mac), job.empty)
 	link.opening = null
+	if (job.asks > 0)
+		link.asked = "vpid/" + job.name
+	if (link.ask == job.asks)
+		link.ask = 0
 	link.told = job.tells
 	if (link.told == link.read)
 		link.tellBy = 0
@@ -2532,17 +2543,6 @@ local Write = function(job)
 }
 
 local Waits = function(queue) { return queue.at < queue.items.len() || queue.carried != null }
-
-// A file that acknowledges, and asks for what could not be believed.
-local Control = function()
-{
-	job = NewJob(queues.urgent)
-	job.full = true
-	foreach (n in requests)
-		job.texts.append("{\"again\":" + n + "}")
-	requests.clear()
-	return true
-}
 
 // Whether there is something to write that may be written now; then it is `job`.
 local Begin = function()
@@ -2561,11 +2561,9 @@ local Begin = function()
 		job = NewJob(queues.urgent)
 		return true
 	}
-	if (requests.len() > 0 && open < CONTROL_WINDOW)
-		return Control()
 	if (room)
 	{
-		if (Waits(queues.urgent) || link.opening != null && parked == null)
+		if (Waits(queues.urgent) || parked == null && (link.opening != null || link.ask > 0))
 			job = NewJob(queues.urgent)
 		else if (parked != null)
 		{
@@ -2577,8 +2575,13 @@ local Begin = function()
 		if (job != null)
 			return true
 	}
-	if (link.tellBy > 0 && queues.tick >= link.tellBy && open < CONTROL_WINDOW)
-		return Control()
+	local control = link.tellBy > 0 && queues.tick >= link.tellBy || link.ask > 0
+	if (control && open < CONTROL_WINDOW)
+	{
+		job = NewJob(queues.urgent)
+		job.full = true
+		return true
+	}
 	return false
 }
 
@@ -2600,7 +2603,7 @@ vpi.StepWriter <- function()
 		{
 			if (!Fill(job))
 				return
-			if (job.entries.len() == 0 && !job.full && link.opening == null)
+			if (job.entries.len() == 0 && !job.full && link.opening == null && link.ask == 0)
 			{
 				job = null
 				return
@@ -2621,7 +2624,6 @@ vpi.StepWriter <- function()
 // A new session begins; what was not written yet will be in it, under another number.
 vpi.ForgetWriting <- function()
 {
-	requests.clear()
 	foreach (half in [job, parked])
 		if (half != null)
 			half.mac = null
@@ -2764,7 +2766,7 @@ local Distrust = function()
 	if (queues.tick < askAgainAt)
 		return
 	askAgainAt = queues.tick + ASK_AGAIN_TICKS
-	vpi.AskAgain(number)
+	link.ask = number
 	Log(vpi.WARNING, "The file " + name + " cannot be believed; vpid is asked for it again")
 }
 
@@ -2784,15 +2786,17 @@ local Poll = function()
 		name = FileName("d" + number)
 	}
 	budget.file = false
+	if (distrusted != null && queues.tick >= askAgainAt)
+	{
+		// Asked for once more, unless nobody has taken the file that asked before.
+		askAgainAt = queues.tick + ASK_AGAIN_TICKS
+		if (link.asked == null || FileToString(link.asked) == null)
+			link.ask = number
+		return
+	}
 	local text = FileToString("vpid/" + name)
 	if (text == null || text == distrusted)
 	{
-		// A file that cannot be believed may be asked for once more.
-		if (text != null && queues.tick >= askAgainAt)
-		{
-			askAgainAt = queues.tick + ASK_AGAIN_TICKS
-			vpi.AskAgain(number)
-		}
 		link.lookAt = queues.tick + Pause()
 		return
 	}
@@ -2868,6 +2872,7 @@ local Done = function(worth)
 	if (worth && link.tellBy == 0)
 		link.tellBy = queues.tick + TELL_TICKS
 	distrusted = null
+	askAgainAt = 0
 	job = null
 	link.lookAt = queues.tick + 1
 }

@@ -18,4 +18,5 @@ mod vpi_guard;
 mod vpi_link;
 mod vpi_script;
 mod vpi_start;
+mod vpi_trouble;
 mod vpi_trust;

@@ -64,7 +64,7 @@ local Distrust = function()
 	if (queues.tick < askAgainAt)
 		return
 	askAgainAt = queues.tick + ASK_AGAIN_TICKS
-	vpi.AskAgain(number)
+	link.ask = number
 	Log(vpi.WARNING, "The file " + name + " cannot be believed; vpid is asked for it again")
 }
 
@@ -84,15 +84,17 @@ local Poll = function()
 		name = FileName("d" + number)
 	}
 	budget.file = false
+	if (distrusted != null && queues.tick >= askAgainAt)
+	{
+		// Asked for once more, unless nobody has taken the file that asked before.
+		askAgainAt = queues.tick + ASK_AGAIN_TICKS
+		if (link.asked == null || FileToString(link.asked) == null)
+			link.ask = number
+		return
+	}
 	local text = FileToString("vpid/" + name)
 	if (text == null || text == distrusted)
 	{
-		// A file that cannot be believed may be asked for once more.
-		if (text != null && queues.tick >= askAgainAt)
-		{
-			askAgainAt = queues.tick + ASK_AGAIN_TICKS
-			vpi.AskAgain(number)
-		}
 		link.lookAt = queues.tick + Pause()
 		return
 	}
@@ -168,6 +170,7 @@ local Done = function(worth)
 	if (worth && link.tellBy == 0)
 		link.tellBy = queues.tick + TELL_TICKS
 	distrusted = null
+	askAgainAt = 0
 	job = null
 	link.lookAt = queues.tick + 1
 }

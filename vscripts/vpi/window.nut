@@ -25,6 +25,9 @@ local link = {
 	told = 0
 	// What the first file of a session begins with, encoded; then null.
 	opening = null
+	// The number of a file that has to be asked for again, 0 for none; and the file that asked last.
+	ask = 0
+	asked = null
 	// The tick by which something read has to be acknowledged; 0 for nothing.
 	tellBy = 0
 	// Until this tick, an answer can come any moment. And the tick of the next look for a file.
@@ -72,10 +75,14 @@ vpi.Repair <- function()
 	if (checkAt == 0 || queues.tick < checkAt)
 		return
 	checkAt = 0
-	local oldest = null
+	local oldest = null, last = 0
+	// A file that says nothing needs no acknowledgement, unless others come behind it.
+	foreach (n, file in sent)
+		if (!file.empty && n > last)
+			last = n
 	foreach (n, file in sent)
 	{
-		if (file.empty)
+		if (n > last)
 			continue
 		if (checkAt == 0 || file.tick + AGAIN_TICKS < checkAt)
 			checkAt = file.tick + AGAIN_TICKS
@@ -116,5 +123,6 @@ vpi.ForgetFiles <- function()
 	sent.clear()
 	again.clear()
 	checkAt = 0
-	link.written = link.acknowledged = link.read = link.told = link.tellBy = 0
+	link.written = link.acknowledged = link.read = link.told = link.tellBy = link.ask = 0
+	link.asked = null
 }

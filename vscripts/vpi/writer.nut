@@ -17,14 +17,6 @@ local OVERTAKEN_MAX = 4
 
 // The file in the making, and one that an urgent one has overtaken.
 local job = null, parked = null
-// Numbers of vpid's files that could not be believed.
-local requests = []
-
-vpi.AskAgain <- function(n)
-{
-	if (requests.find(n) == null)
-		requests.append(n)
-}
 
 local NewJob = function(queue)
 {
@@ -43,6 +35,8 @@ local NewJob = function(queue)
 		text = null
 		name = null
 		tells = 0
+		asks = 0
+		empty = false
 	}
 }
 
@@ -130,17 +124,26 @@ local Sign = function(job)
 {
 	job.name = FileName("c" + (link.written + 1))
 	job.tells = link.read
+	job.asks = link.ask
+	local extra = link.opening
+	if (link.ask > 0)
+		extra = (extra == null ? "" : extra + ",") + "{\"again\":" + link.ask + "}"
 	job.text = job.body
-	if (link.opening != null)
-		job.text = "[" + link.opening + (job.body == "[]" ? "" : ",") + job.body.slice(1)
+	if (extra != null)
+		job.text = "[" + extra + (job.body == "[]" ? "" : ",") + job.body.slice(1)
+	job.empty = job.text == "[]"
 	job.text = "vpid1 " + job.tells + " " + job.text.len() + "\n" + job.text
 	job.mac = HmacStart(link.game, job.name + "\n" + job.text)
 }
 
 local Write = function(job)
 {
-	WriteFile(job.name, job.text + "\n" + HmacHex(job.mac), job.body == "[]")
+	WriteFile(job.name, job.text + "\n" + HmacHex(job.mac), job.empty)
 	link.opening = null
+	if (job.asks > 0)
+		link.asked = "vpid/" + job.name
+	if (link.ask == job.asks)
+		link.ask = 0
 	link.told = job.tells
 	if (link.told == link.read)
 		link.tellBy = 0
@@ -151,17 +154,6 @@ local Write = function(job)
 }
 
 local Waits = function(queue) { return queue.at < queue.items.len() || queue.carried != null }
-
-// A file that acknowledges, and asks for what could not be believed.
-local Control = function()
-{
-	job = NewJob(queues.urgent)
-	job.full = true
-	foreach (n in requests)
-		job.texts.append("{\"again\":" + n + "}")
-	requests.clear()
-	return true
-}
 
 // Whether there is something to write that may be written now; then it is `job`.
 local Begin = function()
@@ -180,11 +172,9 @@ local Begin = function()
 		job = NewJob(queues.urgent)
 		return true
 	}
-	if (requests.len() > 0 && open < CONTROL_WINDOW)
-		return Control()
 	if (room)
 	{
-		if (Waits(queues.urgent) || link.opening != null && parked == null)
+		if (Waits(queues.urgent) || parked == null && (link.opening != null || link.ask > 0))
 			job = NewJob(queues.urgent)
 		else if (parked != null)
 		{
@@ -196,8 +186,13 @@ local Begin = function()
 		if (job != null)
 			return true
 	}
-	if (link.tellBy > 0 && queues.tick >= link.tellBy && open < CONTROL_WINDOW)
-		return Control()
+	local control = link.tellBy > 0 && queues.tick >= link.tellBy || link.ask > 0
+	if (control && open < CONTROL_WINDOW)
+	{
+		job = NewJob(queues.urgent)
+		job.full = true
+		return true
+	}
 	return false
 }
 
@@ -219,7 +214,7 @@ vpi.StepWriter <- function()
 		{
 			if (!Fill(job))
 				return
-			if (job.entries.len() == 0 && !job.full && link.opening == null)
+			if (job.entries.len() == 0 && !job.full && link.opening == null && link.ask == 0)
 			{
 				job = null
 				return
@@ -240,7 +235,6 @@ vpi.StepWriter <- function()
 // A new session begins; what was not written yet will be in it, under another number.
 vpi.ForgetWriting <- function()
 {
-	requests.clear()
 	foreach (half in [job, parked])
 		if (half != null)
 			half.mac = null

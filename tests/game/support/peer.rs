@@ -35,6 +35,8 @@ pub struct Peer {
     pub silent: bool,
     /// Says so instead of a welcome.
     pub refuses: bool,
+    /// Does not write again what it is asked for.
+    pub stubborn: bool,
     /// Answers each call with this, where a test gives something.
     pub answer: Option<fn(&Json) -> Json>,
     /// All messages of the game, in order, with the number of the file they came in.
@@ -54,6 +56,7 @@ impl Peer {
             sessions: 0,
             silent: false,
             refuses: false,
+            stubborn: false,
             answer: None,
             got: Vec::new(),
             sizes: Vec::new(),
@@ -200,6 +203,11 @@ impl Peer {
         for message in messages {
             if let (Some(answer), true) = (self.answer, message["wait"] == json!(true)) {
                 answers.push(json!({"answer": message["call"], "value": answer(&message)}));
+            }
+            if let (Some(m), false) = (message["again"].as_u64(), self.stubborn) {
+                let name = self.vpid_file(m);
+                let text = self.sent[&name].clone();
+                self.write(&name, text.as_bytes());
             }
             self.got.push((n, message));
         }
