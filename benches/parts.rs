@@ -13,6 +13,7 @@ use vpid::config::{Config, Database, Legacy, Permissions, Secret, Server, Watch}
 use vpid::core::{Core, Event, InputState, Now, TakenFile};
 use vpid::io::sql::{Lane, SqliteSettings};
 use vpid::limits::SUBMIT_JOBS_MIN;
+use vpid::wire::answer_text::Decoder;
 use vpid::wire::sql::{self, CallId, Dialect, Done, Job, Reading};
 use vpid::wire::{answer_file, call_file, legacy};
 
@@ -148,7 +149,9 @@ fn config() -> Config {
         servers: vec![Server {
             scriptdata: PathBuf::from("scriptdata"),
             hostname: None,
+            key: None,
             legacy: Some(legacy),
+            vscripts: None,
         }],
         database: Database::None,
         permissions: Permissions::default(),
@@ -208,6 +211,7 @@ impl OpenLane {
                 call: sql::parse(function, SCRIPT, &kwargs, Reading::Legacy).unwrap(),
                 deadline_ms: None,
                 recovered: false,
+                decoder: Decoder::Stock,
             }
         });
         jobs.collect()

@@ -7,9 +7,10 @@ Usage: vpid COMMAND [OPTIONS]
 
 Commands:
   run     serve until SIGTERM or SIGINT
-  init    write a configuration with fresh secrets
+  init    write a configuration with a fresh key, and install the scripts for the game
   check   try everything a first start can fail on
   call    make one call, as a script in a game would
+  game    look at the games that are connected, and send them something
   bench   measure a running vpid through the files
   demo    see it at work, with no configuration and nothing left behind
 
@@ -37,16 +38,24 @@ Example: vpid run --config /etc/vpid/vpid.toml
 ";
 
 pub const INIT: &str = "\
-Writes a commented configuration with a fresh secret, readable by its owner only.
+Writes a commented configuration with a fresh key, readable by its owner only, and brings the
+scripts for the game that sign with this key.
 
 Usage: vpid init [--scriptdata DIR] [--vscripts DIR] [--config FILE] [--force]
+       vpid init --legacy [--scriptdata DIR] [--vscripts DIR] [--config FILE] [--force]
 
   --scriptdata DIR   the game's tf/scriptdata; without it, TF2 is looked for in the usual places
-  --vscripts DIR     where vpi.nut is, if not beside scriptdata: a secret that it has is kept
+  --vscripts DIR     install the scripts in the game's tf/scripts/vscripts, or bring them up to
+                     date: a configuration that is there stays, and its key goes into them
   --config FILE      the file to write (default: ./vpid.toml)
-  --force            replace a file that is there
+  --force            replace a configuration that is there
+  --legacy           serve the stock vpi.nut instead: no script is touched, and the secret that it
+                     has is kept; --vscripts says where it is, if not beside scriptdata
 
-Example: vpid init --scriptdata /home/tf2/serverfiles/tf/scriptdata
+Your mapspawn.nut and vpi_config.nut are never changed; a stock vpi.nut is kept as
+vpi.nut.before-vpid.
+
+Example: vpid init --vscripts /home/tf2/serverfiles/tf/scripts/vscripts
 ";
 
 pub const CHECK: &str = "\
@@ -69,6 +78,27 @@ Usage: vpid call FUNCTION [JSON] [--host HOST] [--script NAME] [--timeout SECOND
   --timeout SECONDS  how long to wait for the answer (default: 5)
 
 Example: vpid call VPI_DB_UserSelect '{\"table\": \"user_contracts_players\"}' --script contracts.nut
+";
+
+pub const GAME: &str = "\
+Looks at the games that a running vpid serves with signed scripts, and sends them something.
+
+Usage: vpid game list [--json]
+       vpid game watch                   what games tell, as JSON lines, until Ctrl-C
+       vpid game call FUNCTION [JSON]    call a function given to VPI.Register, print its result
+       vpid game message NAME [JSON]     for functions given to VPI.On
+       vpid game hook NAME [JSON]        raise a script hook
+       vpid game say TEXT                show a text
+       vpid game command TEXT            run a command on the server's console, where that allows it
+
+  --host HOST        the game (default: the only one that is connected)
+  --to USERID        say: to one player only
+  --where PLACE      say: chat, center or console (default: chat)
+  --keep             deliver to the next map if this one ends first
+  --timeout SECONDS  how long to wait for the game (default: 10)
+  --config FILE      the configuration that vpid runs with
+
+Example: vpid game say 'The server restarts in five minutes' --where center
 ";
 
 pub const BENCH: &str = "\

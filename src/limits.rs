@@ -81,7 +81,12 @@ pub const SECRET_FILE_BYTES_MAX: usize = 4096;
 /// Secrets shorter than this are served with a warning.
 pub const SECRET_BYTES_ADVISED: usize = 32;
 
-/// Length of the secrets that `vpid init` makes.
+/// How long a key of the signed protocol is, and those that `vpid init` makes.
+pub const KEY_BYTES_MIN: usize = 32;
+pub const KEY_BYTES_MAX: usize = 64;
+pub const KEY_BYTES_NEW: usize = 48;
+
+/// Length of the stock secrets that `vpid init` makes.
 pub const SECRET_BYTES_NEW: usize = 128;
 
 /// Most `[[server]]` entries.
@@ -113,6 +118,8 @@ pub const CHECK_FILES_MAX: usize = 100_000;
 const _: () = {
     assert!(FREE_BYTES_MIN < FREE_BYTES_ADVISED);
     assert!(SECRET_BYTES_MAX < SECRET_FILE_BYTES_MAX);
+    assert!(KEY_BYTES_MIN <= KEY_BYTES_NEW && KEY_BYTES_NEW <= KEY_BYTES_MAX);
+    assert!(KEY_BYTES_MAX < SECRET_FILE_BYTES_MAX);
     assert!(SECRET_BYTES_ADVISED <= SECRET_BYTES_NEW && SECRET_BYTES_NEW <= SECRET_BYTES_MAX);
     assert!(HOST_BYTES_MAX + "_vpi_".len() + 20 + 1 + 10 + "_output.interface".len() <= 255);
     assert!(POLL_MS_MIN <= POLL_MS_DEFAULT && POLL_MS_DEFAULT <= POLL_MS_MAX);
@@ -227,3 +234,55 @@ pub const CLIENT_READ_MS: u64 = 990;
 pub const CLIENT_TIMEOUT_MS: u64 = 3_000;
 /// The client looks for late callers every 33 ticks.
 pub const CLIENT_TIMEOUT_CHECK_MS: u64 = 495;
+
+// The signed protocol (docs/protocol.md).
+
+/// Largest file of a game that is read.
+pub const SIGNED_GAME_BYTES_MAX: usize = 65_536;
+/// Largest file that is written for a game.
+pub const SIGNED_FILE_BYTES_MAX: usize = 16_000;
+/// What a file holds besides its body: its first line and its mac.
+pub const SIGNED_FRAME_BYTES: usize = 128;
+/// No further message is put into a body of this size: a script hashes 64 bytes in 18 µs.
+pub const SIGNED_BODY_BYTES_AIM: usize = 2_000;
+/// Files without an acknowledgement, each way.
+pub const SIGNED_WINDOW: usize = 8;
+/// The same with files that only acknowledge or ask for something again: else two sides whose
+/// windows are full could not help each other.
+pub const SIGNED_CONTROL_WINDOW: usize = 16;
+/// Files that are believed beyond those that came: the last of a map may go beyond the window.
+pub const SIGNED_AHEAD_MAX: u64 = SIGNED_CONTROL_WINDOW as u64 + 1;
+/// Sessions of a host that were asked for and have not begun.
+pub const HELLOS_PENDING_MAX: usize = 4;
+/// What a game has sent is acknowledged within this time.
+pub const SIGNED_ACK_MS: u64 = 200;
+/// A file that cannot be believed is asked for again this often at most.
+pub const SIGNED_AGAIN_MS: u64 = 1_000;
+/// Games that are told that their session is lost, until that has an end.
+pub const GONE_FILES_MAX: usize = 16;
+/// What waits to be pushed to one game.
+pub const HOST_PUSHES_MAX: usize = 1_000;
+/// How long a function in the game may take to answer.
+pub const PUSH_CALL_MS: u64 = 10_000;
+
+const _: () = assert!(SIGNED_FILE_BYTES_MAX <= ENGINE_READ_BYTES_MAX);
+const _: () = assert!(SIGNED_WINDOW < SIGNED_CONTROL_WINDOW);
+const _: () = assert!(SIGNED_BODY_BYTES_AIM + SIGNED_FRAME_BYTES < SIGNED_FILE_BYTES_MAX);
+const _: () = assert!(HOST_BYTES_MAX + 34 + 20 + ".interface".len() + 30 <= 255);
+/// The log of signed sessions is rewritten when it is larger.
+pub const SESSION_LOG_BYTES_MAX: u64 = 1 << 20;
+
+/// Players that are known of one game; no server has more than 101 slots.
+pub const PLAYERS_MAX: usize = 256;
+/// Longest name or id of a player that is kept; the engine cuts names at 31 bytes.
+pub const PLAYER_TEXT_CHARS_MAX: usize = 128;
+/// Functions that a game may register.
+pub const GAME_FUNCTIONS_MAX: usize = 1_000;
+/// A game whose script tells something every ten seconds is missed after this time.
+pub const SILENCE_MS: u64 = 45_000;
+
+/// What one connection to the control socket may send in a line, and may have waiting.
+pub const CONTROL_LINE_BYTES_MAX: usize = 1 << 16;
+pub const CONTROL_WAITING_BYTES_MAX: usize = 1 << 22;
+/// Connections to the control socket.
+pub const CONTROL_CONNECTIONS_MAX: usize = 64;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use lexopt::Arg::{self, Long, Short, Value};
 use lexopt::ValueExt;
-use vpid::cli::{bench, call, check, demo, init, logging};
+use vpid::cli::{bench, call, check, demo, init, logging, operate};
 use vpid::config::{self, Config};
 
 const DONE: u8 = 0;
@@ -72,6 +72,7 @@ fn run() -> Result<(), Failure> {
             Some("init") => run_init(parser),
             Some("check") => run_check(parser),
             Some("call") => run_call(parser),
+            Some("game") => run_game(parser),
             Some("bench") => run_bench(parser),
             Some("demo") => run_demo(parser),
             Some("help") => print(help::MAIN),
@@ -207,6 +208,7 @@ fn run_init(parser: lexopt::Parser) -> Result<(), Failure> {
             Long("scriptdata") => chosen.scriptdata = Some(values.path()?),
             Long("vscripts") => chosen.vscripts = Some(values.path()?),
             Long("force") => chosen.force = true,
+            Long("legacy") => chosen.legacy = true,
             other => return Err(other.unexpected().into()),
         }
         Ok(())
@@ -256,6 +258,70 @@ fn run_call(parser: lexopt::Parser) -> Result<(), Failure> {
     };
     let good = call::run(&load(path.as_deref())?, &options, &mut std::io::stdout())?;
     if good { Ok(()) } else { Err(Failure::Quiet) }
+}
+
+fn run_game(parser: lexopt::Parser) -> Result<(), Failure> {
+    let mut words = Vec::new();
+    let (mut host, mut keep, mut json) = (None, false, false);
+    let (mut to, mut place, mut timeout) = (None, "chat".to_string(), Duration::from_secs(10));
+    let path = options(parser, help::GAME, |argument, values| {
+        match argument {
+            Value(word) => words.push(word.string()?),
+            Long("host") => host = Some(values.text()?),
+            Long("to") => to = Some(values.count("--to", 65_535)? as i32),
+            Long("where") => place = values.text()?,
+            Long("keep") => keep = true,
+            Long("json") => json = true,
+            Long("timeout") => timeout = values.seconds("--timeout")?,
+            other => return Err(other.unexpected().into()),
+        }
+        Ok(())
+    })?;
+    let Some(path) = path else { return Ok(()) };
+    let mut words = words.iter().map(String::as_str);
+    let (verb, first, second, more) = (words.next(), words.next(), words.next(), words.next());
+    let name = || first.unwrap_or_default().to_string();
+    let what = match (verb, first, second, more) {
+        (Some("list"), None, ..) => operate::What::List,
+        (Some("watch"), None, ..) => operate::What::Watch,
+        (Some("call"), Some(_), args, None) => {
+            let args = operate::data(args);
+            operate::What::Call {
+                function: name(),
+                args,
+            }
+        }
+        (Some("message"), Some(_), data, None) => {
+            let data = operate::data(data);
+            operate::What::Message { name: name(), data }
+        }
+        (Some("hook"), Some(_), data, None) => {
+            let data = operate::data(data);
+            operate::What::Hook { name: name(), data }
+        }
+        (Some("command"), Some(_), None, _) => operate::What::Command(name()),
+        (Some("say"), Some(_), None, _) => operate::What::Say {
+            text: name(),
+            to,
+            place,
+        },
+        _ => {
+            return Err(Failure::Usage(
+                "game takes one of list, watch, call, message, hook, command, say; see `vpid game \
+                 --help`"
+                    .into(),
+            ));
+        }
+    };
+    let options = operate::Options {
+        what,
+        host,
+        keep,
+        json,
+        timeout,
+    };
+    let state_dir = load(path.as_deref())?.state_dir;
+    Ok(operate::run(&state_dir, &options, &mut std::io::stdout())?)
 }
 
 fn run_bench(parser: lexopt::Parser) -> Result<(), Failure> {

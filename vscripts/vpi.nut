@@ -1839,6 +1839,9 @@ local Find = function(src, arg)
 	return record
 }
 
+// Script files whose texts are texts to the database, as they are to everybody else.
+local plain = {}
+
 local Use = function(record)
 {
 	if ("token" in record)
@@ -1888,14 +1891,18 @@ local Send = function(records, callback, urgent)
 				FailCall(call, record.problem)
 			return callback == null ? null : true
 		}
-		bodies.append({
+		local body = {
 			call = call.id
 			func = record.func
 			kwargs = record.kwargs
 			script = record.src
 			wait = last && callback != null
 			timeout_ms = record.ticks * 15
-		})
+		}
+		// To scripts of the stock client, a text among the values is SQL.
+		if (record.func.find("VPI_DB_User") == 0 && !(record.src in plain))
+			body.texts <- "sql"
+		bodies.append(body)
 	}
 	if (waiting.len() < WAITING_MAX)
 		call.entry = QueueCall(bodies.len() == 1 ? bodies[0] : { chain = bodies }, [call], urgent)
@@ -1985,6 +1992,19 @@ api.AsyncCall <- function(table_or_call)
 		return Send([record], record.callback, record.urgent)
 	}
 	catch (problem) { Log(vpi.ERROR, "VPI.AsyncCall: " + ErrorText(problem)) }
+}
+
+api.PlainTexts <- function()
+{
+	try
+	{
+		local info = getstackinfos(2)
+		if (info == null || !Allows(info.src, null))
+			return Refuse("VPI.PlainTexts", info, null)
+		plain[info.src] <- true
+		return true
+	}
+	catch (problem) { Log(vpi.ERROR, "VPI.PlainTexts: " + ErrorText(problem)) }
 }
 
 api.ChainCall <- function(calls, callback = null, urgent = false)
@@ -2379,10 +2399,9 @@ local EVENT = vpi.EVENT, CALL = vpi.CALL, link = vpi.link, budget = vpi.budget
 local FileName = vpi.FileName, WriteFile = vpi.WriteFile, Repair = vpi.Repair
 
 local BODY_BYTES = 4096, MESSAGE_BYTES_MAX = 60000
-// Of the 8 files that may be without an acknowledgement, the last is kept for one that only
-// acknowledges, and what asks for a file again may go beyond. Otherwise both sides could wait for
-// each other.
-local WINDOW = 7, ASKING_WINDOW = 64
+// Files without an acknowledgement. Those that only acknowledge, or ask for a file again, may go
+// beyond: otherwise both sides could wait for each other.
+local WINDOW = 8, CONTROL_WINDOW = 16
 local OVERTAKEN_MAX = 4
 
 // The file in the making, and one that an urgent one has overtaken.
@@ -2528,7 +2547,8 @@ local Waits = function(queue) { return queue.at < queue.items.len() || queue.car
 // Whether there is something to write that may be written now; then it is `job`.
 local Begin = function()
 {
-	local room = link.written - link.acknowledged < WINDOW
+	local open = link.written - link.acknowledged
+	local room = open < WINDOW
 	if (job != null)
 	{
 		local overtake = !job.urgent && parked == null && job.overtaken < OVERTAKEN_MAX && Waits(queues.urgent)
@@ -2555,8 +2575,8 @@ local Begin = function()
 		if (job != null)
 			return true
 	}
-	local open = link.written - link.acknowledged
-	if (link.tellBy > 0 && queues.tick >= link.tellBy && open <= WINDOW || link.ask > 0 && open < ASKING_WINDOW)
+	local control = link.tellBy > 0 && queues.tick >= link.tellBy || link.ask > 0
+	if (control && open < CONTROL_WINDOW)
 	{
 		job = NewJob(queues.urgent)
 		job.full = true
@@ -2628,7 +2648,7 @@ vpi.WriteAll <- function(last)
 	{
 		if (file != null && file.body.len() + text.len() + 1 > MESSAGE_BYTES_MAX)
 		{
-			Flush(WINDOW + 1)
+			Flush(CONTROL_WINDOW)
 			file = null
 		}
 		if (file == null)
@@ -2669,7 +2689,7 @@ vpi.WriteAll <- function(last)
 		}
 	}
 	Put([], last)
-	Flush(WINDOW + 2)
+	Flush(CONTROL_WINDOW + 1)
 	if (lost > 0)
 		Log(LogWarning, "The map ends while vpid is silent: " + lost + " messages are lost")
 }

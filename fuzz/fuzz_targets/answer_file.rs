@@ -4,14 +4,14 @@
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
-use vpid::wire::answer_text::push_text;
+use vpid::wire::answer_text::{Decoder, push_text};
 use vpid::wire::game_json::Reader;
 use vpid::wire::legacy::Identity;
 use vpid::wire::{answer_file, call_error};
 
 fuzz_target!(|text: &str| {
     let mut value = String::new();
-    push_text(&mut value, text);
+    push_text(&mut value, text, Decoder::Stock);
     let read = Reader::new(value.as_bytes()).value();
     let mut expected = text.replace('\0', "");
     if expected.ends_with('\\') {

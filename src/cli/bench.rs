@@ -6,6 +6,7 @@
 
 mod answers;
 mod client;
+mod signed;
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -15,8 +16,11 @@ use std::time::Duration;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::call::choose;
+use super::call::{choose, stock};
 use crate::config::{Config, Database};
+
+use client::numbered_call;
+use signed::SignedBench;
 
 pub use client::{Bench, Latency, Throughput};
 
@@ -128,10 +132,6 @@ impl fmt::Display for Report {
 /// Benches the vpid that serves this configuration. False: not every call was answered.
 pub fn run(config: &Config, options: &Options, out: &mut dyn Write) -> Result<bool, String> {
     let (server, free) = choose(config, None, "vpid_bench")?;
-    let legacy = server
-        .legacy
-        .as_ref()
-        .ok_or("this server has no legacy_secret")?;
     let table = match (&config.database, options.work) {
         (_, Work::Echo) => None,
         (Database::Sqlite { path, .. }, _) => Some(Table::create(path).map_err(|error| {
@@ -142,15 +142,17 @@ pub fn run(config: &Config, options: &Options, out: &mut dyn Write) -> Result<bo
         })?),
         (Database::None, _) => return Err("there is no [database]: use --work echo".into()),
     };
-    let mut bench = Bench::new(
-        &server.scriptdata,
-        &free,
-        legacy.secret.as_bytes(),
-        options.clone(),
-    );
-    bench.progress = io::stderr().is_terminal() && !options.json;
-    let report = measure(&mut bench, options.files)
-        .map_err(|error| format!("{}: {error}", server.scriptdata.display()))?;
+    let progress = io::stderr().is_terminal() && !options.json;
+    let report = match &server.key {
+        Some(key) => measure_signed(&server.scriptdata, &free, key.as_bytes(), options, progress)?,
+        None => {
+            let secret = stock(server)?.secret.as_bytes();
+            let mut bench = Bench::new(&server.scriptdata, &free, secret, options.clone());
+            bench.progress = progress;
+            measure(&mut bench, options.files)
+                .map_err(|error| format!("{}: {error}", server.scriptdata.display()))?
+        }
+    };
     drop(table);
     let shown = if options.json {
         format!("{:#}\n", report.to_json())
@@ -174,6 +176,29 @@ fn measure(bench: &mut Bench, latency_calls: usize) -> io::Result<Report> {
     bench.start()?;
     let latency = bench.latency(latency_calls)?;
     let throughput = bench.throughput()?;
+    bench.clean_up();
+    Ok(Report {
+        latency,
+        throughput,
+    })
+}
+
+fn measure_signed(
+    scriptdata: &Path,
+    host: &str,
+    key: &[u8],
+    options: &Options,
+    progress: bool,
+) -> Result<Report, String> {
+    let mut bench = SignedBench::connect(scriptdata, host, key, options.clone())?;
+    bench.progress = progress;
+    let mut serial = 0;
+    let mut next_call = || {
+        serial += 1;
+        numbered_call(options.work, serial)
+    };
+    let latency = bench.latency(options.files, &mut next_call)?;
+    let throughput = bench.throughput(&mut next_call)?;
     bench.clean_up();
     Ok(Report {
         latency,

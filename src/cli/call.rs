@@ -4,10 +4,12 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::game::{Game, GameCall};
-use crate::config::{Config, Server};
+use super::operate;
+use super::signed_game::SignedGame;
+use crate::config::{Config, Legacy, Server};
 use crate::wire::names;
 
 pub struct Options {
@@ -35,8 +37,57 @@ pub fn run(config: &Config, options: &Options, out: &mut dyn Write) -> Result<bo
         return Err("the arguments must be a JSON object, as a script passes a table".into());
     }
     let (server, host) = choose(config, options.host.as_deref(), "vpid_call")?;
-    let mut game = game(server, &host)?;
     let call = GameCall::new(&options.script, &options.function, kwargs);
+    let answer = match &server.key {
+        Some(key) => {
+            refuse_connected(config, &host)?;
+            signed(server, &host, key.as_bytes(), call, options.timeout)?
+        }
+        None => stock_call(server, &host, call, options)?,
+    };
+    writeln!(out, "{answer:#}").map_err(|error| error.to_string())?;
+    Ok(!answer
+        .as_str()
+        .is_some_and(|text| text.starts_with("[VPI ERROR]")))
+}
+
+/// A host has one session: ours would end that of its game.
+fn refuse_connected(config: &Config, host: &str) -> Result<(), String> {
+    let games = operate::ask(&config.state_dir, &json!({"do": "games"})).unwrap_or_default();
+    let games = games["games"].as_array();
+    let is_it = |game: &Value| game["host"] == host;
+    match games.is_some_and(|games| games.iter().any(is_it)) {
+        true => Err(format!(
+            "the game {host} is connected, and a call in its name would end its session; leave \
+             --host out"
+        )),
+        false => Ok(()),
+    }
+}
+
+fn signed(
+    server: &Server,
+    host: &str,
+    key: &[u8],
+    call: GameCall,
+    timeout: Duration,
+) -> Result<Value, String> {
+    let mut game = SignedGame::connect(&server.scriptdata, host, key, timeout)?;
+    let answer = game.call(call, timeout)?.ok_or_else(|| {
+        let seconds = timeout.as_secs_f64();
+        format!("no answer came within {seconds} s; see vpid's log")
+    });
+    let _ = game.leave();
+    Ok(answer?.unwrap_or_else(Value::String))
+}
+
+fn stock_call(
+    server: &Server,
+    host: &str,
+    call: GameCall,
+    options: &Options,
+) -> Result<Value, String> {
+    let mut game = game(server, host)?;
     let answer = game.call(call, options.timeout).map_err(|error| {
         format!(
             "{}: the call could not be made ({error})",
@@ -58,10 +109,7 @@ pub fn run(config: &Config, options: &Options, out: &mut dyn Write) -> Result<bo
         // This host will not be played again.
         let _ = game.leave();
     }
-    writeln!(out, "{answer:#}").map_err(|error| error.to_string())?;
-    Ok(!answer
-        .as_str()
-        .is_some_and(|text| text.starts_with("[VPI ERROR]")))
+    Ok(answer)
 }
 
 /// The server to talk to, and the host to talk as: the one that was asked for, else one that no
@@ -103,9 +151,12 @@ pub fn choose<'a>(
 /// A game that plays `host` on this server.
 pub fn game(server: &Server, host: &str) -> Result<Game, String> {
     let path: PathBuf = server.scriptdata.clone();
-    let secret = server
-        .legacy
-        .as_ref()
-        .ok_or("this server has no legacy_secret")?;
-    Ok(Game::new(&path, host, secret.secret.as_bytes()))
+    let legacy = stock(server)?;
+    Ok(Game::new(&path, host, legacy.secret.as_bytes()))
+}
+
+/// What it takes to play a stock client, which is all that the commands can play so far.
+pub fn stock(server: &Server) -> Result<&Legacy, String> {
+    let legacy = server.legacy.as_ref();
+    legacy.ok_or_else(|| "this command needs a server with legacy_secret".into())
 }

@@ -5,6 +5,8 @@
 
 mod folders;
 mod scriptdata;
+mod scripts;
+mod signed;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -44,11 +46,17 @@ fn all(path: Option<&Path>, environment: impl Fn(&str) -> Option<String>, report
     configuration(&config, report);
     let running = folders::state(&config.state_dir, report);
     database(&config.database, report);
+    let config_option = match path {
+        Some(path) => format!(" --config '{}'", path.display()),
+        None => String::new(),
+    };
+    scripts::check(&config, &config_option, report);
     let mut seen: Vec<&Path> = Vec::new();
     for server in &config.servers {
         if !seen.contains(&server.scriptdata.as_path()) {
             seen.push(&server.scriptdata);
             scriptdata::check(&config, &server.scriptdata, running, report);
+            signed::check(&config, &server.scriptdata, report);
         }
     }
 }
@@ -74,12 +82,6 @@ fn configuration(config: &Config, report: &mut Report<'_>) {
         report.bad(
             format!("others can read the secret in {}", path.display()),
             format!("chmod 600 '{}'", path.display()),
-        );
-    }
-    if config.servers.iter().any(|server| server.legacy.is_some()) {
-        report.warn(
-            "the stock protocol is on: whoever can read one of its files can work out the \
-             secret, so let only the game's user read scriptdata",
         );
     }
 }

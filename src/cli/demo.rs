@@ -5,15 +5,23 @@
 
 mod acts;
 mod forgetful;
+#[cfg(feature = "fake-game")]
+mod game_act;
 mod screen;
 mod stage;
 mod trouble;
+#[cfg(not(feature = "fake-game"))]
+mod wire_act;
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "fake-game")]
+use game_act as signed_act;
 use screen::Screen;
 use stage::Stage;
+#[cfg(not(feature = "fake-game"))]
+use wire_act as signed_act;
 
 /// Runs the whole story. The error says what went wrong; nothing is left behind then either.
 pub fn run(out: &mut dyn Write) -> Result<(), String> {
@@ -43,7 +51,10 @@ pub fn run(out: &mut dyn Write) -> Result<(), String> {
 
 fn tell(stage: &mut Stage, screen: &mut Screen<'_>) -> Result<(), String> {
     screen.title("vpid demo: a real daemon, and a made-up game server that writes it files")?;
-    screen.heading("A map starts")?;
+    screen.heading("A game with our scripts, signed")?;
+    acts::daemon_start(stage, screen)?;
+    signed_act::play(stage, screen)?;
+    screen.heading("A game with the stock scripts: a map starts")?;
     acts::map_start(stage, screen)?;
     screen.heading("Scripts call")?;
     acts::table_and_players(stage, screen)?;

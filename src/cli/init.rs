@@ -1,10 +1,15 @@
-//! `vpid init`: writes a configuration that works, and says what is left to do.
+//! `vpid init`: writes a configuration that works, brings the scripts into the game, and says
+//! what is left to do.
 //!
-//! It changes nothing of the game but for making an empty scriptdata folder: the owner's
-//! scripts are read for the secret they have, and theirs to edit.
+//! Three ways through it: a new configuration for our own scripts, which are installed where
+//! `--vscripts` says; the same scripts for a configuration that is there; and, with `--legacy`,
+//! a configuration for the stock scripts, which it reads and never changes.
 
+mod config_file;
+mod existing;
 mod find;
-mod stock_script;
+mod install;
+mod report;
 #[cfg(test)]
 mod tests;
 
@@ -13,47 +18,49 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use crate::config::{self, PLACEHOLDER_SECRET, Secret};
-use crate::limits::{SCRIPT_FILE_BYTES_MAX, SECRET_BYTES_NEW};
+use super::scripts::Installed;
+use super::squirrel::{self, Found};
+use crate::config::{self, Secret};
+use crate::limits::SCRIPT_FILE_BYTES_MAX;
+use config_file::{Believes, config_text, exists, fresh_key, fresh_secret, write_durably};
+use existing::Existing;
 use find::Surroundings;
-use stock_script::Found;
-
-/// The file that explains every key is also what `init` fills in, so that they cannot differ.
-const TEMPLATE: &str = include_str!("../../config.example.toml");
-const TEMPLATE_SCRIPTDATA: &str = "\"/home/tf2/serverfiles/tf/scriptdata\"";
-const TEMPLATE_HEAD: &str = "# The configuration of vpid. Copy it to vpid.toml (mode 600) beside \
-                             where vpid runs or to\n# /etc/vpid/, or let `vpid init` write one \
-                             with its secrets in place. Try it with `vpid check`.";
-const HEAD: &str = "# The configuration of vpid, written by `vpid init`. It holds a secret: keep \
-                    it at mode 600.\n# Try it with `vpid check`.";
+use report::Report;
 
 /// What the command line said.
 #[derive(Debug, Default)]
 pub struct Options {
     /// The folder the game writes into, or the `tf` folder around it; none: look for it.
     pub scriptdata: Option<PathBuf>,
-    /// Where the stock vpi.nut is; none: `scripts/vscripts` beside scriptdata.
+    /// Where to install the scripts, or with `legacy` where the stock vpi.nut is.
     pub vscripts: Option<PathBuf>,
     /// The file to write; none: ./vpid.toml.
     pub config: Option<PathBuf>,
-    /// Replace a file that is there.
+    /// Replace a configuration that is there.
     pub force: bool,
+    /// Serve the stock vpi.nut, and install nothing.
+    pub legacy: bool,
 }
 
-/// Writes the configuration and tells `out` about it. Errors are sentences for the owner;
-/// nothing has been written then.
+/// Does what the options say and tells `out` about it. Errors are sentences for the owner, which
+/// say so where something has been written all the same.
 pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), String> {
     run_among(options, &Surroundings::of_this_process(), out)
 }
 
 fn run_among(options: &Options, around: &Surroundings, out: &mut dyn Write) -> Result<(), String> {
+    if let (Some(vscripts), false, false) = (&options.vscripts, options.legacy, options.force)
+        && let Some(existing) = Existing::find(options, around)
+    {
+        return existing::run(options, &existing, vscripts, around, out);
+    }
     let target = options
         .config
         .clone()
         .unwrap_or_else(|| config::SEARCH_PATHS[0].into());
     let target = around.current.join(target);
     refuse_what_exists(&target, options.force)?;
-    let scriptdata = scriptdata(options.scriptdata.as_deref(), around)?;
+    let scriptdata = scriptdata(options, around)?;
     if target.starts_with(&scriptdata) {
         return Err(format!(
             "{} would lie in scriptdata, where every game script could overwrite it; name a \
@@ -61,43 +68,127 @@ fn run_among(options: &Options, around: &Surroundings, out: &mut dyn Write) -> R
             target.display()
         ));
     }
-    let script = stock_script_path(options.vscripts.as_deref(), &scriptdata, around)?;
-    let found = match &script {
-        Some(path) => stock_script::secret(&read_script(path)?),
+    if options.legacy {
+        serve_stock(options, &target, &scriptdata, around, out)
+    } else {
+        serve_ours(options, &target, &scriptdata, around, out)
+    }
+}
+
+/// A configuration with a fresh key, and the scripts for it where there is a place for them.
+fn serve_ours(
+    options: &Options,
+    target: &Path,
+    scriptdata: &Path,
+    around: &Surroundings,
+    out: &mut dyn Write,
+) -> Result<(), String> {
+    let usual = config::usual_scripts(scriptdata);
+    let vscripts = options
+        .vscripts
+        .as_deref()
+        .map(|given| find::scripts_folder(given, around));
+    if let Some(vscripts) = &vscripts {
+        install::look(vscripts, &[scriptdata])?;
+    }
+    let key = fresh_key();
+    let elsewhere = vscripts
+        .as_deref()
+        .filter(|vscripts| !find::same_place(vscripts, &usual));
+    let text = config_text(scriptdata, elsewhere, &Believes::Signed(&key))?;
+    let made = write_config(target, &text, scriptdata, options.force)?;
+    let mut report = Report::new(options, target.display().to_string());
+    report.wrote(scriptdata, made);
+    report.say(format!(
+        "Key: a new one, in line {} of the configuration",
+        line_of(&text, "key =")
+    ));
+    match &vscripts {
+        Some(vscripts) => {
+            let done = install::install(vscripts, &key).map_err(|error| {
+                format!(
+                    "{error}. {} was written; when this is mended, bring the scripts with: \
+                     vpid init --vscripts '{}'{}",
+                    target.display(),
+                    vscripts.display(),
+                    report.config_option()
+                )
+            })?;
+            report.installed(&done);
+        }
+        None => {
+            let script = read_if_there(&usual.join("vpi.nut"))?;
+            let stock = script.is_some_and(|text| Installed::of(&text) == Installed::Foreign);
+            report.install_later(&usual, stock);
+        }
+    }
+    report.start_steps();
+    report.print(out)
+}
+
+/// A configuration with the secret of the stock script, which stays as it is.
+fn serve_stock(
+    options: &Options,
+    target: &Path,
+    scriptdata: &Path,
+    around: &Surroundings,
+    out: &mut dyn Write,
+) -> Result<(), String> {
+    let script = stock_script_path(options.vscripts.as_deref(), scriptdata, around)?;
+    let text = script.as_deref().map(read_script).transpose()?;
+    if let (Some(path), Some(text)) = (&script, &text)
+        && Installed::of(text) != Installed::Foreign
+    {
+        return Err(format!(
+            "{} is vpid's own script, which signs and needs no --legacy; to serve the stock one, \
+             put it back first (vpid keeps it as {})",
+            path.display(),
+            install::BACKUP
+        ));
+    }
+    let found = match &text {
+        Some(text) => squirrel::returned_text(text, "GetSecret"),
         None => Found::Nothing,
     };
-    // Where the script's secret cannot be used, the steps below ask to replace it.
+    // Where the script's secret cannot be used, the steps ask to replace it.
     let kept = match &found {
-        Found::Secret { text, .. } if Secret::new(text).is_ok() => Some(text.clone()),
+        Found::Text { text, .. } if Secret::new(text).is_ok() => {
+            Some(String::from_utf8_lossy(text).into_owned())
+        }
         _ => None,
     };
-    let secret = match &kept {
-        Some(secret) => secret.clone(),
-        None => fresh_secret()?,
-    };
-    let text = config_text(&scriptdata, &secret)?;
+    let secret = kept.clone().unwrap_or_else(fresh_secret);
+    let text = config_text(scriptdata, None, &Believes::Stock(&secret))?;
+    let made = write_config(target, &text, scriptdata, options.force)?;
+    let mut report = Report::new(options, target.display().to_string());
+    report.wrote(scriptdata, made);
+    match (kept, &script) {
+        (Some(_), Some(script)) => report.say(format!(
+            "Secret: the one that {} has, so it goes on as it is",
+            script.display()
+        )),
+        _ => report.new_secret(script.as_deref(), &found, line_of(&text, "legacy_secret =")),
+    }
+    report.change_over_steps();
+    report.print(out)
+}
+
+/// Counted from 1.
+fn line_of(text: &str, start: &str) -> usize {
+    let line = text.lines().position(|line| line.starts_with(start));
+    1 + line.unwrap_or_default()
+}
+
+/// Whether scriptdata had to be made. Errors: nothing was written.
+fn write_config(target: &Path, text: &str, scriptdata: &Path, force: bool) -> Result<bool, String> {
     let folder = target.parent().unwrap_or(Path::new("/"));
-    config::parse(&text, folder, |_| None).map_err(|problems| {
+    config::parse(text, folder, |_| None).map_err(|problems| {
         let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
         format!("this configuration would not work: {}", problems.join("; "))
     })?;
-    let made = make_scriptdata(&scriptdata)?;
-    write_durably(&target, &text, options.force)?;
-
-    let say = |error| format!("the configuration was written, but not this report: {error}");
-    let line = 1 + text
-        .lines()
-        .position(|l| l.starts_with("legacy_secret ="))
-        .unwrap_or(0);
-    let made = if made { " (made now)" } else { "" };
-    writeln!(out, "Wrote {} (mode 600)", target.display()).map_err(say)?;
-    writeln!(out, "Game folder: {}{made}", scriptdata.display()).map_err(say)?;
-    let written = Written {
-        config: &target,
-        named: options.config.is_some(),
-        line,
-    };
-    next_steps(&written, script.as_deref(), &found, kept.is_some(), out).map_err(say)
+    let made = make_scriptdata(scriptdata)?;
+    write_durably(target, text, force)?;
+    Ok(made)
 }
 
 fn refuse_what_exists(target: &Path, force: bool) -> Result<(), String> {
@@ -113,17 +204,15 @@ fn refuse_what_exists(target: &Path, force: bool) -> Result<(), String> {
     Ok(())
 }
 
-fn exists(target: &Path) -> String {
-    format!(
-        "{} exists and was left as it is; --force replaces it, --config FILE writes another",
-        target.display()
-    )
-}
-
 /// The folder the game writes into, as an absolute path; it may not exist yet.
-fn scriptdata(given: Option<&Path>, around: &Surroundings) -> Result<PathBuf, String> {
-    let Some(given) = given else {
-        let games = find::games(around);
+fn scriptdata(options: &Options, around: &Surroundings) -> Result<PathBuf, String> {
+    let Some(given) = &options.scriptdata else {
+        let vscripts = options.vscripts.as_deref();
+        let of_scripts = vscripts.and_then(|given| find::game_of_scripts(given, around));
+        let games = match of_scripts {
+            Some(tf) => vec![tf],
+            None => find::games(around),
+        };
         return match &games[..] {
             [tf] => Ok(tf.join("scriptdata")),
             [] => Err("found no TF2 server in the usual places (Steam, LinuxGSM, \
@@ -142,12 +231,7 @@ fn scriptdata(given: Option<&Path>, around: &Surroundings) -> Result<PathBuf, St
             }
         };
     };
-    let path = around.current.join(given);
-    let path = if find::is_game(&path) {
-        path.join("scriptdata")
-    } else {
-        path
-    };
+    let path = find::scriptdata_folder(given, around);
     let shown = path.display();
     if path.exists() && !path.is_dir() {
         return Err(format!(
@@ -199,9 +283,7 @@ fn stock_script_path(
     around: &Surroundings,
 ) -> Result<Option<PathBuf>, String> {
     let Some(given) = given else {
-        let usual = scriptdata
-            .with_file_name("scripts")
-            .join("vscripts/vpi.nut");
+        let usual = config::usual_scripts(scriptdata).join("vpi.nut");
         return Ok(usual.is_file().then_some(usual));
     };
     let folder = around.current.join(given);
@@ -215,6 +297,10 @@ fn stock_script_path(
     Ok(script.is_file().then_some(script))
 }
 
+fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, String> {
+    path.is_file().then(|| read_script(path)).transpose()
+}
+
 fn read_script(path: &Path) -> Result<Vec<u8>, String> {
     let failed = |error| format!("{} cannot be read: {error}", path.display());
     let mut script = Vec::new();
@@ -223,157 +309,4 @@ fn read_script(path: &Path) -> Result<Vec<u8>, String> {
         .read_to_end(&mut script)
         .map_err(failed)?;
     Ok(script)
-}
-
-/// Signs that stand as they are in a Squirrel text `@"..."` and in a TOML text `'...'`.
-fn is_secret_sign(byte: u8) -> bool {
-    (35..=126).contains(&byte) && !matches!(byte, b'\'' | b'\\')
-}
-
-/// Bytes that cannot stand in a secret are drawn again, so that the others stay equally likely.
-fn fresh_secret() -> Result<Vec<u8>, String> {
-    let mut secret = Vec::with_capacity(SECRET_BYTES_NEW);
-    while secret.len() < SECRET_BYTES_NEW {
-        let mut drawn = [0_u8; 256];
-        let flags = rustix::rand::GetRandomFlags::empty();
-        let count = rustix::rand::getrandom(&mut drawn, flags)
-            .map_err(|error| format!("the system gives no random numbers: {error}"))?;
-        let fitting = drawn[..count]
-            .iter()
-            .copied()
-            .filter(|&byte| is_secret_sign(byte));
-        secret.extend(fitting.take(SECRET_BYTES_NEW - secret.len()));
-    }
-    Ok(secret)
-}
-
-fn config_text(scriptdata: &Path, secret: &[u8]) -> Result<String, String> {
-    let path = scriptdata.to_str().ok_or_else(|| {
-        format!(
-            "{} is not UTF-8, which a configuration must be",
-            scriptdata.display()
-        )
-    })?;
-    let secret = String::from_utf8_lossy(secret);
-    let placeholder = format!("'{PLACEHOLDER_SECRET}'");
-    // The path goes in last: it may hold anything, the placeholder too.
-    Ok(TEMPLATE
-        .replacen(TEMPLATE_HEAD, HEAD, 1)
-        .replacen(&placeholder, &toml_text(&secret), 1)
-        .replacen(TEMPLATE_SCRIPTDATA, &toml_text(path), 1))
-}
-
-/// A text as TOML: as it is where that is possible, so that owners can copy it.
-fn toml_text(text: &str) -> String {
-    if !text.contains('\'') && !text.chars().any(char::is_control) {
-        return format!("'{text}'");
-    }
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            _ if c.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(c))),
-            _ => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
-}
-
-/// Writes beside the target and renames, so that there is always the old file or the new one,
-/// and readable by its owner alone from its first moment.
-fn write_durably(target: &Path, text: &str, force: bool) -> Result<(), String> {
-    let folder = target.parent().unwrap_or(Path::new("/"));
-    let failed = |step: &str, error: std::io::Error| {
-        format!("{} cannot be {step}: {error}", target.display())
-    };
-    // tempfile makes its files with mode 600.
-    let mut file = tempfile::Builder::new()
-        .prefix(".vpid-init-")
-        .tempfile_in(folder)
-        .map_err(|error| failed("made", error))?;
-    file.write_all(text.as_bytes())
-        .map_err(|error| failed("written", error))?;
-    file.as_file()
-        .sync_all()
-        .map_err(|error| failed("flushed", error))?;
-    let renamed = if force {
-        file.persist(target)
-    } else {
-        file.persist_noclobber(target)
-    };
-    renamed.map_err(|error| match error.error.kind() {
-        std::io::ErrorKind::AlreadyExists => exists(target),
-        _ => failed("put in place", error.error),
-    })?;
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|error| failed("made durable", error))
-}
-
-struct Written<'a> {
-    config: &'a Path,
-    /// Whether the owner chose the name, and so must repeat it.
-    named: bool,
-    /// Where the secret stands in it.
-    line: usize,
-}
-
-fn next_steps(
-    written: &Written<'_>,
-    script: Option<&Path>,
-    found: &Found,
-    kept: bool,
-    out: &mut dyn Write,
-) -> std::io::Result<()> {
-    let (config, line) = (written.config.display(), written.line);
-    let option = if written.named {
-        format!(" --config '{config}'")
-    } else {
-        String::new()
-    };
-    let mut steps = Vec::new();
-    if kept {
-        let script = script
-            .map(Path::display)
-            .map(|path| path.to_string())
-            .unwrap_or_default();
-        writeln!(
-            out,
-            "Secret: the one that {script} has, so it goes on as it is"
-        )?;
-    } else {
-        writeln!(
-            out,
-            "Secret: a new one, in line {line} of the configuration"
-        )?;
-        let place = match (script, found) {
-            (Some(path), Found::Empty { line: at }) => {
-                format!("In {}, put this in place of line {at}:", path.display())
-            }
-            (Some(path), Found::Secret { line: at, .. }) => format!(
-                "The secret in {} has characters that the protocol cannot carry. Put this in \
-                 place of line {at}:",
-                path.display()
-            ),
-            (Some(path), Found::Nothing) => {
-                format!("In {}, let GetSecret do nothing but this:", path.display())
-            }
-            (None, _) => {
-                "No vpi.nut was found. In yours, let GetSecret do nothing but this:".into()
-            }
-        };
-        steps.push(format!(
-            "{place}\n       return @\"SECRET\";\n     For SECRET, copy legacy_secret from \
-             {config}, line {line}, without the quotes around it."
-        ));
-    }
-    steps.push(format!("Try everything a start needs: vpid check{option}"));
-    steps.push("Stop the old server: python vpi.py".into());
-    steps.push(format!("Start the new one: vpid run{option}"));
-    writeln!(out, "\nWhat to do next:")?;
-    for (number, step) in (1..).zip(steps) {
-        writeln!(out, "  {number}. {step}")?;
-    }
-    Ok(())
 }

@@ -8,3 +8,7 @@ pub mod demo;
 pub mod game;
 pub mod init;
 pub mod logging;
+pub mod operate;
+mod scripts;
+pub mod signed_game;
+mod squirrel;

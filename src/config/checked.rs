@@ -12,7 +12,7 @@ use crate::limits::{
 
 const ENVIRONMENT: &str = "environment";
 
-const IN_SCRIPTDATA: &str = "lies in a scriptdata folder, where every game script can overwrite \
+pub(super) const IN_SCRIPTDATA: &str = "lies in a scriptdata folder, where every game script can overwrite \
                              it; choose a place outside";
 
 /// The configuration that is meant. It is only good for use when `problems` stayed empty:

@@ -11,6 +11,8 @@ pub(super) const KNOWN: &[&str] = &[
     "VPID_DATABASE_DURABILITY",
     "VPID_DATABASE_PATH",
     "VPID_DATABASE_TYPE",
+    "VPID_KEY",
+    "VPID_KEY_FILE",
     "VPID_LEGACY_SECRET",
     "VPID_LEGACY_SECRET_FILE",
     "VPID_LOG",

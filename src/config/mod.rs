@@ -9,6 +9,7 @@
 //! variables to the current folder.
 
 mod checked;
+mod credentials;
 mod environment;
 mod hostname;
 mod nearest;
@@ -27,7 +28,9 @@ use std::path::{Path, PathBuf};
 pub use environment::{process_environment, unknown_variables};
 pub use hostname::host_of;
 pub use permissions::{Permissions, RAW_SQL_FUNCTION};
-pub use secret::{PLACEHOLDER_SECRET, Secret, exposure_warning, readable_by_others};
+pub use secret::{
+    PLACEHOLDER_KEY, PLACEHOLDER_SECRET, Secret, exposure_warning, is_key_sign, readable_by_others,
+};
 
 use crate::limits::CONFIG_FILE_BYTES_MAX;
 
@@ -79,8 +82,26 @@ pub struct Server {
     pub scriptdata: PathBuf,
     /// Only files of this host, as it stands in file names (`a-z 0-9 _`); none: every host.
     pub hostname: Option<String>,
+    /// What files of our own scripts are signed with; none: they are not believed. There is a
+    /// key or `legacy`, or both. It is the stock secret of no server.
+    pub key: Option<Secret>,
     /// How files of the stock client are believed; none: they are not.
     pub legacy: Option<Legacy>,
+    /// Where the owner says that the game's scripts are; see [`Server::installed_scripts`].
+    pub vscripts: Option<PathBuf>,
+}
+
+impl Server {
+    /// The folder from which the game loads its scripts; it may not exist.
+    pub fn installed_scripts(&self) -> PathBuf {
+        let usual = || usual_scripts(&self.scriptdata);
+        self.vscripts.clone().unwrap_or_else(usual)
+    }
+}
+
+/// Where the scripts of a game are that writes into this scriptdata folder.
+pub fn usual_scripts(scriptdata: &Path) -> PathBuf {
+    scriptdata.with_file_name("scripts").join("vscripts")
 }
 
 /// What the stock protocol needs.

@@ -6,17 +6,55 @@ use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use crate::limits::{SECRET_BYTES_MAX, SECRET_FILE_BYTES_MAX};
+use crate::limits::{
+    KEY_BYTES_MAX, KEY_BYTES_MIN, KEY_BYTES_NEW, SECRET_BYTES_MAX, SECRET_FILE_BYTES_MAX,
+};
 
-/// What config.example.toml has where the secret belongs.
+/// What config.example.toml has where the key belongs.
+pub const PLACEHOLDER_KEY: &str = "PUT-A-KEY-OF-32-TO-64-SIGNS-HERE";
+/// And where the secret of the stock protocol belongs.
 pub const PLACEHOLDER_SECRET: &str = "PUT-THE-SECRET-OF-vpi.nut-HERE--";
 
-/// A secret of 1 to [`SECRET_BYTES_MAX`] bytes, each in 35..=126. `==` is for comparing
-/// configurations; what a caller sent is compared elsewhere, in constant time.
+/// A key of the signed protocol, or a secret of the stock one. It never prints itself. `==` is
+/// for comparing configurations; what a caller sent is compared elsewhere, in constant time.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Vec<u8>);
 
+/// Signs that stand as they are in the texts of Squirrel and TOML, whatever the quotes.
+pub fn is_key_sign(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'\\')
+}
+
 impl Secret {
+    /// A key: [`KEY_BYTES_MIN`] to [`KEY_BYTES_MAX`] signs, each an [`is_key_sign`].
+    ///
+    /// Errors: a sentence that says what is wrong and holds nothing of the text.
+    pub fn key(text: &[u8]) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("is empty; `vpid init` makes a key".into());
+        }
+        if text == PLACEHOLDER_KEY.as_bytes() {
+            return Err("is still the placeholder of the example; `vpid init` makes a key".into());
+        }
+        if let Some(at) = text.iter().position(|&byte| !is_key_sign(byte)) {
+            return Err(format!(
+                "character {} is none that a key can have; use letters, digits and signs, \
+                 without space, quotes and backslash",
+                position(text, at)
+            ));
+        }
+        if !(KEY_BYTES_MIN..=KEY_BYTES_MAX).contains(&text.len()) {
+            return Err(format!(
+                "is {} characters long, and a key has {KEY_BYTES_MIN} to {KEY_BYTES_MAX}; \
+                 `vpid init` makes one of {KEY_BYTES_NEW}",
+                text.len()
+            ));
+        }
+        Ok(Self(text.to_vec()))
+    }
+
+    /// A stock secret: 1 to [`SECRET_BYTES_MAX`] bytes, each in 35..=126.
+    ///
     /// Errors: a sentence that says what is wrong and holds nothing of the text.
     pub fn new(text: &[u8]) -> Result<Self, String> {
         if text.is_empty() {
@@ -33,7 +71,7 @@ impl Secret {
             return Err(format!(
                 "character {} is none the protocol can carry; use letters, digits and signs, \
                  without space, `!` and `\"`, and the same text in vpi.nut",
-                String::from_utf8_lossy(&text[..at]).chars().count() + 1
+                position(text, at)
             ));
         }
         if text.len() > SECRET_BYTES_MAX {
@@ -49,6 +87,11 @@ impl Secret {
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// The byte at `at` as an owner counts: in characters, from 1.
+fn position(text: &[u8], at: usize) -> usize {
+    String::from_utf8_lossy(&text[..at]).chars().count() + 1
 }
 
 impl fmt::Debug for Secret {

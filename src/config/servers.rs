@@ -1,12 +1,27 @@
-//! The `[[server]]` entries: folders, hosts, and the secret each of them believes.
+//! The `[[server]]` entries: folders and hosts. What each of them believes is for `credentials`.
 
 use std::path::{Path, PathBuf};
 
-use super::checked::{Checker, environment_place, from_environment};
+use super::checked::{Checker, IN_SCRIPTDATA, environment_place, from_environment};
 use super::raw::{Field, Given, Place, RawServer};
-use super::secret::{self, Secret, exposure_warning, readable_by_others};
-use super::{Legacy, Server, environment, host_of};
-use crate::limits::{HOST_BYTES_MAX, SECRET_BYTES_ADVISED, SERVERS_MAX};
+use super::secret::{exposure_warning, readable_by_others};
+use super::{Server, environment, host_of};
+use crate::limits::{HOST_BYTES_MAX, SERVERS_MAX};
+
+/// Variables for the only server, with what they take the place of: each pair is one value.
+const SECRETS: [[&str; 2]; 2] = [
+    ["VPID_KEY", "VPID_KEY_FILE"],
+    ["VPID_LEGACY_SECRET", "VPID_LEGACY_SECRET_FILE"],
+];
+
+/// A server whose values are good, with where they stand.
+pub(super) struct Placed {
+    pub place: Place,
+    pub key: Option<Place>,
+    pub legacy: Option<Place>,
+    pub vscripts: Option<Place>,
+    pub server: Server,
+}
 
 impl Checker<'_> {
     pub(super) fn servers(&mut self, field: Field<Vec<RawServer>>) -> Vec<Server> {
@@ -15,10 +30,11 @@ impl Checker<'_> {
             Field::Given(given) => (given.value, given.place),
             Field::Absent => (Vec::new(), self.absent("server")),
         };
-        if raw
-            .iter()
-            .any(|server| matches!(server.secret, Field::Given(_)))
-        {
+        if raw.iter().any(|server| {
+            [&server.key, &server.secret]
+                .iter()
+                .any(|field| is_given(field))
+        }) {
             self.warn_if_exposed(self.source.file.map(Path::to_owned));
         }
         self.override_server(&mut raw);
@@ -34,37 +50,58 @@ impl Checker<'_> {
                 format!("there are {}; at most {SERVERS_MAX} fit", raw.len()),
             );
         }
-        let mut servers: Vec<(Place, Server)> = Vec::new();
+        let mut servers: Vec<Placed> = Vec::new();
         for entry in raw {
-            let place = entry.place.clone();
-            let Some(server) = self.server(entry) else {
+            let Some(placed) = self.server(entry) else {
                 continue;
             };
-            let twin = servers
-                .iter()
-                .find(|(_, other)| serves_the_same(other, &server));
-            if let Some((first, _)) = twin {
-                let of = match &server.hostname {
-                    Some(host) => format!("for the host {host}"),
-                    None => "for every host".to_owned(),
-                };
-                let message = format!(
-                    "serves the same folder {of} as the one of line {}; give each its own \
-                     hostname, or remove one",
-                    first.line.unwrap_or_default()
-                );
-                self.problem(&place, message);
-            }
-            servers.push((place, server));
+            self.no_twin(&placed, &servers);
+            servers.push(placed);
         }
-        servers.into_iter().map(|(_, server)| server).collect()
+        self.keys_are_no_stock_secrets(&servers);
+        self.scripts_outside_scriptdata(&servers);
+        servers.into_iter().map(|placed| placed.server).collect()
+    }
+
+    fn no_twin(&mut self, placed: &Placed, others: &[Placed]) {
+        let server = &placed.server;
+        let twin = others
+            .iter()
+            .find(|other| serves_the_same(&other.server, server));
+        if let Some(first) = twin {
+            let of = match &server.hostname {
+                Some(host) => format!("for the host {host}"),
+                None => "for every host".to_owned(),
+            };
+            let message = format!(
+                "serves the same folder {of} as the one of line {}; give each its own hostname, \
+                 or remove one",
+                first.place.line.unwrap_or_default()
+            );
+            self.problem(&placed.place, message);
+        }
+    }
+
+    /// Scripts that any script can overwrite would be everybody's.
+    fn scripts_outside_scriptdata(&mut self, servers: &[Placed]) {
+        for placed in servers {
+            let (Some(place), Some(path)) = (&placed.vscripts, &placed.server.vscripts) else {
+                continue;
+            };
+            if servers
+                .iter()
+                .any(|other| path.starts_with(&other.server.scriptdata))
+            {
+                self.problem(place, IN_SCRIPTDATA);
+            }
+        }
     }
 
     /// Lays the variables for the only server over it; they make one where the file has none.
     fn override_server(&mut self, servers: &mut Vec<RawServer>) {
         let mut found = Vec::new();
         found.extend(environment::scriptdata(self.environment));
-        for name in ["VPID_LEGACY_SECRET", "VPID_LEGACY_SECRET_FILE"] {
+        for name in SECRETS.into_iter().flatten() {
             found.extend(environment::text(self.environment, name).map(|value| (name, value)));
         }
         if servers.len() > 1 {
@@ -81,15 +118,19 @@ impl Checker<'_> {
         let Some(server) = servers.first_mut() else {
             return;
         };
-        if found
-            .iter()
-            .any(|(name, _)| name.starts_with("VPID_LEGACY_SECRET"))
-        {
+        // One of a pair takes the place of both.
+        let [key, secret] = SECRETS.map(|pair| found.iter().any(|(name, _)| pair.contains(name)));
+        if key {
+            (server.key, server.key_file) = (Field::Absent, Field::Absent);
+        }
+        if secret {
             (server.secret, server.secret_file) = (Field::Absent, Field::Absent);
         }
         for (name, value) in found {
             let field = from_environment(name, value);
             match name {
+                "VPID_KEY" => server.key = field,
+                "VPID_KEY_FILE" => server.key_file = field,
                 "VPID_LEGACY_SECRET" => server.secret = field,
                 "VPID_LEGACY_SECRET_FILE" => server.secret_file = field,
                 _ => server.scriptdata = field,
@@ -98,10 +139,14 @@ impl Checker<'_> {
     }
 
     /// None when it cannot be compared with others; that has been reported then.
-    fn server(&mut self, raw: RawServer) -> Option<Server> {
-        let legacy = self.legacy(&raw);
+    fn server(&mut self, raw: RawServer) -> Option<Placed> {
+        let credentials = self.credentials(&raw);
         let hostname = match &raw.hostname {
             Field::Given(given) => self.hostname(given),
+            _ => None,
+        };
+        let vscripts = match &raw.vscripts {
+            Field::Given(given) => self.path(given).map(|path| (given.place.clone(), path)),
             _ => None,
         };
         let scriptdata = match raw.scriptdata {
@@ -116,10 +161,21 @@ impl Checker<'_> {
                 return None;
             }
         };
-        Some(Server {
-            scriptdata,
-            hostname,
-            legacy,
+        let (key_place, key) = credentials.key.unzip();
+        let (legacy_place, legacy) = credentials.legacy.unzip();
+        let (vscripts_place, vscripts) = vscripts.unzip();
+        Some(Placed {
+            place: raw.place,
+            key: key_place,
+            legacy: legacy_place,
+            vscripts: vscripts_place,
+            server: Server {
+                scriptdata,
+                hostname,
+                key,
+                legacy,
+                vscripts,
+            },
         })
     }
 
@@ -136,85 +192,17 @@ impl Checker<'_> {
         Some(host)
     }
 
-    fn legacy(&mut self, raw: &RawServer) -> Option<Legacy> {
-        let identity_required = match &raw.identity {
-            Field::Given(given) if given.value == "optional" => {
-                self.warn(
-                    &given.place,
-                    "\"optional\" believes every file in the folder; use it only for a fork of \
-                     the client that sends no identity",
-                );
-                false
-            }
-            Field::Given(given) if given.value != "required" => {
-                let message = format!("{:?} is none of \"required\", \"optional\"", given.value);
-                self.problem(&given.place, message);
-                true
-            }
-            _ => true,
-        };
-        let (place, text) = match (&raw.secret, &raw.secret_file) {
-            (Field::Given(_), Field::Given(file)) => {
-                self.problem(
-                    &file.place,
-                    "stands beside legacy_secret; keep one of the two",
-                );
-                return None;
-            }
-            (Field::Given(secret), _) => (&secret.place, secret.value.clone().into_bytes()),
-            (_, Field::Given(file)) => (&file.place, self.secret_file(file)?),
-            (Field::Absent, Field::Absent) => {
-                if self.report_missing {
-                    let message = "has no legacy_secret and no legacy_secret_file, so no file \
-                                   in it could be believed; put the secret of vpi.nut there";
-                    self.problem(&raw.place, message);
-                }
-                return None;
-            }
-            _ => return None,
-        };
-        match Secret::new(&text) {
-            Err(message) => {
-                self.problem(place, message);
-                None
-            }
-            Ok(secret) => {
-                if text.len() < SECRET_BYTES_ADVISED {
-                    let message = format!(
-                        "is only {} characters long; use {SECRET_BYTES_ADVISED} or more, here \
-                         and in vpi.nut",
-                        text.len()
-                    );
-                    self.warn(place, message);
-                }
-                Some(Legacy {
-                    secret,
-                    identity_required,
-                })
-            }
-        }
-    }
-
-    fn secret_file(&mut self, given: &Given<String>) -> Option<Vec<u8>> {
-        let path = self.path(given)?;
-        let bytes = match secret::read_file(&path) {
-            Ok(bytes) => bytes,
-            Err(message) => {
-                self.problem(&given.place, message);
-                return None;
-            }
-        };
-        self.warn_if_exposed(Some(path));
-        Some(bytes)
-    }
-
-    fn warn_if_exposed(&mut self, file: Option<PathBuf>) {
+    pub(super) fn warn_if_exposed(&mut self, file: Option<PathBuf>) {
         let new = file.filter(|path| readable_by_others(path) && !self.exposed.contains(path));
         if let Some(path) = new {
             self.warnings.push(exposure_warning(&path));
             self.exposed.push(path);
         }
     }
+}
+
+fn is_given(field: &Field<String>) -> bool {
+    matches!(field, Field::Given(_))
 }
 
 /// Folders are compared by where they lead: one may be written in two ways, or through a link.

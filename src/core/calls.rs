@@ -7,39 +7,21 @@
 use std::collections::HashMap;
 
 use super::functions::{Functions, Task};
+use super::links;
+use super::opening::{OpenCall, Opening, Proof, Route, open_calls};
 use super::sessions::Hosts;
 use super::{Effect, Effects, FileId, HostId, Now, TakenFile, Timer};
 use crate::limits;
 use crate::wire::answer_file;
-use crate::wire::answer_text::{push_text, push_value};
+use crate::wire::answer_text::{Decoder, push_text, push_value};
 use crate::wire::call_error::CallError;
-use crate::wire::call_file::{self, Call, CallResult};
+use crate::wire::call_file;
 use crate::wire::sql::{self, CallId};
 
-/// A call that waits for its turn in a chain, or that runs.
-struct OpenCall {
-    token: String,
-    function: String,
-    callback: bool,
-    /// The call itself while it waits for the one before it in its chain.
-    parked: Option<CallResult>,
-    chain: Option<Chain>,
-}
-
-/// Where a call stands in a chain: the next call, and the last one, which gets the answer.
-#[derive(Clone, Copy)]
-struct Chain {
-    next: Option<u32>,
-    last: u32,
-}
-
 struct OpenFile {
-    /// The fingerprint of its identity, if it has one.
-    identity: Option<u64>,
+    proof: Proof,
     host: HostId,
-    session: u32,
-    /// Its callers still wait: it is of the present map.
-    answers: bool,
+    route: Route,
     arrived_ms: u64,
     recovered: bool,
     calls: Vec<OpenCall>,
@@ -51,8 +33,8 @@ struct OpenFile {
 
 pub struct Calls {
     files: HashMap<FileId, OpenFile>,
-    /// Identities whose files are finished since this was last asked.
-    finished: Vec<u64>,
+    /// Files that are finished since this was last asked.
+    finished: Vec<Proof>,
     running: usize,
     running_of: HashMap<HostId, usize>,
     deadline_ms: u64,
@@ -121,26 +103,49 @@ impl Calls {
         if believed.new_host {
             effects.push(Effect::LookAtInput { host });
         }
-        let (calls, starts) = open_calls(content.singles, content.chains);
+        let session = hosts.get(host).map_or(0, |host| host.session);
+        let opening = Opening {
+            file: id,
+            host,
+            proof: believed.identity.map_or(Proof::None, Proof::Identity),
+            route: match believed.stale {
+                true => Route::Nowhere,
+                false => Route::Stock { session },
+            },
+            recovered: file.recovered,
+            singles: content.singles,
+            chains: content.chains,
+        };
+        self.open(opening, hosts, functions, now, effects);
+        self.settle(host, hosts, now, effects);
+    }
+
+    /// Starts the calls of a file that is believed.
+    pub fn open(
+        &mut self,
+        opening: Opening,
+        hosts: &mut Hosts,
+        functions: &Functions,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        let Opening { file: id, host, .. } = opening;
+        let (calls, starts) = open_calls(opening.singles, opening.chains);
         self.running += calls.len();
         *self.running_of.entry(host).or_default() += calls.len();
         let open = OpenFile {
-            identity: believed.identity,
+            proof: opening.proof,
             host,
-            session: hosts.get(host).map_or(0, |host| host.session),
-            answers: !believed.stale,
+            route: opening.route,
             arrived_ms: now.mono_ms,
-            recovered: file.recovered,
+            recovered: opening.recovered,
             running: calls.len(),
             unshown: 0,
             calls,
         };
-        if let Some(answers) = hosts.answers(host) {
+        if let (Route::Stock { .. }, Some(answers)) = (open.route, hosts.answers(host)) {
             answers.hold_repeats(now);
-            let waited_for = open
-                .calls
-                .iter()
-                .filter(|call| call.callback && open.answers);
+            let waited_for = open.calls.iter().filter(|call| call.callback);
             waited_for.for_each(|call| answers.expect(&call.token, now));
         }
         self.files.insert(id, open);
@@ -148,7 +153,6 @@ impl Calls {
             self.run(CallId { file: id, index }, hosts, functions, now, effects);
         }
         self.finish(id, effects);
-        self.settle(host, hosts, now, effects);
     }
 
     /// Runs a call and, as far as they can be answered at once, those behind it in its chain.
@@ -181,6 +185,8 @@ impl Calls {
             Ok(call) => call,
             Err(bad) => return Some(Err(bad.error)),
         };
+        let signed = matches!(file.route, Route::Signed { .. });
+        let decoder = if signed { Decoder::Own } else { Decoder::Stock };
         let task = match functions.resolve(&call) {
             Ok(task) => task,
             Err(error) => return Some(Err(error)),
@@ -188,18 +194,22 @@ impl Calls {
         match task {
             Task::Answer(value) => {
                 let mut text = String::new();
-                push_value(&mut text, &value);
+                push_value(&mut text, &value, decoder);
                 Some(Ok(text))
             }
             Task::Sql(sql_call) => {
                 // Where nobody waits for the answer there is no hurry, and it must be done.
-                let deadline_ms = call.callback.then_some(file.arrived_ms + self.deadline_ms);
+                let patience = call
+                    .timeout_ms
+                    .map_or(self.deadline_ms, |ms| ms.min(self.deadline_ms));
+                let deadline_ms = call.callback.then_some(file.arrived_ms + patience);
                 let job = sql::Job {
                     id,
                     function: call.function,
                     call: *sql_call,
                     deadline_ms,
                     recovered: file.recovered,
+                    decoder,
                 };
                 effects.push(Effect::Sql(Box::new(job)));
                 None
@@ -235,7 +245,7 @@ impl Calls {
     }
 
     /// Something of this host is done: repetitions may go on when nothing else runs.
-    fn settle(&mut self, host: HostId, hosts: &mut Hosts, now: Now, effects: &mut Effects) {
+    pub fn settle(&mut self, host: HostId, hosts: &mut Hosts, now: Now, effects: &mut Effects) {
         let idle = self
             .running_of
             .get(&host)
@@ -289,22 +299,33 @@ impl Calls {
         let Some(file) = self.files.get_mut(&id.file) else {
             return;
         };
-        let session = hosts.get(file.host).map(|host| host.session);
         let function = file.calls[id.index as usize].function.clone();
         let receiver = &mut file.calls[answered as usize];
-        let wanted =
-            receiver.callback && !receiver.token.is_empty() && !receiver.token.ends_with('\\');
-        if !wanted || !file.answers || session != Some(file.session) {
+        if !receiver.callback || receiver.token.is_empty() {
             return;
         }
         let token = std::mem::take(&mut receiver.token);
-        let secret_bytes = hosts.secret(file.host).map_or(0, <[u8]>::len);
-        let value = encode(&token, &function, outcome, secret_bytes);
-        if let Some(answers) = hosts.answers(file.host)
-            && answers.push(token, value, id.file, file.arrived_ms, now)
-        {
-            file.unshown += 1;
-        }
+        let taken = match file.route {
+            Route::Nowhere => false,
+            Route::Stock { session } => {
+                let present = hosts.get(file.host).map(|host| host.session);
+                if present != Some(session) || token.ends_with('\\') {
+                    return;
+                }
+                let secret_bytes = hosts.secret(file.host).map_or(0, <[u8]>::len);
+                let value = encode(&token, &function, outcome, secret_bytes);
+                let answers = hosts.answers(file.host);
+                answers.is_some_and(|answers| {
+                    answers.push(token, value, id.file, file.arrived_ms, now)
+                })
+            }
+            Route::Signed { session } => hosts.link(file.host).is_some_and(|link| {
+                let text = link.encode_answer(&token, &function, outcome);
+                let expires_ms = file.arrived_ms + limits::ANSWER_EXPIRES_MS;
+                link.answer(session, text, id.file, expires_ms)
+            }),
+        };
+        file.unshown += usize::from(taken);
     }
 
     /// These files' answers were in the input file, each name once per answer.
@@ -328,18 +349,23 @@ impl Calls {
         if self.files.get(&id).is_some_and(is_done)
             && let Some(file) = self.files.remove(&id)
         {
-            self.finished.extend(file.identity);
+            self.finished.push(file.proof);
             effects.push(Effect::Remove { file: id });
         }
     }
 
-    /// Identities that no file may use again, not even the one they came in.
-    pub fn take_finished(&mut self) -> Vec<u64> {
+    /// What proved files that are finished, and proves nothing any more.
+    pub fn take_finished(&mut self) -> Vec<Proof> {
         std::mem::take(&mut self.finished)
     }
 
     /// Writes what there is to write for a host, and sets its timer.
     pub fn refresh(&mut self, host: HostId, hosts: &mut Hosts, now: Now, effects: &mut Effects) {
+        if let Some(link) = hosts.link(host) {
+            let expired = link.flush(now, effects);
+            self.answers_dropped(&expired, effects);
+            links::set_timer(host, hosts, now, effects);
+        }
         let Some(secret_bytes) = hosts.secret(host).map(<[u8]>::len) else {
             return;
         };
@@ -371,50 +397,11 @@ impl Calls {
     }
 }
 
-/// Lays the calls of a file out, and says which of them start at once.
-fn open_calls(singles: Vec<CallResult>, chains: Vec<Vec<CallResult>>) -> (Vec<OpenCall>, Vec<u32>) {
-    let mut calls = Vec::with_capacity(singles.len());
-    for single in singles {
-        calls.push(open_call(single, None));
-    }
-    let mut starts: Vec<u32> = (0..calls.len() as u32).collect();
-    for chain in chains.into_iter().filter(|chain| !chain.is_empty()) {
-        let first = calls.len() as u32;
-        let last = first + chain.len() as u32 - 1;
-        starts.push(first);
-        for (index, call) in (first..).zip(chain) {
-            let next = (index < last).then_some(index + 1);
-            calls.push(open_call(call, Some(Chain { next, last })));
-        }
-    }
-    (calls, starts)
-}
-
-fn open_call(call: CallResult, chain: Option<Chain>) -> OpenCall {
-    let (token, function, callback) = match &call {
-        Ok(Call {
-            token,
-            function,
-            callback,
-            ..
-        }) => (token, function, *callback),
-        Err(bad) => (&bad.token, &bad.function, bad.callback),
-    };
-    let (token, function) = (token.clone(), function.clone());
-    OpenCall {
-        token,
-        function,
-        callback,
-        parked: Some(call),
-        chain,
-    }
-}
-
 /// The encoded answer; one that can never fit into a file becomes an error.
 fn encode(token: &str, function: &str, outcome: Outcome, secret_bytes: usize) -> String {
     let error_text = |error: CallError| {
         let mut text = String::new();
-        push_text(&mut text, &error.to_answer(function));
+        push_text(&mut text, &error.to_answer(function), Decoder::Stock);
         text
     };
     let value = outcome.unwrap_or_else(error_text);

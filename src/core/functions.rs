@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::config::{Config, Database, Permissions};
 use crate::wire::call_error::CallError;
 use crate::wire::call_file::Call;
-use crate::wire::sql::{self, Reading, SqlCall};
+use crate::wire::sql::{self, SqlCall};
 
 /// The functions that vpid answers by itself.
 const BUILT_IN: [&str; 2] = ["VPI_Ping", "VPI_Info"];
@@ -59,7 +59,7 @@ impl Functions {
                 "vpid runs without a database",
             )),
             _ => {
-                let call = sql::parse(function, &call.script, &call.kwargs, Reading::Legacy)?;
+                let call = sql::parse(function, &call.script, &call.kwargs, call.reading)?;
                 Ok(Task::Sql(Box::new(call)))
             }
         }

@@ -6,16 +6,29 @@
 pub mod answers;
 pub mod callbacks;
 pub mod calls;
+mod clock;
 pub mod functions;
+pub mod link;
+pub mod links;
+pub mod opening;
+pub mod players;
 pub mod replay;
 pub mod sessions;
 
+use serde_json::Value;
+
 use crate::config::Config;
+use crate::wire::messages::{FromGame, Push};
+use crate::wire::session_log::{Note, Sessions};
+use crate::wire::signed::{self, Id};
 use crate::wire::sql;
 
 use answers::Answers;
 use calls::Calls;
 use functions::Functions;
+use link::Written;
+use links::{Context, Links};
+use opening::Proof;
 use sessions::Hosts;
 
 /// The time of a turn: a monotonic clock for waiting, the wall clock for talking to others.
@@ -48,6 +61,20 @@ pub struct TakenFile {
     pub recovered: bool,
 }
 
+/// A file of the signed protocol that has been read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedFile {
+    /// The scriptdata folder around the one of the protocol.
+    pub folder: FolderId,
+    pub host: String,
+    pub session: Id,
+    pub file: FileId,
+    /// The text before the closing NUL.
+    pub bytes: Vec<u8>,
+    /// Found as taken when the daemon started: an earlier run may have executed its calls.
+    pub recovered: bool,
+}
+
 /// What an input file was found to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InputState {
@@ -76,6 +103,39 @@ pub enum Event {
         ok: bool,
     },
     SqlDone(Vec<sql::Done>),
+    /// A game asks for a session; the nonce is fresh.
+    Hello {
+        file: SignedFile,
+        nonce: Id,
+    },
+    /// The game's file `n` of a session.
+    Signed {
+        file: SignedFile,
+        n: u64,
+    },
+    /// The game's file `n` was cut short or too large, and is set aside.
+    SignedCut {
+        file: SignedFile,
+        n: u64,
+    },
+    /// A file that an earlier run wrote for a game is still there. They come in the order of
+    /// their numbers, before any [`Event::Signed`].
+    SentFound {
+        file: SignedFile,
+        kind: signed::Kind,
+    },
+    SignedWritten {
+        host: HostId,
+        what: Written,
+        ok: bool,
+    },
+    /// Somebody wants to push something to a game. [`Effect::Pushed`] tells how it went.
+    Push {
+        host: HostId,
+        push: Push,
+        ticket: u64,
+        keep: bool,
+    },
     Timer(Timer),
 }
 
@@ -84,6 +144,10 @@ pub enum Event {
 pub enum Timer {
     /// An answer of this host is to be repeated, or has expired.
     Answers(HostId),
+    /// The same for signed files.
+    Link(HostId),
+    /// A game that should have told something by now.
+    Silence(HostId),
 }
 
 /// What is to be done.
@@ -115,6 +179,31 @@ pub enum Effect {
         file: FileId,
         reason: String,
     },
+    /// Note this for the time after a restart, before anything else happens.
+    Note(Note),
+    /// Put a signed file into the folder of the protocol, at once and whole; with `of`, report
+    /// [`Event::SignedWritten`].
+    WriteSigned {
+        folder: FolderId,
+        name: String,
+        text: String,
+        of: Option<(HostId, Written)>,
+    },
+    /// Remove a file of ours from there.
+    RemoveSigned {
+        folder: FolderId,
+        name: String,
+    },
+    /// A push arrived, and what came of it.
+    Pushed {
+        ticket: u64,
+        outcome: Result<Value, String>,
+    },
+    /// Something that a game told, for those who listen.
+    Heard {
+        host: HostId,
+        message: FromGame,
+    },
     SetTimer {
         timer: Timer,
         at_ms: u64,
@@ -129,6 +218,7 @@ pub struct Core {
     hosts: Hosts,
     calls: Calls,
     functions: Functions,
+    links: Links,
 }
 
 impl Core {
@@ -138,6 +228,7 @@ impl Core {
             hosts: Hosts::new(config, folders),
             calls: Calls::new(config.call_deadline_ms),
             functions: Functions::new(config),
+            links: Links::default(),
         }
     }
 
@@ -145,7 +236,10 @@ impl Core {
     /// hosts that are not served any more is dropped.
     pub fn reconfigure(&mut self, config: &Config, folders: &[FolderId]) -> Effects {
         let mut effects = Effects::new();
-        self.hosts.reconfigure(config, folders);
+        for link in self.hosts.reconfigure(config, folders) {
+            let answers = link.into_answers();
+            self.calls.answers_dropped(&answers, &mut effects);
+        }
         self.calls.set_deadline(config.call_deadline_ms);
         self.functions = Functions::new(config);
         for host in self.hosts.unserved() {
@@ -161,16 +255,29 @@ impl Core {
         self.hosts.restore_identities(seen);
     }
 
-    /// Whether files of this host are served at all.
-    pub fn serves(&self, folder: FolderId, host: &str) -> bool {
-        self.hosts.server_of(folder, host).is_some()
+    /// What an earlier run noted of signed sessions.
+    pub fn restore_sessions(&mut self, sessions: Sessions) {
+        self.hosts.restore_sessions(sessions);
+    }
+
+    /// Whether stock files of this host, or signed ones, are served at all.
+    pub fn serves(&self, folder: FolderId, host: &str, signed: bool) -> bool {
+        self.hosts.serves(folder, host, signed)
+    }
+
+    /// Whether somebody wants to hear what games tell.
+    pub fn overhear(&mut self, wanted: bool) {
+        self.links.overheard = wanted;
     }
 
     /// Whether one more file of this host may be taken. Where not, it waits in its folder.
     pub fn has_room(&self, folder: FolderId, host: &str) -> bool {
         let host = self.hosts.find(folder, host);
         let known = host.and_then(|host| self.hosts.get(host));
-        let backlog = known.map_or(0, |host| host.answers.backlog());
+        let backlog = known.map_or(0, |host| {
+            let of_link = host.link.as_ref().map_or(0, |link| link.backlog());
+            host.answers.backlog() + of_link
+        });
         self.calls.has_room(host, backlog)
     }
 
@@ -181,6 +288,17 @@ impl Core {
     /// Calls that have been taken and not yet done.
     pub fn running(&self) -> usize {
         self.calls.running()
+    }
+
+    /// Games with a signed session: their hosts, and what is known of them. Those that vpid's own
+    /// commands play are left out.
+    pub fn games(&self, now: Now) -> Vec<(HostId, &str, Value)> {
+        let games = self.hosts.all().filter_map(|(id, host)| {
+            let game = host.link.as_ref()?.game.as_ref()?;
+            (game.map != signed::NO_MAP).then_some(())?;
+            Some((id, host.name.as_str(), game.describe(now)))
+        });
+        games.collect()
     }
 
     /// Where a host's files are: its folder and name.
@@ -197,13 +315,35 @@ impl Core {
 
     pub fn on(&mut self, event: Event, now: Now) -> Effects {
         let mut effects = Effects::new();
+        self.decide(event, now, &mut effects);
+        for proof in self.calls.take_finished() {
+            match proof {
+                Proof::None => {}
+                Proof::Identity(identity) => effects.push(self.hosts.finish(identity)),
+                Proof::Signed { host, session, n } => {
+                    if let Some(link) = self.hosts.link(host) {
+                        link.done(session, n, &mut effects);
+                    }
+                }
+            }
+        }
+        for effect in &effects {
+            if let Effect::Note(note) = effect {
+                self.hosts.note(note);
+            }
+        }
+        effects
+    }
+
+    fn decide(&mut self, event: Event, now: Now, effects: &mut Effects) {
         let Self {
             hosts,
             calls,
             functions,
+            ..
         } = self;
         match event {
-            Event::Calls(file) => calls.file_taken(file, hosts, functions, now, &mut effects),
+            Event::Calls(file) => calls.file_taken(file, hosts, functions, now, effects),
             Event::Restart {
                 folder,
                 host,
@@ -212,7 +352,7 @@ impl Core {
                 if let Some((id, remember)) = hosts.restarted(folder, &host, mtime_ns, now) {
                     effects.push(remember);
                     let dropped = hosts.answers(id).map(Answers::clear).unwrap_or_default();
-                    calls.answers_dropped(&dropped, &mut effects);
+                    calls.answers_dropped(&dropped, effects);
                     effects.push(Effect::LookAtInput { host: id });
                 }
             }
@@ -220,19 +360,74 @@ impl Core {
                 if let Some(answers) = hosts.answers(host) {
                     answers.input_is(state, now);
                 }
-                calls.refresh(host, hosts, now, &mut effects);
+                calls.refresh(host, hosts, now, effects);
             }
             Event::AnswersWritten { host, ok } => {
                 let shown = hosts.answers(host).map(|answers| answers.written(ok, now));
                 let shown = shown.unwrap_or_default();
-                calls.answers_shown(&shown, &mut effects);
-                calls.set_timer(host, hosts, now, &mut effects);
+                calls.answers_shown(&shown, effects);
+                calls.set_timer(host, hosts, now, effects);
             }
-            Event::SqlDone(done) => calls.sql_done(done, hosts, functions, now, &mut effects),
-            Event::Timer(Timer::Answers(host)) => calls.refresh(host, hosts, now, &mut effects),
+            Event::SqlDone(done) => calls.sql_done(done, hosts, functions, now, effects),
+            Event::Timer(Timer::Answers(host) | Timer::Link(host)) => {
+                calls.refresh(host, hosts, now, effects);
+            }
+            Event::Timer(Timer::Silence(host)) => links::silence(host, hosts, now, effects),
+            signed => self.decide_signed(signed, now, effects),
         }
-        let finished = calls.take_finished().into_iter();
-        effects.extend(finished.map(|identity| hosts.finish(identity)));
-        effects
+    }
+
+    /// The same for what belongs to the signed protocol.
+    fn decide_signed(&mut self, event: Event, now: Now, effects: &mut Effects) {
+        let Self {
+            hosts,
+            calls,
+            functions,
+            links,
+        } = self;
+        match event {
+            Event::Hello { file, nonce } => links.hello(&file, nonce, hosts, now, effects),
+            Event::Signed { file, n } => {
+                let mut context = Context {
+                    hosts,
+                    calls,
+                    functions,
+                    now,
+                };
+                links.file_taken(&file, n, &mut context, effects);
+            }
+            Event::SignedCut { file, n } => {
+                let host = hosts.find(file.folder, &file.host);
+                if let Some(link) = host.and_then(|host| hosts.link(host)) {
+                    let host = link.host;
+                    link.cut(file.session, n, now);
+                    calls.refresh(host, hosts, now, effects);
+                }
+            }
+            Event::SentFound { file, kind } => links.restore_sent(&file, kind, hosts, now, effects),
+            Event::SignedWritten { host, what, ok } => {
+                let link = hosts.link(host);
+                let written = link.map(|link| link.written(what, ok, now, effects));
+                calls.answers_shown(&written.unwrap_or_default(), effects);
+                links::set_timer(host, hosts, now, effects);
+            }
+            Event::Push {
+                host,
+                push,
+                ticket,
+                keep,
+            } => {
+                let outcome = match hosts.link(host) {
+                    Some(link) => link.push(push, ticket, keep, now),
+                    None => Err("no game of this name is connected".into()),
+                };
+                if let Err(problem) = outcome {
+                    let outcome = Err(problem);
+                    effects.push(Effect::Pushed { ticket, outcome });
+                }
+                calls.refresh(host, hosts, now, effects);
+            }
+            _ => {}
+        }
     }
 }

@@ -11,11 +11,15 @@ use std::path::PathBuf;
 use sha2::{Digest, Sha256};
 
 use super::answers::Answers;
+use super::clock::ClockOffset;
+use super::link::{Home, Link};
 use super::replay::{FINISHED, ReplayGuard, Verdict};
 use super::{Effect, FileId, FolderId, HostId, Now, TakenFile};
-use crate::config::{Config, Legacy};
+use crate::config::{Config, Legacy, Secret};
 use crate::limits;
 use crate::wire::legacy::{self, Identity};
+use crate::wire::session_log::{Note, Sessions};
+use crate::wire::signed::Keys;
 
 /// A game server, as far as it has been seen.
 pub struct Host {
@@ -24,6 +28,8 @@ pub struct Host {
     /// Counts the maps since this vpid started.
     pub session: u32,
     pub answers: Answers,
+    /// Its signed side, where its server has a key.
+    pub link: Option<Box<Link>>,
     /// When the map began, unix nanoseconds of the restart file.
     restarted_ns: Option<i64>,
     clock: ClockOffset,
@@ -34,7 +40,8 @@ struct Server {
     folder: FolderId,
     path: PathBuf,
     hostname: Option<String>,
-    legacy: Legacy,
+    key: Option<Secret>,
+    legacy: Option<Legacy>,
 }
 
 impl Server {
@@ -43,6 +50,12 @@ impl Server {
     fn restart_key(&self, host: &str) -> u64 {
         let path = self.path.as_os_str().as_bytes();
         hash(&[b"restart", path, host.as_bytes()])
+    }
+
+    /// By which the log of signed sessions knows a host.
+    fn log_key(&self, host: &str) -> u64 {
+        let path = self.path.as_os_str().as_bytes();
+        hash(&[b"signed", path, host.as_bytes()])
     }
 }
 
@@ -54,6 +67,8 @@ pub struct Hosts {
     /// One for each folder in which there is a host of this name.
     by_name: HashMap<String, Vec<HostId>>,
     guard: ReplayGuard,
+    /// What the log of signed sessions says.
+    sessions: Sessions,
 }
 
 /// A file that is believed.
@@ -76,11 +91,30 @@ impl Hosts {
             hosts: Vec::new(),
             by_name: HashMap::new(),
             guard: ReplayGuard::default(),
+            sessions: Sessions::default(),
         }
     }
 
-    pub fn reconfigure(&mut self, config: &Config, folders: &[FolderId]) {
+    /// Gives the signed sides that have no key any more, or another one.
+    pub fn reconfigure(&mut self, config: &Config, folders: &[FolderId]) -> Vec<Box<Link>> {
+        let keys = |hosts: &Self| -> Vec<Option<Secret>> {
+            let key = |host: &Host| {
+                let server = hosts.server_of(host.folder, &host.name)?;
+                hosts.servers[server].key.clone()
+            };
+            let places = hosts.hosts.iter();
+            places.map(|host| host.as_ref().and_then(key)).collect()
+        };
+        let before = keys(self);
         self.servers = servers(config, folders);
+        let after = keys(self);
+        let changed = (0..before.len()).filter(|place| before[*place] != after[*place]);
+        let mut dropped = Vec::new();
+        for place in changed {
+            let host = self.hosts[place].as_mut();
+            dropped.extend(host.and_then(|host| host.link.take()));
+        }
+        dropped
     }
 
     /// Hosts that no server of the configuration serves.
@@ -113,6 +147,11 @@ impl Hosts {
         of_this_name.copied().find(is_here)
     }
 
+    pub fn all(&self) -> impl Iterator<Item = (HostId, &Host)> {
+        let places = (0..).zip(&self.hosts);
+        places.filter_map(|(id, host)| Some((id, host.as_ref()?)))
+    }
+
     pub fn get(&self, host: HostId) -> Option<&Host> {
         self.hosts.get(host as usize)?.as_ref()
     }
@@ -126,7 +165,71 @@ impl Hosts {
     pub fn secret(&self, host: HostId) -> Option<&[u8]> {
         let host = self.get(host)?;
         let server = self.server_of(host.folder, &host.name)?;
-        Some(self.servers[server].legacy.secret.as_bytes())
+        let legacy = self.servers[server].legacy.as_ref()?;
+        Some(legacy.secret.as_bytes())
+    }
+
+    /// What an earlier run noted of signed sessions.
+    pub fn restore_sessions(&mut self, sessions: Sessions) {
+        self.sessions = sessions;
+    }
+
+    pub fn note(&mut self, note: &Note) {
+        self.sessions.apply(note);
+    }
+
+    /// Whether stock files of a host, or signed ones, are served.
+    pub fn serves(&self, folder: FolderId, host: &str, signed: bool) -> bool {
+        let server = self
+            .server_of(folder, host)
+            .map(|server| &self.servers[server]);
+        server.is_some_and(|server| match signed {
+            true => server.key.is_some(),
+            false => server.legacy.is_some(),
+        })
+    }
+
+    pub fn link(&mut self, host: HostId) -> Option<&mut Link> {
+        self.hosts
+            .get_mut(host as usize)?
+            .as_mut()?
+            .link
+            .as_deref_mut()
+    }
+
+    /// The keys of a host; `None` where its server has no key.
+    pub fn keys(&self, folder: FolderId, name: &str) -> Option<Keys> {
+        let server = &self.servers[self.server_of(folder, name)?];
+        Some(Keys::of_host(server.key.as_ref()?.as_bytes(), name))
+    }
+
+    /// Whether a host had a signed session, in this run or an earlier one.
+    pub fn has_sessions(&self, folder: FolderId, name: &str) -> bool {
+        let server = self
+            .server_of(folder, name)
+            .map(|server| &self.servers[server]);
+        server.is_some_and(|server| self.sessions.get(server.log_key(name)).is_some())
+    }
+
+    /// The signed side of a host that is to be believed, made when it is seen first.
+    pub fn link_of(&mut self, folder: FolderId, name: &str, now: Now) -> Option<HostId> {
+        let server = self.server_of(folder, name)?;
+        let keys = self.keys(folder, name)?;
+        let log_key = self.servers[server].log_key(name);
+        let (host, _) = self.see(folder, name, now);
+        let saved = self.sessions.get(log_key);
+        let entry = self.hosts[host as usize].as_mut()?;
+        let home = Home {
+            host,
+            folder,
+            name,
+            log_key,
+            keys,
+        };
+        entry
+            .link
+            .get_or_insert_with(|| Box::new(Link::new(home, saved)));
+        Some(host)
     }
 
     /// Checks who wrote a file. The error says why it is not believed.
@@ -139,7 +242,18 @@ impl Hosts {
         let server = self
             .server_of(file.folder, &file.host)
             .ok_or("its host is not served")?;
-        let legacy = &self.servers[server].legacy;
+        let Server { key, legacy, .. } = &self.servers[server];
+        let legacy = legacy
+            .as_ref()
+            .ok_or("its server has no legacy_secret: only signed files are believed")?;
+        let log_key = self.servers[server].log_key(&file.host);
+        if key.is_some() && self.sessions.has_begun(log_key) {
+            return Err(
+                "its host signs its files since, so no stock file can speak for it; if it \
+                        runs the stock script again, remove the server's `key`"
+                    .into(),
+            );
+        }
         let Some(identity) = identity else {
             if legacy.identity_required {
                 return Err("it carries no identity; if your client writes none, set \
@@ -244,6 +358,7 @@ impl Hosts {
             name: name.to_string(),
             session: 0,
             answers: Answers::default(),
+            link: None,
             restarted_ns: restarted.map(|us| (us as i64).saturating_mul(1_000)),
             clock: ClockOffset::default(),
             seen_ms: now.mono_ms,
@@ -261,7 +376,9 @@ impl Hosts {
         }
         for place in &mut self.hosts {
             let idle = place.as_ref().is_some_and(|host| {
-                host.answers.is_idle() && now.mono_ms - host.seen_ms > limits::HOST_IDLE_MS
+                host.answers.is_idle()
+                    && host.link.is_none()
+                    && now.mono_ms - host.seen_ms > limits::HOST_IDLE_MS
             });
             if idle {
                 *place = None;
@@ -278,14 +395,12 @@ impl Hosts {
 fn servers(config: &Config, folders: &[FolderId]) -> Vec<Server> {
     let with_folders = config.servers.iter().zip(folders);
     with_folders
-        .filter_map(|(server, folder)| {
-            let legacy = server.legacy.clone()?;
-            Some(Server {
-                folder: *folder,
-                path: server.scriptdata.clone(),
-                hostname: server.hostname.clone(),
-                legacy,
-            })
+        .map(|(server, folder)| Server {
+            folder: *folder,
+            path: server.scriptdata.clone(),
+            hostname: server.hostname.clone(),
+            key: server.key.clone(),
+            legacy: server.legacy.clone(),
         })
         .collect()
 }
@@ -314,98 +429,4 @@ fn hash(parts: &[&[u8]]) -> u64 {
             .try_into()
             .expect("a digest is longer than that"),
     )
-}
-
-/// The difference between a client's clock and the file system's.
-///
-/// The client computes its time from local time as if that were UTC-5, so it is off by a whole
-/// number of quarter hours, the same for every file of a host. An identity that was copied into a
-/// later file is off by something else.
-#[derive(Default)]
-struct ClockOffset {
-    /// Seconds, and when it was learnt.
-    learnt: Option<(i64, u64)>,
-}
-
-impl ClockOffset {
-    fn check(&mut self, timestamp: i64, mtime_s: i64, now: Now) -> Result<(), String> {
-        let difference = timestamp.saturating_sub(mtime_s);
-        let Some((offset, learnt_ms)) = self.learnt else {
-            let quarters = difference.saturating_add(450).div_euclid(900);
-            let offset = quarters.saturating_mul(900);
-            if difference.abs_diff(offset) > limits::IDENTITY_AGE_S_MAX
-                || offset.abs() > limits::CLOCK_OFFSET_S_MAX
-            {
-                return Err(unbelievable(difference));
-            }
-            self.learnt = Some((offset, now.mono_ms));
-            return Ok(());
-        };
-        if difference.abs_diff(offset) <= limits::IDENTITY_AGE_S_MAX {
-            return Ok(());
-        }
-        // Summer time begins and ends in the middle of a map: one step of up to an hour.
-        let stepped = [-3600, -1800, 1800, 3600]
-            .into_iter()
-            .find(|step| difference.abs_diff(offset + step) <= limits::IDENTITY_AGE_S_MAX);
-        match stepped {
-            Some(step) if now.mono_ms - learnt_ms >= limits::CLOCK_STEP_MS_MIN => {
-                self.learnt = Some((offset + step, now.mono_ms));
-                Ok(())
-            }
-            _ => Err(unbelievable(difference - offset)),
-        }
-    }
-}
-
-fn unbelievable(difference: i64) -> String {
-    format!("its identity was made {difference} s apart from the file: it may have been copied")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(mono_ms: u64) -> Now {
-        Now { mono_ms, wall_s: 0 }
-    }
-
-    #[test]
-    fn a_clock_offset_is_learnt_once_and_held() {
-        let mut clock = ClockOffset::default();
-        let five_hours = 5 * 3600;
-        assert!(clock.check(1000 + five_hours, 1000, at(0)).is_ok());
-        assert!(clock.check(2001 + five_hours, 2000, at(1000)).is_ok());
-        assert!(
-            clock
-                .check(
-                    2000 + five_hours,
-                    2000 + limits::IDENTITY_AGE_S_MAX as i64 + 1,
-                    at(1000)
-                )
-                .is_err()
-        );
-        assert!(clock.check(2000, 2000, at(1000)).is_err());
-    }
-
-    #[test]
-    fn summer_time_is_followed_but_not_back_and_forth() {
-        let mut clock = ClockOffset::default();
-        let day = 86_400_000;
-        assert!(clock.check(0, 0, at(0)).is_ok());
-        assert!(clock.check(3600, 0, at(1)).is_err());
-        assert!(clock.check(3600, 0, at(day)).is_ok());
-        assert!(clock.check(0, 0, at(day + 1)).is_err());
-    }
-
-    #[test]
-    fn an_offset_that_no_time_zone_has_is_refused() {
-        assert!(ClockOffset::default().check(48 * 3600, 0, at(0)).is_err());
-        assert!(ClockOffset::default().check(450, 0, at(0)).is_err());
-        assert!(
-            ClockOffset::default()
-                .check(i64::MAX, i64::MIN, at(0))
-                .is_err()
-        );
-    }
 }

@@ -1,5 +1,6 @@
 //! Carrying out what the core decided, and setting files aside.
 
+use super::folders::{Protocol, opened};
 use super::{Daemon, Due};
 use crate::core::{Effect, Event, FileId, HostId};
 use crate::io::random;
@@ -28,6 +29,20 @@ impl Daemon {
                     self.set_aside(place, &open.name, file, &reason);
                 }
             }
+            Effect::Note(note) => self.note(&note),
+            Effect::WriteSigned {
+                folder,
+                name,
+                text,
+                of,
+            } => {
+                let ok = self.write_signed(folder, &name, text);
+                let event = of.map(|(host, what)| Event::SignedWritten { host, what, ok });
+                self.events.extend(event);
+            }
+            Effect::RemoveSigned { folder, name } => self.remove_signed(folder, &name),
+            Effect::Pushed { ticket, outcome } => self.pushed(ticket, outcome),
+            Effect::Heard { host, message } => self.heard(host, &message),
             Effect::SetTimer { timer, at_ms } => self.wheel.set(Due::Core(timer), at_ms),
             Effect::CancelTimer(timer) => self.wheel.cancel(Due::Core(timer)),
         }
@@ -41,8 +56,7 @@ impl Daemon {
         let Some(secret) = self.core.secret(host) else {
             return false;
         };
-        let watched = self.folders.iter().find(|f| f.id == folder_id);
-        let Some(folder) = watched.and_then(|watched| watched.folder.as_ref()) else {
+        let Some(folder) = opened(&self.folders, folder_id, Protocol::Stock) else {
             return false;
         };
         let text = if answers.is_empty() {

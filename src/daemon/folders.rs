@@ -1,4 +1,4 @@
-//! The scriptdata folders: which files wait in them, and in which order they were written.
+//! The watched folders, scriptdata and the one of the signed protocol in it: which files wait in them, and in which order they were written.
 //!
 //! The scan is the truth: at start, after lost hints, and on a slow sweep. Hints only make it
 //! fast. A folder that nobody changed is not read again, so thousands of files of others cost
@@ -13,19 +13,33 @@ use crate::core::FolderId;
 use crate::io::files::{Folder, remote_file_system};
 use crate::io::lock::lock_folder;
 use crate::limits;
-use crate::wire::names::{self, Kind};
+use crate::wire::{names, signed};
 
 use super::poller::Poller;
 use super::waiting::{Origin, Waiting, WaitingFiles, What};
 
+/// Which files are in a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// Those of the stock client, among everybody's.
+    Stock,
+    Signed,
+}
+
 pub struct Watched {
+    /// Its own number.
     pub id: FolderId,
+    /// The number of the scriptdata folder, which is what the core knows.
+    pub of: FolderId,
+    pub protocol: Protocol,
     pub path: PathBuf,
     /// `None` while the folder cannot be opened.
     pub folder: Option<Folder>,
     /// The inotify watch; `None`: polled.
     watch: Option<i32>,
     pub waiting: WaitingFiles,
+    /// Our own files of an earlier run, found by the first scan.
+    pub left: Vec<String>,
     /// When the folder had last changed at the last scan.
     scanned_ns: Option<i64>,
     sweeps: u32,
@@ -43,10 +57,13 @@ pub struct Watched {
 }
 
 impl Watched {
-    pub fn new(id: FolderId, path: &Path) -> Self {
+    pub fn new(id: FolderId, of: FolderId, protocol: Protocol, path: &Path) -> Self {
         Self {
             id,
+            of,
+            protocol,
             path: path.to_path_buf(),
+            left: Vec::new(),
             folder: None,
             watch: None,
             waiting: WaitingFiles::default(),
@@ -65,7 +82,11 @@ impl Watched {
     /// again at each sweep; the error says that another vpid has it.
     pub fn open(&mut self, poller: &Poller, watch: Watch) -> Result<(), String> {
         let path = self.path.display();
-        let folder = match Folder::open(&self.path) {
+        let made = match self.protocol {
+            Protocol::Stock => Ok(()),
+            Protocol::Signed => Folder::make(&self.path),
+        };
+        let folder = match made.and_then(|()| Folder::open(&self.path)) {
             Ok(folder) => folder,
             Err(error) => {
                 if !std::mem::replace(&mut self.unreachable, true) {
@@ -119,15 +140,14 @@ impl Watched {
         self.must_scan = true;
     }
 
-    /// A file was written or renamed. True when it is an input file: its host is given back.
+    /// A file was written or renamed. When it is an input file, its host is given back.
     pub fn hint<'a>(&mut self, name: &'a str) -> Option<&'a str> {
-        let parsed = names::parse(name)?;
-        let (what, client_time) = match parsed.kind {
-            Kind::Input => return Some(parsed.host),
-            // Our own renames; files of an earlier run are found by the first scan.
-            Kind::Taken { .. } => return None,
-            Kind::Restart => (What::Restart, (0, 0)),
-            Kind::Calls { unix, tick } => (What::Calls(Origin::Game), (unix, tick)),
+        let (host, found) = look(self.protocol, name)?;
+        let (what, client_time) = match found {
+            Found::Input => return Some(host),
+            // Files of an earlier run are found by the first scan.
+            Found::EarlierRun(..) | Found::Ours => return None,
+            Found::New(what, client_time) => (what, client_time),
         };
         let mtime_ns = self.folder.as_ref()?.mtime_ns(name)?;
         let name = name.to_string();
@@ -137,7 +157,7 @@ impl Watched {
             client_time,
             name,
         };
-        self.waiting.add(parsed.host, file);
+        self.waiting.add(host, file);
         if self.waiting.len() > limits::WAITING_FILES_MAX {
             self.waiting.keep_earlier_runs();
             self.must_scan = true;
@@ -187,17 +207,20 @@ impl Watched {
         let before = folder.changed_ns().ok();
         let recover = self.recover;
         let mut found = Vec::new();
-        let result = folder.scan(|name, parsed| {
-            let (what, client_time) = match parsed.kind {
-                Kind::Input => return,
-                Kind::Restart => (What::Restart, (0, 0)),
-                Kind::Calls { unix, tick } => (What::Calls(Origin::Game), (unix, tick)),
-                Kind::Taken { id, .. } if !recover || is_open(id) => return,
-                Kind::Taken { id, unix, tick } => {
-                    (What::Calls(Origin::EarlierRun(id)), (unix, tick))
-                }
+        let (protocol, left) = (self.protocol, &mut self.left);
+        let result = folder.scan(|name| {
+            let Some((host, file)) = look(protocol, name) else {
+                return;
             };
-            found.push((what, client_time, name.to_string(), parsed.host.to_string()));
+            let (what, client_time) = match file {
+                Found::New(what, client_time) => (what, client_time),
+                Found::EarlierRun(id, what, client_time) if recover && !is_open(id) => {
+                    (what, client_time)
+                }
+                Found::Ours if recover => return left.push(name.to_string()),
+                _ => return,
+            };
+            found.push((what, client_time, name.to_string(), host.to_string()));
         });
         if let Err(error) = result {
             log::error!(
@@ -244,6 +267,63 @@ impl Watched {
         self.folder
             .as_ref()
             .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    }
+}
+
+/// The folder that holds the files of this protocol for a scriptdata folder.
+pub fn opened(folders: &[Watched], of: FolderId, protocol: Protocol) -> Option<&Folder> {
+    let is_it = |watched: &&Watched| watched.of == of && watched.protocol == protocol;
+    folders.iter().find(is_it)?.folder.as_ref()
+}
+
+/// What a name says.
+enum Found {
+    New(What, (i64, i64)),
+    /// Taken under this id, by us or an earlier run.
+    EarlierRun(u64, What, (i64, i64)),
+    /// An input file of the stock protocol.
+    Input,
+    /// Written by us, for a game to read.
+    Ours,
+}
+
+/// Reads a name in a folder of this protocol, with the host it belongs to.
+fn look(protocol: Protocol, name: &str) -> Option<(&str, Found)> {
+    match protocol {
+        Protocol::Stock => {
+            let names::Name { host, kind } = names::parse(name)?;
+            let found = match kind {
+                names::Kind::Input => Found::Input,
+                names::Kind::Restart => Found::New(What::Restart, (0, 0)),
+                names::Kind::Calls { unix, tick } => {
+                    Found::New(What::Calls(Origin::Game), (unix, tick))
+                }
+                names::Kind::Taken { id, unix, tick } => {
+                    Found::EarlierRun(id, What::Calls(Origin::EarlierRun(id)), (unix, tick))
+                }
+            };
+            Some((host, found))
+        }
+        Protocol::Signed => {
+            // What a crash left half written goes the way of our other files.
+            let whole = name.strip_suffix(".vpid").unwrap_or(name);
+            let signed::Name {
+                host,
+                session,
+                kind,
+            } = signed::parse_name(whole)?;
+            let messages = |n, origin| What::Messages { session, n, origin };
+            let found = match kind {
+                _ if whole != name => Found::Ours,
+                signed::Kind::Welcome | signed::Kind::Vpid(_) => Found::Ours,
+                signed::Kind::Hello => Found::New(What::Hello(session), (0, 0)),
+                signed::Kind::Game(n) => Found::New(messages(n, Origin::Game), (0, n as i64)),
+                signed::Kind::Taken { n, id } => {
+                    Found::EarlierRun(id, messages(n, Origin::EarlierRun(id)), (0, n as i64))
+                }
+            };
+            Some((host, found))
+        }
     }
 }
 

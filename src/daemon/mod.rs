@@ -1,9 +1,11 @@
 //! The shell: descriptors, clock, threads. One turn is events, core, effects.
 
+mod control;
 mod effects;
 mod folders;
 mod inputs;
 pub mod poller;
+mod signed;
 mod turn;
 mod waiting;
 pub mod wheel;
@@ -17,14 +19,18 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::config::{self, Config, Database, Watch};
 use crate::core::{Core, Event, FileId, FolderId, HostId, Now, Timer};
+use crate::io::control::Listener;
 use crate::io::lock::{LockError, StateLock};
 use crate::io::rejected::Rejected;
 use crate::io::seen::Seen;
+use crate::io::sessions::SessionLog;
 use crate::io::sql::{Lane, SqliteSettings};
 use crate::limits;
+use crate::wire::signed::FOLDER;
 use crate::wire::sql;
 
-use folders::Watched;
+use control::Control;
+use folders::{Protocol, Watched};
 use inputs::Inputs;
 use poller::Poller;
 use wheel::Wheel;
@@ -58,12 +64,16 @@ pub struct Daemon {
     wheel: Wheel<Due>,
     events: VecDeque<Event>,
     folders: Vec<Watched>,
+    /// Numbers of scriptdata folders.
+    numbers: HashMap<PathBuf, FolderId>,
     next_folder: FolderId,
     open_files: HashMap<FileId, OpenFile>,
     last_file: FileId,
     inputs: Inputs,
     seen: Seen,
+    sessions: SessionLog,
     rejected: Rejected,
+    control: Control,
     lane: Option<Lane>,
     lane_results: mpsc::Receiver<Vec<sql::Done>>,
     /// Gathered in a turn and handed over together.
@@ -111,7 +121,12 @@ impl Daemon {
         let lock = StateLock::take(&config.state_dir).map_err(|error| held(&state, &error))?;
         let unusable = |error| format!("{state}: the state folder cannot be used ({error})");
         let (seen, identities) = Seen::open(&config.state_dir).map_err(unusable)?;
+        let (sessions, known) = SessionLog::open(&config.state_dir).map_err(unusable)?;
         let rejected = Rejected::open(&config.state_dir).map_err(unusable)?;
+        let listener = Listener::open(&config.state_dir).inspect_err(|error| {
+            log::warn!("{state}: no control socket ({error}): `vpid game` will not work");
+        });
+        let control = Control::new(listener.ok());
         let poller = Poller::new(config.watch != Watch::Poll)
             .map_err(|error| format!("the system gives no descriptors to wait on ({error})"))?;
         let started = Instant::now();
@@ -124,12 +139,15 @@ impl Daemon {
             wheel: Wheel::default(),
             events: VecDeque::new(),
             folders: Vec::new(),
+            numbers: HashMap::new(),
             next_folder: 0,
             open_files: HashMap::new(),
             last_file: 0,
             inputs: Inputs::default(),
             seen,
+            sessions,
             rejected,
+            control,
             lane,
             lane_results,
             jobs: Vec::new(),
@@ -139,6 +157,7 @@ impl Daemon {
             config,
         };
         daemon.core.restore_identities(identities.into_iter());
+        daemon.core.restore_sessions(known);
         daemon.open_folders()?;
         for warning in &daemon.config.warnings {
             log::warn!("{warning}");
@@ -158,35 +177,48 @@ impl Daemon {
         }
     }
 
-    /// Gives each folder of the configuration its number, opens the new ones and closes those
-    /// that are gone.
+    /// Gives each scriptdata folder of the configuration its number, opens what is new and closes
+    /// what is gone. A folder whose servers serve one protocol only is not looked at for the other.
     fn open_folders(&mut self) -> Result<(), String> {
-        let wanted: Vec<PathBuf> = self
-            .config
-            .servers
-            .iter()
-            .map(|s| s.scriptdata.clone())
-            .collect();
+        let mut numbers = Vec::new();
+        let mut wanted: Vec<(FolderId, Protocol, PathBuf)> = Vec::new();
+        for server in &self.config.servers {
+            let next = &mut self.next_folder;
+            let number = *self
+                .numbers
+                .entry(server.scriptdata.clone())
+                .or_insert_with(|| {
+                    *next += 1;
+                    *next - 1
+                });
+            numbers.push(number);
+            let stock = server.legacy.is_some();
+            let stock = stock.then(|| (number, Protocol::Stock, server.scriptdata.clone()));
+            let signed = server.key.is_some();
+            let signed = signed.then(|| (number, Protocol::Signed, server.scriptdata.join(FOLDER)));
+            for folder in stock.into_iter().chain(signed) {
+                if !wanted.contains(&folder) {
+                    wanted.push(folder);
+                }
+            }
+        }
         self.folders.retain_mut(|folder| {
-            let stays = wanted.contains(&folder.path);
+            let stays = wanted
+                .iter()
+                .any(|(of, protocol, _)| (*of, *protocol) == (folder.of, folder.protocol));
             if !stays {
                 folder.close(&self.poller);
             }
             stays
         });
-        let mut numbers = Vec::new();
-        for path in &wanted {
-            let known = self.folders.iter().find(|folder| folder.path == *path);
-            numbers.push(match known {
-                Some(folder) => folder.id,
-                None => {
-                    let mut folder = Watched::new(self.next_folder, path);
-                    folder.open(&self.poller, self.config.watch)?;
-                    self.folders.push(folder);
-                    self.next_folder += 1;
-                    self.next_folder - 1
-                }
-            });
+        for (of, protocol, path) in wanted {
+            let known = |folder: &Watched| (folder.of, folder.protocol) == (of, protocol);
+            if !self.folders.iter().any(known) {
+                let mut folder = Watched::new(self.next_folder, of, protocol, &path);
+                folder.open(&self.poller, self.config.watch)?;
+                self.folders.push(folder);
+                self.next_folder += 1;
+            }
         }
         for effect in self.core.reconfigure(&self.config, &numbers) {
             self.carry_out(effect);
@@ -246,11 +278,13 @@ impl Daemon {
     }
 
     fn describe(&self) -> String {
-        let folders: Vec<String> = self
-            .folders
-            .iter()
-            .map(|f| f.path.display().to_string())
-            .collect();
+        let mut folders: Vec<String> = Vec::new();
+        for server in &self.config.servers {
+            let folder = server.scriptdata.display().to_string();
+            if !folders.contains(&folder) {
+                folders.push(folder);
+            }
+        }
         folders.join(", ")
     }
 

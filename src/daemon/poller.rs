@@ -4,7 +4,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,6 +21,8 @@ pub struct Wake {
     pub reload: bool,
     /// A lane has results.
     pub lanes: bool,
+    /// One of the other descriptors is ready.
+    pub control: bool,
     pub hints: Vec<Hint>,
     /// Hints were lost: everything must be scanned.
     pub overflow: bool,
@@ -123,13 +125,27 @@ impl Poller {
     }
 
     /// Sleeps until something happens, at most for so long; `None`: without bound.
-    pub fn wait(&mut self, timeout_ms: Option<u64>) -> io::Result<Wake> {
+    /// `others` are waited for too, some for room to write as well.
+    pub fn wait(
+        &mut self,
+        timeout_ms: Option<u64>,
+        others: &[(BorrowedFd<'_>, bool)],
+    ) -> io::Result<Wake> {
         let mut fds = vec![
             PollFd::new(&self.signals.wake, PollFlags::IN),
             PollFd::new(&*self.lanes, PollFlags::IN),
         ];
         if let Some(inotify) = &self.inotify {
             fds.push(PollFd::new(inotify, PollFlags::IN));
+        }
+        let ours = fds.len();
+        for (fd, to_write) in others {
+            let write = if *to_write {
+                PollFlags::OUT
+            } else {
+                PollFlags::empty()
+            };
+            fds.push(PollFd::new(fd, PollFlags::IN | write));
         }
         let timeout = timeout_ms.map(|ms| Timespec {
             tv_sec: (ms / 1000) as i64,
@@ -151,7 +167,8 @@ impl Poller {
             drain(&*self.lanes);
             wake.lanes = true;
         }
-        if ready.get(2).is_some_and(|ready| *ready) {
+        wake.control = ready[ours..].contains(&true);
+        if ours > 2 && ready[2] {
             self.read_hints(&mut wake);
         }
         Ok(wake)

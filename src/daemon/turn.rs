@@ -2,10 +2,11 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use super::folders::{Protocol, opened};
 use super::poller::Wake;
 use super::waiting::{Origin, Waiting, What};
 use super::{Daemon, Due, OpenFile};
-use crate::core::{Event, FileId, FolderId, HostId, InputState, TakenFile};
+use crate::core::{Event, FileId, HostId, InputState, TakenFile};
 use crate::io::files::Take;
 use crate::limits;
 use crate::wire::names;
@@ -20,18 +21,22 @@ impl Daemon {
             next => next.map(|due| due.saturating_sub(now_ms)),
         };
         self.poller
-            .wait(timeout_ms)
+            .wait(timeout_ms, &self.control.fds())
             .map_err(|error| format!("waiting for events failed ({error})"))
     }
 
     pub(super) fn turn(&mut self, wake: Wake) {
         let began = Instant::now();
         // What clients have fetched comes first: else it is written for them once more.
+        let control = wake.control;
         self.take_hints(wake);
         while let Ok(done) = self.lane_results.try_recv() {
             self.events.push_back(Event::SqlDone(done));
         }
         self.take_timers();
+        if control {
+            self.serve_control();
+        }
         self.drain_events();
         let files = if self.stopping { 0 } else { self.take_files() };
         self.hand_over();
@@ -60,7 +65,7 @@ impl Daemon {
             let Some(folder) = watched else {
                 continue;
             };
-            let id = folder.id;
+            let id = folder.of;
             let input_of = folder.hint(&hint.name);
             // Games empty their input file in place; it is we who rename to its name.
             if let Some(host) = input_of.filter(|_| !hint.renamed)
@@ -116,8 +121,7 @@ impl Daemon {
 
     pub(super) fn input_state(&mut self, host: HostId) -> Option<InputState> {
         let (folder, name) = self.core.host(host)?;
-        let watched = self.folders.iter().find(|f| f.id == folder)?;
-        let folder = watched.folder.as_ref()?;
+        let folder = opened(&self.folders, folder, Protocol::Stock)?;
         let state = self.inputs.look(host, name, folder);
         if state == InputState::Foreign {
             let again = self.now().mono_ms + limits::FOREIGN_INPUT_MS;
@@ -142,6 +146,7 @@ impl Daemon {
         for place in 0..self.folders.len() {
             let open_files = &self.open_files;
             self.folders[place].scan_if_needed(|id| open_files.contains_key(&id));
+            self.recover_sent(place);
             let hosts = self.folders[place].waiting.hosts();
             let mut progress = true;
             while progress && taken < limits::TURN_FILES_MAX {
@@ -160,8 +165,9 @@ impl Daemon {
 
     /// Takes a few files of one host.
     fn take_files_of(&mut self, place: usize, host: &str, most: usize) -> usize {
-        let folder = self.folders[place].id;
-        if !self.core.serves(folder, host) {
+        let folder = self.folders[place].of;
+        let signed = self.folders[place].protocol == Protocol::Signed;
+        if !self.core.serves(folder, host, signed) {
             self.folders[place].waiting.forget(host);
             return 0;
         }
@@ -171,7 +177,7 @@ impl Daemon {
                 break;
             };
             taken += 1;
-            self.take_file(place, folder, host, file);
+            self.take_file(place, host, file);
             self.drain_events();
             if self.jobs.len() >= limits::SUBMIT_JOBS_MIN {
                 self.hand_over();
@@ -180,18 +186,21 @@ impl Daemon {
         taken
     }
 
-    fn take_file(&mut self, place: usize, folder_id: FolderId, host: &str, waiting: Waiting) {
-        let Waiting {
-            name,
-            mtime_ns,
-            what,
-            ..
-        } = waiting;
+    fn take_file(&mut self, place: usize, host: &str, waiting: Waiting) {
         let host = host.to_string();
-        let origin = match what {
-            What::Restart => return self.take_restart(place, &name, host, mtime_ns),
-            What::Calls(origin) => origin,
-        };
+        match waiting.what {
+            What::Restart => self.take_restart(place, &waiting.name, host, waiting.mtime_ns),
+            What::Calls(origin) => self.take_calls(place, host, origin, waiting.name),
+            What::Hello(session) => self.take_hello(place, host, session, waiting.name),
+            What::Messages { session, n, origin } => {
+                self.take_messages(place, host, (session, n, origin), waiting);
+            }
+        }
+    }
+
+    /// A call file of the stock client.
+    fn take_calls(&mut self, place: usize, host: String, origin: Origin, name: String) {
+        let (id, folder_id) = (self.folders[place].id, self.folders[place].of);
         let (file, taken_name, recovered) = match origin {
             Origin::Game => {
                 let file = self.next_file_id();
@@ -213,7 +222,7 @@ impl Daemon {
                 self.open_files.insert(
                     file,
                     OpenFile {
-                        folder: folder_id,
+                        folder: id,
                         name: taken_name,
                     },
                 );
@@ -247,7 +256,7 @@ impl Daemon {
 
     /// A map began. The file goes when that is written down, so that no crash forgets it.
     fn take_restart(&mut self, place: usize, name: &str, host: String, mtime_ns: i64) {
-        let folder = self.folders[place].id;
+        let folder = self.folders[place].of;
         self.events.push_back(Event::Restart {
             folder,
             host,
@@ -264,7 +273,13 @@ impl Daemon {
     }
 
     /// A file without its closing NUL: the game is writing it, or died over it.
-    fn wait_for_the_end(&mut self, place: usize, name: &str, taken_name: &str, file: FileId) {
+    pub(super) fn wait_for_the_end(
+        &mut self,
+        place: usize,
+        name: &str,
+        taken_name: &str,
+        file: FileId,
+    ) {
         let now_ms = self.now().mono_ms;
         let folder = &mut self.folders[place];
         let is_taken = folder
@@ -278,10 +293,11 @@ impl Daemon {
         let present = if is_taken { taken_name } else { name };
         let reason = "it has no closing NUL: its writing was cut short";
         self.set_aside(place, present, file, reason);
+        self.tell_of_cut(place, name, file);
     }
 
     /// A new id: the time, but never one that was used before.
-    fn next_file_id(&mut self) -> FileId {
+    pub(super) fn next_file_id(&mut self) -> FileId {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |now| now.as_micros() as u64);

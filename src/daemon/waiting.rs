@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::wire::signed::Id;
+
 /// A file that waits to be taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
@@ -19,6 +21,14 @@ pub struct Waiting {
 pub enum What {
     Restart,
     Calls(Origin),
+    /// A game asks for a signed session.
+    Hello(Id),
+    /// Signed messages of a game, by their number.
+    Messages {
+        session: Id,
+        n: u64,
+        origin: Origin,
+    },
 }
 
 /// Where a call file comes from.
@@ -105,8 +115,12 @@ impl WaitingFiles {
     /// Forgets all but what only the first scan finds.
     pub fn keep_earlier_runs(&mut self) {
         for queue in self.queues.values_mut() {
-            let is_earlier =
-                |file: &Waiting| matches!(file.what, What::Calls(Origin::EarlierRun(_)));
+            let is_earlier = |file: &Waiting| {
+                let (What::Calls(origin) | What::Messages { origin, .. }) = file.what else {
+                    return false;
+                };
+                origin != Origin::Game
+            };
             queue.files.retain(is_earlier);
         }
         self.queues.retain(|_, queue| !queue.files.is_empty());

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawMode};
 
 use crate::limits;
-use crate::wire::{answer_file, names};
+use crate::wire::answer_file;
 
 /// What tells one state of a file from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +73,19 @@ impl Folder {
         })
     }
 
+    /// Makes a folder in which the game can write, where there is none. The one around it must
+    /// be there.
+    pub fn make(path: &Path) -> io::Result<()> {
+        let around = path.parent().unwrap_or(Path::new("/"));
+        let same_user = fs::stat(around)?.st_uid == rustix::process::geteuid().as_raw();
+        let mode = Mode::from_raw_mode(if same_user { 0o775 } else { 0o777 });
+        match fs::mkdir(path, mode) {
+            Ok(()) if !same_user => Ok(fs::chmod(path, mode)?),
+            Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -96,19 +109,15 @@ impl Folder {
         (here.st_dev, here.st_ino) == (ours.st_dev, ours.st_ino)
     }
 
-    /// Calls `each` with every name that the protocol knows.
-    pub fn scan(&self, mut each: impl FnMut(&str, names::Name<'_>)) -> io::Result<()> {
+    /// Calls `each` with every name that is text.
+    pub fn scan(&self, mut each: impl FnMut(&str)) -> io::Result<()> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = fs::openat(&self.fd, c".", flags, Mode::empty())?;
         let mut buffer = Vec::with_capacity(32 * 1024);
         let mut entries = fs::RawDir::new(fd, buffer.spare_capacity_mut());
         while let Some(entry) = entries.next() {
-            let entry = entry?;
-            let Ok(name) = entry.file_name().to_str() else {
-                continue;
-            };
-            if let Some(parsed) = names::parse(name) {
-                each(name, parsed);
+            if let Ok(name) = entry?.file_name().to_str() {
+                each(name);
             }
         }
         Ok(())

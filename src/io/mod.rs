@@ -1,8 +1,10 @@
 //! The only code that blocks: files, databases, and later sockets and processes.
 
+pub mod control;
 pub mod files;
 pub mod lock;
 pub mod random;
 pub mod rejected;
 pub mod seen;
+pub mod sessions;
 pub mod sql;

@@ -3,7 +3,7 @@
 //! The engine reads nothing above 16,384 bytes (a client whose file is larger hangs until its
 //! map ends), so files are packed to at most 16,000. Values arrive here already encoded.
 
-use super::answer_text::push_text;
+use super::answer_text::{Decoder, push_text};
 use super::legacy::Identity;
 
 /// The bytes an answer takes in a file: its token, its value, and what stands between them.
@@ -26,14 +26,22 @@ pub fn pack<'a>(answers: impl Iterator<Item = (&'a str, &'a str)>, identity: &Id
         if position > 0 {
             file.push(',');
         }
-        push_text(&mut file, token);
+        push_text(&mut file, token, Decoder::Stock);
         file.push(':');
         file.push_str(value);
     }
     file.push_str("},\"Identity\":{\"enc\":");
-    push_text(&mut file, &String::from_utf8_lossy(&identity.enc));
+    push_text(
+        &mut file,
+        &String::from_utf8_lossy(&identity.enc),
+        Decoder::Stock,
+    );
     file.push_str(",\"iv\":");
-    push_text(&mut file, &String::from_utf8_lossy(&identity.iv));
+    push_text(
+        &mut file,
+        &String::from_utf8_lossy(&identity.iv),
+        Decoder::Stock,
+    );
     file.push_str(&format!(
         ",\"timestamp\":{},\"ticks\":{}}}}}",
         identity.timestamp, identity.ticks

@@ -1,12 +1,22 @@
-//! JSON as the stock Squirrel decoder reads it, which is not quite JSON.
+//! JSON for the game: as it is for our own client, or as the stock decoder reads it, which is not
+//! quite JSON.
 //!
-//! That decoder reads `\u` escapes byte by byte, fails on exponents, keeps 32 bits of a whole
+//! The stock decoder reads `\u` escapes byte by byte, fails on exponents, keeps 32 bits of a whole
 //! number, and loses the whole file to a text that ends in a backslash. So texts stay raw
 //! UTF-8 with the short escapes only, and numbers it cannot hold travel as texts. Control
 //! bytes (the game's chat colours) stand raw, as the game itself writes them.
 
 use serde_json::Value;
 use std::fmt::Write;
+
+/// Whose decoder will read a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Decoder {
+    #[default]
+    Stock,
+    /// Our own client's: JSON as it should be.
+    Own,
+}
 
 pub fn push_null(out: &mut String) {
     out.push_str("null");
@@ -45,9 +55,10 @@ pub fn push_float(out: &mut String, value: f64) {
     let _ = write!(out, "{quote}{value}{point}{quote}");
 }
 
-/// A text in quotes. NUL bytes are dropped, and a text that ends in a backslash gets a space
-/// behind it, since neither can be carried.
-pub fn push_text(out: &mut String, text: &str) {
+/// A text in quotes. For the stock decoder NUL bytes are dropped, and a text that ends in a
+/// backslash gets a space behind it, since it can carry neither.
+pub fn push_text(out: &mut String, text: &str, decoder: Decoder) {
+    let stock = decoder == Decoder::Stock;
     out.push('"');
     let start = out.len();
     let mut plain_from = 0;
@@ -60,7 +71,13 @@ pub fn push_text(out: &mut String, text: &str) {
             b'\n' => "\\n",
             b'\r' => "\\r",
             b'\t' => "\\t",
-            0 => "",
+            0 if stock => "",
+            0..0x20 if !stock => {
+                out.push_str(&text[plain_from..at]);
+                let _ = write!(out, "\\u{byte:04x}");
+                plain_from = at + 1;
+                continue;
+            }
             _ => continue,
         };
         out.push_str(&text[plain_from..at]);
@@ -68,32 +85,32 @@ pub fn push_text(out: &mut String, text: &str) {
         plain_from = at + 1;
     }
     out.push_str(&text[plain_from..]);
-    if out[start..].ends_with('\\') {
+    if stock && out[start..].ends_with('\\') {
         out.push(' ');
     }
     out.push('"');
 }
 
 /// Any value, objects and arrays included.
-pub fn push_value(out: &mut String, value: &Value) {
+pub fn push_value(out: &mut String, value: &Value, decoder: Decoder) {
     match value {
         Value::Null => push_null(out),
         Value::Bool(value) => push_bool(out, *value),
         Value::Number(number) => match (number.as_i64(), number.as_f64()) {
             (Some(whole), _) => push_int(out, whole),
             // Between the ends of i64 and u64: still a whole number, and not to be rounded.
-            (None, _) if number.is_u64() => push_text(out, &number.to_string()),
+            (None, _) if number.is_u64() => push_text(out, &number.to_string(), decoder),
             (None, Some(float)) => push_float(out, float),
             (None, None) => push_null(out),
         },
-        Value::String(text) => push_text(out, text),
+        Value::String(text) => push_text(out, text, decoder),
         Value::Array(items) => {
             out.push('[');
             for (index, item) in items.iter().enumerate() {
                 if index > 0 {
                     out.push(',');
                 }
-                push_value(out, item);
+                push_value(out, item, decoder);
             }
             out.push(']');
         }
@@ -103,9 +120,9 @@ pub fn push_value(out: &mut String, value: &Value) {
                 if index > 0 {
                     out.push(',');
                 }
-                push_text(out, key);
+                push_text(out, key, decoder);
                 out.push(':');
-                push_value(out, item);
+                push_value(out, item, decoder);
             }
             out.push('}');
         }
@@ -118,7 +135,7 @@ mod tests {
 
     fn text(value: &str) -> String {
         let mut out = String::new();
-        push_text(&mut out, value);
+        push_text(&mut out, value, Decoder::Stock);
         out
     }
 
@@ -156,6 +173,21 @@ mod tests {
     }
 
     #[test]
+    fn our_own_client_gets_every_text_as_it_is() {
+        arbtest::arbtest(|u| {
+            let value: String = u.arbitrary()?;
+            let mut out = String::new();
+            push_text(&mut out, &value, Decoder::Own);
+            assert_eq!(serde_json::from_str::<String>(&out).unwrap(), value);
+            Ok(())
+        })
+        .size_max(512);
+        let mut out = String::new();
+        push_text(&mut out, "\0\u{7}\\", Decoder::Own);
+        assert_eq!(out, r#""\u0000\u0007\\""#);
+    }
+
+    #[test]
     fn numbers_are_what_squirrel_can_hold() {
         assert_eq!(int(-5), "-5");
         assert_eq!(int(2_147_483_647), "2147483647");
@@ -176,7 +208,7 @@ mod tests {
     fn values_are_written_whole() {
         let value = serde_json::json!({"k\\": [null, true, 1, 1.5, u64::MAX, "x"], "z": {}});
         let mut out = String::new();
-        push_value(&mut out, &value);
+        push_value(&mut out, &value, Decoder::Stock);
         assert_eq!(
             out,
             r#"{"k\\ ":[null,true,1,1.5,"18446744073709551615","x"],"z":{}}"#

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::call_error::CallError;
 use super::game_json::{Reader, SyntaxError};
 use super::legacy::Identity;
+use super::sql::Reading;
 use crate::limits;
 
 /// What a script asked for.
@@ -23,6 +24,10 @@ pub struct Call {
     pub callback: bool,
     /// Bare file name of the calling script.
     pub script: String,
+    /// How long the caller waits; `None`: it does not say.
+    pub timeout_ms: Option<u64>,
+    /// How texts among the values of an SQL call are meant.
+    pub reading: Reading,
 }
 
 /// A call that cannot be done, with as much of it as could be read.
@@ -176,6 +181,8 @@ fn call(value: Value, duplicate: Option<String>) -> CallResult {
             kwargs,
             callback,
             script: script.unwrap_or_default(),
+            timeout_ms: None,
+            reading: Reading::Legacy,
         }),
     }
 }
@@ -232,6 +239,8 @@ mod tests {
             kwargs: json!({"a": 1}),
             callback: true,
             script: "x.nut".into(),
+            timeout_ms: None,
+            reading: Reading::Legacy,
         };
         assert_eq!(file.singles, [Ok(expected.clone())]);
         assert_eq!(file.chains, [[Ok(expected.clone()), Ok(expected)]]);

@@ -16,6 +16,7 @@ pub struct Reader<'a> {
     /// escaped by the stock client, so a script can smuggle structure in through a key; what it
     /// smuggles in then stands beside what the client wrote.
     duplicate_key: Option<String>,
+    escaped_keys: bool,
 }
 
 /// What is wrong, at which byte.
@@ -39,6 +40,15 @@ impl<'a> Reader<'a> {
             bytes,
             at: 0,
             duplicate_key: None,
+            escaped_keys: false,
+        }
+    }
+
+    /// For our own client, which escapes keys as it does texts.
+    pub fn with_escaped_keys(bytes: &'a [u8]) -> Self {
+        Self {
+            escaped_keys: true,
+            ..Self::new(bytes)
         }
     }
 
@@ -156,9 +166,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A key and the colon behind it. Keys are not escaped, so a key ends at the first quote
+    /// A key and the colon behind it. The stock client does not escape keys, so its key ends at the first quote
     /// that a colon follows, and a backslash in it is a backslash.
     fn key(&mut self) -> Result<String> {
+        if self.escaped_keys {
+            let key = self.text()?;
+            self.require(b':', "a colon")?;
+            return Ok(key);
+        }
         self.require(b'"', "a key")?;
         let start = self.at;
         while let Some(quote) = find(self.bytes, self.at, b'"') {

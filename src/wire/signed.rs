@@ -14,6 +14,9 @@ pub const FOLDER: &str = "vpid";
 /// The version of the protocol that this program speaks.
 pub const VERSION: u64 = 1;
 
+/// What a game that vpid's own commands play says its map is.
+pub const NO_MAP: &str = "none";
+
 const FRAME: &str = "vpid1";
 const SUFFIX: &str = ".interface";
 const MAC_DIGITS: usize = 64;

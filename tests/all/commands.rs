@@ -158,17 +158,27 @@ fn call_says_so_when_nobody_answers() {
     );
 }
 
+/// `vpid init` for this vpid's folders.
+fn init(vpid: &Vpid, more: &[&str]) -> Output {
+    let mut command = program();
+    command
+        .args(["init", "--scriptdata"])
+        .arg(vpid.scriptdata());
+    command.args(more).arg("--config").arg(vpid.config_path());
+    command.output().unwrap()
+}
+
+/// `vpid check` of what `init` wrote.
+fn check(vpid: &Vpid) -> Output {
+    let mut command = program();
+    command.args(["check", "--config"]).arg(vpid.config_path());
+    command.output().unwrap()
+}
+
 #[test]
-fn init_writes_a_configuration_that_check_finds_good_and_run_serves() {
+fn init_for_stock_scripts_writes_a_configuration_that_check_finds_good_and_run_serves() {
     let vpid = Vpid::new();
-    let scriptdata = vpid.scriptdata();
-    let init = |more: &[&str]| {
-        let mut command = program();
-        command.args(["init", "--scriptdata"]).arg(&scriptdata);
-        command.args(more).arg("--config").arg(vpid.config_path());
-        command.output().unwrap()
-    };
-    let output = init(&[]);
+    let output = init(&vpid, &["--legacy"]);
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     let written = fs::read_to_string(vpid.config_path()).unwrap();
     let mode = fs::metadata(vpid.config_path())
@@ -176,26 +186,44 @@ fn init_writes_a_configuration_that_check_finds_good_and_run_serves() {
         .permissions()
         .mode();
     assert_eq!(mode & 0o777, 0o600);
-    let again = init(&[]);
+    let again = init(&vpid, &["--legacy"]);
     assert_eq!(again.status.code(), Some(1));
     assert!(err(&again).contains("--force"), "{}", err(&again));
     assert_eq!(fs::read_to_string(vpid.config_path()).unwrap(), written);
-    let config = vpid.config_path();
-    let mut check = program();
-    let check = check
-        .args(["check", "--config"])
-        .arg(&config)
-        .output()
-        .unwrap();
-    assert_eq!(check.status.code(), Some(0), "{}", out(&check));
-    serves_with(&config);
-    let forced = init(&["--force"]);
+    let checked = check(&vpid);
+    assert_eq!(checked.status.code(), Some(0), "{}", out(&checked));
+    serves_with(&vpid.config_path());
+    let forced = init(&vpid, &["--legacy", "--force"]);
     assert_eq!(forced.status.code(), Some(0), "{}", err(&forced));
     assert_ne!(
         fs::read_to_string(vpid.config_path()).unwrap(),
         written,
         "no fresh secret"
     );
+}
+
+#[test]
+fn init_for_our_scripts_installs_them_and_check_finds_them_good() {
+    let vpid = Vpid::new();
+    let vscripts = vpid.path("scripts/vscripts");
+    let vscripts = vscripts.to_str().unwrap();
+    fs::create_dir(vpid.path("scripts")).unwrap();
+    assert_eq!(init(&vpid, &[]).status.code(), Some(0));
+    // The second call finds the configuration of the first.
+    let output = init(&vpid, &["--vscripts", vscripts]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let script = vpid.path("scripts/vscripts/vpi.nut");
+    let mode = fs::metadata(&script).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let text = fs::read_to_string(&script).unwrap();
+    let key = text.split("OwnerKey() { return \"").nth(1).unwrap();
+    let key = key.split('"').next().unwrap();
+    let config = fs::read_to_string(vpid.config_path()).unwrap();
+    assert!(config.contains(&format!("\nkey = '{key}'\n")), "{config}");
+    for said in [&output, &check(&vpid)] {
+        assert_eq!(said.status.code(), Some(0), "{}", out(said));
+        assert!(!format!("{}{}", out(said), err(said)).contains(key));
+    }
 }
 
 /// A daemon with this configuration answers `vpid call`.

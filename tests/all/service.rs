@@ -213,7 +213,7 @@ fn a_folder_that_is_removed_and_made_again_is_served_again() {
     }
 }
 
-/// Ticks of processor time, and resident bytes.
+/// Ticks of processor time, and bytes of memory of its own.
 fn cost(pid: u32) -> (u64, u64) {
     let folder = Path::new("/proc").join(pid.to_string());
     let stat = fs::read_to_string(folder.join("stat")).expect("stat");
@@ -227,8 +227,8 @@ fn cost(pid: u32) -> (u64, u64) {
     let status = fs::read_to_string(folder.join("status")).expect("status");
     let resident = status
         .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .expect("VmRSS");
+        .find_map(|line| line.strip_prefix("RssAnon:"))
+        .expect("RssAnon");
     let kib: u64 = resident
         .trim()
         .trim_end_matches(" kB")
@@ -256,6 +256,7 @@ fn an_idle_vpid_costs_next_to_nothing() {
     stays("a vpid that runs", idle, || {
         cost(vpid.pid()).0 - before <= 2
     });
-    let (_, resident) = cost(vpid.pid());
-    assert!(resident < 10_000_000, "{resident} bytes");
+    // The code comes to this, twice as large in a test build as in one for use.
+    let (_, own) = cost(vpid.pid());
+    assert!(own < 4_000_000, "{own} bytes");
 }

@@ -169,7 +169,7 @@ fn what_could_not_be_written_in_time_never_is() {
     assert_eq!(answers.as_object().unwrap().len(), 9, "{answers}");
     talk.peer.silent = false;
     talk.run(100);
-    assert_eq!(talk.peer.all("call").len(), 7);
+    assert_eq!(talk.peer.all("call").len(), 8);
     assert_eq!(talk.script("return VPI.Status().queued"), json!(0));
 }
 

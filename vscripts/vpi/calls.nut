@@ -143,6 +143,9 @@ local Find = function(src, arg)
 	return record
 }
 
+// Script files whose texts are texts to the database, as they are to everybody else.
+local plain = {}
+
 local Use = function(record)
 {
 	if ("token" in record)
@@ -192,14 +195,18 @@ local Send = function(records, callback, urgent)
 				FailCall(call, record.problem)
 			return callback == null ? null : true
 		}
-		bodies.append({
+		local body = {
 			call = call.id
 			func = record.func
 			kwargs = record.kwargs
 			script = record.src
 			wait = last && callback != null
 			timeout_ms = record.ticks * 15
-		})
+		}
+		// To scripts of the stock client, a text among the values is SQL.
+		if (record.func.find("VPI_DB_User") == 0 && !(record.src in plain))
+			body.texts <- "sql"
+		bodies.append(body)
 	}
 	if (waiting.len() < WAITING_MAX)
 		call.entry = QueueCall(bodies.len() == 1 ? bodies[0] : { chain = bodies }, [call], urgent)
@@ -289,6 +296,19 @@ api.AsyncCall <- function(table_or_call)
 		return Send([record], record.callback, record.urgent)
 	}
 	catch (problem) { Log(vpi.ERROR, "VPI.AsyncCall: " + ErrorText(problem)) }
+}
+
+api.PlainTexts <- function()
+{
+	try
+	{
+		local info = getstackinfos(2)
+		if (info == null || !Allows(info.src, null))
+			return Refuse("VPI.PlainTexts", info, null)
+		plain[info.src] <- true
+		return true
+	}
+	catch (problem) { Log(vpi.ERROR, "VPI.PlainTexts: " + ErrorText(problem)) }
 }
 
 api.ChainCall <- function(calls, callback = null, urgent = false)

@@ -10,10 +10,9 @@ local EVENT = vpi.EVENT, CALL = vpi.CALL, link = vpi.link, budget = vpi.budget
 local FileName = vpi.FileName, WriteFile = vpi.WriteFile, Repair = vpi.Repair
 
 local BODY_BYTES = 4096, MESSAGE_BYTES_MAX = 60000
-// Of the 8 files that may be without an acknowledgement, the last is kept for one that only
-// acknowledges, and what asks for a file again may go beyond. Otherwise both sides could wait for
-// each other.
-local WINDOW = 7, ASKING_WINDOW = 64
+// Files without an acknowledgement. Those that only acknowledge, or ask for a file again, may go
+// beyond: otherwise both sides could wait for each other.
+local WINDOW = 8, CONTROL_WINDOW = 16
 local OVERTAKEN_MAX = 4
 
 // The file in the making, and one that an urgent one has overtaken.
@@ -159,7 +158,8 @@ local Waits = function(queue) { return queue.at < queue.items.len() || queue.car
 // Whether there is something to write that may be written now; then it is `job`.
 local Begin = function()
 {
-	local room = link.written - link.acknowledged < WINDOW
+	local open = link.written - link.acknowledged
+	local room = open < WINDOW
 	if (job != null)
 	{
 		local overtake = !job.urgent && parked == null && job.overtaken < OVERTAKEN_MAX && Waits(queues.urgent)
@@ -186,8 +186,8 @@ local Begin = function()
 		if (job != null)
 			return true
 	}
-	local open = link.written - link.acknowledged
-	if (link.tellBy > 0 && queues.tick >= link.tellBy && open <= WINDOW || link.ask > 0 && open < ASKING_WINDOW)
+	local control = link.tellBy > 0 && queues.tick >= link.tellBy || link.ask > 0
+	if (control && open < CONTROL_WINDOW)
 	{
 		job = NewJob(queues.urgent)
 		job.full = true
@@ -259,7 +259,7 @@ vpi.WriteAll <- function(last)
 	{
 		if (file != null && file.body.len() + text.len() + 1 > MESSAGE_BYTES_MAX)
 		{
-			Flush(WINDOW + 1)
+			Flush(CONTROL_WINDOW)
 			file = null
 		}
 		if (file == null)
@@ -300,7 +300,7 @@ vpi.WriteAll <- function(last)
 		}
 	}
 	Put([], last)
-	Flush(WINDOW + 2)
+	Flush(CONTROL_WINDOW + 1)
 	if (lost > 0)
 		Log(LogWarning, "The map ends while vpid is silent: " + lost + " messages are lost")
 }

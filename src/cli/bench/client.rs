@@ -249,19 +249,7 @@ impl Bench {
 
     fn next_call(&mut self) -> GameCall {
         self.serial += 1;
-        let table = "user_vpidbench_rows";
-        let (function, kwargs) = match self.options.work {
-            Work::Echo => ("VPI_Ping", json!({"n": self.serial})),
-            Work::Select => {
-                let kwargs = json!({"table": table, "columns": ["name", "wins"], "filter_column": "id", "filter_value": self.serial % 3 + 1});
-                ("VPI_DB_UserSelect", kwargs)
-            }
-            Work::Insert => (
-                "VPI_DB_UserInsert",
-                json!({"table": table, "values": [self.serial + 10, "'bench'", 1]}),
-            ),
-        };
-        GameCall::new(SCRIPT, function, kwargs)
+        numbered_call(self.options.work, self.serial)
     }
 
     /// Reads the answers of the games that are marked.
@@ -312,17 +300,40 @@ impl Bench {
     }
 
     fn show(&self, phase: &str, done: usize, total: usize) {
-        if self.progress && (done.is_multiple_of(16) || done == total) {
-            eprint!("\r{phase}: {done} of {total}    ");
-            let _ = io::stderr().flush();
-            if done == total {
-                eprint!("\r{:40}\r", "");
-            }
+        show(self.progress, phase, done, total);
+    }
+}
+
+/// A line that shows how far it is.
+pub(super) fn show(progress: bool, phase: &str, done: usize, total: usize) {
+    if progress && (done.is_multiple_of(16) || done == total) {
+        eprint!("\r{phase}: {done} of {total}    ");
+        let _ = io::stderr().flush();
+        if done == total {
+            eprint!("\r{:40}\r", "");
         }
     }
 }
 
-fn thread_seconds() -> f64 {
+/// The call of this number.
+pub(super) fn numbered_call(work: Work, serial: u64) -> GameCall {
+    let table = "user_vpidbench_rows";
+    let (function, kwargs) = match work {
+        Work::Echo => ("VPI_Ping", json!({"n": serial})),
+        Work::Select => {
+            let kwargs = json!({"table": table, "columns": ["name", "wins"], "filter_column": "id", "filter_value": serial % 3 + 1});
+            ("VPI_DB_UserSelect", kwargs)
+        }
+        Work::Insert => (
+            "VPI_DB_UserInsert",
+            json!({"table": table, "values": [serial + 10, "'bench'", 1]}),
+        ),
+    };
+    GameCall::new(SCRIPT, function, kwargs)
+}
+
+/// Processor time of this thread so far.
+pub(super) fn thread_seconds() -> f64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }

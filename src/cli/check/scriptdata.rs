@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::folders::{self, Daemon};
-use super::{Report, system};
+use super::{Report, signed, system};
 use crate::config::{Config, Watch};
 use crate::io::files;
 use crate::limits::{CALL_FILE_BYTES_MAX, CHECK_FILES_MAX, ENGINE_READ_BYTES_MAX};
@@ -120,6 +120,8 @@ struct Contents {
     /// Hosts with files here that no `[[server]]` serves.
     unserved: BTreeSet<String>,
     served: BTreeSet<String>,
+    /// Hosts whose stock scripts have written calls that their server does not believe.
+    not_signing: BTreeSet<String>,
     waiting: usize,
     /// Findings with their remedies.
     bad: Vec<(String, &'static str)>,
@@ -141,18 +143,30 @@ impl Contents {
             let Some(known) = names::parse(name) else {
                 continue;
             };
-            if config.server_for(folder, known.host).is_some() {
-                contents.served.insert(known.host.to_owned());
-            } else {
-                contents.unserved.insert(known.host.to_owned());
-                continue;
-            }
+            let host = known.host.to_owned();
+            match config.server_for(folder, known.host) {
+                Some(server) if server.legacy.is_some() => contents.served.insert(host),
+                Some(_) if matches!(known.kind, Kind::Calls { .. }) => {
+                    contents.not_signing.insert(host);
+                    continue;
+                }
+                // Left over from the time before the key: nobody waits for it.
+                Some(_) => continue,
+                None => {
+                    contents.unserved.insert(host);
+                    continue;
+                }
+            };
             // The game takes files away while we look.
             let Ok(metadata) = entry.metadata() else {
                 continue;
             };
             contents.file(&entry.path(), name, known.kind, &metadata);
         }
+        let signing = signed::hosts(folder);
+        let signing = signing.into_iter();
+        let served = signing.filter(|host| signed::has_key(config, folder, host));
+        contents.served.extend(served);
         Ok(contents)
     }
 
@@ -228,6 +242,14 @@ impl Contents {
                 listed(&self.unserved)
             ));
         }
+        if !self.not_signing.is_empty() {
+            report.warn(format!(
+                "scriptdata: {shown}: stock scripts of {} have written calls, and their server has \
+                 no legacy_secret; restart the map if it has vpid's scripts now, else see \
+                 docs/moving-from-vpi.md",
+                listed(&self.not_signing)
+            ));
+        }
         match self.served.is_empty() {
             true => report.ok(format!("hosts: none has written into {shown} yet")),
             false => report.ok(format!("hosts: {} in {shown}", listed(&self.served))),
@@ -254,7 +276,7 @@ fn open(path: &Path) -> std::io::Result<File> {
         .open(path)
 }
 
-fn listed(hosts: &BTreeSet<String>) -> String {
+pub(super) fn listed(hosts: &BTreeSet<String>) -> String {
     let named: Vec<_> = hosts
         .iter()
         .take(HOSTS_NAMED_MAX)

@@ -25,7 +25,7 @@ const SINGLES: usize = 100;
 
 type Outcome = Result<(), String>;
 
-pub fn map_start(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
+pub fn daemon_start(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
     let began = Instant::now();
     stage.start_daemon()?;
     let ping = GameCall::new(SCRIPT, "VPI_Ping", Value::Null);
@@ -36,7 +36,12 @@ pub fn map_start(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
         "started on an empty folder, with an empty SQLite database",
     )?;
     screen.outcome("its first answer is there", Some(began.elapsed()))?;
+    let kwargs = json!({"query": "CREATE TABLE user_duels_kills (n INTEGER)"});
+    let (answer, _) = stage.call(GameCall::new(ADMIN, "VPI_DB_RawExecute", kwargs))?;
+    same(&answer, &json!([]))
+}
 
+pub fn map_start(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
     let began = Instant::now();
     stage.game.restart().map_err(text)?;
     let notice = stage.scriptdata().join(names::restart(HOST));

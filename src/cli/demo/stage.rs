@@ -31,6 +31,7 @@ const CONFIG: &str = r#"state_dir = "state"
 
 [[server]]
 scriptdata = "scriptdata"
+key = "KEY"
 legacy_secret = "SECRET"
 
 [database]
@@ -39,6 +40,7 @@ path = "demo.db"
 
 [permissions]
 "contracts.nut" = ["VPI_Ping", "VPI_DB_User*"]
+"duels.nut" = ["VPI_Ping", "VPI_DB_User*"]
 "admin.nut" = ["VPI_*"]
 "*" = ["VPI_Ping"]
 raw_sql = ["admin.nut"]
@@ -49,6 +51,8 @@ pub struct Stage {
     folder: Option<TempDir>,
     daemon: Option<Child>,
     pub game: Game,
+    /// With which scripts sign.
+    pub key: String,
     watch: FolderWatch,
     interrupted: Arc<AtomicBool>,
     /// Answers that somebody in the game waited for, and those that came.
@@ -71,14 +75,16 @@ impl Stage {
         }
         let folder = tempfile::Builder::new().prefix("vpid-demo-").tempdir();
         let folder = folder.map_err(|error| format!("no temporary folder ({error})"))?;
-        let secret = secret();
-        let prepared = prepare(folder.path(), &secret);
+        let (secret, key) = (secret(), secret());
+        let config = CONFIG.replace("SECRET", &secret).replace("KEY", &key);
+        let prepared = prepare(folder.path(), &config);
         prepared.map_err(|error| format!("{}: {error}", folder.path().display()))?;
         let scriptdata = folder.path().join("scriptdata");
         let watch = FolderWatch::new(&scriptdata)
             .map_err(|error| format!("the folder cannot be watched ({error})"))?;
         Ok(Self {
             game: Game::new(&scriptdata, HOST, secret.as_bytes()),
+            key,
             path: folder.path().to_path_buf(),
             folder: Some(folder),
             daemon: None,
@@ -176,6 +182,22 @@ impl Stage {
             Ok(())
         } else {
             Err(format!("the daemon ended with {status} after SIGTERM"))
+        }
+    }
+
+    /// Whether the demo's inserts are in the database, each once.
+    pub fn count_kills(&self, expected: usize) -> Result<(), String> {
+        let query = "SELECT COUNT(*), COUNT(DISTINCT n) FROM user_duels_kills";
+        let connection = rusqlite::Connection::open(self.database()).map_err(text)?;
+        let counted: (i64, i64) = connection
+            .query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .map_err(text)?;
+        let expected = expected as i64;
+        match counted == (expected, expected) {
+            true => Ok(()),
+            false => Err(format!(
+                "{counted:?} rows and different ones, and should be {expected} of each"
+            )),
         }
     }
 
@@ -308,7 +330,7 @@ fn secret() -> String {
     (0..SECRET_BYTES).map(|_| letter(random())).collect()
 }
 
-fn prepare(folder: &Path, secret: &str) -> std::io::Result<()> {
+fn prepare(folder: &Path, text: &str) -> std::io::Result<()> {
     fs::create_dir(folder.join("scriptdata"))?;
     fs::create_dir(folder.join("state"))?;
     let mut options = OpenOptions::new();
@@ -317,7 +339,7 @@ fn prepare(folder: &Path, secret: &str) -> std::io::Result<()> {
         .create_new(true)
         .mode(0o600)
         .open(folder.join("vpid.toml"))?;
-    config.write_all(CONFIG.replace("SECRET", secret).as_bytes())
+    config.write_all(text.as_bytes())
 }
 
 #[cfg(test)]
@@ -326,10 +348,13 @@ mod tests {
     use crate::config;
 
     #[test]
-    fn the_daemon_will_take_the_configuration_without_a_warning() {
-        let text = CONFIG.replace("SECRET", &secret());
+    fn the_daemon_will_take_the_configuration_and_warn_of_the_stock_protocol_alone() {
+        let text = CONFIG
+            .replace("SECRET", &secret())
+            .replace("KEY", &secret());
         let config = config::parse(&text, Path::new("/demo"), |_| None).unwrap();
-        assert_eq!(config.warnings, Vec::<String>::new());
+        assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
+        assert!(config.warnings[0].contains("legacy_secret"));
         assert!(config.permissions.allows("admin.nut", "VPI_DB_RawExecute"));
         assert!(!config.permissions.allows("other.nut", "VPI_DB_UserSelect"));
     }

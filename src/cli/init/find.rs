@@ -1,6 +1,10 @@
 //! Where TF2 servers usually are.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
+
+use crate::config;
+
+pub(super) type Environment = Box<dyn Fn(&str) -> Option<String>>;
 
 /// The folders from which the search starts.
 pub(super) struct Surroundings {
@@ -9,6 +13,9 @@ pub(super) struct Surroundings {
     /// The folder with everybody's homes; `container` in it is what hosting panels use.
     pub homes: PathBuf,
     pub current: PathBuf,
+    /// The configuration of the whole machine.
+    pub system_config: PathBuf,
+    pub environment: Environment,
 }
 
 impl Surroundings {
@@ -19,6 +26,8 @@ impl Surroundings {
                 .map(PathBuf::from),
             homes: PathBuf::from("/home"),
             current: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
+            system_config: config::SEARCH_PATHS[1].into(),
+            environment: Box::new(config::process_environment),
         }
     }
 }
@@ -41,6 +50,58 @@ pub(super) fn games(surroundings: &Surroundings) -> Vec<PathBuf> {
 /// Whether this is the `tf` folder of an installation.
 pub(super) fn is_game(folder: &Path) -> bool {
     folder.join("gameinfo.txt").is_file()
+}
+
+/// The scriptdata folder that is meant: owners may name the `tf` folder around it.
+pub(super) fn scriptdata_folder(given: &Path, around: &Surroundings) -> PathBuf {
+    let path = without_detours(around.current.join(given));
+    if is_game(&path) {
+        path.join("scriptdata")
+    } else {
+        path
+    }
+}
+
+/// The folder for scripts that is meant, likewise.
+pub(super) fn scripts_folder(given: &Path, around: &Surroundings) -> PathBuf {
+    let path = without_detours(around.current.join(given));
+    if is_game(&path) {
+        config::usual_scripts(&path.join("scriptdata"))
+    } else {
+        path
+    }
+}
+
+/// The `tf` folder whose game loads its scripts from here; none where that cannot be told.
+pub(super) fn game_of_scripts(given: &Path, around: &Surroundings) -> Option<PathBuf> {
+    let folder = real(&scripts_folder(given, around));
+    let tf = folder.parent()?.parent()?;
+    is_game(tf).then(|| tf.to_owned())
+}
+
+/// Owners copy such paths from what we say, so `..` is worked out. A link stays as it was named.
+fn without_detours(path: PathBuf) -> PathBuf {
+    let detour = path.components().any(|part| part == Component::ParentDir);
+    if detour { real(&path) } else { path }
+}
+
+/// Whether two paths lead to one folder, which may not exist yet.
+pub(super) fn same_place(left: &Path, right: &Path) -> bool {
+    real(left) == real(right)
+}
+
+pub(super) fn lies_in(path: &Path, folder: &Path) -> bool {
+    real(path).starts_with(real(folder))
+}
+
+/// Where a path leads, as far as it exists; the rest as it is written.
+fn real(path: &Path) -> PathBuf {
+    let found = path.ancestors().find_map(|ancestor| {
+        let real = std::fs::canonicalize(ancestor).ok()?;
+        let rest = path.strip_prefix(ancestor).ok()?;
+        Some(real.join(rest))
+    });
+    found.map_or_else(|| path.to_owned(), |found| found.components().collect())
 }
 
 fn candidates(surroundings: &Surroundings) -> Vec<PathBuf> {
@@ -103,6 +164,8 @@ mod tests {
                 home: Some(root.path().join("home/me")),
                 homes: root.path().join("home"),
                 current,
+                system_config: root.path().join("none"),
+                environment: Box::new(|_| None),
             };
             assert!(games(&around).is_empty(), "{at}");
             let tf = install(root.path(), at);
@@ -124,6 +187,8 @@ mod tests {
         let around = Surroundings {
             homes: home.join("none"),
             current: home.join("none"),
+            system_config: home.join("none"),
+            environment: Box::new(|_| None),
             home: Some(home.clone()),
         };
         assert_eq!(games(&around), [tf]);

@@ -1,6 +1,7 @@
 //! What owners write, and what they are told.
 
 mod files;
+mod keys;
 mod names;
 
 use std::collections::HashMap;
@@ -9,6 +10,7 @@ use super::*;
 
 const EXAMPLE: &str = include_str!("../../../config.example.toml");
 const SECRET: &str = "0123456789abcdefghijABCDEFGHIJ-_";
+const KEY: &str = "key-0123456789abcdefghijABCDEFGHIJ";
 
 fn set(pairs: &[(&str, &str)]) -> impl Fn(&str) -> Option<String> {
     let map: HashMap<String, String> = pairs
@@ -23,9 +25,14 @@ fn parse_with(text: &str, variables: &[(&str, &str)]) -> Result<Config, Vec<Stri
         .map_err(|problems| problems.iter().map(Problem::to_string).collect())
 }
 
-/// A file that is fine, with `extra` in its only server.
+/// A file that is fine, with `extra` in its only server, which serves the stock vpi.nut.
 fn server(extra: &str) -> String {
     format!("[[server]]\nscriptdata = \"/tf/scriptdata\"\nlegacy_secret = '{SECRET}'\n{extra}\n")
+}
+
+/// The same for our own scripts.
+fn signed(extra: &str) -> String {
+    format!("[[server]]\nscriptdata = \"/tf/scriptdata\"\nkey = '{KEY}'\n{extra}\n")
 }
 
 fn good(text: &str) -> Config {
@@ -47,22 +54,31 @@ fn refused(text: &str, variables: &[(&str, &str)], expected: &[&str]) {
 
 #[test]
 fn the_example_is_refused_for_its_placeholder_alone() {
-    let line = 1 + EXAMPLE
-        .lines()
-        .position(|line| line.starts_with("legacy_secret ="))
-        .unwrap();
+    let line_of = |key: &str| 1 + EXAMPLE.lines().position(|l| l.starts_with(key)).unwrap();
+    let line = line_of("key =");
     refused(
         EXAMPLE,
         &[],
         &[&format!(
-            "vpid.toml:{line}: server.legacy_secret: is still the placeholder"
+            "vpid.toml:{line}: server.key: is still the placeholder"
         )],
     );
-    let config = good(&EXAMPLE.replace(PLACEHOLDER_SECRET, SECRET));
+    let example = EXAMPLE.replace(PLACEHOLDER_KEY, KEY);
+    let config = good(&example);
     assert_eq!(config.warnings, [""; 0]);
     // Apart from the server, the example says what holds anyway.
-    let minimal = good(&server("").replace("/tf", "/home/tf2/serverfiles/tf"));
+    let minimal = good(&signed("").replace("/tf", "/home/tf2/serverfiles/tf"));
     assert_eq!(config, minimal);
+
+    let stock = example.replace("# legacy_secret =", "legacy_secret =");
+    refused(
+        &stock,
+        &[],
+        &[&format!(
+            "vpid.toml:{}: server.legacy_secret: is still the placeholder",
+            line_of("# legacy_secret =")
+        )],
+    );
 }
 
 #[test]
@@ -221,7 +237,7 @@ fn impossible_servers() {
     refused(
         "[[server]]\nscriptdata = \"/a\"",
         &[],
-        &["vpid.toml:1: server: has no legacy_secret and no legacy_secret_file"],
+        &["vpid.toml:1: server: has neither a key nor a legacy_secret"],
     );
     let twice = server("") + &server("").replace("/tf/", "/tf/./");
     refused(
@@ -314,9 +330,9 @@ fn the_environment_overrides_the_file() {
         ("VPI_SCRIPTDATA_DIR", "/stock"),
         ("VPID_SCRIPTDATA", "/ours"),
     ];
-    let config = parse_with(&EXAMPLE.replace(PLACEHOLDER_SECRET, SECRET), &both).unwrap();
+    let config = parse_with(&EXAMPLE.replace(PLACEHOLDER_KEY, KEY), &both).unwrap();
     assert_eq!(config.servers[0].scriptdata, Path::new("/ours"));
-    parse_with(EXAMPLE, &[("VPID_LEGACY_SECRET", SECRET)]).unwrap();
+    parse_with(EXAMPLE, &[("VPID_KEY", KEY)]).unwrap();
 }
 
 #[test]
@@ -367,6 +383,7 @@ fn weak_settings_warn() {
         "vpid.toml:6: permissions.mge: VPI_DB_RawExecute is permitted by raw_sql alone",
         "vpid.toml:4: server.legacy_identity: \"optional\" believes every file",
         "vpid.toml:3: server.legacy_secret: is only 5 characters long",
+        "vpid.toml:3: server.legacy_secret: serves the stock vpi.nut. Anyone",
     ];
     assert_eq!(
         config.warnings.len(),

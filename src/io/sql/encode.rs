@@ -1,6 +1,7 @@
 //! Rows as the JSON of an answer, straight from SQLite's memory.
 
 use crate::limits::SQL_ANSWER_BYTES_MAX;
+use crate::wire::answer_text::Decoder;
 use crate::wire::answer_text::{push_bool, push_float, push_int, push_null, push_text};
 use rusqlite::types::ValueRef;
 use rusqlite::{Row, Statement};
@@ -21,7 +22,7 @@ impl From<rusqlite::Error> for RowsError {
 
 /// Runs a statement whose parameters are bound and reads its rows as an array of arrays. The
 /// bound on the answer bounds the rows as well, since each takes three bytes at least.
-pub(super) fn rows(statement: &mut Statement<'_>) -> Result<String, RowsError> {
+pub(super) fn rows(statement: &mut Statement<'_>, decoder: Decoder) -> Result<String, RowsError> {
     let columns = statement.column_count();
     let mut rows = statement.raw_query();
     let mut out = String::with_capacity(64);
@@ -32,7 +33,7 @@ pub(super) fn rows(statement: &mut Statement<'_>) -> Result<String, RowsError> {
             if column > 0 {
                 out.push(',');
             }
-            push_cell(&mut out, row, column)?;
+            push_cell(&mut out, row, column, decoder)?;
         }
         out.push(']');
         if out.len() >= SQL_ANSWER_BYTES_MAX {
@@ -43,7 +44,12 @@ pub(super) fn rows(statement: &mut Statement<'_>) -> Result<String, RowsError> {
     Ok(out)
 }
 
-fn push_cell(out: &mut String, row: &Row<'_>, column: usize) -> Result<(), RowsError> {
+fn push_cell(
+    out: &mut String,
+    row: &Row<'_>,
+    column: usize,
+    decoder: Decoder,
+) -> Result<(), RowsError> {
     match row.get_ref(column)? {
         ValueRef::Null => push_null(out),
         ValueRef::Integer(value) => push_int(out, value),
@@ -52,13 +58,13 @@ fn push_cell(out: &mut String, row: &Row<'_>, column: usize) -> Result<(), RowsE
             return Err(RowsError::TooLong);
         }
         ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) => push_text(out, text),
-            Err(_) => push_text(out, &String::from_utf8_lossy(bytes)),
+            Ok(text) => push_text(out, text, decoder),
+            Err(_) => push_text(out, &String::from_utf8_lossy(bytes), decoder),
         },
         ValueRef::Blob([0]) => push_bool(out, false),
         ValueRef::Blob([1]) => push_bool(out, true),
         ValueRef::Blob(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) => push_text(out, text),
+            Ok(text) => push_text(out, text, decoder),
             Err(_) => push_base64(out, bytes),
         },
     }
@@ -104,7 +110,7 @@ mod tests {
     #[test]
     fn cells_become_what_upstream_makes_of_them() {
         let connection = rusqlite::Connection::open_in_memory().unwrap();
-        let read = |sql: &str| rows(&mut connection.prepare(sql).unwrap()).unwrap();
+        let read = |sql: &str| rows(&mut connection.prepare(sql).unwrap(), Decoder::Stock).unwrap();
         assert_eq!(read("SELECT 1, 2.0, 'a', NULL"), "[[1,2.0,\"a\",null]]");
         assert_eq!(
             read("SELECT x'00', x'01', x'41', x'ff'"),
@@ -122,7 +128,7 @@ mod tests {
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT i FROM n",
             "SELECT zeroblob(100000)",
         ] {
-            let read = rows(&mut connection.prepare(sql).unwrap());
+            let read = rows(&mut connection.prepare(sql).unwrap(), Decoder::Stock);
             assert!(matches!(read, Err(RowsError::TooLong)), "{sql}");
         }
     }

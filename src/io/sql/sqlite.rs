@@ -12,7 +12,7 @@ use crate::limits::{
     SQL_BATCH_MS_MAX, SQL_BUSY_MS, SQL_MEMORY_BYTES_MAX, SQL_PAGE_CACHE_KIB, SQL_STATEMENT_MS_MAX,
     SQL_STATEMENTS_CACHED_MAX,
 };
-use crate::wire::answer_text::push_int;
+use crate::wire::answer_text::{Decoder, push_int};
 use crate::wire::call_error::CallError;
 use crate::wire::sql::{Dialect, Job, Param, Returns, Statement, render};
 use rusqlite::config::DbConfig;
@@ -190,7 +190,7 @@ impl Engine {
             Err(error) => return Ok(Err(error)),
         };
         self.guard.enter(limit_ms);
-        let ran = self.statement(&statement, limit_ms);
+        let ran = self.statement(&statement, job.decoder, limit_ms);
         self.guard.leave();
         let (outcome, wrote) = match ran {
             Err(error) if is_unavailable(&error) => return Err(error),
@@ -207,7 +207,12 @@ impl Engine {
 
     /// Runs a caller's statement, under a savepoint of its own if it can write. Says beside
     /// the outcome whether it can.
-    fn statement(&self, call: &Statement<'_>, limit_ms: u64) -> rusqlite::Result<(Outcome, bool)> {
+    fn statement(
+        &self,
+        call: &Statement<'_>,
+        decoder: Decoder,
+        limit_ms: u64,
+    ) -> rusqlite::Result<(Outcome, bool)> {
         if call.text.trim_start().starts_with(OWN_MARK) {
             let detail = "a query may not begin with vpid's own mark";
             return Ok((Err(CallError::new("PermissionError", detail)), false));
@@ -226,12 +231,12 @@ impl Engine {
             prepared.raw_bind_parameter(index + 1, bound(param))?;
         }
         if prepared.readonly() {
-            return Ok((step(&mut prepared, call.returns)?, false));
+            return Ok((step(&mut prepared, call.returns, decoder)?, false));
         }
         self.guard.leave();
         self.own(SAVEPOINT)?;
         self.guard.enter(limit_ms);
-        let ran = step(&mut prepared, call.returns);
+        let ran = step(&mut prepared, call.returns, decoder);
         self.guard.leave();
         drop(prepared);
         // Without its transaction there is nothing left to undo, and the batch starts over.
@@ -260,9 +265,13 @@ impl Engine {
     }
 }
 
-fn step(prepared: &mut rusqlite::Statement<'_>, returns: Returns) -> rusqlite::Result<Outcome> {
+fn step(
+    prepared: &mut rusqlite::Statement<'_>,
+    returns: Returns,
+    decoder: Decoder,
+) -> rusqlite::Result<Outcome> {
     match returns {
-        Returns::Rows => match encode::rows(prepared) {
+        Returns::Rows => match encode::rows(prepared, decoder) {
             Ok(answer) => Ok(Ok(answer)),
             Err(RowsError::Sqlite(error)) => Err(error),
             Err(RowsError::TooLong) => Ok(Err(CallError::word("Response size exceeds maximum"))),

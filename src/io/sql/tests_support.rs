@@ -2,6 +2,7 @@
 //! scripts write them.
 
 use super::{Lane, SqliteSettings};
+use crate::wire::answer_text::Decoder;
 use crate::wire::call_error::CallError;
 use crate::wire::sql::{CallId, Done, Job, Reading, parse};
 use serde_json::Value;
@@ -152,6 +153,7 @@ pub(super) fn call(index: u32, function: &str, kwargs: &str) -> Job {
         call,
         deadline_ms: None,
         recovered: false,
+        decoder: Decoder::Stock,
     }
 }
 

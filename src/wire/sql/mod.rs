@@ -22,6 +22,7 @@ mod tests_expressions;
 #[cfg(test)]
 mod tests_hostile;
 
+use super::answer_text::Decoder;
 use super::call_error::CallError;
 
 pub use expr::{Expr, Function, Operator, Row};
@@ -41,7 +42,7 @@ pub struct CallId {
 pub enum Reading {
     /// As the stock client means it: the text is SQL, so it is read as an expression.
     Legacy,
-    /// As our client means it: the text is a text; `{"expr": "..."}` is an expression.
+    /// As our own scripts mean it: the text is a text; `{"expr": "..."}` is an expression.
     Signed,
 }
 
@@ -156,12 +157,14 @@ pub struct Job {
     pub deadline_ms: Option<u64>,
     /// The call may have run before the daemon was restarted: the journal knows.
     pub recovered: bool,
+    /// Whose decoder will read the answer.
+    pub decoder: Decoder,
 }
 
 /// One call on its way back.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Done {
     pub id: CallId,
-    /// The answer as JSON text, fit for the stock decoder.
+    /// The answer as JSON text, for the job's decoder.
     pub outcome: Result<String, CallError>,
 }

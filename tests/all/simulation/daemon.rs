@@ -311,6 +311,11 @@ impl Daemon {
                     .expect("a file that is there");
             }
             Effect::Reject { reason, .. } => panic!("a good file was rejected: {reason}"),
+            Effect::Note(_)
+            | Effect::WriteSigned { .. }
+            | Effect::RemoveSigned { .. }
+            | Effect::Pushed { .. }
+            | Effect::Heard { .. } => panic!("no game here signs: {effect:?}"),
             Effect::SetTimer { timer, at_ms } => self.wheel.set(Due::Core(timer), at_ms),
             Effect::CancelTimer(timer) => self.wheel.cancel(Due::Core(timer)),
         }

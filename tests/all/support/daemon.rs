@@ -6,11 +6,15 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use rusqlite::Connection;
 use rustix::process::{Pid, Signal, kill_process};
+use vpid::cli::signed_game::SignedGame;
 
 use super::{Host, wait_for, wait_until};
 
 /// The secret that game and daemon share, as long as usual.
 pub const SECRET: &str = "k3:TnZ7Qd%w#aa5Rg&fLs0PxEe+Vb9*Ym|u4hCjN~6i(8rKo)BtW[2]{S}1<D>,GJ.FpHv?Mc_qU/XyAzIO;l=$@^`-k3:TnZ7Qd%w#aa5Rg&fLs0PxEe+Vb9*Ym|u4hCj";
+
+/// With which the games of the signed protocol sign.
+pub const KEY: &str = "Zk4tq7Rw2mXc9Lp0Hs6Vb3Ny8Jd5Gf1TaQeUiOoPAsDfGhJk";
 
 /// The built program with an empty environment, for a single command.
 pub fn program() -> Command {
@@ -75,6 +79,11 @@ impl Vpid {
         let lines = self.servers.iter_mut();
         lines.for_each(|server| *server += &format!("{line}\n"));
         self
+    }
+
+    /// Believes signed files, and stock files too.
+    pub fn signed(self) -> Self {
+        self.server_line(&format!("key = \"{KEY}\""))
     }
 
     /// A line of `[database]`.
@@ -252,6 +261,18 @@ impl Vpid {
 
     pub fn host(&self, name: &str) -> Host {
         Host::new(&self.scriptdata(), name, SECRET)
+    }
+
+    /// A game that signs, and has its session.
+    #[track_caller]
+    pub fn signed_game(&self, host: &str) -> SignedGame {
+        let game = SignedGame::connect(&self.scriptdata(), host, KEY.as_bytes(), super::PATIENCE);
+        game.expect("a session")
+    }
+
+    /// The names in the folder of the signed protocol, sorted.
+    pub fn signed_files(&self) -> Vec<String> {
+        names_in(&self.scriptdata().join("vpid"))
     }
 
     /// The database, beside the daemon.

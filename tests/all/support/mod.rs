@@ -6,7 +6,7 @@ mod host;
 mod random;
 
 pub use client::{ForgetfulReader, StockCallbacks};
-pub use daemon::{SECRET, Vpid, program};
+pub use daemon::{KEY, SECRET, Vpid, program};
 pub use host::{Host, call, insert};
 pub use random::Random;
 

@@ -10,9 +10,13 @@ use std::thread::JoinHandle;
 /// What the stock script and the daemon share.
 pub const SECRET: &str = "k3eP7his~0ne#Be7ween*u5+and$N0body(else)";
 
+/// With which scripts and daemon sign.
+pub const KEY: &str = "Zk4tq7Rw2mXc9Lp0Hs6Vb3Ny8Jd5Gf1TaQeUiOoPAsDfGhJk";
+
 /// Killed when dropped. State and database stay in the folder that it was started with.
 pub struct Daemon {
     child: Child,
+    config: PathBuf,
     log: Arc<Mutex<Vec<String>>>,
     reader: Option<JoinHandle<()>>,
 }
@@ -25,11 +29,20 @@ pub fn scriptdata(dir: &Path) -> PathBuf {
 impl Daemon {
     /// Starts on `scriptdata` below `dir`, and waits until it serves. Any script may run raw SQL.
     pub fn start(dir: &Path, more_config: &str) -> Self {
+        Self::start_with(dir, more_config, &format!("legacy_secret = '{SECRET}'"))
+    }
+
+    /// The same for scripts that sign.
+    pub fn start_signed(dir: &Path) -> Self {
+        Self::start_with(dir, "", &format!("key = \"{KEY}\""))
+    }
+
+    fn start_with(dir: &Path, more_config: &str, server: &str) -> Self {
         fs::create_dir_all(scriptdata(dir)).expect("a folder");
         let config = dir.join("vpid.toml");
         let text = format!(
             "{more_config}\nstate_dir = \"state\"\n\
-             [[server]]\nscriptdata = \"scriptdata\"\nlegacy_secret = '{SECRET}'\n\
+             [[server]]\nscriptdata = \"scriptdata\"\n{server}\n\
              [database]\ntype = \"sqlite\"\npath = \"game.db\"\ndurability = \"normal\"\n\
              [permissions]\nraw_sql = [\"story.nut\"]\n"
         );
@@ -59,7 +72,19 @@ impl Daemon {
             }
         });
         let reader = Some(reader);
-        Self { child, log, reader }
+        Self {
+            child,
+            config,
+            log,
+            reader,
+        }
+    }
+
+    /// Another command of the program, for this daemon.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vpid"));
+        command.args(arguments).arg("--config").arg(&self.config);
+        command
     }
 
     /// Lines of its log so far.

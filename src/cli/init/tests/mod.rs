@@ -1,9 +1,17 @@
 //! A folder with a game in it, and what `vpid init` makes of it.
 
+mod existing;
+mod scripts;
+mod stock;
+
 use std::os::unix::fs::PermissionsExt;
 
+use super::config_file::{is_secret_sign, toml_text};
 use super::*;
 use crate::config::Config;
+
+/// From the root of a [`Place`].
+const VSCRIPTS: &str = "home/me/serverfiles/tf/scripts/vscripts";
 
 struct Place {
     root: tempfile::TempDir,
@@ -17,10 +25,9 @@ impl Place {
         };
         place.install("home/me/serverfiles");
         if let Some(body) = script {
-            let folder = place.path("home/me/serverfiles/tf/scripts/vscripts");
-            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::create_dir_all(place.path(VSCRIPTS)).unwrap();
             let text = format!("// stock\nlocal function GetSecret() {{\n\t{body}\n}}\n");
-            std::fs::write(folder.join("vpi.nut"), text).unwrap();
+            place.write(&format!("{VSCRIPTS}/vpi.nut"), &text);
         }
         std::fs::create_dir(place.path("work")).unwrap();
         place
@@ -36,11 +43,37 @@ impl Place {
         std::fs::canonicalize(self.root.path()).unwrap().join(at)
     }
 
+    fn write(&self, at: &str, text: &str) {
+        std::fs::write(self.path(at), text).unwrap();
+    }
+
+    fn read(&self, at: &str) -> String {
+        std::fs::read_to_string(self.path(at)).unwrap()
+    }
+
+    fn mode(&self, at: &str) -> u32 {
+        self.path(at).metadata().unwrap().permissions().mode() & 0o777
+    }
+
     fn run(&self, options: &Options) -> Result<String, String> {
+        self.run_with(options, &[])
+    }
+
+    /// With these variables in the environment, and no other.
+    fn run_with(&self, options: &Options, set: &[(&str, &str)]) -> Result<String, String> {
+        let set: Vec<_> = set
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect();
         let around = Surroundings {
             home: Some(self.path("home/me")),
             homes: self.path("home"),
             current: self.path("work"),
+            system_config: self.path("etc/vpid.toml"),
+            environment: Box::new(move |wanted| {
+                let found = set.iter().find(|(name, _)| name == wanted);
+                found.map(|(_, value)| value.clone())
+            }),
         };
         let mut out = Vec::new();
         run_among(options, &around, &mut out)?;
@@ -50,87 +83,56 @@ impl Place {
     fn config(&self) -> Config {
         config::load(Some(&self.path("work/vpid.toml")), |_| None).unwrap()
     }
-}
 
-fn secret_of(config: &Config) -> Vec<u8> {
-    config.servers[0]
-        .legacy
-        .as_ref()
-        .unwrap()
-        .secret
-        .as_bytes()
-        .to_vec()
+    fn key(&self) -> String {
+        let key = self.config().servers[0].key.clone().expect("a key");
+        String::from_utf8(key.as_bytes().to_vec()).unwrap()
+    }
 }
 
 #[test]
-fn a_bare_install_gets_a_working_private_configuration() {
-    let place = Place::new(Some("return @\"\";"));
+fn a_bare_install_gets_a_working_private_configuration_with_a_key() {
+    let place = Place::new(None);
     let said = place.run(&Options::default()).unwrap();
-    let file = place.path("work/vpid.toml");
-    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(place.mode("work/vpid.toml"), 0o600);
     assert_eq!(std::fs::read_dir(place.path("work")).unwrap().count(), 1);
 
     let config = place.config();
     assert_eq!(config.warnings, [""; 0]);
+    assert!(config.servers[0].legacy.is_none() && config.servers[0].vscripts.is_none());
     let scriptdata = place.path("home/me/serverfiles/tf/scriptdata");
     assert_eq!(config.servers[0].scriptdata, scriptdata);
     assert!(scriptdata.is_dir());
     assert_eq!(config.state_dir, place.path("work/state"));
-    let secret = String::from_utf8(secret_of(&config)).unwrap();
-    assert_eq!(secret.len(), 128);
-    assert!(secret.bytes().all(is_secret_sign), "{secret}");
+    let key = place.key();
+    assert!(key.len() == 48 && key.bytes().all(|byte| byte.is_ascii_alphanumeric()));
 
-    let text = std::fs::read_to_string(&file).unwrap();
-    let line = text
-        .lines()
-        .position(|line| line.contains(&secret))
-        .unwrap()
-        + 1;
+    let text = place.read("work/vpid.toml");
     assert!(
         text.starts_with("# The configuration of vpid, written by `vpid init`"),
         "{text}"
     );
     assert!(!text.contains("Copy it to vpid.toml"), "{text}");
-    assert!(!said.contains(&secret[..20]), "{said}");
+    assert!(text.contains("\n# legacy_secret = "), "{text}");
+    let line = 1 + text.lines().position(|line| line.contains(&key)).unwrap();
+    assert!(said.contains(&format!("Key: a new one, in line {line} of")));
+    assert!(!said.contains(&key), "{said}");
     assert!(said.contains("(made now)"), "{said}");
-    assert!(said.contains("vpi.nut, put this in place of line 3:\n       return @\"SECRET\";"));
-    assert!(
-        said.contains(&format!("vpid.toml, line {line}, without")),
-        "{said}"
+    // No script is touched before somebody says where.
+    assert!(!place.path("home/me/serverfiles/tf/scripts").exists());
+    let install = format!(
+        "1. Bring the scripts into the game: vpid init --vscripts '{}'\n",
+        place.path(VSCRIPTS).display()
     );
-}
-
-#[test]
-fn the_secret_of_a_running_setup_is_kept() {
-    for (body, secret) in [
-        (
-            "return @\"0123456789'abcdef\\0123456789ABCDEF\";",
-            "0123456789'abcdef\\0123456789ABCDEF",
-        ),
-        (
-            "return \"plain-0123456789-0123456789-0123\"",
-            "plain-0123456789-0123456789-0123",
-        ),
+    assert!(said.contains(&install), "{said}");
+    for step in [
+        "2. Try everything",
+        "vpid check\n",
+        "3. Start vpid",
+        "4. Restart the map",
     ] {
-        let place = Place::new(Some(body));
-        let said = place.run(&Options::default()).unwrap();
-        assert_eq!(secret_of(&place.config()), secret.as_bytes());
-        assert!(
-            said.contains("vpi.nut has, so it goes on as it is"),
-            "{said}"
-        );
-        assert!(
-            !said.contains("GetSecret") && !said.contains(&secret[..9]),
-            "{said}"
-        );
+        assert!(said.contains(step), "{step}\n{said}");
     }
-    let place = Place::new(Some("return @\"with a space\";"));
-    let said = place.run(&Options::default()).unwrap();
-    assert_eq!(secret_of(&place.config()).len(), 128);
-    assert!(
-        said.contains("cannot carry. Put this in place of line 3"),
-        "{said}"
-    );
 }
 
 #[test]
@@ -154,7 +156,7 @@ fn nothing_is_overwritten_without_force() {
         })
         .unwrap();
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(secret_of(&place.config()).len(), 128);
+    assert_eq!(place.key().len(), 48);
     let folder = Options {
         config: Some(".".into()),
         force: true,
@@ -226,34 +228,36 @@ fn folders_that_the_owner_names() {
         error.contains("every game script could overwrite"),
         "{error}"
     );
-    let scripts = Options {
-        vscripts: Some("a.toml".into()),
-        ..with("../work", "c.toml")
-    };
-    assert!(
-        place
-            .run(&scripts)
-            .unwrap_err()
-            .contains("name .../tf/scripts/vscripts")
-    );
+    for legacy in [false, true] {
+        let scripts = Options {
+            vscripts: Some("a.toml".into()),
+            legacy,
+            ..with("it's \"new\"", "c.toml")
+        };
+        let error = place.run(&scripts).unwrap_err();
+        assert!(error.contains("name .../tf/scripts/vscripts"), "{error}");
+    }
     assert!(!place.path("work/c.toml").exists());
 }
 
 #[test]
 fn fresh_secrets_differ_and_use_every_sign() {
     let mut seen = [false; 256];
-    let first = fresh_secret().unwrap();
+    let first = fresh_secret();
     for _ in 0..100 {
-        let secret = fresh_secret().unwrap();
+        let secret = fresh_secret();
         assert_ne!(secret, first);
         secret
-            .iter()
-            .for_each(|&byte| seen[usize::from(byte)] = true);
+            .bytes()
+            .for_each(|byte| seen[usize::from(byte)] = true);
     }
     for byte in 0..=255_u8 {
         let fits = (35..=126).contains(&byte) && !b"'\\".contains(&byte);
         assert_eq!(seen[usize::from(byte)], fits, "{byte}");
     }
+    let key = fresh_key();
+    assert_ne!(key, fresh_key());
+    assert!(key.len() == 48 && key.bytes().all(|byte| byte.is_ascii_alphanumeric()));
 }
 
 #[test]

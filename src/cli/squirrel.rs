@@ -1,25 +1,21 @@
-//! The secret in an owner's vpi.nut. The script is read, never changed.
+//! What can be told of a Squirrel script without running it: its texts, outside of comments.
 
-/// What a script's `GetSecret` returns.
+/// What a function of a script returns.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub enum Found {
     /// Lines are counted from 1.
-    Secret { text: Vec<u8>, line: usize },
-    /// The secret is still to be set, on this line.
+    Text { text: Vec<u8>, line: usize },
+    /// The text is still to be set, on this line.
     Empty { line: usize },
     /// There is no such function, or it returns something else than one plain text.
     Nothing,
 }
 
-/// Looks for `function GetSecret() { return @"..."; }`, outside of comments.
-pub(super) fn secret(script: &[u8]) -> Found {
+/// Looks for `function NAME() { return "..."; }`.
+pub fn returned_text(script: &[u8], name: &str) -> Found {
     let tokens = tokens(script);
-    let word = |token: &Token, expected: &str| matches!(token, Token::Word(w) if *w == expected.as_bytes());
     let mut at = 0;
-    while let Some(next) = tokens[at..]
-        .windows(2)
-        .position(|pair| word(&pair[0].0, "function") && word(&pair[1].0, "GetSecret"))
-    {
+    while let Some(next) = function(&tokens[at..], name) {
         let body = &tokens[at + next + 2..];
         let expected = [b'(', b')', b'{'].map(Token::Sign);
         if body.len() > 4
@@ -27,7 +23,7 @@ pub(super) fn secret(script: &[u8]) -> Found {
                 .iter()
                 .zip(&expected)
                 .all(|((found, _), sign)| found == sign)
-            && word(&body[3].0, "return")
+            && body[3].0.is_word("return")
             && let (Token::Text(text), line) = &body[4]
         {
             let ends = body
@@ -36,7 +32,7 @@ pub(super) fn secret(script: &[u8]) -> Found {
             return match text {
                 _ if !ends => Found::Nothing,
                 Some(text) if text.is_empty() => Found::Empty { line: *line },
-                Some(text) => Found::Secret {
+                Some(text) => Found::Text {
                     text: text.clone(),
                     line: *line,
                 },
@@ -48,12 +44,56 @@ pub(super) fn secret(script: &[u8]) -> Found {
     Found::Nothing
 }
 
+/// Whether there is a `function NAME`.
+pub fn has_function(script: &[u8], name: &str) -> bool {
+    function(&tokens(script), name).is_some()
+}
+
+fn function(tokens: &[(Token<'_>, usize)], name: &str) -> Option<usize> {
+    tokens
+        .windows(2)
+        .position(|pair| pair[0].0.is_word("function") && pair[1].0.is_word(name))
+}
+
+/// The text of `local NAME = "..."`.
+pub fn local_text(script: &[u8], name: &str) -> Option<String> {
+    tokens(script).windows(4).find_map(|four| match &four[3].0 {
+        Token::Text(Some(text))
+            if four[0].0.is_word("local")
+                && four[1].0.is_word(name)
+                && four[2].0 == Token::Sign(b'=') =>
+        {
+            Some(String::from_utf8_lossy(text).into_owned())
+        }
+        _ => None,
+    })
+}
+
+/// Whether the script includes others, and names `name` or `name.nut` in a text: the name may
+/// come to the call by way of a list.
+pub fn includes(script: &[u8], name: &str) -> bool {
+    let tokens = tokens(script);
+    let include =
+        |token: &Token| token.is_word("IncludeScript") || token.is_word("DoIncludeScript");
+    let named = |token: &Token| match token {
+        Token::Text(Some(text)) => text.strip_suffix(b".nut").unwrap_or(text) == name.as_bytes(),
+        _ => false,
+    };
+    tokens.iter().any(|(token, _)| include(token)) && tokens.iter().any(|(token, _)| named(token))
+}
+
 #[derive(Debug, PartialEq, Eq)]
 enum Token<'a> {
     Word(&'a [u8]),
-    /// `None` when it holds escapes, which a secret has no need of.
+    /// `None` when it holds escapes, which no secret and no name has need of.
     Text(Option<Vec<u8>>),
     Sign(u8),
+}
+
+impl Token<'_> {
+    fn is_word(&self, expected: &str) -> bool {
+        matches!(self, Token::Word(word) if *word == expected.as_bytes())
+    }
 }
 
 /// The tokens of a Squirrel script with their lines, comments left out.
@@ -140,7 +180,7 @@ mod tests {
 
     #[test]
     fn secrets_in_scripts() {
-        let set = |text: &str, line| Found::Secret {
+        let set = |text: &str, line| Found::Text {
             text: text.as_bytes().to_vec(),
             line,
         };
@@ -188,7 +228,44 @@ mod tests {
             ("function GetSecret() { return @\"cut", set("cut", 1)),
             ("", Found::Nothing),
         ] {
-            assert_eq!(secret(script.as_bytes()), expected, "{script}");
+            assert_eq!(
+                returned_text(script.as_bytes(), "GetSecret"),
+                expected,
+                "{script}"
+            );
+        }
+    }
+
+    #[test]
+    fn functions_and_locals() {
+        let script = b"// local VERSION = \"0\"\nlocal VERSION = @\"1.2\"\nlocal function A() {}";
+        assert_eq!(local_text(script, "VERSION").as_deref(), Some("1.2"));
+        assert_eq!(local_text(b"VERSION <- \"1\"", "VERSION"), None);
+        assert_eq!(local_text(b"local VERSION = 1", "VERSION"), None);
+        assert!(has_function(script, "A") && !has_function(script, "B"));
+        assert!(!has_function(b"/* function A() {} */ A()", "A"));
+    }
+
+    #[test]
+    fn includes_however_they_are_written() {
+        for (script, expected) in [
+            ("IncludeScript(\"vpi.nut\")", true),
+            ("if (1) ::IncludeScript(\"vpi\", getroottable());", true),
+            ("DoIncludeScript(\"vpi.nut\", this)", true),
+            ("foreach (s in [\"a\", @\"vpi\"]) IncludeScript(s)", true),
+            ("// IncludeScript(\"vpi.nut\")", false),
+            (
+                "/* IncludeScript(\"vpi.nut\") */ IncludeScript(\"a\")",
+                false,
+            ),
+            (
+                "# IncludeScript(\"vpi.nut\")\nIncludeScript(\"my_vpi.nut\")",
+                false,
+            ),
+            ("printl(\"vpi.nut\")", false),
+            ("", false),
+        ] {
+            assert_eq!(includes(script.as_bytes(), "vpi"), expected, "{script}");
         }
     }
 }

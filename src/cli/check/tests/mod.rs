@@ -1,5 +1,7 @@
 //! Set-ups that are fine, and one for each way in which they are not.
 
+mod scripts;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
@@ -13,15 +15,18 @@ struct Place {
 }
 
 impl Place {
-    /// A configuration with `extra` in its only server, an empty scriptdata, no state yet.
+    /// A configuration for the stock script, with `extra` in its only server, an empty
+    /// scriptdata, no state yet.
     fn new(extra: &str) -> Self {
+        Self::with(&format!("legacy_secret = '{SECRET}'\n{extra}"))
+    }
+
+    fn with(server: &str) -> Self {
         let place = Self {
             root: tempfile::tempdir().unwrap(),
         };
         std::fs::create_dir(place.path("scriptdata")).unwrap();
-        let text = format!(
-            "[[server]]\nscriptdata = \"scriptdata\"\nlegacy_secret = '{SECRET}'\n{extra}\n"
-        );
+        let text = format!("[[server]]\nscriptdata = \"scriptdata\"\n{server}\n");
         place.write("vpid.toml", text.as_bytes());
         place.mode("vpid.toml", 0o600);
         place.mode("scriptdata", 0o755);
@@ -88,7 +93,6 @@ fn a_fresh_setup_is_good_and_stays_as_it_was() {
     for line in [
         "ok    clock: plausible",
         "ok    configuration: ",
-        "warn  the stock protocol is on",
         "ok    state: ",
         "ok    database: ",
         "ok    scriptdata: ",
@@ -99,6 +103,10 @@ fn a_fresh_setup_is_good_and_stays_as_it_was() {
             "{line}\n{said}"
         );
     }
+    let warning =
+        "vpid.toml:3: server.legacy_secret: serves the stock vpi.nut. Anyone who reads one";
+    place.says(warning);
+    assert_eq!(said.matches("warn  ").count(), 1, "{said}");
     let mut left: Vec<_> = std::fs::read_dir(place.root.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

@@ -1,0 +1,250 @@
+//! The scripts in the game: there, ours, of this version, with the right key, and started.
+
+use std::fs::OpenOptions;
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::Report;
+use crate::cli::scripts::{self, Installed};
+use crate::config::{Config, Secret, Server};
+use crate::limits::SCRIPT_FILE_BYTES_MAX;
+
+/// `config_option` is what `vpid init` needs to find this configuration again.
+pub(super) fn check(config: &Config, config_option: &str, report: &mut Report<'_>) {
+    let mut seen: Vec<(PathBuf, Option<&Secret>)> = Vec::new();
+    for server in &config.servers {
+        let folder = server.installed_scripts();
+        if server.key.is_some() {
+            report.ok(format!("key: there is one for {}", served(server)));
+        }
+        let key = server.key.as_ref();
+        if seen.contains(&(folder.clone(), key)) {
+            continue;
+        }
+        let shown = folder.display();
+        let found = Scripts {
+            server,
+            remedy: format!("vpid init --vscripts '{shown}'{config_option}"),
+            path: folder.join("vpi.nut"),
+            folder: &folder,
+        };
+        match key {
+            Some(key) => found.fit(key, report),
+            None => found.are_not_ours(report),
+        }
+        seen.push((folder, key));
+    }
+}
+
+/// What a server serves, for a reader who knows the configuration.
+fn served(server: &Server) -> String {
+    let folder = server.scriptdata.display();
+    match &server.hostname {
+        Some(host) => format!("\"{host}\" in {folder}"),
+        None => folder.to_string(),
+    }
+}
+
+/// The folder from which the game of a server loads its scripts.
+struct Scripts<'a> {
+    server: &'a Server,
+    folder: &'a Path,
+    /// Of its vpi.nut.
+    path: PathBuf,
+    /// The command that brings the scripts.
+    remedy: String,
+}
+
+impl Scripts<'_> {
+    fn fit(&self, key: &Secret, report: &mut Report<'_>) {
+        let shown = self.path.display();
+        let script = match read(&self.path) {
+            Ok(script) => script,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let what = match self.folder.exists() {
+                    true => "there is no vpi.nut in",
+                    false => "there is no folder",
+                };
+                return report.bad(
+                    format!("scripts: {what} {}", self.folder.display()),
+                    format!(
+                        "{}; if they are elsewhere, set vscripts in the configuration",
+                        self.remedy
+                    ),
+                );
+            }
+            Err(error) => {
+                return report.bad(
+                    format!("scripts: {shown} cannot be read: {error}"),
+                    "run vpid as the user that runs the game",
+                );
+            }
+        };
+        match Installed::of(&script) {
+            Installed::Foreign if self.server.legacy.is_some() => report.warn(format!(
+                "scripts: {shown} is not vpid's: it does not sign, and is served by legacy_secret \
+                 alone; to change: {}",
+                self.remedy
+            )),
+            Installed::Foreign => report.bad(
+                format!(
+                    "scripts: {shown} is not vpid's: it does not sign, and this server has no \
+                     legacy_secret"
+                ),
+                format!("{} (it keeps that file too)", self.remedy),
+            ),
+            Installed::Ours {
+                version,
+                key: installed,
+            } => {
+                let good = self.key(key, &installed, report);
+                let good = self.version(&version, &script, &installed, report) && good;
+                let good = self.mapspawn(report) && good;
+                self.rights(report);
+                if good {
+                    let folder = self.folder.display();
+                    report.ok(format!("scripts: version {version} in {folder}"));
+                }
+            }
+        }
+    }
+
+    fn key(&self, key: &Secret, installed: &[u8], report: &mut Report<'_>) -> bool {
+        let what = match installed {
+            _ if installed == key.as_bytes() => return true,
+            _ if installed == scripts::KEY_PLACEHOLDER.as_bytes() => "has no key yet",
+            b"" => "has no key that can be read",
+            _ => "has another key than the configuration",
+        };
+        report.bad(
+            format!("scripts: {} {what}", self.path.display()),
+            &self.remedy,
+        );
+        false
+    }
+
+    fn version(
+        &self,
+        version: &str,
+        script: &[u8],
+        installed_key: &[u8],
+        report: &mut Report<'_>,
+    ) -> bool {
+        let (shown, ours) = (self.path.display(), scripts::version());
+        if version != ours {
+            let (what, remedy) = match numbers(version) > numbers(&ours) {
+                true => ("newer", "update vpid"),
+                false => ("older", self.remedy.as_str()),
+            };
+            report.warn(format!(
+                "scripts: {shown} is of version {version:?}, {what} than those of this vpid \
+                 ({ours}); {remedy}"
+            ));
+            return false;
+        }
+        let shipped = scripts::vpi_with(&String::from_utf8_lossy(installed_key));
+        let same = scripts::same_text(script, &shipped);
+        if !same {
+            report.warn(format!(
+                "scripts: {shown} was changed by hand; settings belong into vpi_config.nut. As it \
+                 was: {}",
+                self.remedy
+            ));
+        }
+        same
+    }
+
+    /// Nothing else starts vpi.nut.
+    fn mapspawn(&self, report: &mut Report<'_>) -> bool {
+        let path = self.folder.join("mapspawn.nut");
+        let shown = path.display();
+        match read(&path) {
+            Ok(text) if scripts::includes_vpi(&text) => return true,
+            Ok(_) => report.bad(
+                format!("scripts: {shown} does not start vpi.nut"),
+                format!("paste this line at its top: {}", scripts::include_line()),
+            ),
+            Err(error) if error.kind() == ErrorKind::NotFound => report.bad(
+                format!("scripts: {shown} is missing, so nothing starts vpi.nut"),
+                &self.remedy,
+            ),
+            Err(error) => report.bad(
+                format!("scripts: {shown} cannot be read: {error}"),
+                "run vpid as the user that runs the game",
+            ),
+        }
+        false
+    }
+
+    /// The game must read the key, and best nobody else.
+    fn rights(&self, report: &mut Report<'_>) {
+        let Ok(metadata) = self.path.metadata() else {
+            return;
+        };
+        let (shown, mode) = (self.path.display(), metadata.mode() & 0o777);
+        if mode & 0o004 != 0 {
+            report.warn(format!(
+                "scripts: every user of this machine can read the key in {shown}; run: chmod o-r \
+                 '{shown}'"
+            ));
+        }
+        // Who owns scriptdata is most likely who runs the game.
+        let Ok(game) = self.server.scriptdata.metadata().map(|data| data.uid()) else {
+            return;
+        };
+        if mode & 0o044 == 0 && game != metadata.uid() && game != 0 {
+            report.warn(format!(
+                "scripts: {shown} belongs to uid {} and only that user can read it, while \
+                 scriptdata belongs to uid {game}; if that one runs the game, run: chown {game} \
+                 '{shown}'",
+                metadata.uid()
+            ));
+        }
+    }
+
+    /// A server for stock scripts has no use for ours.
+    fn are_not_ours(&self, report: &mut Report<'_>) {
+        let ours = read(&self.path).is_ok_and(|text| Installed::of(&text) != Installed::Foreign);
+        if ours {
+            report.bad(
+                format!(
+                    "scripts: {} is vpid's own, which signs, and this server has no key",
+                    self.path.display()
+                ),
+                format!("{} says which line to add", self.remedy),
+            );
+        }
+    }
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32)
+        .open(path)?
+        .take(SCRIPT_FILE_BYTES_MAX as u64)
+        .read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// `1.10.2` as numbers that compare; what is no number counts as nothing.
+fn numbers(version: &str) -> Vec<u64> {
+    version
+        .split(['.', '-', '+'])
+        .map(|part| part.parse().unwrap_or_default())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::numbers;
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        assert!(numbers("0.10.0") > numbers("0.9.3"));
+        assert!(numbers("1.0.0") > numbers("0.99"));
+        assert!(numbers("") < numbers("0.1.0"));
+    }
+}

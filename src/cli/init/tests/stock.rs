@@ -1,0 +1,124 @@
+//! `--legacy`: the stock script goes on as it is.
+
+use super::*;
+
+fn legacy() -> Options {
+    Options {
+        legacy: true,
+        ..Options::default()
+    }
+}
+
+fn secret_of(config: &Config) -> Vec<u8> {
+    config.servers[0]
+        .legacy
+        .as_ref()
+        .unwrap()
+        .secret
+        .as_bytes()
+        .to_vec()
+}
+
+#[test]
+fn a_stock_script_without_a_secret_gets_one() {
+    let place = Place::new(Some("return @\"\";"));
+    let said = place.run(&legacy()).unwrap();
+    let file = place.path("work/vpid.toml");
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(std::fs::read_dir(place.path("work")).unwrap().count(), 1);
+
+    let config = place.config();
+    assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
+    let scriptdata = place.path("home/me/serverfiles/tf/scriptdata");
+    assert_eq!(config.servers[0].scriptdata, scriptdata);
+    assert!(scriptdata.is_dir());
+    assert!(config.servers[0].key.is_none());
+    let secret = String::from_utf8(secret_of(&config)).unwrap();
+    assert_eq!(secret.len(), 128);
+    assert!(secret.bytes().all(is_secret_sign), "{secret}");
+
+    let text = std::fs::read_to_string(&file).unwrap();
+    let line = text
+        .lines()
+        .position(|line| line.contains(&secret))
+        .unwrap()
+        + 1;
+    assert!(text.contains("\n# key = "), "{text}");
+    assert!(!said.contains(&secret[..20]), "{said}");
+    assert!(said.contains("(made now)"), "{said}");
+    assert!(said.contains("vpi.nut, put this in place of line 3:\n       return @\"SECRET\";"));
+    assert!(
+        said.contains(&format!("vpid.toml, line {line}, without")),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_secret_of_a_running_setup_is_kept() {
+    for (body, secret) in [
+        (
+            "return @\"0123456789'abcdef\\0123456789ABCDEF\";",
+            "0123456789'abcdef\\0123456789ABCDEF",
+        ),
+        (
+            "return \"plain-0123456789-0123456789-0123\"",
+            "plain-0123456789-0123456789-0123",
+        ),
+    ] {
+        let place = Place::new(Some(body));
+        let said = place.run(&legacy()).unwrap();
+        assert_eq!(secret_of(&place.config()), secret.as_bytes());
+        assert!(
+            said.contains("vpi.nut has, so it goes on as it is"),
+            "{said}"
+        );
+        assert!(
+            !said.contains("GetSecret") && !said.contains(&secret[..9]),
+            "{said}"
+        );
+    }
+    let place = Place::new(Some("return @\"with a space\";"));
+    let said = place.run(&legacy()).unwrap();
+    assert_eq!(secret_of(&place.config()).len(), 128);
+    assert!(
+        said.contains("cannot carry. Put this in place of line 3"),
+        "{said}"
+    );
+}
+
+#[test]
+fn no_script_is_touched_and_vscripts_only_says_where_the_stock_one_is() {
+    let place = Place::new(None);
+    let elsewhere = place.path("work/mine");
+    std::fs::create_dir(&elsewhere).unwrap();
+    let secret = "0123456789-0123456789-0123456789";
+    let script = format!("function GetSecret() {{ return @\"{secret}\" }}");
+    place.write("work/mine/vpi.nut", &script);
+    let options = Options {
+        vscripts: Some("mine".into()),
+        ..legacy()
+    };
+    place.run(&options).unwrap();
+    assert_eq!(secret_of(&place.config()), secret.as_bytes());
+    assert_eq!(place.config().servers[0].vscripts, None);
+    assert_eq!(place.read("work/mine/vpi.nut"), script);
+    assert_eq!(std::fs::read_dir(&elsewhere).unwrap().count(), 1);
+    // A configuration that is there is not for this to change.
+    assert!(
+        place
+            .run(&options)
+            .unwrap_err()
+            .contains("--force replaces")
+    );
+}
+
+#[test]
+fn our_own_script_is_not_taken_for_the_stock_one() {
+    let place = Place::new(None);
+    std::fs::create_dir_all(place.path(VSCRIPTS)).unwrap();
+    let ours = crate::cli::scripts::vpi_with("x");
+    place.write(&format!("{VSCRIPTS}/vpi.nut"), &ours);
+    let error = place.run(&legacy()).unwrap_err();
+    assert!(error.contains("is vpid's own script"), "{error}");
+    assert!(!place.path("work/vpid.toml").exists());
+}

@@ -1,0 +1,193 @@
+//! `vpid game`: looks at the games that a running vpid serves, and sends them something.
+
+use std::io::{self, BufRead, BufReader, ErrorKind, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::io::control;
+
+pub struct Options {
+    pub what: What,
+    /// The game's host; none: the only one.
+    pub host: Option<String>,
+    /// Deliver to the next map's script if this one's ends first.
+    pub keep: bool,
+    /// Print for programs.
+    pub json: bool,
+    pub timeout: Duration,
+}
+
+pub enum What {
+    List,
+    Watch,
+    Call {
+        function: String,
+        args: Value,
+    },
+    Message {
+        name: String,
+        data: Value,
+    },
+    Hook {
+        name: String,
+        data: Value,
+    },
+    Command(String),
+    Say {
+        text: String,
+        to: Option<i32>,
+        place: String,
+    },
+}
+
+impl What {
+    fn request(&self) -> Value {
+        match self {
+            What::List => json!({"do": "games"}),
+            What::Watch => json!({"do": "watch"}),
+            What::Call { function, args } => json!({"do": "call", "name": function, "data": args}),
+            What::Message { name, data } => json!({"do": "message", "name": name, "data": data}),
+            What::Hook { name, data } => json!({"do": "hook", "name": name, "data": data}),
+            What::Command(text) => json!({"do": "command", "text": text}),
+            What::Say { text, to, place } => {
+                json!({"do": "print", "text": text, "to": to, "where": place})
+            }
+        }
+    }
+}
+
+/// Arguments as JSON; a text that is none stands for itself.
+pub fn data(text: Option<&str>) -> Value {
+    let text = text.unwrap_or("null");
+    serde_json::from_str(text).unwrap_or_else(|_| text.into())
+}
+
+/// Asks the vpid that holds this state folder. Errors are sentences.
+pub fn run(state_dir: &Path, options: &Options, out: &mut dyn Write) -> Result<(), String> {
+    let stream = control::connect(state_dir).map_err(|error| absent(state_dir, &error))?;
+    let mut request = options.what.request();
+    request["host"] = options.host.clone().into();
+    request["keep"] = options.keep.into();
+    let lost = |error: io::Error| format!("the connection to vpid was lost ({error})");
+    writeln!(&stream, "{request}").map_err(lost)?;
+    let patience = match options.what {
+        What::Watch => None,
+        _ => Some(options.timeout),
+    };
+    stream.set_read_timeout(patience).map_err(lost)?;
+    let mut lines = BufReader::new(&stream).lines();
+    let mut next = || match lines.next() {
+        Some(Ok(line)) => Ok(Some(
+            serde_json::from_str::<Value>(&line).unwrap_or_default(),
+        )),
+        Some(Err(error)) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+            let seconds = options.timeout.as_secs_f64();
+            Err(format!(
+                "the game did not take it within {seconds} s; it may still do so"
+            ))
+        }
+        Some(Err(error)) => Err(lost(error)),
+        None => Ok(None),
+    };
+    let Some(mut answer) = next()? else {
+        return Err("vpid ended before it answered".into());
+    };
+    if let Some(problem) = answer["error"].as_str() {
+        return Err(problem.to_string());
+    }
+    let written = match &options.what {
+        What::List if options.json => writeln!(out, "{:#}", answer["games"].take()),
+        What::List => list(&answer["games"], out),
+        What::Watch => {
+            eprintln!("Watching; Ctrl-C ends it.");
+            while let Some(line) = next()? {
+                if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
+                    return Ok(());
+                }
+            }
+            return Err("vpid ended".into());
+        }
+        What::Call { .. } => writeln!(out, "{:#}", answer["ok"].take()),
+        _ => Ok(()),
+    };
+    written.map_err(|error| error.to_string())
+}
+
+/// Asks one thing, and gives the answer. Errors are sentences.
+pub fn ask(state_dir: &Path, request: &Value) -> Result<Value, String> {
+    let stream = control::connect(state_dir).map_err(|error| absent(state_dir, &error))?;
+    let lost = |error: io::Error| format!("the connection to vpid was lost ({error})");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .map_err(lost)?;
+    writeln!(&stream, "{request}").map_err(lost)?;
+    let mut line = String::new();
+    BufReader::new(&stream).read_line(&mut line).map_err(lost)?;
+    serde_json::from_str(&line).map_err(|error| error.to_string())
+}
+
+fn absent(state_dir: &Path, error: &io::Error) -> String {
+    let state = state_dir.display();
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
+            format!("no vpid runs on {state}; start it with `vpid run`")
+        }
+        _ => format!("{state}: vpid cannot be reached ({error}); run as the user that it runs as"),
+    }
+}
+
+fn list(games: &Value, out: &mut dyn Write) -> io::Result<()> {
+    let games = games.as_array().map(Vec::as_slice).unwrap_or_default();
+    if games.is_empty() {
+        return writeln!(
+            out,
+            "No game is connected. Games connect when a map starts with vpi.nut."
+        );
+    }
+    writeln!(
+        out,
+        "{:<24} {:<24} {:>9} {:>10}  SCRIPTS",
+        "HOST", "MAP", "PLAYERS", "HEARD"
+    )?;
+    for game in games {
+        let text = |key: &str| printable(game[key].as_str().unwrap_or_default());
+        let players = game["players"].as_array().map_or(0, Vec::len);
+        let slots = match game["max_players"].as_i64() {
+            Some(0) | None => "?".to_string(),
+            Some(slots) => slots.to_string(),
+        };
+        let heard = format!("{} s ago", game["heard_s_ago"]);
+        let (players, script) = (format!("{players}/{slots}"), text("script"));
+        writeln!(
+            out,
+            "{:<24} {:<24} {players:>9} {heard:>10}  {script}",
+            text("host"),
+            text("map")
+        )?;
+        if let Some(missed) = game["missed"].as_str() {
+            writeln!(out, "  {}", printable(missed))?;
+        }
+        for player in game["players"].as_array().into_iter().flatten() {
+            let text = |key: &str| printable(player[key].as_str().unwrap_or_default());
+            writeln!(
+                out,
+                "  #{:<5} {:<32} {:<20} score {:>4}  ping {:>4}",
+                player["userid"],
+                text("name"),
+                text("id"),
+                player["score"],
+                player["ping"]
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// What players call themselves must not reach a terminal as it is.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '?' } else { c })
+        .collect()
+}

@@ -1,0 +1,146 @@
+//! The scripts for the game that are part of this binary, and how they are told from others.
+
+use super::squirrel::{self, Found};
+
+/// Holds the owner's key once it is installed. It is one file, put together from those in
+/// `vscripts/vpi/`: a map can bring script files of its own, and a part that came from elsewhere
+/// would be handed the key.
+pub const VPI: &str = include_str!("../../vscripts/vpi.nut");
+/// The owner's settings; never replaced.
+pub const VPI_CONFIG: &str = include_str!("../../vscripts/vpi_config.nut");
+/// What the game runs first; never replaced, since owners have their own.
+pub const MAPSPAWN: &str = include_str!("../../vscripts/mapspawn.nut");
+
+/// What the shipped [`VPI`] has where the key belongs.
+pub const KEY_PLACEHOLDER: &str = "PUT-THE-KEY-OF-vpid.toml-HERE";
+
+/// The line of [`MAPSPAWN`] that an owner's own mapspawn.nut needs too.
+pub fn include_line() -> &'static str {
+    let mut lines = MAPSPAWN.lines().map(str::trim);
+    let line = lines.find(|line| includes_vpi(line.as_bytes()));
+    line.unwrap_or("IncludeScript(\"vpi.nut\")")
+}
+
+pub fn includes_vpi(script: &[u8]) -> bool {
+    squirrel::includes(script, "vpi")
+}
+
+/// The `vpi.nut` to install for an owner's key.
+pub fn vpi_with(key: &str) -> String {
+    VPI.replacen(KEY_PLACEHOLDER, key, 1)
+}
+
+/// Text that went through an editor or a transfer that changes line ends is still the same.
+pub fn same_text(installed: &[u8], shipped: &str) -> bool {
+    let plain = |text: &[u8]| String::from_utf8_lossy(text).replace("\r\n", "\n");
+    plain(installed) == plain(shipped.as_bytes())
+}
+
+/// What a `vpi.nut` that lies in the game turns out to be.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Installed {
+    Ours {
+        /// As the script says; empty where it does not.
+        version: String,
+        /// Empty where there is none to be read.
+        key: Vec<u8>,
+    },
+    /// The stock one, or something else.
+    Foreign,
+}
+
+impl Installed {
+    pub fn of(script: &[u8]) -> Self {
+        if !squirrel::has_function(script, "OwnerKey") {
+            return Self::Foreign;
+        }
+        Self::Ours {
+            version: squirrel::local_text(script, "VERSION").unwrap_or_default(),
+            key: match squirrel::returned_text(script, "OwnerKey") {
+                Found::Text { text, .. } => text,
+                Found::Empty { .. } | Found::Nothing => Vec::new(),
+            },
+        }
+    }
+}
+
+/// The version of the scripts that are part of this binary.
+pub fn version() -> String {
+    squirrel::local_text(VPI.as_bytes(), "VERSION").unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Secret;
+
+    const ALL: [(&str, &str); 3] = [
+        ("vpi.nut", VPI),
+        ("vpi_config.nut", VPI_CONFIG),
+        ("mapspawn.nut", MAPSPAWN),
+    ];
+
+    #[test]
+    fn every_script_of_the_folder_is_installed_and_no_other() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vscripts");
+        let mut there = BTreeSet::new();
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.ends_with(".nut") {
+                there.insert(name);
+            }
+        }
+        let listed: BTreeSet<_> = ALL.iter().map(|(name, _)| name.to_string()).collect();
+        assert_eq!(there, listed, "cli/scripts.rs and the folder differ");
+        for (name, text) in ALL {
+            let file = std::fs::read_to_string(folder.join(name)).unwrap();
+            assert_eq!(file, text, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_shipped_script_needs_no_other_but_the_settings() {
+        let included: Vec<_> = VPI
+            .lines()
+            .map(|line| line.trim_start_matches(|c: char| c.is_whitespace() || c == ':'))
+            .filter(|line| line.starts_with("IncludeScript(\"vpi/"))
+            .collect();
+        assert!(included.is_empty(), "{included:?}");
+    }
+
+    #[test]
+    fn the_shipped_script_takes_a_key_in_one_place() {
+        assert_eq!(VPI.matches(KEY_PLACEHOLDER).count(), 1);
+        let line = format!("local function OwnerKey() {{ return \"{KEY_PLACEHOLDER}\" }}");
+        assert!(VPI.lines().any(|found| found == line), "{line}");
+        assert!(Secret::key(KEY_PLACEHOLDER.as_bytes()).is_err());
+        assert!(!version().is_empty());
+        let key = "~#!$%&()*+,-./:;<=>?@[]^_`{|}0123456789";
+        let ours = Installed::Ours {
+            version: version(),
+            key: key.into(),
+        };
+        assert_eq!(Installed::of(vpi_with(key).as_bytes()), ours);
+        let stock = b"local function GetSecret() { return @\"OwnerKey\" }";
+        assert_eq!(Installed::of(stock), Installed::Foreign);
+    }
+
+    #[test]
+    fn the_shipped_mapspawn_includes_vpi_with_a_line_to_copy() {
+        assert!(includes_vpi(MAPSPAWN.as_bytes()));
+        let line = include_line();
+        assert!(includes_vpi(line.as_bytes()), "{line}");
+        let count = |sign| line.matches(sign).count();
+        assert_eq!(count('('), count(')'), "{line}");
+        assert_eq!(count('{'), count('}'), "{line}");
+    }
+
+    #[test]
+    fn line_ends_do_not_count() {
+        assert!(same_text(b"a\r\nb\n", "a\nb\n"));
+        assert!(!same_text(b"a\nb", "a\nb\n"));
+    }
+}

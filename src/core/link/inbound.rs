@@ -1,0 +1,127 @@
+//! The game's files of one session: which number comes next, which came early, which are done.
+
+use std::collections::BTreeMap;
+
+use crate::core::FileId;
+use crate::limits;
+use crate::wire::messages::FromGame;
+use crate::wire::session_log::Saved;
+use crate::wire::signed::Id;
+
+/// A file that is believed and understood.
+pub struct Content {
+    pub file: FileId,
+    pub ack: u64,
+    pub messages: Vec<FromGame>,
+    /// What is wrong with its body, if that could not be read.
+    pub spoiled: Option<String>,
+    /// An earlier run may have executed its calls.
+    pub recovered: bool,
+}
+
+/// What becomes of a file with a good signature.
+pub enum Place {
+    /// Its turn, or executed before by a run that did not finish it.
+    Now,
+    /// Others come first.
+    Early,
+    /// It was executed: the same file once more.
+    Seen,
+    /// So far ahead that no client writes it.
+    Beyond,
+}
+
+pub struct Inbound {
+    pub session: Id,
+    /// Every file up to this one was executed.
+    pub received: u64,
+    /// Files that are executed and not done.
+    open: BTreeMap<u64, FileId>,
+    early: BTreeMap<u64, Content>,
+    /// The number that was asked for again last, and when.
+    asked: Option<(u64, u64)>,
+}
+
+impl Inbound {
+    pub fn new(session: Id) -> Self {
+        Self {
+            session,
+            received: 0,
+            open: BTreeMap::new(),
+            early: BTreeMap::new(),
+            asked: None,
+        }
+    }
+
+    pub fn restore(saved: &Saved) -> Self {
+        Self {
+            received: saved.received,
+            open: saved.open.clone(),
+            ..Self::new(saved.session)
+        }
+    }
+
+    /// Where the file `n` belongs, taken as `file`.
+    pub fn place(&self, n: u64, file: FileId, recovered: bool) -> Place {
+        if n <= self.received {
+            let known = recovered && self.open.get(&n) == Some(&file);
+            return if known { Place::Now } else { Place::Seen };
+        }
+        match n - self.received {
+            1 => Place::Now,
+            ahead if ahead > limits::SIGNED_AHEAD_MAX => Place::Beyond,
+            _ if self.early.contains_key(&n) => Place::Seen,
+            _ => Place::Early,
+        }
+    }
+
+    pub fn hold(&mut self, n: u64, content: Content) {
+        self.early.insert(n, content);
+    }
+
+    /// The file `n` is executed now.
+    pub fn take(&mut self, n: u64, file: FileId) {
+        self.received = self.received.max(n);
+        self.open.insert(n, file);
+    }
+
+    /// A file that was held until now, with its number.
+    pub fn next_early(&mut self) -> Option<(u64, Content)> {
+        let n = self.received + 1;
+        self.early.remove(&n).map(|content| (n, content))
+    }
+
+    pub fn done(&mut self, n: u64) {
+        self.open.remove(&n);
+    }
+
+    /// Whether a file that cannot be believed is one that is still wanted.
+    pub fn wants(&self, n: u64) -> bool {
+        n > self.received
+            && n - self.received <= limits::SIGNED_AHEAD_MAX
+            && !self.early.contains_key(&n)
+    }
+
+    /// Whether to ask for the file `n` again now.
+    pub fn ask_again(&mut self, n: u64, now_ms: u64) -> bool {
+        let asked_lately = self
+            .asked
+            .is_some_and(|(asked, at)| asked == n && now_ms < at + limits::SIGNED_AGAIN_MS);
+        if !asked_lately {
+            self.asked = Some((n, now_ms));
+        }
+        !asked_lately
+    }
+
+    /// The number on which files that came early wait, and when to ask for it.
+    pub fn gap(&self, now_ms: u64) -> Option<(u64, u64)> {
+        if self.early.is_empty() {
+            return None;
+        }
+        let n = self.received + 1;
+        match self.asked {
+            Some((asked, at)) if asked == n => Some((n, at + limits::SIGNED_AGAIN_MS)),
+            _ => Some((n, now_ms)),
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The signed side of one host: its sessions, what comes and what goes (docs/protocol.md).
+//!
+//! It knows nothing of what calls do; `links` stands between this and the rest of the core.
+
+mod begin;
+pub mod inbound;
+pub mod outbound;
+mod send;
+
+use std::collections::BTreeMap;
+
+use super::players::Game;
+use super::{Effect, Effects, FileId, FolderId, HostId, Now};
+use crate::wire::messages;
+use crate::wire::session_log::{HostSessions, Note};
+use crate::wire::signed::{self, Id, Keys};
+
+use begin::Asked;
+use inbound::{Content, Inbound, Place};
+use outbound::{Outbound, Pushed};
+
+pub struct Session {
+    keys: Keys,
+    pub inbound: Inbound,
+    pub out: Outbound,
+}
+
+pub struct Link {
+    pub host: HostId,
+    folder: FolderId,
+    pub name: String,
+    /// By which the log of sessions knows the host.
+    log_key: u64,
+    keys: Keys,
+    asked: Vec<Asked>,
+    pub active: Option<Session>,
+    /// The session before: its last files are executed, and nothing is sent to it.
+    ended: Option<(Keys, Inbound)>,
+    /// Pushes that wait for the next session.
+    kept: Vec<Pushed>,
+    last_call: u64,
+    /// Calls into the game: who asked, and until when the answer is waited for.
+    calls: BTreeMap<u64, (u64, u64)>,
+    retry_ms: Option<u64>,
+    /// What the game of the present session told.
+    pub game: Option<Game>,
+    /// Call files whose answers nobody gets, until that is asked for.
+    dropped: Vec<FileId>,
+}
+
+/// Where a link's files are, and who its host is.
+pub struct Home<'a> {
+    pub host: HostId,
+    pub folder: FolderId,
+    pub name: &'a str,
+    pub log_key: u64,
+    pub keys: Keys,
+}
+
+/// What became of a file of the game.
+pub enum Arrival {
+    /// Execute it, and those that were held for it.
+    Now(Vec<(u64, Content)>),
+    /// It is held until others have come.
+    Held,
+    /// It was executed before: remove it.
+    Seen,
+    /// Why it is set aside.
+    Refused(String),
+    /// No session of this name is known.
+    Unknown,
+}
+
+/// A file of the game that was taken.
+pub struct GameFile<'a> {
+    pub session: Id,
+    pub n: u64,
+    pub file: FileId,
+    pub bytes: &'a [u8],
+    pub recovered: bool,
+}
+
+impl Link {
+    pub fn new(home: Home<'_>, saved: Option<&HostSessions>) -> Self {
+        let keys = home.keys;
+        let mut link = Self {
+            host: home.host,
+            folder: home.folder,
+            name: home.name.to_string(),
+            log_key: home.log_key,
+            asked: Vec::new(),
+            active: None,
+            ended: None,
+            kept: Vec::new(),
+            last_call: 0,
+            calls: BTreeMap::new(),
+            retry_ms: None,
+            game: None,
+            dropped: Vec::new(),
+            keys,
+        };
+        let Some(saved) = saved else { return link };
+        let asked = saved.asked.iter();
+        link.asked = asked
+            .map(|&(session, nonce)| Asked::grant(session, nonce))
+            .collect();
+        // Their welcomes are there already.
+        link.asked.iter_mut().for_each(|asked| asked.written = true);
+        link.active = saved.active.as_ref().map(|saved| Session {
+            keys: link.keys.of_session(saved.session, saved.nonce),
+            inbound: Inbound::restore(saved),
+            out: Outbound::restore(saved.acked),
+        });
+        // Its map comes with the next heartbeat.
+        link.game = link.active.is_some().then(Game::default);
+        link.ended = saved.ended.as_ref().map(|saved| {
+            let keys = link.keys.of_session(saved.session, saved.nonce);
+            (keys, Inbound::restore(saved))
+        });
+        link
+    }
+
+    /// The session that is served.
+    pub fn session(&self) -> Option<Id> {
+        self.active.as_ref().map(|session| session.inbound.session)
+    }
+
+    /// Answers that wait for the game.
+    pub fn backlog(&self) -> usize {
+        self.active
+            .as_ref()
+            .map_or(0, |session| session.out.backlog())
+    }
+
+    /// A file of the game was taken.
+    pub fn arrive(&mut self, file: &GameFile<'_>, now: Now, effects: &mut Effects) -> Arrival {
+        let is_asked = |asked: &Asked| asked.session == file.session;
+        if let Some(place) = self.asked.iter().position(is_asked)
+            && let Err(reason) = self.begin(place, file, effects)
+        {
+            return Arrival::Refused(reason);
+        }
+        let active = self.session() == Some(file.session);
+        let Some((keys, inbound)) = (if active {
+            self.active
+                .as_mut()
+                .map(|session| (&session.keys, &mut session.inbound))
+        } else {
+            let ended = self
+                .ended
+                .as_mut()
+                .filter(|(_, ended)| ended.session == file.session);
+            ended.map(|(keys, inbound)| (&*keys, inbound))
+        }) else {
+            return Arrival::Unknown;
+        };
+        let name = signed::of_game(&self.name, file.session, file.n);
+        let opened = match signed::open(&keys.game, &name, file.bytes) {
+            Ok(opened) => opened,
+            Err(distrust) => {
+                if active && inbound.wants(file.n) && inbound.ask_again(file.n, now.mono_ms) {
+                    self.request(messages::again(file.n));
+                }
+                return Arrival::Refused(distrust.to_string());
+            }
+        };
+        let (messages, spoiled) = match messages::parse(opened.body) {
+            Ok(messages) => (messages, None),
+            // Signed, and yet not understood: its number is used up all the same.
+            Err(problem) => (Vec::new(), Some(problem)),
+        };
+        let content = Content {
+            file: file.file,
+            ack: opened.ack,
+            messages,
+            spoiled,
+            recovered: file.recovered,
+        };
+        match inbound.place(file.n, file.file, file.recovered) {
+            Place::Seen => Arrival::Seen,
+            Place::Beyond => Arrival::Refused("its number is far ahead of those before".into()),
+            Place::Early => {
+                inbound.hold(file.n, content);
+                Arrival::Held
+            }
+            Place::Now => Arrival::Now(self.ready(file.session, file.n, content)),
+        }
+    }
+
+    /// A file of the game came to nothing before it could be believed.
+    pub fn cut(&mut self, session: Id, n: u64, now: Now) {
+        let active = self
+            .active
+            .as_mut()
+            .filter(|active| active.inbound.session == session);
+        if let Some(active) = active
+            && active.inbound.wants(n)
+            && active.inbound.ask_again(n, now.mono_ms)
+        {
+            self.request(messages::again(n));
+        }
+    }
+
+    /// A file whose turn it is, and those behind it that came early.
+    fn ready(&mut self, session: Id, n: u64, content: Content) -> Vec<(u64, Content)> {
+        let mut ready = Vec::new();
+        let mut next = Some((n, content));
+        while let (Some((n, content)), Some(inbound)) = (next, self.inbound(session)) {
+            inbound.take(n, content.file);
+            ready.push((n, content));
+            next = inbound.next_early();
+        }
+        ready
+    }
+
+    fn inbound(&mut self, session: Id) -> Option<&mut Inbound> {
+        let active = self.active.as_mut().map(|session| &mut session.inbound);
+        let ended = self.ended.as_mut().map(|(_, inbound)| inbound);
+        active
+            .into_iter()
+            .chain(ended)
+            .find(|inbound| inbound.session == session)
+    }
+
+    /// Everything in the game's file `n` is done.
+    pub fn done(&mut self, session: Id, n: u64, effects: &mut Effects) {
+        if let Some(inbound) = self.inbound(session) {
+            inbound.done(n);
+        }
+        effects.push(Effect::Note(Note::Done {
+            host: self.log_key,
+            session,
+            n,
+        }));
+    }
+
+    pub fn note_taken(&self, session: Id, n: u64, content: &Content, effects: &mut Effects) {
+        let (host, file, ack) = (self.log_key, content.file, content.ack);
+        effects.push(Effect::Note(Note::Took {
+            host,
+            session,
+            n,
+            file,
+            ack,
+        }));
+    }
+
+    fn remove(&self, name: String, effects: &mut Effects) {
+        effects.push(Effect::RemoveSigned {
+            folder: self.folder,
+            name,
+        });
+    }
+}
+
+/// Which file of a link was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    Welcome(Id),
+    Messages(Id, u64),
+}
+
+/// The note to a game whose session is not known.
+pub fn gone(keys: &Keys, host: &str, session: Id, file: &[u8]) -> Option<(String, String)> {
+    let line = file.split(|byte| *byte == b'\n').next()?;
+    let ack = std::str::from_utf8(line).ok()?.split(' ').nth(1)?;
+    let ack: u64 = ack.parse().ok().filter(|ack| *ack < u64::from(u32::MAX))?;
+    let name = signed::of_vpid(host, session, ack + 1);
+    let message =
+        messages::gone("vpid does not know this session: its state folder is new or was lost");
+    let text = signed::seal(&keys.vpid, &name, 0, &format!("[{message}]"));
+    Some((name, text))
+}

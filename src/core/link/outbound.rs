@@ -1,0 +1,264 @@
+//! Our files to one session: what waits to be sent, and what was sent and is not acknowledged.
+
+use std::collections::VecDeque;
+
+use crate::core::FileId;
+use crate::limits;
+use crate::wire::messages::Push;
+
+/// A message that is encoded, and what hangs on it.
+pub struct Queued {
+    pub text: String,
+    pub what: What,
+}
+
+pub enum What {
+    /// The answer to a call of this file; dropped at this time if it was not sent.
+    Answer {
+        file: FileId,
+        expires_ms: u64,
+    },
+    Push(Pushed),
+}
+
+/// A push, with what is needed to send it to a later session.
+pub struct Pushed {
+    /// By which its sender knows it.
+    pub ticket: u64,
+    /// To be sent again in the next session, if this one ends without an acknowledgement.
+    pub keep: bool,
+    pub push: Push,
+    /// The number of a call that wants a result.
+    pub call: Option<u64>,
+}
+
+/// A file that is not acknowledged.
+pub struct Sent {
+    pub m: u64,
+    /// Its text; `None` when it was lost with an earlier run.
+    pub text: Option<String>,
+    pub written: bool,
+    /// Call files whose answers are in it, each once per answer.
+    answers: Vec<FileId>,
+    pushes: Vec<Pushed>,
+}
+
+#[derive(Default)]
+pub struct Outbound {
+    /// What asks for a file again; goes first, and past a full window.
+    requests: Vec<String>,
+    queue: VecDeque<Queued>,
+    queue_bytes: usize,
+    unacked: VecDeque<Sent>,
+    last: u64,
+    pub acked: u64,
+    /// When the game must have been told what has come.
+    pub ack_due_ms: Option<u64>,
+}
+
+impl Outbound {
+    /// A session that an earlier run began.
+    pub fn restore(acked: u64) -> Self {
+        Self {
+            last: acked,
+            acked,
+            ..Self::default()
+        }
+    }
+
+    /// A file of an earlier run is still there, `None` if it cannot be believed.
+    pub fn restore_sent(&mut self, m: u64, text: Option<String>) {
+        if m <= self.last {
+            return;
+        }
+        // What is missing in between could not be written then: the game waits for it.
+        for lost in self.last + 1..m {
+            self.push_sent(lost, None);
+        }
+        self.push_sent(m, text);
+    }
+
+    fn push_sent(&mut self, m: u64, text: Option<String>) {
+        self.last = m;
+        let (answers, pushes) = (Vec::new(), Vec::new());
+        let written = text.is_some();
+        self.unacked.push_back(Sent {
+            m,
+            text,
+            written,
+            answers,
+            pushes,
+        });
+    }
+
+    pub fn enqueue(&mut self, queued: Queued) {
+        self.queue_bytes += queued.text.len();
+        self.queue.push_back(queued);
+    }
+
+    /// Messages that wait, not counting those in files.
+    pub fn backlog(&self) -> usize {
+        self.queue.len()
+    }
+
+    pub fn has_bytes_for(&self, more: usize) -> bool {
+        self.queue_bytes + more <= limits::HOST_ANSWER_BYTES_MAX
+    }
+
+    pub fn request(&mut self, text: String) {
+        if self.requests.len() < limits::SIGNED_WINDOW {
+            self.requests.push(text);
+        }
+    }
+
+    /// The next file to write: its number and body. It waits for [`Self::seal`].
+    pub fn next_body(&mut self, host_bytes: usize, now_ms: u64) -> Option<(u64, String)> {
+        let open = self.unacked.len();
+        let messages = !self.queue.is_empty() && open < limits::SIGNED_WINDOW;
+        let ack_is_due = self.ack_due_ms.is_some_and(|due| due <= now_ms);
+        let control =
+            (!self.requests.is_empty() || ack_is_due) && open < limits::SIGNED_CONTROL_WINDOW;
+        if !messages && !control {
+            return None;
+        }
+        let most = body_bytes_max(host_bytes);
+        let mut body = format!("[{}", self.requests.join(","));
+        self.requests.clear();
+        let (mut answers, mut pushes) = (Vec::new(), Vec::new());
+        while messages && let Some(next) = self.queue.front() {
+            let full = body.len() + next.text.len() + 2 > most
+                || body.len() >= limits::SIGNED_BODY_BYTES_AIM;
+            if full && body.len() > 1 {
+                break;
+            }
+            let Some(Queued { text, what }) = self.queue.pop_front() else {
+                break;
+            };
+            self.queue_bytes -= text.len();
+            if body.len() > 1 {
+                body.push(',');
+            }
+            body.push_str(&text);
+            match what {
+                What::Answer { file, .. } => answers.push(file),
+                What::Push(pushed) => pushes.push(pushed),
+            }
+        }
+        body.push(']');
+        self.last += 1;
+        self.ack_due_ms = None;
+        let (m, text, written) = (self.last, None, false);
+        self.unacked.push_back(Sent {
+            m,
+            text,
+            written,
+            answers,
+            pushes,
+        });
+        Some((m, body))
+    }
+
+    /// The signed text of the file `m`.
+    pub fn seal(&mut self, m: u64, text: String) {
+        if let Some(sent) = self.sent(m) {
+            sent.text = Some(text);
+        }
+    }
+
+    pub fn sent(&mut self, m: u64) -> Option<&mut Sent> {
+        self.unacked.iter_mut().find(|sent| sent.m == m)
+    }
+
+    /// The file `m` was written: gives the call files whose answers are in it.
+    pub fn written(&mut self, m: u64) -> Vec<FileId> {
+        let Some(sent) = self.sent(m) else {
+            return Vec::new();
+        };
+        sent.written = true;
+        std::mem::take(&mut sent.answers)
+    }
+
+    /// Files whose text was lost with an earlier run.
+    pub fn lost(&self) -> Vec<u64> {
+        let lost = self.unacked.iter().filter(|sent| sent.text.is_none());
+        lost.map(|sent| sent.m).collect()
+    }
+
+    /// Files that could not be written yet.
+    pub fn unwritten(&self) -> impl Iterator<Item = (u64, &str)> {
+        let unwritten = self.unacked.iter().filter(|sent| !sent.written);
+        unwritten.filter_map(|sent| Some((sent.m, sent.text.as_deref()?)))
+    }
+
+    /// The game has read everything up to `ack`. What it claims of files that were not sent is
+    /// not believed.
+    pub fn acknowledge(&mut self, ack: u64) -> Vec<Sent> {
+        if ack > self.last || ack <= self.acked {
+            return Vec::new();
+        }
+        self.acked = ack;
+        let still = self.unacked.iter().position(|sent| sent.m > ack);
+        let count = still.unwrap_or(self.unacked.len());
+        self.unacked.drain(..count).collect()
+    }
+
+    /// Drops answers that nobody waits for any more; gives their call files.
+    pub fn expire(&mut self, now_ms: u64) -> Vec<FileId> {
+        let is_late = |queued: &Queued| matches!(queued.what, What::Answer { expires_ms, .. } if expires_ms <= now_ms);
+        if !self.queue.front().is_some_and(is_late) {
+            return Vec::new();
+        }
+        let (late, kept): (VecDeque<_>, VecDeque<_>) = self.queue.drain(..).partition(is_late);
+        self.queue = kept;
+        self.queue_bytes = self.queue.iter().map(|queued| queued.text.len()).sum();
+        late.into_iter()
+            .filter_map(|queued| queued.file())
+            .collect()
+    }
+
+    /// When the first answer in the queue is dropped.
+    pub fn expires_ms(&self) -> Option<u64> {
+        match self.queue.front()?.what {
+            What::Answer { expires_ms, .. } => Some(expires_ms),
+            What::Push(_) => None,
+        }
+    }
+
+    /// The session has ended: its files, the call files whose answers nobody gets, and its pushes
+    /// in their order.
+    pub fn end(self) -> (Vec<u64>, Vec<FileId>, Vec<Pushed>) {
+        let (mut names, mut files, mut pushes) = (Vec::new(), Vec::new(), Vec::new());
+        for sent in self.unacked {
+            names.push(sent.m);
+            files.extend(sent.answers);
+            pushes.extend(sent.pushes);
+        }
+        for queued in self.queue {
+            files.extend(queued.file());
+            if let What::Push(pushed) = queued.what {
+                pushes.push(pushed);
+            }
+        }
+        (names, files, pushes)
+    }
+}
+
+impl Queued {
+    fn file(&self) -> Option<FileId> {
+        match self.what {
+            What::Answer { file, .. } => Some(file),
+            What::Push(_) => None,
+        }
+    }
+}
+
+impl Sent {
+    pub fn into_pushes(self) -> Vec<Pushed> {
+        self.pushes
+    }
+}
+
+/// The largest body of a file whose host has so long a name.
+pub fn body_bytes_max(host_bytes: usize) -> usize {
+    limits::SIGNED_FILE_BYTES_MAX - limits::SIGNED_FRAME_BYTES - host_bytes
+}

@@ -1,0 +1,312 @@
+//! What goes to the game: answers, pushes and acknowledgements.
+
+use serde_json::{Value, json};
+
+use super::outbound::{self, Outbound, Pushed, Queued, What};
+use super::{Link, Session, Written};
+use crate::core::{Effect, Effects, FileId, Now};
+use crate::limits;
+use crate::wire::call_error::CallError;
+use crate::wire::messages::{self, Push};
+use crate::wire::signed::{self, Id};
+
+impl Link {
+    pub(super) fn request(&mut self, text: String) {
+        if let Some(session) = &mut self.active {
+            session.out.request(text);
+        }
+    }
+
+    /// An answer as a message; one that can never fit into a file becomes an error.
+    pub fn encode_answer(
+        &self,
+        token: &str,
+        function: &str,
+        outcome: Result<String, CallError>,
+    ) -> String {
+        let text = match outcome {
+            Ok(value) => messages::answer(token, &value),
+            Err(error) => messages::answer_error(token, &error.to_answer(function)),
+        };
+        if text.len() + 2 <= outbound::body_bytes_max(self.name.len()) {
+            return text;
+        }
+        let error = CallError::word("Response size exceeds maximum");
+        messages::answer_error(token, &error.to_answer(function))
+    }
+
+    /// An answer for the game. False when it has a new session since, or fetches nothing.
+    pub fn answer(&mut self, session: Id, text: String, file: FileId, expires_ms: u64) -> bool {
+        match &mut self.active {
+            Some(active)
+                if active.inbound.session == session && active.out.has_bytes_for(text.len()) =>
+            {
+                active.out.enqueue(Queued {
+                    text,
+                    what: What::Answer { file, expires_ms },
+                });
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Pushes something to the game; where no game is connected, only what is to be kept.
+    pub fn push(&mut self, push: Push, ticket: u64, keep: bool, now: Now) -> Result<(), String> {
+        let waiting = self.kept.len() + self.backlog();
+        if waiting >= limits::HOST_PUSHES_MAX {
+            return Err("too much waits for this game already".into());
+        }
+        if self.active.is_none() && !keep {
+            return Err("no game of this name is connected".into());
+        }
+        let is_call = matches!(push, Push::Call { .. });
+        let call = is_call.then(|| {
+            if self.last_call == 0 {
+                // Not the numbers of an earlier run, whose results may still come.
+                self.last_call = now.wall_s.rem_euclid(1_000_000) as u64 * 1_000;
+            }
+            self.last_call += 1;
+            self.last_call
+        });
+        let body_max = outbound::body_bytes_max(self.name.len());
+        if push.encode(call.unwrap_or(0)).len() + 2 > body_max {
+            return Err(format!(
+                "it is larger than the {body_max} bytes that a file for the game can hold"
+            ));
+        }
+        if let Some(id) = call {
+            self.calls
+                .insert(id, (ticket, now.mono_ms + limits::PUSH_CALL_MS));
+        }
+        self.send(Pushed {
+            ticket,
+            keep,
+            push,
+            call,
+        });
+        Ok(())
+    }
+
+    pub(super) fn send(&mut self, pushed: Pushed) {
+        match &mut self.active {
+            Some(session) => {
+                let text = pushed.push.encode(pushed.call.unwrap_or(0));
+                session.out.enqueue(Queued {
+                    text,
+                    what: What::Push(pushed),
+                });
+            }
+            None => self.kept.push(pushed),
+        }
+    }
+
+    /// What a function in the game gave.
+    pub fn result(&mut self, id: u64, outcome: Result<Value, String>, effects: &mut Effects) {
+        if let Some((ticket, _)) = self.calls.remove(&id) {
+            effects.push(Effect::Pushed { ticket, outcome });
+        }
+    }
+
+    /// The game cannot believe our file `m`, or it was lost with an earlier run: then an empty one
+    /// takes its place.
+    pub fn again(&mut self, m: u64, effects: &mut Effects) {
+        let Some(session) = &mut self.active else {
+            return;
+        };
+        let name = signed::of_vpid(&self.name, session.inbound.session, m);
+        let Session { keys, inbound, out } = session;
+        let Some(sent) = out.sent(m) else { return };
+        let lost = || signed::seal(&keys.vpid, &name, inbound.received, "[]");
+        let text = sent.text.get_or_insert_with(lost).clone();
+        let of = Some((self.host, Written::Messages(inbound.session, m)));
+        effects.push(Effect::WriteSigned {
+            folder: self.folder,
+            name,
+            text,
+            of,
+        });
+    }
+
+    /// Writes what there is to write. Gives call files whose answers nobody waits for any more.
+    pub fn flush(&mut self, now: Now, effects: &mut Effects) -> Vec<FileId> {
+        let host_bytes = self.name.len();
+        if self.retry_ms.is_some_and(|at| at <= now.mono_ms) {
+            self.retry_ms = None;
+            self.write_welcomes(effects);
+            self.write_unwritten(effects);
+        }
+        let late: Vec<u64> = self
+            .calls
+            .iter()
+            .filter(|(_, (_, until))| *until <= now.mono_ms)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in late {
+            self.result(
+                id,
+                Err("TIMEOUT: the game did not answer in time".into()),
+                effects,
+            );
+        }
+        let mut dropped = std::mem::take(&mut self.dropped);
+        let lost = self.active.as_ref().map(|session| session.out.lost());
+        for m in lost.unwrap_or_default() {
+            self.again(m, effects);
+        }
+        let Some(session) = &mut self.active else {
+            return dropped;
+        };
+        dropped.extend(session.out.expire(now.mono_ms));
+        if let Some((n, due)) = session.inbound.gap(now.mono_ms)
+            && due <= now.mono_ms
+            && session.inbound.ask_again(n, now.mono_ms)
+        {
+            let text = messages::again(n);
+            session.out.request(text);
+        }
+        let id = session.inbound.session;
+        while let Some((m, body)) = session.out.next_body(host_bytes, now.mono_ms) {
+            let name = signed::of_vpid(&self.name, id, m);
+            let text = signed::seal(&session.keys.vpid, &name, session.inbound.received, &body);
+            session.out.seal(m, text.clone());
+            let of = Some((self.host, Written::Messages(id, m)));
+            effects.push(Effect::WriteSigned {
+                folder: self.folder,
+                name,
+                text,
+                of,
+            });
+        }
+        dropped
+    }
+
+    /// The host is not served any more: the call files whose answers nobody gets.
+    pub fn into_answers(self) -> Vec<FileId> {
+        let of_session = self.active.map(|session| session.out.end().1);
+        self.dropped
+            .into_iter()
+            .chain(of_session.unwrap_or_default())
+            .collect()
+    }
+
+    pub(super) fn write_unwritten(&mut self, effects: &mut Effects) {
+        let Some(session) = &self.active else { return };
+        let id = session.inbound.session;
+        for (m, text) in session.out.unwritten() {
+            effects.push(Effect::WriteSigned {
+                folder: self.folder,
+                name: signed::of_vpid(&self.name, id, m),
+                text: text.to_string(),
+                of: Some((self.host, Written::Messages(id, m))),
+            });
+        }
+    }
+
+    /// When something is to be done next without an event.
+    pub fn next_due_ms(&self, now: Now) -> Option<u64> {
+        let calls = self.calls.values().map(|(_, until)| *until).min();
+        let session = self.active.as_ref();
+        let out = session.map(|session| &session.out);
+        let lost = out.filter(|out| !out.lost().is_empty());
+        let of_session = [
+            lost.map(|_| now.mono_ms),
+            session
+                .and_then(|session| session.inbound.gap(now.mono_ms))
+                .map(|(_, due)| due),
+            out.and_then(|out| out.ack_due_ms),
+            out.and_then(Outbound::expires_ms),
+        ];
+        let due = of_session
+            .into_iter()
+            .chain([calls, self.retry_ms])
+            .flatten()
+            .min();
+        // What could not be done now is tried a little later, not at once.
+        due.map(|due| due.max(now.mono_ms + 1))
+    }
+
+    /// A file was written, or could not be. Gives call files whose answers are in it.
+    pub fn written(
+        &mut self,
+        what: Written,
+        ok: bool,
+        now: Now,
+        effects: &mut Effects,
+    ) -> Vec<FileId> {
+        if !ok {
+            self.retry_ms
+                .get_or_insert(now.mono_ms + limits::ANSWER_RETRY_MS);
+            return Vec::new();
+        }
+        match what {
+            Written::Welcome(session) => {
+                self.welcomed(session, effects);
+                Vec::new()
+            }
+            Written::Messages(session, m) => match &mut self.active {
+                Some(active) if active.inbound.session == session => active.out.written(m),
+                _ => Vec::new(),
+            },
+        }
+    }
+
+    /// A file of ours that an earlier run left. What is of no use any more is removed.
+    pub fn restore_sent(
+        &mut self,
+        session: Id,
+        kind: signed::Kind,
+        file: &[u8],
+        effects: &mut Effects,
+    ) {
+        match kind {
+            signed::Kind::Welcome if !self.asked.iter().any(|asked| asked.session == session) => {
+                self.remove(signed::welcome(&self.name, session), effects);
+            }
+            signed::Kind::Vpid(m) => {
+                let name = signed::of_vpid(&self.name, session, m);
+                match &mut self.active {
+                    Some(active) if active.inbound.session == session && m > active.out.acked => {
+                        let good = signed::open(&active.keys.vpid, &name, file).is_ok();
+                        let text = good.then(|| String::from_utf8_lossy(file).into_owned());
+                        active.out.restore_sent(m, text);
+                    }
+                    _ => self.remove(name, effects),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The game has read our files up to `ack`.
+    pub fn acknowledge(&mut self, ack: u64, effects: &mut Effects) {
+        let Some(session) = &mut self.active else {
+            return;
+        };
+        let id = session.inbound.session;
+        for sent in session.out.acknowledge(ack) {
+            effects.push(Effect::RemoveSigned {
+                folder: self.folder,
+                name: signed::of_vpid(&self.name, id, sent.m),
+            });
+            let arrived = sent
+                .into_pushes()
+                .into_iter()
+                .filter(|pushed| pushed.call.is_none());
+            effects.extend(arrived.map(|pushed| Effect::Pushed {
+                ticket: pushed.ticket,
+                outcome: Ok(json!(true)),
+            }));
+        }
+    }
+
+    /// Something came that the game wants to know of soon.
+    pub fn owe_ack(&mut self, now: Now) {
+        if let Some(session) = &mut self.active {
+            session
+                .out
+                .ack_due_ms
+                .get_or_insert(now.mono_ms + limits::SIGNED_ACK_MS);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! A file that is believed, as its calls are opened: what is to be done, and where answers go.
+
+use super::{FileId, HostId};
+use crate::wire::call_file::{Call, CallResult};
+use crate::wire::signed::Id;
+
+/// Where the answers to a file's calls go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// Nobody waits for them any more: the file's map is over.
+    Nowhere,
+    /// Into the input file, while this is the map.
+    Stock { session: u32 },
+    /// Into signed files of this session.
+    Signed { session: Id },
+}
+
+/// By which a file that is done is known to whoever believed it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    None,
+    /// The fingerprint of a stock identity.
+    Identity(u64),
+    /// A file of the game by its number.
+    Signed {
+        host: HostId,
+        session: Id,
+        n: u64,
+    },
+}
+
+/// A file that is believed, with its calls.
+pub struct Opening {
+    pub file: FileId,
+    pub host: HostId,
+    pub proof: Proof,
+    pub route: Route,
+    pub recovered: bool,
+    /// Calls that do not depend on each other.
+    pub singles: Vec<CallResult>,
+    /// Lists that run in order until one fails.
+    pub chains: Vec<Vec<CallResult>>,
+}
+
+/// A call that waits for its turn in a chain, or that runs.
+pub struct OpenCall {
+    pub token: String,
+    pub function: String,
+    pub callback: bool,
+    /// The call itself while it waits for the one before it in its chain.
+    pub parked: Option<CallResult>,
+    pub chain: Option<Chain>,
+}
+
+/// Where a call stands in a chain: the next call, and the last one, which gets the answer.
+#[derive(Clone, Copy)]
+pub struct Chain {
+    pub next: Option<u32>,
+    pub last: u32,
+}
+
+/// Lays the calls of a file out, and says which of them start at once.
+pub fn open_calls(
+    singles: Vec<CallResult>,
+    chains: Vec<Vec<CallResult>>,
+) -> (Vec<OpenCall>, Vec<u32>) {
+    let mut calls = Vec::with_capacity(singles.len());
+    for single in singles {
+        calls.push(open_call(single, None));
+    }
+    let mut starts: Vec<u32> = (0..calls.len() as u32).collect();
+    for chain in chains.into_iter().filter(|chain| !chain.is_empty()) {
+        let first = calls.len() as u32;
+        let last = first + chain.len() as u32 - 1;
+        starts.push(first);
+        for (index, call) in (first..).zip(chain) {
+            let next = (index < last).then_some(index + 1);
+            calls.push(open_call(call, Some(Chain { next, last })));
+        }
+    }
+    (calls, starts)
+}
+
+fn open_call(call: CallResult, chain: Option<Chain>) -> OpenCall {
+    let (token, function, callback) = match &call {
+        Ok(Call {
+            token,
+            function,
+            callback,
+            ..
+        }) => (token, function, *callback),
+        Err(bad) => (&bad.token, &bad.function, bad.callback),
+    };
+    let (token, function) = (token.clone(), function.clone());
+    OpenCall {
+        token,
+        function,
+        callback,
+        parked: Some(call),
+        chain,
+    }
+}

@@ -1,0 +1,330 @@
+//! Who is on which server, as the game's script tells it: by events, and every ten seconds whole.
+//!
+//! Everything here is a claim of whoever writes the script's events; what acts on it must know.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::Now;
+use crate::limits;
+
+/// A player as far as the game has told.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Player {
+    pub name: String,
+    /// `[U:1:N]` or `BOT`; empty until it is known.
+    pub id: String,
+    pub bot: bool,
+    /// The engine's numbers.
+    pub team: i64,
+    pub class: i64,
+    pub score: i64,
+    /// Milliseconds.
+    pub ping: i64,
+    pub alive: bool,
+    /// When the player was seen first on this map, on the daemon's clock.
+    pub since_ms: u64,
+}
+
+/// What the script of a game has told since its session began.
+#[derive(Debug, Default)]
+pub struct Game {
+    pub map: String,
+    /// Version of the scripts.
+    pub script: String,
+    pub max_players: i64,
+    /// By userid.
+    pub players: BTreeMap<i64, Player>,
+    /// Functions that may be called, and the scripts that registered them.
+    pub functions: BTreeMap<String, String>,
+    /// The map has ended; with the name of the next one, where the game knows it.
+    pub ended: Option<String>,
+    heard_ms: u64,
+    /// Its silence was noticed.
+    silent: bool,
+    /// What the operator was told of it.
+    missed: Option<String>,
+}
+
+impl Game {
+    /// A session began.
+    pub fn new(map: String, script: String) -> Self {
+        Self {
+            map,
+            script,
+            ..Self::default()
+        }
+    }
+
+    /// Something came from the game. Gives for how long it was missed, if it was.
+    pub fn heard(&mut self, now: Now) -> Option<u64> {
+        let missed_ms = now.mono_ms.saturating_sub(self.heard_ms);
+        self.heard_ms = now.mono_ms;
+        self.silent = false;
+        self.missed.take().map(|_| missed_ms)
+    }
+
+    /// When silence is to be noticed; `None`: it was.
+    pub fn silence_due_ms(&self) -> Option<u64> {
+        (!self.silent).then_some(self.heard_ms + limits::SILENCE_MS)
+    }
+
+    /// What to say about a game that has been silent for so long, the first time that it is asked
+    /// about. An empty server sleeps, and so does its script.
+    pub fn silence(&mut self, now: Now) -> Option<String> {
+        if self.silence_due_ms().is_none_or(|due| due > now.mono_ms) {
+            return None;
+        }
+        self.silent = true;
+        let seconds = now.mono_ms.saturating_sub(self.heard_ms) / 1000;
+        let people = self.players.values().filter(|player| !player.bot).count();
+        let sentence = match &self.ended {
+            Some(next) => {
+                let which = match next.as_str() {
+                    "" => "the map after it".to_string(),
+                    next => format!("the next map, {next},"),
+                };
+                format!(
+                    "map {} ended {seconds} s ago and nothing was heard since: {which} may bring \
+                     a mapspawn.nut of its own, which keeps vpi.nut out; or the server was stopped",
+                    self.map
+                )
+            }
+            None if people > 0 => format!(
+                "nothing was heard for {seconds} s on map {}, with {people} players: the server \
+                 hangs or is gone, or its script has ended",
+                self.map
+            ),
+            None => return None,
+        };
+        self.missed = Some(sentence.clone());
+        Some(sentence)
+    }
+
+    /// Takes an event over. What does not look as it should is passed over.
+    pub fn event(&mut self, name: &str, data: &Value, now: Now) {
+        let text = |key: &str| data[key].as_str().unwrap_or_default().to_string();
+        match name {
+            "map_start" => {
+                self.map = text("map");
+                self.max_players = data["max_players"].as_i64().unwrap_or(0);
+                self.players.clear();
+            }
+            "map_end" => self.ended = Some(text("next")),
+            "player_disconnect" => {
+                let userid = data["userid"].as_i64();
+                userid.map(|userid| self.players.remove(&userid));
+            }
+            "player_active" | "player_spawn" | "player_team" | "player_class" => {
+                if let Value::Object(data) = data {
+                    let alive = (name == "player_spawn").then_some(true);
+                    self.update(data, alive, now);
+                }
+            }
+            "player_death" => {
+                let victim = data["userid"]
+                    .as_i64()
+                    .and_then(|id| self.players.get_mut(&id));
+                victim.into_iter().for_each(|player| player.alive = false);
+            }
+            _ => {}
+        }
+    }
+
+    /// The whole list, every ten seconds.
+    pub fn heartbeat(&mut self, heartbeat: &Value, now: Now) {
+        if let Some(map) = heartbeat["map"].as_str() {
+            self.map = map.to_string();
+        }
+        let Some(list) = heartbeat["players"].as_array() else {
+            return;
+        };
+        let before = std::mem::take(&mut self.players);
+        for data in list.iter().filter_map(Value::as_object) {
+            let userid = data.get("userid").and_then(Value::as_i64);
+            if let Some((userid, known)) = userid.and_then(|id| Some((id, before.get(&id)?))) {
+                self.players.insert(userid, known.clone());
+            }
+            self.update(data, None, now);
+        }
+    }
+
+    fn update(&mut self, data: &Map<String, Value>, alive: Option<bool>, now: Now) {
+        let Some(userid) = data.get("userid").and_then(Value::as_i64) else {
+            return;
+        };
+        if self.players.len() >= limits::PLAYERS_MAX && !self.players.contains_key(&userid) {
+            return;
+        }
+        let player = self.players.entry(userid).or_insert_with(|| Player {
+            since_ms: now.mono_ms,
+            ..Player::default()
+        });
+        let text = |key: &str, to: &mut String| {
+            if let Some(Value::String(text)) = data.get(key) {
+                text.chars()
+                    .take(limits::PLAYER_TEXT_CHARS_MAX)
+                    .collect::<String>()
+                    .clone_into(to);
+            }
+        };
+        text("name", &mut player.name);
+        text("id", &mut player.id);
+        let number = |key: &str, to: &mut i64| {
+            if let Some(number) = data.get(key).and_then(Value::as_i64) {
+                *to = number;
+            }
+        };
+        number("team", &mut player.team);
+        number("class", &mut player.class);
+        number("score", &mut player.score);
+        number("ping", &mut player.ping);
+        let truth = |key: &str| data.get(key).and_then(Value::as_bool);
+        player.bot = truth("bot").unwrap_or(player.bot);
+        player.alive = alive.or(truth("alive")).unwrap_or(player.alive);
+    }
+
+    pub fn register(&mut self, name: String, script: String) {
+        if self.functions.len() < limits::GAME_FUNCTIONS_MAX {
+            self.functions.insert(name, script);
+        }
+    }
+
+    /// For an operator.
+    pub fn describe(&self, now: Now) -> Value {
+        let players = self.players.iter().map(|(userid, player)| {
+            json!({
+                "userid": userid,
+                "name": player.name,
+                "id": player.id,
+                "bot": player.bot,
+                "team": player.team,
+                "score": player.score,
+                "ping": player.ping,
+                "seconds": now.mono_ms.saturating_sub(player.since_ms) / 1000,
+            })
+        });
+        json!({
+            "map": self.map,
+            "script": self.script,
+            "max_players": self.max_players,
+            "players": players.collect::<Vec<_>>(),
+            "functions": self.functions,
+            "missed": self.missed,
+            "heard_s_ago": now.mono_ms.saturating_sub(self.heard_ms) / 1000,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(mono_ms: u64) -> Now {
+        Now { mono_ms, wall_s: 0 }
+    }
+
+    fn game() -> Game {
+        let mut game = Game::new("cp_a".into(), "0.1.0".into());
+        game.heard(at(1_000));
+        let ann = json!({"userid": 2, "name": "Ann", "id": "[U:1:7]", "bot": false});
+        game.event("player_active", &ann, at(1_000));
+        game
+    }
+
+    #[test]
+    fn players_come_change_and_go() {
+        let mut game = game();
+        game.event(
+            "player_spawn",
+            &json!({"userid": 2, "team": 3, "class": 1}),
+            at(2_000),
+        );
+        let ann = game.players[&2].clone();
+        assert_eq!((ann.name.as_str(), ann.team, ann.alive), ("Ann", 3, true));
+        game.event(
+            "player_death",
+            &json!({"userid": 2, "attacker": 0}),
+            at(3_000),
+        );
+        assert!(!game.players[&2].alive);
+        game.event("player_disconnect", &json!({"userid": 2}), at(4_000));
+        assert!(game.players.is_empty());
+    }
+
+    #[test]
+    fn a_heartbeat_corrects_what_events_missed() {
+        let mut game = game();
+        let bob = json!({"userid": 5, "name": "Bob", "id": "", "score": 9, "alive": true});
+        game.heartbeat(&json!({"map": "cp_a", "players": [bob]}), at(11_000));
+        assert_eq!(game.players.len(), 1);
+        assert_eq!(game.players[&5].score, 9);
+        let ann = json!({"userid": 5, "name": "Bob", "id": "[U:1:9]"});
+        game.heartbeat(&json!({"map": "cp_a", "players": [ann]}), at(21_000));
+        let bob = &game.players[&5];
+        assert_eq!(
+            (bob.score, bob.id.as_str(), bob.since_ms),
+            (9, "[U:1:9]", 11_000)
+        );
+    }
+
+    #[test]
+    fn rubbish_is_passed_over_and_the_list_is_bounded() {
+        let mut game = game();
+        for data in [
+            Value::Null,
+            json!([1]),
+            json!({"userid": "2"}),
+            json!({"userid": 2, "name": 7}),
+        ] {
+            game.event("player_active", &data, at(2_000));
+        }
+        assert_eq!(game.players[&2].name, "Ann");
+        for userid in 0..1_000 {
+            let name = "x".repeat(1_000);
+            game.event(
+                "player_active",
+                &json!({"userid": userid, "name": name}),
+                at(2_000),
+            );
+        }
+        assert_eq!(game.players.len(), limits::PLAYERS_MAX);
+        assert!(game.players[&2].name.len() <= limits::PLAYER_TEXT_CHARS_MAX);
+    }
+
+    #[test]
+    fn silence_is_said_once_with_the_map() {
+        let mut game = game();
+        assert_eq!(game.silence(at(2_000)), None);
+        let late = at(1_000 + limits::SILENCE_MS);
+        assert!(
+            game.silence(late)
+                .unwrap()
+                .contains("on map cp_a, with 1 players")
+        );
+        assert_eq!(game.silence(at(late.mono_ms + 60_000)), None);
+        assert_eq!(
+            game.heard(at(late.mono_ms + 60_000)),
+            Some(limits::SILENCE_MS + 60_000)
+        );
+        game.event(
+            "map_end",
+            &json!({"map": "cp_a", "next": "cp_own"}),
+            at(200_000),
+        );
+        game.heard(at(200_000));
+        let said = game.silence(at(200_000 + limits::SILENCE_MS)).unwrap();
+        assert!(
+            said.contains("the next map, cp_own, may bring a mapspawn.nut"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn an_empty_server_may_sleep() {
+        let mut game = game();
+        game.event("player_disconnect", &json!({"userid": 2}), at(2_000));
+        assert_eq!(game.silence(at(500_000)), None);
+    }
+}

@@ -1,0 +1,210 @@
+//! Commands of an operator, by the control socket.
+
+use std::collections::HashMap;
+use std::os::fd::BorrowedFd;
+
+use serde_json::{Value, json};
+
+use super::Daemon;
+use crate::core::{Event, HostId};
+use crate::io::control::{Connection, Listener};
+use crate::limits;
+use crate::wire::control::{self, Request};
+use crate::wire::messages::{FromGame, Push};
+
+#[derive(Default)]
+pub struct Control {
+    listener: Option<Listener>,
+    connections: Vec<Client>,
+    last_ticket: u64,
+    /// Pushes whose outcome somebody waits for, by the number of their connection.
+    tickets: HashMap<u64, u64>,
+}
+
+struct Client {
+    number: u64,
+    connection: Connection,
+    watch: Option<Watch>,
+}
+
+/// What a connection wants to hear.
+struct Watch {
+    /// `None`: of all hosts.
+    host: Option<String>,
+}
+
+impl Control {
+    pub fn new(listener: Option<Listener>) -> Self {
+        Self {
+            listener,
+            ..Self::default()
+        }
+    }
+
+    /// What to wait for: a descriptor, and whether for room to write as well.
+    pub fn fds(&self) -> Vec<(BorrowedFd<'_>, bool)> {
+        let listener = self.listener.iter().map(|listener| (listener.fd(), false));
+        let clients = self.connections.iter();
+        let clients =
+            clients.map(|client| (client.connection.fd(), client.connection.wants_to_write()));
+        listener.chain(clients).collect()
+    }
+
+    fn is_watched(&self) -> bool {
+        self.connections.iter().any(|client| client.watch.is_some())
+    }
+
+    fn client(&mut self, number: u64) -> Option<&mut Client> {
+        self.connections
+            .iter_mut()
+            .find(|client| client.number == number)
+    }
+
+    /// Answers a connection.
+    fn send(&mut self, number: u64, line: &Value) {
+        let sent = self
+            .client(number)
+            .is_none_or(|client| client.connection.send(&line.to_string()));
+        if !sent {
+            self.connections.retain(|client| client.number != number);
+        }
+    }
+}
+
+impl Daemon {
+    /// Something happened at the control socket or one of its connections.
+    pub(super) fn serve_control(&mut self) {
+        let new = self.control.listener.as_ref().and_then(Listener::accept);
+        if let Some(connection) = new
+            && self.control.connections.len() < limits::CONTROL_CONNECTIONS_MAX
+        {
+            self.control.last_ticket += 1;
+            let number = self.control.last_ticket;
+            self.control.connections.push(Client {
+                number,
+                connection,
+                watch: None,
+            });
+        }
+        let mut requests = Vec::new();
+        self.control.connections.retain_mut(|client| {
+            let lines = client.connection.read();
+            let (alive, lines) = (lines.is_some(), lines.unwrap_or_default());
+            requests.extend(lines.into_iter().map(|line| (client.number, line)));
+            alive && client.connection.flush()
+        });
+        for (number, line) in requests {
+            let answered = control::parse(&line).and_then(|request| self.request(number, request));
+            match answered {
+                Ok(None) => {}
+                Ok(Some(answer)) => self.control.send(number, &answer),
+                Err(problem) => self.control.send(number, &json!({ "error": problem })),
+            }
+        }
+        let Control {
+            connections,
+            tickets,
+            ..
+        } = &mut self.control;
+        tickets.retain(|_, number| connections.iter().any(|client| client.number == *number));
+        self.core.overhear(self.control.is_watched());
+    }
+
+    /// Does what was asked for. `None`: the answer comes later.
+    fn request(&mut self, number: u64, request: Request) -> Result<Option<Value>, String> {
+        match request {
+            Request::Games => {
+                let games = self.core.games(self.now()).into_iter();
+                let games = games.map(|(_, name, mut game)| {
+                    game["host"] = name.into();
+                    game
+                });
+                Ok(Some(json!({ "games": games.collect::<Vec<_>>() })))
+            }
+            Request::Watch { host } => {
+                if let Some(client) = self.control.client(number) {
+                    client.watch = Some(Watch { host });
+                }
+                Ok(Some(json!({ "ok": true })))
+            }
+            Request::Push { host, push, keep } => {
+                let host = self.choose_game(host.as_deref())?;
+                self.push(number, host, push, keep);
+                Ok(None)
+            }
+        }
+    }
+
+    fn choose_game(&self, wanted: Option<&str>) -> Result<HostId, String> {
+        let games = self.core.games(self.now());
+        let names = || {
+            games
+                .iter()
+                .map(|(_, name, _)| *name)
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let Some(wanted) = wanted else {
+            return match &games[..] {
+                [(host, ..)] => Ok(*host),
+                [] => Err("no game is connected".into()),
+                _ => Err(format!(
+                    "several games are known; say which with --host: {}",
+                    names()
+                )),
+            };
+        };
+        let found = games.iter().find(|(_, name, _)| *name == wanted);
+        found
+            .map(|(host, ..)| *host)
+            .ok_or_else(|| match games.is_empty() {
+                true => format!("no game is connected, so none of the name {wanted}"),
+                false => format!(
+                    "no game of the name {wanted} is connected; there is: {}",
+                    names()
+                ),
+            })
+    }
+
+    fn push(&mut self, number: u64, host: HostId, push: Push, keep: bool) {
+        self.control.last_ticket += 1;
+        let ticket = self.control.last_ticket;
+        self.control.tickets.insert(ticket, number);
+        self.events.push_back(Event::Push {
+            host,
+            push,
+            ticket,
+            keep,
+        });
+    }
+
+    /// What came of a push.
+    pub(super) fn pushed(&mut self, ticket: u64, outcome: Result<Value, String>) {
+        if let Some(number) = self.control.tickets.remove(&ticket) {
+            let answer = match outcome {
+                Ok(value) => json!({ "ok": value }),
+                Err(problem) => json!({ "error": problem }),
+            };
+            self.control.send(number, &answer);
+        }
+    }
+
+    /// A game told something.
+    pub(super) fn heard(&mut self, host: HostId, message: &FromGame) {
+        let Some((_, name)) = self.core.host(host) else {
+            return;
+        };
+        let Some(line) = control::told(name, message) else {
+            return;
+        };
+        let line = line.to_string();
+        self.control
+            .connections
+            .retain_mut(|client| match &client.watch {
+                Some(Watch { host }) if host.as_deref().is_none_or(|host| host == name) => {
+                    client.connection.send(&line)
+                }
+                _ => true,
+            });
+    }
+}

@@ -1,0 +1,150 @@
+//! The log of signed sessions, across restarts: `state/sessions`, a line for each change,
+//! rewritten when it has grown.
+//!
+//! A line is written before anything follows from it. It survives `kill -9`; it is not synced:
+//! a power cut ends the games' sessions too.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::files::write_durably;
+use crate::limits;
+use crate::wire::session_log::{Note, Sessions};
+
+pub struct SessionLog {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+    sessions: Sessions,
+}
+
+impl SessionLog {
+    /// Opens the log, and gives what it says.
+    pub fn open(state_dir: &Path) -> io::Result<(Self, Sessions)> {
+        let path = state_dir.join("sessions");
+        let mut text = Vec::new();
+        match File::open(&path) {
+            Ok(file) => drop(
+                file.take(2 * limits::SESSION_LOG_BYTES_MAX)
+                    .read_to_end(&mut text)?,
+            ),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let mut sessions = Sessions::default();
+        let lines = String::from_utf8_lossy(&text);
+        lines
+            .lines()
+            .filter_map(Note::parse)
+            .for_each(|note| sessions.apply(&note));
+        // What a crash cut short must not run into the next line, so the log begins anew.
+        let (file, bytes) = rewrite(&path, &sessions)?;
+        let log = Self {
+            path,
+            file,
+            bytes,
+            sessions: sessions.clone(),
+        };
+        Ok((log, sessions))
+    }
+
+    pub fn add(&mut self, note: &Note) -> io::Result<()> {
+        self.sessions.apply(note);
+        let line = format!("{note}\n");
+        if let Err(error) = self.file.write_all(line.as_bytes()) {
+            // Half a line must not shift those behind it.
+            let _ = self.file.set_len(self.bytes);
+            return Err(error);
+        }
+        self.bytes += line.len() as u64;
+        if self.bytes > limits::SESSION_LOG_BYTES_MAX {
+            (self.file, self.bytes) = rewrite(&self.path, &self.sessions)?;
+        }
+        Ok(())
+    }
+}
+
+fn rewrite(path: &Path, sessions: &Sessions) -> io::Result<(File, u64)> {
+    let lines: String = sessions
+        .notes()
+        .iter()
+        .map(|note| format!("{note}\n"))
+        .collect();
+    write_durably(path, lines.as_bytes())?;
+    let file = OpenOptions::new().append(true).mode(0o600).open(path)?;
+    Ok((file, lines.len() as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::signed::Id;
+
+    fn notes() -> [Note; 3] {
+        let (host, session) = (7, Id::from_random([1; 16]));
+        [
+            Note::Asked {
+                host,
+                session,
+                nonce: Id::from_random([2; 16]),
+            },
+            Note::Began { host, session },
+            Note::Took {
+                host,
+                session,
+                n: 1,
+                file: 10,
+                ack: 0,
+            },
+        ]
+    }
+
+    #[test]
+    fn notes_come_back_and_a_torn_line_does_not_spoil_the_next() {
+        let state = tempfile::tempdir().unwrap();
+        let (mut log, before) = SessionLog::open(state.path()).unwrap();
+        assert_eq!(before, Sessions::default());
+        let [asked, began, took] = notes();
+        log.add(&asked).unwrap();
+        log.add(&began).unwrap();
+        log.file.write_all(b"took 7 01").unwrap();
+        drop(log);
+        let (mut log, _) = SessionLog::open(state.path()).unwrap();
+        log.add(&took).unwrap();
+        let (log, after) = SessionLog::open(state.path()).unwrap();
+        assert_eq!(after, log.sessions);
+        assert_eq!(after.get(7).unwrap().active.as_ref().unwrap().received, 1);
+    }
+
+    #[test]
+    fn the_log_is_bounded() {
+        let state = tempfile::tempdir().unwrap();
+        let (mut log, _) = SessionLog::open(state.path()).unwrap();
+        let [asked, began, _] = notes();
+        log.add(&asked).unwrap();
+        log.add(&began).unwrap();
+        let (host, session) = (7, Id::from_random([1; 16]));
+        for n in 1..20_000 {
+            log.add(&Note::Took {
+                host,
+                session,
+                n,
+                file: n,
+                ack: n,
+            })
+            .unwrap();
+            log.add(&Note::Done { host, session, n }).unwrap();
+        }
+        let size = std::fs::metadata(state.path().join("sessions"))
+            .unwrap()
+            .len();
+        assert!(size <= limits::SESSION_LOG_BYTES_MAX, "{size} bytes");
+        let (_, after) = SessionLog::open(state.path()).unwrap();
+        assert_eq!(
+            after.get(7).unwrap().active.as_ref().unwrap().received,
+            19_999
+        );
+    }
+}

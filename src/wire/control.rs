@@ -1,0 +1,150 @@
+//! What an operator asks of a running vpid, a line of JSON each.
+
+use serde_json::{Value, json};
+
+use super::messages::{FromGame, Place, Push};
+
+/// The socket's name in the state folder.
+pub const SOCKET: &str = "control.sock";
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// Which games are connected.
+    Games,
+    /// What games tell, from now on; of one host or of all.
+    Watch { host: Option<String> },
+    /// Send something to a game; without a host, to the only one.
+    Push {
+        host: Option<String>,
+        push: Push,
+        keep: bool,
+    },
+}
+
+/// Reads a request. The error is a sentence.
+pub fn parse(line: &[u8]) -> Result<Request, String> {
+    let request: Value = serde_json::from_slice(line)
+        .map_err(|error| format!("the request is no JSON ({error})"))?;
+    let text = |key: &str| request[key].as_str().map(str::to_string);
+    let needed = |key: &str| text(key).ok_or_else(|| format!("the request needs `{key}`, a text"));
+    let host = text("host");
+    let push = match needed("do")?.as_str() {
+        "games" => return Ok(Request::Games),
+        "watch" => return Ok(Request::Watch { host }),
+        "call" => Push::Call {
+            function: needed("name")?,
+            args: request["data"].clone(),
+        },
+        "message" => Push::Message {
+            name: needed("name")?,
+            data: request["data"].clone(),
+        },
+        "hook" => {
+            let data = match &request["data"] {
+                Value::Null => json!({}),
+                Value::Object(_) => request["data"].clone(),
+                _ => return Err("a hook takes an object".into()),
+            };
+            Push::Hook {
+                name: needed("name")?,
+                data,
+            }
+        }
+        "command" => Push::Command(needed("text")?),
+        "print" => {
+            let place = text("where").unwrap_or_else(|| "chat".into());
+            let place = Place::parse(&place)
+                .ok_or_else(|| format!("{place:?} is none of chat, center, console"))?;
+            let to = match &request["to"] {
+                Value::Null => None,
+                to => Some(
+                    to.as_i64()
+                        .and_then(|to| i32::try_from(to).ok())
+                        .ok_or("`to` is a userid")?,
+                ),
+            };
+            Push::Print {
+                text: needed("text")?,
+                to,
+                place,
+            }
+        }
+        other => return Err(format!("vpid cannot {other:?}")),
+    };
+    let keep = request["keep"].as_bool().unwrap_or(false);
+    Ok(Request::Push { host, push, keep })
+}
+
+/// What a game told, for those who watch.
+pub fn told(host: &str, message: &FromGame) -> Option<Value> {
+    Some(match message {
+        FromGame::Event { name, data } => json!({"host": host, "event": name, "data": data}),
+        FromGame::Emit { name, data, script } => {
+            json!({"host": host, "emit": name, "data": data, "script": script})
+        }
+        FromGame::Heartbeat(data) => json!({"host": host, "heartbeat": data}),
+        FromGame::Register { name, script } => {
+            json!({"host": host, "register": name, "script": script})
+        }
+        FromGame::Unregister { name } => json!({"host": host, "unregister": name}),
+        FromGame::Dropped(count) => json!({"host": host, "dropped": count}),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(request: Value) -> Result<Request, String> {
+        parse(request.to_string().as_bytes())
+    }
+
+    #[test]
+    fn requests_are_read() {
+        assert_eq!(read(json!({"do": "games"})), Ok(Request::Games));
+        let host = Some("a".to_string());
+        assert_eq!(
+            read(json!({"do": "watch", "host": "a"})),
+            Ok(Request::Watch { host })
+        );
+        let push = |request: Value| match read(request) {
+            Ok(Request::Push {
+                push,
+                host: None,
+                keep: false,
+            }) => push,
+            other => panic!("{other:?}"),
+        };
+        let (function, args) = ("f".to_string(), json!([1]));
+        let call = push(json!({"do": "call", "name": "f", "data": [1]}));
+        assert_eq!(call, Push::Call { function, args });
+        let print = push(json!({"do": "print", "text": "hi", "to": 3}));
+        let (text, to, place) = ("hi".to_string(), Some(3), Place::Chat);
+        assert_eq!(print, Push::Print { text, to, place });
+        let (name, data) = ("h".to_string(), json!({}));
+        assert_eq!(
+            push(json!({"do": "hook", "name": "h"})),
+            Push::Hook { name, data }
+        );
+    }
+
+    #[test]
+    fn wrong_requests_are_answered_in_words() {
+        for (request, word) in [
+            (json!({"do": "dance"}), "cannot"),
+            (json!({"name": "f"}), "`do`"),
+            (json!({"do": "call"}), "`name`"),
+            (json!({"do": "hook", "name": "h", "data": [1]}), "object"),
+            (
+                json!({"do": "print", "text": "x", "where": "moon"}),
+                "none of",
+            ),
+            (json!({"do": "print", "text": "x", "to": "me"}), "userid"),
+        ] {
+            let error = read(request).unwrap_err();
+            assert!(error.contains(word), "{error}");
+        }
+        assert!(parse(b"{").is_err());
+    }
+}
