@@ -7,7 +7,7 @@
 #[allow(dead_code, unused_imports)]
 mod support;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -57,10 +57,18 @@ fn main() {
     let table = "CREATE TABLE user_bench_stats (id INTEGER PRIMARY KEY, name TEXT, kills INTEGER)";
     database.execute_batch(table).expect("a table");
     let mut game = start(&dir);
-    let mut rows = vec![row(
-        "script time of a tick, nobody on (µs)",
-        idle(&mut game, seconds),
-    )];
+    let mut rows = Vec::new();
+    let mut both = |game: &mut Game, what: &str, act: &mut dyn FnMut(&mut Game, usize)| {
+        for (pace, how) in [(Pace::Awake, "awake"), (Pace::Real, "real pace")] {
+            game.run("bench.nut", "::ticks <- { urgent = [], normal = [] }");
+            let costs = play(game, pace, seconds, act);
+            rows.push(row(
+                &format!("script time of a tick, {what}, {how} (µs)"),
+                costs,
+            ));
+        }
+    };
+    both(&mut game, "nobody on", &mut |_, _| {});
     let players: Vec<i32> = (0..PLAYERS)
         .map(|n| {
             game.join(
@@ -70,14 +78,12 @@ fn main() {
         })
         .collect();
     game.run_real(3.0);
-    rows.push(row(
-        "script time of a tick, 24 players, no calls (µs)",
-        idle(&mut game, seconds),
-    ));
-    rows.push(row(
-        "script time of a tick, 24 players, busy (µs)",
-        busy(&mut game, &players, seconds),
-    ));
+    both(&mut game, "24 players, no calls", &mut |_, _| {});
+    both(&mut game, "24 players, busy", &mut |game, tick| {
+        round(game, &players, tick)
+    });
+    // The last answers come.
+    game.run_real(1.5);
     for kind in ["urgent", "normal"] {
         let ticks = game.run("bench.nut", &format!("return ::ticks.{kind}"));
         let ticks = ticks.as_array().expect("a list").iter();
@@ -115,41 +121,62 @@ fn start(dir: &TempDir) -> Game {
     game
 }
 
-/// Nothing happens. Gives what each tick cost.
-fn idle(game: &mut Game, seconds: f64) -> Vec<u32> {
+#[derive(Clone, Copy)]
+enum Pace {
+    /// A tick each millisecond, and no sleep in between: as on a machine that is at work anyway.
+    Awake,
+    /// A tick each 15 ms, asleep in between: the processor wakes cold each time.
+    Real,
+}
+
+/// Plays so many seconds' worth of ticks; gives what each of them cost.
+fn play(
+    game: &mut Game,
+    pace: Pace,
+    seconds: f64,
+    act: &mut dyn FnMut(&mut Game, usize),
+) -> Vec<u32> {
     let from = game.costs_us().len();
-    game.run_real(seconds);
+    let mut tick = 0;
+    match pace {
+        Pace::Real => {
+            game.run_real_until(seconds, |game| {
+                act(game, tick);
+                tick += 1;
+                false
+            });
+        }
+        Pace::Awake => {
+            for tick in 0..(seconds / 0.015) as usize {
+                let next = Instant::now() + Duration::from_millis(1);
+                act(game, tick);
+                game.run_ticks(1);
+                while Instant::now() < next {
+                    std::hint::spin_loop();
+                }
+            }
+        }
+    }
     game.costs_us()[from..].to_vec()
 }
 
-/// A round in full swing: some twenty events and eight calls a second, of which two are urgent.
-fn busy(game: &mut Game, players: &[i32], seconds: f64) -> Vec<u32> {
-    let from = game.costs_us().len();
-    let mut tick = 0_usize;
-    game.run_real_until(seconds, |game| {
-        let player = players[tick * 7 % players.len()];
-        match tick % 10 {
-            0 => game.kill(player, players[tick % players.len()]),
-            5 => game.spawn(player),
-            _ => {}
-        }
-        if tick % 60 == 3 {
-            game.say(player, "!rank and then some more words to read");
-        }
-        if tick % 11 == 1 {
-            game.run("bench.nut", "Ask(false)");
-        }
-        if tick % 33 == 2 {
-            game.run("bench.nut", "Ask(true)");
-        }
-        tick += 1;
-        false
-    });
-    let costs = game.costs_us()[from..].to_vec();
-    // The last answers come.
-    std::thread::sleep(Duration::from_millis(20));
-    game.run_real(1.5);
-    costs
+/// A round in full swing: some fourteen events and eight calls a second, of which two are urgent.
+fn round(game: &mut Game, players: &[i32], tick: usize) {
+    let player = players[tick * 7 % players.len()];
+    match tick % 10 {
+        0 => game.kill(player, players[tick % players.len()]),
+        5 => game.spawn(player),
+        _ => {}
+    }
+    if tick % 60 == 3 {
+        game.say(player, "!rank and then some more words to read");
+    }
+    if tick % 11 == 1 {
+        game.run("bench.nut", "Ask(false)");
+    }
+    if tick % 33 == 2 {
+        game.run("bench.nut", "Ask(true)");
+    }
 }
 
 struct Row {

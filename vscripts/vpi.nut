@@ -3735,7 +3735,7 @@ local Log = vpi.Log, Announce = vpi.Announce, ErrorText = vpi.ErrorText
 local Expire = vpi.Expire, StepSession = vpi.StepSession, StepPlayers = vpi.StepPlayers
 
 // A tick's share: blocks of 64 bytes to hash, microseconds for JSON.
-local BLOCKS = 16, CODEC_US = 200
+local BLOCKS = 12, CODEC_US = 150
 local CHECK_TICKS = 66
 local FAULTS_MAX = 20
 
