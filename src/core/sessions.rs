@@ -112,7 +112,11 @@ impl Hosts {
         let mut dropped = Vec::new();
         for place in changed {
             let host = self.hosts[place].as_mut();
-            dropped.extend(host.and_then(|host| host.link.take()));
+            if let Some(link) = host.and_then(|host| host.link.take()) {
+                // Its files are not known any more: were it to come back, it must begin anew.
+                self.sessions.forget(link.log_key);
+                dropped.push(link);
+            }
         }
         dropped
     }

@@ -74,18 +74,7 @@ impl Control {
 impl Daemon {
     /// Something happened at the control socket or one of its connections.
     pub(super) fn serve_control(&mut self) {
-        let new = self.control.listener.as_ref().and_then(Listener::accept);
-        if let Some(connection) = new
-            && self.control.connections.len() < limits::CONTROL_CONNECTIONS_MAX
-        {
-            self.control.last_ticket += 1;
-            let number = self.control.last_ticket;
-            self.control.connections.push(Client {
-                number,
-                connection,
-                watch: None,
-            });
-        }
+        self.accept_control();
         let mut requests = Vec::new();
         self.control.connections.retain_mut(|client| {
             let lines = client.connection.read();
@@ -108,6 +97,31 @@ impl Daemon {
         } = &mut self.control;
         tickets.retain(|_, number| connections.iter().any(|client| client.number == *number));
         self.core.overhear(self.control.is_watched());
+    }
+
+    fn accept_control(&mut self) {
+        let new = match self.control.listener.as_ref().map(Listener::accept) {
+            Some(Ok(new)) => new,
+            Some(Err(error)) => {
+                // It would be ready again at once, and for ever.
+                log::error!("the control socket is closed ({error}): `vpid game` will not work");
+                self.control.listener = None;
+                None
+            }
+            None => None,
+        };
+        if let Some(connection) = new
+            && self.control.connections.len() < limits::CONTROL_CONNECTIONS_MAX
+        {
+            self.control.last_ticket += 1;
+            let number = self.control.last_ticket;
+            let watch = None;
+            self.control.connections.push(Client {
+                number,
+                connection,
+                watch,
+            });
+        }
     }
 
     /// Does what was asked for. `None`: the answer comes later.

@@ -47,15 +47,19 @@ impl Listener {
         self.0.as_fd()
     }
 
-    /// The next connection that waits.
-    pub fn accept(&self) -> Option<Connection> {
-        let (stream, _) = self.0.accept().ok()?;
-        stream.set_nonblocking(true).ok()?;
-        Some(Connection {
+    /// The next connection that waits; `None`: there is none.
+    pub fn accept(&self) -> io::Result<Option<Connection>> {
+        let stream = match self.0.accept() {
+            Ok((stream, _)) => stream,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        stream.set_nonblocking(true)?;
+        Ok(Some(Connection {
             stream,
             input: Vec::new(),
             output: Vec::new(),
-        })
+        }))
     }
 }
 

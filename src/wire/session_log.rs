@@ -123,6 +123,11 @@ impl Sessions {
             .is_some_and(|of_host| of_host.active.is_some())
     }
 
+    /// As if the host had never had a session.
+    pub fn forget(&mut self, host: u64) {
+        self.0.remove(&host);
+    }
+
     /// Notes that do not fit what is known are ignored.
     pub fn apply(&mut self, note: &Note) {
         match *note {

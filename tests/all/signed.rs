@@ -264,3 +264,34 @@ fn a_host_that_has_signed_cannot_be_spoken_for_by_stock_files() {
     );
     assert_eq!(vpid.numbers(), [0; 0]);
 }
+
+#[test]
+fn a_key_that_was_taken_away_and_comes_back_costs_a_new_session() {
+    let vpid = Vpid::new().signed().started();
+    let mut game = vpid.signed_game("my_server");
+    assert_eq!(ask(&mut game, "VPI_Ping", Value::Null), json!("pong"));
+    let without = vpid
+        .config_text()
+        .replace(&format!("key = \"{KEY}\"\n"), "");
+    fs::write(vpid.config_path(), without).unwrap();
+    vpid.hang_up();
+    vpid.wait_for_logs("was reloaded", 1);
+    vpid.reload();
+    vpid.wait_for_logs("was reloaded", 2);
+    // Numbers of files would not fit any more: the game is told, and begins anew.
+    game.send_calls(&[call("VPI_Ping", Value::Null)]).unwrap();
+    let message = wait_until_gone(&mut game);
+    assert!(message.contains("does not know this session"), "{message}");
+    let mut again = vpid.signed_game("my_server");
+    assert_eq!(ask(&mut again, "VPI_Ping", Value::Null), json!("pong"));
+}
+
+#[track_caller]
+fn wait_until_gone(game: &mut SignedGame) -> String {
+    loop {
+        let message = game.receive(PATIENCE).unwrap().expect("a message");
+        if let Some(gone) = message["gone"].as_str() {
+            return gone.to_string();
+        }
+    }
+}

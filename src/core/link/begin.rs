@@ -51,12 +51,8 @@ impl Link {
         }
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let text = |key: &str| {
-            body[key]
-                .as_str()
-                .unwrap_or("unknown")
-                .chars()
-                .take(64)
-                .collect()
+            let text = body[key].as_str().unwrap_or("unknown").chars();
+            text.filter(|c| !c.is_control()).take(64).collect()
         };
         let (script, map): (String, String) = (text("script"), text("map"));
         let refusal = refusal(&body["version"], &script);
@@ -178,7 +174,13 @@ impl Link {
             }
             stays
         });
-        self.ended = Some((old.keys, old.inbound));
+        let before = self.ended.replace((old.keys, old.inbound));
+        // Nobody is left who could write what they waited for.
+        let held = before.iter().flat_map(|(_, before)| before.held());
+        effects.extend(held.map(|file| Effect::Reject {
+            file,
+            reason: "a file before it was lost, and its map is long over".into(),
+        }));
     }
 }
 

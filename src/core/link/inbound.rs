@@ -95,6 +95,11 @@ impl Inbound {
         self.open.remove(&n);
     }
 
+    /// Files that wait for others.
+    pub fn held(&self) -> impl Iterator<Item = FileId> {
+        self.early.values().map(|content| content.file)
+    }
+
     /// Whether a file that cannot be believed is one that is still wanted.
     pub fn wants(&self, n: u64) -> bool {
         n > self.received

@@ -30,7 +30,7 @@ pub struct Link {
     folder: FolderId,
     pub name: String,
     /// By which the log of sessions knows the host.
-    log_key: u64,
+    pub log_key: u64,
     keys: Keys,
     asked: Vec<Asked>,
     pub active: Option<Session>,
