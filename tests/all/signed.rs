@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use vpid::cli::game::GameCall;
 use vpid::cli::signed_game::SignedGame;
+use vpid::wire::signed;
 
 use crate::support::{KEY, PATIENCE, Vpid, call, insert, stays, wait_until};
 
@@ -225,12 +226,12 @@ fn a_game_that_reads_nothing_is_sent_no_more_than_the_window() {
         let calls: Vec<GameCall> = (0..10).map(|_| long.clone()).collect();
         game.send_calls(&calls).unwrap();
     }
-    let ours = || {
-        vpid.signed_files()
-            .iter()
-            .filter(|name| name.contains("_d"))
-            .count()
+    let is_ours = |name: &&String| {
+        // One that is being written has another name.
+        let kind = signed::parse_name(name).map(|name| name.kind);
+        matches!(kind, Some(signed::Kind::Vpid(_)))
     };
+    let ours = || vpid.signed_files().iter().filter(is_ours).count();
     wait_until("the window is full", || ours() >= 8);
     // At most one more acknowledges each of the four files, past the full window.
     stays("no more than that", Duration::from_millis(300), || {

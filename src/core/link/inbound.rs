@@ -40,6 +40,8 @@ pub struct Inbound {
     early: BTreeMap<u64, Content>,
     /// The number that was asked for again last, and when.
     asked: Option<(u64, u64)>,
+    /// Since when a file waits for the one before it.
+    waits_ms: Option<u64>,
 }
 
 impl Inbound {
@@ -50,6 +52,7 @@ impl Inbound {
             open: BTreeMap::new(),
             early: BTreeMap::new(),
             asked: None,
+            waits_ms: None,
         }
     }
 
@@ -75,14 +78,18 @@ impl Inbound {
         }
     }
 
-    pub fn hold(&mut self, n: u64, content: Content) {
+    pub fn hold(&mut self, n: u64, content: Content, now_ms: u64) {
         self.early.insert(n, content);
+        self.waits_ms.get_or_insert(now_ms);
     }
 
     /// The file `n` is executed now.
     pub fn take(&mut self, n: u64, file: FileId) {
         self.received = self.received.max(n);
         self.open.insert(n, file);
+        if self.early.is_empty() {
+            self.waits_ms = None;
+        }
     }
 
     /// A file that was held until now, with its number.
@@ -118,15 +125,15 @@ impl Inbound {
         !asked_lately
     }
 
-    /// The number on which files that came early wait, and when to ask for it.
-    pub fn gap(&self, now_ms: u64) -> Option<(u64, u64)> {
-        if self.early.is_empty() {
-            return None;
-        }
+    /// The number on which files that came early wait, and when to ask for it: it may be in the
+    /// folder already, or on its way.
+    pub fn gap(&self) -> Option<(u64, u64)> {
+        let waits_ms = self.waits_ms.filter(|_| !self.early.is_empty())?;
         let n = self.received + 1;
-        match self.asked {
-            Some((asked, at)) if asked == n => Some((n, at + limits::SIGNED_AGAIN_MS)),
-            _ => Some((n, now_ms)),
-        }
+        let since = match self.asked {
+            Some((asked, at)) if asked == n => at,
+            _ => waits_ms,
+        };
+        Some((n, since + limits::SIGNED_AGAIN_MS))
     }
 }

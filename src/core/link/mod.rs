@@ -180,7 +180,7 @@ impl Link {
             Place::Seen => Arrival::Seen,
             Place::Beyond => Arrival::Refused("its number is far ahead of those before".into()),
             Place::Early => {
-                inbound.hold(file.n, content);
+                inbound.hold(file.n, content, now.mono_ms);
                 Arrival::Held
             }
             Place::Now => Arrival::Now(self.ready(file.session, file.n, content)),

@@ -105,6 +105,12 @@ impl Outbound {
         self.queue_bytes + more <= limits::HOST_ANSWER_BYTES_MAX
     }
 
+    /// When the game is to be told what has come; never while it leaves no room for that.
+    pub fn ack_due_ms(&self) -> Option<u64> {
+        let room = self.unacked.len() < limits::SIGNED_CONTROL_WINDOW;
+        self.ack_due_ms.filter(|_| room)
+    }
+
     pub fn request(&mut self, text: String) {
         if self.requests.len() < limits::SIGNED_WINDOW {
             self.requests.push(text);

@@ -158,7 +158,7 @@ impl Link {
             return dropped;
         };
         dropped.extend(session.out.expire(now.mono_ms));
-        if let Some((n, due)) = session.inbound.gap(now.mono_ms)
+        if let Some((n, due)) = session.inbound.gap()
             && due <= now.mono_ms
             && session.inbound.ask_again(n, now.mono_ms)
         {
@@ -212,9 +212,9 @@ impl Link {
         let of_session = [
             lost.map(|_| now.mono_ms),
             session
-                .and_then(|session| session.inbound.gap(now.mono_ms))
+                .and_then(|session| session.inbound.gap())
                 .map(|(_, due)| due),
-            out.and_then(|out| out.ack_due_ms),
+            out.and_then(Outbound::ack_due_ms),
             out.and_then(Outbound::expires_ms),
         ];
         let due = of_session

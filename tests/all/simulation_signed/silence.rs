@@ -16,6 +16,7 @@ struct Talk {
     n: u64,
     files: u64,
     silence_due_ms: Option<u64>,
+    link_due_ms: Option<u64>,
 }
 
 impl Talk {
@@ -27,6 +28,7 @@ impl Talk {
             n: 0,
             files: 0,
             silence_due_ms: None,
+            link_due_ms: None,
         };
         talk.begin("cp_first", 0);
         talk
@@ -71,14 +73,33 @@ impl Talk {
             wall_s: 0,
         };
         for effect in self.core.on(event, now) {
-            if let Effect::SetTimer {
-                timer: Timer::Silence(_),
-                at_ms,
-            } = effect
-            {
-                self.silence_due_ms = Some(at_ms);
+            match effect {
+                Effect::SetTimer {
+                    timer: Timer::Silence(_),
+                    at_ms,
+                } => {
+                    self.silence_due_ms = Some(at_ms);
+                }
+                Effect::SetTimer {
+                    timer: Timer::Link(_),
+                    at_ms,
+                } => {
+                    self.link_due_ms = Some(at_ms);
+                }
+                Effect::CancelTimer(Timer::Link(_)) => self.link_due_ms = None,
+                _ => {}
             }
         }
+    }
+
+    /// Lets the other timer ring until that time; gives how often it did.
+    fn rings(&mut self, until_ms: u64) -> u32 {
+        let mut count = 0;
+        while let Some(due) = self.link_due_ms.take_if(|due| *due <= until_ms) {
+            self.on(Event::Timer(Timer::Link(0)), due);
+            count += 1;
+        }
+        count
     }
 
     /// Lets the timer ring when it is due, as the daemon would; gives what the operator is told.
@@ -138,4 +159,14 @@ fn a_server_with_players_that_says_nothing_is_missed_and_found_again() {
 fn an_empty_server_may_sleep() {
     let mut talk = Talk::new();
     assert_eq!(talk.missed(10_000_000), None);
+}
+
+#[test]
+fn a_game_that_writes_and_never_reads_keeps_nobody_awake() {
+    let mut talk = Talk::new();
+    for n in 1..60 {
+        talk.send(&[ann()], n * 1_000);
+        talk.rings(n * 1_000 + 999);
+    }
+    assert_eq!(talk.rings(3_600_000), 0);
 }
