@@ -13,6 +13,8 @@ use lexopt::Arg::{self, Long, Short, Value};
 use lexopt::ValueExt;
 use vpid::cli::{bench, call, check, demo, init, logging, operate};
 use vpid::config::{self, Config};
+use vpid::wire::control::Request;
+use vpid::wire::messages::{Place, Push};
 
 const DONE: u8 = 0;
 const FAILED: u8 = 1;
@@ -280,31 +282,31 @@ fn run_game(parser: lexopt::Parser) -> Result<(), Failure> {
     let Some(path) = path else { return Ok(()) };
     let mut words = words.iter().map(String::as_str);
     let (verb, first, second, more) = (words.next(), words.next(), words.next(), words.next());
-    let name = || first.unwrap_or_default().to_string();
-    let what = match (verb, first, second, more) {
-        (Some("list"), None, ..) => operate::What::List,
-        (Some("watch"), None, ..) => operate::What::Watch,
+    let name = first.unwrap_or_default().to_string();
+    let push = match (verb, first, second, more) {
+        (Some("list"), None, ..) => None,
+        (Some("watch"), None, ..) => None,
         (Some("call"), Some(_), args, None) => {
             let args = operate::data(args);
-            operate::What::Call {
-                function: name(),
-                args,
-            }
+            let function = name;
+            Some(Push::Call { function, args })
         }
         (Some("message"), Some(_), data, None) => {
             let data = operate::data(data);
-            operate::What::Message { name: name(), data }
+            Some(Push::Message { name, data })
         }
         (Some("hook"), Some(_), data, None) => {
-            let data = operate::data(data);
-            operate::What::Hook { name: name(), data }
+            let data = second.map_or_else(|| serde_json::json!({}), |_| operate::data(data));
+            Some(Push::Hook { name, data })
         }
-        (Some("command"), Some(_), None, _) => operate::What::Command(name()),
-        (Some("say"), Some(_), None, _) => operate::What::Say {
-            text: name(),
+        (Some("command"), Some(_), None, _) => Some(Push::Command(name)),
+        (Some("say"), Some(_), None, _) => Some(Push::Print {
+            text: name,
             to,
-            place,
-        },
+            place: Place::parse(&place).ok_or_else(|| {
+                Failure::Usage(format!("--where is chat, center or console, not {place:?}"))
+            })?,
+        }),
         _ => {
             return Err(Failure::Usage(
                 "game takes one of list, watch, call, message, hook, command, say; see `vpid game \
@@ -313,10 +315,13 @@ fn run_game(parser: lexopt::Parser) -> Result<(), Failure> {
             ));
         }
     };
+    let request = match (push, verb) {
+        (Some(push), _) => Request::Push { host, push, keep },
+        (None, Some("watch")) => Request::Watch { host },
+        (None, _) => Request::Games,
+    };
     let options = operate::Options {
-        what,
-        host,
-        keep,
+        request,
         json,
         timeout,
     };

@@ -4,58 +4,17 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::io::control;
+use crate::wire::control::Request;
+use crate::wire::messages::Push;
 
 pub struct Options {
-    pub what: What,
-    /// The game's host; none: the only one.
-    pub host: Option<String>,
-    /// Deliver to the next map's script if this one's ends first.
-    pub keep: bool,
+    pub request: Request,
     /// Print for programs.
     pub json: bool,
     pub timeout: Duration,
-}
-
-pub enum What {
-    List,
-    Watch,
-    Call {
-        function: String,
-        args: Value,
-    },
-    Message {
-        name: String,
-        data: Value,
-    },
-    Hook {
-        name: String,
-        data: Value,
-    },
-    Command(String),
-    Say {
-        text: String,
-        to: Option<i32>,
-        place: String,
-    },
-}
-
-impl What {
-    fn request(&self) -> Value {
-        match self {
-            What::List => json!({"do": "games"}),
-            What::Watch => json!({"do": "watch"}),
-            What::Call { function, args } => json!({"do": "call", "name": function, "data": args}),
-            What::Message { name, data } => json!({"do": "message", "name": name, "data": data}),
-            What::Hook { name, data } => json!({"do": "hook", "name": name, "data": data}),
-            What::Command(text) => json!({"do": "command", "text": text}),
-            What::Say { text, to, place } => {
-                json!({"do": "print", "text": text, "to": to, "where": place})
-            }
-        }
-    }
 }
 
 /// Arguments as JSON; a text that is none stands for itself.
@@ -67,13 +26,10 @@ pub fn data(text: Option<&str>) -> Value {
 /// Asks the vpid that holds this state folder. Errors are sentences.
 pub fn run(state_dir: &Path, options: &Options, out: &mut dyn Write) -> Result<(), String> {
     let stream = control::connect(state_dir).map_err(|error| absent(state_dir, &error))?;
-    let mut request = options.what.request();
-    request["host"] = options.host.clone().into();
-    request["keep"] = options.keep.into();
     let lost = |error: io::Error| format!("the connection to vpid was lost ({error})");
-    writeln!(&stream, "{request}").map_err(lost)?;
-    let patience = match options.what {
-        What::Watch => None,
+    writeln!(&stream, "{}", options.request.to_json()).map_err(lost)?;
+    let patience = match options.request {
+        Request::Watch { .. } => None,
         _ => Some(options.timeout),
     };
     stream.set_read_timeout(patience).map_err(lost)?;
@@ -97,10 +53,10 @@ pub fn run(state_dir: &Path, options: &Options, out: &mut dyn Write) -> Result<(
     if let Some(problem) = answer["error"].as_str() {
         return Err(problem.to_string());
     }
-    let written = match &options.what {
-        What::List if options.json => writeln!(out, "{:#}", answer["games"].take()),
-        What::List => list(&answer["games"], out),
-        What::Watch => {
+    let written = match &options.request {
+        Request::Games if options.json => writeln!(out, "{:#}", answer["games"].take()),
+        Request::Games => list(&answer["games"], out),
+        Request::Watch { .. } => {
             eprintln!("Watching; Ctrl-C ends it.");
             while let Some(line) = next()? {
                 if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
@@ -109,8 +65,11 @@ pub fn run(state_dir: &Path, options: &Options, out: &mut dyn Write) -> Result<(
             }
             return Err("vpid ended".into());
         }
-        What::Call { .. } => writeln!(out, "{:#}", answer["ok"].take()),
-        _ => Ok(()),
+        Request::Push {
+            push: Push::Call { .. },
+            ..
+        } => writeln!(out, "{:#}", answer["ok"].take()),
+        Request::Push { .. } => Ok(()),
     };
     written.map_err(|error| error.to_string())
 }

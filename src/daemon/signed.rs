@@ -7,7 +7,6 @@ use crate::core::{Event, FileId, FolderId, SignedFile};
 use crate::io::files::Take;
 use crate::io::random;
 use crate::limits;
-use crate::wire::names;
 use crate::wire::session_log::Note;
 use crate::wire::signed::{self, Id, Kind};
 
@@ -133,13 +132,7 @@ impl Daemon {
         waiting: Waiting,
     ) {
         let name = waiting.name;
-        let (file, taken_name, recovered) = match origin {
-            Origin::Game => {
-                let file = self.next_file_id();
-                (file, names::taken(&name, file), false)
-            }
-            Origin::EarlierRun(id) => (id, name.clone(), true),
-        };
+        let (file, taken_name, recovered) = self.claim(origin, &name);
         let watched = &self.folders[place];
         let (id, folder_id) = (watched.id, watched.of);
         let Ok(folder) = watched.open_folder() else {

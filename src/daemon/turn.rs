@@ -198,16 +198,21 @@ impl Daemon {
         }
     }
 
+    /// Under which id and name a file is taken, and whether an earlier run took it.
+    pub(super) fn claim(&mut self, origin: Origin, name: &str) -> (FileId, String, bool) {
+        match origin {
+            Origin::Game => {
+                let file = self.next_file_id();
+                (file, names::taken(name, file), false)
+            }
+            Origin::EarlierRun(id) => (id, name.to_string(), true),
+        }
+    }
+
     /// A call file of the stock client.
     fn take_calls(&mut self, place: usize, host: String, origin: Origin, name: String) {
         let (id, folder_id) = (self.folders[place].id, self.folders[place].of);
-        let (file, taken_name, recovered) = match origin {
-            Origin::Game => {
-                let file = self.next_file_id();
-                (file, names::taken(&name, file), false)
-            }
-            Origin::EarlierRun(id) => (id, name.clone(), true),
-        };
+        let (file, taken_name, recovered) = self.claim(origin, &name);
         let Ok(folder) = self.folders[place].open_folder() else {
             return;
         };

@@ -21,6 +21,29 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// As a line that [`parse`] reads.
+    pub fn to_json(&self) -> Value {
+        let (host, push, keep) = match self {
+            Request::Games => return json!({"do": "games"}),
+            Request::Watch { host } => return json!({"do": "watch", "host": host}),
+            Request::Push { host, push, keep } => (host, push, keep),
+        };
+        let mut request = match push {
+            Push::Call { function, args } => json!({"do": "call", "name": function, "data": args}),
+            Push::Message { name, data } => json!({"do": "message", "name": name, "data": data}),
+            Push::Hook { name, data } => json!({"do": "hook", "name": name, "data": data}),
+            Push::Command(text) => json!({"do": "command", "text": text}),
+            Push::Print { text, to, place } => {
+                json!({"do": "print", "text": text, "to": to, "where": place.word()})
+            }
+        };
+        request["host"] = host.clone().into();
+        request["keep"] = (*keep).into();
+        request
+    }
+}
+
 /// Reads a request. The error is a sentence.
 pub fn parse(line: &[u8]) -> Result<Request, String> {
     let request: Value = serde_json::from_slice(line)
@@ -127,6 +150,41 @@ mod tests {
             push(json!({"do": "hook", "name": "h"})),
             Push::Hook { name, data }
         );
+    }
+
+    #[test]
+    fn requests_are_written_as_they_are_read() {
+        let (name, data) = ("n".to_string(), json!({"a": 1}));
+        let pushes = [
+            Push::Call {
+                function: name.clone(),
+                args: data.clone(),
+            },
+            Push::Message {
+                name: name.clone(),
+                data: data.clone(),
+            },
+            Push::Hook {
+                name: name.clone(),
+                data,
+            },
+            Push::Command(name.clone()),
+            Push::Print {
+                text: name,
+                to: Some(3),
+                place: Place::Center,
+            },
+        ];
+        let host = Some("a".to_string());
+        let pushes = pushes.map(|push| Request::Push {
+            host: host.clone(),
+            push,
+            keep: true,
+        });
+        let others = [Request::Games, Request::Watch { host: host.clone() }];
+        for request in pushes.into_iter().chain(others) {
+            assert_eq!(read(request.to_json()), Ok(request));
+        }
     }
 
     #[test]

@@ -220,7 +220,7 @@ impl Place {
         }
     }
 
-    fn word(self) -> &'static str {
+    pub fn word(self) -> &'static str {
         match self {
             Place::Chat => "chat",
             Place::Center => "center",

@@ -3,7 +3,7 @@
 use super::tests_support::{ALL, Desk, ENDLESS, ENDLESS_WRITE, FILE, call, insert, raw};
 use crate::limits::SQL_ANSWER_BYTES_MAX;
 use std::os::unix::fs::PermissionsExt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 #[test]
 fn the_six_functions_answer_as_upstream_does() {
@@ -338,52 +338,4 @@ fn stop_does_not_wait_for_ever() {
         .query_row(count, [], |row| row.get(0))
         .unwrap();
     assert_eq!(rows, 0, "what was not answered does not stand");
-}
-
-/// Not a test: `cargo test --release --lib speed -- --ignored --nocapture`.
-#[test]
-#[ignore = "measures"]
-fn speed() {
-    for (name, make) in [
-        (
-            "select",
-            (|i| {
-                call(
-                    i,
-                    "Select",
-                    r#"{"table": "user_x_t", "filter_column": "id", "filter_value": -7}"#,
-                )
-            }) as fn(u32) -> _,
-        ),
-        ("insert", |i| insert(i, i64::from(i) + 1)),
-    ] {
-        for chunk in [1_000_000, 64, 1] {
-            let total: u32 = if chunk == 1 { 2_000 } else { 300_000 };
-            let mut desk = Desk::new();
-            desk.submit(
-                (0..100)
-                    .map(|row| insert(1_000_000 + row, -i64::from(row)))
-                    .collect(),
-            );
-            desk.answer(1_000_099).unwrap();
-            let mut batches: Vec<Vec<_>> = Vec::new();
-            for i in 0..total {
-                if i % chunk == 0 {
-                    batches.push(Vec::new());
-                }
-                batches.last_mut().unwrap().push(make(i));
-            }
-            let began = Instant::now();
-            for batch in batches {
-                let last = batch.last().unwrap().id.index;
-                desk.submit(batch);
-                if chunk == 1 {
-                    desk.answer(last).unwrap();
-                }
-            }
-            desk.answer(total - 1).unwrap();
-            let rate = f64::from(total) / began.elapsed().as_secs_f64();
-            println!("{name}, {chunk} at a time: {rate:.0}/s");
-        }
-    }
 }
