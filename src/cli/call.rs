@@ -4,12 +4,13 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::game::{Game, GameCall};
 use super::operate;
 use super::signed_game::SignedGame;
 use crate::config::{Config, Legacy, Server};
+use crate::wire::control::Request;
 use crate::wire::names;
 
 pub struct Options {
@@ -53,7 +54,7 @@ pub fn run(config: &Config, options: &Options, out: &mut dyn Write) -> Result<bo
 
 /// A host has one session: ours would end that of its game.
 fn refuse_connected(config: &Config, host: &str) -> Result<(), String> {
-    let games = operate::ask(&config.state_dir, &json!({"do": "games"})).unwrap_or_default();
+    let games = operate::ask(&config.state_dir, &Request::Games).unwrap_or_default();
     let games = games["games"].as_array();
     let is_it = |game: &Value| game["host"] == host;
     match games.is_some_and(|games| games.iter().any(is_it)) {

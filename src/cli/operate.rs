@@ -1,6 +1,7 @@
 //! `vpid game`: looks at the games that a running vpid serves, and sends them something.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
@@ -23,16 +24,13 @@ pub fn data(text: Option<&str>) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| text.into())
 }
 
-/// Asks the vpid that holds this state folder. Errors are sentences.
+/// Shows what the vpid that holds this state folder answers. Errors are sentences.
 pub fn run(state_dir: &Path, options: &Options, out: &mut dyn Write) -> Result<(), String> {
-    let stream = control::connect(state_dir).map_err(|error| absent(state_dir, &error))?;
-    let lost = |error: io::Error| format!("the connection to vpid was lost ({error})");
-    writeln!(&stream, "{}", options.request.to_json()).map_err(lost)?;
     let patience = match options.request {
         Request::Watch { .. } => None,
         _ => Some(options.timeout),
     };
-    stream.set_read_timeout(patience).map_err(lost)?;
+    let stream = send(state_dir, &options.request, patience)?;
     let mut lines = BufReader::new(&stream).lines();
     let mut next = || match lines.next() {
         Some(Ok(line)) => Ok(Some(
@@ -75,16 +73,27 @@ pub fn run(state_dir: &Path, options: &Options, out: &mut dyn Write) -> Result<(
 }
 
 /// Asks one thing, and gives the answer. Errors are sentences.
-pub fn ask(state_dir: &Path, request: &Value) -> Result<Value, String> {
-    let stream = control::connect(state_dir).map_err(|error| absent(state_dir, &error))?;
-    let lost = |error: io::Error| format!("the connection to vpid was lost ({error})");
-    stream
-        .set_read_timeout(Some(Duration::from_secs(5)))
-        .map_err(lost)?;
-    writeln!(&stream, "{request}").map_err(lost)?;
+pub fn ask(state_dir: &Path, request: &Request) -> Result<Value, String> {
+    let stream = send(state_dir, request, Some(Duration::from_secs(5)))?;
     let mut line = String::new();
     BufReader::new(&stream).read_line(&mut line).map_err(lost)?;
     serde_json::from_str(&line).map_err(|error| error.to_string())
+}
+
+/// Sends a request; the answers are waited for so long each.
+fn send(
+    state_dir: &Path,
+    request: &Request,
+    patience: Option<Duration>,
+) -> Result<UnixStream, String> {
+    let stream = control::connect(state_dir).map_err(|error| absent(state_dir, &error))?;
+    writeln!(&stream, "{}", request.to_json()).map_err(lost)?;
+    stream.set_read_timeout(patience).map_err(lost)?;
+    Ok(stream)
+}
+
+fn lost(error: io::Error) -> String {
+    format!("the connection to vpid was lost ({error})")
 }
 
 fn absent(state_dir: &Path, error: &io::Error) -> String {

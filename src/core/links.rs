@@ -53,8 +53,7 @@ impl Links {
                 return effects.push(Effect::Reject { file: id, reason });
             }
         };
-        let host = hosts.link_of(file.folder, &file.host, now);
-        let Some(link) = host.and_then(|host| hosts.link(host)) else {
+        let Some(link) = hosts.link_of(file.folder, &file.host, now) else {
             return effects.push(Effect::Remove { file: id });
         };
         match link.hello(file.session, (id, body), nonce, effects) {
@@ -82,11 +81,7 @@ impl Links {
         cx: &mut Context<'_>,
         effects: &mut Effects,
     ) {
-        let known = cx.hosts.has_sessions(file.folder, &file.host);
-        let host = known
-            .then(|| cx.hosts.link_of(file.folder, &file.host, cx.now))
-            .flatten();
-        let Some(link) = host.and_then(|host| cx.hosts.link(host)) else {
+        let Some(link) = cx.hosts.known_link(file.folder, &file.host, cx.now) else {
             return self.unknown(file, cx, effects);
         };
         let game_file = GameFile {
@@ -197,7 +192,7 @@ impl Links {
                 FromGame::Call(call) => opening.singles.push(call),
                 FromGame::Chain(chain) => opening.chains.push(chain),
                 FromGame::Result { id, outcome } => link.result(id, outcome, effects),
-                FromGame::Again(m) if present => link.again(m, effects),
+                FromGame::Again(m) if present => link.write(m, effects),
                 FromGame::Again(_) => {}
                 message => {
                     tell(link, &message, cx.now);
@@ -220,11 +215,7 @@ impl Links {
         now: Now,
         effects: &mut Effects,
     ) {
-        let known = hosts.has_sessions(file.folder, &file.host);
-        let host = known
-            .then(|| hosts.link_of(file.folder, &file.host, now))
-            .flatten();
-        match host.and_then(|host| hosts.link(host)) {
+        match hosts.known_link(file.folder, &file.host, now) {
             Some(link) => {
                 let host = link.host;
                 link.restore_sent(file.session, kind, &file.bytes, effects);

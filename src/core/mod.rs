@@ -115,7 +115,9 @@ pub enum Event {
     },
     /// The game's file `n` was cut short or too large, and is set aside.
     SignedCut {
-        file: SignedFile,
+        folder: FolderId,
+        host: String,
+        session: Id,
         n: u64,
     },
     /// A file that an earlier run wrote for a game is still there. They come in the order of
@@ -396,11 +398,16 @@ impl Core {
                 };
                 links.file_taken(&file, n, &mut context, effects);
             }
-            Event::SignedCut { file, n } => {
-                let host = hosts.find(file.folder, &file.host);
+            Event::SignedCut {
+                folder,
+                host,
+                session,
+                n,
+            } => {
+                let host = hosts.find(folder, &host);
                 if let Some(link) = host.and_then(|host| hosts.link(host)) {
                     let host = link.host;
-                    link.cut(file.session, n, now);
+                    link.cut(session, n, now);
                     calls.refresh(host, hosts, now, effects);
                 }
             }

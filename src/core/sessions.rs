@@ -207,16 +207,15 @@ impl Hosts {
         Some(Keys::of_host(server.key.as_ref()?.as_bytes(), name))
     }
 
-    /// Whether a host had a signed session, in this run or an earlier one.
-    pub fn has_sessions(&self, folder: FolderId, name: &str) -> bool {
-        let server = self
-            .server_of(folder, name)
-            .map(|server| &self.servers[server]);
-        server.is_some_and(|server| self.sessions.get(server.log_key(name)).is_some())
+    /// The signed side of a host that asked for a session, in this run or an earlier one.
+    pub fn known_link(&mut self, folder: FolderId, name: &str, now: Now) -> Option<&mut Link> {
+        let server = &self.servers[self.server_of(folder, name)?];
+        self.sessions.get(server.log_key(name))?;
+        self.link_of(folder, name, now)
     }
 
     /// The signed side of a host that is to be believed, made when it is seen first.
-    pub fn link_of(&mut self, folder: FolderId, name: &str, now: Now) -> Option<HostId> {
+    pub fn link_of(&mut self, folder: FolderId, name: &str, now: Now) -> Option<&mut Link> {
         let server = self.server_of(folder, name)?;
         let keys = self.keys(folder, name)?;
         let log_key = self.servers[server].log_key(name);
@@ -230,10 +229,10 @@ impl Hosts {
             log_key,
             keys,
         };
-        entry
+        let link = entry
             .link
             .get_or_insert_with(|| Box::new(Link::new(home, saved)));
-        Some(host)
+        Some(link)
     }
 
     /// Checks who wrote a file. The error says why it is not believed.

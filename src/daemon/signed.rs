@@ -3,7 +3,7 @@
 use super::folders::{Protocol, opened};
 use super::waiting::{Origin, Waiting};
 use super::{Daemon, OpenFile};
-use crate::core::{Event, FileId, FolderId, SignedFile};
+use crate::core::{Event, FolderId, SignedFile};
 use crate::io::files::Take;
 use crate::io::random;
 use crate::limits;
@@ -162,6 +162,18 @@ impl Daemon {
                 return self.complain(place, &name, &format!("it cannot be taken ({error})"));
             }
         };
+        if !problem.is_empty() {
+            let taken = self.is_taken(place, &taken_name);
+            let present = if taken { &taken_name } else { &name };
+            self.set_aside(place, present, file, &problem);
+            let folder = folder_id;
+            return self.events.push_back(Event::SignedCut {
+                folder,
+                host,
+                session,
+                n,
+            });
+        }
         let file = SignedFile {
             folder: folder_id,
             host,
@@ -170,11 +182,6 @@ impl Daemon {
             bytes,
             recovered,
         };
-        if !problem.is_empty() {
-            let present = self.present_name(place, &name, &taken_name);
-            self.set_aside(place, &present, file.file, &problem);
-            return self.events.push_back(Event::SignedCut { file, n });
-        }
         let open = OpenFile {
             folder: id,
             name: taken_name,
@@ -183,34 +190,19 @@ impl Daemon {
         self.events.push_back(Event::Signed { file, n });
     }
 
-    fn present_name(&self, place: usize, name: &str, taken_name: &str) -> String {
-        let folder = self.folders[place].open_folder();
-        let is_taken = folder.is_ok_and(|folder| folder.mtime_ns(taken_name).is_some());
-        if is_taken { taken_name } else { name }.to_string()
-    }
-
     /// A file was set aside because its end never came: its game may write it again.
-    pub(super) fn tell_of_cut(&mut self, place: usize, name: &str, file: FileId) {
-        if self.folders[place].protocol != Protocol::Signed {
-            return;
-        }
-        if let Some(signed::Name {
-            host,
-            session,
-            kind: Kind::Game(n),
-        }) = signed::parse_name(name)
+    pub(super) fn tell_of_cut(&mut self, place: usize, name: &str) {
+        let watched = &self.folders[place];
+        if watched.protocol == Protocol::Signed
+            && let Some(parsed) = signed::parse_name(name)
+            && let Kind::Game(n) = parsed.kind
         {
-            let (folder, host) = (self.folders[place].of, host.to_string());
-            let (bytes, recovered) = (Vec::new(), false);
-            let file = SignedFile {
-                folder,
-                host,
-                session,
-                file,
-                bytes,
-                recovered,
-            };
-            self.events.push_back(Event::SignedCut { file, n });
+            self.events.push_back(Event::SignedCut {
+                folder: watched.of,
+                host: parsed.host.to_string(),
+                session: parsed.session,
+                n,
+            });
         }
     }
 }

@@ -277,6 +277,12 @@ impl Daemon {
         }
     }
 
+    /// Whether a file has this name, which it got when it was taken.
+    pub(super) fn is_taken(&self, place: usize, taken_name: &str) -> bool {
+        let folder = self.folders[place].open_folder();
+        folder.is_ok_and(|folder| folder.mtime_ns(taken_name).is_some())
+    }
+
     /// A file without its closing NUL: the game is writing it, or died over it.
     pub(super) fn wait_for_the_end(
         &mut self,
@@ -286,10 +292,8 @@ impl Daemon {
         file: FileId,
     ) {
         let now_ms = self.now().mono_ms;
+        let is_taken = self.is_taken(place, taken_name);
         let folder = &mut self.folders[place];
-        let is_taken = folder
-            .open_folder()
-            .is_ok_and(|folder| folder.mtime_ns(taken_name).is_some());
         let first = *folder.unfinished.entry(name.to_string()).or_insert(now_ms);
         if !is_taken && now_ms - first < limits::UNFINISHED_MS {
             return;
@@ -298,7 +302,7 @@ impl Daemon {
         let present = if is_taken { taken_name } else { name };
         let reason = "it has no closing NUL: its writing was cut short";
         self.set_aside(place, present, file, reason);
-        self.tell_of_cut(place, name, file);
+        self.tell_of_cut(place, name);
     }
 
     /// A new id: the time, but never one that was used before.

@@ -187,7 +187,13 @@ fn call(value: Value, duplicate: Option<String>) -> CallResult {
     }
 }
 
-fn bad(token: String, function: String, callback: bool, what: &'static str) -> Box<BadCall> {
+/// A call of which something is missing.
+pub(super) fn bad(
+    token: String,
+    function: String,
+    callback: bool,
+    what: &'static str,
+) -> Box<BadCall> {
     Box::new(BadCall {
         token,
         function,

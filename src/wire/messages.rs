@@ -6,8 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::answer_text::{Decoder, push_text, push_value};
-use super::call_error::CallError;
-use super::call_file::{BadCall, Call, CallResult};
+use super::call_file::{Call, CallResult, bad};
 use super::game_json::Reader;
 use super::sql::Reading;
 use crate::limits;
@@ -160,12 +159,7 @@ fn call(mut fields: Map<String, Value>, duplicate: Option<String>) -> CallResult
     let token = id.map(|id| id.to_string()).unwrap_or_default();
     let function = function.unwrap_or_default();
     match missing {
-        Some(what) => Err(Box::new(BadCall {
-            token,
-            function,
-            callback,
-            error: CallError::new("MalformedCall", what),
-        })),
+        Some(what) => Err(bad(token, function, callback, what)),
         None => Ok(Call {
             token,
             function,

@@ -1,18 +1,15 @@
 //! The shipped scripts in a fake game: a real interpreter, in real time. Built with the feature
 //! `fake-game` only.
 
-use std::thread;
-
 use fake_game::{Game, Setup};
 use serde_json::{Value, json};
 
 use super::acts::same;
 use super::screen::Screen;
 use super::stage::Stage;
-use crate::cli::{operate, scripts};
+use crate::cli::scripts;
 
 const SCRIPT: &str = "duels.nut";
-const HOST: &str = "duel_server";
 const SINGLES: usize = 20;
 const KILLS: usize = 30;
 /// Nothing in the demo takes as long on a machine that works.
@@ -110,9 +107,7 @@ fn operator(stage: &Stage, game: &mut Game, screen: &mut Screen<'_>) -> Result<(
         "vpid game call",
         "an operator calls a function that the script has registered",
     )?;
-    let state = stage.path().join("state");
-    let request = json!({"do": "call", "name": "duels.top", "data": {"count": 3}, "host": HOST});
-    let asking = thread::spawn(move || operate::ask(&state, &request));
+    let asking = stage.operator_calls("duels.top", json!({"count": 3}));
     game.run_real_until(PATIENCE_S, |_| asking.is_finished());
     let answer = asking.join().map_err(|_| "the operator gave up")??;
     same(&answer, &json!({"ok": {"asked_for": 3, "map": "cp_demo"}}))?;

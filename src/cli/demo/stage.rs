@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -18,10 +19,15 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use tempfile::TempDir;
 
 use crate::cli::game::{FolderWatch, Game, GameCall};
+use crate::cli::operate;
 use crate::io::random;
+use crate::wire::control::Request;
+use crate::wire::messages::Push;
 
 /// A host as the game makes it of the hostname "Demo Server #1".
 pub const HOST: &str = "demo_server_1";
+/// The one of "Duel Server", which signs.
+pub const DUEL_HOST: &str = "duel_server";
 const SECRET_BYTES: usize = 64;
 /// Nothing in the demo takes as long on a machine that works.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -201,6 +207,16 @@ impl Stage {
         }
     }
 
+    /// Asks for a function of the game, as `vpid game call` does, while the game goes on.
+    pub fn operator_calls(&self, function: &str, args: Value) -> JoinHandle<Result<Value, String>> {
+        let state = self.path.join("state");
+        let function = function.to_string();
+        let push = Push::Call { function, args };
+        let (host, keep) = (Some(DUEL_HOST.to_string()), false);
+        let request = Request::Push { host, push, keep };
+        thread::spawn(move || operate::ask(&state, &request))
+    }
+
     /// Adds the end of the daemon's log to a problem.
     pub fn explain(&self, problem: String) -> String {
         let log = fs::read_to_string(self.path.join("log")).unwrap_or_default();
@@ -284,7 +300,7 @@ impl Stage {
                 let seconds = PATIENCE.as_secs();
                 return Err(format!("{what} did not come within {seconds} s"));
             }
-            std::thread::sleep(Duration::from_micros(500));
+            thread::sleep(Duration::from_micros(500));
         }
     }
 
@@ -297,7 +313,7 @@ impl Stage {
             if left.is_zero() {
                 return Ok(());
             }
-            std::thread::sleep(left.min(Duration::from_millis(20)));
+            thread::sleep(left.min(Duration::from_millis(20)));
         }
     }
 

@@ -1,18 +1,15 @@
 //! The same story without an interpreter: what `vpi.nut` would write, at the level of files.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::acts::same;
 use super::screen::Screen;
-use super::stage::{Stage, text};
+use super::stage::{DUEL_HOST, Stage, text};
 use crate::cli::game::GameCall;
-use crate::cli::operate;
 use crate::cli::signed_game::SignedGame;
 
-const HOST: &str = "duel_server";
 const KILLS: usize = 30;
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -30,7 +27,12 @@ pub fn play(stage: &mut Stage, screen: &mut Screen<'_>) -> Result<(), String> {
 }
 
 fn connect(stage: &Stage) -> Result<SignedGame, String> {
-    let mut game = SignedGame::connect(&stage.scriptdata(), HOST, stage.key.as_bytes(), PATIENCE)?;
+    let mut game = SignedGame::connect(
+        &stage.scriptdata(),
+        DUEL_HOST,
+        stage.key.as_bytes(),
+        PATIENCE,
+    )?;
     let start = json!({"event": "map_start", "data": {"map": "cp_demo", "max_players": 24}});
     game.send(&[start]).map_err(text)?;
     Ok(game)
@@ -60,9 +62,7 @@ fn start(stage: &Stage, screen: &mut Screen<'_>) -> Result<SignedGame, String> {
 
 fn operator(stage: &Stage, game: &mut SignedGame, screen: &mut Screen<'_>) -> Result<(), String> {
     screen.step("vpid game call", "an operator calls a function of the game")?;
-    let state = stage.path().join("state");
-    let request = json!({"do": "call", "name": "duels.top", "data": {"count": 3}, "host": HOST});
-    let asking = thread::spawn(move || operate::ask(&state, &request));
+    let asking = stage.operator_calls("duels.top", json!({"count": 3}));
     let asked = game
         .receive(PATIENCE)?
         .ok_or("the call did not reach the game")?;

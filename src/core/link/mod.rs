@@ -140,27 +140,20 @@ impl Link {
         {
             return Arrival::Refused(reason);
         }
-        let active = self.session() == Some(file.session);
-        let Some((keys, inbound)) = (if active {
-            self.active
-                .as_mut()
-                .map(|session| (&session.keys, &mut session.inbound))
-        } else {
-            let ended = self
-                .ended
-                .as_mut()
-                .filter(|(_, ended)| ended.session == file.session);
-            ended.map(|(keys, inbound)| (&*keys, inbound))
-        }) else {
+        let active = self.active.as_mut();
+        let active = active.map(|active| (&active.keys, &mut active.inbound));
+        let ended = self.ended.as_mut();
+        let ended = ended.map(|(keys, inbound)| (&*keys, inbound));
+        let mut both = active.into_iter().chain(ended);
+        let of_file = both.find(|(_, inbound)| inbound.session == file.session);
+        let Some((keys, inbound)) = of_file else {
             return Arrival::Unknown;
         };
         let name = signed::of_game(&self.name, file.session, file.n);
         let opened = match signed::open(&keys.game, &name, file.bytes) {
             Ok(opened) => opened,
             Err(distrust) => {
-                if active && inbound.wants(file.n) && inbound.ask_again(file.n, now.mono_ms) {
-                    self.request(messages::again(file.n));
-                }
+                self.cut(file.session, file.n, now);
                 return Arrival::Refused(distrust.to_string());
             }
         };
@@ -187,17 +180,14 @@ impl Link {
         }
     }
 
-    /// A file of the game came to nothing before it could be believed.
+    /// A file of the game came to nothing: where it is still wanted, the game is asked for it.
     pub fn cut(&mut self, session: Id, n: u64, now: Now) {
-        let active = self
-            .active
-            .as_mut()
-            .filter(|active| active.inbound.session == session);
-        if let Some(active) = active
+        if let Some(active) = &mut self.active
+            && active.inbound.session == session
             && active.inbound.wants(n)
             && active.inbound.ask_again(n, now.mono_ms)
         {
-            self.request(messages::again(n));
+            active.out.request(messages::again(n));
         }
     }
 

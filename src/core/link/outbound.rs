@@ -191,9 +191,9 @@ impl Outbound {
     }
 
     /// Files that could not be written yet.
-    pub fn unwritten(&self) -> impl Iterator<Item = (u64, &str)> {
+    pub fn unwritten(&self) -> Vec<u64> {
         let unwritten = self.unacked.iter().filter(|sent| !sent.written);
-        unwritten.filter_map(|sent| Some((sent.m, sent.text.as_deref()?)))
+        unwritten.map(|sent| sent.m).collect()
     }
 
     /// The game has read everything up to `ack`. What it claims of files that were not sent is

@@ -11,12 +11,6 @@ use crate::wire::messages::{self, Push};
 use crate::wire::signed::{self, Id};
 
 impl Link {
-    pub(super) fn request(&mut self, text: String) {
-        if let Some(session) = &mut self.active {
-            session.out.request(text);
-        }
-    }
-
     /// An answer as a message; one that can never fit into a file becomes an error.
     pub fn encode_answer(
         &self,
@@ -108,9 +102,9 @@ impl Link {
         }
     }
 
-    /// The game cannot believe our file `m`, or it was lost with an earlier run: then an empty one
-    /// takes its place.
-    pub fn again(&mut self, m: u64, effects: &mut Effects) {
+    /// Writes our file `m`, for the first time or once more. Where its text was lost with an earlier
+    /// run, an empty one takes its place.
+    pub fn write(&mut self, m: u64, effects: &mut Effects) {
         let Some(session) = &mut self.active else {
             return;
         };
@@ -134,7 +128,10 @@ impl Link {
         if self.retry_ms.is_some_and(|at| at <= now.mono_ms) {
             self.retry_ms = None;
             self.write_welcomes(effects);
-            self.write_unwritten(effects);
+            let unwritten = self.active.as_ref().map(|session| session.out.unwritten());
+            for m in unwritten.unwrap_or_default() {
+                self.write(m, effects);
+            }
         }
         let late: Vec<u64> = self
             .calls
@@ -152,7 +149,7 @@ impl Link {
         let mut dropped = std::mem::take(&mut self.dropped);
         let lost = self.active.as_ref().map(|session| session.out.lost());
         for m in lost.unwrap_or_default() {
-            self.again(m, effects);
+            self.write(m, effects);
         }
         let Some(session) = &mut self.active else {
             return dropped;
@@ -162,21 +159,18 @@ impl Link {
             && due <= now.mono_ms
             && session.inbound.ask_again(n, now.mono_ms)
         {
-            let text = messages::again(n);
-            session.out.request(text);
+            session.out.request(messages::again(n));
         }
         let id = session.inbound.session;
+        let mut fresh = Vec::new();
         while let Some((m, body)) = session.out.next_body(host_bytes, now.mono_ms) {
             let name = signed::of_vpid(&self.name, id, m);
             let text = signed::seal(&session.keys.vpid, &name, session.inbound.received, &body);
-            session.out.seal(m, text.clone());
-            let of = Some((self.host, Written::Messages(id, m)));
-            effects.push(Effect::WriteSigned {
-                folder: self.folder,
-                name,
-                text,
-                of,
-            });
+            session.out.seal(m, text);
+            fresh.push(m);
+        }
+        for m in fresh {
+            self.write(m, effects);
         }
         dropped
     }
@@ -188,19 +182,6 @@ impl Link {
             .into_iter()
             .chain(of_session.unwrap_or_default())
             .collect()
-    }
-
-    pub(super) fn write_unwritten(&mut self, effects: &mut Effects) {
-        let Some(session) = &self.active else { return };
-        let id = session.inbound.session;
-        for (m, text) in session.out.unwritten() {
-            effects.push(Effect::WriteSigned {
-                folder: self.folder,
-                name: signed::of_vpid(&self.name, id, m),
-                text: text.to_string(),
-                of: Some((self.host, Written::Messages(id, m))),
-            });
-        }
     }
 
     /// When something is to be done next without an event.

@@ -170,8 +170,12 @@ impl Daemon {
             }
             Kind::Game(n) if !whole => {
                 disk.folder.remove(name);
-                let file = signed_file(parsed.session, id, Vec::new(), false);
-                self.events.push_back(Event::SignedCut { file, n });
+                self.events.push_back(Event::SignedCut {
+                    folder: 0,
+                    host: parsed.host.to_string(),
+                    session: parsed.session,
+                    n,
+                });
             }
             Kind::Game(n) => {
                 let taken = format!("{name}.{id}.taken");
