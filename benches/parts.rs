@@ -9,10 +9,10 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use vpid::config::{Config, Database, Legacy, Permissions, Secret, Server, Watch};
+use vpid::config::{Config, Database, Engine, Legacy, Permissions, Secret, Server, Watch};
 use vpid::core::{Core, Event, InputState, Now, TakenFile};
-use vpid::io::sql::{Lane, SqliteSettings};
-use vpid::limits::SUBMIT_JOBS_MIN;
+use vpid::io::sql::{Lane, Report, Run};
+use vpid::limits::{SQL_STATEMENT_MS_MAX, SUBMIT_JOBS_MIN};
 use vpid::wire::answer_text::Decoder;
 use vpid::wire::sql::{self, CallId, Dialect, Done, Job, Reading};
 use vpid::wire::{answer_file, call_file, legacy};
@@ -98,7 +98,7 @@ fn parse_and_render_sql(bencher: Bencher, what: &str) {
     };
     bencher.bench(|| {
         let call = sql::parse(function, SCRIPT, black_box(&kwargs), Reading::Legacy).unwrap();
-        sql::render(&call, Dialect::Sqlite).unwrap().text.len()
+        sql::render(&call, 0, Dialect::Sqlite).unwrap().text.len()
     });
 }
 
@@ -153,7 +153,8 @@ fn config() -> Config {
             legacy: Some(legacy),
             vscripts: None,
         }],
-        database: Database::None,
+        databases: Vec::new(),
+        queries: Vec::new(),
         permissions: Permissions::default(),
         watch: Watch::Auto,
         poll_ms: 50,
@@ -182,14 +183,26 @@ impl OpenLane {
              INSERT INTO {TABLE} VALUES (1, 'one', 1), (2, 'two', 2), (3, 'three', 3);"
         );
         connection.execute_batch(&create).unwrap();
-        let settings = SqliteSettings {
-            path,
-            full_durability,
+        let database = Database {
+            name: String::new(),
+            engine: Engine::Sqlite {
+                path,
+                full_durability,
+            },
+            schema: None,
         };
         let (send, done) = mpsc::channel();
-        let on_done = move |done| drop(send.send(done));
+        let on_report = move |report| {
+            if let Report::Done(done) = report {
+                let _ = send.send(done);
+            }
+        };
+        let run = Run {
+            clock_start: Instant::now(),
+            instance: 1,
+        };
         Self {
-            lane: Lane::start(settings, Instant::now(), on_done).unwrap(),
+            lane: Lane::start(0, &database, run, on_report).unwrap(),
             done,
             next_file: 1,
             serial: 0,
@@ -207,6 +220,9 @@ impl OpenLane {
                     file: self.next_file,
                     index,
                 },
+                database: 0,
+                host: 0,
+                limit_ms: SQL_STATEMENT_MS_MAX,
                 function: function.to_string(),
                 call: sql::parse(function, SCRIPT, &kwargs, Reading::Legacy).unwrap(),
                 deadline_ms: None,

@@ -183,6 +183,28 @@ pub const SQL_PARAMS_MAX: usize = 32_766;
 /// Longest raw query.
 pub const SQL_QUERY_BYTES_MAX: usize = 65_536;
 
+/// Queries of the configuration, statements of one, parameters of one.
+pub const QUERIES_MAX: usize = 1_000;
+pub const QUERY_STEPS_MAX: usize = 16;
+pub const QUERY_PARAMS_MAX: usize = 64;
+/// A text parameter's longest value where its owner does not say, in characters.
+pub const QUERY_TEXT_CHARS_DEFAULT: usize = 4_096;
+pub const QUERY_TEXT_CHARS_MAX: usize = 65_536;
+/// Most rows that a query may answer.
+pub const QUERY_ROWS_MAX: usize = 1_000;
+/// How long an answer may be given again.
+pub const QUERY_CACHE_S_MAX: u64 = 86_400;
+/// Answers that are kept to be given again, in count and in bytes.
+pub const CACHE_ANSWERS_MAX: usize = 1_000;
+pub const CACHE_BYTES_MAX: usize = 4 << 20;
+/// Databases in one configuration.
+pub const DATABASES_MAX: usize = 16;
+/// Largest schema file, and steps in it.
+pub const SCHEMA_FILE_BYTES_MAX: usize = 1 << 20;
+/// Connections to one MySQL server.
+pub const MYSQL_POOL_DEFAULT: usize = 4;
+pub const MYSQL_POOL_MAX: usize = 64;
+
 // The SQL lane.
 
 /// Longest answer of one SQL call, as JSON.

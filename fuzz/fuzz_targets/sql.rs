@@ -11,7 +11,7 @@ fuzz_target!(|input: (u8, bool, &str)| {
     let function = FUNCTIONS[function as usize % FUNCTIONS.len()];
     let reading = if signed { Reading::Signed } else { Reading::Legacy };
     let Ok(call) = parse(function, "x.nut", &kwargs, reading) else { return };
-    let Ok(statement) = render(&call, Dialect::Sqlite) else { return };
+    let Ok(statement) = render(&call, 0, Dialect::Sqlite) else { return };
     if function != "VPI_DB_RawExecute" {
         assert!(!statement.text.contains([';', '\'', '\0']), "{}", statement.text);
     }

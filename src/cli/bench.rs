@@ -17,7 +17,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::call::{choose, stock};
-use crate::config::{Config, Database};
+use crate::config::{Config, Engine};
 
 use client::numbered_call;
 use signed::SignedBench;
@@ -132,15 +132,17 @@ impl fmt::Display for Report {
 /// Benches the vpid that serves this configuration. False: not every call was answered.
 pub fn run(config: &Config, options: &Options, out: &mut dyn Write) -> Result<bool, String> {
     let (server, free) = choose(config, None, "vpid_bench")?;
-    let table = match (&config.database, options.work) {
+    let database = config.default_database().map(|id| &config.databases[id]);
+    let table = match (database.map(|database| &database.engine), options.work) {
         (_, Work::Echo) => None,
-        (Database::Sqlite { path, .. }, _) => Some(Table::create(path).map_err(|error| {
+        (Some(Engine::Sqlite { path, .. }), _) => Some(Table::create(path).map_err(|error| {
             format!(
                 "{}: the bench's table cannot be made ({error})",
                 path.display()
             )
         })?),
-        (Database::None, _) => return Err("there is no [database]: use --work echo".into()),
+        (Some(Engine::Mysql(_)), _) => return Err("bench speaks to SQLite only".into()),
+        (None, _) => return Err("there is no [database]: use --work echo".into()),
     };
     let progress = io::stderr().is_terminal() && !options.json;
     let report = match &server.key {

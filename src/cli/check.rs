@@ -14,8 +14,8 @@ mod tests;
 use std::io::Write;
 use std::path::Path;
 
-use crate::config::{self, Config, Database};
-use crate::io::sql;
+use crate::config::{self, Config, Engine};
+use crate::io::sql::{self, Finding};
 
 /// Checks the configuration of `path` (none: the usual places) and all it names, and writes a
 /// line for each finding: `ok`, `warn`, or `bad` with its remedy. True when nothing is bad.
@@ -45,7 +45,7 @@ fn all(path: Option<&Path>, environment: impl Fn(&str) -> Option<String>, report
     };
     configuration(&config, report);
     let running = folders::state(&config.state_dir, report);
-    database(&config.database, report);
+    databases(&config, report);
     let config_option = match path {
         Some(path) => format!(" --config '{}'", path.display()),
         None => String::new(),
@@ -86,28 +86,24 @@ fn configuration(config: &Config, report: &mut Report<'_>) {
     }
 }
 
-fn database(database: &Database, report: &mut Report<'_>) {
-    let Database::Sqlite {
-        path,
-        full_durability,
-    } = database
-    else {
+fn databases(config: &Config, report: &mut Report<'_>) {
+    if config.default_database().is_none() {
         report.ok("database: none, as configured; SQL calls are answered with an error");
-        return;
-    };
-    let settings = sql::SqliteSettings {
-        path: path.clone(),
-        full_durability: *full_durability,
-    };
-    match sql::check(&settings) {
-        Ok(finding) => report.ok(format!("database: {finding}")),
-        Err(problem) => report.bad(
-            format!("database: {}: {problem}", path.display()),
-            "name a file that the user of vpid can write, in a folder it can write",
-        ),
     }
-    if let Some(folder) = path.parent() {
-        folders::free_space("database", folder, report);
+    for database in &config.databases {
+        for finding in sql::check(database, &sql::Preparation::default()) {
+            match finding {
+                Finding::Good(text) => report.ok(format!("database: {text}")),
+                Finding::Warn(text) => report.warn(format!("database: {text}")),
+                Finding::Bad(text, remedy) => report.bad(format!("database: {text}"), remedy),
+                Finding::Fault(_) => {}
+            }
+        }
+        if let Engine::Sqlite { path, .. } = &database.engine
+            && let Some(folder) = path.parent()
+        {
+            folders::free_space("database", folder, report);
+        }
     }
 }
 

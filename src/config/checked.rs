@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::permissions::RAW_SQL_FUNCTION;
 use super::raw::{Field, Given, Place, Raw};
-use super::{Config, Database, Permissions, Problem, Server, Source, Watch, environment};
+use super::{Config, Database, Engine, Permissions, Problem, Server, Source, Watch, environment};
 use crate::limits::{
     CALL_DEADLINE_MS_DEFAULT, CALL_DEADLINE_MS_MAX, CALL_DEADLINE_MS_MIN, POLL_MS_DEFAULT,
     POLL_MS_MAX, POLL_MS_MIN,
@@ -49,7 +49,7 @@ pub(super) fn check(
     );
     let servers = checker.servers(raw.servers);
     let state_dir = checker.own_path(raw.state_dir, "VPID_STATE_DIR", "state", &servers);
-    let database = checker.database(
+    let databases = checker.database(
         raw.database_type,
         raw.database_path,
         raw.database_durability,
@@ -60,7 +60,8 @@ pub(super) fn check(
         path: source.file.map(Path::to_owned),
         state_dir,
         servers,
-        database,
+        databases,
+        queries: Vec::new(),
         permissions,
         watch,
         poll_ms,
@@ -242,7 +243,7 @@ impl Checker<'_> {
         path: Field<String>,
         durability: Field<String>,
         servers: &[Server],
-    ) -> Database {
+    ) -> Vec<Database> {
         let full_durability = self.choice(
             durability,
             "VPID_DATABASE_DURABILITY",
@@ -251,7 +252,7 @@ impl Checker<'_> {
         if let Field::Given(given) = self.overridden(kind, "VPID_DATABASE_TYPE") {
             match given.value.as_str() {
                 "sqlite" => {}
-                "none" => return Database::None,
+                "none" => return Vec::new(),
                 "mysql" | "mariadb" => self.problem(
                     &given.place,
                     "this build speaks to SQLite only, MySQL comes in a later version; use \
@@ -264,10 +265,15 @@ impl Checker<'_> {
             }
         }
         let path = self.own_path(path, "VPID_DATABASE_PATH", "vpid.db", servers);
-        Database::Sqlite {
+        let engine = Engine::Sqlite {
             path,
             full_durability,
-        }
+        };
+        vec![Database {
+            name: String::new(),
+            engine,
+            schema: None,
+        }]
     }
 
     fn permissions(&mut self, raw: &Raw) -> Permissions {

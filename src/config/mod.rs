@@ -10,10 +10,12 @@
 
 mod checked;
 mod credentials;
+mod database;
 mod environment;
 mod hostname;
 mod nearest;
 mod permissions;
+mod query;
 mod raw;
 mod secret;
 mod servers;
@@ -25,20 +27,26 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+pub use database::{Database, Engine, Mysql, SchemaFile, Tls};
 pub use environment::{process_environment, unknown_variables};
 pub use hostname::host_of;
 pub use permissions::{Permissions, RAW_SQL_FUNCTION};
+pub use query::QueryEntry;
 pub use secret::{
-    PLACEHOLDER_KEY, PLACEHOLDER_SECRET, Secret, exposure_warning, is_key_sign, readable_by_others,
+    PLACEHOLDER_KEY, PLACEHOLDER_SECRET, Password, Secret, exposure_warning, is_key_sign,
+    readable_by_others,
 };
 
+use std::sync::Arc;
+
 use crate::limits::CONFIG_FILE_BYTES_MAX;
+use crate::wire::sql::{DatabaseId, Query};
 
 /// Where the configuration is looked for when nobody says where it is, in this order.
 pub const SEARCH_PATHS: [&str; 2] = ["vpid.toml", "/etc/vpid/vpid.toml"];
 
 /// A configuration without problems.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// The file it came from; none when the environment said everything.
     pub path: Option<PathBuf>,
@@ -46,7 +54,10 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// At least one; no two with the same folder and hostname.
     pub servers: Vec<Server>,
-    pub database: Database,
+    /// The one of `[database]` first, where there is one; then those of `[database.NAME]`.
+    pub databases: Vec<Database>,
+    /// In the order of their names.
+    pub queries: Vec<QueryEntry>,
     pub permissions: Permissions,
     pub watch: Watch,
     /// How often folders are looked at where inotify cannot be used, in milliseconds.
@@ -61,6 +72,21 @@ pub struct Config {
 }
 
 impl Config {
+    /// The database of `[database]`, to which scripts' own SQL goes.
+    pub fn default_database(&self) -> Option<DatabaseId> {
+        let first = self.databases.first()?;
+        first.name.is_empty().then_some(0)
+    }
+
+    /// The functions on a database.
+    pub fn queries_on(&self, database: DatabaseId) -> Vec<Arc<Query>> {
+        let entries = self.queries.iter();
+        entries
+            .filter(|entry| entry.query.database == database)
+            .map(|entry| Arc::clone(&entry.query))
+            .collect()
+    }
+
     /// The server that serves `host` in this folder: the one that names it, else the one that
     /// takes every host of the folder.
     pub fn server_for(&self, scriptdata: &Path, host: &str) -> Option<&Server> {
@@ -110,15 +136,6 @@ pub struct Legacy {
     pub secret: Secret,
     /// False where a fork of the client sends no identity: then anything is believed.
     pub identity_required: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Database {
-    Sqlite {
-        path: PathBuf,
-        full_durability: bool,
-    },
-    None,
 }
 
 /// How new call files are noticed.

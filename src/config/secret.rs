@@ -20,6 +20,16 @@ pub const PLACEHOLDER_SECRET: &str = "PUT-THE-SECRET-OF-vpi.nut-HERE--";
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Vec<u8>);
 
+/// A password for somebody else's server. It never prints itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(pub String);
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(..)")
+    }
+}
+
 /// Signs that stand as they are in the texts of Squirrel and TOML, whatever the quotes.
 pub fn is_key_sign(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'\\')

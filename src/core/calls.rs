@@ -197,7 +197,10 @@ impl Calls {
                 push_value(&mut text, &value, decoder);
                 Some(Ok(text))
             }
-            Task::Sql(sql_call) => {
+            Task::Sql {
+                database,
+                call: sql_call,
+            } => {
                 // Where nobody waits for the answer there is no hurry, and it must be done.
                 let patience = call
                     .timeout_ms
@@ -205,9 +208,12 @@ impl Calls {
                 let deadline_ms = call.callback.then_some(file.arrived_ms + patience);
                 let job = sql::Job {
                     id,
+                    database,
+                    host: file.host,
                     function: call.function,
                     call: *sql_call,
                     deadline_ms,
+                    limit_ms: limits::SQL_STATEMENT_MS_MAX,
                     recovered: file.recovered,
                     decoder,
                 };

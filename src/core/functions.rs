@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::config::{Config, Database, Permissions};
+use crate::config::{Config, Permissions};
 use crate::wire::call_error::CallError;
 use crate::wire::call_file::Call;
-use crate::wire::sql::{self, SqlCall};
+use crate::wire::sql::{self, DatabaseId, SqlCall};
 
 /// The functions that vpid answers by itself.
 const BUILT_IN: [&str; 2] = ["VPI_Ping", "VPI_Info"];
@@ -15,23 +15,24 @@ const BUILT_IN: [&str; 2] = ["VPI_Ping", "VPI_Info"];
 pub enum Task {
     /// Nothing: this is the answer.
     Answer(Value),
-    Sql(Box<SqlCall>),
+    Sql {
+        database: DatabaseId,
+        call: Box<SqlCall>,
+    },
 }
 
 pub struct Functions {
     permissions: Permissions,
-    database: Option<&'static str>,
+    /// The one of the User functions, and what kind it is.
+    database: Option<(DatabaseId, &'static str)>,
 }
 
 impl Functions {
     pub fn new(config: &Config) -> Self {
-        let database = match config.database {
-            Database::Sqlite { .. } => Some("sqlite"),
-            Database::None => None,
-        };
+        let name = |id: DatabaseId| (id, config.databases[id].engine.name());
         Self {
             permissions: config.permissions.clone(),
-            database,
+            database: config.default_database().map(name),
         }
     }
 
@@ -54,13 +55,16 @@ impl Functions {
             "VPI_Ping" if call.kwargs.is_null() => Ok(Task::Answer(json!("pong"))),
             "VPI_Ping" => Ok(Task::Answer(call.kwargs.clone())),
             "VPI_Info" => Ok(Task::Answer(self.info(&call.script))),
-            _ if self.database.is_none() => Err(CallError::new(
-                "DatabaseUnavailable",
-                "vpid runs without a database",
-            )),
             _ => {
+                let Some((database, _)) = self.database else {
+                    let detail = "vpid runs without a database";
+                    return Err(CallError::new("DatabaseUnavailable", detail));
+                };
                 let call = sql::parse(function, &call.script, &call.kwargs, call.reading)?;
-                Ok(Task::Sql(Box::new(call)))
+                Ok(Task::Sql {
+                    database,
+                    call: Box::new(call),
+                })
             }
         }
     }
@@ -74,7 +78,7 @@ impl Functions {
         json!({
             "name": "vpid",
             "version": env!("CARGO_PKG_VERSION"),
-            "database": self.database,
+            "database": self.database.map(|(_, kind)| kind),
             "functions": allowed,
         })
     }

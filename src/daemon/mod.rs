@@ -17,14 +17,14 @@ use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::config::{self, Config, Database, Watch};
+use crate::config::{self, Config, Watch};
 use crate::core::{Core, Event, FileId, FolderId, HostId, Now, Timer};
 use crate::io::control::Listener;
 use crate::io::lock::{LockError, StateLock};
 use crate::io::rejected::Rejected;
 use crate::io::seen::Seen;
 use crate::io::sessions::SessionLog;
-use crate::io::sql::{Lane, SqliteSettings};
+use crate::io::sql::{Lane, Report, Run};
 use crate::limits;
 use crate::wire::signed::FOLDER;
 use crate::wire::sql;
@@ -74,8 +74,9 @@ pub struct Daemon {
     sessions: SessionLog,
     rejected: Rejected,
     control: Control,
-    lane: Option<Lane>,
-    lane_results: mpsc::Receiver<Vec<sql::Done>>,
+    /// By the numbers of their databases.
+    lanes: Vec<Lane>,
+    lane_reports: mpsc::Receiver<Report>,
     /// Gathered in a turn and handed over together.
     jobs: Vec<sql::Job>,
     remember: Vec<(u64, FileId)>,
@@ -130,8 +131,12 @@ impl Daemon {
         let poller = Poller::new(config.watch != Watch::Poll)
             .map_err(|error| format!("the system gives no descriptors to wait on ({error})"))?;
         let started = Instant::now();
-        let (results, lane_results) = mpsc::channel();
-        let lane = start_lane(&config, started, results, poller.waker())?;
+        let (reports, lane_reports) = mpsc::channel();
+        let run = Run {
+            clock_start: started,
+            instance: 1,
+        };
+        let lanes = start_lanes(&config, run, &reports, &poller)?;
         let mut daemon = Self {
             core: Core::new(&config, &[]),
             started,
@@ -148,8 +153,8 @@ impl Daemon {
             sessions,
             rejected,
             control,
-            lane,
-            lane_results,
+            lanes,
+            lane_reports,
             jobs: Vec::new(),
             remember: Vec::new(),
             stopping: false,
@@ -248,13 +253,14 @@ impl Daemon {
             }
         };
         let old = &self.config;
-        if (&new.state_dir, &new.database, new.watch) != (&old.state_dir, &old.database, old.watch)
+        if (&new.state_dir, &new.databases, new.watch)
+            != (&old.state_dir, &old.databases, old.watch)
         {
             log::warn!("state_dir, watch and [database] change with the next start only");
         }
         let kept = Config {
             state_dir: old.state_dir.clone(),
-            database: old.database.clone(),
+            databases: old.databases.clone(),
             watch: old.watch,
             ..new
         };
@@ -304,7 +310,7 @@ impl Daemon {
 
     fn finish(self) -> Result<(), String> {
         let left = self.core.running();
-        if let Some(lane) = self.lane {
+        for lane in self.lanes {
             lane.stop(Duration::from_millis(limits::LANE_STOP_MS));
         }
         if left > 0 {
@@ -333,29 +339,22 @@ fn held(state: &str, error: &LockError) -> String {
     }
 }
 
-fn start_lane(
+fn start_lanes(
     config: &Config,
-    started: Instant,
-    results: mpsc::Sender<Vec<sql::Done>>,
-    waker: poller::Waker,
-) -> Result<Option<Lane>, String> {
-    let Database::Sqlite {
-        path,
-        full_durability,
-    } = &config.database
-    else {
-        return Ok(None);
-    };
-    let settings = SqliteSettings {
-        path: path.clone(),
-        full_durability: *full_durability,
-    };
-    let on_done = move |done| {
-        // The loop is gone only when the program ends.
-        let _ = results.send(done);
-        waker.wake();
-    };
-    let lane = Lane::start(settings, started, on_done);
-    lane.map(Some)
-        .map_err(|error| format!("the system gives no thread for the database ({error})"))
+    run: Run,
+    reports: &mpsc::Sender<Report>,
+    poller: &Poller,
+) -> Result<Vec<Lane>, String> {
+    let databases = config.databases.iter().enumerate();
+    let start = databases.map(|(number, database)| {
+        let (reports, waker) = (reports.clone(), poller.waker());
+        let on_report = move |report| {
+            // The loop is gone only when the program ends.
+            let _ = reports.send(report);
+            waker.wake();
+        };
+        Lane::start(number, database, run, on_report)
+            .map_err(|error| format!("the system gives no thread for the database ({error})"))
+    });
+    start.collect()
 }

@@ -8,6 +8,7 @@ use super::waiting::{Origin, Waiting, What};
 use super::{Daemon, Due, OpenFile};
 use crate::core::{Event, FileId, HostId, InputState, TakenFile};
 use crate::io::files::Take;
+use crate::io::sql::Report;
 use crate::limits;
 use crate::wire::names;
 
@@ -30,8 +31,11 @@ impl Daemon {
         // What clients have fetched comes first: else it is written for them once more.
         let control = wake.control;
         self.take_hints(wake);
-        while let Ok(done) = self.lane_results.try_recv() {
-            self.events.push_back(Event::SqlDone(done));
+        while let Ok(report) = self.lane_reports.try_recv() {
+            match report {
+                Report::Done(done) => self.events.push_back(Event::SqlDone(done)),
+                Report::Prepared { .. } => {}
+            }
         }
         self.take_timers();
         if control {
@@ -328,8 +332,21 @@ impl Daemon {
             }
             self.remember.clear();
         }
-        if let (false, Some(lane)) = (self.jobs.is_empty(), &self.lane) {
-            lane.submit(std::mem::take(&mut self.jobs));
+        if self.jobs.is_empty() {
+            return;
+        }
+        let jobs = std::mem::take(&mut self.jobs);
+        if let [lane] = &self.lanes[..] {
+            return lane.submit(jobs);
+        }
+        let mut of_each: Vec<Vec<_>> = self.lanes.iter().map(|_| Vec::new()).collect();
+        for job in jobs {
+            of_each[job.database].push(job);
+        }
+        for (lane, jobs) in self.lanes.iter().zip(of_each) {
+            if !jobs.is_empty() {
+                lane.submit(jobs);
+            }
         }
     }
 }

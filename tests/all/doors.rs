@@ -13,7 +13,7 @@ const DOORS: [(&str, &[&str]); 6] = [
     ("core", &["wire", "config", "limits"]),
     ("io", &["wire", "config", "limits"]),
     ("wire", &["limits"]),
-    ("config", &["limits"]),
+    ("config", &["wire", "limits"]),
     ("limits", &[]),
     ("daemon", &["core", "io", "wire", "config", "limits"]),
 ];

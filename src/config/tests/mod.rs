@@ -111,13 +111,15 @@ fn defaults_and_relative_paths() {
     let config = good(&server("hostname = \"a_1\"").replace("/tf/", "tf/"));
     assert_eq!(config.state_dir, Path::new("/base/state"));
     let path = PathBuf::from("/base/vpid.db");
-    assert_eq!(
-        config.database,
-        Database::Sqlite {
-            path,
-            full_durability: true
-        }
-    );
+    let [database] = &config.databases[..] else {
+        panic!("{:?}", config.databases)
+    };
+    let full_durability = true;
+    let engine = Engine::Sqlite {
+        path,
+        full_durability,
+    };
+    assert_eq!((database.name.as_str(), &database.engine), ("", &engine));
     assert_eq!((config.watch, config.poll_ms), (Watch::Auto, 50));
     assert_eq!(config.call_deadline_ms, 10_000);
     let [server] = &config.servers[..] else {
@@ -315,13 +317,15 @@ fn the_environment_overrides_the_file() {
     let secret = &server.legacy.as_ref().unwrap().secret;
     assert_eq!(secret.as_bytes(), b"from-the-environment-0123456789abc");
     let path = PathBuf::from("/var/vpid.db");
-    assert_eq!(
-        config.database,
-        Database::Sqlite {
-            path,
-            full_durability: false
-        }
-    );
+    let [database] = &config.databases[..] else {
+        panic!("{:?}", config.databases)
+    };
+    let full_durability = false;
+    let engine = Engine::Sqlite {
+        path,
+        full_durability,
+    };
+    assert_eq!((database.name.as_str(), &database.engine), ("", &engine));
     assert_eq!(config.state_dir, Path::new("/var/vpid"));
     assert_eq!((config.watch, config.poll_ms), (Watch::Poll, 20));
     assert_eq!(config.call_deadline_ms, 10_000);

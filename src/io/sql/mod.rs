@@ -21,7 +21,8 @@ mod tests_outage;
 #[cfg(test)]
 mod tests_support;
 
-use crate::wire::sql::{Done, Job};
+use crate::config::{Database, Engine};
+use crate::wire::sql::{DatabaseId, Done, Job, Query, Schema};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -37,22 +38,112 @@ pub struct SqliteSettings {
     pub full_durability: bool,
 }
 
+/// What all lanes of a run share.
+#[derive(Debug, Clone, Copy)]
+pub struct Run {
+    /// The zero of every job's `deadline_ms`.
+    pub clock_start: Instant,
+    /// Tells this vpid from others that use the same server.
+    pub instance: u64,
+}
+
+/// What a lane tells.
+#[derive(Debug, PartialEq)]
+pub enum Report {
+    /// Calls that are done, each exactly once, after their transaction is durable.
+    Done(Vec<Done>),
+    Prepared {
+        database: DatabaseId,
+        ticket: u64,
+        verdict: Verdict,
+    },
+}
+
+/// What a database must have, and what will be asked of it.
+#[derive(Debug, Clone, Default)]
+pub struct Preparation {
+    /// Comes back with the verdict.
+    pub ticket: u64,
+    pub schema: Option<Schema>,
+    pub queries: Vec<Arc<Query>>,
+}
+
+/// How a preparation went.
+#[derive(Debug, PartialEq)]
+pub enum Verdict {
+    Good,
+    /// The steps of the schema before the first fault have run.
+    Bad(Vec<Fault>),
+    /// The database cannot be used now; another verdict follows when it can.
+    Away(String),
+}
+
+/// What is wrong with a statement of the owner's, in the database's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    pub of: Subject,
+    /// A byte of the statement, where the database told one.
+    pub at: Option<usize>,
+    pub message: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// A line of the schema file.
+    Schema {
+        step: u32,
+        line: usize,
+    },
+    Query {
+        name: String,
+        step: usize,
+    },
+}
+
+/// What `check` found, in the order in which it looked.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Finding {
+    Good(String),
+    Warn(String),
+    /// With its remedy.
+    Bad(String, String),
+    Fault(Fault),
+}
+
 /// A running lane.
 pub struct Lane {
     inbox: Arc<Inbox>,
 }
 
 impl Lane {
-    /// Starts the thread. `clock_start` is the zero of every job's `deadline_ms`. `on_done` is
-    /// called from the lane's thread and should only hand over. Fails only where the system
-    /// has no thread to give; a database that cannot be opened is waited for.
+    /// Starts the lane of `database`, the one with this number. `on_report` is called from the
+    /// lane's threads and should only hand over. Fails only where the system has no thread to
+    /// give; a database that cannot be opened is waited for.
     pub fn start(
-        settings: SqliteSettings,
-        clock_start: Instant,
-        on_done: impl Fn(Vec<Done>) + Send + 'static,
+        number: DatabaseId,
+        database: &Database,
+        run: Run,
+        on_report: impl Fn(Report) + Send + Sync + 'static,
     ) -> std::io::Result<Lane> {
+        let Engine::Sqlite {
+            path,
+            full_durability,
+        } = &database.engine
+        else {
+            return Err(std::io::ErrorKind::Unsupported.into());
+        };
+        let settings = SqliteSettings {
+            path: path.clone(),
+            full_durability: *full_durability,
+        };
         let inbox = Arc::new(Inbox::default());
-        let worker = Worker::new(settings, clock_start, Arc::clone(&inbox), on_done);
+        let worker = Worker::new(
+            number,
+            settings,
+            run.clock_start,
+            Arc::clone(&inbox),
+            on_report,
+        );
         thread::Builder::new()
             .name("sql".to_owned())
             .spawn(move || worker.run())?;
@@ -65,9 +156,16 @@ impl Lane {
         self.inbox.submit(jobs);
     }
 
+    /// Brings the schema up to date and tries the queries, before anything that is submitted
+    /// later; reports [`Report::Prepared`]. A later preparation replaces one that still waits
+    /// for its database.
+    pub fn prepare(&self, preparation: Preparation) {
+        self.inbox.prepare(preparation);
+    }
+
     /// Ends the lane when everything submitted is done. True if that was so within the time;
     /// otherwise what has not been answered is undone or was never begun, and is left to
-    /// whoever still has the calls; `on_done` may be called once more while the thread ends.
+    /// whoever still has the calls; `on_report` may be called once more while the thread ends.
     pub fn stop(self, within: Duration) -> bool {
         self.inbox.finish(within)
     }
@@ -79,8 +177,25 @@ impl Drop for Lane {
     }
 }
 
-/// Opens the database and tries a write that is taken back: a sentence for `vpid check`
-/// either way. A database that is not there yet is not left behind.
-pub fn check(settings: &SqliteSettings) -> Result<String, String> {
-    sqlite::check(settings)
+/// Opens the database, tries a write that is taken back, and prepares everything without leaving
+/// a trace. A database that is not there yet is not left behind.
+pub fn check(database: &Database, _preparation: &Preparation) -> Vec<Finding> {
+    let Engine::Sqlite {
+        path,
+        full_durability,
+    } = &database.engine
+    else {
+        return Vec::new();
+    };
+    let settings = SqliteSettings {
+        path: path.clone(),
+        full_durability: *full_durability,
+    };
+    vec![match sqlite::check(&settings) {
+        Ok(finding) => Finding::Good(finding),
+        Err(problem) => Finding::Bad(
+            format!("{}: {problem}", path.display()),
+            "name a file that the user of vpid can write, in a folder it can write".to_owned(),
+        ),
+    }]
 }

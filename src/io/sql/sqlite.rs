@@ -14,7 +14,7 @@ use crate::limits::{
 };
 use crate::wire::answer_text::{Decoder, push_int};
 use crate::wire::call_error::CallError;
-use crate::wire::sql::{Dialect, Job, Param, Returns, Statement, render};
+use crate::wire::sql::{Dialect, Job, Param, Quoting, Returns, Statement, render};
 use rusqlite::config::DbConfig;
 use rusqlite::ffi::ErrorCode;
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -123,7 +123,7 @@ impl Engine {
         pruning: &mut Pruning,
         outcomes: &mut Vec<Outcome>,
     ) -> Result<(), Trouble> {
-        let writing = jobs.iter().any(|job| job.call.may_write());
+        let writing = jobs.iter().any(|job| job.call.may_write(Quoting::Sqlite));
         self.own(if writing { BEGIN_WRITING } else { BEGIN })
             .map_err(|error| self.fault(&error))?;
         let began_ms = self.guard.now_ms();
@@ -185,7 +185,7 @@ impl Engine {
             }
             limit_ms = limit_ms.min(deadline_ms);
         }
-        let statement = match render(&job.call, Dialect::Sqlite) {
+        let statement = match render(&job.call, 0, Dialect::Sqlite) {
             Ok(statement) => statement,
             Err(error) => return Ok(Err(error)),
         };
@@ -271,12 +271,16 @@ fn step(
     decoder: Decoder,
 ) -> rusqlite::Result<Outcome> {
     match returns {
-        Returns::Rows => match encode::rows(prepared, decoder) {
-            Ok(answer) => Ok(Ok(answer)),
-            Err(RowsError::Sqlite(error)) => Err(error),
-            Err(RowsError::TooLong) => Ok(Err(CallError::word("Response size exceeds maximum"))),
-        },
-        Returns::Count => {
+        Returns::Rows | Returns::Objects | Returns::Row | Returns::Value => {
+            match encode::rows(prepared, decoder) {
+                Ok(answer) => Ok(Ok(answer)),
+                Err(RowsError::Sqlite(error)) => Err(error),
+                Err(RowsError::TooLong) => {
+                    Ok(Err(CallError::word("Response size exceeds maximum")))
+                }
+            }
+        }
+        Returns::Count | Returns::Proposed(_) => {
             let count = prepared.raw_execute()?;
             let mut answer = String::new();
             push_int(&mut answer, i64::try_from(count).unwrap_or(i64::MAX));

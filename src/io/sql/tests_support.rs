@@ -1,7 +1,9 @@
 //! What the lane's tests share: a database in a folder of its own, and calls that read as
 //! scripts write them.
 
-use super::{Lane, SqliteSettings};
+use super::{Lane, Report, Run, SqliteSettings};
+use crate::config::{Database, Engine};
+use crate::limits::SQL_STATEMENT_MS_MAX;
 use crate::wire::answer_text::Decoder;
 use crate::wire::call_error::CallError;
 use crate::wire::sql::{CallId, Done, Job, Reading, parse};
@@ -57,8 +59,24 @@ impl Desk {
     pub fn start(&mut self) {
         let (sender, receiver) = channel();
         self.done = receiver;
-        let on_done = move |done| drop(sender.send(done));
-        self.lane = Some(Lane::start(self.settings(), self.clock_start, on_done).unwrap());
+        let on_report = move |report| {
+            if let Report::Done(done) = report {
+                let _ = sender.send(done);
+            }
+        };
+        let database = Database {
+            name: String::new(),
+            engine: Engine::Sqlite {
+                path: self.path(),
+                full_durability: true,
+            },
+            schema: None,
+        };
+        let run = Run {
+            clock_start: self.clock_start,
+            instance: 1,
+        };
+        self.lane = Some(Lane::start(0, &database, run, on_report).unwrap());
     }
 
     pub fn settings(&self) -> SqliteSettings {
@@ -149,9 +167,12 @@ pub(super) fn call(index: u32, function: &str, kwargs: &str) -> Job {
     let id = CallId { file: FILE, index };
     Job {
         id,
+        database: 0,
+        host: 0,
         function,
         call,
         deadline_ms: None,
+        limit_ms: SQL_STATEMENT_MS_MAX,
         recovered: false,
         decoder: Decoder::Stock,
     }

@@ -4,14 +4,14 @@
 //! call that breaks the transaction is answered and left out, and the others run again. While
 //! the database cannot be used, nothing leaves the queue but calls whose time is up.
 
-use super::SqliteSettings;
 use super::guard::Guard;
 use super::journal::Pruning;
 use super::sqlite::{BatchRules, Engine, Outcome};
 use super::trouble::Trouble;
+use super::{Preparation, Report, SqliteSettings, Verdict};
 use crate::limits::{SQL_BATCH_JOBS_MAX, SQL_RETRY_MS_MAX, SQL_RETRY_MS_MIN};
 use crate::wire::call_error::CallError;
-use crate::wire::sql::{Done, Job};
+use crate::wire::sql::{DatabaseId, Done, Job};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -29,6 +29,7 @@ pub(super) struct Inbox {
 #[derive(Debug, Default)]
 struct State {
     jobs: Vec<Job>,
+    preparation: Option<Preparation>,
     stopping: bool,
     /// The thread has ended, by itself only when nothing was left to do.
     ended: bool,
@@ -37,6 +38,11 @@ struct State {
 impl Inbox {
     pub(super) fn submit(&self, jobs: Vec<Job>) {
         self.lock().jobs.extend(jobs);
+        self.changed.notify_all();
+    }
+
+    pub(super) fn prepare(&self, preparation: Preparation) {
+        self.lock().preparation = Some(preparation);
         self.changed.notify_all();
     }
 
@@ -74,10 +80,11 @@ struct Outage {
 }
 
 pub(super) struct Worker<F> {
+    number: DatabaseId,
     settings: SqliteSettings,
     guard: Arc<Guard>,
     inbox: Arc<Inbox>,
-    on_done: F,
+    on_report: F,
     waiting: VecDeque<Job>,
     outcomes: Vec<Outcome>,
     engine: Option<Engine>,
@@ -88,20 +95,22 @@ pub(super) struct Worker<F> {
     said_no_log: bool,
 }
 
-impl<F: Fn(Vec<Done>)> Worker<F> {
+impl<F: Fn(Report)> Worker<F> {
     pub(super) fn new(
+        number: DatabaseId,
         settings: SqliteSettings,
         clock_start: Instant,
         inbox: Arc<Inbox>,
-        on_done: F,
+        on_report: F,
     ) -> Self {
         let guard = Arc::new(Guard::new(clock_start, Arc::clone(&inbox.abandoned)));
         let pruning = Pruning::new(guard.now_ms());
         Self {
+            number,
             settings,
             guard,
             inbox,
-            on_done,
+            on_report,
             waiting: VecDeque::new(),
             outcomes: Vec::new(),
             engine: None,
@@ -144,6 +153,13 @@ impl<F: Fn(Vec<Done>)> Worker<F> {
             if inbox.abandoned.load(Relaxed) {
                 self.waiting.extend(state.jobs.drain(..));
                 return false;
+            }
+            if let Some(preparation) = state.preparation.take() {
+                (self.on_report)(Report::Prepared {
+                    database: self.number,
+                    ticket: preparation.ticket,
+                    verdict: Verdict::Good,
+                });
             }
             let arrived = !state.jobs.is_empty();
             self.waiting.extend(state.jobs.drain(..));
@@ -232,17 +248,19 @@ impl<F: Fn(Vec<Done>)> Worker<F> {
                     })
                     .collect();
                 self.end_outage();
-                (self.on_done)(done);
+                (self.on_report)(Report::Done(done));
             }
             Err(Trouble::Broke { at, error }) => {
                 // Those before it ran well: they go first and alone, so that the next call to
                 // break the transaction does not undo them once more.
                 self.undone = at;
                 if let Some(job) = self.waiting.remove(at) {
-                    (self.on_done)(vec![Done {
+                    let outcome = Err(error);
+                    let done = Done {
                         id: job.id,
-                        outcome: Err(error),
-                    }]);
+                        outcome,
+                    };
+                    (self.on_report)(Report::Done(vec![done]));
                 }
             }
             Err(Trouble::Unavailable {
@@ -312,7 +330,7 @@ impl<F: Fn(Vec<Done>)> Worker<F> {
         });
         if !expired.is_empty() {
             self.undone = 0;
-            (self.on_done)(expired);
+            (self.on_report)(Report::Done(expired));
         }
     }
 }
@@ -322,12 +340,12 @@ mod tests {
     use super::super::tests_support::{ALL, call, insert, raw};
     use super::*;
 
-    fn worker(folder: &tempfile::TempDir) -> Worker<impl Fn(Vec<Done>)> {
+    fn worker(folder: &tempfile::TempDir) -> Worker<impl Fn(Report)> {
         let settings = SqliteSettings {
             path: folder.path().join("db"),
             full_durability: true,
         };
-        let mut worker = Worker::new(settings, Instant::now(), Arc::default(), |_| ());
+        let mut worker = Worker::new(0, settings, Instant::now(), Arc::default(), |_| ());
         worker.open();
         worker.waiting.push_back(raw(
             0,

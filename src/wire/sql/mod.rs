@@ -6,13 +6,18 @@
 //! function names come from lists, everything else is bound. Raw queries are the exception
 //! that their name promises; who may send them is decided elsewhere.
 
+mod dialect;
 mod expr;
 mod filter;
 mod grammar;
 mod names;
 mod parse;
+mod query;
 mod raw;
 mod render;
+mod scan;
+mod schema;
+mod template;
 mod token;
 
 #[cfg(test)]
@@ -24,11 +29,20 @@ mod tests_hostile;
 
 use super::answer_text::Decoder;
 use super::call_error::CallError;
+use std::sync::Arc;
 
+pub use dialect::Dialect;
 pub use expr::{Expr, Function, Operator, Row};
 pub use names::Identifier;
 pub use parse::{FUNCTIONS, is_sql_function, parse};
-pub use render::{Dialect, Returns, Statement, render};
+pub use query::{ParamKind, QUERY_PREFIX, Query, QueryParam};
+pub use render::{Returns, Statement, render};
+pub use scan::Quoting;
+pub use schema::{Schema, SchemaError, SchemaStep};
+pub use template::{Template, TemplateError, tables};
+
+/// A database of the configuration, by its position there; the default one comes first.
+pub type DatabaseId = usize;
 
 /// Where a call stands in its file: the id of the taken file, and the position in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -133,16 +147,31 @@ pub enum SqlCall {
         /// None empties the table, and only an explicit wipe is read as that.
         filter: Option<Filter>,
     },
+    /// A function of the configuration, with a value for each of its parameters.
+    Query {
+        query: Arc<Query>,
+        values: Vec<Param>,
+    },
 }
 
 impl SqlCall {
-    /// Whether the call can change anything. A raw query counts as writing unless its first
-    /// word says that it cannot; the engine knows better once it has prepared it.
-    pub fn may_write(&self) -> bool {
+    /// Whether the call can change anything. What the owner or a script wrote as SQL counts as
+    /// writing unless its first word says that it cannot; the engine knows better once it has
+    /// prepared it.
+    pub fn may_write(&self, quoting: Quoting) -> bool {
         match self {
             Self::Select { .. } => false,
-            Self::Raw { query, .. } => !raw::surely_reads(query),
+            Self::Raw { query, .. } => !raw::surely_reads(query, quoting),
+            Self::Query { query, .. } => query.may_write(),
             _ => true,
+        }
+    }
+
+    /// How many statements it is; more than one stand or fall together.
+    pub fn steps(&self) -> usize {
+        match self {
+            Self::Query { query, .. } => query.steps.len(),
+            _ => 1,
         }
     }
 }
@@ -151,10 +180,15 @@ impl SqlCall {
 #[derive(Debug, Clone)]
 pub struct Job {
     pub id: CallId,
+    pub database: DatabaseId,
+    /// Whose call it is: calls of one host keep their order.
+    pub host: u32,
     pub function: String,
     pub call: SqlCall,
     /// Milliseconds since the start of the daemon's monotonic clock.
     pub deadline_ms: Option<u64>,
+    /// How long its statements may run, in milliseconds, whether somebody waits or not.
+    pub limit_ms: u64,
     /// The call may have run before the daemon was restarted: the journal knows.
     pub recovered: bool,
     /// Whose decoder will read the answer.

@@ -1,62 +1,35 @@
 //! Raw queries: the placeholders of Python's drivers, told from the text around them.
 
+use super::scan::{self, Kind, Quoting};
+
 /// Whether the query's first word alone says that it changes nothing.
-pub(super) fn surely_reads(query: &str) -> bool {
-    let word = query
-        .trim_start()
-        .split(|c: char| !c.is_ascii_alphabetic())
-        .next()
-        .unwrap_or("");
-    ["SELECT", "VALUES", "EXPLAIN", "PRAGMA"]
-        .iter()
-        .any(|reads| word.eq_ignore_ascii_case(reads))
+pub(super) fn surely_reads(query: &str, quoting: Quoting) -> bool {
+    let word = scan::first_word(query, quoting);
+    word.is_some_and(|word| {
+        [
+            "SELECT", "VALUES", "EXPLAIN", "PRAGMA", "SHOW", "DESCRIBE", "DESC", "TABLE",
+        ]
+        .contains(&word.as_str())
+    })
 }
 
 /// Rewrites `%s` outside quotes and comments to `?`, and `%%` anywhere to `%`, as Python's
 /// drivers do for a query that comes with values.
-pub(super) fn with_question_marks(query: &str) -> String {
+pub(super) fn with_question_marks(query: &str, quoting: Quoting) -> String {
     let mut text = String::with_capacity(query.len());
-    let mut rest = query;
-    let mut inside: Option<&str> = None;
-    while let Some(next) = rest.chars().next() {
-        let mut taken = next.len_utf8();
-        if rest.starts_with("%%") {
-            text.push('%');
-            rest = &rest[2..];
-            continue;
+    for piece in scan::pieces(query, quoting) {
+        let mut rest = piece.text;
+        while let Some(at) = rest.find('%') {
+            text.push_str(&rest[..at]);
+            let (written, taken) = match rest.as_bytes().get(at + 1) {
+                Some(b'%') => ("%", 2),
+                Some(b's') if piece.kind == Kind::Code => ("?", 2),
+                _ => ("%", 1),
+            };
+            text.push_str(written);
+            rest = &rest[at + taken..];
         }
-        match inside {
-            // A doubled quote closes and opens again, which comes to the same.
-            Some(end) if rest.starts_with(end) => {
-                taken = end.len();
-                inside = None;
-            }
-            Some(_) => {}
-            None if rest.starts_with("%s") => {
-                text.push('?');
-                rest = &rest[2..];
-                continue;
-            }
-            None => inside = opens(rest),
-        }
-        text.push_str(&rest[..taken]);
-        rest = &rest[taken..];
+        text.push_str(rest);
     }
     text
-}
-
-/// What ends the quote or comment that starts here.
-fn opens(rest: &str) -> Option<&'static str> {
-    const PAIRS: [(&str, &str); 6] = [
-        ("'", "'"),
-        ("\"", "\""),
-        ("`", "`"),
-        ("[", "]"),
-        ("--", "\n"),
-        ("/*", "*/"),
-    ];
-    PAIRS
-        .into_iter()
-        .find(|(start, _)| rest.starts_with(start))
-        .map(|(_, end)| end)
 }

@@ -3,26 +3,29 @@
 //! The text holds only words of this file and quoted identifiers; every value is bound. Each
 //! operation stands in parentheses of its own, so that precedence never differs by dialect.
 
+use super::dialect::{Dialect, in_order};
 use super::expr::{Expr, Function, Operator, Row};
 use super::names::Identifier;
-use super::{Column, Comparison, Filter, Param, SqlCall, Test, raw};
+use super::{Assignments, Column, Comparison, Filter, Param, SqlCall, Test, raw};
 use crate::limits::SQL_PARAMS_MAX;
 use crate::wire::call_error::CallError;
 use std::borrow::Cow;
-
-/// Whose SQL is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
-    Sqlite,
-}
 
 /// What the caller is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Returns {
     /// All rows, an array of arrays.
     Rows,
+    /// All rows, an array of objects by the names of the columns.
+    Objects,
+    /// The first row as an array, or null.
+    Row,
+    /// The first column of the first row, or null.
+    Value,
     /// How many rows were changed.
     Count,
+    /// As many as the call proposes: each was added or changed, whatever the engine counts.
+    Proposed(usize),
     /// Null.
     Nothing,
 }
@@ -35,12 +38,22 @@ pub struct Statement<'a> {
     pub returns: Returns,
 }
 
-/// Writes the call as one statement. Fails only where the call has more values than a
-/// statement can have.
-pub fn render(call: &SqlCall, dialect: Dialect) -> Result<Statement<'_>, CallError> {
+/// Writes one step of the call (see [`SqlCall::steps`]) as a statement. The steps before the last
+/// are there for what they change. Fails where the call has more values than a statement can
+/// have, or assignments that the dialect cannot make.
+pub fn render(call: &SqlCall, step: usize, dialect: Dialect) -> Result<Statement<'_>, CallError> {
+    if let SqlCall::Query { query, values } = call {
+        let template = &query.steps[step];
+        let last = step + 1 == query.steps.len();
+        return Ok(Statement {
+            text: Cow::Borrowed(&template.text),
+            params: template.params.iter().map(|&at| &values[at]).collect(),
+            returns: if last { query.returns } else { Returns::Count },
+        });
+    }
     if let SqlCall::Raw { query, params } = call {
         let text = match params {
-            Some(_) => Cow::Owned(raw::with_question_marks(query)),
+            Some(_) => Cow::Owned(raw::with_question_marks(query, dialect.quoting())),
             None => Cow::Borrowed(query.as_str()),
         };
         let params = params.iter().flatten().collect();
@@ -54,8 +67,9 @@ pub fn render(call: &SqlCall, dialect: Dialect) -> Result<Statement<'_>, CallErr
         dialect,
         text: String::with_capacity(128),
         params: Vec::new(),
+        qualified: false,
     };
-    writer.call(call);
+    writer.call(call)?;
     if writer.params.len() > SQL_PARAMS_MAX {
         let detail = format!(
             "{} values are more than a statement can have",
@@ -66,6 +80,7 @@ pub fn render(call: &SqlCall, dialect: Dialect) -> Result<Statement<'_>, CallErr
     let returns = match call {
         SqlCall::Select { .. } => Returns::Rows,
         SqlCall::Delete { filter: None, .. } => Returns::Nothing,
+        SqlCall::InsertOrUpdate { rows, .. } => Returns::Proposed(rows.len()),
         _ => Returns::Count,
     };
     Ok(Statement {
@@ -79,12 +94,14 @@ struct Writer<'a> {
     dialect: Dialect,
     text: String,
     params: Vec<&'a Param>,
+    /// In the update of an insert, where MySQL needs to know whose column an unqualified one is.
+    qualified: bool,
 }
 
 impl<'a> Writer<'a> {
-    fn call(&mut self, call: &'a SqlCall) {
+    fn call(&mut self, call: &'a SqlCall) -> Result<(), CallError> {
         match call {
-            SqlCall::Raw { .. } => {}
+            SqlCall::Raw { .. } | SqlCall::Query { .. } => {}
             SqlCall::Select {
                 table,
                 columns,
@@ -108,12 +125,13 @@ impl<'a> Writer<'a> {
                 update,
             } => {
                 self.insert(table, columns, rows);
-                match self.dialect {
-                    Dialect::Sqlite => self.text.push_str(" ON CONFLICT DO UPDATE SET "),
-                }
-                self.list(update, |writer, (column, expr)| {
-                    writer.assignment(table, column, expr)
+                self.text.push_str(match self.dialect {
+                    Dialect::Sqlite => " ON CONFLICT DO UPDATE SET ",
+                    Dialect::Mysql { row_alias: true } => " AS `n` ON DUPLICATE KEY UPDATE ",
+                    Dialect::Mysql { row_alias: false } => " ON DUPLICATE KEY UPDATE ",
                 });
+                self.qualified = self.dialect != Dialect::Sqlite;
+                self.assignments(table, update)?;
             }
             SqlCall::Update {
                 table,
@@ -123,9 +141,7 @@ impl<'a> Writer<'a> {
                 self.text.push_str("UPDATE ");
                 self.identifier(table);
                 self.text.push_str(" SET ");
-                self.list(values, |writer, (column, expr)| {
-                    writer.assignment(table, column, expr)
-                });
+                self.assignments(table, values)?;
                 self.filter(table, filter.as_ref());
             }
             SqlCall::Delete { table, filter } => {
@@ -134,6 +150,7 @@ impl<'a> Writer<'a> {
                 self.filter(table, filter.as_ref());
             }
         }
+        Ok(())
     }
 
     fn insert(&mut self, table: &'a Identifier, columns: &'a [Identifier], rows: &'a [Vec<Expr>]) {
@@ -162,9 +179,13 @@ impl<'a> Writer<'a> {
     }
 
     fn identifier(&mut self, name: &Identifier) {
-        self.text.push('"');
+        let quote = match self.dialect {
+            Dialect::Sqlite => '"',
+            Dialect::Mysql { .. } => '`',
+        };
+        self.text.push(quote);
         self.text.push_str(name.as_str());
-        self.text.push('"');
+        self.text.push(quote);
     }
 
     fn column(&mut self, table: &'a Identifier, column: &'a Column) {
@@ -180,15 +201,37 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn assignment(&mut self, table: &'a Identifier, column: &'a Identifier, expr: &'a Expr) {
-        self.identifier(column);
-        self.text.push_str(" = ");
-        self.expr(table, expr);
+    /// MySQL makes them one after the other, so that a later one sees what an earlier one has
+    /// set. As everywhere else, values are meant as they were before: a column is set when
+    /// nobody needs it any more.
+    fn assignments(
+        &mut self,
+        table: &'a Identifier,
+        assignments: &'a Assignments,
+    ) -> Result<(), CallError> {
+        let mut left: Vec<_> = assignments.iter().collect();
+        if self.dialect != Dialect::Sqlite {
+            left = in_order(left)?;
+        }
+        for (index, (column, expr)) in left.into_iter().enumerate() {
+            if index > 0 {
+                self.text.push_str(", ");
+            }
+            self.identifier(column);
+            self.text.push_str(" = ");
+            self.expr(table, expr);
+        }
+        Ok(())
     }
 
     fn filter(&mut self, table: &'a Identifier, filter: Option<&'a Filter>) {
         let Some(filter) = filter else { return };
+        let mysql = self.dialect != Dialect::Sqlite;
+        let unequal = matches!(filter.test, Test::Compare(Comparison::IsNot, _)) && mysql;
         self.text.push_str(" WHERE ");
+        if unequal {
+            self.text.push_str("NOT ");
+        }
         self.expr(table, &filter.column);
         match &filter.test {
             Test::IsNull => self.text.push_str(" IS NULL"),
@@ -203,6 +246,8 @@ impl<'a> Writer<'a> {
                     Comparison::GreaterOrEqual => " >= ",
                     Comparison::Like => " LIKE ",
                     Comparison::NotLike => " NOT LIKE ",
+                    // NOT stands before all of it, and binds weaker than all of it.
+                    Comparison::Is | Comparison::IsNot if mysql => " <=> ",
                     Comparison::Is => " IS ",
                     Comparison::IsNot => " IS NOT ",
                 });
@@ -217,19 +262,7 @@ impl<'a> Writer<'a> {
                 self.text.push('?');
                 self.params.push(param);
             }
-            Expr::Column(row, name) => {
-                match row {
-                    Row::Unqualified => {}
-                    Row::Standing => {
-                        self.identifier(table);
-                        self.text.push('.');
-                    }
-                    Row::Proposed => match self.dialect {
-                        Dialect::Sqlite => self.text.push_str("excluded."),
-                    },
-                }
-                self.identifier(name);
-            }
+            Expr::Column(row, name) => self.column_of(table, *row, name),
             Expr::Negative(inner) => {
                 // Parentheses keep two minus signs from becoming a comment.
                 self.text.push_str("(-");
@@ -237,7 +270,10 @@ impl<'a> Writer<'a> {
                 self.text.push(')');
             }
             Expr::Binary(left, operator, right) => {
-                self.text.push('(');
+                let concatenates =
+                    *operator == Operator::Concatenate && self.dialect != Dialect::Sqlite;
+                self.text
+                    .push_str(if concatenates { "CONCAT(" } else { "(" });
                 self.expr(table, left);
                 self.text.push_str(match operator {
                     Operator::Add => " + ",
@@ -245,6 +281,7 @@ impl<'a> Writer<'a> {
                     Operator::Multiply => " * ",
                     Operator::Divide => " / ",
                     Operator::Remainder => " % ",
+                    Operator::Concatenate if concatenates => ", ",
                     Operator::Concatenate => " || ",
                 });
                 self.expr(table, right);
@@ -255,50 +292,33 @@ impl<'a> Writer<'a> {
         }
     }
 
+    fn column_of(&mut self, table: &Identifier, row: Row, name: &Identifier) {
+        let values = row == Row::Proposed && self.dialect == Dialect::Mysql { row_alias: false };
+        match row {
+            Row::Unqualified if !self.qualified => {}
+            Row::Unqualified | Row::Standing => {
+                self.identifier(table);
+                self.text.push('.');
+            }
+            Row::Proposed if values => self.text.push_str("VALUES("),
+            Row::Proposed if self.dialect == Dialect::Sqlite => self.text.push_str("excluded."),
+            Row::Proposed => self.text.push_str("`n`."),
+        }
+        self.identifier(name);
+        if values {
+            self.text.push(')');
+        }
+    }
+
     fn function(&mut self, table: &'a Identifier, function: Function, arguments: &'a [Expr]) {
-        let (name, separator) = match (self.dialect, function) {
-            (Dialect::Sqlite, Function::Concat) => ("", " || "),
-            (Dialect::Sqlite, function) => match sqlite_name(function) {
-                (name, true) => (name, ", "),
-                (word, false) => return self.text.push_str(word),
-            },
-        };
-        self.text.push_str(name);
-        self.text.push('(');
+        let call = self.dialect.function(function);
+        self.text.push_str(call.begin);
         for (index, argument) in arguments.iter().enumerate() {
             if index > 0 {
-                self.text.push_str(separator);
+                self.text.push_str(call.separator);
             }
             self.expr(table, argument);
         }
-        self.text.push(')');
-    }
-}
-
-/// SQLite's name of a function, and whether parentheses follow it.
-fn sqlite_name(function: Function) -> (&'static str, bool) {
-    match function {
-        Function::Coalesce => ("COALESCE", true),
-        Function::IfNull => ("IFNULL", true),
-        Function::NullIf => ("NULLIF", true),
-        Function::Abs => ("ABS", true),
-        Function::Round => ("ROUND", true),
-        Function::Upper => ("UPPER", true),
-        Function::Lower => ("LOWER", true),
-        Function::Length => ("LENGTH", true),
-        Function::Trim => ("TRIM", true),
-        Function::Substr => ("SUBSTR", true),
-        Function::Replace => ("REPLACE", true),
-        Function::Concat => ("CONCAT", true),
-        Function::Greatest | Function::Maximum => ("MAX", true),
-        Function::Least | Function::Minimum => ("MIN", true),
-        Function::CurrentTimestamp => ("CURRENT_TIMESTAMP", false),
-        Function::CurrentDate => ("CURRENT_DATE", false),
-        Function::CurrentTime => ("CURRENT_TIME", false),
-        Function::UnixTimestamp => ("UNIXEPOCH", true),
-        Function::Count => ("COUNT", true),
-        Function::Sum => ("SUM", true),
-        Function::Average => ("AVG", true),
-        Function::Total => ("TOTAL", true),
+        self.text.push_str(call.end);
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 /// Parses and renders; parameters follow the statement in brackets.
 fn written(function: &str, kwargs: Value, reading: Reading) -> Result<String, CallError> {
     let call = parse(&format!("VPI_DB_{function}"), "x.nut", &kwargs, reading)?;
-    let statement = render(&call, Dialect::Sqlite)?;
+    let statement = render(&call, 0, Dialect::Sqlite)?;
     let params: Vec<String> = statement
         .params
         .iter()

@@ -1,7 +1,7 @@
 //! What expressions and raw queries become, as tables to read.
 
-use super::SqlCall;
 use super::tests::{legacy, reason};
+use super::{Quoting, SqlCall};
 use serde_json::json;
 
 /// A legacy expression as it is set in an insert-or-update.
@@ -159,6 +159,6 @@ fn raw_queries() {
             query: query.to_owned(),
             params: None,
         };
-        assert_eq!(call.may_write(), writes, "{query}");
+        assert_eq!(call.may_write(Quoting::Sqlite), writes, "{query}");
     }
 }

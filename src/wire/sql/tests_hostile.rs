@@ -133,7 +133,7 @@ fn a_filter_takes_any_text_as_a_text() {
     for text in INJECTIONS {
         let kwargs = json!({"table": "user_x_t", "filter_column": "a", "filter_value": text});
         let call = parse("VPI_DB_UserSelect", "x.nut", &kwargs, Reading::Legacy).unwrap();
-        let statement = render(&call, Dialect::Sqlite).unwrap();
+        let statement = render(&call, 0, Dialect::Sqlite).unwrap();
         assert_eq!(statement.text, r#"SELECT * FROM "user_x_t" WHERE "a" = ?"#);
         assert_eq!(statement.params, [&Param::Text(text.to_owned())]);
     }
@@ -236,7 +236,7 @@ fn no_text_of_a_caller_reaches_a_statement() {
             .filter(|name| **name != "VPI_DB_RawExecute")
         {
             if let Ok(call) = parse(function, "x.nut", &kwargs, reading) {
-                check_safe(&render(&call, Dialect::Sqlite).unwrap().text);
+                check_safe(&render(&call, 0, Dialect::Sqlite).unwrap().text);
                 accepted += 1;
             }
         }
@@ -257,7 +257,7 @@ fn no_raw_query_panics() {
         let query: String = u.arbitrary()?;
         let kwargs: Value = json!({"query": query, "format": []});
         if let Ok(call) = parse("VPI_DB_RawExecute", "vpi.nut", &kwargs, Reading::Signed) {
-            render(&call, Dialect::Sqlite).unwrap();
+            render(&call, 0, Dialect::Sqlite).unwrap();
         }
         Ok(())
     })

@@ -104,7 +104,7 @@ impl Database {
 
 /// The number that a call puts into its table.
 fn number_of(job: &Job) -> i64 {
-    let statement = render(&job.call, Dialect::Sqlite).expect("a statement");
+    let statement = render(&job.call, 0, Dialect::Sqlite).expect("a statement");
     match statement.params[..] {
         [Param::Int(number)] => *number,
         _ => panic!("not one of our calls: {}", statement.text),

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 
-use vpid::config::{Config, Database, Permissions, Secret, Server, Watch};
+use vpid::config::{Config, Database, Engine, Permissions, Secret, Server, Watch};
 use vpid::wire::signed::{Kind, parse_name};
 
 use crate::support::Random;
@@ -79,10 +79,15 @@ fn config() -> Config {
             legacy: None,
             vscripts: None,
         }],
-        database: Database::Sqlite {
-            path: PathBuf::from("db"),
-            full_durability: true,
-        },
+        databases: vec![Database {
+            name: String::new(),
+            engine: Engine::Sqlite {
+                path: PathBuf::from("db"),
+                full_durability: true,
+            },
+            schema: None,
+        }],
+        queries: Vec::new(),
         permissions: Permissions::default(),
         watch: Watch::Auto,
         poll_ms: 50,

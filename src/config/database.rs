@@ -1,0 +1,75 @@
+//! `[database]` and `[database.NAME]`: where SQL goes.
+
+use std::path::PathBuf;
+
+use super::secret::Password;
+use crate::wire::sql::{Quoting, Schema};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Database {
+    /// Empty for the default one.
+    pub name: String,
+    pub engine: Engine,
+    /// What it must have before anything else runs.
+    pub schema: Option<SchemaFile>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite {
+        path: PathBuf,
+        full_durability: bool,
+    },
+    Mysql(Mysql),
+}
+
+impl Engine {
+    pub fn quoting(&self) -> Quoting {
+        match self {
+            Self::Sqlite { .. } => Quoting::Sqlite,
+            Self::Mysql(_) => Quoting::Mysql,
+        }
+    }
+
+    /// As it stands in `type`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "sqlite",
+            Self::Mysql(_) => "mysql",
+        }
+    }
+}
+
+/// A MySQL or MariaDB server, and a database on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mysql {
+    pub host: String,
+    pub port: u16,
+    /// A Unix socket, instead of host and port.
+    pub socket: Option<PathBuf>,
+    pub user: String,
+    pub password: Option<Password>,
+    pub database: String,
+    pub tls: Tls,
+    /// How many connections there may be.
+    pub pool: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tls {
+    Off,
+    /// Encrypted, whoever the server is.
+    Encrypt,
+    /// Encrypted, and the server's certificate is checked: against this file, else against the
+    /// authorities that browsers trust.
+    Verify {
+        ca: Option<PathBuf>,
+    },
+}
+
+/// A schema file and what stood in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaFile {
+    pub path: PathBuf,
+    pub schema: Schema,
+}

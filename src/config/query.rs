@@ -1,0 +1,42 @@
+//! `[query.NAME]`: SQL functions that the owner wrote.
+
+use std::sync::Arc;
+
+use super::Problem;
+use crate::wire::sql::Query;
+
+/// A query and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueryEntry {
+    pub query: Arc<Query>,
+    /// The file as the owner knows it.
+    pub source: String,
+    /// The line of each step.
+    pub lines: Vec<Option<usize>>,
+}
+
+impl QueryEntry {
+    /// What is wrong with a step, `at` a byte of its statement.
+    pub fn problem(&self, step: usize, at: Option<usize>, message: &str) -> Problem {
+        let key = match self.query.steps.len() {
+            1 => format!("query.{}.sql", self.query.name),
+            _ => format!("query.{}.steps, statement {}", self.query.name, step + 1),
+        };
+        let text = self.query.steps.get(step).map(|step| step.text.as_str());
+        let place = text.zip(at).and_then(|(text, at)| {
+            let before = text.get(..at)?;
+            let line = 1 + before.matches('\n').count();
+            let column = 1 + before.rsplit('\n').next()?.chars().count();
+            Some(match text.contains('\n') {
+                true => format!(" (at line {line}, character {column} of the statement)"),
+                false => format!(" (at character {column})"),
+            })
+        });
+        Problem {
+            source: self.source.clone(),
+            line: self.lines.get(step).copied().flatten(),
+            key,
+            message: format!("{message}{}", place.unwrap_or_default()),
+        }
+    }
+}
