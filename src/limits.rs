@@ -157,6 +157,10 @@ pub const HOST_TURN_FILES_MAX: usize = 8;
 pub const SUBMIT_JOBS_MIN: usize = 256;
 /// A turn that takes longer is logged.
 pub const SLOW_TURN_MS: u64 = 20;
+/// How long the start waits for databases to try the owner's queries.
+pub const START_PREPARE_MS: u64 = 5_000;
+/// A configuration file that was edited is read when it has stayed as it is for this long.
+pub const EDIT_SETTLES_MS: u64 = 1_000;
 /// After SIGTERM, what runs may go on for this long.
 pub const STOP_MS: u64 = 5_000;
 /// Answers of an earlier run that lie in an input file are left to the client for this long:

@@ -13,6 +13,7 @@ use lexopt::Arg::{self, Long, Short, Value};
 use lexopt::ValueExt;
 use vpid::cli::{bench, call, check, demo, init, logging, operate};
 use vpid::config::{self, Config};
+use vpid::daemon::RunError;
 use vpid::wire::control::Request;
 use vpid::wire::messages::{Place, Push};
 
@@ -200,7 +201,10 @@ fn run_daemon(parser: lexopt::Parser) -> Result<(), Failure> {
         log::warn!("{warning}");
     }
     let path = path.or_else(|| config.path.clone());
-    Ok(vpid::daemon::run(config, path)?)
+    vpid::daemon::run(config, path).map_err(|error| match error {
+        RunError::Failed(problem) => Failure::Failed(problem),
+        RunError::Configuration(problems) => Failure::Configuration(problems),
+    })
 }
 
 fn run_init(parser: lexopt::Parser) -> Result<(), Failure> {

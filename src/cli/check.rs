@@ -90,13 +90,20 @@ fn databases(config: &Config, report: &mut Report<'_>) {
     if config.default_database().is_none() {
         report.ok("database: none, as configured; SQL calls are answered with an error");
     }
-    for database in &config.databases {
-        for finding in sql::check(database, &sql::Preparation::default()) {
+    for (number, database) in config.databases.iter().enumerate() {
+        let preparation = sql::Preparation {
+            ticket: 0,
+            schema: database.schema.as_ref().map(|file| file.schema.clone()),
+            queries: config.queries_on(number),
+        };
+        for finding in sql::check(database, &preparation) {
             match finding {
                 Finding::Good(text) => report.ok(format!("database: {text}")),
                 Finding::Warn(text) => report.warn(format!("database: {text}")),
                 Finding::Bad(text, remedy) => report.bad(format!("database: {text}"), remedy),
-                Finding::Fault(_) => {}
+                Finding::Fault(fault) => {
+                    report.line("bad ", &config.problem_of(number, &fault).to_string());
+                }
             }
         }
         if let Engine::Sqlite { path, .. } = &database.engine

@@ -1,5 +1,6 @@
 //! `[database]` and `[database.NAME]`: where SQL goes.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use super::secret::Password;
@@ -12,6 +13,21 @@ pub struct Database {
     pub engine: Engine,
     /// What it must have before anything else runs.
     pub schema: Option<SchemaFile>,
+}
+
+/// "database vpid.db", "database stats (MySQL scores at 127.0.0.1:3306)"
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("database ")?;
+        if !self.name.is_empty() {
+            write!(f, "{} (", self.name)?;
+        }
+        match &self.engine {
+            Engine::Sqlite { path, .. } => write!(f, "{}", path.display()),
+            Engine::Mysql(mysql) => write!(f, "{mysql}"),
+        }?;
+        f.write_str(if self.name.is_empty() { "" } else { ")" })
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +69,17 @@ pub struct Mysql {
     pub tls: Tls,
     /// How many connections there may be.
     pub pool: usize,
+}
+
+/// "MySQL scores at 127.0.0.1:3306"
+impl fmt::Display for Mysql {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MySQL {} at ", self.database)?;
+        match &self.socket {
+            Some(socket) => write!(f, "{}", socket.display()),
+            None => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,8 +2,36 @@
 
 use std::sync::Arc;
 
-use super::Problem;
-use crate::wire::sql::Query;
+use super::{Config, Problem};
+use crate::wire::sql::{DatabaseId, Fault, Query, Subject};
+
+impl Config {
+    /// What a database found wrong, and where the owner wrote it.
+    pub fn problem_of(&self, database: DatabaseId, fault: &Fault) -> Problem {
+        match &fault.of {
+            Subject::Query { name, step } => {
+                let entry = self.queries.iter().find(|entry| entry.query.name == *name);
+                entry.map(|entry| entry.problem(*step, fault.at, &fault.message))
+            }
+            Subject::Schema { step, line } => {
+                let database = self.databases.get(database);
+                let file = database.and_then(|database| database.schema.as_ref());
+                file.map(|file| Problem {
+                    source: file.path.display().to_string(),
+                    line: Some(*line),
+                    key: format!("step {step}"),
+                    message: fault.message.clone(),
+                })
+            }
+        }
+        .unwrap_or_else(|| Problem {
+            source: "configuration".to_owned(),
+            line: None,
+            key: String::new(),
+            message: fault.message.clone(),
+        })
+    }
+}
 
 /// A query and where it stands.
 #[derive(Debug, Clone, PartialEq)]

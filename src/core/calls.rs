@@ -6,11 +6,13 @@
 
 use std::collections::HashMap;
 
+use super::cache::Cache;
 use super::functions::{Functions, Task};
 use super::links;
 use super::opening::{OpenCall, Opening, Proof, Route, open_calls};
 use super::sessions::Hosts;
 use super::{Effect, Effects, FileId, HostId, Now, TakenFile, Timer};
+use crate::config::Config;
 use crate::limits;
 use crate::wire::answer_file;
 use crate::wire::answer_text::{Decoder, push_text, push_value};
@@ -38,23 +40,28 @@ pub struct Calls {
     running: usize,
     running_of: HashMap<HostId, usize>,
     deadline_ms: u64,
+    cache: Cache,
 }
 
 type Outcome = Result<String, CallError>;
 
 impl Calls {
-    pub fn new(deadline_ms: u64) -> Self {
-        Self {
+    pub fn new(config: &Config) -> Self {
+        let mut calls = Self {
             files: HashMap::new(),
             finished: Vec::new(),
             running: 0,
             running_of: HashMap::new(),
-            deadline_ms,
-        }
+            deadline_ms: 0,
+            cache: Cache::default(),
+        };
+        calls.reconfigure(config);
+        calls
     }
 
-    pub fn set_deadline(&mut self, deadline_ms: u64) {
-        self.deadline_ms = deadline_ms;
+    pub fn reconfigure(&mut self, config: &Config) {
+        self.deadline_ms = config.call_deadline_ms;
+        self.cache.reconfigure(config);
     }
 
     pub fn running(&self) -> usize {
@@ -166,7 +173,7 @@ impl Calls {
     ) {
         let mut next = Some(first);
         while let Some(id) = next {
-            let Some(outcome) = self.start(id, functions, effects) else {
+            let Some(outcome) = self.start(id, functions, now, effects) else {
                 return;
             };
             next = self.done(id, outcome, hosts, now);
@@ -178,6 +185,7 @@ impl Calls {
         &mut self,
         id: CallId,
         functions: &Functions,
+        now: Now,
         effects: &mut Effects,
     ) -> Option<Outcome> {
         let file = self.files.get_mut(&id.file)?;
@@ -201,22 +209,25 @@ impl Calls {
                 database,
                 call: sql_call,
             } => {
+                if let Some(kept) = self.cache.find(&sql_call, decoder, now.mono_ms) {
+                    return Some(Ok(kept));
+                }
+                let own_ms = sql_call.deadline_ms();
                 // Where nobody waits for the answer there is no hurry, and it must be done.
-                let patience = call
-                    .timeout_ms
-                    .map_or(self.deadline_ms, |ms| ms.min(self.deadline_ms));
-                let deadline_ms = call.callback.then_some(file.arrived_ms + patience);
+                let patience = [call.timeout_ms, own_ms].into_iter().flatten();
+                let patience = patience.fold(self.deadline_ms, u64::min);
                 let job = sql::Job {
                     id,
                     database,
                     host: file.host,
                     function: call.function,
                     call: *sql_call,
-                    deadline_ms,
-                    limit_ms: limits::SQL_STATEMENT_MS_MAX,
+                    deadline_ms: call.callback.then_some(file.arrived_ms + patience),
+                    limit_ms: own_ms.unwrap_or(limits::SQL_STATEMENT_MS_MAX),
                     recovered: file.recovered,
                     decoder,
                 };
+                self.cache.begins(&job);
                 effects.push(Effect::Sql(Box::new(job)));
                 None
             }
@@ -234,6 +245,8 @@ impl Calls {
     ) {
         let mut touched = Vec::new();
         for sql::Done { id, outcome } in done {
+            let answer = outcome.as_deref().ok();
+            self.cache.ends(id, answer, now.mono_ms);
             let Some(file) = self.files.get(&id.file) else {
                 continue;
             };

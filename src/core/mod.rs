@@ -4,6 +4,7 @@
 //! done. It is one match that routes; the subjects stand in files of their own.
 
 pub mod answers;
+pub mod cache;
 pub mod callbacks;
 pub mod calls;
 mod clock;
@@ -228,7 +229,7 @@ impl Core {
     pub fn new(config: &Config, folders: &[FolderId]) -> Self {
         Self {
             hosts: Hosts::new(config, folders),
-            calls: Calls::new(config.call_deadline_ms),
+            calls: Calls::new(config),
             functions: Functions::new(config),
             links: Links::default(),
         }
@@ -242,7 +243,7 @@ impl Core {
             let answers = link.into_answers();
             self.calls.answers_dropped(&answers, &mut effects);
         }
-        self.calls.set_deadline(config.call_deadline_ms);
+        self.calls.reconfigure(config);
         self.functions = Functions::new(config);
         for host in self.hosts.unserved() {
             let dropped = self.hosts.answers(host).map(Answers::clear);

@@ -5,6 +5,7 @@ mod effects;
 mod folders;
 mod inputs;
 pub mod poller;
+mod reload;
 mod signed;
 mod turn;
 mod waiting;
@@ -17,9 +18,10 @@ use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::config::{self, Config, Watch};
+use crate::config::{Config, Problem, Watch};
 use crate::core::{Core, Event, FileId, FolderId, HostId, Now, Timer};
 use crate::io::control::Listener;
+use crate::io::instance;
 use crate::io::lock::{LockError, StateLock};
 use crate::io::rejected::Rejected;
 use crate::io::seen::Seen;
@@ -33,6 +35,7 @@ use control::Control;
 use folders::{Protocol, Watched};
 use inputs::Inputs;
 use poller::Poller;
+use reload::{Reason, Reloading};
 use wheel::Wheel;
 
 /// What the loop itself waits for, besides the core's timers.
@@ -43,6 +46,8 @@ enum Due {
     Sweep,
     /// Look at folders that are polled.
     Poll,
+    /// An edited configuration file may have come to rest.
+    Edit,
     /// An input file of an earlier run may have become old enough.
     Input(HostId),
     /// After SIGTERM: no more patience.
@@ -72,6 +77,7 @@ pub struct Daemon {
     inputs: Inputs,
     seen: Seen,
     sessions: SessionLog,
+    reloading: Reloading,
     rejected: Rejected,
     control: Control,
     /// By the numbers of their databases.
@@ -84,10 +90,24 @@ pub struct Daemon {
     _lock: StateLock,
 }
 
-/// Serves until SIGTERM or SIGINT. `config_path` is read again on SIGHUP. The error is a sentence
-/// for the operator.
-pub fn run(config: Config, config_path: Option<PathBuf>) -> Result<(), String> {
-    let mut daemon = Daemon::start(config)?;
+/// Why it does not serve.
+pub enum RunError {
+    /// A sentence for the operator.
+    Failed(String),
+    /// The owner's SQL is wrong.
+    Configuration(Vec<Problem>),
+}
+
+impl From<String> for RunError {
+    fn from(sentence: String) -> Self {
+        Self::Failed(sentence)
+    }
+}
+
+/// Serves until SIGTERM or SIGINT. `config_path` is read again on SIGHUP, and when it was edited.
+pub fn run(config: Config, config_path: Option<PathBuf>) -> Result<(), RunError> {
+    let mut daemon = Daemon::start(config, config_path)?;
+    daemon.prepare_at_start()?;
     log::info!(
         "vpid {} serves {}",
         env!("CARGO_PKG_VERSION"),
@@ -99,17 +119,18 @@ pub fn run(config: Config, config_path: Option<PathBuf>) -> Result<(), String> {
             daemon.stop();
         }
         if wake.reload {
-            daemon.reload(config_path.as_deref());
+            daemon.reload(Reason::Asked);
         }
         daemon.turn(wake);
         if daemon.stopping && daemon.is_done() {
-            return daemon.finish();
+            daemon.finish();
+            return Ok(());
         }
     }
 }
 
 impl Daemon {
-    fn start(config: Config) -> Result<Self, String> {
+    fn start(config: Config, config_path: Option<PathBuf>) -> Result<Self, String> {
         let state = config.state_dir.display().to_string();
         // Rejected files tell secrets: nobody else is to look into it.
         let made = DirBuilder::new()
@@ -134,7 +155,7 @@ impl Daemon {
         let (reports, lane_reports) = mpsc::channel();
         let run = Run {
             clock_start: started,
-            instance: 1,
+            instance: instance::of(&config.state_dir).map_err(unusable)?,
         };
         let lanes = start_lanes(&config, run, &reports, &poller)?;
         let mut daemon = Self {
@@ -151,6 +172,7 @@ impl Daemon {
             inputs: Inputs::default(),
             seen,
             sessions,
+            reloading: Reloading::new(config_path, &config),
             rejected,
             control,
             lanes,
@@ -240,49 +262,6 @@ impl Daemon {
         }
     }
 
-    /// SIGHUP: takes a good configuration over; a bad one is reported and the old one stays.
-    fn reload(&mut self, path: Option<&std::path::Path>) {
-        let new = match config::load(path, config::process_environment) {
-            Ok(new) => new,
-            Err(problems) => {
-                for problem in &problems {
-                    log::error!("{problem}");
-                }
-                log::error!("the configuration was not reloaded: the old one stays in force");
-                return;
-            }
-        };
-        let old = &self.config;
-        if (&new.state_dir, &new.databases, new.watch)
-            != (&old.state_dir, &old.databases, old.watch)
-        {
-            log::warn!("state_dir, watch and [database] change with the next start only");
-        }
-        let kept = Config {
-            state_dir: old.state_dir.clone(),
-            databases: old.databases.clone(),
-            watch: old.watch,
-            ..new
-        };
-        let before = std::mem::replace(&mut self.config, kept);
-        if let Err(problem) = self.open_folders() {
-            log::error!("{problem}");
-            log::error!("the configuration was not reloaded: the old one stays in force");
-            self.config = before;
-            if let Err(problem) = self.open_folders() {
-                log::error!("{problem}");
-            }
-        } else {
-            // Files may wait for a host that was not served until now.
-            self.folders.iter_mut().for_each(Watched::scan_soon);
-            log::info!(
-                "the configuration was reloaded: vpid serves {}",
-                self.describe()
-            );
-        }
-        self.set_poll_timer();
-    }
-
     fn describe(&self) -> String {
         let mut folders: Vec<String> = Vec::new();
         for server in &self.config.servers {
@@ -308,7 +287,7 @@ impl Daemon {
         self.core.running() == 0 || !self.wheel.is_set(&Due::Stop)
     }
 
-    fn finish(self) -> Result<(), String> {
+    fn finish(self) {
         let left = self.core.running();
         for lane in self.lanes {
             lane.stop(Duration::from_millis(limits::LANE_STOP_MS));
@@ -319,7 +298,6 @@ impl Daemon {
             );
         }
         log::info!("stopped");
-        Ok(())
     }
 }
 

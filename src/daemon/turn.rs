@@ -34,7 +34,11 @@ impl Daemon {
         while let Ok(report) = self.lane_reports.try_recv() {
             match report {
                 Report::Done(done) => self.events.push_back(Event::SqlDone(done)),
-                Report::Prepared { .. } => {}
+                Report::Prepared {
+                    database,
+                    ticket,
+                    verdict,
+                } => self.prepared(database, ticket, verdict),
             }
         }
         self.take_timers();
@@ -88,12 +92,14 @@ impl Daemon {
                 Due::Sweep => {
                     self.sweep(|_| true);
                     self.set_poll_timer();
+                    self.look_at_configuration();
                     self.wheel.set(Due::Sweep, now.mono_ms + limits::SWEEP_MS);
                 }
                 Due::Poll => {
                     self.sweep(|folder| folder.is_polled());
                     self.set_poll_timer();
                 }
+                Due::Edit => self.look_at_configuration(),
                 Due::Input(host) => self.look_at_input(host),
                 // Being gone from the wheel is the message.
                 Due::Stop => {}

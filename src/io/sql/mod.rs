@@ -23,6 +23,7 @@ mod tests_support;
 
 use crate::config::{Database, Engine};
 use crate::wire::sql::{DatabaseId, Done, Job, Query, Schema};
+pub use crate::wire::sql::{Fault, Subject};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -76,28 +77,6 @@ pub enum Verdict {
     Bad(Vec<Fault>),
     /// The database cannot be used now; another verdict follows when it can.
     Away(String),
-}
-
-/// What is wrong with a statement of the owner's, in the database's words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    pub of: Subject,
-    /// A byte of the statement, where the database told one.
-    pub at: Option<usize>,
-    pub message: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Subject {
-    /// A line of the schema file.
-    Schema {
-        step: u32,
-        line: usize,
-    },
-    Query {
-        name: String,
-        step: usize,
-    },
 }
 
 /// What `check` found, in the order in which it looked.

@@ -35,7 +35,7 @@ pub use dialect::Dialect;
 pub use expr::{Expr, Function, Operator, Row};
 pub use names::Identifier;
 pub use parse::{FUNCTIONS, is_sql_function, parse};
-pub use query::{ParamKind, QUERY_PREFIX, Query, QueryParam};
+pub use query::{Fault, ParamKind, QUERY_PREFIX, Query, QueryParam, Subject};
 pub use render::{Returns, Statement, render};
 pub use scan::Quoting;
 pub use schema::{Schema, SchemaError, SchemaStep};
@@ -164,6 +164,14 @@ impl SqlCall {
             Self::Raw { query, .. } => !raw::surely_reads(query, quoting),
             Self::Query { query, .. } => query.may_write(),
             _ => true,
+        }
+    }
+
+    /// How long it may take by its owner's word, in milliseconds.
+    pub fn deadline_ms(&self) -> Option<u64> {
+        match self {
+            Self::Query { query, .. } => query.deadline_ms,
+            _ => None,
         }
     }
 

@@ -56,6 +56,28 @@ pub enum ParamKind {
     Boolean,
 }
 
+/// What is wrong with a statement of the owner's, in the database's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    pub of: Subject,
+    /// A byte of the statement, where the database told one.
+    pub at: Option<usize>,
+    pub message: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// A line of the schema file.
+    Schema {
+        step: u32,
+        line: usize,
+    },
+    Query {
+        name: String,
+        step: usize,
+    },
+}
+
 impl Query {
     /// As scripts call it.
     pub fn function(&self) -> String {
