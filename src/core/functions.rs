@@ -117,3 +117,73 @@ impl Functions {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, QueryEntry};
+    use crate::wire::sql::{Reading, Returns};
+    use std::path::Path;
+
+    fn functions(permissions: &str, scripts: Option<&[&str]>) -> Functions {
+        let text = format!(
+            "[[server]]\nscriptdata = \"/s\"\nkey = '0123456789abcdef0123456789abcdef'\n\
+             [permissions]\n{permissions}"
+        );
+        let mut config = config::parse(&text, Path::new("/"), |_| None).unwrap();
+        let owned = |scripts: &[&str]| scripts.iter().map(|name| (*name).to_owned()).collect();
+        let query = Query {
+            name: "top".to_owned(),
+            database: 0,
+            steps: Vec::new(),
+            params: Vec::new(),
+            returns: Returns::Rows,
+            scripts: scripts.map(owned),
+            cache_ms: None,
+            deadline_ms: None,
+        };
+        config.queries.push(QueryEntry {
+            query: Arc::new(query),
+            source: String::new(),
+            lines: Vec::new(),
+        });
+        Functions::new(&config)
+    }
+
+    fn resolve(functions: &Functions, script: &str, function: &str) -> Result<Task, CallError> {
+        functions.resolve(&Call {
+            token: String::new(),
+            function: function.to_owned(),
+            kwargs: Value::Null,
+            callback: true,
+            script: script.to_owned(),
+            timeout_ms: None,
+            reading: Reading::Legacy,
+        })
+    }
+
+    #[test]
+    fn a_query_is_for_its_scripts_or_as_the_permissions_say() {
+        for (permissions, scripts, script, allowed) in [
+            ("", None, "a.nut", true),
+            ("\"a.nut\" = []", None, "a.nut", false),
+            ("\"a.nut\" = [\"VPI_SQL_t*\"]", None, "a.nut", true),
+            ("\"a.nut\" = []", Some(&["a.nut"][..]), "a.nut", true),
+            ("", Some(&["b.nut"]), "a.nut", false),
+            ("", Some(&[]), "a.nut", false),
+        ] {
+            let functions = functions(permissions, scripts);
+            let task = resolve(&functions, script, "VPI_SQL_top");
+            assert_eq!(task.is_ok(), allowed, "{permissions} {scripts:?}");
+            let listed = functions.info(script)["functions"].to_string();
+            assert_eq!(listed.contains("VPI_SQL_top"), allowed, "{listed}");
+        }
+    }
+
+    #[test]
+    fn a_query_that_is_not_there_is_named() {
+        let error = resolve(&functions("", None), "a.nut", "VPI_SQL_tpo").unwrap_err();
+        assert_eq!(error.reason, "UnknownFunction");
+        assert!(error.detail.contains("[query.tpo]"), "{error}");
+    }
+}

@@ -14,6 +14,7 @@ mod hostile;
 mod hostile_content;
 mod kill;
 mod outage;
+mod queries;
 mod replay;
 mod service;
 mod signed;

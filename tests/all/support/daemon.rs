@@ -31,6 +31,7 @@ pub struct Vpid {
     servers: Vec<String>,
     database: String,
     permissions: String,
+    queries: String,
     scriptdata: Option<PathBuf>,
     state: PathBuf,
 }
@@ -48,6 +49,7 @@ impl Vpid {
             servers: vec![String::new()],
             database: String::new(),
             permissions: String::new(),
+            queries: String::new(),
             scriptdata: None,
         }
     }
@@ -98,6 +100,12 @@ impl Vpid {
         self
     }
 
+    /// Tables at the end of the configuration, such as `[query.NAME]`.
+    pub fn queries(mut self, text: &str) -> Self {
+        self.queries = text.to_owned();
+        self
+    }
+
     /// Serves another folder than its own.
     pub fn serving(mut self, scriptdata: &Path) -> Self {
         self.scriptdata = Some(scriptdata.to_path_buf());
@@ -134,8 +142,8 @@ impl Vpid {
             );
         }
         text += &format!(
-            "[database]\n{}[permissions]\n{}",
-            self.database, self.permissions
+            "[database]\n{}[permissions]\n{}{}",
+            self.database, self.permissions, self.queries
         );
         text
     }
