@@ -15,6 +15,8 @@ mod worker;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_check;
+#[cfg(test)]
 mod tests_engine;
 #[cfg(test)]
 mod tests_outage;

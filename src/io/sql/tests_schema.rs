@@ -1,26 +1,11 @@
-//! Preparations: schemas that run once, queries that are tried, and checks without a trace.
+//! Preparations: schemas that run once, and queries that are tried.
 
-use super::tests_support::{Desk, ask, preparation, query};
-use super::{Fault, Finding, Preparation, Subject, Verdict, check};
+use super::tests_support::{APPLIED, Desk, PLAYERS, ask, preparation, query};
+use super::{Fault, Subject, Verdict};
 use crate::wire::sql::Returns;
 use std::fs;
+use std::sync::Mutex;
 use std::time::Duration;
-
-const PLAYERS: &str = "\
--- step 1
-CREATE TABLE players (steamid INTEGER PRIMARY KEY, elo INTEGER NOT NULL);
-CREATE TABLE changes (steamid INTEGER);
--- everything is noted
-CREATE TRIGGER noted AFTER UPDATE ON players BEGIN
-    INSERT INTO changes VALUES (new.steamid);
-    DELETE FROM changes WHERE steamid = 0;
-END;
--- step 2: a first player
-INSERT INTO players VALUES (7, 1200);
-";
-
-const APPLIED: &str =
-    "SELECT group_concat(step || ' ' || length(fingerprint), ', ') FROM vpid_schema";
 
 /// The only fault of the verdict.
 fn fault(verdict: Verdict) -> Fault {
@@ -125,6 +110,11 @@ fn a_step_that_fails_leaves_nothing_and_is_named_by_its_line() {
         ("ATTACH 'x' AS x;", 6, "not authorized"),
         ("PRAGMA journal_mode = DELETE;", 6, "not authorized"),
         ("VACUUM;", 6, "cannot VACUUM"),
+        (
+            "INSERT INTO a VALUES (2);\nINSERT OR ROLLBACK INTO a VALUES (1);",
+            7,
+            "UNIQUE constraint failed: a.b",
+        ),
     ];
     for (text, line, words) in story {
         let schema = format!(
@@ -139,6 +129,28 @@ fn a_step_that_fails_leaves_nothing_and_is_named_by_its_line() {
     }
     let error = desk.ask_raw("SELECT * FROM vpid_schema").unwrap_err();
     assert_eq!(error.reason, "PermissionError");
+}
+
+#[test]
+fn a_schema_may_make_all_that_sqlite_has() {
+    let mut desk = Desk::before_start().started();
+    let schema = "\
+        CREATE TABLE players (steamid INTEGER PRIMARY KEY, name TEXT) STRICT, WITHOUT ROWID;\n\
+        CREATE VIEW best AS SELECT name FROM players LIMIT 1;\n\
+        CREATE UNIQUE INDEX by_name ON players (name) WHERE name <> '';\n\
+        CREATE VIRTUAL TABLE words USING fts5(word);\n\
+        CREATE TABLE copy AS SELECT * FROM players;\n\
+        ALTER TABLE copy ADD COLUMN elo;\n\
+        ALTER TABLE copy RENAME TO copies;\n\
+        INSERT INTO words VALUES ('a;b') RETURNING word;\n\
+        ANALYZE; REINDEX; SELECT 1;\n";
+    let search = query(
+        "search",
+        Returns::Value,
+        &["SELECT word FROM words WHERE words MATCH 'b'"],
+    );
+    assert_eq!(desk.prepared(schema, &[&search]), Verdict::Good);
+    assert_eq!(desk.ask_query(&search, 0, 0).as_deref(), Ok("\"a;b\""));
 }
 
 #[test]
@@ -213,12 +225,17 @@ fn all_that_is_wrong_with_queries_is_found() {
     }
     let queries: Vec<_> = queries.iter().collect();
     assert_eq!(desk.prepared("", &queries), Verdict::Bad(all));
+}
+
+#[test]
+fn a_query_that_the_guard_forbids_is_told_so() {
+    let mut desk = Desk::new();
+    desk.ask_raw("INSERT INTO user_x_t DEFAULT VALUES").unwrap();
     for denied in [
         "SELECT * FROM vpid_journal",
         "COMMIT",
         "PRAGMA user_version = 1",
     ] {
-        desk.ask_raw("INSERT INTO user_x_t DEFAULT VALUES").unwrap();
         let query = query("q", Returns::Count, &[denied]);
         let fault = fault(desk.prepared("", &[&query]));
         assert!(fault.message.contains("vpid's own tables"), "{fault:?}");
@@ -296,132 +313,56 @@ fn stop_does_not_wait_for_a_preparation() {
     assert_eq!(desk.value("SELECT '' || count(*) FROM sqlite_schema"), "0");
 }
 
-/// The findings of a check as `vpid check` writes them, without the path.
-fn checked(desk: &Desk, preparation: &Preparation) -> Vec<String> {
-    let path = desk.path().display().to_string();
-    let written = check(&desk.database(), preparation).into_iter().map(|it| {
-        let text = match it {
-            Finding::Good(text) => format!("ok {text}"),
-            Finding::Warn(text) => format!("warn {text}"),
-            Finding::Bad(text, remedy) => format!("bad {text} — {remedy}"),
-            Finding::Fault(fault) => format!("fault {:?} {}", fault.of, fault.message),
-        };
-        let version = format!("SQLite {}", rusqlite::version());
-        text.replace(&path, "DB").replace(&version, "SQLite")
-    });
-    written.collect()
+/// What was logged by all tests of this process, a line each.
+static LOGGED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+struct Memory;
+
+impl log::Log for Memory {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        let line = format!("{} {}", record.level(), record.args());
+        LOGGED.lock().unwrap().push(line);
+    }
+
+    fn flush(&self) {}
 }
 
 #[test]
-fn a_check_tries_everything_and_leaves_nothing() {
-    let desk = Desk::before_start();
-    let players = query("players", Returns::Rows, &["SELECT elo FROM players"]);
-    let all = preparation(1, PLAYERS, &[&players]);
-    let nothing = Preparation::default();
-    let created = "ok database DB can be created (SQLite, with a write-ahead log)";
-    assert_eq!(checked(&desk, &nothing), [created]);
-    assert_eq!(
-        checked(&desk, &all),
-        [
-            created,
-            "ok schema: 2 steps, 2 of them would run at the next start",
-            "ok queries: 1, all prepared",
-        ]
-    );
-    assert_eq!(
-        fs::read_dir(desk.path().parent().unwrap()).unwrap().count(),
-        0
-    );
-
-    desk.outside().execute_batch("CREATE TABLE a(b)").unwrap();
-    let written = "ok database DB can be written (SQLite, with a write-ahead log)";
-    assert_eq!(checked(&desk, &nothing), [written]);
-    assert_eq!(checked(&desk, &all).len(), 3);
-    let count = "SELECT '' || count(*) FROM sqlite_schema";
-    assert_eq!(desk.value(count), "1");
-
-    fs::write(desk.path(), "no database").unwrap();
-    let findings = checked(&desk, &all);
-    assert_eq!(findings.len(), 1);
-    assert!(findings[0].starts_with("bad DB: database DB cannot be used"));
-    assert!(
-        findings[0].contains("restore it from a backup"),
-        "{findings:?}"
-    );
-    assert!(findings[0].contains("name a file"), "{findings:?}");
-}
-
-#[test]
-fn a_check_tells_faults_and_changes() {
+fn what_ran_is_logged_and_what_has_no_effect_once_each_time() {
+    log::set_logger(&Memory).unwrap();
+    log::set_max_level(log::LevelFilter::Info);
     let mut desk = Desk::before_start().started();
     assert_eq!(desk.prepared(PLAYERS, &[]), Verdict::Good);
-    let wrong = query("q", Returns::Rows, &["SELECT elos FROM players"]);
     let changed = PLAYERS.replace("1200", "1300");
-    let findings = checked(&desk, &preparation(1, &changed, &[&wrong]));
-    assert_eq!(
-        findings[1..],
-        [
-            "ok schema: 2 steps, all have run",
-            "warn schema step 2 was changed after it ran, which has no effect; put the change \
-             into a new step",
-            "fault Query { name: \"q\", step: 0 } no such column: elos",
-        ]
-    );
-    let more = format!("{PLAYERS}-- step 3\nDROP TABLE players;\nDROP TABLE nowhere;");
-    let findings = checked(&desk, &preparation(1, &more, &[&wrong]));
-    assert_eq!(
-        findings[1..],
-        ["fault Schema { step: 3, line: 13 } no such table: nowhere"]
-    );
-    let more = format!("{PLAYERS}-- step 3\nALTER TABLE players ADD COLUMN elos;");
-    let findings = checked(&desk, &preparation(1, &more, &[&wrong]));
-    assert_eq!(
-        findings[1..],
-        [
-            "ok schema: 3 steps, 1 of them would run at the next start",
-            "ok queries: 1, all prepared",
-        ]
-    );
-    assert_eq!(desk.value(APPLIED), "1 16, 2 16");
-}
-
-#[test]
-fn a_check_beside_others_waits_for_no_lock_and_keeps_none() {
-    let desk = Desk::before_start();
+    assert_eq!(desk.prepared(&changed, &[]), Verdict::Good);
     let other = desk.outside();
-    other
-        .execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE players(elo); BEGIN IMMEDIATE")
-        .unwrap();
-    let players = query("players", Returns::Rows, &["SELECT elo FROM players"]);
-    let lock = "warn DB: another program holds its lock just now, so";
-    assert_eq!(
-        checked(&desk, &preparation(1, "", &[&players])),
-        [
-            &format!("{lock} writing was not tried"),
-            "ok queries: 1, all prepared"
-        ]
-    );
-    assert_eq!(
-        checked(&desk, &preparation(1, PLAYERS, &[&players])),
-        [
-            format!("{lock} writing was not tried"),
-            format!("{lock} its schema and the queries were not tried")
-        ]
-    );
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let more = format!("{changed}-- step 4\nDROP TABLE players;");
+    desk.prepare(preparation(1, &more, &[]));
+    assert!(matches!(desk.verdict(1), Verdict::Away(_)));
     other.execute_batch("COMMIT").unwrap();
-    let endless = "CREATE TABLE a AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 \
-         FROM n) SELECT max(i) FROM n";
-    let findings = checked(&desk, &preparation(1, endless, &[&players]));
-    assert!(
-        findings[1].contains("takes longer than 1000 ms"),
-        "{findings:?}"
-    );
+    assert_eq!(desk.verdict(1), Verdict::Good);
+    log::set_max_level(log::LevelFilter::Off);
 
-    other
-        .execute_batch("PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE")
-        .unwrap();
+    let path = desk.path().display().to_string();
+    let logged = LOGGED.lock().unwrap();
+    let about = logged.iter().filter(|line| line.contains(&path));
+    let about: Vec<_> = about.filter(|line| line.contains("schema")).collect();
+    let warning = format!(
+        "WARN database {path}: schema step 2 was changed after it ran, which has no effect; put \
+         the change into a new step"
+    );
     assert_eq!(
-        checked(&desk, &preparation(1, PLAYERS, &[&players])),
-        [format!("{lock} it was not tried")]
+        about,
+        [
+            &format!("INFO database {path}: schema steps 1 to 2 have run"),
+            &warning,
+            &warning,
+            &format!("INFO database {path}: schema step 4 has run"),
+        ]
     );
 }

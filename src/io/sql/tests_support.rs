@@ -287,3 +287,21 @@ pub(super) fn insert(index: u32, row: i64) -> Job {
 }
 
 pub(super) const ALL: &str = r#"{"table": "user_x_t"}"#;
+
+/// A schema of two steps, which fail when they run twice.
+pub(super) const PLAYERS: &str = "\
+-- step 1
+CREATE TABLE players (steamid INTEGER PRIMARY KEY, elo INTEGER NOT NULL);
+CREATE TABLE changes (steamid INTEGER);
+-- everything is noted
+CREATE TRIGGER noted AFTER UPDATE ON players BEGIN
+    INSERT INTO changes VALUES (new.steamid);
+    DELETE FROM changes WHERE steamid = 0;
+END;
+-- step 2: a first player
+INSERT INTO players VALUES (7, 1200);
+";
+
+/// Asks which steps have run.
+pub(super) const APPLIED: &str =
+    "SELECT group_concat(step || ' ' || length(fingerprint), ', ') FROM vpid_schema";

@@ -238,13 +238,11 @@ impl<F: Fn(Report)> Worker<F> {
                     if self.waiting.is_empty() {
                         self.end_outage();
                     }
-                    return self.prepared(
-                        ticket,
-                        match faults.is_empty() {
-                            true => Verdict::Good,
-                            false => Verdict::Bad(faults),
-                        },
-                    );
+                    let verdict = match faults.is_empty() {
+                        true => Verdict::Good,
+                        false => Verdict::Bad(faults),
+                    };
+                    return self.prepared(ticket, verdict);
                 }
                 Err(Trouble::Unavailable { sentence, .. }) => self.lose(sentence),
                 // The lane is to end, and nobody is left to be told.
