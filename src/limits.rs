@@ -221,6 +221,8 @@ pub const SQL_BATCH_MS_MAX: u64 = 100;
 pub const SQL_STATEMENT_MS_MAX: u64 = 30_000;
 /// How long SQLite itself waits for another program's lock.
 pub const SQL_BUSY_MS: u64 = 250;
+/// How long `vpid check` may keep a lock while it tries a schema beside a running vpid.
+pub const SQL_CHECK_MS_MAX: u64 = 1_000;
 /// First wait before an unavailable database is tried again; it doubles.
 pub const SQL_RETRY_MS_MIN: u64 = 100;
 /// Longest wait before an unavailable database is tried again.

@@ -3,6 +3,7 @@
 use crate::limits::SQL_ANSWER_BYTES_MAX;
 use crate::wire::answer_text::Decoder;
 use crate::wire::answer_text::{push_bool, push_float, push_int, push_null, push_text};
+use crate::wire::sql::Returns;
 use rusqlite::types::ValueRef;
 use rusqlite::{Row, Statement};
 
@@ -12,6 +13,8 @@ pub(super) enum RowsError {
     Sqlite(rusqlite::Error),
     /// More than an answer may hold.
     TooLong,
+    /// More rows than were allowed.
+    TooMany,
 }
 
 impl From<rusqlite::Error> for RowsError {
@@ -20,28 +23,87 @@ impl From<rusqlite::Error> for RowsError {
     }
 }
 
-/// Runs a statement whose parameters are bound and reads its rows as an array of arrays. The
-/// bound on the answer bounds the rows as well, since each takes three bytes at least.
-pub(super) fn rows(statement: &mut Statement<'_>, decoder: Decoder) -> Result<String, RowsError> {
-    let columns = statement.column_count();
-    let mut rows = statement.raw_query();
+/// Runs a statement whose parameters are bound and writes its rows in the shape that is wanted,
+/// an array of arrays unless it is another. The bound on the answer bounds the rows as well,
+/// since each takes three bytes at least.
+pub(super) fn answer(
+    statement: &mut Statement<'_>,
+    returns: Returns,
+    rows_max: usize,
+    decoder: Decoder,
+) -> Result<String, RowsError> {
+    let single = matches!(returns, Returns::Row | Returns::Value);
     let mut out = String::with_capacity(64);
-    out.push('[');
+    let mut names = Vec::new();
+    let mut count = 0;
+    let mut rows = statement.raw_query();
+    if !single {
+        out.push('[');
+    }
     while let Some(row) = rows.next()? {
-        out.push_str(if out.len() == 1 { "[" } else { ",[" });
-        for column in 0..columns {
-            if column > 0 {
-                out.push(',');
-            }
-            push_cell(&mut out, row, column, decoder)?;
+        if count == rows_max {
+            return Err(RowsError::TooMany);
         }
-        out.push(']');
+        if count > 0 {
+            out.push(',');
+        } else if returns == Returns::Objects {
+            names = keys(row, decoder);
+        }
+        match returns {
+            Returns::Value => push_cell(&mut out, row, 0, decoder)?,
+            Returns::Objects => push_object(&mut out, row, &names, decoder)?,
+            _ => push_array(&mut out, row, decoder)?,
+        }
         if out.len() >= SQL_ANSWER_BYTES_MAX {
             return Err(RowsError::TooLong);
         }
+        if single {
+            return Ok(out);
+        }
+        count += 1;
+    }
+    out.push_str(if single { "null" } else { "]" });
+    Ok(out)
+}
+
+fn push_array(out: &mut String, row: &Row<'_>, decoder: Decoder) -> Result<(), RowsError> {
+    out.push('[');
+    // Asked of the row: a statement that was prepared before a column was added learns of it
+    // only when it runs.
+    for column in 0..row.as_ref().column_count() {
+        if column > 0 {
+            out.push(',');
+        }
+        push_cell(out, row, column, decoder)?;
     }
     out.push(']');
-    Ok(out)
+    Ok(())
+}
+
+fn push_object(
+    out: &mut String,
+    row: &Row<'_>,
+    names: &[String],
+    decoder: Decoder,
+) -> Result<(), RowsError> {
+    for (column, name) in names.iter().enumerate() {
+        out.push(if column == 0 { '{' } else { ',' });
+        out.push_str(name);
+        push_cell(out, row, column, decoder)?;
+    }
+    out.push('}');
+    Ok(())
+}
+
+/// The name of each column as the key of an object, with its colon.
+fn keys(row: &Row<'_>, decoder: Decoder) -> Vec<String> {
+    let names = row.as_ref().column_names().map(|name| {
+        let mut key = String::new();
+        push_text(&mut key, name, decoder);
+        key.push(':');
+        key
+    });
+    names.collect()
 }
 
 fn push_cell(
@@ -94,6 +156,11 @@ fn push_base64(out: &mut String, bytes: &[u8]) {
 mod tests {
     use super::*;
 
+    fn rows(connection: &rusqlite::Connection, sql: &str) -> Result<String, RowsError> {
+        let mut statement = connection.prepare(sql).unwrap();
+        answer(&mut statement, Returns::Rows, usize::MAX, Decoder::Stock)
+    }
+
     #[test]
     fn base64_is_that_of_the_standard() {
         let encoded = |bytes: &[u8]| {
@@ -110,7 +177,7 @@ mod tests {
     #[test]
     fn cells_become_what_upstream_makes_of_them() {
         let connection = rusqlite::Connection::open_in_memory().unwrap();
-        let read = |sql: &str| rows(&mut connection.prepare(sql).unwrap(), Decoder::Stock).unwrap();
+        let read = |sql: &str| rows(&connection, sql).unwrap();
         assert_eq!(read("SELECT 1, 2.0, 'a', NULL"), "[[1,2.0,\"a\",null]]");
         assert_eq!(
             read("SELECT x'00', x'01', x'41', x'ff'"),
@@ -128,7 +195,7 @@ mod tests {
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT i FROM n",
             "SELECT zeroblob(100000)",
         ] {
-            let read = rows(&mut connection.prepare(sql).unwrap(), Decoder::Stock);
+            let read = rows(&connection, sql);
             assert!(matches!(read, Err(RowsError::TooLong)), "{sql}");
         }
     }

@@ -157,6 +157,9 @@ fn is_read_pragma(name: &str, value: Option<&str>) -> bool {
         Some(_) => ["table_info", "table_list", "index_list", "index_info"]
             .into_iter()
             .any(named),
-        None => ["table_list", "user_version"].into_iter().any(named),
+        // Full-text search asks for the last by itself.
+        None => ["table_list", "user_version", "data_version"]
+            .into_iter()
+            .any(named),
     }
 }

@@ -15,9 +15,15 @@ mod worker;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_check;
+#[cfg(test)]
 mod tests_engine;
 #[cfg(test)]
 mod tests_outage;
+#[cfg(test)]
+mod tests_queries;
+#[cfg(test)]
+mod tests_schema;
 #[cfg(test)]
 mod tests_support;
 
@@ -158,7 +164,7 @@ impl Drop for Lane {
 
 /// Opens the database, tries a write that is taken back, and prepares everything without leaving
 /// a trace. A database that is not there yet is not left behind.
-pub fn check(database: &Database, _preparation: &Preparation) -> Vec<Finding> {
+pub fn check(database: &Database, preparation: &Preparation) -> Vec<Finding> {
     let Engine::Sqlite {
         path,
         full_durability,
@@ -170,11 +176,5 @@ pub fn check(database: &Database, _preparation: &Preparation) -> Vec<Finding> {
         path: path.clone(),
         full_durability: *full_durability,
     };
-    vec![match sqlite::check(&settings) {
-        Ok(finding) => Finding::Good(finding),
-        Err(problem) => Finding::Bad(
-            format!("{}: {problem}", path.display()),
-            "name a file that the user of vpid can write, in a folder it can write".to_owned(),
-        ),
-    }]
+    sqlite::check(&settings, preparation)
 }

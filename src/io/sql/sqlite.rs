@@ -1,29 +1,27 @@
-//! The SQLite engine: opening the file, and running a batch of calls as one transaction.
+//! The SQLite engine: running a batch of calls as one transaction.
 //!
-//! When this file reports trouble, nothing of the batch stands; what happens to its calls then
-//! is the worker's to decide.
+//! `open` opens the file, `prepare` brings its schema up to date and tries the owner's queries,
+//! `check` does all of that without leaving a trace. When this file reports trouble, nothing of
+//! the batch stands; what happens to its calls then is the worker's to decide.
 
-use super::SqliteSettings;
+mod check;
+mod open;
+mod prepare;
+
 use super::encode::{self, RowsError};
-use super::guard::{self, Guard};
+use super::guard::Guard;
 use super::journal::{Journal, OWN_MARK, Pruning};
 use super::trouble::{Trouble, call_error, is_unavailable, sentence};
-use crate::limits::{
-    SQL_BATCH_MS_MAX, SQL_BUSY_MS, SQL_MEMORY_BYTES_MAX, SQL_PAGE_CACHE_KIB, SQL_STATEMENT_MS_MAX,
-    SQL_STATEMENTS_CACHED_MAX,
-};
+use crate::limits::{QUERY_ROWS_MAX, SQL_BATCH_MS_MAX};
 use crate::wire::answer_text::{Decoder, push_int};
 use crate::wire::call_error::CallError;
-use crate::wire::sql::{Dialect, Job, Param, Quoting, Returns, Statement, render};
-use rusqlite::config::DbConfig;
-use rusqlite::ffi::ErrorCode;
+use crate::wire::sql::{Dialect, Job, Param, Quoting, Returns, SqlCall, Statement, render};
+use rusqlite::Connection;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OpenFlags};
-use std::fs::{OpenOptions, Permissions};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+
+pub(super) use check::check;
 
 const BEGIN: &str = "/* vpid */ BEGIN";
 const BEGIN_WRITING: &str = "/* vpid */ BEGIN IMMEDIATE";
@@ -59,35 +57,18 @@ struct Progress {
     newest: u64,
 }
 
+/// The statements of one call: what they may take, and what they have done so far.
+struct Unit {
+    decoder: Decoder,
+    limit_ms: u64,
+    rows_max: usize,
+    /// One that can write has begun: a savepoint stands since before it.
+    writes: bool,
+    /// Rows, by all of them together.
+    changed: u64,
+}
+
 impl Engine {
-    /// Opens the database, and creates it where there is none.
-    pub(super) fn open(settings: &SqliteSettings, guard: &Arc<Guard>) -> Result<Self, String> {
-        let path = std::path::absolute(&settings.path)
-            .map_err(|error| format!("database path {:?}: {error}", settings.path))?;
-        create_private(&path)?;
-        let fault = |error: rusqlite::Error| sentence(&path, &error);
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(&path, flags).map_err(fault)?;
-        configure(&connection, settings).map_err(fault)?;
-        let journal = Journal::open(&connection).map_err(fault)?;
-        guard.leave();
-        guard::install(&mut connection, guard).map_err(fault)?;
-        Ok(Self {
-            connection,
-            guard: Arc::clone(guard),
-            journal,
-            path,
-        })
-    }
-
-    /// Whether the file keeps a write-ahead log; a network mount may not allow it.
-    pub(super) fn has_write_ahead_log(&self) -> bool {
-        let mode = self
-            .connection
-            .pragma_query_value(None, "journal_mode", |row| row.get(0));
-        mode.is_ok_and(|mode: String| mode.eq_ignore_ascii_case("wal"))
-    }
-
     /// For tests that break the connection on purpose.
     #[cfg(test)]
     pub(super) fn connection(&mut self) -> &mut Connection {
@@ -178,21 +159,14 @@ impl Engine {
         {
             return Ok(Ok(answer));
         }
-        let mut limit_ms = now_ms.saturating_add(SQL_STATEMENT_MS_MAX);
+        let mut limit_ms = now_ms.saturating_add(job.limit_ms);
         if let Some(deadline_ms) = job.deadline_ms.filter(|_| !lenient) {
             if deadline_ms <= now_ms {
                 return Ok(Err(CallError::word("DeadlineExceeded")));
             }
             limit_ms = limit_ms.min(deadline_ms);
         }
-        let statement = match render(&job.call, 0, Dialect::Sqlite) {
-            Ok(statement) => statement,
-            Err(error) => return Ok(Err(error)),
-        };
-        self.guard.enter(limit_ms);
-        let ran = self.statement(&statement, job.decoder, limit_ms);
-        self.guard.leave();
-        let (outcome, wrote) = match ran {
+        let (outcome, wrote) = match self.unit(job, limit_ms) {
             Err(error) if is_unavailable(&error) => return Err(error),
             Err(error) => return Ok(Err(call_error(&error))),
             Ok(done) => done,
@@ -205,19 +179,57 @@ impl Engine {
         Ok(outcome)
     }
 
-    /// Runs a caller's statement, under a savepoint of its own if it can write. Says beside
-    /// the outcome whether it can.
-    fn statement(
-        &self,
-        call: &Statement<'_>,
-        decoder: Decoder,
-        limit_ms: u64,
-    ) -> rusqlite::Result<(Outcome, bool)> {
+    /// Runs the statements of a call, under a savepoint of its own if one of them can write, so
+    /// that all of them stand or none. Says beside the outcome whether one can.
+    fn unit(&self, job: &Job, limit_ms: u64) -> rusqlite::Result<(Outcome, bool)> {
+        let mut unit = Unit {
+            decoder: job.decoder,
+            limit_ms,
+            rows_max: match job.call {
+                SqlCall::Query { .. } => QUERY_ROWS_MAX,
+                _ => usize::MAX,
+            },
+            writes: false,
+            changed: 0,
+        };
+        let ran = self.steps(&job.call, &mut unit);
+        self.guard.leave();
+        // Without its transaction there is nothing left to undo, and the batch starts over.
+        if unit.writes && !self.connection.is_autocommit() {
+            if !matches!(ran, Ok(Ok(_))) {
+                self.own(UNDO)?;
+            }
+            self.own(RELEASE)?;
+        }
+        Ok((ran?, unit.writes))
+    }
+
+    fn steps(&self, call: &SqlCall, unit: &mut Unit) -> rusqlite::Result<Outcome> {
+        let mut answer = String::new();
+        for at in 0..call.steps() {
+            let outcome = match render(call, at, Dialect::Sqlite) {
+                Ok(statement) => self.statement(&statement, unit)?,
+                Err(error) => Err(error),
+            };
+            match outcome {
+                Ok(text) => answer = text,
+                Err(error) => return Ok(Err(error)),
+            }
+            if self.connection.is_autocommit() {
+                break;
+            }
+        }
+        Ok(Ok(answer))
+    }
+
+    /// Runs one statement of a caller's.
+    fn statement(&self, call: &Statement<'_>, unit: &mut Unit) -> rusqlite::Result<Outcome> {
         if call.text.trim_start().starts_with(OWN_MARK) {
             let detail = "a query may not begin with vpid's own mark";
-            return Ok((Err(CallError::new("PermissionError", detail)), false));
+            return Ok(Err(CallError::new("PermissionError", detail)));
         }
         self.guard.look_at(&call.text);
+        self.guard.enter(unit.limit_ms);
         let mut prepared = self.connection.prepare_cached(&call.text)?;
         if prepared.parameter_count() != call.params.len() {
             let detail = format!(
@@ -225,28 +237,66 @@ impl Engine {
                 prepared.parameter_count(),
                 call.params.len()
             );
-            return Ok((Err(CallError::new("ValueError", detail)), false));
+            return Ok(Err(CallError::new("ValueError", detail)));
         }
         for (index, param) in call.params.iter().enumerate() {
             prepared.raw_bind_parameter(index + 1, bound(param))?;
         }
-        if prepared.readonly() {
-            return Ok((step(&mut prepared, call.returns, decoder)?, false));
+        if !prepared.readonly() && !unit.writes {
+            self.guard.leave();
+            self.own(SAVEPOINT)?;
+            self.guard.enter(unit.limit_ms);
+            unit.writes = true;
         }
-        self.guard.leave();
-        self.own(SAVEPOINT)?;
-        self.guard.enter(limit_ms);
-        let ran = step(&mut prepared, call.returns, decoder);
-        self.guard.leave();
-        drop(prepared);
-        // Without its transaction there is nothing left to undo, and the batch starts over.
-        if !self.connection.is_autocommit() {
-            if !matches!(ran, Ok(Ok(_))) {
-                self.own(UNDO)?;
-            }
-            self.own(RELEASE)?;
+        self.step(&mut prepared, call.returns, unit)
+    }
+
+    /// Runs a statement whose parameters are bound, and writes its answer.
+    fn step(
+        &self,
+        prepared: &mut rusqlite::Statement<'_>,
+        returns: Returns,
+        unit: &mut Unit,
+    ) -> rusqlite::Result<Outcome> {
+        if matches!(
+            returns,
+            Returns::Rows | Returns::Objects | Returns::Row | Returns::Value
+        ) {
+            return match encode::answer(prepared, returns, unit.rows_max, unit.decoder) {
+                Ok(answer) => Ok(Ok(answer)),
+                Err(RowsError::Sqlite(error)) => Err(error),
+                Err(RowsError::TooLong) => {
+                    Ok(Err(CallError::word("Response size exceeds maximum")))
+                }
+                Err(RowsError::TooMany) => {
+                    let detail = format!("more than {} rows; add a LIMIT", unit.rows_max);
+                    Ok(Err(CallError::new("TooManyRows", detail)))
+                }
+            };
         }
-        Ok((ran?, true))
+        unit.changed += self.changed_by(prepared)?;
+        let count = match returns {
+            Returns::Nothing => return Ok(Ok("null".to_owned())),
+            Returns::Proposed(count) => i64::try_from(count),
+            _ => i64::try_from(unit.changed),
+        };
+        let mut answer = String::new();
+        push_int(&mut answer, count.unwrap_or(i64::MAX));
+        Ok(Ok(answer))
+    }
+
+    /// Runs a statement for what it changes, and counts the rows.
+    fn changed_by(&self, prepared: &mut rusqlite::Statement<'_>) -> rusqlite::Result<u64> {
+        let before = self.connection.total_changes();
+        // All is changed before the first row comes. The rest of them is of no interest.
+        prepared.raw_query().next()?;
+        // Only what can change rows sets the count; else it is that of a statement before.
+        let changed_rows = self.connection.total_changes() != before;
+        Ok(if changed_rows {
+            self.connection.changes()
+        } else {
+            0
+        })
     }
 
     /// One of the lane's own statements.
@@ -265,31 +315,6 @@ impl Engine {
     }
 }
 
-fn step(
-    prepared: &mut rusqlite::Statement<'_>,
-    returns: Returns,
-    decoder: Decoder,
-) -> rusqlite::Result<Outcome> {
-    match returns {
-        Returns::Rows | Returns::Objects | Returns::Row | Returns::Value => {
-            match encode::rows(prepared, decoder) {
-                Ok(answer) => Ok(Ok(answer)),
-                Err(RowsError::Sqlite(error)) => Err(error),
-                Err(RowsError::TooLong) => {
-                    Ok(Err(CallError::word("Response size exceeds maximum")))
-                }
-            }
-        }
-        Returns::Count | Returns::Proposed(_) => {
-            let count = prepared.raw_execute()?;
-            let mut answer = String::new();
-            push_int(&mut answer, i64::try_from(count).unwrap_or(i64::MAX));
-            Ok(Ok(answer))
-        }
-        Returns::Nothing => prepared.raw_execute().map(|_| Ok("null".to_owned())),
-    }
-}
-
 fn bound(param: &Param) -> ToSqlOutput<'_> {
     ToSqlOutput::Borrowed(match param {
         Param::Null => ValueRef::Null,
@@ -297,115 +322,4 @@ fn bound(param: &Param) -> ToSqlOutput<'_> {
         Param::Float(value) => ValueRef::Real(*value),
         Param::Text(text) => ValueRef::Text(text.as_bytes()),
     })
-}
-
-/// The file holds players' data: only vpid's user may read it, whatever the umask. SQLite
-/// gives its companions (the log, the shared index) the same mode.
-fn create_private(path: &Path) -> Result<(), String> {
-    match OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-    {
-        Ok(file) => file
-            .set_permissions(Permissions::from_mode(0o600))
-            .map_err(|error| {
-                format!(
-                    "database {} cannot be made private: {error}",
-                    path.display()
-                )
-            }),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(format!(
-            "database {} cannot be created: {error}; make sure its folder exists and vpid's user \
-             may write there",
-            path.display()
-        )),
-    }
-}
-
-fn configure(connection: &Connection, settings: &SqliteSettings) -> rusqlite::Result<()> {
-    connection.busy_timeout(Duration::from_millis(SQL_BUSY_MS))?;
-    connection.set_prepared_statement_cache_capacity(SQL_STATEMENTS_CACHED_MAX);
-    for (config, value) in [
-        // Otherwise a misspelt column is quietly read as a text.
-        (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
-        (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
-        (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
-        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
-        // The bundled build turns them on; SQLite and upstream leave them off.
-        (DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false),
-    ] {
-        connection.set_db_config(config, value)?;
-    }
-    let pages = i64::try_from(SQL_PAGE_CACHE_KIB).unwrap_or(0);
-    connection.pragma_update(None, "cache_size", -pages)?;
-    connection.pragma_update(None, "journal_size_limit", 4 * 1_024 * 1_024)?;
-    let memory = i64::try_from(SQL_MEMORY_BYTES_MAX).unwrap_or(0);
-    connection.query_row(
-        &format!("PRAGMA hard_heap_limit = {memory}"),
-        [],
-        |_| Ok(()),
-    )?;
-    match log_mode(connection, "WAL") {
-        // A file system without shared memory, a network mount: the plain journal serves too.
-        Err(error) if lacks_shared_memory(&error) => log_mode(connection, "DELETE")?,
-        other => other?,
-    }
-    let durability = if settings.full_durability {
-        "FULL"
-    } else {
-        "NORMAL"
-    };
-    connection.pragma_update(None, "synchronous", durability)
-}
-
-/// Sets the kind of log and reads the file under it, so that a file that is no database, and
-/// a disk that cannot keep such a log, are noticed here and not in a call.
-fn log_mode(connection: &Connection, mode: &str) -> rusqlite::Result<()> {
-    connection.query_row(&format!("PRAGMA journal_mode = {mode}"), [], |_| Ok(()))?;
-    connection.query_row("SELECT count(*) FROM main.sqlite_schema", [], |_| Ok(()))
-}
-
-fn lacks_shared_memory(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(
-            ErrorCode::SystemIoFailure
-                | ErrorCode::CannotOpen
-                | ErrorCode::FileLockingProtocolFailed
-        )
-    )
-}
-
-/// Opens the database and tries a write that is taken back.
-pub(super) fn check(settings: &SqliteSettings) -> Result<String, String> {
-    let existed = settings.path.exists();
-    let tried = try_write(settings);
-    if !existed {
-        // It was made by this check, and a check leaves nothing behind.
-        let _ = std::fs::remove_file(&settings.path);
-    }
-    let log = if tried? { "with" } else { "without" };
-    let state = if existed {
-        "can be written"
-    } else {
-        "can be created"
-    };
-    let (path, version) = (settings.path.display(), rusqlite::version());
-    Ok(format!(
-        "database {path} {state} (SQLite {version}, {log} a write-ahead log)"
-    ))
-}
-
-/// Whether a database that takes a write keeps a write-ahead log.
-fn try_write(settings: &SqliteSettings) -> Result<bool, String> {
-    let guard = Arc::new(Guard::new(Instant::now(), Arc::default()));
-    let engine = Engine::open(settings, &guard)?;
-    engine
-        .connection
-        .execute_batch("BEGIN IMMEDIATE; CREATE TABLE vpid_check(x); ROLLBACK;")
-        .map_err(|error| sentence(&engine.path, &error))?;
-    Ok(engine.has_write_ahead_log())
 }

@@ -5,7 +5,7 @@ use super::SqliteSettings;
 use super::guard::Guard;
 use super::journal::Pruning;
 use super::sqlite::{BatchRules, Engine, Outcome};
-use super::tests_support::{ALL, FILE, call, insert, raw};
+use super::tests_support::{ALL, FILE, call, insert, preparation, raw};
 use super::trouble::Trouble;
 use crate::limits::{SQL_JOURNAL_KEEP_MS, SQL_JOURNAL_PRUNE_MS};
 use crate::wire::sql::Job;
@@ -106,6 +106,26 @@ fn a_full_disk_undoes_the_batch_and_says_what_to_do() {
         bench.run(&[insert(1, 1), large]).unwrap(),
         [Ok("1".into()), Ok("[[2]]".into())]
     );
+}
+
+#[test]
+fn a_full_disk_is_no_fault_of_a_schema() {
+    let mut bench = Bench::new();
+    let schema = "CREATE TABLE a AS SELECT zeroblob(100000) AS b";
+    let all = preparation(1, schema, &[]);
+    let mut limited = |pages: u32| {
+        let pages = format!("PRAGMA max_page_count = {pages}");
+        let connection = bench.engine.connection();
+        connection.query_row(&pages, [], |_| Ok(())).unwrap();
+        bench.engine.prepare(&all)
+    };
+    match limited(1) {
+        Err(Trouble::Unavailable { sentence, .. }) => {
+            assert!(sentence.contains("make room on its disk"), "{sentence}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(limited(1_000_000).unwrap(), []);
 }
 
 #[test]

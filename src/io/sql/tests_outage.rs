@@ -81,27 +81,3 @@ fn stop_during_an_outage_says_that_calls_are_left() {
     until_unavailable(&mut desk, 100);
     assert!(!desk.stop_within(std::time::Duration::from_millis(20)));
 }
-
-#[test]
-fn a_check_tries_a_write_and_leaves_nothing() {
-    let desk = Desk::before_start();
-    let sentence = super::sqlite::check(&desk.settings()).unwrap();
-    assert!(sentence.contains("can be created"), "{sentence}");
-    assert!(!desk.path().exists());
-
-    desk.outside()
-        .execute_batch("CREATE TABLE user_x_t(id)")
-        .unwrap();
-    let sentence = super::sqlite::check(&desk.settings()).unwrap();
-    assert!(sentence.contains("can be written"), "{sentence}");
-    let count = "SELECT count(*) FROM sqlite_schema";
-    let tables: i64 = desk
-        .outside()
-        .query_row(count, [], |row| row.get(0))
-        .unwrap();
-    assert_eq!(tables, 1);
-
-    fs::write(desk.path(), "no database").unwrap();
-    let sentence = super::sqlite::check(&desk.settings()).unwrap_err();
-    assert!(sentence.contains("restore it from a backup"), "{sentence}");
-}

@@ -1,15 +1,19 @@
 //! What the lane's tests share: a database in a folder of its own, and calls that read as
 //! scripts write them.
 
-use super::{Lane, Report, Run, SqliteSettings};
+use super::{Lane, Preparation, Report, Run, Verdict};
 use crate::config::{Database, Engine};
 use crate::limits::SQL_STATEMENT_MS_MAX;
 use crate::wire::answer_text::Decoder;
 use crate::wire::call_error::CallError;
-use crate::wire::sql::{CallId, Done, Job, Reading, parse};
+use crate::wire::sql::{
+    CallId, Done, Job, Param, ParamKind, Query, QueryParam, Quoting, Reading, Returns, Schema,
+    SqlCall, Template, parse,
+};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -26,6 +30,7 @@ pub(super) struct Desk {
     pub clock_start: Instant,
     lane: Option<Lane>,
     done: Receiver<Vec<Done>>,
+    verdicts: Receiver<(u64, Verdict)>,
     pub seen: HashMap<CallId, Vec<Result<String, CallError>>>,
 }
 
@@ -41,12 +46,14 @@ impl Desk {
 
     pub fn before_start() -> Self {
         let (_, done) = channel();
+        let (_, verdicts) = channel();
         let folder = tempfile::tempdir().unwrap();
         Self {
             folder,
             clock_start: Instant::now(),
             lane: None,
             done,
+            verdicts,
             seen: HashMap::new(),
         }
     }
@@ -59,19 +66,19 @@ impl Desk {
     pub fn start(&mut self) {
         let (sender, receiver) = channel();
         self.done = receiver;
-        let on_report = move |report| {
-            if let Report::Done(done) = report {
+        let (judge, verdicts) = channel();
+        self.verdicts = verdicts;
+        let on_report = move |report| match report {
+            Report::Done(done) => {
                 let _ = sender.send(done);
             }
+            Report::Prepared {
+                ticket, verdict, ..
+            } => {
+                let _ = judge.send((ticket, verdict));
+            }
         };
-        let database = Database {
-            name: String::new(),
-            engine: Engine::Sqlite {
-                path: self.path(),
-                full_durability: true,
-            },
-            schema: None,
-        };
+        let database = self.database();
         let run = Run {
             clock_start: self.clock_start,
             instance: 1,
@@ -79,10 +86,14 @@ impl Desk {
         self.lane = Some(Lane::start(0, &database, run, on_report).unwrap());
     }
 
-    pub fn settings(&self) -> SqliteSettings {
-        SqliteSettings {
-            path: self.path(),
-            full_durability: true,
+    pub fn database(&self) -> Database {
+        Database {
+            name: String::new(),
+            engine: Engine::Sqlite {
+                path: self.path(),
+                full_durability: true,
+            },
+            schema: None,
         }
     }
 
@@ -101,6 +112,35 @@ impl Desk {
 
     pub fn submit(&self, jobs: Vec<Job>) {
         self.lane.as_ref().unwrap().submit(jobs);
+    }
+
+    pub fn prepare(&self, preparation: Preparation) {
+        self.lane.as_ref().unwrap().prepare(preparation);
+    }
+
+    /// The next verdict, which must be about this preparation.
+    pub fn verdict(&mut self, ticket: u64) -> Verdict {
+        let (about, verdict) = self
+            .verdicts
+            .recv_timeout(PATIENCE)
+            .expect("a verdict in time");
+        assert_eq!(about, ticket, "{verdict:?}");
+        verdict
+    }
+
+    /// From preparation to verdict.
+    pub fn prepared(&mut self, schema: &str, queries: &[&Arc<Query>]) -> Verdict {
+        self.prepare(preparation(1, schema, queries));
+        self.verdict(1)
+    }
+
+    /// One value of the database, by another program.
+    pub fn value(&self, query: &str) -> String {
+        let read = |row: &rusqlite::Row<'_>| row.get::<_, rusqlite::types::Value>(0);
+        match self.outside().query_row(query, [], read).unwrap() {
+            rusqlite::types::Value::Text(text) => text,
+            other => format!("{other:?}"),
+        }
     }
 
     /// The answer of this call, which must be its only one.
@@ -135,6 +175,13 @@ impl Desk {
         self.answer(index)
     }
 
+    /// One call of a function of the owner's.
+    pub fn ask_query(&mut self, query: &Arc<Query>, a: i64, b: i64) -> Result<String, CallError> {
+        let index = u32::try_from(self.seen.len()).unwrap() + 1_000;
+        self.submit(vec![ask(index, query, a, b)]);
+        self.answer(index)
+    }
+
     pub fn ask_raw(&mut self, query: &str) -> Result<String, CallError> {
         let kwargs = serde_json::json!({ "query": query }).to_string();
         self.ask("RawExecute", &kwargs)
@@ -152,6 +199,51 @@ impl Desk {
     pub fn stop_within(&mut self, within: Duration) -> bool {
         self.lane.take().unwrap().stop(within)
     }
+}
+
+pub(super) fn preparation(ticket: u64, schema: &str, queries: &[&Arc<Query>]) -> Preparation {
+    Preparation {
+        ticket,
+        schema: Some(Schema::parse(schema).unwrap()),
+        queries: queries.iter().map(|query| Arc::clone(query)).collect(),
+    }
+}
+
+/// A function of the owner's, with parameters `:a` and `:b`.
+pub(super) fn query(name: &str, returns: Returns, steps: &[&str]) -> Arc<Query> {
+    let kind = ParamKind::Integer {
+        min: i64::MIN,
+        max: i64::MAX,
+    };
+    let param = |name: &str| QueryParam {
+        name: name.to_owned(),
+        kind,
+        default: Some(Param::Int(0)),
+    };
+    Arc::new(Query {
+        name: name.to_owned(),
+        database: 0,
+        steps: steps
+            .iter()
+            .map(|step| Template::parse(step, Quoting::Sqlite, &["a", "b"]).unwrap())
+            .collect(),
+        params: vec![param("a"), param("b")],
+        returns,
+        scripts: None,
+        cache_ms: None,
+        deadline_ms: None,
+    })
+}
+
+/// A call of a function of the owner's.
+pub(super) fn ask(index: u32, query: &Arc<Query>, a: i64, b: i64) -> Job {
+    let mut job = insert(index, 0);
+    job.function = query.function();
+    job.call = SqlCall::Query {
+        query: Arc::clone(query),
+        values: vec![Param::Int(a), Param::Int(b)],
+    };
+    job
 }
 
 /// A file that was taken in 2026, by its id.
@@ -195,3 +287,21 @@ pub(super) fn insert(index: u32, row: i64) -> Job {
 }
 
 pub(super) const ALL: &str = r#"{"table": "user_x_t"}"#;
+
+/// A schema of two steps, which fail when they run twice.
+pub(super) const PLAYERS: &str = "\
+-- step 1
+CREATE TABLE players (steamid INTEGER PRIMARY KEY, elo INTEGER NOT NULL);
+CREATE TABLE changes (steamid INTEGER);
+-- everything is noted
+CREATE TRIGGER noted AFTER UPDATE ON players BEGIN
+    INSERT INTO changes VALUES (new.steamid);
+    DELETE FROM changes WHERE steamid = 0;
+END;
+-- step 2: a first player
+INSERT INTO players VALUES (7, 1200);
+";
+
+/// Asks which steps have run.
+pub(super) const APPLIED: &str =
+    "SELECT group_concat(step || ' ' || length(fingerprint), ', ') FROM vpid_schema";

@@ -36,6 +36,18 @@ pub(super) fn is_unavailable(error: &rusqlite::Error) -> bool {
     )
 }
 
+/// Whether another program is in the way.
+pub(super) fn is_locked(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+    )
+}
+
+pub(super) fn is_interrupted(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted)
+}
+
 /// The sentence for the log and for callers who waited in vain: what, which file, what to do.
 pub(super) fn sentence(path: &Path, error: &rusqlite::Error) -> String {
     let advice = match error.sqlite_error_code() {
@@ -69,14 +81,31 @@ pub(super) fn call_error(error: &rusqlite::Error) -> CallError {
         }
         _ => match error.sqlite_error_code() {
             Some(ErrorCode::ConstraintViolation) => "IntegrityError",
-            Some(ErrorCode::AuthorizationForStatementDenied) => "PermissionError",
-            // A function that is denied has no error code of its own.
-            _ if message(error).starts_with("not authorized") => "PermissionError",
-            Some(ErrorCode::OperationInterrupted) => return CallError::word("DeadlineExceeded"),
+            _ if is_denied(error) => "PermissionError",
+            _ if is_interrupted(error) => return CallError::word("DeadlineExceeded"),
             _ => "OperationalError",
         },
     };
     CallError::new(reason, message(error))
+}
+
+/// What is wrong with a statement of the owner's, in a sentence.
+pub(super) fn fault(error: &rusqlite::Error) -> String {
+    let mut words = message(error);
+    if is_denied(error) {
+        words.push_str(
+            "; vpid's own tables, transactions, ATTACH and most of PRAGMA are not for statements \
+             of the configuration",
+        );
+    }
+    words
+}
+
+/// Whether the guard said no.
+fn is_denied(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::AuthorizationForStatementDenied)
+        // A function that is denied has no error code of its own.
+        || message(error).starts_with("not authorized")
 }
 
 /// SQLite's own words, without the statement, which a caller knows.

@@ -2,7 +2,11 @@
 //!
 //! Calls wait in one queue, in their order. A batch from its front runs as one transaction; a
 //! call that breaks the transaction is answered and left out, and the others run again. While
-//! the database cannot be used, nothing leaves the queue but calls whose time is up.
+//! the database cannot be used, nothing leaves the queue but calls whose time is up. What the
+//! database must have is prepared before anything of the queue runs.
+
+#[cfg(test)]
+mod tests;
 
 use super::guard::Guard;
 use super::journal::Pruning;
@@ -79,12 +83,19 @@ struct Outage {
     next_wait_ms: u64,
 }
 
+/// A preparation that waits for its database.
+struct Pending {
+    wanted: Preparation,
+    said_away: bool,
+}
+
 pub(super) struct Worker<F> {
     number: DatabaseId,
     settings: SqliteSettings,
     guard: Arc<Guard>,
     inbox: Arc<Inbox>,
     on_report: F,
+    preparation: Option<Pending>,
     waiting: VecDeque<Job>,
     outcomes: Vec<Outcome>,
     engine: Option<Engine>,
@@ -111,6 +122,7 @@ impl<F: Fn(Report)> Worker<F> {
             guard,
             inbox,
             on_report,
+            preparation: None,
             waiting: VecDeque::new(),
             outcomes: Vec::new(),
             engine: None,
@@ -134,6 +146,7 @@ impl<F: Fn(Report)> Worker<F> {
             if self.engine.is_none() && retry_is_due {
                 self.open();
             }
+            self.prepare();
             if self.engine.is_some() && !self.waiting.is_empty() {
                 self.batch();
             }
@@ -154,19 +167,17 @@ impl<F: Fn(Report)> Worker<F> {
                 self.waiting.extend(state.jobs.drain(..));
                 return false;
             }
-            if let Some(preparation) = state.preparation.take() {
-                (self.on_report)(Report::Prepared {
-                    database: self.number,
-                    ticket: preparation.ticket,
-                    verdict: Verdict::Good,
-                });
+            let prepares = state.preparation.is_some();
+            if let Some(wanted) = state.preparation.take() {
+                let said_away = false;
+                self.preparation = Some(Pending { wanted, said_away });
             }
             let arrived = !state.jobs.is_empty();
             self.waiting.extend(state.jobs.drain(..));
             if self.waiting.is_empty() && state.stopping {
                 return false;
             }
-            if arrived || (self.engine.is_some() && !self.waiting.is_empty()) {
+            if arrived || prepares || (self.engine.is_some() && !self.waiting.is_empty()) {
                 return true;
             }
             let Some(wake_at) = self.wake_at() else {
@@ -209,12 +220,50 @@ impl<F: Fn(Report)> Worker<F> {
                     );
                 }
                 self.engine = Some(engine);
-                if self.waiting.is_empty() {
+                if self.waiting.is_empty() && self.preparation.is_none() {
                     self.end_outage();
                 }
             }
-            Err(sentence) => self.lose(sentence),
+            Err(error) => self.lose(error.sentence),
         }
+    }
+
+    /// Prepares what waits for it and says how that went; that the database is away, once.
+    fn prepare(&mut self) {
+        if let (Some(engine), Some(pending)) = (&self.engine, &self.preparation) {
+            let ticket = pending.wanted.ticket;
+            match engine.prepare(&pending.wanted) {
+                Ok(faults) => {
+                    self.preparation = None;
+                    if self.waiting.is_empty() {
+                        self.end_outage();
+                    }
+                    let verdict = match faults.is_empty() {
+                        true => Verdict::Good,
+                        false => Verdict::Bad(faults),
+                    };
+                    return self.prepared(ticket, verdict);
+                }
+                Err(Trouble::Unavailable { sentence, .. }) => self.lose(sentence),
+                // The lane is to end, and nobody is left to be told.
+                Err(_) => return,
+            }
+        }
+        if let (Some(pending), Some(outage)) = (&mut self.preparation, &self.outage)
+            && !pending.said_away
+        {
+            pending.said_away = true;
+            let (ticket, sentence) = (pending.wanted.ticket, outage.sentence.clone());
+            self.prepared(ticket, Verdict::Away(sentence));
+        }
+    }
+
+    fn prepared(&self, ticket: u64, verdict: Verdict) {
+        (self.on_report)(Report::Prepared {
+            database: self.number,
+            ticket,
+            verdict,
+        });
     }
 
     /// One transaction, and the answers of those that ran in it.
@@ -332,81 +381,5 @@ impl<F: Fn(Report)> Worker<F> {
             self.undone = 0;
             (self.on_report)(Report::Done(expired));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::tests_support::{ALL, call, insert, raw};
-    use super::*;
-
-    fn worker(folder: &tempfile::TempDir) -> Worker<impl Fn(Report)> {
-        let settings = SqliteSettings {
-            path: folder.path().join("db"),
-            full_durability: true,
-        };
-        let mut worker = Worker::new(0, settings, Instant::now(), Arc::default(), |_| ());
-        worker.open();
-        worker.waiting.push_back(raw(
-            0,
-            "CREATE TABLE user_x_t(id INTEGER PRIMARY KEY, wins)",
-        ));
-        worker.batch();
-        worker
-    }
-
-    #[test]
-    fn writes_in_doubt_are_looked_up_before_they_run_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut worker = worker(&folder);
-        worker
-            .engine
-            .as_mut()
-            .unwrap()
-            .connection()
-            .commit_hook(Some(|| true))
-            .unwrap();
-        worker
-            .waiting
-            .extend([insert(1, 1), call(2, "Select", ALL)]);
-        worker.batch();
-        assert!(worker.engine.is_none());
-        assert!(worker.waiting.iter().all(|job| job.recovered) && worker.waiting.len() == 2);
-        worker.open();
-        worker.batch();
-        assert!(worker.waiting.is_empty() && worker.outage.is_none());
-    }
-
-    #[test]
-    fn an_outage_is_slept_through_until_the_nearest_deadline() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut worker = worker(&folder);
-        assert!(worker.wake_at().is_none());
-        worker.lose("gone".to_owned());
-        let hour = Duration::from_secs(3_600);
-        worker.outage.as_mut().unwrap().retry_at += hour;
-        worker.waiting.push_back(insert(1, 1));
-        assert_eq!(
-            worker.wake_at(),
-            Some(worker.outage.as_ref().unwrap().retry_at)
-        );
-        let mut impatient = insert(2, 2);
-        impatient.deadline_ms = Some(worker.guard.now_ms() + 1_000);
-        worker.waiting.push_back(impatient);
-        assert!(worker.wake_at().unwrap() < Instant::now() + hour / 2);
-    }
-
-    #[test]
-    fn tries_grow_rarer_until_the_database_is_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut worker = worker(&folder);
-        let mut waits = Vec::new();
-        for _ in 0..8 {
-            worker.lose("gone".to_owned());
-            waits.push(worker.outage.as_ref().unwrap().next_wait_ms);
-        }
-        assert_eq!(waits, [200, 400, 800, 1_600, 3_200, 5_000, 5_000, 5_000]);
-        worker.open();
-        assert!(worker.outage.is_none());
     }
 }

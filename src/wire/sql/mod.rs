@@ -26,6 +26,10 @@ mod tests;
 mod tests_expressions;
 #[cfg(test)]
 mod tests_hostile;
+#[cfg(test)]
+mod tests_mysql;
+#[cfg(test)]
+mod tests_owner;
 
 use super::answer_text::Decoder;
 use super::call_error::CallError;

@@ -35,6 +35,12 @@ pub struct SchemaError {
 
 impl Schema {
     pub fn parse(text: &str) -> Result<Self, SchemaError> {
+        if let Some(at) = text.find('\0') {
+            // SQLite would take it for the end.
+            let line = 1 + text[..at].matches('\n').count();
+            let message = "a NUL byte is no SQL".to_owned();
+            return Err(SchemaError { line, message });
+        }
         let mut steps: Vec<SchemaStep> = Vec::new();
         let mut before = SchemaStep {
             number: 1,
@@ -82,6 +88,18 @@ impl SchemaStep {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect()
+    }
+
+    /// The line of the file on which the code begins that stands at this byte of the text, or
+    /// behind it.
+    pub fn line_at(&self, at: usize) -> usize {
+        let code = scan::pieces(&self.text, Quoting::Sqlite)
+            .filter(|piece| piece.kind != Kind::Comment)
+            .flat_map(|piece| (piece.at..).zip(piece.text.bytes()))
+            .find(|(place, byte)| *place >= at && !byte.is_ascii_whitespace() && *byte != b';');
+        let place = code.map_or(at, |(place, _)| place);
+        let above = self.text.bytes().take(place);
+        self.line + above.filter(|byte| *byte == b'\n').count()
     }
 
     /// Its statements for a server that takes one at a time, each with its line of the file. The
@@ -170,6 +188,17 @@ mod tests {
     }
 
     #[test]
+    fn a_line_is_that_of_the_code() {
+        let text = "-- step 1\nA;\n\n  -- a comment\n/* b\n */ C\nD; E\n";
+        let step = &Schema::parse(text).unwrap().steps[0];
+        for (from, line) in [("A;", 2), (";", 6), ("  -- a", 6), ("C", 6), ("D;", 7)] {
+            let at = step.text.find(from).unwrap();
+            assert_eq!(step.line_at(at), line, "{from}");
+        }
+        assert_eq!(step.line_at(1_000), 8);
+    }
+
+    #[test]
     fn a_file_without_steps_is_one() {
         let schema = Schema::parse("-- stepping stones\nCREATE TABLE a (b)").unwrap();
         assert_eq!((schema.steps.len(), schema.steps[0].number), (1, 1));
@@ -182,6 +211,7 @@ mod tests {
             ("-- step 2\nA;\n-- step 1\nB;", 3),
             ("-- step 0\nA;", 1),
             ("A;\n-- step 1\nB;", 1),
+            ("A;\nB\0;", 2),
         ] {
             assert_eq!(Schema::parse(text).unwrap_err().line, line, "{text}");
         }

@@ -1,0 +1,142 @@
+//! `vpid check` on an SQLite file: everything that a start does, taken back.
+//!
+//! It may run beside a running vpid, so it waits for no lock for long and keeps none for long;
+//! what could not be tried is said, and is nobody's fault.
+
+use super::super::guard::Guard;
+use super::super::trouble::{is_interrupted, is_locked, sentence};
+use super::super::{Fault, Finding, Preparation, SqliteSettings};
+use super::prepare::{Standing, of_no_effect};
+use super::{BEGIN_WRITING, Engine, ROLLBACK};
+use crate::limits::SQL_CHECK_MS_MAX;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Opens the database, tries a write, runs what of the schema has not run, and tries the queries.
+/// Nothing of it stays, the file included if it was not there.
+pub(in crate::io::sql) fn check(
+    settings: &SqliteSettings,
+    preparation: &Preparation,
+) -> Vec<Finding> {
+    let existed = settings.path.exists();
+    let findings = look(settings, existed, preparation);
+    if !existed {
+        let _ = std::fs::remove_file(&settings.path);
+    }
+    findings
+}
+
+fn look(settings: &SqliteSettings, existed: bool, preparation: &Preparation) -> Vec<Finding> {
+    let path = settings.path.display();
+    let bad = |problem: &str| {
+        Finding::Bad(
+            format!("{path}: {problem}"),
+            "name a file that the user of vpid can write, in a folder it can write".to_owned(),
+        )
+    };
+    let untried = |what: &str| {
+        Finding::Warn(format!(
+            "{path}: another program holds its lock just now, so {what} not tried"
+        ))
+    };
+    let guard = Arc::new(Guard::new(Instant::now(), Arc::default()));
+    let engine = match Engine::open(settings, &guard) {
+        Ok(engine) => engine,
+        Err(error) if error.locked => return vec![untried("it was")],
+        Err(error) => return vec![bad(&error.sentence)],
+    };
+    let mut findings = Vec::new();
+    match engine.try_write() {
+        Ok(()) => findings.push(Finding::Good(engine.praise(settings, existed))),
+        Err(error) if is_locked(&error) => findings.push(untried("writing was")),
+        Err(error) => return vec![bad(&sentence(&engine.path, &error))],
+    }
+    match engine.rehearse(preparation) {
+        Ok(rehearsed) => findings.extend(rehearsed),
+        Err(error) if is_locked(&error) => {
+            findings.push(untried("its schema and the queries were"));
+        }
+        Err(error) if is_interrupted(&error) => findings.push(Finding::Warn(format!(
+            "{path}: what is new in its schema takes longer than {SQL_CHECK_MS_MAX} ms, so it and \
+             the queries were not tried to the end"
+        ))),
+        Err(error) => findings.push(bad(&sentence(&engine.path, &error))),
+    }
+    findings
+}
+
+impl Engine {
+    fn try_write(&self) -> rusqlite::Result<()> {
+        self.connection
+            .execute_batch("BEGIN IMMEDIATE; CREATE TABLE vpid_check(x); ROLLBACK;")
+    }
+
+    fn praise(&self, settings: &SqliteSettings, existed: bool) -> String {
+        let state = if existed {
+            "can be written"
+        } else {
+            "can be created"
+        };
+        let log = if self.has_write_ahead_log() {
+            "with"
+        } else {
+            "without"
+        };
+        let (path, version) = (settings.path.display(), rusqlite::version());
+        format!("database {path} {state} (SQLite {version}, {log} a write-ahead log)")
+    }
+
+    /// Prepares everything in a transaction that is rolled back. Without a step to run there
+    /// is none, and no lock either.
+    fn rehearse(&self, preparation: &Preparation) -> rusqlite::Result<Vec<Finding>> {
+        let standing = self.compare(preparation.schema.as_ref())?;
+        if !standing.pending.is_empty() {
+            self.own(BEGIN_WRITING)?;
+        }
+        let faults = self.rehearse_within(&standing, preparation);
+        if !self.connection.is_autocommit() {
+            self.own(ROLLBACK)?;
+        }
+        let (schema_fault, query_faults) = faults?;
+        let mut findings = Vec::new();
+        let steps = preparation.schema.as_ref().map_or(0, |it| it.steps.len());
+        if let Some(fault) = schema_fault {
+            findings.push(Finding::Fault(fault));
+            return Ok(findings);
+        }
+        match (steps, standing.pending.len()) {
+            (0, _) => {}
+            (_, 0) => findings.push(Finding::Good(format!(
+                "schema: {steps} steps, all have run"
+            ))),
+            (_, pending) => findings.push(Finding::Good(format!(
+                "schema: {steps} steps, {pending} of them would run at the next start"
+            ))),
+        }
+        for step in standing.changed {
+            findings.push(Finding::Warn(of_no_effect(step)));
+        }
+        let queries = preparation.queries.len();
+        if queries > 0 && query_faults.is_empty() {
+            findings.push(Finding::Good(format!("queries: {queries}, all prepared")));
+        }
+        findings.extend(query_faults.into_iter().map(Finding::Fault));
+        Ok(findings)
+    }
+
+    /// The first fault of the schema, else all of the queries.
+    fn rehearse_within(
+        &self,
+        standing: &Standing<'_>,
+        preparation: &Preparation,
+    ) -> rusqlite::Result<(Option<Fault>, Vec<Fault>)> {
+        let limit_ms = self.guard.now_ms() + SQL_CHECK_MS_MAX;
+        for step in &standing.pending {
+            if let Some(fault) = self.run_step(step, limit_ms)? {
+                return Ok((Some(fault), Vec::new()));
+            }
+        }
+        let faults = self.try_queries(&preparation.queries, limit_ms)?;
+        Ok((None, faults))
+    }
+}

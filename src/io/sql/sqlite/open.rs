@@ -1,0 +1,151 @@
+//! Opening the file: who may read it, which bounds SQLite keeps, and how durable it is.
+
+use super::super::SqliteSettings;
+use super::super::guard::{self, Guard};
+use super::super::journal::Journal;
+use super::super::trouble::{is_locked, sentence};
+use super::Engine;
+use crate::limits::{
+    SQL_BUSY_MS, SQL_MEMORY_BYTES_MAX, SQL_PAGE_CACHE_KIB, SQL_STATEMENTS_CACHED_MAX,
+};
+use rusqlite::config::DbConfig;
+use rusqlite::ffi::ErrorCode;
+use rusqlite::{Connection, OpenFlags};
+use std::fs::{OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why the database cannot be used.
+#[derive(Debug)]
+pub(in crate::io::sql) struct OpenError {
+    pub sentence: String,
+    /// Another program holds its lock, so that it may be well in a moment.
+    pub locked: bool,
+}
+
+impl From<String> for OpenError {
+    fn from(sentence: String) -> Self {
+        Self {
+            sentence,
+            locked: false,
+        }
+    }
+}
+
+impl Engine {
+    /// Opens the database, and creates it where there is none.
+    pub(in crate::io::sql) fn open(
+        settings: &SqliteSettings,
+        guard: &Arc<Guard>,
+    ) -> Result<Self, OpenError> {
+        let path = std::path::absolute(&settings.path)
+            .map_err(|error| format!("database path {:?}: {error}", settings.path))?;
+        create_private(&path)?;
+        let fault = |error: rusqlite::Error| OpenError {
+            sentence: sentence(&path, &error),
+            locked: is_locked(&error),
+        };
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(&path, flags).map_err(fault)?;
+        configure(&connection, settings).map_err(fault)?;
+        let journal = Journal::open(&connection).map_err(fault)?;
+        guard.leave();
+        guard::install(&mut connection, guard).map_err(fault)?;
+        Ok(Self {
+            connection,
+            guard: Arc::clone(guard),
+            journal,
+            path,
+        })
+    }
+
+    /// Whether the file keeps a write-ahead log; a network mount may not allow it.
+    pub(in crate::io::sql) fn has_write_ahead_log(&self) -> bool {
+        let mode = self
+            .connection
+            .pragma_query_value(None, "journal_mode", |row| row.get(0));
+        mode.is_ok_and(|mode: String| mode.eq_ignore_ascii_case("wal"))
+    }
+}
+
+/// The file holds players' data: only vpid's user may read it, whatever the umask. SQLite
+/// gives its companions (the log, the shared index) the same mode.
+fn create_private(path: &Path) -> Result<(), String> {
+    match OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+    {
+        Ok(file) => file
+            .set_permissions(Permissions::from_mode(0o600))
+            .map_err(|error| {
+                format!(
+                    "database {} cannot be made private: {error}",
+                    path.display()
+                )
+            }),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(format!(
+            "database {} cannot be created: {error}; make sure its folder exists and vpid's user \
+             may write there",
+            path.display()
+        )),
+    }
+}
+
+fn configure(connection: &Connection, settings: &SqliteSettings) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::from_millis(SQL_BUSY_MS))?;
+    connection.set_prepared_statement_cache_capacity(SQL_STATEMENTS_CACHED_MAX);
+    for (config, value) in [
+        // Otherwise a misspelt column is quietly read as a text.
+        (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
+        (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
+        (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+        // The bundled build turns them on; SQLite and upstream leave them off.
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false),
+    ] {
+        connection.set_db_config(config, value)?;
+    }
+    let pages = i64::try_from(SQL_PAGE_CACHE_KIB).unwrap_or(0);
+    connection.pragma_update(None, "cache_size", -pages)?;
+    connection.pragma_update(None, "journal_size_limit", 4 * 1_024 * 1_024)?;
+    let memory = i64::try_from(SQL_MEMORY_BYTES_MAX).unwrap_or(0);
+    connection.query_row(
+        &format!("PRAGMA hard_heap_limit = {memory}"),
+        [],
+        |_| Ok(()),
+    )?;
+    match log_mode(connection, "WAL") {
+        // A file system without shared memory, a network mount: the plain journal serves too.
+        Err(error) if lacks_shared_memory(&error) => log_mode(connection, "DELETE")?,
+        other => other?,
+    }
+    let durability = if settings.full_durability {
+        "FULL"
+    } else {
+        "NORMAL"
+    };
+    connection.pragma_update(None, "synchronous", durability)
+}
+
+/// Sets the kind of log and reads the file under it, so that a file that is no database, and
+/// a disk that cannot keep such a log, are noticed here and not in a call.
+fn log_mode(connection: &Connection, mode: &str) -> rusqlite::Result<()> {
+    connection.query_row(&format!("PRAGMA journal_mode = {mode}"), [], |_| Ok(()))?;
+    connection.query_row("SELECT count(*) FROM main.sqlite_schema", [], |_| Ok(()))
+}
+
+fn lacks_shared_memory(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen
+                | ErrorCode::FileLockingProtocolFailed
+        )
+    )
+}
