@@ -96,11 +96,13 @@ fn databases(config: &Config, report: &mut Report<'_>) {
             schema: database.schema.as_ref().map(|file| file.schema.clone()),
             queries: config.queries_on(number),
         };
+        let label = format!("database {}", database.name);
+        let label = label.trim_end();
         for finding in sql::check(database, &preparation) {
             match finding {
-                Finding::Good(text) => report.ok(format!("database: {text}")),
-                Finding::Warn(text) => report.warn(format!("database: {text}")),
-                Finding::Bad(text, remedy) => report.bad(format!("database: {text}"), remedy),
+                Finding::Good(text) => report.ok(format!("{label}: {text}")),
+                Finding::Warn(text) => report.warn(format!("{label}: {text}")),
+                Finding::Bad(text, remedy) => report.bad(format!("{label}: {text}"), remedy),
                 Finding::Fault(fault) => {
                     report.line("bad ", &config.problem_of(number, &fault).to_string());
                 }
@@ -109,7 +111,7 @@ fn databases(config: &Config, report: &mut Report<'_>) {
         if let Engine::Sqlite { path, .. } = &database.engine
             && let Some(folder) = path.parent()
         {
-            folders::free_space("database", folder, report);
+            folders::free_space(label, folder, report);
         }
     }
 }
