@@ -26,6 +26,12 @@ pub struct TemplateError {
 impl Template {
     /// Reads a statement whose parameters have these names.
     pub fn parse(sql: &str, quoting: Quoting, names: &[&str]) -> Result<Self, TemplateError> {
+        if scan::words(sql, quoting).all(|word| word == Word::Sign(';')) {
+            return Err(TemplateError {
+                at: 0,
+                message: "there is no statement; write one".to_owned(),
+            });
+        }
         let mut text = String::with_capacity(sql.len());
         let mut params = Vec::new();
         for piece in scan::pieces(sql, quoting) {
@@ -182,6 +188,8 @@ mod tests {
             ("SELECT :limits", 7, ":limits"),
             ("SELECT ?", 7, "`?`"),
             ("SELECT 1; SELECT 2", 8, "steps"),
+            ("", 0, "no statement"),
+            (" ; -- nothing", 0, "no statement"),
         ] {
             let error = parse(sql).unwrap_err();
             assert_eq!(error.at, at, "{sql}");
