@@ -84,9 +84,13 @@ pub struct Daemon {
     _lock: StateLock,
 }
 
-/// Serves until SIGTERM or SIGINT. `config_path` is read again on SIGHUP. The error is a sentence
-/// for the operator.
-pub fn run(config: Config, config_path: Option<PathBuf>) -> Result<(), String> {
+/// Serves until SIGTERM or SIGINT. `config_path` is read again on SIGHUP, with what `environment`
+/// says laid over it. The error is a sentence for the operator.
+pub fn run(
+    config: Config,
+    config_path: Option<PathBuf>,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<(), String> {
     let mut daemon = Daemon::start(config)?;
     log::info!(
         "vpid {} serves {}",
@@ -99,7 +103,7 @@ pub fn run(config: Config, config_path: Option<PathBuf>) -> Result<(), String> {
             daemon.stop();
         }
         if wake.reload {
-            daemon.reload(config_path.as_deref());
+            daemon.reload(config_path.as_deref(), environment);
         }
         daemon.turn(wake);
         if daemon.stopping && daemon.is_done() {
@@ -241,8 +245,12 @@ impl Daemon {
     }
 
     /// SIGHUP: takes a good configuration over; a bad one is reported and the old one stays.
-    fn reload(&mut self, path: Option<&std::path::Path>) {
-        let new = match config::load(path, config::process_environment) {
+    fn reload(
+        &mut self,
+        path: Option<&std::path::Path>,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) {
+        let new = match config::load(path, environment) {
             Ok(new) => new,
             Err(problems) => {
                 for problem in &problems {

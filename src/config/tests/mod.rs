@@ -1,8 +1,12 @@
 //! What owners write, and what they are told.
 
+mod databases;
 mod files;
 mod keys;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod names;
+mod queries;
 
 use std::collections::HashMap;
 
@@ -92,10 +96,12 @@ fn the_example_names_every_key() {
             text
         });
     for key in raw::every_key() {
+        // Also in an inline table.
+        let (first, later) = (format!("{key} ="), format!(" {key} ="));
         let there = said
             .lines()
-            .any(|line| line.starts_with(&format!("{key} =")));
-        let table = said.contains(&format!("[{key}]"));
+            .any(|line| line.starts_with(&first) || line.contains(&later));
+        let table = said.contains(&format!("[{key}]")) || said.contains(&format!("[{key}."));
         assert!(there || table, "{key} is missing");
     }
     for name in environment::KNOWN
@@ -156,10 +162,10 @@ legacy_secret = "x"
 legacy_secret_file = "y"
 
 [database]
-type = "mysql"
+type = "oracle"
 durability = "half"
 path = ""
-host = "db"
+hots = "db"
 
 [permissions]
 "maps/a.nut" = ["VPI_*"]
@@ -183,10 +189,10 @@ raw_sql = ["*"]
         "vpid.toml:14: server.legacy_secret: is empty",
         "vpid.toml:15: server.legacy_identity: \"never\" is none of",
         "vpid.toml:20: server.legacy_secret_file: stands beside legacy_secret",
-        "vpid.toml:23: database.type: this build speaks to SQLite only",
+        "vpid.toml:23: database.type: \"oracle\" is none of \"sqlite\", \"mysql\", \"none\"",
         "vpid.toml:24: database.durability: \"half\" is none of",
         "vpid.toml:25: database.path: is empty",
-        "vpid.toml:26: database.host: is no key that vpid knows; known here: type, path",
+        "vpid.toml:26: database.hots: is no key that vpid knows; did you mean host?",
         "vpid.toml:29: permissions.\"maps/a.nut\": \"maps/a.nut\" is no script",
         "vpid.toml:30: permissions.\"b.nut\": must be a list of texts",
         "vpid.toml:31: permissions.\"c.nut\": must be a list of texts",
