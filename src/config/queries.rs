@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::checked::Checker;
 use super::nearest::nearest;
-use super::raw::{Field, Given, Place, RawQuery};
+use super::raw::{Field, Given, Place, RawParam, RawQuery};
 use super::{Database, QueryEntry};
 use crate::limits::{
     CONFIG_NAME_BYTES_MAX, QUERIES_MAX, QUERY_CACHE_S_MAX, QUERY_PARAMS_MAX, QUERY_STEPS_MAX,
@@ -35,7 +35,8 @@ impl Checker<'_> {
         let quoting = databases
             .get(database)
             .map_or(Quoting::Sqlite, |database| database.engine.quoting());
-        let params = self.params_of(&raw);
+        let known_params = raw.params.as_deref();
+        let params = self.params_of(known_params.unwrap_or_default());
         let statements = self.statements(&raw);
         let names: Vec<_> = params.iter().map(|param| param.name.as_str()).collect();
         let (steps, errors) = templates(&statements, quoting, &names);
@@ -60,11 +61,15 @@ impl Checker<'_> {
             source: raw.place.source.clone(),
             lines: statements.iter().map(|given| given.place.line).collect(),
         };
+        // What could not be read may hold the parameter that seems to be missing.
+        let Some(known_params) = known_params.filter(|_| self.report_missing) else {
+            return entry;
+        };
         for (step, error) in errors {
             self.report(entry.problem(step, Some(error.at), &error.message));
         }
         if understood {
-            self.unused_params(&raw, &entry.query);
+            self.unused_params(known_params, &entry.query);
         }
         entry
     }
@@ -102,18 +107,19 @@ impl Checker<'_> {
                 None => "; without this key, the query is for [database]".to_owned(),
             };
             let message = format!("there is no [database.{}]{hint}", wanted.value);
-            self.problem(&wanted.place, message);
+            if self.report_missing {
+                self.problem(&wanted.place, message);
+            }
             0
         })
     }
 
-    fn params_of(&mut self, raw: &RawQuery) -> Vec<QueryParam> {
-        if let Some(beyond) = raw.params.get(QUERY_PARAMS_MAX) {
-            let count = raw.params.len();
-            let message = format!("there are {count}; at most {QUERY_PARAMS_MAX} fit");
+    fn params_of(&mut self, raw: &[RawParam]) -> Vec<QueryParam> {
+        if let Some(beyond) = raw.get(QUERY_PARAMS_MAX) {
+            let message = format!("there are {}; at most {QUERY_PARAMS_MAX} fit", raw.len());
             self.problem(&beyond.place, message);
         }
-        raw.params.iter().map(|raw| self.param(raw)).collect()
+        raw.iter().map(|raw| self.param(raw)).collect()
     }
 
     fn statements(&mut self, raw: &RawQuery) -> Vec<Given<String>> {
@@ -166,8 +172,8 @@ impl Checker<'_> {
         Some(((seconds * 1000.0).round() as u64).max(1))
     }
 
-    fn unused_params(&mut self, raw: &RawQuery, query: &Query) {
-        for (number, param) in raw.params.iter().enumerate() {
+    fn unused_params(&mut self, params: &[RawParam], query: &Query) {
+        for (number, param) in params.iter().enumerate() {
             if !query.steps.iter().any(|step| step.params.contains(&number)) {
                 let message = format!("no statement has :{} in it; remove it", param.name);
                 self.problem(&param.place, message);

@@ -24,8 +24,8 @@ pub(in crate::config) struct RawQuery {
     pub name: String,
     pub sql: Field<String>,
     pub steps: Field<Vec<Given<String>>>,
-    /// By their names.
-    pub params: Vec<RawParam>,
+    /// By their names; none when they cannot be told, which has been reported then.
+    pub params: Option<Vec<RawParam>>,
     pub returns: Field<String>,
     pub scripts: Field<Vec<Given<String>>>,
     pub cache_s: Field<f64>,
@@ -101,21 +101,20 @@ impl Reader<'_> {
         }
     }
 
-    fn params(&mut self, table: &DeTable<'_>, prefix: &str) -> Vec<RawParam> {
+    fn params(&mut self, table: &DeTable<'_>, prefix: &str) -> Option<Vec<RawParam>> {
         let Some((name, value)) = table.get_key_value("params") else {
-            return Vec::new();
+            return Some(Vec::new());
         };
         let key = format!("{prefix}params");
         let DeValue::Table(params) = value.get_ref() else {
             let message = wrong_type("a table, such as { limit = \"integer\" }", value.get_ref());
             let place = self.place(&name.span(), &key);
             self.problems.push(place.problem(message));
-            return Vec::new();
+            return None;
         };
         let params = params.iter();
-        params
-            .map(|(name, value)| self.param(&key, name, value))
-            .collect()
+        let params = params.map(|(name, value)| self.param(&key, name, value));
+        Some(params.collect())
     }
 
     /// What is not read here still names a parameter, which statements may use.

@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use super::*;
 
 const EXAMPLE: &str = include_str!("../../../config.example.toml");
+const MANUAL: &str = include_str!("../../../docs/configuration.md");
 const SECRET: &str = "0123456789abcdefghijABCDEFGHIJ-_";
 const KEY: &str = "key-0123456789abcdefghijABCDEFGHIJ";
 
@@ -86,7 +87,7 @@ fn the_example_is_refused_for_its_placeholder_alone() {
 }
 
 #[test]
-fn the_example_names_every_key() {
+fn the_example_and_the_manual_name_every_key() {
     let said: String = EXAMPLE
         .lines()
         .map(|line| line.trim_start_matches("# "))
@@ -103,12 +104,16 @@ fn the_example_names_every_key() {
             .any(|line| line.starts_with(&first) || line.contains(&later));
         let table = said.contains(&format!("[{key}]")) || said.contains(&format!("[{key}."));
         assert!(there || table, "{key} is missing");
+        let tables = [format!("`{key}`"), format!("`[{key}"), format!("`[[{key}")];
+        let told = tables.iter().any(|text| MANUAL.contains(text));
+        assert!(told, "{key} is missing in docs/configuration.md");
     }
     for name in environment::KNOWN
         .iter()
         .filter(|name| !["VPID_LOG", "VPID_CONFIG"].contains(name))
     {
         assert!(EXAMPLE.contains(name), "{name} is missing");
+        assert!(MANUAL.contains(name), "{name} is missing in the manual");
     }
 }
 

@@ -63,67 +63,70 @@ fn everything_can_be_said() {
     assert_eq!(mysql(&config.databases[0]).tls, Tls::Off);
 }
 
+/// Lines, and what is said of them.
+const WRONG_LINES: &[(&str, &[&str])] = &[
+    (
+        "path = 'a'",
+        &["9: database.path: belongs to type = \"sqlite\""],
+    ),
+    (
+        "durability = 'full'",
+        &["9: database.durability: belongs to type = \"sqlite\""],
+    ),
+    (
+        "host = ''",
+        &["9: database.host: is empty; name the machine"],
+    ),
+    (
+        "host = '/run/s.sock'",
+        &["9: database.host: is a path; name a Unix socket with socket"],
+    ),
+    (
+        "host = 'db:3306'",
+        &["9: database.host: has a port in it; name that with port"],
+    ),
+    (
+        "host = 'a b'",
+        &["9: database.host: is no host; write a name"],
+    ),
+    ("port = 0", &["9: database.port: must be 1 to 65535"]),
+    ("port = 65536", &["9: database.port: must be 1 to 65535"]),
+    (
+        "pool = 65",
+        &["9: database.pool: must be 1 to 64 connections"],
+    ),
+    (
+        "tls = 'on'",
+        &["9: database.tls: \"on\" is none of \"off\", \"encrypt\", \"verify\""],
+    ),
+    (
+        "tls_ca = 'a'",
+        &["9: database.tls_ca: is for tls = \"verify\"; set that too"],
+    ),
+    (
+        "tls = true\ntls_ca = '/tf/scriptdata/ca.pem'",
+        &["10: database.tls_ca: lies in a scriptdata folder"],
+    ),
+    (
+        "host = 'a'\nport = 3306\nsocket = 's'",
+        &[
+            "9: database.host: stands beside socket; keep the socket, or host and port",
+            "10: database.port: stands beside socket; keep",
+        ],
+    ),
+    (
+        "password = 'hunter2'\npassword_file = 'p'",
+        &["10: database.password_file: stands beside password; keep one"],
+    ),
+    (
+        "password = \"hunter2\\u0000\"",
+        &["9: database.password: has a NUL"],
+    ),
+];
+
 #[test]
 fn impossible_values_and_their_sentences() {
-    for (lines, problems) in [
-        (
-            "path = 'a'",
-            &["9: database.path: belongs to type = \"sqlite\""][..],
-        ),
-        (
-            "durability = 'full'",
-            &["9: database.durability: belongs to type = \"sqlite\""],
-        ),
-        (
-            "host = ''",
-            &["9: database.host: is empty; name the machine"],
-        ),
-        (
-            "host = '/run/s.sock'",
-            &["9: database.host: is a path; name a Unix socket with socket"],
-        ),
-        (
-            "host = 'db:3306'",
-            &["9: database.host: has a port in it; name that with port"],
-        ),
-        (
-            "host = 'a b'",
-            &["9: database.host: is no host; write a name"],
-        ),
-        ("port = 0", &["9: database.port: must be 1 to 65535"]),
-        ("port = 65536", &["9: database.port: must be 1 to 65535"]),
-        (
-            "pool = 65",
-            &["9: database.pool: must be 1 to 64 connections"],
-        ),
-        (
-            "tls = 'on'",
-            &["9: database.tls: \"on\" is none of \"off\", \"encrypt\", \"verify\""],
-        ),
-        (
-            "tls_ca = 'a'",
-            &["9: database.tls_ca: is for tls = \"verify\"; set that too"],
-        ),
-        (
-            "tls = true\ntls_ca = '/tf/scriptdata/ca.pem'",
-            &["10: database.tls_ca: lies in a scriptdata folder"],
-        ),
-        (
-            "host = 'a'\nport = 3306\nsocket = 's'",
-            &[
-                "9: database.host: stands beside socket; keep the socket, or host and port",
-                "10: database.port: stands beside socket; keep",
-            ],
-        ),
-        (
-            "password = 'hunter2'\npassword_file = 'p'",
-            &["10: database.password_file: stands beside password; keep one"],
-        ),
-        (
-            "password = \"hunter2\\u0000\"",
-            &["9: database.password: has a NUL"],
-        ),
-    ] {
+    for (lines, problems) in WRONG_LINES {
         let problems: Vec<_> = problems
             .iter()
             .map(|text| format!("vpid.toml:{text}"))

@@ -132,82 +132,85 @@ fn kinds_of_parameters() {
     }
 }
 
+/// Parameters, and what is said of them behind their names.
+const WRONG_PARAMS: &[(&str, &str)] = &[
+    (
+        "'int'",
+        ": \"int\" is none of \"integer\", \"number\", \"text\", \"boolean\"",
+    ),
+    (
+        "3",
+        ": must be a type, such as \"integer\", or a table with one, and is a whole",
+    ),
+    ("{ min = 1 }", ": has no type; it is one of \"integer\""),
+    ("{ type = 1 }", ".type: must be text in quotes"),
+    (
+        "{ type = 'text', minn = 1 }",
+        ".minn: is no key that vpid knows; did you mean min?",
+    ),
+    (
+        "{ type = 'integer', min = 1.5 }",
+        ".min: must be a whole number",
+    ),
+    (
+        "{ type = 'integer', min = 'a' }",
+        ".min: must be a number, and is text",
+    ),
+    (
+        "{ type = 'integer', max = 9223372036854775808 }",
+        ".max: must be a whole number",
+    ),
+    ("{ type = 'number', max = inf }", ".max: must be a number"),
+    ("{ type = 'number', max = nan }", ".max: must be a number"),
+    (
+        "{ type = 'integer', min = 2, max = 1 }",
+        ".min: is above max, which is 1",
+    ),
+    (
+        "{ type = 'text', min = 5000 }",
+        ".min: is above max, which is 4096",
+    ),
+    (
+        "{ type = 'text', max = 65537 }",
+        ".max: must be a whole number of characters, 0 to",
+    ),
+    (
+        "{ type = 'text', min = -1 }",
+        ".min: must be a whole number of characters",
+    ),
+    (
+        "{ type = 'boolean', max = 1 }",
+        ".max: is for numbers and texts",
+    ),
+    (
+        "{ type = 'boolean', optional = 1 }",
+        ".optional: must be true or false, and is a",
+    ),
+    (
+        "{ type = 'integer', max = 5, min = 1, default = 6 }",
+        ".default: must be a whole number from 1 to 5",
+    ),
+    (
+        "{ type = 'text', max = 1, default = 'ab' }",
+        ".default: must be a text of at most 1",
+    ),
+    (
+        "{ type = 'number', default = nan }",
+        ".default: must be a number",
+    ),
+    (
+        "{ type = 'text', default = [] }",
+        ".default: must be a number, a text, true or false",
+    ),
+    (
+        "{ type = 'text', default = 'a', optional = true }",
+        ".default: stands beside optional = true; keep one",
+    ),
+];
+
 #[test]
 fn impossible_parameters() {
-    for (param, expected) in [
-        (
-            "'int'",
-            ": \"int\" is none of \"integer\", \"number\", \"text\", \"boolean\"",
-        ),
-        (
-            "3",
-            ": must be a type, such as \"integer\", or a table with one, and is a whole",
-        ),
-        ("{ min = 1 }", ": has no type; it is one of \"integer\""),
-        ("{ type = 1 }", ".type: must be text in quotes"),
-        (
-            "{ type = 'text', minn = 1 }",
-            ".minn: is no key that vpid knows; did you mean min?",
-        ),
-        (
-            "{ type = 'integer', min = 1.5 }",
-            ".min: must be a whole number",
-        ),
-        (
-            "{ type = 'integer', min = 'a' }",
-            ".min: must be a number, and is text",
-        ),
-        (
-            "{ type = 'integer', max = 9223372036854775808 }",
-            ".max: must be a whole number",
-        ),
-        ("{ type = 'number', max = inf }", ".max: must be a number"),
-        ("{ type = 'number', max = nan }", ".max: must be a number"),
-        (
-            "{ type = 'integer', min = 2, max = 1 }",
-            ".min: is above max, which is 1",
-        ),
-        (
-            "{ type = 'text', min = 5000 }",
-            ".min: is above max, which is 4096",
-        ),
-        (
-            "{ type = 'text', max = 65537 }",
-            ".max: must be a whole number of characters, 0 to",
-        ),
-        (
-            "{ type = 'text', min = -1 }",
-            ".min: must be a whole number of characters",
-        ),
-        (
-            "{ type = 'boolean', max = 1 }",
-            ".max: is for numbers and texts",
-        ),
-        (
-            "{ type = 'boolean', optional = 1 }",
-            ".optional: must be true or false, and is a",
-        ),
-        (
-            "{ type = 'integer', max = 5, min = 1, default = 6 }",
-            ".default: must be a whole number from 1 to 5",
-        ),
-        (
-            "{ type = 'text', max = 1, default = 'ab' }",
-            ".default: must be a text of at most 1",
-        ),
-        (
-            "{ type = 'number', default = nan }",
-            ".default: must be a number",
-        ),
-        (
-            "{ type = 'text', default = [] }",
-            ".default: must be a number, a text, true or false",
-        ),
-        (
-            "{ type = 'text', default = 'a', optional = true }",
-            ".default: stands beside optional = true; keep one",
-        ),
-    ] {
+    for (param, expected) in WRONG_PARAMS {
         let lines = format!("sql = 'SELECT :v'\nparams.v = {param}");
         wrong(&lines, &[&format!("7: query.a.params.v{expected}")]);
     }
@@ -220,7 +223,7 @@ fn impossible_parameters() {
         ],
     );
     wrong(
-        "sql = 'SELECT 1'\nparams = ['v']",
+        "sql = 'SELECT :v'\nparams = ['v']",
         &["7: query.a.params: must be a table, such as { limit = \"integer\" }, and is a list"],
     );
     let many: String = (0..65)
@@ -288,6 +291,11 @@ fn wrong_statements_are_told_with_their_places() {
     ] {
         wrong(lines, &[expected]);
     }
+    // What a broken line was to say is not missed as well.
+    wrong(
+        "sql = 'SELECT :v'\ndatabase = 'stats'\nparams.v 'text'\n[database.stats",
+        &["8: this is not TOML", "9: this is not TOML"],
+    );
     let many = "'SELECT 1', ".repeat(17);
     wrong(
         &format!("steps = [{many}]"),
@@ -295,54 +303,57 @@ fn wrong_statements_are_told_with_their_places() {
     );
 }
 
+/// Lines, and what is said of them.
+const WRONG_KEYS: &[(&str, &str)] = &[
+    (
+        "returns = 'row s'",
+        "returns: \"row s\" is none of \"rows\", \"objects\", \"row\"",
+    ),
+    (
+        "scripts = ['*']",
+        "scripts: \"*\" is no script; write its bare file name",
+    ),
+    (
+        "scripts = 'a.nut'",
+        "scripts: must be a list of texts, such as [\"admin.nut\"]",
+    ),
+    (
+        "cache_s = 0",
+        "cache_s: must be above 0, and at most 86400 seconds",
+    ),
+    ("cache_s = 86401", "cache_s: must be above 0"),
+    ("cache_s = nan", "cache_s: must be above 0"),
+    ("cache_s = '1'", "cache_s: must be a number, and is text"),
+    (
+        "deadline_ms = 99",
+        "deadline_ms: must be 100 to 600000 milliseconds",
+    ),
+    (
+        "database = 'statz'",
+        "database: there is no [database.statz]; did you mean \"stats\"?",
+    ),
+    (
+        "database = 'elsewhere'",
+        "database: there is no [database.elsewhere]; without this key, the query is for",
+    ),
+    ("database = ''", "database: there is no [database.]"),
+    (
+        "chache_s = 1",
+        "chache_s: is no key that vpid knows; did you mean cache_s?",
+    ),
+    (
+        "poll_ms = 1",
+        "poll_ms: is no key that vpid knows; it belongs to the top of the file",
+    ),
+    (
+        "max = 1",
+        "max: is no key that vpid knows; it belongs to [query.NAME.params]",
+    ),
+];
+
 #[test]
 fn other_keys_that_cannot_be() {
-    for (line, expected) in [
-        (
-            "returns = 'row s'",
-            "returns: \"row s\" is none of \"rows\", \"objects\", \"row\"",
-        ),
-        (
-            "scripts = ['*']",
-            "scripts: \"*\" is no script; write its bare file name",
-        ),
-        (
-            "scripts = 'a.nut'",
-            "scripts: must be a list of texts, such as [\"admin.nut\"]",
-        ),
-        (
-            "cache_s = 0",
-            "cache_s: must be above 0, and at most 86400 seconds",
-        ),
-        ("cache_s = 86401", "cache_s: must be above 0"),
-        ("cache_s = nan", "cache_s: must be above 0"),
-        ("cache_s = '1'", "cache_s: must be a number, and is text"),
-        (
-            "deadline_ms = 99",
-            "deadline_ms: must be 100 to 600000 milliseconds",
-        ),
-        (
-            "database = 'statz'",
-            "database: there is no [database.statz]; did you mean \"stats\"?",
-        ),
-        (
-            "database = 'elsewhere'",
-            "database: there is no [database.elsewhere]; without this key, the query is for",
-        ),
-        ("database = ''", "database: there is no [database.]"),
-        (
-            "chache_s = 1",
-            "chache_s: is no key that vpid knows; did you mean cache_s?",
-        ),
-        (
-            "poll_ms = 1",
-            "poll_ms: is no key that vpid knows; it belongs to the top of the file",
-        ),
-        (
-            "max = 1",
-            "max: is no key that vpid knows; it belongs to [query.NAME.params]",
-        ),
-    ] {
+    for (line, expected) in WRONG_KEYS {
         let lines = format!("sql = 'SELECT 1'\n{line}\n[database.stats]");
         wrong(&lines, &[&format!("7: query.a.{expected}")]);
     }
