@@ -29,7 +29,15 @@ pub const RUN: &str = "\
 Serves the scriptdata folders of the configuration until SIGTERM or SIGINT. SIGHUP reads the
 configuration again; a bad one is refused and the old one stays.
 
-Usage: vpid run [--config FILE]
+Usage: vpid run [--config FILE] [--host HOST] [-p PORT] [-u USER] [-d NAME] [--password TEXT]
+
+For a [database] of type = \"mysql\", as vpi.py has them:
+  --host HOST          where the server is, instead of VPI_HOST or host
+  -p, --port PORT      instead of VPI_PORT or port
+  -u, --user USER      whom to log in as, instead of VPI_USER or user
+  -d, --database NAME  the database on it, instead of VPI_INTERFACE or database; also -db NAME
+  --password TEXT      instead of VPI_PASSWORD, password or password_file; others on this machine
+                       can see it
 
 The environment overrides the configuration: VPI_SCRIPTDATA_DIR, VPID_STATE_DIR and others, see
 config.example.toml. VPID_LOG sets the log level (error, warn, info, debug).

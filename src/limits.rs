@@ -75,6 +75,9 @@ pub const FILES_OPEN_MAX: usize = 4_096;
 /// Largest configuration file that is read.
 pub const CONFIG_FILE_BYTES_MAX: usize = 1 << 20;
 
+/// Longest name that the owner gives to a database, a query, or a parameter of one.
+pub const CONFIG_NAME_BYTES_MAX: usize = 64;
+
 /// Largest secret file that is read; a secret is one line.
 pub const SECRET_FILE_BYTES_MAX: usize = 4096;
 

@@ -3,6 +3,7 @@
 //! 0 done. 1 it failed, or `check` found something bad, or the answer to `call` was an error.
 //! 2 the command line was wrong. 3 the configuration is wrong or missing.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -189,22 +190,57 @@ fn load(path: Option<&Path>) -> Result<Config, Failure> {
     config::load(path, config::process_environment).map_err(Failure::Configuration)
 }
 
-fn run_daemon(parser: lexopt::Parser) -> Result<(), Failure> {
-    let path = options(parser, help::RUN, |argument, _| {
-        Err(argument.unexpected().into())
-    })?;
+fn run_daemon(mut parser: lexopt::Parser) -> Result<(), Failure> {
+    let words: Vec<OsString> = parser.raw_args()?.map(stock_spelling).collect();
+    let mut said: HashMap<&str, String> = HashMap::new();
+    let path = options(
+        lexopt::Parser::from_args(words),
+        help::RUN,
+        |argument, values| {
+            let name = match argument {
+                Long("host") => "--host",
+                Long("port") | Short('p') => "--port",
+                Long("user") | Short('u') => "--user",
+                Long("database") | Short('d') => "--database",
+                Long("password") => "--password",
+                other => return Err(other.unexpected().into()),
+            };
+            said.insert(name, values.text()?);
+            Ok(())
+        },
+    )?;
     let Some(path) = path else { return Ok(()) };
     logging::init();
-    let config = load(path.as_deref())?;
+    if said.contains_key("--password") {
+        log::warn!(
+            "--password: everybody on this machine sees it in the list of processes; use \
+             password_file, or VPI_PASSWORD"
+        );
+    }
+    // Options are asked for by their names, also when the configuration is read again.
+    let environment = move |name: &str| {
+        let option = said.get(name).cloned();
+        option.or_else(|| config::process_environment(name))
+    };
+    let config = config::load(path.as_deref(), &environment).map_err(Failure::Configuration)?;
     let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
     for warning in config::unknown_variables(names) {
         log::warn!("{warning}");
     }
     let path = path.or_else(|| config.path.clone());
-    vpid::daemon::run(config, path).map_err(|error| match error {
+    vpid::daemon::run(config, path, Box::new(environment)).map_err(|error| match error {
         RunError::Failed(problem) => Failure::Failed(problem),
         RunError::Configuration(problems) => Failure::Configuration(problems),
     })
+}
+
+/// `-db NAME`, as the stock server has it, is no short option to us.
+fn stock_spelling(word: OsString) -> OsString {
+    match word.to_str() {
+        Some("-db") => "--database".into(),
+        Some(text) if text.starts_with("-db=") => text.replacen("-db", "--database", 1).into(),
+        _ => word,
+    }
 }
 
 fn run_init(parser: lexopt::Parser) -> Result<(), Failure> {

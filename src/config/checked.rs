@@ -1,16 +1,19 @@
 //! [`Raw`] and the environment to [`Config`]: what values mean, and what cannot be meant.
 
+use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::permissions::RAW_SQL_FUNCTION;
 use super::raw::{Field, Given, Place, Raw};
-use super::{Config, Database, Engine, Permissions, Problem, Server, Source, Watch, environment};
+use super::{Config, Permissions, Problem, Server, Source, Watch, environment};
 use crate::limits::{
     CALL_DEADLINE_MS_DEFAULT, CALL_DEADLINE_MS_MAX, CALL_DEADLINE_MS_MIN, POLL_MS_DEFAULT,
     POLL_MS_MAX, POLL_MS_MIN,
 };
 
-const ENVIRONMENT: &str = "environment";
+pub(super) const ENVIRONMENT: &str = "environment";
+pub(super) const COMMAND_LINE: &str = "command line";
 
 pub(super) const IN_SCRIPTDATA: &str = "lies in a scriptdata folder, where every game script can overwrite \
                              it; choose a place outside";
@@ -35,33 +38,26 @@ pub(super) fn check(
         report_missing: !raw.broken,
     };
     let (permissions, watch) = (checker.permissions(&raw), checker.watch(raw.watch));
-    let poll_ms = checker.milliseconds(
-        raw.poll_ms,
-        "VPID_POLL_MS",
-        POLL_MS_DEFAULT,
-        POLL_MS_MIN..=POLL_MS_MAX,
-    );
-    let call_deadline_ms = checker.milliseconds(
-        raw.call_deadline_ms,
-        "VPID_CALL_DEADLINE_MS",
-        CALL_DEADLINE_MS_DEFAULT,
-        CALL_DEADLINE_MS_MIN..=CALL_DEADLINE_MS_MAX,
-    );
+    let poll_ms = checker.overridden_number(raw.poll_ms, &["VPID_POLL_MS"]);
+    let poll_ms = checker
+        .number(&poll_ms, POLL_MS_MIN..=POLL_MS_MAX, " milliseconds")
+        .unwrap_or(POLL_MS_DEFAULT);
+    let deadline = checker.overridden_number(raw.call_deadline_ms, &["VPID_CALL_DEADLINE_MS"]);
+    let call_deadline_ms = checker
+        .deadline(&deadline)
+        .unwrap_or(CALL_DEADLINE_MS_DEFAULT);
     let servers = checker.servers(raw.servers);
-    let state_dir = checker.own_path(raw.state_dir, "VPID_STATE_DIR", "state", &servers);
-    let databases = checker.database(
-        raw.database_type,
-        raw.database_path,
-        raw.database_durability,
-        &servers,
-    );
+    let state_dir = checker.overridden(raw.state_dir, &["VPID_STATE_DIR"]);
+    let state_dir = checker.own_path(state_dir, "state", &servers);
+    let databases = checker.databases(raw.databases, &servers);
+    let queries = checker.queries(raw.queries, &databases);
     checker.own_file(&servers);
     Config {
         path: source.file.map(Path::to_owned),
         state_dir,
         servers,
         databases,
-        queries: Vec::new(),
+        queries,
         permissions,
         watch,
         poll_ms,
@@ -84,7 +80,11 @@ pub(super) struct Checker<'a> {
 
 impl Checker<'_> {
     pub(super) fn problem(&mut self, place: &Place, message: impl Into<String>) {
-        self.problems.push(place.problem(message));
+        self.report(place.problem(message));
+    }
+
+    pub(super) fn report(&mut self, problem: Problem) {
+        self.problems.push(problem);
     }
 
     pub(super) fn warn(&mut self, place: &Place, message: impl Into<String>) {
@@ -99,79 +99,77 @@ impl Checker<'_> {
         }
     }
 
-    /// The variable where it is set, else what the file says.
-    fn overridden(&self, field: Field<String>, variable: &str) -> Field<String> {
-        match environment::text(self.environment, variable) {
-            Some(value) => from_environment(variable, value),
-            None => field,
+    /// The first of these options and variables that is set, else what the file says.
+    pub(super) fn overridden(&self, field: Field<String>, names: &[&str]) -> Field<String> {
+        let said = |name: &&str| {
+            let value = environment::text(self.environment, name)?;
+            Some(from_environment(name, value))
+        };
+        names.iter().find_map(said).unwrap_or(field)
+    }
+
+    /// The same for a number.
+    pub(super) fn overridden_number(&mut self, field: Field<i64>, names: &[&str]) -> Field<i64> {
+        let Field::Given(given) = self.overridden(Field::Absent, names) else {
+            return field;
+        };
+        let place = given.place;
+        match given.value.trim().parse() {
+            Ok(value) => Field::Given(Given { value, place }),
+            Err(_) => {
+                let message = format!("{:?} is not a whole number", given.value);
+                self.problem(&place, message);
+                Field::Bad
+            }
         }
     }
 
     fn watch(&mut self, field: Field<String>) -> Watch {
+        let field = self.overridden(field, &["VPID_WATCH"]);
         let choices = [
             ("auto", Watch::Auto),
             ("inotify", Watch::Inotify),
             ("poll", Watch::Poll),
         ];
-        self.choice(field, "VPID_WATCH", &choices)
+        self.choice(&field, &choices).unwrap_or(Watch::Auto)
     }
 
-    /// One of a few words; the first of them when nothing is said.
-    fn choice<T: Copy>(&mut self, field: Field<String>, variable: &str, of: &[(&str, T)]) -> T {
-        if let Field::Given(given) = self.overridden(field, variable) {
-            match of.iter().find(|(word, _)| *word == given.value) {
-                Some((_, meaning)) => return *meaning,
-                None => {
-                    let words: Vec<_> = of.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-                    let message = format!("{:?} is none of {}", given.value, words.join(", "));
-                    self.problem(&given.place, message);
-                }
-            }
-        }
-        of[0].1
-    }
-
-    fn milliseconds(
+    /// One of a few words; none when nothing is said, or something else.
+    pub(super) fn choice<T: Clone>(
         &mut self,
-        field: Field<i64>,
-        variable: &str,
-        default: u64,
-        range: std::ops::RangeInclusive<u64>,
-    ) -> u64 {
-        let field = match environment::text(self.environment, variable) {
-            None => field,
-            Some(text) => {
-                let Field::Given(given) = from_environment(variable, text) else {
-                    return default;
-                };
-                match given.value.trim().parse() {
-                    Ok(value) => Field::Given(Given {
-                        value,
-                        place: given.place,
-                    }),
-                    Err(_) => {
-                        let message = format!("{:?} is not a whole number", given.value);
-                        self.problem(&given.place, message);
-                        return default;
-                    }
-                }
-            }
-        };
-        let Field::Given(given) = field else {
-            return default;
-        };
-        match u64::try_from(given.value)
-            .ok()
-            .filter(|value| range.contains(value))
-        {
-            Some(value) => value,
-            None => {
-                let (least, most) = range.into_inner();
-                let message = format!("must be {least} to {most} milliseconds");
-                self.problem(&given.place, message);
-                default
-            }
+        field: &Field<String>,
+        of: &[(&str, T)],
+    ) -> Option<T> {
+        let given = field.given()?;
+        let found = of.iter().find(|(word, _)| *word == given.value);
+        if found.is_none() {
+            let words: Vec<_> = of.iter().map(|(word, _)| format!("{word:?}")).collect();
+            let message = format!("{:?} is none of {}", given.value, words.join(", "));
+            self.problem(&given.place, message);
         }
+        found.map(|(_, meaning)| meaning.clone())
+    }
+
+    /// A number in its range; none when nothing is said, or something else.
+    pub(super) fn number<T: TryFrom<i64> + PartialOrd + Display>(
+        &mut self,
+        field: &Field<i64>,
+        range: RangeInclusive<T>,
+        unit: &str,
+    ) -> Option<T> {
+        let given = field.given()?;
+        let value = T::try_from(given.value).ok();
+        let value = value.filter(|value| range.contains(value));
+        if value.is_none() {
+            let message = format!("must be {} to {}{unit}", range.start(), range.end());
+            self.problem(&given.place, message);
+        }
+        value
+    }
+
+    pub(super) fn deadline(&mut self, field: &Field<i64>) -> Option<u64> {
+        let range = CALL_DEADLINE_MS_MIN..=CALL_DEADLINE_MS_MAX;
+        self.number(field, range, " milliseconds")
     }
 
     /// None when the text is no path; that has been reported then.
@@ -202,25 +200,21 @@ impl Checker<'_> {
         else {
             return;
         };
-        if servers
-            .iter()
-            .any(|server| file.starts_with(&server.scriptdata))
-        {
+        if in_scriptdata(&file, servers) {
             let place = self.absent("");
             self.problem(&place, format!("this file {IN_SCRIPTDATA}"));
         }
     }
 
     /// A path that is ours alone: game scripts write whatever name they like into scriptdata.
-    fn own_path(
+    pub(super) fn own_path(
         &mut self,
         field: Field<String>,
-        variable: &str,
         default: &str,
         servers: &[Server],
     ) -> PathBuf {
         let fallback = self.base_dir.join(default);
-        let (path, place) = match self.overridden(field, variable) {
+        let (path, place) = match field {
             Field::Bad => return fallback,
             Field::Absent => (fallback, self.absent(default)),
             Field::Given(given) => match self.path(&given) {
@@ -228,52 +222,10 @@ impl Checker<'_> {
                 None => return fallback,
             },
         };
-        if servers
-            .iter()
-            .any(|server| path.starts_with(&server.scriptdata))
-        {
+        if in_scriptdata(&path, servers) {
             self.problem(&place, IN_SCRIPTDATA);
         }
         path
-    }
-
-    fn database(
-        &mut self,
-        kind: Field<String>,
-        path: Field<String>,
-        durability: Field<String>,
-        servers: &[Server],
-    ) -> Vec<Database> {
-        let full_durability = self.choice(
-            durability,
-            "VPID_DATABASE_DURABILITY",
-            &[("full", true), ("normal", false)],
-        );
-        if let Field::Given(given) = self.overridden(kind, "VPID_DATABASE_TYPE") {
-            match given.value.as_str() {
-                "sqlite" => {}
-                "none" => return Vec::new(),
-                "mysql" | "mariadb" => self.problem(
-                    &given.place,
-                    "this build speaks to SQLite only, MySQL comes in a later version; use \
-                     \"sqlite\" or \"none\"",
-                ),
-                other => {
-                    let message = format!("{other:?} is none of \"sqlite\", \"none\"");
-                    self.problem(&given.place, message);
-                }
-            }
-        }
-        let path = self.own_path(path, "VPID_DATABASE_PATH", "vpid.db", servers);
-        let engine = Engine::Sqlite {
-            path,
-            full_durability,
-        };
-        vec![Database {
-            name: String::new(),
-            engine,
-            schema: None,
-        }]
     }
 
     fn permissions(&mut self, raw: &Raw) -> Permissions {
@@ -299,6 +251,7 @@ impl Checker<'_> {
                     );
                     self.warn(&pattern.place, message);
                 }
+                self.query_is_there(pattern, &raw.queries);
             }
             let patterns = patterns
                 .iter()
@@ -317,7 +270,7 @@ impl Checker<'_> {
         Permissions { scripts, raw_sql }
     }
 
-    fn script_name(&mut self, place: &Place, name: &str) {
+    pub(super) fn script_name(&mut self, place: &Place, name: &str) {
         if name.is_empty() || name.contains(['*', '/', '\\']) {
             let message = format!("{name:?} is no script; write its bare file name, admin.nut");
             self.problem(place, message);
@@ -330,9 +283,19 @@ impl Checker<'_> {
     }
 }
 
+pub(super) fn in_scriptdata(path: &Path, servers: &[Server]) -> bool {
+    let mut folders = servers.iter().map(|server| &server.scriptdata);
+    folders.any(|folder| path.starts_with(folder))
+}
+
+/// Where a variable stands, or an option of the command line.
 pub(super) fn environment_place(name: &str) -> Place {
+    let source = match name.starts_with("--") {
+        true => COMMAND_LINE,
+        false => ENVIRONMENT,
+    };
     Place {
-        source: ENVIRONMENT.into(),
+        source: source.into(),
         line: None,
         key: name.into(),
     }

@@ -92,7 +92,7 @@ impl Checker<'_> {
 
     /// What stands in the file, or in a file of its own; none where there is neither, and where
     /// it has been reported.
-    fn text_or_file(
+    pub(super) fn text_or_file(
         &mut self,
         value: &Field<String>,
         file: &Field<String>,

@@ -11,10 +11,15 @@
 mod checked;
 mod credentials;
 mod database;
+mod databases;
 mod environment;
+mod file;
 mod hostname;
+mod mysql;
 mod nearest;
+mod params;
 mod permissions;
+mod queries;
 mod query;
 mod raw;
 mod secret;
@@ -175,7 +180,8 @@ impl fmt::Display for Problem {
 
 /// Reads the configuration from `path`, else from `VPID_CONFIG`, else from the first of
 /// [`SEARCH_PATHS`] that exists, else from the environment alone when that names a scriptdata
-/// folder. `environment` looks a variable up; an empty one counts as not set.
+/// folder. `environment` looks a variable up, and an option of the command line by its long name
+/// (`--host`), which wins; an empty one counts as not set.
 ///
 /// Errors: every problem of the file and the environment, in the order of the lines.
 pub fn load(
@@ -229,16 +235,9 @@ fn load_from(
         Ok(bytes) => bytes,
         Err(message) => return fail(None, message),
     };
-    let text = match String::from_utf8(bytes) {
+    let text = match file::text(bytes) {
         Ok(text) => text,
-        Err(error) => {
-            let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            let line = 1 + good.iter().filter(|&&byte| byte == b'\n').count();
-            return fail(
-                Some(line),
-                "is not UTF-8 from here on; save the file as UTF-8".into(),
-            );
-        }
+        Err(line) => return fail(Some(line), file::NOT_UTF8.into()),
     };
     let source = Source {
         name: &name,

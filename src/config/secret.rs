@@ -1,11 +1,10 @@
 //! Secrets: read, checked, and kept out of every message.
 
 use std::fmt;
-use std::fs::OpenOptions;
-use std::io::Read;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use super::file;
 use crate::limits::{
     KEY_BYTES_MAX, KEY_BYTES_MIN, KEY_BYTES_NEW, SECRET_BYTES_MAX, SECRET_FILE_BYTES_MAX,
 };
@@ -110,32 +109,9 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The bytes of a secret file, without the newline an editor puts at its end. Whoever the
-/// owner points us to may be a link (as panels and containers make them), but not a pipe that
-/// would hold the start up.
+/// The bytes of a secret file, without the newline an editor puts at its end.
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    let failed = |error| format!("{} cannot be read: {error}", path.display());
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32)
-        .open(path)
-        .map_err(failed)?;
-    if !file.metadata().map_err(failed)?.is_file() {
-        return Err(format!(
-            "{} is not a file; name the file with the secret",
-            path.display()
-        ));
-    }
-    let mut bytes = Vec::new();
-    file.take(SECRET_FILE_BYTES_MAX as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    if bytes.len() > SECRET_FILE_BYTES_MAX {
-        return Err(format!(
-            "{} is larger than {SECRET_FILE_BYTES_MAX} bytes, which no secret is",
-            path.display()
-        ));
-    }
+    let mut bytes = file::read(path, SECRET_FILE_BYTES_MAX, "secret")?;
     if bytes.last() == Some(&b'\n') {
         bytes.pop();
         if bytes.last() == Some(&b'\r') {

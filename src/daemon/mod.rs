@@ -90,6 +90,9 @@ pub struct Daemon {
     _lock: StateLock,
 }
 
+/// Looks up variables of the environment, and what lies over them.
+pub type Environment = Box<dyn Fn(&str) -> Option<String>>;
+
 /// Why it does not serve.
 pub enum RunError {
     /// A sentence for the operator.
@@ -104,9 +107,15 @@ impl From<String> for RunError {
     }
 }
 
-/// Serves until SIGTERM or SIGINT. `config_path` is read again on SIGHUP, and when it was edited.
-pub fn run(config: Config, config_path: Option<PathBuf>) -> Result<(), RunError> {
-    let mut daemon = Daemon::start(config, config_path)?;
+/// Serves until SIGTERM or SIGINT. `config_path` is read again on SIGHUP, and when it was edited,
+/// with what `environment` says laid over it.
+pub fn run(
+    config: Config,
+    config_path: Option<PathBuf>,
+    environment: Environment,
+) -> Result<(), RunError> {
+    let reloading = Reloading::new(config_path, environment, &config);
+    let mut daemon = Daemon::start(config, reloading)?;
     daemon.prepare_at_start()?;
     log::info!(
         "vpid {} serves {}",
@@ -130,7 +139,7 @@ pub fn run(config: Config, config_path: Option<PathBuf>) -> Result<(), RunError>
 }
 
 impl Daemon {
-    fn start(config: Config, config_path: Option<PathBuf>) -> Result<Self, String> {
+    fn start(config: Config, reloading: Reloading) -> Result<Self, String> {
         let state = config.state_dir.display().to_string();
         // Rejected files tell secrets: nobody else is to look into it.
         let made = DirBuilder::new()
@@ -172,7 +181,7 @@ impl Daemon {
             inputs: Inputs::default(),
             seen,
             sessions,
-            reloading: Reloading::new(config_path, &config),
+            reloading,
             rejected,
             control,
             lanes,

@@ -9,7 +9,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use super::folders::Watched;
-use super::{Daemon, Due, RunError};
+use super::{Daemon, Due, Environment, RunError};
 use crate::config::{self, Config, Database, Problem};
 use crate::io::sql::{Preparation, Report, Verdict};
 use crate::limits;
@@ -27,6 +27,7 @@ type Stamp = Option<(u64, u128)>;
 
 pub(super) struct Reloading {
     path: Option<PathBuf>,
+    environment: Environment,
     /// The configuration and its schemas, as they were read.
     files: Vec<(PathBuf, Stamp)>,
     /// What was found instead at the last look.
@@ -46,10 +47,11 @@ struct Pending {
 }
 
 impl Reloading {
-    pub fn new(path: Option<PathBuf>, config: &Config) -> Self {
+    pub fn new(path: Option<PathBuf>, environment: Environment, config: &Config) -> Self {
         Self {
             files: files(path.as_deref(), config),
             path,
+            environment,
             edited: None,
             last_ticket: 0,
             ticket: 0,
@@ -165,7 +167,7 @@ impl Daemon {
     /// Reads the configuration again. A bad one is reported, and the old one stays.
     pub(super) fn reload(&mut self, reason: Reason) {
         let path = self.reloading.path.clone();
-        let new = match config::load(path.as_deref(), config::process_environment) {
+        let new = match config::load(path.as_deref(), &self.reloading.environment) {
             Ok(new) => new,
             Err(problems) => {
                 self.reloading.files = files(path.as_deref(), &self.config);

@@ -115,6 +115,45 @@ fn the_environment_overrides_the_file() {
 }
 
 #[test]
+fn options_of_the_stock_server_are_for_mysql_and_a_password_among_them_is_warned_about() {
+    let vpid = Vpid::new();
+    for (option, name) in [
+        (&["--host", "db"][..], "--host"),
+        (&["-p", "3307"], "--port"),
+        (&["--user=tf2"], "--user"),
+        (&["-u", "tf2"], "--user"),
+        (&["-d", "interface"], "--database"),
+        (&["-db", "interface"], "--database"),
+        (&["-db=interface"], "--database"),
+        (&["--password", "hunter2"], "--password"),
+    ] {
+        let output = vpid.command(&[&["run"], option].concat());
+        let said = err(&output);
+        assert_eq!(output.status.code(), Some(3), "{option:?}: {said}");
+        let problem = format!("command line: {name}: is for MySQL; set type = \"mysql\"");
+        assert!(said.contains(&problem), "{option:?}: {said}");
+        let warned = said.contains("sees it in the list of processes; use password_file");
+        assert_eq!(warned, name == "--password", "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+    // For a database on MySQL, what they say is looked at.
+    let mysql = Vpid::new().database_line("type = 'mysql'");
+    let output = mysql.command(&["run", "-u", "tf2", "-p", "many", "-db", "interface"]);
+    let said = err(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("command line: --port: \"many\" is not a whole number"),
+        "{said}"
+    );
+    assert!(
+        !said.contains("has no user") && !said.contains("has no database"),
+        "{said}"
+    );
+    let output = vpid.command(&["run", "--host"]);
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+}
+
+#[test]
 fn call_prints_the_answer_as_json_and_says_by_its_exit_code_whether_it_is_one() {
     let vpid = Vpid::running();
     let output = vpid.command(&["call", "VPI_Ping", r#"{"a": [1, "x"]}"#]);

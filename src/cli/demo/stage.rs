@@ -191,19 +191,26 @@ impl Stage {
         }
     }
 
-    /// Whether the demo's inserts are in the database, each once.
+    /// Whether the demo's inserts are in the database, each once. The last of a map are answered to
+    /// nobody, so they are waited for.
     pub fn count_kills(&self, expected: usize) -> Result<(), String> {
         let query = "SELECT COUNT(*), COUNT(DISTINCT n) FROM user_duels_kills";
         let connection = rusqlite::Connection::open(self.database()).map_err(text)?;
-        let counted: (i64, i64) = connection
-            .query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?)))
-            .map_err(text)?;
         let expected = expected as i64;
-        match counted == (expected, expected) {
-            true => Ok(()),
-            false => Err(format!(
-                "{counted:?} rows and different ones, and should be {expected} of each"
-            )),
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let counted: (i64, i64) = connection
+                .query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?)))
+                .map_err(text)?;
+            if counted == (expected, expected) {
+                return Ok(());
+            }
+            if counted.0 >= expected || Instant::now() >= until {
+                return Err(format!(
+                    "{counted:?} rows and different ones, and should be {expected} of each"
+                ));
+            }
+            thread::sleep(Duration::from_millis(1));
         }
     }
 

@@ -180,12 +180,13 @@ fn scripts_are_beside_scriptdata_or_where_the_owner_says() {
 #[test]
 fn new_names_are_known_to_those_who_mistype_them() {
     refused(
-        &(format!("key = '{KEY}'\n") + &signed("vscript = \"/x\"\nkeyfile = \"k\"")),
+        &(format!("key = '{KEY}'\n") + &signed("vscript = \"/x\"\nkeyfile = \"k\"\nhost = \"h\"")),
         &[],
         &[
             "vpid.toml:1: key: is no key that vpid knows; it belongs to [[server]]",
             "vpid.toml:5: server.vscript: is no key that vpid knows; did you mean vscripts?",
             "vpid.toml:6: server.keyfile: is no key that vpid knows; did you mean key_file?",
+            "vpid.toml:7: server.host: is no key that vpid knows; did you mean hostname?",
         ],
     );
     let warnings = unknown_variables(["VPID_KEYS".to_owned()]);

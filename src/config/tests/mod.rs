@@ -1,14 +1,19 @@
 //! What owners write, and what they are told.
 
+mod databases;
 mod files;
 mod keys;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod names;
+mod queries;
 
 use std::collections::HashMap;
 
 use super::*;
 
 const EXAMPLE: &str = include_str!("../../../config.example.toml");
+const MANUAL: &str = include_str!("../../../docs/configuration.md");
 const SECRET: &str = "0123456789abcdefghijABCDEFGHIJ-_";
 const KEY: &str = "key-0123456789abcdefghijABCDEFGHIJ";
 
@@ -82,7 +87,7 @@ fn the_example_is_refused_for_its_placeholder_alone() {
 }
 
 #[test]
-fn the_example_names_every_key() {
+fn the_example_and_the_manual_name_every_key() {
     let said: String = EXAMPLE
         .lines()
         .map(|line| line.trim_start_matches("# "))
@@ -92,17 +97,23 @@ fn the_example_names_every_key() {
             text
         });
     for key in raw::every_key() {
+        // Also in an inline table.
+        let (first, later) = (format!("{key} ="), format!(" {key} ="));
         let there = said
             .lines()
-            .any(|line| line.starts_with(&format!("{key} =")));
-        let table = said.contains(&format!("[{key}]"));
+            .any(|line| line.starts_with(&first) || line.contains(&later));
+        let table = said.contains(&format!("[{key}]")) || said.contains(&format!("[{key}."));
         assert!(there || table, "{key} is missing");
+        let tables = [format!("`{key}`"), format!("`[{key}"), format!("`[[{key}")];
+        let told = tables.iter().any(|text| MANUAL.contains(text));
+        assert!(told, "{key} is missing in docs/configuration.md");
     }
     for name in environment::KNOWN
         .iter()
         .filter(|name| !["VPID_LOG", "VPID_CONFIG"].contains(name))
     {
         assert!(EXAMPLE.contains(name), "{name} is missing");
+        assert!(MANUAL.contains(name), "{name} is missing in the manual");
     }
 }
 
@@ -156,10 +167,10 @@ legacy_secret = "x"
 legacy_secret_file = "y"
 
 [database]
-type = "mysql"
+type = "oracle"
 durability = "half"
 path = ""
-host = "db"
+hots = "db"
 
 [permissions]
 "maps/a.nut" = ["VPI_*"]
@@ -183,10 +194,10 @@ raw_sql = ["*"]
         "vpid.toml:14: server.legacy_secret: is empty",
         "vpid.toml:15: server.legacy_identity: \"never\" is none of",
         "vpid.toml:20: server.legacy_secret_file: stands beside legacy_secret",
-        "vpid.toml:23: database.type: this build speaks to SQLite only",
+        "vpid.toml:23: database.type: \"oracle\" is none of \"sqlite\", \"mysql\", \"none\"",
         "vpid.toml:24: database.durability: \"half\" is none of",
         "vpid.toml:25: database.path: is empty",
-        "vpid.toml:26: database.host: is no key that vpid knows; known here: type, path",
+        "vpid.toml:26: database.hots: is no key that vpid knows; did you mean host?",
         "vpid.toml:29: permissions.\"maps/a.nut\": \"maps/a.nut\" is no script",
         "vpid.toml:30: permissions.\"b.nut\": must be a list of texts",
         "vpid.toml:31: permissions.\"c.nut\": must be a list of texts",

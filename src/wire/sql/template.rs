@@ -12,7 +12,7 @@ pub struct Template {
     /// The tables it names, in lower case, and perhaps other names: never too few, except
     /// what a view or a trigger reaches.
     pub tables: Vec<String>,
-    /// Its first word says that it changes nothing.
+    /// Its words say that it changes nothing.
     pub surely_reads: bool,
 }
 
@@ -26,6 +26,12 @@ pub struct TemplateError {
 impl Template {
     /// Reads a statement whose parameters have these names.
     pub fn parse(sql: &str, quoting: Quoting, names: &[&str]) -> Result<Self, TemplateError> {
+        if scan::words(sql, quoting).all(|word| word == Word::Sign(';')) {
+            return Err(TemplateError {
+                at: 0,
+                message: "there is no statement; write one".to_owned(),
+            });
+        }
         let mut text = String::with_capacity(sql.len());
         let mut params = Vec::new();
         for piece in scan::pieces(sql, quoting) {
@@ -63,26 +69,31 @@ impl Template {
         Ok(Self {
             params,
             tables: tables(sql, quoting),
-            surely_reads: super::raw::surely_reads(sql, quoting),
+            surely_reads: reads(sql, quoting),
             text,
         })
     }
 
     /// Whether the statement has rows to give, as far as its words tell.
     pub fn gives_rows(&self, quoting: Quoting) -> bool {
-        let has = |wanted: &str| {
-            scan::words(&self.text, quoting)
-                .any(|word| matches!(word, Word::Bare(word) if word.eq_ignore_ascii_case(wanted)))
-        };
-        if self.surely_reads || has("RETURNING") {
-            return true;
-        }
-        let first = scan::first_word(&self.text, quoting);
-        first.as_deref() == Some("WITH")
-            && !["INSERT", "UPDATE", "DELETE", "REPLACE"]
-                .into_iter()
-                .any(has)
+        self.surely_reads || has_word(&self.text, quoting, &["RETURNING"])
     }
+}
+
+/// Whether the words say that nothing is changed; a `WITH` may stand before either.
+fn reads(sql: &str, quoting: Quoting) -> bool {
+    const CHANGES: [&str; 4] = ["INSERT", "UPDATE", "DELETE", "REPLACE"];
+    match scan::first_word(sql, quoting).as_deref() {
+        Some("WITH") => !has_word(sql, quoting, &CHANGES),
+        _ => super::raw::surely_reads(sql, quoting),
+    }
+}
+
+fn has_word(sql: &str, quoting: Quoting, wanted: &[&str]) -> bool {
+    scan::words(sql, quoting).any(|word| match word {
+        Word::Bare(word) => wanted.iter().any(|one| word.eq_ignore_ascii_case(one)),
+        _ => false,
+    })
 }
 
 /// Values come by name, and one statement at a time.
@@ -182,6 +193,8 @@ mod tests {
             ("SELECT :limits", 7, ":limits"),
             ("SELECT ?", 7, "`?`"),
             ("SELECT 1; SELECT 2", 8, "steps"),
+            ("", 0, "no statement"),
+            (" ; -- nothing", 0, "no statement"),
         ] {
             let error = parse(sql).unwrap_err();
             assert_eq!(error.at, at, "{sql}");

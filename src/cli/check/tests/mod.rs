@@ -122,10 +122,10 @@ fn a_fresh_setup_is_good_and_stays_as_it_was() {
 
 #[test]
 fn every_problem_of_the_configuration_is_a_line() {
-    let place = Place::new("[database]\ntype = \"oracle\"\nhost = \"x\"");
+    let place = Place::new("[database]\ntype = \"oracle\"\nhosst = \"x\"");
     place.is_bad(&[
         "vpid.toml:5: database.type: ",
-        "vpid.toml:6: database.host: ",
+        "vpid.toml:6: database.hosst: ",
     ]);
     let (good, said) = reported(|report| all(Some(&place.path("none")), |_| None, report));
     assert!(!good && said.contains("none: cannot be read"), "{said}");

@@ -228,9 +228,6 @@ pub(super) fn of_no_effect(step: u32) -> String {
 
 /// What is wrong with a statement that SQLite takes.
 fn complaint(statement: &Statement<'_>, placeholders: usize, returns: Returns) -> Option<String> {
-    if statement.expanded_sql().is_none() {
-        return Some("there is no statement in it".to_owned());
-    }
     if statement.parameter_count() != placeholders {
         return Some("values are written as :name; @name and $name stand for none".to_owned());
     }

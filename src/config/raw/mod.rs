@@ -1,12 +1,20 @@
 //! TOML text to [`Raw`]: keys, types and lines. What values mean is for `checked`.
 
+mod database;
+mod query;
+mod server;
+
 use std::ops::Range;
 
 use toml::Spanned;
-use toml::de::{DeString, DeTable, DeValue};
+use toml::de::{DeInteger, DeString, DeTable, DeValue};
 
 use super::Problem;
 use super::nearest::nearest;
+
+pub(super) use database::RawDatabase;
+pub(super) use query::{RawParam, RawQuery};
+pub(super) use server::RawServer;
 
 const TOP_KEYS: &[&str] = &[
     "state_dir",
@@ -15,25 +23,16 @@ const TOP_KEYS: &[&str] = &[
     "call_deadline_ms",
     "server",
     "database",
+    "query",
     "permissions",
 ];
-const SERVER_KEYS: &[&str] = &[
-    "scriptdata",
-    "hostname",
-    "key",
-    "key_file",
-    "vscripts",
-    "legacy_secret",
-    "legacy_secret_file",
-    "legacy_identity",
-];
-const DATABASE_KEYS: &[&str] = &["type", "path", "durability"];
-
 /// Tables with keys of their own, as their owner writes them. The top of the file comes first.
-const TABLES: [(&str, &[&str]); 3] = [
+const TABLES: [(&str, &[&str]); 5] = [
     ("the top of the file, before the first [table]", TOP_KEYS),
-    ("[[server]]", SERVER_KEYS),
-    ("[database]", DATABASE_KEYS),
+    ("[[server]]", server::KEYS),
+    ("[database]", database::KEYS),
+    ("[query.NAME]", query::KEYS),
+    ("[query.NAME.params]", query::PARAM_KEYS),
 ];
 
 /// All keys with a fixed name.
@@ -76,6 +75,20 @@ pub(super) enum Field<T> {
     Given(Given<T>),
 }
 
+impl<T> Field<T> {
+    pub fn given(&self) -> Option<&Given<T>> {
+        match self {
+            Self::Given(given) => Some(given),
+            Self::Absent | Self::Bad => None,
+        }
+    }
+
+    /// Where it stands, if it does.
+    pub fn place(&self) -> Option<&Place> {
+        self.given().map(|given| &given.place)
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Raw {
     pub state_dir: Field<String>,
@@ -84,43 +97,15 @@ pub(super) struct Raw {
     pub call_deadline_ms: Field<i64>,
     /// `Bad` when something stands there that cannot be servers.
     pub servers: Field<Vec<RawServer>>,
-    pub database_type: Field<String>,
-    pub database_path: Field<String>,
-    pub database_durability: Field<String>,
+    /// The one of `[database]` first, where there is that table; then by their names.
+    pub databases: Vec<RawDatabase>,
+    /// By their names.
+    pub queries: Vec<RawQuery>,
     /// In the order of the names.
     pub scripts: Vec<(Place, String, Vec<Given<String>>)>,
     pub raw_sql: Vec<Given<String>>,
     /// The text is not TOML as a whole: what seems to be missing may be there.
     pub broken: bool,
-}
-
-#[derive(Debug)]
-pub(super) struct RawServer {
-    pub place: Place,
-    pub scriptdata: Field<String>,
-    pub hostname: Field<String>,
-    pub key: Field<String>,
-    pub key_file: Field<String>,
-    pub vscripts: Field<String>,
-    pub secret: Field<String>,
-    pub secret_file: Field<String>,
-    pub identity: Field<String>,
-}
-
-impl RawServer {
-    pub fn empty(place: Place) -> Self {
-        Self {
-            place,
-            scriptdata: Field::Absent,
-            hostname: Field::Absent,
-            key: Field::Absent,
-            key_file: Field::Absent,
-            vscripts: Field::Absent,
-            secret: Field::Absent,
-            secret_file: Field::Absent,
-            identity: Field::Absent,
-        }
-    }
 }
 
 /// Reads as much as can be read, and says what cannot.
@@ -193,18 +178,14 @@ impl Reader<'_> {
             poll_ms: self.integer(table, "", "poll_ms"),
             call_deadline_ms: self.integer(table, "", "call_deadline_ms"),
             servers: self.servers(table),
+            databases: self.databases(table),
+            queries: self.queries(table),
             ..Raw::default()
         };
-        if let Some(database) = self.table(table, "database") {
-            self.unknown_keys(database, "database.", DATABASE_KEYS);
-            raw.database_type = self.text(database, "database.", "type");
-            raw.database_path = self.text(database, "database.", "path");
-            raw.database_durability = self.text(database, "database.", "durability");
-        }
         if let Some(permissions) = self.table(table, "permissions") {
             for (name, value) in permissions {
-                let place = self.place(&name.span(), &permission_key(name.get_ref()));
-                let list = self.list(&place, value);
+                let place = self.place(&name.span(), &dotted("permissions", name.get_ref()));
+                let list = self.list(&place, value, "VPI_DB_User*");
                 if name.get_ref() == "raw_sql" {
                     raw.raw_sql = list;
                 } else {
@@ -214,58 +195,6 @@ impl Reader<'_> {
             }
         }
         raw
-    }
-
-    fn servers(&mut self, table: &DeTable<'_>) -> Field<Vec<RawServer>> {
-        let Some((name, value)) = table.get_key_value("server") else {
-            return Field::Absent;
-        };
-        let place = self.place(&name.span(), "server");
-        let mut servers = Vec::new();
-        match value.get_ref() {
-            DeValue::Array(entries) => {
-                for entry in entries {
-                    let place = self.place(&entry.span(), "server");
-                    match entry.get_ref() {
-                        DeValue::Table(table) => servers.push(self.server(place, table)),
-                        other => {
-                            let message = wrong_type("a [[server]] table", other);
-                            self.problems.push(place.problem(message));
-                        }
-                    }
-                }
-            }
-            DeValue::Table(table) => {
-                self.problems.push(
-                    place.problem("is a list of tables: write [[server]], with two brackets"),
-                );
-                servers.push(self.server(place.clone(), table));
-            }
-            other => {
-                self.problems
-                    .push(place.problem(wrong_type("a [[server]] table", other)));
-                return Field::Bad;
-            }
-        }
-        Field::Given(Given {
-            value: servers,
-            place,
-        })
-    }
-
-    fn server(&mut self, place: Place, table: &DeTable<'_>) -> RawServer {
-        self.unknown_keys(table, "server.", SERVER_KEYS);
-        RawServer {
-            place,
-            scriptdata: self.text(table, "server.", "scriptdata"),
-            hostname: self.text(table, "server.", "hostname"),
-            key: self.text(table, "server.", "key"),
-            key_file: self.text(table, "server.", "key_file"),
-            vscripts: self.text(table, "server.", "vscripts"),
-            secret: self.text(table, "server.", "legacy_secret"),
-            secret_file: self.text(table, "server.", "legacy_secret_file"),
-            identity: self.text(table, "server.", "legacy_identity"),
-        }
     }
 
     fn table<'t, 'i>(&mut self, table: &'t DeTable<'i>, key: &str) -> Option<&'t DeTable<'i>> {
@@ -289,9 +218,7 @@ impl Reader<'_> {
     fn integer(&mut self, table: &DeTable<'_>, prefix: &str, key: &str) -> Field<i64> {
         self.field(table, prefix, key, "a whole number", |value| match value {
             // Beyond 64 bits is beyond every bound: the range check says the rest.
-            DeValue::Integer(number) => {
-                Some(i64::from_str_radix(number.as_str(), number.radix()).unwrap_or(i64::MAX))
-            }
+            DeValue::Integer(number) => Some(whole_number(number).unwrap_or(i64::MAX)),
             _ => None,
         })
     }
@@ -319,8 +246,8 @@ impl Reader<'_> {
     }
 
     /// The texts of a list. What is not text is reported, and left out.
-    fn list(&mut self, place: &Place, value: &Value<'_>) -> Vec<Given<String>> {
-        let expected = "a list of texts, such as [\"VPI_DB_User*\"]";
+    fn list(&mut self, place: &Place, value: &Value<'_>, such_as: &str) -> Vec<Given<String>> {
+        let expected = &format!("a list of texts, such as [{such_as:?}]");
         let DeValue::Array(entries) = value.get_ref() else {
             self.problems
                 .push(place.problem(wrong_type(expected, value.get_ref())));
@@ -360,6 +287,12 @@ impl Reader<'_> {
 /// belong to that server), one spelt alike, else what there is.
 fn advice(name: &Spanned<DeString<'_>>, known: &[&str]) -> String {
     let name = name.get_ref().as_ref();
+    let longer = known
+        .iter()
+        .find(|known| name.len() > 2 && known.starts_with(name));
+    if let Some(longer) = longer {
+        return format!("did you mean {longer}?");
+    }
     if let Some((table, _)) = TABLES.iter().find(|(_, keys)| keys.contains(&name)) {
         return format!("it belongs to {table}");
     }
@@ -369,12 +302,18 @@ fn advice(name: &Spanned<DeString<'_>>, known: &[&str]) -> String {
     }
 }
 
-fn permission_key(name: &str) -> String {
+/// None beyond 64 bits.
+fn whole_number(number: &DeInteger<'_>) -> Option<i64> {
+    i64::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+/// A key as TOML would have it.
+fn dotted(table: &str, name: &str) -> String {
     let bare = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    if name.bytes().all(bare) {
-        format!("permissions.{name}")
+    if !name.is_empty() && name.bytes().all(bare) {
+        format!("{table}.{name}")
     } else {
-        format!("permissions.{name:?}")
+        format!("{table}.{name:?}")
     }
 }
 
