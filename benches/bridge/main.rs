@@ -7,6 +7,7 @@
 //! neighbours in one round.
 
 mod bare;
+mod mariadb;
 mod measure;
 mod options;
 mod process;
@@ -79,7 +80,8 @@ fn measure_all(settings: &Settings) -> io::Result<Results> {
         }
     }
     let mut idles = Vec::new();
-    for kind in settings.stock.iter().map(|_| Kind::Stock).chain([VPID]) {
+    let idle = settings.stock.iter().map(|_| Kind::Stock).chain([VPID]);
+    for kind in idle.filter(|_| settings.only.is_none()) {
         eprintln!("idle: {}", kind.name());
         idles.push((kind, measure::idle(kind, settings)?));
     }
@@ -117,6 +119,14 @@ fn subjects(settings: &Settings) -> Vec<Subject> {
         subject("vpid, insert (normal)", normal, Work::Insert, 4, 0),
         subject("vpid, echo", VPID, Work::Echo, 4, 0),
     ];
+    for (name, work) in [("select", Work::Select), ("insert", Work::Insert)] {
+        let (stock, ours) = (Kind::StockMariadb, Kind::VpidMariadb { socket: false });
+        let by_socket = Kind::VpidMariadb { socket: true };
+        subjects.push(subject(&format!("stock, MariaDB, {name}"), stock, work, 4, 0));
+        subjects.push(subject(&format!("vpid, MariaDB, {name}"), ours, work, 4, 0));
+        let name = format!("vpid, MariaDB by socket, {name}");
+        subjects.push(subject(&name, by_socket, work, 4, 0));
+    }
     for hosts in [1, 4, 16, 64] {
         let name = format!("vpid, hosts: {hosts}");
         subjects.push(subject(&name, VPID, Work::Select, hosts, 0));
@@ -125,7 +135,11 @@ fn subjects(settings: &Settings) -> Vec<Subject> {
         let name = format!("vpid, other files: {unrelated}");
         subjects.push(subject(&name, VPID, Work::Select, 4, unrelated));
     }
-    subjects.retain(|subject| subject.kind != Kind::Stock || settings.stock.is_some());
+    subjects.retain(|subject| {
+        let named = |only: &String| subject.name.contains(only.as_str());
+        (!subject.kind.is_stock() || settings.stock.is_some())
+            && settings.only.as_ref().is_none_or(named)
+    });
     subjects
 }
 
@@ -133,6 +147,7 @@ fn starts(settings: &Settings) -> Vec<(Kind, usize, Vec<Start>)> {
     let stock = settings.stock.iter().map(|_| (Kind::Stock, 10));
     stock
         .chain([(VPID, 10), (VPID, 10_000)])
+        .filter(|_| settings.only.is_none())
         .map(|(kind, unrelated)| (kind, unrelated, Vec::new()))
         .collect()
 }

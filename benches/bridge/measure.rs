@@ -64,9 +64,9 @@ const STOCK_PAUSE: Duration = Duration::from_millis(200);
 const PAUSE: Duration = Duration::from_millis(2);
 
 pub fn sample(subject: &Subject, settings: &Settings) -> io::Result<Sample> {
-    let place = Place::new(settings, subject.unrelated)?;
+    let place = Place::new(settings, subject.kind, subject.unrelated)?;
     let server = place.start(subject.kind, settings.stock.as_ref())?;
-    let stock = subject.kind == Kind::Stock;
+    let stock = subject.kind.is_stock();
     let options = Options {
         hosts: subject.hosts,
         files: (settings.files / subject.hosts).max(1),
@@ -107,7 +107,7 @@ pub fn sample(subject: &Subject, settings: &Settings) -> io::Result<Sample> {
 
 /// A call lies in the folder before the server starts.
 pub fn start(kind: Kind, unrelated: usize, settings: &Settings) -> io::Result<Start> {
-    let place = Place::new(settings, unrelated)?;
+    let place = Place::new(settings, kind, unrelated)?;
     let (server, ms) = first_answer(kind, &place, settings)?;
     sleep(Duration::from_millis(300));
     let (idle_kib, _) = process::memory_kib(server.pid())?;
@@ -119,7 +119,7 @@ pub fn start(kind: Kind, unrelated: usize, settings: &Settings) -> io::Result<St
 
 /// The server has answered once and is left alone.
 pub fn idle(kind: Kind, settings: &Settings) -> io::Result<Idle> {
-    let place = Place::new(settings, 10)?;
+    let place = Place::new(settings, kind, 10)?;
     let (server, _) = first_answer(kind, &place, settings)?;
     sleep(Duration::from_secs(1));
     let pid = server.pid();
@@ -145,7 +145,7 @@ pub fn idle(kind: Kind, settings: &Settings) -> io::Result<Idle> {
 fn first_answer(kind: Kind, place: &Place, settings: &Settings) -> io::Result<(Server, f64)> {
     let mut game = Game::new(place.scriptdata(), "bench", place.secret.as_bytes());
     // The stock server has no function that does nothing; a select is the nearest.
-    let call = if kind == Kind::Stock {
+    let call = if kind.is_stock() {
         let kwargs = json!({"table": "user_vpidbench_rows", "columns": ["name", "wins"], "filter_column": "id", "filter_value": 1});
         GameCall::new(SCRIPT, "VPI_DB_UserSelect", kwargs)
     } else {

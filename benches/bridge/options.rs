@@ -10,12 +10,14 @@ pub const HELP: &str = "\
 Measures vpid beside the stock server and a bare loop, in one run.
 
 Usage: cargo bench --bench bridge -- [--stock DIR [--python PATH]] [--quick] [--rounds N]
-                                     [--dir DIR] [--disk DIR] [--json | --markdown]
+                                     [--only TEXT] [--dir DIR] [--disk DIR]
+                                     [--json | --markdown]
 
   --stock DIR    a checkout of Mince1844/VPI; without it the stock server is left out
-  --python PATH  an interpreter that has aiosqlite (default: python3)
+  --python PATH  an interpreter that has aiosqlite and aiomysql (default: python3)
   --quick        two short rounds, to see whether it works
   --rounds N     how often everything is measured (default: 5)
+  --only TEXT    only the rows whose names hold this, such as MariaDB
   --dir DIR      where the scriptdata folders are made (default: /dev/shm, in memory; the file
                  system of a disk costs every server the same, but not every time the same)
   --disk DIR     where the databases are made (default: the system's temporary folder)
@@ -46,6 +48,8 @@ pub struct Settings {
     pub disk: PathBuf,
     pub form: Form,
     pub rounds: usize,
+    /// What the names of all rows are to hold.
+    pub only: Option<String>,
     /// Call files of all hosts together under throughput, and calls in each.
     pub files: usize,
     pub batch: usize,
@@ -72,6 +76,7 @@ pub fn parse() -> Result<Command, lexopt::Error> {
         disk: std::env::temp_dir(),
         form: Form::Text,
         rounds: 5,
+        only: None,
         files: 1600,
         batch: 20,
         latency_calls: 500,
@@ -93,6 +98,7 @@ pub fn parse() -> Result<Command, lexopt::Error> {
             Long("dir") => settings.dir = parser.value()?.into(),
             Long("disk") => settings.disk = parser.value()?.into(),
             Long("rounds") => settings.rounds = parser.value()?.parse()?,
+            Long("only") => settings.only = Some(parser.value()?.string()?),
             Long("json") => settings.form = Form::Json,
             Long("markdown") => settings.form = Form::Markdown,
             Long("quick") => {

@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use vpid::cli::bench::{CREATE, FILL};
 
+use super::mariadb;
 use super::options::{Settings, Stock};
 
 /// Who serves.
@@ -23,15 +24,29 @@ pub enum Kind {
     Vpid {
         full: bool,
     },
+    /// On a MariaDB server by TCP, as it is where aiomysql speaks to it.
+    StockMariadb,
+    VpidMariadb {
+        /// By its socket instead.
+        socket: bool,
+    },
 }
 
 impl Kind {
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Stock => "stock",
+            Kind::Stock | Kind::StockMariadb => "stock",
             Kind::Bare { .. } => "bare loop",
-            Kind::Vpid { .. } => "vpid",
+            Kind::Vpid { .. } | Kind::VpidMariadb { .. } => "vpid",
         }
+    }
+
+    pub fn is_stock(self) -> bool {
+        matches!(self, Kind::Stock | Kind::StockMariadb)
+    }
+
+    fn is_on_mariadb(self) -> bool {
+        matches!(self, Kind::StockMariadb | Kind::VpidMariadb { .. })
     }
 }
 
@@ -43,6 +58,8 @@ pub struct Place {
     home: TempDir,
     scriptdata: TempDir,
     database: PathBuf,
+    /// The same on MariaDB, by its name.
+    schema: String,
     pub secret: String,
 }
 
@@ -54,19 +71,24 @@ pub struct Server {
 
 impl Place {
     /// `unrelated` files of others lie in the scriptdata folder.
-    pub fn new(settings: &Settings, unrelated: usize) -> io::Result<Self> {
+    pub fn new(settings: &Settings, kind: Kind, unrelated: usize) -> io::Result<Self> {
         let home = TempDir::with_prefix_in("vpid-bench-", &settings.disk)?;
         let scriptdata = TempDir::with_prefix_in("vpid-bench-", &settings.dir)?;
         let database = home.path().join("bench.db");
         for number in 0..unrelated {
             fs::write(scriptdata.path().join(format!("other_{number}.txt")), "x")?;
         }
-        let connection = Connection::open(&database).map_err(io::Error::other)?;
-        for statement in [CREATE, FILL] {
-            connection
-                .execute(statement, [])
-                .map_err(io::Error::other)?;
-        }
+        let schema = match kind.is_on_mariadb() {
+            true => mariadb::fresh_database()?,
+            false => {
+                let connection = Connection::open(&database).map_err(io::Error::other)?;
+                for statement in [CREATE, FILL] {
+                    let made = connection.execute(statement, []);
+                    made.map_err(io::Error::other)?;
+                }
+                String::new()
+            }
+        };
         let mut random = vpid::io::random::bytes();
         let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef";
         let secret = (0..128).map(|_| char::from(letters[usize::from(random() % 32)]));
@@ -75,6 +97,7 @@ impl Place {
             home,
             scriptdata,
             database,
+            schema,
         })
     }
 
@@ -84,14 +107,24 @@ impl Place {
 
     pub fn start(&self, kind: Kind, stock: Option<&Stock>) -> io::Result<Server> {
         let mut command = match kind {
-            Kind::Stock => self.stock(stock.expect("planned only where it was named"))?,
+            Kind::Stock | Kind::StockMariadb => {
+                let stock = stock.expect("planned only where it was named");
+                self.stock(stock, kind.is_on_mariadb())?
+            }
             Kind::Bare { alone } => {
                 let mut command = Command::new(std::env::current_exe()?);
                 command.arg(if alone { "bare-alone" } else { "bare" });
                 command.arg(self.scriptdata()).arg(&self.database);
                 command
             }
-            Kind::Vpid { full } => self.vpid(full)?,
+            Kind::Vpid { full } => {
+                let durability = if full { "full" } else { "normal" };
+                self.vpid(&format!(
+                    "type = \"sqlite\"\npath = {:?}\ndurability = {durability:?}\n",
+                    self.database,
+                ))?
+            }
+            Kind::VpidMariadb { socket } => self.vpid(&mariadb::settings(&self.schema, socket))?,
         };
         let log = self.home.path().join("log");
         let output = File::create(&log)?;
@@ -103,16 +136,14 @@ impl Place {
         Ok(Server { child, log })
     }
 
-    fn vpid(&self, full: bool) -> io::Result<Command> {
+    fn vpid(&self, database: &str) -> io::Result<Command> {
         let config = self.home.path().join("vpid.toml");
         let text = format!(
             "state_dir = {:?}\n[[server]]\nscriptdata = {:?}\nlegacy_secret = {:?}\n\
-             [database]\ntype = \"sqlite\"\npath = {:?}\ndurability = {:?}\n",
+             [database]\n{database}",
             self.home.path().join("state"),
             self.scriptdata(),
             self.secret,
-            self.database,
-            if full { "full" } else { "normal" },
         );
         fs::write(&config, text)?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_vpid"));
@@ -121,7 +152,7 @@ impl Place {
     }
 
     /// Copies the stock server and sets what its owner would set, in the copy.
-    fn stock(&self, stock: &Stock) -> io::Result<Command> {
+    fn stock(&self, stock: &Stock, on_mariadb: bool) -> io::Result<Command> {
         let home = self.home.path().join("stock");
         fs::create_dir_all(&home)?;
         for name in STOCK_FILES {
@@ -131,7 +162,10 @@ impl Place {
         let settings = [
             ("SECRET = r\"", format!("SECRET = r{:?}", self.secret)),
             ("DB_SUPPORT = ", "DB_SUPPORT = True".to_string()),
-            ("DB_TYPE = \"", "DB_TYPE = \"sqlite\"".to_string()),
+            (
+                "DB_TYPE = \"",
+                format!("DB_TYPE = {:?}", if on_mariadb { "mysql" } else { "sqlite" }),
+            ),
             ("DB_LITE = \"", format!("DB_LITE = {:?}", self.database)),
         ];
         let mut text = fs::read_to_string(&config)?;
@@ -147,6 +181,9 @@ impl Place {
             .current_dir(&home)
             .env("VPI_SCRIPTDATA_DIR", self.scriptdata())
             .arg("vpi.py");
+        if on_mariadb {
+            command.envs(mariadb::variables(&self.schema));
+        }
         Ok(command)
     }
 }
