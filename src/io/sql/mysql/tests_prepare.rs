@@ -118,7 +118,7 @@ fn faults_of_queries_are_told_before_anybody_calls_them() {
     let (_, Verdict::Bad(faults)) = desk.verdict() else {
         panic!("faults were expected");
     };
-    let told: Vec<_> = faults.iter().map(|fault| match &fault.of {
+    let told = faults.iter().map(|fault| match &fault.of {
         Subject::Query { name, step } => (name.as_str(), *step),
         other => panic!("{other:?}"),
     });
@@ -156,7 +156,7 @@ fn a_check_says_what_is_there_and_leaves_nothing() {
     ]);
     preparation.schema = schema(0, TABLE).schema;
     let found = check(&desk.database(), &preparation);
-    let said: Vec<_> = found.iter().map(|finding| match finding {
+    let said = found.iter().map(|finding| match finding {
         Finding::Good(text) => format!("good {text}"),
         Finding::Warn(text) => format!("warn {text}"),
         Finding::Bad(text, remedy) => format!("bad {text}; {remedy}"),
