@@ -317,3 +317,39 @@ pub const CONTROL_LINE_BYTES_MAX: usize = 1 << 16;
 pub const CONTROL_WAITING_BYTES_MAX: usize = 1 << 22;
 /// Connections to the control socket.
 pub const CONTROL_CONNECTIONS_MAX: usize = 64;
+
+// MySQL.
+
+/// How long a server may take to accept a connection, and for each answer until it is ready.
+pub const MYSQL_CONNECT_MS: u64 = 5_000;
+/// Longest run of what vpid itself asks of a server: beginning, committing, the journal.
+pub const MYSQL_OWN_MS_MAX: u64 = 10_000;
+/// Longest run of one statement of a schema file.
+pub const MYSQL_SCHEMA_MS_MAX: u64 = 3_600_000;
+/// How long a statement waits for a lock of another program.
+pub const MYSQL_LOCK_WAIT_S: u64 = 2;
+/// How often a call is begun that meets deadlocks, or whose connection breaks.
+pub const MYSQL_TRIES_MAX: u32 = 5;
+/// The pause after the first of them; it doubles.
+pub const MYSQL_PAUSE_MS: u64 = 10;
+/// A read that began this long ago has its snapshot: a later write of its host may begin.
+pub const MYSQL_HEAD_START_MS: u64 = 250;
+/// Reads that one connection answers before it looks for writes.
+pub const MYSQL_READS_MAX: usize = 64;
+/// Answers that are written down at the end of one transaction. With one more, and written as
+/// hexadecimal digits, they fit into the smallest packet that a server allows by itself.
+pub const MYSQL_BATCH_ANSWER_BYTES_MAX: usize = 256 * 1_024;
+/// Largest packet, either way.
+pub const MYSQL_PACKET_BYTES_MAX: usize = 16 << 20;
+/// Rows that nobody wants and that are read to keep the connection.
+pub const MYSQL_SPARE_ROWS_MAX: usize = 10_000;
+/// Rows that the journal forgets at once.
+pub const MYSQL_PRUNE_ROWS_MAX: usize = 1_000;
+/// How long the journal keeps what other vpids have written.
+pub const MYSQL_FOREIGN_KEEP_MS: u64 = 86_400_000;
+/// The stack of one thread of the pool.
+pub const MYSQL_STACK_BYTES: usize = 512 * 1_024;
+
+const _: () = assert!(MYSQL_LOCK_WAIT_S * 1_000 < MYSQL_OWN_MS_MAX);
+const _: () = assert!(2 * (MYSQL_BATCH_ANSWER_BYTES_MAX + SQL_ANSWER_BYTES_MAX) < 1 << 20);
+const _: () = assert!(SQL_JOURNAL_KEEP_MS < MYSQL_FOREIGN_KEEP_MS);

@@ -122,7 +122,13 @@ fn subjects(settings: &Settings) -> Vec<Subject> {
     for (name, work) in [("select", Work::Select), ("insert", Work::Insert)] {
         let (stock, ours) = (Kind::StockMariadb, Kind::VpidMariadb { socket: false });
         let by_socket = Kind::VpidMariadb { socket: true };
-        subjects.push(subject(&format!("stock, MariaDB, {name}"), stock, work, 4, 0));
+        subjects.push(subject(
+            &format!("stock, MariaDB, {name}"),
+            stock,
+            work,
+            4,
+            0,
+        ));
         subjects.push(subject(&format!("vpid, MariaDB, {name}"), ours, work, 4, 0));
         let name = format!("vpid, MariaDB by socket, {name}");
         subjects.push(subject(&name, by_socket, work, 4, 0));

@@ -16,7 +16,8 @@ const DURABLE: [&str; 3] = [
 ];
 const CREATE: &str = "CREATE TABLE user_vpidbench_rows \
                       (id INTEGER PRIMARY KEY AUTO_INCREMENT, name TEXT, wins INTEGER)";
-const FILL: &str = "INSERT INTO user_vpidbench_rows VALUES (1, 'one', 1), (2, 'two', 2), (3, 'three', 3)";
+const FILL: &str =
+    "INSERT INTO user_vpidbench_rows VALUES (1, 'one', 1), (2, 'two', 2), (3, 'three', 3)";
 
 /// Started with the first sample that needs it.
 fn server() -> &'static Server {

@@ -198,9 +198,16 @@ fn goals_of_speed(results: &Results) -> Vec<Vec<String>> {
     let inserts = ratio(results, "vpid, insert (full)", "stock, insert", &rate);
     row("inserts/s (full) over stock", "", inserts);
     for work in ["select", "insert"] {
-        let (ours, stock) = (format!("vpid, MariaDB, {work}"), format!("stock, MariaDB, {work}"));
+        let (ours, stock) = (
+            format!("vpid, MariaDB, {work}"),
+            format!("stock, MariaDB, {work}"),
+        );
         let times = ratio(results, &ours, &stock, &rate);
-        row(&format!("{work}s/s over stock, MariaDB"), "at least 5", times);
+        row(
+            &format!("{work}s/s over stock, MariaDB"),
+            "at least 5",
+            times,
+        );
     }
     for (what, many, few) in [
         ("1 to 64 hosts", "vpid, hosts: 64", "vpid, hosts: 1"),

@@ -164,7 +164,10 @@ impl Place {
             ("DB_SUPPORT = ", "DB_SUPPORT = True".to_string()),
             (
                 "DB_TYPE = \"",
-                format!("DB_TYPE = {:?}", if on_mariadb { "mysql" } else { "sqlite" }),
+                format!(
+                    "DB_TYPE = {:?}",
+                    if on_mariadb { "mysql" } else { "sqlite" }
+                ),
             ),
             ("DB_LITE = \"", format!("DB_LITE = {:?}", self.database)),
         ];

@@ -134,7 +134,7 @@ fn push_cell(
 }
 
 /// Base64 as of RFC 4648 with padding, in quotes: none of its characters needs an escape.
-fn push_base64(out: &mut String, bytes: &[u8]) {
+pub(super) fn push_base64(out: &mut String, bytes: &[u8]) {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     out.push('"');
     for group in bytes.chunks(3) {

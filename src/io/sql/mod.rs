@@ -8,6 +8,8 @@
 mod encode;
 mod guard;
 mod journal;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod sqlite;
 mod trouble;
 mod worker;
@@ -97,7 +99,13 @@ pub enum Finding {
 
 /// A running lane.
 pub struct Lane {
-    inbox: Arc<Inbox>,
+    engine: Running,
+}
+
+enum Running {
+    Sqlite(Arc<Inbox>),
+    #[cfg(feature = "mysql")]
+    Mysql(mysql::Lane),
 }
 
 impl Lane {
@@ -110,61 +118,99 @@ impl Lane {
         run: Run,
         on_report: impl Fn(Report) + Send + Sync + 'static,
     ) -> std::io::Result<Lane> {
-        let Engine::Sqlite {
-            path,
-            full_durability,
-        } = &database.engine
-        else {
-            return Err(std::io::ErrorKind::Unsupported.into());
+        let engine = match &database.engine {
+            Engine::Sqlite {
+                path,
+                full_durability,
+            } => {
+                let settings = SqliteSettings {
+                    path: path.clone(),
+                    full_durability: *full_durability,
+                };
+                start_sqlite(number, settings, run, on_report)?
+            }
+            #[cfg(feature = "mysql")]
+            Engine::Mysql(settings) => {
+                let lane = mysql::Lane::start(number, database, settings, run, on_report)?;
+                Running::Mysql(lane)
+            }
+            #[cfg(not(feature = "mysql"))]
+            Engine::Mysql(_) => return Err(std::io::ErrorKind::Unsupported.into()),
         };
-        let settings = SqliteSettings {
-            path: path.clone(),
-            full_durability: *full_durability,
-        };
-        let inbox = Arc::new(Inbox::default());
-        let worker = Worker::new(
-            number,
-            settings,
-            run.clock_start,
-            Arc::clone(&inbox),
-            on_report,
-        );
-        thread::Builder::new()
-            .name("sql".to_owned())
-            .spawn(move || worker.run())?;
-        Ok(Lane { inbox })
+        Ok(Lane { engine })
     }
 
     /// Hands calls over, in their order. Never waits for the database; how much may be
     /// outstanding is the caller's to bound.
     pub fn submit(&self, jobs: Vec<Job>) {
-        self.inbox.submit(jobs);
+        match &self.engine {
+            Running::Sqlite(inbox) => inbox.submit(jobs),
+            #[cfg(feature = "mysql")]
+            Running::Mysql(lane) => lane.submit(jobs),
+        }
     }
 
     /// Brings the schema up to date and tries the queries, before anything that is submitted
     /// later; reports [`Report::Prepared`]. A later preparation replaces one that still waits
     /// for its database.
     pub fn prepare(&self, preparation: Preparation) {
-        self.inbox.prepare(preparation);
+        match &self.engine {
+            Running::Sqlite(inbox) => inbox.prepare(preparation),
+            #[cfg(feature = "mysql")]
+            Running::Mysql(lane) => lane.prepare(preparation),
+        }
     }
 
     /// Ends the lane when everything submitted is done. True if that was so within the time;
     /// otherwise what has not been answered is undone or was never begun, and is left to
     /// whoever still has the calls; `on_report` may be called once more while the thread ends.
     pub fn stop(self, within: Duration) -> bool {
-        self.inbox.finish(within)
+        match &self.engine {
+            Running::Sqlite(inbox) => inbox.finish(within),
+            #[cfg(feature = "mysql")]
+            Running::Mysql(lane) => lane.finish(within),
+        }
     }
+}
+
+fn start_sqlite(
+    number: DatabaseId,
+    settings: SqliteSettings,
+    run: Run,
+    on_report: impl Fn(Report) + Send + Sync + 'static,
+) -> std::io::Result<Running> {
+    let inbox = Arc::new(Inbox::default());
+    let worker = Worker::new(
+        number,
+        settings,
+        run.clock_start,
+        Arc::clone(&inbox),
+        on_report,
+    );
+    thread::Builder::new()
+        .name("sql".to_owned())
+        .spawn(move || worker.run())?;
+    Ok(Running::Sqlite(inbox))
 }
 
 impl Drop for Lane {
     fn drop(&mut self) {
-        self.inbox.abandon();
+        match &self.engine {
+            Running::Sqlite(inbox) => inbox.abandon(),
+            #[cfg(feature = "mysql")]
+            // It ends as what it is in ends.
+            Running::Mysql(_) => {}
+        }
     }
 }
 
 /// Opens the database, tries a write that is taken back, and prepares everything without leaving
 /// a trace. A database that is not there yet is not left behind.
 pub fn check(database: &Database, preparation: &Preparation) -> Vec<Finding> {
+    #[cfg(feature = "mysql")]
+    if let Engine::Mysql(settings) = &database.engine {
+        return mysql::check(database, settings, preparation);
+    }
     let Engine::Sqlite {
         path,
         full_durability,

@@ -6,6 +6,7 @@
 //! function names come from lists, everything else is bound. Raw queries are the exception
 //! that their name promises; who may send them is decided elsewhere.
 
+mod classify;
 mod dialect;
 mod expr;
 mod filter;
@@ -35,6 +36,7 @@ use super::answer_text::Decoder;
 use super::call_error::CallError;
 use std::sync::Arc;
 
+pub use classify::{Class, class_of};
 pub use dialect::Dialect;
 pub use expr::{Expr, Function, Operator, Row};
 pub use names::Identifier;

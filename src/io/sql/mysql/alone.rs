@@ -1,0 +1,130 @@
+//! Calls whose statement commits by itself, so that the journal cannot be written in the same
+//! transaction: what makes and changes tables. Their row is there before they begin; who finds
+//! it without an answer knows that nobody can tell how far they came, and does not begin again.
+
+use super::batch::Ended;
+use super::journal::{self, Found, READABLE, WRITABLE};
+use super::queue::Task;
+use super::trouble::{Trouble, sort};
+use super::worker::{Called, Worker};
+use crate::limits::MYSQL_TRIES_MAX;
+use crate::wire::call_error::CallError;
+use crate::wire::sql::Class;
+
+/// What a caller is told whose call was begun once.
+pub(super) fn interrupted() -> CallError {
+    CallError::new(
+        "Interrupted",
+        "vpid or its connection ended while this ran; it may have taken effect",
+    )
+}
+
+pub(super) fn run(worker: &mut Worker, mut task: Task) -> Ended {
+    let now_ms = worker.pool.now_ms();
+    if task.is_over(now_ms) {
+        return answered(task, Err(CallError::word("DeadlineExceeded")));
+    }
+    match noted(worker, &mut task) {
+        Ok(Found::Nothing) => {}
+        Ok(Found::Answer(answer)) => return answered(task, Ok(answer)),
+        Ok(Found::Begun) => return answered(task, Err(interrupted())),
+        Err(trouble) => return again(worker, task, trouble),
+    }
+    let instance = worker.pool.run.instance;
+    match worker.call(&task, Class::Alone, now_ms) {
+        Called::Outcome(Ok(answer)) => {
+            let note = journal::add(instance, [(task.job.id, answer.as_str())].into_iter());
+            // It is done, whether or not that can be noted.
+            own(worker, &[&note.unwrap_or_default(), READABLE]);
+            answered(task, Ok(answer))
+        }
+        Called::Outcome(Err(error)) => {
+            own(worker, &[&journal::forget(instance, task.job.id), READABLE]);
+            answered(task, Err(error))
+        }
+        Called::Culprit(error) => {
+            worker.pool.answer(&task, Err(error));
+            worker.close_and_kill();
+            (Vec::new(), Vec::new())
+        }
+        Called::Trouble(Trouble::Conflict(error)) => {
+            own(worker, &[&journal::forget(instance, task.job.id), READABLE]);
+            again(worker, task, Trouble::Conflict(error))
+        }
+        Called::Trouble(_) => {
+            worker.close();
+            answered(task, Err(interrupted()))
+        }
+    }
+}
+
+/// Looks it up where it may have been begun before, and notes that it begins. What this thread
+/// noted and did not come to run is nothing.
+fn noted(worker: &mut Worker, task: &mut Task) -> Result<Found, Trouble> {
+    let instance = worker.pool.run.instance;
+    let id = task.job.id;
+    worker.watch_own();
+    let noted = match &mut worker.session {
+        None => Ok(Err(Trouble::Lost("there is no connection".to_owned()))),
+        Some(session) => (|| {
+            session.own("START TRANSACTION READ WRITE")?;
+            if !task.is_new {
+                let found = journal::find(session, instance, id)?;
+                if found != Found::Nothing {
+                    session.own("ROLLBACK")?;
+                    return Ok(Ok(found));
+                }
+                task.is_new = true;
+            }
+            let note = journal::begin(instance, id);
+            session.own(&format!("{note}; COMMIT; {WRITABLE}"))?;
+            Ok(Ok(Found::Nothing))
+        })(),
+    };
+    let ended = worker.pool.unwatch(worker.thread);
+    match noted {
+        Ok(found) if !ended => found,
+        Ok(_) => Err(Trouble::Lost("the server does not answer".to_owned())),
+        Err(error) => match sort(error) {
+            Err(trouble) => Err(trouble),
+            Ok(mistake) => Err(Trouble::Lost(mistake.detail)),
+        },
+    }
+}
+
+/// It was not begun.
+fn again(worker: &mut Worker, mut task: Task, trouble: Trouble) -> Ended {
+    let error = match trouble {
+        Trouble::Conflict(error) | Trouble::Endless(error) => error,
+        Trouble::Lost(reason) => CallError::new("OperationalError", reason),
+        Trouble::Writes => CallError::new("OperationalError", "the server allows no writing"),
+    };
+    worker.close();
+    task.tries += 1;
+    if task.tries >= MYSQL_TRIES_MAX {
+        return answered(task, Err(error));
+    }
+    worker.pause(task.tries);
+    (Vec::new(), vec![task])
+}
+
+/// Statements of the lane's own behind one that ran; without the last of them the connection
+/// is of no use.
+fn own(worker: &mut Worker, texts: &[&str]) {
+    worker.watch_own();
+    let good = worker.session.as_mut().is_some_and(|session| {
+        let mut good = true;
+        for text in texts.iter().filter(|text| !text.is_empty()) {
+            good &= session.own(text).is_ok();
+        }
+        good
+    });
+    let ended = worker.pool.unwatch(worker.thread);
+    if !good || ended {
+        worker.close();
+    }
+}
+
+fn answered(task: Task, outcome: Result<String, CallError>) -> Ended {
+    (vec![(task, outcome)], Vec::new())
+}

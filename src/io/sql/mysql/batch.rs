@@ -1,0 +1,350 @@
+//! One transaction of one host: calls from the front of its queue, the record of them in the
+//! journal, and what happens to all of them when something goes wrong.
+
+use super::journal::{self, Found};
+use super::queue::Task;
+use super::session::Session;
+use super::statement::Outcome;
+use super::trouble::{Trouble, call_error, refusal, sort};
+use super::worker::{Called, Worker};
+use crate::limits::{
+    MYSQL_BATCH_ANSWER_BYTES_MAX, MYSQL_TRIES_MAX, SQL_BATCH_JOBS_MAX, SQL_BATCH_MS_MAX,
+};
+use crate::wire::call_error::CallError;
+use crate::wire::sql::Class;
+use mysql::{Error, MySqlError};
+
+const BEGIN: &str = "START TRANSACTION READ WRITE";
+const READ_ONLY_SERVER: u16 = 1290;
+const NO_SUCH_TABLE: u16 = 1146;
+
+/// Tasks with their answers, and tasks that wait again.
+pub(super) type Ended = (Vec<(Task, Outcome)>, Vec<Task>);
+
+struct Batch<'a> {
+    worker: &'a mut Worker,
+    host: u32,
+    ran: Vec<Ran>,
+    /// Of answers that are to be noted.
+    answer_bytes: usize,
+    newest: u64,
+}
+
+struct Ran {
+    task: Task,
+    outcome: Outcome,
+    /// It is to be noted that it ran.
+    wrote: bool,
+}
+
+/// Why a transaction ended before its commit.
+struct Fall {
+    /// Whom it happened to.
+    task: Option<Task>,
+    how: Called,
+}
+
+/// Runs the transaction of a host whose turn it is. There is a connection, and a journal.
+pub(super) fn run(worker: &mut Worker, host: u32) -> Ended {
+    let Some(first) = worker.pool.join(host, None) else {
+        return (Vec::new(), Vec::new());
+    };
+    if first.class == Ok(Class::Alone) {
+        return super::alone::run(worker, first);
+    }
+    let mut batch = Batch {
+        worker,
+        host,
+        ran: Vec::new(),
+        answer_bytes: 0,
+        newest: 0,
+    };
+    if let Err(trouble) = batch.begin() {
+        return batch.lost(trouble, vec![first]);
+    }
+    match batch.tasks(first) {
+        Ok(()) => batch.commit(),
+        Err(fall) => batch.fall(fall),
+    }
+}
+
+impl Batch<'_> {
+    /// One of the lane's own statements.
+    fn own(&mut self, text: &str) -> Result<(), Error> {
+        self.worker.watch_own();
+        let ran = match &mut self.worker.session {
+            Some(session) => session.own(text),
+            None => Err(Error::IoError(std::io::ErrorKind::NotConnected.into())),
+        };
+        self.worker.pool.unwatch(self.worker.thread);
+        ran
+    }
+
+    fn begin(&mut self) -> Result<(), Error> {
+        let began = self.own(BEGIN);
+        if let Err(Error::MySqlError(error)) = &began
+            && error.code == READ_ONLY_SERVER
+        {
+            let why = refusal(&Error::MySqlError(error.clone()));
+            self.worker.pool.lose(&why, false);
+        }
+        began
+    }
+
+    fn tasks(&mut self, first: Task) -> Result<(), Fall> {
+        let began_ms = self.worker.pool.now_ms();
+        let group = first.group;
+        let mut next = Some(first);
+        while let Some(task) = next {
+            self.task(task)?;
+            let took_ms = self.worker.pool.now_ms().saturating_sub(began_ms);
+            let full = self.ran.len() >= SQL_BATCH_JOBS_MAX
+                || took_ms >= SQL_BATCH_MS_MAX
+                || self.answer_bytes >= MYSQL_BATCH_ANSWER_BYTES_MAX;
+            next = match full {
+                true => None,
+                false => self.worker.pool.join(self.host, Some(group)),
+            };
+        }
+        Ok(())
+    }
+
+    fn task(&mut self, task: Task) -> Result<(), Fall> {
+        let now_ms = self.worker.pool.now_ms();
+        if task.is_over(now_ms) {
+            self.ran(task, Err(CallError::word("DeadlineExceeded")), false);
+            return Ok(());
+        }
+        let class = match &task.class {
+            Ok(class) => *class,
+            Err(refused) => {
+                let refused = refused.clone();
+                self.ran(task, Err(refused), false);
+                return Ok(());
+            }
+        };
+        if task.job.recovered && class == Class::Write {
+            match self.found(&task) {
+                Ok(Found::Nothing) => {}
+                Ok(Found::Answer(answer)) => {
+                    self.ran(task, Ok(answer), false);
+                    return Ok(());
+                }
+                Ok(Found::Begun) => {
+                    self.ran(task, Err(super::alone::interrupted()), false);
+                    return Ok(());
+                }
+                Err(trouble) => {
+                    return Err(Fall {
+                        task: Some(task),
+                        how: Called::Trouble(trouble),
+                    });
+                }
+            }
+        }
+        match self.worker.call(&task, class, now_ms) {
+            Called::Outcome(outcome) => {
+                let wrote = class == Class::Write && outcome.is_ok();
+                self.ran(task, outcome, wrote);
+                Ok(())
+            }
+            how => Err(Fall {
+                task: Some(task),
+                how,
+            }),
+        }
+    }
+
+    fn found(&mut self, task: &Task) -> Result<Found, Trouble> {
+        let Worker { pool, thread, .. } = &*self.worker;
+        let (pool, thread) = (pool.clone(), *thread);
+        self.worker.watch_own();
+        let found = match &mut self.worker.session {
+            Some(session) => journal::find(session, pool.run.instance, task.job.id),
+            None => Err(Error::IoError(std::io::ErrorKind::NotConnected.into())),
+        };
+        pool.unwatch(thread);
+        found.map_err(|error| match sort(error) {
+            Err(trouble) => trouble,
+            Ok(mistake) => Trouble::Lost(mistake.detail),
+        })
+    }
+
+    fn ran(&mut self, task: Task, outcome: Outcome, wrote: bool) {
+        if wrote {
+            self.answer_bytes += outcome.as_ref().map_or(0, String::len);
+            self.newest = self.newest.max(task.job.id.file);
+        }
+        self.ran.push(Ran {
+            task,
+            outcome,
+            wrote,
+        });
+    }
+
+    /// Nothing of it stands but the answers that it has.
+    fn fall(mut self, fall: Fall) -> Ended {
+        let Some(mut culprit) = fall.task else {
+            return (Vec::new(), self.undone());
+        };
+        match fall.how {
+            Called::Culprit(error) => {
+                // The caller does not wait until the server has been told.
+                self.worker.pool.answer(&culprit, Err(error));
+                let back = self.undone();
+                self.worker.close_and_kill();
+                (Vec::new(), back)
+            }
+            Called::Trouble(Trouble::Lost(reason)) => {
+                self.worker.close();
+                culprit.tries += 1;
+                let mut done = Vec::new();
+                let mut back: Vec<Task> = self.ran.into_iter().map(|ran| ran.task).collect();
+                if culprit.tries >= MYSQL_TRIES_MAX {
+                    let error = CallError::new("OperationalError", reason);
+                    done.push((culprit, Err(error)));
+                } else {
+                    self.worker.pause(culprit.tries);
+                    back.push(culprit);
+                }
+                (done, back)
+            }
+            Called::Trouble(Trouble::Conflict(error)) => self.conflict(culprit, error),
+            Called::Trouble(trouble) => {
+                let error = match trouble {
+                    Trouble::Endless(error) => error,
+                    _ => CallError::new("OperationalError", "the server allows no writing"),
+                };
+                let rolled_back = self.own("ROLLBACK");
+                let back = self.undone();
+                if rolled_back.is_err() {
+                    self.worker.close();
+                }
+                (vec![(culprit, Err(error))], back)
+            }
+            Called::Outcome(outcome) => (vec![(culprit, outcome)], self.undone()),
+        }
+    }
+
+    /// Another transaction was in the way. Those that ran well go first next time, and whoever
+    /// met it alone: what was held for long then, it does not hold.
+    fn conflict(mut self, mut culprit: Task, error: CallError) -> Ended {
+        if self.own("ROLLBACK").is_err() {
+            self.worker.close();
+        }
+        culprit.tries += 1;
+        let mut back = self.undone();
+        if culprit.tries >= MYSQL_TRIES_MAX {
+            return (vec![(culprit, Err(error))], back);
+        }
+        culprit.group = self.worker.pool.lock().queue.group();
+        self.worker.pause(culprit.tries);
+        back.push(culprit);
+        (Vec::new(), back)
+    }
+
+    /// Tasks that ran well, in time, and not to the end: they share the next transaction, and
+    /// have the time for it.
+    fn undone(&mut self) -> Vec<Task> {
+        let now_ms = self.worker.pool.now_ms();
+        let group = self.worker.pool.lock().queue.group();
+        let again = |ran: Ran| {
+            let mut task = ran.task;
+            let until_ms = now_ms.saturating_add(task.job.limit_ms);
+            task.deadline_ms = task.deadline_ms.map(|deadline| deadline.max(until_ms));
+            task.group = group;
+            task
+        };
+        self.ran.drain(..).map(again).collect()
+    }
+
+    /// The connection or the server failed; nothing stands.
+    fn lost(self, error: Error, mut back: Vec<Task>) -> Ended {
+        log::debug!("a transaction was lost: {}", super::trouble::words(&error));
+        self.worker.close();
+        let mut all: Vec<Task> = self.ran.into_iter().map(|ran| ran.task).collect();
+        all.append(&mut back);
+        (Vec::new(), all)
+    }
+
+    fn commit(mut self) -> Ended {
+        let instance = self.worker.pool.run.instance;
+        let wrote = self.ran.iter().filter(|ran| ran.wrote);
+        let answers = wrote.filter_map(|ran| Some((ran.task.job.id, ran.outcome.as_deref().ok()?)));
+        let Some(notes) = journal::add(instance, answers) else {
+            return match self.own("COMMIT") {
+                Ok(()) => self.answered(),
+                Err(error) => self.lost(error, Vec::new()),
+            };
+        };
+        match self.own(&format!("{notes}; COMMIT")) {
+            Ok(()) => {
+                let newest = self.newest;
+                self.prune(newest);
+                self.answered()
+            }
+            Err(Error::MySqlError(error)) if matches!(error.code, 1205 | 1213 | 1020) => {
+                self.unnoted(&error)
+            }
+            Err(error) => self.in_doubt(error),
+        }
+    }
+
+    /// The journal or the commit met another transaction: all of it is undone.
+    fn unnoted(mut self, error: &MySqlError) -> Ended {
+        if self.own("ROLLBACK").is_err() {
+            self.worker.close();
+        }
+        let mut tasks = self.undone();
+        tasks.iter_mut().for_each(|task| task.tries += 1);
+        self.worker
+            .pause(tasks.first().map_or(1, |task| task.tries));
+        let (over, back): (Vec<_>, _) = tasks
+            .into_iter()
+            .partition(|task| task.tries >= MYSQL_TRIES_MAX);
+        let done = over.into_iter().map(|task| (task, Err(call_error(error))));
+        (done.collect(), back)
+    }
+
+    /// The commit may have been carried out: the journal knows.
+    fn in_doubt(mut self, error: Error) -> Ended {
+        let wrote = |ran: &mut Ran| (ran.task.job.recovered, ran.task.is_new) = (true, false);
+        self.ran.iter_mut().for_each(wrote);
+        if let Error::MySqlError(server) = &error {
+            let missing = server.code == NO_SUCH_TABLE;
+            let mut state = self.worker.pool.lock();
+            (state.journal, state.journal_wanted) = (false, !missing);
+            drop(state);
+            if !missing {
+                self.worker.pool.lose(&refusal(&error), false);
+            }
+        }
+        self.lost(error, Vec::new())
+    }
+
+    fn answered(self) -> Ended {
+        let done = self.ran.into_iter().map(|ran| (ran.task, ran.outcome));
+        (done.collect(), Vec::new())
+    }
+
+    /// What fails here is tried again some time.
+    fn prune(&mut self, newest: u64) {
+        let now_ms = self.worker.pool.now_ms();
+        let mut state = self.worker.pool.lock();
+        let recovering = state.queue.tasks().any(|task| task.job.recovered);
+        let due = newest > 0 && !recovering && state.pruning.take(now_ms);
+        drop(state);
+        if !due {
+            return;
+        }
+        let instance = self.worker.pool.run.instance;
+        self.worker.watch_own();
+        let session = &mut self.worker.session;
+        let forget = |session: &mut Session| journal::prune(session, instance, newest);
+        let pruned = session.as_mut().map_or(Ok(()), forget);
+        if pruned.is_err() && self.own("ROLLBACK").is_err() {
+            self.worker.close();
+        }
+        self.worker.pool.unwatch(self.worker.thread);
+    }
+}

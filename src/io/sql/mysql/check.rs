@@ -1,0 +1,157 @@
+//! What `vpid check` says of a server: whether it can be reached and written to, and what in it
+//! would not go well. Leaves nothing behind.
+
+use super::journal::{COLUMNS, READABLE, WRITABLE};
+use super::prepare::{applied, queries};
+use super::session::Session;
+use super::trouble::{Refusal, refusal};
+use super::{Place, place};
+use crate::config::{Database, Mysql};
+use crate::io::sql::{Finding, Preparation, Subject};
+use mysql::Error;
+use mysql::prelude::Queryable;
+
+/// Tables that are named in one warning.
+const NAMED_MAX: usize = 5;
+
+pub(super) fn check(
+    database: &Database,
+    settings: &Mysql,
+    preparation: &Preparation,
+) -> Vec<Finding> {
+    let Place { name, address } = place(database, settings);
+    let place = format!("mysql: {name} at {address}");
+    let bad = |refusal: Refusal| {
+        let what = format!("{place}: {}", refusal.reason);
+        Finding::Bad(what, refusal.advice.to_owned())
+    };
+    let mut session = match Session::open(settings) {
+        Ok(session) => session,
+        Err(refusal) => return vec![bad(refusal)],
+    };
+    let mut findings = Vec::new();
+    if let Err(error) = try_write(&mut session) {
+        return vec![bad(refusal(&error))];
+    }
+    findings.push(Finding::Good(format!(
+        "{place} can be written ({})",
+        session.server
+    )));
+    let warned = warnings(&mut session, &place, &mut findings);
+    let checked = warned.and_then(|()| prepared(&mut session, &place, preparation, &mut findings));
+    if let Err(error) = checked {
+        findings.push(bad(refusal(&error)));
+    }
+    findings
+}
+
+/// Servers look at what a user may do when a statement is prepared, and this one is not run: it
+/// takes the rights to make the journal and to write into it.
+fn try_write(session: &mut Session) -> Result<(), Error> {
+    let known = session
+        .first("SHOW TABLES LIKE 'vpid\\_journal'")?
+        .is_some();
+    let text = match known {
+        false => format!("CREATE TABLE vpid_journal {COLUMNS} SELECT 1 AS extra"),
+        true => "REPLACE INTO vpid_journal (instance, file, position) VALUES (0, 0, 0)".to_owned(),
+    };
+    session.own(WRITABLE)?;
+    let prepared = session.conn.prep(text)?;
+    session.conn.close(prepared)?;
+    session.own(READABLE)
+}
+
+fn warnings(session: &mut Session, place: &str, findings: &mut Vec<Finding>) -> Result<(), Error> {
+    let charset: Option<String> = session
+        .conn
+        .query_first("SELECT @@character_set_database")?;
+    if let Some(charset) = charset.filter(|charset| charset != "utf8mb4") {
+        findings.push(Finding::Warn(format!(
+            "{place}: new tables have the character set {charset}, which cannot hold every name \
+             of a player; ALTER DATABASE ... CHARACTER SET utf8mb4 changes that"
+        )));
+    }
+    let tables: Vec<(String, String)> = session.conn.query(
+        "SELECT table_name, engine FROM information_schema.tables \
+         WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' \
+         AND engine NOT IN (SELECT engine FROM information_schema.engines \
+         WHERE transactions = 'YES') ORDER BY table_name",
+    )?;
+    if !tables.is_empty() {
+        let named = tables.iter().take(NAMED_MAX);
+        let named: Vec<_> = named
+            .map(|(table, engine)| format!("{table} ({engine})"))
+            .collect();
+        let more = if tables.len() > NAMED_MAX {
+            ", ..."
+        } else {
+            ""
+        };
+        findings.push(Finding::Warn(format!(
+            "{place}: a write to {}{more} cannot be undone, and may be done twice after a crash; \
+             ALTER TABLE ... ENGINE = InnoDB changes that",
+            named.join(", ")
+        )));
+    }
+    let logging: Option<(bool, String)> = session
+        .conn
+        .query_first("SELECT @@log_bin, @@binlog_format")?;
+    if logging.is_some_and(|(on, format)| on && format == "STATEMENT") {
+        findings.push(Finding::Warn(format!(
+            "{place}: the server logs statements, and so refuses to write as vpid does; set \
+             binlog_format = MIXED or ROW"
+        )));
+    }
+    Ok(())
+}
+
+fn prepared(
+    session: &mut Session,
+    place: &str,
+    preparation: &Preparation,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Error> {
+    let mut pending = 0;
+    if let Some(schema) = &preparation.schema {
+        let known = match session.first("SHOW TABLES LIKE 'vpid\\_schema'")? {
+            Some(_) => applied(session)?,
+            None => Vec::new(),
+        };
+        let done = |number| {
+            known
+                .iter()
+                .any(|known| known.step == number && known.whole)
+        };
+        pending = schema
+            .steps
+            .iter()
+            .filter(|step| !done(step.number))
+            .count();
+        if pending > 0 {
+            let steps = if pending == 1 { "step" } else { "steps" };
+            findings.push(Finding::Good(format!(
+                "{place}: {pending} {steps} of its schema will run at the next start"
+            )));
+        }
+    }
+    for fault in queries(session, &preparation.queries)? {
+        let lacks =
+            fault.message.contains("doesn't exist") || fault.message.contains("Unknown column");
+        findings.push(match pending > 0 && lacks {
+            true => Finding::Warn(format!(
+                "{place}: until then query {} cannot run: {}",
+                subject(&fault.of),
+                fault.message
+            )),
+            false => Finding::Fault(fault),
+        });
+    }
+    Ok(())
+}
+
+fn subject(of: &Subject) -> &str {
+    match of {
+        Subject::Query { name, .. } => name,
+        Subject::Schema { .. } => "",
+    }
+}

@@ -1,0 +1,153 @@
+//! The journal: which calls ran and what they were answered, kept in the database itself.
+//!
+//! A row commits together with what its call wrote. A call that commits by itself has its row
+//! before it begins, without an answer. The statements hold numbers and hexadecimal digits only,
+//! so that no mode of the server changes what they mean.
+
+use super::session::Session;
+use super::trouble::{Refusal, refusal};
+use crate::limits::{
+    MYSQL_FOREIGN_KEEP_MS, MYSQL_PRUNE_ROWS_MAX, SQL_JOURNAL_KEEP_MS, SQL_JOURNAL_PRUNE_MS,
+};
+use crate::wire::sql::CallId;
+use mysql::prelude::Queryable;
+use mysql::{Error, Value};
+use std::fmt::Write;
+
+/// Of the whole session, while something runs that makes its own transactions.
+pub(super) const WRITABLE: &str = "SET SESSION TRANSACTION READ WRITE";
+pub(super) const READABLE: &str = "SET SESSION TRANSACTION READ ONLY";
+const NO_SUCH_TABLE: u16 = 1146;
+const EXISTS: &str = "SELECT answer FROM vpid_journal LIMIT 0";
+/// Other vpids whose rows are forgotten at once.
+const FOREIGNERS_MAX: usize = 16;
+
+/// What the table is made of; behind CREATE TABLE and its name.
+pub(super) const COLUMNS: &str = "(instance BIGINT UNSIGNED NOT NULL, \
+     file BIGINT UNSIGNED NOT NULL, position INT UNSIGNED NOT NULL, \
+     answer MEDIUMTEXT CHARACTER SET utf8mb4 NULL, \
+     PRIMARY KEY (instance, file, position)) ENGINE = InnoDB";
+
+/// What the journal knows of a call.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    Nothing,
+    /// It was begun, outside of a transaction.
+    Begun,
+    Answer(String),
+}
+
+/// Makes the table where it is missing; several vpids may do so at once.
+pub(super) fn ensure(session: &mut Session) -> Result<(), Refusal> {
+    let made = match session.own(EXISTS) {
+        Err(Error::MySqlError(error)) if error.code == NO_SUCH_TABLE => session.own(&format!(
+            "{WRITABLE}; CREATE TABLE IF NOT EXISTS vpid_journal {COLUMNS}; {READABLE}"
+        )),
+        other => other,
+    };
+    made.map_err(|error| {
+        let cause = refusal(&error);
+        let reason = format!("its table vpid_journal: {}", cause.reason);
+        Refusal { reason, ..cause }
+    })
+}
+
+/// Looks a call up inside of a transaction. Waits for a commit that is still under way.
+pub(super) fn find(session: &mut Session, instance: u64, id: CallId) -> Result<Found, Error> {
+    let CallId { file, index } = id;
+    let text = format!(
+        "SELECT answer FROM vpid_journal WHERE instance = {instance} AND file = {file} \
+         AND position = {index} FOR UPDATE"
+    );
+    Ok(match session.first(&text)? {
+        None => Found::Nothing,
+        Some(Value::Bytes(answer)) => Found::Answer(String::from_utf8_lossy(&answer).into_owned()),
+        Some(_) => Found::Begun,
+    })
+}
+
+/// The statement that notes answers, where there are any.
+pub(super) fn add<'a>(
+    instance: u64,
+    answers: impl Iterator<Item = (CallId, &'a str)>,
+) -> Option<String> {
+    let mut text = String::new();
+    for (id, answer) in answers {
+        text.push_str(match text.is_empty() {
+            true => "REPLACE INTO vpid_journal (instance, file, position, answer) VALUES ",
+            false => ", ",
+        });
+        let _ = write!(text, "({instance}, {}, {}, _utf8mb4 X'", id.file, id.index);
+        for byte in answer.bytes() {
+            let _ = write!(text, "{byte:02X}");
+        }
+        text.push_str("')");
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+/// Notes that a call begins which commits by itself.
+pub(super) fn begin(instance: u64, id: CallId) -> String {
+    let CallId { file, index } = id;
+    format!(
+        "REPLACE INTO vpid_journal (instance, file, position, answer) \
+         VALUES ({instance}, {file}, {index}, NULL)"
+    )
+}
+
+/// It failed, and has done nothing.
+pub(super) fn forget(instance: u64, id: CallId) -> String {
+    let CallId { file, index } = id;
+    format!(
+        "DELETE FROM vpid_journal WHERE instance = {instance} AND file = {file} \
+         AND position = {index}"
+    )
+}
+
+/// When the journal may forget. A call that was taken before a restart comes back soon after
+/// it, so nothing is forgotten until the lane has run for as long as rows are kept.
+#[derive(Debug)]
+pub(super) struct Pruning {
+    pub next_ms: u64,
+}
+
+impl Pruning {
+    pub(super) fn new(now_ms: u64) -> Self {
+        Self {
+            next_ms: now_ms.saturating_add(SQL_JOURNAL_KEEP_MS),
+        }
+    }
+
+    /// Whether it is time; then it is not until the next time.
+    pub(super) fn take(&mut self, now_ms: u64) -> bool {
+        let due = now_ms >= self.next_ms;
+        if due {
+            self.next_ms = now_ms.saturating_add(SQL_JOURNAL_PRUNE_MS);
+        }
+        due
+    }
+}
+
+/// Forgets what is older than `newest` (a file's id is its unix time in microseconds) by more
+/// than rows are kept, and what other vpids left behind.
+pub(super) fn prune(session: &mut Session, instance: u64, newest: u64) -> Result<(), Error> {
+    let text = format!(
+        "SELECT DISTINCT instance FROM vpid_journal WHERE instance <> {instance} \
+         LIMIT {FOREIGNERS_MAX}"
+    );
+    let others: Vec<u64> = session.conn.query(text)?;
+    let before = |keep_ms: u64| newest.saturating_sub(keep_ms * 1_000);
+    let foreign = before(MYSQL_FOREIGN_KEEP_MS);
+    let own = before(SQL_JOURNAL_KEEP_MS);
+    let mut text = "START TRANSACTION READ WRITE".to_owned();
+    let bounds = others.into_iter().map(|other| (other, foreign));
+    for (instance, oldest) in bounds.chain([(instance, own)]) {
+        let _ = write!(
+            text,
+            "; DELETE FROM vpid_journal WHERE instance = {instance} AND file < {oldest} \
+             ORDER BY file LIMIT {MYSQL_PRUNE_ROWS_MAX}"
+        );
+    }
+    text.push_str("; COMMIT");
+    session.own(&text)
+}

@@ -1,0 +1,130 @@
+//! The lane of a MySQL or MariaDB server: a pool of threads with a connection each.
+//!
+//! `queue` says what may be begun, `pool` hands it out, and keeps everybody's time; `worker` is
+//! one thread. A call that reads runs by itself, beside others; calls that write share a
+//! transaction, one for each host (`batch`), with a row in the `journal` for each; what commits by
+//! itself runs `alone`. `statement` runs one call, `encode` writes what it gave, `session` makes
+//! connections, `trouble` sorts errors, `prepare` brings a database up to date.
+
+mod alone;
+mod batch;
+mod check;
+mod encode;
+mod journal;
+mod pool;
+mod prepare;
+mod queue;
+mod session;
+mod statement;
+mod trouble;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_order;
+#[cfg(test)]
+mod tests_outage;
+#[cfg(test)]
+mod tests_prepare;
+#[cfg(test)]
+mod tests_support;
+
+use super::{Finding, Preparation, Report, Run};
+use crate::config::{Database, Mysql};
+use crate::limits::MYSQL_STACK_BYTES;
+use crate::wire::sql::{DatabaseId, Job};
+use pool::Pool;
+use queue::Task;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+use worker::Worker;
+
+/// A running lane.
+pub(super) struct Lane {
+    pool: Arc<Pool>,
+}
+
+/// Where a database is, in words.
+struct Place {
+    name: String,
+    address: String,
+}
+
+impl Lane {
+    pub(super) fn start(
+        number: DatabaseId,
+        database: &Database,
+        settings: &Mysql,
+        run: Run,
+        on_report: impl Fn(Report) + Send + Sync + 'static,
+    ) -> std::io::Result<Self> {
+        let Place { name, address } = place(database, settings);
+        let size = settings.pool.max(1);
+        let place = format!("database {name} at {address}");
+        let pool = Arc::new(Pool::new(number, run, place, size, Box::new(on_report)));
+        let lane = Self {
+            pool: Arc::clone(&pool),
+        };
+        let settings = Arc::new(settings.clone());
+        for thread in 0..size {
+            let worker = Worker {
+                pool: Arc::clone(&pool),
+                thread,
+                settings: Arc::clone(&settings),
+                session: None,
+            };
+            spawn(format!("sql-{}", thread + 1), || worker.run())?;
+        }
+        spawn("sql-time".to_owned(), move || pool.watchdog())?;
+        Ok(lane)
+    }
+
+    pub(super) fn submit(&self, jobs: Vec<Job>) {
+        self.pool.submit(jobs.into_iter().map(Task::new).collect());
+    }
+
+    pub(super) fn prepare(&self, preparation: Preparation) {
+        self.pool.prepare(preparation);
+    }
+
+    pub(super) fn finish(&self, within: Duration) -> bool {
+        self.pool.finish(within)
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.pool.abandon();
+    }
+}
+
+fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    let builder = thread::Builder::new().name(name);
+    builder.stack_size(MYSQL_STACK_BYTES).spawn(run).map(drop)
+}
+
+pub(super) fn check(
+    database: &Database,
+    settings: &Mysql,
+    preparation: &Preparation,
+) -> Vec<Finding> {
+    check::check(database, settings, preparation)
+}
+
+fn place(database: &Database, settings: &Mysql) -> Place {
+    let address = match &settings.socket {
+        Some(socket) => socket.display().to_string(),
+        None if settings.host.contains(':') => format!("[{}]:{}", settings.host, settings.port),
+        None => format!("{}:{}", settings.host, settings.port),
+    };
+    let name = match database.name.as_str() {
+        "" => &settings.database,
+        name => name,
+    };
+    Place {
+        name: name.to_owned(),
+        address,
+    }
+}

@@ -1,0 +1,540 @@
+//! What the threads of one lane share: what waits, who runs what until when, and whether the
+//! server is away.
+//!
+//! Threads of the pool sleep until there is something for them; the watchdog sleeps until the
+//! nearest end of somebody's time. Nobody wakes up to look whether something has changed.
+
+use super::journal::Pruning;
+use super::queue::{Next, Queue, Reader, Task};
+use super::session::Socket;
+use super::trouble::Refusal;
+use crate::io::sql::{Preparation, Report, Run, Verdict};
+use crate::limits::{SQL_RETRY_MS_MAX, SQL_RETRY_MS_MIN};
+use crate::wire::call_error::CallError;
+use crate::wire::sql::{DatabaseId, Done};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+pub(super) type OnReport = Box<dyn Fn(Report) + Send + Sync>;
+
+pub(super) struct Pool {
+    pub number: DatabaseId,
+    pub run: Run,
+    /// Where the server is, for sentences: "database stats at 127.0.0.1:3306".
+    pub place: String,
+    pub on_report: OnReport,
+    state: Mutex<State>,
+    /// For threads of the pool.
+    work: Condvar,
+    /// For the watchdog.
+    time: Condvar,
+    /// For whoever waits for the end.
+    ended: Condvar,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub queue: Queue,
+    pub slots: Vec<Slot>,
+    pub pruning: Pruning,
+    pub stopping: bool,
+    pub abandoned: bool,
+    /// The table is there.
+    pub journal: bool,
+    /// Whether a connection must show that the journal can be kept.
+    pub journal_wanted: bool,
+    pub outage: Option<Outage>,
+    preparation: Option<Waiting>,
+    /// Changed steps of the schema that were complained about, by number and fingerprint.
+    complaints: Vec<(u32, String)>,
+    /// Threads of the pool that have not ended.
+    threads: usize,
+    /// When the watchdog will wake by itself.
+    watch_at_ms: u64,
+}
+
+/// A preparation that was not done.
+#[derive(Debug)]
+struct Waiting {
+    preparation: Preparation,
+    /// Somebody is at it.
+    taken: bool,
+    told_away: bool,
+}
+
+/// What one thread of the pool does now.
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    /// Its connection's.
+    pub socket: Option<Socket>,
+    /// When that is to be ended.
+    limit_ms: Option<u64>,
+    /// It was.
+    ended: bool,
+    reading: Option<Reader>,
+    busy: Busy,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Busy {
+    #[default]
+    Not,
+    Reading,
+    /// Writing, preparing, or trying to connect.
+    Otherwise,
+}
+
+/// How long the server has been away, and why.
+#[derive(Debug)]
+pub(super) struct Outage {
+    since: Instant,
+    sentence: String,
+    retry_at_ms: u64,
+    next_wait_ms: u64,
+    /// Somebody waits for the time of the next try, or is at it.
+    tried: bool,
+}
+
+/// What a thread of the pool is to do.
+pub(super) enum Work {
+    Prepare(Preparation),
+    /// One transaction of this host.
+    Write(u32),
+    Read,
+    /// The server was away: see whether it still is.
+    Connect,
+    End,
+}
+
+impl Pool {
+    pub(super) fn new(
+        number: DatabaseId,
+        run: Run,
+        place: String,
+        size: usize,
+        on_report: OnReport,
+    ) -> Self {
+        let now_ms = since(run.clock_start);
+        let state = State {
+            queue: Queue::default(),
+            slots: (0..size).map(|_| Slot::default()).collect(),
+            pruning: Pruning::new(now_ms),
+            stopping: false,
+            abandoned: false,
+            journal: false,
+            journal_wanted: false,
+            outage: None,
+            preparation: None,
+            complaints: Vec::new(),
+            threads: size,
+            watch_at_ms: u64::MAX,
+        };
+        Self {
+            number,
+            run,
+            place,
+            on_report,
+            state: Mutex::new(state),
+            work: Condvar::new(),
+            time: Condvar::new(),
+            ended: Condvar::new(),
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn now_ms(&self) -> u64 {
+        since(self.run.clock_start)
+    }
+
+    pub(super) fn submit(&self, tasks: Vec<Task>) {
+        let nearest = tasks.iter().filter_map(|task| task.deadline_ms).min();
+        let count = tasks.len();
+        let mut state = self.lock();
+        for task in tasks {
+            state.queue.add(task);
+        }
+        self.watch_until(&state, nearest);
+        for _ in 0..count.min(state.slots.len()) {
+            self.work.notify_one();
+        }
+    }
+
+    pub(super) fn prepare(&self, preparation: Preparation) {
+        self.lock().preparation = Some(Waiting {
+            preparation,
+            taken: false,
+            told_away: false,
+        });
+        self.work.notify_all();
+    }
+
+    /// Asks for the end and waits for it.
+    pub(super) fn finish(&self, within: Duration) -> bool {
+        let mut state = self.lock();
+        state.stopping = true;
+        self.work.notify_all();
+        let waited = self
+            .ended
+            .wait_timeout_while(state, within, |state| state.threads > 0);
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.threads == 0
+    }
+
+    /// Ends everything that runs; nothing is answered any more.
+    pub(super) fn abandon(&self) {
+        let mut state = self.lock();
+        state.abandoned = true;
+        state.stopping = true;
+        for slot in &mut state.slots {
+            slot.end();
+        }
+        drop(state);
+        self.work.notify_all();
+        self.time.notify_all();
+    }
+
+    pub(super) fn report(&self, done: Vec<Done>) {
+        if !done.is_empty() && !self.lock().abandoned {
+            (self.on_report)(Report::Done(done));
+        }
+    }
+
+    pub(super) fn answer(&self, task: &Task, outcome: Result<String, CallError>) {
+        let id = task.job.id;
+        self.report(vec![Done { id, outcome }]);
+    }
+
+    /// Sleeps until there is something to do for this thread, which is done with what it did.
+    pub(super) fn next(&self, thread: usize) -> Work {
+        let mut state = self.lock();
+        state.slots[thread].busy = Busy::Not;
+        state.slots[thread].reading = None;
+        loop {
+            let now_ms = self.now_ms();
+            if let Some(work) = state.take(now_ms) {
+                state.slots[thread].busy = match work {
+                    Work::End => Busy::Not,
+                    Work::Read => Busy::Reading,
+                    _ => Busy::Otherwise,
+                };
+                if matches!(work, Work::End) {
+                    state.threads -= 1;
+                    self.ended.notify_all();
+                    self.time.notify_all();
+                    self.work.notify_all();
+                } else if !state.queue.is_empty() {
+                    // There may be something for another one as well.
+                    self.work.notify_one();
+                }
+                return work;
+            }
+            self.watch_head_start(&state, now_ms);
+            let retry_at_ms = state.outage.as_mut().filter(|outage| !outage.tried);
+            let Some(retry_at_ms) = retry_at_ms.map(|outage| {
+                outage.tried = true;
+                outage.retry_at_ms
+            }) else {
+                let waited = self.work.wait(state);
+                state = waited.unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let left = Duration::from_millis(retry_at_ms.saturating_sub(now_ms));
+            let waited = self.work.wait_timeout(state, left);
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            if let Some(outage) = &mut state.outage {
+                outage.tried = false;
+            }
+        }
+    }
+
+    /// The next read for a thread that reads, until others are to have their turn.
+    pub(super) fn next_read(&self, thread: usize) -> Option<Task> {
+        let mut state = self.lock();
+        let now_ms = self.now_ms();
+        let slot = &mut state.slots[thread];
+        let had = slot.reading.take();
+        let task = match state.is_free() {
+            true => state.queue.read(),
+            false => None,
+        };
+        if let Some(task) = &task {
+            state.slots[thread].reading = Some((task.job.host, now_ms));
+        }
+        if had.is_some() && !state.queue.is_empty() {
+            // A write may have waited for the read that is done.
+            self.work.notify_one();
+        }
+        task
+    }
+
+    /// The next task for the transaction of a host.
+    pub(super) fn join(&self, host: u32, group: Option<u32>) -> Option<Task> {
+        let mut state = self.lock();
+        match state.is_free() {
+            true => state.queue.join(host, group),
+            false => None,
+        }
+    }
+
+    /// The transaction of a host has ended; what has no answer waits again.
+    pub(super) fn written(&self, host: u32, back: Vec<Task>) {
+        let nearest = back.iter().filter_map(|task| task.deadline_ms).min();
+        let mut state = self.lock();
+        state.queue.put_back(back.into_iter());
+        state.queue.written(host);
+        self.watch_until(&state, nearest);
+    }
+
+    pub(super) fn put_back(&self, task: Task) {
+        self.written(task.job.host, vec![task]);
+    }
+
+    /// From here to `unwatch`, the thread's connection is ended at this time.
+    pub(super) fn watch(&self, thread: usize, limit_ms: u64) {
+        let mut state = self.lock();
+        if state.abandoned {
+            state.slots[thread].end();
+        }
+        state.slots[thread].limit_ms = Some(limit_ms);
+        self.watch_until(&state, Some(limit_ms));
+    }
+
+    /// Whether the connection was ended.
+    pub(super) fn unwatch(&self, thread: usize) -> bool {
+        let slot = &mut self.lock().slots[thread];
+        slot.limit_ms = None;
+        slot.ended
+    }
+
+    /// The thread has another connection, or none.
+    pub(super) fn connected(&self, thread: usize, socket: Option<Socket>) {
+        let mut state = self.lock();
+        let abandoned = state.abandoned;
+        let slot = &mut state.slots[thread];
+        slot.ended = false;
+        slot.limit_ms = None;
+        slot.socket = socket;
+        if abandoned {
+            slot.end();
+        }
+    }
+
+    /// The preparation is done, unless a later one has replaced it.
+    pub(super) fn prepared(&self, ticket: u64, verdict: Verdict) {
+        let mut state = self.lock();
+        let is_this = |waiting: &mut Waiting| waiting.preparation.ticket == ticket;
+        let current = state.preparation.take_if(is_this).is_some() && !state.abandoned;
+        drop(state);
+        if current {
+            self.report_prepared(ticket, verdict);
+        }
+        self.work.notify_all();
+    }
+
+    /// It could not be done now.
+    pub(super) fn unprepared(&self) {
+        if let Some(waiting) = &mut self.lock().preparation {
+            waiting.taken = false;
+        }
+        self.work.notify_all();
+    }
+
+    fn report_prepared(&self, ticket: u64, verdict: Verdict) {
+        (self.on_report)(Report::Prepared {
+            database: self.number,
+            ticket,
+            verdict,
+        });
+    }
+
+    /// The server cannot be used: what waits is left alone until it can. Only who tries whether
+    /// it still is so (`tried`) makes the next try a later one.
+    pub(super) fn lose(&self, refusal: &Refusal, tried: bool) {
+        let sentence = format!(
+            "{} cannot be used: {}; {}",
+            self.place, refusal.reason, refusal.advice
+        );
+        let mut state = self.lock();
+        if state.abandoned || (state.outage.is_some() && !tried) {
+            return;
+        }
+        let (since, wait_ms) = match &state.outage {
+            Some(outage) => (outage.since, outage.next_wait_ms),
+            None => (Instant::now(), SQL_RETRY_MS_MIN),
+        };
+        let known = state
+            .outage
+            .as_ref()
+            .is_some_and(|was| was.sentence == sentence);
+        if !known {
+            log::error!("{sentence}. Calls wait; vpid keeps trying.");
+        }
+        let untold = state.preparation.as_mut().and_then(|waiting| {
+            let told = std::mem::replace(&mut waiting.told_away, true);
+            (!told).then_some(waiting.preparation.ticket)
+        });
+        state.outage = Some(Outage {
+            since,
+            sentence: sentence.clone(),
+            retry_at_ms: self.now_ms().saturating_add(wait_ms),
+            next_wait_ms: (wait_ms * 2).min(SQL_RETRY_MS_MAX),
+            tried: false,
+        });
+        drop(state);
+        self.work.notify_all();
+        if let Some(ticket) = untold {
+            self.report_prepared(ticket, Verdict::Away(sentence));
+        }
+    }
+
+    pub(super) fn end_outage(&self) {
+        let mut state = self.lock();
+        if let Some(outage) = state.outage.take() {
+            log::info!(
+                "{} is back after {:.1} s",
+                self.place,
+                outage.since.elapsed().as_secs_f64()
+            );
+            self.work.notify_all();
+        }
+    }
+
+    /// Whether this is to be said: once.
+    pub(super) fn complains(&self, complaint: &(u32, String)) -> bool {
+        let mut state = self.lock();
+        let is_new = !state.complaints.contains(complaint);
+        if is_new {
+            state.complaints.push(complaint.clone());
+        }
+        is_new
+    }
+
+    /// The watchdog: ends what runs too long, answers what waits too long.
+    pub(super) fn watchdog(&self) {
+        let mut state = self.lock();
+        while !state.abandoned && state.threads > 0 {
+            let now_ms = self.now_ms();
+            state
+                .slots
+                .iter_mut()
+                .for_each(|slot| slot.end_if_over(now_ms));
+            let expired = state.queue.expired(now_ms);
+            if !expired.is_empty() {
+                // The sentence of an outage names the owner's server: it is for the log.
+                let word = match state.outage {
+                    Some(_) => "DatabaseUnavailable",
+                    None => "DeadlineExceeded",
+                };
+                let over = |task: Task| Done {
+                    id: task.job.id,
+                    outcome: Err(CallError::word(word)),
+                };
+                drop(state);
+                (self.on_report)(Report::Done(expired.into_iter().map(over).collect()));
+                // They may have stood before something that can be begun, or be the last.
+                self.work.notify_all();
+                state = self.lock();
+                continue;
+            }
+            let readers = state.readers();
+            let head_start = state.queue.head_start_ends(&readers, now_ms);
+            if head_start.is_none() && !state.queue.is_empty() {
+                self.work.notify_one();
+            }
+            let next = state.nearest().into_iter().chain(head_start).min();
+            state.watch_at_ms = next.unwrap_or(u64::MAX);
+            state = match next {
+                None => self
+                    .time
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(next) => {
+                    let left = Duration::from_millis(next.saturating_sub(now_ms).max(1));
+                    let waited = self.time.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    /// Wakes the watchdog where it would come too late.
+    fn watch_until(&self, state: &State, at_ms: Option<u64>) {
+        if at_ms.is_some_and(|at_ms| at_ms < state.watch_at_ms) {
+            self.time.notify_one();
+        }
+    }
+
+    fn watch_head_start(&self, state: &State, now_ms: u64) {
+        if !state.queue.is_empty() {
+            let ends = state.queue.head_start_ends(&state.readers(), now_ms);
+            self.watch_until(state, ends);
+        }
+    }
+}
+
+impl State {
+    /// What can be begun now.
+    fn take(&mut self, now_ms: u64) -> Option<Work> {
+        let others = |slot: &Slot| slot.busy != Busy::Not;
+        let nothing_runs = !self.slots.iter().any(others);
+        let nothing_waits = self.queue.is_empty() && self.preparation.is_none();
+        if self.abandoned || (self.stopping && nothing_waits && nothing_runs) {
+            return Some(Work::End);
+        }
+        if let Some(outage) = &mut self.outage {
+            let due = !outage.tried && now_ms >= outage.retry_at_ms;
+            outage.tried |= due;
+            return due.then_some(Work::Connect);
+        }
+        if let Some(waiting) = &mut self.preparation {
+            let free = !std::mem::replace(&mut waiting.taken, true);
+            return free.then(|| Work::Prepare(waiting.preparation.clone()));
+        }
+        let reading = self.slots.iter().filter(|slot| slot.busy == Busy::Reading);
+        // One connection is left to those who write.
+        let may_read = reading.count() < self.slots.len().saturating_sub(1).max(1);
+        match self.queue.next(&self.readers(), may_read, now_ms)? {
+            Next::Read => Some(Work::Read),
+            Next::Write(host) => Some(Work::Write(host)),
+        }
+    }
+
+    /// Whether what waits may be begun.
+    fn is_free(&self) -> bool {
+        !self.abandoned && self.preparation.is_none()
+    }
+
+    fn readers(&self) -> Vec<Reader> {
+        self.slots.iter().filter_map(|slot| slot.reading).collect()
+    }
+
+    /// When somebody's time is up next.
+    fn nearest(&self) -> Option<u64> {
+        let waiting = self.queue.tasks().filter_map(|task| task.deadline_ms);
+        let running = self.slots.iter().filter_map(|slot| slot.limit_ms);
+        waiting.chain(running).min()
+    }
+}
+
+impl Slot {
+    fn end(&mut self) {
+        self.ended = true;
+        if let Some(socket) = &self.socket {
+            socket.end();
+        }
+    }
+
+    fn end_if_over(&mut self, now_ms: u64) {
+        if self.limit_ms.is_some_and(|limit_ms| limit_ms <= now_ms) {
+            self.limit_ms = None;
+            self.end();
+        }
+    }
+}
+
+fn since(clock_start: Instant) -> u64 {
+    u64::try_from(clock_start.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

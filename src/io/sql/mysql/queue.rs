@@ -1,0 +1,225 @@
+//! What waits: calls by host, in their order, and which of them may be handed out.
+//!
+//! A call is handed out only when all earlier ones of its host are. A write has its host to
+//! itself, except for reads that began long enough ago to have their snapshot.
+
+use crate::limits::MYSQL_HEAD_START_MS;
+use crate::wire::call_error::CallError;
+use crate::wire::sql::{Class, Job};
+use std::collections::{HashMap, VecDeque};
+
+/// A call, and what happened to it so far.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub job: Job,
+    /// An error where it may not run at all.
+    pub class: Result<Class, CallError>,
+    /// The job's, until it ran in time and was undone for the sake of another.
+    pub deadline_ms: Option<u64>,
+    /// Tasks of one number share a transaction with each other only; 0 with whoever is next.
+    pub group: u32,
+    /// How often it was begun without an outcome.
+    pub tries: u32,
+    /// The journal was asked, and does not know it from before.
+    pub is_new: bool,
+}
+
+impl Task {
+    pub(super) fn new(job: Job) -> Self {
+        Self {
+            class: job.call.class(),
+            deadline_ms: job.deadline_ms,
+            group: 0,
+            tries: 0,
+            is_new: !job.recovered,
+            job,
+        }
+    }
+
+    /// A task that may not run is answered as quickly as one that reads.
+    pub(super) fn reads(&self) -> bool {
+        matches!(self.class, Ok(Class::Read) | Err(_))
+    }
+
+    pub(super) fn is_over(&self, now_ms: u64) -> bool {
+        self.deadline_ms.is_some_and(|deadline| deadline <= now_ms)
+    }
+
+    /// Until when its next statement may run.
+    pub(super) fn limit_ms(&self, now_ms: u64) -> u64 {
+        let limit = now_ms.saturating_add(self.job.limit_ms);
+        self.deadline_ms
+            .map_or(limit, |deadline| deadline.min(limit))
+    }
+}
+
+#[derive(Debug, Default)]
+struct Host {
+    waiting: VecDeque<Task>,
+    /// A transaction of this host runs, or something in its place.
+    writing: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    hosts: HashMap<u32, Host>,
+    /// Hosts with something waiting, each once, in the order of their turns.
+    turns: VecDeque<u32>,
+    groups: u32,
+}
+
+/// What may be begun.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// A read, which `read` gives.
+    Read,
+    /// The transaction of this host, whose tasks `join` gives.
+    Write(u32),
+}
+
+/// Who reads now: its host, and since when.
+pub(super) type Reader = (u32, u64);
+
+impl Queue {
+    pub(super) fn add(&mut self, task: Task) {
+        let id = task.job.host;
+        let host = self.hosts.entry(id).or_default();
+        if host.waiting.is_empty() {
+            self.turns.push_back(id);
+        }
+        host.waiting.push_back(task);
+    }
+
+    /// What was handed out and has no answer goes back, in front of everything of its host.
+    pub(super) fn put_back(&mut self, tasks: impl DoubleEndedIterator<Item = Task>) {
+        for task in tasks.rev() {
+            let id = task.job.host;
+            let host = self.hosts.entry(id).or_default();
+            if host.waiting.is_empty() {
+                self.turns.push_front(id);
+            }
+            host.waiting.push_front(task);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.turns.is_empty()
+    }
+
+    pub(super) fn tasks(&self) -> impl Iterator<Item = &Task> {
+        self.hosts.values().flat_map(|host| &host.waiting)
+    }
+
+    /// A number for tasks that are to share a transaction with nobody else.
+    pub(super) fn group(&mut self) -> u32 {
+        self.groups = self.groups.checked_add(1).unwrap_or(1);
+        self.groups
+    }
+
+    /// The next read that may run now.
+    pub(super) fn read(&mut self) -> Option<Task> {
+        let at = self.turns.iter().position(|id| self.hosts[id].may_read())?;
+        let id = self.turns.remove(at)?;
+        self.pop(id)
+    }
+
+    /// What may be begun now, by whose turn it is. A host that is to write does so from here on.
+    pub(super) fn next(&mut self, readers: &[Reader], may_read: bool, now_ms: u64) -> Option<Next> {
+        let (at, id) = self.turns.iter().copied().enumerate().find(|(_, id)| {
+            let host = &self.hosts[id];
+            let fresh = || {
+                readers
+                    .iter()
+                    .any(|reader| reader.0 == *id && is_fresh(reader, now_ms))
+            };
+            (may_read && host.may_read()) || (host.may_write() && !fresh())
+        })?;
+        let host = self.hosts.get_mut(&id)?;
+        if host.may_read() {
+            return Some(Next::Read);
+        }
+        host.writing = true;
+        self.turns.remove(at);
+        self.turns.push_back(id);
+        Some(Next::Write(id))
+    }
+
+    /// When a write that waits for fresh reads of its host may begin at last.
+    pub(super) fn head_start_ends(&self, readers: &[Reader], now_ms: u64) -> Option<u64> {
+        let waits = |id: u32| self.hosts.get(&id).is_some_and(Host::may_write);
+        readers
+            .iter()
+            .filter(|reader| is_fresh(reader, now_ms) && waits(reader.0))
+            .map(|reader| reader.1 + MYSQL_HEAD_START_MS)
+            .min()
+    }
+
+    /// The next task of a host that is writing, into the transaction of `group`.
+    pub(super) fn join(&mut self, id: u32, group: Option<u32>) -> Option<Task> {
+        let front = self.hosts.get(&id)?.waiting.front()?;
+        let alone = front.class == Ok(Class::Alone);
+        if group.is_some_and(|group| alone || front.group != group) {
+            return None;
+        }
+        let at = self.turns.iter().position(|turn| *turn == id)?;
+        self.turns.remove(at);
+        self.pop(id)
+    }
+
+    /// The host's transaction has ended.
+    pub(super) fn written(&mut self, id: u32) {
+        if let Some(host) = self.hosts.get_mut(&id) {
+            host.writing = false;
+            if host.waiting.is_empty() {
+                self.hosts.remove(&id);
+            }
+        }
+    }
+
+    /// Takes out those whose time is up.
+    pub(super) fn expired(&mut self, now_ms: u64) -> Vec<Task> {
+        let mut expired = Vec::new();
+        for host in self.hosts.values_mut() {
+            if host.waiting.iter().any(|task| task.is_over(now_ms)) {
+                let (over, left) = host
+                    .waiting
+                    .drain(..)
+                    .partition(|task| task.is_over(now_ms));
+                host.waiting = left;
+                expired.extend::<VecDeque<Task>>(over);
+            }
+        }
+        if !expired.is_empty() {
+            let hosts = &mut self.hosts;
+            self.turns.retain(|id| !hosts[id].waiting.is_empty());
+            hosts.retain(|_, host| host.writing || !host.waiting.is_empty());
+        }
+        expired
+    }
+
+    /// The front task of a host that has no turn now; it gets one behind the others.
+    fn pop(&mut self, id: u32) -> Option<Task> {
+        let host = self.hosts.get_mut(&id)?;
+        let task = host.waiting.pop_front();
+        if !host.waiting.is_empty() {
+            self.turns.push_back(id);
+        } else if !host.writing {
+            self.hosts.remove(&id);
+        }
+        task
+    }
+}
+
+impl Host {
+    fn may_read(&self) -> bool {
+        !self.writing && self.waiting.front().is_some_and(Task::reads)
+    }
+
+    fn may_write(&self) -> bool {
+        !self.writing && self.waiting.front().is_some_and(|task| !task.reads())
+    }
+}
+
+fn is_fresh(reader: &Reader, now_ms: u64) -> bool {
+    now_ms < reader.1.saturating_add(MYSQL_HEAD_START_MS)
+}

@@ -1,0 +1,223 @@
+//! One connection to a server: how it is made, and what is settled on it once.
+
+use super::trouble::{Refusal, Trouble, refusal, sort, words};
+use crate::config::{Mysql, Tls};
+use crate::limits::{
+    MYSQL_CONNECT_MS, MYSQL_LOCK_WAIT_S, MYSQL_PACKET_BYTES_MAX, SQL_STATEMENTS_CACHED_MAX,
+};
+use crate::wire::sql::Dialect;
+use mysql::consts::CapabilityFlags;
+use mysql::prelude::Queryable;
+use mysql::{Conn, Error, OptsBuilder, SslOpts, Value};
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+/// The level with the fewest locks: no call reads anything twice. What is classed as reading
+/// cannot write; a transaction that may says so.
+const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY";
+/// A server that is a copy refuses this.
+const TRY_WRITE: &str = "START TRANSACTION READ WRITE; ROLLBACK";
+
+/// A connection that is ready for calls.
+pub(super) struct Session {
+    pub conn: Conn,
+    /// The connection's socket once more, to end it from another thread, or while results are
+    /// still to come.
+    pub socket: Socket,
+    pub dialect: Dialect,
+    /// Such as "MariaDB 10.11.19".
+    pub server: String,
+}
+
+/// Another handle of a connection's socket. That it may be a TCP socket makes no difference for
+/// what is done with it.
+#[derive(Debug)]
+pub(super) struct Socket(UnixStream);
+
+impl Socket {
+    /// Of an open connection.
+    fn of(conn: &Conn) -> std::io::Result<Self> {
+        // SAFETY: the descriptor belongs to `conn`, which outlives this borrow: it is duplicated
+        // before the function returns.
+        #[expect(unsafe_code, reason = "the driver gives its socket as a number only")]
+        let borrowed = unsafe { BorrowedFd::borrow_raw(conn.as_raw_fd()) };
+        Ok(Self(UnixStream::from(borrowed.try_clone_to_owned()?)))
+    }
+
+    pub(super) fn another(&self) -> std::io::Result<Self> {
+        self.0.try_clone().map(Self)
+    }
+
+    /// Ends the connection: whoever reads or writes on it gets an error at once.
+    pub(super) fn end(&self) {
+        // It fails only where the connection has ended already.
+        let _ = self.0.shutdown(std::net::Shutdown::Both);
+    }
+}
+
+impl Session {
+    /// Connects, and settles what holds for the whole session in one round trip. Nothing on it
+    /// waits longer for the server than connecting may take.
+    pub(super) fn open(settings: &Mysql) -> Result<Self, Refusal> {
+        let mut conn = connect(settings).map_err(|error| refusal(&error))?;
+        let socket = Socket::of(&conn).map_err(|error| Refusal::new(error.to_string()))?;
+        let version = settle(&mut conn).map_err(|error| refusal(&error))?;
+        let maria = version.contains("MariaDB");
+        let row_alias = !maria && conn.server_version() >= (8, 0, 19);
+        Ok(Self {
+            dialect: Dialect::Mysql { row_alias },
+            server: server_name(&version, maria),
+            conn,
+            socket,
+        })
+    }
+
+    /// From here on somebody else knows how long something may take.
+    pub(super) fn be_patient(&self) -> std::io::Result<()> {
+        self.socket.0.set_read_timeout(None)?;
+        self.socket.0.set_write_timeout(None)
+    }
+
+    /// How the server knows the connection.
+    pub(super) fn id(&self) -> u32 {
+        self.conn.connection_id()
+    }
+
+    /// One of the lane's own statements, or several; what they answer is not needed.
+    pub(super) fn own(&mut self, text: &str) -> Result<(), Error> {
+        let mut result = self.conn.query_iter(text)?;
+        while let Some(set) = result.iter() {
+            for row in set {
+                row?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The same, where nothing but a broken connection is expected to go wrong.
+    pub(super) fn own_or_lost(&mut self, text: &str) -> Result<(), Trouble> {
+        self.own(text).map_err(|error| match sort(error) {
+            Err(trouble) => trouble,
+            Ok(mistake) => Trouble::Lost(mistake.detail),
+        })
+    }
+
+    /// The first value of the first row.
+    pub(super) fn first(&mut self, text: &str) -> Result<Option<Value>, Error> {
+        self.conn.query_first(text)
+    }
+}
+
+fn settle(conn: &mut Conn) -> Result<String, Error> {
+    let text = format!(
+        "SET NAMES utf8mb4; {ISOLATION}; \
+         SET SESSION autocommit = 1, innodb_lock_wait_timeout = {MYSQL_LOCK_WAIT_S}; \
+         {TRY_WRITE}; SELECT VERSION()"
+    );
+    let mut version = String::new();
+    let mut result = conn.query_iter(text)?;
+    while let Some(set) = result.iter() {
+        for row in set {
+            version = row?.take(0).unwrap_or_default();
+        }
+    }
+    Ok(version)
+}
+
+/// "MariaDB 10.11.19" of "10.11.19-MariaDB-0+deb12u1".
+fn server_name(version: &str, maria: bool) -> String {
+    let number = version.split('-').next().unwrap_or(version);
+    let name = if maria { "MariaDB" } else { "MySQL" };
+    format!("{name} {number}")
+}
+
+fn connect(settings: &Mysql) -> Result<Conn, Error> {
+    let builder = options(settings);
+    if settings.socket.is_some() {
+        return Conn::new(builder);
+    }
+    // The driver gives up after the first address of a name, and `localhost` has two.
+    let found = (settings.host.as_str(), settings.port).to_socket_addrs();
+    let addresses: Vec<SocketAddr> = found?.collect();
+    let mut last = None;
+    for address in &addresses {
+        let tried = match settings.tls {
+            // A certificate is for the name: of several addresses, those of IPv4 it tries all.
+            Tls::Verify { .. } if addresses.len() > 1 => {
+                let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+                let any = address.is_ipv4().then_some(any);
+                Conn::new(builder.clone().bind_address(any))
+            }
+            Tls::Verify { .. } => Conn::new(builder.clone()),
+            _ => Conn::new(builder.clone().ip_or_hostname(Some(literal(address.ip())))),
+        };
+        match tried {
+            Err(error @ (Error::IoError(_) | Error::DriverError(_))) => last = Some(error),
+            decided => return decided,
+        }
+    }
+    Err(last.unwrap_or_else(|| Error::IoError(std::io::ErrorKind::AddrNotAvailable.into())))
+}
+
+/// As the driver reads it.
+fn literal(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    }
+}
+
+fn options(settings: &Mysql) -> OptsBuilder {
+    let patience = Some(Duration::from_millis(MYSQL_CONNECT_MS));
+    let name = HashMap::from([("program_name".to_owned(), "vpid".to_owned())]);
+    let socket = settings.socket.as_ref().map(|path| path.to_string_lossy());
+    OptsBuilder::new()
+        .ip_or_hostname(Some(settings.host.as_str()))
+        .tcp_port(settings.port)
+        .socket(socket)
+        // Otherwise the driver asks for the server's socket, and comes back through it.
+        .prefer_socket(false)
+        .user(Some(settings.user.as_str()))
+        .pass(
+            settings
+                .password
+                .as_ref()
+                .map(|password| password.0.as_str()),
+        )
+        .db_name(Some(settings.database.as_str()))
+        .ssl_opts(tls(&settings.tls))
+        .tcp_connect_timeout(patience)
+        .read_timeout(patience)
+        .write_timeout(patience)
+        // Found by the system, also while nobody asks anything.
+        .tcp_keepalive_time_ms(Some(60_000))
+        .stmt_cache_size(Some(SQL_STATEMENTS_CACHED_MAX))
+        .max_allowed_packet(Some(MYSQL_PACKET_BYTES_MAX))
+        .connect_attrs(Some(name))
+        // An UPDATE counts the rows that it finds, as SQLite does.
+        .additional_capabilities(CapabilityFlags::CLIENT_FOUND_ROWS)
+}
+
+fn tls(tls: &Tls) -> Option<SslOpts> {
+    let options = SslOpts::default();
+    match tls {
+        Tls::Off => None,
+        Tls::Encrypt => Some(
+            options
+                .with_danger_accept_invalid_certs(true)
+                .with_danger_skip_domain_validation(true),
+        ),
+        Tls::Verify { ca } => Some(options.with_root_cert_path(ca.clone())),
+    }
+}
+
+/// Ends what a connection that is given up may still run.
+pub(super) fn kill(session: &mut Session, id: u32) {
+    if let Err(error) = session.own(&format!("KILL {id}")) {
+        // Mostly it is gone already.
+        log::debug!("connection {id} was not killed: {}", words(&error));
+    }
+}

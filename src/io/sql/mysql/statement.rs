@@ -1,0 +1,275 @@
+//! One call on one connection: its statements, and what they answer.
+
+use super::encode;
+use super::session::{Session, Socket};
+use super::trouble::{Trouble, sort};
+use crate::limits::{MYSQL_SPARE_ROWS_MAX, QUERY_ROWS_MAX, SQL_ANSWER_BYTES_MAX};
+use crate::wire::answer_text::{Decoder, push_int};
+use crate::wire::call_error::CallError;
+use crate::wire::sql::{Class, Job, Param, Returns, SqlCall, Statement, render};
+use mysql::prelude::{Protocol, Queryable};
+use mysql::{Error, Params, QueryResult, Value};
+
+pub(super) type Outcome = Result<String, CallError>;
+
+/// The server takes such a statement as text only.
+const NOT_PREPARABLE: u16 = 1295;
+const SAVEPOINT: &str = "SAVEPOINT vpid_call";
+const UNDO: &str = "ROLLBACK TO SAVEPOINT vpid_call";
+
+/// What is wanted of the rows of a statement.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    returns: Returns,
+    decoder: Decoder,
+    rows_max: usize,
+}
+
+/// What a statement gave.
+struct Given {
+    answer: Outcome,
+    /// Rows that it changed.
+    count: u64,
+}
+
+/// Runs a call: a read by itself, a write in the transaction that is open. A write that fails has
+/// undone itself.
+pub(super) fn call(session: &mut Session, job: &Job, class: Class) -> Result<Outcome, Trouble> {
+    let steps = job.call.steps();
+    let rows_max = match job.call {
+        SqlCall::Query { .. } => QUERY_ROWS_MAX,
+        _ => usize::MAX,
+    };
+    let mut undoable = false;
+    if steps > 1 {
+        session.own_or_lost(SAVEPOINT)?;
+        undoable = true;
+    }
+    let mut count = 0;
+    let mut answer = Ok(String::new());
+    for step in 0..steps {
+        let statement = match render(&job.call, step, session.dialect) {
+            Ok(statement) => statement,
+            Err(error) => return Ok(Err(error)),
+        };
+        let wanted = Wanted {
+            returns: statement.returns,
+            decoder: job.decoder,
+            rows_max,
+        };
+        let in_transaction = class == Class::Write;
+        let given = run(session, &statement, wanted, in_transaction, &mut undoable)?;
+        count += given.count;
+        answer = given.answer;
+        if answer.is_err() {
+            break;
+        }
+        if step + 1 == steps {
+            answer = Ok(finished(
+                answer.unwrap_or_default(),
+                statement.returns,
+                count,
+            ));
+        }
+    }
+    if answer.is_err() && undoable {
+        session.own_or_lost(UNDO)?;
+    }
+    Ok(answer)
+}
+
+/// The answer of a call whose last statement gave this.
+fn finished(answer: String, returns: Returns, count: u64) -> String {
+    let number = match returns {
+        Returns::Nothing => return "null".to_owned(),
+        Returns::Count => i64::try_from(count).unwrap_or(i64::MAX),
+        Returns::Proposed(rows) => i64::try_from(rows).unwrap_or(i64::MAX),
+        Returns::Rows | Returns::Objects | Returns::Row | Returns::Value => return answer,
+    };
+    let mut answer = String::new();
+    push_int(&mut answer, number);
+    answer
+}
+
+/// One statement. A write that gives rows may turn out to give too many, which its server takes
+/// for no fault: it gets a savepoint.
+fn run(
+    session: &mut Session,
+    statement: &Statement<'_>,
+    wanted: Wanted,
+    in_transaction: bool,
+    undoable: &mut bool,
+) -> Result<Given, Trouble> {
+    let prepared = match session.conn.prep(statement.text.as_ref()) {
+        Ok(prepared) => prepared,
+        Err(Error::MySqlError(error))
+            if error.code == NOT_PREPARABLE && statement.params.is_empty() =>
+        {
+            // It has been parsed as one statement.
+            let Session { conn, socket, .. } = session;
+            let result = conn.query_iter(statement.text.as_ref());
+            return settled(result.and_then(|result| read(result, socket, wanted)));
+        }
+        Err(error) => return sort(error).map(Given::failed),
+    };
+    if usize::from(prepared.num_params()) != statement.params.len() {
+        let detail = format!(
+            "the query has {} placeholders, format has {} values",
+            prepared.num_params(),
+            statement.params.len()
+        );
+        return Ok(Given::failed(CallError::new("ValueError", detail)));
+    }
+    if in_transaction && !*undoable && prepared.num_columns() > 0 {
+        session.own_or_lost(SAVEPOINT)?;
+        *undoable = true;
+    }
+    let values = statement.params.iter().map(|param| bound(param)).collect();
+    let Session { conn, socket, .. } = session;
+    let result = conn.exec_iter(&prepared, Params::Positional(values));
+    settled(result.and_then(|result| read(result, socket, wanted)))
+}
+
+fn settled(read: Result<Read, Error>) -> Result<Given, Trouble> {
+    match read {
+        Ok(Read::Whole(given)) => Ok(given),
+        Ok(Read::Broken(error)) => Err(Trouble::Endless(error)),
+        Err(error) => sort(error).map(Given::failed),
+    }
+}
+
+impl Given {
+    fn failed(error: CallError) -> Self {
+        Self {
+            answer: Err(error),
+            count: 0,
+        }
+    }
+}
+
+enum Read {
+    Whole(Given),
+    /// There was so much that the connection was given up.
+    Broken(CallError),
+}
+
+/// Reads what a statement gives; of several results, as those of a procedure, the first with
+/// columns.
+fn read<P: Protocol>(
+    mut result: QueryResult<'_, '_, '_, P>,
+    socket: &Socket,
+    wanted: Wanted,
+) -> Result<Read, Error> {
+    let mut given = Given {
+        answer: Ok(String::new()),
+        count: 0,
+    };
+    let (mut answered, mut spare) = (false, 0);
+    while let Some(set) = result.iter() {
+        given.count += set.affected_rows();
+        let skip = answered || set.columns().as_ref().is_empty();
+        answered |= !skip;
+        let mut answer = Answer::new(wanted);
+        for row in set {
+            let row = row?;
+            if !skip && answer.fault.is_none() && answer.push(&row) {
+                continue;
+            }
+            spare += 1;
+            if spare > MYSQL_SPARE_ROWS_MAX || encode::longest(&row) > SQL_ANSWER_BYTES_MAX {
+                // Whatever else comes is not waited for: dropping the result would read it all.
+                socket.end();
+                let error = answer.fault.unwrap_or_else(too_long);
+                return Ok(Read::Broken(error));
+            }
+        }
+        if !skip {
+            given.answer = answer.finish();
+        }
+    }
+    if !answered {
+        given.answer = Answer::new(wanted).finish();
+    }
+    Ok(Read::Whole(given))
+}
+
+/// An answer that is being written.
+struct Answer {
+    wanted: Wanted,
+    out: String,
+    rows: usize,
+    fault: Option<CallError>,
+}
+
+impl Answer {
+    fn new(wanted: Wanted) -> Self {
+        let out = match wanted.returns {
+            Returns::Rows | Returns::Objects => "[".to_owned(),
+            _ => String::new(),
+        };
+        Self {
+            wanted,
+            out,
+            rows: 0,
+            fault: None,
+        }
+    }
+
+    /// Whether the row became part of the answer.
+    fn push(&mut self, row: &mysql::Row) -> bool {
+        let (returns, decoder) = (self.wanted.returns, self.wanted.decoder);
+        let all = matches!(returns, Returns::Rows | Returns::Objects);
+        let one = matches!(returns, Returns::Row | Returns::Value) && self.rows == 0;
+        if !all && !one {
+            return false;
+        }
+        if encode::longest(row) > SQL_ANSWER_BYTES_MAX {
+            self.fault = Some(too_long());
+            return false;
+        }
+        if self.rows == self.wanted.rows_max {
+            let detail = format!("more than {} rows; add a LIMIT", self.wanted.rows_max);
+            self.fault = Some(CallError::new("TooManyRows", detail));
+            return false;
+        }
+        if self.rows > 0 {
+            self.out.push(',');
+        }
+        match returns {
+            Returns::Objects => encode::push_object(&mut self.out, row, decoder),
+            Returns::Value => encode::push_first(&mut self.out, row, decoder),
+            _ => encode::push_array(&mut self.out, row, decoder),
+        }
+        self.rows += 1;
+        if self.out.len() >= SQL_ANSWER_BYTES_MAX {
+            self.fault = Some(too_long());
+        }
+        true
+    }
+
+    fn finish(self) -> Outcome {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        let mut out = self.out;
+        match self.wanted.returns {
+            Returns::Rows | Returns::Objects => out.push(']'),
+            Returns::Row | Returns::Value if self.rows == 0 => out.push_str("null"),
+            _ => {}
+        }
+        Ok(out)
+    }
+}
+
+fn too_long() -> CallError {
+    CallError::word("Response size exceeds maximum")
+}
+
+fn bound(param: &Param) -> Value {
+    match param {
+        Param::Null => Value::NULL,
+        Param::Int(value) => Value::Int(*value),
+        Param::Float(value) => Value::Double(*value),
+        Param::Text(text) => Value::Bytes(text.clone().into_bytes()),
+    }
+}

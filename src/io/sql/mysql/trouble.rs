@@ -1,0 +1,183 @@
+//! What a MySQL error means: the caller's mistake, a transaction to be repeated, or a connection
+//! that is of no use any more.
+
+use crate::wire::call_error::CallError;
+use mysql::{DriverError, Error, MySqlError};
+
+/// Why a statement has no outcome. What it did is undone, or cannot be known.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The connection is gone, for this reason.
+    Lost(String),
+    /// The server chose this transaction to end a deadlock, or waited too long for a lock:
+    /// nothing of the transaction is to stand, and it can be begun anew.
+    Conflict(CallError),
+    /// What seemed to read has written, where only reading is allowed.
+    Writes,
+    /// The answer is too long to be read to its end: the connection cannot be used further.
+    Endless(CallError),
+}
+
+/// Why a connection could not be made or used, for the log. Never holds a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// The server's or the system's words.
+    pub reason: String,
+    pub advice: &'static str,
+}
+
+const CHECK_THE_SERVER: &str = "check that the server runs, and where it listens";
+
+/// Codes that say more about the connection or the server than about the statement.
+fn is_lost(code: u16) -> bool {
+    // Too many connections, shutting down, killed, broken packets, read-only servers.
+    const LOST: [u16; 16] = [
+        1040, 1053, 1077, 1078, 1079, 1152, 1153, 1155, 1156, 1157, 1158, 1159, 1160, 1161, 1836,
+        1927,
+    ];
+    LOST.contains(&code)
+}
+
+/// What became of a statement that failed: a mistake of its caller, else trouble.
+pub(super) fn sort(error: Error) -> Result<CallError, Trouble> {
+    match error {
+        // The server says so and hangs up; nobody else is to blame.
+        Error::MySqlError(error) if error.code == 1153 => Err(Trouble::Endless(call_error(&error))),
+        Error::MySqlError(error) if is_lost(error.code) => Err(Trouble::Lost(error.message)),
+        Error::MySqlError(error) => match error.code {
+            1205 | 1213 | 1020 => Err(Trouble::Conflict(call_error(&error))),
+            1792 => Err(Trouble::Writes),
+            _ => Ok(call_error(&error)),
+        },
+        Error::DriverError(DriverError::MixedParams | DriverError::Params(_)) => {
+            let detail = "a name behind a colon stands for no value here";
+            Ok(CallError::new("ValueError", detail))
+        }
+        Error::DriverError(DriverError::PacketTooLarge) => Err(Trouble::Endless(CallError::new(
+            "OperationalError",
+            "the query is too large",
+        ))),
+        other => Err(Trouble::Lost(words(&other))),
+    }
+}
+
+/// The caller's mistake, under the name that upstream's scripts know it by.
+pub(super) fn call_error(error: &MySqlError) -> CallError {
+    let reason = match error.code {
+        1022 | 1048 | 1062 | 1169 | 1216 | 1217 | 1364 | 1451 | 1452 | 1557 | 1761 | 1762
+        | 3819 | 4025 => "IntegrityError",
+        1044 | 1045 | 1142 | 1143 | 1227 | 1370 | 1410 | 1419 => "PermissionError",
+        _ => "OperationalError",
+    };
+    CallError::new(reason, error.message.clone())
+}
+
+/// Why a server cannot be used, and what helps.
+pub(super) fn refusal(error: &Error) -> Refusal {
+    let advice = match error {
+        Error::MySqlError(error) => match error.code {
+            1045 | 1698 | 1130 | 1251 | 1275 | 4151 => {
+                "check user and password, and that the server lets this user in from here"
+            }
+            1044 | 1142 | 1143 | 1227 => {
+                "let the user of vpid read and write this database (GRANT ALL ON it)"
+            }
+            1049 => "create it (CREATE DATABASE), or name the one that is there",
+            1040 | 1203 | 1226 => "raise max_connections on the server, or make pool smaller",
+            1290 | 1836 => "it is a copy or was made read-only: name the server that is written to",
+            1053 => "the server is stopping; start it again",
+            _ => "see the server's log",
+        },
+        Error::TlsError(_) => "check tls and tls_ca, and the server's certificate",
+        Error::DriverError(DriverError::TlsNotSupported) => {
+            "let the server offer TLS, or set tls = \"off\" where the way to it is safe"
+        }
+        Error::DriverError(
+            DriverError::UnknownAuthPlugin(_)
+            | DriverError::OldMysqlPasswordDisabled
+            | DriverError::CleartextPluginDisabled,
+        ) => {
+            "give the user of vpid a password that mysql_native_password or caching_sha2_password checks"
+        }
+        _ => CHECK_THE_SERVER,
+    };
+    Refusal {
+        reason: words(error),
+        advice,
+    }
+}
+
+impl Refusal {
+    pub(super) fn new(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            advice: CHECK_THE_SERVER,
+        }
+    }
+}
+
+/// The server's own words, or those of the system, without the driver's frame around them.
+pub(super) fn words(error: &Error) -> String {
+    match error {
+        Error::MySqlError(error) => error.message.clone(),
+        Error::IoError(error) if is_timeout(error) => "the server does not answer".to_owned(),
+        Error::IoError(error) => error.to_string(),
+        Error::CodecError(error) => error.to_string(),
+        Error::DriverError(DriverError::ConnectTimeout) => "the server does not answer".to_owned(),
+        Error::DriverError(DriverError::CouldNotConnect(Some((_, reason, _)))) => reason.clone(),
+        Error::DriverError(error) => error.to_string(),
+        Error::TlsError(error) => format!("TLS: {error}"),
+        other => other.to_string(),
+    }
+}
+
+fn is_timeout(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{TimedOut, WouldBlock};
+    matches!(error.kind(), TimedOut | WouldBlock)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(code: u16) -> Error {
+        Error::MySqlError(MySqlError {
+            state: "HY000".to_owned(),
+            message: "in its words".to_owned(),
+            code,
+        })
+    }
+
+    #[test]
+    fn mistakes_of_callers_have_the_names_that_scripts_know() {
+        for (code, reason) in [
+            (1062, "IntegrityError"),
+            (1452, "IntegrityError"),
+            (4025, "IntegrityError"),
+            (1142, "PermissionError"),
+            (1064, "OperationalError"),
+            (1146, "OperationalError"),
+        ] {
+            let error = sort(server(code)).unwrap();
+            assert_eq!(error, CallError::new(reason, "in its words"));
+        }
+    }
+
+    #[test]
+    fn what_is_nobodys_mistake_is_trouble() {
+        assert!(matches!(sort(server(1213)), Err(Trouble::Conflict(_))));
+        assert!(matches!(sort(server(1205)), Err(Trouble::Conflict(_))));
+        assert!(matches!(sort(server(1792)), Err(Trouble::Writes)));
+        assert!(matches!(sort(server(1053)), Err(Trouble::Lost(_))));
+        let broken = Error::IoError(std::io::ErrorKind::BrokenPipe.into());
+        assert!(matches!(sort(broken), Err(Trouble::Lost(_))));
+    }
+
+    #[test]
+    fn every_refusal_says_what_to_do() {
+        assert!(refusal(&server(1045)).advice.contains("password"));
+        assert!(refusal(&server(1049)).advice.contains("CREATE DATABASE"));
+        let hung = Error::IoError(std::io::ErrorKind::WouldBlock.into());
+        assert_eq!(refusal(&hung).reason, "the server does not answer");
+    }
+}

@@ -1,0 +1,259 @@
+//! One thread of the pool: its connection, and what it does with it.
+
+use super::journal;
+use super::pool::{Pool, Work};
+use super::queue::Task;
+use super::session::{self, Session};
+use super::statement;
+use super::trouble::{Refusal, Trouble};
+use crate::config::Mysql;
+use crate::io::sql::Preparation;
+use crate::limits::{MYSQL_OWN_MS_MAX, MYSQL_PAUSE_MS, MYSQL_READS_MAX, MYSQL_TRIES_MAX};
+use crate::wire::call_error::CallError;
+use crate::wire::sql::{Class, Done};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) struct Worker {
+    pub pool: Arc<Pool>,
+    /// Which of the pool's threads it is.
+    pub thread: usize,
+    pub settings: Arc<Mysql>,
+    pub session: Option<Session>,
+}
+
+impl Worker {
+    pub(super) fn run(mut self) {
+        loop {
+            match self.pool.next(self.thread) {
+                Work::End => break,
+                Work::Connect => {
+                    if self.connect(true) {
+                        self.pool.end_outage();
+                    }
+                }
+                Work::Read => {
+                    if self.connect(false) {
+                        self.reads();
+                    }
+                }
+                Work::Write(host) => self.write(host),
+                Work::Prepare(preparation) => self.prepare(&preparation),
+            }
+        }
+        self.close();
+    }
+
+    /// Whether there is a connection; `tried` where it was to be seen whether there can be one.
+    pub(super) fn connect(&mut self, tried: bool) -> bool {
+        if self.session.is_some() && !tried {
+            return true;
+        }
+        match self.open() {
+            Ok(()) => true,
+            Err(refusal) => {
+                self.close();
+                self.pool.lose(&refusal, tried);
+                false
+            }
+        }
+    }
+
+    fn open(&mut self) -> Result<(), Refusal> {
+        self.close();
+        let session = Session::open(&self.settings)?;
+        self.adopt(session)?;
+        let wanted = self.pool.lock().journal_wanted;
+        if wanted {
+            self.ensure_journal()?;
+        }
+        Ok(())
+    }
+
+    fn adopt(&mut self, session: Session) -> Result<(), Refusal> {
+        let socket = session.be_patient().and_then(|()| session.socket.another());
+        let socket = socket.map_err(|error| Refusal::new(error.to_string()))?;
+        self.pool.connected(self.thread, Some(socket));
+        self.session = Some(session);
+        Ok(())
+    }
+
+    /// Whether there is a connection, and the journal's table. It is made when the first call is
+    /// to be written; from a failure on, no connection is good without it.
+    fn has_journal(&mut self) -> bool {
+        if !self.connect(false) {
+            return false;
+        }
+        if self.pool.lock().journal {
+            return true;
+        }
+        let Err(refusal) = self.ensure_journal() else {
+            return true;
+        };
+        self.pool.lock().journal_wanted = true;
+        self.close();
+        self.pool.lose(&refusal, false);
+        false
+    }
+
+    fn ensure_journal(&mut self) -> Result<(), Refusal> {
+        self.watch_own();
+        let made = self.session.as_mut().map_or(Ok(()), journal::ensure);
+        self.pool.unwatch(self.thread);
+        made?;
+        let mut state = self.pool.lock();
+        (state.journal, state.journal_wanted) = (true, false);
+        Ok(())
+    }
+
+    /// Takes leave of the connection without waiting for anything on it.
+    pub(super) fn close(&mut self) {
+        if let Some(session) = self.session.take() {
+            session.socket.end();
+        }
+        self.pool.connected(self.thread, None);
+    }
+
+    /// The same where the server may still be at it: it is told to stop by another connection,
+    /// which is then this thread's.
+    pub(super) fn close_and_kill(&mut self) {
+        let id = self.session.as_ref().map(Session::id);
+        self.close();
+        // Only what other threads try says that the server is away.
+        if let (Some(id), Ok(mut session)) = (id, Session::open(&self.settings)) {
+            session::kill(&mut session, id);
+            if self.adopt(session).is_err() {
+                self.close();
+            }
+        }
+    }
+
+    /// For statements of the lane's own.
+    pub(super) fn watch_own(&self) {
+        let limit_ms = self.pool.now_ms().saturating_add(MYSQL_OWN_MS_MAX);
+        self.pool.watch(self.thread, limit_ms);
+    }
+
+    /// Several reads, each by itself and answered at once.
+    fn reads(&mut self) {
+        for _ in 0..MYSQL_READS_MAX {
+            let Some(task) = self.pool.next_read(self.thread) else {
+                return;
+            };
+            if !self.read(task) {
+                return;
+            }
+        }
+    }
+
+    /// Whether the connection is as good as before.
+    fn read(&mut self, mut task: Task) -> bool {
+        let now_ms = self.pool.now_ms();
+        let class = match &task.class {
+            Ok(class) => *class,
+            Err(refused) => {
+                self.pool.answer(&task, Err(refused.clone()));
+                return true;
+            }
+        };
+        if task.is_over(now_ms) {
+            self.pool
+                .answer(&task, Err(CallError::word("DeadlineExceeded")));
+            return true;
+        }
+        match self.call(&task, class, now_ms) {
+            Called::Outcome(outcome) => {
+                self.pool.answer(&task, outcome);
+                true
+            }
+            Called::Culprit(error) => {
+                self.pool.answer(&task, Err(error));
+                self.close_and_kill();
+                false
+            }
+            Called::Trouble(Trouble::Writes) => {
+                task.class = Ok(Class::Write);
+                self.pool.put_back(task);
+                true
+            }
+            Called::Trouble(Trouble::Lost(reason)) => {
+                self.close();
+                self.again(task, CallError::new("OperationalError", reason));
+                false
+            }
+            Called::Trouble(Trouble::Conflict(error) | Trouble::Endless(error)) => {
+                self.again(task, error);
+                true
+            }
+        }
+    }
+
+    /// A task that was begun in vain waits again, after a pause; or is answered, if that was the
+    /// last time.
+    fn again(&mut self, mut task: Task, error: CallError) {
+        task.tries += 1;
+        if task.tries >= MYSQL_TRIES_MAX {
+            return self.pool.answer(&task, Err(error));
+        }
+        self.pause(task.tries);
+        self.pool.put_back(task);
+    }
+
+    /// Longer with each try.
+    pub(super) fn pause(&self, tries: u32) {
+        let pause_ms = MYSQL_PAUSE_MS << tries.min(MYSQL_TRIES_MAX).saturating_sub(1);
+        std::thread::sleep(Duration::from_millis(pause_ms));
+    }
+
+    /// Runs a call on the connection that there is.
+    pub(super) fn call(&mut self, task: &Task, class: Class, now_ms: u64) -> Called {
+        let Some(session) = &mut self.session else {
+            return Called::Trouble(Trouble::Lost("there is no connection".to_owned()));
+        };
+        self.pool.watch(self.thread, task.limit_ms(now_ms));
+        let called = statement::call(session, &task.job, class);
+        if self.pool.unwatch(self.thread) {
+            return Called::Culprit(CallError::word("DeadlineExceeded"));
+        }
+        match called {
+            Ok(outcome) => Called::Outcome(outcome),
+            Err(Trouble::Endless(error)) => Called::Culprit(error),
+            Err(trouble) => Called::Trouble(trouble),
+        }
+    }
+
+    fn prepare(&mut self, preparation: &Preparation) {
+        let verdict = match self.connect(false) {
+            true => super::prepare::prepare(self, preparation),
+            false => None,
+        };
+        match verdict {
+            Some(verdict) => self.pool.prepared(preparation.ticket, verdict),
+            None => self.pool.unprepared(),
+        }
+    }
+
+    fn write(&mut self, host: u32) {
+        if !self.has_journal() {
+            return self.pool.written(host, Vec::new());
+        }
+        let (done, back) = super::batch::run(self, host);
+        let ids = done.into_iter().map(|(task, outcome)| Done {
+            id: task.job.id,
+            outcome,
+        });
+        let done = ids.collect();
+        // What is answered first: a host that goes on may tell more of the same.
+        self.pool.report(done);
+        self.pool.written(host, back);
+    }
+}
+
+/// What came of a call on a connection.
+pub(super) enum Called {
+    Outcome(Result<String, CallError>),
+    /// Its caller gets this, and the connection is of no use any more, by its fault.
+    Culprit(CallError),
+    /// Never `Endless`.
+    Trouble(Trouble),
+}
