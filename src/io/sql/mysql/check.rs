@@ -1,7 +1,7 @@
 //! What `vpid check` says of a server: whether it can be reached and written to, and what in it
 //! would not go well. Leaves nothing behind.
 
-use super::journal::COLUMNS;
+use super::journal::{COLUMNS, READABLE, WRITABLE};
 use super::prepare::{applied, queries};
 use super::session::Session;
 use super::trouble::{Refusal, refusal};
@@ -55,8 +55,10 @@ fn try_write(session: &mut Session) -> Result<(), Error> {
         false => format!("CREATE TABLE vpid_journal {COLUMNS} SELECT 1 AS extra"),
         true => "REPLACE INTO vpid_journal (instance, file, position) VALUES (0, 0, 0)".to_owned(),
     };
+    session.own(WRITABLE)?;
     let prepared = session.conn.prep(text)?;
-    session.conn.close(prepared)
+    session.conn.close(prepared)?;
+    session.own(READABLE)
 }
 
 fn warnings(session: &mut Session, place: &str, findings: &mut Vec<Finding>) -> Result<(), Error> {

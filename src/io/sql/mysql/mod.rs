@@ -21,6 +21,14 @@ mod worker;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_order;
+#[cfg(test)]
+mod tests_outage;
+#[cfg(test)]
+mod tests_prepare;
+#[cfg(test)]
+mod tests_support;
 
 use super::{Finding, Preparation, Report, Run};
 use crate::config::{Database, Mysql};

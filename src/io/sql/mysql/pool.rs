@@ -216,6 +216,7 @@ impl Pool {
             let now_ms = self.now_ms();
             if let Some(work) = state.take(now_ms) {
                 state.slots[thread].busy = match work {
+                    Work::End => Busy::Not,
                     Work::Read => Busy::Reading,
                     _ => Busy::Otherwise,
                 };

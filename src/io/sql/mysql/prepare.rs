@@ -206,8 +206,19 @@ pub(super) fn applied(session: &mut Session) -> Result<Vec<Applied>, Error> {
     Ok(known.collect())
 }
 
-/// Lets the server read every query, and says what is wrong with them.
+/// Lets the server read every query, and says what is wrong with them. Servers look already then
+/// whether writing is allowed.
 pub(super) fn queries<Q: AsRef<Query>>(
+    session: &mut Session,
+    queries: &[Q],
+) -> Result<Vec<Fault>, Error> {
+    session.own(WRITABLE)?;
+    let faults = read_queries(session, queries)?;
+    session.own(READABLE)?;
+    Ok(faults)
+}
+
+fn read_queries<Q: AsRef<Query>>(
     session: &mut Session,
     queries: &[Q],
 ) -> Result<Vec<Fault>, Error> {

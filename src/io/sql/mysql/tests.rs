@@ -1,1 +1,409 @@
-//! later
+//! The lane on a good day, on a real server: answers, types, and what raw SQL may not do.
+
+use super::super::tests_support::{ALL, FILE, call, insert, raw};
+use super::tests_support::{Desk, recovered};
+use crate::limits::SQL_ANSWER_BYTES_MAX;
+use crate::wire::answer_text::Decoder;
+use crate::wire::sql::{Job, Query, Quoting, Returns, SqlCall, Template};
+use mysql::prelude::Queryable;
+use std::sync::Arc;
+
+/// A call of a query of the owner's without parameters.
+pub(super) fn query(index: u32, returns: Returns, steps: &[&str]) -> Job {
+    let steps = steps
+        .iter()
+        .map(|step| Template::parse(step, Quoting::Mysql, &[]).unwrap());
+    let query = Query {
+        name: "q".to_owned(),
+        database: 0,
+        steps: steps.collect(),
+        params: Vec::new(),
+        returns,
+        scripts: None,
+        cache_ms: None,
+        deadline_ms: None,
+    };
+    let mut job = raw(index, "SELECT 1");
+    job.call = SqlCall::Query {
+        query: Arc::new(query),
+        values: Vec::new(),
+    };
+    job
+}
+
+#[test]
+fn the_six_functions_answer_as_upstream_does() {
+    let mut desk = Desk::new();
+    // The same as SQLite's test has.
+    let story = [
+        (
+            "Insert",
+            r#"{"table": "user_x_t", "values": [[1, 10], [2, 20]]}"#,
+            "2",
+        ),
+        (
+            "Insert",
+            r#"{"table": "user_x_t", "values": ["5 + 1"], "columns": ["wins"]}"#,
+            "1",
+        ),
+        ("Select", ALL, "[[1,10],[2,20],[3,6]]"),
+        (
+            "InsertOrUpdate",
+            r#"{"table": "user_x_t", "values": [1, 5], "update_values": {"t.wins": "wins + t.wins * 2 + n.wins"}}"#,
+            "1",
+        ),
+        (
+            "Select",
+            r#"{"table": "user_x_t", "filter_column": "id", "filter_value": "1"}"#,
+            "[[1,35]]",
+        ),
+        (
+            "Update",
+            r#"{"table": "user_x_t", "values": {"wins": "user_x_t.wins - 1"}, "filter_column": "id", "filter_op": ">", "filter_value": 1}"#,
+            "2",
+        ),
+        (
+            "Update",
+            r#"{"table": "user_x_t", "values": {"wins": "wins"}, "filter_column": "id", "filter_value": 1}"#,
+            "1",
+        ),
+        (
+            "Select",
+            r#"{"table": "user_x_t", "columns": ["SUM(wins) AS total, COUNT(*)"]}"#,
+            "[[59,3]]",
+        ),
+        (
+            "Delete",
+            r#"{"table": "user_x_t", "filter_column": "id", "filter_value": 2}"#,
+            "1",
+        ),
+        (
+            "RawExecute",
+            r#"{"query": "SELECT wins FROM user_x_t WHERE id = %s", "format": ["3"]}"#,
+            "[[5]]",
+        ),
+        (
+            "RawExecute",
+            r#"{"query": "UPDATE user_x_t SET wins = 0"}"#,
+            "[]",
+        ),
+        ("Delete", r#"{"table": "user_x_t", "wipe": true}"#, "null"),
+        ("Select", ALL, "[]"),
+    ];
+    for (function, kwargs, answer) in story {
+        assert_eq!(
+            desk.ask(function, kwargs).as_deref(),
+            Ok(answer),
+            "{function} {kwargs}"
+        );
+    }
+}
+
+#[test]
+fn every_type_becomes_json_that_a_game_can_read() {
+    let cases = [
+        ("INT", "-5", "-5"),
+        ("INT", "NULL", "null"),
+        ("TINYINT(1)", "TRUE", "1"),
+        ("BIGINT", "76561197960287930", "\"76561197960287930\""),
+        (
+            "BIGINT UNSIGNED",
+            "18446744073709551615",
+            "\"18446744073709551615\"",
+        ),
+        ("SMALLINT UNSIGNED", "65535", "65535"),
+        ("DECIMAL(20,0)", "12", "12"),
+        (
+            "DECIMAL(30,0)",
+            "123456789012345678901234567890",
+            "\"123456789012345678901234567890\"",
+        ),
+        ("DECIMAL(10,2)", "12.50", "12.5"),
+        ("DECIMAL(10,2)", "-0.25", "-0.25"),
+        (
+            "DECIMAL(30,20)",
+            "1.12345678901234567890",
+            "\"1.12345678901234567890\"",
+        ),
+        ("FLOAT", "0.1", "0.1"),
+        ("DOUBLE", "0.1", "0.1"),
+        ("DOUBLE", "3", "3.0"),
+        ("BIT(1)", "b'1'", "true"),
+        ("BIT(1)", "b'0'", "false"),
+        ("BIT(12)", "b'101'", "5"),
+        ("DATE", "'2026-11-21'", "\"2026-11-21\""),
+        (
+            "DATETIME",
+            "'2026-11-21 10:36:00'",
+            "\"2026-11-21T10:36:00\"",
+        ),
+        (
+            "DATETIME(3)",
+            "'2026-11-21 10:36:00.25'",
+            "\"2026-11-21T10:36:00.250000\"",
+        ),
+        ("DATETIME(6)", "'2026-11-21'", "\"2026-11-21T00:00:00\""),
+        (
+            "TIMESTAMP NULL",
+            "'2026-11-21 10:36:00'",
+            "\"2026-11-21T10:36:00\"",
+        ),
+        ("DATETIME", "'0000-00-00 00:00:00'", "null"),
+        ("DATE", "'2026-00-00'", "null"),
+        ("TIME", "'-30:00:01'", "\"-30:00:01\""),
+        ("TIME(6)", "'100:00:00.5'", "\"100:00:00.500000\""),
+        ("YEAR", "2026", "2026"),
+        ("VARCHAR(20)", "'ä\"日'", "\"ä\\\"日\""),
+        ("CHAR(5) CHARACTER SET latin1", "'ä'", "\"ä\""),
+        ("ENUM('a','b')", "'b'", "\"b\""),
+        ("SET('a','b')", "'a,b'", "\"a,b\""),
+        ("JSON", "'{\"a\": 1}'", "\"{\\\"a\\\": 1}\""),
+        ("BLOB", "X'00'", "false"),
+        ("BLOB", "X'01'", "true"),
+        ("BLOB", "'text'", "\"text\""),
+        ("BINARY(1)", "X'FF'", "\"/w==\""),
+        ("BLOB", "X'FF'", "\"/w==\""),
+    ];
+    let mut desk = Desk::new();
+    let mut outside = desk.outside();
+    outside.query_drop("SET sql_mode = ''").unwrap();
+    for (kind, value, answer) in cases {
+        outside.query_drop("DROP TABLE IF EXISTS user_x_k").unwrap();
+        let table = format!("CREATE TABLE user_x_k (a {kind})");
+        outside.query_drop(table).unwrap();
+        let fill = format!("INSERT INTO user_x_k VALUES ({value})");
+        outside.query_drop(fill).unwrap();
+        let prepared = desk.ask("Select", r#"{"table": "user_x_k"}"#);
+        let wanted = format!("[[{answer}]]");
+        assert_eq!(prepared.as_deref(), Ok(wanted.as_str()), "{kind} {value}");
+        // And as text, as it comes where nothing can be prepared.
+        let row: mysql::Row = outside
+            .query_first("SELECT a FROM user_x_k")
+            .unwrap()
+            .unwrap();
+        let mut as_text = String::new();
+        super::encode::push_array(&mut as_text, &row, Decoder::Stock);
+        assert_eq!(format!("[{as_text}]"), wanted, "{kind} {value} as text");
+    }
+}
+
+#[test]
+fn a_failing_call_undoes_itself_alone() {
+    let mut desk = Desk::new();
+    let twice = r#"{"table": "user_x_t", "values": [[2, 0], [1, 0]]}"#;
+    desk.submit(vec![
+        insert(0, 1),
+        // The first row of this one is fine, and must not stand.
+        call(1, "Insert", twice),
+        query(
+            2,
+            Returns::Count,
+            &[
+                "INSERT INTO user_x_t VALUES (3, 0)",
+                "INSERT INTO user_x_t VALUES (1, 0)",
+            ],
+        ),
+        raw(3, "SELECT * FROM user_x_nowhere"),
+        insert(5, 4),
+    ]);
+    assert_eq!(desk.answer(0).as_deref(), Ok("1"));
+    assert_eq!(desk.reason(1), "IntegrityError");
+    assert_eq!(desk.reason(2), "IntegrityError");
+    let error = desk.answer(3).unwrap_err().to_string();
+    assert!(error.starts_with("OperationalError: Table "), "{error}");
+    assert_eq!(desk.answer(5).as_deref(), Ok("1"));
+    assert_eq!(desk.ask("Select", ALL).as_deref(), Ok("[[1,0],[4,0]]"));
+}
+
+#[test]
+fn queries_are_answered_as_they_promise() {
+    let mut desk = Desk::new();
+    let fill = &[
+        "INSERT INTO user_x_t VALUES (1, 5), (2, 6)",
+        "UPDATE user_x_t SET wins = 7 WHERE id = 2",
+    ];
+    let all = &["SELECT id, wins AS w FROM user_x_t ORDER BY id"];
+    let none = &["SELECT id FROM user_x_t WHERE id = 9"];
+    for (returns, steps, answer) in [
+        (Returns::Count, &fill[..], "3"),
+        (Returns::Rows, &all[..], "[[1,5],[2,7]]"),
+        (
+            Returns::Objects,
+            &all[..],
+            r#"[{"id":1,"w":5},{"id":2,"w":7}]"#,
+        ),
+        (Returns::Row, &all[..], "[1,5]"),
+        (Returns::Value, &all[..], "1"),
+        (Returns::Row, &none[..], "null"),
+        (Returns::Value, &none[..], "null"),
+        (Returns::Objects, &none[..], "[]"),
+        (Returns::Nothing, &["DELETE FROM user_x_t"][..], "null"),
+    ] {
+        let answered = desk.ask_job(query(0, returns, steps));
+        assert_eq!(answered.as_deref(), Ok(answer), "{steps:?}");
+    }
+    let many = &["SELECT seq FROM seq_1_to_1001"];
+    let error = desk.ask_job(query(0, Returns::Rows, many)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "TooManyRows: more than 1000 rows; add a LIMIT"
+    );
+    let enough = &["SELECT seq FROM seq_1_to_1000"];
+    assert!(desk.ask_job(query(0, Returns::Rows, enough)).is_ok());
+}
+
+#[test]
+fn what_leaves_its_transaction_or_touches_the_journal_is_refused() {
+    let mut desk = Desk::new();
+    for text in [
+        "COMMIT",
+        "SET autocommit = 0",
+        "SELECT * FROM vpid_journal",
+        "/*! SELECT 1 */",
+    ] {
+        assert_eq!(
+            desk.ask_raw(text).unwrap_err().reason,
+            "PermissionError",
+            "{text}"
+        );
+    }
+    let own = call(0, "Select", r#"{"table": "user_x_t"}"#);
+    assert!(desk.ask_job(own).is_ok());
+}
+
+#[test]
+fn raw_queries_come_one_at_a_time_and_with_all_their_values() {
+    let mut desk = Desk::new();
+    for (text, reason) in [
+        ("SELECT 1; SELECT 2", "OperationalError"),
+        ("SHOW TABLES; DROP TABLE user_x_t", "OperationalError"),
+        ("SELECT ?", "ValueError"),
+        ("SELECT :x", "ValueError"),
+        ("SELECT nowhere", "OperationalError"),
+    ] {
+        assert_eq!(desk.ask_raw(text).unwrap_err().reason, reason, "{text}");
+    }
+    let error = desk.ask_raw("SELECT ?").unwrap_err();
+    assert_eq!(
+        error.detail,
+        "the query has 1 placeholders, format has 0 values"
+    );
+    assert_eq!(desk.ask_raw("SELECT 1;").as_deref(), Ok("[[1]]"));
+    assert_eq!(desk.ask("Select", ALL).as_deref(), Ok("[]"));
+}
+
+#[test]
+fn what_seems_to_read_and_writes_is_run_as_a_write() {
+    let mut desk = Desk::new();
+    let function = "CREATE FUNCTION user_x_f() RETURNS INT MODIFIES SQL DATA \
+         BEGIN INSERT INTO user_x_t VALUES (NULL, 1); RETURN 5; END";
+    desk.outside().query_drop(function).unwrap();
+    assert_eq!(desk.ask_raw("SELECT user_x_f()").as_deref(), Ok("[[5]]"));
+    assert_eq!(desk.ask("Select", ALL).as_deref(), Ok("[[1,1]]"));
+    assert_eq!(desk.query::<u32>("SELECT COUNT(*) FROM vpid_journal"), [1]);
+}
+
+#[test]
+fn an_answer_that_is_too_long_is_refused_and_its_writing_undone() {
+    let mut desk = Desk::new();
+    let rows = SQL_ANSWER_BYTES_MAX;
+    let some = "INSERT INTO user_x_t SELECT seq, 0 FROM seq_10_to_20000 RETURNING id";
+    let many = format!("SELECT seq FROM seq_1_to_{}", rows * 100);
+    let large = "SELECT REPEAT('a', 100000)";
+    let huge = "SELECT REPEAT('a', 10000000) FROM seq_1_to_100000";
+    desk.submit(vec![insert(0, 1), raw(1, some), insert(2, 2)]);
+    for index in [0, 2] {
+        assert_eq!(desk.answer(index).as_deref(), Ok("1"));
+    }
+    let error = desk.answer(1).unwrap_err();
+    assert_eq!(error.to_string(), "Response size exceeds maximum");
+    for text in [many.as_str(), large, huge] {
+        let error = desk.ask_raw(text).unwrap_err();
+        assert_eq!(error.to_string(), "Response size exceeds maximum", "{text}");
+    }
+    assert_eq!(desk.ask("Select", ALL).as_deref(), Ok("[[1,0],[2,0]]"));
+}
+
+#[test]
+fn a_recovered_call_is_answered_from_the_journal() {
+    let mut desk = Desk::new();
+    let count = "UPDATE user_x_t SET wins = wins + 1";
+    desk.submit(vec![insert(0, 1), raw(1, count)]);
+    assert_eq!(desk.answer(1).as_deref(), Ok("[]"));
+    assert!(desk.stop());
+
+    desk.seen.clear();
+    desk.start();
+    desk.submit(vec![
+        recovered(raw(1, count)),
+        recovered(raw(2, count)),
+        recovered(raw(3, "SELECT wins FROM user_x_t")),
+    ]);
+    desk.answer(1).unwrap();
+    desk.answer(2).unwrap();
+    assert_eq!(
+        desk.answer(3).as_deref(),
+        Ok("[[2]]"),
+        "only one had not run"
+    );
+    // What another vpid did under the same number is not ours.
+    desk.stop();
+    desk.run.instance = 2;
+    desk.seen.clear();
+    desk.start();
+    desk.submit(vec![recovered(raw(1, count))]);
+    desk.answer(1).unwrap();
+    assert_eq!(desk.ask("Select", ALL).as_deref(), Ok("[[1,3]]"));
+}
+
+#[test]
+fn the_journal_knows_what_wrote_and_nothing_else() {
+    let mut desk = Desk::new();
+    desk.submit(vec![call(0, "Select", ALL), raw(1, "SELECT 1")]);
+    desk.answer(0).unwrap();
+    desk.answer(1).unwrap();
+    let tables = "SELECT COUNT(*) FROM information_schema.tables WHERE table_name = 'vpid_journal' AND table_schema = DATABASE()";
+    assert_eq!(desk.query::<u32>(tables), [0], "reading makes no journal");
+    desk.submit(vec![insert(2, 1), insert(3, 1), call(4, "Select", ALL)]);
+    desk.answer(4).unwrap();
+    let rows = "SELECT instance, file, position, answer FROM vpid_journal";
+    let rows: Vec<(u64, u64, u32, String)> = desk.query(rows);
+    assert_eq!(rows, [(1, FILE, 2, "1".to_owned())]);
+}
+
+#[test]
+fn what_commits_by_itself_runs_once() {
+    let mut desk = Desk::new();
+    let create = raw(1, "CREATE TABLE user_x_u (a INT)");
+    desk.submit(vec![
+        insert(0, 1),
+        create.clone(),
+        raw(2, "INSERT INTO user_x_u VALUES (1)"),
+    ]);
+    assert_eq!(desk.answer(1).as_deref(), Ok("[]"));
+    assert_eq!(
+        desk.answer(2).as_deref(),
+        Ok("[]"),
+        "in the order of the host"
+    );
+    let error = desk.ask_raw("CREATE TABLE user_x_u (a INT)").unwrap_err();
+    assert_eq!(error.reason, "OperationalError");
+    let rows = "SELECT position FROM vpid_journal ORDER BY position";
+    assert_eq!(desk.query::<u32>(rows), [0, 1, 2], "what failed has no row");
+
+    // As vpid finds it after it ended in the middle.
+    let half = "REPLACE INTO vpid_journal VALUES (1, 1780000000000000, 7, NULL)";
+    desk.outside().query_drop(half).unwrap();
+    desk.stop();
+    desk.seen.clear();
+    desk.start();
+    desk.submit(vec![
+        recovered(create),
+        recovered(raw(7, "DROP TABLE user_x_t")),
+    ]);
+    assert_eq!(desk.answer(1).as_deref(), Ok("[]"), "from the journal");
+    assert_eq!(desk.reason(7), "Interrupted");
+    assert_eq!(desk.ask("Select", ALL).as_deref(), Ok("[[1,0]]"));
+    // The session is as it was: what reads cannot write.
+    assert_eq!(desk.query::<u32>("SELECT COUNT(*) FROM user_x_u"), [1]);
+}
