@@ -40,8 +40,15 @@ struct Ran {
 /// Why a transaction ended before its commit.
 struct Fall {
     /// Whom it happened to.
-    task: Option<Task>,
+    task: Box<Task>,
     how: Called,
+}
+
+impl Fall {
+    fn of(task: Task, how: Called) -> Self {
+        let task = Box::new(task);
+        Self { task, how }
+    }
 }
 
 /// Runs the transaction of a host whose turn it is. There is a connection, and a journal.
@@ -111,15 +118,15 @@ impl Batch<'_> {
 
     fn task(&mut self, task: Task) -> Result<(), Fall> {
         let now_ms = self.worker.pool.now_ms();
-        if task.is_over(now_ms) {
-            self.ran(task, Err(CallError::word("DeadlineExceeded")), false);
-            return Ok(());
-        }
         let class = match &task.class {
-            Ok(class) => *class,
-            Err(refused) => {
-                let refused = refused.clone();
-                self.ran(task, Err(refused), false);
+            Ok(_) if task.is_over(now_ms) => Err(CallError::word("DeadlineExceeded")),
+            class => class.clone(),
+        };
+        let class = match class {
+            Ok(class) => class,
+            Err(error) => {
+                // It has no part in the transaction.
+                self.worker.pool.answer(&task, Err(error));
                 return Ok(());
             }
         };
@@ -134,12 +141,7 @@ impl Batch<'_> {
                     self.ran(task, Err(super::alone::interrupted()), false);
                     return Ok(());
                 }
-                Err(trouble) => {
-                    return Err(Fall {
-                        task: Some(task),
-                        how: Called::Trouble(trouble),
-                    });
-                }
+                Err(trouble) => return Err(Fall::of(task, Called::Trouble(trouble))),
             }
         }
         match self.worker.call(&task, class, now_ms) {
@@ -148,10 +150,7 @@ impl Batch<'_> {
                 self.ran(task, outcome, wrote);
                 Ok(())
             }
-            how => Err(Fall {
-                task: Some(task),
-                how,
-            }),
+            how => Err(Fall::of(task, how)),
         }
     }
 
@@ -184,9 +183,7 @@ impl Batch<'_> {
 
     /// Nothing of it stands but the answers that it has.
     fn fall(mut self, fall: Fall) -> Ended {
-        let Some(mut culprit) = fall.task else {
-            return (Vec::new(), self.undone());
-        };
+        let mut culprit = *fall.task;
         match fall.how {
             Called::Culprit(error) => {
                 // The caller does not wait until the server has been told.
@@ -262,6 +259,7 @@ impl Batch<'_> {
     fn lost(self, error: Error, mut back: Vec<Task>) -> Ended {
         log::debug!("a transaction was lost: {}", super::trouble::words(&error));
         self.worker.close();
+        self.worker.pause(1);
         let mut all: Vec<Task> = self.ran.into_iter().map(|ran| ran.task).collect();
         all.append(&mut back);
         (Vec::new(), all)

@@ -1,9 +1,10 @@
 //! One thread of the pool: its connection, and what it does with it.
 
 use super::journal;
-use super::pool::{Pool, Work};
+use super::pool::Pool;
 use super::queue::Task;
 use super::session::{self, Session};
+use super::state::Work;
 use super::statement;
 use super::trouble::{Refusal, Trouble};
 use crate::config::Mysql;
@@ -20,6 +21,8 @@ pub(super) struct Worker {
     pub thread: usize,
     pub settings: Arc<Mysql>,
     pub session: Option<Session>,
+    /// A connection that was given up while the server was at it.
+    pub to_kill: Option<u32>,
 }
 
 impl Worker {
@@ -40,6 +43,7 @@ impl Worker {
                 Work::Write(host) => self.write(host),
                 Work::Prepare(preparation) => self.prepare(&preparation),
             }
+            self.kill();
         }
         self.close();
     }
@@ -114,13 +118,19 @@ impl Worker {
         self.pool.connected(self.thread, None);
     }
 
-    /// The same where the server may still be at it: it is told to stop by another connection,
-    /// which is then this thread's.
+    /// The same where the server may still be at it. Whoever waits does so no longer; then the
+    /// server is told.
     pub(super) fn close_and_kill(&mut self) {
-        let id = self.session.as_ref().map(Session::id);
+        self.to_kill = self.session.as_ref().map(Session::id);
         self.close();
-        // Only what other threads try says that the server is away.
-        if let (Some(id), Ok(mut session)) = (id, Session::open(&self.settings)) {
+    }
+
+    /// Ends what such a connection runs, by another one, which is then this thread's.
+    fn kill(&mut self) {
+        // Only what other work tries says that the server is away.
+        if let Some(id) = self.to_kill.take()
+            && let Ok(mut session) = Session::open(&self.settings)
+        {
             session::kill(&mut session, id);
             if self.adopt(session).is_err() {
                 self.close();
@@ -229,7 +239,10 @@ impl Worker {
         };
         match verdict {
             Some(verdict) => self.pool.prepared(preparation.ticket, verdict),
-            None => self.pool.unprepared(),
+            None => {
+                self.pause(MYSQL_TRIES_MAX);
+                self.pool.unprepared();
+            }
         }
     }
 
