@@ -21,6 +21,8 @@ mod tests_engine;
 #[cfg(test)]
 mod tests_outage;
 #[cfg(test)]
+mod tests_story;
+#[cfg(test)]
 mod tests_support;
 
 use crate::config::{Database, Engine};

@@ -14,7 +14,12 @@ use crate::wire::call_error::CallError;
 use crate::wire::sql::Class;
 use mysql::{Error, MySqlError};
 
-const BEGIN: &str = "START TRANSACTION READ WRITE";
+/// The savepoint is gone at the end if the transaction was, by an error that undoes all of it or
+/// a statement that commits: then nothing is taken for done.
+const BEGIN: &str = "START TRANSACTION READ WRITE; SAVEPOINT vpid_all";
+const STILL_OPEN: &str = "RELEASE SAVEPOINT vpid_all";
+/// 1305: there is no such savepoint.
+const REPEATABLE: [u16; 4] = [1020, 1205, 1213, 1305];
 const READ_ONLY_SERVER: u16 = 1290;
 const NO_SUCH_TABLE: u16 = 1146;
 
@@ -207,18 +212,12 @@ impl Batch<'_> {
                 (done, back)
             }
             Called::Trouble(Trouble::Conflict(error)) => self.conflict(culprit, error),
-            Called::Trouble(trouble) => {
-                let error = match trouble {
-                    Trouble::Endless(error) => error,
-                    _ => CallError::new("OperationalError", "the server allows no writing"),
-                };
-                let rolled_back = self.own("ROLLBACK");
-                let back = self.undone();
-                if rolled_back.is_err() {
-                    self.worker.close();
-                }
-                (vec![(culprit, Err(error))], back)
+            // It is not the transaction that was begun: what is outside of it only reads.
+            Called::Trouble(Trouble::Writes) => {
+                let error = CallError::new("OperationalError", "the transaction was ended");
+                self.conflict(culprit, error)
             }
+            Called::Trouble(Trouble::Endless(error)) => self.conflict(culprit, error),
             Called::Outcome(outcome) => (vec![(culprit, outcome)], self.undone()),
         }
     }
@@ -275,13 +274,13 @@ impl Batch<'_> {
                 Err(error) => self.lost(error, Vec::new()),
             };
         };
-        match self.own(&format!("{notes}; COMMIT")) {
+        match self.own(&format!("{STILL_OPEN}; {notes}; COMMIT")) {
             Ok(()) => {
                 let newest = self.newest;
                 self.prune(newest);
                 self.answered()
             }
-            Err(Error::MySqlError(error)) if matches!(error.code, 1205 | 1213 | 1020) => {
+            Err(Error::MySqlError(error)) if REPEATABLE.contains(&error.code) => {
                 self.unnoted(&error)
             }
             Err(error) => self.in_doubt(error),

@@ -1,5 +1,6 @@
 //! The lane on a good day, on a real server: answers, types, and what raw SQL may not do.
 
+use super::super::tests_story;
 use super::super::tests_support::{ALL, FILE, call, insert, raw};
 use super::tests_support::{Desk, recovered};
 use crate::limits::SQL_ANSWER_BYTES_MAX;
@@ -31,71 +32,17 @@ pub(super) fn query(index: u32, returns: Returns, steps: &[&str]) -> Job {
 }
 
 #[test]
-fn the_six_functions_answer_as_upstream_does() {
+fn the_functions_answer_as_on_sqlite() {
     let mut desk = Desk::new();
-    // The same as SQLite's test has.
-    let story = [
-        (
-            "Insert",
-            r#"{"table": "user_x_t", "values": [[1, 10], [2, 20]]}"#,
-            "2",
-        ),
-        (
-            "Insert",
-            r#"{"table": "user_x_t", "values": ["5 + 1"], "columns": ["wins"]}"#,
-            "1",
-        ),
-        ("Select", ALL, "[[1,10],[2,20],[3,6]]"),
-        (
-            "InsertOrUpdate",
-            r#"{"table": "user_x_t", "values": [1, 5], "update_values": {"t.wins": "wins + t.wins * 2 + n.wins"}}"#,
-            "1",
-        ),
-        (
-            "Select",
-            r#"{"table": "user_x_t", "filter_column": "id", "filter_value": "1"}"#,
-            "[[1,35]]",
-        ),
-        (
-            "Update",
-            r#"{"table": "user_x_t", "values": {"wins": "user_x_t.wins - 1"}, "filter_column": "id", "filter_op": ">", "filter_value": 1}"#,
-            "2",
-        ),
-        (
-            "Update",
-            r#"{"table": "user_x_t", "values": {"wins": "wins"}, "filter_column": "id", "filter_value": 1}"#,
-            "1",
-        ),
-        (
-            "Select",
-            r#"{"table": "user_x_t", "columns": ["SUM(wins) AS total, COUNT(*)"]}"#,
-            "[[59,3]]",
-        ),
-        (
-            "Delete",
-            r#"{"table": "user_x_t", "filter_column": "id", "filter_value": 2}"#,
-            "1",
-        ),
-        (
-            "RawExecute",
-            r#"{"query": "SELECT wins FROM user_x_t WHERE id = %s", "format": ["3"]}"#,
-            "[[5]]",
-        ),
-        (
-            "RawExecute",
-            r#"{"query": "UPDATE user_x_t SET wins = 0"}"#,
-            "[]",
-        ),
-        ("Delete", r#"{"table": "user_x_t", "wipe": true}"#, "null"),
-        ("Select", ALL, "[]"),
-    ];
-    for (function, kwargs, answer) in story {
-        assert_eq!(
-            desk.ask(function, kwargs).as_deref(),
-            Ok(answer),
-            "{function} {kwargs}"
-        );
-    }
+    tests_story::play(|function, kwargs| desk.ask(function, kwargs));
+    desk.stop();
+    desk.settings.pool = 1;
+    desk.start();
+    desk.outside().query_drop("DELETE FROM user_x_t").unwrap();
+    desk.outside()
+        .query_drop("ALTER TABLE user_x_t AUTO_INCREMENT = 1")
+        .unwrap();
+    tests_story::play(|function, kwargs| desk.ask(function, kwargs));
 }
 
 #[test]

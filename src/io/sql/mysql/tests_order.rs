@@ -262,3 +262,43 @@ fn the_journal_forgets_what_is_old_and_only_in_time() {
     let left: Vec<(u8, u64)> = desk.query(left);
     assert_eq!(left, [(1, own), (1, now), (1, now), (2, foreign)]);
 }
+
+#[test]
+fn who_meets_deadlocks_again_and_again_is_told_and_the_others_are_done() {
+    let mut desk = Desk::new();
+    // As the server would, whoever comes.
+    let trigger = "CREATE TRIGGER user_x_d BEFORE INSERT ON user_x_t FOR EACH ROW \
+         BEGIN IF NEW.id = 13 THEN SIGNAL SQLSTATE '40001' \
+         SET MYSQL_ERRNO = 1213, MESSAGE_TEXT = 'met again'; END IF; END";
+    desk.outside().query_drop(trigger).unwrap();
+    desk.submit(vec![insert(0, 1), insert(1, 13), raw(2, GROW)]);
+    let error = desk.answer(1).unwrap_err();
+    assert_eq!(error.to_string(), "OperationalError: met again");
+    desk.answer(0).unwrap();
+    desk.answer(2).unwrap();
+    assert_eq!(desk.order, [0, 1, 2]);
+    assert_eq!(desk.ask("Select", ALL).as_deref(), Ok("[[1,1]]"));
+}
+
+#[test]
+fn a_connection_that_is_killed_in_the_middle_takes_nothing_with_it() {
+    let mut desk = Desk::new();
+    let slow = raw(1, "INSERT INTO user_x_t VALUES (2, SLEEP(0.3))");
+    desk.submit(vec![insert(0, 1), slow]);
+    let mut tries = 0;
+    let running = "SELECT id FROM information_schema.processlist \
+         WHERE db = DATABASE() AND info LIKE 'INSERT INTO user_x_t VALUES (2,%'";
+    let mut outside = desk.outside();
+    while tries < 2 {
+        if let Some(id) = outside.query_first::<u64, _>(running).unwrap() {
+            outside.query_drop(format!("KILL {id}")).unwrap();
+            tries += 1;
+            let gone =
+                format!("SELECT COUNT(*) = 0 FROM information_schema.processlist WHERE id = {id}");
+            desk.until(&gone);
+        }
+    }
+    assert_eq!(desk.answer(0).as_deref(), Ok("1"));
+    assert_eq!(desk.answer(1).as_deref(), Ok("[]"));
+    assert_eq!(desk.ask("Select", ALL).as_deref(), Ok("[[1,0],[2,0]]"));
+}
