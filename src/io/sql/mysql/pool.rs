@@ -9,7 +9,7 @@ use super::session::Socket;
 use super::state::{Busy, Outage, State, Waiting, Work};
 use super::trouble::Refusal;
 use crate::io::sql::{Preparation, Report, Run, Verdict};
-use crate::limits::{SQL_RETRY_MS_MAX, SQL_RETRY_MS_MIN};
+use crate::limits::SQL_RETRY_MS_MAX;
 use crate::wire::call_error::CallError;
 use crate::wire::sql::{DatabaseId, Done};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -200,8 +200,12 @@ impl Pool {
         self.watch_until(&state, nearest);
     }
 
+    /// A read that has no answer waits again, whatever else its host does.
     pub(super) fn put_back(&self, task: Task) {
-        self.written(task.job.host, vec![task]);
+        let deadline_ms = task.deadline_ms;
+        let mut state = self.lock();
+        state.queue.put_back([task].into_iter());
+        self.watch_until(&state, deadline_ms);
     }
 
     /// From here to `unwatch`, the thread's connection is ended at this time.
@@ -275,7 +279,7 @@ impl Pool {
         }
         let (since, wait_ms) = match &state.outage {
             Some(outage) => (outage.since, outage.next_wait_ms),
-            None => (Instant::now(), SQL_RETRY_MS_MIN),
+            None => (Instant::now(), state.first_wait_ms()),
         };
         let known = state
             .outage
@@ -305,6 +309,7 @@ impl Pool {
     pub(super) fn end_outage(&self) {
         let mut state = self.lock();
         if let Some(outage) = state.outage.take() {
+            state.last_outage = Some((Instant::now(), outage.next_wait_ms));
             log::info!(
                 "{} is back after {:.1} s",
                 self.place,

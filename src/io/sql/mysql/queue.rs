@@ -320,6 +320,17 @@ mod tests {
     }
 
     #[test]
+    fn a_read_that_comes_back_does_not_end_a_transaction() {
+        let mut queue = queue(&[(1, "r"), (1, "w"), (1, "w")]);
+        let read = queue.read().unwrap();
+        assert_eq!(queue.next(&[], true, 0), Some(Next::Write(1)));
+        assert_eq!(index(queue.join(1, None)), Some(1));
+        queue.put_back([read].into_iter());
+        assert_eq!(queue.next(&[], true, 0), None);
+        assert_eq!(index(queue.join(1, Some(0))), Some(0));
+    }
+
+    #[test]
     fn whose_time_is_up_goes_and_the_others_stay() {
         let mut queue = queue(&[(1, "w"), (2, "r"), (1, "w")]);
         let mut late = task(1, 7, "w");

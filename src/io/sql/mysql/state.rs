@@ -4,7 +4,8 @@ use super::journal::Pruning;
 use super::queue::{Next, Queue, Reader};
 use super::session::Socket;
 use crate::io::sql::Preparation;
-use std::time::Instant;
+use crate::limits::{SQL_RETRY_MS_MAX, SQL_RETRY_MS_MIN};
+use std::time::{Duration, Instant};
 
 /// Behind the pool's lock.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(super) struct State {
     /// Whether a connection must show that the journal can be kept.
     pub journal_wanted: bool,
     pub outage: Option<Outage>,
+    /// When the one before ended, and how long its next try would have waited.
+    pub last_outage: Option<(Instant, u64)>,
     pub preparation: Option<Waiting>,
     /// Changed steps of the schema that were complained about, by number and fingerprint.
     pub complaints: Vec<(u32, String)>,
@@ -92,6 +95,7 @@ impl State {
             journal: false,
             journal_wanted: false,
             outage: None,
+            last_outage: None,
             preparation: None,
             complaints: Vec::new(),
             threads: size,
@@ -103,8 +107,7 @@ impl State {
     pub(super) fn take(&mut self, now_ms: u64) -> Option<Work> {
         let others = |slot: &Slot| slot.busy != Busy::Not;
         let nothing_runs = !self.slots.iter().any(others);
-        let nothing_waits = self.queue.is_empty() && self.preparation.is_none();
-        if self.abandoned || (self.stopping && nothing_waits && nothing_runs) {
+        if self.abandoned || (self.stopping && self.queue.is_empty() && nothing_runs) {
             return Some(Work::End);
         }
         if let Some(outage) = &mut self.outage {
@@ -122,6 +125,15 @@ impl State {
         match self.queue.next(&self.readers(), may_read, now_ms)? {
             Next::Read => Some(Work::Read),
             Next::Write(host) => Some(Work::Write(host)),
+        }
+    }
+
+    /// A server that comes and goes is tried as rarely as one that is away.
+    pub(super) fn first_wait_ms(&self) -> u64 {
+        let recent = Duration::from_millis(SQL_RETRY_MS_MAX);
+        match self.last_outage {
+            Some((ended, wait_ms)) if ended.elapsed() < recent => wait_ms,
+            _ => SQL_RETRY_MS_MIN,
         }
     }
 

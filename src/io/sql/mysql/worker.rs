@@ -45,7 +45,9 @@ impl Worker {
             }
             self.kill();
         }
-        self.close();
+        if self.pool.lock().abandoned {
+            self.close();
+        }
     }
 
     /// Whether there is a connection; `tried` where it was to be seen whether there can be one.
@@ -53,14 +55,16 @@ impl Worker {
         if self.session.is_some() && !tried {
             return true;
         }
-        match self.open() {
-            Ok(()) => true,
-            Err(refusal) => {
-                self.close();
-                self.pool.lose(&refusal, tried);
-                false
-            }
-        }
+        self.reopen(tried)
+    }
+
+    fn reopen(&mut self, tried: bool) -> bool {
+        let Err(refusal) = self.open() else {
+            return true;
+        };
+        self.close();
+        self.pool.lose(&refusal, tried);
+        false
     }
 
     fn open(&mut self) -> Result<(), Refusal> {
@@ -91,18 +95,18 @@ impl Worker {
         if self.pool.lock().journal {
             return true;
         }
-        let Err(refusal) = self.ensure_journal() else {
+        if self.ensure_journal().is_ok() {
             return true;
-        };
+        }
         self.pool.lock().journal_wanted = true;
-        self.close();
-        self.pool.lose(&refusal, false);
-        false
+        self.reopen(false)
     }
 
     fn ensure_journal(&mut self) -> Result<(), Refusal> {
         self.watch_own();
-        let made = self.session.as_mut().map_or(Ok(()), journal::ensure);
+        let instance = self.pool.run.instance;
+        let ensure = |session: &mut Session| journal::ensure(session, instance);
+        let made = self.session.as_mut().map_or(Ok(()), ensure);
         self.pool.unwatch(self.thread);
         made?;
         let mut state = self.pool.lock();
@@ -127,14 +131,16 @@ impl Worker {
 
     /// Ends what such a connection runs, by another one, which is then this thread's.
     fn kill(&mut self) {
-        // Only what other work tries says that the server is away.
-        if let Some(id) = self.to_kill.take()
-            && let Ok(mut session) = Session::open(&self.settings)
-        {
+        let Some(id) = self.to_kill.take() else {
+            return;
+        };
+        let adopted = Session::open(&self.settings).and_then(|mut session| {
             session::kill(&mut session, id);
-            if self.adopt(session).is_err() {
-                self.close();
-            }
+            self.adopt(session)
+        });
+        if let Err(refusal) = adopted {
+            self.close();
+            self.pool.lose(&refusal, false);
         }
     }
 
