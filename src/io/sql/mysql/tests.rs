@@ -165,16 +165,20 @@ fn what_seems_to_read_and_writes_is_run_as_a_write() {
 fn an_answer_that_is_too_long_is_refused_and_its_writing_undone() {
     let mut desk = Desk::new();
     let rows = SQL_ANSWER_BYTES_MAX;
-    let some = "INSERT INTO user_x_t SELECT seq, 0 FROM seq_10_to_20000 RETURNING id";
+    // So much that the rest is read, and so much that the connection is given up.
+    let some = "INSERT INTO user_x_t SELECT seq, 0 FROM seq_10_to_15000 RETURNING id";
+    let more = "INSERT INTO user_x_t SELECT seq, 0 FROM seq_10_to_30000 RETURNING id";
     let many = format!("SELECT seq FROM seq_1_to_{}", rows * 100);
     let large = "SELECT REPEAT('a', 100000)";
     let huge = "SELECT REPEAT('a', 10000000) FROM seq_1_to_100000";
-    desk.submit(vec![insert(0, 1), raw(1, some), insert(2, 2)]);
+    desk.submit(vec![insert(0, 1), raw(1, some), insert(2, 2), raw(3, more)]);
     for index in [0, 2] {
         assert_eq!(desk.answer(index).as_deref(), Ok("1"));
     }
-    let error = desk.answer(1).unwrap_err();
-    assert_eq!(error.to_string(), "Response size exceeds maximum");
+    for index in [1, 3] {
+        let error = desk.answer(index).unwrap_err();
+        assert_eq!(error.to_string(), "Response size exceeds maximum");
+    }
     for text in [many.as_str(), large, huge] {
         let error = desk.ask_raw(text).unwrap_err();
         assert_eq!(error.to_string(), "Response size exceeds maximum", "{text}");

@@ -1,7 +1,7 @@
 //! What runs beside what, in which order, for how long, and what happens when transactions meet.
 
 use super::super::tests_support::{ALL, call, insert, raw};
-use super::tests_support::{Desk, ENDLESS, of_host, recovered};
+use super::tests_support::{Desk, ENDLESS, ENDLESS_WRITE, of_host, recovered};
 use crate::limits::{MYSQL_FOREIGN_KEEP_MS, SQL_JOURNAL_KEEP_MS};
 use crate::wire::sql::Job;
 use mysql::prelude::Queryable;
@@ -83,7 +83,7 @@ fn a_write_waits_for_reads_that_may_not_have_begun_and_not_for_long_ones() {
 
 #[test]
 fn an_endless_statement_is_ended_on_the_server_too() {
-    for endless in [ENDLESS, "DO SLEEP(1000)"] {
+    for endless in [ENDLESS, ENDLESS_WRITE] {
         let mut desk = Desk::new();
         let mut culprit = raw(1, endless);
         culprit.deadline_ms = desk.in_ms(400);
@@ -200,8 +200,8 @@ fn a_commit_that_is_under_way_is_waited_for() {
 #[test]
 fn stop_ends_what_runs_on_the_server() {
     let mut desk = Desk::new();
-    desk.submit(vec![insert(0, 1), raw(1, "DO SLEEP(1000)")]);
-    desk.until(&runs("DO SLEEP(1000)"));
+    desk.submit(vec![insert(0, 1), raw(1, ENDLESS_WRITE)]);
+    desk.until(&runs(ENDLESS_WRITE));
     assert!(!desk.stop_within(Duration::from_millis(50)));
     desk.until(QUIET);
     assert!(desk.seen.is_empty());
