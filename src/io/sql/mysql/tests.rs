@@ -171,7 +171,14 @@ fn an_answer_that_is_too_long_is_refused_and_its_writing_undone() {
     let many = format!("SELECT seq FROM seq_1_to_{}", rows * 100);
     let large = "SELECT REPEAT('a', 100000)";
     let huge = "SELECT REPEAT('a', 10000000) FROM seq_1_to_100000";
-    desk.submit(vec![insert(0, 1), raw(1, some), insert(2, 2), raw(3, more)]);
+    let steps = &["INSERT INTO user_x_t VALUES (5, 5)", some];
+    desk.submit(vec![
+        insert(0, 1),
+        raw(1, some),
+        insert(2, 2),
+        raw(3, more),
+        query(4, Returns::Rows, steps),
+    ]);
     for index in [0, 2] {
         assert_eq!(desk.answer(index).as_deref(), Ok("1"));
     }
@@ -179,6 +186,7 @@ fn an_answer_that_is_too_long_is_refused_and_its_writing_undone() {
         let error = desk.answer(index).unwrap_err();
         assert_eq!(error.to_string(), "Response size exceeds maximum");
     }
+    assert_eq!(desk.reason(4), "TooManyRows");
     for text in [many.as_str(), large, huge] {
         let error = desk.ask_raw(text).unwrap_err();
         assert_eq!(error.to_string(), "Response size exceeds maximum", "{text}");

@@ -14,7 +14,8 @@ pub(super) enum Trouble {
     Conflict(CallError),
     /// What seemed to read has written, where only reading is allowed.
     Writes,
-    /// The answer is too long to be read to its end: the connection cannot be used further.
+    /// The answer is too long to be read to its end, or what was written for it is to be undone:
+    /// the connection cannot be used further.
     Endless(CallError),
 }
 
