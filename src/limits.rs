@@ -323,7 +323,7 @@ pub const CONTROL_CONNECTIONS_MAX: usize = 64;
 /// How long a server may take to accept a connection, and for each answer until it is ready.
 pub const MYSQL_CONNECT_MS: u64 = 5_000;
 /// Longest run of what vpid itself asks of a server: beginning, committing, the journal.
-pub const MYSQL_OWN_MS_MAX: u64 = 10_000;
+pub const MYSQL_OWN_MS_MAX: u64 = 5_000;
 /// Longest run of one statement of a schema file.
 pub const MYSQL_SCHEMA_MS_MAX: u64 = 3_600_000;
 /// How long a statement waits for a lock of another program.

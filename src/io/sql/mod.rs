@@ -27,6 +27,8 @@ mod tests_queries;
 #[cfg(test)]
 mod tests_schema;
 #[cfg(test)]
+mod tests_story;
+#[cfg(test)]
 mod tests_support;
 
 use crate::config::{Database, Engine};

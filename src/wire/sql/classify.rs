@@ -45,11 +45,11 @@ impl SqlCall {
                 let reads = query.steps.len() == 1 && !query.may_write();
                 Ok(if reads { Class::Read } else { Class::Write })
             }
-            Self::Select { table, .. } => own_names(table.as_str()).map(|()| Class::Read),
+            Self::Select { table, .. } => own_table(table.as_str()).map(|()| Class::Read),
             Self::Insert { table, .. }
             | Self::InsertOrUpdate { table, .. }
             | Self::Update { table, .. }
-            | Self::Delete { table, .. } => own_names(table.as_str()).map(|()| Class::Write),
+            | Self::Delete { table, .. } => own_table(table.as_str()).map(|()| Class::Write),
         }
     }
 }
@@ -86,6 +86,10 @@ fn names_accounts(text: &str) -> bool {
     // CREATE OR REPLACE USER: what is made stands behind these.
     let made = words.skip(1).find(|word| word != "OR" && word != "REPLACE");
     made.is_some_and(|made| ACCOUNTS.contains(&made.as_str()))
+}
+
+fn own_table(name: &str) -> Result<(), CallError> {
+    own_names(name.get(..OWN_PREFIX.len()).unwrap_or_default())
 }
 
 fn own_names(text: &str) -> Result<(), CallError> {

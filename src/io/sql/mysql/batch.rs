@@ -14,7 +14,12 @@ use crate::wire::call_error::CallError;
 use crate::wire::sql::Class;
 use mysql::{Error, MySqlError};
 
-const BEGIN: &str = "START TRANSACTION READ WRITE";
+/// The savepoint is gone at the end if the transaction was, by an error that undoes all of it or
+/// a statement that commits: then nothing is taken for done.
+const BEGIN: &str = "START TRANSACTION READ WRITE; SAVEPOINT vpid_all";
+const STILL_OPEN: &str = "RELEASE SAVEPOINT vpid_all";
+/// 1305: there is no such savepoint.
+const REPEATABLE: [u16; 4] = [1020, 1205, 1213, 1305];
 const READ_ONLY_SERVER: u16 = 1290;
 const NO_SUCH_TABLE: u16 = 1146;
 
@@ -40,8 +45,15 @@ struct Ran {
 /// Why a transaction ended before its commit.
 struct Fall {
     /// Whom it happened to.
-    task: Option<Task>,
+    task: Box<Task>,
     how: Called,
+}
+
+impl Fall {
+    fn of(task: Task, how: Called) -> Self {
+        let task = Box::new(task);
+        Self { task, how }
+    }
 }
 
 /// Runs the transaction of a host whose turn it is. There is a connection, and a journal.
@@ -111,15 +123,15 @@ impl Batch<'_> {
 
     fn task(&mut self, task: Task) -> Result<(), Fall> {
         let now_ms = self.worker.pool.now_ms();
-        if task.is_over(now_ms) {
-            self.ran(task, Err(CallError::word("DeadlineExceeded")), false);
-            return Ok(());
-        }
         let class = match &task.class {
-            Ok(class) => *class,
-            Err(refused) => {
-                let refused = refused.clone();
-                self.ran(task, Err(refused), false);
+            Ok(_) if task.is_over(now_ms) => Err(CallError::word("DeadlineExceeded")),
+            class => class.clone(),
+        };
+        let class = match class {
+            Ok(class) => class,
+            Err(error) => {
+                // It has no part in the transaction.
+                self.worker.pool.answer(&task, Err(error));
                 return Ok(());
             }
         };
@@ -134,12 +146,7 @@ impl Batch<'_> {
                     self.ran(task, Err(super::alone::interrupted()), false);
                     return Ok(());
                 }
-                Err(trouble) => {
-                    return Err(Fall {
-                        task: Some(task),
-                        how: Called::Trouble(trouble),
-                    });
-                }
+                Err(trouble) => return Err(Fall::of(task, Called::Trouble(trouble))),
             }
         }
         match self.worker.call(&task, class, now_ms) {
@@ -148,10 +155,7 @@ impl Batch<'_> {
                 self.ran(task, outcome, wrote);
                 Ok(())
             }
-            how => Err(Fall {
-                task: Some(task),
-                how,
-            }),
+            how => Err(Fall::of(task, how)),
         }
     }
 
@@ -184,9 +188,7 @@ impl Batch<'_> {
 
     /// Nothing of it stands but the answers that it has.
     fn fall(mut self, fall: Fall) -> Ended {
-        let Some(mut culprit) = fall.task else {
-            return (Vec::new(), self.undone());
-        };
+        let mut culprit = *fall.task;
         match fall.how {
             Called::Culprit(error) => {
                 // The caller does not wait until the server has been told.
@@ -210,18 +212,12 @@ impl Batch<'_> {
                 (done, back)
             }
             Called::Trouble(Trouble::Conflict(error)) => self.conflict(culprit, error),
-            Called::Trouble(trouble) => {
-                let error = match trouble {
-                    Trouble::Endless(error) => error,
-                    _ => CallError::new("OperationalError", "the server allows no writing"),
-                };
-                let rolled_back = self.own("ROLLBACK");
-                let back = self.undone();
-                if rolled_back.is_err() {
-                    self.worker.close();
-                }
-                (vec![(culprit, Err(error))], back)
+            // It is not the transaction that was begun: what is outside of it only reads.
+            Called::Trouble(Trouble::Writes) => {
+                let error = CallError::new("OperationalError", "the transaction was ended");
+                self.conflict(culprit, error)
             }
+            Called::Trouble(Trouble::Endless(error)) => self.conflict(culprit, error),
             Called::Outcome(outcome) => (vec![(culprit, outcome)], self.undone()),
         }
     }
@@ -262,6 +258,7 @@ impl Batch<'_> {
     fn lost(self, error: Error, mut back: Vec<Task>) -> Ended {
         log::debug!("a transaction was lost: {}", super::trouble::words(&error));
         self.worker.close();
+        self.worker.pause(1);
         let mut all: Vec<Task> = self.ran.into_iter().map(|ran| ran.task).collect();
         all.append(&mut back);
         (Vec::new(), all)
@@ -277,13 +274,13 @@ impl Batch<'_> {
                 Err(error) => self.lost(error, Vec::new()),
             };
         };
-        match self.own(&format!("{notes}; COMMIT")) {
+        match self.own(&format!("{STILL_OPEN}; {notes}; COMMIT")) {
             Ok(()) => {
                 let newest = self.newest;
                 self.prune(newest);
                 self.answered()
             }
-            Err(Error::MySqlError(error)) if matches!(error.code, 1205 | 1213 | 1020) => {
+            Err(Error::MySqlError(error)) if REPEATABLE.contains(&error.code) => {
                 self.unnoted(&error)
             }
             Err(error) => self.in_doubt(error),

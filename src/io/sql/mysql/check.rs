@@ -61,6 +61,14 @@ fn try_write(session: &mut Session) -> Result<(), Error> {
     session.own(READABLE)
 }
 
+fn has_table(session: &mut Session, name: &str) -> Result<bool, Error> {
+    let text = format!(
+        "SELECT 1 FROM information_schema.tables \
+         WHERE table_schema = DATABASE() AND table_name = '{name}'"
+    );
+    Ok(session.first(&text)?.is_some())
+}
+
 fn warnings(session: &mut Session, place: &str, findings: &mut Vec<Finding>) -> Result<(), Error> {
     let charset: Option<String> = session
         .conn
@@ -93,10 +101,11 @@ fn warnings(session: &mut Session, place: &str, findings: &mut Vec<Finding>) -> 
             named.join(", ")
         )));
     }
-    let logging: Option<(bool, String)> = session
+    let logging: Vec<(String, String)> = session
         .conn
-        .query_first("SELECT @@log_bin, @@binlog_format")?;
-    if logging.is_some_and(|(on, format)| on && format == "STATEMENT") {
+        .query("SHOW VARIABLES WHERE variable_name IN ('log_bin', 'binlog_format')")?;
+    let is = |wanted: &str| logging.iter().any(|(_, value)| value == wanted);
+    if is("ON") && is("STATEMENT") {
         findings.push(Finding::Warn(format!(
             "{place}: the server logs statements, and so refuses to write as vpid does; set \
              binlog_format = MIXED or ROW"
@@ -113,9 +122,9 @@ fn prepared(
 ) -> Result<(), Error> {
     let mut pending = 0;
     if let Some(schema) = &preparation.schema {
-        let known = match session.first("SHOW TABLES LIKE 'vpid\\_schema'")? {
-            Some(_) => applied(session)?,
-            None => Vec::new(),
+        let known = match has_table(session, "vpid_schema")? {
+            true => applied(session)?,
+            false => Vec::new(),
         };
         let done = |number| {
             known

@@ -91,7 +91,7 @@ fn push_bytes(out: &mut String, column: &Column, bytes: &[u8], decoder: Decoder)
         | T::MYSQL_TYPE_LONG
         | T::MYSQL_TYPE_LONGLONG
         | T::MYSQL_TYPE_YEAR => match text.parse::<i64>() {
-            Ok(value) => Some(push_int(out, value)),
+            Ok(value) => return push_int(out, value),
             Err(_) => text.parse().ok().map(|value| push_unsigned(out, value)),
         },
         T::MYSQL_TYPE_FLOAT => text.parse().ok().map(|value| push_single(out, value)),

@@ -37,15 +37,20 @@ pub(super) enum Found {
     Answer(String),
 }
 
-/// Makes the table where it is missing; several vpids may do so at once.
-pub(super) fn ensure(session: &mut Session) -> Result<(), Refusal> {
+/// Makes the table where it is missing (several vpids may do so at once), and tries whether it can
+/// be written.
+pub(super) fn ensure(session: &mut Session, instance: u64) -> Result<(), Refusal> {
     let made = match session.own(EXISTS) {
         Err(Error::MySqlError(error)) if error.code == NO_SUCH_TABLE => session.own(&format!(
             "{WRITABLE}; CREATE TABLE IF NOT EXISTS vpid_journal {COLUMNS}; {READABLE}"
         )),
         other => other,
     };
-    made.map_err(|error| {
+    let nobody = CallId { file: 0, index: 0 };
+    let row = begin(instance, nobody);
+    let tried =
+        made.and_then(|()| session.own(&format!("START TRANSACTION READ WRITE; {row}; ROLLBACK")));
+    tried.map_err(|error| {
         let cause = refusal(&error);
         let reason = format!("its table vpid_journal: {}", cause.reason);
         Refusal { reason, ..cause }

@@ -1,7 +1,7 @@
 //! The lane of a MySQL or MariaDB server: a pool of threads with a connection each.
 //!
-//! `queue` says what may be begun, `pool` hands it out, and keeps everybody's time; `worker` is
-//! one thread. A call that reads runs by itself, beside others; calls that write share a
+//! `queue` says what may be begun, `state` who does it, `pool` is what the threads share, and keeps
+//! everybody's time; `worker` is one thread. A call that reads runs by itself, beside others; calls that write share a
 //! transaction, one for each host (`batch`), with a row in the `journal` for each; what commits by
 //! itself runs `alone`. `statement` runs one call, `encode` writes what it gave, `session` makes
 //! connections, `trouble` sorts errors, `prepare` brings a database up to date.
@@ -15,6 +15,7 @@ mod pool;
 mod prepare;
 mod queue;
 mod session;
+mod state;
 mod statement;
 mod trouble;
 mod worker;
@@ -28,7 +29,11 @@ mod tests_outage;
 #[cfg(test)]
 mod tests_prepare;
 #[cfg(test)]
+mod tests_proxy;
+#[cfg(test)]
 mod tests_support;
+#[cfg(test)]
+mod tests_types;
 
 use super::{Finding, Preparation, Report, Run};
 use crate::config::{Database, Mysql};
@@ -74,6 +79,7 @@ impl Lane {
                 thread,
                 settings: Arc::clone(&settings),
                 session: None,
+                to_kill: None,
             };
             spawn(format!("sql-{}", thread + 1), || worker.run())?;
         }

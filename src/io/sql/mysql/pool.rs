@@ -4,12 +4,12 @@
 //! Threads of the pool sleep until there is something for them; the watchdog sleeps until the
 //! nearest end of somebody's time. Nobody wakes up to look whether something has changed.
 
-use super::journal::Pruning;
-use super::queue::{Next, Queue, Reader, Task};
+use super::queue::Task;
 use super::session::Socket;
+use super::state::{Busy, Outage, State, Waiting, Work};
 use super::trouble::Refusal;
 use crate::io::sql::{Preparation, Report, Run, Verdict};
-use crate::limits::{SQL_RETRY_MS_MAX, SQL_RETRY_MS_MIN};
+use crate::limits::SQL_RETRY_MS_MAX;
 use crate::wire::call_error::CallError;
 use crate::wire::sql::{DatabaseId, Done};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -32,80 +32,6 @@ pub(super) struct Pool {
     ended: Condvar,
 }
 
-#[derive(Debug)]
-pub(super) struct State {
-    pub queue: Queue,
-    pub slots: Vec<Slot>,
-    pub pruning: Pruning,
-    pub stopping: bool,
-    pub abandoned: bool,
-    /// The table is there.
-    pub journal: bool,
-    /// Whether a connection must show that the journal can be kept.
-    pub journal_wanted: bool,
-    pub outage: Option<Outage>,
-    preparation: Option<Waiting>,
-    /// Changed steps of the schema that were complained about, by number and fingerprint.
-    complaints: Vec<(u32, String)>,
-    /// Threads of the pool that have not ended.
-    threads: usize,
-    /// When the watchdog will wake by itself.
-    watch_at_ms: u64,
-}
-
-/// A preparation that was not done.
-#[derive(Debug)]
-struct Waiting {
-    preparation: Preparation,
-    /// Somebody is at it.
-    taken: bool,
-    told_away: bool,
-}
-
-/// What one thread of the pool does now.
-#[derive(Debug, Default)]
-pub(super) struct Slot {
-    /// Its connection's.
-    pub socket: Option<Socket>,
-    /// When that is to be ended.
-    limit_ms: Option<u64>,
-    /// It was.
-    ended: bool,
-    reading: Option<Reader>,
-    busy: Busy,
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Busy {
-    #[default]
-    Not,
-    Reading,
-    /// Writing, preparing, or trying to connect.
-    Otherwise,
-}
-
-/// How long the server has been away, and why.
-#[derive(Debug)]
-pub(super) struct Outage {
-    since: Instant,
-    sentence: String,
-    retry_at_ms: u64,
-    next_wait_ms: u64,
-    /// Somebody waits for the time of the next try, or is at it.
-    tried: bool,
-}
-
-/// What a thread of the pool is to do.
-pub(super) enum Work {
-    Prepare(Preparation),
-    /// One transaction of this host.
-    Write(u32),
-    Read,
-    /// The server was away: see whether it still is.
-    Connect,
-    End,
-}
-
 impl Pool {
     pub(super) fn new(
         number: DatabaseId,
@@ -114,21 +40,7 @@ impl Pool {
         size: usize,
         on_report: OnReport,
     ) -> Self {
-        let now_ms = since(run.clock_start);
-        let state = State {
-            queue: Queue::default(),
-            slots: (0..size).map(|_| Slot::default()).collect(),
-            pruning: Pruning::new(now_ms),
-            stopping: false,
-            abandoned: false,
-            journal: false,
-            journal_wanted: false,
-            outage: None,
-            preparation: None,
-            complaints: Vec::new(),
-            threads: size,
-            watch_at_ms: u64::MAX,
-        };
+        let state = State::new(size, since(run.clock_start));
         Self {
             number,
             run,
@@ -288,8 +200,12 @@ impl Pool {
         self.watch_until(&state, nearest);
     }
 
+    /// A read that has no answer waits again, whatever else its host does.
     pub(super) fn put_back(&self, task: Task) {
-        self.written(task.job.host, vec![task]);
+        let deadline_ms = task.deadline_ms;
+        let mut state = self.lock();
+        state.queue.put_back([task].into_iter());
+        self.watch_until(&state, deadline_ms);
     }
 
     /// From here to `unwatch`, the thread's connection is ended at this time.
@@ -363,7 +279,7 @@ impl Pool {
         }
         let (since, wait_ms) = match &state.outage {
             Some(outage) => (outage.since, outage.next_wait_ms),
-            None => (Instant::now(), SQL_RETRY_MS_MIN),
+            None => (Instant::now(), state.first_wait_ms()),
         };
         let known = state
             .outage
@@ -393,6 +309,7 @@ impl Pool {
     pub(super) fn end_outage(&self) {
         let mut state = self.lock();
         if let Some(outage) = state.outage.take() {
+            state.last_outage = Some((Instant::now(), outage.next_wait_ms));
             log::info!(
                 "{} is back after {:.1} s",
                 self.place,
@@ -471,66 +388,6 @@ impl Pool {
         if !state.queue.is_empty() {
             let ends = state.queue.head_start_ends(&state.readers(), now_ms);
             self.watch_until(state, ends);
-        }
-    }
-}
-
-impl State {
-    /// What can be begun now.
-    fn take(&mut self, now_ms: u64) -> Option<Work> {
-        let others = |slot: &Slot| slot.busy != Busy::Not;
-        let nothing_runs = !self.slots.iter().any(others);
-        let nothing_waits = self.queue.is_empty() && self.preparation.is_none();
-        if self.abandoned || (self.stopping && nothing_waits && nothing_runs) {
-            return Some(Work::End);
-        }
-        if let Some(outage) = &mut self.outage {
-            let due = !outage.tried && now_ms >= outage.retry_at_ms;
-            outage.tried |= due;
-            return due.then_some(Work::Connect);
-        }
-        if let Some(waiting) = &mut self.preparation {
-            let free = !std::mem::replace(&mut waiting.taken, true);
-            return free.then(|| Work::Prepare(waiting.preparation.clone()));
-        }
-        let reading = self.slots.iter().filter(|slot| slot.busy == Busy::Reading);
-        // One connection is left to those who write.
-        let may_read = reading.count() < self.slots.len().saturating_sub(1).max(1);
-        match self.queue.next(&self.readers(), may_read, now_ms)? {
-            Next::Read => Some(Work::Read),
-            Next::Write(host) => Some(Work::Write(host)),
-        }
-    }
-
-    /// Whether what waits may be begun.
-    fn is_free(&self) -> bool {
-        !self.abandoned && self.preparation.is_none()
-    }
-
-    fn readers(&self) -> Vec<Reader> {
-        self.slots.iter().filter_map(|slot| slot.reading).collect()
-    }
-
-    /// When somebody's time is up next.
-    fn nearest(&self) -> Option<u64> {
-        let waiting = self.queue.tasks().filter_map(|task| task.deadline_ms);
-        let running = self.slots.iter().filter_map(|slot| slot.limit_ms);
-        waiting.chain(running).min()
-    }
-}
-
-impl Slot {
-    fn end(&mut self) {
-        self.ended = true;
-        if let Some(socket) = &self.socket {
-            socket.end();
-        }
-    }
-
-    fn end_if_over(&mut self, now_ms: u64) {
-        if self.limit_ms.is_some_and(|limit_ms| limit_ms <= now_ms) {
-            self.limit_ms = None;
-            self.end();
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::journal::{READABLE, WRITABLE};
 use super::session::Session;
-use super::trouble::{Trouble, refusal, sort, words};
+use super::trouble::{Trouble, sort, words};
 use super::worker::Worker;
 use crate::io::sql::{Fault, Preparation, Subject, Verdict};
 use crate::limits::MYSQL_SCHEMA_MS_MAX;
@@ -54,13 +54,8 @@ pub(super) fn prepare(worker: &mut Worker, preparation: &Preparation) -> Option<
             Err(Stop::Fault(fault)) => return Some(Verdict::Bad(vec![fault])),
             Err(Stop::Busy) => return None,
             Err(Stop::Away(error)) => {
-                let is_server = matches!(error, Error::MySqlError(_));
                 worker.close();
-                if is_server {
-                    // It answers, and will not have it.
-                    worker.pool.lose(&refusal(&error), false);
-                }
-                return None;
+                return refused(schema, error);
             }
         }
     }
@@ -80,6 +75,23 @@ pub(super) fn prepare(worker: &mut Worker, preparation: &Preparation) -> Option<
             None
         }
     }
+}
+
+/// A server that answers and will not have it, mostly for lack of rights.
+fn refused(schema: &Schema, error: Error) -> Option<Verdict> {
+    let mistake = sort(error).ok()?;
+    let first = schema.steps.first()?;
+    Some(Verdict::Bad(vec![Fault {
+        of: Subject::Schema {
+            step: first.number,
+            line: first.line,
+        },
+        at: None,
+        message: format!(
+            "vpid notes in its table vpid_schema what ran: {}",
+            mistake.detail
+        ),
+    }]))
 }
 
 /// Runs what is missing of the schema. Nobody else does at the same time.

@@ -223,3 +223,139 @@ impl Host {
 fn is_fresh(reader: &Reader, now_ms: u64) -> bool {
     now_ms < reader.1.saturating_add(MYSQL_HEAD_START_MS)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::tests_support::{insert, raw};
+    use super::*;
+
+    fn task(host: u32, index: u32, text: &str) -> Task {
+        let mut job = match text {
+            "w" => insert(index, 1),
+            "r" => raw(index, "SELECT 1"),
+            "a" => raw(index, "DROP TABLE user_x_t"),
+            other => raw(index, other),
+        };
+        job.host = host;
+        Task::new(job)
+    }
+
+    fn queue(tasks: &[(u32, &str)]) -> Queue {
+        let mut queue = Queue::default();
+        for (index, (host, text)) in (0..).zip(tasks) {
+            queue.add(task(*host, index, text));
+        }
+        queue
+    }
+
+    fn index(task: Option<Task>) -> Option<u32> {
+        task.map(|task| task.job.id.index)
+    }
+
+    #[test]
+    fn hosts_take_turns() {
+        let mut queue = queue(&[(1, "r"), (1, "r"), (2, "r"), (3, "w")]);
+        assert_eq!(queue.next(&[], true, 0), Some(Next::Read));
+        assert_eq!(index(queue.read()), Some(0));
+        assert_eq!(index(queue.read()), Some(2));
+        assert_eq!(queue.next(&[], true, 0), Some(Next::Write(3)));
+        assert_eq!(index(queue.read()), Some(1));
+        assert_eq!(index(queue.join(3, None)), Some(3));
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn a_host_that_writes_has_nothing_else_handed_out() {
+        let mut queue = queue(&[(1, "w"), (1, "r"), (1, "w")]);
+        assert_eq!(queue.next(&[], true, 0), Some(Next::Write(1)));
+        assert_eq!(index(queue.join(1, None)), Some(0));
+        assert!(queue.next(&[], true, 0).is_none() && queue.read().is_none());
+        assert_eq!(index(queue.join(1, Some(0))), Some(1), "it may read along");
+        queue.written(1);
+        assert_eq!(queue.next(&[], true, 0), Some(Next::Write(1)));
+    }
+
+    #[test]
+    fn a_write_waits_for_the_snapshots_of_reads_before_it() {
+        let mut queue = queue(&[(1, "w")]);
+        let readers = [(1, 1_000), (2, 0)];
+        let late = 1_000 + MYSQL_HEAD_START_MS;
+        assert_eq!(queue.next(&readers, true, late - 1), None);
+        assert_eq!(queue.head_start_ends(&readers, late - 1), Some(late));
+        assert_eq!(queue.next(&readers, true, late), Some(Next::Write(1)));
+    }
+
+    #[test]
+    fn writes_go_on_when_no_more_reads_may_begin() {
+        let mut queue = queue(&[(1, "r"), (2, "w")]);
+        assert_eq!(queue.next(&[], false, 0), Some(Next::Write(2)));
+        assert_eq!(queue.next(&[], false, 0), None);
+    }
+
+    #[test]
+    fn what_commits_by_itself_shares_no_transaction() {
+        let mut queue = queue(&[(1, "w"), (1, "a"), (1, "w")]);
+        queue.next(&[], true, 0);
+        assert_eq!(index(queue.join(1, None)), Some(0));
+        assert!(queue.join(1, Some(0)).is_none());
+        assert_eq!(index(queue.join(1, None)), Some(1));
+    }
+
+    #[test]
+    fn what_comes_back_stands_in_front_and_groups_stay_apart() {
+        let mut queue = queue(&[(1, "w"), (1, "w"), (1, "w")]);
+        queue.next(&[], true, 0);
+        let mut undone = [queue.join(1, None), queue.join(1, Some(0))].map(Option::unwrap);
+        undone[0].group = queue.group();
+        undone[1].group = queue.group();
+        let groups = [undone[0].group, undone[1].group];
+        queue.put_back(undone.into_iter());
+        queue.written(1);
+        assert_eq!(queue.next(&[], true, 0), Some(Next::Write(1)));
+        assert_eq!(index(queue.join(1, None)), Some(0));
+        assert!(queue.join(1, Some(groups[0])).is_none());
+        assert_eq!(index(queue.join(1, None)), Some(1));
+        assert!(queue.join(1, Some(groups[1])).is_none());
+        assert_eq!(index(queue.join(1, None)), Some(2));
+    }
+
+    #[test]
+    fn a_read_that_comes_back_does_not_end_a_transaction() {
+        let mut queue = queue(&[(1, "r"), (1, "w"), (1, "w")]);
+        let read = queue.read().unwrap();
+        assert_eq!(queue.next(&[], true, 0), Some(Next::Write(1)));
+        assert_eq!(index(queue.join(1, None)), Some(1));
+        queue.put_back([read].into_iter());
+        assert_eq!(queue.next(&[], true, 0), None);
+        assert_eq!(index(queue.join(1, Some(0))), Some(0));
+    }
+
+    #[test]
+    fn whose_time_is_up_goes_and_the_others_stay() {
+        let mut queue = queue(&[(1, "w"), (2, "r"), (1, "w")]);
+        let mut late = task(1, 7, "w");
+        late.deadline_ms = Some(10);
+        queue.add(late);
+        let mut only = task(3, 8, "r");
+        only.deadline_ms = Some(9);
+        queue.add(only);
+        assert!(queue.expired(8).is_empty());
+        let mut over: Vec<_> = queue
+            .expired(10)
+            .into_iter()
+            .map(|task| task.job.id.index)
+            .collect();
+        over.sort_unstable();
+        assert_eq!(over, [7, 8]);
+        assert_eq!(queue.tasks().count(), 3);
+        assert_eq!(index(queue.read()), Some(1));
+        assert!(queue.read().is_none());
+    }
+
+    #[test]
+    fn what_may_not_run_is_told_without_a_transaction() {
+        let mut queue = queue(&[(1, "COMMIT")]);
+        assert_eq!(queue.next(&[], true, 0), Some(Next::Read));
+        assert!(queue.read().unwrap().class.is_err());
+    }
+}

@@ -30,6 +30,8 @@ struct Given {
     answer: Outcome,
     /// Rows that it changed.
     count: u64,
+    /// The server carried it out, whatever is wrong with the answer.
+    ran: bool,
 }
 
 /// Runs a call: a read by itself, a write in the transaction that is open. A write that fails has
@@ -40,10 +42,9 @@ pub(super) fn call(session: &mut Session, job: &Job, class: Class) -> Result<Out
         SqlCall::Query { .. } => QUERY_ROWS_MAX,
         _ => usize::MAX,
     };
-    let mut undoable = false;
-    if steps > 1 {
+    let undoable = steps > 1;
+    if undoable {
         session.own_or_lost(SAVEPOINT)?;
-        undoable = true;
     }
     let mut count = 0;
     let mut answer = Ok(String::new());
@@ -57,10 +58,15 @@ pub(super) fn call(session: &mut Session, job: &Job, class: Class) -> Result<Out
             decoder: job.decoder,
             rows_max,
         };
-        let in_transaction = class == Class::Write;
-        let given = run(session, &statement, wanted, in_transaction, &mut undoable)?;
+        let given = run(session, &statement, wanted)?;
         count += given.count;
-        answer = given.answer;
+        answer = match given.answer {
+            // Only with its connection does what it wrote go.
+            Err(error) if given.ran && class != Class::Read && !undoable => {
+                return Err(Trouble::Endless(error));
+            }
+            other => other,
+        };
         if answer.is_err() {
             break;
         }
@@ -91,15 +97,8 @@ fn finished(answer: String, returns: Returns, count: u64) -> String {
     answer
 }
 
-/// One statement. A write that gives rows may turn out to give too many, which its server takes
-/// for no fault: it gets a savepoint.
-fn run(
-    session: &mut Session,
-    statement: &Statement<'_>,
-    wanted: Wanted,
-    in_transaction: bool,
-    undoable: &mut bool,
-) -> Result<Given, Trouble> {
+/// One statement.
+fn run(session: &mut Session, statement: &Statement<'_>, wanted: Wanted) -> Result<Given, Trouble> {
     let prepared = match session.conn.prep(statement.text.as_ref()) {
         Ok(prepared) => prepared,
         Err(Error::MySqlError(error))
@@ -120,10 +119,6 @@ fn run(
         );
         return Ok(Given::failed(CallError::new("ValueError", detail)));
     }
-    if in_transaction && !*undoable && prepared.num_columns() > 0 {
-        session.own_or_lost(SAVEPOINT)?;
-        *undoable = true;
-    }
     let values = statement.params.iter().map(|param| bound(param)).collect();
     let Session { conn, socket, .. } = session;
     let result = conn.exec_iter(&prepared, Params::Positional(values));
@@ -143,6 +138,7 @@ impl Given {
         Self {
             answer: Err(error),
             count: 0,
+            ran: false,
         }
     }
 }
@@ -163,6 +159,7 @@ fn read<P: Protocol>(
     let mut given = Given {
         answer: Ok(String::new()),
         count: 0,
+        ran: true,
     };
     let (mut answered, mut spare) = (false, 0);
     while let Some(set) = result.iter() {

@@ -1,9 +1,9 @@
 //! The lane on a good day, on a real server: answers, types, and what raw SQL may not do.
 
+use super::super::tests_story;
 use super::super::tests_support::{ALL, FILE, call, insert, raw};
 use super::tests_support::{Desk, recovered};
 use crate::limits::SQL_ANSWER_BYTES_MAX;
-use crate::wire::answer_text::Decoder;
 use crate::wire::sql::{Job, Query, Quoting, Returns, SqlCall, Template};
 use mysql::prelude::Queryable;
 use std::sync::Arc;
@@ -32,159 +32,17 @@ pub(super) fn query(index: u32, returns: Returns, steps: &[&str]) -> Job {
 }
 
 #[test]
-fn the_six_functions_answer_as_upstream_does() {
+fn the_functions_answer_as_on_sqlite() {
     let mut desk = Desk::new();
-    // The same as SQLite's test has.
-    let story = [
-        (
-            "Insert",
-            r#"{"table": "user_x_t", "values": [[1, 10], [2, 20]]}"#,
-            "2",
-        ),
-        (
-            "Insert",
-            r#"{"table": "user_x_t", "values": ["5 + 1"], "columns": ["wins"]}"#,
-            "1",
-        ),
-        ("Select", ALL, "[[1,10],[2,20],[3,6]]"),
-        (
-            "InsertOrUpdate",
-            r#"{"table": "user_x_t", "values": [1, 5], "update_values": {"t.wins": "wins + t.wins * 2 + n.wins"}}"#,
-            "1",
-        ),
-        (
-            "Select",
-            r#"{"table": "user_x_t", "filter_column": "id", "filter_value": "1"}"#,
-            "[[1,35]]",
-        ),
-        (
-            "Update",
-            r#"{"table": "user_x_t", "values": {"wins": "user_x_t.wins - 1"}, "filter_column": "id", "filter_op": ">", "filter_value": 1}"#,
-            "2",
-        ),
-        (
-            "Update",
-            r#"{"table": "user_x_t", "values": {"wins": "wins"}, "filter_column": "id", "filter_value": 1}"#,
-            "1",
-        ),
-        (
-            "Select",
-            r#"{"table": "user_x_t", "columns": ["SUM(wins) AS total, COUNT(*)"]}"#,
-            "[[59,3]]",
-        ),
-        (
-            "Delete",
-            r#"{"table": "user_x_t", "filter_column": "id", "filter_value": 2}"#,
-            "1",
-        ),
-        (
-            "RawExecute",
-            r#"{"query": "SELECT wins FROM user_x_t WHERE id = %s", "format": ["3"]}"#,
-            "[[5]]",
-        ),
-        (
-            "RawExecute",
-            r#"{"query": "UPDATE user_x_t SET wins = 0"}"#,
-            "[]",
-        ),
-        ("Delete", r#"{"table": "user_x_t", "wipe": true}"#, "null"),
-        ("Select", ALL, "[]"),
-    ];
-    for (function, kwargs, answer) in story {
-        assert_eq!(
-            desk.ask(function, kwargs).as_deref(),
-            Ok(answer),
-            "{function} {kwargs}"
-        );
-    }
-}
-
-#[test]
-fn every_type_becomes_json_that_a_game_can_read() {
-    let cases = [
-        ("INT", "-5", "-5"),
-        ("INT", "NULL", "null"),
-        ("TINYINT(1)", "TRUE", "1"),
-        ("BIGINT", "76561197960287930", "\"76561197960287930\""),
-        (
-            "BIGINT UNSIGNED",
-            "18446744073709551615",
-            "\"18446744073709551615\"",
-        ),
-        ("SMALLINT UNSIGNED", "65535", "65535"),
-        ("DECIMAL(20,0)", "12", "12"),
-        (
-            "DECIMAL(30,0)",
-            "123456789012345678901234567890",
-            "\"123456789012345678901234567890\"",
-        ),
-        ("DECIMAL(10,2)", "12.50", "12.5"),
-        ("DECIMAL(10,2)", "-0.25", "-0.25"),
-        (
-            "DECIMAL(30,20)",
-            "1.12345678901234567890",
-            "\"1.12345678901234567890\"",
-        ),
-        ("FLOAT", "0.1", "0.1"),
-        ("DOUBLE", "0.1", "0.1"),
-        ("DOUBLE", "3", "3.0"),
-        ("BIT(1)", "b'1'", "true"),
-        ("BIT(1)", "b'0'", "false"),
-        ("BIT(12)", "b'101'", "5"),
-        ("DATE", "'2026-11-21'", "\"2026-11-21\""),
-        (
-            "DATETIME",
-            "'2026-11-21 10:36:00'",
-            "\"2026-11-21T10:36:00\"",
-        ),
-        (
-            "DATETIME(3)",
-            "'2026-11-21 10:36:00.25'",
-            "\"2026-11-21T10:36:00.250000\"",
-        ),
-        ("DATETIME(6)", "'2026-11-21'", "\"2026-11-21T00:00:00\""),
-        (
-            "TIMESTAMP NULL",
-            "'2026-11-21 10:36:00'",
-            "\"2026-11-21T10:36:00\"",
-        ),
-        ("DATETIME", "'0000-00-00 00:00:00'", "null"),
-        ("DATE", "'2026-00-00'", "null"),
-        ("TIME", "'-30:00:01'", "\"-30:00:01\""),
-        ("TIME(6)", "'100:00:00.5'", "\"100:00:00.500000\""),
-        ("YEAR", "2026", "2026"),
-        ("VARCHAR(20)", "'ä\"日'", "\"ä\\\"日\""),
-        ("CHAR(5) CHARACTER SET latin1", "'ä'", "\"ä\""),
-        ("ENUM('a','b')", "'b'", "\"b\""),
-        ("SET('a','b')", "'a,b'", "\"a,b\""),
-        ("JSON", "'{\"a\": 1}'", "\"{\\\"a\\\": 1}\""),
-        ("BLOB", "X'00'", "false"),
-        ("BLOB", "X'01'", "true"),
-        ("BLOB", "'text'", "\"text\""),
-        ("BINARY(1)", "X'FF'", "\"/w==\""),
-        ("BLOB", "X'FF'", "\"/w==\""),
-    ];
-    let mut desk = Desk::new();
-    let mut outside = desk.outside();
-    outside.query_drop("SET sql_mode = ''").unwrap();
-    for (kind, value, answer) in cases {
-        outside.query_drop("DROP TABLE IF EXISTS user_x_k").unwrap();
-        let table = format!("CREATE TABLE user_x_k (a {kind})");
-        outside.query_drop(table).unwrap();
-        let fill = format!("INSERT INTO user_x_k VALUES ({value})");
-        outside.query_drop(fill).unwrap();
-        let prepared = desk.ask("Select", r#"{"table": "user_x_k"}"#);
-        let wanted = format!("[[{answer}]]");
-        assert_eq!(prepared.as_deref(), Ok(wanted.as_str()), "{kind} {value}");
-        // And as text, as it comes where nothing can be prepared.
-        let row: mysql::Row = outside
-            .query_first("SELECT a FROM user_x_k")
-            .unwrap()
-            .unwrap();
-        let mut as_text = String::new();
-        super::encode::push_array(&mut as_text, &row, Decoder::Stock);
-        assert_eq!(format!("[{as_text}]"), wanted, "{kind} {value} as text");
-    }
+    tests_story::play(|function, kwargs| desk.ask(function, kwargs));
+    desk.stop();
+    desk.settings.pool = 1;
+    desk.start();
+    desk.outside().query_drop("DELETE FROM user_x_t").unwrap();
+    desk.outside()
+        .query_drop("ALTER TABLE user_x_t AUTO_INCREMENT = 1")
+        .unwrap();
+    tests_story::play(|function, kwargs| desk.ask(function, kwargs));
 }
 
 #[test]
@@ -307,16 +165,28 @@ fn what_seems_to_read_and_writes_is_run_as_a_write() {
 fn an_answer_that_is_too_long_is_refused_and_its_writing_undone() {
     let mut desk = Desk::new();
     let rows = SQL_ANSWER_BYTES_MAX;
-    let some = "INSERT INTO user_x_t SELECT seq, 0 FROM seq_10_to_20000 RETURNING id";
+    // So much that the rest is read, and so much that the connection is given up.
+    let some = "INSERT INTO user_x_t SELECT seq, 0 FROM seq_10_to_15000 RETURNING id";
+    let more = "INSERT INTO user_x_t SELECT seq, 0 FROM seq_10_to_30000 RETURNING id";
     let many = format!("SELECT seq FROM seq_1_to_{}", rows * 100);
     let large = "SELECT REPEAT('a', 100000)";
     let huge = "SELECT REPEAT('a', 10000000) FROM seq_1_to_100000";
-    desk.submit(vec![insert(0, 1), raw(1, some), insert(2, 2)]);
+    let steps = &["INSERT INTO user_x_t VALUES (5, 5)", some];
+    desk.submit(vec![
+        insert(0, 1),
+        raw(1, some),
+        insert(2, 2),
+        raw(3, more),
+        query(4, Returns::Rows, steps),
+    ]);
     for index in [0, 2] {
         assert_eq!(desk.answer(index).as_deref(), Ok("1"));
     }
-    let error = desk.answer(1).unwrap_err();
-    assert_eq!(error.to_string(), "Response size exceeds maximum");
+    for index in [1, 3] {
+        let error = desk.answer(index).unwrap_err();
+        assert_eq!(error.to_string(), "Response size exceeds maximum");
+    }
+    assert_eq!(desk.reason(4), "TooManyRows");
     for text in [many.as_str(), large, huge] {
         let error = desk.ask_raw(text).unwrap_err();
         assert_eq!(error.to_string(), "Response size exceeds maximum", "{text}");

@@ -1,7 +1,7 @@
 //! What runs beside what, in which order, for how long, and what happens when transactions meet.
 
 use super::super::tests_support::{ALL, call, insert, raw};
-use super::tests_support::{Desk, ENDLESS, of_host, recovered};
+use super::tests_support::{Desk, ENDLESS, ENDLESS_WRITE, of_host, recovered};
 use crate::limits::{MYSQL_FOREIGN_KEEP_MS, SQL_JOURNAL_KEEP_MS};
 use crate::wire::sql::Job;
 use mysql::prelude::Queryable;
@@ -83,7 +83,7 @@ fn a_write_waits_for_reads_that_may_not_have_begun_and_not_for_long_ones() {
 
 #[test]
 fn an_endless_statement_is_ended_on_the_server_too() {
-    for endless in [ENDLESS, "DO SLEEP(1000)"] {
+    for endless in [ENDLESS, ENDLESS_WRITE] {
         let mut desk = Desk::new();
         let mut culprit = raw(1, endless);
         culprit.deadline_ms = desk.in_ms(400);
@@ -200,8 +200,8 @@ fn a_commit_that_is_under_way_is_waited_for() {
 #[test]
 fn stop_ends_what_runs_on_the_server() {
     let mut desk = Desk::new();
-    desk.submit(vec![insert(0, 1), raw(1, "DO SLEEP(1000)")]);
-    desk.until(&runs("DO SLEEP(1000)"));
+    desk.submit(vec![insert(0, 1), raw(1, ENDLESS_WRITE)]);
+    desk.until(&runs(ENDLESS_WRITE));
     assert!(!desk.stop_within(Duration::from_millis(50)));
     desk.until(QUIET);
     assert!(desk.seen.is_empty());
@@ -261,4 +261,44 @@ fn the_journal_forgets_what_is_old_and_only_in_time() {
     let left = "SELECT instance, file FROM vpid_journal ORDER BY instance, file, position";
     let left: Vec<(u8, u64)> = desk.query(left);
     assert_eq!(left, [(1, own), (1, now), (1, now), (2, foreign)]);
+}
+
+#[test]
+fn who_meets_deadlocks_again_and_again_is_told_and_the_others_are_done() {
+    let mut desk = Desk::new();
+    // As the server would, whoever comes.
+    let trigger = "CREATE TRIGGER user_x_d BEFORE INSERT ON user_x_t FOR EACH ROW \
+         BEGIN IF NEW.id = 13 THEN SIGNAL SQLSTATE '40001' \
+         SET MYSQL_ERRNO = 1213, MESSAGE_TEXT = 'met again'; END IF; END";
+    desk.outside().query_drop(trigger).unwrap();
+    desk.submit(vec![insert(0, 1), insert(1, 13), raw(2, GROW)]);
+    let error = desk.answer(1).unwrap_err();
+    assert_eq!(error.to_string(), "OperationalError: met again");
+    desk.answer(0).unwrap();
+    desk.answer(2).unwrap();
+    assert_eq!(desk.order, [0, 1, 2]);
+    assert_eq!(desk.ask("Select", ALL).as_deref(), Ok("[[1,1]]"));
+}
+
+#[test]
+fn a_connection_that_is_killed_in_the_middle_takes_nothing_with_it() {
+    let mut desk = Desk::new();
+    let slow = raw(1, "INSERT INTO user_x_t VALUES (2, SLEEP(0.3))");
+    desk.submit(vec![insert(0, 1), slow]);
+    let mut tries = 0;
+    let running = "SELECT id FROM information_schema.processlist \
+         WHERE db = DATABASE() AND info LIKE 'INSERT INTO user_x_t VALUES (2,%'";
+    let mut outside = desk.outside();
+    while tries < 2 {
+        if let Some(id) = outside.query_first::<u64, _>(running).unwrap() {
+            outside.query_drop(format!("KILL {id}")).unwrap();
+            tries += 1;
+            let gone =
+                format!("SELECT COUNT(*) = 0 FROM information_schema.processlist WHERE id = {id}");
+            desk.until(&gone);
+        }
+    }
+    assert_eq!(desk.answer(0).as_deref(), Ok("1"));
+    assert_eq!(desk.answer(1).as_deref(), Ok("[]"));
+    assert_eq!(desk.ask("Select", ALL).as_deref(), Ok("[[1,0],[2,0]]"));
 }

@@ -196,6 +196,13 @@ fn a_check_says_what_is_there_and_leaves_nothing() {
         what.contains("denied") && remedy.contains("GRANT"),
         "{what}; {remedy}"
     );
+    desk.start();
+    desk.prepare(schema(1, TABLE));
+    let (1, Verdict::Bad(faults)) = desk.verdict() else {
+        panic!("a fault was expected");
+    };
+    assert!(faults[0].message.contains("vpid_schema"), "{faults:?}");
+    desk.stop();
     desk.settings.user = all;
     desk.settings.database = "nowhere".to_owned();
     let found = check(&desk.database(), &Preparation::default());

@@ -14,8 +14,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 use test_mariadb::{PASSWORD, Server, USER};
 
-/// A statement that ends by itself only after a long time.
-pub(super) const ENDLESS: &str = "SELECT SLEEP(1000)";
+/// Statements that end by themselves after a long time only, and do not notice that nobody waits.
+pub(super) const ENDLESS: &str = "SELECT BENCHMARK(1000000000000, MD5(1))";
+pub(super) const ENDLESS_WRITE: &str = "DO BENCHMARK(1000000000000, MD5(1))";
 pub(super) const TABLE: &str =
     "CREATE TABLE user_x_t (id INTEGER PRIMARY KEY AUTO_INCREMENT, wins INTEGER)";
 

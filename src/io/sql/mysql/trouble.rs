@@ -14,7 +14,8 @@ pub(super) enum Trouble {
     Conflict(CallError),
     /// What seemed to read has written, where only reading is allowed.
     Writes,
-    /// The answer is too long to be read to its end: the connection cannot be used further.
+    /// The answer is too long to be read to its end, or what was written for it is to be undone:
+    /// the connection cannot be used further.
     Endless(CallError),
 }
 
@@ -30,10 +31,11 @@ const CHECK_THE_SERVER: &str = "check that the server runs, and where it listens
 
 /// Codes that say more about the connection or the server than about the statement.
 fn is_lost(code: u16) -> bool {
-    // Too many connections, shutting down, killed, broken packets, read-only servers.
-    const LOST: [u16; 16] = [
-        1040, 1053, 1077, 1078, 1079, 1152, 1153, 1155, 1156, 1157, 1158, 1159, 1160, 1161, 1836,
-        1927,
+    // Too many connections, a cluster's node that is not ready, shutting down, killed, broken
+    // packets, read-only servers.
+    const LOST: [u16; 17] = [
+        1040, 1047, 1053, 1077, 1078, 1079, 1152, 1153, 1155, 1156, 1157, 1158, 1159, 1160, 1161,
+        1836, 1927,
     ];
     LOST.contains(&code)
 }
@@ -45,7 +47,8 @@ pub(super) fn sort(error: Error) -> Result<CallError, Trouble> {
         Error::MySqlError(error) if error.code == 1153 => Err(Trouble::Endless(call_error(&error))),
         Error::MySqlError(error) if is_lost(error.code) => Err(Trouble::Lost(error.message)),
         Error::MySqlError(error) => match error.code {
-            1205 | 1213 | 1020 => Err(Trouble::Conflict(call_error(&error))),
+            // These undo the whole transaction, or leave it to us.
+            1020 | 1205 | 1206 | 1213 => Err(Trouble::Conflict(call_error(&error))),
             1792 => Err(Trouble::Writes),
             _ => Ok(call_error(&error)),
         },

@@ -1,9 +1,10 @@
 //! One thread of the pool: its connection, and what it does with it.
 
 use super::journal;
-use super::pool::{Pool, Work};
+use super::pool::Pool;
 use super::queue::Task;
 use super::session::{self, Session};
+use super::state::Work;
 use super::statement;
 use super::trouble::{Refusal, Trouble};
 use crate::config::Mysql;
@@ -20,6 +21,8 @@ pub(super) struct Worker {
     pub thread: usize,
     pub settings: Arc<Mysql>,
     pub session: Option<Session>,
+    /// A connection that was given up while the server was at it.
+    pub to_kill: Option<u32>,
 }
 
 impl Worker {
@@ -40,8 +43,11 @@ impl Worker {
                 Work::Write(host) => self.write(host),
                 Work::Prepare(preparation) => self.prepare(&preparation),
             }
+            self.kill();
         }
-        self.close();
+        if self.pool.lock().abandoned {
+            self.close();
+        }
     }
 
     /// Whether there is a connection; `tried` where it was to be seen whether there can be one.
@@ -49,14 +55,16 @@ impl Worker {
         if self.session.is_some() && !tried {
             return true;
         }
-        match self.open() {
-            Ok(()) => true,
-            Err(refusal) => {
-                self.close();
-                self.pool.lose(&refusal, tried);
-                false
-            }
-        }
+        self.reopen(tried)
+    }
+
+    fn reopen(&mut self, tried: bool) -> bool {
+        let Err(refusal) = self.open() else {
+            return true;
+        };
+        self.close();
+        self.pool.lose(&refusal, tried);
+        false
     }
 
     fn open(&mut self) -> Result<(), Refusal> {
@@ -87,18 +95,18 @@ impl Worker {
         if self.pool.lock().journal {
             return true;
         }
-        let Err(refusal) = self.ensure_journal() else {
+        if self.ensure_journal().is_ok() {
             return true;
-        };
+        }
         self.pool.lock().journal_wanted = true;
-        self.close();
-        self.pool.lose(&refusal, false);
-        false
+        self.reopen(false)
     }
 
     fn ensure_journal(&mut self) -> Result<(), Refusal> {
         self.watch_own();
-        let made = self.session.as_mut().map_or(Ok(()), journal::ensure);
+        let instance = self.pool.run.instance;
+        let ensure = |session: &mut Session| journal::ensure(session, instance);
+        let made = self.session.as_mut().map_or(Ok(()), ensure);
         self.pool.unwatch(self.thread);
         made?;
         let mut state = self.pool.lock();
@@ -114,17 +122,25 @@ impl Worker {
         self.pool.connected(self.thread, None);
     }
 
-    /// The same where the server may still be at it: it is told to stop by another connection,
-    /// which is then this thread's.
+    /// The same where the server may still be at it. Whoever waits does so no longer; then the
+    /// server is told.
     pub(super) fn close_and_kill(&mut self) {
-        let id = self.session.as_ref().map(Session::id);
+        self.to_kill = self.session.as_ref().map(Session::id);
         self.close();
-        // Only what other threads try says that the server is away.
-        if let (Some(id), Ok(mut session)) = (id, Session::open(&self.settings)) {
+    }
+
+    /// Ends what such a connection runs, by another one, which is then this thread's.
+    fn kill(&mut self) {
+        let Some(id) = self.to_kill.take() else {
+            return;
+        };
+        let adopted = Session::open(&self.settings).and_then(|mut session| {
             session::kill(&mut session, id);
-            if self.adopt(session).is_err() {
-                self.close();
-            }
+            self.adopt(session)
+        });
+        if let Err(refusal) = adopted {
+            self.close();
+            self.pool.lose(&refusal, false);
         }
     }
 
@@ -229,7 +245,10 @@ impl Worker {
         };
         match verdict {
             Some(verdict) => self.pool.prepared(preparation.ticket, verdict),
-            None => self.pool.unprepared(),
+            None => {
+                self.pause(MYSQL_TRIES_MAX);
+                self.pool.unprepared();
+            }
         }
     }
 

@@ -1,0 +1,171 @@
+//! Who of the pool does what, what is to be done next, and until when.
+
+use super::journal::Pruning;
+use super::queue::{Next, Queue, Reader};
+use super::session::Socket;
+use crate::io::sql::Preparation;
+use crate::limits::{SQL_RETRY_MS_MAX, SQL_RETRY_MS_MIN};
+use std::time::{Duration, Instant};
+
+/// Behind the pool's lock.
+#[derive(Debug)]
+pub(super) struct State {
+    pub queue: Queue,
+    pub slots: Vec<Slot>,
+    pub pruning: Pruning,
+    pub stopping: bool,
+    pub abandoned: bool,
+    /// The table is there.
+    pub journal: bool,
+    /// Whether a connection must show that the journal can be kept.
+    pub journal_wanted: bool,
+    pub outage: Option<Outage>,
+    /// When the one before ended, and how long its next try would have waited.
+    pub last_outage: Option<(Instant, u64)>,
+    pub preparation: Option<Waiting>,
+    /// Changed steps of the schema that were complained about, by number and fingerprint.
+    pub complaints: Vec<(u32, String)>,
+    /// Threads of the pool that have not ended.
+    pub threads: usize,
+    /// When the watchdog will wake by itself.
+    pub watch_at_ms: u64,
+}
+
+/// A preparation that was not done.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub preparation: Preparation,
+    /// Somebody is at it.
+    pub taken: bool,
+    pub told_away: bool,
+}
+
+/// What one thread of the pool does now.
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    /// Its connection's.
+    pub socket: Option<Socket>,
+    /// When that is to be ended.
+    pub limit_ms: Option<u64>,
+    /// It was.
+    pub ended: bool,
+    pub reading: Option<Reader>,
+    pub busy: Busy,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Busy {
+    #[default]
+    Not,
+    Reading,
+    /// Writing, preparing, or trying to connect.
+    Otherwise,
+}
+
+/// How long the server has been away, and why.
+#[derive(Debug)]
+pub(super) struct Outage {
+    pub since: Instant,
+    pub sentence: String,
+    pub retry_at_ms: u64,
+    pub next_wait_ms: u64,
+    /// Somebody waits for the time of the next try, or is at it.
+    pub tried: bool,
+}
+
+/// What a thread of the pool is to do.
+pub(super) enum Work {
+    Prepare(Preparation),
+    /// One transaction of this host.
+    Write(u32),
+    Read,
+    /// The server was away: see whether it still is.
+    Connect,
+    End,
+}
+
+impl State {
+    pub(super) fn new(size: usize, now_ms: u64) -> Self {
+        Self {
+            queue: Queue::default(),
+            slots: (0..size).map(|_| Slot::default()).collect(),
+            pruning: Pruning::new(now_ms),
+            stopping: false,
+            abandoned: false,
+            journal: false,
+            journal_wanted: false,
+            outage: None,
+            last_outage: None,
+            preparation: None,
+            complaints: Vec::new(),
+            threads: size,
+            watch_at_ms: u64::MAX,
+        }
+    }
+
+    /// What can be begun now.
+    pub(super) fn take(&mut self, now_ms: u64) -> Option<Work> {
+        let others = |slot: &Slot| slot.busy != Busy::Not;
+        let nothing_runs = !self.slots.iter().any(others);
+        if self.abandoned || (self.stopping && self.queue.is_empty() && nothing_runs) {
+            return Some(Work::End);
+        }
+        if let Some(outage) = &mut self.outage {
+            let due = !outage.tried && now_ms >= outage.retry_at_ms;
+            outage.tried |= due;
+            return due.then_some(Work::Connect);
+        }
+        if let Some(waiting) = &mut self.preparation {
+            let free = !std::mem::replace(&mut waiting.taken, true);
+            return free.then(|| Work::Prepare(waiting.preparation.clone()));
+        }
+        let reading = self.slots.iter().filter(|slot| slot.busy == Busy::Reading);
+        // One connection is left to those who write.
+        let may_read = reading.count() < self.slots.len().saturating_sub(1).max(1);
+        match self.queue.next(&self.readers(), may_read, now_ms)? {
+            Next::Read => Some(Work::Read),
+            Next::Write(host) => Some(Work::Write(host)),
+        }
+    }
+
+    /// A server that comes and goes is tried as rarely as one that is away.
+    pub(super) fn first_wait_ms(&self) -> u64 {
+        let recent = Duration::from_millis(SQL_RETRY_MS_MAX);
+        match self.last_outage {
+            Some((ended, wait_ms)) if ended.elapsed() < recent => wait_ms,
+            _ => SQL_RETRY_MS_MIN,
+        }
+    }
+
+    /// Whether what waits may be begun.
+    pub(super) fn is_free(&self) -> bool {
+        !self.abandoned && self.preparation.is_none()
+    }
+
+    pub(super) fn readers(&self) -> Vec<Reader> {
+        self.slots.iter().filter_map(|slot| slot.reading).collect()
+    }
+
+    /// When somebody's time is up next.
+    pub(super) fn nearest(&self) -> Option<u64> {
+        let waiting = self.queue.tasks().filter_map(|task| task.deadline_ms);
+        let running = self.slots.iter().filter_map(|slot| slot.limit_ms);
+        waiting.chain(running).min()
+    }
+}
+
+impl Slot {
+    pub(super) fn end(&mut self) {
+        self.ended = true;
+        if let Some(socket) = &self.socket {
+            socket.end();
+        }
+    }
+
+    pub(super) fn end_if_over(&mut self, now_ms: u64) {
+        if self.limit_ms.is_some_and(|limit_ms| limit_ms <= now_ms) {
+            self.limit_ms = None;
+            self.end();
+        }
+    }
+}

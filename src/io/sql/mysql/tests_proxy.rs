@@ -1,0 +1,182 @@
+//! Connections that break at a chosen moment, by a proxy that reads along.
+
+use super::super::tests_support::{ALL, insert, raw};
+use super::tests_support::{Desk, TABLE, shared};
+use mysql::prelude::Queryable;
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+/// When a connection is to break: once, at a packet with these words.
+#[derive(Clone, Default)]
+struct Break {
+    words: Option<&'static str>,
+    /// The server gets the packet, and vpid does not get its answer.
+    delivered: bool,
+}
+
+struct Proxy {
+    _folder: tempfile::TempDir,
+    path: PathBuf,
+    next: Arc<Mutex<Break>>,
+}
+
+impl Proxy {
+    fn new(server: &Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p");
+        let listener = UnixListener::bind(&path).unwrap();
+        let next = Arc::new(Mutex::new(Break::default()));
+        let (server, shared) = (server.to_owned(), Arc::clone(&next));
+        // It ends with the process.
+        std::thread::spawn(move || {
+            while let Ok((client, _)) = listener.accept() {
+                let server = UnixStream::connect(&server).unwrap();
+                let next = Arc::clone(&shared);
+                std::thread::spawn(move || pass(&client, &server, &next));
+            }
+        });
+        Self {
+            _folder: folder,
+            path,
+            next,
+        }
+    }
+
+    fn break_at(&self, words: &'static str, delivered: bool) {
+        let words = Some(words);
+        *self.next.lock().unwrap() = Break { words, delivered };
+    }
+
+    fn has_broken(&self) -> bool {
+        self.next.lock().unwrap().words.is_none()
+    }
+}
+
+/// From client to server, and back in a thread of its own.
+fn pass(mut client: &UnixStream, mut server: &UnixStream, next: &Mutex<Break>) {
+    let mute = Arc::new(Mutex::new(false));
+    let (mut to, mut from) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+    let muted = Arc::clone(&mute);
+    let back = std::thread::spawn(move || {
+        let mut bytes = [0; 65_536];
+        while let Ok(count @ 1..) = from.read(&mut bytes) {
+            if *muted.lock().unwrap() || to.write_all(&bytes[..count]).is_err() {
+                break;
+            }
+        }
+        let _ = to.shutdown(Shutdown::Both);
+        let _ = from.shutdown(Shutdown::Both);
+    });
+    let mut bytes = [0; 65_536];
+    while let Ok(count @ 1..) = client.read(&mut bytes) {
+        let text = String::from_utf8_lossy(&bytes[..count]);
+        let mut next = next.lock().unwrap();
+        if next.words.is_some_and(|words| text.contains(words)) {
+            next.words = None;
+            if !next.delivered {
+                break;
+            }
+            *mute.lock().unwrap() = true;
+        }
+        drop(next);
+        if server.write_all(&bytes[..count]).is_err() {
+            break;
+        }
+    }
+    if !*mute.lock().unwrap() {
+        let _ = server.shutdown(Shutdown::Both);
+    }
+    back.join().unwrap();
+}
+
+fn desk() -> (Proxy, Desk) {
+    let mut desk = Desk::on(shared());
+    desk.outside().query_drop(TABLE).unwrap();
+    let proxy = Proxy::new(&shared().socket());
+    desk.settings.socket = Some(proxy.path.clone());
+    desk.start();
+    desk.submit(vec![insert(0, 1)]);
+    desk.answer(0).unwrap();
+    (proxy, desk)
+}
+
+#[test]
+fn whatever_becomes_of_a_connection_a_write_is_done_once() {
+    for (words, delivered) in [
+        ("START TRANSACTION", false),
+        ("START TRANSACTION", true),
+        ("wins = wins + 1", false),
+        ("wins = wins + 1", true),
+        ("REPLACE INTO vpid_journal", false),
+        ("REPLACE INTO vpid_journal", true),
+    ] {
+        let (proxy, mut desk) = desk();
+        proxy.break_at(words, delivered);
+        desk.submit(vec![
+            raw(1, "UPDATE user_x_t SET wins = wins + 1"),
+            raw(2, "UPDATE user_x_t SET wins = wins * 10 WHERE wins > 0"),
+        ]);
+        assert_eq!(desk.answer(1).as_deref(), Ok("[]"));
+        assert_eq!(desk.answer(2).as_deref(), Ok("[]"));
+        assert!(proxy.has_broken(), "{words}");
+        let all = desk.ask("Select", ALL);
+        assert_eq!(all.as_deref(), Ok("[[1,10]]"), "{words} {delivered}");
+    }
+}
+
+#[test]
+fn what_commits_by_itself_is_begun_once() {
+    for (words, delivered, begun) in [
+        ("REPLACE INTO vpid_journal", false, false),
+        ("REPLACE INTO vpid_journal", true, false),
+        ("CREATE TABLE user_x_u", false, true),
+        ("CREATE TABLE user_x_u", true, true),
+    ] {
+        let (proxy, mut desk) = desk();
+        proxy.break_at(words, delivered);
+        let answer = desk.ask_raw("CREATE TABLE user_x_u (a INT)");
+        assert!(proxy.has_broken(), "{words}");
+        match begun {
+            false => assert_eq!(answer.as_deref(), Ok("[]"), "{words} {delivered}"),
+            true => assert_eq!(answer.unwrap_err().reason, "Interrupted"),
+        }
+    }
+}
+
+#[test]
+fn a_read_is_begun_again_on_another_connection() {
+    for delivered in [false, true] {
+        let (proxy, mut desk) = desk();
+        proxy.break_at("SELECT 5", delivered);
+        assert_eq!(desk.ask_raw("SELECT 5").as_deref(), Ok("[[5]]"));
+        assert!(proxy.has_broken());
+    }
+}
+
+#[test]
+fn a_call_that_always_breaks_its_connection_is_given_up() {
+    let (proxy, mut desk) = desk();
+    let next = Arc::clone(&proxy.next);
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let breaker = std::thread::spawn(move || {
+        while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+            next.lock().unwrap().words = Some("wins = 666");
+            std::thread::yield_now();
+        }
+        next.lock().unwrap().words = None;
+    });
+    desk.submit(vec![
+        raw(1, "UPDATE user_x_t SET wins = 5"),
+        raw(2, "UPDATE user_x_t SET wins = 666"),
+        raw(3, "UPDATE user_x_t SET wins = wins + 1"),
+    ]);
+    assert_eq!(desk.reason(2), "OperationalError");
+    assert_eq!(desk.answer(1).as_deref(), Ok("[]"));
+    assert_eq!(desk.answer(3).as_deref(), Ok("[]"));
+    drop(stop);
+    breaker.join().unwrap();
+    assert_eq!(desk.ask("Select", ALL).as_deref(), Ok("[[1,6]]"));
+}
