@@ -38,12 +38,22 @@ pub struct Hint {
 
 /// Wakes the loop from another thread.
 #[derive(Clone)]
-pub struct Waker(Arc<OwnedFd>);
+pub struct Waker(Arc<Lanes>);
+
+/// How lanes wake the loop.
+struct Lanes {
+    fd: OwnedFd,
+    /// The loop has been woken and has not looked yet.
+    woken: AtomicBool,
+}
 
 impl Waker {
+    /// What was handed over before is looked at after this.
     pub fn wake(&self) {
-        // A full counter wakes as well.
-        let _ = rustix::io::write(&*self.0, &1u64.to_ne_bytes());
+        if !self.0.woken.swap(true, Ordering::SeqCst) {
+            // A full counter wakes as well.
+            let _ = rustix::io::write(&self.0.fd, &1u64.to_ne_bytes());
+        }
     }
 }
 
@@ -73,7 +83,7 @@ impl Signals {
 pub struct Poller {
     inotify: Option<OwnedFd>,
     signals: Signals,
-    lanes: Arc<OwnedFd>,
+    lanes: Arc<Lanes>,
 }
 
 impl Poller {
@@ -88,7 +98,10 @@ impl Poller {
                 None
             }
         };
-        let lanes = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let lanes = Lanes {
+            fd: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            woken: AtomicBool::new(false),
+        };
         Ok(Self {
             inotify,
             signals: Signals::register()?,
@@ -133,7 +146,7 @@ impl Poller {
     ) -> io::Result<Wake> {
         let mut fds = vec![
             PollFd::new(&self.signals.wake, PollFlags::IN),
-            PollFd::new(&*self.lanes, PollFlags::IN),
+            PollFd::new(&self.lanes.fd, PollFlags::IN),
         ];
         if let Some(inotify) = &self.inotify {
             fds.push(PollFd::new(inotify, PollFlags::IN));
@@ -164,7 +177,9 @@ impl Poller {
             wake.reload = self.signals.reload.swap(false, Ordering::Relaxed);
         }
         if ready[1] {
-            drain(&*self.lanes);
+            drain(&self.lanes.fd);
+            // Results of whoever wakes in between were handed over before, and are looked at.
+            self.lanes.woken.store(false, Ordering::SeqCst);
             wake.lanes = true;
         }
         wake.control = ready[ours..].contains(&true);

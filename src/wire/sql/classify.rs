@@ -92,9 +92,15 @@ fn own_table(name: &str) -> Result<(), CallError> {
     own_names(name.get(..OWN_PREFIX.len()).unwrap_or_default())
 }
 
+/// Looks at quoted texts too: whether something is one depends on the server's mode.
 fn own_names(text: &str) -> Result<(), CallError> {
-    let mut parts = text.as_bytes().windows(OWN_PREFIX.len());
-    match parts.any(|part| part.eq_ignore_ascii_case(OWN_PREFIX.as_bytes())) {
+    let bytes = text.as_bytes();
+    let found = (0..bytes.len()).any(|at| {
+        let begins = at == 0 || !scan::is_word(char::from(bytes[at - 1]));
+        let word = bytes[at..].get(..OWN_PREFIX.len());
+        begins && word.is_some_and(|word| word.eq_ignore_ascii_case(OWN_PREFIX.as_bytes()))
+    });
+    match found {
         true => Err(refused("names that begin with vpid_ are vpid's own")),
         false => Ok(()),
     }
@@ -122,6 +128,7 @@ mod tests {
             ("truncate t", Class::Alone),
             ("ANALYZE TABLE t", Class::Alone),
             ("CALL p()", Class::Alone),
+            ("SELECT * FROM user_vpid_call_x", Class::Read),
         ] {
             assert_eq!(class_of(text), Ok(class), "{text}");
         }
@@ -157,6 +164,8 @@ mod tests {
             "SELECT 1 /*M! , 2 */",
             "SELECT * FROM vpid_journal",
             "DROP TABLE `VPID_schema`",
+            "SELECT * FROM a.vpid_journal",
+            "SELECT 'é'/vpid_x",
             "'SELECT'",
             "",
             ";",

@@ -18,6 +18,7 @@ mod session;
 mod state;
 mod statement;
 mod trouble;
+mod watch;
 mod worker;
 
 #[cfg(test)]

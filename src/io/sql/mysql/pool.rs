@@ -8,10 +8,12 @@ use super::queue::Task;
 use super::session::Socket;
 use super::state::{Busy, Outage, State, Waiting, Work};
 use super::trouble::Refusal;
+use super::watch::Watch;
 use crate::io::sql::{Preparation, Report, Run, Verdict};
 use crate::limits::SQL_RETRY_MS_MAX;
 use crate::wire::call_error::CallError;
 use crate::wire::sql::{DatabaseId, Done};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,6 +26,9 @@ pub(super) struct Pool {
     pub place: String,
     pub on_report: OnReport,
     state: Mutex<State>,
+    watch: Watch,
+    /// Nothing is answered any more, and nothing begun.
+    abandoned: AtomicBool,
     /// For threads of the pool.
     work: Condvar,
     /// For the watchdog.
@@ -47,6 +52,8 @@ impl Pool {
             place,
             on_report,
             state: Mutex::new(state),
+            watch: Watch::new(size),
+            abandoned: AtomicBool::new(false),
             work: Condvar::new(),
             time: Condvar::new(),
             ended: Condvar::new(),
@@ -55,6 +62,10 @@ impl Pool {
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(SeqCst)
     }
 
     pub(super) fn now_ms(&self) -> u64 {
@@ -69,7 +80,7 @@ impl Pool {
             state.queue.add(task);
         }
         self.watch_until(&state, nearest);
-        for _ in 0..count.min(state.slots.len()) {
+        for _ in 0..count.min(state.asleep) {
             self.work.notify_one();
         }
     }
@@ -98,9 +109,10 @@ impl Pool {
     /// Ends everything that runs; nothing is answered any more.
     pub(super) fn abandon(&self) {
         let mut state = self.lock();
-        state.abandoned = true;
+        self.abandoned.store(true, SeqCst);
         state.stopping = true;
-        for slot in &mut state.slots {
+        for (thread, slot) in state.slots.iter_mut().enumerate() {
+            self.watch.cut(thread);
             slot.end();
         }
         drop(state);
@@ -109,7 +121,7 @@ impl Pool {
     }
 
     pub(super) fn report(&self, done: Vec<Done>) {
-        if !done.is_empty() && !self.lock().abandoned {
+        if !done.is_empty() && !self.is_abandoned() {
             (self.on_report)(Report::Done(done));
         }
     }
@@ -126,7 +138,11 @@ impl Pool {
         state.slots[thread].reading = None;
         loop {
             let now_ms = self.now_ms();
-            if let Some(work) = state.take(now_ms) {
+            let work = match self.is_abandoned() {
+                true => Some(Work::End),
+                false => state.take(now_ms),
+            };
+            if let Some(work) = work {
                 state.slots[thread].busy = match work {
                     Work::End => Busy::Not,
                     Work::Read => Busy::Reading,
@@ -137,8 +153,7 @@ impl Pool {
                     self.ended.notify_all();
                     self.time.notify_all();
                     self.work.notify_all();
-                } else if !state.queue.is_empty() {
-                    // There may be something for another one as well.
+                } else if state.has_work(now_ms) {
                     self.work.notify_one();
                 }
                 return work;
@@ -149,13 +164,17 @@ impl Pool {
                 outage.tried = true;
                 outage.retry_at_ms
             }) else {
+                state.asleep += 1;
                 let waited = self.work.wait(state);
                 state = waited.unwrap_or_else(PoisonError::into_inner);
+                state.asleep -= 1;
                 continue;
             };
             let left = Duration::from_millis(retry_at_ms.saturating_sub(now_ms));
+            state.asleep += 1;
             let waited = self.work.wait_timeout(state, left);
             (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            state.asleep -= 1;
             if let Some(outage) = &mut state.outage {
                 outage.tried = false;
             }
@@ -168,15 +187,15 @@ impl Pool {
         let now_ms = self.now_ms();
         let slot = &mut state.slots[thread];
         let had = slot.reading.take();
-        let task = match state.is_free() {
+        let task = match state.is_free() && !self.is_abandoned() {
             true => state.queue.read(),
             false => None,
         };
         if let Some(task) = &task {
             state.slots[thread].reading = Some((task.job.host, now_ms));
         }
-        if had.is_some() && !state.queue.is_empty() {
-            // A write may have waited for the read that is done.
+        // A write may have waited for the read that is done.
+        if had.is_some() && state.has_work(now_ms) {
             self.work.notify_one();
         }
         task
@@ -185,7 +204,7 @@ impl Pool {
     /// The next task for the transaction of a host.
     pub(super) fn join(&self, host: u32, group: Option<u32>) -> Option<Task> {
         let mut state = self.lock();
-        match state.is_free() {
+        match state.is_free() && !self.is_abandoned() {
             true => state.queue.join(host, group),
             false => None,
         }
@@ -210,30 +229,27 @@ impl Pool {
 
     /// From here to `unwatch`, the thread's connection is ended at this time.
     pub(super) fn watch(&self, thread: usize, limit_ms: u64) {
-        let mut state = self.lock();
-        if state.abandoned {
-            state.slots[thread].end();
+        if self.watch.begin(thread, limit_ms) {
+            // Without the lock it might be about to sleep.
+            let _state = self.lock();
+            self.time.notify_one();
         }
-        state.slots[thread].limit_ms = Some(limit_ms);
-        self.watch_until(&state, Some(limit_ms));
+        if self.is_abandoned() {
+            self.watch.cut(thread);
+            self.lock().slots[thread].end();
+        }
     }
 
     /// Whether the connection was ended.
     pub(super) fn unwatch(&self, thread: usize) -> bool {
-        let slot = &mut self.lock().slots[thread];
-        slot.limit_ms = None;
-        slot.ended
+        self.watch.end(thread)
     }
 
     /// The thread has another connection, or none.
     pub(super) fn connected(&self, thread: usize, socket: Option<Socket>) {
-        let mut state = self.lock();
-        let abandoned = state.abandoned;
-        let slot = &mut state.slots[thread];
-        slot.ended = false;
-        slot.limit_ms = None;
+        let slot = &mut self.lock().slots[thread];
         slot.socket = socket;
-        if abandoned {
+        if self.is_abandoned() {
             slot.end();
         }
     }
@@ -242,7 +258,7 @@ impl Pool {
     pub(super) fn prepared(&self, ticket: u64, verdict: Verdict) {
         let mut state = self.lock();
         let is_this = |waiting: &mut Waiting| waiting.preparation.ticket == ticket;
-        let current = state.preparation.take_if(is_this).is_some() && !state.abandoned;
+        let current = state.preparation.take_if(is_this).is_some() && !self.is_abandoned();
         drop(state);
         if current {
             self.report_prepared(ticket, verdict);
@@ -274,7 +290,7 @@ impl Pool {
             self.place, refusal.reason, refusal.advice
         );
         let mut state = self.lock();
-        if state.abandoned || (state.outage.is_some() && !tried) {
+        if self.is_abandoned() || (state.outage.is_some() && !tried) {
             return;
         }
         let (since, wait_ms) = match &state.outage {
@@ -332,12 +348,13 @@ impl Pool {
     /// The watchdog: ends what runs too long, answers what waits too long.
     pub(super) fn watchdog(&self) {
         let mut state = self.lock();
-        while !state.abandoned && state.threads > 0 {
+        while !self.is_abandoned() && state.threads > 0 {
             let now_ms = self.now_ms();
-            state
-                .slots
-                .iter_mut()
-                .for_each(|slot| slot.end_if_over(now_ms));
+            for (thread, slot) in state.slots.iter_mut().enumerate() {
+                if self.watch.is_over(thread, now_ms) {
+                    slot.end();
+                }
+            }
             let expired = state.queue.expired(now_ms);
             if !expired.is_empty() {
                 // The sentence of an outage names the owner's server: it is for the log.
@@ -358,11 +375,17 @@ impl Pool {
             }
             let readers = state.readers();
             let head_start = state.queue.head_start_ends(&readers, now_ms);
-            if head_start.is_none() && !state.queue.is_empty() {
+            if head_start.is_none() && state.has_work(now_ms) {
                 self.work.notify_one();
             }
-            let next = state.nearest().into_iter().chain(head_start).min();
-            state.watch_at_ms = next.unwrap_or(u64::MAX);
+            let known = state.nearest().into_iter().chain(head_start);
+            let next = known.chain(self.watch.nearest()).min();
+            self.watch.will_look(next);
+            // What began meanwhile may have counted on a look that was to come earlier.
+            let newer = self.watch.nearest().into_iter().chain(next).min();
+            if newer != next {
+                continue;
+            }
             state = match next {
                 None => self
                     .time
@@ -378,8 +401,8 @@ impl Pool {
     }
 
     /// Wakes the watchdog where it would come too late.
-    fn watch_until(&self, state: &State, at_ms: Option<u64>) {
-        if at_ms.is_some_and(|at_ms| at_ms < state.watch_at_ms) {
+    fn watch_until(&self, _lock: &State, at_ms: Option<u64>) {
+        if at_ms.is_some_and(|at_ms| self.watch.is_before_look(at_ms)) {
             self.time.notify_one();
         }
     }

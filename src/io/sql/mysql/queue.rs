@@ -125,15 +125,7 @@ impl Queue {
 
     /// What may be begun now, by whose turn it is. A host that is to write does so from here on.
     pub(super) fn next(&mut self, readers: &[Reader], may_read: bool, now_ms: u64) -> Option<Next> {
-        let (at, id) = self.turns.iter().copied().enumerate().find(|(_, id)| {
-            let host = &self.hosts[id];
-            let fresh = || {
-                readers
-                    .iter()
-                    .any(|reader| reader.0 == *id && is_fresh(reader, now_ms))
-            };
-            (may_read && host.may_read()) || (host.may_write() && !fresh())
-        })?;
+        let (at, id) = self.find(readers, may_read, now_ms)?;
         let host = self.hosts.get_mut(&id)?;
         if host.may_read() {
             return Some(Next::Read);
@@ -142,6 +134,21 @@ impl Queue {
         self.turns.remove(at);
         self.turns.push_back(id);
         Some(Next::Write(id))
+    }
+
+    /// Whether there is one.
+    pub(super) fn has_next(&self, readers: &[Reader], may_read: bool, now_ms: u64) -> bool {
+        self.find(readers, may_read, now_ms).is_some()
+    }
+
+    /// Whose turn it is, and where that stands.
+    fn find(&self, readers: &[Reader], may_read: bool, now_ms: u64) -> Option<(usize, u32)> {
+        let mut turns = self.turns.iter().copied().enumerate();
+        turns.find(|(_, id)| {
+            let host = &self.hosts[id];
+            let fresh = |reader: &Reader| reader.0 == *id && is_fresh(reader, now_ms);
+            (may_read && host.may_read()) || (host.may_write() && !readers.iter().any(fresh))
+        })
     }
 
     /// When a write that waits for fresh reads of its host may begin at last.

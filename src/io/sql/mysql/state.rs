@@ -14,7 +14,6 @@ pub(super) struct State {
     pub slots: Vec<Slot>,
     pub pruning: Pruning,
     pub stopping: bool,
-    pub abandoned: bool,
     /// The table is there.
     pub journal: bool,
     /// Whether a connection must show that the journal can be kept.
@@ -27,8 +26,8 @@ pub(super) struct State {
     pub complaints: Vec<(u32, String)>,
     /// Threads of the pool that have not ended.
     pub threads: usize,
-    /// When the watchdog will wake by itself.
-    pub watch_at_ms: u64,
+    /// Those that sleep since there is nothing for them.
+    pub asleep: usize,
 }
 
 /// A preparation that was not done.
@@ -45,10 +44,6 @@ pub(super) struct Waiting {
 pub(super) struct Slot {
     /// Its connection's.
     pub socket: Option<Socket>,
-    /// When that is to be ended.
-    pub limit_ms: Option<u64>,
-    /// It was.
-    pub ended: bool,
     pub reading: Option<Reader>,
     pub busy: Busy,
 }
@@ -91,7 +86,6 @@ impl State {
             slots: (0..size).map(|_| Slot::default()).collect(),
             pruning: Pruning::new(now_ms),
             stopping: false,
-            abandoned: false,
             journal: false,
             journal_wanted: false,
             outage: None,
@@ -99,7 +93,7 @@ impl State {
             preparation: None,
             complaints: Vec::new(),
             threads: size,
-            watch_at_ms: u64::MAX,
+            asleep: 0,
         }
     }
 
@@ -107,7 +101,7 @@ impl State {
     pub(super) fn take(&mut self, now_ms: u64) -> Option<Work> {
         let others = |slot: &Slot| slot.busy != Busy::Not;
         let nothing_runs = !self.slots.iter().any(others);
-        if self.abandoned || (self.stopping && self.queue.is_empty() && nothing_runs) {
+        if self.stopping && self.queue.is_empty() && nothing_runs {
             return Some(Work::End);
         }
         if let Some(outage) = &mut self.outage {
@@ -119,13 +113,26 @@ impl State {
             let free = !std::mem::replace(&mut waiting.taken, true);
             return free.then(|| Work::Prepare(waiting.preparation.clone()));
         }
-        let reading = self.slots.iter().filter(|slot| slot.busy == Busy::Reading);
-        // One connection is left to those who write.
-        let may_read = reading.count() < self.slots.len().saturating_sub(1).max(1);
-        match self.queue.next(&self.readers(), may_read, now_ms)? {
+        match self.queue.next(&self.readers(), self.may_read(), now_ms)? {
             Next::Read => Some(Work::Read),
             Next::Write(host) => Some(Work::Write(host)),
         }
+    }
+
+    /// Whether a thread that sleeps could begin something of the queue.
+    pub(super) fn has_work(&self, now_ms: u64) -> bool {
+        let queue = &self.queue;
+        self.asleep > 0
+            && !queue.is_empty()
+            && self.outage.is_none()
+            && self.preparation.is_none()
+            && queue.has_next(&self.readers(), self.may_read(), now_ms)
+    }
+
+    /// One connection is left to those who write.
+    fn may_read(&self) -> bool {
+        let reading = self.slots.iter().filter(|slot| slot.busy == Busy::Reading);
+        reading.count() < self.slots.len().saturating_sub(1).max(1)
     }
 
     /// A server that comes and goes is tried as rarely as one that is away.
@@ -139,33 +146,23 @@ impl State {
 
     /// Whether what waits may be begun.
     pub(super) fn is_free(&self) -> bool {
-        !self.abandoned && self.preparation.is_none()
+        self.preparation.is_none()
     }
 
     pub(super) fn readers(&self) -> Vec<Reader> {
         self.slots.iter().filter_map(|slot| slot.reading).collect()
     }
 
-    /// When somebody's time is up next.
+    /// When the time of somebody who waits is up next.
     pub(super) fn nearest(&self) -> Option<u64> {
-        let waiting = self.queue.tasks().filter_map(|task| task.deadline_ms);
-        let running = self.slots.iter().filter_map(|slot| slot.limit_ms);
-        waiting.chain(running).min()
+        self.queue.tasks().filter_map(|task| task.deadline_ms).min()
     }
 }
 
 impl Slot {
     pub(super) fn end(&mut self) {
-        self.ended = true;
         if let Some(socket) = &self.socket {
             socket.end();
-        }
-    }
-
-    pub(super) fn end_if_over(&mut self, now_ms: u64) {
-        if self.limit_ms.is_some_and(|limit_ms| limit_ms <= now_ms) {
-            self.limit_ms = None;
-            self.end();
         }
     }
 }

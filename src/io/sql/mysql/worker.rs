@@ -45,7 +45,7 @@ impl Worker {
             }
             self.kill();
         }
-        if self.pool.lock().abandoned {
+        if self.pool.is_abandoned() {
             self.close();
         }
     }
