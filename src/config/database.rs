@@ -77,6 +77,7 @@ impl fmt::Display for Mysql {
         write!(f, "MySQL {} at ", self.database)?;
         match &self.socket {
             Some(socket) => write!(f, "{}", socket.display()),
+            None if self.host.contains(':') => write!(f, "[{}]:{}", self.host, self.port),
             None => write!(f, "{}:{}", self.host, self.port),
         }
     }

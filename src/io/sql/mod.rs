@@ -211,7 +211,7 @@ impl Drop for Lane {
 pub fn check(database: &Database, preparation: &Preparation) -> Vec<Finding> {
     #[cfg(feature = "mysql")]
     if let Engine::Mysql(settings) = &database.engine {
-        return mysql::check(database, settings, preparation);
+        return mysql::check(settings, preparation);
     }
     let Engine::Sqlite {
         path,

@@ -5,8 +5,7 @@ use super::journal::{COLUMNS, READABLE, WRITABLE};
 use super::prepare::{applied, queries};
 use super::session::Session;
 use super::trouble::{Refusal, refusal};
-use super::{Place, place};
-use crate::config::{Database, Mysql};
+use crate::config::Mysql;
 use crate::io::sql::{Finding, Preparation, Subject};
 use mysql::Error;
 use mysql::prelude::Queryable;
@@ -14,13 +13,8 @@ use mysql::prelude::Queryable;
 /// Tables that are named in one warning.
 const NAMED_MAX: usize = 5;
 
-pub(super) fn check(
-    database: &Database,
-    settings: &Mysql,
-    preparation: &Preparation,
-) -> Vec<Finding> {
-    let Place { name, address } = place(database, settings);
-    let place = format!("mysql: {name} at {address}");
+pub(super) fn check(settings: &Mysql, preparation: &Preparation) -> Vec<Finding> {
+    let place = settings.to_string();
     let bad = |refusal: Refusal| {
         let what = format!("{place}: {}", refusal.reason);
         Finding::Bad(what, refusal.advice.to_owned())
@@ -126,41 +120,43 @@ fn prepared(
             true => applied(session)?,
             false => Vec::new(),
         };
-        let done = |number| {
-            known
-                .iter()
-                .any(|known| known.step == number && known.whole)
+        let is_done = |number| {
+            let mut known = known.iter();
+            known.any(|known| known.step == number && known.whole)
         };
-        pending = schema
-            .steps
-            .iter()
-            .filter(|step| !done(step.number))
-            .count();
-        if pending > 0 {
-            let steps = if pending == 1 { "step" } else { "steps" };
-            findings.push(Finding::Good(format!(
-                "{place}: {pending} {steps} of its schema will run at the next start"
-            )));
-        }
+        let steps = schema.steps.iter();
+        pending = steps.filter(|step| !is_done(step.number)).count();
+        let steps = schema.steps.len();
+        findings.push(Finding::Good(match pending {
+            0 => format!("schema: {steps} steps, all have run"),
+            _ => format!("schema: {steps} steps, {pending} of them would run at the next start"),
+        }));
     }
+    let mut untried: Vec<String> = Vec::new();
+    let mut faults = 0;
     for fault in queries(session, &preparation.queries)? {
         let lacks =
             fault.message.contains("doesn't exist") || fault.message.contains("Unknown column");
-        findings.push(match pending > 0 && lacks {
-            true => Finding::Warn(format!(
-                "{place}: until then query {} cannot run: {}",
-                subject(&fault.of),
-                fault.message
-            )),
-            false => Finding::Fault(fault),
-        });
+        match &fault.of {
+            Subject::Query { name, .. } if pending > 0 && lacks => {
+                if !untried.contains(name) {
+                    untried.push(name.clone());
+                }
+            }
+            _ => {
+                faults += 1;
+                findings.push(Finding::Fault(fault));
+            }
+        }
+    }
+    let queries = preparation.queries.len();
+    if !untried.is_empty() {
+        findings.push(Finding::Warn(format!(
+            "{place}: these queries need what the schema will make, and cannot be tried before: {}",
+            untried.join(", ")
+        )));
+    } else if queries > 0 && faults == 0 {
+        findings.push(Finding::Good(format!("queries: {queries}, all prepared")));
     }
     Ok(())
-}
-
-fn subject(of: &Subject) -> &str {
-    match of {
-        Subject::Query { name, .. } => name,
-        Subject::Schema { .. } => "",
-    }
 }

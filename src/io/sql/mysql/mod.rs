@@ -52,12 +52,6 @@ pub(super) struct Lane {
     pool: Arc<Pool>,
 }
 
-/// Where a database is, in words.
-struct Place {
-    name: String,
-    address: String,
-}
-
 impl Lane {
     pub(super) fn start(
         number: DatabaseId,
@@ -66,9 +60,8 @@ impl Lane {
         run: Run,
         on_report: impl Fn(Report) + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
-        let Place { name, address } = place(database, settings);
         let size = settings.pool.max(1);
-        let place = format!("database {name} at {address}");
+        let place = database.to_string();
         let pool = Arc::new(Pool::new(number, run, place, size, Box::new(on_report)));
         let lane = Self {
             pool: Arc::clone(&pool),
@@ -112,26 +105,6 @@ fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> std::io::Result<(
     builder.stack_size(MYSQL_STACK_BYTES).spawn(run).map(drop)
 }
 
-pub(super) fn check(
-    database: &Database,
-    settings: &Mysql,
-    preparation: &Preparation,
-) -> Vec<Finding> {
-    check::check(database, settings, preparation)
-}
-
-fn place(database: &Database, settings: &Mysql) -> Place {
-    let address = match &settings.socket {
-        Some(socket) => socket.display().to_string(),
-        None if settings.host.contains(':') => format!("[{}]:{}", settings.host, settings.port),
-        None => format!("{}:{}", settings.host, settings.port),
-    };
-    let name = match database.name.as_str() {
-        "" => &settings.database,
-        name => name,
-    };
-    Place {
-        name: name.to_owned(),
-        address,
-    }
+pub(super) fn check(settings: &Mysql, preparation: &Preparation) -> Vec<Finding> {
+    check::check(settings, preparation)
 }

@@ -120,6 +120,7 @@ fn steps(worker: &mut Worker, schema: &Schema) -> Result<(), Stop> {
         Some(session) => applied(session)?,
         None => Vec::new(),
     };
+    let mut ran = Vec::new();
     for step in &schema.steps {
         let print = step.fingerprint();
         let before = known.iter().find(|known| known.step == step.number);
@@ -139,6 +140,13 @@ fn steps(worker: &mut Worker, schema: &Schema) -> Result<(), Stop> {
         if skip >= count {
             own(worker, &note(step, count, &print, true))?;
         }
+        ran.push(step.number);
+    }
+    if let [first, .., last] | [first @ last] = &ran[..] {
+        log::info!(
+            "{}: schema steps {first} to {last} have run",
+            worker.pool.place
+        );
     }
     Ok(())
 }

@@ -167,9 +167,9 @@ fn a_check_says_what_is_there_and_leaves_nothing() {
         (0, "can be written (MariaDB 1"),
         (1, "character set latin1"),
         (2, "user_x_m (MyISAM)"),
-        (3, "1 step of its schema will run"),
-        (4, "until then query later cannot run"),
-        (5, "fault You have an error in your SQL syntax"),
+        (3, "schema: 1 steps, 1 of them would run"),
+        (4, "fault You have an error in your SQL syntax"),
+        (5, "cannot be tried before: later"),
     ] {
         assert!(said[line].contains(words), "{line}: {said:#?}");
     }
