@@ -3,6 +3,7 @@
 
 use crate::wire::call_error::CallError;
 use mysql::{DriverError, Error, MySqlError};
+use std::error::Error as _;
 
 /// Why a statement has no outcome. What it did is undone, or cannot be known.
 #[derive(Debug)]
@@ -125,7 +126,10 @@ pub(super) fn words(error: &Error) -> String {
         Error::MySqlError(error) => error.message.clone(),
         Error::IoError(error) if is_timeout(error) => "the server does not answer".to_owned(),
         Error::IoError(error) => error.to_string(),
-        Error::CodecError(error) => error.to_string(),
+        Error::CodecError(error) => match error.source() {
+            Some(system) => system.to_string(),
+            None => error.to_string(),
+        },
         Error::DriverError(DriverError::ConnectTimeout) => "the server does not answer".to_owned(),
         Error::DriverError(DriverError::CouldNotConnect(Some((_, reason, _)))) => reason.clone(),
         Error::DriverError(error) => error.to_string(),
