@@ -111,7 +111,8 @@ Example: vpid game say 'The server restarts in five minutes' --where center
 
 pub const BENCH: &str = "\
 Measures a running vpid through the files, as games would use it: latency of single calls, then
-throughput. Makes the table user_vpidbench_rows in the database and removes it again.
+throughput. Makes the table user_vpidbench_rows in the database, which is to be SQLite, and removes
+it again; `--work echo` needs none.
 
 Usage: vpid bench [--hosts 4] [--files 200] [--batch 20] [--work select|insert|echo] [--json]
                   [--config FILE]
