@@ -21,7 +21,10 @@ pub fn kill_rounds(vpid: Vpid, rounds: usize, files_max: u64, busy_us: u64) {
         for _ in 0..random.below(files_max) {
             load.write_file(&mut random);
         }
-        vpid.start();
+        match random.chance(25) {
+            true => vpid.launch(),
+            false => vpid.start(),
+        }
         let end = Instant::now() + Duration::from_micros(random.below(busy_us));
         for _ in 0..random.below(files_max) {
             load.write_file(&mut random);

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use mysql::prelude::Queryable;
 use serde_json::{Value, json};
 use test_mariadb::{PASSWORD, Server, USER};
+use vpid::limits::MYSQL_POOL_DEFAULT;
 
 use crate::service::cost;
 use crate::support::mariadb::{Database, administrator, shared_server};
-use crate::support::{Host, Vpid, call, insert, stays, wait_until};
+use crate::support::{Host, Load, Random, Vpid, call, insert, stays, wait_until};
 
 const HITS: &str = r#"
 [query.hit]
@@ -173,10 +174,9 @@ fn a_wrong_password_is_an_outage_until_it_is_right() {
     let database = with_hits(Database::shared());
     let name = format!("p_{}", database.name);
     user(&name, &database, "ALL");
-    let lines = database.lines().replace(PASSWORD, "hunter2");
     let vpid = Vpid::new()
         .setting("call_deadline_ms = 400")
-        .database_line(&lines.replace(USER, &name))
+        .database_line(&database.lines_as(&name, "hunter2"))
         .queries(HITS)
         .started();
     let mut host = vpid.host("red");
@@ -239,11 +239,10 @@ fn check_says_whether_the_database_is_good_and_what_to_do() {
 
     let name = format!("r_{}", database.name);
     user(&name, &database, "SELECT");
-    let reader = lines.replace(USER, &name);
     let nowhere = format!("'not_{}'", database.name);
     for (lines, wanted) in [
         (
-            lines.replace(PASSWORD, "hunter2"),
+            database.lines_as(USER, "hunter2"),
             ["Access denied for user", "check user and password"],
         ),
         (
@@ -251,7 +250,7 @@ fn check_says_whether_the_database_is_good_and_what_to_do() {
             ["Unknown database", "create it (CREATE DATABASE)"],
         ),
         (
-            reader.replace(PASSWORD, "its own password"),
+            database.lines_as(&name, "its own password"),
             ["command denied to user", "(GRANT ALL ON it)"],
         ),
         (
@@ -269,24 +268,29 @@ fn check_says_whether_the_database_is_good_and_what_to_do() {
     }
     let (code, said) = check(&lines, &HITS.replace("hits VALUES", "hitz VALUES"));
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("query.hit.steps") && said.contains("hitz"), "{said}");
+    assert!(
+        said.contains("query.hit.steps") && said.contains("hitz"),
+        "{said}"
+    );
 }
 
 #[test]
 fn an_idle_vpid_with_open_connections_costs_next_to_nothing() {
-    let vpid = Vpid::new().on(&Database::shared()).with_numbers().started();
-    let mut host = vpid.host("my_server");
-    let select = json!({"table": "user_test_numbers"});
-    let tokens = host
-        .send(&[insert(1), call("VPI_DB_UserSelect", select)])
-        .unwrap();
-    assert_eq!(host.answers(&tokens), [json!(1), json!([[1]])]);
-    // The last repetition is read; then nobody wants anything.
-    host.empty().unwrap();
-    let before = cost(vpid.pid());
-    stays("a vpid that runs", Duration::from_secs(2), || {
-        cost(vpid.pid()).ticks - before.ticks <= 2
+    let database = Database::shared();
+    let vpid = Vpid::new().on(&database).with_numbers().started();
+    let mut load = Load::new(&vpid);
+    let mut random = Random::new(1);
+    wait_until("all connections are open", || {
+        load.write_file(&mut random);
+        sessions(&database).len() == MYSQL_POOL_DEFAULT
     });
-    let cost = cost(vpid.pid());
-    assert!(cost.resident_bytes < 10_000_000, "{cost:?}");
+    load.drain(&vpid);
+    let (before, _) = cost(vpid.pid());
+    stays("a vpid that runs", Duration::from_secs(2), || {
+        cost(vpid.pid()).0 - before <= 2
+    });
+    assert_eq!(sessions(&database).len(), MYSQL_POOL_DEFAULT);
+    // Beside this, a resident 5 MB of the program's own code in a build for use.
+    let (_, own) = cost(vpid.pid());
+    assert!(own < 5_000_000, "{own} bytes");
 }

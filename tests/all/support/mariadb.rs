@@ -55,9 +55,13 @@ impl Database {
 
     /// What the configuration says of it.
     pub fn lines(&self) -> String {
+        self.lines_as(USER, PASSWORD)
+    }
+
+    pub fn lines_as(&self, user: &str, password: &str) -> String {
         let (name, socket) = (&self.name, self.socket.display());
         format!(
-            "type = \"mysql\"\nsocket = '{socket}'\nuser = '{USER}'\npassword = '{PASSWORD}'\n\
+            "type = \"mysql\"\nsocket = '{socket}'\nuser = '{user}'\npassword = '{password}'\n\
              database = '{name}'\n"
         )
     }

@@ -59,7 +59,7 @@ impl Daemon {
         let mut first = Vec::new();
         loop {
             match lines.next() {
-                Some(Ok(line)) if line.contains(" serves ") => break first.push(line),
+                Some(Ok(line)) if line.contains(" serves /") => break first.push(line),
                 Some(Ok(line)) => first.push(line),
                 _ => panic!("the daemon ended: {first:?}"),
             }
