@@ -8,6 +8,7 @@ use super::trouble::{Refusal, refusal};
 use super::{Place, place};
 use crate::config::{Database, Mysql};
 use crate::io::sql::{Finding, Preparation, Subject};
+use crate::wire::sql::Schema;
 use mysql::Error;
 use mysql::prelude::Queryable;
 
@@ -120,42 +121,67 @@ fn prepared(
     preparation: &Preparation,
     findings: &mut Vec<Finding>,
 ) -> Result<(), Error> {
-    let mut pending = 0;
-    if let Some(schema) = &preparation.schema {
-        let known = match has_table(session, "vpid_schema")? {
-            true => applied(session)?,
-            false => Vec::new(),
-        };
-        let done = |number| {
-            known
-                .iter()
-                .any(|known| known.step == number && known.whole)
-        };
-        pending = schema
-            .steps
-            .iter()
-            .filter(|step| !done(step.number))
-            .count();
-        if pending > 0 {
-            let steps = if pending == 1 { "step" } else { "steps" };
-            findings.push(Finding::Good(format!(
-                "{place}: {pending} {steps} of its schema will run at the next start"
-            )));
-        }
+    let pending = match &preparation.schema {
+        Some(schema) => schema_steps(session, place, schema, findings)?,
+        None => 0,
+    };
+    let faults = queries(session, &preparation.queries)?;
+    let count = preparation.queries.len();
+    if faults.is_empty() && count > 0 {
+        findings.push(Finding::Good(format!(
+            "{place}: queries: {count}, all prepared"
+        )));
     }
-    for fault in queries(session, &preparation.queries)? {
+    // Several steps of a query lack the same thing.
+    let mut named = Vec::new();
+    for fault in faults {
         let lacks =
             fault.message.contains("doesn't exist") || fault.message.contains("Unknown column");
-        findings.push(match pending > 0 && lacks {
-            true => Finding::Warn(format!(
-                "{place}: until then query {} cannot run: {}",
-                subject(&fault.of),
+        let name = subject(&fault.of).to_owned();
+        if pending == 0 || !lacks {
+            findings.push(Finding::Fault(fault));
+        } else if !named.contains(&name) {
+            findings.push(Finding::Warn(format!(
+                "{place}: until then query {name} cannot run: {}",
                 fault.message
-            )),
-            false => Finding::Fault(fault),
-        });
+            )));
+            named.push(name);
+        }
     }
     Ok(())
+}
+
+/// How many of the schema's steps are to come.
+fn schema_steps(
+    session: &mut Session,
+    place: &str,
+    schema: &Schema,
+    findings: &mut Vec<Finding>,
+) -> Result<usize, Error> {
+    let known = match has_table(session, "vpid_schema")? {
+        true => applied(session)?,
+        false => Vec::new(),
+    };
+    let done = |number| {
+        let mut known = known.iter();
+        known.any(|known| known.step == number && known.whole)
+    };
+    let steps = schema.steps.len();
+    let pending = schema.steps.iter().filter(|step| !done(step.number));
+    let pending = pending.count();
+    match (steps, pending) {
+        (0, _) => {}
+        (_, 0) => findings.push(Finding::Good(format!(
+            "{place}: schema: {steps} steps, all have run"
+        ))),
+        (_, 1) => findings.push(Finding::Good(format!(
+            "{place}: 1 step of its schema will run at the next start"
+        ))),
+        (_, pending) => findings.push(Finding::Good(format!(
+            "{place}: {pending} steps of its schema will run at the next start"
+        ))),
+    }
+    Ok(pending)
 }
 
 fn subject(of: &Subject) -> &str {
