@@ -4,97 +4,27 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use vpid::cli::game::GameCall;
 use vpid::wire::names;
 
-use crate::support::{Host, Random, Vpid, insert, wait_until};
-
-/// Writes numbered calls, and remembers how many.
-struct Load {
-    hosts: Vec<Host>,
-    written: i64,
-}
-
-impl Load {
-    fn new(vpid: &Vpid) -> Self {
-        let hosts = ["red", "blue", "green"].map(|name| vpid.host(name));
-        Self {
-            hosts: hosts.into(),
-            written: 0,
-        }
-    }
-
-    /// One file of a random host, with a few calls of every kind.
-    fn write_file(&mut self, random: &mut Random) {
-        let calls: Vec<GameCall> = (0..1 + random.below(8))
-            .map(|_| {
-                self.written += 1;
-                let callback = random.chance(50);
-                GameCall {
-                    callback,
-                    ..insert(self.written)
-                }
-            })
-            .collect();
-        let place = random.below(self.hosts.len() as u64) as usize;
-        let host = &mut self.hosts[place];
-        let sent = match random.chance(20) {
-            true => host.send_chain(&calls),
-            false => host.send(&calls),
-        };
-        sent.expect("a call file can be written");
-    }
-
-    /// Some hosts read and empty their answers, as games do.
-    fn read_some(&self, random: &mut Random) {
-        for host in &self.hosts {
-            if random.chance(30) {
-                host.fetch().expect("answers can be read");
-            }
-        }
-    }
-
-    /// Waits for the last file to go, while answers are fetched so that room is made for all.
-    fn drain(&self, vpid: &Vpid) {
-        wait_until("every file was done", || {
-            for host in &self.hosts {
-                host.fetch().expect("answers can be read");
-            }
-            !vpid.files().iter().any(|name| name.contains("output"))
-        });
-    }
-}
-
-fn each_once(vpid: &Vpid, written: i64, seed: u64) {
-    let numbers = vpid.numbers();
-    let expected: Vec<i64> = (1..=written).collect();
-    let missing: Vec<_> = expected.iter().filter(|n| !numbers.contains(n)).collect();
-    let doubled: Vec<_> = numbers
-        .windows(2)
-        .filter(|pair| pair[0] == pair[1])
-        .collect();
-    assert!(
-        missing.is_empty() && doubled.is_empty(),
-        "missing {missing:?}, doubled {doubled:?} (VPID_SEED={seed})"
-    );
-    assert_eq!(numbers, expected, "VPID_SEED={seed}");
-}
+use crate::support::{Load, Random, Vpid, insert, wait_until};
 
 /// Rounds of load, each ended by a kill after a random while. `busy_us`: how long such a while
 /// may be.
-fn kill_rounds(rounds: usize, files_max: u64, busy_us: u64, durability: &str) {
+pub fn kill_rounds(vpid: Vpid, rounds: usize, files_max: u64, busy_us: u64) {
     let seed = Random::seed();
     println!("VPID_SEED={seed}");
     let mut random = Random::new(seed);
-    let line = format!("durability = \"{durability}\"");
-    let mut vpid = Vpid::new().database_line(&line).with_numbers();
+    let mut vpid = vpid.with_numbers();
     let mut load = Load::new(&vpid);
     for _ in 0..rounds {
         // Half of the load meets a daemon that starts, the other half one that runs.
         for _ in 0..random.below(files_max) {
             load.write_file(&mut random);
         }
-        vpid.start();
+        match random.chance(25) {
+            true => vpid.launch(),
+            false => vpid.start(),
+        }
         let end = Instant::now() + Duration::from_micros(random.below(busy_us));
         for _ in 0..random.below(files_max) {
             load.write_file(&mut random);
@@ -108,22 +38,23 @@ fn kill_rounds(rounds: usize, files_max: u64, busy_us: u64, durability: &str) {
     }
     vpid.start();
     load.drain(&vpid);
-    assert!(vpid.reasons().is_empty(), "{:?}", vpid.reasons());
     vpid.stop();
     assert!(load.written > rounds as i64);
-    each_once(&vpid, load.written, seed);
+    load.each_once(&vpid, seed);
 }
 
 #[test]
 fn under_load_each_call_takes_effect_exactly_once() {
-    kill_rounds(30, 40, 120_000, "full");
+    let vpid = Vpid::new().database_line("durability = \"full\"");
+    kill_rounds(vpid, 30, 40, 120_000);
 }
 
 /// The moment between a commit and the removal of its file is short: it takes many rounds with
 /// little work each to hit it.
 #[test]
 fn between_commit_and_removal_each_call_takes_effect_exactly_once() {
-    kill_rounds(60, 4, 12_000, "normal");
+    let vpid = Vpid::new().database_line("durability = \"normal\"");
+    kill_rounds(vpid, 60, 4, 12_000);
 }
 
 #[test]

@@ -8,11 +8,16 @@ mod support;
 mod answers;
 mod bridge;
 mod commands;
+mod databases;
 mod doors;
 mod games;
 mod hostile;
 mod hostile_content;
 mod kill;
+#[cfg(feature = "mysql")]
+mod mariadb;
+#[cfg(feature = "mysql")]
+mod mariadb_kill;
 mod outage;
 mod queries;
 mod replay;

@@ -214,7 +214,7 @@ fn a_folder_that_is_removed_and_made_again_is_served_again() {
 }
 
 /// Ticks of processor time, and bytes of memory of its own.
-fn cost(pid: u32) -> (u64, u64) {
+pub fn cost(pid: u32) -> (u64, u64) {
     let folder = Path::new("/proc").join(pid.to_string());
     let stat = fs::read_to_string(folder.join("stat")).expect("stat");
     let fields: Vec<&str> = stat

@@ -1,4 +1,5 @@
-//! The examples of docs/scripts.md, run as they stand: each prints what stands below it.
+//! The examples of docs/scripts.md, run as they stand: each prints what stands below it. And the
+//! script of a game mode in docs/databases.md.
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -9,6 +10,7 @@ use crate::support::script::folder;
 use crate::support::{Game, Setup};
 
 const MANUAL: &str = include_str!("../../docs/scripts.md");
+const DATABASES: &str = include_str!("../../docs/databases.md");
 
 struct Example {
     code: String,
@@ -122,4 +124,53 @@ fn every_example_prints_what_stands_below_it() {
         serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap(),
         json!(["Ann"])
     );
+}
+
+/// The first block of this kind behind these words of docs/databases.md.
+fn block(behind: &str, kind: &str) -> &'static str {
+    let (_, rest) = DATABASES.split_once(behind).expect(behind);
+    let (_, rest) = rest.split_once(&format!("```{kind}\n")).expect(kind);
+    rest.split_once("```").expect("an end of the block").0
+}
+
+#[test]
+fn the_game_mode_of_the_manual_keeps_its_data() {
+    let dir = TempDir::new().expect("a folder");
+    std::fs::write(dir.path().join("mge.sql"), block("\n`mge.sql`:", "sql")).unwrap();
+    let config = block("\nIn `vpid.toml`:", "toml");
+    let (_, queries) = config.split_once("\n\n").expect("queries");
+    let database = format!("schema = \"mge.sql\"\n{queries}");
+    let _daemon = Daemon::start_signed_with(dir.path(), &database);
+    let mut game = game(&dir);
+    // What a script defines stands in a scope of its own.
+    let script = block("\nIn `mge.nut`:", "squirrel");
+    game.run("mge.nut", &format!("{script}\n::mge <- this"));
+    let story = [
+        (
+            "mge.Joined(\"[U:1:1]\", \"Ana\")",
+            "Ana has 1600 points and 0 wins",
+        ),
+        (
+            "mge.Joined(\"[U:1:2]\", \"Bob \\\"'\")",
+            "Bob \"' has 1600 points and 0 wins",
+        ),
+        (
+            "mge.DuelWon(\"[U:1:2]\", \"[U:1:1]\", \"Spire\", 25); mge.ShowTop()",
+            "1. Bob \"' 1625\n2. Ana 1575",
+        ),
+        (
+            "mge.Joined(\"[U:1:2]\", \"Bob\")",
+            "Bob has 1625 points and 1 wins",
+        ),
+        ("mge.ShowTop()", "1. Bob 1625\n2. Ana 1575"),
+    ];
+    for (code, wanted) in story {
+        game.clear_record();
+        game.run("mge.nut", code);
+        let example = Example {
+            code: code.to_string(),
+            prints: wanted.lines().map(str::to_string).collect(),
+        };
+        prints(&mut game, &example);
+    }
 }

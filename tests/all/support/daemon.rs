@@ -8,6 +8,8 @@ use rusqlite::Connection;
 use rustix::process::{Pid, Signal, kill_process};
 use vpid::cli::signed_game::SignedGame;
 
+#[cfg(feature = "mysql")]
+use super::mariadb::Database;
 use super::{Host, wait_for, wait_until};
 
 /// The secret that game and daemon share, as long as usual.
@@ -32,6 +34,12 @@ pub struct Vpid {
     database: String,
     permissions: String,
     queries: String,
+    /// Instead of SQLite.
+    #[cfg(feature = "mysql")]
+    mariadb: Option<Database>,
+    variables: Vec<(String, String)>,
+    /// Behind `run`.
+    options: Vec<String>,
     scriptdata: Option<PathBuf>,
     state: PathBuf,
 }
@@ -50,6 +58,10 @@ impl Vpid {
             database: String::new(),
             permissions: String::new(),
             queries: String::new(),
+            #[cfg(feature = "mysql")]
+            mariadb: None,
+            variables: Vec::new(),
+            options: Vec::new(),
             scriptdata: None,
         }
     }
@@ -91,6 +103,26 @@ impl Vpid {
     /// A line of `[database]`.
     pub fn database_line(mut self, line: &str) -> Self {
         self.database += &format!("{line}\n");
+        self
+    }
+
+    /// Keeps its data in this database of a MariaDB server.
+    #[cfg(feature = "mysql")]
+    pub fn on(mut self, database: &Database) -> Self {
+        self.mariadb = Some(database.clone());
+        self.database_line(&database.lines())
+    }
+
+    /// A variable of the daemon's environment, and of that of commands.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Options of `vpid run`.
+    pub fn options(mut self, options: &[&str]) -> Self {
+        let options = options.iter().map(|option| (*option).to_owned());
+        self.options.extend(options);
         self
     }
 
@@ -158,15 +190,21 @@ impl Vpid {
     /// Starts the daemon and waits until it serves.
     #[track_caller]
     pub fn start(&mut self) {
-        assert!(self.child.is_none(), "it runs already");
-        self.write_config();
         // One log for all runs; a start is told from an earlier one by what comes after.
         let before = self.log().len();
-        self.spawn();
+        self.launch();
         wait_until("vpid serves", || {
             assert!(self.is_running(), "vpid ended:\n{}", self.log());
-            self.log()[before..].contains(" serves ")
+            self.log()[before..].contains(" serves /")
         });
+    }
+
+    /// The same without waiting.
+    #[track_caller]
+    pub fn launch(&mut self) {
+        assert!(self.child.is_none(), "it runs already");
+        self.write_config();
+        self.spawn();
     }
 
     fn spawn(&mut self) {
@@ -175,6 +213,8 @@ impl Vpid {
         let child = program()
             .args(["run", "--config"])
             .arg(self.config_path())
+            .args(&self.options)
+            .envs(self.variables.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log.expect("a log"))
@@ -200,6 +240,7 @@ impl Vpid {
     pub fn command(&self, arguments: &[&str]) -> Output {
         self.write_config();
         let mut command = program();
+        command.envs(self.variables.iter().cloned());
         command.args(arguments).arg("--config");
         let output = command.arg(self.config_path()).output();
         output.expect("vpid can be spawned")
@@ -294,14 +335,23 @@ impl Vpid {
     /// With a table of numbers that nothing keeps from standing there twice.
     pub fn with_numbers(self) -> Self {
         let make = "CREATE TABLE user_test_numbers (n INTEGER)";
+        #[cfg(feature = "mysql")]
+        if let Some(database) = &self.mariadb {
+            database.execute(make);
+            return self;
+        }
         self.sql().execute_batch(make).expect("a table");
         self
     }
 
     /// The numbers in that table, sorted.
     pub fn numbers(&self) -> Vec<i64> {
-        let connection = self.sql();
         let query = "SELECT n FROM user_test_numbers ORDER BY n";
+        #[cfg(feature = "mysql")]
+        if let Some(database) = &self.mariadb {
+            return database.query(query);
+        }
+        let connection = self.sql();
         let mut statement = connection.prepare(query).expect("a query");
         let rows = statement.query_map([], |row| row.get(0)).expect("rows");
         rows.collect::<Result<_, _>>().expect("numbers")

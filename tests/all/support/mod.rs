@@ -3,11 +3,15 @@
 mod client;
 mod daemon;
 mod host;
+mod load;
+#[cfg(feature = "mysql")]
+pub mod mariadb;
 mod random;
 
 pub use client::{ForgetfulReader, StockCallbacks};
 pub use daemon::{KEY, SECRET, Vpid, program};
 pub use host::{Host, call, insert};
+pub use load::Load;
 pub use random::Random;
 
 use std::time::{Duration, Instant};

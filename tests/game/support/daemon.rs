@@ -29,22 +29,28 @@ pub fn scriptdata(dir: &Path) -> PathBuf {
 impl Daemon {
     /// Starts on `scriptdata` below `dir`, and waits until it serves. Any script may run raw SQL.
     pub fn start(dir: &Path, more_config: &str) -> Self {
-        Self::start_with(dir, more_config, &format!("legacy_secret = '{SECRET}'"))
+        let server = format!("legacy_secret = '{SECRET}'");
+        Self::start_with(dir, more_config, &server, "")
     }
 
     /// The same for scripts that sign.
     pub fn start_signed(dir: &Path) -> Self {
-        Self::start_with(dir, "", &format!("key = \"{KEY}\""))
+        Self::start_signed_with(dir, "")
     }
 
-    fn start_with(dir: &Path, more_config: &str, server: &str) -> Self {
+    /// With more lines of `[database]`, and tables behind them.
+    pub fn start_signed_with(dir: &Path, database: &str) -> Self {
+        Self::start_with(dir, "", &format!("key = \"{KEY}\""), database)
+    }
+
+    fn start_with(dir: &Path, more_config: &str, server: &str, database: &str) -> Self {
         fs::create_dir_all(scriptdata(dir)).expect("a folder");
         let config = dir.join("vpid.toml");
         let text = format!(
             "{more_config}\nstate_dir = \"state\"\n\
              [[server]]\nscriptdata = \"scriptdata\"\n{server}\n\
-             [database]\ntype = \"sqlite\"\npath = \"game.db\"\ndurability = \"normal\"\n\
-             [permissions]\nraw_sql = [\"story.nut\"]\n"
+             [permissions]\nraw_sql = [\"story.nut\"]\n\
+             [database]\ntype = \"sqlite\"\npath = \"game.db\"\ndurability = \"normal\"\n{database}\n"
         );
         fs::write(&config, text).expect("a configuration");
         let mut child = Command::new(env!("CARGO_BIN_EXE_vpid"))
@@ -59,7 +65,7 @@ impl Daemon {
         let mut first = Vec::new();
         loop {
             match lines.next() {
-                Some(Ok(line)) if line.contains(" serves ") => break first.push(line),
+                Some(Ok(line)) if line.contains(" serves /") => break first.push(line),
                 Some(Ok(line)) => first.push(line),
                 _ => panic!("the daemon ended: {first:?}"),
             }

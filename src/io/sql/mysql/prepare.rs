@@ -109,18 +109,24 @@ fn apply(worker: &mut Worker, schema: &Schema) -> Result<(), Stop> {
         Some(Err(error)) => return Err(error.into()),
         _ => return Err(Stop::Busy),
     }
-    let applied = steps(worker, schema);
+    let mut ran = Vec::new();
+    let applied = steps(worker, schema, &mut ran);
+    let place = &worker.pool.place;
+    match ran[..] {
+        [] => {}
+        [step] => log::info!("{place}: schema step {step} has run"),
+        [first, .., last] => log::info!("{place}: schema steps {first} to {last} have run"),
+    }
     own(worker, UNLOCK)?;
     own(worker, READABLE)?;
     applied
 }
 
-fn steps(worker: &mut Worker, schema: &Schema) -> Result<(), Stop> {
+fn steps(worker: &mut Worker, schema: &Schema, ran: &mut Vec<u32>) -> Result<(), Stop> {
     let known = match &mut worker.session {
         Some(session) => applied(session)?,
         None => Vec::new(),
     };
-    let mut ran = Vec::new();
     for step in &schema.steps {
         let print = step.fingerprint();
         let before = known.iter().find(|known| known.step == step.number);
@@ -141,12 +147,6 @@ fn steps(worker: &mut Worker, schema: &Schema) -> Result<(), Stop> {
             own(worker, &note(step, count, &print, true))?;
         }
         ran.push(step.number);
-    }
-    if let [first, .., last] | [first @ last] = &ran[..] {
-        log::info!(
-            "{}: schema steps {first} to {last} have run",
-            worker.pool.place
-        );
     }
     Ok(())
 }
