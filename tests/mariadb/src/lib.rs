@@ -1,5 +1,5 @@
 //! A private MariaDB server for tests: in a temporary folder, by a socket in it, gone with the
-//! test process however that ends.
+//! test process however that ends. `VPID_TEST_MYSQLD` names a mysqld to take in its place.
 
 use rustix::process::{Pid, Signal, getuid, kill_process};
 use std::fs;
@@ -17,7 +17,7 @@ pub const PASSWORD: &str = "secret of vpid";
 
 /// Small, and quick to start. What a crash of the server must not lose is written as it would
 /// be anywhere; what a crash of the machine must not lose is not.
-const SMALL: [&str; 9] = [
+const SMALL: [&str; 11] = [
     "--innodb-buffer-pool-size=16M",
     "--innodb-log-file-size=8M",
     "--innodb-flush-log-at-trx-commit=2",
@@ -25,7 +25,9 @@ const SMALL: [&str; 9] = [
     "--innodb-buffer-pool-dump-at-shutdown=0",
     "--innodb-buffer-pool-load-at-startup=0",
     "--key-buffer-size=64K",
-    "--aria-pagecache-buffer-size=1M",
+    "--loose-aria-pagecache-buffer-size=1M",
+    "--loose-mysqlx=0",
+    "--max-allowed-packet=16M",
     "--performance-schema=0",
 ];
 
@@ -58,7 +60,9 @@ impl Server {
     }
 
     fn start_with(tcp: bool, options: &[&str]) -> Self {
-        let folder = TempDir::with_prefix("db").expect("a temporary folder").keep();
+        let folder = TempDir::with_prefix("db")
+            .expect("a temporary folder")
+            .keep();
         let guardian = guardian(&folder);
         copy(template(), &folder.join("data"));
         fs::write(folder.join("init.sql"), INIT).expect("a file in a temporary folder");
@@ -97,16 +101,19 @@ impl Server {
     /// Starts it (again), and waits until it takes connections.
     pub fn restart(&mut self) {
         self.kill();
-        let mut command = Command::new(program("mariadbd"));
+        let mut command = Command::new(mysqld().unwrap_or_else(|| program("mariadbd")));
         command
             .arg("--no-defaults")
             .args(as_root())
             .arg(format!("--datadir={}", self.folder.join("data").display()))
             .arg(format!("--socket={}", self.socket().display()))
             .arg(format!("--pid-file={}", self.folder.join("p").display()))
-            .arg(format!("--init-file={}", self.folder.join("init.sql").display()))
+            .arg(format!(
+                "--init-file={}",
+                self.folder.join("init.sql").display()
+            ))
             .args(SMALL)
-            .args(["--skip-log-bin", "--skip-name-resolve", "--log-warnings=1"]);
+            .args(["--skip-log-bin", "--skip-name-resolve"]);
         match self.port {
             None => command.arg("--skip-networking"),
             Some(port) => command
@@ -114,7 +121,10 @@ impl Server {
                 .arg(format!("--port={port}")),
         };
         command.args(&self.options);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().expect("mariadbd can be started");
         fs::write(self.folder.join("child"), child.id().to_string()).expect("a note of it");
         let mut said = String::new();
@@ -176,19 +186,28 @@ fn template() -> &'static Path {
     }
     static MADE: OnceLock<Template> = OnceLock::new();
     let made = MADE.get_or_init(|| {
-        let folder = TempDir::with_prefix("db").expect("a temporary folder").keep();
+        let folder = TempDir::with_prefix("db")
+            .expect("a temporary folder")
+            .keep();
         let guardian = guardian(&folder);
-        let made = Command::new(program("mariadb-install-db"))
+        let (maker, how) = match mysqld() {
+            Some(mysqld) => (mysqld, ["--initialize-insecure", "--skip-log-bin"]),
+            None => (
+                program("mariadb-install-db"),
+                ["--auth-root-authentication-method=normal", "--skip-test-db"],
+            ),
+        };
+        let made = Command::new(maker)
             .arg("--no-defaults")
             .args(as_root())
             .arg(format!("--datadir={}", folder.join("data").display()))
-            .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
+            .args(how)
             .args(SMALL)
             .stdin(Stdio::null())
             .output()
-            .expect("mariadb-install-db can be started");
+            .expect("a data folder can be made");
         let said = String::from_utf8_lossy(&made.stderr);
-        assert!(made.status.success(), "mariadb-install-db failed:\n{said}");
+        assert!(made.status.success(), "no data folder was made:\n{said}");
         Template {
             folder: folder.join("data"),
             _guardian: guardian,
@@ -200,6 +219,15 @@ fn template() -> &'static Path {
 /// It does not run as root unless it is told to.
 fn as_root() -> Option<&'static str> {
     getuid().is_root().then_some("--user=root")
+}
+
+/// Whether the servers are no MariaDB.
+pub fn is_another() -> bool {
+    mysqld().is_some()
+}
+
+fn mysqld() -> Option<PathBuf> {
+    std::env::var_os("VPID_TEST_MYSQLD").map(PathBuf::from)
 }
 
 fn program(name: &str) -> PathBuf {

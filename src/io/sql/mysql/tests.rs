@@ -2,7 +2,7 @@
 
 use super::super::tests_story;
 use super::super::tests_support::{ALL, FILE, call, insert, raw};
-use super::tests_support::{Desk, recovered};
+use super::tests_support::{Desk, numbers, recovered};
 use crate::limits::SQL_ANSWER_BYTES_MAX;
 use crate::wire::sql::{Job, Query, Quoting, Returns, SqlCall, Template};
 use mysql::prelude::Queryable;
@@ -100,14 +100,15 @@ fn queries_are_answered_as_they_promise() {
         let answered = desk.ask_job(query(0, returns, steps));
         assert_eq!(answered.as_deref(), Ok(answer), "{steps:?}");
     }
-    let many = &["SELECT seq FROM seq_1_to_1001"];
-    let error = desk.ask_job(query(0, Returns::Rows, many)).unwrap_err();
+    let rows = |count| format!("SELECT seq FROM {}", numbers(count));
+    let many = query(0, Returns::Rows, &[&rows(1_001)]);
+    let error = desk.ask_job(many).unwrap_err();
     assert_eq!(
         error.to_string(),
         "TooManyRows: more than 1000 rows; add a LIMIT"
     );
-    let enough = &["SELECT seq FROM seq_1_to_1000"];
-    assert!(desk.ask_job(query(0, Returns::Rows, enough)).is_ok());
+    let enough = query(0, Returns::Rows, &[&rows(1_000)]);
+    assert!(desk.ask_job(enough).is_ok());
 }
 
 #[test]
@@ -162,15 +163,28 @@ fn what_seems_to_read_and_writes_is_run_as_a_write() {
 }
 
 #[test]
-fn an_answer_that_is_too_long_is_refused_and_its_writing_undone() {
+fn an_answer_that_is_too_long_is_refused() {
     let mut desk = Desk::new();
-    let rows = SQL_ANSWER_BYTES_MAX;
+    let many = format!("SELECT seq FROM {}", numbers(SQL_ANSWER_BYTES_MAX * 100));
+    let large = "SELECT REPEAT('a', 100000)";
+    let huge = format!("SELECT REPEAT('a', 10000000) FROM {}", numbers(100_000));
+    for text in [many.as_str(), large, &huge] {
+        let error = desk.ask_raw(text).unwrap_err();
+        assert_eq!(error.to_string(), "Response size exceeds maximum", "{text}");
+    }
+    assert_eq!(desk.ask("Select", ALL).as_deref(), Ok("[]"));
+}
+
+#[test]
+fn what_wrote_and_answers_too_much_is_undone() {
+    // Only MariaDB has statements that do both.
+    if test_mariadb::is_another() {
+        return;
+    }
+    let mut desk = Desk::new();
     // So much that the rest is read, and so much that the connection is given up.
     let some = "INSERT INTO user_x_t SELECT seq, 0 FROM seq_10_to_15000 RETURNING id";
     let more = "INSERT INTO user_x_t SELECT seq, 0 FROM seq_10_to_30000 RETURNING id";
-    let many = format!("SELECT seq FROM seq_1_to_{}", rows * 100);
-    let large = "SELECT REPEAT('a', 100000)";
-    let huge = "SELECT REPEAT('a', 10000000) FROM seq_1_to_100000";
     let steps = &["INSERT INTO user_x_t VALUES (5, 5)", some];
     desk.submit(vec![
         insert(0, 1),
@@ -187,10 +201,6 @@ fn an_answer_that_is_too_long_is_refused_and_its_writing_undone() {
         assert_eq!(error.to_string(), "Response size exceeds maximum");
     }
     assert_eq!(desk.reason(4), "TooManyRows");
-    for text in [many.as_str(), large, huge] {
-        let error = desk.ask_raw(text).unwrap_err();
-        assert_eq!(error.to_string(), "Response size exceeds maximum", "{text}");
-    }
     assert_eq!(desk.ask("Select", ALL).as_deref(), Ok("[[1,0],[2,0]]"));
 }
 

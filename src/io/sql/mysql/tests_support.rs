@@ -26,6 +26,18 @@ pub(super) fn shared() -> &'static Server {
     SERVER.get_or_init(Server::start)
 }
 
+/// A table of so many different numbers, at least 0, in its column `seq`; all below it where it
+/// is a power of ten. MySQL has none by itself.
+pub(super) fn numbers(count: usize) -> String {
+    const DIGIT: &str = "(SELECT 0 AS d UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 \
+         UNION SELECT 5 UNION SELECT 6 UNION SELECT 7 UNION SELECT 8 UNION SELECT 9)";
+    let digits = (count - 1).to_string().len();
+    let sum: Vec<_> = (0..digits).map(|at| format!("d{at}.d * 1e{at}")).collect();
+    let from: Vec<_> = (0..digits).map(|at| format!("{DIGIT} d{at}")).collect();
+    let (sum, from) = (sum.join(" + "), from.join(", "));
+    format!("(SELECT CAST({sum} AS SIGNED) AS seq FROM {from} LIMIT {count}) AS numbers")
+}
+
 pub(super) type Outcome = Result<String, CallError>;
 
 pub(super) struct Desk {

@@ -33,10 +33,11 @@ const CHECK_THE_SERVER: &str = "check that the server runs, and where it listens
 /// Codes that say more about the connection or the server than about the statement.
 fn is_lost(code: u16) -> bool {
     // Too many connections, a cluster's node that is not ready, shutting down, killed, broken
-    // packets, read-only servers.
-    const LOST: [u16; 17] = [
+    // packets, read-only servers; MySQL's offline mode and killed sessions, and what it says
+    // to a connection that was idle for too long.
+    const LOST: [u16; 21] = [
         1040, 1047, 1053, 1077, 1078, 1079, 1152, 1153, 1155, 1156, 1157, 1158, 1159, 1160, 1161,
-        1836, 1927,
+        1836, 1927, 3032, 3168, 3169, 4031,
     ];
     LOST.contains(&code)
 }
@@ -88,11 +89,15 @@ pub(super) fn refusal(error: &Error) -> Refusal {
             }
             1049 => "create it (CREATE DATABASE), or name the one that is there",
             1040 | 1203 | 1226 => "raise max_connections on the server, or make pool smaller",
+            1820 | 1862 | 3118 | 3955 => {
+                "the server has locked this user, or wants another password of it: ALTER USER"
+            }
+            3159 => "set tls, as the server lets nobody in without",
             1290 | 1836 => "it is a copy or was made read-only: name the server that is written to",
             1053 => "the server is stopping; start it again",
             _ => "see the server's log",
         },
-        Error::TlsError(_) => "check tls and tls_ca, and the server's certificate",
+        error if is_tls(error) => "check tls and tls_ca, and the server's certificate",
         Error::DriverError(DriverError::TlsNotSupported) => {
             "let the server offer TLS, or set tls = \"off\" where the way to it is safe"
         }
@@ -122,19 +127,41 @@ impl Refusal {
 
 /// The server's own words, or those of the system, without the driver's frame around them.
 pub(super) fn words(error: &Error) -> String {
+    if let Some(reason) = broken(error) {
+        return match reason {
+            _ if is_tls(error) => format!("TLS: {reason}"),
+            _ if is_timeout(reason) => "the server does not answer".to_owned(),
+            _ => reason.to_string(),
+        };
+    }
     match error {
         Error::MySqlError(error) => error.message.clone(),
-        Error::IoError(error) if is_timeout(error) => "the server does not answer".to_owned(),
-        Error::IoError(error) => error.to_string(),
-        Error::CodecError(error) => match error.source() {
-            Some(system) => system.to_string(),
-            None => error.to_string(),
-        },
+        Error::CodecError(error) => error.to_string(),
         Error::DriverError(DriverError::ConnectTimeout) => "the server does not answer".to_owned(),
         Error::DriverError(DriverError::CouldNotConnect(Some((_, reason, _)))) => reason.clone(),
         Error::DriverError(error) => error.to_string(),
         Error::TlsError(error) => format!("TLS: {error}"),
         other => other.to_string(),
+    }
+}
+
+/// What a connection broke by, in whichever of the driver's frames it comes.
+fn broken(error: &Error) -> Option<&std::io::Error> {
+    match error {
+        Error::IoError(error) => Some(error),
+        Error::CodecError(error) => error.source()?.downcast_ref(),
+        _ => None,
+    }
+}
+
+/// A certificate is looked at when the first bytes are to be sent, so its faults come as faults
+/// of that.
+fn is_tls(error: &Error) -> bool {
+    let invalid = |error: &std::io::Error| error.kind() == std::io::ErrorKind::InvalidData;
+    match error {
+        Error::TlsError(_) => true,
+        Error::CodecError(_) => broken(error).is_some_and(invalid),
+        _ => false,
     }
 }
 
@@ -175,7 +202,10 @@ mod tests {
         assert!(matches!(sort(server(1213)), Err(Trouble::Conflict(_))));
         assert!(matches!(sort(server(1205)), Err(Trouble::Conflict(_))));
         assert!(matches!(sort(server(1792)), Err(Trouble::Writes)));
-        assert!(matches!(sort(server(1053)), Err(Trouble::Lost(_))));
+        // Shutting down; and MySQL from 8.0.24 on, to who was idle for hours.
+        for code in [1053, 3169, 4031] {
+            assert!(matches!(sort(server(code)), Err(Trouble::Lost(_))));
+        }
         let broken = Error::IoError(std::io::ErrorKind::BrokenPipe.into());
         assert!(matches!(sort(broken), Err(Trouble::Lost(_))));
     }
@@ -183,8 +213,18 @@ mod tests {
     #[test]
     fn every_refusal_says_what_to_do() {
         assert!(refusal(&server(1045)).advice.contains("password"));
+        assert!(refusal(&server(3159)).advice.contains("set tls"));
+        assert!(refusal(&server(1862)).advice.contains("ALTER USER"));
         assert!(refusal(&server(1049)).advice.contains("CREATE DATABASE"));
         let hung = Error::IoError(std::io::ErrorKind::WouldBlock.into());
         assert_eq!(refusal(&hung).reason, "the server does not answer");
+        let fault = |kind| std::io::Error::new(kind, "in its words");
+        let codec = |kind| refusal(&Error::CodecError(fault(kind).into()));
+        let forged = codec(std::io::ErrorKind::InvalidData);
+        assert_eq!(forged.reason, "TLS: in its words");
+        assert!(forged.advice.contains("tls_ca"));
+        let reset = codec(std::io::ErrorKind::ConnectionReset);
+        assert_eq!(reset.reason, "in its words");
+        assert!(reset.advice.contains("server runs"));
     }
 }
