@@ -337,7 +337,8 @@ impl Vpid {
         let make = "CREATE TABLE user_test_numbers (n INTEGER)";
         #[cfg(feature = "mysql")]
         if let Some(database) = &self.mariadb {
-            database.execute(make);
+            let row = ", id INTEGER INVISIBLE AUTO_INCREMENT PRIMARY KEY)";
+            database.execute(&make.replace(')', row));
             return self;
         }
         self.sql().execute_batch(make).expect("a table");
@@ -346,12 +347,18 @@ impl Vpid {
 
     /// The numbers in that table, sorted.
     pub fn numbers(&self) -> Vec<i64> {
-        let query = "SELECT n FROM user_test_numbers ORDER BY n";
+        let mut numbers = self.numbers_as_they_came();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    pub fn numbers_as_they_came(&self) -> Vec<i64> {
         #[cfg(feature = "mysql")]
         if let Some(database) = &self.mariadb {
-            return database.query(query);
+            return database.query("SELECT n FROM user_test_numbers ORDER BY id");
         }
         let connection = self.sql();
+        let query = "SELECT n FROM user_test_numbers ORDER BY rowid";
         let mut statement = connection.prepare(query).expect("a query");
         let rows = statement.query_map([], |row| row.get(0)).expect("rows");
         rows.collect::<Result<_, _>>().expect("numbers")

@@ -1,4 +1,4 @@
-//! Numbered inserts from three hosts, and whether each took effect exactly once.
+//! Numbered inserts from three hosts, and whether each took effect exactly once and in its turn.
 
 use vpid::cli::game::GameCall;
 
@@ -8,12 +8,15 @@ use super::{Host, Random, Vpid, insert, wait_until};
 pub struct Load {
     hosts: Vec<Host>,
     pub written: i64,
+    /// What each host wrote, without chains: those wait for their own answers.
+    in_turn: Vec<Vec<i64>>,
 }
 
 impl Load {
     pub fn new(vpid: &Vpid) -> Self {
         let hosts = ["red", "blue", "green"].map(|name| vpid.host(name));
         Self {
+            in_turn: vec![Vec::new(); hosts.len()],
             hosts: hosts.into(),
             written: 0,
         }
@@ -21,6 +24,7 @@ impl Load {
 
     /// One file of a random host, with a few calls of every kind.
     pub fn write_file(&mut self, random: &mut Random) {
+        let first = self.written + 1;
         let calls: Vec<GameCall> = (0..1 + random.below(8))
             .map(|_| {
                 self.written += 1;
@@ -35,7 +39,10 @@ impl Load {
         let host = &mut self.hosts[place];
         let sent = match random.chance(20) {
             true => host.send_chain(&calls),
-            false => host.send(&calls),
+            false => {
+                self.in_turn[place].extend(first..=self.written);
+                host.send(&calls)
+            }
         };
         sent.expect("a call file can be written");
     }
@@ -60,11 +67,14 @@ impl Load {
         });
     }
 
-    /// Once nothing runs any more: no number is missing, none is there twice.
+    /// Once nothing runs any more: no number is missing, none is there twice, and those of a host
+    /// came in their order.
     #[track_caller]
     pub fn each_once(&self, vpid: &Vpid, seed: u64) {
         assert!(vpid.reasons().is_empty(), "{:?}", vpid.reasons());
-        let numbers = vpid.numbers();
+        let came = vpid.numbers_as_they_came();
+        let mut numbers = came.clone();
+        numbers.sort_unstable();
         let expected: Vec<i64> = (1..=self.written).collect();
         let missing: Vec<_> = expected.iter().filter(|n| !numbers.contains(n)).collect();
         let doubled: Vec<_> = numbers
@@ -76,5 +86,10 @@ impl Load {
             "missing {missing:?}, doubled {doubled:?} (VPID_SEED={seed})"
         );
         assert_eq!(numbers, expected, "VPID_SEED={seed}");
+        for wrote in &self.in_turn {
+            let came = came.iter().filter(|n| wrote.binary_search(n).is_ok());
+            let came: Vec<i64> = came.copied().collect();
+            assert_eq!(&came, wrote, "not in their order (VPID_SEED={seed})");
+        }
     }
 }

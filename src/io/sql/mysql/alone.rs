@@ -33,9 +33,9 @@ pub(super) fn run(worker: &mut Worker, mut task: Task) -> Ended {
     let instance = worker.pool.run.instance;
     match worker.call(&task, Class::Alone, now_ms) {
         Called::Outcome(Ok(answer)) => {
-            let note = journal::add(instance, [(task.job.id, answer.as_str())].into_iter());
+            let note = journal::end(instance, task.job.id, &answer);
             // It is done, whether or not that can be noted.
-            own(worker, &[&note.unwrap_or_default(), READABLE]);
+            own(worker, &[&note, READABLE]);
             answered(task, Ok(answer))
         }
         Called::Outcome(Err(error)) => {
@@ -114,7 +114,7 @@ fn own(worker: &mut Worker, texts: &[&str]) {
     worker.watch_own();
     let good = worker.session.as_mut().is_some_and(|session| {
         let mut good = true;
-        for text in texts.iter().filter(|text| !text.is_empty()) {
+        for text in texts {
             good &= session.own(text).is_ok();
         }
         good

@@ -19,7 +19,9 @@ use mysql::{Error, MySqlError};
 const BEGIN: &str = "START TRANSACTION READ WRITE; SAVEPOINT vpid_all";
 const STILL_OPEN: &str = "RELEASE SAVEPOINT vpid_all";
 /// 1305: there is no such savepoint; 3101: another server of MySQL's group wrote the same.
-const REPEATABLE: [u16; 5] = [1020, 1205, 1213, 1305, 3101];
+const REPEATABLE: [u16; 6] = [1020, 1205, 1213, 1305, 3101, NOTED];
+/// A row of this key is there: the journal has one of these calls.
+const NOTED: u16 = 1062;
 const READ_ONLY_SERVER: u16 = 1290;
 const NO_SUCH_TABLE: u16 = 1146;
 
@@ -287,13 +289,18 @@ impl Batch<'_> {
         }
     }
 
-    /// The journal or the commit met another transaction: all of it is undone.
+    /// The journal or the commit met another transaction: all of it is undone. Those that were
+    /// noted meanwhile are answered from the journal.
     fn unnoted(mut self, error: &MySqlError) -> Ended {
         if self.own("ROLLBACK").is_err() {
             self.worker.close();
         }
         let mut tasks = self.undone();
-        tasks.iter_mut().for_each(|task| task.tries += 1);
+        for task in &mut tasks {
+            task.tries += 1;
+            // A commit that was given up has reached the server after all.
+            task.job.recovered |= error.code == NOTED;
+        }
         self.worker
             .pause(tasks.first().map_or(1, |task| task.tries));
         let (over, back): (Vec<_>, _) = tasks

@@ -71,15 +71,27 @@ pub(super) fn find(session: &mut Session, instance: u64, id: CallId) -> Result<F
     })
 }
 
-/// The statement that notes answers, where there are any.
+/// The statement that notes answers, where there are any. It fails where one is noted already:
+/// a commit that a server gets late, when its calls were begun again, is none.
 pub(super) fn add<'a>(
     instance: u64,
     answers: impl Iterator<Item = (CallId, &'a str)>,
 ) -> Option<String> {
+    let values = values(instance, answers)?;
+    Some(format!("INSERT INTO vpid_journal {values}"))
+}
+
+/// Notes the answer of a call whose begin is noted.
+pub(super) fn end(instance: u64, id: CallId, answer: &str) -> String {
+    let values = values(instance, [(id, answer)].into_iter()).unwrap_or_default();
+    format!("REPLACE INTO vpid_journal {values}")
+}
+
+fn values<'a>(instance: u64, answers: impl Iterator<Item = (CallId, &'a str)>) -> Option<String> {
     let mut text = String::new();
     for (id, answer) in answers {
         text.push_str(match text.is_empty() {
-            true => "REPLACE INTO vpid_journal (instance, file, position, answer) VALUES ",
+            true => "(instance, file, position, answer) VALUES ",
             false => ", ",
         });
         let _ = write!(text, "({instance}, {}, {}, _utf8mb4 X'", id.file, id.index);

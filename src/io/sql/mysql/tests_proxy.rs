@@ -1,20 +1,24 @@
 //! Connections that break at a chosen moment, by a proxy that reads along.
 
-use super::super::tests_support::{ALL, insert, raw};
+use super::super::tests_support::{ALL, PATIENCE, insert, raw};
 use super::tests_support::{Desk, TABLE, shared};
 use mysql::prelude::Queryable;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
 /// When a connection is to break: once, at a packet with these words.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Break {
     words: Option<&'static str>,
     /// The server gets the packet, and vpid does not get its answer.
     delivered: bool,
+    /// It gets the packet only when this says so, long after vpid has lost its connection. Then
+    /// the other side hears that it has answered.
+    late: Option<(Receiver<()>, Sender<()>)>,
 }
 
 struct Proxy {
@@ -46,8 +50,23 @@ impl Proxy {
     }
 
     fn break_at(&self, words: &'static str, delivered: bool) {
-        let words = Some(words);
-        *self.next.lock().unwrap() = Break { words, delivered };
+        *self.next.lock().unwrap() = Break {
+            words: Some(words),
+            delivered,
+            late: None,
+        };
+    }
+
+    /// What lets the packet with these words go, and what tells that it has arrived.
+    fn delay(&self, words: &'static str) -> (Sender<()>, Receiver<()>) {
+        let (go, gone) = channel();
+        let (arrive, arrived) = channel();
+        *self.next.lock().unwrap() = Break {
+            words: Some(words),
+            delivered: false,
+            late: Some((gone, arrive)),
+        };
+        (go, arrived)
     }
 
     fn has_broken(&self) -> bool {
@@ -76,6 +95,17 @@ fn pass(mut client: &UnixStream, mut server: &UnixStream, next: &Mutex<Break>) {
         let mut next = next.lock().unwrap();
         if next.words.is_some_and(|words| text.contains(words)) {
             next.words = None;
+            if let Some((gone, arrive)) = next.late.take() {
+                drop(next);
+                // The other thread reads what it answers, in vain.
+                let _ = client.shutdown(Shutdown::Both);
+                gone.recv().unwrap();
+                server.write_all(&bytes[..count]).unwrap();
+                let _ = server.shutdown(Shutdown::Write);
+                back.join().unwrap();
+                arrive.send(()).unwrap();
+                return;
+            }
             if !next.delivered {
                 break;
             }
@@ -110,8 +140,8 @@ fn whatever_becomes_of_a_connection_a_write_is_done_once() {
         ("START TRANSACTION", true),
         ("wins = wins + 1", false),
         ("wins = wins + 1", true),
-        ("REPLACE INTO vpid_journal", false),
-        ("REPLACE INTO vpid_journal", true),
+        ("INSERT INTO vpid_journal", false),
+        ("INSERT INTO vpid_journal", true),
     ] {
         let (proxy, mut desk) = desk();
         proxy.break_at(words, delivered);
@@ -125,6 +155,32 @@ fn whatever_becomes_of_a_connection_a_write_is_done_once() {
         let all = desk.ask("Select", ALL);
         assert_eq!(all.as_deref(), Ok("[[1,10]]"), "{words} {delivered}");
     }
+}
+
+/// What vpid sent before its connection broke can reach the server after all else.
+#[test]
+fn a_commit_that_arrives_late_does_nothing_twice() {
+    // Nothing holds the second try up: it is done first.
+    let (proxy, mut desk) = desk();
+    let (go, arrived) = proxy.delay("vpid_journal");
+    desk.submit(vec![raw(1, "INSERT INTO user_x_t (wins) VALUES (7)")]);
+    desk.answer(1).unwrap();
+    go.send(()).unwrap();
+    arrived.recv_timeout(PATIENCE).unwrap();
+    let wins = "SELECT wins FROM user_x_t ORDER BY wins";
+    assert_eq!(desk.query::<i64>(wins), [0, 7]);
+
+    // It waits for the row that the first has changed, and is undone.
+    let (go, arrived) = proxy.delay("vpid_journal");
+    desk.submit(vec![raw(2, "UPDATE user_x_t SET wins = wins + 1")]);
+    desk.until(
+        "SELECT COUNT(*) > 0 FROM information_schema.processlist \
+         WHERE db = DATABASE() AND info LIKE 'UPDATE user_x_t%' AND time_ms > 50",
+    );
+    go.send(()).unwrap();
+    arrived.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(desk.answer(2).as_deref(), Ok("[]"));
+    assert_eq!(desk.query::<i64>(wins), [1, 8]);
 }
 
 #[test]
