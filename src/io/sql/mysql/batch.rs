@@ -73,7 +73,7 @@ pub(super) fn run(worker: &mut Worker, host: u32) -> Ended {
         answer_bytes: 0,
         newest: 0,
     };
-    if let Err(trouble) = batch.begin() {
+    if let Err(trouble) = batch.begin(&first) {
         return batch.lost(trouble, vec![first]);
     }
     match batch.tasks(first) {
@@ -86,6 +86,10 @@ impl Batch<'_> {
     /// One of the lane's own statements.
     fn own(&mut self, text: &str) -> Result<(), Error> {
         self.worker.watch_own();
+        self.watched(text)
+    }
+
+    fn watched(&mut self, text: &str) -> Result<(), Error> {
         let ran = match &mut self.worker.session {
             Some(session) => session.own(text),
             None => Err(Error::IoError(std::io::ErrorKind::NotConnected.into())),
@@ -94,8 +98,9 @@ impl Batch<'_> {
         ran
     }
 
-    fn begin(&mut self) -> Result<(), Error> {
-        let began = self.own(BEGIN);
+    fn begin(&mut self, first: &Task) -> Result<(), Error> {
+        self.worker.watch_for(Some(first));
+        let began = self.watched(BEGIN);
         if let Err(Error::MySqlError(error)) = &began
             && error.code == READ_ONLY_SERVER
         {
@@ -164,7 +169,7 @@ impl Batch<'_> {
     fn found(&mut self, task: &Task) -> Result<Found, Trouble> {
         let Worker { pool, thread, .. } = &*self.worker;
         let (pool, thread) = (pool.clone(), *thread);
-        self.worker.watch_own();
+        self.worker.watch_for(Some(task));
         let found = match &mut self.worker.session {
             Some(session) => journal::find(session, pool.run.instance, task.job.id),
             None => Err(Error::IoError(std::io::ErrorKind::NotConnected.into())),

@@ -146,7 +146,14 @@ impl Worker {
 
     /// For statements of the lane's own.
     pub(super) fn watch_own(&self) {
-        let limit_ms = self.pool.now_ms().saturating_add(MYSQL_OWN_MS_MAX);
+        self.watch_for(None);
+    }
+
+    /// For those that are made for one task first of all: they take no longer than it may wait.
+    pub(super) fn watch_for(&self, task: Option<&Task>) {
+        let now_ms = self.pool.now_ms();
+        let own_ms = now_ms.saturating_add(MYSQL_OWN_MS_MAX);
+        let limit_ms = task.map_or(own_ms, |task| task.limit_ms(now_ms).min(own_ms));
         self.pool.watch(self.thread, limit_ms);
     }
 
