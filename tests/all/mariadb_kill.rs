@@ -145,6 +145,7 @@ fn a_server_that_hangs_holds_nobody_up_but_its_callers_and_those_until_their_dea
         .setting("call_deadline_ms = 1000")
         .permission("raw_sql = [\"test.nut\"]")
         .on(&database)
+        .database_line("pool = 2")
         .with_numbers()
         .started();
     let mut host = vpid.host("my_server");
@@ -153,6 +154,11 @@ fn a_server_that_hangs_holds_nobody_up_but_its_callers_and_those_until_their_dea
     assert_eq!(host.ask("VPI_DB_UserInsert", values(1)), 1);
     vpid.at_rest();
     let mut reader = vpid.host("reader");
+    let open = "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE()";
+    wait_until("both connections and this one are open", || {
+        reader.ask("VPI_DB_RawExecute", json!({"query": "SELECT 1"}));
+        database.query::<i64>(open) == [3]
+    });
     let query = json!({"query": "SELECT SLEEP(0.9)"});
     let reading = reader.send_one("VPI_DB_RawExecute", query);
     let sleeps = "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep'";
