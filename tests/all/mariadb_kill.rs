@@ -7,7 +7,7 @@ use test_mariadb::Server;
 
 use crate::kill::kill_rounds;
 use crate::support::mariadb::Database;
-use crate::support::{Load, Random, Vpid, insert, wait_until};
+use crate::support::{Host, Load, Random, Vpid, insert, wait_until};
 
 /// So long that no caller is told that the database is away: then every number must be there.
 const PATIENT: &str = "call_deadline_ms = 60000";
@@ -136,6 +136,15 @@ fn of_both_under_load_each_call_takes_effect_exactly_once() {
     load.each_once(&vpid, seed);
 }
 
+/// So that a call meets a server that hangs on a connection, and not on the way to one.
+fn both_connections_are_open(database: &Database, reader: &mut Host) {
+    let open = "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE()";
+    wait_until("both connections and this one are open", || {
+        reader.ask("VPI_DB_RawExecute", json!({"query": "SELECT 1"}));
+        database.query::<i64>(open) == [3]
+    });
+}
+
 #[test]
 fn a_server_that_hangs_holds_nobody_up_but_its_callers_and_those_until_their_deadline() {
     let deadline = Duration::from_millis(1_000);
@@ -154,11 +163,7 @@ fn a_server_that_hangs_holds_nobody_up_but_its_callers_and_those_until_their_dea
     assert_eq!(host.ask("VPI_DB_UserInsert", values(1)), 1);
     vpid.at_rest();
     let mut reader = vpid.host("reader");
-    let open = "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE()";
-    wait_until("both connections and this one are open", || {
-        reader.ask("VPI_DB_RawExecute", json!({"query": "SELECT 1"}));
-        database.query::<i64>(open) == [3]
-    });
+    both_connections_are_open(&database, &mut reader);
     let query = json!({"query": "SELECT SLEEP(0.9)"});
     let reading = reader.send_one("VPI_DB_RawExecute", query);
     let sleeps = "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep'";
