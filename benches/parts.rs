@@ -9,7 +9,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use vpid::config::{Config, Database, Engine, Legacy, Permissions, Secret, Server, Watch};
+use vpid::config::{Config, Database, Engine, Legacy, Permissions, Secret, Server, Sqlite, Watch};
 use vpid::core::{Core, Event, InputState, Now, TakenFile};
 use vpid::io::sql::{Lane, Report, Run};
 use vpid::limits::{SQL_STATEMENT_MS_MAX, SUBMIT_JOBS_MIN};
@@ -185,10 +185,10 @@ impl OpenLane {
         connection.execute_batch(&create).unwrap();
         let database = Database {
             name: String::new(),
-            engine: Engine::Sqlite {
+            engine: Engine::Sqlite(Sqlite {
                 path,
                 full_durability,
-            },
+            }),
             schema: None,
         };
         let (send, done) = mpsc::channel();

@@ -17,7 +17,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::call::{choose, stock};
-use crate::config::{Config, Engine};
+use crate::config::{Config, Engine, Sqlite};
 
 use client::numbered_call;
 use signed::SignedBench;
@@ -135,12 +135,14 @@ pub fn run(config: &Config, options: &Options, out: &mut dyn Write) -> Result<bo
     let database = config.default_database().map(|id| &config.databases[id]);
     let table = match (database.map(|database| &database.engine), options.work) {
         (_, Work::Echo) => None,
-        (Some(Engine::Sqlite { path, .. }), _) => Some(Table::create(path).map_err(|error| {
-            format!(
-                "{}: the bench's table cannot be made ({error})",
-                path.display()
-            )
-        })?),
+        (Some(Engine::Sqlite(Sqlite { path, .. })), _) => {
+            Some(Table::create(path).map_err(|error| {
+                format!(
+                    "{}: the bench's table cannot be made ({error})",
+                    path.display()
+                )
+            })?)
+        }
         (Some(Engine::Mysql(_)), _) => return Err("bench speaks to SQLite only".into()),
         (None, _) => return Err("there is no [database]: use --work echo".into()),
     };

@@ -108,8 +108,8 @@ fn databases(config: &Config, report: &mut Report<'_>) {
                 }
             }
         }
-        if let Engine::Sqlite { path, .. } = &database.engine
-            && let Some(folder) = path.parent()
+        if let Engine::Sqlite(sqlite) = &database.engine
+            && let Some(folder) = sqlite.path.parent()
         {
             folders::free_space(label, folder, report);
         }

@@ -23,7 +23,7 @@ impl fmt::Display for Database {
             write!(f, "{} (", self.name)?;
         }
         match &self.engine {
-            Engine::Sqlite { path, .. } => write!(f, "{}", path.display()),
+            Engine::Sqlite(sqlite) => write!(f, "{}", sqlite.path.display()),
             Engine::Mysql(mysql) => write!(f, "{mysql}"),
         }?;
         f.write_str(if self.name.is_empty() { "" } else { ")" })
@@ -32,17 +32,14 @@ impl fmt::Display for Database {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Engine {
-    Sqlite {
-        path: PathBuf,
-        full_durability: bool,
-    },
+    Sqlite(Sqlite),
     Mysql(Mysql),
 }
 
 impl Engine {
     pub fn quoting(&self) -> Quoting {
         match self {
-            Self::Sqlite { .. } => Quoting::Sqlite,
+            Self::Sqlite(_) => Quoting::Sqlite,
             Self::Mysql(_) => Quoting::Mysql,
         }
     }
@@ -50,10 +47,19 @@ impl Engine {
     /// As it stands in `type`.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Sqlite { .. } => "sqlite",
+            Self::Sqlite(_) => "sqlite",
             Self::Mysql(_) => "mysql",
         }
     }
+}
+
+/// An SQLite file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sqlite {
+    pub path: PathBuf,
+    /// Every answered write survives a power loss; without it, the last moments may be lost,
+    /// but never the database.
+    pub full_durability: bool,
 }
 
 /// A MySQL or MariaDB server, and a database on it.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::checked::{Checker, ENVIRONMENT, IN_SCRIPTDATA, environment_place, in_scriptdata};
 use super::raw::{Field, Place, RawDatabase};
-use super::{Database, Engine, SchemaFile, Server, environment, file};
+use super::{Database, Engine, SchemaFile, Server, Sqlite, environment, file};
 use crate::limits::{CONFIG_NAME_BYTES_MAX, DATABASES_MAX, SCHEMA_FILE_BYTES_MAX};
 use crate::wire::sql::Schema;
 
@@ -154,10 +154,10 @@ impl Checker<'_> {
             raw.durability = self.overridden(raw.durability, &["VPID_DATABASE_DURABILITY"]);
         }
         let durability = [("full", true), ("normal", false)];
-        Engine::Sqlite {
+        Engine::Sqlite(Sqlite {
             path: self.own_path(raw.path, &default, servers),
             full_durability: self.choice(&raw.durability, &durability).unwrap_or(true),
-        }
+        })
     }
 
     fn schema(&mut self, field: Field<String>, servers: &[Server]) -> Option<SchemaFile> {
@@ -200,8 +200,8 @@ impl Checker<'_> {
         for other in others {
             let of = &other.place.key;
             let message = match (&placed.database.engine, &other.database.engine) {
-                (Engine::Sqlite { path, .. }, Engine::Sqlite { path: taken, .. })
-                    if real(path) == real(taken) =>
+                (Engine::Sqlite(sqlite), Engine::Sqlite(taken))
+                    if real(&sqlite.path) == real(&taken.path) =>
                 {
                     format!("has the same file as [{of}]; give it a path of its own")
                 }

@@ -32,7 +32,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-pub use database::{Database, Engine, Mysql, SchemaFile, Tls};
+pub use database::{Database, Engine, Mysql, SchemaFile, Sqlite, Tls};
 pub use environment::{process_environment, unknown_variables};
 pub use hostname::host_of;
 pub use permissions::{Permissions, RAW_SQL_FUNCTION};

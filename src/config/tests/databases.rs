@@ -5,14 +5,10 @@ use std::fs;
 use super::*;
 
 fn sqlite(database: &Database) -> (&str, &Path, bool) {
-    let Engine::Sqlite {
-        path,
-        full_durability,
-    } = &database.engine
-    else {
+    let Engine::Sqlite(sqlite) = &database.engine else {
         panic!("{database:?}")
     };
-    (&database.name, path, *full_durability)
+    (&database.name, &sqlite.path, sqlite.full_durability)
 }
 
 /// A file that is fine, with databases behind its only server.

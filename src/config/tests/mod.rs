@@ -126,10 +126,10 @@ fn defaults_and_relative_paths() {
         panic!("{:?}", config.databases)
     };
     let full_durability = true;
-    let engine = Engine::Sqlite {
+    let engine = Engine::Sqlite(Sqlite {
         path,
         full_durability,
-    };
+    });
     assert_eq!((database.name.as_str(), &database.engine), ("", &engine));
     assert_eq!((config.watch, config.poll_ms), (Watch::Auto, 50));
     assert_eq!(config.call_deadline_ms, 10_000);
@@ -332,10 +332,10 @@ fn the_environment_overrides_the_file() {
         panic!("{:?}", config.databases)
     };
     let full_durability = false;
-    let engine = Engine::Sqlite {
+    let engine = Engine::Sqlite(Sqlite {
         path,
         full_durability,
-    };
+    });
     assert_eq!((database.name.as_str(), &database.engine), ("", &engine));
     assert_eq!(config.state_dir, Path::new("/var/vpid"));
     assert_eq!((config.watch, config.poll_ms), (Watch::Poll, 20));

@@ -14,7 +14,7 @@ fn with(lines: &str) -> String {
 fn mysql(database: &Database) -> &Mysql {
     match &database.engine {
         Engine::Mysql(mysql) => mysql,
-        Engine::Sqlite { .. } => panic!("{database:?}"),
+        Engine::Sqlite(_) => panic!("{database:?}"),
     }
 }
 

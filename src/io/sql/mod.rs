@@ -1,9 +1,10 @@
-//! The SQL lane: one thread that owns the database, and the door to it.
+//! The SQL lanes, one for each database, and the door to them.
 //!
-//! Calls come in by `submit` and go out by `on_done`, each exactly once, after their
-//! transaction is durable. `worker` decides when something runs and what happens while the
-//! database is away, `sqlite` runs a batch, `guard` keeps callers' statements in bounds,
-//! `journal` remembers what ran, `encode` writes rows as answers, `trouble` sorts errors.
+//! Calls come in by `submit` and go out as reports, each exactly once, after their transaction is
+//! durable. `mysql` is the lane of a server. SQLite's is one thread that owns the file: `worker`
+//! decides when something runs and what happens while the database is away, `sqlite` runs a
+//! batch, `guard` keeps callers' statements in bounds, `journal` remembers what ran, `encode`
+//! writes rows as answers, `trouble` sorts errors.
 
 mod encode;
 mod guard;
@@ -31,23 +32,13 @@ mod tests_story;
 #[cfg(test)]
 mod tests_support;
 
-use crate::config::{Database, Engine};
+use crate::config::{Database, Engine, Sqlite};
 use crate::wire::sql::{DatabaseId, Done, Job, Query, Schema};
 pub use crate::wire::sql::{Fault, Subject};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 use worker::{Inbox, Worker};
-
-/// Where the database is and what a power loss may cost.
-#[derive(Debug, Clone)]
-pub struct SqliteSettings {
-    pub path: PathBuf,
-    /// Every answered write survives a power loss; without it, the last moments may be lost,
-    /// but never the database.
-    pub full_durability: bool,
-}
 
 /// What all lanes of a run share.
 #[derive(Debug, Clone, Copy)]
@@ -121,16 +112,7 @@ impl Lane {
         on_report: impl Fn(Report) + Send + Sync + 'static,
     ) -> std::io::Result<Lane> {
         let engine = match &database.engine {
-            Engine::Sqlite {
-                path,
-                full_durability,
-            } => {
-                let settings = SqliteSettings {
-                    path: path.clone(),
-                    full_durability: *full_durability,
-                };
-                start_sqlite(number, settings, run, on_report)?
-            }
+            Engine::Sqlite(settings) => start_sqlite(number, settings.clone(), run, on_report)?,
             #[cfg(feature = "mysql")]
             Engine::Mysql(settings) => {
                 let lane = mysql::Lane::start(number, database, settings, run, on_report)?;
@@ -177,7 +159,7 @@ impl Lane {
 
 fn start_sqlite(
     number: DatabaseId,
-    settings: SqliteSettings,
+    settings: Sqlite,
     run: Run,
     on_report: impl Fn(Report) + Send + Sync + 'static,
 ) -> std::io::Result<Running> {
@@ -209,20 +191,11 @@ impl Drop for Lane {
 /// Opens the database, tries a write that is taken back, and prepares everything without leaving
 /// a trace. A database that is not there yet is not left behind.
 pub fn check(database: &Database, preparation: &Preparation) -> Vec<Finding> {
-    #[cfg(feature = "mysql")]
-    if let Engine::Mysql(settings) = &database.engine {
-        return mysql::check(settings, preparation);
+    match &database.engine {
+        Engine::Sqlite(settings) => sqlite::check(settings, preparation),
+        #[cfg(feature = "mysql")]
+        Engine::Mysql(settings) => mysql::check(settings, preparation),
+        #[cfg(not(feature = "mysql"))]
+        Engine::Mysql(_) => Vec::new(),
     }
-    let Engine::Sqlite {
-        path,
-        full_durability,
-    } = &database.engine
-    else {
-        return Vec::new();
-    };
-    let settings = SqliteSettings {
-        path: path.clone(),
-        full_durability: *full_durability,
-    };
-    sqlite::check(&settings, preparation)
 }

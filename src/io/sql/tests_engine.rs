@@ -1,12 +1,12 @@
 //! One batch on one connection: full and read-only disks, failing commits, durability, and
 //! how long the journal remembers.
 
-use super::SqliteSettings;
 use super::guard::Guard;
 use super::journal::Pruning;
 use super::sqlite::{BatchRules, Engine, Outcome};
 use super::tests_support::{ALL, FILE, call, insert, preparation, raw};
 use super::trouble::Trouble;
+use crate::config::Sqlite;
 use crate::limits::{SQL_JOURNAL_KEEP_MS, SQL_JOURNAL_PRUNE_MS};
 use crate::wire::sql::Job;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ impl Bench {
 }
 
 fn open(folder: &tempfile::TempDir, full_durability: bool) -> Engine {
-    let settings = SqliteSettings {
+    let settings = Sqlite {
         path: folder.path().join("db"),
         full_durability,
     };

@@ -2,7 +2,7 @@
 //! scripts write them.
 
 use super::{Lane, Preparation, Report, Run, Verdict};
-use crate::config::{Database, Engine};
+use crate::config::{Database, Engine, Sqlite};
 use crate::limits::SQL_STATEMENT_MS_MAX;
 use crate::wire::answer_text::Decoder;
 use crate::wire::call_error::CallError;
@@ -89,10 +89,10 @@ impl Desk {
     pub fn database(&self) -> Database {
         Database {
             name: String::new(),
-            engine: Engine::Sqlite {
+            engine: Engine::Sqlite(Sqlite {
                 path: self.path(),
                 full_durability: true,
-            },
+            }),
             schema: None,
         }
     }

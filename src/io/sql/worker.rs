@@ -12,7 +12,8 @@ use super::guard::Guard;
 use super::journal::Pruning;
 use super::sqlite::{BatchRules, Engine, Outcome};
 use super::trouble::Trouble;
-use super::{Preparation, Report, SqliteSettings, Verdict};
+use super::{Preparation, Report, Verdict};
+use crate::config::Sqlite;
 use crate::limits::{SQL_BATCH_JOBS_MAX, SQL_RETRY_MS_MAX, SQL_RETRY_MS_MIN};
 use crate::wire::call_error::CallError;
 use crate::wire::sql::{DatabaseId, Done, Job};
@@ -91,7 +92,7 @@ struct Pending {
 
 pub(super) struct Worker<F> {
     number: DatabaseId,
-    settings: SqliteSettings,
+    settings: Sqlite,
     guard: Arc<Guard>,
     inbox: Arc<Inbox>,
     on_report: F,
@@ -109,7 +110,7 @@ pub(super) struct Worker<F> {
 impl<F: Fn(Report)> Worker<F> {
     pub(super) fn new(
         number: DatabaseId,
-        settings: SqliteSettings,
+        settings: Sqlite,
         clock_start: Instant,
         inbox: Arc<Inbox>,
         on_report: F,

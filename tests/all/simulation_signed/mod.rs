@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 
-use vpid::config::{Config, Database, Engine, Permissions, Secret, Server, Watch};
+use vpid::config::{Config, Database, Engine, Permissions, Secret, Server, Sqlite, Watch};
 use vpid::wire::signed::{Kind, parse_name};
 
 use crate::support::Random;
@@ -81,10 +81,10 @@ fn config() -> Config {
         }],
         databases: vec![Database {
             name: String::new(),
-            engine: Engine::Sqlite {
+            engine: Engine::Sqlite(Sqlite {
                 path: PathBuf::from("db"),
                 full_durability: true,
-            },
+            }),
             schema: None,
         }],
         queries: Vec::new(),

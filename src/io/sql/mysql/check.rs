@@ -13,7 +13,7 @@ use mysql::prelude::Queryable;
 /// Tables that are named in one warning.
 const NAMED_MAX: usize = 5;
 
-pub(super) fn check(settings: &Mysql, preparation: &Preparation) -> Vec<Finding> {
+pub(in crate::io::sql) fn check(settings: &Mysql, preparation: &Preparation) -> Vec<Finding> {
     let place = settings.to_string();
     let bad = |refusal: Refusal| {
         let what = format!("{place}: {}", refusal.reason);

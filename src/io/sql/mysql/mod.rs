@@ -1,10 +1,11 @@
 //! The lane of a MySQL or MariaDB server: a pool of threads with a connection each.
 //!
-//! `queue` says what may be begun, `state` who does it, `pool` is what the threads share, and keeps
-//! everybody's time; `worker` is one thread. A call that reads runs by itself, beside others; calls that write share a
-//! transaction, one for each host (`batch`), with a row in the `journal` for each; what commits by
-//! itself runs `alone`. `statement` runs one call, `encode` writes what it gave, `session` makes
-//! connections, `trouble` sorts errors, `prepare` brings a database up to date.
+//! `queue` says what may be begun, `state` who does it, `watch` until when; `pool` is what the
+//! threads share, `worker` is one of them. A call that reads runs by itself, beside others; calls
+//! that write share a transaction, one for each host (`batch`), with a row in the `journal` for
+//! each; what commits by itself runs `alone`. `statement` runs one call, `encode` writes what it
+//! gave, `session` makes connections, `trouble` sorts errors, `prepare` brings a database up to
+//! date.
 
 mod alone;
 mod batch;
@@ -36,10 +37,11 @@ mod tests_support;
 #[cfg(test)]
 mod tests_types;
 
-use super::{Finding, Preparation, Report, Run};
+use super::{Preparation, Report, Run};
 use crate::config::{Database, Mysql};
 use crate::limits::MYSQL_STACK_BYTES;
 use crate::wire::sql::{DatabaseId, Job};
+pub(super) use check::check;
 use pool::Pool;
 use queue::Task;
 use std::sync::Arc;
@@ -103,8 +105,4 @@ impl Drop for Lane {
 fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
     let builder = thread::Builder::new().name(name);
     builder.stack_size(MYSQL_STACK_BYTES).spawn(run).map(drop)
-}
-
-pub(super) fn check(settings: &Mysql, preparation: &Preparation) -> Vec<Finding> {
-    check::check(settings, preparation)
 }

@@ -5,19 +5,17 @@
 
 use super::super::guard::Guard;
 use super::super::trouble::{is_interrupted, is_locked, sentence};
-use super::super::{Fault, Finding, Preparation, SqliteSettings};
+use super::super::{Fault, Finding, Preparation};
 use super::prepare::{Standing, of_no_effect};
 use super::{BEGIN_WRITING, Engine, ROLLBACK};
+use crate::config::Sqlite;
 use crate::limits::SQL_CHECK_MS_MAX;
 use std::sync::Arc;
 use std::time::Instant;
 
 /// Opens the database, tries a write, runs what of the schema has not run, and tries the queries.
 /// Nothing of it stays, the file included if it was not there.
-pub(in crate::io::sql) fn check(
-    settings: &SqliteSettings,
-    preparation: &Preparation,
-) -> Vec<Finding> {
+pub(in crate::io::sql) fn check(settings: &Sqlite, preparation: &Preparation) -> Vec<Finding> {
     let existed = settings.path.exists();
     let findings = look(settings, existed, preparation);
     if !existed {
@@ -26,7 +24,7 @@ pub(in crate::io::sql) fn check(
     findings
 }
 
-fn look(settings: &SqliteSettings, existed: bool, preparation: &Preparation) -> Vec<Finding> {
+fn look(settings: &Sqlite, existed: bool, preparation: &Preparation) -> Vec<Finding> {
     let path = settings.path.display();
     let bad = |problem: &str| {
         Finding::Bad(
@@ -71,7 +69,7 @@ impl Engine {
             .execute_batch("BEGIN IMMEDIATE; CREATE TABLE vpid_check(x); ROLLBACK;")
     }
 
-    fn praise(&self, settings: &SqliteSettings, existed: bool) -> String {
+    fn praise(&self, settings: &Sqlite, existed: bool) -> String {
         let state = if existed {
             "can be written"
         } else {

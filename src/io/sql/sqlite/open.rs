@@ -1,10 +1,10 @@
 //! Opening the file: who may read it, which bounds SQLite keeps, and how durable it is.
 
-use super::super::SqliteSettings;
 use super::super::guard::{self, Guard};
 use super::super::journal::Journal;
 use super::super::trouble::{is_locked, sentence};
 use super::Engine;
+use crate::config::Sqlite;
 use crate::limits::{
     SQL_BUSY_MS, SQL_MEMORY_BYTES_MAX, SQL_PAGE_CACHE_KIB, SQL_STATEMENTS_CACHED_MAX,
 };
@@ -37,7 +37,7 @@ impl From<String> for OpenError {
 impl Engine {
     /// Opens the database, and creates it where there is none.
     pub(in crate::io::sql) fn open(
-        settings: &SqliteSettings,
+        settings: &Sqlite,
         guard: &Arc<Guard>,
     ) -> Result<Self, OpenError> {
         let path = std::path::absolute(&settings.path)
@@ -96,7 +96,7 @@ fn create_private(path: &Path) -> Result<(), String> {
     }
 }
 
-fn configure(connection: &Connection, settings: &SqliteSettings) -> rusqlite::Result<()> {
+fn configure(connection: &Connection, settings: &Sqlite) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::from_millis(SQL_BUSY_MS))?;
     connection.set_prepared_statement_cache_capacity(SQL_STATEMENTS_CACHED_MAX);
     for (config, value) in [

@@ -4,7 +4,7 @@ use super::super::tests_support::{ALL, call, insert, raw};
 use super::*;
 
 fn worker(folder: &tempfile::TempDir) -> Worker<impl Fn(Report)> {
-    let settings = SqliteSettings {
+    let settings = Sqlite {
         path: folder.path().join("db"),
         full_durability: true,
     };
