@@ -58,6 +58,7 @@ pub(super) fn check(
         servers,
         databases,
         queries,
+        vyhub: None,
         permissions,
         watch,
         poll_ms,

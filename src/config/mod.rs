@@ -26,6 +26,7 @@ mod secret;
 mod servers;
 #[cfg(test)]
 mod tests;
+mod vyhub;
 
 use std::fmt;
 use std::fs::File;
@@ -42,10 +43,13 @@ pub use secret::{
     readable_by_others,
 };
 
+pub use vyhub::{LogListen, Rcon, Vyhub};
+
 use std::sync::Arc;
 
 use crate::limits::CONFIG_FILE_BYTES_MAX;
 use crate::wire::sql::{DatabaseId, Query};
+use crate::wire::uuid::Uuid;
 
 /// Where the configuration is looked for when nobody says where it is, in this order.
 pub const SEARCH_PATHS: [&str; 2] = ["vpid.toml", "/etc/vpid/vpid.toml"];
@@ -63,6 +67,7 @@ pub struct Config {
     pub databases: Vec<Database>,
     /// In the order of their names.
     pub queries: Vec<QueryEntry>,
+    pub vyhub: Option<Vyhub>,
     pub permissions: Permissions,
     pub watch: Watch,
     /// How often folders are looked at where inotify cannot be used, in milliseconds.
@@ -120,6 +125,10 @@ pub struct Server {
     pub legacy: Option<Legacy>,
     /// Where the owner says that the game's scripts are; see [`Server::installed_scripts`].
     pub vscripts: Option<PathBuf>,
+    /// Its id in VyHub; there is a [`Config::vyhub`] then.
+    pub vyhub_id: Option<Uuid>,
+    pub rcon: Option<Rcon>,
+    pub log: Option<LogListen>,
 }
 
 impl Server {

@@ -175,6 +175,9 @@ impl Checker<'_> {
                 key,
                 legacy,
                 vscripts,
+                vyhub_id: None,
+                rcon: None,
+                log: None,
             },
         })
     }

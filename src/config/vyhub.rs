@@ -1,0 +1,41 @@
+//! `[vyhub]`, and what connects a `[[server]]` with VyHub, RCON and the engine's log.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use jiff::tz::TimeZone;
+
+use super::secret::Password;
+
+/// `[vyhub]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Vyhub {
+    /// `https://api.vyhub.app/<name>/v1`, without a slash at its end.
+    pub api_url: String,
+    pub api_key: Password,
+    /// Certificates to trust instead of the well-known ones.
+    pub ca_file: Option<PathBuf>,
+    /// Texts for players by their keys, complete.
+    pub messages: BTreeMap<String, String>,
+    /// In which dates are shown to players.
+    pub time_zone: TimeZone,
+    /// What begins a command in chat; not empty, none of them empty.
+    pub prefixes: Vec<String>,
+}
+
+/// How a game is reached by RCON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rcon {
+    /// `host:port`; looked up when it is connected to.
+    pub address: String,
+    pub password: Password,
+}
+
+/// Where the engine's log comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogListen {
+    pub address: SocketAddr,
+    /// What the game has as `sv_logsecret`; `None`: none.
+    pub secret: Option<u32>,
+}
