@@ -78,6 +78,9 @@ fn config() -> Config {
             key: Some(Secret::new(KEY).expect("a good key")),
             legacy: None,
             vscripts: None,
+            vyhub_id: None,
+            rcon: None,
+            log: None,
         }],
         databases: vec![Database {
             name: String::new(),
@@ -88,6 +91,7 @@ fn config() -> Config {
             schema: None,
         }],
         queries: Vec::new(),
+        vyhub: None,
         permissions: Permissions::default(),
         watch: Watch::Auto,
         poll_ms: 50,
