@@ -353,3 +353,72 @@ pub const MYSQL_STACK_BYTES: usize = 512 * 1_024;
 const _: () = assert!(MYSQL_LOCK_WAIT_S * 1_000 < MYSQL_OWN_MS_MAX);
 const _: () = assert!(2 * (MYSQL_BATCH_ANSWER_BYTES_MAX + SQL_ANSWER_BYTES_MAX) < 1 << 20);
 const _: () = assert!(SQL_JOURNAL_KEEP_MS < MYSQL_FOREIGN_KEEP_MS);
+
+// VyHub.
+
+/// Changes that wait to be sent, and from how many on the operator is warned.
+pub const OUTBOX_ENTRIES_MAX: usize = 10_000;
+pub const OUTBOX_ENTRIES_ADVISED: usize = 500;
+/// Changes that are sent at once, and the pause from one to the next.
+pub const OUTBOX_BUSY_MAX: usize = 2;
+pub const OUTBOX_GAP_MS: u64 = 100;
+/// The pause after a first failure, and the longest.
+pub const OUTBOX_RETRY_MS_MIN: u64 = 5_000;
+pub const OUTBOX_RETRY_MS_MAX: u64 = 300_000;
+/// How long a change waits that VyHub takes from nobody: somebody must change something first.
+pub const OUTBOX_HELD_MS: u64 = 300_000;
+/// How often a user is made for one change before it is given up.
+pub const OUTBOX_USER_TRIES_MAX: u32 = 3;
+/// Bans of one player that are alike are told apart by more than this.
+pub const SAME_BAN_S: i64 = 1;
+/// Longest wait that the API may ask for.
+pub const RETRY_AFTER_S_MAX: u64 = 86_400;
+/// After an answer that VyHub did not write.
+pub const FOREIGN_ANSWER_S: u64 = 30;
+/// How long one request may take, and one for a whole list of bans.
+pub const VYHUB_PATIENCE_MS: u64 = 20_000;
+pub const VYHUB_LIST_PATIENCE_MS: u64 = 120_000;
+/// How often a server tells how it is, and a list of bans is fetched.
+pub const VYHUB_ROUND_MS: u64 = 60_000;
+/// How soon after a change the list is fetched, and after a new map the server tells how it is.
+pub const VYHUB_SOON_MS: u64 = 1_000;
+/// What a server is in VyHub is asked for again after this time.
+pub const VYHUB_RECORD_MS: u64 = 3_600_000;
+/// What was known of a server before is good for so long.
+pub const VYHUB_RECORD_S_MAX: i64 = 7 * 86_400;
+/// A player who could not be looked up is looked up again after this time.
+pub const VYHUB_USER_RETRY_MS: u64 = 60_000;
+/// Users that are known; those on a server are never forgotten.
+pub const VYHUB_USERS_MAX: usize = 10_000;
+/// Requests for users and their rights that are under way at once.
+pub const VYHUB_LOOKUPS_MAX: usize = 4;
+/// Rights of a user are asked for again after this time.
+pub const VYHUB_RIGHTS_MS: u64 = 300_000;
+/// Users whose rights are kept on disk.
+pub const VYHUB_RIGHTS_KEPT_MAX: usize = 500;
+/// A banned player who is still there is kicked again after this time.
+pub const KICK_AGAIN_MS: u64 = 5_000;
+/// Longest reason of a ban or warning, in characters.
+pub const REASON_CHARS_MAX: usize = 300;
+/// Lines that a command answers.
+pub const COMMAND_LINES_MAX: usize = 5;
+/// Pages of a user's bans that are looked through.
+pub const VYHUB_PAGES_MAX: u64 = 20;
+/// Calls of scripts that wait for VyHub.
+pub const VYHUB_CALLS_MAX: usize = 256;
+
+/// How often `status` is asked for where nothing else tells who is on, and where something does.
+pub const STATUS_ALONE_MS: u64 = 5_000;
+pub const STATUS_BESIDE_MS: u64 = 60_000;
+/// After something that only `status` can settle.
+pub const STATUS_SOON_MS: u64 = 250;
+
+/// How often it is said that VyHub refuses the key.
+pub const VYHUB_SHOUT_MS: u64 = 3_600_000;
+/// Warnings of this run that are told from later ones with the same words.
+pub const WARNINGS_REMEMBERED_MAX: usize = 1_000;
+/// Longest text that is said as the console.
+pub const SAY_CHARS_MAX: usize = 120;
+
+const _: () = assert!(OUTBOX_ENTRIES_ADVISED < OUTBOX_ENTRIES_MAX);
+const _: () = assert!(OUTBOX_RETRY_MS_MIN < OUTBOX_RETRY_MS_MAX);

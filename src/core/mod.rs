@@ -12,6 +12,7 @@ pub mod functions;
 pub mod link;
 pub mod links;
 pub mod opening;
+pub mod outbox;
 pub mod players;
 pub mod replay;
 pub mod sessions;

@@ -1,0 +1,224 @@
+//! One change on its way to VyHub, as it stands in its file.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::wire::sql::CallId;
+use crate::wire::steam_id::SteamId;
+use crate::wire::uuid::Uuid;
+
+/// The form of the files.
+const VERSION: u64 = 1;
+
+/// When it was accepted, in unix microseconds; never the same twice. It is also its file's name.
+pub type EntryId = u64;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    version: u64,
+    pub id: EntryId,
+    #[serde(flatten)]
+    pub change: Change,
+    /// Where it was made, in VyHub's ids.
+    pub server: Uuid,
+    pub bundle: Uuid,
+    /// Whom it is about.
+    pub steam: SteamId,
+    pub name: String,
+    /// Who wants it; `None`: the server itself.
+    pub issuer: Option<Issuer>,
+    pub created: Timestamp,
+    /// The call of a script that asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Origin>,
+    pub state: State,
+    pub tries: u32,
+    /// When it is tried again, unix seconds; for those who look.
+    pub next_s: i64,
+    /// What was wrong the last time.
+    pub problem: Option<String>,
+    /// The API's clock when it was sent first, unix seconds: what it made is not older.
+    #[serde(default)]
+    pub sent_s: Option<i64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Change {
+    Ban {
+        /// Seconds; `None`: permanent.
+        length_s: Option<u64>,
+        reason: String,
+        /// False: it was lifted before it was sent. It is sent as lifted, so that it is known.
+        standing: bool,
+    },
+    Unban,
+    Warning {
+        reason: String,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Issuer {
+    pub steam: SteamId,
+    pub user: Uuid,
+    pub name: String,
+}
+
+/// A call, by its file and its place in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    pub file: u64,
+    pub index: u32,
+}
+
+impl From<CallId> for Origin {
+    fn from(call: CallId) -> Self {
+        Self {
+            file: call.file,
+            index: call.index,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// VyHub has surely not carried it out.
+    Waiting,
+    /// It was sent, or may have been: VyHub is asked before it is sent again.
+    Sending,
+    /// VyHub refuses vpid itself; somebody must do something.
+    Held,
+    /// It will not be sent any more, unless an operator says so.
+    Dead,
+    /// VyHub has it. It is kept until what VyHub lists holds it too.
+    Done,
+}
+
+impl State {
+    /// As it stands in the file.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Sending => "sending",
+            Self::Held => "held",
+            Self::Dead => "dead",
+            Self::Done => "done",
+        }
+    }
+}
+
+/// What somebody wants changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    pub change: Change,
+    pub server: Uuid,
+    pub bundle: Uuid,
+    pub steam: SteamId,
+    pub name: String,
+    pub issuer: Option<Issuer>,
+    pub call: Option<Origin>,
+}
+
+impl Entry {
+    pub fn new(id: EntryId, created: Timestamp, wish: Wish) -> Self {
+        Self {
+            version: VERSION,
+            id,
+            change: wish.change,
+            server: wish.server,
+            bundle: wish.bundle,
+            steam: wish.steam,
+            name: wish.name,
+            issuer: wish.issuer,
+            created,
+            call: wish.call,
+            state: State::Waiting,
+            tries: 0,
+            next_s: created.as_second(),
+            problem: None,
+            sent_s: None,
+        }
+    }
+
+    /// Reads a file. The error is a sentence.
+    pub fn parse(name: &str, text: &str) -> Result<Self, String> {
+        let value: Value =
+            serde_json::from_str(text).map_err(|error| format!("it is no JSON ({error})"))?;
+        match value["version"].as_u64() {
+            Some(VERSION) => {}
+            Some(other) => {
+                return Err(format!(
+                    "it is of version {other}, this vpid knows {VERSION}"
+                ));
+            }
+            None => return Err("it has no version".into()),
+        }
+        let entry: Self =
+            serde_json::from_value(value).map_err(|error| format!("it is not whole ({error})"))?;
+        match name == entry.file() {
+            true => Ok(entry),
+            false => Err(format!("it says of itself that it is {}", entry.id)),
+        }
+    }
+
+    /// Its file's name, without the ending.
+    pub fn file(&self) -> String {
+        self.id.to_string()
+    }
+
+    pub fn text(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+
+    /// Whether it still has to be sent.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Waiting | State::Sending | State::Held)
+    }
+
+    /// As whom it is done in VyHub.
+    pub fn morph(&self) -> Option<Uuid> {
+        self.issuer.as_ref().map(|issuer| issuer.user)
+    }
+
+    /// A ban that keeps its player out at this moment of the API's clock.
+    pub fn bans(&self, now_s: i64) -> bool {
+        match &self.change {
+            Change::Ban {
+                length_s, standing, ..
+            } => *standing && self.state != State::Dead && self.ends_s(*length_s) > now_s,
+            _ => false,
+        }
+    }
+
+    fn ends_s(&self, length_s: Option<u64>) -> i64 {
+        let length = length_s.map_or(i64::MAX, |length| i64::try_from(length).unwrap_or(i64::MAX));
+        self.created.as_second().saturating_add(length)
+    }
+
+    /// When its ban ends; `None`: never, or it is none.
+    pub fn until_s(&self) -> Option<i64> {
+        match self.change {
+            Change::Ban { length_s, .. } => length_s.map(|_| self.ends_s(length_s)),
+            _ => None,
+        }
+    }
+
+    pub fn kind(&self) -> &'static str {
+        match self.change {
+            Change::Ban { .. } => "ban",
+            Change::Unban => "unban",
+            Change::Warning { .. } => "warning",
+        }
+    }
+
+    /// For a sentence: "the ban of Ann (76561…)".
+    pub fn describe(&self) -> String {
+        let name: String = self.name.chars().filter(|c| !c.is_control()).collect();
+        format!("the {} of {name} ({})", self.kind(), self.steam)
+    }
+}

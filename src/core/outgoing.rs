@@ -1,0 +1,42 @@
+//! What game servers and VyHub's subjects ask for, gathered in one place: they neither know each
+//! other's queues nor the calls that wait.
+
+use serde_json::Value;
+
+use super::servers::ServerId;
+use super::{Effect, Effects, HostId, Timer};
+use crate::wire::call_error::CallError;
+use crate::wire::console::Command;
+use crate::wire::messages::Push;
+use crate::wire::rcon;
+use crate::wire::sql::CallId;
+
+#[derive(Default)]
+pub struct Outgoing {
+    pub effects: Effects,
+    /// For the script of a game; with the ticket of who wants to know, or 0.
+    pub pushes: Vec<(HostId, Push, u64)>,
+    /// Answers of calls that have waited.
+    pub answers: Vec<(CallId, Result<Value, CallError>)>,
+}
+
+impl Outgoing {
+    /// Sends a command that is known to fit into a line.
+    pub fn rcon(&mut self, server: ServerId, ticket: u64, command: &Command) {
+        if let Ok(line) = command.line() {
+            let job = rcon::Job { ticket, line };
+            self.effects.push(Effect::Rcon { server, job });
+        }
+    }
+
+    pub fn timer(&mut self, timer: Timer, at_ms: Option<u64>) {
+        self.effects.push(match at_ms {
+            Some(at_ms) => Effect::SetTimer { timer, at_ms },
+            None => Effect::CancelTimer(timer),
+        });
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.effects.is_empty() && self.pushes.is_empty() && self.answers.is_empty()
+    }
+}

@@ -1,0 +1,393 @@
+//! The game servers of the configuration: who is on each, and the one road by which something is
+//! done there.
+//!
+//! Commands go by RCON where it is configured and works, else through the game's script, which can
+//! run them only where the engine lets scripts do so. Texts for players go through the script,
+//! else by RCON as the console's chat.
+
+use std::collections::HashMap;
+
+use super::outgoing::Outgoing;
+use super::players::Game;
+use super::roster::Roster;
+use super::{Effect, FolderId, HostId, Now, Timer};
+use crate::config::Config;
+use crate::limits;
+use crate::wire::console::Command;
+use crate::wire::engine_log::Line;
+use crate::wire::messages::{FromGame, Place, Push};
+use crate::wire::rcon::{self, Failure};
+use crate::wire::server_status;
+use crate::wire::steam_id::SteamId;
+use crate::wire::uuid::Uuid;
+
+/// A `[[server]]`, by its place in the configuration that vpid started with.
+pub type ServerId = usize;
+
+/// Something that was seen on a server.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Seen {
+    MapStarted,
+    /// The game's script has begun anew.
+    SessionBegan,
+    Chat(Speaker, String),
+}
+
+/// Who said something, as the source knows that says so.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Speaker {
+    pub userid: i64,
+    pub name: String,
+    pub steam: Option<SteamId>,
+}
+
+pub struct GameServer {
+    /// For sentences.
+    pub label: String,
+    pub vyhub: Option<Uuid>,
+    pub roster: Roster,
+    folder: FolderId,
+    hostname: Option<String>,
+    /// Whose script speaks here: the host that was heard last.
+    host: Option<HostId>,
+    log: Option<LogState>,
+    rcon: Option<Road>,
+}
+
+#[derive(Default)]
+struct LogState {
+    heard: bool,
+    /// It was said that nothing comes.
+    missed: bool,
+}
+
+/// What is known of a server's RCON.
+#[derive(Default)]
+struct Road {
+    refused: bool,
+    away: bool,
+    /// A `status` is under way.
+    asking: Option<u64>,
+    asked_ms: Option<u64>,
+    /// Commands under way, and what an operator waits for.
+    sent: HashMap<u64, (Command, Option<u64>)>,
+}
+
+#[derive(Default)]
+pub struct Servers {
+    all: Vec<GameServer>,
+    last_ticket: u64,
+    timer_ms: Option<u64>,
+}
+
+impl Servers {
+    /// `folders` are the numbers of the folders of `config.servers`, in that order. Servers about
+    /// which nobody asks stay out.
+    pub fn new(config: &Config, folders: &[FolderId]) -> Self {
+        let server = |(server, folder): (&crate::config::Server, &FolderId)| GameServer {
+            label: match &server.hostname {
+                Some(host) => host.clone(),
+                None => server.scriptdata.display().to_string(),
+            },
+            vyhub: server.vyhub_id,
+            roster: Roster::default(),
+            folder: *folder,
+            hostname: server.hostname.clone(),
+            host: None,
+            log: server.log.map(|_| LogState::default()),
+            rcon: server.rcon.as_ref().map(|_| Road::default()),
+        };
+        Self {
+            all: config.servers.iter().zip(folders).map(server).collect(),
+            last_ticket: 0,
+            timer_ms: None,
+        }
+    }
+
+    pub fn get(&self, server: ServerId) -> Option<&GameServer> {
+        self.all.get(server)
+    }
+
+    pub fn get_mut(&mut self, server: ServerId) -> Option<&mut GameServer> {
+        self.all.get_mut(server)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (ServerId, &GameServer)> {
+        self.all.iter().enumerate()
+    }
+
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (ServerId, &mut GameServer)> {
+        self.all.iter_mut().enumerate()
+    }
+
+    /// Whether anything here follows from what games tell.
+    pub fn attends(&self) -> bool {
+        let attended = |server: &GameServer| {
+            server.vyhub.is_some() || server.rcon.is_some() || server.log.is_some()
+        };
+        self.all.iter().any(attended)
+    }
+
+    /// The server that a host is: the one that names it, else the one that takes every host.
+    pub fn of_host(&self, folder: FolderId, name: &str) -> Option<ServerId> {
+        let here = |wanted: Option<&str>| {
+            let is = |server: &GameServer| {
+                server.folder == folder && server.hostname.as_deref() == wanted
+            };
+            self.all.iter().position(is)
+        };
+        here(Some(name)).or_else(|| here(None))
+    }
+
+    /// Where somebody is, by userid.
+    pub fn find(&self, steam: SteamId) -> impl Iterator<Item = (ServerId, i64)> {
+        let there = move |(id, server): (ServerId, &GameServer)| {
+            Some((id, server.roster.by_steam(steam)?.userid))
+        };
+        self.iter().filter_map(there)
+    }
+
+    /// A game's script tells something.
+    pub fn told(
+        &mut self,
+        server: ServerId,
+        host: HostId,
+        message: &FromGame,
+        now: Now,
+    ) -> Option<Seen> {
+        let server = self.all.get_mut(server)?;
+        server.host = Some(host);
+        match message {
+            FromGame::Event { name, data } => {
+                server.roster.script_event(name, data, now);
+                match name.as_str() {
+                    "map_start" => Some(Seen::SessionBegan),
+                    "player_chat" => server.script_chat(data),
+                    _ => None,
+                }
+            }
+            FromGame::Heartbeat(data) => {
+                server.roster.script_heartbeat(data, now);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// The script of a host has fallen silent.
+    pub fn silent(&mut self, host: HostId) {
+        for server in &mut self.all {
+            if server.host == Some(host) {
+                server.host = None;
+                server.roster.script_gone();
+            }
+        }
+    }
+
+    /// The engine's own log.
+    pub fn logged(&mut self, server: ServerId, line: &Line, now: Now) -> Option<Seen> {
+        let server = self.all.get_mut(server)?;
+        if let Some(log) = &mut server.log {
+            log.heard = true;
+        }
+        server.roster.log_line(line, now);
+        match line {
+            Line::MapStarted(_) => Some(Seen::MapStarted),
+            Line::Said { who, text, .. } => {
+                let speaker = Speaker {
+                    userid: who.userid,
+                    name: who.name.clone(),
+                    steam: who.id,
+                };
+                Some(Seen::Chat(speaker, text.clone()))
+            }
+            _ => None,
+        }
+    }
+
+    /// What came of a command. An operator's is to be told of.
+    pub fn rcon_done(&mut self, done: rcon::Done, now: Now, out: &mut Outgoing) {
+        let Some(server) = self.all.get_mut(done.server) else {
+            return;
+        };
+        let Some(road) = &mut server.rcon else { return };
+        match &done.result {
+            Err(Failure::Refused(why)) if !road.refused => {
+                log::error!("{}: {why}", server.label);
+                road.refused = true;
+            }
+            Err(Failure::Away(why)) if !road.away => {
+                log::warn!("{}: {why}", server.label);
+                road.away = true;
+            }
+            Ok(_) if road.away => {
+                log::info!("{}: RCON works again", server.label);
+                road.away = false;
+            }
+            _ => {}
+        }
+        if road.asking == Some(done.ticket) {
+            road.asking = None;
+            if let Ok(text) = &done.result {
+                match server_status::parse(text) {
+                    Some(status) => server.roster.status(&status, now),
+                    None => log::debug!("{}: `status` is answered in a strange form", server.label),
+                }
+            }
+            return;
+        }
+        let Some((command, waiter)) = road.sent.remove(&done.ticket) else {
+            return;
+        };
+        let outcome = done.result.map_err(|failure| match failure {
+            Failure::Refused(why) | Failure::Away(why) | Failure::Unclear(why) => why,
+        });
+        if let Err(why) = &outcome {
+            log::warn!("{}: a command was not carried out ({command:?}): {why}", server.label);
+        }
+        if let Some(ticket) = waiter {
+            let outcome = outcome.map(Into::into);
+            out.effects.push(Effect::Pushed { ticket, outcome });
+        }
+    }
+
+    /// Asks each server who is on, where it is time to.
+    pub fn advance(&mut self, now: Now, out: &mut Outgoing) {
+        let mut next_ms = None::<u64>;
+        for id in 0..self.all.len() {
+            let Some(due_ms) = self.all[id].status_due_ms() else {
+                continue;
+            };
+            if due_ms > now.mono_ms {
+                next_ms = Some(next_ms.map_or(due_ms, |next| next.min(due_ms)));
+                continue;
+            }
+            let ticket = self.ticket();
+            let server = &mut self.all[id];
+            if let Some(road) = &mut server.rcon {
+                road.asking = Some(ticket);
+                road.asked_ms = Some(now.mono_ms);
+                server.roster.status_taken();
+            }
+            out.rcon(id, ticket, &Command::Status);
+        }
+        if next_ms != self.timer_ms {
+            self.timer_ms = next_ms;
+            out.timer(Timer::Servers, next_ms);
+        }
+    }
+
+    /// The timer has rung.
+    pub fn timer_rang(&mut self) {
+        self.timer_ms = None;
+    }
+
+    fn ticket(&mut self) -> u64 {
+        self.last_ticket += 1;
+        self.last_ticket
+    }
+
+    /// Does something on a server. `waiter`: the ticket of an operator who wants to know. Errors
+    /// are sentences: there is no road.
+    pub fn command(
+        &mut self,
+        id: ServerId,
+        command: Command,
+        waiter: Option<u64>,
+        out: &mut Outgoing,
+    ) -> Result<(), String> {
+        let line = command
+            .line()
+            .map_err(|unfit| format!("this cannot be a console command: {unfit}"))?;
+        let ticket = self.ticket();
+        let server = self.all.get_mut(id).ok_or("there is no such server")?;
+        if let Some(road) = &mut server.rcon
+            && !road.refused
+        {
+            out.rcon(id, ticket, &command);
+            road.sent.insert(ticket, (command, waiter));
+            return Ok(());
+        }
+        match server.host {
+            Some(host) => {
+                out.pushes.push((host, Push::Command(line), waiter.unwrap_or(0)));
+                Ok(())
+            }
+            None => Err(format!(
+                "{}: there is no RCON, and no game's script is connected",
+                server.label
+            )),
+        }
+    }
+
+    /// Says something to one player, or to all. Long texts come as several.
+    pub fn say(&mut self, id: ServerId, to: Option<i64>, text: &str, place: Place, out: &mut Outgoing) {
+        let Some(server) = self.all.get(id) else { return };
+        let text: String = text.chars().filter(|c| !c.is_control()).collect();
+        if let Some(host) = server.host {
+            let to = to.and_then(|userid| i32::try_from(userid).ok());
+            out.pushes.push((host, Push::Print { text, to, place }, 0));
+            return;
+        }
+        let said = match to.and_then(|userid| server.roster.person(userid)) {
+            Some(person) => format!("{}: {text}", person.name),
+            None => text,
+        };
+        let said = crate::wire::console::plain(&said, limits::SAY_CHARS_MAX);
+        if let Err(why) = self.command(id, Command::Say(said), None, out) {
+            log::debug!("nobody is told: {why}");
+        }
+    }
+
+    /// The host whose script can be reached.
+    pub fn host(&self, id: ServerId) -> Option<HostId> {
+        self.all.get(id)?.host
+    }
+}
+
+impl GameServer {
+    /// Whether chat of the script counts: where the engine's log is configured, it does not.
+    fn script_chat(&mut self, data: &serde_json::Value) -> Option<Seen> {
+        if let Some(log) = &mut self.log {
+            if !log.heard && !log.missed {
+                log.missed = true;
+                log::warn!(
+                    "{}: players chat, and nothing comes by log_listen, so their commands are not \
+                     taken; put `log on` and `logaddress_add` with that address into server.cfg",
+                    self.label
+                );
+            }
+            return None;
+        }
+        let userid = data["userid"].as_i64()?;
+        let text = data["text"].as_str()?;
+        let person = self.roster.person(userid)?;
+        let speaker = Speaker {
+            userid,
+            name: person.name.clone(),
+            steam: person.steam,
+        };
+        Some(Seen::Chat(speaker, text.to_owned()))
+    }
+
+    /// When `status` is to be asked for.
+    fn status_due_ms(&self) -> Option<u64> {
+        let road = self.rcon.as_ref().filter(|road| !road.refused && road.asking.is_none())?;
+        let Some(asked_ms) = road.asked_ms else {
+            return Some(0);
+        };
+        let heard = self.host.is_some() || self.log.as_ref().is_some_and(|log| log.heard);
+        Some(asked_ms + match heard {
+            _ if road.away => limits::STATUS_ALONE_MS,
+            _ if self.roster.wants_status() => limits::STATUS_SOON_MS,
+            true => limits::STATUS_BESIDE_MS,
+            false => limits::STATUS_ALONE_MS,
+        })
+    }
+
+    /// Whether the game is known to run.
+    pub fn is_alive(&self, game: Option<&Game>, now: Now) -> bool {
+        let _ = game;
+        self.roster.alive(now)
+    }
+}

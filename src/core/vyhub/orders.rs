@@ -1,0 +1,443 @@
+//! What admins and scripts order: who may, whom it is about, and what is put into the outbox.
+
+use super::api::Kept;
+use super::commands::{Command, Length, Parsed, Problem, Target, parse};
+use super::find::{Candidate, find};
+use super::rights::{Rights, Verdict, allows, max_ban, outranks};
+use super::{Cx, Vyhub};
+use crate::core::outbox::{Change, EntryId, Issuer, Origin, State, Wish};
+use crate::core::servers::{ServerId, Speaker};
+use crate::limits;
+use crate::wire::steam_id::SteamId;
+use crate::wire::store::{Content, Shelf};
+use crate::wire::uuid::Uuid;
+
+/// Who gives a command in chat.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Giver {
+    pub server: ServerId,
+    pub steam: SteamId,
+    pub name: String,
+}
+
+/// Commands that wait until their givers' rights are known.
+#[derive(Default)]
+pub struct Orders {
+    waiting: Vec<Order>,
+}
+
+struct Order {
+    giver: Giver,
+    command: Command,
+    due_ms: u64,
+}
+
+impl Orders {
+    pub fn due_ms(&self) -> Option<u64> {
+        self.waiting.iter().map(|order| order.due_ms).min()
+    }
+}
+
+/// A change that somebody may make, with its place.
+pub struct Placed {
+    pub server: ServerId,
+    pub bundle: Uuid,
+    pub steam: SteamId,
+    pub name: String,
+    pub issuer: Option<Issuer>,
+    pub call: Option<Origin>,
+}
+
+impl Vyhub {
+    /// Somebody says something on a server.
+    pub(super) fn heard(&mut self, server: ServerId, speaker: Speaker, text: &str, cx: &mut Cx<'_>) {
+        let Some(steam) = speaker.steam else { return };
+        let giver = Giver {
+            server,
+            steam,
+            name: speaker.name,
+        };
+        match parse(text, &self.prefixes) {
+            Parsed::NotForUs => {}
+            Parsed::Wrong(problem) => self.say_problem(steam, &problem, cx),
+            Parsed::Command(Command::State) => self.say_state(&giver, cx),
+            Parsed::Command(command) => self.order(giver, command, cx),
+        }
+    }
+
+    /// Carries a command out, if its giver may. Who seems not to is asked after once more: they
+    /// may have become somebody since.
+    fn order(&mut self, giver: Giver, command: Command, cx: &mut Cx<'_>) {
+        let Some(bundle) = self.served(giver.server).and_then(|served| served.bundle()) else {
+            let text = self.words.chat("state_waiting", &[]);
+            return self.say(giver.steam, &text, cx);
+        };
+        if self.verdict(&giver, bundle, &command, cx) == Verdict::Yes {
+            return self.carry_out(&giver, bundle, command, cx);
+        }
+        let age_ms = self.rights.age_ms(giver.steam, bundle, cx.now);
+        let fresh = age_ms.is_some_and(|age_ms| age_ms < limits::RIGHTS_FRESH_MS);
+        let full = self.orders.waiting.len() >= limits::ORDERS_MAX;
+        if fresh || full || !self.api.is_there() {
+            return self.say_denied(&giver, bundle, &command, cx);
+        }
+        self.users.want(giver.steam, cx.now.mono_ms);
+        self.rights.want(giver.steam, bundle);
+        let due_ms = cx.now.mono_ms + limits::ORDER_PATIENCE_MS;
+        self.orders.waiting.push(Order {
+            giver,
+            command,
+            due_ms,
+        });
+    }
+
+    fn verdict(&self, giver: &Giver, bundle: Uuid, command: &Command, cx: &Cx<'_>) -> Verdict {
+        let Some(right) = command.right() else {
+            return Verdict::Yes;
+        };
+        self.rights.may(giver.steam, bundle, right, cx.now)
+    }
+
+    fn say_denied(&mut self, giver: &Giver, bundle: Uuid, command: &Command, cx: &mut Cx<'_>) {
+        let key = match self.verdict(giver, bundle, command, cx) {
+            Verdict::Unknown => "rights_unknown",
+            _ => "no_right",
+        };
+        log::info!(
+            "{} ({}) may not {}: {key}",
+            giver.name.replace(char::is_control, "?"),
+            giver.steam,
+            command.name()
+        );
+        let text = self.words.chat(key, &[("command", command.name())]);
+        self.say(giver.steam, &text, cx);
+    }
+
+    /// The rights of somebody are known now, or cannot be had.
+    pub(super) fn orders_of_giver(&mut self, steam: SteamId, bundle: Uuid, cx: &mut Cx<'_>) {
+        let waiting = std::mem::take(&mut self.orders.waiting);
+        let (ready, rest) = waiting
+            .into_iter()
+            .partition(|order| order.giver.steam == steam);
+        self.orders.waiting = rest;
+        for order in ready {
+            self.decide_order(order, bundle, cx);
+        }
+    }
+
+    fn decide_order(&mut self, order: Order, bundle: Uuid, cx: &mut Cx<'_>) {
+        let Order { giver, command, .. } = order;
+        match self.verdict(&giver, bundle, &command, cx) {
+            Verdict::Yes => self.carry_out(&giver, bundle, command, cx),
+            _ => self.say_denied(&giver, bundle, &command, cx),
+        }
+    }
+
+    pub(super) fn expire_orders(&mut self, cx: &mut Cx<'_>) {
+        let over = |order: &Order| order.due_ms <= cx.now.mono_ms;
+        let waiting = std::mem::take(&mut self.orders.waiting);
+        let (over, rest): (Vec<Order>, _) = waiting.into_iter().partition(over);
+        self.orders.waiting = rest;
+        for order in over {
+            let bundle = self.served(order.giver.server).and_then(|served| served.bundle());
+            if let Some(bundle) = bundle {
+                self.decide_order(order, bundle, cx);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, giver: &Giver, bundle: Uuid, command: Command, cx: &mut Cx<'_>) {
+        let outcome = match command {
+            Command::Ban {
+                who,
+                length,
+                reason,
+            } => self.order_ban(giver, bundle, &who, length, reason, cx),
+            Command::Unban { who } => self.order_unban(giver, bundle, &who, cx),
+            Command::Warn { who, reason } => self.order_warning(giver, bundle, &who, reason, cx),
+            Command::Warns { who } => self.ask_list(giver, bundle, &who, true, cx),
+            Command::Bans { who } => self.ask_list(giver, bundle, &who, false, cx),
+            Command::State => Ok(()),
+        };
+        if let Err(problem) = outcome {
+            self.say_problem(giver.steam, &problem, cx);
+        }
+    }
+
+    fn order_ban(
+        &mut self,
+        giver: &Giver,
+        bundle: Uuid,
+        who: &Target,
+        length: Length,
+        reason: String,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Problem> {
+        let (steam, name) = self.whom(giver.server, bundle, who, cx)?;
+        if steam == giver.steam {
+            return Err(Problem::new("banned_self", &[]));
+        }
+        let issuer = self.issuer(giver, bundle)?;
+        let rights = self.rights.get(giver.steam, bundle);
+        self.length_fits(rights, length)?;
+        let target = self.rights.get(steam, bundle);
+        if rights.is_some_and(|rights| !outranks(rights, target)) {
+            return Err(Problem::new("player_higher", &[("player", &name)]));
+        }
+        let placed = Placed {
+            server: giver.server,
+            bundle,
+            steam,
+            name,
+            issuer: Some(issuer),
+            call: None,
+        };
+        self.ban(placed, length, reason, cx).map(drop)
+    }
+
+    pub(super) fn length_fits(&self, rights: Option<&Rights>, length: Length) -> Result<(), Problem> {
+        let longest = rights.and_then(max_ban);
+        match allows(longest, length) {
+            true => Ok(()),
+            false => {
+                let longest = self.words.length(longest);
+                Err(Problem::new("length_too_long", &[("max", &longest)]))
+            }
+        }
+    }
+
+    fn order_unban(
+        &mut self,
+        giver: &Giver,
+        bundle: Uuid,
+        who: &Target,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Problem> {
+        let (steam, name) = match who {
+            Target::Name { text, .. } => self.banned_of_name(bundle, text, cx)?,
+            _ => self.whom(giver.server, bundle, who, cx)?,
+        };
+        let known = self.ban_of(bundle, steam, cx).is_some();
+        let fetched = self.bundles.get(&bundle).is_some_and(|bundle| bundle.fetched);
+        if !known && fetched && self.api.is_there() {
+            return Err(Problem::new("unban_none", &[("player", &name)]));
+        }
+        let placed = Placed {
+            server: giver.server,
+            bundle,
+            steam,
+            name,
+            issuer: Some(self.issuer(giver, bundle)?),
+            call: None,
+        };
+        self.unban(placed, cx).map(drop)
+    }
+
+    fn order_warning(
+        &mut self,
+        giver: &Giver,
+        bundle: Uuid,
+        who: &Target,
+        reason: String,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Problem> {
+        let (steam, name) = self.whom(giver.server, bundle, who, cx)?;
+        let placed = Placed {
+            server: giver.server,
+            bundle,
+            steam,
+            name,
+            issuer: Some(self.issuer(giver, bundle)?),
+            call: None,
+        };
+        self.accept(placed, Change::Warning { reason }, cx).map(drop)
+    }
+
+    /// The giver as a user of VyHub.
+    pub(super) fn issuer(&self, giver: &Giver, bundle: Uuid) -> Result<Issuer, Problem> {
+        let user = self.users.get(giver.steam).map(|user| user.id);
+        let user = user.or_else(|| self.rights.user(giver.steam, bundle));
+        let user = user.ok_or_else(|| Problem::new("rights_unknown", &[("command", "")]))?;
+        Ok(Issuer {
+            steam: giver.steam,
+            user,
+            name: giver.name.clone(),
+        })
+    }
+
+    /// Whom a command means, and what they are called.
+    pub(super) fn whom(
+        &self,
+        server: ServerId,
+        bundle: Uuid,
+        who: &Target,
+        cx: &Cx<'_>,
+    ) -> Result<(SteamId, String), Problem> {
+        let people = cx.servers.get(server).into_iter().flat_map(|game| game.roster.people());
+        let people: Vec<Candidate<'_>> = people
+            .map(|person| Candidate {
+                userid: person.userid,
+                name: &person.name,
+                steam: person.steam,
+                bot: person.bot,
+            })
+            .collect();
+        let found = find(who, &people)?;
+        let name = match found.present {
+            Some(present) => present.name.to_owned(),
+            None => self.name_of(bundle, found.steam),
+        };
+        Ok((found.steam, name))
+    }
+
+    /// What somebody is called who is not there.
+    fn name_of(&self, bundle: Uuid, steam: SteamId) -> String {
+        let user = self.users.get(steam).and_then(|user| user.username.clone());
+        let listed = || {
+            let ban = self.bundles.get(&bundle)?.list.of(steam).next()?;
+            Some(ban.username.to_owned())
+        };
+        let name = user.or_else(listed).filter(|name| !name.is_empty());
+        name.unwrap_or_else(|| steam.steam3())
+    }
+
+    /// Who is banned here and has this name, or a part of it.
+    fn banned_of_name(&self, bundle: Uuid, text: &str, cx: &Cx<'_>) -> Result<(SteamId, String), Problem> {
+        let wanted = text.to_lowercase();
+        let own = self.outbox.all().filter(|entry| {
+            entry.bundle == bundle && entry.name.to_lowercase().contains(&wanted)
+        });
+        let mut found: Vec<(SteamId, String)> = own
+            .map(|entry| (entry.steam, entry.name.clone()))
+            .collect();
+        if let Some(bundle) = self.bundles.get(&bundle) {
+            let listed = bundle.list.named(text, limits::CANDIDATES_MAX + 1);
+            found.extend(listed.into_iter().map(|(steam, name)| (steam, name.to_owned())));
+        }
+        found.retain(|(steam, _)| self.ban_of(bundle, *steam, cx).is_some());
+        found.sort_by_key(|(steam, _)| *steam);
+        found.dedup_by_key(|(steam, _)| *steam);
+        let exact: Vec<_> = found.iter().filter(|(_, name)| name.to_lowercase() == wanted).collect();
+        if let [one] = exact[..] {
+            return Ok(one.clone());
+        }
+        match &found[..] {
+            [] => Err(Problem::new("player_unknown", &[("text", text)])),
+            [one] => Ok(one.clone()),
+            several => {
+                let several = several.iter().take(limits::CANDIDATES_MAX);
+                let names: Vec<String> = several.map(|(steam, name)| format!("{steam} {name}")).collect();
+                let values = [("text", text), ("candidates", &names.join(", "))];
+                Err(Problem::new("player_ambiguous", &values))
+            }
+        }
+    }
+
+    pub(super) fn ban(
+        &mut self,
+        placed: Placed,
+        length: Length,
+        reason: String,
+        cx: &mut Cx<'_>,
+    ) -> Result<EntryId, Problem> {
+        let length_s = match length {
+            Length::Permanent => None,
+            Length::Seconds(seconds) => Some(seconds),
+        };
+        let change = Change::Ban {
+            length_s,
+            reason,
+            standing: true,
+        };
+        self.accept(placed, change, cx)
+    }
+
+    /// Lifts what is queued, and what VyHub has.
+    pub(super) fn unban(&mut self, placed: Placed, cx: &mut Cx<'_>) -> Result<EntryId, Problem> {
+        let (steam, bundle) = (placed.steam, placed.bundle);
+        let queued = self.outbox.of(steam).filter(|entry| {
+            let standing = matches!(entry.change, Change::Ban { standing: true, .. });
+            let unsent = matches!(entry.state, State::Waiting | State::Held);
+            entry.bundle == bundle && standing && unsent && !self.ways.contains_key(&entry.id)
+        });
+        let queued: Vec<EntryId> = queued.map(|entry| entry.id).collect();
+        // First the unban: if there is no room for it, nothing has changed.
+        let id = self.accept(placed, Change::Unban, cx)?;
+        for ban in queued {
+            if let Some(entry) = self.outbox.get_mut(ban)
+                && let Change::Ban { standing, .. } = &mut entry.change
+            {
+                *standing = false;
+            }
+            self.keep_entry(ban, cx);
+        }
+        Ok(id)
+    }
+
+    /// Puts a change into the outbox. It counts when it is on disk.
+    pub(super) fn accept(
+        &mut self,
+        placed: Placed,
+        mut change: Change,
+        cx: &mut Cx<'_>,
+    ) -> Result<EntryId, Problem> {
+        if let Change::Ban { reason, .. } | Change::Warning { reason } = &mut change {
+            let plain = reason.chars().map(|c| if c.is_control() { ' ' } else { c });
+            *reason = plain.collect::<String>().trim().to_owned();
+            if reason.chars().count() > limits::REASON_CHARS_MAX {
+                return Err(Problem::new("too_long", &[]));
+            }
+        }
+        let server = self.served(placed.server).map(|served| served.id);
+        let server = server.ok_or_else(|| Problem::new("state_waiting", &[]))?;
+        let wish = Wish {
+            change,
+            server,
+            bundle: placed.bundle,
+            steam: placed.steam,
+            name: placed.name,
+            issuer: placed.issuer,
+            call: placed.call,
+        };
+        let time_s = self.api.time_s(cx.now);
+        let Some(entry) = self.outbox.accept(wish, time_s, cx.now) else {
+            log::error!("the outbox is full: a change is not taken; see `vpid queue list`");
+            return Err(Problem::new("queue_full", &[]));
+        };
+        let (id, name, text) = (entry.id, entry.file(), entry.text());
+        let (content, kept) = (Some(Content::Json(text)), Some(Kept::Accepted(id)));
+        self.api.write(Shelf::Outbox, name, content, kept, cx.out);
+        if let Some(warning) = self.outbox.warning() {
+            log::warn!("{warning}");
+        }
+        Ok(id)
+    }
+
+    /// An entry is on disk and counts from now on; or it could not be written, and never was.
+    pub(super) fn accepted(&mut self, id: EntryId, result: Result<(), String>, cx: &mut Cx<'_>) {
+        if let Err(why) = result {
+            let Some(entry) = self.outbox.remove(id) else {
+                return;
+            };
+            log::error!("{} is not taken: it cannot be written down ({why})", entry.describe());
+            self.call_refused(id, &why, cx);
+            return self.say_not_saved(&entry, cx);
+        }
+        self.outbox.stored(id);
+        self.enforce_all = true;
+        let Some(entry) = self.outbox.get(id) else {
+            return;
+        };
+        let by = entry.issuer.as_ref().map_or("the server", |issuer| &issuer.name);
+        log::info!(
+            "{} by {} is taken as {id}",
+            entry.describe(),
+            by.replace(char::is_control, "?")
+        );
+        self.call_accepted(id, cx);
+        self.say_warned(id, cx);
+        if !self.api.is_there() {
+            self.say_queued(id, cx);
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! A server as VyHub knows it: its record and bundle, the life-cycle that scripts hear of, and how
+//! it is, told every minute.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::api::Purpose;
+use super::bans::Bundle as Bans;
+use super::{Cx, Vyhub};
+use crate::core::servers::ServerId;
+use crate::limits;
+use crate::wire::messages::Push;
+use crate::wire::store::{Content, Shelf};
+use crate::wire::uuid::Uuid;
+use crate::wire::vyhub::{
+    Bundle, Failure, Outcome, Reply, Request, Server, ServerState,
+};
+
+/// One server of VyHub's.
+pub struct Served {
+    pub server: ServerId,
+    pub id: Uuid,
+    known: Option<Record>,
+    /// A record whose bundle is being asked for.
+    coming: Option<Server>,
+    record_due_ms: u64,
+    record_asked: bool,
+    /// Whether VyHub answered the last time; what scripts were told.
+    api: Option<bool>,
+    ready: bool,
+    pub state_due_ms: u64,
+    state_asked: bool,
+    /// When each userid was kicked last.
+    pub kicked: HashMap<i64, u64>,
+}
+
+/// What is kept of a server, in its file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Record {
+    version: u64,
+    fetched_s: i64,
+    server: Server,
+    bundle: Bundle,
+    /// Where players find VyHub's pages.
+    frontend: Option<String>,
+}
+
+impl Served {
+    pub fn new(server: ServerId, id: Uuid) -> Self {
+        Self {
+            server,
+            id,
+            known: None,
+            coming: None,
+            record_due_ms: 0,
+            record_asked: false,
+            api: None,
+            ready: false,
+            state_due_ms: 0,
+            state_asked: false,
+            kicked: HashMap::new(),
+        }
+    }
+
+    /// Its file's name.
+    pub fn document(id: Uuid) -> String {
+        format!("server-{id}")
+    }
+
+    /// Takes up what an earlier run has kept, if it is fresh enough to be used.
+    pub fn restore(&mut self, text: &str, now_s: i64) -> Result<(), String> {
+        let record: Record = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let age_s = now_s.saturating_sub(record.fetched_s);
+        if record.server.id == self.id && age_s <= limits::VYHUB_RECORD_S_MAX {
+            self.known = Some(record);
+        }
+        Ok(())
+    }
+
+    /// Its bundle, once the server is ready.
+    pub fn bundle(&self) -> Option<Uuid> {
+        let known = self.known.as_ref().filter(|_| self.ready)?;
+        Some(known.bundle.id)
+    }
+
+    pub fn bundle_name(&self) -> &str {
+        self.known.as_ref().map_or("", |known| &known.bundle.name)
+    }
+
+    pub fn frontend(&self) -> Option<&str> {
+        self.known.as_ref()?.frontend.as_deref()
+    }
+
+    pub fn due_ms(&self) -> Option<u64> {
+        let record = (!self.record_asked).then_some(self.record_due_ms);
+        let state = (self.ready && !self.state_asked).then_some(self.state_due_ms);
+        record.into_iter().chain(state).min()
+    }
+}
+
+impl Vyhub {
+    pub(super) fn fetch_records(&mut self, cx: &mut Cx<'_>) {
+        for served in &mut self.served {
+            if !served.record_asked && served.record_due_ms <= cx.now.mono_ms {
+                served.record_asked = true;
+                let purpose = Purpose::Record(served.server);
+                self.api.ask(purpose, Request::server(served.id), cx.out);
+            }
+        }
+    }
+
+    fn served_mut(&mut self, server: ServerId) -> Option<&mut Served> {
+        self.served.iter_mut().find(|served| served.server == server)
+    }
+
+    pub(super) fn served(&self, server: ServerId) -> Option<&Served> {
+        self.served.iter().find(|served| served.server == server)
+    }
+
+    /// The record of a server has come, or not.
+    pub(super) fn record_answered(&mut self, server: ServerId, outcome: Outcome, cx: &mut Cx<'_>) {
+        let failure = match outcome.result {
+            Ok(Reply::Server(record)) => {
+                let Some(served) = self.served_mut(server) else {
+                    return;
+                };
+                if let Some(bundle) = record.bundle {
+                    served.coming = Some(record);
+                    let purpose = Purpose::Bundle(server);
+                    return self.api.ask(purpose, Request::bundle(bundle), cx.out);
+                }
+                let why = "VyHub has this server in no bundle; put it into one there".to_owned();
+                Failure::Unclear(why)
+            }
+            Ok(_) => Failure::Unclear("a strange answer".into()),
+            Err(failure) => failure,
+        };
+        self.record_failed(server, &failure, cx);
+    }
+
+    pub(super) fn bundle_answered(&mut self, server: ServerId, outcome: Outcome, cx: &mut Cx<'_>) {
+        match outcome.result {
+            Ok(Reply::Bundle(bundle)) => {
+                let now_s = cx.now.wall_s;
+                let Some(served) = self.served_mut(server) else {
+                    return;
+                };
+                let Some(record) = served.coming.take() else {
+                    return;
+                };
+                let frontend = served.frontend().map(str::to_owned);
+                served.known = Some(Record {
+                    version: 1,
+                    fetched_s: now_s,
+                    server: record,
+                    bundle,
+                    frontend,
+                });
+                let purpose = Purpose::Frontend(server);
+                self.api.ask(purpose, Request::frontend_url(), cx.out);
+            }
+            Ok(_) => self.record_failed(server, &Failure::Unclear("a strange answer".into()), cx),
+            Err(failure) => self.record_failed(server, &failure, cx),
+        }
+    }
+
+    /// Where VyHub's pages are; a server is ready without it, too.
+    pub(super) fn frontend_answered(&mut self, server: ServerId, outcome: Outcome, cx: &mut Cx<'_>) {
+        let now = cx.now;
+        let Some(served) = self.served_mut(server) else {
+            return;
+        };
+        if let (Ok(Reply::FrontendUrl(url)), Some(known)) = (outcome.result, &mut served.known) {
+            known.frontend = Some(url.trim_end_matches('/').to_owned());
+        }
+        served.record_asked = false;
+        served.record_due_ms = now.mono_ms + limits::VYHUB_RECORD_MS;
+        let text = serde_json::to_string_pretty(&served.known).unwrap_or_default();
+        let (name, content) = (Served::document(served.id), Some(Content::Json(text)));
+        let first = served.api != Some(true);
+        served.api = Some(true);
+        self.api.write(Shelf::Cache, name, content, None, cx.out);
+        if first {
+            self.life_cycle(server, "vyhub_api_ready", json!({}), cx);
+        }
+        self.make_ready(server, cx);
+    }
+
+    fn record_failed(&mut self, server: ServerId, failure: &Failure, cx: &mut Cx<'_>) {
+        let retry_s = match failure {
+            Failure::Status { retry_after_s, .. } => retry_after_s.unwrap_or(0),
+            _ => 0,
+        };
+        let why = match failure {
+            Failure::Unreachable(why) | Failure::Unclear(why) => why.clone(),
+            Failure::Status { code, detail, .. } => match detail {
+                Some(detail) => format!("VyHub answered {code}: {detail}"),
+                None => format!("the answer was {code}, and not in VyHub's words"),
+            },
+        };
+        if let Failure::Status {
+            code: 401 | 403,
+            detail: Some(_),
+            ..
+        } = failure
+        {
+            self.api.shout(&why, cx.now);
+        }
+        let retry_ms = retry_s.min(limits::RETRY_AFTER_S_MAX) * 1_000;
+        let due_ms = cx.now.mono_ms + limits::VYHUB_ROUND_MS.max(retry_ms);
+        let label = cx.servers.get(server).map_or("", |game| &game.label);
+        let Some(served) = self.served.iter_mut().find(|served| served.server == server) else {
+            return;
+        };
+        served.coming = None;
+        served.record_asked = false;
+        served.record_due_ms = due_ms;
+        let first = served.api != Some(false);
+        served.api = Some(false);
+        let cached = served.known.is_some();
+        if first {
+            let (id, rest) = (served.id, match cached {
+                true => "it goes on with what it knew",
+                false => "players are not looked up and no bans are known until it works",
+            });
+            log::error!("{label}: server {id} could not be asked for ({why}); {rest}");
+            self.life_cycle(server, "vyhub_api_failed", json!({ "why": why }), cx);
+        }
+        if cached {
+            self.make_ready(server, cx);
+        }
+    }
+
+    /// The server's record is known, from VyHub or from an earlier run.
+    fn make_ready(&mut self, server: ServerId, cx: &mut Cx<'_>) {
+        let Some(served) = self.served_mut(server) else {
+            return;
+        };
+        let Some(known) = &served.known else { return };
+        let (bundle, frontend) = (known.bundle.id, known.frontend.clone());
+        let data = served.ready_data();
+        let first = !std::mem::replace(&mut served.ready, true);
+        self.frontend = frontend.or(self.frontend.take());
+        let kept = self.kept_bans.remove(&bundle);
+        self.bundles
+            .entry(bundle)
+            .or_insert_with(|| Bans::new(kept.unwrap_or_default()));
+        if first {
+            self.enforce_all = true;
+            self.life_cycle(server, "vyhub_ready", data, cx);
+        }
+    }
+
+    /// Tells the log and the game's scripts how far things are.
+    pub(super) fn life_cycle(&self, server: ServerId, name: &str, data: Value, cx: &mut Cx<'_>) {
+        let label = cx.servers.get(server).map_or("", |game| &game.label);
+        log::info!("{label}: {name}");
+        self.hook(server, name, data, cx);
+    }
+
+    pub(super) fn hook(&self, server: ServerId, name: &str, data: Value, cx: &mut Cx<'_>) {
+        if let Some(host) = cx.servers.host(server) {
+            let name = name.to_owned();
+            cx.out.pushes.push((host, Push::Hook { name, data }, 0));
+        }
+    }
+
+    /// A game's scripts have begun anew, and know nothing.
+    pub(super) fn greet_session(&mut self, server: ServerId, cx: &mut Cx<'_>) {
+        let Some(served) = self.served(server) else {
+            return;
+        };
+        if served.ready {
+            let data = served.ready_data();
+            self.hook(server, "vyhub_ready", data, cx);
+        }
+        self.state_soon(server, cx);
+    }
+
+    /// A new map: VyHub is told soon.
+    pub(super) fn state_soon(&mut self, server: ServerId, cx: &Cx<'_>) {
+        let soon_ms = cx.now.mono_ms + limits::VYHUB_SOON_MS;
+        if let Some(served) = self.served_mut(server) {
+            served.state_due_ms = served.state_due_ms.min(soon_ms);
+        }
+    }
+
+    /// Tells VyHub how each server is, where it is time to.
+    pub(super) fn tell_states(&mut self, cx: &mut Cx<'_>) {
+        let mut round = false;
+        for at in 0..self.served.len() {
+            let served = &mut self.served[at];
+            if !served.ready || served.state_asked || served.state_due_ms > cx.now.mono_ms {
+                continue;
+            }
+            served.state_asked = true;
+            served.state_due_ms = cx.now.mono_ms + limits::VYHUB_ROUND_MS;
+            let (server, id) = (served.server, served.id);
+            let Some(state) = self.state(server, cx) else {
+                continue;
+            };
+            let request = Request::server_state(id, &state);
+            self.api.ask(Purpose::State(server), request, cx.out);
+            round = true;
+        }
+        if round {
+            self.refresh_rights(cx);
+        }
+    }
+
+    pub(super) fn state_answered(&mut self, server: ServerId, outcome: &Outcome, cx: &Cx<'_>) {
+        let now_ms = cx.now.mono_ms;
+        let Some(served) = self.served_mut(server) else {
+            return;
+        };
+        served.state_asked = false;
+        if let Err(Failure::Status { retry_after_s: Some(after_s), .. }) = &outcome.result {
+            let after_ms = (*after_s).min(limits::RETRY_AFTER_S_MAX) * 1_000;
+            served.state_due_ms = served.state_due_ms.max(now_ms + after_ms);
+        }
+        if let Err(failure) = &outcome.result {
+            log::debug!("VyHub was not told how the server is: {failure:?}");
+        }
+    }
+
+    fn state(&self, server: ServerId, cx: &Cx<'_>) -> Option<ServerState> {
+        let game = cx.servers.get(server)?;
+        let is_alive = game.roster.alive(cx.now);
+        let people = || game.roster.people().filter(|person| is_alive && !person.bot);
+        let activity = |person: &crate::core::roster::Person| {
+            let user = self.users.get(person.steam?)?;
+            let seconds = cx.now.mono_ms.saturating_sub(person.since_ms) / 1_000;
+            let mut extra = Map::new();
+            extra.insert("Score".into(), person.score.into());
+            extra.insert("Deaths".into(), person.deaths.into());
+            extra.insert("Connection Time".into(), duration(seconds).into());
+            extra.insert("Ping".into(), person.ping.into());
+            extra.insert("Nickname".into(), person.name.clone().into());
+            Some((user.id, extra))
+        };
+        Some(ServerState {
+            users_max: game.roster.max_players(),
+            users_current: people().count(),
+            map: game.roster.map().to_owned(),
+            is_alive,
+            activities: people().filter_map(activity).collect(),
+        })
+    }
+}
+
+impl Served {
+    fn ready_data(&self) -> Value {
+        let Some(known) = &self.known else {
+            return json!({});
+        };
+        json!({
+            "server": known.server.id,
+            "name": known.server.name,
+            "bundle": known.bundle.id,
+            "bundle_name": known.bundle.name,
+            "extra": known.server.extra,
+        })
+    }
+}
+
+/// "01:02:03", as VyHub's dashboard shows it.
+fn duration(seconds: u64) -> String {
+    let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
+    format!("{hours:02}:{minutes:02}:{:02}", seconds % 60)
+}
