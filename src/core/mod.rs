@@ -14,7 +14,9 @@ pub mod links;
 pub mod opening;
 pub mod players;
 pub mod replay;
+pub mod roster;
 pub mod sessions;
+pub mod vyhub;
 
 use serde_json::Value;
 
