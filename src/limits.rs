@@ -422,3 +422,33 @@ pub const SAY_CHARS_MAX: usize = 120;
 
 const _: () = assert!(OUTBOX_ENTRIES_ADVISED < OUTBOX_ENTRIES_MAX);
 const _: () = assert!(OUTBOX_RETRY_MS_MIN < OUTBOX_RETRY_MS_MAX);
+// VyHub: commands, rights and words.
+
+/// A line of chat in which a command is looked for; the engine cuts at 127 bytes, scripts say more.
+pub const COMMAND_BYTES_MAX: usize = 512;
+/// Longest ban that has an end: a hundred years.
+pub const BAN_S_MAX: u64 = 100 * 365 * 86_400;
+/// Players that are named to somebody who may have meant any of them.
+pub const CANDIDATES_MAX: usize = 5;
+/// Rights that VyHub has told longer ago than this are not known any more.
+pub const VYHUB_RIGHTS_S_MAX: i64 = 7 * 86_400;
+/// How far in the future they may have been told, by a clock that was set back since.
+pub const VYHUB_RIGHTS_AHEAD_S_MAX: i64 = 86_400;
+/// What a kicked player is told: with the command around it, it fits into a line of the console.
+pub const KICK_REASON_BYTES_MAX: usize = 400;
+/// One line of chat to players; the engine carries up to 255 bytes with what is around it.
+pub const CHAT_BYTES_MAX: usize = 220;
+
+// Who is on a server.
+
+/// A source that has told something this recently is live.
+pub const ROSTER_LIVE_MS: u64 = 150_000;
+/// What happens this shortly before an answer to `status` is read may be younger than the answer.
+pub const ROSTER_OVERTAKEN_MS: u64 = 5_000;
+/// Who was on before a map change has this long to be seen by the script again.
+pub const ROSTER_MAP_CHANGE_MS: u64 = 120_000;
+/// Who was not mentioned by the engine for so long is gone when the script says so.
+pub const ROSTER_UNCONFIRMED_MS: u64 = 900_000;
+
+const _: () = assert!(ROSTER_OVERTAKEN_MS < ROSTER_LIVE_MS);
+const _: () = assert!(ROSTER_LIVE_MS < ROSTER_UNCONFIRMED_MS);

@@ -15,7 +15,9 @@ pub mod opening;
 pub mod outbox;
 pub mod players;
 pub mod replay;
+pub mod roster;
 pub mod sessions;
+pub mod vyhub;
 
 use serde_json::Value;
 
