@@ -15,6 +15,8 @@ use vpid::io::sql::{Lane, Report, Run};
 use vpid::limits::{SQL_STATEMENT_MS_MAX, SUBMIT_JOBS_MIN};
 use vpid::wire::answer_text::Decoder;
 use vpid::wire::sql::{self, CallId, Dialect, Done, Job, Reading};
+use vpid::wire::steam_id::SteamId;
+use vpid::wire::vyhub::BanList;
 use vpid::wire::{answer_file, call_file, legacy};
 
 const SCRIPT: &str = "bench.nut";
@@ -261,4 +263,62 @@ fn lane_batch_of_256(bencher: Bencher, what: &str) {
         .counter(ItemsCount::new(SUBMIT_JOBS_MIN))
         .with_inputs(|| lane.borrow_mut().jobs(function, kwargs))
         .bench_local_values(|jobs| lane.borrow().run(jobs));
+}
+
+const BANS: u32 = 100_000;
+
+fn banned(number: u32) -> SteamId {
+    SteamId::new(1 + number * 7).expect("an account")
+}
+
+/// What VyHub answers where a hundred thousand are banned.
+fn ban_list() -> Vec<u8> {
+    let person = |name: &str| {
+        format!(
+            r#"{{"id":"0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9","username":"{name}","type":"STEAM","identifier":"76561197960287930","avatar":"https://avatars.example/0123456789abcdef.jpg"}}"#
+        )
+    };
+    let ban = |number: u32| {
+        let (user, admin) = (person(&format!("player {number}")), person("Some Admin"));
+        format!(
+            r#""{}":[{{"length":3600.0,"reason":"cheating, seen in demo {number}","id":"0a1b2c3d-4e5f-6071-8293-0000{number:08x}","creator":{admin},"created_on":"2026-03-01T12:00:00.123456+00:00","status":"ACTIVE","ends_on":"2026-03-01T13:00:00.123456+00:00","active":true,"user":{user},"serverbundle":{{"id":"0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9","name":"TF2","icon":"x","sort_id":1}}}}]"#,
+            banned(number)
+        )
+    };
+    let bans: Vec<String> = (0..BANS).map(ban).collect();
+    format!("{{{}}}", bans.join(",")).into_bytes()
+}
+
+#[divan::bench(sample_count = 10)]
+fn read_ban_list(bencher: Bencher) {
+    let body = ban_list();
+    bencher
+        .counter(BytesCount::new(body.len()))
+        .bench(|| BanList::read(black_box(&body[..])).expect("a list"));
+}
+
+/// Everybody on a full server.
+#[divan::bench]
+fn look_up_24_players(bencher: Bencher) {
+    let list = BanList::read(&ban_list()[..]).expect("a list");
+    bencher.bench(|| {
+        let players = (0..24).map(|player| banned(player * 4_000 + player % 2));
+        players.map(|player| list.of(player).count()).sum::<usize>()
+    });
+}
+
+#[divan::bench]
+fn find_banned_by_name(bencher: Bencher) {
+    let list = BanList::read(&ban_list()[..]).expect("a list");
+    bencher.bench(|| list.named(black_box("yer 77777"), 8).len());
+}
+
+#[divan::bench(sample_count = 10)]
+fn write_and_read_kept_bans(bencher: Bencher) {
+    let list = BanList::read(&ban_list()[..]).expect("a list");
+    bencher.bench(|| {
+        let mut file = Vec::new();
+        list.write(&mut file).expect("memory takes it");
+        BanList::read_kept(&file[..]).expect("the same list").len()
+    });
 }

@@ -452,3 +452,62 @@ pub const ROSTER_UNCONFIRMED_MS: u64 = 900_000;
 
 const _: () = assert!(ROSTER_OVERTAKEN_MS < ROSTER_LIVE_MS);
 const _: () = assert!(ROSTER_LIVE_MS < ROSTER_UNCONFIRMED_MS);
+/// Longest explanation of VyHub's that is shown.
+pub const VYHUB_DETAIL_CHARS_MAX: usize = 300;
+/// Longest name of a user that is kept, and longest reason of a listed ban.
+pub const VYHUB_NAME_CHARS_MAX: usize = 64;
+pub const BAN_REASON_CHARS_MAX: usize = 512;
+/// Longest address of VyHub's pages.
+pub const VYHUB_URL_BYTES_MAX: usize = 500;
+/// Bans of one list, and their texts together.
+pub const BANS_MAX: usize = 1_000_000;
+pub const BANS_TEXT_BYTES_MAX: usize = 256 << 20;
+/// Texts that many bans may share: few admins write few reasons.
+pub const BANS_SHARED_TEXTS_MAX: usize = 4_096;
+/// Longest line of a list that is kept.
+pub const BANS_LINE_BYTES_MAX: usize = 16 << 10;
+
+/// Requests under way at once.
+pub const HTTP_THREADS_MAX: usize = 3;
+pub const HTTP_STACK_BYTES: usize = 512 << 10;
+/// A thread without requests ends after this time, if it is not the last.
+pub const HTTP_THREAD_IDLE_MS: u64 = 10_000;
+/// Requests that wait.
+pub const HTTP_JOBS_MAX: usize = 10_000;
+/// How long a name may take to be looked up, and a connection to be there, with TLS.
+pub const HTTP_CONNECT_MS: u64 = 5_000;
+/// Longest time for one request.
+pub const HTTP_PATIENCE_MS_MAX: u64 = 3_600_000;
+/// A connection that was idle this long is not used again; and not for what changes something,
+/// since the other side may just be closing it.
+pub const HTTP_KEEP_MS: u64 = 30_000;
+pub const HTTP_KEEP_FOR_CHANGES_MS: u64 = 2_000;
+/// Names being looked up: what hangs cannot be ended.
+pub const HTTP_LOOKUPS_MAX: usize = 8;
+/// Largest answer; lists of bans are read as they come.
+pub const HTTP_BODY_BYTES_MAX: u64 = 1 << 20;
+pub const HTTP_LIST_BYTES_MAX: u64 = 256 << 20;
+/// What one connection reads and writes at once.
+pub const HTTP_READ_BYTES: usize = 32 << 10;
+pub const HTTP_WRITE_BYTES: usize = 16 << 10;
+
+// What is kept by name in the state folder.
+
+/// Longest name, without what is put behind it.
+pub const STORE_NAME_BYTES_MAX: usize = 100;
+/// Largest document; largest list of bans.
+pub const STORE_FILE_BYTES_MAX: u64 = 1 << 20;
+pub const STORE_LIST_BYTES_MAX: u64 = 1 << 30;
+/// Documents that are read of one folder.
+pub const STORE_FILES_MAX: usize = 100_000;
+/// Changes that wait to be written, and those that share one look at the disk.
+pub const STORE_WRITES_MAX: usize = 100_000;
+pub const STORE_BATCH_MAX: usize = 256;
+/// Files of one name that were set aside as unreadable.
+pub const STORE_UNREADABLE_MAX: usize = 10;
+
+const _: () = assert!(HTTP_KEEP_FOR_CHANGES_MS < HTTP_KEEP_MS);
+const _: () = assert!(HTTP_BODY_BYTES_MAX < HTTP_LIST_BYTES_MAX);
+const _: () = assert!(BANS_TEXT_BYTES_MAX < u32::MAX as usize);
+const _: () = assert!(BAN_REASON_CHARS_MAX * 4 < u16::MAX as usize);
+const _: () = assert!(6 * (BAN_REASON_CHARS_MAX + 2 * VYHUB_NAME_CHARS_MAX) < BANS_LINE_BYTES_MAX);

@@ -18,7 +18,8 @@ use super::steam_id::SteamId;
 use super::uuid::Uuid;
 
 pub use bans::{BanList, Listed};
-pub use request::{NewBan, NewWarning, ServerState};
+pub use read::{detail, reply};
+pub use request::{NewBan, NewWarning, PAGE_SIZE, ServerState};
 
 /// One request. Made by the functions in `request`, each with its own shape.
 #[derive(Debug, Clone, PartialEq)]

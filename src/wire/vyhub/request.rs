@@ -182,3 +182,196 @@ fn list(path: &str, user: Uuid, bundle: Uuid, page: u64) -> String {
 fn date(time: Timestamp) -> String {
     format!("{}", time.display_with_offset(jiff::tz::Offset::UTC))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USER: Uuid = Uuid(0x1111_1111_1111_1111_1111_1111_1111_1111);
+    const BUNDLE: Uuid = Uuid(0x2222_2222_2222_2222_2222_2222_2222_2222);
+    const MORPH: Uuid = Uuid(0x3333_3333_3333_3333_3333_3333_3333_3333);
+    const U: &str = "11111111-1111-1111-1111-111111111111";
+    const B: &str = "22222222-2222-2222-2222-222222222222";
+    const M: &str = "33333333-3333-3333-3333-333333333333";
+
+    fn ban() -> NewBan {
+        NewBan {
+            user: USER,
+            bundle: BUNDLE,
+            length_s: Some(3600),
+            reason: "\"quoted\"\n".into(),
+            created: "2026-03-01T12:00:00.25Z".parse().unwrap(),
+            standing: true,
+        }
+    }
+
+    #[test]
+    fn every_path_is_the_one_of_the_definition() {
+        let steam = SteamId::new(22_202).unwrap();
+        let list = format!(
+            "?user_id={U}&serverbundle_id={B}&sort_by=created_on&sort_desc=true&page=2&size=100"
+        );
+        let warning = NewWarning {
+            user: USER,
+            bundle: BUNDLE,
+            reason: String::new(),
+        };
+        for (request, method, path, expect) in [
+            (
+                Request::reachable(),
+                Method::Get,
+                "/openapi.json".to_string(),
+                Expect::Nothing,
+            ),
+            (
+                Request::frontend_url(),
+                Method::Get,
+                "/general/frontend-url".into(),
+                Expect::FrontendUrl,
+            ),
+            (
+                Request::server(USER),
+                Method::Get,
+                format!("/server/{U}"),
+                Expect::Server,
+            ),
+            (
+                Request::bundle(BUNDLE),
+                Method::Get,
+                format!("/server/bundle/{B}"),
+                Expect::Bundle,
+            ),
+            (
+                Request::user(steam),
+                Method::Get,
+                "/user/76561197960287930?type=STEAM".into(),
+                Expect::User,
+            ),
+            (
+                Request::create_user(steam),
+                Method::Post,
+                "/user/".into(),
+                Expect::User,
+            ),
+            (
+                Request::groups(USER, BUNDLE),
+                Method::Get,
+                format!("/user/{U}/group?serverbundle_id={B}"),
+                Expect::Groups,
+            ),
+            (
+                Request::properties(USER),
+                Method::Get,
+                format!("/user/{U}/property"),
+                Expect::Properties,
+            ),
+            (
+                Request::ban_list(BUNDLE),
+                Method::Get,
+                format!("/server/bundle/{B}/ban?active=true"),
+                Expect::BanList,
+            ),
+            (
+                Request::bans(USER, BUNDLE, 2),
+                Method::Get,
+                format!("/ban/{list}"),
+                Expect::Bans,
+            ),
+            (
+                Request::create_ban(&ban(), None),
+                Method::Post,
+                "/ban/".into(),
+                Expect::Ban,
+            ),
+            (
+                Request::create_ban(&ban(), Some(MORPH)),
+                Method::Post,
+                format!("/ban/?morph_user_id={M}"),
+                Expect::Ban,
+            ),
+            (
+                Request::unban(USER, BUNDLE, None),
+                Method::Patch,
+                format!("/user/{U}/ban?serverbundle_id={B}"),
+                Expect::Nothing,
+            ),
+            (
+                Request::unban(USER, BUNDLE, Some(MORPH)),
+                Method::Patch,
+                format!("/user/{U}/ban?serverbundle_id={B}&morph_user_id={M}"),
+                Expect::Nothing,
+            ),
+            (
+                Request::warnings(USER, BUNDLE, 2),
+                Method::Get,
+                format!("/warning/{list}"),
+                Expect::Warnings,
+            ),
+            (
+                Request::create_warning(&warning, Some(MORPH)),
+                Method::Post,
+                format!("/warning/?morph_user_id={M}"),
+                Expect::Warning,
+            ),
+        ] {
+            assert_eq!((request.method, &request.path), (method, &path));
+            assert_eq!(request.expect, expect, "{path}");
+            // A GET has no body, a POST always one.
+            let has_body = request.body.is_some();
+            assert!(
+                method == Method::Patch || has_body == (method == Method::Post),
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_ban_says_when_it_was_made_and_is_permanent_without_a_length() {
+        let body = Request::create_ban(&ban(), None).body.unwrap();
+        let expected = json!({
+            "user_id": U, "serverbundle_id": B, "reason": "\"quoted\"\n", "length": 3600,
+            "created_on": "2026-03-01T12:00:00.25+00:00", "status": "ACTIVE",
+        });
+        assert_eq!(body, expected);
+        let permanent = NewBan {
+            length_s: None,
+            standing: false,
+            ..ban()
+        };
+        let body = Request::create_ban(&permanent, None).body.unwrap();
+        assert!(body.get("length").is_none());
+        assert_eq!(body["status"], "UNBANNED");
+    }
+
+    #[test]
+    fn other_bodies_have_the_fields_of_the_definition() {
+        let user = Request::create_user(SteamId::new(22_202).unwrap()).body;
+        let expected = json!({"type": "STEAM", "identifier": "76561197960287930"});
+        assert_eq!(user, Some(expected));
+        let warning = NewWarning {
+            user: USER,
+            bundle: BUNDLE,
+            reason: "spam".into(),
+        };
+        let expected = json!({"user_id": U, "serverbundle_id": B, "reason": "spam"});
+        assert_eq!(Request::create_warning(&warning, None).body, Some(expected));
+        let extra = json!({"score": 3});
+        let state = ServerState {
+            users_max: 24,
+            users_current: 1,
+            map: "cp_dustbowl".into(),
+            is_alive: true,
+            activities: vec![(USER, extra.as_object().unwrap().clone())],
+        };
+        let request = Request::server_state(BUNDLE, &state);
+        assert_eq!(
+            (request.method, request.path),
+            (Method::Patch, format!("/server/{B}"))
+        );
+        let expected = json!({
+            "users_max": 24, "users_current": 1, "map": "cp_dustbowl", "is_alive": true,
+            "user_activities": [{"user_id": U, "extra": {"score": 3}}],
+        });
+        assert_eq!(request.body, Some(expected));
+    }
+}

@@ -1,0 +1,280 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::limits::BANS_LINE_BYTES_MAX;
+
+const ANN: &str = "76561197960287930";
+const BOB: &str = "76561197960287931";
+
+fn steam(text: &str) -> SteamId {
+    text.parse().unwrap()
+}
+
+fn ban(number: u128, username: &str, reason: &str) -> Value {
+    json!({
+        "id": Uuid(number), "length": 3600.0, "reason": reason,
+        "creator": {"id": Uuid(9), "username": "Admin"}, "created_on": "2026-03-01T12:00:00+00:00",
+        "status": "ACTIVE", "ends_on": "2026-03-01T13:00:00+00:00", "active": true,
+        "user": {"id": Uuid(8), "username": username}, "serverbundle": null, "new": [{}],
+    })
+}
+
+fn read(value: &Value) -> BanList {
+    BanList::read(value.to_string().as_bytes()).unwrap()
+}
+
+/// A list of as many bans as are asked for, as VyHub would send it.
+fn long(count: usize) -> Vec<u8> {
+    let mut map = serde_json::Map::new();
+    for number in 0..count {
+        let id = SteamId::new(1 + number as u32 * 7).unwrap().to_string();
+        let name = format!("player {number}");
+        let reason = format!("cheating, seen in demo {number}");
+        map.insert(id, json!([ban(number as u128, &name, &reason)]));
+    }
+    Value::from(map).to_string().into_bytes()
+}
+
+#[test]
+fn bans_are_found_by_player() {
+    let mut newer = ban(3, "Ann", "again");
+    newer["created_on"] = json!("2026-04-01T12:00:00.123456");
+    newer["ends_on"] = Value::Null;
+    newer["length"] = Value::Null;
+    newer["creator"] = Value::Null;
+    let list = read(&json!({BOB: [ban(2, "Bob", "b")], ANN: [newer, ban(1, "Ann", "a")]}));
+    assert_eq!((list.len(), list.skipped(), list.is_empty()), (3, 0, false));
+    let of_ann: Vec<Listed<'_>> = list.of(steam(ANN)).collect();
+    assert_eq!(of_ann[0].id, Uuid(1));
+    assert_eq!(of_ann[0].username, "Ann");
+    assert_eq!(of_ann[0].reason, "a");
+    assert_eq!(of_ann[0].creator, "Admin");
+    assert_eq!(of_ann[0].created_s, 1_772_366_400);
+    assert_eq!(of_ann[0].ends_s, Some(1_772_370_000));
+    assert_eq!(
+        (of_ann[1].id, of_ann[1].creator, of_ann[1].ends_s),
+        (Uuid(3), "", None)
+    );
+    assert_eq!(of_ann.len(), 2);
+    assert_eq!(list.of(steam(BOB)).count(), 1);
+    assert_eq!(list.of(steam("76561197960287929")).count(), 0);
+    assert_eq!(list.of(steam("76561197960287932")).count(), 0);
+}
+
+#[test]
+fn what_is_not_in_force_is_passed_over_and_what_is_odd_is_counted() {
+    let mut lifted = ban(2, "Ann", "x");
+    lifted["status"] = json!("UNBANNED");
+    let mut over = ban(3, "Ann", "x");
+    over["active"] = json!(false);
+    let mut odd = ban(4, "Ann", "x");
+    odd["created_on"] = json!("soon");
+    let mut endless = ban(5, "Ann", "x");
+    endless["ends_on"] = json!("never");
+    let mut no_end = ban(6, "Ann", "x");
+    no_end["ends_on"] = Value::Null;
+    let mut bare = ban(7, "", "");
+    for field in ["user", "reason", "creator", "active", "serverbundle"] {
+        bare.as_object_mut().unwrap().remove(field);
+    }
+    let list = read(&json!({
+        ANN: [lifted, over, odd, endless, 7, null, [], {"id": 1}, no_end, bare],
+        BOB: null,
+        "somebody@discord": [ban(9, "x", "x")],
+        "[U:1:7]": [ban(9, "x", "x")],
+        "76561197960265728": [{"a": [1, {"b": "c"}]}],
+    }));
+    let ids: Vec<Uuid> = list.of(steam(ANN)).map(|ban| ban.id).collect();
+    assert_eq!(ids, [Uuid(6), Uuid(7)]);
+    assert_eq!((list.len(), list.skipped()), (2, 6));
+    let ends: Vec<_> = list.of(steam(ANN)).map(|ban| ban.ends_s).collect();
+    assert_eq!(ends, [Some(1_772_370_000); 2]);
+}
+
+#[test]
+fn what_is_no_whole_list_is_none_at_all() {
+    for body in [
+        "",
+        "null",
+        "[]",
+        "<html>",
+        "{\"76561197960287930\": [",
+        "{\"76561197960287930\": {}}",
+        "{} {}",
+        "{\"a\": 1,}",
+    ] {
+        assert!(BanList::read(body.as_bytes()).is_err(), "{body}");
+    }
+    let whole = json!({ANN: [ban(1, "Ann", "a")], BOB: []}).to_string();
+    for end in 0..whole.len() {
+        assert!(BanList::read(&whole.as_bytes()[..end]).is_err(), "{end}");
+    }
+    let error = BanList::read(&whole.as_bytes()[..40]).unwrap_err();
+    assert!(error.starts_with("the list of bans broke off"), "{error}");
+    assert_eq!(BanList::read("{}".as_bytes()), Ok(BanList::default()));
+}
+
+#[test]
+fn texts_are_bounded() {
+    let name = "ä".repeat(1000);
+    let list = read(&json!({ANN: [ban(1, &name, &name)]}));
+    let listed = list.of(steam(ANN)).next().unwrap();
+    assert_eq!(listed.username.chars().count(), VYHUB_NAME_CHARS_MAX);
+    assert_eq!(listed.reason.chars().count(), BAN_REASON_CHARS_MAX);
+    let mut file = Vec::new();
+    let worst = "\u{1}".repeat(1000);
+    read(&json!({ANN: [ban(1, &worst, &worst)]}))
+        .write(&mut file)
+        .unwrap();
+    assert!(
+        file.split(|byte| *byte == b'\n')
+            .all(|line| line.len() < BANS_LINE_BYTES_MAX)
+    );
+    assert!(BanList::read_kept(&file[..]).is_ok());
+}
+
+#[test]
+fn names_are_found_by_a_part_and_whole_ones_first() {
+    let list = read(&json!({
+        "76561197960287001": [ban(1, "xX Ann Xx", "a"), ban(2, "xX Ann Xx", "b")],
+        "76561197960287002": [ban(3, "ann", "a")],
+        "76561197960287003": [ban(4, "Jürgen", "a")],
+        "76561197960287004": [ban(5, "", "a")],
+        "76561197960287005": [ban(6, "ANNa", "a"), ban(7, "Ann", "a")],
+        "76561197960287006": [ban(8, "ΑΝΝ ÜBER", "a")],
+    }));
+    let names = |part, max| -> Vec<&str> {
+        let found = list.named(part, max);
+        found.into_iter().map(|(_, name)| name).collect()
+    };
+    assert_eq!(names("ANN", 10), ["ann", "Ann", "xX Ann Xx"]);
+    assert_eq!(names("ann", 2), ["ann", "Ann"]);
+    assert_eq!(names("ann", 1), ["ann"]);
+    assert_eq!(names("jÜR", 10), ["Jürgen"]);
+    assert_eq!(names("über", 10), ["ΑΝΝ ÜBER"]);
+    assert_eq!(names("BER", 10), ["ΑΝΝ ÜBER"]);
+    assert!(names("", 10).is_empty() && names("nobody", 10).is_empty());
+    assert_eq!(list.named("ann", 10)[0].0, steam("76561197960287002"));
+}
+
+#[test]
+fn equal_lists_have_equal_digests_in_any_order() {
+    let (a, b) = (ban(1, "Ann", "a"), ban(2, "Ann", "b"));
+    let one = read(&json!({ANN: [a, b], BOB: [ban(3, "Bob", "a")]}));
+    let text = format!(
+        "{{\"{BOB}\": [{}], \"{ANN}\": [{b}, {a}, {a}, 7]}}",
+        ban(3, "Bob", "a")
+    );
+    let other = BanList::read(text.as_bytes()).unwrap();
+    assert_eq!((one.digest(), other.skipped()), (other.digest(), 1));
+    assert_eq!(one, other);
+    assert_eq!(one, one.clone());
+    let mut changed = ban(2, "Ann", "b");
+    changed["ends_on"] = json!("2026-03-01T13:00:01+00:00");
+    let third = read(&json!({ANN: [a, changed], BOB: [ban(3, "Bob", "a")]}));
+    assert_ne!(one.digest(), third.digest());
+    assert_ne!(one, third);
+    assert_eq!(BanList::default().digest(), read(&json!({})).digest());
+    assert!(format!("{one:?}").len() < 60);
+}
+
+#[test]
+fn a_list_comes_back_from_its_file() {
+    let list = BanList::read(&long(1000)[..]).unwrap();
+    assert_eq!(list.len(), 1000);
+    let mut file = Vec::new();
+    list.write(&mut file).unwrap();
+    assert_eq!(BanList::read_kept(&file[..]), Ok(list));
+    let mut empty = Vec::new();
+    BanList::default().write(&mut empty).unwrap();
+    assert_eq!(BanList::read_kept(&empty[..]), Ok(BanList::default()));
+}
+
+#[test]
+fn a_file_that_was_cut_or_changed_is_none() {
+    let list = read(&json!({ANN: [ban(1, "Ann", "a")], BOB: [ban(2, "Bob", "b")]}));
+    let mut file = Vec::new();
+    list.write(&mut file).unwrap();
+    for end in 0..file.len() {
+        assert!(BanList::read_kept(&file[..end]).is_err(), "{end}");
+    }
+    let text = String::from_utf8(file).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    for foreign in [
+        format!("{}\n{}\n", lines[0], lines[1]),
+        format!("{text}{}\n", lines[1]),
+        text.replace("Bob", "Rob"),
+        text.replace("\"version\":1", "\"version\":2"),
+        text.replace("\"bans\":2", "\"bans\":3"),
+        text.replace("{\"vpid\":\"bans\"", "{\"vpid\":\"users\""),
+        "{}\n".into(),
+        "x".repeat(BANS_LINE_BYTES_MAX * 2),
+        json!({ANN: []}).to_string(),
+    ] {
+        assert!(
+            BanList::read_kept(foreign.as_bytes()).is_err(),
+            "{foreign:.80}"
+        );
+    }
+    assert!(BanList::read_kept(&b"\xff\n"[..]).is_err());
+}
+
+#[test]
+fn no_file_is_too_odd_to_be_read() {
+    arbtest::arbtest(|u| {
+        let bytes: Vec<u8> = u.arbitrary()?;
+        let _ = BanList::read_kept(&bytes[..]);
+        let _ = BanList::read(&bytes[..]);
+        Ok(())
+    });
+}
+
+/// So a hundred thousand take less than 20 MiB.
+#[test]
+fn ten_thousand_bans_are_small() {
+    let list = BanList::read(&long(10_000)[..]).unwrap();
+    let bytes = list.rows.len() * size_of::<Row>() + list.text.len();
+    assert_eq!(list.len(), 10_000);
+    assert!(bytes < 2 << 20, "{bytes}");
+}
+
+/// Gives a byte at a time, as a slow connection does.
+struct Slow<'a>(&'a [u8]);
+
+impl std::io::Read for Slow<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let Some((first, rest)) = self.0.split_first() else {
+            return Ok(0);
+        };
+        into[0] = *first;
+        self.0 = rest;
+        Ok(1)
+    }
+}
+
+#[test]
+fn it_makes_no_difference_in_what_pieces_a_list_comes() {
+    let body = long(500);
+    assert_eq!(BanList::read(Slow(&body)), BanList::read(&body[..]));
+}
+
+#[test]
+fn more_bans_than_anybody_has_are_refused() {
+    let mut builder = Builder::default();
+    let ban = Listed {
+        id: Uuid(1),
+        steam: steam(ANN),
+        username: "",
+        reason: "",
+        creator: "",
+        created_s: 0,
+        ends_s: None,
+    };
+    for _ in 0..BANS_MAX {
+        builder.add(&ban).unwrap();
+    }
+    assert_eq!(
+        builder.add(&ban),
+        Err("it lists more than 1000000 bans".into())
+    );
+}
