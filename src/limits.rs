@@ -413,6 +413,8 @@ pub const STATUS_BESIDE_MS: u64 = 60_000;
 /// After something that only `status` can settle.
 pub const STATUS_SOON_MS: u64 = 250;
 
+/// Lines of one engine's log that are read in one turn.
+pub const TURN_LOG_LINES_MAX: usize = 256;
 /// How often it is said that VyHub refuses the key.
 pub const VYHUB_SHOUT_MS: u64 = 3_600_000;
 /// Warnings of this run that are told from later ones with the same words.
@@ -420,8 +422,17 @@ pub const WARNINGS_REMEMBERED_MAX: usize = 1_000;
 /// Longest text that is said as the console.
 pub const SAY_CHARS_MAX: usize = 120;
 
+/// Rights that were fetched this recently are not fetched again for a command.
+pub const RIGHTS_FRESH_MS: u64 = 10_000;
+/// Commands that wait for rights, and questions for VyHub.
+pub const ORDERS_MAX: usize = 64;
+/// How long each of them waits.
+pub const ORDER_PATIENCE_MS: u64 = 5_000;
+pub const QUESTION_PATIENCE_MS: u64 = 15_000;
+
 const _: () = assert!(OUTBOX_ENTRIES_ADVISED < OUTBOX_ENTRIES_MAX);
 const _: () = assert!(OUTBOX_RETRY_MS_MIN < OUTBOX_RETRY_MS_MAX);
+
 // VyHub: commands, rights and words.
 
 /// A line of chat in which a command is looked for; the engine cuts at 127 bytes, scripts say more.
@@ -452,6 +463,9 @@ pub const ROSTER_UNCONFIRMED_MS: u64 = 900_000;
 
 const _: () = assert!(ROSTER_OVERTAKEN_MS < ROSTER_LIVE_MS);
 const _: () = assert!(ROSTER_LIVE_MS < ROSTER_UNCONFIRMED_MS);
+
+// VyHub's API.
+
 /// Longest explanation of VyHub's that is shown.
 pub const VYHUB_DETAIL_CHARS_MAX: usize = 300;
 /// Longest name of a user that is kept, and longest reason of a listed ban.

@@ -36,7 +36,7 @@ use std::path::{Path, PathBuf};
 pub use database::{Database, Engine, Mysql, SchemaFile, Sqlite, Tls};
 pub use environment::{process_environment, unknown_variables};
 pub use hostname::host_of;
-pub use permissions::{Permissions, RAW_SQL_FUNCTION};
+pub use permissions::{MODERATION_FUNCTIONS, Permissions, RAW_SQL_FUNCTION};
 pub use query::QueryEntry;
 pub use secret::{
     PLACEHOLDER_KEY, PLACEHOLDER_SECRET, Password, Secret, exposure_warning, is_key_sign,

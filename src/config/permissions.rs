@@ -3,6 +3,10 @@
 /// The function that runs any SQL. It is permitted by name only, never by a pattern.
 pub const RAW_SQL_FUNCTION: &str = "VPI_DB_RawExecute";
 
+/// The functions that act against players. They are permitted by patterns that name VyHub only.
+pub const MODERATION_FUNCTIONS: [&str; 3] = ["VYHUB_Ban", "VYHUB_Unban", "VYHUB_Warn"];
+const VYHUB_PREFIX: &str = "VYHUB_";
+
 /// The `[permissions]` of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Permissions {
@@ -15,15 +19,20 @@ pub struct Permissions {
 
 impl Permissions {
     /// Whether `script` (a bare file name, `contracts.nut`) may call `function`. A script that
-    /// is not listed, where there is no `*` either, may call everything but raw SQL.
+    /// is not listed, where there is no `*` either, may call everything but raw SQL and what acts
+    /// against players.
     pub fn allows(&self, script: &str, function: &str) -> bool {
         if function == RAW_SQL_FUNCTION {
             return self.raw_sql.iter().any(|name| name == script);
         }
         let listed = |wanted: &str| self.scripts.iter().find(|(name, _)| name == wanted);
+        let moderates = MODERATION_FUNCTIONS.contains(&function);
+        let fits = |pattern: &String| {
+            matches(pattern, function) && (!moderates || pattern.starts_with(VYHUB_PREFIX))
+        };
         match listed(script).or_else(|| listed("*")) {
-            Some((_, patterns)) => patterns.iter().any(|pattern| matches(pattern, function)),
-            None => true,
+            Some((_, patterns)) => patterns.iter().any(fits),
+            None => !moderates,
         }
     }
 }
@@ -50,4 +59,32 @@ pub(super) fn matches(pattern: &str, text: &str) -> bool {
         }
     }
     pattern[p..].iter().all(|&byte| byte == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn acting_against_players_is_permitted_by_name() {
+        let may = |script: &str, patterns: &[&str], function: &str| {
+            let patterns = patterns.iter().map(|pattern| (*pattern).to_owned());
+            let scripts = vec![(script.to_owned(), patterns.collect())];
+            let permissions = Permissions {
+                scripts,
+                raw_sql: Vec::new(),
+            };
+            permissions.allows("a.nut", function)
+        };
+        for function in MODERATION_FUNCTIONS {
+            assert!(!Permissions::default().allows("a.nut", function));
+            assert!(!may("a.nut", &["*"], function));
+            assert!(!may("a.nut", &["V*"], function));
+            assert!(!may("b.nut", &["VYHUB_*"], function));
+            assert!(may("a.nut", &["VYHUB_*"], function));
+            assert!(may("*", &[function], function));
+        }
+        assert!(may("a.nut", &["*"], "VYHUB_IsBanned"));
+        assert!(Permissions::default().allows("a.nut", "VYHUB_GetUser"));
+    }
 }

@@ -6,11 +6,14 @@
 
 use std::collections::HashMap;
 
+use serde_json::Value;
+
 use super::cache::Cache;
 use super::functions::{Functions, Task};
 use super::links;
 use super::opening::{OpenCall, Opening, Proof, Route, open_calls};
 use super::sessions::Hosts;
+use super::vyhub::VyhubCall;
 use super::{Effect, Effects, FileId, HostId, Now, TakenFile, Timer};
 use crate::config::Config;
 use crate::limits;
@@ -41,6 +44,17 @@ pub struct Calls {
     running_of: HashMap<HostId, usize>,
     deadline_ms: u64,
     cache: Cache,
+    /// Calls for VyHub since this was last taken.
+    asked: Vec<Asked>,
+}
+
+/// A call that somebody else answers.
+pub struct Asked {
+    pub id: CallId,
+    pub host: HostId,
+    pub call: VyhubCall,
+    /// Until when its caller waits.
+    pub due_ms: u64,
 }
 
 type Outcome = Result<String, CallError>;
@@ -54,6 +68,7 @@ impl Calls {
             running_of: HashMap::new(),
             deadline_ms: 0,
             cache: Cache::default(),
+            asked: Vec::new(),
         };
         calls.reconfigure(config);
         calls
@@ -205,6 +220,16 @@ impl Calls {
                 push_value(&mut text, &value, decoder);
                 Some(Ok(text))
             }
+            Task::Vyhub(vyhub_call) => {
+                let patience_ms = call.timeout_ms.unwrap_or(self.deadline_ms);
+                self.asked.push(Asked {
+                    id,
+                    host: file.host,
+                    call: *vyhub_call,
+                    due_ms: now.mono_ms + patience_ms.min(self.deadline_ms),
+                });
+                None
+            }
             Task::Sql {
                 database,
                 call: sql_call,
@@ -231,6 +256,39 @@ impl Calls {
                 effects.push(Effect::Sql(Box::new(job)));
                 None
             }
+        }
+    }
+
+    /// Calls that VyHub's part is to answer.
+    pub fn take_asked(&mut self) -> Vec<Asked> {
+        std::mem::take(&mut self.asked)
+    }
+
+    /// What it has answered.
+    pub fn asked_done(
+        &mut self,
+        answers: Vec<(CallId, Result<Value, CallError>)>,
+        hosts: &mut Hosts,
+        functions: &Functions,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        for (id, answer) in answers {
+            let Some(file) = self.files.get(&id.file) else {
+                continue;
+            };
+            let (host, signed) = (file.host, matches!(file.route, Route::Signed { .. }));
+            let decoder = if signed { Decoder::Own } else { Decoder::Stock };
+            let outcome = answer.map(|value| {
+                let mut text = String::new();
+                push_value(&mut text, &value, decoder);
+                text
+            });
+            if let Some(next) = self.done(id, outcome, hosts, now) {
+                self.run(next, hosts, functions, now, effects);
+            }
+            self.finish(id.file, effects);
+            self.settle(host, hosts, now, effects);
         }
     }
 

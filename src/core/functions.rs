@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::vyhub::{FUNCTIONS as VYHUB_FUNCTIONS, VyhubCall, parse_call};
 use crate::config::{Config, Permissions};
 use crate::wire::call_error::CallError;
 use crate::wire::call_file::Call;
@@ -22,12 +23,15 @@ pub enum Task {
         database: DatabaseId,
         call: Box<SqlCall>,
     },
+    Vyhub(Box<VyhubCall>),
 }
 
 pub struct Functions {
     permissions: Permissions,
     /// The one of the User functions, and what kind it is.
     database: Option<(DatabaseId, &'static str)>,
+    /// Whether there is a `[vyhub]`.
+    vyhub: bool,
     /// By the names that scripts call them by.
     queries: BTreeMap<String, Arc<Query>>,
 }
@@ -39,6 +43,7 @@ impl Functions {
         Self {
             permissions: config.permissions.clone(),
             database: config.default_database().map(name),
+            vyhub: config.vyhub.is_some(),
             queries: queries
                 .map(|query| (query.function(), Arc::clone(query)))
                 .collect(),
@@ -50,8 +55,10 @@ impl Functions {
     pub fn resolve(&self, call: &Call) -> Result<Task, CallError> {
         let function = call.function.as_str();
         let query = self.queries.get(function);
-        let known =
-            query.is_some() || BUILT_IN.contains(&function) || sql::is_sql_function(function);
+        let known = query.is_some()
+            || BUILT_IN.contains(&function)
+            || VYHUB_FUNCTIONS.contains(&function)
+            || sql::is_sql_function(function);
         if !known {
             let detail = match function.strip_prefix(QUERY_PREFIX) {
                 Some(name) => format!("the configuration has no [query.{name}]"),
@@ -81,6 +88,10 @@ impl Functions {
             "VPI_Ping" if call.kwargs.is_null() => Ok(Task::Answer(json!("pong"))),
             "VPI_Ping" => Ok(Task::Answer(call.kwargs.clone())),
             "VPI_Info" => Ok(Task::Answer(self.info(&call.script))),
+            _ if VYHUB_FUNCTIONS.contains(&function) => {
+                let call = parse_call(function, &call.kwargs)?;
+                Ok(Task::Vyhub(Box::new(call)))
+            }
             _ => {
                 let Some((database, _)) = self.database else {
                     let detail = "vpid runs without a database";
@@ -106,7 +117,8 @@ impl Functions {
 
     /// What runs here and what this script may call.
     fn info(&self, script: &str) -> Value {
-        let all = BUILT_IN.into_iter().chain(sql::FUNCTIONS);
+        let vyhub = VYHUB_FUNCTIONS.into_iter().filter(|_| self.vyhub);
+        let all = BUILT_IN.into_iter().chain(sql::FUNCTIONS).chain(vyhub);
         let all = all.chain(self.queries.keys().map(String::as_str));
         let allowed: Vec<&str> = all.filter(|name| self.allows(script, name)).collect();
         json!({

@@ -20,6 +20,10 @@ pub struct Links {
     gone: VecDeque<(FolderId, String)>,
     /// Whether somebody wants to hear what games tell.
     pub overheard: bool,
+    /// Whether something follows here from what games tell.
+    pub attended: bool,
+    /// What they told since this was last taken.
+    pub told: Vec<(HostId, FromGame)>,
 }
 
 /// What the handlers here need of the rest.
@@ -196,6 +200,9 @@ impl Links {
                 FromGame::Again(_) => {}
                 message => {
                     tell(link, &message, cx.now);
+                    if self.attended && present {
+                        self.told.push((host, message.clone()));
+                    }
                     if self.overheard {
                         effects.push(Effect::Heard { host, message });
                     }
@@ -275,14 +282,20 @@ fn tell(link: &mut Link, message: &FromGame, now: Now) {
     }
 }
 
-/// A game should have told something by now.
-pub fn silence(host: HostId, hosts: &mut Hosts, now: Now, effects: &mut Effects) {
-    let Some(link) = hosts.link(host) else { return };
-    let Some(game) = &mut link.game else { return };
+/// A game should have told something by now. Gives whether it is silent.
+pub fn silence(host: HostId, hosts: &mut Hosts, now: Now, effects: &mut Effects) -> bool {
+    let Some(link) = hosts.link(host) else {
+        return false;
+    };
+    let Some(game) = &mut link.game else {
+        return false;
+    };
     if let Some(sentence) = game.silence(now) {
         log::warn!("host {}: {sentence}", link.name);
     } else if let Some(at_ms) = game.silence_due_ms() {
         let timer = Timer::Silence(host);
         effects.push(Effect::SetTimer { timer, at_ms });
+        return false;
     }
+    true
 }

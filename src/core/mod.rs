@@ -4,6 +4,7 @@
 //! done. It is one match that routes; the subjects stand in files of their own.
 
 pub mod answers;
+mod attended;
 pub mod cache;
 pub mod callbacks;
 pub mod calls;
@@ -13,19 +14,26 @@ pub mod link;
 pub mod links;
 pub mod opening;
 pub mod outbox;
+pub mod outgoing;
 pub mod players;
 pub mod replay;
 pub mod roster;
+pub mod servers;
 pub mod sessions;
 pub mod vyhub;
 
 use serde_json::Value;
 
 use crate::config::Config;
+use crate::wire::control::QueueRequest;
+use crate::wire::engine_log::Line;
 use crate::wire::messages::{FromGame, Push};
+use crate::wire::rcon;
 use crate::wire::session_log::{Note, Sessions};
 use crate::wire::signed::{self, Id};
 use crate::wire::sql;
+use crate::wire::store;
+use crate::wire::vyhub as api;
 
 use answers::Answers;
 use calls::Calls;
@@ -33,7 +41,10 @@ use functions::Functions;
 use link::Written;
 use links::{Context, Links};
 use opening::Proof;
+use outgoing::Outgoing;
+use servers::{ServerId, Servers};
 use sessions::Hosts;
+use vyhub::{Cx, Vyhub};
 
 /// The time of a turn: a monotonic clock for waiting, the wall clock for talking to others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -142,6 +153,22 @@ pub enum Event {
         ticket: u64,
         keep: bool,
     },
+    /// A command of a console was run, or not.
+    Rcon(rcon::Done),
+    /// The engine of a server has logged something.
+    Logged {
+        server: ServerId,
+        lines: Vec<Line>,
+    },
+    /// VyHub has answered, or not.
+    Api(api::Done),
+    /// The disk has taken documents, or not.
+    Stored(Vec<store::Written>),
+    /// An operator asks about the outbox. [`Effect::Pushed`] answers.
+    Queue {
+        request: QueueRequest,
+        ticket: u64,
+    },
     Timer(Timer),
 }
 
@@ -154,6 +181,10 @@ pub enum Timer {
     Link(HostId),
     /// A game that should have told something by now.
     Silence(HostId),
+    /// A server is to be asked who is on.
+    Servers,
+    /// Something of VyHub's is due.
+    Vyhub,
 }
 
 /// What is to be done.
@@ -210,6 +241,16 @@ pub enum Effect {
         host: HostId,
         message: FromGame,
     },
+    /// Run on a server's console; report [`Event::Rcon`].
+    Rcon {
+        server: ServerId,
+        job: rcon::Job,
+    },
+    /// Ask VyHub; report [`Event::Api`].
+    Api(Box<api::Job>),
+    /// Keep or remove a document, after all earlier ones; report [`Event::Stored`] if it has a
+    /// ticket.
+    Store(Box<store::Write>),
     SetTimer {
         timer: Timer,
         at_ms: u64,
@@ -225,6 +266,8 @@ pub struct Core {
     calls: Calls,
     functions: Functions,
     links: Links,
+    servers: Servers,
+    vyhub: Option<Vyhub>,
 }
 
 impl Core {
@@ -235,7 +278,34 @@ impl Core {
             calls: Calls::new(config),
             functions: Functions::new(config),
             links: Links::default(),
+            servers: Servers::default(),
+            vyhub: None,
         }
+    }
+
+    /// Begins with the servers of this configuration and with VyHub, with what an earlier run has
+    /// kept. They stay as they are until the next start. `seed`: another one for each vpid.
+    pub fn attend(
+        &mut self,
+        config: &Config,
+        folders: &[FolderId],
+        found: store::Found,
+        seed: u64,
+        now: Now,
+    ) -> Effects {
+        self.servers = Servers::new(config, folders);
+        self.links.attended = self.servers.attends();
+        let mut out = Outgoing::default();
+        let mut cx = Cx {
+            servers: &mut self.servers,
+            now,
+            out: &mut out,
+        };
+        self.vyhub = Vyhub::start(config, found, seed, &mut cx);
+        let mut effects = Effects::new();
+        self.servers.advance(now, &mut out);
+        self.hand_on(out, now, &mut effects);
+        effects
     }
 
     /// Takes a new configuration over; calls that run go on under the old one. What waits for
@@ -321,7 +391,18 @@ impl Core {
 
     pub fn on(&mut self, event: Event, now: Now) -> Effects {
         let mut effects = Effects::new();
-        self.decide(event, now, &mut effects);
+        match event {
+            Event::Rcon(_)
+            | Event::Logged { .. }
+            | Event::Api(_)
+            | Event::Stored(_)
+            | Event::Queue { .. }
+            | Event::Timer(Timer::Servers | Timer::Vyhub) => {
+                self.decide_attended(event, now, &mut effects);
+            }
+            event => self.decide(event, now, &mut effects),
+        }
+        self.follow_up(now, &mut effects);
         for proof in self.calls.take_finished() {
             match proof {
                 Proof::None => {}
@@ -378,7 +459,11 @@ impl Core {
             Event::Timer(Timer::Answers(host) | Timer::Link(host)) => {
                 calls.refresh(host, hosts, now, effects);
             }
-            Event::Timer(Timer::Silence(host)) => links::silence(host, hosts, now, effects),
+            Event::Timer(Timer::Silence(host)) => {
+                if links::silence(host, hosts, now, effects) {
+                    self.servers.silent(host);
+                }
+            }
             signed => self.decide_signed(signed, now, effects),
         }
     }
@@ -390,6 +475,7 @@ impl Core {
             calls,
             functions,
             links,
+            ..
         } = self;
         match event {
             Event::Hello { file, nonce } => links.hello(&file, nonce, hosts, now, effects),

@@ -8,7 +8,6 @@
 use std::collections::HashMap;
 
 use super::outgoing::Outgoing;
-use super::players::Game;
 use super::roster::Roster;
 use super::{Effect, FolderId, HostId, Now, Timer};
 use crate::config::Config;
@@ -339,6 +338,20 @@ impl Servers {
         }
     }
 
+    /// The same in the middle of the screen, where that can be had.
+    pub fn say_center(&self, id: ServerId, to: i64, text: &str, out: &mut Outgoing) {
+        if let (Some(host), Ok(to)) = (self.host(id), i32::try_from(to)) {
+            let text = text.chars().filter(|c| !c.is_control()).collect();
+            let (to, place) = (Some(to), Place::Center);
+            out.pushes.push((host, Push::Print { text, to, place }, 0));
+        }
+    }
+
+    /// Whether somebody has come whom nobody has looked at.
+    pub fn has_news(&self) -> bool {
+        self.all.iter().any(|server| server.roster.has_arrivals())
+    }
+
     /// The host whose script can be reached.
     pub fn host(&self, id: ServerId) -> Option<HostId> {
         self.all.get(id)?.host
@@ -383,11 +396,5 @@ impl GameServer {
             true => limits::STATUS_BESIDE_MS,
             false => limits::STATUS_ALONE_MS,
         })
-    }
-
-    /// Whether the game is known to run.
-    pub fn is_alive(&self, game: Option<&Game>, now: Now) -> bool {
-        let _ = game;
-        self.roster.alive(now)
     }
 }

@@ -43,6 +43,9 @@ impl Daemon {
             Effect::RemoveSigned { folder, name } => self.remove_signed(folder, &name),
             Effect::Pushed { ticket, outcome } => self.pushed(ticket, outcome),
             Effect::Heard { host, message } => self.heard(host, &message),
+            Effect::Rcon { server, job } => self.attended.command(server, job),
+            Effect::Api(job) => self.attended.ask(*job),
+            Effect::Store(write) => self.attended.keep(*write),
             Effect::SetTimer { timer, at_ms } => self.wheel.set(Due::Core(timer), at_ms),
             Effect::CancelTimer(timer) => self.wheel.cancel(Due::Core(timer)),
         }

@@ -1,5 +1,6 @@
 //! The shell: descriptors, clock, threads. One turn is events, core, effects.
 
+mod attended;
 mod control;
 mod effects;
 mod folders;
@@ -31,6 +32,7 @@ use crate::limits;
 use crate::wire::signed::FOLDER;
 use crate::wire::sql;
 
+use attended::Attended;
 use control::Control;
 use folders::{Protocol, Watched};
 use inputs::Inputs;
@@ -80,6 +82,7 @@ pub struct Daemon {
     reloading: Reloading,
     rejected: Rejected,
     control: Control,
+    attended: Attended,
     /// By the numbers of their databases.
     lanes: Vec<Lane>,
     lane_reports: mpsc::Receiver<Report>,
@@ -167,6 +170,7 @@ impl Daemon {
             instance: instance::of(&config.state_dir).map_err(unusable)?,
         };
         let lanes = start_lanes(&config, run, &reports, &poller)?;
+        let (attended, found) = Attended::start(&config, &poller)?;
         let mut daemon = Self {
             core: Core::new(&config, &[]),
             started,
@@ -184,6 +188,7 @@ impl Daemon {
             reloading,
             rejected,
             control,
+            attended,
             lanes,
             lane_reports,
             jobs: Vec::new(),
@@ -195,6 +200,7 @@ impl Daemon {
         daemon.core.restore_identities(identities.into_iter());
         daemon.core.restore_sessions(known);
         daemon.open_folders()?;
+        daemon.attend(found);
         for warning in &daemon.config.warnings {
             log::warn!("{warning}");
         }
@@ -301,6 +307,7 @@ impl Daemon {
         for lane in self.lanes {
             lane.stop(Duration::from_millis(limits::LANE_STOP_MS));
         }
+        self.attended.stop();
         if left > 0 {
             log::warn!(
                 "{left} calls were not done in time: their files stay and are taken up at the next start"

@@ -21,8 +21,10 @@ impl Daemon {
             _ if busy => Some(0),
             next => next.map(|due| due.saturating_sub(now_ms)),
         };
+        let logs = self.attended.fds().map(|fd| (fd, false));
+        let fds: Vec<_> = self.control.fds().into_iter().chain(logs).collect();
         self.poller
-            .wait(timeout_ms, &self.control.fds())
+            .wait(timeout_ms, &fds)
             .map_err(|error| format!("waiting for events failed ({error})"))
     }
 
@@ -41,6 +43,7 @@ impl Daemon {
                 } => self.prepared(database, ticket, verdict),
             }
         }
+        self.events.extend(self.attended.events());
         self.take_timers();
         if control {
             self.serve_control();
@@ -338,6 +341,7 @@ impl Daemon {
             }
             self.remember.clear();
         }
+        self.attended.hand_over();
         if self.jobs.is_empty() {
             return;
         }

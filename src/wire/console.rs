@@ -25,3 +25,23 @@ pub enum Unfit {
     TooLong,
     Empty,
 }
+
+// STUB until the branch `game` is here.
+impl Command {
+    pub fn line(&self) -> Result<String, Unfit> {
+        Ok(match self {
+            Self::Kick { userid, reason } => format!("kickid {userid} \"{reason}\""),
+            Self::Say(text) => format!("say \"{text}\""),
+            Self::Status => "status".into(),
+            Self::Console(line) => line.clone(),
+        })
+    }
+}
+impl std::fmt::Display for Unfit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("unfit")
+    }
+}
+pub fn plain(text: &str, chars_max: usize) -> String {
+    text.chars().take(chars_max).collect()
+}

@@ -24,3 +24,7 @@ pub struct StatusPlayer {
     /// `active`; else still connecting or spawning.
     pub active: bool,
 }
+// STUB
+pub fn parse(_text: &str) -> Option<ServerStatus> {
+    None
+}

@@ -30,6 +30,8 @@ pub struct Write {
 pub enum Content {
     Json(String),
     Bans(Arc<BanList>),
+    /// What is there cannot be used: it stays under a name that nobody reads.
+    SetAside,
 }
 
 /// What came of a change; the error is a sentence.

@@ -168,12 +168,12 @@ impl Outbox {
 
     /// What counts of one player, the oldest first.
     pub fn of(&self, steam: SteamId) -> impl Iterator<Item = &Entry> {
-        let kept = self.kept_of(&steam).filter(|kept| kept.stored);
+        let kept = self.kept_of(steam).filter(|kept| kept.stored);
         kept.map(|kept| &kept.entry)
     }
 
-    fn kept_of(&self, steam: &SteamId) -> impl Iterator<Item = &Kept> {
-        let ids = self.of_player.get(steam).into_iter().flatten();
+    fn kept_of(&self, steam: SteamId) -> impl Iterator<Item = &Kept> {
+        let ids = self.of_player.get(&steam).into_iter().flatten();
         ids.filter_map(|id| self.entries.get(id))
     }
 
@@ -195,7 +195,7 @@ impl Outbox {
 
     /// The first open entry of each player.
     fn heads(&self) -> impl Iterator<Item = &Kept> {
-        let first = |steam| self.kept_of(steam).find(|kept| kept.entry.is_open());
+        let first = |steam: &SteamId| self.kept_of(*steam).find(|kept| kept.entry.is_open());
         self.of_player.keys().filter_map(first)
     }
 

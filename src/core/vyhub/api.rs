@@ -93,7 +93,7 @@ impl Api {
             Expect::BanList => limits::VYHUB_LIST_PATIENCE_MS,
             _ => limits::VYHUB_PATIENCE_MS,
         };
-        out.effects.push(Effect::Http(Box::new(Job {
+        out.effects.push(Effect::Api(Box::new(Job {
             ticket,
             request,
             patience_ms,

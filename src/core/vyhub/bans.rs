@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use super::api::{Kept, Purpose};
-use super::words::BanNotice;
+use super::words::{BanNotice, short_id};
 use super::{Cx, Vyhub};
 use crate::core::outbox::{Change, Entry, Outbox, State};
-use crate::core::servers::ServerId;
 use crate::limits;
 use crate::wire::console::Command;
 use crate::wire::steam_id::SteamId;
@@ -219,13 +218,10 @@ impl Vyhub {
                     self.kick(at, userid, &ban, cx);
                 }
             }
-            self.kick_due_ms = self.kick_due_ms.or(self.next_kick_ms(at, server));
+            let next_ms = self.served[at].kicked.values().min();
+            let next_ms = next_ms.map(|ms| ms + limits::KICK_AGAIN_MS);
+            self.kick_due_ms = self.kick_due_ms.into_iter().chain(next_ms).min();
         }
-    }
-
-    fn next_kick_ms(&self, at: usize, _server: ServerId) -> Option<u64> {
-        let kicked = self.served[at].kicked.values().min()?;
-        Some(kicked + limits::KICK_AGAIN_MS)
     }
 
     fn kick(&mut self, at: usize, userid: i64, ban: &Ban, cx: &mut Cx<'_>) {
@@ -235,7 +231,7 @@ impl Vyhub {
             return;
         }
         let first = served.kicked.insert(userid, cx.now.mono_ms).is_none();
-        let reason = self.words.kick(&self.notice(ban));
+        let reason = self.kick_reason(ban);
         let server = self.served[at].server;
         let name = cx.servers.get(server).and_then(|game| game.roster.person(userid));
         let name = name.map(|person| format!("{} ({})", person.name, person.userid));
@@ -256,22 +252,21 @@ impl Vyhub {
         }
     }
 
-    pub(super) fn notice(&self, ban: &Ban) -> BanNotice {
+    /// What a banned player is told.
+    fn kick_reason(&self, ban: &Ban) -> String {
         let link = match (&self.frontend, ban.id) {
             (Some(frontend), Some(id)) => format!("{frontend}/bans/{id}"),
             (Some(frontend), None) => format!("{frontend}/bans"),
             (None, _) => String::new(),
         };
-        BanNotice {
-            reason: ban.reason.clone(),
+        let server_admin = self.words.say("server_admin", &[]);
+        self.words.kick(&BanNotice {
+            reason: &ban.reason,
             since_s: ban.since_s,
             until_s: ban.until_s,
-            admin: match &ban.admin {
-                Some(admin) => admin.clone(),
-                None => self.words.say("server_admin", &[]),
-            },
-            id: ban.id.map(|id| id.to_string()[..8].to_owned()).unwrap_or_default(),
-            link,
-        }
+            admin: ban.admin.as_deref().unwrap_or(&server_admin),
+            id: ban.id.map(short_id).unwrap_or_default(),
+            link: &link,
+        })
     }
 }

@@ -98,6 +98,11 @@ impl KnownRights {
         self.wanted.contains_key(&(steam, bundle))
     }
 
+    /// Their user cannot be looked up.
+    pub fn give_up(&mut self, steam: SteamId, bundle: Uuid) {
+        self.wanted.remove(&(steam, bundle));
+    }
+
     fn document(&self) -> String {
         let kept = self.known.iter().filter(|(_, known)| known.is_somebody());
         let mut users: Vec<Line> = kept

@@ -23,7 +23,7 @@ pub mod words;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use serde_json::json;
 
@@ -48,8 +48,7 @@ use served::Served;
 use users::Users;
 use words::Words;
 
-pub use calls::{VyhubCall, parse_call};
-pub use operator::QueueAnswer;
+pub use calls::{FUNCTIONS, VyhubCall, parse_call};
 
 /// What is around: the game servers, the time, and where requests go.
 pub struct Cx<'a> {
@@ -78,6 +77,8 @@ pub struct Vyhub {
     /// Warnings that were made in this run, the oldest first.
     warnings_sent: VecDeque<Uuid>,
     orders: Orders,
+    /// Entries whose issuers know that they wait.
+    told_queued: HashSet<EntryId>,
     questions: Questions,
     calls: calls::Waiting,
     /// Where players find VyHub's pages.
@@ -99,7 +100,7 @@ impl Vyhub {
         }
         let (outbox, strangers) = Outbox::restore(&found.outbox, seed);
         let mut client = Self {
-            words: Words::new(vyhub),
+            words: Words::new(vyhub.messages.clone(), vyhub.time_zone.clone()),
             prefixes: vyhub.prefixes.clone(),
             api: Api::new(),
             served,
@@ -113,6 +114,7 @@ impl Vyhub {
             unknown: HashMap::new(),
             warnings_sent: VecDeque::new(),
             orders: Orders::default(),
+            told_queued: HashSet::new(),
             questions: Questions::default(),
             calls: calls::Waiting::default(),
             frontend: None,

@@ -15,9 +15,8 @@ use crate::limits;
 use crate::wire::steam_id::SteamId;
 use crate::wire::store::{Content, Shelf};
 use crate::wire::uuid::Uuid;
-use crate::wire::vyhub::request::PAGE_SIZE;
 use crate::wire::vyhub::{
-    Ban, Failure, NewBan, NewWarning, Outcome, Page, Reply, Request, Warning,
+    Ban, Failure, NewBan, NewWarning, Outcome, PAGE_SIZE, Page, Reply, Request, Warning,
 };
 
 /// Where an entry stands on its way.

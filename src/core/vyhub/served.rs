@@ -331,11 +331,10 @@ impl Vyhub {
         let people = || game.roster.people().filter(|person| is_alive && !person.bot);
         let activity = |person: &crate::core::roster::Person| {
             let user = self.users.get(person.steam?)?;
-            let seconds = cx.now.mono_ms.saturating_sub(person.since_ms) / 1_000;
             let mut extra = Map::new();
             extra.insert("Score".into(), person.score.into());
             extra.insert("Deaths".into(), person.deaths.into());
-            extra.insert("Connection Time".into(), duration(seconds).into());
+            extra.insert("Connection Time".into(), duration(person.connected_s(cx.now)).into());
             extra.insert("Ping".into(), person.ping.into());
             extra.insert("Nickname".into(), person.name.clone().into());
             Some((user.id, extra))

@@ -48,8 +48,13 @@ impl Users {
         }
     }
 
+    fn is_full(&self) -> bool {
+        let busy = self.wanted.values().filter(|wanted| wanted.busy);
+        busy.count() >= limits::VYHUB_LOOKUPS_MAX
+    }
+
     fn next(&self, now_ms: u64) -> Option<SteamId> {
-        if self.wanted.values().filter(|wanted| wanted.busy).count() >= limits::VYHUB_LOOKUPS_MAX {
+        if self.is_full() {
             return None;
         }
         let mut due = self.wanted.iter();
@@ -58,6 +63,9 @@ impl Users {
     }
 
     pub fn due_ms(&self) -> Option<u64> {
+        if self.is_full() {
+            return None;
+        }
         let idle = self.wanted.values().filter(|wanted| !wanted.busy);
         idle.map(|wanted| wanted.due_ms).min()
     }

@@ -1,0 +1,176 @@
+//! What serves game servers and VyHub: the lanes of RCON, VyHub's API and the disk, and the
+//! sockets on which engines log.
+
+use std::os::fd::BorrowedFd;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use super::Daemon;
+use super::poller::Poller;
+use crate::config::Config;
+use crate::core::Event;
+use crate::core::servers::ServerId;
+use crate::io::engine_log::EngineLog;
+use crate::io::http::Http;
+use crate::io::random;
+use crate::io::rcon::Lane as RconLane;
+use crate::io::store::Store;
+use crate::limits;
+use crate::wire::store::{Found, Write, Written};
+use crate::wire::{rcon, vyhub};
+
+/// What a lane reports.
+enum Report {
+    Api(vyhub::Done),
+    Rcon(rcon::Done),
+    Stored(Vec<Written>),
+}
+
+pub struct Attended {
+    http: Option<Http>,
+    store: Option<Store>,
+    /// By the numbers of their servers.
+    rcon: Vec<Option<RconLane>>,
+    logs: Vec<(ServerId, EngineLog)>,
+    /// Gathered in a turn and handed over together.
+    writes: Vec<Write>,
+    reports: mpsc::Receiver<Report>,
+    reporter: mpsc::Sender<Report>,
+}
+
+impl Attended {
+    /// Starts what this configuration needs, and gives what an earlier run has kept. Errors are
+    /// sentences.
+    pub fn start(config: &Config, poller: &Poller) -> Result<(Self, Found), String> {
+        let (reporter, reports) = mpsc::channel();
+        let mut attended = Self {
+            http: None,
+            store: None,
+            rcon: Vec::new(),
+            logs: Vec::new(),
+            writes: Vec::new(),
+            reports,
+            reporter,
+        };
+        let no_thread = |error| format!("the system gives no thread ({error})");
+        for (number, server) in config.servers.iter().enumerate() {
+            let lane = server.rcon.as_ref().map(|rcon| {
+                let report = attended.reporter(poller);
+                RconLane::start(number, rcon, move |done| report(Report::Rcon(done)))
+            });
+            attended.rcon.push(lane.transpose().map_err(no_thread)?);
+            if let Some(listen) = &server.log {
+                let log = EngineLog::open(listen).map_err(|error| {
+                    let address = listen.address;
+                    format!("log_listen = \"{address}\" cannot be opened ({error}); choose another port, here and in logaddress_add")
+                })?;
+                attended.logs.push((number, log));
+            }
+        }
+        let mut found = Found::default();
+        let is_served = config.servers.iter().any(|server| server.vyhub_id.is_some());
+        if let Some(vyhub) = config.vyhub.as_ref().filter(|_| is_served) {
+            let report = attended.reporter(poller);
+            attended.http = Some(Http::start(vyhub, move |done| report(Report::Api(done)))?);
+            let report = attended.reporter(poller);
+            let state = config.state_dir.display();
+            let opened = Store::open(&config.state_dir, move |done| report(Report::Stored(done)));
+            let (store, kept) = opened
+                .map_err(|error| format!("{state}: the state folder cannot be used ({error})"))?;
+            attended.store = Some(store);
+            found = kept;
+        }
+        Ok((attended, found))
+    }
+
+    fn reporter(&self, poller: &Poller) -> impl Fn(Report) + Send + Clone + use<> {
+        let (reporter, waker) = (self.reporter.clone(), poller.waker());
+        move |report| {
+            // The loop is gone only when the program ends.
+            let _ = reporter.send(report);
+            waker.wake();
+        }
+    }
+
+    /// What to wait for besides the lanes.
+    pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.logs.iter().map(|(_, log)| log.fd())
+    }
+
+    pub fn command(&self, server: ServerId, job: rcon::Job) {
+        match self.rcon.get(server) {
+            Some(Some(lane)) => lane.submit(job),
+            _ => log::error!("there is no RCON for server {server}: a command is dropped"),
+        }
+    }
+
+    pub fn ask(&self, job: vyhub::Job) {
+        match &self.http {
+            Some(http) => http.submit(job),
+            None => log::error!("there is no lane to VyHub: a request is dropped"),
+        }
+    }
+
+    pub fn keep(&mut self, write: Write) {
+        self.writes.push(write);
+    }
+
+    /// Hands the gathered writes over.
+    pub fn hand_over(&mut self) {
+        if let Some(store) = self.store.as_ref().filter(|_| !self.writes.is_empty()) {
+            store.submit(std::mem::take(&mut self.writes));
+        }
+    }
+
+    /// What lanes and engines have told.
+    pub fn events(&mut self) -> Vec<Event> {
+        let mut events: Vec<Event> = self
+            .reports
+            .try_iter()
+            .map(|report| match report {
+                Report::Api(done) => Event::Api(done),
+                Report::Rcon(done) => Event::Rcon(done),
+                Report::Stored(written) => Event::Stored(written),
+            })
+            .collect();
+        for (server, log) in &self.logs {
+            let lines = log.read(limits::TURN_LOG_LINES_MAX);
+            if !lines.is_empty() {
+                let server = *server;
+                events.push(Event::Logged { server, lines });
+            }
+        }
+        events
+    }
+
+    /// Ends the lanes; what waits for the disk is still written.
+    pub fn stop(mut self) {
+        self.hand_over();
+        let patience = Duration::from_millis(limits::LANE_STOP_MS);
+        for lane in self.rcon.into_iter().flatten() {
+            lane.stop(patience);
+        }
+        if let Some(http) = self.http {
+            http.stop(patience);
+        }
+        if let Some(store) = self.store {
+            store.stop(Duration::from_millis(limits::STOP_MS));
+        }
+    }
+}
+
+impl Daemon {
+    /// Begins with the game servers and VyHub.
+    pub(super) fn attend(&mut self, found: Found) {
+        let folders = self.config.servers.iter().map(|server| &server.scriptdata);
+        let folders: Vec<_> = folders.map(|path| self.numbers[path]).collect();
+        let mut random = random::bytes();
+        let seed = u64::from_le_bytes(std::array::from_fn(|_| random()));
+        let now = self.now();
+        let effects = self.core.attend(&self.config, &folders, found, seed, now);
+        for effect in effects {
+            self.carry_out(effect);
+        }
+        self.attended.hand_over();
+    }
+}
