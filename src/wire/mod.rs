@@ -21,5 +21,6 @@ pub mod signed;
 pub mod sql;
 pub mod steam_id;
 pub mod store;
+pub mod template_text;
 pub mod uuid;
 pub mod vyhub;
