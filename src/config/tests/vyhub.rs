@@ -273,3 +273,54 @@ fn files_for_vyhub_stay_out_of_scriptdata() {
     let ca = vyhub(&with("ca_file = \"ca.pem\"")).ca_file;
     assert_eq!(ca.as_deref(), Some(Path::new("/base/ca.pem")));
 }
+
+#[test]
+fn the_keys_of_the_example_are_good_once_they_are_uncommented() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("messages")).unwrap();
+    let keys = super::super::raw::every_key().collect::<Vec<_>>();
+    let is_key = |line: &str| {
+        let name = line.split(" =").next().unwrap_or_default();
+        keys.contains(&name) || line == "[vyhub]"
+    };
+    // Of what excludes each other, one; and databases and queries are for other tests.
+    let (before, after) = EXAMPLE
+        .split_once("# The database that scripts use.")
+        .unwrap();
+    let vyhub = after.split_once("# VyHub, for servers").unwrap().1;
+    let ours = [
+        "vyhub", "rcon", "log_", "api_", "language", "messages", "time", "command", "ca_",
+    ];
+    let text: String = format!("{before}#{vyhub}")
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(key)
+                if is_key(key)
+                    && ours
+                        .iter()
+                        .any(|it| key.trim_start_matches('[').starts_with(it)) =>
+            {
+                key
+            }
+            _ => line,
+        })
+        .filter(|line| !line.contains("_file =") || line.starts_with("ca_file"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let found = parse(&text, dir.path(), set(&[])).unwrap_err();
+    let keys: Vec<_> = found.iter().map(|problem| problem.key.as_str()).collect();
+    let expected = [
+        "server.key",
+        "server.rcon_password",
+        "vyhub.api_url",
+        "vyhub.api_key",
+    ];
+    assert_eq!(keys, expected, "{found:#?}");
+    let filled = text
+        .replace(PLACEHOLDER_KEY, KEY)
+        .replace("<name>", "mine")
+        .replace("PUT-THE-RCON-PASSWORD-HERE", "x")
+        .replace("PUT-THE-KEY-OF-VYHUB-HERE", "x");
+    let config = parse(&filled, dir.path(), set(&[])).unwrap();
+    assert!(config.servers[0].log.is_some() && config.vyhub.unwrap().ca_file.is_some());
+}
