@@ -525,3 +525,30 @@ const _: () = assert!(HTTP_BODY_BYTES_MAX < HTTP_LIST_BYTES_MAX);
 const _: () = assert!(BANS_TEXT_BYTES_MAX < u32::MAX as usize);
 const _: () = assert!(BAN_REASON_CHARS_MAX * 4 < u16::MAX as usize);
 const _: () = assert!(6 * (BAN_REASON_CHARS_MAX + 2 * VYHUB_NAME_CHARS_MAX) < BANS_LINE_BYTES_MAX);
+// VyHub, RCON and the engine's log, as the configuration has them.
+
+/// Longest address of the API, and of a game's console.
+pub const ADDRESS_BYTES_MAX: usize = 300;
+/// Longest key of VyHub's API, and longest password of a game's console.
+pub const API_KEY_BYTES_MAX: usize = 512;
+pub const RCON_PASSWORD_BYTES_MAX: usize = 256;
+/// What may begin a command in chat: how many, and how long each.
+pub const PREFIXES_MAX: usize = 8;
+pub const PREFIX_CHARS_MAX: usize = 8;
+/// Longest name of a language, as its file is called.
+pub const LANGUAGE_BYTES_MAX: usize = 32;
+/// Largest file of a language, and longest text in it.
+pub const MESSAGES_FILE_BYTES_MAX: usize = 256 << 10;
+pub const MESSAGE_CHARS_MAX: usize = 400;
+
+// What operators see of the queue.
+
+/// Longest id of an entry.
+pub const QUEUE_ID_BYTES_MAX: usize = 100;
+/// Files that are read of the queue when no vpid runs, and the largest of them.
+pub const QUEUE_FILES_MAX: usize = 100_000;
+pub const QUEUE_FILE_BYTES_MAX: u64 = 1 << 20;
+/// `vpid check` waits this long for each answer.
+pub const CHECK_PATIENCE_MS: u64 = 10_000;
+/// `vpid check` warns when VyHub's clock and ours are further apart.
+pub const CHECK_CLOCK_S_MAX: u64 = 120;

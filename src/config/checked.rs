@@ -46,11 +46,14 @@ pub(super) fn check(
     let call_deadline_ms = checker
         .deadline(&deadline)
         .unwrap_or(CALL_DEADLINE_MS_DEFAULT);
-    let servers = checker.servers(raw.servers);
+    let vyhub = checker.override_vyhub(raw.vyhub);
+    let for_vyhub = !matches!(vyhub, Field::Absent);
+    let servers = checker.servers(raw.servers, for_vyhub);
     let state_dir = checker.overridden(raw.state_dir, &["VPID_STATE_DIR"]);
     let state_dir = checker.own_path(state_dir, "state", &servers);
     let databases = checker.databases(raw.databases, &servers);
     let queries = checker.queries(raw.queries, &databases);
+    let vyhub = checker.vyhub(vyhub, &servers);
     checker.own_file(&servers);
     Config {
         path: source.file.map(Path::to_owned),
@@ -58,7 +61,7 @@ pub(super) fn check(
         servers,
         databases,
         queries,
-        vyhub: None,
+        vyhub,
         permissions,
         watch,
         poll_ms,
@@ -71,7 +74,7 @@ pub(super) fn check(
 /// What the checks of all tables share.
 pub(super) struct Checker<'a> {
     pub source: Source<'a>,
-    base_dir: &'a Path,
+    pub base_dir: &'a Path,
     pub environment: &'a dyn Fn(&str) -> Option<String>,
     problems: &'a mut Vec<Problem>,
     pub warnings: Vec<String>,

@@ -112,7 +112,7 @@ impl Checker<'_> {
         }
     }
 
-    fn secret_file(&mut self, given: &Given<String>) -> Option<Vec<u8>> {
+    pub(super) fn secret_file(&mut self, given: &Given<String>) -> Option<Vec<u8>> {
         let path = self.path(given)?;
         let bytes = match secret::read_file(&path) {
             Ok(bytes) => bytes,

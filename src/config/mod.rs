@@ -8,13 +8,16 @@
 //! Relative paths are relative to the folder of the configuration file; those in environment
 //! variables to the current folder.
 
+mod address;
 mod checked;
+mod console;
 mod credentials;
 mod database;
 mod databases;
 mod environment;
 mod file;
 mod hostname;
+mod messages;
 mod mysql;
 mod nearest;
 mod params;
@@ -27,6 +30,7 @@ mod servers;
 #[cfg(test)]
 mod tests;
 mod vyhub;
+mod vyhub_table;
 
 use std::fmt;
 use std::fs::File;

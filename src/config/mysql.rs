@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use super::address::is_here;
 use super::checked::{COMMAND_LINE, Checker, IN_SCRIPTDATA, in_scriptdata};
 use super::raw::{Field, Place, RawDatabase};
 use super::secret::Password;
@@ -192,10 +193,4 @@ impl Checker<'_> {
         }
         Tls::Verify { ca }
     }
-}
-
-/// Whether what goes there stays on this machine.
-fn is_here(host: &str) -> bool {
-    let address: Option<IpAddr> = host.parse().ok();
-    host.eq_ignore_ascii_case("localhost") || address.is_some_and(|address| address.is_loopback())
 }

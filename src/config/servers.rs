@@ -1,4 +1,5 @@
-//! The `[[server]]` entries: folders and hosts. What each of them believes is for `credentials`.
+//! The `[[server]]` entries: folders and hosts. What each of them believes is for `credentials`,
+//! how else it is reached for `console`.
 
 use std::path::{Path, PathBuf};
 
@@ -9,10 +10,12 @@ use super::{Server, environment, host_of};
 use crate::limits::{HOST_BYTES_MAX, SERVERS_MAX};
 
 /// Variables for the only server, with what they take the place of: each pair is one value.
-const SECRETS: [[&str; 2]; 2] = [
+const SECRETS: [[&str; 2]; 3] = [
     ["VPID_KEY", "VPID_KEY_FILE"],
     ["VPID_LEGACY_SECRET", "VPID_LEGACY_SECRET_FILE"],
+    ["VPID_RCON_PASSWORD", "VPID_RCON_PASSWORD_FILE"],
 ];
+const ADDRESSES: [&str; 2] = ["VPID_VYHUB_SERVER_ID", "VPID_RCON"];
 
 /// A server whose values are good, with where they stand.
 pub(super) struct Placed {
@@ -20,20 +23,22 @@ pub(super) struct Placed {
     pub key: Option<Place>,
     pub legacy: Option<Place>,
     pub vscripts: Option<Place>,
+    pub vyhub_id: Option<Place>,
+    pub rcon: Option<Place>,
+    pub log: Option<Place>,
     pub server: Server,
 }
 
 impl Checker<'_> {
-    pub(super) fn servers(&mut self, field: Field<Vec<RawServer>>) -> Vec<Server> {
+    pub(super) fn servers(&mut self, field: Field<Vec<RawServer>>, for_vyhub: bool) -> Vec<Server> {
         let (mut raw, place) = match field {
             Field::Bad => return Vec::new(),
             Field::Given(given) => (given.value, given.place),
             Field::Absent => (Vec::new(), self.absent("server")),
         };
         if raw.iter().any(|server| {
-            [&server.key, &server.secret]
-                .iter()
-                .any(|field| is_given(field))
+            let texts = [&server.key, &server.secret, &server.rcon_password];
+            texts.iter().any(|field| field.given().is_some()) || server.log_secret.given().is_some()
         }) {
             self.warn_if_exposed(self.source.file.map(Path::to_owned));
         }
@@ -52,13 +57,14 @@ impl Checker<'_> {
         }
         let mut servers: Vec<Placed> = Vec::new();
         for entry in raw {
-            let Some(placed) = self.server(entry) else {
+            let Some(placed) = self.server(entry, for_vyhub) else {
                 continue;
             };
             self.no_twin(&placed, &servers);
             servers.push(placed);
         }
         self.keys_are_no_stock_secrets(&servers);
+        self.no_shared_connections(&servers);
         self.scripts_outside_scriptdata(&servers);
         servers.into_iter().map(|placed| placed.server).collect()
     }
@@ -101,7 +107,7 @@ impl Checker<'_> {
     fn override_server(&mut self, servers: &mut Vec<RawServer>) {
         let mut found = Vec::new();
         found.extend(environment::scriptdata(self.environment));
-        for name in SECRETS.into_iter().flatten() {
+        for name in SECRETS.into_iter().flatten().chain(ADDRESSES) {
             found.extend(environment::text(self.environment, name).map(|value| (name, value)));
         }
         if servers.len() > 1 {
@@ -119,12 +125,16 @@ impl Checker<'_> {
             return;
         };
         // One of a pair takes the place of both.
-        let [key, secret] = SECRETS.map(|pair| found.iter().any(|(name, _)| pair.contains(name)));
+        let [key, secret, password] =
+            SECRETS.map(|pair| found.iter().any(|(name, _)| pair.contains(name)));
         if key {
             (server.key, server.key_file) = (Field::Absent, Field::Absent);
         }
         if secret {
             (server.secret, server.secret_file) = (Field::Absent, Field::Absent);
+        }
+        if password {
+            (server.rcon_password, server.rcon_password_file) = (Field::Absent, Field::Absent);
         }
         for (name, value) in found {
             let field = from_environment(name, value);
@@ -133,14 +143,19 @@ impl Checker<'_> {
                 "VPID_KEY_FILE" => server.key_file = field,
                 "VPID_LEGACY_SECRET" => server.secret = field,
                 "VPID_LEGACY_SECRET_FILE" => server.secret_file = field,
+                "VPID_RCON_PASSWORD" => server.rcon_password = field,
+                "VPID_RCON_PASSWORD_FILE" => server.rcon_password_file = field,
+                "VPID_VYHUB_SERVER_ID" => server.vyhub_id = field,
+                "VPID_RCON" => server.rcon = field,
                 _ => server.scriptdata = field,
             }
         }
     }
 
     /// None when it cannot be compared with others; that has been reported then.
-    fn server(&mut self, raw: RawServer) -> Option<Placed> {
+    fn server(&mut self, raw: RawServer, for_vyhub: bool) -> Option<Placed> {
         let credentials = self.credentials(&raw);
+        let connections = self.connections(&raw, for_vyhub);
         let hostname = match &raw.hostname {
             Field::Given(given) => self.hostname(given),
             _ => None,
@@ -164,20 +179,26 @@ impl Checker<'_> {
         let (key_place, key) = credentials.key.unzip();
         let (legacy_place, legacy) = credentials.legacy.unzip();
         let (vscripts_place, vscripts) = vscripts.unzip();
+        let (vyhub_place, vyhub_id) = connections.vyhub_id.unzip();
+        let (rcon_place, rcon) = connections.rcon.unzip();
+        let (log_place, log) = connections.log.unzip();
         Some(Placed {
             place: raw.place,
             key: key_place,
             legacy: legacy_place,
             vscripts: vscripts_place,
+            vyhub_id: vyhub_place,
+            rcon: rcon_place,
+            log: log_place,
             server: Server {
                 scriptdata,
                 hostname,
                 key,
                 legacy,
                 vscripts,
-                vyhub_id: None,
-                rcon: None,
-                log: None,
+                vyhub_id,
+                rcon,
+                log,
             },
         })
     }
@@ -202,10 +223,6 @@ impl Checker<'_> {
             self.exposed.push(path);
         }
     }
-}
-
-fn is_given(field: &Field<String>) -> bool {
-    matches!(field, Field::Given(_))
 }
 
 /// Folders are compared by where they lead: one may be written in two ways, or through a link.

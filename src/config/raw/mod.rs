@@ -3,6 +3,7 @@
 mod database;
 mod query;
 mod server;
+mod vyhub;
 
 use std::ops::Range;
 
@@ -15,6 +16,7 @@ use super::nearest::nearest;
 pub(super) use database::RawDatabase;
 pub(super) use query::{RawParam, RawQuery};
 pub(super) use server::RawServer;
+pub(super) use vyhub::RawVyhub;
 
 const TOP_KEYS: &[&str] = &[
     "state_dir",
@@ -24,15 +26,17 @@ const TOP_KEYS: &[&str] = &[
     "server",
     "database",
     "query",
+    "vyhub",
     "permissions",
 ];
 /// Tables with keys of their own, as their owner writes them. The top of the file comes first.
-const TABLES: [(&str, &[&str]); 5] = [
+const TABLES: [(&str, &[&str]); 6] = [
     ("the top of the file, before the first [table]", TOP_KEYS),
     ("[[server]]", server::KEYS),
     ("[database]", database::KEYS),
     ("[query.NAME]", query::KEYS),
     ("[query.NAME.params]", query::PARAM_KEYS),
+    ("[vyhub]", vyhub::KEYS),
 ];
 
 /// All keys with a fixed name.
@@ -101,6 +105,7 @@ pub(super) struct Raw {
     pub databases: Vec<RawDatabase>,
     /// By their names.
     pub queries: Vec<RawQuery>,
+    pub vyhub: Field<RawVyhub>,
     /// In the order of the names.
     pub scripts: Vec<(Place, String, Vec<Given<String>>)>,
     pub raw_sql: Vec<Given<String>>,
@@ -180,6 +185,7 @@ impl Reader<'_> {
             servers: self.servers(table),
             databases: self.databases(table),
             queries: self.queries(table),
+            vyhub: self.vyhub(table),
             ..Raw::default()
         };
         if let Some(permissions) = self.table(table, "permissions") {

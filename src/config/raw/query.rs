@@ -82,7 +82,7 @@ impl Reader<'_> {
     }
 
     /// `Bad` when anything in it is no text.
-    fn texts(
+    pub(super) fn texts(
         &mut self,
         table: &DeTable<'_>,
         prefix: &str,

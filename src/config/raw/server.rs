@@ -13,6 +13,13 @@ pub(super) const KEYS: &[&str] = &[
     "legacy_secret",
     "legacy_secret_file",
     "legacy_identity",
+    "vyhub_server_id",
+    "rcon",
+    "rcon_password",
+    "rcon_password_file",
+    "log_listen",
+    "log_secret",
+    "log_secret_file",
 ];
 
 #[derive(Debug)]
@@ -26,6 +33,13 @@ pub(in crate::config) struct RawServer {
     pub secret: Field<String>,
     pub secret_file: Field<String>,
     pub identity: Field<String>,
+    pub vyhub_id: Field<String>,
+    pub rcon: Field<String>,
+    pub rcon_password: Field<String>,
+    pub rcon_password_file: Field<String>,
+    pub log_listen: Field<String>,
+    pub log_secret: Field<i64>,
+    pub log_secret_file: Field<String>,
 }
 
 impl RawServer {
@@ -40,6 +54,13 @@ impl RawServer {
             secret: Field::Absent,
             secret_file: Field::Absent,
             identity: Field::Absent,
+            vyhub_id: Field::Absent,
+            rcon: Field::Absent,
+            rcon_password: Field::Absent,
+            rcon_password_file: Field::Absent,
+            log_listen: Field::Absent,
+            log_secret: Field::Absent,
+            log_secret_file: Field::Absent,
         }
     }
 }
@@ -94,6 +115,13 @@ impl Reader<'_> {
             secret: self.text(table, "server.", "legacy_secret"),
             secret_file: self.text(table, "server.", "legacy_secret_file"),
             identity: self.text(table, "server.", "legacy_identity"),
+            vyhub_id: self.text(table, "server.", "vyhub_server_id"),
+            rcon: self.text(table, "server.", "rcon"),
+            rcon_password: self.text(table, "server.", "rcon_password"),
+            rcon_password_file: self.text(table, "server.", "rcon_password_file"),
+            log_listen: self.text(table, "server.", "log_listen"),
+            log_secret: self.integer(table, "server.", "log_secret"),
+            log_secret_file: self.text(table, "server.", "log_secret_file"),
         }
     }
 }

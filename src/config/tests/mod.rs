@@ -1,12 +1,15 @@
 //! What owners write, and what they are told.
 
+mod console;
 mod databases;
 mod files;
 mod keys;
+mod messages;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod names;
 mod queries;
+mod vyhub;
 
 use std::collections::HashMap;
 
@@ -178,7 +181,7 @@ hots = "db"
 "c.nut" = ["VPI Ping", 3]
 raw_sql = ["*"]
 
-[vyhub]
+[vyhubb]
 "#;
     let expected = [
         "vpid.toml:1: state_dri: is no key that vpid knows; did you mean state_dir?",
@@ -203,7 +206,7 @@ raw_sql = ["*"]
         "vpid.toml:31: permissions.\"c.nut\": must be a list of texts",
         "vpid.toml:31: permissions.\"c.nut\": \"VPI Ping\" can match no function",
         "vpid.toml:32: permissions.raw_sql: \"*\" is no script",
-        "vpid.toml:34: vyhub: is no key that vpid knows",
+        "vpid.toml:34: vyhubb: is no key that vpid knows; did you mean vyhub?",
     ];
     refused(text, &[], &expected);
 }

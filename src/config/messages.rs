@@ -1,0 +1,217 @@
+//! What players read: the built-in texts, and the files of owners that are laid over them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::checked::Checker;
+use super::nearest::nearest;
+use super::raw::{Field, Place, RawVyhub};
+use super::{Server, file};
+use crate::limits::{LANGUAGE_BYTES_MAX, MESSAGE_CHARS_MAX, MESSAGES_FILE_BYTES_MAX};
+
+/// English comes first: its texts say which keys there are, and what can be filled into each.
+const BUILT_IN: [(&str, &str); 2] = [
+    ("en", include_str!("messages/en.json")),
+    ("de", include_str!("messages/de.json")),
+];
+/// Missing texts that are named in a warning; the others are counted.
+const NAMED_MAX: usize = 5;
+
+pub(super) type Texts = BTreeMap<String, String>;
+
+/// The texts of a language that vpid has itself.
+pub(super) fn built_in(language: &str) -> Option<Texts> {
+    let (_, text) = BUILT_IN.iter().find(|(name, _)| *name == language)?;
+    // The tests read them all.
+    serde_json::from_str(text).ok()
+}
+
+impl Checker<'_> {
+    /// Every text there is, whatever the owner's file leaves out.
+    pub(super) fn messages(&mut self, raw: &RawVyhub, servers: &[Server]) -> Texts {
+        let english = built_in("en").unwrap_or_default();
+        let Some(language) = self.language(&raw.language) else {
+            return english;
+        };
+        let place = raw.language.place().unwrap_or(&raw.place).clone();
+        let folder = match &raw.messages {
+            Field::Given(given) => {
+                let path = self.path(given);
+                path.and_then(|path| self.outside_scriptdata(&given.place, path, servers))
+            }
+            _ => Some(self.base_dir.join("messages")),
+        };
+        let Some(folder) = folder else {
+            return english;
+        };
+        if let Field::Given(given) = &raw.messages
+            && !folder.is_dir()
+        {
+            let message = format!(
+                "{} is no folder; make it, or take this out",
+                folder.display()
+            );
+            self.problem(&given.place, message);
+        }
+        let path = folder.join(format!("{language}.json"));
+        let own = built_in(&language);
+        if !path.exists() {
+            if own.is_none() {
+                let built_in = BUILT_IN.map(|(name, _)| format!("{name:?}")).join(" and ");
+                let message = format!(
+                    "{language:?} has no texts: {} is not there, and only {built_in} are built in",
+                    path.display()
+                );
+                self.problem(&place, message);
+            }
+            return own.unwrap_or(english);
+        }
+        let written = self.language_file(&path, &english);
+        let base = own.as_ref().unwrap_or(&english);
+        if own.is_none() && !written.is_empty() {
+            self.warn_of_missing(&path, &written, &english);
+        }
+        let mut texts = base.clone();
+        texts.extend(written);
+        texts
+    }
+
+    /// None when it can be no language; that has been reported then.
+    fn language(&mut self, field: &Field<String>) -> Option<String> {
+        let Some(given) = field.given() else {
+            return Some(BUILT_IN[0].0.to_owned());
+        };
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+        let (name, length) = (given.value.as_str(), given.value.len());
+        if (1..=LANGUAGE_BYTES_MAX).contains(&length) && name.bytes().all(fits) {
+            return Some(name.to_owned());
+        }
+        let message = format!(
+            "{name:?} is no language; write the name of its file in the folder of messages, \
+             without .json: letters, digits, _ and -"
+        );
+        self.problem(&given.place, message);
+        None
+    }
+
+    /// The texts of a file that can be used. What is wrong with it is reported.
+    fn language_file(&mut self, path: &Path, english: &Texts) -> Texts {
+        let source = path.display().to_string();
+        let place_of = |line: Option<usize>, key: &str| Place {
+            source: source.clone(),
+            line,
+            key: key.to_owned(),
+        };
+        let bytes = match file::read(path, MESSAGES_FILE_BYTES_MAX, "texts of a language") {
+            Ok(bytes) => bytes,
+            Err(message) => {
+                self.problem(&place_of(None, ""), message);
+                return Texts::new();
+            }
+        };
+        let text = match file::text(bytes) {
+            Ok(text) => text,
+            Err(line) => {
+                self.problem(&place_of(Some(line), ""), file::NOT_UTF8);
+                return Texts::new();
+            }
+        };
+        // Editors on Windows put this in front.
+        let text = text.trim_start_matches('\u{feff}');
+        let entries: Map<String, Value> = match serde_json::from_str(text) {
+            Ok(entries) => entries,
+            Err(error) => {
+                let message = "is no JSON object of texts from here on: {\"key\": \"text\", ...}";
+                self.problem(&place_of(Some(error.line()), ""), message);
+                return Texts::new();
+            }
+        };
+        let known: Vec<&str> = english.keys().map(String::as_str).collect();
+        let mut texts = Texts::new();
+        for (key, value) in entries {
+            let quoted = format!("\"{key}\"");
+            let line = text.lines().position(|line| line.contains(&quoted));
+            let place = place_of(line.map(|line| line + 1), &key);
+            let Some(model) = english.get(&key) else {
+                let hint = nearest(&key, &known);
+                let hint = hint.map_or(String::new(), |near| format!("; did you mean {near}?"));
+                self.warn(&place, format!("is no text that vpid has{hint}"));
+                continue;
+            };
+            match good_text(value, model) {
+                Ok(text) => drop(texts.insert(key, text)),
+                Err(message) => self.problem(&place, message),
+            }
+        }
+        texts
+    }
+
+    fn warn_of_missing(&mut self, path: &Path, written: &Texts, english: &Texts) {
+        let missing: Vec<&str> = english
+            .keys()
+            .filter(|key| !written.contains_key(*key))
+            .map(String::as_str)
+            .collect();
+        if missing.is_empty() {
+            return;
+        }
+        let named = missing.iter().take(NAMED_MAX).copied();
+        let named = named.collect::<Vec<_>>().join(", ");
+        let more = match missing.len() > NAMED_MAX {
+            true => ", ...",
+            false => "",
+        };
+        self.warnings.push(format!(
+            "{}: {} of {} texts are missing and stay English: {named}{more}",
+            path.display(),
+            missing.len(),
+            english.len()
+        ));
+    }
+}
+
+/// A text that can take the place of the English one.
+fn good_text(value: Value, model: &str) -> Result<String, String> {
+    let Value::String(text) = value else {
+        return Err("must be a text in quotes".into());
+    };
+    if text.trim().is_empty() {
+        return Err("is empty; take it out to have the built-in text".into());
+    }
+    let length = text.chars().count();
+    if length > MESSAGE_CHARS_MAX {
+        return Err(format!(
+            "has {length} characters; players see {MESSAGE_CHARS_MAX} at most"
+        ));
+    }
+    if text.contains(|sign: char| sign.is_control() || sign == '"') {
+        return Err(
+            "has a double quote or a control character in it, which the game's console cannot \
+             carry; use other quotes, and one line"
+                .into(),
+        );
+    }
+    let known = places(model);
+    for place in places(&text) {
+        if !known.contains(&place) {
+            let can = known.iter().map(|name| format!("{{{name}}}"));
+            let can = match known.is_empty() {
+                true => "nothing can be filled in here".to_owned(),
+                false => format!("here can stand {}", can.collect::<Vec<_>>().join(", ")),
+            };
+            return Err(format!(
+                "has {{{place}}}, which nothing is filled into; {can}"
+            ));
+        }
+    }
+    Ok(text)
+}
+
+/// The names of what is filled into a text, as `wire::template_text` finds them.
+fn places(text: &str) -> Vec<&str> {
+    let pieces = text.split('{').skip(1);
+    let names = pieces.filter_map(|piece| Some(piece.split_once('}')?.0));
+    names.collect()
+}
