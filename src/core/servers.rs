@@ -242,7 +242,10 @@ impl Servers {
             Failure::Refused(why) | Failure::Away(why) | Failure::Unclear(why) => why,
         });
         if let Err(why) = &outcome {
-            log::warn!("{}: a command was not carried out ({command:?}): {why}", server.label);
+            log::warn!(
+                "{}: a command was not carried out ({command:?}): {why}",
+                server.label
+            );
         }
         if let Some(ticket) = waiter {
             let outcome = outcome.map(Into::into);
@@ -309,7 +312,8 @@ impl Servers {
         }
         match server.host {
             Some(host) => {
-                out.pushes.push((host, Push::Command(line), waiter.unwrap_or(0)));
+                out.pushes
+                    .push((host, Push::Command(line), waiter.unwrap_or(0)));
                 Ok(())
             }
             None => Err(format!(
@@ -320,8 +324,17 @@ impl Servers {
     }
 
     /// Says something to one player, or to all. Long texts come as several.
-    pub fn say(&mut self, id: ServerId, to: Option<i64>, text: &str, place: Place, out: &mut Outgoing) {
-        let Some(server) = self.all.get(id) else { return };
+    pub fn say(
+        &mut self,
+        id: ServerId,
+        to: Option<i64>,
+        text: &str,
+        place: Place,
+        out: &mut Outgoing,
+    ) {
+        let Some(server) = self.all.get(id) else {
+            return;
+        };
         let text: String = text.chars().filter(|c| !c.is_control()).collect();
         if let Some(host) = server.host {
             let to = to.and_then(|userid| i32::try_from(userid).ok());
@@ -385,16 +398,22 @@ impl GameServer {
 
     /// When `status` is to be asked for.
     fn status_due_ms(&self) -> Option<u64> {
-        let road = self.rcon.as_ref().filter(|road| !road.refused && road.asking.is_none())?;
+        let road = self
+            .rcon
+            .as_ref()
+            .filter(|road| !road.refused && road.asking.is_none())?;
         let Some(asked_ms) = road.asked_ms else {
             return Some(0);
         };
         let heard = self.host.is_some() || self.log.as_ref().is_some_and(|log| log.heard);
-        Some(asked_ms + match heard {
-            _ if road.away => limits::STATUS_ALONE_MS,
-            _ if self.roster.wants_status() => limits::STATUS_SOON_MS,
-            true => limits::STATUS_BESIDE_MS,
-            false => limits::STATUS_ALONE_MS,
-        })
+        Some(
+            asked_ms
+                + match heard {
+                    _ if road.away => limits::STATUS_ALONE_MS,
+                    _ if self.roster.wants_status() => limits::STATUS_SOON_MS,
+                    true => limits::STATUS_BESIDE_MS,
+                    false => limits::STATUS_ALONE_MS,
+                },
+        )
     }
 }

@@ -68,7 +68,10 @@ impl Attended {
             }
         }
         let mut found = Found::default();
-        let is_served = config.servers.iter().any(|server| server.vyhub_id.is_some());
+        let is_served = config
+            .servers
+            .iter()
+            .any(|server| server.vyhub_id.is_some());
         if let Some(vyhub) = config.vyhub.as_ref().filter(|_| is_served) {
             let report = attended.reporter(poller);
             attended.http = Some(Http::start(vyhub, move |done| report(Report::Api(done)))?);

@@ -211,8 +211,14 @@ mod tests {
 #[derive(Debug, Clone, PartialEq)]
 pub enum QueueRequest {
     List,
-    Show { id: String },
+    Show {
+        id: String,
+    },
     /// `None`: all.
-    Retry { id: Option<String> },
-    Drop { id: String },
+    Retry {
+        id: Option<String>,
+    },
+    Drop {
+        id: String,
+    },
 }

@@ -27,3 +27,4 @@ mod signed_hostile;
 mod signed_kill;
 mod simulation;
 mod simulation_signed;
+mod simulation_vyhub;

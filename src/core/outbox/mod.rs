@@ -240,7 +240,9 @@ impl Outbox {
     /// VyHub refuses vpid itself, for all or for this one.
     pub fn hold(&mut self, id: EntryId, why: String, whole: bool, now: Now) {
         match whole {
-            true => self.gate.trouble(limits::OUTBOX_HELD_MS / 1_000, now.mono_ms),
+            true => self
+                .gate
+                .trouble(limits::OUTBOX_HELD_MS / 1_000, now.mono_ms),
             false => self.gate.answered(),
         }
         let due_ms = now.mono_ms + limits::OUTBOX_HELD_MS;

@@ -109,7 +109,8 @@ impl Vyhub {
         for (id, bundle) in &mut self.bundles {
             if bundle.is_idle() && bundle.due_ms <= cx.now.mono_ms {
                 bundle.asked_ms = Some(cx.now.mono_ms);
-                self.api.ask(Purpose::List(*id), Request::ban_list(*id), cx.out);
+                self.api
+                    .ask(Purpose::List(*id), Request::ban_list(*id), cx.out);
             }
         }
     }
@@ -141,7 +142,8 @@ impl Vyhub {
                 bundle.kept = Some(digest);
                 let (name, kept) = (format!("bans-{id}"), Kept::List(id, asked_ms));
                 let content = Some(Content::Bans(list));
-                self.api.write(Shelf::Cache, name, content, Some(kept), cx.out);
+                self.api
+                    .write(Shelf::Cache, name, content, Some(kept), cx.out);
             }
             Ok(_) => {}
             Err(failure) => {
@@ -176,7 +178,8 @@ impl Vyhub {
     fn settle(&mut self, bundle: Uuid, asked_ms: u64, cx: &mut Cx<'_>) {
         for id in self.outbox.settled(bundle, asked_ms, cx.now) {
             self.outbox.remove(id);
-            self.api.write(Shelf::Outbox, id.to_string(), None, None, cx.out);
+            self.api
+                .write(Shelf::Outbox, id.to_string(), None, None, cx.out);
         }
     }
 
@@ -233,7 +236,10 @@ impl Vyhub {
         let first = served.kicked.insert(userid, cx.now.mono_ms).is_none();
         let reason = self.kick_reason(ban);
         let server = self.served[at].server;
-        let name = cx.servers.get(server).and_then(|game| game.roster.person(userid));
+        let name = cx
+            .servers
+            .get(server)
+            .and_then(|game| game.roster.person(userid));
         let name = name.map(|person| format!("{} ({})", person.name, person.userid));
         let Ok(engine_userid) = i32::try_from(userid) else {
             return;

@@ -60,7 +60,10 @@ pub fn parse_call(function: &str, kwargs: &Value) -> Result<VyhubCall, CallError
         _ => &["player"],
     };
     if let Some(unknown) = args.keys().find(|key| !known.contains(&key.as_str())) {
-        let detail = format!("there is no argument {unknown:?}; it takes {}", known.join(", "));
+        let detail = format!(
+            "there is no argument {unknown:?}; it takes {}",
+            known.join(", ")
+        );
         return Err(CallError::new("ValueError", detail));
     }
     let who = args.get("player").filter(|value| !value.is_null());
@@ -184,7 +187,10 @@ impl Vyhub {
             What::Warn { .. } => Right::WarningEdit,
         };
         let giver = self.giver(server, bundle, call.issuer.as_ref(), right, cx)?;
-        let issuer = giver.as_ref().map(|giver| self.issuer(giver, bundle)).transpose();
+        let issuer = giver
+            .as_ref()
+            .map(|giver| self.issuer(giver, bundle))
+            .transpose();
         let placed = Placed {
             server,
             bundle,
@@ -195,7 +201,9 @@ impl Vyhub {
         };
         let accepted = match call.what {
             What::Ban { length, reason } => {
-                let rights = giver.as_ref().and_then(|giver| self.rights.get(giver.steam, bundle));
+                let rights = giver
+                    .as_ref()
+                    .and_then(|giver| self.rights.get(giver.steam, bundle));
                 match self.length_fits(rights, length) {
                     Ok(()) => self.ban(placed, length, reason, cx),
                     Err(problem) => Err(problem),
@@ -222,7 +230,8 @@ impl Vyhub {
             return Ok(None);
         };
         let whom = self.whom(server, bundle, issuer, cx);
-        let (steam, name) = whom.map_err(|_| CallError::new("ValueError", "the issuer is not known"))?;
+        let (steam, name) =
+            whom.map_err(|_| CallError::new("ValueError", "the issuer is not known"))?;
         if self.rights.may(steam, bundle, right, cx.now) != Verdict::Yes {
             let detail = format!("the issuer has no right {} in VyHub", right.property());
             return Err(CallError::new("PermissionError", detail));
@@ -234,7 +243,13 @@ impl Vyhub {
         }))
     }
 
-    fn get_user(&mut self, id: CallId, steam: SteamId, due_ms: u64, cx: &mut Cx<'_>) -> Option<Value> {
+    fn get_user(
+        &mut self,
+        id: CallId,
+        steam: SteamId,
+        due_ms: u64,
+        cx: &mut Cx<'_>,
+    ) -> Option<Value> {
         if let Some(user) = self.users.get(steam) {
             return Some(describe(user));
         }
@@ -311,7 +326,9 @@ impl Vyhub {
     pub(super) fn call_refused(&mut self, entry: EntryId, why: &str, cx: &mut Cx<'_>) {
         if let Some(id) = self.calls.entries.remove(&entry) {
             let detail = format!("it cannot be written down: {why}");
-            cx.out.answers.push((id, Err(CallError::new("StorageError", detail))));
+            cx.out
+                .answers
+                .push((id, Err(CallError::new("StorageError", detail))));
         }
     }
 }

@@ -137,10 +137,20 @@ impl Known {
 impl Vyhub {
     /// Asks for rights that are wanted, once their user is known.
     pub(super) fn look_rights_up(&mut self, cx: &mut Cx<'_>) {
-        let asked = self.rights.wanted.values().filter(|wanted| wanted.asked).count();
+        let asked = self
+            .rights
+            .wanted
+            .values()
+            .filter(|wanted| wanted.asked)
+            .count();
         let room = limits::VYHUB_LOOKUPS_MAX.saturating_sub(asked);
-        let ready = self.rights.wanted.iter_mut().filter(|(_, wanted)| !wanted.asked);
-        let ready = ready.filter_map(|(key, wanted)| Some((*key, wanted, self.users.get(key.0)?.id)));
+        let ready = self
+            .rights
+            .wanted
+            .iter_mut()
+            .filter(|(_, wanted)| !wanted.asked);
+        let ready =
+            ready.filter_map(|(key, wanted)| Some((*key, wanted, self.users.get(key.0)?.id)));
         for ((steam, bundle), wanted, user) in ready.take(room) {
             wanted.asked = true;
             let groups = Purpose::Groups(steam, bundle);
@@ -192,7 +202,8 @@ impl Vyhub {
         let before = self.rights.known.insert(key, fresh);
         if somebody || before.is_some_and(|known| known.is_somebody()) {
             let content = Some(Content::Json(self.rights.document()));
-            self.api.write(Shelf::Cache, DOCUMENT.into(), content, None, cx.out);
+            self.api
+                .write(Shelf::Cache, DOCUMENT.into(), content, None, cx.out);
         }
         self.rights_known(steam, bundle, cx);
     }
@@ -200,7 +211,8 @@ impl Vyhub {
     /// Rights of those who play grow old; of those who have left, only what is kept stays.
     pub(super) fn refresh_rights(&mut self, cx: &mut Cx<'_>) {
         for served in &self.served {
-            let (Some(bundle), Some(server)) = (served.bundle(), cx.servers.get(served.server)) else {
+            let (Some(bundle), Some(server)) = (served.bundle(), cx.servers.get(served.server))
+            else {
                 continue;
             };
             for steam in server.roster.people().filter_map(|person| person.steam) {

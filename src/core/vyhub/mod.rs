@@ -20,8 +20,6 @@ mod served;
 mod tell;
 mod users;
 pub mod words;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
@@ -93,7 +91,10 @@ impl Vyhub {
     /// `None`: no server is VyHub's. `seed`: another one for each vpid.
     pub fn start(config: &Config, found: Found, seed: u64, cx: &mut Cx<'_>) -> Option<Self> {
         let vyhub = config.vyhub.as_ref()?;
-        let ids = cx.servers.iter().filter_map(|(server, game)| Some((server, game.vyhub?)));
+        let ids = cx
+            .servers
+            .iter()
+            .filter_map(|(server, game)| Some((server, game.vyhub?)));
         let served: Vec<Served> = ids.map(|(server, id)| Served::new(server, id)).collect();
         if served.is_empty() {
             return None;
@@ -125,7 +126,9 @@ impl Vyhub {
         client.each_life_cycle("vyhub_loading_start", cx);
         for (name, why) in strangers {
             log::error!("outbox/{name}.json is set aside, and the change in it is not sent: {why}");
-            client.api.write(Shelf::Outbox, name, Some(Content::SetAside), None, cx.out);
+            client
+                .api
+                .write(Shelf::Outbox, name, Some(Content::SetAside), None, cx.out);
         }
         client.restore_cache(found, cx);
         let open = client.outbox.open_count();
@@ -233,7 +236,9 @@ impl Vyhub {
         self.expire_orders(cx);
         self.expire_questions(cx);
         self.expire_calls(cx);
-        let kick = self.kick_due_ms.is_some_and(|due_ms| due_ms <= cx.now.mono_ms);
+        let kick = self
+            .kick_due_ms
+            .is_some_and(|due_ms| due_ms <= cx.now.mono_ms);
         if self.enforce_all || kick {
             self.enforce(cx);
         }
@@ -251,8 +256,12 @@ impl Vyhub {
             drop(game.roster.drain_departures());
             for userid in arrived {
                 self.enforce_all = true;
-                let person = cx.servers.get(server).and_then(|game| game.roster.person(userid));
-                let Some((steam, name)) = person.and_then(|p| Some((p.steam?, p.name.clone()))) else {
+                let person = cx
+                    .servers
+                    .get(server)
+                    .and_then(|game| game.roster.person(userid));
+                let Some((steam, name)) = person.and_then(|p| Some((p.steam?, p.name.clone())))
+                else {
                     continue;
                 };
                 let data = json!({"userid": userid, "id": steam, "name": name});
@@ -320,7 +329,8 @@ impl Vyhub {
     fn say(&self, steam: SteamId, text: &str, cx: &mut Cx<'_>) {
         let there = cx.servers.find(steam).next();
         if let Some((server, userid)) = there {
-            cx.servers.say(server, Some(userid), text, Place::Chat, cx.out);
+            cx.servers
+                .say(server, Some(userid), text, Place::Chat, cx.out);
         }
     }
 

@@ -17,7 +17,10 @@ impl Vyhub {
             }
             QueueRequest::Show { id } => {
                 let entry = self.outbox.get(number(id)?);
-                json!(entry.ok_or_else(|| format!("there is no entry {id}; see `vpid queue list`"))?)
+                json!(
+                    entry
+                        .ok_or_else(|| format!("there is no entry {id}; see `vpid queue list`"))?
+                )
             }
             QueueRequest::Retry { id: Some(id) } => {
                 self.retry(number(id)?, cx)?;
@@ -35,7 +38,8 @@ impl Vyhub {
                 let entry = self.outbox.remove(id);
                 let what = entry.map(|entry| entry.describe()).unwrap_or_default();
                 log::warn!("an operator has dropped {what} ({id})");
-                self.api.write(Shelf::Outbox, id.to_string(), None, None, cx.out);
+                self.api
+                    .write(Shelf::Outbox, id.to_string(), None, None, cx.out);
                 self.enforce_all = true;
                 json!({ "dropped": what })
             }

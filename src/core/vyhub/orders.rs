@@ -50,7 +50,13 @@ pub struct Placed {
 
 impl Vyhub {
     /// Somebody says something on a server.
-    pub(super) fn heard(&mut self, server: ServerId, speaker: Speaker, text: &str, cx: &mut Cx<'_>) {
+    pub(super) fn heard(
+        &mut self,
+        server: ServerId,
+        speaker: Speaker,
+        text: &str,
+        cx: &mut Cx<'_>,
+    ) {
         let Some(steam) = speaker.steam else { return };
         let giver = Giver {
             server,
@@ -139,7 +145,9 @@ impl Vyhub {
         let (over, rest): (Vec<Order>, _) = waiting.into_iter().partition(over);
         self.orders.waiting = rest;
         for order in over {
-            let bundle = self.served(order.giver.server).and_then(|served| served.bundle());
+            let bundle = self
+                .served(order.giver.server)
+                .and_then(|served| served.bundle());
             if let Some(bundle) = bundle {
                 self.decide_order(order, bundle, cx);
             }
@@ -195,7 +203,11 @@ impl Vyhub {
         self.ban(placed, length, reason, cx).map(drop)
     }
 
-    pub(super) fn length_fits(&self, rights: Option<&Rights>, length: Length) -> Result<(), Problem> {
+    pub(super) fn length_fits(
+        &self,
+        rights: Option<&Rights>,
+        length: Length,
+    ) -> Result<(), Problem> {
         let longest = rights.and_then(max_ban);
         match allows(longest, length) {
             true => Ok(()),
@@ -218,7 +230,10 @@ impl Vyhub {
             _ => self.whom(giver.server, bundle, who, cx)?,
         };
         let known = self.ban_of(bundle, steam, cx).is_some();
-        let fetched = self.bundles.get(&bundle).is_some_and(|bundle| bundle.fetched);
+        let fetched = self
+            .bundles
+            .get(&bundle)
+            .is_some_and(|bundle| bundle.fetched);
         if !known && fetched && self.api.is_there() {
             return Err(Problem::new("unban_none", &[("player", &name)]));
         }
@@ -250,7 +265,8 @@ impl Vyhub {
             issuer: Some(self.issuer(giver, bundle)?),
             call: None,
         };
-        self.accept(placed, Change::Warning { reason }, cx).map(drop)
+        self.accept(placed, Change::Warning { reason }, cx)
+            .map(drop)
     }
 
     /// The giver as a user of VyHub.
@@ -273,7 +289,11 @@ impl Vyhub {
         who: &Target,
         cx: &Cx<'_>,
     ) -> Result<(SteamId, String), Problem> {
-        let people = cx.servers.get(server).into_iter().flat_map(|game| game.roster.people());
+        let people = cx
+            .servers
+            .get(server)
+            .into_iter()
+            .flat_map(|game| game.roster.people());
         let people: Vec<Candidate<'_>> = people
             .map(|person| Candidate {
                 userid: person.userid,
@@ -302,22 +322,34 @@ impl Vyhub {
     }
 
     /// Who is banned here and has this name, or a part of it.
-    fn banned_of_name(&self, bundle: Uuid, text: &str, cx: &Cx<'_>) -> Result<(SteamId, String), Problem> {
+    fn banned_of_name(
+        &self,
+        bundle: Uuid,
+        text: &str,
+        cx: &Cx<'_>,
+    ) -> Result<(SteamId, String), Problem> {
         let wanted = text.to_lowercase();
-        let own = self.outbox.all().filter(|entry| {
-            entry.bundle == bundle && entry.name.to_lowercase().contains(&wanted)
-        });
-        let mut found: Vec<(SteamId, String)> = own
-            .map(|entry| (entry.steam, entry.name.clone()))
-            .collect();
+        let own = self
+            .outbox
+            .all()
+            .filter(|entry| entry.bundle == bundle && entry.name.to_lowercase().contains(&wanted));
+        let mut found: Vec<(SteamId, String)> =
+            own.map(|entry| (entry.steam, entry.name.clone())).collect();
         if let Some(bundle) = self.bundles.get(&bundle) {
             let listed = bundle.list.named(text, limits::CANDIDATES_MAX + 1);
-            found.extend(listed.into_iter().map(|(steam, name)| (steam, name.to_owned())));
+            found.extend(
+                listed
+                    .into_iter()
+                    .map(|(steam, name)| (steam, name.to_owned())),
+            );
         }
         found.retain(|(steam, _)| self.ban_of(bundle, *steam, cx).is_some());
         found.sort_by_key(|(steam, _)| *steam);
         found.dedup_by_key(|(steam, _)| *steam);
-        let exact: Vec<_> = found.iter().filter(|(_, name)| name.to_lowercase() == wanted).collect();
+        let exact: Vec<_> = found
+            .iter()
+            .filter(|(_, name)| name.to_lowercase() == wanted)
+            .collect();
         if let [one] = exact[..] {
             return Ok(one.clone());
         }
@@ -326,7 +358,9 @@ impl Vyhub {
             [one] => Ok(one.clone()),
             several => {
                 let several = several.iter().take(limits::CANDIDATES_MAX);
-                let names: Vec<String> = several.map(|(steam, name)| format!("{steam} {name}")).collect();
+                let names: Vec<String> = several
+                    .map(|(steam, name)| format!("{steam} {name}"))
+                    .collect();
                 let values = [("text", text), ("candidates", &names.join(", "))];
                 Err(Problem::new("player_ambiguous", &values))
             }
@@ -419,7 +453,10 @@ impl Vyhub {
             let Some(entry) = self.outbox.remove(id) else {
                 return;
             };
-            log::error!("{} is not taken: it cannot be written down ({why})", entry.describe());
+            log::error!(
+                "{} is not taken: it cannot be written down ({why})",
+                entry.describe()
+            );
             self.call_refused(id, &why, cx);
             return self.say_not_saved(&entry, cx);
         }
@@ -428,7 +465,10 @@ impl Vyhub {
         let Some(entry) = self.outbox.get(id) else {
             return;
         };
-        let by = entry.issuer.as_ref().map_or("the server", |issuer| &issuer.name);
+        let by = entry
+            .issuer
+            .as_ref()
+            .map_or("the server", |issuer| &issuer.name);
         log::info!(
             "{} by {} is taken as {id}",
             entry.describe(),

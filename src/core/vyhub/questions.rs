@@ -136,8 +136,17 @@ impl Vyhub {
                     ];
                     self.words.chat("list_warn", &values)
                 };
-                let items = warnings.items.iter().take(limits::COMMAND_LINES_MAX).map(line);
-                self.list("list_warns", &question.name, warnings.total, items.collect())
+                let items = warnings
+                    .items
+                    .iter()
+                    .take(limits::COMMAND_LINES_MAX)
+                    .map(line);
+                self.list(
+                    "list_warns",
+                    &question.name,
+                    warnings.total,
+                    items.collect(),
+                )
             }
             _ => vec![self.words.chat("list_away", &[])],
         };

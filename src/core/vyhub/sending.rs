@@ -83,7 +83,10 @@ impl Vyhub {
 
     fn ways_at(&self, step: Step, steam: SteamId) -> Vec<EntryId> {
         let there = |(id, way): (&EntryId, &Way)| {
-            let of = self.outbox.get(*id).is_some_and(|entry| entry.steam == steam);
+            let of = self
+                .outbox
+                .get(*id)
+                .is_some_and(|entry| entry.steam == steam);
             (way.step == step && of).then_some(*id)
         };
         let mut ids: Vec<EntryId> = self.ways.iter().filter_map(there).collect();
@@ -113,7 +116,9 @@ impl Vyhub {
                 find_warning(entry, warnings, &self.warnings_sent),
                 has_more(warnings, page),
             ),
-            Ok(_) => return self.judge_before(id, &Failure::Unclear("a strange answer".into()), cx),
+            Ok(_) => {
+                return self.judge_before(id, &Failure::Unclear("a strange answer".into()), cx);
+            }
             Err(failure) => return self.judge_before(id, failure, cx),
         };
         if let Some(found) = found {
@@ -238,7 +243,8 @@ impl Vyhub {
             }
             Verdict::Forbidden(why) => match issuer {
                 Some(issuer) => {
-                    if let (Some(way), Some(entry)) = (self.ways.get_mut(&id), self.outbox.get(id)) {
+                    if let (Some(way), Some(entry)) = (self.ways.get_mut(&id), self.outbox.get(id))
+                    {
                         way.step = Step::Rights;
                         way.refused = why;
                         self.rights.want(issuer.steam, entry.bundle);
@@ -253,10 +259,19 @@ impl Vyhub {
 
     /// Rights of an issuer are known afresh (`failed`: they could not be had): was it they whom
     /// VyHub refused, or vpid?
-    pub(super) fn ways_of_issuer(&mut self, steam: SteamId, bundle: Uuid, failed: bool, cx: &mut Cx<'_>) {
+    pub(super) fn ways_of_issuer(
+        &mut self,
+        steam: SteamId,
+        bundle: Uuid,
+        failed: bool,
+        cx: &mut Cx<'_>,
+    ) {
         let waits = |(id, way): (&EntryId, &Way)| {
             let entry = self.outbox.get(*id)?;
-            let of = entry.issuer.as_ref().is_some_and(|issuer| issuer.steam == steam);
+            let of = entry
+                .issuer
+                .as_ref()
+                .is_some_and(|issuer| issuer.steam == steam);
             (way.step == Step::Rights && of && entry.bundle == bundle).then_some(*id)
         };
         let ids: Vec<EntryId> = self.ways.iter().filter_map(waits).collect();
@@ -301,7 +316,10 @@ impl Vyhub {
 
     /// Something failed before the change itself was sent.
     fn judge_before(&mut self, id: EntryId, failure: &Failure, cx: &mut Cx<'_>) {
-        let doubt = self.outbox.get(id).is_some_and(|entry| entry.state == State::Sending);
+        let doubt = self
+            .outbox
+            .get(id)
+            .is_some_and(|entry| entry.state == State::Sending);
         match judge(failure, false) {
             Verdict::Again {
                 why,
@@ -440,7 +458,12 @@ fn find_warning<'a>(
             && !others.contains(&&warning.id)
     };
     // The oldest: a later one with the same words is somebody else's.
-    warnings.items.iter().filter(is_it).min_by_key(|warning| warning.created).map(|warning| warning.id)
+    warnings
+        .items
+        .iter()
+        .filter(is_it)
+        .min_by_key(|warning| warning.created)
+        .map(|warning| warning.id)
 }
 
 /// As the server itself, VyHub may name nobody or the key's own user.

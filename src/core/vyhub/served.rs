@@ -14,9 +14,7 @@ use crate::limits;
 use crate::wire::messages::Push;
 use crate::wire::store::{Content, Shelf};
 use crate::wire::uuid::Uuid;
-use crate::wire::vyhub::{
-    Bundle, Failure, Outcome, Reply, Request, Server, ServerState,
-};
+use crate::wire::vyhub::{Bundle, Failure, Outcome, Reply, Request, Server, ServerState};
 
 /// One server of VyHub's.
 pub struct Served {
@@ -112,7 +110,9 @@ impl Vyhub {
     }
 
     fn served_mut(&mut self, server: ServerId) -> Option<&mut Served> {
-        self.served.iter_mut().find(|served| served.server == server)
+        self.served
+            .iter_mut()
+            .find(|served| served.server == server)
     }
 
     pub(super) fn served(&self, server: ServerId) -> Option<&Served> {
@@ -167,7 +167,12 @@ impl Vyhub {
     }
 
     /// Where VyHub's pages are; a server is ready without it, too.
-    pub(super) fn frontend_answered(&mut self, server: ServerId, outcome: Outcome, cx: &mut Cx<'_>) {
+    pub(super) fn frontend_answered(
+        &mut self,
+        server: ServerId,
+        outcome: Outcome,
+        cx: &mut Cx<'_>,
+    ) {
         let now = cx.now;
         let Some(served) = self.served_mut(server) else {
             return;
@@ -211,7 +216,11 @@ impl Vyhub {
         let retry_ms = retry_s.min(limits::RETRY_AFTER_S_MAX) * 1_000;
         let due_ms = cx.now.mono_ms + limits::VYHUB_ROUND_MS.max(retry_ms);
         let label = cx.servers.get(server).map_or("", |game| &game.label);
-        let Some(served) = self.served.iter_mut().find(|served| served.server == server) else {
+        let Some(served) = self
+            .served
+            .iter_mut()
+            .find(|served| served.server == server)
+        else {
             return;
         };
         served.coming = None;
@@ -221,10 +230,13 @@ impl Vyhub {
         served.api = Some(false);
         let cached = served.known.is_some();
         if first {
-            let (id, rest) = (served.id, match cached {
-                true => "it goes on with what it knew",
-                false => "players are not looked up and no bans are known until it works",
-            });
+            let (id, rest) = (
+                served.id,
+                match cached {
+                    true => "it goes on with what it knew",
+                    false => "players are not looked up and no bans are known until it works",
+                },
+            );
             log::error!("{label}: server {id} could not be asked for ({why}); {rest}");
             self.life_cycle(server, "vyhub_api_failed", json!({ "why": why }), cx);
         }
@@ -316,7 +328,11 @@ impl Vyhub {
             return;
         };
         served.state_asked = false;
-        if let Err(Failure::Status { retry_after_s: Some(after_s), .. }) = &outcome.result {
+        if let Err(Failure::Status {
+            retry_after_s: Some(after_s),
+            ..
+        }) = &outcome.result
+        {
             let after_ms = (*after_s).min(limits::RETRY_AFTER_S_MAX) * 1_000;
             served.state_due_ms = served.state_due_ms.max(now_ms + after_ms);
         }
@@ -328,13 +344,20 @@ impl Vyhub {
     fn state(&self, server: ServerId, cx: &Cx<'_>) -> Option<ServerState> {
         let game = cx.servers.get(server)?;
         let is_alive = game.roster.alive(cx.now);
-        let people = || game.roster.people().filter(|person| is_alive && !person.bot);
+        let people = || {
+            game.roster
+                .people()
+                .filter(|person| is_alive && !person.bot)
+        };
         let activity = |person: &crate::core::roster::Person| {
             let user = self.users.get(person.steam?)?;
             let mut extra = Map::new();
             extra.insert("Score".into(), person.score.into());
             extra.insert("Deaths".into(), person.deaths.into());
-            extra.insert("Connection Time".into(), duration(person.connected_s(cx.now)).into());
+            extra.insert(
+                "Connection Time".into(),
+                duration(person.connected_s(cx.now)).into(),
+            );
             extra.insert("Ping".into(), person.ping.into());
             extra.insert("Nickname".into(), person.name.clone().into());
             Some((user.id, extra))

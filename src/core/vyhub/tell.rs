@@ -100,7 +100,8 @@ impl Vyhub {
         let text = self.words.chat("warned", &values);
         let there = cx.servers.find(entry.steam).next();
         if let Some((server, userid)) = there {
-            cx.servers.say(server, Some(userid), &text, Place::Chat, cx.out);
+            cx.servers
+                .say(server, Some(userid), &text, Place::Chat, cx.out);
             cx.servers.say_center(server, userid, &text, cx.out);
         }
     }
@@ -111,7 +112,10 @@ impl Vyhub {
         let served = self.served(giver.server);
         match served.and_then(|served| Some((served, served.bundle()?))) {
             Some((served, bundle)) => {
-                let bans = self.bundles.get(&bundle).map_or(0, |bundle| bundle.list.len());
+                let bans = self
+                    .bundles
+                    .get(&bundle)
+                    .map_or(0, |bundle| bundle.list.len());
                 let (name, bans) = (served.bundle_name().to_owned(), bans.to_string());
                 let values = [("bundle", name.as_str()), ("bans", bans.as_str())];
                 lines.push(self.words.chat("state_ready", &values));

@@ -318,6 +318,9 @@ impl Daemon {
             | Effect::Heard { .. } => panic!("no game here signs: {effect:?}"),
             Effect::SetTimer { timer, at_ms } => self.wheel.set(Due::Core(timer), at_ms),
             Effect::CancelTimer(timer) => self.wheel.cancel(Due::Core(timer)),
+            Effect::Rcon { .. } | Effect::Api(_) | Effect::Store(_) => {
+                unreachable!("no server is attended")
+            }
         }
     }
 

@@ -235,6 +235,9 @@ impl Daemon {
             Effect::Remember { .. } | Effect::WriteAnswers { .. } | Effect::LookAtInput { .. } => {
                 panic!("no stock client plays here: {effect:?}")
             }
+            Effect::Rcon { .. } | Effect::Api(_) | Effect::Store(_) => {
+                unreachable!("no server is attended")
+            }
         }
     }
 }

@@ -1,0 +1,340 @@
+//! A VyHub for the simulation: what it holds, and what goes wrong on the way to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use vpid::wire::steam_id::SteamId;
+use vpid::wire::uuid::Uuid;
+use vpid::wire::vyhub::{
+    Ban, BanList, Bundle, Expect, Failure, Group, Method, Outcome, Page, Property, Reply, Request,
+    Server, User, Warning,
+};
+
+use crate::support::Random;
+
+pub const SERVER: Uuid = Uuid(0x5e);
+pub const BUNDLE: Uuid = Uuid(0xb0);
+
+#[derive(Debug, Clone)]
+pub struct HeldBan {
+    pub user: Uuid,
+    pub ban: Ban,
+}
+
+/// How the way to it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weather {
+    Fair,
+    /// Each request has its own trouble, by chance.
+    Rough,
+    /// No connection at all.
+    Away,
+    /// Everything is taken, and no answer comes.
+    Mute,
+    /// The key is refused.
+    Refused,
+    /// It asks to be left alone for a while.
+    Busy,
+}
+
+pub struct Api {
+    pub users: BTreeMap<SteamId, Uuid>,
+    pub bans: Vec<HeldBan>,
+    pub warnings: Vec<(Uuid, Warning)>,
+    /// Users who may do everything.
+    pub admins: BTreeSet<Uuid>,
+    pub weather: Weather,
+    /// Its clock less ours, in seconds.
+    pub skew_s: i64,
+    /// Requests by minute.
+    pub requests: BTreeMap<i64, u64>,
+    last_id: u128,
+    last_request_s: i64,
+}
+
+impl Api {
+    pub fn new(skew_s: i64) -> Self {
+        Self {
+            users: BTreeMap::new(),
+            bans: Vec::new(),
+            warnings: Vec::new(),
+            admins: BTreeSet::new(),
+            weather: Weather::Fair,
+            skew_s,
+            requests: BTreeMap::new(),
+            last_id: 1 << 64,
+            last_request_s: 0,
+        }
+    }
+
+    fn id(&mut self) -> Uuid {
+        self.last_id += 1;
+        Uuid(self.last_id)
+    }
+
+    pub fn user(&mut self, steam: SteamId) -> Uuid {
+        let id = self.id();
+        *self.users.entry(steam).or_insert(id)
+    }
+
+    /// Somebody looks at a request, and it is answered or not.
+    pub fn take(&mut self, request: &Request, now_s: i64, random: &mut Random) -> Outcome {
+        *self.requests.entry(now_s / 60).or_default() += 1;
+        self.last_request_s = now_s;
+        let api_s = Some(now_s + self.skew_s);
+        let fail = |failure| Outcome {
+            result: Err(failure),
+            api_s: None,
+        };
+        let status = |code, detail: Option<&str>, retry_after_s| Failure::Status {
+            code,
+            retry_after_s,
+            detail: detail.map(str::to_owned),
+        };
+        match self.weather {
+            Weather::Fair => {}
+            Weather::Away => return fail(Failure::Unreachable("connection refused".into())),
+            Weather::Mute => {
+                let _ = self.answer(request, now_s);
+                return fail(Failure::Unclear("no answer".into()));
+            }
+            Weather::Refused => return fail(status(401, Some("bad key"), None)),
+            Weather::Busy => return fail(status(429, Some("slowly"), Some(120))),
+            Weather::Rough => {
+                let applied = random.chance(50);
+                let result = match random.below(12) {
+                    0 => Some(Failure::Unclear("reset".into())),
+                    1 => Some(status(500, Some("oh"), None)),
+                    2 => Some(status(502, None, None)),
+                    3 => Some(status(404, None, None)),
+                    4 => Some(status(429, Some("slowly"), Some(5))),
+                    5 => Some(Failure::Unreachable("no route".into())),
+                    _ => None,
+                };
+                if let Some(failure) = result {
+                    let after = matches!(
+                        failure,
+                        Failure::Unclear(_)
+                            | Failure::Status {
+                                code: 500..=599,
+                                ..
+                            }
+                    );
+                    if after && applied {
+                        let _ = self.answer(request, now_s);
+                    }
+                    return fail(failure);
+                }
+            }
+        }
+        Outcome {
+            result: self.answer(request, now_s),
+            api_s,
+        }
+    }
+
+    fn answer(&mut self, request: &Request, now_s: i64) -> Result<Reply, Failure> {
+        let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
+        let argument = |name: &str| -> Option<Uuid> {
+            let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+            pairs
+                .filter(|(key, _)| *key == name)
+                .find_map(|(_, value)| value.parse().ok())
+        };
+        let part = |at: usize| path.split('/').nth(at).unwrap_or_default();
+        let unknown = || Failure::Status {
+            code: 404,
+            retry_after_s: None,
+            detail: Some("not found".into()),
+        };
+        if let Some(morph) = argument("morph_user_id")
+            && !self.admins.contains(&morph)
+        {
+            return Err(Failure::Status {
+                code: 403,
+                retry_after_s: None,
+                detail: Some("this user may not".into()),
+            });
+        }
+        let known = |api: &Self, user: Uuid| api.users.values().any(|known| *known == user);
+        Ok(match (request.expect, request.method) {
+            (Expect::Server, _) => Reply::Server(Server {
+                id: SERVER,
+                name: "server".into(),
+                bundle: Some(BUNDLE),
+                extra: json!({}),
+            }),
+            (Expect::Bundle, _) => Reply::Bundle(Bundle {
+                id: BUNDLE,
+                name: "bundle".into(),
+            }),
+            (Expect::FrontendUrl, _) => Reply::FrontendUrl("https://hub.example".into()),
+            (Expect::User, Method::Post) => {
+                let body = request.body.as_ref().expect("a body");
+                let steam = body["identifier"].as_str().expect("an identifier");
+                let steam: SteamId = steam.parse().expect("a SteamID");
+                let id = self.user(steam);
+                self.user_reply(steam, id)
+            }
+            (Expect::User, _) => {
+                let steam: SteamId = part(2).parse().expect("a SteamID");
+                let id = *self.users.get(&steam).ok_or_else(unknown)?;
+                self.user_reply(steam, id)
+            }
+            (Expect::Groups, _) => Reply::Groups(self.groups(part(2).parse().expect("an id"))),
+            (Expect::Properties, _) => {
+                let user: Uuid = part(2).parse().expect("an id");
+                Reply::Properties(self.properties(user))
+            }
+            (Expect::BanList, _) => Reply::BanList(self.list(now_s).into()),
+            (Expect::Ban, _) => {
+                self.create_ban(request.body.as_ref(), argument("morph_user_id"), &unknown)?
+            }
+            (Expect::Warning, _) => {
+                let body = request.body.as_ref().expect("a body");
+                let user: Uuid = body["user_id"]
+                    .as_str()
+                    .expect("a user")
+                    .parse()
+                    .expect("an id");
+                known(self, user).then_some(()).ok_or_else(unknown)?;
+                let warning = Warning {
+                    id: self.id(),
+                    reason: body["reason"].as_str().map(str::to_owned),
+                    created: Timestamp::from_second(now_s + self.skew_s).expect("a time"),
+                    active: true,
+                    disabled: false,
+                    creator: argument("morph_user_id"),
+                    creator_name: None,
+                    bundle: Some(BUNDLE),
+                };
+                self.warnings.push((user, warning.clone()));
+                Reply::Warning(warning)
+            }
+            (Expect::Bans, _) => {
+                let user = argument("user_id").expect("a user");
+                let of = self.bans.iter().rev().filter(|held| held.user == user);
+                let items: Vec<Ban> = of.map(|held| held.ban.clone()).collect();
+                let total = items.len() as u64;
+                Reply::Bans(Page { items, total })
+            }
+            (Expect::Warnings, _) => {
+                let user = argument("user_id").expect("a user");
+                let of = self.warnings.iter().rev().filter(|(of, _)| *of == user);
+                let items: Vec<Warning> = of.map(|(_, warning)| warning.clone()).collect();
+                let total = items.len() as u64;
+                Reply::Warnings(Page { items, total })
+            }
+            (Expect::Nothing, Method::Patch) if path.ends_with("/ban") => {
+                let user: Uuid = part(2).parse().expect("an id");
+                assert_eq!(argument("serverbundle_id"), Some(BUNDLE), "{query}");
+                known(self, user).then_some(()).ok_or_else(unknown)?;
+                for held in self.bans.iter_mut().filter(|held| held.user == user) {
+                    held.ban.standing = false;
+                    held.ban.active = false;
+                }
+                Reply::Nothing
+            }
+            (Expect::Nothing, _) => Reply::Nothing,
+        })
+    }
+
+    fn create_ban(
+        &mut self,
+        body: Option<&Value>,
+        creator: Option<Uuid>,
+        unknown: &dyn Fn() -> Failure,
+    ) -> Result<Reply, Failure> {
+        let body = body.expect("a body");
+        let user: Uuid = body["user_id"]
+            .as_str()
+            .expect("a user")
+            .parse()
+            .expect("an id");
+        if !self.users.values().any(|known| *known == user) {
+            return Err(unknown());
+        }
+        let created: Timestamp = body["created_on"]
+            .as_str()
+            .expect("a date")
+            .parse()
+            .expect("a date");
+        let length_s = body["length"].as_i64();
+        let standing = body["status"] == "ACTIVE";
+        let ends = length_s
+            .map(|length| Timestamp::from_second(created.as_second() + length).expect("a time"));
+        let ban = Ban {
+            id: self.id(),
+            reason: body["reason"].as_str().map(str::to_owned),
+            length_s,
+            created,
+            ends,
+            standing,
+            active: standing,
+            creator,
+            creator_name: None,
+            bundle: Some(BUNDLE),
+        };
+        let held = HeldBan {
+            user,
+            ban: ban.clone(),
+        };
+        self.bans.push(held);
+        Ok(Reply::Ban(ban))
+    }
+
+    fn user_reply(&self, steam: SteamId, id: Uuid) -> Reply {
+        Reply::User(User {
+            id,
+            steam,
+            username: None,
+            admin: false,
+        })
+    }
+
+    fn properties(&self, user: Uuid) -> Vec<Property> {
+        let granted = self.admins.contains(&user);
+        ["ban_edit", "warning_edit"]
+            .map(|name| Property {
+                name: name.into(),
+                granted,
+            })
+            .into()
+    }
+
+    fn groups(&self, user: Uuid) -> Vec<Group> {
+        let group = |_: &Uuid| Group {
+            id: Uuid(7),
+            name: "admins".into(),
+            permission_level: 100,
+            properties: self.properties(user),
+            max_ban_s: None,
+        };
+        self.admins.get(&user).map(group).into_iter().collect()
+    }
+
+    fn list(&self, now_s: i64) -> BanList {
+        let mut list = json!({});
+        for (steam, user) in &self.users {
+            let now_s = now_s + self.skew_s;
+            let active = |held: &&HeldBan| {
+                let over = held.ban.ends.is_some_and(|ends| ends.as_second() <= now_s);
+                held.user == *user && held.ban.standing && !over
+            };
+            let bans = self.bans.iter().filter(active).map(|held| {
+                json!({
+                    "id": held.ban.id, "reason": held.ban.reason, "length": held.ban.length_s,
+                    "created_on": held.ban.created.to_string(), "status": "ACTIVE", "active": true,
+                    "ends_on": held.ban.ends.map(|ends| ends.to_string()), "creator": null,
+                    "user": {"id": user, "username": null, "type": "STEAM", "identifier": steam, "avatar": null},
+                })
+            });
+            let bans: Vec<Value> = bans.collect();
+            if !bans.is_empty() {
+                list[steam.to_string()] = bans.into();
+            }
+        }
+        BanList::read(list.to_string().as_bytes()).expect("a good list")
+    }
+}
