@@ -234,6 +234,7 @@ fn whom_only_a_script_claims_status_disproves() {
 #[test]
 fn the_log_brings_names_and_takes_people() {
     let mut roster = Roster::default();
+    roster.claims(2, "Eve", "", at(0));
     roster.log_line(&Line::Connected(who(2, "Ann", steam(7))), at(1_000));
     roster.log_line(&Line::Entered(who(2, "Ann", steam(7))), at(5_000));
     let to = "Anna".to_string();
@@ -294,9 +295,14 @@ fn status_tells_since_when_also_from_before_our_start() {
 #[test]
 fn a_userid_is_somebody_else_after_the_server_began_anew() {
     let mut roster = with_ann();
-    roster.status(&status(&[line_of(2, "Bob", 8)]), at(30_000));
-    assert_eq!(roster.who_is(2), ("Bob", steam(8)));
-    assert_eq!(roster.person(2).unwrap().deaths, 0);
+    roster.log_line(&killed(2), at(21_000));
+    assert_eq!(roster.person(2).unwrap().deaths, 1);
+    assert_eq!(roster.drain_arrivals(), [3]);
+    let people = [line_of(2, "Carl", 9), line_of(3, "Bob", 8)];
+    roster.status(&status(&people), at(30_000));
+    assert_eq!(roster.who_is(2), ("Carl", steam(9)));
+    let carl = roster.person(2).unwrap();
+    assert_eq!((carl.deaths, carl.since_ms), (0, 20_000));
     assert_eq!(
         (roster.departed(), roster.drain_arrivals()),
         (vec![(steam(7), 2)], vec![2])
@@ -308,7 +314,19 @@ fn a_userid_is_somebody_else_after_the_server_began_anew() {
     roster.status(&status(&[bot]), at(40_000));
     assert_eq!(roster.who_is(2), ("Bot", None));
     assert!(roster.person(2).unwrap().bot);
-    assert_eq!(roster.departed(), [(steam(8), 2)]);
+    assert_eq!(roster.departed(), [(steam(9), 2), (steam(8), 3)]);
+}
+
+#[test]
+fn of_two_with_one_id_the_engines_is_meant_and_else_the_latest() {
+    let mut roster = with_ann();
+    let late = at(20_000 + limits::ROSTER_LIVE_MS);
+    roster.claims(9, "Ann", "[U:1:7]", late);
+    let meant = |roster: &Roster| roster.by_steam(steam(7).unwrap()).unwrap().userid;
+    assert_eq!((roster.who_is(9).1, meant(&roster)), (steam(7), 2));
+    let both = [line_of(2, "Ann", 7), line_of(9, "Ann", 7)];
+    roster.status(&status(&both), at(late.mono_ms + 1));
+    assert_eq!(meant(&roster), 9);
 }
 
 #[test]
