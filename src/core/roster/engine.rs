@@ -120,7 +120,7 @@ impl Roster {
         let known = self.people.get(&userid);
         let other = |known: &Known| match who.id {
             Some(id) => known.person.steam != Some(id),
-            None => who.bot != known.person.bot && who.bot,
+            None => who.bot && !known.person.bot,
         };
         // Userids begin anew with the server: this is somebody else.
         if known.is_some_and(|known| known.id_told && other(known)) {
