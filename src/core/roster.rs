@@ -139,11 +139,12 @@ impl Roster {
         within(self.heard_ms, limits::ROSTER_LIVE_MS, now)
     }
 
-    /// The userids whose id has become known, or another, since this was asked last.
+    /// Whether [`Roster::drain_arrivals`] would give somebody.
     pub fn has_arrivals(&self) -> bool {
         !self.arrivals.is_empty()
     }
 
+    /// The userids whose id has become known, or another, since this was asked last.
     pub fn drain_arrivals(&mut self) -> Vec<i64> {
         std::mem::take(&mut self.arrivals).into_iter().collect()
     }

@@ -203,9 +203,12 @@ fn shorten(text: &str, bytes_max: usize) -> Cow<'_, str> {
         return text.into();
     }
     let room = bytes_max.checked_sub(CUT.len());
-    let kept = &text[..text.floor_char_boundary(room.unwrap_or(bytes_max))];
+    let mut end = room.unwrap_or(bytes_max);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
     let mark = room.map_or("", |_| CUT);
-    format!("{}{mark}", kept.trim_end()).into()
+    format!("{}{mark}", text[..end].trim_end()).into()
 }
 
 #[cfg(test)]

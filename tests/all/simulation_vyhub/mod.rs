@@ -103,7 +103,7 @@ impl Story {
         }
         for (userid, (steam, since_ms)) in &self.world.present {
             let since_ms = *since_ms.max(&self.disturbed_ms);
-            let here_ms = self.world.now_ms - since_ms;
+            let here_ms = self.world.now_ms.saturating_sub(since_ms);
             assert!(
                 !self.is_banned(*steam) || here_ms < KICKED_WITHIN_MS,
                 "player {userid} is banned and still here after {here_ms} ms"

@@ -1,0 +1,121 @@
+//! Any sources in any order: whatever scripts say, what the engine has told last holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arbtest::arbitrary::{Result, Unstructured};
+
+use super::*;
+
+const NAMES: [&str; 3] = ["Ann", "Bob", "Eve"];
+const IDS: [&str; 5] = ["[U:1:7]", "[U:1:8]", "BOT", "", "STEAM_ID_PENDING"];
+/// The engine's people by userid, as it has told of them.
+type Truth = BTreeMap<i64, (&'static str, Option<SteamId>)>;
+
+fn userid(u: &mut Unstructured<'_>) -> Result<i64> {
+    u.int_in_range(1..=6)
+}
+
+/// A script says something; all of it may be false.
+fn script_speaks(roster: &mut Roster, u: &mut Unstructured<'_>, now: Now) -> Result<()> {
+    let data = active(userid(u)?, u.choose(&NAMES)?, u.choose(&IDS)?);
+    let events = [
+        "player_active",
+        "player_spawn",
+        "player_disconnect",
+        "player_death",
+    ];
+    match u.int_in_range(0..=9)? {
+        0 => roster.script_gone(),
+        1 => roster.beats(&[], now),
+        2 => roster.beats(&[data], now),
+        3 => roster.script_event("map_start", &json!({"map": "cp_b"}), now),
+        _ => roster.script_event(u.choose(&events)?, &data, now),
+    }
+    Ok(())
+}
+
+/// The engine says something, and it is true.
+fn engine_speaks(
+    roster: &mut Roster,
+    truth: &mut Truth,
+    u: &mut Unstructured<'_>,
+    now: Now,
+) -> Result<()> {
+    let userid = userid(u)?;
+    let name = *u.choose(&NAMES)?;
+    let id = steam(u.int_in_range(0..=3)?);
+    let known = truth.get(&userid).copied();
+    match (u.int_in_range(0..=4)?, known) {
+        (0, _) => {
+            truth.retain(|one, _| *one % 2 == userid % 2);
+            let players = truth.iter().map(|(userid, (name, id))| StatusPlayer {
+                id: *id,
+                ..line_of(*userid, name, 0)
+            });
+            roster.status(&status(&players.collect::<Vec<_>>()), now);
+        }
+        (1, Some((name, id))) => {
+            truth.remove(&userid);
+            roster.log_line(&Line::Disconnected(who(userid, name, id)), now);
+        }
+        (2, Some((_, id))) => {
+            truth.insert(userid, (name, id));
+            let (who, to) = (who(userid, "old", id), name.into());
+            roster.log_line(&Line::Renamed { who, to }, now);
+        }
+        (3, Some((name, None))) => {
+            truth.insert(userid, (name, id));
+            roster.log_line(&Line::Validated(who(userid, name, id)), now);
+        }
+        (_, None) => {
+            truth.insert(userid, (name, id));
+            roster.log_line(&Line::Connected(who(userid, name, id)), now);
+        }
+        (_, Some((name, id))) => {
+            let (text, team, who) = ("!ban".into(), true, who(userid, name, id));
+            roster.log_line(&Line::Said { who, text, team }, now);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_the_engine_tells_holds_in_every_order() {
+    arbtest::arbtest(|u| {
+        let (mut roster, mut truth) = (Roster::default(), Truth::new());
+        let mut here = BTreeSet::new();
+        for step in 1..=u.int_in_range(1..=80)? {
+            // Slow enough that nothing is overtaken, quick enough that the engine stays live.
+            let now = at(step * (limits::ROSTER_OVERTAKEN_MS + 1_000));
+            match u.ratio(1, 2)? {
+                true => engine_speaks(&mut roster, &mut truth, u, now)?,
+                false => script_speaks(&mut roster, u, now)?,
+            }
+            for (userid, (name, id)) in &truth {
+                let person = roster.person(*userid).expect("the engine's word holds");
+                assert!(person.from_engine);
+                assert_eq!(person.name, *name);
+                let told = person.steam == *id;
+                let silent = id.is_none() && !roster.engine_is_live(now);
+                assert!(told || silent, "{person:?} {id:?}");
+            }
+            // Who arrives is there with an id, and departs once.
+            for (id, person) in roster.drain_departures() {
+                assert_eq!(person.steam, Some(id));
+                assert!(here.remove(&person.userid), "{person:?}");
+            }
+            for userid in roster.drain_arrivals() {
+                assert!(roster.person(userid).unwrap().steam.is_some());
+                assert!(here.insert(userid), "{userid}");
+            }
+            let with_id = roster.people().filter(|person| person.steam.is_some());
+            assert!(with_id.map(|person| person.userid).eq(here.iter().copied()));
+            let sure = truth.keys().filter(|userid| roster.people[userid].id_told);
+            assert_eq!(
+                sure.count(),
+                truth.values().filter(|(_, id)| id.is_some()).count()
+            );
+        }
+        Ok(())
+    });
+}
