@@ -222,6 +222,8 @@ impl Servers {
             Ok(_) if road.away => {
                 log::info!("{}: RCON works again", server.label);
                 road.away = false;
+                // Who came meanwhile may have been told to nobody.
+                road.asked_ms = None;
             }
             _ => {}
         }

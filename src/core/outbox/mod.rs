@@ -35,6 +35,9 @@ struct Kept {
     due_ms: u64,
     /// When VyHub had it, on the daemon's clock.
     done_ms: Option<u64>,
+    /// Its end is on disk: else what comes after it must wait, since it would be sent once more
+    /// after a crash, and undo that.
+    recorded: bool,
 }
 
 pub struct Outbox {
@@ -68,6 +71,7 @@ impl Outbox {
                         busy: false,
                         due_ms: 0,
                         done_ms: (entry.state == State::Done).then_some(0),
+                        recorded: true,
                         entry,
                     };
                     outbox.insert(kept);
@@ -103,6 +107,7 @@ impl Outbox {
             busy: false,
             due_ms: now.mono_ms,
             done_ms: None,
+            recorded: true,
         };
         self.insert(kept);
         self.get(id)
@@ -193,10 +198,14 @@ impl Outbox {
         self.all().find(|entry| entry.call == Some(call))
     }
 
-    /// The first open entry of each player.
+    /// The first open entry of each player, where nothing is in its way.
     fn heads(&self) -> impl Iterator<Item = &Kept> {
-        let first = |steam: &SteamId| self.kept_of(*steam).find(|kept| kept.entry.is_open());
-        self.of_player.keys().filter_map(first)
+        let first = |steam: &SteamId| {
+            let mut kept = self.kept_of(*steam);
+            kept.find(|kept| kept.entry.is_open() || !kept.recorded)
+        };
+        let firsts = self.of_player.keys().filter_map(first);
+        firsts.filter(|kept| kept.recorded)
     }
 
     /// Takes the entry whose turn it is. Those that were tried less come first, so that none that
@@ -217,9 +226,11 @@ impl Outbox {
 
     /// When [`Outbox::begin`] may give something.
     pub fn due_ms(&self) -> Option<u64> {
-        let open_ms = self.gate.open_ms()?;
         let waiting = self.heads().filter(|kept| kept.stored && !kept.busy);
-        Some(waiting.map(|kept| kept.due_ms).min()?.max(open_ms))
+        let waiting = waiting.map(|kept| kept.due_ms).min();
+        let send_ms = waiting.zip(self.gate.open_ms()).map(|(due, open)| due.max(open));
+        let unrecorded = self.entries.values().filter(|kept| !kept.recorded && !kept.busy);
+        unrecorded.map(|kept| kept.due_ms).chain(send_ms).min()
     }
 
     /// VyHub has it.
@@ -228,7 +239,26 @@ impl Outbox {
         self.end(id, State::Done, None, now.mono_ms, now);
         if let Some(kept) = self.entries.get_mut(&id) {
             kept.done_ms = Some(now.mono_ms);
+            kept.recorded = false;
         }
+    }
+
+    /// Its end is on disk, or could not be written: then it is tried again later.
+    pub fn recorded(&mut self, id: EntryId, ok: bool, now: Now) {
+        if let Some(kept) = self.entries.get_mut(&id) {
+            kept.recorded = ok;
+            kept.due_ms = now.mono_ms + limits::OUTBOX_RETRY_MS_MIN;
+            // Not while the write is under way.
+            kept.busy = false;
+        }
+    }
+
+    /// An entry whose end is to be written down now.
+    pub fn to_record(&mut self, now: Now) -> Option<EntryId> {
+        let due = |kept: &&mut Kept| !kept.recorded && !kept.busy && kept.due_ms <= now.mono_ms;
+        let kept = self.entries.values_mut().find(due)?;
+        kept.busy = true;
+        Some(kept.entry.id)
     }
 
     /// It will not be sent any more.

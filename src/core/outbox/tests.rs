@@ -101,6 +101,7 @@ fn changes_of_one_player_keep_their_order_and_others_pass() {
     assert_eq!(outbox.begin(at(4)), None);
     outbox.hold(first, "no".into(), false, at(4));
     outbox.done(other, at(4));
+    assert_eq!(outbox.to_record(at(4)), Some(other));
     // What holds the first one up holds the second one up, too.
     assert_eq!(outbox.begin(at(5)), None);
     outbox.retry(first, at(5)).unwrap();

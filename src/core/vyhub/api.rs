@@ -39,6 +39,8 @@ pub enum Kept {
     Accepted(EntryId),
     /// It may be sent now.
     Marked(EntryId),
+    /// VyHub has it.
+    Ended(EntryId),
     /// The list of a bundle, which was asked for at that moment of the daemon's clock.
     List(Uuid, u64),
 }

@@ -210,16 +210,13 @@ impl Vyhub {
                 continue;
             };
             let people = game.roster.people();
-            let people: Vec<(i64, SteamId)> = people
-                .filter_map(|person| Some((person.userid, person.steam?)))
+            let banned: Vec<(i64, Ban)> = people
+                .filter_map(|person| Some((person.userid, self.ban_of(bundle, person.steam?, cx)?)))
                 .collect();
-            self.served[at]
-                .kicked
-                .retain(|userid, _| people.iter().any(|(present, _)| present == userid));
-            for (userid, steam) in people {
-                if let Some(ban) = self.ban_of(bundle, steam, cx) {
-                    self.kick(at, userid, &ban, cx);
-                }
+            let kicked = &mut self.served[at].kicked;
+            kicked.retain(|userid, _| banned.iter().any(|(of, _)| of == userid));
+            for (userid, ban) in banned {
+                self.kick(at, userid, &ban, cx);
             }
             let next_ms = self.served[at].kicked.values().min();
             let next_ms = next_ms.map(|ms| ms + limits::KICK_AGAIN_MS);
@@ -271,7 +268,7 @@ impl Vyhub {
             since_s: ban.since_s,
             until_s: ban.until_s,
             admin: ban.admin.as_deref().unwrap_or(&server_admin),
-            id: ban.id.map(short_id).unwrap_or_default(),
+            id: ban.id.map_or_else(|| "-".to_owned(), short_id),
             link: &link,
         })
     }

@@ -215,6 +215,9 @@ impl Vyhub {
     pub fn written(&mut self, written: Written, cx: &mut Cx<'_>) {
         match self.api.written(written.ticket) {
             Some(Kept::Accepted(id)) => self.accepted(id, written.result, cx),
+            Some(Kept::Ended(id)) => {
+                self.outbox.recorded(id, written.result.is_ok(), cx.now);
+            }
             Some(Kept::Marked(id)) => self.marked(id, written.result, cx),
             Some(Kept::List(bundle, asked_ms)) => {
                 self.list_kept(bundle, asked_ms, written.result.is_ok(), cx);

@@ -388,15 +388,22 @@ impl Vyhub {
 
     /// Lifts what is queued, and what VyHub has.
     pub(super) fn unban(&mut self, placed: Placed, cx: &mut Cx<'_>) -> Result<EntryId, Problem> {
-        let (steam, bundle) = (placed.steam, placed.bundle);
-        let queued = self.outbox.of(steam).filter(|entry| {
+        self.accept(placed, Change::Unban, cx)
+    }
+
+    /// An unban counts: bans that wait before it are sent as lifted.
+    fn lift_queued(&mut self, unban: EntryId, cx: &mut Cx<'_>) {
+        let Some(entry) = self.outbox.get(unban).filter(|entry| entry.change == Change::Unban) else {
+            return;
+        };
+        let bundle = entry.bundle;
+        let queued = self.outbox.of(entry.steam).filter(|entry| {
             let standing = matches!(entry.change, Change::Ban { standing: true, .. });
             let unsent = matches!(entry.state, State::Waiting | State::Held);
-            entry.bundle == bundle && standing && unsent && !self.ways.contains_key(&entry.id)
+            let before = entry.id < unban && entry.bundle == bundle;
+            before && standing && unsent && !self.ways.contains_key(&entry.id)
         });
         let queued: Vec<EntryId> = queued.map(|entry| entry.id).collect();
-        // First the unban: if there is no room for it, nothing has changed.
-        let id = self.accept(placed, Change::Unban, cx)?;
         for ban in queued {
             if let Some(entry) = self.outbox.get_mut(ban)
                 && let Change::Ban { standing, .. } = &mut entry.change
@@ -405,7 +412,6 @@ impl Vyhub {
             }
             self.keep_entry(ban, cx);
         }
-        Ok(id)
     }
 
     /// Puts a change into the outbox. It counts when it is on disk.
@@ -461,6 +467,7 @@ impl Vyhub {
             return self.say_not_saved(&entry, cx);
         }
         self.outbox.stored(id);
+        self.lift_queued(id, cx);
         self.enforce_all = true;
         let Some(entry) = self.outbox.get(id) else {
             return;

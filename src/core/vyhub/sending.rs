@@ -41,6 +41,9 @@ pub struct Way {
 
 impl Vyhub {
     pub(super) fn send_changes(&mut self, cx: &mut Cx<'_>) {
+        while let Some(id) = self.outbox.to_record(cx.now) {
+            self.record(id, cx);
+        }
         while let Some(id) = self.outbox.begin(cx.now) {
             self.set_out(id, cx);
         }
@@ -401,10 +404,18 @@ impl Vyhub {
                 self.warnings_sent.pop_front();
             }
         }
+        // It is written down before the next change of this player is sent.
         self.outbox.done(id, cx.now);
-        self.keep_entry(id, cx);
         self.list_soon(bundle, cx);
         self.say_done(id, cx);
+    }
+
+    fn record(&mut self, id: EntryId, cx: &mut Cx<'_>) {
+        if let Some(entry) = self.outbox.get(id) {
+            let (name, text) = (entry.file(), Some(Content::Json(entry.text())));
+            let kept = Some(Kept::Ended(id));
+            self.api.write(Shelf::Outbox, name, text, kept, cx.out);
+        }
     }
 
     pub(super) fn keep_entry(&mut self, id: EntryId, cx: &mut Cx<'_>) {

@@ -86,6 +86,7 @@ pub struct World {
     /// What was said by the console.
     pub said: Vec<String>,
     pub crashes: u64,
+    pub trace: Vec<String>,
 }
 
 fn config() -> Config {
@@ -118,6 +119,7 @@ impl World {
             rcon: true,
             said: Vec::new(),
             crashes: 0,
+            trace: Vec::new(),
         };
         world.start();
         world
@@ -161,6 +163,7 @@ impl World {
     }
 
     pub fn event(&mut self, event: Event) {
+        self.trace.push(format!("{} {event:?}", self.now_ms));
         let effects = self.core.on(event, self.now());
         self.carry_out(effects);
     }
@@ -199,6 +202,7 @@ impl World {
     }
 
     fn console(&mut self, line: &str) -> Result<String, rcon::Failure> {
+        self.trace.push(format!("{} {} console {line}", self.now_ms, self.rcon));
         if !self.rcon {
             return Err(rcon::Failure::Away("nobody is there".into()));
         }
@@ -297,6 +301,9 @@ impl World {
                 let (_, event) = self.coming.pop_first().expect("it is there");
                 self.event(event);
             } else if let Some(timer) = self.wheel.pop_due(self.now_ms - self.began_ms) {
+                if std::env::var("DBG").is_ok() && same > 9000 {
+                    eprintln!("{timer:?}");
+                }
                 self.event(Event::Timer(timer));
             }
         }
