@@ -268,6 +268,12 @@ fn a_name_whose_word_nobody_knows_does_not_leave_the_forged_reading_alone() {
 }
 
 #[test]
+fn a_setting_that_reads_like_chat_is_doubted() {
+    let event = "\"nextlevel\" = \"V<7><[U:1:7]><>\" say \"x\"";
+    assert_eq!(read_event(event), Line::Ambiguous);
+}
+
+#[test]
 fn ordinary_names_and_texts_are_believed() {
     for text in [
         "<3",
