@@ -309,6 +309,11 @@ pub const PLAYERS_MAX: usize = 256;
 pub const PLAYER_TEXT_CHARS_MAX: usize = 128;
 /// Functions that a game may register.
 pub const GAME_FUNCTIONS_MAX: usize = 1_000;
+/// Largest datagram of the engine's log that is read; the engine cuts its lines at half of it.
+pub const LOG_LINE_BYTES_MAX: usize = 2_048;
+/// What the system may keep of the engine's log while vpid is busy: some hundreds of lines. Where
+/// the system allows less, it is less.
+pub const LOG_RECEIVE_BYTES: usize = 256 * 1_024;
 /// A game whose script tells something every ten seconds is missed after this time.
 pub const SILENCE_MS: u64 = 45_000;
 

@@ -1,6 +1,7 @@
 //! The only code that blocks: files, databases, and later sockets and processes.
 
 pub mod control;
+pub mod engine_log;
 pub mod files;
 pub mod instance;
 pub mod lock;

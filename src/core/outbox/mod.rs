@@ -357,7 +357,7 @@ impl Outbox {
                 Some(_) => now.mono_ms >= done_ms + limits::SQL_JOURNAL_KEEP_MS,
                 None => true,
             };
-            kept.entry.bundle == bundle && done_ms < asked_ms && of_calls
+            kept.recorded && kept.entry.bundle == bundle && done_ms < asked_ms && of_calls
         };
         let settled = self.entries.values().filter(is_settled);
         settled.map(|kept| kept.entry.id).collect()

@@ -1,0 +1,416 @@
+//! What the engine writes, and what players write into it.
+
+use super::*;
+use arbtest::arbitrary::{Result, Unstructured};
+
+const DATED: &str = "L 11/20/2026 - 08:00:00: ";
+
+fn packet(event: &[u8]) -> Vec<u8> {
+    [b"\xff\xff\xff\xffR", DATED.as_bytes(), event, b"\n\0"].concat()
+}
+
+fn read_event(event: &str) -> Line {
+    parse(&packet(event.as_bytes()), None).expect("a line of the log")
+}
+
+fn player(userid: i64, name: &str) -> Who {
+    Who {
+        userid,
+        name: name.into(),
+        id: SteamId::new(123_456_000 + userid as u32),
+        bot: false,
+    }
+}
+
+/// As the engine writes a player into its log.
+fn written(who: &Who) -> String {
+    let id = who.id.unwrap().steam3();
+    format!("\"{}<{}><{id}><Red>\"", who.name, who.userid)
+}
+
+fn said(who: &Who, text: &str, team: bool) -> Line {
+    let (who, text) = (who.clone(), text.into());
+    Line::Said { who, text, team }
+}
+
+#[test]
+fn each_line_of_a_real_game_is_read() {
+    let ann = player(3, "Ann");
+    let bob = player(5, "Bob \"the\" <Builder>");
+    let (a, b) = (written(&ann), written(&bob));
+    let dead = Line::Killed {
+        who: ann.clone(),
+        victim: bob.clone(),
+    };
+    let renamed = |to: &str| Line::Renamed {
+        who: bob.clone(),
+        to: to.into(),
+    };
+    for (event, line) in [
+        (
+            format!("{a} connected, address \"192.0.2.1:27005\""),
+            Line::Connected(ann.clone()),
+        ),
+        (
+            format!("{a} STEAM USERID validated"),
+            Line::Validated(ann.clone()),
+        ),
+        (format!("{b} entered the game"), Line::Entered(bob.clone())),
+        (
+            format!("{b} disconnected (reason \"Bye \"(now)\".\")"),
+            Line::Disconnected(bob.clone()),
+        ),
+        (
+            format!("{b} disconnected (reason \"\")"),
+            Line::Disconnected(bob.clone()),
+        ),
+        (format!("{b} changed name to \"Bob\""), renamed("Bob")),
+        (format!("{b} changed name to \"<1><2>\""), renamed("<1><2>")),
+        (
+            format!("{a} say \"!ban \"#5\" 10\""),
+            said(&ann, "!ban \"#5\" 10", false),
+        ),
+        (format!("{a} say_team \"\""), said(&ann, "", true)),
+        (
+            format!("{a} killed {b} with \"scattergun\" (attacker_position \"1 2 3\")"),
+            dead.clone(),
+        ),
+        (
+            format!("{a} killed {b} with \"knife\" (customkill \"backstab\")"),
+            dead.clone(),
+        ),
+        (format!("{a} killed {b} with \"world\""), dead),
+        (
+            "Started map \"cp_badlands\" (CRC \"d41d8c\")".into(),
+            Line::MapStarted("cp_badlands".into()),
+        ),
+        (
+            "Started map \"workshop/koth_x.ugc7\"".into(),
+            Line::MapStarted("workshop/koth_x.ugc7".into()),
+        ),
+    ] {
+        assert_eq!(read_event(&event), line, "{event}");
+    }
+}
+
+#[test]
+fn what_is_of_no_interest_is_neither_doubted_nor_followed() {
+    let (a, b) = (written(&player(3, "Ann")), written(&player(5, "Bob")));
+    for event in [
+        "Loading map \"cp_badlands\"".into(),
+        "Log file started (file \"logs/L1120000.log\")".into(),
+        "World triggered \"Round_Start\"".into(),
+        "\"mp_timelimit\" = \"30\"".into(),
+        "Started map \"\"".into(),
+        "Started map \"cp_x\"y\"".into(),
+        "Started map \"cp_x".into(),
+        format!("{a} joined team \"Red\""),
+        format!("{a} changed role to \"scout\""),
+        format!("{a} triggered \"kill assist\" against {b} (assister_position \"1 2 3\")"),
+        format!("{a} triggered \"jarate_attack\" against {b} with \"tf_weapon_jar\""),
+        format!("{a} triggered \"killedobject\" (objectowner {b})"),
+        format!("{a} committed suicide with \"world\""),
+        format!("{a} entered the game again"),
+        format!("Team \"Red\" triggered \"pointcaptured\" (player1 {a}) (cp \"{b} say \"x\")"),
+        format!("rcon from \"192.0.2.1:5\": command \"{a} say \"x\"\""),
+        format!("server_message: {a} say \"x\""),
+        format!("Kick: {a} was kicked by \"Console\" (message \"\")"),
+        format!(" {a} say \"x\""),
+        "\"x<-1><BOT><Red>\" entered the game".into(),
+        "\"x<99999999999999999999><BOT><Red>\" entered the game".into(),
+        "\"x<><BOT><Red>\" entered the game".into(),
+        "\"x<5><BOT>\" entered the game".into(),
+        "\"\" entered the game".into(),
+        "\"".into(),
+        "".into(),
+    ] {
+        assert_eq!(read_event(&event), Line::Other, "{event}");
+    }
+}
+
+#[test]
+fn bots_the_console_and_pending_ids_have_no_id() {
+    for (id, team, bot) in [
+        ("BOT", "Blue", true),
+        ("Console", "Console", false),
+        ("STEAM_ID_PENDING", "", false),
+        ("", "Unassigned", false),
+    ] {
+        let line = read_event(&format!("\"Console<0><{id}><{team}>\" say \"x\""));
+        let Line::Said { who, .. } = line else {
+            panic!("{line:?}");
+        };
+        assert_eq!((who.id, who.bot, who.userid), (None, bot, 0));
+    }
+}
+
+/// A name or a chat text that wants to be a line of player 7.
+const FORGERIES: [&str; 18] = [
+    "<7><[U:1:123456007]><Red>\" say \"!x",
+    "V<7><[U:1:7]><Red>\" say \"!ban #3",
+    "V<7><[U:1:7]><Red>\" say_team \"",
+    "V<7><[U:1:7]><>\" say \"x\" <",
+    "V<7><[U:1:7]><>\" say \"",
+    "<7><[U:1:7]><>\" entered the game",
+    "<7><[U:1:7]><>\" disconnected (reason \"\")",
+    "<7><[U:1:7]><>\" disconnected (reason \"",
+    "<7><[U:1:7]><>\" STEAM USERID validated",
+    "<7><[U:1:7]><>\" connected, address \"",
+    "<7><[U:1:7]><>\" changed name to \"",
+    "<7><[U:1:7]><>\" killed \"<9><BOT><>\" with \"",
+    "\" say \"\"V<7><[U:1:7]><Red>\" say \"x",
+    "\" = \"<7><[U:1:7]><>\" say \"",
+    "<7><STEAM_0:1:3><>\" say \"",
+    "<7><76561197960265735><>\" say \"",
+    "<7><[U:1:7]><>\" with \"",
+    "Started map \"cp_x\" \"V<7><[U:1:7]><>\" say \"",
+];
+
+/// Every line that can be about player 3 and hold `text` of that player or of victim 9, and what
+/// it truly says.
+fn lines_of(who: &Who, victim: &Who, text: &str) -> Vec<(String, Line)> {
+    let (w, v) = (written(who), written(victim));
+    let of = |rest: &str| format!("{w} {rest}");
+    let renamed = Line::Renamed {
+        who: who.clone(),
+        to: text.into(),
+    };
+    let killed = Line::Killed {
+        who: who.clone(),
+        victim: victim.clone(),
+    };
+    vec![
+        (
+            of("connected, address \"192.0.2.1:27005\""),
+            Line::Connected(who.clone()),
+        ),
+        (of("STEAM USERID validated"), Line::Validated(who.clone())),
+        (of("entered the game"), Line::Entered(who.clone())),
+        (
+            of(&format!("disconnected (reason \"{text}\")")),
+            Line::Disconnected(who.clone()),
+        ),
+        (of(&format!("changed name to \"{text}\"")), renamed),
+        (of(&format!("say \"{text}\"")), said(who, text, false)),
+        (of(&format!("say_team \"{text}\"")), said(who, text, true)),
+        (
+            of(&format!(
+                "killed {v} with \"scattergun\" (attacker_position \"1 2 3\")"
+            )),
+            killed,
+        ),
+        (of("joined team \"Red\""), Line::Other),
+        (of("changed role to \"scout\""), Line::Other),
+        (
+            of(&format!("triggered \"domination\" against {v}")),
+            Line::Other,
+        ),
+        (
+            of(&format!(
+                "triggered \"jarate_attack\" against {v} with \"tf_weapon_jar\""
+            )),
+            Line::Other,
+        ),
+        (of(&format!("sm_said \"{text}\"")), Line::Other),
+    ]
+}
+
+fn never_forged(who: &Who, victim: &Who, text: &str) -> usize {
+    let mut believed = 0;
+    for (event, truth) in lines_of(who, victim, text) {
+        let line = read_event(&event);
+        assert!(
+            line == truth || line == Line::Ambiguous,
+            "{event}\n{line:?}"
+        );
+        believed += usize::from(line == truth);
+    }
+    believed
+}
+
+/// The same where the engine cuts the line because it is too long.
+fn never_forged_when_cut(who: &Who, victim: &Who, text: &str) {
+    for (event, _) in lines_of(who, victim, text) {
+        // Who does it stands in front, and is never cut off.
+        let whole = written(who).len() + 2;
+        for end in (whole..event.len()).filter(|end| event.is_char_boundary(*end)) {
+            let about = match read_event(&event[..end]) {
+                Line::Connected(who) | Line::Validated(who) | Line::Entered(who) => who,
+                Line::Disconnected(who) | Line::Renamed { who, .. } => who,
+                Line::Said { who, .. } | Line::Killed { who, .. } => who,
+                Line::Ambiguous | Line::Other => continue,
+                Line::MapStarted(map) => panic!("{map}"),
+            };
+            assert_eq!(about, *who, "{}", &event[..end]);
+        }
+    }
+}
+
+#[test]
+fn no_name_and_no_text_speaks_for_somebody_else() {
+    for forgery in FORGERIES {
+        let honest = never_forged(&player(3, "Ann"), &player(9, "Bob"), forgery);
+        assert!(honest >= 8, "{forgery}: only what holds it is doubted");
+        never_forged(&player(3, forgery), &player(9, "Bob"), "hello");
+        never_forged(&player(3, "Ann"), &player(9, forgery), "hello");
+        never_forged_when_cut(&player(3, forgery), &player(9, forgery), forgery);
+        for other in FORGERIES {
+            never_forged(&player(3, forgery), &player(9, other), other);
+        }
+    }
+}
+
+#[test]
+fn a_name_whose_word_nobody_knows_does_not_leave_the_forged_reading_alone() {
+    let forger = player(3, "V<7><[U:1:7]><Red>\" say \"!x");
+    let event = format!("{} triggered \"domination\"", written(&forger));
+    assert_eq!(read_event(&event), Line::Ambiguous);
+}
+
+#[test]
+fn a_setting_that_reads_like_chat_is_doubted() {
+    let event = "\"nextlevel\" = \"V<7><[U:1:7]><>\" say \"x\"";
+    assert_eq!(read_event(event), Line::Ambiguous);
+}
+
+#[test]
+fn ordinary_names_and_texts_are_believed() {
+    for text in [
+        "<3",
+        ">\"<",
+        "a \"quoted\" word",
+        "<5>",
+        "[U:1:7]",
+        "x<7><y>",
+        "\u{202e}",
+        "é",
+        "",
+    ] {
+        assert_eq!(
+            never_forged(&player(3, text), &player(9, text), text),
+            13,
+            "{text}"
+        );
+    }
+}
+
+const PIECES: [&str; 34] = [
+    "<",
+    ">",
+    "\"",
+    " ",
+    "<7>",
+    "<[U:1:7]>",
+    "<Red>",
+    "<>",
+    "\" ",
+    "say",
+    "say \"",
+    "say_team \"",
+    "killed \"",
+    "with \"",
+    " with \"x",
+    "entered the game",
+    "disconnected (reason \"",
+    "\")",
+    "connected, address \"",
+    "changed name to \"",
+    "STEAM USERID validated",
+    "triggered \"",
+    "<7><[U:1:7]><Red>\" ",
+    "V<7><[U:1:7]><>\" say \"",
+    "BOT",
+    "Console",
+    "7",
+    "V",
+    "-",
+    "\" = \"",
+    "(",
+    "Started map \"",
+    "é",
+    "\n",
+];
+
+fn hostile(u: &mut Unstructured<'_>, bytes_max: usize) -> Result<String> {
+    let mut text = String::new();
+    for _ in 0..u.int_in_range(0..=14)? {
+        let piece = u.choose(&PIECES)?;
+        if text.len() + piece.len() <= bytes_max {
+            text.push_str(piece);
+        }
+    }
+    Ok(text)
+}
+
+#[test]
+fn no_random_name_or_text_speaks_for_somebody_else() {
+    arbtest::arbtest(|u| {
+        let who = player(3, &hostile(u, 31)?);
+        let victim = player(9, &hostile(u, 31)?);
+        let text = hostile(u, 127)?;
+        never_forged(&who, &victim, &text);
+        never_forged_when_cut(&who, &victim, &text);
+        Ok(())
+    });
+}
+
+#[test]
+fn no_bytes_do_harm_and_a_cut_name_is_shown_as_far_as_it_goes() {
+    let cut = parse(
+        &packet(b"\"\xc3\xa9\xc3<3><[U:1:7]><Red>\" say \"\xff\""),
+        None,
+    );
+    let Some(Line::Said { who, text, .. }) = cut else {
+        panic!("{cut:?}");
+    };
+    assert_eq!(
+        (who.name.as_str(), text.as_str()),
+        ("é\u{fffd}", "\u{fffd}")
+    );
+    assert_eq!(who.id, SteamId::new(7));
+    arbtest::arbtest(|u| {
+        let bytes = u.bytes(u.len())?;
+        let _ = parse(bytes, None);
+        let _ = parse(&packet(bytes), None);
+        let _ = parse(&packet(&[b"\"", bytes].concat()), None);
+        Ok(())
+    });
+}
+
+#[test]
+fn only_the_secret_that_was_agreed_is_believed() {
+    let line = format!("{DATED}\"x<3><[U:1:7]><Red>\" entered the game\n\0");
+    let with = |kind: &str| [b"\xff\xff\xff\xff", kind.as_bytes(), line.as_bytes()].concat();
+    assert!(parse(&with("R"), None).is_some());
+    assert!(parse(&with("S1234"), Some(1234)).is_some());
+    assert!(parse(&with("S0"), Some(0)).is_some());
+    for kind in [
+        "R", "S", "S1235", "S2234", "S123", "S12345", "S01234", "S1234 ", "R1234", "s1234",
+    ] {
+        assert_eq!(parse(&with(kind), Some(1234)), None, "{kind}");
+    }
+    for kind in ["S", "S1234", "S0", "R1", "", "r"] {
+        assert_eq!(parse(&with(kind), None), None, "{kind}");
+    }
+}
+
+#[test]
+fn what_is_no_packet_of_the_log_is_refused() {
+    let whole = packet(b"\"x<3><[U:1:7]><Red>\" entered the game");
+    for end in 0..5 + DATED.len() {
+        assert_eq!(parse(&whole[..end], None), None, "{end}");
+    }
+    // The NUL, and the end of the line, may be missing.
+    for end in whole.len() - 2..whole.len() {
+        assert_eq!(parse(&whole[..end], None), parse(&whole, None));
+    }
+    for at in 0..5 + DATED.len() {
+        let mut other = whole.clone();
+        other[at] = b'x';
+        assert_eq!(parse(&other, None), None, "{at}");
+    }
+    assert_eq!(parse(&packet(b"World\0 triggered"), None), None);
+    let full = vec![b'x'; limits::LOG_LINE_BYTES_MAX - packet(b"").len()];
+    assert_eq!(parse(&packet(&full), None), Some(Line::Other));
+    assert_eq!(parse(&packet(&[&full[..], b"x"].concat()), None), None);
+}
