@@ -11,6 +11,7 @@ Commands:
   check   try everything a first start can fail on
   call    make one call, as a script in a game would
   game    look at the games that are connected, and send them something
+  queue   what waits for VyHub, and what VyHub refused
   bench   measure a running vpid through the files
   demo    see it at work, with no configuration and nothing left behind
 
@@ -107,6 +108,22 @@ Usage: vpid game list [--json]
   --config FILE      the configuration that vpid runs with
 
 Example: vpid game say 'The server restarts in five minutes' --where center
+";
+
+pub const QUEUE: &str = "\
+Shows what waits to be sent to VyHub and what VyHub refused: bans, unbans and warnings.
+
+Usage: vpid queue list [--json]      all of it, the oldest first
+       vpid queue show ID [--json]   one entry with everything that is known of it
+       vpid queue retry ID           try it now, also one that was refused
+       vpid queue retry all          try everything now
+       vpid queue drop ID            give it up: VyHub will not be told
+
+Without a running vpid, list and show read the files of the state folder; retry and drop need one.
+
+  --config FILE      the configuration that vpid runs with
+
+Example: vpid queue list
 ";
 
 pub const BENCH: &str = "\

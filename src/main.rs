@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use lexopt::Arg::{self, Long, Short, Value};
 use lexopt::ValueExt;
-use vpid::cli::{bench, call, check, demo, init, logging, operate};
+use vpid::cli::{bench, call, check, demo, init, logging, operate, queue};
 use vpid::config::{self, Config};
 use vpid::daemon::RunError;
 use vpid::wire::control::Request;
@@ -77,6 +77,7 @@ fn run() -> Result<(), Failure> {
             Some("check") => run_check(parser),
             Some("call") => run_call(parser),
             Some("game") => run_game(parser),
+            Some("queue") => run_queue(parser),
             Some("bench") => run_bench(parser),
             Some("demo") => run_demo(parser),
             Some("help") => print(help::MAIN),
@@ -367,6 +368,23 @@ fn run_game(parser: lexopt::Parser) -> Result<(), Failure> {
     };
     let state_dir = load(path.as_deref())?.state_dir;
     Ok(operate::run(&state_dir, &options, &mut std::io::stdout())?)
+}
+
+fn run_queue(parser: lexopt::Parser) -> Result<(), Failure> {
+    let (mut words, mut json) = (Vec::new(), false);
+    let path = options(parser, help::QUEUE, |argument, _| {
+        match argument {
+            Value(word) => words.push(word.string()?),
+            Long("json") => json = true,
+            other => return Err(other.unexpected().into()),
+        }
+        Ok(())
+    })?;
+    let Some(path) = path else { return Ok(()) };
+    let request = queue::request(&words).map_err(Failure::Usage)?;
+    let state_dir = load(path.as_deref())?.state_dir;
+    let mut out = std::io::stdout();
+    Ok(queue::run(&state_dir, request, json, &mut out)?)
 }
 
 fn run_bench(parser: lexopt::Parser) -> Result<(), Failure> {

@@ -4,18 +4,22 @@
 //! again. It makes none of the daemon's files, so it can run beside a running vpid.
 
 mod folders;
+mod rcon;
 mod scriptdata;
 mod scripts;
 mod signed;
 mod system;
 #[cfg(test)]
 mod tests;
+mod vyhub;
 
 use std::io::Write;
 use std::path::Path;
 
-use crate::config::{self, Config, Engine};
+use crate::config::{self, Config, Engine, Vyhub};
 use crate::io::sql::{self, Finding};
+use crate::wire::rcon::Failure as ConsoleFailure;
+use crate::wire::vyhub::{Failure, Outcome, Request};
 
 /// Checks the configuration of `path` (none: the usual places) and all it names, and writes a
 /// line for each finding: `ok`, `warn`, or `bad` with its remedy. True when nothing is bad.
@@ -26,11 +30,34 @@ pub fn run(path: Option<&Path>, out: &mut dyn Write) -> bool {
     for warning in unknown {
         report.warn(warning);
     }
-    all(path, config::process_environment, &mut report);
+    let mut outside = Outside {
+        api: &mut |_, _| Outcome {
+            result: Err(Failure::Unreachable("this vpid cannot ask it yet".into())),
+            api_s: None,
+        },
+        console: &mut |_, _, _| {
+            let problem = "this vpid cannot ask it yet";
+            Err(ConsoleFailure::Away(problem.into()))
+        },
+    };
+    all(path, config::process_environment, &mut outside, &mut report);
     report.good
 }
 
-fn all(path: Option<&Path>, environment: impl Fn(&str) -> Option<String>, report: &mut Report<'_>) {
+/// Those who are asked over a network. Each function waits for what comes of it.
+struct Outside<'a> {
+    /// Makes one request of VyHub's API.
+    api: &'a mut dyn FnMut(&Vyhub, Request) -> Outcome,
+    /// Runs a line on the console of the server with this number.
+    console: rcon::Ask<'a>,
+}
+
+fn all(
+    path: Option<&Path>,
+    environment: impl Fn(&str) -> Option<String>,
+    outside: &mut Outside<'_>,
+    report: &mut Report<'_>,
+) {
     system::clock(std::time::SystemTime::now(), report);
     system::open_files(report);
     let config = match config::load(path, environment) {
@@ -59,6 +86,9 @@ fn all(path: Option<&Path>, environment: impl Fn(&str) -> Option<String>, report
             signed::check(&config, &server.scriptdata, report);
         }
     }
+    let now_s = jiff::Timestamp::now().as_second();
+    vyhub::check(&config, now_s, outside.api, report);
+    rcon::check(&config, running, outside.console, report);
 }
 
 fn configuration(config: &Config, report: &mut Report<'_>) {

@@ -9,6 +9,7 @@ pub mod game;
 pub mod init;
 pub mod logging;
 pub mod operate;
+pub mod queue;
 mod scripts;
 pub mod signed_game;
 mod squirrel;

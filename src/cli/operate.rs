@@ -11,6 +11,8 @@ use crate::io::control;
 use crate::wire::control::Request;
 use crate::wire::messages::Push;
 
+const ASK_PATIENCE: Duration = Duration::from_secs(5);
+
 pub struct Options {
     pub request: Request,
     /// Print for programs.
@@ -68,15 +70,35 @@ pub fn run(state_dir: &Path, options: &Options, out: &mut dyn Write) -> Result<(
             ..
         } => writeln!(out, "{:#}", answer["ok"].take()),
         Request::Push { .. } => Ok(()),
+        Request::Queue(_) => writeln!(out, "{answer:#}"),
     };
     written.map_err(|error| error.to_string())
 }
 
 /// Asks one thing, and gives the answer. Errors are sentences.
 pub fn ask(state_dir: &Path, request: &Request) -> Result<Value, String> {
-    let stream = send(state_dir, request, Some(Duration::from_secs(5)))?;
+    answer(&send(state_dir, request, Some(ASK_PATIENCE))?)
+}
+
+/// The same; `None` where no vpid runs on this state folder. What vpid says against it is an
+/// error, too.
+pub(super) fn ask_if_running(state_dir: &Path, request: &Request) -> Result<Option<Value>, String> {
+    let stream = match control::connect(state_dir) {
+        Ok(stream) => stream,
+        Err(error) if nobody_is_there(&error) => return Ok(None),
+        Err(error) => return Err(absent(state_dir, &error)),
+    };
+    put(&stream, request, Some(ASK_PATIENCE))?;
+    let answer = answer(&stream)?;
+    match answer["error"].as_str() {
+        Some(problem) => Err(problem.to_owned()),
+        None => Ok(Some(answer)),
+    }
+}
+
+fn answer(stream: &UnixStream) -> Result<Value, String> {
     let mut line = String::new();
-    BufReader::new(&stream).read_line(&mut line).map_err(lost)?;
+    BufReader::new(stream).read_line(&mut line).map_err(lost)?;
     serde_json::from_str(&line).map_err(|error| error.to_string())
 }
 
@@ -87,9 +109,17 @@ fn send(
     patience: Option<Duration>,
 ) -> Result<UnixStream, String> {
     let stream = control::connect(state_dir).map_err(|error| absent(state_dir, &error))?;
-    writeln!(&stream, "{}", request.to_json()).map_err(lost)?;
-    stream.set_read_timeout(patience).map_err(lost)?;
+    put(&stream, request, patience)?;
     Ok(stream)
+}
+
+fn put(
+    mut stream: &UnixStream,
+    request: &Request,
+    patience: Option<Duration>,
+) -> Result<(), String> {
+    writeln!(stream, "{}", request.to_json()).map_err(lost)?;
+    stream.set_read_timeout(patience).map_err(lost)
 }
 
 fn lost(error: io::Error) -> String {
@@ -98,12 +128,17 @@ fn lost(error: io::Error) -> String {
 
 fn absent(state_dir: &Path, error: &io::Error) -> String {
     let state = state_dir.display();
-    match error.kind() {
-        ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
-            format!("no vpid runs on {state}; start it with `vpid run`")
+    match nobody_is_there(error) {
+        true => format!("no vpid runs on {state}; start it with `vpid run`"),
+        false => {
+            format!("{state}: vpid cannot be reached ({error}); run as the user that it runs as")
         }
-        _ => format!("{state}: vpid cannot be reached ({error}); run as the user that it runs as"),
     }
+}
+
+fn nobody_is_there(error: &io::Error) -> bool {
+    use ErrorKind::{ConnectionRefused, NotFound};
+    matches!(error.kind(), NotFound | ConnectionRefused)
 }
 
 fn list(games: &Value, out: &mut dyn Write) -> io::Result<()> {
@@ -154,8 +189,9 @@ fn list(games: &Value, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// What players call themselves must not reach a terminal as it is.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect()
+pub(super) fn printable(text: &str) -> String {
+    // Signs that turn the direction of writing around would mix up what stands beside them.
+    let turns = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let harmless = |c: char| if c.is_control() || turns(c) { '?' } else { c };
+    text.chars().map(harmless).collect()
 }

@@ -27,7 +27,7 @@ impl Checker<'_> {
         ];
         let mut given = match field {
             Field::Given(given) => given,
-            Field::Absent if names.iter().any(|name| said(name)) => {
+            Field::Absent if names.iter().any(said) => {
                 let place = environment_place("vyhub");
                 let value = RawVyhub::empty(place.clone());
                 Given { value, place }

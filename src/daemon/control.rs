@@ -141,6 +141,7 @@ impl Daemon {
                 }
                 Ok(Some(json!({ "ok": true })))
             }
+            Request::Queue(_) => Err("this vpid has no queue yet".into()),
             Request::Push { host, push, keep } => {
                 let host = self.choose_game(host.as_deref())?;
                 self.push(number, host, push, keep);

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::messages::{FromGame, Place, Push};
+use crate::limits::QUEUE_ID_BYTES_MAX;
 
 /// The socket's name in the state folder.
 pub const SOCKET: &str = "control.sock";
@@ -19,6 +20,57 @@ pub enum Request {
         push: Push,
         keep: bool,
     },
+    /// What waits for VyHub.
+    Queue(QueueRequest),
+}
+
+/// What an operator wants with the queue. An entry is an object with the fields of its file in the
+/// state folder; of its fields, [`parse`] knows the `id` alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QueueRequest {
+    /// Answered by `{"queue": [entry, ...]}`, the oldest first.
+    List,
+    /// Answered by `{"entry": entry}`.
+    Show { id: String },
+    /// Tries an entry again at once; `None`: all of them. Answered by `{"ok": count}`.
+    Retry { id: Option<String> },
+    /// Gives an entry up. Answered by `{"ok": 1}`.
+    Drop { id: String },
+}
+
+impl QueueRequest {
+    fn to_json(&self) -> Value {
+        match self {
+            Self::List => json!({"do": "queue", "verb": "list"}),
+            Self::Show { id } => json!({"do": "queue", "verb": "show", "id": id}),
+            Self::Retry { id } => json!({"do": "queue", "verb": "retry", "id": id}),
+            Self::Drop { id } => json!({"do": "queue", "verb": "drop", "id": id}),
+        }
+    }
+
+    fn parse(request: &Value) -> Result<Self, String> {
+        let needed = || match &request["id"] {
+            Value::String(id) if is_queue_id(id) => Ok(id.clone()),
+            Value::String(id) => Err(format!("{id:?} is no id of the queue")),
+            _ => Err("the request needs `id`, a text".to_owned()),
+        };
+        match request["verb"].as_str() {
+            Some("list") => Ok(Self::List),
+            Some("show") => Ok(Self::Show { id: needed()? }),
+            Some("retry") if request["id"].is_null() => Ok(Self::Retry { id: None }),
+            Some("retry") => Ok(Self::Retry {
+                id: Some(needed()?),
+            }),
+            Some("drop") => Ok(Self::Drop { id: needed()? }),
+            _ => Err("the queue takes the `verb` list, show, retry or drop".into()),
+        }
+    }
+}
+
+/// Ids of the queue are also names of files: letters a-z, digits and dashes.
+pub fn is_queue_id(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=QUEUE_ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(fits)
 }
 
 impl Request {
@@ -27,6 +79,7 @@ impl Request {
         let (host, push, keep) = match self {
             Request::Games => return json!({"do": "games"}),
             Request::Watch { host } => return json!({"do": "watch", "host": host}),
+            Request::Queue(request) => return request.to_json(),
             Request::Push { host, push, keep } => (host, push, keep),
         };
         let mut request = match push {
@@ -54,6 +107,7 @@ pub fn parse(line: &[u8]) -> Result<Request, String> {
     let push = match needed("do")?.as_str() {
         "games" => return Ok(Request::Games),
         "watch" => return Ok(Request::Watch { host }),
+        "queue" => return QueueRequest::parse(&request).map(Request::Queue),
         "call" => Push::Call {
             function: needed("name")?,
             args: request["data"].clone(),
@@ -182,7 +236,18 @@ mod tests {
             keep: true,
         });
         let others = [Request::Games, Request::Watch { host: host.clone() }];
-        for request in pushes.into_iter().chain(others) {
+        let id = "0193-ban-7".to_string();
+        let queue = [
+            QueueRequest::List,
+            QueueRequest::Show { id: id.clone() },
+            QueueRequest::Retry {
+                id: Some(id.clone()),
+            },
+            QueueRequest::Retry { id: None },
+            QueueRequest::Drop { id },
+        ];
+        let queue = queue.map(Request::Queue);
+        for request in pushes.into_iter().chain(others).chain(queue) {
             assert_eq!(read(request.to_json()), Ok(request));
         }
     }
@@ -199,6 +264,19 @@ mod tests {
                 "none of",
             ),
             (json!({"do": "print", "text": "x", "to": "me"}), "userid"),
+            (json!({"do": "queue"}), "`verb`"),
+            (json!({"do": "queue", "verb": "show"}), "`id`"),
+            (json!({"do": "queue", "verb": "drop", "id": null}), "`id`"),
+            (json!({"do": "queue", "verb": "retry", "id": 5}), "`id`"),
+            (json!({"do": "queue", "verb": "drop", "id": ""}), "no id"),
+            (
+                json!({"do": "queue", "verb": "drop", "id": "../a"}),
+                "no id",
+            ),
+            (
+                json!({"do": "queue", "verb": "show", "id": "a".repeat(101)}),
+                "no id",
+            ),
         ] {
             let error = read(request).unwrap_err();
             assert!(error.contains(word), "{error}");

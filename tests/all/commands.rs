@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Vpid, program, wait_until};
 
-const COMMANDS: [&str; 6] = ["run", "init", "check", "call", "bench", "demo"];
+const COMMANDS: [&str; 7] = ["run", "init", "check", "call", "queue", "bench", "demo"];
 
 fn run(arguments: &[&str]) -> Output {
     program()
@@ -51,7 +51,10 @@ fn every_command_explains_itself() {
 
 #[test]
 fn a_wrong_command_line_is_exit_code_2() {
-    let wrong: [&[&str]; 8] = [
+    let wrong: [&[&str]; 11] = [
+        &["queue"],
+        &["queue", "drop"],
+        &["queue", "show", "../x"],
         &[],
         &["serve"],
         &["--frobnicate"],

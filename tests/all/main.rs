@@ -20,6 +20,7 @@ mod mariadb;
 mod mariadb_kill;
 mod outage;
 mod queries;
+mod queue;
 mod replay;
 mod service;
 mod signed;

@@ -105,6 +105,9 @@ pub struct Outcome {
 pub struct Server {
     pub id: Uuid,
     pub name: String,
+    /// `ServerType`, such as `SOURCE`; empty where it was not told.
+    #[serde(default)]
+    pub kind: String,
     pub bundle: Option<Uuid>,
     /// Options of the owner's, by their names.
     pub extra: Value,

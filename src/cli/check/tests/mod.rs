@@ -46,7 +46,7 @@ impl Place {
     }
 
     fn check(&self) -> (bool, String) {
-        reported(|report| all(Some(&self.path("vpid.toml")), |_| None, report))
+        reported(|report| whole(&self.path("vpid.toml"), report))
     }
 
     /// A check whose only bad lines, in their order, hold these texts.
@@ -74,7 +74,7 @@ impl Place {
     }
 }
 
-fn reported(check: impl FnOnce(&mut Report<'_>)) -> (bool, String) {
+pub(super) fn reported(check: impl FnOnce(&mut Report<'_>)) -> (bool, String) {
     let mut out = Vec::new();
     let mut report = Report {
         out: &mut out,
@@ -83,6 +83,18 @@ fn reported(check: impl FnOnce(&mut Report<'_>)) -> (bool, String) {
     check(&mut report);
     let good = report.good;
     (good, String::from_utf8(out).unwrap())
+}
+
+/// Everything, where nobody else answers.
+fn whole(path: &Path, report: &mut Report<'_>) {
+    let mut outside = Outside {
+        api: &mut |_, _| Outcome {
+            result: Err(Failure::Unreachable("no network".into())),
+            api_s: None,
+        },
+        console: &mut |_, _, _| Err(ConsoleFailure::Away("no network".into())),
+    };
+    all(Some(path), |_| None, &mut outside, report);
 }
 
 #[test]
@@ -127,7 +139,7 @@ fn every_problem_of_the_configuration_is_a_line() {
         "vpid.toml:5: database.type: ",
         "vpid.toml:6: database.hosst: ",
     ]);
-    let (good, said) = reported(|report| all(Some(&place.path("none")), |_| None, report));
+    let (good, said) = reported(|report| whole(&place.path("none"), report));
     assert!(!good && said.contains("none: cannot be read"), "{said}");
 }
 
@@ -256,4 +268,33 @@ fn room_clock_and_file_systems() {
 fn a_finding_is_one_line() {
     let (_, said) = reported(|report| report.warn("a\nok    b"));
     assert_eq!(said, "warn  a?ok    b\n");
+}
+
+#[test]
+fn what_is_not_reached_is_bad() {
+    let reach = "vyhub_server_id = '0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9'\n\
+                 rcon = '127.0.0.1:1'\nrcon_password = 'x'\n\
+                 [vyhub]\napi_url = 'https://h/v1'\napi_key = 'k'";
+    Place::new(reach).is_bad(&[
+        "VyHub: https://h/v1 is not reached: no network",
+        "is not reached at 127.0.0.1:1: no network",
+    ]);
+}
+
+#[test]
+fn a_server_of_vyhub_without_rcon_is_told_what_will_not_work() {
+    let place = Place::new(
+        "vyhub_server_id = '0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9'\n\
+         log_listen = '127.0.0.1:0'\n[vyhub]\napi_url = 'https://h/v1'\napi_key = 'k'"
+            .replace("127.0.0.1:0", &free_address())
+            .as_str(),
+    );
+    place.says("sv_allow_point_servercommand always; without either nobody is kicked");
+    place.says("cannot be seen without rcon; in server.cfg it takes: log on; logaddress_add 127");
+    Place::new("").is_bad(&[]);
+}
+
+fn free_address() -> String {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.local_addr().unwrap().to_string()
 }

@@ -1,0 +1,238 @@
+//! The game's console and the engine's log: what of them works, and what to write into the game's
+//! server.cfg.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+
+use super::Report;
+use super::folders::Daemon;
+use crate::config::{Config, LogListen, Rcon, Server};
+use crate::wire::rcon::Failure;
+
+#[cfg(test)]
+mod tests;
+
+const POINT: &str = "sv_allow_point_servercommand";
+
+/// Runs a line on the console of a server and waits for the reply. It logs in with the first line,
+/// and after a failure it is not asked again: the engine bans who tries passwords.
+pub(super) type Ask<'a> = &'a mut dyn FnMut(usize, &Rcon, &str) -> Result<String, Failure>;
+
+/// Binds a UDP socket for the log, and lets go of it.
+pub(super) fn try_bind(address: SocketAddr) -> io::Result<()> {
+    std::net::UdpSocket::bind(address).map(drop)
+}
+
+pub(super) fn check(config: &Config, running: Daemon, ask: Ask<'_>, report: &mut Report<'_>) {
+    for (number, server) in config.servers.iter().enumerate() {
+        let name = name(server);
+        if let Some(log) = server.log {
+            bound(&name, log.address, try_bind(log.address), running, report);
+        }
+        match &server.rcon {
+            Some(rcon) => {
+                let mut line = |line: &str| ask(number, rcon, line);
+                if let Err(failure) = console(&name, rcon, server.log, &mut line, report) {
+                    failed(&name, rcon, &failure, report);
+                }
+            }
+            None => without(&name, server, report),
+        }
+    }
+}
+
+/// As which server it is told from the others.
+fn name(server: &Server) -> String {
+    match &server.hostname {
+        Some(hostname) => hostname.clone(),
+        None => server.scriptdata.display().to_string(),
+    }
+}
+
+fn without(name: &str, server: &Server, report: &mut Report<'_>) {
+    if server.vyhub_id.is_some() {
+        report.warn(format!(
+            "rcon: {name} has none: actions go through the game's script, and only where its \
+             server.cfg says {POINT} always; without either nobody is kicked. Set rcon and \
+             rcon_password_file"
+        ));
+    }
+    if let Some(log) = server.log {
+        report.warn(format!(
+            "log: whether {name} sends its log cannot be seen without rcon; in server.cfg it \
+             takes: {}",
+            log_lines(log)
+        ));
+    }
+}
+
+fn console(
+    name: &str,
+    rcon: &Rcon,
+    log: Option<LogListen>,
+    ask: &mut dyn FnMut(&str) -> Result<String, Failure>,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
+    let address = &rcon.address;
+    status(name, address, &ask("status")?, report);
+    point(name, &ask(POINT)?, report);
+    if let Some(log) = log {
+        let list = ask("logaddress_list")?;
+        let on = ask("log")?;
+        let secret = ask("sv_logsecret")?;
+        sends_log(name, log, &list, &on, report);
+        same_secret(name, log, &secret, report);
+    }
+    Ok(())
+}
+
+fn failed(name: &str, rcon: &Rcon, failure: &Failure, report: &mut Report<'_>) {
+    let address = &rcon.address;
+    match failure {
+        Failure::Refused(why) => report.bad(
+            format!("rcon: {name} refuses the password at {address}: {why}"),
+            "put the rcon_password of its server.cfg into rcon_password_file; after several wrong \
+             ones the game bans this address (removeip, or a restart of the game)",
+        ),
+        Failure::Away(why) => report.bad(
+            format!("rcon: {name} is not reached at {address}: {why}"),
+            "start the game with -usercon and the right -ip and -port, and set rcon_password in \
+             its server.cfg",
+        ),
+        Failure::Unclear(why) => report.bad(
+            format!("rcon: {name} gives no reply at {address}: {why}"),
+            "see whether the game hangs, then try again",
+        ),
+    }
+}
+
+/// Value of a line such as `map     : cp_badlands at: ...`.
+fn header<'a>(status: &'a str, key: &str) -> Option<&'a str> {
+    let head = status.lines().take_while(|line| !line.starts_with('#'));
+    let mut pairs = head.filter_map(|line| line.split_once(':'));
+    let (_, value) = pairs.find(|(name, _)| name.trim_end() == key)?;
+    value.split_whitespace().next()
+}
+
+fn status(name: &str, address: &str, reply: &str, report: &mut Report<'_>) {
+    match (header(reply, "map"), header(reply, "players")) {
+        (Some(map), Some(players)) => report.ok(format!(
+            "rcon: {name} at {address} answers: {map}, {players} players"
+        )),
+        _ => report.bad(
+            format!("rcon: {name} at {address} took the password, and its status says nothing"),
+            "see whether rcon is that of a game",
+        ),
+    }
+}
+
+/// The value in what the engine says of a variable: `"name" = "value" ( def. "x" )`.
+fn value_of<'a>(reply: &'a str, variable: &str) -> Option<&'a str> {
+    let beginning = format!("\"{variable}\" = \"");
+    let at = reply.find(&beginning)? + beginning.len();
+    reply[at..].split_once('"').map(|(value, _)| value)
+}
+
+fn point(name: &str, reply: &str, report: &mut Report<'_>) {
+    match value_of(reply, POINT) {
+        Some("always") => report.warn(format!(
+            "rcon: {name} has {POINT} always, which lets every map and script run any command; \
+             with rcon vpid does not need it: set {POINT} official in server.cfg"
+        )),
+        Some(value) => report.ok(format!(
+            "rcon: {name} has {POINT} {value}, and vpid acts by rcon"
+        )),
+        None => report.ok(format!("rcon: {name} acts by rcon")),
+    }
+}
+
+/// The lines for server.cfg. The number itself is not shown: reports are passed on.
+fn log_lines(log: LogListen) -> String {
+    let address = match log.address.ip().is_unspecified() {
+        true => format!("<this machine's address>:{}", log.address.port()),
+        false => log.address.to_string(),
+    };
+    let secret = match log.secret {
+        Some(_) => "; sv_logsecret <the number of log_secret>",
+        None => "",
+    };
+    format!("log on; logaddress_add {address}{secret}")
+}
+
+fn sends_log(name: &str, log: LogListen, list: &str, on: &str, report: &mut Report<'_>) {
+    let addresses = list.split_whitespace();
+    let mut addresses = addresses.filter_map(|word| word.parse::<SocketAddr>().ok());
+    let listed = addresses.any(|found| match log.address.ip().is_unspecified() {
+        true => found.port() == log.address.port(),
+        false => found == log.address,
+    });
+    let off = on.contains("not currently logging");
+    if listed && !off {
+        return report.ok(format!(
+            "log: {name} sends it to port {}",
+            log.address.port()
+        ));
+    }
+    let what = match listed {
+        true => "writes no log",
+        false => "does not send its log here",
+    };
+    report.bad(
+        format!("log: {name} {what}"),
+        format!("add to its server.cfg, and run there: {}", log_lines(log)),
+    );
+}
+
+fn same_secret(name: &str, log: LogListen, reply: &str, report: &mut Report<'_>) {
+    // A game that does not tell it is believed.
+    let Some(value) = value_of(reply, "sv_logsecret") else {
+        return;
+    };
+    let value = value.trim();
+    let theirs = value.parse::<f64>().ok().filter(|number| *number != 0.0);
+    let same = match log.secret {
+        Some(secret) => value.parse() == Ok(secret),
+        None => theirs.is_none() && (value.is_empty() || value.parse::<f64>().is_ok()),
+    };
+    if same {
+        return;
+    }
+    let what = match (log.secret, theirs) {
+        (Some(_), None) => "has no sv_logsecret, so vpid believes none of its lines",
+        (None, _) => {
+            "has a sv_logsecret and log_secret is missing, so vpid believes none of its lines"
+        }
+        _ => "has another sv_logsecret than log_secret, so vpid believes none of its lines",
+    };
+    report.bad(
+        format!("log: {name} {what}"),
+        "set both to the same number, in server.cfg and in the configuration",
+    );
+}
+
+fn bound(
+    name: &str,
+    address: SocketAddr,
+    tried: io::Result<()>,
+    running: Daemon,
+    report: &mut Report<'_>,
+) {
+    let text = format!("log: {address} for {name}");
+    match tried {
+        Ok(()) => report.ok(format!("{text} can be listened at")),
+        Err(error) if error.kind() == ErrorKind::AddrInUse && running == Daemon::Running => {
+            report.ok(format!("{text} is in use, while vpid runs"));
+        }
+        Err(error) => {
+            let remedy = match error.kind() {
+                ErrorKind::AddrInUse => "another program has this port; choose another",
+                ErrorKind::AddrNotAvailable => {
+                    "log_listen is an address of this machine, where vpid runs"
+                }
+                ErrorKind::PermissionDenied => "choose a port above 1023",
+                _ => "choose another address and port",
+            };
+            report.bad(format!("{text} cannot be listened at: {error}"), remedy);
+        }
+    }
+}

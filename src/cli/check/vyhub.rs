@@ -1,0 +1,352 @@
+//! VyHub: whether its API is there, takes the key, and knows the servers.
+
+use super::Report;
+use crate::config::{Config, Vyhub};
+use crate::limits::CHECK_CLOCK_S_MAX;
+use crate::wire::uuid::Uuid;
+use crate::wire::vyhub::{Failure, Outcome, Reply, Request, Server};
+
+/// Servers of these types have players that VyHub knows by their SteamIDs.
+const STEAM_TYPES: [&str; 3] = ["SOURCE", "GMOD", "RUST"];
+
+/// `ask` makes one request and waits for what comes of it; `now_s` is our clock.
+pub(super) fn check(
+    config: &Config,
+    now_s: i64,
+    ask: &mut dyn FnMut(&Vyhub, Request) -> Outcome,
+    report: &mut Report<'_>,
+) {
+    let Some(vyhub) = &config.vyhub else {
+        return;
+    };
+    let mut ask = |request| ask(vyhub, request);
+    let ids: Vec<Uuid> = config.servers.iter().filter_map(|it| it.vyhub_id).collect();
+    let reached = ask(Request::reachable());
+    if !reachable(&vyhub.api_url, &reached, now_s, report) {
+        return;
+    }
+    for id in ids {
+        match ask(Request::server(id)).result {
+            Ok(Reply::Server(found)) => {
+                server(&found, report);
+                if let Some(bundle) = found.bundle {
+                    of_bundle(&found, &ask(Request::bundle(bundle)), report);
+                }
+            }
+            Ok(_) => report.bad(
+                format!("VyHub: what it answers for the server {id} is no server"),
+                "compare api_url with the address of the API in VyHub",
+            ),
+            // The key is the same for all servers.
+            Err(failure) => {
+                if !unknown(id, &failure, report) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Whether it makes sense to go on.
+fn reachable(api_url: &str, outcome: &Outcome, now_s: i64, report: &mut Report<'_>) -> bool {
+    let at = format!("VyHub: {api_url}");
+    match &outcome.result {
+        Ok(_) => report.ok(format!("{at} answers")),
+        Err(Failure::Unreachable(problem)) => {
+            let remedy = "correct api_url, or let this machine reach it; until then vpid works with \
+                          what it knows";
+            report.bad(format!("{at} is not reached: {problem}"), remedy);
+            return false;
+        }
+        Err(Failure::Unclear(problem)) => {
+            let remedy = "try again; if it stays so, correct api_url";
+            report.bad(format!("{at} gives no good answer: {problem}"), remedy);
+            return false;
+        }
+        Err(Failure::Status { code, detail, .. }) => {
+            let said = format!("{at} answers {code}{}", words(detail.as_deref()));
+            if *code == 429 || *code >= 500 {
+                report.warn(format!(
+                    "{said}: it is there and does not work now; vpid tries again by itself"
+                ));
+            } else {
+                let remedy = "correct api_url: it is that of the API, https://.../NAME/v1, not that \
+                              of the pages";
+                report.bad(said, remedy);
+            }
+            return false;
+        }
+    }
+    if let Some(api_s) = outcome.api_s
+        && api_s.abs_diff(now_s) > CHECK_CLOCK_S_MAX
+    {
+        report.warn(format!(
+            "VyHub: its clock and ours are {} s apart, and bans end by ours; set the clock with \
+             NTP",
+            api_s.abs_diff(now_s)
+        ));
+    }
+    true
+}
+
+fn server(server: &Server, report: &mut Report<'_>) {
+    let (name, id, kind) = (&server.name, server.id, &server.kind);
+    report.ok(format!(
+        "VyHub: the key is good; it knows the server {name} ({id})"
+    ));
+    if !kind.is_empty() && !STEAM_TYPES.contains(&kind.as_str()) {
+        report.warn(format!(
+            "VyHub: the server {name} is of the type {kind} there, and TF2's players are known by \
+             their SteamIDs; give it the type SOURCE, or GMOD where there is no SOURCE"
+        ));
+    }
+    if server.bundle.is_none() {
+        report.bad(
+            format!("VyHub: the server {name} is in no bundle"),
+            "put it into one: bans and warnings belong to bundles",
+        );
+    }
+}
+
+fn of_bundle(server: &Server, outcome: &Outcome, report: &mut Report<'_>) {
+    let name = &server.name;
+    match &outcome.result {
+        Ok(Reply::Bundle(bundle)) => report.ok(format!(
+            "VyHub: the server {name} is in the bundle {}",
+            bundle.name
+        )),
+        Ok(_) => report.warn(format!("VyHub: the bundle of {name} cannot be read")),
+        Err(failure) => report.warn(format!(
+            "VyHub: the bundle of {name} cannot be read: {}",
+            sentence(failure)
+        )),
+    }
+}
+
+/// Whether another server may fare better.
+fn unknown(id: Uuid, failure: &Failure, report: &mut Report<'_>) -> bool {
+    let why = sentence(failure);
+    match failure {
+        Failure::Status { code: 401, .. } => {
+            let remedy = "copy the key of the server anew into api_key_file";
+            report.bad(format!("VyHub: the key is not good: {why}"), remedy);
+            false
+        }
+        Failure::Status { code: 403, .. } => {
+            let remedy = "give the key the rights of a server, with user_morph among them";
+            report.bad(format!("VyHub: the key lacks a right: {why}"), remedy);
+            false
+        }
+        Failure::Status {
+            code: 404 | 422, ..
+        } => {
+            let remedy = "copy its id from VyHub into vyhub_server_id";
+            report.bad(format!("VyHub: it knows no server {id}: {why}"), remedy);
+            true
+        }
+        _ => {
+            report.warn(format!(
+                "VyHub: whether it knows the server {id} cannot be told: {why}"
+            ));
+            true
+        }
+    }
+}
+
+fn sentence(failure: &Failure) -> String {
+    match failure {
+        Failure::Unreachable(problem) | Failure::Unclear(problem) => problem.clone(),
+        Failure::Status { code, detail, .. } => {
+            format!("it answers {code}{}", words(detail.as_deref()))
+        }
+    }
+}
+
+fn words(detail: Option<&str>) -> String {
+    detail.map_or(String::new(), |detail| format!(" ({detail})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::reported;
+    use super::*;
+    use crate::config;
+    use crate::wire::vyhub::Bundle;
+
+    const ID: &str = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9";
+    const NOW_S: i64 = 1_795_262_400;
+
+    fn id(text: &str) -> Uuid {
+        text.parse().unwrap()
+    }
+
+    fn other() -> String {
+        ID.replace("0a1b", "ffff")
+    }
+
+    fn config(ids: &[&str]) -> Config {
+        let mut text = "[vyhub]\napi_url = 'https://h/v1'\napi_key = 'geheim'\n".to_owned();
+        for id in ids {
+            text += &format!(
+                "[[server]]\nscriptdata = '/{id}'\nkey = '{}'\nvyhub_server_id = '{id}'\n",
+                "k".repeat(32)
+            );
+        }
+        config::parse(&text, std::path::Path::new("/"), |_| None).unwrap()
+    }
+
+    fn good(path: &str) -> Result<Reply, Failure> {
+        let server = |kind: &str, bundle| Server {
+            id: id(ID),
+            name: "Mine".into(),
+            kind: kind.into(),
+            bundle,
+            extra: serde_json::Value::Null,
+        };
+        Ok(match path {
+            "/openapi.json" => Reply::Nothing,
+            path if path.starts_with("/server/bundle/") => Reply::Bundle(Bundle {
+                id: id(ID),
+                name: "All".into(),
+            }),
+            path if path.ends_with(ID) => Reply::Server(server("SOURCE", Some(id(ID)))),
+            _ => Reply::Server(server("DISCORD", None)),
+        })
+    }
+
+    fn status(code: u16, detail: Option<&str>) -> Failure {
+        Failure::Status {
+            code,
+            retry_after_s: None,
+            detail: detail.map(str::to_owned),
+        }
+    }
+
+    /// What is said when everything goes well but a path that ends so; and what was asked for.
+    fn with(config: &Config, path: &str, failure: Failure) -> (String, usize) {
+        let mut asked = 0;
+        let (_, said) = reported(|report| {
+            let mut ask = |_: &Vyhub, request: Request| {
+                asked += 1;
+                let result = match request.path.ends_with(path) {
+                    true => Err(failure.clone()),
+                    false => good(&request.path),
+                };
+                let api_s = Some(NOW_S + 100);
+                Outcome { result, api_s }
+            };
+            check(config, NOW_S, &mut ask, report);
+        });
+        assert!(!said.contains("geheim"), "{said}");
+        (said, asked)
+    }
+
+    #[test]
+    fn a_server_that_vyhub_knows_is_told_with_its_bundle() {
+        let (said, asked) = with(&config(&[ID]), "nothing", status(500, None));
+        let expected = format!(
+            "ok    VyHub: https://h/v1 answers\n\
+             ok    VyHub: the key is good; it knows the server Mine ({ID})\n\
+             ok    VyHub: the server Mine is in the bundle All\n"
+        );
+        assert_eq!((said, asked), (expected, 3));
+        let (said, _) = with(&config(&[&other()]), "nothing", status(500, None));
+        assert!(
+            said.contains("warn  VyHub: the server Mine is of the type DISCORD"),
+            "{said}"
+        );
+        assert!(
+            said.contains("bad   VyHub: the server Mine is in no bundle"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn nothing_more_is_asked_of_an_api_that_is_not_there() {
+        let config = config(&[ID]);
+        for (failure, expected) in [
+            (
+                Failure::Unreachable("x".into()),
+                "bad   VyHub: https://h/v1 is not reached: x",
+            ),
+            (
+                Failure::Unclear("x".into()),
+                "bad   VyHub: https://h/v1 gives no good answer: x",
+            ),
+            (
+                status(404, None),
+                "bad   VyHub: https://h/v1 answers 404 — correct api_url",
+            ),
+            (
+                status(307, None),
+                "bad   VyHub: https://h/v1 answers 307 — correct api_url",
+            ),
+            (
+                status(502, None),
+                "warn  VyHub: https://h/v1 answers 502: it is there",
+            ),
+            (
+                status(429, Some("slow")),
+                "warn  VyHub: https://h/v1 answers 429 (slow): it",
+            ),
+        ] {
+            let (said, asked) = with(&config, "/openapi.json", failure);
+            assert!(said.starts_with(expected), "{said}");
+            assert_eq!((said.lines().count(), asked), (1, 1), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_bad_key_is_told_once_and_an_unknown_server_each_time() {
+        let two = config(&[&other(), ID]);
+        for (code, expected, lines) in [
+            (
+                401,
+                "bad   VyHub: the key is not good: it answers 401 (no)",
+                2,
+            ),
+            (
+                403,
+                "bad   VyHub: the key lacks a right: it answers 403 (no)",
+                2,
+            ),
+            (404, "bad   VyHub: it knows no server ffff", 4),
+            (422, "bad   VyHub: it knows no server ffff", 4),
+            (500, "warn  VyHub: whether it knows the server ffff", 4),
+        ] {
+            let (said, _) = with(&two, &other(), status(code, Some("no")));
+            let lines_of: Vec<_> = said.lines().collect();
+            assert!(lines_of[1].starts_with(expected), "{said}");
+            assert_eq!(lines_of.len(), lines, "{said}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_far_off_is_told() {
+        let of = |api_s| {
+            let mut ask = |_: &Vyhub, request: Request| Outcome {
+                result: good(&request.path),
+                api_s,
+            };
+            reported(|report| check(&config(&[ID]), NOW_S, &mut ask, report)).1
+        };
+        for far in [NOW_S - 121, NOW_S + 3_600] {
+            let said = of(Some(far));
+            assert!(
+                said.contains("warn  VyHub: its clock and ours are"),
+                "{said}"
+            );
+        }
+        for near in [None, Some(NOW_S - 120)] {
+            assert!(!of(near).contains("clock"));
+        }
+        let none = config::parse(
+            "[[server]]\nscriptdata = '/a'\nkey = '01234567890123456789012345678901'",
+            std::path::Path::new("/"),
+            |_| None,
+        );
+        let mut never = |_: &Vyhub, _: Request| panic!("nobody asked for VyHub");
+        let (_, said) = reported(|report| check(&none.unwrap(), NOW_S, &mut never, report));
+        assert_eq!(said, "");
+    }
+}

@@ -1,0 +1,257 @@
+//! `vpid queue`: what waits to be sent to VyHub, and what was refused.
+//!
+//! A running vpid is asked. Without one, its files are read as they lie there.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::operate::{ask_if_running, printable};
+use crate::limits::{QUEUE_FILE_BYTES_MAX, QUEUE_FILES_MAX};
+use crate::wire::control::{QueueRequest, Request, is_queue_id};
+
+#[cfg(test)]
+mod tests;
+
+/// Where the files are in the state folder.
+const FOLDER: &str = "outbox";
+
+/// What the words behind `vpid queue` ask for. The error is for whoever typed them.
+pub fn request(words: &[String]) -> Result<QueueRequest, String> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let id = |text: &str| match is_queue_id(text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("{text:?} is no id; `vpid queue list` shows them")),
+    };
+    match words[..] {
+        ["list"] => Ok(QueueRequest::List),
+        ["show", text] => Ok(QueueRequest::Show { id: id(text)? }),
+        ["retry", "all"] => Ok(QueueRequest::Retry { id: None }),
+        ["retry", text] => Ok(QueueRequest::Retry {
+            id: Some(id(text)?),
+        }),
+        ["drop", text] => Ok(QueueRequest::Drop { id: id(text)? }),
+        ["show" | "drop"] => Err(format!("queue {} takes an id", words[0])),
+        ["retry"] => Err("queue retry takes an id, or `all`".into()),
+        _ => Err("queue takes one of list, show, retry, drop; see `vpid queue --help`".into()),
+    }
+}
+
+/// Does it, and shows what came of it. Errors are sentences.
+pub fn run(
+    state_dir: &Path,
+    request: QueueRequest,
+    json: bool,
+    out: &mut dyn Write,
+) -> Result<(), String> {
+    let now_s = Timestamp::now().as_second();
+    let running = ask_if_running(state_dir, &Request::Queue(request.clone()))?;
+    let answer = match running {
+        Some(answer) => answer,
+        None => without_vpid(state_dir, &request)?,
+    };
+    let shown = match (&request, json) {
+        (QueueRequest::List, true) => writeln!(out, "{:#}", answer["queue"]),
+        (QueueRequest::List, false) => list(&answer["queue"], now_s, out),
+        (QueueRequest::Show { .. }, true) => writeln!(out, "{:#}", answer["entry"]),
+        (QueueRequest::Show { .. }, false) => show(&answer["entry"], now_s, out),
+        (QueueRequest::Retry { id: None }, _) => match &answer["ok"] {
+            count if *count == 1 => writeln!(out, "1 entry is tried now."),
+            count => writeln!(out, "{count} entries are tried now."),
+        },
+        (QueueRequest::Retry { id: Some(id) }, _) => writeln!(out, "{id} is tried now."),
+        (QueueRequest::Drop { id }, _) => writeln!(out, "{id} is given up."),
+    };
+    match shown {
+        // A reader that has gone (`vpid queue list | head`) is no failure.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.to_string()),
+        _ => Ok(()),
+    }
+}
+
+/// What a running vpid would answer, from the files of one that does not run.
+fn without_vpid(state_dir: &Path, request: &QueueRequest) -> Result<Value, String> {
+    match request {
+        QueueRequest::List => Ok(json!({ "queue": entries(state_dir)? })),
+        QueueRequest::Show { id } => {
+            let is_it = |entry: &Value| entry["id"] == id.as_str();
+            let entry = entries(state_dir)?.into_iter().find(is_it);
+            let entry = entry.ok_or_else(|| {
+                format!("there is no {id} in the queue; `vpid queue list` shows it")
+            })?;
+            Ok(json!({ "entry": entry }))
+        }
+        QueueRequest::Retry { .. } | QueueRequest::Drop { .. } => Err(format!(
+            "no vpid runs on {}, and only a running one can change its queue; start it with `vpid \
+             run`",
+            state_dir.display()
+        )),
+    }
+}
+
+/// All entries on disk, the oldest first. One that cannot be read says so, in its place.
+fn entries(state_dir: &Path) -> Result<Vec<Value>, String> {
+    let folder = state_dir.join(FOLDER);
+    let shown = folder.display();
+    let files = match std::fs::read_dir(&folder) {
+        Ok(files) => files,
+        // Nothing has ever waited.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => {
+            return Err(format!(
+                "{shown} cannot be read ({error}); run as the user that vpid runs as"
+            ));
+        }
+    };
+    let mut found = Vec::new();
+    for file in files.flatten() {
+        let name = file.file_name();
+        let Some(id) = name.to_str().and_then(|name| name.strip_suffix(".json")) else {
+            continue;
+        };
+        if found.len() == QUEUE_FILES_MAX {
+            return Err(format!("{shown} has more than {QUEUE_FILES_MAX} entries"));
+        }
+        // Without vpid nobody has set an unreadable one aside yet.
+        found.push(read(&file.path()).unwrap_or_else(
+            |problem| json!({"id": id, "state": "unreadable", "problem": problem}),
+        ));
+    }
+    found.sort_by_cached_key(|entry| {
+        let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
+        (created(entry), text("id"))
+    });
+    Ok(found)
+}
+
+fn read(path: &Path) -> Result<Value, String> {
+    let failed = |error: io::Error| format!("its file cannot be read: {error}");
+    if !path.symlink_metadata().map_err(failed)?.is_file() {
+        return Err("it is not a file".into());
+    }
+    let mut text = String::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(QUEUE_FILE_BYTES_MAX + 1)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
+    if text.len() as u64 > QUEUE_FILE_BYTES_MAX {
+        return Err("its file is larger than any entry is".into());
+    }
+    let entry: Value =
+        serde_json::from_str(&text).map_err(|error| format!("its file is no JSON ({error})"))?;
+    match entry["id"].is_string() {
+        true => Ok(entry),
+        false => Err("its file holds no entry of the queue".into()),
+    }
+}
+
+fn list(entries: &Value, now_s: i64, out: &mut dyn Write) -> io::Result<()> {
+    let entries = entries.as_array().map(Vec::as_slice).unwrap_or_default();
+    if entries.is_empty() {
+        return writeln!(out, "Nothing waits, and nothing was refused.");
+    }
+    let rows: Vec<[String; 8]> = entries.iter().map(|entry| row(entry, now_s)).collect();
+    let head = [
+        "ID", "KIND", "PLAYER", "STATE", "AGE", "TRIES", "NEXT", "PROBLEM",
+    ];
+    let head = head.map(str::to_owned);
+    let wide = |at: usize| {
+        let all = rows.iter().chain([&head]);
+        all.map(|row| row[at].chars().count()).max().unwrap_or(0)
+    };
+    let widths: [usize; 8] = std::array::from_fn(wide);
+    for row in [&head].into_iter().chain(&rows) {
+        let mut line = String::new();
+        for (text, width) in row.iter().zip(widths) {
+            line.push_str(&format!("{text:<width$}  "));
+        }
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+fn row(entry: &Value, now_s: i64) -> [String; 8] {
+    let text = |key: &str| printable(entry[key].as_str().unwrap_or("-"));
+    let age = created(entry).map_or("?".into(), |at_s| span(now_s - at_s));
+    let tries = entry["tries"].as_u64().unwrap_or(0).to_string();
+    let (kind, state, problem) = (text("kind"), text("state"), text("problem"));
+    let next = next(entry, now_s);
+    [
+        text("id"),
+        kind,
+        player(entry),
+        state,
+        age,
+        tries,
+        next,
+        problem,
+    ]
+}
+
+fn player(entry: &Value) -> String {
+    let text = |key: &str| entry[key].as_str().filter(|text| !text.is_empty());
+    printable(&match (text("name"), text("steam")) {
+        (Some(name), Some(steam)) => format!("{name} ({steam})"),
+        (one, other) => one.or(other).unwrap_or("?").to_owned(),
+    })
+}
+
+/// Only what waits has a next try.
+fn next(entry: &Value, now_s: i64) -> String {
+    match (entry["state"].as_str(), entry["next_s"].as_i64()) {
+        (Some("waiting"), Some(at_s)) if at_s > now_s => format!("in {}", span(at_s - now_s)),
+        (Some("waiting"), _) => "soon".into(),
+        _ => "-".into(),
+    }
+}
+
+fn show(entry: &Value, now_s: i64, out: &mut dyn Write) -> io::Result<()> {
+    let text = |key: &str| printable(entry[key].as_str().unwrap_or("-"));
+    let mut line = |name: &str, value: String| writeln!(out, "{name:<9}{value}");
+    line("id", text("id"))?;
+    line("kind", text("kind"))?;
+    line("player", player(entry))?;
+    if entry["kind"] == "ban" {
+        let length = entry["length_s"].as_i64();
+        line("length", length.map_or("permanent".into(), span))?;
+        if entry["standing"] == false {
+            line("", "It was lifted before it was sent.".into())?;
+        }
+    }
+    line("reason", text("reason"))?;
+    line(
+        "by",
+        match &entry["issuer"] {
+            Value::Null => "the server".into(),
+            issuer => player(issuer),
+        },
+    )?;
+    line("server", text("server"))?;
+    let age = created(entry).map_or(String::new(), |at_s| {
+        format!(" ({} ago)", span(now_s - at_s))
+    });
+    line("created", format!("{}{age}", text("created")))?;
+    let tries = entry["tries"].as_u64().unwrap_or(0);
+    line("state", format!("{}, tried {tries} times", text("state")))?;
+    line("next try", next(entry, now_s))?;
+    line("problem", text("problem"))
+}
+
+/// Unix seconds.
+fn created(entry: &Value) -> Option<i64> {
+    let at: Timestamp = entry["created"].as_str()?.parse().ok()?;
+    Some(at.as_second())
+}
+
+/// A time in its largest unit that is not too coarse; of the future, none.
+fn span(seconds: i64) -> String {
+    match seconds.max(0) {
+        s @ ..120 => format!("{s} s"),
+        s @ ..7_200 => format!("{} min", s / 60),
+        s @ ..172_800 => format!("{} h", s / 3_600),
+        s => format!("{} days", s / 86_400),
+    }
+}

@@ -1,0 +1,221 @@
+//! What the queue looks like, with a vpid that answers and without one.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+
+use super::*;
+use crate::wire::control::{SOCKET, parse};
+
+/// 2026-11-21 12:00 UTC.
+const NOW_S: i64 = 1_795_262_400;
+
+fn ban() -> Value {
+    json!({
+        "version": 1, "id": "7-ban", "kind": "ban", "server": "s", "bundle": "b",
+        "steam": "76561197960287930", "name": "Bad\u{1b}[2J\u{202e}Guy", "issuer":
+        {"steam": "76561197960265729", "user": null, "name": "Admin?"},
+        "created": "2026-11-21T11:00:00Z", "length_s": 86_400, "reason": "aim\nbot",
+        "standing": true, "state": "waiting", "tries": 3, "next_s": NOW_S + 30,
+        "problem": "VyHub is away"
+    })
+}
+
+fn warning() -> Value {
+    json!({
+        "id": "6-warning", "kind": "warning", "steam": "76561197960287931", "name": "",
+        "issuer": null, "created": "2026-11-18T12:00:00Z", "reason": "spam", "state": "dead",
+        "tries": 1, "next_s": NOW_S, "problem": "Refused"
+    })
+}
+
+struct State(tempfile::TempDir);
+
+impl State {
+    fn new(files: &[(&str, String)]) -> Self {
+        let state = Self(tempfile::tempdir().unwrap());
+        std::fs::create_dir(state.path().join(FOLDER)).unwrap();
+        for (name, text) in files {
+            std::fs::write(state.path().join(FOLDER).join(name), text).unwrap();
+        }
+        state
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().to_owned()
+    }
+
+    fn run(&self, words: &[&str], json: bool) -> Result<String, String> {
+        let words: Vec<String> = words.iter().map(|word| word.to_string()).collect();
+        let mut out = Vec::new();
+        run(&self.path(), request(&words)?, json, &mut out)?;
+        Ok(String::from_utf8(out).unwrap())
+    }
+}
+
+fn shown(show: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
+    let mut out = Vec::new();
+    show(&mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn words_are_requests() {
+    let of = |words: &str| {
+        let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+        request(&words)
+    };
+    let id = "7-ban".to_string();
+    assert_eq!(of("list"), Ok(QueueRequest::List));
+    assert_eq!(of("show 7-ban"), Ok(QueueRequest::Show { id: id.clone() }));
+    assert_eq!(of("drop 7-ban"), Ok(QueueRequest::Drop { id: id.clone() }));
+    assert_eq!(of("retry all"), Ok(QueueRequest::Retry { id: None }));
+    assert_eq!(of("retry 7-ban"), Ok(QueueRequest::Retry { id: Some(id) }));
+    for (words, message) in [
+        ("", "one of list, show, retry, drop"),
+        ("lst", "one of list"),
+        ("list 7", "one of list"),
+        ("drop", "queue drop takes an id"),
+        ("retry", "an id, or `all`"),
+        ("show ../x", "is no id"),
+        ("drop all now", "one of list"),
+    ] {
+        let error = of(words).unwrap_err();
+        assert!(error.contains(message), "{words}: {error}");
+    }
+}
+
+#[test]
+fn a_list_is_a_table_that_no_name_can_break() {
+    let entries = json!([warning(), ban()]);
+    let text = shown(|out| list(&entries, NOW_S, out));
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "ID         KIND     PLAYER                           STATE    AGE     TRIES  NEXT     PROBLEM",
+            "6-warning  warning  76561197960287931                dead     3 days  1      -        Refused",
+            "7-ban      ban      Bad?[2J?Guy (76561197960287930)  waiting  60 min  3      in 30 s  VyHub is away",
+        ]
+    );
+    let text = shown(|out| list(&json!([]), NOW_S, out));
+    assert_eq!(text, "Nothing waits, and nothing was refused.\n");
+    // Whatever stands there, or does not.
+    shown(|out| list(&json!([5, {}, {"id": 5, "next_s": "x"}]), NOW_S, out));
+}
+
+#[test]
+fn an_entry_is_shown_with_everything() {
+    let text = shown(|out| show(&ban(), NOW_S, out));
+    let expected = "\
+id       7-ban
+kind     ban
+player   Bad?[2J?Guy (76561197960287930)
+length   24 h
+reason   aim?bot
+by       Admin? (76561197960265729)
+server   s
+created  2026-11-21T11:00:00Z (60 min ago)
+state    waiting, tried 3 times
+next try in 30 s
+problem  VyHub is away
+";
+    assert_eq!(text, expected);
+    let text = shown(|out| show(&warning(), NOW_S, out));
+    assert!(text.contains("by       the server\n"), "{text}");
+    let mut lifted = ban();
+    (lifted["standing"], lifted["length_s"]) = (false.into(), Value::Null);
+    let text = shown(|out| show(&lifted, NOW_S, out));
+    assert!(
+        text.contains("permanent\n         It was lifted before"),
+        "{text}"
+    );
+}
+
+#[test]
+fn without_vpid_the_files_are_read() {
+    let state = State::new(&[
+        ("7-ban.json", ban().to_string()),
+        ("6-warning.json", warning().to_string()),
+        ("8-cut.json", ban().to_string()[..40].to_owned()),
+        ("9-other.json", "[]".into()),
+        ("7-ban.json.unreadable", "x".into()),
+        ("half.tmp", "x".into()),
+    ]);
+    std::os::unix::fs::symlink("/etc/passwd", state.path().join("outbox/5-link.json")).unwrap();
+    let text = state.run(&["list"], true).unwrap();
+    let entries: Vec<Value> = serde_json::from_str(&text).unwrap();
+    let ids: Vec<_> = entries
+        .iter()
+        .map(|entry| entry["id"].as_str().unwrap())
+        .collect();
+    // What cannot be read comes first: it has no date.
+    assert_eq!(ids, ["5-link", "8-cut", "9-other", "6-warning", "7-ban"]);
+    assert_eq!(entries[4], ban());
+    for (at, word) in [(0, "not a file"), (1, "no JSON"), (2, "no entry")] {
+        assert_eq!(entries[at]["state"], "unreadable");
+        let problem = entries[at]["problem"].as_str().unwrap();
+        assert!(problem.contains(word), "{problem}");
+    }
+    let text = state.run(&["show", "7-ban"], true).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), ban());
+    let error = state.run(&["show", "7-bann"], false).unwrap_err();
+    assert!(error.contains("there is no 7-bann"), "{error}");
+    for words in [&["retry", "all"][..], &["drop", "7-ban"]] {
+        let error = state.run(words, false).unwrap_err();
+        assert!(error.contains("only a running one can"), "{error}");
+    }
+    assert!(state.path().join("outbox/7-ban.json").exists());
+}
+
+#[test]
+fn no_state_folder_is_an_empty_queue() {
+    let state = State::new(&[]);
+    std::fs::remove_dir(state.path().join(FOLDER)).unwrap();
+    assert!(
+        state
+            .run(&["list"], false)
+            .unwrap()
+            .starts_with("Nothing waits")
+    );
+    assert_eq!(state.run(&["list"], true).unwrap(), "[]\n");
+}
+
+#[test]
+fn a_running_vpid_is_asked() {
+    let state = State::new(&[("6-warning.json", warning().to_string())]);
+    let listener = UnixListener::bind(state.path().join(SOCKET)).unwrap();
+    let answers = [
+        (QueueRequest::List, json!({"queue": [ban()]})),
+        (QueueRequest::Retry { id: None }, json!({"ok": 2})),
+        (
+            QueueRequest::Drop { id: "1".into() },
+            json!({"error": "there is no 1"}),
+        ),
+    ];
+    let vpid = std::thread::spawn(move || {
+        for (expected, answer) in answers {
+            let (stream, _) = listener.accept().unwrap();
+            let mut line = String::new();
+            BufReader::new(&stream).read_line(&mut line).unwrap();
+            assert_eq!(parse(line.as_bytes()), Ok(Request::Queue(expected)));
+            writeln!(&stream, "{answer}").unwrap();
+        }
+    });
+    let listed = state.run(&["list"], false).unwrap();
+    assert!(
+        listed.contains("7-ban") && !listed.contains("6-warning"),
+        "{listed}"
+    );
+    assert_eq!(
+        state.run(&["retry", "all"], false).unwrap(),
+        "2 entries are tried now.\n"
+    );
+    assert_eq!(
+        state.run(&["drop", "1"], false),
+        Err("there is no 1".into())
+    );
+    vpid.join().unwrap();
+    // It has gone: its socket is there, and nobody listens.
+    assert!(state.run(&["list"], false).unwrap().contains("6-warning"));
+}
