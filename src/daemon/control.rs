@@ -141,7 +141,11 @@ impl Daemon {
                 }
                 Ok(Some(json!({ "ok": true })))
             }
-            Request::Queue(_) => Err("this vpid has no queue yet".into()),
+            Request::Queue(request) => {
+                let ticket = self.ticket_for(number);
+                self.events.push_back(Event::Queue { request, ticket });
+                Ok(None)
+            }
             Request::Push { host, push, keep } => {
                 let host = self.choose_game(host.as_deref())?;
                 self.push(number, host, push, keep);
@@ -182,15 +186,21 @@ impl Daemon {
     }
 
     fn push(&mut self, number: u64, host: HostId, push: Push, keep: bool) {
-        self.control.last_ticket += 1;
-        let ticket = self.control.last_ticket;
-        self.control.tickets.insert(ticket, number);
+        let ticket = self.ticket_for(number);
         self.events.push_back(Event::Push {
             host,
             push,
             ticket,
             keep,
         });
+    }
+
+    /// Under which the answer to a connection comes.
+    fn ticket_for(&mut self, number: u64) -> u64 {
+        self.control.last_ticket += 1;
+        let ticket = self.control.last_ticket;
+        self.control.tickets.insert(ticket, number);
+        ticket
     }
 
     /// What came of a push.

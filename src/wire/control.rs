@@ -284,19 +284,3 @@ mod tests {
         assert!(parse(b"{").is_err());
     }
 }
-// STUB
-/// What is asked about the outbox.
-#[derive(Debug, Clone, PartialEq)]
-pub enum QueueRequest {
-    List,
-    Show {
-        id: String,
-    },
-    /// `None`: all.
-    Retry {
-        id: Option<String>,
-    },
-    Drop {
-        id: String,
-    },
-}

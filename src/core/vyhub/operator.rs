@@ -13,7 +13,7 @@ impl Vyhub {
         let answer = match request {
             QueueRequest::List => {
                 let entries: Vec<Value> = self.outbox.all().map(|entry| json!(entry)).collect();
-                json!({ "entries": entries })
+                json!({ "queue": entries })
             }
             QueueRequest::Show { id } => {
                 let entry = self.outbox.get(number(id)?);
@@ -24,13 +24,13 @@ impl Vyhub {
             }
             QueueRequest::Retry { id: Some(id) } => {
                 self.retry(number(id)?, cx)?;
-                json!({ "retried": 1 })
+                json!({ "ok": 1 })
             }
             QueueRequest::Retry { id: None } => {
                 let open = self.outbox.all().map(|entry| entry.id);
                 let ids: Vec<EntryId> = open.collect();
                 let retried = ids.into_iter().filter(|id| self.retry(*id, cx).is_ok());
-                json!({ "retried": retried.count() })
+                json!({ "ok": retried.count() })
             }
             QueueRequest::Drop { id } => {
                 let id = number(id)?;
@@ -41,7 +41,7 @@ impl Vyhub {
                 self.api
                     .write(Shelf::Outbox, id.to_string(), None, None, cx.out);
                 self.enforce_all = true;
-                json!({ "dropped": what })
+                json!({ "ok": 1 })
             }
         };
         self.advance(cx);
