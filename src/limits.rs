@@ -318,6 +318,12 @@ pub const CONTROL_WAITING_BYTES_MAX: usize = 1 << 22;
 /// Connections to the control socket.
 pub const CONTROL_CONNECTIONS_MAX: usize = 64;
 
+// The engine's own interfaces.
+
+/// Longest line that an engine's console runs: its buffer of 512 bytes holds an end of line and a
+/// NUL as well, and it drops what does not fit.
+pub const CONSOLE_LINE_BYTES_MAX: usize = 510;
+
 // MySQL.
 
 /// How long a server may take to accept a connection, and for each answer until it is ready.

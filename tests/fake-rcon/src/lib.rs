@@ -1,0 +1,3 @@
+//! A game server's console and RCON, for tests and the demo of vpid.
+
+pub mod console;
