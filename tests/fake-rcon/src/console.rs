@@ -100,8 +100,8 @@ mod tests {
         check(" ; ;\n", &[]);
         check("say a b;quit", &[&["say", "a", "b"], &["quit"]]);
         check("say \"a;b\" ;quit", &[&["say", "a;b"], &["quit"]]);
-        check("say \"a\nquit\"", &[&["say", "a"], &["quit"]]);
-        check("say \"a\\\"; quit; \"", &[&["say", "a\\"], &["quit"]]);
+        check("say \"a\nquit", &[&["say", "a"], &["quit"]]);
+        check("say \"a\\\"; quit", &[&["say", "a\\"], &["quit"]]);
         check("say a // b; quit\nstatus", &[&["say", "a"], &["status"]]);
         check("say \"a // b\"; quit", &[&["say", "a // b"], &["quit"]]);
         check("say \"open; quit", &[&["say", "open; quit"]]);
