@@ -327,6 +327,23 @@ pub const CONSOLE_LINE_BYTES_MAX: usize = 510;
 pub const RCON_PACKET_BYTES_MAX: usize = 8_192;
 /// Longest reply to one command, put together.
 pub const RCON_REPLY_BYTES_MAX: usize = 256 * 1_024;
+/// How long a game may take to accept a connection, and then for each answer.
+pub const RCON_CONNECT_MS: u64 = 3_000;
+pub const RCON_REPLY_MS: u64 = 5_000;
+/// After a connection that failed, nobody tries again for this long.
+pub const RCON_RETRY_MS: u64 = 1_000;
+/// The same where the game closed it before it said whether the password is right: it may count
+/// such tries, and shut out an address that it counted too often.
+pub const RCON_CLOSED_RETRY_MS: u64 = 30_000;
+/// Commands that wait for one game.
+pub const RCON_QUEUE_MAX: usize = 256;
+/// How long a lane that is cut off may take to say so.
+pub const RCON_CUT_MS: u64 = 100;
+/// The stack of one lane's thread.
+pub const RCON_STACK_BYTES: usize = 256 * 1_024;
+
+const _: () = assert!(RCON_RETRY_MS <= RCON_CLOSED_RETRY_MS);
+const _: () = assert!(CONSOLE_LINE_BYTES_MAX < RCON_PACKET_BYTES_MAX);
 
 // MySQL.
 

@@ -164,11 +164,11 @@ impl Exchange {
         Self { id, reply }
     }
 
-    /// What is to be sent.
-    pub fn request(&self, line: &str) -> Vec<u8> {
+    /// What is to be sent: the line, and the mark.
+    pub fn request(&self, line: &str) -> [Vec<u8>; 2] {
         let line = Packet::new(self.id, EXEC, line.as_bytes());
         let mark = Packet::new(self.mark(), RESPONSE, b"");
-        [line.encode(), mark.encode()].concat()
+        [line.encode(), mark.encode()]
     }
 
     /// Takes what the server has sent; packets with other numbers belong to earlier lines.

@@ -119,7 +119,7 @@ fn only_the_answer_to_the_password_admits() {
 #[test]
 fn a_reply_ends_where_the_mark_comes_back() {
     let mut exchange = Exchange::new(10);
-    let sent = decode(&exchange.request("status"), &[3]).unwrap();
+    let sent = decode(&exchange.request("status").concat(), &[3]).unwrap();
     let expected = [
         Packet::new(10, EXEC, b"status"),
         Packet::new(11, RESPONSE, b""),
