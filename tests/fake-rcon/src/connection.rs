@@ -56,10 +56,10 @@ impl Connection<'_> {
             }
             None => {}
         }
-        self.admitted = right;
         self.send(&packet::bytes(packet.id, RESPONSE, b""))?;
         let id = if right { packet.id } else { -1 };
         self.send(&packet::bytes(id, ADMITTED, b""))?;
+        self.admitted = right;
         Ok(right)
     }
 
