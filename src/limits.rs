@@ -323,6 +323,33 @@ pub const CONTROL_WAITING_BYTES_MAX: usize = 1 << 22;
 /// Connections to the control socket.
 pub const CONTROL_CONNECTIONS_MAX: usize = 64;
 
+// The engine's own interfaces.
+
+/// Longest line that an engine's console runs: its buffer of 512 bytes holds an end of line and a
+/// NUL as well, and it drops what does not fit.
+pub const CONSOLE_LINE_BYTES_MAX: usize = 510;
+/// Largest packet of RCON that is believed, without its length: an engine sends 4,106 bytes.
+pub const RCON_PACKET_BYTES_MAX: usize = 8_192;
+/// Longest reply to one command, put together.
+pub const RCON_REPLY_BYTES_MAX: usize = 256 * 1_024;
+/// How long a game may take to accept a connection, and then for each answer.
+pub const RCON_CONNECT_MS: u64 = 3_000;
+pub const RCON_REPLY_MS: u64 = 5_000;
+/// After a connection that failed, nobody tries again for this long.
+pub const RCON_RETRY_MS: u64 = 1_000;
+/// The same where the game closed it before it said whether the password is right: it may count
+/// such tries, and shut out an address that it counted too often.
+pub const RCON_CLOSED_RETRY_MS: u64 = 30_000;
+/// Commands that wait for one game.
+pub const RCON_QUEUE_MAX: usize = 256;
+/// How long a lane that is cut off may take to say so.
+pub const RCON_CUT_MS: u64 = 100;
+/// The stack of one lane's thread.
+pub const RCON_STACK_BYTES: usize = 256 * 1_024;
+
+const _: () = assert!(RCON_RETRY_MS <= RCON_CLOSED_RETRY_MS);
+const _: () = assert!(CONSOLE_LINE_BYTES_MAX < RCON_PACKET_BYTES_MAX);
+
 // MySQL.
 
 /// How long a server may take to accept a connection, and for each answer until it is ready.

@@ -6,6 +6,7 @@ pub mod files;
 pub mod instance;
 pub mod lock;
 pub mod random;
+pub mod rcon;
 pub mod rejected;
 pub mod seen;
 pub mod sessions;

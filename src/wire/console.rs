@@ -1,8 +1,14 @@
 //! Console commands of the engine, typed, and the one function that quotes.
 //!
 //! A Source console has no way to escape a quote: `;` separates commands outside of quotes, a
-//! newline ends one anywhere, `//` begins a comment, and a line has 511 bytes. So what cannot be
-//! carried is refused; nothing is left out or changed on the way.
+//! newline ends one anywhere, `//` begins a comment, and a line that is longer than 510 bytes is
+//! not run. So what cannot be carried is refused; nothing is left out or changed on the way.
+
+#[cfg(test)]
+mod tests;
+
+use crate::limits::CONSOLE_LINE_BYTES_MAX;
+use std::fmt;
 
 /// What vpid lets a server do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,22 +32,79 @@ pub enum Unfit {
     Empty,
 }
 
-// STUB until the branch `game` is here.
 impl Command {
+    /// The line that does it, without an end of line. It is one command, but for
+    /// [`Command::Console`], which is what its owner has written, as it is.
     pub fn line(&self) -> Result<String, Unfit> {
-        Ok(match self {
-            Self::Kick { userid, reason } => format!("kickid {userid} \"{reason}\""),
-            Self::Say(text) => format!("say \"{text}\""),
-            Self::Status => "status".into(),
+        let line = match self {
+            Self::Kick { userid, reason } => format!("kickid {userid} {}", quoted(reason)?),
+            Self::Say(text) if is_blank(text) => return Err(Unfit::Empty),
+            Self::Say(text) => format!("say {}", quoted(text)?),
+            Self::Status => "status".to_string(),
+            Self::Console(line) if is_blank(line) => return Err(Unfit::Empty),
+            Self::Console(line) if line.contains(is_control) => return Err(Unfit::Control),
             Self::Console(line) => line.clone(),
-        })
+        };
+        fitting(line)
     }
 }
-impl std::fmt::Display for Unfit {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("unfit")
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Quote => f.write_str("has a \", which no console command can carry"),
+            Self::Control => f.write_str("has a line break or another control character"),
+            Self::TooLong => write!(
+                f,
+                "is too long: a whole console command has at most {CONSOLE_LINE_BYTES_MAX} bytes"
+            ),
+            Self::Empty => f.write_str("is empty"),
+        }
     }
 }
+
+/// A text as one argument of a console command. The only way for what others have written.
+pub fn quoted(text: &str) -> Result<String, Unfit> {
+    if text.contains('"') {
+        return Err(Unfit::Quote);
+    }
+    if text.contains(is_control) {
+        return Err(Unfit::Control);
+    }
+    fitting(format!("\"{text}\""))
+}
+
+/// A text as it may be shown, at most so many characters of it: `"` becomes `'`, control
+/// characters become spaces, several spaces become one, and what is too long ends in `…`.
+///
+/// This changes what somebody wrote, so it is for whoever composes a message and means to, such
+/// as one that tells a player's name. Nothing on the way to a console does it by itself.
 pub fn plain(text: &str, chars_max: usize) -> String {
-    text.chars().take(chars_max).collect()
+    let words = text.split(|character| character == ' ' || is_control(character));
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let shown = words.join(" ").replace('"', "'");
+    if shown.chars().nth(chars_max).is_none() {
+        return shown;
+    }
+    let Some(kept) = chars_max.checked_sub(1) else {
+        return String::new();
+    };
+    let kept: String = shown.chars().take(kept).collect();
+    format!("{}…", kept.trim_end_matches(' '))
+}
+
+fn fitting(line: String) -> Result<String, Unfit> {
+    match line.len() {
+        0..=CONSOLE_LINE_BYTES_MAX => Ok(line),
+        _ => Err(Unfit::TooLong),
+    }
+}
+
+fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
+}
+
+/// What ends a line for somebody, and all that moves a terminal.
+fn is_control(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }

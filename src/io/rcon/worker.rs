@@ -1,0 +1,208 @@
+//! The lane's thread: whether there is a connection, and what becomes of each line.
+
+use super::connection::{Connection, NoConnection, NoReply};
+use super::{Inbox, Next, Pace};
+use crate::config::Rcon;
+use crate::wire::rcon::{Done, Failure};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub(super) struct Worker<F> {
+    server: usize,
+    rcon: Rcon,
+    pace: Pace,
+    inbox: Arc<Inbox>,
+    on_done: F,
+    connection: Option<Connection>,
+    /// The password is wrong: this is said of every line, and nothing is tried.
+    refused: Option<String>,
+    away: Option<Away>,
+}
+
+/// The last try failed.
+struct Away {
+    sentence: String,
+    retry_at: Instant,
+}
+
+impl<F: Fn(Done)> Worker<F> {
+    pub(super) fn new(
+        server: usize,
+        rcon: Rcon,
+        pace: Pace,
+        inbox: Arc<Inbox>,
+        on_done: F,
+    ) -> Self {
+        Self {
+            server,
+            rcon,
+            pace,
+            inbox,
+            on_done,
+            connection: None,
+            refused: None,
+            away: None,
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        loop {
+            match self.inbox.next() {
+                Next::Run(job) => {
+                    let result = self.run_line(&job.line);
+                    self.report(job.ticket, result);
+                }
+                Next::TurnAway(tickets) => {
+                    for ticket in tickets {
+                        let sentence = format!(
+                            "too many commands wait for the game at {}, or vpid is stopping; \
+                             this one was not run",
+                            self.rcon.address
+                        );
+                        self.report(ticket, Err(Failure::Away(sentence)));
+                    }
+                }
+                Next::End => break,
+            }
+        }
+        self.inbox.ended();
+    }
+
+    fn report(&self, ticket: u64, result: Result<String, Failure>) {
+        let server = self.server;
+        (self.on_done)(Done {
+            server,
+            ticket,
+            result,
+        });
+    }
+
+    /// Runs a line once; on a second connection only where the first surely did not carry it.
+    fn run_line(&mut self, line: &str) -> Result<String, Failure> {
+        if let Some(connection) = &mut self.connection
+            && !connection.is_open()
+        {
+            self.disconnect();
+        }
+        let was_connected = self.connection.is_some();
+        match self.run_on_connection(line)? {
+            Ok(text) => Ok(text),
+            Err(_) if was_connected => match self.run_on_connection(line)? {
+                Ok(text) => Ok(text),
+                Err(what) => Err(self.not_sent(&what)),
+            },
+            Err(what) => Err(self.not_sent(&what)),
+        }
+    }
+
+    /// The inner error: the line was not sent, and why.
+    fn run_on_connection(&mut self, line: &str) -> Result<Result<String, String>, Failure> {
+        let within = self.pace.reply;
+        match self.connected()?.run(line, within) {
+            Ok(text) => Ok(Ok(text)),
+            Err(no_reply) => {
+                self.disconnect();
+                match no_reply {
+                    NoReply::NotSent(what) => Ok(Err(what)),
+                    NoReply::Unclear(what) => Err(Failure::Unclear(format!(
+                        "it is unclear whether the game at {} ran the command: {what}",
+                        self.rcon.address
+                    ))),
+                }
+            }
+        }
+    }
+
+    fn not_sent(&self, what: &str) -> Failure {
+        let address = &self.rcon.address;
+        Failure::Away(format!(
+            "the command did not reach the game at {address}: {what}"
+        ))
+    }
+
+    fn disconnect(&mut self) {
+        self.connection = None;
+        self.inbox.forget();
+    }
+
+    fn connected(&mut self) -> Result<&mut Connection, Failure> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connect()?,
+        };
+        Ok(self.connection.insert(connection))
+    }
+
+    fn connect(&mut self) -> Result<Connection, Failure> {
+        if let Some(sentence) = &self.refused {
+            return Err(Failure::Refused(sentence.clone()));
+        }
+        if let Some(away) = &self.away
+            && Instant::now() < away.retry_at
+        {
+            return Err(Failure::Away(away.sentence.clone()));
+        }
+        let opened = Connection::open(&self.rcon, &self.pace, |stream| self.inbox.keep(stream));
+        let address = &self.rcon.address;
+        match opened {
+            Ok(connection) => {
+                if self.away.take().is_some() {
+                    log::info!("the game at {address} is reached by RCON again");
+                }
+                Ok(connection)
+            }
+            Err(no_connection) => {
+                self.inbox.forget();
+                Err(self.unconnected(no_connection))
+            }
+        }
+    }
+
+    fn unconnected(&mut self, no_connection: NoConnection) -> Failure {
+        let address = &self.rcon.address;
+        match no_connection {
+            NoConnection::Refused => {
+                let sentence = format!(
+                    "the game at {address} refuses the RCON password; make it the game's \
+                     rcon_password in vpid's configuration, and restart vpid (it does not try \
+                     again before, since games shut out who tries too often)"
+                );
+                log::error!("{sentence}");
+                self.refused = Some(sentence.clone());
+                Failure::Refused(sentence)
+            }
+            NoConnection::Closed => {
+                let sentence = format!(
+                    "the game at {address} closes RCON connections before it answers to the \
+                     password; see whether rcon_password is set in the game, and whether it has \
+                     shut out this address (listip, removeip)"
+                );
+                self.is_away(sentence, self.pace.closed_retry)
+            }
+            NoConnection::Unreachable(what) => {
+                let sentence = format!(
+                    "the game at {address} is not reached by RCON: {what}; see whether it runs, \
+                     and whether its address in vpid's configuration is right"
+                );
+                self.is_away(sentence, self.pace.retry)
+            }
+        }
+    }
+
+    /// Said once in the log for as long as the game is away for the same reason.
+    fn is_away(&mut self, sentence: String, pause: Duration) -> Failure {
+        let said = self
+            .away
+            .as_ref()
+            .is_some_and(|away| away.sentence == sentence);
+        if !said {
+            log::warn!("{sentence}");
+        }
+        let retry_at = Instant::now() + pause;
+        self.away = Some(Away {
+            sentence: sentence.clone(),
+            retry_at,
+        });
+        Failure::Away(sentence)
+    }
+}

@@ -1,0 +1,221 @@
+//! A game that has players, and knows `status`, `kickid` and `say`.
+
+use super::FakeRcon;
+use super::console;
+use std::fmt::Write;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Somebody who is on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Player {
+    pub userid: i32,
+    pub name: String,
+    /// As the engine writes it: `[U:1:123]`; of no meaning for a bot.
+    pub id: String,
+    pub bot: bool,
+    pub connected_s: u64,
+    /// Else the player is still loading.
+    pub active: bool,
+}
+
+impl Player {
+    pub fn new(userid: i32, name: &str, id: &str) -> Self {
+        let (name, id) = (name.to_string(), id.to_string());
+        Self {
+            userid,
+            name,
+            id,
+            bot: false,
+            connected_s: 312,
+            active: true,
+        }
+    }
+
+    pub fn bot(userid: i32, name: &str) -> Self {
+        Self {
+            bot: true,
+            ..Self::new(userid, name, "BOT")
+        }
+    }
+}
+
+/// A game, shared between those who ask it and those who look at it.
+#[derive(Debug, Clone)]
+pub struct FakeServer(Arc<Mutex<Game>>);
+
+#[derive(Debug)]
+struct Game {
+    hostname: String,
+    map: String,
+    players: Vec<Player>,
+    said: Vec<String>,
+    kicked: Vec<(i32, String)>,
+    ran: Vec<Vec<String>>,
+}
+
+impl FakeServer {
+    pub fn new(hostname: &str, map: &str) -> Self {
+        Self(Arc::new(Mutex::new(Game {
+            hostname: hostname.to_string(),
+            map: map.to_string(),
+            players: Vec::new(),
+            said: Vec::new(),
+            kicked: Vec::new(),
+            ran: Vec::new(),
+        })))
+    }
+
+    /// RCON for it.
+    pub fn start(&self, password: &str) -> FakeRcon {
+        let server = self.clone();
+        FakeRcon::start(password, move |line| server.run(line))
+    }
+
+    pub fn join(&self, player: Player) {
+        self.lock().players.push(player);
+    }
+
+    pub fn leave(&self, userid: i32) {
+        self.lock().players.retain(|player| player.userid != userid);
+    }
+
+    pub fn set_map(&self, map: &str) {
+        self.lock().map = map.to_string();
+    }
+
+    pub fn players(&self) -> Vec<Player> {
+        self.lock().players.clone()
+    }
+
+    /// What the console said to everybody.
+    pub fn said(&self) -> Vec<String> {
+        self.lock().said.clone()
+    }
+
+    /// Who was kicked, by userid, with the reason.
+    pub fn kicked(&self) -> Vec<(i32, String)> {
+        self.lock().kicked.clone()
+    }
+
+    /// Every command that the console ran, with its arguments.
+    pub fn ran(&self) -> Vec<Vec<String>> {
+        self.lock().ran.clone()
+    }
+
+    /// Runs a line as a console does, and returns what it prints.
+    pub fn run(&self, line: &str) -> String {
+        let mut game = self.lock();
+        let mut printed = String::new();
+        for command in console::commands(line.as_bytes()) {
+            printed.push_str(&game.run(&command));
+            game.ran.push(command);
+        }
+        printed
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Game> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Game {
+    fn run(&mut self, command: &[String]) -> String {
+        let (name, arguments) = command.split_first().expect("a command has a name");
+        match name.as_str() {
+            "status" => return self.status(),
+            "say" => self.said.push(arguments.join(" ")),
+            "kickid" => return self.kick(arguments),
+            _ => return format!("Unknown command \"{name}\"\n"),
+        }
+        String::new()
+    }
+
+    fn kick(&mut self, arguments: &[String]) -> String {
+        let userid = arguments.first().and_then(|userid| userid.parse().ok());
+        let at = self
+            .players
+            .iter()
+            .position(|player| Some(player.userid) == userid);
+        let Some(at) = at else {
+            return "userid is not on the server\n".to_string();
+        };
+        let player = self.players.remove(at);
+        let reason = arguments[1..].join(" ");
+        self.kicked.push((player.userid, reason));
+        String::new()
+    }
+
+    fn status(&self) -> String {
+        let bots = self.players.iter().filter(|player| player.bot).count();
+        let humans = self.players.len() - bots;
+        let mut text = format!(
+            "hostname: {}\n\
+             version : 9543365/24 9543365 secure\n\
+             udp/ip  : 127.0.0.1:27015  (public ip: 203.0.113.7)\n\
+             steamid : [G:1:5] (85568392920039429)\n\
+             account : not logged in  (No account specified)\n\
+             map     : {} at: 0 x, 0 y, 0 z\n\
+             tags    : cp\n\
+             players : {humans} humans, {bots} bots (24 max)\n\
+             edicts  : 512 used of 2048 max\n\
+             # userid name                uniqueid            connected ping loss state  adr\n",
+            self.hostname, self.map
+        );
+        for player in &self.players {
+            let state = if player.active { "active" } else { "spawning" };
+            let name = format!("\"{}\"", player.name);
+            let (userid, id) = (player.userid, &player.id);
+            let _ = if player.bot {
+                writeln!(text, "# {userid:6} {name:19} BOT {state:>40}")
+            } else {
+                let connected = clock(player.connected_s);
+                let address = format!("203.0.113.9:{}", 27_000 + userid);
+                writeln!(
+                    text,
+                    "# {userid:6} {name:19} {id:19} {connected:>9} {:4} {:4} {state} {address}",
+                    50, 0
+                )
+            };
+        }
+        text
+    }
+}
+
+/// `mm:ss`, or `h:mm:ss` from an hour on.
+fn clock(seconds: u64) -> String {
+    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    match hours {
+        0 => format!("{minutes:02}:{seconds:02}"),
+        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kick_removes_one_and_status_tells_the_others() {
+        let server = FakeServer::new("Test", "cp_badlands");
+        server.join(Player::new(2, "Anna", "[U:1:7]"));
+        server.join(Player::new(3, "Bert", "[U:1:8]"));
+        server.join(Player::bot(4, "Heavy"));
+        assert_eq!(server.run("kickid 2 \"out; status\""), "");
+        assert_eq!(server.kicked(), [(2, "out; status".to_string())]);
+        let status = server.run("status");
+        assert!(status.contains("map     : cp_badlands at: 0 x"));
+        assert!(status.contains("players : 1 humans, 1 bots (24 max)"));
+        assert!(status.contains("#      3 \"Bert\""));
+        assert!(status.contains("05:12   50    0 active 203.0.113.9:27003\n"));
+        assert!(status.contains("\"Heavy\"") && !status.contains("Anna"));
+        assert_eq!(
+            server.run("kickid 2; say a b"),
+            "userid is not on the server\n"
+        );
+        assert_eq!(
+            (server.said(), server.ran().len()),
+            (vec!["a b".to_string()], 4)
+        );
+        assert_eq!(clock(3_600), "1:00:00");
+    }
+}
