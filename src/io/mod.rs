@@ -2,6 +2,7 @@
 
 pub mod control;
 pub mod files;
+pub mod http;
 pub mod instance;
 pub mod lock;
 pub mod random;
