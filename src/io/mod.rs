@@ -10,3 +10,4 @@ pub mod rejected;
 pub mod seen;
 pub mod sessions;
 pub mod sql;
+pub mod store;

@@ -36,6 +36,9 @@ impl Client {
     /// Errors: a sentence that says what is wrong with the configuration.
     pub(super) fn new(vyhub: &config::Vyhub, proxy: Option<Proxy>) -> Result<Self, String> {
         let key = vyhub.api_key.0.clone();
+        if key.is_empty() {
+            return Err("vyhub.api_key is empty; make a key in VyHub".into());
+        }
         let mut authorization = HeaderValue::try_from(format!("Bearer {key}")).map_err(|_| {
             "vyhub.api_key has a character that no key has; copy it from VyHub again".to_string()
         })?;

@@ -283,6 +283,8 @@ fn what_is_wrong_with_the_configuration_is_said_without_the_key() {
     let good = || vyhub("https://vyhub.example/v1".into());
     let mut odd = good();
     odd.api_key.0.push('\n');
+    assert!(start(odd.clone(), None).starts_with("vyhub.api_key"));
+    odd.api_key.0.clear();
     assert!(start(odd, None).starts_with("vyhub.api_key"));
     for url in ["", "vyhub", "ftp://vyhub.example/v1", "https:///v1", "/v1"] {
         let error = start(vyhub(url.into()), None);
