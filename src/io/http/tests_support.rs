@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -270,11 +270,8 @@ impl Desk {
     pub fn stop(self, patience: Duration) -> (bool, Vec<Done>) {
         let all_done = self.http.stop(patience);
         let mut reported = Vec::new();
-        loop {
-            match self.done.recv_timeout(Duration::from_millis(200)) {
-                Ok(done) => reported.push(done),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-            }
+        while let Ok(done) = self.done.recv_timeout(Duration::from_millis(200)) {
+            reported.push(done);
         }
         (all_done, reported)
     }
