@@ -301,15 +301,35 @@ impl Folder {
 /// Writes a file so that after a crash it is there whole or not at all: written beside, synced,
 /// renamed, and the folder synced. Readable by its owner only.
 pub fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_whole(path, |file| file.write_all(bytes))?;
+    sync_folder(parent(path))
+}
+
+/// The same without syncing the folder: until that is done, a crash may bring the former content
+/// back. An error leaves that in its place too.
+pub fn write_whole(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let mut file = tempfile::Builder::new()
+        .prefix(TEMPORARY)
+        .tempfile_in(parent(path))?;
+    write(file.as_file_mut())?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// What names begin with that a crash has left over from [`write_whole`].
+pub const TEMPORARY: &str = ".tmp";
+
+/// What was renamed or removed in it stays so.
+pub fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+fn parent(path: &Path) -> &Path {
     let parent = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
-    let parent = parent.unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(parent)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    File::open(parent)?.sync_all()
+    parent.unwrap_or(Path::new("."))
 }
 
 fn is_plain(mode: RawMode) -> bool {

@@ -3,6 +3,7 @@
 pub mod control;
 pub mod engine_log;
 pub mod files;
+pub mod http;
 pub mod instance;
 pub mod lock;
 pub mod random;
@@ -11,3 +12,4 @@ pub mod rejected;
 pub mod seen;
 pub mod sessions;
 pub mod sql;
+pub mod store;

@@ -1,0 +1,223 @@
+//! One request: how it looks, and what its failure means.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::time::Duration;
+
+use ureq::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use ureq::http::request::Builder;
+use ureq::http::{self, Uri};
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::{Agent, AsSendBody, Proxy, Timeout};
+
+use super::answer::{self, Answer};
+use super::connect::{self, Connections, Lookup};
+use crate::config;
+use crate::limits::{
+    CA_FILE_BYTES_MAX, HTTP_CONNECT_MS, HTTP_KEEP_FOR_CHANGES_MS, HTTP_KEEP_MS, HTTP_READ_BYTES,
+    HTTP_THREADS_MAX, HTTP_WRITE_BYTES,
+};
+use crate::wire::vyhub::{Failure, Method, Outcome, Request};
+
+pub(super) struct Client {
+    agent: Agent,
+    /// Without a slash at its end.
+    api_url: String,
+    /// For sentences.
+    host: String,
+    /// Never in a message; the header does not print itself.
+    authorization: HeaderValue,
+    /// Taken out of whatever VyHub says.
+    key: String,
+}
+
+impl Client {
+    /// Errors: a sentence that says what is wrong with the configuration.
+    pub(super) fn new(vyhub: &config::Vyhub, proxy: Option<Proxy>) -> Result<Self, String> {
+        let key = vyhub.api_key.0.clone();
+        if key.is_empty() {
+            return Err("vyhub.api_key is empty; make a key in VyHub".into());
+        }
+        let mut authorization = HeaderValue::try_from(format!("Bearer {key}")).map_err(|_| {
+            "vyhub.api_key has a character that no key has; copy it from VyHub again".to_string()
+        })?;
+        authorization.set_sensitive(true);
+        let no_address = || {
+            let url = &vyhub.api_url;
+            format!(
+                "vyhub.api_url: {url} is no address; it looks like https://api.vyhub.app/name/v1"
+            )
+        };
+        let uri: Uri = vyhub.api_url.parse().map_err(|_| no_address())?;
+        let host = uri.host().filter(|host| !host.is_empty());
+        let host = host.ok_or_else(no_address)?.to_string();
+        if !matches!(uri.scheme_str(), Some("http" | "https")) {
+            return Err(no_address());
+        }
+        if proxy.as_ref().is_some_and(|proxy| !is_http(proxy)) {
+            return Err(
+                "the environment names a SOCKS proxy; vpid uses HTTP proxies only: set \
+                        HTTPS_PROXY to one, or add VyHub's host to NO_PROXY"
+                    .into(),
+            );
+        }
+        let roots = match &vyhub.ca_file {
+            Some(path) => RootCerts::from(certificates(path)?),
+            None => RootCerts::WebPki,
+        };
+        Ok(Self {
+            agent: agent(roots, proxy),
+            api_url: vyhub.api_url.trim_end_matches('/').into(),
+            host,
+            authorization,
+            key,
+        })
+    }
+
+    /// Asks once, within `patience`.
+    pub(super) fn ask(&self, request: &Request, patience: Duration) -> Outcome {
+        connect::nothing_begun();
+        let builder = http::Request::builder()
+            .uri(format!("{}{}", self.api_url, request.path))
+            .header(AUTHORIZATION, self.authorization.clone())
+            .header(ACCEPT, "application/json");
+        let answered = match (request.method, &request.body) {
+            (Method::Get, _) => self.run(builder.method("GET"), (), patience, HTTP_KEEP_MS),
+            (method, body) => {
+                let name = if method == Method::Post {
+                    "POST"
+                } else {
+                    "PATCH"
+                };
+                let mut builder = builder.method(name);
+                let mut bytes = Vec::new();
+                if let Some(body) = body {
+                    builder = builder.header(CONTENT_TYPE, "application/json");
+                    bytes = body.to_string().into_bytes();
+                }
+                self.run(builder, bytes, patience, HTTP_KEEP_FOR_CHANGES_MS)
+            }
+        };
+        match answered {
+            Ok(response) => {
+                let answer = Answer::new(response);
+                Outcome {
+                    api_s: answer.date_s(),
+                    result: answer.read(request.expect, &self.host, &self.key),
+                }
+            }
+            Err(error) => Outcome {
+                result: Err(self.failure(&error)),
+                api_s: None,
+            },
+        }
+    }
+
+    fn run(
+        &self,
+        builder: Builder,
+        body: impl AsSendBody,
+        patience: Duration,
+        keep_ms: u64,
+    ) -> Result<http::Response<ureq::Body>, ureq::Error> {
+        let request = builder.body(body)?;
+        let configured = self.agent.configure_request(request);
+        let request = configured
+            .timeout_global(Some(patience))
+            .max_idle_age(Duration::from_millis(keep_ms))
+            .build();
+        self.agent.run(request)
+    }
+
+    /// What a request means that got no answer. It was surely not carried out if not a byte of it
+    /// was sent.
+    fn failure(&self, error: &ureq::Error) -> Failure {
+        let (host, why) = (&self.host, words(error));
+        match connect::is_begun() {
+            false => Failure::Unreachable(format!("{host} cannot be reached: {why}")),
+            true => Failure::Unclear(format!("{host} did not answer: {why}")),
+        }
+    }
+
+    /// Breaks off all that is under way; nothing can be asked any more.
+    pub(super) fn cut(&self) {
+        self.agent.clone().shutdown();
+    }
+}
+
+fn agent(roots: RootCerts, proxy: Option<Proxy>) -> Agent {
+    let connect = Some(Duration::from_millis(HTTP_CONNECT_MS));
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .proxy(proxy)
+        .tls_config(TlsConfig::builder().root_certs(roots).build())
+        .user_agent(concat!("vpid/", env!("CARGO_PKG_VERSION")))
+        .timeout_resolve(connect)
+        .timeout_connect(connect)
+        .max_idle_connections(HTTP_THREADS_MAX)
+        .max_idle_connections_per_host(HTTP_THREADS_MAX)
+        .max_idle_age(Duration::from_millis(HTTP_KEEP_MS))
+        .input_buffer_size(HTTP_READ_BYTES)
+        .output_buffer_size(HTTP_WRITE_BYTES)
+        .max_response_header_size(HTTP_READ_BYTES)
+        .build();
+    Agent::with_parts(config, Connections::default(), Lookup::default())
+}
+
+fn is_http(proxy: &Proxy) -> bool {
+    use ureq::ProxyProtocol::{Http, Https};
+    matches!(proxy.protocol(), Http | Https)
+}
+
+/// The certificates of a file.
+fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, String> {
+    let wrong = |what: &str| format!("vyhub.ca_file: {} {what}", path.display());
+    let mut pem = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(CA_FILE_BYTES_MAX).read_to_end(&mut pem))
+        .map_err(|error| wrong(&format!("cannot be read: {error}")))?;
+    let certificates: Vec<Certificate<'static>> = parse_pem(&pem)
+        .filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    match certificates.is_empty() {
+        true => Err(wrong("holds no certificate in PEM form")),
+        false => Ok(certificates),
+    }
+}
+
+/// An error in words for an operator.
+pub(super) fn words(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::Timeout(Timeout::Resolve) => "its name was not looked up in time".into(),
+        ureq::Error::Timeout(Timeout::Connect) => "there was no connection in time".into(),
+        ureq::Error::Timeout(_) => "its time was over".into(),
+        ureq::Error::HostNotFound => "there is no host of this name".into(),
+        ureq::Error::Io(error) => io_words(error),
+        ureq::Error::Protocol(error) => format!("what came is no HTTP: {error}"),
+        ureq::Error::LargeResponseHeader(..) => "the headers of its answer are too large".into(),
+        ureq::Error::ConnectProxyFailed(why) => format!("the proxy did not connect: {why}"),
+        other => other.to_string(),
+    }
+}
+
+pub(super) fn io_words(error: &io::Error) -> String {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    if let Some(inner) = inner {
+        return words(inner);
+    }
+    match error.kind() {
+        BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof => {
+            "the connection was closed".into()
+        }
+        io::ErrorKind::ConnectionRefused => "the connection was refused".into(),
+        io::ErrorKind::InvalidData => answer::plain(&error.to_string()),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,98 @@
+//! The same by TLS: who is believed to be VyHub, on the small stacks of the lane's threads.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::tests_support::{
+    BAN, Desk, PATIENCE, SERVER, Server, ban, certificate, server, unclear, unreachable, vyhub,
+};
+use crate::wire::vyhub::Reply;
+
+/// A lane that trusts these certificates alone.
+fn desk(vyhub_server: &Server, host: &str, ca_file: &str) -> Desk {
+    let port = vyhub_server.address.port();
+    let mut config = vyhub(format!("https://{host}:{port}/name/v1"));
+    config.ca_file = Some(certificate(ca_file));
+    Desk::with(&config, None, PATIENCE)
+}
+
+fn good() -> Server {
+    Server::start_tls("localhost", |peer| {
+        while let Some(request) = peer.request() {
+            peer.json(if request.starts_with("GET") {
+                SERVER
+            } else {
+                BAN
+            });
+        }
+    })
+}
+
+#[test]
+fn a_certificate_of_the_owners_is_trusted_where_it_is_named() {
+    for host in ["127.0.0.1", "localhost"] {
+        let vyhub = good();
+        let desk = desk(&vyhub, host, "ca.pem");
+        assert!(matches!(desk.ask(server()), Ok(Reply::Server(_))));
+        assert!(matches!(desk.ask(ban(1)), Ok(Reply::Ban(_))));
+        assert!(desk.ask(server()).is_ok());
+        let connections: Vec<usize> = vyhub.seen().iter().map(|(number, _)| *number).collect();
+        assert_eq!(connections, [0; 3]);
+    }
+}
+
+#[test]
+fn a_certificate_of_somebody_else_is_refused_and_nothing_is_sent() {
+    let vyhub_server = good();
+    let other = desk(&vyhub_server, "localhost", "other-ca.pem");
+    let why = unreachable(other.ask(ban(1)));
+    assert!(why.contains("certificate"), "{why}");
+
+    // Without a file of the owner's, only those count that all the world knows.
+    let port = vyhub_server.address.port();
+    let config = vyhub(format!("https://localhost:{port}"));
+    let usual = Desk::with(&config, None, PATIENCE);
+    assert!(unreachable(usual.ask(ban(1))).contains("certificate"));
+    assert_eq!(vyhub_server.seen(), []);
+
+    let elsewhere = Server::start_tls("elsewhere", |peer| drop(peer.request()));
+    let why = unreachable(desk(&elsewhere, "localhost", "ca.pem").ask(ban(1)));
+    assert!(why.contains("certificate"), "{why}");
+    assert_eq!(elsewhere.seen(), []);
+}
+
+#[test]
+fn what_speaks_no_tls_is_not_reached() {
+    let begin = Instant::now();
+    let plain = Server::start(|peer| {
+        peer.wait_for_bytes();
+        peer.answer("400 Bad Request", "", "this is no HTTP");
+    });
+    unreachable(desk(&plain, "localhost", "ca.pem").ask(ban(1)));
+    let silent = Server::start(|peer| peer.wait_for_end());
+    let desk_of_silent = desk(&silent, "localhost", "ca.pem");
+    let short = Duration::from_millis(300);
+    unreachable(desk_of_silent.ask_within(ban(1), short).result);
+    let closing = Server::start(|peer| peer.wait_for_bytes());
+    unreachable(desk(&closing, "localhost", "ca.pem").ask(ban(1)));
+    assert!(begin.elapsed() < Duration::from_secs(4));
+}
+
+#[test]
+fn nothing_is_sent_twice_by_tls_either() {
+    for reads in [true, false] {
+        let vyhub = Server::start_tls("localhost", move |peer| {
+            peer.request();
+            peer.json(SERVER);
+            match reads {
+                true => drop(peer.request()),
+                false => peer.wait_for_bytes(),
+            }
+        });
+        let desk = desk(&vyhub, "localhost", "ca.pem");
+        desk.ask(server()).unwrap();
+        unclear(desk.ask(ban(1)));
+        sleep(Duration::from_millis(50));
+        assert_eq!(vyhub.seen().len(), 1 + usize::from(reads));
+    }
+}

@@ -1,0 +1,163 @@
+//! What is there at the start. A file that cannot be read is set aside under another name, and the
+//! others are as if it were not there.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use super::{BANS, Folders, JSON, is_name};
+use crate::io::files::{TEMPORARY, sync_folder};
+use crate::limits::{
+    STORE_FILE_BYTES_MAX, STORE_FILES_MAX, STORE_LIST_BYTES_MAX, STORE_UNREADABLE_MAX,
+};
+use crate::wire::store::Found;
+use crate::wire::vyhub::BanList;
+
+pub(super) fn read(state_dir: &Path, folders: &Folders) -> io::Result<Found> {
+    for folder in [&folders.outbox, &folders.cache] {
+        make(folder).map_err(|error| {
+            io::Error::new(error.kind(), format!("{}: {error}", folder.display()))
+        })?;
+    }
+    sync_folder(state_dir)?;
+    let mut found = Found::default();
+    for (name, ending, path) in list(&folders.outbox)? {
+        if ending == JSON {
+            found.outbox.extend(keep(name, &path, text));
+        }
+    }
+    for (name, ending, path) in list(&folders.cache)? {
+        match ending == JSON {
+            true => found.cache.extend(keep(name, &path, text)),
+            false => found.bans.extend(keep(name, &path, bans)),
+        }
+    }
+    Ok(found)
+}
+
+/// A folder that is nobody's but ours: players' names and reasons are in it.
+fn make(folder: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let metadata = fs::metadata(folder)?;
+    if !metadata.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    if metadata.mode() & 0o077 != 0 {
+        fs::set_permissions(folder, Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+/// The documents of a folder in the order of their names, each with its ending; what a crash left
+/// over is removed, and other files are left alone.
+fn list(folder: &Path) -> io::Result<Vec<(String, String, PathBuf)>> {
+    let mut documents = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let Ok(file) = entry?.file_name().into_string() else {
+            continue;
+        };
+        let path = folder.join(&file);
+        if file.starts_with(TEMPORARY) {
+            let _ = fs::remove_file(&path);
+            continue;
+        }
+        let Some((name, ending)) = file.rsplit_once('.') else {
+            continue;
+        };
+        if is_name(name) && matches!(ending, JSON | BANS) {
+            documents.push((name.to_string(), ending.to_string(), path));
+        }
+    }
+    documents.sort();
+    if documents.len() > STORE_FILES_MAX {
+        log::warn!(
+            "{} holds {} files; vpid reads the first {STORE_FILES_MAX} by their names, and others \
+             after its next start",
+            folder.display(),
+            documents.len()
+        );
+        documents.truncate(STORE_FILES_MAX);
+    }
+    Ok(documents)
+}
+
+/// A document with its name; none where it had to be set aside.
+fn keep<T>(
+    name: String,
+    path: &Path,
+    read: fn(File, u64) -> Result<T, String>,
+) -> Option<(String, T)> {
+    match open(path).and_then(|(file, size)| read(file, size)) {
+        Ok(content) => Some((name, content)),
+        Err(why) => {
+            set_aside(path, &why);
+            None
+        }
+    }
+}
+
+/// Follows no link, and waits for nobody at a pipe's other end.
+fn open(path: &Path) -> Result<(File, u64), String> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits() as i32)
+        .open(path);
+    let file = file.map_err(|error| error.to_string())?;
+    let metadata = file.metadata().map_err(|error| error.to_string())?;
+    match metadata.is_file() {
+        true => Ok((file, metadata.len())),
+        false => Err("it is no file".into()),
+    }
+}
+
+fn text(file: File, size: u64) -> Result<String, String> {
+    bounded(size, STORE_FILE_BYTES_MAX)?;
+    let mut bytes = Vec::new();
+    let read = file.take(STORE_FILE_BYTES_MAX).read_to_end(&mut bytes);
+    read.map_err(|error| error.to_string())?;
+    String::from_utf8(bytes).map_err(|_| "it is no text".into())
+}
+
+fn bans(file: File, size: u64) -> Result<BanList, String> {
+    bounded(size, STORE_LIST_BYTES_MAX)?;
+    BanList::read_kept(file.take(STORE_LIST_BYTES_MAX))
+}
+
+fn bounded(size: u64, most: u64) -> Result<(), String> {
+    match size > most {
+        true => Err(format!("it is larger than {} MiB", most >> 20)),
+        false => Ok(()),
+    }
+}
+
+fn set_aside(path: &Path, why: &str) {
+    let place = path.display();
+    let mut aside = (1..=STORE_UNREADABLE_MAX).map(|number| {
+        let mut aside = path.as_os_str().to_owned();
+        aside.push(".unreadable");
+        if number > 1 {
+            aside.push(format!("-{number}"));
+        }
+        PathBuf::from(aside)
+    });
+    // Nothing that was set aside before is overwritten.
+    let free = aside.find(|aside| fs::symlink_metadata(aside).is_err());
+    let renamed = free.and_then(|aside| fs::rename(path, &aside).ok().map(|()| aside));
+    match renamed {
+        Some(aside) => log::warn!(
+            "{place} cannot be read: {why}; it is {} now, and vpid goes on without it",
+            aside.display()
+        ),
+        None => log::warn!(
+            "{place} cannot be read: {why}; it cannot be renamed either, so vpid leaves it there \
+             and goes on without it"
+        ),
+    }
+}
