@@ -17,8 +17,9 @@ pub struct Control {
     listener: Option<Listener>,
     connections: Vec<Client>,
     last_ticket: u64,
-    /// Pushes whose outcome somebody waits for, by the number of their connection.
-    tickets: HashMap<u64, u64>,
+    /// What somebody waits for the outcome of, by the number of their connection; whether the
+    /// outcome is the whole answer.
+    tickets: HashMap<u64, (u64, bool)>,
 }
 
 struct Client {
@@ -95,7 +96,7 @@ impl Daemon {
             tickets,
             ..
         } = &mut self.control;
-        tickets.retain(|_, number| connections.iter().any(|client| client.number == *number));
+        tickets.retain(|_, (number, _)| connections.iter().any(|client| client.number == *number));
         self.core.overhear(self.control.is_watched());
     }
 
@@ -142,7 +143,7 @@ impl Daemon {
                 Ok(Some(json!({ "ok": true })))
             }
             Request::Queue(request) => {
-                let ticket = self.ticket_for(number);
+                let ticket = self.ticket_for(number, true);
                 self.events.push_back(Event::Queue { request, ticket });
                 Ok(None)
             }
@@ -186,7 +187,7 @@ impl Daemon {
     }
 
     fn push(&mut self, number: u64, host: HostId, push: Push, keep: bool) {
-        let ticket = self.ticket_for(number);
+        let ticket = self.ticket_for(number, false);
         self.events.push_back(Event::Push {
             host,
             push,
@@ -196,17 +197,18 @@ impl Daemon {
     }
 
     /// Under which the answer to a connection comes.
-    fn ticket_for(&mut self, number: u64) -> u64 {
+    fn ticket_for(&mut self, number: u64, whole: bool) -> u64 {
         self.control.last_ticket += 1;
         let ticket = self.control.last_ticket;
-        self.control.tickets.insert(ticket, number);
+        self.control.tickets.insert(ticket, (number, whole));
         ticket
     }
 
     /// What came of a push.
     pub(super) fn pushed(&mut self, ticket: u64, outcome: Result<Value, String>) {
-        if let Some(number) = self.control.tickets.remove(&ticket) {
+        if let Some((number, whole)) = self.control.tickets.remove(&ticket) {
             let answer = match outcome {
+                Ok(value) if whole => value,
                 Ok(value) => json!({ "ok": value }),
                 Err(problem) => json!({ "error": problem }),
             };

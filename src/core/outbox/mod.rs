@@ -228,8 +228,13 @@ impl Outbox {
     pub fn due_ms(&self) -> Option<u64> {
         let waiting = self.heads().filter(|kept| kept.stored && !kept.busy);
         let waiting = waiting.map(|kept| kept.due_ms).min();
-        let send_ms = waiting.zip(self.gate.open_ms()).map(|(due, open)| due.max(open));
-        let unrecorded = self.entries.values().filter(|kept| !kept.recorded && !kept.busy);
+        let send_ms = waiting
+            .zip(self.gate.open_ms())
+            .map(|(due, open)| due.max(open));
+        let unrecorded = self
+            .entries
+            .values()
+            .filter(|kept| !kept.recorded && !kept.busy);
         unrecorded.map(|kept| kept.due_ms).chain(send_ms).min()
     }
 

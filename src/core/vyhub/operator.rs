@@ -17,10 +17,8 @@ impl Vyhub {
             }
             QueueRequest::Show { id } => {
                 let entry = self.outbox.get(number(id)?);
-                json!(
-                    entry
-                        .ok_or_else(|| format!("there is no entry {id}; see `vpid queue list`"))?
-                )
+                let none = || format!("there is no entry {id}; see `vpid queue list`");
+                json!({ "entry": entry.ok_or_else(none)? })
             }
             QueueRequest::Retry { id: Some(id) } => {
                 self.retry(number(id)?, cx)?;

@@ -393,7 +393,11 @@ impl Vyhub {
 
     /// An unban counts: bans that wait before it are sent as lifted.
     fn lift_queued(&mut self, unban: EntryId, cx: &mut Cx<'_>) {
-        let Some(entry) = self.outbox.get(unban).filter(|entry| entry.change == Change::Unban) else {
+        let Some(entry) = self
+            .outbox
+            .get(unban)
+            .filter(|entry| entry.change == Change::Unban)
+        else {
             return;
         };
         let bundle = entry.bundle;

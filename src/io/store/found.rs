@@ -137,7 +137,7 @@ fn bounded(size: u64, most: u64) -> Result<(), String> {
     }
 }
 
-fn set_aside(path: &Path, why: &str) {
+pub(super) fn set_aside(path: &Path, why: &str) {
     let place = path.display();
     let mut aside = (1..=STORE_UNREADABLE_MAX).map(|number| {
         let mut aside = path.as_os_str().to_owned();

@@ -276,6 +276,10 @@ impl Folders {
             (Some(Content::Bans(_)), Shelf::Outbox) => {
                 Err(format!("{name}: lists of bans are not kept in outbox/"))
             }
+            (Some(Content::SetAside), _) => {
+                found::set_aside(&path(JSON), "its content cannot be used");
+                Ok(())
+            }
             (None, Shelf::Outbox) => remove(&path(JSON)),
             (None, Shelf::Cache) => remove(&path(JSON)).and(remove(&path(BANS))),
         }

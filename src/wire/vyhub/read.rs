@@ -130,6 +130,7 @@ fn server(value: &Value) -> Result<Server, String> {
         id: fields.id("id")?,
         name: fields.shown("name").unwrap_or_default(),
         bundle,
+        kind: fields.shown("type").unwrap_or_default(),
         extra: extra.cloned().unwrap_or_else(|| Map::new().into()),
     })
 }

@@ -162,6 +162,7 @@ impl Api {
             (Expect::Server, _) => Reply::Server(Server {
                 id: SERVER,
                 name: "server".into(),
+                kind: "GMOD".into(),
                 bundle: Some(BUNDLE),
                 extra: json!({}),
             }),

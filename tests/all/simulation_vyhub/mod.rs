@@ -104,7 +104,13 @@ impl Story {
         for (userid, (steam, since_ms)) in &self.world.present {
             let since_ms = *since_ms.max(&self.disturbed_ms);
             let here_ms = self.world.now_ms.saturating_sub(since_ms);
-            if self.is_banned(*steam) && here_ms >= KICKED_WITHIN_MS { eprintln!("{:#?}\n{:#?}", self.accepted[steam], self.world.trace.iter().rev().take(2000).collect::<Vec<_>>()); }
+            if self.is_banned(*steam) && here_ms >= KICKED_WITHIN_MS {
+                eprintln!(
+                    "{:#?}\n{:#?}",
+                    self.accepted[steam],
+                    self.world.trace.iter().rev().take(2000).collect::<Vec<_>>()
+                );
+            }
             assert!(
                 !self.is_banned(*steam) || here_ms < KICKED_WITHIN_MS,
                 "player {userid} is banned and still here after {here_ms} ms"

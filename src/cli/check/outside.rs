@@ -1,0 +1,78 @@
+//! The lanes by which `vpid check` asks VyHub and consoles, one question after the other.
+
+use std::collections::HashMap;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use crate::config::{Rcon, Vyhub};
+use crate::io::http::Http;
+use crate::io::rcon::Lane;
+use crate::limits;
+use crate::wire::rcon::{self, Failure as ConsoleFailure};
+use crate::wire::vyhub::{Done, Failure, Job, Outcome, Request};
+
+/// How much longer than its own deadline a lane is waited for.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// VyHub's API. The lane begins with the first question.
+#[derive(Default)]
+pub struct Api {
+    lane: Option<(Http, mpsc::Receiver<Done>)>,
+}
+
+impl Api {
+    pub fn ask(&mut self, vyhub: &Vyhub, request: Request) -> Outcome {
+        let none = |why: String| Outcome {
+            result: Err(Failure::Unreachable(why)),
+            api_s: None,
+        };
+        if self.lane.is_none() {
+            let (send, receive) = mpsc::channel();
+            match Http::start(vyhub, move |done| drop(send.send(done))) {
+                Ok(http) => self.lane = Some((http, receive)),
+                Err(why) => return none(why),
+            }
+        }
+        let Some((http, receive)) = &self.lane else {
+            return none("there is no lane".into());
+        };
+        http.submit(Job {
+            ticket: 0,
+            request,
+            patience_ms: limits::CHECK_PATIENCE_MS,
+        });
+        let patience = Duration::from_millis(limits::CHECK_PATIENCE_MS) + GRACE;
+        match receive.recv_timeout(patience) {
+            Ok(done) => done.outcome,
+            Err(_) => none("it took too long".into()),
+        }
+    }
+}
+
+/// Consoles by the numbers of their servers: one connection each, so one login.
+#[derive(Default)]
+pub struct Consoles {
+    lanes: HashMap<usize, (Lane, mpsc::Receiver<rcon::Done>)>,
+}
+
+impl Consoles {
+    pub fn ask(&mut self, server: usize, rcon: &Rcon, line: &str) -> Result<String, ConsoleFailure> {
+        let away = |why: String| ConsoleFailure::Away(why);
+        if !self.lanes.contains_key(&server) {
+            let (send, receive) = mpsc::channel();
+            let lane = Lane::start(server, rcon, move |done| drop(send.send(done)));
+            let lane = lane.map_err(|error| away(format!("the system gives no thread ({error})")))?;
+            self.lanes.insert(server, (lane, receive));
+        }
+        let (lane, receive) = &self.lanes[&server];
+        lane.submit(rcon::Job {
+            ticket: 0,
+            line: line.to_owned(),
+        });
+        let patience = Duration::from_millis(limits::CHECK_PATIENCE_MS) + GRACE;
+        match receive.recv_timeout(patience) {
+            Ok(done) => done.result,
+            Err(_) => Err(away("it took too long".into())),
+        }
+    }
+}
