@@ -4,6 +4,7 @@
 //! again. It makes none of the daemon's files, so it can run beside a running vpid.
 
 mod folders;
+mod outside;
 mod rcon;
 mod scriptdata;
 mod scripts;
@@ -18,8 +19,9 @@ use std::path::Path;
 
 use crate::config::{self, Config, Engine, Vyhub};
 use crate::io::sql::{self, Finding};
-use crate::wire::rcon::Failure as ConsoleFailure;
-use crate::wire::vyhub::{Failure, Outcome, Request};
+use crate::wire::vyhub::{Outcome, Request};
+
+use outside::{Api, Consoles};
 
 /// Checks the configuration of `path` (none: the usual places) and all it names, and writes a
 /// line for each finding: `ok`, `warn`, or `bad` with its remedy. True when nothing is bad.
@@ -30,15 +32,10 @@ pub fn run(path: Option<&Path>, out: &mut dyn Write) -> bool {
     for warning in unknown {
         report.warn(warning);
     }
+    let (mut api, mut consoles) = (Api::default(), Consoles::default());
     let mut outside = Outside {
-        api: &mut |_, _| Outcome {
-            result: Err(Failure::Unreachable("this vpid cannot ask it yet".into())),
-            api_s: None,
-        },
-        console: &mut |_, _, _| {
-            let problem = "this vpid cannot ask it yet";
-            Err(ConsoleFailure::Away(problem.into()))
-        },
+        api: &mut |vyhub, request| api.ask(vyhub, request),
+        console: &mut |server, rcon, line| consoles.ask(server, rcon, line),
     };
     all(path, config::process_environment, &mut outside, &mut report);
     report.good

@@ -56,12 +56,18 @@ pub struct Consoles {
 }
 
 impl Consoles {
-    pub fn ask(&mut self, server: usize, rcon: &Rcon, line: &str) -> Result<String, ConsoleFailure> {
+    pub fn ask(
+        &mut self,
+        server: usize,
+        rcon: &Rcon,
+        line: &str,
+    ) -> Result<String, ConsoleFailure> {
         let away = |why: String| ConsoleFailure::Away(why);
         if !self.lanes.contains_key(&server) {
             let (send, receive) = mpsc::channel();
             let lane = Lane::start(server, rcon, move |done| drop(send.send(done)));
-            let lane = lane.map_err(|error| away(format!("the system gives no thread ({error})")))?;
+            let lane =
+                lane.map_err(|error| away(format!("the system gives no thread ({error})")))?;
             self.lanes.insert(server, (lane, receive));
         }
         let (lane, receive) = &self.lanes[&server];

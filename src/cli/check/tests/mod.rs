@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
+use crate::wire::rcon::Failure as ConsoleFailure;
+use crate::wire::vyhub::Failure;
 
 const SECRET: &str = "0123456789abcdefghijABCDEFGHIJ-_";
 
