@@ -2,3 +2,4 @@
 
 mod behaviour;
 mod client;
+mod strict;
