@@ -115,6 +115,8 @@ fn reason(status: u16) -> &'static str {
         404 => "Not Found",
         405 => "Method Not Allowed",
         422 => "Unprocessable Entity",
+        408 => "Request Timeout",
+        425 => "Too Early",
         429 => "Too Many Requests",
         500 => "Internal Server Error",
         502 => "Bad Gateway",

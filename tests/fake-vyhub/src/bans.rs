@@ -152,7 +152,8 @@ impl State {
         let active = call.parameter("active").map(|active| active == "true");
         let now = self.now();
         let still_true = |list: &&RenderedList| {
-            list.active == active && list.until.is_none_or(|until| now < until)
+            let same = (list.active, list.skew_s) == (active, self.skew_s);
+            same && list.until.is_none_or(|until| now < until)
         };
         let kept = self.rendered.as_ref().filter(still_true);
         let body = match kept.map(|list| Arc::clone(&list.body)) {
@@ -185,6 +186,7 @@ impl State {
         let body = Arc::new(body);
         self.rendered = Some(RenderedList {
             active,
+            skew_s: self.skew_s,
             until: standing.filter_map(BanRecord::ends_on).min(),
             body: Arc::clone(&body),
         });

@@ -9,6 +9,7 @@ mod bans;
 mod call;
 mod check;
 mod connection;
+mod faults;
 mod http;
 mod models;
 mod routes;
@@ -27,6 +28,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+pub use faults::{Fault, Faults, Matcher, Page, RetryAfter};
 use serve::Listening;
 pub use setup::GROWN_STEAM64;
 pub use state::{BanRecord, Group, RequestRecord, State, StatusRecord, User, WarningRecord};
@@ -40,6 +42,7 @@ struct Shared {
     answers: AtomicU64,
     /// What clients call this server.
     host: String,
+    faults: Arc<Faults>,
 }
 
 impl Shared {
@@ -50,6 +53,8 @@ impl Shared {
 
 /// A VyHub with one server in one bundle. Dropped, it is gone with its port and threads.
 pub struct FakeVyhub {
+    /// What goes wrong.
+    pub faults: Arc<Faults>,
     shared: Arc<Shared>,
     port: u16,
     listening: Option<Listening>,
@@ -64,13 +69,16 @@ impl FakeVyhub {
     pub fn start_on(port: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).expect("a free port");
         let port = listener.local_addr().expect("its address").port();
+        let faults = Arc::new(Faults::default());
         let shared = Arc::new(Shared {
             state: Mutex::new(State::new()),
             changed: Condvar::new(),
             answers: AtomicU64::new(0),
             host: format!("127.0.0.1:{port}"),
+            faults: Arc::clone(&faults),
         });
         Self {
+            faults,
             listening: Some(Listening::start(listener, &shared)),
             shared,
             port,

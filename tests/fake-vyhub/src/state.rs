@@ -102,6 +102,8 @@ pub struct StatusRecord {
 pub struct RenderedList {
     pub active: Option<bool>,
     pub until: Option<Timestamp>,
+    /// By which clock.
+    pub skew_s: i64,
     pub body: Arc<Vec<u8>>,
 }
 

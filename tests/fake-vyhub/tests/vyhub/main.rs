@@ -2,4 +2,5 @@
 
 mod behaviour;
 mod client;
+mod faults;
 mod strict;
