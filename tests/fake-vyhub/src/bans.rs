@@ -178,8 +178,11 @@ impl State {
         let mut body = b"{".to_vec();
         for (steam, bans) in by_steam {
             let comma = if body.len() > 1 { "," } else { "" };
-            let bans: Vec<Value> = bans.into_iter().map(|ban| self.ban_reduced(ban)).collect();
-            let _ = write!(body, "{comma}\"{steam}\":{}", Value::from(bans));
+            let bans: Vec<String> = bans
+                .into_iter()
+                .map(|ban| self.ban_text(ban, now))
+                .collect();
+            let _ = write!(body, "{comma}\"{steam}\":[{}]", bans.join(","));
         }
         body.push(b'}');
         let standing = self.bans.iter().filter(|ban| ban.is_active(now));

@@ -1,5 +1,6 @@
 //! Records as VyHub's answers show them: every optional field is there, null when it has no value.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::state::{BanRecord, Group, State, User, WarningRecord, iso};
@@ -43,7 +44,13 @@ impl State {
     }
 
     pub(crate) fn bundle_short(&self) -> Value {
-        json!({"id": self.bundle, "name": "Fake bundle", "icon": null, "sort_id": 1})
+        serde_json::from_str(&self.bundle_text()).expect("what was just written")
+    }
+
+    /// `ServerbundleModelShort` as text.
+    fn bundle_text(&self) -> String {
+        let id = &self.bundle;
+        format!("{{\"id\":\"{id}\",\"name\":\"Fake bundle\",\"icon\":null,\"sort_id\":1}}")
     }
 
     pub(crate) fn bundle_model(&self) -> Value {
@@ -83,22 +90,40 @@ impl State {
         model
     }
 
-    /// `BanModelReduced`.
+    /// `BanModelReduced` as text: a list may hold a hundred thousand of them.
+    pub(crate) fn ban_text(&self, ban: &BanRecord, now: Timestamp) -> String {
+        let bundle = ban.bundle.as_ref().map(|_| self.bundle_text());
+        let seconds = |length_s: f64| format!("{length_s:?}");
+        format!(
+            "{{\"length\":{},\"reason\":{},\"id\":\"{}\",\"creator\":{},\"created_on\":\"{}\",\
+             \"status\":\"{}\",\"ends_on\":{},\"active\":{},\"user\":{},\"serverbundle\":{}}}",
+            or_null(ban.length_s.map(seconds)),
+            or_null(ban.reason.as_deref().map(quoted)),
+            ban.id,
+            or_null(ban.creator.as_ref().and_then(|id| self.user_text(id))),
+            iso(ban.created_on),
+            ban.status,
+            or_null(ban.ends_on().map(|ends| quoted(&iso(ends)))),
+            ban.is_active(now),
+            or_null(self.user_text(&ban.user)),
+            or_null(bundle),
+        )
+    }
+
+    /// `UserModelShort` as text.
+    fn user_text(&self, id: &str) -> Option<String> {
+        let user = self.users.get(id)?;
+        Some(format!(
+            "{{\"id\":\"{}\",\"username\":{},\"type\":\"STEAM\",\"identifier\":\"{}\",\
+             \"avatar\":null}}",
+            user.id,
+            or_null(user.username.as_deref().map(quoted)),
+            user.steam,
+        ))
+    }
+
     pub(crate) fn ban_reduced(&self, ban: &BanRecord) -> Value {
-        let user = self.users.get(&ban.user).map(user_short);
-        let creator = ban.creator.as_ref().and_then(|id| self.users.get(id));
-        json!({
-            "length": ban.length_s,
-            "reason": ban.reason,
-            "id": ban.id,
-            "creator": creator.map(user_short),
-            "created_on": iso(ban.created_on),
-            "status": ban.status,
-            "ends_on": ban.ends_on().map(iso),
-            "active": ban.is_active(self.now()),
-            "user": user,
-            "serverbundle": ban.bundle.as_ref().map(|_| self.bundle_short()),
-        })
+        serde_json::from_str(&self.ban_text(ban, self.now())).expect("what was just written")
     }
 
     pub(crate) fn ban_model(&self, ban: &BanRecord) -> Value {
@@ -141,4 +166,12 @@ pub(crate) fn user_short(user: &User) -> Value {
         "identifier": user.steam,
         "avatar": null,
     })
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).expect("a text can be quoted")
+}
+
+fn or_null(json: Option<String>) -> String {
+    json.unwrap_or_else(|| "null".to_owned())
 }

@@ -281,13 +281,14 @@ impl State {
 
 /// A date as Python's `isoformat` writes it: microseconds only where there are any.
 pub(crate) fn iso(time: Timestamp) -> String {
-    let whole = time.as_microsecond().rem_euclid(1_000_000) == 0;
-    let format = if whole {
-        "%Y-%m-%dT%H:%M:%S+00:00"
-    } else {
-        "%Y-%m-%dT%H:%M:%S.%6f+00:00"
+    let time = jiff::tz::Offset::UTC.to_datetime(time);
+    let (year, month, day) = (time.year(), time.month(), time.day());
+    let (hour, minute, second) = (time.hour(), time.minute(), time.second());
+    let fraction = match time.subsec_nanosecond() / 1000 {
+        0 => String::new(),
+        microseconds => format!(".{microseconds:06}"),
     };
-    time.strftime(format).to_string()
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}+00:00")
 }
 
 /// A date that a client sent and that was checked.
