@@ -61,7 +61,7 @@ fn serve_one(stream: &TcpStream, shared: &Shared, received: &Received) -> bool {
     }
     let asked = received
         .header("connection")
-        .is_some_and(|value| value == "close");
+        .is_some_and(|value| value.eq_ignore_ascii_case("close"));
     let closes = received.malformed.is_some() || asked;
     let goes_on = send(stream, shared, &answer, fault.as_ref(), skew_s, closes) && !closes;
     if received.malformed.is_some() {

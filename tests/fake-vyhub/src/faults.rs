@@ -126,8 +126,8 @@ impl Faults {
         self.plan().always.push((matcher.into(), fault));
     }
 
-    /// So many of a thousand requests meet a fault that comes and goes by itself and costs nobody
-    /// any time. The same seed gives the same faults in the same order.
+    /// So many of a thousand requests meet a fault that comes and goes by itself; none hangs.
+    /// The same seed gives the same faults in the same order.
     pub fn random(&self, seed: u64, permille: u64) {
         let faults = [
             Fault::ResetBefore,

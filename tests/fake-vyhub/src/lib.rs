@@ -22,7 +22,7 @@ mod users;
 mod warnings;
 
 use std::net::TcpListener;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -63,11 +63,15 @@ pub struct FakeVyhub {
 impl FakeVyhub {
     /// On a free port.
     pub fn start() -> Self {
-        Self::start_on(0)
+        Self::listening(free_port())
     }
 
+    #[track_caller]
     pub fn start_on(port: u16) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", port)).expect("a free port");
+        Self::listening(TcpListener::bind(("127.0.0.1", port)).expect("a free port"))
+    }
+
+    fn listening(listener: TcpListener) -> Self {
         let port = listener.local_addr().expect("its address").port();
         let faults = Arc::new(Faults::default());
         let shared = Arc::new(Shared {
@@ -181,4 +185,22 @@ impl FakeVyhub {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.shared.lock()
     }
+}
+
+/// A port below those that systems give to whoever connects: nobody takes it during a pause. Each
+/// is given once.
+fn free_port() -> TcpListener {
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    const FIRST: u32 = 20_000;
+    const COUNT: u32 = 12_000;
+    let start = std::process::id().wrapping_mul(131);
+    for _ in 0..COUNT {
+        let given = GIVEN.fetch_add(1, Ordering::SeqCst);
+        let port = FIRST + start.wrapping_add(given) % COUNT;
+        let port = u16::try_from(port).unwrap_or_default();
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return listener;
+        }
+    }
+    panic!("no port of 127.0.0.1 is free");
 }

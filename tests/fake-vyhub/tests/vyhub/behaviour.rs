@@ -4,6 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fake_vyhub::{FakeVyhub, Fault, State};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::client::Client;
@@ -130,8 +131,8 @@ fn who_acts_as_a_user_has_that_users_rights() {
 #[test]
 fn groups_and_properties_are_told_and_the_highest_group_decides() {
     let (vyhub, anna, bert) = with_moderator();
-    let higher = vyhub.add_group("Muzzled", 60, &[("ban_edit", false)], None);
-    vyhub.put_in_group(&bert, &higher);
+    let lower = vyhub.add_group("Muzzled", 40, &[("ban_edit", false)], None);
+    vyhub.put_in_group(&bert, &lower);
     let mut client = Client::of(&vyhub);
     let path = format!("/user/{bert}/group?serverbundle_id={}", vyhub.bundle_id());
     let groups = client.get(&path);
@@ -141,6 +142,10 @@ fn groups_and_properties_are_told_and_the_highest_group_decides() {
     assert_eq!(groups[1]["max_ban_length"], json!(null));
     let properties = client.get(&format!("/user/{bert}/property"));
     assert_eq!(properties[0]["name"], "ban_edit");
+    assert_eq!(properties[0]["granted"], true);
+    let higher = vyhub.add_group("Suspended", 60, &[("ban_edit", false)], None);
+    vyhub.put_in_group(&bert, &higher);
+    let properties = client.get(&format!("/user/{bert}/property"));
     assert_eq!(properties[0]["granted"], false);
     assert_eq!(client.get(&format!("/user/{anna}/property")), json!([]));
 }
