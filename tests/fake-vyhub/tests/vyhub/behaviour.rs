@@ -159,7 +159,17 @@ fn a_ban_that_runs_out_stays_active_by_its_status_and_leaves_the_list() {
     let path = format!("/server/bundle/{}/ban", vyhub.bundle_id());
     let listed = |list: Value| list.as_object().map(serde_json::Map::len);
     assert_eq!(listed(client.get(&format!("{path}?active=true"))), Some(1));
-    // The list that was made is not true any more when the clock says so.
+    // The list that was made is not true any more when time goes on, or the clock says so.
+    vyhub.edit_ban(&id, |ban| {
+        ban.created_on = Timestamp::now();
+        ban.length_s = Some(0.5);
+    });
+    assert_eq!(listed(client.get(&format!("{path}?active=true"))), Some(1));
+    let is_over = |state: &State| !state.bans()[0].is_active(Timestamp::now());
+    assert!(vyhub.wait_until(is_over, Duration::from_secs(20)));
+    assert_eq!(listed(client.get(&format!("{path}?active=true"))), Some(0));
+    vyhub.edit_ban(&id, |ban| ban.length_s = Some(3600.0));
+    assert_eq!(listed(client.get(&format!("{path}?active=true"))), Some(1));
     vyhub
         .faults
         .next(("GET", "/server/bundle"), Fault::ClockSkew(3601));
