@@ -25,6 +25,8 @@ pub struct Disk {
     cache: BTreeMap<String, String>,
     bans: BTreeMap<String, std::sync::Arc<api_wire::BanList>>,
     pub full: bool,
+    /// Counts changes.
+    pub changes: u64,
 }
 
 impl Disk {
@@ -32,6 +34,7 @@ impl Disk {
         if self.full && write.content.is_some() {
             return Err("no space left".into());
         }
+        self.changes += 1;
         let shelf = match write.shelf {
             Shelf::Outbox => &mut self.outbox,
             Shelf::Cache => &mut self.cache,
@@ -86,7 +89,6 @@ pub struct World {
     /// What was said by the console.
     pub said: Vec<String>,
     pub crashes: u64,
-    pub trace: Vec<String>,
 }
 
 fn config() -> Config {
@@ -119,7 +121,6 @@ impl World {
             rcon: true,
             said: Vec::new(),
             crashes: 0,
-            trace: Vec::new(),
         };
         world.start();
         world
@@ -163,7 +164,6 @@ impl World {
     }
 
     pub fn event(&mut self, event: Event) {
-        self.trace.push(format!("{} {event:?}", self.now_ms));
         let effects = self.core.on(event, self.now());
         self.carry_out(effects);
     }
@@ -302,9 +302,6 @@ impl World {
                 let (_, event) = self.coming.pop_first().expect("it is there");
                 self.event(event);
             } else if let Some(timer) = self.wheel.pop_due(self.now_ms - self.began_ms) {
-                if std::env::var("DBG").is_ok() && same > 9000 {
-                    eprintln!("{timer:?}");
-                }
                 self.event(Event::Timer(timer));
             }
         }

@@ -34,6 +34,7 @@ pub struct Vpid {
     database: String,
     permissions: String,
     queries: String,
+    vyhub: String,
     /// Instead of SQLite.
     #[cfg(feature = "mysql")]
     mariadb: Option<Database>,
@@ -58,6 +59,7 @@ impl Vpid {
             database: String::new(),
             permissions: String::new(),
             queries: String::new(),
+            vyhub: String::new(),
             #[cfg(feature = "mysql")]
             mariadb: None,
             variables: Vec::new(),
@@ -138,6 +140,12 @@ impl Vpid {
         self
     }
 
+    /// A line of `[vyhub]`.
+    pub fn vyhub_line(mut self, line: &str) -> Self {
+        self.vyhub += &format!("{line}\n");
+        self
+    }
+
     /// Serves another folder than its own.
     pub fn serving(mut self, scriptdata: &Path) -> Self {
         self.scriptdata = Some(scriptdata.to_path_buf());
@@ -177,6 +185,9 @@ impl Vpid {
             "[database]\n{}[permissions]\n{}{}",
             self.database, self.permissions, self.queries
         );
+        if !self.vyhub.is_empty() {
+            text += &format!("\n[vyhub]\n{}", self.vyhub);
+        }
         text
     }
 

@@ -7,6 +7,7 @@ mod load;
 #[cfg(feature = "mysql")]
 pub mod mariadb;
 mod random;
+mod vyhub;
 
 pub use client::{ForgetfulReader, StockCallbacks};
 pub use daemon::{KEY, SECRET, Vpid, program};

@@ -1,0 +1,85 @@
+//! The API itself, the server and its bundle.
+
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::call::Call;
+use crate::models::user_short;
+use crate::state::{State, StatusRecord, iso};
+
+pub(crate) fn no_bundle() -> Answer {
+    Answer::refused(404, "serverbundle_not_found", "This bundle does not exist.")
+}
+
+fn no_server() -> Answer {
+    Answer::refused(404, "server_not_found", "This server does not exist.")
+}
+
+impl State {
+    pub(crate) fn open_api(&self) -> Answer {
+        let info = json!({"title": "VyHub API", "version": "0.0.0-fake"});
+        Answer::ok(&json!({"openapi": "3.1.0", "info": info, "paths": {}}))
+    }
+
+    pub(crate) fn frontend_url(&self) -> Answer {
+        Answer::ok(&json!({"frontend_url": "https://fake.vyhub.example"}))
+    }
+
+    pub(crate) fn get_server(&self, call: &Call) -> Answer {
+        if call.id != self.server {
+            return no_server();
+        }
+        Answer::ok(&self.server_model())
+    }
+
+    pub(crate) fn edit_server(&mut self, call: &Call) -> Answer {
+        if call.id != self.server {
+            return no_server();
+        }
+        let at = self.stamp();
+        let body = call.body.clone();
+        if let Value::Object(fields) = &body {
+            self.server_fields.extend(fields.clone());
+        }
+        self.statuses.push(StatusRecord { at, body });
+        Answer::ok(&self.server_model())
+    }
+
+    pub(crate) fn get_bundle(&self, call: &Call) -> Answer {
+        if call.id != self.bundle {
+            return no_bundle();
+        }
+        Answer::ok(&self.bundle_model())
+    }
+
+    /// Who was in the last status.
+    pub(crate) fn user_activity(&self, call: &Call) -> Answer {
+        if call.id != self.server {
+            return no_server();
+        }
+        if let Err(refused) = self.morph(call, None) {
+            return refused;
+        }
+        let told = self.server_fields.get("user_activities");
+        let activities = told.and_then(Value::as_array);
+        let last_online = self.statuses.last().map(|status| iso(status.at));
+        let model = |activity: &Value| {
+            let user = self.users.get(activity["user_id"].as_str()?)?;
+            let mut model = user_short(user);
+            let bans = self.bans.iter().filter(|ban| ban.user == user.id);
+            let bans: Vec<Value> = bans.map(|ban| self.ban_reduced(ban)).collect();
+            let warnings = self.warnings.iter();
+            let warnings: Vec<Value> = warnings
+                .filter(|warning| warning.user == user.id)
+                .map(|warning| self.warning_model(warning))
+                .collect();
+            model["memberships"] = json!([]);
+            model["warnings"] = warnings.into();
+            model["bans"] = bans.into();
+            model["activities"] = json!([{"extra": activity["extra"], "last_online": last_online}]);
+            Some(model)
+        };
+        let users: Vec<Value> = activities.into_iter().flatten().filter_map(model).collect();
+        Answer::ok(&users.into())
+    }
+}

@@ -1,0 +1,304 @@
+//! What a VyHub knows, and what it was asked.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value, json};
+
+use crate::schema;
+
+/// A user.
+#[derive(Debug, Clone)]
+pub struct User {
+    pub id: String,
+    pub steam: String,
+    pub username: Option<String>,
+    pub admin: bool,
+    pub registered: Timestamp,
+    /// Ids of groups.
+    pub groups: Vec<String>,
+}
+
+/// A group.
+#[derive(Debug, Clone)]
+pub struct Group {
+    pub id: String,
+    pub name: String,
+    pub level: i64,
+    pub properties: BTreeMap<String, bool>,
+    /// Longest ban in seconds; `None`: no bound.
+    pub max_ban_s: Option<u64>,
+}
+
+/// A ban, as it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BanRecord {
+    pub id: String,
+    /// SteamID64 of the user.
+    pub steam: String,
+    pub user: String,
+    pub reason: Option<String>,
+    /// Seconds; `None`: permanent.
+    pub length_s: Option<f64>,
+    /// `None`: everywhere.
+    pub bundle: Option<String>,
+    /// A user's id; `None`: the server itself.
+    pub creator: Option<String>,
+    pub created_on: Timestamp,
+    /// `ACTIVE` or `UNBANNED`.
+    pub status: String,
+}
+
+impl BanRecord {
+    pub fn ends_on(&self) -> Option<Timestamp> {
+        let length = SignedDuration::try_from_secs_f64(self.length_s?).ok()?;
+        self.created_on.checked_add(length).ok()
+    }
+
+    /// In force at that time.
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        let over = self.length_s.is_some() && self.ends_on().is_some_and(|ends| ends <= now);
+        self.status == "ACTIVE" && !over
+    }
+}
+
+/// A warning, as it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WarningRecord {
+    pub id: String,
+    /// SteamID64 of the user.
+    pub steam: String,
+    pub user: String,
+    pub reason: Option<String>,
+    pub bundle: String,
+    pub creator: Option<String>,
+    pub created_on: Timestamp,
+    pub disabled: bool,
+}
+
+/// A request that came.
+#[derive(Debug, Clone)]
+pub struct RequestRecord {
+    pub at: Timestamp,
+    pub method: String,
+    /// Below the API's address, with its query.
+    pub path: String,
+    pub body: Value,
+    /// What was answered; `None`: nothing, or nothing yet.
+    pub status: Option<u16>,
+    /// Whether VyHub carried it out.
+    pub applied: bool,
+}
+
+/// A status of the server that came.
+#[derive(Debug, Clone)]
+pub struct StatusRecord {
+    pub at: Timestamp,
+    pub body: Value,
+}
+
+/// A ban list as it was answered, for as long as it is true.
+pub struct RenderedList {
+    pub active: Option<bool>,
+    pub until: Option<Timestamp>,
+    /// By which clock.
+    pub skew_s: i64,
+    pub body: Arc<Vec<u8>>,
+}
+
+/// All of it.
+pub struct State {
+    pub(crate) key: String,
+    /// Whether the key has the right to act as somebody else.
+    pub key_may_morph: bool,
+    pub(crate) server: String,
+    pub(crate) bundle: String,
+    /// What was told about the server, by the names of `ServerModel`.
+    pub(crate) server_fields: Map<String, Value>,
+    pub(crate) users: HashMap<String, User>,
+    /// Ids by SteamID64.
+    pub(crate) by_steam: HashMap<String, String>,
+    pub(crate) groups: HashMap<String, Group>,
+    pub(crate) bans: Vec<BanRecord>,
+    pub(crate) warnings: Vec<WarningRecord>,
+    pub(crate) requests: Vec<RequestRecord>,
+    pub(crate) statuses: Vec<StatusRecord>,
+    pub(crate) violations: Vec<String>,
+    pub(crate) rendered: Option<RenderedList>,
+    /// How wrong the clock is.
+    pub(crate) skew_s: i64,
+    ids: u64,
+    dates: u64,
+}
+
+impl State {
+    pub(crate) fn new() -> Self {
+        let mut state = Self {
+            key: "fake-key-5Yt2mQ8rVb1nXz7Lw4Kc".into(),
+            key_may_morph: true,
+            server: String::new(),
+            bundle: String::new(),
+            server_fields: Map::new(),
+            users: HashMap::new(),
+            by_steam: HashMap::new(),
+            groups: HashMap::new(),
+            bans: Vec::new(),
+            warnings: Vec::new(),
+            requests: Vec::new(),
+            statuses: Vec::new(),
+            violations: Vec::new(),
+            rendered: None,
+            skew_s: 0,
+            ids: 0,
+            dates: 0,
+        };
+        state.server = state.new_id();
+        state.bundle = state.new_id();
+        for (name, value) in [
+            ("name", json!("Fake TF2 server")),
+            ("type", json!("SOURCE")),
+            ("address", json!("127.0.0.1")),
+            ("port", json!(27015)),
+            ("hidden", json!(false)),
+            ("extra", json!({})),
+        ] {
+            state.server_fields.insert(name.into(), value);
+        }
+        state
+    }
+
+    pub fn users(&self) -> Vec<User> {
+        let mut users: Vec<User> = self.users.values().cloned().collect();
+        users.sort_by(|a, b| a.steam.cmp(&b.steam));
+        users
+    }
+
+    pub fn user(&self, steam64: u64) -> Option<&User> {
+        self.users.get(self.by_steam.get(&steam64.to_string())?)
+    }
+
+    /// All bans, oldest first, lifted ones too.
+    pub fn bans(&self) -> &[BanRecord] {
+        &self.bans
+    }
+
+    pub fn bans_of(&self, steam64: u64) -> Vec<BanRecord> {
+        let steam = steam64.to_string();
+        let of = |ban: &&BanRecord| ban.steam == steam;
+        self.bans.iter().filter(of).cloned().collect()
+    }
+
+    pub fn warnings(&self) -> &[WarningRecord] {
+        &self.warnings
+    }
+
+    pub fn requests(&self) -> &[RequestRecord] {
+        &self.requests
+    }
+
+    /// How many requests came with this method and a path that begins so.
+    pub fn requests_to(&self, method: &str, path: &str) -> usize {
+        let same =
+            |request: &&RequestRecord| request.method == method && request.path.starts_with(path);
+        self.requests.iter().filter(same).count()
+    }
+
+    pub fn statuses(&self) -> &[StatusRecord] {
+        &self.statuses
+    }
+
+    pub fn violations(&self) -> &[String] {
+        &self.violations
+    }
+
+    pub(crate) fn add_user(&mut self, steam: &str, username: Option<&str>, admin: bool) -> String {
+        let user = User {
+            id: self.new_id(),
+            steam: steam.to_owned(),
+            username: username.map(str::to_owned),
+            admin,
+            registered: self.stamp(),
+            groups: Vec::new(),
+        };
+        let id = user.id.clone();
+        self.by_steam.insert(steam.to_owned(), id.clone());
+        self.users.insert(id.clone(), user);
+        id
+    }
+
+    /// A UUID that was not there before.
+    pub(crate) fn new_id(&mut self) -> String {
+        self.ids += 1;
+        let high = scrambled(self.ids.wrapping_mul(2));
+        let low = scrambled(self.ids.wrapping_mul(2) + 1);
+        format!(
+            "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
+            high >> 32,
+            high >> 16 & 0xffff,
+            high & 0xfff,
+            low >> 48 & 0xfff,
+            low & 0xffff_ffff_ffff
+        )
+    }
+
+    /// The API's clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        let now = Timestamp::now();
+        let skew = SignedDuration::from_secs(self.skew_s);
+        now.checked_add(skew).unwrap_or(now)
+    }
+
+    /// The time for a record: every other one falls on a whole second, so that dates come with and
+    /// without microseconds.
+    pub(crate) fn stamp(&mut self) -> Timestamp {
+        self.dates += 1;
+        let mut microseconds = self.now().as_microsecond();
+        if self.dates % 2 == 0 {
+            microseconds -= microseconds.rem_euclid(1_000_000);
+        }
+        Timestamp::from_microsecond(microseconds).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    pub(crate) fn violation(&mut self, request: &str, what: &str) {
+        self.violations.push(format!("{request}: {what}"));
+    }
+
+    /// The user's rights: of several groups that mention one, the highest decides.
+    pub(crate) fn properties(&self, user: &User) -> BTreeMap<String, bool> {
+        let mut groups: Vec<&Group> = self.groups_of(user);
+        groups.sort_by_key(|group| group.level);
+        let all = groups.into_iter().flat_map(|group| &group.properties);
+        all.map(|(name, granted)| (name.clone(), *granted))
+            .collect()
+    }
+
+    pub(crate) fn groups_of(&self, user: &User) -> Vec<&Group> {
+        let groups = user.groups.iter();
+        groups.filter_map(|id| self.groups.get(id)).collect()
+    }
+}
+
+/// A date as Python's `isoformat` writes it: microseconds only where there are any.
+pub(crate) fn iso(time: Timestamp) -> String {
+    let time = jiff::tz::Offset::UTC.to_datetime(time);
+    let (year, month, day) = (time.year(), time.month(), time.day());
+    let (hour, minute, second) = (time.hour(), time.minute(), time.second());
+    let fraction = match time.subsec_nanosecond() / 1000 {
+        0 => String::new(),
+        microseconds => format!(".{microseconds:06}"),
+    };
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}+00:00")
+}
+
+/// A date that a client sent and that was checked.
+pub(crate) fn sent_date(value: &Value) -> Option<Timestamp> {
+    schema::date(value.as_str()?)
+}
+
+pub(crate) fn scrambled(seed: u64) -> u64 {
+    let mut mixed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
