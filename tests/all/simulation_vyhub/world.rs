@@ -202,8 +202,6 @@ impl World {
     }
 
     fn console(&mut self, line: &str) -> Result<String, rcon::Failure> {
-        self.trace
-            .push(format!("{} {} console {line}", self.now_ms, self.rcon));
         if !self.rcon {
             return Err(rcon::Failure::Away("nobody is there".into()));
         }
