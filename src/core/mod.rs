@@ -184,7 +184,11 @@ impl Core {
             | Event::Timer(Timer::Servers | Timer::Vyhub) => {
                 self.decide_attended(event, now, &mut effects);
             }
-            event => self.decide(event, now, &mut effects),
+            event => {
+                if let Some(event) = self.by_rcon(event, now, &mut effects) {
+                    self.decide(event, now, &mut effects);
+                }
+            }
         }
         self.follow_up(now, &mut effects);
         for proof in self.calls.take_finished() {
