@@ -29,3 +29,4 @@ mod signed_kill;
 mod simulation;
 mod simulation_signed;
 mod simulation_vyhub;
+mod vyhub;
