@@ -30,3 +30,5 @@ mod simulation;
 mod simulation_signed;
 mod simulation_vyhub;
 mod vyhub;
+mod vyhub_admins;
+mod vyhub_kill;

@@ -42,7 +42,7 @@ fn new_players_are_made_once_whoever_tells_of_them() {
         .log
         .line("\"x<13><STEAM_ID_PENDING><>\" connected, address \"1.2.3.4:5\"");
     let mut script = community.vpid.signed_game("my_server");
-    let claim = |who: &Visitor| json!({"userid": who.userid, "name": who.name, "networkid": who.steam3(), "bot": false});
+    let claim = |who: &Visitor| json!({"userid": who.userid, "name": who.name, "id": who.steam3(), "bot": false});
     let events =
         [&by_script, &by_all].map(|who| json!({"event": "player_active", "data": claim(who)}));
     script.send(&events).expect("a file can be written");

@@ -215,11 +215,6 @@ impl Community {
         self.game.join(player);
     }
 
-    pub fn leaves(&self, who: &Visitor) {
-        self.game.leave(who.userid);
-        self.log.leaves(who);
-    }
-
     /// How often this userid was kicked.
     pub fn kicks(&self, userid: i32) -> usize {
         let kicked = self.game.kicked();
