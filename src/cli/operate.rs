@@ -69,7 +69,11 @@ pub fn run(state_dir: &Path, options: &Options, out: &mut dyn Write) -> Result<(
             push: Push::Call { .. },
             ..
         } => writeln!(out, "{:#}", answer["ok"].take()),
-        Request::Push { .. } => Ok(()),
+        // What a console has replied; what goes by a game's script is not replied to.
+        Request::Push { .. } => match answer["ok"].as_str() {
+            Some(reply) if !reply.trim().is_empty() => writeln!(out, "{}", console_text(reply)),
+            _ => Ok(()),
+        },
         Request::Queue(_) => writeln!(out, "{answer:#}"),
     };
     written.map_err(|error| error.to_string())
@@ -186,6 +190,12 @@ fn list(games: &Value, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Lines of a console, with nothing else that moves a cursor.
+fn console_text(text: &str) -> String {
+    let lines = text.trim_end().lines().map(printable);
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// What players call themselves must not reach a terminal as it is.

@@ -5,6 +5,8 @@ use super::outgoing::Outgoing;
 use super::vyhub::Cx;
 use super::{Core, Effect, Effects, Event, Now, Timer};
 use crate::wire::call_error::CallError;
+use crate::wire::console::Command;
+use crate::wire::messages::Push;
 
 impl Core {
     /// Decides on what only game servers and VyHub know of.
@@ -60,6 +62,46 @@ impl Core {
             }
         }
         self.hand_on(out, now, effects);
+    }
+
+    /// An operator's command for a console goes by RCON, where there is that.
+    pub(super) fn by_rcon(
+        &mut self,
+        event: Event,
+        now: Now,
+        effects: &mut Effects,
+    ) -> Option<Event> {
+        let Event::Push {
+            host,
+            push: Push::Command(line),
+            ticket,
+            keep,
+        } = event
+        else {
+            return Some(event);
+        };
+        let known = self.hosts.get(host);
+        let server = known.and_then(|host| self.servers.of_host(host.folder, &host.name));
+        let Some(server) = server.filter(|server| self.servers.has_rcon(*server)) else {
+            let push = Push::Command(line);
+            return Some(Event::Push {
+                host,
+                push,
+                ticket,
+                keep,
+            });
+        };
+        let mut out = Outgoing::default();
+        let command = Command::Console(line);
+        let sent = self
+            .servers
+            .command(server, command, Some(ticket), &mut out);
+        if let Err(problem) = sent {
+            let outcome = Err(problem);
+            out.effects.push(Effect::Pushed { ticket, outcome });
+        }
+        self.hand_on(out, now, effects);
+        None
     }
 
     /// What follows from an event for game servers and VyHub: what games told in it, and calls.

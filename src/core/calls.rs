@@ -4,16 +4,17 @@
 //! once; only then is it removed. So whatever happens to the daemon in between, the file is
 //! found again.
 
+mod asked;
+
 use std::collections::HashMap;
 
-use serde_json::Value;
+pub use asked::Asked;
 
 use super::cache::Cache;
 use super::functions::{Functions, Task};
 use super::links;
 use super::opening::{OpenCall, Opening, Proof, Route, open_calls};
 use super::sessions::Hosts;
-use super::vyhub::VyhubCall;
 use super::{Effect, Effects, FileId, HostId, Now, TakenFile, Timer};
 use crate::config::Config;
 use crate::limits;
@@ -46,15 +47,6 @@ pub struct Calls {
     cache: Cache,
     /// Calls for VyHub since this was last taken.
     asked: Vec<Asked>,
-}
-
-/// A call that somebody else answers.
-pub struct Asked {
-    pub id: CallId,
-    pub host: HostId,
-    pub call: VyhubCall,
-    /// Until when its caller waits.
-    pub due_ms: u64,
 }
 
 type Outcome = Result<String, CallError>;
@@ -256,39 +248,6 @@ impl Calls {
                 effects.push(Effect::Sql(Box::new(job)));
                 None
             }
-        }
-    }
-
-    /// Calls that VyHub's part is to answer.
-    pub fn take_asked(&mut self) -> Vec<Asked> {
-        std::mem::take(&mut self.asked)
-    }
-
-    /// What it has answered.
-    pub fn asked_done(
-        &mut self,
-        answers: Vec<(CallId, Result<Value, CallError>)>,
-        hosts: &mut Hosts,
-        functions: &Functions,
-        now: Now,
-        effects: &mut Effects,
-    ) {
-        for (id, answer) in answers {
-            let Some(file) = self.files.get(&id.file) else {
-                continue;
-            };
-            let (host, signed) = (file.host, matches!(file.route, Route::Signed { .. }));
-            let decoder = if signed { Decoder::Own } else { Decoder::Stock };
-            let outcome = answer.map(|value| {
-                let mut text = String::new();
-                push_value(&mut text, &value, decoder);
-                text
-            });
-            if let Some(next) = self.done(id, outcome, hosts, now) {
-                self.run(next, hosts, functions, now, effects);
-            }
-            self.finish(id.file, effects);
-            self.settle(host, hosts, now, effects);
         }
     }
 

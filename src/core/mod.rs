@@ -9,6 +9,7 @@ pub mod cache;
 pub mod callbacks;
 pub mod calls;
 mod clock;
+mod event;
 pub mod functions;
 pub mod link;
 pub mod links;
@@ -25,240 +26,23 @@ pub mod vyhub;
 use serde_json::Value;
 
 use crate::config::Config;
-use crate::wire::control::QueueRequest;
-use crate::wire::engine_log::Line;
-use crate::wire::messages::{FromGame, Push};
-use crate::wire::rcon;
-use crate::wire::session_log::{Note, Sessions};
-use crate::wire::signed::{self, Id};
-use crate::wire::sql;
+use crate::wire::session_log::Sessions;
+use crate::wire::signed;
 use crate::wire::store;
-use crate::wire::vyhub as api;
+
+pub use event::{
+    Effect, Effects, Event, FileId, FolderId, HostId, InputState, Now, SignedFile, TakenFile, Timer,
+};
 
 use answers::Answers;
 use calls::Calls;
 use functions::Functions;
-use link::Written;
 use links::{Context, Links};
 use opening::Proof;
 use outgoing::Outgoing;
-use servers::{ServerId, Servers};
+use servers::Servers;
 use sessions::Hosts;
 use vyhub::{Cx, Vyhub};
-
-/// The time of a turn: a monotonic clock for waiting, the wall clock for talking to others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Now {
-    /// Milliseconds since the daemon started.
-    pub mono_ms: u64,
-    /// Unix seconds.
-    pub wall_s: i64,
-}
-
-/// A scriptdata folder, by the number that the daemon gave it. Numbers are never used twice.
-pub type FolderId = u32;
-/// A host that was seen in a folder. Numbers are never used twice.
-pub type HostId = u32;
-/// A call file that was taken: unix microseconds of that moment, never the same twice.
-pub type FileId = u64;
-
-/// A call file that has been read and put aside under its id.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TakenFile {
-    pub folder: FolderId,
-    pub host: String,
-    pub file: FileId,
-    /// The text before the closing NUL.
-    pub bytes: Vec<u8>,
-    /// When the game wrote it, unix nanoseconds.
-    pub mtime_ns: i64,
-    /// Found as taken when the daemon started: an earlier run may have executed its calls.
-    pub recovered: bool,
-}
-
-/// A file of the signed protocol that has been read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignedFile {
-    /// The scriptdata folder around the one of the protocol.
-    pub folder: FolderId,
-    pub host: String,
-    pub session: Id,
-    pub file: FileId,
-    /// The text before the closing NUL.
-    pub bytes: Vec<u8>,
-    /// Found as taken when the daemon started: an earlier run may have executed its calls.
-    pub recovered: bool,
-}
-
-/// What an input file was found to hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InputState {
-    Empty,
-    /// What we wrote last; nobody has fetched it yet.
-    Ours,
-    /// Something that we did not write (an earlier run's answers), young enough to be waited for.
-    Foreign,
-}
-
-/// What can happen. Closed: a new kind of thing is a new line here and in [`Core::on`].
-#[derive(Debug)]
-pub enum Event {
-    Calls(TakenFile),
-    Restart {
-        folder: FolderId,
-        host: String,
-        mtime_ns: i64,
-    },
-    Input {
-        host: HostId,
-        state: InputState,
-    },
-    AnswersWritten {
-        host: HostId,
-        ok: bool,
-    },
-    SqlDone(Vec<sql::Done>),
-    /// A game asks for a session; the nonce is fresh.
-    Hello {
-        file: SignedFile,
-        nonce: Id,
-    },
-    /// The game's file `n` of a session.
-    Signed {
-        file: SignedFile,
-        n: u64,
-    },
-    /// The game's file `n` was cut short or too large, and is set aside.
-    SignedCut {
-        folder: FolderId,
-        host: String,
-        session: Id,
-        n: u64,
-    },
-    /// A file that an earlier run wrote for a game is still there. They come in the order of
-    /// their numbers, before any [`Event::Signed`].
-    SentFound {
-        file: SignedFile,
-        kind: signed::Kind,
-    },
-    SignedWritten {
-        host: HostId,
-        what: Written,
-        ok: bool,
-    },
-    /// Somebody wants to push something to a game. [`Effect::Pushed`] tells how it went.
-    Push {
-        host: HostId,
-        push: Push,
-        ticket: u64,
-        keep: bool,
-    },
-    /// A command of a console was run, or not.
-    Rcon(rcon::Done),
-    /// The engine of a server has logged something.
-    Logged {
-        server: ServerId,
-        lines: Vec<Line>,
-    },
-    /// VyHub has answered, or not.
-    Api(api::Done),
-    /// The disk has taken documents, or not.
-    Stored(Vec<store::Written>),
-    /// An operator asks about the outbox. [`Effect::Pushed`] answers.
-    Queue {
-        request: QueueRequest,
-        ticket: u64,
-    },
-    Timer(Timer),
-}
-
-/// What a timer is for. Setting one again moves it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Timer {
-    /// An answer of this host is to be repeated, or has expired.
-    Answers(HostId),
-    /// The same for signed files.
-    Link(HostId),
-    /// A game that should have told something by now.
-    Silence(HostId),
-    /// A server is to be asked who is on.
-    Servers,
-    /// Something of VyHub's is due.
-    Vyhub,
-}
-
-/// What is to be done.
-#[derive(Debug)]
-pub enum Effect {
-    /// Durably note that this identity belongs to this file, before its calls run.
-    Remember {
-        identity: u64,
-        file: FileId,
-    },
-    /// Run on the SQL lane, after every earlier job.
-    Sql(Box<sql::Job>),
-    /// Put these encoded answers, and nothing else, into the host's input file;
-    /// report [`Event::AnswersWritten`].
-    WriteAnswers {
-        host: HostId,
-        answers: Vec<(String, String)>,
-    },
-    /// Look at the host's input file; report [`Event::Input`].
-    LookAtInput {
-        host: HostId,
-    },
-    /// The file's calls are done and answered: remove it.
-    Remove {
-        file: FileId,
-    },
-    /// The file cannot be believed or understood: set it aside with the reason.
-    Reject {
-        file: FileId,
-        reason: String,
-    },
-    /// Note this for the time after a restart, before anything else happens.
-    Note(Note),
-    /// Put a signed file into the folder of the protocol, at once and whole; with `of`, report
-    /// [`Event::SignedWritten`].
-    WriteSigned {
-        folder: FolderId,
-        name: String,
-        text: String,
-        of: Option<(HostId, Written)>,
-    },
-    /// Remove a file of ours from there.
-    RemoveSigned {
-        folder: FolderId,
-        name: String,
-    },
-    /// A push arrived, and what came of it.
-    Pushed {
-        ticket: u64,
-        outcome: Result<Value, String>,
-    },
-    /// Something that a game told, for those who listen.
-    Heard {
-        host: HostId,
-        message: FromGame,
-    },
-    /// Run on a server's console; report [`Event::Rcon`].
-    Rcon {
-        server: ServerId,
-        job: rcon::Job,
-    },
-    /// Ask VyHub; report [`Event::Api`].
-    Api(Box<api::Job>),
-    /// Keep or remove a document, after all earlier ones; report [`Event::Stored`] if it has a
-    /// ticket.
-    Store(Box<store::Write>),
-    SetTimer {
-        timer: Timer,
-        at_ms: u64,
-    },
-    CancelTimer(Timer),
-}
-
-pub type Effects = Vec<Effect>;
 
 /// All that vpid knows and decides.
 pub struct Core {
@@ -400,7 +184,11 @@ impl Core {
             | Event::Timer(Timer::Servers | Timer::Vyhub) => {
                 self.decide_attended(event, now, &mut effects);
             }
-            event => self.decide(event, now, &mut effects),
+            event => {
+                if let Some(event) = self.by_rcon(event, now, &mut effects) {
+                    self.decide(event, now, &mut effects);
+                }
+            }
         }
         self.follow_up(now, &mut effects);
         for proof in self.calls.take_finished() {

@@ -367,6 +367,12 @@ impl Servers {
         self.all.iter().any(|server| server.roster.has_arrivals())
     }
 
+    /// Whether commands go by RCON.
+    pub fn has_rcon(&self, id: ServerId) -> bool {
+        let road = self.all.get(id).and_then(|server| server.rcon.as_ref());
+        road.is_some_and(|road| !road.refused)
+    }
+
     /// The host whose script can be reached.
     pub fn host(&self, id: ServerId) -> Option<HostId> {
         self.all.get(id)?.host
@@ -396,6 +402,13 @@ impl GameServer {
             steam: person.steam,
         };
         Some(Seen::Chat(speaker, text.to_owned()))
+    }
+
+    /// Whether the game runs, as far as can be told: an empty server sleeps, and so does its
+    /// script.
+    pub fn is_alive(&self, now: Now) -> bool {
+        let asleep = self.rcon.is_none() && self.log.is_none() && self.roster.heard_ms().is_some();
+        self.roster.alive(now) || (asleep && self.roster.people().all(|person| person.bot))
     }
 
     /// When `status` is to be asked for.

@@ -215,6 +215,13 @@ impl Daemon {
             new.databases = old.databases.clone();
             new.queries = old.queries.clone();
         }
+        if attended(&new) != attended(old) {
+            log::warn!(
+                "what [vyhub] says, and vyhub_server_id, rcon and log_listen of servers, change \
+                 with the next start only"
+            );
+            new.vyhub.clone_from(&old.vyhub);
+        }
         if (&new.state_dir, new.watch) != (&old.state_dir, old.watch) {
             log::warn!("state_dir and watch change with the next start only");
         }
@@ -283,4 +290,13 @@ fn stamp(path: &Path) -> Stamp {
     let metadata = std::fs::metadata(path).ok()?;
     let modified = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
     Some((metadata.len(), modified.as_nanos()))
+}
+
+/// What game servers and VyHub are served by.
+fn attended(config: &Config) -> impl PartialEq + '_ {
+    let servers = config.servers.iter().map(|server| {
+        let place = (&server.scriptdata, &server.hostname);
+        (place, &server.vyhub_id, &server.rcon, &server.log)
+    });
+    (&config.vyhub, servers.collect::<Vec<_>>())
 }

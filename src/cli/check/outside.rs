@@ -1,6 +1,6 @@
 //! The lanes by which `vpid check` asks VyHub and consoles, one question after the other.
 
-use std::collections::HashMap;
+use std::collections::hash_map::{Entry, HashMap};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -63,14 +63,15 @@ impl Consoles {
         line: &str,
     ) -> Result<String, ConsoleFailure> {
         let away = |why: String| ConsoleFailure::Away(why);
-        if !self.lanes.contains_key(&server) {
-            let (send, receive) = mpsc::channel();
-            let lane = Lane::start(server, rcon, move |done| drop(send.send(done)));
-            let lane =
-                lane.map_err(|error| away(format!("the system gives no thread ({error})")))?;
-            self.lanes.insert(server, (lane, receive));
-        }
-        let (lane, receive) = &self.lanes[&server];
+        let (lane, receive) = match self.lanes.entry(server) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(vacant) => {
+                let (send, receive) = mpsc::channel();
+                let lane = Lane::start(server, rcon, move |done| drop(send.send(done)));
+                let no_thread = |error| away(format!("the system gives no thread ({error})"));
+                vacant.insert((lane.map_err(no_thread)?, receive))
+            }
+        };
         lane.submit(rcon::Job {
             ticket: 0,
             line: line.to_owned(),

@@ -8,8 +8,9 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
+use super::accepting::Placed;
 use super::commands::{Length, Problem, Target};
-use super::orders::{Giver, Placed};
+use super::orders::Giver;
 use super::rights::{Right, Verdict};
 use super::{Cx, Vyhub};
 use crate::core::outbox::{Change, EntryId, Origin};

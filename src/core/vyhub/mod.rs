@@ -5,10 +5,12 @@
 //! [`Vyhub::advance`] does whatever is due. So no order of answers, timers and restarts can leave
 //! something undone.
 
+mod accepting;
 mod api;
 mod bans;
 mod calls;
 pub mod commands;
+mod compare;
 pub mod find;
 mod known_rights;
 mod operator;

@@ -343,7 +343,7 @@ impl Vyhub {
 
     fn state(&self, server: ServerId, cx: &Cx<'_>) -> Option<ServerState> {
         let game = cx.servers.get(server)?;
-        let is_alive = game.roster.alive(cx.now);
+        let is_alive = game.is_alive(cx.now);
         let people = || {
             game.roster
                 .people()

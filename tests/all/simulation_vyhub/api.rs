@@ -38,6 +38,14 @@ pub enum Weather {
     Busy,
 }
 
+fn unknown() -> Failure {
+    Failure::Status {
+        code: 404,
+        retry_after_s: None,
+        detail: Some("not found".into()),
+    }
+}
+
 pub struct Api {
     pub users: BTreeMap<SteamId, Uuid>,
     pub bans: Vec<HeldBan>,
@@ -143,11 +151,7 @@ impl Api {
                 .find_map(|(_, value)| value.parse().ok())
         };
         let part = |at: usize| path.split('/').nth(at).unwrap_or_default();
-        let unknown = || Failure::Status {
-            code: 404,
-            retry_after_s: None,
-            detail: Some("not found".into()),
-        };
+        let body = || request.body.as_ref().expect("a body");
         if let Some(morph) = argument("morph_user_id")
             && !self.admins.contains(&morph)
         {
@@ -157,7 +161,6 @@ impl Api {
                 detail: Some("this user may not".into()),
             });
         }
-        let known = |api: &Self, user: Uuid| api.users.values().any(|known| *known == user);
         Ok(match (request.expect, request.method) {
             (Expect::Server, _) => Reply::Server(Server {
                 id: SERVER,
@@ -172,8 +175,7 @@ impl Api {
             }),
             (Expect::FrontendUrl, _) => Reply::FrontendUrl("https://hub.example".into()),
             (Expect::User, Method::Post) => {
-                let body = request.body.as_ref().expect("a body");
-                let steam = body["identifier"].as_str().expect("an identifier");
+                let steam = body()["identifier"].as_str().expect("an identifier");
                 let steam: SteamId = steam.parse().expect("a SteamID");
                 let id = self.user(steam);
                 self.user_reply(steam, id)
@@ -189,73 +191,85 @@ impl Api {
                 Reply::Properties(self.properties(user))
             }
             (Expect::BanList, _) => Reply::BanList(self.list(now_s).into()),
-            (Expect::Ban, _) => {
-                self.create_ban(request.body.as_ref(), argument("morph_user_id"), &unknown)?
-            }
+            (Expect::Ban, _) => self.create_ban(body(), argument("morph_user_id"))?,
             (Expect::Warning, _) => {
-                let body = request.body.as_ref().expect("a body");
-                let user: Uuid = body["user_id"]
-                    .as_str()
-                    .expect("a user")
-                    .parse()
-                    .expect("an id");
-                known(self, user).then_some(()).ok_or_else(unknown)?;
-                let warning = Warning {
-                    id: self.id(),
-                    reason: body["reason"].as_str().map(str::to_owned),
-                    created: Timestamp::from_second(now_s + self.skew_s).expect("a time"),
-                    active: true,
-                    disabled: false,
-                    creator: argument("morph_user_id"),
-                    creator_name: None,
-                    bundle: Some(BUNDLE),
-                };
-                self.warnings.push((user, warning.clone()));
-                Reply::Warning(warning)
+                self.create_warning(body(), argument("morph_user_id"), now_s)?
             }
-            (Expect::Bans, _) => {
-                let user = argument("user_id").expect("a user");
-                let of = self.bans.iter().rev().filter(|held| held.user == user);
-                let items: Vec<Ban> = of.map(|held| held.ban.clone()).collect();
-                let total = items.len() as u64;
-                Reply::Bans(Page { items, total })
-            }
-            (Expect::Warnings, _) => {
-                let user = argument("user_id").expect("a user");
-                let of = self.warnings.iter().rev().filter(|(of, _)| *of == user);
-                let items: Vec<Warning> = of.map(|(_, warning)| warning.clone()).collect();
-                let total = items.len() as u64;
-                Reply::Warnings(Page { items, total })
-            }
+            (Expect::Bans, _) => Reply::Bans(self.bans_of(argument("user_id"))),
+            (Expect::Warnings, _) => Reply::Warnings(self.warnings_of(argument("user_id"))),
             (Expect::Nothing, Method::Patch) if path.ends_with("/ban") => {
-                let user: Uuid = part(2).parse().expect("an id");
                 assert_eq!(argument("serverbundle_id"), Some(BUNDLE), "{query}");
-                known(self, user).then_some(()).ok_or_else(unknown)?;
-                for held in self.bans.iter_mut().filter(|held| held.user == user) {
-                    held.ban.standing = false;
-                    held.ban.active = false;
-                }
-                Reply::Nothing
+                self.unban(part(2).parse().expect("an id"))?
             }
             (Expect::Nothing, _) => Reply::Nothing,
         })
     }
 
-    fn create_ban(
+    fn user_in(&self, body: &Value) -> Result<Uuid, Failure> {
+        let user = body["user_id"].as_str().expect("a user");
+        let user: Uuid = user.parse().expect("an id");
+        self.knows(user).map(|()| user)
+    }
+
+    fn knows(&self, user: Uuid) -> Result<(), Failure> {
+        let known = self.users.values().any(|known| *known == user);
+        known.then_some(()).ok_or_else(unknown)
+    }
+
+    fn create_warning(
         &mut self,
-        body: Option<&Value>,
+        body: &Value,
         creator: Option<Uuid>,
-        unknown: &dyn Fn() -> Failure,
+        now_s: i64,
     ) -> Result<Reply, Failure> {
-        let body = body.expect("a body");
-        let user: Uuid = body["user_id"]
-            .as_str()
-            .expect("a user")
-            .parse()
-            .expect("an id");
-        if !self.users.values().any(|known| *known == user) {
-            return Err(unknown());
+        let user = self.user_in(body)?;
+        let warning = Warning {
+            id: self.id(),
+            reason: body["reason"].as_str().map(str::to_owned),
+            created: Timestamp::from_second(now_s + self.skew_s).expect("a time"),
+            active: true,
+            disabled: false,
+            creator,
+            creator_name: None,
+            bundle: Some(BUNDLE),
+        };
+        self.warnings.push((user, warning.clone()));
+        Ok(Reply::Warning(warning))
+    }
+
+    fn bans_of(&self, user: Option<Uuid>) -> Page<Ban> {
+        let of = self
+            .bans
+            .iter()
+            .rev()
+            .filter(|held| Some(held.user) == user);
+        let items: Vec<Ban> = of.map(|held| held.ban.clone()).collect();
+        let total = items.len() as u64;
+        Page { items, total }
+    }
+
+    fn warnings_of(&self, user: Option<Uuid>) -> Page<Warning> {
+        let of = self
+            .warnings
+            .iter()
+            .rev()
+            .filter(|(of, _)| Some(*of) == user);
+        let items: Vec<Warning> = of.map(|(_, warning)| warning.clone()).collect();
+        let total = items.len() as u64;
+        Page { items, total }
+    }
+
+    fn unban(&mut self, user: Uuid) -> Result<Reply, Failure> {
+        self.knows(user)?;
+        for held in self.bans.iter_mut().filter(|held| held.user == user) {
+            held.ban.standing = false;
+            held.ban.active = false;
         }
+        Ok(Reply::Nothing)
+    }
+
+    fn create_ban(&mut self, body: &Value, creator: Option<Uuid>) -> Result<Reply, Failure> {
+        let user = self.user_in(body)?;
         let created: Timestamp = body["created_on"]
             .as_str()
             .expect("a date")

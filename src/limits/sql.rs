@@ -1,0 +1,114 @@
+//! Bounds of SQL calls, of the owner's queries, and of the lanes of databases.
+
+// SQL calls, as the game may write them.
+
+/// Longest table or column name: what MySQL allows, so that a script can change engines.
+pub const SQL_IDENTIFIER_BYTES_MAX: usize = 64;
+/// Longest text that is read as an expression; a quoted text in it counts as well.
+pub const SQL_EXPRESSION_BYTES_MAX: usize = 65_536;
+/// Deepest nesting of one expression.
+pub const SQL_EXPRESSION_DEPTH_MAX: usize = 32;
+/// Most parts (literals, columns, operators, functions) of one expression.
+pub const SQL_EXPRESSION_NODES_MAX: usize = 256;
+/// Most rows of one insert.
+pub const SQL_ROWS_MAX: usize = 4_096;
+/// Most columns of one call.
+pub const SQL_COLUMNS_MAX: usize = 256;
+/// Most bound parameters of one statement: SQLite's own limit.
+pub const SQL_PARAMS_MAX: usize = 32_766;
+/// Longest raw query.
+pub const SQL_QUERY_BYTES_MAX: usize = 65_536;
+
+/// Queries of the configuration, statements of one, parameters of one.
+pub const QUERIES_MAX: usize = 1_000;
+pub const QUERY_STEPS_MAX: usize = 16;
+pub const QUERY_PARAMS_MAX: usize = 64;
+/// A text parameter's longest value where its owner does not say, in characters.
+pub const QUERY_TEXT_CHARS_DEFAULT: usize = 4_096;
+pub const QUERY_TEXT_CHARS_MAX: usize = 65_536;
+/// Most rows that a query may answer.
+pub const QUERY_ROWS_MAX: usize = 1_000;
+/// How long an answer may be given again.
+pub const QUERY_CACHE_S_MAX: u64 = 86_400;
+/// Answers that are kept to be given again, in count and in bytes.
+pub const CACHE_ANSWERS_MAX: usize = 1_000;
+pub const CACHE_BYTES_MAX: usize = 4 << 20;
+/// Databases in one configuration.
+pub const DATABASES_MAX: usize = 16;
+/// Largest schema file, and steps in it.
+pub const SCHEMA_FILE_BYTES_MAX: usize = 1 << 20;
+/// Connections to one MySQL server.
+pub const MYSQL_POOL_DEFAULT: usize = 4;
+pub const MYSQL_POOL_MAX: usize = 64;
+
+// The SQL lane.
+
+/// Longest answer of one SQL call, as JSON.
+pub const SQL_ANSWER_BYTES_MAX: usize = 65_536;
+/// Most calls that share a transaction.
+pub const SQL_BATCH_JOBS_MAX: usize = 4_096;
+/// A transaction that has run this long takes no further call.
+pub const SQL_BATCH_MS_MAX: u64 = 100;
+/// Longest run of one statement whose call has no deadline.
+pub const SQL_STATEMENT_MS_MAX: u64 = 30_000;
+/// How long SQLite itself waits for another program's lock.
+pub const SQL_BUSY_MS: u64 = 250;
+/// How long `vpid check` may keep a lock while it tries a schema beside a running vpid.
+pub const SQL_CHECK_MS_MAX: u64 = 1_000;
+/// First wait before an unavailable database is tried again; it doubles.
+pub const SQL_RETRY_MS_MIN: u64 = 100;
+/// Longest wait before an unavailable database is tried again.
+pub const SQL_RETRY_MS_MAX: u64 = 5_000;
+/// How long the journal remembers that a call ran.
+pub const SQL_JOURNAL_KEEP_MS: u64 = 120_000;
+/// How often the journal is pruned at most.
+pub const SQL_JOURNAL_PRUNE_MS: u64 = 10_000;
+/// Prepared statements that are kept.
+pub const SQL_STATEMENTS_CACHED_MAX: usize = 128;
+/// SQLite's page cache.
+pub const SQL_PAGE_CACHE_KIB: usize = 1_024;
+/// Most memory that SQLite may take, a caller's exploding expression included.
+pub const SQL_MEMORY_BYTES_MAX: usize = 64 * 1_024 * 1_024;
+/// SQLite's instructions between two looks at the clock.
+pub const SQL_CLOCK_INSTRUCTIONS: i32 = 4_000;
+
+const _: () = assert!(SQL_BUSY_MS < SQL_STATEMENT_MS_MAX);
+const _: () = assert!(SQL_RETRY_MS_MIN <= SQL_RETRY_MS_MAX);
+const _: () = assert!(SQL_JOURNAL_PRUNE_MS < SQL_JOURNAL_KEEP_MS);
+const _: () = assert!(SQL_COLUMNS_MAX <= SQL_PARAMS_MAX);
+
+// MySQL.
+
+/// How long a server may take to accept a connection, and for each answer until it is ready.
+pub const MYSQL_CONNECT_MS: u64 = 5_000;
+/// Longest run of what vpid itself asks of a server: beginning, committing, the journal.
+pub const MYSQL_OWN_MS_MAX: u64 = 5_000;
+/// Longest run of one statement of a schema file.
+pub const MYSQL_SCHEMA_MS_MAX: u64 = 3_600_000;
+/// How long a statement waits for a lock of another program.
+pub const MYSQL_LOCK_WAIT_S: u64 = 2;
+/// How often a call is begun that meets deadlocks, or whose connection breaks.
+pub const MYSQL_TRIES_MAX: u32 = 5;
+/// The pause after the first of them; it doubles.
+pub const MYSQL_PAUSE_MS: u64 = 10;
+/// A read that began this long ago has its snapshot: a later write of its host may begin.
+pub const MYSQL_HEAD_START_MS: u64 = 250;
+/// Reads that one connection answers before it looks for writes.
+pub const MYSQL_READS_MAX: usize = 64;
+/// Answers that are written down at the end of one transaction. With one more, and written as
+/// hexadecimal digits, they fit into the smallest packet that a server allows by itself.
+pub const MYSQL_BATCH_ANSWER_BYTES_MAX: usize = 256 * 1_024;
+/// Largest packet, either way.
+pub const MYSQL_PACKET_BYTES_MAX: usize = 16 << 20;
+/// Rows that nobody wants and that are read to keep the connection.
+pub const MYSQL_SPARE_ROWS_MAX: usize = 10_000;
+/// Rows that the journal forgets at once.
+pub const MYSQL_PRUNE_ROWS_MAX: usize = 1_000;
+/// How long the journal keeps what other vpids have written.
+pub const MYSQL_FOREIGN_KEEP_MS: u64 = 86_400_000;
+/// The stack of one thread of the pool.
+pub const MYSQL_STACK_BYTES: usize = 512 * 1_024;
+
+const _: () = assert!(MYSQL_LOCK_WAIT_S * 1_000 < MYSQL_OWN_MS_MAX);
+const _: () = assert!(2 * (MYSQL_BATCH_ANSWER_BYTES_MAX + SQL_ANSWER_BYTES_MAX) < 1 << 20);
+const _: () = assert!(SQL_JOURNAL_KEEP_MS < MYSQL_FOREIGN_KEEP_MS);
