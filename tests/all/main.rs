@@ -29,3 +29,6 @@ mod signed_kill;
 mod simulation;
 mod simulation_signed;
 mod simulation_vyhub;
+mod vyhub;
+mod vyhub_admins;
+mod vyhub_kill;
