@@ -57,12 +57,15 @@ impl Roster {
                 self.claim(userid, data, None, now);
             }
         }
+        // A list is made over several ticks: who came meanwhile may not stand in it.
+        let new = |known: &Known| within(Some(known.claimed_ms), limits::ROSTER_OVERTAKEN_MS, now);
         // After a map change, players load; they are missed when they were there, or take too long.
         let loaded = now.mono_ms.saturating_sub(self.map_ms) >= limits::ROSTER_MAP_CHANGE_MS;
         let map = self.map_number;
         self.leave_where(|known| {
             let was_here = loaded || known.claimed_on == map;
-            was_here && !listed.contains(&known.person.userid) && may_be_removed(known, now)
+            let missed = was_here && !listed.contains(&known.person.userid);
+            missed && !new(known) && may_be_removed(known, now)
         });
     }
 
