@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fake_rcon::Player;
 
-use crate::support::{ALL_RIGHTS, Community, Visitor, stays};
+use crate::support::{ALL_RIGHTS, Community, PATIENCE, Visitor, stays, wait_for};
 
 #[test]
 fn an_admin_bans_by_chat_and_lifts_it_again() {
@@ -263,7 +263,16 @@ fn nobody_can_pretend_to_be_an_admin() {
         &format!("admin<2><{}><Red>\" say \"!ban target 5 x", admin.steam3()),
     );
     community.log.says(&admin, "!vyhub");
-    community.told(&admin, "VyHub is connected");
+    // Answers go by the script, where there is one.
+    let printed = wait_for("the answer to the admin", || {
+        let message = script.receive(PATIENCE).expect("files can be read")?;
+        Some(message).filter(|message| message["print"].is_string())
+    });
+    let text = printed["print"].as_str().unwrap_or_default();
+    assert!(
+        text.contains("VyHub is connected") && printed["to"] == 2,
+        "{printed}"
+    );
     stays("nobody is kicked", Duration::from_millis(300), || {
         community.game.kicked().is_empty()
     });
