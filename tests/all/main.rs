@@ -31,4 +31,6 @@ mod simulation_signed;
 mod simulation_vyhub;
 mod vyhub;
 mod vyhub_admins;
+mod vyhub_functions;
 mod vyhub_kill;
+mod vyhub_trouble;

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use fake_rcon::Player;
+use serde_json::json;
+use vpid::cli::signed_game::SignedGame;
 
-use crate::support::{ALL_RIGHTS, Community, Visitor, stays};
+use crate::support::{ALL_RIGHTS, Community, PATIENCE, Visitor, stays, wait_for};
 
 #[test]
 fn an_admin_bans_by_chat_and_lifts_it_again() {
@@ -246,7 +248,16 @@ fn nobody_can_pretend_to_be_an_admin() {
     community.log.send(format!("S1{chat}").as_bytes());
     community.log.send(format!("S4071984{chat}").as_bytes());
     let mut script = community.vpid.signed_game("my_server");
-    let said = serde_json::json!({"event": "player_chat", "data": {"userid": 2, "text": "!ban target 5 x"}});
+    let map = json!({"event": "map_start", "data": {"map": "cp_badlands"}});
+    script.send(&[map]).expect("a file can be written");
+    let next = |script: &mut SignedGame, key: &str| {
+        wait_for(&format!("a {key} for the script"), || {
+            let message = script.receive(PATIENCE).expect("files can be read")?;
+            Some(message).filter(|message| message[key].is_string())
+        })
+    };
+    assert_eq!(next(&mut script, "hook")["hook"], "vyhub_ready");
+    let said = json!({"event": "player_chat", "data": {"userid": 2, "text": "!ban target 5 x"}});
     script.send(&[said]).expect("a file can be written");
     // A name that looks like the admin's line.
     let mimic = Visitor::new(
@@ -263,7 +274,13 @@ fn nobody_can_pretend_to_be_an_admin() {
         &format!("admin<2><{}><Red>\" say \"!ban target 5 x", admin.steam3()),
     );
     community.log.says(&admin, "!vyhub");
-    community.told(&admin, "VyHub is connected");
+    // Answers go by the script, where there is one.
+    let printed = next(&mut script, "print");
+    let text = printed["print"].as_str().unwrap_or_default();
+    assert!(
+        text.contains("VyHub is connected") && printed["to"] == 2,
+        "{printed}"
+    );
     stays("nobody is kicked", Duration::from_millis(300), || {
         community.game.kicked().is_empty()
     });

@@ -9,23 +9,6 @@ use vpid::cli::game::GameCall;
 
 use crate::support::{Community, Random, Visitor, stays, wait_until};
 
-impl Community {
-    /// An operator, who sees that VyHub is back, does not wait.
-    fn hurry(&self) {
-        let output = self.vpid.command(&["queue", "retry", "all"]);
-        assert!(output.status.success(), "{output:?}");
-    }
-
-    fn queue(&self, arguments: &[&str]) -> (Option<i32>, String) {
-        let output = self.vpid.command(&[&["queue"], arguments].concat());
-        let text = [output.stdout, output.stderr].concat();
-        (
-            output.status.code(),
-            String::from_utf8_lossy(&text).into_owned(),
-        )
-    }
-}
-
 /// The story of the whole thing.
 #[test]
 fn a_ban_that_is_given_while_vyhub_is_away_holds_through_a_kill_and_arrives_once() {
@@ -61,12 +44,12 @@ fn a_ban_that_is_given_while_vyhub_is_away_holds_through_a_kill_and_arrives_once
     community.vpid.kill();
     let (code, listed) = community.queue(&["list"]);
     assert!(code == Some(0) && listed.contains("rogue"), "{listed}");
-    community.start_away();
-    let later = again.again();
-    community.stays_out(&later);
-    // Also by `status` alone.
-    let last = later.again();
+    // By `status` alone: while vpid is dead.
+    let last = again.again();
     community.enters(&last);
+    community.start_away();
+    let later = last.again();
+    community.stays_out(&later);
     community.kicked(&last);
     assert!(community.vyhub.bans().is_empty());
 
@@ -94,7 +77,7 @@ fn a_ban_that_is_given_while_vyhub_is_away_holds_through_a_kill_and_arrives_once
     wait_until("nothing is left in the outbox", || {
         community.outbox().is_empty()
     });
-    community.stays_out(&last.again());
+    community.stays_out(&later.again());
     community.all_well();
 }
 

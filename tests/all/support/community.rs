@@ -110,7 +110,7 @@ pub struct Community {
     pub vpid: Vpid,
     pub vyhub: FakeVyhub,
     pub game: FakeServer,
-    pub rcon: FakeRcon,
+    _rcon: FakeRcon,
     pub log: GameLog,
     _log_port: TcpListener,
 }
@@ -137,7 +137,7 @@ impl Community {
             vpid: configure(vpid),
             vyhub,
             game,
-            rcon,
+            _rcon: rcon,
             log: GameLog { socket, to },
             _log_port: log_port,
         }
@@ -304,6 +304,32 @@ impl Community {
         wait_until("the outbox is empty", || {
             self.outbox().iter().all(|entry| entry["state"] == "done")
         });
+    }
+
+    /// An operator, who knows that VyHub is back, does not wait.
+    #[track_caller]
+    pub fn hurry(&self) {
+        let (code, said) = self.queue(&["retry", "all"]);
+        assert_eq!(code, Some(0), "{said}");
+    }
+
+    /// The same until nothing is on its way any more.
+    #[track_caller]
+    pub fn hurry_until_sent(&self) {
+        wait_until("all was sent", || {
+            self.hurry();
+            std::thread::sleep(Duration::from_millis(100));
+            let outbox = self.outbox();
+            outbox.iter().all(|entry| entry["state"] == "done")
+        });
+    }
+
+    /// `vpid queue`: its exit code and what it said.
+    pub fn queue(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let output = self.vpid.command(&[&["queue"], arguments].concat());
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        (output.status.code(), text)
     }
 
     #[track_caller]
