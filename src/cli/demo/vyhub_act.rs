@@ -2,6 +2,7 @@
 //! while VyHub is away.
 
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use super::community::{ANA, BOB, Community, MALLORY, MAP, Person};
 use super::crowd::Crowd;
 use super::screen::Screen;
-use super::stage::{PATIENCE, Stage, text};
+use super::stage::{PATIENCE, Stage};
 use crate::cli::operate;
 use crate::wire::control::{QueueRequest, Request};
 
@@ -241,11 +242,10 @@ impl Scene<'_> {
             "the daemon is killed and started again; VyHub is still away; Bob tries again",
         )?;
         self.stage.kill_daemon()?;
-        let outbox = fs::read_dir(self.stage.path().join("state/outbox")).map_err(text)?;
-        let files = outbox.count();
+        let files = entries_in(&self.stage.path().join("state/outbox"));
         if files != 1 {
             return Err(format!(
-                "state/outbox should have one file, and has {files}"
+                "state/outbox should have one entry, and has {files}"
             ));
         }
         self.stage.start_daemon()?;
@@ -282,8 +282,7 @@ impl Scene<'_> {
         // An entry goes when the list that VyHub gives holds what it did.
         let outbox = self.stage.path().join("state/outbox");
         self.soon("the end of the queue", |_, _| {
-            let left = fs::read_dir(&outbox).map(Iterator::count);
-            matches!(left, Ok(0)).then_some(())
+            (entries_in(&outbox) == 0).then_some(())
         })?;
         let ana = self.community.user(ANA);
         let stands = bans(self.community);
@@ -304,4 +303,13 @@ impl Scene<'_> {
         }
         screen.outcome(&format!("Bob tries again. Kicked: {reason}"), Some(took))
     }
+}
+
+/// Entries of the queue on disk; a write that a kill has interrupted leaves a file of another name.
+fn entries_in(outbox: &Path) -> usize {
+    let entries = fs::read_dir(outbox).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name());
+    names
+        .filter(|name| name.as_encoded_bytes().ends_with(b".json"))
+        .count()
 }
