@@ -8,6 +8,10 @@ pub fn init() {
     let in_journal = std::env::var_os("JOURNAL_STREAM").is_some();
     let mut builder = env_logger::Builder::new();
     builder.filter_level(log::LevelFilter::Info);
+    // What the libraries do is seldom the question; `VPID_LOG=debug,ureq=debug` asks for it.
+    for library in ["ureq", "ureq_proto", "rustls", "mysql"] {
+        builder.filter_module(library, log::LevelFilter::Warn);
+    }
     if let Ok(filter) = std::env::var("VPID_LOG") {
         builder.parse_filters(&filter);
     }

@@ -77,7 +77,7 @@ fn without_vpid(state_dir: &Path, request: &QueueRequest) -> Result<Value, Strin
     match request {
         QueueRequest::List => Ok(json!({ "queue": entries(state_dir)? })),
         QueueRequest::Show { id } => {
-            let is_it = |entry: &Value| entry["id"] == id.as_str();
+            let is_it = |entry: &Value| self::id(entry).as_ref() == Some(id);
             let entry = entries(state_dir)?.into_iter().find(is_it);
             let entry = entry.ok_or_else(|| {
                 format!("there is no {id} in the queue; `vpid queue list` shows it")
@@ -121,8 +121,8 @@ fn entries(state_dir: &Path) -> Result<Vec<Value>, String> {
         ));
     }
     found.sort_by_cached_key(|entry| {
-        let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
-        (created(entry), text("id"))
+        let number = entry["id"].as_u64();
+        (created(entry), number, id(entry))
     });
     Ok(found)
 }
@@ -142,10 +142,23 @@ fn read(path: &Path) -> Result<Value, String> {
     }
     let entry: Value =
         serde_json::from_str(&text).map_err(|error| format!("its file is no JSON ({error})"))?;
-    match entry["id"].is_string() {
+    match entry["id"].is_u64() {
         true => Ok(entry),
         false => Err("its file holds no entry of the queue".into()),
     }
+}
+
+/// A number; of what cannot be read, the name of its file.
+fn id(entry: &Value) -> Option<String> {
+    match &entry["id"] {
+        Value::Number(number) => Some(number.to_string()),
+        Value::String(name) => Some(name.clone()),
+        _ => None,
+    }
+}
+
+fn shown_id(entry: &Value) -> String {
+    printable(&id(entry).unwrap_or_else(|| "-".into()))
 }
 
 fn list(entries: &Value, now_s: i64, out: &mut dyn Write) -> io::Result<()> {
@@ -180,7 +193,7 @@ fn row(entry: &Value, now_s: i64) -> [String; 8] {
     let (kind, state, problem) = (text("kind"), text("state"), text("problem"));
     let next = next(entry, now_s);
     [
-        text("id"),
+        shown_id(entry),
         kind,
         player(entry),
         state,
@@ -211,7 +224,7 @@ fn next(entry: &Value, now_s: i64) -> String {
 fn show(entry: &Value, now_s: i64, out: &mut dyn Write) -> io::Result<()> {
     let text = |key: &str| printable(entry[key].as_str().unwrap_or("-"));
     let mut line = |name: &str, value: String| writeln!(out, "{name:<9}{value}");
-    line("id", text("id"))?;
+    line("id", shown_id(entry))?;
     line("kind", text("kind"))?;
     line("player", player(entry))?;
     if entry["kind"] == "ban" {

@@ -32,6 +32,8 @@ pub const VYHUB_SOON_MS: u64 = 1_000;
 pub const VYHUB_RECORD_MS: u64 = 3_600_000;
 /// What was known of a server before is good for so long.
 pub const VYHUB_RECORD_S_MAX: i64 = 7 * 86_400;
+/// How long a start waits for VyHub before it uses what was known before.
+pub const VYHUB_CACHE_MS: u64 = 3_000;
 /// A player who could not be looked up is looked up again after this time.
 pub const VYHUB_USER_RETRY_MS: u64 = 60_000;
 /// Users that are known; those on a server are never forgotten.

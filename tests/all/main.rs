@@ -29,3 +29,8 @@ mod signed_kill;
 mod simulation;
 mod simulation_signed;
 mod simulation_vyhub;
+mod vyhub;
+mod vyhub_admins;
+mod vyhub_functions;
+mod vyhub_kill;
+mod vyhub_trouble;

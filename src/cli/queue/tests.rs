@@ -12,7 +12,7 @@ const NOW_S: i64 = 1_795_262_400;
 
 fn ban() -> Value {
     json!({
-        "version": 1, "id": "7-ban", "kind": "ban", "server": "s", "bundle": "b",
+        "version": 1, "id": 7, "kind": "ban", "server": "s", "bundle": "b",
         "steam": "76561197960287930", "name": "Bad\u{1b}[2J\u{202e}Guy", "issuer":
         {"steam": "76561197960265729", "user": null, "name": "Admin?"},
         "created": "2026-11-21T11:00:00Z", "length_s": 86_400, "reason": "aim\nbot",
@@ -23,7 +23,7 @@ fn ban() -> Value {
 
 fn warning() -> Value {
     json!({
-        "id": "6-warning", "kind": "warning", "steam": "76561197960287931", "name": "",
+        "id": 6, "kind": "warning", "steam": "76561197960287931", "name": "",
         "issuer": null, "created": "2026-11-18T12:00:00Z", "reason": "spam", "state": "dead",
         "tries": 1, "next_s": NOW_S, "problem": "Refused"
     })
@@ -93,9 +93,9 @@ fn a_list_is_a_table_that_no_name_can_break() {
     assert_eq!(
         lines,
         [
-            "ID         KIND     PLAYER                           STATE    AGE     TRIES  NEXT     PROBLEM",
-            "6-warning  warning  76561197960287931                dead     3 days  1      -        Refused",
-            "7-ban      ban      Bad?[2J?Guy (76561197960287930)  waiting  60 min  3      in 30 s  VyHub is away",
+            "ID  KIND     PLAYER                           STATE    AGE     TRIES  NEXT     PROBLEM",
+            "6   warning  76561197960287931                dead     3 days  1      -        Refused",
+            "7   ban      Bad?[2J?Guy (76561197960287930)  waiting  60 min  3      in 30 s  VyHub is away",
         ]
     );
     let text = shown(|out| list(&json!([]), NOW_S, out));
@@ -108,7 +108,7 @@ fn a_list_is_a_table_that_no_name_can_break() {
 fn an_entry_is_shown_with_everything() {
     let text = shown(|out| show(&ban(), NOW_S, out));
     let expected = "\
-id       7-ban
+id       7
 kind     ban
 player   Bad?[2J?Guy (76561197960287930)
 length   24 h
@@ -135,37 +135,34 @@ problem  VyHub is away
 #[test]
 fn without_vpid_the_files_are_read() {
     let state = State::new(&[
-        ("7-ban.json", ban().to_string()),
-        ("6-warning.json", warning().to_string()),
+        ("7.json", ban().to_string()),
+        ("6.json", warning().to_string()),
         ("8-cut.json", ban().to_string()[..40].to_owned()),
         ("9-other.json", "[]".into()),
-        ("7-ban.json.unreadable", "x".into()),
+        ("7.json.unreadable", "x".into()),
         ("half.tmp", "x".into()),
     ]);
     std::os::unix::fs::symlink("/etc/passwd", state.path().join("outbox/5-link.json")).unwrap();
     let text = state.run(&["list"], true).unwrap();
     let entries: Vec<Value> = serde_json::from_str(&text).unwrap();
-    let ids: Vec<_> = entries
-        .iter()
-        .map(|entry| entry["id"].as_str().unwrap())
-        .collect();
+    let ids: Vec<_> = entries.iter().map(|entry| id(entry).unwrap()).collect();
     // What cannot be read comes first: it has no date.
-    assert_eq!(ids, ["5-link", "8-cut", "9-other", "6-warning", "7-ban"]);
+    assert_eq!(ids, ["5-link", "8-cut", "9-other", "6", "7"]);
     assert_eq!(entries[4], ban());
     for (at, word) in [(0, "not a file"), (1, "no JSON"), (2, "no entry")] {
         assert_eq!(entries[at]["state"], "unreadable");
         let problem = entries[at]["problem"].as_str().unwrap();
         assert!(problem.contains(word), "{problem}");
     }
-    let text = state.run(&["show", "7-ban"], true).unwrap();
+    let text = state.run(&["show", "7"], true).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), ban());
-    let error = state.run(&["show", "7-bann"], false).unwrap_err();
-    assert!(error.contains("there is no 7-bann"), "{error}");
-    for words in [&["retry", "all"][..], &["drop", "7-ban"]] {
+    let error = state.run(&["show", "77"], false).unwrap_err();
+    assert!(error.contains("there is no 77"), "{error}");
+    for words in [&["retry", "all"][..], &["drop", "7"]] {
         let error = state.run(words, false).unwrap_err();
         assert!(error.contains("only a running one can"), "{error}");
     }
-    assert!(state.path().join("outbox/7-ban.json").exists());
+    assert!(state.path().join("outbox/7.json").exists());
 }
 
 #[test]
@@ -183,7 +180,7 @@ fn no_state_folder_is_an_empty_queue() {
 
 #[test]
 fn a_running_vpid_is_asked() {
-    let state = State::new(&[("6-warning.json", warning().to_string())]);
+    let state = State::new(&[("6.json", warning().to_string())]);
     let listener = UnixListener::bind(state.path().join(SOCKET)).unwrap();
     let answers = [
         (QueueRequest::List, json!({"queue": [ban()]})),
@@ -204,7 +201,7 @@ fn a_running_vpid_is_asked() {
     });
     let listed = state.run(&["list"], false).unwrap();
     assert!(
-        listed.contains("7-ban") && !listed.contains("6-warning"),
+        listed.contains("7   ban") && !listed.contains("warning"),
         "{listed}"
     );
     assert_eq!(
@@ -217,5 +214,5 @@ fn a_running_vpid_is_asked() {
     );
     vpid.join().unwrap();
     // It has gone: its socket is there, and nobody listens.
-    assert!(state.run(&["list"], false).unwrap().contains("6-warning"));
+    assert!(state.run(&["list"], false).unwrap().contains("6   warning"));
 }

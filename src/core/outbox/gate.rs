@@ -11,6 +11,8 @@ pub struct Gate {
     failures: u32,
     /// Not before this, on the daemon's clock.
     open_ms: u64,
+    /// Of that, what VyHub has asked for.
+    asked_ms: u64,
     busy: usize,
     /// For the jitter.
     drawn: u64,
@@ -55,7 +57,20 @@ impl Gate {
         self.busy -= 1;
         let pause_ms = self.back_off_ms(self.failures, limits::OUTBOX_RETRY_MS_MAX);
         self.failures = self.failures.saturating_add(1);
-        self.open_ms = self.open_ms.max(now_ms + pause_ms.max(after_s * 1_000));
+        self.asked_ms = self.asked_ms.max(now_ms + after_s * 1_000);
+        self.open_ms = self.open_ms.max(now_ms + pause_ms).max(self.asked_ms);
+    }
+
+    /// What passed was refused, as everything would be until somebody has done something.
+    pub fn refused(&mut self, now_ms: u64) {
+        self.busy -= 1;
+        self.failures = self.failures.saturating_add(1);
+        self.open_ms = self.open_ms.max(now_ms + limits::OUTBOX_HELD_MS);
+    }
+
+    /// An operator does not want to wait any longer; but not sooner than VyHub asks for.
+    pub fn insist(&mut self, now_ms: u64) {
+        self.open_ms = self.open_ms.min(now_ms.max(self.asked_ms));
     }
 
     /// VyHub is there, somebody else has found.
@@ -119,6 +134,24 @@ mod tests {
         gate.trouble(900, 0);
         assert_eq!(gate.open_ms(), Some(900_000));
         assert!(!gate.is_open(899_999));
+    }
+
+    #[test]
+    fn an_operator_opens_it_but_not_sooner_than_the_api_asks_for() {
+        let mut gate = Gate::new(4);
+        for _ in 0..10 {
+            gate.pass(0);
+            gate.trouble(0, 0);
+        }
+        gate.pass(0);
+        gate.refused(0);
+        assert!(!gate.is_open(1_000));
+        gate.insist(1_000);
+        assert!(gate.is_open(1_000));
+        gate.pass(1_000);
+        gate.trouble(900, 1_000);
+        gate.insist(1_000);
+        assert_eq!(gate.open_ms(), Some(901_000));
     }
 
     #[test]

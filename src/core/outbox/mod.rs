@@ -275,9 +275,7 @@ impl Outbox {
     /// VyHub refuses vpid itself, for all or for this one.
     pub fn hold(&mut self, id: EntryId, why: String, whole: bool, now: Now) {
         match whole {
-            true => self
-                .gate
-                .trouble(limits::OUTBOX_HELD_MS / 1_000, now.mono_ms),
+            true => self.gate.refused(now.mono_ms),
             false => self.gate.answered(),
         }
         let due_ms = now.mono_ms + limits::OUTBOX_HELD_MS;
@@ -336,7 +334,10 @@ impl Outbox {
         }
         kept.due_ms = now.mono_ms;
         kept.entry.tries = 0;
-        kept.entry.next_s = now.wall_s;
+        self.gate.insist(now.mono_ms);
+        let gate_ms = self.gate.open_ms().unwrap_or(0);
+        let wait_ms = gate_ms.saturating_sub(now.mono_ms);
+        kept.entry.next_s = now.wall_s.saturating_add((wait_ms / 1_000) as i64);
         Ok(())
     }
 

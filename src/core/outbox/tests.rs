@@ -110,6 +110,13 @@ fn changes_of_one_player_keep_their_order_and_others_pass() {
     assert_eq!(outbox.begin(at(7)), Some(second));
 }
 
+/// The ends of what is done are on disk.
+fn write_ends_down(outbox: &mut Outbox, now: Now) {
+    while let Some(id) = outbox.to_record(now) {
+        outbox.recorded(id, true, now);
+    }
+}
+
 #[test]
 fn one_that_always_fails_is_in_nobodys_way() {
     let mut outbox = empty();
@@ -128,6 +135,7 @@ fn one_that_always_fails_is_in_nobodys_way() {
             true => outbox.again(id, "500".into(), Wait::default(), now),
             false => {
                 outbox.done(id, now);
+                write_ends_down(&mut outbox, now);
                 done.push(id);
             }
         }
@@ -196,6 +204,12 @@ fn what_is_done_stays_until_the_list_and_the_calls_are_past_it() {
     assert_eq!(outbox.begin(at(11)), Some(asked));
     outbox.done(plain, at(20));
     outbox.done(asked, at(20));
+    // Not before that is on disk.
+    assert_eq!(
+        outbox.settled(Uuid(2), 20_001, at(500)),
+        Vec::<EntryId>::new()
+    );
+    write_ends_down(&mut outbox, at(20));
     assert_eq!(
         outbox.settled(Uuid(2), 20_000, at(500)),
         Vec::<EntryId>::new()

@@ -19,6 +19,7 @@ mod questions;
 pub mod rights;
 mod sending;
 mod served;
+mod status;
 mod tell;
 mod users;
 pub mod words;
@@ -159,7 +160,7 @@ impl Vyhub {
             } else {
                 let of = |served: &&mut Served| name == Served::document(served.id);
                 match self.served.iter_mut().find(of) {
-                    Some(served) => served.restore(&text, cx.now.wall_s),
+                    Some(served) => served.restore(&text, cx.now),
                     None => Ok(()),
                 }
             };
@@ -233,6 +234,7 @@ impl Vyhub {
     pub fn advance(&mut self, cx: &mut Cx<'_>) {
         self.greet(cx);
         self.fetch_records(cx);
+        self.use_caches(cx);
         self.fetch_lists(cx);
         self.tell_states(cx);
         self.look_users_up(cx);

@@ -1,20 +1,20 @@
-//! A server as VyHub knows it: its record and bundle, the life-cycle that scripts hear of, and how
-//! it is, told every minute.
+//! A server as VyHub knows it: its record and bundle, and the life-cycle that scripts hear of.
 
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::api::Purpose;
 use super::bans::Bundle as Bans;
 use super::{Cx, Vyhub};
+use crate::core::Now;
 use crate::core::servers::ServerId;
 use crate::limits;
 use crate::wire::messages::Push;
 use crate::wire::store::{Content, Shelf};
 use crate::wire::uuid::Uuid;
-use crate::wire::vyhub::{Bundle, Failure, Outcome, Reply, Request, Server, ServerState};
+use crate::wire::vyhub::{Bundle, Failure, Outcome, Reply, Request, Server};
 
 /// One server of VyHub's.
 pub struct Served {
@@ -27,9 +27,11 @@ pub struct Served {
     record_asked: bool,
     /// Whether VyHub answered the last time; what scripts were told.
     api: Option<bool>,
-    ready: bool,
+    pub ready: bool,
+    /// When what is known from before is used, if VyHub has not answered by then.
+    cache_due_ms: Option<u64>,
     pub state_due_ms: u64,
-    state_asked: bool,
+    pub state_asked: bool,
     /// When each userid was kicked last.
     pub kicked: HashMap<i64, u64>,
 }
@@ -56,6 +58,7 @@ impl Served {
             record_asked: false,
             api: None,
             ready: false,
+            cache_due_ms: None,
             state_due_ms: 0,
             state_asked: false,
             kicked: HashMap::new(),
@@ -68,11 +71,12 @@ impl Served {
     }
 
     /// Takes up what an earlier run has kept, if it is fresh enough to be used.
-    pub fn restore(&mut self, text: &str, now_s: i64) -> Result<(), String> {
+    pub fn restore(&mut self, text: &str, now: Now) -> Result<(), String> {
         let record: Record = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let age_s = now_s.saturating_sub(record.fetched_s);
+        let age_s = now.wall_s.saturating_sub(record.fetched_s);
         if record.server.id == self.id && age_s <= limits::VYHUB_RECORD_S_MAX {
             self.known = Some(record);
+            self.cache_due_ms = Some(now.mono_ms + limits::VYHUB_CACHE_MS);
         }
         Ok(())
     }
@@ -94,7 +98,8 @@ impl Served {
     pub fn due_ms(&self) -> Option<u64> {
         let record = (!self.record_asked).then_some(self.record_due_ms);
         let state = (self.ready && !self.state_asked).then_some(self.state_due_ms);
-        record.into_iter().chain(state).min()
+        let cache = self.cache_due_ms.filter(|_| !self.ready);
+        record.into_iter().chain(state).chain(cache).min()
     }
 }
 
@@ -109,7 +114,21 @@ impl Vyhub {
         }
     }
 
-    fn served_mut(&mut self, server: ServerId) -> Option<&mut Served> {
+    /// A VyHub that takes its time keeps nobody from being served.
+    pub(super) fn use_caches(&mut self, cx: &mut Cx<'_>) {
+        let due = |served: &Served| {
+            let over = served
+                .cache_due_ms
+                .is_some_and(|due_ms| due_ms <= cx.now.mono_ms);
+            (over && !served.ready).then_some(served.server)
+        };
+        let due: Vec<ServerId> = self.served.iter().filter_map(due).collect();
+        for server in due {
+            self.make_ready(server, cx);
+        }
+    }
+
+    pub(super) fn served_mut(&mut self, server: ServerId) -> Option<&mut Served> {
         self.served
             .iter_mut()
             .find(|served| served.server == server)
@@ -290,86 +309,6 @@ impl Vyhub {
         }
         self.state_soon(server, cx);
     }
-
-    /// A new map: VyHub is told soon.
-    pub(super) fn state_soon(&mut self, server: ServerId, cx: &Cx<'_>) {
-        let soon_ms = cx.now.mono_ms + limits::VYHUB_SOON_MS;
-        if let Some(served) = self.served_mut(server) {
-            served.state_due_ms = served.state_due_ms.min(soon_ms);
-        }
-    }
-
-    /// Tells VyHub how each server is, where it is time to.
-    pub(super) fn tell_states(&mut self, cx: &mut Cx<'_>) {
-        let mut round = false;
-        for at in 0..self.served.len() {
-            let served = &mut self.served[at];
-            if !served.ready || served.state_asked || served.state_due_ms > cx.now.mono_ms {
-                continue;
-            }
-            served.state_asked = true;
-            served.state_due_ms = cx.now.mono_ms + limits::VYHUB_ROUND_MS;
-            let (server, id) = (served.server, served.id);
-            let Some(state) = self.state(server, cx) else {
-                continue;
-            };
-            let request = Request::server_state(id, &state);
-            self.api.ask(Purpose::State(server), request, cx.out);
-            round = true;
-        }
-        if round {
-            self.refresh_rights(cx);
-        }
-    }
-
-    pub(super) fn state_answered(&mut self, server: ServerId, outcome: &Outcome, cx: &Cx<'_>) {
-        let now_ms = cx.now.mono_ms;
-        let Some(served) = self.served_mut(server) else {
-            return;
-        };
-        served.state_asked = false;
-        if let Err(Failure::Status {
-            retry_after_s: Some(after_s),
-            ..
-        }) = &outcome.result
-        {
-            let after_ms = (*after_s).min(limits::RETRY_AFTER_S_MAX) * 1_000;
-            served.state_due_ms = served.state_due_ms.max(now_ms + after_ms);
-        }
-        if let Err(failure) = &outcome.result {
-            log::debug!("VyHub was not told how the server is: {failure:?}");
-        }
-    }
-
-    fn state(&self, server: ServerId, cx: &Cx<'_>) -> Option<ServerState> {
-        let game = cx.servers.get(server)?;
-        let is_alive = game.is_alive(cx.now);
-        let people = || {
-            game.roster
-                .people()
-                .filter(|person| is_alive && !person.bot)
-        };
-        let activity = |person: &crate::core::roster::Person| {
-            let user = self.users.get(person.steam?)?;
-            let mut extra = Map::new();
-            extra.insert("Score".into(), person.score.into());
-            extra.insert("Deaths".into(), person.deaths.into());
-            extra.insert(
-                "Connection Time".into(),
-                duration(person.connected_s(cx.now)).into(),
-            );
-            extra.insert("Ping".into(), person.ping.into());
-            extra.insert("Nickname".into(), person.name.clone().into());
-            Some((user.id, extra))
-        };
-        Some(ServerState {
-            users_max: game.roster.max_players(),
-            users_current: people().count(),
-            map: game.roster.map().to_owned(),
-            is_alive,
-            activities: people().filter_map(activity).collect(),
-        })
-    }
 }
 
 impl Served {
@@ -385,10 +324,4 @@ impl Served {
             "extra": known.server.extra,
         })
     }
-}
-
-/// "01:02:03", as VyHub's dashboard shows it.
-fn duration(seconds: u64) -> String {
-    let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
-    format!("{hours:02}:{minutes:02}:{:02}", seconds % 60)
 }

@@ -17,6 +17,8 @@ use world::World;
 
 const ADMIN: u32 = 1;
 const PLAYERS: u64 = 12;
+/// A few for each change and each player, when all of them come at once.
+const REQUESTS_PER_MINUTE_MAX: u64 = 300;
 /// How long a banned player may be there while RCON works, in milliseconds.
 const KICKED_WITHIN_MS: u64 = 7_000;
 
@@ -174,6 +176,16 @@ impl Story {
         self.run(3_600_000);
     }
 
+    /// VyHub was never asked more often than one server may.
+    fn no_flood(&self) {
+        let requests = &self.world.api.requests;
+        let most = requests.values().max().copied().unwrap_or(0);
+        assert!(
+            most <= REQUESTS_PER_MINUTE_MAX,
+            "{most} requests in one minute"
+        );
+    }
+
     /// All that was accepted is there once, and as it was meant.
     fn judge(&self) {
         let open: Vec<&String> = self.world.disk.outbox.values().collect();
@@ -250,6 +262,7 @@ fn play(count: u64, story: impl Fn(&mut Story)) {
             story(&mut told);
             told.rest();
             told.judge();
+            told.no_flood();
         }));
         if let Err(failure) = played {
             eprintln!("the story of VPID_SEED={seed} went wrong");

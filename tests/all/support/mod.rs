@@ -1,6 +1,7 @@
 //! What the stories are told with: a vpid on temporary folders, and games that play against it.
 
 mod client;
+mod community;
 mod daemon;
 mod host;
 mod load;
@@ -10,6 +11,7 @@ mod random;
 mod vyhub;
 
 pub use client::{ForgetfulReader, StockCallbacks};
+pub use community::{ALL_RIGHTS, Community, Visitor};
 pub use daemon::{KEY, SECRET, Vpid, program};
 pub use host::{Host, call, insert};
 pub use load::Load;

@@ -12,6 +12,7 @@ mod connection;
 mod faults;
 mod http;
 mod models;
+pub mod port;
 mod routes;
 mod schema;
 mod serve;
@@ -21,8 +22,8 @@ mod state;
 mod users;
 mod warnings;
 
-use std::net::TcpListener;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::net::UdpSocket;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -58,21 +59,25 @@ pub struct FakeVyhub {
     shared: Arc<Shared>,
     port: u16,
     listening: Option<Listening>,
+    /// Keeps the port during a pause.
+    _keeper: Option<UdpSocket>,
 }
 
 impl FakeVyhub {
     /// On a free port.
     pub fn start() -> Self {
-        Self::listening(free_port())
+        let (port, keeper) = port::free();
+        Self::listening(port, Some(keeper))
     }
 
     #[track_caller]
     pub fn start_on(port: u16) -> Self {
-        Self::listening(TcpListener::bind(("127.0.0.1", port)).expect("a free port"))
+        Self::listening(port, None)
     }
 
-    fn listening(listener: TcpListener) -> Self {
-        let port = listener.local_addr().expect("its address").port();
+    #[track_caller]
+    fn listening(port: u16, keeper: Option<UdpSocket>) -> Self {
+        let listener = port::listen(port);
         let faults = Arc::new(Faults::default());
         let shared = Arc::new(Shared {
             state: Mutex::new(State::new()),
@@ -86,6 +91,7 @@ impl FakeVyhub {
             listening: Some(Listening::start(listener, &shared)),
             shared,
             port,
+            _keeper: keeper,
         }
     }
 
@@ -97,8 +103,7 @@ impl FakeVyhub {
     /// Is there again, on the same port and with the same state.
     pub fn resume(&mut self) {
         if self.listening.is_none() {
-            let address = ("127.0.0.1", self.port);
-            let listener = TcpListener::bind(address).expect("the port is still free");
+            let listener = port::listen(self.port);
             self.listening = Some(Listening::start(listener, &self.shared));
         }
     }
@@ -185,22 +190,4 @@ impl FakeVyhub {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.shared.lock()
     }
-}
-
-/// A port below those that systems give to whoever connects: nobody takes it during a pause. Each
-/// is given once.
-fn free_port() -> TcpListener {
-    static GIVEN: AtomicU32 = AtomicU32::new(0);
-    const FIRST: u32 = 20_000;
-    const COUNT: u32 = 12_000;
-    let start = std::process::id().wrapping_mul(131);
-    for _ in 0..COUNT {
-        let given = GIVEN.fetch_add(1, Ordering::SeqCst);
-        let port = FIRST + start.wrapping_add(given) % COUNT;
-        let port = u16::try_from(port).unwrap_or_default();
-        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
-            return listener;
-        }
-    }
-    panic!("no port of 127.0.0.1 is free");
 }

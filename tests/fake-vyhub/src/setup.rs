@@ -55,6 +55,15 @@ impl FakeVyhub {
         });
     }
 
+    /// The user is in no group any more.
+    #[track_caller]
+    pub fn take_out_of_groups(&self, user: &str) {
+        self.with(|state| {
+            let user = state.users.get_mut(user).expect("a user with this id");
+            user.groups.clear();
+        });
+    }
+
     /// VyHub forgets the user. Their bans stay in the record, but the API does not show them.
     pub fn remove_user(&self, steam64: u64) {
         self.with(|state| {

@@ -1,0 +1,462 @@
+//! What VyHub refuses, and what goes wrong on the way to it: nothing is lost and nothing doubled.
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use fake_vyhub::{Fault, Page, RetryAfter};
+use serde_json::json;
+
+use crate::support::{Community, Visitor, stays, wait_for, wait_until};
+
+/// The id of the only entry, as `vpid queue` knows it.
+fn only_id(community: &Community) -> String {
+    let outbox = community.outbox();
+    let [entry] = &outbox[..] else {
+        panic!("{outbox:#?}")
+    };
+    entry["id"].to_string()
+}
+
+fn stays_in(community: &Community, who: &Visitor) {
+    community.joins(who);
+    stays(
+        "who is not banned is in",
+        Duration::from_millis(200),
+        || community.kicks(who.userid) == 0,
+    );
+}
+
+#[test]
+fn what_is_refused_for_its_issuer_is_lifted_kept_and_told() {
+    let mut community = Community::new().started();
+    let admin = community.admin(2, "admin");
+    let [rogue, other] = [Visitor::new(3, "rogue"), Visitor::new(4, "other")];
+    community.joins(&rogue);
+    community.joins(&other);
+    // Somebody takes the rights away on VyHub's page, and vpid has not heard of it.
+    let id = community
+        .vyhub
+        .with(|state| state.user(admin.steam64()).unwrap().id.clone());
+    community.vyhub.take_out_of_groups(&id);
+    community.log.says(&admin, "!ban rogue 1h aimbot");
+    community.kicked_at_once(&rogue);
+    community.told(&admin, "VyHub refused the ban of rogue: VyHub answered 403");
+    community.log.leaves(&rogue);
+    stays_in(&community, &rogue.again());
+    assert!(community.vyhub.bans().is_empty());
+    community.log.says(&admin, "!ban other 1h x");
+    community.told(&admin, "You have no right to use ban.");
+
+    let entry = only_id(&community);
+    let (code, listed) = community.queue(&["list"]);
+    assert!(
+        code == Some(0) && listed.contains(&entry) && listed.contains("dead"),
+        "{listed}"
+    );
+    let shown = community.queue(&["show", &entry]);
+    let (code, said) = &shown;
+    for part in ["rogue", "aimbot", "admin", "403"] {
+        assert!(*code == Some(0) && said.contains(part), "{part}: {said}");
+    }
+    community.vpid.stop();
+    assert_eq!(community.queue(&["show", &entry]).0, Some(0));
+    assert!(community.queue(&["list"]).1.contains("dead"));
+    assert_eq!(community.queue(&["retry", &entry]).0, Some(1));
+    community.start();
+    // It stays dead.
+    stays_in(&community, &rogue.again().again());
+    let group = community
+        .vyhub
+        .add_group("again", 10, &[("ban_edit", true)], None);
+    community.vyhub.put_in_group(&id, &group);
+    assert_eq!(community.queue(&["retry", &entry]).0, Some(0));
+    community.kicked(&rogue.again().again());
+    community.wait_until_sent();
+    assert_eq!(community.vyhub.bans().len(), 1);
+    community.all_well();
+}
+
+#[test]
+fn what_makes_no_sense_to_vyhub_is_a_dead_letter_that_can_be_dropped() {
+    let community = Community::new().started();
+    let admin = community.admin(2, "admin");
+    let rogue = Visitor::new(3, "rogue");
+    community.joins(&rogue);
+    community
+        .vyhub
+        .faults
+        .next(("POST", "/ban/"), Fault::Status(422, Page::Json));
+    community.log.says(&admin, "!ban rogue 1h aimbot");
+    community.told(&admin, "VyHub refused the ban of rogue: VyHub answered 422");
+    stays_in(&community, &rogue.again());
+    community.log.says(&admin, "!vyhub");
+    community.told(&admin, "Queue: 0 waiting, 1 refused.");
+    let entry = only_id(&community);
+    assert_eq!(community.queue(&["drop", &entry]).0, Some(0));
+    wait_until("its file is gone", || community.outbox().is_empty());
+    assert!(community.queue(&["list"]).1.contains("Nothing waits"));
+    assert_eq!(community.queue(&["drop", &entry]).0, Some(1));
+    assert!(community.vyhub.bans().is_empty());
+    community.all_well();
+}
+
+#[test]
+fn while_the_key_is_wrong_everything_is_held_and_shouted_about() {
+    let community = Community::new().started();
+    let admin = community.admin(2, "admin");
+    let rogue = Visitor::new(3, "rogue");
+    community.joins(&rogue);
+    community.wait_for_vyhub("a user", |state| state.user(rogue.steam64()).is_some());
+    let key = community.vyhub.key();
+    community.vyhub.set_key("another-key-that-is-right-now");
+    community.log.says(&admin, "!ban rogue 1h aimbot");
+    community.kicked_at_once(&rogue);
+    community
+        .vpid
+        .wait_for_log("VyHub refuses this server: VyHub answered 401");
+    let entry = community.wait_for_entry("it is held", |entry| entry["state"] == "held");
+    assert!(community.queue(&["list"]).1.contains("held"));
+    community.stays_out(&rogue.again());
+    let posts = community.asked("POST", "/ban/");
+    community.vyhub.set_key(&key);
+    assert_eq!(
+        community.queue(&["retry", &entry["id"].to_string()]).0,
+        Some(0)
+    );
+    community.wait_until_sent();
+    assert_eq!(
+        (
+            community.vyhub.bans().len(),
+            community.asked("POST", "/ban/")
+        ),
+        (1, posts + 1)
+    );
+    community.told(&admin, "rogue is banned (1 hour): aimbot");
+    community.all_well();
+}
+
+#[test]
+fn a_key_without_the_right_to_act_for_others_holds_and_kills_nothing() {
+    let community = Community::new().started();
+    let admin = community.admin(2, "admin");
+    let rogue = Visitor::new(3, "rogue");
+    community.joins(&rogue);
+    community.vyhub.set_key_may_morph(false);
+    community.log.says(&admin, "!ban rogue 1h aimbot");
+    community.wait_for_entry("it is held", |entry| entry["state"] == "held");
+    community.vpid.wait_for_log("user_morph");
+    community.stays_out(&rogue.again());
+    community.vyhub.set_key_may_morph(true);
+    community.hurry_until_sent();
+    assert_eq!(community.vyhub.bans().len(), 1);
+    community.all_well();
+}
+
+#[test]
+fn a_user_whom_vyhub_has_forgotten_is_made_anew_and_banned_once() {
+    let community = Community::new().started();
+    let admin = community.admin(2, "admin");
+    let rogue = Visitor::new(3, "rogue");
+    community.joins(&rogue);
+    let steam = rogue.steam64();
+    community.wait_for_vyhub("a user", |state| state.user(steam).is_some());
+    community.log.says(&admin, "!warns rogue");
+    community.told(&admin, "rogue has no warnings.");
+    community.vyhub.remove_user(steam);
+    community.log.says(&admin, "!ban rogue 1h aimbot");
+    community.kicked_at_once(&rogue);
+    community.hurry_until_sent();
+    let user = community
+        .vyhub
+        .with(|state| state.user(steam).map(|user| user.id.clone()));
+    let bans = community.vyhub.bans();
+    assert_eq!(
+        (bans.len(), Some(&bans[0].user)),
+        (1, user.as_ref()),
+        "{bans:#?}"
+    );
+    community.all_well();
+}
+
+#[test]
+fn vyhub_is_not_asked_sooner_than_it_wants() {
+    let community = Community::new().started();
+    let admin = community.admin(2, "admin");
+    let rogue = Visitor::new(3, "rogue");
+    community.joins(&rogue);
+    let slow_down = Fault::TooManyRequests(RetryAfter::Seconds(3));
+    community.vyhub.faults.next(("POST", "/ban/"), slow_down);
+    community.log.says(&admin, "!ban rogue 1h aimbot");
+    community.kicked_at_once(&rogue);
+    // Not even for an operator.
+    community.hurry_until_sent();
+    let of_bans = |requests: &[fake_vyhub::RequestRecord]| {
+        let posts = requests
+            .iter()
+            .filter(|one| one.method == "POST" && one.path.starts_with("/ban/"));
+        posts.map(|one| one.at).collect::<Vec<_>>()
+    };
+    let at = of_bans(&community.vyhub.requests());
+    let [first, second] = at[..] else {
+        panic!("{at:?}")
+    };
+    let apart = second.duration_since(first).as_secs_f64();
+    assert!(apart >= 3.0, "asked again after {apart} s");
+    assert_eq!(community.vyhub.bans().len(), 1);
+    community.all_well();
+}
+
+/// Whatever becomes of a request, the change stands there once in the end.
+#[test]
+fn each_fault_before_and_after_applying_leaves_one_ban_and_one_warning() {
+    let faults = [
+        Fault::ResetBefore,
+        Fault::ResetAfterApplying,
+        Fault::CloseAfterApplying,
+        Fault::Status(500, Page::Json),
+        Fault::Status(502, Page::Html),
+        Fault::Status(503, Page::Empty),
+        Fault::StatusAfterApplying(500, Page::Json),
+        Fault::StatusAfterApplying(504, Page::Html),
+        Fault::TooManyRequests(RetryAfter::Missing),
+        Fault::Html200,
+        Fault::CutJson,
+        Fault::CutChunked,
+        Fault::InvalidJson,
+        Fault::WrongContentType,
+        Fault::ClockSkew(7_200),
+    ];
+    let community = Community::new().started();
+    let admin = community.admin(2, "admin");
+    let mut userid = 10;
+    for fault in faults {
+        for (kind, length) in [("ban", " 60"), ("warn", "")] {
+            userid += 1;
+            let target = Visitor::new(userid, &format!("target{userid}"));
+            community.log.connects(&target);
+            let path = if kind == "ban" { "/ban/" } else { "/warning/" };
+            community.vyhub.faults.next(("POST", path), fault.clone());
+            community.log.says(
+                &admin,
+                &format!("!{kind} #{userid}{length} reason {userid}"),
+            );
+            let steam = target.steam64().to_string();
+            community.wait_for_vyhub("it was sent", |state| state.requests_to("POST", path) > 0);
+            wait_until("the fault was played", || {
+                community.vyhub.faults.waiting() == 0
+            });
+            community.hurry_until_sent();
+            let bans = community.vyhub.bans();
+            let warnings = community.vyhub.warnings();
+            let count = match kind {
+                "ban" => bans.iter().filter(|ban| ban.steam == steam).count(),
+                _ => warnings.iter().filter(|one| one.steam == steam).count(),
+            };
+            assert_eq!(count, 1, "{kind} with {fault:?}");
+        }
+    }
+    community.all_well();
+}
+
+/// It hangs for longer than anybody waits, so vpid is killed meanwhile.
+#[test]
+fn a_ban_that_hangs_when_vpid_is_killed_stands_once() {
+    for (fault, before) in [(Fault::HangBefore, 0), (Fault::HangAfterApplying, 1)] {
+        let mut community = Community::new().started();
+        let admin = community.admin(2, "admin");
+        let rogue = Visitor::new(3, "rogue");
+        community.joins(&rogue);
+        community.vyhub.faults.next(("POST", "/ban/"), fault);
+        community.log.says(&admin, "!ban rogue 1h aimbot");
+        community.kicked_at_once(&rogue);
+        community.wait_for_vyhub("it hangs", |state| {
+            state.requests_to("POST", "/ban/") == 1 && state.bans().len() == before
+        });
+        community.vpid.kill();
+        community.start();
+        community.wait_until_sent();
+        assert_eq!(community.vyhub.bans().len(), 1);
+        community.all_well();
+    }
+}
+
+#[test]
+fn an_entry_that_is_rubbish_is_set_aside_alone() {
+    let mut community = Community::new().started();
+    let admin = community.admin(2, "admin");
+    let rogue = Visitor::new(3, "rogue");
+    community.joins(&rogue);
+    community.vyhub.pause();
+    community.log.says(&admin, "!ban rogue 1h aimbot");
+    community.kicked_at_once(&rogue);
+    community.vpid.kill();
+    let outbox = community.vpid.path("state/outbox");
+    let good = community.outbox().remove(0);
+    let mut other = good.clone();
+    other["version"] = json!(99);
+    let rubbish = [
+        ("1.json", "garbage".to_owned()),
+        ("2.json", good.to_string()),
+        ("3.json", other.to_string()),
+        ("4.json", String::new()),
+        ("5.json", "{\"version\": 1}".to_owned()),
+        ("6.json", "[".repeat(100_000)),
+        ("half.tmp", "x".to_owned()),
+    ];
+    for (name, text) in &rubbish {
+        fs::write(outbox.join(name), text).unwrap();
+    }
+    let (code, listed) = community.queue(&["list"]);
+    assert!(
+        code == Some(0) && listed.contains("rogue") && listed.contains("unreadable"),
+        "{listed}"
+    );
+    community.start_away();
+    community.stays_out(&rogue.again());
+    for name in ["1", "2", "3", "4", "5", "6"] {
+        let aside = outbox.join(format!("{name}.json.unreadable"));
+        wait_until("it is set aside", || aside.exists());
+    }
+    community.vyhub.resume();
+    community.hurry_until_sent();
+    assert_eq!(community.vyhub.bans().len(), 1);
+    community.all_well();
+}
+
+/// A folder on a disk of its own, which is small.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    /// `None`: this needs to be root, and more than some containers allow.
+    fn mount() -> Option<Self> {
+        let folder = tempfile::tempdir().ok()?;
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"]);
+        let mounted = mount.arg(folder.path()).output().ok()?;
+        mounted.status.success().then_some(Self(folder))
+    }
+
+    /// Leaves no room on it; gives the file that takes it all.
+    fn fill(&self) -> std::path::PathBuf {
+        use std::io::Write;
+        let path = self.0.path().join("filler");
+        let mut file = fs::File::create(&path).unwrap();
+        while file.write_all(&[0; 4_096]).is_ok() {}
+        path
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn on_a_full_disk_a_ban_is_refused_in_words_and_nothing_is_lost() {
+    let Some(disk) = SmallDisk::mount() else {
+        eprintln!("SKIPPED: a small disk cannot be mounted here (it takes root)");
+        return;
+    };
+    let state = disk.0.path().join("state");
+    let mut community = Community::configured(|vpid| vpid.keeping(&state));
+    let rogue = Visitor::new(3, "rogue");
+    let outbox = || fs::read_dir(state.join("outbox")).map_or(0, |files| files.count());
+    community.vpid.start();
+    community.vpid.wait_for_log(": vyhub_ready");
+    let admin = Visitor::new(2, "admin");
+    community.member(&admin, &crate::support::ALL_RIGHTS, None);
+    community.joins(&admin);
+    let rights = state.join("vyhub/rights.json");
+    wait_until("the rights are kept", || rights.exists());
+    community.vyhub.pause();
+    let first = Visitor::new(4, "first");
+    community.joins(&first);
+    community.log.says(&admin, "!ban first 1h x");
+    community.kicked_at_once(&first);
+    let filler = disk.fill();
+    community.joins(&rogue);
+    community.log.says(&admin, "!ban rogue 1h aimbot");
+    community.told(
+        &admin,
+        "The ban of rogue could not be saved and is not in force.",
+    );
+    community
+        .vpid
+        .wait_for_log("is not taken: it cannot be written down");
+    stays(
+        "who is not banned is in",
+        Duration::from_millis(100),
+        || community.kicks(rogue.userid) == 0,
+    );
+    community.stays_out(&first.again());
+    // The first one reaches VyHub, whatever can be noted of it.
+    fs::remove_file(filler).unwrap();
+    community.log.says(&admin, "!ban rogue 1h aimbot");
+    community.kicked(&rogue);
+    assert_eq!(outbox(), 2);
+    community.vyhub.resume();
+    wait_for("both are there", || {
+        community.hurry();
+        std::thread::sleep(Duration::from_millis(100));
+        (community.vyhub.bans().len() == 2).then_some(())
+    });
+    stays("no third one", Duration::from_millis(300), || {
+        community.vyhub.bans().len() == 2
+    });
+    community.vpid.stop();
+    community.all_well();
+}
+
+/// What this vpid has taken of memory at most.
+fn small(community: &Community) {
+    let path = format!("/proc/{}/status", community.vpid.pid());
+    let status = fs::read_to_string(path).expect("the state of the process");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let peak = peak.expect("its peak").trim();
+    println!("at most {peak}");
+    let kib: u64 = peak.trim_end_matches(" kB").parse().expect("a number");
+    assert!(kib < 80 * 1_024, "{peak}");
+}
+
+#[test]
+fn a_hundred_thousand_bans_cost_no_slow_turn_and_little_memory() {
+    let mut community = Community::new();
+    community.vyhub.grow_bans(100_000);
+    community.start();
+    let last = Visitor {
+        account: fake_vyhub::GROWN_STEAM64 + 99_999 - 76_561_197_960_265_728,
+        ..Visitor::new(3, "last of them")
+    };
+    community.stays_out(&last);
+    community.stays_out(&last.again());
+    let innocent = Visitor::new(4, "innocent");
+    stays_in(&community, &innocent);
+    let admin = community.admin(2, "admin");
+    community.log.says(&admin, "!vyhub");
+    community.told(&admin, "100000 bans");
+    community.log.says(&admin, "!unban grown");
+    community.told(&admin, "grown may be any of these");
+    // The list is read again after a change, and from disk after a start.
+    community.log.says(&admin, "!ban innocent 1h x");
+    community.kicked_at_once(&innocent);
+    let lists = community.asked("GET", "/server/bundle/");
+    community.wait_for_vyhub("a second list", |state| {
+        state.requests_to("GET", "/server/bundle/") > lists
+    });
+    community.told(&admin, "innocent is banned");
+    small(&community);
+    community.vpid.stop();
+    community.vyhub.pause();
+    community.start_away();
+    community.stays_out(&last.again().again());
+    small(&community);
+    let log = community.vpid.log();
+    let slow: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("a turn took"))
+        .collect();
+    assert!(slow.is_empty(), "{slow:?}");
+    community.all_well();
+}
