@@ -1,10 +1,10 @@
 //! A community around the demo's game: a VyHub, the game's console by RCON, and the engine's log.
 //! All of it is made up, on this machine, and gone with the demo.
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 
 use fake_rcon::{FakeRcon, FakeServer, Player};
-use fake_vyhub::FakeVyhub;
+use fake_vyhub::{FakeVyhub, port};
 
 use super::stage::{secret, text};
 use crate::io::random;
@@ -50,6 +50,8 @@ pub struct Community {
     engine: UdpSocket,
     log_address: SocketAddr,
     log_secret: u32,
+    /// Nobody takes the port of the log while the demo's daemon is dead.
+    _log_port: TcpListener,
 }
 
 impl Community {
@@ -67,6 +69,7 @@ impl Community {
         let rcon = console.start(&rcon_password);
         let mut random = random::bytes();
         let number = u32::from_le_bytes(std::array::from_fn(|_| random()));
+        let (log_port, keeper) = port::free_for_datagrams();
         let engine = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0));
         Ok(Self {
             vyhub,
@@ -74,8 +77,9 @@ impl Community {
             rcon,
             rcon_password,
             engine: engine.map_err(|error| format!("no socket for the engine's log ({error})"))?,
-            log_address: free_address()?,
+            log_address: (Ipv4Addr::LOCALHOST, log_port).into(),
             log_secret: number.max(1),
+            _log_port: keeper,
         })
     }
 
@@ -132,17 +136,4 @@ impl Community {
         let mut of = kicked.filter(|(who, _)| *who == userid);
         of.next().map(|(_, reason)| reason)
     }
-}
-
-/// An address below those that systems give to whoever connects: nobody takes it while the demo's
-/// daemon is dead.
-fn free_address() -> Result<SocketAddr, String> {
-    const FIRST: u32 = 20_000;
-    const COUNT: u32 = 12_000;
-    let start = std::process::id().wrapping_mul(131);
-    let ports = (0..COUNT).map(|n| FIRST + start.wrapping_add(n) % COUNT);
-    let ports = ports.filter_map(|port| u16::try_from(port).ok());
-    let mut free = ports.filter_map(|port| UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).ok());
-    let socket = free.next().ok_or("no port of 127.0.0.1 is free")?;
-    socket.local_addr().map_err(text)
 }
