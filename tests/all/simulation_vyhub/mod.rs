@@ -42,8 +42,6 @@ struct Story {
     ordered: u64,
     /// When vpid itself was disturbed last: a crash, a disk that came back, RCON that did.
     disturbed_ms: u64,
-    /// Up to which change of the disk it was looked at.
-    looked: u64,
 }
 
 impl Story {
@@ -58,7 +56,6 @@ impl Story {
             accepted: BTreeMap::new(),
             ordered: 0,
             disturbed_ms: 0,
-            looked: 0,
         };
         // Once in fair weather, so that the admin is known.
         story.run(5_000);
@@ -77,18 +74,15 @@ impl Story {
             };
             self.world
                 .run_until((self.world.now_ms + step_ms).min(until_ms));
-            let changes = self.world.disk.changes;
-            if std::mem::replace(&mut self.looked, changes) != changes {
-                self.look_at_the_disk();
-            }
+            self.look_at_the_disk();
             self.nobody_banned_is_here();
         }
     }
 
-    /// What is on disk was accepted, whatever happens next.
+    /// What was on disk once was accepted, whatever happens next.
     fn look_at_the_disk(&mut self) {
-        for text in self.world.disk.outbox.values() {
-            let entry: serde_json::Value = serde_json::from_str(text).expect("JSON");
+        for text in std::mem::take(&mut self.world.disk.taken_up) {
+            let entry: serde_json::Value = serde_json::from_str(&text).expect("JSON");
             let steam: SteamId = entry["steam"].as_str().unwrap().parse().expect("a SteamID");
             let id: u64 = entry["id"].as_u64().expect("an id");
             let reason = || entry["reason"].as_str().unwrap().to_owned();

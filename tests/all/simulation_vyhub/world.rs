@@ -25,8 +25,8 @@ pub struct Disk {
     cache: BTreeMap<String, String>,
     bans: BTreeMap<String, std::sync::Arc<api_wire::BanList>>,
     pub full: bool,
-    /// Counts changes.
-    pub changes: u64,
+    /// Entries of the outbox that have come to be there, as they stood first.
+    pub taken_up: Vec<String>,
 }
 
 impl Disk {
@@ -34,13 +34,17 @@ impl Disk {
         if self.full && write.content.is_some() {
             return Err("no space left".into());
         }
-        self.changes += 1;
         let shelf = match write.shelf {
             Shelf::Outbox => &mut self.outbox,
             Shelf::Cache => &mut self.cache,
         };
         match &write.content {
-            Some(Content::Json(text)) => drop(shelf.insert(write.name.clone(), text.clone())),
+            Some(Content::Json(text)) => {
+                let before = shelf.insert(write.name.clone(), text.clone());
+                if write.shelf == Shelf::Outbox && before.is_none() {
+                    self.taken_up.push(text.clone());
+                }
+            }
             Some(Content::Bans(list)) => {
                 self.bans.insert(write.name.clone(), list.clone());
             }
