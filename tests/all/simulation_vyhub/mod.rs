@@ -267,7 +267,7 @@ fn play(count: u64, story: impl Fn(&mut Story)) {
 
 #[test]
 fn in_rough_weather_everything_arrives_once() {
-    play(60, |story| {
+    play(30, |story| {
         story.world.api.weather = Weather::Rough;
         for _ in 0..80 {
             story.something();
@@ -279,7 +279,7 @@ fn in_rough_weather_everything_arrives_once() {
 
 #[test]
 fn weeks_of_outages_lose_nothing_and_end_in_no_flood() {
-    play(3, |story| {
+    play(2, |story| {
         for day in 0..14 {
             story.world.api.weather = match story.world.random.below(6) {
                 // A server's record is used for a week.
@@ -308,7 +308,7 @@ fn weeks_of_outages_lose_nothing_and_end_in_no_flood() {
 
 #[test]
 fn a_crash_at_any_moment_of_a_ban_leaves_one() {
-    play(150, |story| {
+    play(80, |story| {
         story.world.api.weather = match story.world.random.below(3) {
             0 => Weather::Fair,
             1 => Weather::Mute,
