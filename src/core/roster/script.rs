@@ -37,7 +37,8 @@ impl Roster {
         }
     }
 
-    /// The whole list, every ten seconds.
+    /// The whole list, every ten seconds. It is gathered over many ticks: who came meanwhile may
+    /// stand in an event before it, and not in it.
     pub fn script_heartbeat(&mut self, heartbeat: &Value, now: Now) {
         self.heard_ms = Some(now.mono_ms);
         if let Some(map) = heartbeat["map"]
@@ -62,7 +63,11 @@ impl Roster {
         let map = self.map_number;
         self.leave_where(|known| {
             let was_here = loaded || known.claimed_on == map;
-            was_here && !listed.contains(&known.person.userid) && may_be_removed(known, now)
+            let just_came = within(Some(known.mentioned_ms), limits::ROSTER_OVERTAKEN_MS, now);
+            was_here
+                && !just_came
+                && !listed.contains(&known.person.userid)
+                && may_be_removed(known, now)
         });
     }
 
@@ -114,6 +119,7 @@ impl Roster {
             return;
         };
         known.claimed_on = self.map_number;
+        known.mentioned_ms = now.mono_ms;
         let person = &mut known.person;
         if let Some(Value::String(name)) = data.get("name").filter(|_| !known.name_told) {
             person.name = bounded(name);

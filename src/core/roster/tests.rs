@@ -115,11 +115,11 @@ fn scripts_alone_are_believed() {
     assert_eq!(roster.departed(), [(steam(7), 2)]);
     assert_eq!(roster.drain_arrivals(), [2]);
     let listed = json!({"userid": 2, "score": 4, "ping": -1, "alive": false});
-    roster.beats(&[listed], at(5_000));
+    roster.beats(&[listed], at(8_000));
     let anna = roster.person(2).unwrap();
     assert_eq!((anna.score, anna.ping, anna.alive), (4, 0, false));
     assert_eq!(roster.userids(), [2], "the bot is not listed any more");
-    roster.script_event("player_disconnect", &json!({"userid": 2}), at(6_000));
+    roster.script_event("player_disconnect", &json!({"userid": 2}), at(9_000));
     assert_eq!(roster.departed(), [(steam(9), 2)]);
     assert!(roster.userids().is_empty());
 }
@@ -201,7 +201,7 @@ fn a_script_is_believed_about_the_missing_when_the_engine_has_long_been_silent()
     assert_eq!(roster.userids(), [2]);
     roster.claims(2, "Eve", "[U:1:1]", at(late));
     assert_eq!(roster.who_is(2), ("Ann", steam(7)), "who it is stays told");
-    roster.beats(&[], at(late));
+    roster.beats(&[], at(late + limits::ROSTER_OVERTAKEN_MS));
     assert_eq!(roster.departed(), [(steam(7), 2)]);
 }
 
