@@ -165,6 +165,9 @@ fn a_hundred_thousand_bans_cost_no_slow_turn_and_little_memory() {
     community.told(&admin, "100000 bans");
     community.log.says(&admin, "!unban grown");
     community.told(&admin, "grown may be any of these");
+    community.log.says(&admin, "!unban somebody else");
+    community.log.says(&admin, "!unban \"somebody else\"");
+    community.told(&admin, "There is no player somebody else.");
     // The list is read again after a change, and from disk after a start.
     community.log.says(&admin, "!ban innocent 1h x");
     community.kicked_at_once(&innocent);
@@ -180,10 +183,14 @@ fn a_hundred_thousand_bans_cost_no_slow_turn_and_little_memory() {
     community.stays_out(&last.again().again());
     small(&community);
     let log = community.vpid.log();
-    let slow: Vec<&str> = log
+    // A busy machine lets anybody wait a little; the whole list takes much longer in this build.
+    let turns = log
         .lines()
-        .filter(|line| line.contains("a turn took"))
-        .collect();
-    assert!(slow.is_empty(), "{slow:?}");
+        .filter_map(|line| line.split_once("a turn took "));
+    let turns = turns.filter_map(|(_, rest)| rest.split_once(" ms"));
+    let slow: Vec<&str> = turns.map(|(took, _)| took).collect();
+    println!("slow turns, in milliseconds: {slow:?}");
+    let too_slow = |took: &&str| took.parse::<u64>().is_ok_and(|took| took > 100);
+    assert!(!slow.iter().any(too_slow), "{log}");
     community.all_well();
 }
