@@ -144,9 +144,9 @@ Example: vpid bench --hosts 16 --work insert
 ";
 
 pub const DEMO: &str = "\
-Shows vpid at work: starts the daemon on temporary folders with an SQLite database, plays a game
-server against it, and shows what happens. Needs no configuration, takes a few seconds and leaves
-nothing behind. Exit code 1 if anything does not come out as it should.
+Shows vpid at work: starts the daemon on temporary folders with an SQLite database, plays game
+servers and a VyHub against it, and shows what happens. Needs no configuration, takes some ten
+seconds and leaves nothing behind. Exit code 1 if anything does not come out as it should.
 
 Usage: vpid demo
 

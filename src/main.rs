@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use lexopt::Arg::{self, Long, Short, Value};
 use lexopt::ValueExt;
-use vpid::cli::{bench, call, check, demo, init, logging, operate, queue};
+#[cfg(feature = "demo")]
+use vpid::cli::demo;
+use vpid::cli::{bench, call, check, init, logging, operate, queue};
 use vpid::config::{self, Config};
 use vpid::daemon::RunError;
 use vpid::wire::control::Request;
@@ -412,5 +414,12 @@ fn run_demo(parser: lexopt::Parser) -> Result<(), Failure> {
     if path.is_none() {
         return Ok(());
     }
-    Ok(demo::run(&mut std::io::stdout())?)
+    #[cfg(feature = "demo")]
+    return Ok(demo::run(&mut std::io::stdout())?);
+    #[cfg(not(feature = "demo"))]
+    Err(
+        "this vpid was built without its demo; build it with the feature `demo`"
+            .to_owned()
+            .into(),
+    )
 }

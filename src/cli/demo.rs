@@ -4,31 +4,40 @@
 //! error. `stage` holds the daemon and the folders, `screen` prints, `acts` tell the story.
 
 mod acts;
+mod community;
 mod forgetful;
 #[cfg(feature = "fake-game")]
 mod game_act;
+#[cfg(feature = "fake-game")]
+mod game_crowd;
 mod screen;
 mod stage;
 mod trouble;
+mod vyhub_act;
 #[cfg(not(feature = "fake-game"))]
 mod wire_act;
+#[cfg(not(feature = "fake-game"))]
+mod wire_crowd;
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-#[cfg(feature = "fake-game")]
-use game_act as signed_act;
+use community::Community;
 use screen::Screen;
 use stage::Stage;
+#[cfg(feature = "fake-game")]
+use {game_act as signed_act, game_crowd as crowd};
 #[cfg(not(feature = "fake-game"))]
-use wire_act as signed_act;
+use {wire_act as signed_act, wire_crowd as crowd};
 
 /// Runs the whole story. The error says what went wrong; nothing is left behind then either.
 pub fn run(out: &mut dyn Write) -> Result<(), String> {
     let began = Instant::now();
     let mut screen = Screen::new(out, wants_colours());
-    let mut stage = Stage::set_up()?;
-    let told = tell(&mut stage, &mut screen).map_err(|problem| stage.explain(problem));
+    let mut community = Community::set_up()?;
+    let mut stage = Stage::set_up(|key| community.config(key))?;
+    let told =
+        tell(&mut stage, &mut community, &mut screen).map_err(|problem| stage.explain(problem));
     let memory_kib = stage.daemon_memory_kib();
     let folder = stage.path().to_path_buf();
     let figures = Figures {
@@ -49,11 +58,17 @@ pub fn run(out: &mut dyn Write) -> Result<(), String> {
     figures.show(&mut screen, began.elapsed())
 }
 
-fn tell(stage: &mut Stage, screen: &mut Screen<'_>) -> Result<(), String> {
+fn tell(
+    stage: &mut Stage,
+    community: &mut Community,
+    screen: &mut Screen<'_>,
+) -> Result<(), String> {
     screen.title("vpid demo: a real daemon, and a made-up game server that writes it files")?;
     screen.heading("A game with our scripts, signed")?;
     acts::daemon_start(stage, screen)?;
     signed_act::play(stage, screen)?;
+    screen.heading("A community with VyHub")?;
+    vyhub_act::play(stage, community, screen)?;
     screen.heading("A game with the stock scripts: a map starts")?;
     acts::map_start(stage, screen)?;
     screen.heading("Scripts call")?;

@@ -4,6 +4,7 @@
 pub mod bench;
 pub mod call;
 pub mod check;
+#[cfg(feature = "demo")]
 pub mod demo;
 pub mod game;
 pub mod init;

@@ -376,6 +376,7 @@ fn the_shipped_example_is_a_configuration_but_for_its_secret() {
 }
 
 #[test]
+#[cfg(feature = "demo")]
 fn the_demo_works_needs_no_configuration_and_leaves_nothing_behind() {
     let temporary = tempfile::tempdir().unwrap();
     let elsewhere = tempfile::tempdir().unwrap();

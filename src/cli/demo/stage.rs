@@ -30,7 +30,7 @@ pub const HOST: &str = "demo_server_1";
 pub const DUEL_HOST: &str = "duel_server";
 const SECRET_BYTES: usize = 64;
 /// Nothing in the demo takes as long on a machine that works.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub const PATIENCE: Duration = Duration::from_secs(5);
 const LOG_LINES_SHOWN: usize = 6;
 
 const CONFIG: &str = r#"state_dir = "state"
@@ -69,8 +69,9 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Makes the folders. The daemon does not run yet.
-    pub fn set_up() -> Result<Self, String> {
+    /// Makes the folders. The daemon does not run yet. `more`: what else stands in its
+    /// configuration, made with the key of scripts.
+    pub fn set_up(more: impl FnOnce(&str) -> String) -> Result<Self, String> {
         let interrupted = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             // The second one of the same kind ends the demo at once.
@@ -82,7 +83,7 @@ impl Stage {
         let folder = tempfile::Builder::new().prefix("vpid-demo-").tempdir();
         let folder = folder.map_err(|error| format!("no temporary folder ({error})"))?;
         let (secret, key) = (secret(), secret());
-        let config = CONFIG.replace("SECRET", &secret).replace("KEY", &key);
+        let config = CONFIG.replace("SECRET", &secret).replace("KEY", &key) + &more(&key);
         let prepared = prepare(folder.path(), &config);
         prepared.map_err(|error| format!("{}: {error}", folder.path().display()))?;
         let scriptdata = folder.path().join("scriptdata");
@@ -177,7 +178,7 @@ impl Stage {
         if let Some(pid) = pid.and_then(Pid::from_raw) {
             kill_process(pid, Signal::TERM).map_err(text)?;
         }
-        let status = self.until_soon("the daemon's end after SIGTERM", |stage| {
+        let status = self.wait("the daemon's end after SIGTERM", PATIENCE, |stage| {
             let Some(daemon) = stage.daemon.as_mut() else {
                 return Ok(None);
             };
@@ -282,9 +283,19 @@ impl Stage {
     pub fn until<T>(
         &mut self,
         what: &str,
+        look: impl FnMut(&mut Self) -> Result<Option<T>, String>,
+    ) -> Result<T, String> {
+        self.until_within(what, PATIENCE, look)
+    }
+
+    /// The same for what may take longer.
+    pub fn until_within<T>(
+        &mut self,
+        what: &str,
+        patience: Duration,
         mut look: impl FnMut(&mut Self) -> Result<Option<T>, String>,
     ) -> Result<T, String> {
-        self.until_soon(what, |stage| {
+        self.wait(what, patience, |stage| {
             let found = look(stage)?;
             if found.is_none() {
                 stage.check()?;
@@ -293,18 +304,19 @@ impl Stage {
         })
     }
 
-    fn until_soon<T>(
+    fn wait<T>(
         &mut self,
         what: &str,
+        patience: Duration,
         mut look: impl FnMut(&mut Self) -> Result<Option<T>, String>,
     ) -> Result<T, String> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience;
         loop {
             if let Some(found) = look(self)? {
                 return Ok(found);
             }
             if Instant::now() >= deadline {
-                let seconds = PATIENCE.as_secs();
+                let seconds = patience.as_secs();
                 return Err(format!("{what} did not come within {seconds} s"));
             }
             thread::sleep(Duration::from_micros(500));
@@ -347,7 +359,8 @@ pub fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-fn secret() -> String {
+/// A secret of small letters, fresh.
+pub fn secret() -> String {
     let mut random = random::bytes();
     let letter = |byte: u8| char::from(b'a' + byte % 26);
     (0..SECRET_BYTES).map(|_| letter(random())).collect()

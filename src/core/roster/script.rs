@@ -37,8 +37,7 @@ impl Roster {
         }
     }
 
-    /// The whole list, every ten seconds. It is gathered over many ticks: who came meanwhile may
-    /// stand in an event before it, and not in it.
+    /// The whole list, every ten seconds.
     pub fn script_heartbeat(&mut self, heartbeat: &Value, now: Now) {
         self.heard_ms = Some(now.mono_ms);
         if let Some(map) = heartbeat["map"]
@@ -58,16 +57,17 @@ impl Roster {
                 self.claim(userid, data, None, now);
             }
         }
+        // A list is made over several ticks: who came meanwhile, to the server or to a new map, may
+        // not stand in it.
+        let just_came =
+            |known: &Known| within(Some(known.mentioned_ms), limits::ROSTER_OVERTAKEN_MS, now);
         // After a map change, players load; they are missed when they were there, or take too long.
         let loaded = now.mono_ms.saturating_sub(self.map_ms) >= limits::ROSTER_MAP_CHANGE_MS;
         let map = self.map_number;
         self.leave_where(|known| {
             let was_here = loaded || known.claimed_on == map;
-            let just_came = within(Some(known.mentioned_ms), limits::ROSTER_OVERTAKEN_MS, now);
-            was_here
-                && !just_came
-                && !listed.contains(&known.person.userid)
-                && may_be_removed(known, now)
+            let missed = was_here && !listed.contains(&known.person.userid);
+            missed && !just_came(known) && may_be_removed(known, now)
         });
     }
 

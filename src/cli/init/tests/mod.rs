@@ -91,6 +91,35 @@ impl Place {
 }
 
 #[test]
+fn vyhub_is_a_matter_of_filling_in_what_stands_there() {
+    let place = Place::new(None);
+    place.run(&Options::default()).unwrap();
+    place.write("work/vyhub.key", "a-key\n");
+    place.write("work/rcon.password", "a-password\n");
+    let mut text = place.read("work/vpid.toml");
+    for line in [
+        "[vyhub]",
+        "api_url = \"https://api.vyhub.app/<name>/v1\"",
+        "api_key_file = \"vyhub.key\"",
+        "vyhub_server_id = \"01234567-89ab-cdef-0123-456789abcdef\"",
+        "rcon = \"127.0.0.1:27015\"",
+        "rcon_password_file = \"rcon.password\"",
+        "log_listen = \"127.0.0.1:27500\"",
+        "log_secret = 12345",
+    ] {
+        let commented = format!("\n# {line}\n");
+        assert_eq!(text.matches(&commented).count(), 1, "{line}");
+        text = text.replace(&commented, &format!("\n{line}\n"));
+    }
+    place.write("work/vpid.toml", &text.replace("<name>", "mine"));
+    let config = place.config();
+    let vyhub = config.vyhub.expect("[vyhub]");
+    assert_eq!(vyhub.api_url, "https://api.vyhub.app/mine/v1");
+    let server = &config.servers[0];
+    assert!(server.vyhub_id.is_some() && server.rcon.is_some() && server.log.is_some());
+}
+
+#[test]
 fn a_bare_install_gets_a_working_private_configuration_with_a_key() {
     let place = Place::new(None);
     let said = place.run(&Options::default()).unwrap();

@@ -80,6 +80,17 @@ fn engine_speaks(
 }
 
 #[test]
+fn who_comes_while_a_list_is_made_stays() {
+    let mut roster = Roster::default();
+    roster.claims(4, "Eve", "[U:1:9]", at(1_000));
+    roster.beats(&[], at(1_050));
+    assert_eq!(roster.userids(), [4]);
+    // The next list has everybody who is there.
+    roster.beats(&[], at(11_050));
+    assert_eq!(roster.userids(), [0; 0]);
+}
+
+#[test]
 fn what_the_engine_tells_holds_in_every_order() {
     arbtest::arbtest(|u| {
         let (mut roster, mut truth) = (Roster::default(), Truth::new());
