@@ -107,7 +107,7 @@ fn on_a_full_disk_a_ban_is_refused_in_words_and_nothing_is_lost() {
     community.log.says(&admin, "!ban rogue 1h aimbot");
     community.told(
         &admin,
-        "The ban of rogue could not be saved and is not in force.",
+        "What you ordered for rogue could not be saved and is not in force.",
     );
     community
         .vpid
