@@ -55,6 +55,8 @@ struct Known {
     claimed_ms: u64,
     /// The map on which a script mentioned it last, by [`Roster::map_number`].
     claimed_on: u64,
+    /// When that was.
+    mentioned_ms: u64,
     /// A death that was counted because a script told it.
     died_ms: Option<u64>,
 }

@@ -33,4 +33,5 @@ mod vyhub;
 mod vyhub_admins;
 mod vyhub_functions;
 mod vyhub_kill;
+mod vyhub_state;
 mod vyhub_trouble;

@@ -86,7 +86,12 @@ fn a_server_that_starts_reads_its_record_and_tells_how_it_is() {
     assert_eq!(community.asked("GET", &format!("/server/{server}")), 1);
     assert!(community.asked("GET", &format!("/server/bundle/{bundle}")) >= 2);
     community.wait_for_vyhub("a status", |state| !state.statuses().is_empty());
-    // The first one may come before the console was looked at.
+    let first = community.vyhub.last_status().expect("just looked");
+    assert_eq!(
+        [&first["map"], &first["is_alive"], &first["users_current"]],
+        [&json!("cp_badlands"), &json!(true), &json!(2)],
+        "as it is, and not as it was before anything was heard"
+    );
     let status = next_status(&community, "koth_viaduct");
     assert_eq!(
         [

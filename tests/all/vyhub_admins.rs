@@ -52,10 +52,7 @@ fn an_admin_bans_by_chat_and_lifts_it_again() {
     let lifted = &community.vyhub.bans_of(rogue.steam64())[0];
     assert_eq!(lifted.status, "UNBANNED");
     let free = again.again();
-    community.joins(&free);
-    stays("who is forgiven is in", Duration::from_millis(300), || {
-        community.kicks(free.userid) == 0
-    });
+    community.stays_in(&free);
     community
         .log
         .says(&admin, &format!("!unban {}", rogue.steam3()));
@@ -77,10 +74,7 @@ fn a_ban_that_waits_is_lifted_before_vyhub_ever_heard_of_it() {
     community.log.says(&admin, "!unban rogue");
     community.told(&admin, "rogue is not banned here any more.");
     let again = rogue.again();
-    community.joins(&again);
-    stays("who is forgiven is in", Duration::from_millis(300), || {
-        community.kicks(again.userid) == 0
-    });
+    community.stays_in(&again);
     community.vyhub.resume();
     community.wait_until_sent();
     let bans = community.vyhub.bans_of(rogue.steam64());

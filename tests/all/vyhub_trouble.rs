@@ -1,13 +1,8 @@
 //! What VyHub refuses, and what goes wrong on the way to it: nothing is lost and nothing doubled.
 
-use std::fs;
-use std::process::Command;
-use std::time::Duration;
-
 use fake_vyhub::{Fault, Page, RetryAfter};
-use serde_json::json;
 
-use crate::support::{Community, Visitor, stays, wait_for, wait_until};
+use crate::support::{Community, Visitor, wait_until};
 
 /// The id of the only entry, as `vpid queue` knows it.
 fn only_id(community: &Community) -> String {
@@ -16,15 +11,6 @@ fn only_id(community: &Community) -> String {
         panic!("{outbox:#?}")
     };
     entry["id"].to_string()
-}
-
-fn stays_in(community: &Community, who: &Visitor) {
-    community.joins(who);
-    stays(
-        "who is not banned is in",
-        Duration::from_millis(200),
-        || community.kicks(who.userid) == 0,
-    );
 }
 
 #[test]
@@ -43,7 +29,7 @@ fn what_is_refused_for_its_issuer_is_lifted_kept_and_told() {
     community.kicked_at_once(&rogue);
     community.told(&admin, "VyHub refused the ban of rogue: VyHub answered 403");
     community.log.leaves(&rogue);
-    stays_in(&community, &rogue.again());
+    community.stays_in(&rogue.again());
     assert!(community.vyhub.bans().is_empty());
     community.log.says(&admin, "!ban other 1h x");
     community.told(&admin, "You have no right to use ban.");
@@ -65,7 +51,7 @@ fn what_is_refused_for_its_issuer_is_lifted_kept_and_told() {
     assert_eq!(community.queue(&["retry", &entry]).0, Some(1));
     community.start();
     // It stays dead.
-    stays_in(&community, &rogue.again().again());
+    community.stays_in(&rogue.again().again());
     let group = community
         .vyhub
         .add_group("again", 10, &[("ban_edit", true)], None);
@@ -89,7 +75,7 @@ fn what_makes_no_sense_to_vyhub_is_a_dead_letter_that_can_be_dropped() {
         .next(("POST", "/ban/"), Fault::Status(422, Page::Json));
     community.log.says(&admin, "!ban rogue 1h aimbot");
     community.told(&admin, "VyHub refused the ban of rogue: VyHub answered 422");
-    stays_in(&community, &rogue.again());
+    community.stays_in(&rogue.again());
     community.log.says(&admin, "!vyhub");
     community.told(&admin, "Queue: 0 waiting, 1 refused.");
     let entry = only_id(&community);
@@ -279,184 +265,4 @@ fn a_ban_that_hangs_when_vpid_is_killed_stands_once() {
         assert_eq!(community.vyhub.bans().len(), 1);
         community.all_well();
     }
-}
-
-#[test]
-fn an_entry_that_is_rubbish_is_set_aside_alone() {
-    let mut community = Community::new().started();
-    let admin = community.admin(2, "admin");
-    let rogue = Visitor::new(3, "rogue");
-    community.joins(&rogue);
-    community.vyhub.pause();
-    community.log.says(&admin, "!ban rogue 1h aimbot");
-    community.kicked_at_once(&rogue);
-    community.vpid.kill();
-    let outbox = community.vpid.path("state/outbox");
-    let good = community.outbox().remove(0);
-    let mut other = good.clone();
-    other["version"] = json!(99);
-    let rubbish = [
-        ("1.json", "garbage".to_owned()),
-        ("2.json", good.to_string()),
-        ("3.json", other.to_string()),
-        ("4.json", String::new()),
-        ("5.json", "{\"version\": 1}".to_owned()),
-        ("6.json", "[".repeat(100_000)),
-        ("half.tmp", "x".to_owned()),
-    ];
-    for (name, text) in &rubbish {
-        fs::write(outbox.join(name), text).unwrap();
-    }
-    let (code, listed) = community.queue(&["list"]);
-    assert!(
-        code == Some(0) && listed.contains("rogue") && listed.contains("unreadable"),
-        "{listed}"
-    );
-    community.start_away();
-    community.stays_out(&rogue.again());
-    for name in ["1", "2", "3", "4", "5", "6"] {
-        let aside = outbox.join(format!("{name}.json.unreadable"));
-        wait_until("it is set aside", || aside.exists());
-    }
-    community.vyhub.resume();
-    community.hurry_until_sent();
-    assert_eq!(community.vyhub.bans().len(), 1);
-    community.all_well();
-}
-
-/// A folder on a disk of its own, which is small.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    /// `None`: this needs to be root, and more than some containers allow.
-    fn mount() -> Option<Self> {
-        let folder = tempfile::tempdir().ok()?;
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"]);
-        let mounted = mount.arg(folder.path()).output().ok()?;
-        mounted.status.success().then_some(Self(folder))
-    }
-
-    /// Leaves no room on it; gives the file that takes it all.
-    fn fill(&self) -> std::path::PathBuf {
-        use std::io::Write;
-        let path = self.0.path().join("filler");
-        let mut file = fs::File::create(&path).unwrap();
-        while file.write_all(&[0; 4_096]).is_ok() {}
-        path
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
-    }
-}
-
-#[test]
-fn on_a_full_disk_a_ban_is_refused_in_words_and_nothing_is_lost() {
-    let Some(disk) = SmallDisk::mount() else {
-        eprintln!("SKIPPED: a small disk cannot be mounted here (it takes root)");
-        return;
-    };
-    let state = disk.0.path().join("state");
-    let mut community = Community::configured(|vpid| vpid.keeping(&state));
-    let rogue = Visitor::new(3, "rogue");
-    let outbox = || fs::read_dir(state.join("outbox")).map_or(0, |files| files.count());
-    community.vpid.start();
-    community.vpid.wait_for_log(": vyhub_ready");
-    let admin = Visitor::new(2, "admin");
-    community.member(&admin, &crate::support::ALL_RIGHTS, None);
-    community.joins(&admin);
-    let rights = state.join("vyhub/rights.json");
-    wait_until("the rights are kept", || rights.exists());
-    community.vyhub.pause();
-    let first = Visitor::new(4, "first");
-    community.joins(&first);
-    community.log.says(&admin, "!ban first 1h x");
-    community.kicked_at_once(&first);
-    let filler = disk.fill();
-    community.joins(&rogue);
-    community.log.says(&admin, "!ban rogue 1h aimbot");
-    community.told(
-        &admin,
-        "The ban of rogue could not be saved and is not in force.",
-    );
-    community
-        .vpid
-        .wait_for_log("is not taken: it cannot be written down");
-    stays(
-        "who is not banned is in",
-        Duration::from_millis(100),
-        || community.kicks(rogue.userid) == 0,
-    );
-    community.stays_out(&first.again());
-    // The first one reaches VyHub, whatever can be noted of it.
-    fs::remove_file(filler).unwrap();
-    community.log.says(&admin, "!ban rogue 1h aimbot");
-    community.kicked(&rogue);
-    assert_eq!(outbox(), 2);
-    community.vyhub.resume();
-    wait_for("both are there", || {
-        community.hurry();
-        std::thread::sleep(Duration::from_millis(100));
-        (community.vyhub.bans().len() == 2).then_some(())
-    });
-    stays("no third one", Duration::from_millis(300), || {
-        community.vyhub.bans().len() == 2
-    });
-    community.vpid.stop();
-    community.all_well();
-}
-
-/// What this vpid has taken of memory at most.
-fn small(community: &Community) {
-    let path = format!("/proc/{}/status", community.vpid.pid());
-    let status = fs::read_to_string(path).expect("the state of the process");
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let peak = peak.expect("its peak").trim();
-    println!("at most {peak}");
-    let kib: u64 = peak.trim_end_matches(" kB").parse().expect("a number");
-    assert!(kib < 80 * 1_024, "{peak}");
-}
-
-#[test]
-fn a_hundred_thousand_bans_cost_no_slow_turn_and_little_memory() {
-    let mut community = Community::new();
-    community.vyhub.grow_bans(100_000);
-    community.start();
-    let last = Visitor {
-        account: fake_vyhub::GROWN_STEAM64 + 99_999 - 76_561_197_960_265_728,
-        ..Visitor::new(3, "last of them")
-    };
-    community.stays_out(&last);
-    community.stays_out(&last.again());
-    let innocent = Visitor::new(4, "innocent");
-    stays_in(&community, &innocent);
-    let admin = community.admin(2, "admin");
-    community.log.says(&admin, "!vyhub");
-    community.told(&admin, "100000 bans");
-    community.log.says(&admin, "!unban grown");
-    community.told(&admin, "grown may be any of these");
-    // The list is read again after a change, and from disk after a start.
-    community.log.says(&admin, "!ban innocent 1h x");
-    community.kicked_at_once(&innocent);
-    let lists = community.asked("GET", "/server/bundle/");
-    community.wait_for_vyhub("a second list", |state| {
-        state.requests_to("GET", "/server/bundle/") > lists
-    });
-    community.told(&admin, "innocent is banned");
-    small(&community);
-    community.vpid.stop();
-    community.vyhub.pause();
-    community.start_away();
-    community.stays_out(&last.again().again());
-    small(&community);
-    let log = community.vpid.log();
-    let slow: Vec<&str> = log
-        .lines()
-        .filter(|line| line.contains("a turn took"))
-        .collect();
-    assert!(slow.is_empty(), "{slow:?}");
-    community.all_well();
 }

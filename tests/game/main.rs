@@ -20,3 +20,4 @@ mod vpi_script;
 mod vpi_start;
 mod vpi_trouble;
 mod vpi_trust;
+mod vyhub;

@@ -57,15 +57,17 @@ impl Roster {
                 self.claim(userid, data, None, now);
             }
         }
-        // A list is made over several ticks: who came meanwhile may not stand in it.
-        let new = |known: &Known| within(Some(known.claimed_ms), limits::ROSTER_OVERTAKEN_MS, now);
+        // A list is made over several ticks: who came meanwhile, to the server or to a new map, may
+        // not stand in it.
+        let just_came =
+            |known: &Known| within(Some(known.mentioned_ms), limits::ROSTER_OVERTAKEN_MS, now);
         // After a map change, players load; they are missed when they were there, or take too long.
         let loaded = now.mono_ms.saturating_sub(self.map_ms) >= limits::ROSTER_MAP_CHANGE_MS;
         let map = self.map_number;
         self.leave_where(|known| {
             let was_here = loaded || known.claimed_on == map;
             let missed = was_here && !listed.contains(&known.person.userid);
-            missed && !new(known) && may_be_removed(known, now)
+            missed && !just_came(known) && may_be_removed(known, now)
         });
     }
 
@@ -117,6 +119,7 @@ impl Roster {
             return;
         };
         known.claimed_on = self.map_number;
+        known.mentioned_ms = now.mono_ms;
         let person = &mut known.person;
         if let Some(Value::String(name)) = data.get("name").filter(|_| !known.name_told) {
             person.name = bounded(name);

@@ -201,7 +201,7 @@ fn a_script_is_believed_about_the_missing_when_the_engine_has_long_been_silent()
     assert_eq!(roster.userids(), [2]);
     roster.claims(2, "Eve", "[U:1:1]", at(late));
     assert_eq!(roster.who_is(2), ("Ann", steam(7)), "who it is stays told");
-    roster.beats(&[], at(late));
+    roster.beats(&[], at(late + limits::ROSTER_OVERTAKEN_MS));
     assert_eq!(roster.departed(), [(steam(7), 2)]);
 }
 

@@ -266,6 +266,7 @@ impl Vyhub {
 
     /// The server's record is known, from VyHub or from an earlier run.
     fn make_ready(&mut self, server: ServerId, cx: &mut Cx<'_>) {
+        let now_ms = cx.now.mono_ms;
         let Some(served) = self.served_mut(server) else {
             return;
         };
@@ -273,6 +274,10 @@ impl Vyhub {
         let (bundle, frontend) = (known.bundle.id, known.frontend.clone());
         let data = served.ready_data();
         let first = !std::mem::replace(&mut served.ready, true);
+        if first {
+            // Until then the game has told how it is: else VyHub would show it as down.
+            served.state_due_ms = now_ms + limits::VYHUB_SOON_MS;
+        }
         self.frontend = frontend.or(self.frontend.take());
         let kept = self.kept_bans.remove(&bundle);
         self.bundles

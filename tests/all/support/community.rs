@@ -9,7 +9,7 @@ use fake_rcon::{FakeRcon, FakeServer, Player};
 use fake_vyhub::{FakeVyhub, State, port};
 use serde_json::Value;
 
-use super::{PATIENCE, Vpid, wait_until};
+use super::{PATIENCE, Vpid, stays, wait_until};
 
 const PASSWORD: &str = "a console's password";
 const LOG_SECRET: u32 = 4_071_985;
@@ -250,6 +250,17 @@ impl Community {
         self.joins(who);
         self.kicked_at_once(who);
         self.log.leaves(who);
+    }
+
+    /// Connects and is let in.
+    #[track_caller]
+    pub fn stays_in(&self, who: &Visitor) {
+        self.joins(who);
+        stays(
+            "who is not banned is in",
+            Duration::from_millis(200),
+            || self.kicks(who.userid) == 0,
+        );
     }
 
     /// Waits until somebody was told something that has this in it.

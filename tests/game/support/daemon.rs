@@ -43,6 +43,12 @@ impl Daemon {
         Self::start_with(dir, "", &format!("key = \"{KEY}\""), database)
     }
 
+    /// With more lines of `[[server]]`, and tables at the end.
+    pub fn start_signed_beside(dir: &Path, server: &str, tables: &str) -> Self {
+        let server = format!("key = \"{KEY}\"\n{server}");
+        Self::start_with(dir, "", &server, tables)
+    }
+
     fn start_with(dir: &Path, more_config: &str, server: &str, database: &str) -> Self {
         fs::create_dir_all(scriptdata(dir)).expect("a folder");
         let config = dir.join("vpid.toml");

@@ -130,3 +130,20 @@ fn what_the_engine_tells_holds_in_every_order() {
         Ok(())
     });
 }
+
+/// The list is gathered over many ticks, and whoever entered meanwhile is not in it.
+#[test]
+fn who_entered_while_a_heartbeat_was_gathered_stays() {
+    let mut roster = Roster::default();
+    roster.claims(2, "Ann", "[U:1:7]", at(1_000));
+    roster.beats(&[], at(1_000));
+    assert_eq!(roster.drain_arrivals(), [2]);
+    assert_eq!(roster.userids(), [2]);
+    // The same on the next map, where everybody enters again.
+    roster.script_event("map_start", &json!({"map": "cp_b"}), at(90_000));
+    roster.claims(2, "Ann", "[U:1:7]", at(100_000));
+    roster.beats(&[], at(100_500));
+    assert_eq!(roster.userids(), [2]);
+    roster.beats(&[], at(110_500));
+    assert!(roster.userids().is_empty());
+}
