@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::accepting::Placed;
 use super::commands::{Length, Problem, Target};
 use super::orders::Giver;
-use super::rights::{Right, Verdict};
+use super::rights::{Right, Verdict, outranks};
 use super::{Cx, Vyhub};
 use crate::core::outbox::{Change, EntryId, Origin};
 use crate::core::servers::ServerId;
@@ -202,6 +202,7 @@ impl Vyhub {
         };
         let accepted = match call.what {
             What::Ban { length, reason } => {
+                self.may_reach(giver.as_ref(), bundle, steam)?;
                 let rights = giver
                     .as_ref()
                     .and_then(|giver| self.rights.get(giver.steam, bundle));
@@ -242,6 +243,24 @@ impl Vyhub {
             steam,
             name,
         }))
+    }
+
+    /// Nobody bans somebody of a higher rank, by a script neither.
+    fn may_reach(
+        &self,
+        giver: Option<&Giver>,
+        bundle: Uuid,
+        steam: SteamId,
+    ) -> Result<(), CallError> {
+        let rights = giver.and_then(|giver| self.rights.get(giver.steam, bundle));
+        let target = self.rights.get(steam, bundle);
+        match rights.is_none_or(|rights| outranks(rights, target)) {
+            true => Ok(()),
+            false => {
+                let detail = "the player ranks higher than the issuer";
+                Err(CallError::new("PermissionError", detail))
+            }
+        }
     }
 
     fn get_user(
