@@ -201,7 +201,7 @@ fn through_random_faults_and_kills_no_ban_is_lost_or_doubled() {
     ];
     community.vyhub.faults.random_of(seed, 300, &faults);
     let mut number = 0;
-    for _ in 0..6 {
+    for _ in 0..16 {
         for _ in 0..1 + random.below(3) {
             number += 1;
             let kind = ["ban", "warn"][random.below(2) as usize];
