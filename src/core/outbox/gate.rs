@@ -73,10 +73,11 @@ impl Gate {
         self.open_ms = self.open_ms.min(now_ms.max(self.asked_ms));
     }
 
-    /// VyHub is there, somebody else has found.
+    /// VyHub is there, somebody else has found; but not sooner than it asks for.
     pub fn encourage(&mut self, now_ms: u64) {
-        if self.failures > 0 && self.open_ms > now_ms + limits::OUTBOX_RETRY_MS_MIN {
-            self.open_ms = now_ms + limits::OUTBOX_RETRY_MS_MIN;
+        let soon_ms = (now_ms + limits::OUTBOX_RETRY_MS_MIN).max(self.asked_ms);
+        if self.failures > 0 {
+            self.open_ms = self.open_ms.min(soon_ms);
         }
     }
 
@@ -152,6 +153,19 @@ mod tests {
         gate.trouble(900, 1_000);
         gate.insist(1_000);
         assert_eq!(gate.open_ms(), Some(901_000));
+    }
+
+    #[test]
+    fn good_news_open_it_and_not_before_the_api_wants() {
+        let mut gate = Gate::new(4);
+        gate.pass(0);
+        gate.refused(0);
+        gate.encourage(1_000);
+        assert_eq!(gate.open_ms(), Some(1_000 + limits::OUTBOX_RETRY_MS_MIN));
+        gate.pass(10_000);
+        gate.trouble(120, 10_000);
+        gate.encourage(11_000);
+        assert_eq!(gate.open_ms(), Some(130_000));
     }
 
     #[test]

@@ -318,9 +318,14 @@ impl Outbox {
         kept.entry.next_s = now.wall_s.saturating_add((wait_ms / 1_000) as i64);
     }
 
-    /// VyHub is there after all.
+    /// VyHub is there after all, or takes the key again.
     pub fn encourage(&mut self, now: Now) {
         self.gate.encourage(now.mono_ms);
+        let soon_ms = now.mono_ms + limits::OUTBOX_RETRY_MS_MIN;
+        let held = |kept: &&mut Kept| kept.entry.state == State::Held && !kept.busy;
+        for kept in self.entries.values_mut().filter(held) {
+            kept.due_ms = kept.due_ms.min(soon_ms);
+        }
     }
 
     /// An operator wants it tried at once, whatever it is waiting for.

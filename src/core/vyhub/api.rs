@@ -67,6 +67,8 @@ pub struct Api {
     reach: Reach,
     /// VyHub's clock less ours, in seconds.
     offset_s: i64,
+    /// VyHub has refused the key, and has taken it nowhere since.
+    refused: bool,
     /// When the operator was told last that VyHub refuses the key.
     shouted_ms: Option<u64>,
 }
@@ -79,6 +81,7 @@ impl Api {
             last_ticket: 0,
             reach: Reach::Unknown,
             offset_s: 0,
+            refused: false,
             shouted_ms: None,
         }
     }
@@ -173,8 +176,15 @@ impl Api {
             let seconds = (now.mono_ms - since_ms) / 1_000;
             log::info!("VyHub is reached again, after {seconds} s");
         }
+        let taken = outcome.result.is_ok() && std::mem::take(&mut self.refused);
+        if taken {
+            log::info!("VyHub takes the key again");
+            self.shouted_ms = None;
+        }
+        let refused = matches!(outcome.result, Err(Failure::Status { code: 401, .. }));
+        self.refused |= refused;
         match before {
-            Reach::There => News::Nothing,
+            Reach::There if !taken => News::Nothing,
             _ => News::There,
         }
     }
