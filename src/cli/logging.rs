@@ -30,9 +30,14 @@ pub fn init() {
     builder.init();
 }
 
-/// Names and texts of players reach the log: no control character of theirs reaches a terminal.
+/// Names and texts of players reach the log: nothing of theirs that moves a cursor or turns the
+/// direction of writing around reaches a terminal.
 fn one_line(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .map(|c| match c {
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+            c if c.is_control() => '\u{fffd}',
+            c => c,
+        })
         .collect()
 }

@@ -240,15 +240,14 @@ impl Servers {
         let Some((command, waiter)) = road.sent.remove(&done.ticket) else {
             return;
         };
+        // That a console is away or refuses was said once.
+        if let Err(Failure::Unclear(why)) = &done.result {
+            let label = &server.label;
+            log::warn!("{label}: a command may not have been carried out ({command:?}): {why}");
+        }
         let outcome = done.result.map_err(|failure| match failure {
             Failure::Refused(why) | Failure::Away(why) | Failure::Unclear(why) => why,
         });
-        if let Err(why) = &outcome {
-            log::warn!(
-                "{}: a command was not carried out ({command:?}): {why}",
-                server.label
-            );
-        }
         if let Some(ticket) = waiter {
             let outcome = outcome.map(Into::into);
             out.effects.push(Effect::Pushed { ticket, outcome });
