@@ -57,8 +57,9 @@ pub struct Api {
     pub skew_s: i64,
     /// Requests by minute.
     pub requests: BTreeMap<i64, u64>,
+    /// When the server told how it is, unix seconds.
+    pub states: Vec<i64>,
     last_id: u128,
-    last_request_s: i64,
 }
 
 impl Api {
@@ -71,8 +72,8 @@ impl Api {
             weather: Weather::Fair,
             skew_s,
             requests: BTreeMap::new(),
+            states: Vec::new(),
             last_id: 1 << 64,
-            last_request_s: 0,
         }
     }
 
@@ -89,7 +90,9 @@ impl Api {
     /// Somebody looks at a request, and it is answered or not.
     pub fn take(&mut self, request: &Request, now_s: i64, random: &mut Random) -> Outcome {
         *self.requests.entry(now_s / 60).or_default() += 1;
-        self.last_request_s = now_s;
+        if request.method == Method::Patch && request.path.starts_with("/server/") {
+            self.states.push(now_s);
+        }
         let api_s = Some(now_s + self.skew_s);
         let fail = |failure| Outcome {
             result: Err(failure),

@@ -328,3 +328,35 @@ fn a_crash_at_any_moment_of_a_ban_leaves_one() {
         }
     });
 }
+
+#[test]
+fn a_server_tells_every_minute_how_it_is() {
+    let mut story = Story::new(1);
+    story.run(600_000);
+    let states = &story.world.api.states;
+    assert!((10..=13).contains(&states.len()), "{states:?}");
+    let apart = states.windows(2).map(|pair| pair[1] - pair[0]);
+    assert!(apart.skip(1).all(|s| (60..=61).contains(&s)), "{states:?}");
+}
+
+#[test]
+fn a_vpid_that_knows_nothing_asks_until_vyhub_answers() {
+    let mut story = Story::new(2);
+    story.world.api.weather = Weather::Away;
+    story.world.forget();
+    story.disturbed_ms = u64::MAX;
+    story.run(600_000);
+    story.order("!ban [U:1:5] permanent early");
+    story.run(10_000);
+    assert!(story.accepted.is_empty(), "{:?}", story.accepted);
+    story.world.api.weather = Weather::Fair;
+    story.run(70_000);
+    story.order("!ban [U:1:5] permanent late");
+    story.run(10_000);
+    let expected = Accepted::Ban("late".into());
+    let of = &story.accepted[&steam(5)];
+    assert_eq!(
+        of.iter().map(|(_, one)| one).collect::<Vec<_>>(),
+        [&expected]
+    );
+}

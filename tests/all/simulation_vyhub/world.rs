@@ -162,6 +162,12 @@ impl World {
         self.start();
     }
 
+    /// As after a loss of the state folder.
+    pub fn forget(&mut self) {
+        self.disk = Disk::default();
+        self.crash();
+    }
+
     fn later(&mut self, ms: u64, event: Event) {
         self.last += 1;
         self.coming.insert((self.now_ms + ms, self.last), event);
