@@ -107,7 +107,7 @@ impl Core {
     /// What follows from an event for game servers and VyHub: what games told in it, and calls.
     pub(super) fn follow_up(&mut self, now: Now, effects: &mut Effects) {
         let asked = self.calls.take_asked();
-        if !self.links.attended {
+        if asked.is_empty() && !self.links.attended {
             return;
         }
         let mut out = Outgoing::default();

@@ -31,6 +31,17 @@ fn the_built_in_functions_answer() {
 }
 
 #[test]
+fn without_vyhub_its_functions_are_answered_too() {
+    let vpid = Vpid::running();
+    let mut host = vpid.host("my_server");
+    let answer = host.ask("VYHUB_GetUser", json!({"player": 2}));
+    assert!(
+        is_error(&answer, "VYHUB_GetUser", "VyHubUnavailable"),
+        "{answer}"
+    );
+}
+
+#[test]
 fn every_sql_function_answers_in_the_shape_that_scripts_know() {
     let vpid = Vpid::new()
         .permission("raw_sql = [\"admin.nut\"]")

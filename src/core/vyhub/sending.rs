@@ -128,13 +128,16 @@ impl Vyhub {
     }
 
     fn post(&mut self, id: EntryId, cx: &mut Cx<'_>) {
-        let (Some(entry), Some(way)) = (self.outbox.get(id), self.ways.get_mut(&id)) else {
+        let Some(entry) = self.outbox.get(id) else {
             return;
         };
+        // Whoever was forgotten meanwhile is looked for again.
         let Some(user) = self.users.get(entry.steam).map(|user| user.id) else {
-            return;
+            return self.set_out(id, cx);
         };
-        way.step = Step::Sent;
+        if let Some(way) = self.ways.get_mut(&id) {
+            way.step = Step::Sent;
+        }
         let (bundle, morph) = (entry.bundle, entry.morph());
         let request = match &entry.change {
             Change::Ban {
