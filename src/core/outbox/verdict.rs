@@ -37,20 +37,12 @@ pub fn judge(failure: &Failure, morphed: bool) -> Verdict {
         unclear,
         whole,
     };
-    let (code, retry_after_s, detail) = match failure {
+    let (code, detail) = match failure {
         Failure::Unreachable(why) => return again(why.clone(), 0, false, true),
         Failure::Unclear(why) => return again(why.clone(), 0, true, true),
-        Failure::Status {
-            code,
-            retry_after_s,
-            detail,
-        } => (*code, *retry_after_s, detail.as_deref()),
+        Failure::Status { code, detail, .. } => (*code, detail.as_deref()),
     };
-    let asked_s = retry_after_s.unwrap_or(0).min(limits::RETRY_AFTER_S_MAX);
-    let said = match detail {
-        Some(detail) => format!("VyHub answered {code}: {detail}"),
-        None => format!("the answer was {code}, and not in VyHub's words"),
-    };
+    let (asked_s, said) = (failure.retry_after_s(), failure.to_string());
     match code {
         429 => again(said, asked_s.max(1), false, true),
         425 => again(said, asked_s, false, false),

@@ -206,6 +206,18 @@ impl Api {
         now.wall_s.saturating_add(self.offset_s)
     }
 
+    /// Shouts if a request that vpid made as itself was refused.
+    pub fn shout_if_refused(&mut self, failure: &Failure, now: Now) {
+        if let Failure::Status {
+            code: 401 | 403,
+            detail: Some(_),
+            ..
+        } = failure
+        {
+            self.shout(&failure.to_string(), now);
+        }
+    }
+
     /// VyHub refuses vpid itself: said at once, and again every hour.
     pub fn shout(&mut self, why: &str, now: Now) {
         let again = |ms: u64| now.mono_ms >= ms + limits::VYHUB_SHOUT_MS;

@@ -11,7 +11,7 @@ use crate::wire::console::Command;
 use crate::wire::steam_id::SteamId;
 use crate::wire::store::{Content, Shelf};
 use crate::wire::uuid::Uuid;
-use crate::wire::vyhub::{BanList, Failure, Outcome, Reply, Request};
+use crate::wire::vyhub::{BanList, Outcome, Reply, Request};
 
 /// The bans of one bundle.
 pub struct Bundle {
@@ -147,19 +147,8 @@ impl Vyhub {
             }
             Ok(_) => {}
             Err(failure) => {
-                if let Failure::Status {
-                    code: 401 | 403,
-                    detail: Some(detail),
-                    ..
-                } = &failure
-                {
-                    self.api.shout(detail, cx.now);
-                }
-                let after_s = match &failure {
-                    Failure::Status { retry_after_s, .. } => retry_after_s.unwrap_or(0),
-                    _ => 0,
-                };
-                let after_ms = after_s.min(limits::RETRY_AFTER_S_MAX) * 1_000;
+                self.api.shout_if_refused(&failure, cx.now);
+                let after_ms = failure.retry_after_s() * 1_000;
                 bundle.due_ms = bundle.due_ms.max(cx.now.mono_ms + after_ms);
             }
         }

@@ -213,26 +213,8 @@ impl Vyhub {
     }
 
     fn record_failed(&mut self, server: ServerId, failure: &Failure, cx: &mut Cx<'_>) {
-        let retry_s = match failure {
-            Failure::Status { retry_after_s, .. } => retry_after_s.unwrap_or(0),
-            _ => 0,
-        };
-        let why = match failure {
-            Failure::Unreachable(why) | Failure::Unclear(why) => why.clone(),
-            Failure::Status { code, detail, .. } => match detail {
-                Some(detail) => format!("VyHub answered {code}: {detail}"),
-                None => format!("the answer was {code}, and not in VyHub's words"),
-            },
-        };
-        if let Failure::Status {
-            code: 401 | 403,
-            detail: Some(_),
-            ..
-        } = failure
-        {
-            self.api.shout(&why, cx.now);
-        }
-        let retry_ms = retry_s.min(limits::RETRY_AFTER_S_MAX) * 1_000;
+        self.api.shout_if_refused(failure, cx.now);
+        let retry_ms = failure.retry_after_s() * 1_000;
         let due_ms = cx.now.mono_ms + limits::VYHUB_ROUND_MS.max(retry_ms);
         let label = cx.servers.get(server).map_or("", |game| &game.label);
         let Some(served) = self
@@ -256,8 +238,13 @@ impl Vyhub {
                     false => "players are not looked up and no bans are known until it works",
                 },
             );
-            log::error!("{label}: server {id} could not be asked for ({why}); {rest}");
-            self.life_cycle(server, "vyhub_api_failed", json!({ "why": why }), cx);
+            log::error!("{label}: server {id} could not be asked for ({failure}); {rest}");
+            self.life_cycle(
+                server,
+                "vyhub_api_failed",
+                json!({ "why": failure.to_string() }),
+                cx,
+            );
         }
         if cached {
             self.make_ready(server, cx);

@@ -8,7 +8,7 @@ use super::{Cx, Vyhub};
 use crate::core::roster::Person;
 use crate::core::servers::ServerId;
 use crate::limits;
-use crate::wire::vyhub::{Failure, Outcome, Request, ServerState};
+use crate::wire::vyhub::{Outcome, Request, ServerState};
 
 impl Vyhub {
     /// A new map: VyHub is told soon.
@@ -48,16 +48,10 @@ impl Vyhub {
             return;
         };
         served.state_asked = false;
-        if let Err(Failure::Status {
-            retry_after_s: Some(after_s),
-            ..
-        }) = &outcome.result
-        {
-            let after_ms = (*after_s).min(limits::RETRY_AFTER_S_MAX) * 1_000;
-            served.state_due_ms = served.state_due_ms.max(now_ms + after_ms);
-        }
         if let Err(failure) = &outcome.result {
-            log::debug!("VyHub was not told how the server is: {failure:?}");
+            let after_ms = failure.retry_after_s() * 1_000;
+            served.state_due_ms = served.state_due_ms.max(now_ms + after_ms);
+            log::debug!("VyHub was not told how the server is: {failure}");
         }
     }
 

@@ -108,14 +108,7 @@ impl Vyhub {
             }
             Err(failure) => failure,
         };
-        if let Failure::Status {
-            code: 401 | 403,
-            detail: Some(detail),
-            ..
-        } = &failure
-        {
-            self.api.shout(detail, cx.now);
-        }
+        self.api.shout_if_refused(&failure, cx.now);
         // Players are looked up until they leave; all others ask again when they need it.
         let plays = cx.servers.find(steam).next().is_some();
         match self.users.wanted.get_mut(&steam) {

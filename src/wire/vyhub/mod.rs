@@ -8,6 +8,7 @@ mod bans;
 mod read;
 mod request;
 
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -16,6 +17,7 @@ use serde_json::Value;
 
 use super::steam_id::SteamId;
 use super::uuid::Uuid;
+use crate::limits;
 
 pub use bans::{BanList, Listed};
 pub use read::{detail, reply};
@@ -90,6 +92,32 @@ pub enum Failure {
         /// VyHub's own words; `None`: it was not VyHub who answered (a proxy's page).
         detail: Option<String>,
     },
+}
+
+/// What happened, for a sentence.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable(why) | Self::Unclear(why) => f.write_str(why),
+            Self::Status { code, detail, .. } => match detail {
+                Some(detail) => write!(f, "VyHub answered {code}: {detail}"),
+                None => write!(f, "the answer was {code}, and not in VyHub's words"),
+            },
+        }
+    }
+}
+
+impl Failure {
+    /// How long VyHub wants to be left alone, within bounds; 0: it does not say.
+    pub fn retry_after_s(&self) -> u64 {
+        match self {
+            Self::Status {
+                retry_after_s: Some(after_s),
+                ..
+            } => (*after_s).min(limits::RETRY_AFTER_S_MAX),
+            _ => 0,
+        }
+    }
 }
 
 /// What came of a request.
