@@ -7,7 +7,6 @@ use crate::core::outbox::{Change, EntryId, Issuer, Origin, State, Wish};
 use crate::core::servers::ServerId;
 use crate::limits;
 use crate::wire::steam_id::SteamId;
-use crate::wire::store::{Content, Shelf};
 use crate::wire::uuid::Uuid;
 
 /// A change that somebody may make, with its place.
@@ -38,11 +37,6 @@ impl Vyhub {
             standing: true,
         };
         self.accept(placed, change, cx)
-    }
-
-    /// Lifts what is queued, and what VyHub has.
-    pub(super) fn unban(&mut self, placed: Placed, cx: &mut Cx<'_>) -> Result<EntryId, Problem> {
-        self.accept(placed, Change::Unban, cx)
     }
 
     /// An unban counts: bans that wait before it are sent as lifted.
@@ -102,9 +96,8 @@ impl Vyhub {
             log::error!("the outbox is full: a change is not taken; see `vpid queue list`");
             return Err(Problem::new("queue_full", &[]));
         };
-        let (id, name, text) = (entry.id, entry.file(), entry.text());
-        let (content, kept) = (Some(Content::Json(text)), Some(Kept::Accepted(id)));
-        self.api.write(Shelf::Outbox, name, content, kept, cx.out);
+        let id = entry.id;
+        self.write_entry(id, Some(Kept::Accepted(id)), cx);
         if let Some(warning) = self.outbox.warning() {
             log::warn!("{warning}");
         }

@@ -212,7 +212,7 @@ impl Vyhub {
                 }
             }
             What::Warn { reason } => self.accept(placed, Change::Warning { reason }, cx),
-            _ => self.unban(placed, cx),
+            _ => self.accept(placed, Change::Unban, cx),
         };
         let entry = accepted.map_err(|problem| in_words(self, problem))?;
         self.calls.entries.insert(entry, id);

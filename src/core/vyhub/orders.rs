@@ -37,6 +37,19 @@ impl Orders {
     }
 }
 
+/// What a giver orders for somebody, in their own name.
+fn placed_by(giver: &Giver, bundle: Uuid, whom: (SteamId, String), issuer: Issuer) -> Placed {
+    let (steam, name) = whom;
+    Placed {
+        server: giver.server,
+        bundle,
+        steam,
+        name,
+        issuer: Some(issuer),
+        call: None,
+    }
+}
+
 impl Vyhub {
     /// Somebody says something on a server.
     pub(super) fn heard(
@@ -181,14 +194,7 @@ impl Vyhub {
         if rights.is_some_and(|rights| !outranks(rights, target)) {
             return Err(Problem::new("player_higher", &[("player", &name)]));
         }
-        let placed = Placed {
-            server: giver.server,
-            bundle,
-            steam,
-            name,
-            issuer: Some(issuer),
-            call: None,
-        };
+        let placed = placed_by(giver, bundle, (steam, name), issuer);
         self.ban(placed, length, reason, cx).map(drop)
     }
 
@@ -226,15 +232,9 @@ impl Vyhub {
         if !known && fetched && self.api.is_there() {
             return Err(Problem::new("unban_none", &[("player", &name)]));
         }
-        let placed = Placed {
-            server: giver.server,
-            bundle,
-            steam,
-            name,
-            issuer: Some(self.issuer(giver, bundle)?),
-            call: None,
-        };
-        self.unban(placed, cx).map(drop)
+        let issuer = self.issuer(giver, bundle)?;
+        let placed = placed_by(giver, bundle, (steam, name), issuer);
+        self.accept(placed, Change::Unban, cx).map(drop)
     }
 
     fn order_warning(
@@ -246,14 +246,8 @@ impl Vyhub {
         cx: &mut Cx<'_>,
     ) -> Result<(), Problem> {
         let (steam, name) = self.whom(giver.server, bundle, who, cx)?;
-        let placed = Placed {
-            server: giver.server,
-            bundle,
-            steam,
-            name,
-            issuer: Some(self.issuer(giver, bundle)?),
-            call: None,
-        };
+        let issuer = self.issuer(giver, bundle)?;
+        let placed = placed_by(giver, bundle, (steam, name), issuer);
         self.accept(placed, Change::Warning { reason }, cx)
             .map(drop)
     }

@@ -38,7 +38,7 @@ pub struct Way {
 impl Vyhub {
     pub(super) fn send_changes(&mut self, cx: &mut Cx<'_>) {
         while let Some(id) = self.outbox.to_record(cx.now) {
-            self.record(id, cx);
+            self.write_entry(id, Some(Kept::Ended(id)), cx);
         }
         while let Some(id) = self.outbox.begin(cx.now) {
             self.set_out(id, cx);
@@ -107,9 +107,7 @@ impl Vyhub {
         }
         entry.state = State::Sending;
         entry.sent_s = Some(time_s);
-        let (name, text) = (entry.file(), Some(Content::Json(entry.text())));
-        let kept = Some(Kept::Marked(id));
-        self.api.write(Shelf::Outbox, name, text, kept, cx.out);
+        self.write_entry(id, Some(Kept::Marked(id)), cx);
     }
 
     /// The mark is on disk, or could not be written.
@@ -372,18 +370,16 @@ impl Vyhub {
         self.say_done(id, cx);
     }
 
-    fn record(&mut self, id: EntryId, cx: &mut Cx<'_>) {
-        if let Some(entry) = self.outbox.get(id) {
-            let (name, text) = (entry.file(), Some(Content::Json(entry.text())));
-            let kept = Some(Kept::Ended(id));
-            self.api.write(Shelf::Outbox, name, text, kept, cx.out);
-        }
+    /// Writes an entry down as it stands, when nobody waits for it.
+    pub(super) fn keep_entry(&mut self, id: EntryId, cx: &mut Cx<'_>) {
+        self.write_entry(id, None, cx);
     }
 
-    pub(super) fn keep_entry(&mut self, id: EntryId, cx: &mut Cx<'_>) {
+    /// Writes an entry down as it stands; with `kept`, word of it is wanted.
+    pub(super) fn write_entry(&mut self, id: EntryId, kept: Option<Kept>, cx: &mut Cx<'_>) {
         if let Some(entry) = self.outbox.get(id) {
             let (name, text) = (entry.file(), Some(Content::Json(entry.text())));
-            self.api.write(Shelf::Outbox, name, text, None, cx.out);
+            self.api.write(Shelf::Outbox, name, text, kept, cx.out);
         }
     }
 }
