@@ -1,9 +1,11 @@
 //! Every bound and budget of the program, in one place, the unit last in each name.
 
 mod attended;
+mod scripts;
 mod sql;
 
 pub use attended::*;
+pub use scripts::*;
 pub use sql::*;
 
 /// Longest explanation that goes with an error to the game.

@@ -74,7 +74,7 @@ pub fn run(state_dir: &Path, options: &Options, out: &mut dyn Write) -> Result<(
             Some(reply) if !reply.trim().is_empty() => writeln!(out, "{}", console_text(reply)),
             _ => Ok(()),
         },
-        Request::Queue(_) => writeln!(out, "{answer:#}"),
+        Request::Queue(_) | Request::Script(_) => writeln!(out, "{answer:#}"),
     };
     written.map_err(|error| error.to_string())
 }

@@ -62,6 +62,7 @@ pub(super) fn check(
         databases,
         queries,
         vyhub,
+        scripts: None,
         permissions,
         watch,
         poll_ms,

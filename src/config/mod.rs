@@ -25,6 +25,7 @@ mod permissions;
 mod queries;
 mod query;
 mod raw;
+mod scripts;
 mod secret;
 mod servers;
 #[cfg(test)]
@@ -42,6 +43,7 @@ pub use environment::{process_environment, unknown_variables};
 pub use hostname::host_of;
 pub use permissions::{MODERATION_FUNCTIONS, Permissions, RAW_SQL_FUNCTION};
 pub use query::QueryEntry;
+pub use scripts::{ScriptSettings, Scripts, is_script_name};
 pub use secret::{
     PLACEHOLDER_KEY, PLACEHOLDER_SECRET, Password, Secret, exposure_warning, is_key_sign,
     readable_by_others,
@@ -72,6 +74,7 @@ pub struct Config {
     /// In the order of their names.
     pub queries: Vec<QueryEntry>,
     pub vyhub: Option<Vyhub>,
+    pub scripts: Option<Scripts>,
     pub permissions: Permissions,
     pub watch: Watch,
     /// How often folders are looked at where inotify cannot be used, in milliseconds.

@@ -4,13 +4,13 @@ use serde_json::Value;
 
 use super::link::Written;
 use super::servers::ServerId;
-use crate::wire::control::QueueRequest;
+use crate::wire::control::{QueueRequest, ScriptRequest};
 use crate::wire::engine_log::Line;
 use crate::wire::messages::{FromGame, Push};
 use crate::wire::rcon;
 use crate::wire::session_log::Note;
 use crate::wire::signed::{self, Id};
-use crate::wire::sql;
+use crate::wire::sql::{self, CallId};
 use crate::wire::store;
 use crate::wire::vyhub as api;
 
@@ -137,7 +137,67 @@ pub enum Event {
         request: QueueRequest,
         ticket: u64,
     },
+    /// What came of a process that [`ScriptAct::Start`] started.
+    Script {
+        script: ScriptId,
+        run: u64,
+        what: ScriptNews,
+    },
+    /// An operator asks about scripts. [`Effect::Pushed`] answers.
+    ScriptRequest {
+        request: ScriptRequest,
+        ticket: u64,
+    },
+    /// The file of `vpi_interfaces`, or one beside it, was edited.
+    InterfacesEdited,
     Timer(Timer),
+}
+
+/// A script of the owner's, by the number that it got when it was first heard of.
+pub type ScriptId = u32;
+
+/// What is heard of a script's process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScriptNews {
+    /// Whole lines of its channel, without their ends.
+    Said(Vec<Vec<u8>>),
+    /// Lines of its output, and whether they are of its standard error.
+    Printed(Vec<(bool, String)>),
+    /// It said a line that is longer than any may be.
+    TooLong,
+    /// It is gone, with how: `with exit code 3`, `by signal 9`. Nothing follows.
+    Ended(String),
+    /// It could not be started at all. Nothing follows. The sentence says why and what to do.
+    NotStarted(String),
+}
+
+/// What is to be done with a script's process. `run` numbers processes, of all scripts, and is
+/// never used twice.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ScriptAct {
+    Start(Launch),
+    /// Write this to its channel.
+    Send(Vec<u8>),
+    Interrupt,
+    /// It, and whatever it has started.
+    Kill,
+}
+
+/// Which script is to be started.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Launch {
+    pub kind: LaunchKind,
+    pub name: String,
+    /// The game servers, with what they are called.
+    pub servers: Vec<(ServerId, String)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LaunchKind {
+    /// Of the folder of scripts.
+    Script,
+    /// `vpi_interfaces`.
+    Interfaces,
 }
 
 /// What a timer is for. Setting one again moves it.
@@ -153,6 +213,8 @@ pub enum Timer {
     Servers,
     /// Something of VyHub's is due.
     Vyhub,
+    /// Something of the scripts is due.
+    Scripts,
 }
 
 /// What is to be done.
@@ -219,6 +281,15 @@ pub enum Effect {
     /// Keep or remove a document, after all earlier ones; report [`Event::Stored`] if it has a
     /// ticket.
     Store(Box<store::Write>),
+    /// Start a script's process, or do something with it; report [`Event::Script`].
+    Script {
+        script: ScriptId,
+        run: u64,
+        act: ScriptAct,
+    },
+    /// Note that a call is begun that must not be begun again after a restart, before anything
+    /// else happens.
+    Begun(CallId),
     SetTimer {
         timer: Timer,
         at_ms: u64,

@@ -31,7 +31,8 @@ use crate::wire::signed;
 use crate::wire::store;
 
 pub use event::{
-    Effect, Effects, Event, FileId, FolderId, HostId, InputState, Now, SignedFile, TakenFile, Timer,
+    Effect, Effects, Event, FileId, FolderId, HostId, InputState, Launch, LaunchKind, Now,
+    ScriptAct, ScriptId, ScriptNews, SignedFile, TakenFile, Timer,
 };
 
 use answers::Answers;

@@ -147,6 +147,12 @@ impl Daemon {
                 self.events.push_back(Event::Queue { request, ticket });
                 Ok(None)
             }
+            Request::Script(request) => {
+                let ticket = self.ticket_for(number, true);
+                self.events
+                    .push_back(Event::ScriptRequest { request, ticket });
+                Ok(None)
+            }
             Request::Push { host, push, keep } => {
                 let host = self.choose_game(host.as_deref())?;
                 self.push(number, host, push, keep);

@@ -46,6 +46,7 @@ impl Daemon {
             Effect::Rcon { server, job } => self.attended.command(server, job),
             Effect::Api(job) => self.attended.ask(*job),
             Effect::Store(write) => self.attended.keep(*write),
+            Effect::Script { .. } | Effect::Begun(_) => {}
             Effect::SetTimer { timer, at_ms } => self.wheel.set(Due::Core(timer), at_ms),
             Effect::CancelTimer(timer) => self.wheel.cancel(Due::Core(timer)),
         }

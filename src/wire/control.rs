@@ -22,6 +22,31 @@ pub enum Request {
     },
     /// What waits for VyHub.
     Queue(QueueRequest),
+    /// The owner's Python scripts.
+    Script(ScriptRequest),
+}
+
+/// What an operator wants with scripts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScriptRequest {
+    /// Answered by `{"scripts": [script, ...]}`; a script is an object with `name`, `state`
+    /// (`starting`, `running`, `stopping`, `waiting`, `failed` or `unloaded`), `path`, `python`, `hooks`, `functions`,
+    /// `restarts`, `waiting` (events and calls), `dropped`, `seconds` (since it was started) and `problem` (or null).
+    List,
+    /// Answered by `{"ok": sentence}` when it is loaded.
+    Load {
+        name: String,
+    },
+    Unload {
+        name: String,
+    },
+    Reload {
+        name: String,
+    },
+    /// Answered by `{"log": [line, ...]}`, the oldest first.
+    Log {
+        name: String,
+    },
 }
 
 /// What an operator wants with the queue. An entry is an object with the fields of its file in the
@@ -67,6 +92,34 @@ impl QueueRequest {
     }
 }
 
+impl ScriptRequest {
+    fn to_json(&self) -> Value {
+        let (verb, name) = match self {
+            Self::List => return json!({"do": "script", "verb": "list"}),
+            Self::Load { name } => ("load", name),
+            Self::Unload { name } => ("unload", name),
+            Self::Reload { name } => ("reload", name),
+            Self::Log { name } => ("log", name),
+        };
+        json!({"do": "script", "verb": verb, "name": name})
+    }
+
+    fn parse(request: &Value) -> Result<Self, String> {
+        let name = || match request["name"].as_str() {
+            Some(name) => Ok(name.to_owned()),
+            None => Err("the request needs `name`, a text".to_owned()),
+        };
+        match request["verb"].as_str() {
+            Some("list") => Ok(Self::List),
+            Some("load") => Ok(Self::Load { name: name()? }),
+            Some("unload") => Ok(Self::Unload { name: name()? }),
+            Some("reload") => Ok(Self::Reload { name: name()? }),
+            Some("log") => Ok(Self::Log { name: name()? }),
+            _ => Err("scripts take the `verb` list, load, unload, reload or log".into()),
+        }
+    }
+}
+
 /// Ids of the queue are also names of files: letters a-z, digits and dashes.
 pub fn is_queue_id(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
@@ -80,6 +133,7 @@ impl Request {
             Request::Games => return json!({"do": "games"}),
             Request::Watch { host } => return json!({"do": "watch", "host": host}),
             Request::Queue(request) => return request.to_json(),
+            Request::Script(request) => return request.to_json(),
             Request::Push { host, push, keep } => (host, push, keep),
         };
         let mut request = match push {
@@ -108,6 +162,7 @@ pub fn parse(line: &[u8]) -> Result<Request, String> {
         "games" => return Ok(Request::Games),
         "watch" => return Ok(Request::Watch { host }),
         "queue" => return QueueRequest::parse(&request).map(Request::Queue),
+        "script" => return ScriptRequest::parse(&request).map(Request::Script),
         "call" => Push::Call {
             function: needed("name")?,
             args: request["data"].clone(),

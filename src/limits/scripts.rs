@@ -1,0 +1,68 @@
+//! Bounds of the script host.
+
+/// Longest name of a script, and of a function that it registers.
+pub const SCRIPT_NAME_BYTES_MAX: usize = 64;
+pub const SCRIPT_FUNCTION_BYTES_MAX: usize = 64;
+/// Scripts of one vpid.
+pub const SCRIPTS_MAX: usize = 64;
+/// Functions and hooks of one script.
+pub const SCRIPT_FUNCTIONS_MAX: usize = 1_000;
+
+/// What a script may have unless its table says otherwise: address space, time for one function,
+/// events and calls that wait.
+pub const SCRIPT_MEMORY_BYTES: u64 = 512 << 20;
+pub const SCRIPT_CALL_MS: u64 = 10_000;
+pub const SCRIPT_QUEUE: usize = 10_000;
+/// What may be asked for.
+pub const SCRIPT_MEMORY_MIB_MIN: i64 = 32;
+pub const SCRIPT_MEMORY_MIB_MAX: i64 = 65_536;
+pub const SCRIPT_CALL_MS_MIN: u64 = 100;
+pub const SCRIPT_CALL_MS_MAX: u64 = 600_000;
+pub const SCRIPT_QUEUE_MIN: i64 = 10;
+pub const SCRIPT_QUEUE_MAX: i64 = 1_000_000;
+/// What waits for one script, in bytes.
+pub const SCRIPT_QUEUE_BYTES_MAX: usize = 8 << 20;
+
+/// Events and calls that a script was given and has not finished, and their bytes.
+pub const SCRIPT_WINDOW: usize = 4_096;
+pub const SCRIPT_WINDOW_BYTES: usize = 256 << 10;
+/// Functions of a script that wait for something at once.
+pub const SCRIPT_TASKS_MAX: usize = 1_000;
+/// Things that a script has asked for and that are not answered.
+pub const SCRIPT_ASKS_MAX: usize = 1_024;
+/// Longest line of a script to vpid.
+pub const SCRIPT_LINE_BYTES_MAX: usize = 8 << 20;
+/// What is read of a script, and of each of its outputs, in one turn.
+pub const SCRIPT_TURN_BYTES_MAX: usize = 256 << 10;
+pub const SCRIPT_OUTPUT_TURN_BYTES_MAX: usize = 64 << 10;
+/// What waits to be written to a script.
+pub const SCRIPT_UNWRITTEN_BYTES_MAX: usize = 64 << 20;
+
+/// Longest line of a script in the log; lines a second, and a burst of them.
+pub const SCRIPT_LOG_LINE_BYTES_MAX: usize = 2_000;
+pub const SCRIPT_LOG_LINES_PER_S: u64 = 50;
+pub const SCRIPT_LOG_BURST: u64 = 200;
+/// Lines that are kept for `vpid script log`.
+pub const SCRIPT_LOG_KEPT: usize = 200;
+
+/// How long a script may take to load.
+pub const SCRIPT_LOAD_MS: u64 = 30_000;
+/// How long an unloading script has for what it does, and for its `OnUnLoad`.
+pub const SCRIPT_UNLOAD_MS: u64 = 3_000;
+/// How long after an interrupt a script is killed.
+pub const SCRIPT_KILL_MS: u64 = 2_000;
+/// The pause before a script that ended is started again, the longest, and for how long it must
+/// have run for the first one to hold again.
+pub const SCRIPT_RESTART_MS_MIN: u64 = 1_000;
+pub const SCRIPT_RESTART_MS_MAX: u64 = 60_000;
+pub const SCRIPT_STEADY_MS: u64 = 60_000;
+/// How long one script may think about a line of chat before the next one sees it.
+pub const SCRIPT_VERDICT_MS: u64 = 1_000;
+/// Lines of chat that wait for a script's verdict.
+pub const SCRIPT_VERDICTS_MAX: usize = 1_000;
+
+/// Where the system gives no word of a script's end, this is how often vpid looks.
+pub const SCRIPT_LOOK_MS: u64 = 500;
+
+const _: () = assert!(SCRIPT_RESTART_MS_MIN < SCRIPT_RESTART_MS_MAX);
+const _: () = assert!(SCRIPT_WINDOW_BYTES < SCRIPT_UNWRITTEN_BYTES_MAX);
