@@ -20,6 +20,14 @@ pub const SCRIPT_CALL_MS_MIN: u64 = 100;
 pub const SCRIPT_CALL_MS_MAX: u64 = 600_000;
 pub const SCRIPT_QUEUE_MIN: i64 = 10;
 pub const SCRIPT_QUEUE_MAX: i64 = 1_000_000;
+/// The `config` of a script, as JSON, and how deep it goes.
+pub const SCRIPT_CONFIG_BYTES_MAX: usize = 64 << 10;
+pub const SCRIPT_CONFIG_DEPTH_MAX: usize = 32;
+/// Entries of the folder of scripts that are looked at.
+pub const SCRIPT_FOLDER_ENTRIES_MAX: usize = 10_000;
+/// How long `vpid check` waits for an interpreter, and what it reads of it.
+pub const SCRIPT_CHECK_MS: u64 = 10_000;
+pub const SCRIPT_CHECK_OUTPUT_BYTES_MAX: usize = 16 << 10;
 /// What waits for one script, in bytes.
 pub const SCRIPT_QUEUE_BYTES_MAX: usize = 8 << 20;
 
