@@ -118,10 +118,14 @@ impl Checker<'_> {
             );
             self.problem(&given.place, message);
         }
+        let mut order = Vec::new();
         for name in &given.value {
             self.python_script_name(&name.place, &name.value);
+            if !order.contains(&name.value) {
+                order.push(name.value.clone());
+            }
         }
-        values(&given.value)
+        order
     }
 
     fn python_script_name(&mut self, place: &Place, name: &str) {

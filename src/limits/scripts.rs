@@ -55,6 +55,8 @@ pub const SCRIPT_LOG_KEPT: usize = 200;
 
 /// How long a script may take to load.
 pub const SCRIPT_LOAD_MS: u64 = 30_000;
+/// How long `vpid script` waits for a load, with the end of what ran before.
+pub const SCRIPT_COMMAND_MS: u64 = 45_000;
 /// How long an unloading script has for what it does, and for its `OnUnLoad`.
 pub const SCRIPT_UNLOAD_MS: u64 = 3_000;
 /// How long after an interrupt a script is killed.
@@ -74,3 +76,4 @@ pub const SCRIPT_LOOK_MS: u64 = 500;
 
 const _: () = assert!(SCRIPT_RESTART_MS_MIN < SCRIPT_RESTART_MS_MAX);
 const _: () = assert!(SCRIPT_WINDOW_BYTES < SCRIPT_UNWRITTEN_BYTES_MAX);
+const _: () = assert!(SCRIPT_COMMAND_MS > SCRIPT_LOAD_MS + SCRIPT_UNLOAD_MS + SCRIPT_KILL_MS);
