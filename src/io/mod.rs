@@ -9,6 +9,7 @@ pub mod lock;
 pub mod random;
 pub mod rcon;
 pub mod rejected;
+pub mod script_files;
 pub mod seen;
 pub mod sessions;
 pub mod sql;
