@@ -6,6 +6,7 @@ pub mod files;
 pub mod http;
 pub mod instance;
 pub mod lock;
+pub mod python;
 pub mod random;
 pub mod rcon;
 pub mod rejected;
