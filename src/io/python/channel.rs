@@ -123,12 +123,12 @@ impl Channel {
                 Err(Errno::AGAIN) => break,
                 Err(_) => self.closed = true,
             }
-            if self.deaf {
-                self.input = Vec::new();
-                return true;
-            }
         }
-        false
+        let became_deaf = self.deaf && read > 0;
+        if became_deaf {
+            self.input = Vec::new();
+        }
+        became_deaf
     }
 
     /// Takes the whole lines out of what was read, where none ends before `from`.
