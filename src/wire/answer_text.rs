@@ -14,8 +14,10 @@ use std::fmt::Write;
 pub enum Decoder {
     #[default]
     Stock,
-    /// Our own client's: JSON as it should be.
+    /// Our own client's: JSON as it should be, with the numbers of the game.
     Own,
+    /// Outside of the game: JSON with all of its numbers.
+    Exact,
 }
 
 pub fn push_null(out: &mut String) {
@@ -26,21 +28,26 @@ pub fn push_bool(out: &mut String, value: bool) {
     out.push_str(if value { "true" } else { "false" });
 }
 
-/// Numbers wider than 32 bits are quoted.
-pub fn push_int(out: &mut String, value: i64) {
+/// Numbers wider than 32 bits are quoted, for the game.
+pub fn push_int(out: &mut String, value: i64, decoder: Decoder) {
     // Writing to a String cannot fail.
-    let _ = if i32::try_from(value).is_ok() {
+    let _ = if decoder == Decoder::Exact || i32::try_from(value).is_ok() {
         write!(out, "{value}")
     } else {
         write!(out, "\"{value}\"")
     };
 }
 
-/// Never with an exponent; null where there is no number; quoted where a 32-bit float of the
-/// game would overflow.
-pub fn push_float(out: &mut String, value: f64) {
+/// Null where there is no number. For the game never with an exponent, and quoted where its 32-bit
+/// float would overflow.
+pub fn push_float(out: &mut String, value: f64, decoder: Decoder) {
     if !value.is_finite() {
         return push_null(out);
+    }
+    if decoder == Decoder::Exact {
+        // The shortest text that is read as this number.
+        let _ = write!(out, "{value:?}");
+        return;
     }
     if value.abs() < f64::from(f32::MIN_POSITIVE) {
         // The game would read a zero, after hundreds of digits.
@@ -97,10 +104,13 @@ pub fn push_value(out: &mut String, value: &Value, decoder: Decoder) {
         Value::Null => push_null(out),
         Value::Bool(value) => push_bool(out, *value),
         Value::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(whole), _) => push_int(out, whole),
+            (Some(whole), _) => push_int(out, whole, decoder),
             // Between the ends of i64 and u64: still a whole number, and not to be rounded.
+            (None, _) if number.is_u64() && decoder == Decoder::Exact => {
+                let _ = write!(out, "{number}");
+            }
             (None, _) if number.is_u64() => push_text(out, &number.to_string(), decoder),
-            (None, Some(float)) => push_float(out, float),
+            (None, Some(float)) => push_float(out, float, decoder),
             (None, None) => push_null(out),
         },
         Value::String(text) => push_text(out, text, decoder),
@@ -141,13 +151,13 @@ mod tests {
 
     fn float(value: f64) -> String {
         let mut out = String::new();
-        push_float(&mut out, value);
+        push_float(&mut out, value, Decoder::Own);
         out
     }
 
     fn int(value: i64) -> String {
         let mut out = String::new();
-        push_int(&mut out, value);
+        push_int(&mut out, value, Decoder::Own);
         out
     }
 

@@ -15,6 +15,7 @@ pub mod legacy;
 pub mod messages;
 pub mod names;
 pub mod rcon;
+pub mod script;
 pub mod server_status;
 pub mod session_log;
 pub mod signed;

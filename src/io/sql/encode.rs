@@ -114,8 +114,8 @@ fn push_cell(
 ) -> Result<(), RowsError> {
     match row.get_ref(column)? {
         ValueRef::Null => push_null(out),
-        ValueRef::Integer(value) => push_int(out, value),
-        ValueRef::Real(value) => push_float(out, value),
+        ValueRef::Integer(value) => push_int(out, value, decoder),
+        ValueRef::Real(value) => push_float(out, value, decoder),
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) if bytes.len() > SQL_ANSWER_BYTES_MAX => {
             return Err(RowsError::TooLong);
         }

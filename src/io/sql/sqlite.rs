@@ -281,7 +281,7 @@ impl Engine {
             _ => i64::try_from(unit.changed),
         };
         let mut answer = String::new();
-        push_int(&mut answer, count.unwrap_or(i64::MAX));
+        push_int(&mut answer, count.unwrap_or(i64::MAX), unit.decoder);
         Ok(Ok(answer))
     }
 

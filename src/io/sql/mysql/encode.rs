@@ -53,10 +53,10 @@ pub(super) fn longest(row: &Row) -> usize {
 fn push_cell(out: &mut String, column: &Column, value: Option<&Value>, decoder: Decoder) {
     match value {
         None | Some(Value::NULL) => push_null(out),
-        Some(Value::Int(value)) => push_int(out, *value),
-        Some(Value::UInt(value)) => push_unsigned(out, *value),
-        Some(Value::Float(value)) => push_single(out, *value),
-        Some(Value::Double(value)) => push_float(out, *value),
+        Some(Value::Int(value)) => push_int(out, *value, decoder),
+        Some(Value::UInt(value)) => push_unsigned(out, *value, decoder),
+        Some(Value::Float(value)) => push_single(out, *value, decoder),
+        Some(Value::Double(value)) => push_float(out, *value, decoder),
         Some(&Value::Date(year, month, day, hour, minute, second, micros)) => {
             let date = Date {
                 date: (u32::from(year), u32::from(month), u32::from(day)),
@@ -84,18 +84,27 @@ fn push_bytes(out: &mut String, column: &Column, bytes: &[u8], decoder: Decoder)
         T::MYSQL_TYPE_NEWDECIMAL | T::MYSQL_TYPE_DECIMAL => {
             return push_decimal(out, &text, decoder);
         }
-        T::MYSQL_TYPE_BIT => return push_bits(out, bytes, column.column_length()),
+        T::MYSQL_TYPE_BIT => return push_bits(out, bytes, column.column_length(), decoder),
         T::MYSQL_TYPE_TINY
         | T::MYSQL_TYPE_SHORT
         | T::MYSQL_TYPE_INT24
         | T::MYSQL_TYPE_LONG
         | T::MYSQL_TYPE_LONGLONG
         | T::MYSQL_TYPE_YEAR => match text.parse::<i64>() {
-            Ok(value) => return push_int(out, value),
-            Err(_) => text.parse().ok().map(|value| push_unsigned(out, value)),
+            Ok(value) => return push_int(out, value, decoder),
+            Err(_) => text
+                .parse()
+                .ok()
+                .map(|value| push_unsigned(out, value, decoder)),
         },
-        T::MYSQL_TYPE_FLOAT => text.parse().ok().map(|value| push_single(out, value)),
-        T::MYSQL_TYPE_DOUBLE => text.parse().ok().map(|value| push_float(out, value)),
+        T::MYSQL_TYPE_FLOAT => text
+            .parse()
+            .ok()
+            .map(|value| push_single(out, value, decoder)),
+        T::MYSQL_TYPE_DOUBLE => text
+            .parse()
+            .ok()
+            .map(|value| push_float(out, value, decoder)),
         T::MYSQL_TYPE_DATE
         | T::MYSQL_TYPE_NEWDATE
         | T::MYSQL_TYPE_DATETIME
@@ -126,17 +135,18 @@ fn push_blob(out: &mut String, bytes: &[u8], decoder: Decoder) {
     }
 }
 
-fn push_unsigned(out: &mut String, value: u64) {
+fn push_unsigned(out: &mut String, value: u64, decoder: Decoder) {
     match i64::try_from(value) {
-        Ok(value) => push_int(out, value),
+        Ok(value) => push_int(out, value, decoder),
         // Still a whole number, and not to be rounded.
-        Err(_) => push_text(out, &value.to_string(), Decoder::Stock),
+        Err(_) if decoder == Decoder::Exact => out.push_str(&value.to_string()),
+        Err(_) => push_text(out, &value.to_string(), decoder),
     }
 }
 
 /// The shortest number that is this float: 0.1 and not 0.10000000149011612.
-fn push_single(out: &mut String, value: f32) {
-    push_float(out, value.to_string().parse().unwrap_or(f64::NAN));
+fn push_single(out: &mut String, value: f32, decoder: Decoder) {
+    push_float(out, value.to_string().parse().unwrap_or(f64::NAN), decoder);
 }
 
 fn push_decimal(out: &mut String, text: &str, decoder: Decoder) {
@@ -144,25 +154,27 @@ fn push_decimal(out: &mut String, text: &str, decoder: Decoder) {
     const EXACT_DIGITS: usize = 15;
     if !text.contains('.') {
         return match text.parse() {
-            Ok(value) => push_int(out, value),
+            Ok(value) => push_int(out, value, decoder),
             Err(_) => push_text(out, text, decoder),
         };
     }
     let digits = text.trim_end_matches('0').replace(['-', '.'], "");
     match text.parse() {
-        Ok(value) if digits.trim_start_matches('0').len() <= EXACT_DIGITS => push_float(out, value),
+        Ok(value) if digits.trim_start_matches('0').len() <= EXACT_DIGITS => {
+            push_float(out, value, decoder)
+        }
         _ => push_text(out, text, decoder),
     }
 }
 
 /// A single bit is yes or no, several are a number.
-fn push_bits(out: &mut String, bytes: &[u8], bits: u32) {
+fn push_bits(out: &mut String, bytes: &[u8], bits: u32, decoder: Decoder) {
     let value = bytes
         .iter()
         .fold(0, |value, &byte| value << 8 | u64::from(byte));
     match bits {
         1 => push_bool(out, value != 0),
-        _ => push_unsigned(out, value),
+        _ => push_unsigned(out, value, decoder),
     }
 }
 

@@ -75,6 +75,7 @@ pub(super) fn call(session: &mut Session, job: &Job, class: Class) -> Result<Out
                 answer.unwrap_or_default(),
                 statement.returns,
                 count,
+                job.decoder,
             ));
         }
     }
@@ -85,7 +86,7 @@ pub(super) fn call(session: &mut Session, job: &Job, class: Class) -> Result<Out
 }
 
 /// The answer of a call whose last statement gave this.
-fn finished(answer: String, returns: Returns, count: u64) -> String {
+fn finished(answer: String, returns: Returns, count: u64, decoder: Decoder) -> String {
     let number = match returns {
         Returns::Nothing => return "null".to_owned(),
         Returns::Count => i64::try_from(count).unwrap_or(i64::MAX),
@@ -93,7 +94,7 @@ fn finished(answer: String, returns: Returns, count: u64) -> String {
         Returns::Rows | Returns::Objects | Returns::Row | Returns::Value => return answer,
     };
     let mut answer = String::new();
-    push_int(&mut answer, number);
+    push_int(&mut answer, number, decoder);
     answer
 }
 
