@@ -1,11 +1,13 @@
 //! The only code that blocks: files, databases, and later sockets and processes.
 
+pub mod begun;
 pub mod control;
 pub mod engine_log;
 pub mod files;
 pub mod http;
 pub mod instance;
 pub mod lock;
+pub mod python;
 pub mod random;
 pub mod rcon;
 pub mod rejected;

@@ -71,9 +71,13 @@ pub const SCRIPT_VERDICT_MS: u64 = 1_000;
 /// Lines of chat that wait for a script's verdict.
 pub const SCRIPT_VERDICTS_MAX: usize = 1_000;
 
+/// Calls that were begun on scripts and are remembered across restarts, in `state/begun`.
+pub const BEGUN_CALLS_KEPT: usize = 65_536;
+
 /// Where the system gives no word of a script's end, this is how often vpid looks.
 pub const SCRIPT_LOOK_MS: u64 = 500;
 
 const _: () = assert!(SCRIPT_RESTART_MS_MIN < SCRIPT_RESTART_MS_MAX);
 const _: () = assert!(SCRIPT_WINDOW_BYTES < SCRIPT_UNWRITTEN_BYTES_MAX);
 const _: () = assert!(SCRIPT_COMMAND_MS > SCRIPT_LOAD_MS + SCRIPT_UNLOAD_MS + SCRIPT_KILL_MS);
+const _: () = assert!(super::CALLS_RUNNING_MAX + super::FILE_CALLS_MAX < BEGUN_CALLS_KEPT);

@@ -1,0 +1,166 @@
+//! Calls that are begun and must not be begun again, across restarts: `state/begun`, an
+//! append-only file of 12-byte records (file id, index of the call; little endian), rewritten
+//! when it has grown to twice what is kept.
+//!
+//! A record is written before the call goes to the script that runs it. It survives `kill -9`;
+//! it is not synced: after a power cut, a call of its last moments may run once more.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::files::write_durably;
+use crate::limits::BEGUN_CALLS_KEPT;
+use crate::wire::sql::CallId;
+
+const RECORD_BYTES: usize = 12;
+
+pub struct Begun {
+    path: PathBuf,
+    file: File,
+    records: usize,
+    /// So many of them are of earlier runs, whose files may still lie somewhere.
+    earlier: usize,
+}
+
+impl Begun {
+    /// Opens the file and gives what it holds, oldest first.
+    pub fn open(state_dir: &Path) -> io::Result<(Self, Vec<CallId>)> {
+        let path = state_dir.join("begun");
+        let bytes = read(&path)?;
+        // A record that a crash cut short is not counted, and what follows it must start anew.
+        let whole = bytes.len() - bytes.len() % RECORD_BYTES;
+        let start = whole.saturating_sub(BEGUN_CALLS_KEPT * RECORD_BYTES);
+        let kept = &bytes[start..whole];
+        if kept.len() != bytes.len() {
+            write_durably(&path, kept)?;
+        }
+        let records = kept.len() / RECORD_BYTES;
+        let begun = Self {
+            file: append(&path)?,
+            path,
+            records,
+            earlier: records,
+        };
+        Ok((begun, decode(kept).collect()))
+    }
+
+    /// Adds a call. Where many have come together, those of files for which `is_open` is false
+    /// are forgotten: these files are gone.
+    pub fn add(&mut self, call: CallId, is_open: impl Fn(u64) -> bool) -> io::Result<()> {
+        if let Err(error) = self.file.write_all(&encode(call)) {
+            // Half a record must not shift those behind it.
+            let _ = self.file.set_len((self.records * RECORD_BYTES) as u64);
+            return Err(error);
+        }
+        self.records += 1;
+        if self.records >= 2 * BEGUN_CALLS_KEPT {
+            self.forget(is_open)?;
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self, is_open: impl Fn(u64) -> bool) -> io::Result<()> {
+        let bytes = read(&self.path)?;
+        let (earlier, ours) = bytes.split_at(bytes.len().min(self.earlier * RECORD_BYTES));
+        let ours: Vec<CallId> = decode(ours).filter(|call| is_open(call.file)).collect();
+        let room = BEGUN_CALLS_KEPT.saturating_sub(self.earlier);
+        let newest = &ours[ours.len().saturating_sub(room)..];
+        let mut kept = earlier.to_vec();
+        kept.extend(newest.iter().flat_map(|call| encode(*call)));
+        write_durably(&self.path, &kept)?;
+        self.file = append(&self.path)?;
+        self.records = kept.len() / RECORD_BYTES;
+        Ok(())
+    }
+}
+
+/// What the file holds, within bounds.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let bound = (BEGUN_CALLS_KEPT * 4 * RECORD_BYTES) as u64;
+    match File::open(path) {
+        Ok(file) => drop(file.take(bound).read_to_end(&mut bytes)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    Ok(bytes)
+}
+
+fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+}
+
+fn encode(call: CallId) -> [u8; RECORD_BYTES] {
+    let mut record = [0; RECORD_BYTES];
+    record[..8].copy_from_slice(&call.file.to_le_bytes());
+    record[8..].copy_from_slice(&call.index.to_le_bytes());
+    record
+}
+
+fn decode(bytes: &[u8]) -> impl Iterator<Item = CallId> {
+    bytes.chunks_exact(RECORD_BYTES).map(|record| CallId {
+        file: u64::from_le_bytes(record[..8].try_into().expect("eight bytes")),
+        index: u32::from_le_bytes(record[8..].try_into().expect("four bytes")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(file: u64, index: u32) -> CallId {
+        CallId { file, index }
+    }
+
+    #[test]
+    fn records_come_back_and_a_torn_one_does_not_spoil_the_next() {
+        let state = tempfile::tempdir().unwrap();
+        let (mut begun, before) = Begun::open(state.path()).unwrap();
+        assert!(before.is_empty());
+        begun.add(call(1 << 40, 7), |_| true).unwrap();
+        begun.file.write_all(&[9; 5]).unwrap();
+        drop(begun);
+        let (mut begun, before) = Begun::open(state.path()).unwrap();
+        assert_eq!(before, [call(1 << 40, 7)]);
+        begun.add(call(2, 0), |_| true).unwrap();
+        let (_, after) = Begun::open(state.path()).unwrap();
+        assert_eq!(after, [call(1 << 40, 7), call(2, 0)]);
+    }
+
+    #[test]
+    fn of_many_calls_those_stay_whose_files_are_there_or_are_of_an_earlier_run() {
+        let state = tempfile::tempdir().unwrap();
+        let (mut begun, _) = Begun::open(state.path()).unwrap();
+        begun.add(call(1, 1), |_| true).unwrap();
+        drop(begun);
+        let (mut begun, _) = Begun::open(state.path()).unwrap();
+        for n in 1..2 * BEGUN_CALLS_KEPT as u32 {
+            // Two calls of files that stay, one at the beginning and one in the middle.
+            let file = if n == 1 || n == 70_000 { 2 } else { 3 };
+            begun.add(call(file, n), |file| file == 2).unwrap();
+        }
+        begun.add(call(4, 0), |_| true).unwrap();
+        drop(begun);
+        let (_, kept) = Begun::open(state.path()).unwrap();
+        assert_eq!(kept, [call(1, 1), call(2, 1), call(2, 70_000), call(4, 0)]);
+    }
+
+    #[test]
+    fn the_file_is_bounded_and_keeps_the_newest() {
+        let state = tempfile::tempdir().unwrap();
+        let (mut begun, _) = Begun::open(state.path()).unwrap();
+        for n in 0..2 * BEGUN_CALLS_KEPT as u32 {
+            begun.add(call(9, n), |_| true).unwrap();
+        }
+        let (_, kept) = Begun::open(state.path()).unwrap();
+        assert_eq!(kept.len(), BEGUN_CALLS_KEPT);
+        let last = call(9, 2 * BEGUN_CALLS_KEPT as u32 - 1);
+        assert_eq!(kept.last(), Some(&last));
+    }
+}

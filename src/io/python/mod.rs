@@ -1,0 +1,282 @@
+//! One owner's script: a Python process, the channel to it, and what it prints.
+//!
+//! The process is the first of a group of its own, and the group ends with it: what it forked
+//! does not stay behind. Nothing here waits: the deciding thread does all of this itself.
+
+mod channel;
+mod output;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, pidfd_open,
+    waitid,
+};
+
+use crate::limits;
+use channel::Channel;
+use output::Output;
+
+/// What is started, and where.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// The script's name: what the process is called in lists of processes.
+    pub name: String,
+    /// The interpreter; a bare name is looked up in PATH.
+    pub interpreter: PathBuf,
+    /// The current folder of the process.
+    pub folder: PathBuf,
+    /// The program that the interpreter is given.
+    pub boot: String,
+    /// The first line of the channel, with or without its end.
+    pub first_line: Vec<u8>,
+    /// Variables of our environment that it does not get.
+    pub hidden: Vec<OsString>,
+}
+
+/// What was heard of a process since the last time.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// Whole lines of the channel, without their ends.
+    pub said: Vec<Vec<u8>>,
+    /// A line was longer than any may be. Nothing more of the channel is read.
+    pub too_long: bool,
+    /// Lines of its output, and whether they are of its standard error.
+    pub printed: Vec<(bool, String)>,
+    /// It has ended, and how: `with exit code 3`. It came after all of the above.
+    pub ended: Option<String>,
+}
+
+pub struct Process {
+    child: Child,
+    pid: Pid,
+    /// Ready when the process has ended.
+    end: Option<OwnedFd>,
+    channel: Channel,
+    outputs: [Output; 2],
+    /// When it closed its end of the channel, without which nothing can be done with it.
+    closed: Option<Instant>,
+    /// Why it was killed, where that was decided here.
+    reason: Option<&'static str>,
+    /// It was waited for, so that its number may be another's now.
+    gone: bool,
+}
+
+impl Process {
+    /// Starts the process. Errors are sentences for the operator.
+    pub fn start(spec: &Spec) -> Result<Self, String> {
+        if !spec.folder.is_dir() {
+            let folder = spec.folder.display();
+            return Err(format!(
+                "{folder} is no folder, so nothing can be started there"
+            ));
+        }
+        let resources =
+            |error: io::Error| format!("the system gives nothing to talk to it by ({error})");
+        let (ours, theirs) = UnixStream::pair().map_err(resources)?;
+        ours.set_nonblocking(true).map_err(resources)?;
+        let mut command = Command::new(&spec.interpreter);
+        command
+            .args(["-c", &spec.boot, &spec.name])
+            .current_dir(&spec.folder)
+            .process_group(0)
+            .env("PYTHONIOENCODING", "utf-8")
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        for variable in &spec.hidden {
+            command.env_remove(variable);
+        }
+        let mut child = command
+            .spawn()
+            .map_err(|error| not_started(&spec.interpreter, &error))?;
+        // The command holds the other end of the channel.
+        drop(command);
+        let pid = Pid::from_child(&child);
+        let outputs = [
+            Output::new(child.stdout.take().map(OwnedFd::from)),
+            Output::new(child.stderr.take().map(OwnedFd::from)),
+        ];
+        let mut process = Self {
+            end: pidfd_open(pid, PidfdFlags::empty()).ok(),
+            child,
+            pid,
+            channel: Channel::new(ours),
+            outputs,
+            closed: None,
+            reason: None,
+            gone: false,
+        };
+        for output in &process.outputs {
+            output.set_nonblocking().map_err(resources)?;
+        }
+        let mut first = spec.first_line.clone();
+        if first.last() != Some(&b'\n') {
+            first.push(b'\n');
+        }
+        process.send(first);
+        Ok(process)
+    }
+
+    /// What to wait for: descriptors, and whether for room to write as well.
+    pub fn fds(&self) -> impl Iterator<Item = (BorrowedFd<'_>, bool)> {
+        let channel = (!self.gone).then(|| self.channel.fd()).flatten();
+        let channel = channel.map(|fd| (fd, self.channel.wants_to_write()));
+        let outputs = self.outputs.iter().filter_map(Output::fd);
+        let end = self.end.iter().filter(|_| !self.gone).map(AsFd::as_fd);
+        channel
+            .into_iter()
+            .chain(outputs.chain(end).map(|fd| (fd, false)))
+    }
+
+    /// Whether no descriptor tells what comes next, so that somebody must look.
+    pub fn needs_looking(&self) -> bool {
+        self.end.is_none() || self.closed.is_some()
+    }
+
+    /// Sends bytes, now or when there is room. A process that lets too many wait is killed.
+    pub fn send(&mut self, bytes: Vec<u8>) {
+        if !self.channel.send(bytes) {
+            self.give_up("because it does not read what it is sent");
+        }
+    }
+
+    /// Sends what waits, as far as there is room.
+    pub fn flush(&mut self) {
+        self.channel.flush();
+    }
+
+    /// Reads what is there, within the bounds of a turn.
+    pub fn read(&mut self) -> Heard {
+        let mut heard = Heard::default();
+        if self.gone {
+            return heard;
+        }
+        // Looked at first: so what it said before its end is there to be read.
+        let ended = self.has_ended();
+        if ended {
+            // While it is not waited for, its number and the group's are nobody else's.
+            let _ = kill_process_group(self.pid, Signal::KILL);
+        }
+        heard.too_long = self.channel.read(ended, &mut heard.said);
+        for (output, is_error) in self.outputs.iter_mut().zip([false, true]) {
+            output.read(ended, |line| heard.printed.push((is_error, line)));
+        }
+        if ended {
+            heard.ended = Some(self.how_it_ended());
+        } else if self.channel.is_closed() {
+            let closed = self.closed.get_or_insert_with(Instant::now);
+            if closed.elapsed() > Duration::from_millis(limits::SCRIPT_KILL_MS) {
+                self.give_up("because it closed the channel to vpid");
+            }
+        }
+        heard
+    }
+
+    /// SIGINT: Python raises KeyboardInterrupt.
+    pub fn interrupt(&mut self) {
+        if !self.gone {
+            let _ = kill_process(self.pid, Signal::INT);
+        }
+    }
+
+    /// SIGKILL, to all that it has started as well. Its end is still to be read.
+    pub fn kill(&mut self) {
+        if !self.gone {
+            let _ = kill_process_group(self.pid, Signal::KILL);
+        }
+    }
+
+    fn give_up(&mut self, reason: &'static str) {
+        self.reason.get_or_insert(reason);
+        self.kill();
+    }
+
+    /// Whether it has ended; it remains to be waited for.
+    fn has_ended(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        match waitid(WaitId::Pid(self.pid), options) {
+            Ok(status) => status.is_some(),
+            Err(error) => error != rustix::io::Errno::INTR,
+        }
+    }
+
+    fn how_it_ended(&mut self) -> String {
+        self.gone = true;
+        let how = match self.child.wait() {
+            Ok(status) => words(status),
+            Err(error) => format!("in a way that the system does not tell ({error})"),
+        };
+        match self.reason {
+            Some(reason) => format!("{how}, {reason}"),
+            None => how,
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if !self.gone {
+            self.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn not_started(interpreter: &Path, error: &io::Error) -> String {
+    let name = interpreter.display();
+    let advice = match error.kind() {
+        io::ErrorKind::NotFound => "install it (apt install python3), or set python in [scripts]",
+        io::ErrorKind::PermissionDenied => {
+            "it must be a program that vpid's user may run; correct python in [scripts]"
+        }
+        _ => "see what the system lacks: memory, processes, descriptors",
+    };
+    format!("{name} cannot be started ({error}); {advice}")
+}
+
+/// "with exit code 3", "by signal 9 (killed)"
+fn words(status: ExitStatus) -> String {
+    let signal = match (status.code(), status.signal()) {
+        (Some(code), _) => return format!("with exit code {code}"),
+        (None, Some(signal)) => signal,
+        (None, None) => return status.to_string(),
+    };
+    let name = match Signal::from_named_raw(signal) {
+        Some(Signal::INT) => "interrupted",
+        Some(Signal::ABORT) => "aborted",
+        Some(Signal::KILL) => "killed",
+        Some(Signal::SEGV) => "a memory fault",
+        Some(Signal::BUS) => "a bus error",
+        Some(Signal::TERM) => "terminated",
+        Some(Signal::XCPU) => "out of CPU time",
+        _ => return format!("by signal {signal}"),
+    };
+    format!("by signal {signal} ({name})")
+}
+
+/// Which of our variables a process does not get: what is vpid's, and what is only for functions
+/// of `vpi_interfaces` from any other script.
+pub fn hidden_variables(is_interfaces: bool) -> Vec<OsString> {
+    let names = std::env::vars_os().map(|(name, _)| name);
+    let is_hidden = |name: &OsString| {
+        let is_ours = name.as_encoded_bytes().starts_with(b"VPID_");
+        is_ours || (!is_interfaces && name == "VPI_PASSWORD")
+    };
+    names.filter(is_hidden).collect()
+}
+
+/// The interpreter of the virtual environment in a script's folder, where there is one.
+pub fn own_interpreter(folder: &Path) -> Option<PathBuf> {
+    let programs = ["python3", "python"].map(|name| folder.join(".venv/bin").join(name));
+    programs.into_iter().find(|program| program.is_file())
+}
