@@ -28,6 +28,7 @@ use serde_json::Value;
 use crate::config::Config;
 use crate::wire::session_log::Sessions;
 use crate::wire::signed;
+use crate::wire::sql::CallId;
 use crate::wire::store;
 
 pub use event::{
@@ -119,6 +120,19 @@ impl Core {
     /// What an earlier run noted of signed sessions.
     pub fn restore_sessions(&mut self, sessions: Sessions) {
         self.hosts.restore_sessions(sessions);
+    }
+
+    /// Calls that an earlier run has begun on scripts, and that are not to be begun again.
+    pub fn restore_begun(&mut self, _calls: impl Iterator<Item = CallId>) {}
+
+    /// Begins with the scripts of the configuration; `names` are those in their folder.
+    pub fn begin_scripts(&mut self, _config: &Config, _names: Vec<String>, _now: Now) -> Effects {
+        Effects::new()
+    }
+
+    /// Unloads all scripts, because vpid stops.
+    pub fn stop_scripts(&mut self, _now: Now) -> Effects {
+        Effects::new()
     }
 
     /// Whether stock files of this host, or signed ones, are served at all.

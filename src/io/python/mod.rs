@@ -4,7 +4,9 @@
 //! does not stay behind. Nothing here waits: the deciding thread does all of this itself.
 
 mod channel;
+pub mod folder;
 mod output;
+pub mod sources;
 #[cfg(test)]
 mod tests;
 
