@@ -161,6 +161,7 @@ fn config() -> Config {
         databases: Vec::new(),
         queries: Vec::new(),
         vyhub: None,
+        scripts: None,
         permissions: Permissions::default(),
         watch: Watch::Auto,
         poll_ms: 50,

@@ -12,6 +12,7 @@ Commands:
   call    make one call, as a script in a game would
   game    look at the games that are connected, and send them something
   queue   what waits for VyHub, and what VyHub refused
+  script  look at your Python scripts, load and unload them
   bench   measure a running vpid through the files
   demo    see it at work, with no configuration and nothing left behind
 
@@ -124,6 +125,20 @@ Without a running vpid, list and show read the files of the state folder; retry 
   --config FILE      the configuration that vpid runs with
 
 Example: vpid queue list
+";
+
+pub const SCRIPT: &str = "\
+Looks at the Python scripts of a running vpid, and loads and unloads them.
+
+Usage: vpid script list [--json]       all of them, and how they fare
+       vpid script load NAME           start it
+       vpid script unload NAME         end it; it stays away until it is loaded
+       vpid script reload NAME         end it and start it anew, as it stands on disk now
+       vpid script log NAME [--json]   what it has printed and logged last
+
+  --config FILE      the configuration that vpid runs with
+
+Example: vpid script reload stats
 ";
 
 pub const BENCH: &str = "\

@@ -14,7 +14,7 @@ use lexopt::Arg::{self, Long, Short, Value};
 use lexopt::ValueExt;
 #[cfg(feature = "demo")]
 use vpid::cli::demo;
-use vpid::cli::{bench, call, check, init, logging, operate, queue};
+use vpid::cli::{bench, call, check, init, logging, operate, queue, script};
 use vpid::config::{self, Config};
 use vpid::daemon::RunError;
 use vpid::wire::control::Request;
@@ -80,6 +80,7 @@ fn run() -> Result<(), Failure> {
             Some("call") => run_call(parser),
             Some("game") => run_game(parser),
             Some("queue") => run_queue(parser),
+            Some("script") => run_script(parser),
             Some("bench") => run_bench(parser),
             Some("demo") => run_demo(parser),
             Some("help") => print(help::MAIN),
@@ -387,6 +388,23 @@ fn run_queue(parser: lexopt::Parser) -> Result<(), Failure> {
     let state_dir = load(path.as_deref())?.state_dir;
     let mut out = std::io::stdout();
     Ok(queue::run(&state_dir, request, json, &mut out)?)
+}
+
+fn run_script(parser: lexopt::Parser) -> Result<(), Failure> {
+    let (mut words, mut json) = (Vec::new(), false);
+    let path = options(parser, help::SCRIPT, |argument, _| {
+        match argument {
+            Value(word) => words.push(word.string()?),
+            Long("json") => json = true,
+            other => return Err(other.unexpected().into()),
+        }
+        Ok(())
+    })?;
+    let Some(path) = path else { return Ok(()) };
+    let request = script::request(&words).map_err(Failure::Usage)?;
+    let state_dir = load(path.as_deref())?.state_dir;
+    let mut out = std::io::stdout();
+    Ok(script::run(&state_dir, request, json, &mut out)?)
 }
 
 fn run_bench(parser: lexopt::Parser) -> Result<(), Failure> {

@@ -5,6 +5,7 @@
 
 mod folders;
 mod outside;
+mod python;
 mod rcon;
 mod scriptdata;
 mod scripts;
@@ -75,6 +76,7 @@ fn all(
         None => String::new(),
     };
     scripts::check(&config, &config_option, report);
+    python::check(&config, report);
     let mut seen: Vec<&Path> = Vec::new();
     for server in &config.servers {
         if !seen.contains(&server.scriptdata.as_path()) {

@@ -11,6 +11,8 @@ pub mod init;
 pub mod logging;
 pub mod operate;
 pub mod queue;
+pub mod script;
 mod scripts;
 pub mod signed_game;
 mod squirrel;
+mod table;

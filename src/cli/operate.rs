@@ -38,7 +38,7 @@ pub fn run(state_dir: &Path, options: &Options, out: &mut dyn Write) -> Result<(
         Some(Ok(line)) => Ok(Some(
             serde_json::from_str::<Value>(&line).unwrap_or_default(),
         )),
-        Some(Err(error)) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+        Some(Err(error)) if is_late(&error) => {
             let seconds = options.timeout.as_secs_f64();
             Err(format!(
                 "the game did not take it within {seconds} s; it may still do so"
@@ -84,6 +84,15 @@ pub fn ask(state_dir: &Path, request: &Request) -> Result<Value, String> {
     answer(&send(state_dir, request, Some(ASK_PATIENCE))?)
 }
 
+/// The same, of a vpid that may take so long; what it says against it is an error, too.
+pub(super) fn ask_patiently(
+    state_dir: &Path,
+    request: &Request,
+    patience: Duration,
+) -> Result<Value, String> {
+    good(answer(&send(state_dir, request, Some(patience))?)?)
+}
+
 /// The same; `None` where no vpid runs on this state folder. What vpid says against it is an
 /// error, too.
 pub(super) fn ask_if_running(state_dir: &Path, request: &Request) -> Result<Option<Value>, String> {
@@ -93,17 +102,28 @@ pub(super) fn ask_if_running(state_dir: &Path, request: &Request) -> Result<Opti
         Err(error) => return Err(absent(state_dir, &error)),
     };
     put(&stream, request, Some(ASK_PATIENCE))?;
-    let answer = answer(&stream)?;
-    match answer["error"].as_str() {
-        Some(problem) => Err(problem.to_owned()),
-        None => Ok(Some(answer)),
-    }
+    good(answer(&stream)?).map(Some)
 }
 
 fn answer(stream: &UnixStream) -> Result<Value, String> {
     let mut line = String::new();
-    BufReader::new(stream).read_line(&mut line).map_err(lost)?;
-    serde_json::from_str(&line).map_err(|error| error.to_string())
+    match BufReader::new(stream).read_line(&mut line) {
+        Ok(0) => Err("vpid ended before it answered".into()),
+        Ok(_) => serde_json::from_str(&line).map_err(|error| error.to_string()),
+        Err(error) if is_late(&error) => Err("vpid does not answer; see its log".into()),
+        Err(error) => Err(lost(error)),
+    }
+}
+
+fn good(answer: Value) -> Result<Value, String> {
+    match answer["error"].as_str() {
+        Some(problem) => Err(problem.to_owned()),
+        None => Ok(answer),
+    }
+}
+
+fn is_late(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
 /// Sends a request; the answers are waited for so long each.
@@ -192,8 +212,8 @@ fn list(games: &Value, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Lines of a console, with nothing else that moves a cursor.
-fn console_text(text: &str) -> String {
+/// Lines of a text, with nothing else that moves a cursor.
+pub(super) fn console_text(text: &str) -> String {
     let lines = text.trim_end().lines().map(printable);
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::operate::{ask_if_running, printable};
+use super::table::{self, span};
 use crate::limits::{QUEUE_FILE_BYTES_MAX, QUEUE_FILES_MAX};
 use crate::wire::control::{QueueRequest, Request, is_queue_id};
 
@@ -166,24 +167,11 @@ fn list(entries: &Value, now_s: i64, out: &mut dyn Write) -> io::Result<()> {
     if entries.is_empty() {
         return writeln!(out, "Nothing waits, and nothing was refused.");
     }
-    let rows: Vec<[String; 8]> = entries.iter().map(|entry| row(entry, now_s)).collect();
+    let rows: Vec<_> = entries.iter().map(|entry| row(entry, now_s)).collect();
     let head = [
         "ID", "KIND", "PLAYER", "STATE", "AGE", "TRIES", "NEXT", "PROBLEM",
     ];
-    let head = head.map(str::to_owned);
-    let wide = |at: usize| {
-        let all = rows.iter().chain([&head]);
-        all.map(|row| row[at].chars().count()).max().unwrap_or(0)
-    };
-    let widths: [usize; 8] = std::array::from_fn(wide);
-    for row in [&head].into_iter().chain(&rows) {
-        let mut line = String::new();
-        for (text, width) in row.iter().zip(widths) {
-            line.push_str(&format!("{text:<width$}  "));
-        }
-        writeln!(out, "{}", line.trim_end())?;
-    }
-    Ok(())
+    table::write(head, &rows, out)
 }
 
 fn row(entry: &Value, now_s: i64) -> [String; 8] {
@@ -257,14 +245,4 @@ fn show(entry: &Value, now_s: i64, out: &mut dyn Write) -> io::Result<()> {
 fn created(entry: &Value) -> Option<i64> {
     let at: Timestamp = entry["created"].as_str()?.parse().ok()?;
     Some(at.as_second())
-}
-
-/// A time in its largest unit that is not too coarse; of the future, none.
-fn span(seconds: i64) -> String {
-    match seconds.max(0) {
-        s @ ..120 => format!("{s} s"),
-        s @ ..7_200 => format!("{} min", s / 60),
-        s @ ..172_800 => format!("{} h", s / 3_600),
-        s => format!("{} days", s / 86_400),
-    }
 }

@@ -54,6 +54,8 @@ pub(super) fn check(
     let databases = checker.databases(raw.databases, &servers);
     let queries = checker.queries(raw.queries, &databases);
     let vyhub = checker.vyhub(vyhub, &servers);
+    let scripts = checker.override_scripts(raw.scripts);
+    let scripts = checker.python_scripts(scripts, raw.each_script, &servers);
     checker.own_file(&servers);
     Config {
         path: source.file.map(Path::to_owned),
@@ -62,7 +64,7 @@ pub(super) fn check(
         databases,
         queries,
         vyhub,
-        scripts: None,
+        scripts,
         permissions,
         watch,
         poll_ms,
@@ -235,20 +237,12 @@ impl Checker<'_> {
 
     fn permissions(&mut self, raw: &Raw) -> Permissions {
         let mut scripts = Vec::new();
-        for (place, name, patterns) in &raw.scripts {
+        for (place, name, patterns) in &raw.permissions {
             if name != "*" {
                 self.script_name(place, name);
             }
             for pattern in patterns {
-                let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_*".contains(&byte);
-                if pattern.value.is_empty() || !pattern.value.bytes().all(fits) {
-                    let message = format!(
-                        "{:?} can match no function; use letters, digits, `_`, and `*` for any \
-                         text",
-                        pattern.value
-                    );
-                    self.problem(&pattern.place, message);
-                }
+                self.pattern(pattern);
                 let named = pattern.value == RAW_SQL_FUNCTION;
                 if named && !raw.raw_sql.iter().any(|script| script.value == *name) {
                     let message = format!(
@@ -275,14 +269,26 @@ impl Checker<'_> {
         Permissions { scripts, raw_sql }
     }
 
+    /// One of functions. Those of Python scripts have a dot in their names.
+    pub(super) fn pattern(&mut self, pattern: &Given<String>) {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_.*".contains(&byte);
+        if pattern.value.is_empty() || !pattern.value.bytes().all(fits) {
+            let message = format!(
+                "{:?} can match no function; use letters, digits, `_`, `.`, and `*` for any text",
+                pattern.value
+            );
+            self.problem(&pattern.place, message);
+        }
+    }
+
     pub(super) fn script_name(&mut self, place: &Place, name: &str) {
         if name.is_empty() || name.contains(['*', '/', '\\']) {
             let message = format!("{name:?} is no script; write its bare file name, admin.nut");
             self.problem(place, message);
-        } else if !name.ends_with(".nut") {
+        } else if ![".nut", ".py"].iter().any(|end| name.ends_with(end)) {
             self.warn(
                 place,
-                format!("{name:?} does not end in .nut, as names of scripts do"),
+                format!("{name:?} does not end in .nut or .py, as names of scripts do"),
             );
         }
     }

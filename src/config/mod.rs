@@ -26,6 +26,7 @@ mod queries;
 mod query;
 mod raw;
 mod scripts;
+mod scripts_table;
 mod secret;
 mod servers;
 #[cfg(test)]
@@ -43,7 +44,7 @@ pub use environment::{process_environment, unknown_variables};
 pub use hostname::host_of;
 pub use permissions::{MODERATION_FUNCTIONS, Permissions, RAW_SQL_FUNCTION};
 pub use query::QueryEntry;
-pub use scripts::{ScriptSettings, Scripts, is_script_name};
+pub use scripts::{INTERFACES_NAME, ScriptSettings, Scripts, is_script_name};
 pub use secret::{
     PLACEHOLDER_KEY, PLACEHOLDER_SECRET, Password, Secret, exposure_warning, is_key_sign,
     readable_by_others,

@@ -9,6 +9,9 @@ use super::permissions::matches;
 use crate::limits;
 use crate::wire::steam_id::SteamId;
 
+/// The name of what runs `vpi_interfaces`; its own table is `[script.vpi_interfaces]`.
+pub const INTERFACES_NAME: &str = "vpi_interfaces";
+
 /// `[scripts]`, with the tables `[script.NAME]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scripts {

@@ -154,7 +154,7 @@ impl Checker<'_> {
         })
     }
 
-    fn prefixes(&mut self, field: &Field<Vec<Given<String>>>) -> Vec<String> {
+    pub(super) fn prefixes(&mut self, field: &Field<Vec<Given<String>>>) -> Vec<String> {
         let Some(given) = field.given() else {
             return PREFIXES.map(str::to_owned).to_vec();
         };

@@ -4,22 +4,21 @@
 //! once; only then is it removed. So whatever happens to the daemon in between, the file is
 //! found again.
 
+mod answering;
 mod asked;
 
 use std::collections::HashMap;
 
-pub use asked::Asked;
+pub use asked::{Asked, AskedCall, ScriptCall};
 
 use super::cache::Cache;
 use super::functions::{Functions, Task};
-use super::links;
-use super::opening::{OpenCall, Opening, Proof, Route, open_calls};
+use super::opening::{AskKey, OpenCall, Opening, Proof, Route, open_calls};
 use super::sessions::Hosts;
-use super::{Effect, Effects, FileId, HostId, Now, TakenFile, Timer};
+use super::{Effect, Effects, FileId, HostId, Now, TakenFile};
 use crate::config::Config;
 use crate::limits;
-use crate::wire::answer_file;
-use crate::wire::answer_text::{Decoder, push_text, push_value};
+use crate::wire::answer_text::push_value;
 use crate::wire::call_error::CallError;
 use crate::wire::call_file;
 use crate::wire::sql::{self, CallId};
@@ -45,11 +44,13 @@ pub struct Calls {
     running_of: HashMap<HostId, usize>,
     deadline_ms: u64,
     cache: Cache,
-    /// Calls for VyHub since this was last taken.
+    /// Calls for others since this was last taken.
     asked: Vec<Asked>,
+    /// Answers for scripts since this was last taken.
+    replies: Vec<(AskKey, Outcome)>,
 }
 
-type Outcome = Result<String, CallError>;
+pub type Outcome = Result<String, CallError>;
 
 impl Calls {
     pub fn new(config: &Config) -> Self {
@@ -61,6 +62,7 @@ impl Calls {
             deadline_ms: 0,
             cache: Cache::default(),
             asked: Vec::new(),
+            replies: Vec::new(),
         };
         calls.reconfigure(config);
         calls
@@ -200,9 +202,12 @@ impl Calls {
             Ok(call) => call,
             Err(bad) => return Some(Err(bad.error)),
         };
-        let signed = matches!(file.route, Route::Signed { .. });
-        let decoder = if signed { Decoder::Own } else { Decoder::Stock };
-        let task = match functions.resolve(&call) {
+        let decoder = file.route.decoder();
+        let own = match file.route {
+            Route::Script { server, .. } => Some(server),
+            _ => None,
+        };
+        let task = match functions.resolve(&call, own.is_some()) {
             Ok(task) => task,
             Err(error) => return Some(Err(error)),
         };
@@ -212,13 +217,29 @@ impl Calls {
                 push_value(&mut text, &value, decoder);
                 Some(Ok(text))
             }
-            Task::Vyhub(vyhub_call) => {
+            Task::Vyhub(_) | Task::Script { .. } => {
                 let patience_ms = call.timeout_ms.unwrap_or(self.deadline_ms);
                 self.asked.push(Asked {
                     id,
                     host: file.host,
-                    call: *vyhub_call,
+                    own,
                     due_ms: now.mono_ms + patience_ms.min(self.deadline_ms),
+                    callback: call.callback,
+                    recovered: file.recovered,
+                    what: match task {
+                        Task::Script { script, function } => {
+                            AskedCall::Script(Box::new(ScriptCall {
+                                script,
+                                function,
+                                args: call.args,
+                                kwargs: call.kwargs,
+                                by: call.script,
+                                token: call.token,
+                            }))
+                        }
+                        Task::Vyhub(vyhub_call) => AskedCall::Vyhub(*vyhub_call),
+                        _ => unreachable!("only those two come here"),
+                    },
                 });
                 None
             }
@@ -303,7 +324,8 @@ impl Calls {
         let file = self.files.get_mut(&id.file)?;
         let open = &file.calls[id.index as usize];
         if let Err(error) = &outcome {
-            let host = hosts.get(file.host).map_or("", |host| host.name.as_str());
+            let host = hosts.get(file.host);
+            let host = host.map_or("of a script", |host| host.name.as_str());
             log::warn!(
                 "host {host}: a call failed: {}",
                 error.to_answer(&open.function)
@@ -331,59 +353,12 @@ impl Calls {
         next.map(|index| CallId { index, ..id })
     }
 
-    fn answer(&mut self, id: CallId, answered: u32, outcome: Outcome, hosts: &mut Hosts, now: Now) {
-        let Some(file) = self.files.get_mut(&id.file) else {
-            return;
-        };
-        let function = file.calls[id.index as usize].function.clone();
-        let receiver = &mut file.calls[answered as usize];
-        if !receiver.callback || receiver.token.is_empty() {
-            return;
-        }
-        let token = std::mem::take(&mut receiver.token);
-        let taken = match file.route {
-            Route::Nowhere => false,
-            Route::Stock { session } => {
-                let present = hosts.get(file.host).map(|host| host.session);
-                if present != Some(session) || token.ends_with('\\') {
-                    return;
-                }
-                let secret_bytes = hosts.secret(file.host).map_or(0, <[u8]>::len);
-                let value = encode(&token, &function, outcome, secret_bytes);
-                let answers = hosts.answers(file.host);
-                answers.is_some_and(|answers| {
-                    answers.push(token, value, id.file, file.arrived_ms, now)
-                })
-            }
-            Route::Signed { session } => hosts.link(file.host).is_some_and(|link| {
-                let text = link.encode_answer(&token, &function, outcome);
-                let expires_ms = file.arrived_ms + limits::ANSWER_EXPIRES_MS;
-                link.answer(session, text, id.file, expires_ms)
-            }),
-        };
-        file.unshown += usize::from(taken);
-    }
-
-    /// These files' answers were in the input file, each name once per answer.
-    pub fn answers_shown(&mut self, files: &[FileId], effects: &mut Effects) {
-        for id in files {
-            if let Some(file) = self.files.get_mut(id) {
-                file.unshown -= 1;
-            }
-            self.finish(*id, effects);
-        }
-    }
-
-    /// These files' answers will never be shown.
-    pub fn answers_dropped(&mut self, files: &[FileId], effects: &mut Effects) {
-        self.answers_shown(files, effects);
-    }
-
     /// Lets a file go when nothing of it is left to do.
     fn finish(&mut self, id: FileId, effects: &mut Effects) {
         let is_done = |file: &OpenFile| file.running == 0 && file.unshown == 0;
         if self.files.get(&id).is_some_and(is_done)
             && let Some(file) = self.files.remove(&id)
+            && !matches!(file.route, Route::Script { .. })
         {
             self.finished.push(file.proof);
             effects.push(Effect::Remove { file: id });
@@ -394,56 +369,4 @@ impl Calls {
     pub fn take_finished(&mut self) -> Vec<Proof> {
         std::mem::take(&mut self.finished)
     }
-
-    /// Writes what there is to write for a host, and sets its timer.
-    pub fn refresh(&mut self, host: HostId, hosts: &mut Hosts, now: Now, effects: &mut Effects) {
-        if let Some(link) = hosts.link(host) {
-            let expired = link.flush(now, effects);
-            self.answers_dropped(&expired, effects);
-            links::set_timer(host, hosts, now, effects);
-        }
-        let Some(secret_bytes) = hosts.secret(host).map(<[u8]>::len) else {
-            return;
-        };
-        let Some(answers) = hosts.answers(host) else {
-            return;
-        };
-        let may_plan = self.running < limits::PLAN_CALLS_RUNNING_MAX;
-        let dropped = answers.expire(now);
-        if let Some(content) = answers.next_content(now, secret_bytes, may_plan) {
-            effects.push(Effect::WriteAnswers {
-                host,
-                answers: content,
-            });
-        }
-        self.answers_dropped(&dropped, effects);
-        self.set_timer(host, hosts, now, effects);
-    }
-
-    pub fn set_timer(&mut self, host: HostId, hosts: &mut Hosts, now: Now, effects: &mut Effects) {
-        let timer = Timer::Answers(host);
-        let secret_bytes = hosts.secret(host).map_or(0, <[u8]>::len);
-        let due = hosts
-            .answers(host)
-            .and_then(|answers| answers.next_due_ms(now, secret_bytes));
-        effects.push(match due {
-            Some(at_ms) => Effect::SetTimer { timer, at_ms },
-            None => Effect::CancelTimer(timer),
-        });
-    }
-}
-
-/// The encoded answer; one that can never fit into a file becomes an error.
-fn encode(token: &str, function: &str, outcome: Outcome, secret_bytes: usize) -> String {
-    let error_text = |error: CallError| {
-        let mut text = String::new();
-        push_text(&mut text, &error.to_answer(function), Decoder::Stock);
-        text
-    };
-    let value = outcome.unwrap_or_else(error_text);
-    let room = limits::ANSWER_FILE_BYTES_MAX - answer_file::frame_bytes(secret_bytes);
-    if answer_file::entry_bytes(token, &value) <= room {
-        return value;
-    }
-    error_text(CallError::word("Response size exceeds maximum"))
 }

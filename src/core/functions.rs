@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::ScriptId;
 use super::vyhub::{FUNCTIONS as VYHUB_FUNCTIONS, VyhubCall, parse_call};
 use crate::config::{Config, Permissions};
 use crate::wire::call_error::CallError;
@@ -24,6 +25,20 @@ pub enum Task {
         call: Box<SqlCall>,
     },
     Vyhub(Box<VyhubCall>),
+    Script {
+        script: ScriptId,
+        /// Without the script's name.
+        function: String,
+    },
+}
+
+/// A function of the owner's scripts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptFunction {
+    pub script: ScriptId,
+    pub function: String,
+    /// It takes the place of a built-in one of its name.
+    pub overrides: bool,
 }
 
 pub struct Functions {
@@ -34,6 +49,8 @@ pub struct Functions {
     vyhub: bool,
     /// By the names that scripts call them by.
     queries: BTreeMap<String, Arc<Query>>,
+    /// By the names that others call them by.
+    scripts: BTreeMap<String, ScriptFunction>,
 }
 
 impl Functions {
@@ -47,32 +64,70 @@ impl Functions {
             queries: queries
                 .map(|query| (query.function(), Arc::clone(query)))
                 .collect(),
+            scripts: BTreeMap::new(),
         }
+    }
+
+    /// Takes a new configuration over.
+    pub fn reconfigure(&mut self, config: &Config) {
+        let scripts = std::mem::take(&mut self.scripts);
+        *self = Self {
+            scripts,
+            ..Self::new(config)
+        };
+    }
+
+    /// What scripts offer from now on.
+    pub fn scripts_offer(&mut self, functions: BTreeMap<String, ScriptFunction>) {
+        self.scripts = functions;
+    }
+
+    /// Whether vpid has a function of this name without any script.
+    pub fn is_built_in(&self, function: &str) -> bool {
+        self.queries.contains_key(function)
+            || BUILT_IN.contains(&function)
+            || VYHUB_FUNCTIONS.contains(&function)
+            || sql::is_sql_function(function)
+    }
+
+    /// Whether anybody can call a function of this name.
+    pub fn is_known(&self, function: &str) -> bool {
+        self.is_built_in(function) || self.scripts.contains_key(function)
     }
 
     /// Checks a call and says what is to be done for it. An unknown function is told from a
     /// forbidden one: which functions there are is no secret.
-    pub fn resolve(&self, call: &Call) -> Result<Task, CallError> {
+    /// `own`: the caller is a script of the owner's beside the game.
+    pub fn resolve(&self, call: &Call, own: bool) -> Result<Task, CallError> {
         let function = call.function.as_str();
         let query = self.queries.get(function);
-        let known = query.is_some()
-            || BUILT_IN.contains(&function)
-            || VYHUB_FUNCTIONS.contains(&function)
-            || sql::is_sql_function(function);
-        if !known {
+        let built_in = self.is_built_in(function);
+        let script = self.scripts.get(function);
+        let script = script.filter(|script| script.overrides || !built_in);
+        if !built_in && script.is_none() {
             let detail = match function.strip_prefix(QUERY_PREFIX) {
                 Some(name) => format!("the configuration has no [query.{name}]"),
                 None => "vpid has no function of this name".to_owned(),
             };
             return Err(CallError::new("UnknownFunction", detail));
         }
-        if !self.allows(&call.script, function) {
+        if !self.allows(&call.script, function, own) {
             let list = match query.and_then(|query| query.scripts.as_ref()) {
                 Some(_) => "scripts of its query",
                 None => "[permissions]",
             };
             let detail = format!("{} may not call it; see {list}", call.script);
             return Err(CallError::new("PermissionError", detail));
+        }
+        if let Some(script) = script {
+            return Ok(Task::Script {
+                script: script.script,
+                function: script.function.clone(),
+            });
+        }
+        if !call.args.is_empty() {
+            let detail = "its arguments have names; give them as name=value";
+            return Err(CallError::new("ValueError", detail));
         }
         if let Some(query) = query {
             let values = query.bind(&call.kwargs)?;
@@ -87,7 +142,7 @@ impl Functions {
         match function {
             "VPI_Ping" if call.kwargs.is_null() => Ok(Task::Answer(json!("pong"))),
             "VPI_Ping" => Ok(Task::Answer(call.kwargs.clone())),
-            "VPI_Info" => Ok(Task::Answer(self.info(&call.script))),
+            "VPI_Info" => Ok(Task::Answer(self.info(&call.script, own))),
             _ if VYHUB_FUNCTIONS.contains(&function) => {
                 let call = parse_call(function, &call.kwargs)?;
                 Ok(Task::Vyhub(Box::new(call)))
@@ -106,8 +161,12 @@ impl Functions {
         }
     }
 
-    /// A query that names its scripts is for those alone.
-    fn allows(&self, script: &str, function: &str) -> bool {
+    /// A query that names its scripts is for those alone, among those of the game. The owner's
+    /// own programs may call everything, unless they are listed.
+    fn allows(&self, script: &str, function: &str, own: bool) -> bool {
+        if own {
+            return self.permissions.allows_own(script, function);
+        }
         let query = self.queries.get(function);
         match query.and_then(|query| query.scripts.as_ref()) {
             Some(scripts) => scripts.iter().any(|name| name == script),
@@ -115,12 +174,19 @@ impl Functions {
         }
     }
 
+    /// Whether a script of the owner's may call a function of the game.
+    pub fn allows_game(&self, script: &str, function: &str) -> bool {
+        self.permissions.allows_own(script, function)
+    }
+
     /// What runs here and what this script may call.
-    fn info(&self, script: &str) -> Value {
+    fn info(&self, script: &str, own: bool) -> Value {
         let vyhub = VYHUB_FUNCTIONS.into_iter().filter(|_| self.vyhub);
         let all = BUILT_IN.into_iter().chain(sql::FUNCTIONS).chain(vyhub);
         let all = all.chain(self.queries.keys().map(String::as_str));
-        let allowed: Vec<&str> = all.filter(|name| self.allows(script, name)).collect();
+        let all = all.chain(self.scripts.keys().map(String::as_str));
+        let mut allowed: Vec<&str> = all.filter(|name| self.allows(script, name, own)).collect();
+        allowed.dedup();
         json!({
             "name": "vpid",
             "version": env!("CARGO_PKG_VERSION"),
@@ -163,15 +229,17 @@ mod tests {
     }
 
     fn resolve(functions: &Functions, script: &str, function: &str) -> Result<Task, CallError> {
-        functions.resolve(&Call {
+        let call = Call {
             token: String::new(),
             function: function.to_owned(),
+            args: Vec::new(),
             kwargs: Value::Null,
             callback: true,
             script: script.to_owned(),
             timeout_ms: None,
             reading: Reading::Legacy,
-        })
+        };
+        functions.resolve(&call, false)
     }
 
     #[test]
@@ -187,7 +255,7 @@ mod tests {
             let functions = functions(permissions, scripts);
             let task = resolve(&functions, script, "VPI_SQL_top");
             assert_eq!(task.is_ok(), allowed, "{permissions} {scripts:?}");
-            let listed = functions.info(script)["functions"].to_string();
+            let listed = functions.info(script, false)["functions"].to_string();
             assert_eq!(listed.contains("VPI_SQL_top"), allowed, "{listed}");
         }
     }

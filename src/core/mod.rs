@@ -19,6 +19,7 @@ pub mod outgoing;
 pub mod players;
 pub mod replay;
 pub mod roster;
+pub mod scripts;
 pub mod servers;
 pub mod sessions;
 pub mod vyhub;
@@ -42,6 +43,7 @@ use functions::Functions;
 use links::{Context, Links};
 use opening::Proof;
 use outgoing::Outgoing;
+use scripts::Scripts;
 use servers::Servers;
 use sessions::Hosts;
 use vyhub::{Cx, Vyhub};
@@ -54,6 +56,7 @@ pub struct Core {
     links: Links,
     servers: Servers,
     vyhub: Option<Vyhub>,
+    scripts: Option<Scripts>,
 }
 
 impl Core {
@@ -66,6 +69,7 @@ impl Core {
             links: Links::default(),
             servers: Servers::default(),
             vyhub: None,
+            scripts: None,
         }
     }
 
@@ -94,6 +98,46 @@ impl Core {
         effects
     }
 
+    /// Begins with the scripts that stand in their folder, where the configuration wants any.
+    /// `file`: a number for a file that nobody uses. `begun`: calls that an earlier run has begun
+    /// and that must not be begun again.
+    pub fn begin_scripts(
+        &mut self,
+        config: &Config,
+        found: Vec<String>,
+        begun: impl Iterator<Item = CallId>,
+        file: FileId,
+        now: Now,
+    ) -> Effects {
+        let mut effects = Effects::new();
+        let Some(wanted) = &config.scripts else {
+            return effects;
+        };
+        let servers = self.servers.iter().count();
+        let scripts = Scripts::start(wanted, found, file, begun.collect(), servers);
+        self.scripts = Some(scripts);
+        self.links.attended = true;
+        self.follow_up(now, &mut effects);
+        effects
+    }
+
+    /// Lets every script finish what it has, and go.
+    pub fn stop_scripts(&mut self, now: Now) -> Effects {
+        let mut effects = Effects::new();
+        let mut out = Outgoing::default();
+        if let Some((scripts, mut cx)) = self.scripts(now, &mut out) {
+            scripts.stop(&mut cx);
+        }
+        self.hand_on(out, now, &mut effects);
+        self.follow_up(now, &mut effects);
+        effects
+    }
+
+    /// Whether no script has a process any more.
+    pub fn scripts_are_over(&self) -> bool {
+        self.scripts.as_ref().is_none_or(Scripts::is_over)
+    }
+
     /// Takes a new configuration over; calls that run go on under the old one. What waits for
     /// hosts that are not served any more is dropped.
     pub fn reconfigure(&mut self, config: &Config, folders: &[FolderId]) -> Effects {
@@ -102,8 +146,11 @@ impl Core {
             let answers = link.into_answers();
             self.calls.answers_dropped(&answers, &mut effects);
         }
+        if let (Some(scripts), Some(wanted)) = (&mut self.scripts, &config.scripts) {
+            scripts.reconfigure(wanted);
+        }
         self.calls.reconfigure(config);
-        self.functions = Functions::new(config);
+        self.functions.reconfigure(config);
         for host in self.hosts.unserved() {
             let dropped = self.hosts.answers(host).map(Answers::clear);
             self.calls
@@ -196,7 +243,10 @@ impl Core {
             | Event::Api(_)
             | Event::Stored(_)
             | Event::Queue { .. }
-            | Event::Timer(Timer::Servers | Timer::Vyhub) => {
+            | Event::Script { .. }
+            | Event::ScriptRequest { .. }
+            | Event::InterfacesEdited
+            | Event::Timer(Timer::Servers | Timer::Vyhub | Timer::Scripts) => {
                 self.decide_attended(event, now, &mut effects);
             }
             event => {
@@ -264,7 +314,7 @@ impl Core {
             }
             Event::Timer(Timer::Silence(host)) => {
                 if links::silence(host, hosts, now, effects) {
-                    self.servers.silent(host);
+                    self.game_is_silent(host, now, effects);
                 }
             }
             signed => self.decide_signed(signed, now, effects),

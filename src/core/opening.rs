@@ -1,6 +1,7 @@
 //! A file that is believed, as its calls are opened: what is to be done, and where answers go.
 
-use super::{FileId, HostId};
+use super::servers::ServerId;
+use super::{FileId, HostId, ScriptId};
 use crate::wire::call_file::{Call, CallResult};
 use crate::wire::signed::Id;
 
@@ -13,6 +14,19 @@ pub enum Route {
     Stock { session: u32 },
     /// Into signed files of this session.
     Signed { session: Id },
+    /// To a script of the owner's.
+    Script {
+        ask: AskKey,
+        server: Option<ServerId>,
+    },
+}
+
+/// Something that a script has asked for, in one run of its process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AskKey {
+    pub script: ScriptId,
+    pub run: u64,
+    pub id: u64,
 }
 
 /// By which a file that is done is known to whoever believed it.

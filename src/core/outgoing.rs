@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::opening::Opening;
 use super::servers::ServerId;
 use super::{Effect, Effects, HostId, Timer};
 use crate::wire::call_error::CallError;
@@ -16,6 +17,10 @@ pub struct Outgoing {
     pub effects: Effects,
     /// For the script of a game; with the ticket of who wants to know, or 0.
     pub pushes: Vec<(HostId, Push, u64)>,
+    /// What VyHub's part tells of a server, by the names of the hooks in the game.
+    pub hooks: Vec<(ServerId, String, Value)>,
+    /// Calls of scripts.
+    pub openings: Vec<Opening>,
     /// Answers of calls that have waited.
     pub answers: Vec<(CallId, Result<Value, CallError>)>,
 }
@@ -37,6 +42,9 @@ impl Outgoing {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.effects.is_empty() && self.pushes.is_empty() && self.answers.is_empty()
+        self.effects.is_empty()
+            && self.pushes.is_empty()
+            && self.answers.is_empty()
+            && self.openings.is_empty()
     }
 }

@@ -65,6 +65,11 @@ impl Game {
         self.missed.take().map(|_| missed_ms)
     }
 
+    /// Whether an operator was told that it is missed.
+    pub fn is_missed(&self) -> bool {
+        self.missed.is_some()
+    }
+
     /// When silence is to be noticed; `None`: it was.
     pub fn silence_due_ms(&self) -> Option<u64> {
         (!self.silent).then_some(self.heard_ms + limits::SILENCE_MS)

@@ -11,6 +11,7 @@ pub mod python;
 pub mod random;
 pub mod rcon;
 pub mod rejected;
+pub mod script_files;
 pub mod seen;
 pub mod sessions;
 pub mod sql;

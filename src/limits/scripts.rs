@@ -20,6 +20,14 @@ pub const SCRIPT_CALL_MS_MIN: u64 = 100;
 pub const SCRIPT_CALL_MS_MAX: u64 = 600_000;
 pub const SCRIPT_QUEUE_MIN: i64 = 10;
 pub const SCRIPT_QUEUE_MAX: i64 = 1_000_000;
+/// The `config` of a script, as JSON, and how deep it goes.
+pub const SCRIPT_CONFIG_BYTES_MAX: usize = 64 << 10;
+pub const SCRIPT_CONFIG_DEPTH_MAX: usize = 32;
+/// Entries of the folder of scripts that are looked at.
+pub const SCRIPT_FOLDER_ENTRIES_MAX: usize = 10_000;
+/// How long `vpid check` waits for an interpreter, and what it reads of it.
+pub const SCRIPT_CHECK_MS: u64 = 10_000;
+pub const SCRIPT_CHECK_OUTPUT_BYTES_MAX: usize = 16 << 10;
 /// What waits for one script, in bytes.
 pub const SCRIPT_QUEUE_BYTES_MAX: usize = 8 << 20;
 
@@ -47,6 +55,8 @@ pub const SCRIPT_LOG_KEPT: usize = 200;
 
 /// How long a script may take to load.
 pub const SCRIPT_LOAD_MS: u64 = 30_000;
+/// How long `vpid script` waits for a load, with the end of what ran before.
+pub const SCRIPT_COMMAND_MS: u64 = 45_000;
 /// How long an unloading script has for what it does, and for its `OnUnLoad`.
 pub const SCRIPT_UNLOAD_MS: u64 = 3_000;
 /// How long after an interrupt a script is killed.
@@ -69,4 +79,5 @@ pub const SCRIPT_LOOK_MS: u64 = 500;
 
 const _: () = assert!(SCRIPT_RESTART_MS_MIN < SCRIPT_RESTART_MS_MAX);
 const _: () = assert!(SCRIPT_WINDOW_BYTES < SCRIPT_UNWRITTEN_BYTES_MAX);
+const _: () = assert!(SCRIPT_COMMAND_MS > SCRIPT_LOAD_MS + SCRIPT_UNLOAD_MS + SCRIPT_KILL_MS);
 const _: () = assert!(super::CALLS_RUNNING_MAX + super::FILE_CALLS_MAX < BEGUN_CALLS_KEPT);

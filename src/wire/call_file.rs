@@ -18,6 +18,8 @@ pub struct Call {
     /// Unique within one script VM (one map), not beyond.
     pub token: String,
     pub function: String,
+    /// Arguments without names: only scripts in Python give such.
+    pub args: Vec<Value>,
     /// An object, or null.
     pub kwargs: Value,
     /// Whether somebody waits for the answer.
@@ -178,6 +180,7 @@ fn call(value: Value, duplicate: Option<String>) -> CallResult {
         None => Ok(Call {
             token,
             function,
+            args: Vec::new(),
             kwargs,
             callback,
             script: script.unwrap_or_default(),
@@ -242,6 +245,7 @@ mod tests {
         let expected = Call {
             token: "_1_".into(),
             function: "VPI_Ping".into(),
+            args: Vec::new(),
             kwargs: json!({"a": 1}),
             callback: true,
             script: "x.nut".into(),

@@ -163,6 +163,7 @@ fn call(mut fields: Map<String, Value>, duplicate: Option<String>) -> CallResult
         None => Ok(Call {
             token,
             function,
+            args: Vec::new(),
             kwargs,
             callback,
             script: script.unwrap_or_default(),
@@ -297,6 +298,7 @@ mod tests {
         let call = |token: &str, kwargs, callback, timeout_ms| Call {
             token: token.into(),
             function: "F".into(),
+            args: Vec::new(),
             kwargs,
             callback,
             script: "x.nut".into(),

@@ -315,7 +315,13 @@ mod tests {
         let texts = [
             event("OnEvent", Some(1), &[json!("a\"\u{1}"), wide.clone()]),
             judged_event(7, "OnPlayerChat", None, &[]),
-            call(8, "f", &[wide.clone()], &json!({"k": 1e300}), &caller),
+            call(
+                8,
+                "f",
+                std::slice::from_ref(&wide),
+                &json!({"k": 1e300}),
+                &caller,
+            ),
             answer(9, "[1]"),
             answer_error(10, "ValueError", "it's \"bad\""),
             cancel(1),

@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use crate::support::{Vpid, program, wait_until};
 
-const COMMANDS: [&str; 7] = ["run", "init", "check", "call", "queue", "bench", "demo"];
+const COMMANDS: [&str; 8] = [
+    "run", "init", "check", "call", "queue", "script", "bench", "demo",
+];
 
 fn run(arguments: &[&str]) -> Output {
     program()
@@ -51,7 +53,10 @@ fn every_command_explains_itself() {
 
 #[test]
 fn a_wrong_command_line_is_exit_code_2() {
-    let wrong: [&[&str]; 11] = [
+    let wrong: [&[&str]; 14] = [
+        &["script"],
+        &["script", "load"],
+        &["script", "reload", "stats.py", "now"],
         &["queue"],
         &["queue", "drop"],
         &["queue", "show", "../x"],

@@ -2,6 +2,7 @@
 
 mod database;
 mod query;
+mod scripts;
 mod server;
 mod vyhub;
 
@@ -15,6 +16,7 @@ use super::nearest::nearest;
 
 pub(super) use database::RawDatabase;
 pub(super) use query::{RawParam, RawQuery};
+pub(super) use scripts::{RawScript, RawScripts, RawSettings};
 pub(super) use server::RawServer;
 pub(super) use vyhub::RawVyhub;
 
@@ -27,16 +29,20 @@ const TOP_KEYS: &[&str] = &[
     "database",
     "query",
     "vyhub",
+    "scripts",
+    "script",
     "permissions",
 ];
 /// Tables with keys of their own, as their owner writes them. The top of the file comes first.
-const TABLES: [(&str, &[&str]); 6] = [
+const TABLES: [(&str, &[&str]); 8] = [
     ("the top of the file, before the first [table]", TOP_KEYS),
     ("[[server]]", server::KEYS),
     ("[database]", database::KEYS),
     ("[query.NAME]", query::KEYS),
     ("[query.NAME.params]", query::PARAM_KEYS),
     ("[vyhub]", vyhub::KEYS),
+    ("[scripts]", scripts::KEYS),
+    ("[script.NAME]", scripts::EACH_KEYS),
 ];
 
 /// All keys with a fixed name.
@@ -106,8 +112,11 @@ pub(super) struct Raw {
     /// By their names.
     pub queries: Vec<RawQuery>,
     pub vyhub: Field<RawVyhub>,
+    pub scripts: Field<RawScripts>,
+    /// By their names.
+    pub each_script: Vec<RawScript>,
     /// In the order of the names.
-    pub scripts: Vec<(Place, String, Vec<Given<String>>)>,
+    pub permissions: Vec<(Place, String, Vec<Given<String>>)>,
     pub raw_sql: Vec<Given<String>>,
     /// The text is not TOML as a whole: what seems to be missing may be there.
     pub broken: bool,
@@ -186,6 +195,8 @@ impl Reader<'_> {
             databases: self.databases(table),
             queries: self.queries(table),
             vyhub: self.vyhub(table),
+            scripts: self.scripts(table),
+            each_script: self.each_script(table),
             ..Raw::default()
         };
         if let Some(permissions) = self.table(table, "permissions") {
@@ -195,7 +206,7 @@ impl Reader<'_> {
                 if name.get_ref() == "raw_sql" {
                     raw.raw_sql = list;
                 } else {
-                    raw.scripts
+                    raw.permissions
                         .push((place, name.get_ref().clone().into_owned(), list));
                 }
             }
@@ -278,10 +289,13 @@ impl Reader<'_> {
     }
 
     fn unknown_keys(&mut self, table: &DeTable<'_>, prefix: &str, known: &'static [&str]) {
-        for name in table
-            .keys()
-            .filter(|name| !known.contains(&name.get_ref().as_ref()))
-        {
+        for name in table.keys() {
+            self.unknown_key(name, prefix, known);
+        }
+    }
+
+    fn unknown_key(&mut self, name: &Spanned<DeString<'_>>, prefix: &str, known: &[&str]) {
+        if !known.contains(&name.get_ref().as_ref()) {
             let place = self.place(&name.span(), &format!("{prefix}{}", name.get_ref()));
             let message = format!("is no key that vpid knows; {}", advice(name, known));
             self.problems.push(place.problem(message));
@@ -320,6 +334,21 @@ fn dotted(table: &str, name: &str) -> String {
         format!("{table}.{name}")
     } else {
         format!("{table}.{name:?}")
+    }
+}
+
+fn truth(value: &DeValue<'_>) -> Option<bool> {
+    match value {
+        DeValue::Boolean(value) => Some(*value),
+        _ => None,
+    }
+}
+
+fn number(value: &DeValue<'_>) -> Option<f64> {
+    match value {
+        DeValue::Integer(number) => Some(whole_number(number)? as f64),
+        DeValue::Float(number) => number.as_str().parse().ok(),
+        _ => None,
     }
 }
 

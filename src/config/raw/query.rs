@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::{Field, Given, Place, Reader, Value, dotted, whole_number, wrong_type};
+use super::{Field, Given, Place, Reader, Value, dotted, number, truth, whole_number, wrong_type};
 
 pub(super) const KEYS: &[&str] = &[
     "sql",
@@ -151,21 +151,6 @@ impl Reader<'_> {
             }
         }
         param
-    }
-}
-
-fn truth(value: &DeValue<'_>) -> Option<bool> {
-    match value {
-        DeValue::Boolean(value) => Some(*value),
-        _ => None,
-    }
-}
-
-fn number(value: &DeValue<'_>) -> Option<f64> {
-    match value {
-        DeValue::Integer(number) => Some(whole_number(number)? as f64),
-        DeValue::Float(number) => number.as_str().parse().ok(),
-        _ => None,
     }
 }
 

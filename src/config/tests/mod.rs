@@ -9,6 +9,7 @@ mod messages;
 mod mysql;
 mod names;
 mod queries;
+mod scripts;
 mod vyhub;
 
 use std::collections::HashMap;

@@ -1,13 +1,14 @@
-//! Calls that another part of the core answers.
+//! Calls that another part of the core answers: VyHub's, and the owner's scripts.
 
 use serde_json::Value;
 
-use super::Calls;
+use super::{Calls, Outcome, Route};
 use crate::core::functions::Functions;
-use crate::core::opening::Route;
+use crate::core::opening::AskKey;
+use crate::core::servers::ServerId;
 use crate::core::sessions::Hosts;
 use crate::core::vyhub::VyhubCall;
-use crate::core::{Effects, HostId, Now};
+use crate::core::{Effects, HostId, Now, ScriptId};
 use crate::wire::answer_text::{Decoder, push_value};
 use crate::wire::call_error::CallError;
 use crate::wire::sql::CallId;
@@ -16,18 +17,41 @@ use crate::wire::sql::CallId;
 pub struct Asked {
     pub id: CallId,
     pub host: HostId,
-    pub call: VyhubCall,
+    /// Of a script in Python: the game server that it means.
+    pub own: Option<Option<ServerId>>,
+    pub what: AskedCall,
     /// Until when its caller waits.
     pub due_ms: u64,
+    /// Whether its caller waits at all.
+    pub callback: bool,
+    /// An earlier run may have begun it.
+    pub recovered: bool,
+}
+
+pub enum AskedCall {
+    Vyhub(VyhubCall),
+    Script(Box<ScriptCall>),
+}
+
+/// A function of a script is called.
+pub struct ScriptCall {
+    pub script: ScriptId,
+    pub function: String,
+    pub args: Vec<Value>,
+    /// An object, or null.
+    pub kwargs: Value,
+    /// Who calls: `duels.nut`.
+    pub by: String,
+    pub token: String,
 }
 
 impl Calls {
-    /// Calls that VyHub's part is to answer.
+    /// Calls that others are to answer.
     pub fn take_asked(&mut self) -> Vec<Asked> {
         std::mem::take(&mut self.asked)
     }
 
-    /// What it has answered.
+    /// What they have answered.
     pub fn asked_done(
         &mut self,
         answers: Vec<(CallId, Result<Value, CallError>)>,
@@ -40,8 +64,7 @@ impl Calls {
             let Some(file) = self.files.get(&id.file) else {
                 continue;
             };
-            let (host, signed) = (file.host, matches!(file.route, Route::Signed { .. }));
-            let decoder = if signed { Decoder::Own } else { Decoder::Stock };
+            let (host, decoder) = (file.host, file.route.decoder());
             let outcome = answer.map(|value| {
                 let mut text = String::new();
                 push_value(&mut text, &value, decoder);
@@ -52,6 +75,22 @@ impl Calls {
             }
             self.finish(id.file, effects);
             self.settle(host, hosts, now, effects);
+        }
+    }
+
+    /// What calls of scripts came to.
+    pub fn take_replies(&mut self) -> Vec<(AskKey, Outcome)> {
+        std::mem::take(&mut self.replies)
+    }
+}
+
+impl Route {
+    /// Who will read the answers.
+    pub fn decoder(&self) -> Decoder {
+        match self {
+            Self::Signed { .. } => Decoder::Own,
+            Self::Script { .. } => Decoder::Exact,
+            Self::Nowhere | Self::Stock { .. } => Decoder::Stock,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! [`Vyhub::advance`] does whatever is due. So no order of answers, timers and restarts can leave
 //! something undone.
 
+mod about;
 mod accepting;
 mod api;
 mod bans;

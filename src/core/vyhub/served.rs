@@ -284,6 +284,8 @@ impl Vyhub {
     }
 
     pub(super) fn hook(&self, server: ServerId, name: &str, data: Value, cx: &mut Cx<'_>) {
+        let told = (server, name.to_owned(), data.clone());
+        cx.out.hooks.push(told);
         if let Some(host) = cx.servers.host(server) {
             let name = name.to_owned();
             cx.out.pushes.push((host, Push::Hook { name, data }, 0));

@@ -318,8 +318,12 @@ impl Daemon {
             | Effect::Heard { .. } => panic!("no game here signs: {effect:?}"),
             Effect::SetTimer { timer, at_ms } => self.wheel.set(Due::Core(timer), at_ms),
             Effect::CancelTimer(timer) => self.wheel.cancel(Due::Core(timer)),
-            Effect::Rcon { .. } | Effect::Api(_) | Effect::Store(_) => {
-                unreachable!("no server is attended")
+            Effect::Rcon { .. }
+            | Effect::Api(_)
+            | Effect::Store(_)
+            | Effect::Script { .. }
+            | Effect::Begun(_) => {
+                unreachable!("no server is attended, and there are no scripts")
             }
         }
     }

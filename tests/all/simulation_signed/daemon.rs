@@ -235,8 +235,12 @@ impl Daemon {
             Effect::Remember { .. } | Effect::WriteAnswers { .. } | Effect::LookAtInput { .. } => {
                 panic!("no stock client plays here: {effect:?}")
             }
-            Effect::Rcon { .. } | Effect::Api(_) | Effect::Store(_) => {
-                unreachable!("no server is attended")
+            Effect::Rcon { .. }
+            | Effect::Api(_)
+            | Effect::Store(_)
+            | Effect::Script { .. }
+            | Effect::Begun(_) => {
+                unreachable!("no server is attended, and there are no scripts")
             }
         }
     }

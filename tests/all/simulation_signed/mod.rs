@@ -92,6 +92,7 @@ fn config() -> Config {
         }],
         queries: Vec::new(),
         vyhub: None,
+        scripts: None,
         permissions: Permissions::default(),
         watch: Watch::Auto,
         poll_ms: 50,

@@ -1,5 +1,6 @@
 //! Set-ups that are fine, and one for each way in which they are not.
 
+mod python;
 mod scripts;
 
 use std::os::unix::fs::PermissionsExt;

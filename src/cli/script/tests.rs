@@ -1,0 +1,146 @@
+use std::io::{BufRead, BufReader};
+use std::os::unix::net::UnixListener;
+
+use serde_json::json;
+
+use super::*;
+use crate::wire::control::{self, SOCKET};
+
+fn shown(show: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
+    let mut out = Vec::new();
+    show(&mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+/// What comes of these words where a vpid gives this answer, and what it was asked.
+fn told(words: &[&str], json: bool, answer: &Value) -> (Result<String, String>, control::Request) {
+    let state = tempfile::tempdir().unwrap();
+    let listener = UnixListener::bind(state.path().join(SOCKET)).unwrap();
+    let words: Vec<String> = words.iter().map(|word| word.to_string()).collect();
+    std::thread::scope(|scope| {
+        let vpid = scope.spawn(|| {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut line = String::new();
+            BufReader::new(&stream).read_line(&mut line).unwrap();
+            writeln!(stream, "{answer}").unwrap();
+            control::parse(line.as_bytes()).unwrap()
+        });
+        let mut out = Vec::new();
+        let result = run(state.path(), request(&words).unwrap(), json, &mut out);
+        let result = result.map(|()| String::from_utf8(out).unwrap());
+        (result, vpid.join().unwrap())
+    })
+}
+
+#[test]
+fn words_are_requests() {
+    let of = |words: &str| {
+        let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+        request(&words)
+    };
+    let name = "stats".to_string();
+    assert_eq!(of("list"), Ok(ScriptRequest::List));
+    assert_eq!(
+        of("load stats"),
+        Ok(ScriptRequest::Load { name: name.clone() })
+    );
+    assert_eq!(
+        of("unload stats"),
+        Ok(ScriptRequest::Unload { name: name.clone() })
+    );
+    assert_eq!(
+        of("reload stats.py"),
+        Ok(ScriptRequest::Reload { name: name.clone() })
+    );
+    assert_eq!(of("log stats"), Ok(ScriptRequest::Log { name }));
+    for (words, message) in [
+        ("", "one of list, load, unload, reload, log"),
+        ("lst", "one of list"),
+        ("list stats", "one of list"),
+        ("load", "script load takes the name"),
+        ("log a b", "script log takes the name"),
+        ("unload ../x", "is no name of a script"),
+        ("reload .py", "is no name of a script"),
+    ] {
+        let error = of(words).unwrap_err();
+        assert!(error.contains(message), "{words}: {error}");
+    }
+}
+
+#[test]
+fn a_list_is_a_table_that_no_script_can_break() {
+    let scripts = json!([
+        {"name": "stats", "state": "running", "path": "/s/stats.py", "python": "3.11.7",
+         "hooks": ["OnTimer", "OnPlayerChat"], "functions": ["top"], "restarts": 0, "waiting": 12,
+         "dropped": 3, "seconds": 7300, "problem": null},
+        {"name": "bad", "state": "failed", "path": "/s/bad.py", "python": null, "hooks": [],
+         "functions": [], "restarts": 4, "waiting": 0, "dropped": 0, "seconds": null,
+         "problem": "SyntaxError:\n\u{1b}[2J\u{202e}x"},
+        5,
+    ]);
+    let text = shown(|out| list(&scripts, out));
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "NAME   STATE    PYTHON  SINCE  HOOKS  FUNCTIONS  WAITING      RESTARTS  PROBLEM",
+            "stats  running  3.11.7  2 h    2      1          12 (3 lost)  0         -",
+            "bad    failed   -       -      0      0          0            4         \
+             SyntaxError:??[2J?x",
+            "-      -        -       -      -      -          -            -         -",
+        ]
+    );
+    assert!(shown(|out| list(&json!([]), out)).starts_with("There are no scripts."));
+}
+
+#[test]
+fn a_log_has_its_times_and_levels_and_no_line_that_a_player_wrote() {
+    let lines = json!([
+        [1_795_262_400, 3, "hello"],
+        [
+            1_795_262_401.9,
+            0,
+            "Traceback:\n2026-01-01 00:00:00 info x\n\u{1b}[2Jboom"
+        ],
+        [1_795_262_402, 9, "odd"],
+    ]);
+    let text = shown(|out| log("stats", &lines, &TimeZone::UTC, out));
+    let expected = "\
+2026-11-21 12:00:00 info     hello
+2026-11-21 12:00:01 critical Traceback:
+    2026-01-01 00:00:00 info x
+    ?[2Jboom
+2026-11-21 12:00:02 ?        odd
+";
+    assert_eq!(text, expected);
+    let none = shown(|out| log("stats", &json!([]), &TimeZone::UTC, out));
+    assert_eq!(none, "stats has said nothing yet.\n");
+}
+
+#[test]
+fn vpid_is_asked_and_its_sentence_shown() {
+    let (said, asked) = told(&["load", "a"], false, &json!({"ok": "a is loaded.\u{7}"}));
+    assert_eq!(said.as_deref(), Ok("a is loaded.?\n"));
+    let name = "a".to_owned();
+    assert_eq!(asked, Request::Script(ScriptRequest::Load { name }));
+    let error = json!({"error": "it failed:\n  line 3\u{1b}"});
+    let (said, _) = told(&["reload", "a"], false, &error);
+    assert_eq!(said, Err("it failed:\n  line 3?".into()));
+    let scripts = json!([{"name": "a"}]);
+    let (said, asked) = told(&["list"], true, &json!({ "scripts": scripts }));
+    assert_eq!(
+        serde_json::from_str::<Value>(&said.unwrap()).unwrap(),
+        scripts
+    );
+    assert_eq!(asked, Request::Script(ScriptRequest::List));
+    let (said, _) = told(&["log", "a"], true, &json!({"log": [[1, 3, "x"]]}));
+    let log: Value = serde_json::from_str(&said.unwrap()).unwrap();
+    assert_eq!(log, json!([[1, 3, "x"]]));
+}
+
+#[test]
+fn without_vpid_there_are_no_scripts_to_see() {
+    let state = tempfile::tempdir().unwrap();
+    let error = run(state.path(), ScriptRequest::List, false, &mut Vec::new()).unwrap_err();
+    assert!(error.contains("no vpid runs on"), "{error}");
+}

@@ -1,0 +1,423 @@
+//! What scripts want: done at once where it can be, else handed on with a ticket.
+
+use serde_json::{Map, Value, json};
+
+use super::script::Item;
+use super::{Cx, Scripts, people};
+use crate::core::calls::Outcome;
+use crate::core::opening::{AskKey, Opening, Proof, Route};
+use crate::core::servers::ServerId;
+use crate::core::{FileId, HostId, ScriptId};
+use crate::limits;
+use crate::wire::call_error::CallError;
+use crate::wire::call_file::Call;
+use crate::wire::console::{Command, quoted};
+use crate::wire::messages::{Place, Push};
+use crate::wire::script::{self as wire, Ask};
+use crate::wire::sql::Reading;
+use crate::wire::steam_id::SteamId;
+
+/// What becomes of a wish: an answer, or `None` when that comes later.
+type Wish = Result<Option<Value>, CallError>;
+
+/// How the answer to something that was handed on is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    AsItIs,
+    /// What a console replied, if it is a text.
+    Reply,
+    /// The value of a console variable.
+    Cvar,
+    /// That it was done.
+    Nothing,
+}
+
+impl Scripts {
+    pub(super) fn ask(&mut self, script: ScriptId, run: u64, ask: Ask, cx: &mut Cx<'_>) {
+        let key = AskKey {
+            script,
+            run,
+            id: ask.id,
+        };
+        let asking = &mut self.all[script as usize].asks;
+        *asking += 1;
+        let outcome = match *asking > limits::SCRIPT_ASKS_MAX {
+            true => Err(CallError::new("QueueFull", "it waits for too much already")),
+            false => self.wish(key, ask, cx),
+        };
+        match outcome {
+            Ok(None) => {}
+            Ok(Some(value)) => self.answered(key, Ok(value.to_string())),
+            Err(error) => self.answered(key, Err(error)),
+        }
+    }
+
+    /// The answer to something that a script has asked for, as JSON text.
+    pub fn answered(&mut self, key: AskKey, outcome: Outcome) {
+        let Some(script) = self.script(key.script) else {
+            return;
+        };
+        if script.state.run() != Some(key.run) {
+            return;
+        }
+        script.asks = script.asks.saturating_sub(1);
+        script.tell(&match outcome {
+            Ok(json) => wire::answer(key.id, &json),
+            Err(error) => wire::answer_error(key.id, &error.reason, &error.detail),
+        });
+    }
+
+    /// What came of something that was handed on. False: it was nobody's here.
+    pub fn pushed(&mut self, ticket: u64, outcome: Result<Value, String>) {
+        let Some((key, form)) = self.tickets.remove(&ticket) else {
+            return;
+        };
+        let outcome = outcome.map_err(|why| CallError::new("GameError", why));
+        let value = outcome.and_then(|value| read(form, value));
+        self.answered(key, value.map(|value| value.to_string()));
+    }
+
+    fn ticket(&mut self, key: AskKey, form: Form) -> u64 {
+        self.last_ticket += 1;
+        self.tickets.insert(self.last_ticket, (key, form));
+        self.last_ticket
+    }
+
+    fn wish(&mut self, key: AskKey, ask: Ask, cx: &mut Cx<'_>) -> Wish {
+        let args = Args(ask.args);
+        let at = |cx: &Cx<'_>| one_server(ask.server, cx);
+        match ask.what.as_str() {
+            "call" => self.wants_call(key, args, ask.server, cx),
+            "say" => say(at(cx)?, None, &args, cx),
+            "tell" => {
+                let server = at(cx)?;
+                let userid = userid(server, &args, cx)?;
+                say(server, Some(userid), &args, cx)
+            }
+            "tell_admins" => self.tell_admins(at(cx)?, args.text("text")?, cx),
+            "players" => {
+                Ok(Some(people::all(at(cx)?, cx))).map(|people| self.mark(people, ask.server, cx))
+            }
+            "server" => {
+                let server = at(cx)?;
+                Ok(Some(self.server(server, cx)))
+            }
+            "servers" => {
+                let all = cx.servers.iter().map(|(server, _)| self.server(server, cx));
+                Ok(Some(all.collect()))
+            }
+            "send" => self.send(key.script, &args),
+            "message" => {
+                let (name, data) = (args.text("name")?.to_owned(), args.value("data"));
+                self.push(key, at(cx)?, Push::Message { name, data }, cx)
+            }
+            "hook" => {
+                let (name, data) = (args.text("name")?.to_owned(), args.value("data"));
+                if !data.is_object() {
+                    return Err(CallError::new("ValueError", "a hook takes an object"));
+                }
+                self.push(key, at(cx)?, Push::Hook { name, data }, cx)
+            }
+            _ => self.wants_command(key, &ask.what, &args, at(cx)?, cx),
+        }
+    }
+
+    /// What is done by a command of the console.
+    fn wants_command(
+        &mut self,
+        key: AskKey,
+        what: &str,
+        args: &Args,
+        server: ServerId,
+        cx: &mut Cx<'_>,
+    ) -> Wish {
+        let (command, form) = match what {
+            "kick" => {
+                let userid = userid(server, args, cx)?;
+                let userid = i32::try_from(userid).unwrap_or(0);
+                let reason = args.text("reason").unwrap_or_default().to_owned();
+                (Command::Kick { userid, reason }, Form::Nothing)
+            }
+            "command" => (Command::Console(args.text("line")?.to_owned()), Form::Reply),
+            "cvar" if !cx.servers.has_rcon(server) => {
+                let detail = "console variables are read by RCON, which this server has not";
+                return Err(CallError::new("ServerUnavailable", detail));
+            }
+            "cvar" => (Command::Console(args.word("name")?), Form::Cvar),
+            "set_cvar" => {
+                let value = quoted(args.text("value")?);
+                let value = value
+                    .map_err(|unfit| CallError::new("ValueError", format!("the value {unfit}")))?;
+                let line = format!("{} {value}", args.word("name")?);
+                (Command::Console(line), Form::Nothing)
+            }
+            "change_map" => {
+                let line = format!("changelevel {}", args.word("map")?);
+                (Command::Console(line), Form::Nothing)
+            }
+            what => {
+                let detail = format!("vpid has nothing that is called {what:?}");
+                return Err(CallError::new("UnknownFunction", detail));
+            }
+        };
+        let ticket = self.ticket(key, form);
+        let sent = cx.servers.command(server, command, Some(ticket), cx.out);
+        match sent {
+            Ok(()) => Ok(None),
+            Err(why) => {
+                self.tickets.remove(&ticket);
+                Err(CallError::new("ServerUnavailable", why))
+            }
+        }
+    }
+
+    /// Calls a function by its name: vpid's, a script's, or one of the game.
+    fn wants_call(
+        &mut self,
+        key: AskKey,
+        mut args: Args,
+        server: Option<ServerId>,
+        cx: &mut Cx<'_>,
+    ) -> Wish {
+        let function = args.text("name")?.to_owned();
+        let positional = match args.take("args") {
+            Value::Array(list) => list,
+            _ => Vec::new(),
+        };
+        let kwargs = match args.take("kwargs") {
+            Value::Object(kwargs) if !kwargs.is_empty() => Value::Object(kwargs),
+            _ => Value::Null,
+        };
+        if !cx.functions.is_known(&function) {
+            return self.wants_game_call(key, function, positional, kwargs, server, cx);
+        }
+        let script = &self.all[key.script as usize];
+        let call = Call {
+            token: key.id.to_string(),
+            function,
+            args: positional,
+            kwargs,
+            callback: true,
+            script: script.file(),
+            timeout_ms: Some(script.settings.call_ms),
+            reading: Reading::Signed,
+        };
+        let server = server.or_else(|| only_server(cx));
+        cx.out.openings.push(Opening {
+            file: self.next_file(cx),
+            host: HostId::MAX - key.script,
+            proof: Proof::None,
+            route: Route::Script { ask: key, server },
+            recovered: false,
+            singles: vec![Ok(call)],
+            chains: Vec::new(),
+        });
+        Ok(None)
+    }
+
+    fn wants_game_call(
+        &mut self,
+        key: AskKey,
+        function: String,
+        mut args: Vec<Value>,
+        kwargs: Value,
+        server: Option<ServerId>,
+        cx: &mut Cx<'_>,
+    ) -> Wish {
+        let detail = format!("neither vpid, a script nor the game has a function {function:.64}");
+        let unknown = || CallError::new("UnknownFunction", detail.clone());
+        let Some(server) = server.or_else(|| only_server(cx)) else {
+            return Err(unknown());
+        };
+        let host = cx.servers.host(server).and_then(|host| cx.hosts.get(host));
+        let game = host.and_then(|host| host.link.as_ref()?.game.as_ref());
+        if game.is_none_or(|game| !game.functions.contains_key(&function)) {
+            return Err(unknown());
+        }
+        // A function of the game takes one value.
+        let args = match (kwargs, args.len()) {
+            (Value::Null, 0) => Value::Null,
+            (Value::Null, 1) => args.remove(0),
+            (Value::Null, _) => Value::Array(args),
+            (kwargs, 0) => kwargs,
+            _ => {
+                let detail = "a function of the game takes values with names, or without; not both";
+                return Err(CallError::new("ValueError", detail));
+            }
+        };
+        let file = self.all[key.script as usize].file();
+        if !cx.functions.allows_game(&file, &function) {
+            let detail = format!("{file} may not call it; see [permissions]");
+            return Err(CallError::new("PermissionError", detail));
+        }
+        self.push(key, server, Push::Call { function, args }, cx)
+    }
+
+    /// Sends something to the script of a game.
+    fn push(&mut self, key: AskKey, server: ServerId, push: Push, cx: &mut Cx<'_>) -> Wish {
+        let Some(host) = cx.servers.host(server) else {
+            let detail = "no script of this game is connected";
+            return Err(CallError::new("ServerUnavailable", detail));
+        };
+        let form = match push {
+            Push::Call { .. } => Form::AsItIs,
+            _ => Form::Nothing,
+        };
+        let ticket = self.ticket(key, form);
+        cx.out.pushes.push((host, push, ticket));
+        Ok(None)
+    }
+
+    /// A message from script to script.
+    fn send(&mut self, from: ScriptId, args: &Args) -> Wish {
+        let (to, name) = (args.text("to").ok(), args.text("name")?);
+        let sender = self.all[from as usize].name.clone();
+        let text = wire::event(
+            "OnMessage",
+            None,
+            &[sender.into(), name.into(), args.value("data")],
+        );
+        let mut reached = 0;
+        for (id, script) in self.all.iter_mut().enumerate() {
+            let meant = to.map_or(id as ScriptId != from, |to| script.name == to);
+            if meant && script.takes() && script.hooks.contains("OnMessage") {
+                reached += u64::from(script.enqueue(Item::Event(text.clone())));
+            }
+        }
+        Ok(Some(reached.into()))
+    }
+
+    fn tell_admins(&mut self, server: ServerId, text: &str, cx: &mut Cx<'_>) -> Wish {
+        let Some(game) = cx.servers.get(server) else {
+            return Ok(Some(0.into()));
+        };
+        let people = game.roster.people();
+        let admins = people.filter(|person| self.is_admin(server, person, cx));
+        let admins: Vec<i64> = admins.map(|person| person.userid).collect();
+        for userid in &admins {
+            cx.servers
+                .say(server, Some(*userid), text, Place::Chat, cx.out);
+        }
+        Ok(Some(admins.len().into()))
+    }
+
+    /// The list of players, with the admins of the configuration.
+    fn mark(&self, people: Option<Value>, server: Option<ServerId>, cx: &Cx<'_>) -> Option<Value> {
+        let mut people = people?;
+        let server = one_server(server, cx).ok()?;
+        let game = cx.servers.get(server)?;
+        for (value, person) in people.as_array_mut()?.iter_mut().zip(game.roster.people()) {
+            value["admin"] = self.is_admin(server, person, cx).into();
+        }
+        Some(people)
+    }
+
+    /// The file under which a call of a script is known: odd, where those of games are even.
+    fn next_file(&mut self, cx: &Cx<'_>) -> FileId {
+        let now = u64::try_from(cx.now.wall_s).unwrap_or(0) * 1_000_000;
+        self.last_file = (now | 1).max(self.last_file + 2);
+        self.last_file
+    }
+}
+
+fn read(form: Form, value: Value) -> Result<Value, CallError> {
+    match (form, value) {
+        (Form::AsItIs, value) => Ok(value),
+        (Form::Reply, Value::String(text)) => Ok(text.into()),
+        (Form::Reply | Form::Nothing, _) => Ok(Value::Null),
+        (Form::Cvar, value) => {
+            let text = value.as_str().unwrap_or_default();
+            // "name" = "value" ( def. "…" ) …
+            let after = text.split_once(" = \"").map(|(_, after)| after);
+            let value = after.and_then(|after| after.split_once('"'));
+            match value {
+                Some((value, _)) => Ok(value.into()),
+                None => Err(CallError::new(
+                    "GameError",
+                    "the game knows no such variable",
+                )),
+            }
+        }
+    }
+}
+
+/// Arguments by name.
+struct Args(Map<String, Value>);
+
+impl Args {
+    fn value(&self, key: &str) -> Value {
+        self.0.get(key).cloned().unwrap_or_default()
+    }
+
+    fn take(&mut self, key: &str) -> Value {
+        self.0.remove(key).unwrap_or_default()
+    }
+
+    fn text(&self, key: &str) -> Result<&str, CallError> {
+        let text = self.0.get(key).and_then(Value::as_str);
+        text.ok_or_else(|| CallError::new("ValueError", format!("`{key}` must be a text")))
+    }
+
+    /// One word of a console command, such as the name of a variable or of a map.
+    fn word(&self, key: &str) -> Result<String, CallError> {
+        let word = self.text(key)?;
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
+        match (1..=limits::CALL_NAME_BYTES_MAX).contains(&word.len()) && word.chars().all(fits) {
+            true => Ok(word.to_owned()),
+            false => {
+                let detail = format!("`{key}` has letters, digits, and _ - . / only");
+                Err(CallError::new("ValueError", detail))
+            }
+        }
+    }
+}
+
+fn only_server(cx: &Cx<'_>) -> Option<ServerId> {
+    let mut servers = cx.servers.iter().map(|(server, _)| server);
+    let first = servers.next()?;
+    servers.next().is_none().then_some(first)
+}
+
+fn one_server(wanted: Option<ServerId>, cx: &Cx<'_>) -> Result<ServerId, CallError> {
+    if let Some(server) = wanted {
+        let known = cx.servers.get(server).map(|_| server);
+        return known.ok_or_else(|| CallError::new("ValueError", "there is no such server"));
+    }
+    only_server(cx).ok_or_else(|| {
+        let names = cx.servers.iter().map(|(_, game)| game.label.as_str());
+        let names: Vec<&str> = names.collect();
+        let detail = format!("there are several servers; say which: {}", names.join(", "));
+        CallError::new("ValueError", detail)
+    })
+}
+
+/// Whom `player` means: a userid, or a SteamID.
+fn userid(server: ServerId, args: &Args, cx: &Cx<'_>) -> Result<i64, CallError> {
+    let roster = cx.servers.get(server).map(|game| &game.roster);
+    let found = match args.value("player") {
+        Value::Number(number) => {
+            let userid = number.as_i64();
+            userid.and_then(|userid| roster?.person(userid))
+        }
+        Value::String(text) => {
+            let steam = text.parse::<SteamId>().ok();
+            steam.and_then(|steam| roster?.by_steam(steam))
+        }
+        _ => None,
+    };
+    let found = found.map(|person| person.userid);
+    found.ok_or_else(|| CallError::new("PlayerUnknown", "this player is not on the server"))
+}
+
+fn say(server: ServerId, to: Option<i64>, args: &Args, cx: &mut Cx<'_>) -> Wish {
+    if cx.servers.host(server).is_none() && !cx.servers.has_rcon(server) {
+        let detail = "there is no RCON, and no script of this game is connected";
+        return Err(CallError::new("ServerUnavailable", detail));
+    }
+    let place = args.text("place").unwrap_or("chat");
+    let place = Place::parse(place)
+        .ok_or_else(|| CallError::new("ValueError", "`place` is chat, center or console"))?;
+    cx.servers
+        .say(server, to, args.text("text")?, place, cx.out);
+    Ok(Some(json!(null)))
+}

@@ -1,0 +1,229 @@
+//! Functions of scripts that others call: what is offered, and each call until it is answered.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::journal::INFO;
+use super::script::Item;
+use super::{Cx, Scripts};
+use crate::core::calls::ScriptCall;
+use crate::core::functions::ScriptFunction;
+use crate::core::{Effect, LaunchKind, ScriptId};
+use crate::wire::call_error::CallError;
+use crate::wire::script::{self as wire, Caller};
+use crate::wire::sql::CallId;
+
+/// A call that waits for a script, or for its answer.
+pub struct OpenCall {
+    id: CallId,
+    call: ScriptCall,
+    caller: Caller,
+    /// `None`: nobody waits for the answer.
+    due_ms: Option<u64>,
+    /// In which process it runs, once it does.
+    run: Option<u64>,
+    /// Whether it is to be known after a restart that it was begun.
+    durable: bool,
+}
+
+/// How a call of a script came in.
+pub struct Coming {
+    pub id: CallId,
+    pub call: ScriptCall,
+    pub server: Option<usize>,
+    pub host: Option<String>,
+    pub due_ms: u64,
+    pub callback: bool,
+    pub recovered: bool,
+    /// It comes from a file of a game.
+    pub durable: bool,
+}
+
+impl Scripts {
+    /// Tells the rest of the core which functions there are, and who listens to what.
+    pub(super) fn offer(&mut self, cx: &mut Cx<'_>) {
+        let mut offered: BTreeMap<String, ScriptFunction> = BTreeMap::new();
+        self.listeners.clear();
+        for (id, script) in self.all.iter_mut().enumerate() {
+            if !script.takes() {
+                continue;
+            }
+            let id = id as ScriptId;
+            for hook in &script.hooks {
+                self.listeners.entry(hook.clone()).or_default().push(id);
+            }
+            let mut shadowed = Vec::new();
+            for function in &script.functions {
+                let (name, overrides) = match script.kind {
+                    LaunchKind::Script => (format!("{}.{function}", script.name), false),
+                    LaunchKind::Interfaces => (function.clone(), self.config.overrides(function)),
+                };
+                if !overrides && cx.functions.is_built_in(&name) {
+                    shadowed.push(name.clone());
+                }
+                let function = ScriptFunction {
+                    script: id,
+                    function: function.clone(),
+                    overrides,
+                };
+                offered.insert(name, function);
+            }
+            if !shadowed.is_empty() && script.shadowed != shadowed {
+                let text = format!(
+                    "vpid has {} of its own and takes those; see vpi_override",
+                    shadowed.join(", ")
+                );
+                script.journal.add(&script.name, INFO, &text, cx.now);
+                script.shadowed = shadowed;
+            }
+        }
+        cx.functions.scripts_offer(offered);
+    }
+
+    /// A script is not there any more: what waits for it is answered.
+    pub(super) fn withdraw(&mut self, id: ScriptId, cx: &mut Cx<'_>) {
+        let script = &mut self.all[id as usize];
+        script.hooks.clear();
+        script.functions.clear();
+        script.forget_waiting();
+        self.offer(cx);
+        let waiting = self.numbers(|call| call.call.script == id);
+        for number in waiting {
+            let error = CallError::new("ScriptUnavailable", "the script is not loaded");
+            self.close(number, Err(error), cx);
+        }
+    }
+
+    fn numbers(&self, which: impl Fn(&OpenCall) -> bool) -> Vec<u64> {
+        let calls = self.calls.iter().filter(|(_, call)| which(call));
+        let mut numbers: Vec<u64> = calls.map(|(number, _)| *number).collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    pub(super) fn has_calls(&self, run: u64) -> bool {
+        self.calls.values().any(|call| call.run == Some(run))
+    }
+
+    /// Somebody calls a function of a script.
+    pub fn call(&mut self, coming: Coming, cx: &mut Cx<'_>) {
+        let Coming { id, call, .. } = coming;
+        if self.begun.contains(&id) && coming.recovered {
+            let detail = "vpid ended while it ran; it is not run twice";
+            let error = CallError::new("Interrupted", detail);
+            return cx.out.answers.push((id, Err(error)));
+        }
+        let number = self.number();
+        let script = &mut self.all[call.script as usize];
+        if !script.takes() {
+            let error = CallError::new("ScriptUnavailable", "the script is not loaded");
+            return cx.out.answers.push((id, Err(error)));
+        }
+        if !script.enqueue(Item::Call(number)) {
+            let error = CallError::new("QueueFull", "too much waits for this script");
+            return cx.out.answers.push((id, Err(error)));
+        }
+        let due_ms = coming.callback.then_some(coming.due_ms);
+        self.dues.extend(due_ms.map(|due_ms| (due_ms, number)));
+        let caller = Caller {
+            script: call.by.clone(),
+            server: coming.server,
+            host: coming.host,
+            token: call.token.clone(),
+            callback: coming.callback,
+        };
+        let open = OpenCall {
+            id,
+            call,
+            caller,
+            due_ms,
+            run: None,
+            durable: coming.durable,
+        };
+        self.calls.insert(number, open);
+    }
+
+    /// Gives a script what it has room for.
+    pub(super) fn give(&mut self, id: ScriptId, cx: &mut Cx<'_>) {
+        let Some(run) = self.all[id as usize].state.run() else {
+            return;
+        };
+        while let Some(item) = self.all[id as usize].next() {
+            match item {
+                Item::Event(text) => self.all[id as usize].give(&text, cx.now),
+                Item::Call(number) => {
+                    // One whose caller has given up is gone.
+                    let Some(open) = self.calls.get_mut(&number) else {
+                        continue;
+                    };
+                    open.run = Some(run);
+                    if open.durable {
+                        cx.out.effects.push(Effect::Begun(open.id));
+                    }
+                    let ScriptCall {
+                        function,
+                        args,
+                        kwargs,
+                        ..
+                    } = &open.call;
+                    let text = wire::call(number, function, args, kwargs, &open.caller);
+                    self.all[id as usize].give(&text, cx.now);
+                }
+            }
+        }
+    }
+
+    /// A script has answered.
+    pub(super) fn call_done(
+        &mut self,
+        number: u64,
+        run: u64,
+        outcome: Result<Value, CallError>,
+        cx: &mut Cx<'_>,
+    ) {
+        let ours = self.calls.get(&number);
+        if ours.is_some_and(|call| call.run == Some(run)) {
+            self.close(number, outcome, cx);
+        }
+    }
+
+    fn close(&mut self, number: u64, outcome: Result<Value, CallError>, cx: &mut Cx<'_>) {
+        if let Some(call) = self.calls.remove(&number) {
+            self.dues.remove(&(call.due_ms.unwrap_or(0), number));
+            cx.out.answers.push((call.id, outcome));
+        }
+    }
+
+    /// Callers wait no longer.
+    pub(super) fn expire_calls(&mut self, cx: &mut Cx<'_>) {
+        while let Some((due_ms, number)) = self.dues.first().copied() {
+            if due_ms > cx.now.mono_ms {
+                return;
+            }
+            self.dues.pop_first();
+            let Some(call) = self.calls.get(&number) else {
+                continue;
+            };
+            if call.run.is_some() {
+                let script = call.call.script;
+                self.all[script as usize].tell(&wire::cancel(number));
+            }
+            let detail = match call.run {
+                Some(_) => "the script has not answered in time",
+                None => "the script has not come to it in time",
+            };
+            self.close(number, Err(CallError::new("Timeout", detail)), cx);
+        }
+    }
+
+    /// A process is gone, and what ran in it.
+    pub(super) fn process_gone(&mut self, id: ScriptId, run: Option<u64>, cx: &mut Cx<'_>) {
+        for number in self.numbers(|call| call.run.is_some() && call.run == run) {
+            let detail = "the script ended while it ran";
+            self.close(number, Err(CallError::new("Interrupted", detail)), cx);
+        }
+        self.tickets.retain(|_, (key, _)| Some(key.run) != run);
+        self.pass_all_of(id, cx);
+    }
+}

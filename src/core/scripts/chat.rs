@@ -1,0 +1,178 @@
+//! Chat: a line goes from script to script, until one of them lets nobody else see it; and
+//! commands of admins about scripts.
+
+use std::collections::VecDeque;
+
+use serde_json::{Value, json};
+
+use super::life::tell;
+use super::people::player;
+use super::script::{Item, State};
+use super::{Cx, Scripts, Waiter};
+use crate::core::ScriptId;
+use crate::core::servers::{ServerId, Speaker};
+use crate::limits;
+use crate::wire::script as wire;
+
+const HOOK: &str = "OnPlayerChat";
+
+/// A line that a script is thinking about.
+pub struct Judged {
+    pub due_ms: u64,
+    script: ScriptId,
+    server: ServerId,
+    args: Vec<Value>,
+    /// Who sees it next.
+    rest: VecDeque<ScriptId>,
+}
+
+impl Scripts {
+    /// Somebody says something.
+    pub fn heard(&mut self, server: ServerId, speaker: &Speaker, text: &str, cx: &mut Cx<'_>) {
+        if self.command(server, speaker, text, cx) {
+            return;
+        }
+        let Some(listeners) = self.listeners.get(HOOK) else {
+            return;
+        };
+        let rest: VecDeque<ScriptId> = listeners.iter().copied().collect();
+        let mut who = player(server, speaker.userid, cx);
+        if who.is_null() {
+            who = json!({"userid": speaker.userid, "name": speaker.name, "steam": speaker.steam});
+        }
+        let text: String = text.chars().take(limits::COMMAND_BYTES_MAX).collect();
+        self.pass_on(server, vec![who, text.into()], rest, cx);
+    }
+
+    /// Shows a line to the next script, and waits for its verdict if there is one behind it.
+    fn pass_on(
+        &mut self,
+        server: ServerId,
+        args: Vec<Value>,
+        mut rest: VecDeque<ScriptId>,
+        cx: &mut Cx<'_>,
+    ) {
+        while let Some(script) = rest.pop_front() {
+            let judges = matches!(self.all[script as usize].state, State::Running { .. });
+            let full = self.judged.len() >= limits::SCRIPT_VERDICTS_MAX;
+            if !judges || rest.is_empty() || full {
+                let text = wire::event(HOOK, Some(server), &args);
+                self.all[script as usize].enqueue(Item::Event(text));
+                continue;
+            }
+            let number = self.number();
+            let text = wire::judged_event(number, HOOK, Some(server), &args);
+            if !self.all[script as usize].enqueue(Item::Event(text)) {
+                continue;
+            }
+            let judged = Judged {
+                due_ms: cx.now.mono_ms + limits::SCRIPT_VERDICT_MS,
+                script,
+                server,
+                args,
+                rest,
+            };
+            self.judged.insert(number, judged);
+            return;
+        }
+    }
+
+    /// A script has thought about a line.
+    pub(super) fn judge(&mut self, number: u64, script: ScriptId, pass: bool, cx: &mut Cx<'_>) {
+        let ours = self.judged.get(&number);
+        if ours.is_none_or(|judged| judged.script != script) {
+            return;
+        }
+        if let Some(judged) = self.judged.remove(&number)
+            && pass
+        {
+            self.pass_on(judged.server, judged.args, judged.rest, cx);
+        }
+    }
+
+    /// Lines about which a script thinks for too long are passed on.
+    pub(super) fn expire_verdicts(&mut self, cx: &mut Cx<'_>) {
+        let now_ms = cx.now.mono_ms;
+        self.pass_where(|judged| judged.due_ms <= now_ms, cx);
+    }
+
+    /// And those of a script whose process is gone.
+    pub(super) fn pass_all_of(&mut self, script: ScriptId, cx: &mut Cx<'_>) {
+        self.pass_where(|judged| judged.script == script, cx);
+    }
+
+    fn pass_where(&mut self, which: impl Fn(&Judged) -> bool, cx: &mut Cx<'_>) {
+        let lines = self.judged.iter().filter(|(_, judged)| which(judged));
+        let mut numbers: Vec<u64> = lines.map(|(number, _)| *number).collect();
+        numbers.sort_unstable();
+        for number in numbers {
+            if let Some(judged) = self.judged.remove(&number) {
+                self.pass_on(judged.server, judged.args, judged.rest, cx);
+            }
+        }
+    }
+
+    /// Whether a line is a command about scripts; one of an admin is carried out.
+    fn command(
+        &mut self,
+        server: ServerId,
+        speaker: &Speaker,
+        text: &str,
+        cx: &mut Cx<'_>,
+    ) -> bool {
+        let mut prefixes = self.config.prefixes.iter();
+        let Some(rest) = prefixes.find_map(|prefix| text.trim().strip_prefix(prefix.as_str()))
+        else {
+            return false;
+        };
+        let mut words = rest.split_whitespace();
+        let (verb, name) = (words.next().unwrap_or_default(), words.next());
+        if !matches!(verb, "scripts" | "load" | "unload" | "reload") || words.next().is_some() {
+            return false;
+        }
+        let Some(steam) = speaker.steam else {
+            return false;
+        };
+        let is_admin = self.config.admins.contains(&steam)
+            || cx
+                .vyhub
+                .is_some_and(|vyhub| vyhub.is_administrator(server, steam, cx.now));
+        if !is_admin {
+            log::info!(
+                "{} ({steam}) may not {verb} scripts",
+                speaker.name.replace(char::is_control, "?")
+            );
+            return false;
+        }
+        let waiter = Waiter::Admin {
+            server,
+            userid: speaker.userid,
+        };
+        let outcome = match (verb, name) {
+            ("scripts", None) => {
+                tell(waiter, Ok(self.summary()), cx);
+                Ok(())
+            }
+            ("load", Some(name)) => self.load(name, waiter, cx),
+            ("unload", Some(name)) => self.unload(name, waiter, cx),
+            ("reload", Some(name)) => self.reload(name, waiter, cx),
+            (verb, _) => Err(format!("say {verb} and the name of a script")),
+        };
+        if let Err(problem) = outcome {
+            tell(waiter, Err(problem), cx);
+        }
+        true
+    }
+
+    /// All scripts in one line.
+    fn summary(&self) -> String {
+        let all = self.all.iter();
+        let all: Vec<String> = all
+            .map(|script| format!("{} ({})", script.name, script.state.word()))
+            .collect();
+        match all.is_empty() {
+            true => "there are no scripts".into(),
+            false => all.join(", "),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What a script says: into the log, a bounded number of lines a second, and kept for
+//! `vpid script log`.
+
+use std::collections::VecDeque;
+
+use serde_json::{Value, json};
+
+use crate::core::Now;
+use crate::limits;
+
+/// Levels as the hub has them.
+pub const CRITICAL: u8 = 0;
+pub const ERROR: u8 = 1;
+pub const WARNING: u8 = 2;
+pub const INFO: u8 = 3;
+
+#[derive(Default)]
+pub struct Journal {
+    /// Unix seconds, level and text, the oldest first.
+    kept: VecDeque<(i64, u8, String)>,
+    /// Lines that may still be logged, and when that was counted.
+    credit: u64,
+    counted_ms: Option<u64>,
+    left_out: u64,
+}
+
+impl Journal {
+    /// Keeps a line, and logs it unless there were too many.
+    pub fn add(&mut self, script: &str, level: u8, text: &str, now: Now) {
+        let text = cut(text);
+        if self.kept.len() >= limits::SCRIPT_LOG_KEPT {
+            self.kept.pop_front();
+        }
+        self.kept.push_back((now.wall_s, level, text.clone()));
+        if !self.spend(now) {
+            self.left_out += 1;
+            return;
+        }
+        let left_out = std::mem::take(&mut self.left_out);
+        if left_out > 0 {
+            log::warn!("script {script}: {left_out} lines were left out of the log");
+        }
+        // A line of somebody else cannot be made up in it.
+        let text = text.trim_end().replace('\n', "\n    ");
+        log::log!(of(level), "script {script}: {text}");
+    }
+
+    /// Whether one more line may be logged.
+    fn spend(&mut self, now: Now) -> bool {
+        let since_ms = now.mono_ms - self.counted_ms.unwrap_or(0).min(now.mono_ms);
+        let earned = since_ms * limits::SCRIPT_LOG_LINES_PER_S / 1_000;
+        if self.counted_ms.is_none() {
+            self.credit = limits::SCRIPT_LOG_BURST;
+            self.counted_ms = Some(now.mono_ms);
+        } else if earned > 0 {
+            self.credit = (self.credit + earned).min(limits::SCRIPT_LOG_BURST);
+            self.counted_ms = Some(now.mono_ms);
+        }
+        let may = self.credit > 0;
+        self.credit -= u64::from(may);
+        may
+    }
+
+    pub fn to_json(&self) -> Value {
+        let lines = self.kept.iter();
+        lines
+            .map(|(time, level, text)| json!([time, level, text]))
+            .collect()
+    }
+}
+
+fn of(level: u8) -> log::Level {
+    match level {
+        CRITICAL | ERROR => log::Level::Error,
+        WARNING => log::Level::Warn,
+        INFO => log::Level::Info,
+        4 => log::Level::Debug,
+        _ => log::Level::Trace,
+    }
+}
+
+/// At most so many bytes of it, and nothing that moves a terminal; tracebacks have lines.
+fn cut(text: &str) -> String {
+    let mut out: String = text
+        .chars()
+        .map(|c| {
+            if c.is_control() && c != '\n' && c != '\t' {
+                ' '
+            } else {
+                c
+            }
+        })
+        .collect();
+    if out.len() > limits::SCRIPT_LOG_LINE_BYTES_MAX {
+        let mut end = limits::SCRIPT_LOG_LINE_BYTES_MAX;
+        while !out.is_char_boundary(end) {
+            end -= 1;
+        }
+        out.truncate(end);
+        out.push('\u{2026}');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_is_cut_to_a_burst_and_a_rate_and_the_newest_are_kept() {
+        let mut journal = Journal::default();
+        let at = |mono_ms| Now { mono_ms, wall_s: 7 };
+        for n in 0..10_000 {
+            journal.add("s", INFO, &format!("line {n}"), at(5));
+        }
+        assert_eq!(journal.left_out, 10_000 - limits::SCRIPT_LOG_BURST);
+        let kept = journal.to_json();
+        assert_eq!(kept.as_array().unwrap().len(), limits::SCRIPT_LOG_KEPT);
+        assert_eq!(
+            kept[limits::SCRIPT_LOG_KEPT - 1],
+            json!([7, 3, "line 9999"])
+        );
+        journal.add("s", INFO, "a second later", at(1_005));
+        assert_eq!(journal.left_out, 0);
+        assert_eq!(journal.credit, limits::SCRIPT_LOG_LINES_PER_S - 1);
+    }
+
+    #[test]
+    fn a_line_is_bounded_and_moves_no_terminal() {
+        let text = cut(&format!("\u{1b}[2Ja\n{}", "ä".repeat(5_000)));
+        assert!(text.starts_with(" [2Ja\n"));
+        assert!(text.len() <= limits::SCRIPT_LOG_LINE_BYTES_MAX + 3);
+    }
+}

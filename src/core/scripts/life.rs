@@ -1,0 +1,412 @@
+//! The life of scripts: started one after the other, started again when they end, unloaded,
+//! loaded anew, and interrupted when they hang.
+
+use super::journal::{ERROR, INFO};
+use super::script::{Script, State, Stuck};
+use super::{Cx, Scripts, Waiter};
+use crate::config::is_script_name;
+use crate::core::{Effect, Launch, LaunchKind, ScriptAct, ScriptId};
+use crate::limits;
+use crate::wire::messages::Place;
+use crate::wire::script as wire;
+
+/// What the file of VPI functions is called.
+pub const INTERFACES: &str = "vpi_interfaces";
+
+/// When something is due for a script.
+pub fn due_ms(script: &Script) -> Option<u64> {
+    let of_state = match script.state {
+        State::Waiting { until_ms } => Some(until_ms),
+        State::Starting { due_ms, .. }
+        | State::Draining { due_ms, .. }
+        | State::Stopping { due_ms, .. } => Some(due_ms),
+        _ => None,
+    };
+    let checking = script.checking.map(|(_, due_ms)| due_ms);
+    [of_state, checking, script.stuck_due_ms()]
+        .into_iter()
+        .flatten()
+        .min()
+}
+
+impl Scripts {
+    pub(super) fn add(&mut self, name: String, kind: LaunchKind) -> ScriptId {
+        let settings = self.config.of(&name).clone();
+        self.all.push(Script::new(name, kind, settings));
+        self.all.len() as ScriptId - 1
+    }
+
+    pub(super) fn queue_start(&mut self, id: ScriptId) {
+        let script = &mut self.all[id as usize];
+        script.settings = self.config.of(&script.name).clone();
+        script.state = State::Queued;
+        self.to_start.push_back(id);
+    }
+
+    /// Starts whoever's turn it is; one loads at a time.
+    pub(super) fn start_due(&mut self, cx: &mut Cx<'_>) {
+        let now_ms = cx.now.mono_ms;
+        for id in 0..self.all.len() as ScriptId {
+            if matches!(self.all[id as usize].state, State::Waiting { until_ms } if until_ms <= now_ms)
+            {
+                self.queue_start(id);
+            }
+        }
+        let loading = |script: &Script| matches!(script.state, State::Starting { .. });
+        if self.stopping || self.all.iter().any(loading) {
+            return;
+        }
+        let Some(id) = self.to_start.pop_front() else {
+            return;
+        };
+        if self.all[id as usize].state != State::Queued {
+            return self.start_due(cx);
+        }
+        self.last_run += 1;
+        let servers = cx.servers.iter();
+        let servers = servers.map(|(server, game)| (server, game.label.clone()));
+        let servers = servers.collect();
+        let script = &mut self.all[id as usize];
+        script.started_ms = now_ms;
+        script.state = State::Starting {
+            run: self.last_run,
+            due_ms: now_ms + limits::SCRIPT_LOAD_MS,
+        };
+        let launch = Launch {
+            kind: script.kind,
+            name: script.name.clone(),
+            servers,
+        };
+        self.act(id, ScriptAct::Start(launch), cx);
+    }
+
+    /// It has loaded.
+    pub(super) fn ready(
+        &mut self,
+        id: ScriptId,
+        hooks: Vec<String>,
+        functions: Vec<String>,
+        python: String,
+        cx: &mut Cx<'_>,
+    ) {
+        let script = &mut self.all[id as usize];
+        let State::Starting { run, .. } = script.state else {
+            return;
+        };
+        script.state = State::Running { run };
+        script.hooks = hooks.into_iter().collect();
+        script.functions = functions.into_iter().collect();
+        script.python = python;
+        script.problem = None;
+        let (hooks, functions) = (script.hooks.len(), script.functions.len());
+        let text = format!("loaded: {hooks} hooks, {functions} functions");
+        script.journal.add(&script.name, INFO, &text, cx.now);
+        self.offer(cx);
+        self.settle(id, Ok("is loaded"), cx);
+    }
+
+    /// It could not be loaded: the process ends by itself.
+    pub(super) fn failed(&mut self, id: ScriptId, why: &str, cx: &mut Cx<'_>) {
+        let script = &mut self.all[id as usize];
+        let text = format!("cannot be loaded:\n{why}");
+        script.journal.add(&script.name, ERROR, &text, cx.now);
+        // The last line of a traceback says what it is about.
+        let last = why
+            .trim_end()
+            .lines()
+            .last()
+            .unwrap_or("no reason is known");
+        script.problem = Some(last.trim().to_owned());
+    }
+
+    /// Its process is gone. `ran`: there was one.
+    pub(super) fn ended(&mut self, id: ScriptId, how: &str, ran: bool, cx: &mut Cx<'_>) {
+        let now_ms = cx.now.mono_ms;
+        let script = &mut self.all[id as usize];
+        let state = script.state;
+        script.process_ended();
+        let next = match state {
+            State::Draining { again: true, .. } | State::Stopping { again: true, .. } => {
+                State::Queued
+            }
+            State::Draining { .. } | State::Stopping { .. } => State::Unloaded,
+            // What did not load will not load the next time either.
+            State::Starting { .. } => State::Failed,
+            _ => {
+                let steady = now_ms.saturating_sub(script.started_ms) >= limits::SCRIPT_STEADY_MS;
+                if steady {
+                    script.pause_ms = limits::SCRIPT_RESTART_MS_MIN;
+                }
+                let until_ms = now_ms + script.pause_ms;
+                script.pause_ms = (script.pause_ms * 2).min(limits::SCRIPT_RESTART_MS_MAX);
+                script.restarts += 1;
+                State::Waiting { until_ms }
+            }
+        };
+        script.state = next;
+        match next {
+            State::Waiting { until_ms } => {
+                let pause_s = (until_ms - now_ms) / 1_000;
+                let problem = script.problem.get_or_insert_with(|| how.to_owned());
+                let text = format!("{problem}; it is started again in {pause_s} s");
+                script.journal.add(&script.name, ERROR, &text, cx.now);
+            }
+            State::Failed => {
+                let problem = script.problem.get_or_insert_with(|| how.to_owned());
+                if !ran {
+                    let text = problem.clone();
+                    script.journal.add(&script.name, ERROR, &text, cx.now);
+                }
+            }
+            State::Unloaded => script.journal.add(&script.name, INFO, "unloaded", cx.now),
+            _ => {}
+        }
+        self.process_gone(id, state.run(), cx);
+        match next {
+            State::Queued => {
+                self.to_start.push_back(id);
+            }
+            State::Waiting { .. } => {}
+            _ => {
+                self.withdraw(id, cx);
+                let problem = self.all[id as usize].problem.clone();
+                let outcome = match (next, &problem) {
+                    (State::Failed, Some(problem)) => Err(problem.as_str()),
+                    _ => Ok("is unloaded"),
+                };
+                self.settle(id, outcome, cx);
+            }
+        }
+    }
+
+    /// It has done something that nobody may: its process ends.
+    pub(super) fn condemn(&mut self, id: ScriptId, what: &str, cx: &mut Cx<'_>) {
+        let script = &mut self.all[id as usize];
+        script.problem = Some(format!("it {what}, and was killed"));
+        self.act(id, ScriptAct::Kill, cx);
+    }
+
+    /// Does what is due for a script.
+    pub(super) fn live(&mut self, id: ScriptId, cx: &mut Cx<'_>) {
+        let now_ms = cx.now.mono_ms;
+        match self.all[id as usize].state {
+            State::Starting { due_ms, run } if due_ms <= now_ms => {
+                let seconds = limits::SCRIPT_LOAD_MS / 1_000;
+                self.condemn(id, &format!("did not load within {seconds} s"), cx);
+                // The end of it is on its way.
+                let due_ms = now_ms + limits::SCRIPT_LOAD_MS;
+                self.all[id as usize].state = State::Starting { run, due_ms };
+            }
+            State::Draining { run, due_ms, again } => {
+                let busy = !self.all[id as usize].is_idle() || self.has_calls(run);
+                if !busy || due_ms <= now_ms {
+                    let script = &mut self.all[id as usize];
+                    script.tell(&wire::unload());
+                    let due_ms = now_ms + limits::SCRIPT_UNLOAD_MS;
+                    script.state = State::Stopping { run, due_ms, again };
+                }
+            }
+            State::Stopping { run, due_ms, again } if due_ms <= now_ms => {
+                self.act(id, ScriptAct::Kill, cx);
+                let due_ms = now_ms + limits::SCRIPT_UNLOAD_MS;
+                self.all[id as usize].state = State::Stopping { run, due_ms, again };
+            }
+            _ => {}
+        }
+        match self.all[id as usize].stuck(cx.now) {
+            Some(Stuck::Interrupt) => {
+                let script = &mut self.all[id as usize];
+                let ms = script.settings.call_ms;
+                let text = format!("one of its functions has run for {ms} ms: it is interrupted");
+                script.journal.add(&script.name, ERROR, &text, cx.now);
+                self.act(id, ScriptAct::Interrupt, cx);
+            }
+            Some(Stuck::Kill) => self.condemn(id, "could not be interrupted", cx),
+            None => {}
+        }
+        if let Some((_, due_ms)) = self.all[id as usize].checking
+            && due_ms <= now_ms
+        {
+            self.all[id as usize].checking = None;
+            self.begin_unload(id, true, cx);
+        }
+    }
+
+    /// Lets a script finish what it has, and go.
+    pub(super) fn begin_unload(&mut self, id: ScriptId, again: bool, cx: &mut Cx<'_>) {
+        let script = &mut self.all[id as usize];
+        script.checking = None;
+        let due_ms = cx.now.mono_ms + limits::SCRIPT_UNLOAD_MS;
+        match script.state {
+            State::Running { run } => script.state = State::Draining { run, due_ms, again },
+            State::Starting { run, .. } => {
+                script.state = State::Stopping { run, due_ms, again };
+                self.act(id, ScriptAct::Kill, cx);
+            }
+            State::Draining { run, due_ms, .. } => {
+                script.state = State::Draining { run, due_ms, again };
+            }
+            State::Stopping { run, due_ms, .. } => {
+                script.state = State::Stopping { run, due_ms, again };
+            }
+            State::Waiting { .. } | State::Queued | State::Unloaded | State::Failed if again => {
+                self.queue_start(id);
+            }
+            State::Waiting { .. } | State::Queued => {
+                script.state = State::Unloaded;
+                self.withdraw(id, cx);
+                self.settle(id, Ok("is unloaded"), cx);
+            }
+            State::Unloaded | State::Failed => {}
+        }
+        if !again {
+            self.offer(cx);
+        }
+    }
+
+    /// Loads a script. The error is a sentence.
+    pub(super) fn load(
+        &mut self,
+        name: &str,
+        waiter: Waiter,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), String> {
+        let id = match self.find(name) {
+            Some(id) => id,
+            None if !is_script_name(name) => {
+                return Err(format!(
+                    "{name:?} is no name of a script: letters, digits and _, as in NAME.py"
+                ));
+            }
+            None if self.config.dir.is_none() => {
+                return Err("there is no folder of scripts; set dir in [scripts]".into());
+            }
+            None if self.all.len() >= limits::SCRIPTS_MAX => {
+                return Err(format!("there are {} scripts already", limits::SCRIPTS_MAX));
+            }
+            None => self.add(name.to_owned(), LaunchKind::Script),
+        };
+        match self.all[id as usize].state {
+            State::Running { .. } => return Err(format!("{name} is loaded already")),
+            State::Unloaded | State::Failed | State::Waiting { .. } => {
+                self.all[id as usize].pause_ms = limits::SCRIPT_RESTART_MS_MIN;
+                self.queue_start(id);
+            }
+            State::Draining { .. } | State::Stopping { .. } => self.begin_unload(id, true, cx),
+            State::Starting { .. } | State::Queued => {}
+        }
+        self.waiters.push((id, waiter));
+        Ok(())
+    }
+
+    pub(super) fn unload(
+        &mut self,
+        name: &str,
+        waiter: Waiter,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), String> {
+        let id = self.known(name)?;
+        if !self.all[id as usize].takes() {
+            return Err(format!("{name} is not loaded"));
+        }
+        self.waiters.push((id, waiter));
+        self.begin_unload(id, false, cx);
+        Ok(())
+    }
+
+    /// Loads a script anew. One that runs is asked first whether its file is in order.
+    pub(super) fn reload(
+        &mut self,
+        name: &str,
+        waiter: Waiter,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), String> {
+        let id = self.known(name)?;
+        self.waiters.push((id, waiter));
+        let number = self.number();
+        let script = &mut self.all[id as usize];
+        script.pause_ms = limits::SCRIPT_RESTART_MS_MIN;
+        let due_ms = cx.now.mono_ms + script.settings.call_ms;
+        match (script.state, script.kind) {
+            (State::Running { .. }, LaunchKind::Interfaces) => {
+                script.checking = Some((number, due_ms));
+                script.tell(&wire::reload(number));
+            }
+            (State::Running { .. }, LaunchKind::Script) => {
+                script.checking =
+                    Some((number, due_ms.min(cx.now.mono_ms + limits::SCRIPT_KILL_MS)));
+                script.tell(&wire::check(number));
+            }
+            _ => self.begin_unload(id, true, cx),
+        }
+        Ok(())
+    }
+
+    /// The file of VPI functions was edited.
+    pub fn interfaces_edited(&mut self, cx: &mut Cx<'_>) {
+        let Some(id) = self.find(INTERFACES) else {
+            return;
+        };
+        let number = self.number();
+        let due_ms = cx.now.mono_ms + limits::SCRIPT_LOAD_MS;
+        let script = &mut self.all[id as usize];
+        match script.state {
+            State::Running { .. } => {
+                script.checking = Some((number, due_ms));
+                script.tell(&wire::reload(number));
+            }
+            State::Failed => self.queue_start(id),
+            _ => {}
+        }
+    }
+
+    fn known(&self, name: &str) -> Result<ScriptId, String> {
+        self.find(name).ok_or_else(|| {
+            let names: Vec<&str> = self.all.iter().map(|script| &*script.name).collect();
+            match names.is_empty() {
+                true => format!("there is no script {name}, nor any other"),
+                false => format!("there is no script {name}; there is: {}", names.join(", ")),
+            }
+        })
+    }
+
+    /// Tells those who wait for it what came of a script.
+    pub(super) fn settle(&mut self, id: ScriptId, outcome: Result<&str, &str>, cx: &mut Cx<'_>) {
+        let name = self.all[id as usize].name.clone();
+        let waiters = std::mem::take(&mut self.waiters);
+        for (of, waiter) in waiters {
+            if of != id {
+                self.waiters.push((of, waiter));
+                continue;
+            }
+            let outcome = match outcome {
+                Ok(what) => Ok(format!("{name} {what}")),
+                Err(why) => Err(format!("{name} cannot be loaded: {why}")),
+            };
+            tell(waiter, outcome, cx);
+        }
+    }
+
+    /// vpid ends: every script is told, and none starts any more.
+    pub fn stop(&mut self, cx: &mut Cx<'_>) {
+        self.stopping = true;
+        for id in 0..self.all.len() as ScriptId {
+            self.begin_unload(id, false, cx);
+        }
+    }
+}
+
+/// Tells somebody what came of their wish.
+pub(super) fn tell(waiter: Waiter, outcome: Result<String, String>, cx: &mut Cx<'_>) {
+    match waiter {
+        Waiter::Operator(ticket) => {
+            let outcome = outcome.map(|text| serde_json::json!({ "ok": text }));
+            cx.out.effects.push(Effect::Pushed { ticket, outcome });
+        }
+        Waiter::Admin { server, userid } => {
+            let (Ok(text) | Err(text)) = outcome;
+            cx.servers
+                .say(server, Some(userid), &text, Place::Chat, cx.out);
+        }
+    }
+}

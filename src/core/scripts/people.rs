@@ -1,0 +1,107 @@
+//! Players and servers, as scripts see them.
+
+use serde_json::{Value, json};
+
+use super::{Cx, Scripts};
+use crate::core::roster::Person;
+use crate::core::servers::ServerId;
+
+/// Somebody on a server, as hooks get them; null for nobody.
+pub fn player(server: ServerId, userid: i64, cx: &Cx<'_>) -> Value {
+    let game = cx.servers.get(server);
+    let person = game.and_then(|game| game.roster.person(userid));
+    person.map_or(Value::Null, brief)
+}
+
+/// The player that an event is about: as they are known, else as the event has it.
+pub fn known_or(server: ServerId, known: Option<&Person>, data: &Value, cx: &Cx<'_>) -> Value {
+    if let Some(person) = known {
+        return brief(person);
+    }
+    let userid = data["userid"].as_i64().unwrap_or(0);
+    match player(server, userid, cx) {
+        Value::Null => {
+            let id = data["id"].as_str().unwrap_or_default();
+            let steam = id.parse::<crate::wire::steam_id::SteamId>().ok();
+            json!({
+                "userid": userid,
+                "name": data["name"].as_str().unwrap_or_default(),
+                "steam": steam,
+                "bot": data["bot"].as_bool().unwrap_or(id == "BOT"),
+                "team": data["team"].as_i64().unwrap_or(0),
+            })
+        }
+        known => known,
+    }
+}
+
+fn brief(person: &Person) -> Value {
+    json!({
+        "userid": person.userid,
+        "name": person.name,
+        "steam": person.steam,
+        "bot": person.bot,
+        "team": person.team,
+    })
+}
+
+/// Everybody on a server, with all that is known.
+pub fn all(server: ServerId, cx: &Cx<'_>) -> Value {
+    let Some(game) = cx.servers.get(server) else {
+        return json!([]);
+    };
+    let people = game.roster.people();
+    people
+        .map(|person| {
+            let mut value = brief(person);
+            let about = person
+                .steam
+                .and_then(|steam| cx.vyhub?.about(server, steam, cx.now));
+            let about = about.unwrap_or_default();
+            value["id"] = person.steam.map(|steam| steam.steam3()).into();
+            value["score"] = person.score.into();
+            value["deaths"] = person.deaths.into();
+            value["ping"] = person.ping.into();
+            value["alive"] = person.alive.into();
+            value["seconds"] = person.connected_s(cx.now).into();
+            value["admin"] = about.admin.into();
+            value["user_id"] = about.user.map(|user| user.to_string()).into();
+            value["groups"] = about.groups.into();
+            value
+        })
+        .collect()
+}
+
+impl Scripts {
+    /// A game server.
+    pub(super) fn server(&self, server: ServerId, cx: &Cx<'_>) -> Value {
+        let Some(game) = cx.servers.get(server) else {
+            return Value::Null;
+        };
+        let host = cx.servers.host(server).and_then(|host| cx.hosts.get(host));
+        let (bots, players): (Vec<_>, Vec<_>) = game.roster.people().partition(|one| one.bot);
+        json!({
+            "id": server,
+            "name": game.label,
+            "host": host.map(|host| host.name.as_str()),
+            "map": game.roster.map(),
+            "max_players": game.roster.max_players(),
+            "players": players.len(),
+            "bots": bots.len(),
+            "uptime_s": self.uptime_s(server, cx),
+            "connected": cx.servers.host(server).is_some(),
+            "rcon": cx.servers.has_rcon(server),
+        })
+    }
+
+    /// Whether somebody on a server is one of its admins: of the configuration, or of VyHub.
+    pub(super) fn is_admin(&self, server: ServerId, person: &Person, cx: &Cx<'_>) -> bool {
+        person.steam.is_some_and(|steam| {
+            self.config.admins.contains(&steam)
+                || cx
+                    .vyhub
+                    .and_then(|vyhub| vyhub.about(server, steam, cx.now))
+                    .is_some_and(|about| about.admin)
+        })
+    }
+}

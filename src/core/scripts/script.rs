@@ -1,0 +1,298 @@
+//! One script: how it stands, what waits for it, and what it was given and has not finished.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::journal::Journal;
+use crate::config::ScriptSettings;
+use crate::core::{LaunchKind, Now};
+use crate::limits;
+
+/// How a script stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    Unloaded,
+    /// It cannot be loaded, until somebody says so again.
+    Failed,
+    /// It ended, and is started again then.
+    Waiting {
+        until_ms: u64,
+    },
+    /// Its turn at the start is to come.
+    Queued,
+    Starting {
+        run: u64,
+        due_ms: u64,
+    },
+    Running {
+        run: u64,
+    },
+    /// It finishes what it has, and is then told to unload.
+    Draining {
+        run: u64,
+        due_ms: u64,
+        again: bool,
+    },
+    /// It was told to unload.
+    Stopping {
+        run: u64,
+        due_ms: u64,
+        again: bool,
+    },
+}
+
+impl State {
+    /// The process of it, if there is one.
+    pub fn run(self) -> Option<u64> {
+        match self {
+            Self::Starting { run, .. }
+            | Self::Running { run }
+            | Self::Draining { run, .. }
+            | Self::Stopping { run, .. } => Some(run),
+            _ => None,
+        }
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unloaded => "unloaded",
+            Self::Failed => "failed",
+            Self::Waiting { .. } => "waiting",
+            Self::Queued | Self::Starting { .. } => "starting",
+            Self::Running { .. } => "running",
+            Self::Draining { .. } | Self::Stopping { .. } => "stopping",
+        }
+    }
+}
+
+/// Something that waits for a script.
+pub enum Item {
+    Event(String),
+    /// By its number; the call itself stands with the open ones.
+    Call(u64),
+}
+
+impl Item {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Event(text) => text.len(),
+            Self::Call(_) => 0,
+        }
+    }
+}
+
+pub struct Script {
+    pub name: String,
+    pub kind: LaunchKind,
+    pub state: State,
+    pub settings: ScriptSettings,
+    pub hooks: BTreeSet<String>,
+    /// What others can call, without the script's name.
+    pub functions: BTreeSet<String>,
+    pub python: String,
+    pub problem: Option<String>,
+    /// How often it was started again after an end of its own.
+    pub restarts: u64,
+    pub started_ms: u64,
+    /// The pause before the next start.
+    pub pause_ms: u64,
+    /// Asks without an answer.
+    pub asks: usize,
+    pub journal: Journal,
+    /// Events that found no room.
+    pub dropped: u64,
+    dropped_told: bool,
+    /// Functions whose places built-in ones take, as was said.
+    pub shadowed: Vec<String>,
+    /// A file that is being looked at before the script is loaded anew: the number of the
+    /// message, and until when.
+    pub checking: Option<(u64, u64)>,
+    queue: VecDeque<Item>,
+    queue_bytes: usize,
+    /// Sizes of what it was given and has not finished.
+    unfinished: VecDeque<usize>,
+    unfinished_bytes: usize,
+    /// When it last finished something, or got something to do.
+    progress_ms: u64,
+    interrupted: bool,
+    /// What is written to it at the end of this turn.
+    outgoing: String,
+}
+
+/// What a script that finishes nothing has earned.
+pub enum Stuck {
+    Interrupt,
+    Kill,
+}
+
+impl Script {
+    pub fn new(name: String, kind: LaunchKind, settings: ScriptSettings) -> Self {
+        Self {
+            name,
+            kind,
+            state: State::Unloaded,
+            settings,
+            hooks: BTreeSet::new(),
+            functions: BTreeSet::new(),
+            python: String::new(),
+            problem: None,
+            restarts: 0,
+            started_ms: 0,
+            pause_ms: limits::SCRIPT_RESTART_MS_MIN,
+            asks: 0,
+            journal: Journal::default(),
+            dropped: 0,
+            dropped_told: false,
+            shadowed: Vec::new(),
+            checking: None,
+            queue: VecDeque::new(),
+            queue_bytes: 0,
+            unfinished: VecDeque::new(),
+            unfinished_bytes: 0,
+            progress_ms: 0,
+            interrupted: false,
+            outgoing: String::new(),
+        }
+    }
+
+    /// As others call it: a file's name.
+    pub fn file(&self) -> String {
+        format!("{}.py", self.name)
+    }
+
+    /// Whether what is meant for it may wait for it.
+    pub fn takes(&self) -> bool {
+        !matches!(self.state, State::Unloaded | State::Failed)
+    }
+
+    pub fn waiting(&self) -> usize {
+        self.queue.len() + self.unfinished.len()
+    }
+
+    /// Puts an event into the queue. False: there is no room.
+    pub fn enqueue(&mut self, item: Item) -> bool {
+        let full = self.queue.len() >= self.settings.queue
+            || self.queue_bytes + item.bytes() > limits::SCRIPT_QUEUE_BYTES_MAX;
+        if full {
+            if matches!(item, Item::Event(_)) {
+                self.dropped += 1;
+            }
+            if !self.dropped_told {
+                self.dropped_told = true;
+                log::warn!(
+                    "script {}: it does not keep up, and {} events and calls wait: what comes now is dropped",
+                    self.name,
+                    self.queue.len()
+                );
+            }
+            return false;
+        }
+        self.queue_bytes += item.bytes();
+        self.queue.push_back(item);
+        true
+    }
+
+    /// The next thing to give it, if it has room.
+    pub fn next(&mut self) -> Option<Item> {
+        let running = matches!(self.state, State::Running { .. });
+        let room = self.unfinished.len() < limits::SCRIPT_WINDOW
+            && self.unfinished_bytes < limits::SCRIPT_WINDOW_BYTES;
+        if !running || !room {
+            return None;
+        }
+        let item = self.queue.pop_front()?;
+        self.queue_bytes -= item.bytes();
+        if self.queue.is_empty() && self.dropped_told {
+            self.dropped_told = false;
+            log::info!(
+                "script {}: it keeps up again; {} events were dropped so far",
+                self.name,
+                self.dropped
+            );
+        }
+        Some(item)
+    }
+
+    /// Gives it an event or a call.
+    pub fn give(&mut self, text: &str, now: Now) {
+        if self.unfinished.is_empty() {
+            self.progress_ms = now.mono_ms;
+            self.interrupted = false;
+        }
+        self.unfinished.push_back(text.len());
+        self.unfinished_bytes += text.len();
+        self.tell(text);
+    }
+
+    /// Tells it something that is neither.
+    pub fn tell(&mut self, text: &str) {
+        self.outgoing
+            .push(if self.outgoing.is_empty() { '[' } else { ',' });
+        self.outgoing.push_str(text);
+    }
+
+    /// What is to be written to it now: a whole line.
+    pub fn flush(&mut self) -> Option<Vec<u8>> {
+        if self.outgoing.is_empty() {
+            return None;
+        }
+        let mut line = std::mem::take(&mut self.outgoing);
+        line.push_str("]\n");
+        Some(line.into_bytes())
+    }
+
+    /// It has finished so many. False: it was not given as many.
+    pub fn finished(&mut self, count: usize, now: Now) -> bool {
+        for _ in 0..count {
+            let Some(bytes) = self.unfinished.pop_front() else {
+                return false;
+            };
+            self.unfinished_bytes -= bytes;
+        }
+        self.progress_ms = now.mono_ms;
+        self.interrupted = false;
+        true
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.unfinished.is_empty()
+    }
+
+    /// When it must have finished something.
+    pub fn stuck_due_ms(&self) -> Option<u64> {
+        let watched = matches!(self.state, State::Running { .. } | State::Draining { .. });
+        let grace_ms = if self.interrupted {
+            limits::SCRIPT_KILL_MS
+        } else {
+            0
+        };
+        (watched && !self.unfinished.is_empty())
+            .then_some(self.progress_ms + self.settings.call_ms + grace_ms)
+    }
+
+    pub fn stuck(&mut self, now: Now) -> Option<Stuck> {
+        self.stuck_due_ms().filter(|due| *due <= now.mono_ms)?;
+        if std::mem::replace(&mut self.interrupted, true) {
+            // The end of the process is on its way.
+            self.progress_ms = now.mono_ms;
+            return Some(Stuck::Kill);
+        }
+        Some(Stuck::Interrupt)
+    }
+
+    /// Its process is gone. What waits goes on waiting.
+    pub fn process_ended(&mut self) {
+        self.unfinished.clear();
+        self.unfinished_bytes = 0;
+        self.outgoing.clear();
+        self.asks = 0;
+        self.checking = None;
+        self.interrupted = false;
+    }
+
+    /// Nothing waits for it any more.
+    pub fn forget_waiting(&mut self) {
+        self.queue.clear();
+        self.queue_bytes = 0;
+        self.dropped_told = false;
+    }
+}
