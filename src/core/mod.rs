@@ -169,19 +169,6 @@ impl Core {
         self.hosts.restore_sessions(sessions);
     }
 
-    /// Calls that an earlier run has begun on scripts, and that are not to be begun again.
-    pub fn restore_begun(&mut self, _calls: impl Iterator<Item = CallId>) {}
-
-    /// Begins with the scripts of the configuration; `names` are those in their folder.
-    pub fn begin_scripts(&mut self, _config: &Config, _names: Vec<String>, _now: Now) -> Effects {
-        Effects::new()
-    }
-
-    /// Unloads all scripts, because vpid stops.
-    pub fn stop_scripts(&mut self, _now: Now) -> Effects {
-        Effects::new()
-    }
-
     /// Whether stock files of this host, or signed ones, are served at all.
     pub fn serves(&self, folder: FolderId, host: &str, signed: bool) -> bool {
         self.hosts.serves(folder, host, signed)

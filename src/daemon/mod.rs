@@ -197,7 +197,7 @@ impl Daemon {
             rejected,
             control,
             attended,
-            scripts: Scripts::new(begun),
+            scripts: Scripts::new(begun, begun_calls),
             lanes,
             lane_reports,
             jobs: Vec::new(),
@@ -208,7 +208,6 @@ impl Daemon {
         };
         daemon.core.restore_identities(identities.into_iter());
         daemon.core.restore_sessions(known);
-        daemon.core.restore_begun(begun_calls.into_iter());
         daemon.open_folders()?;
         daemon.attend(found);
         for warning in &daemon.config.warnings {
@@ -310,7 +309,8 @@ impl Daemon {
     }
 
     fn is_done(&self) -> bool {
-        let is_quiet = self.core.running() == 0 && self.scripts.is_empty();
+        let is_quiet =
+            self.core.running() == 0 && self.core.scripts_are_over() && self.scripts.is_empty();
         is_quiet || !self.wheel.is_set(&Due::Stop)
     }
 

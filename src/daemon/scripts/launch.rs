@@ -6,18 +6,18 @@ use serde_json::{Map, Value, json};
 
 use crate::config::{Config, Engine, Scripts};
 use crate::core::{Launch, LaunchKind, ScriptId};
-use crate::io::python::folder::main_file;
-use crate::io::python::{Spec, hidden_variables, own_interpreter, sources};
+use crate::io::python::{Spec, hidden_variables, sources};
+use crate::io::script_files::{find_one, own_interpreter};
 use crate::limits;
 
 /// What is to be started. Errors are sentences for the operator.
 pub fn spec(config: &Config, script: ScriptId, launch: &Launch) -> Result<Spec, String> {
     let missing = || "the configuration has no [scripts] any more".to_string();
     let scripts = config.scripts.as_ref().ok_or_else(missing)?;
-    let path = file_of(scripts, launch)?;
+    let (path, is_own_folder) = file_of(scripts, launch)?;
     let path = absolute(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let folder = path.parent().unwrap_or(Path::new("/"));
-    let own = || own_interpreter(folder);
+    let own = || is_own_folder.then(|| own_interpreter(folder)).flatten();
     let settings = scripts.of(&launch.name);
     let interpreter = settings.python.clone().or_else(own);
     let mut first = first_line(scripts, script, launch);
@@ -37,11 +37,14 @@ pub fn spec(config: &Config, script: ScriptId, launch: &Launch) -> Result<Spec, 
     })
 }
 
-fn file_of(scripts: &Scripts, launch: &Launch) -> Result<PathBuf, String> {
+/// The file, and whether its folder is its own.
+fn file_of(scripts: &Scripts, launch: &Launch) -> Result<(PathBuf, bool), String> {
     match launch.kind {
         LaunchKind::Script => {
             let missing = || "the configuration names no folder of scripts any more".to_string();
-            main_file(scripts.dir.as_ref().ok_or_else(missing)?, &launch.name)
+            let dir = scripts.dir.as_ref().ok_or_else(missing)?;
+            let file = find_one(dir, &launch.name)?;
+            Ok((file.main, &file.folder != dir))
         }
         LaunchKind::Interfaces => {
             let missing = || "the configuration names no vpi_interfaces any more".to_string();
@@ -52,7 +55,7 @@ fn file_of(scripts: &Scripts, launch: &Launch) -> Result<PathBuf, String> {
                     path.display()
                 ));
             }
-            Ok(path.clone())
+            Ok((path.clone(), true))
         }
     }
 }

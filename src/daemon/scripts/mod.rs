@@ -6,7 +6,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::poller::Hint;
 use super::reload::{Stamp, stamp};
@@ -14,8 +14,8 @@ use super::{Daemon, Due};
 use crate::config::Config;
 use crate::core::{Effects, Event, ScriptAct, ScriptId, ScriptNews};
 use crate::io::begun::Begun;
-use crate::io::python::folder;
 use crate::io::python::{Heard, Process};
+use crate::io::script_files;
 use crate::limits;
 use crate::wire::sql::CallId;
 
@@ -39,14 +39,17 @@ pub struct Scripts {
     running: BTreeMap<u64, Running>,
     interfaces: Option<Edited>,
     begun: Begun,
+    /// Calls that an earlier run has begun; the core takes them.
+    begun_earlier: Vec<CallId>,
 }
 
 impl Scripts {
-    pub fn new(begun: Begun) -> Self {
+    pub fn new(begun: Begun, begun_earlier: Vec<CallId>) -> Self {
         Self {
             running: BTreeMap::new(),
             interfaces: None,
             begun,
+            begun_earlier,
         }
     }
 
@@ -144,31 +147,46 @@ fn news(heard: Heard) -> Vec<ScriptNews> {
         .collect()
 }
 
+/// The names of the scripts in a folder. What is wrong there is said.
+fn found_scripts(dir: &Path) -> Vec<String> {
+    let shown = dir.display();
+    let found = script_files::find(dir).unwrap_or_else(|error| {
+        log::error!(
+            "{shown}: the folder of scripts cannot be read ({error}); make it, or correct dir in \
+             [scripts]"
+        );
+        script_files::Found::default()
+    });
+    for path in &found.misnamed {
+        log::warn!(
+            "{} is not started: names of scripts have letters, digits and _, and begin with no \
+             digit; rename it",
+            path.display()
+        );
+    }
+    if found.more || found.scripts.len() > limits::SCRIPTS_MAX {
+        log::warn!(
+            "{shown}: not everything in there was started: it has too many files, or more scripts \
+             than {}",
+            limits::SCRIPTS_MAX
+        );
+    }
+    let scripts = found.scripts.into_iter().take(limits::SCRIPTS_MAX);
+    scripts.map(|script| script.name).collect()
+}
+
 impl Daemon {
     /// Starts the scripts of the configuration.
     pub(super) fn begin_scripts(&mut self) {
         self.watch_interfaces();
         let scripts = self.config.scripts.as_ref();
         let dir = scripts.and_then(|scripts| scripts.dir.as_ref());
-        let found = dir.map(|dir| (dir, folder::found_scripts(dir)));
-        let names = match found {
-            None => Vec::new(),
-            Some((_, Ok(found))) => {
-                for problem in &found.ignored {
-                    log::warn!("{problem}");
-                }
-                found.names
-            }
-            Some((dir, Err(error))) => {
-                log::error!(
-                    "{}: the folder of scripts cannot be read ({error}); make it, or correct dir \
-                     in [scripts]",
-                    dir.display()
-                );
-                Vec::new()
-            }
-        };
-        let effects = self.core.begin_scripts(&self.config, names, self.now());
+        let names = dir.map_or_else(Vec::new, |dir| found_scripts(dir));
+        let begun = std::mem::take(&mut self.scripts.begun_earlier).into_iter();
+        let (file, now) = (self.next_file_id(), self.now());
+        let effects = self
+            .core
+            .begin_scripts(&self.config, names, begun, file, now);
         self.carry_out_all(effects);
     }
 

@@ -204,3 +204,50 @@ fn a_call_that_is_begun_is_on_disk_at_once() {
     let (_, found) = Begun::open(Path::new(&state)).unwrap();
     assert_eq!(found, [call]);
 }
+
+#[test]
+fn a_script_is_loaded_by_the_real_host_program_and_answers() {
+    let mut scene = Scene::new();
+    scene.write(
+        "scripts/sums.py",
+        "def add(a, b): return a + b\ndef OnUnLoad(): print('bye')",
+    );
+    let launch = Launch {
+        kind: LaunchKind::Script,
+        name: "sums".into(),
+        servers: vec![(0, "Duels".into())],
+    };
+    scene.act(1, ScriptAct::Start(launch));
+    let begins = |word: &'static str| {
+        move |_: u64, news: &ScriptNews| match news {
+            ScriptNews::Said(lines) => lines.iter().any(|line| {
+                let line = String::from_utf8_lossy(line);
+                line.contains(word)
+            }),
+            ScriptNews::Ended(how) => panic!("it ended {how}"),
+            _ => false,
+        }
+    };
+    scene.until(begins("[\"ready\""));
+    let caller = r#"{"script":"operator","server":null,"host":null,"token":"","callback":true}"#;
+    let call = format!("[[\"c\",5,\"add\",[2,40],null,{caller}]]\n");
+    scene.act(1, ScriptAct::Send(call.into_bytes()));
+    scene.until(begins("[\"r\",5,42]"));
+    scene.act(1, ScriptAct::Send(b"[[\"unload\"]]\n".to_vec()));
+    let news = scene.until(|_, news| matches!(news, ScriptNews::Ended(_)));
+    let printed = ScriptNews::Printed(vec![(false, "bye".into())]);
+    assert!(news.contains(&(1, printed)), "{news:?}");
+    let end = ScriptNews::Ended("with exit code 0".into());
+    assert_eq!(news.last(), Some(&(1, end)));
+}
+
+#[test]
+fn what_lies_in_the_folder_is_started_and_what_cannot_be_is_said() {
+    let scene = Scene::new();
+    let dir = scene.folder.path().join("scripts");
+    for name in ["b.py", "a.py", "not one.py", "_shared.py", "notes.txt"] {
+        fs::write(dir.join(name), "").unwrap();
+    }
+    assert_eq!(found_scripts(&dir), ["a", "b"]);
+    assert!(found_scripts(&dir.join("gone")).is_empty());
+}
