@@ -46,7 +46,8 @@ impl Daemon {
             Effect::Rcon { server, job } => self.attended.command(server, job),
             Effect::Api(job) => self.attended.ask(*job),
             Effect::Store(write) => self.attended.keep(*write),
-            Effect::Script { .. } | Effect::Begun(_) => {}
+            Effect::Script { script, run, act } => self.script_act(script, run, act),
+            Effect::Begun(call) => self.note_begun(call),
             Effect::SetTimer { timer, at_ms } => self.wheel.set(Due::Core(timer), at_ms),
             Effect::CancelTimer(timer) => self.wheel.cancel(Due::Core(timer)),
         }

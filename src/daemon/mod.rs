@@ -7,6 +7,7 @@ mod folders;
 mod inputs;
 pub mod poller;
 mod reload;
+mod scripts;
 mod signed;
 mod turn;
 mod waiting;
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::config::{Config, Problem, Watch};
 use crate::core::{Core, Event, FileId, FolderId, HostId, Now, Timer};
+use crate::io::begun::Begun;
 use crate::io::control::Listener;
 use crate::io::instance;
 use crate::io::lock::{LockError, StateLock};
@@ -38,6 +40,7 @@ use folders::{Protocol, Watched};
 use inputs::Inputs;
 use poller::Poller;
 use reload::{Reason, Reloading};
+use scripts::Scripts;
 use wheel::Wheel;
 
 /// What the loop itself waits for, besides the core's timers.
@@ -50,6 +53,8 @@ enum Due {
     Poll,
     /// An edited configuration file may have come to rest.
     Edit,
+    /// Look at scripts of whose end nothing tells.
+    Look,
     /// An input file of an earlier run may have become old enough.
     Input(HostId),
     /// After SIGTERM: no more patience.
@@ -83,6 +88,7 @@ pub struct Daemon {
     rejected: Rejected,
     control: Control,
     attended: Attended,
+    scripts: Scripts,
     /// By the numbers of their databases.
     lanes: Vec<Lane>,
     lane_reports: mpsc::Receiver<Report>,
@@ -120,6 +126,7 @@ pub fn run(
     let reloading = Reloading::new(config_path, environment, &config);
     let mut daemon = Daemon::start(config, reloading)?;
     daemon.prepare_at_start()?;
+    daemon.begin_scripts();
     log::info!(
         "vpid {} serves {}",
         env!("CARGO_PKG_VERSION"),
@@ -156,6 +163,7 @@ impl Daemon {
         let unusable = |error| format!("{state}: the state folder cannot be used ({error})");
         let (seen, identities) = Seen::open(&config.state_dir).map_err(unusable)?;
         let (sessions, known) = SessionLog::open(&config.state_dir).map_err(unusable)?;
+        let (begun, begun_calls) = Begun::open(&config.state_dir).map_err(unusable)?;
         let rejected = Rejected::open(&config.state_dir).map_err(unusable)?;
         let listener = Listener::open(&config.state_dir).inspect_err(|error| {
             log::warn!("{state}: no control socket ({error}): `vpid game` will not work");
@@ -189,6 +197,7 @@ impl Daemon {
             rejected,
             control,
             attended,
+            scripts: Scripts::new(begun, begun_calls),
             lanes,
             lane_reports,
             jobs: Vec::new(),
@@ -295,15 +304,19 @@ impl Daemon {
             self.stopping = true;
             self.wheel
                 .set(Due::Stop, self.now().mono_ms + limits::STOP_MS);
+            self.stop_scripts();
         }
     }
 
     fn is_done(&self) -> bool {
-        self.core.running() == 0 || !self.wheel.is_set(&Due::Stop)
+        let is_quiet =
+            self.core.running() == 0 && self.core.scripts_are_over() && self.scripts.is_empty();
+        is_quiet || !self.wheel.is_set(&Due::Stop)
     }
 
-    fn finish(self) {
+    fn finish(mut self) {
         let left = self.core.running();
+        self.scripts.kill_all();
         for lane in self.lanes {
             lane.stop(Duration::from_millis(limits::LANE_STOP_MS));
         }

@@ -21,8 +21,12 @@ pub struct Wake {
     pub reload: bool,
     /// A lane has results.
     pub lanes: bool,
-    /// One of the other descriptors is ready.
+    /// Which of the other descriptors are ready, in their order.
+    pub ready: Vec<bool>,
+    /// Something happened at the control socket, or at the socket of an engine's log.
     pub control: bool,
+    /// Runs of scripts that have told something.
+    pub scripts: Vec<u64>,
     pub hints: Vec<Hint>,
     /// Hints were lost: everything must be scanned.
     pub overflow: bool,
@@ -182,7 +186,7 @@ impl Poller {
             self.lanes.woken.store(false, Ordering::SeqCst);
             wake.lanes = true;
         }
-        wake.control = ready[ours..].contains(&true);
+        wake.ready = ready[ours..].to_vec();
         if ours > 2 && ready[2] {
             self.read_hints(&mut wake);
         }

@@ -23,7 +23,7 @@ pub(super) enum Reason {
 }
 
 /// Tells one state of a file from another: size, and modification in unix nanoseconds.
-type Stamp = Option<(u64, u128)>;
+pub(super) type Stamp = Option<(u64, u128)>;
 
 pub(super) struct Reloading {
     path: Option<PathBuf>,
@@ -249,6 +249,7 @@ impl Daemon {
                 self.describe()
             );
         }
+        self.watch_interfaces();
         self.set_poll_timer();
     }
 
@@ -286,7 +287,7 @@ fn files(path: Option<&Path>, config: &Config) -> Vec<(PathBuf, Stamp)> {
 }
 
 /// None while there is no such file.
-fn stamp(path: &Path) -> Stamp {
+pub(super) fn stamp(path: &Path) -> Stamp {
     let metadata = std::fs::metadata(path).ok()?;
     let modified = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
     Some((metadata.len(), modified.as_nanos()))

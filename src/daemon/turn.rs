@@ -18,20 +18,36 @@ impl Daemon {
         let now_ms = self.now().mono_ms;
         let busy = !self.stopping && self.folders.iter().any(|folder| folder.has_work());
         let timeout_ms = match self.wheel.next_ms() {
-            _ if busy => Some(0),
+            _ if busy || !self.events.is_empty() => Some(0),
             next => next.map(|due| due.saturating_sub(now_ms)),
         };
         let logs = self.attended.fds().map(|fd| (fd, false));
-        let fds: Vec<_> = self.control.fds().into_iter().chain(logs).collect();
-        self.poller
+        let mut fds: Vec<_> = self.control.fds().into_iter().chain(logs).collect();
+        let others = fds.len();
+        let mut runs = Vec::new();
+        for (run, fd, write) in self.scripts.fds() {
+            runs.push(run);
+            fds.push((fd, write));
+        }
+        let mut wake = self
+            .poller
             .wait(timeout_ms, &fds)
-            .map_err(|error| format!("waiting for events failed ({error})"))
+            .map_err(|error| format!("waiting for events failed ({error})"))?;
+        wake.control = wake.ready[..others].contains(&true);
+        let runs = runs.into_iter().zip(&wake.ready[others..]);
+        wake.scripts = runs
+            .filter(|(_, ready)| **ready)
+            .map(|(run, _)| run)
+            .collect();
+        wake.scripts.dedup();
+        Ok(wake)
     }
 
-    pub(super) fn turn(&mut self, wake: Wake) {
+    pub(super) fn turn(&mut self, mut wake: Wake) {
         let began = Instant::now();
         // What clients have fetched comes first: else it is written for them once more.
         let control = wake.control;
+        let scripts = std::mem::take(&mut wake.scripts);
         self.take_hints(wake);
         while let Ok(report) = self.lane_reports.try_recv() {
             match report {
@@ -44,6 +60,7 @@ impl Daemon {
             }
         }
         self.events.extend(self.attended.events());
+        self.read_scripts(scripts);
         self.take_timers();
         if control {
             self.serve_control();
@@ -67,7 +84,9 @@ impl Daemon {
                 .iter_mut()
                 .for_each(|folder| folder.scan_soon());
             self.look_at_unsettled_inputs();
+            self.look_at_interfaces();
         }
+        self.take_edits(&wake.hints);
         for hint in wake.hints {
             let watched = self
                 .folders
@@ -96,6 +115,7 @@ impl Daemon {
                     self.sweep(|_| true);
                     self.set_poll_timer();
                     self.look_at_configuration();
+                    self.look_at_interfaces();
                     self.wheel.set(Due::Sweep, now.mono_ms + limits::SWEEP_MS);
                 }
                 Due::Poll => {
@@ -103,6 +123,7 @@ impl Daemon {
                     self.set_poll_timer();
                 }
                 Due::Edit => self.look_at_configuration(),
+                Due::Look => self.look_at_scripts(),
                 Due::Input(host) => self.look_at_input(host),
                 // Being gone from the wheel is the message.
                 Due::Stop => {}

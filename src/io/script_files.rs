@@ -35,7 +35,7 @@ pub struct Found {
 }
 
 /// Looks what is there. What cannot be looked at is left out, and so is whatever begins with a
-/// dot.
+/// dot or `_`.
 pub fn find(folder: &Path) -> io::Result<Found> {
     let mut found = Found::default();
     let mut scripts: BTreeMap<String, Vec<ScriptFile>> = BTreeMap::new();
@@ -48,7 +48,7 @@ pub fn find(folder: &Path) -> io::Result<Found> {
         let path = entry.path();
         let file_name = entry.file_name();
         let file_name = file_name.to_string_lossy();
-        if file_name.starts_with('.') {
+        if file_name.starts_with(['.', '_']) {
             continue;
         }
         let file = match file_name.strip_suffix(".py") {
@@ -75,6 +75,38 @@ pub fn find(folder: &Path) -> io::Result<Found> {
     }
     found.misnamed.sort();
     Ok(found)
+}
+
+/// The files of one script. Errors are sentences for the operator.
+pub fn find_one(folder: &Path, name: &str) -> Result<ScriptFile, String> {
+    let shown = folder.display();
+    if !is_script_name(name) || NO_SCRIPTS.contains(&name) {
+        return Err(format!("{name:?} is not the name of a script"));
+    }
+    let own = folder.join(name);
+    let (file, main) = (folder.join(format!("{name}.py")), own.join("main.py"));
+    let (main, folder) = match (file.is_file(), main.is_file()) {
+        (true, false) => (file, folder.to_owned()),
+        (false, true) => (main, own),
+        (true, true) => {
+            return Err(format!(
+                "both {name}.py and {name}/main.py are in {shown}; remove or rename one of them"
+            ));
+        }
+        (false, false) => {
+            return Err(format!(
+                "neither {name}.py nor {name}/main.py is in {shown}"
+            ));
+        }
+    };
+    let name = name.to_owned();
+    Ok(ScriptFile { name, main, folder })
+}
+
+/// The interpreter of the virtual environment in a script's own folder, where there is one.
+pub fn own_interpreter(folder: &Path) -> Option<PathBuf> {
+    let programs = ["python3", "python"].map(|name| folder.join(".venv/bin").join(name));
+    programs.into_iter().find(|program| program.is_file())
 }
 
 #[cfg(test)]
@@ -107,6 +139,7 @@ mod tests {
             "my script.py",
             ".hidden/main.py",
             ".a.py",
+            "_shared.py",
             "readme.txt",
             "data/other.py",
             "vpi_interfaces.py",
@@ -129,5 +162,36 @@ mod tests {
         assert_eq!(found.misnamed, [at("my script.py"), at("my-lib/main.py")]);
         assert_eq!((found.twice, found.more), (vec!["both".to_owned()], false));
         assert!(find(&at("nowhere")).is_err());
+    }
+
+    #[test]
+    fn the_file_of_a_script_is_one_of_two_and_not_both() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |path: &str| root.path().join(path);
+        for file in ["a.py", "b/main.py", "c.py", "c/main.py", "vpi_config.py"] {
+            fs::create_dir_all(at(file).parent().unwrap()).unwrap();
+            fs::write(at(file), "").unwrap();
+        }
+        let file = |name| find_one(root.path(), name).map(|file| (file.main, file.folder));
+        assert_eq!(file("a"), Ok((at("a.py"), at(""))));
+        assert_eq!(file("b"), Ok((at("b/main.py"), at("b"))));
+        let problem = |name| file(name).unwrap_err();
+        assert!(problem("c").starts_with("both c.py and c/main.py are in"));
+        assert!(problem("d").starts_with("neither d.py nor d/main.py is in"));
+        for name in ["../a", "b/main", "", "vpi_config"] {
+            assert!(problem(name).ends_with("is not the name of a script"));
+        }
+    }
+
+    #[test]
+    fn a_virtual_environment_beside_the_script_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(own_interpreter(folder.path()), None);
+        let programs = folder.path().join(".venv/bin");
+        fs::create_dir_all(&programs).unwrap();
+        for name in ["python", "python3"] {
+            fs::write(programs.join(name), "").unwrap();
+            assert_eq!(own_interpreter(folder.path()), Some(programs.join(name)));
+        }
     }
 }

@@ -111,10 +111,7 @@ impl Checked<'_> {
     /// What runs a script that has this folder for itself.
     fn interpreter(&self, name: &str, folder: Option<&Path>) -> PathBuf {
         let said = self.scripts.of(name).python.clone();
-        let programs = folder.into_iter().flat_map(|folder| {
-            ["python3", "python"].map(|name| folder.join(".venv/bin").join(name))
-        });
-        said.or_else(|| programs.into_iter().find(|program| program.is_file()))
+        said.or_else(|| folder.and_then(script_files::own_interpreter))
             .unwrap_or_else(|| self.scripts.python.clone())
     }
 

@@ -5,6 +5,7 @@
 
 mod channel;
 mod output;
+pub mod sources;
 #[cfg(test)]
 mod tests;
 
@@ -273,10 +274,4 @@ pub fn hidden_variables(is_interfaces: bool) -> Vec<OsString> {
         is_ours || (!is_interfaces && name == "VPI_PASSWORD")
     };
     names.filter(is_hidden).collect()
-}
-
-/// The interpreter of the virtual environment in a script's folder, where there is one.
-pub fn own_interpreter(folder: &Path) -> Option<PathBuf> {
-    let programs = ["python3", "python"].map(|name| folder.join(".venv/bin").join(name));
-    programs.into_iter().find(|program| program.is_file())
 }

@@ -352,15 +352,3 @@ fn what_is_vpids_alone_is_not_in_its_environment() {
     assert!(names.contains(&"PYTHONIOENCODING") && names.contains(&"PATH"));
     assert!(!names.contains(&"HOME"));
 }
-
-#[test]
-fn a_virtual_environment_beside_the_script_is_found() {
-    let folder = TempDir::new().unwrap();
-    assert_eq!(own_interpreter(folder.path()), None);
-    let programs = folder.path().join(".venv/bin");
-    fs::create_dir_all(&programs).unwrap();
-    for name in ["python", "python3"] {
-        fs::write(programs.join(name), "").unwrap();
-        assert_eq!(own_interpreter(folder.path()), Some(programs.join(name)));
-    }
-}

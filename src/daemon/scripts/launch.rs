@@ -1,0 +1,229 @@
+//! What a script is started with: its file, its interpreter, and the first line of its channel.
+
+use std::path::{Path, PathBuf, absolute};
+
+use serde_json::{Map, Value, json};
+
+use crate::config::{Config, Engine, Scripts};
+use crate::core::{Launch, LaunchKind, ScriptId};
+use crate::io::python::{Spec, hidden_variables, sources};
+use crate::io::script_files::{find_one, own_interpreter};
+use crate::limits;
+
+/// What is to be started. Errors are sentences for the operator.
+pub fn spec(config: &Config, script: ScriptId, launch: &Launch) -> Result<Spec, String> {
+    let missing = || "the configuration has no [scripts] any more".to_string();
+    let scripts = config.scripts.as_ref().ok_or_else(missing)?;
+    let (path, is_own_folder) = file_of(scripts, launch)?;
+    let path = absolute(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let own = || is_own_folder.then(|| own_interpreter(folder)).flatten();
+    let settings = scripts.of(&launch.name);
+    let interpreter = settings.python.clone().or_else(own);
+    let mut first = first_line(scripts, script, launch);
+    first.insert("path".into(), text(&path)?.into());
+    first.insert("folder".into(), text(folder)?.into());
+    let is_interfaces = launch.kind == LaunchKind::Interfaces;
+    if is_interfaces {
+        add_interfaces(config, &mut first)?;
+    }
+    Ok(Spec {
+        name: launch.name.clone(),
+        interpreter: interpreter.unwrap_or_else(|| scripts.python.clone()),
+        folder: folder.to_path_buf(),
+        boot: sources::BOOT.into(),
+        first_line: Value::Object(first).to_string().into_bytes(),
+        hidden: hidden_variables(is_interfaces),
+    })
+}
+
+/// The file, and whether its folder is its own.
+fn file_of(scripts: &Scripts, launch: &Launch) -> Result<(PathBuf, bool), String> {
+    match launch.kind {
+        LaunchKind::Script => {
+            let missing = || "the configuration names no folder of scripts any more".to_string();
+            let dir = scripts.dir.as_ref().ok_or_else(missing)?;
+            let file = find_one(dir, &launch.name)?;
+            Ok((file.main, &file.folder != dir))
+        }
+        LaunchKind::Interfaces => {
+            let missing = || "the configuration names no vpi_interfaces any more".to_string();
+            let path = scripts.vpi_interfaces.as_ref().ok_or_else(missing)?;
+            if !path.is_file() {
+                return Err(format!(
+                    "{}: there is no such file; correct vpi_interfaces in [scripts]",
+                    path.display()
+                ));
+            }
+            Ok((path.clone(), true))
+        }
+    }
+}
+
+fn first_line(scripts: &Scripts, script: ScriptId, launch: &Launch) -> Map<String, Value> {
+    let settings = scripts.of(&launch.name);
+    let kind = match launch.kind {
+        LaunchKind::Script => "script",
+        LaunchKind::Interfaces => "interfaces",
+    };
+    let servers = launch.servers.iter();
+    let servers = servers.map(|(id, name)| json!({ "id": id, "name": name }));
+    let modules = sources::MODULES.iter();
+    let modules = modules.map(|(name, source)| (name.to_string(), Value::from(*source)));
+    let line = json!({
+        "kind": kind,
+        "name": launch.name,
+        "id": script,
+        "memory_bytes": settings.memory_bytes,
+        "call_ms": settings.call_ms,
+        "tasks_max": limits::SCRIPT_TASKS_MAX,
+        "servers": servers.collect::<Vec<_>>(),
+        "config": settings.config,
+        "vpid": env!("CARGO_PKG_VERSION"),
+        "modules": modules.collect::<Map<_, _>>(),
+    });
+    match line {
+        Value::Object(line) => line,
+        _ => Map::new(),
+    }
+}
+
+/// What files written for VPI expect of it: the database, the secret and scriptdata.
+fn add_interfaces(config: &Config, first: &mut Map<String, Value>) -> Result<(), String> {
+    let database = config.default_database().map(|id| &config.databases[id]);
+    let database = match database.map(|database| &database.engine) {
+        None => Value::Null,
+        Some(Engine::Sqlite(sqlite)) => {
+            let path = absolute(&sqlite.path);
+            let path = path.map_err(|error| format!("{}: {error}", sqlite.path.display()))?;
+            json!({ "type": "sqlite", "path": text(&path)? })
+        }
+        Some(Engine::Mysql(mysql)) => json!({
+            "type": "mysql",
+            "host": mysql.host,
+            "port": mysql.port,
+            "user": mysql.user,
+            "password": mysql.password.as_ref().map_or("", |password| &password.0),
+            "database": mysql.database,
+            "socket": mysql.socket.as_deref().map(text).transpose()?,
+        }),
+    };
+    let legacy = config.servers.iter().find_map(|it| it.legacy.as_ref());
+    let secret = legacy.map_or(&[][..], |legacy| legacy.secret.as_bytes());
+    let scriptdata = config.servers.first().map(|server| &server.scriptdata);
+    let scriptdata = scriptdata.map(|path| text(path)).transpose()?;
+    first.insert("database".into(), database);
+    first.insert("secret".into(), String::from_utf8_lossy(secret).into());
+    first.insert("scriptdata".into(), scriptdata.unwrap_or_default().into());
+    Ok(())
+}
+
+fn text(path: &Path) -> Result<&str, String> {
+    let problem = || {
+        format!(
+            "{}: Python gets the names of files as text, and this is none; rename it",
+            path.display()
+        )
+    };
+    path.to_str().ok_or_else(problem)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::config;
+
+    const SERVERS: &str = r#"
+        [[server]]
+        scriptdata = "scriptdata"
+        key = "abcdefghijklmnopqrstuvwxyz0123456789"
+        [[server]]
+        scriptdata = "other"
+        legacy_secret = "a-secret-of-the-stock-protocol-01"
+        [database]
+        type = "sqlite"
+        path = "game.db"
+    "#;
+
+    fn with_scripts(folder: &Path) -> Config {
+        let mut config = config::parse(SERVERS, folder, |_| None).unwrap();
+        config.scripts = Some(Scripts {
+            dir: Some(folder.join("scripts")),
+            vpi_interfaces: Some(folder.join("vpi/vpi_interfaces.py")),
+            vpi_override: Vec::new(),
+            python: "python3".into(),
+            order: Vec::new(),
+            admins: Vec::new(),
+            prefixes: vec!["!".into()],
+            settings: config::ScriptSettings::default(),
+            each: std::collections::BTreeMap::new(),
+        });
+        config
+    }
+
+    fn launch(kind: LaunchKind, name: &str) -> Launch {
+        Launch {
+            kind,
+            name: name.into(),
+            servers: vec![(0, "Duels".into())],
+        }
+    }
+
+    fn first(spec: &Spec) -> Value {
+        serde_json::from_slice(&spec.first_line).unwrap()
+    }
+
+    #[test]
+    fn a_script_is_told_who_it_is_and_nothing_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("scripts/stats");
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join("main.py"), "").unwrap();
+        let mut config = with_scripts(folder.path());
+        let settings = config::ScriptSettings {
+            call_ms: 500,
+            config: json!({ "top": 1u64 << 60 }),
+            ..config::ScriptSettings::default()
+        };
+        let scripts = config.scripts.as_mut().unwrap();
+        scripts.each.insert("stats".into(), settings);
+        let launch = launch(LaunchKind::Script, "stats");
+        let started = spec(&config, 3, &launch).unwrap();
+        assert_eq!(started.interpreter, Path::new("python3"));
+        assert_eq!(started.folder, dir);
+        let line = first(&started);
+        assert_eq!(line["path"], json!(dir.join("main.py")));
+        assert_eq!((&line["id"], &line["call_ms"]), (&json!(3), &json!(500)));
+        assert_eq!(line["config"]["top"], json!(1u64 << 60));
+        assert_eq!(line["servers"], json!([{ "id": 0, "name": "Duels" }]));
+        for secret in ["secret", "database", "scriptdata"] {
+            assert!(line.get(secret).is_none(), "{secret}");
+        }
+        fs::create_dir_all(dir.join(".venv/bin")).unwrap();
+        fs::write(dir.join(".venv/bin/python"), "").unwrap();
+        let started = spec(&config, 3, &launch).unwrap();
+        assert_eq!(started.interpreter, dir.join(".venv/bin/python"));
+        fs::remove_file(dir.join("main.py")).unwrap();
+        let problem = spec(&config, 3, &launch).unwrap_err();
+        assert!(problem.contains("neither stats.py nor stats/main.py"));
+    }
+
+    #[test]
+    fn interfaces_are_told_what_files_for_vpi_expect() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = with_scripts(folder.path());
+        let launch = launch(LaunchKind::Interfaces, "vpi_interfaces");
+        let problem = spec(&config, 1, &launch).unwrap_err();
+        assert!(problem.contains("vpi_interfaces.py: there is no such file"));
+        fs::create_dir(folder.path().join("vpi")).unwrap();
+        fs::write(folder.path().join("vpi/vpi_interfaces.py"), "").unwrap();
+        let line = first(&spec(&config, 1, &launch).unwrap());
+        assert_eq!(line["kind"], "interfaces");
+        assert_eq!(line["secret"], "a-secret-of-the-stock-protocol-01");
+        assert_eq!(line["scriptdata"], json!(folder.path().join("scriptdata")));
+        let database = json!({ "type": "sqlite", "path": folder.path().join("game.db") });
+        assert_eq!(line["database"], database);
+    }
+}

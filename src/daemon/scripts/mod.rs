@@ -1,0 +1,297 @@
+//! The processes of the owner's scripts: started, spoken to and listened to as the core says.
+
+mod launch;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+
+use super::poller::Hint;
+use super::reload::{Stamp, stamp};
+use super::{Daemon, Due};
+use crate::config::Config;
+use crate::core::{Effects, Event, ScriptAct, ScriptId, ScriptNews};
+use crate::io::begun::Begun;
+use crate::io::python::{Heard, Process};
+use crate::io::script_files;
+use crate::limits;
+use crate::wire::sql::CallId;
+
+/// A process, and whose it is.
+struct Running {
+    script: ScriptId,
+    process: Process,
+}
+
+/// The file of `vpi_interfaces`, whose edits are noticed.
+struct Edited {
+    path: PathBuf,
+    /// That of its folder, where one is had.
+    watch: Option<i32>,
+    /// As it was when it was last looked at.
+    stamp: Stamp,
+}
+
+pub struct Scripts {
+    /// By the numbers of their runs.
+    running: BTreeMap<u64, Running>,
+    interfaces: Option<Edited>,
+    begun: Begun,
+    /// Calls that an earlier run has begun; the core takes them.
+    begun_earlier: Vec<CallId>,
+}
+
+impl Scripts {
+    pub fn new(begun: Begun, begun_earlier: Vec<CallId>) -> Self {
+        Self {
+            running: BTreeMap::new(),
+            interfaces: None,
+            begun,
+            begun_earlier,
+        }
+    }
+
+    /// Whether no process is left.
+    pub fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    /// What to wait for: whose it is, a descriptor, and whether for room to write as well.
+    pub fn fds(&self) -> impl Iterator<Item = (u64, BorrowedFd<'_>, bool)> {
+        self.running.iter().flat_map(|(run, running)| {
+            let fds = running.process.fds();
+            fds.map(|(fd, write)| (*run, fd, write))
+        })
+    }
+
+    /// Does something with a process.
+    pub fn act(
+        &mut self,
+        config: &Config,
+        script: ScriptId,
+        run: u64,
+        act: ScriptAct,
+    ) -> Option<Event> {
+        if let ScriptAct::Start(launch) = act {
+            let started = launch::spec(config, script, &launch);
+            return match started.and_then(|spec| Process::start(&spec)) {
+                Ok(process) => {
+                    self.running.insert(run, Running { script, process });
+                    None
+                }
+                Err(problem) => {
+                    let what = ScriptNews::NotStarted(problem);
+                    Some(Event::Script { script, run, what })
+                }
+            };
+        }
+        // It may have ended, and the core hears of it next.
+        let process = &mut self.running.get_mut(&run)?.process;
+        match act {
+            ScriptAct::Start(_) => {}
+            ScriptAct::Send(bytes) => process.send(bytes),
+            ScriptAct::Interrupt => process.interrupt(),
+            ScriptAct::Kill => process.kill(),
+        }
+        None
+    }
+
+    /// Reads what these processes have told.
+    pub fn read(&mut self, runs: impl IntoIterator<Item = u64>) -> Vec<Event> {
+        let mut events = Vec::new();
+        for run in runs {
+            let Some(Running { script, process }) = self.running.get_mut(&run) else {
+                continue;
+            };
+            process.flush();
+            let (script, heard) = (*script, process.read());
+            if heard.ended.is_some() {
+                self.running.remove(&run);
+            }
+            let news = news(heard).into_iter();
+            events.extend(news.map(|what| Event::Script { script, run, what }));
+        }
+        events
+    }
+
+    /// At the end of vpid, when the patience with them has run out.
+    pub fn kill_all(&mut self) {
+        if !self.running.is_empty() {
+            let count = self.running.len();
+            log::warn!("{count} scripts have not ended in time, and are killed");
+        }
+        self.running.clear();
+    }
+
+    /// Processes of which no descriptor tells what comes next.
+    fn unseen(&self) -> Vec<u64> {
+        let unseen = self
+            .running
+            .iter()
+            .filter(|(_, it)| it.process.needs_looking());
+        unseen.map(|(run, _)| *run).collect()
+    }
+}
+
+/// In the order in which the core is to hear of it.
+fn news(heard: Heard) -> Vec<ScriptNews> {
+    let said = (!heard.said.is_empty()).then_some(ScriptNews::Said(heard.said));
+    let too_long = heard.too_long.then_some(ScriptNews::TooLong);
+    let printed = (!heard.printed.is_empty()).then_some(ScriptNews::Printed(heard.printed));
+    let ended = heard.ended.map(ScriptNews::Ended);
+    [printed, said, too_long, ended]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// The names of the scripts in a folder. What is wrong there is said.
+fn found_scripts(dir: &Path) -> Vec<String> {
+    let shown = dir.display();
+    let found = script_files::find(dir).unwrap_or_else(|error| {
+        log::error!(
+            "{shown}: the folder of scripts cannot be read ({error}); make it, or correct dir in \
+             [scripts]"
+        );
+        script_files::Found::default()
+    });
+    for path in &found.misnamed {
+        log::warn!(
+            "{} is not started: names of scripts have letters, digits and _, and begin with no \
+             digit; rename it",
+            path.display()
+        );
+    }
+    if found.more || found.scripts.len() > limits::SCRIPTS_MAX {
+        log::warn!(
+            "{shown}: not everything in there was started: it has too many files, or more scripts \
+             than {}",
+            limits::SCRIPTS_MAX
+        );
+    }
+    let scripts = found.scripts.into_iter().take(limits::SCRIPTS_MAX);
+    scripts.map(|script| script.name).collect()
+}
+
+impl Daemon {
+    /// Starts the scripts of the configuration.
+    pub(super) fn begin_scripts(&mut self) {
+        self.watch_interfaces();
+        let scripts = self.config.scripts.as_ref();
+        let dir = scripts.and_then(|scripts| scripts.dir.as_ref());
+        let names = dir.map_or_else(Vec::new, |dir| found_scripts(dir));
+        let begun = std::mem::take(&mut self.scripts.begun_earlier).into_iter();
+        let (file, now) = (self.next_file_id(), self.now());
+        let effects = self
+            .core
+            .begin_scripts(&self.config, names, begun, file, now);
+        self.carry_out_all(effects);
+    }
+
+    /// SIGTERM: they unload what they have.
+    pub(super) fn stop_scripts(&mut self) {
+        let effects = self.core.stop_scripts(self.now());
+        self.carry_out_all(effects);
+    }
+
+    fn carry_out_all(&mut self, effects: Effects) {
+        for effect in effects {
+            self.carry_out(effect);
+        }
+    }
+
+    pub(super) fn script_act(&mut self, script: ScriptId, run: u64, act: ScriptAct) {
+        let event = self.scripts.act(&self.config, script, run, act);
+        self.events.extend(event);
+        self.look_later();
+    }
+
+    /// Notes that a call is begun. It is written at once, before the script hears of the call.
+    pub(super) fn note_begun(&mut self, call: CallId) {
+        let Self {
+            scripts,
+            open_files,
+            ..
+        } = self;
+        let noted = scripts
+            .begun
+            .add(call, |file| open_files.contains_key(&file));
+        if let Err(error) = noted {
+            log::error!(
+                "{}: that a call is begun cannot be written down ({error}); after a crash it \
+                 could run again; free some space",
+                self.config.state_dir.display()
+            );
+        }
+    }
+
+    /// Takes what scripts have told.
+    pub(super) fn read_scripts(&mut self, runs: Vec<u64>) {
+        if !runs.is_empty() {
+            let events = self.scripts.read(runs);
+            self.events.extend(events);
+            self.look_later();
+        }
+    }
+
+    /// Looks at processes of which no descriptor tells.
+    pub(super) fn look_at_scripts(&mut self) {
+        let unseen = self.scripts.unseen();
+        self.read_scripts(unseen);
+    }
+
+    fn look_later(&mut self) {
+        if !self.scripts.unseen().is_empty() && !self.wheel.is_set(&Due::Look) {
+            let at_ms = self.now().mono_ms + limits::SCRIPT_LOOK_MS;
+            self.wheel.set(Due::Look, at_ms);
+        }
+    }
+
+    /// Watches the folder of `vpi_interfaces`, as the configuration says.
+    pub(super) fn watch_interfaces(&mut self) {
+        let scripts = self.config.scripts.as_ref();
+        let wanted = scripts.and_then(|scripts| scripts.vpi_interfaces.clone());
+        let watched = self.scripts.interfaces.as_ref().map(|it| &it.path);
+        if watched == wanted.as_ref() {
+            return;
+        }
+        let before = self.scripts.interfaces.take();
+        let shared = |watch: &i32| self.folders.iter().any(|folder| folder.has_watch(*watch));
+        if let Some(watch) = before.and_then(|it| it.watch).filter(|it| !shared(it)) {
+            self.poller.unwatch(watch);
+        }
+        self.scripts.interfaces = wanted.map(|path| Edited {
+            watch: path.parent().and_then(|folder| self.poller.watch(folder)),
+            stamp: stamp(&path),
+            path,
+        });
+    }
+
+    /// Whether these hints tell that `vpi_interfaces`, or a file beside it, was edited.
+    pub(super) fn take_edits(&mut self, hints: &[Hint]) {
+        let Some(interfaces) = &mut self.scripts.interfaces else {
+            return;
+        };
+        let is_edit = |hint: &Hint| {
+            let name = hint.name.as_str();
+            let is_python = name.ends_with(".py") && !name.starts_with('.');
+            interfaces.watch == Some(hint.watch) && is_python
+        };
+        if hints.iter().any(is_edit) {
+            interfaces.stamp = stamp(&interfaces.path);
+            self.events.push_back(Event::InterfacesEdited);
+        }
+    }
+
+    /// The slow look, for edits of which no hint came.
+    pub(super) fn look_at_interfaces(&mut self) {
+        if let Some(interfaces) = &mut self.scripts.interfaces {
+            let before = std::mem::replace(&mut interfaces.stamp, stamp(&interfaces.path));
+            if before != interfaces.stamp && interfaces.stamp.is_some() {
+                self.events.push_back(Event::InterfacesEdited);
+            }
+        }
+    }
+}

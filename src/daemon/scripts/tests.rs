@@ -1,0 +1,253 @@
+//! A daemon and real processes; the core is not asked.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::config;
+use crate::core::{Effect, Launch, LaunchKind};
+use crate::daemon::poller::Wake;
+use crate::daemon::reload::Reloading;
+use crate::io::python::Spec;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Scene {
+    folder: TempDir,
+    daemon: Daemon,
+}
+
+impl Scene {
+    /// A daemon with `vpi/vpi_interfaces.py` and a folder of scripts.
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        for name in ["scriptdata", "vpi", "scripts"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let text = "
+            [[server]]
+            scriptdata = \"scriptdata\"
+            key = \"abcdefghijklmnopqrstuvwxyz0123456789\"
+        ";
+        let mut config = config::parse(text, folder.path(), |_| None).unwrap();
+        config.scripts = Some(config::Scripts {
+            dir: Some(folder.path().join("scripts")),
+            vpi_interfaces: Some(folder.path().join("vpi/vpi_interfaces.py")),
+            vpi_override: Vec::new(),
+            python: "python3".into(),
+            order: Vec::new(),
+            admins: Vec::new(),
+            prefixes: Vec::new(),
+            settings: config::ScriptSettings::default(),
+            each: BTreeMap::new(),
+        });
+        let reloading = Reloading::new(None, Box::new(|_| None), &config);
+        let daemon = Daemon::start(config, reloading).map_err(|problem| panic!("{problem}"));
+        Self {
+            folder,
+            daemon: daemon.unwrap(),
+        }
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.folder.path().join(name), text).unwrap();
+    }
+
+    /// Runs this in place of the host program.
+    fn run(&mut self, run: u64, program: &str) {
+        let spec = Spec {
+            name: "test".into(),
+            interpreter: "python3".into(),
+            folder: self.folder.path().into(),
+            boot: program.into(),
+            first_line: b"first".to_vec(),
+            hidden: Vec::new(),
+        };
+        let process = Process::start(&spec).unwrap();
+        let script = 7;
+        let running = Running { script, process };
+        self.daemon.scripts.running.insert(run, running);
+    }
+
+    /// Waits as the loop does.
+    fn wait(&mut self) -> Wake {
+        let now_ms = self.daemon.now().mono_ms;
+        // It is not to wait longer than the test does.
+        let last_ms = now_ms + PATIENCE.as_millis() as u64;
+        self.daemon.wheel.set(Due::Poll, last_ms);
+        self.daemon.wait().unwrap()
+    }
+
+    /// What scripts tell, until some of it is as it is to be.
+    fn until(&mut self, is_it: impl Fn(u64, &ScriptNews) -> bool) -> Vec<(u64, ScriptNews)> {
+        let began = Instant::now();
+        let mut news = Vec::new();
+        while !news.iter().any(|(run, what)| is_it(*run, what)) {
+            assert!(began.elapsed() < PATIENCE, "{news:?}");
+            let wake = self.wait();
+            self.daemon.read_scripts(wake.scripts);
+            for event in self.daemon.events.drain(..) {
+                if let Event::Script { run, what, .. } = event {
+                    news.push((run, what));
+                }
+            }
+        }
+        news
+    }
+
+    fn act(&mut self, run: u64, act: ScriptAct) {
+        let script = 7;
+        self.daemon.carry_out(Effect::Script { script, run, act });
+    }
+
+    fn edits(&mut self) -> usize {
+        let events = self.daemon.events.drain(..);
+        events
+            .filter(|event| matches!(event, Event::InterfacesEdited))
+            .count()
+    }
+}
+
+fn said(line: &str) -> impl Fn(u64, &ScriptNews) -> bool {
+    let line = line.as_bytes().to_vec();
+    move |_, news| matches!(news, ScriptNews::Said(lines) if lines.contains(&line))
+}
+
+#[test]
+fn each_process_is_heard_by_the_number_of_its_run() {
+    let mut scene = Scene::new();
+    let echo = "\
+import socket, sys
+channel = socket.socket(fileno=0).makefile('rwb', buffering=0)
+for line in channel: channel.write(sys.argv[0].encode() + line)
+";
+    for run in [1, 2, 3] {
+        scene.run(run, echo);
+        scene.until(|of, news| of == run && said("-cfirst")(of, news));
+    }
+    scene.act(2, ScriptAct::Send(b"you\n".to_vec()));
+    let news = scene.until(said("-cyou"));
+    assert!(news.iter().all(|(run, _)| *run == 2), "{news:?}");
+    scene.act(3, ScriptAct::Kill);
+    let news = scene.until(|run, news| run == 3 && matches!(news, ScriptNews::Ended(_)));
+    assert_eq!(
+        news,
+        [(3, ScriptNews::Ended("by signal 9 (killed)".into()))]
+    );
+    // What is on its way to one that is gone is nobody's.
+    scene.act(3, ScriptAct::Send(b"late\n".to_vec()));
+    assert!(!scene.daemon.scripts.is_empty());
+    scene.daemon.scripts.kill_all();
+    assert!(scene.daemon.scripts.is_empty());
+}
+
+#[test]
+fn what_cannot_be_started_is_news_at_once() {
+    let mut scene = Scene::new();
+    let launch = Launch {
+        kind: LaunchKind::Script,
+        name: "gone".into(),
+        servers: Vec::new(),
+    };
+    scene.act(1, ScriptAct::Start(launch));
+    let event = scene.daemon.events.front();
+    let Some(Event::Script { run: 1, what, .. }) = event else {
+        panic!("{event:?}");
+    };
+    assert!(matches!(what, ScriptNews::NotStarted(problem) if problem.contains("gone.py")));
+    // The loop does not sleep over it.
+    let began = Instant::now();
+    scene.wait();
+    assert!(began.elapsed() < PATIENCE / 2);
+    assert!(scene.daemon.scripts.is_empty());
+}
+
+#[test]
+fn edits_of_vpi_interfaces_and_of_files_beside_it_are_noticed() {
+    let mut scene = Scene::new();
+    scene.daemon.watch_interfaces();
+    scene.write("vpi/notes.txt", "");
+    scene.write("vpi/.vpi_config.py", "");
+    let wake = scene.wait();
+    scene.daemon.take_edits(&wake.hints);
+    assert_eq!(scene.edits(), 0);
+    for change in ["vpi/vpi_interfaces.py", "vpi/vpi_config.py"] {
+        scene.write(change, "x = 1");
+        let wake = scene.wait();
+        scene.daemon.take_edits(&wake.hints);
+        assert_eq!(scene.edits(), 1, "{change}");
+    }
+    // Saved by a rename, as editors do.
+    scene.write("new", "x = 2");
+    let path = |name: &str| scene.folder.path().join(name);
+    fs::rename(path("new"), path("vpi/vpi_interfaces.py")).unwrap();
+    let wake = scene.wait();
+    scene.daemon.take_edits(&wake.hints);
+    assert_eq!(scene.edits(), 1);
+    // The slow look finds nothing more, and all that no hint told of.
+    scene.daemon.look_at_interfaces();
+    assert_eq!(scene.edits(), 0);
+    scene.write("vpi/vpi_interfaces.py", "x = 1234");
+    scene.daemon.look_at_interfaces();
+    assert_eq!(scene.edits(), 1);
+}
+
+#[test]
+fn a_call_that_is_begun_is_on_disk_at_once() {
+    let mut scene = Scene::new();
+    let call = CallId { file: 5, index: 1 };
+    scene.daemon.carry_out(Effect::Begun(call));
+    let state = scene.daemon.config.state_dir.clone();
+    let (_, found) = Begun::open(Path::new(&state)).unwrap();
+    assert_eq!(found, [call]);
+}
+
+#[test]
+fn a_script_is_loaded_by_the_real_host_program_and_answers() {
+    let mut scene = Scene::new();
+    scene.write(
+        "scripts/sums.py",
+        "def add(a, b): return a + b\ndef OnUnLoad(): print('bye')",
+    );
+    let launch = Launch {
+        kind: LaunchKind::Script,
+        name: "sums".into(),
+        servers: vec![(0, "Duels".into())],
+    };
+    scene.act(1, ScriptAct::Start(launch));
+    let begins = |word: &'static str| {
+        move |_: u64, news: &ScriptNews| match news {
+            ScriptNews::Said(lines) => lines.iter().any(|line| {
+                let line = String::from_utf8_lossy(line);
+                line.contains(word)
+            }),
+            ScriptNews::Ended(how) => panic!("it ended {how}"),
+            _ => false,
+        }
+    };
+    scene.until(begins("[\"ready\""));
+    let caller = r#"{"script":"operator","server":null,"host":null,"token":"","callback":true}"#;
+    let call = format!("[[\"c\",5,\"add\",[2,40],null,{caller}]]\n");
+    scene.act(1, ScriptAct::Send(call.into_bytes()));
+    scene.until(begins("[\"r\",5,42]"));
+    scene.act(1, ScriptAct::Send(b"[[\"unload\"]]\n".to_vec()));
+    let news = scene.until(|_, news| matches!(news, ScriptNews::Ended(_)));
+    let printed = ScriptNews::Printed(vec![(false, "bye".into())]);
+    assert!(news.contains(&(1, printed)), "{news:?}");
+    let end = ScriptNews::Ended("with exit code 0".into());
+    assert_eq!(news.last(), Some(&(1, end)));
+}
+
+#[test]
+fn what_lies_in_the_folder_is_started_and_what_cannot_be_is_said() {
+    let scene = Scene::new();
+    let dir = scene.folder.path().join("scripts");
+    for name in ["b.py", "a.py", "not one.py", "_shared.py", "notes.txt"] {
+        fs::write(dir.join(name), "").unwrap();
+    }
+    assert_eq!(found_scripts(&dir), ["a", "b"]);
+    assert!(found_scripts(&dir.join("gone")).is_empty());
+}

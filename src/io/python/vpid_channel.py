@@ -1,0 +1,107 @@
+"""The channel to vpid: lines, each a JSON array of messages.
+
+What is to be said is gathered as text, and written as one line when somebody calls `write`.
+"""
+
+import json
+import os
+import socket
+import threading
+
+# Below what makes the allocator ask the kernel for memory at every read.
+READ_BYTES = 64 << 10
+
+# When so many characters are gathered, they are written without waiting for the end of the turn.
+GATHERED_CHARACTERS_MAX = 256 << 10
+
+
+class Channel:
+    def __init__(self, descriptor, rest):
+        self._socket = socket.socket(fileno=descriptor)
+        self._socket.setblocking(True)
+        self._unread = [rest] if rest else []
+        self._gathered = []
+        self._characters = 0
+        # Other threads of the script may log.
+        self._writing = threading.Lock()
+        os.register_at_fork(after_in_child=self.close)
+
+    def fileno(self):
+        return self._socket.fileno()
+
+    def is_open(self):
+        return self._socket.fileno() >= 0
+
+    def close(self):
+        """In a forked child, which shall neither speak nor keep the channel open."""
+        self._socket.close()
+        self._gathered.clear()
+        self._writing = threading.Lock()
+
+    def post(self, message):
+        """Takes a message, which is JSON already."""
+        self._gathered.append(message)
+        self._characters += len(message)
+        if self._characters > GATHERED_CHARACTERS_MAX:
+            self.write()
+
+    def write(self):
+        """Writes all that was gathered, as one line. vpid always reads, so this may wait."""
+        with self._writing:
+            count = len(self._gathered)
+            if not count:
+                return
+            line = "[" + ",".join(self._gathered[:count]) + "]\n"
+            # Others may have posted in the meantime.
+            del self._gathered[:count]
+            self._characters = 0
+            if self.is_open():
+                try:
+                    self._socket.sendall(in_utf_8(line))
+                except OSError:
+                    os._exit(0)
+
+    def rest(self):
+        """The messages that came together with the start line."""
+        unread, self._unread = self._unread, []
+        return self._messages(b"".join(unread)) if unread else []
+
+    def read(self):
+        """The messages that come next, after a wait for them. Ends this process when vpid is gone."""
+        return self._read(0)
+
+    def read_ready(self):
+        """The messages that are there; maybe none."""
+        return self._read(socket.MSG_DONTWAIT)
+
+    def _read(self, flags):
+        try:
+            data = self._socket.recv(READ_BYTES, flags)
+        except BlockingIOError:
+            return []
+        except OSError:
+            data = b""
+        if not data:
+            os._exit(0)
+        return self._messages(data)
+
+    def _messages(self, data):
+        if b"\n" not in data:
+            self._unread.append(data)
+            return []
+        if self._unread:
+            data = b"".join(self._unread) + data
+        *lines, rest = data.split(b"\n")
+        self._unread = [rest] if rest else []
+        if len(lines) == 1:
+            return json.loads(lines[0].decode())
+        return [message for line in lines for message in json.loads(line.decode())]
+
+
+def in_utf_8(text):
+    """A text as bytes. Halves of surrogate pairs, which UTF-8 cannot hold, become U+FFFD."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return whole.encode()

@@ -1,0 +1,173 @@
+"""Time in this process: timers, the event loop for `async def`, and who has run for too long."""
+
+import asyncio
+import contextvars
+import heapq
+import selectors
+import signal
+from collections.abc import Coroutine
+from itertools import count
+from time import monotonic
+
+import game
+
+TIMERS_MAX = 10_000
+TIMER_S_MIN = 0.001
+
+
+class Watch:
+    """Interrupts what has run for too long, when vpid asks for it by SIGINT.
+
+    `since` is when the script's code began to run; 0 while it does not run. While `guarded`, an
+    interrupt waits, since it would tear the channel's lines.
+    """
+
+    def __init__(self, call_ms, before):
+        self.since = 0
+        self.guarded = False
+        self._late = False
+        # vpid's clock began a little earlier, or later.
+        self._long_s = call_ms / 1000 * 0.9
+        self._before = before
+        signal.signal(signal.SIGINT, self._on_signal)
+
+    def _on_signal(self, number, frame):
+        if self.guarded:
+            self._late = True
+            return
+        # It may be the last that is heard of this script.
+        self._before()
+        self._interrupt()
+
+    def _interrupt(self):
+        if self.since and monotonic() - self.since >= self._long_s:
+            self.since = 0
+            raise game.Interrupted("it has run for too long")
+
+    def __enter__(self):
+        self.guarded = True
+
+    def __exit__(self, *error):
+        self.guarded = False
+        if self._late:
+            self._late = False
+            self._interrupt()
+
+
+class Timer:
+    def __init__(self, function, every_s):
+        self.function = function
+        self.every_s = every_s
+        # The server and the caller for which it was made are its own, too.
+        self.context = contextvars.copy_context()
+        self.cancelled = False
+
+    def cancel(self):
+        self.cancelled = True
+
+
+class Timers:
+    def __init__(self):
+        self._due = []
+        self._number = count()
+
+    def add(self, seconds, function, repeat):
+        if not callable(function):
+            raise TypeError("a timer needs a function")
+        if not 0 <= seconds < 1e9:
+            raise ValueError(f"a timer cannot be {seconds} seconds long")
+        if len(self._due) >= TIMERS_MAX:
+            raise ValueError(f"there are {TIMERS_MAX} timers already")
+        timer = Timer(function, max(seconds, TIMER_S_MIN) if repeat else None)
+        self._push(monotonic() + seconds, timer)
+        return timer
+
+    def _push(self, due, timer):
+        heapq.heappush(self._due, (due, next(self._number), timer))
+
+    def wait_s(self):
+        """How long it is until the next one; None if there is none."""
+        while self._due and self._due[0][2].cancelled:
+            heapq.heappop(self._due)
+        return max(0, self._due[0][0] - monotonic()) if self._due else None
+
+    def take_due(self):
+        """Those that are due, each once: one that is late by several turns has missed them."""
+        now = monotonic()
+        taken = []
+        while self._due and self._due[0][0] <= now:
+            due, _, timer = heapq.heappop(self._due)
+            if not timer.cancelled:
+                taken.append((due, timer))
+        for due, timer in taken:
+            if timer.every_s:
+                self._push(max(due + timer.every_s, now), timer)
+        return [timer for _, timer in taken]
+
+
+class Steps(Coroutine):
+    """A coroutine whose steps are seen: each is timed, and after the first one it counts as begun."""
+
+    def __init__(self, coroutine, host):
+        self._coroutine = coroutine
+        self._host = host
+        self._begun = False
+
+    def send(self, value):
+        self._host.watch.since = monotonic()
+        try:
+            return self._coroutine.send(value)
+        finally:
+            self._stepped()
+
+    def throw(self, *error):
+        self._host.watch.since = monotonic()
+        try:
+            return self._coroutine.throw(*error)
+        finally:
+            self._stepped()
+
+    def _stepped(self):
+        self._host.watch.since = 0
+        if not self._begun:
+            self._begun = True
+            self._host.task_begun()
+
+    def close(self):
+        self._coroutine.close()
+
+    def __await__(self):
+        return self
+
+
+class Selector(selectors.DefaultSelector):
+    """What the event loop waits with: the host has its say before and after."""
+
+    def __init__(self, host):
+        super().__init__()
+        self._host = host
+
+    def select(self, timeout=None):
+        return self._host.wait_in_loop(timeout, super().select)
+
+    def has_others(self):
+        """Whether it waits for more than the channel and the loop's own wake-ups."""
+        return len(self.get_map()) > 2
+
+
+def make_loop(host, selector):
+    """An event loop that counts its tasks in `host.tasks`."""
+
+    def make_task(loop, coroutine, **options):
+        task = asyncio.Task(coroutine, loop=loop, **options)
+        host.tasks += 1
+        task.add_done_callback(ended)
+        return task
+
+    def ended(task):
+        host.tasks -= 1
+
+    loop = asyncio.SelectorEventLoop(selector)
+    loop.set_task_factory(make_task)
+    asyncio.set_event_loop(loop)
+    return loop

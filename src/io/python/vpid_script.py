@@ -1,0 +1,176 @@
+"""One script: its file, its hooks, and which of its functions others may call."""
+
+import importlib.util
+import inspect
+import re
+import sys
+from types import FunctionType, ModuleType
+
+from game import Player
+
+HOOK = re.compile("On[A-Z]")
+
+# Which arguments of hooks are players.
+PLAYERS = {
+    "OnPlayerConnect": [0],
+    "OnPlayerActive": [0],
+    "OnPlayerSpawn": [0],
+    "OnPlayerDeath": [0, 1, 2],
+    "OnPlayerTeam": [0],
+    "OnPlayerClass": [0],
+    "OnPlayerChat": [0],
+    "OnPlayerDisconnect": [0],
+}
+
+
+def compiled(path):
+    with open(path, "rb") as file:
+        return compile(file.read(), path, "exec", dont_inherit=True)
+
+
+def where(error, path):
+    """An error at loading as one sentence, with file and line."""
+    line = None
+    if isinstance(error, SyntaxError):
+        path, line = error.filename or path, error.lineno
+        words = error.msg
+    else:
+        words = f"{type(error).__name__}: {error}"
+        trace = error.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == path:
+                line = trace.tb_lineno
+            trace = trace.tb_next
+    place = path if line is None else f"{path}, line {line}"
+    return f"{place}: {words}"
+
+
+class Script:
+    """A script with hooks and functions."""
+
+    needs_loop = False
+
+    def __init__(self, start):
+        self.path = start["path"]
+        self._name = start["name"]
+        self._functions = {}
+        self._registered = {}
+        self._signatures = {}
+        self.hooks = {}
+
+    def load(self):
+        sys.argv = [self.path]
+        module = ModuleType(_module_name(self._name))
+        module.__file__ = self.path
+        sys.modules[module.__name__] = module
+        exec(compiled(self.path), module.__dict__)
+        # The script may have put something else there.
+        self._find(vars(module), module.__name__)
+
+    def _find(self, found, module_name):
+        listed = found.get("__all__")
+        for name, value in found.items():
+            if HOOK.match(name):
+                if callable(value) and not inspect.isclass(value):
+                    self.hooks[name] = _hook(name, value)
+            elif (
+                isinstance(value, FunctionType)
+                and value.__module__ == module_name
+                and not name.startswith("_")
+                and (listed is None or name in listed)
+                and not inspect.isgeneratorfunction(value)
+                and not inspect.isasyncgenfunction(value)
+            ):
+                self._functions[name] = value
+
+    def function_names(self):
+        return sorted(self._functions)
+
+    def register(self, name, function):
+        self._registered[name] = function
+        self._signatures.pop(name, None)
+
+    def unregister(self, name):
+        self._signatures.pop(name, None)
+        return self._registered.pop(name, None) is not None
+
+    def registered_count(self):
+        return len(self._registered)
+
+    def call(self, name, args, kwargs, caller):
+        function = self._registered.get(name) or self._functions.get(name)
+        if function is None:
+            raise LookupError(f"{self._name} has no function {name}")
+        if not kwargs:
+            return function(*args)
+        if args or self._takes(name, function, kwargs):
+            return function(*args, **kwargs)
+        return function(kwargs)
+
+    def _takes(self, name, function, kwargs):
+        """Whether the names fit. If not, a function of one parameter is given all as a dictionary."""
+        if name not in self._signatures:
+            self._signatures[name] = _signature(function)
+        signature = self._signatures[name]
+        if signature is None:
+            return True
+        try:
+            signature.bind(**kwargs)
+            return True
+        except TypeError:
+            positional = (
+                inspect.Parameter.POSITIONAL_ONLY,
+                inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            )
+            required = [
+                each
+                for each in signature.parameters.values()
+                if each.default is each.empty and each.kind in positional
+            ]
+            return len(required) != 1
+
+    def reload(self):
+        raise TypeError("a script is loaded anew by starting it anew")
+
+
+def _module_name(name):
+    """The script's name, unless a module that it may want to import has it."""
+    if not name.isidentifier() or name in sys.modules:
+        return "script_" + name
+    folder = sys.path.pop(0)
+    try:
+        taken = importlib.util.find_spec(name) is not None
+    finally:
+        sys.path.insert(0, folder)
+    return "script_" + name if taken else name
+
+
+def _signature(function):
+    try:
+        return inspect.signature(function)
+    except (ValueError, TypeError):
+        return None
+
+
+def _hook(name, function):
+    """The function, how many arguments it takes (None: all), and which of them are players."""
+    count = None
+    signature = _signature(function)
+    if signature is not None:
+        kinds = [each.kind for each in signature.parameters.values()]
+        if inspect.Parameter.VAR_POSITIONAL not in kinds:
+            count = sum(
+                kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+                for kind in kinds
+            )
+    players = [each for each in PLAYERS.get(name, ()) if count is None or each < count]
+    return function, count, players
+
+
+def with_players(name, args, players):
+    for each in players:
+        if each < len(args) and args[each] is not None:
+            args[each] = Player(args[each])
+    if name == "OnHeartbeat" and args:
+        args[0] = [Player(each) for each in args[0]]
+    return args
