@@ -15,6 +15,8 @@ mod news;
 mod operator;
 mod people;
 mod script;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 

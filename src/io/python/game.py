@@ -79,13 +79,13 @@ def _asks(describe):
     @functools.wraps(describe)
     def ask(*args, **kwargs):
         what, arguments, server, *made = describe(*args, **kwargs)
-        answer = _host.ask(what, arguments, _number_of_server(server))
+        answer = _host.asks.ask(what, arguments, _number_of_server(server))
         return made[0](answer) if made else answer
 
     @functools.wraps(describe)
     async def ask_without_blocking(*args, **kwargs):
         what, arguments, server, *made = describe(*args, **kwargs)
-        answer = await _host.ask_without_blocking(what, arguments, _number_of_server(server))
+        answer = await _host.asks.ask_without_blocking(what, arguments, _number_of_server(server))
         return made[0](answer) if made else answer
 
     setattr(aio, describe.__name__, ask_without_blocking)
@@ -322,12 +322,16 @@ def register(name, function):
     kind = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
     if not callable(function) or kind:
         raise ValueError(f"{name} cannot be registered: it is no function")
-    _host.register(name, function)
+    _host.script.register(name, function)
+    _host.post("register", name)
 
 
 def unregister(name):
     """Ends what `register` began; answers whether there was such a name."""
-    return _host.unregister(name)
+    was_there = _host.script.unregister(name)
+    if was_there:
+        _host.post("unregister", name)
+    return was_there
 
 
 def quote(text):

@@ -43,7 +43,7 @@ class IntoLog(logging.Handler):
         try:
             # From 50 (critical, our 0) down to 10 (debug, our 4); below is 5.
             level = min(5, max(0, 5 - record.levelno // 10))
-            self._log(level, self.format(record))
+            self._log(self.format(record), level)
         except Exception:
             self.handleError(record)
 

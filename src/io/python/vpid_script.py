@@ -8,7 +8,11 @@ from types import FunctionType, ModuleType
 
 from game import Player
 
+REGISTERED_MAX = 1_000
+
 HOOK = re.compile("On[A-Z]")
+
+POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 # Which arguments of hooks are players.
 PLAYERS = {
@@ -87,15 +91,14 @@ class Script:
         return sorted(self._functions)
 
     def register(self, name, function):
+        if len(self._registered) >= REGISTERED_MAX:
+            raise ValueError(f"{REGISTERED_MAX} functions are registered already")
         self._registered[name] = function
         self._signatures.pop(name, None)
 
     def unregister(self, name):
         self._signatures.pop(name, None)
         return self._registered.pop(name, None) is not None
-
-    def registered_count(self):
-        return len(self._registered)
 
     def call(self, name, args, kwargs, caller):
         function = self._registered.get(name) or self._functions.get(name)
@@ -118,14 +121,10 @@ class Script:
             signature.bind(**kwargs)
             return True
         except TypeError:
-            positional = (
-                inspect.Parameter.POSITIONAL_ONLY,
-                inspect.Parameter.POSITIONAL_OR_KEYWORD,
-            )
             required = [
                 each
                 for each in signature.parameters.values()
-                if each.default is each.empty and each.kind in positional
+                if each.default is each.empty and each.kind in POSITIONAL
             ]
             return len(required) != 1
 
@@ -153,24 +152,28 @@ def _signature(function):
 
 
 def _hook(name, function):
-    """The function, how many arguments it takes (None: all), and which of them are players."""
+    """What is called with the list of arguments: the function may take fewer, and players are made."""
     count = None
     signature = _signature(function)
     if signature is not None:
         kinds = [each.kind for each in signature.parameters.values()]
         if inspect.Parameter.VAR_POSITIONAL not in kinds:
-            count = sum(
-                kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-                for kind in kinds
-            )
-    players = [each for each in PLAYERS.get(name, ()) if count is None or each < count]
-    return function, count, players
+            count = sum(kind in POSITIONAL for kind in kinds)
+    players = PLAYERS.get(name, ())
 
+    def with_players(args):
+        args = args[:count]
+        for each in players:
+            if each < len(args) and args[each] is not None:
+                args[each] = Player(args[each])
+        return function(*args)
 
-def with_players(name, args, players):
-    for each in players:
-        if each < len(args) and args[each] is not None:
-            args[each] = Player(args[each])
-    if name == "OnHeartbeat" and args:
-        args[0] = [Player(each) for each in args[0]]
-    return args
+    def with_list_of_players(args):
+        return function(*[[Player(each) for each in args[0]]][:count])
+
+    def as_given(args):
+        return function(*args[:count])
+
+    if name == "OnHeartbeat":
+        return with_list_of_players
+    return with_players if players else as_given

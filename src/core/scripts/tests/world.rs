@@ -1,0 +1,199 @@
+//! The core with scripts, whose processes are played by the test.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::config;
+use crate::core::{Core, Effect, Effects, Event, Launch, Now, ScriptAct, ScriptNews};
+use crate::wire::control::ScriptRequest;
+use crate::wire::engine_log::{Line, Who};
+use crate::wire::store::Found;
+
+const HEAD: &str = "[[server]]\nscriptdata = \"/s\"\nhostname = \"one\"\n\
+    key = '0123456789abcdef0123456789abcdef'\nlog_listen = \"127.0.0.1:27500\"\n\
+    [scripts]\ndir = \"/scripts\"\nadmins = [\"[U:1:9]\"]\n";
+
+/// A core, and the processes that it has started: by run, the script and what was sent to it.
+pub struct World {
+    core: Core,
+    pub now: Now,
+    pub processes: Vec<Process>,
+    pub pushed: Vec<(u64, Result<Value, String>)>,
+    timer_ms: Option<u64>,
+    pub begun: usize,
+}
+
+pub struct Process {
+    script: u32,
+    run: u64,
+    pub name: String,
+    got: Vec<Value>,
+    pub interrupted: bool,
+    pub killed: bool,
+}
+
+impl World {
+    pub fn new(more: &str, scripts: &[&str]) -> Self {
+        let config = config::parse(&format!("{HEAD}{more}"), Path::new("/"), |_| None).unwrap();
+        let now = Now {
+            mono_ms: 1_000,
+            wall_s: 1_800_000_000,
+        };
+        let mut world = Self {
+            core: Core::new(&config, &[0]),
+            now,
+            processes: Vec::new(),
+            pushed: Vec::new(),
+            timer_ms: None,
+            begun: 0,
+        };
+        let effects = world.core.attend(&config, &[0], Found::default(), 1, now);
+        world.take(effects);
+        let found = scripts.iter().map(|name| (*name).to_owned()).collect();
+        let effects = world
+            .core
+            .begin_scripts(&config, found, std::iter::empty(), 2_000_001, now);
+        world.take(effects);
+        world
+    }
+
+    fn take(&mut self, effects: Effects) {
+        for effect in effects {
+            match effect {
+                Effect::Script { script, run, act } => self.act(script, run, act),
+                Effect::Pushed { ticket, outcome } => self.pushed.push((ticket, outcome)),
+                Effect::Begun(_) => self.begun += 1,
+                Effect::SetTimer {
+                    timer: crate::core::Timer::Scripts,
+                    at_ms,
+                } => self.timer_ms = Some(at_ms),
+                Effect::CancelTimer(crate::core::Timer::Scripts) => self.timer_ms = None,
+                _ => {}
+            }
+        }
+    }
+
+    fn act(&mut self, script: u32, run: u64, act: ScriptAct) {
+        if let ScriptAct::Start(Launch { name, .. }) = act {
+            let (interrupted, killed, got) = (false, false, Vec::new());
+            return self.processes.push(Process {
+                script,
+                run,
+                name,
+                got,
+                interrupted,
+                killed,
+            });
+        }
+        let process = self.processes.iter_mut().find(|p| p.run == run).unwrap();
+        match act {
+            ScriptAct::Send(line) => {
+                assert_eq!(line.last(), Some(&b'\n'));
+                let batch: Vec<Value> = serde_json::from_slice(&line).unwrap();
+                process.got.extend(batch);
+            }
+            ScriptAct::Interrupt => process.interrupted = true,
+            ScriptAct::Kill => process.killed = true,
+            ScriptAct::Start(_) => unreachable!(),
+        }
+    }
+
+    pub fn on(&mut self, event: Event) {
+        let effects = self.core.on(event, self.now);
+        self.take(effects);
+    }
+
+    /// Lets time pass; timers ring when they are due.
+    pub fn pass(&mut self, ms: u64) {
+        let end_ms = self.now.mono_ms + ms;
+        while let Some(at_ms) = self.timer_ms.filter(|at_ms| *at_ms <= end_ms) {
+            self.now.mono_ms = self.now.mono_ms.max(at_ms);
+            self.timer_ms = None;
+            self.on(Event::Timer(crate::core::Timer::Scripts));
+        }
+        self.now.mono_ms = end_ms;
+    }
+
+    /// The newest process of a script.
+    pub fn of(&mut self, name: &str) -> &mut Process {
+        let mut all = self.processes.iter_mut().rev();
+        all.find(|process| process.name == name)
+            .unwrap_or_else(|| panic!("{name} was not started"))
+    }
+
+    pub fn news(&mut self, name: &str, what: ScriptNews) {
+        let Process { script, run, .. } = *self.of(name);
+        self.on(Event::Script { script, run, what });
+    }
+
+    pub fn say(&mut self, name: &str, messages: Value) {
+        let line = messages.to_string().into_bytes();
+        self.news(name, ScriptNews::Said(vec![line]));
+    }
+
+    pub fn end(&mut self, name: &str) {
+        self.news(name, ScriptNews::Ended("with exit code 1".into()));
+    }
+
+    pub fn ready(&mut self, name: &str, hooks: &[&str], functions: &[&str]) {
+        let about = json!({"hooks": hooks, "functions": functions, "python": "3.11.2"});
+        self.say(name, json!([["ready", about]]));
+    }
+
+    /// What was sent to the newest process of a script since this was asked last.
+    pub fn got(&mut self, name: &str) -> Vec<Value> {
+        std::mem::take(&mut self.of(name).got)
+    }
+
+    pub fn chat(&mut self, text: &str) {
+        let who = Who {
+            userid: 3,
+            name: "Ann".into(),
+            id: Some("[U:1:9]".parse().unwrap()),
+            ..some_who()
+        };
+        let text = text.to_owned();
+        let team = false;
+        let lines = vec![Line::Said { who, text, team }];
+        self.on(Event::Logged { server: 0, lines });
+    }
+
+    /// The state of a script, as operators see it.
+    pub fn state(&mut self, name: &str) -> Value {
+        self.pushed.clear();
+        self.on(Event::ScriptRequest {
+            request: ScriptRequest::List,
+            ticket: 1,
+        });
+        let (_, list) = self.pushed.pop().unwrap();
+        let list = list.unwrap();
+        let list = list["scripts"].as_array().unwrap();
+        let found = list.iter().find(|script| script["name"] == name);
+        found.cloned().unwrap()
+    }
+
+    pub fn request(&mut self, request: ScriptRequest) {
+        self.pushed.clear();
+        self.on(Event::ScriptRequest { request, ticket: 7 });
+    }
+
+    /// A script asks to call a function.
+    pub fn call(&mut self, from: &str, id: u64, function: &str) {
+        let args = json!({"name": function, "args": [1], "kwargs": null});
+        self.say(from, json!([["ask", id, "call", args, null]]));
+    }
+}
+
+pub fn some_who() -> Who {
+    Who {
+        userid: 0,
+        name: String::new(),
+        id: None,
+        bot: false,
+    }
+}
+
+pub fn named(name: &str) -> String {
+    name.to_owned()
+}
