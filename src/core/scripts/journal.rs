@@ -40,9 +40,10 @@ impl Journal {
         if left_out > 0 {
             log::warn!("script {script}: {left_out} lines were left out of the log");
         }
-        // A line of somebody else cannot be made up in it.
-        let text = text.trim_end().replace('\n', "\n    ");
-        log::log!(of(level), "script {script}: {text}");
+        // Each line stands under the script's name, so that none of somebody else can be made up.
+        for line in text.trim_end().lines() {
+            log::log!(of(level), "script {script}: {line}");
+        }
     }
 
     /// Whether one more line may be logged.
