@@ -332,7 +332,8 @@ def unregister(name):
     """Ends what `register` began; answers whether there was such a name."""
     _host.expect_main_thread("unregister")
     was_there = _host.script.unregister(name)
-    if was_there:
+    # The function of the file that has this name can be called again.
+    if was_there and name not in _host.script.function_names():
         _host.post("unregister", name)
     return was_there
 
