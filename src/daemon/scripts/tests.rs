@@ -251,3 +251,26 @@ fn what_lies_in_the_folder_is_started_and_what_cannot_be_is_said() {
     assert_eq!(found_scripts(&dir), ["a", "b"]);
     assert!(found_scripts(&dir.join("gone")).is_empty());
 }
+
+#[test]
+fn a_process_of_which_nothing_is_heard_any_more_is_looked_at() {
+    let mut scene = Scene::new();
+    scene.run(1, "import os, time; os.close(0); time.sleep(1000)");
+    while !scene.daemon.wheel.is_set(&Due::Look) {
+        let wake = scene.wait();
+        scene.daemon.read_scripts(wake.scripts);
+    }
+    let began = Instant::now();
+    while !scene.daemon.scripts.is_empty() {
+        assert!(began.elapsed() < PATIENCE);
+        // The loop is woken by this timer.
+        scene.wait();
+        scene.daemon.look_at_scripts();
+        assert!(scene.daemon.scripts.is_empty() || scene.daemon.wheel.is_set(&Due::Look));
+    }
+    let Some(Event::Script { what, .. }) = scene.daemon.events.pop_back() else {
+        panic!("no end");
+    };
+    let how = "by signal 9 (killed), because it closed the channel to vpid";
+    assert_eq!(what, ScriptNews::Ended(how.into()));
+}

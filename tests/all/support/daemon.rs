@@ -35,6 +35,8 @@ pub struct Vpid {
     permissions: String,
     queries: String,
     vyhub: String,
+    /// Tables of the scripts in Python.
+    pub(super) scripts: String,
     /// Instead of SQLite.
     #[cfg(feature = "mysql")]
     mariadb: Option<Database>,
@@ -60,6 +62,7 @@ impl Vpid {
             permissions: String::new(),
             queries: String::new(),
             vyhub: String::new(),
+            scripts: String::new(),
             #[cfg(feature = "mysql")]
             mariadb: None,
             variables: Vec::new(),
@@ -188,7 +191,7 @@ impl Vpid {
         if !self.vyhub.is_empty() {
             text += &format!("\n[vyhub]\n{}", self.vyhub);
         }
-        text
+        text + "\n" + &self.scripts
     }
 
     pub fn write_config(&self) {
@@ -255,6 +258,10 @@ impl Vpid {
         command.args(arguments).arg("--config");
         let output = command.arg(self.config_path()).output();
         output.expect("vpid can be spawned")
+    }
+
+    pub fn is_started(&self) -> bool {
+        self.child.is_some()
     }
 
     pub fn pid(&self) -> u32 {

@@ -8,6 +8,7 @@ mod load;
 #[cfg(feature = "mysql")]
 pub mod mariadb;
 mod random;
+mod scripts;
 mod vyhub;
 
 pub use client::{ForgetfulReader, StockCallbacks};
@@ -16,6 +17,7 @@ pub use daemon::{KEY, SECRET, Vpid, program};
 pub use host::{Host, call, insert};
 pub use load::Load;
 pub use random::Random;
+pub use scripts::{Client, marked};
 
 use std::time::{Duration, Instant};
 
