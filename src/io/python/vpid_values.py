@@ -34,18 +34,16 @@ _encoder = json.JSONEncoder(
 
 def encode(value, name):
     """The value as JSON. `name` is what it is called where an error names it."""
-    kind = type(value)
     if value is None:
         return "null"
-    if kind is str:
-        text = _encoder.encode(value)
-    elif _is_plain([value], 0):
+    text = None
+    if _is_plain([value], 0):
         try:
             text = _encoder.encode(value)
         except (ValueError, TypeError):
             # A NaN, or a key that JSON does not know: what comes next finds where.
-            text = _encoder.encode(_made_plain(value, name, {}))
-    else:
+            pass
+    if text is None:
         text = _encoder.encode(_made_plain(value, name, {}))
     size = len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
     if size > VALUE_BYTES_MAX:
