@@ -238,7 +238,7 @@ def map(server=None):
 
 @_asks
 def hostname(server=None):
-    """The name of the server, as players see it."""
+    """The name under which the game's script speaks, made of its hostname; None without one."""
     return "server", {}, server, _fact("host")
 
 
