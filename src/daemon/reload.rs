@@ -223,7 +223,9 @@ impl Daemon {
             new.vyhub.clone_from(&old.vyhub);
         }
         if places(&new) != places(old) {
-            log::warn!("a new [scripts], its dir and vpi_interfaces change with the next start only");
+            log::warn!(
+                "a new [scripts], its dir and vpi_interfaces change with the next start only"
+            );
             match (&mut new.scripts, &old.scripts) {
                 (Some(new), Some(old)) => {
                     new.dir.clone_from(&old.dir);
