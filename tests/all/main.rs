@@ -22,6 +22,8 @@ mod outage;
 mod queries;
 mod queue;
 mod replay;
+mod scripts_calls;
+mod scripts_values;
 mod scripts_vpi;
 mod service;
 mod signed;

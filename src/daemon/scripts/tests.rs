@@ -81,6 +81,16 @@ impl Scene {
         self.daemon.wait().unwrap()
     }
 
+    /// Whether the control socket wakes the loop, or which scripts do.
+    fn woken_by(&mut self) -> (bool, Vec<u64>) {
+        loop {
+            let wake = self.wait();
+            if wake.control || !wake.scripts.is_empty() {
+                return (wake.control, wake.scripts);
+            }
+        }
+    }
+
     /// What scripts tell, until some of it is as it is to be.
     fn until(&mut self, is_it: impl Fn(u64, &ScriptNews) -> bool) -> Vec<(u64, ScriptNews)> {
         let began = Instant::now();
@@ -128,7 +138,14 @@ for line in channel: channel.write(sys.argv[0].encode() + line)
         scene.run(run, echo);
         scene.until(|of, news| of == run && said("-cfirst")(of, news));
     }
+    // Nor is a script taken for the control socket, or the other way round.
+    let state = scene.daemon.config.state_dir.clone();
+    let operator = crate::io::control::connect(&state).unwrap();
+    assert_eq!(scene.woken_by(), (true, Vec::new()));
+    drop(operator);
+    scene.daemon.serve_control();
     scene.act(2, ScriptAct::Send(b"you\n".to_vec()));
+    assert_eq!(scene.woken_by(), (false, vec![2]));
     let news = scene.until(said("-cyou"));
     assert!(news.iter().all(|(run, _)| *run == 2), "{news:?}");
     scene.act(3, ScriptAct::Kill);

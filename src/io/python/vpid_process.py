@@ -20,6 +20,9 @@ def prepare(folder, memory_bytes):
     sys.path.insert(0, folder)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if memory_bytes:
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        if most != resource.RLIM_INFINITY:
+            memory_bytes = min(memory_bytes, most)
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
 
 

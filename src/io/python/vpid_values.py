@@ -34,21 +34,27 @@ _encoder = json.JSONEncoder(
 
 def encode(value, name):
     """The value as JSON. `name` is what it is called where an error names it."""
+    kind = type(value)
     if value is None:
         return "null"
-    text = None
-    if _is_plain([value], 0):
-        try:
-            text = _encoder.encode(value)
-        except (ValueError, TypeError):
-            # A NaN, or a key that JSON does not know: what comes next finds where.
-            pass
-    if text is None:
-        text = _encoder.encode(_made_plain(value, name, {}))
+    if kind is str:
+        text = _encoder.encode(value)
+    else:
+        text = _encoded(value) if _is_plain([value], 0) else None
+        if text is None:
+            text = _encoder.encode(_made_plain(value, name, {}))
     size = len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
     if size > VALUE_BYTES_MAX:
         raise ValueError(f"{name} is too large to be sent: {size} bytes; at most {VALUE_BYTES_MAX}")
     return text
+
+
+def _encoded(value):
+    """None for what has a NaN, or a key that JSON does not know: where, the long way finds out."""
+    try:
+        return _encoder.encode(value)
+    except (ValueError, TypeError):
+        return None
 
 
 def _is_plain(values, depth):
@@ -161,7 +167,8 @@ def _step(key):
 
 
 def _shortened(text):
-    return text if len(text) <= 200 else text[:100] + "..." + text[-97:]
+    # An error for the game has 200 characters or so, and more to say than where it is.
+    return text if len(text) <= 90 else text[:45] + "..." + text[-42:]
 
 
 def _what(value):

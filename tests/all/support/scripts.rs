@@ -1,12 +1,14 @@
 //! The owner's Python beside a vpid: its files, what operators see of it, and who calls it.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::Value;
 use vpid::cli::signed_game::SignedGame;
 
-use super::{Host, PATIENCE, Vpid, call, wait_for, wait_until};
+use super::{Host, Vpid, call, wait_for, wait_until};
 
 /// In the environment of every process that a vpid here has started.
 const MARK: &str = "VPI_TEST_OF";
@@ -136,7 +138,13 @@ pub fn marked(mark: &str, but: Option<u32>) -> Vec<u32> {
 /// A game that calls, with the stock protocol or the signed one.
 pub enum Client {
     Stock(Host),
-    Signed(Box<SignedGame>),
+    Signed(Box<Signer>),
+}
+
+pub struct Signer {
+    game: SignedGame,
+    /// Answers that nobody has asked for yet, by the numbers of their calls.
+    came: HashMap<u64, Value>,
 }
 
 impl Client {
@@ -149,7 +157,10 @@ impl Client {
     }
 
     pub fn signed_as(vpid: &Vpid, host: &str) -> Self {
-        Self::Signed(Box::new(vpid.signed_game(host)))
+        Self::Signed(Box::new(Signer {
+            game: vpid.signed_game(host),
+            came: HashMap::new(),
+        }))
     }
 
     pub fn both(vpid: &Vpid) -> [Self; 2] {
@@ -159,38 +170,57 @@ impl Client {
     /// Calls and waits for the answer. Errors are their texts.
     #[track_caller]
     pub fn ask(&mut self, function: &str, kwargs: Value) -> Value {
-        match self {
-            Self::Stock(host) => host.ask(function, kwargs),
-            Self::Signed(game) => {
-                let answer = game.call(call(function, kwargs), PATIENCE).expect("files");
-                let answer = answer.unwrap_or_else(|| panic!("{function} was not answered"));
-                answer.unwrap_or_else(Value::String)
-            }
-        }
+        let token = self.send(function, kwargs);
+        self.answer(&token)
     }
 
     /// Calls without waiting; a token for the answer.
+    #[track_caller]
     pub fn send(&mut self, function: &str, kwargs: Value) -> String {
         match self {
             Self::Stock(host) => host.send_one(function, kwargs),
-            Self::Signed(game) => {
-                let ids = game.send_calls(&[call(function, kwargs)]);
+            Self::Signed(signer) => {
+                wait_until("room for a file", || {
+                    signer.read(Duration::ZERO);
+                    signer.game.room() > 0
+                });
+                let ids = signer.game.send_calls(&[call(function, kwargs)]);
                 ids.expect("a file can be written")[0].to_string()
             }
         }
     }
 
-    /// The answer to what was sent. Of a signed game, answers must be asked for as they come.
     #[track_caller]
     pub fn answer(&mut self, token: &str) -> Value {
         match self {
             Self::Stock(host) => host.answers(&[token.to_owned()]).remove(0),
-            Self::Signed(game) => {
+            Self::Signed(signer) => {
                 let id = token.parse().expect("a number");
-                let answer = game.answer(id, PATIENCE).expect("files");
-                let answer = answer.unwrap_or_else(|| panic!("{token} was not answered"));
-                answer.unwrap_or_else(Value::String)
+                wait_for(&format!("the answer to {token}"), || {
+                    let came = signer.came.remove(&id);
+                    if came.is_none() {
+                        signer.read(Duration::from_millis(20));
+                    }
+                    came
+                })
             }
+        }
+    }
+}
+
+impl Signer {
+    /// Takes what is there.
+    fn read(&mut self, patience: Duration) {
+        while let Some(message) = self.game.receive(patience).expect("good files") {
+            if let Some(id) = message["answer"].as_u64() {
+                let error = Some(message["error"].clone()).filter(Value::is_string);
+                let value = error.unwrap_or_else(|| message["value"].clone());
+                self.came.insert(id, value);
+                return;
+            }
+        }
+        if self.game.unread() > 4 {
+            self.game.send(&[]).expect("an acknowledgement");
         }
     }
 }

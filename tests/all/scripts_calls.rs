@@ -1,0 +1,330 @@
+//! Scripts in Python that call: each other, vpid, databases, and the game.
+
+use serde_json::{Value, json};
+
+use crate::support::{Client, PATIENCE, Vpid, call, wait_until};
+
+const BUSY: &str = include_str!("../python/busy.py");
+
+/// Two scripts of the same text.
+fn two() -> Vpid {
+    Vpid::new()
+        .signed()
+        .script("red", BUSY)
+        .script("blue", BUSY)
+}
+
+#[track_caller]
+fn running(vpid: Vpid) -> (Vpid, Client) {
+    let vpid = vpid.with_running(&["red", "blue"]);
+    let client = Client::signed(&vpid);
+    (vpid, client)
+}
+
+/// What `red` hears when it calls something.
+fn of_red(client: &mut Client, function: &str, kwargs: Value) -> Value {
+    client.ask("red.ask", json!({"name": function, "kwargs": kwargs}))
+}
+
+#[track_caller]
+fn has(text: &Value, parts: &[&str]) {
+    for part in parts {
+        assert!(text.to_string().contains(part), "{part:?} is not in {text}");
+    }
+}
+
+#[test]
+fn scripts_call_each_other_and_know_who_calls() {
+    let vpid = two()
+        .scripts_line("order = [\"red\"]")
+        .script_table("blue", "config = { limit = 5, names = [\"a\"] }");
+    let (vpid, mut client) = running(vpid);
+    let direct = json!(["red", {}, "test.nut", vpid.scriptdata()]);
+    assert_eq!(client.ask("red.whoami", Value::Null), direct);
+    let through = of_red(&mut client, "blue.whoami", Value::Null);
+    let config = json!({"limit": 5, "names": ["a"]});
+    assert_eq!(
+        through["value"],
+        json!(["blue", config, "red.py", vpid.scriptdata()])
+    );
+    let positional = json!({"name": "blue.ask", "args": ["VPI_Ping"]});
+    let nested = client.ask("red.ask", positional);
+    assert_eq!(nested["value"]["value"], "pong");
+    // What is between scripts has no file of the game to fit into.
+    let kwargs = json!({"name": "blue.big", "size": 3_000_000});
+    assert_eq!(client.ask("red.measure", kwargs), 3_000_000);
+    let itself = client.ask(
+        "red.ask_later",
+        json!({"name": "red.twice", "kwargs": {"value": 4}}),
+    );
+    assert_eq!(itself, 8);
+}
+
+#[test]
+fn what_a_script_asks_in_vain_is_an_error_in_words() {
+    let (_vpid, mut client) = running(two());
+    for (function, kwargs, reason, said) in [
+        (
+            "blue.nothing",
+            json!({}),
+            "UnknownFunction",
+            "function blue.nothing",
+        ),
+        ("green.ask", json!({}), "UnknownFunction", "green.ask"),
+        ("blue.twice", json!({}), "TypeError", "'value'"),
+        ("VPI_SQL_top", json!({}), "UnknownFunction", "VPI_SQL_top"),
+        (
+            "VYHUB_GetUser",
+            json!({"player": 2}),
+            "VyHubUnavailable",
+            "",
+        ),
+        ("VPI_DB_UserSelect", json!({}), "KeyError", "table"),
+    ] {
+        let answer = of_red(&mut client, function, kwargs);
+        assert_eq!(answer["reason"], reason, "{answer}");
+        has(&answer["detail"], &[said]);
+    }
+    let answer = of_red(
+        &mut client,
+        "VYHUB_Ban",
+        json!({"player": 2, "reason": "x"}),
+    );
+    assert_eq!(answer["reason"], "VyHubUnavailable", "{answer}");
+    assert_eq!(
+        of_red(&mut client, "VPI_Ping", json!({"a": 1}))["value"],
+        json!({"a": 1})
+    );
+}
+
+#[test]
+fn a_call_of_itself_that_nobody_can_answer_ends() {
+    let vpid = Vpid::new()
+        .signed()
+        .script("red", BUSY)
+        .script("blue", BUSY)
+        .scripts_line("call_s = 0.5");
+    let (vpid, mut client) = running(vpid);
+    // It waits for itself: only the limit of its time ends that.
+    let answer = of_red(&mut client, "red.open_gate", json!({}));
+    let is_late = answer["reason"] == "Timeout" || answer.to_string().contains("Timeout");
+    assert!(is_late, "{answer}");
+    assert_eq!(client.ask("blue.twice", json!({"value": 1})), 2);
+    assert_eq!(client.ask("red.twice", json!({"value": 1})), 2);
+    assert_eq!(vpid.about("red")["restarts"], 0);
+}
+
+#[test]
+fn databases_are_asked_with_values_that_are_no_sql() {
+    let tables = "[query.wins]\nsql = \"SELECT name FROM user_t_t WHERE wins >= :least\"\n\
+                  params = { least = \"integer\" }\n";
+    let vpid = two()
+        .database_line("schema = \"schema.sql\"")
+        .queries(tables);
+    let schema = "CREATE TABLE IF NOT EXISTS user_t_t (name TEXT, wins INTEGER);";
+    std::fs::write(vpid.path("schema.sql"), schema).expect("a schema");
+    let (_vpid, mut client) = running(vpid);
+    let name = "'; DROP TABLE user_t_t; --";
+    let insert = json!({"query": "INSERT INTO user_t_t VALUES (%s, %s)", "params": [name, 3]});
+    client.ask("red.sql", insert);
+    let select = json!({"query": "SELECT name, wins FROM user_t_t"});
+    assert_eq!(client.ask("blue.sql", select), json!([[name, 3]]));
+    let query = json!({"name": "wins", "least": 3});
+    assert_eq!(client.ask("blue.query", query), json!([[name]]));
+    let broken = client.ask("red.sql", json!({"query": "SELECT nothing"}));
+    assert_eq!(broken[0], "OperationalError", "{broken}");
+}
+
+#[test]
+fn async_functions_run_beside_each_other() {
+    let (_vpid, mut client) = running(two());
+    let waiting: Vec<String> = (0..10)
+        .map(|_| client.send("red.wait", Value::Null))
+        .collect();
+    // Waits in vain unless the others go on meanwhile.
+    let mut another = Client::stock(&_vpid);
+    let kwargs = json!({"name": "blue.twice", "count": 300});
+    let doubled: Vec<i64> = (0..300).map(|number| 2 * number).collect();
+    assert_eq!(another.ask("red.together", kwargs), json!(doubled));
+    another.ask("red.open_gate", Value::Null);
+    for token in &waiting {
+        assert_eq!(client.answer(token), "opened");
+    }
+}
+
+#[test]
+fn timers_ring_while_nobody_calls() {
+    let (_vpid, mut client) = running(two());
+    client.ask("red.begin_timers", Value::Null);
+    let expected = json!(["every", "every", "every", "async"]);
+    let mut ticks = Value::Null;
+    wait_until("all timers rang", || {
+        ticks = client.ask("red.get_ticks", Value::Null);
+        ticks.as_array().is_some_and(|ticks| ticks.len() >= 4)
+    });
+    assert_eq!(ticks, expected);
+    assert_eq!(client.ask("blue.get_ticks", Value::Null), json!([]));
+}
+
+#[test]
+fn scripts_send_each_other_messages() {
+    let vpid = two().script("deaf", "import game\n");
+    let (_vpid, mut client) = running(vpid);
+    let data = json!({"a": [1, null, {"b": "c"}]});
+    let to = |to: Value| json!({"to": to, "data": data});
+    assert_eq!(client.ask("red.tell", to(json!("blue"))), 1);
+    assert_eq!(client.ask("red.tell", to(json!("deaf"))), 0);
+    assert_eq!(client.ask("red.tell", to(json!("nobody"))), 0);
+    // To all others, and not to itself.
+    assert_eq!(client.ask("blue.tell", to(Value::Null)), 1);
+    let from = |sender: &str| json!([[sender, "greeting", data]]);
+    assert_eq!(client.ask("blue.get_heard", Value::Null), from("red"));
+    assert_eq!(client.ask("red.get_heard", Value::Null), from("blue"));
+}
+
+#[test]
+fn functions_come_and_go_at_run_time_and_are_their_scripts_own() {
+    let (vpid, mut client) = running(two());
+    let begin = |value: u32| json!({"name": "top.users", "value": value});
+    client.ask("red.begin", begin(1));
+    assert_eq!(
+        client.ask("red.top.users", json!({"n": 2})),
+        json!([1, {"n": 2}])
+    );
+    client.ask("red.begin", begin(3));
+    assert_eq!(client.ask("red.top.users", Value::Null), json!([3, {}]));
+    has(&vpid.about("red")["functions"], &["red.top.users"]);
+    // The same name is another function there, and to end one's own is all that one can.
+    assert_eq!(client.ask("blue.end", json!({"name": "top.users"})), false);
+    assert_eq!(
+        client.ask("blue.end", json!({"name": "red.top.users"})),
+        false
+    );
+    client.ask("blue.begin", json!({"name": "red.top.users", "value": 9}));
+    assert_eq!(client.ask("red.top.users", Value::Null), json!([3, {}]));
+    assert_eq!(
+        client.ask("blue.red.top.users", Value::Null),
+        json!([9, {}])
+    );
+    assert_eq!(client.ask("red.end", json!({"name": "top.users"})), true);
+    assert_eq!(client.ask("red.end", json!({"name": "top.users"})), false);
+    has(
+        &client.ask("red.top.users", Value::Null),
+        &["UnknownFunction"],
+    );
+    // What was there before is what its own file says.
+    client.ask("red.begin", json!({"name": "whoami", "value": 5}));
+    assert_eq!(client.ask("red.whoami", Value::Null), json!([5, {}]));
+    for name in ["", "a b", "a/b", "\u{e9}", &"x".repeat(65)] {
+        has(
+            &client.ask("red.begin_badly", json!({ "name": name })),
+            &["is no name"],
+        );
+    }
+    // They end with their script.
+    client.ask("red.begin", begin(1));
+    assert_eq!(vpid.operator(&["reload", "red"]).0, Some(0));
+    has(
+        &client.ask("red.top.users", Value::Null),
+        &["UnknownFunction"],
+    );
+}
+
+#[test]
+fn a_name_that_ends_at_run_time_leaves_the_function_of_the_file() {
+    let (_vpid, mut client) = running(two());
+    client.ask("red.begin", json!({"name": "get_ticks", "value": 5}));
+    assert_eq!(client.ask("red.get_ticks", Value::Null), json!([5, {}]));
+    assert_eq!(client.ask("red.end", json!({"name": "get_ticks"})), true);
+    assert_eq!(client.ask("red.get_ticks", Value::Null), json!([]));
+}
+
+#[test]
+fn permissions_say_who_calls_what_of_python() {
+    let vpid = two()
+        .permission("\"test.nut\" = [\"red.ask\", \"blue.whoami\"]")
+        .permission("\"red.py\" = [\"blue.get_*\", \"VPI_Info\"]");
+    let (_vpid, mut client) = running(vpid);
+    has(
+        &client.ask("red.whoami", Value::Null),
+        &["PermissionError", "test.nut"],
+    );
+    has(&client.ask("blue.whoami", Value::Null), &["\"blue\""]);
+    assert_eq!(
+        of_red(&mut client, "blue.get_heard", Value::Null)["value"],
+        json!([])
+    );
+    for refused in [
+        "blue.whoami",
+        "VPI_Ping",
+        "red.get_heard",
+        "VPI_DB_RawExecute",
+    ] {
+        let answer = of_red(&mut client, refused, Value::Null);
+        assert_eq!(answer["reason"], "PermissionError", "{answer}");
+        has(&answer["detail"], &["red.py may not call it"]);
+    }
+    let listed = of_red(&mut client, "VPI_Info", Value::Null);
+    let expected = json!(["VPI_Info", "blue.get_heard", "blue.get_ticks"]);
+    assert_eq!(listed["value"]["functions"], expected);
+}
+
+#[test]
+fn a_function_that_the_game_has_registered_is_called() {
+    let (vpid, _) = running(two());
+    let mut game = vpid.signed_game("my_server");
+    let register = |name: &str| json!({"register": name, "script": "ranks.nut"});
+    game.send(&[register("ranks.top"), register("ranks.broken")])
+        .expect("a file can be written");
+    // Files of a session are taken in their order.
+    let answer = game.call(call("VPI_Ping", Value::Null), PATIENCE);
+    assert_eq!(answer, Ok(Some(Ok(json!("pong")))));
+    let mut operator = Client::stock(&vpid);
+    for (kwargs, args, seen) in [
+        (json!({"n": 3}), json!([]), json!({"n": 3})),
+        (Value::Null, json!([7]), json!(7)),
+        (Value::Null, json!([1, "x"]), json!([1, "x"])),
+        (Value::Null, json!([]), Value::Null),
+    ] {
+        let ask = json!({"name": "ranks.top", "args": args, "kwargs": kwargs});
+        let token = operator.send("red.ask", ask);
+        let asked = game.receive(PATIENCE).expect("files").expect("a call");
+        assert_eq!(
+            [&asked["func"], &asked["args"]],
+            [&json!("ranks.top"), &seen]
+        );
+        let result = json!({"result": asked["call"], "value": ["Ann", seen]});
+        game.send(&[result]).expect("a file can be written");
+        assert_eq!(operator.answer(&token), json!({"value": ["Ann", seen]}));
+    }
+    let token = operator.send("red.ask", json!({"name": "ranks.broken"}));
+    let asked = game.receive(PATIENCE).expect("files").expect("a call");
+    let result = json!({"result": asked["call"], "error": "it threw"});
+    game.send(&[result]).expect("a file can be written");
+    let answer = operator.answer(&token);
+    has(&answer, &["GameError", "it threw"]);
+    let both = json!({"name": "ranks.top", "args": [1], "kwargs": {"n": 3}});
+    has(&operator.ask("red.ask", both), &["ValueError", "not both"]);
+    has(
+        &operator.ask("red.ask", json!({"name": "ranks.bottom"})),
+        &["UnknownFunction"],
+    );
+}
+
+#[test]
+fn what_scripts_log_has_their_names_and_levels() {
+    let (vpid, mut client) = running(two());
+    client.ask("red.logs", Value::Null);
+    for (level, word) in [(0, "ERROR"), (1, "ERROR"), (2, "WARN "), (3, "INFO ")] {
+        vpid.wait_for_log(&format!("{word} script red: of level {level}"));
+    }
+    let (code, said) = vpid.operator(&["log", "red"]);
+    assert_eq!(code, Some(0), "{said}");
+    let words = [
+        "critical", "error   ", "warning ", "info    ", "debug   ", "trace   ",
+    ];
+    for (level, word) in words.iter().enumerate() {
+        let line = format!("{word} of level {level}");
+        assert!(said.contains(&line), "{line:?} is not in {said}");
+    }
+}
