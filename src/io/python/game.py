@@ -186,7 +186,8 @@ def unban(player, issuer=None, server=None):
 @_asks
 def warn(player, reason, issuer=None, server=None):
     """A warning in VyHub."""
-    return _called("VYHUB_Warn", {"player": _account(player), "reason": str(reason)}, issuer, server)
+    kwargs = {"player": _account(player), "reason": str(reason)}
+    return _called("VYHUB_Warn", kwargs, issuer, server)
 
 
 @_asks

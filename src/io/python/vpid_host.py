@@ -8,6 +8,7 @@ A plain function is finished when it returns, an `async` one when it waits for t
 """
 
 import asyncio
+import gc
 import json
 import os
 import select
@@ -92,6 +93,9 @@ class Host:
             self.post("failed", error_text(error))
             self.flush()
             os._exit(1)
+        # What is loaded stays, so the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
         hooks = self.script.hooks
         if "OnTimer" in hooks:
             self.timers.add(1, lambda: hooks["OnTimer"]([]), True)
