@@ -102,3 +102,30 @@ fn every_script_of_the_manual_does_what_stands_below_it() {
         "{faults:#?}"
     );
 }
+
+#[test]
+fn the_manual_has_every_function_and_every_hook() {
+    let module = include_str!("../../src/io/python/game.py");
+    let functions = module.lines().filter_map(|line| {
+        let (name, _) = line.strip_prefix("def ")?.split_once('(')?;
+        (!name.starts_with('_')).then_some(name)
+    });
+    let functions: Vec<_> = functions.collect();
+    assert!(functions.len() >= 30, "{functions:?}");
+    for name in functions {
+        assert!(MANUAL.contains(&format!("`{name}(")), "{name}");
+    }
+    let hooks = [
+        include_str!("../../src/core/scripts/events.rs"),
+        include_str!("../../src/core/scripts/asks.rs"),
+        include_str!("../../src/core/scripts/chat.rs"),
+        include_str!("../../src/io/python/vpid_host.py"),
+    ];
+    let words = hooks.iter().flat_map(|text| text.split('"'));
+    let is_hook = |word: &&str| {
+        word.starts_with("On") && word.len() > 3 && word.chars().all(|c| c.is_ascii_alphabetic())
+    };
+    for hook in words.filter(is_hook).filter(|word| *word != "OnVyHub") {
+        assert!(MANUAL.contains(&format!("`{hook}`")), "{hook}");
+    }
+}
