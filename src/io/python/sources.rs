@@ -8,6 +8,7 @@ pub const BOOT: &str = include_str!("boot.py");
 pub const MODULES: &[(&str, &str)] = &[
     ("game", include_str!("game.py")),
     ("vpid_asks", include_str!("vpid_asks.py")),
+    ("vpid_boot", include_str!("vpid_boot.py")),
     ("vpid_channel", include_str!("vpid_channel.py")),
     ("vpid_database", include_str!("vpid_database.py")),
     ("vpid_host", include_str!("vpid_host.py")),

@@ -3,6 +3,7 @@
 import ctypes
 import faulthandler
 import logging
+import os
 import resource
 import signal
 import sys
@@ -13,7 +14,9 @@ PR_SET_PDEATHSIG = 1
 
 
 def prepare(folder, memory_bytes):
-    end_with_vpid()
+    end_with_parent()
+    # What it forks would else stay when vpid is killed and cannot end the script's whole group.
+    os.register_at_fork(after_in_child=end_with_parent)
     faulthandler.enable()
     sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
@@ -26,8 +29,8 @@ def prepare(folder, memory_bytes):
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
 
 
-def end_with_vpid():
-    """Asks the kernel to kill this process when vpid ends: an endless loop would not notice."""
+def end_with_parent():
+    """Asks the kernel to kill this process when its parent ends: an endless loop would not notice."""
     try:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     except (OSError, AttributeError):
