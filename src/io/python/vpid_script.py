@@ -88,7 +88,8 @@ class Script:
                 self._functions[name] = value
 
     def function_names(self):
-        return sorted(self._functions)
+        # While it was loaded, it may have registered some.
+        return sorted({*self._functions, *self._registered})
 
     def register(self, name, function):
         if len(self._registered) >= REGISTERED_MAX:
