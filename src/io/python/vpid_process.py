@@ -3,9 +3,11 @@
 import ctypes
 import faulthandler
 import logging
+import os
 import resource
 import signal
 import sys
+import threading
 import traceback
 
 ERROR_CHARACTERS_MAX = 4_000
@@ -24,12 +26,28 @@ def prepare(folder, memory_bytes):
 
 
 def end_with_vpid():
-    """Asks the kernel to kill this process when vpid ends: an endless loop would not notice."""
+    """Asks the kernel to kill this process when vpid ends: an endless loop would not notice.
+
+    A forked process asks for the same when this one ends, of which vpid may not hear any more.
+    The kernel means the thread that forked, so only those of the main thread can ask.
+    """
     try:
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        prctl = ctypes.CDLL(None).prctl
     except (OSError, AttributeError):
         # Elsewhere than on Linux, the end of the channel has to do.
-        pass
+        return
+    main_thread, parent = threading.get_ident(), os.getpid()
+
+    def end_with_parent():
+        nonlocal parent
+        if threading.get_ident() == main_thread:
+            prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            if os.getppid() != parent:
+                os._exit(1)
+        parent = os.getpid()
+
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    os.register_at_fork(after_in_child=end_with_parent)
 
 
 class IntoLog(logging.Handler):
