@@ -23,6 +23,7 @@ mod queries;
 mod queue;
 mod replay;
 mod scripts_calls;
+mod scripts_control;
 mod scripts_life;
 mod scripts_values;
 mod scripts_vpi;
