@@ -24,6 +24,7 @@ mod queue;
 mod replay;
 mod scripts_calls;
 mod scripts_control;
+mod scripts_kill;
 mod scripts_life;
 mod scripts_values;
 mod scripts_vpi;
