@@ -118,6 +118,14 @@ fn subjects(settings: &Settings) -> Vec<Subject> {
         subject("vpid, insert (full)", VPID, Work::Insert, 4, 0),
         subject("vpid, insert (normal)", normal, Work::Insert, 4, 0),
         subject("vpid, echo", VPID, Work::Echo, 4, 0),
+        subject("stock, Python function", Kind::Stock, Work::Python, 4, 0),
+        subject(
+            "vpid, Python function",
+            Kind::VpidPython,
+            Work::Python,
+            4,
+            0,
+        ),
     ];
     for (name, work) in [("select", Work::Select), ("insert", Work::Insert)] {
         let (stock, ours) = (Kind::StockMariadb, Kind::VpidMariadb { socket: false });
@@ -143,7 +151,7 @@ fn subjects(settings: &Settings) -> Vec<Subject> {
     }
     subjects.retain(|subject| {
         let named = |only: &String| subject.name.contains(only.as_str());
-        (!subject.kind.is_stock() || settings.stock.is_some())
+        (!subject.kind.needs_stock() || settings.stock.is_some())
             && settings.only.as_ref().is_none_or(named)
     });
     subjects

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use rusqlite::Connection;
 use tempfile::TempDir;
-use vpid::cli::bench::{CREATE, FILL};
+use vpid::cli::bench::{CREATE, FILL, PYTHON};
 
 use super::mariadb;
 use super::options::{Settings, Stock};
@@ -24,6 +24,8 @@ pub enum Kind {
     Vpid {
         full: bool,
     },
+    /// With the stock server's own file of functions, which the script host runs.
+    VpidPython,
     /// On a MariaDB server by TCP, as it is where aiomysql speaks to it.
     StockMariadb,
     VpidMariadb {
@@ -37,12 +39,17 @@ impl Kind {
         match self {
             Kind::Stock | Kind::StockMariadb => "stock",
             Kind::Bare { .. } => "bare loop",
-            Kind::Vpid { .. } | Kind::VpidMariadb { .. } => "vpid",
+            Kind::Vpid { .. } | Kind::VpidPython | Kind::VpidMariadb { .. } => "vpid",
         }
     }
 
     pub fn is_stock(self) -> bool {
         matches!(self, Kind::Stock | Kind::StockMariadb)
+    }
+
+    /// Whether the stock server's checkout is needed.
+    pub fn needs_stock(self) -> bool {
+        self.is_stock() || self == Kind::VpidPython
     }
 
     fn is_on_mariadb(self) -> bool {
@@ -124,6 +131,17 @@ impl Place {
                     self.database,
                 ))?
             }
+            Kind::VpidPython => {
+                let stock = stock.expect("planned only where it was named");
+                let file = self.home.path().join("vpi_interfaces.py");
+                functions(stock, &file)?;
+                let database = format!("type = \"sqlite\"\npath = {:?}\n", self.database);
+                let scripts = format!(
+                    "[scripts]\nvpi_interfaces = {file:?}\npython = {:?}\n",
+                    stock.python
+                );
+                self.vpid(&(database + &scripts))?
+            }
             Kind::VpidMariadb { socket } => self.vpid(&mariadb::settings(&self.schema, socket))?,
         };
         let log = self.home.path().join("log");
@@ -158,6 +176,7 @@ impl Place {
         for name in STOCK_FILES {
             fs::copy(stock.checkout.join(name), home.join(name))?;
         }
+        functions(stock, &home.join("vpi_interfaces.py"))?;
         let config = home.join("vpi_config.py");
         let settings = [
             ("SECRET = r\"", format!("SECRET = r{:?}", self.secret)),
@@ -189,6 +208,12 @@ impl Place {
         }
         Ok(command)
     }
+}
+
+/// The stock server's functions, and one more.
+fn functions(stock: &Stock, to: &Path) -> io::Result<()> {
+    let text = fs::read_to_string(stock.checkout.join("vpi_interfaces.py"))?;
+    fs::write(to, text + PYTHON)
 }
 
 /// Replaces the first line that begins like this, behind its indentation.

@@ -30,7 +30,15 @@ pub enum Work {
     Select,
     Insert,
     Echo,
+    /// A function of the owner's, in Python: [`PYTHON`].
+    Python,
 }
+
+/// The function that [`Work::Python`] calls, for a file of VPI functions.
+pub const PYTHON: &str = "
+async def VPI_BenchEcho(info):
+    return info['kwargs']['n']
+";
 
 impl std::str::FromStr for Work {
     type Err = String;

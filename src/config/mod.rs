@@ -42,7 +42,7 @@ use std::path::{Path, PathBuf};
 pub use database::{Database, Engine, Mysql, SchemaFile, Sqlite, Tls};
 pub use environment::{process_environment, unknown_variables};
 pub use hostname::host_of;
-pub use permissions::{MODERATION_FUNCTIONS, Permissions, RAW_SQL_FUNCTION};
+pub use permissions::{MODERATION_FUNCTIONS, Permissions, RAW_SQL_FUNCTION, matches};
 pub use query::QueryEntry;
 pub use scripts::{INTERFACES_NAME, ScriptSettings, Scripts, is_script_name};
 pub use secret::{

@@ -56,7 +56,7 @@ impl Permissions {
 
 /// Whether `text` is what `pattern` describes. On a mismatch the last `*` takes one byte more;
 /// earlier ones never need to, so this ends after at most pattern times text steps.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
+pub fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);
     let mut last_star = None;

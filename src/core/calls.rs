@@ -203,11 +203,8 @@ impl Calls {
             Err(bad) => return Some(Err(bad.error)),
         };
         let decoder = file.route.decoder();
-        let own = match file.route {
-            Route::Script { server, .. } => Some(server),
-            _ => None,
-        };
-        let task = match functions.resolve(&call, own.is_some()) {
+        let own = matches!(file.route, Route::Script { .. });
+        let task = match functions.resolve(&call, own) {
             Ok(task) => task,
             Err(error) => return Some(Err(error)),
         };
@@ -217,30 +214,21 @@ impl Calls {
                 push_value(&mut text, &value, decoder);
                 Some(Ok(text))
             }
-            Task::Vyhub(_) | Task::Script { .. } => {
-                let patience_ms = call.timeout_ms.unwrap_or(self.deadline_ms);
-                self.asked.push(Asked {
-                    id,
-                    host: file.host,
-                    own,
-                    due_ms: now.mono_ms + patience_ms.min(self.deadline_ms),
-                    callback: call.callback,
-                    recovered: file.recovered,
-                    what: match task {
-                        Task::Script { script, function } => {
-                            AskedCall::Script(Box::new(ScriptCall {
-                                script,
-                                function,
-                                args: call.args,
-                                kwargs: call.kwargs,
-                                by: call.script,
-                                token: call.token,
-                            }))
-                        }
-                        Task::Vyhub(vyhub_call) => AskedCall::Vyhub(*vyhub_call),
-                        _ => unreachable!("only those two come here"),
-                    },
-                });
+            Task::Vyhub(what) => {
+                let what = AskedCall::Vyhub(*what);
+                self.pass(id, what, (call.timeout_ms, call.callback), now);
+                None
+            }
+            Task::Script { script, function } => {
+                let what = AskedCall::Script(Box::new(ScriptCall {
+                    script,
+                    function,
+                    args: call.args,
+                    kwargs: call.kwargs,
+                    by: call.script,
+                    token: call.token,
+                }));
+                self.pass(id, what, (call.timeout_ms, call.callback), now);
                 None
             }
             Task::Sql {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::ScriptId;
 use super::vyhub::{FUNCTIONS as VYHUB_FUNCTIONS, VyhubCall, parse_call};
-use crate::config::{Config, Permissions};
+use crate::config::{Config, Permissions, matches};
 use crate::wire::call_error::CallError;
 use crate::wire::call_file::Call;
 use crate::wire::sql::{self, DatabaseId, QUERY_PREFIX, Query, SqlCall};
@@ -41,6 +41,26 @@ pub struct ScriptFunction {
     pub overrides: bool,
 }
 
+/// A script that is being loaded for the first time: nobody knows yet what it offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loading {
+    pub script: ScriptId,
+    /// How the names of its functions begin.
+    pub prefix: String,
+    /// Whether that is a part of the names in the script, too.
+    pub whole: bool,
+    /// Built-in functions whose places it takes: patterns.
+    pub overrides: Vec<String>,
+}
+
+/// What the owner's scripts offer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// By the names that others call them by.
+    pub functions: BTreeMap<String, ScriptFunction>,
+    pub loading: Vec<Loading>,
+}
+
 pub struct Functions {
     permissions: Permissions,
     /// The one of the User functions, and what kind it is.
@@ -49,8 +69,7 @@ pub struct Functions {
     vyhub: bool,
     /// By the names that scripts call them by.
     queries: BTreeMap<String, Arc<Query>>,
-    /// By the names that others call them by.
-    scripts: BTreeMap<String, ScriptFunction>,
+    scripts: Offer,
 }
 
 impl Functions {
@@ -64,7 +83,7 @@ impl Functions {
             queries: queries
                 .map(|query| (query.function(), Arc::clone(query)))
                 .collect(),
-            scripts: BTreeMap::new(),
+            scripts: Offer::default(),
         }
     }
 
@@ -78,8 +97,27 @@ impl Functions {
     }
 
     /// What scripts offer from now on.
-    pub fn scripts_offer(&mut self, functions: BTreeMap<String, ScriptFunction>) {
-        self.scripts = functions;
+    pub fn scripts_offer(&mut self, offer: Offer) {
+        self.scripts = offer;
+    }
+
+    /// The function of a script that is called by this name; of one that is being loaded, it may
+    /// turn out that there is none.
+    fn of_script(&self, function: &str) -> Option<(ScriptId, String)> {
+        let built_in = self.is_built_in(function);
+        if let Some(found) = self.scripts.functions.get(function) {
+            let counts = found.overrides || !built_in;
+            return counts.then(|| (found.script, found.function.clone()));
+        }
+        self.scripts.loading.iter().find_map(|loading| {
+            let rest = function.strip_prefix(loading.prefix.as_str())?;
+            let takes = || {
+                let mut patterns = loading.overrides.iter();
+                patterns.any(|pattern| matches(pattern, function))
+            };
+            let name = if loading.whole { function } else { rest };
+            (!built_in || takes()).then(|| (loading.script, name.to_owned()))
+        })
     }
 
     /// Whether vpid has a function of this name without any script.
@@ -92,7 +130,7 @@ impl Functions {
 
     /// Whether anybody can call a function of this name.
     pub fn is_known(&self, function: &str) -> bool {
-        self.is_built_in(function) || self.scripts.contains_key(function)
+        self.is_built_in(function) || self.of_script(function).is_some()
     }
 
     /// Checks a call and says what is to be done for it. An unknown function is told from a
@@ -102,8 +140,7 @@ impl Functions {
         let function = call.function.as_str();
         let query = self.queries.get(function);
         let built_in = self.is_built_in(function);
-        let script = self.scripts.get(function);
-        let script = script.filter(|script| script.overrides || !built_in);
+        let script = self.of_script(function);
         if !built_in && script.is_none() {
             let detail = match function.strip_prefix(QUERY_PREFIX) {
                 Some(name) => format!("the configuration has no [query.{name}]"),
@@ -119,11 +156,8 @@ impl Functions {
             let detail = format!("{} may not call it; see {list}", call.script);
             return Err(CallError::new("PermissionError", detail));
         }
-        if let Some(script) = script {
-            return Ok(Task::Script {
-                script: script.script,
-                function: script.function.clone(),
-            });
+        if let Some((script, function)) = script {
+            return Ok(Task::Script { script, function });
         }
         if !call.args.is_empty() {
             let detail = "its arguments have names; give them as name=value";
@@ -184,7 +218,7 @@ impl Functions {
         let vyhub = VYHUB_FUNCTIONS.into_iter().filter(|_| self.vyhub);
         let all = BUILT_IN.into_iter().chain(sql::FUNCTIONS).chain(vyhub);
         let all = all.chain(self.queries.keys().map(String::as_str));
-        let all = all.chain(self.scripts.keys().map(String::as_str));
+        let all = all.chain(self.scripts.functions.keys().map(String::as_str));
         let mut allowed: Vec<&str> = all.filter(|name| self.allows(script, name, own)).collect();
         allowed.dedup();
         json!({

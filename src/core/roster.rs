@@ -29,6 +29,8 @@ pub struct Person {
     /// Milliseconds.
     pub ping: i64,
     pub alive: bool,
+    /// With its port, as `status` tells it.
+    pub address: Option<String>,
     /// Connected since, on the daemon's clock; negative: before the daemon started.
     pub since_ms: i64,
     /// The engine has told of this one; else only a script claims it.

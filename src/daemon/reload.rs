@@ -222,6 +222,18 @@ impl Daemon {
             );
             new.vyhub.clone_from(&old.vyhub);
         }
+        if places(&new) != places(old) {
+            log::warn!(
+                "a new [scripts], its dir and vpi_interfaces change with the next start only"
+            );
+            match (&mut new.scripts, &old.scripts) {
+                (Some(new), Some(old)) => {
+                    new.dir.clone_from(&old.dir);
+                    new.vpi_interfaces.clone_from(&old.vpi_interfaces);
+                }
+                (new, old) => new.clone_from(old),
+            }
+        }
         if (&new.state_dir, new.watch) != (&old.state_dir, old.watch) {
             log::warn!("state_dir and watch change with the next start only");
         }
@@ -300,4 +312,10 @@ fn attended(config: &Config) -> impl PartialEq + '_ {
         (place, &server.vyhub_id, &server.rcon, &server.log)
     });
     (&config.vyhub, servers.collect::<Vec<_>>())
+}
+
+/// Where the owner's scripts are.
+fn places(config: &Config) -> impl PartialEq + '_ {
+    let scripts = config.scripts.as_ref();
+    scripts.map(|scripts| (&scripts.dir, &scripts.vpi_interfaces))
 }

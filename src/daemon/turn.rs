@@ -339,14 +339,15 @@ impl Daemon {
         self.tell_of_cut(place, name);
     }
 
-    /// A new id: the time, but never one that was used before.
+    /// A new id: the time, but never one that was used before. It is even: odd ones are for calls
+    /// that come from no file.
     pub(super) fn next_file_id(&mut self) -> FileId {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |now| now.as_micros() as u64);
-        self.last_file = now.max(self.last_file + 1);
+        self.last_file = (now & !1).max(self.last_file + 2);
         while self.open_files.contains_key(&self.last_file) {
-            self.last_file += 1;
+            self.last_file += 2;
         }
         self.last_file
     }

@@ -101,6 +101,9 @@ pub const CHAT_BYTES_MAX: usize = 220;
 
 // Who is on a server.
 
+/// Longest address of a player, with its port.
+pub const PLAYER_ADDRESS_BYTES_MAX: usize = 64;
+
 /// A source that has told something this recently is live.
 pub const ROSTER_LIVE_MS: u64 = 150_000;
 /// What happens this shortly before an answer to `status` is read may be younger than the answer.

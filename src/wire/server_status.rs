@@ -29,6 +29,8 @@ pub struct StatusPlayer {
     pub ping: i64,
     /// `active`; else still connecting or spawning.
     pub active: bool,
+    /// `192.0.2.9:27005`, where the engine tells it.
+    pub address: Option<String>,
 }
 
 /// Reads the whole answer. `None`: it does not tell the map, the slots and the players, so it is
@@ -78,6 +80,7 @@ fn player(line: &str) -> Option<StatusPlayer> {
         connected_s: 0,
         ping: 0,
         active: false,
+        address: None,
     };
     let mut fields = behind.split_whitespace();
     match fields.next()? {
@@ -89,7 +92,20 @@ fn player(line: &str) -> Option<StatusPlayer> {
         }
     }
     player.active = fields.next()? == "active";
+    player.address = fields
+        .next()
+        .filter(|text| is_address(text))
+        .map(Into::into);
     Some(player)
+}
+
+/// An address with its port, in figures.
+fn is_address(text: &str) -> bool {
+    let figures = |byte: u8| byte.is_ascii_hexdigit() || b".:[]".contains(&byte);
+    let port = text
+        .rsplit_once(':')
+        .and_then(|(_, port)| number::<u16>(port));
+    port.is_some() && text.len() <= limits::PLAYER_ADDRESS_BYTES_MAX && text.bytes().all(figures)
 }
 
 /// `05:12 50 0`: how long, ping, loss.
@@ -157,6 +173,7 @@ mod tests {
             connected_s: 312,
             ping: 50,
             active: true,
+            address: Some("192.0.2.9:27005".into()),
         };
         let expected = ServerStatus {
             map: "cp_badlands".into(),
@@ -170,6 +187,7 @@ mod tests {
                     bot: true,
                     connected_s: 0,
                     ping: 0,
+                    address: None,
                     ..somebody.clone()
                 },
                 StatusPlayer {
@@ -179,6 +197,7 @@ mod tests {
                     connected_s: 3609,
                     ping: 80,
                     active: false,
+                    address: Some("192.0.2.8:27005".into()),
                     ..somebody
                 },
             ],

@@ -33,6 +33,7 @@ mod signed;
 mod signed_hostile;
 mod signed_kill;
 mod simulation;
+mod simulation_scripts;
 mod simulation_signed;
 mod simulation_vyhub;
 mod vyhub;

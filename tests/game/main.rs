@@ -4,6 +4,7 @@ mod callbacks;
 mod client;
 mod codec;
 mod engine;
+mod examples;
 mod manual;
 mod recording;
 mod stock;

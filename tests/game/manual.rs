@@ -1,4 +1,4 @@
-//! The examples of docs/scripts.md, run as they stand: each prints what stands below it. And the
+//! The examples of docs/game-scripts.md, run as they stand: each prints what stands below it. And the
 //! script of a game mode in docs/databases.md.
 
 use serde_json::json;
@@ -9,7 +9,7 @@ use crate::support::peer::with_key;
 use crate::support::script::folder;
 use crate::support::{Game, Setup};
 
-const MANUAL: &str = include_str!("../../docs/scripts.md");
+const MANUAL: &str = include_str!("../../docs/game-scripts.md");
 const DATABASES: &str = include_str!("../../docs/databases.md");
 
 struct Example {

@@ -20,6 +20,7 @@ const LISTENER: &str = r#"
     function OnScriptHook_vyhub_ready(data) { ::Hear("ready", data) }
     function OnScriptHook_vyhub_ply_connected(data) { ::Hear("connected", data) }
     function OnScriptHook_vyhub_ply_initialized(data) { ::Hear("initialized", data) }
+    function OnScriptHook_vyhub_ply_banned(data) { ::Hear("banned", data) }
 }
 __CollectGameEventCallbacks(::Listener)
 "#;
@@ -182,6 +183,11 @@ fn without_rcon_a_script_kicks_and_admins_read_their_answers() {
             "{read:?}"
         );
     }
+    let banned = story.heard("banned").expect("before the kick");
+    assert_eq!(
+        [&banned["id"], &banned["minutes"], &banned["issuer"]],
+        [&json!(ROGUE.1.to_string()), &json!(60), &json!("admin")]
+    );
     story.reads(admin, "rogue;quit is banned (1 hour): ';quit");
     story.game.say(admin, "!vyhub");
     story.reads(admin, "VyHub is connected: Fake bundle");

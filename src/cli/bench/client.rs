@@ -320,6 +320,7 @@ pub(super) fn numbered_call(work: Work, serial: u64) -> GameCall {
     let table = "user_vpidbench_rows";
     let (function, kwargs) = match work {
         Work::Echo => ("VPI_Ping", json!({"n": serial})),
+        Work::Python => ("VPI_BenchEcho", json!({"n": serial})),
         Work::Select => {
             let kwargs = json!({"table": table, "columns": ["name", "wins"], "filter_column": "id", "filter_value": serial % 3 + 1});
             ("VPI_DB_UserSelect", kwargs)

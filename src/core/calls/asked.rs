@@ -46,6 +46,33 @@ pub struct ScriptCall {
 }
 
 impl Calls {
+    /// A call that is begun is somebody else's to answer. `waits`: for how long its caller does,
+    /// where it says so, and whether at all.
+    pub(super) fn pass(
+        &mut self,
+        id: CallId,
+        what: AskedCall,
+        (timeout_ms, callback): (Option<u64>, bool),
+        now: Now,
+    ) {
+        let Some(file) = self.files.get(&id.file) else {
+            return;
+        };
+        let patience_ms = timeout_ms.unwrap_or(self.deadline_ms);
+        self.asked.push(Asked {
+            id,
+            host: file.host,
+            own: match file.route {
+                Route::Script { server, .. } => Some(server),
+                _ => None,
+            },
+            what,
+            due_ms: now.mono_ms + patience_ms.min(self.deadline_ms),
+            callback,
+            recovered: file.recovered,
+        });
+    }
+
     /// Calls that others are to answer.
     pub fn take_asked(&mut self) -> Vec<Asked> {
         std::mem::take(&mut self.asked)

@@ -78,6 +78,7 @@ impl Roster {
         if let Some((known, is_new)) = self.tell(&who, &who.name, now) {
             let person = &mut known.person;
             person.ping = player.ping.max(0);
+            person.address = player.address.clone().or(person.address.take());
             // Full seconds jitter; the earliest is the nearest.
             person.since_ms = match is_new {
                 true => since_ms,

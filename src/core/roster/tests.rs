@@ -32,6 +32,7 @@ fn line_of(userid: i64, name: &str, account: u32) -> StatusPlayer {
         connected_s: 10,
         ping: 50,
         active: true,
+        address: Some("192.0.2.9:27005".into()),
     }
 }
 
@@ -434,3 +435,14 @@ fn a_server_that_was_heard_of_is_alive_for_a_while() {
 }
 
 mod order;
+
+#[test]
+fn an_address_is_known_from_status_and_kept() {
+    let mut roster = Roster::default();
+    let mut ann = line_of(2, "Ann", 7);
+    roster.status(&status(&[ann.clone()]), at(1_000));
+    ann.address = None;
+    roster.status(&status(&[ann]), at(2_000));
+    let address = roster.person(2).unwrap().address.as_deref();
+    assert_eq!(address, Some("192.0.2.9:27005"));
+}

@@ -1,18 +1,19 @@
 //! Functions of scripts that others call: what is offered, and each call until it is answered.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use super::journal::INFO;
 use super::script::Item;
 use super::{Cx, Scripts};
 use crate::core::calls::ScriptCall;
-use crate::core::functions::ScriptFunction;
+use crate::core::functions::{Loading, Offer, ScriptFunction};
 use crate::core::{Effect, LaunchKind, ScriptId};
 use crate::wire::call_error::CallError;
 use crate::wire::script::{self as wire, Caller};
 use crate::wire::sql::CallId;
+
+/// How the names of VPI's functions begin.
+const VPI_PREFIX: &str = "VPI_";
 
 /// A call that waits for a script, or for its answer.
 pub struct OpenCall {
@@ -43,7 +44,8 @@ pub struct Coming {
 impl Scripts {
     /// Tells the rest of the core which functions there are, and who listens to what.
     pub(super) fn offer(&mut self, cx: &mut Cx<'_>) {
-        let mut offered: BTreeMap<String, ScriptFunction> = BTreeMap::new();
+        self.offer_due = false;
+        let mut offer = Offer::default();
         self.listeners.clear();
         for (id, script) in self.all.iter_mut().enumerate() {
             if !script.takes() {
@@ -52,6 +54,21 @@ impl Scripts {
             let id = id as ScriptId;
             for hook in &script.hooks {
                 self.listeners.entry(hook.clone()).or_default().push(id);
+            }
+            if !script.was_ready {
+                let is_file = script.kind == LaunchKind::Interfaces;
+                offer.loading.push(Loading {
+                    script: id,
+                    prefix: match script.kind {
+                        LaunchKind::Script => format!("{}.", script.name),
+                        LaunchKind::Interfaces => VPI_PREFIX.into(),
+                    },
+                    whole: is_file,
+                    overrides: match script.kind {
+                        LaunchKind::Script => Vec::new(),
+                        LaunchKind::Interfaces => self.config.vpi_override.clone(),
+                    },
+                });
             }
             let mut shadowed = Vec::new();
             for function in &script.functions {
@@ -67,7 +84,7 @@ impl Scripts {
                     function: function.clone(),
                     overrides,
                 };
-                offered.insert(name, function);
+                offer.functions.insert(name, function);
             }
             if !shadowed.is_empty() && script.shadowed != shadowed {
                 let text = format!(
@@ -78,13 +95,14 @@ impl Scripts {
                 script.shadowed = shadowed;
             }
         }
-        cx.functions.scripts_offer(offered);
+        cx.functions.scripts_offer(offer);
     }
 
     /// A script is not there any more: what waits for it is answered.
     pub(super) fn withdraw(&mut self, id: ScriptId, cx: &mut Cx<'_>) {
         let script = &mut self.all[id as usize];
         script.hooks.clear();
+        script.was_ready = false;
         script.functions.clear();
         script.forget_waiting();
         self.offer(cx);
@@ -157,6 +175,13 @@ impl Scripts {
                     let Some(open) = self.calls.get_mut(&number) else {
                         continue;
                     };
+                    let function = &open.call.function;
+                    if !self.all[id as usize].functions.contains(function) {
+                        let detail = format!("the script has no function {function}");
+                        let error = CallError::new("UnknownFunction", detail);
+                        self.close(number, Err(error), cx);
+                        continue;
+                    }
                     open.run = Some(run);
                     if open.durable {
                         cx.out.effects.push(Effect::Begun(open.id));

@@ -38,7 +38,13 @@ impl Scripts {
         let rest: VecDeque<ScriptId> = listeners.iter().copied().collect();
         let mut who = player(server, speaker.userid, cx);
         if who.is_null() {
-            who = json!({"userid": speaker.userid, "name": speaker.name, "steam": speaker.steam});
+            who = json!({
+                "userid": speaker.userid,
+                "name": speaker.name,
+                "steam": speaker.steam,
+                "bot": false,
+                "team": 0,
+            });
         }
         let text: String = text.chars().take(limits::COMMAND_BYTES_MAX).collect();
         self.pass_on(server, vec![who, text.into()], rest, cx);

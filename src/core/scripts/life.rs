@@ -40,6 +40,7 @@ impl Scripts {
         let script = &mut self.all[id as usize];
         script.settings = self.config.of(&script.name).clone();
         script.state = State::Queued;
+        self.offer_due = true;
         self.to_start.push_back(id);
     }
 
@@ -98,6 +99,7 @@ impl Scripts {
         script.functions = functions.into_iter().collect();
         script.python = python;
         script.problem = None;
+        script.was_ready = true;
         let (hooks, functions) = (script.hooks.len(), script.functions.len());
         let text = format!("loaded: {hooks} hooks, {functions} functions");
         script.journal.add(&script.name, INFO, &text, cx.now);

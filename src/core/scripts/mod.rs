@@ -81,6 +81,8 @@ pub struct Scripts {
     /// Calls that an earlier run has begun.
     begun: HashSet<CallId>,
     watched: Vec<Watched>,
+    /// Others are to hear anew what scripts offer.
+    offer_due: bool,
     stopping: bool,
     timer_ms: Option<u64>,
 }
@@ -111,6 +113,7 @@ impl Scripts {
             to_start: VecDeque::new(),
             begun,
             watched: (0..servers).map(|_| Watched::default()).collect(),
+            offer_due: true,
             stopping: false,
             timer_ms: None,
         };
@@ -193,6 +196,9 @@ impl Scripts {
     /// Does what is due, gives scripts what they have room for, and sets the timer.
     pub fn advance(&mut self, cx: &mut Cx<'_>) {
         self.start_due(cx);
+        if self.offer_due {
+            self.offer(cx);
+        }
         self.expire_calls(cx);
         self.expire_verdicts(cx);
         for id in 0..self.all.len() as ScriptId {

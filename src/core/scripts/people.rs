@@ -62,6 +62,7 @@ pub fn all(server: ServerId, cx: &Cx<'_>) -> Value {
             value["score"] = person.score.into();
             value["deaths"] = person.deaths.into();
             value["ping"] = person.ping.into();
+            value["address"] = person.address.as_deref().into();
             value["alive"] = person.alive.into();
             value["seconds"] = person.connected_s(cx.now).into();
             value["admin"] = about.admin.into();

@@ -101,6 +101,8 @@ pub struct Script {
     /// Events that found no room.
     pub dropped: u64,
     dropped_told: bool,
+    /// It has told what it offers.
+    pub was_ready: bool,
     /// Functions whose places built-in ones take, as was said.
     pub shadowed: Vec<String>,
     /// A file that is being looked at before the script is loaded anew: the number of the
@@ -142,6 +144,7 @@ impl Script {
             journal: Journal::default(),
             dropped: 0,
             dropped_told: false,
+            was_ready: false,
             shadowed: Vec::new(),
             checking: None,
             queue: VecDeque::new(),

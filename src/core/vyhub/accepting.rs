@@ -1,5 +1,7 @@
 //! How a change gets into the outbox: it counts when it is on disk.
 
+use serde_json::json;
+
 use super::api::Kept;
 use super::commands::{Length, Problem};
 use super::{Cx, Vyhub};
@@ -104,6 +106,37 @@ impl Vyhub {
         Ok(id)
     }
 
+    /// The scripts of the server on which it was ordered hear of a change.
+    fn tell_scripts(&self, id: EntryId, cx: &mut Cx<'_>) {
+        let Some(entry) = self.outbox.get(id) else {
+            return;
+        };
+        let Some(served) = self.served.iter().find(|served| served.id == entry.server) else {
+            return;
+        };
+        let mut data = json!({
+            "id": entry.steam,
+            "name": entry.name,
+            "issuer": entry.issuer.as_ref().map(|issuer| issuer.name.as_str()),
+            "issuer_id": entry.issuer.as_ref().map(|issuer| issuer.steam),
+        });
+        let name = match &entry.change {
+            Change::Ban {
+                length_s, reason, ..
+            } => {
+                data["minutes"] = length_s.map(|length_s| length_s / 60).into();
+                data["reason"] = reason.as_str().into();
+                "vyhub_ply_banned"
+            }
+            Change::Unban => "vyhub_ply_unbanned",
+            Change::Warning { reason } => {
+                data["reason"] = reason.as_str().into();
+                "vyhub_ply_warned"
+            }
+        };
+        self.hook(served.server, name, data, cx);
+    }
+
     /// An entry is on disk and counts from now on; or it could not be written, and never was.
     pub(super) fn accepted(&mut self, id: EntryId, result: Result<(), String>, cx: &mut Cx<'_>) {
         if let Err(why) = result {
@@ -133,6 +166,7 @@ impl Vyhub {
             by.replace(char::is_control, "?")
         );
         self.call_accepted(id, cx);
+        self.tell_scripts(id, cx);
         self.say_warned(id, cx);
         if !self.api.is_there() {
             self.say_queued(id, cx);

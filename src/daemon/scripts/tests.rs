@@ -81,6 +81,16 @@ impl Scene {
         self.daemon.wait().unwrap()
     }
 
+    /// Whether the control socket wakes the loop, or which scripts do.
+    fn woken_by(&mut self) -> (bool, Vec<u64>) {
+        loop {
+            let wake = self.wait();
+            if wake.control || !wake.scripts.is_empty() {
+                return (wake.control, wake.scripts);
+            }
+        }
+    }
+
     /// What scripts tell, until some of it is as it is to be.
     fn until(&mut self, is_it: impl Fn(u64, &ScriptNews) -> bool) -> Vec<(u64, ScriptNews)> {
         let began = Instant::now();
@@ -128,7 +138,14 @@ for line in channel: channel.write(sys.argv[0].encode() + line)
         scene.run(run, echo);
         scene.until(|of, news| of == run && said("-cfirst")(of, news));
     }
+    // Nor is a script taken for the control socket, or the other way round.
+    let state = scene.daemon.config.state_dir.clone();
+    let operator = crate::io::control::connect(&state).unwrap();
+    assert_eq!(scene.woken_by(), (true, Vec::new()));
+    drop(operator);
+    scene.daemon.serve_control();
     scene.act(2, ScriptAct::Send(b"you\n".to_vec()));
+    assert_eq!(scene.woken_by(), (false, vec![2]));
     let news = scene.until(said("-cyou"));
     assert!(news.iter().all(|(run, _)| *run == 2), "{news:?}");
     scene.act(3, ScriptAct::Kill);
@@ -250,4 +267,27 @@ fn what_lies_in_the_folder_is_started_and_what_cannot_be_is_said() {
     }
     assert_eq!(found_scripts(&dir), ["a", "b"]);
     assert!(found_scripts(&dir.join("gone")).is_empty());
+}
+
+#[test]
+fn a_process_of_which_nothing_is_heard_any_more_is_looked_at() {
+    let mut scene = Scene::new();
+    scene.run(1, "import os, time; os.close(0); time.sleep(1000)");
+    while !scene.daemon.wheel.is_set(&Due::Look) {
+        let wake = scene.wait();
+        scene.daemon.read_scripts(wake.scripts);
+    }
+    let began = Instant::now();
+    while !scene.daemon.scripts.is_empty() {
+        assert!(began.elapsed() < PATIENCE);
+        // The loop is woken by this timer.
+        scene.wait();
+        scene.daemon.look_at_scripts();
+        assert!(scene.daemon.scripts.is_empty() || scene.daemon.wheel.is_set(&Due::Look));
+    }
+    let Some(Event::Script { what, .. }) = scene.daemon.events.pop_back() else {
+        panic!("no end");
+    };
+    let how = "by signal 9 (killed), because it closed the channel to vpid";
+    assert_eq!(what, ScriptNews::Ended(how.into()));
 }

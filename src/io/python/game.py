@@ -186,7 +186,8 @@ def unban(player, issuer=None, server=None):
 @_asks
 def warn(player, reason, issuer=None, server=None):
     """A warning in VyHub."""
-    return _called("VYHUB_Warn", {"player": _account(player), "reason": str(reason)}, issuer, server)
+    kwargs = {"player": _account(player), "reason": str(reason)}
+    return _called("VYHUB_Warn", kwargs, issuer, server)
 
 
 @_asks
@@ -238,7 +239,7 @@ def map(server=None):
 
 @_asks
 def hostname(server=None):
-    """The name of the server, as players see it."""
+    """The name under which the game's script speaks, made of its hostname; None without one."""
     return "server", {}, server, _fact("host")
 
 
@@ -312,11 +313,13 @@ def log(text, level=3):
 
 def timer(seconds, function, repeat=False):
     """Calls the function in so many seconds, or every so many; `cancel()` of what it returns ends that."""
+    _host.expect_main_thread("timer")
     return _host.timers.add(float(seconds), function, bool(repeat))
 
 
 def register(name, function):
     """Lets others call the function as `script.name`, until `unregister`."""
+    _host.expect_main_thread("register")
     if not (isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9_.]{1,64}", name)):
         raise ValueError(f"{name!r} is no name: at most 64 letters, digits, _ and .")
     kind = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
@@ -328,6 +331,7 @@ def register(name, function):
 
 def unregister(name):
     """Ends what `register` began; answers whether there was such a name."""
+    _host.expect_main_thread("unregister")
     was_there = _host.script.unregister(name)
     # The function of the file that has this name can be called again.
     if was_there and name not in _host.script.function_names():

@@ -128,6 +128,11 @@ impl Process {
         Ok(process)
     }
 
+    /// Its number in the system, also after it has ended.
+    pub fn number(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What to wait for: descriptors, and whether for room to write as well.
     pub fn fds(&self) -> impl Iterator<Item = (BorrowedFd<'_>, bool)> {
         let channel = (!self.gone).then(|| self.channel.fd()).flatten();

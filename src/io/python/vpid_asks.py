@@ -29,11 +29,7 @@ class Asks:
     def ask(self, what, arguments, server):
         """Asks, and waits until it is answered; whatever else vpid says has to wait."""
         host = self._host
-        if not host.is_main_thread():
-            raise RuntimeError(
-                f"{what} was asked in another thread: functions of game that ask work in the main"
-                " thread only, in hooks, calls and timers"
-            )
+        host.expect_main_thread(what)
         if not host.channel.is_open():
             raise RuntimeError("a forked process cannot speak with the game")
         answer = Answer()

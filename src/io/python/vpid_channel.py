@@ -71,7 +71,7 @@ class Channel:
         return self._read(0)
 
     def read_ready(self):
-        """The messages that are there; maybe none."""
+        """The messages that are there: none, if a function of the script that waited has read them."""
         return self._read(socket.MSG_DONTWAIT)
 
     def _read(self, flags):

@@ -8,6 +8,7 @@ A plain function is finished when it returns, an `async` one when it waits for t
 """
 
 import asyncio
+import gc
 import json
 import os
 import select
@@ -92,6 +93,9 @@ class Host:
             self.post("failed", error_text(error))
             self.flush()
             os._exit(1)
+        # What is loaded stays, so the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
         hooks = self.script.hooks
         if "OnTimer" in hooks:
             self.timers.add(1, lambda: hooks["OnTimer"]([]), True)
@@ -135,11 +139,11 @@ class Host:
         self.flush()
         wait_s = self.timers.wait_s()
         if wait_s is not None:
-            is_ready = self._poll.poll(ceil(wait_s * 1000))
+            self._poll.poll(ceil(wait_s * 1000))
             self._run_timers()
-            if not is_ready:
-                return
-        self._receive(self.channel.read())
+            self._receive(self.channel.read_ready())
+        else:
+            self._receive(self.channel.read())
 
     def wait_in_loop(self, timeout, select):
         """How the event loop waits. `timeout` is what the loop itself wants."""
@@ -160,12 +164,11 @@ class Host:
             self.flush()
         ready = select(timeout)
         self.watch.since = monotonic()
-        if timer_s is not None:
+        if self.timers.wait_s() == 0:
             self.loop.call_soon(self._run_timers)
         return ready
 
     def _read_in_loop(self):
-        # A function that blocks may have read what was there.
         self._receive(self.channel.read_ready())
         self._work()
 
@@ -180,8 +183,15 @@ class Host:
             else:
                 self.asks.answered(message)
 
-    def is_main_thread(self):
+    def _is_main_thread(self):
         return threading.get_ident() == self._main_thread
+
+    def expect_main_thread(self, what):
+        if not self._is_main_thread():
+            raise RuntimeError(
+                f"game.{what} was called in another thread; it works in the main thread only:"
+                " in hooks, calls and timers"
+            )
 
     def wait_for_early(self):
         """Takes what comes next, while a function of the script waits for its answer."""
@@ -208,7 +218,7 @@ class Host:
     def log(self, level, text):
         level = min(5, max(0, int(level)))
         self.post("log", level, str(text)[:LOG_CHARACTERS_MAX])
-        if not self.is_main_thread():
+        if not self._is_main_thread():
             self.channel.write()
         elif monotonic() - self._flushed >= LOG_S:
             self.flush()
@@ -342,6 +352,7 @@ class Host:
             if message[0] == CALL and message[1] == number:
                 self._queue.remove(message)
                 self._taken += 1
+                self._failed(message, asyncio.CancelledError())
                 return
 
     def _unload(self, message):

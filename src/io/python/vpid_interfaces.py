@@ -115,7 +115,7 @@ class Interfaces:
         if self._opening is not None and (is_needed or self._trouble is None):
             # Another call waits for the same, so the end of this one does not end it.
             await asyncio.shield(self._opening)
-        if is_needed and config.DB is None:
+        if is_needed and getattr(config, "DB", None) is None:
             raise ConnectionError(f"the database cannot be opened: {self._trouble}")
 
     async def _open(self):

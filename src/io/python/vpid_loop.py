@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import heapq
+import os
 import selectors
 import signal
 from collections.abc import Coroutine
@@ -30,6 +31,7 @@ class Watch:
         self._long_s = call_ms / 1000 * 0.9
         self._before = before
         signal.signal(signal.SIGINT, self._on_signal)
+        os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
     def _on_signal(self, number, frame):
         if self.guarded:
@@ -92,7 +94,7 @@ class Timers:
         return max(0, self._due[0][0] - monotonic()) if self._due else None
 
     def take_due(self):
-        """Those that are due, each once: one that is late by several turns has missed them."""
+        """Those that are due. One that is late by several turns runs once."""
         now = monotonic()
         taken = []
         while self._due and self._due[0][0] <= now:
@@ -101,7 +103,8 @@ class Timers:
                 taken.append((due, timer))
         for due, timer in taken:
             if timer.every_s:
-                self._push(max(due + timer.every_s, now), timer)
+                due += timer.every_s
+                self._push(due if due > now else now + timer.every_s, timer)
         return [timer for _, timer in taken]
 
 
@@ -131,7 +134,8 @@ class Steps(Coroutine):
             self._stepped()
 
     def _stepped(self):
-        self._host.watch.since = 0
+        # What runs next in this turn may be a task of the script's own.
+        self._host.watch.since = monotonic()
         if not self._begun:
             self._begun = True
             self._host.task_begun()

@@ -22,32 +22,32 @@ def prepare(folder, memory_bytes):
     sys.path.insert(0, folder)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if memory_bytes:
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        if most != resource.RLIM_INFINITY:
+            memory_bytes = min(memory_bytes, most)
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
 
 
 def end_with_vpid():
-    """Asks the kernel to kill this process when vpid ends: an endless loop would not notice.
+    end_with_parent()
+    main_thread = threading.get_ident()
 
-    A forked process asks for the same when this one ends, of which vpid may not hear any more.
-    The kernel means the thread that forked, so only those of the main thread can ask.
-    """
+    def forked():
+        # The kernel means the thread that forked, and another one may end long before this process.
+        if threading.get_ident() == main_thread:
+            end_with_parent()
+
+    # What it forks would else stay when vpid is killed and cannot end the script's whole group.
+    os.register_at_fork(after_in_child=forked)
+
+
+def end_with_parent():
+    """Asks the kernel to kill this process when its parent ends: an endless loop would not notice."""
     try:
-        prctl = ctypes.CDLL(None).prctl
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     except (OSError, AttributeError):
         # Elsewhere than on Linux, the end of the channel has to do.
-        return
-    main_thread, parent = threading.get_ident(), os.getpid()
-
-    def end_with_parent():
-        nonlocal parent
-        if threading.get_ident() == main_thread:
-            prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-            if os.getppid() != parent:
-                os._exit(1)
-        parent = os.getpid()
-
-    prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    os.register_at_fork(after_in_child=end_with_parent)
+        pass
 
 
 class IntoLog(logging.Handler):

@@ -34,15 +34,11 @@ _encoder = json.JSONEncoder(
 
 def encode(value, name):
     """The value as JSON. `name` is what it is called where an error names it."""
-    kind = type(value)
     if value is None:
         return "null"
-    if kind is str:
-        text = _encoder.encode(value)
-    else:
-        text = _encoded(value) if _is_plain([value], 0) else None
-        if text is None:
-            text = _encoder.encode(_made_plain(value, name, {}))
+    text = _encoded(value) if _is_plain([value], 0) else None
+    if text is None:
+        text = _encoder.encode(_made_plain(value, name, {}))
     size = len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
     if size > VALUE_BYTES_MAX:
         raise ValueError(f"{name} is too large to be sent: {size} bytes; at most {VALUE_BYTES_MAX}")

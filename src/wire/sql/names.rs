@@ -25,9 +25,12 @@ impl Identifier {
         Ok(Self(name.to_owned()))
     }
 
-    /// The name of a table that belongs to `script`: `user_<script without .nut>_<name>`.
+    /// The name of a table that belongs to `script`: `user_<script without .nut>_<name>`. One in
+    /// Python, `<script>.py`, shares those of the script of its name in the game.
     pub fn table(name: &str, script: &str) -> Result<Self, CallError> {
-        let stem = script.strip_suffix(".nut").unwrap_or(script);
+        let stem = script.strip_suffix(".nut");
+        let stem = stem.or_else(|| script.strip_suffix(".py"));
+        let stem = stem.unwrap_or(script);
         // A script whose own name cannot stand in a table name has no tables.
         let owned = !stem.is_empty()
             && stem.bytes().all(is_name_byte)

@@ -22,6 +22,8 @@ fn tables_belong_to_one_script() {
         ("x.nut", "user_x_t", "user_x_t"),
         ("x.nut", "user_x_t_2", "user_x_t_2"),
         ("my_mode.nut", "user_my_mode_t", "user_my_mode_t"),
+        ("my_mode.py", "user_my_mode_t", "user_my_mode_t"),
+        ("x.py.nut", "user_x_t", "PermissionError"),
         ("x.nut", "user_y_t", "PermissionError"),
         ("x.nut", "user_xy_t", "PermissionError"),
         ("x.nut", "user_X_t", "PermissionError"),

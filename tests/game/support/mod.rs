@@ -2,6 +2,7 @@
 
 pub mod daemon;
 pub mod peer;
+pub mod python;
 pub mod script;
 
 pub use fake_game::{Game, Newcomer, Setup, What, record};

@@ -1,0 +1,27 @@
+"""Greets players when they have arrived, and tells the admins who are on when an admin comes.
+
+    [script.welcome.config]
+    greeting = "Welcome to {map}, {name}! You are number {count} of {max}."
+    delay_s = 5
+"""
+
+import game
+
+GREETING = game.config.get("greeting", "Welcome to {map}, {name}! You are number {count} of {max}.")
+DELAY_S = game.config.get("delay_s", 5)
+
+
+def OnPlayerActive(player):
+    if not player.bot:
+        # Until then a newcomer reads the message of the day.
+        game.timer(DELAY_S, lambda: _greet(player.userid))
+
+
+def _greet(userid):
+    player = game.player(userid)
+    if player is None:
+        return  # gone already
+    facts = {"name": player.name, "map": game.map(), "count": game.count(), "max": game.max_players()}
+    game.tell(player, GREETING.format(**facts))
+    if player.admin:
+        game.tell_admins(f"{player.name}, who is an admin, is here.")
