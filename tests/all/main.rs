@@ -24,6 +24,8 @@ mod queue;
 mod replay;
 mod scripts_calls;
 mod scripts_config;
+mod scripts_control;
+mod scripts_kill;
 mod scripts_life;
 mod scripts_values;
 mod scripts_vpi;

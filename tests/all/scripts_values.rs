@@ -141,10 +141,7 @@ fn texts_of_the_game_arrive_whatever_bytes_they_are() {
         let echoed = client.ask("values.echo", json!({ "value": text }));
         assert_eq!(echoed, text);
     }
-    let Client::Stock(mut host) = Client::stock(&vpid) else {
-        unreachable!("it is a stock one")
-    };
-    let cut = cut_text(&mut host);
+    let cut = cut_text(&mut vpid.host("another_game"));
     assert_eq!(cut, "<J\u{fffd}>");
 }
 

@@ -288,8 +288,10 @@ class Host:
             self._failed(message, error)
 
     def _begin(self, message, awaitable):
-        self._not_begun += 1
-        task = self.loop.create_task(Steps(self._carry(message, awaitable), self))
+        counts = message[0] in COUNTED
+        self._not_begun += counts
+        steps = Steps(self._carry(message, awaitable), self, counts)
+        task = self.loop.create_task(steps)
         if message[0] == CALL:
             self._calls[message[1]] = task
 

@@ -109,12 +109,15 @@ class Timers:
 
 
 class Steps(Coroutine):
-    """A coroutine whose steps are seen: each is timed, and after the first one it counts as begun."""
+    """A coroutine whose steps are seen: each is timed, and after the first one it counts as begun.
 
-    def __init__(self, coroutine, host):
+    `counts`: it is of a message that vpid counts, as those of timers are not.
+    """
+
+    def __init__(self, coroutine, host, counts):
         self._coroutine = coroutine
         self._host = host
-        self._begun = False
+        self._begun = not counts
 
     def send(self, value):
         self._host.watch.since = monotonic()

@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 import traceback
 
 ERROR_CHARACTERS_MAX = 4_000
@@ -14,9 +15,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def prepare(folder, memory_bytes):
-    end_with_parent()
-    # What it forks would else stay when vpid is killed and cannot end the script's whole group.
-    os.register_at_fork(after_in_child=end_with_parent)
+    end_with_vpid()
     faulthandler.enable()
     sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
@@ -27,6 +26,19 @@ def prepare(folder, memory_bytes):
         if most != resource.RLIM_INFINITY:
             memory_bytes = min(memory_bytes, most)
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+
+
+def end_with_vpid():
+    end_with_parent()
+    main_thread = threading.get_ident()
+
+    def forked():
+        # The kernel means the thread that forked, and another one may end long before this process.
+        if threading.get_ident() == main_thread:
+            end_with_parent()
+
+    # What it forks would else stay when vpid is killed and cannot end the script's whole group.
+    os.register_at_fork(after_in_child=forked)
 
 
 def end_with_parent():

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
+use vpid::cli::game::GameCall;
 use vpid::cli::signed_game::SignedGame;
 
 use super::{Host, Vpid, call, wait_for, wait_until};
@@ -136,20 +137,25 @@ pub fn marked(mark: &str, but: Option<u32>) -> Vec<u32> {
 }
 
 /// A game that calls, with the stock protocol or the signed one.
-pub enum Client {
-    Stock(Host),
-    Signed(Box<Signer>),
+pub struct Client {
+    game: Game,
+    /// Answers that nobody has asked for yet, by their tokens.
+    came: HashMap<String, Value>,
 }
 
-pub struct Signer {
-    game: SignedGame,
-    /// Answers that nobody has asked for yet, by the numbers of their calls.
-    came: HashMap<u64, Value>,
+enum Game {
+    Stock(Host),
+    Signed(SignedGame),
 }
 
 impl Client {
+    fn new(game: Game) -> Self {
+        let came = HashMap::new();
+        Self { game, came }
+    }
+
     pub fn stock(vpid: &Vpid) -> Self {
-        Self::Stock(vpid.host("stock_game"))
+        Self::new(Game::Stock(vpid.host("stock_game")))
     }
 
     pub fn signed(vpid: &Vpid) -> Self {
@@ -157,10 +163,7 @@ impl Client {
     }
 
     pub fn signed_as(vpid: &Vpid, host: &str) -> Self {
-        Self::Signed(Box::new(Signer {
-            game: vpid.signed_game(host),
-            came: HashMap::new(),
-        }))
+        Self::new(Game::Signed(vpid.signed_game(host)))
     }
 
     pub fn both(vpid: &Vpid) -> [Self; 2] {
@@ -177,50 +180,68 @@ impl Client {
     /// Calls without waiting; a token for the answer.
     #[track_caller]
     pub fn send(&mut self, function: &str, kwargs: Value) -> String {
-        match self {
-            Self::Stock(host) => host.send_one(function, kwargs),
-            Self::Signed(signer) => {
-                wait_until("room for a file", || {
-                    signer.read(Duration::ZERO);
-                    signer.game.room() > 0
-                });
-                let ids = signer.game.send_calls(&[call(function, kwargs)]);
-                ids.expect("a file can be written")[0].to_string()
+        self.send_all(&[call(function, kwargs)]).remove(0)
+    }
+
+    /// The same for calls of one file.
+    #[track_caller]
+    pub fn send_all(&mut self, calls: &[GameCall]) -> Vec<String> {
+        wait_until("room for a file", || self.has_room());
+        match &mut self.game {
+            Game::Stock(host) => host.send(calls).expect("a file can be written"),
+            Game::Signed(game) => {
+                let ids = game.send_calls(calls).expect("a file can be written");
+                ids.iter().map(u64::to_string).collect()
             }
+        }
+    }
+
+    pub fn has_room(&mut self) -> bool {
+        self.read(Duration::ZERO);
+        match &self.game {
+            Game::Stock(_) => true,
+            Game::Signed(game) => game.room() > 0,
         }
     }
 
     #[track_caller]
     pub fn answer(&mut self, token: &str) -> Value {
-        match self {
-            Self::Stock(host) => host.answers(&[token.to_owned()]).remove(0),
-            Self::Signed(signer) => {
-                let id = token.parse().expect("a number");
-                wait_for(&format!("the answer to {token}"), || {
-                    let came = signer.came.remove(&id);
-                    if came.is_none() {
-                        signer.read(Duration::from_millis(20));
-                    }
-                    came
-                })
+        wait_for(&format!("the answer to {token}"), || {
+            let came = self.came.remove(token);
+            if came.is_none() {
+                self.read(Duration::from_millis(5));
             }
-        }
+            came
+        })
     }
-}
 
-impl Signer {
+    /// What was answered and not asked for.
+    pub fn answers(&mut self) -> &mut HashMap<String, Value> {
+        self.read(Duration::ZERO);
+        &mut self.came
+    }
+
     /// Takes what is there.
     fn read(&mut self, patience: Duration) {
-        while let Some(message) = self.game.receive(patience).expect("good files") {
+        let game = match &mut self.game {
+            Game::Signed(game) => game,
+            Game::Stock(host) => {
+                let came = host.fetch().expect("answers can be read");
+                self.came.extend(came);
+                return;
+            }
+        };
+        let mut patience = patience;
+        while let Some(message) = game.receive(patience).expect("good files") {
             if let Some(id) = message["answer"].as_u64() {
                 let error = Some(message["error"].clone()).filter(Value::is_string);
                 let value = error.unwrap_or_else(|| message["value"].clone());
-                self.came.insert(id, value);
-                return;
+                self.came.insert(id.to_string(), value);
+                patience = Duration::ZERO;
             }
         }
-        if self.game.unread() > 4 {
-            self.game.send(&[]).expect("an acknowledgement");
+        if game.unread() > 4 {
+            game.send(&[]).expect("an acknowledgement");
         }
     }
 }
