@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::people::{known_or, player};
-use super::script::Item;
 use super::{Cx, Scripts};
 use crate::core::HostId;
 use crate::core::roster::Person;
@@ -31,7 +30,7 @@ impl Scripts {
         };
         let text = wire::event(hook, server, args);
         for id in listeners {
-            self.all[*id as usize].enqueue(Item::Event(text.clone()));
+            self.all[*id as usize].enqueue(text.clone());
         }
     }
 
