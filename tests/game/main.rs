@@ -7,6 +7,7 @@ mod engine;
 mod examples;
 mod manual;
 mod recording;
+mod scripts;
 mod stock;
 mod support;
 mod vpi_calls;

@@ -12,7 +12,7 @@ use crate::core::{FileId, HostId, ScriptId};
 use crate::limits;
 use crate::wire::call_error::CallError;
 use crate::wire::call_file::Call;
-use crate::wire::console::{Command, quoted};
+use crate::wire::console::{Command, plain, quoted};
 use crate::wire::messages::{Place, Push};
 use crate::wire::script::{self as wire, Ask};
 use crate::wire::sql::Reading;
@@ -108,7 +108,9 @@ impl Scripts {
             "kick" => {
                 let userid = userid(server, args, cx)?;
                 let userid = i32::try_from(userid).unwrap_or(0);
-                let reason = args.text("reason").unwrap_or_default().to_owned();
+                // Scripts put together what players read, out of what players wrote.
+                let reason = args.text("reason").unwrap_or_default();
+                let reason = plain(reason, limits::KICK_REASON_BYTES_MAX / 4);
                 (Command::Kick { userid, reason }, Form::Nothing)
             }
             "command" => (Command::Console(args.text("line")?.to_owned()), Form::Reply),
