@@ -3,12 +3,16 @@
 //! when it has grown to twice what is kept.
 //!
 //! A record is written before the call goes to the script that runs it. It survives `kill -9`;
-//! it is not synced: after a power cut, a call of its last moments may run once more.
+//! it is not synced: after a power cut, a call of its last moments may run once more. Room for it
+//! on the disk is taken in advance, where the file system does that, so that it can be written when
+//! the disk is full.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::FallocateFlags;
 
 use super::files::write_durably;
 use crate::limits::BEGUN_CALLS_KEPT;
@@ -22,6 +26,7 @@ pub struct Begun {
     records: usize,
     /// So many of them are of earlier runs, whose files may still lie somewhere.
     earlier: usize,
+    reserved: bool,
 }
 
 impl Begun {
@@ -42,6 +47,7 @@ impl Begun {
             path,
             records,
             earlier: records,
+            reserved: false,
         };
         Ok((begun, decode(kept).collect()))
     }
@@ -49,6 +55,9 @@ impl Begun {
     /// Adds a call. Where many have come together, those of files for which `is_open` is false
     /// are forgotten: these files are gone.
     pub fn add(&mut self, call: CallId, is_open: impl Fn(u64) -> bool) -> io::Result<()> {
+        if !std::mem::replace(&mut self.reserved, true) {
+            reserve(&self.file);
+        }
         if let Err(error) = self.file.write_all(&encode(call)) {
             // Half a record must not shift those behind it.
             let _ = self.file.set_len((self.records * RECORD_BYTES) as u64);
@@ -71,6 +80,7 @@ impl Begun {
         kept.extend(newest.iter().flat_map(|call| encode(*call)));
         write_durably(&self.path, &kept)?;
         self.file = append(&self.path)?;
+        self.reserved = false;
         self.records = kept.len() / RECORD_BYTES;
         Ok(())
     }
@@ -94,6 +104,12 @@ fn append(path: &Path) -> io::Result<File> {
         .create(true)
         .mode(0o600)
         .open(path)
+}
+
+/// Takes the room that the file will need. Not every file system can.
+fn reserve(file: &File) {
+    let bytes = (2 * BEGUN_CALLS_KEPT * RECORD_BYTES) as u64;
+    let _ = rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, 0, bytes);
 }
 
 fn encode(call: CallId) -> [u8; RECORD_BYTES] {
@@ -131,6 +147,20 @@ mod tests {
         begun.add(call(2, 0), |_| true).unwrap();
         let (_, after) = Begun::open(state.path()).unwrap();
         assert_eq!(after, [call(1 << 40, 7), call(2, 0)]);
+    }
+
+    #[test]
+    fn room_is_taken_before_the_disk_is_full() {
+        use std::os::unix::fs::MetadataExt;
+        let state = tempfile::tempdir().unwrap();
+        let other = File::create(state.path().join("other")).unwrap();
+        let possible = rustix::fs::fallocate(&other, FallocateFlags::KEEP_SIZE, 0, 4_096);
+        let (mut begun, _) = Begun::open(state.path()).unwrap();
+        begun.add(call(1, 1), |_| true).unwrap();
+        let about = begun.file.metadata().unwrap();
+        assert_eq!(about.len(), RECORD_BYTES as u64);
+        let wanted = (BEGUN_CALLS_KEPT * RECORD_BYTES) as u64;
+        assert!(possible.is_err() || about.blocks() * 512 >= wanted);
     }
 
     #[test]

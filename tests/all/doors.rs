@@ -374,3 +374,23 @@ fn what_is_allowed_is_let_through() {
         assert_eq!(check(&Source::new(path, text)), "", "{path}: {text}");
     }
 }
+
+#[test]
+fn every_fuzz_target_is_in_the_manifest() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().expect("a manifest");
+    let named: Vec<String> = manifest["bin"]
+        .as_array()
+        .expect("targets")
+        .iter()
+        .map(|target| target["path"].as_str().expect("a path").to_string())
+        .collect();
+    let files = fs::read_dir(folder.join("fuzz_targets")).unwrap();
+    let mut files: Vec<String> = files
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .map(|name| format!("fuzz_targets/{name}"))
+        .collect();
+    files.sort();
+    assert_eq!(named, files);
+}

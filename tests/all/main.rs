@@ -23,6 +23,7 @@ mod queries;
 mod queue;
 mod replay;
 mod scripts_calls;
+mod scripts_config;
 mod scripts_control;
 mod scripts_kill;
 mod scripts_life;

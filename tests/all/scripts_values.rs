@@ -221,6 +221,11 @@ fn arguments_reach_their_places_by_name() {
                 "missing 1 required positional argument: 'data'",
             ),
             (
+                "optional",
+                json!({"first": 1, "third": 3}),
+                "unexpected keyword argument 'third'",
+            ),
+            (
                 "nothing",
                 json!({"a": 1}),
                 "unexpected keyword argument 'a'",

@@ -6,6 +6,7 @@ mod codec;
 mod engine;
 mod examples;
 mod manual;
+mod python_manual;
 mod recording;
 mod scripts;
 mod stock;

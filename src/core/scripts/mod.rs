@@ -139,6 +139,8 @@ impl Scripts {
 
     /// What the configuration says now; scripts that run have what they were started with.
     pub fn reconfigure(&mut self, config: &config::Scripts) {
+        // Which built-in functions give way may have changed.
+        self.offer_due = true;
         self.config = config::Scripts {
             dir: self.config.dir.take(),
             vpi_interfaces: self.config.vpi_interfaces.take(),

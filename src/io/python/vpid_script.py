@@ -88,7 +88,8 @@ class Script:
                 self._functions[name] = value
 
     def function_names(self):
-        return sorted(self._functions)
+        # While it was loaded, it may have registered some.
+        return sorted({*self._functions, *self._registered})
 
     def register(self, name, function):
         if len(self._registered) >= REGISTERED_MAX:
@@ -111,7 +112,7 @@ class Script:
         return function(kwargs)
 
     def _takes(self, name, function, kwargs):
-        """Whether the names fit. If not, a function of one parameter is given all as a dictionary."""
+        """Whether the names fit. If not, the only parameter is given all of them as a dictionary."""
         if name not in self._signatures:
             self._signatures[name] = _signature(function)
         signature = self._signatures[name]
@@ -121,12 +122,8 @@ class Script:
             signature.bind(**kwargs)
             return True
         except TypeError:
-            required = [
-                each
-                for each in signature.parameters.values()
-                if each.default is each.empty and each.kind in POSITIONAL
-            ]
-            return len(required) != 1
+            kinds = [each.kind for each in signature.parameters.values()]
+            return sum(kind in POSITIONAL for kind in kinds) != 1
 
     def reload(self):
         raise TypeError("a script is loaded anew by starting it anew")

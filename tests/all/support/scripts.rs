@@ -145,7 +145,7 @@ pub struct Client {
 
 enum Game {
     Stock(Host),
-    Signed(SignedGame),
+    Signed(Box<SignedGame>),
 }
 
 impl Client {
@@ -163,7 +163,7 @@ impl Client {
     }
 
     pub fn signed_as(vpid: &Vpid, host: &str) -> Self {
-        Self::new(Game::Signed(vpid.signed_game(host)))
+        Self::new(Game::Signed(Box::new(vpid.signed_game(host))))
     }
 
     pub fn both(vpid: &Vpid) -> [Self; 2] {
