@@ -312,6 +312,24 @@ fn a_function_that_the_game_has_registered_is_called() {
 }
 
 #[test]
+fn what_a_game_never_answers_is_given_up() {
+    let (vpid, _) = running(two().scripts_line("call_s = 0.5"));
+    let mut game = vpid.signed_game("my_server");
+    let register = json!({"register": "ranks.top", "script": "ranks.nut"});
+    game.send(&[register]).expect("a file can be written");
+    let answer = game.call(call("VPI_Ping", Value::Null), PATIENCE);
+    assert_eq!(answer, Ok(Some(Ok(json!("pong")))));
+    let mut operator = Client::stock(&vpid);
+    // The function that waits blocks nobody, so that nothing else would ever end it.
+    let late = operator.ask("red.ask_later", json!({"name": "ranks.top"}));
+    has(&late, &["Timeout", "the game has not answered in time"]);
+    let asked = game.receive(PATIENCE).expect("files").expect("a call");
+    let result = json!({"result": asked["call"], "value": "too late"});
+    game.send(&[result]).expect("a file can be written");
+    assert_eq!(operator.ask("red.twice", json!({"value": 1})), 2);
+}
+
+#[test]
 fn what_scripts_log_has_their_names_and_levels() {
     let (vpid, mut client) = running(two());
     client.ask("red.logs", Value::Null);

@@ -176,7 +176,7 @@ fn an_edit_is_taken_by_reload_and_a_broken_one_changes_nothing() {
 #[test]
 fn under_load_a_reload_loses_no_call_and_makes_none_twice() {
     const GAMES: u64 = 3;
-    const CALLS: u64 = 250;
+    const CALLS: u64 = 120;
     let vpid = Vpid::new()
         .signed()
         .script("notes", NOTES)
@@ -312,7 +312,7 @@ fn with_everything() -> Vpid {
         .script("forked", TROUBLE)
         .script("stuck", TROUBLE)
         .interfaces(include_str!("../python/vpi_interfaces.py"))
-        .script_table("stuck", "call_s = 0.2");
+        .scripts_line("call_s = 0.2");
     let vpid = vpid.with_running(&["notes", "forked", "stuck", "vpi_interfaces"]);
     let mut client = Client::signed(&vpid);
     assert_eq!(client.ask("forked.forks", Value::Null), true);

@@ -96,7 +96,7 @@ fn rounds(client: fn(&Vpid) -> Client) {
         .with_running(&["writer"]);
     let mut player = Player::new(client(&vpid));
     let mut written = 0;
-    for round in 0..14 {
+    for round in 0..10 {
         // Some die while the script is still being loaded, and some long after.
         let life = if round % 3 == 0 { 60_000 } else { 250_000 };
         let end = Instant::now() + Duration::from_micros(random.below(life));
@@ -139,7 +139,9 @@ fn rounds(client: fn(&Vpid) -> Client) {
     assert_eq!(player.answered.len() as u64, written);
     let done = written - interrupted;
     println!("{written} calls, {interrupted} interrupted");
-    assert!(done > written / 2, "{done} of {written} (VPID_SEED={seed})");
+    // What was given to Python counts as begun, though much of it still waited there.
+    let both = done > written / 20 && interrupted > 0;
+    assert!(both, "{done} of {written} (VPID_SEED={seed})");
     assert!(vpid.reasons().is_empty(), "{:?}", vpid.reasons());
 }
 

@@ -24,6 +24,18 @@ fn started(lines: &str) -> (Vpid, Client) {
     (vpid, client)
 }
 
+/// The same with several that make trouble, of these names.
+#[track_caller]
+fn one_for_each(names: &[&str]) -> (Vpid, Client) {
+    let vpid = Vpid::new().signed().script("good", GOOD);
+    let vpid = names
+        .iter()
+        .fold(vpid, |vpid, name| vpid.script(name, TROUBLE));
+    let vpid = vpid.with_running(&[&["good"], names].concat());
+    let client = Client::signed(&vpid);
+    (vpid, client)
+}
+
 /// Whoever else calls is answered, and nobody else was started again.
 #[track_caller]
 fn others_go_on(vpid: &Vpid) {
@@ -101,33 +113,38 @@ fn a_script_that_cannot_be_loaded_is_told_of_and_the_others_are_loaded() {
 
 #[test]
 fn a_script_that_ends_is_started_again_and_what_waited_is_done_then() {
-    for (function, reason) in [
+    let ends = [
         ("exits", "SystemExit: it had enough"),
         ("dies", "Interrupted: the script ended while it ran"),
         ("faults", "Interrupted"),
         ("kills_itself", "Interrupted"),
-    ] {
-        let (vpid, mut client) = started("");
-        let ending = client.send(&format!("bad.{function}"), Value::Null);
-        has(&client.answer(&ending), reason);
+    ];
+    let (vpid, mut client) = one_for_each(&ends.map(|(function, _)| function));
+    for (function, reason) in ends {
+        has(
+            &client.ask(&format!("{function}.{function}"), Value::Null),
+            reason,
+        );
         // It is gone, or about to go.
-        wait_until("it is noticed", || restarts(&vpid) == 1);
-        let waiting = client.send("bad.fine", json!({"value": function}));
-        others_go_on(&vpid);
-        assert_eq!(client.answer(&waiting), function);
-        assert_eq!(vpid.wait_for_state("bad", "running")["restarts"], 1);
+        vpid.wait_for_script(function, "it is noticed", |about| about["restarts"] == 1);
+    }
+    let waiting: Vec<String> = ends
+        .iter()
+        .map(|(name, _)| client.send(&format!("{name}.fine"), json!({ "value": name })))
+        .collect();
+    others_go_on(&vpid);
+    for (token, (name, _)) in waiting.iter().zip(ends) {
+        assert_eq!(client.answer(token), name);
+        assert_eq!(vpid.wait_for_state(name, "running")["restarts"], 1);
     }
 }
 
 #[test]
 fn the_pause_before_the_next_start_grows() {
     let (vpid, mut client) = started("");
-    for (pause_s, times) in [(1, 1), (2, 2)] {
+    for pause_s in [1, 2] {
         has(&client.ask("bad.dies", Value::Null), "Interrupted");
         vpid.wait_for_log(&format!("exit code 7; it is started again in {pause_s} s"));
-        vpid.wait_for_script("bad", "it runs again", |about| {
-            about["state"] == "running" && about["restarts"] == times
-        });
     }
 }
 
@@ -160,7 +177,6 @@ fn what_cannot_be_interrupted_is_killed() {
     // It was given to the process that is gone: nobody knows what became of it.
     has(&client.answer(&behind), "Interrupted");
     vpid.wait_for_log("could not be interrupted, and was killed");
-    assert_eq!(client.ask("bad.fine", json!({"value": 2})), 2);
     assert_eq!(restarts(&vpid), 1);
 }
 
@@ -212,32 +228,43 @@ fn junk_on_its_outputs_is_made_readable() {
 
 #[test]
 fn nonsense_in_its_channel_ends_the_script_and_nobody_else() {
-    for (text, said) in [
-        ("junk\n", "said something that is no line of messages"),
+    let nonsense = [
         (
+            "words",
+            "junk\n",
+            "said something that is no line of messages",
+        ),
+        (
+            "a_lie",
             "[[\"ack\",1000]]\n",
             "claims to have finished more than it had",
         ),
-        ("[[\"dance\"]]\n", "said something that is no message"),
-    ] {
-        let (vpid, mut client) = started("");
-        let answer = client.ask("bad.writes_into_channel", json!({ "text": text }));
-        has(&answer, "Interrupted");
-        vpid.wait_for_log(said);
-        others_go_on(&vpid);
-        assert_eq!(client.ask("bad.fine", json!({"value": 1})), 1);
-        assert_eq!(restarts(&vpid), 1);
+        (
+            "a_dance",
+            "[[\"dance\"]]\n",
+            "said something that is no message",
+        ),
+    ];
+    let names = nonsense.map(|(name, ..)| name);
+    let (vpid, mut client) = one_for_each(&[&names[..], &["closed"]].concat());
+    let closing = client.send("closed.closes_channel", Value::Null);
+    for (name, text, said) in nonsense {
+        let function = format!("{name}.writes_into_channel");
+        has(
+            &client.ask(&function, json!({ "text": text })),
+            "Interrupted",
+        );
+        vpid.wait_for_log(&format!("script {name}: it {said}"));
+        vpid.wait_for_log(", and was killed; it is started again in 1 s");
     }
-}
-
-#[test]
-fn a_script_that_closes_its_channel_is_ended() {
-    let (vpid, mut client) = started("");
-    let closing = client.send("bad.closes_channel", Value::Null);
     others_go_on(&vpid);
+    for name in names {
+        let fine = client.ask(&format!("{name}.fine"), json!({ "value": name }));
+        assert_eq!(fine, name);
+        assert_eq!(vpid.about(name)["restarts"], 1);
+    }
     has(&client.answer(&closing), "Interrupted");
     vpid.wait_for_log("because it closed the channel to vpid");
-    assert_eq!(client.ask("bad.fine", json!({"value": 1})), 1);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod examples;
 mod manual;
 mod python_manual;
 mod recording;
+mod scripts;
 mod stock;
 mod support;
 mod vpi_calls;

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::tickets::Form;
 use super::{Cx, Scripts, people};
 use crate::core::calls::Outcome;
 use crate::core::opening::{AskKey, Opening, Proof, Route};
@@ -10,7 +11,7 @@ use crate::core::{FileId, HostId, ScriptId};
 use crate::limits;
 use crate::wire::call_error::CallError;
 use crate::wire::call_file::Call;
-use crate::wire::console::{Command, quoted};
+use crate::wire::console::{Command, plain, quoted};
 use crate::wire::messages::{Place, Push};
 use crate::wire::script::{self as wire, Ask};
 use crate::wire::sql::Reading;
@@ -18,18 +19,6 @@ use crate::wire::steam_id::SteamId;
 
 /// What becomes of a wish: an answer, or `None` when that comes later.
 type Wish = Result<Option<Value>, CallError>;
-
-/// How the answer to something that was handed on is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    AsItIs,
-    /// What a console replied, if it is a text.
-    Reply,
-    /// The value of a console variable.
-    Cvar,
-    /// That it was done.
-    Nothing,
-}
 
 impl Scripts {
     pub(super) fn ask(&mut self, script: ScriptId, run: u64, ask: Ask, cx: &mut Cx<'_>) {
@@ -64,22 +53,6 @@ impl Scripts {
             Ok(json) => wire::answer(key.id, &json),
             Err(error) => wire::answer_error(key.id, &error.reason, &error.detail),
         });
-    }
-
-    /// What came of something that was handed on. False: it was nobody's here.
-    pub fn pushed(&mut self, ticket: u64, outcome: Result<Value, String>) {
-        let Some((key, form)) = self.tickets.remove(&ticket) else {
-            return;
-        };
-        let outcome = outcome.map_err(|why| CallError::new("GameError", why));
-        let value = outcome.and_then(|value| read(form, value));
-        self.answered(key, value.map(|value| value.to_string()));
-    }
-
-    fn ticket(&mut self, key: AskKey, form: Form) -> u64 {
-        self.last_ticket += 1;
-        self.tickets.insert(self.last_ticket, (key, form));
-        self.last_ticket
     }
 
     fn wish(&mut self, key: AskKey, ask: Ask, cx: &mut Cx<'_>) -> Wish {
@@ -134,7 +107,9 @@ impl Scripts {
             "kick" => {
                 let userid = userid(server, args, cx)?;
                 let userid = i32::try_from(userid).unwrap_or(0);
-                let reason = args.text("reason").unwrap_or_default().to_owned();
+                // Scripts put together what players read, out of what players wrote.
+                let reason = args.text("reason").unwrap_or_default();
+                let reason = plain(reason, limits::KICK_REASON_BYTES_MAX / 4);
                 (Command::Kick { userid, reason }, Form::Nothing)
             }
             "command" => (Command::Console(args.text("line")?.to_owned()), Form::Reply),
@@ -159,12 +134,12 @@ impl Scripts {
                 return Err(CallError::new("UnknownFunction", detail));
             }
         };
-        let ticket = self.ticket(key, form);
+        let ticket = self.ticket(key, form, cx);
         let sent = cx.servers.command(server, command, Some(ticket), cx.out);
         match sent {
             Ok(()) => Ok(None),
             Err(why) => {
-                self.tickets.remove(&ticket);
+                self.take_ticket(ticket);
                 Err(CallError::new("ServerUnavailable", why))
             }
         }
@@ -262,7 +237,7 @@ impl Scripts {
             Push::Call { .. } => Form::AsItIs,
             _ => Form::Nothing,
         };
-        let ticket = self.ticket(key, form);
+        let ticket = self.ticket(key, form, cx);
         cx.out.pushes.push((host, push, ticket));
         Ok(None)
     }
@@ -316,27 +291,6 @@ impl Scripts {
         let now = u64::try_from(cx.now.wall_s).unwrap_or(0) * 1_000_000;
         self.last_file = (now | 1).max(self.last_file + 2);
         self.last_file
-    }
-}
-
-fn read(form: Form, value: Value) -> Result<Value, CallError> {
-    match (form, value) {
-        (Form::AsItIs, value) => Ok(value),
-        (Form::Reply, Value::String(text)) => Ok(text.into()),
-        (Form::Reply | Form::Nothing, _) => Ok(Value::Null),
-        (Form::Cvar, value) => {
-            let text = value.as_str().unwrap_or_default();
-            // "name" = "value" ( def. "…" ) …
-            let after = text.split_once(" = \"").map(|(_, after)| after);
-            let value = after.and_then(|after| after.split_once('"'));
-            match value {
-                Some((value, _)) => Ok(value.into()),
-                None => Err(CallError::new(
-                    "GameError",
-                    "the game knows no such variable",
-                )),
-            }
-        }
     }
 }
 

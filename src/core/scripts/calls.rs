@@ -260,7 +260,7 @@ impl Scripts {
             let detail = "the script ended while it ran";
             self.close(number, Err(CallError::new("Interrupted", detail)), cx);
         }
-        self.tickets.retain(|_, (key, _)| Some(key.run) != run);
+        self.forget_tickets(run);
         self.pass_all_of(id, cx);
     }
 }

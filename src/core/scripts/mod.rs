@@ -17,12 +17,12 @@ mod people;
 mod script;
 #[cfg(test)]
 mod tests;
+mod tickets;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::event::ScriptNews;
 use super::functions::Functions;
-use super::opening::AskKey;
 use super::outgoing::Outgoing;
 use super::servers::Servers;
 use super::sessions::Hosts;
@@ -31,12 +31,12 @@ use super::{Effect, FileId, LaunchKind, Now, ScriptAct, ScriptId, Timer};
 use crate::config;
 use crate::wire::sql::CallId;
 
-use asks::Form;
 pub use calls::Coming;
 use calls::OpenCall;
 use chat::Judged;
 use events::Watched;
 use script::Script;
+use tickets::Ticket;
 
 /// Tickets of what scripts wait for; those of operators are below.
 pub const TICKETS: u64 = 1 << 62;
@@ -76,7 +76,8 @@ pub struct Scripts {
     dues: BTreeSet<(u64, u64)>,
     judged: HashMap<u64, Judged>,
     /// What was handed on for a script, by its ticket.
-    tickets: HashMap<u64, (AskKey, Form)>,
+    tickets: HashMap<u64, Ticket>,
+    ticket_dues: BTreeSet<(u64, u64)>,
     to_start: VecDeque<ScriptId>,
     /// Calls that an earlier run has begun.
     begun: HashSet<CallId>,
@@ -110,6 +111,7 @@ impl Scripts {
             dues: BTreeSet::new(),
             judged: HashMap::new(),
             tickets: HashMap::new(),
+            ticket_dues: BTreeSet::new(),
             to_start: VecDeque::new(),
             begun,
             watched: (0..servers).map(|_| Watched::default()).collect(),
@@ -203,6 +205,7 @@ impl Scripts {
         }
         self.expire_calls(cx);
         self.expire_verdicts(cx);
+        self.expire_tickets(cx);
         for id in 0..self.all.len() as ScriptId {
             self.live(id, cx);
             self.give(id, cx);
@@ -225,7 +228,8 @@ impl Scripts {
         let scripts = self.all.iter().filter_map(life::due_ms).min();
         let calls = self.dues.first().map(|(due_ms, _)| *due_ms);
         let lines = self.judged.values().map(|judged| judged.due_ms).min();
-        [scripts, calls, lines].into_iter().flatten().min()
+        let tickets = self.ticket_dues.first().map(|(due_ms, _)| *due_ms);
+        [scripts, calls, lines, tickets].into_iter().flatten().min()
     }
 
     /// Whether a process is left.
