@@ -2,7 +2,7 @@
 
 mod world;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::core::Event;
 use crate::limits;
@@ -41,6 +41,28 @@ fn an_event_that_nobody_listens_to_costs_no_message() {
     );
     assert_eq!(got[0][3][0]["name"], "Ann");
     assert_eq!(got[0][3][1], "hello");
+}
+
+#[test]
+fn what_happens_while_a_script_is_loaded_waits_for_it() {
+    let mut world = World::new("", &["a", "b"]);
+    world.chat("early");
+    world.ready("a", &["OnPlayerChat"], &[]);
+    // What else happened may be of a hook that it does not have; the process knows that.
+    let got = world.got("a");
+    let lines = |got: &[Value]| {
+        let chat = got.iter().filter(|message| message[1] == "OnPlayerChat");
+        chat.map(|message| message[3][1].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(lines(&got), ["early"]);
+    world.chat("later");
+    let judged = world.got("a").remove(0);
+    assert_eq!((&judged[0], &judged[4][1]), (&json!("g"), &json!("later")));
+    world.say("a", json!([["ack", got.len() + 1], ["v", judged[1], 1]]));
+    world.ready("b", &["OnPlayerChat"], &[]);
+    assert_eq!(lines(&world.got("b")), ["early", "later"]);
+    assert_eq!(world.state("a")["problem"], json!(null));
 }
 
 #[test]
