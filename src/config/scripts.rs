@@ -41,7 +41,7 @@ pub struct ScriptSettings {
     pub memory_bytes: u64,
     /// How long a function may run before it is interrupted.
     pub call_ms: u64,
-    /// Events and calls that wait for the script.
+    /// Events that wait for the script.
     pub queue: usize,
     /// Its own interpreter; `None`: that of its `.venv`, else the one of `[scripts]`.
     pub python: Option<PathBuf>,

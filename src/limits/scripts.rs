@@ -9,7 +9,7 @@ pub const SCRIPTS_MAX: usize = 64;
 pub const SCRIPT_FUNCTIONS_MAX: usize = 1_000;
 
 /// What a script may have unless its table says otherwise: address space, time for one function,
-/// events and calls that wait.
+/// events that wait.
 pub const SCRIPT_MEMORY_BYTES: u64 = 512 << 20;
 pub const SCRIPT_CALL_MS: u64 = 10_000;
 pub const SCRIPT_QUEUE: usize = 10_000;
@@ -66,6 +66,10 @@ pub const SCRIPT_KILL_MS: u64 = 2_000;
 pub const SCRIPT_RESTART_MS_MIN: u64 = 1_000;
 pub const SCRIPT_RESTART_MS_MAX: u64 = 60_000;
 pub const SCRIPT_STEADY_MS: u64 = 60_000;
+/// Calls that are over and still stand in a queue, before somebody looks.
+pub const SCRIPT_STALE_CALLS: usize = 256;
+/// How long a call waits for its script where nobody waits for the answer.
+pub const SCRIPT_PATIENCE_MS: u64 = 300_000;
 /// How long one script may think about a line of chat before the next one sees it.
 pub const SCRIPT_VERDICT_MS: u64 = 1_000;
 /// Lines of chat that wait for a script's verdict.

@@ -86,8 +86,11 @@ fn a_script_hears_that_vyhub_is_ready_and_who_a_player_is() {
     ear.wait_for("OnVyHubPlayerInitialized", &admin);
     let players = ear.client.ask("recorder.players", Value::Null);
     let of = |who: &Visitor| {
-        let all = players.as_array().expect("a list").iter();
-        let mut of_them = all.filter(|player| player["steam"] == who.steam64().to_string());
+        let (all, steam) = (
+            players.as_array().expect("a list"),
+            who.steam64().to_string(),
+        );
+        let mut of_them = all.iter().filter(|player| player["steam"] == *steam);
         of_them.next().expect("a player").clone()
     };
     assert_eq!(of(&visitor)["user_id"], json!(user));

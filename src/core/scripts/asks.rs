@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value, json};
 
-use super::script::Item;
 use super::tickets::Form;
 use super::{Cx, Scripts, people};
 use crate::core::calls::Outcome;
@@ -256,7 +255,7 @@ impl Scripts {
         for (id, script) in self.all.iter_mut().enumerate() {
             let meant = to.map_or(id as ScriptId != from, |to| script.name == to);
             if meant && script.takes() && script.hooks.contains("OnMessage") {
-                reached += u64::from(script.enqueue(Item::Event(text.clone())));
+                reached += u64::from(script.enqueue(text.clone()));
             }
         }
         Ok(Some(reached.into()))

@@ -8,6 +8,7 @@ use super::{Cx, Scripts};
 use crate::core::calls::ScriptCall;
 use crate::core::functions::{Loading, Offer, ScriptFunction};
 use crate::core::{Effect, LaunchKind, ScriptId};
+use crate::limits;
 use crate::wire::call_error::CallError;
 use crate::wire::script::{self as wire, Caller};
 use crate::wire::sql::CallId;
@@ -20,8 +21,8 @@ pub struct OpenCall {
     id: CallId,
     call: ScriptCall,
     caller: Caller,
-    /// `None`: nobody waits for the answer.
-    due_ms: Option<u64>,
+    /// Until when it is waited for.
+    due_ms: u64,
     /// In which process it runs, once it does.
     run: Option<u64>,
     /// Whether it is to be known after a restart that it was begun.
@@ -140,12 +141,13 @@ impl Scripts {
             let error = CallError::new("ScriptUnavailable", "the script is not loaded");
             return cx.out.answers.push((id, Err(error)));
         }
-        if !script.enqueue(Item::Call(number)) {
-            let error = CallError::new("QueueFull", "too much waits for this script");
-            return cx.out.answers.push((id, Err(error)));
-        }
-        let due_ms = coming.callback.then_some(coming.due_ms);
-        self.dues.extend(due_ms.map(|due_ms| (due_ms, number)));
+        script.enqueue_call(number);
+        // Where nobody waits for the answer there is no hurry, but its file is not held for ever.
+        let due_ms = match coming.callback {
+            true => coming.due_ms,
+            false => cx.now.mono_ms + limits::SCRIPT_PATIENCE_MS,
+        };
+        self.dues.insert((due_ms, number));
         let caller = Caller {
             script: call.by.clone(),
             server: coming.server,
@@ -175,6 +177,7 @@ impl Scripts {
                 Item::Call(number) => {
                     // One whose caller has given up is gone.
                     let Some(open) = self.calls.get_mut(&number) else {
+                        self.all[id as usize].one_less_stale();
                         continue;
                     };
                     let function = &open.call.function;
@@ -217,7 +220,12 @@ impl Scripts {
 
     fn close(&mut self, number: u64, outcome: Result<Value, CallError>, cx: &mut Cx<'_>) {
         if let Some(call) = self.calls.remove(&number) {
-            self.dues.remove(&(call.due_ms.unwrap_or(0), number));
+            self.dues.remove(&(call.due_ms, number));
+            if call.run.is_none() {
+                let calls = &self.calls;
+                let script = &mut self.all[call.call.script as usize];
+                script.call_is_over(|number| calls.contains_key(&number));
+            }
             cx.out.answers.push((call.id, outcome));
         }
     }
@@ -232,6 +240,10 @@ impl Scripts {
             let Some(call) = self.calls.get(&number) else {
                 continue;
             };
+            if call.run.is_some() && !call.caller.callback {
+                // It is begun, and nobody waits.
+                continue;
+            }
             if call.run.is_some() {
                 let script = call.call.script;
                 self.all[script as usize].tell(&wire::cancel(number));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::life::tell;
 use super::people::player;
-use super::script::{Item, State};
+use super::script::State;
 use super::{Cx, Scripts, Waiter};
 use crate::core::ScriptId;
 use crate::core::servers::{ServerId, Speaker};
@@ -64,12 +64,12 @@ impl Scripts {
             let full = self.judged.len() >= limits::SCRIPT_VERDICTS_MAX;
             if !judges || rest.is_empty() || full {
                 let text = wire::event(HOOK, Some(server), &args);
-                self.all[script as usize].enqueue(Item::Event(text));
+                self.all[script as usize].enqueue(text);
                 continue;
             }
             let number = self.number();
             let text = wire::judged_event(number, HOOK, Some(server), &args);
-            if !self.all[script as usize].enqueue(Item::Event(text)) {
+            if !self.all[script as usize].enqueue(text) {
                 continue;
             }
             let judged = Judged {

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::people::{known_or, player};
-use super::script::Item;
 use super::{Cx, Scripts};
 use crate::core::HostId;
 use crate::core::roster::Person;
@@ -32,7 +31,7 @@ impl Scripts {
         let listeners = self.listeners.get(hook).into_iter().flatten();
         let text = wire::event(hook, server, args);
         for id in listeners.chain(&self.loading) {
-            self.all[*id as usize].enqueue(Item::Event(text.clone()));
+            self.all[*id as usize].enqueue(text.clone());
         }
     }
 

@@ -71,15 +71,6 @@ pub enum Item {
     Call(u64),
 }
 
-impl Item {
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Event(text) => text.len(),
-            Self::Call(_) => 0,
-        }
-    }
-}
-
 pub struct Script {
     pub name: String,
     pub kind: LaunchKind,
@@ -109,6 +100,10 @@ pub struct Script {
     /// message, and until when.
     pub checking: Option<(u64, u64)>,
     queue: VecDeque<Item>,
+    /// Calls in it that are over.
+    stale: usize,
+    /// Events in it, and their bytes.
+    queued_events: usize,
     queue_bytes: usize,
     /// Sizes of what it was given and has not finished.
     unfinished: VecDeque<usize>,
@@ -148,6 +143,8 @@ impl Script {
             shadowed: Vec::new(),
             checking: None,
             queue: VecDeque::new(),
+            stale: 0,
+            queued_events: 0,
             queue_bytes: 0,
             unfinished: VecDeque::new(),
             unfinished_bytes: 0,
@@ -171,26 +168,44 @@ impl Script {
         self.queue.len() + self.unfinished.len()
     }
 
+    /// Puts a call into the queue: there are no more of them than may be under way at all.
+    pub fn enqueue_call(&mut self, number: u64) {
+        self.queue.push_back(Item::Call(number));
+    }
+
+    /// A call in the queue is over. Such calls are taken out when they are the most of it.
+    pub fn call_is_over(&mut self, is_open: impl Fn(u64) -> bool) {
+        self.stale += 1;
+        if self.stale > limits::SCRIPT_STALE_CALLS && 2 * self.stale > self.queue.len() {
+            self.queue
+                .retain(|item| !matches!(item, Item::Call(number) if !is_open(*number)));
+            self.stale = 0;
+        }
+    }
+
+    pub fn one_less_stale(&mut self) {
+        self.stale = self.stale.saturating_sub(1);
+    }
+
     /// Puts an event into the queue. False: there is no room.
-    pub fn enqueue(&mut self, item: Item) -> bool {
-        let full = self.queue.len() >= self.settings.queue
-            || self.queue_bytes + item.bytes() > limits::SCRIPT_QUEUE_BYTES_MAX;
+    pub fn enqueue(&mut self, event: String) -> bool {
+        let full = self.queued_events >= self.settings.queue
+            || self.queue_bytes + event.len() > limits::SCRIPT_QUEUE_BYTES_MAX;
         if full {
-            if matches!(item, Item::Event(_)) {
-                self.dropped += 1;
-            }
+            self.dropped += 1;
             if !self.dropped_told {
                 self.dropped_told = true;
                 log::warn!(
-                    "script {}: it does not keep up, and {} events and calls wait: what comes now is dropped",
+                    "script {}: it does not keep up, and {} events wait: what comes now is dropped",
                     self.name,
-                    self.queue.len()
+                    self.queued_events
                 );
             }
             return false;
         }
-        self.queue_bytes += item.bytes();
-        self.queue.push_back(item);
+        self.queued_events += 1;
+        self.queue_bytes += event.len();
+        self.queue.push_back(Item::Event(event));
         true
     }
 
@@ -203,7 +218,10 @@ impl Script {
             return None;
         }
         let item = self.queue.pop_front()?;
-        self.queue_bytes -= item.bytes();
+        if let Item::Event(event) = &item {
+            self.queued_events -= 1;
+            self.queue_bytes -= event.len();
+        }
         if self.queue.is_empty() && self.dropped_told {
             self.dropped_told = false;
             log::info!(
@@ -295,6 +313,8 @@ impl Script {
     /// Nothing waits for it any more.
     pub fn forget_waiting(&mut self) {
         self.queue.clear();
+        self.stale = 0;
+        self.queued_events = 0;
         self.queue_bytes = 0;
         self.dropped_told = false;
     }

@@ -16,7 +16,7 @@ const HEAD: &str = "[[server]]\nscriptdata = \"/s\"\nhostname = \"one\"\n\
 
 /// A core, and the processes that it has started: by run, the script and what was sent to it.
 pub struct World {
-    core: Core,
+    pub core: Core,
     pub now: Now,
     pub processes: Vec<Process>,
     pub pushed: Vec<(u64, Result<Value, String>)>,
@@ -58,7 +58,7 @@ impl World {
         world
     }
 
-    fn take(&mut self, effects: Effects) {
+    pub fn take(&mut self, effects: Effects) {
         for effect in effects {
             match effect {
                 Effect::Script { script, run, act } => self.act(script, run, act),
