@@ -29,6 +29,7 @@ mod scripts_kill;
 mod scripts_life;
 mod scripts_values;
 mod scripts_vpi;
+mod scripts_vyhub;
 mod service;
 mod signed;
 mod signed_hostile;

@@ -26,7 +26,7 @@ def note(n):
     return n
 
 async def note_later(n):
-    await asyncio.sleep(0.002)
+    await asyncio.sleep(0.02)
     print(f"call {n}", file=notes)
     return n
 
@@ -34,7 +34,7 @@ def version():
     return VERSION
 
 async def OnUnLoad():
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0.001)
     print(f"unloaded {VERSION}", file=notes)
 "#;
 

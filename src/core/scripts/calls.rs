@@ -48,6 +48,7 @@ impl Scripts {
         self.offer_due = false;
         let mut offer = Offer::default();
         self.listeners.clear();
+        self.loading.clear();
         for (id, script) in self.all.iter_mut().enumerate() {
             if !script.takes() {
                 continue;
@@ -57,6 +58,7 @@ impl Scripts {
                 self.listeners.entry(hook.clone()).or_default().push(id);
             }
             if !script.was_ready {
+                self.loading.push(id);
                 let is_file = script.kind == LaunchKind::Interfaces;
                 offer.loading.push(Loading {
                     script: id,

@@ -32,10 +32,11 @@ impl Scripts {
         if self.command(server, speaker, text, cx) {
             return;
         }
-        let Some(listeners) = self.listeners.get(HOOK) else {
+        if !self.listens(HOOK) {
             return;
-        };
-        let rest: VecDeque<ScriptId> = listeners.iter().copied().collect();
+        }
+        let listeners = self.listeners.get(HOOK).into_iter().flatten();
+        let rest: VecDeque<ScriptId> = listeners.chain(&self.loading).copied().collect();
         let mut who = player(server, speaker.userid, cx);
         if who.is_null() {
             who = json!({

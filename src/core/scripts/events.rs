@@ -23,19 +23,20 @@ pub struct Watched {
 }
 
 impl Scripts {
-    /// Calls a hook of every script that has it.
+    /// Calls a hook of every script that has it, or may turn out to have it.
     pub(super) fn raise(&mut self, hook: &str, server: Option<ServerId>, args: &[Value]) {
-        let Some(listeners) = self.listeners.get(hook) else {
+        if !self.listens(hook) {
             return;
-        };
+        }
+        let listeners = self.listeners.get(hook).into_iter().flatten();
         let text = wire::event(hook, server, args);
-        for id in listeners {
+        for id in listeners.chain(&self.loading) {
             self.all[*id as usize].enqueue(text.clone());
         }
     }
 
-    fn listens(&self, hook: &str) -> bool {
-        self.listeners.contains_key(hook)
+    pub(super) fn listens(&self, hook: &str) -> bool {
+        self.listeners.contains_key(hook) || !self.loading.is_empty()
     }
 
     /// The script of a game tells something. `leaver`: who is leaving, as they were known.

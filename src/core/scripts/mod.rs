@@ -71,6 +71,8 @@ pub struct Scripts {
     last_file: FileId,
     /// Who listens to a hook, in the order of the start.
     listeners: HashMap<String, Vec<ScriptId>>,
+    /// Of whose hooks nothing is known yet: what happens meanwhile waits for them.
+    loading: Vec<ScriptId>,
     calls: HashMap<u64, OpenCall>,
     /// Of calls whose callers wait no longer than that.
     dues: BTreeSet<(u64, u64)>,
@@ -107,6 +109,7 @@ impl Scripts {
             last_ticket: TICKETS,
             last_file: file | 1,
             listeners: HashMap::new(),
+            loading: Vec::new(),
             calls: HashMap::new(),
             dues: BTreeSet::new(),
             judged: HashMap::new(),

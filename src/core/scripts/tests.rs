@@ -2,7 +2,7 @@
 
 mod world;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Coming;
 use crate::core::Event;
@@ -45,6 +45,26 @@ fn an_event_that_nobody_listens_to_costs_no_message() {
     );
     assert_eq!(got[0][3][0]["name"], "Ann");
     assert_eq!(got[0][3][1], "hello");
+}
+
+#[test]
+fn what_happens_while_a_script_is_loaded_waits_for_it() {
+    let mut world = World::new("", &["a", "b"]);
+    world.chat("early");
+    world.ready("a", &["OnPlayerChat"], &[]);
+    let got = world.got("a");
+    let lines = |got: &[Value]| {
+        let chat = got.iter().filter(|message| message[1] == "OnPlayerChat");
+        chat.map(|message| message[3][1].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(lines(&got), ["early"]);
+    world.chat("later");
+    let judged = world.got("a").remove(0);
+    assert_eq!((&judged[0], &judged[4][1]), (&json!("g"), &json!("later")));
+    world.say("a", json!([["ack", got.len() + 1], ["v", judged[1], 1]]));
+    world.ready("b", &["OnPlayerChat"], &[]);
+    assert_eq!(lines(&world.got("b")), ["early", "later"]);
 }
 
 #[test]
