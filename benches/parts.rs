@@ -1,7 +1,7 @@
 //! The parts of vpid one by one, without files between them: what reading, checking, deciding,
 //! executing and packing cost. `cargo bench --bench parts`; the whole is measured by `bridge`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -9,13 +9,17 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use vpid::config::{Config, Database, Engine, Legacy, Permissions, Secret, Server, Sqlite, Watch};
-use vpid::core::{Core, Event, InputState, Now, TakenFile};
+use vpid::config::{
+    self, Config, Database, Engine, Legacy, Permissions, Secret, Server, Sqlite, Watch,
+};
+use vpid::core::{Core, Event, InputState, Now, ScriptNews, TakenFile};
 use vpid::io::sql::{Lane, Report, Run};
 use vpid::limits::{SQL_STATEMENT_MS_MAX, SUBMIT_JOBS_MIN};
 use vpid::wire::answer_text::Decoder;
+use vpid::wire::engine_log::{Line, Who};
 use vpid::wire::sql::{self, CallId, Dialect, Done, Job, Reading};
 use vpid::wire::steam_id::SteamId;
+use vpid::wire::store::Found;
 use vpid::wire::vyhub::BanList;
 use vpid::wire::{answer_file, call_file, legacy};
 
@@ -138,6 +142,47 @@ fn core_turn_echo(bencher: Bencher, calls: usize) {
                 .len();
             effects + core.on(Event::Input { host: 0, state }, now).len()
         });
+}
+
+/// Lines of a game's log become calls of a hook, or of none.
+#[divan::bench(args = [false, true])]
+fn core_chat_for_scripts(bencher: Bencher, listens: bool) {
+    const LINES: usize = 100;
+    let text = "[[server]]\nscriptdata = \"/s\"\nlog_listen = \"127.0.0.1:27500\"\n\
+                key = '0123456789abcdef0123456789abcdef'\n[scripts]\ndir = \"/scripts\"\n";
+    let config = config::parse(text, Path::new("/"), |_| None).expect("a configuration");
+    let now = Now {
+        mono_ms: 1_000,
+        wall_s: UNIX_S,
+    };
+    let mut core = Core::new(&config, &[0]);
+    core.attend(&config, &[0], Found::default(), 1, now);
+    core.begin_scripts(&config, vec!["a".into()], std::iter::empty(), 1, now);
+    let mut say = move |line: String| {
+        let what = ScriptNews::Said(vec![line.into_bytes()]);
+        let (script, run) = (0, 1);
+        core.on(Event::Script { script, run, what }, now);
+        let lines = (0..LINES).map(|n| Line::Said {
+            who: Who {
+                userid: 3,
+                name: "Ann".into(),
+                id: None,
+                bot: false,
+            },
+            text: format!("line {n}"),
+            team: false,
+        });
+        let (server, lines) = (0, lines.collect());
+        core.on(Event::Logged { server, lines }, now).len()
+    };
+    let hooks = if listens { "[\"OnPlayerChat\"]" } else { "[]" };
+    say(format!(
+        "[[\"ready\",{{\"hooks\":{hooks},\"functions\":[],\"python\":\"3\"}}]]"
+    ));
+    let done = if listens { LINES } else { 0 };
+    bencher
+        .counter(ItemsCount::new(LINES))
+        .bench_local(|| say(format!("[[\"ack\",{done}]]")));
 }
 
 fn config() -> Config {
