@@ -10,6 +10,7 @@ mod forgetful;
 mod game_act;
 #[cfg(feature = "fake-game")]
 mod game_crowd;
+mod python_act;
 mod screen;
 mod stage;
 mod trouble;
@@ -76,6 +77,8 @@ fn tell(
     acts::every_kind(stage, screen)?;
     acts::chains(stage, screen)?;
     acts::one_after_another(stage, screen)?;
+    screen.heading("Python beside the game")?;
+    python_act::play(stage, screen)?;
     screen.heading("A client that forgets")?;
     acts::forgetful_burst(stage, screen)?;
     screen.heading("What is refused")?;

@@ -333,10 +333,22 @@ impl Servers {
         place: Place,
         out: &mut Outgoing,
     ) {
+        let text: String = text.chars().filter(|c| !c.is_control()).collect();
+        self.show(id, to, text, place, out);
+    }
+
+    /// The same, with the text as it is.
+    pub fn show(
+        &mut self,
+        id: ServerId,
+        to: Option<i64>,
+        text: String,
+        place: Place,
+        out: &mut Outgoing,
+    ) {
         let Some(server) = self.all.get(id) else {
             return;
         };
-        let text: String = text.chars().filter(|c| !c.is_control()).collect();
         if let Some(host) = server.host {
             let to = to.and_then(|userid| i32::try_from(userid).ok());
             out.pushes.push((host, Push::Print { text, to, place }, 0));

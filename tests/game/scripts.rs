@@ -246,7 +246,9 @@ fn python_acts_in_the_game() {
     let done = |stage: &mut Stage, what: &str, args: Json| {
         stage.call("recorder.do", &json!({"what": what, "args": args}))
     };
-    assert_eq!(done(&mut stage, "say", json!(["hello all"])), Json::Null);
+    // The colours of the chat stay, and nothing else that moves something.
+    let coloured = json!(["\u{7}FF0000hello\n all"]);
+    assert_eq!(done(&mut stage, "say", coloured), Json::Null);
     assert_eq!(
         done(&mut stage, "tell", json!([steam(8), "hello Bob"])),
         Json::Null
@@ -255,7 +257,9 @@ fn python_acts_in_the_game() {
     stage.reads(bob, "hello Bob");
     stage.reads(ann, "for admins");
     stage.until("all read it", |stage| {
-        stage.read().contains(&(None, "hello all".into()))
+        stage
+            .read()
+            .contains(&(None, "\u{7}FF0000hello all".into()))
     });
     assert_eq!(
         done(&mut stage, "message", json!(["news", {"n": 1}])),

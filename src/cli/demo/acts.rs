@@ -274,7 +274,12 @@ pub fn select(columns: &[&str], column: &str, op: &str, value: Value) -> GameCal
 }
 
 /// Makes a call that must be answered just so, and shows the answer.
-fn expect(stage: &mut Stage, screen: &mut Screen<'_>, call: GameCall, wanted: Value) -> Outcome {
+pub fn expect(
+    stage: &mut Stage,
+    screen: &mut Screen<'_>,
+    call: GameCall,
+    wanted: Value,
+) -> Outcome {
     let (answer, took) = stage.call(call)?;
     same(&answer, &wanted)?;
     screen.outcome(&answer.to_string(), Some(took))

@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use tempfile::TempDir;
 
+use super::python_act::{FILE, RANKS};
 use crate::cli::game::{FolderWatch, Game, GameCall};
 use crate::cli::operate;
 use crate::io::random;
@@ -45,12 +46,14 @@ type = "sqlite"
 path = "demo.db"
 
 [permissions]
-"contracts.nut" = ["VPI_Ping", "VPI_DB_User*"]
+"contracts.nut" = ["VPI_Ping", "VPI_DB_User*", "ranks.*"]
 "duels.nut" = ["VPI_Ping", "VPI_DB_User*"]
 "admin.nut" = ["VPI_*"]
 "*" = ["VPI_Ping"]
 raw_sql = ["admin.nut"]
 "#;
+
+const SCRIPTS: &str = "\n[scripts]\ndir = \"scripts\"\n";
 
 pub struct Stage {
     path: PathBuf,
@@ -59,6 +62,8 @@ pub struct Stage {
     pub game: Game,
     /// With which scripts sign.
     pub key: String,
+    /// Whether there is an interpreter for scripts.
+    pub python: bool,
     watch: FolderWatch,
     interrupted: Arc<AtomicBool>,
     /// Answers that somebody in the game waited for, and those that came.
@@ -83,7 +88,10 @@ impl Stage {
         let folder = tempfile::Builder::new().prefix("vpid-demo-").tempdir();
         let folder = folder.map_err(|error| format!("no temporary folder ({error})"))?;
         let (secret, key) = (secret(), secret());
-        let config = CONFIG.replace("SECRET", &secret).replace("KEY", &key) + &more(&key);
+        let python = has_python();
+        let scripts = if python { SCRIPTS } else { "" };
+        let config = CONFIG.replace("SECRET", &secret).replace("KEY", &key);
+        let config = config + &more(&key) + scripts;
         let prepared = prepare(folder.path(), &config);
         prepared.map_err(|error| format!("{}: {error}", folder.path().display()))?;
         let scriptdata = folder.path().join("scriptdata");
@@ -92,6 +100,7 @@ impl Stage {
         Ok(Self {
             game: Game::new(&scriptdata, HOST, secret.as_bytes()),
             key,
+            python,
             path: folder.path().to_path_buf(),
             folder: Some(folder),
             daemon: None,
@@ -355,6 +364,13 @@ impl Drop for Stage {
 }
 
 /// What an error of the system says.
+fn has_python() -> bool {
+    let mut python = Command::new("python3");
+    python.args(["-c", "import sys; sys.exit(sys.version_info < (3, 9))"]);
+    python.stdout(Stdio::null()).stderr(Stdio::null());
+    python.status().is_ok_and(|status| status.success())
+}
+
 pub fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
@@ -369,6 +385,8 @@ pub fn secret() -> String {
 fn prepare(folder: &Path, text: &str) -> std::io::Result<()> {
     fs::create_dir(folder.join("scriptdata"))?;
     fs::create_dir(folder.join("state"))?;
+    fs::create_dir(folder.join("scripts"))?;
+    fs::write(folder.join("scripts").join(FILE), RANKS)?;
     let mut options = OpenOptions::new();
     let mut config: File = options
         .write(true)

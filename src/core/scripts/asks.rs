@@ -370,7 +370,9 @@ fn say(server: ServerId, to: Option<i64>, args: &Args, cx: &mut Cx<'_>) -> Wish 
     let place = args.text("place").unwrap_or("chat");
     let place = Place::parse(place)
         .ok_or_else(|| CallError::new("ValueError", "`place` is chat, center or console"))?;
-    cx.servers
-        .say(server, to, args.text("text")?, place, cx.out);
+    // The colours of the chat are control characters.
+    let fits = |c: char| !c.is_control() || ('\u{1}'..='\u{8}').contains(&c);
+    let text = args.text("text")?.chars().filter(|c| fits(*c)).collect();
+    cx.servers.show(server, to, text, place, cx.out);
     Ok(Some(json!(null)))
 }

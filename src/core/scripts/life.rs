@@ -69,6 +69,8 @@ impl Scripts {
         let servers = servers.collect();
         let script = &mut self.all[id as usize];
         script.started_ms = now_ms;
+        script.problem = None;
+        script.condemned = None;
         script.state = State::Starting {
             run: self.last_run,
             due_ms: now_ms + limits::SCRIPT_LOAD_MS,
@@ -126,6 +128,7 @@ impl Scripts {
         let now_ms = cx.now.mono_ms;
         let script = &mut self.all[id as usize];
         let state = script.state;
+        let how = script.condemned.take().unwrap_or_else(|| how.to_owned());
         script.process_ended();
         let next = match state {
             State::Draining { again: true, .. } | State::Stopping { again: true, .. } => {
@@ -149,12 +152,12 @@ impl Scripts {
         match next {
             State::Waiting { until_ms } => {
                 let pause_s = (until_ms - now_ms) / 1_000;
-                let problem = script.problem.get_or_insert_with(|| how.to_owned());
-                let text = format!("{problem}; it is started again in {pause_s} s");
+                let text = format!("{how}; it is started again in {pause_s} s");
+                script.problem = Some(how);
                 script.journal.add(&script.name, ERROR, &text, cx.now);
             }
             State::Failed => {
-                let problem = script.problem.get_or_insert_with(|| how.to_owned());
+                let problem = script.problem.get_or_insert(how);
                 if !ran {
                     let text = problem.clone();
                     script.journal.add(&script.name, ERROR, &text, cx.now);
@@ -184,7 +187,7 @@ impl Scripts {
     /// It has done something that nobody may: its process ends.
     pub(super) fn condemn(&mut self, id: ScriptId, what: &str, cx: &mut Cx<'_>) {
         let script = &mut self.all[id as usize];
-        script.problem = Some(format!("it {what}, and was killed"));
+        script.condemned = Some(format!("it {what}, and was killed"));
         self.act(id, ScriptAct::Kill, cx);
     }
 

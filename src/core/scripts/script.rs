@@ -81,6 +81,8 @@ pub struct Script {
     pub functions: BTreeSet<String>,
     pub python: String,
     pub problem: Option<String>,
+    /// For what its process was killed.
+    pub condemned: Option<String>,
     /// How often it was started again after an end of its own.
     pub restarts: u64,
     pub started_ms: u64,
@@ -132,6 +134,7 @@ impl Script {
             functions: BTreeSet::new(),
             python: String::new(),
             problem: None,
+            condemned: None,
             restarts: 0,
             started_ms: 0,
             pause_ms: limits::SCRIPT_RESTART_MS_MIN,
