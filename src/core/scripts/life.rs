@@ -168,9 +168,7 @@ impl Scripts {
         }
         self.process_gone(id, state.run(), cx);
         match next {
-            State::Queued => {
-                self.to_start.push_back(id);
-            }
+            State::Queued => self.queue_start(id),
             State::Waiting { .. } => {}
             _ => {
                 self.withdraw(id, cx);

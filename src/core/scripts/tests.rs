@@ -1,17 +1,14 @@
 //! Scripts in the whole core.
 
+mod calls;
 mod world;
 
 use serde_json::{Value, json};
 
-use super::Coming;
 use crate::core::Event;
-use crate::core::calls::ScriptCall;
-use crate::core::outgoing::Outgoing;
 use crate::limits;
 use crate::wire::control::ScriptRequest;
 use crate::wire::engine_log::{Line, Who};
-use crate::wire::sql::CallId;
 
 use world::{World, named, some_who};
 
@@ -313,6 +310,21 @@ fn a_reload_loses_no_event_and_no_call() {
 }
 
 #[test]
+fn what_the_configuration_says_of_a_script_holds_when_it_is_loaded_anew() {
+    let mut world = World::new("", &["a"]);
+    world.ready("a", &["OnPlayerChat"], &[]);
+    world.reconfigure("call_s = 1\n");
+    world.request(ScriptRequest::Reload { name: named("a") });
+    let check = world.got("a").remove(0);
+    world.say("a", json!([["r", check[1], null]]));
+    world.end("a");
+    world.ready("a", &["OnPlayerChat"], &[]);
+    world.chat("hello");
+    world.pass(1_000);
+    assert!(world.of("a").interrupted);
+}
+
+#[test]
 fn a_script_registers_and_withdraws_its_own_names_only() {
     let mut world = World::new("", &["a", "b"]);
     world.ready("a", &[], &["top"]);
@@ -383,67 +395,4 @@ fn a_script_that_asks_without_end_is_answered_that_it_is_too_much() {
     let got = world.got("b");
     assert_eq!(got.len(), 10);
     assert!(got.iter().all(|answer| answer[2] == "QueueFull"));
-}
-
-/// A call of a game, as the rest of the core hands it on.
-fn game_calls(world: &mut World, index: u32, callback: bool) {
-    let mut out = Outgoing::default();
-    let now = world.now;
-    let (scripts, mut cx) = world.core.scripts(now, &mut out).unwrap();
-    let coming = Coming {
-        id: CallId { file: 2, index },
-        call: ScriptCall {
-            script: 0,
-            function: named("top"),
-            args: Vec::new(),
-            kwargs: json!({}),
-            by: named("x.nut"),
-            token: index.to_string(),
-        },
-        server: Some(0),
-        host: None,
-        due_ms: now.mono_ms + 10_000,
-        callback,
-        recovered: false,
-        durable: true,
-    };
-    scripts.call(coming, &mut cx);
-    scripts.advance(&mut cx);
-    world.take(out.effects);
-}
-
-#[test]
-fn calls_wait_for_a_script_that_is_away_for_as_long_as_somebody_cares() {
-    let mut world = World::new("queue = 10\n", &["a"]);
-    world.ready("a", &[], &["top"]);
-    world.end("a");
-    for index in 0..20 {
-        game_calls(&mut world, index, index % 2 == 0);
-    }
-    assert_eq!(world.state("a")["waiting"], 20);
-    world.pass(10_000);
-    world.ready("a", &[], &["top"]);
-    let given = world.got("a");
-    assert_eq!(given.len(), 10, "those for which somebody waited are over");
-    assert_eq!(world.begun, 10);
-
-    world.end("a");
-    game_calls(&mut world, 21, false);
-    world.pass(limits::SCRIPT_PATIENCE_MS);
-    world.ready("a", &[], &["top"]);
-    assert!(world.got("a").is_empty(), "its file is not held for ever");
-}
-
-#[test]
-fn calls_that_are_over_fill_no_memory_while_their_script_is_away() {
-    let mut world = World::new("", &["a"]);
-    world.ready("a", &[], &["top"]);
-    // It is loaded anew, and that never ends.
-    world.end("a");
-    for index in 0..10 * limits::SCRIPT_STALE_CALLS as u32 {
-        game_calls(&mut world, index, true);
-        world.pass(11_000);
-    }
-    let waiting = world.state("a")["waiting"].as_u64().unwrap() as usize;
-    assert!(waiting <= 2 * limits::SCRIPT_STALE_CALLS, "{waiting}");
 }

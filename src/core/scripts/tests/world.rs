@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::config;
+use crate::config::{self, Config};
 use crate::core::{Core, Effect, Effects, Event, Launch, Now, ScriptAct, ScriptNews};
 use crate::wire::control::ScriptRequest;
 use crate::wire::engine_log::{Line, Who};
@@ -33,9 +33,18 @@ pub struct Process {
     pub killed: bool,
 }
 
+fn configured(more: &str) -> Config {
+    config::parse(&format!("{HEAD}{more}"), Path::new("/"), |_| None).unwrap()
+}
+
 impl World {
+    pub fn reconfigure(&mut self, more: &str) {
+        let effects = self.core.reconfigure(&configured(more), &[0]);
+        self.take(effects);
+    }
+
     pub fn new(more: &str, scripts: &[&str]) -> Self {
-        let config = config::parse(&format!("{HEAD}{more}"), Path::new("/"), |_| None).unwrap();
+        let config = configured(more);
         let now = Now {
             mono_ms: 1_000,
             wall_s: 1_800_000_000,

@@ -1,0 +1,73 @@
+//! Calls that wait for a script.
+
+use serde_json::json;
+
+use super::world::{World, named};
+use crate::core::calls::ScriptCall;
+use crate::core::outgoing::Outgoing;
+use crate::core::scripts::Coming;
+use crate::limits;
+use crate::wire::sql::CallId;
+
+/// A call of a game, as the rest of the core hands it on.
+fn game_calls(world: &mut World, index: u32, callback: bool) {
+    let mut out = Outgoing::default();
+    let now = world.now;
+    let (scripts, mut cx) = world.core.scripts(now, &mut out).unwrap();
+    let coming = Coming {
+        id: CallId { file: 2, index },
+        call: ScriptCall {
+            script: 0,
+            function: named("top"),
+            args: Vec::new(),
+            kwargs: json!({}),
+            by: named("x.nut"),
+            token: index.to_string(),
+        },
+        server: Some(0),
+        host: None,
+        due_ms: now.mono_ms + 10_000,
+        callback,
+        recovered: false,
+        durable: true,
+    };
+    scripts.call(coming, &mut cx);
+    scripts.advance(&mut cx);
+    world.take(out.effects);
+}
+
+#[test]
+fn calls_wait_for_a_script_that_is_away_for_as_long_as_somebody_cares() {
+    let mut world = World::new("queue = 10\n", &["a"]);
+    world.ready("a", &[], &["top"]);
+    world.end("a");
+    for index in 0..20 {
+        game_calls(&mut world, index, index % 2 == 0);
+    }
+    assert_eq!(world.state("a")["waiting"], 20);
+    world.pass(10_000);
+    world.ready("a", &[], &["top"]);
+    let given = world.got("a");
+    assert_eq!(given.len(), 10, "those for which somebody waited are over");
+    assert_eq!(world.begun, 10);
+
+    world.end("a");
+    game_calls(&mut world, 21, false);
+    world.pass(limits::SCRIPT_PATIENCE_MS);
+    world.ready("a", &[], &["top"]);
+    assert!(world.got("a").is_empty(), "its file is not held for ever");
+}
+
+#[test]
+fn calls_that_are_over_fill_no_memory_while_their_script_is_away() {
+    let mut world = World::new("", &["a"]);
+    world.ready("a", &[], &["top"]);
+    // It is loaded anew, and that never ends.
+    world.end("a");
+    for index in 0..10 * limits::SCRIPT_STALE_CALLS as u32 {
+        game_calls(&mut world, index, true);
+        world.pass(11_000);
+    }
+    let waiting = world.state("a")["waiting"].as_u64().unwrap() as usize;
+    assert!(waiting <= 2 * limits::SCRIPT_STALE_CALLS, "{waiting}");
+}
