@@ -333,6 +333,7 @@ impl Core {
             calls.refresh(host, hosts, now, effects);
         }
         calls.asked_done(out.answers, hosts, functions, now, effects);
+        calls.again(out.again, hosts, functions, now, effects);
         for opening in out.openings {
             calls.open(opening, hosts, functions, now, effects);
         }

@@ -220,15 +220,13 @@ impl Calls {
                 None
             }
             Task::Script { script, function } => {
-                let what = AskedCall::Script(Box::new(ScriptCall {
+                let waits = (call.timeout_ms, call.callback);
+                let what = ScriptCall {
                     script,
                     function,
-                    args: call.args,
-                    kwargs: call.kwargs,
-                    by: call.script,
-                    token: call.token,
-                }));
-                self.pass(id, what, (call.timeout_ms, call.callback), now);
+                    call,
+                };
+                self.pass(id, AskedCall::Script(Box::new(what)), waits, now);
                 None
             }
             Task::Sql {

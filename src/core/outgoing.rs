@@ -7,6 +7,7 @@ use super::opening::Opening;
 use super::servers::ServerId;
 use super::{Effect, Effects, HostId, Timer};
 use crate::wire::call_error::CallError;
+use crate::wire::call_file::Call;
 use crate::wire::console::Command;
 use crate::wire::messages::Push;
 use crate::wire::rcon;
@@ -21,6 +22,8 @@ pub struct Outgoing {
     pub hooks: Vec<(ServerId, String, Value)>,
     /// Calls of scripts.
     pub openings: Vec<Opening>,
+    /// Calls that a script was taken to have a function for, and has not.
+    pub again: Vec<(CallId, Call)>,
     /// Answers of calls that have waited.
     pub answers: Vec<(CallId, Result<Value, CallError>)>,
 }
@@ -46,5 +49,6 @@ impl Outgoing {
             && self.pushes.is_empty()
             && self.answers.is_empty()
             && self.openings.is_empty()
+            && self.again.is_empty()
     }
 }

@@ -11,6 +11,7 @@ use crate::core::vyhub::VyhubCall;
 use crate::core::{Effects, HostId, Now, ScriptId};
 use crate::wire::answer_text::{Decoder, push_value};
 use crate::wire::call_error::CallError;
+use crate::wire::call_file::Call;
 use crate::wire::sql::CallId;
 
 /// A call that somebody else answers.
@@ -36,13 +37,9 @@ pub enum AskedCall {
 /// A function of a script is called.
 pub struct ScriptCall {
     pub script: ScriptId,
+    /// Without the script's name.
     pub function: String,
-    pub args: Vec<Value>,
-    /// An object, or null.
-    pub kwargs: Value,
-    /// Who calls: `duels.nut`.
-    pub by: String,
-    pub token: String,
+    pub call: Call,
 }
 
 impl Calls {
@@ -100,6 +97,27 @@ impl Calls {
             if let Some(next) = self.done(id, outcome, hosts, now) {
                 self.run(next, hosts, functions, now, effects);
             }
+            self.finish(id.file, effects);
+            self.settle(host, hosts, now, effects);
+        }
+    }
+
+    /// Calls for which others turned out to have no function begin once more.
+    pub fn again(
+        &mut self,
+        calls: Vec<(CallId, Call)>,
+        hosts: &mut Hosts,
+        functions: &Functions,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        for (id, call) in calls {
+            let Some(file) = self.files.get_mut(&id.file) else {
+                continue;
+            };
+            let host = file.host;
+            file.calls[id.index as usize].parked = Some(Ok(call));
+            self.run(id, hosts, functions, now, effects);
             self.finish(id.file, effects);
             self.settle(host, hosts, now, effects);
         }

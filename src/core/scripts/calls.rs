@@ -10,6 +10,7 @@ use crate::core::functions::{Loading, Offer, ScriptFunction};
 use crate::core::{Effect, LaunchKind, ScriptId};
 use crate::limits;
 use crate::wire::call_error::CallError;
+use crate::wire::call_file::Call;
 use crate::wire::script::{self as wire, Caller};
 use crate::wire::sql::CallId;
 
@@ -149,10 +150,10 @@ impl Scripts {
         };
         self.dues.insert((due_ms, number));
         let caller = Caller {
-            script: call.by.clone(),
+            script: call.call.script.clone(),
             server: coming.server,
             host: coming.host,
-            token: call.token.clone(),
+            token: call.call.token.clone(),
             callback: coming.callback,
         };
         let open = OpenCall {
@@ -182,26 +183,34 @@ impl Scripts {
                     };
                     let function = &open.call.function;
                     if !self.all[id as usize].functions.contains(function) {
-                        let detail = format!("the script has no function {function}");
-                        let error = CallError::new("UnknownFunction", detail);
-                        self.close(number, Err(error), cx);
+                        self.turn_away(number, cx);
                         continue;
                     }
                     open.run = Some(run);
                     if open.durable {
                         cx.out.effects.push(Effect::Begun(open.id));
                     }
-                    let ScriptCall {
-                        function,
-                        args,
-                        kwargs,
-                        ..
-                    } = &open.call;
+                    let Call { args, kwargs, .. } = &open.call.call;
                     let text = wire::call(number, function, args, kwargs, &open.caller);
                     self.all[id as usize].give(&text, cx.now);
                 }
             }
         }
+    }
+
+    /// A script that was being loaded turned out to have no such function; vpid may have one.
+    fn turn_away(&mut self, number: u64, cx: &mut Cx<'_>) {
+        let Some(open) = self.calls.remove(&number) else {
+            return;
+        };
+        self.dues.remove(&(open.due_ms, number));
+        let ScriptCall { function, call, .. } = open.call;
+        if cx.functions.is_built_in(&call.function) {
+            return cx.out.again.push((open.id, call));
+        }
+        let detail = format!("the script has no function {function}");
+        let error = CallError::new("UnknownFunction", detail);
+        cx.out.answers.push((open.id, Err(error)));
     }
 
     /// A script has answered.

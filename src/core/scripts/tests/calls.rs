@@ -7,7 +7,9 @@ use crate::core::calls::ScriptCall;
 use crate::core::outgoing::Outgoing;
 use crate::core::scripts::Coming;
 use crate::limits;
-use crate::wire::sql::CallId;
+use crate::wire::call_file::Call;
+use crate::wire::control::ScriptRequest;
+use crate::wire::sql::{CallId, Reading};
 
 /// A call of a game, as the rest of the core hands it on.
 fn game_calls(world: &mut World, index: u32, callback: bool) {
@@ -19,10 +21,16 @@ fn game_calls(world: &mut World, index: u32, callback: bool) {
         call: ScriptCall {
             script: 0,
             function: named("top"),
-            args: Vec::new(),
-            kwargs: json!({}),
-            by: named("x.nut"),
-            token: index.to_string(),
+            call: Call {
+                token: index.to_string(),
+                function: named("a.top"),
+                args: Vec::new(),
+                kwargs: json!({}),
+                callback,
+                script: named("x.nut"),
+                timeout_ms: None,
+                reading: Reading::Signed,
+            },
         },
         server: Some(0),
         host: None,
@@ -70,4 +78,31 @@ fn calls_that_are_over_fill_no_memory_while_their_script_is_away() {
     }
     let waiting = world.state("a")["waiting"].as_u64().unwrap() as usize;
     assert!(waiting <= 2 * limits::SCRIPT_STALE_CALLS, "{waiting}");
+}
+
+#[test]
+fn while_the_file_of_functions_is_loaded_calls_wait_for_what_it_has() {
+    let more = "vpi_interfaces = \"/vpi_interfaces.py\"\nvpi_override = [\"VPI_*\"]\n";
+    let mut world = World::new(more, &["a"]);
+    world.ready("vpi_interfaces", &[], &["VPI_Ping"]);
+    world.ready("a", &[], &[]);
+    // It begins anew, and nobody knows what it will have.
+    world.request(ScriptRequest::Unload {
+        name: named("vpi_interfaces"),
+    });
+    world.end("vpi_interfaces");
+    world.request(ScriptRequest::Load {
+        name: named("vpi_interfaces"),
+    });
+    for (id, name) in [(1, "VPI_Ping"), (2, "VPI_Info"), (3, "VPI_Nothing")] {
+        let args = json!({"name": name, "args": [], "kwargs": null});
+        world.say("a", json!([["ask", id, "call", args, null]]));
+    }
+    assert!(world.got("a").is_empty(), "they wait");
+    world.ready("vpi_interfaces", &[], &["VPI_Ping"]);
+    assert_eq!(world.got("vpi_interfaces")[0][2], "VPI_Ping");
+    let mut got = world.got("a");
+    got.sort_by_key(|answer| answer[1].as_u64());
+    assert_eq!(got[0][2]["name"], "vpid", "vpid's own answers");
+    assert_eq!(got[1][2], "UnknownFunction");
 }
