@@ -374,16 +374,9 @@ fn run_game(parser: lexopt::Parser) -> Result<(), Failure> {
 }
 
 fn run_queue(parser: lexopt::Parser) -> Result<(), Failure> {
-    let (mut words, mut json) = (Vec::new(), false);
-    let path = options(parser, help::QUEUE, |argument, _| {
-        match argument {
-            Value(word) => words.push(word.string()?),
-            Long("json") => json = true,
-            other => return Err(other.unexpected().into()),
-        }
-        Ok(())
-    })?;
-    let Some(path) = path else { return Ok(()) };
+    let Some((words, json, path)) = words(parser, help::QUEUE)? else {
+        return Ok(());
+    };
     let request = queue::request(&words).map_err(Failure::Usage)?;
     let state_dir = load(path.as_deref())?.state_dir;
     let mut out = std::io::stdout();
@@ -391,8 +384,22 @@ fn run_queue(parser: lexopt::Parser) -> Result<(), Failure> {
 }
 
 fn run_script(parser: lexopt::Parser) -> Result<(), Failure> {
+    let Some((words, json, path)) = words(parser, help::SCRIPT)? else {
+        return Ok(());
+    };
+    let request = script::request(&words).map_err(Failure::Usage)?;
+    let state_dir = load(path.as_deref())?.state_dir;
+    let mut out = std::io::stdout();
+    Ok(script::run(&state_dir, request, json, &mut out)?)
+}
+
+/// What commands take that ask a running vpid: words, `--json`, and where the configuration is.
+type Words = (Vec<String>, bool, Option<PathBuf>);
+
+/// `None`: help was wanted, and shown.
+fn words(parser: lexopt::Parser, help: &str) -> Result<Option<Words>, Failure> {
     let (mut words, mut json) = (Vec::new(), false);
-    let path = options(parser, help::SCRIPT, |argument, _| {
+    let path = options(parser, help, |argument, _| {
         match argument {
             Value(word) => words.push(word.string()?),
             Long("json") => json = true,
@@ -400,11 +407,7 @@ fn run_script(parser: lexopt::Parser) -> Result<(), Failure> {
         }
         Ok(())
     })?;
-    let Some(path) = path else { return Ok(()) };
-    let request = script::request(&words).map_err(Failure::Usage)?;
-    let state_dir = load(path.as_deref())?.state_dir;
-    let mut out = std::io::stdout();
-    Ok(script::run(&state_dir, request, json, &mut out)?)
+    Ok(path.map(|path| (words, json, path)))
 }
 
 fn run_bench(parser: lexopt::Parser) -> Result<(), Failure> {
