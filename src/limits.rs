@@ -173,7 +173,7 @@ pub const START_PREPARE_MS: u64 = 5_000;
 /// A configuration file that was edited is read when it has stayed as it is for this long.
 pub const EDIT_SETTLES_MS: u64 = 1_000;
 /// After SIGTERM, what runs may go on for this long.
-pub const STOP_MS: u64 = 5_000;
+pub const STOP_MS: u64 = 8_000;
 /// Answers of an earlier run that lie in an input file are left to the client for this long:
 /// then every caller has timed out.
 pub const FOREIGN_INPUT_MS: u64 = 4_000;

@@ -81,6 +81,8 @@ pub const BEGUN_CALLS_KEPT: usize = 65_536;
 /// Where the system gives no word of a script's end, this is how often vpid looks.
 pub const SCRIPT_LOOK_MS: u64 = 500;
 
+// What a script has to finish, and its OnUnLoad.
+const _: () = assert!(2 * SCRIPT_UNLOAD_MS < super::STOP_MS);
 const _: () = assert!(SCRIPT_RESTART_MS_MIN < SCRIPT_RESTART_MS_MAX);
 const _: () = assert!(SCRIPT_WINDOW_BYTES < SCRIPT_UNWRITTEN_BYTES_MAX);
 const _: () = assert!(SCRIPT_COMMAND_MS > SCRIPT_LOAD_MS + SCRIPT_UNLOAD_MS + SCRIPT_KILL_MS);
