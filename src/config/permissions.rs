@@ -4,7 +4,8 @@
 pub const RAW_SQL_FUNCTION: &str = "VPI_DB_RawExecute";
 
 /// The functions that act against players. They are permitted by patterns that name VyHub only.
-pub const MODERATION_FUNCTIONS: [&str; 3] = ["VYHUB_Ban", "VYHUB_Unban", "VYHUB_Warn"];
+pub const MODERATION_FUNCTIONS: [&str; 4] =
+    ["VYHUB_Ban", "VYHUB_Unban", "VYHUB_Warn", "VYHUB_SetGroup"];
 const VYHUB_PREFIX: &str = "VYHUB_";
 
 /// The `[permissions]` of the configuration.

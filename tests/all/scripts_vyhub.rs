@@ -1,6 +1,7 @@
 //! Scripts in Python and VyHub: what they hear of it, what they know of players by it, and what
 //! they do there.
 
+use fake_vyhub::{Fault, Page};
 use serde_json::{Value, json};
 
 use crate::support::{Client, Community, Visitor, Vpid, wait_until};
@@ -142,6 +143,66 @@ fn a_script_bans_warns_and_forgives() {
     );
     ear.wait_for("OnVyHubPlayerUnbanned", &rogue);
     community.all_well();
+}
+
+#[test]
+fn a_script_puts_a_player_into_a_group_and_takes_them_out() {
+    let (community, mut client) = community();
+    let vip = community.vyhub.add_group("VIP", 10, &[], None);
+    let visitor = Visitor::new(3, "visitor");
+    community.joins(&visitor);
+    wait_until("the visitor is on", || {
+        client.ask("recorder.about", Value::Null)["count"] == 1
+    });
+    let groups = |community: &Community| {
+        community
+            .vyhub
+            .with(|state| state.user(visitor.steam64()).unwrap().groups.clone())
+    };
+    let done = does(&mut client, "set_group", json!([3, "vip", 60]));
+    assert_eq!(done["group"], "vip", "{done}");
+    assert_eq!(groups(&community), [vip.as_str()]);
+    let again = does(&mut client, "set_group", json!([visitor.steam3(), vip]));
+    assert_eq!(again["player"], json!(visitor.steam64().to_string()));
+    assert_eq!(groups(&community).len(), 1, "not twice");
+    let unknown = does(&mut client, "set_group", json!([3, "Owner"]));
+    assert!(unknown.to_string().contains("it has: "), "{unknown}");
+    assert_eq!(groups(&community).len(), 1, "nothing ends for a mistake");
+    does(&mut client, "set_group", json!([3, null]));
+    assert!(groups(&community).is_empty());
+    let mut ear = Ear {
+        client,
+        heard: Vec::new(),
+    };
+    let changed = ear.wait_for("OnVyHubPlayerGroupChanged", &visitor);
+    assert_eq!(changed["minutes"], 60);
+    community.all_well();
+}
+
+#[test]
+fn a_group_that_cannot_be_set_now_is_an_error_in_words() {
+    let (community, mut client) = community();
+    community.vyhub.add_group("VIP", 10, &[], None);
+    let visitor = Visitor::new(3, "visitor");
+    community.joins(&visitor);
+    wait_until("the visitor is on", || {
+        client.ask("recorder.about", Value::Null)["count"] == 1
+    });
+    let faults = &community.vyhub.faults;
+    faults.next(("GET", "/group/"), Fault::Status(502, Page::Html));
+    let away = does(&mut client, "set_group", json!([3, "VIP"]));
+    assert!(away.to_string().contains("VyHubUnavailable"), "{away}");
+    faults.next(("POST", "/user/"), Fault::CloseAfterApplying);
+    let unclear = does(&mut client, "set_group", json!([3, "VIP"]));
+    assert!(unclear.to_string().contains("Unclear"), "{unclear}");
+    // It is not done again by itself, and done again it is no second time.
+    let done = does(&mut client, "set_group", json!([3, "VIP"]));
+    assert_eq!(done["group"], "VIP", "{done}");
+    let steam = visitor.steam64();
+    let groups = community
+        .vyhub
+        .with(|state| state.user(steam).unwrap().groups.len());
+    assert_eq!(groups, 1);
 }
 
 #[test]

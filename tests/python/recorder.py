@@ -24,6 +24,7 @@ HOOKS = [
     "OnVyHubPlayerBanned",
     "OnVyHubPlayerUnbanned",
     "OnVyHubPlayerWarned",
+    "OnVyHubPlayerGroupChanged",
 ]
 
 heard = []

@@ -30,6 +30,8 @@ pub enum Purpose {
     Send(EntryId),
     /// Somebody asks for a list, by the number of the question.
     Question(u64),
+    /// A step of a call that puts somebody into a group, by the number of the call.
+    Group(u64),
 }
 
 /// What a write to the disk is for.

@@ -1,5 +1,5 @@
-//! The functions of scripts: `VYHUB_Ban`, `VYHUB_Unban`, `VYHUB_Warn`, `VYHUB_IsBanned`,
-//! `VYHUB_GetUser`.
+//! The functions of scripts: `VYHUB_Ban`, `VYHUB_Unban`, `VYHUB_Warn`, `VYHUB_SetGroup`,
+//! `VYHUB_IsBanned`, `VYHUB_GetUser`.
 //!
 //! A change is answered when it is on disk, with the number under which it is on its way. The
 //! entry knows its call: a call that comes back after a crash finds what it made.
@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::accepting::Placed;
 use super::commands::{Length, Problem, Target};
+use super::groups::{GroupCall, Step};
 use super::orders::Giver;
 use super::rights::{Right, Verdict, outranks};
 use super::{Cx, Vyhub};
@@ -23,12 +24,13 @@ use crate::wire::uuid::Uuid;
 use crate::wire::vyhub::{Failure, User};
 
 /// All of them, in the order of the manual.
-pub const FUNCTIONS: [&str; 5] = [
+pub const FUNCTIONS: [&str; 6] = [
     "VYHUB_GetUser",
     "VYHUB_IsBanned",
     "VYHUB_Ban",
     "VYHUB_Unban",
     "VYHUB_Warn",
+    "VYHUB_SetGroup",
 ];
 
 /// A call, read.
@@ -44,9 +46,19 @@ pub struct VyhubCall {
 pub enum What {
     GetUser,
     IsBanned,
-    Ban { length: Length, reason: String },
+    Ban {
+        length: Length,
+        reason: String,
+    },
     Unban,
-    Warn { reason: String },
+    Warn {
+        reason: String,
+    },
+    /// `None`: in no group.
+    SetGroup {
+        group: Option<String>,
+        length: Length,
+    },
 }
 
 /// Reads the arguments: `player` (a userid or a SteamID), `reason`, `minutes` (none: permanent),
@@ -58,6 +70,7 @@ pub fn parse_call(function: &str, kwargs: &Value) -> Result<VyhubCall, CallError
         "VYHUB_Ban" => &["player", "minutes", "reason", "issuer"],
         "VYHUB_Unban" => &["player", "issuer"],
         "VYHUB_Warn" => &["player", "reason", "issuer"],
+        "VYHUB_SetGroup" => &["player", "group", "minutes", "issuer"],
         _ => &["player"],
     };
     if let Some(unknown) = args.keys().find(|key| !known.contains(&key.as_str())) {
@@ -78,6 +91,10 @@ pub fn parse_call(function: &str, kwargs: &Value) -> Result<VyhubCall, CallError
             reason: reason(args)?,
         },
         "VYHUB_Unban" => What::Unban,
+        "VYHUB_SetGroup" => What::SetGroup {
+            group: group(args)?,
+            length: length(args.get("minutes"))?,
+        },
         _ => What::Warn {
             reason: reason(args)?,
         },
@@ -111,6 +128,17 @@ fn length(minutes: Option<&Value>) -> Result<Length, CallError> {
         _ => {
             let detail = "`minutes` is a number above 0; leave it out for a permanent ban";
             Err(CallError::new("ValueError", detail))
+        }
+    }
+}
+
+fn group(args: &Map<String, Value>) -> Result<Option<String>, CallError> {
+    match args.get("group") {
+        Some(Value::Null) => Ok(None),
+        Some(Value::String(name)) if !name.trim().is_empty() => Ok(Some(name.trim().to_owned())),
+        _ => {
+            let detail = "it needs `group`, the name or id of a group; null is none";
+            Err(CallError::new("KeyError", detail))
         }
     }
 }
@@ -186,6 +214,23 @@ impl Vyhub {
             What::IsBanned => return Ok(Some(self.is_banned(bundle, steam, cx))),
             What::Ban { .. } | What::Unban => Right::BanEdit,
             What::Warn { .. } => Right::WarningEdit,
+            What::SetGroup { group, length } => {
+                let issuer = self.named_issuer(server, bundle, call.issuer.as_ref(), cx);
+                let call = GroupCall {
+                    id,
+                    server,
+                    bundle,
+                    steam,
+                    name,
+                    group,
+                    length,
+                    issuer: issuer.map_err(|problem| in_words(self, problem))?,
+                    due_ms,
+                    step: Step::User,
+                };
+                self.set_group(call, cx);
+                return Ok(None);
+            }
         };
         let giver = self.giver(server, bundle, call.issuer.as_ref(), right, cx)?;
         let issuer = giver
@@ -217,6 +262,27 @@ impl Vyhub {
         let entry = accepted.map_err(|problem| in_words(self, problem))?;
         self.calls.entries.insert(entry, id);
         Ok(None)
+    }
+
+    /// As whom a script acts where VyHub itself judges what they may.
+    fn named_issuer(
+        &self,
+        server: ServerId,
+        bundle: Uuid,
+        issuer: Option<&Target>,
+        cx: &Cx<'_>,
+    ) -> Result<Option<(Uuid, String)>, Problem> {
+        let Some(issuer) = issuer else {
+            return Ok(None);
+        };
+        let (steam, name) = self.whom(server, bundle, issuer, cx)?;
+        let giver = Giver {
+            server,
+            steam,
+            name,
+        };
+        let issuer = self.issuer(&giver, bundle)?;
+        Ok(Some((issuer.user, issuer.name)))
     }
 
     /// On whose behalf a script acts, if they may do it themselves.

@@ -13,6 +13,7 @@ mod calls;
 pub mod commands;
 mod compare;
 pub mod find;
+mod groups;
 mod known_rights;
 mod operator;
 mod orders;
@@ -83,6 +84,7 @@ pub struct Vyhub {
     told_queued: HashSet<EntryId>,
     questions: Questions,
     calls: calls::Waiting,
+    group_calls: groups::GroupCalls,
     /// Where players find VyHub's pages.
     frontend: Option<String>,
     /// Whether everybody has to be looked at again.
@@ -122,6 +124,7 @@ impl Vyhub {
             told_queued: HashSet::new(),
             questions: Questions::default(),
             calls: calls::Waiting::default(),
+            group_calls: groups::GroupCalls::default(),
             frontend: None,
             enforce_all: true,
             kick_due_ms: None,
@@ -211,6 +214,7 @@ impl Vyhub {
             Purpose::Compare(id, page) => self.compared(id, page, outcome, cx),
             Purpose::Send(id) => self.sent(id, outcome, cx),
             Purpose::Question(number) => self.question_answered(number, outcome, cx),
+            Purpose::Group(number) => self.group_answered(number, outcome, cx),
         }
         self.advance(cx);
     }
@@ -244,6 +248,7 @@ impl Vyhub {
         self.expire_orders(cx);
         self.expire_questions(cx);
         self.expire_calls(cx);
+        self.expire_group_calls(cx);
         let kick = self
             .kick_due_ms
             .is_some_and(|due_ms| due_ms <= cx.now.mono_ms);
@@ -307,6 +312,7 @@ impl Vyhub {
         self.ways_of_user(steam, cx);
         self.questions_of_user(steam, cx);
         self.calls_of_user(steam, Ok(&user), cx);
+        self.group_calls_of_user(steam, user.id, cx);
     }
 
     /// Somebody cannot be looked up now.
@@ -314,6 +320,7 @@ impl Vyhub {
         self.ways_failed(steam, failure, cx);
         self.questions_failed(steam, cx);
         self.calls_of_user(steam, Err(failure), cx);
+        self.group_calls_failed(steam, failure, cx);
         let bundles: Vec<Uuid> = self.bundles.keys().copied().collect();
         for bundle in bundles {
             if self.rights.is_wanted(steam, bundle) && self.users.get(steam).is_none() {
@@ -352,6 +359,7 @@ impl Vyhub {
             self.orders.due_ms(),
             self.questions.due_ms(),
             self.calls.due_ms(),
+            self.group_calls.due_ms(),
             self.kick_due_ms,
         ];
         let next_ms = dues.into_iter().flatten().min();

@@ -85,10 +85,10 @@ impl Client {
         let answered = match (request.method, &request.body) {
             (Method::Get, _) => self.run(builder.method("GET"), (), patience, HTTP_KEEP_MS),
             (method, body) => {
-                let name = if method == Method::Post {
-                    "POST"
-                } else {
-                    "PATCH"
+                let name = match method {
+                    Method::Patch => "PATCH",
+                    Method::Delete => "DELETE",
+                    Method::Get | Method::Post => "POST",
                 };
                 let mut builder = builder.method(name);
                 let mut bytes = Vec::new();

@@ -191,6 +191,13 @@ def warn(player, reason, issuer=None, server=None):
 
 
 @_asks
+def set_group(player, group, minutes=None, issuer=None, server=None):
+    """In this group of VyHub and no other here, for good if no minutes are given; None: in none."""
+    kwargs = {"player": _account(player), "group": group, "minutes": minutes}
+    return _called("VYHUB_SetGroup", kwargs, issuer, server)
+
+
+@_asks
 def user(player, server=None):
     """The player's user in VyHub, who is made if there is none."""
     return _called("VYHUB_GetUser", {"player": _account(player)}, None, server)

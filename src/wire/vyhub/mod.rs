@@ -21,7 +21,7 @@ use crate::limits;
 
 pub use bans::{BanList, Listed};
 pub use read::{detail, reply};
-pub use request::{NewBan, NewWarning, PAGE_SIZE, ServerState};
+pub use request::{NewBan, NewMembership, NewWarning, PAGE_SIZE, ServerState};
 
 /// One request. Made by the functions in `request`, each with its own shape.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +38,7 @@ pub enum Method {
     Get,
     Post,
     Patch,
+    Delete,
 }
 
 /// What a good answer holds.

@@ -20,6 +20,17 @@ pub struct NewBan {
     pub standing: bool,
 }
 
+/// `MembershipModelUserAdd`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewMembership {
+    pub user: Uuid,
+    pub bundle: Uuid,
+    pub group: Uuid,
+    pub begin: Timestamp,
+    /// `None`: without an end.
+    pub end: Option<Timestamp>,
+}
+
 /// `WarningModelAdd`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewWarning {
@@ -94,6 +105,38 @@ impl Request {
 
     pub fn properties(user: Uuid) -> Self {
         get(format!("/user/{user}/property"), Expect::Properties)
+    }
+
+    /// All groups of VyHub.
+    pub fn all_groups() -> Self {
+        get("/group/".into(), Expect::Groups)
+    }
+
+    /// Ends the user's memberships in this bundle.
+    pub fn end_memberships(user: Uuid, bundle: Uuid, morph: Option<Uuid>) -> Self {
+        let mut path = format!("/user/{user}/membership?serverbundle_id={bundle}");
+        if let Some(morph) = morph {
+            path.push_str(&format!("&morph_user_id={morph}"));
+        }
+        Self {
+            method: Method::Delete,
+            path,
+            body: None,
+            expect: Expect::Nothing,
+        }
+    }
+
+    pub fn create_membership(membership: &NewMembership, morph: Option<Uuid>) -> Self {
+        let mut body = json!({
+            "group_id": membership.group,
+            "serverbundle_id": membership.bundle,
+            "begin": date(membership.begin),
+        });
+        if let Some(end) = membership.end {
+            body["end"] = date(end).into();
+        }
+        let path = format!("/user/{}/membership", membership.user);
+        post(path, morph, body, Expect::Nothing)
     }
 
     /// All bans of a bundle that are in force, by SteamID.
@@ -205,6 +248,30 @@ mod tests {
         }
     }
 
+    fn membership() -> NewMembership {
+        NewMembership {
+            user: USER,
+            bundle: BUNDLE,
+            group: MORPH,
+            begin: "2026-03-01T12:00:00Z".parse().unwrap(),
+            end: None,
+        }
+    }
+
+    #[test]
+    fn a_membership_has_an_end_where_it_is_for_a_time() {
+        let end = |membership: &NewMembership| {
+            let body = Request::create_membership(membership, None).body;
+            body.unwrap().get("end").cloned()
+        };
+        assert_eq!(end(&membership()), None);
+        let until = NewMembership {
+            end: Some("2026-03-02T12:00:00Z".parse().unwrap()),
+            ..membership()
+        };
+        assert_eq!(end(&until), Some("2026-03-02T12:00:00+00:00".into()));
+    }
+
     #[test]
     fn every_path_is_the_one_of_the_definition() {
         let steam = SteamId::new(22_202).unwrap();
@@ -228,6 +295,19 @@ mod tests {
                 "/user/U/group?serverbundle_id=B",
             ),
             (Request::properties(USER), "/user/U/property"),
+            (Request::all_groups(), "/group/"),
+            (
+                Request::end_memberships(USER, BUNDLE, None),
+                "/user/U/membership?serverbundle_id=B",
+            ),
+            (
+                Request::end_memberships(USER, BUNDLE, Some(MORPH)),
+                "/user/U/membership?serverbundle_id=B&morph_user_id=M",
+            ),
+            (
+                Request::create_membership(&membership(), Some(MORPH)),
+                "/user/U/membership?morph_user_id=M",
+            ),
             (
                 Request::ban_list(BUNDLE),
                 "/server/bundle/B/ban?active=true",

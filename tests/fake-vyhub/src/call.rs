@@ -78,6 +78,9 @@ impl Call<'_> {
             Name::EditBan => state.edit_ban(self),
             Name::ListWarnings => state.list_warnings(self),
             Name::CreateWarning => state.create_warning(self),
+            Name::AllGroups => state.all_groups(),
+            Name::EndMemberships => state.end_memberships(self),
+            Name::CreateMembership => state.create_membership(self),
         }
     }
 }

@@ -24,6 +24,9 @@ pub enum Name {
     EditBan,
     ListWarnings,
     CreateWarning,
+    AllGroups,
+    EndMemberships,
+    CreateMembership,
 }
 
 pub struct Operation {
@@ -129,6 +132,14 @@ const WARNING_ADD: &[Field] = &[
     field("user_id", Kind::Uuid).required(),
 ];
 
+const MEMBERSHIP_ADD: &[Field] = &[
+    field("begin", Kind::Date),
+    field("end", Kind::Date),
+    field("group_id", Kind::Uuid).required(),
+    field("serverbundle_id", Kind::Uuid).required(),
+];
+const IS_TEAM: &[Field] = &[field("is_team", Kind::Flag)];
+
 const fn get(name: Name, path: &'static str, query: &'static [Field]) -> Operation {
     Operation {
         name,
@@ -176,7 +187,22 @@ const OPERATIONS: &[Operation] = &[
         Some(SERVER_PATCH),
     ),
     send(Name::CreateUser, "POST", "/user/", NO_QUERY, Some(USER_ADD)),
+    get(Name::AllGroups, "/group/", IS_TEAM),
     get(Name::UserGroups, "/user/{uuid}/group", BUNDLE),
+    send(
+        Name::EndMemberships,
+        "DELETE",
+        "/user/{uuid}/membership",
+        UNBAN,
+        None,
+    ),
+    send(
+        Name::CreateMembership,
+        "POST",
+        "/user/{uuid}/membership",
+        MORPH,
+        Some(MEMBERSHIP_ADD),
+    ),
     get(Name::UserProperties, "/user/{uuid}/property", NO_QUERY),
     send(Name::Unban, "PATCH", "/user/{uuid}/ban", UNBAN, None),
     get(Name::GetUser, "/user/{identifier}", USER_TYPE),
