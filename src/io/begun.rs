@@ -7,13 +7,13 @@
 //! on the disk is taken in advance, where the file system does that, so that it can be written when
 //! the disk is full.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FallocateFlags;
 
+use super::append_log;
 use super::files::write_durably;
 use crate::limits::BEGUN_CALLS_KEPT;
 use crate::wire::sql::CallId;
@@ -43,7 +43,7 @@ impl Begun {
         }
         let records = kept.len() / RECORD_BYTES;
         let begun = Self {
-            file: append(&path)?,
+            file: append_log::open(&path)?,
             path,
             records,
             earlier: records,
@@ -58,11 +58,8 @@ impl Begun {
         if !std::mem::replace(&mut self.reserved, true) {
             reserve(&self.file);
         }
-        if let Err(error) = self.file.write_all(&encode(call)) {
-            // Half a record must not shift those behind it.
-            let _ = self.file.set_len((self.records * RECORD_BYTES) as u64);
-            return Err(error);
-        }
+        let length = (self.records * RECORD_BYTES) as u64;
+        append_log::add(&mut self.file, &encode(call), length)?;
         self.records += 1;
         if self.records >= 2 * BEGUN_CALLS_KEPT {
             self.forget(is_open)?;
@@ -79,7 +76,7 @@ impl Begun {
         let mut kept = earlier.to_vec();
         kept.extend(newest.iter().flat_map(|call| encode(*call)));
         write_durably(&self.path, &kept)?;
-        self.file = append(&self.path)?;
+        self.file = append_log::open(&self.path)?;
         self.reserved = false;
         self.records = kept.len() / RECORD_BYTES;
         Ok(())
@@ -88,22 +85,7 @@ impl Begun {
 
 /// What the file holds, within bounds.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let bound = (BEGUN_CALLS_KEPT * 4 * RECORD_BYTES) as u64;
-    match File::open(path) {
-        Ok(file) => drop(file.take(bound).read_to_end(&mut bytes)?),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    Ok(bytes)
-}
-
-fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path)
+    append_log::read(path, (BEGUN_CALLS_KEPT * 4 * RECORD_BYTES) as u64)
 }
 
 /// Takes the room that the file will need. Not every file system can.
@@ -128,6 +110,8 @@ fn decode(bytes: &[u8]) -> impl Iterator<Item = CallId> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     fn call(file: u64, index: u32) -> CallId {

@@ -1,5 +1,6 @@
 //! The only code that blocks: files, databases, and later sockets and processes.
 
+mod append_log;
 pub mod begun;
 pub mod control;
 pub mod engine_log;

@@ -5,11 +5,11 @@
 //! A record is written before the calls beside the identity run. It survives `kill -9`; it is
 //! not synced, because after a power cut the SQL journal still knows what ran.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use super::append_log;
 use super::files::write_durably;
 use crate::limits;
 
@@ -27,13 +27,7 @@ impl Seen {
     /// Opens the file and gives what it holds, oldest first.
     pub fn open(state_dir: &Path) -> io::Result<(Self, Vec<(u64, u64)>)> {
         let path = state_dir.join("identities");
-        let mut bytes = Vec::new();
-        let bound = (RECORDS_KEPT * 4 * RECORD_BYTES) as u64;
-        match File::open(&path) {
-            Ok(file) => drop(file.take(bound).read_to_end(&mut bytes)?),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
+        let bytes = append_log::read(&path, (RECORDS_KEPT * 4 * RECORD_BYTES) as u64)?;
         // A record that a crash cut short is not counted, and what follows it must start anew.
         let whole = bytes.len() - bytes.len() % RECORD_BYTES;
         let start = whole.saturating_sub(RECORDS_KEPT * RECORD_BYTES);
@@ -42,7 +36,7 @@ impl Seen {
             write_durably(&path, kept)?;
         }
         let seen = Self {
-            file: append(&path)?,
+            file: append_log::open(&path)?,
             path,
             records: kept.len() / RECORD_BYTES,
         };
@@ -56,11 +50,8 @@ impl Seen {
             bytes.extend_from_slice(&identity.to_le_bytes());
             bytes.extend_from_slice(&file.to_le_bytes());
         }
-        if let Err(error) = self.file.write_all(&bytes) {
-            // Half a record must not shift those behind it.
-            let _ = self.file.set_len((self.records * RECORD_BYTES) as u64);
-            return Err(error);
-        }
+        let length = (self.records * RECORD_BYTES) as u64;
+        append_log::add(&mut self.file, &bytes, length)?;
         self.records += records.len();
         if self.records >= 2 * RECORDS_KEPT {
             let state_dir = self.path.parent().unwrap_or(Path::new(".")).to_path_buf();
@@ -68,14 +59,6 @@ impl Seen {
         }
         Ok(())
     }
-}
-
-fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path)
 }
 
 fn decode(bytes: &[u8]) -> Vec<(u64, u64)> {
@@ -88,6 +71,8 @@ fn decode(bytes: &[u8]) -> Vec<(u64, u64)> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     #[test]

@@ -4,11 +4,11 @@
 //! A line is written before anything follows from it. It survives `kill -9`; it is not synced:
 //! a power cut ends the games' sessions too.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use super::append_log;
 use super::files::write_durably;
 use crate::limits;
 use crate::wire::session_log::{Note, Sessions};
@@ -24,15 +24,7 @@ impl SessionLog {
     /// Opens the log, and gives what it says.
     pub fn open(state_dir: &Path) -> io::Result<(Self, Sessions)> {
         let path = state_dir.join("sessions");
-        let mut text = Vec::new();
-        match File::open(&path) {
-            Ok(file) => drop(
-                file.take(2 * limits::SESSION_LOG_BYTES_MAX)
-                    .read_to_end(&mut text)?,
-            ),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
+        let text = append_log::read(&path, 2 * limits::SESSION_LOG_BYTES_MAX)?;
         let mut sessions = Sessions::default();
         let lines = String::from_utf8_lossy(&text);
         lines
@@ -53,11 +45,7 @@ impl SessionLog {
     pub fn add(&mut self, note: &Note) -> io::Result<()> {
         self.sessions.apply(note);
         let line = format!("{note}\n");
-        if let Err(error) = self.file.write_all(line.as_bytes()) {
-            // Half a line must not shift those behind it.
-            let _ = self.file.set_len(self.bytes);
-            return Err(error);
-        }
+        append_log::add(&mut self.file, line.as_bytes(), self.bytes)?;
         self.bytes += line.len() as u64;
         if self.bytes > limits::SESSION_LOG_BYTES_MAX {
             (self.file, self.bytes) = rewrite(&self.path, &self.sessions)?;
@@ -73,12 +61,14 @@ fn rewrite(path: &Path, sessions: &Sessions) -> io::Result<(File, u64)> {
         .map(|note| format!("{note}\n"))
         .collect();
     write_durably(path, lines.as_bytes())?;
-    let file = OpenOptions::new().append(true).mode(0o600).open(path)?;
+    let file = append_log::open(path)?;
     Ok((file, lines.len() as u64))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
     use crate::wire::signed::Id;
 
