@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::tickets::Form;
-use super::{Cx, Scripts, people};
+use super::{Cx, Scripts};
 use crate::core::calls::Outcome;
 use crate::core::opening::{AskKey, Opening, Proof, Route};
 use crate::core::servers::ServerId;
@@ -67,9 +67,7 @@ impl Scripts {
                 say(server, Some(userid), &args, cx)
             }
             "tell_admins" => self.tell_admins(at(cx)?, args.text("text")?, cx),
-            "players" => {
-                Ok(Some(people::all(at(cx)?, cx))).map(|people| self.mark(people, ask.server, cx))
-            }
+            "players" => Ok(Some(self.players(at(cx)?, cx))),
             "server" => {
                 let server = at(cx)?;
                 Ok(Some(self.server(server, cx)))
@@ -273,17 +271,6 @@ impl Scripts {
                 .say(server, Some(*userid), text, Place::Chat, cx.out);
         }
         Ok(Some(admins.len().into()))
-    }
-
-    /// The list of players, with the admins of the configuration.
-    fn mark(&self, people: Option<Value>, server: Option<ServerId>, cx: &Cx<'_>) -> Option<Value> {
-        let mut people = people?;
-        let server = one_server(server, cx).ok()?;
-        let game = cx.servers.get(server)?;
-        for (value, person) in people.as_array_mut()?.iter_mut().zip(game.roster.people()) {
-            value["admin"] = self.is_admin(server, person, cx).into();
-        }
-        Some(people)
     }
 
     /// The file under which a call of a script is known: odd, where those of games are even.

@@ -10,7 +10,7 @@ use crate::core::HostId;
 use crate::core::roster::Person;
 use crate::core::servers::ServerId;
 use crate::limits;
-use crate::wire::engine_log::Line;
+use crate::wire::engine_log::{Line, Who};
 use crate::wire::messages::FromGame;
 use crate::wire::script as wire;
 
@@ -55,7 +55,7 @@ impl Scripts {
                 self.raise("OnEvent", Some(server), &args);
             }
             FromGame::Heartbeat(_) if self.listens("OnHeartbeat") => {
-                let people = super::people::all(server, cx);
+                let people = self.players(server, cx);
                 self.raise("OnHeartbeat", Some(server), &[people]);
             }
             _ => {}
@@ -138,7 +138,7 @@ impl Scripts {
             return;
         }
         self.is_up(server, cx);
-        let of = |who: &crate::wire::engine_log::Who| json!({"userid": who.userid, "name": who.name, "id": who.id.map(|id| id.steam3())});
+        let of = |who: &Who| json!({"userid": who.userid, "name": who.name, "id": who.id.map(|id| id.steam3())});
         match line {
             Line::MapStarted(map) => {
                 self.raise("OnMapStart", Some(server), &[map.as_str().into()]);

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use super::{Cx, Scripts};
 use crate::core::roster::Person;
 use crate::core::servers::ServerId;
+use crate::core::vyhub::About;
+use crate::wire::steam_id::SteamId;
 
 /// Somebody on a server, as hooks get them; null for nobody.
 pub fn player(server: ServerId, userid: i64, cx: &Cx<'_>) -> Value {
@@ -22,7 +24,7 @@ pub fn known_or(server: ServerId, known: Option<&Person>, data: &Value, cx: &Cx<
     match player(server, userid, cx) {
         Value::Null => {
             let id = data["id"].as_str().unwrap_or_default();
-            let steam = id.parse::<crate::wire::steam_id::SteamId>().ok();
+            let steam = id.parse::<SteamId>().ok();
             json!({
                 "userid": userid,
                 "name": data["name"].as_str().unwrap_or_default(),
@@ -45,35 +47,45 @@ fn brief(person: &Person) -> Value {
     })
 }
 
-/// Everybody on a server, with all that is known.
-pub fn all(server: ServerId, cx: &Cx<'_>) -> Value {
-    let Some(game) = cx.servers.get(server) else {
-        return json!([]);
-    };
-    let people = game.roster.people();
-    people
-        .map(|person| {
-            let mut value = brief(person);
-            let about = person
-                .steam
-                .and_then(|steam| cx.vyhub?.about(server, steam, cx.now));
-            let about = about.unwrap_or_default();
-            value["id"] = person.steam.map(|steam| steam.steam3()).into();
-            value["score"] = person.score.into();
-            value["deaths"] = person.deaths.into();
-            value["ping"] = person.ping.into();
-            value["address"] = person.address.as_deref().into();
-            value["alive"] = person.alive.into();
-            value["seconds"] = person.connected_s(cx.now).into();
-            value["admin"] = about.admin.into();
-            value["user_id"] = about.user.map(|user| user.to_string()).into();
-            value["groups"] = about.groups.into();
-            value
-        })
-        .collect()
-}
-
 impl Scripts {
+    /// Everybody on a server, with all that is known.
+    pub(super) fn players(&self, server: ServerId, cx: &Cx<'_>) -> Value {
+        let people = cx.servers.get(server).map(|game| game.roster.people());
+        let people = people.into_iter().flatten();
+        people
+            .map(|person| self.whole(server, person, cx))
+            .collect()
+    }
+
+    fn whole(&self, server: ServerId, person: &Person, cx: &Cx<'_>) -> Value {
+        let about = self.about(server, person, cx);
+        let mut value = brief(person);
+        value["id"] = person.steam.map(|steam| steam.steam3()).into();
+        value["score"] = person.score.into();
+        value["deaths"] = person.deaths.into();
+        value["ping"] = person.ping.into();
+        value["address"] = person.address.as_deref().into();
+        value["alive"] = person.alive.into();
+        value["seconds"] = person.connected_s(cx.now).into();
+        value["admin"] = about.admin.into();
+        value["user_id"] = about.user.map(|user| user.to_string()).into();
+        value["groups"] = about.groups.into();
+        value
+    }
+
+    /// What is known of somebody besides the game. Admins are those of the configuration, too.
+    fn about(&self, server: ServerId, person: &Person, cx: &Cx<'_>) -> About {
+        let Some(steam) = person.steam else {
+            return About::default();
+        };
+        let known = cx
+            .vyhub
+            .and_then(|vyhub| vyhub.about(server, steam, cx.now));
+        let mut about = known.unwrap_or_default();
+        about.admin |= self.config.admins.contains(&steam);
+        about
+    }
+
     /// A game server.
     pub(super) fn server(&self, server: ServerId, cx: &Cx<'_>) -> Value {
         let Some(game) = cx.servers.get(server) else {
@@ -95,14 +107,8 @@ impl Scripts {
         })
     }
 
-    /// Whether somebody on a server is one of its admins: of the configuration, or of VyHub.
+    /// Whether somebody on a server is one of its admins.
     pub(super) fn is_admin(&self, server: ServerId, person: &Person, cx: &Cx<'_>) -> bool {
-        person.steam.is_some_and(|steam| {
-            self.config.admins.contains(&steam)
-                || cx
-                    .vyhub
-                    .and_then(|vyhub| vyhub.about(server, steam, cx.now))
-                    .is_some_and(|about| about.admin)
-        })
+        self.about(server, person, cx).admin
     }
 }

@@ -359,6 +359,17 @@ fn permissions_bind_a_script_that_is_listed() {
 }
 
 #[test]
+fn an_admin_of_the_configuration_is_one_among_players() {
+    let mut world = World::new("", &["a"]);
+    world.ready("a", &[], &[]);
+    world.chat("hello");
+    world.say("a", json!([["ask", 1, "players", {}, 0]]));
+    let answer = world.got("a").remove(0);
+    assert_eq!(answer[2][0]["id"], "[U:1:9]");
+    assert_eq!(answer[2][0]["admin"], true);
+}
+
+#[test]
 fn an_admin_loads_and_unloads_in_chat_and_nobody_else_does() {
     let mut world = World::new("", &["a"]);
     world.ready("a", &["OnPlayerChat"], &[]);

@@ -51,6 +51,7 @@ use served::Served;
 use users::Users;
 use words::Words;
 
+pub use about::About;
 pub use calls::{FUNCTIONS, VyhubCall, parse_call};
 
 /// What is around: the game servers, the time, and where requests go.
