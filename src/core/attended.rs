@@ -53,7 +53,7 @@ impl Core {
                 }
             }
             Event::Timer(Timer::Scripts) => {
-                if let Some((scripts, _)) = self.scripts(now, &mut out) {
+                if let Some(scripts) = &mut self.scripts {
                     scripts.timer_rang();
                 }
             }

@@ -59,19 +59,21 @@ impl Scripts {
                 self.listeners.entry(hook.clone()).or_default().push(id);
             }
             if !script.was_ready {
-                self.loading.push(id);
-                let is_file = script.kind == LaunchKind::Interfaces;
+                let (prefix, whole, overrides) = match script.kind {
+                    LaunchKind::Script => {
+                        self.loading.push(id);
+                        (format!("{}.", script.name), false, Vec::new())
+                    }
+                    // It has no hooks.
+                    LaunchKind::Interfaces => {
+                        (VPI_PREFIX.into(), true, self.config.vpi_override.clone())
+                    }
+                };
                 offer.loading.push(Loading {
                     script: id,
-                    prefix: match script.kind {
-                        LaunchKind::Script => format!("{}.", script.name),
-                        LaunchKind::Interfaces => VPI_PREFIX.into(),
-                    },
-                    whole: is_file,
-                    overrides: match script.kind {
-                        LaunchKind::Script => Vec::new(),
-                        LaunchKind::Interfaces => self.config.vpi_override.clone(),
-                    },
+                    prefix,
+                    whole,
+                    overrides,
                 });
             }
             let mut shadowed = Vec::new();

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
-use super::life::tell;
+use super::life::{Verb, tell};
 use super::people::player;
 use super::script::State;
 use super::{Cx, Scripts, Waiter};
@@ -155,18 +155,15 @@ impl Scripts {
             server,
             userid: speaker.userid,
         };
-        let outcome = match (verb, name) {
-            ("scripts", None) => {
-                tell(waiter, Ok(self.summary()), cx);
-                Ok(())
+        match (verb, name) {
+            ("scripts", None) => tell(waiter, Ok(self.summary()), cx),
+            ("load", Some(name)) => self.change(Verb::Load, name, waiter, cx),
+            ("unload", Some(name)) => self.change(Verb::Unload, name, waiter, cx),
+            ("reload", Some(name)) => self.change(Verb::Reload, name, waiter, cx),
+            (verb, _) => {
+                let problem = format!("say {verb} and the name of a script");
+                tell(waiter, Err(problem), cx);
             }
-            ("load", Some(name)) => self.load(name, waiter, cx),
-            ("unload", Some(name)) => self.unload(name, waiter, cx),
-            ("reload", Some(name)) => self.reload(name, waiter, cx),
-            (verb, _) => Err(format!("say {verb} and the name of a script")),
-        };
-        if let Err(problem) = outcome {
-            tell(waiter, Err(problem), cx);
         }
         true
     }

@@ -13,6 +13,14 @@ use crate::wire::script as wire;
 /// What the file of VPI functions is called.
 pub const INTERFACES: &str = "vpi_interfaces";
 
+/// What somebody may want with a script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    Load,
+    Unload,
+    Reload,
+}
+
 /// When something is due for a script.
 pub fn due_ms(script: &Script) -> Option<u64> {
     let of_state = match script.state {
@@ -267,82 +275,81 @@ impl Scripts {
         }
     }
 
-    /// Loads a script. The error is a sentence.
-    pub(super) fn load(
-        &mut self,
-        name: &str,
-        waiter: Waiter,
-        cx: &mut Cx<'_>,
-    ) -> Result<(), String> {
-        let id = match self.find(name) {
-            Some(id) => id,
-            None if !is_script_name(name) => {
+    /// Does what somebody wants with a script, and tells them what comes of it.
+    pub(super) fn change(&mut self, verb: Verb, name: &str, waiter: Waiter, cx: &mut Cx<'_>) {
+        let id = match verb {
+            Verb::Load => self.loadable(name),
+            Verb::Unload => self.unloadable(name),
+            Verb::Reload => self.known(name),
+        };
+        let id = match id {
+            Ok(id) => id,
+            Err(problem) => return tell(waiter, Err(problem), cx),
+        };
+        self.waiters.push((id, waiter));
+        match verb {
+            Verb::Load => self.load(id, cx),
+            Verb::Unload => self.begin_unload(id, false, cx),
+            Verb::Reload => self.reload(id, cx),
+        }
+    }
+
+    /// A script that is not loaded, which may not have been heard of. The error is a sentence.
+    fn loadable(&mut self, name: &str) -> Result<ScriptId, String> {
+        let Some(id) = self.find(name) else {
+            if !is_script_name(name) {
                 return Err(format!(
                     "{name:?} is no name of a script: letters, digits and _, as in NAME.py"
                 ));
             }
-            None if self.config.dir.is_none() => {
+            if self.config.dir.is_none() {
                 return Err("there is no folder of scripts; set dir in [scripts]".into());
             }
-            None if self.all.len() >= limits::SCRIPTS_MAX => {
+            if self.all.len() >= limits::SCRIPTS_MAX {
                 return Err(format!("there are {} scripts already", limits::SCRIPTS_MAX));
             }
-            None => self.add(name.to_owned(), LaunchKind::Script),
+            return Ok(self.add(name.to_owned(), LaunchKind::Script));
         };
         match self.all[id as usize].state {
-            State::Running { .. } => return Err(format!("{name} is loaded already")),
+            State::Running { .. } => Err(format!("{name} is loaded already")),
+            _ => Ok(id),
+        }
+    }
+
+    fn unloadable(&self, name: &str) -> Result<ScriptId, String> {
+        let id = self.known(name)?;
+        match self.all[id as usize].takes() {
+            true => Ok(id),
+            false => Err(format!("{name} is not loaded")),
+        }
+    }
+
+    fn load(&mut self, id: ScriptId, cx: &mut Cx<'_>) {
+        match self.all[id as usize].state {
             State::Unloaded | State::Failed | State::Waiting { .. } => {
                 self.all[id as usize].pause_ms = limits::SCRIPT_RESTART_MS_MIN;
                 self.queue_start(id);
             }
             State::Draining { .. } | State::Stopping { .. } => self.begin_unload(id, true, cx),
-            State::Starting { .. } | State::Queued => {}
+            State::Running { .. } | State::Starting { .. } | State::Queued => {}
         }
-        self.waiters.push((id, waiter));
-        Ok(())
-    }
-
-    pub(super) fn unload(
-        &mut self,
-        name: &str,
-        waiter: Waiter,
-        cx: &mut Cx<'_>,
-    ) -> Result<(), String> {
-        let id = self.known(name)?;
-        if !self.all[id as usize].takes() {
-            return Err(format!("{name} is not loaded"));
-        }
-        self.waiters.push((id, waiter));
-        self.begin_unload(id, false, cx);
-        Ok(())
     }
 
     /// Loads a script anew. One that runs is asked first whether its file is in order.
-    pub(super) fn reload(
-        &mut self,
-        name: &str,
-        waiter: Waiter,
-        cx: &mut Cx<'_>,
-    ) -> Result<(), String> {
-        let id = self.known(name)?;
-        self.waiters.push((id, waiter));
-        let number = self.number();
+    fn reload(&mut self, id: ScriptId, cx: &mut Cx<'_>) {
         let script = &mut self.all[id as usize];
         script.pause_ms = limits::SCRIPT_RESTART_MS_MIN;
-        let due_ms = cx.now.mono_ms + script.settings.call_ms;
+        let call_ms = script.settings.call_ms;
         match (script.state, script.kind) {
             (State::Running { .. }, LaunchKind::Interfaces) => {
-                script.checking = Some((number, due_ms));
-                script.tell(&wire::reload(number));
+                self.look_at_file(id, wire::reload, call_ms, cx);
             }
             (State::Running { .. }, LaunchKind::Script) => {
-                script.checking =
-                    Some((number, due_ms.min(cx.now.mono_ms + limits::SCRIPT_KILL_MS)));
-                script.tell(&wire::check(number));
+                let patience_ms = call_ms.min(limits::SCRIPT_KILL_MS);
+                self.look_at_file(id, wire::check, patience_ms, cx);
             }
             _ => self.begin_unload(id, true, cx),
         }
-        Ok(())
     }
 
     /// The file of VPI functions was edited.
@@ -350,17 +357,27 @@ impl Scripts {
         let Some(id) = self.find(INTERFACES) else {
             return;
         };
-        let number = self.number();
-        let due_ms = cx.now.mono_ms + limits::SCRIPT_LOAD_MS;
-        let script = &mut self.all[id as usize];
-        match script.state {
+        match self.all[id as usize].state {
             State::Running { .. } => {
-                script.checking = Some((number, due_ms));
-                script.tell(&wire::reload(number));
+                self.look_at_file(id, wire::reload, limits::SCRIPT_LOAD_MS, cx);
             }
             State::Failed => self.queue_start(id),
             _ => {}
         }
+    }
+
+    /// Lets the process of a script look at its file.
+    fn look_at_file(
+        &mut self,
+        id: ScriptId,
+        message: fn(u64) -> String,
+        patience_ms: u64,
+        cx: &Cx<'_>,
+    ) {
+        let number = self.number();
+        let script = &mut self.all[id as usize];
+        script.checking = Some((number, cx.now.mono_ms + patience_ms));
+        script.tell(&message(number));
     }
 
     fn known(&self, name: &str) -> Result<ScriptId, String> {

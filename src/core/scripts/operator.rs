@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::life::{INTERFACES, tell};
+use super::life::{INTERFACES, Verb};
 use super::script::Script;
 use super::{Cx, Scripts, Waiter};
 use crate::core::{Effect, LaunchKind, Now};
@@ -10,30 +10,29 @@ use crate::wire::control::ScriptRequest;
 
 impl Scripts {
     pub fn request(&mut self, request: ScriptRequest, ticket: u64, cx: &mut Cx<'_>) {
-        let waiter = Waiter::Operator(ticket);
-        let outcome = match request {
+        let outcome = match &request {
             ScriptRequest::List => {
                 let scripts = self.all.iter();
                 let scripts: Vec<Value> = scripts
                     .map(|script| self.describe(script, cx.now))
                     .collect();
-                let outcome = Ok(json!({ "scripts": scripts }));
-                return cx.out.effects.push(Effect::Pushed { ticket, outcome });
+                Ok(json!({ "scripts": scripts }))
             }
-            ScriptRequest::Log { name } => {
-                let outcome = match self.find(&name) {
-                    Some(id) => Ok(json!({ "log": self.all[id as usize].journal.to_json() })),
-                    None => Err(format!("there is no script {name}")),
-                };
-                return cx.out.effects.push(Effect::Pushed { ticket, outcome });
+            ScriptRequest::Log { name } => match self.find(name) {
+                Some(id) => Ok(json!({ "log": self.all[id as usize].journal.to_json() })),
+                None => Err(format!("there is no script {name}")),
+            },
+            ScriptRequest::Load { name } => {
+                return self.change(Verb::Load, name, Waiter::Operator(ticket), cx);
             }
-            ScriptRequest::Load { name } => self.load(&name, waiter, cx),
-            ScriptRequest::Unload { name } => self.unload(&name, waiter, cx),
-            ScriptRequest::Reload { name } => self.reload(&name, waiter, cx),
+            ScriptRequest::Unload { name } => {
+                return self.change(Verb::Unload, name, Waiter::Operator(ticket), cx);
+            }
+            ScriptRequest::Reload { name } => {
+                return self.change(Verb::Reload, name, Waiter::Operator(ticket), cx);
+            }
         };
-        if let Err(problem) = outcome {
-            tell(waiter, Err(problem), cx);
-        }
+        cx.out.effects.push(Effect::Pushed { ticket, outcome });
     }
 
     fn describe(&self, script: &Script, now: Now) -> Value {
