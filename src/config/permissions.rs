@@ -36,9 +36,7 @@ impl Permissions {
             None => !moderates,
         }
     }
-}
 
-impl Permissions {
     /// The same for a script of the owner's beside the game (`welcome.py`). It runs as vpid's user
     /// and can do what vpid can; so it may call everything, unless it is listed by its own name.
     pub fn allows_own(&self, script: &str, function: &str) -> bool {

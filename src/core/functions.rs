@@ -197,7 +197,7 @@ impl Functions {
 
     /// A query that names its scripts is for those alone, among those of the game. The owner's
     /// own programs may call everything, unless they are listed.
-    fn allows(&self, script: &str, function: &str, own: bool) -> bool {
+    pub fn allows(&self, script: &str, function: &str, own: bool) -> bool {
         if own {
             return self.permissions.allows_own(script, function);
         }
@@ -208,19 +208,14 @@ impl Functions {
         }
     }
 
-    /// Whether a script of the owner's may call a function of the game.
-    pub fn allows_game(&self, script: &str, function: &str) -> bool {
-        self.permissions.allows_own(script, function)
-    }
-
     /// What runs here and what this script may call.
     fn info(&self, script: &str, own: bool) -> Value {
         let vyhub = VYHUB_FUNCTIONS.into_iter().filter(|_| self.vyhub);
         let all = BUILT_IN.into_iter().chain(sql::FUNCTIONS).chain(vyhub);
         let all = all.chain(self.queries.keys().map(String::as_str));
-        let all = all.chain(self.scripts.functions.keys().map(String::as_str));
-        let mut allowed: Vec<&str> = all.filter(|name| self.allows(script, name, own)).collect();
-        allowed.dedup();
+        let of_scripts = self.scripts.functions.keys().map(String::as_str);
+        let all = all.chain(of_scripts.filter(|name| !self.is_built_in(name)));
+        let allowed: Vec<&str> = all.filter(|name| self.allows(script, name, own)).collect();
         json!({
             "name": "vpid",
             "version": env!("CARGO_PKG_VERSION"),

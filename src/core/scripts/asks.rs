@@ -218,7 +218,7 @@ impl Scripts {
             }
         };
         let file = self.all[key.script as usize].file();
-        if !cx.functions.allows_game(&file, &function) {
+        if !cx.functions.allows(&file, &function, true) {
             let detail = format!("{file} may not call it; see [permissions]");
             return Err(CallError::new("PermissionError", detail));
         }

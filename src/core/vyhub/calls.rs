@@ -165,7 +165,7 @@ impl Waiting {
     }
 }
 
-fn unavailable(why: impl Into<String>) -> CallError {
+pub(super) fn unavailable(why: impl Into<String>) -> CallError {
     CallError::new("VyHubUnavailable", why)
 }
 
@@ -275,12 +275,7 @@ impl Vyhub {
         let Some(issuer) = issuer else {
             return Ok(None);
         };
-        let (steam, name) = self.whom(server, bundle, issuer, cx)?;
-        let giver = Giver {
-            server,
-            steam,
-            name,
-        };
+        let giver = self.giver_of(server, bundle, issuer, cx)?;
         let issuer = self.issuer(&giver, bundle)?;
         Ok(Some((issuer.user, issuer.name)))
     }
@@ -297,18 +292,28 @@ impl Vyhub {
         let Some(issuer) = issuer else {
             return Ok(None);
         };
-        let whom = self.whom(server, bundle, issuer, cx);
-        let (steam, name) =
-            whom.map_err(|_| CallError::new("ValueError", "the issuer is not known"))?;
-        if self.rights.may(steam, bundle, right, cx.now) != Verdict::Yes {
+        let giver = self.giver_of(server, bundle, issuer, cx);
+        let giver = giver.map_err(|_| CallError::new("ValueError", "the issuer is not known"))?;
+        if self.rights.may(giver.steam, bundle, right, cx.now) != Verdict::Yes {
             let detail = format!("the issuer has no right {} in VyHub", right.property());
             return Err(CallError::new("PermissionError", detail));
         }
-        Ok(Some(Giver {
+        Ok(Some(giver))
+    }
+
+    fn giver_of(
+        &self,
+        server: ServerId,
+        bundle: Uuid,
+        issuer: &Target,
+        cx: &Cx<'_>,
+    ) -> Result<Giver, Problem> {
+        let (steam, name) = self.whom(server, bundle, issuer, cx)?;
+        Ok(Giver {
             server,
             steam,
             name,
-        }))
+        })
     }
 
     /// Nobody bans somebody of a higher rank, by a script neither.

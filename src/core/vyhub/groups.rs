@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::api::Purpose;
+use super::calls::unavailable;
 use super::commands::Length;
 use super::{Cx, Vyhub};
 use crate::core::servers::ServerId;
@@ -63,7 +64,7 @@ impl GroupCalls {
 impl Vyhub {
     pub(super) fn set_group(&mut self, call: GroupCall, cx: &mut Cx<'_>) {
         if self.group_calls.open.len() >= limits::VYHUB_CALLS_MAX {
-            let error = CallError::new("VyHubUnavailable", "too many calls wait for VyHub");
+            let error = unavailable("too many calls wait for VyHub");
             return cx.out.answers.push((call.id, Err(error)));
         }
         self.group_calls.last += 1;
@@ -142,7 +143,7 @@ impl Vyhub {
             (Step::End(user, Some(group)), Ok(_)) => self.begin_membership(number, user, group, cx),
             (Step::End(_, None) | Step::Begin, Ok(_)) => self.end_group_call(number, Ok(()), cx),
             _ => {
-                let error = CallError::new("VyHubUnavailable", "VyHub gave a strange answer");
+                let error = unavailable("VyHub gave a strange answer");
                 self.end_group_call(number, Err(error), cx);
             }
         }
@@ -230,14 +231,12 @@ fn in_words(failure: &Failure, step: &Step) -> CallError {
         Failure::Unclear(why) if !before => {
             CallError::new("Unclear", format!("it may have been done: {why}{so_far}"))
         }
-        Failure::Unreachable(why) | Failure::Unclear(why) => {
-            CallError::new("VyHubUnavailable", format!("{why}{so_far}"))
-        }
+        Failure::Unreachable(why) | Failure::Unclear(why) => unavailable(format!("{why}{so_far}")),
         Failure::Status { code: 403, .. } => {
             let detail = format!("VyHub does not permit it ({failure}){so_far}");
             CallError::new("PermissionError", detail)
         }
-        Failure::Status { .. } => CallError::new("VyHubUnavailable", format!("{failure}{so_far}")),
+        Failure::Status { .. } => unavailable(format!("{failure}{so_far}")),
     }
 }
 

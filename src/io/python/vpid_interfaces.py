@@ -16,7 +16,7 @@ from types import ModuleType
 import game
 import vpid_database
 from vpid_process import IntoLog
-from vpid_script import compiled
+from vpid_script import compiled, positional, signature_of
 
 FUNCTION = "VPI_"
 
@@ -200,13 +200,9 @@ def stand_in(start):
 
 def _takes_pool(function):
     """Whether a function takes the pool as its second argument, as those of a fork do."""
-    try:
-        # Of a decorated function, what the decorator takes.
-        signature = inspect.signature(function, follow_wrapped=False)
-    except (ValueError, TypeError):
-        return False
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    taken = [each for each in signature.parameters.values() if each.kind in positional]
+    # Of a decorated function, what the decorator takes.
+    signature = signature_of(function, follow_wrapped=False)
+    taken = positional(signature) if signature is not None else []
     return len(taken) >= 2 and (taken[1].default is taken[1].empty or taken[1].name == "pool")
 
 

@@ -114,7 +114,7 @@ class Script:
     def _takes(self, name, function, kwargs):
         """Whether the names fit. If not, the only parameter is given all of them as a dictionary."""
         if name not in self._signatures:
-            self._signatures[name] = _signature(function)
+            self._signatures[name] = signature_of(function)
         signature = self._signatures[name]
         if signature is None:
             return True
@@ -122,8 +122,7 @@ class Script:
             signature.bind(**kwargs)
             return True
         except TypeError:
-            kinds = [each.kind for each in signature.parameters.values()]
-            return sum(kind in POSITIONAL for kind in kinds) != 1
+            return len(positional(signature)) != 1
 
     def reload(self):
         raise TypeError("a script is loaded anew by starting it anew")
@@ -141,9 +140,15 @@ def _module_name(name):
     return "script_" + name if taken else name
 
 
-def _signature(function):
+def positional(signature):
+    """The parameters that take arguments without names."""
+    return [each for each in signature.parameters.values() if each.kind in POSITIONAL]
+
+
+def signature_of(function, follow_wrapped=True):
+    """None for what has none that can be known."""
     try:
-        return inspect.signature(function)
+        return inspect.signature(function, follow_wrapped=follow_wrapped)
     except (ValueError, TypeError):
         return None
 
@@ -151,11 +156,11 @@ def _signature(function):
 def _hook(name, function):
     """What is called with the list of arguments: the function may take fewer, and players are made."""
     count = None
-    signature = _signature(function)
+    signature = signature_of(function)
     if signature is not None:
         kinds = [each.kind for each in signature.parameters.values()]
         if inspect.Parameter.VAR_POSITIONAL not in kinds:
-            count = sum(kind in POSITIONAL for kind in kinds)
+            count = len(positional(signature))
     players = PLAYERS.get(name, ())
 
     def with_players(args):

@@ -114,13 +114,9 @@ impl Request {
 
     /// Ends the user's memberships in this bundle.
     pub fn end_memberships(user: Uuid, bundle: Uuid, morph: Option<Uuid>) -> Self {
-        let mut path = format!("/user/{user}/membership?serverbundle_id={bundle}");
-        if let Some(morph) = morph {
-            path.push_str(&format!("&morph_user_id={morph}"));
-        }
         Self {
             method: Method::Delete,
-            path,
+            path: of_user(user, "membership", bundle, morph),
             body: None,
             expect: Expect::Nothing,
         }
@@ -167,13 +163,9 @@ impl Request {
 
     /// Lifts the user's bans of this bundle, and no others.
     pub fn unban(user: Uuid, bundle: Uuid, morph: Option<Uuid>) -> Self {
-        let mut path = format!("/user/{user}/ban?serverbundle_id={bundle}");
-        if let Some(morph) = morph {
-            path.push_str(&format!("&morph_user_id={morph}"));
-        }
         Self {
             method: Method::Patch,
-            path,
+            path: of_user(user, "ban", bundle, morph),
             body: None,
             expect: Expect::Nothing,
         }
@@ -212,6 +204,15 @@ fn post(mut path: String, morph: Option<Uuid>, body: Value, expect: Expect) -> R
         body: Some(body),
         expect,
     }
+}
+
+/// What a user has of something in a bundle.
+fn of_user(user: Uuid, what: &str, bundle: Uuid, morph: Option<Uuid>) -> String {
+    let mut path = format!("/user/{user}/{what}?serverbundle_id={bundle}");
+    if let Some(morph) = morph {
+        path.push_str(&format!("&morph_user_id={morph}"));
+    }
+    path
 }
 
 fn list(path: &str, user: Uuid, bundle: Uuid, page: u64) -> String {

@@ -106,3 +106,21 @@ fn while_the_file_of_functions_is_loaded_calls_wait_for_what_it_has() {
     assert_eq!(got[0][2]["name"], "vpid", "vpid's own answers");
     assert_eq!(got[1][2], "UnknownFunction");
 }
+
+#[test]
+fn a_function_that_stands_in_the_file_too_is_listed_once() {
+    let mut world = World::new("vpi_interfaces = \"/vpi_interfaces.py\"\n", &["a"]);
+    world.ready("vpi_interfaces", &[], &["VPI_Ping", "VPI_Own"]);
+    world.ready("a", &[], &[]);
+    let args = json!({"name": "VPI_Info", "args": [], "kwargs": null});
+    world.say("a", json!([["ask", 1, "call", args, null]]));
+    let info = world.got("a").remove(0);
+    let listed = info[2]["functions"].as_array().unwrap();
+    for name in ["VPI_Ping", "VPI_Own"] {
+        assert_eq!(
+            listed.iter().filter(|one| *one == name).count(),
+            1,
+            "{name}"
+        );
+    }
+}
