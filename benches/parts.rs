@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use vpid::config::{
     self, Config, Database, Engine, Legacy, Permissions, Secret, Server, Sqlite, Watch,
 };
-use vpid::core::{Core, Event, InputState, Now, ScriptNews, TakenFile};
+use vpid::core::{Core, Effect, Event, InputState, Now, ScriptNews, TakenFile};
 use vpid::io::sql::{Lane, Report, Run};
 use vpid::limits::{SQL_STATEMENT_MS_MAX, SUBMIT_JOBS_MIN};
 use vpid::wire::answer_text::Decoder;
@@ -63,6 +63,88 @@ fn parse_call_file(bencher: Bencher, calls: usize) {
         .counter(ItemsCount::new(calls))
         .counter(BytesCount::new(bytes.len()))
         .bench(|| call_file::parse(black_box(&bytes)).unwrap());
+}
+
+/// A megabyte of something, as the value of a call's argument.
+fn megabyte(of: &str) -> Vec<u8> {
+    let unit = match of {
+        "texts" => format!("\"{}\",", "some text of a call ".repeat(50)),
+        "numbers" => "1,".into(),
+        "brackets" => "[],".into(),
+        "objects" => "{\"a\":1},".into(),
+        _ => unreachable!("no such thing"),
+    };
+    let values = unit.repeat((1_040_000 - 2_000) / unit.len());
+    format!(
+        r#"{{"Calls":{{"async":[{{"token":"t","func":"VPI_Ping","script":"x.nut","callback":true,"kwargs":{{"a":[{values}0]}}}}]}},"Identity":{{"enc":"abc","iv":"def","timestamp":1,"ticks":0}}}}"#
+    )
+    .into_bytes()
+}
+
+/// What a megabyte costs that a stranger wrote: from its bytes to the rejection.
+#[divan::bench(args = ["texts", "numbers", "brackets", "objects"])]
+fn core_turn_strangers_megabyte(bencher: Bencher, of: &str) {
+    let mut core = Core::new(&config(), &[0]);
+    let bytes = megabyte(of);
+    let mut id = 0;
+    bencher
+        .counter(BytesCount::new(bytes.len()))
+        .with_inputs(|| {
+            id += 2;
+            taken(id, bytes.clone())
+        })
+        .bench_local_values(|file| core.on(Event::Calls(file), now()));
+}
+
+/// What an authentic megabyte costs until its calls start, or with those that start at once: a call
+/// of a megabyte, and some thousand calls.
+#[divan::bench(args = ["texts", "numbers", "brackets", "objects", "calls"])]
+fn core_turn_authentic_megabyte(bencher: Bencher, of: &str) {
+    let mut id = 0;
+    bencher
+        .with_inputs(|| {
+            id += 2;
+            let own = file(0, "VPI_Ping", select);
+            let bytes = match of {
+                "calls" => file(4_000, "VPI_Ping", select),
+                of => {
+                    let own = String::from_utf8(own).expect("text");
+                    let identity = own.find("\"Identity\"").expect("an identity");
+                    let other = String::from_utf8(megabyte(of)).expect("text");
+                    let calls = other.find(",\"Identity\"").expect("an identity");
+                    format!("{},{}", &other[..calls], &own[identity..]).into_bytes()
+                }
+            };
+            // Nobody waits for what the one before asked for.
+            (Core::new(&config(), &[0]), taken(id, bytes))
+        })
+        .bench_local_values(|(mut core, file)| {
+            let effects = core.on(Event::Calls(file), now());
+            assert!(!effects.iter().any(is_rejection));
+            (core, effects)
+        });
+}
+
+fn is_rejection(effect: &Effect) -> bool {
+    matches!(effect, Effect::Reject { .. })
+}
+
+fn taken(file: u64, bytes: Vec<u8>) -> TakenFile {
+    TakenFile {
+        folder: 0,
+        host: "game".into(),
+        file,
+        bytes,
+        mtime_ns: UNIX_S * 1_000_000_000,
+        recovered: false,
+    }
+}
+
+fn now() -> Now {
+    Now {
+        mono_ms: 1_000,
+        wall_s: UNIX_S,
+    }
 }
 
 #[divan::bench]
@@ -119,14 +201,7 @@ fn core_turn_echo(bencher: Bencher, calls: usize) {
         .with_inputs(|| {
             id += 1;
             let bytes = file(calls, "VPI_Ping", |n| json!({"n": n}));
-            TakenFile {
-                folder: 0,
-                host: "bench".into(),
-                file: id,
-                bytes,
-                mtime_ns: UNIX_S * 1_000_000_000,
-                recovered: false,
-            }
+            taken(id, bytes)
         })
         .bench_local_values(|file| {
             // Far enough apart that nothing is repeated.

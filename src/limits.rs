@@ -2,10 +2,12 @@
 
 mod attended;
 mod scripts;
+mod shares;
 mod sql;
 
 pub use attended::*;
 pub use scripts::*;
+pub use shares::*;
 pub use sql::*;
 
 /// Longest explanation that goes with an error to the game.
@@ -32,10 +34,6 @@ pub const IDENTITY_AGE_S_MAX: u64 = 120;
 pub const CLOCK_OFFSET_S_MAX: i64 = 20 * 3600;
 /// A clock that steps (summer time) does not step again for this long.
 pub const CLOCK_STEP_MS_MIN: u64 = 12 * 3600 * 1000;
-/// Above this many hosts, those that have been silent are forgotten.
-pub const HOSTS_KEPT_MAX: usize = 256;
-/// A host is silent after this long.
-pub const HOST_IDLE_MS: u64 = 3600 * 1000;
 
 /// An answer file never exceeds this (the stock server's own bound).
 pub const ANSWER_FILE_BYTES_MAX: usize = 16_000;
@@ -52,9 +50,6 @@ pub const REPEAT_GAP_MS: u64 = 120;
 pub const REPEAT_HOLD_MS: u64 = 1_000;
 /// An answer that nobody fetches is dropped after this long.
 pub const ANSWER_EXPIRES_MS: u64 = 30_000;
-/// Answers kept for one host, in count and in bytes.
-pub const HOST_ANSWERS_MAX: usize = 8_192;
-pub const HOST_ANSWER_BYTES_MAX: usize = 4 << 20;
 /// What was just written is left to the client for this long before more is added to it: a third
 /// of a tick, so that a flood of answers is not written over and over.
 pub const REPLACE_GAP_MS: u64 = 5;
@@ -68,17 +63,6 @@ const _: () = assert!(ANSWER_FILE_BYTES_MAX <= ENGINE_READ_BYTES_MAX);
 const _: () = assert!(2 * SECRET_BYTES_MAX + 96 < ANSWER_FILE_BYTES_MAX / 2);
 const _: () = assert!(REPEAT_GAP_MS < 11 * 15);
 const _: () = assert!(REPLACE_GAP_MS < 15);
-const _: () = assert!(HOST_CALLS_OPEN_MAX + FILE_CALLS_MAX <= HOST_ANSWERS_MAX);
-/// Answers of one host that are kept to be repeated.
-pub const HOST_REPEATS_MAX: usize = 1_024;
-
-/// Calls that may be under way at once. Beyond, files wait in their folder. Soft by one file,
-/// which may hold [`FILE_CALLS_MAX`].
-pub const CALLS_RUNNING_MAX: usize = 16_384;
-/// The same for one host, together with the answers that it has not fetched.
-pub const HOST_CALLS_OPEN_MAX: usize = 4_096;
-/// Call files that are taken and not finished.
-pub const FILES_OPEN_MAX: usize = 4_096;
 
 /// Largest configuration file that is read.
 pub const CONFIG_FILE_BYTES_MAX: usize = 1 << 20;
@@ -232,7 +216,7 @@ const _: () = assert!(SIGNED_WINDOW < SIGNED_CONTROL_WINDOW);
 const _: () = assert!(SIGNED_BODY_BYTES_AIM + SIGNED_FRAME_BYTES < SIGNED_FILE_BYTES_MAX);
 const _: () = assert!(HOST_BYTES_MAX + 34 + 20 + ".interface".len() + 30 <= 255);
 /// The log of signed sessions is rewritten when it is larger.
-pub const SESSION_LOG_BYTES_MAX: u64 = 1 << 20;
+pub const SESSION_LOG_BYTES_MAX: u64 = 2 << 20;
 
 /// Players that are known of one game; no server has more than 101 slots.
 pub const PLAYERS_MAX: usize = 256;

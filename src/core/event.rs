@@ -8,6 +8,7 @@ use crate::wire::control::{QueueRequest, ScriptRequest};
 use crate::wire::engine_log::Line;
 use crate::wire::messages::{FromGame, Push};
 use crate::wire::rcon;
+use crate::wire::remembered::Remembered;
 use crate::wire::session_log::Note;
 use crate::wire::signed::{self, Id};
 use crate::wire::sql::{self, CallId};
@@ -215,16 +216,15 @@ pub enum Timer {
     Vyhub,
     /// Something of the scripts is due.
     Scripts,
+    /// Calls are left to be started.
+    Starts,
 }
 
 /// What is to be done.
 #[derive(Debug)]
 pub enum Effect {
-    /// Durably note that this identity belongs to this file, before its calls run.
-    Remember {
-        identity: u64,
-        file: FileId,
-    },
+    /// Durably note this, before the calls of a file run or a restart file goes.
+    Remember(Remembered),
     /// Run on the SQL lane, after every earlier job.
     Sql(Box<sql::Job>),
     /// Put these encoded answers, and nothing else, into the host's input file;

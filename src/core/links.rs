@@ -48,6 +48,11 @@ impl Links {
         let Some(keys) = hosts.keys(file.folder, &file.host) else {
             return effects.push(Effect::Remove { file: id });
         };
+        if file.bytes.len() > limits::HELLO_BYTES_MAX {
+            let (size, max) = (file.bytes.len(), limits::HELLO_BYTES_MAX);
+            let reason = format!("it has {size} bytes, more than {max}");
+            return effects.push(Effect::Reject { file: id, reason });
+        }
         // Whoever makes up hosts is not to fill the memory: the signature comes first.
         let name = signed::hello(&file.host, file.session);
         let body = match signed::open(&keys.game, &name, &file.bytes) {
@@ -60,7 +65,10 @@ impl Links {
         let Some(link) = hosts.link_of(file.folder, &file.host, now) else {
             return effects.push(Effect::Remove { file: id });
         };
-        match link.hello(file.session, (id, body), nonce, effects) {
+        let host = link.host;
+        let greeted = link.hello(file.session, (id, body), nonce, effects);
+        hosts.prove(host, now);
+        match greeted {
             Ok(None) => {}
             Ok(Some((script, map))) => {
                 log::info!("host {}: map {map}, scripts of vpid {script}", file.host);
@@ -96,7 +104,11 @@ impl Links {
             recovered: file.recovered,
         };
         let host = link.host;
-        match link.arrive(&game_file, cx.now, effects) {
+        let arrival = link.arrive(&game_file, cx.now, effects);
+        if matches!(arrival, Arrival::Now(_) | Arrival::Held) {
+            cx.hosts.prove(host, cx.now);
+        }
+        match arrival {
             Arrival::Unknown => self.unknown(file, cx, effects),
             Arrival::Held => {}
             Arrival::Seen => effects.push(Effect::Remove { file: file.file }),
@@ -188,13 +200,17 @@ impl Links {
                 Route::Nowhere
             },
             recovered: content.recovered,
+            text: Vec::new(),
             singles: Vec::new(),
             chains: Vec::new(),
         };
         for message in content.messages {
             match message {
-                FromGame::Call(call) => opening.singles.push(call),
-                FromGame::Chain(chain) => opening.chains.push(chain),
+                FromGame::Call(call) => opening.singles.push(call.into()),
+                FromGame::Chain(chain) => {
+                    let chain = chain.into_iter().map(Into::into);
+                    opening.chains.push(chain.collect());
+                }
                 FromGame::Result { id, outcome } => link.result(id, outcome, effects),
                 FromGame::Again(m) if present => link.write(m, effects),
                 FromGame::Again(_) => {}

@@ -10,7 +10,7 @@ use crate::wire::legacy;
 impl Daemon {
     pub(super) fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::Remember { identity, file } => self.remember.push((identity, file)),
+            Effect::Remember(what) => self.remember.push(what),
             Effect::Sql(job) => self.jobs.push(*job),
             Effect::WriteAnswers { host, answers } => {
                 let ok = self.write_answers(host, &answers);

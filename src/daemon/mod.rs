@@ -31,6 +31,7 @@ use crate::io::seen::Seen;
 use crate::io::sessions::SessionLog;
 use crate::io::sql::{Lane, Report, Run};
 use crate::limits;
+use crate::wire::remembered::Remembered;
 use crate::wire::signed::FOLDER;
 use crate::wire::sql;
 
@@ -94,7 +95,7 @@ pub struct Daemon {
     lane_reports: mpsc::Receiver<Report>,
     /// Gathered in a turn and handed over together.
     jobs: Vec<sql::Job>,
-    remember: Vec<(u64, FileId)>,
+    remember: Vec<Remembered>,
     stopping: bool,
     _lock: StateLock,
 }
@@ -161,7 +162,7 @@ impl Daemon {
         })?;
         let lock = StateLock::take(&config.state_dir).map_err(|error| held(&state, &error))?;
         let unusable = |error| format!("{state}: the state folder cannot be used ({error})");
-        let (seen, identities) = Seen::open(&config.state_dir).map_err(unusable)?;
+        let (seen, remembered) = Seen::open(&config.state_dir).map_err(unusable)?;
         let (sessions, known) = SessionLog::open(&config.state_dir).map_err(unusable)?;
         let (begun, begun_calls) = Begun::open(&config.state_dir).map_err(unusable)?;
         let rejected = Rejected::open(&config.state_dir).map_err(unusable)?;
@@ -206,8 +207,9 @@ impl Daemon {
             _lock: lock,
             config,
         };
-        daemon.core.restore_identities(identities.into_iter());
-        daemon.core.restore_sessions(known);
+        for note in daemon.core.restore(remembered, known) {
+            daemon.note(&note);
+        }
         daemon.open_folders()?;
         daemon.attend(found);
         for warning in &daemon.config.warnings {

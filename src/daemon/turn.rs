@@ -154,7 +154,10 @@ impl Daemon {
     }
 
     pub(super) fn input_state(&mut self, host: HostId) -> Option<InputState> {
-        let (folder, name) = self.core.host(host)?;
+        let Some((folder, name)) = self.core.host(host) else {
+            self.inputs.forget(host);
+            return None;
+        };
         let folder = opened(&self.folders, folder, Protocol::Stock)?;
         let state = self.inputs.look(host, name, folder);
         if state == InputState::Foreign {
@@ -206,7 +209,9 @@ impl Daemon {
             return 0;
         }
         let mut taken = 0;
-        while taken < most.min(limits::HOST_TURN_FILES_MAX) && self.core.has_room(folder, host) {
+        while taken < most.min(limits::HOST_TURN_FILES_MAX)
+            && self.core.has_room(folder, host, signed)
+        {
             let Some(file) = self.folders[place].waiting.next_of(host) else {
                 break;
             };

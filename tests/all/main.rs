@@ -31,6 +31,7 @@ mod scripts_values;
 mod scripts_vpi;
 mod scripts_vyhub;
 mod service;
+mod shares;
 mod signed;
 mod signed_hostile;
 mod signed_kill;

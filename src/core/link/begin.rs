@@ -65,6 +65,7 @@ impl Link {
                 host: self.log_key,
                 session,
                 nonce,
+                server: self.server,
             }));
         }
         self.asked.push(Asked {
@@ -125,6 +126,8 @@ impl Link {
         effects.extend(asked.hello.map(|file| Effect::Remove { file }));
         let (map, script) = asked.told;
         self.game = Some(Game::new(map, script));
+        let (server, host) = (self.server, self.signing_key);
+        effects.push(Effect::Note(Note::Signs { server, host }));
         effects.push(Effect::Note(Note::Began {
             host: self.log_key,
             session,

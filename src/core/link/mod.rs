@@ -16,7 +16,7 @@ use crate::wire::session_log::{HostSessions, Note};
 use crate::wire::signed::{self, Id, Keys};
 
 use begin::Asked;
-use inbound::{Content, Inbound, Place};
+use inbound::{Content, Held, Inbound, Place};
 use outbound::{Outbound, Pushed};
 
 pub struct Session {
@@ -31,6 +31,9 @@ pub struct Link {
     pub name: String,
     /// By which the log of sessions knows the host.
     pub log_key: u64,
+    /// By which it knows its server, and that this host signs.
+    server: u64,
+    signing_key: u64,
     keys: Keys,
     asked: Vec<Asked>,
     pub active: Option<Session>,
@@ -54,6 +57,8 @@ pub struct Home<'a> {
     pub folder: FolderId,
     pub name: &'a str,
     pub log_key: u64,
+    pub server: u64,
+    pub signing_key: u64,
     pub keys: Keys,
 }
 
@@ -88,6 +93,8 @@ impl Link {
             folder: home.folder,
             name: home.name.to_string(),
             log_key: home.log_key,
+            server: home.server,
+            signing_key: home.signing_key,
             asked: Vec::new(),
             active: None,
             ended: None,
@@ -125,6 +132,26 @@ impl Link {
         self.active.as_ref().map(|session| session.inbound.session)
     }
 
+    /// Whether nothing is lost when it is forgotten; what is known of its sessions stands in their log.
+    /// `silent`: nothing has come from the game for long.
+    pub fn is_idle(&self, silent: bool) -> bool {
+        let is_over = self
+            .active
+            .as_ref()
+            .is_none_or(|active| silent && active.out.is_empty());
+        let sessions = self.active.iter().map(|active| &active.inbound);
+        let mut sessions = sessions.chain(self.ended.iter().map(|(_, inbound)| inbound));
+        let holds_files = sessions.any(|inbound| inbound.held().next().is_some())
+            || self.asked.iter().any(|asked| asked.hello.is_some());
+        let waits = !self.kept.is_empty() || !self.calls.is_empty() || !self.dropped.is_empty();
+        is_over && !holds_files && !waits
+    }
+
+    /// Bytes of what waits for the game, or for its acknowledgement.
+    pub fn waiting_bytes(&self) -> usize {
+        self.active.as_ref().map_or(0, |active| active.out.bytes())
+    }
+
     /// Answers that wait for the game.
     pub fn backlog(&self) -> usize {
         self.active
@@ -157,26 +184,20 @@ impl Link {
                 return Arrival::Refused(distrust.to_string());
             }
         };
-        let (messages, spoiled) = match messages::parse(opened.body) {
-            Ok(messages) => (messages, None),
-            // Signed, and yet not understood: its number is used up all the same.
-            Err(problem) => (Vec::new(), Some(problem)),
-        };
-        let content = Content {
+        let held = Held {
             file: file.file,
             ack: opened.ack,
-            messages,
-            spoiled,
+            body: opened.body.to_vec(),
             recovered: file.recovered,
         };
         match inbound.place(file.n, file.file, file.recovered) {
             Place::Seen => Arrival::Seen,
             Place::Beyond => Arrival::Refused("its number is far ahead of those before".into()),
             Place::Early => {
-                inbound.hold(file.n, content, now.mono_ms);
+                inbound.hold(file.n, held, now.mono_ms);
                 Arrival::Held
             }
-            Place::Now => Arrival::Now(self.ready(file.session, file.n, content)),
+            Place::Now => Arrival::Now(self.ready(file.session, file.n, held)),
         }
     }
 
@@ -192,12 +213,12 @@ impl Link {
     }
 
     /// A file whose turn it is, and those behind it that came early.
-    fn ready(&mut self, session: Id, n: u64, content: Content) -> Vec<(u64, Content)> {
+    fn ready(&mut self, session: Id, n: u64, held: Held) -> Vec<(u64, Content)> {
         let mut ready = Vec::new();
-        let mut next = Some((n, content));
-        while let (Some((n, content)), Some(inbound)) = (next, self.inbound(session)) {
-            inbound.take(n, content.file);
-            ready.push((n, content));
+        let mut next = Some((n, held));
+        while let (Some((n, held)), Some(inbound)) = (next, self.inbound(session)) {
+            inbound.take(n, held.file);
+            ready.push((n, held.read()));
             next = inbound.next_early();
         }
         ready
