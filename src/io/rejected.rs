@@ -3,6 +3,8 @@
 //! `state/rejected/<when>-<name>` and the same name with `.reason`. Bounded in count and bytes:
 //! the oldest go first.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,7 +14,8 @@ use crate::limits;
 
 pub struct Rejected {
     dir: PathBuf,
-    count: usize,
+    /// Their names, which begin with when they came, and sizes.
+    files: BTreeMap<OsString, u64>,
     bytes: u64,
 }
 
@@ -20,12 +23,12 @@ impl Rejected {
     pub fn open(state_dir: &Path) -> io::Result<Self> {
         let dir = state_dir.join("rejected");
         fs::create_dir_all(&dir)?;
-        let mut rejected = Self {
-            dir,
-            count: 0,
-            bytes: 0,
-        };
-        rejected.prune()?;
+        let files = kept(&dir)?;
+        let bytes = files.values().sum();
+        let mut rejected = Self { dir, files, bytes };
+        if rejected.is_full() {
+            rejected.prune()?;
+        }
         Ok(rejected)
     }
 
@@ -42,54 +45,56 @@ impl Rejected {
         let target = self.dir.join(format!("{stamp:020}-{short}"));
         folder.move_out(name, &target)?;
         fs::write(reason_path(&target), format!("{reason}\n"))?;
-        self.count += 1;
-        self.bytes += fs::symlink_metadata(&target).map_or(0, |data| data.len());
-        if self.count > limits::REJECTED_FILES_MAX || self.bytes > limits::REJECTED_BYTES_MAX {
+        let bytes = fs::symlink_metadata(&target).map_or(0, |data| data.len());
+        self.bytes += bytes;
+        let name = target.file_name().unwrap_or_default().to_owned();
+        self.bytes -= self.files.insert(name, bytes).unwrap_or(0);
+        if self.is_full() {
             self.prune()?;
         }
         Ok(target)
     }
 
-    /// Counts what is there, and removes the oldest until a tenth of the room is free.
+    /// Removes the oldest until a tenth of the room is free.
     fn prune(&mut self) -> io::Result<()> {
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&self.dir)? {
-            let entry = entry?;
-            if entry
-                .path()
-                .extension()
-                .is_none_or(|extension| extension != "reason")
-            {
-                files.push((
-                    entry.file_name(),
-                    entry.metadata().map_or(0, |data| data.len()),
-                ));
-            }
-        }
-        files.sort();
-        self.count = files.len();
-        self.bytes = files.iter().map(|(_, bytes)| bytes).sum();
-        let full =
-            self.count > limits::REJECTED_FILES_MAX || self.bytes > limits::REJECTED_BYTES_MAX;
-        let (count_goal, bytes_goal) = match full {
-            true => (
-                limits::REJECTED_FILES_MAX * 9 / 10,
-                limits::REJECTED_BYTES_MAX * 9 / 10,
-            ),
-            false => (usize::MAX, u64::MAX),
-        };
-        for (name, bytes) in files {
-            if self.count <= count_goal && self.bytes <= bytes_goal {
-                break;
-            }
-            let path = self.dir.join(name);
-            fs::remove_file(&path)?;
-            let _ = fs::remove_file(reason_path(&path));
-            self.count -= 1;
+        while self.files.len() > limits::REJECTED_FILES_MAX * 9 / 10
+            || self.bytes > limits::REJECTED_BYTES_MAX * 9 / 10
+        {
+            let Some((name, bytes)) = self.files.pop_first() else {
+                return Ok(());
+            };
             self.bytes -= bytes;
+            let path = self.dir.join(name);
+            let removed = fs::remove_file(&path);
+            let _ = fs::remove_file(reason_path(&path));
+            // An operator may have taken it away.
+            if let Err(error) = removed
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                return Err(error);
+            }
         }
         Ok(())
     }
+
+    fn is_full(&self) -> bool {
+        self.files.len() > limits::REJECTED_FILES_MAX || self.bytes > limits::REJECTED_BYTES_MAX
+    }
+}
+
+/// What is there, and how large it is.
+fn kept(dir: &Path) -> io::Result<BTreeMap<OsString, u64>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let path = entry.path();
+        let extension = path.extension();
+        if extension.is_none_or(|extension| extension != "reason") {
+            let bytes = entry.metadata().map_or(0, |data| data.len());
+            files.insert(entry.file_name(), bytes);
+        }
+    }
+    Ok(files)
 }
 
 fn reason_path(path: &Path) -> PathBuf {
@@ -121,6 +126,6 @@ mod tests {
             .path()
             .join(format!("rejected/{:020}-x.reason", count - 1));
         assert_eq!(fs::read_to_string(newest).unwrap(), "because\n");
-        assert_eq!(Rejected::open(state.path()).unwrap().count, rejected.count);
+        assert_eq!(Rejected::open(state.path()).unwrap().files, rejected.files);
     }
 }
