@@ -138,8 +138,10 @@ const _: () = {
     assert!(CALL_DEADLINE_MS_DEFAULT <= CALL_DEADLINE_MS_MAX);
 };
 
-/// A look at a taken file that the game is still writing is repeated this often, 1 ms apart.
-pub const TAKE_RETRIES_MAX: u32 = 20;
+/// Of files above this size the last byte is looked at before the rest is read.
+pub const LAST_BYTE_FIRST_BYTES: u64 = 16 << 10;
+/// What one read of a folder gives: some hundreds of names.
+pub const LISTING_BYTES: usize = 32 << 10;
 /// Up to this size an input file is read to see whether it is blank.
 pub const BLANK_INPUT_BYTES_MAX: u64 = 64;
 /// Rejected files kept, in count and in bytes.
@@ -154,20 +156,72 @@ pub const SWEEPS_FOR_FULL_SCAN: u32 = 12;
 pub const POLLS_FOR_FULL_SCAN: u32 = 100;
 /// A folder that changed this recently may have changed again within one file system granule.
 pub const SCAN_TRUST_MS: u64 = 2_000;
-/// Waiting files that are remembered by name; beyond, the folder is scanned again.
+/// Files of one server that wait and are known by name. What is beyond stays in its folder, and is
+/// found by a later scan.
 pub const WAITING_FILES_MAX: usize = 100_000;
-/// File names that were complained about.
-pub const COMPLAINTS_MAX: usize = 1_000;
+/// The same of one host, and of all together that have not proven who they are.
+pub const HOST_WAITING_FILES_MAX: usize = 25_000;
+pub const STRANGERS_WAITING_FILES_MAX: usize = 25_000;
+/// So many of each proven host are known by name, whatever waits besides.
+pub const HOST_WAITING_FILES_SURE: usize = 64;
+/// When so many were taken since one had to stay in its folder, that is scanned again.
+pub const RESCAN_FILES: usize = HOST_WAITING_FILES_MAX / 2;
+/// File names of one folder that were complained about; further ones are only counted.
+pub const COMPLAINTS_MAX: usize = 100;
+/// After this time they may be complained about again.
+pub const COMPLAINTS_MS: u64 = 3600 * 1000;
+/// Rejected files that are named in the log between two sweeps; further ones are counted.
+pub const REJECTIONS_LOGGED_MAX: usize = 40;
 /// A call file without its closing NUL is set aside after this long.
 pub const UNFINISHED_MS: u64 = 5_000;
-/// Files taken in one turn, before the loop looks at everything else again.
+/// Such files of one folder that are waited for: those of proven hosts, and the others. When there
+/// are more, the oldest is not waited for any longer.
+pub const UNFINISHED_FILES_MAX: usize = 512;
+/// One that found no room to be looked at is tried again after this time.
+pub const OVERDUE_RETRY_MS: u64 = 100;
+
+// The parts of one turn of the loop. What is left over waits for the next turn, before which the
+// loop does not sleep.
+
+/// Notices of files that are read in one turn.
+pub const TURN_HINTS_MAX: usize = 1_024;
+/// What lanes report, and what timers bring: until this time has passed, each.
+pub const TURN_PART_US: u64 = 3_000;
+/// Lines of engines: until this time has passed, and one engine's at least.
+pub const TURN_LOG_US: u64 = 1_000;
+/// Reports of RCON, VyHub's API and the disk.
+pub const TURN_REPORTS_MAX: usize = 256;
+/// What scripts say: the same, and at least one script.
+pub const TURN_SCRIPTS_US: u64 = 3_000;
+/// Reading folders; more where files cannot be taken before that is done.
+pub const TURN_SCAN_US: u64 = 1_000;
+pub const TURN_SCAN_FIRST_US: u64 = 3_000;
+/// Taking files: until this time has passed, so many bytes were read or so many files taken, but one
+/// file at least.
+pub const TURN_TAKE_US: u64 = 2_000;
+pub const TURN_BYTES_MAX: usize = 1 << 20;
 pub const TURN_FILES_MAX: usize = 128;
-/// Files of one host that are taken before the next host's.
-pub const HOST_TURN_FILES_MAX: usize = 8;
+/// Hosts that are found to have no room, or not to be served, while files are taken.
+pub const TURN_SKIPS_MAX: usize = 256;
+/// Hosts without room that are tried again in one turn.
+pub const TURN_RETRIES_MAX: usize = 64;
+/// Input files that are looked at in one turn of a sweep.
+pub const TURN_INPUTS_MAX: usize = 256;
 /// SQL jobs are handed to the lane when so many have come together, at the end of a turn anyway.
 pub const SUBMIT_JOBS_MIN: usize = 256;
 /// A turn that takes longer is logged.
 pub const SLOW_TURN_MS: u64 = 20;
+
+const _: () = {
+    assert!(HOST_WAITING_FILES_MAX * 4 <= WAITING_FILES_MAX);
+    assert!(STRANGERS_WAITING_FILES_MAX * 4 <= WAITING_FILES_MAX);
+    assert!(HOST_WAITING_FILES_SURE < HOST_WAITING_FILES_MAX);
+    assert!(FILES_OPEN_MAX <= STRANGERS_WAITING_FILES_MAX);
+    assert!(CALL_FILE_BYTES_MAX <= TURN_BYTES_MAX);
+    let parts = 2 * TURN_PART_US + TURN_SCRIPTS_US + TURN_LOG_US;
+    let parts = parts + TURN_SCAN_FIRST_US + TURN_TAKE_US;
+    assert!(parts + 2 * (TURN_HINTS_MAX as u64) < SLOW_TURN_MS * 1_000);
+};
 /// How long the start waits for databases to try the owner's queries.
 pub const START_PREPARE_MS: u64 = 5_000;
 /// A configuration file that was edited is read when it has stayed as it is for this long.
@@ -201,6 +255,8 @@ pub const CLIENT_TIMEOUT_CHECK_MS: u64 = 495;
 
 /// Largest file of a game that is read.
 pub const SIGNED_GAME_BYTES_MAX: usize = 65_536;
+/// Largest hello that is read: its frame, and a body with the names of a version and a map.
+pub const SIGNED_HELLO_BYTES_MAX: usize = 4_096;
 /// Largest file that is written for a game.
 pub const SIGNED_FILE_BYTES_MAX: usize = 16_000;
 /// What a file holds besides its body: its first line and its mac.
@@ -228,6 +284,7 @@ pub const HOST_PUSHES_MAX: usize = 1_000;
 pub const PUSH_CALL_MS: u64 = 10_000;
 
 const _: () = assert!(SIGNED_FILE_BYTES_MAX <= ENGINE_READ_BYTES_MAX);
+const _: () = assert!(SIGNED_HELLO_BYTES_MAX < SIGNED_GAME_BYTES_MAX);
 const _: () = assert!(SIGNED_WINDOW < SIGNED_CONTROL_WINDOW);
 const _: () = assert!(SIGNED_BODY_BYTES_AIM + SIGNED_FRAME_BYTES < SIGNED_FILE_BYTES_MAX);
 const _: () = assert!(HOST_BYTES_MAX + 34 + 20 + ".interface".len() + 30 <= 255);

@@ -22,6 +22,7 @@ pub mod roster;
 pub mod scripts;
 pub mod servers;
 pub mod sessions;
+mod standing;
 pub mod vyhub;
 
 use serde_json::Value;

@@ -18,7 +18,7 @@ use super::{Effect, FileId, FolderId, HostId, Now, TakenFile};
 use crate::config::{Config, Legacy, Secret};
 use crate::limits;
 use crate::wire::legacy::{self, Identity};
-use crate::wire::session_log::{Note, Sessions};
+use crate::wire::session_log::{HostSessions, Note, Sessions};
 use crate::wire::signed::Keys;
 
 /// A game server, as far as it has been seen.
@@ -34,6 +34,8 @@ pub struct Host {
     restarted_ns: Option<i64>,
     clock: ClockOffset,
     seen_ms: u64,
+    /// An identity of it was authenticated.
+    pub authenticated: bool,
 }
 
 struct Server {
@@ -207,6 +209,12 @@ impl Hosts {
         Some(Keys::of_host(server.key.as_ref()?.as_bytes(), name))
     }
 
+    /// What the log says of a host's signed sessions.
+    pub fn saved(&self, folder: FolderId, name: &str) -> Option<&HostSessions> {
+        let server = &self.servers[self.server_of(folder, name)?];
+        self.sessions.get(server.log_key(name))
+    }
+
     /// The signed side of a host that asked for a session, in this run or an earlier one.
     pub fn known_link(&mut self, folder: FolderId, name: &str, now: Now) -> Option<&mut Link> {
         let server = &self.servers[self.server_of(folder, name)?];
@@ -283,6 +291,10 @@ impl Hosts {
             file.mtime_ns.div_euclid(1_000_000_000),
             now,
         )?;
+        self.hosts[host as usize]
+            .as_mut()
+            .expect("just seen")
+            .authenticated = true;
         let fingerprint = fingerprint(identity);
         let is_new = match self.guard.judge(fingerprint, file.file, file.recovered) {
             Verdict::New => true,
@@ -365,6 +377,7 @@ impl Hosts {
             restarted_ns: restarted.map(|us| (us as i64).saturating_mul(1_000)),
             clock: ClockOffset::default(),
             seen_ms: now.mono_ms,
+            authenticated: false,
         }));
         let id = (self.hosts.len() - 1) as HostId;
         self.by_name.entry(name.to_string()).or_default().push(id);

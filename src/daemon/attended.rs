@@ -3,7 +3,7 @@
 
 use std::os::fd::BorrowedFd;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Daemon;
 use super::poller::Poller;
@@ -32,6 +32,8 @@ pub struct Attended {
     /// By the numbers of their servers.
     rcon: Vec<Option<RconLane>>,
     logs: Vec<(ServerId, EngineLog)>,
+    /// Which is read first in the next turn.
+    first_log: usize,
     /// Gathered in a turn and handed over together.
     writes: Vec<Write>,
     reports: mpsc::Receiver<Report>,
@@ -48,6 +50,7 @@ impl Attended {
             store: None,
             rcon: Vec::new(),
             logs: Vec::new(),
+            first_log: 0,
             writes: Vec::new(),
             reports,
             reporter,
@@ -125,24 +128,33 @@ impl Attended {
         }
     }
 
-    /// What lanes and engines have told.
+    /// What lanes and engines have told. As many as the bound, or more: there may be more of it.
     pub fn events(&mut self) -> Vec<Event> {
         let mut events: Vec<Event> = self
             .reports
             .try_iter()
+            .take(limits::TURN_REPORTS_MAX)
             .map(|report| match report {
                 Report::Api(done) => Event::Api(done),
                 Report::Rcon(done) => Event::Rcon(done),
                 Report::Stored(written) => Event::Stored(written),
             })
             .collect();
-        for (server, log) in &self.logs {
+        let until = Instant::now() + Duration::from_micros(limits::TURN_LOG_US);
+        let count = self.logs.len();
+        for nth in 0..count {
+            if nth > 0 && Instant::now() >= until {
+                // What was not read is ready in the next turn, too.
+                break;
+            }
+            let (server, log) = &self.logs[(self.first_log + nth) % count];
             let lines = log.read(limits::TURN_LOG_LINES_MAX);
             if !lines.is_empty() {
                 let server = *server;
                 events.push(Event::Logged { server, lines });
             }
         }
+        self.first_log = (self.first_log + 1) % count.max(1);
         events
     }
 

@@ -4,8 +4,35 @@ use super::folders::{Protocol, opened};
 use super::{Daemon, Due};
 use crate::core::{Effect, Event, FileId, HostId};
 use crate::io::random;
+use crate::limits;
 use crate::wire::answer_file;
 use crate::wire::legacy;
+
+/// Rejected files since the last sweep: so many are named in the log, the others counted.
+#[derive(Default)]
+pub struct Rejections {
+    count: usize,
+}
+
+impl Rejections {
+    /// Whether one more is to be named.
+    fn is_named(&mut self) -> bool {
+        self.count += 1;
+        self.count <= limits::REJECTIONS_LOGGED_MAX
+    }
+
+    /// At a sweep.
+    pub fn report(&mut self) {
+        let more = std::mem::take(&mut self.count).saturating_sub(limits::REJECTIONS_LOGGED_MAX);
+        if more > 0 {
+            log::warn!(
+                "{more} more files were rejected in the last {} s; those that came last are in \
+                 rejected/ of the state folder, with the reasons",
+                limits::SWEEP_MS / 1_000
+            );
+        }
+    }
+}
 
 impl Daemon {
     pub(super) fn carry_out(&mut self, effect: Effect) {
@@ -26,6 +53,7 @@ impl Daemon {
                 if let Some(open) = self.open_files.remove(&file)
                     && let Some(place) = self.folders.iter().position(|f| f.id == open.folder)
                 {
+                    self.folders[place].hellos.remove(open.name.as_str());
                     self.set_aside(place, &open.name, file, &reason);
                 }
             }
@@ -89,8 +117,12 @@ impl Daemon {
         let Some(open) = self.open_files.remove(&file) else {
             return;
         };
-        let watched = self.folders.iter().find(|f| f.id == open.folder);
-        let Some(folder) = watched.and_then(|watched| watched.folder.as_ref()) else {
+        let watched = self.folders.iter_mut().find(|f| f.id == open.folder);
+        let Some(watched) = watched else {
+            return;
+        };
+        watched.hellos.remove(open.name.as_str());
+        let Some(folder) = &watched.folder else {
             return;
         };
         if let Err(error) = folder.remove(&open.name) {
@@ -110,10 +142,11 @@ impl Daemon {
             return;
         };
         match self.rejected.keep(folder, name, stamp, reason) {
-            Ok(kept) => log::warn!(
+            Ok(kept) if self.rejections.is_named() => log::warn!(
                 "{name} was set aside: {reason}; it is kept as {}",
                 kept.display()
             ),
+            Ok(_) => {}
             Err(error) => {
                 let problem = format!("{reason}; and it cannot be set aside ({error})");
                 self.complain(place, name, &problem);
@@ -123,8 +156,9 @@ impl Daemon {
 
     /// Says once what is wrong with a file.
     pub(super) fn complain(&mut self, place: usize, name: &str, problem: &str) {
+        let now_ms = self.now().mono_ms;
         let watched = &mut self.folders[place];
-        if watched.complain(name) {
+        if watched.complain(name, now_ms) {
             log::warn!("{}/{name}: {problem}", watched.path.display());
         }
     }

@@ -4,12 +4,17 @@ mod attended;
 mod control;
 mod effects;
 mod folders;
+mod found;
 mod inputs;
 pub mod poller;
 mod reload;
+mod scan;
 mod scripts;
+mod shares;
 mod signed;
+mod take;
 mod turn;
+mod unfinished;
 mod waiting;
 pub mod wheel;
 
@@ -36,11 +41,13 @@ use crate::wire::sql;
 
 use attended::Attended;
 use control::Control;
+use effects::Rejections;
 use folders::{Protocol, Watched};
 use inputs::Inputs;
 use poller::Poller;
 use reload::{Reason, Reloading};
 use scripts::Scripts;
+use take::Queues;
 use wheel::Wheel;
 
 /// What the loop itself waits for, besides the core's timers.
@@ -55,6 +62,8 @@ enum Due {
     Edit,
     /// Look at scripts of whose end nothing tells.
     Look,
+    /// The time of a file without its closing NUL may be over.
+    Unfinished,
     /// An input file of an earlier run may have become old enough.
     Input(HostId),
     /// After SIGTERM: no more patience.
@@ -79,9 +88,19 @@ pub struct Daemon {
     /// Numbers of scriptdata folders.
     numbers: HashMap<PathBuf, FolderId>,
     next_folder: FolderId,
+    queues: Queues,
     open_files: HashMap<FileId, OpenFile>,
+    /// The ids that this run has given.
+    first_file: FileId,
     last_file: FileId,
     inputs: Inputs,
+    /// Hosts whose input files a sweep has still to look at.
+    unsettled: Vec<HostId>,
+    /// Something could not be handled in this turn.
+    is_left_over: bool,
+    /// The script that was read last.
+    last_run: u64,
+    rejections: Rejections,
     seen: Seen,
     sessions: SessionLog,
     reloading: Reloading,
@@ -188,9 +207,15 @@ impl Daemon {
             folders: Vec::new(),
             numbers: HashMap::new(),
             next_folder: 0,
+            queues: Queues::default(),
             open_files: HashMap::new(),
+            first_file: take::wall_us(),
             last_file: 0,
             inputs: Inputs::default(),
+            unsettled: Vec::new(),
+            is_left_over: false,
+            last_run: 0,
+            rejections: Rejections::default(),
             seen,
             sessions,
             reloading,
@@ -258,7 +283,7 @@ impl Daemon {
                 .iter()
                 .any(|(of, protocol, _)| (*of, *protocol) == (folder.of, folder.protocol));
             if !stays {
-                folder.close(&self.poller);
+                folder.close(&self.poller, self.queues.waiting.get_mut(&folder.of));
             }
             stays
         });

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use super::folders::Watched;
 use super::{Daemon, Due, Environment, RunError};
 use crate::config::{self, Config, Database, Problem};
 use crate::io::sql::{Preparation, Report, Verdict};
@@ -255,7 +254,7 @@ impl Daemon {
             }
         } else {
             // Files may wait for a host that was not served until now.
-            self.folders.iter_mut().for_each(Watched::scan_soon);
+            self.scan_all();
             log::info!(
                 "the configuration was reloaded: vpid serves {}",
                 self.describe()

@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawMode};
@@ -34,9 +35,9 @@ impl Stamp {
 pub enum Take {
     /// It is ours now, under its taken name; the text before the closing NUL.
     Taken { bytes: Vec<u8>, mtime_ns: i64 },
-    /// No closing NUL yet.
-    Unfinished { mtime_ns: i64 },
-    /// Larger than any client writes. Still in its place.
+    /// No closing NUL yet. `ours`: it was renamed before that was seen, and has its taken name.
+    Unfinished { stamp: Stamp, ours: bool },
+    /// Larger than any client writes, and not read. It has its taken name.
     TooLarge { size: u64 },
     /// A link, a folder, a FIFO: left alone.
     NotAFile,
@@ -109,32 +110,26 @@ impl Folder {
         (here.st_dev, here.st_ino) == (ours.st_dev, ours.st_ino)
     }
 
-    /// Calls `each` with every name that is text.
-    pub fn scan(&self, mut each: impl FnMut(&str)) -> io::Result<()> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = fs::openat(&self.fd, c".", flags, Mode::empty())?;
-        let mut buffer = Vec::with_capacity(32 * 1024);
-        let mut entries = fs::RawDir::new(fd, buffer.spare_capacity_mut());
-        while let Some(entry) = entries.next() {
-            if let Ok(name) = entry?.file_name().to_str() {
-                each(name);
-            }
-        }
-        Ok(())
-    }
-
     /// The modification time of a plain file, unix nanoseconds; `None` for anything else.
     pub fn mtime_ns(&self, name: &str) -> Option<i64> {
-        let stat = fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-        is_plain(stat.st_mode).then(|| stamp(&stat).mtime_ns)
+        self.stamp(name).map(|stamp| stamp.mtime_ns)
     }
 
-    /// Takes a call file: reads it whole and renames it to `taken`, so that its name is free for
-    /// the game again. A game that opened it in between writes into what we hold, and that is
-    /// read again.
-    pub fn take(&self, name: &str, taken: &str) -> io::Result<Take> {
-        let (bytes, before) = match self.read_complete(name)? {
-            Ok(read) => read,
+    /// The present state of a plain file; `None` for anything else.
+    pub fn stamp(&self, name: &str) -> Option<Stamp> {
+        let stat = fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        is_plain(stat.st_mode).then(|| stamp(&stat))
+    }
+
+    /// Takes a call file of at most `bytes_max`: reads it whole and renames it to `taken`, so that
+    /// its name is free for the game again. A game that opened it in between writes into what we
+    /// hold: that is read once more, and where it is not whole then, the caller reads it by its
+    /// taken name when it has changed.
+    pub fn take(&self, name: &str, taken: &str, bytes_max: usize) -> io::Result<Take> {
+        let read = match self.read_complete(name, bytes_max)? {
+            // It may be written anew before it is moved away for that.
+            Err(Take::TooLarge { .. }) => None,
+            Ok(read) => Some(read),
             Err(other) => return Ok(other),
         };
         match fs::renameat(&self.fd, name, &self.fd, taken) {
@@ -142,31 +137,23 @@ impl Folder {
             Err(rustix::io::Errno::NOENT) => return Ok(Take::Gone),
             Err(error) => return Err(error.into()),
         }
-        let after = fs::statat(&self.fd, taken, AtFlags::SYMLINK_NOFOLLOW)?;
-        if stamp(&after) == before {
-            return Ok(Take::Taken {
-                bytes,
-                mtime_ns: before.mtime_ns,
-            });
-        }
-        // Rare and short: the game truncated it just then, and is about to write.
-        for _ in 0..limits::TAKE_RETRIES_MAX {
-            if let Ok((bytes, stamp)) = self.read_complete(taken)? {
-                return Ok(Take::Taken {
-                    bytes,
-                    mtime_ns: stamp.mtime_ns,
-                });
+        if let Some((bytes, before)) = read {
+            let after = fs::statat(&self.fd, taken, AtFlags::SYMLINK_NOFOLLOW)?;
+            if stamp(&after) == before {
+                let mtime_ns = before.mtime_ns;
+                return Ok(Take::Taken { bytes, mtime_ns });
             }
-            std::thread::sleep(std::time::Duration::from_millis(1));
         }
-        Ok(Take::Unfinished {
-            mtime_ns: stamp(&after).mtime_ns,
+        // Rare: the game truncated it just then, and is about to write.
+        Ok(match self.read(taken, bytes_max)? {
+            Take::Unfinished { stamp, .. } => Take::Unfinished { stamp, ours: true },
+            other => other,
         })
     }
 
-    /// Reads a file that was taken by an earlier run.
-    pub fn read_taken(&self, taken: &str) -> io::Result<Take> {
-        Ok(match self.read_complete(taken)? {
+    /// Reads a file of at most `bytes_max` where it is, such as one that was taken before.
+    pub fn read(&self, name: &str, bytes_max: usize) -> io::Result<Take> {
+        Ok(match self.read_complete(name, bytes_max)? {
             Ok((bytes, stamp)) => Take::Taken {
                 bytes,
                 mtime_ns: stamp.mtime_ns,
@@ -175,7 +162,11 @@ impl Folder {
         })
     }
 
-    fn read_complete(&self, name: &str) -> io::Result<Result<(Vec<u8>, Stamp), Take>> {
+    fn read_complete(
+        &self,
+        name: &str,
+        bytes_max: usize,
+    ) -> io::Result<Result<(Vec<u8>, Stamp), Take>> {
         let Some(file) = self.open_plain(name)? else {
             return Ok(Err(Take::Gone));
         };
@@ -184,16 +175,20 @@ impl Folder {
             return Ok(Err(Take::NotAFile));
         }
         let stamp = stamp(&stat);
-        if stamp.size > limits::CALL_FILE_BYTES_MAX as u64 {
-            return Ok(Err(Take::TooLarge { size: stamp.size }));
+        let ours = false;
+        if stamp.size > bytes_max as u64 {
+            let size = stamp.size;
+            return Ok(Err(Take::TooLarge { size }));
+        }
+        // What is not whole must not cost as much as what is, each time that it is looked at.
+        if stamp.size > limits::LAST_BYTE_FIRST_BYTES && !ends_in_nul(&file, stamp.size)? {
+            return Ok(Err(Take::Unfinished { stamp, ours }));
         }
         // What grows behind this is noticed by its stamp.
         let mut bytes = Vec::with_capacity(stamp.size as usize);
         file.take(stamp.size).read_to_end(&mut bytes)?;
         if bytes.last() != Some(&0) || bytes.len() as u64 != stamp.size {
-            return Ok(Err(Take::Unfinished {
-                mtime_ns: stamp.mtime_ns,
-            }));
+            return Ok(Err(Take::Unfinished { stamp, ours }));
         }
         // The engine ends a text at its first NUL.
         let end = bytes
@@ -280,8 +275,8 @@ impl Folder {
         Ok(stamp(&fs::fstat(&file)?))
     }
 
-    /// Moves a file out of the folder, to `target` elsewhere; copies where that is another
-    /// file system.
+    /// Moves a file out of the folder, to `target` elsewhere; where that is another file system,
+    /// copies as much of it as would be read.
     pub fn move_out(&self, name: &str, target: &Path) -> io::Result<()> {
         match fs::renameat(&self.fd, name, fs::CWD, target) {
             Err(rustix::io::Errno::XDEV) => {
@@ -289,8 +284,12 @@ impl Folder {
                     return Ok(());
                 };
                 let mut copy = File::create(target)?;
-                io::copy(&mut source.take(limits::REJECTED_BYTES_MAX), &mut copy)?;
-                copy.sync_all()?;
+                // The first part of what is too large to be read says enough. It is not synced:
+                // whoever waits for the disk here is everybody.
+                io::copy(
+                    &mut source.take(limits::CALL_FILE_BYTES_MAX as u64),
+                    &mut copy,
+                )?;
                 self.remove(name)
             }
             other => Ok(other?),
@@ -334,6 +333,11 @@ fn parent(path: &Path) -> &Path {
 
 fn is_plain(mode: RawMode) -> bool {
     FileType::from_raw_mode(mode) == FileType::RegularFile
+}
+
+fn ends_in_nul(file: &File, size: u64) -> io::Result<bool> {
+    let mut last = [0];
+    Ok(file.read_at(&mut last, size - 1)? == 1 && last == [0])
 }
 
 fn stamp(stat: &fs::Stat) -> Stamp {

@@ -7,6 +7,7 @@ pub mod engine_log;
 pub mod files;
 pub mod http;
 pub mod instance;
+pub mod listing;
 pub mod lock;
 pub mod python;
 pub mod random;

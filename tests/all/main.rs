@@ -10,6 +10,7 @@ mod bridge;
 mod commands;
 mod databases;
 mod doors;
+mod floods_start;
 mod games;
 mod hostile;
 mod hostile_content;
