@@ -17,6 +17,7 @@ use vpid::cli::demo;
 use vpid::cli::{bench, call, check, init, logging, operate, queue, script};
 use vpid::config::{self, Config};
 use vpid::daemon::RunError;
+use vpid::io::memory;
 use vpid::wire::control::Request;
 use vpid::wire::messages::{Place, Push};
 
@@ -49,6 +50,8 @@ impl From<String> for Failure {
 }
 
 fn main() -> ExitCode {
+    // Keys and passwords are in its memory, and it starts programs of others.
+    memory::keep_private();
     let code = match run() {
         Ok(()) => DONE,
         Err(Failure::Quiet) => FAILED,

@@ -16,12 +16,23 @@ pub struct Vyhub {
     pub api_key: Password,
     /// Certificates to trust instead of the well-known ones.
     pub ca_file: Option<PathBuf>,
+    /// `http://[user:password@]host:port`: the HTTP proxy through which the API is reached, by
+    /// CONNECT. Only where [`Vyhub::api_url`] is encrypted and leads to another machine. `None`: it
+    /// is reached directly, whatever the environment says.
+    pub proxy: Option<Password>,
     /// Texts for players by their keys, complete.
     pub messages: BTreeMap<String, String>,
     /// In which dates are shown to players.
     pub time_zone: TimeZone,
     /// What begins a command in chat; not empty, none of them empty.
     pub prefixes: Vec<String>,
+}
+
+impl Vyhub {
+    /// Whether the API is on another machine and spoken to over TLS.
+    pub fn is_elsewhere(&self) -> bool {
+        super::address::may_use_proxy(&self.api_url)
+    }
 }
 
 /// How a game is reached by RCON.

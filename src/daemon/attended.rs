@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::core::Event;
 use crate::core::servers::ServerId;
 use crate::io::engine_log::EngineLog;
-use crate::io::http::Http;
+use crate::io::http::{self, Http};
 use crate::io::random;
 use crate::io::rcon::Lane as RconLane;
 use crate::io::store::Store;
@@ -73,6 +73,9 @@ impl Attended {
             .iter()
             .any(|server| server.vyhub_id.is_some());
         if let Some(vyhub) = config.vyhub.as_ref().filter(|_| is_served) {
+            if let Some(name) = http::unused_proxy(vyhub) {
+                log::warn!("{}", http::proxy_warning(name));
+            }
             let report = attended.reporter(poller);
             attended.http = Some(Http::start(vyhub, move |done| report(Report::Api(done)))?);
             let report = attended.reporter(poller);

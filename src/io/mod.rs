@@ -8,6 +8,7 @@ pub mod files;
 pub mod http;
 pub mod instance;
 pub mod lock;
+pub mod memory;
 pub mod python;
 pub mod random;
 pub mod rcon;

@@ -30,6 +30,7 @@ mod scripts_life;
 mod scripts_values;
 mod scripts_vpi;
 mod scripts_vyhub;
+mod secrets;
 mod service;
 mod signed;
 mod signed_hostile;
