@@ -158,6 +158,33 @@ pub const SCAN_TRUST_MS: u64 = 2_000;
 pub const WAITING_FILES_MAX: usize = 100_000;
 /// File names that were complained about.
 pub const COMPLAINTS_MAX: usize = 1_000;
+/// Things in the place of games' files that one look at a folder reports.
+pub const STRANGE_THINGS_MAX: usize = 8;
+/// As much of the file with this vpid's number is read.
+pub const INSTANCE_FILE_BYTES_MAX: u64 = 64;
+/// Lines of the log that say the same are counted for so long, then ever longer.
+pub const LOG_FOLD_MS_MIN: u64 = 60_000;
+pub const LOG_FOLD_MS_MAX: u64 = 3_600_000;
+/// So many warnings or errors are written in that time before the rest is counted: of one text to the
+/// letter, and of the same words. News has more: a change, or what an operator asked for.
+pub const LOG_SAME_MAX: u32 = 1;
+pub const LOG_LIKE_MAX: u32 = 20;
+pub const LOG_SAME_NEWS_MAX: u32 = 20;
+pub const LOG_LIKE_NEWS_MAX: u32 = 100;
+/// And so many of one place in the source, whatever they say.
+pub const LOG_PLACE_LINES_MAX: u32 = 200;
+/// What is remembered of lines: 200 bytes each, and a text for those that are counted.
+pub const LOG_KINDS_MAX: usize = 4_096;
+pub const LOG_FOLDED_TEXT_BYTES_MAX: usize = 500;
+
+const _: () = assert!(LOG_SAME_MAX <= LOG_LIKE_MAX && LOG_LIKE_MAX <= LOG_PLACE_LINES_MAX);
+const _: () = assert!(LOG_LIKE_NEWS_MAX <= LOG_PLACE_LINES_MAX);
+const _: () = assert!(3 * (LOG_PLACE_LINES_MAX as usize) < LOG_KINDS_MAX);
+
+/// As often is a lock file replaced by a new one before it is given up.
+pub const LOCK_TRIES_MAX: usize = 16;
+/// Things that were in the way of files of ours and are kept in one folder.
+pub const ASIDE_MAX: usize = 256;
 /// A call file without its closing NUL is set aside after this long.
 pub const UNFINISHED_MS: u64 = 5_000;
 /// Files taken in one turn, before the loop looks at everything else again.

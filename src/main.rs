@@ -50,9 +50,10 @@ impl From<String> for Failure {
 }
 
 fn main() -> ExitCode {
-    // Keys and passwords are in its memory, and it starts programs of others.
     memory::keep_private();
-    let code = match run() {
+    let ended = run();
+    logging::finish();
+    let code = match ended {
         Ok(()) => DONE,
         Err(Failure::Quiet) => FAILED,
         Err(Failure::Failed(problem)) => {

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::limits;
 use crate::wire::console::Command;
 use crate::wire::engine_log::Line;
+use crate::wire::log_targets;
 use crate::wire::messages::{FromGame, Place, Push};
 use crate::wire::rcon::{self, Failure};
 use crate::wire::server_status;
@@ -64,7 +65,8 @@ struct LogState {
 #[derive(Default)]
 struct Road {
     refused: bool,
-    away: bool,
+    /// Why it cannot be reached.
+    away: Option<String>,
     /// A `status` is under way.
     asking: Option<u64>,
     asked_ms: Option<u64>,
@@ -212,16 +214,16 @@ impl Servers {
         let Some(road) = &mut server.rcon else { return };
         match &done.result {
             Err(Failure::Refused(why)) if !road.refused => {
-                log::error!("{}: {why}", server.label);
+                log::error!(target: log_targets::NEWS, "{}: {why}", server.label);
                 road.refused = true;
             }
-            Err(Failure::Away(why)) if !road.away => {
-                log::warn!("{}: {why}", server.label);
-                road.away = true;
+            Err(Failure::Away(why)) if road.away.as_ref() != Some(why) => {
+                log::warn!(target: log_targets::NEWS, "{}: {why}", server.label);
+                road.away = Some(why.clone());
             }
-            Ok(_) if road.away => {
+            Ok(_) if road.away.is_some() => {
                 log::info!("{}: RCON works again", server.label);
-                road.away = false;
+                road.away = None;
                 // Who came meanwhile may have been told to nobody.
                 road.asked_ms = None;
             }
@@ -435,7 +437,7 @@ impl GameServer {
         Some(
             asked_ms
                 + match heard {
-                    _ if road.away => limits::STATUS_ALONE_MS,
+                    _ if road.away.is_some() => limits::STATUS_ALONE_MS,
                     _ if self.roster.wants_status() => limits::STATUS_SOON_MS,
                     true => limits::STATUS_BESIDE_MS,
                     false => limits::STATUS_ALONE_MS,

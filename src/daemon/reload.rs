@@ -13,6 +13,7 @@ use super::{Daemon, Due, Environment, RunError};
 use crate::config::{self, Config, Database, Problem};
 use crate::io::sql::{Preparation, Report, Verdict};
 use crate::limits;
+use crate::wire::log_targets;
 use crate::wire::sql::DatabaseId;
 
 /// Why a configuration is read again.
@@ -84,6 +85,7 @@ impl Daemon {
         }
         for database in waiting {
             log::warn!(
+                target: log_targets::NEWS,
                 "{} takes its time: the queries on it are tried when it answers",
                 self.config.databases[database]
             );
@@ -118,6 +120,7 @@ impl Daemon {
             Verdict::Good => Vec::new(),
             Verdict::Away(_) => {
                 log::warn!(
+                target: log_targets::NEWS,
                     "{} is away: the queries on it are tried when it is back",
                     config.databases[of]
                 );
@@ -210,6 +213,7 @@ impl Daemon {
             && new.databases.iter().zip(&old.databases).all(same);
         if !same_databases {
             log::warn!(
+                target: log_targets::NEWS,
                 "what [database] connects to changes with the next start only, and so do the queries"
             );
             new.databases = old.databases.clone();
@@ -217,6 +221,7 @@ impl Daemon {
         }
         if attended(&new) != attended(old) {
             log::warn!(
+                target: log_targets::NEWS,
                 "what [vyhub] says, and vyhub_server_id, rcon and log_listen of servers, change \
                  with the next start only"
             );
@@ -224,6 +229,7 @@ impl Daemon {
         }
         if places(&new) != places(old) {
             log::warn!(
+                target: log_targets::NEWS,
                 "a new [scripts], its dir and vpi_interfaces change with the next start only"
             );
             match (&mut new.scripts, &old.scripts) {
@@ -235,7 +241,7 @@ impl Daemon {
             }
         }
         if (&new.state_dir, new.watch) != (&old.state_dir, old.watch) {
-            log::warn!("state_dir and watch change with the next start only");
+            log::warn!(target: log_targets::NEWS, "state_dir and watch change with the next start only");
         }
         Config {
             state_dir: old.state_dir.clone(),
@@ -247,11 +253,11 @@ impl Daemon {
     fn take_over(&mut self, new: Config) {
         let before = std::mem::replace(&mut self.config, new);
         if let Err(problem) = self.open_folders() {
-            log::error!("{problem}");
-            log::error!("the configuration was not reloaded: the old one stays in force");
+            log::error!(target: log_targets::NEWS, "{problem}");
+            log::error!(target: log_targets::NEWS, "the configuration was not reloaded: the old one stays in force");
             self.config = before;
             if let Err(problem) = self.open_folders() {
-                log::error!("{problem}");
+                log::error!(target: log_targets::NEWS, "{problem}");
             }
         } else {
             // Files may wait for a host that was not served until now.
@@ -286,9 +292,9 @@ impl Daemon {
 
 fn refuse(problems: &[Problem]) {
     for problem in problems {
-        log::error!("{problem}");
+        log::error!(target: log_targets::NEWS, "{problem}");
     }
-    log::error!("the configuration was not reloaded: the old one stays in force");
+    log::error!(target: log_targets::NEWS, "the configuration was not reloaded: the old one stays in force");
 }
 
 fn files(path: Option<&Path>, config: &Config) -> Vec<(PathBuf, Stamp)> {

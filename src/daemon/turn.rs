@@ -116,6 +116,8 @@ impl Daemon {
                     self.set_poll_timer();
                     self.look_at_configuration();
                     self.look_at_interfaces();
+                    // Counts of lines that were left out.
+                    log::logger().flush();
                     self.wheel.set(Due::Sweep, now.mono_ms + limits::SWEEP_MS);
                 }
                 Due::Poll => {

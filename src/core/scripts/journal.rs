@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::core::Now;
 use crate::limits;
+use crate::wire::log_targets;
 
 /// Levels as the hub has them.
 pub const CRITICAL: u8 = 0;
@@ -38,11 +39,11 @@ impl Journal {
         }
         let left_out = std::mem::take(&mut self.left_out);
         if left_out > 0 {
-            log::warn!("script {script}: {left_out} lines were left out of the log");
+            log::warn!(target: log_targets::SCRIPT, "script {script}: {left_out} lines were left out of the log");
         }
         // Each line stands under the script's name, so that none of somebody else can be made up.
         for line in text.trim_end().lines() {
-            log::log!(of(level), "script {script}: {line}");
+            log::log!(target: log_targets::SCRIPT, of(level), "script {script}: {line}");
         }
     }
 

@@ -16,6 +16,7 @@ use super::{Preparation, Report, Verdict};
 use crate::config::Sqlite;
 use crate::limits::{SQL_BATCH_JOBS_MAX, SQL_RETRY_MS_MAX, SQL_RETRY_MS_MIN};
 use crate::wire::call_error::CallError;
+use crate::wire::log_targets;
 use crate::wire::sql::{DatabaseId, Done, Job};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -341,7 +342,7 @@ impl<F: Fn(Report)> Worker<F> {
             .as_ref()
             .is_none_or(|outage| outage.sentence != sentence)
         {
-            log::error!("{sentence}. Calls wait; vpid keeps trying.");
+            log::error!(target: log_targets::NEWS, "{sentence}. Calls wait; vpid keeps trying.");
         }
         self.outage = Some(Outage {
             since,

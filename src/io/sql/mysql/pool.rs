@@ -12,6 +12,7 @@ use super::watch::Watch;
 use crate::io::sql::{Preparation, Report, Run, Verdict};
 use crate::limits::SQL_RETRY_MS_MAX;
 use crate::wire::call_error::CallError;
+use crate::wire::log_targets;
 use crate::wire::sql::{DatabaseId, Done};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -302,7 +303,7 @@ impl Pool {
             .as_ref()
             .is_some_and(|was| was.sentence == sentence);
         if !known {
-            log::error!("{sentence}. Calls wait; vpid keeps trying.");
+            log::error!(target: log_targets::NEWS, "{sentence}. Calls wait; vpid keeps trying.");
         }
         let untold = state.preparation.as_mut().and_then(|waiting| {
             let told = std::mem::replace(&mut waiting.told_away, true);
