@@ -140,6 +140,7 @@ fn databases(config: &Config, report: &mut Report<'_>) {
         if let Engine::Sqlite(sqlite) = &database.engine
             && let Some(folder) = sqlite.path.parent()
         {
+            folders::private_database(&sqlite.path, report);
             folders::free_space(label, folder, report);
         }
     }

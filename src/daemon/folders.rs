@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 
 use crate::config::Watch;
 use crate::core::FolderId;
-use crate::io::files::{Folder, remote_file_system};
-use crate::io::lock::lock_folder;
+use crate::io::aside::{self, FileType};
+use crate::io::files::{Folder, Links, remote_file_system};
+use crate::io::lock::{Lock, LockError};
 use crate::limits;
 use crate::wire::{names, signed};
 
@@ -35,6 +36,8 @@ pub struct Watched {
     pub path: PathBuf,
     /// `None` while the folder cannot be opened.
     pub folder: Option<Folder>,
+    /// That no other vpid serves it; none where that cannot be known.
+    lock: Option<Lock>,
     /// The inotify watch; `None`: polled.
     watch: Option<i32>,
     pub waiting: WaitingFiles,
@@ -65,6 +68,7 @@ impl Watched {
             path: path.to_path_buf(),
             left: Vec::new(),
             folder: None,
+            lock: None,
             watch: None,
             waiting: WaitingFiles::default(),
             scanned_ns: None,
@@ -82,28 +86,30 @@ impl Watched {
     /// again at each sweep; the error says that another vpid has it.
     pub fn open(&mut self, poller: &Poller, watch: Watch) -> Result<(), String> {
         let path = self.path.display();
-        let made = match self.protocol {
-            Protocol::Stock => Ok(()),
+        let opened = match self.protocol {
+            Protocol::Stock => Folder::open(&self.path, Links::Followed),
             Protocol::Signed => Folder::make(&self.path),
         };
-        let folder = match made.and_then(|()| Folder::open(&self.path)) {
+        let folder = match opened {
             Ok(folder) => folder,
             Err(error) => {
                 if !std::mem::replace(&mut self.unreachable, true) {
+                    let remedy = match self.protocol {
+                        Protocol::Stock => "make it or correct `scriptdata`",
+                        Protocol::Signed => "vpid makes it in scriptdata, which must be there",
+                    };
                     log::error!(
-                        "{path}: the scriptdata folder cannot be opened ({error}); make it or \
-                         correct `scriptdata`; vpid goes on looking for it"
+                        "{path}: the folder cannot be opened ({error}); {remedy}; vpid goes on \
+                         looking for it"
                     );
                 }
                 return Ok(());
             }
         };
-        if !lock_folder(folder.fd()) {
-            return Err(format!(
-                "{path}: another vpid serves this folder; stop it first (one vpid serves all \
-                 hosts of a folder)"
-            ));
-        }
+        self.lock = match Lock::of_folder(folder.fd()) {
+            Ok(lock) => lock,
+            Err(error) => return Err(held(&path, &error)),
+        };
         if std::mem::take(&mut self.unreachable) {
             log::info!("{path}: the folder is there");
         }
@@ -112,7 +118,9 @@ impl Watched {
             Watch::Inotify => true,
             Watch::Poll => false,
         };
-        self.watch = may_watch.then(|| poller.watch(&self.path)).flatten();
+        self.watch = may_watch
+            .then(|| poller.watch_open(folder.fd(), &self.path))
+            .flatten();
         self.folder = Some(folder);
         self.must_scan = true;
         self.recover = true;
@@ -124,6 +132,7 @@ impl Watched {
             poller.unwatch(watch);
         }
         self.folder = None;
+        self.lock = None;
         self.waiting.clear();
     }
 
@@ -234,6 +243,7 @@ impl Watched {
         self.waiting.keep_earlier_runs();
         let is_there = |name: &String| found.iter().any(|(_, _, other, _)| other == name);
         self.unfinished.retain(|name, _| is_there(name));
+        let mut strange = Vec::new();
         for (what, client_time, name, host) in found {
             if let Some(mtime_ns) = folder.mtime_ns(&name) {
                 let file = Waiting {
@@ -243,6 +253,21 @@ impl Watched {
                     name,
                 };
                 self.waiting.add(&host, file);
+            } else if strange.len() < limits::STRANGE_THINGS_MAX {
+                strange.push(name);
+            }
+        }
+        let strange = strange.into_iter().filter_map(|name| {
+            let (kind, words) = aside::kind(folder.fd(), &name)?;
+            (kind != FileType::RegularFile).then_some((name, words))
+        });
+        for (name, words) in strange.collect::<Vec<_>>() {
+            if self.complain(&name) {
+                let path = self.path.display();
+                log::warn!(
+                    "{path}/{name}: it is {words} where a game writes a file, and is left alone; \
+                     look at who made it, and remove it"
+                );
             }
         }
         // Only a folder that has been quiet for a while may be skipped later.
@@ -270,6 +295,24 @@ impl Watched {
     }
 }
 
+/// Why a folder is not served.
+fn held(path: &impl std::fmt::Display, error: &LockError) -> String {
+    match error {
+        LockError::Held(Some(pid)) if *pid == std::process::id() => format!(
+            "{path}: this vpid serves the same folder under another path already; write one path \
+             for all its servers"
+        ),
+        LockError::Held(Some(pid)) => format!(
+            "{path}: another vpid serves this folder (process {pid}); stop it first (one vpid \
+             serves all hosts of a folder)"
+        ),
+        LockError::Held(None) | LockError::Io(_) => format!(
+            "{path}: another vpid serves this folder; stop it first (one vpid serves all hosts of a \
+             folder)"
+        ),
+    }
+}
+
 /// The folder that holds the files of this protocol for a scriptdata folder.
 pub fn opened(folders: &[Watched], of: FolderId, protocol: Protocol) -> Option<&Folder> {
     let is_it = |watched: &&Watched| watched.of == of && watched.protocol == protocol;
@@ -283,12 +326,15 @@ enum Found {
     EarlierRun(u64, What, (i64, i64)),
     /// An input file of the stock protocol.
     Input,
-    /// Written by us, for a game to read.
+    /// Written by us for a game to read, or half written when we ended.
     Ours,
 }
 
 /// Reads a name in a folder of this protocol, with the host it belongs to.
 fn look(protocol: Protocol, name: &str) -> Option<(&str, Found)> {
+    if names::is_temporary(name) {
+        return Some(("", Found::Ours));
+    }
     match protocol {
         Protocol::Stock => {
             let names::Name { host, kind } = names::parse(name)?;
@@ -305,16 +351,13 @@ fn look(protocol: Protocol, name: &str) -> Option<(&str, Found)> {
             Some((host, found))
         }
         Protocol::Signed => {
-            // What a crash left half written goes the way of our other files.
-            let whole = name.strip_suffix(".vpid").unwrap_or(name);
             let signed::Name {
                 host,
                 session,
                 kind,
-            } = signed::parse_name(whole)?;
+            } = signed::parse_name(name)?;
             let messages = |n, origin| What::Messages { session, n, origin };
             let found = match kind {
-                _ if whole != name => Found::Ours,
                 signed::Kind::Welcome | signed::Kind::Vpid(_) => Found::Ours,
                 signed::Kind::Hello => Found::New(What::Hello(session), (0, 0)),
                 signed::Kind::Game(n) => Found::New(messages(n, Origin::Game), (0, n as i64)),

@@ -14,8 +14,6 @@ mod waiting;
 pub mod wheel;
 
 use std::collections::{HashMap, VecDeque};
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -25,7 +23,8 @@ use crate::core::{Core, Event, FileId, FolderId, HostId, Now, Timer};
 use crate::io::begun::Begun;
 use crate::io::control::Listener;
 use crate::io::instance;
-use crate::io::lock::{LockError, StateLock};
+use crate::io::lock::{Lock, LockError};
+use crate::io::private;
 use crate::io::rejected::Rejected;
 use crate::io::seen::Seen;
 use crate::io::sessions::SessionLog;
@@ -96,7 +95,7 @@ pub struct Daemon {
     jobs: Vec<sql::Job>,
     remember: Vec<(u64, FileId)>,
     stopping: bool,
-    _lock: StateLock,
+    _lock: Lock,
 }
 
 /// Looks up variables of the environment, and what lies over them.
@@ -151,15 +150,10 @@ pub fn run(
 impl Daemon {
     fn start(config: Config, reloading: Reloading) -> Result<Self, String> {
         let state = config.state_dir.display().to_string();
-        // Rejected files tell secrets: nobody else is to look into it.
-        let made = DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&config.state_dir);
-        made.map_err(|error| {
+        private::state_folder(&config.state_dir).map_err(|error| {
             format!("{state}: the state folder cannot be made ({error}); correct `state_dir`")
         })?;
-        let lock = StateLock::take(&config.state_dir).map_err(|error| held(&state, &error))?;
+        let lock = Lock::of_state(&config.state_dir).map_err(|error| held(&state, &error))?;
         let unusable = |error| format!("{state}: the state folder cannot be used ({error})");
         let (seen, identities) = Seen::open(&config.state_dir).map_err(unusable)?;
         let (sessions, known) = SessionLog::open(&config.state_dir).map_err(unusable)?;

@@ -4,7 +4,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -120,6 +120,10 @@ impl Poller {
     /// Watches a folder; gives the number that its hints carry. `None`: it must be polled.
     pub fn watch(&self, path: &Path) -> Option<i32> {
         let inotify = self.inotify.as_ref()?;
+        self.add(inotify, path, path)
+    }
+
+    fn add(&self, inotify: &OwnedFd, path: &Path, shown: &Path) -> Option<i32> {
         let flags = inotify::WatchFlags::CLOSE_WRITE
             | inotify::WatchFlags::MOVED_TO
             | inotify::WatchFlags::ONLYDIR;
@@ -128,11 +132,18 @@ impl Poller {
             Err(error) => {
                 log::warn!(
                     "{} cannot be watched ({error}): it is polled instead",
-                    path.display()
+                    shown.display()
                 );
                 None
             }
         }
+    }
+
+    /// The same of a folder that is open: whatever lies under its path now.
+    pub fn watch_open(&self, folder: BorrowedFd<'_>, path: &Path) -> Option<i32> {
+        let inotify = self.inotify.as_ref()?;
+        let itself = format!("/proc/self/fd/{}", folder.as_raw_fd());
+        self.add(inotify, Path::new(&itself), path)
     }
 
     pub fn unwatch(&self, watch: i32) {

@@ -4,15 +4,19 @@
 //! believed, and what is not a plain file is left alone. All calls go by the folder's own
 //! descriptor, so nobody can put another folder in its place.
 
-use std::fs::File;
+use std::cell::RefCell;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawMode};
+use rustix::io::Errno;
 
+use super::{aside, private, random};
 use crate::limits;
-use crate::wire::answer_file;
+use crate::wire::{answer_file, names};
 
 /// What tells one state of a file from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,12 +60,33 @@ pub struct Folder {
     fd: OwnedFd,
     /// The mode for files that the game must be able to write.
     mode: Mode,
+    links: Links,
+    /// For names that nobody can know before.
+    random: RefCell<Box<dyn FnMut() -> u8>>,
+}
+
+/// Whether the last part of a folder's path may be a symbolic link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    /// The owner named it, and may lead wherever they like.
+    Followed,
+    /// It lies where games and others write.
+    Refused,
 }
 
 impl Folder {
-    pub fn open(path: &Path) -> io::Result<Self> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = fs::open(path, flags, Mode::empty())?;
+    /// Errors: also where it is a link that is not followed; the error says so.
+    pub fn open(path: &Path, links: Links) -> io::Result<Self> {
+        let mut flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        if links == Links::Refused {
+            flags |= OFlags::NOFOLLOW;
+        }
+        let fd = fs::open(path, flags, Mode::empty()).map_err(|error| match is_link(path) {
+            true if links == Links::Refused => {
+                io::Error::other("it is a symbolic link, and vpid follows none there; remove it")
+            }
+            _ => error.into(),
+        })?;
         let owner = fs::fstat(&fd)?.st_uid;
         // The game empties what we write. Where it runs as another user, it needs to be let in.
         let same_user = owner == rustix::process::geteuid().as_raw();
@@ -70,20 +95,35 @@ impl Folder {
             path: path.to_path_buf(),
             fd,
             mode,
+            links,
+            random: RefCell::new(Box::new(random::bytes())),
         })
     }
 
-    /// Makes a folder in which the game can write, where there is none. The one around it must
-    /// be there.
-    pub fn make(path: &Path) -> io::Result<()> {
+    /// Makes a folder in which the game can write, where there is none, and opens it; the one around
+    /// it must be there. A link is not followed. What else lies there, and is no folder, is moved
+    /// aside.
+    pub fn make(path: &Path) -> io::Result<Self> {
         let around = path.parent().unwrap_or(Path::new("/"));
         let same_user = fs::stat(around)?.st_uid == rustix::process::geteuid().as_raw();
         let mode = Mode::from_raw_mode(if same_user { 0o775 } else { 0o777 });
-        match fs::mkdir(path, mode) {
-            Ok(()) if !same_user => Ok(fs::chmod(path, mode)?),
-            Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
-            Err(error) => Err(error.into()),
+        if let Some(name) = path.file_name().and_then(|name| name.to_str())
+            && !is_link(path)
+        {
+            let shown = around.display().to_string();
+            aside::clear(File::open(around)?, &shown, name, FileType::Directory)?;
         }
+        let made = match fs::mkdir(path, mode) {
+            Ok(()) => true,
+            Err(rustix::io::Errno::EXIST) => false,
+            Err(error) => return Err(error.into()),
+        };
+        let folder = Self::open(path, Links::Refused)?;
+        if made && !same_user {
+            // Past the umask: the game is another user.
+            fs::fchmod(&folder.fd, mode)?;
+        }
+        Ok(folder)
     }
 
     pub fn path(&self) -> &Path {
@@ -102,7 +142,10 @@ impl Folder {
 
     /// Whether the folder still has its name: a folder that was replaced must be opened anew.
     pub fn is_current(&self) -> bool {
-        let here = fs::stat(&self.path);
+        let here = match self.links {
+            Links::Followed => fs::stat(&self.path),
+            Links::Refused => fs::lstat(&self.path),
+        };
         let (Ok(here), Ok(ours)) = (here, fs::fstat(&self.fd)) else {
             return false;
         };
@@ -247,30 +290,41 @@ impl Folder {
     }
 
     /// Puts a whole file in the place of an input file. It is not synced: an answer is worth
-    /// nothing after a power cut.
+    /// nothing after a power cut. A link or FIFO in its place is replaced, a folder moved aside.
     pub fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<Stamp> {
-        let temporary = format!("{name}.vpid");
-        let written = self.write_new(&temporary, bytes).and_then(|stamp| {
-            fs::renameat(&self.fd, temporary.as_str(), &self.fd, name)?;
-            Ok(stamp)
-        });
+        let (temporary, stamp) = self.write_new(bytes)?;
+        let put = || fs::renameat(&self.fd, temporary.as_str(), &self.fd, name);
+        let written = match put() {
+            Err(Errno::ISDIR | Errno::NOTEMPTY | Errno::EXIST) => {
+                let shown = self.path.display().to_string();
+                aside::clear(&self.fd, &shown, name, FileType::RegularFile)
+                    .and_then(|()| Ok(put()?))
+            }
+            other => other.map_err(io::Error::from),
+        };
         if written.is_err() {
             let _ = fs::unlinkat(&self.fd, temporary.as_str(), AtFlags::empty());
         }
-        written
+        written.map(|()| stamp)
     }
 
-    fn write_new(&self, name: &str, bytes: &[u8]) -> io::Result<Stamp> {
+    /// Writes a file under a name that nobody can have taken before.
+    fn write_new(&self, bytes: &[u8]) -> io::Result<(String, Stamp)> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = match fs::openat(&self.fd, name, flags, self.mode) {
-            // Left over from a crash.
-            Err(rustix::io::Errno::EXIST) => {
-                fs::unlinkat(&self.fd, name, AtFlags::empty())?;
-                fs::openat(&self.fd, name, flags, self.mode)?
-            }
-            other => other?,
+        let name = {
+            let mut random = self.random.borrow_mut();
+            names::temporary(u64::from_le_bytes(std::array::from_fn(|_| random())))
         };
+        let fd = fs::openat(&self.fd, name.as_str(), flags, self.mode)?;
+        let written = self.fill(fd, bytes);
+        if written.is_err() {
+            let _ = fs::unlinkat(&self.fd, name.as_str(), AtFlags::empty());
+        }
+        Ok((name, written?))
+    }
+
+    fn fill(&self, fd: OwnedFd, bytes: &[u8]) -> io::Result<Stamp> {
         let mut file = File::from(fd);
         if self.mode.as_raw_mode() & 0o002 != 0 {
             // Past the umask: the game is another user.
@@ -288,7 +342,12 @@ impl Folder {
                 let Some(source) = self.open_plain(name)? else {
                     return Ok(());
                 };
-                let mut copy = File::create(target)?;
+                let mut options = OpenOptions::new();
+                let mut copy = options
+                    .write(true)
+                    .create_new(true)
+                    .mode(0o600)
+                    .open(target)?;
                 io::copy(&mut source.take(limits::REJECTED_BYTES_MAX), &mut copy)?;
                 copy.sync_all()?;
                 self.remove(name)
@@ -313,7 +372,13 @@ pub fn write_whole(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>)
         .tempfile_in(parent(path))?;
     write(file.as_file_mut())?;
     file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
+    if let Err(error) = file.persist(path) {
+        if error.error.kind() != io::ErrorKind::IsADirectory {
+            return Err(error.error);
+        }
+        private::clear(path, FileType::RegularFile)?;
+        error.file.persist(path).map_err(|error| error.error)?;
+    }
     Ok(())
 }
 
@@ -330,6 +395,11 @@ fn parent(path: &Path) -> &Path {
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
     parent.unwrap_or(Path::new("."))
+}
+
+fn is_link(path: &Path) -> bool {
+    path.symlink_metadata()
+        .is_ok_and(|found| found.is_symlink())
 }
 
 fn is_plain(mode: RawMode) -> bool {

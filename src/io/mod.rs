@@ -1,6 +1,7 @@
 //! The only code that blocks: files, databases, and later sockets and processes.
 
 mod append_log;
+pub mod aside;
 pub mod begun;
 pub mod control;
 pub mod engine_log;
@@ -9,6 +10,7 @@ pub mod http;
 pub mod instance;
 pub mod lock;
 pub mod memory;
+pub mod private;
 pub mod python;
 pub mod random;
 pub mod rcon;

@@ -3,11 +3,12 @@
 //! `state/rejected/<when>-<name>` and the same name with `.reason`. Bounded in count and bytes:
 //! the oldest go first.
 
-use std::fs;
-use std::io;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::files::Folder;
+use super::private;
 use crate::limits;
 
 pub struct Rejected {
@@ -19,7 +20,7 @@ pub struct Rejected {
 impl Rejected {
     pub fn open(state_dir: &Path) -> io::Result<Self> {
         let dir = state_dir.join("rejected");
-        fs::create_dir_all(&dir)?;
+        private::folder(&dir)?;
         let mut rejected = Self {
             dir,
             count: 0,
@@ -41,7 +42,14 @@ impl Rejected {
         let short = &name[..name.len().min(180)];
         let target = self.dir.join(format!("{stamp:020}-{short}"));
         folder.move_out(name, &target)?;
-        fs::write(reason_path(&target), format!("{reason}\n"))?;
+        // Identities and calls are in it, which are nobody else's.
+        private::close_file(&target);
+        let mut options = OpenOptions::new();
+        let reasons = private::open(
+            &reason_path(&target),
+            options.write(true).create(true).truncate(true),
+        );
+        writeln!(reasons?, "{reason}")?;
         self.count += 1;
         self.bytes += fs::symlink_metadata(&target).map_or(0, |data| data.len());
         if self.count > limits::REJECTED_FILES_MAX || self.bytes > limits::REJECTED_BYTES_MAX {
@@ -55,6 +63,10 @@ impl Rejected {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
             let entry = entry?;
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                continue;
+            }
+            private::close_file(&entry.path());
             if entry
                 .path()
                 .extension()
@@ -101,12 +113,13 @@ fn reason_path(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::files::Links;
 
     #[test]
     fn the_oldest_go_first_and_take_their_reasons_along() {
         let scriptdata = tempfile::tempdir().unwrap();
         let state = tempfile::tempdir().unwrap();
-        let folder = Folder::open(scriptdata.path()).unwrap();
+        let folder = Folder::open(scriptdata.path(), Links::Followed).unwrap();
         let mut rejected = Rejected::open(state.path()).unwrap();
         let count = limits::REJECTED_FILES_MAX as u64 + 1;
         for stamp in 0..count {

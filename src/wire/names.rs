@@ -106,9 +106,47 @@ pub fn taken(name: &str, id: u64) -> String {
     format!("{name}.{id}.taken")
 }
 
+/// Under which name something is kept that was in the way of a file of ours.
+pub fn aside(number: usize) -> String {
+    format!(".vpid-aside-{number}")
+}
+
+/// Of our locks: whoever holds it works in its folder.
+pub const LOCK: &str = ".vpid.lock";
+
+/// What a file is called while we write it. Nobody can know it before.
+pub fn temporary(random: u64) -> String {
+    format!("{TEMPORARY}{random:016x}")
+}
+
+/// Whether a file is one that we have not finished.
+pub fn is_temporary(name: &str) -> bool {
+    let random = name.strip_prefix(TEMPORARY).unwrap_or_default();
+    random.len() == 16
+        && random
+            .bytes()
+            .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+const TEMPORARY: &str = ".vpid-new-";
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_half_written_is_known_by_its_name_and_is_nobody_elses() {
+        let name = temporary(u64::MAX / 3);
+        assert!(is_temporary(&name) && parse(&name).is_none());
+        for other in [
+            ".vpid-new-",
+            ".vpid-new-1",
+            ".vpid-new-5555555555555555x",
+            "5555555555555555",
+        ] {
+            assert!(!is_temporary(other), "{other}");
+        }
+    }
 
     #[test]
     fn names_are_split_at_the_last_place_that_fits() {

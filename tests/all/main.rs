@@ -18,7 +18,9 @@ mod kill;
 mod mariadb;
 #[cfg(feature = "mysql")]
 mod mariadb_kill;
+mod occupied;
 mod outage;
+mod private;
 mod queries;
 mod queue;
 mod replay;

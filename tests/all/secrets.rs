@@ -243,3 +243,105 @@ fn is_pythons_own(path: &str) -> bool {
         || path.starts_with("socket:")
         || path.starts_with("pipe:")
 }
+
+/// In every secret below.
+const MARK: &str = "geheim0987";
+
+/// What `vpid check` and `vpid init` say about a configuration that cannot be used.
+fn said_of(config: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("scriptdata")).unwrap();
+    let path = folder.path().join("vpid.toml");
+    fs::write(&path, config).unwrap();
+    let mut said = String::new();
+    for command in ["check", "init"] {
+        let mut program = crate::support::program();
+        let output = program.args([command, "--config"]).arg(&path).output();
+        let output = output.expect("vpid can be spawned");
+        assert!(!output.status.success(), "{command}: {config}");
+        said += &String::from_utf8_lossy(&[output.stdout, output.stderr].concat());
+    }
+    said
+}
+
+#[test]
+fn no_secret_stands_in_a_sentence_about_a_wrong_configuration() {
+    let server = |line: &str| format!("[[server]]\nscriptdata = 'scriptdata'\n{line}\n");
+    let good = server(&format!("key = '{KEY}'"));
+    let with = |text: &str| format!("{good}{text}\n");
+    let broken = [
+        // No TOML, at the secret and behind it.
+        server(&format!("key = '{MARK}")),
+        server(&format!("key = \"{MARK}\\q\"")),
+        server(&format!("key = {MARK}")),
+        server(&format!("key = '{MARK}' '{MARK}'")),
+        server(&format!("key = ['{MARK}']")),
+        server(&format!("key = {{ a = '{MARK}' }}")),
+        server(&format!("key = '{MARK}'\nkey = '{MARK}'")),
+        // Not what it must be.
+        server(&format!("key = '{MARK}'")),
+        server(&format!("key = '{MARK} {MARK} {MARK} {MARK}'")),
+        server(&format!("legacy_secret = '{MARK}\u{e4}'")),
+        server(&format!("kee = '{MARK}'")),
+        with("rcon = '127.0.0.1:1'\nrcon_password = 'geheim0987\"'"),
+        with("rcon = '127.0.0.1:1'\nrcon_password = 'geheim0987\\nx'"),
+        with("log_listen = '127.0.0.1:1'\nlog_secret = 'geheim0987'"),
+        with(&format!("rcon = '{MARK}@127.0.0.1:1'\nrcon_password = 'x'")),
+        with(&format!(
+            "[vyhub]\napi_url = 'https://me:{MARK}@vyhub.example/v1'\napi_key = 'x'"
+        )),
+        with(&format!(
+            "[vyhub]\napi_url = 'https://vyhub.example/v1?key={MARK}'\napi_key = 'x'"
+        )),
+        with(&format!("[vyhub]\napi_url = '{MARK}'\napi_key = 'x'")),
+        with(&format!(
+            "[vyhub]\napi_url = 'https://vyhub.example/v1'\napi_key = '{MARK} {MARK}'"
+        )),
+        with(&format!(
+            "[vyhub]\napi_url = 'https://vyhub.example/v1'\napi_key = 'x'\nproxy = '{MARK}'"
+        )),
+        with(&format!(
+            "[database]\ntype = 'mysql'\nuser = 'u'\ndatabase = 'd'\npassword = ['{MARK}']"
+        )),
+        with(&format!("[database]\ntype = 'sqlite'\npassword = '{MARK}'")),
+        with(&format!(
+            "[database]\ntype = 'mysql'\nhost = 'u:{MARK}@h'\nuser = 'u'\ndatabase = 'd'"
+        )),
+    ];
+    for config in broken {
+        let said = said_of(&config);
+        assert!(!said.contains(MARK), "{config}\n{said}");
+    }
+    // A number is one, too.
+    let said = said_of(&with(
+        "log_listen = '127.0.0.1:1'\nlog_secret = -98765432109",
+    ));
+    assert!(!said.contains("98765432109"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_reached_is_named_without_its_secret() {
+    let vpid = Vpid::new()
+        .signed()
+        .vyhub_line("api_url = \"https://127.0.0.1:1/name/v1\"")
+        .vyhub_line(&format!("api_key = \"{MARK}\""))
+        .server_line("vyhub_server_id = \"0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9\"")
+        .rcon(SocketAddr::from(([127, 0, 0, 1], 1)), MARK)
+        .script("one", "import sys\nprint(sys.argv, flush=True)\n")
+        .marked()
+        .started();
+    vpid.wait_for_log("VyHub cannot be reached");
+    vpid.wait_for_log("is not reached by RCON");
+    vpid.wait_for_state("one", "running");
+    let check = vpid.command(&["check"]);
+    let said = String::from_utf8_lossy(&check.stdout).into_owned();
+    assert!(said.contains("is not reached"), "{said}");
+    assert!(!(said + &vpid.log()).contains(MARK));
+    assert_eq!(vpid.log().matches("is not reached by RCON").count(), 1);
+    for pid in vpid.processes() {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let all = String::from_utf8_lossy(&[line, environment].concat()).into_owned();
+        assert!(!all.contains(MARK) && !all.contains(KEY), "{all}");
+    }
+}
