@@ -238,10 +238,23 @@ pub const SESSION_LOG_BYTES_MAX: u64 = 1 << 20;
 pub const PLAYERS_MAX: usize = 256;
 /// Longest name or id of a player that is kept; the engine cuts names at 31 bytes.
 pub const PLAYER_TEXT_CHARS_MAX: usize = 128;
+/// What the engine makes at most; what is longer was not made by it alone. A name: 32 bytes with
+/// its NUL (`MAX_PLAYER_NAME_LENGTH` in const.h of source-sdk-2013). An id: 64 with its NUL
+/// (`m_szNetworkIDString` of player.h). Chat: 127 (`Host_Say` in client.cpp).
+pub const ENGINE_NAME_BYTES_MAX: usize = 31;
+pub const ENGINE_ID_BYTES_MAX: usize = 63;
+pub const ENGINE_CHAT_BYTES_MAX: usize = 127;
+/// A line of the log about players without its date. The engine cuts at 1,023 bytes
+/// (`UTIL_LogPrintf` in util.cpp), and with names as long as they get no line comes near: two
+/// players, a weapon and three positions are some 400 bytes. Above it, the end that says whom a
+/// line is about may have been cut off.
+pub const LOG_EVENT_BYTES_MAX: usize = 600;
 /// Functions that a game may register.
 pub const GAME_FUNCTIONS_MAX: usize = 1_000;
 /// Largest datagram of the engine's log that is read; the engine cuts its lines at half of it.
 pub const LOG_LINE_BYTES_MAX: usize = 2_048;
+/// Longest `sv_logsecret`, in digits; tools that share it use 16.
+pub const LOG_SECRET_DIGITS_MAX: usize = 20;
 /// What the system may keep of the engine's log while vpid is busy: some hundreds of lines. Where
 /// the system allows less, it is less.
 pub const LOG_RECEIVE_BYTES: usize = 256 * 1_024;
@@ -279,4 +292,8 @@ pub const RCON_CUT_MS: u64 = 100;
 pub const RCON_STACK_BYTES: usize = 256 * 1_024;
 
 const _: () = assert!(RCON_RETRY_MS <= RCON_CLOSED_RETRY_MS);
+const _: () = assert!(ENGINE_NAME_BYTES_MAX + ENGINE_ID_BYTES_MAX < PLAYER_TEXT_CHARS_MAX);
+const _: () = assert!(
+    2 * (ENGINE_NAME_BYTES_MAX + ENGINE_ID_BYTES_MAX) + ENGINE_CHAT_BYTES_MAX < LOG_EVENT_BYTES_MAX
+);
 const _: () = assert!(CONSOLE_LINE_BYTES_MAX < RCON_PACKET_BYTES_MAX);

@@ -8,7 +8,8 @@ use super::raw::{Field, Place, RawServer};
 use super::secret::Password;
 use super::servers::Placed;
 use super::{LogListen, Rcon};
-use crate::limits::RCON_PASSWORD_BYTES_MAX;
+use crate::limits::{LOG_SECRET_DIGITS_MAX, RCON_PASSWORD_BYTES_MAX};
+use crate::wire::engine_log::LogSecret;
 use crate::wire::uuid::Uuid;
 
 /// What config.example.toml has where the password belongs.
@@ -141,8 +142,9 @@ impl Checker<'_> {
         };
         let said = of_secret.iter().flatten().next().is_some();
         let bad = matches!(raw.log_secret, Field::Bad) || matches!(raw.log_secret_file, Field::Bad);
+        let is_local = address.ip().is_loopback();
         if !said && !bad && self.report_missing {
-            if address.ip().is_loopback() {
+            if is_local {
                 let message = "is without a log_secret: every program of this machine could send \
                                lines in the game's name; set log_secret, and sv_logsecret in \
                                server.cfg";
@@ -153,12 +155,43 @@ impl Checker<'_> {
                 self.problem(&given.place, message);
             }
         }
+        if said && !is_local {
+            let guarded = match raw.rcon {
+                Field::Absent => {
+                    "and without rcon nothing bears its lines out; set rcon, and listen at \
+                     127.0.0.1 if the game runs on this machine, or let a firewall pass the \
+                     game's address only"
+                }
+                _ => {
+                    "so anyone can try secrets there; listen at 127.0.0.1 if the game runs on \
+                     this machine, or let a firewall pass the game's address only"
+                }
+            };
+            let message = format!("can be reached by other hosts, {guarded}");
+            self.warn(&given.place, message);
+        }
+        if let (Some(secret), Some(place)) = (secret, of_secret.iter().flatten().next())
+            && secret.is_weak()
+        {
+            let message = "is soon found out by trying, since it is a number below 2^24; use 16 \
+                           random digits, the same in sv_logsecret (`vpid init` makes some)";
+            self.warn(place, message);
+        }
         Some((given.place.clone(), LogListen { address, secret }))
     }
 
-    fn log_secret(&mut self, raw: &RawServer) -> Option<u32> {
+    /// The text that the engine sends, which other tools may set: so its zeros in front count.
+    fn log_secret(&mut self, raw: &RawServer) -> Option<LogSecret> {
+        let form = format!(
+            "1 to {LOG_SECRET_DIGITS_MAX} digits, not all of them 0, exactly as in sv_logsecret"
+        );
         let Some(file) = raw.log_secret_file.given() else {
-            return self.number(&raw.log_secret, 1..=u32::MAX, ", that of sv_logsecret");
+            let given = raw.log_secret.given()?;
+            let secret = given.value.trim().parse().ok();
+            if secret.is_none() {
+                self.problem(&given.place, format!("must be {form}"));
+            }
+            return secret;
         };
         if raw.log_secret.given().is_some() {
             self.problem(&file.place, "stands beside log_secret; keep one of the two");
@@ -166,16 +199,11 @@ impl Checker<'_> {
         }
         let bytes = self.secret_file(file)?;
         let text = std::str::from_utf8(&bytes).unwrap_or_default();
-        let number: Option<u32> = text.trim().parse().ok();
-        let number = number.filter(|number| *number > 0);
-        if number.is_none() {
-            let message = format!(
-                "must hold a whole number from 1 to {}, as sv_logsecret",
-                u32::MAX
-            );
-            self.problem(&file.place, message);
+        let secret = text.trim().parse().ok();
+        if secret.is_none() {
+            self.problem(&file.place, format!("must hold {form}"));
         }
-        number
+        secret
     }
 
     /// What can be there once only. A kick goes by the number that one game has for a player, so

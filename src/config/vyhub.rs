@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 
 use super::secret::Password;
+use crate::wire::engine_log::LogSecret;
 
 /// `[vyhub]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,5 +38,5 @@ pub struct Rcon {
 pub struct LogListen {
     pub address: SocketAddr,
     /// What the game has as `sv_logsecret`; `None`: none.
-    pub secret: Option<u32>,
+    pub secret: Option<LogSecret>,
 }

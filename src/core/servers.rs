@@ -16,7 +16,7 @@ use crate::wire::console::Command;
 use crate::wire::engine_log::Line;
 use crate::wire::messages::{FromGame, Place, Push};
 use crate::wire::rcon::{self, Failure};
-use crate::wire::server_status;
+use crate::wire::server_status::{self, ServerStatus};
 use crate::wire::steam_id::SteamId;
 use crate::wire::uuid::Uuid;
 
@@ -65,11 +65,28 @@ struct LogState {
 struct Road {
     refused: bool,
     away: bool,
+    /// `status` contradicted itself the last time.
+    doubted: bool,
     /// A `status` is under way.
     asking: Option<u64>,
     asked_ms: Option<u64>,
     /// Commands under way, and what an operator waits for.
     sent: HashMap<u64, (Command, Option<u64>)>,
+}
+
+impl Road {
+    /// Says once that `status` contradicts itself, until it does not.
+    fn doubt(&mut self, status: &ServerStatus, label: &str) {
+        if !status.whole && !self.doubted {
+            let rows = status.players.len();
+            log::warn!(
+                "{label}: the {rows} rows of `status` do not match its own heading, or one can be \
+                 read in several ways: until they do, nobody is removed from the players because \
+                 of it, and nothing is done to a player of a doubtful row"
+            );
+        }
+        self.doubted = !status.whole;
+    }
 }
 
 #[derive(Default)]
@@ -222,8 +239,9 @@ impl Servers {
             Ok(_) if road.away => {
                 log::info!("{}: RCON works again", server.label);
                 road.away = false;
-                // Who came meanwhile may have been told to nobody.
+                // Who came meanwhile may have been told to nobody; and it may be another run.
                 road.asked_ms = None;
+                server.roster.may_begin_anew(now);
             }
             _ => {}
         }
@@ -231,7 +249,10 @@ impl Servers {
             road.asking = None;
             if let Ok(text) = &done.result {
                 match server_status::parse(text) {
-                    Some(status) => server.roster.status(&status, now),
+                    Some(status) => {
+                        road.doubt(&status, &server.label);
+                        server.roster.status(&status, now);
+                    }
                     None => log::debug!("{}: `status` is answered in a strange form", server.label),
                 }
             }
@@ -270,7 +291,7 @@ impl Servers {
             if let Some(road) = &mut server.rcon {
                 road.asking = Some(ticket);
                 road.asked_ms = Some(now.mono_ms);
-                server.roster.status_taken();
+                server.roster.status_taken(now);
             }
             out.rcon(id, ticket, &Command::Status);
         }
@@ -373,9 +394,12 @@ impl Servers {
         }
     }
 
-    /// Whether somebody has come whom nobody has looked at.
+    /// Whether somebody has come, or was confirmed, whom nobody has looked at.
     pub fn has_news(&self) -> bool {
-        self.all.iter().any(|server| server.roster.has_arrivals())
+        let news = |server: &GameServer| {
+            server.roster.has_arrivals() || server.roster.has_newly_confirmed()
+        };
+        self.all.iter().any(news)
     }
 
     /// Whether commands go by RCON.
@@ -432,14 +456,15 @@ impl GameServer {
             return Some(0);
         };
         let heard = self.host.is_some() || self.log.as_ref().is_some_and(|log| log.heard);
-        Some(
-            asked_ms
-                + match heard {
-                    _ if road.away => limits::STATUS_ALONE_MS,
-                    _ if self.roster.wants_status() => limits::STATUS_SOON_MS,
-                    true => limits::STATUS_BESIDE_MS,
-                    false => limits::STATUS_ALONE_MS,
-                },
-        )
+        let due_ms = asked_ms
+            + match heard {
+                _ if road.away => limits::STATUS_ALONE_MS,
+                _ if self.roster.wants_status() => limits::STATUS_SOON_MS,
+                true => limits::STATUS_BESIDE_MS,
+                false => limits::STATUS_ALONE_MS,
+            };
+        let recheck = self.roster.recheck_ms().filter(|_| !road.away);
+        let recheck_ms = recheck.map(|ms| ms.max(asked_ms + limits::STATUS_SOON_MS));
+        Some(recheck_ms.map_or(due_ms, |ms| ms.min(due_ms)))
     }
 }

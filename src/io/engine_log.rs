@@ -12,11 +12,11 @@ use rustix::net::sockopt;
 
 use crate::config::LogListen;
 use crate::limits;
-use crate::wire::engine_log::{self, Line};
+use crate::wire::engine_log::{self, Line, LogSecret};
 
 pub struct EngineLog {
     socket: UdpSocket,
-    secret: Option<u32>,
+    secret: Option<LogSecret>,
     refused: Cell<u64>,
 }
 
@@ -80,7 +80,8 @@ mod tests {
 
     use super::*;
 
-    fn open(secret: Option<u32>) -> (EngineLog, SocketAddr) {
+    fn open(secret: Option<&str>) -> (EngineLog, SocketAddr) {
+        let secret = secret.map(|digits| digits.parse().unwrap());
         let address = "127.0.0.1:0".parse().unwrap();
         let log = EngineLog::open(&LogListen { address, secret }).unwrap();
         let address = log.socket.local_addr().unwrap();
@@ -138,7 +139,7 @@ mod tests {
 
     #[test]
     fn what_is_not_believed_is_counted_and_takes_its_turn() {
-        let (log, address) = open(Some(1234));
+        let (log, address) = open(Some("1234"));
         let mut long = started("S1234", "x");
         long.truncate(long.len() - 2);
         long.resize(limits::LOG_LINE_BYTES_MAX + 500, b' ');

@@ -38,7 +38,7 @@ pub(in crate::config) struct RawServer {
     pub rcon_password: Field<String>,
     pub rcon_password_file: Field<String>,
     pub log_listen: Field<String>,
-    pub log_secret: Field<i64>,
+    pub log_secret: Field<String>,
     pub log_secret_file: Field<String>,
 }
 
@@ -120,7 +120,7 @@ impl Reader<'_> {
             rcon_password: self.text(table, "server.", "rcon_password"),
             rcon_password_file: self.text(table, "server.", "rcon_password_file"),
             log_listen: self.text(table, "server.", "log_listen"),
-            log_secret: self.integer(table, "server.", "log_secret"),
+            log_secret: self.digits(table, "server.", "log_secret"),
             log_secret_file: self.text(table, "server.", "log_secret_file"),
         }
     }

@@ -33,6 +33,7 @@ fn line_of(userid: i64, name: &str, account: u32) -> StatusPlayer {
         ping: 50,
         active: true,
         address: Some("192.0.2.9:27005".into()),
+        sure: true,
     }
 }
 
@@ -41,6 +42,7 @@ fn status(players: &[StatusPlayer]) -> ServerStatus {
         map: "cp_a".into(),
         max_players: 24,
         players: players.to_vec(),
+        whole: true,
     }
 }
 
@@ -182,7 +184,7 @@ fn a_script_cannot_let_a_banned_player_vanish() {
     roster.script_event("player_disconnect", &json!({"userid": 2}), at(21_000));
     assert_eq!(roster.userids(), [2]);
     assert!(roster.wants_status());
-    roster.status_taken();
+    roster.status_taken(at(21_000));
     assert!(!roster.wants_status());
     roster.beats(&[], at(22_000));
     roster.script_gone();

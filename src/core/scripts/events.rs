@@ -157,6 +157,14 @@ impl Scripts {
                 let rest = [attacker, Value::Null, "".into()];
                 self.raise_of("OnPlayerDeath", server, &of(victim), &rest, cx);
             }
+            Line::Suicide { who, by_world } if self.listens("OnPlayerDeath") => {
+                let attacker = match by_world {
+                    true => Value::Null,
+                    false => known_or(server, None, &of(who), cx),
+                };
+                let rest = [attacker, Value::Null, "".into()];
+                self.raise_of("OnPlayerDeath", server, &of(who), &rest, cx);
+            }
             _ => {}
         }
     }

@@ -81,6 +81,27 @@ fn each_line_of_a_real_game_is_read() {
         ),
         (format!("{a} killed {b} with \"world\""), dead),
         (
+            format!(
+                "{a} killed {b} with \"revolver\" (customkill \"feign_death\") \
+                 (attacker_position \"1 2 3\") (victim_position \"1 2 3\")"
+            ),
+            Line::Other,
+        ),
+        (
+            format!("{a} committed suicide with \"world\" (attacker_position \"1 2 3\")"),
+            Line::Suicide {
+                who: ann.clone(),
+                by_world: true,
+            },
+        ),
+        (
+            format!("{a} committed suicide with \"tf_projectile_rocket\""),
+            Line::Suicide {
+                who: ann.clone(),
+                by_world: false,
+            },
+        ),
+        (
             "Started map \"cp_badlands\" (CRC \"d41d8c\")".into(),
             Line::MapStarted("cp_badlands".into()),
         ),
@@ -109,7 +130,6 @@ fn what_is_of_no_interest_is_neither_doubted_nor_followed() {
         format!("{a} triggered \"kill assist\" against {b} (assister_position \"1 2 3\")"),
         format!("{a} triggered \"jarate_attack\" against {b} with \"tf_weapon_jar\""),
         format!("{a} triggered \"killedobject\" (objectowner {b})"),
-        format!("{a} committed suicide with \"world\""),
         format!("{a} entered the game again"),
         format!("Team \"Red\" triggered \"pointcaptured\" (player1 {a}) (cp \"{b} say \"x\")"),
         format!("rcon from \"192.0.2.1:5\": command \"{a} say \"x\"\""),
@@ -199,6 +219,13 @@ fn lines_of(who: &Who, victim: &Who, text: &str) -> Vec<(String, Line)> {
             )),
             killed,
         ),
+        (
+            of("committed suicide with \"bat\""),
+            Line::Suicide {
+                who: who.clone(),
+                by_world: false,
+            },
+        ),
         (of("joined team \"Red\""), Line::Other),
         (of("changed role to \"scout\""), Line::Other),
         (
@@ -237,6 +264,7 @@ fn never_forged_when_cut(who: &Who, victim: &Who, text: &str) {
             let about = match read_event(&event[..end]) {
                 Line::Connected(who) | Line::Validated(who) | Line::Entered(who) => who,
                 Line::Disconnected(who) | Line::Renamed { who, .. } => who,
+                Line::Suicide { who, .. } => who,
                 Line::Said { who, .. } | Line::Killed { who, .. } => who,
                 Line::Ambiguous | Line::Other => continue,
                 Line::MapStarted(map) => panic!("{map}"),
@@ -273,6 +301,86 @@ fn a_setting_that_reads_like_chat_is_doubted() {
     assert_eq!(read_event(event), Line::Ambiguous);
 }
 
+/// An event's texts have no bound, and the engine cuts the line: what names the true one is gone.
+#[test]
+fn a_line_that_lost_its_end_forges_nothing() {
+    let forgery = "V<7><[U:1:7]><Red>\" say \"!ban x\"";
+    for padding in [1, 31, 500, 600, 900] {
+        let name = format!("{}{forgery}", "x".repeat(padding));
+        let whole = format!("\"{name}<5><[U:1:9]><>\" connected, address \"\"");
+        assert_eq!(read_event(&whole), Line::Ambiguous, "{whole}");
+    }
+    // The line as the engine cuts it, at 1,023 bytes with the forgery at its very end.
+    let name = format!("{}{forgery}", "x".repeat(1_022 - forgery.len()));
+    let event = format!("\"{name}");
+    assert_eq!(event.len(), 1_023);
+    assert_eq!(read_event(&event), Line::Ambiguous);
+    // The name of the one who is forged may be short, too, with any rubbish in front.
+    let front = format!("\"{}\" {forgery}", "x".repeat(985));
+    assert_eq!(read_event(&front), Line::Ambiguous);
+}
+
+#[test]
+fn what_is_longer_than_the_engine_makes_it_is_nobodys() {
+    let of = |name: usize, id: usize, rest: &str| {
+        let id = format!("[U:1:7]{}", "x".repeat(id - 7));
+        let event = format!("\"{}<5><{id}><Red>\" {rest}", "n".repeat(name));
+        read_event(&event) == Line::Ambiguous
+    };
+    let say = |bytes: usize| format!("say \"{}\"", "t".repeat(bytes));
+    let rename = |bytes: usize| format!("changed name to \"{}\"", "t".repeat(bytes));
+    let victim = |bytes: usize| {
+        let name = "v".repeat(bytes);
+        format!("killed \"{name}<6><[U:1:8]><Blue>\" with \"bat\"")
+    };
+    for (name, id, rest, doubtful) in [
+        (31, 63, say(127), false),
+        (32, 7, say(1), true),
+        (31, 64, say(1), true),
+        (1, 7, say(128), true),
+        (1, 7, rename(31), false),
+        (1, 7, rename(32), true),
+        (1, 7, victim(31), false),
+        (1, 7, victim(32), true),
+        (1, 7, "entered the game".into(), false),
+        (32, 7, "entered the game".into(), true),
+        (
+            1,
+            7,
+            format!("disconnected (reason \"{}\")", "r".repeat(560)),
+            true,
+        ),
+    ] {
+        assert_eq!(of(name, id, &rest), doubtful, "{name} {id} {rest}");
+    }
+    // What is about nobody may be as long as it likes.
+    let captured = format!(
+        "Team \"Red\" triggered \"pointcaptured\" {}",
+        "x".repeat(900)
+    );
+    assert_eq!(read_event(&captured), Line::Other);
+    let map = format!("Started map \"{}\"", "m".repeat(700));
+    assert_eq!(read_event(&map), Line::Other);
+}
+
+#[test]
+fn wrong_secrets_are_told_from_rubbish() {
+    let line = format!("{DATED}\"x<3><[U:1:7]><Red>\" entered the game\n\0");
+    let with = |kind: &str| [b"\xff\xff\xff\xff", kind.as_bytes(), line.as_bytes()].concat();
+    let ours = Some("1234".parse().unwrap());
+    for kind in ["R", "S", "S1235", "S123", "S12345", "S01234"] {
+        assert_eq!(
+            read_datagram(&with(kind), ours),
+            Datagram::WrongSecret,
+            "{kind}"
+        );
+    }
+    assert_eq!(read_datagram(&with("S1"), None), Datagram::WrongSecret);
+    for rubbish in [&b""[..], b"\xff\xff\xff\xff", b"rubbish", &with("x")] {
+        assert_eq!(read_datagram(rubbish, ours), Datagram::Foreign);
+    }
+}
+
 #[test]
 fn ordinary_names_and_texts_are_believed() {
     for text in [
@@ -288,7 +396,7 @@ fn ordinary_names_and_texts_are_believed() {
     ] {
         assert_eq!(
             never_forged(&player(3, text), &player(9, text), text),
-            13,
+            14,
             "{text}"
         );
     }
@@ -380,14 +488,21 @@ fn no_bytes_do_harm_and_a_cut_name_is_shown_as_far_as_it_goes() {
 #[test]
 fn only_the_secret_that_was_agreed_is_believed() {
     let line = format!("{DATED}\"x<3><[U:1:7]><Red>\" entered the game\n\0");
+    let ours = |digits: &str| Some(digits.parse::<LogSecret>().unwrap());
     let with = |kind: &str| [b"\xff\xff\xff\xff", kind.as_bytes(), line.as_bytes()].concat();
     assert!(parse(&with("R"), None).is_some());
-    assert!(parse(&with("S1234"), Some(1234)).is_some());
-    assert!(parse(&with("S0"), Some(0)).is_some());
+    for digits in [
+        "1234",
+        "0012345",
+        "7340128876543210",
+        "18446744073709551615",
+    ] {
+        assert!(parse(&with(&format!("S{digits}")), ours(digits)).is_some());
+    }
     for kind in [
         "R", "S", "S1235", "S2234", "S123", "S12345", "S01234", "S1234 ", "R1234", "s1234",
     ] {
-        assert_eq!(parse(&with(kind), Some(1234)), None, "{kind}");
+        assert_eq!(parse(&with(kind), ours("1234")), None, "{kind}");
     }
     for kind in ["S", "S1234", "S0", "R1", "", "r"] {
         assert_eq!(parse(&with(kind), None), None, "{kind}");
