@@ -244,6 +244,9 @@ pub const PLAYER_TEXT_CHARS_MAX: usize = 128;
 pub const ENGINE_NAME_BYTES_MAX: usize = 31;
 pub const ENGINE_ID_BYTES_MAX: usize = 63;
 pub const ENGINE_CHAT_BYTES_MAX: usize = 127;
+/// Two rows of `status` are one name at most if they fit into this; the engine pads its rows to more
+/// than 60 bytes.
+pub const STATUS_NAME_DOUBT_BYTES: usize = 48;
 /// A line of the log about players without its date. The engine cuts at 1,023 bytes
 /// (`UTIL_LogPrintf` in util.cpp), and with names as long as they get no line comes near: two
 /// players, a weapon and three positions are some 400 bytes. Above it, the end that says whom a
@@ -292,6 +295,7 @@ pub const RCON_CUT_MS: u64 = 100;
 pub const RCON_STACK_BYTES: usize = 256 * 1_024;
 
 const _: () = assert!(RCON_RETRY_MS <= RCON_CLOSED_RETRY_MS);
+const _: () = assert!(ENGINE_NAME_BYTES_MAX < STATUS_NAME_DOUBT_BYTES);
 const _: () = assert!(ENGINE_NAME_BYTES_MAX + ENGINE_ID_BYTES_MAX < PLAYER_TEXT_CHARS_MAX);
 const _: () = assert!(
     2 * (ENGINE_NAME_BYTES_MAX + ENGINE_ID_BYTES_MAX) + ENGINE_CHAT_BYTES_MAX < LOG_EVENT_BYTES_MAX

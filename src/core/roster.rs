@@ -57,7 +57,7 @@ struct Known {
     /// When the engine mentioned this one last, and when its log did for the first time.
     told_ms: u64,
     logged_ms: Option<u64>,
-    /// When `status` listed this userid with this id last, in a row that can only be read so.
+    /// When `status` listed this userid with this id last, see [`Roster::confirmed_by_status`].
     confirmed_ms: Option<u64>,
     /// Another name than that of `status`, by the log; a look at `status` was asked for.
     doubted_name: String,
@@ -143,7 +143,8 @@ impl Roster {
     }
 
     /// Whether `status` has said lately, and since the server's last start or map, that this
-    /// userid is the player with this id, in a row that can only be read so.
+    /// userid is the player with this id: in a row that can only be read so, or in any where the
+    /// engine's log had told the same.
     ///
     /// False where `status` is not asked for: see [`Roster::status_is_live`].
     pub fn confirmed_by_status(&self, userid: i64, id: SteamId, now: Now) -> bool {
@@ -212,6 +213,11 @@ impl Roster {
         self.wants_status
     }
 
+    /// Something waits for what `status` says.
+    pub fn want_status(&mut self) {
+        self.wants_status = true;
+    }
+
     /// When a look at `status` would settle something that it cannot settle before.
     pub fn recheck_ms(&self) -> Option<u64> {
         self.recheck_ms
@@ -267,6 +273,7 @@ impl Roster {
         known.confirmed_ms = None;
         if id.is_some() {
             self.arrivals.insert(userid);
+            self.wants_status = true;
         }
     }
 

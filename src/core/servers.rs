@@ -5,20 +5,20 @@
 //! run them only where the engine lets scripts do so. Texts for players go through the script,
 //! else by RCON as the console's chat.
 
-use std::collections::HashMap;
+mod road;
 
 use super::outgoing::Outgoing;
 use super::roster::Roster;
-use super::{Effect, FolderId, HostId, Now, Timer};
+use super::{FolderId, HostId, Now, Timer};
 use crate::config::Config;
 use crate::limits;
 use crate::wire::console::Command;
 use crate::wire::engine_log::Line;
 use crate::wire::messages::{FromGame, Place, Push};
-use crate::wire::rcon::{self, Failure};
-use crate::wire::server_status::{self, ServerStatus};
 use crate::wire::steam_id::SteamId;
 use crate::wire::uuid::Uuid;
+
+use road::Road;
 
 /// A `[[server]]`, by its place in the configuration that vpid started with.
 pub type ServerId = usize;
@@ -58,35 +58,6 @@ struct LogState {
     heard: bool,
     /// It was said that nothing comes.
     missed: bool,
-}
-
-/// What is known of a server's RCON.
-#[derive(Default)]
-struct Road {
-    refused: bool,
-    away: bool,
-    /// `status` contradicted itself the last time.
-    doubted: bool,
-    /// A `status` is under way.
-    asking: Option<u64>,
-    asked_ms: Option<u64>,
-    /// Commands under way, and what an operator waits for.
-    sent: HashMap<u64, (Command, Option<u64>)>,
-}
-
-impl Road {
-    /// Says once that `status` contradicts itself, until it does not.
-    fn doubt(&mut self, status: &ServerStatus, label: &str) {
-        if !status.whole && !self.doubted {
-            let rows = status.players.len();
-            log::warn!(
-                "{label}: the {rows} rows of `status` do not match its own heading, or one can be \
-                 read in several ways: until they do, nobody is removed from the players because \
-                 of it, and nothing is done to a player of a doubtful row"
-            );
-        }
-        self.doubted = !status.whole;
-    }
 }
 
 #[derive(Default)]
@@ -221,60 +192,6 @@ impl Servers {
         }
     }
 
-    /// What came of a command. An operator's is to be told of.
-    pub fn rcon_done(&mut self, done: rcon::Done, now: Now, out: &mut Outgoing) {
-        let Some(server) = self.all.get_mut(done.server) else {
-            return;
-        };
-        let Some(road) = &mut server.rcon else { return };
-        match &done.result {
-            Err(Failure::Refused(why)) if !road.refused => {
-                log::error!("{}: {why}", server.label);
-                road.refused = true;
-            }
-            Err(Failure::Away(why)) if !road.away => {
-                log::warn!("{}: {why}", server.label);
-                road.away = true;
-            }
-            Ok(_) if road.away => {
-                log::info!("{}: RCON works again", server.label);
-                road.away = false;
-                // Who came meanwhile may have been told to nobody; and it may be another run.
-                road.asked_ms = None;
-                server.roster.may_begin_anew(now);
-            }
-            _ => {}
-        }
-        if road.asking == Some(done.ticket) {
-            road.asking = None;
-            if let Ok(text) = &done.result {
-                match server_status::parse(text) {
-                    Some(status) => {
-                        road.doubt(&status, &server.label);
-                        server.roster.status(&status, now);
-                    }
-                    None => log::debug!("{}: `status` is answered in a strange form", server.label),
-                }
-            }
-            return;
-        }
-        let Some((command, waiter)) = road.sent.remove(&done.ticket) else {
-            return;
-        };
-        // That a console is away or refuses was said once.
-        if let Err(Failure::Unclear(why)) = &done.result {
-            let label = &server.label;
-            log::warn!("{label}: a command may not have been carried out ({command:?}): {why}");
-        }
-        let outcome = done.result.map_err(|failure| match failure {
-            Failure::Refused(why) | Failure::Away(why) | Failure::Unclear(why) => why,
-        });
-        if let Some(ticket) = waiter {
-            let outcome = outcome.map(Into::into);
-            out.effects.push(Effect::Pushed { ticket, outcome });
-        }
-    }
-
     /// Asks each server who is on, where it is time to.
     pub fn advance(&mut self, now: Now, out: &mut Outgoing) {
         let mut next_ms = None::<u64>;
@@ -289,8 +206,7 @@ impl Servers {
             let ticket = self.ticket();
             let server = &mut self.all[id];
             if let Some(road) = &mut server.rcon {
-                road.asking = Some(ticket);
-                road.asked_ms = Some(now.mono_ms);
+                road.asks(ticket, now);
                 server.roster.status_taken(now);
             }
             out.rcon(id, ticket, &Command::Status);
@@ -444,27 +360,5 @@ impl GameServer {
     pub fn is_alive(&self, now: Now) -> bool {
         let asleep = self.rcon.is_none() && self.log.is_none() && self.roster.heard_ms().is_some();
         self.roster.alive(now) || (asleep && self.roster.people().all(|person| person.bot))
-    }
-
-    /// When `status` is to be asked for.
-    fn status_due_ms(&self) -> Option<u64> {
-        let road = self
-            .rcon
-            .as_ref()
-            .filter(|road| !road.refused && road.asking.is_none())?;
-        let Some(asked_ms) = road.asked_ms else {
-            return Some(0);
-        };
-        let heard = self.host.is_some() || self.log.as_ref().is_some_and(|log| log.heard);
-        let due_ms = asked_ms
-            + match heard {
-                _ if road.away => limits::STATUS_ALONE_MS,
-                _ if self.roster.wants_status() => limits::STATUS_SOON_MS,
-                true => limits::STATUS_BESIDE_MS,
-                false => limits::STATUS_ALONE_MS,
-            };
-        let recheck = self.roster.recheck_ms().filter(|_| !road.away);
-        let recheck_ms = recheck.map(|ms| ms.max(asked_ms + limits::STATUS_SOON_MS));
-        Some(recheck_ms.map_or(due_ms, |ms| ms.min(due_ms)))
     }
 }

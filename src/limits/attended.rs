@@ -58,9 +58,11 @@ pub const VYHUB_CALLS_MAX: usize = 256;
 /// How often `status` is asked for where nothing else tells who is on, and where something does.
 pub const STATUS_ALONE_MS: u64 = 5_000;
 pub const STATUS_BESIDE_MS: u64 = 60_000;
-/// The pause between two, where something happened that only `status` can settle: players can
-/// bring that about.
+/// The pause between two, where something happened that only `status` can settle, such as who has
+/// come: players can bring that about. So many come without a pause first, since a banned player
+/// is kicked once `status` has confirmed who it is.
 pub const STATUS_SOON_MS: u64 = 1_000;
+pub const STATUS_BURST: u64 = 10;
 
 /// Lines of one engine's log that are read in one turn.
 pub const TURN_LOG_LINES_MAX: usize = 256;

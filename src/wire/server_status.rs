@@ -55,15 +55,6 @@ enum Announced {
     Together(usize),
 }
 
-/// How the rows compare with the heading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Compared {
-    Equal,
-    Fewer,
-    /// More of one kind, or there are two headings: any row may be part of a name.
-    Contradicts,
-}
-
 /// Reads the whole answer. `None`: it does not tell the map, the slots and the players, so it is
 /// not known who is there; an answer that was cut off must not look like an empty server.
 pub fn parse(text: &str) -> Option<ServerStatus> {
@@ -83,29 +74,26 @@ pub fn parse(text: &str) -> Option<ServerStatus> {
     let lines: Vec<&str> = lines.collect();
     // What follows the rows is the engine's or a plugin's. A second line of this kind means that
     // the heading was written by whoever names the server or plays on it.
-    let again = lines.iter().any(|line| Header::slots_of(line).is_some());
+    let forged = header.twice || lines.iter().any(|line| Header::slots_of(line).is_some());
     let (map, (max_players, announced)) = (header.map?, header.slots?);
     let mut table = rows::read(&lines);
-    let compared = match announced {
-        Some(_) if again || header.twice => Compared::Contradicts,
-        Some(announced) => announced.compare(&table.rows),
-        None => Compared::Fewer,
-    };
-    if compared != Compared::Equal {
+    let equal = announced.is_some_and(|announced| announced.is_of(&table.rows)) && !forged;
+    if !equal {
         rows::take_apart(&mut table, &lines);
+        rows::doubt_the_close(&mut table, &lines);
     }
     let too_many = table.rows.len() > limits::PLAYERS_MAX;
     table.rows.truncate(limits::PLAYERS_MAX);
-    let sure = table.rows.iter().map(|row| row.is_sure(compared));
-    let sure: Vec<bool> = sure.collect();
-    let rows = table.rows.into_iter().zip(sure);
-    let mut players: Vec<_> = rows.map(|(row, sure)| row.player(sure)).collect();
+    let mut players: Vec<_> = table.rows.into_iter().map(rows::Row::player).collect();
     doubt_the_same(&mut players);
+    for player in &mut players {
+        player.sure &= !forged;
+    }
     let all_sure = players.iter().all(|player| player.sure);
     Some(ServerStatus {
         map: map.to_string(),
         max_players,
-        whole: compared == Compared::Equal && all_sure && !table.open && !too_many,
+        whole: equal && all_sure && !table.open && !too_many,
         players,
     })
 }
@@ -160,17 +148,11 @@ impl Announced {
         }
     }
 
-    fn compare(self, rows: &[rows::Row]) -> Compared {
+    fn is_of(self, rows: &[rows::Row]) -> bool {
         let bots = rows.iter().filter(|row| row.tail.bot).count();
-        let humans = rows.len() - bots;
-        let (more, fewer) = match self {
-            Self::Each { humans: h, bots: b } => (humans > h || bots > b, humans < h || bots < b),
-            Self::Together(all) => (rows.len() > all, rows.len() < all),
-        };
-        match (more, fewer) {
-            (true, _) => Compared::Contradicts,
-            (_, true) => Compared::Fewer,
-            _ => Compared::Equal,
+        match self {
+            Self::Each { humans, bots: b } => (rows.len() - bots, bots) == (humans, b),
+            Self::Together(all) => rows.len() == all,
         }
     }
 }

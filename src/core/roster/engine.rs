@@ -73,6 +73,17 @@ impl Roster {
         self.status_ms = Some(now.mono_ms);
         self.map_is(&status.map);
         self.slots_are(status.max_players);
+        let wants_status = self.wants_status;
+        let listed = self.all_listed(status, now);
+        // What it has told need not be asked for.
+        self.wants_status = wants_status;
+        if status.whole {
+            self.only_those_stay(&listed, now);
+        }
+    }
+
+    /// Takes the rows over; gives whose they are.
+    fn all_listed(&mut self, status: &ServerStatus, now: Now) -> BTreeSet<i64> {
         let overtaken = |at_ms| within(at_ms, limits::ROSTER_OVERTAKEN_MS, now);
         let mut listed = BTreeSet::new();
         for player in &status.players {
@@ -87,9 +98,11 @@ impl Roster {
                 false => self.listed_doubtfully(player, now),
             }
         }
-        if !status.whole {
-            return;
-        }
+        listed
+    }
+
+    fn only_those_stay(&mut self, listed: &BTreeSet<i64>, now: Now) {
+        let overtaken = |at_ms| within(at_ms, limits::ROSTER_OVERTAKEN_MS, now);
         let run_ms = self.run_ms;
         let gone = self.leave_where(|known| {
             let told_meanwhile = match known.person.from_engine {
@@ -144,11 +157,14 @@ impl Roster {
         self.newly_confirmed |= newly;
     }
 
-    /// A row that may be somebody else's. It tells that somebody is there, and not who.
+    /// A row that may be somebody else's. It tells that somebody is there, and not who; but where
+    /// the engine has told the same before, it bears that out.
     fn listed_doubtfully(&mut self, player: &StatusPlayer, now: Now) {
         match self.people.get_mut(&player.userid) {
             Some(known) if known.id_told => {
                 if (known.person.steam, known.person.bot) == (player.id, player.bot) {
+                    self.newly_confirmed |= known.confirmed_ms.is_none();
+                    known.confirmed_ms = Some(now.mono_ms);
                     known.told_ms = now.mono_ms;
                     known.person.ping = player.ping.max(0);
                 }

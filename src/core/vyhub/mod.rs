@@ -268,6 +268,7 @@ impl Vyhub {
             };
             let arrived = game.roster.drain_arrivals();
             drop(game.roster.drain_departures());
+            self.enforce_all |= game.roster.take_newly_confirmed();
             for userid in arrived {
                 self.enforce_all = true;
                 let person = cx

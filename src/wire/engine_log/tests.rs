@@ -1,5 +1,8 @@
 //! What the engine writes, and what players write into it.
 
+mod long;
+mod packets;
+
 use super::*;
 use arbtest::arbitrary::{Result, Unstructured};
 
@@ -81,6 +84,25 @@ fn each_line_of_a_real_game_is_read() {
         ),
         (format!("{a} killed {b} with \"world\""), dead),
         (
+            "Started map \"cp_badlands\" (CRC \"d41d8c\")".into(),
+            Line::MapStarted("cp_badlands".into()),
+        ),
+        (
+            "Started map \"workshop/koth_x.ugc7\"".into(),
+            Line::MapStarted("workshop/koth_x.ugc7".into()),
+        ),
+    ] {
+        assert_eq!(read_event(&event), line, "{event}");
+    }
+}
+
+/// A feigned death is none, and what one does to oneself is one.
+#[test]
+fn deaths_are_read_as_they_are() {
+    let ann = player(3, "Ann");
+    let (a, b) = (written(&ann), written(&player(5, "Bob")));
+    for (event, line) in [
+        (
             format!(
                 "{a} killed {b} with \"revolver\" (customkill \"feign_death\") \
                  (attacker_position \"1 2 3\") (victim_position \"1 2 3\")"
@@ -101,17 +123,13 @@ fn each_line_of_a_real_game_is_read() {
                 by_world: false,
             },
         ),
-        (
-            "Started map \"cp_badlands\" (CRC \"d41d8c\")".into(),
-            Line::MapStarted("cp_badlands".into()),
-        ),
-        (
-            "Started map \"workshop/koth_x.ugc7\"".into(),
-            Line::MapStarted("workshop/koth_x.ugc7".into()),
-        ),
     ] {
         assert_eq!(read_event(&event), line, "{event}");
     }
+    // Where a weapon stands, nobody else can write.
+    let liar = player(5, "(customkill \"feign_death\")");
+    let killed = format!("{a} killed {} with \"bat\"", written(&liar));
+    assert!(matches!(read_event(&killed), Line::Killed { .. }));
 }
 
 #[test]
@@ -301,86 +319,6 @@ fn a_setting_that_reads_like_chat_is_doubted() {
     assert_eq!(read_event(event), Line::Ambiguous);
 }
 
-/// An event's texts have no bound, and the engine cuts the line: what names the true one is gone.
-#[test]
-fn a_line_that_lost_its_end_forges_nothing() {
-    let forgery = "V<7><[U:1:7]><Red>\" say \"!ban x\"";
-    for padding in [1, 31, 500, 600, 900] {
-        let name = format!("{}{forgery}", "x".repeat(padding));
-        let whole = format!("\"{name}<5><[U:1:9]><>\" connected, address \"\"");
-        assert_eq!(read_event(&whole), Line::Ambiguous, "{whole}");
-    }
-    // The line as the engine cuts it, at 1,023 bytes with the forgery at its very end.
-    let name = format!("{}{forgery}", "x".repeat(1_022 - forgery.len()));
-    let event = format!("\"{name}");
-    assert_eq!(event.len(), 1_023);
-    assert_eq!(read_event(&event), Line::Ambiguous);
-    // The name of the one who is forged may be short, too, with any rubbish in front.
-    let front = format!("\"{}\" {forgery}", "x".repeat(985));
-    assert_eq!(read_event(&front), Line::Ambiguous);
-}
-
-#[test]
-fn what_is_longer_than_the_engine_makes_it_is_nobodys() {
-    let of = |name: usize, id: usize, rest: &str| {
-        let id = format!("[U:1:7]{}", "x".repeat(id - 7));
-        let event = format!("\"{}<5><{id}><Red>\" {rest}", "n".repeat(name));
-        read_event(&event) == Line::Ambiguous
-    };
-    let say = |bytes: usize| format!("say \"{}\"", "t".repeat(bytes));
-    let rename = |bytes: usize| format!("changed name to \"{}\"", "t".repeat(bytes));
-    let victim = |bytes: usize| {
-        let name = "v".repeat(bytes);
-        format!("killed \"{name}<6><[U:1:8]><Blue>\" with \"bat\"")
-    };
-    for (name, id, rest, doubtful) in [
-        (31, 63, say(127), false),
-        (32, 7, say(1), true),
-        (31, 64, say(1), true),
-        (1, 7, say(128), true),
-        (1, 7, rename(31), false),
-        (1, 7, rename(32), true),
-        (1, 7, victim(31), false),
-        (1, 7, victim(32), true),
-        (1, 7, "entered the game".into(), false),
-        (32, 7, "entered the game".into(), true),
-        (
-            1,
-            7,
-            format!("disconnected (reason \"{}\")", "r".repeat(560)),
-            true,
-        ),
-    ] {
-        assert_eq!(of(name, id, &rest), doubtful, "{name} {id} {rest}");
-    }
-    // What is about nobody may be as long as it likes.
-    let captured = format!(
-        "Team \"Red\" triggered \"pointcaptured\" {}",
-        "x".repeat(900)
-    );
-    assert_eq!(read_event(&captured), Line::Other);
-    let map = format!("Started map \"{}\"", "m".repeat(700));
-    assert_eq!(read_event(&map), Line::Other);
-}
-
-#[test]
-fn wrong_secrets_are_told_from_rubbish() {
-    let line = format!("{DATED}\"x<3><[U:1:7]><Red>\" entered the game\n\0");
-    let with = |kind: &str| [b"\xff\xff\xff\xff", kind.as_bytes(), line.as_bytes()].concat();
-    let ours = Some("1234".parse().unwrap());
-    for kind in ["R", "S", "S1235", "S123", "S12345", "S01234"] {
-        assert_eq!(
-            read_datagram(&with(kind), ours),
-            Datagram::WrongSecret,
-            "{kind}"
-        );
-    }
-    assert_eq!(read_datagram(&with("S1"), None), Datagram::WrongSecret);
-    for rubbish in [&b""[..], b"\xff\xff\xff\xff", b"rubbish", &with("x")] {
-        assert_eq!(read_datagram(rubbish, ours), Datagram::Foreign);
-    }
-}
-
 #[test]
 fn ordinary_names_and_texts_are_believed() {
     for text in [
@@ -483,49 +421,4 @@ fn no_bytes_do_harm_and_a_cut_name_is_shown_as_far_as_it_goes() {
         let _ = parse(&packet(&[b"\"", bytes].concat()), None);
         Ok(())
     });
-}
-
-#[test]
-fn only_the_secret_that_was_agreed_is_believed() {
-    let line = format!("{DATED}\"x<3><[U:1:7]><Red>\" entered the game\n\0");
-    let ours = |digits: &str| Some(digits.parse::<LogSecret>().unwrap());
-    let with = |kind: &str| [b"\xff\xff\xff\xff", kind.as_bytes(), line.as_bytes()].concat();
-    assert!(parse(&with("R"), None).is_some());
-    for digits in [
-        "1234",
-        "0012345",
-        "7340128876543210",
-        "18446744073709551615",
-    ] {
-        assert!(parse(&with(&format!("S{digits}")), ours(digits)).is_some());
-    }
-    for kind in [
-        "R", "S", "S1235", "S2234", "S123", "S12345", "S01234", "S1234 ", "R1234", "s1234",
-    ] {
-        assert_eq!(parse(&with(kind), ours("1234")), None, "{kind}");
-    }
-    for kind in ["S", "S1234", "S0", "R1", "", "r"] {
-        assert_eq!(parse(&with(kind), None), None, "{kind}");
-    }
-}
-
-#[test]
-fn what_is_no_packet_of_the_log_is_refused() {
-    let whole = packet(b"\"x<3><[U:1:7]><Red>\" entered the game");
-    for end in 0..5 + DATED.len() {
-        assert_eq!(parse(&whole[..end], None), None, "{end}");
-    }
-    // The NUL, and the end of the line, may be missing.
-    for end in whole.len() - 2..whole.len() {
-        assert_eq!(parse(&whole[..end], None), parse(&whole, None));
-    }
-    for at in 0..5 + DATED.len() {
-        let mut other = whole.clone();
-        other[at] = b'x';
-        assert_eq!(parse(&other, None), None, "{at}");
-    }
-    assert_eq!(parse(&packet(b"World\0 triggered"), None), None);
-    let full = vec![b'x'; limits::LOG_LINE_BYTES_MAX - packet(b"").len()];
-    assert_eq!(parse(&packet(&full), None), Some(Line::Other));
-    assert_eq!(parse(&packet(&[&full[..], b"x"].concat()), None), None);
 }

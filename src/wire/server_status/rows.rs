@@ -4,7 +4,7 @@
 //! last quotation mark is the engine's own. What lies between is the name, however many lines it
 //! has.
 
-use super::{Compared, StatusPlayer, number};
+use super::{StatusPlayer, number};
 use crate::limits;
 
 /// All rows of an answer.
@@ -18,6 +18,8 @@ pub struct Table<'a> {
 pub struct Row<'a> {
     userid: i64,
     name: String,
+    /// Where it begins in its line.
+    name_at: usize,
     pub tail: Tail<'a>,
     lines: std::ops::Range<usize>,
     /// Another reading of the same lines is as good, as long as the heading does not exclude it.
@@ -63,6 +65,7 @@ pub fn read<'a>(lines: &[&'a str]) -> Table<'a> {
         rows.push(Row {
             userid,
             name: name(lines, at..end + 1, name_at, tail.at),
+            name_at,
             tail,
             lines: at..end + 1,
             doubtful: false,
@@ -73,7 +76,7 @@ pub fn read<'a>(lines: &[&'a str]) -> Table<'a> {
     Table { rows, open }
 }
 
-/// Where rows are missing, one that could not be read may have swallowed the next: it is read
+/// Where the rows are not those of the heading, one that could not be read may have swallowed the next: it is read
 /// from its last beginning on, and is not sure.
 pub fn take_apart(table: &mut Table<'_>, lines: &[&str]) {
     for row in &mut table.rows {
@@ -91,6 +94,7 @@ pub fn take_apart(table: &mut Table<'_>, lines: &[&str]) {
         if let Some((line, (userid, name_at))) = last.next() {
             row.userid = userid;
             row.name = name(lines, line..range.end, name_at, row.tail.at);
+            row.name_at = name_at;
             row.lines = line..range.end;
         }
     }
@@ -109,6 +113,27 @@ fn doubt_the_short(rows: &mut [Row<'_>]) {
         row.doubtful |= short || behind_one;
         behind_one = short;
     }
+}
+
+/// Where the heading does not say how many rows there are, two that stand so close that they fit
+/// into one name may be one.
+pub fn doubt_the_close(table: &mut Table<'_>, lines: &[&str]) {
+    let rows = &mut table.rows;
+    for at in 1..rows.len() {
+        let (upper, lower) = (&rows[at - 1], &rows[at]);
+        let of = upper.lines.start..lower.lines.end;
+        let name = name(lines, of, upper.name_at, lower.tail.at);
+        if bytes_in_engine(&name) <= limits::STATUS_NAME_DOUBT_BYTES {
+            rows[at - 1].doubtful = true;
+            rows[at].doubtful = true;
+        }
+    }
+}
+
+/// How long a name was in the engine: what is no UTF-8 was at least one byte.
+fn bytes_in_engine(name: &str) -> usize {
+    let foreign = name.matches(char::REPLACEMENT_CHARACTER).count();
+    name.len() - foreign * (char::REPLACEMENT_CHARACTER.len_utf8() - 1)
 }
 
 /// `#      2 "`: the userid, and where the name begins.
@@ -171,18 +196,7 @@ fn name(lines: &[&str], of: std::ops::Range<usize>, from: usize, to: usize) -> S
 }
 
 impl Row<'_> {
-    pub fn is_sure(&self, compared: Compared) -> bool {
-        let short_enough = name_bytes(&self.name) <= limits::ENGINE_NAME_BYTES_MAX;
-        let one_reading = match compared {
-            // As many rows as are announced can be cut out of the lines in one way only.
-            Compared::Equal => true,
-            Compared::Fewer => !self.doubtful,
-            Compared::Contradicts => false,
-        };
-        short_enough && one_reading
-    }
-
-    pub fn player(self, sure: bool) -> StatusPlayer {
+    pub fn player(self) -> StatusPlayer {
         let address = self.tail.address.filter(|text| is_address(text));
         StatusPlayer {
             userid: self.userid,
@@ -197,15 +211,9 @@ impl Row<'_> {
             ping: self.tail.ping,
             active: self.tail.state == "active",
             address: address.map(Into::into),
-            sure,
+            sure: !self.doubtful,
         }
     }
-}
-
-/// How long a name was in the engine: what is no UTF-8 was at least one byte.
-fn name_bytes(name: &str) -> usize {
-    let foreign = name.matches(char::REPLACEMENT_CHARACTER).count();
-    name.len() - foreign * (char::REPLACEMENT_CHARACTER.len_utf8() - 1)
 }
 
 /// An address with its port, in figures.

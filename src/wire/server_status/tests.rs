@@ -188,3 +188,5 @@ fn any_name_comes_back_as_it_is() {
         Ok(())
     });
 }
+
+mod whole;
