@@ -258,6 +258,23 @@ pub const GAME_FUNCTIONS_MAX: usize = 1_000;
 pub const LOG_LINE_BYTES_MAX: usize = 2_048;
 /// Longest `sv_logsecret`, in digits; tools that share it use 16.
 pub const LOG_SECRET_DIGITS_MAX: usize = 20;
+/// What `vpid init` makes.
+pub const LOG_SECRET_DIGITS_NEW: usize = 16;
+/// Wrong secrets in a second from which on few tries are left, and for how long after the last.
+pub const LOG_WRONG_PER_S: u64 = 16;
+pub const LOG_PRESSED_MS: u64 = 10_000;
+/// Datagrams a second that are then read of whoever was not right before, of the game's address
+/// and of others; and those of one sender.
+pub const LOG_TRIES_PER_S: u64 = 8;
+pub const LOG_TRIES_OF_ONE_PER_S: u64 = 2;
+/// So many useless datagrams within a pause are a flood: nothing is read for the pause, or, where
+/// the game's sender is known, what others send is dropped by the kernel for so long.
+pub const LOG_FLOOD: u64 = 256;
+pub const LOG_PAUSE_MS: u64 = 100;
+pub const LOG_CLOSED_MS: u64 = 900;
+/// How often wrong secrets are reported, and how long after the first of them.
+pub const LOG_REPORT_MS: u64 = 60_000;
+pub const LOG_REPORT_SOON_MS: u64 = 1_000;
 /// What the system may keep of the engine's log while vpid is busy: some hundreds of lines. Where
 /// the system allows less, it is less.
 pub const LOG_RECEIVE_BYTES: usize = 256 * 1_024;
@@ -295,6 +312,10 @@ pub const RCON_CUT_MS: u64 = 100;
 pub const RCON_STACK_BYTES: usize = 256 * 1_024;
 
 const _: () = assert!(RCON_RETRY_MS <= RCON_CLOSED_RETRY_MS);
+const _: () = assert!(LOG_SECRET_DIGITS_NEW <= LOG_SECRET_DIGITS_MAX);
+const _: () = assert!(LOG_TRIES_OF_ONE_PER_S < LOG_TRIES_PER_S);
+const _: () = assert!(LOG_TRIES_PER_S <= LOG_WRONG_PER_S);
+const _: () = assert!(LOG_PAUSE_MS < LOG_CLOSED_MS && LOG_CLOSED_MS < LOG_PRESSED_MS);
 const _: () = assert!(ENGINE_NAME_BYTES_MAX < STATUS_NAME_DOUBT_BYTES);
 const _: () = assert!(ENGINE_NAME_BYTES_MAX + ENGINE_ID_BYTES_MAX < PLAYER_TEXT_CHARS_MAX);
 const _: () = assert!(

@@ -175,6 +175,11 @@ impl Roster {
         &self.map
     }
 
+    /// How many maps have begun, as far as it was told.
+    pub fn map_number(&self) -> u64 {
+        self.map_number
+    }
+
     /// 0 until it is known.
     pub fn max_players(&self) -> i64 {
         self.max_players

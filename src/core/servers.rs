@@ -5,6 +5,7 @@
 //! run them only where the engine lets scripts do so. Texts for players go through the script,
 //! else by RCON as the console's chat.
 
+mod changing;
 mod road;
 
 use super::outgoing::Outgoing;
@@ -18,6 +19,7 @@ use crate::wire::messages::{FromGame, Place, Push};
 use crate::wire::steam_id::SteamId;
 use crate::wire::uuid::Uuid;
 
+use changing::Sent;
 use road::Road;
 
 /// A `[[server]]`, by its place in the configuration that vpid started with.
@@ -194,7 +196,7 @@ impl Servers {
 
     /// Asks each server who is on, where it is time to.
     pub fn advance(&mut self, now: Now, out: &mut Outgoing) {
-        let mut next_ms = None::<u64>;
+        let mut next_ms = self.settle_changes(now, out);
         for id in 0..self.all.len() {
             let Some(due_ms) = self.all[id].status_due_ms() else {
                 continue;
@@ -245,7 +247,8 @@ impl Servers {
             && !road.refused
         {
             out.rcon(id, ticket, &command);
-            road.sent.insert(ticket, (command, waiter));
+            let sent = Sent::new(command, waiter, &server.roster);
+            road.sent.insert(ticket, sent);
             return Ok(());
         }
         match server.host {

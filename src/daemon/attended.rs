@@ -60,7 +60,7 @@ impl Attended {
             });
             attended.rcon.push(lane.transpose().map_err(no_thread)?);
             if let Some(listen) = &server.log {
-                let log = EngineLog::open(listen).map_err(|error| {
+                let log = EngineLog::open(listen, server.rcon.as_ref()).map_err(|error| {
                     let address = listen.address;
                     format!("log_listen = \"{address}\" cannot be opened ({error}); choose another port, here and in logaddress_add")
                 })?;
@@ -97,7 +97,13 @@ impl Attended {
 
     /// What to wait for besides the lanes.
     pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.logs.iter().map(|(_, log)| log.fd())
+        self.logs.iter().filter_map(|(_, log)| log.fd())
+    }
+
+    /// How long to wait at most, where that is so long at most already.
+    pub fn wait_ms(&self, timeout_ms: Option<u64>) -> Option<u64> {
+        let due = self.logs.iter().filter_map(|(_, log)| log.due_in_ms());
+        due.chain(timeout_ms).min()
     }
 
     pub fn command(&self, server: ServerId, job: rcon::Job) {
@@ -136,7 +142,7 @@ impl Attended {
                 Report::Stored(written) => Event::Stored(written),
             })
             .collect();
-        for (server, log) in &self.logs {
+        for (server, log) in &mut self.logs {
             let lines = log.read(limits::TURN_LOG_LINES_MAX);
             if !lines.is_empty() {
                 let server = *server;

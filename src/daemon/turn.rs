@@ -21,6 +21,7 @@ impl Daemon {
             _ if busy || !self.events.is_empty() => Some(0),
             next => next.map(|due| due.saturating_sub(now_ms)),
         };
+        let timeout_ms = self.attended.wait_ms(timeout_ms);
         let logs = self.attended.fds().map(|fd| (fd, false));
         let mut fds: Vec<_> = self.control.fds().into_iter().chain(logs).collect();
         let others = fds.len();

@@ -64,6 +64,10 @@ pub const STATUS_BESIDE_MS: u64 = 60_000;
 pub const STATUS_SOON_MS: u64 = 1_000;
 pub const STATUS_BURST: u64 = 10;
 
+/// How long the new map is waited for, where the game closed RCON instead of replying to the
+/// command: less than a function of a script may take.
+pub const CHANGE_MAP_MS: u64 = 8_000;
+
 /// Lines of one engine's log that are read in one turn.
 pub const TURN_LOG_LINES_MAX: usize = 256;
 /// How often it is said that VyHub refuses the key.
@@ -83,6 +87,7 @@ pub const QUESTION_PATIENCE_MS: u64 = 15_000;
 
 const _: () = assert!(OUTBOX_ENTRIES_ADVISED < OUTBOX_ENTRIES_MAX);
 const _: () = assert!(OUTBOX_RETRY_MS_MIN < OUTBOX_RETRY_MS_MAX);
+const _: () = assert!(CHANGE_MAP_MS < super::SCRIPT_CALL_MS);
 
 // VyHub: commands, rights and words.
 

@@ -12,6 +12,7 @@ pub mod control;
 pub mod engine_log;
 pub mod game_json;
 pub mod legacy;
+pub mod look_alike;
 pub mod messages;
 pub mod names;
 pub mod rcon;

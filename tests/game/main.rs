@@ -6,6 +6,7 @@ mod codec;
 mod engine;
 mod examples;
 mod manual;
+mod new_run;
 mod python_manual;
 mod recording;
 mod scripts;

@@ -90,6 +90,8 @@ impl Roster {
             let departed = self.departed.get(&player.userid);
             let left = departed.is_some_and(|one| one.by_log && overtaken(Some(one.at_ms)));
             if left {
+                let again_ms = now.mono_ms + limits::ROSTER_OVERTAKEN_MS;
+                self.recheck_ms = self.recheck_ms.or(Some(again_ms));
                 continue;
             }
             listed.insert(player.userid);

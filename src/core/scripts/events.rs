@@ -1,6 +1,6 @@
 //! What happens on game servers, as calls of hooks.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,8 @@ use crate::wire::script as wire;
 pub struct Watched {
     up: bool,
     pub up_since_ms: u64,
-    players: BTreeSet<i64>,
+    /// Userids, with since when each was on.
+    players: BTreeMap<i64, i64>,
 }
 
 impl Scripts {
@@ -78,7 +79,7 @@ impl Scripts {
             "round_start" => ("OnRoundStart", vec![field("full")]),
             "round_win" => ("OnRoundWin", vec![field("team")]),
             "player_active" => {
-                if self.arrived(server, userid) {
+                if self.arrived(server, userid, cx) {
                     self.raise_of("OnPlayerConnect", server, data, &[], cx);
                 }
                 return self.raise_of("OnPlayerActive", server, data, &[], cx);
@@ -143,7 +144,7 @@ impl Scripts {
             Line::MapStarted(map) => {
                 self.raise("OnMapStart", Some(server), &[map.as_str().into()]);
             }
-            Line::Connected(who) if self.arrived(server, who.userid) => {
+            Line::Connected(who) if self.arrived(server, who.userid, cx) => {
                 self.raise_of("OnPlayerConnect", server, &of(who), &[], cx);
             }
             Line::Entered(who) => self.raise_of("OnPlayerActive", server, &of(who), &[], cx),
@@ -169,10 +170,21 @@ impl Scripts {
         }
     }
 
-    /// Whether somebody is new on a server.
-    fn arrived(&mut self, server: ServerId, userid: i64) -> bool {
+    /// Whether somebody is new on a server: another run of it gives the same userids again.
+    fn arrived(&mut self, server: ServerId, userid: i64, cx: &Cx<'_>) -> bool {
+        let game = cx.servers.get(server);
+        let person = game.and_then(|game| game.roster.person(userid));
+        let since_ms = person.map_or(0, |person| person.since_ms);
         let players = &mut self.watched[server].players;
-        players.len() < 4 * limits::PLAYERS_MAX && players.insert(userid)
+        let tolerance_ms = limits::ROSTER_OVERTAKEN_MS as i64;
+        match players.get(&userid) {
+            Some(known_ms) if since_ms <= known_ms + tolerance_ms => false,
+            None if players.len() >= 4 * limits::PLAYERS_MAX => false,
+            _ => {
+                players.insert(userid, since_ms);
+                true
+            }
+        }
     }
 
     fn is_up(&mut self, server: ServerId, cx: &Cx<'_>) {

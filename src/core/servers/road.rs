@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
+use super::changing::{Changing, Sent};
 use super::{GameServer, Servers};
 use crate::core::outgoing::Outgoing;
 use crate::core::{Effect, Now};
 use crate::limits;
-use crate::wire::console::Command;
 use crate::wire::rcon::{self, Failure};
 use crate::wire::server_status::{self, ServerStatus};
 
@@ -24,7 +24,9 @@ pub(super) struct Road {
     /// When the pauses of all that were asked for are over.
     paused_ms: u64,
     /// Commands under way, and what an operator waits for.
-    pub(super) sent: HashMap<u64, (Command, Option<u64>)>,
+    pub(super) sent: HashMap<u64, Sent>,
+    /// A change of the map whose reply did not come.
+    pub(super) changing: Option<Changing>,
 }
 
 impl Road {
@@ -98,9 +100,23 @@ impl Servers {
             }
             return;
         }
-        let Some((command, waiter)) = road.sent.remove(&done.ticket) else {
+        let Some(sent) = road.sent.remove(&done.ticket) else {
             return;
         };
+        let (done, sent) = match Changing::of(done, sent, now) {
+            Ok(changing) => {
+                server.roster.want_status();
+                // An earlier one has not been seen, and is not any more.
+                let earlier = road.changing.replace(changing);
+                return earlier
+                    .into_iter()
+                    .for_each(|it| it.fails(&server.label, out));
+            }
+            Err(both) => *both,
+        };
+        let Sent {
+            command, waiter, ..
+        } = sent;
         // That a console is away or refuses was said once.
         if let Err(Failure::Unclear(why)) = &done.result {
             let label = &server.label;
@@ -140,6 +156,7 @@ impl GameServer {
             .paused_ms
             .saturating_sub(limits::STATUS_BURST * limits::STATUS_SOON_MS);
         let due_ms = match heard {
+            _ if road.changing.is_some() => asked_ms + limits::STATUS_SOON_MS,
             _ if road.away => asked_ms + limits::STATUS_ALONE_MS,
             _ if self.roster.wants_status() => soon_ms,
             true => asked_ms + limits::STATUS_BESIDE_MS,

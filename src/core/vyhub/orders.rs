@@ -8,6 +8,7 @@ use super::{Cx, Vyhub};
 use crate::core::outbox::{Change, Issuer};
 use crate::core::servers::{ServerId, Speaker};
 use crate::limits;
+use crate::wire::look_alike;
 use crate::wire::steam_id::SteamId;
 use crate::wire::uuid::Uuid;
 
@@ -311,11 +312,15 @@ impl Vyhub {
         text: &str,
         cx: &Cx<'_>,
     ) -> Result<(SteamId, String), Problem> {
-        let wanted = text.to_lowercase();
+        let wanted = look_alike::folded(text);
+        if wanted.is_empty() {
+            return Err(Problem::new("player_unknown", &[("text", text)]));
+        }
         let own = self
             .outbox
             .all()
-            .filter(|entry| entry.bundle == bundle && entry.name.to_lowercase().contains(&wanted));
+            .filter(|entry| entry.bundle == bundle)
+            .filter(|entry| look_alike::folded(&entry.name).contains(&wanted));
         let mut found: Vec<(SteamId, String)> =
             own.map(|entry| (entry.steam, entry.name.clone())).collect();
         if let Some(bundle) = self.bundles.get(&bundle) {
@@ -331,7 +336,7 @@ impl Vyhub {
         found.dedup_by_key(|(steam, _)| *steam);
         let exact: Vec<_> = found
             .iter()
-            .filter(|(_, name)| name.to_lowercase() == wanted)
+            .filter(|(_, name)| look_alike::folded(name) == wanted)
             .collect();
         if let [one] = exact[..] {
             return Ok(one.clone());
@@ -342,7 +347,7 @@ impl Vyhub {
             several => {
                 let several = several.iter().take(limits::CANDIDATES_MAX);
                 let names: Vec<String> = several
-                    .map(|(steam, name)| format!("{steam} {name}"))
+                    .map(|(steam, name)| format!("{steam} {}", look_alike::shown(name)))
                     .collect();
                 let values = [("text", text), ("candidates", &names.join(", "))];
                 Err(Problem::new("player_ambiguous", &values))
