@@ -75,12 +75,15 @@ impl Story {
         );
     }
 
-    /// Waits until `status` was asked for once more and answered.
+    /// How often `status` was asked for and answered.
+    fn looks(&self) -> usize {
+        let commands = self.rcon.commands();
+        commands.iter().filter(|one| *one == "status").count()
+    }
+
     #[track_caller]
-    fn looked_at(&self, game: &mut Game) {
-        let looks = |rcon: &FakeRcon| rcon.commands().iter().filter(|it| *it == "status").count();
-        let before = looks(&self.rcon);
-        self.until(game, "a look at status", |_| looks(&self.rcon) > before);
+    fn looked_at_since(&self, game: &mut Game, before: usize) {
+        self.until(game, "a look at status", |_| self.looks() > before);
     }
 
     /// Somebody joins and is greeted.
@@ -102,15 +105,17 @@ fn the_same_userids_in_a_new_run_of_the_game_are_known_at_once() {
     let story = story();
     let mut first = story.game();
     let ann = story.greets(&mut first, "Ann", "[U:1:7]");
+    let before = story.looks();
     let bob = story.greets(&mut first, "Bob", "[U:1:8]");
-    story.looked_at(&mut first);
+    story.looked_at_since(&mut first, before);
     // It is stopped; nobody says that they leave.
     drop(first);
     story.console.leave(ann);
     story.console.leave(bob);
+    let before = story.looks();
     let mut second = story.game();
     // The console says that nobody is on.
-    story.looked_at(&mut second);
+    story.looked_at_since(&mut second, before);
     let again = story.greets(&mut second, "Ann", "[U:1:7]");
     let eve = story.greets(&mut second, "Eve", "[U:1:9]");
     assert_eq!([again, eve], [ann, bob], "the game gives the same userids");

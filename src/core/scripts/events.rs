@@ -13,14 +13,15 @@ use crate::limits;
 use crate::wire::engine_log::{Line, Who};
 use crate::wire::messages::FromGame;
 use crate::wire::script as wire;
+use crate::wire::steam_id::SteamId;
 
 /// What scripts were told of a server.
 #[derive(Default)]
 pub struct Watched {
     up: bool,
     pub up_since_ms: u64,
-    /// Userids, with since when each was on.
-    players: BTreeMap<i64, i64>,
+    /// Userids, with since when each was on, and their ids.
+    players: BTreeMap<i64, (i64, Option<SteamId>)>,
 }
 
 impl Scripts {
@@ -174,14 +175,22 @@ impl Scripts {
     fn arrived(&mut self, server: ServerId, userid: i64, cx: &Cx<'_>) -> bool {
         let game = cx.servers.get(server);
         let person = game.and_then(|game| game.roster.person(userid));
-        let since_ms = person.map_or(0, |person| person.since_ms);
+        let (since_ms, id) = person.map_or((0, None), |one| (one.since_ms, one.steam));
         let players = &mut self.watched[server].players;
         let tolerance_ms = limits::ROSTER_OVERTAKEN_MS as i64;
-        match players.get(&userid) {
-            Some(known_ms) if since_ms <= known_ms + tolerance_ms => false,
-            None if players.len() >= 4 * limits::PLAYERS_MAX => false,
+        let same = |(known_ms, known): &(i64, Option<SteamId>)| {
+            let other = id.is_some() && known.is_some() && id != *known;
+            !other && since_ms <= known_ms + tolerance_ms
+        };
+        let full = players.len() >= 4 * limits::PLAYERS_MAX;
+        match players.get_mut(&userid) {
+            Some(known) if same(known) => {
+                known.1 = known.1.or(id);
+                false
+            }
+            None if full => false,
             _ => {
-                players.insert(userid, since_ms);
+                players.insert(userid, (since_ms, id));
                 true
             }
         }
