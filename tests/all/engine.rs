@@ -226,7 +226,7 @@ fn guesses_get_nowhere_and_the_game_is_heard_all_the_while() {
     community.log.says(&admin, "!vyhub");
     community.told(&admin, "connected");
     // The game is started again, and sends from another port.
-    let log = community.log.from_another_port();
+    let log = community.log.at_another_port();
     let began = Instant::now();
     wait_until("it is read again", || {
         log.says(&admin, "!vyhub");

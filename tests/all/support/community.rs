@@ -88,7 +88,7 @@ impl GameLog {
     }
 
     /// As after a new start of the game.
-    pub fn from_another_port(&self) -> Self {
+    pub fn at_another_port(&self) -> Self {
         Self {
             socket: UdpSocket::bind("127.0.0.1:0").expect("a socket"),
             to: self.to,
