@@ -244,7 +244,7 @@ mod tests {
                 1_024 + n % 60_000
             ))
         };
-        let same = |n: u64| at(&format!("192.0.2.1:{}", 1_024 + n % 60_000));
+        let same = |n: u64| at(&format!("192.0.2.1:{}", 30_000 + n % 30_000));
         for (near, proven) in [
             (None, false),
             (None, true),
