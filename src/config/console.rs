@@ -95,7 +95,7 @@ impl Checker<'_> {
 
     fn rcon_password(&mut self, raw: &RawServer) -> Option<Password> {
         let (value, file) = (&raw.rcon_password, &raw.rcon_password_file);
-        let (place, bytes) = self.text_or_file(value, file, "rcon_password")?;
+        let (place, bytes) = self.password_or_file(value, file, "rcon_password")?;
         let message = match String::from_utf8(bytes) {
             Ok(text) if text.is_empty() => {
                 "is empty, and the game takes no RCON then; set rcon_password in its server.cfg, \

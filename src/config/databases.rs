@@ -183,7 +183,7 @@ impl Checker<'_> {
             (place, message.to_owned())
         };
         let schema = file::text(bytes)
-            .map_err(|line| wrong_at(line, file::NOT_UTF8))
+            .map_err(|wrong| wrong_at(wrong.line, wrong.message))
             .and_then(|text| {
                 Schema::parse(&text).map_err(|error| wrong_at(error.line, &error.message))
             });

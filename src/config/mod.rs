@@ -15,7 +15,7 @@ mod credentials;
 mod database;
 mod databases;
 mod environment;
-mod file;
+pub mod file;
 mod hostname;
 mod messages;
 mod mysql;
@@ -254,7 +254,7 @@ fn load_from(
     };
     let text = match file::text(bytes) {
         Ok(text) => text,
-        Err(line) => return fail(Some(line), file::NOT_UTF8.into()),
+        Err(wrong) => return fail(Some(wrong.line), wrong.message.into()),
     };
     let source = Source {
         name: &name,

@@ -154,7 +154,7 @@ pub const HTTP_LOOKUPS_MAX: usize = 8;
 pub const HTTP_BODY_BYTES_MAX: u64 = 1 << 20;
 pub const HTTP_LIST_BYTES_MAX: u64 = 256 << 20;
 /// Largest file of certificates to trust.
-pub const CA_FILE_BYTES_MAX: u64 = 1 << 20;
+pub const CA_FILE_BYTES_MAX: usize = 1 << 20;
 /// What one connection reads and writes at once.
 pub const HTTP_READ_BYTES: usize = 32 << 10;
 pub const HTTP_WRITE_BYTES: usize = 16 << 10;

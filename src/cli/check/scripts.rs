@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::Report;
 use crate::cli::scripts::{self, Installed};
-use crate::config::{Config, Secret, Server};
+use crate::config::{Config, Secret, Server, file};
 use crate::limits::SCRIPT_FILE_BYTES_MAX;
 
 /// `config_option` is what `vpid init` needs to find this configuration again.
@@ -77,7 +77,7 @@ impl Scripts<'_> {
             Err(error) => {
                 return report.bad(
                     format!("scripts: {shown} cannot be read: {error}"),
-                    "run vpid as the user that runs the game",
+                    remedy_for(&error),
                 );
             }
         };
@@ -171,7 +171,7 @@ impl Scripts<'_> {
             ),
             Err(error) => report.bad(
                 format!("scripts: {shown} cannot be read: {error}"),
-                "run vpid as the user that runs the game",
+                remedy_for(&error),
             ),
         }
         false
@@ -218,6 +218,15 @@ impl Scripts<'_> {
     }
 }
 
+fn remedy_for(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::InvalidData => {
+            "the game cannot read it either; save it so, then run check again"
+        }
+        _ => "run vpid as the user that runs the game",
+    }
+}
+
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     OpenOptions::new()
@@ -226,7 +235,8 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
         .open(path)?
         .take(SCRIPT_FILE_BYTES_MAX as u64)
         .read_to_end(&mut text)?;
-    Ok(text)
+    file::without_mark(text)
+        .map_err(|wrong| io::Error::new(ErrorKind::InvalidData, format!("it {wrong}")))
 }
 
 /// `1.10.2` as numbers that compare; what is no number counts as nothing.

@@ -8,6 +8,7 @@ mod messages;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod names;
+mod owner_files;
 mod queries;
 mod scripts;
 mod vyhub;

@@ -1,7 +1,6 @@
 //! One request: how it looks, and what its failure means.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -175,16 +174,18 @@ fn is_http(proxy: &Proxy) -> bool {
 /// The certificates of a file.
 fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, String> {
     let wrong = |what: &str| format!("vyhub.ca_file: {} {what}", path.display());
-    let mut pem = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(CA_FILE_BYTES_MAX).read_to_end(&mut pem))
-        .map_err(|error| wrong(&format!("cannot be read: {error}")))?;
-    let certificates: Vec<Certificate<'static>> = parse_pem(&pem)
-        .filter_map(|item| match item {
-            Ok(PemItem::Certificate(certificate)) => Some(certificate),
-            _ => None,
-        })
-        .collect();
+    let bytes = config::file::read(path, CA_FILE_BYTES_MAX, "certificates");
+    let pem = bytes.map_err(|message| format!("vyhub.ca_file: {message}"))?;
+    let pem = config::file::without_mark(pem).map_err(wrong)?;
+    let mut certificates: Vec<Certificate<'static>> = Vec::new();
+    for item in parse_pem(&pem) {
+        match item {
+            Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
+            // Keys and the like may stand beside them.
+            Ok(_) => {}
+            Err(error) => return Err(wrong(&format!("has a part that is no PEM: {error}"))),
+        }
+    }
     match certificates.is_empty() {
         true => Err(wrong("holds no certificate in PEM form")),
         false => Ok(certificates),
