@@ -17,3 +17,4 @@ pub mod seen;
 pub mod sessions;
 pub mod sql;
 pub mod store;
+pub mod venv;

@@ -26,6 +26,7 @@ mod replay;
 mod scripts_calls;
 mod scripts_config;
 mod scripts_control;
+mod scripts_folder;
 mod scripts_kill;
 mod scripts_life;
 mod scripts_values;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::poller::Hint;
 use super::reload::{Stamp, stamp};
 use super::{Daemon, Due};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::core::{Effects, Event, ScriptAct, ScriptId, ScriptNews};
 use crate::io::begun::Begun;
 use crate::io::python::{Heard, Process};
@@ -147,8 +147,8 @@ fn news(heard: Heard) -> Vec<ScriptNews> {
         .collect()
 }
 
-/// The names of the scripts in a folder. What is wrong there is said.
-fn found_scripts(dir: &Path) -> Vec<String> {
+/// The names of the scripts in their folder. What is wrong there is reported.
+fn found_scripts(dir: &Path, scripts: &config::Scripts) -> Vec<String> {
     let shown = dir.display();
     let found = script_files::find(dir).unwrap_or_else(|error| {
         log::error!(
@@ -157,18 +157,19 @@ fn found_scripts(dir: &Path) -> Vec<String> {
         );
         script_files::Found::default()
     });
-    for path in &found.misnamed {
-        log::warn!(
-            "{} is not started: names of scripts have letters, digits and _, and begin with no \
-             digit; rename it",
-            path.display()
-        );
+    for sentence in found.sentences(scripts) {
+        log::warn!("{sentence}");
     }
-    if found.more || found.scripts.len() > limits::SCRIPTS_MAX {
-        log::warn!(
-            "{shown}: not everything in there was started: it has too many files, or more scripts \
-             than {}",
-            limits::SCRIPTS_MAX
+    if found.more {
+        log::warn!("{shown} has so many files that not all were looked at; keep data elsewhere");
+    }
+    if let Some(first) = found.scripts.get(limits::SCRIPTS_MAX) {
+        log::error!(
+            "{shown}: {} scripts are in there, and at most {} run: {} and those behind it in the \
+             alphabet are not started; put several into one",
+            found.scripts.len(),
+            limits::SCRIPTS_MAX,
+            first.name
         );
     }
     let scripts = found.scripts.into_iter().take(limits::SCRIPTS_MAX);
@@ -180,8 +181,8 @@ impl Daemon {
     pub(super) fn begin_scripts(&mut self) {
         self.watch_interfaces();
         let scripts = self.config.scripts.as_ref();
-        let dir = scripts.and_then(|scripts| scripts.dir.as_ref());
-        let names = dir.map_or_else(Vec::new, |dir| found_scripts(dir));
+        let dir = scripts.and_then(|scripts| Some((scripts.dir.as_ref()?, scripts)));
+        let names = dir.map_or_else(Vec::new, |(dir, scripts)| found_scripts(dir, scripts));
         let begun = std::mem::take(&mut self.scripts.begun_earlier).into_iter();
         let (file, now) = (self.next_file_id(), self.now());
         let effects = self

@@ -23,6 +23,7 @@ use rustix::process::{
     waitid,
 };
 
+use super::venv;
 use crate::limits;
 use channel::Channel;
 use output::Output;
@@ -240,6 +241,10 @@ impl Drop for Process {
 
 fn not_started(interpreter: &Path, error: &io::Error) -> String {
     let name = interpreter.display();
+    if let Some(venv) = venv::of_interpreter(interpreter) {
+        let advice = venv::remedy(venv);
+        return format!("{name} cannot be started ({error}); {advice}");
+    }
     let advice = match error.kind() {
         io::ErrorKind::NotFound => "install it (apt install python3), or set python in [scripts]",
         io::ErrorKind::PermissionDenied => {
