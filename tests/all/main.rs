@@ -29,6 +29,7 @@ mod scripts_control;
 mod scripts_folder;
 mod scripts_kill;
 mod scripts_life;
+mod scripts_memory;
 mod scripts_values;
 mod scripts_vpi;
 mod scripts_vyhub;

@@ -13,7 +13,7 @@ struct Named {
     config: String,
 }
 
-fn every_key() -> Vec<Named> {
+fn every_secret() -> Vec<Named> {
     let named = |key, file, content: &str, config: String| Named {
         key,
         file,
@@ -26,12 +26,6 @@ fn every_key() -> Vec<Named> {
     let without_secret = |line: &str| {
         let text = server("");
         text.replace(&format!("legacy_secret = '{SECRET}'"), line)
-    };
-    let vyhub = |lines: &str| {
-        format!(
-            "{}[vyhub]\napi_url = 'https://api.example/x/v1'\n{lines}\n",
-            server("")
-        )
     };
     let mysql = "[database]\ntype = 'mysql'\nuser = 'u'\ndatabase = 'd'\npassword_file = 'file'\n";
     vec![
@@ -72,25 +66,40 @@ fn every_key() -> Vec<Named> {
                 format!("{}{mysql}", server("")),
             )
         },
-        Named {
-            line: false,
-            ..named(
-                "schema",
-                "file",
-                "-- step 1\nCREATE TABLE t (a INTEGER);\n-- step 2\nDROP TABLE t;",
-                format!("{}[database]\nschema = 'file'\n", server("")),
-            )
-        },
-        Named {
-            line: false,
-            ..named(
-                "language",
-                "messages/xx.json",
-                "{\n\"ban_notice\": \"weg\"}",
-                vyhub("api_key = 'k'\nlanguage = 'xx'"),
-            )
-        },
     ]
+}
+
+/// Those of several lines.
+fn every_text() -> Vec<Named> {
+    let named = |key, file, content: &str, config: String| Named {
+        key,
+        file,
+        content: content.to_owned(),
+        line: false,
+        password: false,
+        config,
+    };
+    vec![
+        named(
+            "schema",
+            "file",
+            "-- step 1\nCREATE TABLE t (a INTEGER);\n-- step 2\nDROP TABLE t;",
+            format!("{}[database]\nschema = 'file'\n", server("")),
+        ),
+        named(
+            "language",
+            "messages/xx.json",
+            "{\n\"ban_notice\": \"weg\"}",
+            vyhub("api_key = 'k'\nlanguage = 'xx'"),
+        ),
+    ]
+}
+
+fn vyhub(lines: &str) -> String {
+    format!(
+        "{}[vyhub]\napi_url = 'https://api.example/x/v1'\n{lines}\n",
+        server("")
+    )
 }
 
 impl Named {
@@ -131,7 +140,7 @@ impl Named {
 
 #[test]
 fn what_editors_leave_behind_is_no_part_of_a_file() {
-    for named in every_key() {
+    for named in every_secret().into_iter().chain(every_text()) {
         let content = &named.content;
         let plain = named.value(&named.read(content.as_bytes()).unwrap());
         let lines = content.replace('\n', "\r\n");
@@ -157,7 +166,7 @@ fn what_editors_leave_behind_is_no_part_of_a_file() {
 #[test]
 fn what_could_be_meant_otherwise_is_refused_with_the_name_of_the_file() {
     let units = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    for named in every_key() {
+    for named in every_secret().into_iter().chain(every_text()) {
         let (key, content) = (named.key, &named.content);
         let refused = |bytes: Vec<u8>, reason: &str| {
             let error = named.read(&bytes).expect_err(key);

@@ -42,6 +42,7 @@ pub fn spec(config: &Config, script: ScriptId, launch: &Launch) -> Result<Spec, 
         boot: sources::BOOT.into(),
         first_line: Value::Object(first).to_string().into_bytes(),
         hidden: hidden_variables(is_interfaces),
+        memory_bytes: settings.memory_bytes,
     })
 }
 
@@ -83,6 +84,7 @@ fn first_line(scripts: &Scripts, script: ScriptId, launch: &Launch) -> Map<Strin
         "name": launch.name,
         "id": script,
         "memory_bytes": settings.memory_bytes,
+        "stack_bytes": limits::SCRIPT_THREAD_STACK_BYTES,
         "call_ms": settings.call_ms,
         "tasks_max": limits::SCRIPT_TASKS_MAX,
         "servers": servers.collect::<Vec<_>>(),

@@ -14,6 +14,7 @@ use super::{Daemon, Due};
 use crate::config::{self, Config};
 use crate::core::{Effects, Event, ScriptAct, ScriptId, ScriptNews};
 use crate::io::begun::Begun;
+use crate::io::python::memory::Watch;
 use crate::io::python::{Heard, Process};
 use crate::io::script_files;
 use crate::limits;
@@ -38,6 +39,10 @@ pub struct Scripts {
     /// By the numbers of their runs.
     running: BTreeMap<u64, Running>,
     interfaces: Option<Edited>,
+    /// Started with the first script that has a bound.
+    memory: Option<Watch>,
+    /// It could not be started, which was reported.
+    unwatched: bool,
     begun: Begun,
     /// Calls that an earlier run has begun; the core takes them.
     begun_earlier: Vec<CallId>,
@@ -48,6 +53,8 @@ impl Scripts {
         Self {
             running: BTreeMap::new(),
             interfaces: None,
+            memory: None,
+            unwatched: false,
             begun,
             begun_earlier,
         }
@@ -123,6 +130,42 @@ impl Scripts {
             log::warn!("{count} scripts have not ended in time, and are killed");
         }
         self.running.clear();
+    }
+
+    /// Kills those that use more memory than they may.
+    fn look_at_memory(&mut self) {
+        let Self {
+            running,
+            memory,
+            unwatched,
+            ..
+        } = self;
+        if memory.is_none() {
+            match Watch::start() {
+                Ok(watch) => *memory = Some(watch),
+                Err(error) => {
+                    if !std::mem::replace(unwatched, true) {
+                        log::error!(
+                            "the memory that scripts share and that of what they start cannot be \
+                             watched ({error}); see what the system lacks: memory, processes"
+                        );
+                    }
+                    return;
+                }
+            }
+        }
+        let bounded = || {
+            let bounded = running.iter().filter_map(|(run, it)| {
+                Some((*run, it.process.number(), it.process.memory_bound()?))
+            });
+            bounded.collect()
+        };
+        let found = memory.as_mut().map_or_else(Vec::new, |it| it.look(bounded));
+        for (run, used_bytes) in found {
+            if let Some(it) = running.get_mut(&run) {
+                it.process.uses_too_much(used_bytes);
+            }
+        }
     }
 
     /// Processes of which no descriptor tells what comes next.
@@ -237,14 +280,19 @@ impl Daemon {
         }
     }
 
-    /// Looks at processes of which no descriptor tells.
+    /// Looks at what no descriptor tells: the memory of processes, and the end of some.
     pub(super) fn look_at_scripts(&mut self) {
+        self.scripts.look_at_memory();
+        self.look_later();
         let unseen = self.scripts.unseen();
         self.read_scripts(unseen);
     }
 
     fn look_later(&mut self) {
-        if !self.scripts.unseen().is_empty() && !self.wheel.is_set(&Due::Look) {
+        let mut running = self.scripts.running.values();
+        let look =
+            running.any(|it| it.process.needs_looking() || it.process.memory_bound().is_some());
+        if look && !self.wheel.is_set(&Due::Look) {
             let at_ms = self.now().mono_ms + limits::SCRIPT_LOOK_MS;
             self.wheel.set(Due::Look, at_ms);
         }

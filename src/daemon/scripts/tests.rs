@@ -65,6 +65,7 @@ impl Scene {
             boot: program.into(),
             first_line: b"first".to_vec(),
             hidden: Vec::new(),
+            memory_bytes: 0,
         };
         let process = Process::start(&spec).unwrap();
         let script = 7;
