@@ -11,8 +11,12 @@ pub use sql::*;
 /// Longest explanation that goes with an error to the game.
 pub const ERROR_DETAIL_BYTES_MAX: usize = 200;
 
-/// Longest host name that is believed (the stock client makes them from `hostname`).
-pub const HOST_BYTES_MAX: usize = 128;
+/// Longest name of a file, on every file system that a game runs on.
+pub const FILE_NAME_BYTES_MAX: usize = 255;
+/// Longest host name of the stock protocol: with it, the shortest name of a call file fits.
+pub const HOST_BYTES_MAX: usize = FILE_NAME_BYTES_MAX - "_vpi_0_0_output.interface".len();
+/// The same of the signed protocol, whose scripts cut it there.
+pub const SIGNED_HOST_BYTES_MAX: usize = 128;
 /// Largest call file that is read. A stock client with hundreds of calls stays far below.
 pub const CALL_FILE_BYTES_MAX: usize = 1 << 20;
 /// Most calls in one file; a file with more is set aside.
@@ -123,6 +127,13 @@ pub const FREE_BYTES_MIN: u64 = 16 << 20;
 /// `vpid check` warns below this many descriptors: databases, lanes and a burst of files.
 pub const OPEN_FILES_ADVISED: u64 = 256;
 
+/// Looking for files that are not served: how often at most, in which share of the time, and how
+/// far into subfolders, which are of others and may be large.
+pub const OVERLOOKED_LOOK_MS: u64 = 5_000;
+pub const OVERLOOKED_SHARE: u32 = 100;
+pub const OVERLOOKED_FOLDERS_MAX: usize = 32;
+pub const OVERLOOKED_IN_FOLDER_MAX: usize = 256;
+
 /// `vpid check` looks at no more files of a folder than this.
 pub const CHECK_FILES_MAX: usize = 100_000;
 
@@ -132,7 +143,9 @@ const _: () = {
     assert!(KEY_BYTES_MIN <= KEY_BYTES_NEW && KEY_BYTES_NEW <= KEY_BYTES_MAX);
     assert!(KEY_BYTES_MAX < SECRET_FILE_BYTES_MAX);
     assert!(SECRET_BYTES_ADVISED <= SECRET_BYTES_NEW && SECRET_BYTES_NEW <= SECRET_BYTES_MAX);
-    assert!(HOST_BYTES_MAX + "_vpi_".len() + 20 + 1 + 10 + "_output.interface".len() <= 255);
+    // What vpid writes for a host, and how it takes the longest of its files (wire/names.rs).
+    assert!(HOST_BYTES_MAX + "_vpi_input.interface.vpid".len() <= FILE_NAME_BYTES_MAX);
+    assert!(".3w5e11264sgsf.t".len() <= "_output.interface".len());
     assert!(POLL_MS_MIN <= POLL_MS_DEFAULT && POLL_MS_DEFAULT <= POLL_MS_MAX);
     assert!(CALL_DEADLINE_MS_MIN <= CALL_DEADLINE_MS_DEFAULT);
     assert!(CALL_DEADLINE_MS_DEFAULT <= CALL_DEADLINE_MS_MAX);
@@ -230,7 +243,8 @@ pub const PUSH_CALL_MS: u64 = 10_000;
 const _: () = assert!(SIGNED_FILE_BYTES_MAX <= ENGINE_READ_BYTES_MAX);
 const _: () = assert!(SIGNED_WINDOW < SIGNED_CONTROL_WINDOW);
 const _: () = assert!(SIGNED_BODY_BYTES_AIM + SIGNED_FRAME_BYTES < SIGNED_FILE_BYTES_MAX);
-const _: () = assert!(HOST_BYTES_MAX + 34 + 20 + ".interface".len() + 30 <= 255);
+const _: () =
+    assert!(SIGNED_HOST_BYTES_MAX + 34 + 20 + ".interface".len() + 30 <= FILE_NAME_BYTES_MAX);
 /// The log of signed sessions is rewritten when it is larger.
 pub const SESSION_LOG_BYTES_MAX: u64 = 1 << 20;
 

@@ -7,7 +7,7 @@ use super::checked::{Checker, IN_SCRIPTDATA, environment_place, from_environment
 use super::raw::{Field, Given, Place, RawServer};
 use super::secret::{exposure_warning, readable_by_others};
 use super::{Server, environment, host_of};
-use crate::limits::{HOST_BYTES_MAX, SERVERS_MAX};
+use crate::limits::{HOST_BYTES_MAX, SERVERS_MAX, SIGNED_HOST_BYTES_MAX};
 
 /// Variables for the only server, with what they take the place of: each pair is one value.
 const SECRETS: [[&str; 2]; 3] = [
@@ -157,7 +157,7 @@ impl Checker<'_> {
         let credentials = self.credentials(&raw);
         let connections = self.connections(&raw, for_vyhub);
         let hostname = match &raw.hostname {
-            Field::Given(given) => self.hostname(given),
+            Field::Given(given) => self.hostname(given, credentials.key.is_some()),
             _ => None,
         };
         let vscripts = match &raw.vscripts {
@@ -203,7 +203,7 @@ impl Checker<'_> {
         })
     }
 
-    fn hostname(&mut self, given: &Given<String>) -> Option<String> {
+    fn hostname(&mut self, given: &Given<String>, signed: bool) -> Option<String> {
         let host = host_of(&given.value);
         if host.is_empty() {
             let message = "has no letter or digit that the game puts into its file names; \
@@ -211,6 +211,13 @@ impl Checker<'_> {
             self.problem(&given.place, message);
         } else if host.len() > HOST_BYTES_MAX {
             let message = format!("is longer than the {HOST_BYTES_MAX} that fit a file name");
+            self.problem(&given.place, message);
+        } else if signed && host.len() > SIGNED_HOST_BYTES_MAX {
+            let message = format!(
+                "is longer than the {SIGNED_HOST_BYTES_MAX} at which vpid's scripts cut it; write \
+                 {:?} for them, or take hostname out",
+                &host[..SIGNED_HOST_BYTES_MAX]
+            );
             self.problem(&given.place, message);
         }
         Some(host)

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use super::folders::Watched;
 use super::{Daemon, Due, Environment, RunError};
 use crate::config::{self, Config, Database, Problem};
+use crate::io::overlooked;
 use crate::io::sql::{Preparation, Report, Verdict};
 use crate::limits;
 use crate::wire::sql::DatabaseId;
@@ -36,6 +37,8 @@ pub(super) struct Reloading {
     /// That of the configuration in force.
     ticket: u64,
     pending: Option<Pending>,
+    /// Reports files that no server serves.
+    overlooked: Option<overlooked::Watch>,
 }
 
 /// A configuration that the databases are trying.
@@ -56,6 +59,7 @@ impl Reloading {
             last_ticket: 0,
             ticket: 0,
             pending: None,
+            overlooked: None,
         }
     }
 }
@@ -88,10 +92,12 @@ impl Daemon {
                 self.config.databases[database]
             );
         }
-        match problems.is_empty() {
-            true => Ok(()),
-            false => Err(RunError::Configuration(problems)),
+        if !problems.is_empty() {
+            return Err(RunError::Configuration(problems));
         }
+        let served = overlooked::Served::all(&self.config);
+        self.reloading.overlooked = Some(overlooked::Watch::start(served));
+        Ok(())
     }
 
     /// Sends schemas and queries to the lanes. Gives the ticket, and whose verdicts will come.
@@ -254,6 +260,9 @@ impl Daemon {
                 log::error!("{problem}");
             }
         } else {
+            if let Some(watch) = &self.reloading.overlooked {
+                watch.change(overlooked::Served::all(&self.config));
+            }
             // Files may wait for a host that was not served until now.
             self.folders.iter_mut().for_each(Watched::scan_soon);
             log::info!(

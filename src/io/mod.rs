@@ -8,6 +8,7 @@ pub mod files;
 pub mod http;
 pub mod instance;
 pub mod lock;
+pub mod overlooked;
 pub mod python;
 pub mod random;
 pub mod rcon;

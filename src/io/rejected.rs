@@ -37,8 +37,9 @@ impl Rejected {
         stamp: u64,
         reason: &str,
     ) -> io::Result<PathBuf> {
-        // The names that reach this are of the protocol's alphabet; the bound is for the rest.
-        let short = &name[..name.len().min(180)];
+        let is_end = |at: &usize| name.is_char_boundary(*at);
+        let end = (0..=name.len().min(180)).rev().find(is_end);
+        let short = &name[..end.unwrap_or_default()];
         let target = self.dir.join(format!("{stamp:020}-{short}"));
         folder.move_out(name, &target)?;
         fs::write(reason_path(&target), format!("{reason}\n"))?;

@@ -19,6 +19,7 @@ mod mariadb;
 #[cfg(feature = "mysql")]
 mod mariadb_kill;
 mod outage;
+mod overlooked;
 mod owner_files;
 mod queries;
 mod queue;
