@@ -213,6 +213,7 @@ fn config() -> Config {
         call_deadline_ms: 10_000,
         warnings: Vec::new(),
         exposed: Vec::new(),
+        files: Vec::new(),
     }
 }
 

@@ -308,9 +308,12 @@ fn run_call(parser: lexopt::Parser) -> Result<(), Failure> {
 
 fn run_game(parser: lexopt::Parser) -> Result<(), Failure> {
     let mut words = Vec::new();
-    let (mut host, mut keep, mut json) = (None, false, false);
+    let (mut host, mut keep, mut json, mut said) = (None, false, false, Vec::new());
     let (mut to, mut place, mut timeout) = (None, "chat".to_string(), Duration::from_secs(10));
     let path = options(parser, help::GAME, |argument, values| {
+        if let Long(name) = &argument {
+            said.push((*name).to_owned());
+        }
         match argument {
             Value(word) => words.push(word.string()?),
             Long("host") => host = Some(values.text()?),
@@ -359,6 +362,7 @@ fn run_game(parser: lexopt::Parser) -> Result<(), Failure> {
             ));
         }
     };
+    operate::options_have_effect(verb, &said).map_err(Failure::Usage)?;
     let request = match (push, verb) {
         (Some(push), _) => Request::Push { host, push, keep },
         (None, Some("watch")) => Request::Watch { host },

@@ -3,6 +3,23 @@
 
 use std::io::Write;
 
+/// What `VPID_LOG` can be. `off` is for whoever wants no log at all.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// What is wrong with a value of `VPID_LOG`, as a sentence: a level, and for single parts of the
+/// program `part=level`, with commas between.
+pub fn wrong_filter(filter: &str) -> Option<String> {
+    let is_level = |word: &str| LEVELS.contains(&word.to_ascii_lowercase().as_str());
+    let wrong = filter.split(',').map(str::trim).find(|part| {
+        let level = part.split_once('=').map_or(*part, |(_, level)| level);
+        !part.is_empty() && !is_level(level.trim())
+    })?;
+    let known = LEVELS[1..5].join(", ");
+    Some(format!(
+        "environment: VPID_LOG: {wrong:?} is no level of the log; use one of {known}"
+    ))
+}
+
 /// Sets the logger up. `VPID_LOG` sets the level (error, warn, info, debug), info by default.
 pub fn init() {
     let in_journal = std::env::var_os("JOURNAL_STREAM").is_some();
@@ -12,7 +29,10 @@ pub fn init() {
     for library in ["ureq", "ureq_proto", "rustls", "mysql"] {
         builder.filter_module(library, log::LevelFilter::Warn);
     }
-    if let Ok(filter) = std::env::var("VPID_LOG") {
+    let filter = std::env::var_os("VPID_LOG").unwrap_or_default();
+    let filter = filter.to_string_lossy().into_owned();
+    let wrong = wrong_filter(&filter);
+    if wrong.is_none() && !filter.is_empty() {
         builder.parse_filters(&filter);
     }
     builder.format(move |out, record| {
@@ -28,6 +48,9 @@ pub fn init() {
         )
     });
     builder.init();
+    if let Some(wrong) = wrong {
+        log::warn!("{wrong}; it is info now");
+    }
 }
 
 /// Names and texts of players reach the log: nothing of theirs that moves a cursor or turns the
@@ -40,4 +63,26 @@ fn one_line(text: &str) -> String {
             c => c,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrong_filter;
+
+    #[test]
+    fn levels_are_told_from_other_words() {
+        for good in [
+            "",
+            "info",
+            "Debug",
+            "debug,ureq=debug",
+            "warn, vpid=trace",
+            "off",
+        ] {
+            assert_eq!(wrong_filter(good), None, "{good}");
+        }
+        for bad in ["nope", "debug,nope", "vpid=nope", "3", "info;debug"] {
+            assert!(wrong_filter(bad).unwrap().contains("is no level"), "{bad}");
+        }
+    }
 }

@@ -46,6 +46,16 @@ impl Checker<'_> {
 
     fn legacy(&mut self, raw: &RawServer) -> Option<(Place, Legacy)> {
         let identity_required = self.identity_required(&raw.identity);
+        let none = matches!(
+            (&raw.secret, &raw.secret_file),
+            (Field::Absent, Field::Absent)
+        );
+        if let (true, Some(place)) = (none, raw.identity.place())
+            && self.report_missing
+        {
+            let message = "is of no use without legacy_secret; add that, or take this out";
+            self.problem(place, message);
+        }
         let (place, text) = self.text_or_file(&raw.secret, &raw.secret_file, "legacy_secret")?;
         let secret = match Secret::new(&text) {
             Ok(secret) => secret,
@@ -148,6 +158,7 @@ impl Checker<'_> {
         blanks: Blanks,
     ) -> Option<Vec<u8>> {
         let path = self.path(given)?;
+        self.files.push(path.clone());
         let line = match file::line(&path, name, blanks) {
             Ok(line) => line,
             Err(message) => {

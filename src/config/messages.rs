@@ -56,6 +56,7 @@ impl Checker<'_> {
             self.problem(&given.place, message);
         }
         let path = folder.join(format!("{language}.json"));
+        self.files.push(path.clone());
         let own = built_in(&language);
         if !path.exists() {
             if own.is_none() {

@@ -87,6 +87,9 @@ pub struct Config {
     /// Files with a secret in them that others than their owner can read. Each has its
     /// [`exposure_warning`] in `warnings` too.
     pub exposed: Vec<PathBuf>,
+    /// Files that it names and that were read for it: keys, passwords, texts, schemas,
+    /// certificates. When one is edited, it is read again.
+    pub files: Vec<PathBuf>,
 }
 
 impl Config {

@@ -189,6 +189,7 @@ impl Checker<'_> {
             return tls;
         }
         let ca = self.path(given);
+        self.files.extend(ca.clone());
         if ca.as_ref().is_some_and(|path| in_scriptdata(path, servers)) {
             self.problem(&given.place, IN_SCRIPTDATA);
         } else if let Some(path) = ca.as_ref().filter(|path| path.exists()) {

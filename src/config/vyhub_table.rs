@@ -60,6 +60,7 @@ impl Checker<'_> {
         let api_key = self.api_key(&raw);
         let ca_file = raw.ca_file.given().and_then(|given| {
             let path = self.path(given)?;
+            self.files.push(path.clone());
             self.outside_scriptdata(&given.place, path, servers)
         });
         let messages = self.messages(&raw, servers);

@@ -5,6 +5,7 @@ mod control;
 mod effects;
 mod folders;
 mod inputs;
+mod late;
 pub mod poller;
 mod reload;
 mod scripts;

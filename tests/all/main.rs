@@ -35,6 +35,7 @@ mod scripts_values;
 mod scripts_vpi;
 mod scripts_vyhub;
 mod service;
+mod settings;
 mod signed;
 mod signed_hostile;
 mod signed_kill;

@@ -2,6 +2,7 @@
 
 mod console;
 mod databases;
+mod effects;
 mod files;
 mod keys;
 mod messages;
