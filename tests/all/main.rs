@@ -6,10 +6,14 @@
 mod support;
 
 mod answers;
+// The bench uses the rest.
+#[allow(dead_code)]
+mod attack;
 mod bridge;
 mod commands;
 mod databases;
 mod doors;
+mod floods;
 mod games;
 mod hostile;
 mod hostile_content;
