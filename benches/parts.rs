@@ -252,6 +252,7 @@ impl OpenLane {
         let run = Run {
             clock_start: Instant::now(),
             instance: 1,
+            tries: Default::default(),
         };
         Self {
             lane: Lane::start(0, &database, run, on_report).unwrap(),
@@ -279,6 +280,7 @@ impl OpenLane {
                 call: sql::parse(function, SCRIPT, &kwargs, Reading::Legacy).unwrap(),
                 deadline_ms: None,
                 recovered: false,
+                tries: 0,
                 decoder: Decoder::Stock,
             }
         });

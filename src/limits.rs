@@ -173,12 +173,20 @@ pub const START_PREPARE_MS: u64 = 5_000;
 /// A configuration file that was edited is read when it has stayed as it is for this long.
 pub const EDIT_SETTLES_MS: u64 = 1_000;
 /// After SIGTERM, what runs may go on for this long.
-pub const STOP_MS: u64 = 8_000;
+pub const STOP_MS: u64 = 7_000;
+/// By then vpid has ended, whatever still hangs. A service manager waits longer before it kills.
+pub const STOP_END_MS: u64 = 8_000;
 /// Answers of an earlier run that lie in an input file are left to the client for this long:
 /// then every caller has timed out.
 pub const FOREIGN_INPUT_MS: u64 = 4_000;
-/// How long the SQL lane may take to end after that.
+/// How long the lanes of all databases may take to end after that.
+pub const DATABASES_STOP_MS: u64 = 400;
+/// The same for those of RCON and VyHub, where so much time is left.
 pub const LANE_STOP_MS: u64 = 1_000;
+/// What is kept of the time for changes that wait for the disk.
+pub const STORE_STOP_MS: u64 = 300;
+
+const _: () = assert!(STOP_MS + DATABASES_STOP_MS + STORE_STOP_MS < STOP_END_MS);
 /// Callbacks of one host up to which the model of the client's table is kept.
 pub const PLAN_CALLBACKS_MAX: usize = 128;
 /// A stock client forgets none of fewer answers in the reads that it has.

@@ -3,9 +3,12 @@
 //! A call file is held until each of its calls is done and each answer was in the input file
 //! once; only then is it removed. So whatever happens to the daemon in between, the file is
 //! found again.
+//!
+//! A call that a database's lane has is answered at its deadline, whatever the lane does (`late`).
 
 mod answering;
 mod asked;
+mod late;
 
 use std::collections::HashMap;
 
@@ -22,6 +25,7 @@ use crate::wire::answer_text::push_value;
 use crate::wire::call_error::CallError;
 use crate::wire::call_file;
 use crate::wire::sql::{self, CallId};
+use late::Late;
 
 struct OpenFile {
     proof: Proof,
@@ -29,6 +33,10 @@ struct OpenFile {
     route: Route,
     arrived_ms: u64,
     recovered: bool,
+    /// Why it is rejected when it is done, instead of removed.
+    rejected: Option<&'static str>,
+    /// The nearest deadline of a call that a lane has.
+    due_ms: Option<u64>,
     calls: Vec<OpenCall>,
     /// Calls that are not done.
     running: usize,
@@ -43,6 +51,7 @@ pub struct Calls {
     running: usize,
     running_of: HashMap<HostId, usize>,
     deadline_ms: u64,
+    late: Late,
     cache: Cache,
     /// Calls for others since this was last taken.
     asked: Vec<Asked>,
@@ -60,6 +69,7 @@ impl Calls {
             running: 0,
             running_of: HashMap::new(),
             deadline_ms: 0,
+            late: Late::default(),
             cache: Cache::default(),
             asked: Vec::new(),
             replies: Vec::new(),
@@ -155,6 +165,8 @@ impl Calls {
             route: opening.route,
             arrived_ms: now.mono_ms,
             recovered: opening.recovered,
+            rejected: None,
+            due_ms: None,
             running: calls.len(),
             unshown: 0,
             calls,
@@ -240,6 +252,9 @@ impl Calls {
                 // Where nobody waits for the answer there is no hurry, and it must be done.
                 let patience = [call.timeout_ms, own_ms].into_iter().flatten();
                 let patience = patience.fold(self.deadline_ms, u64::min);
+                if !self.late.has_room(database) {
+                    return Some(Err(CallError::word("DatabaseUnavailable")));
+                }
                 let job = sql::Job {
                     id,
                     database,
@@ -249,9 +264,11 @@ impl Calls {
                     deadline_ms: call.callback.then_some(file.arrived_ms + patience),
                     limit_ms: own_ms.unwrap_or(limits::SQL_STATEMENT_MS_MAX),
                     recovered: file.recovered,
+                    tries: self.late.tries(id, file.recovered),
                     decoder,
                 };
                 self.cache.begins(&job);
+                self.lane_has(id, database, job.deadline_ms, effects);
                 effects.push(Effect::Sql(Box::new(job)));
                 None
             }
@@ -271,6 +288,9 @@ impl Calls {
         for sql::Done { id, outcome } in done {
             let answer = outcome.as_deref().ok();
             self.cache.ends(id, answer, now.mono_ms);
+            if !self.lane_has_done(id, &outcome) {
+                continue;
+            }
             let Some(file) = self.files.get(&id.file) else {
                 continue;
             };
@@ -344,10 +364,19 @@ impl Calls {
         let is_done = |file: &OpenFile| file.running == 0 && file.unshown == 0;
         if self.files.get(&id).is_some_and(is_done)
             && let Some(file) = self.files.remove(&id)
-            && !matches!(file.route, Route::Script { .. })
         {
+            self.late.forget(id, file.due_ms);
+            if matches!(file.route, Route::Script { .. }) {
+                return;
+            }
             self.finished.push(file.proof);
-            effects.push(Effect::Remove { file: id });
+            effects.push(match file.rejected {
+                None => Effect::Remove { file: id },
+                Some(reason) => Effect::Reject {
+                    file: id,
+                    reason: reason.to_owned(),
+                },
+            });
         }
     }
 

@@ -209,6 +209,8 @@ pub enum Timer {
     Link(HostId),
     /// A game that should have told something by now.
     Silence(HostId),
+    /// A call is overdue that a database's lane has not answered.
+    Deadlines,
     /// A server is to be asked who is on.
     Servers,
     /// Something of VyHub's is due.

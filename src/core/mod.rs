@@ -24,6 +24,8 @@ pub mod servers;
 pub mod sessions;
 pub mod vyhub;
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use crate::config::Config;
@@ -164,6 +166,11 @@ impl Core {
         self.hosts.restore_identities(seen);
     }
 
+    /// Calls that earlier runs have begun and that had not ended when those did, and how often.
+    pub fn restore_tries(&mut self, tries: HashMap<CallId, u32>) {
+        self.calls.restore_tries(tries);
+    }
+
     /// What an earlier run noted of signed sessions.
     pub fn restore_sessions(&mut self, sessions: Sessions) {
         self.hosts.restore_sessions(sessions);
@@ -296,6 +303,7 @@ impl Core {
                 calls.set_timer(host, hosts, now, effects);
             }
             Event::SqlDone(done) => calls.sql_done(done, hosts, functions, now, effects),
+            Event::Timer(Timer::Deadlines) => calls.overdue(hosts, functions, now, effects),
             Event::Timer(Timer::Answers(host) | Timer::Link(host)) => {
                 calls.refresh(host, hosts, now, effects);
             }

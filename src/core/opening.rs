@@ -4,6 +4,7 @@ use super::servers::ServerId;
 use super::{FileId, HostId, ScriptId};
 use crate::wire::call_file::{Call, CallResult};
 use crate::wire::signed::Id;
+use crate::wire::sql::DatabaseId;
 
 /// Where the answers to a file's calls go.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,6 +64,9 @@ pub struct OpenCall {
     pub callback: bool,
     /// The call itself while it waits for the one before it in its chain.
     pub parked: Option<CallResult>,
+    /// While a database's lane has it: which, and until when its caller waits (for ever where that
+    /// is not at all).
+    pub lane: Option<(DatabaseId, u64)>,
     pub chain: Option<Chain>,
 }
 
@@ -111,6 +115,7 @@ fn open_call(call: CallResult, chain: Option<Chain>) -> OpenCall {
         function,
         callback,
         parked: Some(call),
+        lane: None,
         chain,
     }
 }

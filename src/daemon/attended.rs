@@ -3,7 +3,7 @@
 
 use std::os::fd::BorrowedFd;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Daemon;
 use super::poller::Poller;
@@ -146,18 +146,21 @@ impl Attended {
         events
     }
 
-    /// Ends the lanes; what waits for the disk is still written.
-    pub fn stop(mut self) {
+    /// Ends the lanes; what waits for the disk is still written, as far as that can be until `end`.
+    pub fn stop(mut self, end: Instant) {
         self.hand_over();
-        let patience = Duration::from_millis(limits::LANE_STOP_MS);
+        let kept = Duration::from_millis(limits::STORE_STOP_MS);
+        let lanes_end = end.checked_sub(kept).unwrap_or(end);
+        let lanes_end = lanes_end.min(Instant::now() + Duration::from_millis(limits::LANE_STOP_MS));
+        let patience = || lanes_end.saturating_duration_since(Instant::now());
         for lane in self.rcon.into_iter().flatten() {
-            lane.stop(patience);
+            lane.stop(patience());
         }
         if let Some(http) = self.http {
-            http.stop(patience);
+            http.stop(patience());
         }
         if let Some(store) = self.store {
-            store.stop(Duration::from_millis(limits::STOP_MS));
+            store.stop(end.saturating_duration_since(Instant::now()));
         }
     }
 }

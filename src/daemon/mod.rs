@@ -17,7 +17,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::config::{Config, Problem, Watch};
@@ -29,6 +29,7 @@ use crate::io::lock::{LockError, StateLock};
 use crate::io::rejected::Rejected;
 use crate::io::seen::Seen;
 use crate::io::sessions::SessionLog;
+use crate::io::sql::tries::Tries;
 use crate::io::sql::{Lane, Report, Run};
 use crate::limits;
 use crate::wire::signed::FOLDER;
@@ -96,6 +97,8 @@ pub struct Daemon {
     jobs: Vec<sql::Job>,
     remember: Vec<(u64, FileId)>,
     stopping: bool,
+    /// When the process must have ended, once it is stopping.
+    end: Option<Instant>,
     _lock: StateLock,
 }
 
@@ -164,6 +167,7 @@ impl Daemon {
         let (seen, identities) = Seen::open(&config.state_dir).map_err(unusable)?;
         let (sessions, known) = SessionLog::open(&config.state_dir).map_err(unusable)?;
         let (begun, begun_calls) = Begun::open(&config.state_dir).map_err(unusable)?;
+        let (tries, tried) = Tries::open(&config.state_dir).map_err(unusable)?;
         let rejected = Rejected::open(&config.state_dir).map_err(unusable)?;
         let listener = Listener::open(&config.state_dir).inspect_err(|error| {
             log::warn!("{state}: no control socket ({error}): `vpid game` will not work");
@@ -176,8 +180,9 @@ impl Daemon {
         let run = Run {
             clock_start: started,
             instance: instance::of(&config.state_dir).map_err(unusable)?,
+            tries: Arc::new(tries),
         };
-        let lanes = start_lanes(&config, run, &reports, &poller)?;
+        let lanes = start_lanes(&config, &run, &reports, &poller)?;
         let (attended, found) = Attended::start(&config, &poller)?;
         let mut daemon = Self {
             core: Core::new(&config, &[]),
@@ -203,11 +208,13 @@ impl Daemon {
             jobs: Vec::new(),
             remember: Vec::new(),
             stopping: false,
+            end: None,
             _lock: lock,
             config,
         };
         daemon.core.restore_identities(identities.into_iter());
         daemon.core.restore_sessions(known);
+        daemon.core.restore_tries(tried);
         daemon.open_folders()?;
         daemon.attend(found);
         for warning in &daemon.config.warnings {
@@ -302,6 +309,7 @@ impl Daemon {
         if !self.stopping {
             log::info!("stopping: {} calls are under way", self.core.running());
             self.stopping = true;
+            self.end = Instant::now().checked_add(Duration::from_millis(limits::STOP_END_MS));
             self.wheel
                 .set(Due::Stop, self.now().mono_ms + limits::STOP_MS);
             self.stop_scripts();
@@ -317,10 +325,13 @@ impl Daemon {
     fn finish(mut self) {
         let left = self.core.running();
         self.scripts.kill_all();
+        let end = self.end.unwrap_or_else(Instant::now);
+        let lanes_end = end.min(Instant::now() + Duration::from_millis(limits::DATABASES_STOP_MS));
         for lane in self.lanes {
-            lane.stop(Duration::from_millis(limits::LANE_STOP_MS));
+            // A thread that is stuck in a statement ends with the process.
+            lane.stop(lanes_end.saturating_duration_since(Instant::now()));
         }
-        self.attended.stop();
+        self.attended.stop(end);
         if left > 0 {
             log::warn!(
                 "{left} calls were not done in time: their files stay and are taken up at the next start"
@@ -348,7 +359,7 @@ fn held(state: &str, error: &LockError) -> String {
 
 fn start_lanes(
     config: &Config,
-    run: Run,
+    run: &Run,
     reports: &mpsc::Sender<Report>,
     poller: &Poller,
 ) -> Result<Vec<Lane>, String> {
@@ -360,7 +371,7 @@ fn start_lanes(
             let _ = reports.send(report);
             waker.wake();
         };
-        Lane::start(number, database, run, on_report)
+        Lane::start(number, database, run.clone(), on_report)
             .map_err(|error| format!("the system gives no thread for the database ({error})"))
     });
     start.collect()

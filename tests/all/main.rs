@@ -38,6 +38,7 @@ mod simulation;
 mod simulation_scripts;
 mod simulation_signed;
 mod simulation_vyhub;
+mod stuck_statements;
 mod vyhub;
 mod vyhub_admins;
 mod vyhub_functions;
