@@ -18,6 +18,8 @@ mod kill;
 mod mariadb;
 #[cfg(feature = "mysql")]
 mod mariadb_kill;
+#[cfg(feature = "mysql")]
+mod mariadb_limits;
 mod outage;
 mod queries;
 mod queue;
