@@ -54,11 +54,15 @@ local trouble = (function()
 			if (!Native(root[name], name))
 				return name + " is not the game's own"
 		}
+		// Not every game on this engine has these.
+		foreach (name in ["Say", "SendGlobalGameEvent", "DoEntFire", "EntFireByHandle"])
+			if (name in root && !Native(root[name], name))
+				return name + " is not the game's own"
 		foreach (holder, names in {
 			Entities = ["FindByName", "FindByClassname"]
 			Convars = ["GetStr"]
 			NetProps = ["GetPropString", "GetPropIntArray"]
-			CBaseEntity = ["ValidateScriptScope", "GetScriptScope", "GetScriptId", "IsValid"]
+			CBaseEntity = ["ValidateScriptScope", "GetScriptScope", "GetScriptId", "IsValid", "entindex"]
 			regexp = ["match"]
 		})
 			foreach (name in names)
@@ -1425,6 +1429,302 @@ vpi.Allows <- function(src, func)
 }
 vpi.part()
 
+// ======== speech.nut
+
+vpi.part <- function()
+{
+// Keeps scripts from speaking for players. `Say` and `SendGlobalGameEvent` make the engine write the
+// same lines into its log, and raise the same events, as what players do themselves; commands of admins
+// are read from there. So scripts go on saying things and raising events, except what would be a command
+// of a player, and what the engine says of players.
+//
+// The engine raises events while these functions of the game run, and who handles one can look at the
+// variables of all functions that wait. So one that waits holds no more than a spent `Once`; the one that
+// made it has been left by then, since a call in a `return` takes the place of the function that makes it.
+// That one in turn calls nobody else, and lets another throw.
+
+local vpi = this
+local root = vpi.root, Log = vpi.Log
+local type = ::type, getstackinfos = ::getstackinfos
+local rawget = {}.rawget, rawset = {}.rawset, rawin = {}.rawin
+local IsPlayer = "IsPlayer" in ::CBaseEntity ? ::CBaseEntity.IsPlayer : null
+local Entities = ::Entities, FindByClassname = ::Entities.FindByClassname
+
+local SCRIPTS_LOGGED_MAX = 64, PREFIXES_MAX = 32
+
+// How commands begin; vpid says it when a session begins. `doubt`: what makes chat doubtful on this map, a
+// part of a sentence, or null.
+local speech = { prefixes = ["!", "/"], doubt = null }
+vpi.speech <- speech
+
+// What scripts may raise of the events that begin with `player_`: nothing follows from these.
+local HARMLESS = { player_hintmessage = null }
+
+// Gives functions that give a native, each once.
+local Lender = function(name)
+{
+	local native = rawin.call(root, name) ? rawget.call(root, name) : null
+	return function()
+	{
+		local once = native
+		return function()
+		{
+			local given = once
+			once = null
+			return given
+		}
+	}
+}
+
+local Source = function(info)
+{
+	return info == null ? "?" : info.src
+}
+
+local logged = {}
+
+// Says it once for each script and kind.
+local Refused = function(kind, src, text)
+{
+	local key = kind + " " + src
+	if (key in logged || logged.len() >= SCRIPTS_LOGGED_MAX)
+		return
+	logged[key] <- null
+	Log(4, src + " " + text)
+}
+
+// ---- What is a command
+
+local IsBlank = function(byte)
+{
+	byte = byte & 255
+	// Colours, blanks, quotation marks (the engine takes them off), and whatever is no ASCII: much of that
+	// cannot be seen.
+	return byte <= 32 || byte >= 127 || byte == '"' || byte == '\''
+}
+
+local IsLetter = function(text, at)
+{
+	local byte = at < text.len() ? text[at] & 255 : 0
+	return byte >= 'a' && byte <= 'z' || byte == '_'
+}
+
+// Whether a line, in lower case, begins with a command's prefix from `at` on, as the engine or a reader of
+// its log may see it.
+local BeginsCommand = function(line, at)
+{
+	while (true)
+	{
+		foreach (prefix in speech.prefixes)
+			if (at + prefix.len() <= line.len() && line.slice(at, at + prefix.len()) == prefix)
+				return true
+		if (at < line.len() && IsBlank(line[at]))
+		{
+			at++
+			continue
+		}
+		// The engine takes these words for its own command.
+		local word = line.find("say_team", at) == at ? 8 : (line.find("say", at) == at ? 3 : 0)
+		if (word == 0 || IsLetter(line, at + word))
+			return false
+		at += word
+	}
+}
+
+// Also in what follows an end of a line, a `;`, or a comment.
+local IsCommand = function(text)
+{
+	text = text.tolower()
+	if (BeginsCommand(text, 0))
+		return true
+	foreach (at, byte in text)
+		if ((byte == '\n' || byte == '\r' || byte == ';') && BeginsCommand(text, at + 1))
+			return true
+	return false
+}
+
+// The same for what a player's game is to run.
+local SpeaksCommand = function(text)
+{
+	text = text.tolower()
+	local at = text.find("say")
+	if (at == null)
+		return false
+	foreach (prefix in speech.prefixes)
+		if (text.find(prefix, at) != null)
+			return true
+	return false
+}
+
+local Wrong = function(place, value)
+{
+	return "parameter " + place + " has an invalid type '" + type(value) + "' ; expected: 'string'"
+}
+
+// Each of these gives null where a call may go on, true where it is refused, else an error as a text. They
+// never throw. The one who calls is the third on the stack.
+local CheckSay = function(player, text)
+{
+	try
+	{
+		if (text == null)
+			return null
+		if (type(text) != "string")
+			return Wrong(2, text)
+		if (player == null || !IsCommand(text))
+			return null
+		// What the world says is not what a player says.
+		if (IsPlayer != null && type(player) == "instance")
+		{
+			local plays = true
+			try { plays = IsPlayer.call(player) } catch (_) {}
+			if (!plays)
+				return null
+		}
+		Refused("Say", Source(getstackinfos(3)), "tried to say a command in the name of a player; that is refused")
+		return true
+	}
+	catch (_) { return "Say failed" }
+}
+
+local CheckEvent = function(name)
+{
+	try
+	{
+		if (name == null)
+			return null
+		if (type(name) != "string")
+			return Wrong(1, name)
+		local event = name.tolower()
+		if (event.find("player_") != 0 || event in HARMLESS)
+			return null
+		Refused("event", Source(getstackinfos(3)), "tried to raise the game's event " + event + "; what the engine says of"
+			+ " players is not for scripts")
+		return true
+	}
+	catch (_) { return "SendGlobalGameEvent failed" }
+}
+
+local CheckInput = function(input, param)
+{
+	try
+	{
+		if (type(input) != "string" || type(param) != "string")
+			return null
+		if (input.tolower() != "command" && param.tolower().find("command") == null || !SpeaksCommand(param))
+			return null
+		Refused("input", Source(getstackinfos(3)), "tried to let a player's game say a command; that is refused")
+		return true
+	}
+	catch (_) { return "the input failed" }
+}
+
+// ---- The functions in the game's place
+
+local LendSay = Lender("Say"), LendRaise = Lender("SendGlobalGameEvent")
+local LendFire = Lender("DoEntFire"), LendFireAt = Lender("EntFireByHandle")
+
+// These wait while the game's function runs.
+local With2 = function(once, a, b) { return once()(a, b) }
+local With3 = function(once, a, b, c) { return once()(a, b, c) }
+local With6 = function(once, a, b, c, d, e, f) { return once()(a, b, c, d, e, f) }
+local Throw = function(text) { throw text }
+
+local wrappers = {
+	function Say(player, text, team)
+	{
+		local refused = CheckSay(player, text)
+		if (refused == null)
+			return With3(LendSay(), player, text, team)
+		if (refused != true)
+			return Throw(refused)
+	}
+	function SendGlobalGameEvent(name, data)
+	{
+		local refused = CheckEvent(name)
+		if (refused == null)
+			return With2(LendRaise(), name, data)
+		if (refused != true)
+			return Throw(refused)
+	}
+}
+
+// Who replaces these does no harm: the game's own stay out of reach.
+local inputs = {
+	function DoEntFire(target, input, param, delay, activator, caller)
+	{
+		local refused = CheckInput(input, param)
+		if (refused == null)
+			return With6(LendFire(), target, input, param, delay, activator, caller)
+		if (refused != true)
+			return Throw(refused)
+	}
+	function EntFireByHandle(entity, input, param, delay, activator, caller)
+	{
+		local refused = CheckInput(input, param)
+		if (refused == null)
+			return With6(LendFireAt(), entity, input, param, delay, activator, caller)
+		if (refused != true)
+			return Throw(refused)
+	}
+}
+
+// Other games on this engine may lack some of them.
+local watched = {}
+
+vpi.ProtectSpeech <- function()
+{
+	foreach (name, wrapper in wrappers)
+		if (rawin.call(root, name))
+			watched[name] <- wrapper
+	foreach (list in [wrappers, inputs])
+		foreach (name, wrapper in list)
+			if (rawin.call(root, name))
+				rawset.call(root, name, wrapper)
+}
+
+// Gives the name of a function of ours that somebody has replaced, or null.
+vpi.TamperedSpeech <- function()
+{
+	foreach (name, wrapper in watched)
+		if (!rawin.call(root, name) || rawget.call(root, name) != wrapper)
+			return name
+	return null
+}
+
+// Whether the map has what can make players speak without any script. Once it had, that holds to its end:
+// nobody can tell what was said when.
+vpi.LookForSpeakers <- function()
+{
+	if (speech.doubt == null && FindByClassname.call(Entities, null, "point_clientcommand") != null)
+		speech.doubt = "the map has a point_clientcommand, which can make players say things"
+	return speech.doubt
+}
+
+// vpid says how commands begin.
+vpi.TakePrefixes <- function(list)
+{
+	if (type(list) != "array")
+		return
+	local prefixes = ["!", "/"]
+	foreach (prefix in list)
+		if (type(prefix) == "string" && prefix.len() > 0 && prefixes.len() < PREFIXES_MAX)
+		{
+			local low = prefix.tolower()
+			if (prefixes.find(low) == null)
+				prefixes.append(low)
+		}
+	speech.prefixes = prefixes
+}
+
+// How chat stands on this map, as vpid is told.
+vpi.Guard <- function()
+{
+	return { doubt = speech.doubt, prefixes = speech.prefixes }
+}
+}
+vpi.part()
+
 // ======== guard.nut
 
 vpi.part <- function()
@@ -1476,7 +1776,8 @@ local Parts = function(path)
 	return parts
 }
 
-local ENDING = ".interface"
+// How files of ours end, and those that vpid makes of them.
+local ENDING = ".interface", TAKEN = ".taken"
 
 local Ours = function(name)
 {
@@ -1487,8 +1788,21 @@ local Ours = function(name)
 	local parts = Parts(path)
 	if (parts.len() == 0)
 		return false
-	local last = parts[parts.len() - 1]
-	return parts[0] == "vpid" || last.len() >= ENDING.len() && last.slice(-ENDING.len()) == ENDING
+	if (parts[0] == "vpid")
+		return true
+	// Folders too: one in the place of a file, or of what vpid makes of it, is in that file's way.
+	foreach (part in parts)
+	{
+		local at = part.find(ENDING)
+		while (at != null)
+		{
+			local behind = part.slice(at + ENDING.len())
+			if (behind == "" || behind.find(".vpid") == 0 || behind.len() > TAKEN.len() && behind.slice(-TAKEN.len()) == TAKEN)
+				return true
+			at = part.find(ENDING, at + 1)
+		}
+	}
+	return false
 }
 
 // These two give [result], or an error as text. They never throw: the functions of the game that they
@@ -1575,6 +1889,7 @@ vpi.Protect <- function()
 {
 	foreach (name, wrapper in wrappers)
 		rawset.call(root, name, wrapper)
+	vpi.ProtectSpeech()
 }
 
 local Is = function(table, name, value)
@@ -1588,6 +1903,9 @@ vpi.Tampered <- function(api)
 	foreach (name, wrapper in wrappers)
 		if (!Is(root, name, wrapper))
 			return name
+	local replaced = vpi.TamperedSpeech()
+	if (replaced != null)
+		return replaced
 	foreach (name in GONE)
 		if (rawin.call(root, name) && rawget.call(root, name) != null)
 			return name
@@ -2688,6 +3006,19 @@ vpi.ForgetWriting <- function()
 			half.mac = null
 }
 
+// One message, at once, and what waits stays behind: nothing more is written on this map.
+vpi.WriteOnly <- function(text)
+{
+	if (link.written - link.acknowledged > CONTROL_WINDOW)
+		return
+	job = parked = null
+	local file = NewJob(queues.urgent)
+	file.body = "[" + text + "]"
+	Sign(file)
+	HmacStep(file.mac, 1000000)
+	Write(file)
+}
+
 // Everything that waits, at once: the map ends. `last` is the text of the last message. As few files as
 // possible, each of a size that vpid reads.
 vpi.WriteAll <- function(last)
@@ -2920,6 +3251,11 @@ local Take = function(message)
 		})
 	else if ("command" in message && type(message.command) == "string")
 		mail.items.append({ kind = "command", text = message.command })
+	else if ("prefixes" in message)
+	{
+		vpi.TakePrefixes(message.prefixes)
+		vpi.TellGuard(true)
+	}
 	else if ("again" in message)
 		vpi.WriteAgain(message.again)
 }
@@ -3033,7 +3369,7 @@ local vpi = this
 local Entities = ::Entities, FindByClassname = ::Entities.FindByClassname
 local NetProps = ::NetProps, GetPropString = ::NetProps.GetPropString, GetPropIntArray = ::NetProps.GetPropIntArray
 local GetPlayerFromUserID = ::GetPlayerFromUserID, PlayerInstanceFromIndex = ::PlayerInstanceFromIndex
-local IsValid = ::CBaseEntity.IsValid, MaxClients = ::MaxClients, GetMapName = ::GetMapName, Time = ::Time, type = ::type
+local IsValid = ::CBaseEntity.IsValid, EntityIndex = ::CBaseEntity.entindex, format = ::format, MaxClients = ::MaxClients, GetMapName = ::GetMapName, Time = ::Time, type = ::type
 local queues = vpi.queues, settings = vpi.settings, QueueEvent = vpi.QueueEvent, QUEUED = vpi.QUEUED
 
 local ASK_TICKS = 16, ASK_FOR_TICKS = 4000
@@ -3054,6 +3390,36 @@ local Read = function(player, property)
 	return type(text) == "string" ? text : ""
 }
 
+local Manager = function()
+{
+	// What scripts hold becomes void when an entity goes, and is then found again.
+	if (manager == null || !IsValid.call(manager))
+		manager = FindByClassname.call(Entities, null, "tf_player_manager")
+	return manager
+}
+
+local OfSlot = function(property, slot)
+{
+	local value = GetPropIntArray.call(NetProps, manager, property, slot)
+	return type(value) == "integer" ? value : 0
+}
+
+// The id of a player, or empty as long as it is not sure. The number of the account is the engine's, which
+// renews it ten times a second; the text is a copy that can be empty, or of before the player was known.
+local Id = function(player)
+{
+	local text = Read(player, "m_szNetworkIDString")
+	if (text == "BOT")
+		return text
+	local account = Manager() == null ? -1 : OfSlot("m_iAccountID", EntityIndex.call(player))
+	local known = text.find("[U:1:") == 0
+	// Games that have no such number give -1.
+	if (account == 0 || account == -1)
+		return known && account == -1 ? text : ""
+	local id = format("[U:1:%u]", account & 0xffffffff)
+	return known && text != id ? "" : id
+}
+
 // Looks a player up again; reports them once the id is there.
 local Ask = function(known)
 {
@@ -3063,7 +3429,7 @@ local Ask = function(known)
 	local name = Read(player, "m_szNetname")
 	if (name != "")
 		known.name = name
-	local id = Read(player, "m_szNetworkIDString")
+	local id = Id(player)
 	if (id == "")
 		return
 	known.id = id
@@ -3098,26 +3464,12 @@ vpi.Leave <- function(userid)
 	return userid in players ? delete players[userid] : null
 }
 
-local Manager = function()
-{
-	// What scripts hold becomes void when an entity goes, and is then found again.
-	if (manager == null || !IsValid.call(manager))
-		manager = FindByClassname.call(Entities, null, "tf_player_manager")
-	return manager
-}
-
-local Slot = function(property, slot)
-{
-	local value = GetPropIntArray.call(NetProps, manager, property, slot)
-	return type(value) == "integer" ? value : 0
-}
-
 // One player of the heartbeat.
 local Gather = function(slot)
 {
 	if (PlayerInstanceFromIndex(slot) == null)
 		return
-	local known = vpi.See(Slot("m_iUserID", slot))
+	local known = vpi.See(OfSlot("m_iUserID", slot))
 	if (known == null)
 		return
 	if (known.id == "")
@@ -3127,11 +3479,11 @@ local Gather = function(slot)
 		name = known.name
 		id = known.id
 		bot = known.bot
-		team = Slot("m_iTeam", slot),
-		["class"] = Slot("m_iPlayerClass", slot)
-		score = Slot("m_iTotalScore", slot)
-		ping = Slot("m_iPing", slot)
-		alive = Slot("m_bAlive", slot) != 0
+		team = OfSlot("m_iTeam", slot),
+		["class"] = OfSlot("m_iPlayerClass", slot)
+		score = OfSlot("m_iTotalScore", slot)
+		ping = OfSlot("m_iPing", slot)
+		alive = OfSlot("m_bAlive", slot) != 0
 		seconds = (queues.tick - known.since) * 3 / 200
 	})
 }
@@ -3175,7 +3527,7 @@ vpi.StepPlayers <- function()
 			Gather(heartbeat.slot)
 		if (heartbeat.slot > heartbeat.slots)
 		{
-			QueueEvent({ heartbeat = { map = GetMapName(), tick = (Time() / 0.015 + 0.5).tointeger(), players = heartbeat.players } })
+			QueueEvent({ heartbeat = { map = GetMapName(), tick = (Time() / 0.015 + 0.5).tointeger(), guard = vpi.Guard(), players = heartbeat.players } })
 			heartbeat = null
 		}
 	}
@@ -3199,7 +3551,7 @@ vpi.part <- function()
 // trusts no field: scripts can raise game events too.
 
 local vpi = this
-local type = ::type, rawget = {}.rawget, rawin = {}.rawin
+local type = ::type, getstackinfos = ::getstackinfos, rawget = {}.rawget, rawin = {}.rawin
 local QueueEvent = vpi.QueueEvent, settings = vpi.settings, root = vpi.root
 local ErrorText = vpi.ErrorText, Log = vpi.Log
 
@@ -3223,6 +3575,31 @@ local Text = function(params, key)
 	if (type(value) != "string")
 		return ""
 	return value.len() > TEXT_BYTES_MAX ? value.slice(0, TEXT_BYTES_MAX) : value
+}
+
+// What the engine calls for an event, and the file in which that stands.
+local RunEvent = rawin.call(root, "__RunGameEventCallbacks") ? rawget.call(root, "__RunGameEventCallbacks") : null
+local engineFile = null
+try { engineFile = (function() {}).getinfos.call(RunEvent).src }
+catch (_) {}
+
+// Whether it is the engine that raises an event: then nothing but its own functions stands on the stack,
+// down to the end. Scripts can call a handler as they like, and raise events by FireGameEvent. `level`: of
+// whoever called the handler.
+local IsOfEngine = function(level)
+{
+	if (engineFile == null || !rawin.call(root, "__RunGameEventCallbacks")
+		|| rawget.call(root, "__RunGameEventCallbacks") != RunEvent)
+		return false
+	local first = level
+	for (;; level++)
+	{
+		local info = getstackinfos(level)
+		if (info == null)
+			return level > first
+		if (info.src != engineFile || level - first > 4)
+			return false
+	}
 }
 
 local Report = function(event, data, delay = null)
@@ -3250,7 +3627,11 @@ local heard = {
 	}
 	function player_say(params)
 	{
-		Report("player_chat", { userid = Number(params, "userid"), text = Text(params, "text") }, SOON)
+		local chat = { userid = Number(params, "userid"), text = Text(params, "text") }
+		// Commands of admins are among these. Under this function: the handler, and who called it.
+		if (!IsOfEngine(4))
+			chat.doubtful <- true
+		Report("player_chat", chat, SOON)
 	}
 	function player_team(params)
 	{
@@ -3356,6 +3737,8 @@ local keys = { a = null, b = null }
 local hostAt = HOST_TICKS, hosted = false
 local welcome = { name = null, askedAt = 0, lookAt = 0, checkAt = 0, seen = null, hello = null, lost = false, silent = false }
 local introduced = false
+// How chat stands, as it was told last.
+local guardTold = null
 
 vpi.VpidKey <- function() { return keys.b }
 
@@ -3546,6 +3929,8 @@ DeriveSessionKeys = function()
 	Log(vpi.INFO, (introduced ? "vpid is there again" : "Talks with vpid") + " as " + link.host)
 	introduced = true
 	link.opening = Json({ event = "map_start", data = { map = GetMapName(), max_players = MaxClients().tointeger() } })
+	guardTold = Json(vpi.Guard())
+	link.opening += ",{\"guard\":" + guardTold + "}"
 	foreach (name, entry in vpi.registered)
 		link.opening += "," + Json({ register = name, script = entry.src })
 	vpi.StartPlayers()
@@ -3599,6 +3984,25 @@ vpi.EndSession <- function()
 	try { next = GetStr.call(Convars, "nextlevel") } catch (_) {}
 	local last = { event = "map_end", data = { map = GetMapName(), next = type(next) == "string" ? next : "" } }
 	vpi.WriteAll(Json(last))
+}
+
+// vpid is told how chat stands, where it does not know yet, or asks.
+vpi.TellGuard <- function(asked = false)
+{
+	if (step != Open)
+		return
+	local now = Json(vpi.Guard())
+	if (now == guardTold && !asked)
+		return
+	guardTold = now
+	vpi.QueueOther({ guard = vpi.Guard() }, true)
+}
+
+// The same at once, before this side falls silent.
+vpi.LastWord <- function()
+{
+	if (step == Open)
+		vpi.WriteOnly("{\"guard\":" + Json(vpi.Guard()) + "}")
 }
 
 // Somebody meddles: no word any more, in either direction.
@@ -3760,7 +4164,13 @@ local Check = function()
 			|| rawget.call(think.scope, "Think") != think.func)
 			what = "a think function"
 	if (what == null)
-		return
+	{
+		vpi.LookForSpeakers()
+		return vpi.TellGuard()
+	}
+	// vpid is told, as the last word: what players seem to say does not count any more.
+	vpi.speech.doubt = "a script has changed " + what
+	vpi.LastWord()
 	Stop()
 	Announce("A script has changed " + what + ". For safety, VPI is silent until the next map")
 }

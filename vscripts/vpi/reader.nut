@@ -159,6 +159,11 @@ local Take = function(message)
 		})
 	else if ("command" in message && type(message.command) == "string")
 		mail.items.append({ kind = "command", text = message.command })
+	else if ("prefixes" in message)
+	{
+		vpi.TakePrefixes(message.prefixes)
+		vpi.TellGuard(true)
+	}
 	else if ("again" in message)
 		vpi.WriteAgain(message.again)
 }

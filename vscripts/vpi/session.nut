@@ -24,6 +24,8 @@ local keys = { a = null, b = null }
 local hostAt = HOST_TICKS, hosted = false
 local welcome = { name = null, askedAt = 0, lookAt = 0, checkAt = 0, seen = null, hello = null, lost = false, silent = false }
 local introduced = false
+// How chat stands, as it was told last.
+local guardTold = null
 
 vpi.VpidKey <- function() { return keys.b }
 
@@ -214,6 +216,8 @@ DeriveSessionKeys = function()
 	Log(vpi.INFO, (introduced ? "vpid is there again" : "Talks with vpid") + " as " + link.host)
 	introduced = true
 	link.opening = Json({ event = "map_start", data = { map = GetMapName(), max_players = MaxClients().tointeger() } })
+	guardTold = Json(vpi.Guard())
+	link.opening += ",{\"guard\":" + guardTold + "}"
 	foreach (name, entry in vpi.registered)
 		link.opening += "," + Json({ register = name, script = entry.src })
 	vpi.StartPlayers()
@@ -267,6 +271,25 @@ vpi.EndSession <- function()
 	try { next = GetStr.call(Convars, "nextlevel") } catch (_) {}
 	local last = { event = "map_end", data = { map = GetMapName(), next = type(next) == "string" ? next : "" } }
 	vpi.WriteAll(Json(last))
+}
+
+// vpid is told how chat stands, where it does not know yet, or asks.
+vpi.TellGuard <- function(asked = false)
+{
+	if (step != Open)
+		return
+	local now = Json(vpi.Guard())
+	if (now == guardTold && !asked)
+		return
+	guardTold = now
+	vpi.QueueOther({ guard = vpi.Guard() }, true)
+}
+
+// The same at once, before this side falls silent.
+vpi.LastWord <- function()
+{
+	if (step == Open)
+		vpi.WriteOnly("{\"guard\":" + Json(vpi.Guard()) + "}")
 }
 
 // Somebody meddles: no word any more, in either direction.
