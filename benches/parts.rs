@@ -202,6 +202,7 @@ fn config() -> Config {
             vyhub_id: None,
             rcon: None,
             log: None,
+            chat: Default::default(),
         }],
         databases: Vec::new(),
         queries: Vec::new(),

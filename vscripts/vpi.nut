@@ -1453,8 +1453,8 @@ local Entities = ::Entities, FindByClassname = ::Entities.FindByClassname
 local SCRIPTS_LOGGED_MAX = 64, PREFIXES_MAX = 32
 
 // How commands begin; vpid says it when a session begins. `doubt`: what makes chat doubtful on this map, a
-// part of a sentence, or null.
-local speech = { prefixes = ["!", "/"], doubt = null }
+// part of a sentence, or null. `silent`: nothing more will be heard of this side on this map.
+local speech = { prefixes = ["!", "/"], doubt = null, silent = false }
 vpi.speech <- speech
 
 // What scripts may raise of the events that begin with `player_`: nothing follows from these.
@@ -1503,6 +1503,12 @@ local IsBlank = function(byte)
 	return byte <= 32 || byte >= 127 || byte == '"' || byte == '\''
 }
 
+// Of sixteen, in lower case.
+local IsDigit = function(byte)
+{
+	return byte >= '0' && byte <= '9' || byte >= 'a' && byte <= 'f'
+}
+
 local IsLetter = function(text, at)
 {
 	local byte = at < text.len() ? text[at] & 255 : 0
@@ -1520,7 +1526,10 @@ local BeginsCommand = function(line, at)
 				return true
 		if (at < line.len() && IsBlank(line[at]))
 		{
-			at++
+			// Digits of a colour follow these two.
+			local digits = line[at] == 7 ? 6 : (line[at] == 8 ? 8 : 0)
+			for (at++; digits > 0 && at < line.len() && IsDigit(line[at]); digits--)
+				at++
 			continue
 		}
 		// The engine takes these words for its own command.
@@ -1683,22 +1692,20 @@ vpi.ProtectSpeech <- function()
 				rawset.call(root, name, wrapper)
 }
 
-// Gives the name of a function of ours that somebody has replaced, or null.
-vpi.TamperedSpeech <- function()
+// What makes chat doubtful from now on. To the end of the map: nobody can tell what was said when. All else
+// goes on, since the game's own functions stay out of reach.
+vpi.CheckSpeech <- function()
 {
+	if (speech.doubt != null)
+		return
 	foreach (name, wrapper in watched)
 		if (!rawin.call(root, name) || rawget.call(root, name) != wrapper)
-			return name
-	return null
-}
-
-// Whether the map has what can make players speak without any script. Once it had, that holds to its end:
-// nobody can tell what was said when.
-vpi.LookForSpeakers <- function()
-{
+			speech.doubt = "a script has changed " + name
+	// It can make players say things without any script.
 	if (speech.doubt == null && FindByClassname.call(Entities, null, "point_clientcommand") != null)
-		speech.doubt = "the map has a point_clientcommand, which can make players say things"
-	return speech.doubt
+		speech.doubt = "it has a point_clientcommand, which can make players say things"
+	if (speech.doubt != null)
+		Log(4, "Commands in chat that change something may not count on this map: " + speech.doubt)
 }
 
 // vpid says how commands begin.
@@ -1720,7 +1727,7 @@ vpi.TakePrefixes <- function(list)
 // How chat stands on this map, as vpid is told.
 vpi.Guard <- function()
 {
-	return { doubt = speech.doubt, prefixes = speech.prefixes }
+	return { doubt = speech.doubt, prefixes = speech.prefixes, silent = speech.silent }
 }
 }
 vpi.part()
@@ -1903,9 +1910,6 @@ vpi.Tampered <- function(api)
 	foreach (name, wrapper in wrappers)
 		if (!Is(root, name, wrapper))
 			return name
-	local replaced = vpi.TamperedSpeech()
-	if (replaced != null)
-		return replaced
 	foreach (name in GONE)
 		if (rawin.call(root, name) && rawget.call(root, name) != null)
 			return name
@@ -3629,7 +3633,7 @@ local heard = {
 	{
 		local chat = { userid = Number(params, "userid"), text = Text(params, "text") }
 		// Commands of admins are among these. Under this function: the handler, and who called it.
-		if (!IsOfEngine(4))
+		if (chat.text != "" && !IsOfEngine(4))
 			chat.doubtful <- true
 		Report("player_chat", chat, SOON)
 	}
@@ -4165,11 +4169,12 @@ local Check = function()
 			what = "a think function"
 	if (what == null)
 	{
-		vpi.LookForSpeakers()
+		vpi.CheckSpeech()
 		return vpi.TellGuard()
 	}
 	// vpid is told, as the last word: what players seem to say does not count any more.
 	vpi.speech.doubt = "a script has changed " + what
+	vpi.speech.silent = true
 	vpi.LastWord()
 	Stop()
 	Announce("A script has changed " + what + ". For safety, VPI is silent until the next map")

@@ -7,7 +7,7 @@ use super::checked::Checker;
 use super::raw::{Field, Place, RawServer};
 use super::secret::Password;
 use super::servers::Placed;
-use super::{LogListen, Rcon};
+use super::{ChatCommands, LogListen, Rcon};
 use crate::limits::RCON_PASSWORD_BYTES_MAX;
 use crate::wire::uuid::Uuid;
 
@@ -19,6 +19,7 @@ pub(super) struct Connections {
     pub vyhub_id: Option<(Place, Uuid)>,
     pub rcon: Option<(Place, Rcon)>,
     pub log: Option<(Place, LogListen)>,
+    pub chat: ChatCommands,
 }
 
 impl Checker<'_> {
@@ -28,6 +29,27 @@ impl Checker<'_> {
             vyhub_id: self.vyhub_id(&raw.vyhub_id, for_vyhub),
             rcon: self.rcon(raw),
             log: self.log_listen(raw),
+            chat: self.chat_commands(raw),
+        }
+    }
+
+    fn chat_commands(&mut self, raw: &RawServer) -> ChatCommands {
+        let chosen = self.choice(&raw.chat_commands, &ChatCommands::WORDS);
+        chosen.unwrap_or_default()
+    }
+
+    /// Where nothing can guard chat, commands in it do not count: the owner is to know.
+    pub(super) fn chat_without_guard(&mut self, servers: &[Placed]) {
+        for placed in servers {
+            let server = &placed.server;
+            let by_log = server.log.is_some() && server.vyhub_id.is_some();
+            if by_log && server.key.is_none() && server.chat == ChatCommands::Guarded {
+                let message = "has no key, so nothing keeps a map's script from writing in an \
+                               admin's name, and commands in chat that change something are \
+                               refused; install vpid's own scripts (`vpid init`), or accept the \
+                               risk with chat_commands = \"log\"";
+                self.warn(&placed.place, message);
+            }
         }
     }
 

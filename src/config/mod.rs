@@ -50,7 +50,7 @@ pub use secret::{
     readable_by_others,
 };
 
-pub use vyhub::{LogListen, Rcon, Vyhub};
+pub use vyhub::{ChatCommands, LogListen, Rcon, Vyhub};
 
 use std::sync::Arc;
 
@@ -96,6 +96,16 @@ impl Config {
         first.name.is_empty().then_some(0)
     }
 
+    /// With what commands in chat begin, VyHub's and those about scripts.
+    pub fn chat_prefixes(&self) -> Vec<String> {
+        let vyhub = self.vyhub.iter().flat_map(|vyhub| &vyhub.prefixes);
+        let scripts = self.scripts.iter().flat_map(|scripts| &scripts.prefixes);
+        let mut all: Vec<String> = vyhub.chain(scripts).cloned().collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+
     /// The functions on a database.
     pub fn queries_on(&self, database: DatabaseId) -> Vec<Arc<Query>> {
         let entries = self.queries.iter();
@@ -137,6 +147,7 @@ pub struct Server {
     pub vyhub_id: Option<Uuid>,
     pub rcon: Option<Rcon>,
     pub log: Option<LogListen>,
+    pub chat: ChatCommands,
 }
 
 impl Server {

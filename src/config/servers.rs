@@ -66,6 +66,7 @@ impl Checker<'_> {
         self.keys_are_no_stock_secrets(&servers);
         self.no_shared_connections(&servers);
         self.scripts_outside_scriptdata(&servers);
+        self.chat_without_guard(&servers);
         servers.into_iter().map(|placed| placed.server).collect()
     }
 
@@ -182,6 +183,7 @@ impl Checker<'_> {
         let (vyhub_place, vyhub_id) = connections.vyhub_id.unzip();
         let (rcon_place, rcon) = connections.rcon.unzip();
         let (log_place, log) = connections.log.unzip();
+        let chat = connections.chat;
         Some(Placed {
             place: raw.place,
             key: key_place,
@@ -199,6 +201,7 @@ impl Checker<'_> {
                 vyhub_id,
                 rcon,
                 log,
+                chat,
             },
         })
     }

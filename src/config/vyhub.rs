@@ -32,6 +32,28 @@ pub struct Rcon {
     pub password: Password,
 }
 
+/// Which commands in chat count that change something. Those that only ask always do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ChatCommands {
+    /// Those of a map on which the signed scripts run and nothing has touched their guard, by players
+    /// whom the game has confirmed.
+    #[default]
+    Guarded,
+    /// Whatever the engine's log has, or, without a log, the scripts report.
+    Log,
+    /// None.
+    Off,
+}
+
+impl ChatCommands {
+    /// The words of the configuration.
+    pub const WORDS: [(&'static str, Self); 3] = [
+        ("guarded", Self::Guarded),
+        ("log", Self::Log),
+        ("off", Self::Off),
+    ];
+}
+
 /// Where the engine's log comes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogListen {

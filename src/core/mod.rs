@@ -8,6 +8,7 @@ mod attended;
 pub mod cache;
 pub mod callbacks;
 pub mod calls;
+pub mod chat_guard;
 mod clock;
 mod event;
 pub mod functions;

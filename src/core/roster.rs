@@ -59,6 +59,8 @@ struct Known {
     claimed_on: u64,
     /// When that was.
     mentioned_ms: u64,
+    /// Under which id and name `status` listed this one last.
+    listed: Option<(SteamId, String)>,
     /// A death that was counted because a script told it.
     died_ms: Option<u64>,
 }
@@ -84,6 +86,7 @@ pub struct Roster {
     status_ms: Option<u64>,
     log_ms: Option<u64>,
     wants_status: bool,
+    wants_status_for_kick: bool,
     arrivals: BTreeSet<i64>,
     departures: Vec<(SteamId, Person)>,
 }
@@ -165,9 +168,42 @@ impl Roster {
         self.wants_status
     }
 
+    /// Something hangs on a `status`: who wrote a command, or whom one means.
+    pub fn want_status(&mut self) {
+        self.wants_status = true;
+    }
+
+    /// The same at once: a banned player may be on.
+    pub fn want_status_for_kick(&mut self) {
+        self.wants_status = true;
+        self.wants_status_for_kick = true;
+    }
+
+    pub fn wants_status_for_kick(&self) -> bool {
+        self.wants_status_for_kick
+    }
+
+    /// Whether `status` has listed this userid with this id, and nothing has said otherwise since.
+    pub fn is_listed(&self, userid: i64, steam: SteamId) -> bool {
+        self.people.get(&userid).is_some_and(|known| {
+            let listed = known.listed.as_ref();
+            known.person.steam == Some(steam) && listed.is_some_and(|(id, _)| *id == steam)
+        })
+    }
+
+    /// Whether `status` has listed this userid under the name that is known, of which it may show the
+    /// beginning only.
+    pub fn has_listed_name(&self, userid: i64) -> bool {
+        self.people.get(&userid).is_some_and(|known| {
+            let listed = known.listed.as_ref();
+            listed.is_some_and(|(_, name)| known.person.name.starts_with(name.as_str()))
+        })
+    }
+
     /// Somebody has asked for it.
     pub fn status_taken(&mut self) {
         self.wants_status = false;
+        self.wants_status_for_kick = false;
     }
 
     fn status_is_live(&self, now: Now) -> bool {

@@ -5,8 +5,13 @@
 //! run them only where the engine lets scripts do so. Texts for players go through the script,
 //! else by RCON as the console's chat.
 
+mod chat;
+
 use std::collections::HashMap;
 
+pub use chat::{ChatVerdict, HeldChat};
+
+use super::chat_guard::{ChatGuard, ChatSource};
 use super::outgoing::Outgoing;
 use super::roster::Roster;
 use super::{Effect, FolderId, HostId, Now, Timer};
@@ -30,6 +35,8 @@ pub enum Seen {
     /// The game's script has begun anew.
     SessionBegan,
     Chat(Speaker, String),
+    /// A line that had to wait: see [`Servers::chat_verdict`].
+    HeldChat(Speaker, String),
 }
 
 /// Who said something, as the source knows that says so.
@@ -38,6 +45,7 @@ pub struct Speaker {
     pub userid: i64,
     pub name: String,
     pub steam: Option<SteamId>,
+    pub source: ChatSource,
 }
 
 pub struct GameServer {
@@ -45,6 +53,7 @@ pub struct GameServer {
     pub label: String,
     pub vyhub: Option<Uuid>,
     pub roster: Roster,
+    pub guard: ChatGuard,
     folder: FolderId,
     hostname: Option<String>,
     /// Whose script speaks here: the host that was heard last.
@@ -77,12 +86,16 @@ pub struct Servers {
     all: Vec<GameServer>,
     last_ticket: u64,
     timer_ms: Option<u64>,
+    held: Vec<HeldChat>,
+    /// A `status` was read since this was last asked.
+    fresh_status: bool,
 }
 
 impl Servers {
     /// `folders` are the numbers of the folders of `config.servers`, in that order. Servers about
     /// which nobody asks stay out.
     pub fn new(config: &Config, folders: &[FolderId]) -> Self {
+        let prefixes = config.chat_prefixes();
         let server = |(server, folder): (&crate::config::Server, &FolderId)| GameServer {
             label: match &server.hostname {
                 Some(host) => host.clone(),
@@ -90,6 +103,7 @@ impl Servers {
             },
             vyhub: server.vyhub_id,
             roster: Roster::default(),
+            guard: ChatGuard::new(server.chat, server.key.is_some(), &prefixes),
             folder: *folder,
             hostname: server.hostname.clone(),
             host: None,
@@ -98,8 +112,7 @@ impl Servers {
         };
         Self {
             all: config.servers.iter().zip(folders).map(server).collect(),
-            last_ticket: 0,
-            timer_ms: None,
+            ..Self::default()
         }
     }
 
@@ -153,15 +166,17 @@ impl Servers {
         host: HostId,
         message: &FromGame,
         now: Now,
+        out: &mut Outgoing,
     ) -> Option<Seen> {
+        self.all.get_mut(server)?.host = Some(host);
+        self.script_guards(server, host, message, now, out);
         let server = self.all.get_mut(server)?;
-        server.host = Some(host);
         match message {
             FromGame::Event { name, data } => {
                 server.roster.script_event(name, data, now);
                 match name.as_str() {
                     "map_start" => Some(Seen::SessionBegan),
-                    "player_chat" => server.script_chat(data),
+                    "player_chat" => server.script_chat(host, data),
                     _ => None,
                 }
             }
@@ -178,6 +193,7 @@ impl Servers {
         for server in &mut self.all {
             if server.host == Some(host) {
                 server.host = None;
+                server.guard.silent();
                 server.roster.script_gone();
             }
         }
@@ -191,12 +207,19 @@ impl Servers {
         }
         server.roster.log_line(line, now);
         match line {
-            Line::MapStarted(_) => Some(Seen::MapStarted),
+            Line::MapStarted(map) => {
+                if server.guard.map_started(map, now) {
+                    // The next one says so when it is there.
+                    server.host = None;
+                }
+                Some(Seen::MapStarted)
+            }
             Line::Said { who, text, .. } => {
                 let speaker = Speaker {
                     userid: who.userid,
                     name: who.name.clone(),
                     steam: who.id,
+                    source: ChatSource::Log,
                 };
                 Some(Seen::Chat(speaker, text.clone()))
             }
@@ -231,7 +254,11 @@ impl Servers {
             road.asking = None;
             if let Ok(text) = &done.result {
                 match server_status::parse(text) {
-                    Some(status) => server.roster.status(&status, now),
+                    Some(status) => {
+                        server.guard.status_map(&status.map, road.asked_ms);
+                        server.roster.status(&status, now);
+                        self.fresh_status = true;
+                    }
                     None => log::debug!("{}: `status` is answered in a strange form", server.label),
                 }
             }
@@ -256,7 +283,7 @@ impl Servers {
 
     /// Asks each server who is on, where it is time to.
     pub fn advance(&mut self, now: Now, out: &mut Outgoing) {
-        let mut next_ms = None::<u64>;
+        let mut next_ms = self.held_due_ms();
         for id in 0..self.all.len() {
             let Some(due_ms) = self.all[id].status_due_ms() else {
                 continue;
@@ -373,6 +400,11 @@ impl Servers {
         }
     }
 
+    /// Whether a `status` was read since this was last asked.
+    pub fn take_fresh_status(&mut self) -> bool {
+        std::mem::take(&mut self.fresh_status)
+    }
+
     /// Whether somebody has come whom nobody has looked at.
     pub fn has_news(&self) -> bool {
         self.all.iter().any(|server| server.roster.has_arrivals())
@@ -391,30 +423,6 @@ impl Servers {
 }
 
 impl GameServer {
-    /// Whether chat of the script counts: where the engine's log is configured, it does not.
-    fn script_chat(&mut self, data: &serde_json::Value) -> Option<Seen> {
-        if let Some(log) = &mut self.log {
-            if !log.heard && !log.missed {
-                log.missed = true;
-                log::warn!(
-                    "{}: players chat, and nothing comes by log_listen, so their commands are not \
-                     taken; put `log on` and `logaddress_add` with that address into server.cfg",
-                    self.label
-                );
-            }
-            return None;
-        }
-        let userid = data["userid"].as_i64()?;
-        let text = data["text"].as_str()?;
-        let person = self.roster.person(userid)?;
-        let speaker = Speaker {
-            userid,
-            name: person.name.clone(),
-            steam: person.steam,
-        };
-        Some(Seen::Chat(speaker, text.to_owned()))
-    }
-
     /// Whether the game runs, as far as can be told: an empty server sleeps, and so does its
     /// script.
     pub fn is_alive(&self, now: Now) -> bool {
@@ -436,6 +444,7 @@ impl GameServer {
             asked_ms
                 + match heard {
                     _ if road.away => limits::STATUS_ALONE_MS,
+                    _ if self.roster.wants_status_for_kick() => limits::STATUS_KICK_MS,
                     _ if self.roster.wants_status() => limits::STATUS_SOON_MS,
                     true => limits::STATUS_BESIDE_MS,
                     false => limits::STATUS_ALONE_MS,

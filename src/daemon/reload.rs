@@ -217,8 +217,8 @@ impl Daemon {
         }
         if attended(&new) != attended(old) {
             log::warn!(
-                "what [vyhub] says, and vyhub_server_id, rcon and log_listen of servers, change \
-                 with the next start only"
+                "what [vyhub] says, and vyhub_server_id, rcon, log_listen and chat_commands of \
+                 servers, change with the next start only"
             );
             new.vyhub.clone_from(&old.vyhub);
         }
@@ -309,7 +309,11 @@ pub(super) fn stamp(path: &Path) -> Stamp {
 fn attended(config: &Config) -> impl PartialEq + '_ {
     let servers = config.servers.iter().map(|server| {
         let place = (&server.scriptdata, &server.hostname);
-        (place, &server.vyhub_id, &server.rcon, &server.log)
+        (
+            place,
+            &server.vyhub_id,
+            (&server.rcon, &server.log, server.chat),
+        )
     });
     (&config.vyhub, servers.collect::<Vec<_>>())
 }

@@ -99,6 +99,21 @@ pub const KICK_REASON_BYTES_MAX: usize = 400;
 /// One line of chat to players; the engine carries up to 255 bytes with what is around it.
 pub const CHAT_BYTES_MAX: usize = 220;
 
+// Whether chat can be relied on.
+
+/// Longest account of what makes chat doubtful, and beginnings of commands that scripts report.
+pub const CHAT_DOUBT_CHARS_MAX: usize = 200;
+pub const CHAT_PREFIXES_MAX: usize = 64;
+/// How much later than the session of its map the log's line of a map can come.
+pub const CHAT_MAP_LINE_LATE_MS: u64 = 10_000;
+/// A session that was not seen to begin is under way when it is heard of once more, so much later.
+pub const CHAT_SESSION_SEEN_MS: u64 = 2_000;
+/// Commands that wait until it is confirmed who wrote them, and for how long each does.
+pub const CHAT_HELD_MAX: usize = 64;
+pub const CHAT_HELD_MS: u64 = 5_000;
+/// The pause between two looks at `status` where a banned player has to be confirmed before a kick.
+pub const STATUS_KICK_MS: u64 = 200;
+
 // Who is on a server.
 
 /// Longest address of a player, with its port.

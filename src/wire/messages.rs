@@ -41,10 +41,47 @@ pub enum FromGame {
         script: String,
     },
     Heartbeat(Value),
+    /// Whether players' chat can be relied on.
+    Guard(Guarding),
     /// So many events were lost before this place.
     Dropped(u64),
     /// Our file of this number could not be believed.
     Again(u64),
+}
+
+/// How chat stands on a map, as its scripts report.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Guarding {
+    /// What makes it doubtful, as a part of a sentence; `None`: nothing has touched the guard.
+    pub doubt: Option<String>,
+    /// With which beginnings scripts cannot say anything in a player's name, in lower case.
+    pub prefixes: Vec<String>,
+    /// The scripts say nothing more on this map, and read nothing.
+    pub silent: bool,
+}
+
+impl Guarding {
+    /// `{"doubt": text or null, "prefixes": [text, ...], "silent": bool}`, the last one not needed;
+    /// `None`: it is something else.
+    pub fn read(value: &Value) -> Option<Self> {
+        let fields = value.as_object()?;
+        let doubt = match fields.get("doubt")? {
+            Value::Null => None,
+            Value::String(text) => {
+                let plain = text.chars().filter(|c| !c.is_control());
+                Some(plain.take(limits::CHAT_DOUBT_CHARS_MAX).collect())
+            }
+            _ => return None,
+        };
+        let prefixes = fields.get("prefixes")?.as_array()?.iter();
+        let prefixes = prefixes.filter_map(Value::as_str);
+        let prefixes = prefixes.take(limits::CHAT_PREFIXES_MAX).map(str::to_owned);
+        Some(Self {
+            doubt,
+            prefixes: prefixes.collect(),
+            silent: fields.get("silent").and_then(Value::as_bool) == Some(true),
+        })
+    }
 }
 
 /// Reads a body. The error says what is wrong with it.
@@ -112,6 +149,9 @@ fn message(
     }
     if let Some(heartbeat) = fields.remove("heartbeat") {
         return Some(FromGame::Heartbeat(heartbeat));
+    }
+    if let Some(guard) = fields.get("guard") {
+        return Guarding::read(guard).map(FromGame::Guard);
     }
     let data = fields.remove("data").unwrap_or_default();
     let script = text(&mut fields, "script");
@@ -195,6 +235,8 @@ pub enum Push {
         place: Place,
     },
     Command(String),
+    /// With what commands of players begin.
+    Prefixes(Vec<String>),
 }
 
 /// Where a text is shown.
@@ -243,6 +285,7 @@ impl Push {
                 ("where", &place.word().into()),
             ]),
             Push::Command(command) => object(&[("command", &command.as_str().into())]),
+            Push::Prefixes(prefixes) => object(&[("prefixes", &prefixes.clone().into())]),
         }
     }
 }
@@ -294,7 +337,8 @@ mod tests {
             {"result":1,"value":[1]},{"result":2,"error":"no"},
             {"register":"f","script":"x.nut"},{"unregister":"f"},
             {"event":"map_start","data":{"map":"m"}},{"emit":"e","data":[1],"script":"x.nut"},
-            {"heartbeat":{"map":"m"}},{"dropped":3},{"again":4},{"later":1},{"register":"g"}]"#;
+            {"heartbeat":{"map":"m"}},{"guard":{"doubt":null,"prefixes":["!"]}},
+            {"guard":{"doubt":7}},{"dropped":3},{"again":4},{"later":1},{"register":"g"}]"#;
         let call = |token: &str, kwargs, callback, timeout_ms| Call {
             token: token.into(),
             function: "F".into(),
@@ -332,6 +376,11 @@ mod tests {
                 script: "x.nut".into(),
             },
             FromGame::Heartbeat(json!({"map": "m"})),
+            FromGame::Guard(Guarding {
+                doubt: None,
+                prefixes: vec!["!".into()],
+                silent: false,
+            }),
             FromGame::Dropped(3),
             FromGame::Again(4),
         ];

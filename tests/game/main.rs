@@ -1,6 +1,7 @@
 //! Real scripts in a fake game: tests of the game itself, and of the daemon with scripts.
 
 mod callbacks;
+mod chat_guard;
 mod client;
 mod codec;
 mod engine;

@@ -43,6 +43,7 @@ local Check = function()
 	}
 	// vpid is told, as the last word: what players seem to say does not count any more.
 	vpi.speech.doubt = "a script has changed " + what
+	vpi.speech.silent = true
 	vpi.LastWord()
 	Stop()
 	Announce("A script has changed " + what + ". For safety, VPI is silent until the next map")

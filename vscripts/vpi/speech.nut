@@ -18,8 +18,8 @@ local Entities = ::Entities, FindByClassname = ::Entities.FindByClassname
 local SCRIPTS_LOGGED_MAX = 64, PREFIXES_MAX = 32
 
 // How commands begin; vpid says it when a session begins. `doubt`: what makes chat doubtful on this map, a
-// part of a sentence, or null.
-local speech = { prefixes = ["!", "/"], doubt = null }
+// part of a sentence, or null. `silent`: nothing more will be heard of this side on this map.
+local speech = { prefixes = ["!", "/"], doubt = null, silent = false }
 vpi.speech <- speech
 
 // What scripts may raise of the events that begin with `player_`: nothing follows from these.
@@ -68,6 +68,12 @@ local IsBlank = function(byte)
 	return byte <= 32 || byte >= 127 || byte == '"' || byte == '\''
 }
 
+// Of sixteen, in lower case.
+local IsDigit = function(byte)
+{
+	return byte >= '0' && byte <= '9' || byte >= 'a' && byte <= 'f'
+}
+
 local IsLetter = function(text, at)
 {
 	local byte = at < text.len() ? text[at] & 255 : 0
@@ -85,7 +91,10 @@ local BeginsCommand = function(line, at)
 				return true
 		if (at < line.len() && IsBlank(line[at]))
 		{
-			at++
+			// Digits of a colour follow these two.
+			local digits = line[at] == 7 ? 6 : (line[at] == 8 ? 8 : 0)
+			for (at++; digits > 0 && at < line.len() && IsDigit(line[at]); digits--)
+				at++
 			continue
 		}
 		// The engine takes these words for its own command.
@@ -283,5 +292,5 @@ vpi.TakePrefixes <- function(list)
 // How chat stands on this map, as vpid is told.
 vpi.Guard <- function()
 {
-	return { doubt = speech.doubt, prefixes = speech.prefixes }
+	return { doubt = speech.doubt, prefixes = speech.prefixes, silent = speech.silent }
 }

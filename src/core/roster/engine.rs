@@ -76,6 +76,7 @@ impl Roster {
         let connected_ms = i64::try_from(player.connected_s.saturating_mul(1_000));
         let since_ms = as_ms(now).saturating_sub(connected_ms.unwrap_or(i64::MAX));
         if let Some((known, is_new)) = self.tell(&who, &who.name, now) {
+            known.listed = player.id.map(|id| (id, bounded(&player.name)));
             let person = &mut known.person;
             person.ping = player.ping.max(0);
             person.address = player.address.clone().or(person.address.take());

@@ -199,9 +199,25 @@ impl Vyhub {
                 continue;
             };
             let people = game.roster.people();
-            let banned: Vec<(i64, Ban)> = people
-                .filter_map(|person| Some((person.userid, self.ban_of(bundle, person.steam?, cx)?)))
+            let banned = people.filter_map(|person| {
+                let ban = self.ban_of(bundle, person.steam?, cx)?;
+                Some((person.userid, person.steam?, ban))
+            });
+            // A kick goes by the userid. That it is the banned player's must be the game's word, and not
+            // only that of a line that somebody may have forged.
+            let (sure, unsure): (Vec<_>, Vec<_>) =
+                banned.partition(|(userid, steam, _)| game.may_kick(*userid, *steam));
+            let banned: Vec<(i64, Ban)> = sure
+                .into_iter()
+                .map(|(userid, _, ban)| (userid, ban))
                 .collect();
+            if !unsure.is_empty() {
+                self.kicks_wait = true;
+                self.kick_due_ms = Some(cx.now.mono_ms + limits::KICK_AGAIN_MS);
+                if let Some(game) = cx.servers.get_mut(server) {
+                    game.roster.want_status_for_kick();
+                }
+            }
             let kicked = &mut self.served[at].kicked;
             kicked.retain(|userid, _| banned.iter().any(|(of, _)| of == userid));
             for (userid, ban) in banned {

@@ -85,6 +85,14 @@ impl Command {
         }
     }
 
+    /// Whether it changes anything, and does not only ask.
+    pub fn changes(&self) -> bool {
+        match self {
+            Self::Ban { .. } | Self::Unban { .. } | Self::Warn { .. } => true,
+            Self::Warns { .. } | Self::Bans { .. } | Self::State => false,
+        }
+    }
+
     /// What its issuer must be allowed; `None`: everybody may.
     pub fn right(&self) -> Option<Right> {
         match self {

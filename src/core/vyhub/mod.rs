@@ -91,6 +91,8 @@ pub struct Vyhub {
     /// Whether everybody has to be looked at again.
     enforce_all: bool,
     kick_due_ms: Option<u64>,
+    /// Somebody who seems to be banned is not confirmed yet.
+    kicks_wait: bool,
     timer_ms: Option<u64>,
 }
 
@@ -129,6 +131,7 @@ impl Vyhub {
             frontend: None,
             enforce_all: true,
             kick_due_ms: None,
+            kicks_wait: false,
             timer_ms: None,
         };
         client.each_life_cycle("vyhub_loading_start", cx);
@@ -186,9 +189,18 @@ impl Vyhub {
         match seen {
             Seen::MapStarted => self.state_soon(server, cx),
             Seen::SessionBegan => self.greet_session(server, cx),
-            Seen::Chat(speaker, text) => self.heard(server, speaker, &text, cx),
+            Seen::Chat(speaker, text) => self.heard(server, speaker, &text, false, cx),
+            Seen::HeldChat(speaker, text) => self.heard(server, speaker, &text, true, cx),
         }
         self.advance(cx);
+    }
+
+    /// A game has said by `status` who is on: whoever is to be kicked may be confirmed.
+    pub fn status_came(&mut self, cx: &mut Cx<'_>) {
+        if std::mem::take(&mut self.kicks_wait) {
+            self.enforce_all = true;
+            self.advance(cx);
+        }
     }
 
     /// An answer of VyHub.

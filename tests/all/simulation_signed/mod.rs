@@ -81,6 +81,7 @@ fn config() -> Config {
             vyhub_id: None,
             rcon: None,
             log: None,
+            chat: Default::default(),
         }],
         databases: vec![Database {
             name: String::new(),

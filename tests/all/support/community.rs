@@ -131,7 +131,9 @@ impl Community {
             .vyhub(&vyhub)
             .rcon(rcon.address(), PASSWORD)
             .log_listen(to)
-            .server_line(&format!("log_secret = {LOG_SECRET}"));
+            .server_line(&format!("log_secret = {LOG_SECRET}"))
+            // No scripts run in this game; how they guard chat is told in `chat_guard`.
+            .server_line("chat_commands = \"log\"");
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
         Self {
             vpid: configure(vpid),

@@ -144,6 +144,11 @@ impl Game {
             .collect()
     }
 
+    /// The engine, or who passes for it, logs a line.
+    pub fn log(&mut self, line: &str) {
+        self.world.borrow_mut().log(line.as_bytes());
+    }
+
     pub fn clear_record(&mut self) {
         self.world.borrow_mut().record.0.clear();
     }
