@@ -11,6 +11,10 @@ pub use sql::*;
 /// Longest explanation that goes with an error to the game.
 pub const ERROR_DETAIL_BYTES_MAX: usize = 200;
 
+/// Largest index of an archive that is looked through for scripts, and most maps of a game.
+pub const PACK_INDEX_BYTES_MAX: u64 = 16 << 20;
+pub const MAPS_LOOKED_AT_MAX: usize = 2_000;
+
 /// Longest host name that is believed (the stock client makes them from `hostname`).
 pub const HOST_BYTES_MAX: usize = 128;
 /// Largest call file that is read. A stock client with hundreds of calls stays far below.
@@ -247,6 +251,8 @@ pub const LOG_LINE_BYTES_MAX: usize = 2_048;
 pub const LOG_RECEIVE_BYTES: usize = 256 * 1_024;
 /// A game whose script tells something every ten seconds is missed after this time.
 pub const SILENCE_MS: u64 = 45_000;
+/// Files of a session that come so much later than the next one began are of a game that goes on beside it.
+pub const DISPLACED_MS: u64 = 1_500;
 
 /// What one connection to the control socket may send in a line, and may have waiting.
 pub const CONTROL_LINE_BYTES_MAX: usize = 1 << 16;
