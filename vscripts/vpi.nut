@@ -2071,6 +2071,123 @@ vpi.Take <- function(queue)
 }
 vpi.part()
 
+// ======== call_check.nut
+
+vpi.part <- function()
+{
+// What is wrong with a call that a script wants to make, in words: keys that no call has, and a caller who
+// cannot be told.
+
+local vpi = this
+local type = ::type, Infos = (function() {}).getinfos, Log = vpi.Log
+
+vpi.IsFunction <- function(value)
+{
+	local kind = type(value)
+	return kind == "function" || kind == "native function"
+}
+
+local KEYS = ["func", "kwargs", "callback", "urgent", "timeout"]
+local SAID_MAX = 64
+
+// Whether two words differ by a letter that is missing, another one, or two that have changed places.
+local Near = function(a, b)
+{
+	if (a.len() > b.len())
+	{
+		local longer = a
+		a = b
+		b = longer
+	}
+	if (b.len() - a.len() > 1)
+		return false
+	local at = 0
+	while (at < a.len() && a[at] == b[at])
+		at++
+	local rest = a.slice(at)
+	if (a.len() < b.len())
+		return rest == b.slice(at + 1)
+	if (at == a.len() || rest.slice(1) == b.slice(at + 1))
+		return true
+	return rest.len() > 1 && rest[0] == b[at + 1] && rest[1] == b[at] && rest.slice(2) == b.slice(at + 2)
+}
+
+local Meant = function(word)
+{
+	word = word.tolower()
+	foreach (key in KEYS)
+		if (Near(word, key) || word.len() > 1 && (key.find(word) == 0 || word.find(key) == 0))
+			return key
+	return null
+}
+
+// What is wrong with the keys of a call's table, or null.
+vpi.WrongKey <- function(call)
+{
+	foreach (key, value in call)
+	{
+		if (type(key) != "string")
+			return "a call has no key of type " + type(key)
+		if (KEYS.find(key) != null)
+			continue
+		local shown = key.len() > 32 ? key.slice(0, 32) : key
+		local meant = Meant(key)
+		if (meant != null)
+			return "unknown key '" + shown + "' of a call; did you mean '" + meant + "'?"
+		return "unknown key '" + shown + "' of a call, which has func, kwargs, callback, urgent and timeout"
+	}
+	return null
+}
+
+local said = {}
+
+// Says it once.
+local Once = function(level, text)
+{
+	if (text in said || said.len() >= SAID_MAX)
+		return
+	said[text] <- null
+	Log(level, text)
+}
+
+// A call is refused for something that its script should know of.
+vpi.Complain <- function(what, src, problem)
+{
+	Once(vpi.ERROR, what + " of " + src + " is not sent: " + problem)
+}
+
+// The file in which a function stands, or null for one of the game's.
+local FileOf = function(func)
+{
+	try
+	{
+		local infos = Infos.call(func)
+		return infos.native ? null : infos.src
+	}
+	catch (_) { return null }
+}
+
+// Whether it can be told who calls: by the place from which it is called, and by the callback, which stands
+// in the same file. A call in a `return` takes the place of the function that makes it, so its caller would
+// be taken for whoever had called that one.
+vpi.IsCaller <- function(what, info, callback)
+{
+	local file = vpi.IsFunction(callback) ? FileOf(callback) : null
+	if (info == null)
+	{
+		Once(vpi.WARNING, what + (file == null ? "" : " of " + file) + " is refused: who calls cannot be told. Where"
+			+ " it stands in a `return`, put what it gives into a variable first")
+		return false
+	}
+	if (file == null || file == info.src)
+		return true
+	Once(vpi.WARNING, what + " of " + info.src + " is refused: its callback stands in " + file + ". Let each file"
+		+ " make its own calls; where the call stands in a `return`, put what it gives into a variable first")
+	return false
+}
+}
+vpi.part()
+
 // ======== calls.nut
 
 vpi.part <- function()
@@ -2119,12 +2236,7 @@ vpi.waiting <- waiting
 local mail = { items = [], at = 0, running = [] }
 vpi.mail <- mail
 
-vpi.IsFunction <- function(value)
-{
-	local kind = type(value)
-	return kind == "function" || kind == "native function"
-}
-local IsFunction = vpi.IsFunction
+local IsFunction = vpi.IsFunction, WrongKey = vpi.WrongKey, IsCaller = vpi.IsCaller, Complain = vpi.Complain
 
 local Field = function(table, key, missing)
 {
@@ -2203,10 +2315,16 @@ local Find = function(src, arg)
 	if (kind == "table")
 	{
 		local func = Field(arg, "func", null)
+		local wrong = arg.len() == 0 || !Allows(src, null) ? null : WrongKey(arg)
+		if (wrong != null)
+			Complain("A call" + (type(func) == "string" ? " of '" + func + "'" : ""), src, wrong)
 		if (!MayCall(src, func))
 			return null
-		return Record(src, func, Field(arg, "kwargs", null), Field(arg, "callback", null),
+		local record = Record(src, func, Field(arg, "kwargs", null), Field(arg, "callback", null),
 			Field(arg, "urgent", false), Field(arg, "timeout", TIMEOUT_S))
+		if (wrong != null)
+			record.problem = wrong
+		return record
 	}
 	if (kind != "instance" || !(arg instanceof CallObject))
 		return null
@@ -2245,7 +2363,10 @@ vpi.Answer <- function(call, response, error)
 	if (error)
 		Log(call.callback == null ? vpi.WARNING : vpi.DEBUG, call.func + " for " + call.src + ": " + ErrorText(response))
 	if (call.callback != null)
-		mail.items.append({ kind = "callback", func = call.callback, a = response, b = error })
+		mail.items.append({
+			kind = "callback", func = call.callback, a = response, b = error
+			about = " (it is the callback of a call of " + call.func + " in line " + call.line + ")"
+		})
 }
 local Answer = vpi.Answer
 
@@ -2256,14 +2377,14 @@ vpi.FailCall <- function(call, reason)
 local FailCall = vpi.FailCall
 
 // Queues records as one call, or as a chain. Gives true or null, as AsyncCall does.
-local Send = function(records, callback, urgent)
+local Send = function(records, callback, urgent, line)
 {
 	local bodies = [], call = null, ticks = 0
 	foreach (at, record in records)
 	{
 		local last = at == records.len() - 1
 		ticks += record.ticks
-		call = { id = ++lastId, func = record.func, src = record.src, callback = callback, ticks = ticks, until = 0, open = true, entry = null }
+		call = { id = ++lastId, func = record.func, src = record.src, callback = callback, line = line, ticks = ticks, until = 0, open = true, entry = null }
 		if (record.problem != null)
 		{
 			if (callback == null)
@@ -2354,7 +2475,7 @@ api.Call <- function(func, kwargs = null, callback = null, urgent = false, timeo
 	try
 	{
 		local info = getstackinfos(2)
-		if (info == null || !MayCall(info.src, func))
+		if (!IsCaller("VPI.Call", info, callback) || !MayCall(info.src, func))
 			return Refuse("VPI.Call", info, func)
 		return Make(info.src, func, kwargs, callback, urgent, timeout)
 	}
@@ -2366,11 +2487,12 @@ api.AsyncCall <- function(table_or_call)
 	try
 	{
 		local info = getstackinfos(2)
-		local record = info == null ? null : Find(info.src, table_or_call)
+		local callback = type(table_or_call) == "table" ? Field(table_or_call, "callback", null) : null
+		local record = IsCaller("VPI.AsyncCall", info, callback) ? Find(info.src, table_or_call) : null
 		if (record == null)
 			return Refuse("VPI.AsyncCall", info, null)
 		Use(record)
-		return Send([record], record.callback, record.urgent)
+		return Send([record], record.callback, record.urgent, info.line)
 	}
 	catch (problem) { Log(vpi.ERROR, "VPI.AsyncCall: " + ErrorText(problem)) }
 }
@@ -2393,7 +2515,7 @@ api.ChainCall <- function(calls, callback = null, urgent = false)
 	try
 	{
 		local info = getstackinfos(2), found = []
-		if (info == null || type(calls) != "array" || calls.len() == 0 || calls.len() > CHAIN_MAX)
+		if (!IsCaller("VPI.ChainCall", info, callback) || type(calls) != "array" || calls.len() == 0 || calls.len() > CHAIN_MAX)
 			return Refuse("VPI.ChainCall", info, null)
 		for (local i = 0; i < calls.len(); i++)
 		{
@@ -2405,7 +2527,7 @@ api.ChainCall <- function(calls, callback = null, urgent = false)
 		}
 		foreach (record in found)
 			Use(record)
-		return Send(found, IsFunction(callback) ? callback : null, urgent ? true : false)
+		return Send(found, IsFunction(callback) ? callback : null, urgent ? true : false, info.line)
 	}
 	catch (problem) { Log(vpi.ERROR, "VPI.ChainCall: " + ErrorText(problem)) }
 }
@@ -3313,14 +3435,17 @@ local Step = function()
 		return
 	if (job.gone)
 	{
-		local gone = null
+		local gone = null, displaced = false
 		foreach (message in job.messages)
 			if (type(message) == "table" && "gone" in message)
+			{
 				gone = message.gone
+				displaced = "displaced" in message && message.displaced == true
+			}
 		if (gone == null)
 			return Distrust()
 		job = null
-		return vpi.StartOver(ErrorText(gone))
+		return vpi.StartOver(ErrorText(gone), displaced)
 	}
 	local end = job.at + MESSAGES_PER_TICK
 	while (job.at < job.messages.len() && job.at < end)
@@ -3329,7 +3454,7 @@ local Step = function()
 		if (type(message) == "table" && "gone" in message)
 		{
 			job = null
-			return vpi.StartOver(ErrorText(message.gone))
+			return vpi.StartOver(ErrorText(message.gone), "displaced" in message && message.displaced == true)
 		}
 		Take(message)
 	}
@@ -3732,7 +3857,7 @@ local Log = vpi.Log, Announce = vpi.Announce, ErrorText = vpi.ErrorText, FileNam
 local OwnerKey = vpi.OwnerKey
 
 local HOST_TICKS = 66, HOST_BYTES_MAX = 128
-local FAST_TICKS = 66, SILENCE_TICKS = 2000
+local FAST_TICKS = 66, SILENCE_TICKS = 2000, DISPLACED_TICKS = 4000
 
 // What is done next, each in a tick of its own.
 local step = null
@@ -3743,6 +3868,7 @@ local welcome = { name = null, askedAt = 0, lookAt = 0, checkAt = 0, seen = null
 local introduced = false
 // How chat stands, as it was told last.
 local guardTold = null
+local pausedUntil = 0
 
 vpi.VpidKey <- function() { return keys.b }
 
@@ -3963,10 +4089,23 @@ vpi.StepSession <- function()
 		step()
 }
 
-// vpid has forgotten this session.
-vpi.StartOver <- function(reason)
+// Another game has our name: where both went on at once, they would only take turns.
+local Pause = function()
 {
-	Log(vpi.WARNING, "vpid does not know this session any more (" + reason + "); a new one begins")
+	if (queues.tick >= pausedUntil)
+		step = DrawSession
+}
+
+// vpid has forgotten this session, or another game of our name has a newer one (`displaced`).
+vpi.StartOver <- function(reason, displaced = false)
+{
+	if (!displaced)
+		Log(vpi.WARNING, "vpid does not know this session any more (" + reason + "); a new one begins")
+	else if (pausedUntil == 0)
+		Announce("vpid serves another game that calls itself " + link.host + ", too: " + reason
+			+ ". This one tries again every minute")
+	else
+		Log(vpi.ERROR, "vpid still serves another game that calls itself " + link.host)
 	shown.connected = false
 	queues.session++
 	link.game = link.vpid = null
@@ -3974,7 +4113,9 @@ vpi.StartOver <- function(reason)
 	vpi.ForgetWriting()
 	vpi.ForgetReading()
 	vpi.LoseSession()
-	step = DrawSession
+	if (displaced)
+		pausedUntil = queues.tick + DISPLACED_TICKS
+	step = displaced ? Pause : DrawSession
 }
 
 // The map ends: what waits is written at once.
@@ -4083,7 +4224,7 @@ local Deliver = function(item)
 	{
 		local text = ErrorText(problem)
 		if ("func" in item)
-			Log(4, Name(item.func) + " ended with an error: " + text)
+			Log(4, Name(item.func) + " ended with an error: " + text + ("about" in item ? item.about : ""))
 		else
 			Log(4, "A " + item.kind + " of vpid failed: " + text)
 		if (item.kind == "call")

@@ -278,7 +278,10 @@ impl ChatGuard {
         let Some(players) = players.as_array() else {
             return;
         };
-        self.ids.clear();
+        // A list is made over several ticks, and who came meanwhile does not stand in it.
+        if self.ids.len() + players.len() > limits::PLAYERS_MAX {
+            self.ids.clear();
+        }
         for player in players {
             self.is_player(player["userid"].as_i64(), player);
         }

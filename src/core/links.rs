@@ -10,7 +10,7 @@ use super::opening::{Opening, Proof, Route};
 use super::sessions::Hosts;
 use super::{Effect, Effects, FolderId, HostId, Now, SignedFile, Timer};
 use crate::limits;
-use crate::wire::messages::FromGame;
+use crate::wire::messages::{self, FromGame};
 use crate::wire::signed::{self, Id, Kind};
 
 /// What all links share.
@@ -98,6 +98,7 @@ impl Links {
         let host = link.host;
         match link.arrive(&game_file, cx.now, effects) {
             Arrival::Unknown => self.unknown(file, cx, effects),
+            Arrival::Displaced => self.displaced(host, file, cx, effects),
             Arrival::Held => {}
             Arrival::Seen => effects.push(Effect::Remove { file: file.file }),
             Arrival::Refused(reason) => effects.push(Effect::Reject {
@@ -119,10 +120,54 @@ impl Links {
             file: file.file,
             reason: reason.into(),
         });
+        let message =
+            messages::gone("vpid does not know this session: its state folder is new or was lost");
+        self.write_gone(file, &message, cx, effects);
+    }
+
+    /// A game goes on although another one of its name has begun a session since. What it asks for is not
+    /// done: nobody could be answered. It is told, and tries again later.
+    fn displaced(
+        &mut self,
+        host: HostId,
+        file: &SignedFile,
+        cx: &mut Context<'_>,
+        effects: &mut Effects,
+    ) {
+        let reason = "another game of the same name has begun a session since; nothing in this file \
+                      was done";
+        effects.push(Effect::Reject {
+            file: file.file,
+            reason: reason.into(),
+        });
+        if let Some(link) = cx.hosts.link(host)
+            && !std::mem::replace(&mut link.twins_known, true)
+        {
+            log::warn!(
+                "host {}: two games call themselves so and write into the same folder; the one whose \
+                 map began last is served, and the other is told. Give each its own `hostname`, or \
+                 `host` in its vpi_config.nut",
+                link.name
+            );
+        }
+        let message = messages::displaced(
+            "another game of the same name has begun a session; give each its own hostname",
+        );
+        self.write_gone(file, &message, cx, effects);
+    }
+
+    fn write_gone(
+        &mut self,
+        file: &SignedFile,
+        message: &str,
+        cx: &mut Context<'_>,
+        effects: &mut Effects,
+    ) {
         let Some(keys) = cx.hosts.keys(file.folder, &file.host) else {
             return;
         };
-        let Some((name, text)) = link::gone(&keys, &file.host, file.session, &file.bytes) else {
+        let gone = link::gone(&keys, &file.host, file.session, &file.bytes, message);
+        let Some((name, text)) = gone else {
             return;
         };
         if self
@@ -199,7 +244,15 @@ impl Links {
                 FromGame::Again(m) if present => link.write(m, effects),
                 FromGame::Again(_) => {}
                 message => {
-                    tell(link, &message, cx.now);
+                    if let FromGame::Event { name, .. } = &message
+                        && name == "map_end"
+                    {
+                        link.map_is_over(session);
+                    }
+                    // What an earlier session has left says nothing of the present one.
+                    if present {
+                        tell(link, &message, cx.now);
+                    }
                     if self.attended && present {
                         self.told.push((host, message.clone()));
                     }

@@ -6,6 +6,7 @@
 //! else by RCON as the console's chat.
 
 mod chat;
+mod status;
 
 use std::collections::HashMap;
 
@@ -77,6 +78,8 @@ struct Road {
     /// A `status` is under way.
     asking: Option<u64>,
     asked_ms: Option<u64>,
+    /// The last one for the sake of a kick.
+    for_kick_ms: Option<u64>,
     /// Commands under way, and what an operator waits for.
     sent: HashMap<u64, (Command, Option<u64>)>,
 }
@@ -176,6 +179,11 @@ impl Servers {
                 server.roster.script_event(name, data, now);
                 match name.as_str() {
                     "map_start" => Some(Seen::SessionBegan),
+                    "map_end" => {
+                        // Nobody reads there any more.
+                        server.host = None;
+                        None
+                    }
                     "player_chat" => server.script_chat(host, data),
                     _ => None,
                 }
@@ -297,6 +305,9 @@ impl Servers {
             if let Some(road) = &mut server.rcon {
                 road.asking = Some(ticket);
                 road.asked_ms = Some(now.mono_ms);
+                if server.roster.wants_status_for_kick() {
+                    road.for_kick_ms = Some(now.mono_ms);
+                }
                 server.roster.status_taken();
             }
             out.rcon(id, ticket, &Command::Status);
@@ -428,27 +439,5 @@ impl GameServer {
     pub fn is_alive(&self, now: Now) -> bool {
         let asleep = self.rcon.is_none() && self.log.is_none() && self.roster.heard_ms().is_some();
         self.roster.alive(now) || (asleep && self.roster.people().all(|person| person.bot))
-    }
-
-    /// When `status` is to be asked for.
-    fn status_due_ms(&self) -> Option<u64> {
-        let road = self
-            .rcon
-            .as_ref()
-            .filter(|road| !road.refused && road.asking.is_none())?;
-        let Some(asked_ms) = road.asked_ms else {
-            return Some(0);
-        };
-        let heard = self.host.is_some() || self.log.as_ref().is_some_and(|log| log.heard);
-        Some(
-            asked_ms
-                + match heard {
-                    _ if road.away => limits::STATUS_ALONE_MS,
-                    _ if self.roster.wants_status_for_kick() => limits::STATUS_KICK_MS,
-                    _ if self.roster.wants_status() => limits::STATUS_SOON_MS,
-                    true => limits::STATUS_BESIDE_MS,
-                    false => limits::STATUS_ALONE_MS,
-                },
-        )
     }
 }

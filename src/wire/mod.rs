@@ -11,6 +11,7 @@ pub mod console;
 pub mod control;
 pub mod engine_log;
 pub mod game_json;
+pub mod guarding;
 pub mod legacy;
 pub mod messages;
 pub mod names;

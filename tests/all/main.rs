@@ -34,6 +34,7 @@ mod service;
 mod signed;
 mod signed_hostile;
 mod signed_kill;
+mod signed_twins;
 mod simulation;
 mod simulation_scripts;
 mod simulation_signed;

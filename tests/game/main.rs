@@ -1,6 +1,7 @@
 //! Real scripts in a fake game: tests of the game itself, and of the daemon with scripts.
 
 mod callbacks;
+mod chat_forged;
 mod chat_guard;
 mod client;
 mod codec;
@@ -12,6 +13,7 @@ mod recording;
 mod scripts;
 mod stock;
 mod support;
+mod vpi_call_check;
 mod vpi_calls;
 mod vpi_costs;
 mod vpi_daemon;

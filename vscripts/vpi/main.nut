@@ -115,6 +115,7 @@ local function Load(OwnerKey)
 	//@ speech.nut
 	//@ guard.nut
 	//@ queues.nut
+	//@ call_check.nut
 	//@ calls.nut
 	//@ functions.nut
 	//@ window.nut

@@ -6,7 +6,7 @@ use super::inbound::Inbound;
 use super::outbound::Outbound;
 use super::{GameFile, Link, Session, Written};
 use crate::core::players::Game;
-use crate::core::{Effect, Effects, FileId};
+use crate::core::{Effect, Effects, FileId, Now};
 use crate::limits;
 use crate::wire::session_log::Note;
 use crate::wire::signed::{self, Id};
@@ -112,6 +112,7 @@ impl Link {
         &mut self,
         place: usize,
         file: &GameFile<'_>,
+        now: Now,
         effects: &mut Effects,
     ) -> Result<(), String> {
         let Some(nonce) = self.asked[place].nonce else {
@@ -125,6 +126,7 @@ impl Link {
         effects.extend(asked.hello.map(|file| Effect::Remove { file }));
         let (map, script) = asked.told;
         self.game = Some(Game::new(map, script));
+        self.began_ms = Some(now.mono_ms);
         effects.push(Effect::Note(Note::Began {
             host: self.log_key,
             session,

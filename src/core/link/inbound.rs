@@ -42,6 +42,8 @@ pub struct Inbound {
     asked: Option<(u64, u64)>,
     /// Since when a file waits for the one before it.
     waits_ms: Option<u64>,
+    /// The game has said that its map ended: what comes late is what it had left.
+    pub over: bool,
 }
 
 impl Inbound {
@@ -53,6 +55,7 @@ impl Inbound {
             early: BTreeMap::new(),
             asked: None,
             waits_ms: None,
+            over: false,
         }
     }
 

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use super::players::Game;
 use super::{Effect, Effects, FileId, FolderId, HostId, Now};
+use crate::limits;
 use crate::wire::messages;
 use crate::wire::session_log::{HostSessions, Note};
 use crate::wire::signed::{self, Id, Keys};
@@ -44,6 +45,10 @@ pub struct Link {
     retry_ms: Option<u64>,
     /// What the game of the present session told.
     pub game: Option<Game>,
+    /// When the present session began, as far as this run knows.
+    began_ms: Option<u64>,
+    /// It was said that two games have this name.
+    pub twins_known: bool,
     /// Call files whose answers nobody gets, until that is asked for.
     dropped: Vec<FileId>,
 }
@@ -69,6 +74,8 @@ pub enum Arrival {
     Refused(String),
     /// No session of this name is known.
     Unknown,
+    /// Its session was replaced a while ago, and its game goes on: there are two of this name.
+    Displaced,
 }
 
 /// A file of the game that was taken.
@@ -96,6 +103,8 @@ impl Link {
             calls: BTreeMap::new(),
             retry_ms: None,
             game: None,
+            began_ms: None,
+            twins_known: false,
             dropped: Vec::new(),
             keys,
         };
@@ -136,10 +145,13 @@ impl Link {
     pub fn arrive(&mut self, file: &GameFile<'_>, now: Now, effects: &mut Effects) -> Arrival {
         let is_asked = |asked: &Asked| asked.session == file.session;
         if let Some(place) = self.asked.iter().position(is_asked)
-            && let Err(reason) = self.begin(place, file, effects)
+            && let Err(reason) = self.begin(place, file, now, effects)
         {
             return Arrival::Refused(reason);
         }
+        let began_ms = *self.began_ms.get_or_insert(now.mono_ms);
+        let of_present = self.session() == Some(file.session);
+        let late = now.mono_ms >= began_ms + limits::DISPLACED_MS;
         let active = self.active.as_mut();
         let active = active.map(|active| (&active.keys, &mut active.inbound));
         let ended = self.ended.as_mut();
@@ -157,6 +169,12 @@ impl Link {
                 return Arrival::Refused(distrust.to_string());
             }
         };
+        if late && !of_present && !inbound.over && !file.recovered {
+            return match inbound.place(file.n, file.file, false) {
+                Place::Seen => Arrival::Seen,
+                _ => Arrival::Displaced,
+            };
+        }
         let (messages, spoiled) = match messages::parse(opened.body) {
             Ok(messages) => (messages, None),
             // Signed, and yet not understood: its number is used up all the same.
@@ -224,6 +242,13 @@ impl Link {
         }));
     }
 
+    /// The game of this session has said that its map ended.
+    pub fn map_is_over(&mut self, session: Id) {
+        if let Some(inbound) = self.inbound(session) {
+            inbound.over = true;
+        }
+    }
+
     pub fn note_taken(&self, session: Id, n: u64, content: &Content, effects: &mut Effects) {
         let (host, file, ack) = (self.log_key, content.file, content.ack);
         effects.push(Effect::Note(Note::Took {
@@ -250,14 +275,18 @@ pub enum Written {
     Messages(Id, u64),
 }
 
-/// The note to a game whose session is not known.
-pub fn gone(keys: &Keys, host: &str, session: Id, file: &[u8]) -> Option<(String, String)> {
+/// The note to a game that wrote this file in a session that is not served. `message`: what it says.
+pub fn gone(
+    keys: &Keys,
+    host: &str,
+    session: Id,
+    file: &[u8],
+    message: &str,
+) -> Option<(String, String)> {
     let line = file.split(|byte| *byte == b'\n').next()?;
     let ack = std::str::from_utf8(line).ok()?.split(' ').nth(1)?;
     let ack: u64 = ack.parse().ok().filter(|ack| *ack < u64::from(u32::MAX))?;
     let name = signed::of_vpid(host, session, ack + 1);
-    let message =
-        messages::gone("vpid does not know this session: its state folder is new or was lost");
     let text = signed::seal(&keys.vpid, &name, 0, &format!("[{message}]"));
     Some((name, text))
 }
