@@ -14,5 +14,5 @@ pub mod queue;
 pub mod script;
 mod scripts;
 pub mod signed_game;
-mod squirrel;
+pub mod squirrel;
 mod table;

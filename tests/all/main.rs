@@ -10,6 +10,7 @@ mod bridge;
 mod commands;
 mod databases;
 mod doors;
+mod fuzz;
 mod games;
 mod hostile;
 mod hostile_content;
