@@ -65,6 +65,88 @@ fn parse_call_file(bencher: Bencher, calls: usize) {
         .bench(|| call_file::parse(black_box(&bytes)).unwrap());
 }
 
+/// A megabyte of something, as the value of a call's argument.
+fn megabyte(of: &str) -> Vec<u8> {
+    let unit = match of {
+        "texts" => format!("\"{}\",", "some text of a call ".repeat(50)),
+        "numbers" => "1,".into(),
+        "brackets" => "[],".into(),
+        "objects" => "{\"a\":1},".into(),
+        _ => unreachable!("no such thing"),
+    };
+    let values = unit.repeat((1_040_000 - 2_000) / unit.len());
+    format!(
+        r#"{{"Calls":{{"async":[{{"token":"t","func":"VPI_Ping","script":"x.nut","callback":true,"kwargs":{{"a":[{values}0]}}}}]}},"Identity":{{"enc":"abc","iv":"def","timestamp":1,"ticks":0}}}}"#
+    )
+    .into_bytes()
+}
+
+/// What a megabyte costs that a stranger wrote: from its bytes to the rejection.
+#[divan::bench(args = ["texts", "numbers", "brackets", "objects"])]
+fn core_turn_strangers_megabyte(bencher: Bencher, of: &str) {
+    let mut core = Core::new(&config(), &[0]);
+    let bytes = megabyte(of);
+    let mut id = 0;
+    bencher
+        .counter(BytesCount::new(bytes.len()))
+        .with_inputs(|| {
+            id += 2;
+            taken(id, bytes.clone())
+        })
+        .bench_local_values(|file| core.on(Event::Calls(file), now()));
+}
+
+/// What an authentic megabyte costs until its calls start, or with those that start at once: a call
+/// of a megabyte, and some thousand calls.
+#[divan::bench(args = ["texts", "numbers", "brackets", "objects", "calls"])]
+fn core_turn_authentic_megabyte(bencher: Bencher, of: &str) {
+    let mut id = 0;
+    bencher
+        .with_inputs(|| {
+            id += 2;
+            let bytes = match of {
+                "calls" => file(4_000, "VPI_Ping", select),
+                of => {
+                    let own = file(0, "VPI_Ping", select);
+                    let own = String::from_utf8(own).expect("text");
+                    let identity = own.find("\"Identity\"").expect("an identity");
+                    let other = String::from_utf8(megabyte(of)).expect("text");
+                    let calls = other.find(",\"Identity\"").expect("an identity");
+                    format!("{},{}", &other[..calls], &own[identity..]).into_bytes()
+                }
+            };
+            // Nothing of the one before is open.
+            (Core::new(&config(), &[0]), taken(id, bytes))
+        })
+        .bench_local_values(|(mut core, file)| {
+            let effects = core.on(Event::Calls(file), now());
+            assert!(
+                !effects
+                    .iter()
+                    .any(|effect| matches!(effect, vpid::core::Effect::Reject { .. }))
+            );
+            (core, effects)
+        });
+}
+
+fn taken(file: u64, bytes: Vec<u8>) -> TakenFile {
+    TakenFile {
+        folder: 0,
+        host: "game".into(),
+        file,
+        bytes,
+        mtime_ns: UNIX_S * 1_000_000_000,
+        recovered: false,
+    }
+}
+
+fn now() -> Now {
+    Now {
+        mono_ms: 1_000,
+        wall_s: UNIX_S,
+    }
+}
+
 #[divan::bench]
 fn verify_identity(bencher: Bencher) {
     let secret = secret();
@@ -202,6 +284,7 @@ fn config() -> Config {
             vyhub_id: None,
             rcon: None,
             log: None,
+            chat: Default::default(),
         }],
         databases: Vec::new(),
         queries: Vec::new(),
@@ -213,6 +296,7 @@ fn config() -> Config {
         call_deadline_ms: 10_000,
         warnings: Vec::new(),
         exposed: Vec::new(),
+        files: Vec::new(),
     }
 }
 
@@ -252,6 +336,7 @@ impl OpenLane {
         let run = Run {
             clock_start: Instant::now(),
             instance: 1,
+            tries: Default::default(),
         };
         Self {
             lane: Lane::start(0, &database, run, on_report).unwrap(),
@@ -279,6 +364,7 @@ impl OpenLane {
                 call: sql::parse(function, SCRIPT, &kwargs, Reading::Legacy).unwrap(),
                 deadline_ms: None,
                 recovered: false,
+                tries: 0,
                 decoder: Decoder::Stock,
             }
         });

@@ -116,7 +116,8 @@ impl Script {
         let modules = modules.map(|(name, source)| (name.to_string(), Value::from(*source)));
         let first_line = json!({
             "kind": "script", "name": "bench", "id": 0, "path": path, "folder": folder.path(),
-            "memory_bytes": limits::SCRIPT_MEMORY_BYTES, "call_ms": limits::SCRIPT_CALL_MS,
+            "memory_bytes": limits::SCRIPT_MEMORY_BYTES,
+            "stack_bytes": limits::SCRIPT_THREAD_STACK_BYTES, "call_ms": limits::SCRIPT_CALL_MS,
             "tasks_max": limits::SCRIPT_TASKS_MAX, "servers": [{"id": 0, "name": "Bench"}],
             "config": {}, "vpid": env!("CARGO_PKG_VERSION"),
             "modules": modules.collect::<serde_json::Map<_, _>>(),
@@ -128,6 +129,7 @@ impl Script {
             boot: sources::BOOT.into(),
             first_line: first_line.to_string().into_bytes(),
             hidden: Vec::new(),
+            memory_bytes: 0,
         };
         let process = Process::start(&spec).expect("a process");
         let mut script = Self {

@@ -2,17 +2,26 @@
 
 mod attended;
 mod scripts;
+mod shares;
 mod sql;
 
 pub use attended::*;
 pub use scripts::*;
+pub use shares::*;
 pub use sql::*;
 
 /// Longest explanation that goes with an error to the game.
 pub const ERROR_DETAIL_BYTES_MAX: usize = 200;
 
-/// Longest host name that is believed (the stock client makes them from `hostname`).
-pub const HOST_BYTES_MAX: usize = 128;
+/// Longest name of a file, on every file system that a game runs on.
+pub const FILE_NAME_BYTES_MAX: usize = 255;
+/// Longest host name of the stock protocol: with it, the shortest name of a call file fits.
+pub const HOST_BYTES_MAX: usize = FILE_NAME_BYTES_MAX - "_vpi_0_0_output.interface".len();
+/// The same of the signed protocol, whose scripts cut it there.
+pub const SIGNED_HOST_BYTES_MAX: usize = 128;
+/// Largest index of an archive that is looked through for scripts, and most maps of a game.
+pub const PACK_INDEX_BYTES_MAX: u64 = 16 << 20;
+pub const MAPS_LOOKED_AT_MAX: usize = 2_000;
 /// Largest call file that is read. A stock client with hundreds of calls stays far below.
 pub const CALL_FILE_BYTES_MAX: usize = 1 << 20;
 /// Most calls in one file; a file with more is set aside.
@@ -32,10 +41,6 @@ pub const IDENTITY_AGE_S_MAX: u64 = 120;
 pub const CLOCK_OFFSET_S_MAX: i64 = 20 * 3600;
 /// A clock that steps (summer time) does not step again for this long.
 pub const CLOCK_STEP_MS_MIN: u64 = 12 * 3600 * 1000;
-/// Above this many hosts, those that have been silent are forgotten.
-pub const HOSTS_KEPT_MAX: usize = 256;
-/// A host is silent after this long.
-pub const HOST_IDLE_MS: u64 = 3600 * 1000;
 
 /// An answer file never exceeds this (the stock server's own bound).
 pub const ANSWER_FILE_BYTES_MAX: usize = 16_000;
@@ -52,9 +57,6 @@ pub const REPEAT_GAP_MS: u64 = 120;
 pub const REPEAT_HOLD_MS: u64 = 1_000;
 /// An answer that nobody fetches is dropped after this long.
 pub const ANSWER_EXPIRES_MS: u64 = 30_000;
-/// Answers kept for one host, in count and in bytes.
-pub const HOST_ANSWERS_MAX: usize = 8_192;
-pub const HOST_ANSWER_BYTES_MAX: usize = 4 << 20;
 /// What was just written is left to the client for this long before more is added to it: a third
 /// of a tick, so that a flood of answers is not written over and over.
 pub const REPLACE_GAP_MS: u64 = 5;
@@ -68,17 +70,6 @@ const _: () = assert!(ANSWER_FILE_BYTES_MAX <= ENGINE_READ_BYTES_MAX);
 const _: () = assert!(2 * SECRET_BYTES_MAX + 96 < ANSWER_FILE_BYTES_MAX / 2);
 const _: () = assert!(REPEAT_GAP_MS < 11 * 15);
 const _: () = assert!(REPLACE_GAP_MS < 15);
-const _: () = assert!(HOST_CALLS_OPEN_MAX + FILE_CALLS_MAX <= HOST_ANSWERS_MAX);
-/// Answers of one host that are kept to be repeated.
-pub const HOST_REPEATS_MAX: usize = 1_024;
-
-/// Calls that may be under way at once. Beyond, files wait in their folder. Soft by one file,
-/// which may hold [`FILE_CALLS_MAX`].
-pub const CALLS_RUNNING_MAX: usize = 16_384;
-/// The same for one host, together with the answers that it has not fetched.
-pub const HOST_CALLS_OPEN_MAX: usize = 4_096;
-/// Call files that are taken and not finished.
-pub const FILES_OPEN_MAX: usize = 4_096;
 
 /// Largest configuration file that is read.
 pub const CONFIG_FILE_BYTES_MAX: usize = 1 << 20;
@@ -123,6 +114,13 @@ pub const FREE_BYTES_MIN: u64 = 16 << 20;
 /// `vpid check` warns below this many descriptors: databases, lanes and a burst of files.
 pub const OPEN_FILES_ADVISED: u64 = 256;
 
+/// Looking for files that are not served: how often at most, in which share of the time, and how
+/// far into subfolders, which are of others and may be large.
+pub const OVERLOOKED_LOOK_MS: u64 = 5_000;
+pub const OVERLOOKED_SHARE: u32 = 100;
+pub const OVERLOOKED_FOLDERS_MAX: usize = 32;
+pub const OVERLOOKED_IN_FOLDER_MAX: usize = 256;
+
 /// `vpid check` looks at no more files of a folder than this.
 pub const CHECK_FILES_MAX: usize = 100_000;
 
@@ -132,14 +130,18 @@ const _: () = {
     assert!(KEY_BYTES_MIN <= KEY_BYTES_NEW && KEY_BYTES_NEW <= KEY_BYTES_MAX);
     assert!(KEY_BYTES_MAX < SECRET_FILE_BYTES_MAX);
     assert!(SECRET_BYTES_ADVISED <= SECRET_BYTES_NEW && SECRET_BYTES_NEW <= SECRET_BYTES_MAX);
-    assert!(HOST_BYTES_MAX + "_vpi_".len() + 20 + 1 + 10 + "_output.interface".len() <= 255);
+    // What vpid writes for a host, and how it takes the longest of its files (wire/names.rs).
+    assert!(HOST_BYTES_MAX + "_vpi_input.interface.vpid".len() <= FILE_NAME_BYTES_MAX);
+    assert!(".3w5e11264sgsf.t".len() <= "_output.interface".len());
     assert!(POLL_MS_MIN <= POLL_MS_DEFAULT && POLL_MS_DEFAULT <= POLL_MS_MAX);
     assert!(CALL_DEADLINE_MS_MIN <= CALL_DEADLINE_MS_DEFAULT);
     assert!(CALL_DEADLINE_MS_DEFAULT <= CALL_DEADLINE_MS_MAX);
 };
 
-/// A look at a taken file that the game is still writing is repeated this often, 1 ms apart.
-pub const TAKE_RETRIES_MAX: u32 = 20;
+/// Of files above this size the last byte is looked at before the rest is read.
+pub const LAST_BYTE_FIRST_BYTES: u64 = 16 << 10;
+/// What one read of a folder gives: some hundreds of names.
+pub const LISTING_BYTES: usize = 32 << 10;
 /// Up to this size an input file is read to see whether it is blank.
 pub const BLANK_INPUT_BYTES_MAX: u64 = 64;
 /// Rejected files kept, in count and in bytes.
@@ -154,31 +156,114 @@ pub const SWEEPS_FOR_FULL_SCAN: u32 = 12;
 pub const POLLS_FOR_FULL_SCAN: u32 = 100;
 /// A folder that changed this recently may have changed again within one file system granule.
 pub const SCAN_TRUST_MS: u64 = 2_000;
-/// Waiting files that are remembered by name; beyond, the folder is scanned again.
+/// Files of one server that wait and are known by name. What is beyond stays in its folder, and is
+/// found by a later scan.
 pub const WAITING_FILES_MAX: usize = 100_000;
-/// File names that were complained about.
-pub const COMPLAINTS_MAX: usize = 1_000;
+/// The same of one host, and of all together that have not proven who they are.
+pub const HOST_WAITING_FILES_MAX: usize = 25_000;
+pub const STRANGERS_WAITING_FILES_MAX: usize = 25_000;
+/// So many of each proven host are known by name, whatever waits besides.
+pub const HOST_WAITING_FILES_SURE: usize = 64;
+/// When so many were taken since one had to stay in its folder, that is scanned again.
+pub const RESCAN_FILES: usize = HOST_WAITING_FILES_MAX / 2;
+/// File names of one folder that were complained about; further ones are only counted.
+pub const COMPLAINTS_MAX: usize = 100;
+/// After this time they may be complained about again.
+pub const COMPLAINTS_MS: u64 = 3600 * 1000;
+/// As much of the file with this vpid's number is read.
+pub const INSTANCE_FILE_BYTES_MAX: u64 = 64;
+/// Lines of the log that say the same are counted for so long, then ever longer.
+pub const LOG_FOLD_MS_MIN: u64 = 60_000;
+pub const LOG_FOLD_MS_MAX: u64 = 3_600_000;
+/// So many warnings or errors are written in that time before the rest is counted: of one text to the
+/// letter, and of the same words. News has more: a change, or what an operator asked for.
+pub const LOG_SAME_MAX: u32 = 1;
+pub const LOG_LIKE_MAX: u32 = 20;
+pub const LOG_SAME_NEWS_MAX: u32 = 20;
+pub const LOG_LIKE_NEWS_MAX: u32 = 100;
+/// And so many of one place in the source, whatever they say.
+pub const LOG_PLACE_LINES_MAX: u32 = 200;
+/// What is remembered of lines: 200 bytes each, and a text for those that are counted.
+pub const LOG_KINDS_MAX: usize = 4_096;
+pub const LOG_FOLDED_TEXT_BYTES_MAX: usize = 500;
+
+const _: () = assert!(LOG_SAME_MAX <= LOG_LIKE_MAX && LOG_LIKE_MAX <= LOG_PLACE_LINES_MAX);
+const _: () = assert!(LOG_LIKE_NEWS_MAX <= LOG_PLACE_LINES_MAX);
+const _: () = assert!(3 * (LOG_PLACE_LINES_MAX as usize) < LOG_KINDS_MAX);
+
+/// As often is a lock file replaced by a new one before it is given up.
+pub const LOCK_TRIES_MAX: usize = 16;
+/// Things that were in the way of files of ours and are kept in one folder.
+pub const ASIDE_MAX: usize = 256;
 /// A call file without its closing NUL is set aside after this long.
 pub const UNFINISHED_MS: u64 = 5_000;
-/// Files taken in one turn, before the loop looks at everything else again.
+/// Such files of one folder that are waited for: those of proven hosts, and the others. When there
+/// are more, the oldest is not waited for any longer.
+pub const UNFINISHED_FILES_MAX: usize = 512;
+/// One that found no room to be looked at is tried again after this time.
+pub const OVERDUE_RETRY_MS: u64 = 100;
+
+// The parts of one turn of the loop. What is left over waits for the next turn, before which the
+// loop does not sleep.
+
+/// Notices of files that are read in one turn.
+pub const TURN_HINTS_MAX: usize = 1_024;
+/// What lanes report, and what timers bring: until this time has passed, each.
+pub const TURN_PART_US: u64 = 3_000;
+/// Lines of engines: until this time has passed, and one engine's at least.
+pub const TURN_LOG_US: u64 = 1_000;
+/// Reports of RCON, VyHub's API and the disk.
+pub const TURN_REPORTS_MAX: usize = 256;
+/// What scripts say: the same, and at least one script.
+pub const TURN_SCRIPTS_US: u64 = 3_000;
+/// Reading folders; more where files cannot be taken before that is done.
+pub const TURN_SCAN_US: u64 = 1_000;
+pub const TURN_SCAN_FIRST_US: u64 = 3_000;
+/// Taking files: until this time has passed, so many bytes were read or so many files taken, but one
+/// file at least.
+pub const TURN_TAKE_US: u64 = 2_000;
+pub const TURN_BYTES_MAX: usize = 1 << 20;
 pub const TURN_FILES_MAX: usize = 128;
-/// Files of one host that are taken before the next host's.
-pub const HOST_TURN_FILES_MAX: usize = 8;
+/// Hosts that are found to have no room, or not to be served, while files are taken.
+pub const TURN_SKIPS_MAX: usize = 256;
+/// Hosts without room that are tried again in one turn.
+pub const TURN_RETRIES_MAX: usize = 64;
+/// Input files that are looked at in one turn of a sweep.
+pub const TURN_INPUTS_MAX: usize = 256;
 /// SQL jobs are handed to the lane when so many have come together, at the end of a turn anyway.
 pub const SUBMIT_JOBS_MIN: usize = 256;
 /// A turn that takes longer is logged.
 pub const SLOW_TURN_MS: u64 = 20;
+
+const _: () = {
+    assert!(HOST_WAITING_FILES_MAX * 4 <= WAITING_FILES_MAX);
+    assert!(STRANGERS_WAITING_FILES_MAX * 4 <= WAITING_FILES_MAX);
+    assert!(HOST_WAITING_FILES_SURE < HOST_WAITING_FILES_MAX);
+    assert!(FILES_OPEN_MAX <= STRANGERS_WAITING_FILES_MAX);
+    assert!(CALL_FILE_BYTES_MAX <= TURN_BYTES_MAX);
+    let parts = 2 * TURN_PART_US + TURN_SCRIPTS_US + TURN_LOG_US;
+    let parts = parts + TURN_SCAN_FIRST_US + TURN_TAKE_US;
+    assert!(parts + 2 * (TURN_HINTS_MAX as u64) < SLOW_TURN_MS * 1_000);
+};
 /// How long the start waits for databases to try the owner's queries.
 pub const START_PREPARE_MS: u64 = 5_000;
 /// A configuration file that was edited is read when it has stayed as it is for this long.
 pub const EDIT_SETTLES_MS: u64 = 1_000;
 /// After SIGTERM, what runs may go on for this long.
-pub const STOP_MS: u64 = 8_000;
+pub const STOP_MS: u64 = 7_000;
+/// By then vpid has ended, whatever still hangs. A service manager waits longer before it kills.
+pub const STOP_END_MS: u64 = 8_000;
 /// Answers of an earlier run that lie in an input file are left to the client for this long:
 /// then every caller has timed out.
 pub const FOREIGN_INPUT_MS: u64 = 4_000;
-/// How long the SQL lane may take to end after that.
+/// How long the lanes of all databases may take to end after that.
+pub const DATABASES_STOP_MS: u64 = 400;
+/// The same for those of RCON and VyHub, where so much time is left.
 pub const LANE_STOP_MS: u64 = 1_000;
+/// What is kept of the time for changes that wait for the disk.
+pub const STORE_STOP_MS: u64 = 300;
+
+const _: () = assert!(STOP_MS + DATABASES_STOP_MS + STORE_STOP_MS < STOP_END_MS);
 /// Callbacks of one host up to which the model of the client's table is kept.
 pub const PLAN_CALLBACKS_MAX: usize = 128;
 /// A stock client forgets none of fewer answers in the reads that it has.
@@ -201,6 +286,8 @@ pub const CLIENT_TIMEOUT_CHECK_MS: u64 = 495;
 
 /// Largest file of a game that is read.
 pub const SIGNED_GAME_BYTES_MAX: usize = 65_536;
+/// Largest hello that is read: its frame, and a body with the names of a version and a map.
+pub const SIGNED_HELLO_BYTES_MAX: usize = 4_096;
 /// Largest file that is written for a game.
 pub const SIGNED_FILE_BYTES_MAX: usize = 16_000;
 /// What a file holds besides its body: its first line and its mac.
@@ -228,25 +315,62 @@ pub const HOST_PUSHES_MAX: usize = 1_000;
 pub const PUSH_CALL_MS: u64 = 10_000;
 
 const _: () = assert!(SIGNED_FILE_BYTES_MAX <= ENGINE_READ_BYTES_MAX);
+const _: () = assert!(SIGNED_HELLO_BYTES_MAX < SIGNED_GAME_BYTES_MAX);
 const _: () = assert!(SIGNED_WINDOW < SIGNED_CONTROL_WINDOW);
 const _: () = assert!(SIGNED_BODY_BYTES_AIM + SIGNED_FRAME_BYTES < SIGNED_FILE_BYTES_MAX);
-const _: () = assert!(HOST_BYTES_MAX + 34 + 20 + ".interface".len() + 30 <= 255);
+const _: () =
+    assert!(SIGNED_HOST_BYTES_MAX + 34 + 20 + ".interface".len() + 30 <= FILE_NAME_BYTES_MAX);
 /// The log of signed sessions is rewritten when it is larger.
-pub const SESSION_LOG_BYTES_MAX: u64 = 1 << 20;
+pub const SESSION_LOG_BYTES_MAX: u64 = 2 << 20;
 
 /// Players that are known of one game; no server has more than 101 slots.
 pub const PLAYERS_MAX: usize = 256;
 /// Longest name or id of a player that is kept; the engine cuts names at 31 bytes.
 pub const PLAYER_TEXT_CHARS_MAX: usize = 128;
+/// What the engine makes at most; what is longer was not made by it alone. A name: 32 bytes with
+/// its NUL (`MAX_PLAYER_NAME_LENGTH` in const.h of source-sdk-2013). An id: 64 with its NUL
+/// (`m_szNetworkIDString` of player.h). Chat: 127 (`Host_Say` in client.cpp).
+pub const ENGINE_NAME_BYTES_MAX: usize = 31;
+pub const ENGINE_ID_BYTES_MAX: usize = 63;
+pub const ENGINE_CHAT_BYTES_MAX: usize = 127;
+/// Two rows of `status` are one name at most if they fit into this; the engine pads its rows to more
+/// than 60 bytes.
+pub const STATUS_NAME_DOUBT_BYTES: usize = 48;
+/// A line of the log about players without its date. The engine cuts at 1,023 bytes
+/// (`UTIL_LogPrintf` in util.cpp), and with names as long as they get no line comes near: two
+/// players, a weapon and three positions are some 400 bytes. Above it, the end that says whom a
+/// line is about may have been cut off.
+pub const LOG_EVENT_BYTES_MAX: usize = 600;
 /// Functions that a game may register.
 pub const GAME_FUNCTIONS_MAX: usize = 1_000;
 /// Largest datagram of the engine's log that is read; the engine cuts its lines at half of it.
 pub const LOG_LINE_BYTES_MAX: usize = 2_048;
+/// Longest `sv_logsecret`, in digits; tools that share it use 16.
+pub const LOG_SECRET_DIGITS_MAX: usize = 20;
+/// What `vpid init` makes.
+pub const LOG_SECRET_DIGITS_NEW: usize = 16;
+/// Wrong secrets in a second from which on few tries are left, and for how long after the last.
+pub const LOG_WRONG_PER_S: u64 = 16;
+pub const LOG_PRESSED_MS: u64 = 10_000;
+/// Datagrams a second that are then read of whoever was not right before, of the game's address
+/// and of others; and those of one sender.
+pub const LOG_TRIES_PER_S: u64 = 8;
+pub const LOG_TRIES_OF_ONE_PER_S: u64 = 2;
+/// So many useless datagrams within a pause are a flood: nothing is read for the pause, or, where
+/// the game's sender is known, what others send is dropped by the kernel for so long.
+pub const LOG_FLOOD: u64 = 256;
+pub const LOG_PAUSE_MS: u64 = 100;
+pub const LOG_CLOSED_MS: u64 = 900;
+/// How often wrong secrets are reported, and how long after the first of them.
+pub const LOG_REPORT_MS: u64 = 60_000;
+pub const LOG_REPORT_SOON_MS: u64 = 1_000;
 /// What the system may keep of the engine's log while vpid is busy: some hundreds of lines. Where
 /// the system allows less, it is less.
 pub const LOG_RECEIVE_BYTES: usize = 256 * 1_024;
 /// A game whose script tells something every ten seconds is missed after this time.
 pub const SILENCE_MS: u64 = 45_000;
+/// Files of a session that come so much later than the next one began are of a game that goes on beside it.
+pub const DISPLACED_MS: u64 = 1_500;
 
 /// What one connection to the control socket may send in a line, and may have waiting.
 pub const CONTROL_LINE_BYTES_MAX: usize = 1 << 16;
@@ -279,4 +403,13 @@ pub const RCON_CUT_MS: u64 = 100;
 pub const RCON_STACK_BYTES: usize = 256 * 1_024;
 
 const _: () = assert!(RCON_RETRY_MS <= RCON_CLOSED_RETRY_MS);
+const _: () = assert!(LOG_SECRET_DIGITS_NEW <= LOG_SECRET_DIGITS_MAX);
+const _: () = assert!(LOG_TRIES_OF_ONE_PER_S < LOG_TRIES_PER_S);
+const _: () = assert!(LOG_TRIES_PER_S <= LOG_WRONG_PER_S);
+const _: () = assert!(LOG_PAUSE_MS < LOG_CLOSED_MS && LOG_CLOSED_MS < LOG_PRESSED_MS);
+const _: () = assert!(ENGINE_NAME_BYTES_MAX < STATUS_NAME_DOUBT_BYTES);
+const _: () = assert!(ENGINE_NAME_BYTES_MAX + ENGINE_ID_BYTES_MAX < PLAYER_TEXT_CHARS_MAX);
+const _: () = assert!(
+    2 * (ENGINE_NAME_BYTES_MAX + ENGINE_ID_BYTES_MAX) + ENGINE_CHAT_BYTES_MAX < LOG_EVENT_BYTES_MAX
+);
 const _: () = assert!(CONSOLE_LINE_BYTES_MAX < RCON_PACKET_BYTES_MAX);

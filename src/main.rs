@@ -17,6 +17,7 @@ use vpid::cli::demo;
 use vpid::cli::{bench, call, check, init, logging, operate, queue, script};
 use vpid::config::{self, Config};
 use vpid::daemon::RunError;
+use vpid::io::memory;
 use vpid::wire::control::Request;
 use vpid::wire::messages::{Place, Push};
 
@@ -49,7 +50,10 @@ impl From<String> for Failure {
 }
 
 fn main() -> ExitCode {
-    let code = match run() {
+    memory::keep_private();
+    let ended = run();
+    logging::finish();
+    let code = match ended {
         Ok(()) => DONE,
         Err(Failure::Quiet) => FAILED,
         Err(Failure::Failed(problem)) => {
@@ -308,9 +312,12 @@ fn run_call(parser: lexopt::Parser) -> Result<(), Failure> {
 
 fn run_game(parser: lexopt::Parser) -> Result<(), Failure> {
     let mut words = Vec::new();
-    let (mut host, mut keep, mut json) = (None, false, false);
+    let (mut host, mut keep, mut json, mut said) = (None, false, false, Vec::new());
     let (mut to, mut place, mut timeout) = (None, "chat".to_string(), Duration::from_secs(10));
     let path = options(parser, help::GAME, |argument, values| {
+        if let Long(name) = &argument {
+            said.push((*name).to_owned());
+        }
         match argument {
             Value(word) => words.push(word.string()?),
             Long("host") => host = Some(values.text()?),
@@ -359,6 +366,7 @@ fn run_game(parser: lexopt::Parser) -> Result<(), Failure> {
             ));
         }
     };
+    operate::options_have_effect(verb, &said).map_err(Failure::Usage)?;
     let request = match (push, verb) {
         (Some(push), _) => Request::Push { host, push, keep },
         (None, Some("watch")) => Request::Watch { host },

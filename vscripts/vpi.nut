@@ -54,11 +54,15 @@ local trouble = (function()
 			if (!Native(root[name], name))
 				return name + " is not the game's own"
 		}
+		// Not every game on this engine has these.
+		foreach (name in ["Say", "SendGlobalGameEvent", "DoEntFire", "EntFireByHandle"])
+			if (name in root && !Native(root[name], name))
+				return name + " is not the game's own"
 		foreach (holder, names in {
 			Entities = ["FindByName", "FindByClassname"]
 			Convars = ["GetStr"]
 			NetProps = ["GetPropString", "GetPropIntArray"]
-			CBaseEntity = ["ValidateScriptScope", "GetScriptScope", "GetScriptId", "IsValid"]
+			CBaseEntity = ["ValidateScriptScope", "GetScriptScope", "GetScriptId", "IsValid", "entindex"]
 			regexp = ["match"]
 		})
 			foreach (name in names)
@@ -1425,6 +1429,309 @@ vpi.Allows <- function(src, func)
 }
 vpi.part()
 
+// ======== speech.nut
+
+vpi.part <- function()
+{
+// Keeps scripts from speaking for players. `Say` and `SendGlobalGameEvent` make the engine write the
+// same lines into its log, and raise the same events, as what players do themselves; commands of admins
+// are read from there. So scripts go on saying things and raising events, except what would be a command
+// of a player, and what the engine says of players.
+//
+// The engine raises events while these functions of the game run, and who handles one can look at the
+// variables of all functions that wait. So one that waits holds no more than a spent `Once`; the one that
+// made it has been left by then, since a call in a `return` takes the place of the function that makes it.
+// That one in turn calls nobody else, and lets another throw.
+
+local vpi = this
+local root = vpi.root, Log = vpi.Log
+local type = ::type, getstackinfos = ::getstackinfos
+local rawget = {}.rawget, rawset = {}.rawset, rawin = {}.rawin
+local IsPlayer = "IsPlayer" in ::CBaseEntity ? ::CBaseEntity.IsPlayer : null
+local Entities = ::Entities, FindByClassname = ::Entities.FindByClassname
+
+local SCRIPTS_LOGGED_MAX = 64, PREFIXES_MAX = 32
+
+// How commands begin; vpid says it when a session begins. `doubt`: what makes chat doubtful on this map, a
+// part of a sentence, or null. `silent`: nothing more will be heard of this side on this map.
+local speech = { prefixes = ["!", "/"], doubt = null, silent = false }
+vpi.speech <- speech
+
+// What scripts may raise of the events that begin with `player_`: nothing follows from these.
+local HARMLESS = { player_hintmessage = null }
+
+// Gives functions that give a native, each once.
+local Lender = function(name)
+{
+	local native = rawin.call(root, name) ? rawget.call(root, name) : null
+	return function()
+	{
+		local once = native
+		return function()
+		{
+			local given = once
+			once = null
+			return given
+		}
+	}
+}
+
+local Source = function(info)
+{
+	return info == null ? "?" : info.src
+}
+
+local logged = {}
+
+// Says it once for each script and kind.
+local Refused = function(kind, src, text)
+{
+	local key = kind + " " + src
+	if (key in logged || logged.len() >= SCRIPTS_LOGGED_MAX)
+		return
+	logged[key] <- null
+	Log(4, src + " " + text)
+}
+
+// ---- What is a command
+
+local IsBlank = function(byte)
+{
+	byte = byte & 255
+	// Colours, blanks, quotation marks (the engine takes them off), and whatever is no ASCII: much of that
+	// cannot be seen.
+	return byte <= 32 || byte >= 127 || byte == '"' || byte == '\''
+}
+
+// Of sixteen, in lower case.
+local IsDigit = function(byte)
+{
+	return byte >= '0' && byte <= '9' || byte >= 'a' && byte <= 'f'
+}
+
+local IsLetter = function(text, at)
+{
+	local byte = at < text.len() ? text[at] & 255 : 0
+	return byte >= 'a' && byte <= 'z' || byte == '_'
+}
+
+// Whether a line, in lower case, begins with a command's prefix from `at` on, as the engine or a reader of
+// its log may see it.
+local BeginsCommand = function(line, at)
+{
+	while (true)
+	{
+		foreach (prefix in speech.prefixes)
+			if (at + prefix.len() <= line.len() && line.slice(at, at + prefix.len()) == prefix)
+				return true
+		if (at < line.len() && IsBlank(line[at]))
+		{
+			// Digits of a colour follow these two.
+			local digits = line[at] == 7 ? 6 : (line[at] == 8 ? 8 : 0)
+			for (at++; digits > 0 && at < line.len() && IsDigit(line[at]); digits--)
+				at++
+			continue
+		}
+		// The engine takes these words for its own command.
+		local word = line.find("say_team", at) == at ? 8 : (line.find("say", at) == at ? 3 : 0)
+		if (word == 0 || IsLetter(line, at + word))
+			return false
+		at += word
+	}
+}
+
+// Also in what follows an end of a line, a `;`, or a comment.
+local IsCommand = function(text)
+{
+	text = text.tolower()
+	if (BeginsCommand(text, 0))
+		return true
+	foreach (at, byte in text)
+		if ((byte == '\n' || byte == '\r' || byte == ';') && BeginsCommand(text, at + 1))
+			return true
+	return false
+}
+
+// The same for what a player's game is to run.
+local SpeaksCommand = function(text)
+{
+	text = text.tolower()
+	local at = text.find("say")
+	if (at == null)
+		return false
+	foreach (prefix in speech.prefixes)
+		if (text.find(prefix, at) != null)
+			return true
+	return false
+}
+
+local Wrong = function(place, value)
+{
+	return "parameter " + place + " has an invalid type '" + type(value) + "' ; expected: 'string'"
+}
+
+// Each of these gives null where a call may go on, true where it is refused, else an error as a text. They
+// never throw. The one who calls is the third on the stack.
+local CheckSay = function(player, text)
+{
+	try
+	{
+		if (text == null)
+			return null
+		if (type(text) != "string")
+			return Wrong(2, text)
+		if (player == null || !IsCommand(text))
+			return null
+		// What the world says is not what a player says.
+		if (IsPlayer != null && type(player) == "instance")
+		{
+			local plays = true
+			try { plays = IsPlayer.call(player) } catch (_) {}
+			if (!plays)
+				return null
+		}
+		Refused("Say", Source(getstackinfos(3)), "tried to say a command in the name of a player; that is refused")
+		return true
+	}
+	catch (_) { return "Say failed" }
+}
+
+local CheckEvent = function(name)
+{
+	try
+	{
+		if (name == null)
+			return null
+		if (type(name) != "string")
+			return Wrong(1, name)
+		local event = name.tolower()
+		if (event.find("player_") != 0 || event in HARMLESS)
+			return null
+		Refused("event", Source(getstackinfos(3)), "tried to raise the game's event " + event + "; what the engine says of"
+			+ " players is not for scripts")
+		return true
+	}
+	catch (_) { return "SendGlobalGameEvent failed" }
+}
+
+local CheckInput = function(input, param)
+{
+	try
+	{
+		if (type(input) != "string" || type(param) != "string")
+			return null
+		if (input.tolower() != "command" && param.tolower().find("command") == null || !SpeaksCommand(param))
+			return null
+		Refused("input", Source(getstackinfos(3)), "tried to let a player's game say a command; that is refused")
+		return true
+	}
+	catch (_) { return "the input failed" }
+}
+
+// ---- The functions in the game's place
+
+local LendSay = Lender("Say"), LendRaise = Lender("SendGlobalGameEvent")
+local LendFire = Lender("DoEntFire"), LendFireAt = Lender("EntFireByHandle")
+
+// These wait while the game's function runs.
+local With2 = function(once, a, b) { return once()(a, b) }
+local With3 = function(once, a, b, c) { return once()(a, b, c) }
+local With6 = function(once, a, b, c, d, e, f) { return once()(a, b, c, d, e, f) }
+local Throw = function(text) { throw text }
+
+local wrappers = {
+	function Say(player, text, team)
+	{
+		local refused = CheckSay(player, text)
+		if (refused == null)
+			return With3(LendSay(), player, text, team)
+		if (refused != true)
+			return Throw(refused)
+	}
+	function SendGlobalGameEvent(name, data)
+	{
+		local refused = CheckEvent(name)
+		if (refused == null)
+			return With2(LendRaise(), name, data)
+		if (refused != true)
+			return Throw(refused)
+	}
+}
+
+// Who replaces these does no harm: the game's own stay out of reach.
+local inputs = {
+	function DoEntFire(target, input, param, delay, activator, caller)
+	{
+		local refused = CheckInput(input, param)
+		if (refused == null)
+			return With6(LendFire(), target, input, param, delay, activator, caller)
+		if (refused != true)
+			return Throw(refused)
+	}
+	function EntFireByHandle(entity, input, param, delay, activator, caller)
+	{
+		local refused = CheckInput(input, param)
+		if (refused == null)
+			return With6(LendFireAt(), entity, input, param, delay, activator, caller)
+		if (refused != true)
+			return Throw(refused)
+	}
+}
+
+// Other games on this engine may lack some of them.
+local watched = {}
+
+vpi.ProtectSpeech <- function()
+{
+	foreach (name, wrapper in wrappers)
+		if (rawin.call(root, name))
+			watched[name] <- wrapper
+	foreach (list in [wrappers, inputs])
+		foreach (name, wrapper in list)
+			if (rawin.call(root, name))
+				rawset.call(root, name, wrapper)
+}
+
+// What makes chat doubtful from now on. To the end of the map: nobody can tell what was said when. All else
+// goes on, since the game's own functions stay out of reach.
+vpi.CheckSpeech <- function()
+{
+	if (speech.doubt != null)
+		return
+	foreach (name, wrapper in watched)
+		if (!rawin.call(root, name) || rawget.call(root, name) != wrapper)
+			speech.doubt = "a script has changed " + name
+	// It can make players say things without any script.
+	if (speech.doubt == null && FindByClassname.call(Entities, null, "point_clientcommand") != null)
+		speech.doubt = "it has a point_clientcommand, which can make players say things"
+	if (speech.doubt != null)
+		Log(4, "Commands in chat that change something may not count on this map: " + speech.doubt)
+}
+
+// vpid says how commands begin.
+vpi.TakePrefixes <- function(list)
+{
+	if (type(list) != "array")
+		return
+	local prefixes = ["!", "/"]
+	foreach (prefix in list)
+		if (type(prefix) == "string" && prefix.len() > 0 && prefixes.len() < PREFIXES_MAX)
+		{
+			local low = prefix.tolower()
+			if (prefixes.find(low) == null)
+				prefixes.append(low)
+		}
+	speech.prefixes = prefixes
+}
+
+// How chat stands on this map, as vpid is told.
+vpi.Guard <- function()
+{
+	return { doubt = speech.doubt, prefixes = speech.prefixes, silent = speech.silent }
+}
+}
+vpi.part()
+
 // ======== guard.nut
 
 vpi.part <- function()
@@ -1476,7 +1783,8 @@ local Parts = function(path)
 	return parts
 }
 
-local ENDING = ".interface"
+// How files of ours end, and those that vpid makes of them.
+local ENDING = ".interface", TAKEN = ".taken"
 
 local Ours = function(name)
 {
@@ -1487,8 +1795,21 @@ local Ours = function(name)
 	local parts = Parts(path)
 	if (parts.len() == 0)
 		return false
-	local last = parts[parts.len() - 1]
-	return parts[0] == "vpid" || last.len() >= ENDING.len() && last.slice(-ENDING.len()) == ENDING
+	if (parts[0] == "vpid")
+		return true
+	// Folders too: one in the place of a file, or of what vpid makes of it, is in that file's way.
+	foreach (part in parts)
+	{
+		local at = part.find(ENDING)
+		while (at != null)
+		{
+			local behind = part.slice(at + ENDING.len())
+			if (behind == "" || behind.find(".vpid") == 0 || behind.len() > TAKEN.len() && behind.slice(-TAKEN.len()) == TAKEN)
+				return true
+			at = part.find(ENDING, at + 1)
+		}
+	}
+	return false
 }
 
 // These two give [result], or an error as text. They never throw: the functions of the game that they
@@ -1575,6 +1896,7 @@ vpi.Protect <- function()
 {
 	foreach (name, wrapper in wrappers)
 		rawset.call(root, name, wrapper)
+	vpi.ProtectSpeech()
 }
 
 local Is = function(table, name, value)
@@ -1749,6 +2071,123 @@ vpi.Take <- function(queue)
 }
 vpi.part()
 
+// ======== call_check.nut
+
+vpi.part <- function()
+{
+// What is wrong with a call that a script wants to make, in words: keys that no call has, and a caller who
+// cannot be told.
+
+local vpi = this
+local type = ::type, Infos = (function() {}).getinfos, Log = vpi.Log
+
+vpi.IsFunction <- function(value)
+{
+	local kind = type(value)
+	return kind == "function" || kind == "native function"
+}
+
+local KEYS = ["func", "kwargs", "callback", "urgent", "timeout"]
+local SAID_MAX = 64
+
+// Whether two words differ by a letter that is missing, another one, or two that have changed places.
+local Near = function(a, b)
+{
+	if (a.len() > b.len())
+	{
+		local longer = a
+		a = b
+		b = longer
+	}
+	if (b.len() - a.len() > 1)
+		return false
+	local at = 0
+	while (at < a.len() && a[at] == b[at])
+		at++
+	local rest = a.slice(at)
+	if (a.len() < b.len())
+		return rest == b.slice(at + 1)
+	if (at == a.len() || rest.slice(1) == b.slice(at + 1))
+		return true
+	return rest.len() > 1 && rest[0] == b[at + 1] && rest[1] == b[at] && rest.slice(2) == b.slice(at + 2)
+}
+
+local Meant = function(word)
+{
+	word = word.tolower()
+	foreach (key in KEYS)
+		if (Near(word, key) || word.len() > 1 && (key.find(word) == 0 || word.find(key) == 0))
+			return key
+	return null
+}
+
+// What is wrong with the keys of a call's table, or null.
+vpi.WrongKey <- function(call)
+{
+	foreach (key, value in call)
+	{
+		if (type(key) != "string")
+			return "a call has no key of type " + type(key)
+		if (KEYS.find(key) != null)
+			continue
+		local shown = key.len() > 32 ? key.slice(0, 32) : key
+		local meant = Meant(key)
+		if (meant != null)
+			return "unknown key '" + shown + "' of a call; did you mean '" + meant + "'?"
+		return "unknown key '" + shown + "' of a call, which has func, kwargs, callback, urgent and timeout"
+	}
+	return null
+}
+
+local said = {}
+
+// Says it once.
+local Once = function(level, text)
+{
+	if (text in said || said.len() >= SAID_MAX)
+		return
+	said[text] <- null
+	Log(level, text)
+}
+
+// A call is refused for something that its script should know of.
+vpi.Complain <- function(what, src, problem)
+{
+	Once(vpi.ERROR, what + " of " + src + " is not sent: " + problem)
+}
+
+// The file in which a function stands, or null for one of the game's.
+local FileOf = function(func)
+{
+	try
+	{
+		local infos = Infos.call(func)
+		return infos.native ? null : infos.src
+	}
+	catch (_) { return null }
+}
+
+// Whether it can be told who calls: by the place from which it is called, and by the callback, which stands
+// in the same file. A call in a `return` takes the place of the function that makes it, so its caller would
+// be taken for whoever had called that one.
+vpi.IsCaller <- function(what, info, callback)
+{
+	local file = vpi.IsFunction(callback) ? FileOf(callback) : null
+	if (info == null)
+	{
+		Once(vpi.WARNING, what + (file == null ? "" : " of " + file) + " is refused: who calls cannot be told. Where"
+			+ " it stands in a `return`, put what it gives into a variable first")
+		return false
+	}
+	if (file == null || file == info.src)
+		return true
+	Once(vpi.WARNING, what + " of " + info.src + " is refused: its callback stands in " + file + ". Let each file"
+		+ " make its own calls; where the call stands in a `return`, put what it gives into a variable first")
+	return false
+}
+}
+vpi.part()
+
 // ======== calls.nut
 
 vpi.part <- function()
@@ -1797,12 +2236,7 @@ vpi.waiting <- waiting
 local mail = { items = [], at = 0, running = [] }
 vpi.mail <- mail
 
-vpi.IsFunction <- function(value)
-{
-	local kind = type(value)
-	return kind == "function" || kind == "native function"
-}
-local IsFunction = vpi.IsFunction
+local IsFunction = vpi.IsFunction, WrongKey = vpi.WrongKey, IsCaller = vpi.IsCaller, Complain = vpi.Complain
 
 local Field = function(table, key, missing)
 {
@@ -1881,10 +2315,16 @@ local Find = function(src, arg)
 	if (kind == "table")
 	{
 		local func = Field(arg, "func", null)
+		local wrong = arg.len() == 0 || !Allows(src, null) ? null : WrongKey(arg)
+		if (wrong != null)
+			Complain("A call" + (type(func) == "string" ? " of '" + func + "'" : ""), src, wrong)
 		if (!MayCall(src, func))
 			return null
-		return Record(src, func, Field(arg, "kwargs", null), Field(arg, "callback", null),
+		local record = Record(src, func, Field(arg, "kwargs", null), Field(arg, "callback", null),
 			Field(arg, "urgent", false), Field(arg, "timeout", TIMEOUT_S))
+		if (wrong != null)
+			record.problem = wrong
+		return record
 	}
 	if (kind != "instance" || !(arg instanceof CallObject))
 		return null
@@ -1923,7 +2363,10 @@ vpi.Answer <- function(call, response, error)
 	if (error)
 		Log(call.callback == null ? vpi.WARNING : vpi.DEBUG, call.func + " for " + call.src + ": " + ErrorText(response))
 	if (call.callback != null)
-		mail.items.append({ kind = "callback", func = call.callback, a = response, b = error })
+		mail.items.append({
+			kind = "callback", func = call.callback, a = response, b = error
+			about = " (it is the callback of a call of " + call.func + " in line " + call.line + ")"
+		})
 }
 local Answer = vpi.Answer
 
@@ -1934,14 +2377,14 @@ vpi.FailCall <- function(call, reason)
 local FailCall = vpi.FailCall
 
 // Queues records as one call, or as a chain. Gives true or null, as AsyncCall does.
-local Send = function(records, callback, urgent)
+local Send = function(records, callback, urgent, line)
 {
 	local bodies = [], call = null, ticks = 0
 	foreach (at, record in records)
 	{
 		local last = at == records.len() - 1
 		ticks += record.ticks
-		call = { id = ++lastId, func = record.func, src = record.src, callback = callback, ticks = ticks, until = 0, open = true, entry = null }
+		call = { id = ++lastId, func = record.func, src = record.src, callback = callback, line = line, ticks = ticks, until = 0, open = true, entry = null }
 		if (record.problem != null)
 		{
 			if (callback == null)
@@ -2032,7 +2475,7 @@ api.Call <- function(func, kwargs = null, callback = null, urgent = false, timeo
 	try
 	{
 		local info = getstackinfos(2)
-		if (info == null || !MayCall(info.src, func))
+		if (!IsCaller("VPI.Call", info, callback) || !MayCall(info.src, func))
 			return Refuse("VPI.Call", info, func)
 		return Make(info.src, func, kwargs, callback, urgent, timeout)
 	}
@@ -2044,11 +2487,12 @@ api.AsyncCall <- function(table_or_call)
 	try
 	{
 		local info = getstackinfos(2)
-		local record = info == null ? null : Find(info.src, table_or_call)
+		local callback = type(table_or_call) == "table" ? Field(table_or_call, "callback", null) : null
+		local record = IsCaller("VPI.AsyncCall", info, callback) ? Find(info.src, table_or_call) : null
 		if (record == null)
 			return Refuse("VPI.AsyncCall", info, null)
 		Use(record)
-		return Send([record], record.callback, record.urgent)
+		return Send([record], record.callback, record.urgent, info.line)
 	}
 	catch (problem) { Log(vpi.ERROR, "VPI.AsyncCall: " + ErrorText(problem)) }
 }
@@ -2071,7 +2515,7 @@ api.ChainCall <- function(calls, callback = null, urgent = false)
 	try
 	{
 		local info = getstackinfos(2), found = []
-		if (info == null || type(calls) != "array" || calls.len() == 0 || calls.len() > CHAIN_MAX)
+		if (!IsCaller("VPI.ChainCall", info, callback) || type(calls) != "array" || calls.len() == 0 || calls.len() > CHAIN_MAX)
 			return Refuse("VPI.ChainCall", info, null)
 		for (local i = 0; i < calls.len(); i++)
 		{
@@ -2083,7 +2527,7 @@ api.ChainCall <- function(calls, callback = null, urgent = false)
 		}
 		foreach (record in found)
 			Use(record)
-		return Send(found, IsFunction(callback) ? callback : null, urgent ? true : false)
+		return Send(found, IsFunction(callback) ? callback : null, urgent ? true : false, info.line)
 	}
 	catch (problem) { Log(vpi.ERROR, "VPI.ChainCall: " + ErrorText(problem)) }
 }
@@ -2688,6 +3132,19 @@ vpi.ForgetWriting <- function()
 			half.mac = null
 }
 
+// One message, at once, and what waits stays behind: nothing more is written on this map.
+vpi.WriteOnly <- function(text)
+{
+	if (link.written - link.acknowledged > CONTROL_WINDOW)
+		return
+	job = parked = null
+	local file = NewJob(queues.urgent)
+	file.body = "[" + text + "]"
+	Sign(file)
+	HmacStep(file.mac, 1000000)
+	Write(file)
+}
+
 // Everything that waits, at once: the map ends. `last` is the text of the last message. As few files as
 // possible, each of a size that vpid reads.
 vpi.WriteAll <- function(last)
@@ -2920,6 +3377,11 @@ local Take = function(message)
 		})
 	else if ("command" in message && type(message.command) == "string")
 		mail.items.append({ kind = "command", text = message.command })
+	else if ("prefixes" in message)
+	{
+		vpi.TakePrefixes(message.prefixes)
+		vpi.TellGuard(true)
+	}
 	else if ("again" in message)
 		vpi.WriteAgain(message.again)
 }
@@ -2973,14 +3435,17 @@ local Step = function()
 		return
 	if (job.gone)
 	{
-		local gone = null
+		local gone = null, displaced = false
 		foreach (message in job.messages)
 			if (type(message) == "table" && "gone" in message)
+			{
 				gone = message.gone
+				displaced = "displaced" in message && message.displaced == true
+			}
 		if (gone == null)
 			return Distrust()
 		job = null
-		return vpi.StartOver(ErrorText(gone))
+		return vpi.StartOver(ErrorText(gone), displaced)
 	}
 	local end = job.at + MESSAGES_PER_TICK
 	while (job.at < job.messages.len() && job.at < end)
@@ -2989,7 +3454,7 @@ local Step = function()
 		if (type(message) == "table" && "gone" in message)
 		{
 			job = null
-			return vpi.StartOver(ErrorText(message.gone))
+			return vpi.StartOver(ErrorText(message.gone), "displaced" in message && message.displaced == true)
 		}
 		Take(message)
 	}
@@ -3033,7 +3498,7 @@ local vpi = this
 local Entities = ::Entities, FindByClassname = ::Entities.FindByClassname
 local NetProps = ::NetProps, GetPropString = ::NetProps.GetPropString, GetPropIntArray = ::NetProps.GetPropIntArray
 local GetPlayerFromUserID = ::GetPlayerFromUserID, PlayerInstanceFromIndex = ::PlayerInstanceFromIndex
-local IsValid = ::CBaseEntity.IsValid, MaxClients = ::MaxClients, GetMapName = ::GetMapName, Time = ::Time, type = ::type
+local IsValid = ::CBaseEntity.IsValid, EntityIndex = ::CBaseEntity.entindex, format = ::format, MaxClients = ::MaxClients, GetMapName = ::GetMapName, Time = ::Time, type = ::type
 local queues = vpi.queues, settings = vpi.settings, QueueEvent = vpi.QueueEvent, QUEUED = vpi.QUEUED
 
 local ASK_TICKS = 16, ASK_FOR_TICKS = 4000
@@ -3054,6 +3519,36 @@ local Read = function(player, property)
 	return type(text) == "string" ? text : ""
 }
 
+local Manager = function()
+{
+	// What scripts hold becomes void when an entity goes, and is then found again.
+	if (manager == null || !IsValid.call(manager))
+		manager = FindByClassname.call(Entities, null, "tf_player_manager")
+	return manager
+}
+
+local OfSlot = function(property, slot)
+{
+	local value = GetPropIntArray.call(NetProps, manager, property, slot)
+	return type(value) == "integer" ? value : 0
+}
+
+// The id of a player, or empty as long as it is not sure. The number of the account is the engine's, which
+// renews it ten times a second; the text is a copy that can be empty, or of before the player was known.
+local Id = function(player)
+{
+	local text = Read(player, "m_szNetworkIDString")
+	if (text == "BOT")
+		return text
+	local account = Manager() == null ? -1 : OfSlot("m_iAccountID", EntityIndex.call(player))
+	local known = text.find("[U:1:") == 0
+	// Games that have no such number give -1.
+	if (account == 0 || account == -1)
+		return known && account == -1 ? text : ""
+	local id = format("[U:1:%u]", account & 0xffffffff)
+	return known && text != id ? "" : id
+}
+
 // Looks a player up again; reports them once the id is there.
 local Ask = function(known)
 {
@@ -3063,7 +3558,7 @@ local Ask = function(known)
 	local name = Read(player, "m_szNetname")
 	if (name != "")
 		known.name = name
-	local id = Read(player, "m_szNetworkIDString")
+	local id = Id(player)
 	if (id == "")
 		return
 	known.id = id
@@ -3098,26 +3593,12 @@ vpi.Leave <- function(userid)
 	return userid in players ? delete players[userid] : null
 }
 
-local Manager = function()
-{
-	// What scripts hold becomes void when an entity goes, and is then found again.
-	if (manager == null || !IsValid.call(manager))
-		manager = FindByClassname.call(Entities, null, "tf_player_manager")
-	return manager
-}
-
-local Slot = function(property, slot)
-{
-	local value = GetPropIntArray.call(NetProps, manager, property, slot)
-	return type(value) == "integer" ? value : 0
-}
-
 // One player of the heartbeat.
 local Gather = function(slot)
 {
 	if (PlayerInstanceFromIndex(slot) == null)
 		return
-	local known = vpi.See(Slot("m_iUserID", slot))
+	local known = vpi.See(OfSlot("m_iUserID", slot))
 	if (known == null)
 		return
 	if (known.id == "")
@@ -3127,11 +3608,11 @@ local Gather = function(slot)
 		name = known.name
 		id = known.id
 		bot = known.bot
-		team = Slot("m_iTeam", slot),
-		["class"] = Slot("m_iPlayerClass", slot)
-		score = Slot("m_iTotalScore", slot)
-		ping = Slot("m_iPing", slot)
-		alive = Slot("m_bAlive", slot) != 0
+		team = OfSlot("m_iTeam", slot),
+		["class"] = OfSlot("m_iPlayerClass", slot)
+		score = OfSlot("m_iTotalScore", slot)
+		ping = OfSlot("m_iPing", slot)
+		alive = OfSlot("m_bAlive", slot) != 0
 		seconds = (queues.tick - known.since) * 3 / 200
 	})
 }
@@ -3175,7 +3656,7 @@ vpi.StepPlayers <- function()
 			Gather(heartbeat.slot)
 		if (heartbeat.slot > heartbeat.slots)
 		{
-			QueueEvent({ heartbeat = { map = GetMapName(), tick = (Time() / 0.015 + 0.5).tointeger(), players = heartbeat.players } })
+			QueueEvent({ heartbeat = { map = GetMapName(), tick = (Time() / 0.015 + 0.5).tointeger(), guard = vpi.Guard(), players = heartbeat.players } })
 			heartbeat = null
 		}
 	}
@@ -3199,7 +3680,7 @@ vpi.part <- function()
 // trusts no field: scripts can raise game events too.
 
 local vpi = this
-local type = ::type, rawget = {}.rawget, rawin = {}.rawin
+local type = ::type, getstackinfos = ::getstackinfos, rawget = {}.rawget, rawin = {}.rawin
 local QueueEvent = vpi.QueueEvent, settings = vpi.settings, root = vpi.root
 local ErrorText = vpi.ErrorText, Log = vpi.Log
 
@@ -3223,6 +3704,31 @@ local Text = function(params, key)
 	if (type(value) != "string")
 		return ""
 	return value.len() > TEXT_BYTES_MAX ? value.slice(0, TEXT_BYTES_MAX) : value
+}
+
+// What the engine calls for an event, and the file in which that stands.
+local RunEvent = rawin.call(root, "__RunGameEventCallbacks") ? rawget.call(root, "__RunGameEventCallbacks") : null
+local engineFile = null
+try { engineFile = (function() {}).getinfos.call(RunEvent).src }
+catch (_) {}
+
+// Whether it is the engine that raises an event: then nothing but its own functions stands on the stack,
+// down to the end. Scripts can call a handler as they like, and raise events by FireGameEvent. `level`: of
+// whoever called the handler.
+local IsOfEngine = function(level)
+{
+	if (engineFile == null || !rawin.call(root, "__RunGameEventCallbacks")
+		|| rawget.call(root, "__RunGameEventCallbacks") != RunEvent)
+		return false
+	local first = level
+	for (;; level++)
+	{
+		local info = getstackinfos(level)
+		if (info == null)
+			return level > first
+		if (info.src != engineFile || level - first > 4)
+			return false
+	}
 }
 
 local Report = function(event, data, delay = null)
@@ -3250,7 +3756,11 @@ local heard = {
 	}
 	function player_say(params)
 	{
-		Report("player_chat", { userid = Number(params, "userid"), text = Text(params, "text") }, SOON)
+		local chat = { userid = Number(params, "userid"), text = Text(params, "text") }
+		// Commands of admins are among these. Under this function: the handler, and who called it.
+		if (chat.text != "" && !IsOfEngine(4))
+			chat.doubtful <- true
+		Report("player_chat", chat, SOON)
 	}
 	function player_team(params)
 	{
@@ -3347,7 +3857,7 @@ local Log = vpi.Log, Announce = vpi.Announce, ErrorText = vpi.ErrorText, FileNam
 local OwnerKey = vpi.OwnerKey
 
 local HOST_TICKS = 66, HOST_BYTES_MAX = 128
-local FAST_TICKS = 66, SILENCE_TICKS = 2000
+local FAST_TICKS = 66, SILENCE_TICKS = 2000, DISPLACED_TICKS = 4000
 
 // What is done next, each in a tick of its own.
 local step = null
@@ -3356,6 +3866,9 @@ local keys = { a = null, b = null }
 local hostAt = HOST_TICKS, hosted = false
 local welcome = { name = null, askedAt = 0, lookAt = 0, checkAt = 0, seen = null, hello = null, lost = false, silent = false }
 local introduced = false
+// How chat stands, as it was told last.
+local guardTold = null
+local pausedUntil = 0
 
 vpi.VpidKey <- function() { return keys.b }
 
@@ -3546,6 +4059,8 @@ DeriveSessionKeys = function()
 	Log(vpi.INFO, (introduced ? "vpid is there again" : "Talks with vpid") + " as " + link.host)
 	introduced = true
 	link.opening = Json({ event = "map_start", data = { map = GetMapName(), max_players = MaxClients().tointeger() } })
+	guardTold = Json(vpi.Guard())
+	link.opening += ",{\"guard\":" + guardTold + "}"
 	foreach (name, entry in vpi.registered)
 		link.opening += "," + Json({ register = name, script = entry.src })
 	vpi.StartPlayers()
@@ -3574,10 +4089,23 @@ vpi.StepSession <- function()
 		step()
 }
 
-// vpid has forgotten this session.
-vpi.StartOver <- function(reason)
+// Another game has our name: where both went on at once, they would only take turns.
+local Pause = function()
 {
-	Log(vpi.WARNING, "vpid does not know this session any more (" + reason + "); a new one begins")
+	if (queues.tick >= pausedUntil)
+		step = DrawSession
+}
+
+// vpid has forgotten this session, or another game of our name has a newer one (`displaced`).
+vpi.StartOver <- function(reason, displaced = false)
+{
+	if (!displaced)
+		Log(vpi.WARNING, "vpid does not know this session any more (" + reason + "); a new one begins")
+	else if (pausedUntil == 0)
+		Announce("vpid serves another game that calls itself " + link.host + ", too: " + reason
+			+ ". This one tries again every minute")
+	else
+		Log(vpi.ERROR, "vpid still serves another game that calls itself " + link.host)
 	shown.connected = false
 	queues.session++
 	link.game = link.vpid = null
@@ -3585,7 +4113,9 @@ vpi.StartOver <- function(reason)
 	vpi.ForgetWriting()
 	vpi.ForgetReading()
 	vpi.LoseSession()
-	step = DrawSession
+	if (displaced)
+		pausedUntil = queues.tick + DISPLACED_TICKS
+	step = displaced ? Pause : DrawSession
 }
 
 // The map ends: what waits is written at once.
@@ -3599,6 +4129,25 @@ vpi.EndSession <- function()
 	try { next = GetStr.call(Convars, "nextlevel") } catch (_) {}
 	local last = { event = "map_end", data = { map = GetMapName(), next = type(next) == "string" ? next : "" } }
 	vpi.WriteAll(Json(last))
+}
+
+// vpid is told how chat stands, where it does not know yet, or asks.
+vpi.TellGuard <- function(asked = false)
+{
+	if (step != Open)
+		return
+	local now = Json(vpi.Guard())
+	if (now == guardTold && !asked)
+		return
+	guardTold = now
+	vpi.QueueOther({ guard = vpi.Guard() }, true)
+}
+
+// The same at once, before this side falls silent.
+vpi.LastWord <- function()
+{
+	if (step == Open)
+		vpi.WriteOnly("{\"guard\":" + Json(vpi.Guard()) + "}")
 }
 
 // Somebody meddles: no word any more, in either direction.
@@ -3675,7 +4224,7 @@ local Deliver = function(item)
 	{
 		local text = ErrorText(problem)
 		if ("func" in item)
-			Log(4, Name(item.func) + " ended with an error: " + text)
+			Log(4, Name(item.func) + " ended with an error: " + text + ("about" in item ? item.about : ""))
 		else
 			Log(4, "A " + item.kind + " of vpid failed: " + text)
 		if (item.kind == "call")
@@ -3760,7 +4309,14 @@ local Check = function()
 			|| rawget.call(think.scope, "Think") != think.func)
 			what = "a think function"
 	if (what == null)
-		return
+	{
+		vpi.CheckSpeech()
+		return vpi.TellGuard()
+	}
+	// vpid is told, as the last word: what players seem to say does not count any more.
+	vpi.speech.doubt = "a script has changed " + what
+	vpi.speech.silent = true
+	vpi.LastWord()
 	Stop()
 	Announce("A script has changed " + what + ". For safety, VPI is silent until the next map")
 }

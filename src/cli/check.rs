@@ -30,7 +30,9 @@ pub fn run(path: Option<&Path>, out: &mut dyn Write) -> bool {
     let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
     let unknown = config::unknown_variables(names);
     let mut report = Report { out, good: true };
-    for warning in unknown {
+    let filter = std::env::var_os("VPID_LOG").unwrap_or_default();
+    let filter = super::logging::wrong_filter(&filter.to_string_lossy());
+    for warning in unknown.into_iter().chain(filter) {
         report.warn(warning);
     }
     let (mut api, mut consoles) = (Api::default(), Consoles::default());
@@ -140,6 +142,7 @@ fn databases(config: &Config, report: &mut Report<'_>) {
         if let Engine::Sqlite(sqlite) = &database.engine
             && let Some(folder) = sqlite.path.parent()
         {
+            folders::private_database(&sqlite.path, report);
             folders::free_space(label, folder, report);
         }
     }

@@ -13,8 +13,8 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{DirBuilder, File};
-use std::io::{Read, Write};
+use std::fs::DirBuilder;
+use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -302,11 +302,6 @@ fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, String> {
 }
 
 fn read_script(path: &Path) -> Result<Vec<u8>, String> {
-    let failed = |error| format!("{} cannot be read: {error}", path.display());
-    let mut script = Vec::new();
-    let file = File::open(path).map_err(failed)?;
-    file.take(SCRIPT_FILE_BYTES_MAX as u64)
-        .read_to_end(&mut script)
-        .map_err(failed)?;
-    Ok(script)
+    let script = config::file::read(path, SCRIPT_FILE_BYTES_MAX, "script")?;
+    config::file::without_mark(script).map_err(|wrong| format!("{} {wrong}", path.display()))
 }

@@ -13,6 +13,7 @@ pub mod operate;
 pub mod queue;
 pub mod script;
 mod scripts;
+mod shadow;
 pub mod signed_game;
-mod squirrel;
+pub mod squirrel;
 mod table;

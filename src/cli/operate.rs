@@ -26,6 +26,25 @@ pub fn data(text: Option<&str>) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| text.into())
 }
 
+/// Whether each of these options of `vpid game` does something for the verb.
+///
+/// Errors: a sentence about the first that does not.
+pub fn options_have_effect(verb: Option<&str>, options: &[String]) -> Result<(), String> {
+    let verb = verb.unwrap_or_default();
+    let useless = match verb {
+        "list" => &["host", "to", "where", "keep"][..],
+        "watch" => &["to", "where", "keep", "timeout"],
+        "say" => &[],
+        _ => &["to", "where"],
+    };
+    match options.iter().find(|it| useless.contains(&it.as_str())) {
+        Some(option) => Err(format!(
+            "--{option} has no effect on `game {verb}`; leave it out"
+        )),
+        None => Ok(()),
+    }
+}
+
 /// Shows what the vpid that holds this state folder answers. Errors are sentences.
 pub fn run(state_dir: &Path, options: &Options, out: &mut dyn Write) -> Result<(), String> {
     let patience = match options.request {

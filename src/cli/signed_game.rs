@@ -210,6 +210,9 @@ impl SignedGame {
             let Some(message) = self.receive(left)? else {
                 return Ok(None);
             };
+            if let Some(why) = message["gone"].as_str() {
+                return Err(format!("vpid has ended this session: {why}"));
+            }
             if message["answer"] == json!(id) {
                 return Ok(Some(match message["error"].as_str() {
                     Some(error) => Err(error.to_string()),

@@ -48,6 +48,49 @@ pub(super) fn api_url(text: &str) -> Result<String, String> {
     Ok(format!("{scheme}://{host}{}", path.trim_end_matches('/')))
 }
 
+/// The address of an HTTP proxy, `http://[user:password@]host:port`.
+///
+/// Errors: a sentence that holds nothing of the text, which may have a password in it.
+pub(super) fn proxy(text: &str) -> Result<String, String> {
+    const LIKE: &str = "http://proxy.example:3128";
+    if text.is_empty() {
+        return Err(format!("is empty; write it as {LIKE}, or take it out"));
+    }
+    if text.len() > ADDRESS_BYTES_MAX {
+        return Err(format!("is longer than {ADDRESS_BYTES_MAX} bytes"));
+    }
+    let (scheme, rest) = text.split_once("://").unwrap_or_default();
+    if !scheme.eq_ignore_ascii_case("http") {
+        return Err(format!(
+            "must begin with http://, as in {LIKE}: vpid uses proxies that take CONNECT by HTTP"
+        ));
+    }
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let (user, host) = rest
+        .rsplit_once('@')
+        .map_or(("", rest), |(user, host)| (user, host));
+    if user
+        .chars()
+        .any(|sign| !is_sign_of_url(sign) || "/?#@".contains(sign))
+    {
+        return Err("has a sign in its user or password that must be written as %XX".into());
+    }
+    match host_and_port(host) {
+        Ok(_) => Ok(format!("http://{rest}")),
+        Err(_) => Err(format!("has no host and port; write it as {LIKE}")),
+    }
+}
+
+/// Whether a proxy may carry what goes to this address of an API: it is encrypted all the way, and
+/// does not stay on this machine.
+pub(super) fn may_use_proxy(api_url: &str) -> bool {
+    let Some(rest) = api_url.strip_prefix("https://") else {
+        return false;
+    };
+    let host = rest.split('/').next().unwrap_or_default();
+    !is_here(host_and_port(host).map_or(host, |(bare, _)| bare))
+}
+
 fn is_sign_of_url(sign: char) -> bool {
     sign.is_ascii_graphic() && !"\"'\\^`{|}<>".contains(sign)
 }

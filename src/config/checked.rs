@@ -34,10 +34,19 @@ pub(super) fn check(
         problems,
         warnings: Vec::new(),
         exposed: Vec::new(),
+        files: Vec::new(),
         // Where a line could not be read, what is missing may stand on it.
         report_missing: !raw.broken,
     };
+    for (name, message) in environment::unreadable(environment) {
+        checker.problem(&environment_place(name), message);
+    }
     let (permissions, watch) = (checker.permissions(&raw), checker.watch(raw.watch));
+    if let (Watch::Inotify, Some(place)) = (watch, raw.poll_ms.place()) {
+        let message =
+            "has no effect with watch = \"inotify\"; take it out, or set watch = \"auto\"";
+        checker.warn(place, message);
+    }
     let poll_ms = checker.overridden_number(raw.poll_ms, &["VPID_POLL_MS"]);
     let poll_ms = checker
         .number(&poll_ms, POLL_MS_MIN..=POLL_MS_MAX, " milliseconds")
@@ -71,6 +80,7 @@ pub(super) fn check(
         call_deadline_ms,
         warnings: checker.warnings,
         exposed: checker.exposed,
+        files: checker.files,
     }
 }
 
@@ -82,6 +92,7 @@ pub(super) struct Checker<'a> {
     problems: &'a mut Vec<Problem>,
     pub warnings: Vec<String>,
     pub exposed: Vec<PathBuf>,
+    pub files: Vec<PathBuf>,
     pub report_missing: bool,
 }
 

@@ -7,8 +7,9 @@ use super::checked::Checker;
 use super::raw::{Field, Place, RawServer};
 use super::secret::Password;
 use super::servers::Placed;
-use super::{LogListen, Rcon};
-use crate::limits::RCON_PASSWORD_BYTES_MAX;
+use super::{ChatCommands, LogListen, Rcon};
+use crate::limits::{LOG_SECRET_DIGITS_MAX, RCON_PASSWORD_BYTES_MAX};
+use crate::wire::engine_log::LogSecret;
 use crate::wire::uuid::Uuid;
 
 /// What config.example.toml has where the password belongs.
@@ -19,6 +20,7 @@ pub(super) struct Connections {
     pub vyhub_id: Option<(Place, Uuid)>,
     pub rcon: Option<(Place, Rcon)>,
     pub log: Option<(Place, LogListen)>,
+    pub chat: ChatCommands,
 }
 
 impl Checker<'_> {
@@ -28,6 +30,27 @@ impl Checker<'_> {
             vyhub_id: self.vyhub_id(&raw.vyhub_id, for_vyhub),
             rcon: self.rcon(raw),
             log: self.log_listen(raw),
+            chat: self.chat_commands(raw),
+        }
+    }
+
+    fn chat_commands(&mut self, raw: &RawServer) -> ChatCommands {
+        let chosen = self.choice(&raw.chat_commands, &ChatCommands::WORDS);
+        chosen.unwrap_or_default()
+    }
+
+    /// Where nothing can guard chat, commands in it do not count: the owner is to know.
+    pub(super) fn chat_without_guard(&mut self, servers: &[Placed]) {
+        for placed in servers {
+            let server = &placed.server;
+            let by_log = server.log.is_some() && server.vyhub_id.is_some();
+            if by_log && server.key.is_none() && server.chat == ChatCommands::Guarded {
+                let message = "has no key, so nothing keeps a map's script from writing in an \
+                               admin's name, and commands in chat that change something are \
+                               refused; install vpid's own scripts (`vpid init`), or accept the \
+                               risk with chat_commands = \"log\"";
+                self.warn(&placed.place, message);
+            }
         }
     }
 
@@ -95,7 +118,7 @@ impl Checker<'_> {
 
     fn rcon_password(&mut self, raw: &RawServer) -> Option<Password> {
         let (value, file) = (&raw.rcon_password, &raw.rcon_password_file);
-        let (place, bytes) = self.text_or_file(value, file, "rcon_password")?;
+        let (place, bytes) = self.password_or_file(value, file, "rcon_password")?;
         let message = match String::from_utf8(bytes) {
             Ok(text) if text.is_empty() => {
                 "is empty, and the game takes no RCON then; set rcon_password in its server.cfg, \
@@ -141,8 +164,9 @@ impl Checker<'_> {
         };
         let said = of_secret.iter().flatten().next().is_some();
         let bad = matches!(raw.log_secret, Field::Bad) || matches!(raw.log_secret_file, Field::Bad);
+        let is_local = address.ip().is_loopback();
         if !said && !bad && self.report_missing {
-            if address.ip().is_loopback() {
+            if is_local {
                 let message = "is without a log_secret: every program of this machine could send \
                                lines in the game's name; set log_secret, and sv_logsecret in \
                                server.cfg";
@@ -153,12 +177,43 @@ impl Checker<'_> {
                 self.problem(&given.place, message);
             }
         }
+        if said && !is_local {
+            let guarded = match raw.rcon {
+                Field::Absent => {
+                    "and without rcon nothing bears its lines out; set rcon, and listen at \
+                     127.0.0.1 if the game runs on this machine, or let a firewall pass the \
+                     game's address only"
+                }
+                _ => {
+                    "so anyone can try secrets there; listen at 127.0.0.1 if the game runs on \
+                     this machine, or let a firewall pass the game's address only"
+                }
+            };
+            let message = format!("can be reached by other hosts, {guarded}");
+            self.warn(&given.place, message);
+        }
+        if let (Some(secret), Some(place)) = (secret, of_secret.iter().flatten().next())
+            && secret.is_weak()
+        {
+            let message = "is soon found out by trying, since it is a number below 2^24; use 16 \
+                           random digits, the same in sv_logsecret (`vpid init` makes some)";
+            self.warn(place, message);
+        }
         Some((given.place.clone(), LogListen { address, secret }))
     }
 
-    fn log_secret(&mut self, raw: &RawServer) -> Option<u32> {
+    /// The text that the engine sends, which other tools may set: so its zeros in front count.
+    fn log_secret(&mut self, raw: &RawServer) -> Option<LogSecret> {
+        let form = format!(
+            "1 to {LOG_SECRET_DIGITS_MAX} digits, not all of them 0, exactly as in sv_logsecret"
+        );
         let Some(file) = raw.log_secret_file.given() else {
-            return self.number(&raw.log_secret, 1..=u32::MAX, ", that of sv_logsecret");
+            let given = raw.log_secret.given()?;
+            let secret = given.value.trim().parse().ok();
+            if secret.is_none() {
+                self.problem(&given.place, format!("must be {form}"));
+            }
+            return secret;
         };
         if raw.log_secret.given().is_some() {
             self.problem(&file.place, "stands beside log_secret; keep one of the two");
@@ -166,16 +221,11 @@ impl Checker<'_> {
         }
         let bytes = self.secret_file(file)?;
         let text = std::str::from_utf8(&bytes).unwrap_or_default();
-        let number: Option<u32> = text.trim().parse().ok();
-        let number = number.filter(|number| *number > 0);
-        if number.is_none() {
-            let message = format!(
-                "must hold a whole number from 1 to {}, as sv_logsecret",
-                u32::MAX
-            );
-            self.problem(&file.place, message);
+        let secret = text.trim().parse().ok();
+        if secret.is_none() {
+            self.problem(&file.place, format!("must hold {form}"));
         }
-        number
+        secret
     }
 
     /// What can be there once only. A kick goes by the number that one game has for a player, so

@@ -2,8 +2,9 @@
 
 use super::Legacy;
 use super::checked::Checker;
+use super::file::{self, Blanks};
 use super::raw::{Field, Given, Place, RawServer};
-use super::secret::{self, Secret};
+use super::secret::Secret;
 use super::servers::Placed;
 use crate::limits::SECRET_BYTES_ADVISED;
 
@@ -45,6 +46,16 @@ impl Checker<'_> {
 
     fn legacy(&mut self, raw: &RawServer) -> Option<(Place, Legacy)> {
         let identity_required = self.identity_required(&raw.identity);
+        let none = matches!(
+            (&raw.secret, &raw.secret_file),
+            (Field::Absent, Field::Absent)
+        );
+        if let (true, Some(place)) = (none, raw.identity.place())
+            && self.report_missing
+        {
+            let message = "is of no use without legacy_secret; add that, or take this out";
+            self.problem(place, message);
+        }
         let (place, text) = self.text_or_file(&raw.secret, &raw.secret_file, "legacy_secret")?;
         let secret = match Secret::new(&text) {
             Ok(secret) => secret,
@@ -90,13 +101,33 @@ impl Checker<'_> {
         }
     }
 
-    /// What stands in the file, or in a file of its own; none where there is neither, and where
-    /// it has been reported.
+    /// A key or secret that stands in the configuration, or in a file of its own; none where
+    /// there is neither, and where it has been reported.
     pub(super) fn text_or_file(
         &mut self,
         value: &Field<String>,
         file: &Field<String>,
         name: &str,
+    ) -> Option<(Place, Vec<u8>)> {
+        self.value_or_file(value, file, name, Blanks::NoPart)
+    }
+
+    /// The same for a password, which may begin or end with a blank.
+    pub(super) fn password_or_file(
+        &mut self,
+        value: &Field<String>,
+        file: &Field<String>,
+        name: &str,
+    ) -> Option<(Place, Vec<u8>)> {
+        self.value_or_file(value, file, name, Blanks::MaybePart)
+    }
+
+    fn value_or_file(
+        &mut self,
+        value: &Field<String>,
+        file: &Field<String>,
+        name: &str,
+        blanks: Blanks,
     ) -> Option<(Place, Vec<u8>)> {
         match (value, file) {
             (Field::Given(_), Field::Given(file)) => {
@@ -107,22 +138,36 @@ impl Checker<'_> {
             (Field::Given(given), _) => {
                 Some((given.place.clone(), given.value.clone().into_bytes()))
             }
-            (_, Field::Given(file)) => Some((file.place.clone(), self.secret_file(file)?)),
+            (_, Field::Given(file)) => {
+                let bytes = self.line_of_file(file, name, blanks)?;
+                Some((file.place.clone(), bytes))
+            }
             _ => None,
         }
     }
 
+    /// The only line of a file with a secret, without blanks around it.
     pub(super) fn secret_file(&mut self, given: &Given<String>) -> Option<Vec<u8>> {
+        self.line_of_file(given, "secret", Blanks::NoPart)
+    }
+
+    fn line_of_file(
+        &mut self,
+        given: &Given<String>,
+        name: &str,
+        blanks: Blanks,
+    ) -> Option<Vec<u8>> {
         let path = self.path(given)?;
-        let bytes = match secret::read_file(&path) {
-            Ok(bytes) => bytes,
+        self.files.push(path.clone());
+        let line = match file::line(&path, name, blanks) {
+            Ok(line) => line,
             Err(message) => {
                 self.problem(&given.place, message);
                 return None;
             }
         };
         self.warn_if_exposed(Some(path));
-        Some(bytes)
+        Some(line.into_bytes())
     }
 
     /// A key that is a stock secret somewhere proves nothing: anyone can compute it.

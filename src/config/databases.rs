@@ -134,7 +134,22 @@ impl Checker<'_> {
                 self.problem(place, format!("belongs to type = {engine:?}"));
             }
         }
+        if kind == Kind::None {
+            for place in raw.but_type() {
+                self.problem(
+                    &place,
+                    "is of no use with type = \"none\"; take one of them out",
+                );
+            }
+        }
         if raw.name.is_empty() && kind != Kind::Mysql {
+            for name in environment::OF_MYSQL {
+                if environment::text(self.environment, name).is_some() {
+                    let message = "has no effect: [database] is not on MySQL; set type = \"mysql\" \
+                                   there (or VPID_DATABASE_TYPE), or unset it";
+                    self.warn(&environment_place(name), message);
+                }
+            }
             for option in OPTIONS {
                 if environment::text(self.environment, option).is_some() {
                     let message = "is for MySQL; set type = \"mysql\" in [database]";
@@ -167,6 +182,7 @@ impl Checker<'_> {
             self.problem(&given.place, IN_SCRIPTDATA);
             return None;
         }
+        self.files.push(path.clone());
         let bytes = match file::read(&path, SCHEMA_FILE_BYTES_MAX, "schema") {
             Ok(bytes) => bytes,
             Err(message) => {
@@ -183,7 +199,7 @@ impl Checker<'_> {
             (place, message.to_owned())
         };
         let schema = file::text(bytes)
-            .map_err(|line| wrong_at(line, file::NOT_UTF8))
+            .map_err(|wrong| wrong_at(wrong.line, wrong.message))
             .and_then(|text| {
                 Schema::parse(&text).map_err(|error| wrong_at(error.line, &error.message))
             });

@@ -33,8 +33,18 @@ pub(super) const KNOWN: &[&str] = &[
     "VPID_WATCH",
 ];
 
+/// Those of the stock server, for a `[database]` on MySQL.
+pub(super) const OF_MYSQL: [&str; 6] = [
+    "VPI_HOST",
+    "VPI_PORT",
+    "VPI_USER",
+    "VPI_PASSWORD",
+    "VPI_INTERFACE",
+    "VPID_DATABASE_PASSWORD_FILE",
+];
+
 /// Looks variables up in the environment of this process, for [`super::load`]. Bytes that are
-/// not UTF-8 are replaced: such a path then shows up as missing, not as unset.
+/// not UTF-8 are replaced, and refused by [`unreadable`].
 pub fn process_environment(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
@@ -55,6 +65,29 @@ pub fn unknown_variables(names: impl IntoIterator<Item = String>) -> Vec<String>
             format!("environment: {name}: vpid knows no such variable{hint}")
         })
         .collect()
+}
+
+/// Variables with values that nobody has meant, with what is wrong with each: a file of variables
+/// that an editor on Windows saved has a carriage return at the end of each value.
+pub(super) fn unreadable(
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Vec<(&'static str, &'static str)> {
+    let names = KNOWN.iter().chain(&OF_MYSQL).chain(&["VPI_SCRIPTDATA_DIR"]);
+    let mut found: Vec<(&str, &str)> = names
+        .filter_map(|name| {
+            let value = text(environment, name)?;
+            if value.contains('\u{fffd}') {
+                return Some((*name, "is not UTF-8; set it as UTF-8"));
+            }
+            value.contains(char::is_control).then_some((
+                *name,
+                "has the end of a line or another control character in it; a file of variables \
+                 must have plain ends of lines (dos2unix makes them)",
+            ))
+        })
+        .collect();
+    found.dedup();
+    found
 }
 
 /// A variable that is set to something: panels and compose files set unused ones to nothing.

@@ -56,6 +56,7 @@ impl Checker<'_> {
             self.problem(&given.place, message);
         }
         let path = folder.join(format!("{language}.json"));
+        self.files.push(path.clone());
         let own = built_in(&language);
         if !path.exists() {
             if own.is_none() {
@@ -113,14 +114,12 @@ impl Checker<'_> {
         };
         let text = match file::text(bytes) {
             Ok(text) => text,
-            Err(line) => {
-                self.problem(&place_of(Some(line), ""), file::NOT_UTF8);
+            Err(wrong) => {
+                self.problem(&place_of(Some(wrong.line), ""), wrong.message);
                 return Texts::new();
             }
         };
-        // Editors on Windows put this in front.
-        let text = text.trim_start_matches('\u{feff}');
-        let entries: Map<String, Value> = match serde_json::from_str(text) {
+        let entries: Map<String, Value> = match serde_json::from_str(&text) {
             Ok(entries) => entries,
             Err(error) => {
                 let message = "is no JSON object of texts from here on: {\"key\": \"text\", ...}";

@@ -15,7 +15,7 @@ mod credentials;
 mod database;
 mod databases;
 mod environment;
-mod file;
+pub mod file;
 mod hostname;
 mod messages;
 mod mysql;
@@ -50,7 +50,7 @@ pub use secret::{
     readable_by_others,
 };
 
-pub use vyhub::{LogListen, Rcon, Vyhub};
+pub use vyhub::{ChatCommands, LogListen, Rcon, Vyhub};
 
 use std::sync::Arc;
 
@@ -87,6 +87,9 @@ pub struct Config {
     /// Files with a secret in them that others than their owner can read. Each has its
     /// [`exposure_warning`] in `warnings` too.
     pub exposed: Vec<PathBuf>,
+    /// Files that it names and that were read for it: keys, passwords, texts, schemas,
+    /// certificates. When one is edited, it is read again.
+    pub files: Vec<PathBuf>,
 }
 
 impl Config {
@@ -94,6 +97,16 @@ impl Config {
     pub fn default_database(&self) -> Option<DatabaseId> {
         let first = self.databases.first()?;
         first.name.is_empty().then_some(0)
+    }
+
+    /// With what commands in chat begin, VyHub's and those about scripts.
+    pub fn chat_prefixes(&self) -> Vec<String> {
+        let vyhub = self.vyhub.iter().flat_map(|vyhub| &vyhub.prefixes);
+        let scripts = self.scripts.iter().flat_map(|scripts| &scripts.prefixes);
+        let mut all: Vec<String> = vyhub.chain(scripts).cloned().collect();
+        all.sort();
+        all.dedup();
+        all
     }
 
     /// The functions on a database.
@@ -137,6 +150,7 @@ pub struct Server {
     pub vyhub_id: Option<Uuid>,
     pub rcon: Option<Rcon>,
     pub log: Option<LogListen>,
+    pub chat: ChatCommands,
 }
 
 impl Server {
@@ -254,7 +268,7 @@ fn load_from(
     };
     let text = match file::text(bytes) {
         Ok(text) => text,
-        Err(line) => return fail(Some(line), file::NOT_UTF8.into()),
+        Err(wrong) => return fail(Some(wrong.line), wrong.message.into()),
     };
     let source = Source {
         name: &name,

@@ -1,14 +1,14 @@
 //! What a database on MySQL or MariaDB needs: where the server is, and how vpid logs in.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::address::is_here;
 use super::checked::{COMMAND_LINE, Checker, IN_SCRIPTDATA, in_scriptdata};
 use super::raw::{Field, Place, RawDatabase};
 use super::secret::Password;
-use super::{Mysql, Server, Tls};
-use crate::limits::{MYSQL_POOL_DEFAULT, MYSQL_POOL_MAX};
+use super::{Mysql, Server, Tls, file};
+use crate::limits::{CA_FILE_BYTES_MAX, MYSQL_POOL_DEFAULT, MYSQL_POOL_MAX};
 
 const HOST: &str = "127.0.0.1";
 const PORT: u16 = 3306;
@@ -152,7 +152,8 @@ impl Checker<'_> {
 
     /// With where it stands. An empty one in the file is none.
     fn password(&mut self, raw: &RawDatabase) -> Option<(Place, Password)> {
-        let (place, bytes) = self.text_or_file(&raw.password, &raw.password_file, "password")?;
+        let (place, bytes) =
+            self.password_or_file(&raw.password, &raw.password_file, "password")?;
         if raw.password.given().is_some() {
             if bytes.is_empty() {
                 return None;
@@ -188,9 +189,27 @@ impl Checker<'_> {
             return tls;
         }
         let ca = self.path(given);
+        self.files.extend(ca.clone());
         if ca.as_ref().is_some_and(|path| in_scriptdata(path, servers)) {
             self.problem(&given.place, IN_SCRIPTDATA);
+        } else if let Some(path) = ca.as_ref().filter(|path| path.exists()) {
+            self.certificates(&given.place, path);
         }
         Tls::Verify { ca }
+    }
+
+    /// The library reads the file, and would miss a certificate that stands behind a mark.
+    fn certificates(&mut self, place: &Place, path: &Path) {
+        let marked = "begins with a byte-order mark, which hides its first certificate; save the \
+                      file as UTF-8 without one";
+        let wrong = match file::read(path, CA_FILE_BYTES_MAX, "certificates") {
+            Err(message) => return self.problem(place, message),
+            Ok(bytes) if file::mark_bytes(&bytes) > 0 => marked,
+            Ok(bytes) => match file::without_mark(bytes) {
+                Ok(_) => return,
+                Err(wrong) => wrong,
+            },
+        };
+        self.problem(place, format!("{} {wrong}", path.display()));
     }
 }

@@ -37,7 +37,7 @@ pub struct Scripts {
 /// What holds for one script.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScriptSettings {
-    /// Address space of the process; 0: no bound.
+    /// What it and the processes that it starts may use; 0: no bound.
     pub memory_bytes: u64,
     /// How long a function may run before it is interrupted.
     pub call_ms: u64,

@@ -68,6 +68,15 @@ impl Checker<'_> {
                            or in vpi_interfaces where your vpi_interfaces.py is";
             self.problem(&raw.place, message);
         }
+        if matches!(raw.dir, Field::Absent) && self.report_missing {
+            for place in [raw.order.place(), raw.prefixes.place()]
+                .into_iter()
+                .flatten()
+            {
+                let message = "has no effect without dir: it is for the scripts in there";
+                self.warn(place, message);
+            }
+        }
         Some(Scripts {
             dir: self.path_of_code(&raw.dir, servers),
             vpi_interfaces: self.path_of_code(&raw.vpi_interfaces, servers),

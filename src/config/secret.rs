@@ -4,10 +4,7 @@ use std::fmt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::file;
-use crate::limits::{
-    KEY_BYTES_MAX, KEY_BYTES_MIN, KEY_BYTES_NEW, SECRET_BYTES_MAX, SECRET_FILE_BYTES_MAX,
-};
+use crate::limits::{KEY_BYTES_MAX, KEY_BYTES_MIN, KEY_BYTES_NEW, SECRET_BYTES_MAX};
 
 /// What config.example.toml has where the key belongs.
 pub const PLACEHOLDER_KEY: &str = "PUT-A-KEY-OF-32-TO-64-SIGNS-HERE";
@@ -107,18 +104,6 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(..)")
     }
-}
-
-/// The bytes of a secret file, without the newline an editor puts at its end.
-pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    let mut bytes = file::read(path, SECRET_FILE_BYTES_MAX, "secret")?;
-    if bytes.last() == Some(&b'\n') {
-        bytes.pop();
-        if bytes.last() == Some(&b'\r') {
-            bytes.pop();
-        }
-    }
-    Ok(bytes)
 }
 
 /// Whether the group or everybody may read the file; false when it cannot be asked.

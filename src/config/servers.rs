@@ -7,7 +7,7 @@ use super::checked::{Checker, IN_SCRIPTDATA, environment_place, from_environment
 use super::raw::{Field, Given, Place, RawServer};
 use super::secret::{exposure_warning, readable_by_others};
 use super::{Server, environment, host_of};
-use crate::limits::{HOST_BYTES_MAX, SERVERS_MAX};
+use crate::limits::{HOST_BYTES_MAX, SERVERS_MAX, SIGNED_HOST_BYTES_MAX};
 
 /// Variables for the only server, with what they take the place of: each pair is one value.
 const SECRETS: [[&str; 2]; 3] = [
@@ -66,6 +66,7 @@ impl Checker<'_> {
         self.keys_are_no_stock_secrets(&servers);
         self.no_shared_connections(&servers);
         self.scripts_outside_scriptdata(&servers);
+        self.chat_without_guard(&servers);
         servers.into_iter().map(|placed| placed.server).collect()
     }
 
@@ -157,7 +158,7 @@ impl Checker<'_> {
         let credentials = self.credentials(&raw);
         let connections = self.connections(&raw, for_vyhub);
         let hostname = match &raw.hostname {
-            Field::Given(given) => self.hostname(given),
+            Field::Given(given) => self.hostname(given, credentials.key.is_some()),
             _ => None,
         };
         let vscripts = match &raw.vscripts {
@@ -182,6 +183,7 @@ impl Checker<'_> {
         let (vyhub_place, vyhub_id) = connections.vyhub_id.unzip();
         let (rcon_place, rcon) = connections.rcon.unzip();
         let (log_place, log) = connections.log.unzip();
+        let chat = connections.chat;
         Some(Placed {
             place: raw.place,
             key: key_place,
@@ -199,11 +201,12 @@ impl Checker<'_> {
                 vyhub_id,
                 rcon,
                 log,
+                chat,
             },
         })
     }
 
-    fn hostname(&mut self, given: &Given<String>) -> Option<String> {
+    fn hostname(&mut self, given: &Given<String>, signed: bool) -> Option<String> {
         let host = host_of(&given.value);
         if host.is_empty() {
             let message = "has no letter or digit that the game puts into its file names; \
@@ -211,6 +214,13 @@ impl Checker<'_> {
             self.problem(&given.place, message);
         } else if host.len() > HOST_BYTES_MAX {
             let message = format!("is longer than the {HOST_BYTES_MAX} that fit a file name");
+            self.problem(&given.place, message);
+        } else if signed && host.len() > SIGNED_HOST_BYTES_MAX {
+            let message = format!(
+                "is longer than the {SIGNED_HOST_BYTES_MAX} at which vpid's scripts cut it; write \
+                 {:?} for them, or take hostname out",
+                &host[..SIGNED_HOST_BYTES_MAX]
+            );
             self.problem(&given.place, message);
         }
         Some(host)

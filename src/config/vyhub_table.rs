@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 
-use super::address::api_url;
+use super::address::{self, api_url};
 use super::checked::{Checker, IN_SCRIPTDATA, environment_place, in_scriptdata};
 use super::raw::{Field, Given, Place, RawVyhub};
 use super::secret::Password;
@@ -60,8 +60,10 @@ impl Checker<'_> {
         let api_key = self.api_key(&raw);
         let ca_file = raw.ca_file.given().and_then(|given| {
             let path = self.path(given)?;
+            self.files.push(path.clone());
             self.outside_scriptdata(&given.place, path, servers)
         });
+        let proxy = self.proxy(&raw, api_url.as_deref());
         let messages = self.messages(&raw, servers);
         let time_zone = self.time_zone(&raw.time_zone);
         let prefixes = self.prefixes(&raw.prefixes);
@@ -69,6 +71,7 @@ impl Checker<'_> {
             api_url: api_url.unwrap_or_default(),
             api_key: api_key.unwrap_or(Password(String::new())),
             ca_file,
+            proxy,
             messages,
             time_zone,
             prefixes,
@@ -104,6 +107,28 @@ impl Checker<'_> {
                 None
             }
         }
+    }
+
+    /// The proxy, which carries only what is encrypted and bound for another machine.
+    fn proxy(&mut self, raw: &RawVyhub, api_url: Option<&str>) -> Option<Password> {
+        let given = raw.proxy.given()?;
+        let proxy = match address::proxy(given.value.trim()) {
+            Ok(proxy) => proxy,
+            Err(message) => {
+                self.problem(&given.place, message);
+                return None;
+            }
+        };
+        if api_url.is_some_and(|url| !address::may_use_proxy(url)) {
+            let message = "cannot be used: api_url leads to this machine or is not encrypted, and \
+                           the key would travel to the proxy readable; take it out";
+            self.problem(&given.place, message);
+            return None;
+        }
+        if proxy.contains('@') {
+            self.warn_if_exposed(self.source.file.map(ToOwned::to_owned));
+        }
+        Some(Password(proxy))
     }
 
     fn api_key(&mut self, raw: &RawVyhub) -> Option<Password> {

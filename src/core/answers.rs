@@ -11,6 +11,8 @@
 //! repeated. In large bursts some are withheld from a read, so that the client reaches more
 //! (`callbacks`).
 
+mod forget;
+
 use std::collections::{HashSet, VecDeque};
 
 use super::callbacks::Callbacks;
@@ -38,6 +40,10 @@ struct Answer {
 impl Answer {
     fn bytes(&self) -> usize {
         answer_file::entry_bytes(&self.token, &self.value)
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.bytes() + self.token.len() + limits::ANSWER_OVERHEAD_BYTES
     }
 }
 
@@ -72,7 +78,8 @@ pub struct Answers {
     /// Fetched at least once, the one fetched longest ago first.
     fetched: VecDeque<Answer>,
     callbacks: Callbacks,
-    waiting_bytes: usize,
+    /// What all of these take in memory.
+    bytes: usize,
     /// Of all of these.
     tokens: HashSet<String>,
     input: Input,
@@ -94,6 +101,16 @@ impl Answers {
             && self.shown.is_empty()
             && self.withheld.is_empty()
             && self.fetched.is_empty()
+    }
+
+    /// Whether nobody has looked at the input file yet.
+    pub fn knows_nothing(&self) -> bool {
+        self.input == Input::Unknown
+    }
+
+    /// What its answers take in memory.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Answers that nobody has fetched and that are not in the file.
@@ -129,7 +146,7 @@ impl Answers {
             fetched_ms: None,
             reported: false,
         };
-        self.waiting_bytes += answer.bytes();
+        self.bytes += answer.memory_bytes();
         self.waiting.push_back(answer);
         true
     }
@@ -172,6 +189,7 @@ impl Answers {
             self.take_back();
         } else if let [lone] = &self.shown[..] {
             self.tokens.remove(&lone.token);
+            self.bytes -= lone.memory_bytes();
             self.shown.clear();
         }
         for mut answer in self.shown.drain(..) {
@@ -263,7 +281,6 @@ impl Answers {
             if answer.fetched_ms.is_some() {
                 self.fetched.push_front(answer);
             } else {
-                self.waiting_bytes += answer.bytes();
                 self.waiting.push_front(answer);
             }
         }
@@ -278,7 +295,6 @@ impl Answers {
                 self.waiting.push_front(next);
                 break;
             }
-            self.waiting_bytes -= next.bytes();
             room -= self.place(next, held);
         }
         while let Some(next) = self.fetched.pop_front() {
@@ -349,47 +365,6 @@ impl Answers {
             .collect()
     }
 
-    /// Drops what is past its time, and what is too much. Gives the files of those never shown.
-    pub fn expire(&mut self, now: Now) -> Vec<FileId> {
-        let is_late = |answer: &Answer| answer.expires_ms <= now.mono_ms;
-        let mut dropped = Vec::new();
-        while self.waiting.front().is_some_and(is_late)
-            || self.waiting.len() > limits::HOST_ANSWERS_MAX
-            || self.waiting_bytes > limits::HOST_ANSWER_BYTES_MAX
-        {
-            let Some(oldest) = self.waiting.pop_front() else {
-                break;
-            };
-            self.waiting_bytes -= oldest.bytes();
-            dropped.push(oldest);
-        }
-        // While a write is under way its answers stay: their outcome is not known yet.
-        if !matches!(self.input, Input::Writing { .. }) {
-            dropped.extend(self.shown.extract_if(.., |answer| is_late(answer)));
-            dropped.extend(self.withheld.extract_if(.., |answer| is_late(answer)));
-        }
-        let too_many = self.fetched.len().saturating_sub(limits::HOST_REPEATS_MAX);
-        dropped.extend(self.fetched.drain(..too_many));
-        if self.fetched.iter().any(is_late) {
-            let (late, kept): (VecDeque<_>, _) = self.fetched.drain(..).partition(is_late);
-            self.fetched = kept;
-            dropped.extend(late);
-        }
-        self.forget(dropped.into_iter())
-    }
-
-    /// Gives the files of those answers that were never shown.
-    fn forget(&mut self, answers: impl Iterator<Item = Answer>) -> Vec<FileId> {
-        let mut files = Vec::new();
-        for answer in answers {
-            self.tokens.remove(&answer.token);
-            if !answer.reported {
-                files.push(answer.file);
-            }
-        }
-        files
-    }
-
     /// When [`Self::expire`] or [`Self::next_content`] will next have something to say by
     /// themselves.
     pub fn next_due_ms(&self, now: Now, secret_bytes: usize) -> Option<u64> {
@@ -418,14 +393,6 @@ impl Answers {
         };
         let soonest = expiries.into_iter().chain([write]).flatten().min();
         soonest.map(|due| due.max(now.mono_ms + 1))
-    }
-
-    /// The map is over: nothing of it is sent any more. Gives the files of those never shown.
-    pub fn clear(&mut self) -> Vec<FileId> {
-        let old = std::mem::take(self);
-        let answers = old.waiting.into_iter().chain(old.shown);
-        // The file itself is looked at again: what stands there is of the old map.
-        self.forget(answers.chain(old.withheld).chain(old.fetched))
     }
 }
 

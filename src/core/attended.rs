@@ -169,7 +169,7 @@ impl Core {
             }
             _ => None,
         };
-        let seen = self.servers.told(server, host, message, now);
+        let seen = self.servers.told(server, host, message, now, out);
         if let Some((scripts, mut cx)) = self.scripts(now, out) {
             scripts.told(server, message, leaver.as_ref(), &mut cx);
         }
@@ -196,10 +196,14 @@ impl Core {
 
     fn seen(&mut self, server: ServerId, seen: Option<Seen>, now: Now, out: &mut Outgoing) {
         let Some(seen) = seen else { return };
-        if let Seen::Chat(speaker, text) = &seen
-            && let Some((scripts, mut cx)) = self.scripts(now, out)
+        if let (Seen::Chat(..) | Seen::HeldChat(..), Some((scripts, mut cx))) =
+            (&seen, self.scripts(now, out))
         {
-            scripts.heard(server, speaker, text, &mut cx);
+            match &seen {
+                Seen::Chat(speaker, text) => scripts.heard(server, speaker, text, &mut cx),
+                Seen::HeldChat(speaker, text) => scripts.held(server, speaker, text, &mut cx),
+                _ => {}
+            }
         }
         if let Some((vyhub, mut cx)) = self.vyhub(now, out) {
             vyhub.seen(server, seen, &mut cx);
@@ -219,6 +223,10 @@ impl Core {
         }
         for asked in asked {
             self.pass_to(asked, now, &mut out);
+        }
+        for held in self.servers.take_held(now) {
+            let seen = Seen::HeldChat(held.speaker, held.text);
+            self.seen(held.server, Some(seen), now, &mut out);
         }
         if self.servers.has_news()
             && let Some((vyhub, mut cx)) = self.vyhub(now, &mut out)

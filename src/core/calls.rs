@@ -3,18 +3,24 @@
 //! A call file is held until each of its calls is done and each answer was in the input file
 //! once; only then is it removed. So whatever happens to the daemon in between, the file is
 //! found again.
+//!
+//! A call that a database's lane has is answered at its deadline, whatever the lane does (`late`).
 
 mod answering;
 mod asked;
+mod late;
+mod starting;
 
 use std::collections::HashMap;
 
 pub use asked::{Asked, AskedCall, ScriptCall};
+use starting::Starting;
 
 use super::cache::Cache;
 use super::functions::{Functions, Task};
-use super::opening::{AskKey, OpenCall, Opening, Proof, Route, open_calls};
+use super::opening::{AskKey, OpenCall, Opening, Parked, Pending, Proof, Route, open_calls};
 use super::sessions::Hosts;
+use super::shares::{Kind, Owner, Shares};
 use super::{Effect, Effects, FileId, HostId, Now, TakenFile};
 use crate::config::Config;
 use crate::limits;
@@ -22,13 +28,25 @@ use crate::wire::answer_text::push_value;
 use crate::wire::call_error::CallError;
 use crate::wire::call_file;
 use crate::wire::sql::{self, CallId};
+use late::Late;
 
 struct OpenFile {
     proof: Proof,
     host: HostId,
+    /// Whose share it is counted in; `None` for calls of the owner's scripts.
+    owner: Option<Owner>,
+    /// The bytes that are counted for it while it is open, besides those of calls that run.
+    held_bytes: usize,
+    /// Where calls stand that are not read yet, and how many those are.
+    text: Vec<u8>,
+    unread: usize,
     route: Route,
     arrived_ms: u64,
     recovered: bool,
+    /// Why it is rejected when it is done, instead of removed.
+    rejected: Option<&'static str>,
+    /// The nearest deadline of a call that a lane has.
+    due_ms: Option<u64>,
     calls: Vec<OpenCall>,
     /// Calls that are not done.
     running: usize,
@@ -42,7 +60,14 @@ pub struct Calls {
     finished: Vec<Proof>,
     running: usize,
     running_of: HashMap<HostId, usize>,
+    /// What hosts hold of what is for all.
+    shares: Shares,
+    /// The same for the owner's scripts, which hold bytes alone.
+    of_scripts: Shares,
+    /// Calls that are to be started.
+    starting: Starting,
     deadline_ms: u64,
+    late: Late,
     cache: Cache,
     /// Calls for others since this was last taken.
     asked: Vec<Asked>,
@@ -59,7 +84,11 @@ impl Calls {
             finished: Vec::new(),
             running: 0,
             running_of: HashMap::new(),
+            shares: Shares::default(),
+            of_scripts: Shares::default(),
+            starting: Starting::default(),
             deadline_ms: 0,
+            late: Late::default(),
             cache: Cache::default(),
             asked: Vec::new(),
             replies: Vec::new(),
@@ -80,14 +109,30 @@ impl Calls {
     /// Whether one more file may be taken. `backlog`: answers that the host has not fetched; a
     /// client that does not fetch is not given more. The file's calls are not counted yet: the
     /// bounds leave room for the largest file.
-    pub fn has_room(&self, host: Option<HostId>, backlog: usize) -> bool {
-        let of_host = host
-            .and_then(|host| self.running_of.get(&host))
-            .copied()
-            .unwrap_or(0);
-        self.running < limits::CALLS_RUNNING_MAX
-            && of_host + backlog < limits::HOST_CALLS_OPEN_MAX
-            && self.files.len() < limits::FILES_OPEN_MAX
+    pub fn has_room(&self, owner: Owner, backlog: usize) -> bool {
+        let held = owner
+            .host
+            .map_or(0, |host| self.shares.of_host(host, Kind::Calls));
+        held + backlog < limits::HOST_CALLS_OPEN_MAX
+            && self.shares.left(owner, Kind::Calls) > backlog
+            && self.shares.left(owner, Kind::Files) > 0
+            && self.shares.left(owner, Kind::Bytes) > 0
+            && self.shares.left(owner, Kind::Answers) > 0
+    }
+
+    /// Whether a script may make one more call, by the memory that its others take.
+    fn script_has_room(&self, script: HostId) -> bool {
+        self.of_scripts.left(script_owner(script), Kind::Bytes) > 0
+    }
+
+    #[cfg(test)]
+    pub fn held_bytes(&self, host: HostId) -> usize {
+        self.shares.of_host(host, Kind::Bytes)
+    }
+
+    /// Whether calls of a host are not done, or answers not shown.
+    pub fn is_open(&self, host: HostId) -> bool {
+        self.shares.is_open(host)
     }
 
     /// A call file was read: check it, and start its calls.
@@ -100,43 +145,16 @@ impl Calls {
         effects: &mut Effects,
     ) {
         let id = file.file;
-        let content = match call_file::parse(&file.bytes) {
-            Ok(content) => content,
-            Err(error) => {
-                return effects.push(Effect::Reject {
-                    file: id,
-                    reason: error.to_string(),
-                });
-            }
-        };
-        let believed = match hosts.believe(&file, content.identity.as_ref(), now) {
-            Ok(believed) => believed,
+        let opening = match authentic(file, hosts, now, effects) {
+            Ok(opening) => opening,
             Err(reason) => return effects.push(Effect::Reject { file: id, reason }),
         };
-        let host = believed.host;
-        let new = believed.identity.filter(|_| believed.is_new);
-        effects.extend(new.map(|identity| Effect::Remember { identity, file: id }));
-        if believed.new_host {
-            effects.push(Effect::LookAtInput { host });
-        }
-        let session = hosts.get(host).map_or(0, |host| host.session);
-        let opening = Opening {
-            file: id,
-            host,
-            proof: believed.identity.map_or(Proof::None, Proof::Identity),
-            route: match believed.stale {
-                true => Route::Nowhere,
-                false => Route::Stock { session },
-            },
-            recovered: file.recovered,
-            singles: content.singles,
-            chains: content.chains,
-        };
+        let host = opening.host;
         self.open(opening, hosts, functions, now, effects);
         self.settle(host, hosts, now, effects);
     }
 
-    /// Starts the calls of a file that is believed.
+    /// Starts the calls of a file that is authenticated.
     pub fn open(
         &mut self,
         opening: Opening,
@@ -145,20 +163,51 @@ impl Calls {
         now: Now,
         effects: &mut Effects,
     ) {
+        if let Route::Script { ask, .. } = opening.route
+            && !self.script_has_room(opening.host)
+        {
+            let error = CallError::new("QueueFull", "its calls take too much memory already");
+            return self.replies.push((ask, Err(error)));
+        }
         let Opening { file: id, host, .. } = opening;
+        let is_signed = matches!(opening.proof, Proof::Signed { .. });
+        let owner = match opening.route {
+            Route::Script { .. } => None,
+            _ => hosts.owner_of(host).map(|owner| Owner {
+                stock: !is_signed,
+                ..owner
+            }),
+        };
         let (calls, starts) = open_calls(opening.singles, opening.chains);
         self.running += calls.len();
         *self.running_of.entry(host).or_default() += calls.len();
+        let waiting: usize = calls.iter().map(OpenCall::waiting_bytes).sum();
+        let is_raw = |call: &&OpenCall| matches!(call.parked, Some(Parked::Raw(_)));
         let open = OpenFile {
             proof: opening.proof,
             host,
+            owner,
+            held_bytes: waiting + opening.text.len(),
+            text: opening.text,
+            unread: calls.iter().filter(is_raw).count(),
             route: opening.route,
             arrived_ms: now.mono_ms,
             recovered: opening.recovered,
+            rejected: None,
+            due_ms: None,
             running: calls.len(),
             unshown: 0,
             calls,
         };
+        if matches!(open.route, Route::Script { .. }) {
+            let owner = script_owner(host);
+            self.of_scripts.take(owner, Kind::Bytes, open.held_bytes);
+        }
+        if let Some(owner) = owner {
+            self.shares.take(owner, Kind::Files, 1);
+            self.shares.take(owner, Kind::Calls, open.calls.len());
+            self.shares.take(owner, Kind::Bytes, open.held_bytes);
+        }
         if let (Route::Stock { .. }, Some(answers)) = (open.route, hosts.answers(host)) {
             answers.hold_repeats(now);
             let waited_for = open.calls.iter().filter(|call| call.callback);
@@ -166,27 +215,10 @@ impl Calls {
         }
         self.files.insert(id, open);
         for index in starts {
-            self.run(CallId { file: id, index }, hosts, functions, now, effects);
+            self.starting.add(host, CallId { file: id, index });
         }
+        self.start_some(hosts, functions, now, effects);
         self.finish(id, effects);
-    }
-
-    /// Runs a call and, as far as they can be answered at once, those behind it in its chain.
-    fn run(
-        &mut self,
-        first: CallId,
-        hosts: &mut Hosts,
-        functions: &Functions,
-        now: Now,
-        effects: &mut Effects,
-    ) {
-        let mut next = Some(first);
-        while let Some(id) = next {
-            let Some(outcome) = self.start(id, functions, now, effects) else {
-                return;
-            };
-            next = self.done(id, outcome, hosts, now);
-        }
     }
 
     /// Starts a call. `None`: it runs now, and its outcome comes with a later event.
@@ -197,11 +229,11 @@ impl Calls {
         now: Now,
         effects: &mut Effects,
     ) -> Option<Outcome> {
-        let file = self.files.get_mut(&id.file)?;
-        let call = match file.calls[id.index as usize].parked.take()? {
+        let call = match self.unpark(id)? {
             Ok(call) => call,
             Err(bad) => return Some(Err(bad.error)),
         };
+        let file = self.files.get(&id.file)?;
         let decoder = file.route.decoder();
         let own = matches!(file.route, Route::Script { .. });
         let task = match functions.resolve(&call, own) {
@@ -240,6 +272,9 @@ impl Calls {
                 // Where nobody waits for the answer there is no hurry, and it must be done.
                 let patience = [call.timeout_ms, own_ms].into_iter().flatten();
                 let patience = patience.fold(self.deadline_ms, u64::min);
+                if !self.late.has_room(database) {
+                    return Some(Err(CallError::word("DatabaseUnavailable")));
+                }
                 let job = sql::Job {
                     id,
                     database,
@@ -249,9 +284,11 @@ impl Calls {
                     deadline_ms: call.callback.then_some(file.arrived_ms + patience),
                     limit_ms: own_ms.unwrap_or(limits::SQL_STATEMENT_MS_MAX),
                     recovered: file.recovered,
+                    tries: self.late.tries(id, file.recovered),
                     decoder,
                 };
                 self.cache.begins(&job);
+                self.lane_has(id, database, job.deadline_ms, effects);
                 effects.push(Effect::Sql(Box::new(job)));
                 None
             }
@@ -271,17 +308,19 @@ impl Calls {
         for sql::Done { id, outcome } in done {
             let answer = outcome.as_deref().ok();
             self.cache.ends(id, answer, now.mono_ms);
+            if !self.lane_has_done(id, &outcome) {
+                continue;
+            }
             let Some(file) = self.files.get(&id.file) else {
                 continue;
             };
             if !touched.contains(&file.host) {
                 touched.push(file.host);
             }
-            if let Some(next) = self.done(id, outcome, hosts, now) {
-                self.run(next, hosts, functions, now, effects);
-            }
+            self.done(id, outcome, hosts, now);
             self.finish(id.file, effects);
         }
+        self.start_some(hosts, functions, now, effects);
         for host in touched {
             self.settle(host, hosts, now, effects);
         }
@@ -299,16 +338,14 @@ impl Calls {
         self.refresh(host, hosts, now, effects);
     }
 
-    /// A call is done: answer, or give the next of its chain.
-    fn done(
-        &mut self,
-        id: CallId,
-        outcome: Outcome,
-        hosts: &mut Hosts,
-        now: Now,
-    ) -> Option<CallId> {
-        let file = self.files.get_mut(&id.file)?;
-        let open = &file.calls[id.index as usize];
+    /// A call is done: answer, or let the next of its chain start.
+    fn done(&mut self, id: CallId, outcome: Outcome, hosts: &mut Hosts, now: Now) {
+        let Some(file) = self.files.get_mut(&id.file) else {
+            return;
+        };
+        let owner = file.owner;
+        let open = &mut file.calls[id.index as usize];
+        let cost = std::mem::take(&mut open.cost);
         if let Err(error) = &outcome {
             let host = hosts.get(file.host);
             let host = host.map_or("of a script", |host| host.name.as_str());
@@ -329,26 +366,53 @@ impl Calls {
             answered = chain.last;
         }
         file.running -= finished;
+        let host = file.host;
         self.running -= finished;
-        if let Some(running) = self.running_of.get_mut(&file.host) {
+        if let Some(running) = self.running_of.get_mut(&host) {
             *running -= finished;
+            if *running == 0 {
+                self.running_of.remove(&host);
+            }
         }
-        if next.is_none() {
-            self.answer(id, answered, outcome, hosts, now);
+        if let Some(owner) = owner {
+            self.shares.give_back(owner, Kind::Calls, finished);
+            self.give_back_cost(owner, cost);
         }
-        next.map(|index| CallId { index, ..id })
+        match next {
+            Some(index) => self.starting.add_first(host, CallId { index, ..id }),
+            None => self.answer(id, answered, outcome, hosts, now),
+        }
     }
 
     /// Lets a file go when nothing of it is left to do.
     fn finish(&mut self, id: FileId, effects: &mut Effects) {
         let is_done = |file: &OpenFile| file.running == 0 && file.unshown == 0;
-        if self.files.get(&id).is_some_and(is_done)
-            && let Some(file) = self.files.remove(&id)
-            && !matches!(file.route, Route::Script { .. })
-        {
-            self.finished.push(file.proof);
-            effects.push(Effect::Remove { file: id });
+        if !self.files.get(&id).is_some_and(is_done) {
+            return;
         }
+        let Some(file) = self.files.remove(&id) else {
+            return;
+        };
+        self.late.forget(id, file.due_ms);
+        // What a Python script has asked for is in no file.
+        if matches!(file.route, Route::Script { .. }) {
+            let owner = script_owner(file.host);
+            self.of_scripts
+                .give_back(owner, Kind::Bytes, file.held_bytes);
+            return;
+        }
+        if let Some(owner) = file.owner {
+            self.shares.give_back(owner, Kind::Files, 1);
+            self.shares.give_back(owner, Kind::Bytes, file.held_bytes);
+        }
+        self.finished.push(file.proof);
+        effects.push(match file.rejected {
+            None => Effect::Remove { file: id },
+            Some(reason) => Effect::Reject {
+                file: id,
+                reason: reason.to_owned(),
+            },
+        });
     }
 
     /// What proved files that are finished, and proves nothing any more.
@@ -356,3 +420,47 @@ impl Calls {
         std::mem::take(&mut self.finished)
     }
 }
+
+/// By which what a script holds is counted: as a server of one host.
+fn script_owner(script: HostId) -> Owner {
+    Owner {
+        host: Some(script),
+        server: script.into(),
+        stock: false,
+    }
+}
+
+/// Looks who wrote a stock file, and only then what is in it. The error says why it is rejected.
+fn authentic(
+    file: TakenFile,
+    hosts: &mut Hosts,
+    now: Now,
+    effects: &mut Effects,
+) -> Result<Opening, String> {
+    let identity = call_file::scan(&file.bytes).map_err(|error| error.to_string())?;
+    let believed = hosts.believe(&file, identity.as_ref(), now)?;
+    let host = believed.host;
+    effects.extend(believed.remember);
+    if believed.new_input {
+        effects.push(Effect::LookAtInput { host });
+    }
+    let outline = call_file::outline(&file.bytes).map_err(|error| error.to_string())?;
+    let session = hosts.get(host).map_or(0, |host| host.session);
+    let pending = |calls: Vec<call_file::Sketch>| calls.into_iter().map(Pending::from).collect();
+    Ok(Opening {
+        file: file.file,
+        host,
+        proof: believed.identity.map_or(Proof::None, Proof::Identity),
+        route: match believed.stale {
+            true => Route::Nowhere,
+            false => Route::Stock { session },
+        },
+        recovered: file.recovered,
+        text: file.bytes,
+        singles: pending(outline.singles),
+        chains: outline.chains.into_iter().map(pending).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ use crate::wire::control::{QueueRequest, ScriptRequest};
 use crate::wire::engine_log::Line;
 use crate::wire::messages::{FromGame, Push};
 use crate::wire::rcon;
+use crate::wire::remembered::Remembered;
 use crate::wire::session_log::Note;
 use crate::wire::signed::{self, Id};
 use crate::wire::sql::{self, CallId};
@@ -209,22 +210,23 @@ pub enum Timer {
     Link(HostId),
     /// A game that should have told something by now.
     Silence(HostId),
+    /// A call is overdue that a database's lane has not answered.
+    Deadlines,
     /// A server is to be asked who is on.
     Servers,
     /// Something of VyHub's is due.
     Vyhub,
     /// Something of the scripts is due.
     Scripts,
+    /// Calls are left to be started.
+    Starts,
 }
 
 /// What is to be done.
 #[derive(Debug)]
 pub enum Effect {
-    /// Durably note that this identity belongs to this file, before its calls run.
-    Remember {
-        identity: u64,
-        file: FileId,
-    },
+    /// Durably note this, before the calls of a file run or a restart file goes.
+    Remember(Remembered),
     /// Run on the SQL lane, after every earlier job.
     Sql(Box<sql::Job>),
     /// Put these encoded answers, and nothing else, into the host's input file;

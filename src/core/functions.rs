@@ -148,6 +148,14 @@ impl Functions {
             };
             return Err(CallError::new("UnknownFunction", detail));
         }
+        if !own && is_python_name(&call.script) {
+            let detail = format!(
+                "{} is the name of a Python script, and this call came from a game; Python \
+                 scripts call vpid by their own channel",
+                call.script
+            );
+            return Err(CallError::new("PermissionError", detail));
+        }
         if !self.allows(&call.script, function, own) {
             let list = match query.and_then(|query| query.scripts.as_ref()) {
                 Some(_) => "scripts of its query",
@@ -201,6 +209,9 @@ impl Functions {
         if own {
             return self.permissions.allows_own(script, function);
         }
+        if is_python_name(script) {
+            return false;
+        }
         let query = self.queries.get(function);
         match query.and_then(|query| query.scripts.as_ref()) {
             Some(scripts) => scripts.iter().any(|name| name == script),
@@ -223,6 +234,14 @@ impl Functions {
             "functions": allowed,
         })
     }
+}
+
+/// Whether a name is one of the owner's Python scripts'. A game has no script file of such a name: a call
+/// from there that says so is forged, and would have what `[permissions]` gives to the Python script.
+fn is_python_name(script: &str) -> bool {
+    let name = script.trim_matches(|c: char| c.is_whitespace() || c.is_control());
+    let end = name.len().checked_sub(3).and_then(|at| name.get(at..));
+    end.is_some_and(|end| end.eq_ignore_ascii_case(".py"))
 }
 
 #[cfg(test)]
@@ -287,6 +306,21 @@ mod tests {
             let listed = functions.info(script, false)["functions"].to_string();
             assert_eq!(listed.contains("VPI_SQL_top"), allowed, "{listed}");
         }
+    }
+
+    #[test]
+    fn a_call_of_a_game_has_no_rights_of_a_python_script() {
+        let permissions = "raw_sql = [\"admin.py\"]\n\"admin.py\" = [\"VYHUB_*\", \"VPI_*\"]";
+        let functions = functions(permissions, Some(&["admin.py"]));
+        for script in ["admin.py", "ADMIN.PY", "admin.py ", "other.py", ".py"] {
+            for function in ["VPI_Ping", "VPI_DB_RawExecute", "VYHUB_Ban", "VPI_SQL_top"] {
+                let error = resolve(&functions, script, function).unwrap_err();
+                assert_eq!(error.reason, "PermissionError", "{script} {function}");
+                assert!(error.detail.contains("Python script"), "{error}");
+            }
+        }
+        assert!(resolve(&functions, "admin.nut", "VPI_Ping").is_ok());
+        assert!(functions.allows("admin.py", "VYHUB_Ban", true));
     }
 
     #[test]

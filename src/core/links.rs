@@ -10,7 +10,7 @@ use super::opening::{Opening, Proof, Route};
 use super::sessions::Hosts;
 use super::{Effect, Effects, FolderId, HostId, Now, SignedFile, Timer};
 use crate::limits;
-use crate::wire::messages::FromGame;
+use crate::wire::messages::{self, FromGame};
 use crate::wire::signed::{self, Id, Kind};
 
 /// What all links share.
@@ -48,6 +48,11 @@ impl Links {
         let Some(keys) = hosts.keys(file.folder, &file.host) else {
             return effects.push(Effect::Remove { file: id });
         };
+        if file.bytes.len() > limits::HELLO_BYTES_MAX {
+            let (size, max) = (file.bytes.len(), limits::HELLO_BYTES_MAX);
+            let reason = format!("it has {size} bytes, more than {max}");
+            return effects.push(Effect::Reject { file: id, reason });
+        }
         // Whoever makes up hosts is not to fill the memory: the signature comes first.
         let name = signed::hello(&file.host, file.session);
         let body = match signed::open(&keys.game, &name, &file.bytes) {
@@ -60,7 +65,10 @@ impl Links {
         let Some(link) = hosts.link_of(file.folder, &file.host, now) else {
             return effects.push(Effect::Remove { file: id });
         };
-        match link.hello(file.session, (id, body), nonce, effects) {
+        let host = link.host;
+        let greeted = link.hello(file.session, (id, body), nonce, effects);
+        hosts.prove(host, now);
+        match greeted {
             Ok(None) => {}
             Ok(Some((script, map))) => {
                 log::info!("host {}: map {map}, scripts of vpid {script}", file.host);
@@ -96,8 +104,13 @@ impl Links {
             recovered: file.recovered,
         };
         let host = link.host;
-        match link.arrive(&game_file, cx.now, effects) {
+        let arrival = link.arrive(&game_file, cx.now, effects);
+        if matches!(arrival, Arrival::Now(_) | Arrival::Held) {
+            cx.hosts.prove(host, cx.now);
+        }
+        match arrival {
             Arrival::Unknown => self.unknown(file, cx, effects),
+            Arrival::Displaced => self.displaced(host, file, cx, effects),
             Arrival::Held => {}
             Arrival::Seen => effects.push(Effect::Remove { file: file.file }),
             Arrival::Refused(reason) => effects.push(Effect::Reject {
@@ -119,10 +132,54 @@ impl Links {
             file: file.file,
             reason: reason.into(),
         });
+        let message =
+            messages::gone("vpid does not know this session: its state folder is new or was lost");
+        self.write_gone(file, &message, cx, effects);
+    }
+
+    /// A game goes on although another one of its name has begun a session since. What it asks for is not
+    /// done: nobody could be answered. It is told, and tries again later.
+    fn displaced(
+        &mut self,
+        host: HostId,
+        file: &SignedFile,
+        cx: &mut Context<'_>,
+        effects: &mut Effects,
+    ) {
+        let reason = "another game of the same name has begun a session since; nothing in this file \
+                      was done";
+        effects.push(Effect::Reject {
+            file: file.file,
+            reason: reason.into(),
+        });
+        if let Some(link) = cx.hosts.link(host)
+            && !std::mem::replace(&mut link.twins_known, true)
+        {
+            log::warn!(
+                "host {}: two games call themselves so and write into the same folder; the one whose \
+                 map began last is served, and the other is told. Give each its own `hostname`, or \
+                 `host` in its vpi_config.nut",
+                link.name
+            );
+        }
+        let message = messages::displaced(
+            "another game of the same name has begun a session; give each its own hostname",
+        );
+        self.write_gone(file, &message, cx, effects);
+    }
+
+    fn write_gone(
+        &mut self,
+        file: &SignedFile,
+        message: &str,
+        cx: &mut Context<'_>,
+        effects: &mut Effects,
+    ) {
         let Some(keys) = cx.hosts.keys(file.folder, &file.host) else {
             return;
         };
-        let Some((name, text)) = link::gone(&keys, &file.host, file.session, &file.bytes) else {
+        let gone = link::gone(&keys, &file.host, file.session, &file.bytes, message);
+        let Some((name, text)) = gone else {
             return;
         };
         if self
@@ -188,29 +245,52 @@ impl Links {
                 Route::Nowhere
             },
             recovered: content.recovered,
+            text: Vec::new(),
             singles: Vec::new(),
             chains: Vec::new(),
         };
         for message in content.messages {
             match message {
-                FromGame::Call(call) => opening.singles.push(call),
-                FromGame::Chain(chain) => opening.chains.push(chain),
+                FromGame::Call(call) => opening.singles.push(call.into()),
+                FromGame::Chain(chain) => {
+                    let chain = chain.into_iter().map(Into::into);
+                    opening.chains.push(chain.collect());
+                }
                 FromGame::Result { id, outcome } => link.result(id, outcome, effects),
                 FromGame::Again(m) if present => link.write(m, effects),
                 FromGame::Again(_) => {}
                 message => {
-                    tell(link, &message, cx.now);
-                    if self.attended && present {
-                        self.told.push((host, message.clone()));
+                    if present {
+                        tell(link, &message, cx.now);
                     }
-                    if self.overheard {
-                        effects.push(Effect::Heard { host, message });
-                    }
+                    self.pass_on(host, session, present, message, link, effects);
                 }
             }
         }
         cx.calls
             .open(opening, cx.hosts, cx.functions, cx.now, effects);
+    }
+
+    /// What a game reports reaches the rest of the core, and operators who watch.
+    fn pass_on(
+        &mut self,
+        host: HostId,
+        session: Id,
+        present: bool,
+        message: FromGame,
+        link: &mut Link,
+        effects: &mut Effects,
+    ) {
+        if matches!(&message, FromGame::Event { name, .. } if name == "map_end") {
+            link.map_is_over(session);
+        }
+        // What an earlier session has left says nothing of the present one.
+        if self.attended && present {
+            self.told.push((host, message.clone()));
+        }
+        if self.overheard {
+            effects.push(Effect::Heard { host, message });
+        }
     }
 
     /// A file that an earlier run wrote.

@@ -8,6 +8,7 @@ mod attended;
 pub mod cache;
 pub mod callbacks;
 pub mod calls;
+pub mod chat_guard;
 mod clock;
 mod event;
 pub mod functions;
@@ -22,12 +23,17 @@ pub mod roster;
 pub mod scripts;
 pub mod servers;
 pub mod sessions;
+pub mod shares;
+mod standing;
 pub mod vyhub;
+
+use std::collections::HashMap;
 
 use serde_json::Value;
 
 use crate::config::Config;
-use crate::wire::session_log::Sessions;
+use crate::wire::remembered::Remembered;
+use crate::wire::session_log::{Note, Sessions};
 use crate::wire::signed;
 use crate::wire::sql::CallId;
 use crate::wire::store;
@@ -142,7 +148,9 @@ impl Core {
     /// hosts that are not served any more is dropped.
     pub fn reconfigure(&mut self, config: &Config, folders: &[FolderId]) -> Effects {
         let mut effects = Effects::new();
-        for link in self.hosts.reconfigure(config, folders) {
+        let (dropped, notes) = self.hosts.reconfigure(config, folders);
+        effects.extend(notes.into_iter().map(Effect::Note));
+        for link in dropped {
             let answers = link.into_answers();
             self.calls.answers_dropped(&answers, &mut effects);
         }
@@ -159,14 +167,14 @@ impl Core {
         effects
     }
 
-    /// What an earlier run remembered: identities and the files they came in.
-    pub fn restore_identities(&mut self, seen: impl Iterator<Item = (u64, FileId)>) {
-        self.hosts.restore_identities(seen);
+    /// What an earlier run remembered, and noted of signed sessions. Gives what is to be noted.
+    pub fn restore(&mut self, remembered: Vec<Remembered>, sessions: Sessions) -> Vec<Note> {
+        self.hosts.restore(remembered, sessions)
     }
 
-    /// What an earlier run noted of signed sessions.
-    pub fn restore_sessions(&mut self, sessions: Sessions) {
-        self.hosts.restore_sessions(sessions);
+    /// Calls that earlier runs have begun and that had not ended when those did, and how often.
+    pub fn restore_tries(&mut self, tries: HashMap<CallId, u32>) {
+        self.calls.restore_tries(tries);
     }
 
     /// Whether stock files of this host, or signed ones, are served at all.
@@ -179,15 +187,40 @@ impl Core {
         self.links.overheard = wanted;
     }
 
-    /// Whether one more file of this host may be taken. Where not, it waits in its folder.
-    pub fn has_room(&self, folder: FolderId, host: &str) -> bool {
-        let host = self.hosts.find(folder, host);
-        let known = host.and_then(|host| self.hosts.get(host));
-        let backlog = known.map_or(0, |host| {
-            let of_link = host.link.as_ref().map_or(0, |link| link.backlog());
-            host.answers.backlog() + of_link
-        });
-        self.calls.has_room(host, backlog)
+    /// Whether one more file of this host may be taken, signed or not. Where not, it waits in its
+    /// folder. A signed host with nothing open always has room for one: nobody can make such hosts
+    /// up, so all of these together are bounded too.
+    pub fn has_room(&self, folder: FolderId, name: &str, signed: bool) -> bool {
+        let Some(owner) = self.hosts.owner(folder, name, !signed) else {
+            return true;
+        };
+        let is_open = |host| self.calls.is_open(host);
+        let known = owner
+            .host
+            .and_then(|host| Some((host, self.hosts.get(host)?)));
+        let Some((host, known)) = known else {
+            let has_room = signed || self.calls.has_room(owner, 0);
+            return has_room && self.hosts.has_room(owner.server, is_open);
+        };
+        let of_link = known.link.as_ref().map_or(0, |link| link.backlog());
+        let is_first = signed && of_link == 0 && !is_open(host);
+        is_first
+            || self
+                .calls
+                .has_room(owner, known.answers.backlog() + of_link)
+    }
+
+    /// Whether this host has proven itself lately: a file of it was authenticated, or a signed
+    /// session of it stands. One that needs no identity proves nothing.
+    pub fn is_proven(&self, folder: FolderId, name: &str) -> bool {
+        self.hosts.is_proven(folder, name)
+    }
+
+    /// What files and calls of a host take in memory, as it is counted.
+    #[cfg(test)]
+    fn held_bytes(&self, name: &str) -> usize {
+        let host = self.hosts.find(0, name).expect("a host that is known");
+        self.calls.held_bytes(host)
     }
 
     pub fn find_host(&self, folder: FolderId, name: &str) -> Option<HostId> {
@@ -259,6 +292,8 @@ impl Core {
                 self.hosts.note(note);
             }
         }
+        let calls = &self.calls;
+        self.hosts.forget_surplus(now, |host| calls.is_open(host));
         effects
     }
 
@@ -278,9 +313,12 @@ impl Core {
             } => {
                 if let Some((id, remember)) = hosts.restarted(folder, &host, mtime_ns, now) {
                     effects.push(remember);
-                    let dropped = hosts.answers(id).map(Answers::clear).unwrap_or_default();
-                    calls.answers_dropped(&dropped, effects);
-                    effects.push(Effect::LookAtInput { host: id });
+                    // Of a host that is not known there is nothing to be dropped.
+                    if let Some(id) = id {
+                        let dropped = hosts.answers(id).map(Answers::clear).unwrap_or_default();
+                        calls.answers_dropped(&dropped, effects);
+                        effects.push(Effect::LookAtInput { host: id });
+                    }
                 }
             }
             Event::Input { host, state } => {
@@ -296,9 +334,11 @@ impl Core {
                 calls.set_timer(host, hosts, now, effects);
             }
             Event::SqlDone(done) => calls.sql_done(done, hosts, functions, now, effects),
+            Event::Timer(Timer::Deadlines) => calls.overdue(hosts, functions, now, effects),
             Event::Timer(Timer::Answers(host) | Timer::Link(host)) => {
                 calls.refresh(host, hosts, now, effects);
             }
+            Event::Timer(Timer::Starts) => calls.start_some(hosts, functions, now, effects),
             Event::Timer(Timer::Silence(host)) => {
                 if links::silence(host, hosts, now, effects) {
                     self.game_is_silent(host, now, effects);

@@ -2,8 +2,9 @@
 
 use super::servers::ServerId;
 use super::{FileId, HostId, ScriptId};
-use crate::wire::call_file::{Call, CallResult};
+use crate::wire::call_file::{self, Call, CallResult, Sketch, Span};
 use crate::wire::signed::Id;
+use crate::wire::sql::DatabaseId;
 
 /// Where the answers to a file's calls go.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -50,20 +51,40 @@ pub struct Opening {
     pub proof: Proof,
     pub route: Route,
     pub recovered: bool,
+    /// The bytes in which calls stand that are not read yet.
+    pub text: Vec<u8>,
     /// Calls that do not depend on each other.
-    pub singles: Vec<CallResult>,
+    pub singles: Vec<Pending>,
     /// Lists that run in order until one fails.
-    pub chains: Vec<Vec<CallResult>>,
+    pub chains: Vec<Vec<Pending>>,
 }
 
-/// A call that waits for its turn in a chain, or that runs.
+/// A call that is to be opened.
+pub enum Pending {
+    Sketch(Sketch),
+    Read(CallResult),
+}
+
+/// A call that waits for its turn, or that runs.
 pub struct OpenCall {
     pub token: String,
     pub function: String,
     pub callback: bool,
-    /// The call itself while it waits for the one before it in its chain.
-    pub parked: Option<CallResult>,
+    /// The call itself until it starts.
+    pub parked: Option<Parked>,
+    /// While a database's lane has it: which, and until when its caller waits (for ever where that
+    /// is not at all).
+    pub lane: Option<(DatabaseId, u64)>,
     pub chain: Option<Chain>,
+    /// The bytes that are counted for it while it runs.
+    pub cost: usize,
+}
+
+/// A call that has not started.
+pub enum Parked {
+    /// As it came, in the bytes of its file.
+    Raw(Span),
+    Read(Box<CallResult>),
 }
 
 /// Where a call stands in a chain: the next call, and the last one, which gets the answer.
@@ -74,10 +95,7 @@ pub struct Chain {
 }
 
 /// Lays the calls of a file out, and says which of them start at once.
-pub fn open_calls(
-    singles: Vec<CallResult>,
-    chains: Vec<Vec<CallResult>>,
-) -> (Vec<OpenCall>, Vec<u32>) {
+pub fn open_calls(singles: Vec<Pending>, chains: Vec<Vec<Pending>>) -> (Vec<OpenCall>, Vec<u32>) {
     let mut calls = Vec::with_capacity(singles.len());
     for single in singles {
         calls.push(open_call(single, None));
@@ -95,22 +113,55 @@ pub fn open_calls(
     (calls, starts)
 }
 
-fn open_call(call: CallResult, chain: Option<Chain>) -> OpenCall {
-    let (token, function, callback) = match &call {
-        Ok(Call {
-            token,
-            function,
-            callback,
-            ..
-        }) => (token, function, *callback),
-        Err(bad) => (&bad.token, &bad.function, bad.callback),
+fn open_call(call: Pending, chain: Option<Chain>) -> OpenCall {
+    let (token, function, callback, parked) = match call {
+        Pending::Sketch(sketch) => {
+            let parked = Parked::Raw(sketch.call);
+            (sketch.token, sketch.function, sketch.callback, parked)
+        }
+        Pending::Read(call) => {
+            let (token, function, callback) = match &call {
+                Ok(Call {
+                    token,
+                    function,
+                    callback,
+                    ..
+                }) => (token, function, *callback),
+                Err(bad) => (&bad.token, &bad.function, bad.callback),
+            };
+            let (token, function) = (token.clone(), function.clone());
+            (token, function, callback, Parked::Read(Box::new(call)))
+        }
     };
-    let (token, function) = (token.clone(), function.clone());
     OpenCall {
         token,
         function,
         callback,
-        parked: Some(call),
+        parked: Some(parked),
+        lane: None,
         chain,
+        cost: 0,
+    }
+}
+
+impl OpenCall {
+    /// The bytes that it takes while it waits, besides those of its file.
+    pub fn waiting_bytes(&self) -> usize {
+        match &self.parked {
+            Some(Parked::Read(call)) => call_file::weigh(call),
+            _ => crate::limits::CALL_OVERHEAD_BYTES,
+        }
+    }
+}
+
+impl From<Sketch> for Pending {
+    fn from(sketch: Sketch) -> Self {
+        Self::Sketch(sketch)
+    }
+}
+
+impl From<CallResult> for Pending {
+    fn from(call: CallResult) -> Self {
+        Self::Read(call)
     }
 }

@@ -92,7 +92,8 @@ impl Game {
                 };
                 format!(
                     "map {} ended {seconds} s ago and nothing was heard since: {which} may bring \
-                     a mapspawn.nut of its own, which keeps vpi.nut out; or the server was stopped",
+                     a mapspawn.nut of its own, which keeps vpi.nut out (`vpid check` looks for one, also \
+                     in tf/custom); or the server was stopped",
                     self.map
                 )
             }

@@ -2,12 +2,13 @@
 //!
 //! The guard holds the latest identities in memory; the daemon writes each down before the calls
 //! beside it run, so that it knows them after `kill -9` too. How far back it must reach is
-//! bounded by the comparison of times in `sessions`.
-
-use std::collections::{HashMap, VecDeque};
+//! bounded by the comparison of times in `sessions`. An identity is known wherever it is shown
+//! again; but those of one server push out no other's.
 
 use super::FileId;
 use crate::limits;
+use crate::wire::fair_map::FairMap;
+use crate::wire::remembered::Share;
 
 /// Stands for the file of an identity when that file is finished: no file has this number.
 pub const FINISHED: FileId = 0;
@@ -21,39 +22,37 @@ pub enum Verdict {
     Replay,
 }
 
-#[derive(Default)]
 pub struct ReplayGuard {
-    files: HashMap<u64, FileId>,
-    order: VecDeque<u64>,
+    files: FairMap<u64, FileId>,
+}
+
+impl Default for ReplayGuard {
+    fn default() -> Self {
+        Self {
+            files: FairMap::new(limits::IDENTITIES_MAX),
+        }
+    }
 }
 
 impl ReplayGuard {
-    /// Judges an identity that stands in `file`, and remembers it.
-    pub fn judge(&mut self, identity: u64, file: FileId, recovered: bool) -> Verdict {
-        match self.files.get(&identity) {
+    /// Judges an identity that stands in `file`. A new one is to be remembered.
+    pub fn judge(&self, identity: u64, file: FileId, recovered: bool) -> Verdict {
+        match self.files.get(identity) {
             Some(known) if *known == file && recovered && file != FINISHED => Verdict::Known,
             Some(_) => Verdict::Replay,
-            None => {
-                self.remember(identity, file);
-                Verdict::New
-            }
+            None => Verdict::New,
         }
     }
 
-    /// The number that was remembered with a fingerprint.
-    pub fn recall(&self, identity: u64) -> Option<u64> {
-        self.files.get(&identity).copied()
+    /// Whose identities this one is counted with.
+    pub fn share(&self, identity: u64) -> Share {
+        self.files.owner(identity).unwrap_or_default() as Share
     }
 
-    pub fn remember(&mut self, identity: u64, file: FileId) {
-        if self.files.insert(identity, file).is_some() {
-            return;
-        }
-        self.order.push_back(identity);
-        if self.order.len() > limits::IDENTITIES_MAX
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.files.remove(&oldest);
+    pub fn remember(&mut self, share: Share, identity: u64, file: FileId) {
+        match self.files.get_mut(identity) {
+            Some(known) => *known = file,
+            None => self.files.put(share.into(), identity, file),
         }
     }
 }
@@ -66,24 +65,27 @@ mod tests {
     fn an_identity_is_good_once_and_for_the_recovery_of_its_own_file() {
         let mut guard = ReplayGuard::default();
         assert_eq!(guard.judge(1, 10, false), Verdict::New);
+        guard.remember(0, 1, 10);
         assert_eq!(guard.judge(1, 11, false), Verdict::Replay);
         assert_eq!(guard.judge(1, 11, true), Verdict::Replay);
         assert_eq!(guard.judge(1, 10, true), Verdict::Known);
         assert_eq!(guard.judge(1, 10, false), Verdict::Replay);
-        guard.remember(1, FINISHED);
+        guard.remember(3, 1, FINISHED);
         assert_eq!(guard.judge(1, 10, true), Verdict::Replay);
         assert_eq!(guard.judge(1, FINISHED, true), Verdict::Replay);
     }
 
     #[test]
-    fn memory_is_bounded_and_the_oldest_go_first() {
+    fn memory_is_bounded_and_the_oldest_of_whoever_has_most_go_first() {
         let mut guard = ReplayGuard::default();
+        guard.remember(1, u64::MAX, 7);
         let count = limits::IDENTITIES_MAX as u64 + 10;
         for identity in 0..count {
-            guard.judge(identity, identity, false);
+            guard.remember(0, identity, identity + 1);
         }
         assert_eq!(guard.files.len(), limits::IDENTITIES_MAX);
-        assert_eq!(guard.judge(count - 1, 0, false), Verdict::Replay);
-        assert_eq!(guard.judge(0, 0, false), Verdict::New);
+        assert_eq!(guard.judge(count - 1, 1, false), Verdict::Replay);
+        assert_eq!(guard.judge(0, 1, false), Verdict::New);
+        assert_eq!(guard.judge(u64::MAX, 8, false), Verdict::Replay);
     }
 }

@@ -3,6 +3,10 @@
 //! What the engine says is believed, and what a script says fills the gaps: a script cannot change
 //! the name or id of somebody whom the engine has told of, let them vanish, or keep somebody of
 //! whom the engine does not know. Where no engine source is live, scripts are believed.
+//!
+//! `status` outranks the log: a map's script can make the engine log an arrival, a departure or
+//! another name (`SendGlobalGameEvent`), and cannot change what `status` prints. So a line that
+//! contradicts what `status` has confirmed changes nothing, and makes vpid look again.
 
 mod engine;
 mod script;
@@ -50,9 +54,13 @@ struct Known {
     /// What of it the engine has told.
     name_told: bool,
     id_told: bool,
-    /// When the engine mentioned this one last, and when its log did.
+    /// When the engine mentioned this one last, and when its log did for the first time.
     told_ms: u64,
     logged_ms: Option<u64>,
+    /// When `status` listed this userid with this id last, see [`Roster::confirmed_by_status`].
+    confirmed_ms: Option<u64>,
+    /// Another name than that of `status`, by the log; a look at `status` was asked for.
+    doubted_name: String,
     /// Since when a script claims it.
     claimed_ms: u64,
     /// The map on which a script mentioned it last, by [`Roster::map_number`].
@@ -68,6 +76,9 @@ struct Known {
 struct Departed {
     at_ms: u64,
     by_log: bool,
+    /// By `status`, of somebody whom the log had told of: a line that tells of them again was not
+    /// borne out.
+    disproved: bool,
 }
 
 #[derive(Debug, Default)]
@@ -79,11 +90,17 @@ pub struct Roster {
     /// Counts the maps.
     map_number: u64,
     map_ms: u64,
+    /// Since when the server may have begun anew, and given its userids again.
+    run_ms: u64,
     max_players: i64,
     heard_ms: Option<u64>,
     status_ms: Option<u64>,
     log_ms: Option<u64>,
     wants_status: bool,
+    /// A look that is not to come earlier.
+    recheck_ms: Option<u64>,
+    /// Somebody was confirmed since this was asked last.
+    newly_confirmed: bool,
     arrivals: BTreeSet<i64>,
     departures: Vec<(SteamId, Person)>,
 }
@@ -113,18 +130,54 @@ impl Roster {
         Some(&self.people.get(&userid)?.person)
     }
 
-    /// Whoever has this id: surely, else as a script claims; and the latest one, since who lost
-    /// the connection and came back is there twice for a while.
+    /// Whoever has this id: by `status`, else by the log, else as a script claims; and the latest
+    /// one, since who lost the connection and came back is there twice for a while.
     pub fn by_steam(&self, steam: SteamId) -> Option<&Person> {
         let all = self.people.values();
         let same = all.filter(|known| known.person.steam == Some(steam));
-        let best = same.max_by_key(|known| (known.id_told, known.person.userid));
-        best.map(|known| &known.person)
+        let rank = |known: &&Known| {
+            let confirmed = known.confirmed_ms.is_some();
+            (confirmed, known.id_told, known.person.userid)
+        };
+        same.max_by_key(rank).map(|known| &known.person)
+    }
+
+    /// Whether `status` has said lately, and since the server's last start or map, that this
+    /// userid is the player with this id: in a row that can only be read so, or in any where the
+    /// engine's log had told the same.
+    ///
+    /// False where `status` is not asked for: see [`Roster::status_is_live`].
+    pub fn confirmed_by_status(&self, userid: i64, id: SteamId, now: Now) -> bool {
+        let known = self.people.get(&userid);
+        known.is_some_and(|known| {
+            known.person.steam == Some(id)
+                && within(known.confirmed_ms, limits::ROSTER_LIVE_MS, now)
+        })
+    }
+
+    /// Whether `status` can be waited for: it was answered lately.
+    pub fn status_is_live(&self, now: Now) -> bool {
+        within(self.status_ms, limits::ROSTER_LIVE_MS, now)
+    }
+
+    /// Whether somebody was confirmed by `status` who was not before, since this was asked last.
+    pub fn take_newly_confirmed(&mut self) -> bool {
+        std::mem::take(&mut self.newly_confirmed)
+    }
+
+    /// The same, and it stays.
+    pub fn has_newly_confirmed(&self) -> bool {
+        self.newly_confirmed
     }
 
     /// Empty until it is known.
     pub fn map(&self) -> &str {
         &self.map
+    }
+
+    /// How many maps have begun, as far as it was told.
+    pub fn map_number(&self) -> u64 {
+        self.map_number
     }
 
     /// 0 until it is known.
@@ -165,13 +218,20 @@ impl Roster {
         self.wants_status
     }
 
-    /// Somebody has asked for it.
-    pub fn status_taken(&mut self) {
-        self.wants_status = false;
+    /// Something waits for what `status` says.
+    pub fn want_status(&mut self) {
+        self.wants_status = true;
     }
 
-    fn status_is_live(&self, now: Now) -> bool {
-        within(self.status_ms, limits::ROSTER_LIVE_MS, now)
+    /// When a look at `status` would settle something that it cannot settle before.
+    pub fn recheck_ms(&self) -> Option<u64> {
+        self.recheck_ms
+    }
+
+    /// Somebody has asked for it.
+    pub fn status_taken(&mut self, now: Now) {
+        self.wants_status = false;
+        self.recheck_ms = self.recheck_ms.filter(|ms| *ms > now.mono_ms);
     }
 
     fn log_is_live(&self, now: Now) -> bool {
@@ -215,8 +275,10 @@ impl Roster {
             self.departures.push((before, known.person.clone()));
         }
         known.person.steam = id;
+        known.confirmed_ms = None;
         if id.is_some() {
             self.arrivals.insert(userid);
+            self.wants_status = true;
         }
     }
 
@@ -225,16 +287,31 @@ impl Roster {
         self.people.remove(&userid);
     }
 
-    /// Everybody for whom this holds leaves; gives who they were.
-    fn leave_where(&mut self, gone: impl Fn(&Known) -> bool) -> Vec<i64> {
+    /// Everybody for whom this holds leaves; gives them.
+    fn leave_where(&mut self, gone: impl Fn(&Known) -> bool) -> Vec<Known> {
         let gone = self.people.values().filter(|known| gone(known));
         let gone: Vec<_> = gone.map(|known| known.person.userid).collect();
-        gone.iter().for_each(|userid| self.leave(*userid));
-        gone
+        let leave = |userid: &i64| {
+            self.id_is(*userid, None);
+            self.people.remove(userid)
+        };
+        gone.iter().filter_map(leave).collect()
     }
 
-    /// A map begins; whoever is on stays on.
+    /// The server may have begun anew, and then gives the same userids to others: who left before
+    /// is forgotten, and who is on is confirmed by the next `status` or by nothing.
+    pub fn may_begin_anew(&mut self, now: Now) {
+        self.run_ms = now.mono_ms;
+        self.departed.clear();
+        for known in self.people.values_mut() {
+            known.confirmed_ms = None;
+        }
+        self.wants_status = true;
+    }
+
+    /// A map begins; whoever is on stays on, unless it is the first map of a server.
     fn map_begins(&mut self, map: &str, now: Now) {
+        self.may_begin_anew(now);
         self.map_number += 1;
         self.map_ms = now.mono_ms;
         self.map_is(map);

@@ -5,20 +5,26 @@
 //! run them only where the engine lets scripts do so. Texts for players go through the script,
 //! else by RCON as the console's chat.
 
-use std::collections::HashMap;
+mod changing;
+mod chat;
+mod road;
 
+pub use chat::{ChatVerdict, HeldChat};
+
+use super::chat_guard::{ChatGuard, ChatSource};
 use super::outgoing::Outgoing;
 use super::roster::Roster;
-use super::{Effect, FolderId, HostId, Now, Timer};
+use super::{FolderId, HostId, Now, Timer};
 use crate::config::Config;
 use crate::limits;
 use crate::wire::console::Command;
 use crate::wire::engine_log::Line;
 use crate::wire::messages::{FromGame, Place, Push};
-use crate::wire::rcon::{self, Failure};
-use crate::wire::server_status;
 use crate::wire::steam_id::SteamId;
 use crate::wire::uuid::Uuid;
+
+use changing::Sent;
+use road::Road;
 
 /// A `[[server]]`, by its place in the configuration that vpid started with.
 pub type ServerId = usize;
@@ -30,6 +36,8 @@ pub enum Seen {
     /// The game's script has begun anew.
     SessionBegan,
     Chat(Speaker, String),
+    /// A line that had to wait: see [`Servers::chat_verdict`].
+    HeldChat(Speaker, String),
 }
 
 /// Who said something, as the source knows that says so.
@@ -38,6 +46,7 @@ pub struct Speaker {
     pub userid: i64,
     pub name: String,
     pub steam: Option<SteamId>,
+    pub source: ChatSource,
 }
 
 pub struct GameServer {
@@ -45,6 +54,7 @@ pub struct GameServer {
     pub label: String,
     pub vyhub: Option<Uuid>,
     pub roster: Roster,
+    pub guard: ChatGuard,
     folder: FolderId,
     hostname: Option<String>,
     /// Whose script speaks here: the host that was heard last.
@@ -60,29 +70,19 @@ struct LogState {
     missed: bool,
 }
 
-/// What is known of a server's RCON.
-#[derive(Default)]
-struct Road {
-    refused: bool,
-    away: bool,
-    /// A `status` is under way.
-    asking: Option<u64>,
-    asked_ms: Option<u64>,
-    /// Commands under way, and what an operator waits for.
-    sent: HashMap<u64, (Command, Option<u64>)>,
-}
-
 #[derive(Default)]
 pub struct Servers {
     all: Vec<GameServer>,
     last_ticket: u64,
     timer_ms: Option<u64>,
+    held: Vec<HeldChat>,
 }
 
 impl Servers {
     /// `folders` are the numbers of the folders of `config.servers`, in that order. Servers about
     /// which nobody asks stay out.
     pub fn new(config: &Config, folders: &[FolderId]) -> Self {
+        let prefixes = config.chat_prefixes();
         let server = |(server, folder): (&crate::config::Server, &FolderId)| GameServer {
             label: match &server.hostname {
                 Some(host) => host.clone(),
@@ -90,6 +90,7 @@ impl Servers {
             },
             vyhub: server.vyhub_id,
             roster: Roster::default(),
+            guard: ChatGuard::new(server.chat, server.key.is_some(), &prefixes),
             folder: *folder,
             hostname: server.hostname.clone(),
             host: None,
@@ -98,8 +99,7 @@ impl Servers {
         };
         Self {
             all: config.servers.iter().zip(folders).map(server).collect(),
-            last_ticket: 0,
-            timer_ms: None,
+            ..Self::default()
         }
     }
 
@@ -153,15 +153,22 @@ impl Servers {
         host: HostId,
         message: &FromGame,
         now: Now,
+        out: &mut Outgoing,
     ) -> Option<Seen> {
+        self.all.get_mut(server)?.host = Some(host);
+        self.script_guards(server, host, message, now, out);
         let server = self.all.get_mut(server)?;
-        server.host = Some(host);
         match message {
             FromGame::Event { name, data } => {
                 server.roster.script_event(name, data, now);
                 match name.as_str() {
                     "map_start" => Some(Seen::SessionBegan),
-                    "player_chat" => server.script_chat(data),
+                    "map_end" => {
+                        // Nobody reads there any more.
+                        server.host = None;
+                        None
+                    }
+                    "player_chat" => server.script_chat(host, data),
                     _ => None,
                 }
             }
@@ -178,6 +185,7 @@ impl Servers {
         for server in &mut self.all {
             if server.host == Some(host) {
                 server.host = None;
+                server.guard.silent();
                 server.roster.script_gone();
             }
         }
@@ -191,12 +199,19 @@ impl Servers {
         }
         server.roster.log_line(line, now);
         match line {
-            Line::MapStarted(_) => Some(Seen::MapStarted),
+            Line::MapStarted(map) => {
+                if server.guard.map_started(map, now) {
+                    // The next one says so when it is there.
+                    server.host = None;
+                }
+                Some(Seen::MapStarted)
+            }
             Line::Said { who, text, .. } => {
                 let speaker = Speaker {
                     userid: who.userid,
                     name: who.name.clone(),
                     steam: who.id,
+                    source: ChatSource::Log,
                 };
                 Some(Seen::Chat(speaker, text.clone()))
             }
@@ -204,59 +219,10 @@ impl Servers {
         }
     }
 
-    /// What came of a command. An operator's is to be told of.
-    pub fn rcon_done(&mut self, done: rcon::Done, now: Now, out: &mut Outgoing) {
-        let Some(server) = self.all.get_mut(done.server) else {
-            return;
-        };
-        let Some(road) = &mut server.rcon else { return };
-        match &done.result {
-            Err(Failure::Refused(why)) if !road.refused => {
-                log::error!("{}: {why}", server.label);
-                road.refused = true;
-            }
-            Err(Failure::Away(why)) if !road.away => {
-                log::warn!("{}: {why}", server.label);
-                road.away = true;
-            }
-            Ok(_) if road.away => {
-                log::info!("{}: RCON works again", server.label);
-                road.away = false;
-                // Who came meanwhile may have been told to nobody.
-                road.asked_ms = None;
-            }
-            _ => {}
-        }
-        if road.asking == Some(done.ticket) {
-            road.asking = None;
-            if let Ok(text) = &done.result {
-                match server_status::parse(text) {
-                    Some(status) => server.roster.status(&status, now),
-                    None => log::debug!("{}: `status` is answered in a strange form", server.label),
-                }
-            }
-            return;
-        }
-        let Some((command, waiter)) = road.sent.remove(&done.ticket) else {
-            return;
-        };
-        // That a console is away or refuses was said once.
-        if let Err(Failure::Unclear(why)) = &done.result {
-            let label = &server.label;
-            log::warn!("{label}: a command may not have been carried out ({command:?}): {why}");
-        }
-        let outcome = done.result.map_err(|failure| match failure {
-            Failure::Refused(why) | Failure::Away(why) | Failure::Unclear(why) => why,
-        });
-        if let Some(ticket) = waiter {
-            let outcome = outcome.map(Into::into);
-            out.effects.push(Effect::Pushed { ticket, outcome });
-        }
-    }
-
     /// Asks each server who is on, where it is time to.
     pub fn advance(&mut self, now: Now, out: &mut Outgoing) {
-        let mut next_ms = None::<u64>;
+        let changes_ms = self.settle_changes(now, out);
+        let mut next_ms = [changes_ms, self.held_due_ms()].into_iter().flatten().min();
         for id in 0..self.all.len() {
             let Some(due_ms) = self.all[id].status_due_ms() else {
                 continue;
@@ -268,9 +234,8 @@ impl Servers {
             let ticket = self.ticket();
             let server = &mut self.all[id];
             if let Some(road) = &mut server.rcon {
-                road.asking = Some(ticket);
-                road.asked_ms = Some(now.mono_ms);
-                server.roster.status_taken();
+                road.asks(ticket, now);
+                server.roster.status_taken(now);
             }
             out.rcon(id, ticket, &Command::Status);
         }
@@ -308,7 +273,8 @@ impl Servers {
             && !road.refused
         {
             out.rcon(id, ticket, &command);
-            road.sent.insert(ticket, (command, waiter));
+            let sent = Sent::new(command, waiter, &server.roster);
+            road.sent.insert(ticket, sent);
             return Ok(());
         }
         match server.host {
@@ -373,9 +339,12 @@ impl Servers {
         }
     }
 
-    /// Whether somebody has come whom nobody has looked at.
+    /// Whether somebody has come, or was confirmed, whom nobody has looked at.
     pub fn has_news(&self) -> bool {
-        self.all.iter().any(|server| server.roster.has_arrivals())
+        let news = |server: &GameServer| {
+            server.roster.has_arrivals() || server.roster.has_newly_confirmed()
+        };
+        self.all.iter().any(news)
     }
 
     /// Whether commands go by RCON.
@@ -391,55 +360,10 @@ impl Servers {
 }
 
 impl GameServer {
-    /// Whether chat of the script counts: where the engine's log is configured, it does not.
-    fn script_chat(&mut self, data: &serde_json::Value) -> Option<Seen> {
-        if let Some(log) = &mut self.log {
-            if !log.heard && !log.missed {
-                log.missed = true;
-                log::warn!(
-                    "{}: players chat, and nothing comes by log_listen, so their commands are not \
-                     taken; put `log on` and `logaddress_add` with that address into server.cfg",
-                    self.label
-                );
-            }
-            return None;
-        }
-        let userid = data["userid"].as_i64()?;
-        let text = data["text"].as_str()?;
-        let person = self.roster.person(userid)?;
-        let speaker = Speaker {
-            userid,
-            name: person.name.clone(),
-            steam: person.steam,
-        };
-        Some(Seen::Chat(speaker, text.to_owned()))
-    }
-
     /// Whether the game runs, as far as can be told: an empty server sleeps, and so does its
     /// script.
     pub fn is_alive(&self, now: Now) -> bool {
         let asleep = self.rcon.is_none() && self.log.is_none() && self.roster.heard_ms().is_some();
         self.roster.alive(now) || (asleep && self.roster.people().all(|person| person.bot))
-    }
-
-    /// When `status` is to be asked for.
-    fn status_due_ms(&self) -> Option<u64> {
-        let road = self
-            .rcon
-            .as_ref()
-            .filter(|road| !road.refused && road.asking.is_none())?;
-        let Some(asked_ms) = road.asked_ms else {
-            return Some(0);
-        };
-        let heard = self.host.is_some() || self.log.as_ref().is_some_and(|log| log.heard);
-        Some(
-            asked_ms
-                + match heard {
-                    _ if road.away => limits::STATUS_ALONE_MS,
-                    _ if self.roster.wants_status() => limits::STATUS_SOON_MS,
-                    true => limits::STATUS_BESIDE_MS,
-                    false => limits::STATUS_ALONE_MS,
-                },
-        )
     }
 }

@@ -4,28 +4,35 @@
 //! A host is a game server by its name in file names. A session is one script VM, that is one
 //! map: it begins with the client's restart file, and answers of an earlier one are never sent.
 
-use std::collections::HashMap;
-use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
-
-use sha2::{Digest, Sha256};
+mod believe;
+mod lines;
+mod served;
+mod table;
 
 use super::answers::Answers;
 use super::clock::ClockOffset;
 use super::link::{Home, Link};
-use super::replay::{FINISHED, ReplayGuard, Verdict};
-use super::{Effect, FileId, FolderId, HostId, Now, TakenFile};
-use crate::config::{Config, Legacy, Secret};
+use super::replay::ReplayGuard;
+use super::shares::Owner;
+use super::{FolderId, HostId, Now};
+use crate::config::{Config, Secret};
 use crate::limits;
-use crate::wire::legacy::{self, Identity};
-use crate::wire::session_log::{Note, Sessions};
+use crate::wire::fair_map::FairMap;
+use crate::wire::remembered::Remembered;
+use crate::wire::session_log::{HostSessions, Note, Sessions};
 use crate::wire::signed::Keys;
+
+pub use believe::Believed;
+
+use lines::Lines;
+use served::{Server, servers, still_signs};
+use table::{Standing, Table};
 
 /// A game server, as far as it has been seen.
 pub struct Host {
     pub folder: FolderId,
     pub name: String,
-    /// Counts the maps since this vpid started.
+    /// Counts the maps since the host is known.
     pub session: u32,
     pub answers: Answers,
     /// Its signed side, where its server has a key.
@@ -33,106 +40,109 @@ pub struct Host {
     /// When the map began, unix nanoseconds of the restart file.
     restarted_ns: Option<i64>,
     clock: ClockOffset,
+    /// The number of its server.
+    server: u64,
+    standing: Standing,
     seen_ms: u64,
-}
-
-struct Server {
-    folder: FolderId,
-    path: PathBuf,
-    hostname: Option<String>,
-    key: Option<Secret>,
-    legacy: Option<Legacy>,
-}
-
-impl Server {
-    /// Under which the beginning of a host's map is remembered, beside the identities. The
-    /// folder's number will not do: it is another after the next start.
-    fn restart_key(&self, host: &str) -> u64 {
-        let path = self.path.as_os_str().as_bytes();
-        hash(&[b"restart", path, host.as_bytes()])
-    }
-
-    /// By which the log of signed sessions knows a host.
-    fn log_key(&self, host: &str) -> u64 {
-        let path = self.path.as_os_str().as_bytes();
-        hash(&[b"signed", path, host.as_bytes()])
-    }
+    /// When a file of it was last authenticated.
+    proven_ms: Option<u64>,
 }
 
 /// All hosts, and the guard against replays that they share.
 pub struct Hosts {
     servers: Vec<Server>,
-    /// A host's number is its place here; a forgotten host leaves its place empty.
-    hosts: Vec<Option<Host>>,
-    /// One for each folder in which there is a host of this name.
-    by_name: HashMap<String, Vec<HostId>>,
+    table: Table,
     guard: ReplayGuard,
+    /// When maps began, unix microseconds, by the hosts' keys. Those of names that nobody has proven
+    /// to be a host's are counted apart.
+    maps: FairMap<u64, u64>,
     /// What the log of signed sessions says.
     sessions: Sessions,
-}
-
-/// A file that is believed.
-pub struct Believed {
-    pub host: HostId,
-    /// The fingerprint of its identity, if it has one.
-    pub identity: Option<u64>,
-    /// To be written down before the file's calls run.
-    pub is_new: bool,
-    /// Its map is over: its calls run, and nobody waits for their answers.
-    pub stale: bool,
-    /// Seen for the first time: nothing is known of its input file yet.
-    pub new_host: bool,
+    lines: Lines,
+    /// The time of the last event.
+    now_ms: u64,
 }
 
 impl Hosts {
     pub fn new(config: &Config, folders: &[FolderId]) -> Self {
         Self {
             servers: servers(config, folders),
-            hosts: Vec::new(),
-            by_name: HashMap::new(),
+            table: Table::default(),
             guard: ReplayGuard::default(),
+            maps: FairMap::new(limits::MAPS_BEGUN_KEPT),
             sessions: Sessions::default(),
+            lines: Lines::default(),
+            now_ms: 0,
         }
     }
 
-    /// Gives the signed sides that have no key any more, or another one.
-    pub fn reconfigure(&mut self, config: &Config, folders: &[FolderId]) -> Vec<Box<Link>> {
-        let keys = |hosts: &Self| -> Vec<Option<Secret>> {
+    /// Gives the signed sides that have no key any more, or another one, and what is to be noted.
+    pub fn reconfigure(
+        &mut self,
+        config: &Config,
+        folders: &[FolderId],
+    ) -> (Vec<Box<Link>>, Vec<Note>) {
+        let keys = |hosts: &Self| -> Vec<(HostId, Option<Secret>)> {
             let key = |host: &Host| {
                 let server = hosts.server_of(host.folder, &host.name)?;
                 hosts.servers[server].key.clone()
             };
-            let places = hosts.hosts.iter();
-            places.map(|host| host.as_ref().and_then(key)).collect()
+            let all = hosts.table.iter();
+            all.map(|(id, host)| (id, key(host))).collect()
         };
         let before = keys(self);
         self.servers = servers(config, folders);
         let after = keys(self);
-        let changed = (0..before.len()).filter(|place| before[*place] != after[*place]);
+        let changed = before.iter().zip(&after).filter(|(a, b)| a.1 != b.1);
         let mut dropped = Vec::new();
-        for place in changed {
-            let host = self.hosts[place].as_mut();
+        for ((id, _), _) in changed {
+            let host = self.table.get_mut(*id);
             if let Some(link) = host.and_then(|host| host.link.take()) {
                 // Its files are not known any more: were it to come back, it must begin anew.
                 self.sessions.forget(link.log_key);
                 dropped.push(link);
             }
         }
-        dropped
+        (dropped, self.forget_signing())
+    }
+
+    /// Hosts that sign may speak the stock protocol again where their server has no key any more.
+    fn forget_signing(&mut self) -> Vec<Note> {
+        let gone = self.sessions.signing();
+        let gone = gone.filter(|(folder, host)| !still_signs(&self.servers, *folder, *host));
+        let notes: Vec<Note> = gone
+            .map(|(server, host)| Note::Stock { server, host })
+            .collect();
+        notes.iter().for_each(|note| self.sessions.apply(note));
+        notes
     }
 
     /// Hosts that no server of the configuration serves.
     pub fn unserved(&self) -> Vec<HostId> {
         let is_unserved = |host: &Host| self.server_of(host.folder, &host.name).is_none();
-        let ids =
-            (0..self.hosts.len() as HostId).filter(|id| self.get(*id).is_some_and(is_unserved));
-        ids.collect()
+        let all = self.table.iter();
+        all.filter_map(|(id, host)| is_unserved(host).then_some(id))
+            .collect()
     }
 
-    pub fn restore_identities(&mut self, seen: impl Iterator<Item = (u64, FileId)>) {
-        for (identity, file) in seen {
-            self.guard.remember(identity, file);
+    /// What an earlier run remembered. Gives what is to be noted.
+    pub fn restore(&mut self, remembered: Vec<Remembered>, sessions: Sessions) -> Vec<Note> {
+        for record in remembered {
+            match record {
+                Remembered::Identity {
+                    share,
+                    identity,
+                    file,
+                } => self.guard.remember(share, identity, file),
+                Remembered::MapBegan {
+                    owner,
+                    host,
+                    unix_us,
+                } => self.maps.put(owner, host, unix_us),
+            }
         }
+        self.sessions = sessions;
+        self.forget_signing()
     }
 
     /// The server that serves a host: the one that names it, else the one for the whole folder.
@@ -146,24 +156,20 @@ impl Hosts {
     }
 
     pub fn find(&self, folder: FolderId, name: &str) -> Option<HostId> {
-        let of_this_name = self.by_name.get(name)?.iter();
-        let is_here = |id: &HostId| self.get(*id).is_some_and(|host| host.folder == folder);
-        of_this_name.copied().find(is_here)
+        self.table.find(folder, name)
     }
 
     pub fn all(&self) -> impl Iterator<Item = (HostId, &Host)> {
-        let places = (0..).zip(&self.hosts);
-        places.filter_map(|(id, host)| Some((id, host.as_ref()?)))
+        self.table.iter()
     }
 
     pub fn get(&self, host: HostId) -> Option<&Host> {
-        self.hosts.get(host as usize)?.as_ref()
+        self.table.get(host)
     }
 
     /// `None` for a host that was forgotten.
     pub fn answers(&mut self, host: HostId) -> Option<&mut Answers> {
-        let host = self.hosts.get_mut(host as usize)?.as_mut()?;
-        Some(&mut host.answers)
+        Some(&mut self.table.get_mut(host)?.answers)
     }
 
     pub fn secret(&self, host: HostId) -> Option<&[u8]> {
@@ -171,11 +177,6 @@ impl Hosts {
         let server = self.server_of(host.folder, &host.name)?;
         let legacy = self.servers[server].legacy.as_ref()?;
         Some(legacy.secret.as_bytes())
-    }
-
-    /// What an earlier run noted of signed sessions.
-    pub fn restore_sessions(&mut self, sessions: Sessions) {
-        self.sessions = sessions;
     }
 
     pub fn note(&mut self, note: &Note) {
@@ -193,12 +194,68 @@ impl Hosts {
         })
     }
 
+    /// Whether a file of this host was authenticated lately, or a session of it stands.
+    pub fn is_proven(&self, folder: FolderId, name: &str) -> bool {
+        if let Some(host) = self.find(folder, name).and_then(|id| self.get(id)) {
+            let proven_ms = host.proven_ms;
+            return proven_ms.is_some_and(|at| self.now_ms < at + limits::HOST_PROVEN_MS);
+        }
+        // Soon after the start, the sessions of the run before count.
+        let server = self.server_of(folder, name);
+        self.now_ms < limits::HOST_PROVEN_MS
+            && server.is_some_and(|server| {
+                let server = &self.servers[server];
+                server.key.is_some() && self.sessions.has_begun(server.log_key(name))
+            })
+    }
+
+    /// What the log says of a host's signed sessions.
+    pub fn saved(&self, folder: FolderId, name: &str) -> Option<&HostSessions> {
+        let server = &self.servers[self.server_of(folder, name)?];
+        self.sessions.get(server.log_key(name))
+    }
+
+    /// By whose share files of a host are counted, stock or signed; `None` for a host that nobody
+    /// serves.
+    pub fn owner(&self, folder: FolderId, name: &str, stock: bool) -> Option<Owner> {
+        let host = self.find(folder, name);
+        let server = match host.and_then(|id| self.get(id)) {
+            Some(known) => known.server,
+            None => self.servers[self.server_of(folder, name)?].id,
+        };
+        Some(Owner {
+            host,
+            server,
+            stock,
+        })
+    }
+
+    /// The same for a host that is known.
+    pub fn owner_of(&self, id: HostId) -> Option<Owner> {
+        let host = self.get(id)?;
+        Some(Owner {
+            host: Some(id),
+            server: host.server,
+            stock: host.link.is_none(),
+        })
+    }
+
+    /// Whether a host that is not known can become so. `is_open`: whether calls of a host run.
+    pub fn has_room(&self, server: u64, is_open: impl Fn(HostId) -> bool) -> bool {
+        let now_ms = self.now_ms;
+        let is_busy = |id: HostId, host: &Host| host.is_busy(now_ms) || is_open(id);
+        self.table.has_room(server, is_busy)
+    }
+
+    /// Forgets hosts that are too many, once an event is decided.
+    pub fn forget_surplus(&mut self, now: Now, is_open: impl Fn(HostId) -> bool) {
+        self.now_ms = now.mono_ms;
+        let is_busy = |id: HostId, host: &Host| host.is_busy(now.mono_ms) || is_open(id);
+        self.table.forget_surplus(is_busy);
+    }
+
     pub fn link(&mut self, host: HostId) -> Option<&mut Link> {
-        self.hosts
-            .get_mut(host as usize)?
-            .as_mut()?
-            .link
-            .as_deref_mut()
+        self.table.get_mut(host)?.link.as_deref_mut()
     }
 
     /// The keys of a host; `None` where its server has no key.
@@ -210,226 +267,77 @@ impl Hosts {
     /// The signed side of a host that asked for a session, in this run or an earlier one.
     pub fn known_link(&mut self, folder: FolderId, name: &str, now: Now) -> Option<&mut Link> {
         let server = &self.servers[self.server_of(folder, name)?];
+        server.key.as_ref()?;
+        let known = self.find(folder, name);
+        if let Some(id) = known
+            && self.get(id)?.link.is_some()
+        {
+            return self.link(id);
+        }
         self.sessions.get(server.log_key(name))?;
         self.link_of(folder, name, now)
     }
 
-    /// The signed side of a host that is to be believed, made when it is seen first.
+    /// The signed side of a host that is authenticated, made when it is seen first.
     pub fn link_of(&mut self, folder: FolderId, name: &str, now: Now) -> Option<&mut Link> {
-        let server = self.server_of(folder, name)?;
+        let place = self.server_of(folder, name)?;
         let keys = self.keys(folder, name)?;
-        let log_key = self.servers[server].log_key(name);
-        let (host, _) = self.see(folder, name, now);
-        let saved = self.sessions.get(log_key);
-        let entry = self.hosts[host as usize].as_mut()?;
+        let host = match self.find(folder, name) {
+            Some(host) => host,
+            None => self.table.insert(self.fresh(folder, name, place, now)),
+        };
+        let server = &self.servers[place];
+        let log_key = server.log_key(name);
         let home = Home {
             host,
             folder,
             name,
             log_key,
+            server: server.folder_key,
+            signing_key: server.signing_key(name),
             keys,
         };
-        let link = entry
-            .link
-            .get_or_insert_with(|| Box::new(Link::new(home, saved)));
-        Some(link)
+        let saved = self.sessions.get(log_key);
+        let link = &mut self.table.get_mut(host)?.link;
+        Some(link.get_or_insert_with(|| Box::new(Link::new(home, saved))))
     }
 
-    /// Checks who wrote a file. The error says why it is not believed.
-    pub fn believe(
-        &mut self,
-        file: &TakenFile,
-        identity: Option<&Identity>,
-        now: Now,
-    ) -> Result<Believed, String> {
-        let server = self
-            .server_of(file.folder, &file.host)
-            .ok_or("its host is not served")?;
-        let Server { key, legacy, .. } = &self.servers[server];
-        let legacy = legacy
-            .as_ref()
-            .ok_or("its server has no legacy_secret: only signed files are believed")?;
-        let log_key = self.servers[server].log_key(&file.host);
-        if key.is_some() && self.sessions.has_begun(log_key) {
-            return Err(
-                "its host signs its files since, so no stock file can speak for it; if it \
-                        runs the stock script again, remove the server's `key`"
-                    .into(),
-            );
-        }
-        let Some(identity) = identity else {
-            if legacy.identity_required {
-                return Err("it carries no identity; if your client writes none, set \
-                            legacy_identity = \"optional\" for this server"
-                    .into());
-            }
-            let (host, new_host) = self.see(file.folder, &file.host, now);
-            return Ok(Believed {
-                host,
-                identity: None,
-                is_new: false,
-                stale: self.is_stale(host, file),
-                new_host,
-            });
-        };
-        if !legacy::verify(legacy.secret.as_bytes(), identity) {
-            return Err("its identity was not made with this server's secret".into());
-        }
-        let (host, new_host) = self.see(file.folder, &file.host, now);
-        let stale = self.is_stale(host, file);
-        let clock = &mut self.hosts[host as usize].as_mut().expect("just seen").clock;
-        clock.check(
-            identity.timestamp,
-            file.mtime_ns.div_euclid(1_000_000_000),
-            now,
-        )?;
-        let fingerprint = fingerprint(identity);
-        let is_new = match self.guard.judge(fingerprint, file.file, file.recovered) {
-            Verdict::New => true,
-            Verdict::Known => false,
-            Verdict::Replay => return Err("its identity was used before: it is a replay".into()),
-        };
-        Ok(Believed {
-            host,
-            identity: Some(fingerprint),
-            is_new,
-            stale,
-            new_host,
-        })
-    }
-
-    /// A file is finished: its identity is good for nothing any more.
-    pub fn finish(&mut self, identity: u64) -> Effect {
-        self.guard.remember(identity, FINISHED);
-        Effect::Remember {
-            identity,
-            file: FINISHED,
+    /// A signature of this host was good.
+    pub fn prove(&mut self, host: HostId, now: Now) {
+        self.table.touch(host, Standing::Proven, now);
+        if let Some(host) = self.table.get_mut(host) {
+            host.proven_ms = Some(now.mono_ms);
         }
     }
 
-    /// A map began: the host, and what is to be remembered. `None` when that is old news.
-    pub fn restarted(
-        &mut self,
-        folder: FolderId,
-        name: &str,
-        mtime_ns: i64,
-        now: Now,
-    ) -> Option<(HostId, Effect)> {
-        let server = self.server_of(folder, name)?;
-        let key = self.servers[server].restart_key(name);
-        let (id, _) = self.see(folder, name, now);
-        let host = self.hosts[id as usize].as_mut()?;
-        if host.restarted_ns.is_some_and(|before| mtime_ns < before) {
-            return None;
-        }
-        host.restarted_ns = Some(mtime_ns);
-        host.session += 1;
-        host.clock = ClockOffset::default();
-        log::info!("host {}: a map began", host.name);
-        // In microseconds, as the numbers of files are.
-        let file = mtime_ns.max(0) as u64 / 1_000;
-        self.guard.remember(key, file);
-        Some((
-            id,
-            Effect::Remember {
-                identity: key,
-                file,
-            },
-        ))
-    }
-
-    fn is_stale(&self, host: HostId, file: &TakenFile) -> bool {
-        let restarted = self.get(host).and_then(|host| host.restarted_ns);
-        restarted.is_some_and(|restarted| file.mtime_ns < restarted)
-    }
-
-    /// The host's number; true when it was not known before.
-    fn see(&mut self, folder: FolderId, name: &str, now: Now) -> (HostId, bool) {
-        if let Some(id) = self.find(folder, name) {
-            self.hosts[id as usize]
-                .as_mut()
-                .expect("just found")
-                .seen_ms = now.mono_ms;
-            return (id, false);
-        }
-        self.forget_idle_hosts(now);
-        let server = self.server_of(folder, name);
-        let key = server.map(|server| self.servers[server].restart_key(name));
-        let restarted = key.and_then(|key| self.guard.recall(key));
-        self.hosts.push(Some(Host {
+    /// A host as it is when it becomes known.
+    fn fresh(&self, folder: FolderId, name: &str, server: usize, now: Now) -> Host {
+        let server = &self.servers[server];
+        let restarted = self.maps.get(server.map_key(name));
+        Host {
             folder,
             name: name.to_string(),
             session: 0,
             answers: Answers::default(),
             link: None,
-            restarted_ns: restarted.map(|us| (us as i64).saturating_mul(1_000)),
+            restarted_ns: restarted.map(|us| (*us as i64).saturating_mul(1_000)),
             clock: ClockOffset::default(),
+            server: server.id,
+            standing: Standing::Proven,
             seen_ms: now.mono_ms,
-        }));
-        let id = (self.hosts.len() - 1) as HostId;
-        self.by_name.entry(name.to_string()).or_default().push(id);
-        log::info!("host {name}: seen for the first time");
-        (id, true)
-    }
-
-    /// Host names come from files: whoever makes up names must not fill the memory.
-    fn forget_idle_hosts(&mut self, now: Now) {
-        if self.hosts.iter().flatten().count() < limits::HOSTS_KEPT_MAX {
-            return;
+            proven_ms: None,
         }
-        for place in &mut self.hosts {
-            let idle = place.as_ref().is_some_and(|host| {
-                host.answers.is_idle()
-                    && host.link.is_none()
-                    && now.mono_ms - host.seen_ms > limits::HOST_IDLE_MS
-            });
-            if idle {
-                *place = None;
-            }
-        }
-        let hosts = &self.hosts;
-        self.by_name.retain(|_, ids| {
-            ids.retain(|id| hosts[*id as usize].is_some());
-            !ids.is_empty()
-        });
     }
 }
 
-fn servers(config: &Config, folders: &[FolderId]) -> Vec<Server> {
-    let with_folders = config.servers.iter().zip(folders);
-    with_folders
-        .map(|(server, folder)| Server {
-            folder: *folder,
-            path: server.scriptdata.clone(),
-            hostname: server.hostname.clone(),
-            key: server.key.clone(),
-            legacy: server.legacy.clone(),
-        })
-        .collect()
-}
-
-/// Sixty-four bits that stand for an identity. It is random in every character of its iv, so two
-/// files never share it by chance; the host is left out so that no other host can use it again.
-fn fingerprint(identity: &Identity) -> u64 {
-    hash(&[
-        &identity.iv,
-        &identity.enc,
-        &identity.timestamp.to_le_bytes(),
-        &identity.ticks.to_le_bytes(),
-    ])
-}
-
-/// The first eight bytes of a SHA-256 over parts that cannot run into each other.
-fn hash(parts: &[&[u8]]) -> u64 {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
+impl Host {
+    /// Whether something would be lost with it, besides calls that run.
+    fn is_busy(&self, now_ms: u64) -> bool {
+        let silent = now_ms >= self.seen_ms + limits::HOST_IDLE_MS;
+        let link = self.link.as_ref();
+        !self.answers.is_idle() || link.is_some_and(|link| !link.is_idle(silent))
     }
-    let digest = hash.finalize();
-    u64::from_le_bytes(
-        digest[..8]
-            .try_into()
-            .expect("a digest is longer than that"),
-    )
 }
+
+#[cfg(test)]
+pub(super) mod tests;

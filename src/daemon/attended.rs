@@ -3,7 +3,7 @@
 
 use std::os::fd::BorrowedFd;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Daemon;
 use super::poller::Poller;
@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::core::Event;
 use crate::core::servers::ServerId;
 use crate::io::engine_log::EngineLog;
-use crate::io::http::Http;
+use crate::io::http::{self, Http};
 use crate::io::random;
 use crate::io::rcon::Lane as RconLane;
 use crate::io::store::Store;
@@ -32,6 +32,8 @@ pub struct Attended {
     /// By the numbers of their servers.
     rcon: Vec<Option<RconLane>>,
     logs: Vec<(ServerId, EngineLog)>,
+    /// Which is read first in the next turn.
+    first_log: usize,
     /// Gathered in a turn and handed over together.
     writes: Vec<Write>,
     reports: mpsc::Receiver<Report>,
@@ -48,6 +50,7 @@ impl Attended {
             store: None,
             rcon: Vec::new(),
             logs: Vec::new(),
+            first_log: 0,
             writes: Vec::new(),
             reports,
             reporter,
@@ -60,7 +63,7 @@ impl Attended {
             });
             attended.rcon.push(lane.transpose().map_err(no_thread)?);
             if let Some(listen) = &server.log {
-                let log = EngineLog::open(listen).map_err(|error| {
+                let log = EngineLog::open(listen, server.rcon.as_ref()).map_err(|error| {
                     let address = listen.address;
                     format!("log_listen = \"{address}\" cannot be opened ({error}); choose another port, here and in logaddress_add")
                 })?;
@@ -73,6 +76,9 @@ impl Attended {
             .iter()
             .any(|server| server.vyhub_id.is_some());
         if let Some(vyhub) = config.vyhub.as_ref().filter(|_| is_served) {
+            if let Some(name) = http::unused_proxy(vyhub) {
+                log::warn!("{}", http::proxy_warning(name));
+            }
             let report = attended.reporter(poller);
             attended.http = Some(Http::start(vyhub, move |done| report(Report::Api(done)))?);
             let report = attended.reporter(poller);
@@ -97,7 +103,13 @@ impl Attended {
 
     /// What to wait for besides the lanes.
     pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.logs.iter().map(|(_, log)| log.fd())
+        self.logs.iter().filter_map(|(_, log)| log.fd())
+    }
+
+    /// How long to wait at most, where that is so long at most already.
+    pub fn wait_ms(&self, timeout_ms: Option<u64>) -> Option<u64> {
+        let due = self.logs.iter().filter_map(|(_, log)| log.due_in_ms());
+        due.chain(timeout_ms).min()
     }
 
     pub fn command(&self, server: ServerId, job: rcon::Job) {
@@ -125,39 +137,51 @@ impl Attended {
         }
     }
 
-    /// What lanes and engines have told.
+    /// What lanes and engines have told. As many as the bound, or more: there may be more of it.
     pub fn events(&mut self) -> Vec<Event> {
         let mut events: Vec<Event> = self
             .reports
             .try_iter()
+            .take(limits::TURN_REPORTS_MAX)
             .map(|report| match report {
                 Report::Api(done) => Event::Api(done),
                 Report::Rcon(done) => Event::Rcon(done),
                 Report::Stored(written) => Event::Stored(written),
             })
             .collect();
-        for (server, log) in &self.logs {
+        let until = Instant::now() + Duration::from_micros(limits::TURN_LOG_US);
+        let count = self.logs.len();
+        for nth in 0..count {
+            if nth > 0 && Instant::now() >= until {
+                // What was not read is ready in the next turn, too.
+                break;
+            }
+            let (server, log) = &mut self.logs[(self.first_log + nth) % count];
             let lines = log.read(limits::TURN_LOG_LINES_MAX);
             if !lines.is_empty() {
                 let server = *server;
                 events.push(Event::Logged { server, lines });
             }
         }
+        self.first_log = (self.first_log + 1) % count.max(1);
         events
     }
 
-    /// Ends the lanes; what waits for the disk is still written.
-    pub fn stop(mut self) {
+    /// Ends the lanes; what waits for the disk is still written, as far as that can be until `end`.
+    pub fn stop(mut self, end: Instant) {
         self.hand_over();
-        let patience = Duration::from_millis(limits::LANE_STOP_MS);
+        let kept = Duration::from_millis(limits::STORE_STOP_MS);
+        let lanes_end = end.checked_sub(kept).unwrap_or(end);
+        let lanes_end = lanes_end.min(Instant::now() + Duration::from_millis(limits::LANE_STOP_MS));
+        let patience = || lanes_end.saturating_duration_since(Instant::now());
         for lane in self.rcon.into_iter().flatten() {
-            lane.stop(patience);
+            lane.stop(patience());
         }
         if let Some(http) = self.http {
-            http.stop(patience);
+            http.stop(patience());
         }
         if let Some(store) = self.store {
-            store.stop(Duration::from_millis(limits::STOP_MS));
+            store.stop(end.saturating_duration_since(Instant::now()));
         }
     }
 }

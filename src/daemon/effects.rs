@@ -10,7 +10,7 @@ use crate::wire::legacy;
 impl Daemon {
     pub(super) fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::Remember { identity, file } => self.remember.push((identity, file)),
+            Effect::Remember(what) => self.remember.push(what),
             Effect::Sql(job) => self.jobs.push(*job),
             Effect::WriteAnswers { host, answers } => {
                 let ok = self.write_answers(host, &answers);
@@ -26,6 +26,7 @@ impl Daemon {
                 if let Some(open) = self.open_files.remove(&file)
                     && let Some(place) = self.folders.iter().position(|f| f.id == open.folder)
                 {
+                    self.folders[place].hellos.remove(open.name.as_str());
                     self.set_aside(place, &open.name, file, &reason);
                 }
             }
@@ -89,8 +90,12 @@ impl Daemon {
         let Some(open) = self.open_files.remove(&file) else {
             return;
         };
-        let watched = self.folders.iter().find(|f| f.id == open.folder);
-        let Some(folder) = watched.and_then(|watched| watched.folder.as_ref()) else {
+        let watched = self.folders.iter_mut().find(|f| f.id == open.folder);
+        let Some(watched) = watched else {
+            return;
+        };
+        watched.hellos.remove(open.name.as_str());
+        let Some(folder) = &watched.folder else {
             return;
         };
         if let Err(error) = folder.remove(&open.name) {
@@ -121,10 +126,17 @@ impl Daemon {
         }
     }
 
+    /// Says once that something else than a file is in a game's file's place.
+    pub(super) fn complain_of_thing(&mut self, place: usize, name: &str) {
+        let now_ms = self.now().mono_ms;
+        self.folders[place].complain_of_thing(name, now_ms);
+    }
+
     /// Says once what is wrong with a file.
     pub(super) fn complain(&mut self, place: usize, name: &str, problem: &str) {
+        let now_ms = self.now().mono_ms;
         let watched = &mut self.folders[place];
-        if watched.complain(name) {
+        if watched.complain(name, now_ms) {
             log::warn!("{}/{name}: {problem}", watched.path.display());
         }
     }

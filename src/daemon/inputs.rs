@@ -63,6 +63,11 @@ impl Inputs {
         state
     }
 
+    /// A host is not known any more.
+    pub fn forget(&mut self, host: HostId) {
+        self.hosts.remove(&host);
+    }
+
     /// Hosts whose files may have been emptied without anybody telling.
     pub fn unsettled(&self) -> Vec<HostId> {
         self.hosts.keys().copied().collect()

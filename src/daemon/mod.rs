@@ -4,20 +4,24 @@ mod attended;
 mod control;
 mod effects;
 mod folders;
+mod found;
 mod inputs;
+mod late;
 pub mod poller;
 mod reload;
+mod scan;
 mod scripts;
+mod shares;
 mod signed;
+mod take;
 mod turn;
+mod unfinished;
 mod waiting;
 pub mod wheel;
 
 use std::collections::{HashMap, VecDeque};
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::config::{Config, Problem, Watch};
@@ -25,12 +29,15 @@ use crate::core::{Core, Event, FileId, FolderId, HostId, Now, Timer};
 use crate::io::begun::Begun;
 use crate::io::control::Listener;
 use crate::io::instance;
-use crate::io::lock::{LockError, StateLock};
+use crate::io::lock::{Lock, LockError};
+use crate::io::private;
 use crate::io::rejected::Rejected;
 use crate::io::seen::Seen;
 use crate::io::sessions::SessionLog;
+use crate::io::sql::tries::Tries;
 use crate::io::sql::{Lane, Report, Run};
 use crate::limits;
+use crate::wire::remembered::Remembered;
 use crate::wire::signed::FOLDER;
 use crate::wire::sql;
 
@@ -41,6 +48,7 @@ use inputs::Inputs;
 use poller::Poller;
 use reload::{Reason, Reloading};
 use scripts::Scripts;
+use take::Queues;
 use wheel::Wheel;
 
 /// What the loop itself waits for, besides the core's timers.
@@ -55,6 +63,8 @@ enum Due {
     Edit,
     /// Look at scripts of whose end nothing tells.
     Look,
+    /// The time of a file without its closing NUL may be over.
+    Unfinished,
     /// An input file of an earlier run may have become old enough.
     Input(HostId),
     /// After SIGTERM: no more patience.
@@ -79,9 +89,18 @@ pub struct Daemon {
     /// Numbers of scriptdata folders.
     numbers: HashMap<PathBuf, FolderId>,
     next_folder: FolderId,
+    queues: Queues,
     open_files: HashMap<FileId, OpenFile>,
+    /// The ids that this run has given.
+    first_file: FileId,
     last_file: FileId,
     inputs: Inputs,
+    /// Hosts whose input files a sweep has still to look at.
+    unsettled: Vec<HostId>,
+    /// Something could not be handled in this turn.
+    is_left_over: bool,
+    /// The script that was read last.
+    last_run: u64,
     seen: Seen,
     sessions: SessionLog,
     reloading: Reloading,
@@ -94,9 +113,11 @@ pub struct Daemon {
     lane_reports: mpsc::Receiver<Report>,
     /// Gathered in a turn and handed over together.
     jobs: Vec<sql::Job>,
-    remember: Vec<(u64, FileId)>,
+    remember: Vec<Remembered>,
     stopping: bool,
-    _lock: StateLock,
+    /// When the process must have ended, once it is stopping.
+    end: Option<Instant>,
+    _lock: Lock,
 }
 
 /// Looks up variables of the environment, and what lies over them.
@@ -151,19 +172,15 @@ pub fn run(
 impl Daemon {
     fn start(config: Config, reloading: Reloading) -> Result<Self, String> {
         let state = config.state_dir.display().to_string();
-        // Rejected files tell secrets: nobody else is to look into it.
-        let made = DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&config.state_dir);
-        made.map_err(|error| {
+        private::state_folder(&config.state_dir).map_err(|error| {
             format!("{state}: the state folder cannot be made ({error}); correct `state_dir`")
         })?;
-        let lock = StateLock::take(&config.state_dir).map_err(|error| held(&state, &error))?;
+        let lock = Lock::of_state(&config.state_dir).map_err(|error| held(&state, &error))?;
         let unusable = |error| format!("{state}: the state folder cannot be used ({error})");
-        let (seen, identities) = Seen::open(&config.state_dir).map_err(unusable)?;
+        let (seen, remembered) = Seen::open(&config.state_dir).map_err(unusable)?;
         let (sessions, known) = SessionLog::open(&config.state_dir).map_err(unusable)?;
         let (begun, begun_calls) = Begun::open(&config.state_dir).map_err(unusable)?;
+        let (tries, tried) = Tries::open(&config.state_dir).map_err(unusable)?;
         let rejected = Rejected::open(&config.state_dir).map_err(unusable)?;
         let listener = Listener::open(&config.state_dir).inspect_err(|error| {
             log::warn!("{state}: no control socket ({error}): `vpid game` will not work");
@@ -176,8 +193,9 @@ impl Daemon {
         let run = Run {
             clock_start: started,
             instance: instance::of(&config.state_dir).map_err(unusable)?,
+            tries: Arc::new(tries),
         };
-        let lanes = start_lanes(&config, run, &reports, &poller)?;
+        let lanes = start_lanes(&config, &run, &reports, &poller)?;
         let (attended, found) = Attended::start(&config, &poller)?;
         let mut daemon = Self {
             core: Core::new(&config, &[]),
@@ -188,9 +206,14 @@ impl Daemon {
             folders: Vec::new(),
             numbers: HashMap::new(),
             next_folder: 0,
+            queues: Queues::default(),
             open_files: HashMap::new(),
+            first_file: take::wall_us(),
             last_file: 0,
             inputs: Inputs::default(),
+            unsettled: Vec::new(),
+            is_left_over: false,
+            last_run: 0,
             seen,
             sessions,
             reloading,
@@ -203,11 +226,14 @@ impl Daemon {
             jobs: Vec::new(),
             remember: Vec::new(),
             stopping: false,
+            end: None,
             _lock: lock,
             config,
         };
-        daemon.core.restore_identities(identities.into_iter());
-        daemon.core.restore_sessions(known);
+        for note in daemon.core.restore(remembered, known) {
+            daemon.note(&note);
+        }
+        daemon.core.restore_tries(tried);
         daemon.open_folders()?;
         daemon.attend(found);
         for warning in &daemon.config.warnings {
@@ -258,7 +284,7 @@ impl Daemon {
                 .iter()
                 .any(|(of, protocol, _)| (*of, *protocol) == (folder.of, folder.protocol));
             if !stays {
-                folder.close(&self.poller);
+                folder.close(&self.poller, self.queues.waiting.get_mut(&folder.of));
             }
             stays
         });
@@ -302,6 +328,7 @@ impl Daemon {
         if !self.stopping {
             log::info!("stopping: {} calls are under way", self.core.running());
             self.stopping = true;
+            self.end = Instant::now().checked_add(Duration::from_millis(limits::STOP_END_MS));
             self.wheel
                 .set(Due::Stop, self.now().mono_ms + limits::STOP_MS);
             self.stop_scripts();
@@ -317,10 +344,13 @@ impl Daemon {
     fn finish(mut self) {
         let left = self.core.running();
         self.scripts.kill_all();
+        let end = self.end.unwrap_or_else(Instant::now);
+        let lanes_end = end.min(Instant::now() + Duration::from_millis(limits::DATABASES_STOP_MS));
         for lane in self.lanes {
-            lane.stop(Duration::from_millis(limits::LANE_STOP_MS));
+            // A thread that is stuck in a statement ends with the process.
+            lane.stop(lanes_end.saturating_duration_since(Instant::now()));
         }
-        self.attended.stop();
+        self.attended.stop(end);
         if left > 0 {
             log::warn!(
                 "{left} calls were not done in time: their files stay and are taken up at the next start"
@@ -348,7 +378,7 @@ fn held(state: &str, error: &LockError) -> String {
 
 fn start_lanes(
     config: &Config,
-    run: Run,
+    run: &Run,
     reports: &mpsc::Sender<Report>,
     poller: &Poller,
 ) -> Result<Vec<Lane>, String> {
@@ -360,7 +390,7 @@ fn start_lanes(
             let _ = reports.send(report);
             waker.wake();
         };
-        Lane::start(number, database, run, on_report)
+        Lane::start(number, database, run.clone(), on_report)
             .map_err(|error| format!("the system gives no thread for the database ({error})"))
     });
     start.collect()

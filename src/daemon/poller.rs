@@ -4,7 +4,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +13,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fs::inotify;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use crate::limits;
+
+/// What one read of notices gives at most.
+const BUFFER_BYTES: usize = 16 * 1024;
+/// A notice without its name, with what that may be padded with; and the longest name.
+const HEADER_BYTES: usize = 16 + 16;
+const NAME_BYTES: usize = 256;
 
 /// What happened while the loop slept.
 #[derive(Default)]
@@ -120,6 +128,10 @@ impl Poller {
     /// Watches a folder; gives the number that its hints carry. `None`: it must be polled.
     pub fn watch(&self, path: &Path) -> Option<i32> {
         let inotify = self.inotify.as_ref()?;
+        self.add(inotify, path, path)
+    }
+
+    fn add(&self, inotify: &OwnedFd, path: &Path, shown: &Path) -> Option<i32> {
         let flags = inotify::WatchFlags::CLOSE_WRITE
             | inotify::WatchFlags::MOVED_TO
             | inotify::WatchFlags::ONLYDIR;
@@ -128,11 +140,18 @@ impl Poller {
             Err(error) => {
                 log::warn!(
                     "{} cannot be watched ({error}): it is polled instead",
-                    path.display()
+                    shown.display()
                 );
                 None
             }
         }
+    }
+
+    /// The same of a folder that is open: whatever lies under its path now.
+    pub fn watch_open(&self, folder: BorrowedFd<'_>, path: &Path) -> Option<i32> {
+        let inotify = self.inotify.as_ref()?;
+        let itself = format!("/proc/self/fd/{}", folder.as_raw_fd());
+        self.add(inotify, Path::new(&itself), path)
     }
 
     pub fn unwatch(&self, watch: i32) {
@@ -195,13 +214,15 @@ impl Poller {
 
     fn read_hints(&self, wake: &mut Wake) {
         let Some(inotify) = &self.inotify else { return };
-        let mut buffer = [MaybeUninit::uninit(); 16 * 1024];
+        let mut buffer = [MaybeUninit::uninit(); BUFFER_BYTES];
         let mut reader = inotify::Reader::new(inotify, &mut buffer);
-        // One buffer a turn: what is left wakes the next one at once.
+        let mut bytes = 0;
         while let Ok(event) = reader.next() {
+            let name = event.file_name().map(|name| name.to_str());
+            bytes += HEADER_BYTES + name.map_or(0, |name| name.map_or(NAME_BYTES, str::len));
             if event.events().contains(inotify::ReadFlags::QUEUE_OVERFLOW) {
                 wake.overflow = true;
-            } else if let Some(Ok(name)) = event.file_name().map(|name| name.to_str()) {
+            } else if let Some(Ok(name)) = name {
                 wake.hints.push(Hint {
                     watch: event.wd(),
                     name: name.to_string(),
@@ -209,7 +230,11 @@ impl Poller {
                 });
             }
             if reader.is_buffer_empty() {
-                break;
+                // What is left wakes the next turn at once. A buffer with room was all there is.
+                let is_full = std::mem::take(&mut bytes) + HEADER_BYTES + NAME_BYTES > BUFFER_BYTES;
+                if !is_full || wake.hints.len() >= limits::TURN_HINTS_MAX {
+                    break;
+                }
             }
         }
     }

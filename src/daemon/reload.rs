@@ -5,15 +5,18 @@
 //! overtakes, is dropped whole.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use super::folders::Watched;
+use super::late::{keys_of_next_start, scripts_to_reload};
 use super::{Daemon, Due, Environment, RunError};
 use crate::config::{self, Config, Database, Problem};
+use crate::io::overlooked;
 use crate::io::sql::{Preparation, Report, Verdict};
 use crate::limits;
-use crate::wire::sql::DatabaseId;
+use crate::wire::log_targets;
+use crate::wire::sql::{DatabaseId, Query};
 
 /// Why a configuration is read again.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,7 +31,7 @@ pub(super) type Stamp = Option<(u64, u128)>;
 pub(super) struct Reloading {
     path: Option<PathBuf>,
     environment: Environment,
-    /// The configuration and its schemas, as they were read.
+    /// The configuration and the files that it names, as they were read.
     files: Vec<(PathBuf, Stamp)>,
     /// What was found instead at the last look.
     edited: Option<Vec<Stamp>>,
@@ -36,6 +39,8 @@ pub(super) struct Reloading {
     /// That of the configuration in force.
     ticket: u64,
     pending: Option<Pending>,
+    /// Reports files that no server serves.
+    overlooked: Option<overlooked::Watch>,
 }
 
 /// A configuration that the databases are trying.
@@ -56,6 +61,7 @@ impl Reloading {
             last_ticket: 0,
             ticket: 0,
             pending: None,
+            overlooked: None,
         }
     }
 }
@@ -84,14 +90,17 @@ impl Daemon {
         }
         for database in waiting {
             log::warn!(
+                target: log_targets::NEWS,
                 "{} takes its time: the queries on it are tried when it answers",
                 self.config.databases[database]
             );
         }
-        match problems.is_empty() {
-            true => Ok(()),
-            false => Err(RunError::Configuration(problems)),
+        if !problems.is_empty() {
+            return Err(RunError::Configuration(problems));
         }
+        let served = overlooked::Served::all(&self.config);
+        self.reloading.overlooked = Some(overlooked::Watch::start(served));
+        Ok(())
     }
 
     /// Sends schemas and queries to the lanes. Gives the ticket, and whose verdicts will come.
@@ -118,6 +127,7 @@ impl Daemon {
             Verdict::Good => Vec::new(),
             Verdict::Away(_) => {
                 log::warn!(
+                target: log_targets::NEWS,
                     "{} is away: the queries on it are tried when it is back",
                     config.databases[of]
                 );
@@ -179,13 +189,7 @@ impl Daemon {
             return;
         }
         let new = self.keep_what_stays(new);
-        let same = |old: &Config| {
-            let queries = |config: &Config| {
-                let entries = config.queries.iter();
-                entries.map(|entry| entry.query.clone()).collect::<Vec<_>>()
-            };
-            old.databases == new.databases && queries(old) == queries(&new)
-        };
+        let same = |old: &Config| old.databases == new.databases && queries(old) == queries(&new);
         if same(&self.config) {
             self.reloading.pending = None;
             return self.take_over(new);
@@ -205,37 +209,43 @@ impl Daemon {
     /// What only a start can change stays as it is.
     fn keep_what_stays(&self, mut new: Config) -> Config {
         let old = &self.config;
+        let late = keys_of_next_start(old, &new);
+        if !late.is_empty() {
+            log::warn!(
+                "these change with the next start of vpid only: {}",
+                late.join(", ")
+            );
+        }
+        for (name, keys) in scripts_to_reload(old, &new) {
+            let keys = keys.join(", ");
+            match name.as_str() {
+                "" => log::warn!(
+                    "[scripts]: {keys} are in force for a script when it is started next: vpid \
+                     script reload NAME"
+                ),
+                name => log::warn!(
+                    "[script.{name}]: {keys} are in force when it is started next: vpid script \
+                     reload {name}"
+                ),
+            }
+        }
         let same = |(a, b): (&Database, &Database)| (&a.name, &a.engine) == (&b.name, &b.engine);
         let same_databases = new.databases.len() == old.databases.len()
             && new.databases.iter().zip(&old.databases).all(same);
         if !same_databases {
-            log::warn!(
-                "what [database] connects to changes with the next start only, and so do the queries"
-            );
+            if queries(&new) != queries(old) {
+                log::warn!(target: log_targets::NEWS, "the queries change with the next start, too, since [database] does");
+            }
             new.databases = old.databases.clone();
             new.queries = old.queries.clone();
         }
-        if attended(&new) != attended(old) {
-            log::warn!(
-                "what [vyhub] says, and vyhub_server_id, rcon and log_listen of servers, change \
-                 with the next start only"
-            );
-            new.vyhub.clone_from(&old.vyhub);
-        }
-        if places(&new) != places(old) {
-            log::warn!(
-                "a new [scripts], its dir and vpi_interfaces change with the next start only"
-            );
-            match (&mut new.scripts, &old.scripts) {
-                (Some(new), Some(old)) => {
-                    new.dir.clone_from(&old.dir);
-                    new.vpi_interfaces.clone_from(&old.vpi_interfaces);
-                }
-                (new, old) => new.clone_from(old),
+        new.vyhub.clone_from(&old.vyhub);
+        match (&mut new.scripts, &old.scripts) {
+            (Some(new), Some(old)) => {
+                new.dir.clone_from(&old.dir);
+                new.vpi_interfaces.clone_from(&old.vpi_interfaces);
             }
-        }
-        if (&new.state_dir, new.watch) != (&old.state_dir, old.watch) {
-            log::warn!("state_dir and watch change with the next start only");
+            (new, old) => new.clone_from(old),
         }
         Config {
             state_dir: old.state_dir.clone(),
@@ -247,15 +257,18 @@ impl Daemon {
     fn take_over(&mut self, new: Config) {
         let before = std::mem::replace(&mut self.config, new);
         if let Err(problem) = self.open_folders() {
-            log::error!("{problem}");
-            log::error!("the configuration was not reloaded: the old one stays in force");
+            log::error!(target: log_targets::NEWS, "{problem}");
+            log::error!(target: log_targets::NEWS, "the configuration was not reloaded: the old one stays in force");
             self.config = before;
             if let Err(problem) = self.open_folders() {
-                log::error!("{problem}");
+                log::error!(target: log_targets::NEWS, "{problem}");
             }
         } else {
+            if let Some(watch) = &self.reloading.overlooked {
+                watch.change(overlooked::Served::all(&self.config));
+            }
             // Files may wait for a host that was not served until now.
-            self.folders.iter_mut().for_each(Watched::scan_soon);
+            self.scan_all();
             log::info!(
                 "the configuration was reloaded: vpid serves {}",
                 self.describe()
@@ -265,7 +278,7 @@ impl Daemon {
         self.set_poll_timer();
     }
 
-    /// Whether the configuration or a schema was edited; if so, it is read when it has come to
+    /// Whether the configuration or a file that it names was edited; if so, it is read when it has come to
     /// rest: an editor may still be writing.
     pub(super) fn look_at_configuration(&mut self) {
         let files = self.reloading.files.iter();
@@ -286,15 +299,14 @@ impl Daemon {
 
 fn refuse(problems: &[Problem]) {
     for problem in problems {
-        log::error!("{problem}");
+        log::error!(target: log_targets::NEWS, "{problem}");
     }
-    log::error!("the configuration was not reloaded: the old one stays in force");
+    log::error!(target: log_targets::NEWS, "the configuration was not reloaded: the old one stays in force");
 }
 
 fn files(path: Option<&Path>, config: &Config) -> Vec<(PathBuf, Stamp)> {
-    let schemas = config.databases.iter().filter_map(|it| it.schema.as_ref());
-    let schemas = schemas.map(|file| file.path.as_path());
-    let paths = path.into_iter().chain(schemas);
+    let named = config.files.iter().map(PathBuf::as_path);
+    let paths = path.into_iter().chain(named);
     paths.map(|path| (path.to_owned(), stamp(path))).collect()
 }
 
@@ -305,17 +317,7 @@ pub(super) fn stamp(path: &Path) -> Stamp {
     Some((metadata.len(), modified.as_nanos()))
 }
 
-/// What game servers and VyHub are served by.
-fn attended(config: &Config) -> impl PartialEq + '_ {
-    let servers = config.servers.iter().map(|server| {
-        let place = (&server.scriptdata, &server.hostname);
-        (place, &server.vyhub_id, &server.rcon, &server.log)
-    });
-    (&config.vyhub, servers.collect::<Vec<_>>())
-}
-
-/// Where the owner's scripts are.
-fn places(config: &Config) -> impl PartialEq + '_ {
-    let scripts = config.scripts.as_ref();
-    scripts.map(|scripts| (&scripts.dir, &scripts.vpi_interfaces))
+fn queries(config: &Config) -> Vec<Arc<Query>> {
+    let entries = config.queries.iter();
+    entries.map(|entry| entry.query.clone()).collect()
 }

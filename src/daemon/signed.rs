@@ -1,7 +1,11 @@
 //! Files of the signed protocol: reading what games and earlier runs left, writing ours.
 
+use std::rc::Rc;
+use std::time::Instant;
+
 use super::folders::{Protocol, opened};
-use super::waiting::{Origin, Waiting};
+use super::take::Taking;
+use super::waiting::Origin;
 use super::{Daemon, OpenFile};
 use crate::core::{Event, FolderId, SignedFile};
 use crate::io::files::Take;
@@ -52,142 +56,125 @@ impl Daemon {
         }
     }
 
-    /// Tells the core of our own files that an earlier run left, in the order of their numbers.
-    pub(super) fn recover_sent(&mut self, place: usize) {
-        let left = std::mem::take(&mut self.folders[place].left);
-        let mut files = Vec::new();
-        for name in left {
-            let of = self.folders[place].of;
-            let Ok(folder) = self.folders[place].open_folder() else {
-                return;
-            };
-            let Some(parsed) = signed::parse_name(&name) else {
-                // Half written when an earlier run ended.
-                let _ = folder.remove(&name);
+    /// Tells the core of our own files that an earlier run left and that are still wanted, in the
+    /// order of their numbers; until this time, and of one at least.
+    pub(super) fn recover_sent(&mut self, place: usize, until: Instant) {
+        while !self.folders[place].scans.is_reading()
+            && let Some((m, name)) = self.folders[place].scans.left.pop()
+        {
+            let watched = &self.folders[place];
+            let (Ok(folder), Some(parsed)) = (watched.open_folder(), signed::parse_name(&name))
+            else {
                 continue;
             };
-            let bytes = match folder.read_taken(&name) {
+            // With the NUL.
+            let bytes = match folder.read(&name, limits::SIGNED_FILE_BYTES_MAX + 1) {
                 Ok(Take::Taken { bytes, .. }) => bytes,
                 _ => Vec::new(),
             };
             let file = SignedFile {
-                folder: of,
+                folder: watched.of,
                 host: parsed.host.to_string(),
                 session: parsed.session,
                 file: 0,
                 bytes,
                 recovered: true,
             };
-            files.push((parsed.kind, file));
-        }
-        files.sort_by_key(|(kind, _)| match kind {
-            Kind::Vpid(m) => *m,
-            _ => 0,
-        });
-        for (kind, file) in files {
+            let kind = Kind::Vpid(m);
             self.events.push_back(Event::SentFound { file, kind });
+            self.drain_events();
+            if Instant::now() >= until {
+                return;
+            }
         }
-        self.drain_events();
     }
 
     /// A game asks for a session. Its file is read where it is.
-    pub(super) fn take_hello(&mut self, place: usize, host: String, session: Id, name: String) {
+    pub(super) fn take_hello(&mut self, taking: Taking, session: Id) {
+        let (place, name) = (taking.place, &taking.file.name);
         // It stays in its place until its welcome is written.
-        if self.open_files.values().any(|open| open.name == name) {
+        if self.folders[place].hellos.contains(name) {
             return;
         }
         let file = self.next_file_id();
         let Ok(folder) = self.folders[place].open_folder() else {
             return;
         };
-        let bytes = match folder.read_taken(&name) {
+        let bytes = match folder.read(name, limits::SIGNED_HELLO_BYTES_MAX) {
             Ok(Take::Taken { bytes, .. }) => bytes,
-            Ok(Take::Unfinished { .. }) => return self.wait_for_the_end(place, &name, "", file),
-            _ => return,
+            Ok(Take::Unfinished { stamp, .. }) => {
+                return self.wait_for_the_end(&taking, stamp, None);
+            }
+            other => {
+                self.folders[place].unfinished.remove(name);
+                return match other {
+                    Ok(Take::TooLarge { size }) => {
+                        let reason = too_large(size, limits::SIGNED_HELLO_BYTES_MAX);
+                        self.set_aside(place, name, file, &reason);
+                    }
+                    Ok(Take::NotAFile) => self.complain_of_thing(place, name),
+                    Err(error) => {
+                        self.complain(place, name, &format!("it cannot be read ({error})"));
+                    }
+                    Ok(_) => {}
+                };
+            }
         };
-        let watched = &self.folders[place];
-        let (id, folder) = (watched.id, watched.of);
-        let recovered = false;
+        self.queues.taken_bytes += bytes.len();
+        let watched = &mut self.folders[place];
+        watched.unfinished.remove(name);
+        watched.hellos.insert(Rc::clone(name));
+        let open = OpenFile {
+            folder: watched.id,
+            name: name.to_string(),
+        };
+        self.open_files.insert(file, open);
         let file = SignedFile {
-            folder,
-            host,
+            folder: watched.of,
+            host: taking.host.to_string(),
             session,
             file,
             bytes,
-            recovered,
+            recovered: false,
         };
-        self.open_files
-            .insert(file.file, OpenFile { folder: id, name });
         let mut random = random::bytes();
         let nonce = Id::from_random(std::array::from_fn(|_| random()));
         self.events.push_back(Event::Hello { file, nonce });
     }
 
     /// The game's file `n` of a session.
-    pub(super) fn take_messages(
-        &mut self,
-        place: usize,
-        host: String,
-        (session, n, origin): (Id, u64, Origin),
-        waiting: Waiting,
-    ) {
-        let name = waiting.name;
-        let (file, taken_name, recovered) = self.claim(origin, &name);
-        let watched = &self.folders[place];
-        let (id, folder_id) = (watched.id, watched.of);
-        let Ok(folder) = watched.open_folder() else {
+    pub(super) fn take_messages(&mut self, taking: Taking, session: Id, n: u64, origin: Origin) {
+        let max = limits::SIGNED_GAME_BYTES_MAX;
+        let place = taking.place;
+        let (id, folder) = (self.folders[place].id, self.folders[place].of);
+        let Some((file, name, recovered, take)) = self.claim(&taking, origin, max) else {
             return;
         };
-        let take = if recovered {
-            folder.read_taken(&name)
-        } else {
-            folder.take(&name, &taken_name)
-        };
-        let cut = |reason: String| (reason, Vec::new());
-        let (problem, bytes) = match take {
-            Ok(Take::Taken { bytes, .. }) if bytes.len() <= limits::SIGNED_GAME_BYTES_MAX => {
-                self.folders[place].unfinished.remove(&name);
-                (String::new(), bytes)
+        let host = taking.host.to_string();
+        match take {
+            Take::Taken { bytes, .. } => {
+                self.open_files.insert(file, OpenFile { folder: id, name });
+                let file = SignedFile {
+                    folder,
+                    host,
+                    session,
+                    file,
+                    bytes,
+                    recovered,
+                };
+                self.events.push_back(Event::Signed { file, n });
             }
-            Ok(Take::Taken { bytes, .. }) => cut(too_large(bytes.len() as u64)),
-            Ok(Take::TooLarge { size }) => cut(too_large(size)),
-            Ok(Take::Unfinished { .. }) => {
-                return self.wait_for_the_end(place, &name, &taken_name, file);
+            Take::TooLarge { size } => {
+                self.set_aside(place, &name, file, &too_large(size, max));
+                self.events.push_back(Event::SignedCut {
+                    folder,
+                    host,
+                    session,
+                    n,
+                });
             }
-            Ok(Take::NotAFile) => {
-                return self.complain(place, &name, "it is not a plain file, and is left alone");
-            }
-            Ok(Take::Gone) => return,
-            Err(error) => {
-                return self.complain(place, &name, &format!("it cannot be taken ({error})"));
-            }
-        };
-        if !problem.is_empty() {
-            let taken = self.is_taken(place, &taken_name);
-            let present = if taken { &taken_name } else { &name };
-            self.set_aside(place, present, file, &problem);
-            let folder = folder_id;
-            return self.events.push_back(Event::SignedCut {
-                folder,
-                host,
-                session,
-                n,
-            });
+            Take::Unfinished { .. } | Take::NotAFile | Take::Gone => {}
         }
-        let file = SignedFile {
-            folder: folder_id,
-            host,
-            session,
-            file,
-            bytes,
-            recovered,
-        };
-        let open = OpenFile {
-            folder: id,
-            name: taken_name,
-        };
-        self.open_files.insert(file.file, open);
-        self.events.push_back(Event::Signed { file, n });
     }
 
     /// A file was set aside because its end never came: its game may write it again.
@@ -195,7 +182,7 @@ impl Daemon {
         let watched = &self.folders[place];
         if watched.protocol == Protocol::Signed
             && let Some(parsed) = signed::parse_name(name)
-            && let Kind::Game(n) = parsed.kind
+            && let Kind::Game(n) | Kind::Taken { n, .. } = parsed.kind
         {
             self.events.push_back(Event::SignedCut {
                 folder: watched.of,
@@ -207,7 +194,6 @@ impl Daemon {
     }
 }
 
-fn too_large(size: u64) -> String {
-    let max = limits::SIGNED_GAME_BYTES_MAX;
+fn too_large(size: u64, max: usize) -> String {
     format!("it has {size} bytes, more than {max}")
 }

@@ -1,26 +1,41 @@
 //! One turn of the loop: wait, gather what happened, let the core decide, hand the work over.
+//!
+//! Every part of a turn has a bound in time or number. What is left over waits for the next turn,
+//! before which the loop does not sleep.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use super::folders::{Protocol, opened};
 use super::poller::Wake;
-use super::waiting::{Origin, Waiting, What};
-use super::{Daemon, Due, OpenFile};
-use crate::core::{Event, FileId, HostId, InputState, TakenFile};
-use crate::io::files::Take;
+use super::take::known;
+use super::{Daemon, Due};
+use crate::core::{Event, HostId, InputState};
 use crate::io::sql::Report;
 use crate::limits;
-use crate::wire::names;
 
 impl Daemon {
-    /// Sleeps until something happens or the next timer is due; not at all while files wait.
+    /// Sleeps until something happens or the next timer is due; not at all while something is left
+    /// over.
     pub(super) fn wait(&mut self) -> Result<Wake, String> {
         let now_ms = self.now().mono_ms;
-        let busy = !self.stopping && self.folders.iter().any(|folder| folder.has_work());
-        let timeout_ms = match self.wheel.next_ms() {
-            _ if busy || !self.events.is_empty() => Some(0),
-            next => next.map(|due| due.saturating_sub(now_ms)),
+        let of_folders = match self.stopping {
+            true => None,
+            false => self.folders_due(),
         };
+        let is_busy = !self.events.is_empty() || self.is_left_over || !self.unsettled.is_empty();
+        let timer = self.wheel.next_ms();
+        // Rounded down, the last millisecond would be spent looking at the clock.
+        let round_up = |due: Duration| due.as_micros().div_ceil(1_000) as u64;
+        let timeout_ms = match is_busy {
+            true => Some(0),
+            false => timer
+                .map(|due| due.saturating_sub(now_ms))
+                .into_iter()
+                .chain(of_folders.map(round_up))
+                .min(),
+        };
+        let timeout_ms = self.attended.wait_ms(timeout_ms);
         let logs = self.attended.fds().map(|fd| (fd, false));
         let mut fds: Vec<_> = self.control.fds().into_iter().chain(logs).collect();
         let others = fds.len();
@@ -45,28 +60,29 @@ impl Daemon {
 
     pub(super) fn turn(&mut self, mut wake: Wake) {
         let began = Instant::now();
-        // What clients have fetched comes first: else it is written for them once more.
+        self.is_left_over = false;
         let control = wake.control;
         let scripts = std::mem::take(&mut wake.scripts);
+        // What clients have fetched comes first: else it is written for them once more.
         self.take_hints(wake);
-        while let Ok(report) = self.lane_reports.try_recv() {
-            match report {
-                Report::Done(done) => self.events.push_back(Event::SqlDone(done)),
-                Report::Prepared {
-                    database,
-                    ticket,
-                    verdict,
-                } => self.prepared(database, ticket, verdict),
-            }
-        }
-        self.events.extend(self.attended.events());
-        self.read_scripts(scripts);
+        self.look_at_some_inputs();
+        self.drain_events();
+        self.take_reports();
+        let events = self.attended.events();
+        self.is_left_over |= events.len() >= limits::TURN_REPORTS_MAX;
+        self.events.extend(events);
+        self.drain_events();
+        self.read_some_scripts(scripts);
         self.take_timers();
         if control {
             self.serve_control();
         }
         self.drain_events();
-        let files = if self.stopping { 0 } else { self.take_files() };
+        let mut files = 0;
+        if !self.stopping {
+            self.scan_folders();
+            files = self.take_files();
+        }
         self.hand_over();
         let took = began.elapsed();
         if took.as_millis() as u64 > limits::SLOW_TURN_MS {
@@ -80,35 +96,92 @@ impl Daemon {
     fn take_hints(&mut self, wake: Wake) {
         if wake.overflow {
             log::warn!("the system dropped file notices: scanning");
-            self.folders
-                .iter_mut()
-                .for_each(|folder| folder.scan_soon());
-            self.look_at_unsettled_inputs();
+            self.scan_all();
+            self.unsettled.extend(self.inputs.unsettled());
             self.look_at_interfaces();
         }
         self.take_edits(&wake.hints);
-        for hint in wake.hints {
-            let watched = self
-                .folders
-                .iter_mut()
-                .find(|folder| folder.has_watch(hint.watch));
-            let Some(folder) = watched else {
-                continue;
-            };
-            let id = folder.of;
-            let input_of = folder.hint(&hint.name);
+        let ours = (self.first_file, self.last_file);
+        let now_ms = self.now().mono_ms;
+        let known = known(&self.core, &self.open_files, ours, now_ms);
+        let mut emptied = BTreeSet::new();
+        let mut place = 0;
+        for hint in &wake.hints {
+            // Mostly of the same folder as the one before.
+            let is_it = |watched: &super::folders::Watched| watched.has_watch(hint.watch);
+            if !self.folders.get(place).is_some_and(is_it) {
+                match self.folders.iter().position(is_it) {
+                    Some(of_hint) => place = of_hint,
+                    None => continue,
+                }
+            }
+            let folder = &mut self.folders[place];
+            let waiting = self.queues.waiting.entry(folder.of).or_default();
             // Games empty their input file in place; it is we who rename to its name.
-            if let Some(host) = input_of.filter(|_| !hint.renamed)
-                && let Some(host) = self.core.find_host(id, host)
+            if let Some(host) = folder.hint(hint, waiting, &known)
+                && !hint.renamed
+                && let Some(host) = self.core.find_host(folder.of, host)
             {
-                self.look_at_input(host);
+                emptied.insert(host);
+            }
+        }
+        for host in emptied {
+            self.look_at_input(host);
+        }
+    }
+
+    /// Every folder is to be read, whatever was noticed of it.
+    pub(super) fn scan_all(&mut self) {
+        for folder in &mut self.folders {
+            folder.scans.wanted(true);
+        }
+    }
+
+    /// What the lanes of the databases report.
+    fn take_reports(&mut self) {
+        let until = Instant::now() + Duration::from_micros(limits::TURN_PART_US);
+        while let Ok(report) = self.lane_reports.try_recv() {
+            match report {
+                Report::Done(done) => self.events.push_back(Event::SqlDone(done)),
+                Report::Prepared {
+                    database,
+                    ticket,
+                    verdict,
+                } => self.prepared(database, ticket, verdict),
+            }
+            self.drain_events();
+            if Instant::now() >= until {
+                // The lanes have woken the loop for it already.
+                self.is_left_over = true;
+                return;
+            }
+        }
+    }
+
+    /// Takes what scripts have told, beginning behind the one that was read last.
+    fn read_some_scripts(&mut self, mut runs: Vec<u64>) {
+        let until = Instant::now() + Duration::from_micros(limits::TURN_SCRIPTS_US);
+        runs.sort_unstable();
+        let behind = runs.partition_point(|run| *run <= self.last_run);
+        runs.rotate_left(behind);
+        for run in runs {
+            self.read_scripts(vec![run]);
+            self.drain_events();
+            self.last_run = run;
+            if Instant::now() >= until {
+                // Those behind it are ready in the next turn, too.
+                return;
             }
         }
     }
 
     fn take_timers(&mut self) {
         let now = self.now();
-        while let Some(due) = self.wheel.pop_due(now.mono_ms) {
+        let until = Instant::now() + Duration::from_micros(limits::TURN_PART_US);
+        // Those that are left are due in the next turn.
+        while Instant::now() < until
+            && let Some(due) = self.wheel.pop_due(now.mono_ms)
+        {
             match due {
                 Due::Core(timer) => self.events.push_back(Event::Timer(timer)),
                 Due::Sweep => {
@@ -116,6 +189,8 @@ impl Daemon {
                     self.set_poll_timer();
                     self.look_at_configuration();
                     self.look_at_interfaces();
+                    // Counts of lines that were left out.
+                    log::logger().flush();
                     self.wheel.set(Due::Sweep, now.mono_ms + limits::SWEEP_MS);
                 }
                 Due::Poll => {
@@ -125,21 +200,33 @@ impl Daemon {
                 Due::Edit => self.look_at_configuration(),
                 Due::Look => self.look_at_scripts(),
                 Due::Input(host) => self.look_at_input(host),
+                Due::Unfinished => self.look_at_overdue(),
                 // Being gone from the wheel is the message.
                 Due::Stop => {}
             }
+            self.drain_events();
         }
     }
 
     fn sweep(&mut self, which: impl Fn(&super::folders::Watched) -> bool) {
+        let now_ms = self.now().mono_ms;
         for folder in self.folders.iter_mut().filter(|folder| which(folder)) {
-            folder.sweep(&self.poller, self.config.watch);
+            let waiting = self.queues.waiting.entry(folder.of).or_default();
+            folder.sweep(&self.poller, self.config.watch, waiting, now_ms);
         }
-        self.look_at_unsettled_inputs();
+        if self.unsettled.is_empty() {
+            self.unsettled = self.inputs.unsettled();
+        }
+        // Before files are taken, as after a notice.
+        self.look_at_some_inputs();
     }
 
-    fn look_at_unsettled_inputs(&mut self) {
-        for host in self.inputs.unsettled() {
+    /// Looks at input files that may have been emptied without a notice.
+    fn look_at_some_inputs(&mut self) {
+        for _ in 0..limits::TURN_INPUTS_MAX {
+            let Some(host) = self.unsettled.pop() else {
+                return;
+            };
             self.look_at_input(host);
         }
     }
@@ -154,7 +241,10 @@ impl Daemon {
     }
 
     pub(super) fn input_state(&mut self, host: HostId) -> Option<InputState> {
-        let (folder, name) = self.core.host(host)?;
+        let Some((folder, name)) = self.core.host(host) else {
+            self.inputs.forget(host);
+            return None;
+        };
         let folder = opened(&self.folders, folder, Protocol::Stock)?;
         let state = self.inputs.look(host, name, folder);
         if state == InputState::Foreign {
@@ -167,6 +257,7 @@ impl Daemon {
     /// Lets the core decide on everything that has come together.
     pub(super) fn drain_events(&mut self) {
         while let Some(event) = self.events.pop_front() {
+            self.queues.has_news = true;
             let effects = self.core.on(event, self.now());
             for effect in effects {
                 self.carry_out(effect);
@@ -174,186 +265,8 @@ impl Daemon {
         }
     }
 
-    /// Takes waiting files, some of each host in turn, while there is room for their calls.
-    fn take_files(&mut self) -> usize {
-        let mut taken = 0;
-        for place in 0..self.folders.len() {
-            let open_files = &self.open_files;
-            self.folders[place].scan_if_needed(|id| open_files.contains_key(&id));
-            self.recover_sent(place);
-            let hosts = self.folders[place].waiting.hosts();
-            let mut progress = true;
-            while progress && taken < limits::TURN_FILES_MAX {
-                progress = false;
-                for host in &hosts {
-                    let count = self.take_files_of(place, host, limits::TURN_FILES_MAX - taken);
-                    taken += count;
-                    progress |= count > 0;
-                }
-            }
-            // Without progress there is nothing to be done until calls are.
-            self.folders[place].blocked = !progress;
-        }
-        taken
-    }
-
-    /// Takes a few files of one host.
-    fn take_files_of(&mut self, place: usize, host: &str, most: usize) -> usize {
-        let folder = self.folders[place].of;
-        let signed = self.folders[place].protocol == Protocol::Signed;
-        if !self.core.serves(folder, host, signed) {
-            self.folders[place].waiting.forget(host);
-            return 0;
-        }
-        let mut taken = 0;
-        while taken < most.min(limits::HOST_TURN_FILES_MAX) && self.core.has_room(folder, host) {
-            let Some(file) = self.folders[place].waiting.next_of(host) else {
-                break;
-            };
-            taken += 1;
-            self.take_file(place, host, file);
-            self.drain_events();
-            if self.jobs.len() >= limits::SUBMIT_JOBS_MIN {
-                self.hand_over();
-            }
-        }
-        taken
-    }
-
-    fn take_file(&mut self, place: usize, host: &str, waiting: Waiting) {
-        let host = host.to_string();
-        match waiting.what {
-            What::Restart => self.take_restart(place, &waiting.name, host, waiting.mtime_ns),
-            What::Calls(origin) => self.take_calls(place, host, origin, waiting.name),
-            What::Hello(session) => self.take_hello(place, host, session, waiting.name),
-            What::Messages { session, n, origin } => {
-                self.take_messages(place, host, (session, n, origin), waiting);
-            }
-        }
-    }
-
-    /// Under which id and name a file is taken, and whether an earlier run took it.
-    pub(super) fn claim(&mut self, origin: Origin, name: &str) -> (FileId, String, bool) {
-        match origin {
-            Origin::Game => {
-                let file = self.next_file_id();
-                (file, names::taken(name, file), false)
-            }
-            Origin::EarlierRun(id) => (id, name.to_string(), true),
-        }
-    }
-
-    /// A call file of the stock client.
-    fn take_calls(&mut self, place: usize, host: String, origin: Origin, name: String) {
-        let (id, folder_id) = (self.folders[place].id, self.folders[place].of);
-        let (file, taken_name, recovered) = self.claim(origin, &name);
-        let Ok(folder) = self.folders[place].open_folder() else {
-            return;
-        };
-        let take = if recovered {
-            folder.read_taken(&name)
-        } else {
-            folder.take(&name, &taken_name)
-        };
-        match take {
-            Ok(Take::Taken { bytes, mtime_ns }) => {
-                self.folders[place].unfinished.remove(&name);
-                self.open_files.insert(
-                    file,
-                    OpenFile {
-                        folder: id,
-                        name: taken_name,
-                    },
-                );
-                let file = TakenFile {
-                    folder: folder_id,
-                    host,
-                    file,
-                    bytes,
-                    mtime_ns,
-                    recovered,
-                };
-                self.events.push_back(Event::Calls(file));
-            }
-            Ok(Take::Unfinished { .. }) => self.wait_for_the_end(place, &name, &taken_name, file),
-            Ok(Take::TooLarge { size }) => {
-                let max = limits::CALL_FILE_BYTES_MAX;
-                self.set_aside(
-                    place,
-                    &name,
-                    file,
-                    &format!("it has {size} bytes, more than {max}"),
-                );
-            }
-            Ok(Take::NotAFile) => {
-                self.complain(place, &name, "it is not a plain file, and is left alone")
-            }
-            Ok(Take::Gone) => {}
-            Err(error) => self.complain(place, &name, &format!("it cannot be taken ({error})")),
-        }
-    }
-
-    /// A map began. The file goes when that is written down, so that no crash forgets it.
-    fn take_restart(&mut self, place: usize, name: &str, host: String, mtime_ns: i64) {
-        let folder = self.folders[place].of;
-        self.events.push_back(Event::Restart {
-            folder,
-            host,
-            mtime_ns,
-        });
-        self.drain_events();
-        self.hand_over();
-        let removed = self.folders[place]
-            .open_folder()
-            .and_then(|folder| folder.remove(name));
-        if let Err(error) = removed {
-            self.complain(place, name, &format!("it cannot be removed ({error})"));
-        }
-    }
-
-    /// Whether a file has this name, which it got when it was taken.
-    pub(super) fn is_taken(&self, place: usize, taken_name: &str) -> bool {
-        let folder = self.folders[place].open_folder();
-        folder.is_ok_and(|folder| folder.mtime_ns(taken_name).is_some())
-    }
-
-    /// A file without its closing NUL: the game is writing it, or died over it.
-    pub(super) fn wait_for_the_end(
-        &mut self,
-        place: usize,
-        name: &str,
-        taken_name: &str,
-        file: FileId,
-    ) {
-        let now_ms = self.now().mono_ms;
-        let is_taken = self.is_taken(place, taken_name);
-        let folder = &mut self.folders[place];
-        let first = *folder.unfinished.entry(name.to_string()).or_insert(now_ms);
-        if !is_taken && now_ms - first < limits::UNFINISHED_MS {
-            return;
-        }
-        folder.unfinished.remove(name);
-        let present = if is_taken { taken_name } else { name };
-        let reason = "it has no closing NUL: its writing was cut short";
-        self.set_aside(place, present, file, reason);
-        self.tell_of_cut(place, name);
-    }
-
-    /// A new id: the time, but never one that was used before. It is even: odd ones are for calls
-    /// that come from no file.
-    pub(super) fn next_file_id(&mut self) -> FileId {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |now| now.as_micros() as u64);
-        self.last_file = (now & !1).max(self.last_file + 2);
-        while self.open_files.contains_key(&self.last_file) {
-            self.last_file += 2;
-        }
-        self.last_file
-    }
-
     /// Hands the gathered work over: identities are written down before their calls run.
-    fn hand_over(&mut self) {
+    pub(super) fn hand_over(&mut self) {
         if !self.remember.is_empty() {
             if let Err(error) = self.seen.add(&self.remember) {
                 log::error!(
@@ -363,6 +276,7 @@ impl Daemon {
             }
             self.remember.clear();
         }
+        self.remove_restarts();
         self.attended.hand_over();
         if self.jobs.is_empty() {
             return;

@@ -3,13 +3,14 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+
+use super::private;
 
 /// What the file holds, so many bytes at most; nothing where there is none.
 pub fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    match File::open(path) {
+    match private::open(path, OpenOptions::new().read(true)) {
         Ok(file) => drop(file.take(bytes_max).read_to_end(&mut bytes)?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
@@ -19,11 +20,7 @@ pub fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
 
 /// Opens it to add to its end, and makes it where it is missing.
 pub fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path)
+    private::open(path, OpenOptions::new().append(true).create(true))
 }
 
 /// Adds a record to a file of `length` bytes. Half a record must not shift those behind it.

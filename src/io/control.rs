@@ -10,6 +10,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::FileType;
+
+use super::private;
 use crate::limits;
 use crate::wire::control::SOCKET;
 
@@ -30,6 +33,9 @@ impl Listener {
     pub fn open(state_dir: &Path) -> io::Result<Self> {
         let folder = File::open(state_dir)?;
         let fresh = format!("{SOCKET}.new");
+        for name in [SOCKET, &fresh] {
+            private::clear(&state_dir.join(name), FileType::Socket)?;
+        }
         match fs::remove_file(state_dir.join(&fresh)) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}

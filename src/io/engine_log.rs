@@ -1,28 +1,41 @@
 //! The engine's log, as it comes by UDP.
 //!
-//! Anybody who reaches the address can send there, so nothing is answered, and what is not
-//! believed is only counted.
+//! Anybody who reaches the address can send there, so nothing is answered, and what does not carry
+//! the secret is counted and reported once a minute. Who tries secrets gets few tries: see
+//! [`Guard`]. A flood costs little, since the kernel then drops what is not from the game (the
+//! socket is connected to it for most of the time), or keeps it unread.
 
-use std::cell::Cell;
+mod guard;
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, ErrorKind};
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Instant;
 
-use rustix::net::sockopt;
+use rustix::net::{connect_unspec, sockopt};
 
-use crate::config::LogListen;
+use crate::config::{LogListen, Rcon};
 use crate::limits;
-use crate::wire::engine_log::{self, Line};
+use crate::wire::engine_log::{self, Datagram, Line, LogSecret};
+use guard::{Guard, Near};
 
 pub struct EngineLog {
     socket: UdpSocket,
-    secret: Option<u32>,
-    refused: Cell<u64>,
+    address: SocketAddr,
+    secret: Option<LogSecret>,
+    guard: Guard,
+    began: Instant,
+    /// The kernel drops what others send, until then.
+    connected_until_ms: Option<u64>,
+    /// Nothing is read until then.
+    paused_until_ms: u64,
 }
 
 impl EngineLog {
-    /// The error says which address it is about.
-    pub fn open(listen: &LogListen) -> io::Result<Self> {
+    /// `rcon`: where the same game's console is. The error says which address it is about.
+    pub fn open(listen: &LogListen, rcon: Option<&Rcon>) -> io::Result<Self> {
         let address = listen.address;
         let said = |error: io::Error| {
             let kind = error.kind();
@@ -38,148 +51,107 @@ impl EngineLog {
         }
         Ok(Self {
             socket,
+            address,
             secret: listen.secret,
-            refused: Cell::new(0),
+            guard: Guard::new(rcon.and_then(|rcon| Near::of(&rcon.address))),
+            began: Instant::now(),
+            connected_until_ms: None,
+            paused_until_ms: 0,
         })
     }
 
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+    /// What to wait for; `None` while nothing is to be read.
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        (self.paused_until_ms <= self.now_ms()).then(|| self.socket.as_fd())
+    }
+
+    /// In how many milliseconds [`EngineLog::read`] has something to do, whatever comes.
+    pub fn due_in_ms(&self) -> Option<u64> {
+        let now_ms = self.now_ms();
+        let paused = Some(self.paused_until_ms).filter(|ms| *ms > now_ms);
+        let dues = [self.connected_until_ms, paused, self.guard.report_ms()];
+        let due_ms = dues.into_iter().flatten().min();
+        due_ms.map(|ms| ms.saturating_sub(now_ms))
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// What has come, in order, from at most `max` datagrams, whatever they were.
-    pub fn read(&self, max: usize) -> Vec<Line> {
+    pub fn read(&mut self, max: usize) -> Vec<Line> {
+        let now_ms = self.now_ms();
+        self.let_others_in(now_ms);
+        if let Some(report) = self.guard.report(now_ms) {
+            log::warn!("log_listen {}: {report}", self.address);
+        }
+        let mut lines = Vec::new();
+        if self.paused_until_ms > now_ms {
+            return lines;
+        }
         // A longer datagram is cut to one byte too many, and so refused.
         let mut buffer = [0; limits::LOG_LINE_BYTES_MAX + 1];
-        let mut lines = Vec::new();
         for _ in 0..max {
-            let count = match self.socket.recv(&mut buffer) {
-                Ok(count) => count,
+            let (count, from) = match self.socket.recv_from(&mut buffer) {
+                Ok(received) => received,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(_) => break,
             };
-            match engine_log::parse(&buffer[..count], self.secret) {
-                Some(line) => lines.push(line),
-                None => self.refused.set(self.refused.get().saturating_add(1)),
+            lines.extend(self.line(&buffer[..count], from, now_ms));
+        }
+        if self.guard.is_flooded(now_ms) {
+            self.keep_others_out(now_ms);
+        }
+        lines
+    }
+
+    fn line(&mut self, packet: &[u8], from: SocketAddr, now_ms: u64) -> Option<Line> {
+        if !engine_log::looks_like_one(packet) || !self.guard.admits(from, now_ms) {
+            self.guard.dropped(now_ms);
+            return None;
+        }
+        match engine_log::read_datagram(packet, self.secret) {
+            Datagram::Line(line) => {
+                self.guard.right(from);
+                Some(line)
+            }
+            Datagram::WrongSecret => {
+                self.guard.wrong(from, now_ms);
+                None
+            }
+            Datagram::Foreign => {
+                self.guard.dropped(now_ms);
+                None
             }
         }
-        lines
     }
 
-    /// Datagrams that were no line of the log, or did not carry the secret.
+    /// A game that was started again may send from another port.
+    fn let_others_in(&mut self, now_ms: u64) {
+        if self.connected_until_ms.is_some_and(|ms| ms <= now_ms) {
+            self.connected_until_ms = None;
+            // Where it fails, the game's own lines still come, and the next turn tries again.
+            if connect_unspec(&self.socket).is_err() {
+                self.connected_until_ms = Some(now_ms + limits::LOG_CLOSED_MS);
+            }
+        }
+    }
+
+    fn keep_others_out(&mut self, now_ms: u64) {
+        let until_ms = now_ms + limits::LOG_CLOSED_MS;
+        match self.guard.proven() {
+            Some(_) if self.connected_until_ms.is_some() => {}
+            Some(game) if self.socket.connect(game).is_ok() => {
+                self.connected_until_ms = Some(until_ms);
+            }
+            _ => self.paused_until_ms = now_ms + limits::LOG_PAUSE_MS,
+        }
+        self.guard.begins_to_count(now_ms);
+    }
+
+    /// Datagrams that were no line of the log, or did not carry the secret, as far as they were
+    /// read.
     pub fn refused(&self) -> u64 {
-        self.refused.get()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::SocketAddr;
-
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
-    use super::*;
-
-    fn open(secret: Option<u32>) -> (EngineLog, SocketAddr) {
-        let address = "127.0.0.1:0".parse().unwrap();
-        let log = EngineLog::open(&LogListen { address, secret }).unwrap();
-        let address = log.socket.local_addr().unwrap();
-        (log, address)
-    }
-
-    fn started(kind: &str, map: &str) -> Vec<u8> {
-        let line = format!("{kind}L 11/20/2026 - 08:00:00: Started map \"{map}\"\n\0");
-        [b"\xff\xff\xff\xff", line.as_bytes()].concat()
-    }
-
-    fn send(to: SocketAddr, packets: &[Vec<u8>]) {
-        let game = UdpSocket::bind("127.0.0.1:0").unwrap();
-        for packet in packets {
-            game.send_to(packet, to).unwrap();
-        }
-    }
-
-    /// Whether something has come, or comes within some seconds.
-    fn is_ready(log: &EngineLog) -> bool {
-        let patience = Timespec {
-            tv_sec: 10,
-            tv_nsec: 0,
-        };
-        let fd = log.fd();
-        let mut fds = [PollFd::new(&fd, PollFlags::IN)];
-        poll(&mut fds, Some(&patience)).unwrap() == 1
-    }
-
-    fn maps(log: &EngineLog, count: usize) -> Vec<Line> {
-        let mut lines = Vec::new();
-        while lines.len() < count && is_ready(log) {
-            lines.extend(log.read(2));
-        }
-        lines
-    }
-
-    #[test]
-    fn lines_come_in_order_and_some_at_a_time() {
-        let (log, address) = open(None);
-        assert_eq!(log.read(8), [], "nothing has come, and nobody waits");
-        let names = ["a", "b", "c", "d", "e"];
-        send(address, &names.map(|map| started("R", map)));
-        assert!(is_ready(&log));
-        assert_eq!(log.read(0), []);
-        let mut lines = log.read(2);
-        assert!(lines.len() <= 2);
-        send(address, &names.map(|map| started("R", map)));
-        lines.extend(maps(&log, 10 - lines.len()));
-        let expected = names.iter().chain(&names);
-        let expected: Vec<_> = expected.map(|m| Line::MapStarted(m.to_string())).collect();
-        assert_eq!(lines, expected);
-        assert_eq!((log.read(8).len(), log.refused()), (0, 0));
-    }
-
-    #[test]
-    fn what_is_not_believed_is_counted_and_takes_its_turn() {
-        let (log, address) = open(Some(1234));
-        let mut long = started("S1234", "x");
-        long.truncate(long.len() - 2);
-        long.resize(limits::LOG_LINE_BYTES_MAX + 500, b' ');
-        let packets = [
-            started("R", "a"),
-            started("S1235", "b"),
-            Vec::new(),
-            b"rubbish".to_vec(),
-            long,
-            started("S1234", "c"),
-        ];
-        send(address, &packets);
-        assert_eq!(maps(&log, 1), [Line::MapStarted("c".into())]);
-        assert_eq!(log.refused(), 5);
-    }
-
-    #[test]
-    fn a_taken_address_is_named() {
-        let (_log, address) = open(None);
-        let error = EngineLog::open(&LogListen {
-            address,
-            secret: None,
-        });
-        let error = error.err().expect("the address is taken");
-        assert_eq!(error.kind(), ErrorKind::AddrInUse);
-        assert!(error.to_string().contains(&address.to_string()), "{error}");
-    }
-
-    #[test]
-    fn there_is_room_for_a_burst() {
-        let (log, address) = open(None);
-        let given = sockopt::socket_recv_buffer_size(&log.socket).unwrap();
-        let plain = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let plain = sockopt::socket_recv_buffer_size(&plain).unwrap();
-        assert!(
-            given > plain || plain >= limits::LOG_RECEIVE_BYTES,
-            "{given}"
-        );
-        // As many as fit into what every system grants.
-        let burst: Vec<_> = (0..100).map(|n| started("R", &n.to_string())).collect();
-        send(address, &burst);
-        assert_eq!(maps(&log, 100).len(), 100);
+        self.guard.refused()
     }
 }

@@ -4,15 +4,19 @@
 //! believed, and what is not a plain file is left alone. All calls go by the folder's own
 //! descriptor, so nobody can put another folder in its place.
 
-use std::fs::File;
+use std::cell::RefCell;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawMode};
+use rustix::io::Errno;
 
+use super::{aside, private, random};
 use crate::limits;
-use crate::wire::answer_file;
+use crate::wire::{answer_file, names};
 
 /// What tells one state of a file from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,9 +38,9 @@ impl Stamp {
 pub enum Take {
     /// It is ours now, under its taken name; the text before the closing NUL.
     Taken { bytes: Vec<u8>, mtime_ns: i64 },
-    /// No closing NUL yet.
-    Unfinished { mtime_ns: i64 },
-    /// Larger than any client writes. Still in its place.
+    /// No closing NUL yet. `ours`: it was renamed before that was seen, and has its taken name.
+    Unfinished { stamp: Stamp, ours: bool },
+    /// Larger than any client writes, and not read. It has its taken name.
     TooLarge { size: u64 },
     /// A link, a folder, a FIFO: left alone.
     NotAFile,
@@ -56,12 +60,33 @@ pub struct Folder {
     fd: OwnedFd,
     /// The mode for files that the game must be able to write.
     mode: Mode,
+    links: Links,
+    /// For names that nobody can know before.
+    random: RefCell<Box<dyn FnMut() -> u8>>,
+}
+
+/// Whether the last part of a folder's path may be a symbolic link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    /// The owner named it, and may lead wherever they like.
+    Followed,
+    /// It lies where games and others write.
+    Refused,
 }
 
 impl Folder {
-    pub fn open(path: &Path) -> io::Result<Self> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = fs::open(path, flags, Mode::empty())?;
+    /// Errors: also where it is a link that is not followed; the error says so.
+    pub fn open(path: &Path, links: Links) -> io::Result<Self> {
+        let mut flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        if links == Links::Refused {
+            flags |= OFlags::NOFOLLOW;
+        }
+        let fd = fs::open(path, flags, Mode::empty()).map_err(|error| match is_link(path) {
+            true if links == Links::Refused => {
+                io::Error::other("it is a symbolic link, and vpid follows none there; remove it")
+            }
+            _ => error.into(),
+        })?;
         let owner = fs::fstat(&fd)?.st_uid;
         // The game empties what we write. Where it runs as another user, it needs to be let in.
         let same_user = owner == rustix::process::geteuid().as_raw();
@@ -70,20 +95,35 @@ impl Folder {
             path: path.to_path_buf(),
             fd,
             mode,
+            links,
+            random: RefCell::new(Box::new(random::bytes())),
         })
     }
 
-    /// Makes a folder in which the game can write, where there is none. The one around it must
-    /// be there.
-    pub fn make(path: &Path) -> io::Result<()> {
+    /// Makes a folder in which the game can write, where there is none, and opens it; the one around
+    /// it must be there. A link is not followed. What else lies there, and is no folder, is moved
+    /// aside.
+    pub fn make(path: &Path) -> io::Result<Self> {
         let around = path.parent().unwrap_or(Path::new("/"));
         let same_user = fs::stat(around)?.st_uid == rustix::process::geteuid().as_raw();
         let mode = Mode::from_raw_mode(if same_user { 0o775 } else { 0o777 });
-        match fs::mkdir(path, mode) {
-            Ok(()) if !same_user => Ok(fs::chmod(path, mode)?),
-            Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
-            Err(error) => Err(error.into()),
+        if let Some(name) = path.file_name().and_then(|name| name.to_str())
+            && !is_link(path)
+        {
+            let shown = around.display().to_string();
+            aside::clear(File::open(around)?, &shown, name, FileType::Directory)?;
         }
+        let made = match fs::mkdir(path, mode) {
+            Ok(()) => true,
+            Err(rustix::io::Errno::EXIST) => false,
+            Err(error) => return Err(error.into()),
+        };
+        let folder = Self::open(path, Links::Refused)?;
+        if made && !same_user {
+            // Past the umask: the game is another user.
+            fs::fchmod(&folder.fd, mode)?;
+        }
+        Ok(folder)
     }
 
     pub fn path(&self) -> &Path {
@@ -102,39 +142,36 @@ impl Folder {
 
     /// Whether the folder still has its name: a folder that was replaced must be opened anew.
     pub fn is_current(&self) -> bool {
-        let here = fs::stat(&self.path);
+        let here = match self.links {
+            Links::Followed => fs::stat(&self.path),
+            Links::Refused => fs::lstat(&self.path),
+        };
         let (Ok(here), Ok(ours)) = (here, fs::fstat(&self.fd)) else {
             return false;
         };
         (here.st_dev, here.st_ino) == (ours.st_dev, ours.st_ino)
     }
 
-    /// Calls `each` with every name that is text.
-    pub fn scan(&self, mut each: impl FnMut(&str)) -> io::Result<()> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = fs::openat(&self.fd, c".", flags, Mode::empty())?;
-        let mut buffer = Vec::with_capacity(32 * 1024);
-        let mut entries = fs::RawDir::new(fd, buffer.spare_capacity_mut());
-        while let Some(entry) = entries.next() {
-            if let Ok(name) = entry?.file_name().to_str() {
-                each(name);
-            }
-        }
-        Ok(())
-    }
-
     /// The modification time of a plain file, unix nanoseconds; `None` for anything else.
     pub fn mtime_ns(&self, name: &str) -> Option<i64> {
-        let stat = fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-        is_plain(stat.st_mode).then(|| stamp(&stat).mtime_ns)
+        self.stamp(name).map(|stamp| stamp.mtime_ns)
     }
 
-    /// Takes a call file: reads it whole and renames it to `taken`, so that its name is free for
-    /// the game again. A game that opened it in between writes into what we hold, and that is
-    /// read again.
-    pub fn take(&self, name: &str, taken: &str) -> io::Result<Take> {
-        let (bytes, before) = match self.read_complete(name)? {
-            Ok(read) => read,
+    /// The present state of a plain file; `None` for anything else.
+    pub fn stamp(&self, name: &str) -> Option<Stamp> {
+        let stat = fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        is_plain(stat.st_mode).then(|| stamp(&stat))
+    }
+
+    /// Takes a call file of at most `bytes_max`: reads it whole and renames it to `taken`, so that
+    /// its name is free for the game again. A game that opened it in between writes into what we
+    /// hold: that is read once more, and where it is not whole then, the caller reads it by its
+    /// taken name when it has changed.
+    pub fn take(&self, name: &str, taken: &str, bytes_max: usize) -> io::Result<Take> {
+        let read = match self.read_complete(name, bytes_max)? {
+            // It may be written anew before it is moved away for that.
+            Err(Take::TooLarge { .. }) => None,
+            Ok(read) => Some(read),
             Err(other) => return Ok(other),
         };
         match fs::renameat(&self.fd, name, &self.fd, taken) {
@@ -142,31 +179,23 @@ impl Folder {
             Err(rustix::io::Errno::NOENT) => return Ok(Take::Gone),
             Err(error) => return Err(error.into()),
         }
-        let after = fs::statat(&self.fd, taken, AtFlags::SYMLINK_NOFOLLOW)?;
-        if stamp(&after) == before {
-            return Ok(Take::Taken {
-                bytes,
-                mtime_ns: before.mtime_ns,
-            });
-        }
-        // Rare and short: the game truncated it just then, and is about to write.
-        for _ in 0..limits::TAKE_RETRIES_MAX {
-            if let Ok((bytes, stamp)) = self.read_complete(taken)? {
-                return Ok(Take::Taken {
-                    bytes,
-                    mtime_ns: stamp.mtime_ns,
-                });
+        if let Some((bytes, before)) = read {
+            let after = fs::statat(&self.fd, taken, AtFlags::SYMLINK_NOFOLLOW)?;
+            if stamp(&after) == before {
+                let mtime_ns = before.mtime_ns;
+                return Ok(Take::Taken { bytes, mtime_ns });
             }
-            std::thread::sleep(std::time::Duration::from_millis(1));
         }
-        Ok(Take::Unfinished {
-            mtime_ns: stamp(&after).mtime_ns,
+        // Rare: the game truncated it just then, and is about to write.
+        Ok(match self.read(taken, bytes_max)? {
+            Take::Unfinished { stamp, .. } => Take::Unfinished { stamp, ours: true },
+            other => other,
         })
     }
 
-    /// Reads a file that was taken by an earlier run.
-    pub fn read_taken(&self, taken: &str) -> io::Result<Take> {
-        Ok(match self.read_complete(taken)? {
+    /// Reads a file of at most `bytes_max` where it is, such as one that was taken before.
+    pub fn read(&self, name: &str, bytes_max: usize) -> io::Result<Take> {
+        Ok(match self.read_complete(name, bytes_max)? {
             Ok((bytes, stamp)) => Take::Taken {
                 bytes,
                 mtime_ns: stamp.mtime_ns,
@@ -175,7 +204,11 @@ impl Folder {
         })
     }
 
-    fn read_complete(&self, name: &str) -> io::Result<Result<(Vec<u8>, Stamp), Take>> {
+    fn read_complete(
+        &self,
+        name: &str,
+        bytes_max: usize,
+    ) -> io::Result<Result<(Vec<u8>, Stamp), Take>> {
         let Some(file) = self.open_plain(name)? else {
             return Ok(Err(Take::Gone));
         };
@@ -184,16 +217,20 @@ impl Folder {
             return Ok(Err(Take::NotAFile));
         }
         let stamp = stamp(&stat);
-        if stamp.size > limits::CALL_FILE_BYTES_MAX as u64 {
-            return Ok(Err(Take::TooLarge { size: stamp.size }));
+        let ours = false;
+        if stamp.size > bytes_max as u64 {
+            let size = stamp.size;
+            return Ok(Err(Take::TooLarge { size }));
+        }
+        // What is not whole must not cost as much as what is, each time that it is looked at.
+        if stamp.size > limits::LAST_BYTE_FIRST_BYTES && !ends_in_nul(&file, stamp.size)? {
+            return Ok(Err(Take::Unfinished { stamp, ours }));
         }
         // What grows behind this is noticed by its stamp.
         let mut bytes = Vec::with_capacity(stamp.size as usize);
         file.take(stamp.size).read_to_end(&mut bytes)?;
         if bytes.last() != Some(&0) || bytes.len() as u64 != stamp.size {
-            return Ok(Err(Take::Unfinished {
-                mtime_ns: stamp.mtime_ns,
-            }));
+            return Ok(Err(Take::Unfinished { stamp, ours }));
         }
         // The engine ends a text at its first NUL.
         let end = bytes
@@ -247,30 +284,41 @@ impl Folder {
     }
 
     /// Puts a whole file in the place of an input file. It is not synced: an answer is worth
-    /// nothing after a power cut.
+    /// nothing after a power cut. A link or FIFO in its place is replaced, a folder moved aside.
     pub fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<Stamp> {
-        let temporary = format!("{name}.vpid");
-        let written = self.write_new(&temporary, bytes).and_then(|stamp| {
-            fs::renameat(&self.fd, temporary.as_str(), &self.fd, name)?;
-            Ok(stamp)
-        });
+        let (temporary, stamp) = self.write_new(bytes)?;
+        let put = || fs::renameat(&self.fd, temporary.as_str(), &self.fd, name);
+        let written = match put() {
+            Err(Errno::ISDIR | Errno::NOTEMPTY | Errno::EXIST) => {
+                let shown = self.path.display().to_string();
+                aside::clear(&self.fd, &shown, name, FileType::RegularFile)
+                    .and_then(|()| Ok(put()?))
+            }
+            other => other.map_err(io::Error::from),
+        };
         if written.is_err() {
             let _ = fs::unlinkat(&self.fd, temporary.as_str(), AtFlags::empty());
         }
-        written
+        written.map(|()| stamp)
     }
 
-    fn write_new(&self, name: &str, bytes: &[u8]) -> io::Result<Stamp> {
+    /// Writes a file under a name that nobody can have taken before.
+    fn write_new(&self, bytes: &[u8]) -> io::Result<(String, Stamp)> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = match fs::openat(&self.fd, name, flags, self.mode) {
-            // Left over from a crash.
-            Err(rustix::io::Errno::EXIST) => {
-                fs::unlinkat(&self.fd, name, AtFlags::empty())?;
-                fs::openat(&self.fd, name, flags, self.mode)?
-            }
-            other => other?,
+        let name = {
+            let mut random = self.random.borrow_mut();
+            names::temporary(u64::from_le_bytes(std::array::from_fn(|_| random())))
         };
+        let fd = fs::openat(&self.fd, name.as_str(), flags, self.mode)?;
+        let written = self.fill(fd, bytes);
+        if written.is_err() {
+            let _ = fs::unlinkat(&self.fd, name.as_str(), AtFlags::empty());
+        }
+        Ok((name, written?))
+    }
+
+    fn fill(&self, fd: OwnedFd, bytes: &[u8]) -> io::Result<Stamp> {
         let mut file = File::from(fd);
         if self.mode.as_raw_mode() & 0o002 != 0 {
             // Past the umask: the game is another user.
@@ -280,17 +328,26 @@ impl Folder {
         Ok(stamp(&fs::fstat(&file)?))
     }
 
-    /// Moves a file out of the folder, to `target` elsewhere; copies where that is another
-    /// file system.
+    /// Moves a file out of the folder, to `target` elsewhere; where that is another file system,
+    /// copies as much of it as would be read.
     pub fn move_out(&self, name: &str, target: &Path) -> io::Result<()> {
         match fs::renameat(&self.fd, name, fs::CWD, target) {
             Err(rustix::io::Errno::XDEV) => {
                 let Some(source) = self.open_plain(name)? else {
                     return Ok(());
                 };
-                let mut copy = File::create(target)?;
-                io::copy(&mut source.take(limits::REJECTED_BYTES_MAX), &mut copy)?;
-                copy.sync_all()?;
+                let mut options = OpenOptions::new();
+                let mut copy = options
+                    .write(true)
+                    .create_new(true)
+                    .mode(0o600)
+                    .open(target)?;
+                // The first part of what is too large to be read says enough. It is not synced:
+                // the deciding thread would wait for the disk.
+                io::copy(
+                    &mut source.take(limits::CALL_FILE_BYTES_MAX as u64),
+                    &mut copy,
+                )?;
                 self.remove(name)
             }
             other => Ok(other?),
@@ -313,7 +370,13 @@ pub fn write_whole(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>)
         .tempfile_in(parent(path))?;
     write(file.as_file_mut())?;
     file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
+    if let Err(error) = file.persist(path) {
+        if error.error.kind() != io::ErrorKind::IsADirectory {
+            return Err(error.error);
+        }
+        private::clear(path, FileType::RegularFile)?;
+        error.file.persist(path).map_err(|error| error.error)?;
+    }
     Ok(())
 }
 
@@ -332,8 +395,18 @@ fn parent(path: &Path) -> &Path {
     parent.unwrap_or(Path::new("."))
 }
 
+fn is_link(path: &Path) -> bool {
+    path.symlink_metadata()
+        .is_ok_and(|found| found.is_symlink())
+}
+
 fn is_plain(mode: RawMode) -> bool {
     FileType::from_raw_mode(mode) == FileType::RegularFile
+}
+
+fn ends_in_nul(file: &File, size: u64) -> io::Result<bool> {
+    let mut last = [0];
+    Ok(file.read_at(&mut last, size - 1)? == 1 && last == [0])
 }
 
 fn stamp(stat: &fs::Stat) -> Stamp {

@@ -3,23 +3,25 @@
 use std::io;
 use std::path::Path;
 
+use super::append_log;
 use super::files::write_durably;
 use super::random;
+use crate::limits::INSTANCE_FILE_BYTES_MAX;
 
 /// The number in the state folder; a new one where there is none, or none that can be read.
 pub fn of(state_dir: &Path) -> io::Result<u64> {
     let path = state_dir.join("instance");
-    match std::fs::read_to_string(&path) {
-        Ok(text) => match u64::from_str_radix(text.trim(), 16) {
+    let bytes = append_log::read(&path, INSTANCE_FILE_BYTES_MAX)?;
+    let text = String::from_utf8_lossy(&bytes);
+    if !text.is_empty() {
+        match u64::from_str_radix(text.trim(), 16) {
             Ok(number) => return Ok(number),
             Err(_) => log::warn!(
                 "{}: this is no number as vpid writes it; it makes a new one, and calls that were \
                  under way are not looked up in the journal of a MySQL server",
                 path.display()
             ),
-        },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
+        }
     }
     let mut random = random::bytes();
     let number = u64::from_le_bytes(std::array::from_fn(|_| random()));

@@ -1,13 +1,18 @@
 //! The only code that blocks: files, databases, and later sockets and processes.
 
 mod append_log;
+pub mod aside;
 pub mod begun;
 pub mod control;
 pub mod engine_log;
 pub mod files;
 pub mod http;
 pub mod instance;
+pub mod listing;
 pub mod lock;
+pub mod memory;
+pub mod overlooked;
+pub mod private;
 pub mod python;
 pub mod random;
 pub mod rcon;
@@ -17,3 +22,4 @@ pub mod seen;
 pub mod sessions;
 pub mod sql;
 pub mod store;
+pub mod venv;

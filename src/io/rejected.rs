@@ -3,29 +3,33 @@
 //! `state/rejected/<when>-<name>` and the same name with `.reason`. Bounded in count and bytes:
 //! the oldest go first.
 
-use std::fs;
-use std::io;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::files::Folder;
+use super::private;
 use crate::limits;
 
 pub struct Rejected {
     dir: PathBuf,
-    count: usize,
+    /// Their names, which begin with when they came, and sizes.
+    files: BTreeMap<OsString, u64>,
     bytes: u64,
 }
 
 impl Rejected {
     pub fn open(state_dir: &Path) -> io::Result<Self> {
         let dir = state_dir.join("rejected");
-        fs::create_dir_all(&dir)?;
-        let mut rejected = Self {
-            dir,
-            count: 0,
-            bytes: 0,
-        };
-        rejected.prune()?;
+        private::folder(&dir)?;
+        let files = kept(&dir)?;
+        let bytes = files.values().sum();
+        let mut rejected = Self { dir, files, bytes };
+        if rejected.is_full() {
+            rejected.prune()?;
+        }
         Ok(rejected)
     }
 
@@ -37,59 +41,73 @@ impl Rejected {
         stamp: u64,
         reason: &str,
     ) -> io::Result<PathBuf> {
-        // The names that reach this are of the protocol's alphabet; the bound is for the rest.
-        let short = &name[..name.len().min(180)];
+        let is_end = |at: &usize| name.is_char_boundary(*at);
+        let end = (0..=name.len().min(180)).rev().find(is_end);
+        let short = &name[..end.unwrap_or_default()];
         let target = self.dir.join(format!("{stamp:020}-{short}"));
         folder.move_out(name, &target)?;
-        fs::write(reason_path(&target), format!("{reason}\n"))?;
-        self.count += 1;
-        self.bytes += fs::symlink_metadata(&target).map_or(0, |data| data.len());
-        if self.count > limits::REJECTED_FILES_MAX || self.bytes > limits::REJECTED_BYTES_MAX {
+        // Identities and calls are in it, which are nobody else's.
+        private::close_file(&target);
+        let mut options = OpenOptions::new();
+        let reasons = private::open(
+            &reason_path(&target),
+            options.write(true).create(true).truncate(true),
+        );
+        writeln!(reasons?, "{reason}")?;
+        let bytes = fs::symlink_metadata(&target).map_or(0, |data| data.len());
+        self.bytes += bytes;
+        let name = target.file_name().unwrap_or_default().to_owned();
+        self.bytes -= self.files.insert(name, bytes).unwrap_or(0);
+        if self.is_full() {
             self.prune()?;
         }
         Ok(target)
     }
 
-    /// Counts what is there, and removes the oldest until a tenth of the room is free.
+    /// Removes the oldest until a tenth of the room is free.
     fn prune(&mut self) -> io::Result<()> {
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&self.dir)? {
-            let entry = entry?;
-            if entry
-                .path()
-                .extension()
-                .is_none_or(|extension| extension != "reason")
-            {
-                files.push((
-                    entry.file_name(),
-                    entry.metadata().map_or(0, |data| data.len()),
-                ));
-            }
-        }
-        files.sort();
-        self.count = files.len();
-        self.bytes = files.iter().map(|(_, bytes)| bytes).sum();
-        let full =
-            self.count > limits::REJECTED_FILES_MAX || self.bytes > limits::REJECTED_BYTES_MAX;
-        let (count_goal, bytes_goal) = match full {
-            true => (
-                limits::REJECTED_FILES_MAX * 9 / 10,
-                limits::REJECTED_BYTES_MAX * 9 / 10,
-            ),
-            false => (usize::MAX, u64::MAX),
-        };
-        for (name, bytes) in files {
-            if self.count <= count_goal && self.bytes <= bytes_goal {
-                break;
-            }
-            let path = self.dir.join(name);
-            fs::remove_file(&path)?;
-            let _ = fs::remove_file(reason_path(&path));
-            self.count -= 1;
+        while self.files.len() > limits::REJECTED_FILES_MAX * 9 / 10
+            || self.bytes > limits::REJECTED_BYTES_MAX * 9 / 10
+        {
+            let Some((name, bytes)) = self.files.pop_first() else {
+                return Ok(());
+            };
             self.bytes -= bytes;
+            let path = self.dir.join(name);
+            let removed = fs::remove_file(&path);
+            let _ = fs::remove_file(reason_path(&path));
+            // An operator may have taken it away.
+            if let Err(error) = removed
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                return Err(error);
+            }
         }
         Ok(())
     }
+
+    fn is_full(&self) -> bool {
+        self.files.len() > limits::REJECTED_FILES_MAX || self.bytes > limits::REJECTED_BYTES_MAX
+    }
+}
+
+/// What is there, closed to others, and how large it is.
+fn kept(dir: &Path) -> io::Result<BTreeMap<OsString, u64>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        let path = entry.path();
+        private::close_file(&path);
+        let extension = path.extension();
+        if extension.is_none_or(|extension| extension != "reason") {
+            let bytes = entry.metadata().map_or(0, |data| data.len());
+            files.insert(entry.file_name(), bytes);
+        }
+    }
+    Ok(files)
 }
 
 fn reason_path(path: &Path) -> PathBuf {
@@ -101,12 +119,13 @@ fn reason_path(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::files::Links;
 
     #[test]
     fn the_oldest_go_first_and_take_their_reasons_along() {
         let scriptdata = tempfile::tempdir().unwrap();
         let state = tempfile::tempdir().unwrap();
-        let folder = Folder::open(scriptdata.path()).unwrap();
+        let folder = Folder::open(scriptdata.path(), Links::Followed).unwrap();
         let mut rejected = Rejected::open(state.path()).unwrap();
         let count = limits::REJECTED_FILES_MAX as u64 + 1;
         for stamp in 0..count {
@@ -121,6 +140,6 @@ mod tests {
             .path()
             .join(format!("rejected/{:020}-x.reason", count - 1));
         assert_eq!(fs::read_to_string(newest).unwrap(), "because\n");
-        assert_eq!(Rejected::open(state.path()).unwrap().count, rejected.count);
+        assert_eq!(Rejected::open(state.path()).unwrap().files, rejected.files);
     }
 }

@@ -1,11 +1,18 @@
 //! The owner's Python scripts as they lie in their folder: `NAME.py`, or `NAME/main.py`.
 
 use std::collections::BTreeMap;
+use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::config::{INTERFACES_NAME, is_script_name};
+use super::venv::VENV;
+use crate::config::{INTERFACES_NAME, Scripts, is_script_name};
 use crate::limits::SCRIPT_FOLDER_ENTRIES_MAX;
+
+/// What Python runs of a script that is a folder.
+const MAIN: &str = "main.py";
+/// So many files are named that are passed over; the others are counted.
+const PASSED_OVER_NAMED_MAX: usize = 20;
 
 /// What may lie beside scripts and is none: functions that were written for VPI, with what they
 /// are configured by.
@@ -26,16 +33,31 @@ pub struct ScriptFile {
 pub struct Found {
     /// By their names.
     pub scripts: Vec<ScriptFile>,
-    /// Files that would be scripts if they had other names.
-    pub misnamed: Vec<PathBuf>,
+    /// What looks like a script and is not started, with what goes on after its path.
+    pub passed_over: Vec<(PathBuf, &'static str)>,
     /// Names with a file and a folder, of which the file is taken.
     pub twice: Vec<String>,
     /// There is more in the folder, which was not looked at.
     pub more: bool,
 }
 
-/// Looks what is there. What cannot be looked at is left out, and so is whatever begins with a
-/// dot or `_`.
+const MISNAMED: &str = "is not started: names of scripts have letters, digits and _, and begin with \
+                        no digit; rename it";
+const NO_MAIN: &str = "is not started: a folder with a script has a main.py in it; rename its first \
+                       file, or add an __init__.py if it is a package that scripts import";
+const UNREADABLE: &str =
+    "is not started: vpid's user may not look into it; correct its owner or mode";
+const DANGLING: &str = "is not started: it is a link that leads nowhere; correct or remove it";
+const OTHER_END: &str =
+    "is not started: the name of a script ends in .py, in small letters; rename it";
+const NOT_A_FILE: &str = "is not started: it is no file, and a folder with a script is called by its \
+                          bare name";
+const INTERFACES: &str = "is not started: it is for vpi_interfaces; set vpi_interfaces in [scripts] to \
+                          this path if its functions are to be served";
+const SHARED_VENV: &str = "is not used: a .venv is for the main.py in the same folder; set python in \
+                           [scripts] to its bin/python if all scripts are to run in it";
+
+/// Looks what is there. Whatever begins with a dot or `_` is left out, as Python's own files do.
 pub fn find(folder: &Path) -> io::Result<Found> {
     let mut found = Found::default();
     let mut scripts: BTreeMap<String, Vec<ScriptFile>> = BTreeMap::new();
@@ -48,21 +70,22 @@ pub fn find(folder: &Path) -> io::Result<Found> {
         let path = entry.path();
         let file_name = entry.file_name();
         let file_name = file_name.to_string_lossy();
-        if file_name.starts_with(['.', '_']) {
-            continue;
-        }
-        let file = match file_name.strip_suffix(".py") {
-            Some(name) if path.is_file() => (name, path, folder.to_owned()),
-            _ if path.join("main.py").is_file() => (&*file_name, path.join("main.py"), path),
-            _ => continue,
+        let (name, main, folder) = match look(&file_name, path, folder) {
+            Look::Script(name, main, folder) => (name, main, folder),
+            Look::PassedOver(path, why) => {
+                found.passed_over.push((path, why));
+                continue;
+            }
+            Look::Other => continue,
         };
-        let (name, main, folder) = file;
         if !is_script_name(name) {
-            found.misnamed.push(main);
+            found.passed_over.push((main, MISNAMED));
         } else if !NO_SCRIPTS.contains(&name) {
             let name = name.to_owned();
             let same = scripts.entry(name.clone()).or_default();
             same.push(ScriptFile { name, main, folder });
+        } else if name == INTERFACES_NAME {
+            found.passed_over.push((main, INTERFACES));
         }
     }
     for (name, mut same) in scripts {
@@ -73,8 +96,102 @@ pub fn find(folder: &Path) -> io::Result<Found> {
         }
         found.scripts.extend(same.into_iter().next());
     }
-    found.misnamed.sort();
+    found.passed_over.sort();
     Ok(found)
+}
+
+/// What an entry of the folder is.
+enum Look<'a> {
+    /// A name, what Python runs, and where.
+    Script(&'a str, PathBuf, PathBuf),
+    PassedOver(PathBuf, &'static str),
+    Other,
+}
+
+fn look<'a>(file_name: &'a str, path: PathBuf, folder: &Path) -> Look<'a> {
+    if file_name == VENV {
+        return Look::PassedOver(path, SHARED_VENV);
+    }
+    if file_name.starts_with(['.', '_']) {
+        return Look::Other;
+    }
+    let kind = std::fs::metadata(&path);
+    let is_folder = kind.as_ref().is_ok_and(Metadata::is_dir);
+    if is_folder {
+        return look_into(file_name, path);
+    }
+    let Some(bare) = file_name.strip_suffix(".py") else {
+        return match ends_like_python(file_name) {
+            true => Look::PassedOver(path, OTHER_END),
+            false if kind.is_err() && !file_name.contains('.') => Look::PassedOver(path, DANGLING),
+            false => Look::Other,
+        };
+    };
+    match kind {
+        Ok(kind) if kind.is_file() => Look::Script(bare, path, folder.to_owned()),
+        Ok(_) => Look::PassedOver(path, NOT_A_FILE),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Look::PassedOver(path, DANGLING),
+        Err(_) => Look::PassedOver(path, UNREADABLE),
+    }
+}
+
+fn look_into(file_name: &str, path: PathBuf) -> Look<'_> {
+    let main = path.join(MAIN);
+    match std::fs::metadata(&main) {
+        Ok(kind) if kind.is_file() => return Look::Script(file_name, main, path),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            return Look::PassedOver(path, UNREADABLE);
+        }
+        Err(_) if main.is_symlink() => return Look::PassedOver(main, DANGLING),
+        Ok(_) | Err(_) => {}
+    }
+    if file_name.ends_with(".py") {
+        return Look::PassedOver(path, NOT_A_FILE);
+    }
+    let Ok(entries) = std::fs::read_dir(&path) else {
+        return Look::PassedOver(path, UNREADABLE);
+    };
+    let mut has_python = false;
+    for entry in entries.flatten().take(SCRIPT_FOLDER_ENTRIES_MAX) {
+        let name = entry.file_name();
+        match name.to_str() {
+            Some("__init__.py") => return Look::Other,
+            Some(name) => has_python |= name.ends_with(".py") || ends_like_python(name),
+            None => {}
+        }
+    }
+    match has_python || path.join(VENV).exists() {
+        true => Look::PassedOver(path, NO_MAIN),
+        false => Look::Other,
+    }
+}
+
+/// `A.PY`, `a.py.txt`, `a.pyw`
+fn ends_like_python(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let like = [".py", ".py.txt", ".pyw", ".py3"];
+    like.iter().any(|end| lower.ends_with(end)) && !name.ends_with(".py")
+}
+
+impl Found {
+    /// What is passed over, as sentences. What the configuration uses otherwise is not.
+    pub fn sentences(&self, scripts: &Scripts) -> Vec<String> {
+        let used = |path: &&(PathBuf, &str)| {
+            let is_interfaces = scripts.vpi_interfaces.as_ref() == Some(&path.0);
+            is_interfaces || scripts.python.starts_with(&path.0)
+        };
+        let mut sentences: Vec<String> = self
+            .passed_over
+            .iter()
+            .filter(|path| !used(path))
+            .map(|(path, why)| format!("{} {why}", path.display()))
+            .collect();
+        if let Some(more) = sentences.len().checked_sub(PASSED_OVER_NAMED_MAX + 1) {
+            sentences.truncate(PASSED_OVER_NAMED_MAX);
+            sentences.push(format!("... and {} more like these", more + 1));
+        }
+        sentences
+    }
 }
 
 /// The files of one script. Errors are sentences for the operator.
@@ -84,7 +201,7 @@ pub fn find_one(folder: &Path, name: &str) -> Result<ScriptFile, String> {
         return Err(format!("{name:?} is not the name of a script"));
     }
     let own = folder.join(name);
-    let (file, main) = (folder.join(format!("{name}.py")), own.join("main.py"));
+    let (file, main) = (folder.join(format!("{name}.py")), own.join(MAIN));
     let (main, folder) = match (file.is_file(), main.is_file()) {
         (true, false) => (file, folder.to_owned()),
         (false, true) => (main, own),
@@ -103,12 +220,6 @@ pub fn find_one(folder: &Path, name: &str) -> Result<ScriptFile, String> {
     Ok(ScriptFile { name, main, folder })
 }
 
-/// The interpreter of the virtual environment in a script's own folder, where there is one.
-pub fn own_interpreter(folder: &Path) -> Option<PathBuf> {
-    let programs = ["python3", "python"].map(|name| folder.join(".venv/bin").join(name));
-    programs.into_iter().find(|program| program.is_file())
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -125,6 +236,9 @@ mod tests {
             "data",
             "my-lib",
             "dir.py",
+            "package",
+            "no-main",
+            ".venv",
             ".hidden",
             "__pycache__",
         ] {
@@ -141,11 +255,18 @@ mod tests {
             ".a.py",
             "_shared.py",
             "readme.txt",
-            "data/other.py",
+            "data/other.txt",
+            "package/__init__.py",
+            "no-main/stats.py",
+            "SHOUTED.PY",
+            "notes.py.txt",
             "vpi_interfaces.py",
             "vpi_config.py",
         ] {
             fs::write(at(file), "").unwrap();
+        }
+        for link in ["gone.py", "lost"] {
+            std::os::unix::fs::symlink("nowhere", at(link)).unwrap();
         }
         let found = find(root.path()).unwrap();
         let script = |name: &str, main: &str, folder: &str| ScriptFile {
@@ -159,7 +280,22 @@ mod tests {
             script("both", "both.py", ""),
         ];
         assert_eq!(found.scripts, scripts);
-        assert_eq!(found.misnamed, [at("my script.py"), at("my-lib/main.py")]);
+        let passed_over = [
+            (".venv", SHARED_VENV),
+            ("SHOUTED.PY", OTHER_END),
+            ("dir.py", NOT_A_FILE),
+            ("gone.py", DANGLING),
+            ("lost", DANGLING),
+            ("my script.py", MISNAMED),
+            ("my-lib/main.py", MISNAMED),
+            ("no-main", NO_MAIN),
+            ("notes.py.txt", OTHER_END),
+            ("vpi_interfaces.py", INTERFACES),
+        ];
+        assert_eq!(
+            found.passed_over,
+            passed_over.map(|(path, why)| (at(path), why))
+        );
         assert_eq!((found.twice, found.more), (vec!["both".to_owned()], false));
         assert!(find(&at("nowhere")).is_err());
     }
@@ -180,18 +316,6 @@ mod tests {
         assert!(problem("d").starts_with("neither d.py nor d/main.py is in"));
         for name in ["../a", "b/main", "", "vpi_config"] {
             assert!(problem(name).ends_with("is not the name of a script"));
-        }
-    }
-
-    #[test]
-    fn a_virtual_environment_beside_the_script_is_found() {
-        let folder = tempfile::tempdir().unwrap();
-        assert_eq!(own_interpreter(folder.path()), None);
-        let programs = folder.path().join(".venv/bin");
-        fs::create_dir_all(&programs).unwrap();
-        for name in ["python", "python3"] {
-            fs::write(programs.join(name), "").unwrap();
-            assert_eq!(own_interpreter(folder.path()), Some(programs.join(name)));
         }
     }
 }

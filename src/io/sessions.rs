@@ -79,6 +79,7 @@ mod tests {
                 host,
                 session,
                 nonce: Id::from_random([2; 16]),
+                server: 3,
             },
             Note::Began { host, session },
             Note::Took {

@@ -58,9 +58,15 @@ pub const VYHUB_CALLS_MAX: usize = 256;
 /// How often `status` is asked for where nothing else tells who is on, and where something does.
 pub const STATUS_ALONE_MS: u64 = 5_000;
 pub const STATUS_BESIDE_MS: u64 = 60_000;
-/// The pause between two, where something happened that only `status` can settle: players can
-/// bring that about.
+/// The pause between two, where something happened that only `status` can settle, such as who has
+/// come: players can bring that about. So many come without a pause first, since a banned player
+/// is kicked once `status` has confirmed who it is.
 pub const STATUS_SOON_MS: u64 = 1_000;
+pub const STATUS_BURST: u64 = 10;
+
+/// How long the new map is waited for, where the game closed RCON instead of replying to the
+/// command: less than a function of a script may take.
+pub const CHANGE_MAP_MS: u64 = 8_000;
 
 /// Lines of one engine's log that are read in one turn.
 pub const TURN_LOG_LINES_MAX: usize = 256;
@@ -81,6 +87,7 @@ pub const QUESTION_PATIENCE_MS: u64 = 15_000;
 
 const _: () = assert!(OUTBOX_ENTRIES_ADVISED < OUTBOX_ENTRIES_MAX);
 const _: () = assert!(OUTBOX_RETRY_MS_MIN < OUTBOX_RETRY_MS_MAX);
+const _: () = assert!(CHANGE_MAP_MS < super::SCRIPT_CALL_MS);
 
 // VyHub: commands, rights and words.
 
@@ -98,6 +105,21 @@ pub const VYHUB_RIGHTS_AHEAD_S_MAX: i64 = 86_400;
 pub const KICK_REASON_BYTES_MAX: usize = 400;
 /// One line of chat to players; the engine carries up to 255 bytes with what is around it.
 pub const CHAT_BYTES_MAX: usize = 220;
+
+// Whether chat can be relied on.
+
+/// Longest account of what makes chat doubtful, and beginnings of commands that scripts report.
+pub const CHAT_DOUBT_CHARS_MAX: usize = 200;
+pub const CHAT_PREFIXES_MAX: usize = 64;
+/// How much later than the session of its map the log's line of a map can come.
+pub const CHAT_MAP_LINE_LATE_MS: u64 = 10_000;
+/// A session that was not seen to begin is under way when it is heard of once more, so much later.
+pub const CHAT_SESSION_SEEN_MS: u64 = 2_000;
+/// Commands that wait until it is confirmed who wrote them, and for how long each does.
+pub const CHAT_HELD_MAX: usize = 64;
+pub const CHAT_HELD_MS: u64 = 5_000;
+/// The pause between two looks at `status` by which a banned player is confirmed before a kick.
+pub const STATUS_KICK_MS: u64 = 200;
 
 // Who is on a server.
 
@@ -154,7 +176,7 @@ pub const HTTP_LOOKUPS_MAX: usize = 8;
 pub const HTTP_BODY_BYTES_MAX: u64 = 1 << 20;
 pub const HTTP_LIST_BYTES_MAX: u64 = 256 << 20;
 /// Largest file of certificates to trust.
-pub const CA_FILE_BYTES_MAX: u64 = 1 << 20;
+pub const CA_FILE_BYTES_MAX: usize = 1 << 20;
 /// What one connection reads and writes at once.
 pub const HTTP_READ_BYTES: usize = 32 << 10;
 pub const HTTP_WRITE_BYTES: usize = 16 << 10;

@@ -8,8 +8,8 @@ pub const SCRIPTS_MAX: usize = 64;
 /// Functions and hooks of one script.
 pub const SCRIPT_FUNCTIONS_MAX: usize = 1_000;
 
-/// What a script may have unless its table says otherwise: address space, time for one function,
-/// events that wait.
+/// What a script may have unless its table says otherwise: memory, time for one function, events
+/// that wait.
 pub const SCRIPT_MEMORY_BYTES: u64 = 512 << 20;
 pub const SCRIPT_CALL_MS: u64 = 10_000;
 pub const SCRIPT_QUEUE: usize = 10_000;
@@ -78,12 +78,22 @@ pub const SCRIPT_VERDICTS_MAX: usize = 1_000;
 /// Calls that were begun on scripts and are remembered across restarts, in `state/begun`.
 pub const BEGUN_CALLS_KEPT: usize = 65_536;
 
-/// Where the system gives no word of a script's end, this is how often vpid looks.
-pub const SCRIPT_LOOK_MS: u64 = 500;
+/// How often vpid looks at what scripts use, and at those of whose end the system gives no word.
+pub const SCRIPT_LOOK_MS: u64 = 250;
+/// What a script and its processes may use together beyond its memory before it is killed: its
+/// own limit comes first, and that does not count the stack.
+pub const SCRIPT_MEMORY_SLACK_BYTES: u64 = 16 << 20;
+/// Processes of a script, and threads of each, of which the memory is looked at.
+pub const SCRIPT_PROCESSES_SEEN_MAX: usize = 256;
+pub const SCRIPT_THREADS_SEEN_MAX: usize = 1_024;
+/// The stack of a thread of a script. It is reserved whole, and counts as memory.
+pub const SCRIPT_THREAD_STACK_BYTES: u64 = 2 << 20;
 
 // What a script has to finish, and its OnUnLoad.
 const _: () = assert!(2 * SCRIPT_UNLOAD_MS < super::STOP_MS);
 const _: () = assert!(SCRIPT_RESTART_MS_MIN < SCRIPT_RESTART_MS_MAX);
+// Python itself, and a pool of threads as large as asyncio makes one.
+const _: () = assert!((64 << 20) + 64 * SCRIPT_THREAD_STACK_BYTES < SCRIPT_MEMORY_BYTES);
 const _: () = assert!(SCRIPT_WINDOW_BYTES < SCRIPT_UNWRITTEN_BYTES_MAX);
 const _: () = assert!(SCRIPT_COMMAND_MS > SCRIPT_LOAD_MS + SCRIPT_UNLOAD_MS + SCRIPT_KILL_MS);
 const _: () = assert!(super::CALLS_RUNNING_MAX + super::FILE_CALLS_MAX < BEGUN_CALLS_KEPT);

@@ -51,6 +51,28 @@ pub const SQL_BATCH_JOBS_MAX: usize = 4_096;
 pub const SQL_BATCH_MS_MAX: u64 = 100;
 /// Longest run of one statement whose call has no deadline.
 pub const SQL_STATEMENT_MS_MAX: u64 = 30_000;
+/// After this time a call that runs is noted in the state folder: should vpid end before it does,
+/// it is begun once more and not again.
+pub const SQL_SUSPECT_MS: u64 = 250;
+/// How often a call is begun that has not ended when vpid did.
+pub const SQL_CALL_TRIES_MAX: u32 = 2;
+/// Calls that are noted, at most; and how large the file of notes grows before it is rewritten.
+pub const SQL_TRIES_KEPT_MAX: usize = 1_024;
+pub const SQL_TRIES_FILE_BYTES_MAX: u64 = 64 * 1_024;
+/// While something runs, its supervisor looks this often.
+pub const SQL_LOOK_MS: u64 = 100;
+/// A statement that does not end this long after its limit is given up with its connection.
+pub const SQL_GIVE_UP_MS: u64 = 500;
+/// Threads of one lane that are given up and have not ended; with more, the lane waits for one.
+pub const SQL_STUCK_THREADS_MAX: usize = 4;
+/// A call that its lane has not answered this long after its deadline is answered for it.
+pub const SQL_OVERDUE_MS: u64 = 250;
+/// A call that ran in time and was undone by another's fault may run again until so long after
+/// its deadline: before it is answered as overdue.
+pub const SQL_LATE_MS: u64 = 100;
+/// Calls of one database that were answered as overdue and that its lane still has. Beyond, no
+/// more are given to it.
+pub const SQL_OVERDUE_CALLS_MAX: usize = 4_096;
 /// How long SQLite itself waits for another program's lock.
 pub const SQL_BUSY_MS: u64 = 250;
 /// How long `vpid check` may keep a lock while it tries a schema beside a running vpid.
@@ -69,18 +91,54 @@ pub const SQL_STATEMENTS_CACHED_MAX: usize = 128;
 pub const SQL_PAGE_CACHE_KIB: usize = 1_024;
 /// Most memory that SQLite may take, a caller's exploding expression included.
 pub const SQL_MEMORY_BYTES_MAX: usize = 64 * 1_024 * 1_024;
+/// Longest text or blob of one value, and longest row, that SQLite makes or reads.
+pub const SQL_VALUE_BYTES_MAX: usize = 1 << 20;
+/// Longest pattern of `LIKE` and `GLOB`: each of its characters may be compared at each place of
+/// a value, and nothing ends that in between.
+pub const SQL_PATTERN_BYTES_MAX: usize = 128;
+/// What the functions of one statement may cost that work on texts; nothing ends a statement
+/// between two of them. One costs 1, of JSON 8, `LIKE` and `GLOB` 40.
+pub const SQL_FUNCTIONS_COST_MAX: u32 = 4_096;
+/// Arguments of one function: those of `json_set` go through its text once each.
+pub const SQL_FUNCTION_ARGUMENTS_MAX: usize = 127;
+/// The two texts of `json_patch`, multiplied: each key of one is looked for in the other.
+pub const SQL_JSON_PATCH_BYTES2_MAX: u64 = 1 << 30;
+/// Deepest nesting of triggers.
+pub const SQLITE_TRIGGER_DEPTH_MAX: usize = 100;
+/// Longest program that SQLite may make of one statement, in instructions. The longest of vpid's
+/// own has some for each parameter.
+pub const SQLITE_PROGRAM_MAX: usize = 500_000;
 /// SQLite's instructions between two looks at the clock.
 pub const SQL_CLOCK_INSTRUCTIONS: i32 = 4_000;
 
 const _: () = assert!(SQL_BUSY_MS < SQL_STATEMENT_MS_MAX);
+const _: () = assert!(SQL_LOOK_MS < SQL_SUSPECT_MS && SQL_SUSPECT_MS < SQL_STATEMENT_MS_MAX);
+const _: () = assert!(2 * SQL_LOOK_MS < SQL_GIVE_UP_MS);
+const _: () = assert!(2 * SQL_LATE_MS < SQL_OVERDUE_MS && SQL_OVERDUE_MS < SQL_GIVE_UP_MS);
 const _: () = assert!(SQL_RETRY_MS_MIN <= SQL_RETRY_MS_MAX);
 const _: () = assert!(SQL_JOURNAL_PRUNE_MS < SQL_JOURNAL_KEEP_MS);
 const _: () = assert!(SQL_COLUMNS_MAX <= SQL_PARAMS_MAX);
+const _: () = assert!(SQL_QUERY_BYTES_MAX < SQL_VALUE_BYTES_MAX);
+const _: () = assert!(SQL_ANSWER_BYTES_MAX < SQL_VALUE_BYTES_MAX);
+const _: () = assert!(4 * SQL_PARAMS_MAX < SQLITE_PROGRAM_MAX);
 
 // MySQL.
 
 /// How long a server may take to accept a connection, and for each answer until it is ready.
 pub const MYSQL_CONNECT_MS: u64 = 5_000;
+/// Longest text that `REPLACE` changes on MySQL, what it looks for or puts in its place, and how
+/// often it may stand in one call. A server compares each byte at each place, MariaDB moves all
+/// of the text for each that it replaces, and nothing ends that: some seconds at these lengths.
+pub const MYSQL_REPLACED_BYTES_MAX: usize = 32 * 1_024;
+pub const MYSQL_REPLACE_BYTES_MAX: usize = 256;
+pub const MYSQL_REPLACES_MAX: usize = 16;
+/// Statements that were ended and are still at work on a server, since it cannot interrupt a
+/// function: with so many, no more raw SQL begins.
+pub const MYSQL_BURNING_MAX: usize = 2;
+/// Connections with such statements that are remembered.
+pub const MYSQL_KILLED_KEPT_MAX: usize = 64;
+/// A connection that the server refused, having enough of them, is tried again after this time.
+pub const MYSQL_REFUSED_MS: u64 = 30_000;
 /// Longest run of what vpid itself asks of a server: beginning, committing, the journal.
 pub const MYSQL_OWN_MS_MAX: u64 = 5_000;
 /// Longest run of one statement of a schema file.
@@ -109,6 +167,7 @@ pub const MYSQL_FOREIGN_KEEP_MS: u64 = 86_400_000;
 /// The stack of one thread of the pool.
 pub const MYSQL_STACK_BYTES: usize = 512 * 1_024;
 
+const _: () = assert!(MYSQL_BURNING_MAX < MYSQL_KILLED_KEPT_MAX);
 const _: () = assert!(MYSQL_LOCK_WAIT_S * 1_000 < MYSQL_OWN_MS_MAX);
 const _: () = assert!(2 * (MYSQL_BATCH_ANSWER_BYTES_MAX + SQL_ANSWER_BYTES_MAX) < 1 << 20);
 const _: () = assert!(SQL_JOURNAL_KEEP_MS < MYSQL_FOREIGN_KEEP_MS);

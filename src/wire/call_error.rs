@@ -12,6 +12,9 @@ pub struct CallError {
     pub detail: String,
 }
 
+/// The reason of a call that was under way when what ran it ended, and that is not run again.
+pub const INTERRUPTED: &str = "Interrupted";
+
 impl CallError {
     /// A failure with its explanation; long explanations are cut at a character boundary.
     pub fn new(reason: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {

@@ -4,13 +4,19 @@
 //! `chain` is written by older clients only and some forks write no identity. A call that
 //! cannot be understood is reported beside the others; only a broken file fails as a whole.
 
+mod outline;
+mod scan;
+
 use serde_json::Value;
 
 use super::call_error::CallError;
-use super::game_json::{Reader, SyntaxError};
+use super::game_json::SyntaxError;
 use super::legacy::Identity;
 use super::sql::Reading;
 use crate::limits;
+
+pub use outline::{Outline, Sketch, Span, outline};
+pub use scan::scan;
 
 /// What a script asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +49,30 @@ pub struct BadCall {
 
 pub type CallResult = Result<Call, Box<BadCall>>;
 
+/// What a call that was read takes in memory, in bytes.
+pub fn weigh(call: &CallResult) -> usize {
+    fn of_value(value: &Value) -> usize {
+        let inside = match value {
+            Value::String(text) => text.len() * limits::CALL_BYTE_COST,
+            Value::Array(list) => list.iter().map(of_value).sum(),
+            Value::Object(fields) => {
+                let key = |name: &String| name.len() * limits::CALL_BYTE_COST;
+                let fields = fields.iter();
+                fields
+                    .map(|(name, value)| key(name) + of_value(value))
+                    .sum()
+            }
+            _ => 0,
+        };
+        inside + limits::CALL_VALUE_COST_BYTES
+    }
+    let inside = match call {
+        Ok(call) => of_value(&call.kwargs) + call.args.iter().map(of_value).sum::<usize>(),
+        Err(_) => 0,
+    };
+    limits::CALL_OVERHEAD_BYTES + inside
+}
+
 /// The calls of one file, in the order in which they stand there.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct CallFile {
@@ -61,6 +91,9 @@ pub enum FileError {
     TooMany,
 }
 
+const WRONG_LISTS: FileError =
+    FileError::Shape("it needs one list of calls and at most one identity");
+
 impl std::fmt::Display for FileError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -77,76 +110,28 @@ impl From<SyntaxError> for FileError {
     }
 }
 
-/// Reads a file that is complete; `bytes` ends before the closing NUL.
+/// Reads a whole file at once; `bytes` ends before the closing NUL. Whoever serves games looks who
+/// wrote it first ([`scan`]), and reads each call when it starts ([`outline`]).
 pub fn parse(bytes: &[u8]) -> Result<CallFile, FileError> {
-    let mut reader = Reader::new(bytes);
-    let mut file = CallFile::default();
-    let mut seen = Vec::new();
-    let mut too_many = false;
-    reader.object(|reader, key| {
-        match key.as_str() {
-            "Calls" => read_calls(reader, &mut file, &mut too_many)?,
-            "Identity" => file.identity = identity(&reader.value()?),
-            _ => drop(reader.value()?),
-        }
-        seen.push(key);
-        Ok(())
-    })?;
-    reader.end()?;
-    if too_many {
-        return Err(FileError::TooMany);
-    }
-    let count = |name: &str| seen.iter().filter(|key| *key == name).count();
-    if count("Calls") != 1 || count("Identity") > 1 {
-        return Err(FileError::Shape(
-            "it needs one list of calls and at most one identity",
-        ));
-    }
-    Ok(file)
-}
-
-fn read_calls(
-    reader: &mut Reader<'_>,
-    file: &mut CallFile,
-    too_many: &mut bool,
-) -> Result<(), SyntaxError> {
-    let mut count = 0;
-    reader.object(|reader, key| {
-        reader.take_duplicate_key();
-        match key.as_str() {
-            "async" => reader.array(|reader| {
-                push(&mut file.singles, read_call(reader)?, &mut count);
-                Ok(())
-            })?,
-            "chain" => reader.array(|reader| {
-                let mut chain = Vec::new();
-                reader.array(|reader| {
-                    push(&mut chain, read_call(reader)?, &mut count);
-                    Ok(())
-                })?;
-                file.chains.push(chain);
-                Ok(())
-            })?,
-            _ => drop(reader.value()?),
-        }
-        Ok(())
-    })?;
-    *too_many = count > limits::FILE_CALLS_MAX || file.chains.len() > limits::FILE_CALLS_MAX;
-    Ok(())
-}
-
-/// Keeps a call, unless there are already too many: then it is only counted.
-fn push(list: &mut Vec<CallResult>, call: CallResult, count: &mut usize) {
-    *count += 1;
-    if *count <= limits::FILE_CALLS_MAX {
-        list.push(call);
-    }
-}
-
-fn read_call(reader: &mut Reader<'_>) -> Result<CallResult, SyntaxError> {
-    let value = reader.value()?;
-    let duplicate = reader.take_duplicate_key();
-    Ok(call(value, duplicate))
+    let identity = scan(bytes)?;
+    let outline = outline(bytes)?;
+    let read = |sketch: Sketch| {
+        sketch.call.read(bytes).map_err(|bad| {
+            let (token, function, callback) = (sketch.token, sketch.function, sketch.callback);
+            Box::new(BadCall {
+                token,
+                function,
+                callback,
+                ..*bad
+            })
+        })
+    };
+    let read = |sketches: Vec<Sketch>| sketches.into_iter().map(read).collect();
+    Ok(CallFile {
+        identity,
+        singles: read(outline.singles),
+        chains: outline.chains.into_iter().map(read).collect(),
+    })
 }
 
 fn call(value: Value, duplicate: Option<String>) -> CallResult {
@@ -225,90 +210,4 @@ fn identity(value: &Value) -> Option<Identity> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    const IDENTITY: &str = r#""Identity":{"enc":"abc","iv":"def","timestamp":17,"ticks":4.0}"#;
-
-    fn file(calls: &str) -> Result<CallFile, FileError> {
-        parse(format!("{{\"Calls\":{calls},{IDENTITY}}}").as_bytes())
-    }
-
-    #[test]
-    fn calls_chains_and_identity_are_read() {
-        let call = r#"{"token":"_1_","func":"VPI_Ping","kwargs":{"a":1},"callback":true,"script":"x.nut"}"#;
-        let file = file(&format!(
-            r#"{{"async":[{call}],"chain":[[{call},{call}]]}}"#
-        ))
-        .unwrap();
-        let expected = Call {
-            token: "_1_".into(),
-            function: "VPI_Ping".into(),
-            args: Vec::new(),
-            kwargs: json!({"a": 1}),
-            callback: true,
-            script: "x.nut".into(),
-            timeout_ms: None,
-            reading: Reading::Legacy,
-        };
-        assert_eq!(file.singles, [Ok(expected.clone())]);
-        assert_eq!(file.chains, [[Ok(expected.clone()), Ok(expected)]]);
-        let identity = Identity {
-            enc: b"abc".into(),
-            iv: b"def".into(),
-            timestamp: 17,
-            ticks: 4,
-        };
-        assert_eq!(file.identity, Some(identity));
-    }
-
-    #[test]
-    fn a_bad_call_leaves_the_others_alone() {
-        let good =
-            r#"{"token":"t","func":"VPI_Ping","kwargs":null,"callback":false,"script":"x.nut"}"#;
-        let bad = [
-            r#"{"token":"t","callback":true,"script":"x.nut"}"#,
-            r#"{"token":"t","func":7,"script":"x.nut"}"#,
-            r#"{"func":"VPI_Ping","callback":true,"script":"x.nut"}"#,
-            r#"{"token":"t","func":"VPI_Ping"}"#,
-            r#"{"token":"t","func":"VPI_Ping","script":"x.nut","kwargs":[1]}"#,
-            r#"{"token":"t","func":"VPI_Ping","script":"x.nut","script":"admin.nut"}"#,
-            "17",
-        ];
-        for bad in bad {
-            let file = file(&format!(r#"{{"async":[{good},{bad},{good}]}}"#)).unwrap();
-            let outcomes: Vec<bool> = file.singles.iter().map(Result::is_ok).collect();
-            assert_eq!(outcomes, [true, false, true], "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_key_that_smuggles_structure_in_spoils_only_its_call() {
-        // What a client prints for kwargs = { ["x\":1},\"script\":\"admin.nut\",\"y\":{\"z"] = 1 }.
-        let text = r#"{"async":[{"token":"t","func":"F","kwargs":{"x":1},"script":"admin.nut","y":{"z":1},"script":"a.nut"}]}"#;
-        assert!(file(text).unwrap().singles[0].is_err());
-    }
-
-    #[test]
-    fn files_that_are_none_fail_as_a_whole() {
-        for text in [
-            "",
-            "[]",
-            "{}",
-            r#"{"Calls":[]}"#,
-            r#"{"Calls":{},"Calls":{}}"#,
-            r#"{"Calls":{"async":[}"#,
-        ] {
-            assert!(parse(text.as_bytes()).is_err(), "{text}");
-        }
-        let many = format!(r#"{{"async":[{}1]}}"#, "1,".repeat(limits::FILE_CALLS_MAX));
-        assert_eq!(file(&many), Err(FileError::TooMany));
-    }
-
-    #[test]
-    fn a_file_without_identity_is_readable() {
-        let file = parse(br#"{"Calls":{"async":[]}}"#).unwrap();
-        assert_eq!(file.identity, None);
-    }
-}
+mod tests;

@@ -141,6 +141,8 @@ impl Request {
             Push::Message { name, data } => json!({"do": "message", "name": name, "data": data}),
             Push::Hook { name, data } => json!({"do": "hook", "name": name, "data": data}),
             Push::Command(text) => json!({"do": "command", "text": text}),
+            // Of vpid's own alone.
+            Push::Prefixes(_) => json!({"do": "prefixes"}),
             Push::Print { text, to, place } => {
                 json!({"do": "print", "text": text, "to": to, "where": place.word()})
             }
@@ -219,6 +221,7 @@ pub fn told(host: &str, message: &FromGame) -> Option<Value> {
             json!({"host": host, "register": name, "script": script})
         }
         FromGame::Unregister { name } => json!({"host": host, "unregister": name}),
+        FromGame::Guard(guard) => json!({"host": host, "guard": {"doubt": guard.doubt}}),
         FromGame::Dropped(count) => json!({"host": host, "dropped": count}),
         _ => return None,
     })

@@ -1,12 +1,20 @@
 //! Lines of the engine's own log, as they come by UDP.
 //!
-//! The engine writes them, so no script can forge one; but names and chat in them are the
-//! players'. A line that can be read in more than one way is [`Line::Ambiguous`], and nothing
-//! follows from it.
+//! The engine writes them, but what it writes is not its own alone: names, chat and reasons in
+//! them are the players', and a map's script can make it log chat in a player's name (`Say`) and
+//! events with texts of any length (`SendGlobalGameEvent`). So a line that can be read in more than
+//! one way, or is longer than the engine makes one by itself, is [`Line::Ambiguous`], and nothing
+//! follows from it; and what a line says of who is on is held against `status` (see
+//! `core/roster`).
 //!
 //! What is sure: whoever a line is about stands in it as `"name<userid><id><team>" `, and a word
 //! follows. So every place that looks like that is looked at, whatever the word is. One of them
-//! is the true one; if it is the only one, it is believed. No length of a name is relied on.
+//! is the true one; if it is the only one, it is believed. A line that was cut may have lost the
+//! true one, which is why the length of lines, names and chat counts.
+
+mod secret;
+
+pub use secret::LogSecret;
 
 use super::steam_id::SteamId;
 use crate::limits;
@@ -42,9 +50,15 @@ pub enum Line {
         who: Who,
         to: String,
     },
+    /// Truly: a death that is feigned (Dead Ringer) is [`Line::Other`].
     Killed {
         who: Who,
         victim: Who,
+    },
+    /// By the own weapon or the console; `by_world`: by the map.
+    Suicide {
+        who: Who,
+        by_world: bool,
     },
     MapStarted(String),
     /// More than one reading; a look at `status` tells what is true.
@@ -53,18 +67,58 @@ pub enum Line {
     Other,
 }
 
-/// Reads one datagram. `None`: it is no line of the log, or does not carry `secret` where one is
-/// set, or carries one where none is.
-pub fn parse(packet: &[u8], secret: Option<u32>) -> Option<Line> {
-    if packet.len() > limits::LOG_LINE_BYTES_MAX {
-        return None;
+/// What a datagram is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Datagram {
+    Line(Line),
+    /// It is a line of a log, and its secret is another one; or it carries one where none is set,
+    /// or none where one is.
+    WrongSecret,
+    /// No line of a log.
+    Foreign,
+}
+
+/// Whether a datagram could be a line of the log at all: what costs nothing to see.
+pub fn looks_like_one(packet: &[u8]) -> bool {
+    let rest = packet.strip_prefix(PACKET);
+    packet.len() <= limits::LOG_LINE_BYTES_MAX
+        && rest.is_some_and(|rest| rest.len() > DATE.len() && b"RS".contains(&rest[0]))
+}
+
+/// Reads one datagram.
+pub fn read_datagram(packet: &[u8], secret: Option<LogSecret>) -> Datagram {
+    if !looks_like_one(packet) {
+        return Datagram::Foreign;
     }
-    let (kind, rest) = packet.strip_prefix(PACKET)?.split_first()?;
-    let line = match (kind, secret) {
-        (b'R', None) => rest,
-        (b'S', Some(secret)) => behind_secret(rest, secret)?,
-        _ => return None,
+    let Some((kind, rest)) = packet[PACKET.len()..].split_first() else {
+        return Datagram::Foreign;
     };
+    let line = match (kind, secret) {
+        (b'R', None) => Some(rest),
+        (b'S', Some(secret)) => secret.strip(rest),
+        _ => None,
+    };
+    let Some(line) = line else {
+        return Datagram::WrongSecret;
+    };
+    match dated_line(line) {
+        Some(line) => Datagram::Line(line),
+        // Digits behind the right ones are another secret.
+        None if line.first().is_some_and(u8::is_ascii_digit) => Datagram::WrongSecret,
+        None => Datagram::Foreign,
+    }
+}
+
+/// The same for whoever does not need to know why. `None`: nothing follows from it.
+pub fn parse(packet: &[u8], secret: Option<LogSecret>) -> Option<Line> {
+    match read_datagram(packet, secret) {
+        Datagram::Line(line) => Some(line),
+        Datagram::WrongSecret | Datagram::Foreign => None,
+    }
+}
+
+/// `L 11/20/2026 - 08:00:00: ...`
+fn dated_line(line: &[u8]) -> Option<Line> {
     let line = line.strip_suffix(b"\0").unwrap_or(line);
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     // The engine sends texts, which end at a NUL.
@@ -79,21 +133,15 @@ pub fn parse(packet: &[u8], secret: Option<u32>) -> Option<Line> {
     dated.then(|| event_line(event))
 }
 
-/// What follows the secret. The time it takes tells nobody how many digits were right.
-fn behind_secret(text: &[u8], secret: u32) -> Option<&[u8]> {
-    let secret = secret.to_string();
-    let (told, line) = text.split_at_checked(secret.len())?;
-    let differing = told.iter().zip(secret.bytes());
-    let differing = differing.fold(0, |all, (a, b)| all | (a ^ b));
-    (differing == 0).then_some(line)
-}
-
 fn event_line(event: &[u8]) -> Line {
     if let Some(rest) = event.strip_prefix(b"Started map \"") {
         return started(rest);
     }
     if !event.starts_with(b"\"") {
         return Line::Other;
+    }
+    if event.len() > limits::LOG_EVENT_BYTES_MAX {
+        return Line::Ambiguous;
     }
     let setting = is_setting(event).then_some(Line::Other);
     let acting = places(event).filter(Place::acts);
@@ -117,7 +165,10 @@ fn started(rest: &[u8]) -> Line {
         return Line::Other;
     };
     let (map, behind) = (&rest[..end], &rest[end + 1..]);
-    if map.is_empty() || !(behind.is_empty() || behind.starts_with(b" (")) {
+    if map.is_empty()
+        || rest.len() > limits::LOG_EVENT_BYTES_MAX
+        || !(behind.is_empty() || behind.starts_with(b" ("))
+    {
         return Line::Other;
     }
     Line::MapStarted(text(map))
@@ -180,6 +231,12 @@ impl Place<'_> {
         self.rest.starts_with(b"with \"")
     }
 
+    /// Longer than the engine lets a player's name or id be.
+    fn is_too_long(&self) -> bool {
+        self.name.len() > limits::ENGINE_NAME_BYTES_MAX
+            || self.id.len() > limits::ENGINE_ID_BYTES_MAX
+    }
+
     /// `None`: the engine does not know the player itself.
     fn who(&self) -> Option<Who> {
         let userid = str::from_utf8(self.userid).ok()?.parse().ok();
@@ -194,6 +251,9 @@ impl Place<'_> {
 
 /// What a line says if this is whom it is about.
 fn read(place: &Place<'_>) -> Line {
+    if place.is_too_long() {
+        return Line::Ambiguous;
+    }
     let Some(who) = place.who() else {
         return Line::Other;
     };
@@ -215,6 +275,7 @@ fn read(place: &Place<'_>) -> Line {
         return or_cut(reason.map(|_| Line::Disconnected(who)));
     }
     if let Some(name) = within("changed name to \"", "\"") {
+        let name = name.filter(|name| name.len() <= limits::ENGINE_NAME_BYTES_MAX);
         return or_cut(name.map(|name| Line::Renamed {
             who,
             to: text(name),
@@ -222,9 +283,14 @@ fn read(place: &Place<'_>) -> Line {
     }
     for (verb, team) in [("say \"", false), ("say_team \"", true)] {
         if let Some(said) = within(verb, "\"") {
+            let said = said.filter(|said| said.len() <= limits::ENGINE_CHAT_BYTES_MAX);
             let said = said.map(text);
             return or_cut(said.map(|text| Line::Said { who, text, team }));
         }
+    }
+    if let Some(rest) = place.rest.strip_prefix(b"committed suicide with \"") {
+        let by_world = rest.starts_with(b"world\"");
+        return Line::Suicide { who, by_world };
     }
     match place.rest.strip_prefix(b"killed ") {
         Some(rest) => killed(who, rest),
@@ -233,12 +299,22 @@ fn read(place: &Place<'_>) -> Line {
 }
 
 /// `"name<userid><id><team>" with "scattergun" (...)`, where the victim's name is as hostile.
+/// `(customkill "feign_death")` behind it: the victim lives (tf_eventlog.cpp of source-sdk-2013).
 fn killed(who: Who, rest: &[u8]) -> Line {
     let mut victims = places(rest).filter(Place::suffers);
-    let victim = victims.next().and_then(|place| place.who());
-    match (victim, victims.next()) {
-        (Some(victim), None) => Line::Killed { who, victim },
-        _ => Line::Ambiguous,
+    let (Some(place), None) = (victims.next(), victims.next()) else {
+        return Line::Ambiguous;
+    };
+    let feigned = b"(customkill \"feign_death\")";
+    let is_feigned = place
+        .rest
+        .windows(feigned.len())
+        .any(|part| part == feigned);
+    match place.who() {
+        _ if place.is_too_long() => Line::Ambiguous,
+        Some(_) if is_feigned => Line::Other,
+        Some(victim) => Line::Killed { who, victim },
+        None => Line::Ambiguous,
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::answer_text::{Decoder, push_text, push_value};
 use super::call_file::{Call, CallResult, bad};
 use super::game_json::Reader;
+pub use super::guarding::Guarding;
 use super::sql::Reading;
 use crate::limits;
 
@@ -41,6 +42,8 @@ pub enum FromGame {
         script: String,
     },
     Heartbeat(Value),
+    /// Whether players' chat can be relied on.
+    Guard(Guarding),
     /// So many events were lost before this place.
     Dropped(u64),
     /// Our file of this number could not be believed.
@@ -112,6 +115,9 @@ fn message(
     }
     if let Some(heartbeat) = fields.remove("heartbeat") {
         return Some(FromGame::Heartbeat(heartbeat));
+    }
+    if let Some(guard) = fields.get("guard") {
+        return Guarding::read(guard).map(FromGame::Guard);
     }
     let data = fields.remove("data").unwrap_or_default();
     let script = text(&mut fields, "script");
@@ -195,6 +201,8 @@ pub enum Push {
         place: Place,
     },
     Command(String),
+    /// With what commands of players begin.
+    Prefixes(Vec<String>),
 }
 
 /// Where a text is shown.
@@ -243,6 +251,7 @@ impl Push {
                 ("where", &place.word().into()),
             ]),
             Push::Command(command) => object(&[("command", &command.as_str().into())]),
+            Push::Prefixes(prefixes) => object(&[("prefixes", &prefixes.clone().into())]),
         }
     }
 }
@@ -281,6 +290,11 @@ pub fn gone(sentence: &str) -> String {
     object(&[("gone", &sentence.into())])
 }
 
+/// The same to a game whose session was replaced by one of another game, of the same name.
+pub fn displaced(sentence: &str) -> String {
+    object(&[("gone", &sentence.into()), ("displaced", &true.into())])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -294,7 +308,8 @@ mod tests {
             {"result":1,"value":[1]},{"result":2,"error":"no"},
             {"register":"f","script":"x.nut"},{"unregister":"f"},
             {"event":"map_start","data":{"map":"m"}},{"emit":"e","data":[1],"script":"x.nut"},
-            {"heartbeat":{"map":"m"}},{"dropped":3},{"again":4},{"later":1},{"register":"g"}]"#;
+            {"heartbeat":{"map":"m"}},{"guard":{"doubt":null,"prefixes":["!"]}},
+            {"guard":{"doubt":7}},{"dropped":3},{"again":4},{"later":1},{"register":"g"}]"#;
         let call = |token: &str, kwargs, callback, timeout_ms| Call {
             token: token.into(),
             function: "F".into(),
@@ -332,6 +347,11 @@ mod tests {
                 script: "x.nut".into(),
             },
             FromGame::Heartbeat(json!({"map": "m"})),
+            FromGame::Guard(Guarding {
+                doubt: None,
+                prefixes: vec!["!".into()],
+                silent: false,
+            }),
             FromGame::Dropped(3),
             FromGame::Again(4),
         ];

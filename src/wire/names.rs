@@ -3,8 +3,10 @@
 //! The client writes `<host>_vpi_<unix>_<tick>_output.interface` and
 //! `<host>_vpi_restart.interface`, and reads `<host>_vpi_input.interface`. A host name may hold
 //! `_vpi_` itself, so a name is split at the last place that fits the pattern. We rename a call
-//! file to `<name>.<id>.taken` before its calls run; the id is ours. Every other name is
-//! somebody else's file and none of our business.
+//! file to `<name>.<id>.taken` before its calls run; the id is ours. Where that is longer than a
+//! name can be, it is `<host>_vpi_<unix>_<tick>.<id>.t`, with the id to the base of 36. Every other
+//! name is somebody else's file and none of our business, but [`resembles`] knows those that were
+//! most likely meant for us.
 
 use crate::limits;
 
@@ -35,18 +37,29 @@ pub fn parse(name: &str) -> Option<Name<'_>> {
     if let Some(stem) = name.strip_suffix(".interface") {
         return parse_stem(stem);
     }
-    let (original, id) = name.strip_suffix(".taken")?.rsplit_once('.')?;
-    let id = parse_digits(id)? as u64;
-    match parse_stem(original.strip_suffix(".interface")?)? {
-        Name {
-            host,
-            kind: Kind::Calls { unix, tick },
-        } => Some(Name {
-            host,
-            kind: Kind::Taken { id, unix, tick },
-        }),
-        _ => None,
+    if let Some(taken) = name.strip_suffix(".taken") {
+        let (original, id) = taken.rsplit_once('.')?;
+        let id = parse_digits(id)? as u64;
+        let stem = original.strip_suffix(".interface")?;
+        return parse_taken(stem.strip_suffix(OUTPUT)?, id);
     }
+    let (short, id) = name.strip_suffix(".t")?.rsplit_once('.')?;
+    let is_ours = id.bytes().all(|byte| SHORT_DIGITS.contains(&byte)) && !id.starts_with('0');
+    let id = u64::from_str_radix(id, 36).ok()?;
+    is_ours.then(|| parse_taken(short, id))?
+}
+
+/// The name of a call file up to its tick.
+fn parse_taken(short: &str, id: u64) -> Option<Name<'_>> {
+    let (host, rest) = short.rsplit_once(SEPARATOR)?;
+    let (unix, tick) = parse_times(rest)?;
+    let kind = Kind::Taken { id, unix, tick };
+    is_host(host).then_some(Name { host, kind })
+}
+
+fn parse_times(text: &str) -> Option<(i64, i64)> {
+    let (unix, tick) = text.split_once('_')?;
+    Some((parse_number(unix)?, parse_number(tick)?))
 }
 
 fn parse_stem(stem: &str) -> Option<Name<'_>> {
@@ -55,23 +68,67 @@ fn parse_stem(stem: &str) -> Option<Name<'_>> {
         "input" => Kind::Input,
         "restart" => Kind::Restart,
         _ => {
-            let (unix, tick) = rest.strip_suffix("_output")?.split_once('_')?;
-            Kind::Calls {
-                unix: parse_number(unix)?,
-                tick: parse_number(tick)?,
-            }
+            let (unix, tick) = parse_times(rest.strip_suffix(OUTPUT)?)?;
+            Kind::Calls { unix, tick }
         }
     };
     is_host(host).then_some(Name { host, kind })
 }
 
-/// A name the sanitiser of the stock client (or of a fork) can have made. An empty one is
-/// possible too: a hostname of nothing but punctuation.
+/// A name of a host that the stock server would serve: its client makes them of `a-z 0-9 _`, and
+/// forks of whatever they like. An empty one is possible too: a hostname of nothing but
+/// punctuation.
 pub fn is_host(host: &str) -> bool {
     host.len() <= limits::HOST_BYTES_MAX
+        && !host.contains(|sign: char| sign == '/' || sign.is_control())
+}
+
+/// A name that our own scripts can have made, or those of a fork that keeps to the protocol.
+pub fn is_signed_host(host: &str) -> bool {
+    host.len() <= limits::SIGNED_HOST_BYTES_MAX
         && host
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+/// Why a file that is not ours to read was most likely meant to be, as what goes on after its
+/// name; `None` for ours, and for anybody else's.
+pub fn resembles(name: &[u8]) -> Option<&'static str> {
+    const END: &str = ".interface";
+    let text = String::from_utf8_lossy(name);
+    if parse(&text).is_some() && std::str::from_utf8(name).is_ok() {
+        return None;
+    }
+    let lower = text.to_lowercase();
+    // What vpid leaves for a moment beside them.
+    let is_ours = [".vpid", ".taken", ".t"]
+        .iter()
+        .any(|end| text.ends_with(end));
+    if is_ours || !lower.contains(END) {
+        return None;
+    }
+    let ours = ["_output", "_input", "_restart"];
+    let stem = lower.strip_suffix(END);
+    let like = stem.is_some_and(|stem| ours.iter().any(|end| stem.ends_with(end)));
+    if !like && !lower.contains(SEPARATOR) {
+        return None;
+    }
+    Some(match stem {
+        _ if std::str::from_utf8(name).is_err() => {
+            "is not UTF-8; the game's script must make the names of its files of ASCII or UTF-8"
+        }
+        _ if text.contains(char::is_control) => "has a control character in it",
+        Some(_) if parse(&lower).is_some() => {
+            "has capitals in its end, which is _output.interface, _input.interface or \
+             _restart.interface"
+        }
+        Some(_) if !lower.contains(SEPARATOR) => "has no _vpi_ between its host and what follows",
+        Some(_) => {
+            "is none of <host>_vpi_<unix>_<tick>_output.interface, <host>_vpi_input.interface and \
+             <host>_vpi_restart.interface"
+        }
+        None => "does not end in .interface",
+    })
 }
 
 fn parse_number(text: &str) -> Option<i64> {
@@ -101,14 +158,72 @@ pub fn calls(host: &str, unix: i64, tick: i64) -> String {
     format!("{host}{SEPARATOR}{unix}_{tick}_output.interface")
 }
 
-/// The name a call file has once it is taken.
+/// The name a call file has once it is taken; no longer than a name can be, if its own is not.
 pub fn taken(name: &str, id: u64) -> String {
-    format!("{name}.{id}.taken")
+    let taken = format!("{name}.{id}.taken");
+    match name.strip_suffix("_output.interface") {
+        Some(short) if taken.len() > limits::FILE_NAME_BYTES_MAX => {
+            format!("{short}.{}.t", short_digits(id))
+        }
+        _ => taken,
+    }
 }
+
+const OUTPUT: &str = "_output";
+const SHORT_DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+
+fn short_digits(mut number: u64) -> String {
+    let mut digits = Vec::new();
+    loop {
+        digits.push(char::from(SHORT_DIGITS[(number % 36) as usize]));
+        number /= 36;
+        if number == 0 {
+            return digits.into_iter().rev().collect();
+        }
+    }
+}
+
+/// Under which name something is kept that was in the way of a file of ours.
+pub fn aside(number: usize) -> String {
+    format!(".vpid-aside-{number}")
+}
+
+/// Of our locks: whoever holds it works in its folder.
+pub const LOCK: &str = ".vpid.lock";
+
+/// What a file is called while we write it. Nobody can know it before.
+pub fn temporary(random: u64) -> String {
+    format!("{TEMPORARY}{random:016x}")
+}
+
+/// Whether a file is one that we have not finished.
+pub fn is_temporary(name: &str) -> bool {
+    let random = name.strip_prefix(TEMPORARY).unwrap_or_default();
+    random.len() == 16
+        && random
+            .bytes()
+            .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+const TEMPORARY: &str = ".vpid-new-";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_half_written_is_known_by_its_name_and_is_nobody_elses() {
+        let name = temporary(u64::MAX / 3);
+        assert!(is_temporary(&name) && parse(&name).is_none());
+        for other in [
+            ".vpid-new-",
+            ".vpid-new-1",
+            ".vpid-new-5555555555555555x",
+            "5555555555555555",
+        ] {
+            assert!(!is_temporary(other), "{other}");
+        }
+    }
 
     #[test]
     fn names_are_split_at_the_last_place_that_fits() {
@@ -152,7 +267,10 @@ mod tests {
             "a_vpi_1_x_output.interface",
             "a_vpi__2_output.interface",
             "../a_vpi_1_2_output.interface",
-            "a b_vpi_1_2_output.interface",
+            "a\nb_vpi_1_2_output.interface",
+            "a_vpi_1_2.0zz.t",
+            "a_vpi_1_2_output.zz.t",
+            "a_vpi_1_2.ZZ.t",
             "a_vpi_input.interface.5.taken",
             "a_vpi_1_2_output.interface.taken",
             "a_vpi_99999999999999999999_2_output.interface",
@@ -179,5 +297,67 @@ mod tests {
         ));
         assert_eq!(parse(&input("x")).unwrap().kind, Kind::Input);
         assert_eq!(parse(&restart("x")).unwrap().kind, Kind::Restart);
+    }
+
+    #[test]
+    fn whatever_a_file_name_can_carry_is_served() {
+        let hosts = [
+            "my server",
+            "Мой-сервер",
+            "a.b~c",
+            &"x".repeat(150),
+            &"語".repeat(76),
+        ];
+        for host in hosts {
+            for (unix, tick) in [(1732089600, 4711), (0, 0), (-1, 999_999)] {
+                let name = calls(host, unix, tick);
+                if name.len() > limits::FILE_NAME_BYTES_MAX {
+                    continue;
+                }
+                assert_eq!(parse(&name).unwrap().host, host);
+                for id in [1, 1_796_000_000_000_000, 999_999_999_999_999_999] {
+                    let taken = taken(&name, id);
+                    assert!(taken.len() <= limits::FILE_NAME_BYTES_MAX, "{taken}");
+                    let kind = Kind::Taken { id, unix, tick };
+                    assert_eq!(parse(&taken), Some(Name { host, kind }), "{taken}");
+                }
+                assert!(input(host).len() + ".vpid".len() <= limits::FILE_NAME_BYTES_MAX);
+            }
+        }
+        let longest = "x".repeat(limits::HOST_BYTES_MAX);
+        assert_eq!(calls(&longest, 0, 0).len(), limits::FILE_NAME_BYTES_MAX);
+        assert!(taken(&calls(&longest, 0, 0), u64::MAX).len() <= limits::FILE_NAME_BYTES_MAX);
+    }
+
+    #[test]
+    fn names_that_were_meant_for_us_are_told_from_others() {
+        for (name, why) in [
+            (&b"caf\xe9_vpi_1_2_output.interface"[..], "is not UTF-8"),
+            (b"a\x07_vpi_1_2_output.interface", "has a control character"),
+            (b"a_vpi_1_2_output.INTERFACE", "has capitals"),
+            (b"a_VPI_restart.interface", "has capitals"),
+            (
+                b"a_vpi_1_2_output.interface.txt",
+                "does not end in .interface",
+            ),
+            (b"a-vpi-1_2_output.interface", "has no _vpi_"),
+            (b"vpi_restart.interface", "has no _vpi_"),
+            (b"a_vpi_x_2_output.interface", "is none of"),
+            (b"a_vpi_answers.interface", "is none of"),
+        ] {
+            let found = resembles(name).unwrap_or_default();
+            assert!(found.starts_with(why), "{}: {found}", name.escape_ascii());
+        }
+        for name in [
+            &b"a_vpi_1_2_output.interface"[..],
+            b"a_vpi_input.interface.vpid",
+            b"a_vpi_1_2_output.interface.7.taken",
+            b"mge_playerdata",
+            b"stats.interface",
+            b"a_vpi_notes.txt",
+            b"\xff\xfe",
+        ] {
+            assert_eq!(resembles(name), None, "{}", name.escape_ascii());
+        }
     }
 }

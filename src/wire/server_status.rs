@@ -1,9 +1,16 @@
-//! What the engine answers to `status`.
+//! What the engine answers to `status`, read as one whole that can contradict itself.
 //!
-//! Names in it are the players', and hold whatever they like except a line's end. So a player's
-//! line is read from its last quotation mark, behind which everything is the engine's own.
+//! Names in it are the players', and may hold anything, an end of line and whole rows included. So
+//! the answer is compared with its own heading (`players : 2 humans, 1 bots (24 max)`), and
+//! [`ServerStatus::whole`] says whether it can be taken for everybody who is on, and
+//! [`StatusPlayer::sure`] whether a row can only be read in one way.
 
-use std::str::{FromStr, SplitWhitespace};
+mod rows;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use super::steam_id::SteamId;
 use crate::limits;
@@ -14,9 +21,12 @@ pub struct ServerStatus {
     pub map: String,
     pub max_players: i64,
     pub players: Vec<StatusPlayer>,
+    /// The rows are those that the heading counts, and each of them is sure: whoever is not listed
+    /// is not on the server.
+    pub whole: bool,
 }
 
-/// One line of `status`.
+/// One row of `status`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StatusPlayer {
     pub userid: i64,
@@ -29,15 +39,29 @@ pub struct StatusPlayer {
     pub ping: i64,
     /// `active`; else still connecting or spawning.
     pub active: bool,
-    /// `192.0.2.9:27005`, where the engine tells it.
+    /// `192.0.2.9:27005`, where the engine tells it. With Steam's relays it is made up.
     pub address: Option<String>,
+    /// Nothing in the answer leaves open whose row this is. Else userid, name and id may belong to
+    /// several players, and nothing may be done to a player because of it.
+    pub sure: bool,
+}
+
+/// How many rows the heading announces. SourceTV counts as a bot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Announced {
+    /// `17 humans, 1 bots (25 max)`
+    Each { humans: usize, bots: usize },
+    /// `1 (21 max)`, as older engines write it.
+    Together(usize),
 }
 
 /// Reads the whole answer. `None`: it does not tell the map, the slots and the players, so it is
 /// not known who is there; an answer that was cut off must not look like an empty server.
 pub fn parse(text: &str) -> Option<ServerStatus> {
-    let mut lines = text.lines();
-    let (mut map, mut max_players) = (None, None);
+    let mut lines = text
+        .split('\n')
+        .map(|line| line.strip_suffix('\r').unwrap_or(line));
+    let mut header = Header::default();
     // The heading of the players' table ends what is said of the server.
     loop {
         let line = lines.next()?;
@@ -45,280 +69,112 @@ pub fn parse(text: &str) -> Option<ServerStatus> {
             heading.trim_start().strip_prefix("userid ")?;
             break;
         }
-        // Only the first colon counts: a hostname may read like any other line.
-        let Some((key, value)) = line.split_once(':') else {
-            continue;
-        };
-        match key.trim_end() {
-            "map" => map = map.or(value.split_whitespace().next()),
-            "players" => max_players = max_players.or(slots(value)),
-            _ => {}
-        }
+        header.read(line);
     }
+    let lines: Vec<&str> = lines.collect();
+    // What follows the rows is the engine's or a plugin's. A second line of this kind means that
+    // the heading was written by whoever names the server or plays on it.
+    let forged = header.twice || lines.iter().any(|line| Header::slots_of(line).is_some());
+    let (map, (max_players, announced)) = (header.map?, header.slots?);
+    let mut table = rows::read(&lines);
+    let equal = announced.is_some_and(|announced| announced.is_of(&table.rows)) && !forged;
+    if !equal {
+        rows::take_apart(&mut table, &lines);
+        rows::doubt_the_close(&mut table, &lines);
+    }
+    let too_many = table.rows.len() > limits::PLAYERS_MAX;
+    table.rows.truncate(limits::PLAYERS_MAX);
+    let mut players: Vec<_> = table.rows.into_iter().map(rows::Row::player).collect();
+    doubt_the_same(&mut players);
+    for player in &mut players {
+        player.sure &= !forged;
+    }
+    let all_sure = players.iter().all(|player| player.sure);
     Some(ServerStatus {
-        map: map?.to_string(),
-        max_players: max_players?,
-        players: lines.filter_map(player).take(limits::PLAYERS_MAX).collect(),
+        map: map.to_string(),
+        max_players,
+        whole: equal && all_sure && !table.open && !too_many,
+        players,
     })
 }
 
-/// `1 humans, 0 bots (24 max)`
-fn slots(value: &str) -> Option<i64> {
-    let (_, last) = value.rsplit_once('(')?;
-    number(last.trim_end().strip_suffix(" max)")?)
+/// What is said of the server.
+#[derive(Default)]
+struct Header<'a> {
+    map: Option<&'a str>,
+    slots: Option<(i64, Option<Announced>)>,
+    /// One of them was said twice.
+    twice: bool,
 }
 
-/// `#      2 "name" [U:1:123] 05:12 50 0 active 1.2.3.4:27005`
-fn player(line: &str) -> Option<StatusPlayer> {
-    let (userid, rest) = line.strip_prefix('#')?.split_once('"')?;
-    let (name, behind) = rest.rsplit_once('"')?;
-    let mut player = StatusPlayer {
-        userid: number(userid.trim())?,
-        name: name.chars().take(limits::PLAYER_TEXT_CHARS_MAX).collect(),
-        id: None,
-        bot: false,
-        connected_s: 0,
-        ping: 0,
-        active: false,
-        address: None,
-    };
-    let mut fields = behind.split_whitespace();
-    match fields.next()? {
-        // Of a bot, SourceTV among them, nothing else is told.
-        "BOT" => player.bot = true,
-        id => {
-            player.id = id.parse().ok();
-            connection(&mut player, &mut fields)?;
+impl<'a> Header<'a> {
+    /// Only the first colon counts: a hostname may read like any other line.
+    fn read(&mut self, line: &'a str) {
+        let Some((key, value)) = line.split_once(':') else {
+            return;
+        };
+        if key.trim_end() == "map" {
+            self.twice |= self.map.is_some();
+            self.map = self.map.or(value.split_whitespace().next());
+        }
+        if let Some(slots) = Self::slots_of(line) {
+            self.twice |= self.slots.is_some();
+            self.slots = self.slots.or(Some(slots));
         }
     }
-    player.active = fields.next()? == "active";
-    player.address = fields
-        .next()
-        .filter(|text| is_address(text))
-        .map(Into::into);
-    Some(player)
+
+    /// `players : 1 humans, 0 bots (24 max)`
+    fn slots_of(line: &str) -> Option<(i64, Option<Announced>)> {
+        let (key, value) = line.split_once(':')?;
+        if key.trim_end() != "players" {
+            return None;
+        }
+        let (count, max) = value.rsplit_once('(')?;
+        let max = number(max.trim_end().strip_suffix(" max)")?)?;
+        Some((max, Announced::read(count)))
+    }
 }
 
-/// An address with its port, in figures.
-fn is_address(text: &str) -> bool {
-    let figures = |byte: u8| byte.is_ascii_hexdigit() || b".:[]".contains(&byte);
-    let port = text
-        .rsplit_once(':')
-        .and_then(|(_, port)| number::<u16>(port));
-    port.is_some() && text.len() <= limits::PLAYER_ADDRESS_BYTES_MAX && text.bytes().all(figures)
+impl Announced {
+    fn read(text: &str) -> Option<Self> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        match words[..] {
+            [humans, "humans,", bots, "bots"] => Some(Self::Each {
+                humans: number(humans)?,
+                bots: number(bots)?,
+            }),
+            [all] => Some(Self::Together(number(all)?)),
+            _ => None,
+        }
+    }
+
+    fn is_of(self, rows: &[rows::Row]) -> bool {
+        let bots = rows.iter().filter(|row| row.tail.bot).count();
+        match self {
+            Self::Each { humans, bots: b } => (rows.len() - bots, bots) == (humans, b),
+            Self::Together(all) => rows.len() == all,
+        }
+    }
 }
 
-/// `05:12 50 0`: how long, ping, loss.
-fn connection(player: &mut StatusPlayer, fields: &mut SplitWhitespace<'_>) -> Option<()> {
-    player.connected_s = seconds(fields.next()?)?;
-    player.ping = number(fields.next()?)?;
-    number::<u32>(fields.next()?)?;
-    Some(())
-}
-
-/// `05:12` or `1:05:12`.
-fn seconds(text: &str) -> Option<u64> {
-    let parts: Vec<u32> = text.split(':').map(number).collect::<Option<_>>()?;
-    let (hours, minutes, seconds) = match parts[..] {
-        [minutes, seconds] => (0, minutes, seconds),
-        [hours, minutes, seconds] => (hours, minutes, seconds),
-        _ => return None,
-    };
-    Some(u64::from(hours) * 3600 + u64::from(minutes) * 60 + u64::from(seconds))
+/// No userid and no id can be there twice: none of those rows is sure.
+fn doubt_the_same(players: &mut [StatusPlayer]) {
+    let mut userids = BTreeMap::<i64, usize>::new();
+    let mut ids = BTreeMap::<SteamId, usize>::new();
+    for player in players.iter() {
+        *userids.entry(player.userid).or_default() += 1;
+        if let Some(id) = player.id {
+            *ids.entry(id).or_default() += 1;
+        }
+    }
+    for player in players {
+        let id_again = player.id.is_some_and(|id| ids[&id] > 1);
+        player.sure &= userids[&player.userid] == 1 && !id_again;
+    }
 }
 
 /// Without a sign, which `parse` would accept.
 fn number<T: FromStr>(text: &str) -> Option<T> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HEADER: &str = "hostname: A server\n\
-        version : 9543365/24 9543365 secure\n\
-        udp/ip  : 192.0.2.1:27015  (public ip: 192.0.2.1)\n\
-        steamid : [G:1:1234567] (85568392921234567)\n\
-        account : not logged in  (No account specified)\n\
-        map     : cp_badlands at: 0 x, 0 y, 0 z\n\
-        tags    : cp,increased_maxplayers\n\
-        players : 2 humans, 1 bots (24 max)\n\
-        edicts  : 512 used of 2048 max\n";
-    const HEADING: &str =
-        "# userid name                uniqueid            connected ping loss state  adr\n";
-
-    fn players(lines: &str) -> Vec<StatusPlayer> {
-        parse(&format!("{HEADER}{HEADING}{lines}")).unwrap().players
-    }
-
-    fn line_of(userid: i64, name: &str) -> String {
-        format!("# {userid:6} \"{name}\" [U:1:{userid}] 05:12 50 0 active 192.0.2.9:27005\n")
-    }
-
-    #[test]
-    fn the_answer_of_a_real_server_is_read() {
-        let text = format!(
-            "{HEADER}{HEADING}\
-             #      2 \"somebody\"          [U:1:123]           05:12       50    0 active 192.0.2.9:27005\n\
-             #      3 \"SourceTV\"          BOT                                     active\n\
-             #     14 \"late\"              STEAM_ID_PENDING    1:00:09     80   99 spawning 192.0.2.8:27005\n"
-        );
-        let somebody = StatusPlayer {
-            userid: 2,
-            name: "somebody".into(),
-            id: SteamId::new(123),
-            bot: false,
-            connected_s: 312,
-            ping: 50,
-            active: true,
-            address: Some("192.0.2.9:27005".into()),
-        };
-        let expected = ServerStatus {
-            map: "cp_badlands".into(),
-            max_players: 24,
-            players: vec![
-                somebody.clone(),
-                StatusPlayer {
-                    userid: 3,
-                    name: "SourceTV".into(),
-                    id: None,
-                    bot: true,
-                    connected_s: 0,
-                    ping: 0,
-                    address: None,
-                    ..somebody.clone()
-                },
-                StatusPlayer {
-                    userid: 14,
-                    name: "late".into(),
-                    id: None,
-                    connected_s: 3609,
-                    ping: 80,
-                    active: false,
-                    address: Some("192.0.2.8:27005".into()),
-                    ..somebody
-                },
-            ],
-        };
-        assert_eq!(parse(&text), Some(expected.clone()));
-        assert_eq!(parse(&text.replace('\n', "\r\n")), Some(expected));
-    }
-
-    #[test]
-    fn no_name_pretends_to_be_somebody_else() {
-        for name in [
-            "\"",
-            "\"\"",
-            "x\" [U:1:7] 05:12 50 0 active 192.0.2.9:27005",
-            "x\" BOT active \"",
-            "x\" BOT active",
-            "# 7 \"x\" [U:1:7] 00:01 1 0 active \"",
-            "[U:1:7] 05:12",
-            " ",
-            "",
-            "map     : ctf_2fort at: 0 x, 0 y, 0 z",
-            "x\rmap : y",
-            "\u{2028}# 7 \"y\" BOT active",
-            "\u{FFFD}\u{202E}",
-        ] {
-            let found = players(&(line_of(5, name) + &line_of(6, "other")));
-            let seen: Vec<_> = found.iter().map(|p| (p.userid, p.id, p.bot)).collect();
-            let true_ones = [(5, SteamId::new(5), false), (6, SteamId::new(6), false)];
-            assert_eq!(seen, true_ones, "{name}");
-            assert_eq!(found[0].name, name);
-        }
-    }
-
-    #[test]
-    fn a_hostname_is_no_other_line() {
-        let row = line_of(5, "x");
-        for hostname in [
-            "map : z",
-            "map     : ctf_2fort at: 0 x",
-            "players : 1 humans, 0 bots (9 max)",
-            "# userid name",
-        ] {
-            let header = HEADER.replace("A server", hostname);
-            let status = parse(&format!("{header}{HEADING}{row}")).unwrap();
-            assert_eq!(
-                (status.map.as_str(), status.max_players),
-                ("cp_badlands", 24)
-            );
-            assert_eq!(status.players.len(), 1, "{hostname}");
-        }
-    }
-
-    #[test]
-    fn what_stands_behind_the_heading_is_not_about_the_server() {
-        let late = "map     : ctf_2fort at: 0 x\nplayers : 0 humans (9 max)\n";
-        let status = parse(&format!("{HEADER}{HEADING}{late}")).unwrap();
-        assert_eq!(
-            (status.map.as_str(), status.max_players),
-            ("cp_badlands", 24)
-        );
-        assert_eq!(parse(&format!("{HEADING}{HEADER}")), None);
-    }
-
-    #[test]
-    fn a_cut_answer_is_no_empty_server() {
-        let whole = format!("{HEADER}{HEADING}{}", line_of(5, "x"));
-        for end in 0..HEADER.len() {
-            assert_eq!(parse(&whole[..end]), None, "{end}");
-        }
-        for without in ["map     :", "players :", "# userid"] {
-            assert_eq!(parse(&whole.replace(without, "other :")), None, "{without}");
-        }
-    }
-
-    #[test]
-    fn lines_that_are_nobodys_are_passed_over() {
-        let row = line_of(5, "x");
-        for broken in [
-            row.replace('5', "-5"),
-            row.replace("05:12", "05"),
-            row.replace("05:12", "1:1:05:12"),
-            row.replace("05:12", "+5:12"),
-            row.replace(" 50 ", " -50 "),
-            row.replace(" active 192.0.2.9:27005", ""),
-            row.replace('"', ""),
-            row.replace("\"x\"", "\"x"),
-            row.replace("[U:1:5]", ""),
-            row.replace("     5", "99999999999999999999"),
-            "#end\n".into(),
-            "\n".into(),
-        ] {
-            assert_eq!(
-                players(&(broken.clone() + &line_of(6, "y"))).len(),
-                1,
-                "{broken}"
-            );
-        }
-        let crowd: String = (1..=300).map(|userid| line_of(userid, "x")).collect();
-        assert_eq!(players(&crowd).len(), limits::PLAYERS_MAX);
-    }
-
-    #[test]
-    fn any_name_comes_back_as_it_is() {
-        const PIECES: [&str; 12] = [
-            "\"", "#", " ", "[U:1:7]", "BOT", "active", "05:12", "\r", "\u{e9}", "map :", "7", "\t",
-        ];
-        arbtest::arbtest(|u| {
-            let mut name = String::new();
-            for _ in 0..u.int_in_range(0..=12)? {
-                name.push_str(u.choose(&PIECES)?);
-            }
-            let found = players(&line_of(5, &name));
-            assert_eq!((found.len(), found[0].id), (1, SteamId::new(5)), "{name}");
-            assert_eq!(found[0].name, name);
-            Ok(())
-        });
-        arbtest::arbtest(|u| {
-            let text = String::from_utf8_lossy(u.bytes(u.len())?).into_owned();
-            let _ = parse(&text);
-            players(&text);
-            Ok(())
-        });
-    }
 }

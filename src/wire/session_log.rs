@@ -2,19 +2,28 @@
 //! lines together say.
 //!
 //! A host keeps two sessions that began: the present one and the one before, whose last files may
-//! still be there. So the state is bounded by the number of hosts.
+//! still be there. That a host signs at all is a fact of its own, which outlives its sessions and a
+//! change of keys. The state is bounded by the number of hosts, and those of one server push out no
+//! other's.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::fair_map::FairMap;
 use super::signed::Id;
 use crate::limits;
 
 /// A change. `host` stands for a host in its folder, across restarts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Note {
-    /// A session was asked for, and this nonce was given.
-    Asked { host: u64, session: Id, nonce: Id },
+    /// A session was asked for, and this nonce was given. `server` stands for the host's server; 0
+    /// in logs of earlier versions.
+    Asked {
+        host: u64,
+        session: Id,
+        nonce: Id,
+        server: u64,
+    },
     /// Its first file came: it is the host's session now.
     Began { host: u64, session: Id },
     /// The game's file `n` was taken under this id; it acknowledged our file `ack`.
@@ -27,6 +36,10 @@ pub enum Note {
     },
     /// Everything in the game's file `n` is done.
     Done { host: u64, session: Id, n: u64 },
+    /// A host of this server signs, by its name without case: no stock file speaks for it.
+    Signs { server: u64, host: u64 },
+    /// It does not any more: its server has no key.
+    Stock { server: u64, host: u64 },
 }
 
 impl fmt::Display for Note {
@@ -36,7 +49,8 @@ impl fmt::Display for Note {
                 host,
                 session,
                 nonce,
-            } => write!(f, "asked {host:x} {session} {nonce}"),
+                server,
+            } => write!(f, "asked {host:x} {session} {nonce} {server:x}"),
             Note::Began { host, session } => write!(f, "began {host:x} {session}"),
             Note::Took {
                 host,
@@ -48,6 +62,8 @@ impl fmt::Display for Note {
                 write!(f, "took {host:x} {session} {n} {file} {ack}")
             }
             Note::Done { host, session, n } => write!(f, "done {host:x} {session} {n}"),
+            Note::Signs { server, host } => write!(f, "signs {server:x} {host:x}"),
+            Note::Stock { server, host } => write!(f, "stock {server:x} {host:x}"),
         }
     }
 }
@@ -56,15 +72,26 @@ impl Note {
     pub fn parse(line: &str) -> Option<Self> {
         let mut words = line.split(' ');
         let kind = words.next()?;
-        let host = u64::from_str_radix(words.next()?, 16).ok()?;
-        let session = Id::parse(words.next()?)?;
+        let hex = |word: &str| u64::from_str_radix(word, 16).ok();
+        let host = hex(words.next()?)?;
+        let third = words.next()?;
+        if matches!(kind, "signs" | "stock") {
+            let (server, host) = (host, hex(third)?);
+            let note = match kind {
+                "signs" => Note::Signs { server, host },
+                _ => Note::Stock { server, host },
+            };
+            return words.next().is_none().then_some(note);
+        }
+        let session = Id::parse(third)?;
         let rest: Vec<&str> = words.collect();
         let number = |place: usize| rest[place].parse::<u64>().ok();
         Some(match (kind, rest.len()) {
-            ("asked", 1) => Note::Asked {
+            ("asked", 1 | 2) => Note::Asked {
                 host,
                 session,
                 nonce: Id::parse(rest[0])?,
+                server: rest.get(1).map_or(Some(0), |word| hex(word))?,
             },
             ("began", 0) => Note::Began { host, session },
             ("took", 3) => {
@@ -102,6 +129,8 @@ pub struct Saved {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HostSessions {
+    /// Stands for the server of the host.
+    server: u64,
     /// Sessions that were asked for and have not begun, with their nonces, oldest first.
     pub asked: Vec<(Id, Id)>,
     pub active: Option<Saved>,
@@ -109,23 +138,52 @@ pub struct HostSessions {
 }
 
 /// What all notes together say.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Sessions(BTreeMap<u64, HostSessions>);
+#[derive(Debug, Clone)]
+pub struct Sessions {
+    hosts: FairMap<u64, HostSessions>,
+    /// Servers and hosts that sign.
+    signing: FairMap<(u64, u64), ()>,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self {
+            hosts: FairMap::new(limits::SIGNED_HOSTS_MAX),
+            signing: FairMap::new(limits::SIGNING_HOSTS_MAX),
+        }
+    }
+}
+
+impl PartialEq for Sessions {
+    fn eq(&self, other: &Self) -> bool {
+        self.hosts.iter().eq(other.hosts.iter()) && self.signing.iter().eq(other.signing.iter())
+    }
+}
 
 impl Sessions {
     pub fn get(&self, host: u64) -> Option<&HostSessions> {
-        self.0.get(&host)
+        self.hosts.get(host)
     }
 
-    /// Whether a session of this host ever began.
+    /// Whether a session of this host has begun that is still known.
     pub fn has_begun(&self, host: u64) -> bool {
         self.get(host)
             .is_some_and(|of_host| of_host.active.is_some())
     }
 
-    /// As if the host had never had a session.
+    /// Whether a host of this server signs, whatever became of its sessions.
+    pub fn signs(&self, server: u64, host: u64) -> bool {
+        self.signing.get((server, host)).is_some()
+    }
+
+    /// Servers and hosts that sign.
+    pub fn signing(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.signing.iter().map(|(_, both, ())| both)
+    }
+
+    /// Forgets the sessions of a host.
     pub fn forget(&mut self, host: u64) {
-        self.0.remove(&host);
+        self.hosts.remove(host);
     }
 
     /// Notes that do not fit what is known are ignored.
@@ -135,14 +193,18 @@ impl Sessions {
                 host,
                 session,
                 nonce,
+                server,
             } => {
-                let asked = &mut self.0.entry(host).or_default().asked;
-                asked.push((session, nonce));
-                let surplus = asked.len().saturating_sub(limits::HELLOS_PENDING_MAX);
-                asked.drain(..surplus);
+                let mut of_host = self.hosts.remove(host).unwrap_or_default();
+                of_host.server = server;
+                of_host.asked.push((session, nonce));
+                let surplus = of_host.asked.len();
+                let surplus = surplus.saturating_sub(limits::HELLOS_PENDING_MAX);
+                of_host.asked.drain(..surplus);
+                self.hosts.put(server, host, of_host);
             }
             Note::Began { host, session } => {
-                let Some(of_host) = self.0.get_mut(&host) else {
+                let Some(of_host) = self.hosts.get_mut(host) else {
                     return;
                 };
                 let Some(place) = of_host.asked.iter().position(|(id, _)| *id == session) else {
@@ -164,6 +226,7 @@ impl Sessions {
                 file,
                 ack,
             } => {
+                self.hosts.touch(host);
                 if let Some(saved) = self.saved(host, session) {
                     saved.received = saved.received.max(n);
                     saved.acked = saved.acked.max(ack);
@@ -175,175 +238,73 @@ impl Sessions {
                     saved.open.remove(&n);
                 }
             }
+            Note::Signs { server, host } => self.signing.put(server, (server, host), ()),
+            Note::Stock { server, host } => drop(self.signing.remove((server, host))),
         }
     }
 
     fn saved(&mut self, host: u64, session: Id) -> Option<&mut Saved> {
-        let of_host = self.0.get_mut(&host)?;
+        let of_host = self.hosts.get_mut(host)?;
         let both = of_host.active.iter_mut().chain(of_host.ended.iter_mut());
         both.into_iter().find(|saved| saved.session == session)
     }
 
     /// The fewest notes that say the same.
     pub fn notes(&self) -> Vec<Note> {
-        let mut notes = Vec::new();
-        for (&host, of_host) in &self.0 {
+        let signing = self.signing.iter();
+        let mut notes: Vec<Note> = signing
+            .map(|(_, (server, host), ())| Note::Signs { server, host })
+            .collect();
+        for (server, host, of_host) in self.hosts.iter() {
             for saved in of_host.ended.iter().chain(&of_host.active) {
-                let Saved {
-                    session,
-                    nonce,
-                    received,
-                    acked,
-                    ..
-                } = *saved;
-                notes.push(Note::Asked {
-                    host,
-                    session,
-                    nonce,
-                });
-                notes.push(Note::Began { host, session });
-                let took = |n, file| Note::Took {
-                    host,
-                    session,
-                    n,
-                    file,
-                    ack: acked,
-                };
-                notes.extend(saved.open.iter().map(|(n, file)| took(*n, *file)));
-                if received > 0 && !saved.open.contains_key(&received) {
-                    notes.push(took(received, 0));
-                    notes.push(Note::Done {
-                        host,
-                        session,
-                        n: received,
-                    });
-                }
+                saved.notes(server, host, &mut notes);
             }
             let asked = of_host.asked.iter();
             notes.extend(asked.map(|&(session, nonce)| Note::Asked {
                 host,
                 session,
                 nonce,
+                server,
             }));
         }
         notes
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(byte: u8) -> Id {
-        Id::from_random([byte; 16])
-    }
-
-    fn story() -> Vec<Note> {
-        let host = 0xabc;
-        let took = |session, n, ack| Note::Took {
+impl Saved {
+    fn notes(&self, server: u64, host: u64, notes: &mut Vec<Note>) {
+        let Self {
+            session,
+            nonce,
+            received,
+            acked,
+            ..
+        } = *self;
+        notes.push(Note::Asked {
+            host,
+            session,
+            nonce,
+            server,
+        });
+        notes.push(Note::Began { host, session });
+        let took = |n, file| Note::Took {
             host,
             session,
             n,
-            file: 100 + n,
-            ack,
+            file,
+            ack: acked,
         };
-        vec![
-            Note::Asked {
+        notes.extend(self.open.iter().map(|(n, file)| took(*n, *file)));
+        if received > 0 && !self.open.contains_key(&received) {
+            notes.push(took(received, 0));
+            notes.push(Note::Done {
                 host,
-                session: id(1),
-                nonce: id(11),
-            },
-            Note::Began {
-                host,
-                session: id(1),
-            },
-            took(id(1), 1, 0),
-            took(id(1), 2, 1),
-            Note::Done {
-                host,
-                session: id(1),
-                n: 1,
-            },
-            Note::Asked {
-                host,
-                session: id(2),
-                nonce: id(12),
-            },
-            Note::Began {
-                host,
-                session: id(2),
-            },
-            took(id(2), 1, 0),
-            Note::Done {
-                host,
-                session: id(2),
-                n: 1,
-            },
-            Note::Asked {
-                host,
-                session: id(3),
-                nonce: id(13),
-            },
-        ]
-    }
-
-    fn fold(notes: &[Note]) -> Sessions {
-        let mut sessions = Sessions::default();
-        notes.iter().for_each(|note| sessions.apply(note));
-        sessions
-    }
-
-    #[test]
-    fn notes_are_lines() {
-        for note in story() {
-            assert_eq!(Note::parse(&note.to_string()), Some(note));
-        }
-        for bad in [
-            "",
-            "began",
-            "began x 1",
-            "done 1 2 3",
-            "took 1 2",
-            "asked abc zz zz",
-        ] {
-            assert_eq!(Note::parse(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn the_present_session_and_the_one_before_are_known() {
-        let sessions = fold(&story());
-        let host = sessions.get(0xabc).unwrap();
-        let (active, ended) = (host.active.clone().unwrap(), host.ended.clone().unwrap());
-        assert_eq!((active.session, active.received), (id(2), 1));
-        assert!(active.open.is_empty());
-        assert_eq!((ended.received, ended.acked), (2, 1));
-        assert_eq!(ended.open, BTreeMap::from([(2, 102)]));
-        assert_eq!(host.asked, [(id(3), id(13))]);
-    }
-
-    #[test]
-    fn the_shortened_log_says_the_same() {
-        for end in 0..=story().len() {
-            let sessions = fold(&story()[..end]);
-            assert_eq!(fold(&sessions.notes()), sessions, "after {end} notes");
-        }
-    }
-
-    #[test]
-    fn sessions_that_never_begin_are_forgotten() {
-        let mut sessions = Sessions::default();
-        for byte in 0..20 {
-            let (session, nonce) = (id(byte), id(byte));
-            sessions.apply(&Note::Asked {
-                host: 1,
                 session,
-                nonce,
+                n: received,
             });
         }
-        assert_eq!(
-            sessions.get(1).unwrap().asked.len(),
-            limits::HELLOS_PENDING_MAX
-        );
     }
 }
+
+#[cfg(test)]
+mod tests;

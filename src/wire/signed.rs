@@ -7,7 +7,7 @@ use std::fmt::Write;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::names::is_host;
+use super::names::is_signed_host;
 
 /// The folder below scriptdata in which all files are.
 pub const FOLDER: &str = "vpid";
@@ -114,7 +114,7 @@ fn parse_stem(stem: &str) -> Option<Name<'_>> {
         },
     };
     let session = Id::parse(session)?;
-    is_host(host).then_some(Name {
+    is_signed_host(host).then_some(Name {
         host,
         session,
         kind,

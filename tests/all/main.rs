@@ -6,10 +6,17 @@
 mod support;
 
 mod answers;
+// The bench uses the rest.
+#[allow(dead_code)]
+mod attack;
 mod bridge;
 mod commands;
 mod databases;
 mod doors;
+mod engine;
+mod floods;
+mod floods_start;
+mod fuzz;
 mod games;
 mod hostile;
 mod hostile_content;
@@ -18,26 +25,39 @@ mod kill;
 mod mariadb;
 #[cfg(feature = "mysql")]
 mod mariadb_kill;
+#[cfg(feature = "mysql")]
+mod mariadb_limits;
+mod occupied;
 mod outage;
+mod overlooked;
+mod owner_files;
+mod private;
 mod queries;
 mod queue;
 mod replay;
 mod scripts_calls;
 mod scripts_config;
 mod scripts_control;
+mod scripts_folder;
 mod scripts_kill;
 mod scripts_life;
+mod scripts_memory;
 mod scripts_values;
 mod scripts_vpi;
 mod scripts_vyhub;
+mod secrets;
 mod service;
+mod settings;
+mod shares;
 mod signed;
 mod signed_hostile;
 mod signed_kill;
+mod signed_twins;
 mod simulation;
 mod simulation_scripts;
 mod simulation_signed;
 mod simulation_vyhub;
+mod stuck_statements;
 mod vyhub;
 mod vyhub_admins;
 mod vyhub_functions;

@@ -92,7 +92,8 @@ fn a_file_that_was_removed_cannot_come_back_as_taken() {
     // As somebody would name it who saw the folder while the file was under way: the daemon's
     // own record says which number it had.
     let identities = fs::read(recorded.vpid.path("state/identities")).unwrap();
-    let id = u64::from_le_bytes(identities[8..16].try_into().unwrap());
+    // The upper byte says whose share it is.
+    let id = u64::from_le_bytes(identities[8..16].try_into().unwrap()) & (u64::MAX >> 8);
     let mut file: Value = serde_json::from_str(recorded.text.trim_end_matches('\0')).unwrap();
     file["Calls"]["async"] = json!([{"func": "VPI_Info", "script": "x.nut"}, insert_call(2)]);
     let name = names::taken(&names::calls("my_server", 1, 1), id);

@@ -14,7 +14,7 @@ fn a_new_folder_waits_for_the_next_start_and_the_log_says_so() {
     // Its configuration is written again by every command.
     vpid = vpid.script("stats", TOP);
     vpid.reload();
-    let said = "a new [scripts], its dir and vpi_interfaces change with the next start only";
+    let said = "these change with the next start of vpid only: ";
     vpid.wait_for_log(said);
     vpid.wait_for_log("the configuration was reloaded");
     assert_eq!(vpid.about("stats"), Value::Null);

@@ -306,10 +306,12 @@ fn reasons_and_names_never_become_a_second_command() {
     let reasons: Vec<&str> = reasons.into_iter().chain([&*long]).collect();
     let mut rogues = Vec::new();
     for (reason, userid) in reasons.iter().zip(10..) {
-        let rogue = Visitor::new(
-            userid,
-            &format!("r{userid}\";quit;{reason}").replace('<', ""),
-        );
+        // As much of it as the engine lets a name be.
+        let mut name = format!("r{userid}\";quit;{reason}").replace('<', "");
+        while name.len() > 31 {
+            name.pop();
+        }
+        let rogue = Visitor::new(userid, &name);
         community.joins(&rogue);
         community
             .log

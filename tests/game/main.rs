@@ -1,16 +1,20 @@
 //! Real scripts in a fake game: tests of the game itself, and of the daemon with scripts.
 
 mod callbacks;
+mod chat_forged;
+mod chat_guard;
 mod client;
 mod codec;
 mod engine;
 mod examples;
 mod manual;
+mod new_run;
 mod python_manual;
 mod recording;
 mod scripts;
 mod stock;
 mod support;
+mod vpi_call_check;
 mod vpi_calls;
 mod vpi_costs;
 mod vpi_daemon;

@@ -273,3 +273,38 @@ fn what_happens_in_the_game_is_told() {
     );
     story.game.assert_no_errors();
 }
+
+#[test]
+fn a_game_whose_name_another_one_takes_says_so_and_comes_back() {
+    let mut story = story();
+    let mapspawn = std::fs::read_to_string(folder().join("mapspawn.nut")).unwrap();
+    let mut other = Setup::new(&scriptdata(story.dir.path()))
+        .hostname("My Server #1")
+        .seed(2)
+        .script("mapspawn.nut", &mapspawn)
+        .script("vpi.nut", &with_key(KEY))
+        .start("cp_other");
+    let status = "return VPI.Status().connected";
+    assert!(other.run_real_until(10.0, |game| game.run("x.nut", status) == json!(true)));
+    other.run_real(2.0);
+    let errors = |story: &mut Story| story.run("return ::answers");
+    story.run("Ask(\"lost\", \"VPI_Ping\", {})");
+    story.until("told", 10.0, "!VPI.Status().connected");
+    story.game.run_real(0.1);
+    let said = errors(&mut story)["lost"]["response"].to_string();
+    assert!(said.contains("SessionLost"), "{said}");
+    let prints = story.game.record().prints();
+    let told = "vpid serves another game that calls itself my_server_1, too";
+    assert!(prints.iter().any(|line| line.contains(told)), "{prints:#?}");
+    other.run_real(0.5);
+    assert_eq!(other.run("x.nut", status), json!(true));
+    drop(other);
+    // A minute later, without waiting for it.
+    story.game.run_ticks(4_100);
+    story.connect();
+    story.run("Ask(\"again\", \"VPI_Ping\", { n = 1 })");
+    assert_eq!(story.wait_for("again"), json!({"n": 1}));
+    let log = story.daemon.as_ref().expect("it runs").log();
+    let warned = log.iter().filter(|line| line.contains("two games call"));
+    assert_eq!(warned.count(), 1, "{log:#?}");
+}

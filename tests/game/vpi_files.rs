@@ -41,6 +41,12 @@ fn our_files_are_out_of_reach_under_any_name() {
         ".interface",
         "sub\\\\x.interface",
         "my_server_vpi_input.interface",
+        "my_server_vpi_input.interface/x",
+        "my_server_vpi_input.interface.vpid/x",
+        "my_server_vpi_input.interface.vpid",
+        "a/B.Interface. /c/d.txt",
+        "a\\\\x_vpi_1_2_output.interface.77.taken/y",
+        "x.interface.y.interface/z",
     ];
     talk.game.clear_record();
     for name in names {
@@ -76,6 +82,7 @@ fn all_other_files_are_written_and_read_as_before() {
         "b/vpid/x",
         "x.interfaces",
         "x.interface.txt",
+        "z.interface.txt/y",
         "interface",
         "vpi/x",
         "v/pid",

@@ -42,12 +42,7 @@ vpi.waiting <- waiting
 local mail = { items = [], at = 0, running = [] }
 vpi.mail <- mail
 
-vpi.IsFunction <- function(value)
-{
-	local kind = type(value)
-	return kind == "function" || kind == "native function"
-}
-local IsFunction = vpi.IsFunction
+local IsFunction = vpi.IsFunction, WrongKey = vpi.WrongKey, IsCaller = vpi.IsCaller, Complain = vpi.Complain
 
 local Field = function(table, key, missing)
 {
@@ -126,10 +121,16 @@ local Find = function(src, arg)
 	if (kind == "table")
 	{
 		local func = Field(arg, "func", null)
+		local wrong = arg.len() == 0 || !Allows(src, null) ? null : WrongKey(arg)
+		if (wrong != null)
+			Complain("A call" + (type(func) == "string" ? " of '" + func + "'" : ""), src, wrong)
 		if (!MayCall(src, func))
 			return null
-		return Record(src, func, Field(arg, "kwargs", null), Field(arg, "callback", null),
+		local record = Record(src, func, Field(arg, "kwargs", null), Field(arg, "callback", null),
 			Field(arg, "urgent", false), Field(arg, "timeout", TIMEOUT_S))
+		if (wrong != null)
+			record.problem = wrong
+		return record
 	}
 	if (kind != "instance" || !(arg instanceof CallObject))
 		return null
@@ -168,7 +169,10 @@ vpi.Answer <- function(call, response, error)
 	if (error)
 		Log(call.callback == null ? vpi.WARNING : vpi.DEBUG, call.func + " for " + call.src + ": " + ErrorText(response))
 	if (call.callback != null)
-		mail.items.append({ kind = "callback", func = call.callback, a = response, b = error })
+		mail.items.append({
+			kind = "callback", func = call.callback, a = response, b = error
+			about = " (it is the callback of a call of " + call.func + " in line " + call.line + ")"
+		})
 }
 local Answer = vpi.Answer
 
@@ -179,14 +183,14 @@ vpi.FailCall <- function(call, reason)
 local FailCall = vpi.FailCall
 
 // Queues records as one call, or as a chain. Gives true or null, as AsyncCall does.
-local Send = function(records, callback, urgent)
+local Send = function(records, callback, urgent, line)
 {
 	local bodies = [], call = null, ticks = 0
 	foreach (at, record in records)
 	{
 		local last = at == records.len() - 1
 		ticks += record.ticks
-		call = { id = ++lastId, func = record.func, src = record.src, callback = callback, ticks = ticks, until = 0, open = true, entry = null }
+		call = { id = ++lastId, func = record.func, src = record.src, callback = callback, line = line, ticks = ticks, until = 0, open = true, entry = null }
 		if (record.problem != null)
 		{
 			if (callback == null)
@@ -277,7 +281,7 @@ api.Call <- function(func, kwargs = null, callback = null, urgent = false, timeo
 	try
 	{
 		local info = getstackinfos(2)
-		if (info == null || !MayCall(info.src, func))
+		if (!IsCaller("VPI.Call", info, callback) || !MayCall(info.src, func))
 			return Refuse("VPI.Call", info, func)
 		return Make(info.src, func, kwargs, callback, urgent, timeout)
 	}
@@ -289,11 +293,12 @@ api.AsyncCall <- function(table_or_call)
 	try
 	{
 		local info = getstackinfos(2)
-		local record = info == null ? null : Find(info.src, table_or_call)
+		local callback = type(table_or_call) == "table" ? Field(table_or_call, "callback", null) : null
+		local record = IsCaller("VPI.AsyncCall", info, callback) ? Find(info.src, table_or_call) : null
 		if (record == null)
 			return Refuse("VPI.AsyncCall", info, null)
 		Use(record)
-		return Send([record], record.callback, record.urgent)
+		return Send([record], record.callback, record.urgent, info.line)
 	}
 	catch (problem) { Log(vpi.ERROR, "VPI.AsyncCall: " + ErrorText(problem)) }
 }
@@ -316,7 +321,7 @@ api.ChainCall <- function(calls, callback = null, urgent = false)
 	try
 	{
 		local info = getstackinfos(2), found = []
-		if (info == null || type(calls) != "array" || calls.len() == 0 || calls.len() > CHAIN_MAX)
+		if (!IsCaller("VPI.ChainCall", info, callback) || type(calls) != "array" || calls.len() == 0 || calls.len() > CHAIN_MAX)
 			return Refuse("VPI.ChainCall", info, null)
 		for (local i = 0; i < calls.len(); i++)
 		{
@@ -328,7 +333,7 @@ api.ChainCall <- function(calls, callback = null, urgent = false)
 		}
 		foreach (record in found)
 			Use(record)
-		return Send(found, IsFunction(callback) ? callback : null, urgent ? true : false)
+		return Send(found, IsFunction(callback) ? callback : null, urgent ? true : false, info.line)
 	}
 	catch (problem) { Log(vpi.ERROR, "VPI.ChainCall: " + ErrorText(problem)) }
 }

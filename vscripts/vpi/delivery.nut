@@ -59,7 +59,7 @@ local Deliver = function(item)
 	{
 		local text = ErrorText(problem)
 		if ("func" in item)
-			Log(4, Name(item.func) + " ended with an error: " + text)
+			Log(4, Name(item.func) + " ended with an error: " + text + ("about" in item ? item.about : ""))
 		else
 			Log(4, "A " + item.kind + " of vpid failed: " + text)
 		if (item.kind == "call")

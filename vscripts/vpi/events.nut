@@ -4,7 +4,7 @@
 // trusts no field: scripts can raise game events too.
 
 local vpi = this
-local type = ::type, rawget = {}.rawget, rawin = {}.rawin
+local type = ::type, getstackinfos = ::getstackinfos, rawget = {}.rawget, rawin = {}.rawin
 local QueueEvent = vpi.QueueEvent, settings = vpi.settings, root = vpi.root
 local ErrorText = vpi.ErrorText, Log = vpi.Log
 
@@ -28,6 +28,31 @@ local Text = function(params, key)
 	if (type(value) != "string")
 		return ""
 	return value.len() > TEXT_BYTES_MAX ? value.slice(0, TEXT_BYTES_MAX) : value
+}
+
+// What the engine calls for an event, and the file in which that stands.
+local RunEvent = rawin.call(root, "__RunGameEventCallbacks") ? rawget.call(root, "__RunGameEventCallbacks") : null
+local engineFile = null
+try { engineFile = (function() {}).getinfos.call(RunEvent).src }
+catch (_) {}
+
+// Whether it is the engine that raises an event: then nothing but its own functions stands on the stack,
+// down to the end. Scripts can call a handler as they like, and raise events by FireGameEvent. `level`: of
+// whoever called the handler.
+local IsOfEngine = function(level)
+{
+	if (engineFile == null || !rawin.call(root, "__RunGameEventCallbacks")
+		|| rawget.call(root, "__RunGameEventCallbacks") != RunEvent)
+		return false
+	local first = level
+	for (;; level++)
+	{
+		local info = getstackinfos(level)
+		if (info == null)
+			return level > first
+		if (info.src != engineFile || level - first > 4)
+			return false
+	}
 }
 
 local Report = function(event, data, delay = null)
@@ -55,7 +80,11 @@ local heard = {
 	}
 	function player_say(params)
 	{
-		Report("player_chat", { userid = Number(params, "userid"), text = Text(params, "text") }, SOON)
+		local chat = { userid = Number(params, "userid"), text = Text(params, "text") }
+		// Commands of admins are among these. Under this function: the handler, and who called it.
+		if (chat.text != "" && !IsOfEngine(4))
+			chat.doubtful <- true
+		Report("player_chat", chat, SOON)
 	}
 	function player_team(params)
 	{

@@ -45,7 +45,8 @@ local Parts = function(path)
 	return parts
 }
 
-local ENDING = ".interface"
+// How files of ours end, and those that vpid makes of them.
+local ENDING = ".interface", TAKEN = ".taken"
 
 local Ours = function(name)
 {
@@ -56,8 +57,21 @@ local Ours = function(name)
 	local parts = Parts(path)
 	if (parts.len() == 0)
 		return false
-	local last = parts[parts.len() - 1]
-	return parts[0] == "vpid" || last.len() >= ENDING.len() && last.slice(-ENDING.len()) == ENDING
+	if (parts[0] == "vpid")
+		return true
+	// Folders too: one in the place of a file, or of what vpid makes of it, is in that file's way.
+	foreach (part in parts)
+	{
+		local at = part.find(ENDING)
+		while (at != null)
+		{
+			local behind = part.slice(at + ENDING.len())
+			if (behind == "" || behind.find(".vpid") == 0 || behind.len() > TAKEN.len() && behind.slice(-TAKEN.len()) == TAKEN)
+				return true
+			at = part.find(ENDING, at + 1)
+		}
+	}
+	return false
 }
 
 // These two give [result], or an error as text. They never throw: the functions of the game that they
@@ -144,6 +158,7 @@ vpi.Protect <- function()
 {
 	foreach (name, wrapper in wrappers)
 		rawset.call(root, name, wrapper)
+	vpi.ProtectSpeech()
 }
 
 local Is = function(table, name, value)

@@ -53,11 +53,15 @@ local trouble = (function()
 			if (!Native(root[name], name))
 				return name + " is not the game's own"
 		}
+		// Not every game on this engine has these.
+		foreach (name in ["Say", "SendGlobalGameEvent", "DoEntFire", "EntFireByHandle"])
+			if (name in root && !Native(root[name], name))
+				return name + " is not the game's own"
 		foreach (holder, names in {
 			Entities = ["FindByName", "FindByClassname"]
 			Convars = ["GetStr"]
 			NetProps = ["GetPropString", "GetPropIntArray"]
-			CBaseEntity = ["ValidateScriptScope", "GetScriptScope", "GetScriptId", "IsValid"]
+			CBaseEntity = ["ValidateScriptScope", "GetScriptScope", "GetScriptId", "IsValid", "entindex"]
 			regexp = ["match"]
 		})
 			foreach (name in names)
@@ -108,8 +112,10 @@ local function Load(OwnerKey)
 	//@ json.nut
 	//@ log.nut
 	//@ config.nut
+	//@ speech.nut
 	//@ guard.nut
 	//@ queues.nut
+	//@ call_check.nut
 	//@ calls.nut
 	//@ functions.nut
 	//@ window.nut

@@ -5,7 +5,7 @@ local vpi = this
 local Entities = ::Entities, FindByClassname = ::Entities.FindByClassname
 local NetProps = ::NetProps, GetPropString = ::NetProps.GetPropString, GetPropIntArray = ::NetProps.GetPropIntArray
 local GetPlayerFromUserID = ::GetPlayerFromUserID, PlayerInstanceFromIndex = ::PlayerInstanceFromIndex
-local IsValid = ::CBaseEntity.IsValid, MaxClients = ::MaxClients, GetMapName = ::GetMapName, Time = ::Time, type = ::type
+local IsValid = ::CBaseEntity.IsValid, EntityIndex = ::CBaseEntity.entindex, format = ::format, MaxClients = ::MaxClients, GetMapName = ::GetMapName, Time = ::Time, type = ::type
 local queues = vpi.queues, settings = vpi.settings, QueueEvent = vpi.QueueEvent, QUEUED = vpi.QUEUED
 
 local ASK_TICKS = 16, ASK_FOR_TICKS = 4000
@@ -26,6 +26,36 @@ local Read = function(player, property)
 	return type(text) == "string" ? text : ""
 }
 
+local Manager = function()
+{
+	// What scripts hold becomes void when an entity goes, and is then found again.
+	if (manager == null || !IsValid.call(manager))
+		manager = FindByClassname.call(Entities, null, "tf_player_manager")
+	return manager
+}
+
+local OfSlot = function(property, slot)
+{
+	local value = GetPropIntArray.call(NetProps, manager, property, slot)
+	return type(value) == "integer" ? value : 0
+}
+
+// The id of a player, or empty as long as it is not sure. The number of the account is the engine's, which
+// renews it ten times a second; the text is a copy that can be empty, or of before the player was known.
+local Id = function(player)
+{
+	local text = Read(player, "m_szNetworkIDString")
+	if (text == "BOT")
+		return text
+	local account = Manager() == null ? -1 : OfSlot("m_iAccountID", EntityIndex.call(player))
+	local known = text.find("[U:1:") == 0
+	// Games that have no such number give -1.
+	if (account == 0 || account == -1)
+		return known && account == -1 ? text : ""
+	local id = format("[U:1:%u]", account & 0xffffffff)
+	return known && text != id ? "" : id
+}
+
 // Looks a player up again; reports them once the id is there.
 local Ask = function(known)
 {
@@ -35,7 +65,7 @@ local Ask = function(known)
 	local name = Read(player, "m_szNetname")
 	if (name != "")
 		known.name = name
-	local id = Read(player, "m_szNetworkIDString")
+	local id = Id(player)
 	if (id == "")
 		return
 	known.id = id
@@ -70,26 +100,12 @@ vpi.Leave <- function(userid)
 	return userid in players ? delete players[userid] : null
 }
 
-local Manager = function()
-{
-	// What scripts hold becomes void when an entity goes, and is then found again.
-	if (manager == null || !IsValid.call(manager))
-		manager = FindByClassname.call(Entities, null, "tf_player_manager")
-	return manager
-}
-
-local Slot = function(property, slot)
-{
-	local value = GetPropIntArray.call(NetProps, manager, property, slot)
-	return type(value) == "integer" ? value : 0
-}
-
 // One player of the heartbeat.
 local Gather = function(slot)
 {
 	if (PlayerInstanceFromIndex(slot) == null)
 		return
-	local known = vpi.See(Slot("m_iUserID", slot))
+	local known = vpi.See(OfSlot("m_iUserID", slot))
 	if (known == null)
 		return
 	if (known.id == "")
@@ -99,11 +115,11 @@ local Gather = function(slot)
 		name = known.name
 		id = known.id
 		bot = known.bot
-		team = Slot("m_iTeam", slot),
-		["class"] = Slot("m_iPlayerClass", slot)
-		score = Slot("m_iTotalScore", slot)
-		ping = Slot("m_iPing", slot)
-		alive = Slot("m_bAlive", slot) != 0
+		team = OfSlot("m_iTeam", slot),
+		["class"] = OfSlot("m_iPlayerClass", slot)
+		score = OfSlot("m_iTotalScore", slot)
+		ping = OfSlot("m_iPing", slot)
+		alive = OfSlot("m_bAlive", slot) != 0
 		seconds = (queues.tick - known.since) * 3 / 200
 	})
 }
@@ -147,7 +163,7 @@ vpi.StepPlayers <- function()
 			Gather(heartbeat.slot)
 		if (heartbeat.slot > heartbeat.slots)
 		{
-			QueueEvent({ heartbeat = { map = GetMapName(), tick = (Time() / 0.015 + 0.5).tointeger(), players = heartbeat.players } })
+			QueueEvent({ heartbeat = { map = GetMapName(), tick = (Time() / 0.015 + 0.5).tointeger(), guard = vpi.Guard(), players = heartbeat.players } })
 			heartbeat = null
 		}
 	}

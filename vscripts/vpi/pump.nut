@@ -37,7 +37,14 @@ local Check = function()
 			|| rawget.call(think.scope, "Think") != think.func)
 			what = "a think function"
 	if (what == null)
-		return
+	{
+		vpi.CheckSpeech()
+		return vpi.TellGuard()
+	}
+	// vpid is told, as the last word: what players seem to say does not count any more.
+	vpi.speech.doubt = "a script has changed " + what
+	vpi.speech.silent = true
+	vpi.LastWord()
 	Stop()
 	Announce("A script has changed " + what + ". For safety, VPI is silent until the next map")
 }

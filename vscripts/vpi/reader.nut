@@ -159,6 +159,11 @@ local Take = function(message)
 		})
 	else if ("command" in message && type(message.command) == "string")
 		mail.items.append({ kind = "command", text = message.command })
+	else if ("prefixes" in message)
+	{
+		vpi.TakePrefixes(message.prefixes)
+		vpi.TellGuard(true)
+	}
 	else if ("again" in message)
 		vpi.WriteAgain(message.again)
 }
@@ -212,14 +217,17 @@ local Step = function()
 		return
 	if (job.gone)
 	{
-		local gone = null
+		local gone = null, displaced = false
 		foreach (message in job.messages)
 			if (type(message) == "table" && "gone" in message)
+			{
 				gone = message.gone
+				displaced = "displaced" in message && message.displaced == true
+			}
 		if (gone == null)
 			return Distrust()
 		job = null
-		return vpi.StartOver(ErrorText(gone))
+		return vpi.StartOver(ErrorText(gone), displaced)
 	}
 	local end = job.at + MESSAGES_PER_TICK
 	while (job.at < job.messages.len() && job.at < end)
@@ -228,7 +236,7 @@ local Step = function()
 		if (type(message) == "table" && "gone" in message)
 		{
 			job = null
-			return vpi.StartOver(ErrorText(message.gone))
+			return vpi.StartOver(ErrorText(message.gone), "displaced" in message && message.displaced == true)
 		}
 		Take(message)
 	}

@@ -15,7 +15,7 @@ local Log = vpi.Log, Announce = vpi.Announce, ErrorText = vpi.ErrorText, FileNam
 local OwnerKey = vpi.OwnerKey
 
 local HOST_TICKS = 66, HOST_BYTES_MAX = 128
-local FAST_TICKS = 66, SILENCE_TICKS = 2000
+local FAST_TICKS = 66, SILENCE_TICKS = 2000, DISPLACED_TICKS = 4000
 
 // What is done next, each in a tick of its own.
 local step = null
@@ -24,6 +24,9 @@ local keys = { a = null, b = null }
 local hostAt = HOST_TICKS, hosted = false
 local welcome = { name = null, askedAt = 0, lookAt = 0, checkAt = 0, seen = null, hello = null, lost = false, silent = false }
 local introduced = false
+// How chat stands, as it was told last.
+local guardTold = null
+local pausedUntil = 0
 
 vpi.VpidKey <- function() { return keys.b }
 
@@ -214,6 +217,8 @@ DeriveSessionKeys = function()
 	Log(vpi.INFO, (introduced ? "vpid is there again" : "Talks with vpid") + " as " + link.host)
 	introduced = true
 	link.opening = Json({ event = "map_start", data = { map = GetMapName(), max_players = MaxClients().tointeger() } })
+	guardTold = Json(vpi.Guard())
+	link.opening += ",{\"guard\":" + guardTold + "}"
 	foreach (name, entry in vpi.registered)
 		link.opening += "," + Json({ register = name, script = entry.src })
 	vpi.StartPlayers()
@@ -242,10 +247,23 @@ vpi.StepSession <- function()
 		step()
 }
 
-// vpid has forgotten this session.
-vpi.StartOver <- function(reason)
+// Another game has our name: where both went on at once, they would only take turns.
+local Pause = function()
 {
-	Log(vpi.WARNING, "vpid does not know this session any more (" + reason + "); a new one begins")
+	if (queues.tick >= pausedUntil)
+		step = DrawSession
+}
+
+// vpid has forgotten this session, or another game of our name has a newer one (`displaced`).
+vpi.StartOver <- function(reason, displaced = false)
+{
+	if (!displaced)
+		Log(vpi.WARNING, "vpid does not know this session any more (" + reason + "); a new one begins")
+	else if (pausedUntil == 0)
+		Announce("vpid serves another game that calls itself " + link.host + ", too: " + reason
+			+ ". This one tries again every minute")
+	else
+		Log(vpi.ERROR, "vpid still serves another game that calls itself " + link.host)
 	shown.connected = false
 	queues.session++
 	link.game = link.vpid = null
@@ -253,7 +271,9 @@ vpi.StartOver <- function(reason)
 	vpi.ForgetWriting()
 	vpi.ForgetReading()
 	vpi.LoseSession()
-	step = DrawSession
+	if (displaced)
+		pausedUntil = queues.tick + DISPLACED_TICKS
+	step = displaced ? Pause : DrawSession
 }
 
 // The map ends: what waits is written at once.
@@ -267,6 +287,25 @@ vpi.EndSession <- function()
 	try { next = GetStr.call(Convars, "nextlevel") } catch (_) {}
 	local last = { event = "map_end", data = { map = GetMapName(), next = type(next) == "string" ? next : "" } }
 	vpi.WriteAll(Json(last))
+}
+
+// vpid is told how chat stands, where it does not know yet, or asks.
+vpi.TellGuard <- function(asked = false)
+{
+	if (step != Open)
+		return
+	local now = Json(vpi.Guard())
+	if (now == guardTold && !asked)
+		return
+	guardTold = now
+	vpi.QueueOther({ guard = vpi.Guard() }, true)
+}
+
+// The same at once, before this side falls silent.
+vpi.LastWord <- function()
+{
+	if (step == Open)
+		vpi.WriteOnly("{\"guard\":" + Json(vpi.Guard()) + "}")
 }
 
 // Somebody meddles: no word any more, in either direction.

@@ -240,6 +240,19 @@ vpi.ForgetWriting <- function()
 			half.mac = null
 }
 
+// One message, at once, and what waits stays behind: nothing more is written on this map.
+vpi.WriteOnly <- function(text)
+{
+	if (link.written - link.acknowledged > CONTROL_WINDOW)
+		return
+	job = parked = null
+	local file = NewJob(queues.urgent)
+	file.body = "[" + text + "]"
+	Sign(file)
+	HmacStep(file.mac, 1000000)
+	Write(file)
+}
+
 // Everything that waits, at once: the map ends. `last` is the text of the last message. As few files as
 // possible, each of a size that vpid reads.
 vpi.WriteAll <- function(last)

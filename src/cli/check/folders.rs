@@ -17,6 +17,19 @@ pub(super) enum Daemon {
     NotRunning,
 }
 
+/// What vpid keeps in the state folder; other things there are the owner's.
+const KEPT: [&str; 9] = [
+    "vpid.lock",
+    "identities",
+    "sessions",
+    "begun",
+    "instance",
+    "rejected",
+    "outbox",
+    "vyhub",
+    "control.sock",
+];
+
 /// Tries the state folder without making it, and looks who holds it.
 pub(super) fn state(folder: &Path, report: &mut Report<'_>) -> Daemon {
     let shown = folder.display();
@@ -39,6 +52,7 @@ pub(super) fn state(folder: &Path, report: &mut Report<'_>) -> Daemon {
     let lock = folder.join("vpid.lock");
     if let Some(holder) = lock_holder(&lock) {
         report.ok(format!("state: {shown}, running as {holder}"));
+        private(folder, report);
         free_space("state", there, report);
         return Daemon::Running;
     }
@@ -50,17 +64,67 @@ pub(super) fn state(folder: &Path, report: &mut Report<'_>) -> Daemon {
         Ok(()) if there != folder => report.ok(format!("state: {shown} will be made")),
         Ok(()) => report.ok(format!("state: {shown} can be written")),
     }
-    let exposed = folder
-        .metadata()
-        .is_ok_and(|metadata| metadata.mode() & 0o077 != 0);
-    if exposed {
+    private(folder, report);
+    free_space("state", there, report);
+    Daemon::NotRunning
+}
+
+/// What vpid keeps in the state folder is nobody else's: identities, bans that wait, players.
+fn private(state: &Path, report: &mut Report<'_>) {
+    let Ok(metadata) = state.metadata() else {
+        return;
+    };
+    let shown = state.display();
+    if metadata.mode() & 0o022 != 0 {
+        report.bad(
+            format!("state: others can write into {shown}, and so order bans and lock vpid out"),
+            format!("chmod 700 '{shown}'"),
+        );
+    } else if metadata.mode() & 0o077 != 0 {
         report.warn(format!(
             "state: others can look into {shown}, where rejected files give secrets away; run: \
              chmod 700 '{shown}'"
         ));
     }
-    free_space("state", there, report);
-    Daemon::NotRunning
+    if metadata.mode() & 0o011 == 0 {
+        // Nobody else gets at what is in it.
+        return;
+    }
+    for entry in std::fs::read_dir(state).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if !name.to_str().is_some_and(|name| KEPT.contains(&name)) {
+            continue;
+        }
+        let Ok(metadata) = entry.metadata() else {
+            continue;
+        };
+        if !metadata.is_symlink() && metadata.mode() & 0o077 != 0 {
+            let mode = if metadata.is_dir() { "700" } else { "600" };
+            let path = entry.path();
+            let path = path.display();
+            report.warn(format!(
+                "state: others can read {path}; the next start of vpid closes it, or run: chmod \
+                 {mode} '{path}'"
+            ));
+        }
+    }
+}
+
+/// Warns where others can read a database: the file, and those that SQLite keeps beside it.
+pub(super) fn private_database(path: &Path, report: &mut Report<'_>) {
+    for ending in ["", "-wal", "-shm", "-journal"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(ending);
+        let file = Path::new(&file);
+        let others = file.metadata().is_ok_and(|it| it.mode() & 0o077 != 0);
+        if others {
+            let file = file.display();
+            report.warn(format!(
+                "database: others can read {file}, which holds players' data; if no other program \
+                 needs it, run: chmod 600 '{file}'"
+            ));
+        }
+    }
 }
 
 /// Who holds the lock, as the holder wrote it; none when nobody does.

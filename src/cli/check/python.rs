@@ -8,8 +8,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::Report;
+use crate::config::file::other_encoding;
 use crate::config::{Config, INTERFACES_NAME, Scripts};
 use crate::io::script_files::{self, Found};
+use crate::io::venv;
 use crate::limits::SCRIPTS_MAX;
 
 /// How many files one line names.
@@ -69,6 +71,9 @@ impl Checked<'_> {
             )),
             names => report.ok(format!("python: scripts in {shown}: {}", names.join(", "))),
         }
+        for sentence in found.sentences(self.scripts) {
+            report.warn(format!("python: {sentence}"));
+        }
         names_that_do_not_fit(folder, &found, report);
         self.writable(folder);
         for script in &found.scripts {
@@ -76,8 +81,10 @@ impl Checked<'_> {
             if own {
                 self.writable(&script.folder);
             }
-            let python = self.interpreter(&script.name, own.then_some(&script.folder));
-            self.file(&script.main, &python, report);
+            let folder = own.then_some(script.folder.as_path());
+            if let Some(python) = self.interpreter(&script.name, folder, report) {
+                self.file(&script.main, &python, report);
+            }
         }
         names
     }
@@ -97,7 +104,10 @@ impl Checked<'_> {
             true => "with the vpi_config.py beside it",
             false => "with vpid's stand-in for vpi_config.py, as none is beside it",
         };
-        let python = self.interpreter(INTERFACES_NAME, Some(folder));
+        self.writable(folder);
+        let Some(python) = self.interpreter(INTERFACES_NAME, Some(folder), report) else {
+            return;
+        };
         let mut good = self.file(file, &python, report);
         if config.is_file() {
             good &= self.file(&config, &python, report);
@@ -105,14 +115,30 @@ impl Checked<'_> {
         if good {
             report.ok(format!("python: the functions of VPI in {shown}, {with}"));
         }
-        self.writable(folder);
     }
 
-    /// What runs a script that has this folder for itself.
-    fn interpreter(&self, name: &str, folder: Option<&Path>) -> PathBuf {
-        let said = self.scripts.of(name).python.clone();
-        said.or_else(|| folder.and_then(script_files::own_interpreter))
-            .unwrap_or_else(|| self.scripts.python.clone())
+    /// What runs a script that has this folder for itself; none where its environment is broken,
+    /// which is reported.
+    fn interpreter(
+        &self,
+        name: &str,
+        folder: Option<&Path>,
+        report: &mut Report<'_>,
+    ) -> Option<PathBuf> {
+        if let Some(python) = &self.scripts.of(name).python {
+            return Some(python.clone());
+        }
+        match folder.map_or(Ok(None), venv::own_interpreter) {
+            Ok(own) => Some(own.unwrap_or_else(|| self.scripts.python.clone())),
+            Err(problem) => {
+                report.bad(
+                    format!("python: {name} is not started: {problem}"),
+                    "until then it does not run; or name another interpreter with python in \
+                     its [script.NAME]",
+                );
+                None
+            }
+        }
     }
 
     /// Whether Python can start with this file, as far as can be told.
@@ -121,7 +147,10 @@ impl Checked<'_> {
         if !self.understands(python, report) {
             return false;
         }
-        let result = interpreter::compile(python, file);
+        let result = match other_encoding(file) {
+            Some(wrong) => Err(format!(" {wrong}")),
+            None => interpreter::compile(python, file),
+        };
         if let Err(problem) = &result {
             report.bad(
                 format!("python: {}{problem}", file.display()),
@@ -137,20 +166,22 @@ impl Checked<'_> {
             return *works;
         }
         let shown = python.display();
-        let version = interpreter::version(python);
+        let venv = venv::of_interpreter(python);
+        let version = interpreter::version(python).and_then(|version| {
+            let numbers: Vec<&str> = version.split('.').take(2).collect();
+            match venv.map_or(Ok(()), |it| venv::has_packages_of(it, &numbers.join("."))) {
+                Ok(()) => Ok(version),
+                Err(problem) => Err(format!(": its environment {problem}")),
+            }
+        });
         match &version {
             Ok(version) => report.ok(format!("python: {shown} is Python {version}")),
             Err(problem) => {
                 let (major, minor) = interpreter::OLDEST;
-                let remedy = match python.parent().and_then(Path::parent) {
-                    Some(folder) if folder.ends_with(".venv") => {
-                        format!(
-                            "make it anew: python3 -m venv --clear '{}'",
-                            folder.display()
-                        )
-                    }
-                    _ => "name another with python in [scripts], or install it: apt install \
-                          python3"
+                let remedy = match venv {
+                    Some(venv) => venv::remedy(venv),
+                    None => "name another with python in [scripts], or install it: apt install \
+                             python3"
                         .to_owned(),
                 };
                 report.bad(
@@ -190,13 +221,6 @@ impl Checked<'_> {
 
 fn names_that_do_not_fit(folder: &Path, found: &Found, report: &mut Report<'_>) {
     let shown = folder.display();
-    for path in &found.misnamed {
-        report.warn(format!(
-            "python: {} is no script by its name, and is not started; names of scripts have \
-             letters, digits and _, and begin with no digit",
-            path.display()
-        ));
-    }
     for name in &found.twice {
         report.bad(
             format!("python: both {name}.py and {name}/main.py are in {shown}"),

@@ -146,14 +146,14 @@ fn point(name: &str, reply: &str, report: &mut Report<'_>) {
     }
 }
 
-/// The lines for server.cfg. The number itself is not shown: reports are passed on.
+/// The lines for server.cfg. The secret itself is not shown: reports are passed on.
 fn log_lines(log: LogListen) -> String {
     let address = match log.address.ip().is_unspecified() {
         true => format!("<this machine's address>:{}", log.address.port()),
         false => log.address.to_string(),
     };
     let secret = match log.secret {
-        Some(_) => "; sv_logsecret <the number of log_secret>",
+        Some(_) => "; sv_logsecret <the digits of log_secret>",
         None => "",
     };
     format!("log on; logaddress_add {address}{secret}")
@@ -189,10 +189,10 @@ fn same_secret(name: &str, log: LogListen, reply: &str, report: &mut Report<'_>)
         return;
     };
     let value = value.trim();
-    let theirs = value.parse::<f64>().ok().filter(|number| *number != 0.0);
+    let theirs = Some(value).filter(|value| value.bytes().any(|byte| !b"0.".contains(&byte)));
     let same = match log.secret {
-        Some(secret) => value.parse() == Ok(secret),
-        None => theirs.is_none() && (value.is_empty() || value.parse::<f64>().is_ok()),
+        Some(secret) => secret.is(value.as_bytes()),
+        None => theirs.is_none(),
     };
     if same {
         return;
@@ -206,7 +206,7 @@ fn same_secret(name: &str, log: LogListen, reply: &str, report: &mut Report<'_>)
     };
     report.bad(
         format!("log: {name} {what}"),
-        "set both to the same number, in server.cfg and in the configuration",
+        "set both to the same digits, zeros in front included, in server.cfg and in the configuration",
     );
 }
 

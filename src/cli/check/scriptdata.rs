@@ -10,6 +10,7 @@ use super::folders::{self, Daemon};
 use super::{Report, signed, system};
 use crate::config::{Config, Watch};
 use crate::io::files;
+use crate::io::overlooked::{self, Served, Why};
 use crate::limits::{CALL_FILE_BYTES_MAX, CHECK_FILES_MAX, ENGINE_READ_BYTES_MAX};
 use crate::wire::names::{self, Kind};
 
@@ -48,6 +49,20 @@ pub(super) fn check(config: &Config, folder: &Path, daemon: Daemon, report: &mut
         }
     };
     contents.report(folder, daemon, report);
+    overlooked(config, folder, report);
+}
+
+/// Files that were most likely meant for vpid. Those of hosts and protocols that no server is for
+/// are reported with their hosts.
+fn overlooked(config: &Config, folder: &Path, report: &mut Report<'_>) {
+    // That it cannot be listed has been reported.
+    let found = overlooked::look(folder, &Served::all(config)).unwrap_or_default();
+    let of_names = found
+        .iter()
+        .filter(|it| matches!(it.why, Why::Name(_) | Why::Subfolder));
+    for found in of_names {
+        report.warn(format!("scriptdata: {}", found.sentence(folder)));
+    }
 }
 
 /// The daemon takes the game's files away, and the game empties the daemon's.

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::Report;
 use crate::cli::scripts::{self, Installed};
-use crate::config::{Config, Secret, Server};
+use crate::cli::shadow;
+use crate::config::{Config, Secret, Server, file};
 use crate::limits::SCRIPT_FILE_BYTES_MAX;
 
 /// `config_option` is what `vpid init` needs to find this configuration again.
@@ -77,7 +78,7 @@ impl Scripts<'_> {
             Err(error) => {
                 return report.bad(
                     format!("scripts: {shown} cannot be read: {error}"),
-                    "run vpid as the user that runs the game",
+                    remedy_for(&error),
                 );
             }
         };
@@ -102,6 +103,7 @@ impl Scripts<'_> {
                 let good = self.version(&version, &script, &installed, report) && good;
                 let good = self.mapspawn(report) && good;
                 self.rights(report);
+                let good = self.shadows(report) && good;
                 if good {
                     let folder = self.folder.display();
                     report.ok(format!("scripts: version {version} in {folder}"));
@@ -171,10 +173,44 @@ impl Scripts<'_> {
             ),
             Err(error) => report.bad(
                 format!("scripts: {shown} cannot be read: {error}"),
-                "run vpid as the user that runs the game",
+                remedy_for(&error),
             ),
         }
         false
+    }
+
+    /// Files that the game loads in the place of ours.
+    fn shadows(&self, report: &mut Report<'_>) -> bool {
+        let found = shadow::find(self.folder);
+        for file in &found.custom {
+            report.bad(
+                format!("scripts: the game loads {file} instead of the one of vpid"),
+                format!(
+                    "remove it, or, if it is a mapspawn.nut of yours, put this line at its top: {}",
+                    scripts::include_line()
+                ),
+            );
+        }
+        for problem in &found.unread {
+            report.warn(format!(
+                "scripts: it cannot be told whether a mapspawn.nut is in {problem}"
+            ));
+        }
+        if !found.maps.is_empty() {
+            let some: Vec<&str> = found.maps.iter().take(5).map(String::as_str).collect();
+            let more = if found.maps.len() > 5 { ", ..." } else { "" };
+            report.warn(format!(
+                "scripts: {} bring a mapspawn.nut of their own, which keeps vpid's scripts out or runs \
+                 before them ({}{more}): on these maps, do not rely on chat, and change the key after \
+                 one that you do not trust",
+                match found.maps.len() {
+                    1 => "1 map".to_owned(),
+                    maps => format!("{maps} maps"),
+                },
+                some.join(", ")
+            ));
+        }
+        found.custom.is_empty()
     }
 
     /// The game must read the key, and best nobody else.
@@ -218,6 +254,15 @@ impl Scripts<'_> {
     }
 }
 
+fn remedy_for(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::InvalidData => {
+            "the game cannot read it either; save it so, then run check again"
+        }
+        _ => "run vpid as the user that runs the game",
+    }
+}
+
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     OpenOptions::new()
@@ -226,7 +271,8 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
         .open(path)?
         .take(SCRIPT_FILE_BYTES_MAX as u64)
         .read_to_end(&mut text)?;
-    Ok(text)
+    file::without_mark(text)
+        .map_err(|wrong| io::Error::new(ErrorKind::InvalidData, format!("it {wrong}")))
 }
 
 /// `1.10.2` as numbers that compare; what is no number counts as nothing.

@@ -2,6 +2,7 @@
 
 use super::Report;
 use crate::config::{Config, Vyhub};
+use crate::io::http;
 use crate::limits::CHECK_CLOCK_S_MAX;
 use crate::wire::uuid::Uuid;
 use crate::wire::vyhub::{Failure, Outcome, Reply, Request, Server};
@@ -19,6 +20,9 @@ pub(super) fn check(
     let Some(vyhub) = &config.vyhub else {
         return;
     };
+    if let Some(name) = http::unused_proxy(vyhub) {
+        report.warn(format!("VyHub: {}", http::proxy_warning(name)));
+    }
     let mut ask = |request| ask(vyhub, request);
     let ids: Vec<Uuid> = config.servers.iter().filter_map(|it| it.vyhub_id).collect();
     let reached = ask(Request::reachable());

@@ -83,12 +83,13 @@ impl Community {
         })
     }
 
-    /// What vpid's configuration says of it. `key`: that of the game's scripts.
+    /// What vpid's configuration says of it. `key`: that of the game's scripts. None run here that could
+    /// guard chat, so the log alone has to do.
     pub fn config(&self, key: &str) -> String {
         format!(
             "\n[[server]]\nscriptdata = \"scriptdata\"\nhostname = \"{HOSTNAME}\"\n\
              key = \"{key}\"\nvyhub_server_id = \"{}\"\nrcon = \"{}\"\nrcon_password = \"{}\"\n\
-             log_listen = \"{}\"\nlog_secret = {}\n\n\
+             log_listen = \"{}\"\nlog_secret = {}\nchat_commands = \"log\"\n\n\
              [vyhub]\napi_url = \"{}\"\napi_key = \"{}\"\ntime_zone = \"UTC\"\n",
             self.vyhub.server_id(),
             self.rcon.address(),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::config::{PLACEHOLDER_KEY, PLACEHOLDER_SECRET};
 use crate::io::random;
-use crate::limits::{KEY_BYTES_NEW, SECRET_BYTES_NEW};
+use crate::limits::{KEY_BYTES_NEW, LOG_SECRET_DIGITS_NEW, SECRET_BYTES_NEW};
 
 /// The file that explains every key is also what `init` fills in, so that they cannot differ.
 const TEMPLATE: &str = include_str!("../../../config.example.toml");
@@ -17,6 +17,9 @@ const HEAD: &str = "# The configuration of vpid, written by `vpid init`. It hold
                     it at mode 600.\n# Try it with `vpid check`.";
 const SCRIPTDATA_LINE: &str = "scriptdata = \"/home/tf2/serverfiles/tf/scriptdata\"";
 const VSCRIPTS_LINE: &str = "# vscripts = \"/home/tf2/serverfiles/tf/scripts/vscripts\"";
+
+/// What stands for the secret of the engine's log: in server.cfg and here, both commented out.
+const LOG_SECRET: &str = "1234567890123456";
 
 /// What the only server of a new configuration believes.
 pub(super) enum Believes<'a> {
@@ -37,7 +40,9 @@ pub(super) fn config_text(
     let scriptdata = path_text(scriptdata)?;
     let vscripts = vscripts.map(path_text).transpose()?;
     let mut text = String::new();
-    for line in TEMPLATE.replacen(TEMPLATE_HEAD, HEAD, 1).lines() {
+    let template = TEMPLATE.replacen(TEMPLATE_HEAD, HEAD, 1);
+    let template = template.replace(LOG_SECRET, &fresh_log_secret());
+    for line in template.lines() {
         let filled = match believes {
             _ if line == SCRIPTDATA_LINE => Some(format!("scriptdata = {scriptdata}")),
             _ if line == VSCRIPTS_LINE => vscripts.as_ref().map(|it| format!("vscripts = {it}")),
@@ -89,6 +94,11 @@ pub(super) fn fresh_key() -> String {
 /// A secret of the stock protocol.
 pub(super) fn fresh_secret() -> String {
     drawn(SECRET_BYTES_NEW, is_secret_sign)
+}
+
+/// A secret of the engine's log, in digits, as all tools that share it take it.
+fn fresh_log_secret() -> String {
+    drawn(LOG_SECRET_DIGITS_NEW, |byte| byte.is_ascii_digit())
 }
 
 /// Signs that stand as they are in a Squirrel text `@"..."` and in a TOML text `'...'`.

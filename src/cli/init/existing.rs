@@ -94,6 +94,12 @@ pub(super) fn run(
             toml_text(&folder.to_string_lossy())
         ));
     }
+    for path in &config.exposed {
+        let path = path.display();
+        report.step(format!(
+            "Others can read the secret in {path}. As its owner:\n       chmod 600 '{path}'"
+        ));
+    }
     report.check_steps();
     report.print(out)
 }

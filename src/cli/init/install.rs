@@ -15,6 +15,7 @@ use rustix::io::Errno;
 
 use super::find;
 use crate::cli::scripts::{self, Installed};
+use crate::config::file;
 use crate::io::random;
 use crate::limits::SCRIPT_FILE_BYTES_MAX;
 
@@ -168,6 +169,8 @@ impl Target {
             .take(SCRIPT_FILE_BYTES_MAX as u64)
             .read_to_end(&mut text)
             .map_err(|error| failed(&path, "read", error))?;
+        let text = file::without_mark(text);
+        let text = text.map_err(|wrong| format!("{} {wrong}", path.display()))?;
         Ok(Some(text))
     }
 

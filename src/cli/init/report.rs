@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::Options;
 use super::install::{Done, Mapspawn};
-use crate::cli::scripts;
 use crate::cli::squirrel::Found;
+use crate::cli::{scripts, shadow};
 
 pub(super) struct Report {
     /// As it is shown.
@@ -90,6 +90,13 @@ impl Report {
         }
         if !done.reading.is_empty() {
             self.step(done.reading.clone());
+        }
+        for file in shadow::find(&done.folder).custom {
+            self.step(format!(
+                "The game loads {file}\n     instead of vpid's. Remove it, or, if it is a mapspawn.nut of yours, \
+                 put this\n     line at its top:\n       {}",
+                scripts::include_line()
+            ));
         }
     }
 

@@ -72,6 +72,12 @@ impl RawDatabase {
         places.into_iter().flatten().cloned().collect()
     }
 
+    /// Where keys stand that a database has, of whatever type.
+    pub fn but_type(&self) -> Vec<Place> {
+        let places = self.of_mysql().into_iter().chain(self.of_sqlite());
+        places.chain(self.schema.place().cloned()).collect()
+    }
+
     /// Where keys stand that only MySQL has.
     pub fn of_mysql(&self) -> Vec<Place> {
         let places = [

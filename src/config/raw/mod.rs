@@ -240,6 +240,15 @@ impl Reader<'_> {
         })
     }
 
+    /// Digits, in quotes or as a number: a text keeps the zeros in front.
+    fn digits(&mut self, table: &DeTable<'_>, prefix: &str, key: &str) -> Field<String> {
+        self.field(table, prefix, key, "digits", |value| match value {
+            DeValue::String(text) => Some(text.clone().into_owned()),
+            DeValue::Integer(number) if number.radix() == 10 => Some(number.as_str().to_owned()),
+            _ => None,
+        })
+    }
+
     fn field<T>(
         &mut self,
         table: &DeTable<'_>,

@@ -20,6 +20,7 @@ pub(super) const KEYS: &[&str] = &[
     "log_listen",
     "log_secret",
     "log_secret_file",
+    "chat_commands",
 ];
 
 #[derive(Debug)]
@@ -38,8 +39,9 @@ pub(in crate::config) struct RawServer {
     pub rcon_password: Field<String>,
     pub rcon_password_file: Field<String>,
     pub log_listen: Field<String>,
-    pub log_secret: Field<i64>,
+    pub log_secret: Field<String>,
     pub log_secret_file: Field<String>,
+    pub chat_commands: Field<String>,
 }
 
 impl RawServer {
@@ -61,6 +63,7 @@ impl RawServer {
             log_listen: Field::Absent,
             log_secret: Field::Absent,
             log_secret_file: Field::Absent,
+            chat_commands: Field::Absent,
         }
     }
 }
@@ -120,8 +123,9 @@ impl Reader<'_> {
             rcon_password: self.text(table, "server.", "rcon_password"),
             rcon_password_file: self.text(table, "server.", "rcon_password_file"),
             log_listen: self.text(table, "server.", "log_listen"),
-            log_secret: self.integer(table, "server.", "log_secret"),
+            log_secret: self.digits(table, "server.", "log_secret"),
             log_secret_file: self.text(table, "server.", "log_secret_file"),
+            chat_commands: self.text(table, "server.", "chat_commands"),
         }
     }
 }

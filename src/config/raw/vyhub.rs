@@ -13,6 +13,7 @@ pub(super) const KEYS: &[&str] = &[
     "time_zone",
     "command_prefixes",
     "ca_file",
+    "proxy",
 ];
 
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub(in crate::config) struct RawVyhub {
     pub time_zone: Field<String>,
     pub prefixes: Field<Vec<Given<String>>>,
     pub ca_file: Field<String>,
+    pub proxy: Field<String>,
 }
 
 impl RawVyhub {
@@ -40,6 +42,7 @@ impl RawVyhub {
             time_zone: Field::Absent,
             prefixes: Field::Absent,
             ca_file: Field::Absent,
+            proxy: Field::Absent,
         }
     }
 }
@@ -67,6 +70,7 @@ impl Reader<'_> {
             time_zone: self.text(table, prefix, "time_zone"),
             prefixes: self.texts(table, prefix, "command_prefixes", "!"),
             ca_file: self.text(table, prefix, "ca_file"),
+            proxy: self.text(table, prefix, "proxy"),
         };
         Field::Given(Given { value, place })
     }

@@ -169,13 +169,21 @@ fn a_file_with_a_password_or_a_log_secret_in_it_is_exposed() {
 fn the_log_is_listened_to_with_a_secret_where_others_can_send() {
     let log =
         |address: &str, secret: &str| signed(&format!("log_listen = \"{address}\"\n{secret}"));
-    let config = good(&log("0.0.0.0:27500", "log_secret = 4294967295"));
-    let expected = LogListen {
-        address: "0.0.0.0:27500".parse().unwrap(),
-        secret: Some(u32::MAX),
-    };
-    assert_eq!(config.servers[0].log, Some(expected));
-    assert_eq!(config.warnings, [""; 0]);
+    for (written, digits) in [
+        ("4294967295", "4294967295"),
+        ("7340128876543210", "7340128876543210"),
+        ("\"0073401288765432\"", "0073401288765432"),
+        ("\"18446744073709551615\"", "18446744073709551615"),
+        ("18446744073709551615", "18446744073709551615"),
+    ] {
+        let config = good(&log("127.0.0.1:27500", &format!("log_secret = {written}")));
+        let expected = LogListen {
+            address: "127.0.0.1:27500".parse().unwrap(),
+            secret: Some(digits.parse().unwrap()),
+        };
+        assert_eq!(config.servers[0].log, Some(expected));
+        assert_eq!(config.warnings, [""; 0], "{written}");
+    }
 
     let warnings = good(&log("127.0.0.1:27500", "")).warnings;
     let start = "vpid.toml:4: server.log_listen: is without a log_secret: every program of this";
@@ -198,8 +206,15 @@ fn the_log_is_listened_to_with_a_secret_where_others_can_send() {
         let expected = "vpid.toml:4: server.log_listen: is no address and port of this machine";
         refused(&log(bad, "log_secret = 1"), &[], &[expected]);
     }
-    for bad in ["0", "-1", "4294967296", "99999999999999999999"] {
-        let expected = "vpid.toml:5: server.log_secret: must be 1 to 4294967295, that of sv_logs";
+    for bad in [
+        "0",
+        "-1",
+        "\"abc\"",
+        "\"000\"",
+        "\"\"",
+        "100000000000000000000",
+    ] {
+        let expected = "vpid.toml:5: server.log_secret: must be 1 to 20 digits, not all of them 0";
         refused(
             &log("0.0.0.0:1", &format!("log_secret = {bad}")),
             &[],
@@ -207,15 +222,47 @@ fn the_log_is_listened_to_with_a_secret_where_others_can_send() {
         );
     }
     refused(
-        &log("0.0.0.0:1", "log_secret = \"5\""),
+        &log("0.0.0.0:1", "log_secret = 5.5"),
         &[],
-        &["vpid.toml:5: server.log_secret: must be a whole number"],
+        &["vpid.toml:5: server.log_secret: must be digits"],
     );
     refused(
         &signed("log_secret = 5"),
         &[],
         &["vpid.toml:4: server.log_secret: is of no use without log_listen"],
     );
+}
+
+#[test]
+fn a_weak_secret_and_a_listener_for_all_are_warned_about() {
+    let log = |address: &str, secret: &str| {
+        let rcon = "rcon = \"127.0.0.1:1\"\nrcon_password = \"x\"";
+        let lines = format!("log_listen = \"{address}\"\nlog_secret = {secret}");
+        (
+            good(&signed(&lines)).warnings,
+            good(&signed(&format!("{lines}\n{rcon}"))).warnings,
+        )
+    };
+    for (secret, weak) in [("1", true), ("16777215", true), ("7340128876543210", false)] {
+        let (alone, with_rcon) = log("127.0.0.1:27500", secret);
+        assert_eq!(alone, with_rcon);
+        let start = "vpid.toml:5: server.log_secret: is soon found out by trying";
+        let said = alone.iter().any(|warning| warning.starts_with(start));
+        assert_eq!((said, alone.len()), (weak, usize::from(weak)), "{alone:?}");
+    }
+    for address in ["0.0.0.0:27500", "[::]:27500", "192.168.0.2:27500"] {
+        let (alone, with_rcon) = log(address, "7340128876543210");
+        let start = "vpid.toml:4: server.log_listen: can be reached by other hosts, ";
+        for (said, part) in [
+            (alone, "without rcon nothing bears"),
+            (with_rcon, "anyone can try"),
+        ] {
+            let [said] = &said[..] else {
+                panic!("{said:?}")
+            };
+            assert!(said.starts_with(start) && said.contains(part), "{said}");
+        }
+    }
 }
 
 #[test]
@@ -228,15 +275,19 @@ fn log_secrets_in_files() {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
         parse(&text, dir.path(), set(&[]))
     };
-    for written in ["12345", "12345\n", " 12345 \r\n"] {
+    for (written, digits) in [
+        ("12345", "12345"),
+        ("0012345\n", "0012345"),
+        (" 7340128876543210 \r\n", "7340128876543210"),
+    ] {
         assert_eq!(
             read(written).unwrap().servers[0].log.unwrap().secret,
-            Some(12345)
+            Some(digits.parse().unwrap())
         );
     }
-    for written in ["", "0", "abc", "-5", "4294967296", "1 2"] {
+    for written in ["", "0", "abc", "-5", "100000000000000000000", "1 2"] {
         let found = read(written).unwrap_err();
-        let expected = "vpid.toml:5: server.log_secret_file: must hold a whole number from 1";
+        let expected = "vpid.toml:5: server.log_secret_file: must hold 1 to 20 digits";
         assert!(
             found.len() == 1 && found[0].to_string().starts_with(expected),
             "{found:?}"

@@ -19,7 +19,9 @@ const PLACES: &str = "ban_kick{reason,since,until,admin,id,link} \
     list_warns_head{player,count} list_warn{reason,since,admin} list_away{} \
     state_ready{bundle,bans} state_waiting{} state_away{minutes} state_queue{waiting,dead} \
     state_link{link} permanent{} unknown_admin{} server_admin{} no_reason{} minute_one{} \
-    minutes{n} hour_one{} hours{n} day_one{} days{n} queue_full{} too_long{}";
+    minutes{n} hour_one{} hours{n} day_one{} days{n} queue_full{} too_long{} \
+    chat_off{command} chat_no_key{command} chat_no_session{command} chat_touched{command} \
+    chat_unconfirmed{command} player_unconfirmed{player}";
 
 struct Owner(tempfile::TempDir);
 

@@ -2,12 +2,14 @@
 
 mod console;
 mod databases;
+mod effects;
 mod files;
 mod keys;
 mod messages;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod names;
+mod owner_files;
 mod queries;
 mod scripts;
 mod vyhub;

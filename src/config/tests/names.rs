@@ -64,10 +64,20 @@ fn hostnames_as_the_client_writes_them() {
     ] {
         assert_eq!(host_of(text), host, "{text:?}");
     }
-    let long = server(&format!("hostname = \"{}\"", "x".repeat(129)));
+    let named = |length: usize, more: &str| {
+        server(&format!("hostname = \"{}\"\n{more}", "x".repeat(length)))
+    };
+    good(&named(230, ""));
     refused(
-        &long,
+        &named(231, ""),
         &[],
-        &["vpid.toml:4: server.hostname: is longer than the 128"],
+        &["vpid.toml:4: server.hostname: is longer than the 230"],
+    );
+    let key = format!("key = '{KEY}'");
+    good(&named(128, &key));
+    refused(
+        &named(129, &key),
+        &[],
+        &["vpid.toml:4: server.hostname: is longer than the 128 at which vpid's scripts cut it"],
     );
 }

@@ -275,6 +275,48 @@ fn files_for_vyhub_stay_out_of_scriptdata() {
 }
 
 #[test]
+fn a_proxy_carries_only_what_is_encrypted_and_bound_for_elsewhere() {
+    let proxy = |text: &str| vyhub(&with(&format!("proxy = \"{text}\""))).proxy;
+    assert_eq!(vyhub(&with("")).proxy, None);
+    for (given, taken) in [
+        ("http://proxy.example:3128", "http://proxy.example:3128"),
+        ("HTTP://[::1]:3128/", "http://[::1]:3128"),
+        (
+            "http://me:w%40rd@10.0.0.1:3128",
+            "http://me:w%40rd@10.0.0.1:3128",
+        ),
+    ] {
+        assert_eq!(proxy(given).unwrap().0, taken);
+    }
+    for bad in [
+        "",
+        "proxy.example:3128",
+        "https://proxy.example:3128",
+        "socks5://geheim@proxy.example:3128",
+        "http://geheim@proxy.example",
+        "http://geh eim@proxy.example:3128",
+        "http://geheim:a/b@proxy.example:3128",
+        "http://proxy.example:3128/geheim",
+    ] {
+        let text = with(&format!("proxy = \"{bad}\""));
+        refused(&text, &[], &["vpid.toml:8: vyhub.proxy: "]);
+        let problems = parse_with(&text, &[]).unwrap_err();
+        assert!(!format!("{problems:?}").contains("geheim"), "{problems:?}");
+    }
+    for here in [
+        "http://127.0.0.1:8080/v1",
+        "http://localhost/v1",
+        "https://localhost:8443/v1",
+        "https://[::1]/v1",
+    ] {
+        let text = with("proxy = \"http://proxy.example:3128\"").replace(API, here);
+        refused(&text, &[], &["vpid.toml:8: vyhub.proxy: cannot be used"]);
+    }
+    let config = good(&with("proxy = \"http://me:geheim@proxy.example:3128\""));
+    assert!(!format!("{config:?}").contains("geheim"), "{config:?}");
+}
+
+#[test]
 fn the_keys_of_the_example_are_good_once_they_are_uncommented() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("messages")).unwrap();

@@ -36,7 +36,14 @@ fn an_answer_is_repeated_until_its_caller_has_timed_out() {
         ["a", "b"]
     );
     answers.input_is(InputState::Empty, at(1000));
-    assert!(answers.expire(at(limits::REPEAT_AFTER_CALL_MS)).is_empty());
+    assert!(
+        answers
+            .expire(
+                at(limits::REPEAT_AFTER_CALL_MS),
+                limits::HOST_ANSWER_BYTES_MAX
+            )
+            .is_empty()
+    );
     assert!(answers.is_idle());
 }
 
@@ -54,7 +61,10 @@ fn an_answer_that_was_put_in_just_before_the_file_was_emptied_is_shown_again() {
     write(&mut answers, at(1));
     answers.input_is(InputState::Empty, at(100));
     write(&mut answers, at(300));
-    answers.expire(at(limits::REPEAT_AFTER_CALL_MS + 1));
+    answers.expire(
+        at(limits::REPEAT_AFTER_CALL_MS + 1),
+        limits::HOST_ANSWER_BYTES_MAX,
+    );
     answers.push("c".into(), "1".into(), 8, 3700, at(3700));
     assert_eq!(write(&mut answers, at(3700)).unwrap(), ["c"]);
     answers.input_is(InputState::Empty, at(3701));
@@ -113,7 +123,7 @@ fn what_is_past_its_time_is_taken_out_of_the_file() {
     let mut answers = with(&["a"]);
     write(&mut answers, at(1));
     let late = at(limits::ANSWER_EXPIRES_MS + 1);
-    answers.expire(late);
+    answers.expire(late, limits::HOST_ANSWER_BYTES_MAX);
     assert_eq!(write(&mut answers, late).unwrap(), Vec::<String>::new());
     assert_eq!(write(&mut answers, late), None);
 }
@@ -134,7 +144,10 @@ fn a_token_never_stands_twice_in_a_file() {
     let mut answers = with(&["a", "b"]);
     assert!(!answers.push("a".into(), "2".into(), 8, 0, at(0)));
     assert_eq!(write(&mut answers, at(1)).unwrap(), ["a", "b"]);
-    answers.expire(at(limits::ANSWER_EXPIRES_MS + 1));
+    answers.expire(
+        at(limits::ANSWER_EXPIRES_MS + 1),
+        limits::HOST_ANSWER_BYTES_MAX,
+    );
     assert!(answers.push("a".into(), "3".into(), 9, 0, at(40_000)));
 }
 
@@ -144,5 +157,8 @@ fn unfetched_answers_are_bounded_and_their_files_let_go() {
     for count in 0..limits::HOST_ANSWERS_MAX as u64 + 5 {
         answers.push(count.to_string(), "1".into(), count, 0, at(0));
     }
-    assert_eq!(answers.expire(at(1)), [0, 1, 2, 3, 4]);
+    assert_eq!(
+        answers.expire(at(1), limits::HOST_ANSWER_BYTES_MAX),
+        [0, 1, 2, 3, 4]
+    );
 }

@@ -46,11 +46,14 @@ impl Calls {
                     answers.push(token, value, id.file, file.arrived_ms, now)
                 })
             }
-            Route::Signed { session } => hosts.link(file.host).is_some_and(|link| {
-                let text = link.encode_answer(&token, &function, outcome);
-                let expires_ms = file.arrived_ms + limits::ANSWER_EXPIRES_MS;
-                link.answer(session, text, id.file, expires_ms)
-            }),
+            Route::Signed { session } => {
+                let room = file.owner.map_or(0, |owner| self.shares.answers_of(owner));
+                hosts.link(file.host).is_some_and(|link| {
+                    let text = link.encode_answer(&token, &function, outcome);
+                    let expires_ms = file.arrived_ms + limits::ANSWER_EXPIRES_MS;
+                    link.answer(session, text, (id.file, expires_ms), room)
+                })
+            }
         };
         file.unshown += usize::from(taken);
     }
@@ -77,14 +80,17 @@ impl Calls {
             self.answers_dropped(&expired, effects);
             links::set_timer(host, hosts, now, effects);
         }
+        self.count_answers(host, hosts);
         let Some(secret_bytes) = hosts.secret(host).map(<[u8]>::len) else {
             return;
         };
+        let owner = hosts.owner_of(host);
+        let room = owner.map_or(0, |owner| self.shares.answers_of(owner));
         let Some(answers) = hosts.answers(host) else {
             return;
         };
         let may_plan = self.running < limits::PLAN_CALLS_RUNNING_MAX;
-        let dropped = answers.expire(now);
+        let dropped = answers.expire(now, room);
         if let Some(content) = answers.next_content(now, secret_bytes, may_plan) {
             effects.push(Effect::WriteAnswers {
                 host,
@@ -95,7 +101,16 @@ impl Calls {
         self.set_timer(host, hosts, now, effects);
     }
 
+    /// What answers of a host take is counted in its share.
+    fn count_answers(&mut self, host: HostId, hosts: &mut Hosts) {
+        let owner = hosts.owner_of(host);
+        let of_link = hosts.link(host).map_or(0, |link| link.waiting_bytes());
+        let of_stock = hosts.answers(host).map_or(0, |answers| answers.bytes());
+        self.shares.answers_are(host, owner, of_link + of_stock);
+    }
+
     pub fn set_timer(&mut self, host: HostId, hosts: &mut Hosts, now: Now, effects: &mut Effects) {
+        self.count_answers(host, hosts);
         let timer = Timer::Answers(host);
         let secret_bytes = hosts.secret(host).map_or(0, <[u8]>::len);
         let due = hosts

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Calls, Outcome, Route};
 use crate::core::functions::Functions;
-use crate::core::opening::AskKey;
+use crate::core::opening::{AskKey, Parked};
 use crate::core::servers::ServerId;
 use crate::core::sessions::Hosts;
 use crate::core::vyhub::VyhubCall;
@@ -94,9 +94,8 @@ impl Calls {
                 push_value(&mut text, &value, decoder);
                 text
             });
-            if let Some(next) = self.done(id, outcome, hosts, now) {
-                self.run(next, hosts, functions, now, effects);
-            }
+            self.done(id, outcome, hosts, now);
+            self.start_some(hosts, functions, now, effects);
             self.finish(id.file, effects);
             self.settle(host, hosts, now, effects);
         }
@@ -116,8 +115,9 @@ impl Calls {
                 continue;
             };
             let host = file.host;
-            file.calls[id.index as usize].parked = Some(Ok(call));
-            self.run(id, hosts, functions, now, effects);
+            file.calls[id.index as usize].parked = Some(Parked::Read(Box::new(Ok(call))));
+            self.starting.add_first(host, id);
+            self.start_some(hosts, functions, now, effects);
             self.finish(id.file, effects);
             self.settle(host, hosts, now, effects);
         }

@@ -6,7 +6,7 @@ use super::inbound::Inbound;
 use super::outbound::Outbound;
 use super::{GameFile, Link, Session, Written};
 use crate::core::players::Game;
-use crate::core::{Effect, Effects, FileId};
+use crate::core::{Effect, Effects, FileId, Now};
 use crate::limits;
 use crate::wire::session_log::Note;
 use crate::wire::signed::{self, Id};
@@ -65,6 +65,7 @@ impl Link {
                 host: self.log_key,
                 session,
                 nonce,
+                server: self.server,
             }));
         }
         self.asked.push(Asked {
@@ -112,6 +113,7 @@ impl Link {
         &mut self,
         place: usize,
         file: &GameFile<'_>,
+        now: Now,
         effects: &mut Effects,
     ) -> Result<(), String> {
         let Some(nonce) = self.asked[place].nonce else {
@@ -125,6 +127,9 @@ impl Link {
         effects.extend(asked.hello.map(|file| Effect::Remove { file }));
         let (map, script) = asked.told;
         self.game = Some(Game::new(map, script));
+        self.began_ms = Some(now.mono_ms);
+        let (server, host) = (self.server, self.signing_key);
+        effects.push(Effect::Note(Note::Signs { server, host }));
         effects.push(Effect::Note(Note::Began {
             host: self.log_key,
             session,

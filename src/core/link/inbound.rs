@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::core::FileId;
 use crate::limits;
-use crate::wire::messages::FromGame;
+use crate::wire::messages::{self, FromGame};
 use crate::wire::session_log::Saved;
 use crate::wire::signed::Id;
 
@@ -17,6 +17,32 @@ pub struct Content {
     pub spoiled: Option<String>,
     /// An earlier run may have executed its calls.
     pub recovered: bool,
+}
+
+/// A file that is believed and waits for others, as it came.
+pub struct Held {
+    pub file: FileId,
+    pub ack: u64,
+    pub body: Vec<u8>,
+    pub recovered: bool,
+}
+
+impl Held {
+    /// Reads what it says.
+    pub fn read(self) -> Content {
+        let (messages, spoiled) = match messages::parse(&self.body) {
+            Ok(messages) => (messages, None),
+            // Signed, and yet not understood: its number is used up all the same.
+            Err(problem) => (Vec::new(), Some(problem)),
+        };
+        Content {
+            file: self.file,
+            ack: self.ack,
+            messages,
+            spoiled,
+            recovered: self.recovered,
+        }
+    }
 }
 
 /// What becomes of a file with a good signature.
@@ -37,11 +63,13 @@ pub struct Inbound {
     pub received: u64,
     /// Files that are executed and not done.
     open: BTreeMap<u64, FileId>,
-    early: BTreeMap<u64, Content>,
+    early: BTreeMap<u64, Held>,
     /// The number that was asked for again last, and when.
     asked: Option<(u64, u64)>,
     /// Since when a file waits for the one before it.
     waits_ms: Option<u64>,
+    /// The game has said that its map ended: what comes late is what it had left.
+    pub over: bool,
 }
 
 impl Inbound {
@@ -53,6 +81,7 @@ impl Inbound {
             early: BTreeMap::new(),
             asked: None,
             waits_ms: None,
+            over: false,
         }
     }
 
@@ -78,8 +107,8 @@ impl Inbound {
         }
     }
 
-    pub fn hold(&mut self, n: u64, content: Content, now_ms: u64) {
-        self.early.insert(n, content);
+    pub fn hold(&mut self, n: u64, held: Held, now_ms: u64) {
+        self.early.insert(n, held);
         self.waits_ms.get_or_insert(now_ms);
     }
 
@@ -93,9 +122,9 @@ impl Inbound {
     }
 
     /// A file that was held until now, with its number.
-    pub fn next_early(&mut self) -> Option<(u64, Content)> {
+    pub fn next_early(&mut self) -> Option<(u64, Held)> {
         let n = self.received + 1;
-        self.early.remove(&n).map(|content| (n, content))
+        self.early.remove(&n).map(|held| (n, held))
     }
 
     pub fn done(&mut self, n: u64) {
@@ -104,7 +133,7 @@ impl Inbound {
 
     /// Files that wait for others.
     pub fn held(&self) -> impl Iterator<Item = FileId> {
-        self.early.values().map(|content| content.file)
+        self.early.values().map(|held| held.file)
     }
 
     /// Whether a file that cannot be believed is one that is still wanted.

@@ -11,12 +11,13 @@ use std::collections::BTreeMap;
 
 use super::players::Game;
 use super::{Effect, Effects, FileId, FolderId, HostId, Now};
+use crate::limits;
 use crate::wire::messages;
 use crate::wire::session_log::{HostSessions, Note};
 use crate::wire::signed::{self, Id, Keys};
 
 use begin::Asked;
-use inbound::{Content, Inbound, Place};
+use inbound::{Content, Held, Inbound, Place};
 use outbound::{Outbound, Pushed};
 
 pub struct Session {
@@ -31,6 +32,9 @@ pub struct Link {
     pub name: String,
     /// By which the log of sessions knows the host.
     pub log_key: u64,
+    /// By which it knows its server, and that this host signs.
+    server: u64,
+    signing_key: u64,
     keys: Keys,
     asked: Vec<Asked>,
     pub active: Option<Session>,
@@ -44,6 +48,10 @@ pub struct Link {
     retry_ms: Option<u64>,
     /// What the game of the present session told.
     pub game: Option<Game>,
+    /// When the present session began, as far as this run knows.
+    began_ms: Option<u64>,
+    /// It was said that two games have this name.
+    pub twins_known: bool,
     /// Call files whose answers nobody gets, until that is asked for.
     dropped: Vec<FileId>,
 }
@@ -54,6 +62,8 @@ pub struct Home<'a> {
     pub folder: FolderId,
     pub name: &'a str,
     pub log_key: u64,
+    pub server: u64,
+    pub signing_key: u64,
     pub keys: Keys,
 }
 
@@ -69,6 +79,8 @@ pub enum Arrival {
     Refused(String),
     /// No session of this name is known.
     Unknown,
+    /// Its session was replaced a while ago, and its game goes on: there are two of this name.
+    Displaced,
 }
 
 /// A file of the game that was taken.
@@ -88,6 +100,8 @@ impl Link {
             folder: home.folder,
             name: home.name.to_string(),
             log_key: home.log_key,
+            server: home.server,
+            signing_key: home.signing_key,
             asked: Vec::new(),
             active: None,
             ended: None,
@@ -96,6 +110,8 @@ impl Link {
             calls: BTreeMap::new(),
             retry_ms: None,
             game: None,
+            began_ms: None,
+            twins_known: false,
             dropped: Vec::new(),
             keys,
         };
@@ -125,6 +141,26 @@ impl Link {
         self.active.as_ref().map(|session| session.inbound.session)
     }
 
+    /// Whether nothing is lost when it is forgotten; what is known of its sessions stands in their log.
+    /// `silent`: nothing has come from the game for long.
+    pub fn is_idle(&self, silent: bool) -> bool {
+        let is_over = self
+            .active
+            .as_ref()
+            .is_none_or(|active| silent && active.out.is_empty());
+        let sessions = self.active.iter().map(|active| &active.inbound);
+        let mut sessions = sessions.chain(self.ended.iter().map(|(_, inbound)| inbound));
+        let holds_files = sessions.any(|inbound| inbound.held().next().is_some())
+            || self.asked.iter().any(|asked| asked.hello.is_some());
+        let waits = !self.kept.is_empty() || !self.calls.is_empty() || !self.dropped.is_empty();
+        is_over && !holds_files && !waits
+    }
+
+    /// Bytes of what waits for the game, or for its acknowledgement.
+    pub fn waiting_bytes(&self) -> usize {
+        self.active.as_ref().map_or(0, |active| active.out.bytes())
+    }
+
     /// Answers that wait for the game.
     pub fn backlog(&self) -> usize {
         self.active
@@ -136,10 +172,13 @@ impl Link {
     pub fn arrive(&mut self, file: &GameFile<'_>, now: Now, effects: &mut Effects) -> Arrival {
         let is_asked = |asked: &Asked| asked.session == file.session;
         if let Some(place) = self.asked.iter().position(is_asked)
-            && let Err(reason) = self.begin(place, file, effects)
+            && let Err(reason) = self.begin(place, file, now, effects)
         {
             return Arrival::Refused(reason);
         }
+        let began_ms = *self.began_ms.get_or_insert(now.mono_ms);
+        let of_present = self.session() == Some(file.session);
+        let late = now.mono_ms >= began_ms + limits::DISPLACED_MS;
         let active = self.active.as_mut();
         let active = active.map(|active| (&active.keys, &mut active.inbound));
         let ended = self.ended.as_mut();
@@ -157,26 +196,26 @@ impl Link {
                 return Arrival::Refused(distrust.to_string());
             }
         };
-        let (messages, spoiled) = match messages::parse(opened.body) {
-            Ok(messages) => (messages, None),
-            // Signed, and yet not understood: its number is used up all the same.
-            Err(problem) => (Vec::new(), Some(problem)),
-        };
-        let content = Content {
+        if late && !of_present && !inbound.over && !file.recovered {
+            return match inbound.place(file.n, file.file, false) {
+                Place::Seen => Arrival::Seen,
+                _ => Arrival::Displaced,
+            };
+        }
+        let held = Held {
             file: file.file,
             ack: opened.ack,
-            messages,
-            spoiled,
+            body: opened.body.to_vec(),
             recovered: file.recovered,
         };
         match inbound.place(file.n, file.file, file.recovered) {
             Place::Seen => Arrival::Seen,
             Place::Beyond => Arrival::Refused("its number is far ahead of those before".into()),
             Place::Early => {
-                inbound.hold(file.n, content, now.mono_ms);
+                inbound.hold(file.n, held, now.mono_ms);
                 Arrival::Held
             }
-            Place::Now => Arrival::Now(self.ready(file.session, file.n, content)),
+            Place::Now => Arrival::Now(self.ready(file.session, file.n, held)),
         }
     }
 
@@ -192,12 +231,12 @@ impl Link {
     }
 
     /// A file whose turn it is, and those behind it that came early.
-    fn ready(&mut self, session: Id, n: u64, content: Content) -> Vec<(u64, Content)> {
+    fn ready(&mut self, session: Id, n: u64, held: Held) -> Vec<(u64, Content)> {
         let mut ready = Vec::new();
-        let mut next = Some((n, content));
-        while let (Some((n, content)), Some(inbound)) = (next, self.inbound(session)) {
-            inbound.take(n, content.file);
-            ready.push((n, content));
+        let mut next = Some((n, held));
+        while let (Some((n, held)), Some(inbound)) = (next, self.inbound(session)) {
+            inbound.take(n, held.file);
+            ready.push((n, held.read()));
             next = inbound.next_early();
         }
         ready
@@ -222,6 +261,13 @@ impl Link {
             session,
             n,
         }));
+    }
+
+    /// The game of this session has said that its map ended.
+    pub fn map_is_over(&mut self, session: Id) {
+        if let Some(inbound) = self.inbound(session) {
+            inbound.over = true;
+        }
     }
 
     pub fn note_taken(&self, session: Id, n: u64, content: &Content, effects: &mut Effects) {
@@ -250,14 +296,18 @@ pub enum Written {
     Messages(Id, u64),
 }
 
-/// The note to a game whose session is not known.
-pub fn gone(keys: &Keys, host: &str, session: Id, file: &[u8]) -> Option<(String, String)> {
+/// The note to a game that wrote this file in a session that is not served. `message`: what it says.
+pub fn gone(
+    keys: &Keys,
+    host: &str,
+    session: Id,
+    file: &[u8],
+    message: &str,
+) -> Option<(String, String)> {
     let line = file.split(|byte| *byte == b'\n').next()?;
     let ack = std::str::from_utf8(line).ok()?.split(' ').nth(1)?;
     let ack: u64 = ack.parse().ok().filter(|ack| *ack < u64::from(u32::MAX))?;
     let name = signed::of_vpid(host, session, ack + 1);
-    let message =
-        messages::gone("vpid does not know this session: its state folder is new or was lost");
     let text = signed::seal(&keys.vpid, &name, 0, &format!("[{message}]"));
     Some((name, text))
 }

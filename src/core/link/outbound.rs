@@ -30,6 +30,8 @@ pub struct Pushed {
     pub push: Push,
     /// The number of a call that wants a result.
     pub call: Option<u64>,
+    /// How long it is as a message.
+    pub bytes: usize,
 }
 
 /// A file that is not acknowledged.
@@ -101,8 +103,22 @@ impl Outbound {
         self.queue.len()
     }
 
-    pub fn has_bytes_for(&self, more: usize) -> bool {
-        self.queue_bytes + more <= limits::HOST_ANSWER_BYTES_MAX
+    /// Bytes of messages that wait, and of files that are not acknowledged.
+    pub fn bytes(&self) -> usize {
+        let sent = self.unacked.iter().filter_map(|sent| sent.text.as_ref());
+        let sent: usize = sent.map(String::len).sum();
+        let overhead = self.queue.len() * limits::ANSWER_OVERHEAD_BYTES;
+        self.queue_bytes + overhead + sent
+    }
+
+    /// Whether nothing waits and all was read.
+    pub fn is_empty(&self) -> bool {
+        self.requests.is_empty() && self.queue.is_empty() && self.unacked.is_empty()
+    }
+
+    /// Whether so many bytes more may wait, where there is room for so many together.
+    pub fn has_bytes_for(&self, more: usize, room: usize) -> bool {
+        self.bytes() + more <= room
     }
 
     /// When the game is to be told what has come; never while it leaves no room for that.

@@ -29,11 +29,19 @@ impl Link {
         messages::answer_error(token, &error.to_answer(function))
     }
 
-    /// An answer for the game. False when it has a new session since, or fetches nothing.
-    pub fn answer(&mut self, session: Id, text: String, file: FileId, expires_ms: u64) -> bool {
+    /// An answer for the game, to a call of this file, dropped at this time. False when it has a new
+    /// session since, or fetches nothing. `room`: how many bytes may wait for it.
+    pub fn answer(
+        &mut self,
+        session: Id,
+        text: String,
+        (file, expires_ms): (FileId, u64),
+        room: usize,
+    ) -> bool {
         match &mut self.active {
             Some(active)
-                if active.inbound.session == session && active.out.has_bytes_for(text.len()) =>
+                if active.inbound.session == session
+                    && active.out.has_bytes_for(text.len(), room) =>
             {
                 active.out.enqueue(Queued {
                     text,
@@ -64,7 +72,12 @@ impl Link {
             self.last_call
         });
         let body_max = outbound::body_bytes_max(self.name.len());
-        if push.encode(call.unwrap_or(0)).len() + 2 > body_max {
+        let bytes = push.encode(call.unwrap_or(0)).len();
+        let kept = self.kept.iter().map(|pushed| pushed.bytes);
+        if kept.sum::<usize>() + self.waiting_bytes() + bytes > limits::HOST_PUSH_BYTES_MAX {
+            return Err("too much waits for this game already".into());
+        }
+        if bytes + 2 > body_max {
             return Err(format!(
                 "it is larger than the {body_max} bytes that a file for the game can hold"
             ));
@@ -78,6 +91,7 @@ impl Link {
             keep,
             push,
             call,
+            bytes,
         });
         Ok(())
     }

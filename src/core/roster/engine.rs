@@ -8,6 +8,26 @@ use crate::limits;
 use crate::wire::engine_log::{Line, Who};
 use crate::wire::server_status::{ServerStatus, StatusPlayer};
 
+/// A character in UTF-8.
+const UTF8_BYTES_MAX: usize = 4;
+
+/// Whether this cannot be the one who is known.
+fn is_other(known: &Known, who: &Who) -> bool {
+    match who.id {
+        Some(id) => known.person.steam != Some(id),
+        None => who.bot && !known.person.bot,
+    }
+}
+
+/// Whether a name is the beginning of a longer one, cut where the engine cuts: at its longest, or
+/// inside of a character, which then cannot be read.
+fn is_cut(short: &str, long: &str) -> bool {
+    let kept = short.trim_end_matches(char::REPLACEMENT_CHARACTER);
+    let inside = kept.len() < short.len();
+    let full = short.len() + UTF8_BYTES_MAX > limits::ENGINE_NAME_BYTES_MAX;
+    (inside || full) && !kept.is_empty() && kept.len() < long.len() && long.starts_with(kept)
+}
+
 impl Roster {
     /// Takes a line of the log over.
     pub fn log_line(&mut self, line: &Line, now: Now) {
@@ -16,19 +36,28 @@ impl Roster {
         match line {
             Line::Connected(who) => self.connected(who, now),
             Line::Validated(who) | Line::Entered(who) => {
-                self.departed.remove(&who.userid);
+                if !self.contradicts_status(who, now) {
+                    self.departed.remove(&who.userid);
+                }
                 self.mentioned(who, &who.name, now);
             }
-            Line::Disconnected(who) => {
-                self.leave(who.userid);
-                self.departs(who.userid, true, now);
+            Line::Disconnected(who) => self.disconnected(who, now),
+            Line::Said { who, .. } => {
+                self.mentioned(who, &who.name, now);
             }
-            Line::Said { who, .. } => self.mentioned(who, &who.name, now),
-            Line::Renamed { who, to } => self.mentioned(who, to, now),
+            Line::Renamed { who, to } => {
+                self.mentioned(who, to, now);
+            }
             Line::Killed { who, victim } => {
                 self.mentioned(who, &who.name, now);
-                self.mentioned(victim, &victim.name, now);
-                self.log_says_died(victim.userid, now);
+                if self.mentioned(victim, &victim.name, now) {
+                    self.log_says_died(victim.userid, now);
+                }
+            }
+            Line::Suicide { who, .. } => {
+                if self.mentioned(who, &who.name, now) {
+                    self.log_says_died(who.userid, now);
+                }
             }
             Line::MapStarted(map) => self.map_begins(map, now),
             Line::Ambiguous => self.wants_status = true,
@@ -36,23 +65,47 @@ impl Roster {
         }
     }
 
-    /// Takes an answer to `status` over. It lists everybody, also those who are still connecting;
-    /// what happened while it was on its way is not undone by it.
+    /// Takes an answer to `status` over. One that is whole lists everybody, also those who are
+    /// still connecting; one that contradicts itself adds and updates, and removes nobody. What
+    /// happened while it was on its way is not undone by it.
     pub fn status(&mut self, status: &ServerStatus, now: Now) {
         self.heard_ms = Some(now.mono_ms);
         self.status_ms = Some(now.mono_ms);
         self.map_is(&status.map);
         self.slots_are(status.max_players);
+        let wants_status = self.wants_status;
+        let listed = self.all_listed(status, now);
+        // What it has told need not be asked for.
+        self.wants_status = wants_status;
+        if status.whole {
+            self.only_those_stay(&listed, now);
+        }
+    }
+
+    /// Takes the rows over; gives whose they are.
+    fn all_listed(&mut self, status: &ServerStatus, now: Now) -> BTreeSet<i64> {
         let overtaken = |at_ms| within(at_ms, limits::ROSTER_OVERTAKEN_MS, now);
         let mut listed = BTreeSet::new();
         for player in &status.players {
             let departed = self.departed.get(&player.userid);
             let left = departed.is_some_and(|one| one.by_log && overtaken(Some(one.at_ms)));
-            if !left {
-                listed.insert(player.userid);
-                self.listed(player, now);
+            if left {
+                let again_ms = now.mono_ms + limits::ROSTER_OVERTAKEN_MS;
+                self.recheck_ms = self.recheck_ms.or(Some(again_ms));
+                continue;
+            }
+            listed.insert(player.userid);
+            match player.sure {
+                true => self.listed(player, now),
+                false => self.listed_doubtfully(player, now),
             }
         }
+        listed
+    }
+
+    fn only_those_stay(&mut self, listed: &BTreeSet<i64>, now: Now) {
+        let overtaken = |at_ms| within(at_ms, limits::ROSTER_OVERTAKEN_MS, now);
+        let run_ms = self.run_ms;
         let gone = self.leave_where(|known| {
             let told_meanwhile = match known.person.from_engine {
                 true => overtaken(known.logged_ms),
@@ -60,8 +113,16 @@ impl Roster {
             };
             !told_meanwhile && !listed.contains(&known.person.userid)
         });
-        for userid in gone {
-            self.departs(userid, false, now);
+        for known in gone {
+            // Who was not seen since the server may have begun anew was of an earlier run.
+            if known.told_ms.max(known.mentioned_ms) > run_ms {
+                let departed = Departed {
+                    at_ms: now.mono_ms,
+                    by_log: false,
+                    disproved: known.person.from_engine,
+                };
+                self.departs(known.person.userid, departed);
+            }
         }
     }
 
@@ -75,7 +136,17 @@ impl Roster {
         };
         let connected_ms = i64::try_from(player.connected_s.saturating_mul(1_000));
         let since_ms = as_ms(now).saturating_sub(connected_ms.unwrap_or(i64::MAX));
-        if let Some((known, is_new)) = self.tell(&who, &who.name, now) {
+        let known = self.people.get(&player.userid);
+        let same = known.filter(|known| known.name_told && known.person.steam == player.id);
+        let longer = same.filter(|known| is_cut(&player.name, &known.person.name));
+        let name = longer.map_or(&player.name, |known| &known.person.name);
+        let name = name.clone();
+        let mut newly = false;
+        if let Some((known, is_new)) = self.tell(&who, &name, now) {
+            if player.id.is_some() || player.bot {
+                newly = known.confirmed_ms.is_none() && !player.bot;
+                known.confirmed_ms = Some(now.mono_ms);
+            }
             let person = &mut known.person;
             person.ping = player.ping.max(0);
             person.address = player.address.clone().or(person.address.take());
@@ -85,30 +156,138 @@ impl Roster {
                 false => person.since_ms.min(since_ms),
             };
         }
+        self.newly_confirmed |= newly;
+    }
+
+    /// A row that may be somebody else's. It tells that somebody is there, and not who; but where
+    /// the engine has told the same before, it bears that out.
+    fn listed_doubtfully(&mut self, player: &StatusPlayer, now: Now) {
+        match self.people.get_mut(&player.userid) {
+            Some(known) if known.id_told => {
+                if (known.person.steam, known.person.bot) == (player.id, player.bot) {
+                    self.newly_confirmed |= known.confirmed_ms.is_none();
+                    known.confirmed_ms = Some(now.mono_ms);
+                    known.told_ms = now.mono_ms;
+                    known.person.ping = player.ping.max(0);
+                }
+            }
+            _ => {
+                let who = Who {
+                    userid: player.userid,
+                    name: player.name.clone(),
+                    id: None,
+                    bot: false,
+                };
+                self.tell(&who, &player.name, now);
+            }
+        }
+    }
+
+    /// Whether `status` has said lately that this userid is somebody else, or nobody.
+    fn contradicts_status(&self, who: &Who, now: Now) -> bool {
+        if !self.status_is_live(now) {
+            return false;
+        }
+        let departed = self.departed.get(&who.userid);
+        if departed.is_some_and(|departed| departed.disproved) {
+            return true;
+        }
+        let known = self.people.get(&who.userid);
+        let confirmed =
+            known.filter(|known| within(known.confirmed_ms, limits::ROSTER_LIVE_MS, now));
+        confirmed.is_some_and(|known| is_other(known, who))
     }
 
     fn connected(&mut self, who: &Who, now: Now) {
-        self.departed.remove(&who.userid);
-        if let Some((known, is_new)) = self.tell(who, &who.name, now) {
-            known.logged_ms = Some(now.mono_ms);
-            if is_new {
-                known.person.since_ms = as_ms(now);
-            }
+        if self.contradicts_status(who, now) {
+            self.wants_status = true;
+            return;
         }
+        self.departed.remove(&who.userid);
+        let name = self.name_by_log(who.userid, &who.name, now);
+        if let Some((known, is_new)) = self.tell(who, &name, now)
+            && is_new
+        {
+            known.logged_ms = Some(now.mono_ms);
+            known.person.since_ms = as_ms(now);
+        }
+        self.look_for_the_same_id(who);
+    }
+
+    /// A departure of somebody whom `status` has confirmed is looked at once more when `status`
+    /// can have no older answer.
+    fn disconnected(&mut self, who: &Who, now: Now) {
+        if self.contradicts_status(who, now) {
+            self.wants_status = true;
+            return;
+        }
+        let known = self.people.get(&who.userid);
+        if known.is_some_and(|known| known.confirmed_ms.is_some()) {
+            let at_ms = now.mono_ms + limits::ROSTER_OVERTAKEN_MS;
+            self.recheck_ms = Some(self.recheck_ms.map_or(at_ms, |ms| ms.max(at_ms)));
+        }
+        self.leave(who.userid);
+        let departed = Departed {
+            at_ms: now.mono_ms,
+            by_log: true,
+            disproved: false,
+        };
+        self.departs(who.userid, departed);
     }
 
     /// Lines of the log can arrive in another order: what names somebody who has just left does
-    /// not bring them back.
-    fn mentioned(&mut self, who: &Who, name: &str, now: Now) {
+    /// not bring them back. Gives whether the line holds.
+    fn mentioned(&mut self, who: &Who, name: &str, now: Now) -> bool {
+        if self.contradicts_status(who, now) {
+            self.wants_status = true;
+            return false;
+        }
         if let Some(departed) = self.departed.get(&who.userid) {
             let just = within(Some(departed.at_ms), limits::ROSTER_OVERTAKEN_MS, now);
             if departed.by_log && just {
-                return;
+                return false;
             }
             self.departed.remove(&who.userid);
         }
-        if let Some((known, _)) = self.tell(who, name, now) {
+        let name = self.name_by_log(who.userid, name, now);
+        if let Some((known, is_new)) = self.tell(who, &name, now)
+            && is_new
+        {
             known.logged_ms = Some(now.mono_ms);
+        }
+        self.look_for_the_same_id(who);
+        true
+    }
+
+    /// The name that a line of the log leads to: that of `status` stays until `status` tells
+    /// another, unless it was only cut.
+    fn name_by_log(&mut self, userid: i64, name: &str, now: Now) -> String {
+        let status_is_live = self.status_is_live(now);
+        let Some(known) = self.people.get_mut(&userid) else {
+            return name.to_owned();
+        };
+        let by_status = status_is_live && known.confirmed_ms.is_some();
+        let mine = &known.person.name;
+        if !by_status || name.is_empty() || name == mine || is_cut(mine, name) {
+            return name.to_owned();
+        }
+        if known.doubted_name != name {
+            known.doubted_name = bounded(name);
+            self.wants_status = true;
+        }
+        known.person.name.clone()
+    }
+
+    /// One id at two userids: somebody came back, or the line was made by a script.
+    fn look_for_the_same_id(&mut self, who: &Who) {
+        let Some(id) = who.id else { return };
+        let confirmed = |known: &Known| {
+            known.person.steam == Some(id)
+                && known.person.userid != who.userid
+                && known.confirmed_ms.is_some()
+        };
+        if self.people.values().any(confirmed) {
+            self.wants_status = true;
         }
     }
 
@@ -119,15 +298,11 @@ impl Roster {
             return None;
         }
         let known = self.people.get(&userid);
-        let other = |known: &Known| match who.id {
-            Some(id) => known.person.steam != Some(id),
-            None => who.bot && !known.person.bot,
-        };
         // Userids begin anew with the server: this is somebody else.
-        if known.is_some_and(|known| known.id_told && other(known)) {
+        if known.is_some_and(|known| known.id_told && is_other(known, who)) {
             self.leave(userid);
         }
-        self.make_room(userid);
+        self.make_room(userid, now);
         let known = self.entry(userid, now)?;
         let is_new = !known.person.from_engine;
         known.person.from_engine = true;
@@ -160,24 +335,30 @@ impl Roster {
         }
     }
 
-    /// Scripts can fill the list with claims; the engine's players come before them.
-    fn make_room(&mut self, userid: i64) {
+    /// Scripts can fill the list with claims; the engine's players come before them. Where
+    /// `status` never lists everybody, those of whom the engine has long not told make room.
+    fn make_room(&mut self, userid: i64, now: Now) {
         if self.people.len() < limits::PLAYERS_MAX || self.people.contains_key(&userid) {
             return;
         }
         let mut claimed = self.people.values().filter(|one| !one.person.from_engine);
-        if let Some(claimed) = claimed.next_back().map(|one| one.person.userid) {
-            self.leave(claimed);
+        let claimed = claimed.next_back();
+        let oldest = || {
+            let oldest = self.people.values().min_by_key(|one| one.told_ms)?;
+            let recent = within(Some(oldest.told_ms), limits::ROSTER_UNCONFIRMED_MS, now);
+            (!recent).then_some(oldest)
+        };
+        if let Some(userid) = claimed.or_else(oldest).map(|one| one.person.userid) {
+            self.leave(userid);
         }
     }
 
     /// Somebody is not there, whatever a script goes on to claim.
-    fn departs(&mut self, userid: i64, by_log: bool, now: Now) {
+    fn departs(&mut self, userid: i64, departed: Departed) {
         if !is_userid(userid) {
             return;
         }
-        let at_ms = now.mono_ms;
-        self.departed.insert(userid, Departed { at_ms, by_log });
+        self.departed.insert(userid, departed);
         while self.departed.len() > limits::PLAYERS_MAX {
             let oldest = self.departed.iter().min_by_key(|(_, one)| one.at_ms);
             let Some(oldest) = oldest.map(|(userid, _)| *userid) else {

@@ -24,8 +24,6 @@ impl Roster {
             ("map_start", _) => {
                 self.map_begins(data["map"].as_str().unwrap_or_default(), now);
                 self.script_says_slots(data, now);
-                // Perhaps the server has begun anew, and its userids with it.
-                self.wants_status = true;
             }
             ("player_disconnect", Some(userid)) => self.script_says_left(userid, now),
             ("player_active" | "player_team" | "player_class", Some(userid)) => {
@@ -111,6 +109,8 @@ impl Roster {
         };
         let engine_is_live = self.engine_is_live(now);
         let denied = engine_is_live && self.departed.contains_key(&userid);
+        // The same userid of another run of the server, of whose start nothing was seen.
+        self.wants_status |= denied;
         if denied || self.entry(userid, now).is_none() {
             return;
         }
@@ -140,7 +140,12 @@ impl Roster {
         let Some(known) = self.people.get_mut(&userid) else {
             return;
         };
-        if known.id_told || (id.is_none() && !bot) {
+        if id.is_none() && !bot {
+            return;
+        }
+        if known.id_told {
+            let same = known.person.steam == id.filter(|_| !bot) && known.person.bot == bot;
+            self.wants_status |= !same;
             return;
         }
         // The engine knows who has which id, and it has not told that it is this one.

@@ -181,7 +181,8 @@ impl Scripts {
             proof: Proof::None,
             route: Route::Script { ask: key, server },
             recovered: false,
-            singles: vec![Ok(call)],
+            text: Vec::new(),
+            singles: vec![Ok(call).into()],
             chains: Vec::new(),
         });
         Ok(None)

@@ -10,7 +10,7 @@ use super::people::player;
 use super::script::State;
 use super::{Cx, Scripts, Waiter};
 use crate::core::ScriptId;
-use crate::core::servers::{ServerId, Speaker};
+use crate::core::servers::{ChatVerdict, ServerId, Speaker};
 use crate::limits;
 use crate::wire::script as wire;
 
@@ -29,7 +29,7 @@ pub struct Judged {
 impl Scripts {
     /// Somebody says something.
     pub fn heard(&mut self, server: ServerId, speaker: &Speaker, text: &str, cx: &mut Cx<'_>) {
-        if self.command(server, speaker, text, cx) {
+        if self.command(server, speaker, text, false, cx) {
             return;
         }
         if !self.listens(HOOK) {
@@ -49,6 +49,12 @@ impl Scripts {
         }
         let text: String = text.chars().take(limits::COMMAND_BYTES_MAX).collect();
         self.pass_on(server, vec![who, text.into()], rest, cx);
+    }
+
+    /// A line that had to wait until it was confirmed who wrote it. It was shown to nobody: it is a
+    /// command about scripts, or one of another part's.
+    pub fn held(&mut self, server: ServerId, speaker: &Speaker, text: &str, cx: &mut Cx<'_>) {
+        self.command(server, speaker, text, true, cx);
     }
 
     /// Shows a line to the next script, and waits for its verdict if there is one behind it.
@@ -125,6 +131,7 @@ impl Scripts {
         server: ServerId,
         speaker: &Speaker,
         text: &str,
+        held: bool,
         cx: &mut Cx<'_>,
     ) -> bool {
         let mut prefixes = self.config.prefixes.iter();
@@ -155,6 +162,25 @@ impl Scripts {
             server,
             userid: speaker.userid,
         };
+        if verb != "scripts" {
+            match cx.servers.chat_verdict(server, speaker, held, cx.now) {
+                ChatVerdict::Counts => {}
+                ChatVerdict::Wait => {
+                    cx.servers
+                        .hold(server, speaker.clone(), text.to_owned(), cx.now);
+                    return true;
+                }
+                ChatVerdict::Refused(doubt) => {
+                    log::warn!(
+                        "{} ({steam}) wrote {verb} in chat, which does not count: {}",
+                        speaker.name.replace(char::is_control, "?"),
+                        doubt.sentence()
+                    );
+                    tell(waiter, Err(doubt.brief().to_owned()), cx);
+                    return true;
+                }
+            }
+        }
         match (verb, name) {
             ("scripts", None) => tell(waiter, Ok(self.summary()), cx),
             ("load", Some(name)) => self.change(Verb::Load, name, waiter, cx),

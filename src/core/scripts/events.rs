@@ -1,6 +1,6 @@
 //! What happens on game servers, as calls of hooks.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
@@ -13,13 +13,15 @@ use crate::limits;
 use crate::wire::engine_log::{Line, Who};
 use crate::wire::messages::FromGame;
 use crate::wire::script as wire;
+use crate::wire::steam_id::SteamId;
 
 /// What scripts were told of a server.
 #[derive(Default)]
 pub struct Watched {
     up: bool,
     pub up_since_ms: u64,
-    players: BTreeSet<i64>,
+    /// Userids, with since when each was on, and their ids.
+    players: BTreeMap<i64, (i64, Option<SteamId>)>,
 }
 
 impl Scripts {
@@ -78,7 +80,7 @@ impl Scripts {
             "round_start" => ("OnRoundStart", vec![field("full")]),
             "round_win" => ("OnRoundWin", vec![field("team")]),
             "player_active" => {
-                if self.arrived(server, userid) {
+                if self.arrived(server, userid, cx) {
                     self.raise_of("OnPlayerConnect", server, data, &[], cx);
                 }
                 return self.raise_of("OnPlayerActive", server, data, &[], cx);
@@ -143,7 +145,7 @@ impl Scripts {
             Line::MapStarted(map) => {
                 self.raise("OnMapStart", Some(server), &[map.as_str().into()]);
             }
-            Line::Connected(who) if self.arrived(server, who.userid) => {
+            Line::Connected(who) if self.arrived(server, who.userid, cx) => {
                 self.raise_of("OnPlayerConnect", server, &of(who), &[], cx);
             }
             Line::Entered(who) => self.raise_of("OnPlayerActive", server, &of(who), &[], cx),
@@ -157,14 +159,41 @@ impl Scripts {
                 let rest = [attacker, Value::Null, "".into()];
                 self.raise_of("OnPlayerDeath", server, &of(victim), &rest, cx);
             }
+            Line::Suicide { who, by_world } if self.listens("OnPlayerDeath") => {
+                let attacker = match by_world {
+                    true => Value::Null,
+                    false => known_or(server, None, &of(who), cx),
+                };
+                let rest = [attacker, Value::Null, "".into()];
+                self.raise_of("OnPlayerDeath", server, &of(who), &rest, cx);
+            }
             _ => {}
         }
     }
 
-    /// Whether somebody is new on a server.
-    fn arrived(&mut self, server: ServerId, userid: i64) -> bool {
+    /// Whether somebody is new on a server: another run of it gives the same userids again.
+    fn arrived(&mut self, server: ServerId, userid: i64, cx: &Cx<'_>) -> bool {
+        let game = cx.servers.get(server);
+        let person = game.and_then(|game| game.roster.person(userid));
+        let (since_ms, id) = person.map_or((0, None), |one| (one.since_ms, one.steam));
         let players = &mut self.watched[server].players;
-        players.len() < 4 * limits::PLAYERS_MAX && players.insert(userid)
+        let tolerance_ms = limits::ROSTER_OVERTAKEN_MS as i64;
+        let same = |(known_ms, known): &(i64, Option<SteamId>)| {
+            let other = id.is_some() && known.is_some() && id != *known;
+            !other && since_ms <= known_ms + tolerance_ms
+        };
+        let full = players.len() >= 4 * limits::PLAYERS_MAX;
+        match players.get_mut(&userid) {
+            Some(known) if same(known) => {
+                known.1 = known.1.or(id);
+                false
+            }
+            None if full => false,
+            _ => {
+                players.insert(userid, (since_ms, id));
+                true
+            }
+        }
     }
 
     fn is_up(&mut self, server: ServerId, cx: &Cx<'_>) {

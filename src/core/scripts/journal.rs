@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::core::Now;
 use crate::limits;
+use crate::wire::log_targets;
 
 /// Levels as the hub has them.
 pub const CRITICAL: u8 = 0;
@@ -22,11 +23,29 @@ pub struct Journal {
     credit: u64,
     counted_ms: Option<u64>,
     left_out: u64,
+    /// What the script's `memory_mb` is, until an error that it causes was explained.
+    memory_mb: Option<u64>,
 }
 
 impl Journal {
-    /// Keeps a line, and logs it unless there were too many.
+    /// A process starts that may have so much memory; 0: as much as it likes.
+    pub fn start(&mut self, memory_bytes: u64) {
+        self.memory_mb = (memory_bytes > 0).then_some(memory_bytes >> 20);
+    }
+
+    /// Keeps a line, and logs it unless there were too many. The first error that lacking memory
+    /// causes is explained.
     pub fn add(&mut self, script: &str, level: u8, text: &str, now: Now) {
+        self.line(script, level, text, now);
+        if level <= WARNING
+            && lacks_memory(text)
+            && let Some(memory_mb) = self.memory_mb.take()
+        {
+            self.line(script, level, &memory_advice(script, memory_mb), now);
+        }
+    }
+
+    fn line(&mut self, script: &str, level: u8, text: &str, now: Now) {
         let text = cut(text);
         if self.kept.len() >= limits::SCRIPT_LOG_KEPT {
             self.kept.pop_front();
@@ -38,11 +57,11 @@ impl Journal {
         }
         let left_out = std::mem::take(&mut self.left_out);
         if left_out > 0 {
-            log::warn!("script {script}: {left_out} lines were left out of the log");
+            log::warn!(target: log_targets::SCRIPT, "script {script}: {left_out} lines were left out of the log");
         }
         // Each line stands under the script's name, so that none of somebody else can be made up.
         for line in text.trim_end().lines() {
-            log::log!(of(level), "script {script}: {line}");
+            log::log!(target: log_targets::SCRIPT, of(level), "script {script}: {line}");
         }
     }
 
@@ -68,6 +87,28 @@ impl Journal {
             .map(|(time, level, text)| json!([time, level, text]))
             .collect()
     }
+}
+
+/// Whether a text says that there was no memory for something: Python's own words, those of the
+/// system, of C++, and of libraries that start threads.
+pub fn lacks_memory(text: &str) -> bool {
+    const WORDS: [&str; 6] = [
+        "MemoryError",
+        "can't start new thread",
+        "Cannot allocate memory",
+        "std::bad_alloc",
+        "pthread_create failed",
+        "out of memory",
+    ];
+    WORDS.iter().any(|words| text.contains(words))
+}
+
+/// What to do then.
+pub fn memory_advice(script: &str, memory_mb: u64) -> String {
+    format!(
+        "its memory_mb is {memory_mb}, which most likely was not enough; raise it in \
+         [script.{script}] or [scripts], then: vpid script reload {script}"
+    )
 }
 
 fn of(level: u8) -> log::Level {
@@ -124,6 +165,29 @@ mod tests {
         journal.add("s", INFO, "a second later", at(1_005));
         assert_eq!(journal.left_out, 0);
         assert_eq!(journal.credit, limits::SCRIPT_LOG_LINES_PER_S - 1);
+    }
+
+    #[test]
+    fn the_first_error_that_lacking_memory_causes_is_explained() {
+        let mut journal = Journal::default();
+        let at = Now {
+            mono_ms: 5,
+            wall_s: 7,
+        };
+        let count = |journal: &Journal| journal.to_json().to_string().matches("memory_mb").count();
+        journal.start(64 << 20);
+        journal.add("s", INFO, "an essay on MemoryError", at);
+        assert_eq!(count(&journal), 0);
+        for _ in 0..3 {
+            journal.add("s", ERROR, "call: RuntimeError: can't start new thread", at);
+        }
+        assert_eq!(count(&journal), 1);
+        journal.start(0);
+        journal.add("s", ERROR, "MemoryError", at);
+        assert_eq!(count(&journal), 1);
+        journal.start(64 << 20);
+        journal.add("s", WARNING, "MemoryError", at);
+        assert_eq!(count(&journal), 2);
     }
 
     #[test]

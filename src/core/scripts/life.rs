@@ -1,7 +1,7 @@
 //! The life of scripts: started one after the other, started again when they end, unloaded,
 //! loaded anew, and interrupted when they hang.
 
-use super::journal::{ERROR, INFO};
+use super::journal::{ERROR, INFO, lacks_memory, memory_advice};
 use super::script::{Script, State, Stuck};
 use super::{Cx, Scripts, Waiter};
 use crate::config::is_script_name;
@@ -47,6 +47,7 @@ impl Scripts {
     pub(super) fn queue_start(&mut self, id: ScriptId) {
         let script = &mut self.all[id as usize];
         script.settings = self.config.of(&script.name).clone();
+        script.journal.start(script.settings.memory_bytes);
         script.state = State::Queued;
         self.offer_due = true;
         self.to_start.push_back(id);
@@ -128,7 +129,12 @@ impl Scripts {
             .lines()
             .last()
             .unwrap_or("no reason is known");
-        script.problem = Some(last.trim().to_owned());
+        let mut problem = last.trim().to_owned();
+        let memory_mb = script.settings.memory_bytes >> 20;
+        if memory_mb > 0 && lacks_memory(why) {
+            problem += &format!("; {}", memory_advice(&script.name, memory_mb));
+        }
+        script.problem = Some(problem);
     }
 
     /// Its process is gone. `ran`: there was one.

@@ -7,6 +7,7 @@ use crate::core::outgoing::Outgoing;
 use crate::core::servers::ServerId;
 use crate::core::{Effect, Now};
 use crate::limits;
+use crate::wire::log_targets;
 use crate::wire::steam_id::SteamId;
 use crate::wire::store::{Content, Shelf, Write};
 use crate::wire::uuid::Uuid;
@@ -155,6 +156,7 @@ impl Api {
                 since_ms: now.mono_ms,
             };
             log::warn!(
+                target: log_targets::NEWS,
                 "VyHub cannot be reached: {why}; bans hold as they are known, and what changes \
                  waits in the outbox"
             );

@@ -199,9 +199,15 @@ impl Vyhub {
                 continue;
             };
             let people = game.roster.people();
-            let banned: Vec<(i64, Ban)> = people
-                .filter_map(|person| Some((person.userid, self.ban_of(bundle, person.steam?, cx)?)))
-                .collect();
+            let banned = people.filter_map(|person| {
+                Some((person.userid, self.ban_of(bundle, person.steam?, cx)?))
+            });
+            // A line of the log, or of a script, may have been made to kick somebody else.
+            let (banned, unsure): (Vec<_>, Vec<_>) =
+                banned.partition(|(userid, _)| game.may_act_on(*userid, cx.now));
+            if let (false, Some(game)) = (unsure.is_empty(), cx.servers.get_mut(server)) {
+                game.roster.want_status();
+            }
             let kicked = &mut self.served[at].kicked;
             kicked.retain(|userid, _| banned.iter().any(|(of, _)| of == userid));
             for (userid, ban) in banned {

@@ -2,6 +2,7 @@
 
 use super::rights::Right;
 use crate::limits;
+use crate::wire::look_alike::is_visible;
 use crate::wire::steam_id::SteamId;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +83,14 @@ impl Command {
             Self::Warns { .. } => Verb::Warns.name(),
             Self::Bans { .. } => Verb::Bans.name(),
             Self::State => Verb::State.name(),
+        }
+    }
+
+    /// Whether it changes anything, and does not only ask.
+    pub fn changes(&self) -> bool {
+        match self {
+            Self::Ban { .. } | Self::Unban { .. } | Self::Warn { .. } => true,
+            Self::Warns { .. } | Self::Bans { .. } | Self::State => false,
         }
     }
 
@@ -264,16 +273,6 @@ fn reason(text: &str) -> Result<String, Problem> {
         true => Ok(text.into()),
         false => Err(Problem::new("reason_missing", &[])),
     }
-}
-
-/// Whether a character can be seen by itself; what joins, directs or fills cannot.
-fn is_visible(c: char) -> bool {
-    let unseen = matches!(c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
-        | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}');
-    !unseen && !c.is_whitespace() && !c.is_control()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::commands::{Problem, Target};
 use crate::limits;
+use crate::wire::look_alike::{self, folded};
 use crate::wire::steam_id::SteamId;
 
 /// Somebody on the server.
@@ -22,7 +23,8 @@ pub struct Found<'a> {
 }
 
 /// Finds the one player who is meant: by an exact name before the beginning of one before a part
-/// of one, in letters of either case.
+/// of one, where names that look alike are the same (see [`look_alike`]): who has taken the name
+/// of another is asked about, too.
 ///
 /// Bots are never meant. Somebody whose id is not known yet can be meant, and then nobody is
 /// found: not another one whose name fits less.
@@ -62,11 +64,6 @@ fn named<'a>(text: &str, people: Vec<Candidate<'a>>) -> Vec<Candidate<'a>> {
     people.into_iter().filter(fits_best).collect()
 }
 
-/// One character after the other, so that a part of a name is folded as the whole is.
-fn folded(name: &str) -> String {
-    name.trim().chars().flat_map(char::to_lowercase).collect()
-}
-
 fn only<'a>(mut meant: Vec<Candidate<'a>>, text: &str) -> Result<Found<'a>, Problem> {
     // Who lost the connection and came back is listed twice for a while.
     meant.sort_by_key(|one| std::cmp::Reverse(one.userid));
@@ -89,7 +86,7 @@ fn only<'a>(mut meant: Vec<Candidate<'a>>, text: &str) -> Result<Found<'a>, Prob
     meant.reverse();
     let shown = meant.iter().take(limits::CANDIDATES_MAX);
     let mut shown: Vec<_> = shown
-        .map(|one| format!("#{} {}", one.userid, one.name))
+        .map(|one| format!("#{} {}", one.userid, look_alike::shown(one.name)))
         .collect();
     if meant.len() > shown.len() {
         shown.push("\u{2026}".into());
@@ -146,6 +143,31 @@ mod tests {
             ("\u{3000}", Err("player_unknown")),
         ] {
             assert_eq!(who(&name(text), &present), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn who_looks_like_another_is_not_taken_for_the_other() {
+        for impostor in [
+            "Bob\u{200b}",
+            "\u{2800}Bob",
+            "Bob\u{3164}",
+            "BOB",
+            " Bob ",
+            "B\u{2060}ob",
+        ] {
+            let present = [
+                person(101, "Bob"),
+                person(102, impostor),
+                person(103, "Bobby"),
+            ];
+            for text in ["bob", "Bob", impostor] {
+                let problem = find(&name(text), &present).unwrap_err();
+                assert_eq!(problem.key, "player_ambiguous", "{impostor:?} {text:?}");
+                let shown = look_alike::shown(impostor);
+                assert_eq!(problem.values[1].1, format!("#101 Bob, #102 {shown}"));
+            }
+            assert_eq!(who(&Target::Userid(102), &present), Ok(102));
         }
     }
 

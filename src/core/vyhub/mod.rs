@@ -186,7 +186,8 @@ impl Vyhub {
         match seen {
             Seen::MapStarted => self.state_soon(server, cx),
             Seen::SessionBegan => self.greet_session(server, cx),
-            Seen::Chat(speaker, text) => self.heard(server, speaker, &text, cx),
+            Seen::Chat(speaker, text) => self.heard(server, speaker, &text, false, cx),
+            Seen::HeldChat(speaker, text) => self.heard(server, speaker, &text, true, cx),
         }
         self.advance(cx);
     }
@@ -268,6 +269,7 @@ impl Vyhub {
             };
             let arrived = game.roster.drain_arrivals();
             drop(game.roster.drain_departures());
+            self.enforce_all |= game.roster.take_newly_confirmed();
             for userid in arrived {
                 self.enforce_all = true;
                 let person = cx

@@ -5,9 +5,11 @@ use super::commands::{Command, Length, Parsed, Problem, Target, parse};
 use super::find::{Candidate, find};
 use super::rights::{Rights, Verdict, allows, max_ban, outranks};
 use super::{Cx, Vyhub};
+use crate::core::chat_guard::Doubt;
 use crate::core::outbox::{Change, Issuer};
-use crate::core::servers::{ServerId, Speaker};
+use crate::core::servers::{ChatVerdict, ServerId, Speaker};
 use crate::limits;
+use crate::wire::look_alike;
 use crate::wire::steam_id::SteamId;
 use crate::wire::uuid::Uuid;
 
@@ -57,19 +59,65 @@ impl Vyhub {
         server: ServerId,
         speaker: Speaker,
         text: &str,
+        held: bool,
         cx: &mut Cx<'_>,
     ) {
         let Some(steam) = speaker.steam else { return };
         let giver = Giver {
             server,
             steam,
-            name: speaker.name,
+            name: speaker.name.clone(),
         };
         match parse(text, &self.prefixes) {
             Parsed::NotForUs => {}
             Parsed::Wrong(problem) => self.say_problem(steam, &problem, cx),
             Parsed::Command(Command::State) => self.say_state(&giver, cx),
+            Parsed::Command(command) if command.changes() => {
+                match cx.servers.chat_verdict(server, &speaker, held, cx.now) {
+                    ChatVerdict::Counts => self.order(giver, command, cx),
+                    ChatVerdict::Wait => {
+                        let text = text.to_owned();
+                        cx.servers.hold(server, speaker, text, cx.now);
+                    }
+                    ChatVerdict::Refused(doubt) => self.say_doubt(&giver, &command, &doubt, cx),
+                }
+            }
+            // It was held for somebody else's sake.
+            Parsed::Command(_) if held => {}
             Parsed::Command(command) => self.order(giver, command, cx),
+        }
+    }
+
+    /// A command does not count, whoever wrote it. The one in whose name it stands is told how else.
+    fn say_doubt(&mut self, giver: &Giver, command: &Command, doubt: &Doubt, cx: &mut Cx<'_>) {
+        let label = cx.servers.get(giver.server).map(|game| game.label.as_str());
+        log::warn!(
+            "{}: {} ({}) wrote {} in chat, which does not count: {}; VyHub's pages and vpid at \
+             the shell do",
+            label.unwrap_or_default(),
+            giver.name.replace(char::is_control, "?"),
+            giver.steam,
+            command.name(),
+            doubt.sentence()
+        );
+        let text = self
+            .words
+            .chat(doubt.message(), &[("command", command.name())]);
+        self.say(giver.steam, &text, cx);
+    }
+
+    /// Whom a command means who is on must be confirmed by the game; a SteamID speaks for itself.
+    fn is_sure(
+        &self,
+        giver: &Giver,
+        who: &Target,
+        (steam, name): (SteamId, &str),
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Problem> {
+        match who {
+            Target::Steam(_) => Ok(()),
+            _ if cx.servers.is_confirmed(giver.server, steam, cx.now) => Ok(()),
+            _ => Err(Problem::new("player_unconfirmed", &[("player", name)])),
         }
     }
 
@@ -184,6 +232,7 @@ impl Vyhub {
         cx: &mut Cx<'_>,
     ) -> Result<(), Problem> {
         let (steam, name) = self.whom(giver.server, bundle, who, cx)?;
+        self.is_sure(giver, who, (steam, &name), cx)?;
         if steam == giver.steam {
             return Err(Problem::new("banned_self", &[]));
         }
@@ -246,6 +295,7 @@ impl Vyhub {
         cx: &mut Cx<'_>,
     ) -> Result<(), Problem> {
         let (steam, name) = self.whom(giver.server, bundle, who, cx)?;
+        self.is_sure(giver, who, (steam, &name), cx)?;
         let issuer = self.issuer(giver, bundle)?;
         let placed = placed_by(giver, bundle, (steam, name), issuer);
         self.accept(placed, Change::Warning { reason }, cx)
@@ -311,11 +361,15 @@ impl Vyhub {
         text: &str,
         cx: &Cx<'_>,
     ) -> Result<(SteamId, String), Problem> {
-        let wanted = text.to_lowercase();
+        let wanted = look_alike::folded(text);
+        if wanted.is_empty() {
+            return Err(Problem::new("player_unknown", &[("text", text)]));
+        }
         let own = self
             .outbox
             .all()
-            .filter(|entry| entry.bundle == bundle && entry.name.to_lowercase().contains(&wanted));
+            .filter(|entry| entry.bundle == bundle)
+            .filter(|entry| look_alike::folded(&entry.name).contains(&wanted));
         let mut found: Vec<(SteamId, String)> =
             own.map(|entry| (entry.steam, entry.name.clone())).collect();
         if let Some(bundle) = self.bundles.get(&bundle) {
@@ -331,7 +385,7 @@ impl Vyhub {
         found.dedup_by_key(|(steam, _)| *steam);
         let exact: Vec<_> = found
             .iter()
-            .filter(|(_, name)| name.to_lowercase() == wanted)
+            .filter(|(_, name)| look_alike::folded(name) == wanted)
             .collect();
         if let [one] = exact[..] {
             return Ok(one.clone());
@@ -342,7 +396,7 @@ impl Vyhub {
             several => {
                 let several = several.iter().take(limits::CANDIDATES_MAX);
                 let names: Vec<String> = several
-                    .map(|(steam, name)| format!("{steam} {name}"))
+                    .map(|(steam, name)| format!("{steam} {}", look_alike::shown(name)))
                     .collect();
                 let values = [("text", text), ("candidates", &names.join(", "))];
                 Err(Problem::new("player_ambiguous", &values))

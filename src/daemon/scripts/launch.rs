@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf, absolute};
 
 use serde_json::{Map, Value, json};
 
+use crate::config::file::other_encoding;
 use crate::config::{Config, Engine, Scripts};
 use crate::core::{Launch, LaunchKind, ScriptId};
 use crate::io::python::{Spec, hidden_variables, sources};
-use crate::io::script_files::{find_one, own_interpreter};
+use crate::io::script_files::find_one;
+use crate::io::venv::own_interpreter;
 use crate::limits;
 
 /// What is to be started. Errors are sentences for the operator.
@@ -17,9 +19,15 @@ pub fn spec(config: &Config, script: ScriptId, launch: &Launch) -> Result<Spec, 
     let (path, is_own_folder) = file_of(scripts, launch)?;
     let path = absolute(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let folder = path.parent().unwrap_or(Path::new("/"));
-    let own = || is_own_folder.then(|| own_interpreter(folder)).flatten();
+    if let Some(wrong) = other_encoding(&path) {
+        return Err(format!("{} {wrong}", path.display()));
+    }
     let settings = scripts.of(&launch.name);
-    let interpreter = settings.python.clone().or_else(own);
+    let interpreter = match (&settings.python, is_own_folder) {
+        (Some(python), _) => Some(python.clone()),
+        (None, true) => own_interpreter(folder)?,
+        (None, false) => None,
+    };
     let mut first = first_line(scripts, script, launch);
     first.insert("path".into(), text(&path)?.into());
     first.insert("folder".into(), text(folder)?.into());
@@ -34,6 +42,7 @@ pub fn spec(config: &Config, script: ScriptId, launch: &Launch) -> Result<Spec, 
         boot: sources::BOOT.into(),
         first_line: Value::Object(first).to_string().into_bytes(),
         hidden: hidden_variables(is_interfaces),
+        memory_bytes: settings.memory_bytes,
     })
 }
 
@@ -75,6 +84,7 @@ fn first_line(scripts: &Scripts, script: ScriptId, launch: &Launch) -> Map<Strin
         "name": launch.name,
         "id": script,
         "memory_bytes": settings.memory_bytes,
+        "stack_bytes": limits::SCRIPT_THREAD_STACK_BYTES,
         "call_ms": settings.call_ms,
         "tasks_max": limits::SCRIPT_TASKS_MAX,
         "servers": servers.collect::<Vec<_>>(),
@@ -202,7 +212,14 @@ mod tests {
             assert!(line.get(secret).is_none(), "{secret}");
         }
         fs::create_dir_all(dir.join(".venv/bin")).unwrap();
+        let problem = spec(&config, 3, &launch).unwrap_err();
+        assert!(
+            problem.contains("there is no python3 in its bin"),
+            "{problem}"
+        );
         fs::write(dir.join(".venv/bin/python"), "").unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(dir.join(".venv/bin/python"), mode).unwrap();
         let started = spec(&config, 3, &launch).unwrap();
         assert_eq!(started.interpreter, dir.join(".venv/bin/python"));
         fs::remove_file(dir.join("main.py")).unwrap();

@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 use super::poller::Hint;
 use super::reload::{Stamp, stamp};
 use super::{Daemon, Due};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::core::{Effects, Event, ScriptAct, ScriptId, ScriptNews};
 use crate::io::begun::Begun;
+use crate::io::python::memory::Watch;
 use crate::io::python::{Heard, Process};
 use crate::io::script_files;
 use crate::limits;
@@ -38,6 +39,10 @@ pub struct Scripts {
     /// By the numbers of their runs.
     running: BTreeMap<u64, Running>,
     interfaces: Option<Edited>,
+    /// Started with the first script that has a bound.
+    memory: Option<Watch>,
+    /// It could not be started, which was reported.
+    unwatched: bool,
     begun: Begun,
     /// Calls that an earlier run has begun; the core takes them.
     begun_earlier: Vec<CallId>,
@@ -48,6 +53,8 @@ impl Scripts {
         Self {
             running: BTreeMap::new(),
             interfaces: None,
+            memory: None,
+            unwatched: false,
             begun,
             begun_earlier,
         }
@@ -125,6 +132,42 @@ impl Scripts {
         self.running.clear();
     }
 
+    /// Kills those that use more memory than they may.
+    fn look_at_memory(&mut self) {
+        let Self {
+            running,
+            memory,
+            unwatched,
+            ..
+        } = self;
+        if memory.is_none() {
+            match Watch::start() {
+                Ok(watch) => *memory = Some(watch),
+                Err(error) => {
+                    if !std::mem::replace(unwatched, true) {
+                        log::error!(
+                            "the memory that scripts share and that of what they start cannot be \
+                             watched ({error}); see what the system lacks: memory, processes"
+                        );
+                    }
+                    return;
+                }
+            }
+        }
+        let bounded = || {
+            let bounded = running.iter().filter_map(|(run, it)| {
+                Some((*run, it.process.number(), it.process.memory_bound()?))
+            });
+            bounded.collect()
+        };
+        let found = memory.as_mut().map_or_else(Vec::new, |it| it.look(bounded));
+        for (run, used_bytes) in found {
+            if let Some(it) = running.get_mut(&run) {
+                it.process.uses_too_much(used_bytes);
+            }
+        }
+    }
+
     /// Processes of which no descriptor tells what comes next.
     fn unseen(&self) -> Vec<u64> {
         let unseen = self
@@ -147,8 +190,8 @@ fn news(heard: Heard) -> Vec<ScriptNews> {
         .collect()
 }
 
-/// The names of the scripts in a folder. What is wrong there is said.
-fn found_scripts(dir: &Path) -> Vec<String> {
+/// The names of the scripts in their folder. What is wrong there is reported.
+fn found_scripts(dir: &Path, scripts: &config::Scripts) -> Vec<String> {
     let shown = dir.display();
     let found = script_files::find(dir).unwrap_or_else(|error| {
         log::error!(
@@ -157,18 +200,19 @@ fn found_scripts(dir: &Path) -> Vec<String> {
         );
         script_files::Found::default()
     });
-    for path in &found.misnamed {
-        log::warn!(
-            "{} is not started: names of scripts have letters, digits and _, and begin with no \
-             digit; rename it",
-            path.display()
-        );
+    for sentence in found.sentences(scripts) {
+        log::warn!("{sentence}");
     }
-    if found.more || found.scripts.len() > limits::SCRIPTS_MAX {
-        log::warn!(
-            "{shown}: not everything in there was started: it has too many files, or more scripts \
-             than {}",
-            limits::SCRIPTS_MAX
+    if found.more {
+        log::warn!("{shown} has so many files that not all were looked at; keep data elsewhere");
+    }
+    if let Some(first) = found.scripts.get(limits::SCRIPTS_MAX) {
+        log::error!(
+            "{shown}: {} scripts are in there, and at most {} run: {} and those behind it in the \
+             alphabet are not started; put several into one",
+            found.scripts.len(),
+            limits::SCRIPTS_MAX,
+            first.name
         );
     }
     let scripts = found.scripts.into_iter().take(limits::SCRIPTS_MAX);
@@ -180,8 +224,8 @@ impl Daemon {
     pub(super) fn begin_scripts(&mut self) {
         self.watch_interfaces();
         let scripts = self.config.scripts.as_ref();
-        let dir = scripts.and_then(|scripts| scripts.dir.as_ref());
-        let names = dir.map_or_else(Vec::new, |dir| found_scripts(dir));
+        let dir = scripts.and_then(|scripts| Some((scripts.dir.as_ref()?, scripts)));
+        let names = dir.map_or_else(Vec::new, |(dir, scripts)| found_scripts(dir, scripts));
         let begun = std::mem::take(&mut self.scripts.begun_earlier).into_iter();
         let (file, now) = (self.next_file_id(), self.now());
         let effects = self
@@ -236,14 +280,19 @@ impl Daemon {
         }
     }
 
-    /// Looks at processes of which no descriptor tells.
+    /// Looks at what no descriptor tells: the memory of processes, and the end of some.
     pub(super) fn look_at_scripts(&mut self) {
+        self.scripts.look_at_memory();
+        self.look_later();
         let unseen = self.scripts.unseen();
         self.read_scripts(unseen);
     }
 
     fn look_later(&mut self) {
-        if !self.scripts.unseen().is_empty() && !self.wheel.is_set(&Due::Look) {
+        let mut running = self.scripts.running.values();
+        let look =
+            running.any(|it| it.process.needs_looking() || it.process.memory_bound().is_some());
+        if look && !self.wheel.is_set(&Due::Look) {
             let at_ms = self.now().mono_ms + limits::SCRIPT_LOOK_MS;
             self.wheel.set(Due::Look, at_ms);
         }

@@ -65,6 +65,7 @@ impl Scene {
             boot: program.into(),
             first_line: b"first".to_vec(),
             hidden: Vec::new(),
+            memory_bytes: 0,
         };
         let process = Process::start(&spec).unwrap();
         let script = 7;
@@ -265,8 +266,9 @@ fn what_lies_in_the_folder_is_started_and_what_cannot_be_is_said() {
     for name in ["b.py", "a.py", "not one.py", "_shared.py", "notes.txt"] {
         fs::write(dir.join(name), "").unwrap();
     }
-    assert_eq!(found_scripts(&dir), ["a", "b"]);
-    assert!(found_scripts(&dir.join("gone")).is_empty());
+    let scripts = scene.daemon.config.scripts.as_ref().unwrap();
+    assert_eq!(found_scripts(&dir, scripts), ["a", "b"]);
+    assert!(found_scripts(&dir.join("gone"), scripts).is_empty());
 }
 
 #[test]

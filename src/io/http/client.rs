@@ -1,7 +1,6 @@
 //! One request: how it looks, and what its failure means.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use ureq::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use ureq::http::request::Builder;
 use ureq::http::{self, Uri};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::{Agent, AsSendBody, Proxy, Timeout};
+use ureq::{Agent, AsSendBody, Proxy, ProxyProtocol, Timeout};
 
 use super::answer::{self, Answer};
 use super::connect::{self, Connections, Lookup};
@@ -34,7 +33,7 @@ pub(super) struct Client {
 
 impl Client {
     /// Errors: a sentence that says what is wrong with the configuration.
-    pub(super) fn new(vyhub: &config::Vyhub, proxy: Option<Proxy>) -> Result<Self, String> {
+    pub(super) fn new(vyhub: &config::Vyhub) -> Result<Self, String> {
         let key = vyhub.api_key.0.clone();
         if key.is_empty() {
             return Err("vyhub.api_key is empty; make a key in VyHub".into());
@@ -55,13 +54,22 @@ impl Client {
         if !matches!(uri.scheme_str(), Some("http" | "https")) {
             return Err(no_address());
         }
-        if proxy.as_ref().is_some_and(|proxy| !is_http(proxy)) {
-            return Err(
-                "the environment names a SOCKS proxy; vpid uses HTTP proxies only: set \
-                        HTTPS_PROXY to one, or add VyHub's host to NO_PROXY"
-                    .into(),
-            );
-        }
+        let proxy = match &vyhub.proxy {
+            // Through a proxy, what is not encrypted could be read there.
+            Some(_) if uri.scheme_str() != Some("https") => {
+                return Err("vyhub.proxy: api_url is not encrypted; take the proxy out".into());
+            }
+            Some(proxy) => {
+                let proxy = Proxy::new(&proxy.0).ok();
+                let is_http = |proxy: &Proxy| proxy.protocol() == ProxyProtocol::Http;
+                let proxy = proxy.filter(is_http).ok_or(
+                    "vyhub.proxy is no address of an HTTP proxy; it looks like \
+                     http://proxy.example:3128",
+                )?;
+                Some(proxy)
+            }
+            None => None,
+        };
         let roots = match &vyhub.ca_file {
             Some(path) => RootCerts::from(certificates(path)?),
             None => RootCerts::WebPki,
@@ -152,6 +160,7 @@ fn agent(roots: RootCerts, proxy: Option<Proxy>) -> Agent {
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
+        // Also where there is none: else ureq takes what the environment says.
         .proxy(proxy)
         .tls_config(TlsConfig::builder().root_certs(roots).build())
         .user_agent(concat!("vpid/", env!("CARGO_PKG_VERSION")))
@@ -167,24 +176,21 @@ fn agent(roots: RootCerts, proxy: Option<Proxy>) -> Agent {
     Agent::with_parts(config, Connections::default(), Lookup::default())
 }
 
-fn is_http(proxy: &Proxy) -> bool {
-    use ureq::ProxyProtocol::{Http, Https};
-    matches!(proxy.protocol(), Http | Https)
-}
-
 /// The certificates of a file.
 fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, String> {
     let wrong = |what: &str| format!("vyhub.ca_file: {} {what}", path.display());
-    let mut pem = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(CA_FILE_BYTES_MAX).read_to_end(&mut pem))
-        .map_err(|error| wrong(&format!("cannot be read: {error}")))?;
-    let certificates: Vec<Certificate<'static>> = parse_pem(&pem)
-        .filter_map(|item| match item {
-            Ok(PemItem::Certificate(certificate)) => Some(certificate),
-            _ => None,
-        })
-        .collect();
+    let bytes = config::file::read(path, CA_FILE_BYTES_MAX, "certificates");
+    let pem = bytes.map_err(|message| format!("vyhub.ca_file: {message}"))?;
+    let pem = config::file::without_mark(pem).map_err(wrong)?;
+    let mut certificates: Vec<Certificate<'static>> = Vec::new();
+    for item in parse_pem(&pem) {
+        match item {
+            Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
+            // Keys and the like may stand beside them.
+            Ok(_) => {}
+            Err(error) => return Err(wrong(&format!("has a part that is no PEM: {error}"))),
+        }
+    }
     match certificates.is_empty() {
         true => Err(wrong("holds no certificate in PEM form")),
         false => Ok(certificates),

@@ -27,14 +27,34 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ureq::Proxy;
-
 use crate::config;
 use crate::limits::{
     HTTP_JOBS_MAX, HTTP_PATIENCE_MS_MAX, HTTP_STACK_BYTES, HTTP_THREAD_IDLE_MS, HTTP_THREADS_MAX,
 };
 use crate::wire::vyhub::{Done, Failure, Job, Outcome};
 use client::Client;
+
+/// What other programs take a proxy from. vpid does not: a variable that somebody set for
+/// downloads would decide where the key of VyHub goes.
+const PROXY_VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+
+/// The variable of this process's environment that names a proxy which is not used, where its owner
+/// may expect that it is: the API is on another machine, and `vyhub.proxy` says nothing.
+pub fn unused_proxy(vyhub: &config::Vyhub) -> Option<&'static str> {
+    if vyhub.proxy.is_some() || !vyhub.is_elsewhere() {
+        return None;
+    }
+    let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    PROXY_VARIABLES.into_iter().find(is_set)
+}
+
+/// What an operator should know of it.
+pub fn proxy_warning(variable: &str) -> String {
+    format!(
+        "the environment has {variable}, and vpid takes no proxy from there: VyHub is reached \
+         directly; if it can only be reached by a proxy, set proxy = \"http://HOST:PORT\" in [vyhub]"
+    )
+}
 
 /// A running lane.
 pub struct Http {
@@ -73,7 +93,8 @@ struct Waiting {
 
 impl Http {
     /// Starts the lane. `on_done` is called from its threads, one at a time, and from `submit`
-    /// when something is refused; it should only hand over. Proxies are those of the environment.
+    /// when something is refused; it should only hand over. A proxy is used only where the
+    /// configuration names one, never one of the environment: the key is the owner's to give away.
     ///
     /// Errors: a sentence about the configuration, or that the system has no thread to give.
     pub fn start(
@@ -81,19 +102,18 @@ impl Http {
         on_done: impl Fn(Done) + Send + 'static,
     ) -> Result<Self, String> {
         let thread_idle = Duration::from_millis(HTTP_THREAD_IDLE_MS);
-        Self::start_by(vyhub, Proxy::try_from_env(), thread_idle, on_done)
+        Self::start_by(vyhub, thread_idle, on_done)
     }
 
     fn start_by(
         vyhub: &config::Vyhub,
-        proxy: Option<Proxy>,
         thread_idle: Duration,
         on_done: impl Fn(Done) + Send + 'static,
     ) -> Result<Self, String> {
         let on_done = Mutex::new(on_done);
         let on_done = move |done| on_done.lock().unwrap_or_else(PoisonError::into_inner)(done);
         let shared = Arc::new(Shared {
-            client: Client::new(vyhub, proxy)?,
+            client: Client::new(vyhub)?,
             on_done: Box::new(on_done),
             thread_idle,
             state: Mutex::default(),

@@ -4,12 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
-use ureq::Proxy;
-
 use super::Http;
 use super::tests_support::{
     BAN, Desk, ID, KEY, PATIENCE, SERVER, Server, ban, header, server, unreachable, user, vyhub,
 };
+use crate::config::Password;
 use crate::limits::{HTTP_JOBS_MAX, HTTP_KEEP_FOR_CHANGES_MS, HTTP_THREADS_MAX};
 use crate::wire::vyhub::{Reply, Request};
 
@@ -163,7 +162,7 @@ fn threads_come_when_they_are_needed_and_one_stays() {
         }
     });
     let idle = Duration::from_millis(20);
-    let desk = Desk::with(&vyhub(vyhub_server.url()), None, idle);
+    let desk = Desk::with(&vyhub(vyhub_server.url()), idle);
     for round in 0..3 {
         for ticket in 0..3 {
             desk.submit(ticket, server(), PATIENCE);
@@ -242,40 +241,9 @@ fn the_end_does_not_wait_for_ever() {
 }
 
 #[test]
-fn a_proxy_is_asked_for_a_connection_and_gets_no_key() {
-    let vyhub_behind = Server::start(|peer| {
-        peer.request();
-        peer.send("HTTP/1.1 200 OK\r\n\r\n");
-        while peer.request().is_some() {
-            peer.json(SERVER);
-        }
-    });
-    let proxy = |server: &Server| Some(Proxy::new(&format!("http://{}", server.address)).unwrap());
-    let config = vyhub("http://vyhub.example:81/name/v1".into());
-    let desk = Desk::with(&config, proxy(&vyhub_behind), PATIENCE);
-    assert!(desk.ask(server()).is_ok());
-    let seen = vyhub_behind.seen();
-    assert!(
-        seen[0]
-            .1
-            .starts_with("CONNECT vyhub.example:81 HTTP/1.1\r\n")
-    );
-    assert!(!seen[0].1.contains(KEY));
-    assert!(seen[1].1.starts_with("GET /name/v1/server/"));
-
-    // What a proxy refuses was not sent.
-    let refusing = Server::answering("403 Forbidden", "", "no");
-    let desk = Desk::with(&config, proxy(&refusing), PATIENCE);
-    let why = unreachable(desk.ask(ban(1)));
-    assert!(why.contains("proxy") && why.contains("403"), "{why}");
-    assert_eq!(refusing.seen().len(), 1);
-}
-
-#[test]
 fn what_is_wrong_with_the_configuration_is_said_without_the_key() {
-    let start = |config, proxy: Option<&str>| {
-        let proxy = proxy.map(|proxy| Proxy::new(proxy).unwrap());
-        let error = Http::start_by(&config, proxy, PATIENCE, |_| {}).map(drop);
+    let start = |config| {
+        let error = Http::start_by(&config, PATIENCE, |_| {}).map(drop);
         let error = error.unwrap_err();
         assert!(!error.contains(KEY), "{error}");
         error
@@ -283,11 +251,11 @@ fn what_is_wrong_with_the_configuration_is_said_without_the_key() {
     let good = || vyhub("https://vyhub.example/v1".into());
     let mut odd = good();
     odd.api_key.0.push('\n');
-    assert!(start(odd.clone(), None).starts_with("vyhub.api_key"));
+    assert!(start(odd.clone()).starts_with("vyhub.api_key"));
     odd.api_key.0.clear();
-    assert!(start(odd, None).starts_with("vyhub.api_key"));
+    assert!(start(odd).starts_with("vyhub.api_key"));
     for url in ["", "vyhub", "ftp://vyhub.example/v1", "https:///v1", "/v1"] {
-        let error = start(vyhub(url.into()), None);
+        let error = start(vyhub(url.into()));
         assert!(error.starts_with("vyhub.api_url"), "{url}: {error}");
     }
     for file in [
@@ -297,11 +265,16 @@ fn what_is_wrong_with_the_configuration_is_said_without_the_key() {
     ] {
         let mut config = good();
         config.ca_file = Some(file.into());
-        let error = start(config, None);
+        let error = start(config);
         assert!(
             error.starts_with(&format!("vyhub.ca_file: {file} ")),
             "{error}"
         );
     }
-    assert!(start(good(), Some("socks5://127.0.0.1:1")).contains("SOCKS"));
+    let mut config = good();
+    config.proxy = Some(Password(format!("socks5://{KEY}@127.0.0.1:1")));
+    assert!(start(config.clone()).starts_with("vyhub.proxy"));
+    config.proxy = Some(Password("http://127.0.0.1:1".into()));
+    config.api_url = "http://127.0.0.1:2/v1".into();
+    assert!(start(config).contains("not encrypted"));
 }

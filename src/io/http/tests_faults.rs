@@ -36,14 +36,14 @@ fn nobody_there_is_surely_nothing_done() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let closed = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let desk = Desk::with(&vyhub(closed), None, PATIENCE);
+    let desk = Desk::with(&vyhub(closed), PATIENCE);
     let why = unreachable(desk.ask(ban(1)));
     assert_eq!(
         why,
         "127.0.0.1 cannot be reached: the connection was refused"
     );
 
-    let desk = Desk::with(&vyhub("http://vyhub.invalid/v1".into()), None, PATIENCE);
+    let desk = Desk::with(&vyhub("http://vyhub.invalid/v1".into()), PATIENCE);
     let why = unreachable(desk.ask(ban(1)));
     assert!(
         why.starts_with("vyhub.invalid cannot be reached: "),

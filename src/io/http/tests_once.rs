@@ -111,7 +111,7 @@ fn closing_at_any_moment_doubles_nothing() {
             }
         }
     });
-    let desk = Desk::with(&vyhub(vyhub_server.url()), None, PATIENCE);
+    let desk = Desk::with(&vyhub(vyhub_server.url()), PATIENCE);
     let mut answered = 0;
     for number in 0..300 {
         let result = desk.ask(ban(number));

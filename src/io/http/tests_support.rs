@@ -12,7 +12,6 @@ use jiff::tz::TimeZone;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use ureq::Proxy;
 
 use super::Http;
 use crate::config::{Password, Vyhub};
@@ -217,6 +216,7 @@ pub(super) fn vyhub(api_url: String) -> Vyhub {
         api_url,
         api_key: Password(KEY.into()),
         ca_file: None,
+        proxy: None,
         messages: Default::default(),
         time_zone: TimeZone::UTC,
         prefixes: vec!["!".into()],
@@ -231,13 +231,13 @@ pub(super) struct Desk {
 
 impl Desk {
     pub fn new(server: &Server) -> Self {
-        Self::with(&vyhub(server.url()), None, PATIENCE)
+        Self::with(&vyhub(server.url()), PATIENCE)
     }
 
-    pub fn with(vyhub: &Vyhub, proxy: Option<Proxy>, thread_idle: Duration) -> Self {
+    pub fn with(vyhub: &Vyhub, thread_idle: Duration) -> Self {
         let (sender, done) = channel();
         let on_done = move |done| sender.send(done).unwrap();
-        let http = Http::start_by(vyhub, proxy, thread_idle, on_done).unwrap();
+        let http = Http::start_by(vyhub, thread_idle, on_done).unwrap();
         Self { http, done }
     }
 

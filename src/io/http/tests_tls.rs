@@ -1,11 +1,15 @@
 //! The same by TLS: who is believed to be VyHub, on the small stacks of the lane's threads.
 
-use std::thread::sleep;
+use std::io::{Read, Write, copy};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
 use super::tests_support::{
-    BAN, Desk, PATIENCE, SERVER, Server, ban, certificate, server, unclear, unreachable, vyhub,
+    BAN, Desk, KEY, PATIENCE, SERVER, Server, ban, certificate, server, unclear, unreachable, vyhub,
 };
+use crate::config::Password;
 use crate::wire::vyhub::Reply;
 
 /// A lane that trusts these certificates alone.
@@ -13,7 +17,7 @@ fn desk(vyhub_server: &Server, host: &str, ca_file: &str) -> Desk {
     let port = vyhub_server.address.port();
     let mut config = vyhub(format!("https://{host}:{port}/name/v1"));
     config.ca_file = Some(certificate(ca_file));
-    Desk::with(&config, None, PATIENCE)
+    Desk::with(&config, PATIENCE)
 }
 
 fn good() -> Server {
@@ -51,7 +55,7 @@ fn a_certificate_of_somebody_else_is_refused_and_nothing_is_sent() {
     // Without a file of the owner's, only those count that all the world knows.
     let port = vyhub_server.address.port();
     let config = vyhub(format!("https://localhost:{port}"));
-    let usual = Desk::with(&config, None, PATIENCE);
+    let usual = Desk::with(&config, PATIENCE);
     assert!(unreachable(usual.ask(ban(1))).contains("certificate"));
     assert_eq!(vyhub_server.seen(), []);
 
@@ -95,4 +99,58 @@ fn nothing_is_sent_twice_by_tls_either() {
         sleep(Duration::from_millis(50));
         assert_eq!(vyhub.seen().len(), 1 + usize::from(reads));
     }
+}
+
+/// A proxy that connects with `to` whoever asks it by CONNECT, and notes what passes.
+fn tunnel(to: SocketAddr) -> (SocketAddr, Arc<Mutex<Vec<u8>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, seen) = (listener.local_addr().unwrap(), Arc::default());
+    let noted: Arc<Mutex<Vec<u8>>> = Arc::clone(&seen);
+    spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let mut byte = [0];
+        while !noted.lock().unwrap().ends_with(b"\r\n\r\n") {
+            client.read_exact(&mut byte).unwrap();
+            noted.lock().unwrap().push(byte[0]);
+        }
+        client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        let mut server = TcpStream::connect(to).unwrap();
+        let (mut back, mut answers) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+        spawn(move || copy(&mut answers, &mut back));
+        let mut bytes = [0; 4096];
+        while let Ok(count @ 1..) = client.read(&mut bytes) {
+            noted.lock().unwrap().extend_from_slice(&bytes[..count]);
+            server.write_all(&bytes[..count]).unwrap();
+        }
+    });
+    (address, seen)
+}
+
+#[test]
+fn a_proxy_that_is_configured_connects_and_learns_no_key() {
+    let vyhub_server = good();
+    let (proxy, seen) = tunnel(vyhub_server.address);
+    let port = vyhub_server.address.port();
+    let mut config = vyhub(format!("https://localhost:{port}/name/v1"));
+    config.ca_file = Some(certificate("ca.pem"));
+    config.proxy = Some(Password(format!("http://me:word@{proxy}")));
+    let desk = Desk::with(&config, PATIENCE);
+    assert!(desk.ask(server()).is_ok());
+    let seen = String::from_utf8_lossy(&seen.lock().unwrap()).into_owned();
+    let connect = format!("CONNECT localhost:{port} HTTP/1.1\r\n");
+    assert!(seen.starts_with(&connect), "{seen:?}");
+    assert!(seen.contains("bWU6d29yZA=="), "{seen:?}");
+    assert!(
+        !seen.contains(KEY) && !seen.contains("/name/v1"),
+        "{seen:?}"
+    );
+    assert!(vyhub_server.seen()[0].1.contains(KEY));
+
+    // What a proxy refuses was not sent.
+    let refusing = Server::answering("403 Forbidden", "", "no");
+    config.proxy = Some(Password(format!("http://me:word@{}", refusing.address)));
+    let why = unreachable(Desk::with(&config, PATIENCE).ask(ban(1)));
+    assert!(why.contains("proxy") && why.contains("403"), "{why}");
+    assert!(!why.contains("word"), "{why}");
+    assert_eq!(refusing.seen().len(), 1);
 }

@@ -139,7 +139,10 @@ def players(server=None):
 
 @_asks
 def player(id, server=None):
-    """Who has this userid, SteamID (`7656...` or `[U:1:7]`) or exact name; None if nobody has it."""
+    """Who has this userid, SteamID (`7656...` or `[U:1:7]`) or exact name; None if nobody has it.
+
+    Where another one's name looks the same, `game.Error` PlayerAmbiguous says who they are.
+    """
     return "players", {}, server, lambda answer: _found(_as_players(answer), id)
 
 
@@ -381,11 +384,32 @@ def _found(those, wanted):
     wanted = _account(wanted)
     if isinstance(wanted, int) and wanted >= 1 << 32:
         wanted = str(wanted)
-    for key in ("userid", "steam", "id", "name"):
+    for key in ("userid", "steam", "id"):
         for each in those:
             if wanted and each.get(key) == wanted:
                 return each
+    named = [each for each in those if wanted and each.get("name") == wanted]
+    if named:
+        alike = [each for each in those if _folded(each.get("name") or "") == _folded(wanted)]
+        if len(alike) > 1:
+            names = ", ".join(f"#{each['userid']} {each['name']}" for each in alike)
+            raise Error("PlayerAmbiguous", f"{wanted} may be any of these: {names}")
+        return named[0]
     return None
+
+
+def _folded(name):
+    """A name without what nobody sees, for comparing; as vpid compares names in commands."""
+    import unicodedata
+
+    def seen(c):
+        fillers = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
+        varies = "\ufe00" <= c <= "\ufe0f" or "\U000e0100" <= c <= "\U000e01ef" or "\u180b" <= c <= "\u180f"
+        hidden = c in fillers or varies or unicodedata.category(c) in ("Cc", "Cf")
+        return c.isspace() or not hidden
+
+    composed = unicodedata.normalize("NFKC", "".join(c for c in name if seen(c)))
+    return " ".join("".join(c for c in composed if seen(c)).lower().split())
 
 
 def _number_of_server(server):

@@ -4,6 +4,7 @@
 //! does not stay behind. Nothing here waits: the deciding thread does all of this itself.
 
 mod channel;
+pub mod memory;
 mod output;
 pub mod sources;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use rustix::process::{
     waitid,
 };
 
+use super::venv;
 use crate::limits;
 use channel::Channel;
 use output::Output;
@@ -42,6 +44,8 @@ pub struct Spec {
     pub first_line: Vec<u8>,
     /// Variables of our environment that it does not get.
     pub hidden: Vec<OsString>,
+    /// What it and its processes may use; 0: no bound.
+    pub memory_bytes: u64,
 }
 
 /// What was heard of a process since the last time.
@@ -58,6 +62,7 @@ pub struct Heard {
 }
 
 pub struct Process {
+    name: String,
     child: Child,
     pid: Pid,
     /// Ready when the process has ended.
@@ -67,7 +72,8 @@ pub struct Process {
     /// When it closed its end of the channel, without which nothing can be done with it.
     closed: Option<Instant>,
     /// Why it was killed, where that was decided here.
-    reason: Option<&'static str>,
+    reason: Option<String>,
+    memory_bytes: u64,
     /// It was waited for, so that its number may be another's now.
     gone: bool,
 }
@@ -108,6 +114,7 @@ impl Process {
             Output::new(child.stderr.take().map(OwnedFd::from)),
         ];
         let mut process = Self {
+            name: spec.name.clone(),
             end: pidfd_open(pid, PidfdFlags::empty()).ok(),
             child,
             pid,
@@ -115,6 +122,7 @@ impl Process {
             outputs,
             closed: None,
             reason: None,
+            memory_bytes: spec.memory_bytes,
             gone: false,
         };
         for output in &process.outputs {
@@ -202,9 +210,26 @@ impl Process {
         }
     }
 
-    fn give_up(&mut self, reason: &'static str) {
-        self.reason.get_or_insert(reason);
+    fn give_up(&mut self, reason: &str) {
+        self.reason.get_or_insert_with(|| reason.to_owned());
         self.kill();
+    }
+
+    /// How much it and its processes may use; none: as much as they like.
+    pub fn memory_bound(&self) -> Option<u64> {
+        (self.memory_bytes > 0 && !self.gone).then_some(self.memory_bytes)
+    }
+
+    /// Kills it, since it and its processes use so much.
+    pub fn uses_too_much(&mut self, used_bytes: u64) {
+        let reason = format!(
+            "because it and what it started used {} MiB, and its memory_mb is {}; raise that in \
+             [script.{}] or [scripts] if it needs more",
+            used_bytes >> 20,
+            self.memory_bytes >> 20,
+            self.name
+        );
+        self.give_up(&reason);
     }
 
     /// Whether it has ended; it remains to be waited for.
@@ -222,7 +247,7 @@ impl Process {
             Ok(status) => words(status),
             Err(error) => format!("in a way that the system does not tell ({error})"),
         };
-        match self.reason {
+        match &self.reason {
             Some(reason) => format!("{how}, {reason}"),
             None => how,
         }
@@ -240,6 +265,10 @@ impl Drop for Process {
 
 fn not_started(interpreter: &Path, error: &io::Error) -> String {
     let name = interpreter.display();
+    if let Some(venv) = venv::of_interpreter(interpreter) {
+        let advice = venv::remedy(venv);
+        return format!("{name} cannot be started ({error}); {advice}");
+    }
     let advice = match error.kind() {
         io::ErrorKind::NotFound => "install it (apt install python3), or set python in [scripts]",
         io::ErrorKind::PermissionDenied => {

@@ -97,6 +97,7 @@ fn spec(folder: &Path, program: &str) -> Spec {
         boot: format!("{CHANNEL}{program}"),
         first_line: b"{}".to_vec(),
         hidden: Vec::new(),
+        memory_bytes: 0,
     }
 }
 

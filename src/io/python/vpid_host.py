@@ -399,7 +399,7 @@ def _script_of(start):
 
 
 def main(descriptor, rest, start):
-    prepare(start["folder"], start["memory_bytes"])
+    prepare(start["folder"], start["memory_bytes"], start["stack_bytes"])
     host = Host(Channel(descriptor, rest), start)
     game._host = host
     game.config.update(start["config"] or {})

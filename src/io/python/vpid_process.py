@@ -1,6 +1,7 @@
 """What is set up in this process before the script is loaded, and how its errors are told."""
 
 import ctypes
+import errno
 import faulthandler
 import logging
 import os
@@ -14,7 +15,11 @@ ERROR_CHARACTERS_MAX = 4_000
 PR_SET_PDEATHSIG = 1
 
 
-def prepare(folder, memory_bytes):
+# What `memory_mb` says; 0 for no bound.
+memory_mb = 0
+
+
+def prepare(folder, memory_bytes, stack_bytes):
     end_with_vpid()
     faulthandler.enable()
     sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
@@ -22,10 +27,42 @@ def prepare(folder, memory_bytes):
     sys.path.insert(0, folder)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if memory_bytes:
-        _, most = resource.getrlimit(resource.RLIMIT_AS)
-        if most != resource.RLIM_INFINITY:
-            memory_bytes = min(memory_bytes, most)
-        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+        bound_memory(memory_bytes, stack_bytes)
+
+
+def bound_memory(memory_bytes, stack_bytes):
+    """Bounds what this process can write to, whether it has done so or not. Address space that is only
+    reserved, such as the arenas of the allocator, does not count; the stacks of threads do.
+    """
+    global memory_mb
+    memory_mb = memory_bytes >> 20
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    if most != resource.RLIM_INFINITY:
+        memory_bytes = min(memory_bytes, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+    # The usual 8 MiB are reserved whole and rarely used.
+    threading.stack_size(stack_bytes)
+    set_default_stack(stack_bytes)
+    try:
+        # Where the whole system runs out of memory, scripts go before vpid and the games.
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("500")
+    except OSError:
+        pass
+
+
+def set_default_stack(stack_bytes):
+    """For threads that libraries start, such as those of numpy."""
+    try:
+        libc = ctypes.CDLL(None)
+        attributes = ctypes.create_string_buffer(256)
+        if libc.pthread_attr_init(attributes) == 0:
+            libc.pthread_attr_setstacksize(attributes, ctypes.c_size_t(stack_bytes))
+            libc.pthread_setattr_default_np(attributes)
+            libc.pthread_attr_destroy(attributes)
+    except (OSError, AttributeError):
+        # They have larger stacks then.
+        pass
 
 
 def end_with_vpid():
@@ -104,6 +141,18 @@ def _is_ours(file):
 def error_line(error):
     """The error's own words, bounded."""
     try:
-        return str(error)[:ERROR_CHARACTERS_MAX]
+        text = str(error)[:ERROR_CHARACTERS_MAX]
     except Exception:
-        return ""
+        text = ""
+    if memory_mb and is_of_memory(error, text):
+        text = f"{text} (memory_mb of this script is {memory_mb})".strip()
+    return text
+
+
+def is_of_memory(error, text):
+    """Whether the bound of the memory has most likely caused an error."""
+    return (
+        isinstance(error, MemoryError)
+        or (isinstance(error, RuntimeError) and "can't start new thread" in text)
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+    )

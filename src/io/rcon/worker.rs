@@ -143,12 +143,9 @@ impl<F: Fn(Done)> Worker<F> {
             return Err(Failure::Away(away.sentence.clone()));
         }
         let opened = Connection::open(&self.rcon, &self.pace, |stream| self.inbox.keep(stream));
-        let address = &self.rcon.address;
         match opened {
             Ok(connection) => {
-                if self.away.take().is_some() {
-                    log::info!("the game at {address} is reached by RCON again");
-                }
+                self.away = None;
                 Ok(connection)
             }
             Err(no_connection) => {
@@ -167,7 +164,6 @@ impl<F: Fn(Done)> Worker<F> {
                      rcon_password in vpid's configuration, and restart vpid (it does not try \
                      again before, since games shut out who tries too often)"
                 );
-                log::error!("{sentence}");
                 self.refused = Some(sentence.clone());
                 Failure::Refused(sentence)
             }
@@ -189,15 +185,8 @@ impl<F: Fn(Done)> Worker<F> {
         }
     }
 
-    /// Said once in the log for as long as the game is away for the same reason.
+    /// The core says so in the log, once for each reason.
     fn is_away(&mut self, sentence: String, pause: Duration) -> Failure {
-        let said = self
-            .away
-            .as_ref()
-            .is_some_and(|away| away.sentence == sentence);
-        if !said {
-            log::warn!("{sentence}");
-        }
         let retry_at = Instant::now() + pause;
         self.away = Some(Away {
             sentence: sentence.clone(),

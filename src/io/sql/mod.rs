@@ -3,15 +3,20 @@
 //! Calls come in by `submit` and go out as reports, each exactly once, after their transaction is
 //! durable. `mysql` is the lane of a server. SQLite's is one thread that owns the file: `worker`
 //! decides when something runs and what happens while the database is away, `sqlite` runs a
-//! batch, `guard` keeps callers' statements in bounds, `journal` remembers what ran, `encode`
-//! writes rows as answers, `trouble` sorts errors.
+//! batch, `guard` keeps callers' statements in bounds, `supervisor` replaces a thread whose
+//! statement cannot be ended, `inbox` is what they share, `journal` remembers what ran, `encode`
+//! writes rows as answers, `trouble` sorts errors. `tries` notes calls of all lanes that run long.
 
 mod encode;
 mod guard;
+mod inbox;
 mod journal;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod post;
 mod sqlite;
+mod supervisor;
+pub mod tries;
 mod trouble;
 mod worker;
 
@@ -30,23 +35,28 @@ mod tests_schema;
 #[cfg(test)]
 mod tests_story;
 #[cfg(test)]
+mod tests_stuck;
+#[cfg(test)]
 mod tests_support;
 
-use crate::config::{Database, Engine, Sqlite};
+use crate::config::{Database, Engine};
 use crate::wire::sql::{DatabaseId, Done, Job, Query, Schema};
 pub use crate::wire::sql::{Fault, Subject};
+use inbox::Inbox;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
-use worker::{Inbox, Worker};
+use supervisor::Supervisor;
+use tries::Tries;
 
 /// What all lanes of a run share.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Run {
     /// The zero of every job's `deadline_ms`.
     pub clock_start: Instant,
     /// Tells this vpid from others that use the same server.
     pub instance: u64,
+    /// Where calls are noted that run long.
+    pub tries: Arc<Tries>,
 }
 
 /// What a lane tells.
@@ -112,7 +122,12 @@ impl Lane {
         on_report: impl Fn(Report) + Send + Sync + 'static,
     ) -> std::io::Result<Lane> {
         let engine = match &database.engine {
-            Engine::Sqlite(settings) => start_sqlite(number, settings.clone(), run, on_report)?,
+            Engine::Sqlite(settings) => {
+                let inbox = Arc::new(Inbox::new(run.tries));
+                let (settings, zero) = (settings.clone(), run.clock_start);
+                Supervisor::start(number, settings, zero, Arc::clone(&inbox), on_report)?;
+                Running::Sqlite(inbox)
+            }
             #[cfg(feature = "mysql")]
             Engine::Mysql(settings) => {
                 let lane = mysql::Lane::start(number, database, settings, run, on_report)?;
@@ -145,6 +160,16 @@ impl Lane {
         }
     }
 
+    /// How many threads of an SQLite lane were given up.
+    #[cfg(test)]
+    pub(in crate::io::sql) fn given_up(&self) -> u64 {
+        match &self.engine {
+            Running::Sqlite(inbox) => inbox.lock().generation,
+            #[cfg(feature = "mysql")]
+            Running::Mysql(_) => 0,
+        }
+    }
+
     /// Ends the lane when everything submitted is done. True if that was so within the time;
     /// otherwise what has not been answered is undone or was never begun, and is left to
     /// whoever still has the calls; `on_report` may be called once more while the thread ends.
@@ -155,26 +180,6 @@ impl Lane {
             Running::Mysql(lane) => lane.finish(within),
         }
     }
-}
-
-fn start_sqlite(
-    number: DatabaseId,
-    settings: Sqlite,
-    run: Run,
-    on_report: impl Fn(Report) + Send + Sync + 'static,
-) -> std::io::Result<Running> {
-    let inbox = Arc::new(Inbox::default());
-    let worker = Worker::new(
-        number,
-        settings,
-        run.clock_start,
-        Arc::clone(&inbox),
-        on_report,
-    );
-    thread::Builder::new()
-        .name("sql".to_owned())
-        .spawn(move || worker.run())?;
-    Ok(Running::Sqlite(inbox))
 }
 
 impl Drop for Lane {

@@ -5,14 +5,19 @@
 //! the batch stands; what happens to its calls then is the worker's to decide.
 
 mod check;
+mod functions;
 mod open;
 mod prepare;
+mod text;
+
+#[cfg(test)]
+mod tests_functions;
 
 use super::encode::{self, RowsError};
 use super::guard::Guard;
 use super::journal::{Journal, OWN_MARK, Pruning};
 use super::trouble::{Trouble, call_error, is_unavailable, sentence};
-use crate::limits::{QUERY_ROWS_MAX, SQL_BATCH_MS_MAX};
+use crate::limits::{QUERY_ROWS_MAX, SQL_BATCH_MS_MAX, SQL_FUNCTIONS_COST_MAX, SQL_LATE_MS};
 use crate::wire::answer_text::{Decoder, push_int};
 use crate::wire::call_error::CallError;
 use crate::wire::sql::{Dialect, Job, Param, Quoting, Returns, SqlCall, Statement, render};
@@ -36,8 +41,8 @@ pub(super) type Outcome = Result<String, CallError>;
 /// How a batch is to be run.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BatchRules {
-    /// These calls ran in time before and were undone by a neighbour's fault: their deadlines
-    /// no longer count.
+    /// These calls ran in time before and were undone by a neighbour's fault: they have a little
+    /// longer than their deadlines.
     pub lenient: bool,
     /// More calls from before a restart are to come: the journal forgets nothing yet.
     pub keep_journal: bool,
@@ -160,13 +165,26 @@ impl Engine {
             return Ok(Ok(answer));
         }
         let mut limit_ms = now_ms.saturating_add(job.limit_ms);
-        if let Some(deadline_ms) = job.deadline_ms.filter(|_| !lenient) {
+        if let Some(deadline_ms) = job.deadline_ms {
+            let late_ms = if lenient { SQL_LATE_MS } else { 0 };
+            let deadline_ms = deadline_ms.saturating_add(late_ms);
             if deadline_ms <= now_ms {
                 return Ok(Err(CallError::word("DeadlineExceeded")));
             }
             limit_ms = limit_ms.min(deadline_ms);
         }
-        let (outcome, wrote) = match self.unit(job, limit_ms) {
+        if let Some(error) = self.guard.tries().begin(job) {
+            return Ok(Err(error));
+        }
+        self.guard.call_begins(job.id);
+        self.guard.allow_cost(cost_max(&job.call));
+        let ran = self.unit(job, limit_ms);
+        self.guard.call_ended();
+        if job.tries > 0 {
+            self.guard.tries().ended(job.id);
+        }
+        let (outcome, wrote) = match ran {
+            Err(_) if self.guard.costs_too_much() => return Ok(Err(costs_too_much())),
             Err(error) if is_unavailable(&error) => return Err(error),
             Err(error) => return Ok(Err(call_error(&error))),
             Ok(done) => done,
@@ -248,6 +266,8 @@ impl Engine {
             self.guard.enter(unit.limit_ms);
             unit.writes = true;
         }
+        // What SQLite prepares again since a table has changed, it asks about again.
+        self.guard.begin_cost();
         self.step(&mut prepared, call.returns, unit)
     }
 
@@ -313,6 +333,26 @@ impl Engine {
             uncertain: false,
         }
     }
+}
+
+/// The values of an insert are all in the call, so they are no longer than that.
+fn cost_max(call: &SqlCall) -> u32 {
+    match call {
+        SqlCall::Insert { .. } => u32::MAX,
+        SqlCall::InsertOrUpdate { columns, rows, .. } => {
+            let values = u32::try_from(rows.len() * columns.len().max(1)).unwrap_or(u32::MAX);
+            SQL_FUNCTIONS_COST_MAX.saturating_add(values.saturating_mul(16))
+        }
+        _ => SQL_FUNCTIONS_COST_MAX,
+    }
+}
+
+fn costs_too_much() -> CallError {
+    let detail = format!(
+        "too many functions of texts in one statement: it may have {SQL_FUNCTIONS_COST_MAX}, where \
+         one of JSON counts as 8, LIKE and GLOB as 40"
+    );
+    CallError::new("OperationalError", detail)
 }
 
 fn bound(param: &Param) -> ToSqlOutput<'_> {

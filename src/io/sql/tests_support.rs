@@ -1,6 +1,7 @@
 //! What the lane's tests share: a database in a folder of its own, and calls that read as
 //! scripts write them.
 
+use super::tries::Tries;
 use super::{Lane, Preparation, Report, Run, Verdict};
 use crate::config::{Database, Engine, Sqlite};
 use crate::limits::SQL_STATEMENT_MS_MAX;
@@ -28,6 +29,7 @@ pub(super) const ENDLESS_WRITE: &str = "INSERT INTO user_x_t \
 pub(super) struct Desk {
     folder: tempfile::TempDir,
     pub clock_start: Instant,
+    pub tries: Arc<Tries>,
     lane: Option<Lane>,
     done: Receiver<Vec<Done>>,
     verdicts: Receiver<(u64, Verdict)>,
@@ -44,6 +46,14 @@ impl Desk {
         desk.started()
     }
 
+    /// The same, with notes of what runs long.
+    pub fn new_with(tries: Tries) -> Self {
+        let mut desk = Self::new();
+        desk.stop();
+        desk.tries = Arc::new(tries);
+        desk.started()
+    }
+
     pub fn before_start() -> Self {
         let (_, done) = channel();
         let (_, verdicts) = channel();
@@ -51,6 +61,7 @@ impl Desk {
         Self {
             folder,
             clock_start: Instant::now(),
+            tries: Arc::default(),
             lane: None,
             done,
             verdicts,
@@ -82,6 +93,7 @@ impl Desk {
         let run = Run {
             clock_start: self.clock_start,
             instance: 1,
+            tries: Arc::clone(&self.tries),
         };
         self.lane = Some(Lane::start(0, &database, run, on_report).unwrap());
     }
@@ -187,6 +199,10 @@ impl Desk {
         self.ask("RawExecute", &kwargs)
     }
 
+    pub fn given_up(&self) -> u64 {
+        self.lane.as_ref().unwrap().given_up()
+    }
+
     pub fn stop(&mut self) -> bool {
         self.lane.take().unwrap().stop(PATIENCE)
     }
@@ -266,6 +282,7 @@ pub(super) fn call(index: u32, function: &str, kwargs: &str) -> Job {
         deadline_ms: None,
         limit_ms: SQL_STATEMENT_MS_MAX,
         recovered: false,
+        tries: 0,
         decoder: Decoder::Stock,
     }
 }

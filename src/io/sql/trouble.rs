@@ -1,5 +1,6 @@
 //! What an SQLite error means: the caller's mistake, or a database that cannot be used now.
 
+use crate::limits::{SQL_MEMORY_BYTES_MAX, SQL_PATTERN_BYTES_MAX, SQL_VALUE_BYTES_MAX};
 use crate::wire::call_error::CallError;
 use rusqlite::ffi::ErrorCode;
 use std::path::Path;
@@ -86,7 +87,20 @@ pub(super) fn call_error(error: &rusqlite::Error) -> CallError {
             _ => "OperationalError",
         },
     };
-    CallError::new(reason, message(error))
+    CallError::new(reason, with_limit(message(error)))
+}
+
+/// Where SQLite names no figure for a limit that was passed, it is added.
+fn with_limit(message: String) -> String {
+    let limit = match message.as_str() {
+        "string or blob too big" => format!("a value or row may have {SQL_VALUE_BYTES_MAX} bytes"),
+        "LIKE or GLOB pattern too complex" => {
+            format!("a pattern may have {SQL_PATTERN_BYTES_MAX} bytes")
+        }
+        "out of memory" => format!("a statement may use {SQL_MEMORY_BYTES_MAX} bytes"),
+        _ => return message,
+    };
+    format!("{message}: {limit}")
 }
 
 /// What is wrong with a statement of the owner's, in a sentence.

@@ -9,6 +9,7 @@
 mod tests;
 
 use super::guard::Guard;
+use super::inbox::Inbox;
 use super::journal::Pruning;
 use super::sqlite::{BatchRules, Engine, Outcome};
 use super::trouble::Trouble;
@@ -16,65 +17,11 @@ use super::{Preparation, Report, Verdict};
 use crate::config::Sqlite;
 use crate::limits::{SQL_BATCH_JOBS_MAX, SQL_RETRY_MS_MAX, SQL_RETRY_MS_MIN};
 use crate::wire::call_error::CallError;
+use crate::wire::log_targets;
 use crate::wire::sql::{DatabaseId, Done, Job};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
-
-/// What the lane and its thread share.
-#[derive(Debug, Default)]
-pub(super) struct Inbox {
-    state: Mutex<State>,
-    changed: Condvar,
-    /// Beside the state, so that SQLite's callbacks can look without the lock.
-    abandoned: Arc<AtomicBool>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    jobs: Vec<Job>,
-    preparation: Option<Preparation>,
-    stopping: bool,
-    /// The thread has ended, by itself only when nothing was left to do.
-    ended: bool,
-}
-
-impl Inbox {
-    pub(super) fn submit(&self, jobs: Vec<Job>) {
-        self.lock().jobs.extend(jobs);
-        self.changed.notify_all();
-    }
-
-    pub(super) fn prepare(&self, preparation: Preparation) {
-        self.lock().preparation = Some(preparation);
-        self.changed.notify_all();
-    }
-
-    /// Asks for the end and waits for it.
-    pub(super) fn finish(&self, within: Duration) -> bool {
-        let mut state = self.lock();
-        state.stopping = true;
-        self.changed.notify_all();
-        let waited = self
-            .changed
-            .wait_timeout_while(state, within, |state| !state.ended);
-        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        state.ended
-    }
-
-    /// Ends the thread at the next opportunity, a running statement included.
-    pub(super) fn abandon(&self) {
-        self.abandoned.store(true, Relaxed);
-        // The lock orders this after a look at the flag that is about to become a wait.
-        self.lock().stopping = true;
-        self.changed.notify_all();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// How long the database has been away, and why.
 struct Outage {
@@ -95,6 +42,8 @@ pub(super) struct Worker<F> {
     settings: Sqlite,
     guard: Arc<Guard>,
     inbox: Arc<Inbox>,
+    /// Which of the lane's threads it is.
+    generation: u64,
     on_report: F,
     preparation: Option<Pending>,
     waiting: VecDeque<Job>,
@@ -111,17 +60,17 @@ impl<F: Fn(Report)> Worker<F> {
     pub(super) fn new(
         number: DatabaseId,
         settings: Sqlite,
-        clock_start: Instant,
+        guard: Arc<Guard>,
         inbox: Arc<Inbox>,
         on_report: F,
     ) -> Self {
-        let guard = Arc::new(Guard::new(clock_start, Arc::clone(&inbox.abandoned)));
         let pruning = Pruning::new(guard.now_ms());
         Self {
             number,
             settings,
             guard,
             inbox,
+            generation: 0,
             on_report,
             preparation: None,
             waiting: VecDeque::new(),
@@ -132,6 +81,11 @@ impl<F: Fn(Report)> Worker<F> {
             undone: 0,
             said_no_log: false,
         }
+    }
+
+    /// It goes on where a thread that was given up has stopped; `undone` as of the inbox.
+    pub(super) fn takes_over(&mut self, generation: u64, undone: usize) {
+        (self.generation, self.undone) = (generation, undone);
     }
 
     pub(super) fn run(mut self) {
@@ -154,8 +108,14 @@ impl<F: Fn(Report)> Worker<F> {
         }
         // Closing moves the log into the file; only then is the lane idle.
         self.engine = None;
-        self.inbox.lock().ended = true;
+        let mut state = self.inbox.lock();
+        match self.guard.is_given_up() {
+            true => state.stuck = state.stuck.saturating_sub(1),
+            false => state.ended = true,
+        }
+        drop(state);
         self.inbox.changed.notify_all();
+        self.inbox.time.notify_all();
     }
 
     /// Takes what was submitted, and sleeps while there is nothing to do. False when the lane
@@ -164,8 +124,7 @@ impl<F: Fn(Report)> Worker<F> {
         let inbox = Arc::clone(&self.inbox);
         let mut state = inbox.lock();
         loop {
-            if inbox.abandoned.load(Relaxed) {
-                self.waiting.extend(state.jobs.drain(..));
+            if self.guard.is_abandoned() {
                 return false;
             }
             let prepares = state.preparation.is_some();
@@ -269,7 +228,7 @@ impl<F: Fn(Report)> Worker<F> {
 
     /// One transaction, and the answers of those that ran in it.
     fn batch(&mut self) {
-        let Some(engine) = &mut self.engine else {
+        let Some(mut engine) = self.engine.take() else {
             return;
         };
         let lenient = self.undone > 0;
@@ -285,8 +244,14 @@ impl<F: Fn(Report)> Worker<F> {
             lenient,
             keep_journal,
         };
-        let jobs = &self.waiting.make_contiguous()[..count];
-        match engine.run(jobs, rules, &mut self.pruning, &mut self.outcomes) {
+        let jobs = self.begin(count);
+        let ran = engine.run(&jobs, rules, &mut self.pruning, &mut self.outcomes);
+        // The engine goes where its thread was given up.
+        if !self.end(jobs) {
+            return;
+        }
+        self.engine = Some(engine);
+        match ran {
             Ok(()) => {
                 self.undone = self.undone.saturating_sub(self.outcomes.len());
                 let answered = self.waiting.drain(..self.outcomes.len());
@@ -329,6 +294,33 @@ impl<F: Fn(Report)> Worker<F> {
         }
     }
 
+    /// Puts the first calls where another thread finds them if this one is given up, and the others
+    /// behind them.
+    fn begin(&mut self, count: usize) -> Arc<Vec<Job>> {
+        let rest = self.waiting.split_off(count);
+        let jobs = Arc::new(Vec::from(std::mem::take(&mut self.waiting)));
+        let mut state = self.inbox.lock();
+        state.running = Some(Arc::clone(&jobs));
+        if !rest.is_empty() {
+            let newer = std::mem::replace(&mut state.jobs, rest);
+            state.jobs.extend(newer);
+        }
+        jobs
+    }
+
+    /// Takes them back, to the front. False where they are another thread's now.
+    fn end(&mut self, jobs: Arc<Vec<Job>>) -> bool {
+        let mut state = self.inbox.lock();
+        if self.guard.is_given_up() || state.generation != self.generation {
+            return false;
+        }
+        state.running = None;
+        drop(state);
+        let jobs = Arc::try_unwrap(jobs).unwrap_or_else(|jobs| jobs.to_vec());
+        self.waiting = VecDeque::from(jobs);
+        true
+    }
+
     /// The database cannot be used: close it, and try again later.
     fn lose(&mut self, sentence: String) {
         self.engine = None;
@@ -341,7 +333,7 @@ impl<F: Fn(Report)> Worker<F> {
             .as_ref()
             .is_none_or(|outage| outage.sentence != sentence)
         {
-            log::error!("{sentence}. Calls wait; vpid keeps trying.");
+            log::error!(target: log_targets::NEWS, "{sentence}. Calls wait; vpid keeps trying.");
         }
         self.outage = Some(Outage {
             since,

@@ -1,15 +1,16 @@
 //! What is there at the start. A file that cannot be read is set aside under another name, and the
 //! others are as if it were not there.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
 use super::{BANS, Folders, JSON, is_name};
 use crate::io::files::{TEMPORARY, sync_folder};
+use crate::io::private;
 use crate::limits::{
     STORE_FILE_BYTES_MAX, STORE_FILES_MAX, STORE_LIST_BYTES_MAX, STORE_UNREADABLE_MAX,
 };
@@ -18,7 +19,8 @@ use crate::wire::vyhub::BanList;
 
 pub(super) fn read(state_dir: &Path, folders: &Folders) -> io::Result<Found> {
     for folder in [&folders.outbox, &folders.cache] {
-        make(folder).map_err(|error| {
+        // Players' names and reasons are in it.
+        private::folder(folder).map_err(|error| {
             io::Error::new(error.kind(), format!("{}: {error}", folder.display()))
         })?;
     }
@@ -36,22 +38,6 @@ pub(super) fn read(state_dir: &Path, folders: &Folders) -> io::Result<Found> {
         }
     }
     Ok(found)
-}
-
-/// A folder that is nobody's but ours: players' names and reasons are in it.
-fn make(folder: &Path) -> io::Result<()> {
-    match DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
-    let metadata = fs::metadata(folder)?;
-    if !metadata.is_dir() {
-        return Err(io::ErrorKind::NotADirectory.into());
-    }
-    if metadata.mode() & 0o077 != 0 {
-        fs::set_permissions(folder, Permissions::from_mode(0o700))?;
-    }
-    Ok(())
 }
 
 /// The documents of a folder in the order of their names, each with its ending; what a crash left

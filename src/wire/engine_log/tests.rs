@@ -1,5 +1,8 @@
 //! What the engine writes, and what players write into it.
 
+mod long;
+mod packets;
+
 use super::*;
 use arbtest::arbitrary::{Result, Unstructured};
 
@@ -93,6 +96,42 @@ fn each_line_of_a_real_game_is_read() {
     }
 }
 
+/// A feigned death is none, and what one does to oneself is one.
+#[test]
+fn deaths_are_read_as_they_are() {
+    let ann = player(3, "Ann");
+    let (a, b) = (written(&ann), written(&player(5, "Bob")));
+    for (event, line) in [
+        (
+            format!(
+                "{a} killed {b} with \"revolver\" (customkill \"feign_death\") \
+                 (attacker_position \"1 2 3\") (victim_position \"1 2 3\")"
+            ),
+            Line::Other,
+        ),
+        (
+            format!("{a} committed suicide with \"world\" (attacker_position \"1 2 3\")"),
+            Line::Suicide {
+                who: ann.clone(),
+                by_world: true,
+            },
+        ),
+        (
+            format!("{a} committed suicide with \"tf_projectile_rocket\""),
+            Line::Suicide {
+                who: ann.clone(),
+                by_world: false,
+            },
+        ),
+    ] {
+        assert_eq!(read_event(&event), line, "{event}");
+    }
+    // Where a weapon stands, nobody else can write.
+    let liar = player(5, "(customkill \"feign_death\")");
+    let killed = format!("{a} killed {} with \"bat\"", written(&liar));
+    assert!(matches!(read_event(&killed), Line::Killed { .. }));
+}
+
 #[test]
 fn what_is_of_no_interest_is_neither_doubted_nor_followed() {
     let (a, b) = (written(&player(3, "Ann")), written(&player(5, "Bob")));
@@ -109,7 +148,6 @@ fn what_is_of_no_interest_is_neither_doubted_nor_followed() {
         format!("{a} triggered \"kill assist\" against {b} (assister_position \"1 2 3\")"),
         format!("{a} triggered \"jarate_attack\" against {b} with \"tf_weapon_jar\""),
         format!("{a} triggered \"killedobject\" (objectowner {b})"),
-        format!("{a} committed suicide with \"world\""),
         format!("{a} entered the game again"),
         format!("Team \"Red\" triggered \"pointcaptured\" (player1 {a}) (cp \"{b} say \"x\")"),
         format!("rcon from \"192.0.2.1:5\": command \"{a} say \"x\"\""),
@@ -199,6 +237,13 @@ fn lines_of(who: &Who, victim: &Who, text: &str) -> Vec<(String, Line)> {
             )),
             killed,
         ),
+        (
+            of("committed suicide with \"bat\""),
+            Line::Suicide {
+                who: who.clone(),
+                by_world: false,
+            },
+        ),
         (of("joined team \"Red\""), Line::Other),
         (of("changed role to \"scout\""), Line::Other),
         (
@@ -237,6 +282,7 @@ fn never_forged_when_cut(who: &Who, victim: &Who, text: &str) {
             let about = match read_event(&event[..end]) {
                 Line::Connected(who) | Line::Validated(who) | Line::Entered(who) => who,
                 Line::Disconnected(who) | Line::Renamed { who, .. } => who,
+                Line::Suicide { who, .. } => who,
                 Line::Said { who, .. } | Line::Killed { who, .. } => who,
                 Line::Ambiguous | Line::Other => continue,
                 Line::MapStarted(map) => panic!("{map}"),
@@ -288,7 +334,7 @@ fn ordinary_names_and_texts_are_believed() {
     ] {
         assert_eq!(
             never_forged(&player(3, text), &player(9, text), text),
-            13,
+            14,
             "{text}"
         );
     }
@@ -375,42 +421,4 @@ fn no_bytes_do_harm_and_a_cut_name_is_shown_as_far_as_it_goes() {
         let _ = parse(&packet(&[b"\"", bytes].concat()), None);
         Ok(())
     });
-}
-
-#[test]
-fn only_the_secret_that_was_agreed_is_believed() {
-    let line = format!("{DATED}\"x<3><[U:1:7]><Red>\" entered the game\n\0");
-    let with = |kind: &str| [b"\xff\xff\xff\xff", kind.as_bytes(), line.as_bytes()].concat();
-    assert!(parse(&with("R"), None).is_some());
-    assert!(parse(&with("S1234"), Some(1234)).is_some());
-    assert!(parse(&with("S0"), Some(0)).is_some());
-    for kind in [
-        "R", "S", "S1235", "S2234", "S123", "S12345", "S01234", "S1234 ", "R1234", "s1234",
-    ] {
-        assert_eq!(parse(&with(kind), Some(1234)), None, "{kind}");
-    }
-    for kind in ["S", "S1234", "S0", "R1", "", "r"] {
-        assert_eq!(parse(&with(kind), None), None, "{kind}");
-    }
-}
-
-#[test]
-fn what_is_no_packet_of_the_log_is_refused() {
-    let whole = packet(b"\"x<3><[U:1:7]><Red>\" entered the game");
-    for end in 0..5 + DATED.len() {
-        assert_eq!(parse(&whole[..end], None), None, "{end}");
-    }
-    // The NUL, and the end of the line, may be missing.
-    for end in whole.len() - 2..whole.len() {
-        assert_eq!(parse(&whole[..end], None), parse(&whole, None));
-    }
-    for at in 0..5 + DATED.len() {
-        let mut other = whole.clone();
-        other[at] = b'x';
-        assert_eq!(parse(&other, None), None, "{at}");
-    }
-    assert_eq!(parse(&packet(b"World\0 triggered"), None), None);
-    let full = vec![b'x'; limits::LOG_LINE_BYTES_MAX - packet(b"").len()];
-    assert_eq!(parse(&packet(&full), None), Some(Line::Other));
-    assert_eq!(parse(&packet(&[&full[..], b"x"].concat()), None), None);
 }

@@ -205,6 +205,8 @@ pub struct Job {
     pub limit_ms: u64,
     /// The call may have run before the daemon was restarted: the journal knows.
     pub recovered: bool,
+    /// How often earlier runs have begun it without its having ended before they did.
+    pub tries: u32,
     /// Whose decoder will read the answer.
     pub decoder: Decoder,
 }

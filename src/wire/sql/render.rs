@@ -3,6 +3,8 @@
 //! The text holds only words of this file and quoted identifiers; every value is bound. Each
 //! operation stands in parentheses of its own, so that precedence never differs by dialect.
 
+mod bounds;
+
 use super::dialect::{Dialect, in_order};
 use super::expr::{Expr, Function, Operator, Row};
 use super::names::Identifier;
@@ -68,8 +70,15 @@ pub fn render(call: &SqlCall, step: usize, dialect: Dialect) -> Result<Statement
         text: String::with_capacity(128),
         params: Vec::new(),
         qualified: false,
+        replaces: 0,
+        guards: 0,
+        inserts: matches!(call, SqlCall::Insert { .. }),
+        fault: None,
     };
     writer.call(call)?;
+    if let Some(fault) = writer.fault {
+        return Err(fault);
+    }
     if writer.params.len() > SQL_PARAMS_MAX {
         let detail = format!(
             "{} values are more than a statement can have",
@@ -96,6 +105,13 @@ struct Writer<'a> {
     params: Vec<&'a Param>,
     /// In the update of an insert, where MySQL needs to know whose column an unqualified one is.
     qualified: bool,
+    /// How often `REPLACE` stands in it, and whether that is an insert.
+    replaces: usize,
+    /// How many conditions on the length of a text stand around what is written.
+    guards: usize,
+    inserts: bool,
+    /// The first thing that it may not have.
+    fault: Option<CallError>,
 }
 
 impl<'a> Writer<'a> {
@@ -164,7 +180,7 @@ impl<'a> Writer<'a> {
         self.text.push_str(" VALUES ");
         self.list(rows, |writer, row| {
             writer.text.push('(');
-            writer.list(row, |writer, expr| writer.expr(table, expr));
+            writer.list(row, |writer, expr| writer.stored(table, expr));
             writer.text.push(')');
         });
     }
@@ -219,7 +235,7 @@ impl<'a> Writer<'a> {
             }
             self.identifier(column);
             self.text.push_str(" = ");
-            self.expr(table, expr);
+            self.stored(table, expr);
         }
         Ok(())
     }
@@ -251,7 +267,10 @@ impl<'a> Writer<'a> {
                     Comparison::Is => " IS ",
                     Comparison::IsNot => " IS NOT ",
                 });
-                self.expr(table, value);
+                match comparison {
+                    Comparison::Like | Comparison::NotLike => self.pattern(table, value),
+                    _ => self.expr(table, value),
+                }
             }
         }
     }
@@ -312,12 +331,18 @@ impl<'a> Writer<'a> {
 
     fn function(&mut self, table: &'a Identifier, function: Function, arguments: &'a [Expr]) {
         let call = self.dialect.function(function);
+        if function == Function::Replace {
+            self.count_replace();
+        }
         self.text.push_str(call.begin);
         for (index, argument) in arguments.iter().enumerate() {
             if index > 0 {
                 self.text.push_str(call.separator);
             }
-            self.expr(table, argument);
+            match function {
+                Function::Replace => self.replaced(table, argument, index),
+                _ => self.expr(table, argument),
+            }
         }
         self.text.push_str(call.end);
     }

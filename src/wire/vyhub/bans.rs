@@ -16,6 +16,7 @@ use crate::limits::{
     BAN_REASON_CHARS_MAX, BANS_MAX, BANS_SHARED_TEXTS_MAX, BANS_TEXT_BYTES_MAX,
     VYHUB_NAME_CHARS_MAX,
 };
+use crate::wire::look_alike;
 use crate::wire::steam_id::SteamId;
 use crate::wire::uuid::Uuid;
 
@@ -101,10 +102,10 @@ impl BanList {
     /// is first, each once, at most `max`.
     pub fn named(&self, part: &str, max: usize) -> Vec<(SteamId, &str)> {
         let (mut whole, mut others) = (Vec::new(), Vec::new());
-        if part.is_empty() {
+        let part = Part::new(part);
+        if part.folded.is_empty() {
             return whole;
         }
-        let part = Part::new(part);
         for row in &self.rows {
             let username = self.text(row.username);
             let found = match part.within(username) {
@@ -185,32 +186,27 @@ impl fmt::Debug for BanList {
     }
 }
 
-/// What names are searched for.
-struct Part<'a> {
-    as_typed: &'a str,
-    /// Where it is not all ASCII.
-    lower: Option<String>,
+/// What names are searched for, as [`look_alike`] folds it.
+struct Part {
+    folded: String,
 }
 
-impl<'a> Part<'a> {
-    fn new(as_typed: &'a str) -> Self {
-        let lower = (!as_typed.is_ascii()).then(|| as_typed.to_lowercase());
-        Self { as_typed, lower }
+impl Part {
+    fn new(as_typed: &str) -> Self {
+        let folded = look_alike::folded(as_typed);
+        Self { folded }
     }
 
     /// `Some(true)`: it is the whole name; `Some(false)`: a part of it.
     fn within(&self, name: &str) -> Option<bool> {
-        if let (None, true) = (&self.lower, name.is_ascii()) {
-            let part = self.as_typed.as_bytes();
+        if look_alike::is_plain(name) {
+            let part = self.folded.as_bytes();
             let mut places = name.as_bytes().windows(part.len());
             let found = places.any(|place| place.eq_ignore_ascii_case(part));
             return found.then_some(part.len() == name.len());
         }
-        let part = self.lower.as_deref();
-        let typed_lower = || self.as_typed.to_ascii_lowercase();
-        let part = part.map_or_else(typed_lower, String::from);
-        let name = name.to_lowercase();
-        name.contains(&part).then(|| part == name)
+        let name = look_alike::folded(name);
+        name.contains(&self.folded).then(|| self.folded == name)
     }
 }
 

@@ -8,6 +8,7 @@ use vpid::config::{self, Config};
 use vpid::core::{Core, Effect, Event, FileId, HostId, InputState, Now, TakenFile, Timer};
 use vpid::daemon::wheel::Wheel;
 use vpid::limits;
+use vpid::wire::remembered::Remembered;
 use vpid::wire::sql::Job;
 use vpid::wire::{answer_file, legacy};
 
@@ -117,7 +118,7 @@ impl Folder {
 pub struct Disk {
     pub folder: Folder,
     pub database: Database,
-    seen: Vec<(u64, FileId)>,
+    seen: Vec<Remembered>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -137,11 +138,19 @@ pub struct Daemon {
     open: HashMap<FileId, String>,
     ours: BTreeMap<HostId, Option<u64>>,
     last_file: FileId,
-    remember: Vec<(u64, FileId)>,
+    remember: Vec<Remembered>,
     jobs: Vec<Job>,
     events: std::collections::VecDeque<Event>,
     /// Answers cannot be written until then.
     pub disk_full_until_ms: u64,
+}
+
+/// The number of the file of an identity.
+fn file_of(record: &Remembered) -> FileId {
+    match record {
+        Remembered::Identity { file, .. } => *file,
+        Remembered::MapBegan { .. } => 0,
+    }
 }
 
 pub fn config() -> Config {
@@ -164,7 +173,7 @@ impl Disk {
 impl Daemon {
     pub fn start(disk: &Disk, now_ms: u64, away_until_ms: u64) -> Self {
         let mut core = Core::new(&config(), &[FOLDER]);
-        core.restore_identities(disk.seen.iter().copied());
+        core.restore(disk.seen.clone(), Default::default());
         let mut daemon = Self {
             core,
             // The lane's deadlines count from the start of the daemon, as everything does there.
@@ -173,7 +182,7 @@ impl Daemon {
             started_ms: now_ms,
             open: HashMap::new(),
             ours: BTreeMap::new(),
-            last_file: disk.seen.iter().map(|(_, file)| *file).max().unwrap_or(0),
+            last_file: disk.seen.iter().map(file_of).max().unwrap_or(0),
             remember: Vec::new(),
             jobs: Vec::new(),
             events: Default::default(),
@@ -293,7 +302,7 @@ impl Daemon {
 
     fn carry_out(&mut self, effect: Effect, disk: &mut Disk, now_ms: u64, random: &mut Random) {
         match effect {
-            Effect::Remember { identity, file } => self.remember.push((identity, file)),
+            Effect::Remember(what) => self.remember.push(what),
             Effect::Sql(job) => self.jobs.push(*job),
             Effect::WriteAnswers { host, answers } => {
                 let ok = now_ms >= self.disk_full_until_ms;
@@ -388,7 +397,7 @@ impl Daemon {
 
     fn take_file(&mut self, disk: &mut Disk, name: String, now_ms: u64) {
         let file = disk.folder.files.get_mut(&name).expect("it was just there");
-        if !self.core.has_room(FOLDER, &file.host) {
+        if !self.core.has_room(FOLDER, &file.host, false) {
             return;
         }
         if let Some(map) = file.restart {

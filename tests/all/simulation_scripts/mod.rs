@@ -18,6 +18,7 @@ use vpid::core::{
 use vpid::limits;
 use vpid::wire::control::ScriptRequest;
 use vpid::wire::legacy;
+use vpid::wire::remembered::Remembered;
 use vpid::wire::sql::CallId;
 use vpid::wire::store::Found;
 
@@ -61,7 +62,7 @@ const ROUGH: Weather = Weather {
 #[derive(Default)]
 struct Disk {
     files: BTreeMap<FileId, TakenFile>,
-    seen: Vec<(u64, FileId)>,
+    seen: Vec<Remembered>,
     begun: Vec<CallId>,
 }
 
@@ -144,7 +145,8 @@ impl World {
     fn start(&mut self) {
         self.started_ms = self.now_ms;
         self.core = Core::new(&self.config, &[0]);
-        self.core.restore_identities(self.disk.seen.iter().copied());
+        self.core
+            .restore(self.disk.seen.clone(), Default::default());
         let now = self.now();
         let effects = self
             .core
@@ -183,7 +185,7 @@ impl World {
                 return false;
             }
             match effect {
-                Effect::Remember { identity, file } => self.disk.seen.push((identity, file)),
+                Effect::Remember(what) => self.disk.seen.push(what),
                 Effect::Begun(call) => self.disk.begun.push(call),
                 Effect::Script { script, run, act } => self.act(script, run, act),
                 Effect::WriteAnswers { host, answers } => self.show(host, answers),

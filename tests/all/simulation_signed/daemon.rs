@@ -48,7 +48,7 @@ impl Daemon {
         let mut short = Sessions::default();
         sessions.notes().iter().for_each(|note| short.apply(note));
         assert_eq!(short, sessions);
-        core.restore_sessions(short);
+        core.restore(Vec::new(), short);
         let mut daemon = Self {
             core,
             open: HashMap::new(),

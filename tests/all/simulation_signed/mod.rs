@@ -81,6 +81,7 @@ fn config() -> Config {
             vyhub_id: None,
             rcon: None,
             log: None,
+            chat: Default::default(),
         }],
         databases: vec![Database {
             name: String::new(),
@@ -99,6 +100,7 @@ fn config() -> Config {
         call_deadline_ms: 10_000,
         warnings: Vec::new(),
         exposed: Vec::new(),
+        files: Vec::new(),
     }
 }
 

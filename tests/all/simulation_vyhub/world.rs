@@ -100,7 +100,7 @@ fn config() -> Config {
         "[vyhub]\napi_url = 'https://api.example/x/v1'\napi_key = 'k'\ntime_zone = 'UTC'\n\
          [[server]]\nscriptdata = '/s'\nkey = '0123456789abcdefghijklmnopqrstuvwxyzABCD'\n\
          vyhub_server_id = '{SERVER}'\nrcon = '127.0.0.1:27015'\nrcon_password = 'p'\n\
-         log_listen = '127.0.0.1:27500'\nlog_secret = 7\n"
+         log_listen = '127.0.0.1:27500'\nlog_secret = 7\nchat_commands = 'log'\n"
     );
     config::parse(&text, Path::new("/"), |_| None).expect("a good configuration")
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{PATIENCE, Vpid, stays, wait_until};
 
 const PASSWORD: &str = "a console's password";
-const LOG_SECRET: u32 = 4_071_985;
+const LOG_SECRET: &str = "4071985";
 const MAP: &str = "cp_badlands";
 
 /// What admins may in these stories.
@@ -74,11 +74,31 @@ impl Visitor {
 pub struct GameLog {
     socket: UdpSocket,
     to: SocketAddr,
+    secret: String,
 }
 
 impl GameLog {
+    /// Where vpid listens.
+    pub fn to(&self) -> SocketAddr {
+        self.to
+    }
+
+    pub fn secret(&self) -> u64 {
+        self.secret.parse().expect("digits")
+    }
+
+    /// As after a new start of the game.
+    pub fn at_another_port(&self) -> Self {
+        Self {
+            socket: UdpSocket::bind("127.0.0.1:0").expect("a socket"),
+            to: self.to,
+            secret: self.secret.clone(),
+        }
+    }
+
     pub fn line(&self, line: &str) {
-        let packet = format!("S{LOG_SECRET}L 11/20/2026 - 08:00:00: {line}\n\0");
+        let secret = &self.secret;
+        let packet = format!("S{secret}L 11/20/2026 - 08:00:00: {line}\n\0");
         self.send(packet.as_bytes());
     }
 
@@ -122,6 +142,15 @@ impl Community {
     }
 
     pub fn configured(configure: impl FnOnce(Vpid) -> Vpid) -> Self {
+        Self::of(LOG_SECRET, configure)
+    }
+
+    /// With this secret of the engine's log.
+    pub fn with_secret(digits: &str) -> Self {
+        Self::of(digits, |vpid| vpid)
+    }
+
+    fn of(secret: &str, configure: impl FnOnce(Vpid) -> Vpid) -> Self {
         let vyhub = FakeVyhub::start();
         let game = FakeServer::new("Community", MAP);
         let rcon = game.start(PASSWORD);
@@ -131,14 +160,20 @@ impl Community {
             .vyhub(&vyhub)
             .rcon(rcon.address(), PASSWORD)
             .log_listen(to)
-            .server_line(&format!("log_secret = {LOG_SECRET}"));
+            .server_line(&format!("log_secret = \"{secret}\""))
+            // No scripts run in this game; how they guard chat is told in `chat_guard`.
+            .server_line("chat_commands = \"log\"");
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
         Self {
             vpid: configure(vpid),
             vyhub,
             game,
             _rcon: rcon,
-            log: GameLog { socket, to },
+            log: GameLog {
+                socket,
+                to,
+                secret: secret.to_owned(),
+            },
             _log_port: log_port,
         }
     }

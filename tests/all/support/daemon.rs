@@ -433,8 +433,10 @@ fn names_in(folder: &Path) -> Vec<String> {
         return Vec::new();
     };
     let entries = entries.filter_map(Result::ok);
+    // Those with a dot are vpid's own, such as its lock.
     let mut names: Vec<String> = entries
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| !name.starts_with('.'))
         .collect();
     names.sort();
     names

@@ -11,6 +11,11 @@ function IncludeScript(file, scope = null)
 	return ::DoIncludeScript(file, scope == null ? this : scope)
 }
 
+function EntFire(target, input, value = "", delay = 0.0, activator = null)
+{
+	DoEntFire(target, input, value == null ? "" : value.tostring(), delay, activator, null)
+}
+
 // Functions called OnGameEvent_<event> are found in tables that scripts hand over here. The
 // tables are held weakly, and the one that came last is called first.
 function ClearGameEventCallbacks()

@@ -63,6 +63,7 @@ const OF_ENTITIES: &[Definition] = &[
         release_scope(world, call.vm, this(world, call)?);
         Ok(Value::Null)
     }),
+    ("AcceptInput", (4, 4), super::speech::accept_input),
     ("Kill", (0, 0), kill),
     ("Destroy", (0, 0), kill),
 ];

@@ -4,19 +4,31 @@ use game_vm::{Value, Vm};
 use serde_json::Value as Json;
 
 use super::record::What;
+use super::speech;
 use super::world::Shared;
 
 /// Gives an event to the scripts that asked for it. Truth values become 0 and 1, as in the engine.
 pub fn fire(world: &Shared, vm: &Vm, name: &str, mut fields: Json) {
-    if let Json::Object(fields) = &mut fields {
+    plain(&mut fields);
+    let table = vm.from_json(&fields);
+    fire_table(world, vm, name, &table, fields);
+}
+
+/// The same for one of the engine, which is logged.
+pub fn raise(world: &Shared, vm: &Vm, name: &str, mut fields: Json) {
+    plain(&mut fields);
+    let table = vm.from_json(&fields);
+    speech::raise(world, vm, name, &table, fields);
+}
+
+fn plain(fields: &mut Json) {
+    if let Json::Object(fields) = fields {
         for value in fields.values_mut() {
             if let Json::Bool(truth) = value {
                 *value = Json::from(u8::from(*truth));
             }
         }
     }
-    let table = vm.from_json(&fields);
-    fire_table(world, vm, name, &table, fields);
 }
 
 /// The same for fields that are no proper text, and so have no JSON.

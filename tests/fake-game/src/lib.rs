@@ -12,6 +12,7 @@ mod netprops;
 mod players;
 pub mod record;
 mod setup;
+mod speech;
 mod world;
 
 use std::time::{Duration, Instant};
@@ -98,7 +99,7 @@ impl Game {
     }
 
     pub fn fire(&mut self, event: &str, fields: Json) {
-        self.in_script(|world, vm| events::fire(world, vm, event, fields));
+        self.in_script(|world, vm| events::raise(world, vm, event, fields));
     }
 
     /// Gives whether a script listens.
@@ -132,6 +133,20 @@ impl Game {
 
     pub fn record(&self) -> Record {
         self.world.borrow().record.clone()
+    }
+
+    /// Lines of the engine's log so far, without their dates.
+    pub fn engine_log(&self) -> Vec<String> {
+        let logged = &self.world.borrow().logged;
+        let lines = logged.iter().map(|line| String::from_utf8_lossy(line));
+        lines
+            .filter_map(|line| Some(line.trim_end().split_once("00: ")?.1.to_string()))
+            .collect()
+    }
+
+    /// The engine, or who passes for it, logs a line.
+    pub fn log(&mut self, line: &str) {
+        self.world.borrow_mut().log(line.as_bytes());
     }
 
     pub fn clear_record(&mut self) {

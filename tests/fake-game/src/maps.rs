@@ -40,6 +40,7 @@ impl Game {
                 (start + RETURN_TICKS, Later::PlayersReturn),
             ];
             world.note(What::MapStart(map.into()));
+            world.log(format!("Loading map \"{map}\"").as_bytes());
         }
         let vm = Vm::new();
         let world = Rc::downgrade(&self.world);
@@ -59,6 +60,7 @@ impl Game {
             }
         });
         let mut world = self.world.borrow_mut();
+        world.log(format!("Started map \"{map}\" (CRC \"0\")").as_bytes());
         world.add_entity("worldspawn", "", Some(0));
         world.add_entity("tf_gamerules", "tf_gamerules", None);
         world.add_entity("tf_player_manager", "", None);
@@ -132,6 +134,7 @@ impl Game {
                     }
                 }
             }
+            Later::Said(userid, text) => self.say(userid, text),
             Later::NetworkId(userid, id) => {
                 if let Some(player) = self.world.borrow_mut().players.get_mut(&userid) {
                     player.network_id = id;

@@ -8,7 +8,7 @@ use jiff::tz::{Offset, TimeZone};
 
 use super::record::What;
 use super::world::{Shared, TICK};
-use super::{entities, events, files};
+use super::{entities, events, files, speech};
 
 pub type Native = fn(&Shared, &Call<'_>) -> Result<Value, String>;
 /// A name, the least and the most arguments, and the function.
@@ -49,7 +49,10 @@ const NATIVES: &[Definition] = &[
         Ok(Value::Null)
     }),
     ("FireGameEvent", (2, 2), fire_event),
-    ("SendGlobalGameEvent", (2, 2), fire_event),
+    ("SendGlobalGameEvent", (2, 2), speech::send_event),
+    ("Say", (3, 3), speech::say),
+    ("DoEntFire", (6, 6), speech::fire_by_name),
+    ("EntFireByHandle", (6, 6), speech::fire_by_handle),
     ("FireScriptHook", (2, 2), |world, call| {
         let heard = events::hook(world, call.vm, &call.name(0)?, call.argument(1));
         Ok(heard.into())
@@ -183,7 +186,7 @@ fn console(world: &Shared, call: &Call<'_>) -> Result<Value, String> {
     Ok(Value::Null)
 }
 
-/// Numbers in events are text or numbers; truth values arrive as 0 and 1.
+/// Reaches scripts only, and no log.
 fn fire_event(world: &Shared, call: &Call<'_>) -> Result<Value, String> {
     let fields = call.object(1)?;
     let mut sent = serde_json::Map::new();

@@ -76,6 +76,7 @@ fn of_manager(world: &World, name: &str, slot: i32) -> Option<Value> {
     let get: fn(&Player) -> i32 = match name {
         "m_iUserID" => |player| player.userid,
         "m_iPing" => |player| player.ping,
+        "m_iAccountID" => |player| account(&player.network_id),
         "m_iScore" | "m_iTotalScore" => |player| player.score,
         "m_iTeam" => |player| player.team,
         "m_iPlayerClass" => |player| player.class,
@@ -86,6 +87,15 @@ fn of_manager(world: &World, name: &str, slot: i32) -> Option<Value> {
     let mut players = world.players.values();
     let player = players.find(|player| player.slot == slot && player.entity.is_some());
     Some(player.map_or(0, get).into())
+}
+
+/// The engine's own number of who plays, as a signed one; 0 for bots, and until it is known.
+fn account(network_id: &str) -> i32 {
+    let number = network_id.strip_prefix("[U:1:");
+    let number = number.and_then(|rest| rest.strip_suffix(']'));
+    number
+        .and_then(|number| number.parse::<u32>().ok())
+        .map_or(0, u32::cast_signed)
 }
 
 fn get_text(world: &Shared, call: &Call<'_>) -> Result<Value, String> {

@@ -4,7 +4,7 @@ use game_vm::Value;
 use serde_json::{Map, Value as Json, json};
 
 use super::world::{Later, Player};
-use super::{Game, events};
+use super::{Game, speech};
 
 /// Bytes of a name and of a chat line; what is longer is cut, inside characters too.
 const NAME_BYTES_MAX: usize = 31;
@@ -149,7 +149,7 @@ impl Game {
     pub fn say(&mut self, userid: i32, text: impl Into<Vec<u8>>) {
         let mut text = text.into();
         text.truncate(CHAT_BYTES_MAX);
-        self.fire_with_text("player_say", json!({"userid": userid}), "text", &text);
+        self.in_script(|world, vm| speech::host_say(world, vm, Some(userid), &text, false));
     }
 
     pub fn leave(&mut self, userid: i32, reason: &str) {
@@ -197,7 +197,7 @@ impl Game {
             if let Value::Object(table) = &table {
                 vm.set(table, key, &Value::Text(text.into()));
             }
-            events::fire_table(world, vm, event, &table, fields);
+            speech::raise(world, vm, event, &table, fields);
         });
     }
 }

@@ -2,10 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::speech::LogAddress;
 use super::world::{FIRST_TICK, World};
 use super::{Game, Record};
 
@@ -40,6 +42,8 @@ impl Setup {
             next_userid: 2,
             cvars: cvars.into(),
             random: 0x9e37_79b9_7f4a_7c15,
+            log: None,
+            logged: Vec::new(),
             record: Record::default(),
         })
     }
@@ -65,6 +69,12 @@ impl Setup {
     /// Other random numbers, and so other unique strings.
     pub fn seed(mut self, seed: u64) -> Self {
         self.0.random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        self
+    }
+
+    /// The engine's log goes to this address, with the text of `sv_logsecret`; empty: without one.
+    pub fn log(mut self, to: SocketAddr, secret: &str) -> Self {
+        self.0.log = Some(LogAddress::new(to, secret));
         self
     }
 

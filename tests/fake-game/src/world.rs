@@ -8,6 +8,7 @@ use std::rc::Rc;
 use game_vm::{Object, Value, Vm};
 
 use super::record::{Entry, Record, What};
+use super::speech::LogAddress;
 
 /// Seconds.
 pub const TICK: f32 = 0.015;
@@ -58,6 +59,8 @@ pub enum Later {
     RoundStart,
     PlayersReturn,
     NetworkId(i32, String),
+    /// A player's game was made to say something.
+    Said(i32, String),
 }
 
 pub struct World {
@@ -89,6 +92,10 @@ pub struct World {
     pub next_userid: i32,
     pub cvars: BTreeMap<String, String>,
     pub random: u64,
+    /// Where the log goes by UDP.
+    pub log: Option<LogAddress>,
+    /// Its lines, with their dates and ends.
+    pub logged: Vec<Vec<u8>>,
     pub record: Record,
 }
 

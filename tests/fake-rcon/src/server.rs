@@ -1,4 +1,4 @@
-//! A game that has players, and knows `status`, `kickid` and `say`.
+//! A game that has players, and knows `status`, `kickid`, `say` and `changelevel`.
 
 use super::FakeRcon;
 use super::console;
@@ -51,6 +51,8 @@ struct Game {
     said: Vec<String>,
     kicked: Vec<(i32, String)>,
     ran: Vec<Vec<String>>,
+    /// Rows that `status` leaves out at its end, though its heading counts them.
+    rows_left_out: usize,
 }
 
 impl FakeServer {
@@ -62,6 +64,7 @@ impl FakeServer {
             said: Vec::new(),
             kicked: Vec::new(),
             ran: Vec::new(),
+            rows_left_out: 0,
         })))
     }
 
@@ -77,6 +80,11 @@ impl FakeServer {
 
     pub fn leave(&self, userid: i32) {
         self.lock().players.retain(|player| player.userid != userid);
+    }
+
+    /// Lets `status` list fewer rows than its heading counts.
+    pub fn leave_rows_out(&self, count: usize) {
+        self.lock().rows_left_out = count;
     }
 
     pub fn set_map(&self, map: &str) {
@@ -125,6 +133,7 @@ impl Game {
             "status" => return self.status(),
             "say" => self.said.push(arguments.join(" ")),
             "kickid" => return self.kick(arguments),
+            "changelevel" | "map" => self.map = arguments.join(" "),
             _ => return format!("Unknown command \"{name}\"\n"),
         }
         String::new()
@@ -161,7 +170,8 @@ impl Game {
              # userid name                uniqueid            connected ping loss state  adr\n",
             self.hostname, self.map
         );
-        for player in &self.players {
+        let listed = self.players.len().saturating_sub(self.rows_left_out);
+        for player in &self.players[..listed] {
             let state = if player.active { "active" } else { "spawning" };
             let name = format!("\"{}\"", player.name);
             let (userid, id) = (player.userid, &player.id);

@@ -9,7 +9,7 @@ local getstackinfos = ::getstackinfos, type = ::type, getroottable = ::getrootta
 ::visible <- {}
 ::Secret <- @() "0123456789abcdef" + "ghijklmnopqrstuvwxyzABCD"
 
-local NATIVES = ["StringToFile", "FileToString", "compilestring", "setdebughook", "resurrectunreachable"]
+local NATIVES = ["StringToFile", "FileToString", "compilestring", "Say", "SendGlobalGameEvent", "EntFireByHandle", "setdebughook", "resurrectunreachable"]
 local TABLES = ["OwnerKey", "inner", "outer", "gathered", "urgentQueue", "session", "items", "records", "acknowledged", "texts", "hash", "src", "scripts", "api"]
 
 ::Note <- function(path, what)

@@ -59,6 +59,17 @@ impl Daemon {
              [database]\ntype = \"sqlite\"\npath = \"game.db\"\ndurability = \"normal\"\n{database}\n"
         );
         fs::write(&config, text).expect("a configuration");
+        Self::run(config)
+    }
+
+    /// Ends it, and starts it again with what it has kept.
+    pub fn restart(&mut self) {
+        let config = self.config.clone();
+        self.end();
+        *self = Self::run(config);
+    }
+
+    fn run(config: PathBuf) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_vpid"))
             .args(["run", "--config"])
             .arg(&config)
@@ -105,13 +116,19 @@ impl Daemon {
     }
 }
 
-impl Drop for Daemon {
-    fn drop(&mut self) {
+impl Daemon {
+    fn end(&mut self) {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if let Some(reader) = self.reader.take() {
             let _ = reader.join();
         }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.end();
     }
 }

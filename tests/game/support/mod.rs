@@ -1,5 +1,6 @@
 //! What the stories are told with: the fake game, the real daemon, and a stand-in for it.
 
+pub mod community;
 pub mod daemon;
 pub mod peer;
 pub mod python;

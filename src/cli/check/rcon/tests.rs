@@ -6,8 +6,9 @@ use super::*;
 const STATUS: &str = "hostname: map : fake\nversion : 1\nmap     : cp_badlands at: 0 x\n\
                       players : 3 humans, 0 bots (24 max)\n# userid name\n#  2 \"map : x\"\n";
 
-fn listen(address: &str, secret: Option<u32>) -> LogListen {
+fn listen(address: &str, secret: Option<&str>) -> LogListen {
     let address = address.parse().unwrap();
+    let secret = secret.map(|digits| digits.parse().unwrap());
     LogListen { address, secret }
 }
 
@@ -78,16 +79,16 @@ fn of_log(log: LogListen, replies: &[(&str, &str)]) -> Vec<String> {
 
 #[test]
 fn the_log_must_be_on_and_sent_here() {
-    let ours = listen("127.0.0.1:27500", Some(12_345));
+    let ours = listen("127.0.0.1:27500", Some("12345"));
     assert_eq!(of_log(ours, &[LIST, ON, SECRET]), [SENT]);
     // What it does not tell is not held against it.
     assert_eq!(of_log(ours, &[LIST]), [SENT]);
-    let any = listen("0.0.0.0:27500", Some(12_345));
+    let any = listen("0.0.0.0:27500", Some("12345"));
     let elsewhere = ("logaddress_list", "10.0.0.1:27500\n127.0.0.1:27501\n");
     assert_eq!(of_log(any, &[elsewhere, ON, SECRET]), [SENT]);
 
     let remedy = "add to its server.cfg, and run there: log on; logaddress_add \
-                  127.0.0.1:27500; sv_logsecret <the number of log_secret>";
+                  127.0.0.1:27500; sv_logsecret <the digits of log_secret>";
     let expected = format!("bad   log: mine writes no log — {remedy}");
     assert_eq!(of_log(ours, &[LIST, OFF, SECRET]), [expected]);
     let none = (
@@ -107,12 +108,18 @@ fn the_log_must_be_on_and_sent_here() {
 
 #[test]
 fn the_game_and_vpid_must_have_the_same_secret() {
-    let ours = listen("127.0.0.1:27500", Some(12_345));
+    let ours = listen("127.0.0.1:27500", Some("12345"));
     let without = listen("127.0.0.1:27500", None);
     for (log, value, expected) in [
         (ours, "0", "has no sv_logsecret"),
         (ours, "", "has no sv_logsecret"),
         (ours, "12346", "has another sv_logsecret"),
+        (ours, "012345", "has another sv_logsecret"),
+        (
+            listen("127.0.0.1:27500", Some("012345")),
+            "12345",
+            "has another sv_logsecret",
+        ),
         (without, "5", "has a sv_logsecret and log_secret is missing"),
     ] {
         let reply = format!("\"sv_logsecret\" = \"{value}\"");
@@ -120,6 +127,9 @@ fn the_game_and_vpid_must_have_the_same_secret() {
         assert!(said.len() == 2 && said[1].contains(expected), "{said:?}");
         assert!(!said.concat().contains("12345"), "{said:?}");
     }
+    let zeros = ("sv_logsecret", "\"sv_logsecret\" = \"0012345\"");
+    let ours = listen("127.0.0.1:27500", Some("0012345"));
+    assert_eq!(of_log(ours, &[LIST, ON, zeros]), [SENT]);
     for none in ["0", "", "0.0"] {
         let reply = format!("\"sv_logsecret\" = \"{none}\"");
         assert_eq!(

@@ -41,7 +41,9 @@ impl Place {
     }
 
     fn write(&self, at: &str, bytes: &[u8]) {
-        std::fs::write(self.path(at), bytes).unwrap();
+        let path = self.path(at);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
     }
 
     fn mode(&self, at: &str, mode: u32) {

@@ -116,8 +116,8 @@ fn folders_and_names_that_cannot_work() {
     place.file("scripts/my-script.py", "(");
     assert_eq!(
         place.said()[1],
-        "warn  /scripts/my-script.py is no script by its name, and is not started; names of \
-         scripts have letters, digits and _, and begin with no digit"
+        "warn  /scripts/my-script.py is not started: names of scripts have letters, digits and \
+         _, and begin with no digit; rename it"
     );
     assert_eq!(
         place.said()[3..],
@@ -169,7 +169,7 @@ fn interpreters_are_tried_once_each() {
         "/bin/odd does not work as Python; it says: usage — ",
         "/bin/flood writes without an end",
         "/.venv/bin/python3 is Python 2.7.18, which is too old — Python 3.9 or later is needed; \
-         make it anew: python3 -m venv --clear '",
+         repair it with python3 -m venv --upgrade '",
     ]);
     place.says("/bin/python is Python 3.9.18");
     let runs = |at: &str| {

@@ -57,6 +57,17 @@ impl Place {
 }
 
 #[test]
+fn a_mapspawn_in_custom_is_bad_unless_it_starts_ours() {
+    let place = Place::signed("");
+    let custom = "custom/mine/scripts/vscripts/mapspawn.nut";
+    place.write(custom, b"printl(\"hello\")");
+    place.is_bad(&["custom/mine/scripts/vscripts/mapspawn.nut instead of the one of vpid"]);
+    assert!(place.check().1.contains(scripts::include_line()));
+    place.write(custom, scripts::MAPSPAWN.as_bytes());
+    assert!(place.check().0);
+}
+
+#[test]
 fn a_server_with_a_key_and_its_scripts_is_good_without_a_warning() {
     let place = Place::signed("");
     let (good, said) = place.check();

@@ -1,5 +1,7 @@
 //! `--vscripts` beside a configuration that is there: it stays, and says the key.
 
+use std::os::unix::fs::PermissionsExt;
+
 use super::*;
 use crate::cli::scripts;
 
@@ -19,6 +21,8 @@ fn place(servers: &str) -> Place {
         std::fs::create_dir_all(place.path("work").join(folder).join("tf/scripts")).unwrap();
     }
     place.write("work/vpid.toml", servers);
+    let private = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(place.path("work/vpid.toml"), private).unwrap();
     place
 }
 
@@ -56,6 +60,16 @@ fn the_scripts_get_the_key_of_the_only_server() {
         place.path("work").display()
     );
     assert!(said.contains(&line), "{said}");
+}
+
+#[test]
+fn a_configuration_that_others_can_read_is_a_step_to_do() {
+    let place = place(&server("one", &format!("key = '{KEY}'")));
+    let open = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(place.path("work/vpid.toml"), open).unwrap();
+    let said = place.run(&into("one/tf/scripts/vscripts")).unwrap();
+    assert!(said.contains("1. Others can read the secret in"), "{said}");
+    assert!(said.contains("chmod 600 '"), "{said}");
 }
 
 #[test]

@@ -105,12 +105,23 @@ fn vyhub_is_a_matter_of_filling_in_what_stands_there() {
         "rcon = \"127.0.0.1:27015\"",
         "rcon_password_file = \"rcon.password\"",
         "log_listen = \"127.0.0.1:27500\"",
-        "log_secret = 12345",
     ] {
         let commented = format!("\n# {line}\n");
         assert_eq!(text.matches(&commented).count(), 1, "{line}");
         text = text.replace(&commented, &format!("\n{line}\n"));
     }
+    // The secret of the log is made anew, the same for both sides.
+    let secret = text.split("\n# log_secret = \"").nth(1).expect("a secret");
+    let secret = secret.split('"').next().unwrap().to_owned();
+    assert!(
+        secret.len() == 16 && secret != "1234567890123456",
+        "{secret}"
+    );
+    assert!(
+        text.contains(&format!("; sv_logsecret {secret}\n")),
+        "{text}"
+    );
+    text = text.replace("\n# log_secret = ", "\nlog_secret = ");
     place.write("work/vpid.toml", &text.replace("<name>", "mine"));
     let config = place.config();
     let vyhub = config.vyhub.expect("[vyhub]");

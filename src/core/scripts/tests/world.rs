@@ -12,6 +12,7 @@ use crate::wire::store::Found;
 
 const HEAD: &str = "[[server]]\nscriptdata = \"/s\"\nhostname = \"one\"\n\
     key = '0123456789abcdef0123456789abcdef'\nlog_listen = \"127.0.0.1:27500\"\n\
+    chat_commands = \"log\"\n\
     [scripts]\ndir = \"/scripts\"\nadmins = [\"[U:1:9]\"]\n";
 
 /// A core, and the processes that it has started: by run, the script and what was sent to it.

@@ -204,6 +204,7 @@ fn words_are_made_from_the_configuration() {
         api_url: String::new(),
         api_key: crate::config::Password(String::new()),
         ca_file: None,
+        proxy: None,
         messages: [("permanent".to_string(), "immer".to_string())].into(),
         time_zone: TimeZone::UTC,
         prefixes: Vec::new(),

@@ -8,13 +8,13 @@ use super::queue::Task;
 use super::trouble::{Trouble, sort};
 use super::worker::{Called, Worker};
 use crate::limits::MYSQL_TRIES_MAX;
-use crate::wire::call_error::CallError;
+use crate::wire::call_error::{CallError, INTERRUPTED};
 use crate::wire::sql::Class;
 
 /// What a caller is told whose call was begun once.
 pub(super) fn interrupted() -> CallError {
     CallError::new(
-        "Interrupted",
+        INTERRUPTED,
         "vpid or its connection ended while this ran; it may have taken effect",
     )
 }

@@ -9,6 +9,7 @@ use super::trouble::{Trouble, call_error, refusal, sort};
 use super::worker::{Called, Worker};
 use crate::limits::{
     MYSQL_BATCH_ANSWER_BYTES_MAX, MYSQL_TRIES_MAX, SQL_BATCH_JOBS_MAX, SQL_BATCH_MS_MAX,
+    SQL_LATE_MS,
 };
 use crate::wire::call_error::CallError;
 use crate::wire::sql::Class;
@@ -247,14 +248,13 @@ impl Batch<'_> {
     }
 
     /// Tasks that ran well, in time, and not to the end: they share the next transaction, and
-    /// have the time for it.
+    /// have a little longer for it.
     fn undone(&mut self) -> Vec<Task> {
-        let now_ms = self.worker.pool.now_ms();
         let group = self.worker.pool.lock().queue.group();
         let again = |ran: Ran| {
             let mut task = ran.task;
-            let until_ms = now_ms.saturating_add(task.job.limit_ms);
-            task.deadline_ms = task.deadline_ms.map(|deadline| deadline.max(until_ms));
+            let deadline_ms = task.job.deadline_ms;
+            task.deadline_ms = deadline_ms.map(|deadline| deadline.saturating_add(SQL_LATE_MS));
             task.group = group;
             task
         };

@@ -21,6 +21,14 @@ pub(in crate::io::sql) fn check(settings: &Mysql, preparation: &Preparation) -> 
     };
     let mut session = match Session::open(settings) {
         Ok(session) => session,
+        // Mostly by the vpid that runs beside this.
+        Err(refusal) if refusal.too_many => {
+            let (reason, pool) = (refusal.reason, settings.pool);
+            return vec![Finding::Warn(format!(
+                "{place}: all connections that the server allows are in use, so it was not tried \
+                 ({reason}); pool is {pool}: make it smaller than what the server allows"
+            ))];
+        }
         Err(refusal) => return vec![bad(refusal)],
     };
     let mut findings = Vec::new();
@@ -31,7 +39,8 @@ pub(in crate::io::sql) fn check(settings: &Mysql, preparation: &Preparation) -> 
         "{place} can be written ({})",
         session.server
     )));
-    let warned = warnings(&mut session, &place, &mut findings);
+    let warned = too_few(&mut session, &place, settings.pool, &mut findings)
+        .and_then(|()| warnings(&mut session, &place, &mut findings));
     let checked = warned.and_then(|()| prepared(&mut session, &place, preparation, &mut findings));
     if let Err(error) = checked {
         findings.push(bad(refusal(&error)));
@@ -53,6 +62,31 @@ fn try_write(session: &mut Session) -> Result<(), Error> {
     let prepared = session.conn.prep(text)?;
     session.conn.close(prepared)?;
     session.own(READABLE)
+}
+
+/// The server's own limit, and that of this user where it has one; 0 stands for none.
+fn too_few(
+    session: &mut Session,
+    place: &str,
+    pool: usize,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Error> {
+    let limits: Option<(u64, u64)> = session
+        .conn
+        .query_first("SELECT @@max_connections, @@SESSION.max_user_connections")?;
+    let (all, of_user) = limits.unwrap_or_default();
+    let (limit, whose) = match of_user {
+        0 => (all, "max_connections"),
+        _ => (all.min(of_user), "max_user_connections"),
+    };
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    if limit > 0 && limit < pool {
+        findings.push(Finding::Warn(format!(
+            "{place}: the server allows {limit} connections at once ({whose}), and pool is {pool}: \
+             vpid goes on with those that it gets; set pool = {limit}"
+        )));
+    }
+    Ok(())
 }
 
 fn has_table(session: &mut Session, name: &str) -> Result<bool, Error> {

@@ -25,6 +25,8 @@ mod worker;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_limits;
+#[cfg(test)]
 mod tests_order;
 #[cfg(test)]
 mod tests_outage;

@@ -4,14 +4,17 @@
 //! Threads of the pool sleep until there is something for them; the watchdog sleeps until the
 //! nearest end of somebody's time. Nobody wakes up to look whether something has changed.
 
+mod watchdog;
+
 use super::queue::Task;
 use super::session::Socket;
 use super::state::{Busy, Outage, State, Waiting, Work};
 use super::trouble::Refusal;
 use super::watch::Watch;
 use crate::io::sql::{Preparation, Report, Run, Verdict};
-use crate::limits::SQL_RETRY_MS_MAX;
+use crate::limits::{MYSQL_KILLED_KEPT_MAX, MYSQL_REFUSED_MS, SQL_RETRY_MS_MAX};
 use crate::wire::call_error::CallError;
+use crate::wire::log_targets;
 use crate::wire::sql::{DatabaseId, Done};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -31,6 +34,8 @@ pub(super) struct Pool {
     abandoned: AtomicBool,
     /// For threads of the pool.
     work: Condvar,
+    /// For those of them whose connection the server refused.
+    rest: Condvar,
     /// For the watchdog.
     time: Condvar,
     /// For whoever waits for the end.
@@ -55,9 +60,15 @@ impl Pool {
             watch: Watch::new(size),
             abandoned: AtomicBool::new(false),
             work: Condvar::new(),
+            rest: Condvar::new(),
             time: Condvar::new(),
             ended: Condvar::new(),
         }
+    }
+
+    fn wake_all(&self) {
+        self.work.notify_all();
+        self.rest.notify_all();
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -91,14 +102,14 @@ impl Pool {
             taken: false,
             told_away: false,
         });
-        self.work.notify_all();
+        self.wake_all();
     }
 
     /// Asks for the end and waits for it.
     pub(super) fn finish(&self, within: Duration) -> bool {
         let mut state = self.lock();
         state.stopping = true;
-        self.work.notify_all();
+        self.wake_all();
         let waited = self
             .ended
             .wait_timeout_while(state, within, |state| state.threads > 0);
@@ -116,7 +127,7 @@ impl Pool {
             slot.end();
         }
         drop(state);
-        self.work.notify_all();
+        self.wake_all();
         self.time.notify_all();
     }
 
@@ -138,6 +149,18 @@ impl Pool {
         state.slots[thread].reading = None;
         loop {
             let now_ms = self.now_ms();
+            if let Some(until_ms) = state.rests_until(thread, now_ms)
+                && !self.is_abandoned()
+                && !state.is_over()
+            {
+                if state.has_work(now_ms) {
+                    self.work.notify_one();
+                }
+                let left = Duration::from_millis(until_ms.saturating_sub(now_ms));
+                let waited = self.rest.wait_timeout(state, left);
+                (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
             let work = match self.is_abandoned() {
                 true => Some(Work::End),
                 false => state.take(now_ms),
@@ -152,7 +175,7 @@ impl Pool {
                     state.threads -= 1;
                     self.ended.notify_all();
                     self.time.notify_all();
-                    self.work.notify_all();
+                    self.wake_all();
                 } else if state.has_work(now_ms) {
                     self.work.notify_one();
                 }
@@ -227,31 +250,70 @@ impl Pool {
         self.watch_until(&state, deadline_ms);
     }
 
-    /// From here to `unwatch`, the thread's connection is ended at this time.
-    pub(super) fn watch(&self, thread: usize, limit_ms: u64) {
-        if self.watch.begin(thread, limit_ms) {
-            // Without the lock it might be about to sleep.
-            let _state = self.lock();
-            self.time.notify_one();
-        }
-        if self.is_abandoned() {
-            self.watch.cut(thread);
-            self.lock().slots[thread].end();
-        }
-    }
-
-    /// Whether the connection was ended.
-    pub(super) fn unwatch(&self, thread: usize) -> bool {
-        self.watch.end(thread)
-    }
-
     /// The thread has another connection, or none.
     pub(super) fn connected(&self, thread: usize, socket: Option<Socket>) {
-        let slot = &mut self.lock().slots[thread];
-        slot.socket = socket;
+        let mut state = self.lock();
+        let slot = &mut state.slots[thread];
+        (slot.socket, slot.connecting) = (socket, false);
+        match slot.socket {
+            Some(_) => slot.refused_until_ms = None,
+            // Who rests may be needed now.
+            None => self.rest.notify_all(),
+        }
         if self.is_abandoned() {
             slot.end();
         }
+    }
+
+    /// The thread is about to connect.
+    pub(super) fn connects(&self, thread: usize) {
+        self.lock().slots[thread].connecting = true;
+    }
+
+    /// The server has refused a connection, having enough of them. False where it is out of reach:
+    /// no other thread has one. Otherwise those go on, and this one rests.
+    pub(super) fn rest(&self, thread: usize, refusal: &Refusal) -> bool {
+        let mut state = self.lock();
+        state.slots[thread].connecting = false;
+        if !state.has_other(thread) {
+            return false;
+        }
+        let until_ms = self.now_ms().saturating_add(MYSQL_REFUSED_MS);
+        state.slots[thread].refused_until_ms = Some(until_ms);
+        let open = state.slots.iter().filter(|slot| slot.is_in_use()).count();
+        let size = state.slots.len();
+        let is_new = !std::mem::replace(&mut state.said_refused, true);
+        let outage = state.outage.take_if(|outage| outage.too_many);
+        drop(state);
+        if is_new {
+            log::warn!(
+                "{} allows vpid no more than {open} connections at once ({}): it goes on with \
+                 these. Set pool = {open} in place of {size}, or let the server allow more",
+                self.place,
+                refusal.reason
+            );
+        }
+        if outage.is_some() {
+            self.wake_all();
+        }
+        true
+    }
+
+    /// What a connection that was given up may still run is to be ended by whoever has another.
+    pub(super) fn kill_later(&self, id: u32) {
+        self.lock().kills.push(id);
+    }
+
+    /// The server was told to end this connection's statement.
+    pub(super) fn killed(&self, id: u32) {
+        let mut state = self.lock();
+        state.killed.push(id);
+        let over = state.killed.len().saturating_sub(MYSQL_KILLED_KEPT_MAX);
+        state.killed.drain(..over);
+    }
+
+    pub(super) fn take_kills(&self) -> Vec<u32> {
+        std::mem::take(&mut self.lock().kills)
     }
 
     /// The preparation is done, unless a later one has replaced it.
@@ -263,7 +325,7 @@ impl Pool {
         if current {
             self.report_prepared(ticket, verdict);
         }
-        self.work.notify_all();
+        self.wake_all();
     }
 
     /// It could not be done now.
@@ -271,7 +333,7 @@ impl Pool {
         if let Some(waiting) = &mut self.lock().preparation {
             waiting.taken = false;
         }
-        self.work.notify_all();
+        self.wake_all();
     }
 
     fn report_prepared(&self, ticket: u64, verdict: Verdict) {
@@ -302,7 +364,7 @@ impl Pool {
             .as_ref()
             .is_some_and(|was| was.sentence == sentence);
         if !known {
-            log::error!("{sentence}. Calls wait; vpid keeps trying.");
+            log::error!(target: log_targets::NEWS, "{sentence}. Calls wait; vpid keeps trying.");
         }
         let untold = state.preparation.as_mut().and_then(|waiting| {
             let told = std::mem::replace(&mut waiting.told_away, true);
@@ -314,9 +376,10 @@ impl Pool {
             retry_at_ms: self.now_ms().saturating_add(wait_ms),
             next_wait_ms: (wait_ms * 2).min(SQL_RETRY_MS_MAX),
             tried: false,
+            too_many: refusal.too_many,
         });
         drop(state);
-        self.work.notify_all();
+        self.wake_all();
         if let Some(ticket) = untold {
             self.report_prepared(ticket, Verdict::Away(sentence));
         }
@@ -331,7 +394,7 @@ impl Pool {
                 self.place,
                 outage.since.elapsed().as_secs_f64()
             );
-            self.work.notify_all();
+            self.wake_all();
         }
     }
 
@@ -343,75 +406,6 @@ impl Pool {
             state.complaints.push(complaint.clone());
         }
         is_new
-    }
-
-    /// The watchdog: ends what runs too long, answers what waits too long.
-    pub(super) fn watchdog(&self) {
-        let mut state = self.lock();
-        while !self.is_abandoned() && state.threads > 0 {
-            let now_ms = self.now_ms();
-            for (thread, slot) in state.slots.iter_mut().enumerate() {
-                if self.watch.is_over(thread, now_ms) {
-                    slot.end();
-                }
-            }
-            let expired = state.queue.expired(now_ms);
-            if !expired.is_empty() {
-                // The sentence of an outage names the owner's server: it is for the log.
-                let word = match state.outage {
-                    Some(_) => "DatabaseUnavailable",
-                    None => "DeadlineExceeded",
-                };
-                let over = |task: Task| Done {
-                    id: task.job.id,
-                    outcome: Err(CallError::word(word)),
-                };
-                drop(state);
-                (self.on_report)(Report::Done(expired.into_iter().map(over).collect()));
-                // They may have stood before something that can be begun, or be the last.
-                self.work.notify_all();
-                state = self.lock();
-                continue;
-            }
-            let readers = state.readers();
-            let head_start = state.queue.head_start_ends(&readers, now_ms);
-            if head_start.is_none() && state.has_work(now_ms) {
-                self.work.notify_one();
-            }
-            let known = state.nearest().into_iter().chain(head_start);
-            let next = known.chain(self.watch.nearest()).min();
-            self.watch.will_look(next);
-            // What began meanwhile may have counted on a look that was to come earlier.
-            let newer = self.watch.nearest().into_iter().chain(next).min();
-            if newer != next {
-                continue;
-            }
-            state = match next {
-                None => self
-                    .time
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner),
-                Some(next) => {
-                    let left = Duration::from_millis(next.saturating_sub(now_ms).max(1));
-                    let waited = self.time.wait_timeout(state, left);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-        }
-    }
-
-    /// Wakes the watchdog where it would come too late.
-    fn watch_until(&self, _lock: &State, at_ms: Option<u64>) {
-        if at_ms.is_some_and(|at_ms| self.watch.is_before_look(at_ms)) {
-            self.time.notify_one();
-        }
-    }
-
-    fn watch_head_start(&self, state: &State, now_ms: u64) {
-        if !state.queue.is_empty() {
-            let ends = state.queue.head_start_ends(&state.readers(), now_ms);
-            self.watch_until(state, ends);
-        }
     }
 }
 

@@ -101,7 +101,10 @@ fn apply(worker: &mut Worker, schema: &Schema) -> Result<(), Stop> {
     worker
         .pool
         .watch(worker.thread, worker.pool.now_ms() + MYSQL_SCHEMA_MS_MAX);
-    let locked = worker.session.as_mut().map(|session| session.first(LOCK));
+    let locked = worker.session.as_mut().map(|session| {
+        session.allow(MYSQL_SCHEMA_MS_MAX)?;
+        session.first(LOCK)
+    });
     worker.pool.unwatch(worker.thread);
     match locked {
         Some(Ok(Some(mysql::Value::Int(1)))) => {}

@@ -3,7 +3,8 @@
 use super::trouble::{Refusal, Trouble, refusal, sort, words};
 use crate::config::{Mysql, Tls};
 use crate::limits::{
-    MYSQL_CONNECT_MS, MYSQL_LOCK_WAIT_S, MYSQL_PACKET_BYTES_MAX, SQL_STATEMENTS_CACHED_MAX,
+    MYSQL_CONNECT_MS, MYSQL_LOCK_WAIT_S, MYSQL_OWN_MS_MAX, MYSQL_PACKET_BYTES_MAX,
+    SQL_STATEMENT_MS_MAX, SQL_STATEMENTS_CACHED_MAX,
 };
 use crate::wire::sql::Dialect;
 use mysql::consts::CapabilityFlags;
@@ -21,6 +22,8 @@ const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED,
 /// MariaDB's, where others read a comment: a transaction whose vpid lost its way keeps its locks
 /// no longer than this.
 const ORPHANS: &str = "/*M!100300 , idle_transaction_timeout = 60 */";
+/// The server ends a call's statement after this time where vpid has not.
+const MYSQL_SERVER_MS: u64 = SQL_STATEMENT_MS_MAX + MYSQL_OWN_MS_MAX;
 /// A server that is a copy refuses this.
 const TRY_WRITE: &str = "START TRANSACTION READ WRITE; ROLLBACK";
 
@@ -33,6 +36,8 @@ pub(super) struct Session {
     pub dialect: Dialect,
     /// Such as "MariaDB 10.11.19".
     pub server: String,
+    /// How long the server itself lets a statement run.
+    allowed_ms: u64,
 }
 
 /// Another handle of a connection's socket. That it may be a TCP socket makes no difference for
@@ -73,6 +78,7 @@ impl Session {
         Ok(Self {
             dialect: Dialect::Mysql { row_alias },
             server: server_name(&version, maria),
+            allowed_ms: MYSQL_SERVER_MS,
             conn,
             socket,
         })
@@ -82,6 +88,23 @@ impl Session {
     pub(super) fn be_patient(&self) -> std::io::Result<()> {
         self.socket.0.set_read_timeout(None)?;
         self.socket.0.set_write_timeout(None)
+    }
+
+    /// Lets the server run statements for so long: it ends them a little later by itself, also
+    /// where vpid is killed meanwhile. Asks it only where that is longer than usual.
+    pub(super) fn allow(&mut self, limit_ms: u64) -> Result<(), Error> {
+        let wanted_ms = limit_ms.max(SQL_STATEMENT_MS_MAX) + MYSQL_OWN_MS_MAX;
+        if wanted_ms == self.allowed_ms {
+            return Ok(());
+        }
+        // A setting that stays as it is, so that servers which know none of the others do nothing.
+        let text = format!(
+            "SET SESSION innodb_lock_wait_timeout = {MYSQL_LOCK_WAIT_S} {}",
+            statement_time(wanted_ms)
+        );
+        self.own(&text)?;
+        self.allowed_ms = wanted_ms;
+        Ok(())
     }
 
     /// How the server knows the connection.
@@ -114,12 +137,21 @@ impl Session {
     }
 }
 
+/// In MariaDB for all statements, in MySQL for those that select; where it is not known, nothing.
+fn statement_time(limit_ms: u64) -> String {
+    format!(
+        "/*M!100101 , max_statement_time = {} */ /*!50708 , max_execution_time = {limit_ms} */",
+        limit_ms.div_ceil(1_000)
+    )
+}
+
 fn settle(conn: &mut Conn) -> Result<String, Error> {
     let text = format!(
         "SET NAMES utf8mb4; {ISOLATION}; \
          SET SESSION autocommit = 1, innodb_lock_wait_timeout = {MYSQL_LOCK_WAIT_S} \
-         {ORPHANS}; \
-         {TRY_WRITE}; SELECT VERSION()"
+         {ORPHANS} {}; \
+         {TRY_WRITE}; SELECT VERSION()",
+        statement_time(MYSQL_SERVER_MS)
     );
     let mut version = String::new();
     let mut result = conn.query_iter(text)?;
@@ -216,6 +248,16 @@ fn tls(tls: &Tls) -> Option<SslOpts> {
         ),
         Tls::Verify { ca } => Some(options.with_root_cert_path(ca.clone())),
     }
+}
+
+/// Which of these connections the server still has.
+pub(super) fn alive(session: &mut Session, ids: &[u32]) -> Result<Vec<u32>, Error> {
+    let ids: Vec<_> = ids.iter().map(u32::to_string).collect();
+    let text = format!(
+        "SELECT id FROM information_schema.processlist WHERE id IN ({})",
+        ids.join(", ")
+    );
+    session.conn.query(text)
 }
 
 /// Ends what a connection that is given up may still run.

@@ -24,6 +24,12 @@ pub(super) struct State {
     pub preparation: Option<Waiting>,
     /// Changed steps of the schema that were complained about, by number and fingerprint.
     pub complaints: Vec<(u32, String)>,
+    /// It was told that the server allows fewer connections than the pool has.
+    pub said_refused: bool,
+    /// Connections that were given up, and that nobody has ended on the server.
+    pub kills: Vec<u32>,
+    /// Those that were ended on the server, and may still be at work there.
+    pub killed: Vec<u32>,
     /// Threads of the pool that have not ended.
     pub threads: usize,
     /// Those that sleep since there is nothing for them.
@@ -46,6 +52,10 @@ pub(super) struct Slot {
     pub socket: Option<Socket>,
     pub reading: Option<Reader>,
     pub busy: Busy,
+    /// It will have a connection, or not.
+    pub connecting: bool,
+    /// The server refused it one, having enough of them; it tries again then.
+    pub refused_until_ms: Option<u64>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +76,8 @@ pub(super) struct Outage {
     pub next_wait_ms: u64,
     /// Somebody waits for the time of the next try, or is at it.
     pub tried: bool,
+    /// The server has too many connections.
+    pub too_many: bool,
 }
 
 /// What a thread of the pool is to do.
@@ -92,6 +104,9 @@ impl State {
             last_outage: None,
             preparation: None,
             complaints: Vec::new(),
+            said_refused: false,
+            kills: Vec::new(),
+            killed: Vec::new(),
             threads: size,
             asleep: 0,
         }
@@ -99,9 +114,7 @@ impl State {
 
     /// What can be begun now.
     pub(super) fn take(&mut self, now_ms: u64) -> Option<Work> {
-        let others = |slot: &Slot| slot.busy != Busy::Not;
-        let nothing_runs = !self.slots.iter().any(others);
-        if self.stopping && self.queue.is_empty() && nothing_runs {
+        if self.is_over() {
             return Some(Work::End);
         }
         if let Some(outage) = &mut self.outage {
@@ -119,6 +132,24 @@ impl State {
         }
     }
 
+    /// Whether all is done and no more comes.
+    pub(super) fn is_over(&self) -> bool {
+        let is_busy = |slot: &Slot| slot.busy != Busy::Not;
+        self.stopping && self.queue.is_empty() && !self.slots.iter().any(is_busy)
+    }
+
+    /// Whether another thread has a connection, or may have one soon.
+    pub(super) fn has_other(&self, thread: usize) -> bool {
+        let mut slots = self.slots.iter().enumerate();
+        slots.any(|(other, slot)| other != thread && slot.is_in_use())
+    }
+
+    /// Until when a thread leaves everything to the others, having been refused a connection.
+    pub(super) fn rests_until(&self, thread: usize, now_ms: u64) -> Option<u64> {
+        let until_ms = self.slots[thread].refused_until_ms?;
+        (now_ms < until_ms && self.has_other(thread)).then_some(until_ms)
+    }
+
     /// Whether a thread that sleeps could begin something of the queue.
     pub(super) fn has_work(&self, now_ms: u64) -> bool {
         let queue = &self.queue;
@@ -132,7 +163,9 @@ impl State {
     /// One connection is left to those who write.
     fn may_read(&self) -> bool {
         let reading = self.slots.iter().filter(|slot| slot.busy == Busy::Reading);
-        reading.count() < self.slots.len().saturating_sub(1).max(1)
+        let refused = |slot: &&Slot| slot.refused_until_ms.is_some();
+        let usable = self.slots.len() - self.slots.iter().filter(refused).count();
+        reading.count() < usable.saturating_sub(1).max(1)
     }
 
     /// A server that comes and goes is tried as rarely as one that is away.
@@ -160,6 +193,10 @@ impl State {
 }
 
 impl Slot {
+    pub(super) fn is_in_use(&self) -> bool {
+        self.socket.is_some() || self.connecting
+    }
+
     pub(super) fn end(&mut self) {
         if let Some(socket) = &self.socket {
             socket.end();

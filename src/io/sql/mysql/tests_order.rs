@@ -261,7 +261,7 @@ fn the_journal_forgets_what_is_old_and_only_in_time() {
     desk.stop();
     // As if it had run for long.
     let started = Instant::now().checked_sub(Duration::from_millis(SQL_JOURNAL_KEEP_MS));
-    let state = super::pool::Pool::new(0, desk.run, String::new(), 1, Box::new(|_| ()));
+    let state = super::pool::Pool::new(0, desk.run.clone(), String::new(), 1, Box::new(|_| ()));
     assert_eq!(
         state.lock().pruning.next_ms / 1_000,
         SQL_JOURNAL_KEEP_MS / 1_000

@@ -82,6 +82,7 @@ impl Desk {
             run: Run {
                 clock_start: Instant::now(),
                 instance: 1,
+                tries: Default::default(),
             },
             lane: None,
             reports: channel().1,
@@ -104,7 +105,7 @@ impl Desk {
         let (sender, receiver) = channel();
         self.reports = receiver;
         let on_report = move |report| drop(sender.send(report));
-        let lane = Lane::start(0, &self.database(), self.run, on_report);
+        let lane = Lane::start(0, &self.database(), self.run.clone(), on_report);
         self.lane = Some(lane.unwrap());
     }
 

@@ -1,6 +1,9 @@
 //! What a MySQL error means: the caller's mistake, a transaction to be repeated, or a connection
 //! that is of no use any more.
 
+use crate::limits::{
+    MYSQL_REPLACE_BYTES_MAX, MYSQL_REPLACED_BYTES_MAX, SQL_PATTERN_BYTES_MAX, SQL_VALUE_BYTES_MAX,
+};
 use crate::wire::call_error::CallError;
 use mysql::{DriverError, Error, MySqlError};
 use std::error::Error as _;
@@ -26,7 +29,15 @@ pub(super) struct Refusal {
     /// The server's or the system's words.
     pub reason: String,
     pub advice: &'static str,
+    /// There are as many connections as the server allows.
+    pub too_many: bool,
 }
+
+/// The server's own limit, the one for each user, and that of an account.
+const TOO_MANY: [u16; 3] = [1040, 1203, 1226];
+
+/// A number that no column or variable can hold.
+const OUT_OF_RANGE: u16 = 1690;
 
 const CHECK_THE_SERVER: &str = "check that the server runs, and where it listens";
 
@@ -52,6 +63,8 @@ pub(super) fn sort(error: Error) -> Result<CallError, Trouble> {
             // These undo the whole transaction, or leave it to us.
             1020 | 1205 | 1206 | 1213 => Err(Trouble::Conflict(call_error(&error))),
             1792 => Err(Trouble::Writes),
+            // The server itself has ended it, being over the time that it was given.
+            1969 | 3024 => Ok(CallError::word("DeadlineExceeded")),
             _ => Ok(call_error(&error)),
         },
         Error::DriverError(DriverError::MixedParams | DriverError::Params(_)) => {
@@ -68,6 +81,16 @@ pub(super) fn sort(error: Error) -> Result<CallError, Trouble> {
 
 /// The caller's mistake, under the name that upstream's scripts know it by.
 pub(super) fn call_error(error: &MySqlError) -> CallError {
+    if error.code == OUT_OF_RANGE && is_too_long(&error.message) {
+        return CallError::new(
+            "OperationalError",
+            format!(
+                "a text is too long: a value may have {SQL_VALUE_BYTES_MAX} bytes, one that REPLACE \
+                 changes {MYSQL_REPLACED_BYTES_MAX}, what it looks for and puts there \
+                 {MYSQL_REPLACE_BYTES_MAX}, a pattern of LIKE {SQL_PATTERN_BYTES_MAX}"
+            ),
+        );
+    }
     let reason = match error.code {
         1022 | 1048 | 1062 | 1169 | 1216 | 1217 | 1364 | 1451 | 1452 | 1557 | 1761 | 1762
         | 3819 | 4025 => "IntegrityError",
@@ -75,6 +98,13 @@ pub(super) fn call_error(error: &MySqlError) -> CallError {
         _ => "OperationalError",
     };
     CallError::new(reason, error.message.clone())
+}
+
+/// Whether an error is what stands in calls for a text that is too long, as MariaDB or MySQL
+/// writes it.
+fn is_too_long(message: &str) -> bool {
+    let begins = ["'exp(octet_length(", "'exp((length(", "'exp(length("];
+    begins.iter().any(|begin| message.contains(begin))
 }
 
 /// Why a server cannot be used, and what helps.
@@ -88,7 +118,9 @@ pub(super) fn refusal(error: &Error) -> Refusal {
                 "let the user of vpid read and write this database (GRANT ALL ON it)"
             }
             1049 => "create it (CREATE DATABASE), or name the one that is there",
-            1040 | 1203 | 1226 => "raise max_connections on the server, or make pool smaller",
+            1040 | 1203 | 1226 => {
+                "make pool smaller, or let the server allow more (max_connections, MAX_USER_CONNECTIONS)"
+            }
             1820 | 1862 | 3118 | 3955 => {
                 "the server has locked this user, or wants another password of it: ALTER USER"
             }
@@ -110,9 +142,11 @@ pub(super) fn refusal(error: &Error) -> Refusal {
         }
         _ => CHECK_THE_SERVER,
     };
+    let too_many = |error: &MySqlError| TOO_MANY.contains(&error.code);
     Refusal {
         reason: words(error),
         advice,
+        too_many: matches!(error, Error::MySqlError(error) if too_many(error)),
     }
 }
 
@@ -121,6 +155,7 @@ impl Refusal {
         Self {
             reason: reason.into(),
             advice: CHECK_THE_SERVER,
+            too_many: false,
         }
     }
 }

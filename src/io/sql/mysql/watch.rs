@@ -1,6 +1,7 @@
 //! Until when each thread of a pool may take for what it is at. A thread says so twice for each
 //! statement, so it takes no lock to do it.
 
+use crate::io::sql::post::Post;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 const NONE: u64 = u64::MAX;
@@ -10,6 +11,7 @@ const OVER: u64 = u64::MAX - 1;
 pub(super) struct Watch {
     /// By thread.
     limits: Vec<AtomicU64>,
+    posts: Vec<Post>,
     /// When the watchdog looks again by itself.
     looks_at_ms: AtomicU64,
 }
@@ -18,6 +20,7 @@ impl Watch {
     pub(super) fn new(threads: usize) -> Self {
         Self {
             limits: (0..threads).map(|_| AtomicU64::new(NONE)).collect(),
+            posts: (0..threads).map(|_| Post::default()).collect(),
             looks_at_ms: AtomicU64::new(NONE),
         }
     }
@@ -27,6 +30,11 @@ impl Watch {
     pub(super) fn begin(&self, thread: usize, limit_ms: u64) -> bool {
         self.limits[thread].store(limit_ms.min(OVER - 1), SeqCst);
         self.is_before_look(limit_ms)
+    }
+
+    /// What a thread tells of the call that it is at.
+    pub(super) fn post(&self, thread: usize) -> &Post {
+        &self.posts[thread]
     }
 
     pub(super) fn is_before_look(&self, at_ms: u64) -> bool {

@@ -6,12 +6,14 @@ use super::queue::Task;
 use super::session::{self, Session};
 use super::state::Work;
 use super::statement;
-use super::trouble::{Refusal, Trouble};
+use super::trouble::{Refusal, Trouble, sort};
 use crate::config::Mysql;
 use crate::io::sql::Preparation;
-use crate::limits::{MYSQL_OWN_MS_MAX, MYSQL_PAUSE_MS, MYSQL_READS_MAX, MYSQL_TRIES_MAX};
+use crate::limits::{
+    MYSQL_BURNING_MAX, MYSQL_OWN_MS_MAX, MYSQL_PAUSE_MS, MYSQL_READS_MAX, MYSQL_TRIES_MAX,
+};
 use crate::wire::call_error::CallError;
-use crate::wire::sql::{Class, Done};
+use crate::wire::sql::{Class, Done, SqlCall};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +55,7 @@ impl Worker {
     /// Whether there is a connection; `tried` where it was to be seen whether there can be one.
     pub(super) fn connect(&mut self, tried: bool) -> bool {
         if self.session.is_some() && !tried {
+            self.kill_others();
             return true;
         }
         self.reopen(tried)
@@ -63,14 +66,18 @@ impl Worker {
             return true;
         };
         self.close();
-        self.pool.lose(&refusal, tried);
+        if !(refusal.too_many && self.pool.rest(self.thread, &refusal)) {
+            self.pool.lose(&refusal, tried);
+        }
         false
     }
 
     fn open(&mut self) -> Result<(), Refusal> {
         self.close();
+        self.pool.connects(self.thread);
         let session = Session::open(&self.settings)?;
         self.adopt(session)?;
+        self.kill_others();
         let wanted = self.pool.lock().journal_wanted;
         if wanted {
             self.ensure_journal()?;
@@ -134,14 +141,41 @@ impl Worker {
         let Some(id) = self.to_kill.take() else {
             return;
         };
+        self.pool.connects(self.thread);
         let adopted = Session::open(&self.settings).and_then(|mut session| {
             session::kill(&mut session, id);
+            self.pool.killed(id);
             self.adopt(session)
         });
         if let Err(refusal) = adopted {
             self.close();
-            self.pool.lose(&refusal, false);
+            if refusal.too_many {
+                self.pool.kill_later(id);
+            }
+            if !(refusal.too_many && self.pool.rest(self.thread, &refusal)) {
+                self.pool.lose(&refusal, false);
+            }
         }
+    }
+
+    /// Ends on the server what those gave up who got no other connection to do it.
+    fn kill_others(&mut self) {
+        let Some(session) = &mut self.session else {
+            return;
+        };
+        let ids = self.pool.take_kills();
+        if ids.is_empty() {
+            return;
+        }
+        self.pool.watch(
+            self.thread,
+            self.pool.now_ms().saturating_add(MYSQL_OWN_MS_MAX),
+        );
+        for id in ids {
+            session::kill(session, id);
+            self.pool.killed(id);
+        }
+        self.pool.unwatch(self.thread);
     }
 
     /// For statements of the lane's own.
@@ -233,9 +267,29 @@ impl Worker {
         let Some(session) = &mut self.session else {
             return Called::Trouble(Trouble::Lost("there is no connection".to_owned()));
         };
-        self.pool.watch(self.thread, task.limit_ms(now_ms));
-        let called = statement::call(session, &task.job, class);
-        if self.pool.unwatch(self.thread) {
+        let tries = &self.pool.run.tries;
+        if let Some(error) = tries.begin(&task.job) {
+            return Called::Outcome(Err(error));
+        }
+        if matches!(task.job.call, SqlCall::Raw { .. })
+            && let Some(error) = burning(&self.pool, session)
+        {
+            return Called::Outcome(Err(error));
+        }
+        let (thread, id) = (self.thread, task.job.id);
+        self.pool
+            .watch_call(thread, id, now_ms, task.limit_ms(now_ms));
+        let allowed = session.allow(task.job.limit_ms);
+        let called = match allowed.map_err(sort) {
+            Ok(()) => statement::call(session, &task.job, class),
+            Err(Err(trouble)) => Err(trouble),
+            Err(Ok(mistake)) => Err(Trouble::Lost(mistake.detail)),
+        };
+        let ended = self.pool.unwatch_call(thread);
+        if task.job.tries > 0 {
+            tries.ended(id);
+        }
+        if ended {
             return Called::Culprit(CallError::word("DeadlineExceeded"));
         }
         match called {
@@ -273,6 +327,29 @@ impl Worker {
         self.pool.report(done);
         self.pool.written(host, back);
     }
+}
+
+/// An error where too many statements that were ended are still at work on the server: each has
+/// one of its processors.
+fn burning(pool: &Pool, session: &mut Session) -> Option<CallError> {
+    let killed = pool.lock().killed.clone();
+    if killed.len() < MYSQL_BURNING_MAX {
+        return None;
+    }
+    let alive = session::alive(session, &killed).ok()?;
+    let mut state = pool.lock();
+    state
+        .killed
+        .retain(|id| alive.contains(id) || !killed.contains(id));
+    let burning = state.killed.len();
+    drop(state);
+    (burning >= MYSQL_BURNING_MAX).then(|| {
+        let detail = format!(
+            "{burning} statements that were ended are still at work on the server, which cannot \
+             interrupt a function; no raw SQL begins before one has ended"
+        );
+        CallError::new("OperationalError", detail)
+    })
 }
 
 /// What came of a call on a connection.

@@ -3,13 +3,16 @@
 use super::super::guard::{self, Guard};
 use super::super::journal::Journal;
 use super::super::trouble::{is_locked, sentence};
-use super::Engine;
+use super::{Engine, functions};
 use crate::config::Sqlite;
 use crate::limits::{
-    SQL_BUSY_MS, SQL_MEMORY_BYTES_MAX, SQL_PAGE_CACHE_KIB, SQL_STATEMENTS_CACHED_MAX,
+    SQL_BUSY_MS, SQL_FUNCTION_ARGUMENTS_MAX, SQL_MEMORY_BYTES_MAX, SQL_PAGE_CACHE_KIB,
+    SQL_PARAMS_MAX, SQL_PATTERN_BYTES_MAX, SQL_STATEMENTS_CACHED_MAX, SQL_VALUE_BYTES_MAX,
+    SQLITE_PROGRAM_MAX, SQLITE_TRIGGER_DEPTH_MAX,
 };
 use rusqlite::config::DbConfig;
 use rusqlite::ffi::ErrorCode;
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -50,9 +53,11 @@ impl Engine {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(&path, flags).map_err(fault)?;
         configure(&connection, settings).map_err(fault)?;
+        bound(&connection).map_err(fault)?;
         let journal = Journal::open(&connection).map_err(fault)?;
         guard.leave();
         guard::install(&mut connection, guard).map_err(fault)?;
+        guard.set_interrupt(connection.get_interrupt_handle());
         Ok(Self {
             connection,
             guard: Arc::clone(guard),
@@ -130,6 +135,27 @@ fn configure(connection: &Connection, settings: &Sqlite) -> rusqlite::Result<()>
         "NORMAL"
     };
     connection.pragma_update(None, "synchronous", durability)
+}
+
+/// What a caller's statement can ask for at most. SQLite looks at the clock between its
+/// instructions and not within them, so none may take long.
+fn bound(connection: &Connection) -> rusqlite::Result<()> {
+    for (limit, most) in [
+        (Limit::SQLITE_LIMIT_LENGTH, SQL_VALUE_BYTES_MAX),
+        (
+            Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH,
+            SQL_PATTERN_BYTES_MAX,
+        ),
+        (Limit::SQLITE_LIMIT_FUNCTION_ARG, SQL_FUNCTION_ARGUMENTS_MAX),
+        (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, SQLITE_TRIGGER_DEPTH_MAX),
+        (Limit::SQLITE_LIMIT_VDBE_OP, SQLITE_PROGRAM_MAX),
+        (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, SQL_PARAMS_MAX),
+        (Limit::SQLITE_LIMIT_ATTACHED, 0),
+        (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
+    ] {
+        connection.set_limit(limit, i32::try_from(most).unwrap_or(i32::MAX))?;
+    }
+    functions::install(connection)
 }
 
 /// Sets the kind of log and reads the file under it, so that a file that is no database, and

@@ -8,7 +8,9 @@ fn worker(folder: &tempfile::TempDir) -> Worker<impl Fn(Report)> {
         path: folder.path().join("db"),
         full_durability: true,
     };
-    let mut worker = Worker::new(0, settings, Instant::now(), Arc::default(), |_| ());
+    let inbox = Arc::<Inbox>::default();
+    let guard = Arc::new(Guard::new(Instant::now(), Arc::clone(&inbox)));
+    let mut worker = Worker::new(0, settings, guard, inbox, |_| ());
     worker.open();
     worker.waiting.push_back(raw(
         0,

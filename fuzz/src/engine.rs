@@ -1,0 +1,206 @@
+//! What engines print, log and answer, and the lines that are sent to their consoles.
+
+use std::collections::BTreeSet;
+
+use fake_rcon::console::commands;
+use vpid::limits;
+use vpid::wire::console::{Command, plain, quoted};
+use vpid::wire::engine_log::{
+    Datagram, Line, LogSecret, Who, looks_like_one, parse, read_datagram,
+};
+use vpid::wire::rcon::{Decoder, Exchange, Packet, WrongLength, is_admitted};
+use vpid::wire::server_status::{self, ServerStatus};
+use vpid::wire::steam_id::SteamId;
+
+use super::{text, with};
+
+/// Any text is refused, or is one argument of one command, and the same text.
+pub fn console(bytes: &[u8]) {
+    with(bytes, |(userid, chars_max, text): (i32, u16, &str)| {
+        let kick = Command::Kick {
+            userid,
+            reason: text.into(),
+        };
+        if let Ok(line) = kick.line() {
+            assert_eq!(
+                commands(line.as_bytes()),
+                [["kickid", &userid.to_string(), text]]
+            );
+        }
+        if let Ok(line) = Command::Say(text.into()).line() {
+            assert_eq!(commands(line.as_bytes()), [["say", text]]);
+        }
+        if let Ok(line) = Command::Console(text.into()).line() {
+            assert_eq!(line, text);
+        }
+        let shown = plain(text, chars_max.into());
+        assert!(shown.chars().count() <= chars_max.into());
+        assert!(quoted(&shown).is_ok() || shown.len() > 500);
+    });
+}
+
+/// Any datagram is a line of the log or is none, and no name and no chat text makes another player
+/// say it.
+pub fn engine_log(bytes: &[u8]) {
+    within_bounds(read_datagram(bytes, None));
+    with(
+        bytes,
+        |(secret, name, text): (Option<u32>, &[u8], &[u8])| {
+            let secret = secret.and_then(|number| number.to_string().parse::<LogSecret>().ok());
+            let datagram = read_datagram(text, secret);
+            assert!(looks_like_one(text) || datagram == Datagram::Foreign);
+            within_bounds(datagram);
+            let packet = [
+                b"\xff\xff\xff\xffRL 11/20/2026 - 08:00:00: \"",
+                name,
+                b"<5><[U:1:9]><Red>\" say \"",
+                text,
+                b"\"\n\0",
+            ]
+            .concat();
+            match parse(&packet, None) {
+                Some(Line::Said {
+                    who,
+                    text: said,
+                    team: false,
+                }) => {
+                    assert_eq!((who.userid, who.id), (5, SteamId::new(9)));
+                    assert_eq!(who.name, String::from_utf8_lossy(name));
+                    assert_eq!(said, String::from_utf8_lossy(text));
+                }
+                // Too long, or with a NUL, which no text of the engine holds.
+                None | Some(Line::Ambiguous) => {}
+                other => panic!("{other:?}"),
+            }
+            let other = secret.unwrap_or_else(|| "7".parse().expect("digits"));
+            assert_eq!(parse(&packet, Some(other)), None);
+            // A line that lost its end says nothing of a player whom only a name names.
+            let cut = [b"\xff\xff\xff\xffRL 11/20/2026 - 08:00:00: \"", name, text].concat();
+            if let Some(line) = parse(&cut, None) {
+                let is_short = name.len() + text.len() < limits::LOG_EVENT_BYTES_MAX;
+                assert!(is_short || who(&line).is_none());
+                within_bounds(Datagram::Line(line));
+            }
+        },
+    );
+}
+
+fn who(line: &Line) -> Option<&Who> {
+    match line {
+        Line::Connected(who) | Line::Validated(who) | Line::Entered(who) => Some(who),
+        Line::Disconnected(who) | Line::Said { who, .. } | Line::Renamed { who, .. } => Some(who),
+        Line::Killed { who, .. } | Line::Suicide { who, .. } => Some(who),
+        Line::MapStarted(_) | Line::Ambiguous | Line::Other => None,
+    }
+}
+
+/// Whatever a line says, the engine could have said it: a byte that is no UTF-8 is read as three.
+fn within_bounds(datagram: Datagram) {
+    let Datagram::Line(line) = datagram else {
+        return;
+    };
+    let fits = |text: &str, bytes: usize| assert!(text.len() <= 3 * bytes, "{text}");
+    if let Some(who) = who(&line) {
+        fits(&who.name, limits::ENGINE_NAME_BYTES_MAX);
+        assert!(who.userid >= 0);
+    }
+    match &line {
+        Line::Said { text, .. } => fits(text, limits::ENGINE_CHAT_BYTES_MAX),
+        Line::Renamed { to, .. } => fits(to, limits::ENGINE_NAME_BYTES_MAX),
+        Line::Killed { victim, .. } => fits(&victim.name, limits::ENGINE_NAME_BYTES_MAX),
+        _ => {}
+    }
+}
+
+fn decode(bytes: &[u8], size: usize) -> (Vec<Packet>, Option<WrongLength>) {
+    let mut decoder = Decoder::default();
+    let mut packets = Vec::new();
+    for piece in bytes.chunks(size) {
+        decoder.push(piece);
+        loop {
+            match decoder.take() {
+                Ok(Some(packet)) => packets.push(packet),
+                Ok(None) => break,
+                Err(wrong) => return (packets, Some(wrong)),
+            }
+        }
+    }
+    (packets, None)
+}
+
+/// Any bytes, cut anywhere, are packets or a wrong length, and the same ones in every cut; a
+/// reply ends at its mark or goes on.
+pub fn rcon(bytes: &[u8]) {
+    with(bytes, |(id, size, bytes): (i32, u8, &[u8])| {
+        let (packets, wrong) = decode(bytes, bytes.len().max(1));
+        assert_eq!(
+            decode(bytes, usize::from(size) + 1),
+            (packets.clone(), wrong)
+        );
+        let mut exchange = Exchange::new(id);
+        for packet in &packets {
+            // What came without its two NULs may be too long with them.
+            if packet.body.len() <= limits::RCON_PACKET_BYTES_MAX - 10 {
+                assert_eq!(decode(&packet.encode(), 7), (vec![packet.clone()], None));
+            }
+            let _ = exchange.on(packet);
+            let _ = is_admitted(packet, id);
+        }
+    });
+}
+
+/// Of whole answers and sure rows.
+fn holds(status: &ServerStatus) {
+    assert!(status.players.len() <= limits::PLAYERS_MAX);
+    let sure: Vec<_> = status.players.iter().filter(|row| row.sure).collect();
+    let userids: BTreeSet<i64> = sure.iter().map(|row| row.userid).collect();
+    assert_eq!(userids.len(), sure.len());
+    let ids: Vec<SteamId> = sure.iter().filter_map(|row| row.id).collect();
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
+    assert!(!status.whole || sure.len() == status.players.len());
+}
+
+/// Any text is an answer to `status` or is none, and no name changes who is on the server: not by
+/// what stands on its line, and not by lines of its own.
+pub fn server_status(bytes: &[u8]) {
+    let text = text(bytes);
+    if let Some(status) = server_status::parse(&text) {
+        holds(&status);
+    }
+    let mut name = String::new();
+    for c in text.chars() {
+        if name.len() + c.len_utf8() > limits::ENGINE_NAME_BYTES_MAX {
+            break;
+        }
+        name.push(c);
+    }
+    for humans in [3, 4] {
+        named(&name, humans);
+    }
+}
+
+/// A player of this name among two others, under a heading that counts so many.
+fn named(name: &str, humans: usize) {
+    let row = |userid: u32, name: &str| {
+        format!("# {userid:6} \"{name}\" [U:1:{userid}] 05:12 50 0 active 192.0.2.9:27005\n")
+    };
+    let answer = format!(
+        "map     : cp_x at: 0 x\nplayers : {humans} humans, 0 bots (24 max)\n# userid name\n{}{}{}",
+        row(4, "a"),
+        row(5, name),
+        row(6, "b"),
+    );
+    let status = server_status::parse(&answer).expect("a whole answer");
+    assert_eq!((status.map.as_str(), status.max_players), ("cp_x", 24));
+    holds(&status);
+    for player in status.players.iter().filter(|row| row.sure) {
+        assert!((4..=6).contains(&player.userid), "{player:?}");
+        assert_eq!(player.id, SteamId::new(player.userid as u32), "{player:?}");
+    }
+    assert!(!status.whole || (humans == 3 && status.players.len() == 3));
+    // On one line, nothing is in doubt.
+    if !name.contains('\n') && humans == 3 {
+        assert!(status.whole, "{name:?}");
+        assert_eq!(status.players[1].name, name);
+    }
+}

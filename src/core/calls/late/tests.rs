@@ -1,0 +1,224 @@
+use super::*;
+use crate::config;
+use crate::core::opening::{AskKey, Opening, Proof, Route};
+use crate::wire::call_file::Call;
+use crate::wire::sql::{Done, Job, Reading};
+use serde_json::json;
+use std::path::Path;
+
+const FILE: FileId = 2_000_000;
+const ARRIVED_MS: u64 = 5_000;
+const DEADLINE_MS: u64 = 1_000;
+
+struct Bench {
+    calls: Calls,
+    hosts: Hosts,
+    functions: Functions,
+    now: Now,
+    jobs: Vec<Job>,
+    timer_ms: Option<u64>,
+    /// Files that were let go, with the reason where they were rejected.
+    gone: Vec<(FileId, Option<String>)>,
+}
+
+fn call(token: &str, callback: bool, timeout_ms: Option<u64>) -> Call {
+    Call {
+        token: token.to_owned(),
+        function: "VPI_DB_UserSelect".to_owned(),
+        args: Vec::new(),
+        kwargs: json!({"table": "user_test_t"}),
+        callback,
+        script: "test.nut".to_owned(),
+        timeout_ms,
+        reading: Reading::Signed,
+    }
+}
+
+fn id(index: u32) -> CallId {
+    CallId { file: FILE, index }
+}
+
+impl Bench {
+    fn new() -> Self {
+        let text = format!(
+            "call_deadline_ms = {DEADLINE_MS}\n[[server]]\nscriptdata = \"/s\"\n\
+             key = '0123456789abcdef0123456789abcdef'\n[database]\npath = \"/d\""
+        );
+        let config = config::parse(&text, Path::new("/"), |_| None).unwrap();
+        Self {
+            calls: Calls::new(&config),
+            hosts: Hosts::new(&config, &[0]),
+            functions: Functions::new(&config),
+            now: Now {
+                mono_ms: ARRIVED_MS,
+                wall_s: 1_800_000_000,
+            },
+            jobs: Vec::new(),
+            timer_ms: None,
+            gone: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, effects: Effects) {
+        for effect in effects {
+            match effect {
+                Effect::Sql(job) => self.jobs.push(*job),
+                Effect::SetTimer {
+                    timer: Timer::Deadlines,
+                    at_ms,
+                } => self.timer_ms = Some(at_ms),
+                Effect::Remove { file } => self.gone.push((file, None)),
+                Effect::Reject { file, reason } => self.gone.push((file, Some(reason))),
+                _ => {}
+            }
+        }
+    }
+
+    fn open(&mut self, route: Route, recovered: bool, singles: Vec<Call>, chain: Vec<Call>) {
+        let opening = Opening {
+            file: FILE,
+            host: 1,
+            proof: Proof::None,
+            route,
+            recovered,
+            text: Vec::new(),
+            singles: singles.into_iter().map(|call| Ok(call).into()).collect(),
+            chains: vec![chain.into_iter().map(|call| Ok(call).into()).collect()],
+        };
+        let mut effects = Effects::new();
+        let (hosts, functions) = (&mut self.hosts, &self.functions);
+        self.calls
+            .open(opening, hosts, functions, self.now, &mut effects);
+        self.take(effects);
+    }
+
+    fn done(&mut self, index: u32, outcome: Outcome) {
+        let done = vec![Done {
+            id: id(index),
+            outcome,
+        }];
+        let mut effects = Effects::new();
+        let (hosts, functions) = (&mut self.hosts, &self.functions);
+        self.calls
+            .sql_done(done, hosts, functions, self.now, &mut effects);
+        self.take(effects);
+    }
+
+    /// Until this time, with the timer.
+    fn at(&mut self, mono_ms: u64) {
+        self.now.mono_ms = mono_ms;
+        while self.timer_ms.is_some_and(|at_ms| at_ms <= mono_ms) {
+            self.timer_ms = None;
+            let mut effects = Effects::new();
+            let (hosts, functions) = (&mut self.hosts, &self.functions);
+            self.calls.overdue(hosts, functions, self.now, &mut effects);
+            self.take(effects);
+        }
+    }
+
+    /// What a script got by now.
+    fn reasons(&mut self) -> Vec<String> {
+        let replies = self.calls.take_replies().into_iter();
+        replies
+            .map(|(_, outcome)| match outcome {
+                Ok(answer) => answer,
+                Err(error) => error.reason.into_owned(),
+            })
+            .collect()
+    }
+}
+
+fn script() -> Route {
+    let ask = AskKey {
+        script: 1,
+        run: 1,
+        id: 1,
+    };
+    Route::Script { ask, server: None }
+}
+
+#[test]
+fn a_call_is_answered_at_its_deadline_whatever_its_lane_does() {
+    let mut bench = Bench::new();
+    let singles = vec![
+        call("a", true, None),
+        call("b", true, Some(400)),
+        call("c", true, None),
+    ];
+    bench.open(script(), false, singles, Vec::new());
+    assert_eq!(bench.jobs.len(), 3);
+    bench.done(2, Ok("[]".to_owned()));
+    assert_eq!(bench.reasons(), ["[]"]);
+    bench.at(ARRIVED_MS + 400 + SQL_OVERDUE_MS - 1);
+    assert!(bench.reasons().is_empty());
+    bench.at(ARRIVED_MS + 400 + SQL_OVERDUE_MS);
+    assert_eq!(bench.reasons(), ["DeadlineExceeded"]);
+    assert_eq!(bench.calls.running(), 1);
+    bench.at(ARRIVED_MS + DEADLINE_MS + SQL_OVERDUE_MS);
+    assert_eq!(bench.reasons(), ["DeadlineExceeded"]);
+    assert_eq!(bench.calls.running(), 0);
+    assert!(bench.timer_ms.is_none() && bench.calls.late.order.is_empty());
+    // What the lane says now is not for anybody, and is said once.
+    bench.done(0, Ok("[]".to_owned()));
+    bench.done(1, Err(CallError::word("DeadlineExceeded")));
+    bench.done(1, Ok("[]".to_owned()));
+    assert!(bench.reasons().is_empty() && bench.calls.running() == 0);
+    assert!(bench.calls.late.overdue.is_empty() && bench.calls.late.has_room(0));
+}
+
+#[test]
+fn its_file_goes_once_and_the_rest_of_its_chain_does_not_run() {
+    let mut bench = Bench::new();
+    let chain = vec![call("a", true, None), call("b", true, None)];
+    bench.open(Route::Nowhere, false, vec![call("c", false, None)], chain);
+    assert_eq!(bench.jobs.len(), 2);
+    bench.at(ARRIVED_MS + 10 * DEADLINE_MS);
+    assert_eq!(
+        bench.calls.running(),
+        1,
+        "a call that nobody waits for runs on"
+    );
+    bench.done(1, Ok("[]".to_owned()));
+    assert_eq!(bench.jobs.len(), 2, "the second of the chain was begun");
+    assert!(bench.gone.is_empty());
+    bench.done(0, Ok("[]".to_owned()));
+    assert_eq!(bench.gone, [(FILE, None)]);
+    bench.done(0, Ok("[]".to_owned()));
+    assert_eq!(bench.gone.len(), 1);
+}
+
+#[test]
+fn a_lane_that_answers_nothing_gets_no_more() {
+    let mut bench = Bench::new();
+    let late = &mut bench.calls.late;
+    late.overdue_of.insert(0, SQL_OVERDUE_CALLS_MAX);
+    bench.open(script(), false, vec![call("a", true, None)], Vec::new());
+    assert_eq!(bench.reasons(), ["DatabaseUnavailable"]);
+    assert!(bench.jobs.is_empty());
+}
+
+#[test]
+fn a_file_is_rejected_over_a_call_that_was_begun_too_often_and_only_of_an_earlier_run() {
+    let interrupted = || Err(CallError::word(INTERRUPTED));
+    for (recovered, tries) in [
+        (true, SQL_CALL_TRIES_MAX),
+        (true, 1),
+        (false, SQL_CALL_TRIES_MAX),
+    ] {
+        let mut bench = Bench::new();
+        let noted = HashMap::from([(id(0), tries)]);
+        bench.calls.restore_tries(noted);
+        let singles = vec![call("a", true, None), call("b", true, None)];
+        bench.open(Route::Nowhere, recovered, singles, Vec::new());
+        let given = bench.jobs.iter().map(|job| job.tries);
+        assert_eq!(
+            given.collect::<Vec<_>>(),
+            [if recovered { tries } else { 0 }, 0]
+        );
+        bench.done(0, interrupted());
+        bench.done(1, Ok("[]".to_owned()));
+        let rejected = recovered && tries == SQL_CALL_TRIES_MAX;
+        let reason = rejected.then(|| REJECTED.to_owned());
+        assert_eq!(bench.gone, [(FILE, reason)]);
+    }
+}

@@ -1,0 +1,123 @@
+//! A change of the map by RCON. Some servers close the connection in the middle of it, so that no
+//! reply comes: then the new map is what tells that the command was run.
+
+use super::Servers;
+use crate::core::outgoing::Outgoing;
+use crate::core::roster::Roster;
+use crate::core::{Effect, Now};
+use crate::limits;
+use crate::wire::console::Command;
+use crate::wire::rcon::{Done, Failure};
+
+/// A command under way.
+pub struct Sent {
+    pub command: Command,
+    /// What an operator or a script waits with.
+    pub waiter: Option<u64>,
+    /// The map when it was sent.
+    before: Before,
+}
+
+struct Before {
+    map: String,
+    number: u64,
+}
+
+/// Waits for its map.
+pub struct Changing {
+    map: String,
+    before: Before,
+    waiter: Option<u64>,
+    /// Why there is no reply.
+    why: String,
+    pub due_ms: u64,
+}
+
+impl Sent {
+    pub fn new(command: Command, waiter: Option<u64>, roster: &Roster) -> Self {
+        let before = Before {
+            map: roster.map().to_owned(),
+            number: roster.map_number(),
+        };
+        Self {
+            command,
+            waiter,
+            before,
+        }
+    }
+
+    /// The map that it changes to.
+    fn map(&self) -> Option<&str> {
+        let Command::Console(line) = &self.command else {
+            return None;
+        };
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words[..] {
+            ["changelevel" | "map", map] if !map.contains([';', '"']) => Some(map),
+            _ => None,
+        }
+    }
+}
+
+impl Changing {
+    /// Both are given back where there is nothing to wait for.
+    pub fn of(done: Done, sent: Sent, now: Now) -> Result<Self, Box<(Done, Sent)>> {
+        let map = sent.map().map(str::to_owned);
+        match (&done.result, map) {
+            (Err(Failure::Unclear(why)), Some(map)) => Ok(Self {
+                why: why.clone(),
+                map,
+                before: sent.before,
+                waiter: sent.waiter,
+                due_ms: now.mono_ms + limits::CHANGE_MAP_MS,
+            }),
+            _ => Err(Box::new((done, sent))),
+        }
+    }
+
+    /// Whether the new map is there; the same one again has to have begun.
+    fn is_done(&self, roster: &Roster) -> bool {
+        let another = self.before.map != roster.map() || self.before.number != roster.map_number();
+        roster.map().eq_ignore_ascii_case(&self.map) && another
+    }
+
+    /// It was not seen.
+    pub fn fails(self, label: &str, out: &mut Outgoing) {
+        let seconds = limits::CHANGE_MAP_MS / 1_000;
+        let why = format!(
+            "{}; a change of the map closes it on some servers, but {} was not seen within \
+             {seconds} s",
+            self.why, self.map
+        );
+        log::warn!("{label}: the map may not have been changed: {why}");
+        if let Some(ticket) = self.waiter {
+            let outcome = Err(why);
+            out.effects.push(Effect::Pushed { ticket, outcome });
+        }
+    }
+}
+
+impl Servers {
+    /// Ends what waits for a map that is there, or for too long; gives when to look again.
+    pub(super) fn settle_changes(&mut self, now: Now, out: &mut Outgoing) -> Option<u64> {
+        let mut next_ms = None::<u64>;
+        for server in &mut self.all {
+            let Some(road) = &mut server.rcon else {
+                continue;
+            };
+            let roster = &server.roster;
+            if let Some(done) = road.changing.take_if(|it| it.is_done(roster)) {
+                log::info!("{}: the map is {} now", server.label, done.map);
+                let outcome = Ok(String::new().into());
+                let pushed = |ticket| Effect::Pushed { ticket, outcome };
+                out.effects.extend(done.waiter.map(pushed));
+            }
+            if let Some(late) = road.changing.take_if(|it| it.due_ms <= now.mono_ms) {
+                late.fails(&server.label, out);
+            }
+            let due_ms = road.changing.as_ref().map(|it| it.due_ms);
+            next_ms = [next_ms, due_ms].into_iter().flatten().min();
+        }
+        next_ms
+    }
+}

@@ -1,0 +1,181 @@
+//! A server's RCON: what is known of it, what came of commands, and when `status` is asked for.
+
+use std::collections::HashMap;
+
+use super::changing::{Changing, Sent};
+use super::{GameServer, Servers};
+use crate::core::outgoing::Outgoing;
+use crate::core::{Effect, Now};
+use crate::limits;
+use crate::wire::log_targets;
+use crate::wire::rcon::{self, Failure};
+use crate::wire::server_status::{self, ServerStatus};
+use crate::wire::steam_id::SteamId;
+
+/// What is known of a server's RCON.
+#[derive(Default)]
+pub(super) struct Road {
+    pub(super) refused: bool,
+    pub(super) away: bool,
+    /// `status` contradicted itself the last time, or could not be read at all.
+    pub(super) doubted: bool,
+    pub(super) unreadable: bool,
+    /// A `status` is under way.
+    pub(super) asking: Option<u64>,
+    pub(super) asked_ms: Option<u64>,
+    /// When the pauses of all that were asked for are over.
+    paused_ms: u64,
+    /// Commands under way, and what an operator waits for.
+    pub(super) sent: HashMap<u64, Sent>,
+    /// A change of the map whose reply did not come.
+    pub(super) changing: Option<Changing>,
+}
+
+impl Road {
+    /// `status` is asked for now.
+    pub(super) fn asks(&mut self, ticket: u64, now: Now) {
+        self.asking = Some(ticket);
+        self.asked_ms = Some(now.mono_ms);
+        self.paused_ms = self.paused_ms.max(now.mono_ms) + limits::STATUS_SOON_MS;
+    }
+
+    /// Says once that `status` cannot be read, until it can.
+    fn unreadable(&mut self, label: &str) {
+        if !std::mem::replace(&mut self.unreadable, true) {
+            log::warn!(
+                "{label}: the answer to `status` has no map, no slots or no table of players, so \
+                 nothing follows from it; see whether rcon is that of a game"
+            );
+        }
+    }
+
+    /// Says once that `status` contradicts itself, until it does not.
+    fn doubt(&mut self, status: &ServerStatus, label: &str) {
+        self.unreadable = false;
+        if !status.whole && !self.doubted {
+            let rows = status.players.len();
+            log::warn!(
+                "{label}: the {rows} rows of `status` do not match its own heading, or one can be \
+                 read in several ways: until they do, nobody is removed from the players because \
+                 of it, and nothing is done to a player of a doubtful row"
+            );
+        }
+        self.doubted = !status.whole;
+    }
+}
+
+impl Servers {
+    /// What came of a command. An operator's is to be told of.
+    pub fn rcon_done(&mut self, done: rcon::Done, now: Now, out: &mut Outgoing) {
+        let Some(server) = self.all.get_mut(done.server) else {
+            return;
+        };
+        let Some(road) = &mut server.rcon else { return };
+        match &done.result {
+            Err(Failure::Refused(why)) if !road.refused => {
+                log::error!(target: log_targets::NEWS, "{}: {why}", server.label);
+                road.refused = true;
+            }
+            Err(Failure::Away(why)) if !road.away => {
+                log::warn!(target: log_targets::NEWS, "{}: {why}", server.label);
+                road.away = true;
+            }
+            Ok(_) if road.away => {
+                log::info!("{}: RCON works again", server.label);
+                road.away = false;
+                // Who came meanwhile may have been told to nobody; and it may be another run.
+                road.asked_ms = None;
+                server.roster.may_begin_anew(now);
+            }
+            _ => {}
+        }
+        if road.asking == Some(done.ticket) {
+            road.asking = None;
+            if let Ok(text) = &done.result {
+                match server_status::parse(text) {
+                    Some(status) => {
+                        road.doubt(&status, &server.label);
+                        server.guard.status_map(&status.map, road.asked_ms);
+                        server.roster.status(&status, now);
+                    }
+                    None => road.unreadable(&server.label),
+                }
+            }
+            return;
+        }
+        let Some(sent) = road.sent.remove(&done.ticket) else {
+            return;
+        };
+        let (done, sent) = match Changing::of(done, sent, now) {
+            Ok(changing) => {
+                server.roster.want_status();
+                // An earlier one has not been seen, and is not any more.
+                let earlier = road.changing.replace(changing);
+                return earlier
+                    .into_iter()
+                    .for_each(|it| it.fails(&server.label, out));
+            }
+            Err(both) => *both,
+        };
+        let Sent {
+            command, waiter, ..
+        } = sent;
+        // That a console is away or refuses was said once.
+        if let Err(Failure::Unclear(why)) = &done.result {
+            let label = &server.label;
+            log::warn!("{label}: a command may not have been carried out ({command:?}): {why}");
+        }
+        let outcome = done.result.map_err(|failure| match failure {
+            Failure::Refused(why) | Failure::Away(why) | Failure::Unclear(why) => why,
+        });
+        if let Some(ticket) = waiter {
+            let outcome = outcome.map(Into::into);
+            out.effects.push(Effect::Pushed { ticket, outcome });
+        }
+    }
+}
+
+impl GameServer {
+    /// Whether the game has confirmed that this userid has this id: by `status` where that can be
+    /// asked, else by the signed scripts.
+    pub fn confirms(&self, userid: i64, steam: SteamId, now: Now) -> bool {
+        let works = |road: &Road| !(road.refused || road.away || road.unreadable);
+        match self.rcon.as_ref().is_some_and(works) {
+            true => self.roster.confirmed_by_status(userid, steam, now),
+            false => self.host.is_some() && self.guard.id_of(userid) == Some(steam),
+        }
+    }
+
+    /// Whether it is sure who this is, so that something may be done to them because of their id.
+    /// Where nothing can be done, that is said elsewhere.
+    pub fn may_act_on(&self, userid: i64, now: Now) -> bool {
+        let can_act = self.rcon.is_some() || self.host.is_some();
+        let steam = self.roster.person(userid).and_then(|person| person.steam);
+        !can_act || steam.is_some_and(|steam| self.confirms(userid, steam, now))
+    }
+
+    /// When `status` is to be asked for.
+    pub(super) fn status_due_ms(&self) -> Option<u64> {
+        let road = self
+            .rcon
+            .as_ref()
+            .filter(|road| !road.refused && road.asking.is_none())?;
+        let Some(asked_ms) = road.asked_ms else {
+            return Some(0);
+        };
+        let heard = self.host.is_some() || self.log.as_ref().is_some_and(|log| log.heard);
+        let soon_ms = road
+            .paused_ms
+            .saturating_sub(limits::STATUS_BURST * limits::STATUS_SOON_MS);
+        let due_ms = match heard {
+            _ if road.changing.is_some() => asked_ms + limits::STATUS_SOON_MS,
+            _ if road.away => asked_ms + limits::STATUS_ALONE_MS,
+            _ if self.roster.wants_status() => soon_ms,
+            true => asked_ms + limits::STATUS_BESIDE_MS,
+            false => asked_ms + limits::STATUS_ALONE_MS,
+        };
+        let recheck = self.roster.recheck_ms().filter(|_| !road.away);
+        let recheck_ms = recheck.map(|ms| ms.max(soon_ms));
+        Some(recheck_ms.map_or(due_ms, |ms| ms.min(due_ms)))
+    }
+}

@@ -1,0 +1,358 @@
+//! Reading the names in a folder, some in each turn.
+//!
+//! There are two kinds of passes. The first kind is the truth about hosts that have proven
+//! themselves: it goes through all names and takes what there is room for. What strangers' files it
+//! left, the second kind finds, which pauses while there is no room for them: so a folder full of
+//! such files is read once for all of them. It also removes what earlier runs have written and no
+//! game can want.
+//!
+//! Foreign files cost a look at their name and nothing else.
+
+use std::time::{Duration, Instant};
+
+use super::folders::{Protocol, Watched};
+use super::found::{Found, Known, look};
+use super::waiting::{Waiting, WaitingFiles};
+use crate::core::FolderId;
+use crate::io::files::Folder;
+use crate::io::listing::{Listing, Plain};
+use crate::limits;
+use crate::wire::signed;
+
+/// The passes over one folder.
+pub struct Scans {
+    /// One is to begin.
+    wanted: bool,
+    /// It may find files that are older than those of which hints came: nothing of the stock
+    /// protocol is taken before its end.
+    holds: bool,
+    pass: Option<Pass>,
+    late: Option<Listing>,
+    late_wanted: bool,
+    /// Files that an earlier run took are still to be looked for. Later on, a name of that kind
+    /// is no file of ours.
+    recovers: bool,
+    /// No pass has ended yet.
+    is_first: bool,
+    /// Our own files of an earlier run that a game may still want, and their numbers.
+    pub left: Vec<(u64, String)>,
+    /// When the folder had last changed at the last scan.
+    scanned_ns: Option<i64>,
+    /// The next pass begins later than this, so that there is time to take what was found.
+    rest_until: Option<Instant>,
+}
+
+struct Pass {
+    listing: Listing,
+    /// When the folder had last changed before.
+    changed_ns: Option<i64>,
+    /// Time that it has taken.
+    spent: Duration,
+    refused_earlier: bool,
+}
+
+impl Default for Scans {
+    fn default() -> Self {
+        Self {
+            wanted: true,
+            holds: true,
+            pass: None,
+            late: None,
+            late_wanted: false,
+            recovers: true,
+            is_first: true,
+            left: Vec::new(),
+            scanned_ns: None,
+            rest_until: None,
+        }
+    }
+}
+
+impl Scans {
+    /// A pass is to be made. `holds`: it may find what is older than anything that is known.
+    pub fn wanted(&mut self, holds: bool) {
+        self.wanted = true;
+        self.holds |= holds;
+    }
+
+    /// A file had to stay in the folder.
+    pub fn refused(&mut self, proven: bool) {
+        // Those of proven hosts are counted where they wait.
+        self.late_wanted |= !proven;
+    }
+
+    /// Whether a folder that last changed then has to be read again.
+    pub fn is_news(&self, changed_ns: Option<i64>) -> bool {
+        let is_same = |scanned| changed_ns.is_some_and(|changed| changed == scanned);
+        !self.scanned_ns.is_some_and(is_same)
+    }
+
+    fn may_begin(&self, now: Instant) -> bool {
+        self.wanted && self.rest_until.is_none_or(|until| now >= until)
+    }
+
+    /// Whether a pass is under way.
+    pub fn is_reading(&self) -> bool {
+        self.pass.is_some()
+    }
+
+    /// Whether no file may be taken yet.
+    pub fn holds_back(&self, protocol: Protocol, now: Instant) -> bool {
+        match protocol {
+            Protocol::Stock => self.holds && (self.pass.is_some() || self.may_begin(now)),
+            // Sessions tell their order themselves, once it is known what was sent to them.
+            Protocol::Signed => self.is_first || !self.left.is_empty(),
+        }
+    }
+
+    /// Whether nothing is to be read.
+    pub fn is_idle(&self) -> bool {
+        !self.wanted
+            && self.pass.is_none()
+            && !self.late_wanted
+            && self.late.is_none()
+            && self.left.is_empty()
+    }
+
+    /// Whether a step can be made now; else after how long, if ever.
+    pub fn due(&self, has_room: bool, now: Instant) -> Option<Duration> {
+        let late = (self.late_wanted || self.late.is_some()) && has_room;
+        if self.pass.is_some() || self.may_begin(now) || late || !self.left.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let until = self.rest_until.filter(|_| self.wanted)?;
+        Some(until.saturating_duration_since(now))
+    }
+}
+
+/// What a pass looks at names with.
+struct Look<'a> {
+    folder: &'a Folder,
+    of: FolderId,
+    protocol: Protocol,
+    known: &'a Known<'a>,
+    waiting: &'a mut WaitingFiles,
+    recovers: bool,
+    refused_stranger: bool,
+    refused_earlier: bool,
+    /// Names that are no plain files.
+    strange: Vec<String>,
+}
+
+impl Look<'_> {
+    /// A name that is not of ours to write.
+    fn add(&mut self, name: &str, host: &str, found: &Found<'_>, plain: Plain) {
+        let (what, client_time, earlier) = match *found {
+            Found::New(what, client_time) => (what, client_time, false),
+            Found::Taken(id, what, client_time)
+                if self.recovers && self.known.is_of_earlier_run(id) =>
+            {
+                (what, client_time, true)
+            }
+            _ => return,
+        };
+        let Some(of) = self.known.of(self.of, self.protocol, host, what) else {
+            return;
+        };
+        if plain == Plain::No {
+            if self.strange.len() <= limits::COMPLAINTS_MAX {
+                self.strange.push(name.to_string());
+            }
+            return;
+        }
+        let folder = self.folder;
+        let file = Waiting {
+            what,
+            client_time,
+            name: name.into(),
+        };
+        if !self.waiting.add(of, file, |name| folder.mtime_ns(name)) {
+            self.refused_stranger |= !of.proven;
+            self.refused_earlier |= earlier;
+        }
+    }
+
+    fn wants(&self, name: &signed::Name<'_>) -> bool {
+        let signed::Name {
+            host,
+            session,
+            kind,
+        } = *name;
+        self.known.core.wants_sent(self.of, host, session, kind)
+    }
+
+    /// Removes what no game can want, unless it was written in this run: such notes to games are
+    /// known elsewhere.
+    fn remove(&self, name: &str) {
+        let mtime_ns = self.folder.mtime_ns(name);
+        if mtime_ns.is_some_and(|mtime_ns| mtime_ns < self.known.began_ns) {
+            let _ = self.folder.remove(name);
+        }
+    }
+}
+
+impl Watched {
+    /// Makes steps of the passes until this time, and one at least where one is due.
+    pub fn scan(&mut self, waiting: &mut WaitingFiles, known: &Known<'_>, until: Instant) {
+        loop {
+            let now = Instant::now();
+            let has_room = waiting.has_room_for_strangers();
+            let goes_on = if self.scans.pass.is_some() || self.scans.may_begin(now) {
+                self.step(waiting, known, now)
+            } else if has_room && (self.scans.late.is_some() || self.scans.late_wanted) {
+                self.step_late(waiting, known)
+            } else {
+                return;
+            };
+            if let Err(error) = goes_on {
+                log::error!(
+                    "{}: the folder cannot be read ({error}); trying again",
+                    self.path.display()
+                );
+                let scans = &mut self.scans;
+                (scans.pass, scans.late) = (None, None);
+                (scans.wanted, scans.late_wanted) = (false, false);
+                return;
+            }
+            if Instant::now() >= until {
+                return;
+            }
+        }
+    }
+
+    /// A step of the pass that is the truth.
+    fn step(
+        &mut self,
+        waiting: &mut WaitingFiles,
+        known: &Known<'_>,
+        began: Instant,
+    ) -> std::io::Result<()> {
+        let Some(folder) = &self.folder else {
+            self.scans.wanted = false;
+            return Ok(());
+        };
+        let scans = &mut self.scans;
+        if scans.pass.is_none() {
+            scans.wanted = false;
+            scans.pass = Some(Pass {
+                changed_ns: folder.changed_ns().ok(),
+                listing: Listing::begin(folder)?,
+                spent: Duration::ZERO,
+                refused_earlier: false,
+            });
+        }
+        let Some(pass) = &mut scans.pass else {
+            return Ok(());
+        };
+        let mut look_with = look_with(folder, (self.of, self.protocol), known, waiting);
+        look_with.recovers = scans.recovers;
+        let (is_first, left) = (scans.is_first, &mut scans.left);
+        let mut unwanted = false;
+        let more = pass.listing.next(|name, plain| {
+            let Some((host, found)) = look(self.protocol, name) else {
+                return;
+            };
+            match found {
+                Found::Ours(parsed) if is_first && look_with.wants(&parsed) => {
+                    if let signed::Kind::Vpid(m) = parsed.kind {
+                        left.push((m, name.to_string()));
+                    }
+                }
+                Found::Ours(_) | Found::HalfWritten => unwanted |= is_first,
+                found => look_with.add(name, host, &found, plain),
+            }
+        })?;
+        pass.refused_earlier |= look_with.refused_earlier;
+        scans.late_wanted |= look_with.refused_stranger || unwanted;
+        let strange = look_with.strange;
+        pass.spent += began.elapsed();
+        if !more {
+            self.end_pass();
+        }
+        self.name_strange(&strange, known);
+        Ok(())
+    }
+
+    fn end_pass(&mut self) {
+        let scans = &mut self.scans;
+        let Some(pass) = scans.pass.take() else {
+            return;
+        };
+        scans.recovers &= pass.refused_earlier;
+        scans.holds &= scans.wanted;
+        if std::mem::take(&mut scans.is_first) {
+            // The last is read first.
+            scans.left.sort_unstable_by(|a, b| b.cmp(a));
+        }
+        // Only a folder that has been quiet for a while may be skipped later.
+        let is_quiet = |changed: &i64| is_older(*changed, limits::SCAN_TRUST_MS);
+        scans.scanned_ns = pass.changed_ns.filter(is_quiet);
+        scans.rest_until = Some(Instant::now() + pass.spent);
+    }
+
+    /// A step of the pass for strangers' files, and for ours that no game wants.
+    fn step_late(&mut self, waiting: &mut WaitingFiles, known: &Known<'_>) -> std::io::Result<()> {
+        let Some(folder) = &self.folder else {
+            self.scans.late_wanted = false;
+            return Ok(());
+        };
+        let scans = &mut self.scans;
+        if scans.late.is_none() {
+            scans.late_wanted = false;
+            scans.late = Some(Listing::begin(folder)?);
+        }
+        let Some(listing) = &mut scans.late else {
+            return Ok(());
+        };
+        let mut look_with = look_with(folder, (self.of, self.protocol), known, waiting);
+        look_with.recovers = scans.recovers;
+        let more = listing.next(|name, plain| {
+            let Some((host, found)) = look(self.protocol, name) else {
+                return;
+            };
+            match found {
+                Found::HalfWritten => look_with.remove(name),
+                Found::Ours(parsed) if !look_with.wants(&parsed) => look_with.remove(name),
+                found => look_with.add(name, host, &found, plain),
+            }
+        })?;
+        scans.late_wanted |= look_with.refused_stranger;
+        if !more {
+            scans.late = None;
+            scans.recovers &= scans.late_wanted;
+        }
+        let strange = look_with.strange;
+        self.name_strange(&strange, known);
+        Ok(())
+    }
+
+    fn name_strange(&mut self, strange: &[String], known: &Known<'_>) {
+        for name in strange {
+            self.complain_of_thing(name, known.now_ms);
+        }
+    }
+}
+
+fn look_with<'a>(
+    folder: &'a Folder,
+    (of, protocol): (FolderId, Protocol),
+    known: &'a Known<'a>,
+    waiting: &'a mut WaitingFiles,
+) -> Look<'a> {
+    Look {
+        folder,
+        of,
+        protocol,
+        known,
+        waiting,
+        recovers: false,
+        refused_stranger: false,
+        refused_earlier: false,
+        strange: Vec::new(),
+    }
+}
+
+fn is_older(unix_ns: i64, age_ms: u64) -> bool {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.is_ok_and(|now| now.as_nanos() as i128 - unix_ns as i128 > age_ms as i128 * 1_000_000)
+}

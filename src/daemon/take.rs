@@ -1,0 +1,429 @@
+//! Taking files: whose is next, and what becomes of one.
+//!
+//! Servers take turns by the time that their files cost, and so do the hosts of each (`waiting`). A
+//! turn ends when its time, bytes or files are used up, whichever comes first.
+
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::folders::{Protocol, Watched, as_ours};
+use super::found::Known;
+use super::shares::Shares;
+use super::unfinished::Entry;
+use super::waiting::{Chosen, Kind, Origin, Waiting, WaitingFiles, What};
+use super::{Daemon, Due, OpenFile};
+use crate::core::{Event, FileId, FolderId, TakenFile};
+use crate::io::files::{Stamp, Take};
+use crate::limits;
+use crate::wire::names;
+
+/// What one turn may still take.
+struct Budget {
+    until: Instant,
+    files: usize,
+    bytes: usize,
+    skips: usize,
+}
+
+impl Budget {
+    fn of_turn() -> Self {
+        Self {
+            until: Instant::now() + Duration::from_micros(limits::TURN_TAKE_US),
+            files: limits::TURN_FILES_MAX,
+            bytes: limits::TURN_BYTES_MAX,
+            skips: limits::TURN_SKIPS_MAX,
+        }
+    }
+
+    fn is_spent(&self) -> bool {
+        let some = self.files < limits::TURN_FILES_MAX;
+        self.files == 0
+            || self.skips == 0
+            || some && (self.bytes == 0 || Instant::now() >= self.until)
+    }
+}
+
+/// Files that wait, and whose turn it is.
+#[derive(Default)]
+pub(super) struct Queues {
+    /// Of each scriptdata folder.
+    pub waiting: BTreeMap<FolderId, WaitingFiles>,
+    /// Among these folders.
+    shares: Shares<FolderId>,
+    /// Where reading folders begins in the next turn.
+    scan_place: usize,
+    /// Events were handled since the last turn: there may be room for files that had none.
+    pub has_news: bool,
+    /// Bytes of the file that was taken last.
+    pub taken_bytes: usize,
+    /// Restart files to be removed: their folders, names and modification times.
+    restarts: Vec<(FolderId, Rc<str>, i64)>,
+}
+
+/// A file that is being taken: where it is, and whose it is.
+pub(super) struct Taking {
+    pub place: usize,
+    pub host: Rc<str>,
+    pub kind: Kind,
+    pub proven: bool,
+    pub file: Waiting,
+}
+
+/// What is known, for names that are found.
+pub(super) fn known<'a>(
+    core: &'a crate::core::Core,
+    open: &'a HashMap<FileId, OpenFile>,
+    (began, last): (FileId, FileId),
+    now_ms: u64,
+) -> Known<'a> {
+    Known {
+        core,
+        open,
+        ours: began..last.saturating_add(1).max(began),
+        began_ns: i64::try_from(began).unwrap_or(0).saturating_mul(1_000),
+        now_ms,
+    }
+}
+
+impl Daemon {
+    /// Whether a file can be taken, or a folder be read on, at once; else after how long, if ever.
+    pub(super) fn folders_due(&self) -> Option<Duration> {
+        let now = Instant::now();
+        let held = Held::now(&self.folders, now);
+        let busy = self.folders.iter();
+        let busy = busy.filter(|watched| watched.folder.is_some() && !watched.scans.is_idle());
+        let of_scans = busy.filter_map(|watched| {
+            let waiting = self.queues.waiting.get(&watched.of);
+            let has_room = waiting.is_none_or(WaitingFiles::has_room_for_strangers);
+            watched.scans.due(has_room, now)
+        });
+        let mut waiting = self.queues.waiting.iter();
+        if waiting.any(|(of, waiting)| waiting.is_ready(held.of(*of))) {
+            return Some(Duration::ZERO);
+        }
+        of_scans.min()
+    }
+
+    /// Reads on in folders that are to be scanned, for a bounded time.
+    pub(super) fn scan_folders(&mut self) {
+        let count = self.folders.len();
+        let began = Instant::now();
+        let now_ms = self.now().mono_ms;
+        for nth in 0..count {
+            let place = (self.queues.scan_place + nth) % count;
+            let ours = (self.first_file, self.last_file);
+            let known = known(&self.core, &self.open_files, ours, now_ms);
+            let watched = &mut self.folders[place];
+            if watched.scans.is_idle() {
+                continue;
+            }
+            let waiting = self.queues.waiting.entry(watched.of).or_default();
+            let holds = watched.scans.holds_back(watched.protocol, began);
+            let most_us = match holds {
+                true => limits::TURN_SCAN_FIRST_US,
+                false => limits::TURN_SCAN_US,
+            };
+            let until = began + Duration::from_micros(most_us);
+            if nth > 0 && Instant::now() >= until {
+                continue;
+            }
+            watched.scan(waiting, &known, until);
+            self.recover_sent(place, until);
+        }
+        self.queues.scan_place = (self.queues.scan_place + 1) % count.max(1);
+    }
+
+    /// Takes waiting files while the turn's budget lasts and there is room for their calls.
+    pub(super) fn take_files(&mut self) -> usize {
+        let mut budget = Budget::of_turn();
+        let held = Held::now(&self.folders, Instant::now());
+        // Whatever has happened may have made room.
+        let retry = std::mem::take(&mut self.queues.has_news);
+        for (of, waiting) in &mut self.queues.waiting {
+            if retry {
+                waiting.retry();
+            }
+            waiting.unpark(limits::TURN_RETRIES_MAX);
+            if waiting.is_ready(held.of(*of)) {
+                self.queues.shares.join(*of);
+            }
+            while let Some(protocol) = waiting.wants_rescan() {
+                let is_it =
+                    |watched: &&mut Watched| (watched.of, watched.protocol) == (*of, protocol);
+                if let Some(watched) = self.folders.iter_mut().find(is_it) {
+                    watched.scans.wanted(false);
+                }
+            }
+        }
+        while !budget.is_spent()
+            && let Some(of) = self.queues.shares.next(|_| true)
+        {
+            let waiting = self.queues.waiting.get_mut(&of);
+            match waiting.and_then(|waiting| waiting.next(held.of(of))) {
+                None => self.queues.shares.leave(of),
+                Some(chosen) => self.take_of(of, chosen, &mut budget),
+            }
+        }
+        limits::TURN_FILES_MAX - budget.files
+    }
+
+    /// Takes the next file of a host, if there is room for it.
+    fn take_of(&mut self, of: FolderId, chosen: Chosen, budget: &mut Budget) {
+        let began = Instant::now();
+        let Some(waiting) = self.queues.waiting.get_mut(&of) else {
+            return;
+        };
+        let Some((host, kind, was_proven)) = waiting.of(chosen.lane) else {
+            return waiting.forget(chosen);
+        };
+        let protocol = kind.protocol();
+        let is_it = |watched: &Watched| (watched.of, watched.protocol) == (of, protocol);
+        let place = self.folders.iter().position(is_it);
+        let is_signed = protocol == Protocol::Signed;
+        let serves = self.core.serves(of, &host, is_signed);
+        let Some(place) = place.filter(|_| serves) else {
+            budget.skips -= 1;
+            return waiting.forget(chosen);
+        };
+        let proven = kind == Kind::Session || self.core.is_proven(of, &host);
+        if proven != was_proven {
+            budget.skips -= 1;
+            return waiting.set_proven(chosen.lane, proven);
+        }
+        if !self.core.has_room(of, &host, is_signed) {
+            budget.skips -= 1;
+            return waiting.park(chosen);
+        }
+        let Some(file) = waiting.pop(chosen.lane) else {
+            return waiting.done(chosen, 0);
+        };
+        self.queues.taken_bytes = 0;
+        self.take_file(Taking {
+            place,
+            host,
+            kind,
+            proven,
+            file,
+        });
+        self.drain_events();
+        if self.jobs.len() >= limits::SUBMIT_JOBS_MIN {
+            self.hand_over();
+        }
+        budget.files -= 1;
+        budget.bytes = budget.bytes.saturating_sub(self.queues.taken_bytes);
+        let cost_us = began.elapsed().as_micros() as u64;
+        self.queues.shares.charge(of, cost_us);
+        if let Some(waiting) = self.queues.waiting.get_mut(&of) {
+            waiting.done(chosen, cost_us);
+        }
+    }
+
+    fn take_file(&mut self, taking: Taking) {
+        match taking.file.what {
+            What::Restart => self.take_restart(taking),
+            What::Calls(origin) => self.take_calls(taking, origin),
+            What::Hello(session) => self.take_hello(taking, session),
+            What::Messages { session, n, origin } => self.take_messages(taking, session, n, origin),
+        }
+    }
+
+    /// Reads a file of at most `bytes_max`, and takes it where no earlier look did. Gives its id, its
+    /// name from now on, whether an earlier run took it, and what came of it; `None` where that is
+    /// dealt with.
+    pub(super) fn claim(
+        &mut self,
+        taking: &Taking,
+        origin: Origin,
+        bytes_max: usize,
+    ) -> Option<(FileId, String, bool, Take)> {
+        let name = &*taking.file.name;
+        let (file, taken_name) = match origin {
+            Origin::Game => {
+                let file = self.next_file_id();
+                (file, names::taken(name, file))
+            }
+            Origin::EarlierRun(id) | Origin::ThisRun(id) => (id, name.to_string()),
+        };
+        let folder = self.folders[taking.place].open_folder().ok()?;
+        let take = match origin {
+            Origin::Game => folder.take(name, &taken_name, bytes_max),
+            Origin::EarlierRun(_) | Origin::ThisRun(_) => folder.read(name, bytes_max),
+        };
+        let take = match take {
+            Ok(Take::Unfinished { stamp, ours }) => {
+                let ours = ours.then_some((taken_name, file));
+                self.wait_for_the_end(taking, stamp, ours);
+                return None;
+            }
+            Ok(take) => take,
+            Err(error) => {
+                self.folders[taking.place].unfinished.remove(name);
+                let problem = format!("it cannot be taken ({error})");
+                self.complain(taking.place, name, &problem);
+                return None;
+            }
+        };
+        self.folders[taking.place].unfinished.remove(name);
+        match take {
+            Take::Gone => return None,
+            Take::NotAFile => {
+                self.complain_of_thing(taking.place, name);
+                return None;
+            }
+            Take::Taken { ref bytes, .. } => self.queues.taken_bytes += bytes.len(),
+            Take::Unfinished { .. } | Take::TooLarge { .. } => {}
+        }
+        let recovered = matches!(origin, Origin::EarlierRun(_));
+        Some((file, taken_name, recovered, take))
+    }
+
+    /// A call file of the stock client.
+    fn take_calls(&mut self, taking: Taking, origin: Origin) {
+        let max = limits::CALL_FILE_BYTES_MAX;
+        let place = taking.place;
+        let (id, folder) = (self.folders[place].id, self.folders[place].of);
+        let Some((file, name, recovered, take)) = self.claim(&taking, origin, max) else {
+            return;
+        };
+        match take {
+            Take::Taken { bytes, mtime_ns } => {
+                self.open_files.insert(file, OpenFile { folder: id, name });
+                self.events.push_back(Event::Calls(TakenFile {
+                    folder,
+                    host: taking.host.to_string(),
+                    file,
+                    bytes,
+                    mtime_ns,
+                    recovered,
+                }));
+            }
+            Take::TooLarge { size } => {
+                let reason = format!("it has {size} bytes, more than {max}");
+                self.set_aside(place, &name, file, &reason);
+            }
+            Take::Unfinished { .. } | Take::NotAFile | Take::Gone => {}
+        }
+    }
+
+    /// A map began. The file goes when that is written down, so that no crash forgets it.
+    fn take_restart(&mut self, taking: Taking) {
+        let Taking { place, file, .. } = taking;
+        let folder = self.folders[place].open_folder();
+        let mtime_ns = folder.ok().and_then(|folder| folder.mtime_ns(&file.name));
+        let Some(mtime_ns) = mtime_ns else {
+            return;
+        };
+        self.events.push_back(Event::Restart {
+            folder: self.folders[place].of,
+            host: taking.host.to_string(),
+            mtime_ns,
+        });
+        let id = self.folders[place].id;
+        self.queues.restarts.push((id, file.name, mtime_ns));
+    }
+
+    /// Removes restart files that are written down, and not those that came in their place since.
+    pub(super) fn remove_restarts(&mut self) {
+        for (id, name, mtime_ns) in std::mem::take(&mut self.queues.restarts) {
+            let Some(place) = self.folders.iter().position(|folder| folder.id == id) else {
+                continue;
+            };
+            let Ok(folder) = self.folders[place].open_folder() else {
+                continue;
+            };
+            if folder.mtime_ns(&name) == Some(mtime_ns)
+                && let Err(error) = folder.remove(&name)
+            {
+                self.complain(place, &name, &format!("it cannot be removed ({error})"));
+            }
+        }
+    }
+
+    /// A file without its closing NUL: the game is writing it, or died over it. `ours`: under which
+    /// name and id it was taken before that was seen.
+    pub(super) fn wait_for_the_end(
+        &mut self,
+        taking: &Taking,
+        stamp: Stamp,
+        ours: Option<(String, FileId)>,
+    ) {
+        let now_ms = self.now().mono_ms;
+        let before = &taking.file.name;
+        let (name, what) = match &ours {
+            Some((name, id)) => (Rc::from(name.as_str()), as_ours(taking.file.what, *id)),
+            None => (Rc::clone(before), taking.file.what),
+        };
+        let entry = Entry::new(taking, what, stamp);
+        let watched = &mut self.folders[taking.place];
+        if ours.is_some() {
+            watched.unfinished.remove(before);
+        }
+        let goes_on = watched.unfinished.wait(&name, entry, now_ms);
+        if let Some(waiting) = self.queues.waiting.get_mut(&watched.of) {
+            watched.wait_for_overdue(waiting, now_ms);
+        }
+        if goes_on {
+            if !self.wheel.is_set(&Due::Unfinished) {
+                self.wheel
+                    .set(Due::Unfinished, now_ms + limits::UNFINISHED_MS);
+            }
+            return;
+        }
+        let stamp = self.next_file_id();
+        let reason = "it has no closing NUL: its writing was cut short";
+        self.set_aside(taking.place, &name, stamp, reason);
+        self.tell_of_cut(taking.place, &name);
+    }
+
+    /// The time of unfinished files is over.
+    pub(super) fn look_at_overdue(&mut self) {
+        let now_ms = self.now().mono_ms;
+        let mut next: Option<u64> = None;
+        for watched in &mut self.folders {
+            if let Some(waiting) = self.queues.waiting.get_mut(&watched.of) {
+                watched.wait_for_overdue(waiting, now_ms);
+            }
+            let due = watched.unfinished.due_ms();
+            next = next.into_iter().chain(due).min();
+        }
+        if let Some(due) = next {
+            // What is overdue, and found no room to wait, is tried a little later.
+            let due = due.max(now_ms + limits::OVERDUE_RETRY_MS);
+            self.wheel.set(Due::Unfinished, due);
+        }
+    }
+
+    /// A new id: the time, but never one that was used before. It is even: odd ones are for calls
+    /// that come from no file.
+    pub(super) fn next_file_id(&mut self) -> FileId {
+        let now = wall_us();
+        self.last_file = (now & !1).max(self.last_file + 2);
+        while self.open_files.contains_key(&self.last_file) {
+            self.last_file += 2;
+        }
+        self.last_file
+    }
+}
+
+/// Folders of which no file may be taken yet.
+struct Held(Vec<(FolderId, Protocol)>);
+
+impl Held {
+    fn now(folders: &[Watched], now: Instant) -> Self {
+        let held = folders
+            .iter()
+            .filter(|watched| watched.scans.holds_back(watched.protocol, now));
+        Self(held.map(|watched| (watched.of, watched.protocol)).collect())
+    }
+
+    fn of(&self, of: FolderId) -> impl Fn(Protocol) -> bool {
+        move |protocol| self.0.contains(&(of, protocol))
+    }
+}
+
+/// Microseconds since 1970.
+pub(super) fn wall_us() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| now.as_micros() as u64)
+}
