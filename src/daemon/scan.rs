@@ -29,6 +29,8 @@ pub struct Scans {
     pass: Option<Pass>,
     late: Option<Listing>,
     late_wanted: bool,
+    /// Of one step of that: names that no game can want. A large file takes its time to go.
+    unwanted: Vec<String>,
     /// Files that an earlier run took are still to be looked for. Later on, a name of that kind
     /// is no file of ours.
     recovers: bool,
@@ -59,6 +61,7 @@ impl Default for Scans {
             pass: None,
             late: None,
             late_wanted: false,
+            unwanted: Vec::new(),
             recovers: true,
             is_first: true,
             left: Vec::new(),
@@ -111,12 +114,14 @@ impl Scans {
             && self.pass.is_none()
             && !self.late_wanted
             && self.late.is_none()
+            && self.unwanted.is_empty()
             && self.left.is_empty()
     }
 
     /// Whether a step can be made now; else after how long, if ever.
     pub fn due(&self, has_room: bool, now: Instant) -> Option<Duration> {
         let late = (self.late_wanted || self.late.is_some()) && has_room;
+        let late = late || !self.unwanted.is_empty();
         if self.pass.is_some() || self.may_begin(now) || late || !self.left.is_empty() {
             return Some(Duration::ZERO);
         }
@@ -137,6 +142,8 @@ struct Look<'a> {
     refused_earlier: bool,
     /// Names that are no plain files.
     strange: Vec<String>,
+    /// Names that no game can want.
+    unwanted: Vec<String>,
 }
 
 impl Look<'_> {
@@ -180,15 +187,6 @@ impl Look<'_> {
         } = *name;
         self.known.core.wants_sent(self.of, host, session, kind)
     }
-
-    /// Removes what no game can want, unless it was written in this run: such notes to games are
-    /// known elsewhere.
-    fn remove(&self, name: &str) {
-        let mtime_ns = self.folder.mtime_ns(name);
-        if mtime_ns.is_some_and(|mtime_ns| mtime_ns < self.known.began_ns) {
-            let _ = self.folder.remove(name);
-        }
-    }
 }
 
 impl Watched {
@@ -199,6 +197,9 @@ impl Watched {
             let has_room = waiting.has_room_for_strangers();
             let goes_on = if self.scans.pass.is_some() || self.scans.may_begin(now) {
                 self.step(waiting, known, now)
+            } else if let Some(name) = self.scans.unwanted.pop() {
+                self.remove_unwanted(&name, known);
+                Ok(())
             } else if has_room && (self.scans.late.is_some() || self.scans.late_wanted) {
                 self.step_late(waiting, known)
             } else {
@@ -217,6 +218,16 @@ impl Watched {
             if Instant::now() >= until {
                 return;
             }
+        }
+    }
+
+    /// Removes what no game can want, unless it was written in this run: such notes to games are
+    /// known elsewhere.
+    fn remove_unwanted(&self, name: &str, known: &Known<'_>) {
+        let Some(folder) = &self.folder else { return };
+        let mtime_ns = folder.mtime_ns(name);
+        if mtime_ns.is_some_and(|mtime_ns| mtime_ns < known.began_ns) {
+            let _ = folder.remove(name);
         }
     }
 
@@ -311,12 +322,15 @@ impl Watched {
                 return;
             };
             match found {
-                Found::HalfWritten => look_with.remove(name),
-                Found::Ours(parsed) if !look_with.wants(&parsed) => look_with.remove(name),
+                Found::HalfWritten => look_with.unwanted.push(name.to_string()),
+                Found::Ours(parsed) if !look_with.wants(&parsed) => {
+                    look_with.unwanted.push(name.to_string());
+                }
                 found => look_with.add(name, host, &found, plain),
             }
         })?;
         scans.late_wanted |= look_with.refused_stranger;
+        scans.unwanted = std::mem::take(&mut look_with.unwanted);
         if !more {
             scans.late = None;
             scans.recovers &= scans.late_wanted;
@@ -349,6 +363,7 @@ fn look_with<'a>(
         refused_stranger: false,
         refused_earlier: false,
         strange: Vec::new(),
+        unwanted: Vec::new(),
     }
 }
 
