@@ -5,7 +5,6 @@
 //! map: it begins with the client's restart file, and answers of an earlier one are never sent.
 
 mod believe;
-mod lines;
 mod served;
 mod table;
 
@@ -24,7 +23,6 @@ use crate::wire::signed::Keys;
 
 pub use believe::Believed;
 
-use lines::Lines;
 use served::{Server, servers, still_signs};
 use table::{Standing, Table};
 
@@ -58,7 +56,6 @@ pub struct Hosts {
     maps: FairMap<u64, u64>,
     /// What the log of signed sessions says.
     sessions: Sessions,
-    lines: Lines,
     /// The time of the last event.
     now_ms: u64,
 }
@@ -71,7 +68,6 @@ impl Hosts {
             guard: ReplayGuard::default(),
             maps: FairMap::new(limits::MAPS_BEGUN_KEPT),
             sessions: Sessions::default(),
-            lines: Lines::default(),
             now_ms: 0,
         }
     }

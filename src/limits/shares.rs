@@ -71,9 +71,6 @@ pub const FORGET_LOOKS_MAX: usize = 16;
 pub const HOST_IDLE_MS: u64 = 3600 * 1000;
 /// For how long a host counts as proven after a file of it was authenticated.
 pub const HOST_PROVEN_MS: u64 = 600 * 1000;
-/// Lines about new hosts and maps in the log: so many in this time; the others are counted.
-pub const HOST_LINES_MAX: u32 = 30;
-pub const HOST_LINES_MS: u64 = 60_000;
 
 /// Beginnings of maps that are remembered, of known hosts and of all other names.
 pub const MAPS_BEGUN_KEPT: usize = 4_096;

@@ -106,9 +106,7 @@ impl Hosts {
             None => {
                 let mut host = self.fresh(file.folder, &file.host, place, now);
                 host.standing = standing;
-                if self.lines.may(now) {
-                    log::info!("host {}: seen for the first time", file.host);
-                }
+                log::info!("host {}: seen for the first time", file.host);
                 let server = &self.servers[place];
                 let (server, key) = (server.id, server.map_key(&file.host));
                 let began = self.maps.get(key).copied();
@@ -163,9 +161,7 @@ impl Hosts {
             host.restarted_ns = Some(mtime_ns);
             host.session += 1;
             host.clock = ClockOffset::default();
-            if self.lines.may(now) {
-                log::info!("host {name}: a map began");
-            }
+            log::info!("host {name}: a map began");
         } else if self.maps.get(key).is_some_and(|before| unix_us < *before) {
             return None;
         }
