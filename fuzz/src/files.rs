@@ -98,7 +98,7 @@ pub fn messages(bytes: &[u8]) {
 pub fn names(bytes: &[u8]) {
     let name = text(bytes);
     if let Some(parsed) = stock_names::parse(&name) {
-        assert!(!name.contains('/') && !name.contains(".."));
+        assert!(!name.contains(['/', '\0']) && name != "..");
         assert!(stock_names::is_host(parsed.host));
     }
     if frames::parse_name(&name).is_some() {

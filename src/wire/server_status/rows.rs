@@ -45,6 +45,11 @@ pub fn read<'a>(lines: &[&'a str]) -> Table<'a> {
     let heads: Vec<_> = lines.iter().map(|line| head(line)).collect();
     let tails: Vec<_> = lines.iter().map(|line| tail(line)).collect();
     let last_tail = tails.iter().rposition(Option::is_some);
+    // A line that is the beginning of a row is the end of one as well, by the same quotation mark.
+    let is_both = |line: usize| match (heads[line], tails[line]) {
+        (Some((_, name_at)), Some(tail)) => tail.at < name_at,
+        _ => false,
+    };
     let (mut rows, mut at, mut open) = (Vec::new(), 0, false);
     while at < lines.len() {
         let Some((userid, name_at)) = heads[at] else {
@@ -62,13 +67,18 @@ pub fn read<'a>(lines: &[&'a str]) -> Table<'a> {
             open = true;
             break;
         };
+        let doubtful = is_both(at);
+        if let Some(before) = rows.last_mut().filter(|_| doubtful) {
+            let before: &mut Row<'_> = before;
+            before.doubtful = true;
+        }
         rows.push(Row {
             userid,
             name: name(lines, at..end + 1, name_at, tail.at),
             name_at,
             tail,
             lines: at..end + 1,
-            doubtful: false,
+            doubtful,
         });
         at = end + 1;
     }
@@ -103,7 +113,7 @@ pub fn take_apart(table: &mut Table<'_>, lines: &[&str]) {
 /// The end of a row without an address, where others have one, may be part of a name; and then
 /// the row behind it is part of that name, too.
 fn doubt_the_short(rows: &mut [Row<'_>]) {
-    let has_address = |row: &Row<'_>| row.tail.address.is_some();
+    let has_address = |row: &Row<'_>| row.tail.address.is_some_and(is_address);
     if !rows.iter().any(has_address) {
         return;
     }
@@ -218,11 +228,7 @@ impl Row<'_> {
 
 /// An address with its port, in figures.
 fn is_address(text: &str) -> bool {
-    let figures = |byte: u8| byte.is_ascii_hexdigit() || b".:[]".contains(&byte);
-    let port = text
-        .rsplit_once(':')
-        .and_then(|(_, port)| number::<u16>(port));
-    port.is_some() && text.len() <= limits::PLAYER_ADDRESS_BYTES_MAX && text.bytes().all(figures)
+    text.len() <= limits::PLAYER_ADDRESS_BYTES_MAX && text.parse::<std::net::SocketAddr>().is_ok()
 }
 
 /// `05:12` or `1:05:12`.

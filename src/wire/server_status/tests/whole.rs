@@ -221,3 +221,24 @@ fn no_random_name_changes_who_another_is() {
         Ok(())
     });
 }
+
+#[test]
+fn a_name_that_ends_its_row_and_begins_the_next_is_found_out() {
+    let name = "x\" [U:1:7] 05:12 50 0 atvi e\n#1";
+    let row = |name: &str| line_of(4, "a") + &line_of(5, name) + &line_of(6, "b");
+    for name in [
+        name,
+        &name.replace(" e\n", " 1.1.1.1:1\n"),
+        &name.replace(" e\n", "\n"),
+    ] {
+        for humans in [2, 3, 4] {
+            let status = answer(humans, 0, &row(name));
+            let sure = rows(&status).into_iter().filter(|(.., sure)| *sure);
+            assert!(
+                sure.clone().all(|row| row == of(4) || row == of(6)),
+                "{name:?}"
+            );
+            assert!(!status.whole, "{name:?}");
+        }
+    }
+}
