@@ -239,7 +239,6 @@ fn guesses_get_nowhere_and_the_game_is_heard_all_the_while() {
             .count()
             >= 2
     });
-    assert!(began.elapsed() < Duration::from_secs(10));
     drop(guesser);
     assert_eq!(community.kicks(7), 0);
     assert!(community.vyhub.bans().is_empty() && community.outbox().is_empty());

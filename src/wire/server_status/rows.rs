@@ -226,9 +226,25 @@ impl Row<'_> {
     }
 }
 
-/// An address with its port, in figures.
+/// An address with its port, in figures: `192.0.2.9:27005` or `[2001:db8::9]:27005`.
 fn is_address(text: &str) -> bool {
-    text.len() <= limits::PLAYER_ADDRESS_BYTES_MAX && text.parse::<std::net::SocketAddr>().is_ok()
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return false;
+    };
+    let is_v4 = |host: &str| {
+        let parts = host.split('.');
+        parts.clone().count() == 4 && parts.clone().all(|part| number::<u8>(part).is_some())
+    };
+    let is_v6 = |host: &str| {
+        let inner = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
+        let figures = |byte: u8| byte.is_ascii_hexdigit() || b".:".contains(&byte);
+        inner.is_some_and(|inner| inner.contains(':') && inner.bytes().all(figures))
+    };
+    text.len() <= limits::PLAYER_ADDRESS_BYTES_MAX
+        && number::<u16>(port).is_some()
+        && (is_v4(host) || is_v6(host))
 }
 
 /// `05:12` or `1:05:12`.
