@@ -139,6 +139,8 @@ pub struct Daemon {
     ours: BTreeMap<HostId, Option<u64>>,
     last_file: FileId,
     remember: Vec<Remembered>,
+    /// Restart files of this turn, and the maps before: they go when that is written down.
+    restarts: Vec<(String, ModelFile, Option<u32>)>,
     jobs: Vec<Job>,
     events: std::collections::VecDeque<Event>,
     /// Answers cannot be written until then.
@@ -184,6 +186,7 @@ impl Daemon {
             ours: BTreeMap::new(),
             last_file: disk.seen.iter().map(file_of).max().unwrap_or(0),
             remember: Vec::new(),
+            restarts: Vec::new(),
             jobs: Vec::new(),
             events: Default::default(),
             disk_full_until_ms: 0,
@@ -233,9 +236,17 @@ impl Daemon {
         }
         self.take_files(disk, now_ms, random);
         if crash_at == 2 {
+            for (name, file, before) in self.restarts.drain(..).rev() {
+                match before {
+                    Some(map) => disk.folder.maps.insert(file.host.clone(), map),
+                    None => disk.folder.maps.remove(&file.host),
+                };
+                disk.folder.files.insert(name, file);
+            }
             return false;
         }
         disk.seen.append(&mut self.remember);
+        self.restarts.clear();
         if crash_at == 3 {
             return false;
         }
@@ -401,13 +412,14 @@ impl Daemon {
             return;
         }
         if let Some(map) = file.restart {
-            disk.folder.maps.insert(file.host.clone(), map);
+            let before = disk.folder.maps.insert(file.host.clone(), map);
             let file = disk.folder.files.remove(&name).expect("it is there");
-            return self.events.push_back(Event::Restart {
+            self.events.push_back(Event::Restart {
                 folder: FOLDER,
-                host: file.host,
+                host: file.host.clone(),
                 mtime_ns: file.mtime_ns,
             });
+            return self.restarts.push((name, file, before));
         }
         let recovered = file.taken.is_some();
         let id = file.taken.unwrap_or_else(|| {
