@@ -45,6 +45,7 @@ fn keys_that_another_one_makes_useless_are_named() {
 
 /// Whoever comes from the stock server has them set, and would get SQLite without a word.
 #[test]
+#[cfg(feature = "mysql")]
 fn variables_for_mysql_are_named_where_the_database_is_on_another_one() {
     for name in [
         "VPI_HOST",

@@ -139,6 +139,7 @@ impl Named {
 }
 
 #[test]
+#[cfg(feature = "mysql")]
 fn what_editors_leave_behind_is_no_part_of_a_file() {
     for named in every_secret().into_iter().chain(every_text()) {
         let content = &named.content;
@@ -222,6 +223,7 @@ fn a_password_that_ends_in_a_blank_can_be_written_in_quotes() {
 
 /// The library that reads it would miss the certificate behind the mark.
 #[test]
+#[cfg(feature = "mysql")]
 fn certificates_behind_a_mark_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let text = format!(
