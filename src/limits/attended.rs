@@ -118,8 +118,6 @@ pub const CHAT_SESSION_SEEN_MS: u64 = 2_000;
 /// Commands that wait until it is confirmed who wrote them, and for how long each does.
 pub const CHAT_HELD_MAX: usize = 64;
 pub const CHAT_HELD_MS: u64 = 5_000;
-/// The pause between two looks at `status` by which a banned player is confirmed before a kick.
-pub const STATUS_KICK_MS: u64 = 200;
 
 // Who is on a server.
 
