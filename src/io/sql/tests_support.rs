@@ -266,12 +266,17 @@ pub(super) fn ask(index: u32, query: &Arc<Query>, a: i64, b: i64) -> Job {
 pub(super) const FILE: u64 = 1_780_000_000_000_000;
 
 pub(super) fn call(index: u32, function: &str, kwargs: &str) -> Job {
+    call_on(Quoting::Sqlite, index, function, kwargs)
+}
+
+/// A stock call to a database of this engine.
+pub(super) fn call_on(engine: Quoting, index: u32, function: &str, kwargs: &str) -> Job {
     let kwargs: Value = serde_json::from_str(kwargs).unwrap();
     let function = format!(
         "VPI_DB_{}{function}",
         if function == "RawExecute" { "" } else { "User" }
     );
-    let call = parse(&function, "x.nut", &kwargs, Reading::Legacy).unwrap();
+    let call = parse(&function, "x.nut", &kwargs, Reading::Legacy, engine).unwrap();
     let id = CallId { file: FILE, index };
     Job {
         id,
