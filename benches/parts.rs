@@ -17,7 +17,7 @@ use vpid::io::sql::{Lane, Report, Run};
 use vpid::limits::{SQL_STATEMENT_MS_MAX, SUBMIT_JOBS_MIN};
 use vpid::wire::answer_text::Decoder;
 use vpid::wire::engine_log::{Line, Who};
-use vpid::wire::sql::{self, CallId, Dialect, Done, Job, Reading};
+use vpid::wire::sql::{self, CallId, Dialect, Done, Job, Quoting, Reading};
 use vpid::wire::steam_id::SteamId;
 use vpid::wire::store::Found;
 use vpid::wire::vyhub::BanList;
@@ -185,7 +185,14 @@ fn parse_and_render_sql(bencher: Bencher, what: &str) {
         ),
     };
     bencher.bench(|| {
-        let call = sql::parse(function, SCRIPT, black_box(&kwargs), Reading::Legacy).unwrap();
+        let call = sql::parse(
+            function,
+            SCRIPT,
+            black_box(&kwargs),
+            Reading::Legacy,
+            Quoting::Sqlite,
+        )
+        .unwrap();
         sql::render(&call, 0, Dialect::Sqlite).unwrap().text.len()
     });
 }
@@ -361,7 +368,8 @@ impl OpenLane {
                 host: 0,
                 limit_ms: SQL_STATEMENT_MS_MAX,
                 function: function.to_string(),
-                call: sql::parse(function, SCRIPT, &kwargs, Reading::Legacy).unwrap(),
+                call: sql::parse(function, SCRIPT, &kwargs, Reading::Legacy, Quoting::Sqlite)
+                    .unwrap(),
                 deadline_ms: None,
                 recovered: false,
                 tries: 0,

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use vpid::wire::sql::{
-    Dialect, FUNCTIONS, Quoting, Reading, Schema, Template, parse, render, tables,
+    Dialect, FUNCTIONS, Quoting, Reading, Schema, SqlMode, Template, parse, render, tables,
 };
 
 use super::{text, with};
@@ -21,10 +21,13 @@ pub fn sql(bytes: &[u8]) {
                 false => Reading::Legacy,
             };
             let dialect = match mysql {
-                true => Dialect::Mysql { row_alias: false },
+                true => Dialect::Mysql {
+                    row_alias: false,
+                    mode: SqlMode::default(),
+                },
                 false => Dialect::Sqlite,
             };
-            let Ok(call) = parse(function, "x.nut", &kwargs, reading) else {
+            let Ok(call) = parse(function, "x.nut", &kwargs, reading, dialect.quoting()) else {
                 return;
             };
             let Ok(statement) = render(&call, 0, dialect) else {

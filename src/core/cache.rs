@@ -243,6 +243,7 @@ fn tables_of(call: &SqlCall, quoting: Quoting) -> Option<Vec<String>> {
         SqlCall::Raw { query, .. } => {
             return Some(sql::tables(query, quoting)).filter(|tables| !tables.is_empty());
         }
+        SqlCall::ByMode(readings) => return tables_of(readings.any(), quoting),
         SqlCall::Select { table, .. }
         | SqlCall::Insert { table, .. }
         | SqlCall::InsertOrUpdate { table, .. }

@@ -10,7 +10,7 @@ use super::vyhub::{FUNCTIONS as VYHUB_FUNCTIONS, VyhubCall, parse_call};
 use crate::config::{Config, Permissions, matches};
 use crate::wire::call_error::CallError;
 use crate::wire::call_file::Call;
-use crate::wire::sql::{self, DatabaseId, QUERY_PREFIX, Query, SqlCall};
+use crate::wire::sql::{self, DatabaseId, QUERY_PREFIX, Query, Quoting, SqlCall};
 
 /// The functions that vpid answers by itself.
 const BUILT_IN: [&str; 2] = ["VPI_Ping", "VPI_Info"];
@@ -63,8 +63,8 @@ pub struct Offer {
 
 pub struct Functions {
     permissions: Permissions,
-    /// The one of the User functions, and what kind it is.
-    database: Option<(DatabaseId, &'static str)>,
+    /// The one of the User functions, what kind it is, and how its SQL is read.
+    database: Option<(DatabaseId, &'static str, Quoting)>,
     /// Whether there is a `[vyhub]`.
     vyhub: bool,
     /// By the names that scripts call them by.
@@ -74,11 +74,14 @@ pub struct Functions {
 
 impl Functions {
     pub fn new(config: &Config) -> Self {
-        let name = |id: DatabaseId| (id, config.databases[id].engine.name());
+        let kind = |id: DatabaseId| {
+            let engine = &config.databases[id].engine;
+            (id, engine.name(), engine.quoting())
+        };
         let queries = config.queries.iter().map(|entry| &entry.query);
         Self {
             permissions: config.permissions.clone(),
-            database: config.default_database().map(name),
+            database: config.default_database().map(kind),
             vyhub: config.vyhub.is_some(),
             queries: queries
                 .map(|query| (query.function(), Arc::clone(query)))
@@ -190,11 +193,12 @@ impl Functions {
                 Ok(Task::Vyhub(Box::new(call)))
             }
             _ => {
-                let Some((database, _)) = self.database else {
+                let Some((database, _, quoting)) = self.database else {
                     let detail = "vpid runs without a database";
                     return Err(CallError::new("DatabaseUnavailable", detail));
                 };
-                let call = sql::parse(function, &call.script, &call.kwargs, call.reading)?;
+                let (script, kwargs) = (&call.script, &call.kwargs);
+                let call = sql::parse(function, script, kwargs, call.reading, quoting)?;
                 Ok(Task::Sql {
                     database,
                     call: Box::new(call),
@@ -230,7 +234,7 @@ impl Functions {
         json!({
             "name": "vpid",
             "version": env!("CARGO_PKG_VERSION"),
-            "database": self.database.map(|(_, kind)| kind),
+            "database": self.database.map(|(_, kind, _)| kind),
             "functions": allowed,
         })
     }

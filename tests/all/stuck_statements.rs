@@ -63,7 +63,7 @@ fn a_column_that_is_doubled_and_searched_holds_nobody_up() {
     let mut other = vpid.host("blue");
     host.ask(
         "VPI_DB_RawExecute",
-        json!({"query": "CREATE TABLE user_test_long (n, x, y)"}),
+        json!({"query": "CREATE TABLE user_test_long (n INTEGER, x, y)"}),
     );
     let long = "a".repeat(30_000);
     host.ask(

@@ -151,7 +151,14 @@ fn other_ways_to_write_count_as_well() {
         params: None,
     };
     let kwargs = serde_json::json!({"table": "user_x_scores", "values": [1]});
-    let insert = sql::parse("VPI_DB_UserInsert", "x.nut", &kwargs, Reading::Signed).unwrap();
+    let insert = sql::parse(
+        "VPI_DB_UserInsert",
+        "x.nut",
+        &kwargs,
+        Reading::Signed,
+        Quoting::Sqlite,
+    )
+    .unwrap();
     for (write, dropped) in [
         (raw("DELETE FROM SCORES"), true),
         (raw("DELETE FROM \"scores\""), true),

@@ -33,6 +33,8 @@ mod tests_queries;
 #[cfg(test)]
 mod tests_schema;
 #[cfg(test)]
+mod tests_stock;
+#[cfg(test)]
 mod tests_story;
 #[cfg(test)]
 mod tests_stuck;

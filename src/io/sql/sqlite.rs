@@ -20,7 +20,9 @@ use super::trouble::{Trouble, call_error, is_unavailable, sentence};
 use crate::limits::{QUERY_ROWS_MAX, SQL_BATCH_MS_MAX, SQL_FUNCTIONS_COST_MAX, SQL_LATE_MS};
 use crate::wire::answer_text::{Decoder, push_int};
 use crate::wire::call_error::CallError;
-use crate::wire::sql::{Dialect, Job, Param, Quoting, Returns, SqlCall, Statement, render};
+use crate::wire::sql::{
+    Dialect, Job, Param, Quoting, Returns, SqlCall, Statement, is_blank, render,
+};
 use rusqlite::Connection;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use std::path::PathBuf;
@@ -223,6 +225,11 @@ impl Engine {
     }
 
     fn steps(&self, call: &SqlCall, unit: &mut Unit) -> rusqlite::Result<Outcome> {
+        if let SqlCall::Raw { query, .. } = call
+            && is_blank(query, Quoting::Sqlite)
+        {
+            return Ok(Ok("[]".to_owned()));
+        }
         let mut answer = String::new();
         for at in 0..call.steps() {
             let outcome = match render(call, at, Dialect::Sqlite) {

@@ -264,11 +264,77 @@ fn a_batch_prunes_unless_recovered_calls_are_to_come() {
 }
 
 #[test]
-fn a_misspelt_column_in_quotes_is_no_text() {
+fn a_word_in_double_quotes_is_a_column_or_a_text_and_a_bare_one_only_a_column() {
     let mut bench = Bench::new();
-    let outcome = bench
-        .run(&[raw(1, "SELECT \"nowhere\"")])
-        .unwrap()
-        .remove(0);
-    assert_eq!(outcome.unwrap_err().reason, "OperationalError");
+    let mut ask = |job| bench.run(&[job]).unwrap().remove(0);
+    let select = |index, column: &str| {
+        let kwargs = serde_json::json!({"table": "user_x_t", "columns": [column]});
+        call(index, "Select", &kwargs.to_string())
+    };
+    ask(insert(1, 7)).unwrap();
+    for (index, text, answer) in [
+        (2, "SELECT \"nowhere\"", "[[\"nowhere\"]]"),
+        (3, "SELECT \"id\" FROM user_x_t WHERE \"id\" = 7", "[[7]]"),
+        (
+            4,
+            "CREATE TABLE user_x_u (a DEFAULT \"bob\", CHECK (a <> \"\"))",
+            "[]",
+        ),
+        (
+            5,
+            "INSERT INTO user_x_u DEFAULT VALUES RETURNING a",
+            "[[\"bob\"]]",
+        ),
+    ] {
+        assert_eq!(ask(raw(index, text)).as_deref(), Ok(answer), "{text}");
+    }
+    assert_eq!(ask(select(6, "\"id\"")).as_deref(), Ok("[[7]]"));
+    assert_eq!(ask(select(7, "\"bob\"")).as_deref(), Ok("[[\"bob\"]]"));
+    for (index, column) in [(8, "bob"), (9, "`bob`"), (10, "[bob]"), (11, "t.\"bob\"")] {
+        let error = ask(select(index, column)).unwrap_err();
+        assert_eq!(error.reason, "OperationalError", "{column}");
+    }
+}
+
+/// Each row of a table with typed columns and untyped ones, compared as `vpi.py` compared it.
+#[test]
+fn a_stock_filter_compares_texts_also_with_what_has_no_type() {
+    let mut bench = Bench::new();
+    let mut ask = |job| bench.run(&[job]).unwrap().remove(0);
+    ask(raw(
+        1,
+        "CREATE TABLE user_x_k (i INTEGER, r REAL, t TEXT, n)",
+    ))
+    .unwrap();
+    ask(raw(
+        2,
+        "INSERT INTO user_x_k VALUES (1, 1.0, '1', 1), (2, 2.5, 'True', '1')",
+    ))
+    .unwrap();
+    let mut count = |column: &str, value: serde_json::Value| {
+        let kwargs = serde_json::json!({"table": "user_x_k", "columns": ["COUNT(*)"],
+            "filter_column": column, "filter_value": value});
+        ask(call(3, "Select", &kwargs.to_string())).unwrap()
+    };
+    for (column, value, rows) in [
+        ("i", serde_json::json!(1), 1),
+        ("i", serde_json::json!(1.0), 1),
+        ("i", serde_json::json!(true), 0),
+        ("r", serde_json::json!(2.5), 1),
+        ("r", serde_json::json!(1), 1),
+        ("t", serde_json::json!(1), 1),
+        ("t", serde_json::json!(1.0), 0),
+        ("t", serde_json::json!(true), 1),
+        // Neither side has a type, so only a text is the same as a text.
+        ("n", serde_json::json!(1), 1),
+        ("n", serde_json::json!("1"), 1),
+        ("i + 0", serde_json::json!(1), 0),
+        ("'' || i", serde_json::json!(1), 1),
+    ] {
+        assert_eq!(
+            count(column, value.clone()),
+            format!("[[{rows}]]"),
+            "{column} {value}"
+        );
+    }
 }

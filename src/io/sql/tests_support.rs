@@ -183,7 +183,7 @@ impl Desk {
     /// One call, from submission to answer, with an index that no other call has.
     pub fn ask(&mut self, function: &str, kwargs: &str) -> Result<String, CallError> {
         let index = u32::try_from(self.seen.len()).unwrap() + 1_000;
-        self.submit(vec![call(index, function, kwargs)]);
+        self.submit(vec![try_call_on(Quoting::Sqlite, index, function, kwargs)?]);
         self.answer(index)
     }
 
@@ -266,14 +266,29 @@ pub(super) fn ask(index: u32, query: &Arc<Query>, a: i64, b: i64) -> Job {
 pub(super) const FILE: u64 = 1_780_000_000_000_000;
 
 pub(super) fn call(index: u32, function: &str, kwargs: &str) -> Job {
+    call_on(Quoting::Sqlite, index, function, kwargs)
+}
+
+/// A stock call to a database of this engine.
+pub(super) fn call_on(engine: Quoting, index: u32, function: &str, kwargs: &str) -> Job {
+    try_call_on(engine, index, function, kwargs).unwrap()
+}
+
+/// The same, or why it is refused before it comes to the database.
+pub(super) fn try_call_on(
+    engine: Quoting,
+    index: u32,
+    function: &str,
+    kwargs: &str,
+) -> Result<Job, CallError> {
     let kwargs: Value = serde_json::from_str(kwargs).unwrap();
     let function = format!(
         "VPI_DB_{}{function}",
         if function == "RawExecute" { "" } else { "User" }
     );
-    let call = parse(&function, "x.nut", &kwargs, Reading::Legacy).unwrap();
+    let call = parse(&function, "x.nut", &kwargs, Reading::Legacy, engine)?;
     let id = CallId { file: FILE, index };
-    Job {
+    Ok(Job {
         id,
         database: 0,
         host: 0,
@@ -284,7 +299,7 @@ pub(super) fn call(index: u32, function: &str, kwargs: &str) -> Job {
         recovered: false,
         tries: 0,
         decoder: Decoder::Stock,
-    }
+    })
 }
 
 pub(super) fn raw(index: u32, query: &str) -> Job {

@@ -81,7 +81,8 @@ pub(super) fn call_error(error: &rusqlite::Error) -> CallError {
             return CallError::new("ValueError", "one statement at a time");
         }
         _ => match error.sqlite_error_code() {
-            Some(ErrorCode::ConstraintViolation) => "IntegrityError",
+            // As Python's sqlite3 sorts them; what passes a limit of vpid's own is operational.
+            Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch) => "IntegrityError",
             _ if is_denied(error) => "PermissionError",
             _ if is_interrupted(error) => return CallError::word("DeadlineExceeded"),
             _ => "OperationalError",
@@ -90,12 +91,15 @@ pub(super) fn call_error(error: &rusqlite::Error) -> CallError {
     CallError::new(reason, with_limit(message(error)))
 }
 
-/// Where SQLite names no figure for a limit that was passed, it is added.
+/// Where SQLite names no figure for a limit that was passed, or no way out, it is added.
 fn with_limit(message: String) -> String {
     let limit = match message.as_str() {
         "string or blob too big" => format!("a value or row may have {SQL_VALUE_BYTES_MAX} bytes"),
         "LIKE or GLOB pattern too complex" => {
             format!("a pattern may have {SQL_PATTERN_BYTES_MAX} bytes")
+        }
+        "cannot VACUUM from within a transaction" => {
+            "vpid's calls are in one; run it with another program, such as sqlite3".to_owned()
         }
         "out of memory" => format!("a statement may use {SQL_MEMORY_BYTES_MAX} bytes"),
         _ => return message,

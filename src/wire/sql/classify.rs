@@ -45,6 +45,7 @@ impl SqlCall {
                 let reads = query.steps.len() == 1 && !query.may_write();
                 Ok(if reads { Class::Read } else { Class::Write })
             }
+            Self::ByMode(readings) => readings.any().class(),
             Self::Select { table, .. } => own_table(table.as_str()).map(|()| Class::Read),
             Self::Insert { table, .. }
             | Self::InsertOrUpdate { table, .. }

@@ -1,6 +1,7 @@
 //! Where the databases' languages differ.
 
 use super::expr::{Expr, Function, Row};
+use super::literals::SqlMode;
 use super::names::Identifier;
 use super::parse::value_error;
 use super::scan::Quoting;
@@ -16,6 +17,8 @@ pub enum Dialect {
         /// What an insert proposes is named by an alias of the new row (MySQL from 8.0.19 on),
         /// else by `VALUES(column)` (MariaDB, older MySQL).
         row_alias: bool,
+        /// How the session reads quotes.
+        mode: SqlMode,
     },
 }
 
@@ -34,6 +37,13 @@ impl Dialect {
         }
     }
 
+    pub(super) fn mode(self) -> SqlMode {
+        match self {
+            Self::Sqlite => SqlMode::default(),
+            Self::Mysql { mode, .. } => mode,
+        }
+    }
+
     pub(super) fn function(self, function: Function) -> Spelling {
         let sqlite = self == Self::Sqlite;
         let begin = match (function, sqlite) {
@@ -47,6 +57,8 @@ impl Dialect {
             // In characters, not in bytes.
             (Function::Length, true) => "LENGTH(",
             (Function::Length, false) => "CHAR_LENGTH(",
+            (Function::ByteLength, true) => "OCTET_LENGTH(",
+            (Function::ByteLength, false) => "LENGTH(",
             (Function::UnixTimestamp, true) => "UNIXEPOCH(",
             (Function::UnixTimestamp, false) => "UNIX_TIMESTAMP(",
             (Function::Total, true) => "TOTAL(",
@@ -125,14 +137,18 @@ pub(super) fn in_order(assignments: Vec<&Assignment>) -> Result<Vec<&Assignment>
 }
 
 fn lower(column: &Identifier) -> String {
-    column.as_str().to_ascii_lowercase()
+    column.as_str().to_lowercase()
 }
 
 /// Every column of the row that stands in the table.
 fn columns<'a>(expr: &'a Expr, each: &mut impl FnMut(&'a Identifier)) {
     match expr {
-        Expr::Literal(_) | Expr::CountAll | Expr::Column(Row::Proposed, _) => {}
-        Expr::Column(_, name) => each(name),
+        Expr::Literal(_)
+        | Expr::Decimal { .. }
+        | Expr::CountAll
+        | Expr::Default(_)
+        | Expr::Column(Row::Proposed, _) => {}
+        Expr::Column(_, name) | Expr::Word(name) => each(name),
         Expr::Negative(inner) => columns(inner, each),
         Expr::Binary(one, _, other) => {
             columns(one, each);

@@ -33,7 +33,10 @@ pub enum Function {
     Round,
     Upper,
     Lower,
+    /// In characters.
     Length,
+    /// In bytes.
+    ByteLength,
     Trim,
     Substr,
     Replace,
@@ -65,7 +68,17 @@ impl Function {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Expr {
     Literal(Param),
+    /// A number of MySQL's that is no whole one of 64 bits and no float: its digits, as a text.
+    Decimal {
+        digits: Param,
+        /// How many of them stand behind the point.
+        scale: usize,
+    },
     Column(Row, Identifier),
+    /// A column of this name where the table has one, else a text: SQLite decides.
+    Word(Identifier),
+    /// A column's default: of the one that is set, or of another.
+    Default(Option<Identifier>),
     Negative(Box<Expr>),
     Binary(Box<Expr>, Operator, Box<Expr>),
     Call(Function, Vec<Expr>),

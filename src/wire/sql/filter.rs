@@ -1,13 +1,15 @@
 //! Filters: `filter_column`, `filter_op` and `filter_value`, which four functions share.
 
 use super::grammar;
+use super::literals::Literals;
 use super::parse::{Arguments, is_truthy, scalar, value_error};
-use super::{Comparison, Expr, Filter, Test};
+use super::{Comparison, Expr, Filter, Param, Test};
 use crate::wire::call_error::CallError;
 use serde_json::Value;
 
 impl Arguments<'_> {
-    /// None where upstream would not filter: no column, or a null value without IS.
+    /// None where upstream would not filter: no column, an empty operator, or a null value without
+    /// IS.
     pub(super) fn filter(&self) -> Result<Option<Filter>, CallError> {
         let column = match self.kwargs.get("filter_column") {
             None => return Ok(None),
@@ -16,8 +18,10 @@ impl Arguments<'_> {
             Some(_) => return Err(value_error("filter_column is not a text")),
         };
         let comparison = match self.kwargs.get("filter_op") {
-            None | Some(Value::Null) => Comparison::Equal,
-            Some(Value::String(word)) => comparison(word)?,
+            None => Comparison::Equal,
+            Some(op) if self.literals.is_stock() && !is_truthy(op) => return Ok(None),
+            Some(Value::Null) => Comparison::Equal,
+            Some(Value::String(word)) => self.comparison(word)?,
             Some(_) => return Err(value_error("filter_op is not a text")),
         };
         let value = self.kwargs.get("filter_value").unwrap_or(&Value::Null);
@@ -36,12 +40,23 @@ impl Arguments<'_> {
         Ok(Some(Filter { column, test }))
     }
 
-    /// Upstream quotes the value of a filter, so a text is a text in both readings.
+    /// Upstream writes the value of a filter between quotes, so it is a text, whatever it was. Our
+    /// own scripts' is what it is.
     fn filter_value(&self, value: &Value) -> Result<Expr, CallError> {
-        match value {
-            Value::Object(_) => self.expression(value, self.scope(), "filter_value"),
-            _ => Ok(Expr::Literal(scalar(value, "filter_value")?)),
+        const NAME: &str = "filter_value";
+        match (value, self.literals) {
+            (Value::Object(_), Literals::Portable) => self.expression(value, self.scope(), NAME),
+            (_, Literals::Portable) => Ok(Expr::Literal(scalar(value, NAME)?)),
+            (_, literals) => {
+                let text = literals.between_quotes(value, NAME)?;
+                Ok(Expr::Literal(Param::Text(text)))
+            }
         }
+    }
+
+    fn comparison(&self, word: &str) -> Result<Comparison, CallError> {
+        let kept = word.replace(|sign| self.literals.removes(sign), "");
+        comparison(&kept)
     }
 }
 

@@ -4,7 +4,8 @@
 //! comparisons, no subselects. What cannot be read is refused, never passed on.
 
 use super::expr::{Expr, Function, Operator, Row};
-use super::names::Identifier;
+use super::literals::Literals;
+use super::names::{self, Identifier};
 use super::token::{Lexer, Token, unexpected};
 use super::{Column, Param};
 use crate::limits::{SQL_EXPRESSION_BYTES_MAX, SQL_EXPRESSION_DEPTH_MAX, SQL_EXPRESSION_NODES_MAX};
@@ -14,6 +15,8 @@ use crate::wire::call_error::CallError;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scope<'a> {
     pub table: &'a Identifier,
+    /// How its texts and quotes are read.
+    pub literals: Literals,
     /// `n.col` is understood.
     pub proposed: bool,
     /// `COUNT(*)` and its like are understood.
@@ -22,7 +25,7 @@ pub(super) struct Scope<'a> {
 
 /// Name, fewest and most arguments. One argument makes MIN and MAX aggregates, so those two
 /// are decided when the arguments are known.
-const FUNCTIONS: [(&str, usize, usize, Function); 25] = [
+const FUNCTIONS: [(&str, usize, usize, Function); 26] = [
     ("COALESCE", 2, 16, Function::Coalesce),
     ("IFNULL", 2, 2, Function::IfNull),
     ("NULLIF", 2, 2, Function::NullIf),
@@ -35,6 +38,7 @@ const FUNCTIONS: [(&str, usize, usize, Function); 25] = [
     ("UPPER", 1, 1, Function::Upper),
     ("LOWER", 1, 1, Function::Lower),
     ("LENGTH", 1, 1, Function::Length),
+    ("CHAR_LENGTH", 1, 1, Function::Length),
     ("TRIM", 1, 1, Function::Trim),
     ("SUBSTR", 2, 3, Function::Substr),
     ("REPLACE", 3, 3, Function::Replace),
@@ -73,6 +77,24 @@ pub(super) fn parse_columns(text: &str, scope: Scope<'_>) -> Result<Vec<Column>,
     Ok(columns)
 }
 
+/// Reads a column that is to be set: its name, where `t.` or the table's name may stand before it.
+pub(super) fn parse_target(text: &str, scope: Scope<'_>) -> Result<Identifier, CallError> {
+    let read = || {
+        let mut parser = Parser::new(text, scope)?;
+        let mut name = parser.target_name()?;
+        if parser.take_symbol(".")? {
+            if name != "t" && !name.eq_ignore_ascii_case(scope.table.as_str()) {
+                return parser.refuse();
+            }
+            name = parser.target_name()?;
+        }
+        parser.expect_end()?;
+        Ok(name)
+    };
+    let name = read().map_err(|_| names::no_column(text))?;
+    Identifier::quoted(&name)
+}
+
 struct Parser<'a> {
     lexer: Lexer<'a>,
     scope: Scope<'a>,
@@ -87,7 +109,7 @@ impl<'a> Parser<'a> {
         if text.len() > SQL_EXPRESSION_BYTES_MAX {
             return Err(unexpected("an expression that is too long", 0));
         }
-        let mut lexer = Lexer::new(text);
+        let mut lexer = Lexer::new(text, scope.literals);
         let (at, token) = lexer.next()?;
         Ok(Self {
             lexer,
@@ -150,11 +172,14 @@ impl<'a> Parser<'a> {
         let mut alias = None;
         if matches!(self.token, Token::Name(word) if word.eq_ignore_ascii_case("AS")) {
             self.advance()?;
-            let Token::Name(name) = self.token else {
-                return self.refuse();
-            };
-            alias = Some(Identifier::new(name)?);
-            self.advance()?;
+            let named_at = self.at;
+            alias = Some(match self.advance()? {
+                Token::Name(name) => Identifier::new(name)?,
+                Token::Quoted(name) | Token::Word(name) | Token::Text(name) => {
+                    Identifier::quoted(&name)?
+                }
+                other => return Err(unexpected(&other.shown(), named_at)),
+            });
         }
         Ok(Column::Value { expr, alias })
     }
@@ -212,7 +237,7 @@ impl<'a> Parser<'a> {
                 Token::Number(digits) => {
                     let literal = self.number(digits, true)?;
                     self.advance()?;
-                    Expr::Literal(literal)
+                    literal
                 }
                 _ => Expr::Negative(Box::new(self.signed()?)),
             }
@@ -230,12 +255,10 @@ impl<'a> Parser<'a> {
             Token::Number(digits) => {
                 let literal = self.number(digits, false)?;
                 self.advance()?;
-                Ok(Expr::Literal(literal))
+                Ok(literal)
             }
-            Token::Text(_) => match self.advance()? {
-                Token::Text(content) => Ok(Expr::Literal(Param::Text(content))),
-                _ => self.refuse(),
-            },
+            Token::Text(_) => self.text(),
+            Token::Quoted(_) | Token::Word(_) => self.quoted(),
             Token::Symbol("(") => {
                 self.advance()?;
                 let expr = self.sum()?;
@@ -247,16 +270,80 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Whole numbers beyond 64 bits become floats, as SQLite reads them.
-    fn number(&self, digits: &str, negative: bool) -> Result<Param, CallError> {
+    /// Whole numbers beyond 64 bits become floats, as SQLite reads them; without an exponent, MySQL
+    /// reads them and those with a point exactly.
+    fn number(&self, digits: &str, negative: bool) -> Result<Expr, CallError> {
         let sign = if negative { "-" } else { "" };
         let signed = format!("{sign}{digits}");
         if let Ok(whole) = signed.parse::<i64>() {
-            return Ok(Param::Int(whole));
+            return Ok(Expr::Literal(Param::Int(whole)));
+        }
+        if self.scope.literals.is_mysql()
+            && let Some(decimal) = decimal(&signed)
+        {
+            return Ok(decimal);
         }
         match signed.parse::<f64>() {
-            Ok(value) if value.is_finite() => Ok(Param::Float(value)),
+            Ok(value) if value.is_finite() => Ok(Expr::Literal(Param::Float(value))),
             _ => self.refuse(),
+        }
+    }
+
+    /// A text; in MySQL texts beside each other are one.
+    fn text(&mut self) -> Result<Expr, CallError> {
+        let mut whole = String::new();
+        while let Token::Text(_) = self.token {
+            let Token::Text(part) = self.advance()? else {
+                return self.refuse();
+            };
+            whole.push_str(&part);
+            if !self.scope.literals.is_mysql() {
+                break;
+            }
+        }
+        Ok(Expr::Literal(Param::Text(whole)))
+    }
+
+    /// A name in quotes: a column, or what stands before one.
+    fn quoted(&mut self) -> Result<Expr, CallError> {
+        let named_at = self.at;
+        let token = self.advance()?;
+        let is_word = matches!(token, Token::Word(_));
+        let (Token::Quoted(name) | Token::Word(name)) = token else {
+            return self.refuse();
+        };
+        match self.token {
+            Token::Symbol(".") => return self.qualified(&name, named_at),
+            Token::Symbol("(") => return self.refuse(),
+            _ => {}
+        }
+        Ok(match Identifier::quoted(&name) {
+            Ok(name) if is_word => Expr::Word(name),
+            Ok(name) => Expr::Column(Row::Unqualified, name),
+            // No column is called so, and what is none is a text.
+            Err(_) if is_word => Expr::Literal(Param::Text(name)),
+            Err(error) => return Err(error),
+        })
+    }
+
+    /// A column's name where only that can stand: SQLite takes a text for one there.
+    fn target_name(&mut self) -> Result<String, CallError> {
+        match self.advance()? {
+            Token::Name(name) => Ok(name.to_owned()),
+            Token::Quoted(name) | Token::Word(name) => Ok(name),
+            Token::Text(name) if self.scope.literals == Literals::Sqlite => Ok(name),
+            _ => self.refuse(),
+        }
+    }
+
+    /// The column behind the point at which the parser stands.
+    fn behind_point(&mut self) -> Result<Identifier, CallError> {
+        self.advance()?;
+        let found_at = self.at;
+        match self.advance()? {
+            Token::Name(name) => Identifier::new(name),
+            Token::Quoted(name) | Token::Word(name) => Identifier::quoted(&name),
+            other => Err(unexpected(&other.shown(), found_at)),
         }
     }
 
@@ -284,19 +371,34 @@ impl<'a> Parser<'a> {
         let row = match qualifier {
             "t" => Row::Standing,
             "n" if self.scope.proposed => Row::Proposed,
-            table if table == self.scope.table.as_str() => Row::Standing,
+            // What upstream's server makes of `n.`, so its scripts may write that, too.
+            "new" if self.scope.proposed && self.scope.literals.is_stock() => Row::Proposed,
+            // The engines mind the case of columns' tables less than scripts do.
+            table if table.eq_ignore_ascii_case(self.scope.table.as_str()) => Row::Standing,
             _ => return Err(unexpected(&format!("`{qualifier}.`"), named_at)),
         };
-        self.advance()?;
-        let Token::Name(column) = self.token else {
-            return self.refuse();
-        };
-        let column = Identifier::new(column)?;
-        self.advance()?;
-        Ok(Expr::Column(row, column))
+        Ok(Expr::Column(row, self.behind_point()?))
+    }
+
+    /// `VALUES(column)` and `DEFAULT(column)` of MySQL, where they mean something.
+    fn of_column(&mut self, name: &str) -> Result<Option<Expr>, CallError> {
+        let is = |word: &str| self.scope.literals.is_mysql() && name.eq_ignore_ascii_case(word);
+        let values = is("VALUES") && self.scope.proposed;
+        if !values && !is("DEFAULT") {
+            return Ok(None);
+        }
+        let column = self.behind_point()?;
+        self.expect_symbol(")")?;
+        Ok(Some(match values {
+            true => Expr::Column(Row::Proposed, column),
+            false => Expr::Default(Some(column)),
+        }))
     }
 
     fn function(&mut self, name: &str, named_at: usize) -> Result<Expr, CallError> {
+        if let Some(expr) = self.of_column(name)? {
+            return Ok(expr);
+        }
         let known = FUNCTIONS
             .iter()
             .find(|entry| name.eq_ignore_ascii_case(entry.0));
@@ -321,6 +423,12 @@ impl<'a> Parser<'a> {
         let function = match (function, arguments.len()) {
             (Function::Minimum, 2..) => Function::Least,
             (Function::Maximum, 2..) => Function::Greatest,
+            // MySQL's LENGTH counts bytes; our own scripts' counts characters everywhere.
+            (Function::Length, 1)
+                if self.scope.literals.is_mysql() && name.eq_ignore_ascii_case("LENGTH") =>
+            {
+                Function::ByteLength
+            }
             _ => function,
         };
         let fits = (fewest..=most).contains(&arguments.len());
@@ -330,4 +438,21 @@ impl<'a> Parser<'a> {
         }
         Ok(Expr::Call(function, arguments))
     }
+}
+
+/// The number as MySQL's DECIMAL; None where that could not hold it, or it has an exponent.
+fn decimal(signed: &str) -> Option<Expr> {
+    /// What MySQL and MariaDB both hold.
+    const DIGITS_MAX: usize = 65;
+    const SCALE_MAX: usize = 30;
+    let digits = signed.trim_start_matches('-');
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let plain = digits
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let fits = whole.len() + fraction.len() <= DIGITS_MAX && fraction.len() <= SCALE_MAX;
+    (plain && fits).then(|| Expr::Decimal {
+        digits: Param::Text(signed.to_owned()),
+        scale: fraction.len(),
+    })
 }

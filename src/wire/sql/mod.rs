@@ -11,6 +11,8 @@ mod dialect;
 mod expr;
 mod filter;
 mod grammar;
+mod literals;
+mod modes;
 mod names;
 mod parse;
 mod query;
@@ -39,9 +41,12 @@ use std::sync::Arc;
 pub use classify::{Class, class_of};
 pub use dialect::Dialect;
 pub use expr::{Expr, Function, Operator, Row};
+pub use literals::{Literals, SqlMode};
+pub use modes::Readings;
 pub use names::Identifier;
 pub use parse::{FUNCTIONS, is_sql_function, parse};
 pub use query::{Fault, ParamKind, QUERY_PREFIX, Query, QueryParam, Subject};
+pub use raw::is_blank;
 pub use render::{Returns, Statement, render};
 pub use scan::Quoting;
 pub use schema::{Schema, SchemaError, SchemaStep};
@@ -60,7 +65,8 @@ pub struct CallId {
 /// How a text among the `values` of a call is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reading {
-    /// As the stock client means it: the text is SQL, so it is read as an expression.
+    /// As the stock client means it: the text is SQL of the database's engine (see [`Literals`]), so
+    /// it is read as an expression, and what a filter compares with is a text.
     Legacy,
     /// As our own scripts mean it: the text is a text; `{"expr": "..."}` is an expression.
     Signed,
@@ -158,6 +164,8 @@ pub enum SqlCall {
         query: Arc<Query>,
         values: Vec<Param>,
     },
+    /// One whose texts mean something else in other modes of a MySQL server.
+    ByMode(Box<Readings>),
 }
 
 impl SqlCall {
@@ -169,6 +177,7 @@ impl SqlCall {
             Self::Select { .. } => false,
             Self::Raw { query, .. } => !raw::surely_reads(query, quoting),
             Self::Query { query, .. } => query.may_write(),
+            Self::ByMode(readings) => readings.any().may_write(quoting),
             _ => true,
         }
     }

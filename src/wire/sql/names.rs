@@ -3,22 +3,40 @@
 use crate::limits::SQL_IDENTIFIER_BYTES_MAX;
 use crate::wire::call_error::CallError;
 
-/// A name that is safe to write into a statement between quotes. It cannot be made otherwise
+/// What a name between quotes may have besides letters, digits and `_`. None of it ends a quote or
+/// stands for a value.
+const SIGNS_IN_QUOTES: &str = "$ -.,/+*#%&()!@=<>";
+
+/// A name that is safe to write into a statement between backticks. It cannot be made otherwise
 /// than by the checks in this file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identifier(String);
 
 impl Identifier {
-    /// A column's name.
+    /// A column's name, as it stands without quotes.
     pub fn new(name: &str) -> Result<Self, CallError> {
-        let starts_well =
-            name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
-        if !starts_well || !name.bytes().all(is_name_byte) {
+        if !name.starts_with(begins_name) || !name.chars().all(is_in_name) {
+            return Err(no_column(name));
+        }
+        Self::short(name)
+    }
+
+    /// A column's name that stood between quotes.
+    pub fn quoted(name: &str) -> Result<Self, CallError> {
+        let fits = |sign| is_in_name(sign) || SIGNS_IN_QUOTES.contains(sign);
+        if name.is_empty() || name.ends_with(' ') || !name.chars().all(fits) {
             return Err(CallError::new(
                 "ValueError",
-                format!("{name:?} is not a column name"),
+                format!(
+                    "{name:?} is not a column name that vpid writes, also in quotes; rename the \
+                     column, or use VPI_DB_RawExecute"
+                ),
             ));
         }
+        Self::short(name)
+    }
+
+    fn short(name: &str) -> Result<Self, CallError> {
         if name.len() > SQL_IDENTIFIER_BYTES_MAX {
             return Err(too_long(name));
         }
@@ -48,10 +66,7 @@ impl Identifier {
             let detail = format!("table {name:?} has characters other than letters, digits and _");
             return Err(CallError::new("ValueError", detail));
         }
-        if name.len() > SQL_IDENTIFIER_BYTES_MAX {
-            return Err(too_long(name));
-        }
-        Ok(Self(name.to_owned()))
+        Self::short(name)
     }
 
     pub fn as_str(&self) -> &str {
@@ -59,8 +74,21 @@ impl Identifier {
     }
 }
 
+/// What a name without quotes begins with. The engines take every letter.
+pub(super) fn begins_name(sign: char) -> bool {
+    sign.is_alphabetic() || sign == '_'
+}
+
+pub(super) fn is_in_name(sign: char) -> bool {
+    sign.is_alphanumeric() || sign == '_' || sign == '$'
+}
+
 fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+pub(super) fn no_column(name: &str) -> CallError {
+    CallError::new("ValueError", format!("{name:?} is not a column name"))
 }
 
 fn too_long(name: &str) -> CallError {

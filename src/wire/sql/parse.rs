@@ -1,7 +1,11 @@
 //! From a function's `kwargs` to a checked call, in the shapes that upstream's functions take.
 
 use super::grammar::{self, Scope};
+use super::literals::{Literals, SqlMode, as_python_writes};
+use super::modes::Readings;
 use super::names::Identifier;
+use super::raw;
+use super::scan::Quoting;
 use super::{Assignments, Column, Expr, Param, Reading, SqlCall};
 use crate::limits::{SQL_COLUMNS_MAX, SQL_PARAMS_MAX, SQL_QUERY_BYTES_MAX, SQL_ROWS_MAX};
 use crate::wire::call_error::CallError;
@@ -21,30 +25,72 @@ pub fn is_sql_function(name: &str) -> bool {
     FUNCTIONS.contains(&name)
 }
 
-/// Reads the call of `function` (one of [`FUNCTIONS`]) by `script` (its file name). Arguments
-/// that no function knows are ignored, as upstream does.
+/// Reads the call of `function` (one of [`FUNCTIONS`]) by `script` (its file name), which goes to
+/// a database of `engine`. Arguments that no function knows are ignored, as upstream does.
 pub fn parse(
     function: &str,
     script: &str,
     kwargs: &Value,
     reading: Reading,
+    engine: Quoting,
 ) -> Result<SqlCall, CallError> {
-    let nothing = Map::new();
-    let kwargs = match kwargs {
-        Value::Object(kwargs) => kwargs,
-        Value::Null => &nothing,
-        _ => return Err(value_error("kwargs are not a table")),
+    let literals = match reading {
+        Reading::Legacy => Literals::stock(engine),
+        Reading::Signed => Literals::Portable,
     };
     if function == "VPI_DB_RawExecute" {
-        return raw(kwargs);
+        return raw_call(arguments(kwargs, &Map::new())?, engine);
     }
+    if !literals.is_mysql() {
+        return user_call(function, script, kwargs, literals);
+    }
+    let minds = SqlMode {
+        ansi_quotes: holds(kwargs, '"'),
+        no_backslash_escapes: holds(kwargs, '\\'),
+    };
+    Readings::of(minds, |mode| {
+        user_call(function, script, kwargs, Literals::Mysql(mode))
+    })
+}
+
+/// Whether the sign stands in one of the texts.
+fn holds(value: &Value, sign: char) -> bool {
+    match value {
+        Value::String(text) => text.contains(sign),
+        Value::Array(items) => items.iter().any(|item| holds(item, sign)),
+        Value::Object(fields) => fields
+            .iter()
+            .any(|(key, item)| key.contains(sign) || holds(item, sign)),
+        _ => false,
+    }
+}
+
+fn arguments<'a>(
+    kwargs: &'a Value,
+    nothing: &'a Map<String, Value>,
+) -> Result<&'a Map<String, Value>, CallError> {
+    match kwargs {
+        Value::Object(kwargs) => Ok(kwargs),
+        Value::Null => Ok(nothing),
+        _ => Err(value_error("kwargs are not a table")),
+    }
+}
+
+fn user_call(
+    function: &str,
+    script: &str,
+    kwargs: &Value,
+    literals: Literals,
+) -> Result<SqlCall, CallError> {
+    let nothing = Map::new();
+    let kwargs = arguments(kwargs, &nothing)?;
     let Value::String(table) = required(kwargs, "table")? else {
         return Err(value_error("table is not a text"));
     };
-    let table = Identifier::table(table, script)?;
+    let table = Identifier::table(&without_quotes(table, literals), script)?;
     let arguments = Arguments {
         kwargs,
-        reading,
+        literals,
         table,
     };
     match function {
@@ -57,42 +103,52 @@ pub fn parse(
     }
 }
 
-fn raw(kwargs: &Map<String, Value>) -> Result<SqlCall, CallError> {
+/// The table's name without the quotes around it, and without what upstream removes from it.
+fn without_quotes(table: &str, literals: Literals) -> String {
+    let removed = |sign: &char| !literals.removes(*sign);
+    let name: String = table.chars().filter(removed).collect();
+    let name = name.trim_end();
+    let closed_by = |end: char| name.get(1..).and_then(|rest| rest.strip_suffix(end));
+    let inner = match name.chars().next() {
+        Some(quote @ ('`' | '"')) => closed_by(quote),
+        Some('[') if literals == Literals::Sqlite => closed_by(']'),
+        _ => None,
+    };
+    inner.unwrap_or(name).to_owned()
+}
+
+fn raw_call(kwargs: &Map<String, Value>, engine: Quoting) -> Result<SqlCall, CallError> {
     let Value::String(query) = required(kwargs, "query")? else {
         return Err(value_error("query is not a text"));
     };
-    if query.trim().is_empty() || query.len() > SQL_QUERY_BYTES_MAX || query.contains('\0') {
+    // SQLite has nothing to do for nothing; MySQL refuses it.
+    let is_missing = query.trim().is_empty() && engine == Quoting::Mysql;
+    if is_missing || query.len() > SQL_QUERY_BYTES_MAX || query.contains('\0') {
         return Err(value_error("query is empty, too long or holds a NUL"));
     }
-    let params = match kwargs.get("format") {
-        None | Some(Value::Null) => None,
-        Some(Value::Array(values)) if values.len() <= SQL_PARAMS_MAX => Some(
-            values
-                .iter()
-                .map(|value| scalar(value, "format"))
-                .collect::<Result<_, _>>()?,
-        ),
+    let (query, params) = match kwargs.get("format") {
+        None | Some(Value::Null) => (query.clone(), None),
+        Some(Value::Array(values)) if values.len() <= SQL_PARAMS_MAX => {
+            let (query, params) = raw::with_values(query, values, engine)?;
+            (query, Some(params))
+        }
         Some(_) => return Err(value_error("format is not an array, or too long")),
     };
-    Ok(SqlCall::Raw {
-        query: query.clone(),
-        params,
-    })
+    Ok(SqlCall::Raw { query, params })
 }
 
 /// The arguments of one call on a user's table.
 pub(super) struct Arguments<'a> {
     pub(super) kwargs: &'a Map<String, Value>,
-    reading: Reading,
+    pub(super) literals: Literals,
     table: Identifier,
 }
 
 impl Arguments<'_> {
     fn select(self) -> Result<SqlCall, CallError> {
         let scope = Scope {
-            table: &self.table,
-            proposed: false,
             aggregates: true,
+            ..self.scope()
         };
         let mut columns = Vec::new();
         if let Some(Value::Array(entries)) = self.kwargs.get("columns") {
@@ -147,7 +203,8 @@ impl Arguments<'_> {
             .any(|name| self.given(name));
         if filter.is_none() && asked {
             return Err(value_error(
-                "half a filter (column or value is null) would change every row",
+                "half a filter (column, op or value is null or empty) would change every row; leave \
+                 all three out to do that",
             ));
         }
         Ok(SqlCall::Update {
@@ -168,7 +225,8 @@ impl Arguments<'_> {
         required(self.kwargs, "filter_value")?;
         let Some(filter) = self.filter()? else {
             return Err(value_error(
-                "half a filter (column or value is null) would delete every row",
+                "half a filter (column, op or value is null or empty) would delete every row; use wipe \
+                 to do that",
             ));
         };
         Ok(SqlCall::Delete {
@@ -184,6 +242,7 @@ impl Arguments<'_> {
     pub(super) fn scope(&self) -> Scope<'_> {
         Scope {
             table: &self.table,
+            literals: self.literals,
             proposed: false,
             aggregates: false,
         }
@@ -193,13 +252,15 @@ impl Arguments<'_> {
         let entries = match self.kwargs.get("columns") {
             None | Some(Value::Null) => return Ok(Vec::new()),
             Some(Value::Array(entries)) => entries,
+            // As upstream, and as in a select.
+            Some(_) if self.literals.is_stock() => return Ok(Vec::new()),
             Some(_) => return Err(value_error("columns is not an array")),
         };
         check_columns(entries.len())?;
         entries
             .iter()
             .map(|entry| match entry {
-                Value::String(name) => Identifier::new(name.trim()),
+                Value::String(name) => grammar::parse_target(name, self.scope()),
                 _ => Err(value_error("columns holds something that is not a text")),
             })
             .collect()
@@ -258,7 +319,7 @@ impl Arguments<'_> {
         };
         let mut assignments = Assignments::with_capacity(values.len());
         for (key, value) in values {
-            let column = self.assigned_column(key)?;
+            let column = grammar::parse_target(key, self.scope())?;
             if assignments
                 .iter()
                 .any(|(other, _)| same_column(other, &column))
@@ -270,33 +331,34 @@ impl Arguments<'_> {
         Ok(assignments)
     }
 
-    /// `wins`, `t.wins` and `user_x_t.wins` are the same column.
-    fn assigned_column(&self, key: &str) -> Result<Identifier, CallError> {
-        let key = key.trim();
-        let column = match key.split_once('.') {
-            Some((table, column)) if table == "t" || table == self.table.as_str() => column,
-            _ => key,
-        };
-        Identifier::new(column)
-    }
-
     pub(super) fn expression(
         &self,
         value: &Value,
         scope: Scope<'_>,
         name: &str,
     ) -> Result<Expr, CallError> {
-        match (value, self.reading) {
-            (Value::String(text), Reading::Legacy) => grammar::parse(text, scope),
-            (Value::Object(object), Reading::Signed) => match object.get("expr") {
+        match (value, self.literals) {
+            (Value::Object(object), Literals::Portable) => match object.get("expr") {
                 Some(Value::String(text)) if object.len() == 1 => grammar::parse(text, scope),
                 _ => Err(value_error(format!(
                     "{name} holds a table that is not {{\"expr\": text}}"
                 ))),
             },
+            (Value::String(text), Literals::Mysql(_)) if is_default(text) => {
+                Ok(Expr::Default(None))
+            }
+            (Value::String(text), literals) if literals.is_stock() => grammar::parse(text, scope),
+            // Upstream wrote its digits into the statement.
+            (Value::Number(number), Literals::Mysql(_)) => {
+                grammar::parse(&as_python_writes(number), scope)
+            }
             _ => Ok(Expr::Literal(scalar(value, name)?)),
         }
     }
+}
+
+fn is_default(text: &str) -> bool {
+    text.trim().eq_ignore_ascii_case("DEFAULT")
 }
 
 fn same_column(a: &Identifier, b: &Identifier) -> bool {

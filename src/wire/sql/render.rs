@@ -53,6 +53,9 @@ pub fn render(call: &SqlCall, step: usize, dialect: Dialect) -> Result<Statement
             returns: if last { query.returns } else { Returns::Count },
         });
     }
+    if let SqlCall::ByMode(readings) = call {
+        return render(readings.under(dialect.mode())?, step, dialect);
+    }
     if let SqlCall::Raw { query, params } = call {
         let text = match params {
             Some(_) => Cow::Owned(raw::with_question_marks(query, dialect.quoting())),
@@ -117,7 +120,7 @@ struct Writer<'a> {
 impl<'a> Writer<'a> {
     fn call(&mut self, call: &'a SqlCall) -> Result<(), CallError> {
         match call {
-            SqlCall::Raw { .. } | SqlCall::Query { .. } => {}
+            SqlCall::Raw { .. } | SqlCall::Query { .. } | SqlCall::ByMode(_) => {}
             SqlCall::Select {
                 table,
                 columns,
@@ -143,8 +146,10 @@ impl<'a> Writer<'a> {
                 self.insert(table, columns, rows);
                 self.text.push_str(match self.dialect {
                     Dialect::Sqlite => " ON CONFLICT DO UPDATE SET ",
-                    Dialect::Mysql { row_alias: true } => " AS `n` ON DUPLICATE KEY UPDATE ",
-                    Dialect::Mysql { row_alias: false } => " ON DUPLICATE KEY UPDATE ",
+                    Dialect::Mysql {
+                        row_alias: true, ..
+                    } => " AS `n` ON DUPLICATE KEY UPDATE ",
+                    Dialect::Mysql { .. } => " ON DUPLICATE KEY UPDATE ",
                 });
                 self.qualified = self.dialect != Dialect::Sqlite;
                 self.assignments(table, update)?;
@@ -194,14 +199,30 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// In backticks on every engine: in double quotes, SQLite makes a text of a column that is not
+    /// there.
     fn identifier(&mut self, name: &Identifier) {
-        let quote = match self.dialect {
-            Dialect::Sqlite => '"',
-            Dialect::Mysql { .. } => '`',
-        };
-        self.text.push(quote);
+        self.text.push('`');
         self.text.push_str(name.as_str());
-        self.text.push(quote);
+        self.text.push('`');
+    }
+
+    /// A column's name or a text: in double quotes, SQLite looks which it is.
+    fn word(&mut self, name: &Identifier) {
+        if self.dialect != Dialect::Sqlite {
+            return self.identifier(name);
+        }
+        self.text.push('"');
+        self.text.push_str(name.as_str());
+        self.text.push('"');
+    }
+
+    /// Bound as a text, since what is bound as a number is a float to MySQL.
+    fn decimal(&mut self, digits: &'a Param, scale: usize) {
+        self.text.push_str("CAST(? AS DECIMAL(65, ");
+        self.text.push_str(&scale.to_string());
+        self.text.push_str("))");
+        self.params.push(digits);
     }
 
     fn column(&mut self, table: &'a Identifier, column: &'a Column) {
@@ -282,6 +303,14 @@ impl<'a> Writer<'a> {
                 self.params.push(param);
             }
             Expr::Column(row, name) => self.column_of(table, *row, name),
+            Expr::Decimal { digits, scale } => self.decimal(digits, *scale),
+            Expr::Word(name) => self.word(name),
+            Expr::Default(None) => self.text.push_str("DEFAULT"),
+            Expr::Default(Some(name)) => {
+                self.text.push_str("DEFAULT(");
+                self.identifier(name);
+                self.text.push(')');
+            }
             Expr::Negative(inner) => {
                 // Parentheses keep two minus signs from becoming a comment.
                 self.text.push_str("(-");
@@ -312,7 +341,14 @@ impl<'a> Writer<'a> {
     }
 
     fn column_of(&mut self, table: &Identifier, row: Row, name: &Identifier) {
-        let values = row == Row::Proposed && self.dialect == Dialect::Mysql { row_alias: false };
+        let values = row == Row::Proposed
+            && matches!(
+                self.dialect,
+                Dialect::Mysql {
+                    row_alias: false,
+                    ..
+                }
+            );
         match row {
             Row::Unqualified if !self.qualified => {}
             Row::Unqualified | Row::Standing => {

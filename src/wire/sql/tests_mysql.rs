@@ -3,8 +3,15 @@
 use super::*;
 use serde_json::{Value, json};
 
-const ALIAS: Dialect = Dialect::Mysql { row_alias: true };
-const VALUES: Dialect = Dialect::Mysql { row_alias: false };
+const ALIAS: Dialect = server(true);
+const VALUES: Dialect = server(false);
+
+const fn server(row_alias: bool) -> Dialect {
+    Dialect::Mysql {
+        row_alias,
+        mode: SqlMode::ALL[0],
+    }
+}
 
 fn written(function: &str, kwargs: Value, dialect: Dialect) -> String {
     let call = parse(
@@ -12,6 +19,7 @@ fn written(function: &str, kwargs: Value, dialect: Dialect) -> String {
         "x.nut",
         &kwargs,
         Reading::Legacy,
+        Quoting::Mysql,
     );
     let call = call.unwrap();
     match render(&call, 0, dialect) {
@@ -107,7 +115,8 @@ fn operators_and_functions_mean_what_they_mean_in_sqlite() {
         ("a || b + 1", "(CONCAT(`a`, `b`) + ?)"),
         ("CONCAT(a, b)", "CONCAT(`a`, `b`)"),
         ("a + b * -c", "(`a` + (`b` * (-`c`)))"),
-        ("LENGTH(a)", "CHAR_LENGTH(`a`)"),
+        ("LENGTH(a)", "LENGTH(`a`)"),
+        ("CHAR_LENGTH(a)", "CHAR_LENGTH(`a`)"),
         ("MAX(a, 0)", "GREATEST(`a`, ?)"),
         ("LEAST(a, 0)", "LEAST(`a`, ?)"),
         ("MAX(a)", "MAX(`a`)"),
@@ -173,5 +182,172 @@ fn placeholders_of_raw_queries_are_told_from_what_is_quoted() {
         ("SELECT 7 %% %s /* %s %% */", "SELECT 7 % ? /* %s % */"),
     ] {
         assert_eq!(raw(query), expected, "{query}");
+    }
+}
+
+/// The call of stock scripts in a mode of the server: its text and its parameters, or the reason.
+fn in_mode(function: &str, kwargs: &Value, mode: SqlMode) -> String {
+    let dialect = Dialect::Mysql {
+        row_alias: false,
+        mode,
+    };
+    let function = format!("VPI_DB_{function}");
+    let call = parse(&function, "x.nut", kwargs, Reading::Legacy, Quoting::Mysql);
+    let written = call.and_then(|call| {
+        let statement = render(&call, 0, dialect)?;
+        Ok(format!("{} {:?}", statement.text, statement.params))
+    });
+    written.unwrap_or_else(|error| error.to_string())
+}
+
+/// A value of a stock insert, as it is written and bound.
+fn value_in(text: &str, mode: SqlMode) -> String {
+    let kwargs = json!({"table": "user_x_t", "values": [text]});
+    let written = in_mode("UserInsert", &kwargs, mode);
+    let value = written.strip_prefix("INSERT INTO `user_x_t` VALUES (");
+    let Some((value, params)) = value.and_then(|value| value.rsplit_once(") [")) else {
+        return written;
+    };
+    format!("{value} [{params}")
+}
+
+#[test]
+fn texts_are_read_by_the_rules_of_the_server_and_its_mode() {
+    let [usual, plain, ansi, both] = SqlMode::ALL;
+    for (text, expected) in [
+        (r"'a\\b'", r#"? [Text("a\\b")]"#),
+        (r"'tab\tx'", r#"? [Text("tab\tx")]"#),
+        (r"'it\'s'", r#"? [Text("it's")]"#),
+        (r"'it''s'", r#"? [Text("it's")]"#),
+        (r"'50\%\_'", r#"? [Text("50\\%\\_")]"#),
+        (r#""bob""#, r#"? [Text("bob")]"#),
+        (r#""say ""hi"" \"x\"""#, r#"? [Text("say \"hi\" \"x\"")]"#),
+        (r#"'a' "b" 'c'"#, r#"? [Text("abc")]"#),
+        ("`bob`", "`bob` []"),
+    ] {
+        assert_eq!(value_in(text, usual), expected, "{text}");
+    }
+    assert_eq!(value_in(r"'a\\b'", plain), r#"? [Text("a\\\\b")]"#);
+    assert!(value_in(r"'it\'s'", plain).starts_with("ValueError"));
+    assert_eq!(value_in(r"'a\'", plain), r#"? [Text("a\\")]"#);
+    assert_eq!(value_in(r"'a\'", both), r#"? [Text("a\\")]"#);
+    assert!(value_in(r"'a\'", ansi).starts_with("ValueError"));
+    assert_eq!(value_in(r#""bob""#, ansi), "`bob` []");
+    assert_eq!(value_in(r#""bob""#, both), "`bob` []");
+}
+
+#[test]
+fn a_call_that_no_mode_reads_is_refused_and_one_that_all_read_alike_is_one_call() {
+    let parsed = |text: &str| {
+        let kwargs = json!({"table": "user_x_t", "values": [text]});
+        parse(
+            "VPI_DB_UserInsert",
+            "x.nut",
+            &kwargs,
+            Reading::Legacy,
+            Quoting::Mysql,
+        )
+    };
+    assert!(parsed(r"\ '").is_err());
+    assert!(matches!(parsed("'say \"hi\"'"), Ok(SqlCall::Insert { .. })));
+    let call = parsed(r"'a\b'").unwrap();
+    assert!(matches!(call, SqlCall::ByMode(_)));
+    assert!(call.may_write(Quoting::Mysql));
+    assert_eq!(call.class(), Ok(Class::Write));
+}
+
+#[test]
+fn what_a_stock_filter_compares_with_is_a_text() {
+    let filter = |value: Value, mode| {
+        let kwargs = json!({"table": "user_x_t", "filter_column": "k", "filter_value": value});
+        let written = in_mode("UserDelete", &kwargs, mode);
+        let (_, value) = written.split_once(" = ? ").unwrap();
+        value.to_owned()
+    };
+    let [usual, plain, ..] = SqlMode::ALL;
+    for (value, expected) in [
+        (json!(0), r#"[Text("0")]"#),
+        (json!(12), r#"[Text("12")]"#),
+        (json!(0.5), r#"[Text("0.5")]"#),
+        (json!(true), r#"[Text("True")]"#),
+        (json!(r"O\'Brien"), r#"[Text("O'Brien")]"#),
+        (json!("O''Brien"), r#"[Text("O'Brien")]"#),
+        (json!("\"bob\""), r#"[Text("\"bob\"")]"#),
+    ] {
+        assert_eq!(filter(value.clone(), usual), expected, "{value}");
+    }
+    assert_eq!(filter(json!(r"O\'Brien"), plain), r#"[Text("O\\'Brien")]"#);
+}
+
+#[test]
+fn numbers_with_a_point_are_as_exact_as_the_server_reads_them() {
+    let usual = SqlMode::default();
+    for (text, expected) in [
+        ("1.50", r#"CAST(? AS DECIMAL(65, 2)) [Text("1.50")]"#),
+        ("-0.1", r#"CAST(? AS DECIMAL(65, 1)) [Text("-0.1")]"#),
+        (
+            "9223372036854775808",
+            r#"CAST(? AS DECIMAL(65, 0)) [Text("9223372036854775808")]"#,
+        ),
+        ("1.5e3", "? [Float(1500.0)]"),
+        ("7", "? [Int(7)]"),
+    ] {
+        assert_eq!(value_in(text, usual), expected, "{text}");
+    }
+    let kwargs = json!({"table": "user_x_t", "values": [0.25, 1e20, 7, true]});
+    assert_eq!(
+        in_mode("UserInsert", &kwargs, usual),
+        "INSERT INTO `user_x_t` VALUES (CAST(? AS DECIMAL(65, 2)), ?, ?, ?) \
+         [Text(\"0.25\"), Float(1e20), Int(7), Int(1)]"
+    );
+}
+
+#[test]
+fn defaults_and_proposed_values_are_named_as_mysql_names_them() {
+    let usual = SqlMode::default();
+    assert_eq!(value_in(" default ", usual), "DEFAULT []");
+    assert_eq!(value_in("DEFAULT(`k`)", usual), "DEFAULT(`k`) []");
+    let kwargs = json!({
+        "table": "user_x_t",
+        "values": [1, 5],
+        "update_values": {"t.wins": "new.wins + VALUES(wins) + `n`.`wins` + User_X_T.wins"},
+    });
+    let written = in_mode("UserInsertOrUpdate", &kwargs, usual);
+    let (_, update) = written.split_once(" UPDATE ").unwrap();
+    assert_eq!(
+        update,
+        "`wins` = (((VALUES(`wins`) + VALUES(`wins`)) + VALUES(`wins`)) + `user_x_t`.`wins`) \
+         [Int(1), Int(5)]"
+    );
+}
+
+#[test]
+fn a_list_in_format_is_a_list_of_values() {
+    let raw = |query: &str, format: Value| {
+        let kwargs = json!({"query": query, "format": format});
+        in_mode("RawExecute", &kwargs, SqlMode::default())
+    };
+    assert_eq!(
+        raw(
+            "SELECT '%%s' FROM t WHERE id IN %s AND a = %s",
+            json!([[1, 2], "x"])
+        ),
+        r#"SELECT '%s' FROM t WHERE id IN (?, ?) AND a = ? [Int(1), Int(2), Text("x")]"#
+    );
+    assert_eq!(
+        raw(
+            "SELECT 1 FROM t WHERE (a, b) IN %s",
+            json!([[[1, 2], [3, 4]]])
+        ),
+        "SELECT 1 FROM t WHERE (a, b) IN ((?, ?), (?, ?)) [Int(1), Int(2), Int(3), Int(4)]"
+    );
+    assert_eq!(raw("SELECT %s", json!([[]])), "SELECT () []");
+    for (query, format) in [
+        ("SELECT ?", json!([[1]])),
+        ("SELECT %s", json!([{"a": 1}])),
+        ("SELECT %s", json!([[[[[1]]]]])),
+    ] {
+        let refused = raw(query, format);
+        assert!(refused.starts_with("ValueError"), "{refused}");
     }
 }

@@ -1,5 +1,7 @@
 //! The words of an expression: one pass over the text, no memory of what came before.
 
+use super::literals::{Between, Literals, push_escaped};
+use super::names;
 use crate::wire::call_error::CallError;
 
 /// One word of an expression.
@@ -7,8 +9,12 @@ use crate::wire::call_error::CallError;
 pub(super) enum Token<'a> {
     Name(&'a str),
     Number(&'a str),
-    /// What stood between the quotes, with doubled quotes made single.
+    /// What stood between the quotes of a text, as its engine reads it.
     Text(String),
+    /// What stood between quotes of names.
+    Quoted(String),
+    /// In double quotes, where that is a column or a text.
+    Word(String),
     Symbol(&'static str),
     End,
 }
@@ -18,6 +24,7 @@ impl Token<'_> {
     pub(super) fn shown(&self) -> String {
         match self {
             Self::Name(text) | Self::Number(text) => format!("`{text}`"),
+            Self::Quoted(text) | Self::Word(text) => format!("the name {text:?}"),
             Self::Text(_) => "a text".to_owned(),
             Self::Symbol(symbol) => format!("`{symbol}`"),
             Self::End => "the end".to_owned(),
@@ -31,32 +38,40 @@ const SYMBOLS: [&str; 10] = ["||", "+", "-", "*", "/", "%", "(", ")", ",", "."];
 pub(super) struct Lexer<'a> {
     text: &'a str,
     at: usize,
+    literals: Literals,
 }
 
 impl<'a> Lexer<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
+    pub(super) fn new(text: &'a str, literals: Literals) -> Self {
+        Self {
+            text,
+            at: 0,
+            literals,
+        }
     }
 
     /// The next word and the byte at which it starts.
     pub(super) fn next(&mut self) -> Result<(usize, Token<'a>), CallError> {
         let rest = &self.text[self.at..];
-        self.at += rest.len() - rest.trim_start_matches([' ', '\t', '\r', '\n']).len();
+        let blank = |sign| " \t\r\n".contains(sign) || self.literals.removes(sign);
+        self.at += rest.len() - rest.trim_start_matches(blank).len();
         let start = self.at;
         let rest = &self.text[start..];
         let Some(first) = rest.chars().next() else {
             return Ok((start, Token::End));
         };
-        let token = if first.is_ascii_alphabetic() || first == '_' {
-            let length = rest.bytes().take_while(|byte| is_name_byte(*byte)).count();
+        let token = if names::begins_name(first) {
+            let length = rest
+                .find(|sign| !names::is_in_name(sign))
+                .unwrap_or(rest.len());
             self.at += length;
             Token::Name(&rest[..length])
         } else if first.is_ascii_digit()
             || (first == '.' && rest[1..].starts_with(|c: char| c.is_ascii_digit()))
         {
             self.number(rest)?
-        } else if first == '\'' {
-            self.quoted(rest)?
+        } else if let Some(between) = self.literals.between(first) {
+            self.quoted(rest, first, between)?
         } else if rest.starts_with("--") || rest.starts_with("/*") {
             return Err(unexpected("a comment", start));
         } else if let Some(symbol) = SYMBOLS.into_iter().find(|symbol| rest.starts_with(symbol)) {
@@ -89,33 +104,52 @@ impl<'a> Lexer<'a> {
             }
         }
         // `12abc`, `1.2.3` and `0x10` are slips that must not be read as two words.
-        if bytes
-            .get(length)
-            .is_some_and(|byte| is_name_byte(*byte) || *byte == b'.')
-        {
+        let slip = |sign| names::is_in_name(sign) || sign == '.';
+        if rest[length..].starts_with(slip) {
             return Err(unexpected("a malformed number", self.at));
         }
         self.at += length;
         Ok(Token::Number(&rest[..length]))
     }
 
-    fn quoted(&mut self, rest: &'a str) -> Result<Token<'a>, CallError> {
-        let start = self.at;
+    /// What stands between the quotes at which `rest` begins. A doubled quote is one of it, but not
+    /// in brackets.
+    fn quoted(
+        &mut self,
+        rest: &'a str,
+        quote: char,
+        between: Between,
+    ) -> Result<Token<'a>, CallError> {
+        let escapes = between == Between::Text && self.literals.escapes();
+        let end = if quote == '[' { ']' } else { quote };
         let mut content = String::new();
-        let mut from = 1;
-        loop {
-            let Some(length) = rest[from..].find('\'') else {
-                return Err(unexpected("a text without its closing quote", start));
-            };
-            content.push_str(&rest[from..from + length]);
-            from += length + 1;
-            if !rest[from..].starts_with('\'') {
-                self.at += from;
-                return Ok(Token::Text(content));
+        let mut signs = rest.char_indices().skip(1).peekable();
+        while let Some((at, sign)) = signs.next() {
+            let doubled = || quote != '[' && rest[at + 1..].starts_with(end);
+            if sign == '\\' && escapes {
+                // A text that ends here is not closed.
+                if let Some((_, escaped)) = signs.next() {
+                    push_escaped(&mut content, escaped);
+                }
+            } else if sign != end {
+                content.push(sign);
+            } else if doubled() {
+                content.push(end);
+                signs.next();
+            } else {
+                self.at += at + 1;
+                return Ok(match between {
+                    Between::Text => Token::Text(content),
+                    Between::Name => Token::Quoted(content),
+                    Between::Either => Token::Word(content),
+                });
             }
-            content.push('\'');
-            from += 1;
         }
+        let what = match between {
+            Between::Name => "a name without its closing quote",
+            _ => "a text without its closing quote",
+        };
+        Err(unexpected(what, self.at))
     }
 }
 
@@ -125,8 +159,4 @@ pub(super) fn unexpected(found: &str, at: usize) -> CallError {
         "ValueError",
         format!("expression: {found} at byte {at} is not understood"),
     )
-}
-
-fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_'
 }

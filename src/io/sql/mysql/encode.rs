@@ -63,12 +63,12 @@ fn push_cell(out: &mut String, column: &Column, value: Option<&Value>, decoder: 
                 time: (u32::from(hour), u32::from(minute), u32::from(second)),
                 micros,
             };
-            date.push(out, column.column_type());
+            date.push(out, column.column_type(), decoder);
         }
         Some(&Value::Time(negative, days, hours, minutes, seconds, micros)) => {
             let hours = days * 24 + u32::from(hours);
             let (minutes, seconds) = (u32::from(minutes), u32::from(seconds));
-            push_time(out, negative, (hours, minutes, seconds), micros);
+            push_time(out, negative, (hours, minutes, seconds), micros, decoder);
         }
         Some(Value::Bytes(bytes)) => push_bytes(out, column, bytes, decoder),
     }
@@ -109,11 +109,10 @@ fn push_bytes(out: &mut String, column: &Column, bytes: &[u8], decoder: Decoder)
         | T::MYSQL_TYPE_NEWDATE
         | T::MYSQL_TYPE_DATETIME
         | T::MYSQL_TYPE_TIMESTAMP => {
-            Date::read(&text).map(|date| date.push(out, column.column_type()))
+            Date::read(&text).map(|date| date.push(out, column.column_type(), decoder))
         }
-        T::MYSQL_TYPE_TIME => {
-            read_time(&text).map(|(negative, time, micros)| push_time(out, negative, time, micros))
-        }
+        T::MYSQL_TYPE_TIME => read_time(&text)
+            .map(|(negative, time, micros)| push_time(out, negative, time, micros, decoder)),
         T::MYSQL_TYPE_JSON => None,
         _ if column.character_set() == BINARY => return push_blob(out, bytes, decoder),
         _ => None,
@@ -195,10 +194,12 @@ impl Date {
         })
     }
 
-    /// Null where it is no day of any calendar.
-    fn push(&self, out: &mut String, kind: ColumnType) {
+    /// Null where it is no day of any calendar; for the stock client as MySQL writes it then, which
+    /// is what Python's drivers pass on.
+    fn push(&self, out: &mut String, kind: ColumnType, decoder: Decoder) {
         let (year, month, day) = self.date;
-        if month == 0 || day == 0 {
+        let is_day = month != 0 && day != 0;
+        if !is_day && decoder != Decoder::Stock {
             return push_null(out);
         }
         // Writing to a String cannot fail.
@@ -208,18 +209,50 @@ impl Date {
             ColumnType::MYSQL_TYPE_DATE | ColumnType::MYSQL_TYPE_NEWDATE
         ) {
             let (hour, minute, second) = self.time;
-            let _ = write!(out, "T{hour:02}:{minute:02}:{second:02}");
+            let between = if is_day { 'T' } else { ' ' };
+            let _ = write!(out, "{between}{hour:02}:{minute:02}:{second:02}");
             push_micros(out, self.micros);
         }
         out.push('"');
     }
 }
 
-fn push_time(out: &mut String, negative: bool, time: (u32, u32, u32), micros: u32) {
+fn push_time(
+    out: &mut String,
+    negative: bool,
+    time: (u32, u32, u32),
+    micros: u32,
+    decoder: Decoder,
+) {
+    if decoder == Decoder::Stock {
+        return push_span(out, negative, time, micros);
+    }
     let sign = if negative { "-" } else { "" };
     let (hours, minutes, seconds) = time;
     let _ = write!(out, "\"{sign}{hours:02}:{minutes:02}:{seconds:02}");
     push_micros(out, micros);
+    out.push('"');
+}
+
+/// As Python writes a span of time, which is what `vpi.py` made of a time: whole days first, of
+/// which there can be less than none, then hours without a zero before them.
+fn push_span(out: &mut String, negative: bool, time: (u32, u32, u32), micros: u32) {
+    const DAY: i64 = 86_400_000_000;
+    let (hours, minutes, seconds) = time;
+    let seconds = (i64::from(hours) * 60 + i64::from(minutes)) * 60 + i64::from(seconds);
+    let span = seconds * 1_000_000 + i64::from(micros);
+    let span = if negative { -span } else { span };
+    let (days, rest) = (span.div_euclid(DAY), span.rem_euclid(DAY));
+    let seconds = rest / 1_000_000;
+    out.push('"');
+    match days {
+        0 => {}
+        1 | -1 => _ = write!(out, "{days} day, "),
+        _ => _ = write!(out, "{days} days, "),
+    }
+    let (minutes, seconds) = (seconds / 60, seconds % 60);
+    let _ = write!(out, "{}:{:02}:{seconds:02}", minutes / 60, minutes % 60);
+    push_micros(out, u32::try_from(rest % 1_000_000).unwrap_or(0));
     out.push('"');
 }
 

@@ -27,6 +27,8 @@ mod tests;
 #[cfg(test)]
 mod tests_limits;
 #[cfg(test)]
+mod tests_meaning;
+#[cfg(test)]
 mod tests_order;
 #[cfg(test)]
 mod tests_outage;

@@ -6,7 +6,7 @@ use crate::limits::{
     MYSQL_CONNECT_MS, MYSQL_LOCK_WAIT_S, MYSQL_OWN_MS_MAX, MYSQL_PACKET_BYTES_MAX,
     SQL_STATEMENT_MS_MAX, SQL_STATEMENTS_CACHED_MAX,
 };
-use crate::wire::sql::Dialect;
+use crate::wire::sql::{Dialect, SqlMode};
 use mysql::consts::CapabilityFlags;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Error, OptsBuilder, SslOpts, Value};
@@ -72,11 +72,11 @@ impl Session {
     pub(super) fn open(settings: &Mysql) -> Result<Self, Refusal> {
         let mut conn = connect(settings).map_err(|error| refusal(&error))?;
         let socket = Socket::of(&conn).map_err(|error| Refusal::new(error.to_string()))?;
-        let version = settle(&mut conn).map_err(|error| refusal(&error))?;
+        let (version, mode) = settle(&mut conn).map_err(|error| refusal(&error))?;
         let maria = version.contains("MariaDB");
         let row_alias = !maria && conn.server_version() >= (8, 0, 19);
         Ok(Self {
-            dialect: Dialect::Mysql { row_alias },
+            dialect: Dialect::Mysql { row_alias, mode },
             server: server_name(&version, maria),
             allowed_ms: MYSQL_SERVER_MS,
             conn,
@@ -145,22 +145,25 @@ fn statement_time(limit_ms: u64) -> String {
     )
 }
 
-fn settle(conn: &mut Conn) -> Result<String, Error> {
+/// The server's version, and what of its mode says how it reads quotes.
+fn settle(conn: &mut Conn) -> Result<(String, SqlMode), Error> {
     let text = format!(
         "SET NAMES utf8mb4; {ISOLATION}; \
          SET SESSION autocommit = 1, innodb_lock_wait_timeout = {MYSQL_LOCK_WAIT_S} \
          {ORPHANS} {}; \
-         {TRY_WRITE}; SELECT VERSION()",
+         {TRY_WRITE}; SELECT VERSION(), @@SESSION.sql_mode",
         statement_time(MYSQL_SERVER_MS)
     );
-    let mut version = String::new();
+    let (mut version, mut mode) = (String::new(), String::new());
     let mut result = conn.query_iter(text)?;
     while let Some(set) = result.iter() {
         for row in set {
-            version = row?.take(0).unwrap_or_default();
+            let mut row = row?;
+            version = row.take(0).unwrap_or_default();
+            mode = row.take(1).unwrap_or_default();
         }
     }
-    Ok(version)
+    Ok((version, SqlMode::read(&mode)))
 }
 
 /// "MariaDB 10.11.19" of "10.11.19-MariaDB-0+deb12u1".

@@ -68,7 +68,7 @@ fn a_failing_call_undoes_itself_alone() {
     assert_eq!(desk.reason(1), "IntegrityError");
     assert_eq!(desk.reason(2), "IntegrityError");
     let error = desk.answer(3).unwrap_err().to_string();
-    assert!(error.starts_with("OperationalError: Table "), "{error}");
+    assert!(error.starts_with("ProgrammingError: Table "), "{error}");
     assert_eq!(desk.answer(5).as_deref(), Ok("1"));
     assert_eq!(desk.ask("Select", ALL).as_deref(), Ok("[[1,0],[4,0]]"));
 }
@@ -134,8 +134,8 @@ fn what_leaves_its_transaction_or_touches_the_journal_is_refused() {
 fn raw_queries_come_one_at_a_time_and_with_all_their_values() {
     let mut desk = Desk::new();
     for (text, reason) in [
-        ("SELECT 1; SELECT 2", "OperationalError"),
-        ("SHOW TABLES; DROP TABLE user_x_t", "OperationalError"),
+        ("SELECT 1; SELECT 2", "ProgrammingError"),
+        ("SHOW TABLES; DROP TABLE user_x_t", "ProgrammingError"),
         ("SELECT ?", "ValueError"),
         ("SELECT :x", "ValueError"),
         ("SELECT nowhere", "OperationalError"),

@@ -3,7 +3,7 @@
 use super::super::tests_support::raw;
 use super::tests_support::{Desk, of_host, shared};
 use crate::io::sql::{Finding, Preparation};
-use crate::wire::sql::{Job, Reading, parse};
+use crate::wire::sql::{Job, Quoting, Reading, parse};
 use mysql::prelude::Queryable;
 use mysql::{Conn, OptsBuilder};
 use serde_json::Value;
@@ -238,7 +238,14 @@ fn what_replace_and_like_work_on_is_short() {
     let mut like = |index, value: &str| {
         let mut job = raw(index, "SELECT 1");
         let kwargs: Value = serde_json::from_str(&like(value)).unwrap();
-        job.call = parse("VPI_DB_UserSelect", "x.nut", &kwargs, Reading::Signed).unwrap();
+        job.call = parse(
+            "VPI_DB_UserSelect",
+            "x.nut",
+            &kwargs,
+            Reading::Signed,
+            Quoting::Mysql,
+        )
+        .unwrap();
         desk.ask_job(job)
     };
     for (index, pattern) in [format!("\"%{long}b\""), r#"{"expr": "y"}"#.to_owned()]

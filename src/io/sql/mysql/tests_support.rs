@@ -1,10 +1,10 @@
 //! What the tests of this lane share: a real server, a database of one's own on it, and a lane.
 
-use super::super::tests_support::{FILE, PATIENCE, call, raw};
+use super::super::tests_support::{FILE, PATIENCE, raw, try_call_on};
 use crate::config::{Database, Engine, Mysql, Password, Tls};
 use crate::io::sql::{Lane, Preparation, Report, Run, Verdict};
 use crate::wire::call_error::CallError;
-use crate::wire::sql::{CallId, Job};
+use crate::wire::sql::{CallId, Job, Quoting};
 use mysql::prelude::{FromRow, Queryable};
 use mysql::{Conn, OptsBuilder};
 use std::collections::HashMap;
@@ -195,7 +195,7 @@ impl Desk {
     }
 
     pub fn ask(&mut self, function: &str, kwargs: &str) -> Outcome {
-        self.ask_job(call(0, function, kwargs))
+        self.ask_job(try_call_on(Quoting::Mysql, 0, function, kwargs)?)
     }
 
     pub fn ask_raw(&mut self, query: &str) -> Outcome {

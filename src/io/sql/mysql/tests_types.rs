@@ -1,5 +1,6 @@
 //! Every type of MySQL as JSON, from both of its protocols.
 
+use super::super::tests_support::raw;
 use super::tests_support::Desk;
 use crate::wire::answer_text::Decoder;
 use mysql::prelude::Queryable;
@@ -52,10 +53,17 @@ const CASES: &[(&str, &str, &str)] = &[
         "'2026-11-21 10:36:00'",
         "\"2026-11-21T10:36:00\"",
     ),
-    ("DATETIME", "'0000-00-00 00:00:00'", "null"),
-    ("DATE", "'2026-00-00'", "null"),
-    ("TIME", "'-30:00:01'", "\"-30:00:01\""),
-    ("TIME(6)", "'100:00:00.5'", "\"100:00:00.500000\""),
+    (
+        "DATETIME",
+        "'0000-00-00 00:00:00'",
+        "\"0000-00-00 00:00:00\"",
+    ),
+    ("DATE", "'2026-00-00'", "\"2026-00-00\""),
+    ("TIME", "'09:05:07'", "\"9:05:07\""),
+    ("TIME", "'-01:02:03'", "\"-1 day, 22:57:57\""),
+    ("TIME", "'30:00:00'", "\"1 day, 6:00:00\""),
+    ("TIME", "'-30:00:01'", "\"-2 days, 17:59:59\""),
+    ("TIME(6)", "'100:00:00.5'", "\"4 days, 4:00:00.500000\""),
     ("YEAR", "2026", "2026"),
     ("VARCHAR(20)", "'ä\"日'", "\"ä\\\"日\""),
     ("CHAR(5) CHARACTER SET latin1", "'ä'", "\"ä\""),
@@ -68,6 +76,36 @@ const CASES: &[(&str, &str, &str)] = &[
     ("BINARY(1)", "X'FF'", "\"/w==\""),
     ("BLOB", "X'FF'", "\"/w==\""),
 ];
+
+/// For our own client, where they differ.
+const OWN: &[(&str, &str, &str)] = &[
+    ("DATE", "'2026-00-00'", "null"),
+    ("DATETIME", "'0000-00-00 00:00:00'", "null"),
+    ("TIME", "'9:05:07'", "\"09:05:07\""),
+    ("TIME(6)", "'-30:00:01.5'", "\"-30:00:01.500000\""),
+];
+
+#[test]
+fn dates_and_times_of_our_own_client_have_one_form() {
+    let mut desk = Desk::new();
+    let mut outside = desk.outside();
+    outside.query_drop("SET sql_mode = ''").unwrap();
+    for (kind, value, answer) in OWN {
+        outside.query_drop("DROP TABLE IF EXISTS user_x_k").unwrap();
+        let table = format!("CREATE TABLE user_x_k (a {kind})");
+        outside.query_drop(table).unwrap();
+        let fill = format!("INSERT INTO user_x_k VALUES ({value})");
+        outside.query_drop(fill).unwrap();
+        let mut job = raw(0, "SELECT a FROM user_x_k");
+        job.decoder = Decoder::Own;
+        let wanted = format!("[[{answer}]]");
+        assert_eq!(
+            desk.ask_job(job).as_deref(),
+            Ok(wanted.as_str()),
+            "{kind} {value}"
+        );
+    }
+}
 
 #[test]
 fn every_type_becomes_json_that_a_game_can_read() {

@@ -91,13 +91,21 @@ pub(super) fn call_error(error: &MySqlError) -> CallError {
             ),
         );
     }
-    let reason = match error.code {
-        1022 | 1048 | 1062 | 1169 | 1216 | 1217 | 1364 | 1451 | 1452 | 1557 | 1761 | 1762
-        | 3819 | 4025 => "IntegrityError",
-        1044 | 1045 | 1142 | 1143 | 1227 | 1370 | 1410 | 1419 => "PermissionError",
+    CallError::new(class(error.code), error.message.clone())
+}
+
+/// The class of an error, as PyMySQL (which upstream's server uses) sorts them by their codes.
+fn class(code: u16) -> &'static str {
+    match code {
+        1007 | 1064 | 1102 | 1103 | 1110 | 1111 | 1112 | 1113 | 1146 | 1149 | 1166 | 1179 => {
+            "ProgrammingError"
+        }
+        1171 | 1230 | 1263 | 1264 | 1265 | 1366 | 1367 | 1406 | 1441 => "DataError",
+        1048 | 1062 | 1215 | 1216 | 1217 | 1451 | 1452 => "IntegrityError",
+        1196 | 1235 | 1286 | 1289 => "NotSupportedError",
+        ..1000 => "InternalError",
         _ => "OperationalError",
-    };
-    CallError::new(reason, error.message.clone())
+    }
 }
 
 /// Whether an error is what stands in calls for a text that is too long, as MariaDB or MySQL
@@ -222,10 +230,17 @@ mod tests {
         for (code, reason) in [
             (1062, "IntegrityError"),
             (1452, "IntegrityError"),
-            (4025, "IntegrityError"),
-            (1142, "PermissionError"),
-            (1064, "OperationalError"),
-            (1146, "OperationalError"),
+            (1048, "IntegrityError"),
+            (1064, "ProgrammingError"),
+            (1146, "ProgrammingError"),
+            (1264, "DataError"),
+            (1366, "DataError"),
+            (1406, "DataError"),
+            (1235, "NotSupportedError"),
+            (1054, "OperationalError"),
+            (1142, "OperationalError"),
+            (1292, "OperationalError"),
+            (4025, "OperationalError"),
         ] {
             let error = sort(server(code)).unwrap();
             assert_eq!(error, CallError::new(reason, "in its words"));

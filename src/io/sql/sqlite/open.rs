@@ -20,6 +20,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Whether "word" is a text where no column is called so, in statements about rows and about tables.
+const WORDS: [DbConfig; 2] = [
+    DbConfig::SQLITE_DBCONFIG_DQS_DML,
+    DbConfig::SQLITE_DBCONFIG_DQS_DDL,
+];
+
 /// Why the database cannot be used.
 #[derive(Debug)]
 pub(in crate::io::sql) struct OpenError {
@@ -66,6 +72,25 @@ impl Engine {
         })
     }
 
+    /// Runs this while a word in double quotes is a name and never a text, so that a misspelt
+    /// column is an error.
+    pub(super) fn strictly<T>(
+        &self,
+        run: impl FnOnce() -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        self.take_words_for_texts(false)?;
+        let ran = run();
+        self.take_words_for_texts(true)?;
+        ran
+    }
+
+    fn take_words_for_texts(&self, texts: bool) -> rusqlite::Result<()> {
+        for config in WORDS {
+            self.connection.set_db_config(config, texts)?;
+        }
+        Ok(())
+    }
+
     /// Whether the file keeps a write-ahead log; a network mount may not allow it.
     pub(in crate::io::sql) fn has_write_ahead_log(&self) -> bool {
         let mode = self
@@ -105,9 +130,10 @@ fn configure(connection: &Connection, settings: &Sqlite) -> rusqlite::Result<()>
     connection.busy_timeout(Duration::from_millis(SQL_BUSY_MS))?;
     connection.set_prepared_statement_cache_capacity(SQL_STATEMENTS_CACHED_MAX);
     for (config, value) in [
-        // Otherwise a misspelt column is quietly read as a text.
-        (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
-        (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
+        // "word" is a column or a text, as in Python's SQLite. What vpid writes has its names in
+        // backticks, and what the owner wrote is tried without (see `strictly`).
+        (DbConfig::SQLITE_DBCONFIG_DQS_DML, true),
+        (DbConfig::SQLITE_DBCONFIG_DQS_DDL, true),
         (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
         // The bundled build turns them on; SQLite and upstream leave them off.

@@ -142,7 +142,7 @@ impl Engine {
         let mut at = 0;
         self.guard.look_at(&step.text);
         self.guard.enter(limit_ms);
-        let ran = self.run_statements(&step.text, &mut at);
+        let ran = self.strictly(|| self.run_statements(&step.text, &mut at));
         self.guard.leave();
         let message = match ran {
             Ok(None) if self.connection.is_autocommit() => "it ended its transaction".to_owned(),
@@ -195,7 +195,7 @@ impl Engine {
                 let returns = if last { query.returns } else { Returns::Count };
                 self.guard.look_at(&template.text);
                 self.guard.enter(limit_ms);
-                let tried = self.connection.prepare(&template.text);
+                let tried = self.strictly(|| self.connection.prepare(&template.text));
                 self.guard.leave();
                 let (at, message) = match tried {
                     Ok(_) if template.text.trim_start().starts_with(OWN_MARK) => {

@@ -169,7 +169,12 @@ fn is_text(expr: &Expr) -> bool {
 fn contains(expr: &Expr, is: &impl Fn(&Expr) -> bool) -> bool {
     is(expr)
         || match expr {
-            Expr::Literal(_) | Expr::Column(..) | Expr::CountAll => false,
+            Expr::Literal(_)
+            | Expr::Decimal { .. }
+            | Expr::Column(..)
+            | Expr::Word(_)
+            | Expr::Default(_)
+            | Expr::CountAll => false,
             Expr::Negative(inner) => contains(inner, is),
             Expr::Binary(left, _, right) => contains(left, is) || contains(right, is),
             Expr::Call(_, arguments) => arguments.iter().any(|argument| contains(argument, is)),
