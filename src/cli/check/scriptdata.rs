@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -56,10 +57,10 @@ pub(super) fn check(config: &Config, folder: &Path, daemon: Daemon, report: &mut
 /// are reported with their hosts.
 fn overlooked(config: &Config, folder: &Path, report: &mut Report<'_>) {
     // That it cannot be listed has been reported.
-    let found = overlooked::look(folder, &Served::all(config)).unwrap_or_default();
+    let found = overlooked::look(folder, &Served::all(config), true).unwrap_or_default();
     let of_names = found
         .iter()
-        .filter(|it| matches!(it.why, Why::Name(_) | Why::Subfolder));
+        .filter(|it| matches!(it.why, Why::Name(_) | Why::Subfolder { .. }));
     for found in of_names {
         report.warn(format!("scriptdata: {}", found.sentence(folder)));
     }
@@ -154,7 +155,7 @@ impl Contents {
             }
             let entry = entry?;
             let name = entry.file_name();
-            let Some(name) = name.to_str() else { continue };
+            let name = &*names::text(name.as_bytes());
             let Some(known) = names::parse(name) else {
                 continue;
             };

@@ -7,6 +7,7 @@ use super::Options;
 use super::install::{Done, Mapspawn};
 use crate::cli::squirrel::Found;
 use crate::cli::{scripts, shadow};
+use crate::config::Secret;
 
 pub(super) struct Report {
     /// As it is shown.
@@ -133,11 +134,14 @@ impl Report {
             (Some(path), Found::Empty { line: at }) => {
                 format!("In {}, put this in place of line {at}:", path.display())
             }
-            (Some(path), Found::Text { line: at, .. }) => format!(
-                "The secret in {} has characters that the protocol cannot carry. Put this in \
-                 place of line {at}:",
-                path.display()
-            ),
+            (Some(path), Found::Text { text, line: at }) => {
+                let why = Secret::new(text).err().unwrap_or_default();
+                let why = why.split(';').next().unwrap_or_default();
+                format!(
+                    "The secret in {} cannot be kept ({why}). Put this in place of line {at}:",
+                    path.display()
+                )
+            }
             (Some(path), Found::Nothing) => {
                 format!("In {}, let GetSecret do nothing but this:", path.display())
             }

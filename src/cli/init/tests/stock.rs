@@ -64,6 +64,14 @@ fn the_secret_of_a_running_setup_is_kept() {
             "return \"plain-0123456789-0123456789-0123\"",
             "plain-0123456789-0123456789-0123",
         ),
+        (
+            "return @\"my old \"\"secret\"\" text! of 40 signs, it's so\"",
+            "my old \"secret\" text! of 40 signs, it's so",
+        ),
+        (
+            "return \"\\x20my \\\"old\\\" \\\\ secret\\u0021 \"",
+            " my \"old\" \\ secret! ",
+        ),
     ] {
         let place = Place::new(Some(body));
         let said = place.run(&legacy()).unwrap();
@@ -77,11 +85,11 @@ fn the_secret_of_a_running_setup_is_kept() {
             "{said}"
         );
     }
-    let place = Place::new(Some("return @\"with a space\";"));
+    let place = Place::new(Some("return \"with a\\ttab\";"));
     let said = place.run(&legacy()).unwrap();
     assert_eq!(secret_of(&place.config()).len(), 128);
     assert!(
-        said.contains("cannot carry. Put this in place of line 3"),
+        said.contains("(character 7 is a tab, which the stock protocol cannot carry). Put this in place of line 3"),
         "{said}"
     );
 }
