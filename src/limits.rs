@@ -115,6 +115,17 @@ pub const CALL_DEADLINE_MS_MIN: u64 = 100;
 pub const CALL_DEADLINE_MS_DEFAULT: u64 = 10_000;
 pub const CALL_DEADLINE_MS_MAX: u64 = 600_000;
 
+/// Longest absolute path of a file that the engine writes and reads (its buffers have 260 bytes), and how long
+/// names of hosts are that should fit.
+pub const ENGINE_PATH_BYTES_MAX: usize = 259;
+pub const HOST_BYTES_USUAL: usize = 64;
+
+/// `vpid init` looks for the vpi.nut of game modes so deep below the folder for scripts, at so many entries, and
+/// for so long.
+pub const SCRIPTS_DEPTH_MAX: usize = 4;
+pub const SCRIPTS_ENTRIES_MAX: usize = 20_000;
+pub const SCRIPTS_LOOK_MS: u64 = 2_000;
+
 /// Largest Squirrel script in which `vpid init` looks for a secret.
 pub const SCRIPT_FILE_BYTES_MAX: usize = 1 << 20;
 

@@ -49,6 +49,14 @@ pub fn has_function(script: &[u8], name: &str) -> bool {
     function(&tokens(script), name).is_some()
 }
 
+/// Whether this stands in the script as a name, or as a whole text.
+pub fn has_word(script: &[u8], word: &str) -> bool {
+    tokens(script).iter().any(|(token, _)| match token {
+        Token::Text(Some(text)) => text == word.as_bytes(),
+        token => token.is_word(word),
+    })
+}
+
 fn function(tokens: &[(Token<'_>, usize)], name: &str) -> Option<usize> {
     tokens
         .windows(2)
