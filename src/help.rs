@@ -16,6 +16,9 @@ Commands:
   bench   measure a running vpid through the files
   demo    see it at work, with no configuration and nothing left behind
 
+Commands that speak with a running vpid take the options of run too, and need no more of the configuration
+than its state_dir (call: its servers as well).
+
 Options:
   --config FILE   the configuration (default: ./vpid.toml, then /etc/vpid/vpid.toml)
   -h, --help      this, or the help of a command: vpid COMMAND --help
@@ -72,7 +75,10 @@ pub const CHECK: &str = "\
 Tries everything a first start can fail on, and says for each what is good or what to do. Exit
 code 1 if anything is bad.
 
-Usage: vpid check [--config FILE]
+Usage: vpid check [--config FILE] [options of vpid run]
+
+Give it the options and the environment that vpid runs with: --host, -p, -u, -d (or -db) and --password as
+`vpid run --help` has them.
 
 Example: vpid check --config /etc/vpid/vpid.toml
 ";

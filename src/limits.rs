@@ -30,8 +30,14 @@ pub const FILE_CALLS_MAX: usize = 4096;
 pub const CALL_NAME_BYTES_MAX: usize = 256;
 /// Deepest nesting of what a game sends (the stock encoder gives up at 32).
 pub const JSON_DEPTH_MAX: usize = 64;
-/// Longest secret of the stock protocol (usually 128).
-pub const SECRET_BYTES_MAX: usize = 1024;
+/// Longest secret of the stock protocol (usually 128). Each answer file carries it twice, and the game
+/// reads no file above [`ENGINE_READ_BYTES_MAX`]: with `vpi.py`, the answers of a secret of 8,000 no longer
+/// arrive.
+pub const SECRET_BYTES_MAX: usize = 7_500;
+/// What an answer file has room for beside the longest secret: an error to the longest token.
+pub const ANSWER_ROOM_BYTES_MIN: usize = 900;
+/// Longest part of a function's name in the error that an answer is too large.
+pub const OVERSIZE_NAME_BYTES_MAX: usize = 48;
 
 /// Identities that the replay guard remembers.
 pub const IDENTITIES_MAX: usize = 65_536;
@@ -67,7 +73,12 @@ pub const CLIENT_WIPE_MS_MAX: u64 = 30;
 pub const ANSWER_RETRY_MS: u64 = 1_000;
 
 const _: () = assert!(ANSWER_FILE_BYTES_MAX <= ENGINE_READ_BYTES_MAX);
-const _: () = assert!(2 * SECRET_BYTES_MAX + 96 < ANSWER_FILE_BYTES_MAX / 2);
+const _: () = assert!(2 * SECRET_BYTES_MAX + 96 + ANSWER_ROOM_BYTES_MIN <= ANSWER_FILE_BYTES_MAX);
+// The token and the name with every byte escaped, and the words of the error around them.
+const _: () =
+    assert!(2 * CALL_NAME_BYTES_MAX + 6 * OVERSIZE_NAME_BYTES_MAX + 96 <= ANSWER_ROOM_BYTES_MIN);
+// What a file claims to be its identity is a small part of the file.
+const _: () = assert!(16 * SECRET_BYTES_MAX <= CALL_FILE_BYTES_MAX / 8);
 const _: () = assert!(REPEAT_GAP_MS < 11 * 15);
 const _: () = assert!(REPLACE_GAP_MS < 15);
 
@@ -78,7 +89,7 @@ pub const CONFIG_FILE_BYTES_MAX: usize = 1 << 20;
 pub const CONFIG_NAME_BYTES_MAX: usize = 64;
 
 /// Largest secret file that is read; a secret is one line.
-pub const SECRET_FILE_BYTES_MAX: usize = 4096;
+pub const SECRET_FILE_BYTES_MAX: usize = 16 << 10;
 
 /// Secrets shorter than this are served with a warning.
 pub const SECRET_BYTES_ADVISED: usize = 32;
@@ -104,6 +115,17 @@ pub const CALL_DEADLINE_MS_MIN: u64 = 100;
 pub const CALL_DEADLINE_MS_DEFAULT: u64 = 10_000;
 pub const CALL_DEADLINE_MS_MAX: u64 = 600_000;
 
+/// Longest absolute path of a file that the engine writes and reads (its buffers have 260 bytes), and how long
+/// names of hosts are that should fit.
+pub const ENGINE_PATH_BYTES_MAX: usize = 259;
+pub const HOST_BYTES_USUAL: usize = 64;
+
+/// `vpid init` looks for the vpi.nut of game modes so deep below the folder for scripts, at so many entries, and
+/// for so long.
+pub const SCRIPTS_DEPTH_MAX: usize = 4;
+pub const SCRIPTS_ENTRIES_MAX: usize = 20_000;
+pub const SCRIPTS_LOOK_MS: u64 = 2_000;
+
 /// Largest Squirrel script in which `vpid init` looks for a secret.
 pub const SCRIPT_FILE_BYTES_MAX: usize = 1 << 20;
 
@@ -114,12 +136,16 @@ pub const FREE_BYTES_MIN: u64 = 16 << 20;
 /// `vpid check` warns below this many descriptors: databases, lanes and a burst of files.
 pub const OPEN_FILES_ADVISED: u64 = 256;
 
-/// Looking for files that are not served: how often at most, in which share of the time, and how
-/// far into subfolders, which are of others and may be large.
+/// Looking for files that are not served: how often at most, in which share of the time, and how many
+/// hosts, folders and forms of names are named for one reason.
 pub const OVERLOOKED_LOOK_MS: u64 = 5_000;
 pub const OVERLOOKED_SHARE: u32 = 100;
-pub const OVERLOOKED_FOLDERS_MAX: usize = 32;
-pub const OVERLOOKED_IN_FOLDER_MAX: usize = 256;
+pub const OVERLOOKED_NAMED_MAX: usize = 20;
+/// How far the only look into subfolders goes, which are of others and may be large: one of MGE has a file
+/// for each player.
+pub const OVERLOOKED_FOLDERS_MAX: usize = 64;
+pub const OVERLOOKED_IN_FOLDER_MAX: usize = 20_000;
+pub const OVERLOOKED_BELOW_MAX: usize = 100_000;
 
 /// `vpid check` looks at no more files of a folder than this.
 pub const CHECK_FILES_MAX: usize = 100_000;

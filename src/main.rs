@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use lexopt::ValueExt;
 #[cfg(feature = "demo")]
 use vpid::cli::demo;
 use vpid::cli::{bench, call, check, init, logging, operate, queue, script};
-use vpid::config::{self, Config};
+use vpid::config;
 use vpid::daemon::RunError;
 use vpid::io::memory;
 use vpid::wire::control::Request;
@@ -194,42 +194,75 @@ impl Values<'_> {
     }
 }
 
-fn load(path: Option<&Path>) -> Result<Config, Failure> {
-    config::load(path, config::process_environment).map_err(Failure::Configuration)
+/// What a command was told of the configuration.
+struct Given {
+    path: Option<PathBuf>,
+    /// Options of `run` that speak of `[database]`, by their long names.
+    database: HashMap<&'static str, String>,
 }
 
-fn run_daemon(mut parser: lexopt::Parser) -> Result<(), Failure> {
-    let words: Vec<OsString> = parser.raw_args()?.map(stock_spelling).collect();
-    let mut said: HashMap<&str, String> = HashMap::new();
-    let path = options(
-        lexopt::Parser::from_args(words),
-        help::RUN,
-        |argument, values| {
-            let name = match argument {
-                Long("host") => "--host",
-                Long("port") | Short('p') => "--port",
-                Long("user") | Short('u') => "--user",
-                Long("database") | Short('d') => "--database",
-                Long("password") => "--password",
-                other => return Err(other.unexpected().into()),
-            };
-            said.insert(name, values.text()?);
-            Ok(())
-        },
-    )?;
-    let Some(path) = path else { return Ok(()) };
-    logging::init();
-    if said.contains_key("--password") {
-        log::warn!(
-            "--password: everybody on this machine sees it in the list of processes; use \
-             password_file, or VPI_PASSWORD"
-        );
+impl Given {
+    /// A variable, or an option by its long name, which wins.
+    fn environment(self) -> impl Fn(&str) -> Option<String> {
+        move |name: &str| {
+            let option = self.database.get(name).cloned();
+            option.or_else(|| config::process_environment(name))
+        }
     }
+
+    /// The state folder, in which a running vpid listens: all that it takes to speak with it.
+    fn state_dir(self) -> Result<PathBuf, Failure> {
+        let path = self.path.clone();
+        config::state_dir(path.as_deref(), self.environment()).map_err(Failure::Configuration)
+    }
+}
+
+const PASSWORD_SEEN: &str = "--password: everybody on this machine sees it in the list of processes; use \
+                             password_file, or VPI_PASSWORD";
+
+/// [`options`], and those of `run`, so that a command takes what vpid was started with. What the command has
+/// under the same name (`own`) is the command's.
+fn options_of_run(
+    mut parser: lexopt::Parser,
+    help: &str,
+    own: &[&str],
+    mut take: impl FnMut(Arg<'_>, &mut Values<'_>) -> Result<(), Failure>,
+) -> Result<Option<Given>, Failure> {
+    let mut is_text = false;
+    let words = parser.raw_args()?.map(|word| {
+        is_text |= word == "--";
+        if is_text { word } else { stock_spelling(word) }
+    });
+    let parser = lexopt::Parser::from_args(words.collect::<Vec<OsString>>());
+    let mut database = HashMap::new();
+    let path = options(parser, help, |argument, values| {
+        let name = match argument {
+            Long(name) if own.contains(&name) => return take(argument, values),
+            Long("host") => "--host",
+            Long("port") | Short('p') => "--port",
+            Long("user") | Short('u') => "--user",
+            Long("database") | Short('d') => "--database",
+            Long("password") => "--password",
+            other => return take(other, values),
+        };
+        database.insert(name, values.text()?);
+        Ok(())
+    })?;
+    Ok(path.map(|path| Given { path, database }))
+}
+
+fn run_daemon(parser: lexopt::Parser) -> Result<(), Failure> {
+    let given = options_of_run(parser, help::RUN, &[], |argument, _| {
+        Err(argument.unexpected().into())
+    })?;
+    let Some(given) = given else { return Ok(()) };
+    logging::init();
+    if given.database.contains_key("--password") {
+        log::warn!("{PASSWORD_SEEN}");
+    }
+    let path = given.path.clone();
     // Options are asked for by their names, also when the configuration is read again.
-    let environment = move |name: &str| {
-        let option = said.get(name).cloned();
-        option.or_else(|| config::process_environment(name))
-    };
+    let environment = given.environment();
     let config = config::load(path.as_deref(), &environment).map_err(Failure::Configuration)?;
     let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
     for warning in config::unknown_variables(names) {
@@ -269,11 +302,15 @@ fn run_init(parser: lexopt::Parser) -> Result<(), Failure> {
 }
 
 fn run_check(parser: lexopt::Parser) -> Result<(), Failure> {
-    let path = options(parser, help::CHECK, |argument, _| {
+    let given = options_of_run(parser, help::CHECK, &[], |argument, _| {
         Err(argument.unexpected().into())
     })?;
-    let Some(path) = path else { return Ok(()) };
-    let good = check::run(path.as_deref(), &mut std::io::stdout());
+    let Some(given) = given else { return Ok(()) };
+    let path = given.path.clone();
+    let seen = given.database.contains_key("--password");
+    let known = seen.then_some(PASSWORD_SEEN);
+    let mut out = std::io::stdout();
+    let good = check::run(path.as_deref(), given.environment(), known, &mut out);
     if good { Ok(()) } else { Err(Failure::Quiet) }
 }
 
@@ -281,7 +318,7 @@ fn run_call(parser: lexopt::Parser) -> Result<(), Failure> {
     let mut words = Vec::new();
     let (mut host, mut script, mut timeout) =
         (None, "vpid_call.nut".to_string(), Duration::from_secs(5));
-    let path = options(parser, help::CALL, |argument, values| {
+    let given = options_of_run(parser, help::CALL, &["host"], |argument, values| {
         match argument {
             Value(word) => words.push(word.string()?),
             Long("host") => host = Some(values.text()?),
@@ -291,7 +328,7 @@ fn run_call(parser: lexopt::Parser) -> Result<(), Failure> {
         }
         Ok(())
     })?;
-    let Some(path) = path else { return Ok(()) };
+    let Some(given) = given else { return Ok(()) };
     let mut words = words.into_iter();
     let (function, kwargs) = (words.next(), words.next());
     let (Some(function), None) = (function, words.next()) else {
@@ -306,7 +343,10 @@ fn run_call(parser: lexopt::Parser) -> Result<(), Failure> {
         script,
         timeout,
     };
-    let good = call::run(&load(path.as_deref())?, &options, &mut std::io::stdout())?;
+    let path = given.path.clone();
+    let config = config::load_to_call(path.as_deref(), given.environment());
+    let config = config.map_err(Failure::Configuration)?;
+    let good = call::run(&config, &options, &mut std::io::stdout())?;
     if good { Ok(()) } else { Err(Failure::Quiet) }
 }
 
@@ -314,7 +354,7 @@ fn run_game(parser: lexopt::Parser) -> Result<(), Failure> {
     let mut words = Vec::new();
     let (mut host, mut keep, mut json, mut said) = (None, false, false, Vec::new());
     let (mut to, mut place, mut timeout) = (None, "chat".to_string(), Duration::from_secs(10));
-    let path = options(parser, help::GAME, |argument, values| {
+    let given = options_of_run(parser, help::GAME, &["host"], |argument, values| {
         if let Long(name) = &argument {
             said.push((*name).to_owned());
         }
@@ -330,7 +370,7 @@ fn run_game(parser: lexopt::Parser) -> Result<(), Failure> {
         }
         Ok(())
     })?;
-    let Some(path) = path else { return Ok(()) };
+    let Some(given) = given else { return Ok(()) };
     let mut words = words.iter().map(String::as_str);
     let (verb, first, second, more) = (words.next(), words.next(), words.next(), words.next());
     let name = first.unwrap_or_default().to_string();
@@ -377,37 +417,37 @@ fn run_game(parser: lexopt::Parser) -> Result<(), Failure> {
         json,
         timeout,
     };
-    let state_dir = load(path.as_deref())?.state_dir;
+    let state_dir = given.state_dir()?;
     Ok(operate::run(&state_dir, &options, &mut std::io::stdout())?)
 }
 
 fn run_queue(parser: lexopt::Parser) -> Result<(), Failure> {
-    let Some((words, json, path)) = words(parser, help::QUEUE)? else {
+    let Some((words, json, given)) = words(parser, help::QUEUE)? else {
         return Ok(());
     };
     let request = queue::request(&words).map_err(Failure::Usage)?;
-    let state_dir = load(path.as_deref())?.state_dir;
+    let state_dir = given.state_dir()?;
     let mut out = std::io::stdout();
     Ok(queue::run(&state_dir, request, json, &mut out)?)
 }
 
 fn run_script(parser: lexopt::Parser) -> Result<(), Failure> {
-    let Some((words, json, path)) = words(parser, help::SCRIPT)? else {
+    let Some((words, json, given)) = words(parser, help::SCRIPT)? else {
         return Ok(());
     };
     let request = script::request(&words).map_err(Failure::Usage)?;
-    let state_dir = load(path.as_deref())?.state_dir;
+    let state_dir = given.state_dir()?;
     let mut out = std::io::stdout();
     Ok(script::run(&state_dir, request, json, &mut out)?)
 }
 
 /// What commands take that ask a running vpid: words, `--json`, and where the configuration is.
-type Words = (Vec<String>, bool, Option<PathBuf>);
+type Words = (Vec<String>, bool, Given);
 
 /// `None`: help was wanted, and shown.
 fn words(parser: lexopt::Parser, help: &str) -> Result<Option<Words>, Failure> {
     let (mut words, mut json) = (Vec::new(), false);
-    let path = options(parser, help, |argument, _| {
+    let given = options_of_run(parser, help, &[], |argument, _| {
         match argument {
             Value(word) => words.push(word.string()?),
             Long("json") => json = true,
@@ -415,12 +455,12 @@ fn words(parser: lexopt::Parser, help: &str) -> Result<Option<Words>, Failure> {
         }
         Ok(())
     })?;
-    Ok(path.map(|path| (words, json, path)))
+    Ok(given.map(|given| (words, json, given)))
 }
 
 fn run_bench(parser: lexopt::Parser) -> Result<(), Failure> {
     let mut chosen = bench::Options::default();
-    let path = options(parser, help::BENCH, |argument, values| {
+    let given = options_of_run(parser, help::BENCH, &[], |argument, values| {
         match argument {
             Long("hosts") => chosen.hosts = values.count("--hosts", 256)?,
             Long("files") => chosen.files = values.count("--files", 100_000)?,
@@ -431,8 +471,11 @@ fn run_bench(parser: lexopt::Parser) -> Result<(), Failure> {
         }
         Ok(())
     })?;
-    let Some(path) = path else { return Ok(()) };
-    let good = bench::run(&load(path.as_deref())?, &chosen, &mut std::io::stdout())?;
+    let Some(given) = given else { return Ok(()) };
+    let path = given.path.clone();
+    let config = config::load(path.as_deref(), given.environment());
+    let config = config.map_err(Failure::Configuration)?;
+    let good = bench::run(&config, &chosen, &mut std::io::stdout())?;
     if good { Ok(()) } else { Err(Failure::Quiet) }
 }
 

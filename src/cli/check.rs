@@ -25,14 +25,21 @@ use crate::wire::vyhub::{Outcome, Request};
 use outside::{Api, Consoles};
 
 /// Checks the configuration of `path` (none: the usual places) and all it names, and writes a
-/// line for each finding: `ok`, `warn`, or `bad` with its remedy. True when nothing is bad.
-pub fn run(path: Option<&Path>, out: &mut dyn Write) -> bool {
+/// line for each finding: `ok`, `warn`, or `bad` with its remedy. `environment` looks variables and options up
+/// as for [`config::load`]; `known` is one more warning. True when nothing is bad.
+pub fn run(
+    path: Option<&Path>,
+    environment: impl Fn(&str) -> Option<String>,
+    known: Option<&str>,
+    out: &mut dyn Write,
+) -> bool {
     let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
     let unknown = config::unknown_variables(names);
     let mut report = Report { out, good: true };
     let filter = std::env::var_os("VPID_LOG").unwrap_or_default();
     let filter = super::logging::wrong_filter(&filter.to_string_lossy());
-    for warning in unknown.into_iter().chain(filter) {
+    let known = known.map(str::to_owned);
+    for warning in unknown.into_iter().chain(filter).chain(known) {
         report.warn(warning);
     }
     let (mut api, mut consoles) = (Api::default(), Consoles::default());
@@ -40,7 +47,7 @@ pub fn run(path: Option<&Path>, out: &mut dyn Write) -> bool {
         api: &mut |vyhub, request| api.ask(vyhub, request),
         console: &mut |server, rcon, line| consoles.ask(server, rcon, line),
     };
-    all(path, config::process_environment, &mut outside, &mut report);
+    all(path, environment, &mut outside, &mut report);
     report.good
 }
 

@@ -1,10 +1,12 @@
 //! Plays the game's side of the stock protocol, at the level of files: for `call`, `bench`,
 //! `demo` and the tests. It writes and empties files as the engine does, in place.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -118,7 +120,7 @@ impl Game {
     /// nobody expects it. True if it was still there.
     pub fn withdraw(&mut self) -> bool {
         let name = self.last_file.take();
-        name.is_some_and(|name| fs::remove_file(self.dir.join(name)).is_ok())
+        name.is_some_and(|name| fs::remove_file(self.path(&name)).is_ok())
     }
 
     /// The text of a call file with a fresh identity.
@@ -139,18 +141,22 @@ impl Game {
         names::calls(&self.host, unix_s(), self.tick)
     }
 
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(OsStr::from_bytes(&names::bytes(name)))
+    }
+
     /// Writes a file as the engine does: truncated, text, NUL.
     pub fn write(&self, name: &str, text: &str) -> io::Result<()> {
         let mut bytes = Vec::with_capacity(text.len() + 1);
         bytes.extend_from_slice(text.as_bytes());
         bytes.push(0);
-        fs::write(self.dir.join(name), bytes)
+        fs::write(self.path(name), bytes)
     }
 
     /// Ends the game: nobody is to be answered any more, and no file of this host stays behind.
     pub fn leave(&self) -> io::Result<()> {
         self.restart()?;
-        let restart = self.dir.join(names::restart(&self.host));
+        let restart = self.path(&names::restart(&self.host));
         let watch = FolderWatch::new(&self.dir)?;
         let deadline = Instant::now() + Duration::from_secs(1);
         while restart.exists() && Instant::now() < deadline {
@@ -166,7 +172,7 @@ impl Game {
     }
 
     pub fn input_path(&self) -> PathBuf {
-        self.dir.join(names::input(&self.host))
+        self.path(&names::input(&self.host))
     }
 
     /// The text of the input file, as the engine would read it; `None` when there is nothing.
@@ -259,15 +265,22 @@ fn unix_s() -> i64 {
 
 /// Tells when files of a folder are put in place.
 pub struct FolderWatch {
-    inotify: OwnedFd,
+    /// None where the system gives none: then the folder is looked at now and then.
+    inotify: Option<OwnedFd>,
 }
 
 impl FolderWatch {
     pub fn new(dir: &Path) -> io::Result<Self> {
-        let inotify =
-            inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
-        let flags = inotify::WatchFlags::MOVED_TO | inotify::WatchFlags::CLOSE_WRITE;
-        inotify::add_watch(&inotify, dir, flags)?;
+        // A folder that is not there is an error; a system without a free watch is none.
+        fs::metadata(dir)?;
+        let made = || {
+            let inotify =
+                inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
+            let flags = inotify::WatchFlags::MOVED_TO | inotify::WatchFlags::CLOSE_WRITE;
+            inotify::add_watch(&inotify, dir, flags)?;
+            Ok::<_, rustix::io::Errno>(inotify)
+        };
+        let inotify = made().ok();
         Ok(Self { inotify })
     }
 
@@ -275,18 +288,22 @@ impl FolderWatch {
     /// the names of what changed.
     pub fn wait(&self, timeout: Duration) -> io::Result<Vec<String>> {
         let timeout = timeout.min(Duration::from_millis(20));
+        let Some(inotify) = &self.inotify else {
+            std::thread::sleep(timeout);
+            return Ok(Vec::new());
+        };
         let timeout = Timespec {
             tv_sec: 0,
             tv_nsec: i64::from(timeout.subsec_nanos()),
         };
-        let mut fds = [PollFd::new(&self.inotify, PollFlags::IN)];
+        let mut fds = [PollFd::new(inotify, PollFlags::IN)];
         match poll(&mut fds, Some(&timeout)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
         let mut names = Vec::new();
         let mut buffer = [MaybeUninit::uninit(); 16 * 1024];
-        let mut reader = inotify::Reader::new(&self.inotify, &mut buffer);
+        let mut reader = inotify::Reader::new(inotify, &mut buffer);
         while let Ok(event) = reader.next() {
             if let Some(Ok(name)) = event.file_name().map(|name| name.to_str()) {
                 names.push(name.to_string());

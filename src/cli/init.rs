@@ -10,6 +10,7 @@ mod existing;
 mod find;
 mod install;
 mod report;
+mod stock;
 #[cfg(test)]
 mod tests;
 
@@ -18,11 +19,9 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::scripts::Installed;
-use super::squirrel::{self, Found};
-use crate::config::{self, Secret};
+use crate::config;
 use crate::limits::SCRIPT_FILE_BYTES_MAX;
-use config_file::{Believes, config_text, exists, fresh_key, fresh_secret, write_durably};
+use config_file::{Believes, config_text, exists, fresh_key, write_durably};
 use existing::Existing;
 use find::Surroundings;
 use report::Report;
@@ -69,7 +68,7 @@ fn run_among(options: &Options, around: &Surroundings, out: &mut dyn Write) -> R
         ));
     }
     if options.legacy {
-        serve_stock(options, &target, &scriptdata, around, out)
+        stock::serve(options, &target, &scriptdata, around, out)
     } else {
         serve_ours(options, &target, &scriptdata, around, out)
     }
@@ -99,6 +98,7 @@ fn serve_ours(
     let made = write_config(target, &text, scriptdata, options.force)?;
     let mut report = Report::new(options, target.display().to_string());
     report.wrote(scriptdata, made);
+    report.room_for_hosts(scriptdata, true);
     report.say(format!(
         "Key: a new one, in line {} of the configuration",
         line_of(&text, "key =")
@@ -117,59 +117,10 @@ fn serve_ours(
             report.installed(&done);
         }
         None => {
-            let script = read_if_there(&usual.join("vpi.nut"))?;
-            let stock = script.is_some_and(|text| Installed::of(&text) == Installed::Foreign);
-            report.install_later(&usual, stock);
+            report.install_later(&usual, &stock::scripts_below(&usual));
         }
     }
     report.start_steps();
-    report.print(out)
-}
-
-/// A configuration with the secret of the stock script, which stays as it is.
-fn serve_stock(
-    options: &Options,
-    target: &Path,
-    scriptdata: &Path,
-    around: &Surroundings,
-    out: &mut dyn Write,
-) -> Result<(), String> {
-    let script = stock_script_path(options.vscripts.as_deref(), scriptdata, around)?;
-    let text = script.as_deref().map(read_script).transpose()?;
-    if let (Some(path), Some(text)) = (&script, &text)
-        && Installed::of(text) != Installed::Foreign
-    {
-        return Err(format!(
-            "{} is vpid's own script, which signs and needs no --legacy; to serve the stock one, \
-             put it back first (vpid keeps it as {})",
-            path.display(),
-            install::BACKUP
-        ));
-    }
-    let found = match &text {
-        Some(text) => squirrel::returned_text(text, "GetSecret"),
-        None => Found::Nothing,
-    };
-    // Where the script's secret cannot be used, the steps ask to replace it.
-    let kept = match &found {
-        Found::Text { text, .. } if Secret::new(text).is_ok() => {
-            Some(String::from_utf8_lossy(text).into_owned())
-        }
-        _ => None,
-    };
-    let secret = kept.clone().unwrap_or_else(fresh_secret);
-    let text = config_text(scriptdata, None, &Believes::Stock(&secret))?;
-    let made = write_config(target, &text, scriptdata, options.force)?;
-    let mut report = Report::new(options, target.display().to_string());
-    report.wrote(scriptdata, made);
-    match (kept, &script) {
-        (Some(_), Some(script)) => report.say(format!(
-            "Secret: the one that {} has, so it goes on as it is",
-            script.display()
-        )),
-        _ => report.new_secret(script.as_deref(), &found, line_of(&text, "legacy_secret =")),
-    }
-    report.change_over_steps();
     report.print(out)
 }
 
@@ -247,10 +198,16 @@ fn scriptdata(options: &Options, around: &Surroundings) -> Result<PathBuf, Strin
     Ok(path)
 }
 
-/// Whether it had to be made.
+/// Whether it had to be made. One of a game mode lies in that of the game, which may be missing too.
 fn make_scriptdata(path: &Path) -> Result<bool, String> {
     if path.is_dir() {
         return Ok(false);
+    }
+    if let Some(around) = path
+        .parent()
+        .filter(|around| around.ends_with("scriptdata"))
+    {
+        make_scriptdata(around)?;
     }
     // A folder that belongs to somebody else is one the game cannot write into.
     let owner = path
@@ -274,31 +231,6 @@ fn make_scriptdata(path: &Path) -> Result<bool, String> {
                 path.display()
             )
         })
-}
-
-/// Errors only where the owner named a folder that does not have the script.
-fn stock_script_path(
-    given: Option<&Path>,
-    scriptdata: &Path,
-    around: &Surroundings,
-) -> Result<Option<PathBuf>, String> {
-    let Some(given) = given else {
-        let usual = config::usual_scripts(scriptdata).join("vpi.nut");
-        return Ok(usual.is_file().then_some(usual));
-    };
-    let folder = around.current.join(given);
-    if !folder.is_dir() {
-        return Err(format!(
-            "{} is not a folder; name .../tf/scripts/vscripts",
-            folder.display()
-        ));
-    }
-    let script = folder.join("vpi.nut");
-    Ok(script.is_file().then_some(script))
-}
-
-fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, String> {
-    path.is_file().then(|| read_script(path)).transpose()
 }
 
 fn read_script(path: &Path) -> Result<Vec<u8>, String> {

@@ -6,6 +6,7 @@ pub mod call;
 pub mod check;
 #[cfg(feature = "demo")]
 pub mod demo;
+mod engine_paths;
 pub mod game;
 pub mod init;
 pub mod logging;

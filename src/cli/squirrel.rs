@@ -49,6 +49,14 @@ pub fn has_function(script: &[u8], name: &str) -> bool {
     function(&tokens(script), name).is_some()
 }
 
+/// Whether this stands in the script as a name, or as a whole text.
+pub fn has_word(script: &[u8], word: &str) -> bool {
+    tokens(script).iter().any(|(token, _)| match token {
+        Token::Text(Some(text)) => text == word.as_bytes(),
+        token => token.is_word(word),
+    })
+}
+
 fn function(tokens: &[(Token<'_>, usize)], name: &str) -> Option<usize> {
     tokens
         .windows(2)
@@ -85,7 +93,7 @@ pub fn includes(script: &[u8], name: &str) -> bool {
 #[derive(Debug, PartialEq, Eq)]
 enum Token<'a> {
     Word(&'a [u8]),
-    /// `None` when it holds escapes, which no secret and no name has need of.
+    /// `None` where it cannot be told what the game makes of it.
     Text(Option<Vec<u8>>),
     Sign(u8),
 }
@@ -156,22 +164,57 @@ fn verbatim(rest: &[u8]) -> (Vec<u8>, usize) {
     (text, at)
 }
 
-/// `"..."` or `'.'`, where a backslash keeps what follows from ending it.
+/// `"..."` with its escapes worked out as Squirrel 3.1 does, or `'.'`, which is a number to it. None for that,
+/// and for what the game's compiler refuses or reads in a way that differs between its versions.
 fn quoted(rest: &[u8]) -> (Option<Vec<u8>>, usize) {
-    let mut escaped = false;
+    let mut text = (rest[0] == b'"').then(Vec::new);
     let mut at = 1;
     while at < rest.len() && rest[at] != rest[0] {
-        if rest[at] == b'\\' {
-            escaped = true;
-            at += 1;
+        let (byte, length) = match rest[at] {
+            b'\\' => escape(&rest[at + 1..]),
+            b'\n' => (None, 1),
+            byte => (Some(byte), 1),
+        };
+        match (&mut text, byte) {
+            (Some(text), Some(byte)) => text.push(byte),
+            _ => text = None,
         }
-        at += 1;
+        at += length;
     }
-    let end = at.min(rest.len());
-    (
-        (!escaped).then(|| rest[1..end].to_vec()),
-        (end + 1).min(rest.len()),
-    )
+    (text, (at + 1).min(rest.len()))
+}
+
+/// What stands for an escape, and its length with the backslash before it.
+fn escape(rest: &[u8]) -> (Option<u8>, usize) {
+    let plain = match rest.first() {
+        Some(b't') => b'\t',
+        Some(b'a') => 7,
+        Some(b'b') => 8,
+        Some(b'n') => b'\n',
+        Some(b'r') => b'\r',
+        Some(b'v') => 11,
+        Some(b'f') => 12,
+        Some(b'0') => 0,
+        Some(sign @ (b'\\' | b'"' | b'\'')) => *sign,
+        Some(b'x') => return hex_escape(rest, 2),
+        // A number of a sign, of which only those of ASCII can stand in a secret or a name.
+        Some(b'u' | b'U') => return hex_escape(rest, 8),
+        _ => return (None, 2),
+    };
+    (Some(plain), 2)
+}
+
+/// `x20`, or `u0020`. Versions of Squirrel take four or eight digits behind `u`, so more than four are none.
+fn hex_escape(rest: &[u8], digits_max: usize) -> (Option<u8>, usize) {
+    let digits = rest[1..].iter().take(digits_max);
+    let count = digits.take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let text = std::str::from_utf8(&rest[1..1 + count]).unwrap_or_default();
+    let number = u32::from_str_radix(text, 16).ok();
+    let byte = match digits_max {
+        2 => number,
+        _ => number.filter(|number| count <= 4 && *number < 128),
+    };
+    (byte.map(|byte| byte as u8), 2 + count)
 }
 
 #[cfg(test)]
@@ -205,7 +248,26 @@ mod tests {
                 "function GetSecret() { return @\"//not#comment\"; }",
                 set("//not#comment", 1),
             ),
-            ("function GetSecret() { return \"a\\n\"; }", Found::Nothing),
+            (
+                r#"function GetSecret() { return "a\"b\\c\x20\x7ed\u0021\'"; }"#,
+                set("a\"b\\c ~d!'", 1),
+            ),
+            (
+                r#"function GetSecret() { return "\x07ff57"; }"#,
+                set("\u{7}ff57", 1),
+            ),
+            (
+                r#"function GetSecret() { return @"a\x20b"; }"#,
+                set(r"a\x20b", 1),
+            ),
+            (r#"function GetSecret() { return "a\qb"; }"#, Found::Nothing),
+            (
+                r#"function GetSecret() { return "\u002041"; }"#,
+                Found::Nothing,
+            ),
+            ("function GetSecret() { return \"a\nb\"; }", Found::Nothing),
+            ("function GetSecret() { return 'a'; }", Found::Nothing),
+            ("function GetSecret() { return \"a\\", Found::Nothing),
             (
                 "function GetSecret() { return @\"a\" + b; }",
                 Found::Nothing,

@@ -27,17 +27,9 @@ pub(super) fn check(
     environment: &dyn Fn(&str) -> Option<String>,
     problems: &mut Vec<Problem>,
 ) -> Config {
-    let mut checker = Checker {
-        source,
-        base_dir,
-        environment,
-        problems,
-        warnings: Vec::new(),
-        exposed: Vec::new(),
-        files: Vec::new(),
-        // Where a line could not be read, what is missing may stand on it.
-        report_missing: !raw.broken,
-    };
+    let mut checker = Checker::of(source, base_dir, environment, problems);
+    // Where a line could not be read, what is missing may stand on it.
+    checker.report_missing = !raw.broken;
     for (name, message) in environment::unreadable(environment) {
         checker.problem(&environment_place(name), message);
     }
@@ -94,6 +86,26 @@ pub(super) struct Checker<'a> {
     pub exposed: Vec<PathBuf>,
     pub files: Vec<PathBuf>,
     pub report_missing: bool,
+}
+
+impl<'a> Checker<'a> {
+    pub(super) fn of(
+        source: Source<'a>,
+        base_dir: &'a Path,
+        environment: &'a dyn Fn(&str) -> Option<String>,
+        problems: &'a mut Vec<Problem>,
+    ) -> Self {
+        Self {
+            source,
+            base_dir,
+            environment,
+            problems,
+            warnings: Vec::new(),
+            exposed: Vec::new(),
+            files: Vec::new(),
+            report_missing: true,
+        }
+    }
 }
 
 impl Checker<'_> {

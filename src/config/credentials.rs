@@ -6,7 +6,8 @@ use super::file::{self, Blanks};
 use super::raw::{Field, Given, Place, RawServer};
 use super::secret::Secret;
 use super::servers::Placed;
-use crate::limits::SECRET_BYTES_ADVISED;
+use crate::limits::{ANSWER_FILE_BYTES_MAX, SECRET_BYTES_ADVISED};
+use crate::wire::answer_file::frame_bytes;
 
 /// The key and the stock secret of one server, with where they stand.
 pub(super) struct Credentials {
@@ -56,7 +57,9 @@ impl Checker<'_> {
             let message = "is of no use without legacy_secret; add that, or take this out";
             self.problem(place, message);
         }
-        let (place, text) = self.text_or_file(&raw.secret, &raw.secret_file, "legacy_secret")?;
+        // Blanks at its ends may be part of it.
+        let (place, text) =
+            self.password_or_file(&raw.secret, &raw.secret_file, "legacy_secret")?;
         let secret = match Secret::new(&text) {
             Ok(secret) => secret,
             Err(message) => {
@@ -68,6 +71,15 @@ impl Checker<'_> {
             let message = format!(
                 "is only {} characters long; use {SECRET_BYTES_ADVISED} or more, here and in \
                  vpi.nut",
+                text.len()
+            );
+            self.warn(&place, message);
+        }
+        let room = ANSWER_FILE_BYTES_MAX - frame_bytes(text.len());
+        if room < ANSWER_FILE_BYTES_MAX / 2 {
+            let message = format!(
+                "is {} characters long, and every answer file carries it twice: only {room} bytes \
+                 are left for answers, and larger ones become errors; a shorter secret leaves more",
                 text.len()
             );
             self.warn(&place, message);
@@ -112,7 +124,7 @@ impl Checker<'_> {
         self.value_or_file(value, file, name, Blanks::NoPart)
     }
 
-    /// The same for a password, which may begin or end with a blank.
+    /// The same for a password or a stock secret, which may begin or end with a blank.
     pub(super) fn password_or_file(
         &mut self,
         value: &Field<String>,

@@ -21,6 +21,7 @@ mod messages;
 mod mysql;
 mod nearest;
 mod params;
+mod partial;
 mod permissions;
 mod queries;
 mod query;
@@ -42,6 +43,7 @@ use std::path::{Path, PathBuf};
 pub use database::{Database, Engine, Mysql, SchemaFile, Sqlite, Tls};
 pub use environment::{process_environment, unknown_variables};
 pub use hostname::host_of;
+pub use partial::{load_to_call, state_dir};
 pub use permissions::{MODERATION_FUNCTIONS, Permissions, RAW_SQL_FUNCTION, matches};
 pub use query::QueryEntry;
 pub use scripts::{INTERFACES_NAME, ScriptSettings, Scripts, is_script_name};
@@ -227,54 +229,75 @@ fn load_from(
     candidates: &[PathBuf],
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Config, Vec<Problem>> {
-    let named = path
-        .map(Path::to_owned)
-        .or_else(|| environment::path(environment, "VPID_CONFIG"));
-    let found = named.or_else(|| candidates.iter().find(|path| path.exists()).cloned());
-    let Some(path) = found else {
-        if environment::scriptdata(environment).is_none() {
-            return Err(vec![Problem {
-                source: "configuration".into(),
-                line: None,
-                key: String::new(),
-                message: format!(
+    let found = Found::read(path, candidates, environment)?;
+    parse_as(found.source(), &found.text, &found.base_dir, environment)
+}
+
+/// A configuration file that was found and read, or the environment that stands for one.
+struct Found {
+    /// As problems name it.
+    name: String,
+    file: Option<PathBuf>,
+    text: String,
+    base_dir: PathBuf,
+}
+
+impl Found {
+    fn read(
+        path: Option<&Path>,
+        candidates: &[PathBuf],
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, Vec<Problem>> {
+        let named = path
+            .map(Path::to_owned)
+            .or_else(|| environment::path(environment, "VPID_CONFIG"));
+        let found = named.or_else(|| candidates.iter().find(|path| path.exists()).cloned());
+        let fail = |name: &str, line, message: String| {
+            let (source, key) = (name.to_owned(), String::new());
+            Err(vec![Problem {
+                source,
+                line,
+                key,
+                message,
+            }])
+        };
+        let Some(path) = found else {
+            if environment::scriptdata(environment).is_none() {
+                let message = format!(
                     "none of {} exists; `vpid init` writes one, --config FILE names another",
                     SEARCH_PATHS.join(", ")
-                ),
-            }]);
-        }
-        return parse_as(
-            Source {
-                name: "environment",
+                );
+                return fail("configuration", None, message);
+            }
+            return Ok(Self {
+                name: "environment".into(),
                 file: None,
-            },
-            "",
-            Path::new("."),
-            environment,
-        );
-    };
-    let name = path.display().to_string();
-    let fail = |line, message| {
-        Err(vec![Problem {
-            source: name.clone(),
-            line,
-            key: String::new(),
-            message,
-        }])
-    };
-    let bytes = match read_bounded(&path) {
-        Ok(bytes) => bytes,
-        Err(message) => return fail(None, message),
-    };
-    let text = match file::text(bytes) {
-        Ok(text) => text,
-        Err(wrong) => return fail(Some(wrong.line), wrong.message.into()),
-    };
-    let source = Source {
-        name: &name,
-        file: Some(&path),
-    };
-    parse_as(source, &text, &folder_of(&path), environment)
+                text: String::new(),
+                base_dir: ".".into(),
+            });
+        };
+        let name = path.display().to_string();
+        let bytes = match read_bounded(&path) {
+            Ok(bytes) => bytes,
+            Err(message) => return fail(&name, None, message),
+        };
+        match file::text(bytes) {
+            Ok(text) => Ok(Self {
+                name,
+                base_dir: folder_of(&path),
+                file: Some(path),
+                text,
+            }),
+            Err(wrong) => fail(&name, Some(wrong.line), wrong.message.into()),
+        }
+    }
+
+    fn source(&self) -> Source<'_> {
+        Source {
+            name: &self.name,
+            file: self.file.as_deref(),
+        }
+    }
 }
 
 /// Checks the text of a configuration file whose folder is `base_dir`; problems name it
@@ -311,14 +334,25 @@ fn parse_as(
     base_dir: &Path,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Config, Vec<Problem>> {
+    match parse_anyway(source, text, base_dir, environment) {
+        (config, problems) if problems.is_empty() => Ok(config),
+        (_, problems) => Err(problems),
+    }
+}
+
+/// What was understood, and every problem in the order of the lines. What a problem is about holds its default,
+/// or is missing.
+fn parse_anyway(
+    source: Source<'_>,
+    text: &str,
+    base_dir: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> (Config, Vec<Problem>) {
     let (raw, mut problems) = raw::read(source.name, text);
     let config = checked::check(raw, source, base_dir, environment, &mut problems);
-    if problems.is_empty() {
-        return Ok(config);
-    }
     problems.sort_by_key(|problem| (problem.line.is_none(), problem.line));
     problems.dedup();
-    Err(problems)
+    (config, problems)
 }
 
 /// Absolute, so that neither a later change of folder nor a service unit's own idea of the

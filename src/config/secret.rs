@@ -4,7 +4,9 @@ use std::fmt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::limits::{KEY_BYTES_MAX, KEY_BYTES_MIN, KEY_BYTES_NEW, SECRET_BYTES_MAX};
+use crate::limits::{
+    ENGINE_READ_BYTES_MAX, KEY_BYTES_MAX, KEY_BYTES_MIN, KEY_BYTES_NEW, SECRET_BYTES_MAX,
+};
 
 /// What config.example.toml has where the key belongs.
 pub const PLACEHOLDER_KEY: &str = "PUT-A-KEY-OF-32-TO-64-SIGNS-HERE";
@@ -59,7 +61,8 @@ impl Secret {
         Ok(Self(text.to_vec()))
     }
 
-    /// A stock secret: 1 to [`SECRET_BYTES_MAX`] bytes, each in 35..=126.
+    /// A stock secret: 1 to [`SECRET_BYTES_MAX`] bytes, each in 32..=126: what the stock cipher gives
+    /// back as it was.
     ///
     /// Errors: a sentence that says what is wrong and holds nothing of the text.
     pub fn new(text: &[u8]) -> Result<Self, String> {
@@ -73,17 +76,19 @@ impl Secret {
                     .into(),
             );
         }
-        if let Some(at) = text.iter().position(|byte| !(35..=126).contains(byte)) {
+        if let Some(at) = text.iter().position(|byte| !is_secret_byte(*byte)) {
             return Err(format!(
-                "character {} is none the protocol can carry; use letters, digits and signs, \
-                 without space, `!` and `\"`, and the same text in vpi.nut",
-                position(text, at)
+                "character {} is {}, which the stock protocol cannot carry; choose a secret of \
+                 ASCII letters, digits, signs and spaces, and put the same text into GetSecret of \
+                 vpi.nut",
+                position(text, at),
+                kind_of(text[at])
             ));
         }
         if text.len() > SECRET_BYTES_MAX {
             return Err(format!(
-                "is {} characters long; every answer carries it twice, so use at most \
-                 {SECRET_BYTES_MAX}",
+                "is {} characters long; every answer file carries it twice, and the game reads no \
+                 file above {ENGINE_READ_BYTES_MAX} bytes, so use at most {SECRET_BYTES_MAX}",
                 text.len()
             ));
         }
@@ -92,6 +97,21 @@ impl Secret {
 
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+}
+
+/// Whether the stock cipher, which works modulo 95, gives this byte back as it was.
+fn is_secret_byte(byte: u8) -> bool {
+    (32..=126).contains(&byte)
+}
+
+/// What a byte of no secret is, without showing it.
+fn kind_of(byte: u8) -> &'static str {
+    match byte {
+        b'\t' => "a tab",
+        b'\n' | b'\r' => "the end of a line",
+        _ if byte.is_ascii_control() => "a control character",
+        _ => "not ASCII (an umlaut, or a sign from a text program)",
     }
 }
 

@@ -15,6 +15,7 @@ use rustix::fs::inotify;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::limits;
+use crate::wire::names;
 
 /// What one read of notices gives at most.
 const BUFFER_BYTES: usize = 16 * 1024;
@@ -218,14 +219,14 @@ impl Poller {
         let mut reader = inotify::Reader::new(inotify, &mut buffer);
         let mut bytes = 0;
         while let Ok(event) = reader.next() {
-            let name = event.file_name().map(|name| name.to_str());
-            bytes += HEADER_BYTES + name.map_or(0, |name| name.map_or(NAME_BYTES, str::len));
+            let name = event.file_name().map(|name| name.to_bytes());
+            bytes += HEADER_BYTES + name.map_or(0, <[u8]>::len);
             if event.events().contains(inotify::ReadFlags::QUEUE_OVERFLOW) {
                 wake.overflow = true;
-            } else if let Some(Ok(name)) = name {
+            } else if let Some(name) = name {
                 wake.hints.push(Hint {
                     watch: event.wd(),
-                    name: name.to_string(),
+                    name: names::text(name).into_owned(),
                     renamed: event.events().contains(inotify::ReadFlags::MOVED_TO),
                 });
             }

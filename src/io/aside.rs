@@ -13,7 +13,7 @@ use crate::wire::names;
 
 /// What lies under a name, in words; `None`: nothing, as far as can be seen. Links are not followed.
 pub fn kind(folder: impl AsFd, name: &str) -> Option<(FileType, &'static str)> {
-    let stat = fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    let stat = fs::statat(folder, &*names::bytes(name), AtFlags::SYMLINK_NOFOLLOW).ok()?;
     let kind = FileType::from_raw_mode(stat.st_mode);
     let words = match kind {
         FileType::RegularFile => "a file",
@@ -31,6 +31,7 @@ pub fn kind(folder: impl AsFd, name: &str) -> Option<(FileType, &'static str)> {
 /// Errors: [`ASIDE_MAX`] things lie there already, or the folder cannot be written.
 pub fn move_aside(folder: impl AsFd, name: &str) -> io::Result<String> {
     let folder = folder.as_fd();
+    let name = &*names::bytes(name);
     for number in 1..=ASIDE_MAX {
         let aside = names::aside(number);
         let renamed = match fs::renameat_with(folder, name, folder, &aside, RenameFlags::NOREPLACE)

@@ -1,7 +1,7 @@
 //! A scriptdata folder: bounded reads of what games write, whole writes of what they read.
 //!
 //! Everything in the folder is hostile: no link is followed, no open blocks, no size is
-//! believed, and what is not a plain file is left alone. All calls go by the folder's own
+//! believed, and what is not a plain file is left alone. Names come as [`names::text`] has them. All calls go by the folder's own
 //! descriptor, so nobody can put another folder in its place.
 
 use std::cell::RefCell;
@@ -159,7 +159,7 @@ impl Folder {
 
     /// The present state of a plain file; `None` for anything else.
     pub fn stamp(&self, name: &str) -> Option<Stamp> {
-        let stat = fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        let stat = fs::statat(&self.fd, &*names::bytes(name), AtFlags::SYMLINK_NOFOLLOW).ok()?;
         is_plain(stat.st_mode).then(|| stamp(&stat))
     }
 
@@ -174,13 +174,18 @@ impl Folder {
             Ok(read) => Some(read),
             Err(other) => return Ok(other),
         };
-        match fs::renameat(&self.fd, name, &self.fd, taken) {
+        match fs::renameat(
+            &self.fd,
+            &*names::bytes(name),
+            &self.fd,
+            &*names::bytes(taken),
+        ) {
             Ok(()) => {}
             Err(rustix::io::Errno::NOENT) => return Ok(Take::Gone),
             Err(error) => return Err(error.into()),
         }
         if let Some((bytes, before)) = read {
-            let after = fs::statat(&self.fd, taken, AtFlags::SYMLINK_NOFOLLOW)?;
+            let after = fs::statat(&self.fd, &*names::bytes(taken), AtFlags::SYMLINK_NOFOLLOW)?;
             if stamp(&after) == before {
                 let mtime_ns = before.mtime_ns;
                 return Ok(Take::Taken { bytes, mtime_ns });
@@ -245,7 +250,7 @@ impl Folder {
     /// `None`: there is no such file, or nothing that could be a plain one.
     fn open_plain(&self, name: &str) -> io::Result<Option<File>> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        match fs::openat(&self.fd, name, flags, Mode::empty()) {
+        match fs::openat(&self.fd, &*names::bytes(name), flags, Mode::empty()) {
             Ok(fd) => Ok(Some(File::from(fd))),
             Err(rustix::io::Errno::NOENT) => Ok(None),
             Err(rustix::io::Errno::LOOP | rustix::io::Errno::NXIO) => Ok(None),
@@ -254,7 +259,7 @@ impl Folder {
     }
 
     pub fn remove(&self, name: &str) -> io::Result<()> {
-        match fs::unlinkat(&self.fd, name, AtFlags::empty()) {
+        match fs::unlinkat(&self.fd, &*names::bytes(name), AtFlags::empty()) {
             Err(rustix::io::Errno::NOENT) => Ok(()),
             other => Ok(other?),
         }
@@ -287,7 +292,7 @@ impl Folder {
     /// nothing after a power cut. A link or FIFO in its place is replaced, a folder moved aside.
     pub fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<Stamp> {
         let (temporary, stamp) = self.write_new(bytes)?;
-        let put = || fs::renameat(&self.fd, temporary.as_str(), &self.fd, name);
+        let put = || fs::renameat(&self.fd, temporary.as_str(), &self.fd, &*names::bytes(name));
         let written = match put() {
             Err(Errno::ISDIR | Errno::NOTEMPTY | Errno::EXIST) => {
                 let shown = self.path.display().to_string();
@@ -331,7 +336,7 @@ impl Folder {
     /// Moves a file out of the folder, to `target` elsewhere; where that is another file system,
     /// copies as much of it as would be read.
     pub fn move_out(&self, name: &str, target: &Path) -> io::Result<()> {
-        match fs::renameat(&self.fd, name, fs::CWD, target) {
+        match fs::renameat(&self.fd, &*names::bytes(name), fs::CWD, target) {
             Err(rustix::io::Errno::XDEV) => {
                 let Some(source) = self.open_plain(name)? else {
                     return Ok(());

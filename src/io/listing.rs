@@ -9,6 +9,7 @@ use rustix::fs::{self, FileType, Mode, OFlags};
 
 use super::files::Folder;
 use crate::limits;
+use crate::wire::names;
 
 /// A folder that is being read. What is made or renamed meanwhile may be missing.
 pub struct Listing {
@@ -31,8 +32,8 @@ impl Listing {
         Ok(Self { fd })
     }
 
-    /// Calls `each` with the next names that are text: as many as one read of the system gives,
-    /// which are some hundreds. False: that was all.
+    /// Calls `each` with the next names, as [`names::text`] has them: as many as one read of the system
+    /// gives, which are some hundreds. False: that was all.
     pub fn next(&mut self, mut each: impl FnMut(&str, Plain)) -> io::Result<bool> {
         let mut buffer = [MaybeUninit::uninit(); limits::LISTING_BYTES];
         let mut entries = fs::RawDir::new(&self.fd, &mut buffer);
@@ -41,14 +42,12 @@ impl Listing {
                 return Ok(false);
             };
             let entry = entry?;
-            if let Ok(name) = entry.file_name().to_str() {
-                let plain = match entry.file_type() {
-                    FileType::RegularFile => Plain::Yes,
-                    FileType::Unknown => Plain::Unknown,
-                    _ => Plain::No,
-                };
-                each(name, plain);
-            }
+            let plain = match entry.file_type() {
+                FileType::RegularFile => Plain::Yes,
+                FileType::Unknown => Plain::Unknown,
+                _ => Plain::No,
+            };
+            each(&names::text(entry.file_name().to_bytes()), plain);
             if entries.is_buffer_empty() {
                 return Ok(true);
             }

@@ -1,14 +1,15 @@
-//! Files in scriptdata that look as if they were meant for vpid, and are not served: said once,
+//! Files in scriptdata that look as if they were meant for vpid, and are not served: named once,
 //! with the reason.
 //!
 //! A thread of its own looks, now and then and only where something has changed: the folder may
-//! hold any number of files, of anybody.
+//! hold any number of files, of anybody. Subfolders are looked into once, at the start.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
-use std::fs;
-use std::io;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -16,10 +17,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::Config;
 use crate::limits::{
-    CHECK_FILES_MAX, OVERLOOKED_FOLDERS_MAX, OVERLOOKED_IN_FOLDER_MAX, OVERLOOKED_LOOK_MS,
-    OVERLOOKED_SHARE,
+    CALL_FILE_BYTES_MAX, CHECK_FILES_MAX, OVERLOOKED_BELOW_MAX, OVERLOOKED_FOLDERS_MAX,
+    OVERLOOKED_IN_FOLDER_MAX, OVERLOOKED_LOOK_MS, OVERLOOKED_NAMED_MAX, OVERLOOKED_SHARE,
 };
-use crate::wire::{names, signed};
+use crate::wire::{call_file, names, signed};
 
 /// What a server of the configuration serves.
 #[derive(Debug, Clone)]
@@ -47,8 +48,8 @@ impl Served {
 pub enum Why {
     /// Goes on after the file's name.
     Name(&'static str),
-    /// It lies deeper than vpid looks.
-    Subfolder,
+    /// It lies deeper than vpid looks. Whether files there have an identity, as far as was seen.
+    Subfolder { unsigned: bool },
     /// No server of the configuration is for its host.
     Host,
     /// Its server has no secret of the stock protocol.
@@ -57,10 +58,12 @@ pub enum Why {
     NoKey,
 }
 
-/// Files that are not served for one reason.
+/// Files of one host, one subfolder or one form of names that are not served for one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overlooked {
     pub why: Why,
+    /// What they have in common.
+    key: String,
     /// Below scriptdata, as it can be shown.
     pub first: String,
     pub count: usize,
@@ -76,9 +79,19 @@ impl Overlooked {
         };
         let why = match self.why {
             Why::Name(why) => format!("looks like a file of VPI's and is not served: it {why}"),
-            Why::Subfolder => "is not served: vpid looks into scriptdata itself; add a [[server]] \
-                               whose scriptdata is that subfolder, if its game is to be served"
-                .into(),
+            Why::Subfolder { unsigned } => {
+                let folder = scriptdata.join(&self.key);
+                let identity = match unsigned {
+                    true => ", and legacy_identity = \"optional\", since it carries no identity",
+                    false => "",
+                };
+                format!(
+                    "is not served: vpid looks into scriptdata itself, and a fork of vpi.nut (as that of \
+                     MGE) writes below it; to serve it, set scriptdata = '{}' in its [[server]]{identity} \
+                     (docs/moving-from-vpi.md#mge)",
+                    folder.display()
+                )
+            }
             Why::Host => {
                 "is not served: no [[server]] is for its host; add one with its hostname, \
                           or take hostname out"
@@ -98,38 +111,28 @@ impl Overlooked {
     }
 }
 
-/// Looks through a scriptdata folder and, a little, into its subfolders.
-pub fn look(scriptdata: &Path, served: &[Served]) -> io::Result<Vec<Overlooked>> {
+/// Looks through a scriptdata folder, and into its subfolders where that is wanted.
+pub fn look(scriptdata: &Path, served: &[Served], below: bool) -> io::Result<Vec<Overlooked>> {
     let mut found = Finds::default();
     let mut subfolders = Vec::new();
     for entry in fs::read_dir(scriptdata)?.take(CHECK_FILES_MAX) {
         let entry = entry?;
         let name = entry.file_name();
-        if let Some(why) = stock(&name, scriptdata, served) {
-            found.add(why, Path::new(&name));
-        } else if subfolders.len() < OVERLOOKED_FOLDERS_MAX
+        if let Some((why, key)) = stock(&name, scriptdata, served) {
+            found.add(why, key, Path::new(&name));
+        } else if below
+            && subfolders.len() < OVERLOOKED_FOLDERS_MAX
             && name != signed::FOLDER
             && entry.file_type().is_ok_and(|kind| kind.is_dir())
         {
             subfolders.push(name);
         }
     }
+    let mut left = OVERLOOKED_BELOW_MAX;
     for folder in subfolders {
-        let Ok(entries) = fs::read_dir(scriptdata.join(&folder)) else {
-            continue;
-        };
-        let is_served = served
-            .iter()
-            .any(|it| it.scriptdata == scriptdata.join(&folder));
-        let names = entries.flatten().take(OVERLOOKED_IN_FOLDER_MAX);
-        for name in names.map(|entry| entry.file_name()) {
-            if !is_served
-                && name
-                    .to_str()
-                    .is_some_and(|name| names::parse(name).is_some())
-            {
-                found.add(Why::Subfolder, &Path::new(&folder).join(&name));
-            }
+        let path = scriptdata.join(&folder);
+        if !served.iter().any(|it| it.scriptdata == path) {
+            look_below(&path, &folder, &mut left, &mut found);
         }
     }
     let entries = fs::read_dir(scriptdata.join(signed::FOLDER));
@@ -139,25 +142,94 @@ pub fn look(scriptdata: &Path, served: &[Served]) -> io::Result<Vec<Overlooked>>
         .flatten()
         .take(CHECK_FILES_MAX);
     for name in names.map(|entry| entry.file_name()) {
-        if let Some(why) = of_protocol(&name, scriptdata, served) {
-            found.add(why, &Path::new(signed::FOLDER).join(&name));
+        if let Some((why, key)) = of_protocol(&name, scriptdata, served) {
+            found.add(why, key, &Path::new(signed::FOLDER).join(&name));
         }
     }
     Ok(found.0.into_values().collect())
 }
 
+/// Files of the stock protocol in a folder below scriptdata. At most `left` entries are looked at, which
+/// are taken off it.
+fn look_below(path: &Path, folder: &OsStr, left: &mut usize, found: &mut Finds) {
+    let Ok(entries) = fs::read_dir(path) else {
+        return;
+    };
+    let mut names = Vec::new();
+    for entry in entries.flatten().take(OVERLOOKED_IN_FOLDER_MAX.min(*left)) {
+        *left -= 1;
+        let name = entry.file_name();
+        if names::parse(&names::text(name.as_bytes())).is_some() {
+            names.push(name);
+        }
+    }
+    // One that can be read says whether they need legacy_identity.
+    let calls = names.iter().filter(|name| {
+        let text = names::text(name.as_bytes());
+        names::parse(&text).is_some_and(|it| matches!(it.kind, names::Kind::Calls { .. }))
+    });
+    let unsigned = calls.take(2).any(|name| has_no_identity(&path.join(name)));
+    for name in &names {
+        let key = folder.to_string_lossy().into_owned();
+        found.add(
+            Why::Subfolder { unsigned },
+            key,
+            &Path::new(folder).join(name),
+        );
+    }
+}
+
+/// Whether this is a whole call file without an identity.
+fn has_no_identity(path: &Path) -> bool {
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits() as i32)
+        .open(path);
+    let Ok(file) = file else { return false };
+    let mut bytes = Vec::new();
+    let read = file
+        .take(CALL_FILE_BYTES_MAX as u64)
+        .read_to_end(&mut bytes);
+    let text = bytes.strip_suffix(b"\0").unwrap_or(&bytes);
+    read.is_ok() && call_file::scan(text).is_ok_and(|identity| identity.is_none())
+}
+
 #[derive(Default)]
-struct Finds(BTreeMap<Why, Overlooked>);
+struct Finds(BTreeMap<(Why, String), Overlooked>);
 
 impl Finds {
-    fn add(&mut self, why: Why, path: &Path) {
-        let overlooked = self.0.entry(why).or_insert_with(|| Overlooked {
+    /// `key`: what makes it one of those that were found before. Beyond some, all are one.
+    fn add(&mut self, why: Why, key: String, path: &Path) {
+        let mut key = (why, key);
+        if !self.0.contains_key(&key) {
+            let named = self.0.keys().filter(|(of, _)| *of == why).count();
+            if named >= OVERLOOKED_NAMED_MAX {
+                key.1 = String::new();
+            }
+        }
+        let overlooked = self.0.entry(key.clone()).or_insert_with(|| Overlooked {
             why,
+            key: key.1,
             first: path.as_os_str().as_bytes().escape_ascii().to_string(),
             count: 0,
         });
         overlooked.count += 1;
     }
+}
+
+/// A name without its numbers, which differ from file to file.
+fn form(name: &OsStr) -> String {
+    let text = names::text(name.as_bytes());
+    let mut form = String::new();
+    for sign in text.chars() {
+        match sign.is_ascii_digit() {
+            true if form.ends_with('0') => {}
+            true => form.push('0'),
+            false => form.push(sign),
+        }
+    }
+    form
 }
 
 fn serving<'a>(scriptdata: &Path, host: &str, served: &'a [Served]) -> Option<&'a Served> {
@@ -169,33 +241,39 @@ fn serving<'a>(scriptdata: &Path, host: &str, served: &'a [Served]) -> Option<&'
     of(Some(host)).or_else(|| of(None))
 }
 
-fn stock(name: &OsStr, scriptdata: &Path, served: &[Served]) -> Option<Why> {
-    let Some(known) = name.to_str().and_then(names::parse) else {
-        return names::resembles(name.as_bytes()).map(Why::Name);
+/// With what it has in common with others like it.
+fn stock(name: &OsStr, scriptdata: &Path, served: &[Served]) -> Option<(Why, String)> {
+    let text = names::text(name.as_bytes());
+    let Some(known) = names::parse(&text) else {
+        let why = names::resembles(name.as_bytes()).map(Why::Name)?;
+        return Some((why, form(name)));
     };
     if !matches!(known.kind, names::Kind::Calls { .. }) {
         return None;
     }
-    match serving(scriptdata, known.host, served) {
-        None => Some(Why::Host),
-        Some(server) => (!server.stock).then_some(Why::NoSecret),
-    }
+    let why = match serving(scriptdata, known.host, served) {
+        None => Why::Host,
+        Some(server) if !server.stock => Why::NoSecret,
+        Some(_) => return None,
+    };
+    Some((why, known.host.to_owned()))
 }
 
-fn of_protocol(name: &OsStr, scriptdata: &Path, served: &[Served]) -> Option<Why> {
+fn of_protocol(name: &OsStr, scriptdata: &Path, served: &[Served]) -> Option<(Why, String)> {
     let Some(known) = name.to_str().and_then(signed::parse_name) else {
         let is_close = name.as_bytes().ends_with(b".interface");
-        return is_close.then_some(Why::Name(
-            "is none of the signed protocol (docs/protocol.md)",
-        ));
+        let why = Why::Name("is none of the signed protocol (docs/protocol.md)");
+        return is_close.then(|| (why, form(name)));
     };
     if !matches!(known.kind, signed::Kind::Hello | signed::Kind::Game(_)) {
         return None;
     }
-    match serving(scriptdata, known.host, served) {
-        None => Some(Why::Host),
-        Some(server) => (!server.signed).then_some(Why::NoKey),
-    }
+    let why = match serving(scriptdata, known.host, served) {
+        None => Why::Host,
+        Some(server) if !server.signed => Why::NoKey,
+        Some(_) => return None,
+    };
+    Some((why, known.host.to_owned()))
 }
 
 /// The thread that looks, and logs what it finds. It ends with this.
@@ -230,7 +308,7 @@ impl Watch {
 }
 
 fn watch(mut served: Vec<Served>, changes: &Receiver<Vec<Served>>) {
-    let mut reported: HashMap<(PathBuf, Why), usize> = HashMap::new();
+    let mut reported = Reported::default();
     let mut looked: HashMap<PathBuf, Option<[SystemTime; 2]>> = HashMap::new();
     loop {
         let began = Instant::now();
@@ -242,11 +320,9 @@ fn watch(mut served: Vec<Served>, changes: &Receiver<Vec<Served>>) {
             if changed.is_some() && looked.get(&folder) == Some(&changed) {
                 continue;
             }
-            for found in look(&folder, &served).unwrap_or_default() {
-                let before = reported.entry((folder.clone(), found.why)).or_default();
-                // Once, and again when there are many more of them.
-                if *before == 0 || found.count >= 10 * *before {
-                    *before = found.count;
+            let first = !looked.contains_key(&folder);
+            for found in look(&folder, &served, first).unwrap_or_default() {
+                if reported.is_new(&folder, &found) {
                     log::warn!("{}", found.sentence(&folder));
                 }
             }
@@ -257,11 +333,33 @@ fn watch(mut served: Vec<Served>, changes: &Receiver<Vec<Served>>) {
         match changes.recv_timeout(pause) {
             Ok(new) => {
                 served = new;
-                looked.clear();
+                // Look again at all of them, but not into their subfolders.
+                looked.values_mut().for_each(|changed| *changed = None);
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
+    }
+}
+
+/// What the log has said, with how many there were then.
+#[derive(Default)]
+struct Reported(HashMap<(PathBuf, Why), HashMap<String, usize>>);
+
+impl Reported {
+    /// Whether it is to be said: once, and again when there are many more of them.
+    fn is_new(&mut self, folder: &Path, found: &Overlooked) -> bool {
+        let of_reason = self.0.entry((folder.to_owned(), found.why)).or_default();
+        let full = of_reason.len() > OVERLOOKED_NAMED_MAX;
+        if full && !of_reason.contains_key(&found.key) {
+            return false;
+        }
+        let before = of_reason.entry(found.key.clone()).or_default();
+        let new = *before == 0 || found.count >= 10 * *before;
+        if new {
+            *before = found.count;
+        }
+        new
     }
 }
 
@@ -314,18 +412,17 @@ mod tests {
             served(folder.path(), Some("red"), true, false),
             served(folder.path(), Some("old"), false, true),
         ];
-        let found = look(folder.path(), &servers).unwrap();
+        let found = look(folder.path(), &servers, true).unwrap();
         let shown: Vec<(Why, usize)> = found.iter().map(|it| (it.why, it.count)).collect();
-        let [(Why::Name(form), 1), (Why::Name(bytes), 1), rest @ ..] = &shown[..] else {
+        let [(Why::Name(form), 1), rest @ ..] = &shown[..] else {
             panic!("{shown:?}")
         };
-        assert!(
-            form.contains("signed protocol") && bytes.contains("UTF-8"),
-            "{shown:?}"
-        );
+        assert!(form.contains("signed protocol"), "{shown:?}");
         let expected = [
-            (Why::Subfolder, 1),
+            (Why::Subfolder { unsigned: false }, 1),
+            // blue, and one whose name is not UTF-8
             (Why::Host, 2),
+            (Why::Host, 1),
             (Why::NoSecret, 1),
             (Why::NoKey, 1),
         ];
@@ -335,11 +432,64 @@ mod tests {
             assert!(!sentence.contains('\u{fffd}'), "{sentence}");
         }
         let everything = [served(folder.path(), None, true, true)];
-        let found = look(folder.path(), &everything).unwrap();
-        assert!(
-            found
-                .iter()
-                .all(|it| matches!(it.why, Why::Name(_) | Why::Subfolder))
-        );
+        let found = look(folder.path(), &everything, false).unwrap();
+        assert!(found.iter().all(|it| matches!(it.why, Why::Name(_))));
+    }
+
+    /// As a folder of MGE: one file for each player, and somewhere between them those of its vpi.nut.
+    #[test]
+    fn subfolders_are_looked_through_once_with_the_settings_that_serve_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("mge_playerdata")).unwrap();
+        for player in 0..1_000 {
+            fs::write(at(&format!("mge_playerdata/U:1:{player}.nut")), "").unwrap();
+        }
+        let calls = "mge_playerdata/my_server_vpi_1_2_output.interface";
+        let everything = [served(folder.path(), None, true, true)];
+        for (text, unsigned) in [
+            ("{\"Calls\":{\"async\":[],\"chain\":[]}}\0", true),
+            (
+                "{\"Calls\":{\"async\":[]},\"Identity\":{\"enc\":\"a\",\"iv\":\"b\",\"timestamp\":1,\"ticks\":2}}\0",
+                false,
+            ),
+            ("{\"Calls\":", false),
+        ] {
+            fs::write(at(calls), text).unwrap();
+            let found = look(folder.path(), &everything, true).unwrap();
+            assert_eq!(found.len(), 1, "{found:?}");
+            let said = found[0].sentence(folder.path());
+            let setting = format!("set scriptdata = '{}'", at("mge_playerdata").display());
+            assert!(said.contains(&setting), "{said}");
+            let optional = said.contains("legacy_identity = \"optional\"");
+            assert_eq!(optional, unsigned, "{said}");
+        }
+        assert_eq!(look(folder.path(), &everything, false).unwrap(), []);
+    }
+
+    #[test]
+    fn each_host_and_form_is_named_and_beyond_some_they_are_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut reported = Reported::default();
+        for host in 0..100 {
+            let name = format!("h{host}_vpi_1_2_output.interface");
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        let servers = [served(folder.path(), Some("red"), true, false)];
+        let found = look(folder.path(), &servers, false).unwrap();
+        assert_eq!(found.len(), OVERLOOKED_NAMED_MAX + 1);
+        assert_eq!(found.iter().map(|it| it.count).sum::<usize>(), 100);
+        assert!(found.iter().all(|it| reported.is_new(folder.path(), it)));
+        assert!(!found.iter().any(|it| reported.is_new(folder.path(), it)));
+        for host in 100..200 {
+            let name = format!("h{host}_vpi_1_2_output.interface");
+            let found = Overlooked {
+                why: Why::Host,
+                key: name.clone(),
+                first: name,
+                count: 1,
+            };
+            assert!(!reported.is_new(folder.path(), &found));
+        }
     }
 }

@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_sealed_identity_verifies_and_holds_nothing_that_needs_escaping() {
-        let secret: Vec<u8> = (0..128).map(|i| 35 + (i * 7 % 92) as u8).collect();
+        let secret: Vec<u8> = (32..=126).collect();
         let mut random = random();
         for timestamp in 1_700_000_000..1_700_001_100 {
             let identity = seal(&secret, timestamp, &mut random);

@@ -2,11 +2,16 @@
 //!
 //! The client writes `<host>_vpi_<unix>_<tick>_output.interface` and
 //! `<host>_vpi_restart.interface`, and reads `<host>_vpi_input.interface`. A host name may hold
-//! `_vpi_` itself, so a name is split at the last place that fits the pattern. We rename a call
+//! `_vpi_` itself, so a name is split at the last place that fits the pattern. The stock server looks
+//! at no more than the first `_vpi_` and the end (`_output.interface`, `_restart.interface`), so names of
+//! forks that have something else in between are read that way. We rename a call
 //! file to `<name>.<id>.taken` before its calls run; the id is ours. Where that is longer than a
-//! name can be, it is `<host>_vpi_<unix>_<tick>.<id>.t`, with the id to the base of 36. Every other
-//! name is somebody else's file and none of our business, but [`resembles`] knows those that were
-//! most likely meant for us.
+//! name can be, it is the name without `_output.interface`, and `.<id>.t`, with the id to the base of
+//! 36. Every other name is not read, but [`resembles`] knows those that were most likely meant for us.
+//!
+//! Names are bytes, and hosts are texts: [`text`] and [`bytes`] turn one into the other without a loss.
+
+use std::borrow::Cow;
 
 use crate::limits;
 
@@ -32,6 +37,58 @@ pub struct Name<'a> {
 
 const SEPARATOR: &str = "_vpi_";
 
+/// Bytes that are no UTF-8 stand in a text as these signs of a private area, 0x80 first.
+const RAW_BYTES: std::ops::RangeInclusive<char> = '\u{10ff80}'..='\u{10ffff}';
+
+/// A name of a file as a text, whatever its bytes are: what is not UTF-8, and the signs that stand for such
+/// bytes, byte by byte as [`RAW_BYTES`]. (The stock server takes such names in the same way, as Python's
+/// `surrogateescape`.)
+pub fn text(name: &[u8]) -> Cow<'_, str> {
+    let raw = |byte: u8| {
+        char::from_u32(0x10_ff00 + u32::from(byte)).unwrap_or(char::REPLACEMENT_CHARACTER)
+    };
+    match std::str::from_utf8(name) {
+        Ok(text) if !text.contains(is_raw) => return Cow::Borrowed(text),
+        _ => {}
+    }
+    let mut text = String::new();
+    for chunk in name.utf8_chunks() {
+        for sign in chunk.valid().chars() {
+            match is_raw(sign) {
+                true => text.extend(sign.encode_utf8(&mut [0; 4]).bytes().map(raw)),
+                false => text.push(sign),
+            }
+        }
+        text.extend(chunk.invalid().iter().map(|byte| raw(*byte)));
+    }
+    Cow::Owned(text)
+}
+
+/// The name of a file that [`text`] gave this text for.
+pub fn bytes(text: &str) -> Cow<'_, [u8]> {
+    if !text.contains(is_raw) {
+        return Cow::Borrowed(text.as_bytes());
+    }
+    let mut name = Vec::with_capacity(text.len());
+    for sign in text.chars() {
+        match is_raw(sign) {
+            true => name.push((u32::from(sign) & 0xff) as u8),
+            false => name.extend_from_slice(sign.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    Cow::Owned(name)
+}
+
+fn is_raw(sign: char) -> bool {
+    RAW_BYTES.contains(&sign)
+}
+
+/// How long the name is in a folder.
+fn bytes_len(text: &str) -> usize {
+    let raw = text.chars().filter(|sign| is_raw(*sign)).count();
+    text.len() - 3 * raw
+}
+
 /// Reads a file name; `None` for a file that is not ours.
 pub fn parse(name: &str) -> Option<Name<'_>> {
     if let Some(stem) = name.strip_suffix(".interface") {
@@ -46,15 +103,50 @@ pub fn parse(name: &str) -> Option<Name<'_>> {
     let (short, id) = name.strip_suffix(".t")?.rsplit_once('.')?;
     let is_ours = id.bytes().all(|byte| SHORT_DIGITS.contains(&byte)) && !id.starts_with('0');
     let id = u64::from_str_radix(id, 36).ok()?;
+    // We shorten no other names, so no other ends in this.
+    let whole = bytes_len(short) + "_output.interface".len() + format!(".{id}.taken").len();
+    let is_ours = is_ours && (whole > limits::FILE_NAME_BYTES_MAX || is_stock(short));
     is_ours.then(|| parse_taken(short, id))?
 }
 
-/// The name of a call file up to its tick.
+/// The name of a call file without its end.
 fn parse_taken(short: &str, id: u64) -> Option<Name<'_>> {
-    let (host, rest) = short.rsplit_once(SEPARATOR)?;
-    let (unix, tick) = parse_times(rest)?;
+    let (host, (unix, tick)) = parse_calls(short)?;
     let kind = Kind::Taken { id, unix, tick };
     is_host(host).then_some(Name { host, kind })
+}
+
+/// Host and times of a call file whose name is this and `_output.interface`.
+fn parse_calls(short: &str) -> Option<(&str, (i64, i64))> {
+    if let Some((host, rest)) = short.rsplit_once(SEPARATOR)
+        && let Some(times) = parse_times(rest)
+    {
+        return Some((host, times));
+    }
+    let (host, rest) = split_as_stock(short)?;
+    let mut numbers = rest.split('_').map(leading_number);
+    let times = (numbers.next(), numbers.next());
+    Some((host, (times.0.unwrap_or(0), times.1.unwrap_or(0))))
+}
+
+/// Whether it is of the form that the stock client makes.
+fn is_stock(short: &str) -> bool {
+    let rest = short.rsplit_once(SEPARATOR);
+    rest.is_some_and(|(_, rest)| parse_times(rest).is_some())
+}
+
+/// What stands before and after the first `_vpi_` of a name whose end, which begins with `_`, is cut off.
+/// The stock server passes over names without a host.
+fn split_as_stock(short: &str) -> Option<(&str, &str)> {
+    let end = || Some((short.strip_suffix("_vpi")?, ""));
+    let (host, rest) = short.split_once(SEPARATOR).or_else(end)?;
+    (!host.is_empty()).then_some((host, rest))
+}
+
+/// The number that a text begins with; 0 where there is none.
+fn leading_number(text: &str) -> i64 {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    parse_digits(&text[..digits]).unwrap_or(0)
 }
 
 fn parse_times(text: &str) -> Option<(i64, i64)> {
@@ -63,14 +155,17 @@ fn parse_times(text: &str) -> Option<(i64, i64)> {
 }
 
 fn parse_stem(stem: &str) -> Option<Name<'_>> {
-    let (host, rest) = stem.rsplit_once(SEPARATOR)?;
-    let kind = match rest {
-        "input" => Kind::Input,
-        "restart" => Kind::Restart,
-        _ => {
-            let (unix, tick) = parse_times(rest.strip_suffix(OUTPUT)?)?;
-            Kind::Calls { unix, tick }
-        }
+    let (host, kind) = match stem.rsplit_once(SEPARATOR) {
+        Some((host, "input")) => (host, Kind::Input),
+        Some((host, "restart")) => (host, Kind::Restart),
+        _ => match (stem.strip_suffix(OUTPUT), stem.strip_suffix("_restart")) {
+            (Some(short), _) => {
+                let (host, (unix, tick)) = parse_calls(short)?;
+                (host, Kind::Calls { unix, tick })
+            }
+            (None, Some(short)) => (split_as_stock(short)?.0, Kind::Restart),
+            (None, None) => return None,
+        },
     };
     is_host(host).then_some(Name { host, kind })
 }
@@ -79,7 +174,7 @@ fn parse_stem(stem: &str) -> Option<Name<'_>> {
 /// forks of whatever they like. An empty one is possible too: a hostname of nothing but
 /// punctuation.
 pub fn is_host(host: &str) -> bool {
-    host.len() <= limits::HOST_BYTES_MAX
+    bytes_len(host) <= limits::HOST_BYTES_MAX
         && !host.contains(|sign: char| sign == '/' || sign.is_control())
 }
 
@@ -95,8 +190,8 @@ pub fn is_signed_host(host: &str) -> bool {
 /// name; `None` for ours, and for anybody else's.
 pub fn resembles(name: &[u8]) -> Option<&'static str> {
     const END: &str = ".interface";
-    let text = String::from_utf8_lossy(name);
-    if parse(&text).is_some() && std::str::from_utf8(name).is_ok() {
+    let text = text(name);
+    if parse(&text).is_some() {
         return None;
     }
     let lower = text.to_lowercase();
@@ -114,18 +209,19 @@ pub fn resembles(name: &[u8]) -> Option<&'static str> {
         return None;
     }
     Some(match stem {
-        _ if std::str::from_utf8(name).is_err() => {
-            "is not UTF-8; the game's script must make the names of its files of ASCII or UTF-8"
+        _ if text.contains(char::is_control) => {
+            "has a control character in it, which could forge lines of the log; the game's script must \
+             leave it out"
         }
-        _ if text.contains(char::is_control) => "has a control character in it",
         Some(_) if parse(&lower).is_some() => {
             "has capitals in its end, which is _output.interface, _input.interface or \
              _restart.interface"
         }
         Some(_) if !lower.contains(SEPARATOR) => "has no _vpi_ between its host and what follows",
+        Some(stem) if stem.starts_with(SEPARATOR) => "has no host before _vpi_",
         Some(_) => {
-            "is none of <host>_vpi_<unix>_<tick>_output.interface, <host>_vpi_input.interface and \
-             <host>_vpi_restart.interface"
+            "ends in none of _output.interface, _restart.interface and _vpi_input.interface, or its \
+             host is too long"
         }
         None => "does not end in .interface",
     })
@@ -162,7 +258,7 @@ pub fn calls(host: &str, unix: i64, tick: i64) -> String {
 pub fn taken(name: &str, id: u64) -> String {
     let taken = format!("{name}.{id}.taken");
     match name.strip_suffix("_output.interface") {
-        Some(short) if taken.len() > limits::FILE_NAME_BYTES_MAX => {
+        Some(short) if bytes_len(&taken) > limits::FILE_NAME_BYTES_MAX => {
             format!("{short}.{}.t", short_digits(id))
         }
         _ => taken,
@@ -263,9 +359,10 @@ mod tests {
     fn foreign_names_are_not_ours() {
         for name in [
             "mge_playerdata",
-            "a_vpi_1_output.interface",
-            "a_vpi_1_x_output.interface",
-            "a_vpi__2_output.interface",
+            "_vpi_1_output.interface",
+            "_vpi_output.interface",
+            "a-vpi_1_2_output.interface",
+            "a_vpi_notes.a.t",
             "../a_vpi_1_2_output.interface",
             "a\nb_vpi_1_2_output.interface",
             "a_vpi_1_2.0zz.t",
@@ -273,11 +370,67 @@ mod tests {
             "a_vpi_1_2.ZZ.t",
             "a_vpi_input.interface.5.taken",
             "a_vpi_1_2_output.interface.taken",
-            "a_vpi_99999999999999999999_2_output.interface",
+            "a_vpi_x_input.interface",
             ".interface",
         ] {
             assert_eq!(parse(name), None, "{name}");
         }
+    }
+
+    /// The stock server takes whatever has `_vpi_` in it and one of the two ends.
+    #[test]
+    fn names_of_forks_are_read_as_the_stock_server_does() {
+        for (name, host, times) in [
+            ("a_vpi_170_output.interface", "a", Some((170, 0))),
+            ("a_vpi_170_5.5_output.interface", "a", Some((170, 5))),
+            ("a_vpi_x_2_output.interface", "a", Some((0, 2))),
+            ("a_vpi__2_output.interface", "a", Some((0, 2))),
+            ("a_vpi_output.interface", "a", Some((0, 0))),
+            ("a b_vpi_c_vpi_d_output.interface", "a b", Some((0, 0))),
+            (
+                "a_vpi_99999999999999999999_2_output.interface",
+                "a",
+                Some((0, 2)),
+            ),
+            ("a_vpi_map_restart.interface", "a", None),
+        ] {
+            let kind = match times {
+                Some((unix, tick)) => Kind::Calls { unix, tick },
+                None => Kind::Restart,
+            };
+            assert_eq!(parse(name), Some(Name { host, kind }), "{name}");
+            if let Some((unix, tick)) = times {
+                let kind = Kind::Taken { id: 7, unix, tick };
+                assert_eq!(parse(&taken(name, 7)), Some(Name { host, kind }), "{name}");
+            }
+        }
+        let long = format!("{}_vpi_x_output.interface", "h".repeat(225));
+        let short = taken(&long, 1_796_000_000_000_000);
+        assert!(short.len() <= limits::FILE_NAME_BYTES_MAX && short.ends_with(".t"));
+        assert!(matches!(parse(&short).unwrap().kind, Kind::Taken { .. }));
+    }
+
+    #[test]
+    fn every_name_is_a_text_and_comes_back() {
+        for name in [
+            &b"plain"[..],
+            b"caf\xe9",
+            b"\xff\xfe\x80\xed\xa0\x80",
+            "Мой-сервер 語".as_bytes(),
+            "\u{10ffe9}\u{10ff7f}x".as_bytes(),
+            b"",
+        ] {
+            let text = text(name);
+            assert_eq!(&*bytes(&text), name, "{text}");
+            assert_eq!(bytes_len(&text), name.len());
+        }
+        let latin = text(b"caf\xe9_vpi_1_2_output.interface").into_owned();
+        let twin = text("caf\u{10ffe9}_vpi_1_2_output.interface".as_bytes()).into_owned();
+        assert_ne!(parse(&latin).unwrap().host, parse(&twin).unwrap().host);
+        assert_eq!(&*bytes(parse(&latin).unwrap().host), b"caf\xe9");
+        let longest = text(&[b'\xe9'; limits::HOST_BYTES_MAX]).into_owned();
+        assert!(is_host(&longest));
+        assert!(bytes_len(&taken(&calls(&longest, 0, 0), u64::MAX)) <= 255);
     }
 
     #[test]
@@ -332,8 +485,10 @@ mod tests {
     #[test]
     fn names_that_were_meant_for_us_are_told_from_others() {
         for (name, why) in [
-            (&b"caf\xe9_vpi_1_2_output.interface"[..], "is not UTF-8"),
-            (b"a\x07_vpi_1_2_output.interface", "has a control character"),
+            (
+                &b"a\x07_vpi_1_2_output.interface"[..],
+                "has a control character",
+            ),
             (b"a_vpi_1_2_output.INTERFACE", "has capitals"),
             (b"a_VPI_restart.interface", "has capitals"),
             (
@@ -342,8 +497,8 @@ mod tests {
             ),
             (b"a-vpi-1_2_output.interface", "has no _vpi_"),
             (b"vpi_restart.interface", "has no _vpi_"),
-            (b"a_vpi_x_2_output.interface", "is none of"),
-            (b"a_vpi_answers.interface", "is none of"),
+            (b"_vpi_x_2_output.interface", "has no host"),
+            (b"a_vpi_answers.interface", "ends in none of"),
         ] {
             let found = resembles(name).unwrap_or_default();
             assert!(found.starts_with(why), "{}: {found}", name.escape_ascii());
@@ -355,6 +510,7 @@ mod tests {
             b"mge_playerdata",
             b"stats.interface",
             b"a_vpi_notes.txt",
+            b"caf\xe9_vpi_1_2_output.interface",
             b"\xff\xfe",
         ] {
             assert_eq!(resembles(name), None, "{}", name.escape_ascii());

@@ -396,3 +396,72 @@ fn the_demo_works_needs_no_configuration_and_leaves_nothing_behind() {
         assert_eq!(left, 0, "{said}");
     }
 }
+
+/// What stands in the service alone: commands in another terminal do not need it.
+#[test]
+#[cfg(feature = "mysql")]
+fn commands_need_nothing_that_only_the_service_has() {
+    // A database that is away: vpid runs all the same.
+    let mut vpid = Vpid::new()
+        .signed()
+        .database_line("type = 'mysql'")
+        .database_line("port = 1")
+        .options(&["-u", "tf2", "-db", "interface"])
+        .script("stats", "def top():\n    return 1\n");
+    vpid.start();
+    vpid.wait_for_log("script stats");
+    for options in [
+        &[][..],
+        &[
+            "-u",
+            "tf2",
+            "-db",
+            "interface",
+            "-p",
+            "1",
+            "--password",
+            "x",
+        ],
+    ] {
+        for command in [
+            &["call", "VPI_Ping"][..],
+            &["game", "list"],
+            &["script", "list"],
+            &["queue", "list"],
+        ] {
+            let output = vpid.command(&[command, options].concat());
+            let said = format!("{}{}", out(&output), err(&output));
+            let answered = output.status.code() == Some(0) || said.contains("there is no queue");
+            assert!(answered, "{command:?} {options:?}: {said}");
+        }
+    }
+    // What they are told apart from that is theirs.
+    let output = vpid.command(&["call", "VPI_Ping", "--host", "red"]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let said = out(&vpid.command(&["check"]));
+    assert!(said.contains("database: has no user"), "{said}");
+    let said = out(&vpid.command(&["check", "-u", "tf2", "-db=interface", "--password", "x"]));
+    assert!(!said.contains("has no user"), "{said}");
+    assert!(
+        said.contains("warn  --password: everybody on this machine"),
+        "{said}"
+    );
+    // Somebody is editing the file, and is not done.
+    let text = vpid.config_text() + "\n[vyhub]\napi_url = 5\n";
+    for command in [
+        &["call", "VPI_Ping"][..],
+        &["game", "list"],
+        &["queue", "list"],
+    ] {
+        fs::write(vpid.config_path(), &text).unwrap();
+        let output = program()
+            .args(command)
+            .arg("--config")
+            .arg(vpid.config_path())
+            .output()
+            .unwrap();
+        let said = err(&output);
+        let answered = output.status.code() == Some(0) || said.contains("there is no queue");
+        assert!(answered, "{command:?}: {said}");
+    }
+}

@@ -36,8 +36,38 @@ fn hosts_with_names_as_long_as_a_file_name_can_be_are_served() {
 #[test]
 fn hosts_with_other_signs_are_served() {
     let vpid = Vpid::running();
-    for name in ["my server", "Сервер-1", "a.b~c", "Δ[EU]#1"] {
+    let latin = names::text(b"caf\xe9").into_owned();
+    for name in [
+        "my server",
+        "Сервер-1",
+        "a.b~c",
+        "Δ[EU]#1",
+        "it's \"so\"",
+        &latin,
+    ] {
         vpid.host(name).ping();
+        vpid.host(name).ping();
+    }
+    assert!(!vpid.log().contains("not served"), "{}", vpid.log());
+}
+
+/// The stock server looks at `_vpi_` and the end of the name alone.
+#[test]
+fn call_files_with_other_times_in_their_names_are_served() {
+    let vpid = Vpid::running();
+    for name in [
+        "170_output.interface",
+        "170_5.5_output.interface",
+        "map_170_5_output.interface",
+        "output.interface",
+    ] {
+        let game = vpid.host("my_fork");
+        let call = json!({
+            "token": name, "func": "VPI_Ping", "callback": true, "script": "vpi.nut", "kwargs": null,
+        });
+        game.write(&format!("my_fork_vpi_{name}"), &game.text_of(&[call]))
+            .unwrap();
+        assert_eq!(game.answers(&[name.to_owned()]), ["pong"], "{name}");
     }
 }
 
@@ -67,10 +97,10 @@ fn files_that_look_like_ours_and_are_not_served_are_named_once() {
     fs::create_dir(scriptdata.join("mge")).unwrap();
     for name in [
         &b"caf\xe9_vpi_1_2_output.interface"[..],
-        b"caf\xe8_vpi_1_2_output.interface",
         b"red_vpi_1_2_output.INTERFACE",
         b"red-vpi-1_2_output.interface",
         b"red_vpi_1_2_output.interface.txt",
+        b"red_vpi_1_3_output.interfac.interface",
         b"mge/red_vpi_1_2_output.interface",
         b"blue_vpi_1_2_output.interface",
         b"unrelated.txt",
@@ -78,7 +108,7 @@ fn files_that_look_like_ours_and_are_not_served_are_named_once() {
         fs::write(scriptdata.join(OsStr::from_bytes(name)), "\0").unwrap();
     }
     let reasons = [
-        r"_vpi_1_2_output.interface' (and 1 more like it) looks like a file of VPI's",
+        "red_vpi_1_3_output.interfac.interface' looks like a file of VPI's and is not served: it ends in none",
         "red_vpi_1_2_output.INTERFACE' looks like a file of VPI's and is not served: it has capitals",
         "red-vpi-1_2_output.interface' looks like a file of VPI's and is not served: it has no _vpi_",
         "interface.txt' looks like a file of VPI's and is not served: it does not end",
@@ -94,9 +124,11 @@ fn files_that_look_like_ours_and_are_not_served_are_named_once() {
     for reason in reasons {
         vpid.wait_for_log(reason);
     }
-    vpid.wait_for_log(
-        "blue_vpi_1_2_output.interface' is not served: no [[server]] is for its host",
-    );
+    for host in ["blue", r"caf\xe9"] {
+        vpid.wait_for_log(&format!(
+            "{host}_vpi_1_2_output.interface' is not served: no [[server]] is for its host",
+        ));
+    }
     // Looked at again, and not said again.
     fs::write(scriptdata.join("violet_VPI_restart.interface"), "\0").unwrap();
     fs::write(scriptdata.join("vpi_restart.interface"), "\0").unwrap();

@@ -2,6 +2,8 @@
 //! time: every call is answered, although the client loses what comes together.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
 
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
@@ -153,4 +155,62 @@ fn calls_written_at_the_end_of_a_map_are_executed_and_the_next_map_is_served() {
     let answers = story.answers(13);
     assert_eq!(answers["rows"], json!([[0], [1], [2], [3], [4]]));
     assert_eq!(answers["n11"], json!({"n": 11}));
+}
+
+/// A script with this literal as its secret, a configuration that `init --legacy` made of it, and a daemon
+/// with that.
+fn story_with_secret(literal: &str) -> Story {
+    let dir = TempDir::new().expect("a folder");
+    let tf = dir.path().join("tf");
+    let vscripts = tf.join("scripts/vscripts");
+    fs::create_dir_all(&vscripts).expect("folders");
+    fs::create_dir(tf.join("scriptdata")).expect("a folder");
+    fs::write(tf.join("gameinfo.txt"), "").expect("a file");
+    let get = format!("function GetSecret() {{ return {literal} }}");
+    fs::write(vscripts.join("vpi.nut"), &get).expect("a script");
+    let config = dir.path().join("vpid.toml");
+    let init = Command::new(env!("CARGO_BIN_EXE_vpid"))
+        .args(["init", "--legacy", "--scriptdata"])
+        .arg(&tf)
+        .arg("--config")
+        .arg(&config)
+        .output()
+        .expect("vpid can be spawned");
+    let said = String::from_utf8_lossy(&init.stdout);
+    assert!(said.contains("so it goes on as it is"), "{said}");
+    let daemon = Daemon::configured(config);
+    let client = include_str!("scripts/stock_style.nut").replace("\"@SECRET@\"", literal);
+    let mapspawn = "IncludeScript(\"stock_style\", this); IncludeScript(\"story\", this)";
+    let mut game = Setup::new(&tf.join("scriptdata"))
+        .hostname("My Server #1")
+        .seed(8)
+        .clock_offset(-5 * 3600)
+        .script("stock_style.nut", &client)
+        .script("story.nut", STORY)
+        .script("mapspawn.nut", mapspawn)
+        .start("cp_first");
+    game.run_ticks(10);
+    game.assert_no_errors();
+    Story {
+        game,
+        daemon,
+        _dir: dir,
+    }
+}
+
+#[test]
+fn whatever_secret_the_stock_protocol_carries_is_taken_over_from_the_script() {
+    let longest = format!("@\"{}\"", "a b!".repeat(7_500 / 4));
+    for literal in [
+        r#"@"my old ""secret"" text! of 40 signs, it's \x so""#,
+        r#"" \x20 \"quoted\" \\ it\'s ~\x7e \u0021 ""#,
+        &format!("@\"{}\"", "0123456 ".repeat(7_000 / 8)),
+        &longest,
+    ] {
+        let mut story = story_with_secret(literal);
+        story
+            .game
+            .run("story.nut", "Ask(\"a\", \"VPI_Ping\", { n = \"x\" }, true)");
+        assert_eq!(story.answers(1)["a"], json!({"n": "x"}), "{literal}");
+    }
 }

@@ -13,6 +13,7 @@ use crate::wire::rcon::Failure;
 mod tests;
 
 const POINT: &str = "sv_allow_point_servercommand";
+const RCON_LOG: &str = "sv_rcon_log";
 
 /// Runs a line on the console of a server and waits for the reply. It logs in with the first line,
 /// and after a failure it is not asked again: the engine bans who tries passwords.
@@ -52,9 +53,15 @@ fn name(server: &Server) -> String {
 fn without(name: &str, server: &Server, report: &mut Report<'_>) {
     if server.vyhub_id.is_some() {
         report.warn(format!(
-            "rcon: {name} has none: actions go through the game's script, and only where its \
-             server.cfg says {POINT} always; without either nobody is kicked. Set rcon and \
-             rcon_password_file"
+            "rcon: {name} has none: kicks and other commands go through the game's script, which the \
+             game heeds on Valve's own maps only, unless its server.cfg says {POINT} always (then on \
+             every map, for every script). Set rcon and rcon_password_file"
+        ));
+    } else if server.key.is_some() {
+        report.ok(format!(
+            "rcon: {name} has none: commands (VPI_ functions of yours, `vpid game command`) go through \
+             the game's script, which the game heeds on Valve's own maps only, unless its server.cfg says \
+             {POINT} always"
         ));
     }
     if let Some(log) = server.log {
@@ -76,6 +83,7 @@ fn console(
     let address = &rcon.address;
     status(name, address, &ask("status")?, report);
     point(name, &ask(POINT)?, report);
+    quiet(name, &ask(RCON_LOG)?, report);
     if let Some(log) = log {
         let list = ask("logaddress_list")?;
         let on = ask("log")?;
@@ -92,7 +100,8 @@ fn failed(name: &str, rcon: &Rcon, failure: &Failure, report: &mut Report<'_>) {
         Failure::Refused(why) => report.bad(
             format!("rcon: {name} refuses the password at {address}: {why}"),
             "put the rcon_password of its server.cfg into rcon_password_file; after several wrong \
-             ones the game bans this address (removeip, or a restart of the game)",
+             ones the game bans this address (removeip, or a restart of the game; \
+             sv_rcon_whitelist_address in server.cfg names an address that is never banned)",
         ),
         Failure::Away(why) => report.bad(
             format!("rcon: {name} is not reached at {address}: {why}"),
@@ -143,6 +152,15 @@ fn point(name: &str, reply: &str, report: &mut Report<'_>) {
             "rcon: {name} has {POINT} {value}, and vpid acts by rcon"
         )),
         None => report.ok(format!("rcon: {name} acts by rcon")),
+    }
+}
+
+/// Each command by RCON is a line of the log, and goes to all who receive it.
+fn quiet(name: &str, reply: &str, report: &mut Report<'_>) {
+    if value_of(reply, RCON_LOG).is_some_and(|value| value != "0") {
+        report.ok(format!(
+            "rcon: {name} writes each command into its log; {RCON_LOG} 0 in server.cfg ends that"
+        ));
     }
 }
 

@@ -3,15 +3,20 @@
 use std::collections::BTreeSet;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::folders::{self, Daemon};
 use super::{Report, signed, system};
+use crate::cli::engine_paths;
 use crate::config::{Config, Watch};
 use crate::io::files;
 use crate::io::overlooked::{self, Served, Why};
-use crate::limits::{CALL_FILE_BYTES_MAX, CHECK_FILES_MAX, ENGINE_READ_BYTES_MAX};
+use crate::limits::{
+    CALL_FILE_BYTES_MAX, CHECK_FILES_MAX, ENGINE_PATH_BYTES_MAX, ENGINE_READ_BYTES_MAX,
+    HOST_BYTES_USUAL,
+};
 use crate::wire::names::{self, Kind};
 
 /// Names of hosts that one line lists.
@@ -48,18 +53,46 @@ pub(super) fn check(config: &Config, folder: &Path, daemon: Daemon, report: &mut
             );
         }
     };
+    path_lengths(config, folder, &contents.served, report);
     contents.report(folder, daemon, report);
     overlooked(config, folder, report);
+}
+
+/// The engine writes no file whose whole path is too long, and its script is not told so.
+fn path_lengths(config: &Config, folder: &Path, hosts: &BTreeSet<String>, report: &mut Report<'_>) {
+    let here = || config.servers.iter().filter(|it| it.scriptdata == folder);
+    let signs = here().any(|server| server.key.is_some());
+    let room = engine_paths::room_for_host(folder, signs);
+    let named = here().filter_map(|server| server.hostname.as_ref());
+    let too_long = |host: &&String| room.is_none_or(|room| host.len() > room);
+    let shown = folder.display();
+    if let Some(host) = named.chain(hosts).find(too_long) {
+        return report.bad(
+            format!(
+                "scriptdata: {shown}: the path is so long that the game cannot write all files of \
+                 \"{host}\": with their names they have more than {ENGINE_PATH_BYTES_MAX} bytes"
+            ),
+            "move the game to a shorter path, or give it a shorter hostname",
+        );
+    }
+    if room.is_none_or(|room| room < HOST_BYTES_USUAL) {
+        report.warn(format!(
+            "scriptdata: {shown}: the path is so long that hostnames of more than {} bytes cannot be \
+             served: the game writes no file whose whole path has more than {ENGINE_PATH_BYTES_MAX} bytes; \
+             better move the game to a shorter path",
+            room.unwrap_or(0)
+        ));
+    }
 }
 
 /// Files that were most likely meant for vpid. Those of hosts and protocols that no server is for
 /// are reported with their hosts.
 fn overlooked(config: &Config, folder: &Path, report: &mut Report<'_>) {
     // That it cannot be listed has been reported.
-    let found = overlooked::look(folder, &Served::all(config)).unwrap_or_default();
+    let found = overlooked::look(folder, &Served::all(config), true).unwrap_or_default();
     let of_names = found
         .iter()
-        .filter(|it| matches!(it.why, Why::Name(_) | Why::Subfolder));
+        .filter(|it| matches!(it.why, Why::Name(_) | Why::Subfolder { .. }));
     for found in of_names {
         report.warn(format!("scriptdata: {}", found.sentence(folder)));
     }
@@ -154,7 +187,7 @@ impl Contents {
             }
             let entry = entry?;
             let name = entry.file_name();
-            let Some(name) = name.to_str() else { continue };
+            let name = &*names::text(name.as_bytes());
             let Some(known) = names::parse(name) else {
                 continue;
             };

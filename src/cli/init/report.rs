@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::Options;
 use super::install::{Done, Mapspawn};
+use crate::cli::engine_paths;
 use crate::cli::squirrel::Found;
 use crate::cli::{scripts, shadow};
+use crate::config::Secret;
+use crate::limits::{ENGINE_PATH_BYTES_MAX, HOST_BYTES_USUAL};
 
 pub(super) struct Report {
     /// As it is shown.
@@ -100,25 +103,41 @@ impl Report {
         }
     }
 
-    /// The scripts are not in the game yet, and the stock one may be.
-    pub fn install_later(&mut self, folder: &Path, stock: bool) {
+    /// Where the path leaves little room for names of hosts.
+    pub fn room_for_hosts(&mut self, scriptdata: &Path, signs: bool) {
+        let room = engine_paths::room_for_host(scriptdata, signs);
+        if room.is_none_or(|room| room < HOST_BYTES_USUAL) {
+            self.say(format!(
+                "Mind: this path is so long that the game can serve {}: it reads and writes no file \
+                 whose whole path has more than {ENGINE_PATH_BYTES_MAX} bytes. Better move the game to a \
+                 shorter path",
+                match room {
+                    None | Some(0) => "no hostname at all".into(),
+                    Some(room) => format!("hostnames of up to {room} characters only"),
+                }
+            ));
+        }
+    }
+
+    /// The scripts are not in the game yet, and stock ones may be.
+    pub fn install_later(&mut self, folder: &Path, stock: &[PathBuf]) {
         let install = format!(
             "vpid init --vscripts '{}'{}",
             folder.display(),
             self.config_option()
         );
-        if !stock {
+        let Some(first) = stock.first() else {
             self.step(format!("Bring the scripts into the game: {install}"));
             return;
-        }
+        };
         let scriptdata = self.scriptdata_named.as_ref();
         let scriptdata = scriptdata.map(|path| format!(" --scriptdata '{}'", path.display()));
         self.step(format!(
-            "{}/vpi.nut is the stock script, which this configuration does not serve. Either \
+            "{} is the stock script or one of a game mode, which this configuration does not serve. Either \
              change to vpid's scripts, which sign what they write (the stock one is kept beside \
              them):\n       {install}\n     or keep the stock script:\n       vpid init --legacy \
              --force{}{}",
-            folder.display(),
+            first.display(),
             scriptdata.unwrap_or_default(),
             self.config_option()
         ));
@@ -133,11 +152,14 @@ impl Report {
             (Some(path), Found::Empty { line: at }) => {
                 format!("In {}, put this in place of line {at}:", path.display())
             }
-            (Some(path), Found::Text { line: at, .. }) => format!(
-                "The secret in {} has characters that the protocol cannot carry. Put this in \
-                 place of line {at}:",
-                path.display()
-            ),
+            (Some(path), Found::Text { text, line: at }) => {
+                let why = Secret::new(text).err().unwrap_or_default();
+                let why = why.split(';').next().unwrap_or_default();
+                format!(
+                    "The secret in {} cannot be kept ({why}). Put this in place of line {at}:",
+                    path.display()
+                )
+            }
             (Some(path), Found::Nothing) => {
                 format!("In {}, let GetSecret do nothing but this:", path.display())
             }

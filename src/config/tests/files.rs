@@ -9,8 +9,8 @@ fn secrets_stay_out_of_sight() {
     let config = good(&server(""));
     assert!(!format!("{config:?}").contains("ABCDEFGHIJ"), "{config:?}");
     for bad in [
-        "with space ABCDEFGHIJ",
-        "quote\\\"ABCDEFGHIJ",
+        "with\\ttab ABCDEFGHIJ",
+        "\\u007fABCDEFGHIJ",
         "ABCDEFGHIJ\\n",
         "\u{e9}ABCDEFGHIJ",
     ] {
@@ -23,11 +23,11 @@ fn secrets_stay_out_of_sight() {
         );
         assert!(!found[0].contains("ABCDEFGHIJ"), "{found:?}");
     }
-    let long = server("").replace(SECRET, &"x".repeat(1025));
+    let long = server("").replace(SECRET, &"x".repeat(7501));
     refused(
         &long,
         &[],
-        &["vpid.toml:3: server.legacy_secret: is 1025 characters long"],
+        &["vpid.toml:3: server.legacy_secret: is 7501 characters long"],
     );
 }
 
@@ -57,8 +57,8 @@ fn secret_files() {
     assert!(config.exposed.iter().eq([&file]));
     assert_eq!(config.warnings[0], exposure_warning(&file));
 
-    std::fs::write(&file, vec![b'x'; 4097]).unwrap();
-    assert!(message(read()).contains("larger than 4096 bytes"));
+    std::fs::write(&file, vec![b'x'; 16_385]).unwrap();
+    assert!(message(read()).contains("larger than 16384 bytes"));
     std::fs::remove_file(&file).unwrap();
     rustix::fs::mknodat(
         rustix::fs::CWD,
@@ -125,4 +125,79 @@ fn the_file_is_found_or_not_needed() {
     assert!(message(from(None, &[])).contains("first.toml:2: is not UTF-8"));
     std::fs::write(&first, vec![b'#'; CONFIG_FILE_BYTES_MAX + 1]).unwrap();
     assert!(message(from(None, &[])).contains("is larger than"));
+}
+
+/// Commands that speak with a running vpid, for which the service has what the file lacks.
+#[test]
+fn a_state_folder_is_told_from_a_configuration_that_lacks_the_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("vpid.toml");
+    let none = dir.path().join("none.toml");
+    let of = |text: &str, variables: &[(&str, &str)]| {
+        std::fs::write(&file, text).unwrap();
+        state_dir(Some(&file), set(variables))
+    };
+    let state = |name: &str| Ok(dir.path().join(name));
+    for text in [
+        "",
+        "[[server]]\n[database]\ntype = \"mysql\"",
+        "[[server]]\nscriptdata = \"/tf\"\nkey_file = \"/none\"",
+        "colour = 1\n[vyhub]\n[query.x]\nsql = \"DROP\"",
+    ] {
+        assert_eq!(of(text, &[]), state("state"), "{text}");
+        assert_eq!(
+            of(&format!("state_dir = \"s\"\n{text}"), &[]),
+            state("s"),
+            "{text}"
+        );
+        let set = [("VPID_STATE_DIR", "/elsewhere")];
+        assert_eq!(of(text, &set), Ok("/elsewhere".into()));
+    }
+    assert_eq!(of("state_dir = \"s\"\nbroken", &[]), state("s"));
+    for (text, problem) in [
+        ("state_dir = 5", "vpid.toml:1: state_dir: must be text"),
+        ("broken\n", "vpid.toml:1: this is not TOML"),
+    ] {
+        let problems = of(text, &[]).unwrap_err();
+        assert!(problems[0].to_string().contains(problem), "{problems:?}");
+        let set = [("VPID_STATE_DIR", "/elsewhere")];
+        assert_eq!(of(text, &set), Ok("/elsewhere".into()));
+    }
+    let problems = state_dir(Some(&none), set(&[])).unwrap_err();
+    assert!(problems[0].to_string().contains("or set VPID_STATE_DIR"));
+}
+
+#[test]
+fn a_call_needs_the_servers_of_a_configuration_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("vpid.toml");
+    let of = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        load_to_call(Some(&file), set(&[])).map_err(|problems| problems[0].to_string())
+    };
+    let rest =
+        "[database]\ntype = \"mysql\"\ntls = \"perhaps\"\n[vyhub]\n[query.x]\nsql = \"DROP\"\n";
+    let good = format!("colour = 1\n{}rcon = \"nowhere\"\n{rest}", server(""));
+    let config = of(&good).unwrap();
+    assert!(config.servers[0].legacy.is_some());
+    for (text, problem) in [
+        (good.replace("/tf/", ""), None),
+        (
+            good.replace("legacy_secret = ", "key_file = "),
+            Some("server.key_file: "),
+        ),
+        (
+            good.replace("scriptdata = ", "scriptdata "),
+            Some("this is not TOML"),
+        ),
+        (rest.to_owned(), Some("server: there is none")),
+    ] {
+        match (of(&text), problem) {
+            (Ok(_), None) => {}
+            (found, Some(problem)) => {
+                assert!(found.clone().unwrap_err().contains(problem), "{found:?}")
+            }
+            (found, None) => panic!("{found:?}"),
+        }
+    }
 }

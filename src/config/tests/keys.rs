@@ -195,3 +195,54 @@ fn new_names_are_known_to_those_who_mistype_them() {
         "{warnings:?}"
     );
 }
+
+/// As TOML has it.
+fn quoted(text: &str) -> String {
+    let json = serde_json::Value::from(text).to_string();
+    json.replace('\u{7f}', "\\u007f")
+}
+
+/// What the stock cipher gives back as it was, and no other.
+#[test]
+fn a_stock_secret_has_every_sign_that_the_stock_cipher_carries() {
+    let all: String = (32..=126).map(char::from).collect();
+    for secret in [all.as_str(), "  blanks at both ends, which count  ", "x"] {
+        let text = quoted(secret);
+        let config = good(&server("").replace(&format!("'{SECRET}'"), &text));
+        let legacy = config.servers[0].legacy.as_ref().unwrap();
+        assert_eq!(legacy.secret.as_bytes(), secret.as_bytes());
+    }
+    for (secret, place, what) in [
+        ("my old\tsecret", 7, "a tab"),
+        ("caf\u{e9} secret", 4, "not ASCII"),
+        ("\u{e9}\u{e9}\u{7f}", 1, "not ASCII"),
+        ("secret\u{7f}", 7, "a control character"),
+        ("secret\n", 7, "the end of a line"),
+    ] {
+        let text = quoted(secret);
+        let problems = parse_with(&server("").replace(&format!("'{SECRET}'"), &text), &[]);
+        let problems = problems.unwrap_err();
+        let start = format!("server.legacy_secret: character {place} is {what}");
+        assert!(problems[0].contains(&start), "{problems:?}");
+        assert!(problems[0].contains("GetSecret of vpi.nut"), "{problems:?}");
+        assert!(!problems[0].contains("ecret\t") && !problems[0].contains("caf"));
+    }
+}
+
+#[test]
+fn a_stock_secret_is_as_long_as_answers_beside_it_allow() {
+    let parse = |length: usize| {
+        let secret = "s".repeat(length);
+        parse_with(&server("").replace(SECRET, &secret), &[])
+    };
+    let told = |config: &Config| config.warnings.iter().any(|it| it.contains("are left for"));
+    assert!(!told(&parse(2_000).unwrap()));
+    for length in [4_000, 7_000, crate::limits::SECRET_BYTES_MAX] {
+        assert!(told(&parse(length).unwrap()), "{length}");
+    }
+    let problems = parse(crate::limits::SECRET_BYTES_MAX + 1).unwrap_err();
+    assert!(
+        problems[0].contains("is 7501 characters long"),
+        "{problems:?}"
+    );
+}

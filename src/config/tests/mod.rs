@@ -161,7 +161,7 @@ call_deadline_ms = "10000"
 scriptdata = 5
 poll_ms = 50
 hostname = "!!!"
-legacy_secret = "a b"
+legacy_secret = "a\tb"
 
 [[server]]
 legacy_secret = ""
@@ -195,7 +195,7 @@ raw_sql = ["*"]
         "vpid.toml:8: server.scriptdata: must be text in quotes, and is a whole number",
         "vpid.toml:9: server.poll_ms: is no key that vpid knows; it belongs to the top",
         "vpid.toml:10: server.hostname: has no letter or digit",
-        "vpid.toml:11: server.legacy_secret: character 2 is none",
+        "vpid.toml:11: server.legacy_secret: character 2 is a tab, which",
         "vpid.toml:13: server: has no scriptdata",
         "vpid.toml:14: server.legacy_secret: is empty",
         "vpid.toml:15: server.legacy_identity: \"never\" is none of",

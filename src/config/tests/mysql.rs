@@ -218,8 +218,8 @@ fn passwords_in_files() {
     starts("vpid.toml:9: database.password_file: is an empty file; put");
     fs::write(&file, b"caf\xe9").unwrap();
     assert!(message().contains("mysql.password is not UTF-8"));
-    fs::write(&file, [b'x'; 4097]).unwrap();
-    assert!(message().contains("is larger than 4096 bytes"));
+    fs::write(&file, [b'x'; 16_385]).unwrap();
+    assert!(message().contains("is larger than 16384 bytes"));
 }
 
 #[test]

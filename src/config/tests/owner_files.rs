@@ -30,12 +30,15 @@ fn every_secret() -> Vec<Named> {
     let mysql = "[database]\ntype = 'mysql'\nuser = 'u'\ndatabase = 'd'\npassword_file = 'file'\n";
     vec![
         named("key_file", "file", KEY, of_server("key_file = 'file'")),
-        named(
-            "legacy_secret_file",
-            "file",
-            SECRET,
-            without_secret("legacy_secret_file = 'file'"),
-        ),
+        Named {
+            password: true,
+            ..named(
+                "legacy_secret_file",
+                "file",
+                "with spaces, \"quotes\" and \\ that it may have",
+                without_secret("legacy_secret_file = 'file'"),
+            )
+        },
         named(
             "log_secret_file",
             "file",

@@ -123,6 +123,13 @@ impl Calls {
     }
 }
 
+/// So much of a function's name that the error fits beside the longest secret.
+fn shortened(function: &str) -> &str {
+    let end = function.len().min(limits::OVERSIZE_NAME_BYTES_MAX);
+    let end = (0..=end).rev().find(|at| function.is_char_boundary(*at));
+    &function[..end.unwrap_or_default()]
+}
+
 /// The encoded answer; one that can never fit into a file becomes an error.
 fn encode(token: &str, function: &str, outcome: Outcome, secret_bytes: usize) -> String {
     let error_text = |error: CallError| {
@@ -135,5 +142,34 @@ fn encode(token: &str, function: &str, outcome: Outcome, secret_bytes: usize) ->
     if answer_file::entry_bytes(token, &value) <= room {
         return value;
     }
-    error_text(CallError::word("Response size exceeds maximum"))
+    let error = CallError::word("Response size exceeds maximum");
+    let mut text = String::new();
+    push_text(
+        &mut text,
+        &error.to_answer(shortened(function)),
+        Decoder::Stock,
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_error_of_an_answer_that_is_too_large_fits_beside_the_longest_secret() {
+        let token = "t".repeat(limits::CALL_NAME_BYTES_MAX);
+        let room =
+            limits::ANSWER_FILE_BYTES_MAX - answer_file::frame_bytes(limits::SECRET_BYTES_MAX);
+        for sign in ["F", "\\", "\u{e9}"] {
+            let function = sign.repeat(limits::CALL_NAME_BYTES_MAX / sign.len());
+            let value = format!("\"{}\"", "x".repeat(room));
+            let answer = encode(&token, &function, Ok(value), limits::SECRET_BYTES_MAX);
+            assert!(answer.contains("Response size exceeds maximum"), "{answer}");
+            assert!(
+                answer_file::entry_bytes(&token, &answer) <= room,
+                "{answer}"
+            );
+        }
+    }
 }

@@ -62,6 +62,11 @@ impl Daemon {
         Self::run(config)
     }
 
+    /// With a configuration that is there.
+    pub fn configured(config: PathBuf) -> Self {
+        Self::run(config)
+    }
+
     /// Ends it, and starts it again with what it has kept.
     pub fn restart(&mut self) {
         let config = self.config.clone();

@@ -58,6 +58,31 @@ fn a_console_that_answers_is_told_with_its_map() {
     );
 }
 
+#[test]
+fn a_log_with_each_command_in_it_and_a_ban_come_with_the_variables_that_help() {
+    let said = of_game(None, &[(RCON_LOG, "\"sv_rcon_log\" = \"1\"")]);
+    assert!(
+        said.contains("sv_rcon_log 0 in server.cfg ends that"),
+        "{said}"
+    );
+    let said = of_game(
+        None,
+        &[(RCON_LOG, "\"sv_rcon_log\" = \"0\" ( def. \"1\" )")],
+    );
+    assert!(!said.contains("sv_rcon_log"), "{said}");
+    let rcon = Rcon {
+        address: "127.0.0.1:27015".into(),
+        password: crate::config::Password("geheim".into()),
+    };
+    let (_, said) = reported(|report| {
+        failed("mine", &rcon, &Failure::Refused("no".into()), report);
+    });
+    assert!(
+        said.contains("sv_rcon_whitelist_address in server.cfg"),
+        "{said}"
+    );
+}
+
 const LIST: (&str, &str) = (
     "logaddress_list",
     "logaddress_list: 2 entries\n10.0.0.1:27500\n127.0.0.1:27500\n",

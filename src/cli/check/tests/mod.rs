@@ -294,9 +294,50 @@ fn a_server_of_vyhub_without_rcon_is_told_what_will_not_work() {
             .replace("127.0.0.1:0", &free_address())
             .as_str(),
     );
-    place.says("sv_allow_point_servercommand always; without either nobody is kicked");
+    place.says("heeds on Valve's own maps only, unless its server.cfg says sv_allow_point");
     place.says("cannot be seen without rcon; in server.cfg it takes: log on; logaddress_add 127");
     Place::new("").is_bad(&[]);
+}
+
+/// MGE, by the manual for plain VPI.
+#[test]
+fn a_game_mode_that_writes_below_scriptdata_is_named_with_what_serves_it() {
+    let place = Place::new("");
+    let calls = "scriptdata/mge_playerdata/my_server_vpi_1_2_output.interface";
+    place.write(calls, b"{\"Calls\":{\"async\":[],\"chain\":[]}}\0");
+    let (good, said) = place.check();
+    assert!(good, "{said}");
+    let folder = place.path("scriptdata/mge_playerdata");
+    let setting = format!("set scriptdata = '{}' in its [[server]]", folder.display());
+    assert_eq!(said.matches(&setting).count(), 1, "{said}");
+    place.says("and legacy_identity = \"optional\", since it carries no identity");
+}
+
+#[test]
+fn hosts_whose_files_the_game_cannot_write_are_named() {
+    let place = Place::new("");
+    let folder = place.path("scriptdata");
+    let room = crate::cli::engine_paths::room_for_host(&folder, false).unwrap();
+    // Others than the game can write longer ones.
+    let host = "h".repeat(room);
+    place.write(&format!("scriptdata/{host}_vpi_input.interface"), b"\0");
+    place.is_bad(&[]);
+    place.write(&format!("scriptdata/{host}h_vpi_input.interface"), b"\0");
+    place.is_bad(&["the game cannot write all files of"]);
+    let deep = Place::new("");
+    let at = format!("{}/scriptdata", "d".repeat(150));
+    deep.write(&format!("{at}/x"), b"");
+    let text = format!("[[server]]\nscriptdata = '{at}'\nlegacy_secret = '{SECRET}'\n");
+    deep.write("vpid.toml", text.as_bytes());
+    deep.says("the path is so long that hostnames of more than");
+    let (_, said) = Place::new("").check();
+    assert!(!said.contains("the path is so long"), "{said}");
+}
+
+#[test]
+fn scripts_without_rcon_are_told_where_commands_work() {
+    let place = Place::with("key = 'key-0123456789abcdefghijABCDEFGHIJ'");
+    place.says("which the game heeds on Valve's own maps only");
 }
 
 fn free_address() -> String {

@@ -6,7 +6,7 @@ mod stock;
 
 use std::os::unix::fs::PermissionsExt;
 
-use super::config_file::{is_secret_sign, toml_text};
+use super::config_file::{fresh_secret, is_secret_sign, toml_text};
 use super::*;
 use crate::config::Config;
 

@@ -64,6 +64,14 @@ fn the_secret_of_a_running_setup_is_kept() {
             "return \"plain-0123456789-0123456789-0123\"",
             "plain-0123456789-0123456789-0123",
         ),
+        (
+            "return @\"my old \"\"secret\"\" text! of 40 signs, it's so\"",
+            "my old \"secret\" text! of 40 signs, it's so",
+        ),
+        (
+            "return \"\\x20my \\\"old\\\" \\\\ secret\\u0021 \"",
+            " my \"old\" \\ secret! ",
+        ),
     ] {
         let place = Place::new(Some(body));
         let said = place.run(&legacy()).unwrap();
@@ -77,11 +85,11 @@ fn the_secret_of_a_running_setup_is_kept() {
             "{said}"
         );
     }
-    let place = Place::new(Some("return @\"with a space\";"));
+    let place = Place::new(Some("return \"with a\\ttab\";"));
     let said = place.run(&legacy()).unwrap();
     assert_eq!(secret_of(&place.config()).len(), 128);
     assert!(
-        said.contains("cannot carry. Put this in place of line 3"),
+        said.contains("(character 7 is a tab, which the stock protocol cannot carry). Put this in place of line 3"),
         "{said}"
     );
 }
@@ -121,4 +129,110 @@ fn our_own_script_is_not_taken_for_the_stock_one() {
     let error = place.run(&legacy()).unwrap_err();
     assert!(error.contains("is vpid's own script"), "{error}");
     assert!(!place.path("work/vpid.toml").exists());
+}
+
+/// As MGE lies in the game, in both of its forms.
+fn mge(place: &Place, identity: bool) -> String {
+    let at = format!("{VSCRIPTS}/mge/vpi");
+    std::fs::create_dir_all(place.path(&at)).unwrap();
+    let identity = if identity { "t.Identity <- 1" } else { "" };
+    let text = format!(
+        "local function GetSecret() {{\n\treturn @\"0123456789-0123456789-0123456789\"\n}}\n\
+         local SCRIPTDATA_DIR = \"mge_playerdata\"\n{identity}\n"
+    );
+    place.write(&format!("{at}/vpi.nut"), &text);
+    format!("{at}/vpi.nut")
+}
+
+#[test]
+fn the_script_of_a_game_mode_is_found_with_the_folder_that_it_writes_into() {
+    for identity in [true, false] {
+        let place = Place::new(None);
+        let script = mge(&place, identity);
+        let said = place.run(&legacy()).unwrap();
+        let config = place.config();
+        assert_eq!(secret_of(&config), b"0123456789-0123456789-0123456789");
+        let folder = place.path("home/me/serverfiles/tf/scriptdata/mge_playerdata");
+        assert_eq!(config.servers[0].scriptdata, folder);
+        assert!(folder.is_dir());
+        let named = format!("Secret: the one that {} has", place.path(&script).display());
+        assert!(said.contains(&named), "{said}");
+        let optional = said.contains("set legacy_identity = \"optional\" in");
+        assert_eq!(optional, !identity, "{said}");
+    }
+    // A folder that was named already is not named twice.
+    let place = Place::new(None);
+    mge(&place, true);
+    let folder = "home/me/serverfiles/tf/scriptdata/mge_playerdata";
+    std::fs::create_dir_all(place.path(folder)).unwrap();
+    let options = Options {
+        scriptdata: Some(place.path(folder)),
+        ..legacy()
+    };
+    place.run(&options).unwrap();
+    assert_eq!(place.config().servers[0].scriptdata, place.path(folder));
+    // Without --legacy, it is named too.
+    let place = Place::new(None);
+    let script = mge(&place, true);
+    let said = place.run(&Options::default()).unwrap();
+    let named = format!(
+        "{} is the stock script or one",
+        place.path(&script).display()
+    );
+    assert!(
+        said.contains(&named) && said.contains("vpid init --legacy --force"),
+        "{said}"
+    );
+}
+
+#[test]
+fn of_several_scripts_the_owner_chooses() {
+    let place = Place::new(Some("return @\"the-stock-one-0123456789-0123456789\";"));
+    mge(&place, true);
+    let error = place.run(&legacy()).unwrap_err();
+    for folder in [VSCRIPTS.to_owned(), format!("{VSCRIPTS}/mge/vpi")] {
+        let line = format!("\n  --vscripts '{}'", place.path(&folder).display());
+        assert!(error.contains(&line), "{error}");
+    }
+    assert!(!place.path("work/vpid.toml").exists());
+    let options = Options {
+        vscripts: Some(place.path(VSCRIPTS)),
+        ..legacy()
+    };
+    place.run(&options).unwrap();
+    assert_eq!(
+        secret_of(&place.config()),
+        b"the-stock-one-0123456789-0123456789"
+    );
+    // Links lead out, and depth has an end.
+    let place = Place::new(None);
+    let outside = place.path("elsewhere");
+    std::fs::create_dir_all(&outside).unwrap();
+    place.write("elsewhere/vpi.nut", "function GetSecret() { return \"x\" }");
+    std::fs::create_dir_all(place.path(&format!("{VSCRIPTS}/a/b/c/d/e"))).unwrap();
+    place.write(
+        &format!("{VSCRIPTS}/a/b/c/d/e/vpi.nut"),
+        "function GetSecret() { return \"y\" }",
+    );
+    std::os::unix::fs::symlink(&outside, place.path(&format!("{VSCRIPTS}/link"))).unwrap();
+    let said = place.run(&legacy()).unwrap();
+    assert!(said.contains("No vpi.nut was found"), "{said}");
+}
+
+#[test]
+fn a_path_that_leaves_little_room_for_hostnames_is_named() {
+    let place = Place::new(None);
+    let deep = format!("home/{}/serverfiles", "d".repeat(120));
+    place.install(&deep);
+    let options = Options {
+        scriptdata: Some(place.path(&format!("{deep}/tf"))),
+        ..legacy()
+    };
+    let said = place.run(&options).unwrap();
+    assert!(
+        said.contains("Mind: this path is so long that the game can serve hostnames of up to"),
+        "{said}"
+    );
+    let said = Place::new(None).run(&legacy()).unwrap();
+    assert!(!said.contains("Mind:"), "{said}");
 }
