@@ -55,7 +55,7 @@ impl World {
 
 /// A player as the log writes one.
 fn shown(player: &Player, team: &str) -> Vec<u8> {
-    let about = format!("<{}><{}><{team}>\"", player.userid, player.network_id);
+    let about = format!("<{}><{}><{team}>\"", player.userid, player.engine_id());
     [b"\"", player.name.as_slice(), about.as_bytes()].concat()
 }
 
@@ -109,7 +109,7 @@ pub fn raise(world: &Shared, vm: &Vm, name: &str, table: &Value, fields: serde_j
                 player.map(|player| [&shown(player, ""), b" entered the game".as_slice()].concat())
             }
             "player_changename" => player.map(|player| {
-                let about = format!("<{}><{}><{team}>\"", player.userid, player.network_id);
+                let about = format!("<{}><{}><{team}>\"", player.userid, player.engine_id());
                 [
                     b"\"".as_slice(),
                     &bytes("oldname"),
@@ -126,7 +126,11 @@ pub fn raise(world: &Shared, vm: &Vm, name: &str, table: &Value, fields: serde_j
             }),
             "player_death" => player.and_then(|victim| {
                 let attacker = world.by_userid(number("attacker"))?;
-                let with = [b" with \"".as_slice(), &bytes("weapon"), b"\""].concat();
+                let feigned = match number("death_flags") & 32 {
+                    0 => b"".as_slice(),
+                    _ => b" (customkill \"feign_death\")",
+                };
+                let with = [b" with \"".as_slice(), &bytes("weapon"), b"\"", feigned].concat();
                 let attacker = shown(attacker, team_name(attacker.team));
                 let victim = shown(victim, team);
                 Some([&attacker, b" killed ".as_slice(), &victim, &with].concat())
