@@ -400,7 +400,7 @@ fn a_path_has_259_bytes_at_most() {
 }
 
 #[test]
-fn a_paused_game_hears_players_and_runs_no_think() {
+fn a_paused_game_raises_events_and_runs_no_think() {
     let (_dir, mut game) = game(ADD_THINK);
     game.run("t.nut", "Start(@() 0.0)");
     let bob = game.join("bob", "[U:1:5]");

@@ -189,7 +189,7 @@ fn an_id_that_comes_after_minutes_is_found_without_heartbeats_too() {
 
 /// Scripts can write the text, and not the number.
 #[test]
-fn a_player_whose_id_is_told_in_two_ways_is_not_reported() {
+fn a_player_with_two_different_ids_is_not_reported() {
     for lie in ["BOT", "[U:1:1]"] {
         let mut talk = talk();
         let newcomer = Newcomer {
@@ -350,7 +350,7 @@ fn a_script_that_clears_all_event_callbacks_does_not_deafen_us() {
 
 /// The game calls the tables of a list from the last to the first, and no further than the one that throws.
 #[test]
-fn a_script_whose_handlers_throw_does_not_deafen_us() {
+fn a_script_whose_handlers_throw_keeps_no_event_from_us() {
     let mut talk = talk();
     let ann = talk.game.join("ann", "[U:1:5]");
     talk.script(

@@ -4,7 +4,7 @@
 
 local vpi = this
 local BYTES_MAX = 220
-// The usual colour; nobody sees it.
+// The usual colour, which is not visible itself.
 local USUAL = "\x01"
 
 local IsColour = function(byte) { return byte == 1 || byte >= 3 && byte <= 8 }
@@ -57,7 +57,7 @@ vpi.ForClientPrint <- function(text)
 		if (IsColour(piece[0]) && (size > 1 || piece[0] < 7))
 			colour = piece
 		at += size
-		// The colour that holds anyway stands between the two, where nobody sees it.
+		// The colour that holds anyway stands between the two, where it is not visible.
 		if (piece == "%" && at < end && text[at] == 's')
 			piece += colour
 		if (shown.len() + piece.len() > BYTES_MAX)

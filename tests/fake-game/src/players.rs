@@ -9,8 +9,6 @@ use super::{Game, speech};
 /// Bytes of a name and of a chat line; what is longer is cut, inside characters too.
 const NAME_BYTES_MAX: usize = 31;
 const CHAT_BYTES_MAX: usize = 127;
-/// Of `death_flags`.
-const FEIGNED: i32 = 32;
 
 /// Who is about to connect.
 #[derive(Clone, Debug)]
@@ -158,12 +156,12 @@ impl Game {
         self.died(victim, attacker, 0);
     }
 
-    /// A spy feigns death: players see a kill, and nobody has died.
+    /// A spy feigns death: players see a kill that was none.
     pub fn feign(&mut self, victim: i32, attacker: i32) {
-        self.died(victim, attacker, FEIGNED);
+        self.died(victim, attacker, speech::FEIGNED);
     }
 
-    fn died(&mut self, victim: i32, attacker: i32, death_flags: i32) {
+    fn died(&mut self, victim: i32, attacker: i32, death_flags: i64) {
         self.change(victim, Player::renew_id);
         let fields = json!({
             "userid": victim, "attacker": attacker, "assister": -1, "weapon": "scattergun",
@@ -182,7 +180,7 @@ impl Game {
         self.fire("teamplay_round_win", fields);
     }
 
-    /// Another name, which players are not always told of, and nor are events.
+    /// Another name without an event, as in sudden death.
     pub fn rename_quietly(&mut self, userid: i32, name: impl Into<Vec<u8>>) {
         let mut name = name.into();
         name.truncate(NAME_BYTES_MAX);
