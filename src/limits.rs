@@ -409,6 +409,9 @@ pub const CONTROL_CONNECTIONS_MAX: usize = 64;
 /// Longest line that an engine's console runs: its buffer of 512 bytes holds an end of line and a
 /// NUL as well, and it drops what does not fit.
 pub const CONSOLE_LINE_BYTES_MAX: usize = 510;
+/// Longest text for `ClientPrint`: a user message has 255 bytes, of which the place, the ends of five
+/// texts and what the engine adds are taken.
+pub const CLIENT_PRINT_BYTES_MAX: usize = 220;
 /// Largest packet of RCON that is believed, without its length: an engine sends 4,106 bytes.
 pub const RCON_PACKET_BYTES_MAX: usize = 8_192;
 /// Longest reply to one command, put together.

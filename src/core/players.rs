@@ -16,9 +16,8 @@ pub struct Player {
     /// `[U:1:N]` or `BOT`; empty until it is known.
     pub id: String,
     pub bot: bool,
-    /// The engine's numbers.
+    /// The engine's number.
     pub team: i64,
-    pub class: i64,
     pub score: i64,
     /// Milliseconds.
     pub ping: i64,
@@ -76,7 +75,8 @@ impl Game {
     }
 
     /// What to say about a game that has been silent for so long, the first time that it is asked
-    /// about. An empty server sleeps, and so does its script.
+    /// about. An empty server sleeps, and so does its script. A paused game calls no script either, so
+    /// silence is no end: its session goes on where it stopped.
     pub fn silence(&mut self, now: Now) -> Option<String> {
         if self.silence_due_ms().is_none_or(|due| due > now.mono_ms) {
             return None;
@@ -98,8 +98,8 @@ impl Game {
                 )
             }
             None if people > 0 => format!(
-                "nothing was heard for {seconds} s on map {}, with {people} players: the server \
-                 hangs or is gone, or its script has ended",
+                "nothing was heard for {seconds} s on map {}, with {people} players: the game is \
+                 paused, or the server hangs or is gone, or its script has ended",
                 self.map
             ),
             None => return None,
@@ -183,7 +183,6 @@ impl Game {
             }
         };
         number("team", &mut player.team);
-        number("class", &mut player.class);
         number("score", &mut player.score);
         number("ping", &mut player.ping);
         let truth = |key: &str| data.get(key).and_then(Value::as_bool);
@@ -307,7 +306,7 @@ mod tests {
         assert!(
             game.silence(late)
                 .unwrap()
-                .contains("on map cp_a, with 1 players")
+                .contains("on map cp_a, with 1 players: the game is paused, or")
         );
         assert_eq!(game.silence(at(late.mono_ms + 60_000)), None);
         assert_eq!(

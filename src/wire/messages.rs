@@ -9,6 +9,7 @@ use super::answer_text::{Decoder, push_text, push_value};
 use super::call_file::{Call, CallResult, bad};
 use super::game_json::Reader;
 pub use super::guarding::Guarding;
+use super::player_text::for_client_print;
 use super::sql::Reading;
 use crate::limits;
 
@@ -246,7 +247,7 @@ impl Push {
             }
             Push::Hook { name, data } => object(&[("hook", &name.as_str().into()), ("data", data)]),
             Push::Print { text, to, place } => object(&[
-                ("print", &text.as_str().into()),
+                ("print", &for_client_print(text).into()),
                 ("to", &(*to).into()),
                 ("where", &place.word().into()),
             ]),
@@ -429,7 +430,7 @@ mod tests {
             }
             .encode(0),
             Push::Print {
-                text: "hi\u{7}".into(),
+                text: "#hi\u{7}".into(),
                 to: Some(3),
                 place: Place::Center,
             }
@@ -444,7 +445,7 @@ mod tests {
         assert_eq!(read[4], json!({"call": 5, "func": "f", "args": [1]}));
         assert_eq!(
             read[7],
-            json!({"print": "hi\u{7}", "to": 3, "where": "center"})
+            json!({"print": "\u{1}#hi\u{7}", "to": 3, "where": "center"})
         );
     }
 }

@@ -18,6 +18,7 @@ pub mod log_targets;
 pub mod look_alike;
 pub mod messages;
 pub mod names;
+pub mod player_text;
 pub mod rcon;
 pub mod remembered;
 pub mod script;
