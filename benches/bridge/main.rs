@@ -6,6 +6,7 @@
 //! ...), and what is printed are medians with the smallest and the largest. Ratios are those of
 //! neighbours in one round.
 
+mod answers;
 mod bare;
 mod mariadb;
 mod measure;
@@ -41,14 +42,7 @@ const VPID: Kind = Kind::Vpid { full: true };
 fn main() -> ExitCode {
     let outcome = match options::parse() {
         Ok(Command::Bare(scriptdata, database, alone)) => bare::run(&scriptdata, &database, alone),
-        Ok(Command::Measure(settings)) => measure_all(&settings).map(|results| {
-            let text = match settings.form {
-                Form::Text => report::text(&results),
-                Form::Markdown => report::markdown(&results),
-                Form::Json => report::json(&results),
-            };
-            println!("{text}");
-        }),
+        Ok(Command::Measure(settings)) => run(&settings),
         Ok(Command::Help) => {
             print!("{}", options::HELP);
             Ok(())
@@ -61,6 +55,22 @@ fn main() -> ExitCode {
             eprintln!("bridge: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run(settings: &Settings) -> io::Result<()> {
+    if !settings.answers {
+        let results = measure_all(settings)?;
+        let text = match settings.form {
+            Form::Text => report::text(&results),
+            Form::Markdown => report::markdown(&results),
+            Form::Json => report::json(&results),
+        };
+        println!("{text}");
+    }
+    match settings.stock.is_some() && settings.only.is_none() {
+        true => answers::compare(settings),
+        false => Ok(()),
     }
 }
 

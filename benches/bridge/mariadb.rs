@@ -29,11 +29,7 @@ fn server() -> &'static Server {
 pub fn fresh_database() -> io::Result<String> {
     static MADE: AtomicUsize = AtomicUsize::new(0);
     let name = format!("bench_{}", MADE.fetch_add(1, Ordering::Relaxed));
-    let options = OptsBuilder::new()
-        .socket(server().socket().to_str())
-        .user(Some(USER))
-        .pass(Some(PASSWORD));
-    let mut connection = Conn::new(options).map_err(io::Error::other)?;
+    let mut connection = connect(None)?;
     for statement in [
         &format!("CREATE DATABASE {name} CHARACTER SET utf8mb4"),
         &format!("USE {name}"),
@@ -43,6 +39,20 @@ pub fn fresh_database() -> io::Result<String> {
         connection.query_drop(statement).map_err(io::Error::other)?;
     }
     Ok(name)
+}
+
+/// Another program's connection to a database of [`fresh_database`].
+pub fn connection(name: &str) -> io::Result<Conn> {
+    connect(Some(name))
+}
+
+fn connect(database: Option<&str>) -> io::Result<Conn> {
+    let options = OptsBuilder::new()
+        .socket(server().socket().to_str())
+        .user(Some(USER))
+        .pass(Some(PASSWORD))
+        .db_name(database);
+    Conn::new(options).map_err(io::Error::other)
 }
 
 /// The lines of `[database]`.

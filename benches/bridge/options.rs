@@ -9,12 +9,14 @@ use lexopt::ValueExt;
 pub const HELP: &str = "\
 Measures vpid beside the stock server and a bare loop, in one run.
 
-Usage: cargo bench --bench bridge -- [--stock DIR [--python PATH]] [--quick] [--rounds N]
-                                     [--only TEXT] [--dir DIR] [--disk DIR]
+Usage: cargo bench --bench bridge -- [--stock DIR [--python PATH] [--answers]] [--quick]
+                                     [--rounds N] [--only TEXT] [--dir DIR] [--disk DIR]
                                      [--json | --markdown]
 
   --stock DIR    a checkout of Mince1844/VPI; without it the stock server is left out
   --python PATH  an interpreter that has aiosqlite and aiomysql (default: python3)
+  --answers      measures nothing, but compares what vpid and the stock server answer to the same
+                 calls (VPID_SEED=N plays the same once more). Without it that comes at the end
   --quick        two short rounds, to see whether it works
   --rounds N     how often everything is measured (default: 5)
   --only TEXT    only the rows whose names hold this, such as MariaDB
@@ -48,6 +50,8 @@ pub struct Settings {
     pub disk: PathBuf,
     pub form: Form,
     pub rounds: usize,
+    /// Nothing but the answers is compared.
+    pub answers: bool,
     /// What the names of all rows are to hold.
     pub only: Option<String>,
     /// Call files of all hosts together under throughput, and calls in each.
@@ -76,6 +80,7 @@ pub fn parse() -> Result<Command, lexopt::Error> {
         disk: std::env::temp_dir(),
         form: Form::Text,
         rounds: 5,
+        answers: false,
         only: None,
         files: 1600,
         batch: 20,
@@ -99,6 +104,7 @@ pub fn parse() -> Result<Command, lexopt::Error> {
             Long("disk") => settings.disk = parser.value()?.into(),
             Long("rounds") => settings.rounds = parser.value()?.parse()?,
             Long("only") => settings.only = Some(parser.value()?.string()?),
+            Long("answers") => settings.answers = true,
             Long("json") => settings.form = Form::Json,
             Long("markdown") => settings.form = Form::Markdown,
             Long("quick") => {
@@ -119,6 +125,9 @@ pub fn parse() -> Result<Command, lexopt::Error> {
     }
     settings.rounds = settings.rounds.max(1);
     settings.stock = checkout.map(|checkout| Stock { checkout, python });
+    if settings.answers && settings.stock.is_none() {
+        return Err("--answers needs --stock DIR".into());
+    }
     Ok(Command::Measure(settings))
 }
 

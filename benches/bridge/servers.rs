@@ -112,6 +112,15 @@ impl Place {
         self.scriptdata.path()
     }
 
+    /// A connection to the database of this kind of server, past it.
+    pub fn database(&self, kind: Kind) -> io::Result<super::answers::Database> {
+        use super::answers::Database;
+        Ok(match kind.is_on_mariadb() {
+            true => Database::Mariadb(Box::new(mariadb::connection(&self.schema)?)),
+            false => Database::sqlite(&self.database),
+        })
+    }
+
     pub fn start(&self, kind: Kind, stock: Option<&Stock>) -> io::Result<Server> {
         let mut command = match kind {
             Kind::Stock | Kind::StockMariadb => {
@@ -158,7 +167,7 @@ impl Place {
         let config = self.home.path().join("vpid.toml");
         let text = format!(
             "state_dir = {:?}\n[[server]]\nscriptdata = {:?}\nlegacy_secret = {:?}\n\
-             [database]\n{database}",
+             [permissions]\nraw_sql = [\"vpi.nut\"]\n[database]\n{database}",
             self.home.path().join("state"),
             self.scriptdata(),
             self.secret,
@@ -228,6 +237,10 @@ fn set(text: &str, begin: &str, setting: &str) -> Option<String> {
 impl Server {
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
     }
 
     /// The end of what it said, for when it does not answer.

@@ -12,6 +12,7 @@ mod attack;
 mod bridge;
 mod commands;
 mod databases;
+mod differential;
 mod doors;
 mod engine;
 mod floods;

@@ -1,0 +1,140 @@
+//! Whether vpid answers what the stock server answers: the calls of the differential test, on both.
+//! What that test expects of a model is seen here in the stock server itself.
+
+use std::io;
+use std::time::Duration;
+
+use vpid::cli::game::{Game, GameCall};
+
+use super::options::Settings;
+use super::servers::{Kind, Place, Server};
+
+#[path = "../../tests/all/differential/calls.rs"]
+mod calls;
+#[path = "../../tests/all/differential/classes.rs"]
+mod classes;
+#[path = "../../tests/all/differential/compare.rs"]
+mod compare;
+#[allow(dead_code)]
+#[path = "../../tests/all/differential/model.rs"]
+mod model;
+#[path = "../../tests/all/support/random.rs"]
+mod random;
+#[path = "../../tests/all/differential/twins.rs"]
+mod twins;
+
+use compare::{Difference, Report, reply_of};
+use model::{Engine, Outcome, Reply, SCRIPT};
+use random::Random;
+pub use twins::Database;
+
+/// Calls of one file, each on a table of its own, so that it matters to none in which order a
+/// server runs them.
+const TABLES: usize = 32;
+const RANDOM: usize = 2_000;
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One server with its game and a connection to its database.
+struct Side {
+    game: Game,
+    database: Database,
+    place: Place,
+    server: Server,
+}
+
+impl Side {
+    fn start(kind: Kind, settings: &Settings, tables: &[String]) -> io::Result<Self> {
+        let place = Place::new(settings, kind, 0)?;
+        let mut database = place.database(kind)?;
+        tables.iter().for_each(|table| database.make(table));
+        Ok(Self {
+            game: Game::new(place.scriptdata(), "answers", place.secret.as_bytes()),
+            server: place.start(kind, settings.stock.as_ref())?,
+            database,
+            place,
+        })
+    }
+
+    /// The answers to these calls and the tables afterwards. A server that ends over a call has
+    /// answered none of its file; it is started again.
+    fn play(
+        &mut self,
+        cases: &[calls::Case],
+        tables: &[String],
+        kind: Kind,
+        settings: &Settings,
+    ) -> io::Result<Vec<(Outcome, String)>> {
+        self.database.reset(tables);
+        let call = |(case, table): (&calls::Case, &String)| {
+            GameCall::new(case.script(), case.function, case.on(table))
+        };
+        let calls: Vec<_> = cases.iter().zip(tables).map(call).collect();
+        let tokens = self.game.send(&calls)?;
+        let mut answers = self.game.wait_for(&tokens, PATIENCE)?;
+        if self.server.has_ended() {
+            self.server = self.place.start(kind, settings.stock.as_ref())?;
+        }
+        let outcome = |(token, table): (&String, &String)| {
+            let answer = answers.remove(token).map(reply_of);
+            let (reply, said) = answer.unwrap_or((Reply::Ends, String::new()));
+            let rows = self.database.content(table);
+            (Outcome { reply, rows }, said)
+        };
+        Ok(tokens.iter().zip(tables).map(outcome).collect())
+    }
+}
+
+/// Compares on SQLite and on MariaDB, and prints what differs. Fails where a difference stands
+/// nowhere in the manual.
+pub fn compare(settings: &Settings) -> io::Result<()> {
+    let seed = Random::seed();
+    let mut missing = 0;
+    for (engine, stock, ours) in [
+        (Engine::Sqlite, Kind::Stock, Kind::Vpid { full: true }),
+        (
+            Engine::Mariadb,
+            Kind::StockMariadb,
+            Kind::VpidMariadb { socket: false },
+        ),
+    ] {
+        let report = compare_on(engine, stock, ours, seed, settings)?;
+        println!(
+            "answers on {engine:?} (VPID_SEED={seed}): {}",
+            report.text()
+        );
+        missing += report.unknown.len();
+    }
+    match missing {
+        0 => Ok(()),
+        _ => Err(io::Error::other(format!(
+            "{missing} calls came out differently, and the manual does not say so"
+        ))),
+    }
+}
+
+fn compare_on(
+    engine: Engine,
+    stock: Kind,
+    ours: Kind,
+    seed: u64,
+    settings: &Settings,
+) -> io::Result<Report> {
+    let tables: Vec<_> = (0..TABLES).map(|n| format!("user_{SCRIPT}_t{n}")).collect();
+    let mut stock_side = Side::start(stock, settings, &tables)?;
+    let mut our_side = Side::start(ours, settings, &tables)?;
+    let mut report = Report::default();
+    let mut random = Random::new(seed);
+    let mut cases = calls::directed();
+    cases.extend((0..RANDOM).map(|_| calls::random(&mut random)));
+    for cases in cases.chunks(TABLES) {
+        let theirs = stock_side.play(cases, &tables, stock, settings)?;
+        let of_vpid = our_side.play(cases, &tables, ours, settings)?;
+        for ((case, (stock, _)), (ours, said)) in cases.iter().zip(theirs).zip(of_vpid) {
+            report.calls += 1;
+            if let Some(difference) = Difference::between(engine, case, stock, ours, said) {
+                report.add(difference);
+            }
+        }
+    }
+    Ok(report)
+}
