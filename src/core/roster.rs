@@ -188,7 +188,9 @@ impl Roster {
     /// server shows (`sv_visiblemaxplayers`), since the others are reserved.
     pub fn max_players(&self) -> i64 {
         let all = self.max_players;
-        let visible = self.visible_slots.filter(|visible| all == 0 || *visible < all);
+        let visible = self
+            .visible_slots
+            .filter(|visible| all == 0 || *visible < all);
         visible.unwrap_or(all)
     }
 

@@ -102,9 +102,8 @@ pub const VYHUB_RIGHTS_AHEAD_S_MAX: i64 = 86_400;
 /// What a kicked player is told: with the command around it, it fits into a line of the console
 /// without quotation marks.
 pub const KICK_REASON_BYTES_MAX: usize = 400;
-const _: () = assert!(
-    "kickid 2147483647 ".len() + KICK_REASON_BYTES_MAX <= super::CONSOLE_BARE_BYTES_MAX
-);
+const _: () =
+    assert!("kickid 2147483647 ".len() + KICK_REASON_BYTES_MAX <= super::CONSOLE_BARE_BYTES_MAX);
 /// One line of chat to players; the engine carries up to 255 bytes with what is around it.
 pub const CHAT_BYTES_MAX: usize = 220;
 

@@ -50,10 +50,10 @@ impl Command {
     pub fn line(&self) -> Result<String, Unfit> {
         let line = match self {
             Self::Kick { userid, reason } if is_blank(reason) => format!("kickid {userid}"),
-            Self::Kick { userid, reason } => format!("kickid {userid} {}", rest(reason)?),
+            Self::Kick { userid, reason } => with_rest(&format!("kickid {userid}"), reason)?,
             Self::Say(text) if is_blank(text) => return Err(Unfit::Empty),
             Self::Say(text) if text.len() > SAY_BYTES_MAX => return Err(Unfit::TooLongToSay),
-            Self::Say(text) => format!("say {}", rest(text)?),
+            Self::Say(text) => with_rest("say", text)?,
             Self::Script(line) => line.as_str().to_owned(),
             Self::Status => "status".to_string(),
             Self::VisibleSlots => "sv_visiblemaxplayers".to_string(),
@@ -83,16 +83,16 @@ impl fmt::Display for Unfit {
     }
 }
 
-/// A text as the rest of a command: as it is where the console passes it on unchanged, else as one
+/// A command with a text behind it: as it is where the console passes it on unchanged, else as one
 /// argument.
-fn rest(text: &str) -> Result<String, Unfit> {
-    let quoted = quoted(text)?;
-    let bare = text.len() <= CONSOLE_BARE_BYTES_MAX
+fn with_rest(command: &str, text: &str) -> Result<String, Unfit> {
+    let quoted = format!("{command} {}", quoted(text)?);
+    let bare = format!("{command} {text}");
+    let stays = bare.len() <= CONSOLE_BARE_BYTES_MAX
         && !text.contains(';')
         && !text.contains("//")
-        && text.trim() == text
-        && !text.is_empty();
-    Ok(if bare { text.to_owned() } else { quoted })
+        && text.trim() == text;
+    Ok(if stays { bare } else { quoted })
 }
 
 /// A text as one argument of a console command. The only way for what others have written.

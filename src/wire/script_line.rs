@@ -39,7 +39,7 @@ impl ScriptLine {
         let text = for_client_print(text);
         let before = before(to, place);
         let room = CONSOLE_BARE_BYTES_MAX - before.len() - BEHIND.len();
-        let (mut lines, mut rest, mut colour) = (Vec::new(), text.as_str(), "");
+        let (mut lines, mut rest, mut colour) = (Vec::new(), text.trim_end_matches(' '), "");
         loop {
             let (piece, next_colour) = split(rest, colour, room);
             let shown = literal(&format!("{colour}{piece}"));

@@ -233,13 +233,9 @@ fn guesses_get_nowhere_and_the_game_is_heard_all_the_while() {
     wait_until("it is read again", || {
         log.says(&admin, "!vyhub");
         std::thread::sleep(Duration::from_millis(50));
-        community
-            .game
-            .said()
-            .iter()
-            .filter(|said| said.contains("connected"))
-            .count()
-            >= 2
+        let shown = community.game.shown();
+        let told = shown.iter().filter(|it| it.text.contains("connected"));
+        told.count() >= 2
     });
     assert_eq!(community.kicks(7), 0);
     assert!(community.vyhub.bans().is_empty() && community.outbox().is_empty());

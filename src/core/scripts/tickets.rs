@@ -83,14 +83,12 @@ fn read(form: Form, value: Value) -> Result<Value, CallError> {
         (Form::AsItIs, value) => Ok(value),
         (Form::Reply, Value::String(text)) => Ok(text.into()),
         (Form::Reply | Form::Nothing, _) => Ok(Value::Null),
-        (Form::Cvar, value) => {
-            match value.as_str().and_then(cvar_value) {
-                Some(value) => Ok(value.into()),
-                None => Err(CallError::new(
-                    "GameError",
-                    "the game knows no such variable",
-                )),
-            }
-        }
+        (Form::Cvar, value) => match value.as_str().and_then(cvar_value) {
+            Some(value) => Ok(value.into()),
+            None => Err(CallError::new(
+                "GameError",
+                "the game knows no such variable",
+            )),
+        },
     }
 }

@@ -23,14 +23,15 @@ impl Settling {
         self.until_ms
     }
 
-    /// Several sources tell of the same map.
-    fn begin(&mut self, now: Now) {
-        let lately =
-            |began_ms: u64| now.mono_ms.saturating_sub(began_ms) < limits::RCON_SETTLED_MS;
-        if !self.began_ms.is_some_and(lately) {
-            self.began_ms = Some(now.mono_ms);
-            self.until_ms = Some(now.mono_ms + limits::RCON_SETTLE_MS);
+    /// Several sources tell of the same map; gives whether it is a new one.
+    fn begin(&mut self, now: Now) -> bool {
+        let lately = |began_ms: u64| now.mono_ms.saturating_sub(began_ms) < limits::RCON_SETTLED_MS;
+        if self.began_ms.is_some_and(lately) {
+            return false;
         }
+        self.began_ms = Some(now.mono_ms);
+        self.until_ms = Some(now.mono_ms + limits::RCON_SETTLE_MS);
+        true
     }
 
     /// What may be sent now.
@@ -47,8 +48,7 @@ impl GameServer {
     /// A map has begun, by whatever source.
     pub(super) fn map_began(&mut self, now: Now) {
         if let Some(road) = &mut self.rcon {
-            road.settling.begin(now);
-            road.wants_slots = true;
+            road.wants_slots |= road.settling.begin(now);
         }
     }
 }
@@ -88,7 +88,10 @@ impl Servers {
                 continue;
             };
             let waited = road.settling.end(now);
-            next_ms = [next_ms, road.settling.until_ms].into_iter().flatten().min();
+            next_ms = [next_ms, road.settling.until_ms]
+                .into_iter()
+                .flatten()
+                .min();
             for sent in waited {
                 // It is sent at once now, or there is no RCON any more.
                 let _ = self.send(id, sent, out);

@@ -220,7 +220,10 @@ fn a_password_that_is_set_anew_while_it_is_asked_for_costs_no_line() {
     game.disconnect();
     game.trouble(Trouble::DropAtPassword);
     assert_eq!(bench.run("b"), Ok("b".to_string()));
-    assert_eq!((game.commands(), game.connections()), (vec!["a".into(), "b".into()], 3));
+    assert_eq!(
+        (game.commands(), game.connections()),
+        (vec!["a".into(), "b".into()], 3)
+    );
 }
 
 #[test]

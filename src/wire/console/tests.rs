@@ -113,9 +113,15 @@ fn run(line: &str) -> Vec<Vec<String>> {
 fn check_rest(line: &str, head: &[&str], text: &str) {
     let ran = run(line);
     assert_eq!(ran.len(), 1, "{text:?}");
-    assert!(ran[0].starts_with(&head.iter().map(ToString::to_string).collect::<Vec<_>>()), "{text:?}");
+    assert!(
+        ran[0].starts_with(&head.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        "{text:?}"
+    );
     let rest = read(line.as_bytes())[0].behind(head.len());
-    assert!(rest == text || rest == format!("\"{text}\""), "{text:?}: {rest}");
+    assert!(
+        rest == text || rest == format!("\"{text}\""),
+        "{text:?}: {rest}"
+    );
     assert!(line.len() <= CONSOLE_LINE_BYTES_MAX);
 }
 
@@ -170,10 +176,7 @@ fn no_mixture_of_anything_is_a_second_command() {
         }
         carried += usize::from(check(&text).is_none());
         let shown = plain(&text, 100);
-        assert!(
-            shown.len() <= 100 && check(&shown).is_none(),
-            "{text:?}"
-        );
+        assert!(shown.len() <= 100 && check(&shown).is_none(), "{text:?}");
         Ok(())
     });
     assert!(carried > 0, "no text was carried");
@@ -205,7 +208,14 @@ fn players_read_no_quotation_marks_where_none_are_needed() {
         Command::Kick { userid, reason }.line().unwrap()
     };
     let say = |text: &str| Command::Say(text.to_string()).line().unwrap();
-    for text in ["a", "Banned: x (permanent), see {y}", "it's / his", "#1", "ü", "a\\"] {
+    for text in [
+        "a",
+        "Banned: x (permanent), see {y}",
+        "it's / his",
+        "#1",
+        "ü",
+        "a\\",
+    ] {
         assert_eq!(kick(text), format!("kickid 7 {text}"));
         assert_eq!(say(text), format!("say {text}"));
     }
@@ -213,7 +223,10 @@ fn players_read_no_quotation_marks_where_none_are_needed() {
         assert_eq!(kick(text), format!("kickid 7 \"{text}\""));
         assert_eq!(say(text), format!("say \"{text}\""));
     }
-    assert_eq!((kick(""), kick("  ")), ("kickid 7".into(), "kickid 7".into()));
+    assert_eq!(
+        (kick(""), kick("  ")),
+        ("kickid 7".into(), "kickid 7".into())
+    );
     // Signs are words of their own, and have to fit with the others.
     let signs = "(".repeat(CONSOLE_BARE_BYTES_MAX);
     assert!(kick(&signs[9..]).ends_with("(("), "bare");
@@ -222,7 +235,8 @@ fn players_read_no_quotation_marks_where_none_are_needed() {
 
 #[test]
 fn a_variable_is_read_from_what_the_console_prints() {
-    let printed = "\"sv_visiblemaxplayers\" = \"24\" ( def. \"-1\" )\n - Overrides the max players\n";
+    let printed =
+        "\"sv_visiblemaxplayers\" = \"24\" ( def. \"-1\" )\n - Overrides the max players\n";
     assert_eq!(cvar_value(printed), Some("24"));
     for other in ["", "Unknown command \"x\"\n", "\"x\" = \"open"] {
         assert_eq!(cvar_value(other), None);
@@ -255,7 +269,10 @@ fn what_cannot_be_carried_is_refused_with_its_reason() {
     let longest = "a".repeat(SAY_BYTES_MAX);
     assert_eq!(say(&longest), Ok(format!("say {longest}")));
     assert_eq!(say(&format!("{longest}a")), Err(Unfit::TooLongToSay));
-    assert_eq!(say(&"ü".repeat(SAY_BYTES_MAX / 2 + 1)), Err(Unfit::TooLongToSay));
+    assert_eq!(
+        say(&"ü".repeat(SAY_BYTES_MAX / 2 + 1)),
+        Err(Unfit::TooLongToSay)
+    );
     let kick = |bytes: usize| {
         let (userid, reason) = (7, "a".repeat(bytes));
         Command::Kick { userid, reason }.line()

@@ -29,7 +29,11 @@ fn shown(to: Option<Reader>, place: Place, text: &str) -> Vec<String> {
     let lines = ScriptLine::prints(to, place, text);
     let lines = lines.iter().map(|line| {
         let ran = console::read(line.as_str().as_bytes());
-        assert_eq!((ran.len(), ran[0].words[0].as_str()), (1, "script"), "{text:?}");
+        assert_eq!(
+            (ran.len(), ran[0].words[0].as_str()),
+            (1, "script"),
+            "{text:?}"
+        );
         assert!(line.as_str().len() <= CONSOLE_BARE_BYTES_MAX);
         let code = ran[0].behind(1);
         let prints = DIGITS.map(|digits| script::read(&code, digits));
@@ -61,8 +65,26 @@ fn no_text_gets_out_of_its_literal() {
 #[test]
 fn no_mixture_gets_out_of_its_literal() {
     let pieces = [
-        "\"", "\\", "\\x", "\\\"", ";", "//", "\n", "\0", "a", "0", "f", "é", "🦀", " ", ")", "%s1",
-        "\x07FF00aa", "\x08FF00aa80", "\x01", "\x07",
+        "\"",
+        "\\",
+        "\\x",
+        "\\\"",
+        ";",
+        "//",
+        "\n",
+        "\0",
+        "a",
+        "0",
+        "f",
+        "é",
+        "🦀",
+        " ",
+        ")",
+        "%s1",
+        "\x07FF00aa",
+        "\x08FF00aa80",
+        "\x01",
+        "\x07",
     ];
     arbtest::arbtest(|u| {
         let mut text = String::new();
