@@ -1,7 +1,8 @@
 //! What our scripts cost a game, and how fast vpid answers them: the shipped `vpi.nut` on a real
 //! interpreter, at the pace of a server, against the built daemon.
 //!
-//! `cargo bench --bench game [-- --seconds 60]`; `--markdown` prints the table of the manual.
+//! `cargo bench --bench game [-- --seconds 60]`; `--markdown` prints the table of the manual. With
+//! `VPID_GAME_INTEGERS=64` in the environment, of a 64-bit server.
 
 #[path = "../tests/game/support/mod.rs"]
 #[allow(dead_code, unused_imports)]
@@ -99,7 +100,8 @@ fn main() {
     let errors = game.run("bench.nut", "return ::errors");
     game.assert_no_errors();
     print(&rows, markdown);
-    println!("\n{errors} calls failed.");
+    let bits = if game_vm::IS_WIDE { 64 } else { 32 };
+    println!("\nIntegers of {bits} bits. {errors} calls failed.");
     assert_eq!(errors, json!(0));
 }
 

@@ -55,12 +55,12 @@ local trouble = (function()
 				return name + " is not the game's own"
 		}
 		// Not every game on this engine has these.
-		foreach (name in ["Say", "SendGlobalGameEvent", "DoEntFire", "EntFireByHandle"])
+		foreach (name in ["Say", "SendGlobalGameEvent", "DoEntFire", "EntFireByHandle", "IsPlayerABot"])
 			if (name in root && !Native(root[name], name))
 				return name + " is not the game's own"
 		foreach (holder, names in {
 			Entities = ["FindByName", "FindByClassname"]
-			Convars = ["GetStr"]
+			Convars = ["GetStr", "GetInt"]
 			NetProps = ["GetPropString", "GetPropIntArray"]
 			CBaseEntity = ["ValidateScriptScope", "GetScriptScope", "GetScriptId", "IsValid", "entindex"]
 			regexp = ["match"]
@@ -145,12 +145,14 @@ ZEROS += ZEROS
 //   costs less than a shift.
 // - Instead of moving a to h down by one, each round takes them by other names.
 // - maj(a, b, c) is b ^ ((a ^ b) & (b ^ c)), and b ^ c was a ^ b the round before.
+// - Integers have 32 bits, on 64-bit servers 64. What is above 32 disturbs only what is shifted to the
+//   right, so it is cut off where a word is made that will be, and nowhere else.
 local Compress = function(hash, words, text, at, count)
 {
 	local r2 = 2, r3 = 3, r6 = 6, r7 = 7, r10 = 10, r11 = 11, r13 = 13, r17 = 17, r18 = 18, r19 = 19
 	local r22 = 22, r25 = 25, byte = 255, l8 = 1 << 8, l7 = 1 << 7, l10 = 1 << 10, l13 = 1 << 13
 	local l14 = 1 << 14, l15 = 1 << 15, l19 = 1 << 19, l21 = 1 << 21, l25 = 1 << 25, l26 = 1 << 26
-	local l30 = 1 << 30, a, b, c, d, e, f, g, h, x, y
+	local l30 = 1 << 30, mask = 0xffffffff, a, b, c, d, e, f, g, h, x, y
 	local w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11, w12, w13, w14, w15
 	local h0 = hash[0], h1 = hash[1], h2 = hash[2], h3 = hash[3]
 	local h4 = hash[4], h5 = hash[5], h6 = hash[6], h7 = hash[7]
@@ -158,271 +160,214 @@ local Compress = function(hash, words, text, at, count)
 	{
 		if (words)
 		{
-			w0 = words[0]; w1 = words[1]; w2 = words[2]; w3 = words[3]
-			w4 = words[4]; w5 = words[5]; w6 = words[6]; w7 = words[7]
-			w8 = words[8]; w9 = words[9]; w10 = words[10]; w11 = words[11]
-			w12 = words[12]; w13 = words[13]; w14 = words[14]; w15 = words[15]
+			w0 = words[0] & mask; w1 = words[1] & mask; w2 = words[2] & mask; w3 = words[3] & mask
+			w4 = words[4] & mask; w5 = words[5] & mask; w6 = words[6] & mask; w7 = words[7] & mask
+			w8 = words[8] & mask; w9 = words[9] & mask; w10 = words[10] & mask; w11 = words[11] & mask
+			w12 = words[12] & mask; w13 = words[13] & mask; w14 = words[14] & mask; w15 = words[15] & mask
 		}
 		else
 		{
-			// The first byte of a word needs no mask: what is above it is multiplied away.
-			w0 = ((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)
-			w1 = ((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)
-			w2 = ((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)
-			w3 = ((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)
-			w4 = ((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)
-			w5 = ((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)
-			w6 = ((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)
-			w7 = ((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)
-			w8 = ((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)
-			w9 = ((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)
-			w10 = ((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)
-			w11 = ((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)
-			w12 = ((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)
-			w13 = ((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)
-			w14 = ((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)
-			w15 = ((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)
+			// The first byte of a word needs no mask of its own: what is above it goes with the word's.
+			w0 = (((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) & mask
+			w1 = (((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) & mask
+			w2 = (((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) & mask
+			w3 = (((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) & mask
+			w4 = (((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) & mask
+			w5 = (((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) & mask
+			w6 = (((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) & mask
+			w7 = (((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) & mask
+			w8 = (((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) & mask
+			w9 = (((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) & mask
+			w10 = (((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) & mask
+			w11 = (((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) & mask
+			w12 = (((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) & mask
+			w13 = (((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) & mask
+			w14 = (((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) & mask
+			w15 = (((text[at++] * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) * l8 + (text[at++] & byte)) & mask
 		}
 		a = h0; b = h1; c = h2; d = h3; e = h4; f = h5; g = h6; h = h7; x = b ^ c
 		h += 0x428a2f98 + w0 + (((e >>> r6) + e * l26) ^ ((e >>> r11) + e * l21) ^ ((e >>> r25) + e * l7)) + (g ^ (e & (f ^ g)))
-		d += h; y = a ^ b; h += (((a >>> r2) + a * l30) ^ ((a >>> r13) + a * l19) ^ ((a >>> r22) + a * l10)) + (b ^ (y & x))
+		d = (d + h) & mask; y = a ^ b; h = (h + (((a >>> r2) + a * l30) ^ ((a >>> r13) + a * l19) ^ ((a >>> r22) + a * l10)) + (b ^ (y & x))) & mask
 		g += 0x71374491 + w1 + (((d >>> r6) + d * l26) ^ ((d >>> r11) + d * l21) ^ ((d >>> r25) + d * l7)) + (f ^ (d & (e ^ f)))
-		c += g; x = h ^ a; g += (((h >>> r2) + h * l30) ^ ((h >>> r13) + h * l19) ^ ((h >>> r22) + h * l10)) + (a ^ (x & y))
+		c = (c + g) & mask; x = h ^ a; g = (g + (((h >>> r2) + h * l30) ^ ((h >>> r13) + h * l19) ^ ((h >>> r22) + h * l10)) + (a ^ (x & y))) & mask
 		f += 0xb5c0fbcf + w2 + (((c >>> r6) + c * l26) ^ ((c >>> r11) + c * l21) ^ ((c >>> r25) + c * l7)) + (e ^ (c & (d ^ e)))
-		b += f; y = g ^ h; f += (((g >>> r2) + g * l30) ^ ((g >>> r13) + g * l19) ^ ((g >>> r22) + g * l10)) + (h ^ (y & x))
+		b = (b + f) & mask; y = g ^ h; f = (f + (((g >>> r2) + g * l30) ^ ((g >>> r13) + g * l19) ^ ((g >>> r22) + g * l10)) + (h ^ (y & x))) & mask
 		e += 0xe9b5dba5 + w3 + (((b >>> r6) + b * l26) ^ ((b >>> r11) + b * l21) ^ ((b >>> r25) + b * l7)) + (d ^ (b & (c ^ d)))
-		a += e; x = f ^ g; e += (((f >>> r2) + f * l30) ^ ((f >>> r13) + f * l19) ^ ((f >>> r22) + f * l10)) + (g ^ (x & y))
+		a = (a + e) & mask; x = f ^ g; e = (e + (((f >>> r2) + f * l30) ^ ((f >>> r13) + f * l19) ^ ((f >>> r22) + f * l10)) + (g ^ (x & y))) & mask
 		d += 0x3956c25b + w4 + (((a >>> r6) + a * l26) ^ ((a >>> r11) + a * l21) ^ ((a >>> r25) + a * l7)) + (c ^ (a & (b ^ c)))
-		h += d; y = e ^ f; d += (((e >>> r2) + e * l30) ^ ((e >>> r13) + e * l19) ^ ((e >>> r22) + e * l10)) + (f ^ (y & x))
+		h = (h + d) & mask; y = e ^ f; d = (d + (((e >>> r2) + e * l30) ^ ((e >>> r13) + e * l19) ^ ((e >>> r22) + e * l10)) + (f ^ (y & x))) & mask
 		c += 0x59f111f1 + w5 + (((h >>> r6) + h * l26) ^ ((h >>> r11) + h * l21) ^ ((h >>> r25) + h * l7)) + (b ^ (h & (a ^ b)))
-		g += c; x = d ^ e; c += (((d >>> r2) + d * l30) ^ ((d >>> r13) + d * l19) ^ ((d >>> r22) + d * l10)) + (e ^ (x & y))
+		g = (g + c) & mask; x = d ^ e; c = (c + (((d >>> r2) + d * l30) ^ ((d >>> r13) + d * l19) ^ ((d >>> r22) + d * l10)) + (e ^ (x & y))) & mask
 		b += 0x923f82a4 + w6 + (((g >>> r6) + g * l26) ^ ((g >>> r11) + g * l21) ^ ((g >>> r25) + g * l7)) + (a ^ (g & (h ^ a)))
-		f += b; y = c ^ d; b += (((c >>> r2) + c * l30) ^ ((c >>> r13) + c * l19) ^ ((c >>> r22) + c * l10)) + (d ^ (y & x))
+		f = (f + b) & mask; y = c ^ d; b = (b + (((c >>> r2) + c * l30) ^ ((c >>> r13) + c * l19) ^ ((c >>> r22) + c * l10)) + (d ^ (y & x))) & mask
 		a += 0xab1c5ed5 + w7 + (((f >>> r6) + f * l26) ^ ((f >>> r11) + f * l21) ^ ((f >>> r25) + f * l7)) + (h ^ (f & (g ^ h)))
-		e += a; x = b ^ c; a += (((b >>> r2) + b * l30) ^ ((b >>> r13) + b * l19) ^ ((b >>> r22) + b * l10)) + (c ^ (x & y))
+		e = (e + a) & mask; x = b ^ c; a = (a + (((b >>> r2) + b * l30) ^ ((b >>> r13) + b * l19) ^ ((b >>> r22) + b * l10)) + (c ^ (x & y))) & mask
 		h += 0xd807aa98 + w8 + (((e >>> r6) + e * l26) ^ ((e >>> r11) + e * l21) ^ ((e >>> r25) + e * l7)) + (g ^ (e & (f ^ g)))
-		d += h; y = a ^ b; h += (((a >>> r2) + a * l30) ^ ((a >>> r13) + a * l19) ^ ((a >>> r22) + a * l10)) + (b ^ (y & x))
+		d = (d + h) & mask; y = a ^ b; h = (h + (((a >>> r2) + a * l30) ^ ((a >>> r13) + a * l19) ^ ((a >>> r22) + a * l10)) + (b ^ (y & x))) & mask
 		g += 0x12835b01 + w9 + (((d >>> r6) + d * l26) ^ ((d >>> r11) + d * l21) ^ ((d >>> r25) + d * l7)) + (f ^ (d & (e ^ f)))
-		c += g; x = h ^ a; g += (((h >>> r2) + h * l30) ^ ((h >>> r13) + h * l19) ^ ((h >>> r22) + h * l10)) + (a ^ (x & y))
+		c = (c + g) & mask; x = h ^ a; g = (g + (((h >>> r2) + h * l30) ^ ((h >>> r13) + h * l19) ^ ((h >>> r22) + h * l10)) + (a ^ (x & y))) & mask
 		f += 0x243185be + w10 + (((c >>> r6) + c * l26) ^ ((c >>> r11) + c * l21) ^ ((c >>> r25) + c * l7)) + (e ^ (c & (d ^ e)))
-		b += f; y = g ^ h; f += (((g >>> r2) + g * l30) ^ ((g >>> r13) + g * l19) ^ ((g >>> r22) + g * l10)) + (h ^ (y & x))
+		b = (b + f) & mask; y = g ^ h; f = (f + (((g >>> r2) + g * l30) ^ ((g >>> r13) + g * l19) ^ ((g >>> r22) + g * l10)) + (h ^ (y & x))) & mask
 		e += 0x550c7dc3 + w11 + (((b >>> r6) + b * l26) ^ ((b >>> r11) + b * l21) ^ ((b >>> r25) + b * l7)) + (d ^ (b & (c ^ d)))
-		a += e; x = f ^ g; e += (((f >>> r2) + f * l30) ^ ((f >>> r13) + f * l19) ^ ((f >>> r22) + f * l10)) + (g ^ (x & y))
+		a = (a + e) & mask; x = f ^ g; e = (e + (((f >>> r2) + f * l30) ^ ((f >>> r13) + f * l19) ^ ((f >>> r22) + f * l10)) + (g ^ (x & y))) & mask
 		d += 0x72be5d74 + w12 + (((a >>> r6) + a * l26) ^ ((a >>> r11) + a * l21) ^ ((a >>> r25) + a * l7)) + (c ^ (a & (b ^ c)))
-		h += d; y = e ^ f; d += (((e >>> r2) + e * l30) ^ ((e >>> r13) + e * l19) ^ ((e >>> r22) + e * l10)) + (f ^ (y & x))
+		h = (h + d) & mask; y = e ^ f; d = (d + (((e >>> r2) + e * l30) ^ ((e >>> r13) + e * l19) ^ ((e >>> r22) + e * l10)) + (f ^ (y & x))) & mask
 		c += 0x80deb1fe + w13 + (((h >>> r6) + h * l26) ^ ((h >>> r11) + h * l21) ^ ((h >>> r25) + h * l7)) + (b ^ (h & (a ^ b)))
-		g += c; x = d ^ e; c += (((d >>> r2) + d * l30) ^ ((d >>> r13) + d * l19) ^ ((d >>> r22) + d * l10)) + (e ^ (x & y))
+		g = (g + c) & mask; x = d ^ e; c = (c + (((d >>> r2) + d * l30) ^ ((d >>> r13) + d * l19) ^ ((d >>> r22) + d * l10)) + (e ^ (x & y))) & mask
 		b += 0x9bdc06a7 + w14 + (((g >>> r6) + g * l26) ^ ((g >>> r11) + g * l21) ^ ((g >>> r25) + g * l7)) + (a ^ (g & (h ^ a)))
-		f += b; y = c ^ d; b += (((c >>> r2) + c * l30) ^ ((c >>> r13) + c * l19) ^ ((c >>> r22) + c * l10)) + (d ^ (y & x))
+		f = (f + b) & mask; y = c ^ d; b = (b + (((c >>> r2) + c * l30) ^ ((c >>> r13) + c * l19) ^ ((c >>> r22) + c * l10)) + (d ^ (y & x))) & mask
 		a += 0xc19bf174 + w15 + (((f >>> r6) + f * l26) ^ ((f >>> r11) + f * l21) ^ ((f >>> r25) + f * l7)) + (h ^ (f & (g ^ h)))
-		e += a; x = b ^ c; a += (((b >>> r2) + b * l30) ^ ((b >>> r13) + b * l19) ^ ((b >>> r22) + b * l10)) + (c ^ (x & y))
-		w0 += (((w1 >>> r7) + w1 * l25) ^ ((w1 >>> r18) + w1 * l14) ^ (w1 >>> r3)) + w9 + (((w14 >>> r17) + w14 * l15) ^ ((w14 >>> r19) + w14 * l13) ^ (w14 >>> r10))
+		e = (e + a) & mask; x = b ^ c; a = (a + (((b >>> r2) + b * l30) ^ ((b >>> r13) + b * l19) ^ ((b >>> r22) + b * l10)) + (c ^ (x & y))) & mask
+		w0 = (w0 + (((w1 >>> r7) + w1 * l25) ^ ((w1 >>> r18) + w1 * l14) ^ (w1 >>> r3)) + w9 + (((w14 >>> r17) + w14 * l15) ^ ((w14 >>> r19) + w14 * l13) ^ (w14 >>> r10))) & mask
 		h += 0xe49b69c1 + w0 + (((e >>> r6) + e * l26) ^ ((e >>> r11) + e * l21) ^ ((e >>> r25) + e * l7)) + (g ^ (e & (f ^ g)))
-		d += h; y = a ^ b; h += (((a >>> r2) + a * l30) ^ ((a >>> r13) + a * l19) ^ ((a >>> r22) + a * l10)) + (b ^ (y & x))
-		w1 += (((w2 >>> r7) + w2 * l25) ^ ((w2 >>> r18) + w2 * l14) ^ (w2 >>> r3)) + w10 + (((w15 >>> r17) + w15 * l15) ^ ((w15 >>> r19) + w15 * l13) ^ (w15 >>> r10))
+		d = (d + h) & mask; y = a ^ b; h = (h + (((a >>> r2) + a * l30) ^ ((a >>> r13) + a * l19) ^ ((a >>> r22) + a * l10)) + (b ^ (y & x))) & mask
+		w1 = (w1 + (((w2 >>> r7) + w2 * l25) ^ ((w2 >>> r18) + w2 * l14) ^ (w2 >>> r3)) + w10 + (((w15 >>> r17) + w15 * l15) ^ ((w15 >>> r19) + w15 * l13) ^ (w15 >>> r10))) & mask
 		g += 0xefbe4786 + w1 + (((d >>> r6) + d * l26) ^ ((d >>> r11) + d * l21) ^ ((d >>> r25) + d * l7)) + (f ^ (d & (e ^ f)))
-		c += g; x = h ^ a; g += (((h >>> r2) + h * l30) ^ ((h >>> r13) + h * l19) ^ ((h >>> r22) + h * l10)) + (a ^ (x & y))
-		w2 += (((w3 >>> r7) + w3 * l25) ^ ((w3 >>> r18) + w3 * l14) ^ (w3 >>> r3)) + w11 + (((w0 >>> r17) + w0 * l15) ^ ((w0 >>> r19) + w0 * l13) ^ (w0 >>> r10))
+		c = (c + g) & mask; x = h ^ a; g = (g + (((h >>> r2) + h * l30) ^ ((h >>> r13) + h * l19) ^ ((h >>> r22) + h * l10)) + (a ^ (x & y))) & mask
+		w2 = (w2 + (((w3 >>> r7) + w3 * l25) ^ ((w3 >>> r18) + w3 * l14) ^ (w3 >>> r3)) + w11 + (((w0 >>> r17) + w0 * l15) ^ ((w0 >>> r19) + w0 * l13) ^ (w0 >>> r10))) & mask
 		f += 0x0fc19dc6 + w2 + (((c >>> r6) + c * l26) ^ ((c >>> r11) + c * l21) ^ ((c >>> r25) + c * l7)) + (e ^ (c & (d ^ e)))
-		b += f; y = g ^ h; f += (((g >>> r2) + g * l30) ^ ((g >>> r13) + g * l19) ^ ((g >>> r22) + g * l10)) + (h ^ (y & x))
-		w3 += (((w4 >>> r7) + w4 * l25) ^ ((w4 >>> r18) + w4 * l14) ^ (w4 >>> r3)) + w12 + (((w1 >>> r17) + w1 * l15) ^ ((w1 >>> r19) + w1 * l13) ^ (w1 >>> r10))
+		b = (b + f) & mask; y = g ^ h; f = (f + (((g >>> r2) + g * l30) ^ ((g >>> r13) + g * l19) ^ ((g >>> r22) + g * l10)) + (h ^ (y & x))) & mask
+		w3 = (w3 + (((w4 >>> r7) + w4 * l25) ^ ((w4 >>> r18) + w4 * l14) ^ (w4 >>> r3)) + w12 + (((w1 >>> r17) + w1 * l15) ^ ((w1 >>> r19) + w1 * l13) ^ (w1 >>> r10))) & mask
 		e += 0x240ca1cc + w3 + (((b >>> r6) + b * l26) ^ ((b >>> r11) + b * l21) ^ ((b >>> r25) + b * l7)) + (d ^ (b & (c ^ d)))
-		a += e; x = f ^ g; e += (((f >>> r2) + f * l30) ^ ((f >>> r13) + f * l19) ^ ((f >>> r22) + f * l10)) + (g ^ (x & y))
-		w4 += (((w5 >>> r7) + w5 * l25) ^ ((w5 >>> r18) + w5 * l14) ^ (w5 >>> r3)) + w13 + (((w2 >>> r17) + w2 * l15) ^ ((w2 >>> r19) + w2 * l13) ^ (w2 >>> r10))
+		a = (a + e) & mask; x = f ^ g; e = (e + (((f >>> r2) + f * l30) ^ ((f >>> r13) + f * l19) ^ ((f >>> r22) + f * l10)) + (g ^ (x & y))) & mask
+		w4 = (w4 + (((w5 >>> r7) + w5 * l25) ^ ((w5 >>> r18) + w5 * l14) ^ (w5 >>> r3)) + w13 + (((w2 >>> r17) + w2 * l15) ^ ((w2 >>> r19) + w2 * l13) ^ (w2 >>> r10))) & mask
 		d += 0x2de92c6f + w4 + (((a >>> r6) + a * l26) ^ ((a >>> r11) + a * l21) ^ ((a >>> r25) + a * l7)) + (c ^ (a & (b ^ c)))
-		h += d; y = e ^ f; d += (((e >>> r2) + e * l30) ^ ((e >>> r13) + e * l19) ^ ((e >>> r22) + e * l10)) + (f ^ (y & x))
-		w5 += (((w6 >>> r7) + w6 * l25) ^ ((w6 >>> r18) + w6 * l14) ^ (w6 >>> r3)) + w14 + (((w3 >>> r17) + w3 * l15) ^ ((w3 >>> r19) + w3 * l13) ^ (w3 >>> r10))
+		h = (h + d) & mask; y = e ^ f; d = (d + (((e >>> r2) + e * l30) ^ ((e >>> r13) + e * l19) ^ ((e >>> r22) + e * l10)) + (f ^ (y & x))) & mask
+		w5 = (w5 + (((w6 >>> r7) + w6 * l25) ^ ((w6 >>> r18) + w6 * l14) ^ (w6 >>> r3)) + w14 + (((w3 >>> r17) + w3 * l15) ^ ((w3 >>> r19) + w3 * l13) ^ (w3 >>> r10))) & mask
 		c += 0x4a7484aa + w5 + (((h >>> r6) + h * l26) ^ ((h >>> r11) + h * l21) ^ ((h >>> r25) + h * l7)) + (b ^ (h & (a ^ b)))
-		g += c; x = d ^ e; c += (((d >>> r2) + d * l30) ^ ((d >>> r13) + d * l19) ^ ((d >>> r22) + d * l10)) + (e ^ (x & y))
-		w6 += (((w7 >>> r7) + w7 * l25) ^ ((w7 >>> r18) + w7 * l14) ^ (w7 >>> r3)) + w15 + (((w4 >>> r17) + w4 * l15) ^ ((w4 >>> r19) + w4 * l13) ^ (w4 >>> r10))
+		g = (g + c) & mask; x = d ^ e; c = (c + (((d >>> r2) + d * l30) ^ ((d >>> r13) + d * l19) ^ ((d >>> r22) + d * l10)) + (e ^ (x & y))) & mask
+		w6 = (w6 + (((w7 >>> r7) + w7 * l25) ^ ((w7 >>> r18) + w7 * l14) ^ (w7 >>> r3)) + w15 + (((w4 >>> r17) + w4 * l15) ^ ((w4 >>> r19) + w4 * l13) ^ (w4 >>> r10))) & mask
 		b += 0x5cb0a9dc + w6 + (((g >>> r6) + g * l26) ^ ((g >>> r11) + g * l21) ^ ((g >>> r25) + g * l7)) + (a ^ (g & (h ^ a)))
-		f += b; y = c ^ d; b += (((c >>> r2) + c * l30) ^ ((c >>> r13) + c * l19) ^ ((c >>> r22) + c * l10)) + (d ^ (y & x))
-		w7 += (((w8 >>> r7) + w8 * l25) ^ ((w8 >>> r18) + w8 * l14) ^ (w8 >>> r3)) + w0 + (((w5 >>> r17) + w5 * l15) ^ ((w5 >>> r19) + w5 * l13) ^ (w5 >>> r10))
+		f = (f + b) & mask; y = c ^ d; b = (b + (((c >>> r2) + c * l30) ^ ((c >>> r13) + c * l19) ^ ((c >>> r22) + c * l10)) + (d ^ (y & x))) & mask
+		w7 = (w7 + (((w8 >>> r7) + w8 * l25) ^ ((w8 >>> r18) + w8 * l14) ^ (w8 >>> r3)) + w0 + (((w5 >>> r17) + w5 * l15) ^ ((w5 >>> r19) + w5 * l13) ^ (w5 >>> r10))) & mask
 		a += 0x76f988da + w7 + (((f >>> r6) + f * l26) ^ ((f >>> r11) + f * l21) ^ ((f >>> r25) + f * l7)) + (h ^ (f & (g ^ h)))
-		e += a; x = b ^ c; a += (((b >>> r2) + b * l30) ^ ((b >>> r13) + b * l19) ^ ((b >>> r22) + b * l10)) + (c ^ (x & y))
-		w8 += (((w9 >>> r7) + w9 * l25) ^ ((w9 >>> r18) + w9 * l14) ^ (w9 >>> r3)) + w1 + (((w6 >>> r17) + w6 * l15) ^ ((w6 >>> r19) + w6 * l13) ^ (w6 >>> r10))
+		e = (e + a) & mask; x = b ^ c; a = (a + (((b >>> r2) + b * l30) ^ ((b >>> r13) + b * l19) ^ ((b >>> r22) + b * l10)) + (c ^ (x & y))) & mask
+		w8 = (w8 + (((w9 >>> r7) + w9 * l25) ^ ((w9 >>> r18) + w9 * l14) ^ (w9 >>> r3)) + w1 + (((w6 >>> r17) + w6 * l15) ^ ((w6 >>> r19) + w6 * l13) ^ (w6 >>> r10))) & mask
 		h += 0x983e5152 + w8 + (((e >>> r6) + e * l26) ^ ((e >>> r11) + e * l21) ^ ((e >>> r25) + e * l7)) + (g ^ (e & (f ^ g)))
-		d += h; y = a ^ b; h += (((a >>> r2) + a * l30) ^ ((a >>> r13) + a * l19) ^ ((a >>> r22) + a * l10)) + (b ^ (y & x))
-		w9 += (((w10 >>> r7) + w10 * l25) ^ ((w10 >>> r18) + w10 * l14) ^ (w10 >>> r3)) + w2 + (((w7 >>> r17) + w7 * l15) ^ ((w7 >>> r19) + w7 * l13) ^ (w7 >>> r10))
+		d = (d + h) & mask; y = a ^ b; h = (h + (((a >>> r2) + a * l30) ^ ((a >>> r13) + a * l19) ^ ((a >>> r22) + a * l10)) + (b ^ (y & x))) & mask
+		w9 = (w9 + (((w10 >>> r7) + w10 * l25) ^ ((w10 >>> r18) + w10 * l14) ^ (w10 >>> r3)) + w2 + (((w7 >>> r17) + w7 * l15) ^ ((w7 >>> r19) + w7 * l13) ^ (w7 >>> r10))) & mask
 		g += 0xa831c66d + w9 + (((d >>> r6) + d * l26) ^ ((d >>> r11) + d * l21) ^ ((d >>> r25) + d * l7)) + (f ^ (d & (e ^ f)))
-		c += g; x = h ^ a; g += (((h >>> r2) + h * l30) ^ ((h >>> r13) + h * l19) ^ ((h >>> r22) + h * l10)) + (a ^ (x & y))
-		w10 += (((w11 >>> r7) + w11 * l25) ^ ((w11 >>> r18) + w11 * l14) ^ (w11 >>> r3)) + w3 + (((w8 >>> r17) + w8 * l15) ^ ((w8 >>> r19) + w8 * l13) ^ (w8 >>> r10))
+		c = (c + g) & mask; x = h ^ a; g = (g + (((h >>> r2) + h * l30) ^ ((h >>> r13) + h * l19) ^ ((h >>> r22) + h * l10)) + (a ^ (x & y))) & mask
+		w10 = (w10 + (((w11 >>> r7) + w11 * l25) ^ ((w11 >>> r18) + w11 * l14) ^ (w11 >>> r3)) + w3 + (((w8 >>> r17) + w8 * l15) ^ ((w8 >>> r19) + w8 * l13) ^ (w8 >>> r10))) & mask
 		f += 0xb00327c8 + w10 + (((c >>> r6) + c * l26) ^ ((c >>> r11) + c * l21) ^ ((c >>> r25) + c * l7)) + (e ^ (c & (d ^ e)))
-		b += f; y = g ^ h; f += (((g >>> r2) + g * l30) ^ ((g >>> r13) + g * l19) ^ ((g >>> r22) + g * l10)) + (h ^ (y & x))
-		w11 += (((w12 >>> r7) + w12 * l25) ^ ((w12 >>> r18) + w12 * l14) ^ (w12 >>> r3)) + w4 + (((w9 >>> r17) + w9 * l15) ^ ((w9 >>> r19) + w9 * l13) ^ (w9 >>> r10))
+		b = (b + f) & mask; y = g ^ h; f = (f + (((g >>> r2) + g * l30) ^ ((g >>> r13) + g * l19) ^ ((g >>> r22) + g * l10)) + (h ^ (y & x))) & mask
+		w11 = (w11 + (((w12 >>> r7) + w12 * l25) ^ ((w12 >>> r18) + w12 * l14) ^ (w12 >>> r3)) + w4 + (((w9 >>> r17) + w9 * l15) ^ ((w9 >>> r19) + w9 * l13) ^ (w9 >>> r10))) & mask
 		e += 0xbf597fc7 + w11 + (((b >>> r6) + b * l26) ^ ((b >>> r11) + b * l21) ^ ((b >>> r25) + b * l7)) + (d ^ (b & (c ^ d)))
-		a += e; x = f ^ g; e += (((f >>> r2) + f * l30) ^ ((f >>> r13) + f * l19) ^ ((f >>> r22) + f * l10)) + (g ^ (x & y))
-		w12 += (((w13 >>> r7) + w13 * l25) ^ ((w13 >>> r18) + w13 * l14) ^ (w13 >>> r3)) + w5 + (((w10 >>> r17) + w10 * l15) ^ ((w10 >>> r19) + w10 * l13) ^ (w10 >>> r10))
+		a = (a + e) & mask; x = f ^ g; e = (e + (((f >>> r2) + f * l30) ^ ((f >>> r13) + f * l19) ^ ((f >>> r22) + f * l10)) + (g ^ (x & y))) & mask
+		w12 = (w12 + (((w13 >>> r7) + w13 * l25) ^ ((w13 >>> r18) + w13 * l14) ^ (w13 >>> r3)) + w5 + (((w10 >>> r17) + w10 * l15) ^ ((w10 >>> r19) + w10 * l13) ^ (w10 >>> r10))) & mask
 		d += 0xc6e00bf3 + w12 + (((a >>> r6) + a * l26) ^ ((a >>> r11) + a * l21) ^ ((a >>> r25) + a * l7)) + (c ^ (a & (b ^ c)))
-		h += d; y = e ^ f; d += (((e >>> r2) + e * l30) ^ ((e >>> r13) + e * l19) ^ ((e >>> r22) + e * l10)) + (f ^ (y & x))
-		w13 += (((w14 >>> r7) + w14 * l25) ^ ((w14 >>> r18) + w14 * l14) ^ (w14 >>> r3)) + w6 + (((w11 >>> r17) + w11 * l15) ^ ((w11 >>> r19) + w11 * l13) ^ (w11 >>> r10))
+		h = (h + d) & mask; y = e ^ f; d = (d + (((e >>> r2) + e * l30) ^ ((e >>> r13) + e * l19) ^ ((e >>> r22) + e * l10)) + (f ^ (y & x))) & mask
+		w13 = (w13 + (((w14 >>> r7) + w14 * l25) ^ ((w14 >>> r18) + w14 * l14) ^ (w14 >>> r3)) + w6 + (((w11 >>> r17) + w11 * l15) ^ ((w11 >>> r19) + w11 * l13) ^ (w11 >>> r10))) & mask
 		c += 0xd5a79147 + w13 + (((h >>> r6) + h * l26) ^ ((h >>> r11) + h * l21) ^ ((h >>> r25) + h * l7)) + (b ^ (h & (a ^ b)))
-		g += c; x = d ^ e; c += (((d >>> r2) + d * l30) ^ ((d >>> r13) + d * l19) ^ ((d >>> r22) + d * l10)) + (e ^ (x & y))
-		w14 += (((w15 >>> r7) + w15 * l25) ^ ((w15 >>> r18) + w15 * l14) ^ (w15 >>> r3)) + w7 + (((w12 >>> r17) + w12 * l15) ^ ((w12 >>> r19) + w12 * l13) ^ (w12 >>> r10))
+		g = (g + c) & mask; x = d ^ e; c = (c + (((d >>> r2) + d * l30) ^ ((d >>> r13) + d * l19) ^ ((d >>> r22) + d * l10)) + (e ^ (x & y))) & mask
+		w14 = (w14 + (((w15 >>> r7) + w15 * l25) ^ ((w15 >>> r18) + w15 * l14) ^ (w15 >>> r3)) + w7 + (((w12 >>> r17) + w12 * l15) ^ ((w12 >>> r19) + w12 * l13) ^ (w12 >>> r10))) & mask
 		b += 0x06ca6351 + w14 + (((g >>> r6) + g * l26) ^ ((g >>> r11) + g * l21) ^ ((g >>> r25) + g * l7)) + (a ^ (g & (h ^ a)))
-		f += b; y = c ^ d; b += (((c >>> r2) + c * l30) ^ ((c >>> r13) + c * l19) ^ ((c >>> r22) + c * l10)) + (d ^ (y & x))
-		w15 += (((w0 >>> r7) + w0 * l25) ^ ((w0 >>> r18) + w0 * l14) ^ (w0 >>> r3)) + w8 + (((w13 >>> r17) + w13 * l15) ^ ((w13 >>> r19) + w13 * l13) ^ (w13 >>> r10))
+		f = (f + b) & mask; y = c ^ d; b = (b + (((c >>> r2) + c * l30) ^ ((c >>> r13) + c * l19) ^ ((c >>> r22) + c * l10)) + (d ^ (y & x))) & mask
+		w15 = (w15 + (((w0 >>> r7) + w0 * l25) ^ ((w0 >>> r18) + w0 * l14) ^ (w0 >>> r3)) + w8 + (((w13 >>> r17) + w13 * l15) ^ ((w13 >>> r19) + w13 * l13) ^ (w13 >>> r10))) & mask
 		a += 0x14292967 + w15 + (((f >>> r6) + f * l26) ^ ((f >>> r11) + f * l21) ^ ((f >>> r25) + f * l7)) + (h ^ (f & (g ^ h)))
-		e += a; x = b ^ c; a += (((b >>> r2) + b * l30) ^ ((b >>> r13) + b * l19) ^ ((b >>> r22) + b * l10)) + (c ^ (x & y))
-		w0 += (((w1 >>> r7) + w1 * l25) ^ ((w1 >>> r18) + w1 * l14) ^ (w1 >>> r3)) + w9 + (((w14 >>> r17) + w14 * l15) ^ ((w14 >>> r19) + w14 * l13) ^ (w14 >>> r10))
+		e = (e + a) & mask; x = b ^ c; a = (a + (((b >>> r2) + b * l30) ^ ((b >>> r13) + b * l19) ^ ((b >>> r22) + b * l10)) + (c ^ (x & y))) & mask
+		w0 = (w0 + (((w1 >>> r7) + w1 * l25) ^ ((w1 >>> r18) + w1 * l14) ^ (w1 >>> r3)) + w9 + (((w14 >>> r17) + w14 * l15) ^ ((w14 >>> r19) + w14 * l13) ^ (w14 >>> r10))) & mask
 		h += 0x27b70a85 + w0 + (((e >>> r6) + e * l26) ^ ((e >>> r11) + e * l21) ^ ((e >>> r25) + e * l7)) + (g ^ (e & (f ^ g)))
-		d += h; y = a ^ b; h += (((a >>> r2) + a * l30) ^ ((a >>> r13) + a * l19) ^ ((a >>> r22) + a * l10)) + (b ^ (y & x))
-		w1 += (((w2 >>> r7) + w2 * l25) ^ ((w2 >>> r18) + w2 * l14) ^ (w2 >>> r3)) + w10 + (((w15 >>> r17) + w15 * l15) ^ ((w15 >>> r19) + w15 * l13) ^ (w15 >>> r10))
+		d = (d + h) & mask; y = a ^ b; h = (h + (((a >>> r2) + a * l30) ^ ((a >>> r13) + a * l19) ^ ((a >>> r22) + a * l10)) + (b ^ (y & x))) & mask
+		w1 = (w1 + (((w2 >>> r7) + w2 * l25) ^ ((w2 >>> r18) + w2 * l14) ^ (w2 >>> r3)) + w10 + (((w15 >>> r17) + w15 * l15) ^ ((w15 >>> r19) + w15 * l13) ^ (w15 >>> r10))) & mask
 		g += 0x2e1b2138 + w1 + (((d >>> r6) + d * l26) ^ ((d >>> r11) + d * l21) ^ ((d >>> r25) + d * l7)) + (f ^ (d & (e ^ f)))
-		c += g; x = h ^ a; g += (((h >>> r2) + h * l30) ^ ((h >>> r13) + h * l19) ^ ((h >>> r22) + h * l10)) + (a ^ (x & y))
-		w2 += (((w3 >>> r7) + w3 * l25) ^ ((w3 >>> r18) + w3 * l14) ^ (w3 >>> r3)) + w11 + (((w0 >>> r17) + w0 * l15) ^ ((w0 >>> r19) + w0 * l13) ^ (w0 >>> r10))
+		c = (c + g) & mask; x = h ^ a; g = (g + (((h >>> r2) + h * l30) ^ ((h >>> r13) + h * l19) ^ ((h >>> r22) + h * l10)) + (a ^ (x & y))) & mask
+		w2 = (w2 + (((w3 >>> r7) + w3 * l25) ^ ((w3 >>> r18) + w3 * l14) ^ (w3 >>> r3)) + w11 + (((w0 >>> r17) + w0 * l15) ^ ((w0 >>> r19) + w0 * l13) ^ (w0 >>> r10))) & mask
 		f += 0x4d2c6dfc + w2 + (((c >>> r6) + c * l26) ^ ((c >>> r11) + c * l21) ^ ((c >>> r25) + c * l7)) + (e ^ (c & (d ^ e)))
-		b += f; y = g ^ h; f += (((g >>> r2) + g * l30) ^ ((g >>> r13) + g * l19) ^ ((g >>> r22) + g * l10)) + (h ^ (y & x))
-		w3 += (((w4 >>> r7) + w4 * l25) ^ ((w4 >>> r18) + w4 * l14) ^ (w4 >>> r3)) + w12 + (((w1 >>> r17) + w1 * l15) ^ ((w1 >>> r19) + w1 * l13) ^ (w1 >>> r10))
+		b = (b + f) & mask; y = g ^ h; f = (f + (((g >>> r2) + g * l30) ^ ((g >>> r13) + g * l19) ^ ((g >>> r22) + g * l10)) + (h ^ (y & x))) & mask
+		w3 = (w3 + (((w4 >>> r7) + w4 * l25) ^ ((w4 >>> r18) + w4 * l14) ^ (w4 >>> r3)) + w12 + (((w1 >>> r17) + w1 * l15) ^ ((w1 >>> r19) + w1 * l13) ^ (w1 >>> r10))) & mask
 		e += 0x53380d13 + w3 + (((b >>> r6) + b * l26) ^ ((b >>> r11) + b * l21) ^ ((b >>> r25) + b * l7)) + (d ^ (b & (c ^ d)))
-		a += e; x = f ^ g; e += (((f >>> r2) + f * l30) ^ ((f >>> r13) + f * l19) ^ ((f >>> r22) + f * l10)) + (g ^ (x & y))
-		w4 += (((w5 >>> r7) + w5 * l25) ^ ((w5 >>> r18) + w5 * l14) ^ (w5 >>> r3)) + w13 + (((w2 >>> r17) + w2 * l15) ^ ((w2 >>> r19) + w2 * l13) ^ (w2 >>> r10))
+		a = (a + e) & mask; x = f ^ g; e = (e + (((f >>> r2) + f * l30) ^ ((f >>> r13) + f * l19) ^ ((f >>> r22) + f * l10)) + (g ^ (x & y))) & mask
+		w4 = (w4 + (((w5 >>> r7) + w5 * l25) ^ ((w5 >>> r18) + w5 * l14) ^ (w5 >>> r3)) + w13 + (((w2 >>> r17) + w2 * l15) ^ ((w2 >>> r19) + w2 * l13) ^ (w2 >>> r10))) & mask
 		d += 0x650a7354 + w4 + (((a >>> r6) + a * l26) ^ ((a >>> r11) + a * l21) ^ ((a >>> r25) + a * l7)) + (c ^ (a & (b ^ c)))
-		h += d; y = e ^ f; d += (((e >>> r2) + e * l30) ^ ((e >>> r13) + e * l19) ^ ((e >>> r22) + e * l10)) + (f ^ (y & x))
-		w5 += (((w6 >>> r7) + w6 * l25) ^ ((w6 >>> r18) + w6 * l14) ^ (w6 >>> r3)) + w14 + (((w3 >>> r17) + w3 * l15) ^ ((w3 >>> r19) + w3 * l13) ^ (w3 >>> r10))
+		h = (h + d) & mask; y = e ^ f; d = (d + (((e >>> r2) + e * l30) ^ ((e >>> r13) + e * l19) ^ ((e >>> r22) + e * l10)) + (f ^ (y & x))) & mask
+		w5 = (w5 + (((w6 >>> r7) + w6 * l25) ^ ((w6 >>> r18) + w6 * l14) ^ (w6 >>> r3)) + w14 + (((w3 >>> r17) + w3 * l15) ^ ((w3 >>> r19) + w3 * l13) ^ (w3 >>> r10))) & mask
 		c += 0x766a0abb + w5 + (((h >>> r6) + h * l26) ^ ((h >>> r11) + h * l21) ^ ((h >>> r25) + h * l7)) + (b ^ (h & (a ^ b)))
-		g += c; x = d ^ e; c += (((d >>> r2) + d * l30) ^ ((d >>> r13) + d * l19) ^ ((d >>> r22) + d * l10)) + (e ^ (x & y))
-		w6 += (((w7 >>> r7) + w7 * l25) ^ ((w7 >>> r18) + w7 * l14) ^ (w7 >>> r3)) + w15 + (((w4 >>> r17) + w4 * l15) ^ ((w4 >>> r19) + w4 * l13) ^ (w4 >>> r10))
+		g = (g + c) & mask; x = d ^ e; c = (c + (((d >>> r2) + d * l30) ^ ((d >>> r13) + d * l19) ^ ((d >>> r22) + d * l10)) + (e ^ (x & y))) & mask
+		w6 = (w6 + (((w7 >>> r7) + w7 * l25) ^ ((w7 >>> r18) + w7 * l14) ^ (w7 >>> r3)) + w15 + (((w4 >>> r17) + w4 * l15) ^ ((w4 >>> r19) + w4 * l13) ^ (w4 >>> r10))) & mask
 		b += 0x81c2c92e + w6 + (((g >>> r6) + g * l26) ^ ((g >>> r11) + g * l21) ^ ((g >>> r25) + g * l7)) + (a ^ (g & (h ^ a)))
-		f += b; y = c ^ d; b += (((c >>> r2) + c * l30) ^ ((c >>> r13) + c * l19) ^ ((c >>> r22) + c * l10)) + (d ^ (y & x))
-		w7 += (((w8 >>> r7) + w8 * l25) ^ ((w8 >>> r18) + w8 * l14) ^ (w8 >>> r3)) + w0 + (((w5 >>> r17) + w5 * l15) ^ ((w5 >>> r19) + w5 * l13) ^ (w5 >>> r10))
+		f = (f + b) & mask; y = c ^ d; b = (b + (((c >>> r2) + c * l30) ^ ((c >>> r13) + c * l19) ^ ((c >>> r22) + c * l10)) + (d ^ (y & x))) & mask
+		w7 = (w7 + (((w8 >>> r7) + w8 * l25) ^ ((w8 >>> r18) + w8 * l14) ^ (w8 >>> r3)) + w0 + (((w5 >>> r17) + w5 * l15) ^ ((w5 >>> r19) + w5 * l13) ^ (w5 >>> r10))) & mask
 		a += 0x92722c85 + w7 + (((f >>> r6) + f * l26) ^ ((f >>> r11) + f * l21) ^ ((f >>> r25) + f * l7)) + (h ^ (f & (g ^ h)))
-		e += a; x = b ^ c; a += (((b >>> r2) + b * l30) ^ ((b >>> r13) + b * l19) ^ ((b >>> r22) + b * l10)) + (c ^ (x & y))
-		w8 += (((w9 >>> r7) + w9 * l25) ^ ((w9 >>> r18) + w9 * l14) ^ (w9 >>> r3)) + w1 + (((w6 >>> r17) + w6 * l15) ^ ((w6 >>> r19) + w6 * l13) ^ (w6 >>> r10))
+		e = (e + a) & mask; x = b ^ c; a = (a + (((b >>> r2) + b * l30) ^ ((b >>> r13) + b * l19) ^ ((b >>> r22) + b * l10)) + (c ^ (x & y))) & mask
+		w8 = (w8 + (((w9 >>> r7) + w9 * l25) ^ ((w9 >>> r18) + w9 * l14) ^ (w9 >>> r3)) + w1 + (((w6 >>> r17) + w6 * l15) ^ ((w6 >>> r19) + w6 * l13) ^ (w6 >>> r10))) & mask
 		h += 0xa2bfe8a1 + w8 + (((e >>> r6) + e * l26) ^ ((e >>> r11) + e * l21) ^ ((e >>> r25) + e * l7)) + (g ^ (e & (f ^ g)))
-		d += h; y = a ^ b; h += (((a >>> r2) + a * l30) ^ ((a >>> r13) + a * l19) ^ ((a >>> r22) + a * l10)) + (b ^ (y & x))
-		w9 += (((w10 >>> r7) + w10 * l25) ^ ((w10 >>> r18) + w10 * l14) ^ (w10 >>> r3)) + w2 + (((w7 >>> r17) + w7 * l15) ^ ((w7 >>> r19) + w7 * l13) ^ (w7 >>> r10))
+		d = (d + h) & mask; y = a ^ b; h = (h + (((a >>> r2) + a * l30) ^ ((a >>> r13) + a * l19) ^ ((a >>> r22) + a * l10)) + (b ^ (y & x))) & mask
+		w9 = (w9 + (((w10 >>> r7) + w10 * l25) ^ ((w10 >>> r18) + w10 * l14) ^ (w10 >>> r3)) + w2 + (((w7 >>> r17) + w7 * l15) ^ ((w7 >>> r19) + w7 * l13) ^ (w7 >>> r10))) & mask
 		g += 0xa81a664b + w9 + (((d >>> r6) + d * l26) ^ ((d >>> r11) + d * l21) ^ ((d >>> r25) + d * l7)) + (f ^ (d & (e ^ f)))
-		c += g; x = h ^ a; g += (((h >>> r2) + h * l30) ^ ((h >>> r13) + h * l19) ^ ((h >>> r22) + h * l10)) + (a ^ (x & y))
-		w10 += (((w11 >>> r7) + w11 * l25) ^ ((w11 >>> r18) + w11 * l14) ^ (w11 >>> r3)) + w3 + (((w8 >>> r17) + w8 * l15) ^ ((w8 >>> r19) + w8 * l13) ^ (w8 >>> r10))
+		c = (c + g) & mask; x = h ^ a; g = (g + (((h >>> r2) + h * l30) ^ ((h >>> r13) + h * l19) ^ ((h >>> r22) + h * l10)) + (a ^ (x & y))) & mask
+		w10 = (w10 + (((w11 >>> r7) + w11 * l25) ^ ((w11 >>> r18) + w11 * l14) ^ (w11 >>> r3)) + w3 + (((w8 >>> r17) + w8 * l15) ^ ((w8 >>> r19) + w8 * l13) ^ (w8 >>> r10))) & mask
 		f += 0xc24b8b70 + w10 + (((c >>> r6) + c * l26) ^ ((c >>> r11) + c * l21) ^ ((c >>> r25) + c * l7)) + (e ^ (c & (d ^ e)))
-		b += f; y = g ^ h; f += (((g >>> r2) + g * l30) ^ ((g >>> r13) + g * l19) ^ ((g >>> r22) + g * l10)) + (h ^ (y & x))
-		w11 += (((w12 >>> r7) + w12 * l25) ^ ((w12 >>> r18) + w12 * l14) ^ (w12 >>> r3)) + w4 + (((w9 >>> r17) + w9 * l15) ^ ((w9 >>> r19) + w9 * l13) ^ (w9 >>> r10))
+		b = (b + f) & mask; y = g ^ h; f = (f + (((g >>> r2) + g * l30) ^ ((g >>> r13) + g * l19) ^ ((g >>> r22) + g * l10)) + (h ^ (y & x))) & mask
+		w11 = (w11 + (((w12 >>> r7) + w12 * l25) ^ ((w12 >>> r18) + w12 * l14) ^ (w12 >>> r3)) + w4 + (((w9 >>> r17) + w9 * l15) ^ ((w9 >>> r19) + w9 * l13) ^ (w9 >>> r10))) & mask
 		e += 0xc76c51a3 + w11 + (((b >>> r6) + b * l26) ^ ((b >>> r11) + b * l21) ^ ((b >>> r25) + b * l7)) + (d ^ (b & (c ^ d)))
-		a += e; x = f ^ g; e += (((f >>> r2) + f * l30) ^ ((f >>> r13) + f * l19) ^ ((f >>> r22) + f * l10)) + (g ^ (x & y))
-		w12 += (((w13 >>> r7) + w13 * l25) ^ ((w13 >>> r18) + w13 * l14) ^ (w13 >>> r3)) + w5 + (((w10 >>> r17) + w10 * l15) ^ ((w10 >>> r19) + w10 * l13) ^ (w10 >>> r10))
+		a = (a + e) & mask; x = f ^ g; e = (e + (((f >>> r2) + f * l30) ^ ((f >>> r13) + f * l19) ^ ((f >>> r22) + f * l10)) + (g ^ (x & y))) & mask
+		w12 = (w12 + (((w13 >>> r7) + w13 * l25) ^ ((w13 >>> r18) + w13 * l14) ^ (w13 >>> r3)) + w5 + (((w10 >>> r17) + w10 * l15) ^ ((w10 >>> r19) + w10 * l13) ^ (w10 >>> r10))) & mask
 		d += 0xd192e819 + w12 + (((a >>> r6) + a * l26) ^ ((a >>> r11) + a * l21) ^ ((a >>> r25) + a * l7)) + (c ^ (a & (b ^ c)))
-		h += d; y = e ^ f; d += (((e >>> r2) + e * l30) ^ ((e >>> r13) + e * l19) ^ ((e >>> r22) + e * l10)) + (f ^ (y & x))
-		w13 += (((w14 >>> r7) + w14 * l25) ^ ((w14 >>> r18) + w14 * l14) ^ (w14 >>> r3)) + w6 + (((w11 >>> r17) + w11 * l15) ^ ((w11 >>> r19) + w11 * l13) ^ (w11 >>> r10))
+		h = (h + d) & mask; y = e ^ f; d = (d + (((e >>> r2) + e * l30) ^ ((e >>> r13) + e * l19) ^ ((e >>> r22) + e * l10)) + (f ^ (y & x))) & mask
+		w13 = (w13 + (((w14 >>> r7) + w14 * l25) ^ ((w14 >>> r18) + w14 * l14) ^ (w14 >>> r3)) + w6 + (((w11 >>> r17) + w11 * l15) ^ ((w11 >>> r19) + w11 * l13) ^ (w11 >>> r10))) & mask
 		c += 0xd6990624 + w13 + (((h >>> r6) + h * l26) ^ ((h >>> r11) + h * l21) ^ ((h >>> r25) + h * l7)) + (b ^ (h & (a ^ b)))
-		g += c; x = d ^ e; c += (((d >>> r2) + d * l30) ^ ((d >>> r13) + d * l19) ^ ((d >>> r22) + d * l10)) + (e ^ (x & y))
-		w14 += (((w15 >>> r7) + w15 * l25) ^ ((w15 >>> r18) + w15 * l14) ^ (w15 >>> r3)) + w7 + (((w12 >>> r17) + w12 * l15) ^ ((w12 >>> r19) + w12 * l13) ^ (w12 >>> r10))
+		g = (g + c) & mask; x = d ^ e; c = (c + (((d >>> r2) + d * l30) ^ ((d >>> r13) + d * l19) ^ ((d >>> r22) + d * l10)) + (e ^ (x & y))) & mask
+		w14 = (w14 + (((w15 >>> r7) + w15 * l25) ^ ((w15 >>> r18) + w15 * l14) ^ (w15 >>> r3)) + w7 + (((w12 >>> r17) + w12 * l15) ^ ((w12 >>> r19) + w12 * l13) ^ (w12 >>> r10))) & mask
 		b += 0xf40e3585 + w14 + (((g >>> r6) + g * l26) ^ ((g >>> r11) + g * l21) ^ ((g >>> r25) + g * l7)) + (a ^ (g & (h ^ a)))
-		f += b; y = c ^ d; b += (((c >>> r2) + c * l30) ^ ((c >>> r13) + c * l19) ^ ((c >>> r22) + c * l10)) + (d ^ (y & x))
-		w15 += (((w0 >>> r7) + w0 * l25) ^ ((w0 >>> r18) + w0 * l14) ^ (w0 >>> r3)) + w8 + (((w13 >>> r17) + w13 * l15) ^ ((w13 >>> r19) + w13 * l13) ^ (w13 >>> r10))
+		f = (f + b) & mask; y = c ^ d; b = (b + (((c >>> r2) + c * l30) ^ ((c >>> r13) + c * l19) ^ ((c >>> r22) + c * l10)) + (d ^ (y & x))) & mask
+		w15 = (w15 + (((w0 >>> r7) + w0 * l25) ^ ((w0 >>> r18) + w0 * l14) ^ (w0 >>> r3)) + w8 + (((w13 >>> r17) + w13 * l15) ^ ((w13 >>> r19) + w13 * l13) ^ (w13 >>> r10))) & mask
 		a += 0x106aa070 + w15 + (((f >>> r6) + f * l26) ^ ((f >>> r11) + f * l21) ^ ((f >>> r25) + f * l7)) + (h ^ (f & (g ^ h)))
-		e += a; x = b ^ c; a += (((b >>> r2) + b * l30) ^ ((b >>> r13) + b * l19) ^ ((b >>> r22) + b * l10)) + (c ^ (x & y))
-		w0 += (((w1 >>> r7) + w1 * l25) ^ ((w1 >>> r18) + w1 * l14) ^ (w1 >>> r3)) + w9 + (((w14 >>> r17) + w14 * l15) ^ ((w14 >>> r19) + w14 * l13) ^ (w14 >>> r10))
+		e = (e + a) & mask; x = b ^ c; a = (a + (((b >>> r2) + b * l30) ^ ((b >>> r13) + b * l19) ^ ((b >>> r22) + b * l10)) + (c ^ (x & y))) & mask
+		w0 = (w0 + (((w1 >>> r7) + w1 * l25) ^ ((w1 >>> r18) + w1 * l14) ^ (w1 >>> r3)) + w9 + (((w14 >>> r17) + w14 * l15) ^ ((w14 >>> r19) + w14 * l13) ^ (w14 >>> r10))) & mask
 		h += 0x19a4c116 + w0 + (((e >>> r6) + e * l26) ^ ((e >>> r11) + e * l21) ^ ((e >>> r25) + e * l7)) + (g ^ (e & (f ^ g)))
-		d += h; y = a ^ b; h += (((a >>> r2) + a * l30) ^ ((a >>> r13) + a * l19) ^ ((a >>> r22) + a * l10)) + (b ^ (y & x))
-		w1 += (((w2 >>> r7) + w2 * l25) ^ ((w2 >>> r18) + w2 * l14) ^ (w2 >>> r3)) + w10 + (((w15 >>> r17) + w15 * l15) ^ ((w15 >>> r19) + w15 * l13) ^ (w15 >>> r10))
+		d = (d + h) & mask; y = a ^ b; h = (h + (((a >>> r2) + a * l30) ^ ((a >>> r13) + a * l19) ^ ((a >>> r22) + a * l10)) + (b ^ (y & x))) & mask
+		w1 = (w1 + (((w2 >>> r7) + w2 * l25) ^ ((w2 >>> r18) + w2 * l14) ^ (w2 >>> r3)) + w10 + (((w15 >>> r17) + w15 * l15) ^ ((w15 >>> r19) + w15 * l13) ^ (w15 >>> r10))) & mask
 		g += 0x1e376c08 + w1 + (((d >>> r6) + d * l26) ^ ((d >>> r11) + d * l21) ^ ((d >>> r25) + d * l7)) + (f ^ (d & (e ^ f)))
-		c += g; x = h ^ a; g += (((h >>> r2) + h * l30) ^ ((h >>> r13) + h * l19) ^ ((h >>> r22) + h * l10)) + (a ^ (x & y))
-		w2 += (((w3 >>> r7) + w3 * l25) ^ ((w3 >>> r18) + w3 * l14) ^ (w3 >>> r3)) + w11 + (((w0 >>> r17) + w0 * l15) ^ ((w0 >>> r19) + w0 * l13) ^ (w0 >>> r10))
+		c = (c + g) & mask; x = h ^ a; g = (g + (((h >>> r2) + h * l30) ^ ((h >>> r13) + h * l19) ^ ((h >>> r22) + h * l10)) + (a ^ (x & y))) & mask
+		w2 = (w2 + (((w3 >>> r7) + w3 * l25) ^ ((w3 >>> r18) + w3 * l14) ^ (w3 >>> r3)) + w11 + (((w0 >>> r17) + w0 * l15) ^ ((w0 >>> r19) + w0 * l13) ^ (w0 >>> r10))) & mask
 		f += 0x2748774c + w2 + (((c >>> r6) + c * l26) ^ ((c >>> r11) + c * l21) ^ ((c >>> r25) + c * l7)) + (e ^ (c & (d ^ e)))
-		b += f; y = g ^ h; f += (((g >>> r2) + g * l30) ^ ((g >>> r13) + g * l19) ^ ((g >>> r22) + g * l10)) + (h ^ (y & x))
-		w3 += (((w4 >>> r7) + w4 * l25) ^ ((w4 >>> r18) + w4 * l14) ^ (w4 >>> r3)) + w12 + (((w1 >>> r17) + w1 * l15) ^ ((w1 >>> r19) + w1 * l13) ^ (w1 >>> r10))
+		b = (b + f) & mask; y = g ^ h; f = (f + (((g >>> r2) + g * l30) ^ ((g >>> r13) + g * l19) ^ ((g >>> r22) + g * l10)) + (h ^ (y & x))) & mask
+		w3 = (w3 + (((w4 >>> r7) + w4 * l25) ^ ((w4 >>> r18) + w4 * l14) ^ (w4 >>> r3)) + w12 + (((w1 >>> r17) + w1 * l15) ^ ((w1 >>> r19) + w1 * l13) ^ (w1 >>> r10))) & mask
 		e += 0x34b0bcb5 + w3 + (((b >>> r6) + b * l26) ^ ((b >>> r11) + b * l21) ^ ((b >>> r25) + b * l7)) + (d ^ (b & (c ^ d)))
-		a += e; x = f ^ g; e += (((f >>> r2) + f * l30) ^ ((f >>> r13) + f * l19) ^ ((f >>> r22) + f * l10)) + (g ^ (x & y))
-		w4 += (((w5 >>> r7) + w5 * l25) ^ ((w5 >>> r18) + w5 * l14) ^ (w5 >>> r3)) + w13 + (((w2 >>> r17) + w2 * l15) ^ ((w2 >>> r19) + w2 * l13) ^ (w2 >>> r10))
+		a = (a + e) & mask; x = f ^ g; e = (e + (((f >>> r2) + f * l30) ^ ((f >>> r13) + f * l19) ^ ((f >>> r22) + f * l10)) + (g ^ (x & y))) & mask
+		w4 = (w4 + (((w5 >>> r7) + w5 * l25) ^ ((w5 >>> r18) + w5 * l14) ^ (w5 >>> r3)) + w13 + (((w2 >>> r17) + w2 * l15) ^ ((w2 >>> r19) + w2 * l13) ^ (w2 >>> r10))) & mask
 		d += 0x391c0cb3 + w4 + (((a >>> r6) + a * l26) ^ ((a >>> r11) + a * l21) ^ ((a >>> r25) + a * l7)) + (c ^ (a & (b ^ c)))
-		h += d; y = e ^ f; d += (((e >>> r2) + e * l30) ^ ((e >>> r13) + e * l19) ^ ((e >>> r22) + e * l10)) + (f ^ (y & x))
-		w5 += (((w6 >>> r7) + w6 * l25) ^ ((w6 >>> r18) + w6 * l14) ^ (w6 >>> r3)) + w14 + (((w3 >>> r17) + w3 * l15) ^ ((w3 >>> r19) + w3 * l13) ^ (w3 >>> r10))
+		h = (h + d) & mask; y = e ^ f; d = (d + (((e >>> r2) + e * l30) ^ ((e >>> r13) + e * l19) ^ ((e >>> r22) + e * l10)) + (f ^ (y & x))) & mask
+		w5 = (w5 + (((w6 >>> r7) + w6 * l25) ^ ((w6 >>> r18) + w6 * l14) ^ (w6 >>> r3)) + w14 + (((w3 >>> r17) + w3 * l15) ^ ((w3 >>> r19) + w3 * l13) ^ (w3 >>> r10))) & mask
 		c += 0x4ed8aa4a + w5 + (((h >>> r6) + h * l26) ^ ((h >>> r11) + h * l21) ^ ((h >>> r25) + h * l7)) + (b ^ (h & (a ^ b)))
-		g += c; x = d ^ e; c += (((d >>> r2) + d * l30) ^ ((d >>> r13) + d * l19) ^ ((d >>> r22) + d * l10)) + (e ^ (x & y))
-		w6 += (((w7 >>> r7) + w7 * l25) ^ ((w7 >>> r18) + w7 * l14) ^ (w7 >>> r3)) + w15 + (((w4 >>> r17) + w4 * l15) ^ ((w4 >>> r19) + w4 * l13) ^ (w4 >>> r10))
+		g = (g + c) & mask; x = d ^ e; c = (c + (((d >>> r2) + d * l30) ^ ((d >>> r13) + d * l19) ^ ((d >>> r22) + d * l10)) + (e ^ (x & y))) & mask
+		w6 = (w6 + (((w7 >>> r7) + w7 * l25) ^ ((w7 >>> r18) + w7 * l14) ^ (w7 >>> r3)) + w15 + (((w4 >>> r17) + w4 * l15) ^ ((w4 >>> r19) + w4 * l13) ^ (w4 >>> r10))) & mask
 		b += 0x5b9cca4f + w6 + (((g >>> r6) + g * l26) ^ ((g >>> r11) + g * l21) ^ ((g >>> r25) + g * l7)) + (a ^ (g & (h ^ a)))
-		f += b; y = c ^ d; b += (((c >>> r2) + c * l30) ^ ((c >>> r13) + c * l19) ^ ((c >>> r22) + c * l10)) + (d ^ (y & x))
-		w7 += (((w8 >>> r7) + w8 * l25) ^ ((w8 >>> r18) + w8 * l14) ^ (w8 >>> r3)) + w0 + (((w5 >>> r17) + w5 * l15) ^ ((w5 >>> r19) + w5 * l13) ^ (w5 >>> r10))
+		f = (f + b) & mask; y = c ^ d; b = (b + (((c >>> r2) + c * l30) ^ ((c >>> r13) + c * l19) ^ ((c >>> r22) + c * l10)) + (d ^ (y & x))) & mask
+		w7 = (w7 + (((w8 >>> r7) + w8 * l25) ^ ((w8 >>> r18) + w8 * l14) ^ (w8 >>> r3)) + w0 + (((w5 >>> r17) + w5 * l15) ^ ((w5 >>> r19) + w5 * l13) ^ (w5 >>> r10))) & mask
 		a += 0x682e6ff3 + w7 + (((f >>> r6) + f * l26) ^ ((f >>> r11) + f * l21) ^ ((f >>> r25) + f * l7)) + (h ^ (f & (g ^ h)))
-		e += a; x = b ^ c; a += (((b >>> r2) + b * l30) ^ ((b >>> r13) + b * l19) ^ ((b >>> r22) + b * l10)) + (c ^ (x & y))
-		w8 += (((w9 >>> r7) + w9 * l25) ^ ((w9 >>> r18) + w9 * l14) ^ (w9 >>> r3)) + w1 + (((w6 >>> r17) + w6 * l15) ^ ((w6 >>> r19) + w6 * l13) ^ (w6 >>> r10))
+		e = (e + a) & mask; x = b ^ c; a = (a + (((b >>> r2) + b * l30) ^ ((b >>> r13) + b * l19) ^ ((b >>> r22) + b * l10)) + (c ^ (x & y))) & mask
+		w8 = (w8 + (((w9 >>> r7) + w9 * l25) ^ ((w9 >>> r18) + w9 * l14) ^ (w9 >>> r3)) + w1 + (((w6 >>> r17) + w6 * l15) ^ ((w6 >>> r19) + w6 * l13) ^ (w6 >>> r10))) & mask
 		h += 0x748f82ee + w8 + (((e >>> r6) + e * l26) ^ ((e >>> r11) + e * l21) ^ ((e >>> r25) + e * l7)) + (g ^ (e & (f ^ g)))
-		d += h; y = a ^ b; h += (((a >>> r2) + a * l30) ^ ((a >>> r13) + a * l19) ^ ((a >>> r22) + a * l10)) + (b ^ (y & x))
-		w9 += (((w10 >>> r7) + w10 * l25) ^ ((w10 >>> r18) + w10 * l14) ^ (w10 >>> r3)) + w2 + (((w7 >>> r17) + w7 * l15) ^ ((w7 >>> r19) + w7 * l13) ^ (w7 >>> r10))
+		d = (d + h) & mask; y = a ^ b; h = (h + (((a >>> r2) + a * l30) ^ ((a >>> r13) + a * l19) ^ ((a >>> r22) + a * l10)) + (b ^ (y & x))) & mask
+		w9 = (w9 + (((w10 >>> r7) + w10 * l25) ^ ((w10 >>> r18) + w10 * l14) ^ (w10 >>> r3)) + w2 + (((w7 >>> r17) + w7 * l15) ^ ((w7 >>> r19) + w7 * l13) ^ (w7 >>> r10))) & mask
 		g += 0x78a5636f + w9 + (((d >>> r6) + d * l26) ^ ((d >>> r11) + d * l21) ^ ((d >>> r25) + d * l7)) + (f ^ (d & (e ^ f)))
-		c += g; x = h ^ a; g += (((h >>> r2) + h * l30) ^ ((h >>> r13) + h * l19) ^ ((h >>> r22) + h * l10)) + (a ^ (x & y))
-		w10 += (((w11 >>> r7) + w11 * l25) ^ ((w11 >>> r18) + w11 * l14) ^ (w11 >>> r3)) + w3 + (((w8 >>> r17) + w8 * l15) ^ ((w8 >>> r19) + w8 * l13) ^ (w8 >>> r10))
+		c = (c + g) & mask; x = h ^ a; g = (g + (((h >>> r2) + h * l30) ^ ((h >>> r13) + h * l19) ^ ((h >>> r22) + h * l10)) + (a ^ (x & y))) & mask
+		w10 = (w10 + (((w11 >>> r7) + w11 * l25) ^ ((w11 >>> r18) + w11 * l14) ^ (w11 >>> r3)) + w3 + (((w8 >>> r17) + w8 * l15) ^ ((w8 >>> r19) + w8 * l13) ^ (w8 >>> r10))) & mask
 		f += 0x84c87814 + w10 + (((c >>> r6) + c * l26) ^ ((c >>> r11) + c * l21) ^ ((c >>> r25) + c * l7)) + (e ^ (c & (d ^ e)))
-		b += f; y = g ^ h; f += (((g >>> r2) + g * l30) ^ ((g >>> r13) + g * l19) ^ ((g >>> r22) + g * l10)) + (h ^ (y & x))
-		w11 += (((w12 >>> r7) + w12 * l25) ^ ((w12 >>> r18) + w12 * l14) ^ (w12 >>> r3)) + w4 + (((w9 >>> r17) + w9 * l15) ^ ((w9 >>> r19) + w9 * l13) ^ (w9 >>> r10))
+		b = (b + f) & mask; y = g ^ h; f = (f + (((g >>> r2) + g * l30) ^ ((g >>> r13) + g * l19) ^ ((g >>> r22) + g * l10)) + (h ^ (y & x))) & mask
+		w11 = (w11 + (((w12 >>> r7) + w12 * l25) ^ ((w12 >>> r18) + w12 * l14) ^ (w12 >>> r3)) + w4 + (((w9 >>> r17) + w9 * l15) ^ ((w9 >>> r19) + w9 * l13) ^ (w9 >>> r10))) & mask
 		e += 0x8cc70208 + w11 + (((b >>> r6) + b * l26) ^ ((b >>> r11) + b * l21) ^ ((b >>> r25) + b * l7)) + (d ^ (b & (c ^ d)))
-		a += e; x = f ^ g; e += (((f >>> r2) + f * l30) ^ ((f >>> r13) + f * l19) ^ ((f >>> r22) + f * l10)) + (g ^ (x & y))
-		w12 += (((w13 >>> r7) + w13 * l25) ^ ((w13 >>> r18) + w13 * l14) ^ (w13 >>> r3)) + w5 + (((w10 >>> r17) + w10 * l15) ^ ((w10 >>> r19) + w10 * l13) ^ (w10 >>> r10))
+		a = (a + e) & mask; x = f ^ g; e = (e + (((f >>> r2) + f * l30) ^ ((f >>> r13) + f * l19) ^ ((f >>> r22) + f * l10)) + (g ^ (x & y))) & mask
+		w12 = (w12 + (((w13 >>> r7) + w13 * l25) ^ ((w13 >>> r18) + w13 * l14) ^ (w13 >>> r3)) + w5 + (((w10 >>> r17) + w10 * l15) ^ ((w10 >>> r19) + w10 * l13) ^ (w10 >>> r10))) & mask
 		d += 0x90befffa + w12 + (((a >>> r6) + a * l26) ^ ((a >>> r11) + a * l21) ^ ((a >>> r25) + a * l7)) + (c ^ (a & (b ^ c)))
-		h += d; y = e ^ f; d += (((e >>> r2) + e * l30) ^ ((e >>> r13) + e * l19) ^ ((e >>> r22) + e * l10)) + (f ^ (y & x))
-		w13 += (((w14 >>> r7) + w14 * l25) ^ ((w14 >>> r18) + w14 * l14) ^ (w14 >>> r3)) + w6 + (((w11 >>> r17) + w11 * l15) ^ ((w11 >>> r19) + w11 * l13) ^ (w11 >>> r10))
+		h = (h + d) & mask; y = e ^ f; d = (d + (((e >>> r2) + e * l30) ^ ((e >>> r13) + e * l19) ^ ((e >>> r22) + e * l10)) + (f ^ (y & x))) & mask
+		w13 = (w13 + (((w14 >>> r7) + w14 * l25) ^ ((w14 >>> r18) + w14 * l14) ^ (w14 >>> r3)) + w6 + (((w11 >>> r17) + w11 * l15) ^ ((w11 >>> r19) + w11 * l13) ^ (w11 >>> r10))) & mask
 		c += 0xa4506ceb + w13 + (((h >>> r6) + h * l26) ^ ((h >>> r11) + h * l21) ^ ((h >>> r25) + h * l7)) + (b ^ (h & (a ^ b)))
-		g += c; x = d ^ e; c += (((d >>> r2) + d * l30) ^ ((d >>> r13) + d * l19) ^ ((d >>> r22) + d * l10)) + (e ^ (x & y))
-		w14 += (((w15 >>> r7) + w15 * l25) ^ ((w15 >>> r18) + w15 * l14) ^ (w15 >>> r3)) + w7 + (((w12 >>> r17) + w12 * l15) ^ ((w12 >>> r19) + w12 * l13) ^ (w12 >>> r10))
+		g = (g + c) & mask; x = d ^ e; c = (c + (((d >>> r2) + d * l30) ^ ((d >>> r13) + d * l19) ^ ((d >>> r22) + d * l10)) + (e ^ (x & y))) & mask
+		w14 = (w14 + (((w15 >>> r7) + w15 * l25) ^ ((w15 >>> r18) + w15 * l14) ^ (w15 >>> r3)) + w7 + (((w12 >>> r17) + w12 * l15) ^ ((w12 >>> r19) + w12 * l13) ^ (w12 >>> r10))) & mask
 		b += 0xbef9a3f7 + w14 + (((g >>> r6) + g * l26) ^ ((g >>> r11) + g * l21) ^ ((g >>> r25) + g * l7)) + (a ^ (g & (h ^ a)))
-		f += b; y = c ^ d; b += (((c >>> r2) + c * l30) ^ ((c >>> r13) + c * l19) ^ ((c >>> r22) + c * l10)) + (d ^ (y & x))
-		w15 += (((w0 >>> r7) + w0 * l25) ^ ((w0 >>> r18) + w0 * l14) ^ (w0 >>> r3)) + w8 + (((w13 >>> r17) + w13 * l15) ^ ((w13 >>> r19) + w13 * l13) ^ (w13 >>> r10))
+		f = (f + b) & mask; y = c ^ d; b = (b + (((c >>> r2) + c * l30) ^ ((c >>> r13) + c * l19) ^ ((c >>> r22) + c * l10)) + (d ^ (y & x))) & mask
+		w15 = (w15 + (((w0 >>> r7) + w0 * l25) ^ ((w0 >>> r18) + w0 * l14) ^ (w0 >>> r3)) + w8 + (((w13 >>> r17) + w13 * l15) ^ ((w13 >>> r19) + w13 * l13) ^ (w13 >>> r10))) & mask
 		a += 0xc67178f2 + w15 + (((f >>> r6) + f * l26) ^ ((f >>> r11) + f * l21) ^ ((f >>> r25) + f * l7)) + (h ^ (f & (g ^ h)))
-		e += a; x = b ^ c; a += (((b >>> r2) + b * l30) ^ ((b >>> r13) + b * l19) ^ ((b >>> r22) + b * l10)) + (c ^ (x & y))
-		h0 += a; h1 += b; h2 += c; h3 += d; h4 += e; h5 += f; h6 += g; h7 += h
+		e = (e + a) & mask; x = b ^ c; a = (a + (((b >>> r2) + b * l30) ^ ((b >>> r13) + b * l19) ^ ((b >>> r22) + b * l10)) + (c ^ (x & y))) & mask
+		h0 = (h0 + a) & mask; h1 = (h1 + b) & mask; h2 = (h2 + c) & mask; h3 = (h3 + d) & mask
+		h4 = (h4 + e) & mask; h5 = (h5 + f) & mask; h6 = (h6 + g) & mask; h7 = (h7 + h) & mask
 	}
 	hash[0] = h0; hash[1] = h1; hash[2] = h2; hash[3] = h3
 	hash[4] = h4; hash[5] = h5; hash[6] = h6; hash[7] = h7
 }
-
-// The same where integers are wider than in the game as we know it: every sum is cut to 32 bits. Nobody
-// plays there, so it is short rather than fast.
-local ROUND = [
-	0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
-	0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
-	0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
-	0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
-	0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
-	0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
-	0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
-	0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2
-]
-local CompressWide = function(hash, words, text, at, count)
-{
-	local mask = 0xffffffff, w = []
-	w.resize(64)
-	for (; count > 0; count--)
-	{
-		for (local i = 0; i < 16; i++)
-		{
-			if (words)
-			{
-				w[i] = words[i] & mask
-				continue
-			}
-			w[i] = ((text[at] & 255) << 24) | ((text[at + 1] & 255) << 16) | ((text[at + 2] & 255) << 8) | (text[at + 3] & 255)
-			at += 4
-		}
-		for (local i = 16; i < 64; i++)
-		{
-			local x = w[i - 15], y = w[i - 2]
-			local low = ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3)
-			local high = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10)
-			w[i] = (w[i - 16] + (low & mask) + w[i - 7] + (high & mask)) & mask
-		}
-		local a = hash[0], b = hash[1], c = hash[2], d = hash[3], e = hash[4], f = hash[5], g = hash[6], h = hash[7]
-		for (local i = 0; i < 64; i++)
-		{
-			local high = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7))
-			local low = ((a >>> 2) | (a << 30)) ^ ((a >>> 13) | (a << 19)) ^ ((a >>> 22) | (a << 10))
-			local first = h + (high & mask) + (g ^ (e & (f ^ g))) + ROUND[i] + w[i]
-			local second = (low & mask) + ((a & b) | (c & (a | b)))
-			h = g
-			g = f
-			f = e
-			e = (d + first) & mask
-			d = c
-			c = b
-			b = a
-			a = (first + second) & mask
-		}
-		foreach (i, word in [a, b, c, d, e, f, g, h])
-			hash[i] = (hash[i] + word) & mask
-	}
-}
-if ((1 << 31) > 0)
-	Compress = CompressWide
 
 // The hash of nothing but the key's block, each byte of it under `mask`.
 local Padded = function(block, mask)
@@ -1209,6 +1154,81 @@ this.part()
 }
 vpi.part()
 
+// ======== player_text.nut
+
+vpi.part <- function()
+{
+// Texts as `ClientPrint` shows them as they are meant. A text that begins with `#` is the name of a
+// translation to players' games, `%s1` is a place for another text, and colours count only in a text that
+// begins with one. The same rule as in src/wire/player_text.rs, which says more.
+
+local vpi = this
+local BYTES_MAX = 220
+// The usual colour, which is not visible itself.
+local USUAL = "\x01"
+
+local IsColour = function(byte) { return byte == 1 || byte >= 3 && byte <= 8 }
+
+local IsDigit = function(byte)
+{
+	return byte >= '0' && byte <= '9' || byte >= 'a' && byte <= 'f' || byte >= 'A' && byte <= 'F'
+}
+
+// How many bytes what begins at `at` has: a colour with all its digits, a character, or a byte that is no part
+// of one.
+local Size = function(text, at)
+{
+	local byte = text[at] & 255, digits = byte == 7 ? 6 : byte == 8 ? 8 : 0, size = 1
+	if (digits > 0)
+	{
+		while (size <= digits && at + size < text.len() && IsDigit(text[at + size]))
+			size++
+		return size > digits ? size : 1
+	}
+	local most = byte < 0xc0 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4
+	while (size < most && at + size < text.len() && (text[at + size] & 0xc0) == 0x80)
+		size++
+	return size
+}
+
+// The text to give to `ClientPrint`. What this has made once, it leaves as it is.
+vpi.ForClientPrint <- function(text)
+{
+	local end = text.len(), special = end > 0 && text[0] == '#'
+	foreach (at, byte in text)
+	{
+		// The game's texts end there.
+		if (byte == 0)
+		{
+			end = at
+			break
+		}
+		if (IsColour(byte) || byte == 's' && at > 0 && text[at - 1] == '%')
+			special = true
+	}
+	if (end < text.len())
+		text = text.slice(0, end)
+	if (!special && end <= BYTES_MAX)
+		return text
+	local shown = special && !IsColour(text[0]) ? USUAL : "", colour = USUAL
+	for (local at = 0; at < end;)
+	{
+		local size = Size(text, at), piece = text.slice(at, at + size)
+		if (IsColour(piece[0]) && (size > 1 || piece[0] < 7))
+			colour = piece
+		at += size
+		// The colour that holds anyway stands between the two, where it is not visible.
+		if (piece == "%" && at < end && text[at] == 's')
+			piece += colour
+		if (shown.len() + piece.len() > BYTES_MAX)
+			break
+		shown += piece
+	}
+	return shown
+}
+}
+vpi.part()
+
 // ======== log.nut
 
 vpi.part <- function()
@@ -1218,6 +1238,7 @@ vpi.part <- function()
 local vpi = this
 local print = ::print, type = ::type, ClientPrint = ::ClientPrint
 local PlayerInstanceFromIndex = ::PlayerInstanceFromIndex, MaxClients = ::MaxClients
+local ForClientPrint = vpi.ForClientPrint
 
 vpi.DEBUG <- 1
 vpi.ERROR <- 2
@@ -1261,7 +1282,7 @@ vpi.ShowInChat <- function()
 		if (PlayerInstanceFromIndex(i) == null)
 			continue
 		foreach (text in forChat)
-			ClientPrint(null, 3, "\x07FF5757[VPI] " + text)
+			ClientPrint(null, 3, ForClientPrint("\x07FF5757[VPI] " + text))
 		forChat.clear()
 		return
 	}
@@ -3499,19 +3520,23 @@ local Entities = ::Entities, FindByClassname = ::Entities.FindByClassname
 local NetProps = ::NetProps, GetPropString = ::NetProps.GetPropString, GetPropIntArray = ::NetProps.GetPropIntArray
 local GetPlayerFromUserID = ::GetPlayerFromUserID, PlayerInstanceFromIndex = ::PlayerInstanceFromIndex
 local IsValid = ::CBaseEntity.IsValid, EntityIndex = ::CBaseEntity.entindex, format = ::format, MaxClients = ::MaxClients, GetMapName = ::GetMapName, Time = ::Time, type = ::type
+local IsPlayerABot = "IsPlayerABot" in vpi.root ? vpi.root.IsPlayerABot : null
 local queues = vpi.queues, settings = vpi.settings, QueueEvent = vpi.QueueEvent, QUEUED = vpi.QUEUED
 
-local ASK_TICKS = 16, ASK_FOR_TICKS = 4000
+// How often an id is asked for: at first, for how long, and each how manieth time from then on.
+local ASK_TICKS = 16, ASK_FOR_TICKS = 4000, ASK_SELDOM = 40
 local PLAYERS_PER_TICK = 3
+// The entity that knows who is on, in the games on this engine. The first is that of Team Fortress.
+local MANAGERS = ["tf_player_manager", "cs_player_manager", "dod_player_manager", "player_manager"]
 
 // By userid: { userid, name, id, bot, since (tick), told (what was queued about it) }.
 local players = {}
 // Those whose id is not known yet, by userid.
 local unknown = {}
-local askAt = 0
+local askAt = 0, asks = 0
 // The heartbeat in the making: the next slot, and who was found.
 local heartbeat = null, heartbeatAt = 0
-local manager = null
+local manager = null, isTeamFortress = false
 
 local Read = function(player, property)
 {
@@ -3522,29 +3547,42 @@ local Read = function(player, property)
 local Manager = function()
 {
 	// What scripts hold becomes void when an entity goes, and is then found again.
-	if (manager == null || !IsValid.call(manager))
-		manager = FindByClassname.call(Entities, null, "tf_player_manager")
+	if (manager != null && IsValid.call(manager))
+		return manager
+	manager = null
+	foreach (at, name in MANAGERS)
+		if (manager == null)
+		{
+			manager = FindByClassname.call(Entities, null, name)
+			isTeamFortress = at == 0
+		}
 	return manager
 }
 
+// -1 where this game has no such property.
 local OfSlot = function(property, slot)
 {
 	local value = GetPropIntArray.call(NetProps, manager, property, slot)
 	return type(value) == "integer" ? value : 0
 }
 
+// Whether a text is the id of a player or of a bot, and no word for one that is not known yet.
+vpi.IsFinalId <- function(text) { return text == "BOT" || text.find("[U:1:") == 0 }
+
 // The id of a player, or empty as long as it is not sure. The number of the account is the engine's, which
 // renews it ten times a second; the text is a copy that can be empty, or of before the player was known.
 local Id = function(player)
 {
-	local text = Read(player, "m_szNetworkIDString")
-	if (text == "BOT")
-		return text
+	local text = Read(player, "m_szNetworkIDString"), known = vpi.IsFinalId(text)
 	local account = Manager() == null ? -1 : OfSlot("m_iAccountID", EntityIndex.call(player))
-	local known = text.find("[U:1:") == 0
-	// Games that have no such number give -1.
+	// Of bots, and until the engine knows the player. Games that have no such number give -1.
 	if (account == 0 || account == -1)
-		return known && account == -1 ? text : ""
+	{
+		if (IsPlayerABot == null ? text == "BOT" : IsPlayerABot(player))
+			return "BOT"
+		return known && account == -1 && text != "BOT" ? text : ""
+	}
+	// From 2^31 on it comes as a negative number.
 	local id = format("[U:1:%u]", account & 0xffffffff)
 	return known && text != id ? "" : id
 }
@@ -3596,25 +3634,37 @@ vpi.Leave <- function(userid)
 // One player of the heartbeat.
 local Gather = function(slot)
 {
-	if (PlayerInstanceFromIndex(slot) == null)
+	// Null for SourceTV, too.
+	local player = PlayerInstanceFromIndex(slot)
+	if (player == null)
 		return
 	local known = vpi.See(OfSlot("m_iUserID", slot))
 	if (known == null)
 		return
 	if (known.id == "")
 		Ask(known)
-	heartbeat.players.append({
+	// Not every new name comes with an event.
+	local name = Read(player, "m_szNetname")
+	if (name != "")
+		known.name = name
+	local entry = {
 		userid = known.userid
 		name = known.name
 		id = known.id
 		bot = known.bot
-		team = OfSlot("m_iTeam", slot),
-		["class"] = OfSlot("m_iPlayerClass", slot)
-		score = OfSlot("m_iTotalScore", slot)
+		team = OfSlot("m_iTeam", slot)
+		score = OfSlot(isTeamFortress ? "m_iTotalScore" : "m_iScore", slot)
 		ping = OfSlot("m_iPing", slot)
 		alive = OfSlot("m_bAlive", slot) != 0
 		seconds = (queues.tick - known.since) * 3 / 200
-	})
+	}
+	if (isTeamFortress)
+		entry["class"] <- OfSlot("m_iPlayerClass", slot)
+	// Counted by the game since the map began, or since the scoreboard was cleared.
+	local deaths = OfSlot("m_iDeaths", slot)
+	if (deaths >= 0)
+		entry.deaths <- deaths
+	heartbeat.players.append(entry)
 }
 
 // A session has begun: vpid is told of all that are on.
@@ -3641,9 +3691,9 @@ vpi.StepPlayers <- function()
 		if (unknown.len() > 0)
 		{
 			// Asking may take somebody out of the table that is gone through.
-			local ask = []
+			local ask = [], all = ++asks % ASK_SELDOM == 0
 			foreach (known in unknown)
-				if (tick - known.since <= ASK_FOR_TICKS || known.id != "")
+				if (all || tick - known.since <= ASK_FOR_TICKS || known.id != "")
 					ask.append(known)
 			foreach (known in ask)
 				Ask(known)
@@ -3680,7 +3730,7 @@ vpi.part <- function()
 // trusts no field: scripts can raise game events too.
 
 local vpi = this
-local type = ::type, getstackinfos = ::getstackinfos, rawget = {}.rawget, rawin = {}.rawin
+local type = ::type, getstackinfos = ::getstackinfos, rawget = {}.rawget, rawin = {}.rawin, Weak = {}.weakref
 local QueueEvent = vpi.QueueEvent, settings = vpi.settings, root = vpi.root
 local ErrorText = vpi.ErrorText, Log = vpi.Log
 
@@ -3740,9 +3790,12 @@ local heard = {
 	function player_activate(params) { vpi.See(Number(params, "userid")) }
 	function player_spawn(params)
 	{
-		Report("player_spawn", {
-			userid = Number(params, "userid"), team = Number(params, "team"), ["class"] = Number(params, "class")
-		})
+		local data = { userid = Number(params, "userid") }
+		// Other games than Team Fortress do not have them.
+		foreach (key in ["team", "class"])
+			if (rawin.call(params, key))
+				data[key] <- Number(params, key)
+		Report("player_spawn", data)
 	}
 	function player_death(params)
 	{
@@ -3773,17 +3826,20 @@ local heard = {
 	}
 	function player_changeclass(params)
 	{
+		// What the player has chosen, and plays from the next spawn on.
 		Report("player_class", { userid = Number(params, "userid"), ["class"] = Number(params, "class") })
 	}
 	function player_disconnect(params)
 	{
 		local userid = Number(params, "userid"), known = vpi.Leave(userid)
 		local name = Text(params, "name"), id = Text(params, "networkid")
-		if (known != null)
-		{
-			name = name == "" ? known.name : name
-			id = id == "" ? known.id : id
-		}
+		if (name == "" && known != null)
+			name = known.name
+		// The engine's own number goes before a text that scripts can write, or that says `STEAM_ID_PENDING`.
+		if (known != null && known.id != "")
+			id = known.id
+		else if (!vpi.IsFinalId(id))
+			id = ""
 		Report("player_disconnect", {
 			userid = userid, name = name, id = id
 			bot = Number(params, "bot") != 0 || id == "BOT", reason = Text(params, "reason")
@@ -3811,16 +3867,29 @@ local handlers = {}
 foreach (name, hear in heard)
 	handlers["OnGameEvent_" + name] <- Handler(name, hear)
 
-// Scripts of maps clear the list of handlers, or start a new one. Gives whether ours is in it.
+// The game calls the tables of a list from the last to the first, and where one throws, none that stands before
+// it. So ours is put at the end of each list. Scripts of maps clear the lists, or start new ones: gives whether
+// ours stands in all of them.
 local Listens = function()
 {
 	if (!rawin.call(root, "GameEventCallbacks"))
 		return false
-	local lists = rawget.call(root, "GameEventCallbacks")
-	if (type(lists) != "table" || !rawin.call(lists, "player_say"))
+	local lists = rawget.call(root, "GameEventCallbacks"), everywhere = true
+	if (type(lists) != "table")
 		return false
-	local list = rawget.call(lists, "player_say")
-	return type(list) == "array" && list.find(handlers) != null
+	foreach (name, _ in heard)
+	{
+		local list = rawin.call(lists, name) ? rawget.call(lists, name) : null
+		local at = type(list) == "array" ? list.find(handlers) : null
+		if (at == null)
+			everywhere = false
+		else if (at < list.len() - 1)
+		{
+			list.remove(at)
+			list.append(Weak.call(handlers))
+		}
+	}
+	return everywhere
 }
 
 // The function of the game that takes the table can be anybody's by now; so this one knows no more
@@ -3846,7 +3915,8 @@ vpi.part <- function()
 local vpi = this
 local StringToFile = ::StringToFile, FileToString = ::FileToString, RandomInt = ::RandomInt
 local LocalTime = ::LocalTime, Time = ::Time, DoUniqueString = ::DoUniqueString
-local GetMapName = ::GetMapName, Convars = ::Convars, GetStr = ::Convars.GetStr, MaxClients = ::MaxClients
+local GetMapName = ::GetMapName, Convars = ::Convars, GetStr = ::Convars.GetStr, GetInt = ::Convars.GetInt
+local MaxClients = ::MaxClients
 local format = ::format, type = ::type
 local HmacKey = vpi.HmacKey, HmacStart = vpi.HmacStart, HmacStep = vpi.HmacStep
 local HmacHex = vpi.HmacHex, HmacText = vpi.HmacText
@@ -4000,6 +4070,20 @@ local IsId = function(text)
 
 local nonce = null
 
+local Setting = function(name)
+{
+	local value = GetInt.call(Convars, name)
+	return type(value) == "integer" ? value : 0
+}
+
+// How many players there is room for: the engine counts reserved slots and that of SourceTV, too.
+local PlayerSlots = function()
+{
+	local slots = MaxClients().tointeger() - (Setting("tv_enable") > 0 ? 1 : 0)
+	local visible = Setting("sv_visiblemaxplayers")
+	return visible > 0 && visible < slots ? visible : slots
+}
+
 // Often at first, then ever more seldom.
 LookForWelcome = function()
 {
@@ -4058,7 +4142,7 @@ DeriveSessionKeys = function()
 	shown.connected = true
 	Log(vpi.INFO, (introduced ? "vpid is there again" : "Talks with vpid") + " as " + link.host)
 	introduced = true
-	link.opening = Json({ event = "map_start", data = { map = GetMapName(), max_players = MaxClients().tointeger() } })
+	link.opening = Json({ event = "map_start", data = { map = GetMapName(), max_players = PlayerSlots() } })
 	guardTold = Json(vpi.Guard())
 	link.opening += ",{\"guard\":" + guardTold + "}"
 	foreach (name, entry in vpi.registered)
@@ -4175,7 +4259,7 @@ local vpi = this
 local type = ::type, ClientPrint = ::ClientPrint, GetPlayerFromUserID = ::GetPlayerFromUserID
 local SendToServerConsole = ::SendToServerConsole, FireScriptHook = ::FireScriptHook
 local root = vpi.root, mail = vpi.mail, Log = vpi.Log, ErrorText = vpi.ErrorText
-local Infos = (function() {}).getinfos
+local Infos = (function() {}).getinfos, ForClientPrint = vpi.ForClientPrint
 
 local ITEMS_PER_TICK = 10, COMPACT_AT = 256
 local PLACES = { chat = 3, center = 4, console = 2 }
@@ -4196,7 +4280,7 @@ local Print = function(item)
 		if (player == null)
 			return
 	}
-	ClientPrint(player, item.where in PLACES ? PLACES[item.where] : 3, item.text)
+	ClientPrint(player, item.where in PLACES ? PLACES[item.where] : 3, ForClientPrint(item.text))
 }
 
 local Deliver = function(item)
@@ -4286,6 +4370,9 @@ local Expire = vpi.Expire, StepSession = vpi.StepSession, StepPlayers = vpi.Step
 // A tick's share: blocks of 64 bytes to hash, microseconds for JSON.
 local BLOCKS = 12, CODEC_US = 150
 local CHECK_TICKS = 66
+// What a think function gives to be called in the next tick. The engine never calls one again whose time lies
+// before the map's beginning, so it is no negative number.
+local NEXT_TICK = 0.0
 local FAULTS_MAX = 20
 
 local lastTime = null, checkAt = 0, stopped = false, faults = 0
@@ -4349,7 +4436,7 @@ local Pump = function()
 		// Scripts can call this, too. The game does so once in a tick.
 		local now = Time()
 		if (stopped || now == lastTime)
-			return -1
+			return NEXT_TICK
 		lastTime = now
 		pulse.pump++
 		Tick()
@@ -4361,7 +4448,7 @@ local Pump = function()
 		if (faults >= FAULTS_MAX)
 			Stop()
 	}
-	return -1
+	return NEXT_TICK
 }
 
 local Deliver = vpi.DeliverSome, Listen = vpi.Listen, ShowInChat = vpi.ShowInChat
@@ -4381,7 +4468,7 @@ local Hand = function()
 		ShowInChat()
 	}
 	Deliver()
-	return -1
+	return NEXT_TICK
 }
 
 // Entities of this class outlive the rounds of a map.

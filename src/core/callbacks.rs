@@ -324,7 +324,8 @@ impl Callbacks {
 }
 
 /// How Squirrel hashes a text where its integers have 32 bits. A byte from 128 on is a negative
-/// number to it, and widened as such.
+/// number to it, and widened as such. On a 64-bit server the hash has 64 bits, of which those that say
+/// where a key stands are the same for texts as short as the client's tokens.
 fn squirrel_hash(text: &[u8]) -> u32 {
     let step = (text.len() >> 5) | 1;
     let count = text.len() / step;
@@ -417,6 +418,26 @@ mod tests {
         assert_eq!(squirrel_hash(b"a"), 1 ^ (32 + 97));
         let long = [b'x'; 64];
         assert_eq!(squirrel_hash(&long), squirrel_hash_by_the_book(&long));
+    }
+
+    #[test]
+    fn tokens_stand_in_the_same_places_on_64_bit_servers() {
+        let wide = |text: &str| {
+            let hash = text.len() as u64;
+            text.bytes().fold(hash, |hash, byte| {
+                hash ^ (hash << 5)
+                    .wrapping_add(hash >> 2)
+                    .wrapping_add(u64::from(byte))
+            })
+        };
+        let mut random = Random(99);
+        for _ in 0..2_000 {
+            // As `UniqueString` makes them, the longest as well.
+            let token = format!("_{:x}{:x}_", random.below(0x1000), random.below(0x100_0000));
+            let place = |hash: u64| hash & (LARGEST as u64 - 1);
+            let narrow = u64::from(squirrel_hash(token.as_bytes()));
+            assert_eq!(place(narrow), place(wide(&token)), "{token}");
+        }
     }
 
     fn squirrel_hash_by_the_book(text: &[u8]) -> u32 {

@@ -16,9 +16,8 @@ pub struct Player {
     /// `[U:1:N]` or `BOT`; empty until it is known.
     pub id: String,
     pub bot: bool,
-    /// The engine's numbers.
+    /// The engine's number.
     pub team: i64,
-    pub class: i64,
     pub score: i64,
     /// Milliseconds.
     pub ping: i64,
@@ -112,8 +111,8 @@ impl Game {
         (!self.silent).then_some(due_ms)
     }
 
-    /// Notices a silence that is due, once. Thinking scripts stop while a game is paused, so the console
-    /// is asked first whether the game runs.
+    /// Notices a silence that is due, once. A paused game calls no script, so silence is no end: its
+    /// session goes on where it stopped. So the console is asked first whether the game runs.
     pub fn silence(&mut self, console: Console, now: Now) -> Silence {
         if self.silence_due_ms().is_none_or(|due| due > now.mono_ms) {
             return Silence::No;
@@ -130,6 +129,11 @@ impl Game {
             _ => false,
         };
         let seconds = now.mono_ms.saturating_sub(self.heard_ms) / 1000;
+        // A console that was asked would have answered.
+        let paused = match self.asked_ms {
+            None => "the game is paused, or ",
+            Some(_) => "",
+        };
         self.missed = match &self.ended {
             Some(next) => Some(self.no_next_map(next, seconds)),
             None if people > 0 && self.runs => Some(format!(
@@ -138,7 +142,7 @@ impl Game {
                 self.map
             )),
             None if people > 0 => Some(format!(
-                "nothing was heard for {seconds} s on map {}, with {people} players: the server \
+                "nothing was heard for {seconds} s on map {}, with {people} players: {paused}the server \
                  hangs or is gone, or its script has ended",
                 self.map
             )),
@@ -242,7 +246,6 @@ impl Game {
             }
         };
         number("team", &mut player.team);
-        number("class", &mut player.class);
         number("score", &mut player.score);
         number("ping", &mut player.ping);
         let truth = |key: &str| data.get(key).and_then(Value::as_bool);
@@ -367,7 +370,7 @@ mod tests {
         assert!(
             game.missed()
                 .unwrap()
-                .contains("on map cp_a, with 1 players")
+                .contains("on map cp_a, with 1 players: the game is paused, or")
         );
         let later = at(late.mono_ms + 60_000);
         assert_eq!(game.silence(Console::Unknown, later), Silence::No);

@@ -28,7 +28,7 @@ pub struct Person {
     /// The engine's number.
     pub team: i64,
     pub score: i64,
-    /// On this map.
+    /// On this map, or since the game cleared its scoreboard.
     pub deaths: u64,
     /// Milliseconds.
     pub ping: i64,
@@ -71,6 +71,8 @@ struct Known {
     mentioned_ms: u64,
     /// A death that was counted because a script told it.
     died_ms: Option<u64>,
+    /// When a death was counted last.
+    counted_ms: Option<u64>,
 }
 
 /// Somebody whom the engine says not to be there.

@@ -11,7 +11,7 @@
 
 use crate::limits::CLIENT_PRINT_BYTES_MAX;
 
-/// What begins a text in the usual colour; no player sees it.
+/// What begins a text in the usual colour; it is not visible itself.
 pub const USUAL: &str = "\x01";
 
 /// The text to give to `ClientPrint`: at most [`CLIENT_PRINT_BYTES_MAX`] bytes, cut between characters
@@ -31,7 +31,7 @@ pub fn for_client_print(text: &str) -> String {
         if is_whole_colour(piece) {
             colour = piece;
         }
-        // The colour that holds anyway stands between the two, where no player sees it.
+        // The colour that holds anyway stands between the two, where it is not visible.
         let splits = piece == "%" && after.starts_with('s');
         let between = if splits { colour } else { "" };
         if shown.len() + piece.len() + between.len() > CLIENT_PRINT_BYTES_MAX {

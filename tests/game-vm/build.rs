@@ -1,14 +1,20 @@
-//! Builds Squirrel as the game has it: with integers of 32 bits, and native functions that say so.
+//! Builds Squirrel as the game has it: with integers of 32 bits, or of 64 as on 64-bit servers where the
+//! variable `VPID_GAME_INTEGERS` is `64`; floats of 32 bits; and native functions that say so.
 //!
 //! The `squirrel` crate brings the sources, but its own build takes integers as wide as pointers,
-//! and stock Squirrel cannot have it otherwise. A few lines stand in the way; they are changed in a
-//! copy. That crate's build is not linked.
+//! and stock Squirrel cannot have it otherwise. A few lines stand in the way of narrow ones; they are
+//! changed in a copy. That crate's build is not linked.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+const WIDTH: &str = "VPID_GAME_INTEGERS";
+
 /// File, what stands there, and what stands there in the copy.
-const CHANGES: [(&str, &str, &str); 6] = [
+type Change = (&'static str, &'static str, &'static str);
+
+/// For integers of 32 bits.
+const NARROWED: [Change; 5] = [
     // A 64-bit compiler is no reason.
     (
         "include/squirrel.h",
@@ -38,13 +44,14 @@ const CHANGES: [(&str, &str, &str); 6] = [
         "#define scstrtol    strtol\n",
         "#define scstrtol    narrow_strtol\n",
     ),
-    // Scripts of the game can tell its functions from those of other scripts.
-    (
-        "squirrel/sqobject.cpp",
-        "    case _RT_NATIVECLOSURE:\n",
-        "        return _SC(\"function\");\n    case _RT_NATIVECLOSURE:\n        return _SC(\"native function\");\n",
-    ),
 ];
+
+/// Scripts of the game can tell its functions from those of other scripts.
+const NATIVES_SAY_SO: Change = (
+    "squirrel/sqobject.cpp",
+    "    case _RT_NATIVECLOSURE:\n",
+    "        return _SC(\"function\");\n    case _RT_NATIVECLOSURE:\n        return _SC(\"native function\");\n",
+);
 
 const NARROW: &str = "
 #include <stdlib.h>
@@ -57,18 +64,29 @@ static inline int narrow_strtol(const char *text, char **end, int base) {
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-env-changed={WIDTH}");
+    println!("cargo:rustc-check-cfg=cfg(wide)");
+    let narrowed = match env::var(WIDTH).as_deref() {
+        Err(_) | Ok("" | "32") => &NARROWED[..],
+        Ok("64") => {
+            println!("cargo:rustc-cfg=wide");
+            &[]
+        }
+        Ok(other) => panic!("{WIDTH} is {other}; integers of the game have 32 or 64 bits"),
+    };
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo says where")).join("squirrel");
     let sources = sources();
     for folder in ["include", "squirrel", "sqstdlib"] {
         copy(&sources.join(folder), &out.join(folder));
     }
-    for (file, old, new) in CHANGES {
+    for (file, old, new) in narrowed.iter().chain([&NATIVES_SAY_SO]) {
         let path = out.join(file);
         let text = fs::read_to_string(&path).expect("a header of Squirrel");
         assert!(text.contains(old), "another Squirrel: no {old:?} in {file}");
         fs::write(&path, text.replace(old, new)).expect("a writable copy");
     }
     let narrow = out.join("narrow.h");
+    // Not used where integers are wide.
     fs::write(&narrow, NARROW).expect("a writable copy");
     let core = fs::read_dir(out.join("squirrel")).expect("the copy");
     let core = core.map(|file| file.expect("a file").path());
@@ -87,7 +105,7 @@ fn main() {
         .flag("-fno-strict-aliasing")
         .files(core.filter(|path| path.extension().is_some_and(|kind| kind == "cpp")))
         .files(library)
-        .compile("squirrel_narrow");
+        .compile("squirrel_of_the_game");
 }
 
 /// The crate says where it was built, and cmake wrote down there from what.

@@ -47,13 +47,9 @@ IncludeScript("vpi/json.nut", codec)
 "#;
 
 fn game() -> (TempDir, Game) {
-    game_with(SHA256)
-}
-
-fn game_with(sha256: &str) -> (TempDir, Game) {
     let dir = TempDir::new().expect("a folder");
     let game = Setup::new(dir.path())
-        .script("vpi/sha256.nut", sha256)
+        .script("vpi/sha256.nut", SHA256)
         .script("vpi/json.nut", JSON)
         .script("vpi/json_read.nut", JSON_READ)
         .script("mapspawn.nut", MAPSPAWN)

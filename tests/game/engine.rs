@@ -148,6 +148,9 @@ fn thinks_begin_after_a_tenth_of_a_second_and_follow_what_they_return() {
     assert_eq!(times(&mut game, "-1", 10), [7, 8, 9, 10]);
     assert_eq!(times(&mut game, "0.15", 30), [7, 17, 27]);
     assert_eq!(times(&mut game, "null", 22), [7, 14, 21]);
+    assert_eq!(times(&mut game, "0.0", 10), [7, 8, 9, 10]);
+    let before_the_map = "-Time() - 1";
+    assert_eq!(times(&mut game, before_the_map, 10), [7], "and never again");
     game.assert_no_errors();
 }
 
@@ -300,8 +303,18 @@ fn players_are_found_and_their_ids_come_late() {
         "#
     );
     let result = |id: &str| json!([true, true, 2, "instance", 31, id]);
-    assert_eq!(game.run("t.nut", &code), result(""));
+    let account = |game: &mut Game| {
+        let code = r#"local manager = Entities.FindByClassname(null, "tf_player_manager")
+            return NetProps.GetPropIntArray(manager, "m_iAccountID", 1)"#;
+        game.run("t.nut", code)
+    };
+    assert_eq!(game.run("t.nut", &code), result("STEAM_ID_PENDING"));
+    assert_eq!(account(&mut game), json!(0));
     game.run_ticks(5);
+    assert_eq!(game.run("t.nut", &code), result("STEAM_ID_PENDING"));
+    assert_eq!(account(&mut game), json!(77));
+    // The game looks the id up when it needs it, and no sooner.
+    game.say(userid, "hello");
     assert_eq!(game.run("t.nut", &code), result("[U:1:77]"));
     let prints = game.record().client_prints();
     assert_eq!(prints[0], (Some(userid), 3, "\u{7}FF0000red".to_string()));
@@ -313,12 +326,15 @@ fn players_are_found_and_their_ids_come_late() {
 }
 
 #[test]
-fn integers_have_32_bits() {
+fn integers_have_32_bits_or_64() {
     let (_dir, mut game) = game("");
+    let bytes = if game_vm::IS_WIDE { 8 } else { 4 };
+    let sizes = game.run("t.nut", "return [_intsize_, _floatsize_]");
+    assert_eq!(sizes, json!([bytes, 4]));
     let code = r#"return [2147483647 + 1, 0x80000000, -1 >>> 1, 65536 * 65537, 0xffffffff & -1,
         "4294967296".tointeger(), "-5".tointeger(), "ff".tointeger(16), format("%x", -1)]"#;
     let smallest = i32::MIN;
-    let expected = json!([
+    let narrow = json!([
         smallest,
         smallest,
         i32::MAX,
@@ -329,12 +345,97 @@ fn integers_have_32_bits() {
         255,
         "ffffffff"
     ]);
+    let above = 1_u64 << 31;
+    let wide = json!([
+        above,
+        above,
+        i64::MAX,
+        4_295_032_832_u64,
+        u32::MAX,
+        1_u64 << 32,
+        -5,
+        255,
+        "ffffffffffffffff"
+    ]);
+    let expected = if game_vm::IS_WIDE { wide } else { narrow };
     assert_eq!(game.run("t.nut", code), expected);
+    // What the game itself takes and gives has 32 bits.
+    let code = r#"SendGlobalGameEvent("ours", { n = 2147483647, m = -1 })
+        return [Convars.GetInt("big"), RandomInt(-1, -1)]"#;
+    game.set_cvar("big", "4000000000");
+    assert_eq!(game.run("t.nut", code), json!([0, -1]));
     // An integer is compared as a whole with what stood in its place before.
     let code = r#"local x = "a text"; x = 7; local t = {}; t[x] <- 1; x = {}; x = -1; t[x] <- 2
         return [t[7], t[-1], [1.5, -1].find(-1), x == -1, (7 in t), !(x + 1)]"#;
     let expected = json!([1, 2, 1, true, true, true]);
     assert_eq!(game.run("t.nut", code), expected);
+}
+
+#[test]
+fn sixteen_files_include_each_other_and_no_more() {
+    let dir = TempDir::new().unwrap();
+    let mut game = Setup::new(dir.path())
+        .script("deeper.nut", "::depth++; IncludeScript(\"deeper\", this)")
+        .script("mapspawn.nut", "::depth <- 0")
+        .start("cp_test");
+    let code = "IncludeScript(\"deeper\", this); return ::depth";
+    assert_eq!(game.run("t.nut", code), json!(16));
+    assert_eq!(
+        game.run("t.nut", code),
+        json!(32),
+        "once more from the start"
+    );
+}
+
+#[test]
+fn a_path_has_259_bytes_at_most() {
+    let (dir, mut game) = game("");
+    let room = 259 - dir.path().as_os_str().len() - 1;
+    let write = |game: &mut Game, bytes: usize| {
+        let name = "n".repeat(bytes);
+        game.run("t.nut", &format!("return StringToFile(\"{name}\", \"x\")"))
+    };
+    assert_eq!(write(&mut game, room), json!(true));
+    assert_eq!(write(&mut game, room + 1), json!(false));
+}
+
+#[test]
+fn a_paused_game_raises_events_and_runs_no_think() {
+    let (_dir, mut game) = game(ADD_THINK);
+    game.run("t.nut", "Start(@() 0.0)");
+    let bob = game.join("bob", "[U:1:5]");
+    game.run_ticks(10);
+    let seen = "return [Time(), ::scope.times.len()]";
+    let before = game.run("t.nut", seen);
+    game.pause(true);
+    game.run_ticks(100);
+    game.say(bob, "unpause, please");
+    assert_eq!(game.run("t.nut", seen), before);
+    assert_eq!(game.record().events("player_say").len(), 1);
+    game.pause(false);
+    game.run_ticks(1);
+    assert_ne!(game.run("t.nut", seen), before);
+}
+
+#[test]
+fn players_see_translations_places_and_colours_of_texts() {
+    let (_dir, mut game) = game("");
+    let shown = |game: &mut Game, text: &str| {
+        game.clear_record();
+        game.run("t.nut", &format!("ClientPrint(null, 3, {text})"));
+        game.record().shown_texts().pop()
+    };
+    let mut expect = |text: &str, expected: Option<&str>| {
+        assert_eq!(shown(&mut game, text).as_deref(), expected, "{text}");
+    };
+    expect(r##""#TF_Scout""##, Some("<TF_Scout>"));
+    expect(r#""%s1 x%s4y""#, Some(" xy"));
+    expect(r#""100%sure""#, Some("100"));
+    expect(r#""\x07FF0000red\x01 %""#, Some("red %"));
+    expect(r#""a\x07FF0000red""#, Some("a\u{7}FF0000red"));
+    let bytes = |count: usize| format!("array({count}, \"x\").reduce(@(a, b) a + b)");
+    expect(&bytes(248), Some("x".repeat(248).as_str()));
+    expect(&bytes(249), None);
 }
 
 #[test]

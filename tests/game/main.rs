@@ -26,6 +26,7 @@ mod vpi_guard;
 mod vpi_link;
 mod vpi_script;
 mod vpi_start;
+mod vpi_texts;
 mod vpi_trouble;
 mod vpi_trust;
 mod vyhub;

@@ -1,9 +1,15 @@
 //! What `vpi.nut` costs the game: printed, never asserted. Run one alone and optimised:
 //! `cargo test --release --test game vpi_costs -- --nocapture --test-threads 1`
 
-use serde_json::json;
+use std::fs;
+use std::time::Instant;
 
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::support::Setup;
 use crate::support::peer::Talk;
+use crate::support::script::folder;
 
 const TRAFFIC: &str = r#"
 ::answered <- 0
@@ -56,6 +62,35 @@ fn report(talk: &Talk, what: &str, from: usize) {
         at(0.999),
         at(1.0)
     );
+}
+
+#[test]
+fn hashing() {
+    const BLOCKS: u32 = 4_000;
+    let (dir, hash) = (
+        TempDir::new().unwrap(),
+        folder().join("vpi").join("sha256.nut"),
+    );
+    let mut game = Setup::new(dir.path())
+        .script("sha256.nut", &fs::read_to_string(hash).unwrap())
+        .script(
+            "mapspawn.nut",
+            "::hash <- {}; IncludeScript(\"sha256\", hash)",
+        )
+        .start("cp_test");
+    let code = format!(
+        "local text = \"\"; while (text.len() < 16000) text += \"0123456789abcdef\"
+        local key = hash.HmacKey(\"key\"), blocks = 0
+        while (blocks < {BLOCKS}) blocks += hash.HmacStep(hash.HmacStart(key, text), 250)"
+    );
+    let mut best = f64::INFINITY;
+    for _ in 0..5 {
+        let start = Instant::now();
+        game.run("t.nut", &code);
+        best = best.min(start.elapsed().as_secs_f64() * 1e6 / f64::from(BLOCKS));
+    }
+    let bits = if game_vm::IS_WIDE { 64 } else { 32 };
+    println!("hashing 64 bytes with integers of {bits} bits: {best:.1} us");
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::support::Newcomer;
 use crate::support::peer::{Talk, config};
+use crate::support::{Newcomer, Setup};
 
 fn talk() -> Talk {
     let mut talk = Talk::start("");
@@ -22,8 +22,7 @@ fn every_event_is_reported_with_its_data() {
     talk.game.team(ann, 3);
     talk.game.class(ann, 7);
     talk.game.say(ann, "!rank \"x\" \\");
-    talk.game
-        .fire("teamplay_round_win", json!({"team": 3, "winreason": 1}));
+    talk.game.win_round(3, true);
     talk.game
         .fire("teamplay_round_start", json!({"full_reset": false}));
     talk.game.leave(ann, "Disconnect by user.");
@@ -60,6 +59,71 @@ fn every_event_is_reported_with_its_data() {
 }
 
 #[test]
+fn a_feigned_death_is_none() {
+    let mut talk = talk();
+    let (ann, bob) = (
+        talk.game.join("ann", "[U:1:5]"),
+        talk.game.join("bob", "[U:1:6]"),
+    );
+    talk.game.feign(ann, bob);
+    talk.run(60);
+    assert_eq!(talk.peer.events("player_death"), [] as [Json; 0]);
+    talk.assert_quiet();
+}
+
+/// A chosen class is played from the next spawn on.
+#[test]
+fn a_class_is_the_one_that_is_played() {
+    let mut talk = talk();
+    let ann = talk.game.join("ann", "[U:1:5]");
+    talk.game.class(ann, 7);
+    talk.run(800);
+    let listed = |talk: &mut Talk| {
+        let beats = talk.peer.all("heartbeat");
+        beats.last().expect("a heartbeat")["heartbeat"]["players"][0]["class"].clone()
+    };
+    assert_eq!(listed(&mut talk), json!(3));
+    talk.game.spawn(ann);
+    talk.run(800);
+    assert_eq!(talk.peer.events("player_spawn")[1]["class"], json!(7));
+    assert_eq!(listed(&mut talk), json!(7));
+}
+
+/// They have another manager of players, and fewer fields.
+#[test]
+fn in_another_game_nothing_is_said_that_is_not_known() {
+    let mut talk = Talk::begin("", Setup::counter_strike);
+    talk.connect();
+    let ann = talk.game.join("ann", "[U:1:3000000000]");
+    talk.game.kill(ann, 0);
+    talk.game.change(ann, |player| player.score = 4);
+    talk.run(800);
+    assert_eq!(talk.peer.events("player_spawn"), [json!({"userid": ann})]);
+    let active = &talk.peer.events("player_active")[0];
+    assert_eq!(active["id"], json!("[U:1:3000000000]"));
+    let beats = talk.peer.all("heartbeat");
+    let player = &beats.last().expect("a heartbeat")["heartbeat"]["players"][0];
+    let mut expected = json!({"userid": ann, "name": "ann", "id": "[U:1:3000000000]", "bot": false,
+        "team": 2, "score": 4, "ping": 50, "alive": false, "deaths": 1});
+    expected["seconds"] = player["seconds"].clone();
+    assert_eq!(*player, expected);
+    talk.assert_quiet();
+}
+
+#[test]
+fn a_name_that_came_without_an_event_stands_in_the_heartbeat() {
+    let mut talk = talk();
+    let ann = talk.game.join("ann", "[U:1:5]");
+    talk.run(60);
+    talk.game.rename_quietly(ann, "ann of old");
+    talk.run(800);
+    let beats = talk.peer.all("heartbeat");
+    let player = &beats.last().expect("a heartbeat")["heartbeat"]["players"][0];
+    assert_eq!(player["name"], json!("ann of old"));
+    talk.assert_quiet();
+}
+
+#[test]
 fn chat_is_written_within_a_few_ticks() {
     let mut talk = talk();
     let ann = talk.game.join("ann", "[U:1:5]");
@@ -78,9 +142,14 @@ fn late_ids_are_waited_for() {
         ..Newcomer::new("late", "[U:1:9]")
     };
     let late = talk.game.join_as(&newcomer);
+    let text = format!(
+        "return NetProps.GetPropString(GetPlayerFromUserID({late}), \"m_szNetworkIDString\")"
+    );
     talk.run(195);
     assert_eq!(talk.peer.events("player_active"), [] as [Json; 0]);
     talk.run(30);
+    // The game has not looked it up again.
+    assert_eq!(talk.script(&text), json!("STEAM_ID_PENDING"));
     let active = json!({"userid": late, "name": "late", "id": "[U:1:9]", "bot": false});
     assert_eq!(talk.peer.events("player_active"), [active]);
     talk.run(2000);
@@ -103,7 +172,43 @@ fn an_id_that_comes_after_minutes_is_found_with_a_heartbeat() {
 }
 
 #[test]
-fn who_leaves_before_the_id_is_known_is_reported_with_that_of_the_event() {
+fn an_id_that_comes_after_minutes_is_found_without_heartbeats_too() {
+    let text = config("heartbeat_seconds <- 10", "heartbeat_seconds <- 0");
+    let mut talk = Talk::begin("", |setup| setup.script("vpi_config.nut", &text));
+    talk.connect();
+    let newcomer = Newcomer {
+        id_late_ticks: 6000,
+        ..Newcomer::new("late", "[U:1:9]")
+    };
+    talk.game.join_as(&newcomer);
+    talk.run(5990);
+    assert_eq!(talk.peer.events("player_active").len(), 0);
+    talk.run(750);
+    assert_eq!(talk.peer.events("player_active").len(), 1);
+}
+
+/// Scripts can write the text, and not the number.
+#[test]
+fn a_player_with_two_different_ids_is_not_reported() {
+    for lie in ["BOT", "[U:1:1]"] {
+        let mut talk = talk();
+        let newcomer = Newcomer {
+            id_late_ticks: 20,
+            ..Newcomer::new("ann", "[U:1:5]")
+        };
+        let ann = talk.game.join_as(&newcomer);
+        talk.script(&format!(
+            "NetProps.SetPropString(GetPlayerFromUserID({ann}), \"m_szNetworkIDString\", \"{lie}\")"
+        ));
+        talk.run(10);
+        talk.game.change(ann, |player| player.authenticated = true);
+        talk.run(100);
+        assert_eq!(talk.peer.events("player_active"), [] as [Json; 0], "{lie}");
+    }
+}
+
+#[test]
+fn who_leaves_before_the_id_is_asked_for_is_reported_with_that_of_the_event() {
     let mut talk = talk();
     let newcomer = Newcomer {
         id_late_ticks: 500,
@@ -112,7 +217,7 @@ fn who_leaves_before_the_id_is_known_is_reported_with_that_of_the_event() {
     let hasty = talk.game.join_as(&newcomer);
     talk.run(20);
     talk.game
-        .change(hasty, |player| player.network_id = "[U:1:9]".into());
+        .change(hasty, |player| player.authenticated = true);
     talk.game.leave(hasty, "gone");
     talk.run(60);
     assert_eq!(
@@ -120,6 +225,21 @@ fn who_leaves_before_the_id_is_known_is_reported_with_that_of_the_event() {
         json!("[U:1:9]")
     );
     assert!(talk.peer.events("player_active").len() <= 1);
+    talk.assert_quiet();
+}
+
+#[test]
+fn who_leaves_before_steam_knows_them_has_no_id() {
+    let mut talk = talk();
+    let newcomer = Newcomer {
+        id_late_ticks: 500,
+        ..Newcomer::new("hasty", "[U:1:9]")
+    };
+    let hasty = talk.game.join_as(&newcomer);
+    talk.run(60);
+    talk.game.leave(hasty, "gone");
+    talk.run(60);
+    assert_eq!(talk.peer.events("player_disconnect")[0]["id"], json!(""));
     talk.assert_quiet();
 }
 
@@ -193,9 +313,15 @@ fn a_heartbeat_lists_who_is_on() {
     let seconds = players[3]["seconds"].clone();
     assert!((15..=20).contains(&seconds.as_i64().unwrap()), "{seconds}");
     let third = json!({"userid": ids[3], "name": "p3", "id": "[U:1:3]", "bot": false, "team": 3,
-        "class": 3, "score": 18, "ping": 88, "alive": true, "seconds": seconds});
+        "class": 3, "score": 18, "deaths": 0, "ping": 88, "alive": true, "seconds": seconds});
     assert_eq!(players[3], third);
     assert_eq!(players[4]["alive"], json!(false));
+    assert_eq!(players[4]["deaths"], json!(1));
+    // As when a tournament begins.
+    talk.game.change(ids[4], |player| player.deaths = 0);
+    talk.run(700);
+    let beats = talk.peer.all("heartbeat");
+    assert_eq!(beats[2]["heartbeat"]["players"][4]["deaths"], json!(0));
     talk.assert_quiet();
 }
 
@@ -220,6 +346,87 @@ fn a_script_that_clears_all_event_callbacks_does_not_deafen_us() {
     talk.script("ClearGameEventCallbacks(); ::GameEventCallbacks <- null");
     talk.run(100);
     talk.assert_quiet();
+}
+
+/// The game calls the tables of a list from the last to the first, and no further than the one that throws.
+#[test]
+fn a_script_whose_handlers_throw_keeps_no_event_from_us() {
+    let mut talk = talk();
+    let ann = talk.game.join("ann", "[U:1:5]");
+    talk.script(
+        r#"
+        ::broken <- {}
+        foreach (name in ["player_say", "player_death", "player_spawn", "player_disconnect"])
+            ::broken["OnGameEvent_" + name] <- function(event) { throw "not our fault" }
+        __CollectGameEventCallbacks(::broken)
+    "#,
+    );
+    talk.run(70);
+    talk.game.say(ann, "hello");
+    talk.game.kill(ann, 0);
+    talk.game.leave(ann, "bye");
+    talk.run(60);
+    for event in ["player_chat", "player_death", "player_disconnect"] {
+        assert_eq!(talk.peer.events(event).len(), 1, "{event}");
+    }
+    assert_eq!(talk.game.record().errors().len(), 3, "theirs were called");
+}
+
+#[test]
+fn a_pause_is_no_time_that_passes() {
+    let mut talk = talk();
+    talk.peer.answer = Some(|_| json!("answered"));
+    let ann = talk.game.join("ann", "[U:1:5]");
+    talk.run(60);
+    talk.script(
+        r#"::got <- []
+        VPI.AsyncCall({ func = "F", urgent = true, timeout = 1.0,
+            callback = function(response, error) { ::got.append(response) } })"#,
+    );
+    talk.game.pause(true);
+    talk.run(2000);
+    talk.game.say(ann, "is anybody there?");
+    talk.run(2000);
+    assert_eq!(talk.script("return ::got"), json!([]));
+    talk.game.pause(false);
+    talk.run(30);
+    assert_eq!(talk.script("return ::got"), json!(["answered"]));
+    assert_eq!(talk.peer.events("player_chat").len(), 1);
+    assert_eq!(talk.script("return VPI.Status().connected"), json!(true));
+    talk.assert_quiet();
+}
+
+#[test]
+fn slots_are_those_for_players() {
+    for (cvars, slots) in [
+        (&[][..], 24),
+        (&[("tv_enable", "1")], 23),
+        (&[("tv_enable", "0"), ("sv_visiblemaxplayers", "-1")], 24),
+        (&[("tv_enable", "1"), ("sv_visiblemaxplayers", "20")], 20),
+    ] {
+        let mut talk = Talk::begin("", |setup| setup);
+        // When the server's configuration has run.
+        talk.run(9);
+        for (name, value) in cvars {
+            talk.game.set_cvar(name, value);
+        }
+        talk.connect();
+        let start = &talk.peer.events("map_start")[0];
+        assert_eq!(start["max_players"], json!(slots), "{cvars:?}");
+    }
+}
+
+/// Below 0 lies what the game never calls again at the beginning of a map.
+#[test]
+fn thinks_give_no_negative_time() {
+    let mut talk = talk();
+    for name in ["vpi_pump", "vpi_delivery"] {
+        let code = format!(
+            "local next = Entities.FindByName(null, \"{name}\").GetScriptScope().Think()
+            return typeof next + \" \" + (next >= 0)"
+        );
+        assert_eq!(talk.script(&code), json!("float true"), "{name}");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ local vpi = this
 local type = ::type, ClientPrint = ::ClientPrint, GetPlayerFromUserID = ::GetPlayerFromUserID
 local SendToServerConsole = ::SendToServerConsole, FireScriptHook = ::FireScriptHook
 local root = vpi.root, mail = vpi.mail, Log = vpi.Log, ErrorText = vpi.ErrorText
-local Infos = (function() {}).getinfos
+local Infos = (function() {}).getinfos, ForClientPrint = vpi.ForClientPrint
 
 local ITEMS_PER_TICK = 10, COMPACT_AT = 256
 local PLACES = { chat = 3, center = 4, console = 2 }
@@ -31,7 +31,7 @@ local Print = function(item)
 		if (player == null)
 			return
 	}
-	ClientPrint(player, item.where in PLACES ? PLACES[item.where] : 3, item.text)
+	ClientPrint(player, item.where in PLACES ? PLACES[item.where] : 3, ForClientPrint(item.text))
 }
 
 local Deliver = function(item)

@@ -4,7 +4,7 @@
 // trusts no field: scripts can raise game events too.
 
 local vpi = this
-local type = ::type, getstackinfos = ::getstackinfos, rawget = {}.rawget, rawin = {}.rawin
+local type = ::type, getstackinfos = ::getstackinfos, rawget = {}.rawget, rawin = {}.rawin, Weak = {}.weakref
 local QueueEvent = vpi.QueueEvent, settings = vpi.settings, root = vpi.root
 local ErrorText = vpi.ErrorText, Log = vpi.Log
 
@@ -64,9 +64,12 @@ local heard = {
 	function player_activate(params) { vpi.See(Number(params, "userid")) }
 	function player_spawn(params)
 	{
-		Report("player_spawn", {
-			userid = Number(params, "userid"), team = Number(params, "team"), ["class"] = Number(params, "class")
-		})
+		local data = { userid = Number(params, "userid") }
+		// Other games than Team Fortress do not have them.
+		foreach (key in ["team", "class"])
+			if (rawin.call(params, key))
+				data[key] <- Number(params, key)
+		Report("player_spawn", data)
 	}
 	function player_death(params)
 	{
@@ -97,17 +100,20 @@ local heard = {
 	}
 	function player_changeclass(params)
 	{
+		// What the player has chosen, and plays from the next spawn on.
 		Report("player_class", { userid = Number(params, "userid"), ["class"] = Number(params, "class") })
 	}
 	function player_disconnect(params)
 	{
 		local userid = Number(params, "userid"), known = vpi.Leave(userid)
 		local name = Text(params, "name"), id = Text(params, "networkid")
-		if (known != null)
-		{
-			name = name == "" ? known.name : name
-			id = id == "" ? known.id : id
-		}
+		if (name == "" && known != null)
+			name = known.name
+		// The engine's own number goes before a text that scripts can write, or that says `STEAM_ID_PENDING`.
+		if (known != null && known.id != "")
+			id = known.id
+		else if (!vpi.IsFinalId(id))
+			id = ""
 		Report("player_disconnect", {
 			userid = userid, name = name, id = id
 			bot = Number(params, "bot") != 0 || id == "BOT", reason = Text(params, "reason")
@@ -135,16 +141,29 @@ local handlers = {}
 foreach (name, hear in heard)
 	handlers["OnGameEvent_" + name] <- Handler(name, hear)
 
-// Scripts of maps clear the list of handlers, or start a new one. Gives whether ours is in it.
+// The game calls the tables of a list from the last to the first, and where one throws, none that stands before
+// it. So ours is put at the end of each list. Scripts of maps clear the lists, or start new ones: gives whether
+// ours stands in all of them.
 local Listens = function()
 {
 	if (!rawin.call(root, "GameEventCallbacks"))
 		return false
-	local lists = rawget.call(root, "GameEventCallbacks")
-	if (type(lists) != "table" || !rawin.call(lists, "player_say"))
+	local lists = rawget.call(root, "GameEventCallbacks"), everywhere = true
+	if (type(lists) != "table")
 		return false
-	local list = rawget.call(lists, "player_say")
-	return type(list) == "array" && list.find(handlers) != null
+	foreach (name, _ in heard)
+	{
+		local list = rawin.call(lists, name) ? rawget.call(lists, name) : null
+		local at = type(list) == "array" ? list.find(handlers) : null
+		if (at == null)
+			everywhere = false
+		else if (at < list.len() - 1)
+		{
+			list.remove(at)
+			list.append(Weak.call(handlers))
+		}
+	}
+	return everywhere
 }
 
 // The function of the game that takes the table can be anybody's by now; so this one knows no more

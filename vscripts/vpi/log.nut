@@ -3,6 +3,7 @@
 local vpi = this
 local print = ::print, type = ::type, ClientPrint = ::ClientPrint
 local PlayerInstanceFromIndex = ::PlayerInstanceFromIndex, MaxClients = ::MaxClients
+local ForClientPrint = vpi.ForClientPrint
 
 vpi.DEBUG <- 1
 vpi.ERROR <- 2
@@ -46,7 +47,7 @@ vpi.ShowInChat <- function()
 		if (PlayerInstanceFromIndex(i) == null)
 			continue
 		foreach (text in forChat)
-			ClientPrint(null, 3, "\x07FF5757[VPI] " + text)
+			ClientPrint(null, 3, ForClientPrint("\x07FF5757[VPI] " + text))
 		forChat.clear()
 		return
 	}

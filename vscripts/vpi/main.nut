@@ -54,12 +54,12 @@ local trouble = (function()
 				return name + " is not the game's own"
 		}
 		// Not every game on this engine has these.
-		foreach (name in ["Say", "SendGlobalGameEvent", "DoEntFire", "EntFireByHandle"])
+		foreach (name in ["Say", "SendGlobalGameEvent", "DoEntFire", "EntFireByHandle", "IsPlayerABot"])
 			if (name in root && !Native(root[name], name))
 				return name + " is not the game's own"
 		foreach (holder, names in {
 			Entities = ["FindByName", "FindByClassname"]
-			Convars = ["GetStr"]
+			Convars = ["GetStr", "GetInt"]
 			NetProps = ["GetPropString", "GetPropIntArray"]
 			CBaseEntity = ["ValidateScriptScope", "GetScriptScope", "GetScriptId", "IsValid", "entindex"]
 			regexp = ["match"]
@@ -110,6 +110,7 @@ local function Load(OwnerKey)
 	local vpi = { VERSION = VERSION, OwnerKey = OwnerKey, root = ::getroottable() }
 	//@ sha256.nut
 	//@ json.nut
+	//@ player_text.nut
 	//@ log.nut
 	//@ config.nut
 	//@ speech.nut

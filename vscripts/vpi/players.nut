@@ -6,19 +6,23 @@ local Entities = ::Entities, FindByClassname = ::Entities.FindByClassname
 local NetProps = ::NetProps, GetPropString = ::NetProps.GetPropString, GetPropIntArray = ::NetProps.GetPropIntArray
 local GetPlayerFromUserID = ::GetPlayerFromUserID, PlayerInstanceFromIndex = ::PlayerInstanceFromIndex
 local IsValid = ::CBaseEntity.IsValid, EntityIndex = ::CBaseEntity.entindex, format = ::format, MaxClients = ::MaxClients, GetMapName = ::GetMapName, Time = ::Time, type = ::type
+local IsPlayerABot = "IsPlayerABot" in vpi.root ? vpi.root.IsPlayerABot : null
 local queues = vpi.queues, settings = vpi.settings, QueueEvent = vpi.QueueEvent, QUEUED = vpi.QUEUED
 
-local ASK_TICKS = 16, ASK_FOR_TICKS = 4000
+// How often an id is asked for: at first, for how long, and each how manieth time from then on.
+local ASK_TICKS = 16, ASK_FOR_TICKS = 4000, ASK_SELDOM = 40
 local PLAYERS_PER_TICK = 3
+// The entity that knows who is on, in the games on this engine. The first is that of Team Fortress.
+local MANAGERS = ["tf_player_manager", "cs_player_manager", "dod_player_manager", "player_manager"]
 
 // By userid: { userid, name, id, bot, since (tick), told (what was queued about it) }.
 local players = {}
 // Those whose id is not known yet, by userid.
 local unknown = {}
-local askAt = 0
+local askAt = 0, asks = 0
 // The heartbeat in the making: the next slot, and who was found.
 local heartbeat = null, heartbeatAt = 0
-local manager = null
+local manager = null, isTeamFortress = false
 
 local Read = function(player, property)
 {
@@ -29,29 +33,42 @@ local Read = function(player, property)
 local Manager = function()
 {
 	// What scripts hold becomes void when an entity goes, and is then found again.
-	if (manager == null || !IsValid.call(manager))
-		manager = FindByClassname.call(Entities, null, "tf_player_manager")
+	if (manager != null && IsValid.call(manager))
+		return manager
+	manager = null
+	foreach (at, name in MANAGERS)
+		if (manager == null)
+		{
+			manager = FindByClassname.call(Entities, null, name)
+			isTeamFortress = at == 0
+		}
 	return manager
 }
 
+// -1 where this game has no such property.
 local OfSlot = function(property, slot)
 {
 	local value = GetPropIntArray.call(NetProps, manager, property, slot)
 	return type(value) == "integer" ? value : 0
 }
 
+// Whether a text is the id of a player or of a bot, and no word for one that is not known yet.
+vpi.IsFinalId <- function(text) { return text == "BOT" || text.find("[U:1:") == 0 }
+
 // The id of a player, or empty as long as it is not sure. The number of the account is the engine's, which
 // renews it ten times a second; the text is a copy that can be empty, or of before the player was known.
 local Id = function(player)
 {
-	local text = Read(player, "m_szNetworkIDString")
-	if (text == "BOT")
-		return text
+	local text = Read(player, "m_szNetworkIDString"), known = vpi.IsFinalId(text)
 	local account = Manager() == null ? -1 : OfSlot("m_iAccountID", EntityIndex.call(player))
-	local known = text.find("[U:1:") == 0
-	// Games that have no such number give -1.
+	// Of bots, and until the engine knows the player. Games that have no such number give -1.
 	if (account == 0 || account == -1)
-		return known && account == -1 ? text : ""
+	{
+		if (IsPlayerABot == null ? text == "BOT" : IsPlayerABot(player))
+			return "BOT"
+		return known && account == -1 && text != "BOT" ? text : ""
+	}
+	// From 2^31 on it comes as a negative number.
 	local id = format("[U:1:%u]", account & 0xffffffff)
 	return known && text != id ? "" : id
 }
@@ -103,25 +120,37 @@ vpi.Leave <- function(userid)
 // One player of the heartbeat.
 local Gather = function(slot)
 {
-	if (PlayerInstanceFromIndex(slot) == null)
+	// Null for SourceTV, too.
+	local player = PlayerInstanceFromIndex(slot)
+	if (player == null)
 		return
 	local known = vpi.See(OfSlot("m_iUserID", slot))
 	if (known == null)
 		return
 	if (known.id == "")
 		Ask(known)
-	heartbeat.players.append({
+	// Not every new name comes with an event.
+	local name = Read(player, "m_szNetname")
+	if (name != "")
+		known.name = name
+	local entry = {
 		userid = known.userid
 		name = known.name
 		id = known.id
 		bot = known.bot
-		team = OfSlot("m_iTeam", slot),
-		["class"] = OfSlot("m_iPlayerClass", slot)
-		score = OfSlot("m_iTotalScore", slot)
+		team = OfSlot("m_iTeam", slot)
+		score = OfSlot(isTeamFortress ? "m_iTotalScore" : "m_iScore", slot)
 		ping = OfSlot("m_iPing", slot)
 		alive = OfSlot("m_bAlive", slot) != 0
 		seconds = (queues.tick - known.since) * 3 / 200
-	})
+	}
+	if (isTeamFortress)
+		entry["class"] <- OfSlot("m_iPlayerClass", slot)
+	// Counted by the game since the map began, or since the scoreboard was cleared.
+	local deaths = OfSlot("m_iDeaths", slot)
+	if (deaths >= 0)
+		entry.deaths <- deaths
+	heartbeat.players.append(entry)
 }
 
 // A session has begun: vpid is told of all that are on.
@@ -148,9 +177,9 @@ vpi.StepPlayers <- function()
 		if (unknown.len() > 0)
 		{
 			// Asking may take somebody out of the table that is gone through.
-			local ask = []
+			local ask = [], all = ++asks % ASK_SELDOM == 0
 			foreach (known in unknown)
-				if (tick - known.since <= ASK_FOR_TICKS || known.id != "")
+				if (all || tick - known.since <= ASK_FOR_TICKS || known.id != "")
 					ask.append(known)
 			foreach (known in ask)
 				Ask(known)

@@ -14,6 +14,9 @@ local Expire = vpi.Expire, StepSession = vpi.StepSession, StepPlayers = vpi.Step
 // A tick's share: blocks of 64 bytes to hash, microseconds for JSON.
 local BLOCKS = 12, CODEC_US = 150
 local CHECK_TICKS = 66
+// What a think function gives to be called in the next tick. The engine never calls one again whose time lies
+// before the map's beginning, so it is no negative number.
+local NEXT_TICK = 0.0
 local FAULTS_MAX = 20
 
 local lastTime = null, checkAt = 0, stopped = false, faults = 0
@@ -77,7 +80,7 @@ local Pump = function()
 		// Scripts can call this, too. The game does so once in a tick.
 		local now = Time()
 		if (stopped || now == lastTime)
-			return -1
+			return NEXT_TICK
 		lastTime = now
 		pulse.pump++
 		Tick()
@@ -89,7 +92,7 @@ local Pump = function()
 		if (faults >= FAULTS_MAX)
 			Stop()
 	}
-	return -1
+	return NEXT_TICK
 }
 
 local Deliver = vpi.DeliverSome, Listen = vpi.Listen, ShowInChat = vpi.ShowInChat
@@ -109,7 +112,7 @@ local Hand = function()
 		ShowInChat()
 	}
 	Deliver()
-	return -1
+	return NEXT_TICK
 }
 
 // Entities of this class outlive the rounds of a map.

@@ -4,7 +4,8 @@
 local vpi = this
 local StringToFile = ::StringToFile, FileToString = ::FileToString, RandomInt = ::RandomInt
 local LocalTime = ::LocalTime, Time = ::Time, DoUniqueString = ::DoUniqueString
-local GetMapName = ::GetMapName, Convars = ::Convars, GetStr = ::Convars.GetStr, MaxClients = ::MaxClients
+local GetMapName = ::GetMapName, Convars = ::Convars, GetStr = ::Convars.GetStr, GetInt = ::Convars.GetInt
+local MaxClients = ::MaxClients
 local format = ::format, type = ::type
 local HmacKey = vpi.HmacKey, HmacStart = vpi.HmacStart, HmacStep = vpi.HmacStep
 local HmacHex = vpi.HmacHex, HmacText = vpi.HmacText
@@ -158,6 +159,20 @@ local IsId = function(text)
 
 local nonce = null
 
+local Setting = function(name)
+{
+	local value = GetInt.call(Convars, name)
+	return type(value) == "integer" ? value : 0
+}
+
+// How many players there is room for: the engine counts reserved slots and that of SourceTV, too.
+local PlayerSlots = function()
+{
+	local slots = MaxClients().tointeger() - (Setting("tv_enable") > 0 ? 1 : 0)
+	local visible = Setting("sv_visiblemaxplayers")
+	return visible > 0 && visible < slots ? visible : slots
+}
+
 // Often at first, then ever more seldom.
 LookForWelcome = function()
 {
@@ -216,7 +231,7 @@ DeriveSessionKeys = function()
 	shown.connected = true
 	Log(vpi.INFO, (introduced ? "vpid is there again" : "Talks with vpid") + " as " + link.host)
 	introduced = true
-	link.opening = Json({ event = "map_start", data = { map = GetMapName(), max_players = MaxClients().tointeger() } })
+	link.opening = Json({ event = "map_start", data = { map = GetMapName(), max_players = PlayerSlots() } })
 	guardTold = Json(vpi.Guard())
 	link.opening += ",{\"guard\":" + guardTold + "}"
 	foreach (name, entry in vpi.registered)

@@ -375,6 +375,7 @@ impl Roster {
             // The log has just begun, and this is what the script told already.
             let counted = within(known.died_ms.take(), limits::ROSTER_OVERTAKEN_MS, now);
             known.person.deaths += u64::from(!counted);
+            known.counted_ms = Some(now.mono_ms);
         }
     }
 }

@@ -90,7 +90,8 @@ impl Roster {
         }
     }
 
-    /// The log tells of deaths too; while it does, only what it tells is counted.
+    /// The log tells of deaths too; while it does, only what it tells is counted. Where the game has
+    /// a count of its own, that corrects ours with each heartbeat.
     fn script_says_died(&mut self, userid: i64, now: Now) {
         let counts = !self.log_is_live(now);
         if let Some(known) = self.people.get_mut(&userid) {
@@ -98,6 +99,7 @@ impl Roster {
             if counts {
                 known.person.deaths += 1;
                 known.died_ms = Some(now.mono_ms);
+                known.counted_ms = Some(now.mono_ms);
             }
         }
     }
@@ -128,6 +130,10 @@ impl Roster {
         person.team = number("team").unwrap_or(person.team);
         person.score = number("score").unwrap_or(person.score);
         person.ping = number("ping").unwrap_or(person.ping).max(0);
+        // A list is made over several ticks: who died meanwhile may stand in it with the count of before.
+        let overtaken = within(known.counted_ms, limits::ROSTER_OVERTAKEN_MS, now);
+        let deaths = number("deaths").and_then(|deaths| u64::try_from(deaths).ok());
+        person.deaths = deaths.filter(|_| !overtaken).unwrap_or(person.deaths);
         let listed_alive = data.get("alive").and_then(Value::as_bool);
         person.alive = alive.or(listed_alive).unwrap_or(person.alive);
     }

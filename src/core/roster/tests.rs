@@ -380,6 +380,34 @@ fn a_death_is_counted_once() {
 }
 
 #[test]
+fn the_games_own_count_of_deaths_corrects_ours() {
+    let mut roster = Roster::default();
+    let beat = |roster: &mut Roster, deaths: i64, at_ms: u64| {
+        let mut ann = active(2, "Ann", "[U:1:7]");
+        ann["deaths"] = json!(deaths);
+        roster.beats(&[ann], at(at_ms));
+        roster.person(2).unwrap().deaths
+    };
+    let died = json!({"userid": 2, "attacker": 3});
+    assert_eq!(beat(&mut roster, 5, 1_000), 5, "before we listened");
+    roster.script_event("player_death", &died, at(10_900));
+    assert_eq!(
+        beat(&mut roster, 5, 11_000),
+        6,
+        "the list was begun before the death"
+    );
+    assert_eq!(beat(&mut roster, 6, 21_000), 6);
+    roster.log_line(&killed(2), at(25_000));
+    assert_eq!(roster.person(2).unwrap().deaths, 7);
+    assert_eq!(
+        beat(&mut roster, 0, 31_000),
+        0,
+        "the scoreboard was cleared"
+    );
+    assert_eq!(beat(&mut roster, -1, 41_000), 0, "this game has no count");
+}
+
+#[test]
 fn claims_do_not_keep_the_engines_players_out() {
     let mut roster = Roster::default();
     for userid in 1..=1_000 {

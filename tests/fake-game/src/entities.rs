@@ -225,6 +225,15 @@ pub fn ticks(seconds: f32) -> i64 {
     ((seconds / super::world::TICK).round() as i64).max(1)
 }
 
+/// When an entity thinks again that has said in how many seconds. What is past is the next tick; what lies
+/// before the beginning of the map is never.
+pub fn next_think(now: i64, seconds: f32) -> i64 {
+    match now + (seconds / super::world::TICK).round() as i64 {
+        ..=0 => i64::MAX - 1,
+        due => due.max(now + 1),
+    }
+}
+
 /// Makes the table of an entity: it stands in the root table under the entity's script id.
 fn make_scope(world: &Shared, vm: &Vm, id: EntityId) {
     if world.borrow().entities[&id].scope.is_some() {

@@ -11,12 +11,15 @@ use super::world::Shared;
 
 /// The engine gives no larger file to a script.
 const READ_BYTES_MAX: u64 = 16_384;
+/// Its buffer for a whole path, with the NUL at its end.
+const MAX_PATH: usize = 260;
 
 fn path(world: &Shared, name: &str) -> Option<PathBuf> {
     let plain = name.replace('\\', "/");
     let plain = plain.trim_start_matches('/');
     let good = !plain.is_empty() && !plain.contains("..");
-    good.then(|| world.borrow().scriptdata.join(plain))
+    let path = good.then(|| world.borrow().scriptdata.join(plain))?;
+    (path.as_os_str().len() < MAX_PATH).then_some(path)
 }
 
 /// Truncates the file and fills it: a reader can see it empty or cut.

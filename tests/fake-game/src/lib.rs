@@ -12,6 +12,7 @@ mod netprops;
 mod players;
 pub mod record;
 mod setup;
+pub mod shown;
 mod speech;
 mod world;
 
@@ -124,6 +125,12 @@ impl Game {
     /// Moves the machine's clock against UTC: its zone, or a jump.
     pub fn set_clock_offset(&mut self, seconds: i64) {
         self.world.borrow_mut().clock_offset_s = seconds;
+    }
+
+    /// Pauses the game, or lets it go on. No entity thinks meanwhile and the clock stands; players still
+    /// speak, come and leave.
+    pub fn pause(&mut self, paused: bool) {
+        self.world.borrow_mut().paused = paused;
     }
 
     /// Of the map, which starts at tick 67.

@@ -6,7 +6,7 @@ use game_vm::Vm;
 use serde_json::json;
 
 use super::record::What;
-use super::world::{EntityId, FIRST_TICK, Later, Shared};
+use super::world::{EntityId, FIRST_TICK, Later, Player, Shared};
 use super::{Game, entities, natives};
 
 /// Ticks after a map's start: `server.cfg` runs, the round starts, the players are back.
@@ -32,6 +32,7 @@ impl Game {
             world.maps += 1;
             world.map = map.into();
             world.tick = FIRST_TICK;
+            world.paused = false;
             world.unique = 0;
             let start = FIRST_TICK;
             world.later = vec![
@@ -62,8 +63,13 @@ impl Game {
         let mut world = self.world.borrow_mut();
         world.log(format!("Started map \"{map}\" (CRC \"0\")").as_bytes());
         world.add_entity("worldspawn", "", Some(0));
-        world.add_entity("tf_gamerules", "tf_gamerules", None);
-        world.add_entity("tf_player_manager", "", None);
+        let (rules, manager) = match world.counter_strike {
+            true => ("cs_gamerules", "cs_player_manager"),
+            false => ("tf_gamerules", "tf_player_manager"),
+        };
+        world.add_entity(rules, rules, None);
+        world.add_entity("ai_network", "bignet", None);
+        world.add_entity(manager, "", None);
     }
 
     /// All entities go, with the scopes that scripts gave them; then the interpreter.
@@ -87,6 +93,8 @@ impl Game {
         world.classes = None;
         for player in world.players.values_mut() {
             (player.entity, player.alive) = (None, false);
+            (player.score, player.deaths) = (0, 0);
+            player.shown_id.clear();
         }
         drop(world);
         self.vm = None;
@@ -96,6 +104,9 @@ impl Game {
     pub(super) fn one_tick(&mut self) {
         let now = {
             let mut world = self.world.borrow_mut();
+            if world.paused {
+                return self.costs_us.push(0);
+            }
             world.tick += 1;
             world.tick
         };
@@ -130,14 +141,15 @@ impl Game {
                 for (userid, team) in absent {
                     self.activate(userid);
                     if team > 1 {
+                        self.change(userid, Player::renew_id);
                         self.spawn(userid);
                     }
                 }
             }
             Later::Said(userid, text) => self.say(userid, text),
-            Later::NetworkId(userid, id) => {
+            Later::Authenticated(userid) => {
                 if let Some(player) = self.world.borrow_mut().players.get_mut(&userid) {
-                    player.network_id = id;
+                    player.authenticated = true;
                 }
             }
         }
@@ -179,7 +191,7 @@ fn think(world: &Shared, vm: &Vm, now: i64) {
         let next = entities::think(vm, &scope, &function);
         let planned = world.borrow().entities.get(&id).map(|e| e.next_think);
         if planned == Some(i64::MAX) {
-            set(now + entities::ticks(next));
+            set(entities::next_think(now, next));
         }
     }
 }

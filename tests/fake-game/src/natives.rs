@@ -10,6 +10,9 @@ use super::record::What;
 use super::world::{Shared, TICK};
 use super::{entities, events, files, speech};
 
+/// Files that include each other.
+const INCLUDES_MAX: u32 = 16;
+
 pub type Native = fn(&Shared, &Call<'_>) -> Result<Value, String>;
 /// A name, the least and the most arguments, and the function.
 pub type Definition = (&'static str, (usize, usize), Native);
@@ -21,7 +24,7 @@ const NATIVES: &[Definition] = &[
     ("Time", (0, 0), |world, _| Ok(world.borrow().time().into())),
     ("FrameTime", (0, 0), |_, _| Ok(TICK.into())),
     ("GetFrameCount", (0, 0), |world, _| {
-        Ok(Value::Int(world.borrow().tick as i32))
+        Ok((world.borrow().tick as i32).into())
     }),
     ("LocalTime", (1, 1), local_time),
     ("RandomInt", (2, 2), random_int),
@@ -160,8 +163,15 @@ fn include_script(world: &Shared, call: &Call<'_>) -> Result<Value, String> {
         Value::Null => call.vm.root().into(),
         scope => scope.clone(),
     };
+    if world.borrow().including == INCLUDES_MAX {
+        let complaint = format!("{name}: more than {INCLUDES_MAX} files include each other\n");
+        world.borrow_mut().note(What::Print(complaint));
+        return Ok(false.into());
+    }
+    world.borrow_mut().including += 1;
     let script = call.vm.compile(&name, &text);
     let done = script.and_then(|script| call.vm.call(&script, &scope, &[]));
+    world.borrow_mut().including -= 1;
     Ok(done.is_ok().into())
 }
 

@@ -50,7 +50,7 @@ fn look_up(world: &World, id: EntityId, name: String, element: i32) -> Option<(V
             .player_of(id)
             .and_then(|player| of_player(player, &name)),
     };
-    if entity.class == "tf_player_manager"
+    if entity.class.ends_with("_player_manager")
         && let Some(value) = of_manager(world, &name, element)
     {
         return Some((value, true));
@@ -62,7 +62,7 @@ fn look_up(world: &World, id: EntityId, name: String, element: i32) -> Option<(V
 fn of_player(player: &Player, name: &str) -> Option<Value> {
     Some(match name {
         "m_szNetname" => player.name.clone().into(),
-        "m_szNetworkIDString" => player.network_id.clone().into(),
+        "m_szNetworkIDString" => player.shown_id.clone().into(),
         "m_iTeamNum" => player.team.into(),
         "m_PlayerClass.m_iClass" => player.class.into(),
         "m_lifeState" => (if player.alive { 0 } else { 2 }).into(),
@@ -73,10 +73,19 @@ fn of_player(player: &Player, name: &str) -> Option<Value> {
 
 /// Arrays by entity index.
 fn of_manager(world: &World, name: &str, slot: i32) -> Option<Value> {
+    if world.counter_strike && ["m_iTotalScore", "m_iPlayerClass"].contains(&name) {
+        return None;
+    }
+    let mut players = world.players.values();
+    let player = players.find(|player| player.slot == slot && player.entity.is_some());
+    if name == "m_flConnectTime" {
+        return Some(player.map_or(0.0, |player| player.connected_at).into());
+    }
     let get: fn(&Player) -> i32 = match name {
         "m_iUserID" => |player| player.userid,
         "m_iPing" => |player| player.ping,
-        "m_iAccountID" => |player| account(&player.network_id),
+        "m_iAccountID" => |player| account(player.engine_id()),
+        "m_iDeaths" => |player| player.deaths,
         "m_iScore" | "m_iTotalScore" => |player| player.score,
         "m_iTeam" => |player| player.team,
         "m_iPlayerClass" => |player| player.class,
@@ -84,8 +93,6 @@ fn of_manager(world: &World, name: &str, slot: i32) -> Option<Value> {
         "m_bAlive" => |player| i32::from(player.alive),
         _ => return None,
     };
-    let mut players = world.players.values();
-    let player = players.find(|player| player.slot == slot && player.entity.is_some());
     Some(player.map_or(0, get).into())
 }
 

@@ -17,7 +17,7 @@ pub struct Newcomer {
     /// `[U:1:N]` or `BOT`.
     pub network_id: String,
     pub address: String,
-    /// The id is empty for so many ticks after the player entered.
+    /// Steam says who it is so many ticks after the player entered.
     pub id_late_ticks: i64,
 }
 
@@ -60,10 +60,15 @@ impl Game {
                 slot: slot.expect("a free slot"),
                 name,
                 network_id: newcomer.network_id.clone(),
+                authenticated: newcomer.id_late_ticks == 0,
+                shown_id: String::new(),
                 bot: newcomer.network_id == "BOT",
                 team: 0,
                 class: 0,
+                wished_class: 0,
                 score: 0,
+                deaths: 0,
+                connected_at: world.time(),
                 ping: 50,
                 alive: false,
                 entity: None,
@@ -74,7 +79,7 @@ impl Game {
         let fields = json!({
             "index": player.slot - 1,
             "userid": player.userid,
-            "networkid": player.network_id,
+            "networkid": player.engine_id(),
             "address": newcomer.address,
             "bot": player.bot,
         });
@@ -84,14 +89,10 @@ impl Game {
 
     /// Gets an entity, a team and a class.
     pub fn enter(&mut self, userid: i32, id_late_ticks: i64) {
-        {
+        if id_late_ticks > 0 {
             let mut world = self.world.borrow_mut();
             let due = world.tick + id_late_ticks;
-            let player = world.players.get_mut(&userid).expect("a connected player");
-            if id_late_ticks > 0 {
-                let id = std::mem::take(&mut player.network_id);
-                world.later.push((due, Later::NetworkId(userid, id)));
-            }
+            world.later.push((due, Later::Authenticated(userid)));
         }
         self.activate(userid);
         self.team(userid, 2);
@@ -112,14 +113,23 @@ impl Game {
     }
 
     pub fn spawn(&mut self, userid: i32) {
-        let player = self.change(userid, |player| player.alive = true);
-        let fields = json!({"userid": userid, "team": player.team, "class": player.class});
+        let player = self.change(userid, |player| {
+            player.alive = true;
+            player.class = player.wished_class;
+        });
+        let fields = match self.world.borrow().counter_strike {
+            true => json!({"userid": userid}),
+            false => json!({"userid": userid, "team": player.team, "class": player.class}),
+        };
         self.fire("player_spawn", fields);
     }
 
     pub fn team(&mut self, userid: i32, team: i32) {
         let old = self.player(userid).team;
-        let player = self.change(userid, |player| player.team = team);
+        let player = self.change(userid, |player| {
+            player.team = team;
+            player.renew_id();
+        });
         let fields = json!({
             "userid": userid, "team": team, "oldteam": old,
             "disconnect": false, "autoteam": false, "silent": false,
@@ -127,28 +137,60 @@ impl Game {
         self.fire_with_name("player_team", fields, &player.name);
     }
 
+    /// Chooses a class for the next spawn.
     pub fn class(&mut self, userid: i32, class: i32) {
-        self.change(userid, |player| player.class = class);
+        self.change(userid, |player| player.wished_class = class);
         let fields = json!({"userid": userid, "class": class});
         self.fire("player_changeclass", fields);
     }
 
     /// `attacker` 0 is the world.
     pub fn kill(&mut self, victim: i32, attacker: i32) {
-        self.change(victim, |player| player.alive = false);
+        self.change(victim, |player| {
+            player.alive = false;
+            player.deaths += 1;
+        });
         if attacker != 0 && attacker != victim {
             self.change(attacker, |player| player.score += 1);
         }
+        self.died(victim, attacker, 0);
+    }
+
+    /// A spy feigns death: players see a kill that was none.
+    pub fn feign(&mut self, victim: i32, attacker: i32) {
+        self.died(victim, attacker, speech::FEIGNED);
+    }
+
+    fn died(&mut self, victim: i32, attacker: i32, death_flags: i64) {
+        self.change(victim, Player::renew_id);
         let fields = json!({
-            "userid": victim, "attacker": attacker, "assister": -1,
-            "weapon": "scattergun", "damagebits": 0, "death_flags": 0,
+            "userid": victim, "attacker": attacker, "assister": -1, "weapon": "scattergun",
+            "weapon_logclassname": "scattergun", "damagebits": 0, "customkill": 0,
+            "death_flags": death_flags,
         });
         self.fire("player_death", fields);
+    }
+
+    /// The round goes to a team; `full`: and with it the whole round, not a part of one.
+    pub fn win_round(&mut self, team: i32, full: bool) {
+        let fields = json!({
+            "team": team, "winreason": 1, "flagcaplimit": 0, "full_round": full,
+            "round_time": 60.0, "losing_team_num_caps": 0, "was_sudden_death": false,
+        });
+        self.fire("teamplay_round_win", fields);
+    }
+
+    /// Another name without an event, as in sudden death.
+    pub fn rename_quietly(&mut self, userid: i32, name: impl Into<Vec<u8>>) {
+        let mut name = name.into();
+        name.truncate(NAME_BYTES_MAX);
+        self.change(userid, |player| player.name = name);
     }
 
     pub fn say(&mut self, userid: i32, text: impl Into<Vec<u8>>) {
         let mut text = text.into();
         text.truncate(CHAT_BYTES_MAX);
+        self.change(userid, Player::renew_id);
         self.in_script(|world, vm| speech::host_say(world, vm, Some(userid), &text, false));
     }
 
@@ -156,7 +198,7 @@ impl Game {
         let player = self.player(userid);
         let fields = json!({
             "userid": userid, "reason": reason,
-            "networkid": player.network_id, "bot": player.bot,
+            "networkid": player.engine_id(), "bot": player.bot,
         });
         self.fire_with_name("player_disconnect", fields, &player.name);
         let mut world = self.world.borrow_mut();

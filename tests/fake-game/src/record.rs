@@ -3,6 +3,8 @@
 use game_vm::ScriptError;
 use serde_json::Value as Json;
 
+use super::shown;
+
 #[derive(Clone, Debug)]
 pub enum What {
     MapStart(String),
@@ -102,5 +104,14 @@ impl Record {
             _ => None,
         });
         prints.collect()
+    }
+
+    /// The same texts as players see them.
+    pub fn shown_texts(&self) -> Vec<String> {
+        let prints = self.0.iter().filter_map(|entry| match &entry.what {
+            What::ClientPrint { text, .. } => Some(shown::text(text)),
+            _ => None,
+        });
+        prints.flatten().collect()
     }
 }

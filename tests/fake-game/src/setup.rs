@@ -23,6 +23,9 @@ impl Setup {
             scriptdata: scriptdata.into(),
             scripts: BTreeMap::new(),
             packed: HashMap::new(),
+            including: 0,
+            counter_strike: false,
+            paused: false,
             hostname: "test server".into(),
             max_players: 24,
             clock_offset_s: 0,
@@ -63,6 +66,12 @@ impl Setup {
     /// A file inside a map, which goes before one of the server.
     pub fn packed(mut self, map: &str, name: &str, text: &str) -> Self {
         self.0.packed.insert((map.into(), name.into()), text.into());
+        self
+    }
+
+    /// Counter-Strike: Source instead of Team Fortress 2.
+    pub fn counter_strike(mut self) -> Self {
+        self.0.counter_strike = true;
         self
     }
 

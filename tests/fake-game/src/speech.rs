@@ -14,6 +14,8 @@ use super::world::{EntityId, Later, Player, Shared, World};
 
 /// What the engine keeps of a line.
 const LINE_BYTES_MAX: usize = 1_023;
+/// Of `death_flags`: a spy feigns death.
+pub const FEIGNED: i64 = 32;
 const DATE: &str = "L 11/20/2026 - 08:00:00: ";
 
 /// Where the log goes by UDP, as by `logaddress_add`.
@@ -48,6 +50,25 @@ impl World {
         self.logged.push(whole);
     }
 
+    /// None where the world killed: that is another line, which no test needs.
+    fn death_line(
+        &self,
+        victim: &Player,
+        attacker: i64,
+        weapon: &[u8],
+        feigned: bool,
+    ) -> Option<Vec<u8>> {
+        let attacker = self.by_userid(attacker)?;
+        let attacker = shown(attacker, team_name(attacker.team));
+        let victim = shown(victim, team_name(victim.team));
+        let custom: &[u8] = match feigned {
+            true => b" (customkill \"feign_death\")",
+            false => b"",
+        };
+        let with = [b" with \"", weapon, b"\"", custom].concat();
+        Some([&attacker, b" killed ".as_slice(), &victim, &with].concat())
+    }
+
     fn by_userid(&self, userid: i64) -> Option<&Player> {
         self.players.get(&i32::try_from(userid).ok()?)
     }
@@ -55,7 +76,7 @@ impl World {
 
 /// A player as the log writes one.
 fn shown(player: &Player, team: &str) -> Vec<u8> {
-    let about = format!("<{}><{}><{team}>\"", player.userid, player.network_id);
+    let about = format!("<{}><{}><{team}>\"", player.userid, player.engine_id());
     [b"\"", player.name.as_slice(), about.as_bytes()].concat()
 }
 
@@ -109,7 +130,7 @@ pub fn raise(world: &Shared, vm: &Vm, name: &str, table: &Value, fields: serde_j
                 player.map(|player| [&shown(player, ""), b" entered the game".as_slice()].concat())
             }
             "player_changename" => player.map(|player| {
-                let about = format!("<{}><{}><{team}>\"", player.userid, player.network_id);
+                let about = format!("<{}><{}><{team}>\"", player.userid, player.engine_id());
                 [
                     b"\"".as_slice(),
                     &bytes("oldname"),
@@ -125,11 +146,8 @@ pub fn raise(world: &Shared, vm: &Vm, name: &str, table: &Value, fields: serde_j
                 [&shown(player, team), joined.as_bytes()].concat()
             }),
             "player_death" => player.and_then(|victim| {
-                let attacker = world.by_userid(number("attacker"))?;
-                let with = [b" with \"".as_slice(), &bytes("weapon"), b"\""].concat();
-                let attacker = shown(attacker, team_name(attacker.team));
-                let victim = shown(victim, team);
-                Some([&attacker, b" killed ".as_slice(), &victim, &with].concat())
+                let feigned = number("death_flags") & FEIGNED != 0;
+                world.death_line(victim, number("attacker"), &bytes("weapon"), feigned)
             }),
             _ => None,
         }

@@ -42,15 +42,41 @@ pub struct Player {
     pub slot: i32,
     /// Cut to 31 bytes.
     pub name: Vec<u8>,
+    /// `[U:1:N]` or `BOT`: whose account it is, which the engine knows once it is `authenticated`.
     pub network_id: String,
+    pub authenticated: bool,
+    /// The copy in the player's entity. The game renews it only when it needs the id itself: at a chat
+    /// line, a change of sides, and a death.
+    pub shown_id: String,
     pub bot: bool,
     pub team: i32,
     pub class: i32,
+    /// What the player has chosen, and becomes with the next spawn.
+    pub wished_class: i32,
     pub score: i32,
+    /// On the scoreboard.
+    pub deaths: i32,
+    /// On the clock of the map.
+    pub connected_at: f32,
     pub ping: i32,
     pub alive: bool,
     /// `None` while connecting, and at the beginning of a map.
     pub entity: Option<EntityId>,
+}
+
+impl Player {
+    /// What the engine calls the player now.
+    pub fn engine_id(&self) -> &str {
+        match self.authenticated {
+            true => &self.network_id,
+            false => "STEAM_ID_PENDING",
+        }
+    }
+
+    /// The game needs the id.
+    pub fn renew_id(&mut self) {
+        self.shown_id = self.engine_id().into();
+    }
 }
 
 /// What the server does by itself later in a map.
@@ -58,7 +84,8 @@ pub enum Later {
     ServerCfg,
     RoundStart,
     PlayersReturn,
-    NetworkId(i32, String),
+    /// Steam says that a player is who it says to be.
+    Authenticated(i32),
     /// A player's game was made to say something.
     Said(i32, String),
 }
@@ -68,6 +95,12 @@ pub struct World {
     pub scripts: BTreeMap<String, Vec<u8>>,
     /// Scripts inside maps, by map and name; they go before those of the server.
     pub packed: HashMap<(String, String), Vec<u8>>,
+    /// How many files are being included by each other.
+    pub including: u32,
+    /// Another game on this engine, with another manager of players and fewer fields of events.
+    pub counter_strike: bool,
+    /// Nothing but players moves, and the clock stands.
+    pub paused: bool,
     pub hostname: String,
     pub max_players: i32,
     /// What the clock of the machine shows, against UTC.

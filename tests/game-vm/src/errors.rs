@@ -5,14 +5,14 @@ use std::ffi::c_char;
 use crate::ffi::{self, Raw, StackInfos};
 use crate::native::machine;
 use crate::stack::own_text;
-use crate::{Value, Vm};
+use crate::{Int, Value, Vm};
 
 /// One function of the stack of an error.
 #[derive(Clone, Debug)]
 pub struct Frame {
     pub function: String,
     pub source: String,
-    pub line: i32,
+    pub line: Int,
     /// Names and printed values.
     pub locals: Vec<(String, String)>,
 }
@@ -41,8 +41,8 @@ impl std::fmt::Display for ScriptError {
 }
 
 /// Stack levels that are looked at, and locals of each.
-const LEVELS_MAX: i32 = 64;
-const LOCALS_MAX: u32 = 128;
+const LEVELS_MAX: Int = 64;
+const LOCALS_MAX: ffi::Word = 128;
 
 impl Vm {
     /// From inside a native function or the error handler, level 0 is that one.
@@ -62,13 +62,13 @@ impl Vm {
                 function: own_text(infos.function),
                 source: own_text(infos.source),
                 line: infos.line,
-                locals: self.locals(level as u32),
+                locals: self.locals(level as ffi::Word),
             });
         }
         frames
     }
 
-    fn locals(&self, level: u32) -> Vec<(String, String)> {
+    fn locals(&self, level: ffi::Word) -> Vec<(String, String)> {
         let mut locals = Vec::new();
         for index in 0..LOCALS_MAX {
             let local = self.balanced(|| {
@@ -92,7 +92,7 @@ impl Vm {
     }
 }
 
-pub(crate) extern "C" fn on_error(raw: Raw) -> i32 {
+pub(crate) extern "C" fn on_error(raw: Raw) -> Int {
     let vm = machine(raw);
     // SAFETY: called by the interpreter with `this` and what was thrown.
     unsafe { ffi::sq_reservestack(raw, 32) };
@@ -109,8 +109,8 @@ pub(crate) extern "C" fn on_compiler_error(
     raw: Raw,
     message: *const c_char,
     source: *const c_char,
-    line: i32,
-    _column: i32,
+    line: Int,
+    _column: Int,
 ) {
     let frame = Frame {
         function: String::new(),

@@ -38,7 +38,7 @@ impl Vm {
         }
     }
 
-    /// Whole numbers wrap at 32 bits, as they would in the game.
+    /// Whole numbers wrap at 32 bits: what the game gives to its scripts has no more, on any server.
     pub fn from_json(&self, json: &Json) -> Value {
         match json {
             Json::Null => Value::Null,

@@ -1,4 +1,5 @@
-//! A Squirrel 3.1 interpreter with integers of 32 bits, as the game's, behind a safe interface.
+//! A Squirrel 3.1 interpreter as the game's, behind a safe interface. Its integers have 32 bits, or 64 where
+//! `build.rs` was told so.
 //! What the game adds to it is not here.
 
 mod errors;
@@ -13,12 +14,15 @@ use std::ffi::{CString, c_char, c_void};
 use std::rc::Rc;
 
 pub use errors::{Frame, ScriptError};
+pub use ffi::Int;
 pub use native::{Call, Native};
 pub use value::{Object, Value};
 
 /// Marks classes whose instances carry a number of ours.
 const TAG: *mut c_void = std::ptr::without_provenance_mut(0x7069_6401);
-const STACK_SLOTS: i32 = 1024;
+const STACK_SLOTS: Int = 1024;
+/// Whether integers of scripts have 64 bits.
+pub const IS_WIDE: bool = cfg!(wide);
 
 type Report = dyn Fn(&ScriptError);
 
@@ -101,7 +105,7 @@ impl Vm {
     pub fn compile(&self, source: &str, text: &[u8]) -> Result<Object, String> {
         let name = CString::new(source).map_err(|_| "a source name with NUL".to_string())?;
         self.balanced(|| {
-            let (start, bytes) = (text.as_ptr().cast::<c_char>(), text.len() as i32);
+            let (start, bytes) = (text.as_ptr().cast::<c_char>(), text.len() as Int);
             // SAFETY: text and name live through the call; on success a closure is on top.
             let done =
                 unsafe { ffi::sq_compilebuffer(self.raw, start, bytes, name.as_ptr(), 1) >= 0 };
@@ -122,13 +126,13 @@ impl Vm {
         let result = self.balanced(|| {
             // SAFETY: room is reserved for all that is pushed; the result is on top on success.
             unsafe {
-                ffi::sq_reservestack(self.raw, arguments.len() as i32 + 32);
+                ffi::sq_reservestack(self.raw, arguments.len() as Int + 32);
                 ffi::sq_pushobject(self.raw, function.raw);
                 self.push(this);
                 for argument in arguments {
                     self.push(argument);
                 }
-                let count = 1 + arguments.len() as i32;
+                let count = 1 + arguments.len() as Int;
                 if ffi::sq_call(self.raw, count, 1, 1) >= 0 {
                     Ok(self.read(-1))
                 } else {
@@ -203,7 +207,7 @@ impl Vm {
         &self,
         holder: &Object,
         key: &str,
-        how: unsafe extern "C" fn(ffi::Raw, i32) -> ffi::Outcome,
+        how: unsafe extern "C" fn(ffi::Raw, Int) -> ffi::Outcome,
     ) -> Value {
         self.balanced(|| {
             self.push(&holder.clone().into());

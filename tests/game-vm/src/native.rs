@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
 use crate::ffi::{self, Raw};
-use crate::{Handle, Object, Value, Vm};
+use crate::{Handle, Int, Object, Value, Vm};
 
 /// A function of the game. An error is thrown in the script.
 pub type Native = dyn Fn(&Call<'_>) -> Result<Value, String>;
@@ -43,6 +43,7 @@ impl Call<'_> {
         Ok(String::from_utf8_lossy(&self.text(index)?).into_owned())
     }
 
+    /// As wide as parameters of native functions are, on any server.
     pub fn int(&self, index: usize) -> Result<i32, String> {
         let number = self.argument(index).as_int();
         number.ok_or_else(|| self.wrong(index, "integer|float"))
@@ -83,7 +84,7 @@ impl Vm {
         };
         let mut natives = self.handle.natives.borrow_mut();
         natives.push(Rc::new(checked));
-        let index = natives.len() as i32 - 1;
+        let index = natives.len() as Int - 1;
         drop(natives);
         self.balanced(|| {
             let name = CString::new(name).expect("a name without NUL");
@@ -111,7 +112,7 @@ impl Vm {
         }
     }
 
-    pub(crate) fn throw(&self, message: &str) -> i32 {
+    pub(crate) fn throw(&self, message: &str) -> Int {
         let message = CString::new(message.replace('\0', " ")).expect("no NUL is left");
         // SAFETY: the machine is open; the message is copied.
         unsafe { ffi::sq_throwerror(self.raw, message.as_ptr()) }
@@ -133,7 +134,7 @@ pub(crate) fn machine(raw: Raw) -> Vm {
 }
 
 /// Every native function comes through here.
-extern "C" fn enter(raw: Raw) -> i32 {
+extern "C" fn enter(raw: Raw) -> Int {
     let vm = machine(raw);
     // SAFETY: called by the interpreter, with `this`, the arguments, and one free variable.
     let top = unsafe {

@@ -3,7 +3,7 @@
 use std::ffi::{CStr, c_char};
 
 use crate::ffi::{self, RawObject};
-use crate::{Object, Value, Vm};
+use crate::{Int, Object, Value, Vm};
 
 impl Vm {
     /// Runs `work` and puts the stack back to where it was.
@@ -24,18 +24,18 @@ impl Vm {
         unsafe {
             match value {
                 Value::Null => ffi::sq_pushnull(v),
-                Value::Bool(truth) => ffi::sq_pushbool(v, u32::from(*truth)),
+                Value::Bool(truth) => ffi::sq_pushbool(v, ffi::Word::from(*truth)),
                 Value::Int(number) => ffi::sq_pushinteger(v, *number),
                 Value::Float(number) => ffi::sq_pushfloat(v, *number),
                 Value::Text(text) => {
-                    ffi::sq_pushstring(v, text.as_ptr().cast::<c_char>(), text.len() as i32);
+                    ffi::sq_pushstring(v, text.as_ptr().cast::<c_char>(), text.len() as Int);
                 }
                 Value::Object(object) => ffi::sq_pushobject(v, object.raw),
             }
         }
     }
 
-    pub(crate) fn read(&self, at: i32) -> Value {
+    pub(crate) fn read(&self, at: Int) -> Value {
         let v = self.raw;
         // SAFETY: `at` is a place of the stack; each getter is used for its own type.
         unsafe {
@@ -70,7 +70,7 @@ impl Vm {
     }
 
     /// The bytes of a string on the stack.
-    fn text(&self, at: i32) -> Vec<u8> {
+    fn text(&self, at: Int) -> Vec<u8> {
         let mut text = std::ptr::null();
         // SAFETY: the value is a string, which gives a pointer to as many bytes as its size.
         unsafe {
@@ -83,7 +83,7 @@ impl Vm {
     }
 
     /// What `tostring` gives for a place of the stack.
-    pub(crate) fn display_at(&self, at: i32) -> String {
+    pub(crate) fn display_at(&self, at: Int) -> String {
         self.balanced(|| {
             // SAFETY: room was reserved; on success the text is on top.
             let shown = unsafe { ffi::sq_tostring(self.raw, at) } >= 0;

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::rc::Rc;
 
-use crate::Handle;
 use crate::ffi::{self, RawObject};
+use crate::{Handle, Int};
 
 #[derive(Clone, Debug)]
 pub enum Value {
     Null,
     Bool(bool),
-    Int(i32),
+    Int(Int),
     Float(f32),
     /// Any bytes: the game cuts names inside characters.
     Text(Vec<u8>),
@@ -93,7 +93,7 @@ impl Value {
     /// As a native function with an `int` parameter sees it.
     pub fn as_int(&self) -> Option<i32> {
         match self {
-            Value::Int(number) => Some(*number),
+            Value::Int(number) => Some(*number as i32),
             Value::Float(number) => Some(*number as i32),
             Value::Bool(truth) => Some(i32::from(*truth)),
             _ => None,
@@ -109,7 +109,7 @@ impl From<bool> for Value {
 
 impl From<i32> for Value {
     fn from(number: i32) -> Self {
-        Value::Int(number)
+        Value::Int(number as Int)
     }
 }
 

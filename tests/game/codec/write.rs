@@ -73,6 +73,23 @@ fn values_are_written_without_more_than_is_needed() {
     }
 }
 
+/// Those of 64-bit servers are sent as they are, and come back as texts, as on any server.
+#[test]
+fn whole_numbers_beyond_32_bits_are_kept() {
+    let (_dir, mut game) = game();
+    if game_vm::IS_WIDE {
+        let code = "return [Write([1 << 40, -(1 << 40), 0x80000000]), Write(codec.JsonCopy({ n = 1 << 62 }).n)]";
+        let expected = json!([
+            "[1099511627776,-1099511627776,2147483648]",
+            "4611686018427387904"
+        ]);
+        assert_eq!(game.run("t.nut", code), expected);
+    }
+    let code = r#"return Read("[1099511627776, -2147483649, 2147483648, -2147483648]")"#;
+    let expected = json!(["1099511627776", "-2147483649", "2147483648", i32::MIN]);
+    assert_eq!(game.run("t.nut", code), expected);
+}
+
 /// What must not stand in a text as it is.
 fn escaped(text: &[u8]) -> Vec<u8> {
     let mut out = vec![b'"'];
