@@ -395,6 +395,8 @@ pub const LOG_REPORT_SOON_MS: u64 = 1_000;
 pub const LOG_RECEIVE_BYTES: usize = 256 * 1_024;
 /// A game whose script tells something every ten seconds is missed after this time.
 pub const SILENCE_MS: u64 = 45_000;
+/// How long the answer to `status` is waited for that says whether a silent game still runs.
+pub const SILENCE_CONSOLE_MS: u64 = 10_000;
 /// Files of a session that come so much later than the next one began are of a game that goes on beside it.
 pub const DISPLACED_MS: u64 = 1_500;
 
@@ -409,6 +411,15 @@ pub const CONTROL_CONNECTIONS_MAX: usize = 64;
 /// Longest line that an engine's console runs: its buffer of 512 bytes holds an end of line and a
 /// NUL as well, and it drops what does not fit.
 pub const CONSOLE_LINE_BYTES_MAX: usize = 510;
+/// Words of a line that a console tells apart. It copies them into 512 bytes, each with a NUL, and drops
+/// the line where they do not fit (tier1/convar.cpp of source-sdk-2013); signs such as `(` are words
+/// when they stand outside of quotation marks.
+pub const CONSOLE_WORDS_MAX: usize = 64;
+/// Longest line with words outside of quotation marks whose copies surely fit.
+pub const CONSOLE_BARE_BYTES_MAX: usize = CONSOLE_LINE_BYTES_MAX - CONSOLE_WORDS_MAX;
+/// Longest text that is said as the console: the engine sends 256 bytes, with `Console: ` before the
+/// text and what ends it.
+pub const SAY_BYTES_MAX: usize = 240;
 /// Longest text for `ClientPrint`: a user message has 255 bytes, of which the place, the ends of five
 /// texts and what the engine adds are taken.
 pub const CLIENT_PRINT_BYTES_MAX: usize = 220;
@@ -428,6 +439,11 @@ pub const RCON_CLOSED_RETRY_MS: u64 = 30_000;
 pub const RCON_QUEUE_MAX: usize = 256;
 /// How long a lane that is cut off may take to say so.
 pub const RCON_CUT_MS: u64 = 100;
+/// How long nothing is sent after a map has started: where server.cfg sets rcon_password, as it does on
+/// every map, the engine closes the connections that were let in before.
+pub const RCON_SETTLE_MS: u64 = 1_000;
+/// What tells of a map so soon after it was waited for tells of the same one.
+pub const RCON_SETTLED_MS: u64 = 10_000;
 /// The stack of one lane's thread.
 pub const RCON_STACK_BYTES: usize = 256 * 1_024;
 
@@ -441,4 +457,7 @@ const _: () = assert!(ENGINE_NAME_BYTES_MAX + ENGINE_ID_BYTES_MAX < PLAYER_TEXT_
 const _: () = assert!(
     2 * (ENGINE_NAME_BYTES_MAX + ENGINE_ID_BYTES_MAX) + ENGINE_CHAT_BYTES_MAX < LOG_EVENT_BYTES_MAX
 );
+const _: () = assert!(SAY_BYTES_MAX + "say ".len() < CONSOLE_BARE_BYTES_MAX);
+const _: () = assert!(RCON_SETTLE_MS < RCON_SETTLED_MS);
+const _: () = assert!(RCON_CONNECT_MS + RCON_REPLY_MS < SILENCE_CONSOLE_MS);
 const _: () = assert!(CONSOLE_LINE_BYTES_MAX < RCON_PACKET_BYTES_MAX);

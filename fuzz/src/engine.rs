@@ -2,41 +2,102 @@
 
 use std::collections::BTreeSet;
 
-use fake_rcon::console::commands;
+use fake_rcon::console::{commands, read};
+use fake_rcon::script;
 use vpid::limits;
 use vpid::wire::console::{Command, plain, quoted};
 use vpid::wire::engine_log::{
     Datagram, Line, LogSecret, Who, looks_like_one, parse, read_datagram,
 };
+use vpid::wire::messages::Place;
+use vpid::wire::player_text::for_client_print;
 use vpid::wire::rcon::{Decoder, Exchange, Packet, WrongLength, is_admitted};
+use vpid::wire::script_line::{Reader, ScriptLine};
 use vpid::wire::server_status::{self, ServerStatus};
 use vpid::wire::steam_id::SteamId;
 
 use super::{text, with};
 
-/// Any text is refused, or is one argument of one command, and the same text.
+/// Any text is refused, or is the rest of one command, and the same text.
 pub fn console(bytes: &[u8]) {
-    with(bytes, |(userid, chars_max, text): (i32, u16, &str)| {
+    with(bytes, |(userid, bytes_max, text): (i32, u16, &str)| {
         let kick = Command::Kick {
             userid,
             reason: text.into(),
         };
         if let Ok(line) = kick.line() {
-            assert_eq!(
-                commands(line.as_bytes()),
-                [["kickid", &userid.to_string(), text]]
-            );
+            is_rest(&line, &["kickid", &userid.to_string()], text);
         }
         if let Ok(line) = Command::Say(text.into()).line() {
-            assert_eq!(commands(line.as_bytes()), [["say", text]]);
+            is_rest(&line, &["say"], text);
         }
         if let Ok(line) = Command::Console(text.into()).line() {
             assert_eq!(line, text);
         }
-        let shown = plain(text, chars_max.into());
-        assert!(shown.chars().count() <= chars_max.into());
+        let shown = plain(text, bytes_max.into());
+        assert!(shown.len() <= bytes_max.into());
         assert!(quoted(&shown).is_ok() || shown.len() > 500);
     });
+}
+
+fn is_rest(line: &str, head: &[&str], text: &str) {
+    assert!(line.len() <= limits::CONSOLE_LINE_BYTES_MAX);
+    let ran = read(line.as_bytes());
+    assert_eq!(ran.len(), 1, "{line}");
+    let begins = ran[0]
+        .words
+        .iter()
+        .zip(head)
+        .all(|(word, head)| word == head);
+    assert!(begins && ran[0].words.len() >= head.len(), "{line}");
+    let rest = ran[0].behind(head.len());
+    let blank = rest.is_empty() && text.trim().is_empty();
+    assert!(
+        blank || rest == text || rest == format!("\"{text}\""),
+        "{line}"
+    );
+}
+
+/// Any text becomes lines, each of which is one command with code that shows a part of it and does
+/// nothing else, whichever Squirrel reads it.
+pub fn script_line(bytes: &[u8]) {
+    with(
+        bytes,
+        |(to, place, text): (Option<(i32, u32)>, u8, &str)| {
+            let place = [Place::Chat, Place::Center, Place::Console][usize::from(place) % 3];
+            let reader = to.map(|(userid, account)| Reader {
+                userid: userid & i32::MAX,
+                steam: SteamId::new(account),
+            });
+            let mut shown = String::new();
+            for line in ScriptLine::prints(reader, place, text) {
+                let ran = read(line.as_str().as_bytes());
+                assert_eq!((ran.len(), ran[0].words[0].as_str()), (1, "script"));
+                assert_eq!(commands(line.as_str().as_bytes()).len(), 1);
+                let code = ran[0].behind(1);
+                let [print, other] = script::DIGITS.map(|digits| script::read(&code, digits));
+                assert_eq!(print, other, "{code}");
+                let print = print.unwrap_or_else(|| panic!("it does something else: {code}"));
+                assert_eq!(print.to, reader.map(|reader| reader.userid.into()));
+                assert_eq!(
+                    print.id,
+                    reader.and_then(|it| it.steam).map(SteamId::steam3)
+                );
+                assert!(print.text.len() <= limits::CLIENT_PRINT_BYTES_MAX + 9);
+                shown += str::from_utf8(&print.text).expect("cut between characters");
+            }
+            let whole = for_client_print(text);
+            // Colours are repeated, and blanks where it is cut are left out.
+            let seen = |text: &str| {
+                let is_seen = |c: &char| !c.is_control() && *c != ' ';
+                text.chars().filter(is_seen).count()
+            };
+            assert!(
+                place == Place::Center || seen(&shown) >= seen(&whole),
+                "{whole:?}"
+            );
+        },
+    );
 }
 
 /// Any datagram is a line of the log or is none, and no name and no chat text makes another player

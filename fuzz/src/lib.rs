@@ -27,6 +27,7 @@ pub const TARGETS: &[Target] = &[
     ("owner_files", others::owner_files),
     ("rcon", engine::rcon),
     ("script", others::script),
+    ("script_line", engine::script_line),
     ("server_status", engine::server_status),
     ("signed", files::signed),
     ("sql", sql::sql),

@@ -5,12 +5,12 @@ use serde_json::Value;
 
 use super::calls::{Asked, AskedCall};
 use super::outgoing::Outgoing;
-use super::players::Game;
+use super::players::{Console, Game, Silence};
 use super::roster::Person;
 use super::scripts::{self, Coming, Scripts, TICKETS};
 use super::servers::{Seen, ServerId};
 use super::vyhub::{Cx, Vyhub};
-use super::{Core, Effect, Effects, Event, HostId, Now, Timer};
+use super::{Core, Effect, Effects, Event, HostId, Now, Timer, links};
 use crate::wire::call_error::CallError;
 use crate::wire::console::Command;
 use crate::wire::engine_log::Line;
@@ -182,10 +182,27 @@ impl Core {
         self.servers.get(server)?.roster.person(userid).cloned()
     }
 
-    /// A game has been silent for long. One that is empty may sleep.
-    pub(super) fn game_is_silent(&mut self, host: HostId, now: Now, effects: &mut Effects) {
+    /// The scripts of a game should have told something by now. Its console may know more.
+    pub(super) fn may_be_silent(&mut self, host: HostId, now: Now, effects: &mut Effects) {
+        let server = self.server_of(host);
+        let console = server.map_or(Console::Unknown, |server| self.servers.console(server));
+        match links::silence(host, &mut self.hosts, console, now, effects) {
+            Silence::No => {}
+            Silence::AskConsole => {
+                let server = server.and_then(|server| self.servers.get_mut(server));
+                server.into_iter().for_each(|it| it.roster.want_status());
+                let mut out = Outgoing::default();
+                self.servers.advance(now, &mut out);
+                self.hand_on(out, now, effects);
+            }
+            Silence::Missed | Silence::Asleep => self.game_is_silent(host, now, effects),
+        }
+    }
+
+    /// A game has been silent for long. One that is empty may sleep, and one that is paused runs.
+    fn game_is_silent(&mut self, host: HostId, now: Now, effects: &mut Effects) {
         let game = self.hosts.get(host).and_then(|host| host.link.as_ref());
-        let missed = game.is_some_and(|link| link.game.as_ref().is_some_and(Game::is_missed));
+        let missed = game.is_some_and(|link| link.game.as_ref().is_some_and(Game::is_gone));
         let mut out = Outgoing::default();
         if missed && let Some((scripts, mut cx)) = self.scripts(now, &mut out) {
             scripts.missed(host, &mut cx);

@@ -7,6 +7,7 @@ use super::functions::Functions;
 use super::link::inbound::Content;
 use super::link::{self, Arrival, GameFile, Link};
 use super::opening::{Opening, Proof, Route};
+use super::players::{Console, Silence};
 use super::sessions::Hosts;
 use super::{Effect, Effects, FolderId, HostId, Now, SignedFile, Timer};
 use crate::limits;
@@ -362,20 +363,29 @@ fn tell(link: &mut Link, message: &FromGame, now: Now) {
     }
 }
 
-/// A game should have told something by now. Gives whether it is silent.
-pub fn silence(host: HostId, hosts: &mut Hosts, now: Now, effects: &mut Effects) -> bool {
+/// A game should have told something by now. `console`: what is known of its console.
+pub fn silence(
+    host: HostId,
+    hosts: &mut Hosts,
+    console: Console,
+    now: Now,
+    effects: &mut Effects,
+) -> Silence {
     let Some(link) = hosts.link(host) else {
-        return false;
+        return Silence::No;
     };
     let Some(game) = &mut link.game else {
-        return false;
+        return Silence::No;
     };
-    if let Some(sentence) = game.silence(now) {
+    let silence = game.silence(console, now);
+    if silence == Silence::Missed
+        && let Some(sentence) = game.missed()
+    {
         log::warn!("host {}: {sentence}", link.name);
-    } else if let Some(at_ms) = game.silence_due_ms() {
+    }
+    if let Some(at_ms) = game.silence_due_ms() {
         let timer = Timer::Silence(host);
         effects.push(Effect::SetTimer { timer, at_ms });
-        return false;
     }
-    true
+    silence
 }

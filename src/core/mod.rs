@@ -339,11 +339,7 @@ impl Core {
                 calls.refresh(host, hosts, now, effects);
             }
             Event::Timer(Timer::Starts) => calls.start_some(hosts, functions, now, effects),
-            Event::Timer(Timer::Silence(host)) => {
-                if links::silence(host, hosts, now, effects) {
-                    self.game_is_silent(host, now, effects);
-                }
-            }
+            Event::Timer(Timer::Silence(host)) => self.may_be_silent(host, now, effects),
             signed => self.decide_signed(signed, now, effects),
         }
     }

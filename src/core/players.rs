@@ -42,8 +42,34 @@ pub struct Game {
     heard_ms: u64,
     /// Its silence was noticed.
     silent: bool,
+    /// Since when the answer of its console is waited for, which tells whether the game runs.
+    asked_ms: Option<u64>,
     /// What the operator was told of it.
     missed: Option<String>,
+    /// Its console answers all the same.
+    runs: bool,
+}
+
+/// What is known of the console of a game whose scripts are silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Console {
+    /// It cannot be asked.
+    Unknown,
+    /// When it answered `status` last.
+    Answered(Option<u64>),
+}
+
+/// What follows from silence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silence {
+    /// There is none, or it was noticed before, or the console is still waited for.
+    No,
+    /// The console is to be asked whether the game runs.
+    AskConsole,
+    /// An empty server sleeps, and so does its script.
+    Asleep,
+    /// See [`Game::missed`].
+    Missed,
 }
 
 impl Game {
@@ -61,51 +87,88 @@ impl Game {
         let missed_ms = now.mono_ms.saturating_sub(self.heard_ms);
         self.heard_ms = now.mono_ms;
         self.silent = false;
+        self.asked_ms = None;
+        self.runs = false;
         self.missed.take().map(|_| missed_ms)
     }
 
-    /// Whether an operator was told that it is missed.
-    pub fn is_missed(&self) -> bool {
-        self.missed.is_some()
+    /// What the operator is told of its silence.
+    pub fn missed(&self) -> Option<&str> {
+        self.missed.as_deref()
+    }
+
+    /// Whether it is missed, and its console does not answer either.
+    pub fn is_gone(&self) -> bool {
+        self.missed.is_some() && !self.runs
     }
 
     /// When silence is to be noticed; `None`: it was.
     pub fn silence_due_ms(&self) -> Option<u64> {
-        (!self.silent).then_some(self.heard_ms + limits::SILENCE_MS)
+        let due_ms = match self.asked_ms {
+            Some(asked_ms) => asked_ms + limits::SILENCE_CONSOLE_MS,
+            None => self.heard_ms + limits::SILENCE_MS,
+        };
+        (!self.silent).then_some(due_ms)
     }
 
-    /// What to say about a game that has been silent for so long, the first time that it is asked
-    /// about. An empty server sleeps, and so does its script. A paused game calls no script either, so
-    /// silence is no end: its session goes on where it stopped.
-    pub fn silence(&mut self, now: Now) -> Option<String> {
+    /// Notices a silence that is due, once. A paused game calls no script, so silence is no end: its
+    /// session goes on where it stopped. So the console is asked first whether the game runs.
+    pub fn silence(&mut self, console: Console, now: Now) -> Silence {
         if self.silence_due_ms().is_none_or(|due| due > now.mono_ms) {
-            return None;
+            return Silence::No;
+        }
+        let people = self.players.values().filter(|player| !player.bot).count();
+        let is_alone = self.ended.is_none() && people == 0;
+        if let (Console::Answered(_), None, false) = (console, self.asked_ms, is_alone) {
+            self.asked_ms = Some(now.mono_ms);
+            return Silence::AskConsole;
         }
         self.silent = true;
-        let seconds = now.mono_ms.saturating_sub(self.heard_ms) / 1000;
-        let people = self.players.values().filter(|player| !player.bot).count();
-        let sentence = match &self.ended {
-            Some(next) => {
-                let which = match next.as_str() {
-                    "" => "the map after it".to_string(),
-                    next => format!("the next map, {next},"),
-                };
-                format!(
-                    "map {} ended {seconds} s ago and nothing was heard since: {which} may bring \
-                     a mapspawn.nut of its own, which keeps vpi.nut out (`vpid check` looks for one, also \
-                     in tf/custom); or the server was stopped",
-                    self.map
-                )
-            }
-            None if people > 0 => format!(
-                "nothing was heard for {seconds} s on map {}, with {people} players: the game is \
-                 paused, or the server hangs or is gone, or its script has ended",
-                self.map
-            ),
-            None => return None,
+        self.runs = match (console, self.asked_ms) {
+            (Console::Answered(Some(at_ms)), Some(asked_ms)) => at_ms >= asked_ms,
+            _ => false,
         };
-        self.missed = Some(sentence.clone());
-        Some(sentence)
+        let seconds = now.mono_ms.saturating_sub(self.heard_ms) / 1000;
+        // A console that was asked would have answered.
+        let paused = match self.asked_ms {
+            None => "the game is paused, or ",
+            Some(_) => "",
+        };
+        self.missed = match &self.ended {
+            Some(next) => Some(self.no_next_map(next, seconds)),
+            None if people > 0 && self.runs => Some(format!(
+                "the scripts on map {} have told nothing for {seconds} s, with {people} players, while \
+                 the game's console answers: the game is paused, or the scripts have ended",
+                self.map
+            )),
+            None if people > 0 => Some(format!(
+                "nothing was heard for {seconds} s on map {}, with {people} players: {paused}the server \
+                 hangs or is gone, or its script has ended",
+                self.map
+            )),
+            None => None,
+        };
+        match self.missed {
+            Some(_) => Silence::Missed,
+            None => Silence::Asleep,
+        }
+    }
+
+    fn no_next_map(&self, next: &str, seconds: u64) -> String {
+        let which = match next {
+            "" => "the map after it".to_string(),
+            next => format!("the next map, {next},"),
+        };
+        let or = match self.runs {
+            true => "",
+            false => "; or the server was stopped",
+        };
+        format!(
+            "map {} ended {seconds} s ago and nothing was heard since: {which} may bring \
+             a mapspawn.nut of its own, which keeps vpi.nut out (`vpid check` looks for one, also \
+             in tf/custom){or}",
+            self.map
+        )
     }
 
     /// Takes an event over. What does not look as it should is passed over.
@@ -301,14 +364,16 @@ mod tests {
     #[test]
     fn silence_is_said_once_with_the_map() {
         let mut game = game();
-        assert_eq!(game.silence(at(2_000)), None);
+        assert_eq!(game.silence(Console::Unknown, at(2_000)), Silence::No);
         let late = at(1_000 + limits::SILENCE_MS);
+        assert_eq!(game.silence(Console::Unknown, late), Silence::Missed);
         assert!(
-            game.silence(late)
+            game.missed()
                 .unwrap()
                 .contains("on map cp_a, with 1 players: the game is paused, or")
         );
-        assert_eq!(game.silence(at(late.mono_ms + 60_000)), None);
+        let later = at(late.mono_ms + 60_000);
+        assert_eq!(game.silence(Console::Unknown, later), Silence::No);
         assert_eq!(
             game.heard(at(late.mono_ms + 60_000)),
             Some(limits::SILENCE_MS + 60_000)
@@ -319,7 +384,9 @@ mod tests {
             at(200_000),
         );
         game.heard(at(200_000));
-        let said = game.silence(at(200_000 + limits::SILENCE_MS)).unwrap();
+        let late = at(200_000 + limits::SILENCE_MS);
+        assert_eq!(game.silence(Console::Unknown, late), Silence::Missed);
+        let said = game.missed().unwrap();
         assert!(
             said.contains("the next map, cp_own, may bring a mapspawn.nut"),
             "{said}"
@@ -330,6 +397,27 @@ mod tests {
     fn an_empty_server_may_sleep() {
         let mut game = game();
         game.event("player_disconnect", &json!({"userid": 2}), at(2_000));
-        assert_eq!(game.silence(at(500_000)), None);
+        assert_eq!(game.silence(Console::Unknown, at(500_000)), Silence::Asleep);
+    }
+
+    #[test]
+    fn a_game_whose_console_answers_is_paused_and_not_gone() {
+        for (answered_ms, is_gone) in [(1_000 + limits::SILENCE_MS + 20, false), (900, true)] {
+            let mut game = game();
+            let before = Console::Answered(Some(900));
+            let due = at(1_000 + limits::SILENCE_MS);
+            assert_eq!(game.silence(before, due), Silence::AskConsole);
+            assert_eq!(game.silence(before, at(due.mono_ms + 1)), Silence::No);
+            let due = at(game.silence_due_ms().unwrap());
+            let console = Console::Answered(Some(answered_ms));
+            assert_eq!(game.silence(console, due), Silence::Missed);
+            assert_eq!(game.is_gone(), is_gone);
+            let said = game.missed().unwrap();
+            assert_eq!(said.contains("is paused"), !is_gone, "{said}");
+            // It goes on, and falls silent again.
+            assert!(game.heard(at(200_000)).is_some() && !game.is_gone());
+            let due = at(200_000 + limits::SILENCE_MS);
+            assert_eq!(game.silence(before, due), Silence::AskConsole);
+        }
     }
 }

@@ -33,7 +33,7 @@ pub struct Person {
     /// Milliseconds.
     pub ping: i64,
     pub alive: bool,
-    /// With its port, as `status` tells it.
+    /// With its port, as `status` tells it; `None` also where it is one of Steam's relays.
     pub address: Option<String>,
     /// Connected since, on the daemon's clock; negative: before the daemon started.
     pub since_ms: i64,
@@ -59,6 +59,8 @@ struct Known {
     logged_ms: Option<u64>,
     /// When `status` listed this userid with this id last, see [`Roster::confirmed_by_status`].
     confirmed_ms: Option<u64>,
+    /// When `status` listed this userid with its present name last.
+    named_ms: Option<u64>,
     /// Another name than that of `status`, by the log; a look at `status` was asked for.
     doubted_name: String,
     /// Since when a script claims it.
@@ -95,6 +97,8 @@ pub struct Roster {
     /// Since when the server may have begun anew, and given its userids again.
     run_ms: u64,
     max_players: i64,
+    /// What the owner lets players see, where that is set.
+    visible_slots: Option<i64>,
     heard_ms: Option<u64>,
     status_ms: Option<u64>,
     log_ms: Option<u64>,
@@ -182,9 +186,19 @@ impl Roster {
         self.map_number
     }
 
-    /// 0 until it is known.
+    /// The slots for players, 0 until they are known: without that of SourceTV, and no more than the
+    /// server shows (`sv_visiblemaxplayers`), since the others are reserved.
     pub fn max_players(&self) -> i64 {
-        self.max_players
+        let all = self.max_players;
+        let visible = self
+            .visible_slots
+            .filter(|visible| all == 0 || *visible < all);
+        visible.unwrap_or(all)
+    }
+
+    /// When `status` was answered last.
+    pub fn status_ms(&self) -> Option<u64> {
+        self.status_ms
     }
 
     /// When anything was heard of the server last.
@@ -307,6 +321,7 @@ impl Roster {
         self.departed.clear();
         for known in self.people.values_mut() {
             known.confirmed_ms = None;
+            known.named_ms = None;
         }
         self.wants_status = true;
     }
@@ -330,6 +345,11 @@ impl Roster {
             known.person.deaths = 0;
             known.person.score = 0;
         }
+    }
+
+    /// `sv_visiblemaxplayers`, which is -1 where it is not set.
+    pub fn visible_slots_are(&mut self, slots: Option<i64>) {
+        self.visible_slots = slots.filter(|slots| *slots > 0);
     }
 
     fn slots_are(&mut self, slots: i64) {

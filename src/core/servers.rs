@@ -2,12 +2,15 @@
 //! done there.
 //!
 //! Commands go by RCON where it is configured and works, else through the game's script, which can
-//! run them only where the engine lets scripts do so. Texts for players go through the script,
-//! else by RCON as the console's chat.
+//! run them only where the engine lets scripts do so. How texts for players go is in `texts`.
 
 mod changing;
 mod chat;
 mod road;
+mod settling;
+#[cfg(test)]
+mod tests;
+mod texts;
 
 pub use chat::{ChatVerdict, HeldChat};
 
@@ -16,10 +19,9 @@ use super::outgoing::Outgoing;
 use super::roster::Roster;
 use super::{FolderId, HostId, Now, Timer};
 use crate::config::Config;
-use crate::limits;
 use crate::wire::console::Command;
 use crate::wire::engine_log::Line;
-use crate::wire::messages::{FromGame, Place, Push};
+use crate::wire::messages::{FromGame, Push};
 use crate::wire::steam_id::SteamId;
 use crate::wire::uuid::Uuid;
 
@@ -162,7 +164,10 @@ impl Servers {
             FromGame::Event { name, data } => {
                 server.roster.script_event(name, data, now);
                 match name.as_str() {
-                    "map_start" => Some(Seen::SessionBegan),
+                    "map_start" => {
+                        server.map_began(now);
+                        Some(Seen::SessionBegan)
+                    }
                     "map_end" => {
                         // Nobody reads there any more.
                         server.host = None;
@@ -200,6 +205,7 @@ impl Servers {
         server.roster.log_line(line, now);
         match line {
             Line::MapStarted(map) => {
+                server.map_began(now);
                 if server.guard.map_started(map, now) {
                     // The next one says so when it is there.
                     server.host = None;
@@ -222,7 +228,9 @@ impl Servers {
     /// Asks each server who is on, where it is time to.
     pub fn advance(&mut self, now: Now, out: &mut Outgoing) {
         let changes_ms = self.settle_changes(now, out);
-        let mut next_ms = [changes_ms, self.held_due_ms()].into_iter().flatten().min();
+        let settled_ms = self.send_settled(now, out);
+        let dues = [changes_ms, settled_ms, self.held_due_ms()];
+        let mut next_ms = dues.into_iter().flatten().min();
         for id in 0..self.all.len() {
             let Some(due_ms) = self.all[id].status_due_ms() else {
                 continue;
@@ -231,6 +239,7 @@ impl Servers {
                 next_ms = Some(next_ms.map_or(due_ms, |next| next.min(due_ms)));
                 continue;
             }
+            self.ask_for_slots(id, out);
             let ticket = self.ticket();
             let server = &mut self.all[id];
             if let Some(road) = &mut server.rcon {
@@ -267,15 +276,10 @@ impl Servers {
         let line = command
             .line()
             .map_err(|unfit| format!("this cannot be a console command: {unfit}"))?;
-        let ticket = self.ticket();
-        let server = self.all.get_mut(id).ok_or("there is no such server")?;
-        if let Some(road) = &mut server.rcon
-            && !road.refused
-        {
-            out.rcon(id, ticket, &command);
-            let sent = Sent::new(command, waiter, &server.roster);
-            road.sent.insert(ticket, sent);
-            return Ok(());
+        let server = self.all.get(id).ok_or("there is no such server")?;
+        let sent = Sent::new(command, waiter, &server.roster);
+        if self.has_rcon(id) {
+            return self.send(id, sent, out);
         }
         match server.host {
             Some(host) => {
@@ -287,55 +291,6 @@ impl Servers {
                 "{}: there is no RCON, and no game's script is connected",
                 server.label
             )),
-        }
-    }
-
-    /// Says something to one player, or to all. Long texts come as several.
-    pub fn say(
-        &mut self,
-        id: ServerId,
-        to: Option<i64>,
-        text: &str,
-        place: Place,
-        out: &mut Outgoing,
-    ) {
-        let text: String = text.chars().filter(|c| !c.is_control()).collect();
-        self.show(id, to, text, place, out);
-    }
-
-    /// The same, with the text as it is.
-    pub fn show(
-        &mut self,
-        id: ServerId,
-        to: Option<i64>,
-        text: String,
-        place: Place,
-        out: &mut Outgoing,
-    ) {
-        let Some(server) = self.all.get(id) else {
-            return;
-        };
-        if let Some(host) = server.host {
-            let to = to.and_then(|userid| i32::try_from(userid).ok());
-            out.pushes.push((host, Push::Print { text, to, place }, 0));
-            return;
-        }
-        let said = match to.and_then(|userid| server.roster.person(userid)) {
-            Some(person) => format!("{}: {text}", person.name),
-            None => text,
-        };
-        let said = crate::wire::console::plain(&said, limits::SAY_CHARS_MAX);
-        if let Err(why) = self.command(id, Command::Say(said), None, out) {
-            log::debug!("nobody is told: {why}");
-        }
-    }
-
-    /// The same in the middle of the screen, where that can be had.
-    pub fn say_center(&self, id: ServerId, to: i64, text: &str, out: &mut Outgoing) {
-        if let (Some(host), Ok(to)) = (self.host(id), i32::try_from(to)) {
-            let text = text.chars().filter(|c| !c.is_control()).collect();
-            let (to, place) = (Some(to), Place::Center);
-            out.pushes.push((host, Push::Print { text, to, place }, 0));
         }
     }
 

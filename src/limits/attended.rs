@@ -74,8 +74,6 @@ pub const TURN_LOG_LINES_MAX: usize = 256;
 pub const VYHUB_SHOUT_MS: u64 = 3_600_000;
 /// Warnings of this run that are told from later ones with the same words.
 pub const WARNINGS_REMEMBERED_MAX: usize = 1_000;
-/// Longest text that is said as the console.
-pub const SAY_CHARS_MAX: usize = 120;
 
 /// Rights that were fetched this recently are not fetched again for a command.
 pub const RIGHTS_FRESH_MS: u64 = 10_000;
@@ -101,8 +99,11 @@ pub const CANDIDATES_MAX: usize = 5;
 pub const VYHUB_RIGHTS_S_MAX: i64 = 7 * 86_400;
 /// How far in the future they may have been told, by a clock that was set back since.
 pub const VYHUB_RIGHTS_AHEAD_S_MAX: i64 = 86_400;
-/// What a kicked player is told: with the command around it, it fits into a line of the console.
+/// What a kicked player is told: with the command around it, it fits into a line of the console
+/// without quotation marks.
 pub const KICK_REASON_BYTES_MAX: usize = 400;
+const _: () =
+    assert!("kickid 2147483647 ".len() + KICK_REASON_BYTES_MAX <= super::CONSOLE_BARE_BYTES_MAX);
 /// One line of chat to players; the engine carries up to 255 bytes with what is around it.
 pub const CHAT_BYTES_MAX: usize = 220;
 

@@ -22,6 +22,7 @@ pub mod player_text;
 pub mod rcon;
 pub mod remembered;
 pub mod script;
+pub mod script_line;
 pub mod server_status;
 pub mod session_log;
 pub mod signed;

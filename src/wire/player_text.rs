@@ -12,7 +12,7 @@
 use crate::limits::CLIENT_PRINT_BYTES_MAX;
 
 /// What begins a text in the usual colour; it is not visible itself.
-const USUAL: &str = "\x01";
+pub const USUAL: &str = "\x01";
 
 /// The text to give to `ClientPrint`: at most [`CLIENT_PRINT_BYTES_MAX`] bytes, cut between characters
 /// and outside of colours. A text that it has made is left as it is.
@@ -49,12 +49,13 @@ fn is_colour(character: char) -> bool {
 }
 
 /// Whether a piece of a text, a character or a colour, is a colour with all its digits.
-fn is_whole_colour(piece: &str) -> bool {
+pub fn is_whole_colour(piece: &str) -> bool {
     piece.starts_with(is_colour) && (piece.len() > 1 || !piece.starts_with(['\x07', '\x08']))
 }
 
-/// How many bytes the colour has with which a text begins; `None` without a whole one.
-fn colour_bytes(text: &str) -> Option<usize> {
+/// How many bytes the colour `\x07RRGGBB` or `\x08RRGGBBAA` has with which a text begins; `None`
+/// without a whole one.
+pub fn colour_bytes(text: &str) -> Option<usize> {
     let digits = match text.as_bytes().first()? {
         0x07 => 6,
         0x08 => 8,

@@ -19,6 +19,7 @@ use crate::limits;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ServerStatus {
     pub map: String,
+    /// Slots for players: without that of SourceTV.
     pub max_players: i64,
     pub players: Vec<StatusPlayer>,
     /// The rows are those that the heading counts, and each of them is sure: whoever is not listed
@@ -39,7 +40,8 @@ pub struct StatusPlayer {
     pub ping: i64,
     /// `active`; else still connecting or spawning.
     pub active: bool,
-    /// `192.0.2.9:27005`, where the engine tells it. With Steam's relays it is made up.
+    /// `192.0.2.9:27005`, where the engine tells it. None with Steam's relays: the engine makes up
+    /// `169.254.x.y` there, which is another player's tomorrow.
     pub address: Option<String>,
     /// Nothing in the answer leaves open whose row this is. Else userid, name and id may belong to
     /// several players, and nothing may be done to a player because of it.
@@ -92,7 +94,7 @@ pub fn parse(text: &str) -> Option<ServerStatus> {
     let all_sure = players.iter().all(|player| player.sure);
     Some(ServerStatus {
         map: map.to_string(),
-        max_players,
+        max_players: max_players - i64::from(header.sourcetv),
         whole: equal && all_sure && !table.open && !too_many,
         players,
     })
@@ -103,6 +105,8 @@ pub fn parse(text: &str) -> Option<ServerStatus> {
 struct Header<'a> {
     map: Option<&'a str>,
     slots: Option<(i64, Option<Announced>)>,
+    /// SourceTV runs, in a slot of its own.
+    sourcetv: bool,
     /// One of them was said twice.
     twice: bool,
 }
@@ -117,6 +121,7 @@ impl<'a> Header<'a> {
             self.twice |= self.map.is_some();
             self.map = self.map.or(value.split_whitespace().next());
         }
+        self.sourcetv |= key.trim_end() == "sourcetv";
         if let Some(slots) = Self::slots_of(line) {
             self.twice |= self.slots.is_some();
             self.slots = self.slots.or(Some(slots));

@@ -233,13 +233,9 @@ fn guesses_get_nowhere_and_the_game_is_heard_all_the_while() {
     wait_until("it is read again", || {
         log.says(&admin, "!vyhub");
         std::thread::sleep(Duration::from_millis(50));
-        community
-            .game
-            .said()
-            .iter()
-            .filter(|said| said.contains("connected"))
-            .count()
-            >= 2
+        let shown = community.game.shown();
+        let told = shown.iter().filter(|it| it.text.contains("connected"));
+        told.count() >= 2
     });
     assert_eq!(community.kicks(7), 0);
     assert!(community.vyhub.bans().is_empty() && community.outbox().is_empty());
@@ -311,6 +307,37 @@ fn a_change_of_the_map_that_closes_rcon_is_done_when_the_map_is_there() {
     for part in ["unclear", "cp_gorge was not seen within 8 s"] {
         assert!(answer.contains(part), "{part}: {answer}");
     }
+}
+
+#[test]
+fn an_answer_is_for_who_asked_and_is_said_to_all_where_there_is_no_script_engine() {
+    let community = Community::new().started();
+    let admin = community.admin(2, "admin");
+    community.log.says(&admin, "!vyhub");
+    community.told(&admin, "connected");
+    assert_eq!(community.game.said(), [""; 0]);
+    community.game.without_script();
+    community.log.says(&admin, "!vyhub");
+    wait_until("the console says it", || {
+        let is_it = |said: &String| said.starts_with("admin: ") && said.contains("connected");
+        community.game.said().iter().any(is_it)
+    });
+    community
+        .vpid
+        .wait_for_log("this game has no console command `script`");
+    community.all_well();
+}
+
+#[test]
+fn vyhub_is_told_the_slots_that_players_see() {
+    let community = Community::new();
+    community.game.with_sourcetv();
+    community.game.set_visible_slots(20);
+    let community = community.started();
+    community.wait_for_vyhub("a status", |state| !state.statuses().is_empty());
+    let status = community.vyhub.last_status().expect("just looked");
+    assert_eq!(status["users_max"], json!(20));
+    community.all_well();
 }
 
 /// Nothing secret is in what operators read.

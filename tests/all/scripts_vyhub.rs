@@ -219,13 +219,13 @@ fn a_script_acts_by_the_console() {
         Value::Null
     );
     let text = community.kicked(&one);
-    assert_eq!(text, "a;b 'c' [1m");
+    assert_eq!(text, "\"a;b 'c' [1m\"");
     assert_eq!(community.kicks(two.userid), 0);
     assert_eq!(
         does(&mut client, "tell", json!([4, "hello \";quit"])),
         Value::Null
     );
-    community.told(&two, "hello ';quit");
+    community.told(&two, "hello \";quit");
     for line in ["status\nquit", "say \"x\u{0}\"", ""] {
         let refused = does(&mut client, "command", json!([line]));
         assert!(refused.is_string(), "{line:?}: {refused}");

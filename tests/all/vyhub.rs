@@ -231,7 +231,7 @@ fn names_that_are_commands_are_kicked_by_their_userids() {
         community.kicked(rogue);
     }
     for command in community.commands() {
-        assert_eq!((&*command[0], command.len()), ("kickid", 3), "{command:?}");
+        assert_eq!(command[0], "kickid", "{command:?}");
         assert!(
             command[1].parse::<i32>().is_ok_and(|userid| userid >= 20),
             "{command:?}"

@@ -91,15 +91,14 @@ fn rights_that_are_known_from_earlier_hold_while_vyhub_is_away_and_others_do_not
     community.vpid.stop();
     community.vyhub.pause();
     community.start_away();
-    for who in [&admin, &stranger, &rogue] {
-        community.log.connects(who);
-    }
+    community.log.connects(&admin);
+    community.joins(&stranger);
+    community.joins(&rogue);
     community.log.says(&stranger, "!ban rogue 5 x");
     community.told(&stranger, "Your rights are not known yet");
     assert!(community.outbox().is_empty());
     community.log.says(&rogue, "!vyhub");
     community.told(&rogue, "VyHub has been away for 0 min.");
-    community.enters(&rogue);
     community.log.says(&admin, "!ban rogue 5 x");
     community.kicked_at_once(&rogue);
     community.vyhub.resume();

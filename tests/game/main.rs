@@ -5,6 +5,7 @@ mod chat_forged;
 mod chat_guard;
 mod client;
 mod codec;
+mod console_script;
 mod engine;
 mod examples;
 mod manual;

@@ -92,7 +92,10 @@ impl Story {
     #[track_caller]
     fn greets(&self, game: &mut Game, name: &str, id: &str) -> i32 {
         let userid = game.join(name, id);
-        self.console.join(Player::new(userid, name, id));
+        let mut known = self.console.players().into_iter();
+        if !known.any(|player| player.userid == userid) {
+            self.console.join(Player::new(userid, name, id));
+        }
         let hello = format!("Hello, {name}!");
         self.until(game, &hello, |game| {
             let mut prints = game.record().client_prints().into_iter();
@@ -105,8 +108,13 @@ impl Story {
 #[test]
 fn the_same_userids_in_a_new_run_of_the_game_are_known_at_once() {
     let story = story();
+    // Ann has been on for minutes, by the console's word.
+    story.console.join(Player::new(2, "Ann", "[U:1:7]"));
+    let before = story.looks();
     let mut first = story.game(1);
+    story.looked_at_since(&mut first, before);
     let ann = story.greets(&mut first, "Ann", "[U:1:7]");
+    assert_eq!(ann, 2, "the game's first userid");
     let before = story.looks();
     let bob = story.greets(&mut first, "Bob", "[U:1:8]");
     story.looked_at_since(&mut first, before);

@@ -165,7 +165,10 @@ impl Scene<'_> {
         let ran = self.community.console.ran();
         let foreign = ran.iter().find(|command| {
             let name = command.first().map(String::as_str);
-            !matches!(name, Some("status" | "kickid" | "say"))
+            !matches!(
+                name,
+                Some("status" | "sv_visiblemaxplayers" | "kickid" | "say" | "script")
+            )
         });
         match foreign {
             Some(command) => Err(format!("the console has run {command:?}")),

@@ -43,9 +43,12 @@ impl Crowd {
     }
 
     /// Whether somebody could read a text.
-    pub fn was_told(&self, community: &Community, _: i32, wanted: &str) -> bool {
-        let said = community.console.said();
-        said.iter().any(|text| text.contains(wanted))
+    pub fn was_told(&self, community: &Community, userid: i32, wanted: &str) -> bool {
+        let shown = community.console.shown();
+        let of = shown
+            .iter()
+            .filter(|it| it.to.is_none_or(|to| to == userid));
+        of.into_iter().any(|it| it.text.contains(wanted))
     }
 
     pub fn end(self, _: &Community, _: &mut Screen<'_>) -> Result<(), String> {

@@ -147,6 +147,7 @@ impl Roster {
                 newly = known.confirmed_ms.is_none() && !player.bot;
                 known.confirmed_ms = Some(now.mono_ms);
             }
+            known.named_ms = Some(now.mono_ms);
             let person = &mut known.person;
             person.ping = player.ping.max(0);
             person.address = player.address.clone().or(person.address.take());
@@ -266,7 +267,7 @@ impl Roster {
         let Some(known) = self.people.get_mut(&userid) else {
             return name.to_owned();
         };
-        let by_status = status_is_live && known.confirmed_ms.is_some();
+        let by_status = status_is_live && known.named_ms.is_some();
         let mine = &known.person.name;
         if !by_status || name.is_empty() || name == mine || is_cut(mine, name) {
             return name.to_owned();

@@ -107,7 +107,7 @@ impl Scripts {
                 let userid = i32::try_from(userid).unwrap_or(0);
                 // Scripts put together what players read, out of what players wrote.
                 let reason = args.text("reason").unwrap_or_default();
-                let reason = plain(reason, limits::KICK_REASON_BYTES_MAX / 4);
+                let reason = plain(reason, limits::KICK_REASON_BYTES_MAX);
                 (Command::Kick { userid, reason }, Form::Nothing)
             }
             "command" => (Command::Console(args.text("line")?.to_owned()), Form::Reply),

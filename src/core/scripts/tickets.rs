@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{Cx, Scripts};
 use crate::core::opening::AskKey;
 use crate::wire::call_error::CallError;
+use crate::wire::console::cvar_value;
 
 /// Something that was handed on for a script, which waits for the answer until then.
 pub struct Ticket {
@@ -82,18 +83,12 @@ fn read(form: Form, value: Value) -> Result<Value, CallError> {
         (Form::AsItIs, value) => Ok(value),
         (Form::Reply, Value::String(text)) => Ok(text.into()),
         (Form::Reply | Form::Nothing, _) => Ok(Value::Null),
-        (Form::Cvar, value) => {
-            let text = value.as_str().unwrap_or_default();
-            // "name" = "value" ( def. "…" ) …
-            let after = text.split_once(" = \"").map(|(_, after)| after);
-            let value = after.and_then(|after| after.split_once('"'));
-            match value {
-                Some((value, _)) => Ok(value.into()),
-                None => Err(CallError::new(
-                    "GameError",
-                    "the game knows no such variable",
-                )),
-            }
-        }
+        (Form::Cvar, value) => match value.as_str().and_then(cvar_value) {
+            Some(value) => Ok(value.into()),
+            None => Err(CallError::new(
+                "GameError",
+                "the game knows no such variable",
+            )),
+        },
     }
 }

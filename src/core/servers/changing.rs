@@ -14,6 +14,8 @@ pub struct Sent {
     pub command: Command,
     /// What an operator or a script waits with.
     pub waiter: Option<u64>,
+    /// What is said by the console where the game has no script engine.
+    pub instead: Option<String>,
     /// The map when it was sent.
     before: Before,
 }
@@ -42,6 +44,7 @@ impl Sent {
         Self {
             command,
             waiter,
+            instead: None,
             before,
         }
     }

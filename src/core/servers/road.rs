@@ -3,23 +3,32 @@
 use std::collections::HashMap;
 
 use super::changing::{Changing, Sent};
-use super::{GameServer, Servers};
+use super::settling::Settling;
+use super::{GameServer, ServerId, Servers};
 use crate::core::outgoing::Outgoing;
+use crate::core::players::Console;
 use crate::core::{Effect, Now};
 use crate::limits;
+use crate::wire::console::{Command, cvar_value};
 use crate::wire::log_targets;
 use crate::wire::rcon::{self, Failure};
 use crate::wire::server_status::{self, ServerStatus};
 use crate::wire::steam_id::SteamId;
 
 /// What is known of a server's RCON.
-#[derive(Default)]
 pub(super) struct Road {
     pub(super) refused: bool,
     pub(super) away: bool,
     /// `status` contradicted itself the last time, or could not be read at all.
     pub(super) doubted: bool,
     pub(super) unreadable: bool,
+    /// The game does not know the command `script`.
+    pub(super) no_script: bool,
+    /// The slots that players see are asked for with the next `status`.
+    pub(super) wants_slots: bool,
+    asking_slots: Option<u64>,
+    /// A map has just started.
+    pub(super) settling: Settling,
     /// A `status` is under way.
     pub(super) asking: Option<u64>,
     pub(super) asked_ms: Option<u64>,
@@ -29,6 +38,26 @@ pub(super) struct Road {
     pub(super) sent: HashMap<u64, Sent>,
     /// A change of the map whose reply did not come.
     pub(super) changing: Option<Changing>,
+}
+
+impl Default for Road {
+    fn default() -> Self {
+        Self {
+            refused: false,
+            away: false,
+            doubted: false,
+            unreadable: false,
+            no_script: false,
+            wants_slots: true,
+            asking_slots: None,
+            settling: Settling::default(),
+            asking: None,
+            asked_ms: None,
+            paused_ms: 0,
+            sent: HashMap::new(),
+            changing: None,
+        }
+    }
 }
 
 impl Road {
@@ -70,39 +99,11 @@ impl Servers {
         let Some(server) = self.all.get_mut(done.server) else {
             return;
         };
-        let Some(road) = &mut server.rcon else { return };
-        match &done.result {
-            Err(Failure::Refused(why)) if !road.refused => {
-                log::error!(target: log_targets::NEWS, "{}: {why}", server.label);
-                road.refused = true;
-            }
-            Err(Failure::Away(why)) if !road.away => {
-                log::warn!(target: log_targets::NEWS, "{}: {why}", server.label);
-                road.away = true;
-            }
-            Ok(_) if road.away => {
-                log::info!("{}: RCON works again", server.label);
-                road.away = false;
-                // Who came meanwhile may have been told to nobody; and it may be another run.
-                road.asked_ms = None;
-                server.roster.may_begin_anew(now);
-            }
-            _ => {}
-        }
-        if road.asking == Some(done.ticket) {
-            road.asking = None;
-            if let Ok(text) = &done.result {
-                match server_status::parse(text) {
-                    Some(status) => {
-                        road.doubt(&status, &server.label);
-                        server.guard.status_map(&status.map, road.asked_ms);
-                        server.roster.status(&status, now);
-                    }
-                    None => road.unreadable(&server.label),
-                }
-            }
+        server.rcon_works(&done, now);
+        if server.took_state(&done, now) {
             return;
         }
+        let Some(road) = &mut server.rcon else { return };
         let Some(sent) = road.sent.remove(&done.ticket) else {
             return;
         };
@@ -118,8 +119,14 @@ impl Servers {
             Err(both) => *both,
         };
         let Sent {
-            command, waiter, ..
+            command,
+            waiter,
+            instead,
+            ..
         } = sent;
+        if let (Command::Script(_), Ok(reply)) = (&command, &done.result) {
+            return self.script_replied(done.server, reply, instead, out);
+        }
         // That a console is away or refuses was said once.
         if let Err(Failure::Unclear(why)) = &done.result {
             let label = &server.label;
@@ -135,7 +142,90 @@ impl Servers {
     }
 }
 
+impl Servers {
+    /// What is known of a game's console.
+    pub fn console(&self, id: ServerId) -> Console {
+        let works = |road: &Road| !(road.refused || road.away || road.unreadable);
+        match self.all.get(id) {
+            Some(server) if server.rcon.as_ref().is_some_and(works) => {
+                Console::Answered(server.roster.status_ms())
+            }
+            _ => Console::Unknown,
+        }
+    }
+
+    /// Asks how many slots players see, once on a map.
+    pub(super) fn ask_for_slots(&mut self, id: ServerId, out: &mut Outgoing) {
+        let ticket = self.ticket();
+        let road = self.all.get_mut(id).and_then(|server| server.rcon.as_mut());
+        if let Some(road) = road.filter(|road| road.wants_slots) {
+            road.wants_slots = false;
+            road.asking_slots = Some(ticket);
+            out.rcon(id, ticket, &Command::VisibleSlots);
+        }
+    }
+}
+
 impl GameServer {
+    /// What the result of any command says of RCON itself.
+    fn rcon_works(&mut self, done: &rcon::Done, now: Now) {
+        let Some(road) = &mut self.rcon else { return };
+        match &done.result {
+            Err(Failure::Refused(why)) if !road.refused => {
+                log::error!(target: log_targets::NEWS, "{}: {why}", self.label);
+                road.refused = true;
+            }
+            Err(Failure::Away(why)) if !road.away => {
+                log::warn!(target: log_targets::NEWS, "{}: {why}", self.label);
+                road.away = true;
+            }
+            Ok(_) if road.away => {
+                log::info!("{}: RCON works again", self.label);
+                road.away = false;
+                // Who came meanwhile may have been told to nobody; and it may be another run.
+                road.asked_ms = None;
+                road.no_script = false;
+                self.roster.may_begin_anew(now);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes the answer over where it was asked for to know how the server is. Gives whether it was.
+    fn took_state(&mut self, done: &rcon::Done, now: Now) -> bool {
+        let Some(road) = &mut self.rcon else {
+            return false;
+        };
+        if road.asking_slots == Some(done.ticket) {
+            road.asking_slots = None;
+            match &done.result {
+                Ok(reply) => {
+                    let slots = cvar_value(reply).and_then(|value| value.trim().parse().ok());
+                    self.roster.visible_slots_are(slots);
+                }
+                Err(_) => road.wants_slots = true,
+            }
+            return true;
+        }
+        if road.asking != Some(done.ticket) {
+            return false;
+        }
+        road.asking = None;
+        let Ok(text) = &done.result else { return true };
+        let Some(status) = server_status::parse(text) else {
+            road.unreadable(&self.label);
+            return true;
+        };
+        road.doubt(&status, &self.label);
+        self.guard.status_map(&status.map, road.asked_ms);
+        let before = self.roster.map().to_owned();
+        self.roster.status(&status, now);
+        if !before.is_empty() && before != self.roster.map() {
+            self.map_began(now);
+        }
+        true
+    }
+
     /// Whether the game has confirmed that this userid has this id: by `status` where that can be
     /// asked, else by the signed scripts.
     pub fn confirms(&self, userid: i64, steam: SteamId, now: Now) -> bool {
@@ -161,12 +251,13 @@ impl GameServer {
             .as_ref()
             .filter(|road| !road.refused && road.asking.is_none())?;
         let Some(asked_ms) = road.asked_ms else {
-            return Some(0);
+            return Some(road.settling.until_ms().unwrap_or(0));
         };
         let heard = self.host.is_some() || self.log.as_ref().is_some_and(|log| log.heard);
         let soon_ms = road
             .paused_ms
             .saturating_sub(limits::STATUS_BURST * limits::STATUS_SOON_MS);
+        let settled_ms = road.settling.until_ms().unwrap_or(0);
         let due_ms = match heard {
             _ if road.changing.is_some() => asked_ms + limits::STATUS_SOON_MS,
             _ if road.away => asked_ms + limits::STATUS_ALONE_MS,
@@ -174,8 +265,9 @@ impl GameServer {
             true => asked_ms + limits::STATUS_BESIDE_MS,
             false => asked_ms + limits::STATUS_ALONE_MS,
         };
+        let due_ms = due_ms.max(settled_ms);
         let recheck = self.roster.recheck_ms().filter(|_| !road.away);
-        let recheck_ms = recheck.map(|ms| ms.max(soon_ms));
+        let recheck_ms = recheck.map(|ms| ms.max(soon_ms).max(settled_ms));
         Some(recheck_ms.map_or(due_ms, |ms| ms.min(due_ms)))
     }
 }

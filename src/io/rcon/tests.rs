@@ -208,6 +208,25 @@ fn a_game_that_closes_at_the_password_is_left_alone_for_long() {
 }
 
 #[test]
+fn a_password_that_is_set_anew_while_it_is_asked_for_costs_no_line() {
+    let game = echo();
+    let pace = Pace {
+        closed_retry: LONG * 100,
+        ..PACE
+    };
+    let mut bench = Bench::new(game.address(), pace);
+    assert!(bench.run("a").is_ok());
+    // As on a new map: what was open is closed, and so is the next one.
+    game.disconnect();
+    game.trouble(Trouble::DropAtPassword);
+    assert_eq!(bench.run("b"), Ok("b".to_string()));
+    assert_eq!(
+        (game.commands(), game.connections()),
+        (vec!["a".into(), "b".into()], 3)
+    );
+}
+
+#[test]
 fn while_a_game_is_away_lines_fail_fast_and_few_try() {
     let gone = TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -362,7 +381,7 @@ fn a_kick_with_any_reason_reaches_the_game_as_one_command() {
         reason: reason.to_string(),
     };
     assert_eq!(bench.run(&kick.line().unwrap()), Ok(String::new()));
-    assert_eq!(server.kicked(), [(7, reason.to_string())]);
+    assert_eq!(server.kicked(), [(7, format!("\"{reason}\""))]);
     assert_eq!(server.ran(), [["kickid", "7", reason]]);
     let status = bench.run(&Command::Status.line().unwrap()).unwrap();
     assert!(status.starts_with("hostname: Test\n"));

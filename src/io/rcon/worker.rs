@@ -17,6 +17,8 @@ pub(super) struct Worker<F> {
     /// The password is wrong: this is said of every line, and nothing is tried.
     refused: Option<String>,
     away: Option<Away>,
+    /// The game has let it in, and since then no connection was closed at the password.
+    was_let_in: bool,
 }
 
 /// The last try failed.
@@ -42,6 +44,7 @@ impl<F: Fn(Done)> Worker<F> {
             connection: None,
             refused: None,
             away: None,
+            was_let_in: false,
         }
     }
 
@@ -142,10 +145,18 @@ impl<F: Fn(Done)> Worker<F> {
         {
             return Err(Failure::Away(away.sentence.clone()));
         }
-        let opened = Connection::open(&self.rcon, &self.pace, |stream| self.inbox.keep(stream));
+        let open = || Connection::open(&self.rcon, &self.pace, |stream| self.inbox.keep(stream));
+        let mut opened = open();
+        // server.cfg sets rcon_password on every map, which closes all connections, also those that are
+        // being let in: no sign of a ban where it has let vpid in before.
+        if matches!(opened, Err(NoConnection::Closed)) && std::mem::take(&mut self.was_let_in) {
+            self.inbox.forget();
+            opened = open();
+        }
         match opened {
             Ok(connection) => {
                 self.away = None;
+                self.was_let_in = true;
                 Ok(connection)
             }
             Err(no_connection) => {

@@ -2,7 +2,9 @@
 //! there is no line.
 
 use super::*;
-use fake_rcon::console::commands;
+use crate::wire::messages::Place;
+use fake_rcon::console::{commands, read};
+use fake_rcon::script;
 
 /// Names and reasons, none of which may reach a console as anything but itself.
 const NASTY: [&str; 86] = [
@@ -107,6 +109,22 @@ fn run(line: &str) -> Vec<Vec<String>> {
     ended
 }
 
+/// One command, whose rest is this text, bare or in quotation marks.
+fn check_rest(line: &str, head: &[&str], text: &str) {
+    let ran = run(line);
+    assert_eq!(ran.len(), 1, "{text:?}");
+    assert!(
+        ran[0].starts_with(&head.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        "{text:?}"
+    );
+    let rest = read(line.as_bytes())[0].behind(head.len());
+    assert!(
+        rest == text || rest == format!("\"{text}\""),
+        "{text:?}: {rest}"
+    );
+    assert!(line.len() <= CONSOLE_LINE_BYTES_MAX);
+}
+
 /// One command with exactly these arguments, or no line: which?
 fn check(text: &str) -> Option<Unfit> {
     let kick = Command::Kick {
@@ -114,12 +132,13 @@ fn check(text: &str) -> Option<Unfit> {
         reason: text.to_string(),
     }
     .line();
-    if let Ok(line) = &kick {
-        assert_eq!(run(line), [["kickid", "42", text]], "{text:?}");
-        assert!(line.len() <= CONSOLE_LINE_BYTES_MAX);
+    match &kick {
+        Ok(line) if is_blank(text) => assert_eq!(run(line), [["kickid", "42"]]),
+        Ok(line) => check_rest(line, &["kickid", "42"], text),
+        Err(_) => {}
     }
     if let Ok(line) = Command::Say(text.to_string()).line() {
-        assert_eq!(run(&line), [["say", text]], "{text:?}");
+        check_rest(&line, &["say"], text);
     }
     if let Ok(argument) = quoted(text) {
         let before_and_after = run(&format!("a {argument} b"));
@@ -138,7 +157,7 @@ fn nothing_nasty_is_a_second_command() {
         for other in NASTY {
             check(&format!("{text}{other}"));
         }
-        let cannot_stand = text.contains('"') || text.contains(is_control);
+        let cannot_stand = !is_blank(text) && (text.contains('"') || text.contains(is_control));
         assert_eq!(refused.is_some(), cannot_stand, "{text:?}");
     }
 }
@@ -157,10 +176,7 @@ fn no_mixture_of_anything_is_a_second_command() {
         }
         carried += usize::from(check(&text).is_none());
         let shown = plain(&text, 100);
-        assert!(
-            shown.chars().count() <= 100 && check(&shown).is_none(),
-            "{text:?}"
-        );
+        assert!(shown.len() <= 100 && check(&shown).is_none(), "{text:?}");
         Ok(())
     });
     assert!(carried > 0, "no text was carried");
@@ -178,11 +194,63 @@ fn lines_are_what_the_engine_expects() {
     );
     assert_eq!(
         Command::Say("Hello, ü".into()).line().unwrap(),
-        "say \"Hello, ü\""
+        "say Hello, ü"
     );
     assert_eq!(Command::Status.line().unwrap(), "status");
     let owner = "sm_give \"x\" 1; say // done";
     assert_eq!(Command::Console(owner.into()).line().unwrap(), owner);
+}
+
+#[test]
+fn players_read_no_quotation_marks_where_none_are_needed() {
+    let kick = |reason: &str| {
+        let (userid, reason) = (7, reason.to_string());
+        Command::Kick { userid, reason }.line().unwrap()
+    };
+    let say = |text: &str| Command::Say(text.to_string()).line().unwrap();
+    for text in [
+        "a",
+        "Banned: x (permanent), see {y}",
+        "it's / his",
+        "#1",
+        "ü",
+        "a\\",
+    ] {
+        assert_eq!(kick(text), format!("kickid 7 {text}"));
+        assert_eq!(say(text), format!("say {text}"));
+    }
+    for text in ["a;b", "http://x", " a", "a ", "\u{a0}a", "//"] {
+        assert_eq!(kick(text), format!("kickid 7 \"{text}\""));
+        assert_eq!(say(text), format!("say \"{text}\""));
+    }
+    assert_eq!(
+        (kick(""), kick("  ")),
+        ("kickid 7".into(), "kickid 7".into())
+    );
+    // Signs are words of their own, and have to fit with the others.
+    let signs = "(".repeat(CONSOLE_BARE_BYTES_MAX);
+    assert!(kick(&signs[9..]).ends_with("(("), "bare");
+    assert!(kick(&signs).ends_with("((\""), "quoted");
+}
+
+#[test]
+fn a_variable_is_read_from_what_the_console_prints() {
+    let printed =
+        "\"sv_visiblemaxplayers\" = \"24\" ( def. \"-1\" )\n - Overrides the max players\n";
+    assert_eq!(cvar_value(printed), Some("24"));
+    for other in ["", "Unknown command \"x\"\n", "\"x\" = \"open"] {
+        assert_eq!(cvar_value(other), None);
+    }
+}
+
+#[test]
+fn a_line_for_the_script_engine_is_one_command() {
+    let lines = ScriptLine::prints(None, Place::Chat, "a\"; quit // \\\")");
+    let line = Command::Script(lines[0].clone()).line().unwrap();
+    let ran = read(line.as_bytes());
+    assert_eq!((ran.len(), ran[0].words[0].as_str()), (1, "script"));
+    let print = script::read(&ran[0].behind(1), 2).unwrap();
+    assert_eq!(print.text, b"a\"; quit // \\\")");
 }
 
 #[test]
@@ -198,13 +266,20 @@ fn what_cannot_be_carried_is_refused_with_its_reason() {
     assert_eq!(say(" "), Err(Unfit::Empty));
     assert_eq!(say("a\"b"), Err(Unfit::Quote));
     assert_eq!(say("a\u{2028}b"), Err(Unfit::Control));
-    let longest = CONSOLE_LINE_BYTES_MAX - "say \"\"".len();
+    let longest = "a".repeat(SAY_BYTES_MAX);
+    assert_eq!(say(&longest), Ok(format!("say {longest}")));
+    assert_eq!(say(&format!("{longest}a")), Err(Unfit::TooLongToSay));
     assert_eq!(
-        say(&"a".repeat(longest)).unwrap().len(),
-        CONSOLE_LINE_BYTES_MAX
+        say(&"ü".repeat(SAY_BYTES_MAX / 2 + 1)),
+        Err(Unfit::TooLongToSay)
     );
-    assert_eq!(say(&"a".repeat(longest + 1)), Err(Unfit::TooLong));
-    assert_eq!(say(&"ü".repeat(longest / 2 + 1)), Err(Unfit::TooLong));
+    let kick = |bytes: usize| {
+        let (userid, reason) = (7, "a".repeat(bytes));
+        Command::Kick { userid, reason }.line()
+    };
+    let longest = CONSOLE_LINE_BYTES_MAX - "kickid 7 \"\"".len();
+    assert_eq!(kick(longest).unwrap().len(), CONSOLE_LINE_BYTES_MAX);
+    assert_eq!(kick(longest + 1), Err(Unfit::TooLong));
     assert_eq!(
         line(&"a".repeat(CONSOLE_LINE_BYTES_MAX + 1)),
         Err(Unfit::TooLong)
@@ -229,20 +304,23 @@ fn a_shown_text_is_plain_and_short() {
     let cases = [
         ("", 5, ""),
         ("abc", 3, "abc"),
-        ("abcd", 3, "ab…"),
-        ("äöüß", 3, "äö…"),
+        ("abcd", 3, "…"),
+        ("abcdef", 5, "ab…"),
+        ("äöüß", 8, "äöüß"),
+        ("äöüßx", 8, "äö…"),
         ("  a \n\t b  ", 9, "a b"),
         ("say \"x\"", 9, "say 'x'"),
         ("ab   ", 2, "ab"),
-        ("ab   c", 2, "a…"),
-        ("a bcd", 3, "a…"),
-        ("abc", 1, "…"),
+        ("ab   c", 4, "ab c"),
+        ("a bcd", 5, "a bcd"),
+        ("a bcdef", 5, "a…"),
+        ("abcd", 2, ""),
         ("abc", 0, ""),
         ("\"\"", 2, "''"),
         ("\u{2028}a\u{85}b", 3, "a b"),
     ];
-    for (text, chars_max, expected) in cases {
-        assert_eq!(plain(text, chars_max), expected, "{text:?} {chars_max}");
+    for (text, bytes_max, expected) in cases {
+        assert_eq!(plain(text, bytes_max), expected, "{text:?} {bytes_max}");
     }
     assert_eq!(plain("abc", usize::MAX), "abc");
 }

@@ -207,7 +207,7 @@ fn name(lines: &[&str], of: std::ops::Range<usize>, from: usize, to: usize) -> S
 
 impl Row<'_> {
     pub fn player(self) -> StatusPlayer {
-        let address = self.tail.address.filter(|text| is_address(text));
+        let address = self.tail.address.filter(|text| is_of_player(text));
         StatusPlayer {
             userid: self.userid,
             name: self
@@ -226,8 +226,19 @@ impl Row<'_> {
     }
 }
 
-/// An address with its port, in figures: `192.0.2.9:27005` or `[2001:db8::9]:27005`.
+/// Whether an address is the player's own: not made up for one of Steam's relays, and not withheld.
+fn is_of_player(text: &str) -> bool {
+    is_address(text) && text != WITHHELD && !text.starts_with("169.254.")
+}
+
+/// What the engine writes for an address that it keeps to itself.
+const WITHHELD: &str = "?.?.?.?:?";
+
+/// An address with its port, in figures: `192.0.2.9:27005` or `[2001:db8::9]:27005`; or withheld.
 fn is_address(text: &str) -> bool {
+    if text == WITHHELD {
+        return true;
+    }
     let Some((host, port)) = text.rsplit_once(':') else {
         return false;
     };

@@ -190,3 +190,31 @@ fn any_name_comes_back_as_it_is() {
 }
 
 mod whole;
+
+#[test]
+fn the_slot_of_sourcetv_is_none_for_players() {
+    let text = format!("{HEADER}{HEADING}").replace(
+        "tags    :",
+        "sourcetv:  127.0.0.1:27020, delay 30.0s  (local: 0.0.0.0:27020)\ntags    :",
+    );
+    assert_eq!(parse(&text).unwrap().max_players, 23);
+    // A hostname may read like one.
+    let named = format!("{HEADER}{HEADING}").replace("A server", "sourcetv: x");
+    assert_eq!(parse(&named).unwrap().max_players, 24);
+}
+
+#[test]
+fn an_address_that_the_engine_made_up_or_withholds_is_nobodys() {
+    for address in ["169.254.18.53:27005", "?.?.?.?:?"] {
+        let row = line_of(3, "b").replace("192.0.2.9:27005", address);
+        let status = parse(&format!(
+            "{}{HEADING}{}{row}",
+            HEADER.replace("1 bots", "0 bots"),
+            line_of(2, "a")
+        ));
+        let status = status.unwrap();
+        let found: Vec<_> = status.players.iter().map(|it| it.address.clone()).collect();
+        assert_eq!(found, [Some("192.0.2.9:27005".to_owned()), None]);
+        assert!(status.whole && status.players[1].sure, "{status:?}");
+    }
+}

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
+use fake_rcon::script;
 use vpid::config::{self, Config};
 use vpid::core::{Core, Effect, Event, Now, Timer};
 use vpid::daemon::wheel::Wheel;
@@ -220,6 +221,12 @@ impl World {
             self.leave(userid);
         } else if let Some(text) = line.strip_prefix("say ") {
             self.said.push(text.to_owned());
+        } else if let Some(code) = line.strip_prefix("script ") {
+            let print = script::read(code, script::DIGITS[0]).expect("code that shows a text");
+            let text = String::from_utf8_lossy(&print.text);
+            self.said.push(text.into_owned());
+        } else if line == "sv_visiblemaxplayers" {
+            return Ok(format!("\"{line}\" = \"-1\" ( def. \"-1\" )\n"));
         } else {
             assert_eq!(line, "status");
             let mut text = String::from(

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use fake_rcon::{FakeRcon, FakeServer, Player};
+use fake_rcon::{FakeRcon, FakeServer, Player, Shown};
 use fake_vyhub::{FakeVyhub, State, port};
 use serde_json::Value;
 
@@ -14,6 +14,8 @@ use super::{PATIENCE, Vpid, stays, wait_until};
 const PASSWORD: &str = "a console's password";
 const LOG_SECRET: &str = "4071985";
 const MAP: &str = "cp_badlands";
+/// Where a text is shown, by the engine's number.
+const CHAT: i64 = 3;
 
 /// What admins may in these stories.
 pub const ALL_RIGHTS: [(&str, bool); 4] = [
@@ -306,14 +308,15 @@ impl Community {
 
     #[track_caller]
     pub fn told_times(&self, who: &Visitor, text: &str, times: usize) {
-        let to = format!("{}: ", who.name);
-        let is_it = |said: &&String| said.starts_with(&to) && said.contains(text);
+        let is_it = |shown: &&Shown| {
+            (shown.to, shown.place) == (Some(who.userid), CHAT) && shown.text.contains(text)
+        };
         let deadline = Instant::now() + PATIENCE;
-        while self.game.said().iter().filter(is_it).count() < times {
-            let said = self.game.said();
+        while self.game.shown().iter().filter(is_it).count() < times {
+            let (shown, said) = (self.game.shown(), self.game.said());
             assert!(
                 Instant::now() < deadline,
-                "{} was not told {text:?}, but: {said:#?}",
+                "{} was not told {text:?}, but: {shown:#?} {said:#?}",
                 who.name
             );
             std::thread::sleep(Duration::from_millis(2));
@@ -385,10 +388,10 @@ impl Community {
         assert!(came, "waited in vain: {what}: {}", requests());
     }
 
-    /// What the console ran, `status` aside.
+    /// What the console ran, questions aside.
     pub fn commands(&self) -> Vec<Vec<String>> {
         let mut ran = self.game.ran();
-        ran.retain(|command| command != &["status"]);
+        ran.retain(|command| command != &["status"] && command != &["sv_visiblemaxplayers"]);
         ran
     }
 
@@ -397,7 +400,7 @@ impl Community {
     pub fn all_well(&self) {
         let violations = self.vyhub.violations();
         assert!(violations.is_empty(), "{violations:#?}");
-        let known = ["kickid", "say"];
+        let known = ["kickid", "say", "script"];
         let others = self.commands();
         let others: Vec<_> = others
             .iter()

@@ -2,19 +2,50 @@
 //!
 //! Commands end at `;` outside of quotes and at the end of a line anywhere; `//` outside of
 //! quotes begins a comment; nothing escapes a quote. The engine drops a command that is too long
-//! for it, and older ones cut it: here it is cut, and the rest is a command of its own.
+//! for it, and older ones cut it: here it is cut, and the rest is a command of its own. It drops
+//! one whose words, with a NUL each, do not fit into its buffer, and tells 64 words apart.
 
 /// Longest command that an engine runs.
 pub const COMMAND_BYTES_MAX: usize = 510;
+/// Where the words of a command are copied to, and how many.
+const WORDS_BYTES_MAX: usize = 512;
+const WORDS_MAX: usize = 64;
+
+/// One command that a console runs.
+pub struct Command<'a> {
+    /// Its name, and its arguments one by one.
+    pub words: Vec<String>,
+    /// As it was written.
+    pub text: &'a [u8],
+}
+
+impl Command<'_> {
+    /// What stands behind the first words, as some commands take it: unchanged.
+    pub fn behind(&self, words: usize) -> String {
+        let mut rest = skip_blanks(self.text);
+        for _ in 0..words {
+            rest = skip_blanks(next_word(rest).map_or(&[][..], |(_, behind)| behind));
+        }
+        String::from_utf8_lossy(rest).into_owned()
+    }
+}
 
 /// The commands that a console runs, each with its name first and its arguments after that.
 pub fn commands(bytes: &[u8]) -> Vec<Vec<String>> {
+    let read = read(bytes).into_iter();
+    read.map(|command| command.words).collect()
+}
+
+/// The same with what was written.
+pub fn read(bytes: &[u8]) -> Vec<Command<'_>> {
     // A C string ends at its first NUL.
     let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
-    split(text)
-        .into_iter()
-        .map(words)
-        .filter(|words| !words.is_empty())
+    let commands = split(text).into_iter().map(|text| Command {
+        words: words(text),
+        text,
+    });
+    commands
+        .filter(|command| !command.words.is_empty())
         .collect()
 }
 
@@ -45,30 +76,36 @@ fn split(text: &[u8]) -> Vec<&[u8]> {
     commands
 }
 
+/// None where they do not fit.
 fn words(command: &[u8]) -> Vec<String> {
-    let mut words = Vec::new();
+    let (mut words, mut bytes) = (Vec::new(), 0);
     let mut rest = skip_blanks(command);
-    while let Some(first) = rest.first() {
-        let (word, behind) = match first {
-            b'"' => {
-                let inside = &rest[1..];
-                match inside.iter().position(|byte| *byte == b'"') {
-                    Some(end) => (&inside[..end], &inside[end + 1..]),
-                    None => (inside, &inside[inside.len()..]),
-                }
-            }
-            _ if rest.starts_with(b"//") => break,
-            _ if stands_alone(*first) => rest.split_at(1),
-            _ => rest.split_at(
-                rest.iter()
-                    .position(|byte| ends_word(*byte))
-                    .unwrap_or(rest.len()),
-            ),
-        };
+    while let Some((word, behind)) = next_word(rest).filter(|_| words.len() < WORDS_MAX) {
+        if bytes + word.len() >= WORDS_BYTES_MAX {
+            return Vec::new();
+        }
+        bytes += word.len() + 1;
         words.push(String::from_utf8_lossy(word).into_owned());
         rest = skip_blanks(behind);
     }
     words
+}
+
+/// The word with which a text begins, and what is behind it.
+fn next_word(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    let ends = || rest.iter().position(|byte| ends_word(*byte));
+    match rest.first()? {
+        b'"' => {
+            let inside = &rest[1..];
+            Some(match inside.iter().position(|byte| *byte == b'"') {
+                Some(end) => (&inside[..end], &inside[end + 1..]),
+                None => (inside, &[]),
+            })
+        }
+        _ if rest.starts_with(b"//") => None,
+        first if stands_alone(*first) => Some(rest.split_at(1)),
+        _ => Some(rest.split_at(ends().unwrap_or(rest.len()))),
+    }
 }
 
 fn skip_blanks(rest: &[u8]) -> &[u8] {
@@ -78,7 +115,7 @@ fn skip_blanks(rest: &[u8]) -> &[u8] {
 
 /// Signs that are a word by themselves outside of quotes.
 fn stands_alone(byte: u8) -> bool {
-    b"{}()':".contains(&byte)
+    b"{}()':,".contains(&byte)
 }
 
 fn ends_word(byte: u8) -> bool {
@@ -107,6 +144,7 @@ mod tests {
         check("say \"open; quit", &[&["say", "open; quit"]]);
         check("a\"b\"c", &[&["a", "b", "c"]]);
         check("addip 0 1.2.3.4:5", &[&["addip", "0", "1.2.3.4", ":", "5"]]);
+        check("say a, b", &[&["say", "a", ",", "b"]]);
         check("say \"a\0\";quit", &[&["say", "a"]]);
         check("\u{1}quit", &[&["quit"]]);
     }
@@ -119,5 +157,22 @@ mod tests {
         assert_eq!(run[1], ["quit", ""]);
         let fits = "a".repeat(COMMAND_BYTES_MAX);
         assert_eq!(commands(fits.as_bytes()), [[fits]]);
+    }
+
+    #[test]
+    fn what_is_behind_a_word_stays_as_it_was_written() {
+        let line = b" say  a (\"b\")  c ; kickid 7 \"x\"";
+        let read = read(line);
+        assert_eq!(read[0].behind(1), "a (\"b\")  c ");
+        assert_eq!(read[1].behind(2), "\"x\"");
+        assert_eq!((read[1].behind(3), read[1].behind(9)), ("".into(), "".into()));
+    }
+
+    #[test]
+    fn words_that_do_not_fit_drop_the_command() {
+        let signs = format!("say {}{}", "(".repeat(40), "a".repeat(440));
+        assert!(commands(signs.as_bytes()).is_empty());
+        let many = format!("say {}", "a ".repeat(250));
+        assert_eq!(commands(many.as_bytes())[0].len(), WORDS_MAX);
     }
 }

@@ -1,13 +1,15 @@
 //! A game server's console and RCON, for tests and the demo of vpid. [`FakeRcon`] speaks RCON as
 //! an engine does, and as badly as a test wants; [`FakeServer`] has players and knows the few
-//! commands that vpid uses; [`console`] is what an engine's console makes of a line.
+//! commands that vpid uses; [`console`] is what an engine's console makes of a line, and [`script`]
+//! what its script engine makes of the code that vpid sends.
 
 mod connection;
 pub mod console;
 mod packet;
+pub mod script;
 mod server;
 
-pub use server::{FakeServer, Player};
+pub use server::{FakeServer, Player, Shown};
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

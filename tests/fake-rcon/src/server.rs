@@ -1,7 +1,7 @@
-//! A game that has players, and knows `status`, `kickid`, `say` and `changelevel`.
+//! A game that has players, and knows `status`, `kickid`, `say`, `script` and `changelevel`.
 
 use super::FakeRcon;
-use super::console;
+use super::{console, script};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -39,6 +39,16 @@ impl Player {
     }
 }
 
+/// A text that code has shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// `None`: to all.
+    pub to: Option<i32>,
+    /// 2: console, 3: chat, 4: centre.
+    pub place: i64,
+    pub text: String,
+}
+
 /// A game, shared between those who ask it and those who look at it.
 #[derive(Debug, Clone)]
 pub struct FakeServer(Arc<Mutex<Game>>);
@@ -49,6 +59,12 @@ struct Game {
     map: String,
     players: Vec<Player>,
     said: Vec<String>,
+    shown: Vec<Shown>,
+    scripts: Vec<String>,
+    no_script: bool,
+    sourcetv: bool,
+    max_players: usize,
+    visible_slots: i64,
     kicked: Vec<(i32, String)>,
     ran: Vec<Vec<String>>,
     /// Rows that `status` leaves out at its end, though its heading counts them.
@@ -62,6 +78,12 @@ impl FakeServer {
             map: map.to_string(),
             players: Vec::new(),
             said: Vec::new(),
+            shown: Vec::new(),
+            scripts: Vec::new(),
+            no_script: false,
+            sourcetv: false,
+            max_players: 24,
+            visible_slots: -1,
             kicked: Vec::new(),
             ran: Vec::new(),
             rows_left_out: 0,
@@ -100,6 +122,31 @@ impl FakeServer {
         self.lock().said.clone()
     }
 
+    /// Texts that players were shown by `script`.
+    pub fn shown(&self) -> Vec<Shown> {
+        self.lock().shown.clone()
+    }
+
+    /// The code that `script` was given.
+    pub fn scripts(&self) -> Vec<String> {
+        self.lock().scripts.clone()
+    }
+
+    /// It is a game without a script engine from now on.
+    pub fn without_script(&self) {
+        self.lock().no_script = true;
+    }
+
+    /// SourceTV records, in a slot of its own.
+    pub fn with_sourcetv(&self) {
+        self.lock().sourcetv = true;
+    }
+
+    /// `sv_visiblemaxplayers`.
+    pub fn set_visible_slots(&self, slots: i64) {
+        self.lock().visible_slots = slots;
+    }
+
     /// Who was kicked, by userid, with the reason.
     pub fn kicked(&self) -> Vec<(i32, String)> {
         self.lock().kicked.clone()
@@ -114,9 +161,9 @@ impl FakeServer {
     pub fn run(&self, line: &str) -> String {
         let mut game = self.lock();
         let mut printed = String::new();
-        for command in console::commands(line.as_bytes()) {
+        for command in console::read(line.as_bytes()) {
             printed.push_str(&game.run(&command));
-            game.ran.push(command);
+            game.ran.push(command.words);
         }
         printed
     }
@@ -127,20 +174,49 @@ impl FakeServer {
 }
 
 impl Game {
-    fn run(&mut self, command: &[String]) -> String {
-        let (name, arguments) = command.split_first().expect("a command has a name");
+    fn run(&mut self, command: &console::Command<'_>) -> String {
+        let (name, arguments) = command.words.split_first().expect("a command has a name");
         match name.as_str() {
             "status" => return self.status(),
-            "say" => self.said.push(arguments.join(" ")),
-            "kickid" => return self.kick(arguments),
+            // Quotation marks are not taken off.
+            "say" => self.said.push(command.behind(1)),
+            "kickid" => return self.kick(command),
+            "script" if !self.no_script => self.script(command.behind(1)),
             "changelevel" | "map" => self.map = arguments.join(" "),
+            "sv_visiblemaxplayers" => {
+                let slots = self.visible_slots;
+                return format!("\"{name}\" = \"{slots}\" ( def. \"-1\" )\n - Overrides the max\n");
+            }
             _ => return format!("Unknown command \"{name}\"\n"),
         }
         String::new()
     }
 
-    fn kick(&mut self, arguments: &[String]) -> String {
-        let userid = arguments.first().and_then(|userid| userid.parse().ok());
+    fn script(&mut self, code: String) {
+        let print = script::read(&code, script::DIGITS[0]);
+        self.scripts.push(code);
+        let Some(print) = print else { return };
+        let to = print.to.map(|userid| i32::try_from(userid).unwrap_or(0));
+        let is_there = |userid| {
+            let mut players = self.players.iter();
+            let player = players.find(|player| player.userid == userid);
+            player.is_some_and(|player| {
+                let is_same = |id: &String| !player.id.starts_with("[U:") || *id == player.id;
+                print.id.as_ref().is_none_or(is_same)
+            })
+        };
+        if to.is_none_or(is_there) {
+            self.shown.push(Shown {
+                to,
+                place: print.place,
+                text: String::from_utf8_lossy(&print.text).into_owned(),
+            });
+        }
+    }
+
+    fn kick(&mut self, command: &console::Command<'_>) -> String {
+        let userid = command.words.get(1);
+        let userid = userid.and_then(|userid| userid.parse().ok());
         let at = self
             .players
             .iter()
@@ -149,7 +225,7 @@ impl Game {
             return "userid is not on the server\n".to_string();
         };
         let player = self.players.remove(at);
-        let reason = arguments[1..].join(" ");
+        let reason = command.behind(2);
         self.kicked.push((player.userid, reason));
         String::new()
     }
@@ -157,6 +233,13 @@ impl Game {
     fn status(&self) -> String {
         let bots = self.players.iter().filter(|player| player.bot).count();
         let humans = self.players.len() - bots;
+        let (sourcetv, max) = match self.sourcetv {
+            true => (
+                "sourcetv:  127.0.0.1:27020, delay 30.0s\n",
+                self.max_players + 1,
+            ),
+            false => ("", self.max_players),
+        };
         let mut text = format!(
             "hostname: {}\n\
              version : 9543365/24 9543365 secure\n\
@@ -165,7 +248,8 @@ impl Game {
              account : not logged in  (No account specified)\n\
              map     : {} at: 0 x, 0 y, 0 z\n\
              tags    : cp\n\
-             players : {humans} humans, {bots} bots (24 max)\n\
+             {sourcetv}\
+             players : {humans} humans, {bots} bots ({max} max)\n\
              edicts  : 512 used of 2048 max\n\
              # userid name                uniqueid            connected ping loss state  adr\n",
             self.hostname, self.map
@@ -211,7 +295,7 @@ mod tests {
         server.join(Player::new(3, "Bert", "[U:1:8]"));
         server.join(Player::bot(4, "Heavy"));
         assert_eq!(server.run("kickid 2 \"out; status\""), "");
-        assert_eq!(server.kicked(), [(2, "out; status".to_string())]);
+        assert_eq!(server.kicked(), [(2, "\"out; status\"".to_string())]);
         let status = server.run("status");
         assert!(status.contains("map     : cp_badlands at: 0 x"));
         assert!(status.contains("players : 1 humans, 1 bots (24 max)"));

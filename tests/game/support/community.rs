@@ -160,9 +160,10 @@ impl Story {
     /// Somebody reads it, in the game or as what the console says.
     pub fn is_told(&self, part: &str) -> bool {
         let shown = self.game.record().client_prints();
-        let said = self.console.said();
+        let (said, by_rcon) = (self.console.said(), self.console.shown());
         shown.iter().any(|(_, _, text)| text.contains(part))
             || said.iter().any(|text| text.contains(part))
+            || by_rcon.iter().any(|shown| shown.text.contains(part))
     }
 
     /// What a hostile script runs, and what it throws.

@@ -320,3 +320,25 @@ fn an_address_is_known_from_status_and_kept() {
     let address = roster.person(2).unwrap().address.as_deref();
     assert_eq!(address, Some("192.0.2.9:27005"));
 }
+
+#[test]
+fn a_name_by_status_stays_also_while_the_id_is_not_known() {
+    let mut roster = Roster::default();
+    let pending = StatusPlayer {
+        id: None,
+        ..line_of(2, "Ann", 7)
+    };
+    roster.status(&status(&[pending]), at(20_000));
+    roster.status_taken(at(20_000));
+    let renamed = Line::Renamed {
+        who: who(2, "Ann", None),
+        to: "Bob".into(),
+    };
+    roster.log_line(&renamed, at(21_000));
+    assert_eq!(roster.who_is(2), ("Ann", None));
+    assert!(roster.wants_status());
+    roster.claims(2, "Eve", "", at(22_000));
+    assert_eq!(roster.who_is(2), ("Ann", None));
+    roster.status(&status(&[line_of(2, "Bob", 7)]), at(23_000));
+    assert_eq!(roster.who_is(2), ("Bob", steam(7)));
+}

@@ -1,0 +1,238 @@
+//! What is sent to a game's console, and when.
+
+use std::path::Path;
+
+use super::*;
+use crate::core::Effect;
+use crate::wire::messages::Place;
+use crate::wire::rcon::{Done, Failure};
+use crate::{config, limits};
+
+const CONFIG: &str = "[[server]]\nscriptdata = \"/s\"\nhostname = \"one\"\n\
+    key = '0123456789abcdef0123456789abcdef'\nrcon = \"127.0.0.1:27015\"\nrcon_password = \"p\"\n";
+const STATUS: &str = "map     : cp_a at: 0 x\nplayers : 1 humans, 0 bots (24 max)\n# userid name\n\
+    # 7 \"Ann\" [U:1:5] 05:12 50 0 active 192.0.2.9:27005\n";
+
+struct World {
+    servers: Servers,
+    out: Outgoing,
+    now: Now,
+}
+
+impl World {
+    /// Ann is on.
+    fn new() -> Self {
+        let config = config::parse(CONFIG, Path::new("/"), |_| None).unwrap();
+        let (servers, out) = (Servers::new(&config, &[0]), Outgoing::default());
+        let mono_ms = 100_000;
+        let now = Now { mono_ms, wall_s: 0 };
+        let mut world = Self { servers, out, now };
+        world.servers.advance(now, &mut world.out);
+        world.replies_to("sv_visiblemaxplayers", "\"sv_visiblemaxplayers\" = \"-1\"");
+        world.replies_to("status", STATUS);
+        world
+    }
+
+    /// The lines that were sent since this was asked last.
+    fn sent(&mut self) -> Vec<(u64, String)> {
+        let effects = std::mem::take(&mut self.out.effects).into_iter();
+        let lines = effects.filter_map(|effect| match effect {
+            Effect::Rcon { job, .. } => Some((job.ticket, job.line)),
+            _ => None,
+        });
+        lines.collect()
+    }
+
+    fn lines(&mut self) -> Vec<String> {
+        self.sent().into_iter().map(|(_, line)| line).collect()
+    }
+
+    fn done(&mut self, ticket: u64, result: Result<String, Failure>) {
+        let done = Done {
+            server: 0,
+            ticket,
+            result,
+        };
+        self.servers.rcon_done(done, self.now, &mut self.out);
+    }
+
+    /// Replies to a line that was just sent; the others stay.
+    #[track_caller]
+    fn replies_to(&mut self, line: &str, reply: &str) {
+        let is_it = |effect: &mut Effect| match effect {
+            Effect::Rcon { job, .. } => job.line == line,
+            _ => false,
+        };
+        let found = self.out.effects.extract_if(.., is_it).next();
+        let Some(Effect::Rcon { job, .. }) = found else {
+            panic!("{line} was not sent: {:?}", self.out.effects);
+        };
+        self.done(job.ticket, Ok(reply.to_owned()));
+    }
+
+    fn after(&mut self, ms: u64) {
+        self.now.mono_ms += ms;
+        self.servers.timer_rang();
+        self.servers.advance(self.now, &mut self.out);
+    }
+
+    fn say(&mut self, to: Option<i64>, text: &str, place: Place) {
+        self.servers.say(0, to, text, place, &mut self.out);
+    }
+
+    fn kick(&mut self) {
+        let (userid, reason) = (7, "out".to_owned());
+        let command = Command::Kick { userid, reason };
+        let sent = self.servers.command(0, command, None, &mut self.out);
+        assert_eq!(sent, Ok(()));
+    }
+
+    fn map_starts(&mut self, map: &str) {
+        let line = Line::MapStarted(map.into());
+        self.servers.logged(0, &line, self.now);
+    }
+
+    fn slots(&self) -> i64 {
+        self.servers.get(0).unwrap().roster.max_players()
+    }
+}
+
+#[test]
+fn texts_for_players_go_to_the_script_engine() {
+    let mut world = World::new();
+    world.say(Some(7), "Hi", Place::Chat);
+    world.say(None, "all", Place::Chat);
+    world.servers.say_center(0, 7, "mid", &mut world.out);
+    let lines = world.lines();
+    let parts = [
+        ["GetPlayerFromUserID(7)", "==\"[U:1:5]\"", "p,3,\"Hi\")"],
+        ["script", "ClientPrint(null,3", "\"all\")"],
+        ["GetPlayerFromUserID(7)", "==\"[U:1:5]\"", "p,4,\"mid\")"],
+    ];
+    assert_eq!(lines.len(), parts.len(), "{lines:?}");
+    for (line, parts) in lines.iter().zip(parts) {
+        assert!(parts.iter().all(|part| line.contains(part)), "{line}");
+    }
+}
+
+#[test]
+fn without_a_script_engine_the_console_says_texts_and_each_only_once() {
+    let mut world = World::new();
+    let long = "я".repeat(100);
+    world.say(Some(7), &long, Place::Chat);
+    world.servers.say_center(0, 7, "mid", &mut world.out);
+    world.say(None, "all", Place::Chat);
+    for (ticket, _) in world.sent() {
+        world.done(ticket, Ok("Unknown command \"script\"\n".into()));
+    }
+    let said = format!("say Ann: {long}");
+    assert_eq!(world.lines(), [said, "say all".to_owned()]);
+    // It is remembered, until it may be another run of the game.
+    world.say(Some(7), "Hi", Place::Chat);
+    world.servers.say_center(0, 7, "mid", &mut world.out);
+    assert_eq!(world.lines(), ["say Ann: Hi"]);
+    world.done(0, Err(Failure::Away("it is away".into())));
+    world.done(0, Ok(String::new()));
+    world.say(None, "all", Place::Chat);
+    assert!(world.lines()[0].starts_with("script "));
+}
+
+#[test]
+fn a_text_that_a_script_engine_did_not_show_is_said() {
+    for reply in [
+        "Scripting disabled or no server running\n",
+        "AN ERROR HAS OCCURED [the index 'ClientPrint' does not exist]\n",
+    ] {
+        let mut world = World::new();
+        world.say(None, "all", Place::Chat);
+        let ticket = world.sent()[0].0;
+        world.done(ticket, Ok(reply.into()));
+        assert_eq!(world.lines(), ["say all"]);
+        world.say(None, "all", Place::Chat);
+        assert!(world.lines()[0].starts_with("script "));
+    }
+}
+
+#[test]
+fn what_the_console_says_is_bounded_in_bytes() {
+    let mut world = World::new();
+    world.say(None, "a", Place::Chat);
+    let ticket = world.sent()[0].0;
+    world.done(ticket, Ok("Unknown command".into()));
+    world.lines();
+    world.say(Some(7), &"🦀".repeat(120), Place::Chat);
+    let lines = world.lines();
+    assert!(lines[0].starts_with("say Ann: 🦀") && lines[0].ends_with("🦀…"));
+    assert!((237..=240).contains(&(lines[0].len() - 4)), "{lines:?}");
+}
+
+#[test]
+fn after_a_map_start_nothing_is_sent_for_a_moment() {
+    let mut world = World::new();
+    world.map_starts("cp_b");
+    world.kick();
+    world.after(0);
+    assert_eq!(world.lines(), [""; 0]);
+    world.after(limits::RCON_SETTLE_MS - 1);
+    // The scripts, or `status`, tell of the same map a little later.
+    world.map_starts("cp_b");
+    assert_eq!(world.lines(), [""; 0]);
+    world.after(1);
+    let expected = ["kickid 7 out", "sv_visiblemaxplayers", "status"];
+    assert_eq!(world.lines(), expected);
+    world.kick();
+    assert_eq!(world.lines(), ["kickid 7 out"]);
+}
+
+#[test]
+fn what_waits_for_a_map_is_bounded_and_its_end_is_reported() {
+    let mut world = World::new();
+    world.map_starts("cp_b");
+    let run = |world: &mut World, number: usize| {
+        let command = Command::Console(format!("x{number}"));
+        let waiter = Some(number as u64);
+        world.servers.command(0, command, waiter, &mut world.out)
+    };
+    for number in 0..limits::RCON_QUEUE_MAX {
+        assert_eq!(run(&mut world, number), Ok(()));
+    }
+    let refused = run(&mut world, 9_999).unwrap_err();
+    assert!(refused.contains("a map has just started"), "{refused}");
+    world.after(limits::RCON_SETTLE_MS);
+    let (ticket, line) = world.sent().swap_remove(0);
+    assert_eq!(line, "x0");
+    world.done(ticket, Ok("done".into()));
+    let pushed = world.out.effects.iter();
+    let mut pushed = pushed.filter(|effect| matches!(effect, Effect::Pushed { ticket: 0, .. }));
+    assert!(pushed.next().is_some());
+}
+
+#[test]
+fn slots_are_those_that_players_see() {
+    let mut world = World::new();
+    assert_eq!(world.slots(), 24);
+    for (reply, slots) in [("20", 20), ("-1", 24), ("32", 24), ("x", 24)] {
+        world.now.mono_ms += limits::RCON_SETTLED_MS;
+        world.map_starts("cp_b");
+        world.after(limits::RCON_SETTLE_MS);
+        let reply = format!("\"sv_visiblemaxplayers\" = \"{reply}\" ( def. \"-1\" )");
+        world.replies_to("sv_visiblemaxplayers", &reply);
+        world.replies_to("status", STATUS);
+        assert_eq!(world.slots(), slots);
+        // Once on a map is enough.
+        world.after(limits::STATUS_BESIDE_MS);
+        assert_eq!(world.lines(), ["status"]);
+        world.done(0, Ok(String::new()));
+        let asking = world.servers.all[0].rcon.as_ref().unwrap().asking.unwrap();
+        world.done(asking, Ok(STATUS.into()));
+    }
+    // An answer that does not come is asked for again.
+    world.now.mono_ms += limits::RCON_SETTLED_MS;
+    world.map_starts("cp_b");
+    world.after(limits::RCON_SETTLE_MS);
+    for (ticket, _) in world.sent() {
+        world.done(ticket, Err(Failure::Unclear("closed".into())));
+    }
+    world.after(limits::STATUS_BESIDE_MS);
+    assert_eq!(world.lines(), ["sv_visiblemaxplayers", "status"]);
+}

@@ -1,0 +1,159 @@
+//! Texts for players: by the game's signed scripts where they are connected; else by RCON, through the
+//! game's script engine (`script <code>`), which shows a text to one player and in any place; and where
+//! the game has none, as chat of the console, which all players read.
+
+use super::changing::Sent;
+use super::{GameServer, ServerId, Servers};
+use crate::core::outgoing::Outgoing;
+use crate::limits;
+use crate::wire::console::{Command, plain};
+use crate::wire::messages::{Place, Push};
+use crate::wire::script_line::{Reader, ScriptLine};
+
+impl Servers {
+    /// Says something to one player, or to all.
+    pub fn say(
+        &mut self,
+        id: ServerId,
+        to: Option<i64>,
+        text: &str,
+        place: Place,
+        out: &mut Outgoing,
+    ) {
+        let text: String = text.chars().filter(|c| !c.is_control()).collect();
+        self.show(id, to, text, place, out);
+    }
+
+    /// The same, with the text as it is.
+    pub fn show(
+        &mut self,
+        id: ServerId,
+        to: Option<i64>,
+        text: String,
+        place: Place,
+        out: &mut Outgoing,
+    ) {
+        let Some(server) = self.all.get(id) else {
+            return;
+        };
+        let userid = to.and_then(|userid| i32::try_from(userid).ok());
+        if let Some(host) = server.host {
+            let to = userid;
+            out.pushes.push((host, Push::Print { text, to, place }, 0));
+            return;
+        }
+        let said = server.as_said(to, &text);
+        if !server.may_have_script() || to.is_some() && userid.is_none() {
+            return self.say_as_console(id, said, out);
+        }
+        let reader = userid.map(|userid| server.reader(userid));
+        let mut instead = Some(said);
+        for line in ScriptLine::prints(reader, place, &text) {
+            self.run_script(id, line, instead.take(), out);
+        }
+    }
+
+    /// The same in the middle of the screen, where that can be had.
+    pub fn say_center(&mut self, id: ServerId, to: i64, text: &str, out: &mut Outgoing) {
+        let (Some(server), Ok(to)) = (self.all.get(id), i32::try_from(to)) else {
+            return;
+        };
+        let text: String = text.chars().filter(|c| !c.is_control()).collect();
+        let place = Place::Center;
+        if let Some(host) = server.host {
+            let to = Some(to);
+            out.pushes.push((host, Push::Print { text, to, place }, 0));
+        } else if server.may_have_script() {
+            let reader = server.reader(to);
+            for line in ScriptLine::prints(Some(reader), place, &text) {
+                self.run_script(id, line, None, out);
+            }
+        }
+    }
+
+    /// `instead`: what the console says where the game has no script engine.
+    fn run_script(
+        &mut self,
+        id: ServerId,
+        line: ScriptLine,
+        instead: Option<String>,
+        out: &mut Outgoing,
+    ) {
+        let Some(server) = self.all.get(id) else {
+            return;
+        };
+        let mut sent = Sent::new(Command::Script(line), None, &server.roster);
+        sent.instead = instead;
+        if let Err(why) = self.send(id, sent, out) {
+            log::debug!("a text is not shown: {why}");
+        }
+    }
+
+    fn say_as_console(&mut self, id: ServerId, said: String, out: &mut Outgoing) {
+        if let Err(why) = self.command(id, Command::Say(said), None, out) {
+            log::debug!("a text is not shown: {why}");
+        }
+    }
+
+    /// Reads what a game replied to a line for its script engine. Where the line did nothing, the console
+    /// says it.
+    pub(super) fn script_replied(
+        &mut self,
+        id: ServerId,
+        reply: &str,
+        instead: Option<String>,
+        out: &mut Outgoing,
+    ) {
+        let Some(server) = self.all.get_mut(id) else {
+            return;
+        };
+        let is_unknown = reply.contains("Unknown command");
+        // vscript_shared.cpp of source-sdk-2013; the other is what a script prints that throws.
+        let failed = reply.contains("Scripting disabled or no server running")
+            || reply.contains("AN ERROR HAS OCCUR");
+        if !is_unknown && !failed {
+            return;
+        }
+        let label = &server.label;
+        match (&mut server.rcon, is_unknown) {
+            (Some(road), true) => {
+                if !std::mem::replace(&mut road.no_script, true) {
+                    log::warn!(
+                        "{label}: this game has no console command `script`, so answers to players \
+                         are said by the console, and all players read them; texts in the centre \
+                         are not shown"
+                    );
+                }
+            }
+            _ => log::debug!("{label}: the script engine did not show a text: {reply:.200}"),
+        }
+        if let Some(said) = instead {
+            self.say_as_console(id, said, out);
+        }
+    }
+}
+
+impl GameServer {
+    /// Whether texts are sent to the script engine by RCON: until the game says that it has none.
+    fn may_have_script(&self) -> bool {
+        let road = self.rcon.as_ref();
+        road.is_some_and(|road| !road.refused && !road.no_script)
+    }
+
+    fn reader(&self, userid: i32) -> Reader {
+        let person = self.roster.person(userid.into());
+        Reader {
+            userid,
+            steam: person.and_then(|person| person.steam),
+        }
+    }
+
+    /// A text as the console says it.
+    fn as_said(&self, to: Option<i64>, text: &str) -> String {
+        let person = to.and_then(|userid| self.roster.person(userid));
+        match person {
+            Some(person) => plain(&format!("{}: {text}", person.name), limits::SAY_BYTES_MAX),
+            None => plain(text, limits::SAY_BYTES_MAX),
+        }
+    }
+}
