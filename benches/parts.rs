@@ -364,6 +364,7 @@ impl OpenLane {
                 call: sql::parse(function, SCRIPT, &kwargs, Reading::Legacy).unwrap(),
                 deadline_ms: None,
                 recovered: false,
+                notes_failure: false,
                 tries: 0,
                 decoder: Decoder::Stock,
             }

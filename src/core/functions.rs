@@ -142,11 +142,7 @@ impl Functions {
         let built_in = self.is_built_in(function);
         let script = self.of_script(function);
         if !built_in && script.is_none() {
-            let detail = match function.strip_prefix(QUERY_PREFIX) {
-                Some(name) => format!("the configuration has no [query.{name}]"),
-                None => "vpid has no function of this name".to_owned(),
-            };
-            return Err(CallError::new("UnknownFunction", detail));
+            return Err(unknown(function));
         }
         if !own && is_python_name(&call.script) {
             let detail = format!(
@@ -234,6 +230,15 @@ impl Functions {
             "functions": allowed,
         })
     }
+}
+
+/// What a call of a function is told that does not exist.
+pub fn unknown(function: &str) -> CallError {
+    let detail = match function.strip_prefix(QUERY_PREFIX) {
+        Some(name) => format!("the configuration has no [query.{name}]"),
+        None => "vpid has no function of this name".to_owned(),
+    };
+    CallError::new("UnknownFunction", detail)
 }
 
 /// Whether a name is one of the owner's Python scripts'. A game has no script file of such a name: a call

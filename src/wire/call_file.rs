@@ -79,7 +79,7 @@ pub struct CallFile {
     pub identity: Option<Identity>,
     /// Calls that do not depend on each other.
     pub singles: Vec<CallResult>,
-    /// Lists that run in order until one fails.
+    /// Lists that run in order, whatever comes of each call.
     pub chains: Vec<Vec<CallResult>>,
 }
 

@@ -23,6 +23,7 @@ use crate::wire::call_error::CallError;
 use crate::wire::sql::{Dialect, Job, Param, Quoting, Returns, SqlCall, Statement, render};
 use rusqlite::Connection;
 use rusqlite::types::{ToSqlOutput, ValueRef};
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -160,21 +161,46 @@ impl Engine {
         progress: &mut Progress,
     ) -> rusqlite::Result<Outcome> {
         if job.recovered
-            && let Some(answer) = self.journal.find(&self.connection, job.id)?
+            && let Some(note) = self.journal.find(&self.connection, job.id)?
         {
-            return Ok(Ok(answer));
+            return Ok(CallError::read_note(note));
         }
+        let (outcome, wrote) = self.begun(job, now_ms, lenient)?;
+        let note = match &outcome {
+            Ok(answer) if wrote => Cow::Borrowed(answer),
+            Err(error) if job.notes_failure && job.call.may_write(Quoting::Sqlite) => {
+                Cow::Owned(error.to_note())
+            }
+            _ => return Ok(outcome),
+        };
+        // Without its transaction there is nothing to note it in, and the batch starts over.
+        if !self.connection.is_autocommit() {
+            self.journal.add(&self.connection, job.id, &note)?;
+            progress.wrote = true;
+            progress.newest = progress.newest.max(job.id.file);
+        }
+        Ok(outcome)
+    }
+
+    /// Runs a call that is in no note, while there is time for it. Says beside the outcome whether
+    /// it can have written.
+    fn begun(
+        &self,
+        job: &Job,
+        now_ms: u64,
+        lenient: bool,
+    ) -> rusqlite::Result<(Outcome, bool)> {
         let mut limit_ms = now_ms.saturating_add(job.limit_ms);
         if let Some(deadline_ms) = job.deadline_ms {
             let late_ms = if lenient { SQL_LATE_MS } else { 0 };
             let deadline_ms = deadline_ms.saturating_add(late_ms);
             if deadline_ms <= now_ms {
-                return Ok(Err(CallError::word("DeadlineExceeded")));
+                return Ok((Err(CallError::word("DeadlineExceeded")), false));
             }
             limit_ms = limit_ms.min(deadline_ms);
         }
         if let Some(error) = self.guard.tries().begin(job) {
-            return Ok(Err(error));
+            return Ok((Err(error), false));
         }
         self.guard.call_begins(job.id);
         self.guard.allow_cost(cost_max(&job.call));
@@ -183,18 +209,12 @@ impl Engine {
         if job.tries > 0 {
             self.guard.tries().ended(job.id);
         }
-        let (outcome, wrote) = match ran {
-            Err(_) if self.guard.costs_too_much() => return Ok(Err(costs_too_much())),
-            Err(error) if is_unavailable(&error) => return Err(error),
-            Err(error) => return Ok(Err(call_error(&error))),
-            Ok(done) => done,
-        };
-        if let (Ok(answer), true) = (&outcome, wrote) {
-            self.journal.add(&self.connection, job.id, answer)?;
-            progress.wrote = true;
-            progress.newest = progress.newest.max(job.id.file);
+        match ran {
+            Err(_) if self.guard.costs_too_much() => Ok((Err(costs_too_much()), false)),
+            Err(error) if is_unavailable(&error) => Err(error),
+            Err(error) => Ok((Err(call_error(&error)), false)),
+            Ok(done) => Ok(done),
         }
-        Ok(outcome)
     }
 
     /// Runs the statements of a call, under a savepoint of its own if one of them can write, so

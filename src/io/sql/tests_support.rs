@@ -282,6 +282,7 @@ pub(super) fn call(index: u32, function: &str, kwargs: &str) -> Job {
         deadline_ms: None,
         limit_ms: SQL_STATEMENT_MS_MAX,
         recovered: false,
+        notes_failure: false,
         tries: 0,
         decoder: Decoder::Stock,
     }

@@ -205,6 +205,9 @@ pub struct Job {
     pub limit_ms: u64,
     /// The call may have run before the daemon was restarted: the journal knows.
     pub recovered: bool,
+    /// That it failed is noted like an answer: calls of its chain run behind it all the same, so
+    /// after a restart it must not run once more.
+    pub notes_failure: bool,
     /// How often earlier runs have begun it without its having ended before they did.
     pub tries: u32,
     /// Whose decoder will read the answer.

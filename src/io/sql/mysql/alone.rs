@@ -26,21 +26,20 @@ pub(super) fn run(worker: &mut Worker, mut task: Task) -> Ended {
     }
     match noted(worker, &mut task) {
         Ok(Found::Nothing) => {}
-        Ok(Found::Answer(answer)) => return answered(task, Ok(answer)),
+        Ok(Found::Answer(answer)) => return answered(task, answer),
         Ok(Found::Begun) => return answered(task, Err(interrupted())),
         Err(trouble) => return again(worker, task, trouble),
     }
     let instance = worker.pool.run.instance;
     match worker.call(&task, Class::Alone, now_ms) {
-        Called::Outcome(Ok(answer)) => {
-            let note = journal::end(instance, task.job.id, &answer);
+        Called::Outcome(outcome) => {
+            let note = match outcome.is_ok() || task.job.notes_failure {
+                true => journal::end(instance, task.job.id, &outcome),
+                false => journal::forget(instance, task.job.id),
+            };
             // It is done, whether or not that can be noted.
             own(worker, &[&note, READABLE]);
-            answered(task, Ok(answer))
-        }
-        Called::Outcome(Err(error)) => {
-            own(worker, &[&journal::forget(instance, task.job.id), READABLE]);
-            answered(task, Err(error))
+            answered(task, outcome)
         }
         Called::Culprit(error) => {
             worker.pool.answer(&task, Err(error));

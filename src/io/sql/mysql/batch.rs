@@ -147,7 +147,7 @@ impl Batch<'_> {
             match self.found(&task) {
                 Ok(Found::Nothing) => {}
                 Ok(Found::Answer(answer)) => {
-                    self.ran(task, Ok(answer), false);
+                    self.ran(task, answer, false);
                     return Ok(());
                 }
                 Ok(Found::Begun) => {
@@ -159,7 +159,8 @@ impl Batch<'_> {
         }
         match self.worker.call(&task, class, now_ms) {
             Called::Outcome(outcome) => {
-                let wrote = class == Class::Write && outcome.is_ok();
+                let noted = outcome.is_ok() || task.job.notes_failure;
+                let wrote = class == Class::Write && noted;
                 self.ran(task, outcome, wrote);
                 Ok(())
             }
@@ -274,7 +275,7 @@ impl Batch<'_> {
     fn commit(mut self) -> Ended {
         let instance = self.worker.pool.run.instance;
         let wrote = self.ran.iter().filter(|ran| ran.wrote);
-        let answers = wrote.filter_map(|ran| Some((ran.task.job.id, ran.outcome.as_deref().ok()?)));
+        let answers = wrote.map(|ran| (ran.task.job.id, &ran.outcome));
         let Some(notes) = journal::add(instance, answers) else {
             return match self.own("COMMIT") {
                 Ok(()) => self.answered(),
