@@ -180,7 +180,10 @@ impl Functions {
         match function {
             "VPI_Ping" if call.kwargs.is_null() => Ok(Task::Answer(json!("pong"))),
             "VPI_Ping" => Ok(Task::Answer(call.kwargs.clone())),
-            "VPI_Info" => Ok(Task::Answer(self.info(&call.script, own))),
+            "VPI_Info" if call.kwargs.is_object() || call.kwargs.is_null() => {
+                Ok(Task::Answer(self.info(&call.script, own)))
+            }
+            "VPI_Info" => Err(CallError::no_table()),
             _ if VYHUB_FUNCTIONS.contains(&function) => {
                 let call = parse_call(function, &call.kwargs)?;
                 Ok(Task::Vyhub(Box::new(call)))

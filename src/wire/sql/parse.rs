@@ -33,7 +33,7 @@ pub fn parse(
     let kwargs = match kwargs {
         Value::Object(kwargs) => kwargs,
         Value::Null => &nothing,
-        _ => return Err(value_error("kwargs are not a table")),
+        _ => return Err(CallError::no_table()),
     };
     if function == "VPI_DB_RawExecute" {
         return raw(kwargs);
