@@ -12,7 +12,8 @@ use crate::wire::call_error::CallError;
 use crate::wire::call_file::Call;
 use crate::wire::sql::{self, DatabaseId, QUERY_PREFIX, Query, SqlCall};
 
-/// The functions that vpid answers by itself.
+/// The functions that vpid answers by itself. vpi.py had none of them, so where an owner's
+/// `vpi_interfaces.py` has one, it is that file's.
 const BUILT_IN: [&str; 2] = ["VPI_Ping", "VPI_Info"];
 
 /// What has to be done for a call.
@@ -104,9 +105,9 @@ impl Functions {
     /// The function of a script that is called by this name; of one that is being loaded, it may
     /// turn out that there is none.
     fn of_script(&self, function: &str) -> Option<(ScriptId, String)> {
-        let built_in = self.is_built_in(function);
+        let kept = self.keeps(function);
         if let Some(found) = self.scripts.functions.get(function) {
-            let counts = found.overrides || !built_in;
+            let counts = found.overrides || !kept;
             return counts.then(|| (found.script, found.function.clone()));
         }
         self.scripts.loading.iter().find_map(|loading| {
@@ -116,7 +117,7 @@ impl Functions {
                 patterns.any(|pattern| matches(pattern, function))
             };
             let name = if loading.whole { function } else { rest };
-            (!built_in || takes()).then(|| (loading.script, name.to_owned()))
+            (!kept || takes()).then(|| (loading.script, name.to_owned()))
         })
     }
 
@@ -126,6 +127,12 @@ impl Functions {
             || BUILT_IN.contains(&function)
             || VYHUB_FUNCTIONS.contains(&function)
             || sql::is_sql_function(function)
+    }
+
+    /// Whether it is vpid's although an owner's file has a function of this name: those of vpi.py,
+    /// which stand in every such file, and what `vpid.toml` defines. `vpi_override` says otherwise.
+    pub fn keeps(&self, function: &str) -> bool {
+        self.is_built_in(function) && !BUILT_IN.contains(&function)
     }
 
     /// Whether anybody can call a function of this name.
