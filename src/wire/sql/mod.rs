@@ -7,6 +7,7 @@
 //! that their name promises; who may send them is decided elsewhere.
 
 mod classify;
+mod connection;
 mod dialect;
 mod expr;
 mod filter;
@@ -37,6 +38,7 @@ use super::call_error::CallError;
 use std::sync::Arc;
 
 pub use classify::{Class, class_of};
+pub use connection::{Uses, asks_for_changes, is_counted};
 pub use dialect::Dialect;
 pub use expr::{Expr, Function, Operator, Row};
 pub use names::Identifier;
