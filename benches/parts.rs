@@ -372,6 +372,7 @@ impl OpenLane {
                     .unwrap(),
                 deadline_ms: None,
                 recovered: false,
+                notes_failure: false,
                 tries: 0,
                 decoder: Decoder::Stock,
             }

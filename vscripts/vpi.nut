@@ -2285,7 +2285,7 @@ local Record = function(src, func, kwargs, callback, urgent, timeout)
 		urgent = urgent ? true : false
 		ticks = Ticks(timeout)
 	}
-	try { record.kwargs = type(kwargs) == "table" ? JsonCopy(kwargs, "kwargs") : null }
+	try { record.kwargs = JsonCopy(kwargs, "kwargs") }
 	catch (problem) { record.problem = ErrorText(problem) }
 	return record
 }
@@ -2315,7 +2315,7 @@ local Make = function(src, func, kwargs, callback, urgent, timeout)
 	lastId++
 	object.token = "vpi" + lastId
 	object.func = func
-	object.kwargs = type(kwargs) == "table" ? kwargs : null
+	object.kwargs = kwargs
 	object.callback = record.callback
 	object.urgent = urgent
 	object.timeout = record.ticks * 3 / 200.0

@@ -34,9 +34,6 @@ pub fn run(config: &Config, options: &Options, out: &mut dyn Write) -> Result<bo
             )
         })?,
     };
-    if !kwargs.is_object() && !kwargs.is_null() {
-        return Err("the arguments must be a JSON object, as a script passes a table".into());
-    }
     let (server, host) = choose(config, options.host.as_deref(), "vpid_call")?;
     let call = GameCall::new(&options.script, &options.function, kwargs);
     let answer = match &server.key {

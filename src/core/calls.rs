@@ -8,6 +8,7 @@
 
 mod answering;
 mod asked;
+mod chains;
 mod late;
 mod starting;
 
@@ -26,8 +27,9 @@ use crate::config::Config;
 use crate::limits;
 use crate::wire::answer_text::push_value;
 use crate::wire::call_error::CallError;
-use crate::wire::call_file;
-use crate::wire::sql::{self, CallId};
+use crate::wire::call_file::{self, Call};
+use crate::wire::sql::{self, CallId, DatabaseId, SqlCall};
+use chains::Onward;
 use late::Late;
 
 struct OpenFile {
@@ -178,7 +180,7 @@ impl Calls {
                 ..owner
             }),
         };
-        let (calls, starts) = open_calls(opening.singles, opening.chains);
+        let (calls, starts) = open_calls(opening.singles, opening.chains, is_signed);
         self.running += calls.len();
         *self.running_of.entry(host).or_default() += calls.len();
         let waiting: usize = calls.iter().map(OpenCall::waiting_bytes).sum();
@@ -268,31 +270,52 @@ impl Calls {
                 if let Some(kept) = self.cache.find(&sql_call, decoder, now.mono_ms) {
                     return Some(Ok(kept));
                 }
-                let own_ms = sql_call.deadline_ms();
-                // Where nobody waits for the answer there is no hurry, and it must be done.
-                let patience = [call.timeout_ms, own_ms].into_iter().flatten();
-                let patience = patience.fold(self.deadline_ms, u64::min);
                 if !self.late.has_room(database) {
                     return Some(Err(CallError::word("DatabaseUnavailable")));
                 }
-                let job = sql::Job {
-                    id,
-                    database,
-                    host: file.host,
-                    function: call.function,
-                    call: *sql_call,
-                    deadline_ms: call.callback.then_some(file.arrived_ms + patience),
-                    limit_ms: own_ms.unwrap_or(limits::SQL_STATEMENT_MS_MAX),
-                    recovered: file.recovered,
-                    tries: self.late.tries(id, file.recovered),
-                    decoder,
-                };
+                let job = self.sql_job(id, database, call, *sql_call, now)?;
                 self.cache.begins(&job);
                 self.lane_has(id, database, job.deadline_ms, effects);
                 effects.push(Effect::Sql(Box::new(job)));
                 None
             }
         }
+    }
+
+    /// A call as a database's lane gets it.
+    fn sql_job(
+        &self,
+        id: CallId,
+        database: DatabaseId,
+        call: Call,
+        sql_call: SqlCall,
+        now: Now,
+    ) -> Option<sql::Job> {
+        let file = self.files.get(&id.file)?;
+        let chain = file.calls[id.index as usize].chain;
+        let goes_on = chain.filter(|chain| !chain.stops);
+        // Each call of such a chain has time of its own, however long those before it took.
+        let since_ms = match goes_on {
+            Some(chain) if chain.first < id.index => now.mono_ms,
+            _ => file.arrived_ms,
+        };
+        let own_ms = sql_call.deadline_ms();
+        // Where nobody waits for the answer there is no hurry, and it must be done.
+        let patience = [call.timeout_ms, own_ms].into_iter().flatten();
+        let patience = patience.fold(self.deadline_ms, u64::min);
+        Some(sql::Job {
+            id,
+            database,
+            host: file.host,
+            function: call.function,
+            call: sql_call,
+            deadline_ms: call.callback.then_some(since_ms + patience),
+            limit_ms: own_ms.unwrap_or(limits::SQL_STATEMENT_MS_MAX),
+            recovered: file.recovered,
+            notes_failure: goes_on.is_some(),
+            tries: self.late.tries(id, file.recovered),
+            decoder: file.route.decoder(),
+        })
     }
 
     /// What the SQL lane did. Answers go out together afterwards.
@@ -317,7 +340,7 @@ impl Calls {
             if !touched.contains(&file.host) {
                 touched.push(file.host);
             }
-            self.done(id, outcome, hosts, now);
+            self.done(id, outcome, hosts, functions, now);
             self.finish(id.file, effects);
         }
         self.start_some(hosts, functions, now, effects);
@@ -339,7 +362,14 @@ impl Calls {
     }
 
     /// A call is done: answer, or let the next of its chain start.
-    fn done(&mut self, id: CallId, outcome: Outcome, hosts: &mut Hosts, now: Now) {
+    fn done(
+        &mut self,
+        id: CallId,
+        outcome: Outcome,
+        hosts: &mut Hosts,
+        functions: &Functions,
+        now: Now,
+    ) {
         let Some(file) = self.files.get_mut(&id.file) else {
             return;
         };
@@ -358,11 +388,9 @@ impl Calls {
         let mut next = None;
         let mut answered = id.index;
         if let Some(chain) = open.chain {
-            match &outcome {
-                Ok(_) => next = chain.next,
-                // The rest of the chain does not run; its last call stands for all of it.
-                Err(_) => finished += (chain.last - id.index) as usize,
-            }
+            let onward = Onward::of(file, id.index, chain, outcome.is_err(), functions);
+            next = onward.next;
+            finished += onward.dropped as usize;
             answered = chain.last;
         }
         file.running -= finished;

@@ -12,7 +12,8 @@ use crate::wire::call_error::CallError;
 use crate::wire::call_file::Call;
 use crate::wire::sql::{self, DatabaseId, QUERY_PREFIX, Query, Quoting, SqlCall};
 
-/// The functions that vpid answers by itself.
+/// The functions that vpid answers by itself. vpi.py had none of them, so where an owner's
+/// `vpi_interfaces.py` has one, it is that file's.
 const BUILT_IN: [&str; 2] = ["VPI_Ping", "VPI_Info"];
 
 /// What has to be done for a call.
@@ -107,9 +108,9 @@ impl Functions {
     /// The function of a script that is called by this name; of one that is being loaded, it may
     /// turn out that there is none.
     fn of_script(&self, function: &str) -> Option<(ScriptId, String)> {
-        let built_in = self.is_built_in(function);
+        let kept = self.keeps(function);
         if let Some(found) = self.scripts.functions.get(function) {
-            let counts = found.overrides || !built_in;
+            let counts = found.overrides || !kept;
             return counts.then(|| (found.script, found.function.clone()));
         }
         self.scripts.loading.iter().find_map(|loading| {
@@ -119,7 +120,7 @@ impl Functions {
                 patterns.any(|pattern| matches(pattern, function))
             };
             let name = if loading.whole { function } else { rest };
-            (!built_in || takes()).then(|| (loading.script, name.to_owned()))
+            (!kept || takes()).then(|| (loading.script, name.to_owned()))
         })
     }
 
@@ -129,6 +130,12 @@ impl Functions {
             || BUILT_IN.contains(&function)
             || VYHUB_FUNCTIONS.contains(&function)
             || sql::is_sql_function(function)
+    }
+
+    /// Whether it is vpid's although an owner's file has a function of this name: those of vpi.py,
+    /// which stand in every such file, and what `vpid.toml` defines. `vpi_override` says otherwise.
+    pub fn keeps(&self, function: &str) -> bool {
+        self.is_built_in(function) && !BUILT_IN.contains(&function)
     }
 
     /// Whether anybody can call a function of this name.
@@ -145,11 +152,7 @@ impl Functions {
         let built_in = self.is_built_in(function);
         let script = self.of_script(function);
         if !built_in && script.is_none() {
-            let detail = match function.strip_prefix(QUERY_PREFIX) {
-                Some(name) => format!("the configuration has no [query.{name}]"),
-                None => "vpid has no function of this name".to_owned(),
-            };
-            return Err(CallError::new("UnknownFunction", detail));
+            return Err(unknown(function));
         }
         if !own && is_python_name(&call.script) {
             let detail = format!(
@@ -187,7 +190,10 @@ impl Functions {
         match function {
             "VPI_Ping" if call.kwargs.is_null() => Ok(Task::Answer(json!("pong"))),
             "VPI_Ping" => Ok(Task::Answer(call.kwargs.clone())),
-            "VPI_Info" => Ok(Task::Answer(self.info(&call.script, own))),
+            "VPI_Info" if call.kwargs.is_object() || call.kwargs.is_null() => {
+                Ok(Task::Answer(self.info(&call.script, own)))
+            }
+            "VPI_Info" => Err(CallError::no_table()),
             _ if VYHUB_FUNCTIONS.contains(&function) => {
                 let call = parse_call(function, &call.kwargs)?;
                 Ok(Task::Vyhub(Box::new(call)))
@@ -238,6 +244,15 @@ impl Functions {
             "functions": allowed,
         })
     }
+}
+
+/// What a call of a function is told that does not exist.
+pub fn unknown(function: &str) -> CallError {
+    let detail = match function.strip_prefix(QUERY_PREFIX) {
+        Some(name) => format!("the configuration has no [query.{name}]"),
+        None => "vpid has no function of this name".to_owned(),
+    };
+    CallError::new("UnknownFunction", detail)
 }
 
 /// Whether a name is one of the owner's Python scripts'. A game has no script file of such a name: a call

@@ -55,7 +55,7 @@ pub struct Opening {
     pub text: Vec<u8>,
     /// Calls that do not depend on each other.
     pub singles: Vec<Pending>,
-    /// Lists that run in order until one fails.
+    /// Lists that run in order.
     pub chains: Vec<Vec<Pending>>,
 }
 
@@ -87,15 +87,23 @@ pub enum Parked {
     Read(Box<CallResult>),
 }
 
-/// Where a call stands in a chain: the next call, and the last one, which gets the answer.
+/// The chain that a call stands in.
 #[derive(Clone, Copy)]
 pub struct Chain {
-    pub next: Option<u32>,
+    pub first: u32,
+    /// The call whose caller gets the answer.
     pub last: u32,
+    /// An error ends it, as in our own client's chains. Those of the stock protocol go on.
+    pub stops: bool,
 }
 
-/// Lays the calls of a file out, and says which of them start at once.
-pub fn open_calls(singles: Vec<Pending>, chains: Vec<Vec<Pending>>) -> (Vec<OpenCall>, Vec<u32>) {
+/// Lays the calls of a file out, and says which of them start at once. `stops`: an error ends a
+/// chain.
+pub fn open_calls(
+    singles: Vec<Pending>,
+    chains: Vec<Vec<Pending>>,
+    stops: bool,
+) -> (Vec<OpenCall>, Vec<u32>) {
     let mut calls = Vec::with_capacity(singles.len());
     for single in singles {
         calls.push(open_call(single, None));
@@ -105,9 +113,8 @@ pub fn open_calls(singles: Vec<Pending>, chains: Vec<Vec<Pending>>) -> (Vec<Open
         let first = calls.len() as u32;
         let last = first + chain.len() as u32 - 1;
         starts.push(first);
-        for (index, call) in (first..).zip(chain) {
-            let next = (index < last).then_some(index + 1);
-            calls.push(open_call(call, Some(Chain { next, last })));
+        for call in chain {
+            calls.push(open_call(call, Some(Chain { first, last, stops })));
         }
     }
     (calls, starts)

@@ -19,6 +19,9 @@ pub const SQL_PARAMS_MAX: usize = 32_766;
 /// Longest raw query.
 pub const SQL_QUERY_BYTES_MAX: usize = 65_536;
 
+/// Most user variables (`@name`) of one raw query.
+pub const SQL_VARIABLES_MAX: usize = 64;
+
 /// Queries of the configuration, statements of one, parameters of one.
 pub const QUERIES_MAX: usize = 1_000;
 pub const QUERY_STEPS_MAX: usize = 16;
@@ -43,6 +46,8 @@ pub const MYSQL_POOL_MAX: usize = 64;
 
 // The SQL lane.
 
+/// Hosts whose `LAST_INSERT_ID()`, `changes()` and the like are remembered.
+pub const SQL_HOST_STATES_MAX: usize = 4_096;
 /// Longest answer of one SQL call, as JSON.
 pub const SQL_ANSWER_BYTES_MAX: usize = 65_536;
 /// Most calls that share a transaction.

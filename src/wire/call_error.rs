@@ -15,6 +15,9 @@ pub struct CallError {
 /// The reason of a call that was under way when what ran it ended, and that is not run again.
 pub const INTERRUPTED: &str = "Interrupted";
 
+/// How a noted error begins.
+const NOTE_MARK: char = '!';
+
 impl CallError {
     /// A failure with its explanation; long explanations are cut at a character boundary.
     pub fn new(reason: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
@@ -38,6 +41,26 @@ impl CallError {
             reason: Cow::Borrowed(reason),
             detail: String::new(),
         }
+    }
+
+    /// As it stands among noted answers, which are JSON and so begin otherwise.
+    pub fn to_note(&self) -> String {
+        format!("{NOTE_MARK}{}\n{}", self.reason, self.detail)
+    }
+
+    /// What a note says: an answer, or the error that was noted in its place.
+    pub fn read_note(note: String) -> Result<String, Self> {
+        let Some(text) = note.strip_prefix(NOTE_MARK) else {
+            return Ok(note);
+        };
+        let (reason, detail) = text.split_once('\n').unwrap_or((text, ""));
+        Err(Self::new(reason.to_owned(), detail))
+    }
+
+    /// Of a function whose arguments have names, called with a value that has none.
+    pub fn no_table() -> Self {
+        let detail = "kwargs are not a table; give the arguments by their names";
+        Self::new("ValueError", detail)
     }
 
     /// The text that the caller receives: stock clients take a text that starts with

@@ -26,7 +26,8 @@ pub struct Call {
     pub function: String,
     /// Arguments without names: only scripts in Python give such.
     pub args: Vec<Value>,
-    /// An object, or null.
+    /// Mostly an object or null. A stock script may send any other value: functions of the owner's
+    /// `vpi_interfaces` get it as it is, the others refuse it.
     pub kwargs: Value,
     /// Whether somebody waits for the answer.
     pub callback: bool,
@@ -79,7 +80,7 @@ pub struct CallFile {
     pub identity: Option<Identity>,
     /// Calls that do not depend on each other.
     pub singles: Vec<CallResult>,
-    /// Lists that run in order until one fails.
+    /// Lists that run in order, whatever comes of each call.
     pub chains: Vec<Vec<CallResult>>,
 }
 
@@ -155,7 +156,6 @@ fn call(value: Value, duplicate: Option<String>) -> CallResult {
         (None, _, _) => Some("it needs `func`, a text"),
         (_, None, _) => Some("it needs `script`, a text"),
         (_, _, None) if callback => Some("it needs `token`, a text"),
-        _ if !kwargs.is_object() && !kwargs.is_null() => Some("`kwargs` must be a table or null"),
         _ => None,
     };
     let token = token.unwrap_or_default();

@@ -160,7 +160,6 @@ fn call(mut fields: Map<String, Value>, duplicate: Option<String>) -> CallResult
         (None, ..) => Some("it needs `call`, a whole number"),
         (_, None, _) => Some("it needs `func`, a text"),
         (_, _, None) => Some("it needs `script`, a text"),
-        _ if !kwargs.is_object() && !kwargs.is_null() => Some("`kwargs` must be a table or null"),
         _ => None,
     };
     let token = id.map(|id| id.to_string()).unwrap_or_default();
@@ -360,6 +359,18 @@ mod tests {
     }
 
     #[test]
+    fn arguments_are_any_value() {
+        for kwargs in [json!([1, "x"]), json!("text"), json!(7), json!(false)] {
+            let body = json!([{"call": 1, "func": "F", "script": "x.nut", "kwargs": kwargs}]);
+            let messages = parse(body.to_string().as_bytes()).unwrap();
+            let FromGame::Call(Ok(call)) = &messages[0] else {
+                panic!("{messages:?}")
+            };
+            assert_eq!(call.kwargs, kwargs);
+        }
+    }
+
+    #[test]
     fn a_call_says_whether_its_texts_are_sql() {
         let reading = |texts: &str| {
             let call = format!(r#"[{{"call":1,"func":"F","script":"x.nut"{texts}}}]"#);
@@ -379,7 +390,6 @@ mod tests {
             r#"{"call":"x","func":"F","script":"x.nut"}"#,
             r#"{"call":1,"script":"x.nut"}"#,
             r#"{"call":1,"func":"F"}"#,
-            r#"{"call":1,"func":"F","script":"x.nut","kwargs":[1]}"#,
             r#"{"call":1,"func":"F","script":"x.nut","script":"admin.nut"}"#,
         ] {
             let messages = parse(format!("[{bad},{{\"again\":1}}]").as_bytes()).unwrap();

@@ -216,7 +216,7 @@ fn list(mut message: Message, args: &[Value]) -> Message {
     message
 }
 
-/// A function is called. `kwargs` is an object or null.
+/// A function is called. `kwargs` is mostly an object or null.
 pub fn call(id: u64, function: &str, args: &[Value], kwargs: &Value, caller: &Caller) -> String {
     let caller = serde_json::json!({
         "script": caller.script,

@@ -188,26 +188,34 @@ fn a_chain_runs_in_order_and_answers_its_last_caller() {
     assert!(tokens[..3].iter().all(|token| !answers.contains_key(token)));
 }
 
+/// Insert, or let it fail where it is there; then select: what such chains are for.
 #[test]
-fn a_chain_stops_at_its_first_error_and_tells_the_last_caller() {
+fn a_stock_chain_goes_on_after_errors_and_answers_with_its_last_call() {
     let vpid = Vpid::new().with_numbers().started();
     let mut host = vpid.host("my_server");
     let missing = json!({"table": "user_test_missing", "values": [1]});
+    let select = json!({"table": "user_test_numbers"});
     let chain = [
         insert(1),
-        call("VPI_DB_UserInsert", missing),
+        call("VPI_DB_UserInsert", missing.clone()),
+        call("VPI_Nothing", Value::Null),
+        call("VPI_DB_RawExecute", json!({"query": "SELECT 1"})),
+        call("VPI_DB_UserUpdate", json!("no table")),
         insert(2),
-        call("VPI_Ping", Value::Null),
+        call("VPI_DB_UserSelect", select.clone()),
     ];
     let tokens = host.send_chain(&chain).unwrap();
-    let answer = &host.answers(&tokens[3..])[0];
+    assert_eq!(host.answers(&tokens[6..]), [json!([[1], [2]])]);
+    // The last one's error is the answer; where it is passed over, what stood before it is.
+    let chain = [insert(3), call("VPI_DB_UserInsert", missing)];
+    let tokens = host.send_chain(&chain).unwrap();
+    let answer = &host.answers(&tokens[1..])[0];
     assert!(is_error(answer, "VPI_DB_UserInsert", "OperationalError"));
-    host.ping();
-    assert_eq!(
-        vpid.numbers(),
-        [1],
-        "what stood before the error ran, nothing behind it"
-    );
+    let chain = [insert(4), call("Print", Value::Null)];
+    let tokens = host.send_chain(&chain).unwrap();
+    assert_eq!(host.answers(&tokens[1..]), [json!(1)]);
+    vpid.wait_for_log("a call of a chain is passed over: [VPI ERROR] (Print)");
+    assert_eq!(vpid.numbers(), [1, 2, 3, 4]);
 }
 
 #[test]

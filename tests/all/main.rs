@@ -11,6 +11,7 @@ mod answers;
 mod attack;
 mod bridge;
 mod commands;
+mod connection_state;
 mod databases;
 mod differential;
 mod doors;

@@ -280,15 +280,64 @@ fn a_file_that_cannot_be_loaded_at_the_start_is_tried_again_when_it_is_edited() 
 }
 
 #[test]
-fn built_in_functions_win_over_equal_names_unless_the_owner_says_else() {
-    let vpid = started();
-    assert_eq!(Client::stock(&vpid).ask("VPI_Ping", Value::Null), "pong");
-    vpid.wait_for_log("vpid has VPI_Ping of its own and takes those; see vpi_override");
-    for pattern in ["VPI_Ping", "VPI_P*"] {
+fn arguments_that_are_no_table_reach_a_function_as_they_were_sent() {
+    let script = "def first(value, more=None):\n    return [value, more]\n";
+    let vpid = vpid()
+        .script("lists", script)
+        .with_running(&[NAME, "lists"]);
+    for mut client in Client::both(&vpid) {
+        for kwargs in [
+            json!([1, 2, "x"]),
+            json!("a text"),
+            json!(7),
+            json!(false),
+            json!([]),
+        ] {
+            let info = client.ask("VPI_Test_Info", kwargs.clone());
+            assert_eq!(info["kwargs"], kwargs);
+            let given = client.ask("lists.first", kwargs.clone());
+            assert_eq!(given, json!([kwargs, null]));
+            for function in ["VPI_Info", "VPI_DB_UserSelect", "VYHUB_GetUser"] {
+                let refused = client.ask(function, kwargs.clone()).to_string();
+                assert!(
+                    refused.contains("ValueError: kwargs are not a table"),
+                    "{refused}"
+                );
+            }
+        }
+    }
+    // vpid's own, where the file has none of that name.
+    let vpid = Vpid::new().signed().started();
+    for mut client in Client::both(&vpid) {
+        assert_eq!(client.ask("VPI_Ping", json!([1, "x"])), json!([1, "x"]));
+    }
+}
+
+/// vpi.py had no VPI_Ping and no VPI_Info; the VPI_DB_ functions stand in every such file.
+#[test]
+fn names_that_vpi_py_had_not_are_the_owners_and_the_others_as_the_owner_says() {
+    let more = "\n\nasync def VPI_Info(info):\n    return 'own info'\n\n\n\
+                async def VPI_DB_UserSelect(info):\n    return 'own select'\n";
+    let own = || {
+        Vpid::new()
+            .signed()
+            .interfaces(&format!("{FUNCTIONS}{more}"))
+    };
+    let vpid = own().with_running(&[NAME]);
+    for mut client in Client::both(&vpid) {
+        assert_eq!(client.ask("VPI_Ping", Value::Null), "the owner's pong");
+        assert_eq!(client.ask("VPI_Info", Value::Null), "own info");
+        let select = client.ask("VPI_DB_UserSelect", Value::Null).to_string();
+        assert!(select.contains("KeyError"), "{select}");
+    }
+    vpid.wait_for_log("VPI_Info, VPI_Ping of this file answer in the place of vpid's own");
+    vpid.wait_for_log("vpid has VPI_DB_UserSelect of its own and takes those; see vpi_override");
+    assert_eq!(vpid.log().matches("in the place of vpid's own").count(), 1);
+    for pattern in ["VPI_DB_UserSelect", "VPI_DB_*"] {
         let line = format!("vpi_override = [\"{pattern}\"]");
-        let vpid = self::vpid().scripts_line(&line).with_running(&[NAME]);
+        let vpid = own().scripts_line(&line).with_running(&[NAME]);
         for mut client in Client::both(&vpid) {
-            assert_eq!(client.ask("VPI_Ping", Value::Null), "the owner's pong");
+            assert_eq!(client.ask("VPI_DB_UserSelect", Value::Null), "own select");
         }
         assert!(!vpid.log().contains("takes those"));
     }

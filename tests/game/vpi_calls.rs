@@ -82,13 +82,10 @@ fn a_call_without_a_callback_waits_for_nothing() {
     let mut talk = echo();
     talk.script("VPI.AsyncCall(VPI.Call(\"VPI_Note\")); VPI.AsyncCall({ func = \"VPI_Note\", kwargs = [1] })");
     talk.run(40);
-    for call in talk.peer.all("call") {
-        assert_eq!(
-            (&call["wait"], &call["kwargs"]),
-            (&json!(false), &Json::Null)
-        );
-    }
-    assert_eq!(talk.peer.all("call").len(), 2);
+    let calls = talk.peer.all("call");
+    let sent = calls.iter().map(|call| (&call["wait"], &call["kwargs"]));
+    let expected = [(&json!(false), &Json::Null), (&json!(false), &json!([1]))];
+    assert_eq!(sent.collect::<Vec<_>>(), expected);
     assert_eq!(talk.script("return VPI.Status().waiting"), json!(0));
 }
 
@@ -122,10 +119,10 @@ fn odd_arguments_become_the_usual_ones() {
     talk.run(40);
     let calls = talk.peer.all("call");
     assert_eq!(calls.len(), 2);
-    for call in &calls {
+    for (call, kwargs) in calls.iter().zip([json!(5), Json::Null]) {
         assert_eq!(
             (&call["kwargs"], &call["timeout_ms"]),
-            (&Json::Null, &json!(3000))
+            (&kwargs, &json!(3000))
         );
     }
 }
@@ -243,6 +240,40 @@ fn kwargs_are_taken_as_they_were_when_the_call_was_made() {
     assert_eq!(
         talk.script("return ::answers.x.response"),
         json!({"list": [1]})
+    );
+}
+
+#[test]
+fn kwargs_that_are_no_table_are_sent_as_they_are() {
+    let mut talk = echo();
+    talk.script(
+        r#"Ask("list", "VPI_Note", [1, "x", { n = 2 }], true)
+        Ask("text", "VPI_Note", "a text", true)
+        Ask("number", "VPI_Note", 7, true)
+        local call = VPI.Call("VPI_Note", false, function(r, e) { ::answers.bool <- { response = r, error = e } }, true)
+        VPI.AsyncCall(call)"#,
+    );
+    talk.run(40);
+    for (name, kwargs) in [
+        ("list", json!([1, "x", {"n": 2}])),
+        ("text", json!("a text")),
+        ("number", json!(7)),
+        ("bool", json!(false)),
+    ] {
+        let answer = talk.script(&format!("return ::answers.{name}"));
+        assert_eq!(
+            (&answer["response"], &answer["error"]),
+            (&kwargs, &json!(false))
+        );
+    }
+    // A function in their place is no value.
+    talk.script("Ask(\"wrong\", \"VPI_Note\", @() 1, true)");
+    talk.run(4);
+    let wrong = talk.script("return ::answers.wrong.response");
+    assert_eq!(
+        wrong,
+        "[VPI ERROR] (VPI_Note) :: kwargs is a function; only null, true, false, \
+         numbers, texts, arrays and tables can be sent"
     );
 }
 

@@ -78,6 +78,7 @@ impl Bench {
             deadline_ms: None,
             limit_ms: 1,
             recovered: false,
+            notes_failure: false,
             tries: 0,
             decoder: Decoder::Own,
         });

@@ -94,7 +94,7 @@ impl Calls {
                 push_value(&mut text, &value, decoder);
                 text
             });
-            self.done(id, outcome, hosts, now);
+            self.done(id, outcome, hosts, functions, now);
             self.start_some(hosts, functions, now, effects);
             self.finish(id.file, effects);
             self.settle(host, hosts, now, effects);

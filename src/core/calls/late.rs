@@ -152,7 +152,7 @@ impl Calls {
                 self.late.overdue.insert(call, database);
                 *self.late.overdue_of.entry(database).or_default() += 1;
                 let outcome = Err(CallError::word("DeadlineExceeded"));
-                self.done(call, outcome, hosts, now);
+                self.done(call, outcome, hosts, functions, now);
             }
             self.finish(id, effects);
             self.settle(host, hosts, now, effects);

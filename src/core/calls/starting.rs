@@ -99,7 +99,7 @@ impl Calls {
                     .max(limits::CALL_START_BYTES_MIN);
                 (turn, left) = (turn.saturating_sub(bytes), left.saturating_sub(bytes));
                 if let Some(outcome) = self.start(id, functions, now, effects) {
-                    self.done(id, outcome, hosts, now);
+                    self.done(id, outcome, hosts, functions, now);
                     self.finish(id.file, effects);
                     if !touched.contains(&host) {
                         touched.push(host);

@@ -1,6 +1,7 @@
 use crate::core::sessions::tests::{OURS, SECRET, UNIX_S, World, stock};
-use crate::core::{Effect, Effects, Event, Timer};
+use crate::core::{Effect, Effects, Event, InputState, Timer};
 use crate::limits;
+use crate::wire::call_error::CallError;
 use crate::wire::sql::{self, CallId};
 
 fn jobs(effects: &Effects) -> Vec<CallId> {
@@ -128,4 +129,105 @@ fn chains_wait_as_the_bytes_that_they_came_in() {
         running.extend(jobs(&done(&mut world, &[id])));
     }
     assert_eq!((ended, world.core.held_bytes("game")), (100, 0));
+}
+
+/// What came of a stock chain of these calls: the SQL calls that began, each answered in its turn by
+/// one of `outcomes`, and the answers that the game can read.
+fn chain(calls: &[&str], outcomes: Vec<sql::Done>) -> (Vec<u32>, Vec<(String, String)>) {
+    let mut world = World::new(&stock());
+    let bytes = world.file_of(SECRET, &format!(r#"{{"chain":[[{}]]}}"#, calls.join(",")));
+    let mut effects = world.calls(OURS, "game", bytes, UNIX_S);
+    // The game has fetched all before.
+    let host = effects.iter().find_map(|effect| match effect {
+        Effect::LookAtInput { host } => Some(*host),
+        _ => None,
+    });
+    let host = host.expect("a new host");
+    let state = InputState::Empty;
+    effects.extend(world.on(Event::Input { host, state }));
+    let mut begun = Vec::new();
+    let mut shown = Vec::new();
+    let mut outcomes = outcomes.into_iter();
+    loop {
+        let running = jobs(&effects);
+        for effect in effects {
+            match effect {
+                Effect::WriteAnswers { answers, .. } => shown.extend(answers),
+                Effect::Reject { reason, .. } => panic!("{reason}"),
+                _ => {}
+            }
+        }
+        begun.extend(running.iter().map(|id| id.index));
+        let Some(id) = running.first() else { break };
+        assert_eq!(running.len(), 1, "one after the other");
+        let outcome = outcomes.next().expect("an outcome").outcome;
+        let done = vec![sql::Done { id: *id, outcome }];
+        effects = world.on(Event::SqlDone(done));
+    }
+    assert_eq!(world.core.running(), 0);
+    (begun, shown)
+}
+
+fn outcomes(list: &[Result<&str, &'static str>]) -> Vec<sql::Done> {
+    let id = CallId { file: 0, index: 0 };
+    let outcome = |one: &Result<&str, &'static str>| match one {
+        Ok(answer) => Ok((*answer).to_owned()),
+        Err(reason) => Err(CallError::word(reason)),
+    };
+    let done = list.iter().map(|one| sql::Done {
+        id,
+        outcome: outcome(one),
+    });
+    done.collect()
+}
+
+fn link(function: &str, token: &str) -> String {
+    format!(
+        r#"{{"token":{token},"func":"{function}","script":"x.nut","callback":{},"kwargs":{{"table":"user_x_t","values":[1]}}}}"#,
+        token != "null"
+    )
+}
+
+#[test]
+fn a_stock_chain_runs_every_call_and_answers_with_the_last() {
+    let insert = link("VPI_DB_UserInsert", "null");
+    let last = link("VPI_DB_UserInsert", "\"last\"");
+    let odd = [
+        link("VPI_Nothing", "null"),
+        link("Print", "null"),
+        link("VPI_DB_RawExecute", "null"),
+        r#"{"token":null,"script":"x.nut","callback":false}"#.to_owned(),
+        r#"[{"func":"VPI_Ping"}]"#.to_owned(),
+        "7".to_owned(),
+    ];
+    for odd in &odd {
+        let given = outcomes(&[Err("IntegrityError"), Ok("1"), Ok("2")]);
+        let (begun, shown) = chain(&[&insert, odd, &insert, odd, &last], given);
+        assert_eq!(begun, [0, 2, 4], "{odd}");
+        assert_eq!(shown, [("last".to_owned(), "2".to_owned())], "{odd}");
+    }
+    let given = outcomes(&[Ok("1"), Err("IntegrityError")]);
+    let (_, shown) = chain(&[&insert, &last], given);
+    let error = "\"[VPI ERROR] (VPI_DB_UserInsert) :: IntegrityError\"".to_owned();
+    assert_eq!(shown, [("last".to_owned(), error)]);
+}
+
+#[test]
+fn a_call_that_a_stock_chain_passes_over_leaves_the_answer_to_the_one_before() {
+    let insert = link("VPI_DB_UserInsert", "null");
+    let unknown = [link("VPI_Nothing", "null"), link("VPI_Nothing", "\"last\"")];
+    let calls = [&insert, &unknown[0], &unknown[1]].map(String::as_str);
+    let (begun, shown) = chain(&calls, outcomes(&[Ok("1")]));
+    assert_eq!(begun, [0]);
+    assert_eq!(shown, [("last".to_owned(), "1".to_owned())]);
+    // Where none can be called, that is the answer.
+    let (_, shown) = chain(&[&unknown[0], &unknown[1]], Vec::new());
+    assert!(
+        shown[0].1.contains("(VPI_Nothing) :: UnknownFunction"),
+        "{shown:?}"
+    );
+    // One that cannot be read is answered for what it is.
+    let last = r#"{"token":"last","script":"x.nut","callback":true}"#;
+    let (_, shown) = chain(&[&insert, last], outcomes(&[Ok("1")]));
+    assert!(shown[0].1.contains("MalformedCall"), "{shown:?}");
 }

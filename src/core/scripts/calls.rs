@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::journal::INFO;
-use super::script::Item;
+use super::script::{Item, Script};
 use super::{Cx, Scripts};
+use crate::config;
 use crate::core::calls::ScriptCall;
 use crate::core::functions::{Loading, Offer, ScriptFunction};
 use crate::core::{Effect, LaunchKind, ScriptId};
@@ -76,15 +77,11 @@ impl Scripts {
                     overrides,
                 });
             }
-            let mut shadowed = Vec::new();
             for function in &script.functions {
                 let (name, overrides) = match script.kind {
                     LaunchKind::Script => (format!("{}.{function}", script.name), false),
                     LaunchKind::Interfaces => (function.clone(), self.config.overrides(function)),
                 };
-                if !overrides && cx.functions.is_built_in(&name) {
-                    shadowed.push(name.clone());
-                }
                 let function = ScriptFunction {
                     script: id,
                     function: function.clone(),
@@ -92,13 +89,8 @@ impl Scripts {
                 };
                 offer.functions.insert(name, function);
             }
-            if !shadowed.is_empty() && script.shadowed != shadowed {
-                let text = format!(
-                    "vpid has {} of its own and takes those; see vpi_override",
-                    shadowed.join(", ")
-                );
-                script.journal.add(&script.name, INFO, &text, cx.now);
-                script.shadowed = shadowed;
+            if script.kind == LaunchKind::Interfaces {
+                say_which_is_in_force(script, &self.config, cx);
             }
         }
         cx.functions.scripts_offer(offer);
@@ -276,4 +268,34 @@ impl Scripts {
         self.forget_tickets(run);
         self.pass_all_of(id, cx);
     }
+}
+
+/// Of functions that both vpid and the owner's file have, the log says once whose are called.
+fn say_which_is_in_force(script: &mut Script, config: &config::Scripts, cx: &Cx<'_>) {
+    let both = script.functions.iter();
+    let both = both.filter(|function| cx.functions.is_built_in(function));
+    let (kept, taken): (Vec<String>, Vec<String>) = both
+        .cloned()
+        .partition(|function| cx.functions.keeps(function) && !config.overrides(function));
+    let is_said = (&kept, &taken) == (&script.shadowed, &script.taken);
+    if is_said || kept.is_empty() && taken.is_empty() {
+        return;
+    }
+    let mut sentences = Vec::new();
+    if !kept.is_empty() {
+        sentences.push(format!(
+            "vpid has {} of its own and takes those; see vpi_override",
+            kept.join(", ")
+        ));
+    }
+    if !taken.is_empty() {
+        sentences.push(format!(
+            "{} of this file answer in the place of vpid's own",
+            taken.join(", ")
+        ));
+    }
+    for text in sentences {
+        script.journal.add(&script.name, INFO, &text, cx.now);
+    }
+    (script.shadowed, script.taken) = (kept, taken);
 }

@@ -96,8 +96,10 @@ pub struct Script {
     dropped_told: bool,
     /// It has told what it offers.
     pub was_ready: bool,
-    /// Functions whose places built-in ones take, as was said.
+    /// Functions that vpid has too, as was said: those that are vpid's all the same, and those
+    /// that take the place of vpid's.
     pub shadowed: Vec<String>,
+    pub taken: Vec<String>,
     /// A file that is being looked at before the script is loaded anew: the number of the
     /// message, and until when.
     pub checking: Option<(u64, u64)>,
@@ -144,6 +146,7 @@ impl Script {
             dropped_told: false,
             was_ready: false,
             shadowed: Vec::new(),
+            taken: Vec::new(),
             checking: None,
             queue: VecDeque::new(),
             stale: 0,

@@ -65,7 +65,11 @@ pub enum What {
 /// `issuer` (a userid or a SteamID).
 pub fn parse_call(function: &str, kwargs: &Value) -> Result<VyhubCall, CallError> {
     let nothing = Map::new();
-    let args = kwargs.as_object().unwrap_or(&nothing);
+    let args = match kwargs {
+        Value::Object(args) => args,
+        Value::Null => &nothing,
+        _ => return Err(CallError::no_table()),
+    };
     let known: &[&str] = match function {
         "VYHUB_Ban" => &["player", "minutes", "reason", "issuer"],
         "VYHUB_Unban" => &["player", "issuer"],

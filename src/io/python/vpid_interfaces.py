@@ -88,7 +88,7 @@ class Interfaces:
     async def call(self, name, args, kwargs, caller):
         if name not in self._functions:
             raise LookupError(f"{self.path} has no function {name}")
-        if args and kwargs is None and isinstance(args[0], dict):
+        if args and kwargs is None:
             kwargs, *args = args
         if args:
             raise TypeError(f"{name} takes values by name only")

@@ -105,6 +105,9 @@ class Script:
         function = self._registered.get(name) or self._functions.get(name)
         if function is None:
             raise LookupError(f"{self._name} has no function {name}")
+        if kwargs is not None and not isinstance(kwargs, dict):
+            # A script of the game gave one value without a name.
+            return function(kwargs)
         if not kwargs:
             return function(*args)
         if args or self._takes(name, function, kwargs):

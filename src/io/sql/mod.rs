@@ -9,6 +9,7 @@
 
 mod encode;
 mod guard;
+mod host_states;
 mod inbox;
 mod journal;
 #[cfg(feature = "mysql")]

@@ -5,6 +5,7 @@
 //! the batch stands; what happens to its calls then is the worker's to decide.
 
 mod check;
+mod counts;
 mod functions;
 mod open;
 mod prepare;
@@ -15,20 +16,25 @@ mod tests_functions;
 
 use super::encode::{self, RowsError};
 use super::guard::Guard;
+use super::host_states::HostStates;
 use super::journal::{Journal, OWN_MARK, Pruning};
 use super::trouble::{Trouble, call_error, is_unavailable, sentence};
 use crate::limits::{QUERY_ROWS_MAX, SQL_BATCH_MS_MAX, SQL_FUNCTIONS_COST_MAX, SQL_LATE_MS};
 use crate::wire::answer_text::{Decoder, push_int};
 use crate::wire::call_error::CallError;
 use crate::wire::sql::{
-    Dialect, Job, Param, Quoting, Returns, SqlCall, Statement, is_blank, render,
+    Dialect, Job, Param, Quoting, Returns, SqlCall, Statement, asks_for_changes, is_blank,
+    is_counted, render,
 };
 use rusqlite::Connection;
 use rusqlite::types::{ToSqlOutput, ValueRef};
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 pub(super) use check::check;
+use counts::{Counts, Shown};
 
 const BEGIN: &str = "/* vpid */ BEGIN";
 const BEGIN_WRITING: &str = "/* vpid */ BEGIN IMMEDIATE";
@@ -55,6 +61,8 @@ pub(super) struct Engine {
     connection: Connection,
     guard: Arc<Guard>,
     journal: Journal,
+    shown: Arc<Shown>,
+    counts: HostStates<Counts>,
     path: PathBuf,
 }
 
@@ -62,6 +70,8 @@ pub(super) struct Engine {
 struct Progress {
     wrote: bool,
     newest: u64,
+    /// Of hosts whose calls ran: it counts once these are durable.
+    counts: HashMap<u32, Counts>,
 }
 
 /// The statements of one call: what they may take, and what they have done so far.
@@ -73,6 +83,7 @@ struct Unit {
     writes: bool,
     /// Rows, by all of them together.
     changed: u64,
+    counts: Counts,
 }
 
 impl Engine {
@@ -119,6 +130,7 @@ impl Engine {
         let mut progress = Progress {
             wrote: false,
             newest: 0,
+            counts: HashMap::new(),
         };
         for (at, job) in jobs.iter().enumerate() {
             if now_ms.saturating_sub(began_ms) >= SQL_BATCH_MS_MAX {
@@ -149,6 +161,9 @@ impl Engine {
         if progress.wrote {
             self.journal.committed();
         }
+        for (host, counts) in progress.counts {
+            self.counts.set(host, counts);
+        }
         Ok(())
     }
 
@@ -162,46 +177,74 @@ impl Engine {
         progress: &mut Progress,
     ) -> rusqlite::Result<Outcome> {
         if job.recovered
-            && let Some(answer) = self.journal.find(&self.connection, job.id)?
+            && let Some(note) = self.journal.find(&self.connection, job.id)?
         {
-            return Ok(Ok(answer));
+            return Ok(CallError::read_note(note));
         }
-        let mut limit_ms = now_ms.saturating_add(job.limit_ms);
-        if let Some(deadline_ms) = job.deadline_ms {
-            let late_ms = if lenient { SQL_LATE_MS } else { 0 };
-            let deadline_ms = deadline_ms.saturating_add(late_ms);
-            if deadline_ms <= now_ms {
-                return Ok(Err(CallError::word("DeadlineExceeded")));
+        let (outcome, wrote) = self.begun(job, now_ms, lenient, progress)?;
+        let note = match &outcome {
+            Ok(answer) if wrote => Cow::Borrowed(answer),
+            Err(error) if job.notes_failure && job.call.may_write(Quoting::Sqlite) => {
+                Cow::Owned(error.to_note())
             }
-            limit_ms = limit_ms.min(deadline_ms);
-        }
-        if let Some(error) = self.guard.tries().begin(job) {
-            return Ok(Err(error));
-        }
-        self.guard.call_begins(job.id);
-        self.guard.allow_cost(cost_max(&job.call));
-        let ran = self.unit(job, limit_ms);
-        self.guard.call_ended();
-        if job.tries > 0 {
-            self.guard.tries().ended(job.id);
-        }
-        let (outcome, wrote) = match ran {
-            Err(_) if self.guard.costs_too_much() => return Ok(Err(costs_too_much())),
-            Err(error) if is_unavailable(&error) => return Err(error),
-            Err(error) => return Ok(Err(call_error(&error))),
-            Ok(done) => done,
+            _ => return Ok(outcome),
         };
-        if let (Ok(answer), true) = (&outcome, wrote) {
-            self.journal.add(&self.connection, job.id, answer)?;
+        // Without its transaction there is nothing to note it in, and the batch starts over.
+        if !self.connection.is_autocommit() {
+            self.journal.add(&self.connection, job.id, &note)?;
             progress.wrote = true;
             progress.newest = progress.newest.max(job.id.file);
         }
         Ok(outcome)
     }
 
+    /// Runs a call that is in no note, while there is time for it. Says beside the outcome whether
+    /// it can have written.
+    fn begun(
+        &self,
+        job: &Job,
+        now_ms: u64,
+        lenient: bool,
+        progress: &mut Progress,
+    ) -> rusqlite::Result<(Outcome, bool)> {
+        let mut limit_ms = now_ms.saturating_add(job.limit_ms);
+        if let Some(deadline_ms) = job.deadline_ms {
+            let late_ms = if lenient { SQL_LATE_MS } else { 0 };
+            let deadline_ms = deadline_ms.saturating_add(late_ms);
+            if deadline_ms <= now_ms {
+                return Ok((Err(CallError::word("DeadlineExceeded")), false));
+            }
+            limit_ms = limit_ms.min(deadline_ms);
+        }
+        if let Some(error) = self.guard.tries().begin(job) {
+            return Ok((Err(error), false));
+        }
+        self.guard.call_begins(job.id);
+        self.guard.allow_cost(cost_max(&job.call));
+        let before = progress.counts.get(&job.host).copied();
+        let mut counts = before.unwrap_or_else(|| self.counts.get(job.host));
+        let ran = self.unit(job, limit_ms, &mut counts);
+        progress.counts.insert(job.host, counts);
+        self.guard.call_ended();
+        if job.tries > 0 {
+            self.guard.tries().ended(job.id);
+        }
+        match ran {
+            Err(_) if self.guard.costs_too_much() => Ok((Err(costs_too_much()), false)),
+            Err(error) if is_unavailable(&error) => Err(error),
+            Err(error) => Ok((Err(call_error(&error)), false)),
+            Ok(done) => Ok(done),
+        }
+    }
+
     /// Runs the statements of a call, under a savepoint of its own if one of them can write, so
     /// that all of them stand or none. Says beside the outcome whether one can.
-    fn unit(&self, job: &Job, limit_ms: u64) -> rusqlite::Result<(Outcome, bool)> {
+    fn unit(
+        &self,
+        job: &Job,
+        limit_ms: u64,
+        counts: &mut Counts,
+    ) -> rusqlite::Result<(Outcome, bool)> {
         let mut unit = Unit {
             decoder: job.decoder,
             limit_ms,
@@ -211,9 +254,11 @@ impl Engine {
             },
             writes: false,
             changed: 0,
+            counts: *counts,
         };
         let ran = self.steps(&job.call, &mut unit);
         self.guard.leave();
+        *counts = unit.counts;
         // Without its transaction there is nothing left to undo, and the batch starts over.
         if unit.writes && !self.connection.is_autocommit() {
             if !matches!(ran, Ok(Ok(_))) {
@@ -273,9 +318,18 @@ impl Engine {
             self.guard.enter(unit.limit_ms);
             unit.writes = true;
         }
+        let reads_only = prepared.readonly();
+        let counting = counts::Statement {
+            reads_only,
+            asks: !reads_only && asks_for_changes(&call.text),
+            counted: !reads_only && is_counted(&call.text),
+        };
+        unit.counts.begin(&self.connection, &self.shown, counting);
         // What SQLite prepares again since a table has changed, it asks about again.
         self.guard.begin_cost();
-        self.step(&mut prepared, call.returns, unit)
+        let ran = self.step(&mut prepared, call.returns, unit);
+        unit.counts.end(&self.connection, &self.shown, counting);
+        ran
     }
 
     /// Runs a statement whose parameters are bound, and writes its answer.

@@ -297,6 +297,7 @@ pub(super) fn try_call_on(
         deadline_ms: None,
         limit_ms: SQL_STATEMENT_MS_MAX,
         recovered: false,
+        notes_failure: false,
         tries: 0,
         decoder: Decoder::Stock,
     })

@@ -28,7 +28,7 @@ pub struct Span {
 pub struct Outline {
     /// Calls that do not depend on each other.
     pub singles: Vec<Sketch>,
-    /// Lists that run in order until one fails.
+    /// Lists that run in order, whatever comes of each call.
     pub chains: Vec<Vec<Sketch>>,
 }
 

@@ -46,7 +46,6 @@ fn a_bad_call_leaves_the_others_alone() {
         r#"{"token":"t","func":7,"script":"x.nut"}"#,
         r#"{"func":"VPI_Ping","callback":true,"script":"x.nut"}"#,
         r#"{"token":"t","func":"VPI_Ping"}"#,
-        r#"{"token":"t","func":"VPI_Ping","script":"x.nut","kwargs":[1]}"#,
         r#"{"token":"t","func":"VPI_Ping","script":"x.nut","script":"admin.nut"}"#,
         "17",
     ];

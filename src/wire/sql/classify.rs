@@ -33,7 +33,13 @@ impl SqlCall {
     /// How the call may be run on a MySQL server; an error for the caller where it may not.
     pub fn class(&self) -> Result<Class, CallError> {
         match self {
-            Self::Raw { query, .. } => class_of(query),
+            Self::Raw { query, .. } => {
+                let class = class_of(query)?;
+                match super::connection::refusal(query) {
+                    Some(detail) => Err(refused(detail)),
+                    None => Ok(self.in_order(class)),
+                }
+            }
             Self::Query { query, .. } => {
                 for step in &query.steps {
                     if class_of(&step.text)? == Class::Alone {
@@ -43,7 +49,7 @@ impl SqlCall {
                     }
                 }
                 let reads = query.steps.len() == 1 && !query.may_write();
-                Ok(if reads { Class::Read } else { Class::Write })
+                Ok(self.in_order(if reads { Class::Read } else { Class::Write }))
             }
             Self::ByMode(readings) => readings.any().class(),
             Self::Select { table, .. } => own_table(table.as_str()).map(|()| Class::Read),
@@ -51,6 +57,16 @@ impl SqlCall {
             | Self::InsertOrUpdate { table, .. }
             | Self::Update { table, .. }
             | Self::Delete { table, .. } => own_table(table.as_str()).map(|()| Class::Write),
+        }
+    }
+}
+
+impl SqlCall {
+    /// What sees a part of its connection's state has its place among its host's writes.
+    fn in_order(&self, class: Class) -> Class {
+        match class {
+            Class::Read if self.uses().last_insert_id => Class::Write,
+            class => class,
         }
     }
 }

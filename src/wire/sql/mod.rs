@@ -7,6 +7,7 @@
 //! that their name promises; who may send them is decided elsewhere.
 
 mod classify;
+mod connection;
 mod dialect;
 mod expr;
 mod filter;
@@ -39,6 +40,7 @@ use super::call_error::CallError;
 use std::sync::Arc;
 
 pub use classify::{Class, class_of};
+pub use connection::{Uses, asks_for_changes, is_counted};
 pub use dialect::Dialect;
 pub use expr::{Expr, Function, Operator, Row};
 pub use literals::{Literals, SqlMode};
@@ -214,6 +216,9 @@ pub struct Job {
     pub limit_ms: u64,
     /// The call may have run before the daemon was restarted: the journal knows.
     pub recovered: bool,
+    /// That it failed is noted like an answer: calls of its chain run behind it all the same, so
+    /// after a restart it must not run once more.
+    pub notes_failure: bool,
     /// How often earlier runs have begun it without its having ended before they did.
     pub tries: u32,
     /// Whose decoder will read the answer.

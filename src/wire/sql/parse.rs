@@ -72,7 +72,7 @@ fn arguments<'a>(
     match kwargs {
         Value::Object(kwargs) => Ok(kwargs),
         Value::Null => Ok(nothing),
-        _ => Err(value_error("kwargs are not a table")),
+        _ => Err(CallError::no_table()),
     }
 }
 

@@ -95,7 +95,7 @@ impl Query {
         let given = match kwargs {
             Value::Object(given) => given,
             Value::Null => &nothing,
-            _ => return Err(value_error("kwargs are not a table")),
+            _ => return Err(CallError::no_table()),
         };
         let known = |name: &String| self.params.iter().any(|param| param.name == *name);
         if let Some(name) = given.keys().find(|name| !known(name)) {
@@ -277,6 +277,9 @@ mod tests {
             refused(json!({"a": 1, "d": 1})),
             "ValueError: 'd' is none of its parameters"
         );
-        assert_eq!(refused(json!([])), "ValueError: kwargs are not a table");
+        assert_eq!(
+            refused(json!([])),
+            "ValueError: kwargs are not a table; give the arguments by their names"
+        );
     }
 }

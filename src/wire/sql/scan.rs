@@ -198,6 +198,38 @@ fn code_words(code: &str) -> impl Iterator<Item = Word<'_>> {
     })
 }
 
+/// MySQL's user variables in the code, in their order: what stands before each since the one before
+/// it, its name without the `@` (empty where that stands in quotes), and what stands behind it.
+pub(super) fn variables(text: &str) -> Vec<(&str, &str, &str)> {
+    let mut found = Vec::new();
+    for piece in pieces(text, Quoting::Mysql) {
+        if piece.kind != Kind::Code {
+            continue;
+        }
+        let (mut from, mut at) = (0, 0);
+        while let Some(sign) = piece.text[at..].find('@').map(|sign| at + sign) {
+            at = sign + 1;
+            let before = text[..piece.at + sign].chars().next_back();
+            // `@@name` is the server's, `name@host` an account.
+            if piece.text[at..].starts_with('@') {
+                at += 1;
+                continue;
+            }
+            let quotes = ['\'', '"', '`'];
+            if before.is_some_and(|before| is_word(before) || quotes.contains(&before)) {
+                continue;
+            }
+            let rest = &piece.text[at..];
+            let end = rest.find(|sign| !is_word(sign) && sign != '.');
+            let (name, behind) = rest.split_at(end.unwrap_or(rest.len()));
+            found.push((&piece.text[from..sign], name, behind));
+            at += name.len();
+            from = at;
+        }
+    }
+    found
+}
+
 pub(super) fn is_word(sign: char) -> bool {
     sign.is_alphanumeric() || sign == '_' || sign == '$'
 }

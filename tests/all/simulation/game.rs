@@ -7,6 +7,7 @@ use vpid::limits;
 use vpid::wire::{legacy, names};
 
 use super::daemon::{Folder, ModelFile};
+use super::lane::NEEDS;
 use crate::support::{Random, StockCallbacks};
 
 pub const SECRET: &[u8] = b"simulated-secret-of-32-letters.#";
@@ -47,6 +48,8 @@ pub struct Game {
     /// By token: the place in `sent`.
     places: HashMap<String, usize>,
     pub sent: Vec<Sent>,
+    /// Numbers that must never be there.
+    pub never: Vec<i64>,
     tick: i64,
     next_map_ms: u64,
     next_write_ms: u64,
@@ -63,6 +66,7 @@ impl Game {
             callbacks: StockCallbacks::default(),
             places: HashMap::new(),
             sent: Vec::new(),
+            never: Vec::new(),
             tick: 0,
             next_map_ms: 0,
             next_write_ms: 0,
@@ -121,12 +125,15 @@ impl Game {
         let calls: Vec<Value> = (0..count)
             .map(|_| self.call(now_ms, random, next_number))
             .collect();
+        let chains: Vec<Value> = (0..random.below(3))
+            .map(|_| self.chain(now_ms, random, next_number))
+            .collect();
         self.tick += 1;
         let unix = folder.wall_s(now_ms) + CLOCK_OFFSET_S;
         let identity = legacy::seal(SECRET, unix, || random.next() as u8);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let file = json!({
-            "Calls": {"async": calls},
+            "Calls": {"async": calls, "chain": chains},
             "Identity": {"enc": text(&identity.enc), "iv": text(&identity.iv), "timestamp": unix, "ticks": 0},
         });
         // A name can repeat in another map, and then overwrites: not here.
@@ -150,19 +157,47 @@ impl Game {
             let size = random.below(if big { 20_000 } else { 300 });
             ("VPI_Ping", json!({"text": "x".repeat(size as usize)}))
         };
-        self.places.insert(token.clone(), self.sent.len());
-        self.sent.push(Sent {
-            number: insert.then_some(*next_number),
-            callback,
-            token: token.clone(),
-            written_ms: now_ms,
-            map: self.map,
-            answer: None,
-        });
+        let number = insert.then_some(*next_number);
+        self.note(Some(&token), number, callback, now_ms);
         if callback {
             self.callbacks.expect(token.clone());
         }
         json!({"token": token, "func": function, "kwargs": kwargs, "callback": callback, "script": "sim.nut"})
+    }
+
+    /// A chain, of which a call fails that would not fail after those behind it have run, and others
+    /// cannot be called at all.
+    fn chain(&mut self, now_ms: u64, random: &mut Random, next_number: &mut i64) -> Value {
+        *next_number += 1;
+        let number = *next_number;
+        self.never.push(number + NEEDS);
+        let fails = self.insert(number + NEEDS);
+        let insert = self.insert(number);
+        let unknown = json!({"token": null, "func": "VPI_Nothing", "kwargs": null, "callback": false,
+            "script": "sim.nut"});
+        let nameless = json!({"token": null, "kwargs": 7, "callback": false, "script": "sim.nut"});
+        self.note(None, Some(number), false, now_ms);
+        let mut chain = vec![fails, nameless, insert, unknown];
+        chain.push(self.call(now_ms, random, next_number));
+        json!(chain)
+    }
+
+    fn insert(&self, number: i64) -> Value {
+        json!({"token": null, "func": "VPI_DB_UserInsert", "callback": false, "script": "sim.nut",
+            "kwargs": {"table": "user_sim_t", "values": [number]}})
+    }
+
+    fn note(&mut self, token: Option<&str>, number: Option<i64>, callback: bool, now_ms: u64) {
+        let token = token.unwrap_or_default().to_owned();
+        self.places.insert(token.clone(), self.sent.len());
+        self.sent.push(Sent {
+            number,
+            callback,
+            token,
+            written_ms: now_ms,
+            map: self.map,
+            answer: None,
+        });
     }
 
     fn read(&mut self, folder: &mut Folder, now_ms: u64) {

@@ -8,10 +8,13 @@ use vpid::wire::sql::{CallId, Dialect, Done, Job, Param, render};
 
 use crate::support::Random;
 
+/// A number that is so much larger than another fails as long as that one is not there.
+pub const NEEDS: i64 = 1_000_000_000;
+
 /// What survives a crash.
 #[derive(Default)]
 pub struct Database {
-    journal: HashMap<CallId, String>,
+    journal: HashMap<CallId, Result<String, CallError>>,
     /// How often each numbered call took effect.
     pub effects: HashMap<i64, u32>,
 }
@@ -91,14 +94,24 @@ impl Lane {
 impl Database {
     fn run(&mut self, job: &Job, now_ms: u64) -> Result<String, CallError> {
         if let (true, Some(answer)) = (job.recovered, self.journal.get(&job.id)) {
-            return Ok(answer.clone());
+            return answer.clone();
         }
         if job.deadline_ms.is_some_and(|deadline| deadline <= now_ms) {
             return Err(CallError::word("DeadlineExceeded"));
         }
-        *self.effects.entry(number_of(job)).or_default() += 1;
-        self.journal.insert(job.id, "1".into());
-        Ok("1".into())
+        let number = number_of(job);
+        let needed = number.checked_sub(NEEDS).filter(|needed| *needed >= 0);
+        let outcome = match needed.is_some_and(|needed| !self.effects.contains_key(&needed)) {
+            true => Err(CallError::word("IntegrityError")),
+            false => Ok("1".to_owned()),
+        };
+        if outcome.is_ok() {
+            *self.effects.entry(number).or_default() += 1;
+        }
+        if outcome.is_ok() || job.notes_failure {
+            self.journal.insert(job.id, outcome.clone());
+        }
+        outcome
     }
 }
 

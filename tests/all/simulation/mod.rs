@@ -181,6 +181,13 @@ impl World {
         assert!(self.daemon.lane.is_idle(), "VPID_SEED={seed}");
         let mut answered = 0;
         for game in &self.games {
+            for number in &game.never {
+                let ran = self.disk.database.effects.contains_key(number);
+                assert!(
+                    !ran,
+                    "call {number} failed, and ran later (VPID_SEED={seed})"
+                );
+            }
             let mut lost = game.unanswered(self.now_ms);
             let demanded = self.demands == Demands::Callers || self.crashed_ms.is_none();
             let lost = lost.next().filter(|_| demanded);

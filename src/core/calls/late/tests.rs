@@ -2,6 +2,7 @@ use super::*;
 use crate::config;
 use crate::core::opening::{AskKey, Opening, Proof, Route};
 use crate::wire::call_file::Call;
+use crate::wire::signed::Id;
 use crate::wire::sql::{Done, Job, Reading};
 use serde_json::json;
 use std::path::Path;
@@ -17,6 +18,8 @@ struct Bench {
     now: Now,
     jobs: Vec<Job>,
     timer_ms: Option<u64>,
+    /// Of which protocol files are.
+    proof: Proof,
     /// Files that were let go, with the reason where they were rejected.
     gone: Vec<(FileId, Option<String>)>,
 }
@@ -55,6 +58,7 @@ impl Bench {
             },
             jobs: Vec::new(),
             timer_ms: None,
+            proof: Proof::None,
             gone: Vec::new(),
         }
     }
@@ -78,7 +82,7 @@ impl Bench {
         let opening = Opening {
             file: FILE,
             host: 1,
-            proof: Proof::None,
+            proof: self.proof,
             route,
             recovered,
             text: Vec::new(),
@@ -167,8 +171,14 @@ fn a_call_is_answered_at_its_deadline_whatever_its_lane_does() {
 }
 
 #[test]
-fn its_file_goes_once_and_the_rest_of_its_chain_does_not_run() {
+fn its_file_goes_once_and_the_rest_of_a_signed_chain_does_not_run() {
     let mut bench = Bench::new();
+    let session = Id::from_random([1; 16]);
+    bench.proof = Proof::Signed {
+        host: 1,
+        session,
+        n: 1,
+    };
     let chain = vec![call("a", true, None), call("b", true, None)];
     bench.open(Route::Nowhere, false, vec![call("c", false, None)], chain);
     assert_eq!(bench.jobs.len(), 2);
@@ -185,6 +195,21 @@ fn its_file_goes_once_and_the_rest_of_its_chain_does_not_run() {
     assert_eq!(bench.gone, [(FILE, None)]);
     bench.done(0, Ok("[]".to_owned()));
     assert_eq!(bench.gone.len(), 1);
+}
+
+#[test]
+fn the_rest_of_a_stock_chain_runs_and_has_time_of_its_own() {
+    let mut bench = Bench::new();
+    let chain = vec![call("a", true, None), call("b", true, None)];
+    bench.open(Route::Nowhere, false, Vec::new(), chain);
+    let over_ms = ARRIVED_MS + DEADLINE_MS + SQL_OVERDUE_MS;
+    bench.at(over_ms);
+    let deadlines = bench.jobs.iter().map(|job| job.deadline_ms);
+    let expected = [ARRIVED_MS, over_ms].map(|begun_ms| Some(begun_ms + DEADLINE_MS));
+    assert_eq!(deadlines.collect::<Vec<_>>(), expected);
+    assert!(bench.jobs.iter().all(|job| job.notes_failure));
+    bench.done(1, Ok("[]".to_owned()));
+    assert_eq!(bench.gone, [(FILE, None)]);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 use super::batch::Ended;
 use super::journal::{self, Found, READABLE, WRITABLE};
+use super::last_id::{LastId, READ};
 use super::queue::Task;
 use super::trouble::{Trouble, sort};
 use super::worker::{Called, Worker};
@@ -26,21 +27,20 @@ pub(super) fn run(worker: &mut Worker, mut task: Task) -> Ended {
     }
     match noted(worker, &mut task) {
         Ok(Found::Nothing) => {}
-        Ok(Found::Answer(answer)) => return answered(task, Ok(answer)),
+        Ok(Found::Answer(answer)) => return answered(task, answer),
         Ok(Found::Begun) => return answered(task, Err(interrupted())),
         Err(trouble) => return again(worker, task, trouble),
     }
     let instance = worker.pool.run.instance;
-    match worker.call(&task, Class::Alone, now_ms) {
-        Called::Outcome(Ok(answer)) => {
-            let note = journal::end(instance, task.job.id, &answer);
+    match called(worker, &task, now_ms) {
+        Called::Outcome(outcome) => {
+            let note = match outcome.is_ok() || task.job.notes_failure {
+                true => journal::end(instance, task.job.id, &outcome),
+                false => journal::forget(instance, task.job.id),
+            };
             // It is done, whether or not that can be noted.
             own(worker, &[&note, READABLE]);
-            answered(task, Ok(answer))
-        }
-        Called::Outcome(Err(error)) => {
-            own(worker, &[&journal::forget(instance, task.job.id), READABLE]);
-            answered(task, Err(error))
+            answered(task, outcome)
         }
         Called::Culprit(error) => {
             worker.pool.answer(&task, Err(error));
@@ -56,6 +56,31 @@ pub(super) fn run(worker: &mut Worker, mut task: Task) -> Ended {
             answered(task, Err(interrupted()))
         }
     }
+}
+
+/// Runs it. A procedure may read and set `LAST_INSERT_ID()`, which stays its host's.
+fn called(worker: &mut Worker, task: &Task, now_ms: u64) -> Called {
+    if !task.job.call.uses().last_insert_id {
+        return worker.call(task, Class::Alone, now_ms);
+    }
+    let mut last_id = LastId::of(&worker.pool, task.job.host);
+    if let Some(give) = last_id.give(worker.session.as_ref()) {
+        own(worker, &[&give]);
+    }
+    last_id.given(worker.session.as_mut());
+    let called = worker.call(task, Class::Alone, now_ms);
+    let failed = !matches!(called, Called::Outcome(Ok(_)));
+    last_id.ran(worker.session.as_mut(), task, failed);
+    if failed {
+        return called;
+    }
+    worker.watch_own();
+    let session = worker.session.as_mut();
+    // It has run, whether or not this can be read.
+    let read = session.and_then(|session| session.own_number(READ).ok().flatten());
+    worker.pool.unwatch(worker.thread);
+    last_id.keep(&worker.pool, worker.session.as_mut(), read);
+    called
 }
 
 /// Looks it up where it may have been begun before, and notes that it begins. What this thread

@@ -2,6 +2,7 @@
 //! journal, and what happens to all of them when something goes wrong.
 
 use super::journal::{self, Found};
+use super::last_id::LastId;
 use super::queue::Task;
 use super::session::Session;
 use super::statement::Outcome;
@@ -36,6 +37,7 @@ struct Batch<'a> {
     /// Of answers that are to be noted.
     answer_bytes: usize,
     newest: u64,
+    last_id: LastId,
 }
 
 struct Ran {
@@ -67,12 +69,14 @@ pub(super) fn run(worker: &mut Worker, host: u32) -> Ended {
     if first.class == Ok(Class::Alone) {
         return super::alone::run(worker, first);
     }
+    let last_id = LastId::of(&worker.pool, host);
     let mut batch = Batch {
         worker,
         host,
         ran: Vec::new(),
         answer_bytes: 0,
         newest: 0,
+        last_id,
     };
     if let Err(trouble) = batch.begin(&first) {
         return batch.lost(trouble, vec![first]);
@@ -87,12 +91,13 @@ impl Batch<'_> {
     /// One of the lane's own statements.
     fn own(&mut self, text: &str) -> Result<(), Error> {
         self.worker.watch_own();
-        self.watched(text)
+        self.watched(text).map(drop)
     }
 
-    fn watched(&mut self, text: &str) -> Result<(), Error> {
+    /// Statements of which one may give a number.
+    fn watched(&mut self, text: &str) -> Result<Option<u64>, Error> {
         let ran = match &mut self.worker.session {
-            Some(session) => session.own(text),
+            Some(session) => session.own_number(text),
             None => Err(Error::IoError(std::io::ErrorKind::NotConnected.into())),
         };
         self.worker.pool.unwatch(self.worker.thread);
@@ -101,14 +106,20 @@ impl Batch<'_> {
 
     fn begin(&mut self, first: &Task) -> Result<(), Error> {
         self.worker.watch_for(Some(first));
-        let began = self.watched(BEGIN);
+        let give = self.last_id.give(self.worker.session.as_ref());
+        let began = match give {
+            Some(give) => self.watched(&format!("{BEGIN}; {give}")),
+            None => self.watched(BEGIN),
+        };
         if let Err(Error::MySqlError(error)) = &began
             && error.code == READ_ONLY_SERVER
         {
             let why = refusal(&Error::MySqlError(error.clone()));
             self.worker.pool.lose(&why, false);
         }
-        began
+        began?;
+        self.last_id.given(self.worker.session.as_mut());
+        Ok(())
     }
 
     fn tasks(&mut self, first: Task) -> Result<(), Fall> {
@@ -147,7 +158,7 @@ impl Batch<'_> {
             match self.found(&task) {
                 Ok(Found::Nothing) => {}
                 Ok(Found::Answer(answer)) => {
-                    self.ran(task, Ok(answer), false);
+                    self.ran(task, answer, false);
                     return Ok(());
                 }
                 Ok(Found::Begun) => {
@@ -157,14 +168,23 @@ impl Batch<'_> {
                 Err(trouble) => return Err(Fall::of(task, Called::Trouble(trouble))),
             }
         }
-        match self.worker.call(&task, class, now_ms) {
+        match self.called(&task, class, now_ms) {
             Called::Outcome(outcome) => {
-                let wrote = class == Class::Write && outcome.is_ok();
+                let noted = outcome.is_ok() || task.job.notes_failure;
+                let wrote = class == Class::Write && noted;
                 self.ran(task, outcome, wrote);
                 Ok(())
             }
             how => Err(Fall::of(task, how)),
         }
+    }
+
+    fn called(&mut self, task: &Task, class: Class, now_ms: u64) -> Called {
+        let called = self.worker.call(task, class, now_ms);
+        let failed = !matches!(called, Called::Outcome(Ok(_)));
+        let session = self.worker.session.as_mut();
+        self.last_id.ran(session, task, failed);
+        called
     }
 
     fn found(&mut self, task: &Task) -> Result<Found, Trouble> {
@@ -274,15 +294,22 @@ impl Batch<'_> {
     fn commit(mut self) -> Ended {
         let instance = self.worker.pool.run.instance;
         let wrote = self.ran.iter().filter(|ran| ran.wrote);
-        let answers = wrote.filter_map(|ran| Some((ran.task.job.id, ran.outcome.as_deref().ok()?)));
+        let answers = wrote.map(|ran| (ran.task.job.id, &ran.outcome));
         let Some(notes) = journal::add(instance, answers) else {
             return match self.own("COMMIT") {
                 Ok(()) => self.answered(),
                 Err(error) => self.lost(error, Vec::new()),
             };
         };
-        match self.own(&format!("{STILL_OPEN}; {notes}; COMMIT")) {
-            Ok(()) => {
+        let mut text = format!("{STILL_OPEN}; {notes}; COMMIT");
+        if let Some(read) = self.last_id.wanted() {
+            text = format!("{read}; {text}");
+        }
+        self.worker.watch_own();
+        match self.watched(&text) {
+            Ok(last_id) => {
+                let session = self.worker.session.as_mut();
+                self.last_id.keep(&self.worker.pool, session, last_id);
                 let newest = self.newest;
                 self.prune(newest);
                 self.answered()

@@ -9,9 +9,11 @@ use super::trouble::{Refusal, refusal};
 use crate::limits::{
     MYSQL_FOREIGN_KEEP_MS, MYSQL_PRUNE_ROWS_MAX, SQL_JOURNAL_KEEP_MS, SQL_JOURNAL_PRUNE_MS,
 };
+use crate::wire::call_error::CallError;
 use crate::wire::sql::CallId;
 use mysql::prelude::Queryable;
 use mysql::{Error, Value};
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// Of the whole session, while something runs that makes its own transactions.
@@ -34,7 +36,7 @@ pub(super) enum Found {
     Nothing,
     /// It was begun, outside of a transaction.
     Begun,
-    Answer(String),
+    Answer(Result<String, CallError>),
 }
 
 /// Makes the table where it is missing (several vpids may do so at once), and tries whether it can
@@ -66,7 +68,10 @@ pub(super) fn find(session: &mut Session, instance: u64, id: CallId) -> Result<F
     );
     Ok(match session.first(&text)? {
         None => Found::Nothing,
-        Some(Value::Bytes(answer)) => Found::Answer(String::from_utf8_lossy(&answer).into_owned()),
+        Some(Value::Bytes(note)) => {
+            let note = String::from_utf8_lossy(&note).into_owned();
+            Found::Answer(CallError::read_note(note))
+        }
         Some(_) => Found::Begun,
     })
 }
@@ -75,27 +80,34 @@ pub(super) fn find(session: &mut Session, instance: u64, id: CallId) -> Result<F
 /// a commit that a server gets late, when its calls were begun again, is none.
 pub(super) fn add<'a>(
     instance: u64,
-    answers: impl Iterator<Item = (CallId, &'a str)>,
+    answers: impl Iterator<Item = (CallId, &'a Result<String, CallError>)>,
 ) -> Option<String> {
     let values = values(instance, answers)?;
     Some(format!("INSERT INTO vpid_journal {values}"))
 }
 
 /// Notes the answer of a call whose begin is noted.
-pub(super) fn end(instance: u64, id: CallId, answer: &str) -> String {
+pub(super) fn end(instance: u64, id: CallId, answer: &Result<String, CallError>) -> String {
     let values = values(instance, [(id, answer)].into_iter()).unwrap_or_default();
     format!("REPLACE INTO vpid_journal {values}")
 }
 
-fn values<'a>(instance: u64, answers: impl Iterator<Item = (CallId, &'a str)>) -> Option<String> {
+fn values<'a>(
+    instance: u64,
+    answers: impl Iterator<Item = (CallId, &'a Result<String, CallError>)>,
+) -> Option<String> {
     let mut text = String::new();
     for (id, answer) in answers {
+        let note = match answer {
+            Ok(answer) => Cow::Borrowed(answer),
+            Err(error) => Cow::Owned(error.to_note()),
+        };
         text.push_str(match text.is_empty() {
             true => "(instance, file, position, answer) VALUES ",
             false => ", ",
         });
         let _ = write!(text, "({instance}, {}, {}, _utf8mb4 X'", id.file, id.index);
-        for byte in answer.bytes() {
+        for byte in note.bytes() {
             let _ = write!(text, "{byte:02X}");
         }
         text.push_str("')");

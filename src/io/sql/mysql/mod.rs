@@ -4,7 +4,8 @@
 //! threads share, `worker` is one of them. A call that reads runs by itself, beside others; calls
 //! that write share a transaction, one for each host (`batch`), with a row in the `journal` for
 //! each; what commits by itself runs `alone`. `statement` runs one call, `encode` writes what it
-//! gave, `session` makes connections, `trouble` sorts errors, `prepare` brings a database up to
+//! gave, `session` makes connections, `last_id` carries
+//! `LAST_INSERT_ID()` over them, `trouble` sorts errors, `prepare` brings a database up to
 //! date.
 
 mod alone;
@@ -12,6 +13,7 @@ mod batch;
 mod check;
 mod encode;
 mod journal;
+mod last_id;
 mod pool;
 mod prepare;
 mod queue;

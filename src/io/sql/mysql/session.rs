@@ -38,6 +38,10 @@ pub(super) struct Session {
     pub server: String,
     /// How long the server itself lets a statement run.
     allowed_ms: u64,
+    /// What `LAST_INSERT_ID()` gives on it, where that is known.
+    pub last_id: Option<u64>,
+    /// The call that ran last may have changed that, as the server said.
+    pub generated: bool,
 }
 
 /// Another handle of a connection's socket. That it may be a TCP socket makes no difference for
@@ -79,6 +83,8 @@ impl Session {
             dialect: Dialect::Mysql { row_alias, mode },
             server: server_name(&version, maria),
             allowed_ms: MYSQL_SERVER_MS,
+            last_id: Some(0),
+            generated: false,
             conn,
             socket,
         })
@@ -114,13 +120,20 @@ impl Session {
 
     /// One of the lane's own statements, or several; what they answer is not needed.
     pub(super) fn own(&mut self, text: &str) -> Result<(), Error> {
+        self.own_number(text).map(drop)
+    }
+
+    /// The same, with the first number that they give.
+    pub(super) fn own_number(&mut self, text: &str) -> Result<Option<u64>, Error> {
         let mut result = self.conn.query_iter(text)?;
+        let mut number = None;
         while let Some(set) = result.iter() {
             for row in set {
-                row?;
+                let first = row?.take_opt(0).and_then(Result::ok);
+                number = number.or(first);
             }
         }
-        Ok(())
+        Ok(number)
     }
 
     /// The same, where nothing but a broken connection is expected to go wrong.

@@ -4,6 +4,7 @@ use super::journal::Pruning;
 use super::queue::{Next, Queue, Reader};
 use super::session::Socket;
 use crate::io::sql::Preparation;
+use crate::io::sql::host_states::HostStates;
 use crate::limits::{SQL_RETRY_MS_MAX, SQL_RETRY_MS_MIN};
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,8 @@ pub(super) struct State {
     /// Whether a connection must show that the journal can be kept.
     pub journal_wanted: bool,
     pub outage: Option<Outage>,
+    /// What `LAST_INSERT_ID()` gives to hosts.
+    pub last_ids: HostStates<u64>,
     /// When the one before ended, and how long its next try would have waited.
     pub last_outage: Option<(Instant, u64)>,
     pub preparation: Option<Waiting>,
@@ -101,6 +104,7 @@ impl State {
             journal: false,
             journal_wanted: false,
             outage: None,
+            last_ids: HostStates::default(),
             last_outage: None,
             preparation: None,
             complaints: Vec::new(),

@@ -32,6 +32,9 @@ struct Given {
     count: u64,
     /// The server carried it out, whatever is wrong with the answer.
     ran: bool,
+    /// `LAST_INSERT_ID()` may be another one now: where a statement gives rows, the server does not
+    /// say so.
+    generated: bool,
 }
 
 /// Runs a call: a read by itself, a write in the transaction that is open. A write that fails has
@@ -42,6 +45,8 @@ pub(super) fn call(session: &mut Session, job: &Job, class: Class) -> Result<Out
         SqlCall::Query { .. } => QUERY_ROWS_MAX,
         _ => usize::MAX,
     };
+    session.generated = false;
+    clear_variables(session, &job.call)?;
     let undoable = steps > 1;
     if undoable {
         session.own_or_lost(SAVEPOINT)?;
@@ -59,6 +64,7 @@ pub(super) fn call(session: &mut Session, job: &Job, class: Class) -> Result<Out
             rows_max,
         };
         let given = run(session, &statement, wanted)?;
+        session.generated |= given.generated;
         count += given.count;
         answer = match given.answer {
             // Only with its connection does what it wrote go.
@@ -83,6 +89,17 @@ pub(super) fn call(session: &mut Session, job: &Job, class: Class) -> Result<Out
         session.own_or_lost(UNDO)?;
     }
     Ok(answer)
+}
+
+/// What other calls have left in user variables is not for this one.
+fn clear_variables(session: &mut Session, call: &SqlCall) -> Result<(), Trouble> {
+    let variables = call.uses().variables;
+    if variables.is_empty() {
+        return Ok(());
+    }
+    let variables = variables.iter().map(|name| format!("@`{name}` = NULL"));
+    let variables: Vec<String> = variables.collect();
+    session.own_or_lost(&format!("SET {}", variables.join(", ")))
 }
 
 /// The answer of a call whose last statement gave this.
@@ -140,6 +157,7 @@ impl Given {
             answer: Err(error),
             count: 0,
             ran: false,
+            generated: false,
         }
     }
 }
@@ -161,10 +179,13 @@ fn read<P: Protocol>(
         answer: Ok(String::new()),
         count: 0,
         ran: true,
+        generated: false,
     };
     let (mut answered, mut spare) = (false, 0);
     while let Some(set) = result.iter() {
         given.count += set.affected_rows();
+        let has_rows = !set.columns().as_ref().is_empty();
+        given.generated |= has_rows || set.last_insert_id().is_some_and(|id| id != 0);
         let skip = answered || set.columns().as_ref().is_empty();
         answered |= !skip;
         let mut answer = Answer::new(wanted);

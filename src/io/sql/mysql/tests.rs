@@ -236,6 +236,28 @@ fn a_recovered_call_is_answered_from_the_journal() {
     assert_eq!(desk.ask("Select", ALL).as_deref(), Ok("[[1,3]]"));
 }
 
+/// It failed for want of a table that a call behind it has made since: it must not run now.
+#[test]
+fn that_a_call_of_a_stock_chain_failed_is_known_after_a_restart() {
+    let mut desk = Desk::new();
+    let mut fails = raw(1, "INSERT INTO user_x_later VALUES (1)");
+    fails.notes_failure = true;
+    desk.submit(vec![
+        fails.clone(),
+        raw(2, "CREATE TABLE user_x_later (n INTEGER)"),
+    ]);
+    let error = desk.answer(1);
+    assert!(error.is_err(), "{error:?}");
+    assert_eq!(desk.answer(2).as_deref(), Ok("[]"));
+    desk.stop();
+    desk.seen.clear();
+    desk.start();
+    fails.recovered = true;
+    desk.submit(vec![fails, raw(3, "SELECT count(*) FROM user_x_later")]);
+    assert_eq!(desk.answer(1), error);
+    assert_eq!(desk.answer(3).as_deref(), Ok("[[0]]"));
+}
+
 #[test]
 fn the_journal_knows_what_wrote_and_nothing_else() {
     let mut desk = Desk::new();

@@ -15,9 +15,9 @@ use rusqlite::{Connection, ffi};
 use std::cell::OnceCell;
 use std::ffi::{CStr, c_int, c_void};
 
-type Context = *mut ffi::sqlite3_context;
-type Values = *mut *mut ffi::sqlite3_value;
-type Function = unsafe extern "C" fn(Context, c_int, Values);
+pub(super) type Context = *mut ffi::sqlite3_context;
+pub(super) type Values = *mut *mut ffi::sqlite3_value;
+pub(super) type Function = unsafe extern "C" fn(Context, c_int, Values);
 
 /// As SQLite's own are: usable in indexes, and by triggers and views of a schema that is not
 /// trusted.
@@ -69,6 +69,25 @@ fn create(
             (Box::into_raw(original).cast(), Some(destroy))
         }
     };
+    register(
+        connection,
+        name,
+        arguments,
+        flags,
+        (data, destroy),
+        function,
+    )
+}
+
+/// Gives SQLite a function, with its data and what ends that.
+pub(super) fn register(
+    connection: &Connection,
+    name: &CStr,
+    arguments: c_int,
+    flags: c_int,
+    (data, destroy): (*mut c_void, Option<unsafe extern "C" fn(*mut c_void)>),
+    function: Function,
+) -> rusqlite::Result<()> {
     // SAFETY: the handle is that of an open connection; the functions have the signature that
     // SQLite calls, and their data lives until it calls `destroy`, which it does also when this
     // fails.

@@ -1,9 +1,10 @@
 //! Opening the file: who may read it, which bounds SQLite keeps, and how durable it is.
 
 use super::super::guard::{self, Guard};
+use super::super::host_states::HostStates;
 use super::super::journal::Journal;
 use super::super::trouble::{is_locked, sentence};
-use super::{Engine, functions};
+use super::{Engine, counts, functions};
 use crate::config::Sqlite;
 use crate::limits::{
     SQL_BUSY_MS, SQL_FUNCTION_ARGUMENTS_MAX, SQL_MEMORY_BYTES_MAX, SQL_PAGE_CACHE_KIB,
@@ -60,6 +61,8 @@ impl Engine {
         let mut connection = Connection::open_with_flags(&path, flags).map_err(fault)?;
         configure(&connection, settings).map_err(fault)?;
         bound(&connection).map_err(fault)?;
+        let shown = Arc::default();
+        counts::install(&connection, &shown).map_err(fault)?;
         let journal = Journal::open(&connection).map_err(fault)?;
         guard.leave();
         guard::install(&mut connection, guard).map_err(fault)?;
@@ -68,6 +71,8 @@ impl Engine {
             connection,
             guard: Arc::clone(guard),
             journal,
+            shown,
+            counts: HostStates::default(),
             path,
         })
     }
