@@ -3526,6 +3526,8 @@ local queues = vpi.queues, settings = vpi.settings, QueueEvent = vpi.QueueEvent,
 // How often an id is asked for: at first, for how long, and each how manieth time from then on.
 local ASK_TICKS = 16, ASK_FOR_TICKS = 4000, ASK_SELDOM = 40
 local PLAYERS_PER_TICK = 3
+// More than can be on. Scripts can raise events of players who are not.
+local PLAYERS_MAX = 256, USERID_MAX = 2147483647
 // The entity that knows who is on, in the games on this engine. The first is that of Team Fortress.
 local MANAGERS = ["tf_player_manager", "cs_player_manager", "dod_player_manager", "player_manager"]
 
@@ -3610,10 +3612,13 @@ local Ask = function(known)
 // A player is in the game.
 vpi.See <- function(userid)
 {
-	if (userid <= 0)
+	// Of a wider one, functions of the game see 32 bits only, and those may be another player's.
+	if (userid <= 0 || userid > USERID_MAX)
 		return null
 	if (!(userid in players))
 	{
+		if (players.len() >= PLAYERS_MAX && GetPlayerFromUserID(userid) == null)
+			return null
 		players[userid] <- { userid = userid, name = "", id = "", bot = false, since = queues.tick, told = null }
 		unknown[userid] <- players[userid]
 	}

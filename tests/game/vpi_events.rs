@@ -243,6 +243,40 @@ fn who_leaves_before_steam_knows_them_has_no_id() {
     talk.assert_quiet();
 }
 
+/// Functions of the game take 32 bits of a number, which can be those of somebody who is on.
+#[test]
+fn a_userid_beyond_32_bits_is_nobodys() {
+    let mut talk = talk();
+    let ann = talk.game.join("ann", "[U:1:5]");
+    talk.run(60);
+    talk.peer.got.clear();
+    talk.script(&format!(
+        "local wide = {ann} + 65536 * 65536
+        foreach (table in ::GameEventCallbacks.player_activate)
+            if (wide != {ann})
+                table.OnGameEvent_player_activate({{ userid = wide }})"
+    ));
+    talk.run(60);
+    assert_eq!(talk.peer.events("player_active"), [] as [Json; 0]);
+    talk.assert_quiet();
+}
+
+/// Scripts can raise events of players who are not on: these are kept in mind up to a bound.
+#[test]
+fn players_who_are_not_there_keep_nobody_out() {
+    let mut talk = talk();
+    talk.script(
+        "for (local userid = 1000; userid < 3000; userid++)
+            foreach (table in ::GameEventCallbacks.player_activate)
+                table.OnGameEvent_player_activate({ userid = userid })",
+    );
+    let ann = talk.game.join("ann", "[U:1:5]");
+    talk.run(60);
+    let active = json!({"userid": ann, "name": "ann", "id": "[U:1:5]", "bot": false});
+    assert_eq!(talk.peer.events("player_active"), [active]);
+    talk.assert_quiet();
+}
+
 #[test]
 fn names_and_chat_cut_inside_a_character_pass() {
     let mut talk = talk();

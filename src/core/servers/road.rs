@@ -22,8 +22,11 @@ pub(super) struct Road {
     /// `status` contradicted itself the last time, or could not be read at all.
     pub(super) doubted: bool,
     pub(super) unreadable: bool,
-    /// The game does not know the command `script`.
+    /// The game does not know the command `script`, as far as this map goes: what it replies is also
+    /// what a script of the map prints meanwhile.
     pub(super) no_script: bool,
+    /// The operator knows that.
+    pub(super) no_script_told: bool,
     /// The slots that players see are asked for with the next `status`.
     pub(super) wants_slots: bool,
     asking_slots: Option<u64>,
@@ -48,6 +51,7 @@ impl Default for Road {
             doubted: false,
             unreadable: false,
             no_script: false,
+            no_script_told: false,
             wants_slots: true,
             asking_slots: None,
             settling: Settling::default(),
@@ -185,6 +189,7 @@ impl GameServer {
                 // Who came meanwhile may have been told to nobody; and it may be another run.
                 road.asked_ms = None;
                 road.no_script = false;
+                road.no_script_told = false;
                 self.roster.may_begin_anew(now);
             }
             _ => {}

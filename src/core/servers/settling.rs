@@ -48,7 +48,9 @@ impl GameServer {
     /// A map has begun, by whatever source.
     pub(super) fn map_began(&mut self, now: Now) {
         if let Some(road) = &mut self.rcon {
-            road.wants_slots |= road.settling.begin(now);
+            let is_new = road.settling.begin(now);
+            road.wants_slots |= is_new;
+            road.no_script &= !is_new;
         }
     }
 }

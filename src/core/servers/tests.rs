@@ -137,6 +137,23 @@ fn without_a_script_engine_the_console_says_texts_and_each_only_once() {
     assert!(world.lines()[0].starts_with("script "));
 }
 
+/// What a console replies can be what a map's script prints, so it holds for that map.
+#[test]
+fn whether_there_is_a_script_engine_is_tried_again_on_each_map() {
+    let mut world = World::new();
+    world.say(Some(7), "Hi", Place::Chat);
+    let ticket = world.sent()[0].0;
+    world.done(ticket, Ok("Unknown command".into()));
+    world.say(Some(7), "Hi", Place::Chat);
+    assert_eq!(world.lines(), ["say Ann: Hi"; 2]);
+    world.after(limits::RCON_SETTLED_MS);
+    world.map_starts("cp_b");
+    world.after(limits::RCON_SETTLE_MS);
+    world.lines();
+    world.say(Some(7), "Hi", Place::Chat);
+    assert!(world.lines()[0].starts_with("script "));
+}
+
 #[test]
 fn a_text_that_a_script_engine_did_not_show_is_said() {
     for reply in [

@@ -117,7 +117,8 @@ impl Servers {
         let label = &server.label;
         match (&mut server.rcon, is_unknown) {
             (Some(road), true) => {
-                if !std::mem::replace(&mut road.no_script, true) {
+                road.no_script = true;
+                if !std::mem::replace(&mut road.no_script_told, true) {
                     log::warn!(
                         "{label}: this game has no console command `script`, so answers to players \
                          are said by the console, and all players read them; texts in the centre \

@@ -1,8 +1,12 @@
 //! Games that fall silent: the core alone, with a clock of the test's.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
+use vpid::config::Config;
 use vpid::core::{Core, Effect, Event, Now, SignedFile, Timer};
-use vpid::limits::SILENCE_MS;
+use vpid::limits::{SILENCE_CONSOLE_MS, SILENCE_MS};
+use vpid::wire::rcon::Done;
 use vpid::wire::signed::{self, Id, Keys};
 
 use super::config;
@@ -17,18 +21,30 @@ struct Talk {
     files: u64,
     silence_due_ms: Option<u64>,
     link_due_ms: Option<u64>,
+    servers_due_ms: Option<u64>,
+    /// What the game's console replies to `status`; without one it does not reply.
+    status: Option<&'static str>,
+    /// Every `status` that was asked for, and when.
+    asked: Vec<u64>,
 }
 
 impl Talk {
     fn new() -> Self {
+        Self::with(&config())
+    }
+
+    fn with(config: &Config) -> Self {
         let mut talk = Self {
-            core: Core::new(&config(), &[0]),
+            core: Core::new(config, &[0]),
             host_keys: Keys::of_host(KEY, HOST),
             session: Id::from_random([0; 16]),
             n: 0,
             files: 0,
             silence_due_ms: None,
             link_due_ms: None,
+            servers_due_ms: None,
+            status: None,
+            asked: Vec::new(),
         };
         talk.begin("cp_first", 0);
         talk
@@ -72,8 +88,27 @@ impl Talk {
             mono_ms: now_ms,
             wall_s: 0,
         };
+        let mut replies = Vec::new();
         for effect in self.core.on(event, now) {
             match effect {
+                Effect::Rcon { server, job } if job.line == "status" => {
+                    self.asked.push(now_ms);
+                    let result = Ok(self.status.unwrap_or_default().to_owned());
+                    let ticket = job.ticket;
+                    let done = Done {
+                        server,
+                        ticket,
+                        result,
+                    };
+                    replies.extend(self.status.map(|_| Event::Rcon(done)));
+                }
+                Effect::SetTimer {
+                    timer: Timer::Servers,
+                    at_ms,
+                } => {
+                    self.servers_due_ms = Some(at_ms);
+                }
+                Effect::CancelTimer(Timer::Servers) => self.servers_due_ms = None,
                 Effect::SetTimer {
                     timer: Timer::Silence(_),
                     at_ms,
@@ -89,6 +124,16 @@ impl Talk {
                 Effect::CancelTimer(Timer::Link(_)) => self.link_due_ms = None,
                 _ => {}
             }
+        }
+        for reply in replies {
+            self.on(reply, now_ms);
+        }
+    }
+
+    /// Lets the timer of the servers ring until that time.
+    fn runs(&mut self, until_ms: u64) {
+        while let Some(due) = self.servers_due_ms.take_if(|due| *due <= until_ms) {
+            self.on(Event::Timer(Timer::Servers), due);
         }
     }
 
@@ -169,4 +214,56 @@ fn a_game_that_writes_and_never_reads_keeps_nobody_awake() {
         talk.rings(n * 1_000 + 999);
     }
     assert_eq!(talk.rings(3_600_000), 0);
+}
+
+/// Ann plays, on a server whose console can be asked.
+fn with_console() -> Talk {
+    let mut with_rcon = config();
+    let rcon =
+        "[[server]]\nscriptdata = \"/s\"\nrcon = \"127.0.0.1:27015\"\nrcon_password = \"p\"\n";
+    let rcon = vpid::config::parse(rcon, Path::new("/"), |_| None).expect("a good configuration");
+    with_rcon.servers[0].rcon = rcon.servers[0].rcon.clone();
+    let mut talk = Talk::with(&with_rcon);
+    talk.status = Some(STATUS);
+    talk.runs(900);
+    talk.send(&[ann()], 1_000);
+    talk.runs(20_000);
+    assert!(!talk.asked.is_empty());
+    talk
+}
+
+const STATUS: &str = "map     : cp_first at: 0 x\nplayers : 1 humans, 0 bots (24 max)\n\
+    # userid name\n# 2 \"Ann\" [U:1:7] 05:12 50 0 active 192.0.2.9:27005\n";
+
+/// Nothing runs in a paused game but its console, and its session goes on where it stopped.
+#[test]
+fn a_paused_game_is_asked_and_goes_on() {
+    let mut talk = with_console();
+    let silent_ms = 1_000 + SILENCE_MS;
+    talk.runs(silent_ms - 1);
+    let before = talk.asked.len();
+    assert_eq!(talk.missed(silent_ms), None, "the console is asked first");
+    assert_eq!(talk.asked[before..], [silent_ms]);
+    let said = talk.missed(silent_ms + SILENCE_CONSOLE_MS);
+    let said = said.expect("a sentence");
+    assert!(
+        said.contains("console answers: the game is paused, or the scripts have ended"),
+        "{said}"
+    );
+    let beat =
+        json!({"heartbeat": {"map": "cp_first", "players": [{"userid": 2, "id": "[U:1:7]"}]}});
+    talk.send(&[beat], 400_000);
+    assert_eq!(talk.missed(400_000), None);
+}
+
+#[test]
+fn a_game_whose_console_is_silent_too_is_gone() {
+    let mut talk = with_console();
+    talk.status = None;
+    talk.runs(1_000 + SILENCE_MS);
+    assert_eq!(talk.missed(1_000 + SILENCE_MS), None);
+    let said = talk.missed(1_000 + SILENCE_MS + SILENCE_CONSOLE_MS);
+    let said = said.expect("a sentence");
+    assert!(said.contains("the server hangs or is gone"), "{said}");
+    assert!(!said.contains("paused"), "{said}");
 }
