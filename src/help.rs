@@ -98,6 +98,7 @@ Example: vpid call VPI_DB_UserSelect '{\"table\": \"user_contracts_players\"}' -
 
 pub const GAME: &str = "\
 Looks at the games that a running vpid serves with signed scripts, and sends them something.
+With RCON, `say` and `command` reach a game without these scripts, too.
 
 Usage: vpid game list [--json]
        vpid game watch                   what games tell, as JSON lines, until Ctrl-C

@@ -40,6 +40,16 @@ impl Core {
                     scripts.news(script, run, what, &mut cx);
                 }
             }
+            Event::ToConsole {
+                server,
+                push,
+                ticket,
+            } => {
+                if let Err(problem) = self.servers.to_console(server, push, ticket, &mut out) {
+                    let outcome = Err(problem);
+                    out.effects.push(Effect::Pushed { ticket, outcome });
+                }
+            }
             Event::ScriptRequest { request, ticket } => match self.scripts(now, &mut out) {
                 Some((scripts, mut cx)) => scripts.request(request, ticket, &mut cx),
                 None => {

@@ -133,6 +133,13 @@ pub enum Event {
     Api(api::Done),
     /// The disk has taken documents, or not.
     Stored(Vec<store::Written>),
+    /// An operator sends a text or a command to a server that only RCON reaches: see
+    /// [`Core::consoles`](super::Core::consoles). [`Effect::Pushed`] answers.
+    ToConsole {
+        server: ServerId,
+        push: Push,
+        ticket: u64,
+    },
     /// An operator asks about the outbox. [`Effect::Pushed`] answers.
     Queue {
         request: QueueRequest,

@@ -243,6 +243,11 @@ impl Core {
         games.collect()
     }
 
+    /// Servers that can be reached by RCON, by their `hostname`.
+    pub fn consoles(&self) -> impl Iterator<Item = (servers::ServerId, Option<&str>)> {
+        self.servers.consoles()
+    }
+
     /// Where a host's files are: its folder and name.
     pub fn host(&self, host: HostId) -> Option<(FolderId, &str)> {
         self.hosts
@@ -262,6 +267,7 @@ impl Core {
             | Event::Logged { .. }
             | Event::Api(_)
             | Event::Stored(_)
+            | Event::ToConsole { .. }
             | Event::Queue { .. }
             | Event::Script { .. }
             | Event::ScriptRequest { .. }

@@ -308,6 +308,12 @@ impl Servers {
         road.is_some_and(|road| !road.refused)
     }
 
+    /// Those that can be reached by RCON, by their `hostname`.
+    pub fn consoles(&self) -> impl Iterator<Item = (ServerId, Option<&str>)> {
+        let all = self.iter().filter(|(id, _)| self.has_rcon(*id));
+        all.map(|(id, server)| (id, server.hostname.as_deref()))
+    }
+
     /// The host whose script can be reached.
     pub fn host(&self, id: ServerId) -> Option<HostId> {
         self.all.get(id)?.host

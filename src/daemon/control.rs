@@ -6,6 +6,7 @@ use std::os::fd::BorrowedFd;
 use serde_json::{Value, json};
 
 use super::Daemon;
+use crate::core::servers::ServerId;
 use crate::core::{Event, HostId};
 use crate::io::control::{Connection, Listener};
 use crate::limits;
@@ -154,8 +155,20 @@ impl Daemon {
                 Ok(None)
             }
             Request::Push { host, push, keep } => {
-                let host = self.choose_game(host.as_deref())?;
-                self.push(number, host, push, keep);
+                let game = self.choose_game(host.as_deref());
+                match (game, self.choose_console(host.as_deref(), &push)) {
+                    (Ok(host), _) => self.push(number, host, push, keep),
+                    (Err(_), Some(server)) => {
+                        let ticket = self.ticket_for(number, false);
+                        let event = Event::ToConsole {
+                            server,
+                            push,
+                            ticket,
+                        };
+                        self.events.push_back(event);
+                    }
+                    (Err(problem), None) => return Err(problem),
+                }
                 Ok(None)
             }
         }
@@ -190,6 +203,22 @@ impl Daemon {
                     names()
                 ),
             })
+    }
+
+    /// The server of this name, or the only one, where RCON can do what is wanted without the game's
+    /// scripts.
+    fn choose_console(&self, wanted: Option<&str>, push: &Push) -> Option<ServerId> {
+        if !matches!(push, Push::Print { .. } | Push::Command(_)) {
+            return None;
+        }
+        let mut all = self.core.consoles();
+        let Some(wanted) = wanted else {
+            let (only, _) = all.next()?;
+            let is_alone = all.next().is_none() && self.core.games(self.now()).is_empty();
+            return is_alone.then_some(only);
+        };
+        let mut of_name = all.filter(|(_, name)| *name == Some(wanted));
+        of_name.next().map(|(server, _)| server)
     }
 
     fn push(&mut self, number: u64, host: HostId, push: Push, keep: bool) {

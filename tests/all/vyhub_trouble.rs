@@ -266,3 +266,28 @@ fn a_ban_that_hangs_when_vpid_is_killed_stands_once() {
         community.all_well();
     }
 }
+
+/// Texts and commands need RCON, and no scripts of ours in the game.
+#[test]
+fn an_operator_reaches_a_game_without_our_scripts_by_rcon() {
+    let community = Community::new().started();
+    let ran = |arguments: &[&str]| {
+        let output = community.vpid.command(arguments);
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        (output.status.code(), said)
+    };
+    let text = "In \"five\" minutes; quit // now";
+    let said = ran(&["game", "say", text, "--where", "center"]);
+    assert_eq!(said, (Some(0), String::new()));
+    let shown = community.game.shown();
+    let shown = shown.iter().find(|shown| shown.place == 4);
+    let shown = shown.map(|shown| (shown.to, shown.text.as_str()));
+    assert_eq!(shown, Some((None, text)));
+    let (code, said) = ran(&["game", "command", "status"]);
+    assert!(code == Some(0) && said.contains("players"), "{said}");
+    let (code, said) = ran(&["game", "hook", "Reward"]);
+    assert!(
+        code == Some(1) && said.contains("no game is connected"),
+        "{said}"
+    );
+}

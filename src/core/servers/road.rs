@@ -122,15 +122,12 @@ impl Servers {
             }
             Err(both) => *both,
         };
-        let Sent {
-            command,
-            waiter,
-            instead,
-            ..
-        } = sent;
-        if let (Command::Script(_), Ok(reply)) = (&command, &done.result) {
-            return self.script_replied(done.server, reply, instead, out);
+        if let (Command::Script(_), Ok(reply)) = (&sent.command, &done.result) {
+            return self.script_replied(done.server, reply, sent, out);
         }
+        let Sent {
+            command, waiter, ..
+        } = sent;
         // That a console is away or refuses was said once.
         if let Err(Failure::Unclear(why)) = &done.result {
             let label = &server.label;

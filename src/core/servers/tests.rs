@@ -137,6 +137,56 @@ fn without_a_script_engine_the_console_says_texts_and_each_only_once() {
     assert!(world.lines()[0].starts_with("script "));
 }
 
+/// What an operator is told of a text or a command for a server without scripts of ours.
+#[test]
+fn an_operator_reaches_a_server_by_its_console_alone() {
+    let print = |to: Option<i32>| Push::Print {
+        text: "Hi".into(),
+        to,
+        place: Place::Center,
+    };
+    let answers = |world: &mut World| {
+        let is_it = |effect: &mut Effect| matches!(effect, Effect::Pushed { .. });
+        let answers = world.out.effects.extract_if(.., is_it);
+        let answers = answers.map(|effect| match effect {
+            Effect::Pushed { ticket, outcome } => (ticket, outcome.is_ok()),
+            _ => (0, false),
+        });
+        answers.collect::<Vec<_>>()
+    };
+    let mut world = World::new();
+    let names: Vec<_> = world.servers.consoles().collect();
+    assert_eq!(names, [(0, Some("one"))]);
+    let wants = |world: &mut World, push: Push, ticket: u64| {
+        world.servers.to_console(0, push, ticket, &mut world.out)
+    };
+    wants(&mut world, print(Some(7)), 1).unwrap();
+    wants(&mut world, Push::Command("stats".into()), 2).unwrap();
+    assert_eq!(answers(&mut world), []);
+    let sent = world.sent();
+    assert!(sent[0].1.ends_with("ClientPrint(p,4,\"Hi\")"), "{sent:?}");
+    assert_eq!(sent[1].1, "stats");
+    world.done(sent[0].0, Ok(String::new()));
+    world.done(sent[1].0, Ok("CPU".into()));
+    assert_eq!(answers(&mut world), [(1, true), (2, true)]);
+    // Without a script engine the console says it.
+    wants(&mut world, print(None), 3).unwrap();
+    let ticket = world.sent()[0].0;
+    world.done(ticket, Ok("Unknown command".into()));
+    assert_eq!(answers(&mut world), []);
+    world.replies_to("say Hi", "");
+    assert_eq!(answers(&mut world), [(3, true)]);
+    let hook = Push::Hook {
+        name: "a".into(),
+        data: serde_json::json!({}),
+    };
+    let refused = wants(&mut world, hook, 4).unwrap_err();
+    assert!(
+        refused.contains("no game's script is connected"),
+        "{refused}"
+    );
+}
+
 /// What a console replies can be what a map's script prints, so it holds for that map.
 #[test]
 fn whether_there_is_a_script_engine_is_tried_again_on_each_map() {

@@ -4,6 +4,7 @@
 
 use super::changing::Sent;
 use super::{GameServer, ServerId, Servers};
+use crate::core::Effect;
 use crate::core::outgoing::Outgoing;
 use crate::limits;
 use crate::wire::console::{Command, plain};
@@ -71,6 +72,42 @@ impl Servers {
         }
     }
 
+    /// Sends what an operator wants to a server that only RCON reaches. `ticket` is answered when the game
+    /// has replied. Errors are sentences.
+    pub fn to_console(
+        &mut self,
+        id: ServerId,
+        push: Push,
+        ticket: u64,
+        out: &mut Outgoing,
+    ) -> Result<(), String> {
+        let server = self.all.get(id).ok_or("there is no such server")?;
+        if !self.has_rcon(id) {
+            return Err(format!("{}: RCON refused the password", server.label));
+        }
+        let (text, to, place) = match push {
+            Push::Print { text, to, place } => (text, to, place),
+            Push::Command(line) => {
+                return self.command(id, Command::Console(line), Some(ticket), out);
+            }
+            _ => return Err(format!("{}: no game's script is connected", server.label)),
+        };
+        let said = server.as_said(to.map(i64::from), &text);
+        if !server.may_have_script() {
+            return self.command(id, Command::Say(said), Some(ticket), out);
+        }
+        let reader = to.map(|userid| server.reader(userid));
+        // The first line stands for the others: the same engine runs them.
+        let (mut waiter, mut instead) = (Some(ticket), Some(said));
+        for line in ScriptLine::prints(reader, place, &text) {
+            let server = self.all.get(id).ok_or("there is no such server")?;
+            let mut sent = Sent::new(Command::Script(line), waiter.take(), &server.roster);
+            sent.instead = instead.take();
+            self.send(id, sent, out)?;
+        }
+        Ok(())
+    }
+
     /// `instead`: what the console says where the game has no script engine.
     fn run_script(
         &mut self,
@@ -101,9 +138,13 @@ impl Servers {
         &mut self,
         id: ServerId,
         reply: &str,
-        instead: Option<String>,
+        sent: Sent,
         out: &mut Outgoing,
     ) {
+        let Sent {
+            waiter, instead, ..
+        } = sent;
+        let pushed = |outcome| waiter.map(|ticket| Effect::Pushed { ticket, outcome });
         let Some(server) = self.all.get_mut(id) else {
             return;
         };
@@ -112,7 +153,7 @@ impl Servers {
         let failed = reply.contains("Scripting disabled or no server running")
             || reply.contains("AN ERROR HAS OCCUR");
         if !is_unknown && !failed {
-            return;
+            return out.effects.extend(pushed(Ok("".into())));
         }
         let label = &server.label;
         match (&mut server.rcon, is_unknown) {
@@ -128,8 +169,10 @@ impl Servers {
             }
             _ => log::debug!("{label}: the script engine did not show a text: {reply:.200}"),
         }
-        if let Some(said) = instead {
-            self.say_as_console(id, said, out);
+        let Some(said) = instead else { return };
+        if let Err(why) = self.command(id, Command::Say(said), waiter, out) {
+            log::debug!("a text is not shown: {why}");
+            out.effects.extend(pushed(Err(why)));
         }
     }
 }

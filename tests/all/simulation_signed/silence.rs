@@ -8,6 +8,7 @@ use vpid::core::{Core, Effect, Event, Now, SignedFile, Timer};
 use vpid::limits::{SILENCE_CONSOLE_MS, SILENCE_MS};
 use vpid::wire::rcon::Done;
 use vpid::wire::signed::{self, Id, Keys};
+use vpid::wire::store::Found;
 
 use super::config;
 use super::player::{HOST, KEY};
@@ -46,6 +47,8 @@ impl Talk {
             status: None,
             asked: Vec::new(),
         };
+        let effects = talk.core.attend(config, &[0], Found::default(), 7, now(0));
+        talk.carry_out(effects, 0);
         talk.begin("cp_first", 0);
         talk
     }
@@ -84,12 +87,13 @@ impl Talk {
     }
 
     fn on(&mut self, event: Event, now_ms: u64) {
-        let now = Now {
-            mono_ms: now_ms,
-            wall_s: 0,
-        };
+        let effects = self.core.on(event, now(now_ms));
+        self.carry_out(effects, now_ms);
+    }
+
+    fn carry_out(&mut self, effects: impl IntoIterator<Item = Effect>, now_ms: u64) {
         let mut replies = Vec::new();
-        for effect in self.core.on(event, now) {
+        for effect in effects {
             match effect {
                 Effect::Rcon { server, job } if job.line == "status" => {
                     self.asked.push(now_ms);
@@ -152,12 +156,13 @@ impl Talk {
         while let Some(due) = self.silence_due_ms.take_if(|due| *due <= now_ms) {
             self.on(Event::Timer(Timer::Silence(0)), due);
         }
-        let games = self.core.games(Now {
-            mono_ms: now_ms,
-            wall_s: 0,
-        });
+        let games = self.core.games(now(now_ms));
         games[0].2["missed"].as_str().map(str::to_string)
     }
+}
+
+fn now(mono_ms: u64) -> Now {
+    Now { mono_ms, wall_s: 0 }
 }
 
 fn ann() -> Value {
@@ -219,8 +224,8 @@ fn a_game_that_writes_and_never_reads_keeps_nobody_awake() {
 /// Ann plays, on a server whose console can be asked.
 fn with_console() -> Talk {
     let mut with_rcon = config();
-    let rcon =
-        "[[server]]\nscriptdata = \"/s\"\nrcon = \"127.0.0.1:27015\"\nrcon_password = \"p\"\n";
+    let rcon = "[[server]]\nscriptdata = \"/s\"\nkey = '0123456789abcdef0123456789abcdef'\n\
+        rcon = \"127.0.0.1:27015\"\nrcon_password = \"p\"\n";
     let rcon = vpid::config::parse(rcon, Path::new("/"), |_| None).expect("a good configuration");
     with_rcon.servers[0].rcon = rcon.servers[0].rcon.clone();
     let mut talk = Talk::with(&with_rcon);
