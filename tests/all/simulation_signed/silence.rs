@@ -31,10 +31,10 @@ struct Talk {
 
 impl Talk {
     fn new() -> Self {
-        Self::with(&config())
+        Self::with(&config(), None)
     }
 
-    fn with(config: &Config) -> Self {
+    fn with(config: &Config, status: Option<&'static str>) -> Self {
         let mut talk = Self {
             core: Core::new(config, &[0]),
             host_keys: Keys::of_host(KEY, HOST),
@@ -44,7 +44,7 @@ impl Talk {
             silence_due_ms: None,
             link_due_ms: None,
             servers_due_ms: None,
-            status: None,
+            status,
             asked: Vec::new(),
         };
         let effects = talk.core.attend(config, &[0], Found::default(), 7, now(0));
@@ -228,8 +228,7 @@ fn with_console() -> Talk {
         rcon = \"127.0.0.1:27015\"\nrcon_password = \"p\"\n";
     let rcon = vpid::config::parse(rcon, Path::new("/"), |_| None).expect("a good configuration");
     with_rcon.servers[0].rcon = rcon.servers[0].rcon.clone();
-    let mut talk = Talk::with(&with_rcon);
-    talk.status = Some(STATUS);
+    let mut talk = Talk::with(&with_rcon, Some(STATUS));
     talk.runs(900);
     talk.send(&[ann()], 1_000);
     talk.runs(20_000);
