@@ -72,6 +72,67 @@ fn hostile_texts_are_shown_as_they_are_and_do_nothing_else() {
     game.assert_no_errors();
 }
 
+/// Escapes beside digits, colours that are cut, and what the code itself is made of.
+#[test]
+fn mixtures_are_shown_as_they_are() {
+    const PIECES: [&str; 24] = [
+        "\"",
+        "\\",
+        "\\x",
+        "\\x4",
+        ";",
+        "//",
+        "\n",
+        "\r",
+        "\t",
+        "a",
+        "0",
+        "F",
+        "\u{e9}",
+        "\u{1f980}",
+        " ",
+        "\")",
+        "%s1",
+        "%",
+        "#",
+        "\u{1}",
+        "\u{7}",
+        "\u{7}FF00aa",
+        "\u{8}FF00aa80",
+        "@\"",
+    ];
+    let (_dir, mut game) = game();
+    let ann = game.join("Ann", "[U:1:5]");
+    let steam = "[U:1:5]".parse().ok();
+    let to_ann = Some(Reader { userid: ann, steam });
+    let mut state = 11_u64;
+    let mut below = |bound: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % bound as u64) as usize
+    };
+    for round in 0..300 {
+        let count = below(25);
+        let text: String = (0..count).map(|_| PIECES[below(PIECES.len())]).collect();
+        let to = to_ann.filter(|_| round % 2 == 0);
+        game.clear_record();
+        // All of it stands in one line.
+        let lines = ScriptLine::prints(to, Place::Chat, &text);
+        lines.iter().for_each(|line| run(&mut game, line));
+        let shown = (
+            to.map(|_| ann),
+            3,
+            for_client_print(text.trim_end_matches(' ')),
+        );
+        if lines.len() == 1 {
+            assert_eq!(game.record().client_prints(), [shown], "{text:?}");
+        }
+        assert_eq!(game.record().0.len(), lines.len(), "{text:?}");
+    }
+    game.assert_no_errors();
+}
+
 #[test]
 fn who_has_left_or_is_another_by_now_is_shown_nothing() {
     let (_dir, mut game) = game();
