@@ -96,6 +96,7 @@ fn queries_are_answered_as_they_promise() {
         (Returns::Value, &none[..], "null"),
         (Returns::Objects, &none[..], "[]"),
         (Returns::Nothing, &["DELETE FROM user_x_t"][..], "null"),
+        (Returns::Value, &["SELECT @a := 4, @`b c` := 5"][..], "4"),
     ] {
         let answered = desk.ask_job(query(0, returns, steps));
         assert_eq!(answered.as_deref(), Ok(answer), "{steps:?}");
