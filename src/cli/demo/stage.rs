@@ -24,6 +24,7 @@ use crate::cli::operate;
 use crate::io::random;
 use crate::wire::control::Request;
 use crate::wire::messages::Push;
+use crate::wire::names;
 
 /// A host as the game makes it of the hostname "Demo Server #1".
 pub const HOST: &str = "demo_server_1";
@@ -286,6 +287,15 @@ impl Stage {
             }
             self.watch.wait(PATIENCE).map_err(text)?;
         }
+    }
+
+    /// The game begins a map, and vpid has noticed: it has taken the restart file.
+    pub fn begin_map(&mut self) -> Result<(), String> {
+        self.game.restart().map_err(text)?;
+        let notice = self.scriptdata().join(names::restart(HOST));
+        self.until("the end of the restart file", |_| {
+            Ok((!notice.exists()).then_some(()))
+        })
     }
 
     /// Waits until `look` finds what it looks for. `what` names it for the error.
