@@ -93,7 +93,7 @@ pub fn includes(script: &[u8], name: &str) -> bool {
 #[derive(Debug, PartialEq, Eq)]
 enum Token<'a> {
     Word(&'a [u8]),
-    /// `None` where it cannot be told what the game makes of it.
+    /// `None` where it is not known what the game makes of it.
     Text(Option<Vec<u8>>),
     Sign(u8),
 }

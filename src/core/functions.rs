@@ -246,7 +246,7 @@ impl Functions {
     }
 }
 
-/// What a call of a function is told that does not exist.
+/// The error of a call whose function does not exist.
 pub fn unknown(function: &str) -> CallError {
     let detail = match function.strip_prefix(QUERY_PREFIX) {
         Some(name) => format!("the configuration has no [query.{name}]"),

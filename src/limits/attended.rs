@@ -99,7 +99,7 @@ pub const CANDIDATES_MAX: usize = 5;
 pub const VYHUB_RIGHTS_S_MAX: i64 = 7 * 86_400;
 /// How far in the future they may have been told, by a clock that was set back since.
 pub const VYHUB_RIGHTS_AHEAD_S_MAX: i64 = 86_400;
-/// What a kicked player is told: with the command around it, it fits into a line of the console
+/// The reason that a kicked player reads: with the command around it, it fits into a line of the console
 /// without quotation marks.
 pub const KICK_REASON_BYTES_MAX: usize = 400;
 const _: () =

@@ -62,7 +62,7 @@ pub(super) fn serve(
     }
     if let Some(script) = script.filter(|_| !squirrel::has_word(&text, "Identity")) {
         report.step(format!(
-            "{} sends no identity with its calls. If you accept calls of whoever can write into the \
+            "{} sends no identity with its calls. If you accept calls of everything that can write into the \
              game's folder\n     (docs/security.md), set legacy_identity = \"optional\" in {}",
             script.display(),
             target.display()
