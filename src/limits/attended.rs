@@ -75,6 +75,9 @@ pub const VYHUB_SHOUT_MS: u64 = 3_600_000;
 /// Warnings of this run that are told from later ones with the same words.
 pub const WARNINGS_REMEMBERED_MAX: usize = 1_000;
 
+/// Names under which players were banned in this run. VyHub may know them by other ones.
+pub const BANNED_NAMES_REMEMBERED_MAX: usize = 1_000;
+
 /// Rights that were fetched this recently are not fetched again for a command.
 pub const RIGHTS_FRESH_MS: u64 = 10_000;
 /// Commands that wait for rights, and questions for VyHub.
