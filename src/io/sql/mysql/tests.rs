@@ -147,6 +147,19 @@ fn raw_queries_come_one_at_a_time_and_with_all_their_values() {
         error.detail,
         "the query has 1 placeholders, format has 0 values"
     );
+    let error = desk
+        .ask_raw("SHOW TABLES; DROP TABLE user_x_t;")
+        .unwrap_err();
+    assert!(error.detail.ends_with("make a call of each)"), "{error}");
+    let error = super::statement::unfit(0, 1, "SELECT '%s'");
+    assert!(
+        error
+            .detail
+            .ends_with("leave out the quotes around a placeholder"),
+        "{error}"
+    );
+    let error = desk.ask_raw("SHOW TABLS;").unwrap_err();
+    assert!(!error.detail.contains("a call of each"), "{error}");
     assert_eq!(desk.ask_raw("SELECT 1;").as_deref(), Ok("[[1]]"));
     assert_eq!(desk.ask("Select", ALL).as_deref(), Ok("[]"));
 }
