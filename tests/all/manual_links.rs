@@ -86,7 +86,7 @@ fn every_link_of_the_manual_leads_somewhere() {
     }
 }
 
-/// A row after an empty line is shown as text.
+/// A row after an empty line is shown as text, and a text after a row as a row.
 #[test]
 fn every_row_of_a_table_belongs_to_one() {
     for (page, text) in pages() {
@@ -99,6 +99,13 @@ fn every_row_of_a_table_belongs_to_one() {
                 "{}: no table has this row: {}",
                 page.display(),
                 before[1]
+            );
+            let is_text = !is_row(line) && !line.trim().is_empty() && !line.starts_with("<!--");
+            let goes_on = is_row(before[1]) && is_text;
+            assert!(
+                !goes_on,
+                "{}: becomes a row of a table: {line}",
+                page.display()
             );
             before = [before[1], line];
         }
