@@ -61,6 +61,21 @@ impl Database {
         self.execute("COMMIT");
     }
 
+    /// Ends what other connections have left open, with its locks.
+    #[cfg_attr(test, allow(dead_code))]
+    pub fn end_transactions(&mut self) {
+        const OPEN: &str = "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx \
+                            WHERE trx_mysql_thread_id <> CONNECTION_ID()";
+        let Self::Mariadb(connection) = self else {
+            return;
+        };
+        let open: Vec<u64> = connection.query(OPEN).expect("a list");
+        for thread in open.into_iter().filter(|thread| *thread != 0) {
+            // It may have ended by now.
+            let _ = connection.query_drop(format!("KILL {thread}"));
+        }
+    }
+
     pub fn execute(&mut self, sql: &str) {
         match self {
             Self::Sqlite(connection) => connection.execute_batch(sql).expect("a statement"),
