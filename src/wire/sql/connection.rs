@@ -44,10 +44,11 @@ impl SqlCall {
 /// A procedure may do whatever its body says.
 fn reads_last_insert_id(text: &str) -> bool {
     let calls = scan::first_word(text, Quoting::Mysql).is_some_and(|word| word == "CALL");
+    let has_settings = text.contains("@@");
     let reads = |word: Word<'_>| {
         let is = |name: &str| matches!(word, Word::Bare(word) if word.eq_ignore_ascii_case(name));
         // The variable @@identity is the same.
-        is("LAST_INSERT_ID") || is("IDENTITY") && text.contains("@@")
+        is("LAST_INSERT_ID") || has_settings && is("IDENTITY")
     };
     calls || scan::words(text, Quoting::Mysql).any(reads)
 }

@@ -137,6 +137,8 @@ pub enum SqlCall {
     },
     Select {
         table: Identifier,
+        /// Each row once.
+        distinct: bool,
         columns: Vec<Column>,
         filter: Option<Filter>,
     },

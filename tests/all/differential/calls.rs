@@ -123,7 +123,7 @@ const EXPRESSIONS: [&str; 27] = [
     "missing",
 ];
 
-const COLUMNS: [&str; 22] = [
+const COLUMNS: [&str; 28] = [
     "id",
     "k",
     "n",
@@ -143,7 +143,13 @@ const COLUMNS: [&str; 22] = [
     "n AS points",
     "n points",
     "'text'",
+    "n `points`",
+    "n ISNULL",
     "DISTINCT b",
+    "distinct(n) AS d, b",
+    "COUNT(DISTINCT b)",
+    "NOT n",
+    "x 'points'",
     "missing",
     "",
 ];
