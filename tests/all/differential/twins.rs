@@ -164,7 +164,7 @@ fn run_mariadb(connection: &mut mysql::Conn, sql: &str) -> Ran {
     let count = result.affected_rows();
     let mut rows = Vec::new();
     let mut unfit = false;
-    while let Some(set) = result.iter() {
+    if let Some(set) = result.iter() {
         for row in set {
             let cells = row.map_err(failed)?.unwrap();
             let mut values = Vec::new();
@@ -197,7 +197,6 @@ fn run_mariadb(connection: &mut mysql::Conn, sql: &str) -> Ran {
             }
             rows.push(values.into());
         }
-        break;
     }
     drop(result);
     if unfit {
