@@ -201,29 +201,31 @@ fn names_may_stand_in_quotes() {
     }
 }
 
+/// What stands between SELECT and FROM; None where it is refused.
+fn selected(column: &str, engine: Quoting) -> Option<String> {
+    let kwargs = json!({"table": "user_x_t", "columns": [column]});
+    let call = parse(
+        "VPI_DB_UserSelect",
+        "x.nut",
+        &kwargs,
+        Reading::Legacy,
+        engine,
+    )
+    .ok()?;
+    let dialect = match engine {
+        Quoting::Sqlite => Dialect::Sqlite,
+        Quoting::Mysql => Dialect::Mysql {
+            row_alias: false,
+            mode: SqlMode::default(),
+        },
+    };
+    let statement = render(&call, 0, dialect).unwrap();
+    let text = statement.text.strip_suffix(" FROM `user_x_t`").unwrap();
+    Some(text.strip_prefix("SELECT ").unwrap().to_owned())
+}
+
 #[test]
 fn columns_are_named_without_as_where_that_is_clear() {
-    let selected = |column: &str, engine| {
-        let kwargs = json!({"table": "user_x_t", "columns": [column]});
-        let call = parse(
-            "VPI_DB_UserSelect",
-            "x.nut",
-            &kwargs,
-            Reading::Legacy,
-            engine,
-        )
-        .ok()?;
-        let dialect = match engine {
-            Quoting::Sqlite => Dialect::Sqlite,
-            Quoting::Mysql => Dialect::Mysql {
-                row_alias: false,
-                mode: SqlMode::default(),
-            },
-        };
-        let statement = render(&call, 0, dialect).unwrap();
-        let text = statement.text.strip_suffix(" FROM `user_x_t`").unwrap();
-        Some(text.strip_prefix("SELECT ").unwrap().to_owned())
-    };
     for engine in [Quoting::Sqlite, Quoting::Mysql] {
         for (column, text) in [
             ("n points", "`n` AS `points`"),
@@ -243,6 +245,12 @@ fn columns_are_named_without_as_where_that_is_clear() {
         ] {
             assert_eq!(selected(column, engine).as_deref(), Some(text), "{column}");
         }
+    }
+}
+
+#[test]
+fn words_that_are_one_value_with_the_name_behind_them_are_no_columns() {
+    for engine in [Quoting::Sqlite, Quoting::Mysql] {
         for column in [
             // One value of an engine's each, or another statement.
             "n;b",
