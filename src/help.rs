@@ -17,7 +17,7 @@ Commands:
   demo    see it at work, with no configuration and nothing left behind
 
 Commands that speak with a running vpid take the options of run too, and need no more of the configuration
-than its state_dir (call: its servers as well).
+than its state_dir (call: its servers as well; bench: all of it).
 
 Options:
   --config FILE   the configuration (default: ./vpid.toml, then /etc/vpid/vpid.toml)

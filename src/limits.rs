@@ -442,7 +442,7 @@ pub const RCON_CUT_MS: u64 = 100;
 /// How long nothing is sent after a map has started: where server.cfg sets rcon_password, as it does on
 /// every map, the engine closes the connections that were let in before.
 pub const RCON_SETTLE_MS: u64 = 1_000;
-/// What tells of a map so soon after it was waited for tells of the same one.
+/// A report of a map start so soon after the one that was waited for is of the same map.
 pub const RCON_SETTLED_MS: u64 = 10_000;
 /// The stack of one lane's thread.
 pub const RCON_STACK_BYTES: usize = 256 * 1_024;

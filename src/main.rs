@@ -194,7 +194,7 @@ impl Values<'_> {
     }
 }
 
-/// What a command was told of the configuration.
+/// What the command line says of the configuration.
 struct Given {
     path: Option<PathBuf>,
     /// Options of `run` that speak of `[database]`, by their long names.

@@ -1,9 +1,11 @@
 //! Whether vpid answers what the stock server answers: the calls of the differential test, on both.
 //! What that test expects of a model is seen here in the stock server itself.
 
+use std::fs;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use serde_json::{Map, Value, json};
 use vpid::cli::game::{Game, GameCall};
 
 use super::options::Settings;
@@ -32,7 +34,9 @@ pub use twins::Database;
 /// server runs them.
 const TABLES: usize = 32;
 const RANDOM: usize = 2_000;
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often a server that owes answers is looked at.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// One server with its game and a connection to its database.
 struct Side {
@@ -40,6 +44,8 @@ struct Side {
     database: Database,
     place: Place,
     server: Server,
+    /// Calls so far.
+    sent: u64,
 }
 
 impl Side {
@@ -52,11 +58,12 @@ impl Side {
             server: place.start(kind, settings.stock.as_ref())?,
             database,
             place,
+            sent: 0,
         })
     }
 
     /// The answers to these calls and the tables afterwards. A server that ends over a call has
-    /// answered none of its file; it is started again.
+    /// answered none of its file, so then each of them is played by itself.
     fn play(
         &mut self,
         cases: &[calls::Case],
@@ -64,23 +71,93 @@ impl Side {
         kind: Kind,
         settings: &Settings,
     ) -> io::Result<Vec<(Outcome, String)>> {
+        if let Some(outcomes) = self.play_file(cases, tables, kind, settings)? {
+            return Ok(outcomes);
+        }
+        let mut outcomes = Vec::with_capacity(cases.len());
+        for case in cases {
+            let (case, table) = (std::slice::from_ref(case), &tables[..1]);
+            match self.play_file(case, table, kind, settings)? {
+                Some(answered) => outcomes.extend(answered),
+                None => {
+                    let (reply, rows) = (Reply::Ends, self.database.content(&table[0]));
+                    outcomes.push((Outcome { reply, rows }, String::new()));
+                }
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// The same of one call file. None where the server ended, which was started again.
+    fn play_file(
+        &mut self,
+        cases: &[calls::Case],
+        tables: &[String],
+        kind: Kind,
+        settings: &Settings,
+    ) -> io::Result<Option<Vec<(Outcome, String)>>> {
+        if kind.is_stock() {
+            // A call that fails goes back to the stock server's pool with its locks.
+            self.database.end_transactions();
+        }
         self.database.reset(tables);
         let call = |(case, table): (&calls::Case, &String)| {
             GameCall::new(case.script(), case.function, case.on(table))
         };
         let calls: Vec<_> = cases.iter().zip(tables).map(call).collect();
-        let tokens = self.game.send(&calls)?;
-        let mut answers = self.game.wait_for(&tokens, PATIENCE)?;
-        if self.server.has_ended() {
+        let tokens = self.send(&calls)?;
+        let Some(mut answers) = self.answers(&tokens)? else {
             self.server = self.place.start(kind, settings.stock.as_ref())?;
-        }
+            return Ok(None);
+        };
         let outcome = |(token, table): (&String, &String)| {
-            let answer = answers.remove(token).map(reply_of);
-            let (reply, said) = answer.unwrap_or((Reply::Ends, String::new()));
+            let (reply, said) = reply_of(answers.remove(token).unwrap_or_default());
             let rows = self.database.content(table);
             (Outcome { reply, rows }, said)
         };
-        Ok(tokens.iter().zip(tables).map(outcome).collect())
+        Ok(Some(tokens.iter().zip(tables).map(outcome).collect()))
+    }
+
+    /// Puts a whole call file into its place: the stock server loses one that it sees half written.
+    fn send(&mut self, calls: &[GameCall]) -> io::Result<Vec<String>> {
+        let token = |_| {
+            self.sent += 1;
+            format!("_{}", self.sent)
+        };
+        let tokens: Vec<_> = calls.iter().map(token).collect();
+        let list = calls.iter().zip(&tokens);
+        let list: Vec<_> = list.map(|(call, token)| call.to_json(token)).collect();
+        let text = self.game.file_text(&json!({ "async": list })) + "\0";
+        let whole = self.place.scriptdata().join("whole");
+        fs::write(&whole, text)?;
+        fs::rename(&whole, self.place.scriptdata().join(self.game.next_name()))?;
+        Ok(tokens)
+    }
+
+    /// The answers to all of these; None where the server ends before.
+    fn answers(&mut self, tokens: &[String]) -> io::Result<Option<Map<String, Value>>> {
+        let began = Instant::now();
+        let mut answers = Map::new();
+        loop {
+            let left: Vec<_> = tokens
+                .iter()
+                .filter(|token| !answers.contains_key(*token))
+                .cloned()
+                .collect();
+            if left.is_empty() {
+                return Ok(Some(answers));
+            }
+            if self.server.has_ended() {
+                return Ok(None);
+            }
+            if began.elapsed() > PATIENCE {
+                let words = self.server.last_words();
+                let (left, all) = (left.len(), tokens.len());
+                let error = format!("{left} of {all} calls were not answered:\n{words}");
+                return Err(io::Error::other(error));
+            }
+            answers.extend(self.game.wait_for(&left, LOOK)?);
+        }
     }
 }
 

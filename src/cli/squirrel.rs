@@ -77,6 +77,17 @@ pub fn local_text(script: &[u8], name: &str) -> Option<String> {
     })
 }
 
+/// The same of a constant that the script uses elsewhere too. One fork of MGE's has a `SCRIPTDATA_DIR` that
+/// has no effect.
+pub fn used_text(script: &[u8], name: &str) -> Option<String> {
+    let tokens = tokens(script);
+    let times = tokens
+        .iter()
+        .filter(|(token, _)| token.is_word(name))
+        .count();
+    local_text(script, name).filter(|_| times > 1)
+}
+
 /// Whether the script includes others, and names `name` or `name.nut` in a text: the name may
 /// come to the call by way of a list.
 pub fn includes(script: &[u8], name: &str) -> bool {
@@ -93,7 +104,7 @@ pub fn includes(script: &[u8], name: &str) -> bool {
 #[derive(Debug, PartialEq, Eq)]
 enum Token<'a> {
     Word(&'a [u8]),
-    /// `None` where it cannot be told what the game makes of it.
+    /// `None` where it is not known what the game makes of it.
     Text(Option<Vec<u8>>),
     Sign(u8),
 }

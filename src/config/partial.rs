@@ -10,7 +10,7 @@ use super::{Config, Found, Problem, SEARCH_PATHS, environment, parse_anyway};
 
 /// The state folder, in which a running vpid listens. Nothing else of the configuration counts.
 ///
-/// Errors: there is no configuration, or it cannot be told what it says of `state_dir`.
+/// Errors: there is no configuration, or what it says of `state_dir` cannot be read.
 pub fn state_dir(
     path: Option<&Path>,
     environment: impl Fn(&str) -> Option<String>,

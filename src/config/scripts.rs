@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+use super::Password;
 use super::permissions::matches;
 use crate::limits;
 use crate::wire::steam_id::SteamId;
@@ -19,6 +20,9 @@ pub struct Scripts {
     pub dir: Option<PathBuf>,
     /// A file of functions that was written for VPI.
     pub vpi_interfaces: Option<PathBuf>,
+    /// The options of `run`, which a `vpi_config.py` beside that file reads as it did those of `vpi.py`. One of
+    /// them may be the password.
+    pub options: Vec<Password>,
     /// Built-in functions whose place those of that file take: patterns, `*` for any text.
     pub vpi_override: Vec<String>,
     /// The interpreter; a bare name is looked up in PATH.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::checked::{Checker, environment_place};
 use super::raw::{Field, Given, Place, RawScript, RawScripts, RawSettings};
 use super::scripts::{ScriptSettings, Scripts, is_script_name};
-use super::{Server, environment};
+use super::{Password, Server, environment};
 use crate::limits::{
     SCRIPT_CALL_MS_MAX, SCRIPT_CALL_MS_MIN, SCRIPT_CONFIG_BYTES_MAX, SCRIPT_MEMORY_MIB_MAX,
     SCRIPT_MEMORY_MIB_MIN, SCRIPT_NAME_BYTES_MAX, SCRIPT_QUEUE_MAX, SCRIPT_QUEUE_MIN, SCRIPTS_MAX,
@@ -16,6 +16,7 @@ use crate::limits::{
 use crate::wire::steam_id::SteamId;
 
 const PYTHON: &str = "python3";
+const OPTIONS_OF_RUN: [&str; 5] = ["--host", "--port", "--user", "--database", "--password"];
 const VARIABLES: [&str; 2] = ["VPID_SCRIPTS_DIR", "VPID_VPI_INTERFACES"];
 
 impl Checker<'_> {
@@ -80,6 +81,7 @@ impl Checker<'_> {
         Some(Scripts {
             dir: self.path_of_code(&raw.dir, servers),
             vpi_interfaces: self.path_of_code(&raw.vpi_interfaces, servers),
+            options: self.options_of_run(),
             vpi_override: self.overrides(&raw),
             python: settings.python.clone().unwrap_or_else(|| PYTHON.into()),
             order: self.order(&raw.order),
@@ -92,6 +94,15 @@ impl Checker<'_> {
             },
             each,
         })
+    }
+
+    /// In the spelling that upstream's parser of options has.
+    fn options_of_run(&self) -> Vec<Password> {
+        let given = OPTIONS_OF_RUN.into_iter().filter_map(|name| {
+            let value = environment::text(self.environment, name)?;
+            Some([name.to_owned(), value])
+        });
+        given.flatten().map(Password).collect()
     }
 
     /// Whoever can write it has what vpid has.

@@ -192,7 +192,7 @@ impl Core {
         self.servers.get(server)?.roster.person(userid).cloned()
     }
 
-    /// The scripts of a game should have told something by now. Its console may know more.
+    /// A message of a game's scripts is overdue. Its console may show more.
     pub(super) fn may_be_silent(&mut self, host: HostId, now: Now, effects: &mut Effects) {
         let server = self.server_of(host);
         let console = server.map_or(Console::Unknown, |server| self.servers.console(server));

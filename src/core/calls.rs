@@ -300,7 +300,7 @@ impl Calls {
             _ => file.arrived_ms,
         };
         let own_ms = sql_call.deadline_ms();
-        // Where nobody waits for the answer there is no hurry, and it must be done.
+        // Where no caller waits for the answer there is no hurry, and it must be done.
         let patience = [call.timeout_ms, own_ms].into_iter().flatten();
         let patience = patience.fold(self.deadline_ms, u64::min);
         Some(sql::Job {

@@ -60,6 +60,8 @@ pub struct Offer {
     /// By the names that others call them by.
     pub functions: BTreeMap<String, ScriptFunction>,
     pub loading: Vec<Loading>,
+    /// The owner's file of functions that is not loaded: how their names begin, and its own.
+    pub absent: Option<(String, String)>,
 }
 
 pub struct Functions {
@@ -152,7 +154,9 @@ impl Functions {
         let built_in = self.is_built_in(function);
         let script = self.of_script(function);
         if !built_in && script.is_none() {
-            return Err(unknown(function));
+            return Err(self
+                .unavailable(function)
+                .unwrap_or_else(|| unknown(function)));
         }
         if !own && is_python_name(&call.script) {
             let detail = format!(
@@ -213,6 +217,16 @@ impl Functions {
         }
     }
 
+    /// The error of a call whose function may be in the owner's file that is not loaded.
+    fn unavailable(&self, function: &str) -> Option<CallError> {
+        let (prefix, script) = self.scripts.absent.as_ref()?;
+        if !function.starts_with(prefix) || function.starts_with(QUERY_PREFIX) {
+            return None;
+        }
+        let detail = format!("{script} is not loaded; `vpid script log {script}` says why");
+        Some(CallError::new("ScriptUnavailable", detail))
+    }
+
     /// A query that names its scripts is for those alone, among those of the game. The owner's
     /// own programs may call everything, unless they are listed.
     pub fn allows(&self, script: &str, function: &str, own: bool) -> bool {
@@ -246,7 +260,7 @@ impl Functions {
     }
 }
 
-/// What a call of a function is told that does not exist.
+/// The error of a call whose function does not exist.
 pub fn unknown(function: &str) -> CallError {
     let detail = match function.strip_prefix(QUERY_PREFIX) {
         Some(name) => format!("the configuration has no [query.{name}]"),

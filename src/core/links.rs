@@ -363,7 +363,7 @@ fn tell(link: &mut Link, message: &FromGame, now: Now) {
     }
 }
 
-/// A game should have told something by now. `console`: what is known of its console.
+/// A message of a game is overdue. `console`: what is known of its console.
 pub fn silence(
     host: HostId,
     hosts: &mut Hosts,

@@ -42,7 +42,7 @@ pub struct Game {
     heard_ms: u64,
     /// Its silence was noticed.
     silent: bool,
-    /// Since when the answer of its console is waited for, which tells whether the game runs.
+    /// Since when the answer of its console is waited for, which shows whether the game runs.
     asked_ms: Option<u64>,
     /// What the operator was told of it.
     missed: Option<String>,
@@ -92,7 +92,7 @@ impl Game {
         self.missed.take().map(|_| missed_ms)
     }
 
-    /// What the operator is told of its silence.
+    /// The warning about its silence, for the log.
     pub fn missed(&self) -> Option<&str> {
         self.missed.as_deref()
     }
@@ -137,12 +137,12 @@ impl Game {
         self.missed = match &self.ended {
             Some(next) => Some(self.no_next_map(next, seconds)),
             None if people > 0 && self.runs => Some(format!(
-                "the scripts on map {} have told nothing for {seconds} s, with {people} players, while \
+                "the scripts on map {} have sent nothing for {seconds} s, with {people} players, while \
                  the game's console answers: the game is paused, or the scripts have ended",
                 self.map
             )),
             None if people > 0 => Some(format!(
-                "nothing was heard for {seconds} s on map {}, with {people} players: {paused}the server \
+                "no message has come for {seconds} s on map {}, with {people} players: {paused}the server \
                  hangs or is gone, or its script has ended",
                 self.map
             )),
@@ -164,7 +164,7 @@ impl Game {
             false => "; or the server was stopped",
         };
         format!(
-            "map {} ended {seconds} s ago and nothing was heard since: {which} may bring \
+            "map {} ended {seconds} s ago and no message has come since: {which} may bring \
              a mapspawn.nut of its own, which keeps vpi.nut out (`vpid check` looks for one, also \
              in tf/custom){or}",
             self.map

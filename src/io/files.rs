@@ -1,8 +1,8 @@
 //! A scriptdata folder: bounded reads of what games write, whole writes of what they read.
 //!
 //! Everything in the folder is hostile: no link is followed, no open blocks, no size is
-//! believed, and what is not a plain file is left alone. Names come as [`names::text`] has them. All calls go by the folder's own
-//! descriptor, so nobody can put another folder in its place.
+//! believed, and what is not a plain file is left alone. Names come as [`names::text`] has
+//! them. All calls go by the folder's own descriptor, so that no other folder can be put in its place.
 
 use std::cell::RefCell;
 use std::fs::{File, OpenOptions};

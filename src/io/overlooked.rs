@@ -2,7 +2,7 @@
 //! with the reason.
 //!
 //! A thread of its own looks, now and then and only where something has changed: the folder may
-//! hold any number of files, of anybody. Subfolders are looked into once, at the start.
+//! hold any number of files, of any program. Subfolders are looked into once, at the start.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;

@@ -75,6 +75,9 @@ pub const VYHUB_SHOUT_MS: u64 = 3_600_000;
 /// Warnings of this run that are told from later ones with the same words.
 pub const WARNINGS_REMEMBERED_MAX: usize = 1_000;
 
+/// Names under which players were banned in this run. VyHub may know them by other ones.
+pub const BANNED_NAMES_REMEMBERED_MAX: usize = 1_000;
+
 /// Rights that were fetched this recently are not fetched again for a command.
 pub const RIGHTS_FRESH_MS: u64 = 10_000;
 /// Commands that wait for rights, and questions for VyHub.
@@ -99,7 +102,7 @@ pub const CANDIDATES_MAX: usize = 5;
 pub const VYHUB_RIGHTS_S_MAX: i64 = 7 * 86_400;
 /// How far in the future they may have been told, by a clock that was set back since.
 pub const VYHUB_RIGHTS_AHEAD_S_MAX: i64 = 86_400;
-/// What a kicked player is told: with the command around it, it fits into a line of the console
+/// The reason that a kicked player reads: with the command around it, it fits into a line of the console
 /// without quotation marks.
 pub const KICK_REASON_BYTES_MAX: usize = 400;
 const _: () =

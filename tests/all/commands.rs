@@ -435,7 +435,7 @@ fn commands_need_nothing_that_only_the_service_has() {
             assert!(answered, "{command:?} {options:?}: {said}");
         }
     }
-    // What they are told apart from that is theirs.
+    // The rest of their arguments is theirs.
     let output = vpid.command(&["call", "VPI_Ping", "--host", "red"]);
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     let said = out(&vpid.command(&["check"]));
@@ -446,7 +446,7 @@ fn commands_need_nothing_that_only_the_service_has() {
         said.contains("warn  --password: everybody on this machine"),
         "{said}"
     );
-    // Somebody is editing the file, and is not done.
+    // The operator is editing the file, and is not done.
     let text = vpid.config_text() + "\n[vyhub]\napi_url = 5\n";
     for command in [
         &["call", "VPI_Ping"][..],

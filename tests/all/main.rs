@@ -23,6 +23,7 @@ mod games;
 mod hostile;
 mod hostile_content;
 mod kill;
+mod manual_links;
 #[cfg(feature = "mysql")]
 mod mariadb;
 #[cfg(feature = "mysql")]

@@ -190,6 +190,42 @@ LOGGER.warning("as configured: %s", PASSWORD)
     vpid.wait_for_log("WARN  script vpi_interfaces: as configured: a word");
 }
 
+/// As those of `vpi.py`, which upstream's `vpi_config.py` reads.
+#[cfg(feature = "mysql")]
+#[test]
+fn a_vpi_config_of_its_own_has_the_options_of_run() {
+    const CONFIG: &str = r#"
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--host")
+parser.add_argument("-u", "--user")
+parser.add_argument("-p", "--port", type=int)
+parser.add_argument("-db", "--database")
+parser.add_argument("--password")
+OPTIONS = vars(parser.parse_args())
+"#;
+    let source = "import vpi_config\ndef VPI_Options(info): return vpi_config.OPTIONS\n";
+    let vpid = Vpid::new().signed().interfaces(source);
+    let vpid = vpid.database_line("type = \"mysql\"").options(&[
+        "--host",
+        "127.0.0.1",
+        "-p",
+        "1",
+        "-u",
+        "u",
+        "-db",
+        "d",
+        "--password",
+        "a word",
+    ]);
+    std::fs::write(vpid.path("vpi/vpi_config.py"), CONFIG).unwrap();
+    let vpid = vpid.with_running(&[NAME]);
+    let options = Client::stock(&vpid).ask("VPI_Options", Value::Null);
+    let expected =
+        json!({"host": "127.0.0.1", "port": 1, "user": "u", "database": "d", "password": "a word"});
+    assert_eq!(options, expected);
+}
+
 #[test]
 fn a_function_that_waits_holds_up_nobody() {
     let vpid = started();
@@ -274,6 +310,13 @@ fn a_file_that_cannot_be_loaded_at_the_start_is_tried_again_when_it_is_edited() 
     assert!(problem.contains("No module named 'vpi_confg'"), "{problem}");
     let mut client = Client::stock(&vpid);
     assert_eq!(client.ask("VPI_Ping", Value::Null), "pong");
+    let absent = client.ask("VPI_Test_Version", Value::Null).to_string();
+    assert!(
+        absent.contains("ScriptUnavailable: vpi_interfaces is not loaded"),
+        "{absent}"
+    );
+    let query = client.ask("VPI_SQL_top", Value::Null).to_string();
+    assert!(query.contains("UnknownFunction"), "{query}");
     edit(&vpid, FUNCTIONS);
     vpid.run_all(&[NAME]);
     assert_eq!(client.ask("VPI_Test_Version", Value::Null), 1);

@@ -84,6 +84,22 @@ fn a_ban_that_waits_is_lifted_before_vyhub_ever_heard_of_it() {
 }
 
 #[test]
+fn who_was_banned_under_a_name_of_the_game_is_unbanned_by_it() {
+    let community = Community::new().started();
+    let admin = community.admin(2, "admin");
+    let rogue = Visitor::new(3, "rogue");
+    community.vyhub.add_user(rogue.steam64(), "Robert", false);
+    community.joins(&rogue);
+    community.log.says(&admin, "!ban rogue 5 x");
+    community.kicked_at_once(&rogue);
+    community.told(&admin, "rogue is banned");
+    community.wait_until_sent();
+    community.log.says(&admin, "!unban rogue");
+    community.told(&admin, "rogue is not banned any more.");
+    community.all_well();
+}
+
+#[test]
 fn warnings_are_given_and_listed_and_vyhub_answers_how_it_is() {
     let community = Community::new().started();
     let admin = community.admin(2, "admin");

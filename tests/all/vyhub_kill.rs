@@ -98,7 +98,7 @@ fn rights_that_are_known_from_earlier_hold_while_vyhub_is_away_and_others_do_not
     community.told(&stranger, "Your rights are not known yet");
     assert!(community.outbox().is_empty());
     community.log.says(&rogue, "!vyhub");
-    community.told(&rogue, "VyHub has been away for 0 min.");
+    community.told(&rogue, "VyHub has been away for 1 min.");
     community.log.says(&admin, "!ban rogue 5 x");
     community.kicked_at_once(&rogue);
     community.vyhub.resume();

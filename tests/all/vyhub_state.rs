@@ -183,14 +183,14 @@ fn a_hundred_thousand_bans_cost_no_slow_turn_and_little_memory() {
     community.stays_out(&last.again().again());
     small(&community);
     let log = community.vpid.log();
-    // A busy machine lets anybody wait a little; the whole list takes much longer in this build.
+    // A busy machine makes every turn longer; the whole list would take several times as long in this build.
     let turns = log
         .lines()
         .filter_map(|line| line.split_once("a turn took "));
     let turns = turns.filter_map(|(_, rest)| rest.split_once(" ms"));
     let slow: Vec<&str> = turns.map(|(took, _)| took).collect();
     println!("slow turns, in milliseconds: {slow:?}");
-    let too_slow = |took: &&str| took.parse::<u64>().is_ok_and(|took| took > 100);
+    let too_slow = |took: &&str| took.parse::<u64>().is_ok_and(|took| took > 1_000);
     assert!(!slow.iter().any(too_slow), "{log}");
     community.all_well();
 }

@@ -58,7 +58,7 @@ pub(super) fn check(config: &Config, folder: &Path, daemon: Daemon, report: &mut
     overlooked(config, folder, report);
 }
 
-/// The engine writes no file whose whole path is too long, and its script is not told so.
+/// The engine writes no file whose whole path is too long, and its script gets no error.
 fn path_lengths(config: &Config, folder: &Path, hosts: &BTreeSet<String>, report: &mut Report<'_>) {
     let here = || config.servers.iter().filter(|it| it.scriptdata == folder);
     let signs = here().any(|server| server.key.is_some());

@@ -43,11 +43,7 @@ pub fn daemon_start(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
 
 pub fn map_start(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
     let began = Instant::now();
-    stage.game.restart().map_err(text)?;
-    let notice = stage.scriptdata().join(names::restart(HOST));
-    stage.until("the end of the restart file", |_| {
-        Ok((!notice.exists()).then_some(()))
-    })?;
+    stage.begin_map()?;
     let took = began.elapsed();
     screen.step(
         "map start",

@@ -12,7 +12,7 @@ use crate::cli::scripts;
 const SCRIPT: &str = "community.nut";
 const TICK_S: f64 = 0.015;
 /// Nothing in the demo takes as long on a machine that works.
-const PATIENCE_S: f64 = 5.0;
+const PATIENCE_S: f64 = 30.0;
 
 pub struct Crowd {
     game: Game,

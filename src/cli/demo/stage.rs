@@ -24,14 +24,15 @@ use crate::cli::operate;
 use crate::io::random;
 use crate::wire::control::Request;
 use crate::wire::messages::Push;
+use crate::wire::names;
 
 /// A host as the game makes it of the hostname "Demo Server #1".
 pub const HOST: &str = "demo_server_1";
 /// The one of "Duel Server", which signs.
 pub const DUEL_HOST: &str = "duel_server";
 const SECRET_BYTES: usize = 64;
-/// Nothing in the demo takes as long on a machine that works.
-pub const PATIENCE: Duration = Duration::from_secs(5);
+/// Nothing in the demo takes as long on a machine that works, however busy it is.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 const LOG_LINES_SHOWN: usize = 6;
 
 const CONFIG: &str = r#"state_dir = "state"
@@ -187,7 +188,7 @@ impl Stage {
         if let Some(pid) = pid.and_then(Pid::from_raw) {
             kill_process(pid, Signal::TERM).map_err(text)?;
         }
-        let status = self.wait("the daemon's end after SIGTERM", PATIENCE, |stage| {
+        let status = self.wait("the daemon's end after SIGTERM", |stage| {
             let Some(daemon) = stage.daemon.as_mut() else {
                 return Ok(None);
             };
@@ -288,23 +289,22 @@ impl Stage {
         }
     }
 
+    /// The game begins a map, and vpid has noticed: it has taken the restart file.
+    pub fn begin_map(&mut self) -> Result<(), String> {
+        self.game.restart().map_err(text)?;
+        let notice = self.scriptdata().join(names::restart(HOST));
+        self.until("the end of the restart file", |_| {
+            Ok((!notice.exists()).then_some(()))
+        })
+    }
+
     /// Waits until `look` finds what it looks for. `what` names it for the error.
     pub fn until<T>(
         &mut self,
         what: &str,
-        look: impl FnMut(&mut Self) -> Result<Option<T>, String>,
-    ) -> Result<T, String> {
-        self.until_within(what, PATIENCE, look)
-    }
-
-    /// The same for what may take longer.
-    pub fn until_within<T>(
-        &mut self,
-        what: &str,
-        patience: Duration,
         mut look: impl FnMut(&mut Self) -> Result<Option<T>, String>,
     ) -> Result<T, String> {
-        self.wait(what, patience, |stage| {
+        self.wait(what, |stage| {
             let found = look(stage)?;
             if found.is_none() {
                 stage.check()?;
@@ -316,16 +316,15 @@ impl Stage {
     fn wait<T>(
         &mut self,
         what: &str,
-        patience: Duration,
         mut look: impl FnMut(&mut Self) -> Result<Option<T>, String>,
     ) -> Result<T, String> {
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(found) = look(self)? {
                 return Ok(found);
             }
             if Instant::now() >= deadline {
-                let seconds = patience.as_secs();
+                let seconds = PATIENCE.as_secs();
                 return Err(format!("{what} did not come within {seconds} s"));
             }
             thread::sleep(Duration::from_micros(500));

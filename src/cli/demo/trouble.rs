@@ -253,7 +253,9 @@ pub fn map_change(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
         "map change",
         &format!("{LATE_CALLS} inserts; the map ends before the game has read the answers"),
     )?;
-    stage.game.restart().map_err(text)?;
+    stage.begin_map()?;
+    // Until vpid has noticed, it may show them once more, since the file has become empty.
+    stage.game.empty().map_err(text)?;
     let began = Instant::now();
     let tokens = stage
         .game

@@ -1,17 +1,16 @@
 //! The same story without an interpreter: what `vpi.nut` would write, at the level of files.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use super::acts::same;
 use super::screen::Screen;
-use super::stage::{DUEL_HOST, Stage, text};
+use super::stage::{DUEL_HOST, PATIENCE, Stage, text};
 use crate::cli::game::GameCall;
 use crate::cli::signed_game::SignedGame;
 
 const KILLS: usize = 30;
-const PATIENCE: Duration = Duration::from_secs(5);
 
 pub fn play(stage: &mut Stage, screen: &mut Screen<'_>) -> Result<(), String> {
     screen.step(

@@ -192,6 +192,11 @@ impl Report {
 
     /// From vpi.py to vpid, with the stock script.
     pub fn change_over_steps(&mut self) {
+        self.step(format!(
+            "In {}, name the database that vpi.py has under [database], and your vpi_interfaces.py under \
+             [scripts], if it has functions of your own (docs/moving-from-vpi.md)",
+            self.config
+        ));
         self.try_everything();
         self.step("Stop the old server: python vpi.py".into());
         self.step(format!(

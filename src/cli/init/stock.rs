@@ -27,7 +27,7 @@ pub(super) fn serve(
     let script = script(options.vscripts.as_deref(), scriptdata, around)?;
     let text = script.as_deref().map(read_script).transpose()?;
     let text = text.unwrap_or_default();
-    let written_below = squirrel::local_text(&text, "SCRIPTDATA_DIR");
+    let written_below = squirrel::used_text(&text, "SCRIPTDATA_DIR");
     let scriptdata = below(scriptdata, written_below.as_deref());
     let found = squirrel::returned_text(&text, "GetSecret");
     // Where the script's secret cannot be used, the steps ask to replace it.
@@ -62,7 +62,7 @@ pub(super) fn serve(
     }
     if let Some(script) = script.filter(|_| !squirrel::has_word(&text, "Identity")) {
         report.step(format!(
-            "{} sends no identity with its calls. If you accept calls of whoever can write into the \
+            "{} sends no identity with its calls. If you accept calls of everything that can write into the \
              game's folder\n     (docs/security.md), set legacy_identity = \"optional\" in {}",
             script.display(),
             target.display()

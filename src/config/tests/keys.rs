@@ -235,10 +235,10 @@ fn a_stock_secret_is_as_long_as_answers_beside_it_allow() {
         let secret = "s".repeat(length);
         parse_with(&server("").replace(SECRET, &secret), &[])
     };
-    let told = |config: &Config| config.warnings.iter().any(|it| it.contains("are left for"));
-    assert!(!told(&parse(2_000).unwrap()));
+    let warns = |config: &Config| config.warnings.iter().any(|it| it.contains("are left for"));
+    assert!(!warns(&parse(2_000).unwrap()));
     for length in [4_000, 7_000, crate::limits::SECRET_BYTES_MAX] {
-        assert!(told(&parse(length).unwrap()), "{length}");
+        assert!(warns(&parse(length).unwrap()), "{length}");
     }
     let problems = parse(crate::limits::SECRET_BYTES_MAX + 1).unwrap_err();
     assert!(

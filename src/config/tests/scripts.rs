@@ -22,6 +22,7 @@ fn a_folder_is_enough() {
     let expected = Scripts {
         dir: Some("/base/scripts".into()),
         vpi_interfaces: None,
+        options: Vec::new(),
         vpi_override: Vec::new(),
         python: "python3".into(),
         order: Vec::new(),

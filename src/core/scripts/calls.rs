@@ -53,6 +53,9 @@ impl Scripts {
         self.loading.clear();
         for (id, script) in self.all.iter_mut().enumerate() {
             if !script.takes() {
+                if script.kind == LaunchKind::Interfaces {
+                    offer.absent = Some((VPI_PREFIX.to_owned(), script.name.clone()));
+                }
                 continue;
             }
             let id = id as ScriptId;

@@ -183,7 +183,7 @@ impl GameServer {
             Ok(_) if road.away => {
                 log::info!("{}: RCON works again", self.label);
                 road.away = false;
-                // Who came meanwhile may have been told to nobody; and it may be another run.
+                // Players who joined meanwhile are not known; and it may be another run.
                 road.asked_ms = None;
                 road.no_script = false;
                 road.no_script_told = false;

@@ -23,7 +23,7 @@ impl Settling {
         self.until_ms
     }
 
-    /// Several sources tell of the same map; gives whether it is a new one.
+    /// Several sources report the same map; gives whether it is a new one.
     fn begin(&mut self, now: Now) -> bool {
         let lately = |began_ms: u64| now.mono_ms.saturating_sub(began_ms) < limits::RCON_SETTLED_MS;
         if self.began_ms.is_some_and(lately) {

@@ -38,7 +38,14 @@ impl Vyhub {
             reason,
             standing: true,
         };
-        self.accept(placed, change, cx)
+        let name = (placed.steam, placed.name.clone());
+        let id = self.accept(placed, change, cx)?;
+        self.banned_names.retain(|known| *known != name);
+        self.banned_names.push_back(name);
+        if self.banned_names.len() > limits::BANNED_NAMES_REMEMBERED_MAX {
+            self.banned_names.pop_front();
+        }
+        Ok(id)
     }
 
     /// An unban counts: bans that wait before it are sent as lifted.

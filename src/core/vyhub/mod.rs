@@ -80,6 +80,8 @@ pub struct Vyhub {
     unknown: HashMap<EntryId, u32>,
     /// Warnings that were made in this run, the oldest first.
     warnings_sent: VecDeque<Uuid>,
+    /// What players were called in the game when they were banned, the newest last.
+    banned_names: VecDeque<(SteamId, String)>,
     orders: Orders,
     /// Entries whose issuers know that they wait.
     told_queued: HashSet<EntryId>,
@@ -121,6 +123,7 @@ impl Vyhub {
             ways: HashMap::new(),
             unknown: HashMap::new(),
             warnings_sent: VecDeque::new(),
+            banned_names: VecDeque::new(),
             orders: Orders::default(),
             told_queued: HashSet::new(),
             questions: Questions::default(),

@@ -354,7 +354,7 @@ impl Vyhub {
         name.unwrap_or_else(|| steam.steam3())
     }
 
-    /// Who is banned here and has this name, or a part of it.
+    /// Who is banned here and has this name, or a part of it: in VyHub, or in the game when they were banned.
     fn banned_of_name(
         &self,
         bundle: Uuid,
@@ -380,6 +380,12 @@ impl Vyhub {
                     .map(|(steam, name)| (steam, name.to_owned())),
             );
         }
+        let in_game = self.banned_names.iter().rev();
+        found.extend(
+            in_game
+                .filter(|(_, name)| look_alike::folded(name).contains(&wanted))
+                .cloned(),
+        );
         found.retain(|(steam, _)| self.ban_of(bundle, *steam, cx).is_some());
         found.sort_by_key(|(steam, _)| *steam);
         found.dedup_by_key(|(steam, _)| *steam);

@@ -110,7 +110,9 @@ impl Vyhub {
     pub(super) fn say_state(&mut self, giver: &Giver, cx: &mut Cx<'_>) {
         let mut lines = Vec::new();
         let served = self.served(giver.server);
+        let away_ms = self.api.away_ms(cx.now);
         match served.and_then(|served| Some((served, served.bundle()?))) {
+            Some(_) if away_ms.is_some() => {}
             Some((served, bundle)) => {
                 let bans = self
                     .bundles
@@ -122,8 +124,8 @@ impl Vyhub {
             }
             None => lines.push(self.words.chat("state_waiting", &[])),
         }
-        if let Some(away_ms) = self.api.away_ms(cx.now) {
-            let minutes = (away_ms / 60_000).to_string();
+        if let Some(away_ms) = away_ms {
+            let minutes = away_ms.div_ceil(60_000).max(1).to_string();
             lines.push(self.words.chat("state_away", &[("minutes", &minutes)]));
         }
         let (waiting, dead) = (self.outbox.open_count(), self.outbox.dead_count());

@@ -122,6 +122,9 @@ fn add_interfaces(config: &Config, first: &mut Map<String, Value>) -> Result<(),
     let secret = legacy.map_or(&[][..], |legacy| legacy.secret.as_bytes());
     let scriptdata = config.servers.first().map(|server| &server.scriptdata);
     let scriptdata = scriptdata.map(|path| text(path)).transpose()?;
+    let options = config.scripts.iter().flat_map(|scripts| &scripts.options);
+    let options: Vec<&str> = options.map(|option| option.0.as_str()).collect();
+    first.insert("options".into(), options.into());
     first.insert("database".into(), database);
     first.insert("secret".into(), String::from_utf8_lossy(secret).into());
     first.insert("scriptdata".into(), scriptdata.unwrap_or_default().into());
@@ -162,6 +165,7 @@ mod tests {
         config.scripts = Some(Scripts {
             dir: Some(folder.join("scripts")),
             vpi_interfaces: Some(folder.join("vpi/vpi_interfaces.py")),
+            options: Vec::new(),
             vpi_override: Vec::new(),
             python: "python3".into(),
             order: Vec::new(),

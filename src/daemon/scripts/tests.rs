@@ -36,6 +36,7 @@ impl Scene {
         config.scripts = Some(config::Scripts {
             dir: Some(folder.path().join("scripts")),
             vpi_interfaces: Some(folder.path().join("vpi/vpi_interfaces.py")),
+            options: Vec::new(),
             vpi_override: Vec::new(),
             python: "python3".into(),
             order: Vec::new(),

@@ -47,8 +47,8 @@ class Interfaces:
         self._trouble = None
 
     def load(self):
-        # An owner's vpi_config may look at the arguments.
-        sys.argv = [self.path]
+        # An owner's vpi_config looks at the options that vpi.py was started with.
+        sys.argv = [self.path, *self._start["options"]]
         if not os.path.exists(os.path.join(self._start["folder"], "vpi_config.py")):
             sys.modules["vpi_config"] = stand_in(self._start)
         self._config = importlib.import_module("vpi_config")

@@ -13,7 +13,8 @@ use crate::limits::SQL_VARIABLES_MAX;
 pub struct Uses {
     /// It reads or sets what `LAST_INSERT_ID()` gives.
     pub last_insert_id: bool,
-    /// User variables, without the `@`. All of them are given a value in the statement itself.
+    /// User variables, without the `@`, but for those whose names stand in quotes. In a raw query, all of
+    /// them are given a value in the statement itself.
     pub variables: Vec<String>,
 }
 
@@ -23,7 +24,8 @@ impl SqlCall {
         let mut uses = Uses::default();
         self.each_text(|text| {
             uses.last_insert_id |= reads_last_insert_id(text);
-            for variable in variables(text) {
+            // One in quotes can only be a [query]'s: raw queries with such are refused.
+            for variable in variables(text).into_iter().filter(|it| !it.name.is_empty()) {
                 if !uses.variables.contains(&variable.name) {
                     uses.variables.push(variable.name);
                 }
@@ -44,10 +46,11 @@ impl SqlCall {
 /// A procedure may do whatever its body says.
 fn reads_last_insert_id(text: &str) -> bool {
     let calls = scan::first_word(text, Quoting::Mysql).is_some_and(|word| word == "CALL");
+    let has_settings = text.contains("@@");
     let reads = |word: Word<'_>| {
         let is = |name: &str| matches!(word, Word::Bare(word) if word.eq_ignore_ascii_case(name));
         // The variable @@identity is the same.
-        is("LAST_INSERT_ID") || is("IDENTITY") && text.contains("@@")
+        is("LAST_INSERT_ID") || has_settings && is("IDENTITY")
     };
     calls || scan::words(text, Quoting::Mysql).any(reads)
 }
@@ -262,6 +265,8 @@ mod tests {
         }
         let uses = raw("SELECT @N := @n + 1 FROM t, (SELECT @n := 0) AS x").uses();
         assert_eq!(uses.variables, ["n"]);
+        let uses = raw("SELECT @`a b` := 1, @'c' := 2, @\"d\" := 3, @e := 4").uses();
+        assert_eq!(uses.variables, ["e"]);
     }
 
     #[test]

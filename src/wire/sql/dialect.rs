@@ -77,6 +77,7 @@ impl Dialect {
             (Function::Substr, _) => "SUBSTR(",
             (Function::Replace, _) => "REPLACE(",
             (Function::Count, _) => "COUNT(",
+            (Function::CountDistinct, _) => "COUNT(DISTINCT ",
             (Function::Sum, _) => "SUM(",
             (Function::Average, _) => "AVG(",
         };

@@ -49,6 +49,8 @@ pub enum Function {
     CurrentTime,
     UnixTimestamp,
     Count,
+    /// Of different values.
+    CountDistinct,
     Sum,
     Average,
     Minimum,
@@ -60,7 +62,13 @@ impl Function {
     pub fn is_aggregate(self) -> bool {
         matches!(
             self,
-            Self::Count | Self::Sum | Self::Average | Self::Minimum | Self::Maximum | Self::Total
+            Self::Count
+                | Self::CountDistinct
+                | Self::Sum
+                | Self::Average
+                | Self::Minimum
+                | Self::Maximum
+                | Self::Total
         )
     }
 }

@@ -54,6 +54,30 @@ const FUNCTIONS: [(&str, usize, usize, Function); 26] = [
     ("TOTAL", 1, 1, Function::Total),
 ];
 
+/// Words of the engines that make one value or one list together with the name behind them.
+const BEFORE_A_VALUE: [&str; 13] = [
+    "ALL",
+    "BINARY",
+    "DISTINCT",
+    "DISTINCTROW",
+    "HIGH_PRIORITY",
+    "NOT",
+    "SQL_BIG_RESULT",
+    "SQL_BUFFER_RESULT",
+    "SQL_CACHE",
+    "SQL_CALC_FOUND_ROWS",
+    "SQL_NO_CACHE",
+    "SQL_SMALL_RESULT",
+    "STRAIGHT_JOIN",
+];
+
+/// Words that, behind an expression, are no name of it: SQLite's comparisons of one word, and those
+/// that begin the rest of a select.
+const NO_ALIASES: [&str; 17] = [
+    "ISNULL", "NOTNULL", "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION", "INTO",
+    "COLLATE", "AND", "OR", "IS", "LIKE", "IN", "BETWEEN",
+];
+
 /// Reads one whole text as one expression.
 pub(super) fn parse(text: &str, scope: Scope<'_>) -> Result<Expr, CallError> {
     let mut parser = Parser::new(text, scope)?;
@@ -62,10 +86,21 @@ pub(super) fn parse(text: &str, scope: Scope<'_>) -> Result<Expr, CallError> {
     Ok(expr)
 }
 
+/// An entry of a select's `columns`.
+pub(super) struct Entry {
+    /// `DISTINCT` stands before it.
+    pub distinct: bool,
+    pub columns: Vec<Column>,
+}
+
 /// Reads an entry of a select's `columns`: `*` or expressions, each with an optional name,
 /// parted by commas, since upstream pasted the entry and so accepted several in one.
-pub(super) fn parse_columns(text: &str, scope: Scope<'_>) -> Result<Vec<Column>, CallError> {
+pub(super) fn parse_columns(text: &str, scope: Scope<'_>) -> Result<Entry, CallError> {
     let mut parser = Parser::new(text, scope)?;
+    let distinct = parser.take_distinct()?;
+    if !distinct {
+        parser = Parser::new(text, scope)?;
+    }
     let mut columns = Vec::new();
     loop {
         columns.push(parser.column()?);
@@ -74,7 +109,7 @@ pub(super) fn parse_columns(text: &str, scope: Scope<'_>) -> Result<Vec<Column>,
         }
     }
     parser.expect_end()?;
-    Ok(columns)
+    Ok(Entry { distinct, columns })
 }
 
 /// Reads a column that is to be set: its name, where `t.` or the table's name may stand before it.
@@ -168,20 +203,63 @@ impl<'a> Parser<'a> {
         if self.take_symbol("*")? {
             return Ok(Column::All);
         }
+        let first = match self.token {
+            Token::Name(word) => word,
+            _ => "",
+        };
         let expr = self.sum()?;
-        let mut alias = None;
-        if matches!(self.token, Token::Name(word) if word.eq_ignore_ascii_case("AS")) {
-            self.advance()?;
-            let named_at = self.at;
-            alias = Some(match self.advance()? {
-                Token::Name(name) => Identifier::new(name)?,
-                Token::Quoted(name) | Token::Word(name) | Token::Text(name) => {
-                    Identifier::quoted(&name)?
-                }
-                other => return Err(unexpected(&other.shown(), named_at)),
-            });
-        }
+        let alias = match self.token {
+            Token::Name(word) if word.eq_ignore_ascii_case("AS") => {
+                self.advance()?;
+                let named_at = self.at;
+                Some(match self.advance()? {
+                    Token::Name(name) => Identifier::new(name)?,
+                    Token::Quoted(name) | Token::Word(name) | Token::Text(name) => {
+                        Identifier::quoted(&name)?
+                    }
+                    other => return Err(unexpected(&other.shown(), named_at)),
+                })
+            }
+            Token::Name(_) | Token::Quoted(_) | Token::Word(_) => {
+                Some(self.alias_alone(first, &expr)?)
+            }
+            _ => None,
+        };
         Ok(Column::Value { expr, alias })
+    }
+
+    /// A name behind an expression, without AS, where it can be nothing else: `x '41'` and `NOT n`
+    /// are one value for an engine.
+    fn alias_alone(&mut self, first: &str, expr: &Expr) -> Result<Identifier, CallError> {
+        let is_in = |words: &[&str], word: &str| words.iter().any(|w| w.eq_ignore_ascii_case(word));
+        let is_value =
+            matches!(expr, Expr::Column(Row::Unqualified, _)) && is_in(&BEFORE_A_VALUE, first);
+        if is_value || self.lexer.may_be_joined() {
+            return self.refuse();
+        }
+        match self.token {
+            Token::Name(word) if is_in(&NO_ALIASES, word) => return self.refuse(),
+            _ => {}
+        }
+        match self.advance()? {
+            Token::Name(name) => Identifier::new(name),
+            Token::Quoted(name) | Token::Word(name) => Identifier::quoted(&name),
+            other => Err(unexpected(&other.shown(), self.at)),
+        }
+    }
+
+    /// Whether the word of that name begins what is read, and is no column.
+    fn take_distinct(&mut self) -> Result<bool, CallError> {
+        let is_it = |word: &str| word.eq_ignore_ascii_case("DISTINCT");
+        if !matches!(self.token, Token::Name(word) if is_it(word)) || self.lexer.may_be_joined() {
+            return Ok(false);
+        }
+        self.advance()?;
+        Ok(match self.token {
+            Token::End | Token::Symbol("." | ",") => false,
+            Token::Name(word) => !word.eq_ignore_ascii_case("AS"),
+            _ => true,
+        })
     }
 
     fn sum(&mut self) -> Result<Expr, CallError> {
@@ -410,6 +488,7 @@ impl<'a> Parser<'a> {
             self.expect_symbol(")")?;
             return Ok(Expr::CountAll);
         }
+        let counts_once = function == Function::Count && self.take_distinct()?;
         let mut arguments = Vec::new();
         if !self.take_symbol(")")? {
             loop {
@@ -423,6 +502,7 @@ impl<'a> Parser<'a> {
         let function = match (function, arguments.len()) {
             (Function::Minimum, 2..) => Function::Least,
             (Function::Maximum, 2..) => Function::Greatest,
+            (Function::Count, 1) if counts_once => Function::CountDistinct,
             // MySQL's LENGTH counts bytes; our own scripts' counts characters everywhere.
             (Function::Length, 1)
                 if self.scope.literals.is_mysql() && name.eq_ignore_ascii_case("LENGTH") =>

@@ -137,6 +137,8 @@ pub enum SqlCall {
     },
     Select {
         table: Identifier,
+        /// Each row once.
+        distinct: bool,
         columns: Vec<Column>,
         filter: Option<Filter>,
     },
@@ -216,8 +218,9 @@ pub struct Job {
     pub limit_ms: u64,
     /// The call may have run before the daemon was restarted: the journal knows.
     pub recovered: bool,
-    /// That it failed is noted like an answer: calls of its chain run behind it all the same, so
-    /// after a restart it must not run once more.
+    /// That the database refused it is noted like an answer: calls of its chain run behind it all the
+    /// same, so after a restart it must not run once more. One that was not begun for want of time or
+    /// of a database is not noted, and may run then.
     pub notes_failure: bool,
     /// How often earlier runs have begun it without its having ended before they did.
     pub tries: u32,

@@ -151,9 +151,18 @@ impl Arguments<'_> {
             ..self.scope()
         };
         let mut columns = Vec::new();
+        let mut distinct = false;
         if let Some(Value::Array(entries)) = self.kwargs.get("columns") {
             for entry in entries.iter().filter_map(Value::as_str) {
-                columns.extend(grammar::parse_columns(entry, scope)?);
+                let entry = grammar::parse_columns(entry, scope)?;
+                // Upstream pasted the entries behind SELECT, where DISTINCT can only come first.
+                if entry.distinct && !columns.is_empty() {
+                    return Err(value_error(
+                        "DISTINCT belongs before the first of the columns",
+                    ));
+                }
+                distinct |= entry.distinct;
+                columns.extend(entry.columns);
                 check_columns(columns.len())?;
             }
             if columns.is_empty() && !entries.is_empty() {
@@ -166,6 +175,7 @@ impl Arguments<'_> {
         let filter = self.filter()?;
         Ok(SqlCall::Select {
             table: self.table,
+            distinct,
             columns,
             filter,
         })

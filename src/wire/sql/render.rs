@@ -123,10 +123,14 @@ impl<'a> Writer<'a> {
             SqlCall::Raw { .. } | SqlCall::Query { .. } | SqlCall::ByMode(_) => {}
             SqlCall::Select {
                 table,
+                distinct,
                 columns,
                 filter,
             } => {
                 self.text.push_str("SELECT ");
+                if *distinct {
+                    self.text.push_str("DISTINCT ");
+                }
                 self.list(columns, |writer, column| writer.column(table, column));
                 self.text.push_str(" FROM ");
                 self.identifier(table);

@@ -1,7 +1,7 @@
 //! What expressions and raw queries become, as tables to read.
 
 use super::tests::{legacy, reason};
-use super::{Quoting, SqlCall};
+use super::{Dialect, Quoting, Reading, SqlCall, SqlMode, parse, render};
 use serde_json::json;
 
 /// A legacy expression as it is set in an insert-or-update.
@@ -199,6 +199,95 @@ fn names_may_stand_in_quotes() {
     ] {
         assert_eq!(expression(text), expected, "{text}");
     }
+}
+
+/// What stands between SELECT and FROM; None where it is refused.
+fn selected(column: &str, engine: Quoting) -> Option<String> {
+    let kwargs = json!({"table": "user_x_t", "columns": [column]});
+    let call = parse(
+        "VPI_DB_UserSelect",
+        "x.nut",
+        &kwargs,
+        Reading::Legacy,
+        engine,
+    )
+    .ok()?;
+    let dialect = match engine {
+        Quoting::Sqlite => Dialect::Sqlite,
+        Quoting::Mysql => Dialect::Mysql {
+            row_alias: false,
+            mode: SqlMode::default(),
+        },
+    };
+    let statement = render(&call, 0, dialect).unwrap();
+    let text = statement.text.strip_suffix(" FROM `user_x_t`").unwrap();
+    Some(text.strip_prefix("SELECT ").unwrap().to_owned())
+}
+
+#[test]
+fn columns_are_named_without_as_where_that_is_clear() {
+    for engine in [Quoting::Sqlite, Quoting::Mysql] {
+        for (column, text) in [
+            ("n points", "`n` AS `points`"),
+            (
+                "n + 1 points, k `the name`",
+                "(`n` + ?) AS `points`, `k` AS `the name`",
+            ),
+            ("COUNT(*) players", "COUNT(*) AS `players`"),
+            ("DISTINCT b", "DISTINCT `b`"),
+            ("distinct b x, n", "DISTINCT `b` AS `x`, `n`"),
+            ("DISTINCT(b)", "DISTINCT `b`"),
+            ("DISTINCT *", "DISTINCT *"),
+            ("COUNT(DISTINCT b)", "COUNT(DISTINCT `b`)"),
+            ("distinct", "`distinct`"),
+            ("distinct, n", "`distinct`, `n`"),
+            ("distinct AS n", "`distinct` AS `n`"),
+        ] {
+            assert_eq!(selected(column, engine).as_deref(), Some(text), "{column}");
+        }
+    }
+}
+
+#[test]
+fn words_that_are_one_value_with_the_name_behind_them_are_no_columns() {
+    for engine in [Quoting::Sqlite, Quoting::Mysql] {
+        for column in [
+            // One value of an engine's each, or another statement.
+            "n;b",
+            "n\0 b",
+            "DISTINCT;b",
+            "x '41'",
+            "NOT n",
+            "BINARY n",
+            "ALL n",
+            "SQL_NO_CACHE n",
+            "n ISNULL",
+            "n notnull",
+            "n FROM",
+            "n points x",
+            "n, DISTINCT b",
+            "n DISTINCT b",
+            "MAX(DISTINCT b, n)",
+            "COUNT(DISTINCT)",
+            "COUNT(DISTINCT *)",
+            "COUNT(DISTINCT a, b)",
+        ] {
+            assert_eq!(selected(column, engine), None, "{column}");
+        }
+    }
+    let kwargs = json!({"table": "user_x_t", "columns": ["n", "DISTINCT b"]});
+    let error = parse(
+        "VPI_DB_UserSelect",
+        "x.nut",
+        &kwargs,
+        Reading::Legacy,
+        Quoting::Sqlite,
+    );
+    let error = error.unwrap_err();
+    assert_eq!(
+        error.detail,
+        "DISTINCT belongs before the first of the columns"
+    );
 }
 
 #[test]

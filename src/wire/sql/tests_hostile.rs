@@ -260,7 +260,7 @@ fn any_text(u: &mut arbtest::arbitrary::Unstructured<'_>) -> arbtest::arbitrary:
 
 #[test]
 fn no_text_of_a_caller_reaches_a_statement() {
-    let mut accepted = 0;
+    let (mut accepted, mut tried) = (0, 0);
     arbtest::arbtest(|u| {
         let text = any_text(u)?;
         let key: &str = if u.ratio(1, 4)? { &text } else { "t.a" };
@@ -287,6 +287,7 @@ fn no_text_of_a_caller_reaches_a_statement() {
             .iter()
             .filter(|name| **name != "VPI_DB_RawExecute")
         {
+            tried += 1;
             if let Ok(call) = parse(function, "x.nut", &kwargs, reading, Quoting::Sqlite) {
                 check_safe(&render(&call, 0, Dialect::Sqlite).unwrap().text);
                 accepted += 1;
@@ -297,9 +298,10 @@ fn no_text_of_a_caller_reaches_a_statement() {
     .size_max(512)
     .budget_ms(1_000)
     .run();
+    // How many there are depends on how busy the machine is.
     assert!(
-        accepted > 100,
-        "only {accepted} calls were accepted: this proves little"
+        accepted * 50 > tried,
+        "only {accepted} of {tried} calls were accepted: this proves little"
     );
 }
 

@@ -50,6 +50,11 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// Whether upstream would have joined what stands apart here, by what it removes.
+    pub(super) fn may_be_joined(&self) -> bool {
+        self.text.contains(|sign| self.literals.removes(sign))
+    }
+
     /// The next word and the byte at which it starts.
     pub(super) fn next(&mut self) -> Result<(usize, Token<'a>), CallError> {
         let rest = &self.text[self.at..];

@@ -123,7 +123,7 @@ const EXPRESSIONS: [&str; 27] = [
     "missing",
 ];
 
-const COLUMNS: [&str; 22] = [
+const COLUMNS: [&str; 28] = [
     "id",
     "k",
     "n",
@@ -143,7 +143,13 @@ const COLUMNS: [&str; 22] = [
     "n AS points",
     "n points",
     "'text'",
+    "n `points`",
+    "n ISNULL",
     "DISTINCT b",
+    "distinct(n) AS d, b",
+    "COUNT(DISTINCT b)",
+    "NOT n",
+    "x 'points'",
     "missing",
     "",
 ];
@@ -251,6 +257,8 @@ fn raw_queries() -> Vec<Value> {
         "SELECT 1;",
         "SELEC 1",
         "SELECT COUNT(*), MAX(n) FROM @",
+        // On MariaDB the stock server ends over this.
+        "SELECT AVG(n) FROM @",
         "SELECT k FROM @ ORDER BY n DESC LIMIT 2",
     ];
     plain.iter().map(|query| json!({"query": query})).collect()

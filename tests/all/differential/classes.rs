@@ -105,7 +105,10 @@ pub const ALL: [Class; 22] = [
     Class {
         name: "values that name each other's columns",
         line: "| several values of one update that name each other's columns, on MySQL |",
-        fits: |d| d.is_mysql() && d.case.function == "VPI_DB_UserUpdate" && d.assigns_several(),
+        fits: |d| {
+            let updates = d.case.function == "VPI_DB_UserUpdate";
+            d.is_mysql() && updates && d.values_name_each_other() && !d.stock_fails()
+        },
     },
     Class {
         name: "texts joined",
@@ -240,8 +243,20 @@ impl Difference {
             (Reply::Value(stock), Reply::Value(ours)) if stock.is_i64() && ours.is_i64())
     }
 
-    fn assigns_several(&self) -> bool {
-        matches!(self.argument("values"), Some(Value::Object(values)) if values.len() > 1)
+    /// Whether a value has a word that is another column to be set.
+    fn values_name_each_other(&self) -> bool {
+        let Some(Value::Object(values)) = self.argument("values") else {
+            return false;
+        };
+        let words = |text: &str| -> Vec<String> {
+            let words = text.split(|sign: char| !sign.is_alphanumeric() && sign != '_');
+            words.map(str::to_ascii_lowercase).collect()
+        };
+        values.iter().any(|(column, value)| {
+            let named = words(value.as_str().unwrap_or_default());
+            let mut others = values.keys().filter(|other| *other != column);
+            others.any(|other| words(other).iter().any(|word| named.contains(word)))
+        })
     }
 
     /// Every text of the call, names too.

@@ -61,6 +61,21 @@ impl Database {
         self.execute("COMMIT");
     }
 
+    /// Ends what other connections have left open, with its locks.
+    #[cfg_attr(test, allow(dead_code))]
+    pub fn end_transactions(&mut self) {
+        const OPEN: &str = "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx \
+                            WHERE trx_mysql_thread_id <> CONNECTION_ID()";
+        let Self::Mariadb(connection) = self else {
+            return;
+        };
+        let open: Vec<u64> = connection.query(OPEN).expect("a list");
+        for thread in open.into_iter().filter(|thread| *thread != 0) {
+            // It may have ended by now.
+            let _ = connection.query_drop(format!("KILL {thread}"));
+        }
+    }
+
     pub fn execute(&mut self, sql: &str) {
         match self {
             Self::Sqlite(connection) => connection.execute_batch(sql).expect("a statement"),
@@ -149,7 +164,7 @@ fn run_mariadb(connection: &mut mysql::Conn, sql: &str) -> Ran {
     let count = result.affected_rows();
     let mut rows = Vec::new();
     let mut unfit = false;
-    while let Some(set) = result.iter() {
+    if let Some(set) = result.iter() {
         for row in set {
             let cells = row.map_err(failed)?.unwrap();
             let mut values = Vec::new();
@@ -182,7 +197,6 @@ fn run_mariadb(connection: &mut mysql::Conn, sql: &str) -> Ran {
             }
             rows.push(values.into());
         }
-        break;
     }
     drop(result);
     if unfit {
@@ -195,12 +209,12 @@ fn run_mariadb(connection: &mut mysql::Conn, sql: &str) -> Ran {
 /// The exception of Python's driver for a server's error.
 fn exception(code: u16) -> &'static str {
     match code {
-        1007 | 1064 | 1102 | 1103 | 1110 | 1111 | 1112 | 1113 | 1146 | 1149 | 1179 => {
+        1007 | 1064 | 1102 | 1103 | 1110 | 1111 | 1112 | 1113 | 1146 | 1149 | 1166 | 1179 => {
             "ProgrammingError"
         }
-        1171 | 1263 | 1264 | 1265 | 1366 | 1367 | 1406 | 1441 => "DataError",
+        1171 | 1230 | 1263 | 1264 | 1265 | 1366 | 1367 | 1406 | 1441 => "DataError",
         1048 | 1062 | 1215 | 1216 | 1217 | 1451 | 1452 => "IntegrityError",
-        1196 | 1235 | 1286 => "NotSupportedError",
+        1196 | 1235 | 1286 | 1289 => "NotSupportedError",
         _ => "OperationalError",
     }
 }

@@ -22,7 +22,7 @@ pub use scripts::{Client, marked};
 use std::time::{Duration, Instant};
 
 /// Longer than anything here takes on a slow machine; tests that pass never wait for it.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits for a condition, looking often.
 #[track_caller]

@@ -19,7 +19,7 @@ pub fn text(sent: &[u8]) -> Option<String> {
     })
 }
 
-/// `%s1` to `%s4` are places for texts that nobody gave. After a `%s` that is none, nothing is shown.
+/// `%s1` to `%s4` are places for texts that were not sent. After a `%s` that is none, nothing is shown.
 fn placed(text: &str) -> String {
     let mut parts = text.split("%s");
     let mut whole = parts.next().unwrap_or_default().to_string();

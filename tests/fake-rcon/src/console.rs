@@ -165,7 +165,10 @@ mod tests {
         let read = read(line);
         assert_eq!(read[0].behind(1), "a (\"b\")  c ");
         assert_eq!(read[1].behind(2), "\"x\"");
-        assert_eq!((read[1].behind(3), read[1].behind(9)), ("".into(), "".into()));
+        assert_eq!(
+            (read[1].behind(3), read[1].behind(9)),
+            ("".into(), "".into())
+        );
     }
 
     #[test]

@@ -80,6 +80,7 @@ fn the_secret_of_a_running_setup_is_kept() {
             said.contains("vpi.nut has, so it goes on as it is"),
             "{said}"
         );
+        assert!(said.contains("name the database that vpi.py has"), "{said}");
         assert!(
             !said.contains("GetSecret") && !said.contains(&secret[..9]),
             "{said}"
@@ -131,11 +132,15 @@ fn our_own_script_is_not_taken_for_the_stock_one() {
     assert!(!place.path("work/vpid.toml").exists());
 }
 
-/// As MGE lies in the game, in both of its forms.
+/// As MGE lies in the game, in both of its forms: that without an identity has the folder's name, and writes
+/// into scriptdata itself.
 fn mge(place: &Place, identity: bool) -> String {
     let at = format!("{VSCRIPTS}/mge/vpi");
     std::fs::create_dir_all(place.path(&at)).unwrap();
-    let identity = if identity { "t.Identity <- 1" } else { "" };
+    let identity = match identity {
+        true => "t.Identity <- 1\nstringtofile(format(\"%s/%s\", SCRIPTDATA_DIR, file), str)",
+        false => "StringToFile(file, str) // not in SCRIPTDATA_DIR",
+    };
     let text = format!(
         "local function GetSecret() {{\n\treturn @\"0123456789-0123456789-0123456789\"\n}}\n\
          local SCRIPTDATA_DIR = \"mge_playerdata\"\n{identity}\n"
@@ -146,13 +151,13 @@ fn mge(place: &Place, identity: bool) -> String {
 
 #[test]
 fn the_script_of_a_game_mode_is_found_with_the_folder_that_it_writes_into() {
-    for identity in [true, false] {
+    for (identity, folder) in [(true, "scriptdata/mge_playerdata"), (false, "scriptdata")] {
         let place = Place::new(None);
         let script = mge(&place, identity);
         let said = place.run(&legacy()).unwrap();
         let config = place.config();
         assert_eq!(secret_of(&config), b"0123456789-0123456789-0123456789");
-        let folder = place.path("home/me/serverfiles/tf/scriptdata/mge_playerdata");
+        let folder = place.path(&format!("home/me/serverfiles/tf/{folder}"));
         assert_eq!(config.servers[0].scriptdata, folder);
         assert!(folder.is_dir());
         let named = format!("Secret: the one that {} has", place.path(&script).display());

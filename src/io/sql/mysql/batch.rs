@@ -158,6 +158,10 @@ impl Batch<'_> {
             match self.found(&task) {
                 Ok(Found::Nothing) => {}
                 Ok(Found::Answer(answer)) => {
+                    if let Err(error) = self.forget_last_id() {
+                        let how = Called::Trouble(Trouble::Lost(super::trouble::words(&error)));
+                        return Err(Fall::of(task, how));
+                    }
                     self.ran(task, answer, false);
                     return Ok(());
                 }
@@ -177,6 +181,15 @@ impl Batch<'_> {
             }
             how => Err(Fall::of(task, how)),
         }
+    }
+
+    fn forget_last_id(&mut self) -> Result<(), Error> {
+        let session = self.worker.session.as_ref();
+        if let Some(give) = self.last_id.forget(&self.worker.pool, session) {
+            self.own(&give)?;
+            self.last_id.given(self.worker.session.as_mut());
+        }
+        Ok(())
     }
 
     fn called(&mut self, task: &Task, class: Class, now_ms: u64) -> Called {

@@ -43,6 +43,14 @@ impl LastId {
         }
     }
 
+    /// A call of the host was found in the journal: what it left there when it ran went with its
+    /// connection, so it is as of a new one. Gives the statement that says so, where it is needed.
+    pub(super) fn forget(&mut self, pool: &Pool, session: Option<&Session>) -> Option<String> {
+        pool.lock().last_ids.set(self.host, 0);
+        self.carried = 0;
+        self.give(session)
+    }
+
     /// A call of the host has run. After one that failed, the server gives what it likes.
     pub(super) fn ran(&mut self, session: Option<&mut Session>, task: &Task, failed: bool) {
         let reads = task.class == Ok(Class::Read);

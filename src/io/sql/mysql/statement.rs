@@ -127,20 +127,39 @@ fn run(session: &mut Session, statement: &Statement<'_>, wanted: Wanted) -> Resu
             let result = conn.query_iter(statement.text.as_ref());
             return settled(result.and_then(|result| read(result, socket, wanted)));
         }
-        Err(error) => return sort(error).map(Given::failed),
+        Err(error) => {
+            let error = sort(error)?;
+            return Ok(Given::failed(with_way_out(error, statement.text.as_ref())));
+        }
     };
     if usize::from(prepared.num_params()) != statement.params.len() {
-        let detail = format!(
-            "the query has {} placeholders, format has {} values",
-            prepared.num_params(),
-            statement.params.len()
-        );
-        return Ok(Given::failed(CallError::new("ValueError", detail)));
+        let (places, values) = (prepared.num_params().into(), statement.params.len());
+        return Ok(Given::failed(unfit(places, values, &statement.text)));
     }
     let values = statement.params.iter().map(|param| bound(param)).collect();
     let Session { conn, socket, .. } = session;
     let result = conn.exec_iter(&prepared, Params::Positional(values));
     settled(result.and_then(|result| read(result, socket, wanted)))
+}
+
+/// Upstream pastes values into the query, also between quotes.
+pub(super) fn unfit(places: usize, values: usize, text: &str) -> CallError {
+    let quoted = ["'%s'", "\"%s\"", "'?'", "\"?\""];
+    let hint = match quoted.iter().any(|place| text.contains(place)) {
+        true => "; leave out the quotes around a placeholder",
+        false => "",
+    };
+    let detail = format!("the query has {places} placeholders, format has {values} values{hint}");
+    CallError::new("ValueError", detail)
+}
+
+/// Upstream's servers carry out several statements of one query.
+fn with_way_out(mut error: CallError, text: &str) -> CallError {
+    let text = text.trim_end_matches(|c: char| c == ';' || c.is_whitespace());
+    if error.reason == "ProgrammingError" && text.contains(';') {
+        error.detail += " (if these are several statements: make a call of each)";
+    }
+    error
 }
 
 fn settled(read: Result<Read, Error>) -> Result<Given, Trouble> {

@@ -96,6 +96,7 @@ fn queries_are_answered_as_they_promise() {
         (Returns::Value, &none[..], "null"),
         (Returns::Objects, &none[..], "[]"),
         (Returns::Nothing, &["DELETE FROM user_x_t"][..], "null"),
+        (Returns::Value, &["SELECT @a := 4, @`b c` := 5"][..], "4"),
     ] {
         let answered = desk.ask_job(query(0, returns, steps));
         assert_eq!(answered.as_deref(), Ok(answer), "{steps:?}");
@@ -147,6 +148,19 @@ fn raw_queries_come_one_at_a_time_and_with_all_their_values() {
         error.detail,
         "the query has 1 placeholders, format has 0 values"
     );
+    let error = desk
+        .ask_raw("SHOW TABLES; DROP TABLE user_x_t;")
+        .unwrap_err();
+    assert!(error.detail.ends_with("make a call of each)"), "{error}");
+    let error = super::statement::unfit(0, 1, "SELECT '%s'");
+    assert!(
+        error
+            .detail
+            .ends_with("leave out the quotes around a placeholder"),
+        "{error}"
+    );
+    let error = desk.ask_raw("SHOW TABLS;").unwrap_err();
+    assert!(!error.detail.contains("a call of each"), "{error}");
     assert_eq!(desk.ask_raw("SELECT 1;").as_deref(), Ok("[[1]]"));
     assert_eq!(desk.ask("Select", ALL).as_deref(), Ok("[]"));
 }

@@ -157,6 +157,26 @@ fn whatever_becomes_of_a_connection_a_write_is_done_once() {
     }
 }
 
+/// The id of an earlier insert would lead to another row.
+#[test]
+fn after_a_commit_without_a_reply_there_is_no_id_of_an_earlier_insert() {
+    for (delivered, wanted) in [(true, "SELECT 0"), (false, "SELECT MAX(id) FROM user_x_t")] {
+        let (proxy, mut desk) = desk();
+        let insert = |index| raw(index, "INSERT INTO user_x_t (wins) VALUES (1)");
+        desk.submit(vec![insert(1)]);
+        desk.answer(1).unwrap();
+        proxy.break_at("INSERT INTO vpid_journal", delivered);
+        desk.submit(vec![insert(2), raw(3, "SELECT LAST_INSERT_ID()")]);
+        assert_eq!(desk.answer(2).as_deref(), Ok("[]"));
+        assert!(proxy.has_broken());
+        let made = desk.query::<i64>("SELECT MAX(id) FROM user_x_t")[0];
+        assert_eq!(desk.answer(3), Ok(format!("[[{made}]]")));
+        let wanted = desk.query::<i64>(wanted)[0];
+        let last = desk.ask_raw("SELECT LAST_INSERT_ID()").unwrap();
+        assert_eq!(last, format!("[[{wanted}]]"), "{delivered}");
+    }
+}
+
 /// What vpid sent before its connection broke can reach the server after all else.
 #[test]
 fn a_commit_that_arrives_late_does_nothing_twice() {

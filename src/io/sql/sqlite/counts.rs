@@ -1,7 +1,7 @@
 //! What `changes()`, `total_changes()` and `last_insert_rowid()` give to a host.
 //!
 //! All hosts share one connection, and vpid writes its journal there. So the first two are replaced
-//! by functions that look here, and SQLite is told the third before each statement of a host. Inside
+//! by functions that look here, and SQLite is given the third before each statement of a host. Inside
 //! of a trigger `changes()` goes on counting the statements of that trigger.
 
 #![expect(
