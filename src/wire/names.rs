@@ -89,8 +89,12 @@ fn bytes_len(text: &str) -> usize {
     text.len() - 3 * raw
 }
 
-/// Reads a file name; `None` for a file that is not ours.
+/// Reads a file name; `None` for a file that is not ours. A control character anywhere in it could
+/// forge lines of the log.
 pub fn parse(name: &str) -> Option<Name<'_>> {
+    if name.contains(|sign: char| sign == '/' || sign.is_control()) {
+        return None;
+    }
     if let Some(stem) = name.strip_suffix(".interface") {
         return parse_stem(stem);
     }
@@ -489,6 +493,7 @@ mod tests {
                 &b"a\x07_vpi_1_2_output.interface"[..],
                 "has a control character",
             ),
+            (b"a_vpi_1\n_vpi_output.interface", "has a control character"),
             (b"a_vpi_1_2_output.INTERFACE", "has capitals"),
             (b"a_VPI_restart.interface", "has capitals"),
             (

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, Vpid, wait_until};
 
-const PING: &str = "def VPI_Ping(info): return 'the owner\\'s pong'";
+const SELECT: &str = "def VPI_DB_UserSelect(info): return 'the owner\\'s rows'";
 const TOP: &str = "import game\ndef top(): return game.config.get('top')";
 
 #[test]
@@ -38,14 +38,15 @@ fn a_new_folder_waits_for_the_next_start_and_the_log_says_so() {
 
 #[test]
 fn which_functions_give_way_changes_at_once() {
-    let vpid = Vpid::new().signed().interfaces(PING);
+    let vpid = Vpid::new().signed().interfaces(SELECT);
     let mut vpid = vpid.with_running(&["vpi_interfaces"]);
     let mut client = Client::signed(&vpid);
-    assert_eq!(client.ask("VPI_Ping", Value::Null), "pong");
-    vpid = vpid.scripts_line("vpi_override = [\"VPI_P*\"]");
+    let answer = client.ask("VPI_DB_UserSelect", Value::Null);
+    assert!(answer.as_str().unwrap().contains("KeyError"), "{answer}");
+    vpid = vpid.scripts_line("vpi_override = [\"VPI_DB_*\"]");
     vpid.reload();
     wait_until("the owner's", || {
-        client.ask("VPI_Ping", Value::Null) == "the owner's pong"
+        client.ask("VPI_DB_UserSelect", Value::Null) == "the owner's rows"
     });
 }
 

@@ -28,7 +28,8 @@ impl Difference {
         ours: Outcome,
         said: String,
     ) -> Option<Self> {
-        let is_same = same_reply(&stock.reply, &ours.reply) && same_rows(&stock.rows, &ours.rows);
+        let is_same =
+            same_reply(&sorted(&stock.reply), &sorted(&ours.reply)) && stock.rows == ours.rows;
         (!is_same).then(|| Self {
             engine,
             case: case.clone(),
@@ -50,6 +51,18 @@ pub fn reply_of(answer: Value) -> (Reply, String) {
     let reason = text.split_once(") :: ").map_or(text, |(_, reason)| reason);
     let name = reason.split(':').next().unwrap_or_default();
     (Reply::Error(name.to_string()), reason.to_string())
+}
+
+/// No call says in which order its rows come, so an engine may give them in any.
+fn sorted(reply: &Reply) -> Reply {
+    match reply {
+        Reply::Value(Value::Array(rows)) => {
+            let mut rows = rows.clone();
+            rows.sort_by_key(Value::to_string);
+            Reply::Value(rows.into())
+        }
+        other => other.clone(),
+    }
 }
 
 /// What vpid refuses by itself may have any name where the stock server failed, too.
@@ -78,10 +91,6 @@ fn same_value(one: &Value, other: &Value) -> bool {
         }
         _ => one == other,
     }
-}
-
-fn same_rows(one: &[String], other: &[String]) -> bool {
-    one == other
 }
 
 /// Differences by their classes.
