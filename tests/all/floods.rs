@@ -19,7 +19,7 @@ const OTHER_KEY: &str = "qL8vB2nT5xW0zR7cJ4mH9sD1gF6kP3yUaEiOuVbNtMrXwQzS";
 
 /// A game waits no longer than this: many times what it should be, and a fraction of what it is
 /// where one game can make others wait.
-const WAIT: Duration = Duration::from_secs(3);
+const WAIT: Duration = Duration::from_secs(6);
 
 /// A flood that is not written after so long is large enough.
 const WRITING: Duration = Duration::from_secs(8);
