@@ -356,10 +356,13 @@ impl<'a> Parser<'a> {
         if let Ok(whole) = signed.parse::<i64>() {
             return Ok(Expr::Literal(Param::Int(whole)));
         }
-        if self.scope.literals.is_mysql()
-            && let Some(decimal) = decimal(&signed)
-        {
-            return Ok(decimal);
+        if self.scope.literals.is_mysql() && is_plain(digits) {
+            return decimal(&signed).ok_or_else(|| {
+                unexpected(
+                    "a number that no DECIMAL of 65 digits, 30 of them behind the point, holds",
+                    self.at,
+                )
+            });
         }
         match signed.parse::<f64>() {
             Ok(value) if value.is_finite() => Ok(Expr::Literal(Param::Float(value))),
@@ -520,18 +523,22 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// The number as MySQL's DECIMAL; None where that could not hold it, or it has an exponent.
+/// Whether the number has no exponent.
+fn is_plain(digits: &str) -> bool {
+    digits
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.')
+}
+
+/// A number without an exponent as MySQL's DECIMAL; None where that could not hold it.
 fn decimal(signed: &str) -> Option<Expr> {
     /// What MySQL and MariaDB both hold.
     const DIGITS_MAX: usize = 65;
     const SCALE_MAX: usize = 30;
     let digits = signed.trim_start_matches('-');
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let plain = digits
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || byte == b'.');
     let fits = whole.len() + fraction.len() <= DIGITS_MAX && fraction.len() <= SCALE_MAX;
-    (plain && fits).then(|| Expr::Decimal {
+    fits.then(|| Expr::Decimal {
         digits: Param::Text(signed.to_owned()),
         scale: fraction.len(),
     })

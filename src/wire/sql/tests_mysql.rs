@@ -294,6 +294,12 @@ fn numbers_with_a_point_are_as_exact_as_the_server_reads_them() {
     ] {
         assert_eq!(value_in(text, usual), expected, "{text}");
     }
+    // As a float it would be another number, and nothing would say so.
+    for digits in [format!("1.{}1", "0".repeat(30)), "9".repeat(66)] {
+        let kwargs = json!({"table": "user_x_t", "values": [digits]});
+        let said = in_mode("UserInsert", &kwargs, usual);
+        assert!(said.contains("DECIMAL of 65 digits"), "{said}");
+    }
     let kwargs = json!({"table": "user_x_t", "values": [0.25, 1e20, 7, true]});
     assert_eq!(
         in_mode("UserInsert", &kwargs, usual),
