@@ -103,8 +103,17 @@ pub(super) fn refusal(text: &str) -> Option<String> {
             "a temporary table {SHARED}; use a table of your own, user_<script>_<name>"
         ));
     }
-    if bare(0) == "SHOW" && matches!(bare(1).as_str(), "WARNINGS" | "ERRORS") {
-        return Some(format!("what SHOW {} shows {SHARED}", bare(1)));
+    // SHOW COUNT(*) WARNINGS
+    let shown = if bare(1) == "COUNT" { 5 } else { 1 };
+    if bare(0) == "SHOW" && matches!(bare(shown).as_str(), "WARNINGS" | "ERRORS") {
+        return Some(format!("what SHOW {} shows {SHARED}", bare(shown)));
+    }
+    let counts = |word: &Word<'_>| {
+        let is = |name: &str| matches!(word, Word::Bare(word) if word.eq_ignore_ascii_case(name));
+        is("WARNING_COUNT") || is("ERROR_COUNT")
+    };
+    if words.iter().any(counts) && text.contains("@@") {
+        return Some(format!("the count of warnings or errors {SHARED}"));
     }
     let previous = |three: &[Word<'_>]| {
         let is = |at: usize, name: &str| matches!(three[at], Word::Bare(word) if word.eq_ignore_ascii_case(name));
@@ -237,6 +246,9 @@ mod tests {
             ("create or replace temporary table x (a int)", "user_"),
             ("DROP TEMPORARY TABLE IF EXISTS x", "user_"),
             ("SHOW WARNINGS", "connection"),
+            ("SHOW COUNT(*) WARNINGS", "connection"),
+            ("SELECT @@warning_count", "connection"),
+            ("SELECT @@session.error_count", "connection"),
             ("SELECT @a", "@a has no value"),
             ("SELECT @A, @b := 1", "@a has no value"),
             ("SELECT @`a` := 1", "without quotes"),
