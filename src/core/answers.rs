@@ -85,8 +85,6 @@ pub struct Answers {
     input: Input,
     /// No repetition before this, so that a fresh answer is not kept waiting behind it.
     hold_repeats_until_ms: u64,
-    /// Calls of this host are running, so more answers come soon.
-    more_to_come: bool,
     /// After a failed write.
     retry_ms: u64,
     /// The last write.
@@ -156,13 +154,11 @@ impl Answers {
     /// A call of this host is under way: its answer is worth more than a repetition.
     pub fn hold_repeats(&mut self, now: Now) {
         self.hold_repeats_until_ms = now.mono_ms + limits::REPEAT_HOLD_MS;
-        self.more_to_come = true;
     }
 
     /// No call of this host is under way any more.
     pub fn release_repeats(&mut self) {
         self.hold_repeats_until_ms = 0;
-        self.more_to_come = false;
     }
 
     /// The input file was looked at.
@@ -225,8 +221,7 @@ impl Answers {
                 .is_some_and(|due| due <= now.mono_ms)
         };
         let worth_it = match self.input {
-            Input::Empty if self.waiting.is_empty() => repeat_is_due(),
-            Input::Empty => self.is_worth_a_file(now, room),
+            Input::Empty => !self.waiting.is_empty() || repeat_is_due(),
             Input::Ours { .. } => {
                 let rested = now.mono_ms >= self.written_ms + limits::REPLACE_GAP_MS;
                 let plan_is_due = self.plan_ms.is_some_and(|due| due <= now.mono_ms);
@@ -254,19 +249,6 @@ impl Answers {
                 .map(|answer| (answer.token.clone(), answer.value.clone()))
                 .collect(),
         )
-    }
-
-    /// Whether what waits may go into a file of its own. A client that empties the file at once
-    /// would otherwise get one for each few answers, and every file costs a rename.
-    fn is_worth_a_file(&self, now: Now, room: usize) -> bool {
-        if !self.more_to_come || now.mono_ms >= self.written_ms + limits::REPLACE_GAP_MS {
-            return true;
-        }
-        let mut bytes = 0;
-        self.waiting.iter().any(|answer| {
-            bytes += answer.bytes();
-            bytes > room
-        })
     }
 
     /// When a repetition may next be put into the file, beside what is there already.
@@ -393,9 +375,6 @@ impl Answers {
             self.fetched.iter().map(|answer| answer.expires_ms).min(),
         ];
         let write = match self.input {
-            Input::Empty if !self.waiting.is_empty() && self.more_to_come => {
-                Some(self.retry_ms.max(self.written_ms + limits::REPLACE_GAP_MS))
-            }
             Input::Empty if !self.waiting.is_empty() => Some(self.retry_ms),
             Input::Empty => self
                 .repeat_due_ms(room(secret_bytes))

@@ -162,34 +162,3 @@ fn unfetched_answers_are_bounded_and_their_files_let_go() {
         [0, 1, 2, 3, 4]
     );
 }
-
-#[test]
-fn while_more_calls_run_a_client_that_reads_at_once_gets_its_answers_gathered() {
-    let mut answers = with(&["a"]);
-    answers.hold_repeats(at(100));
-    assert_eq!(write(&mut answers, at(100)).unwrap(), ["a"]);
-    answers.input_is(InputState::Empty, at(101));
-    answers.push("b".into(), "1".into(), 8, 100, at(101));
-    assert_eq!(write(&mut answers, at(101)), None, "others come soon");
-    let due = at(answers.next_due_ms(at(101), 128).unwrap());
-    assert_eq!(due, at(100 + limits::REPLACE_GAP_MS));
-    answers.push("c".into(), "1".into(), 8, 100, at(102));
-    assert_eq!(write(&mut answers, due).unwrap(), ["b", "c"]);
-
-    answers.input_is(InputState::Empty, at(106));
-    answers.push("d".into(), "1".into(), 8, 100, at(106));
-    answers.release_repeats();
-    assert_eq!(write(&mut answers, at(106)).unwrap(), ["d"], "the last one");
-}
-
-#[test]
-fn a_full_file_of_answers_waits_for_no_more() {
-    let mut answers = with(&["a"]);
-    answers.hold_repeats(at(100));
-    assert_eq!(write(&mut answers, at(100)).unwrap(), ["a"]);
-    answers.input_is(InputState::Empty, at(101));
-    for token in ["b", "c", "d"] {
-        answers.push(token.into(), "9".repeat(7000), 7, 100, at(101));
-    }
-    assert_eq!(write(&mut answers, at(101)).unwrap(), ["b", "c"]);
-}
