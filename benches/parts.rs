@@ -15,13 +15,15 @@ use vpid::config::{
 use vpid::core::{Core, Event, InputState, Now, ScriptNews, TakenFile};
 use vpid::io::sql::{Lane, Report, Run};
 use vpid::limits::{SQL_STATEMENT_MS_MAX, SUBMIT_JOBS_MIN};
-use vpid::wire::answer_text::Decoder;
-use vpid::wire::engine_log::{Line, Who};
-use vpid::wire::sql::{self, CallId, Dialect, Done, Job, Quoting, Reading};
-use vpid::wire::steam_id::SteamId;
-use vpid::wire::store::Found;
-use vpid::wire::vyhub::BanList;
-use vpid::wire::{answer_file, call_file, legacy};
+use vpid::protocol::answer_text::Decoder;
+use vpid::protocol::engine_log::{Line, Who};
+use vpid::protocol::steam_id::SteamId;
+use vpid::protocol::stock::answer_file;
+use vpid::protocol::stock::call_file;
+use vpid::protocol::stock::legacy;
+use vpid::protocol::store::Found;
+use vpid::protocol::vyhub::BanList;
+use vpid::sql::{self, CallId, Dialect, Done, Job, Quoting, Reading};
 
 const SCRIPT: &str = "bench.nut";
 const TABLE: &str = "user_bench_rows";

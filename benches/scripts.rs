@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use vpid::io::python::{Process, Spec, sources};
 use vpid::limits;
-use vpid::wire::script::{Caller, FromScript, call, event, parse};
+use vpid::protocol::script_channel::{Caller, FromScript, call, event, parse};
 
 const SCRIPT: &str = "\
 rounds = deaths = 0

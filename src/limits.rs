@@ -156,7 +156,7 @@ const _: () = {
     assert!(KEY_BYTES_MIN <= KEY_BYTES_NEW && KEY_BYTES_NEW <= KEY_BYTES_MAX);
     assert!(KEY_BYTES_MAX < SECRET_FILE_BYTES_MAX);
     assert!(SECRET_BYTES_ADVISED <= SECRET_BYTES_NEW && SECRET_BYTES_NEW <= SECRET_BYTES_MAX);
-    // What vpid writes for a host, and how it takes the longest of its files (wire/names.rs).
+    // What vpid writes for a host, and how it takes the longest of its files (protocol/names.rs).
     assert!(HOST_BYTES_MAX + "_vpi_input.interface.vpid".len() <= FILE_NAME_BYTES_MAX);
     assert!(".3w5e11264sgsf.t".len() <= "_output.interface".len());
     assert!(POLL_MS_MIN <= POLL_MS_DEFAULT && POLL_MS_DEFAULT <= POLL_MS_MAX);

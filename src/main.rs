@@ -12,14 +12,15 @@ use std::time::Duration;
 
 use lexopt::Arg::{self, Long, Short, Value};
 use lexopt::ValueExt;
-#[cfg(feature = "demo")]
-use vpid::cli::demo;
-use vpid::cli::{bench, call, check, init, logging, operate, queue, script};
+use vpid::cli::{call, check, init, logging, operate, queue, script};
 use vpid::config;
 use vpid::daemon::RunError;
+use vpid::game_side::bench;
+#[cfg(feature = "demo")]
+use vpid::game_side::demo;
 use vpid::io::memory;
-use vpid::wire::control::Request;
-use vpid::wire::messages::{Place, Push};
+use vpid::protocol::control::Request;
+use vpid::protocol::signed::messages::{Place, Push};
 
 const DONE: u8 = 0;
 const FAILED: u8 = 1;

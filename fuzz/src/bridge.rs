@@ -7,11 +7,11 @@ use arbitrary::{Result, Unstructured};
 use vpid::config;
 use vpid::core::{Core, Effect, Event, FileId, HostId, InputState, Now, SignedFile, TakenFile};
 use vpid::limits;
-use vpid::wire::answer_file;
-use vpid::wire::call_error::CallError;
-use vpid::wire::legacy;
-use vpid::wire::signed::{self, Id, Keys};
-use vpid::wire::sql::Done;
+use vpid::protocol::call_error::CallError;
+use vpid::protocol::signed::{self, Id, Keys};
+use vpid::protocol::stock::answer_file;
+use vpid::protocol::stock::legacy;
+use vpid::sql::Done;
 
 const SECRET: &str = "a-secret-of-the-stock-protocol-of-some-length";
 const KEY: &str = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGH";

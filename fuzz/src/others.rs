@@ -6,12 +6,12 @@ use serde_json::Value;
 use vpid::cli::squirrel;
 use vpid::config;
 use vpid::core::outbox::Entry;
-use vpid::wire::script::{self as scripts, Caller};
-use vpid::wire::session_log::{Note, Sessions};
-use vpid::wire::steam_id::SteamId;
-use vpid::wire::template_text::fill;
-use vpid::wire::uuid::Uuid;
-use vpid::wire::vyhub::{BanList, Expect, detail, reply};
+use vpid::protocol::script_channel::{self as scripts, Caller};
+use vpid::protocol::signed::session_log::{Note, Sessions};
+use vpid::protocol::steam_id::SteamId;
+use vpid::protocol::template_text::fill;
+use vpid::protocol::uuid::Uuid;
+use vpid::protocol::vyhub::{BanList, Expect, detail, reply};
 
 use super::text;
 

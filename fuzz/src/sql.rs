@@ -1,7 +1,7 @@
 //! Arguments of SQL calls, and the SQL of owners.
 
 use serde_json::Value;
-use vpid::wire::sql::{
+use vpid::sql::{
     Dialect, FUNCTIONS, Quoting, Reading, Schema, SqlMode, Template, parse, render, tables,
 };
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::game::{Game, GameCall};
 use super::operate;
-use super::signed_game::SignedGame;
 use crate::config::{Config, Legacy, Server};
-use crate::wire::control::Request;
-use crate::wire::names;
+use crate::game_side::signed::SignedGame;
+use crate::game_side::stock::{Game, GameCall};
+use crate::protocol::control::Request;
+use crate::protocol::names;
 
 pub struct Options {
     pub function: String,

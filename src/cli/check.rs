@@ -20,7 +20,7 @@ use std::path::Path;
 
 use crate::config::{self, Config, Engine, Vyhub};
 use crate::io::sql::{self, Finding};
-use crate::wire::vyhub::{Outcome, Request};
+use crate::protocol::vyhub::{Outcome, Request};
 
 use outside::{Api, Consoles};
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::io::control;
-use crate::wire::control::Request;
-use crate::wire::messages::Push;
+use crate::protocol::control::Request;
+use crate::protocol::signed::messages::Push;
 
 const ASK_PATIENCE: Duration = Duration::from_secs(5);
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::operate::{ask_if_running, printable};
 use super::table::{self, span};
 use crate::limits::{QUEUE_FILE_BYTES_MAX, QUEUE_FILES_MAX};
-use crate::wire::control::{QueueRequest, Request, is_queue_id};
+use crate::protocol::control::{QueueRequest, Request, is_queue_id};
 
 #[cfg(test)]
 mod tests;

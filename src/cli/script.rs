@@ -12,7 +12,7 @@ use super::operate::{ask_patiently, console_text, printable};
 use super::table::{self, span};
 use crate::config::is_script_name;
 use crate::limits::SCRIPT_COMMAND_MS;
-use crate::wire::control::{Request, ScriptRequest};
+use crate::protocol::control::{Request, ScriptRequest};
 
 #[cfg(test)]
 mod tests;

@@ -9,8 +9,8 @@ use super::secret::Password;
 use super::servers::Placed;
 use super::{ChatCommands, LogListen, Rcon};
 use crate::limits::{LOG_SECRET_DIGITS_MAX, RCON_PASSWORD_BYTES_MAX};
-use crate::wire::engine_log::LogSecret;
-use crate::wire::uuid::Uuid;
+use crate::protocol::engine_log::LogSecret;
+use crate::protocol::uuid::Uuid;
 
 /// What config.example.toml has where the password belongs.
 const PLACEHOLDER_PASSWORD: &str = "PUT-THE-RCON-PASSWORD-HERE";

@@ -7,7 +7,7 @@ use super::raw::{Field, Given, Place, RawServer};
 use super::secret::Secret;
 use super::servers::Placed;
 use crate::limits::{ANSWER_FILE_BYTES_MAX, SECRET_BYTES_ADVISED};
-use crate::wire::answer_file::frame_bytes;
+use crate::protocol::stock::answer_file::frame_bytes;
 
 /// The key and the stock secret of one server, with where they stand.
 pub(super) struct Credentials {

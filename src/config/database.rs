@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::secret::Password;
-use crate::wire::sql::{Quoting, Schema};
+use crate::sql::{Quoting, Schema};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Database {

@@ -7,7 +7,7 @@ use super::checked::{Checker, ENVIRONMENT, IN_SCRIPTDATA, environment_place, in_
 use super::raw::{Field, Place, RawDatabase};
 use super::{Database, Engine, SchemaFile, Server, Sqlite, environment, file};
 use crate::limits::{CONFIG_NAME_BYTES_MAX, DATABASES_MAX, SCHEMA_FILE_BYTES_MAX};
-use crate::wire::sql::Schema;
+use crate::sql::Schema;
 
 /// Options that speak of the default database, where that is on MySQL.
 const OPTIONS: [&str; 5] = ["--host", "--port", "--user", "--password", "--database"];

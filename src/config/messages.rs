@@ -208,7 +208,7 @@ fn good_text(value: Value, model: &str) -> Result<String, String> {
     Ok(text)
 }
 
-/// The names of what is filled into a text, as `wire::template_text` finds them.
+/// The names of what is filled into a text, as `protocol::template_text` finds them.
 fn places(text: &str) -> Vec<&str> {
     let pieces = text.split('{').skip(1);
     let names = pieces.filter_map(|piece| Some(piece.split_once('}')?.0));

@@ -57,8 +57,8 @@ pub use vyhub::{ChatCommands, LogListen, Rcon, Vyhub};
 use std::sync::Arc;
 
 use crate::limits::CONFIG_FILE_BYTES_MAX;
-use crate::wire::sql::{DatabaseId, Query};
-use crate::wire::uuid::Uuid;
+use crate::protocol::uuid::Uuid;
+use crate::sql::{DatabaseId, Query};
 
 /// Where the configuration is looked for when nobody says where it is, in this order.
 pub const SEARCH_PATHS: [&str; 2] = ["vpid.toml", "/etc/vpid/vpid.toml"];

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::checked::Checker;
 use super::raw::{Field, RawParam};
 use crate::limits::{QUERY_TEXT_CHARS_DEFAULT, QUERY_TEXT_CHARS_MAX};
-use crate::wire::sql::{Param, ParamKind, QueryParam};
+use crate::sql::{Param, ParamKind, QueryParam};
 
 const KINDS: &str = "\"integer\", \"number\", \"text\", \"boolean\"";
 

@@ -10,7 +10,7 @@ use super::{Database, QueryEntry};
 use crate::limits::{
     CONFIG_NAME_BYTES_MAX, QUERIES_MAX, QUERY_CACHE_S_MAX, QUERY_PARAMS_MAX, QUERY_STEPS_MAX,
 };
-use crate::wire::sql::{
+use crate::sql::{
     DatabaseId, QUERY_PREFIX, Query, QueryParam, Quoting, Returns, Template, TemplateError,
 };
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Config, Problem};
-use crate::wire::sql::{DatabaseId, Fault, Query, Subject};
+use crate::sql::{DatabaseId, Fault, Query, Subject};
 
 impl Config {
     /// What a database found wrong, and where the owner wrote it.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Password;
 use super::permissions::matches;
 use crate::limits;
-use crate::wire::steam_id::SteamId;
+use crate::protocol::steam_id::SteamId;
 
 /// The name of what runs `vpi_interfaces`; its own table is `[script.vpi_interfaces]`.
 pub const INTERFACES_NAME: &str = "vpi_interfaces";

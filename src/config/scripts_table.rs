@@ -13,7 +13,7 @@ use crate::limits::{
     SCRIPT_CALL_MS_MAX, SCRIPT_CALL_MS_MIN, SCRIPT_CONFIG_BYTES_MAX, SCRIPT_MEMORY_MIB_MAX,
     SCRIPT_MEMORY_MIB_MIN, SCRIPT_NAME_BYTES_MAX, SCRIPT_QUEUE_MAX, SCRIPT_QUEUE_MIN, SCRIPTS_MAX,
 };
-use crate::wire::steam_id::SteamId;
+use crate::protocol::steam_id::SteamId;
 
 const PYTHON: &str = "python3";
 const OPTIONS_OF_RUN: [&str; 5] = ["--host", "--port", "--user", "--database", "--password"];

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 
 use super::secret::Password;
-use crate::wire::engine_log::LogSecret;
+use crate::protocol::engine_log::LogSecret;
 
 /// `[vyhub]`.
 #[derive(Debug, Clone, PartialEq)]

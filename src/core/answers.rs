@@ -18,7 +18,7 @@ use std::collections::{HashSet, VecDeque};
 use super::callbacks::Callbacks;
 use super::{FileId, InputState, Now};
 use crate::limits;
-use crate::wire::answer_file;
+use crate::protocol::stock::answer_file;
 
 struct Answer {
     token: String,

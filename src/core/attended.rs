@@ -11,10 +11,10 @@ use super::scripts::{self, Coming, Scripts, TICKETS};
 use super::servers::{Seen, ServerId};
 use super::vyhub::{Cx, Vyhub};
 use super::{Core, Effect, Effects, Event, HostId, Now, Timer, links};
-use crate::wire::call_error::CallError;
-use crate::wire::console::Command;
-use crate::wire::engine_log::Line;
-use crate::wire::messages::{FromGame, Push};
+use crate::protocol::call_error::CallError;
+use crate::protocol::console::Command;
+use crate::protocol::engine_log::Line;
+use crate::protocol::signed::messages::{FromGame, Push};
 
 impl Core {
     /// Decides on what only game servers, VyHub and the owner's scripts know of.

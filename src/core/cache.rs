@@ -8,8 +8,8 @@ use std::collections::HashMap;
 
 use crate::config::Config;
 use crate::limits::{CACHE_ANSWERS_MAX, CACHE_BYTES_MAX};
-use crate::wire::answer_text::Decoder;
-use crate::wire::sql::{self, CallId, DatabaseId, Job, Quoting, SqlCall};
+use crate::protocol::answer_text::Decoder;
+use crate::sql::{self, CallId, DatabaseId, Job, Quoting, SqlCall};
 
 #[derive(Default)]
 pub struct Cache {

@@ -25,10 +25,10 @@ use super::shares::{Kind, Owner, Shares};
 use super::{Effect, Effects, FileId, HostId, Now, TakenFile};
 use crate::config::Config;
 use crate::limits;
-use crate::wire::answer_text::push_value;
-use crate::wire::call_error::CallError;
-use crate::wire::call_file::{self, Call};
-use crate::wire::sql::{self, CallId, DatabaseId, SqlCall};
+use crate::protocol::answer_text::push_value;
+use crate::protocol::call_error::CallError;
+use crate::protocol::stock::call_file::{self, Call};
+use crate::sql::{self, CallId, DatabaseId, SqlCall};
 use chains::Onward;
 use late::Late;
 

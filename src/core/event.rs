@@ -4,16 +4,16 @@ use serde_json::Value;
 
 use super::link::Written;
 use super::servers::ServerId;
-use crate::wire::control::{QueueRequest, ScriptRequest};
-use crate::wire::engine_log::Line;
-use crate::wire::messages::{FromGame, Push};
-use crate::wire::rcon;
-use crate::wire::remembered::Remembered;
-use crate::wire::session_log::Note;
-use crate::wire::signed::{self, Id};
-use crate::wire::sql::{self, CallId};
-use crate::wire::store;
-use crate::wire::vyhub as api;
+use crate::protocol::control::{QueueRequest, ScriptRequest};
+use crate::protocol::engine_log::Line;
+use crate::protocol::rcon;
+use crate::protocol::remembered::Remembered;
+use crate::protocol::signed::messages::{FromGame, Push};
+use crate::protocol::signed::session_log::Note;
+use crate::protocol::signed::{self, Id};
+use crate::protocol::store;
+use crate::protocol::vyhub as api;
+use crate::sql::{self, CallId};
 
 /// The time of a turn: a monotonic clock for waiting, the wall clock for talking to others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::ScriptId;
 use super::vyhub::{FUNCTIONS as VYHUB_FUNCTIONS, VyhubCall, parse_call};
 use crate::config::{Config, Permissions, matches};
-use crate::wire::call_error::CallError;
-use crate::wire::call_file::Call;
-use crate::wire::sql::{self, DatabaseId, QUERY_PREFIX, Query, Quoting, SqlCall};
+use crate::protocol::call_error::CallError;
+use crate::protocol::stock::call_file::Call;
+use crate::sql::{self, DatabaseId, QUERY_PREFIX, Query, Quoting, SqlCall};
 
 /// The functions that vpid answers by itself. vpi.py had none of them, so where an owner's
 /// `vpi_interfaces.py` has one, it is that file's.
@@ -281,7 +281,7 @@ fn is_python_name(script: &str) -> bool {
 mod tests {
     use super::*;
     use crate::config::{self, QueryEntry};
-    use crate::wire::sql::{Reading, Returns};
+    use crate::sql::{Reading, Returns};
     use std::path::Path;
 
     fn functions(permissions: &str, scripts: Option<&[&str]>) -> Functions {

@@ -11,8 +11,8 @@ use super::players::{Console, Silence};
 use super::sessions::Hosts;
 use super::{Effect, Effects, FolderId, HostId, Now, SignedFile, Timer};
 use crate::limits;
-use crate::wire::messages::{self, FromGame};
-use crate::wire::signed::{self, Id, Kind};
+use crate::protocol::signed::messages::{self, FromGame};
+use crate::protocol::signed::{self, Id, Kind};
 
 /// What all links share.
 #[derive(Default)]

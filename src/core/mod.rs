@@ -32,11 +32,11 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::config::Config;
-use crate::wire::remembered::Remembered;
-use crate::wire::session_log::{Note, Sessions};
-use crate::wire::signed;
-use crate::wire::sql::CallId;
-use crate::wire::store;
+use crate::protocol::remembered::Remembered;
+use crate::protocol::signed;
+use crate::protocol::signed::session_log::{Note, Sessions};
+use crate::protocol::store;
+use crate::sql::CallId;
 
 pub use event::{
     Effect, Effects, Event, FileId, FolderId, HostId, InputState, Launch, LaunchKind, Now,

@@ -2,9 +2,9 @@
 
 use super::servers::ServerId;
 use super::{FileId, HostId, ScriptId};
-use crate::wire::call_file::{self, Call, CallResult, Sketch, Span};
-use crate::wire::signed::Id;
-use crate::wire::sql::DatabaseId;
+use crate::protocol::signed::Id;
+use crate::protocol::stock::call_file::{self, Call, CallResult, Sketch, Span};
+use crate::sql::DatabaseId;
 
 /// Where the answers to a file's calls go.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -6,12 +6,12 @@ use serde_json::Value;
 use super::opening::Opening;
 use super::servers::ServerId;
 use super::{Effect, Effects, HostId, Timer};
-use crate::wire::call_error::CallError;
-use crate::wire::call_file::Call;
-use crate::wire::console::Command;
-use crate::wire::messages::Push;
-use crate::wire::rcon;
-use crate::wire::sql::CallId;
+use crate::protocol::call_error::CallError;
+use crate::protocol::console::Command;
+use crate::protocol::rcon;
+use crate::protocol::signed::messages::Push;
+use crate::protocol::stock::call_file::Call;
+use crate::sql::CallId;
 
 #[derive(Default)]
 pub struct Outgoing {

@@ -7,8 +7,8 @@
 
 use super::FileId;
 use crate::limits;
-use crate::wire::fair_map::FairMap;
-use crate::wire::remembered::Share;
+use crate::protocol::fair_map::FairMap;
+use crate::protocol::remembered::Share;
 
 /// Stands for the file of an identity when that file is finished: no file has this number.
 pub const FINISHED: FileId = 0;

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Now;
 use crate::limits;
-use crate::wire::steam_id::SteamId;
+use crate::protocol::steam_id::SteamId;
 
 /// Somebody on the server.
 #[derive(Debug, Clone, Default, PartialEq)]

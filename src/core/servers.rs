@@ -19,11 +19,11 @@ use super::outgoing::Outgoing;
 use super::roster::Roster;
 use super::{FolderId, HostId, Now, Timer};
 use crate::config::Config;
-use crate::wire::console::Command;
-use crate::wire::engine_log::Line;
-use crate::wire::messages::{FromGame, Push};
-use crate::wire::steam_id::SteamId;
-use crate::wire::uuid::Uuid;
+use crate::protocol::console::Command;
+use crate::protocol::engine_log::Line;
+use crate::protocol::signed::messages::{FromGame, Push};
+use crate::protocol::steam_id::SteamId;
+use crate::protocol::uuid::Uuid;
 
 use changing::Sent;
 use road::Road;

@@ -16,10 +16,10 @@ use super::shares::Owner;
 use super::{FolderId, HostId, Now};
 use crate::config::{Config, Secret};
 use crate::limits;
-use crate::wire::fair_map::FairMap;
-use crate::wire::remembered::Remembered;
-use crate::wire::session_log::{HostSessions, Note, Sessions};
-use crate::wire::signed::Keys;
+use crate::protocol::fair_map::FairMap;
+use crate::protocol::remembered::Remembered;
+use crate::protocol::signed::Keys;
+use crate::protocol::signed::session_log::{HostSessions, Note, Sessions};
 
 pub use believe::Believed;
 

@@ -2,7 +2,7 @@
 
 use super::{Core, FolderId};
 use crate::limits;
-use crate::wire::signed::{Id, Kind};
+use crate::protocol::signed::{Id, Kind};
 
 impl Core {
     /// Whether the game's file `n` of a session can be one that is waited for.

@@ -16,8 +16,9 @@ use crate::io::random;
 use crate::io::rcon::Lane as RconLane;
 use crate::io::store::Store;
 use crate::limits;
-use crate::wire::store::{Found, Write, Written};
-use crate::wire::{rcon, vyhub};
+use crate::protocol::rcon;
+use crate::protocol::store::{Found, Write, Written};
+use crate::protocol::vyhub;
 
 /// What a lane reports.
 enum Report {

@@ -10,8 +10,8 @@ use crate::core::servers::ServerId;
 use crate::core::{Event, HostId};
 use crate::io::control::{Connection, Listener};
 use crate::limits;
-use crate::wire::control::{self, Request};
-use crate::wire::messages::{FromGame, Push};
+use crate::protocol::control::{self, Request};
+use crate::protocol::signed::messages::{FromGame, Push};
 
 #[derive(Default)]
 pub struct Control {

@@ -4,8 +4,8 @@ use super::folders::{Protocol, opened};
 use super::{Daemon, Due};
 use crate::core::{Effect, Event, FileId, HostId};
 use crate::io::random;
-use crate::wire::answer_file;
-use crate::wire::legacy;
+use crate::protocol::stock::answer_file;
+use crate::protocol::stock::legacy;
 
 impl Daemon {
     pub(super) fn carry_out(&mut self, effect: Effect) {

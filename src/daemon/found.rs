@@ -7,7 +7,8 @@ use super::OpenFile;
 use super::folders::Protocol;
 use super::waiting::{Kind, Of, Origin, What};
 use crate::core::{Core, FileId, FolderId};
-use crate::wire::{names, signed};
+use crate::protocol::names;
+use crate::protocol::signed;
 
 /// What a name says.
 pub enum Found<'a> {

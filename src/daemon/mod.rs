@@ -37,9 +37,9 @@ use crate::io::sessions::SessionLog;
 use crate::io::sql::tries::Tries;
 use crate::io::sql::{Lane, Report, Run};
 use crate::limits;
-use crate::wire::remembered::Remembered;
-use crate::wire::signed::FOLDER;
-use crate::wire::sql;
+use crate::protocol::remembered::Remembered;
+use crate::protocol::signed::FOLDER;
+use crate::sql;
 
 use attended::Attended;
 use control::Control;

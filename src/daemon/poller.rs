@@ -15,7 +15,7 @@ use rustix::fs::inotify;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::limits;
-use crate::wire::names;
+use crate::protocol::names;
 
 /// What one read of notices gives at most.
 const BUFFER_BYTES: usize = 16 * 1024;

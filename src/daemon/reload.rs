@@ -15,8 +15,8 @@ use crate::config::{self, Config, Database, Problem};
 use crate::io::overlooked;
 use crate::io::sql::{Preparation, Report, Verdict};
 use crate::limits;
-use crate::wire::log_targets;
-use crate::wire::sql::{DatabaseId, Query};
+use crate::protocol::log_targets;
+use crate::sql::{DatabaseId, Query};
 
 /// Why a configuration is read again.
 #[derive(Clone, Copy, PartialEq, Eq)]

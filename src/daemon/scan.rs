@@ -17,7 +17,7 @@ use crate::core::FolderId;
 use crate::io::files::Folder;
 use crate::io::listing::{Listing, Plain};
 use crate::limits;
-use crate::wire::signed;
+use crate::protocol::signed;
 
 /// The passes over one folder.
 pub struct Scans {

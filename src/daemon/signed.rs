@@ -11,8 +11,8 @@ use crate::core::{Event, FolderId, SignedFile};
 use crate::io::files::Take;
 use crate::io::random;
 use crate::limits;
-use crate::wire::session_log::Note;
-use crate::wire::signed::{self, Id, Kind};
+use crate::protocol::signed::session_log::Note;
+use crate::protocol::signed::{self, Id, Kind};
 
 impl Daemon {
     pub(super) fn note(&mut self, note: &Note) {

@@ -16,7 +16,7 @@ use super::{Daemon, Due, OpenFile};
 use crate::core::{Event, FileId, FolderId, TakenFile};
 use crate::io::files::{Stamp, Take};
 use crate::limits;
-use crate::wire::names;
+use crate::protocol::names;
 
 /// What one turn may still take.
 struct Budget {

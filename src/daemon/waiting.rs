@@ -14,7 +14,7 @@ use std::rc::Rc;
 use super::folders::Protocol;
 use super::shares::Shares;
 use crate::limits;
-use crate::wire::signed::Id;
+use crate::protocol::signed::Id;
 
 /// A file that waits to be taken.
 #[derive(Debug, Clone, PartialEq, Eq)]

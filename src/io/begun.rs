@@ -16,7 +16,7 @@ use rustix::fs::FallocateFlags;
 use super::append_log;
 use super::files::write_durably;
 use crate::limits::BEGUN_CALLS_KEPT;
-use crate::wire::sql::CallId;
+use crate::sql::CallId;
 
 const RECORD_BYTES: usize = 12;
 

@@ -18,7 +18,7 @@ use rustix::net::{connect_unspec, sockopt};
 
 use crate::config::{LogListen, Rcon};
 use crate::limits;
-use crate::wire::engine_log::{self, Datagram, Line, LogSecret};
+use crate::protocol::engine_log::{self, Datagram, Line, LogSecret};
 use guard::{Guard, Near};
 
 pub struct EngineLog {

@@ -16,7 +16,8 @@ use rustix::io::Errno;
 
 use super::{aside, private, random};
 use crate::limits;
-use crate::wire::{answer_file, names};
+use crate::protocol::names;
+use crate::protocol::stock::answer_file;
 
 /// What tells one state of a file from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use crate::limits::{
     RCON_CLOSED_RETRY_MS, RCON_CONNECT_MS, RCON_CUT_MS, RCON_QUEUE_MAX, RCON_REPLY_MS,
     RCON_RETRY_MS, RCON_STACK_BYTES,
 };
-use crate::wire::rcon::{Done, Job};
+use crate::protocol::rcon::{Done, Job};
 use std::collections::VecDeque;
 use std::io;
 use std::net::{Shutdown, TcpStream};

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
-use vpid::cli::game::GameCall;
-use vpid::cli::signed_game::SignedGame;
+use vpid::game_side::signed::SignedGame;
+use vpid::game_side::stock::GameCall;
 use vpid::limits;
 
 use crate::support::{KEY, PATIENCE, Vpid, call, insert, wait_until};

@@ -5,7 +5,9 @@ use std::fs;
 
 use serde_json::json;
 use tempfile::TempDir;
-use vpid::wire::{answer_file, call_file, legacy};
+use vpid::protocol::stock::answer_file;
+use vpid::protocol::stock::call_file;
+use vpid::protocol::stock::legacy;
 
 use crate::support::daemon::SECRET;
 use crate::support::record::Entry;

@@ -8,8 +8,8 @@ use crate::config::{Rcon, Vyhub};
 use crate::io::http::Http;
 use crate::io::rcon::Lane;
 use crate::limits;
-use crate::wire::rcon::{self, Failure as ConsoleFailure};
-use crate::wire::vyhub::{Done, Failure, Job, Outcome, Request};
+use crate::protocol::rcon::{self, Failure as ConsoleFailure};
+use crate::protocol::vyhub::{Done, Failure, Job, Outcome, Request};
 
 /// How much longer than its own deadline a lane is waited for.
 const GRACE: Duration = Duration::from_secs(2);

@@ -17,7 +17,7 @@ use crate::limits::{
     CALL_FILE_BYTES_MAX, CHECK_FILES_MAX, ENGINE_PATH_BYTES_MAX, ENGINE_READ_BYTES_MAX,
     HOST_BYTES_USUAL,
 };
-use crate::wire::names::{self, Kind};
+use crate::protocol::names::{self, Kind};
 
 /// Names of hosts that one line lists.
 const HOSTS_NAMED_MAX: usize = 5;

@@ -10,7 +10,7 @@ use super::folders;
 use super::scriptdata::listed;
 use crate::config::Config;
 use crate::limits::CHECK_FILES_MAX;
-use crate::wire::signed;
+use crate::protocol::signed;
 
 pub(super) fn check(config: &Config, scriptdata: &Path, report: &mut Report<'_>) {
     let folder = scriptdata.join(signed::FOLDER);

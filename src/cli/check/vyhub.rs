@@ -4,8 +4,8 @@ use super::Report;
 use crate::config::{Config, Vyhub};
 use crate::io::http;
 use crate::limits::CHECK_CLOCK_S_MAX;
-use crate::wire::uuid::Uuid;
-use crate::wire::vyhub::{Failure, Outcome, Reply, Request, Server};
+use crate::protocol::uuid::Uuid;
+use crate::protocol::vyhub::{Failure, Outcome, Reply, Request, Server};
 
 /// Servers of these types have players that VyHub knows by their SteamIDs.
 const STEAM_TYPES: [&str; 3] = ["SOURCE", "GMOD", "RUST"];
@@ -175,7 +175,7 @@ mod tests {
     use super::super::tests::reported;
     use super::*;
     use crate::config;
-    use crate::wire::vyhub::Bundle;
+    use crate::protocol::vyhub::Bundle;
 
     const ID: &str = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9";
     const NOW_S: i64 = 1_795_262_400;

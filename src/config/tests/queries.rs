@@ -1,7 +1,7 @@
 //! SQL functions of the owner.
 
 use super::*;
-use crate::wire::sql::{Param, ParamKind, Returns};
+use crate::sql::{Param, ParamKind, Returns};
 
 /// A file that is fine, with queries behind its only server. They begin in line 5.
 fn with(queries: &str) -> String {

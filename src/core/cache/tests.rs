@@ -1,6 +1,6 @@
 use super::*;
 use crate::config;
-use crate::wire::sql::{Param, Query, Reading, Returns, Template};
+use crate::sql::{Param, Query, Reading, Returns, Template};
 use std::path::Path;
 use std::sync::Arc;
 

@@ -5,10 +5,10 @@ use crate::core::links;
 use crate::core::sessions::Hosts;
 use crate::core::{Effect, Effects, FileId, HostId, Now, Timer};
 use crate::limits;
-use crate::wire::answer_file;
-use crate::wire::answer_text::{Decoder, push_text};
-use crate::wire::call_error::CallError;
-use crate::wire::sql::CallId;
+use crate::protocol::answer_text::{Decoder, push_text};
+use crate::protocol::call_error::CallError;
+use crate::protocol::stock::answer_file;
+use crate::sql::CallId;
 
 impl Calls {
     pub(super) fn answer(

@@ -9,10 +9,10 @@ use crate::core::servers::ServerId;
 use crate::core::sessions::Hosts;
 use crate::core::vyhub::VyhubCall;
 use crate::core::{Effects, HostId, Now, ScriptId};
-use crate::wire::answer_text::{Decoder, push_value};
-use crate::wire::call_error::CallError;
-use crate::wire::call_file::Call;
-use crate::wire::sql::CallId;
+use crate::protocol::answer_text::{Decoder, push_value};
+use crate::protocol::call_error::CallError;
+use crate::protocol::stock::call_file::Call;
+use crate::sql::CallId;
 
 /// A call that somebody else answers.
 pub struct Asked {

@@ -11,8 +11,8 @@ use crate::core::functions::Functions;
 use crate::core::sessions::Hosts;
 use crate::core::{Effect, Effects, FileId, Now, Timer};
 use crate::limits::{SQL_CALL_TRIES_MAX, SQL_OVERDUE_CALLS_MAX, SQL_OVERDUE_MS};
-use crate::wire::call_error::{CallError, INTERRUPTED};
-use crate::wire::sql::{CallId, DatabaseId};
+use crate::protocol::call_error::{CallError, INTERRUPTED};
+use crate::sql::{CallId, DatabaseId};
 
 /// The deadline of a call whose caller does not wait.
 const NEVER: u64 = u64::MAX;

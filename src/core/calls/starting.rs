@@ -13,8 +13,8 @@ use crate::core::sessions::Hosts;
 use crate::core::shares::{Kind, Owner};
 use crate::core::{Effect, Effects, HostId, Now, Timer};
 use crate::limits;
-use crate::wire::call_file::{CallResult, Span};
-use crate::wire::sql::CallId;
+use crate::protocol::stock::call_file::{CallResult, Span};
+use crate::sql::CallId;
 
 #[derive(Default)]
 pub struct Starting {

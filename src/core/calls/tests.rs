@@ -1,8 +1,8 @@
 use crate::core::sessions::tests::{OURS, SECRET, UNIX_S, World, stock};
 use crate::core::{Effect, Effects, Event, InputState, Timer};
 use crate::limits;
-use crate::wire::call_error::CallError;
-use crate::wire::sql::{self, CallId};
+use crate::protocol::call_error::CallError;
+use crate::sql::{self, CallId};
 
 fn jobs(effects: &Effects) -> Vec<CallId> {
     let ids = effects.iter().filter_map(|effect| match effect {

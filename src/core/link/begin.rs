@@ -8,8 +8,8 @@ use super::{GameFile, Link, Session, Written};
 use crate::core::players::Game;
 use crate::core::{Effect, Effects, FileId, Now};
 use crate::limits;
-use crate::wire::session_log::Note;
-use crate::wire::signed::{self, Id};
+use crate::protocol::signed::session_log::Note;
+use crate::protocol::signed::{self, Id};
 
 /// A session that was asked for.
 pub struct Asked {

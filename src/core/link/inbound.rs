@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::core::FileId;
 use crate::limits;
-use crate::wire::messages::{self, FromGame};
-use crate::wire::session_log::Saved;
-use crate::wire::signed::Id;
+use crate::protocol::signed::Id;
+use crate::protocol::signed::messages::{self, FromGame};
+use crate::protocol::signed::session_log::Saved;
 
 /// A file that is believed and understood.
 pub struct Content {

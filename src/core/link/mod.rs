@@ -12,9 +12,9 @@ use std::collections::BTreeMap;
 use super::players::Game;
 use super::{Effect, Effects, FileId, FolderId, HostId, Now};
 use crate::limits;
-use crate::wire::messages;
-use crate::wire::session_log::{HostSessions, Note};
-use crate::wire::signed::{self, Id, Keys};
+use crate::protocol::signed::messages;
+use crate::protocol::signed::session_log::{HostSessions, Note};
+use crate::protocol::signed::{self, Id, Keys};
 
 use begin::Asked;
 use inbound::{Content, Held, Inbound, Place};

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::core::FileId;
 use crate::limits;
-use crate::wire::messages::Push;
+use crate::protocol::signed::messages::Push;
 
 /// A message that is encoded, and what hangs on it.
 pub struct Queued {

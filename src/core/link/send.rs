@@ -6,9 +6,9 @@ use super::outbound::{self, Outbound, Pushed, Queued, What};
 use super::{Link, Session, Written};
 use crate::core::{Effect, Effects, FileId, Now};
 use crate::limits;
-use crate::wire::call_error::CallError;
-use crate::wire::messages::{self, Push};
-use crate::wire::signed::{self, Id};
+use crate::protocol::call_error::CallError;
+use crate::protocol::signed::messages::{self, Push};
+use crate::protocol::signed::{self, Id};
 
 impl Link {
     /// An answer as a message; one that can never fit into a file becomes an error.

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::wire::sql::CallId;
-use crate::wire::steam_id::SteamId;
-use crate::wire::uuid::Uuid;
+use crate::protocol::steam_id::SteamId;
+use crate::protocol::uuid::Uuid;
+use crate::sql::CallId;
 
 /// The form of the files.
 const VERSION: u64 = 1;

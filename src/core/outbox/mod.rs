@@ -19,8 +19,8 @@ pub use verdict::{Verdict, judge};
 
 use super::Now;
 use crate::limits;
-use crate::wire::steam_id::SteamId;
-use crate::wire::uuid::Uuid;
+use crate::protocol::steam_id::SteamId;
+use crate::protocol::uuid::Uuid;
 use gate::Gate;
 
 /// An entry and what is known of it in this run.

@@ -1,7 +1,7 @@
 //! What an answer means for what was sent.
 
 use crate::limits;
-use crate::wire::vyhub::Failure;
+use crate::protocol::vyhub::Failure;
 
 /// What is to become of it.
 #[derive(Debug, Clone, PartialEq, Eq)]

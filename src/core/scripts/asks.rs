@@ -9,13 +9,13 @@ use crate::core::opening::{AskKey, Opening, Proof, Route};
 use crate::core::servers::ServerId;
 use crate::core::{FileId, HostId, ScriptId};
 use crate::limits;
-use crate::wire::call_error::CallError;
-use crate::wire::call_file::Call;
-use crate::wire::console::{Command, plain, quoted};
-use crate::wire::messages::{Place, Push};
-use crate::wire::script::{self as wire, Ask};
-use crate::wire::sql::Reading;
-use crate::wire::steam_id::SteamId;
+use crate::protocol::call_error::CallError;
+use crate::protocol::console::{Command, plain, quoted};
+use crate::protocol::script_channel::{self as channel, Ask};
+use crate::protocol::signed::messages::{Place, Push};
+use crate::protocol::steam_id::SteamId;
+use crate::protocol::stock::call_file::Call;
+use crate::sql::Reading;
 
 /// What becomes of a wish: an answer, or `None` when that comes later.
 type Wish = Result<Option<Value>, CallError>;
@@ -50,8 +50,8 @@ impl Scripts {
         }
         script.asks = script.asks.saturating_sub(1);
         script.tell(&match outcome {
-            Ok(json) => wire::answer(key.id, &json),
-            Err(error) => wire::answer_error(key.id, &error.reason, &error.detail),
+            Ok(json) => channel::answer(key.id, &json),
+            Err(error) => channel::answer_error(key.id, &error.reason, &error.detail),
         });
     }
 
@@ -245,7 +245,7 @@ impl Scripts {
     fn send(&mut self, from: ScriptId, args: &Args) -> Wish {
         let (to, name) = (args.text("to").ok(), args.text("name")?);
         let sender = self.all[from as usize].name.clone();
-        let text = wire::event(
+        let text = channel::event(
             "OnMessage",
             None,
             &[sender.into(), name.into(), args.value("data")],

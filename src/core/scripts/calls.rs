@@ -10,10 +10,10 @@ use crate::core::calls::ScriptCall;
 use crate::core::functions::{Loading, Offer, ScriptFunction};
 use crate::core::{Effect, LaunchKind, ScriptId};
 use crate::limits;
-use crate::wire::call_error::CallError;
-use crate::wire::call_file::Call;
-use crate::wire::script::{self as wire, Caller};
-use crate::wire::sql::CallId;
+use crate::protocol::call_error::CallError;
+use crate::protocol::script_channel::{self as channel, Caller};
+use crate::protocol::stock::call_file::Call;
+use crate::sql::CallId;
 
 /// How the names of VPI's functions begin.
 const VPI_PREFIX: &str = "VPI_";
@@ -188,7 +188,7 @@ impl Scripts {
                         cx.out.effects.push(Effect::Begun(open.id));
                     }
                     let Call { args, kwargs, .. } = &open.call.call;
-                    let text = wire::call(number, function, args, kwargs, &open.caller);
+                    let text = channel::call(number, function, args, kwargs, &open.caller);
                     self.all[id as usize].give(&text, cx.now);
                 }
             }
@@ -252,7 +252,7 @@ impl Scripts {
             }
             if call.run.is_some() {
                 let script = call.call.script;
-                self.all[script as usize].tell(&wire::cancel(number));
+                self.all[script as usize].tell(&channel::cancel(number));
             }
             let detail = match call.run {
                 Some(_) => "the script has not answered in time",

@@ -12,7 +12,7 @@ use super::{Cx, Scripts, Waiter};
 use crate::core::ScriptId;
 use crate::core::servers::{ChatVerdict, ServerId, Speaker};
 use crate::limits;
-use crate::wire::script as wire;
+use crate::protocol::script_channel as channel;
 
 const HOOK: &str = "OnPlayerChat";
 
@@ -69,12 +69,12 @@ impl Scripts {
             let judges = matches!(self.all[script as usize].state, State::Running { .. });
             let full = self.judged.len() >= limits::SCRIPT_VERDICTS_MAX;
             if !judges || rest.is_empty() || full {
-                let text = wire::event(HOOK, Some(server), &args);
+                let text = channel::event(HOOK, Some(server), &args);
                 self.all[script as usize].enqueue(text);
                 continue;
             }
             let number = self.number();
-            let text = wire::judged_event(number, HOOK, Some(server), &args);
+            let text = channel::judged_event(number, HOOK, Some(server), &args);
             if !self.all[script as usize].enqueue(text) {
                 continue;
             }

@@ -10,10 +10,10 @@ use crate::core::HostId;
 use crate::core::roster::Person;
 use crate::core::servers::ServerId;
 use crate::limits;
-use crate::wire::engine_log::{Line, Who};
-use crate::wire::messages::FromGame;
-use crate::wire::script as wire;
-use crate::wire::steam_id::SteamId;
+use crate::protocol::engine_log::{Line, Who};
+use crate::protocol::script_channel as channel;
+use crate::protocol::signed::messages::FromGame;
+use crate::protocol::steam_id::SteamId;
 
 /// What scripts were told of a server.
 #[derive(Default)]
@@ -31,7 +31,7 @@ impl Scripts {
             return;
         }
         let listeners = self.listeners.get(hook).into_iter().flatten();
-        let text = wire::event(hook, server, args);
+        let text = channel::event(hook, server, args);
         for id in listeners.chain(&self.loading) {
             self.all[*id as usize].enqueue(text.clone());
         }

@@ -7,8 +7,8 @@ use super::{Cx, Scripts, Waiter};
 use crate::config::is_script_name;
 use crate::core::{Effect, Launch, LaunchKind, ScriptAct, ScriptId};
 use crate::limits;
-use crate::wire::messages::Place;
-use crate::wire::script as wire;
+use crate::protocol::script_channel as channel;
+use crate::protocol::signed::messages::Place;
 
 /// What the file of VPI functions is called.
 pub const INTERFACES: &str = "vpi_interfaces";
@@ -218,7 +218,7 @@ impl Scripts {
                 let busy = !self.all[id as usize].is_idle() || self.has_calls(run);
                 if !busy || due_ms <= now_ms {
                     let script = &mut self.all[id as usize];
-                    script.tell(&wire::unload());
+                    script.tell(&channel::unload());
                     let due_ms = now_ms + limits::SCRIPT_UNLOAD_MS;
                     script.state = State::Stopping { run, due_ms, again };
                 }
@@ -348,11 +348,11 @@ impl Scripts {
         let call_ms = script.settings.call_ms;
         match (script.state, script.kind) {
             (State::Running { .. }, LaunchKind::Interfaces) => {
-                self.look_at_file(id, wire::reload, call_ms, cx);
+                self.look_at_file(id, channel::reload, call_ms, cx);
             }
             (State::Running { .. }, LaunchKind::Script) => {
                 let patience_ms = call_ms.min(limits::SCRIPT_KILL_MS);
-                self.look_at_file(id, wire::check, patience_ms, cx);
+                self.look_at_file(id, channel::check, patience_ms, cx);
             }
             _ => self.begin_unload(id, true, cx),
         }
@@ -365,7 +365,7 @@ impl Scripts {
         };
         match self.all[id as usize].state {
             State::Running { .. } => {
-                self.look_at_file(id, wire::reload, limits::SCRIPT_LOAD_MS, cx);
+                self.look_at_file(id, channel::reload, limits::SCRIPT_LOAD_MS, cx);
             }
             State::Failed => self.queue_start(id),
             _ => {}

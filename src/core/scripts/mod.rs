@@ -29,7 +29,7 @@ use super::sessions::Hosts;
 use super::vyhub::Vyhub;
 use super::{Effect, FileId, LaunchKind, Now, ScriptAct, ScriptId, Timer};
 use crate::config;
-use crate::wire::sql::CallId;
+use crate::sql::CallId;
 
 pub use calls::Coming;
 use calls::OpenCall;

@@ -4,13 +4,13 @@ use super::journal::{ERROR, INFO};
 use super::{Cx, Scripts};
 use crate::core::ScriptId;
 use crate::limits;
-use crate::wire::call_error::CallError;
-use crate::wire::script::{self as wire, FromScript};
+use crate::protocol::call_error::CallError;
+use crate::protocol::script_channel::{self as channel, FromScript};
 
 impl Scripts {
     /// A line of its channel.
     pub(super) fn said(&mut self, id: ScriptId, run: u64, line: &[u8], cx: &mut Cx<'_>) {
-        let messages = match wire::parse(line) {
+        let messages = match channel::parse(line) {
             Ok(messages) => messages,
             Err(what) => return self.condemn(id, &format!("said something that {what}"), cx),
         };

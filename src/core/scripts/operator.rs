@@ -6,7 +6,7 @@ use super::life::{INTERFACES, Verb};
 use super::script::Script;
 use super::{Cx, Scripts, Waiter};
 use crate::core::{Effect, LaunchKind, Now};
-use crate::wire::control::ScriptRequest;
+use crate::protocol::control::ScriptRequest;
 
 impl Scripts {
     pub fn request(&mut self, request: ScriptRequest, ticket: u64, cx: &mut Cx<'_>) {

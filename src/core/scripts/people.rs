@@ -6,7 +6,7 @@ use super::{Cx, Scripts};
 use crate::core::roster::Person;
 use crate::core::servers::ServerId;
 use crate::core::vyhub::About;
-use crate::wire::steam_id::SteamId;
+use crate::protocol::steam_id::SteamId;
 
 /// Somebody on a server, as hooks get them; null for nobody.
 pub fn player(server: ServerId, userid: i64, cx: &Cx<'_>) -> Value {

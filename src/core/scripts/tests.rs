@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::core::Event;
 use crate::limits;
-use crate::wire::control::ScriptRequest;
-use crate::wire::engine_log::{Line, Who};
+use crate::protocol::control::ScriptRequest;
+use crate::protocol::engine_log::{Line, Who};
 
 use world::{World, named, some_who};
 

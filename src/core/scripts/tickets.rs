@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::{Cx, Scripts};
 use crate::core::opening::AskKey;
-use crate::wire::call_error::CallError;
-use crate::wire::console::cvar_value;
+use crate::protocol::call_error::CallError;
+use crate::protocol::console::cvar_value;
 
 /// Something that was handed on for a script, which waits for the answer until then.
 pub struct Ticket {

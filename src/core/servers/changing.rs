@@ -6,8 +6,8 @@ use crate::core::outgoing::Outgoing;
 use crate::core::roster::Roster;
 use crate::core::{Effect, Now};
 use crate::limits;
-use crate::wire::console::Command;
-use crate::wire::rcon::{Done, Failure};
+use crate::protocol::console::Command;
+use crate::protocol::rcon::{Done, Failure};
 
 /// A command under way.
 pub struct Sent {

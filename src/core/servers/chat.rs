@@ -10,8 +10,8 @@ use crate::core::outgoing::Outgoing;
 use crate::core::roster::Person;
 use crate::core::{HostId, Now};
 use crate::limits;
-use crate::wire::messages::{FromGame, Push};
-use crate::wire::steam_id::SteamId;
+use crate::protocol::signed::messages::{FromGame, Push};
+use crate::protocol::steam_id::SteamId;
 
 /// A line whose writer is not confirmed yet.
 pub struct HeldChat {

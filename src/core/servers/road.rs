@@ -9,11 +9,11 @@ use crate::core::outgoing::Outgoing;
 use crate::core::players::Console;
 use crate::core::{Effect, Now};
 use crate::limits;
-use crate::wire::console::{Command, cvar_value};
-use crate::wire::log_targets;
-use crate::wire::rcon::{self, Failure};
-use crate::wire::server_status::{self, ServerStatus};
-use crate::wire::steam_id::SteamId;
+use crate::protocol::console::{Command, cvar_value};
+use crate::protocol::log_targets;
+use crate::protocol::rcon::{self, Failure};
+use crate::protocol::server_status::{self, ServerStatus};
+use crate::protocol::steam_id::SteamId;
 
 /// What is known of a server's RCON.
 pub(super) struct Road {

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::*;
 use crate::core::Effect;
-use crate::wire::messages::Place;
-use crate::wire::rcon::{Done, Failure};
+use crate::protocol::rcon::{Done, Failure};
+use crate::protocol::signed::messages::Place;
 use crate::{config, limits};
 
 const CONFIG: &str = "[[server]]\nscriptdata = \"/s\"\nhostname = \"one\"\n\

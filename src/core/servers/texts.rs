@@ -7,9 +7,9 @@ use super::{GameServer, ServerId, Servers};
 use crate::core::Effect;
 use crate::core::outgoing::Outgoing;
 use crate::limits;
-use crate::wire::console::{Command, plain};
-use crate::wire::messages::{Place, Push};
-use crate::wire::script_line::{Reader, ScriptLine};
+use crate::protocol::console::{Command, plain};
+use crate::protocol::script_line::{Reader, ScriptLine};
+use crate::protocol::signed::messages::{Place, Push};
 
 impl Servers {
     /// Says something to one player, or to all.

@@ -5,8 +5,8 @@ use super::table::Standing;
 use super::{ClockOffset, Hosts};
 use crate::core::replay::{FINISHED, Verdict};
 use crate::core::{Effect, FolderId, HostId, Now, TakenFile};
-use crate::wire::legacy::{self, Identity};
-use crate::wire::remembered::Remembered;
+use crate::protocol::remembered::Remembered;
+use crate::protocol::stock::legacy::{self, Identity};
 
 /// A file that is authenticated.
 pub struct Believed {

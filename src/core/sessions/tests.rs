@@ -3,8 +3,8 @@ use std::path::Path;
 use super::*;
 use crate::config;
 use crate::core::{Core, Effect, Effects, Event, InputState, SignedFile, TakenFile, Timer};
-use crate::wire::legacy;
-use crate::wire::signed::{self, Id};
+use crate::protocol::signed::{self, Id};
+use crate::protocol::stock::legacy;
 
 pub(in crate::core) const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789";

@@ -4,8 +4,8 @@ use super::Vyhub;
 use super::rights::{Right, Verdict};
 use crate::core::Now;
 use crate::core::servers::ServerId;
-use crate::wire::steam_id::SteamId;
-use crate::wire::uuid::Uuid;
+use crate::protocol::steam_id::SteamId;
+use crate::protocol::uuid::Uuid;
 
 /// What VyHub has told of a player on a server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

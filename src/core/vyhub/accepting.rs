@@ -8,8 +8,8 @@ use super::{Cx, Vyhub};
 use crate::core::outbox::{Change, EntryId, Issuer, Origin, State, Wish};
 use crate::core::servers::ServerId;
 use crate::limits;
-use crate::wire::steam_id::SteamId;
-use crate::wire::uuid::Uuid;
+use crate::protocol::steam_id::SteamId;
+use crate::protocol::uuid::Uuid;
 
 /// A change that somebody may make, with its place.
 pub struct Placed {

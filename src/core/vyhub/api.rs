@@ -7,11 +7,11 @@ use crate::core::outgoing::Outgoing;
 use crate::core::servers::ServerId;
 use crate::core::{Effect, Now};
 use crate::limits;
-use crate::wire::log_targets;
-use crate::wire::steam_id::SteamId;
-use crate::wire::store::{Content, Shelf, Write};
-use crate::wire::uuid::Uuid;
-use crate::wire::vyhub::{Done, Expect, Failure, Job, Outcome, Request};
+use crate::protocol::log_targets;
+use crate::protocol::steam_id::SteamId;
+use crate::protocol::store::{Content, Shelf, Write};
+use crate::protocol::uuid::Uuid;
+use crate::protocol::vyhub::{Done, Expect, Failure, Job, Outcome, Request};
 
 /// What a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

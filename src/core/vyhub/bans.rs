@@ -7,11 +7,11 @@ use super::words::{BanNotice, short_id};
 use super::{Cx, Vyhub};
 use crate::core::outbox::{Change, Entry, Outbox, State};
 use crate::limits;
-use crate::wire::console::Command;
-use crate::wire::steam_id::SteamId;
-use crate::wire::store::{Content, Shelf};
-use crate::wire::uuid::Uuid;
-use crate::wire::vyhub::{BanList, Outcome, Reply, Request};
+use crate::protocol::console::Command;
+use crate::protocol::steam_id::SteamId;
+use crate::protocol::store::{Content, Shelf};
+use crate::protocol::uuid::Uuid;
+use crate::protocol::vyhub::{BanList, Outcome, Reply, Request};
 
 /// The bans of one bundle.
 pub struct Bundle {

@@ -17,11 +17,11 @@ use super::{Cx, Vyhub};
 use crate::core::outbox::{Change, EntryId, Origin};
 use crate::core::servers::ServerId;
 use crate::limits;
-use crate::wire::call_error::CallError;
-use crate::wire::sql::CallId;
-use crate::wire::steam_id::SteamId;
-use crate::wire::uuid::Uuid;
-use crate::wire::vyhub::{Failure, User};
+use crate::protocol::call_error::CallError;
+use crate::protocol::steam_id::SteamId;
+use crate::protocol::uuid::Uuid;
+use crate::protocol::vyhub::{Failure, User};
+use crate::sql::CallId;
 
 /// All of them, in the order of the manual.
 pub const FUNCTIONS: [&str; 6] = [

@@ -2,8 +2,8 @@
 
 use super::rights::Right;
 use crate::limits;
-use crate::wire::look_alike::is_visible;
-use crate::wire::steam_id::SteamId;
+use crate::protocol::look_alike::is_visible;
+use crate::protocol::steam_id::SteamId;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {

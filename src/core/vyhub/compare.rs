@@ -7,8 +7,8 @@ use super::api::Purpose;
 use super::{Cx, Vyhub};
 use crate::core::outbox::{Change, Entry, EntryId};
 use crate::limits;
-use crate::wire::uuid::Uuid;
-use crate::wire::vyhub::{Ban, Failure, Outcome, PAGE_SIZE, Page, Reply, Request, Warning};
+use crate::protocol::uuid::Uuid;
+use crate::protocol::vyhub::{Ban, Failure, Outcome, PAGE_SIZE, Page, Reply, Request, Warning};
 
 impl Vyhub {
     pub(super) fn compare(&mut self, id: EntryId, user: Uuid, page: u64, cx: &mut Cx<'_>) {

@@ -2,8 +2,8 @@
 
 use super::commands::{Problem, Target};
 use crate::limits;
-use crate::wire::look_alike::{self, folded};
-use crate::wire::steam_id::SteamId;
+use crate::protocol::look_alike::{self, folded};
+use crate::protocol::steam_id::SteamId;
 
 /// Somebody on the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,11 +15,11 @@ use super::commands::Length;
 use super::{Cx, Vyhub};
 use crate::core::servers::ServerId;
 use crate::limits;
-use crate::wire::call_error::CallError;
-use crate::wire::sql::CallId;
-use crate::wire::steam_id::SteamId;
-use crate::wire::uuid::Uuid;
-use crate::wire::vyhub::{Failure, Group, NewMembership, Outcome, Reply, Request};
+use crate::protocol::call_error::CallError;
+use crate::protocol::steam_id::SteamId;
+use crate::protocol::uuid::Uuid;
+use crate::protocol::vyhub::{Failure, Group, NewMembership, Outcome, Reply, Request};
+use crate::sql::CallId;
 
 /// Calls that are not answered yet, by their numbers.
 #[derive(Default)]

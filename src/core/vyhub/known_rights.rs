@@ -10,10 +10,10 @@ use super::rights::{Right, Rights, Verdict, may};
 use super::{Cx, Vyhub};
 use crate::core::Now;
 use crate::limits;
-use crate::wire::steam_id::SteamId;
-use crate::wire::store::{Content, Shelf};
-use crate::wire::uuid::Uuid;
-use crate::wire::vyhub::{Group, Outcome, Property, Reply, Request};
+use crate::protocol::steam_id::SteamId;
+use crate::protocol::store::{Content, Shelf};
+use crate::protocol::uuid::Uuid;
+use crate::protocol::vyhub::{Group, Outcome, Property, Reply, Request};
 
 /// Its file's name.
 pub const DOCUMENT: &str = "rights";

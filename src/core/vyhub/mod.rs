@@ -35,11 +35,11 @@ use super::outgoing::Outgoing;
 use super::servers::{Seen, ServerId, Servers};
 use super::{Now, Timer};
 use crate::config::Config;
-use crate::wire::messages::Place;
-use crate::wire::steam_id::SteamId;
-use crate::wire::store::{Content, Found, Shelf, Written};
-use crate::wire::uuid::Uuid;
-use crate::wire::vyhub::{BanList, Done, Failure};
+use crate::protocol::signed::messages::Place;
+use crate::protocol::steam_id::SteamId;
+use crate::protocol::store::{Content, Found, Shelf, Written};
+use crate::protocol::uuid::Uuid;
+use crate::protocol::vyhub::{BanList, Done, Failure};
 
 use api::{Api, Kept, News, Purpose};
 use bans::Bundle;

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{Cx, Vyhub};
 use crate::core::outbox::EntryId;
-use crate::wire::control::QueueRequest;
-use crate::wire::store::Shelf;
+use crate::protocol::control::QueueRequest;
+use crate::protocol::store::Shelf;
 
 impl Vyhub {
     /// Errors are sentences.

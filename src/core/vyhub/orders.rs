@@ -9,9 +9,9 @@ use crate::core::chat_guard::Doubt;
 use crate::core::outbox::{Change, Issuer};
 use crate::core::servers::{ChatVerdict, ServerId, Speaker};
 use crate::limits;
-use crate::wire::look_alike;
-use crate::wire::steam_id::SteamId;
-use crate::wire::uuid::Uuid;
+use crate::protocol::look_alike;
+use crate::protocol::steam_id::SteamId;
+use crate::protocol::uuid::Uuid;
 
 /// Who gives a command in chat.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,9 +7,9 @@ use super::commands::{Problem, Target};
 use super::orders::Giver;
 use super::{Cx, Vyhub};
 use crate::limits;
-use crate::wire::steam_id::SteamId;
-use crate::wire::uuid::Uuid;
-use crate::wire::vyhub::{Outcome, Reply, Request};
+use crate::protocol::steam_id::SteamId;
+use crate::protocol::uuid::Uuid;
+use crate::protocol::vyhub::{Outcome, Reply, Request};
 
 #[derive(Default)]
 pub struct Questions {
@@ -109,7 +109,7 @@ impl Vyhub {
         };
         let lines = match outcome.result {
             Ok(Reply::Bans(bans)) => {
-                let line = |ban: &crate::wire::vyhub::Ban| {
+                let line = |ban: &crate::protocol::vyhub::Ban| {
                     let until = match ban.ends {
                         Some(ends) => self.words.date(ends.as_second()),
                         None => self.words.say("permanent", &[]),
@@ -127,7 +127,7 @@ impl Vyhub {
                 self.list("list_bans", &question.name, bans.total, items.collect())
             }
             Ok(Reply::Warnings(warnings)) => {
-                let line = |warning: &crate::wire::vyhub::Warning| {
+                let line = |warning: &crate::protocol::vyhub::Warning| {
                     let since = self.words.date(warning.created.as_second());
                     let values = [
                         ("reason", warning.reason.as_deref().unwrap_or_default()),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::commands::Length;
 use crate::limits;
-use crate::wire::vyhub::{Group, Property};
+use crate::protocol::vyhub::{Group, Property};
 
 /// What is known of a player's rights.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -123,7 +123,7 @@ pub fn outranks(issuer: &Rights, target: Option<&Rights>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::uuid::Uuid;
+    use crate::protocol::uuid::Uuid;
 
     const NOW_S: i64 = 1_800_000_000;
 

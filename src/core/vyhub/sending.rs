@@ -10,10 +10,10 @@ use super::rights::{Right, Verdict as May, max_ban};
 use super::{Cx, Vyhub};
 use crate::core::outbox::{Change, EntryId, State, Verdict, Wait, judge};
 use crate::limits;
-use crate::wire::steam_id::SteamId;
-use crate::wire::store::{Content, Shelf};
-use crate::wire::uuid::Uuid;
-use crate::wire::vyhub::{Failure, NewBan, NewWarning, Outcome, Reply, Request};
+use crate::protocol::steam_id::SteamId;
+use crate::protocol::store::{Content, Shelf};
+use crate::protocol::uuid::Uuid;
+use crate::protocol::vyhub::{Failure, NewBan, NewWarning, Outcome, Reply, Request};
 
 /// Where an entry stands on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,10 +11,10 @@ use super::{Cx, Vyhub};
 use crate::core::Now;
 use crate::core::servers::ServerId;
 use crate::limits;
-use crate::wire::messages::Push;
-use crate::wire::store::{Content, Shelf};
-use crate::wire::uuid::Uuid;
-use crate::wire::vyhub::{Bundle, Failure, Outcome, Reply, Request, Server};
+use crate::protocol::signed::messages::Push;
+use crate::protocol::store::{Content, Shelf};
+use crate::protocol::uuid::Uuid;
+use crate::protocol::vyhub::{Bundle, Failure, Outcome, Reply, Request, Server};
 
 /// One server of VyHub's.
 pub struct Served {

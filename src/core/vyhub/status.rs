@@ -8,7 +8,7 @@ use super::{Cx, Vyhub};
 use crate::core::roster::Person;
 use crate::core::servers::ServerId;
 use crate::limits;
-use crate::wire::vyhub::{Outcome, Request, ServerState};
+use crate::protocol::vyhub::{Outcome, Request, ServerState};
 
 impl Vyhub {
     /// A new map: VyHub is told soon.

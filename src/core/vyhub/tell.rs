@@ -4,8 +4,8 @@ use super::commands::Problem;
 use super::orders::Giver;
 use super::{Cx, Vyhub};
 use crate::core::outbox::{Change, Entry, EntryId};
-use crate::wire::messages::Place;
-use crate::wire::steam_id::SteamId;
+use crate::protocol::signed::messages::Place;
+use crate::protocol::steam_id::SteamId;
 
 /// How a change went.
 #[derive(Clone, Copy)]

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use super::api::Purpose;
 use super::{Cx, Vyhub};
 use crate::limits;
-use crate::wire::steam_id::SteamId;
-use crate::wire::vyhub::{Failure, Outcome, Reply, Request, User};
+use crate::protocol::steam_id::SteamId;
+use crate::protocol::vyhub::{Failure, Outcome, Reply, Request, User};
 
 #[derive(Default)]
 pub struct Users {

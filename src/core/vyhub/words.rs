@@ -13,8 +13,8 @@ use jiff::tz::TimeZone;
 use super::commands::Problem;
 use crate::config::Vyhub;
 use crate::limits;
-use crate::wire::template_text::fill;
-use crate::wire::uuid::Uuid;
+use crate::protocol::template_text::fill;
+use crate::protocol::uuid::Uuid;
 
 const CUT: &str = "\u{2026}";
 

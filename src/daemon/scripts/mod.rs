@@ -18,7 +18,7 @@ use crate::io::python::memory::Watch;
 use crate::io::python::{Heard, Process};
 use crate::io::script_files;
 use crate::limits;
-use crate::wire::sql::CallId;
+use crate::sql::CallId;
 
 /// A process, and whose it is.
 struct Running {

@@ -12,7 +12,7 @@ use ureq::http::header::{CONTENT_TYPE, DATE, HeaderName, RETRY_AFTER};
 
 use super::client::io_words;
 use crate::limits::{HTTP_BODY_BYTES_MAX, HTTP_LIST_BYTES_MAX};
-use crate::wire::vyhub::{self, BanList, Expect, Failure, Reply};
+use crate::protocol::vyhub::{self, BanList, Expect, Failure, Reply};
 
 pub(super) struct Answer(Response<Body>);
 

@@ -17,7 +17,7 @@ use crate::limits::{
     CA_FILE_BYTES_MAX, HTTP_CONNECT_MS, HTTP_KEEP_FOR_CHANGES_MS, HTTP_KEEP_MS, HTTP_READ_BYTES,
     HTTP_THREADS_MAX, HTTP_WRITE_BYTES,
 };
-use crate::wire::vyhub::{Failure, Method, Outcome, Request};
+use crate::protocol::vyhub::{Failure, Method, Outcome, Request};
 
 pub(super) struct Client {
     agent: Agent,

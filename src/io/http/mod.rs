@@ -31,7 +31,7 @@ use crate::config;
 use crate::limits::{
     HTTP_JOBS_MAX, HTTP_PATIENCE_MS_MAX, HTTP_STACK_BYTES, HTTP_THREAD_IDLE_MS, HTTP_THREADS_MAX,
 };
-use crate::wire::vyhub::{Done, Failure, Job, Outcome};
+use crate::protocol::vyhub::{Done, Failure, Job, Outcome};
 use client::Client;
 
 /// What other programs take a proxy from. vpid does not: a variable that somebody set for

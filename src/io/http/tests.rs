@@ -10,7 +10,7 @@ use super::tests_support::{
 };
 use crate::config::Password;
 use crate::limits::{HTTP_JOBS_MAX, HTTP_KEEP_FOR_CHANGES_MS, HTTP_THREADS_MAX};
-use crate::wire::vyhub::{Reply, Request};
+use crate::protocol::vyhub::{Reply, Request};
 
 #[test]
 fn a_request_says_who_asks_and_gets_its_answer() {

@@ -8,7 +8,7 @@ use super::tests_support::{
     BAN, Desk, ID, KEY, PATIENCE, Peer, SERVER, Server, ban, server, unclear, unreachable, vyhub,
 };
 use crate::limits::HTTP_BODY_BYTES_MAX;
-use crate::wire::vyhub::{Failure, Reply, Request};
+use crate::protocol::vyhub::{Failure, Reply, Request};
 
 const SHORT: Duration = Duration::from_millis(400);
 

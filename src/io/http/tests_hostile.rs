@@ -4,7 +4,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use super::tests_support::{Desk, ID, PATIENCE, SERVER, Server, ban, server};
-use crate::wire::vyhub::Request;
+use crate::protocol::vyhub::Request;
 
 const SHORT: Duration = Duration::from_millis(500);
 

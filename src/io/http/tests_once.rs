@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::tests_support::{
     BAN, Desk, PATIENCE, Peer, SERVER, Server, ban, server, unclear, vyhub,
 };
-use crate::wire::vyhub::{Failure, Reply, Request};
+use crate::protocol::vyhub::{Failure, Reply, Request};
 
 /// How often the ban of this number came.
 fn arrivals(vyhub: &Server, number: usize) -> usize {

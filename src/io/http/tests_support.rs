@@ -15,9 +15,9 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::Http;
 use crate::config::{Password, Vyhub};
-use crate::wire::steam_id::SteamId;
-use crate::wire::uuid::Uuid;
-use crate::wire::vyhub::{Done, Failure, Job, NewBan, Outcome, Reply, Request};
+use crate::protocol::steam_id::SteamId;
+use crate::protocol::uuid::Uuid;
+use crate::protocol::vyhub::{Done, Failure, Job, NewBan, Outcome, Reply, Request};
 
 pub(super) const KEY: &str = "k3y-that-nobody-may-see";
 /// Far more than anything takes.

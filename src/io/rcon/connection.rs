@@ -3,7 +3,7 @@
 use super::Pace;
 use crate::config::Rcon;
 use crate::limits::RCON_REPLY_BYTES_MAX;
-use crate::wire::rcon::{AUTH, Decoder, Exchange, Packet, Progress, is_admitted};
+use crate::protocol::rcon::{AUTH, Decoder, Exchange, Packet, Progress, is_admitted};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};

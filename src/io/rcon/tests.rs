@@ -1,8 +1,8 @@
 use super::*;
 use crate::config::Password;
 use crate::limits::RCON_REPLY_BYTES_MAX;
-use crate::wire::console::Command;
-use crate::wire::rcon::Failure;
+use crate::protocol::console::Command;
+use crate::protocol::rcon::Failure;
 use fake_rcon::{FakeRcon, FakeServer, Player, Trouble, Writes};
 use std::io::{Read, Write};
 use std::net::TcpListener;

@@ -3,7 +3,7 @@
 use super::connection::{Connection, NoConnection, NoReply};
 use super::{Inbox, Next, Pace};
 use crate::config::Rcon;
-use crate::wire::rcon::{Done, Failure};
+use crate::protocol::rcon::{Done, Failure};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -20,7 +20,7 @@ use super::inbox::Inbox;
 use super::post::{Post, Running};
 use super::tries::Tries;
 use crate::limits::{SQL_CLOCK_INSTRUCTIONS, SQL_FUNCTIONS_COST_MAX};
-use crate::wire::sql::CallId;
+use crate::sql::CallId;
 
 /// Every table of vpid's own starts so; callers never reach them.
 const OWN_PREFIX: &str = "vpid_";

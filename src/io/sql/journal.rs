@@ -6,7 +6,7 @@
 //! query may begin with, so that a caller never gets one from the cache of statements.
 
 use crate::limits::{SQL_JOURNAL_KEEP_MS, SQL_JOURNAL_PRUNE_MS};
-use crate::wire::sql::CallId;
+use crate::sql::CallId;
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// How the lane's own statements begin.

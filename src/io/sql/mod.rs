@@ -43,8 +43,8 @@ mod tests_stuck;
 mod tests_support;
 
 use crate::config::{Database, Engine};
-use crate::wire::sql::{DatabaseId, Done, Job, Query, Schema};
-pub use crate::wire::sql::{Fault, Subject};
+use crate::sql::{DatabaseId, Done, Job, Query, Schema};
+pub use crate::sql::{Fault, Subject};
 use inbox::Inbox;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

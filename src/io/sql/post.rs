@@ -3,7 +3,7 @@
 
 use super::tries::Tries;
 use crate::limits::SQL_SUSPECT_MS;
-use crate::wire::sql::CallId;
+use crate::sql::CallId;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicU32, AtomicU64};
 

@@ -20,9 +20,9 @@ use super::host_states::HostStates;
 use super::journal::{Journal, OWN_MARK, Pruning};
 use super::trouble::{Trouble, call_error, is_unavailable, sentence};
 use crate::limits::{QUERY_ROWS_MAX, SQL_BATCH_MS_MAX, SQL_FUNCTIONS_COST_MAX, SQL_LATE_MS};
-use crate::wire::answer_text::{Decoder, push_int};
-use crate::wire::call_error::CallError;
-use crate::wire::sql::{
+use crate::protocol::answer_text::{Decoder, push_int};
+use crate::protocol::call_error::CallError;
+use crate::sql::{
     Dialect, Job, Param, Quoting, Returns, SqlCall, Statement, asks_for_changes, is_blank,
     is_counted, render,
 };

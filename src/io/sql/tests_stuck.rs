@@ -4,7 +4,7 @@
 use super::tests_support::{Desk, insert, raw};
 use super::tries::{self, Tries};
 use crate::limits::{SQL_GIVE_UP_MS, SQL_STUCK_THREADS_MAX};
-use crate::wire::sql::Job;
+use crate::sql::Job;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 

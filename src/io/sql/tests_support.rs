@@ -5,9 +5,9 @@ use super::tries::Tries;
 use super::{Lane, Preparation, Report, Run, Verdict};
 use crate::config::{Database, Engine, Sqlite};
 use crate::limits::SQL_STATEMENT_MS_MAX;
-use crate::wire::answer_text::Decoder;
-use crate::wire::call_error::CallError;
-use crate::wire::sql::{
+use crate::protocol::answer_text::Decoder;
+use crate::protocol::call_error::CallError;
+use crate::sql::{
     CallId, Done, Job, Param, ParamKind, Query, QueryParam, Quoting, Reading, Returns, Schema,
     SqlCall, Template, parse,
 };

@@ -21,7 +21,7 @@ use super::files::{sync_folder, write_whole};
 use crate::limits::{
     STORE_BATCH_MAX, STORE_FILE_BYTES_MAX, STORE_NAME_BYTES_MAX, STORE_WRITES_MAX,
 };
-use crate::wire::store::{Content, Found, Shelf, Write, Written};
+use crate::protocol::store::{Content, Found, Shelf, Write, Written};
 
 const JSON: &str = "json";
 const BANS: &str = "bans";

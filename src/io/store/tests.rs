@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::limits::STORE_UNREADABLE_MAX;
-use crate::wire::vyhub::BanList;
+use crate::protocol::vyhub::BanList;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

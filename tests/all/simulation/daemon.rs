@@ -8,9 +8,10 @@ use vpid::config::{self, Config};
 use vpid::core::{Core, Effect, Event, FileId, HostId, InputState, Now, TakenFile, Timer};
 use vpid::daemon::wheel::Wheel;
 use vpid::limits;
-use vpid::wire::remembered::Remembered;
-use vpid::wire::sql::Job;
-use vpid::wire::{answer_file, legacy};
+use vpid::protocol::remembered::Remembered;
+use vpid::protocol::stock::answer_file;
+use vpid::protocol::stock::legacy;
+use vpid::sql::Job;
 
 use super::game::SECRET;
 use super::lane::{Database, Lane};

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 use vpid::limits;
-use vpid::wire::{legacy, names};
+use vpid::protocol::names;
+use vpid::protocol::stock::legacy;
 
 use super::daemon::{Folder, ModelFile};
 use super::lane::NEEDS;

@@ -3,8 +3,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use vpid::wire::call_error::CallError;
-use vpid::wire::sql::{CallId, Dialect, Done, Job, Param, render};
+use vpid::protocol::call_error::CallError;
+use vpid::sql::{CallId, Dialect, Done, Job, Param, render};
 
 use crate::support::Random;
 

@@ -16,11 +16,11 @@ use vpid::core::{
     Core, Effect, Event, FileId, HostId, InputState, Now, ScriptAct, ScriptNews, TakenFile, Timer,
 };
 use vpid::limits;
-use vpid::wire::control::ScriptRequest;
-use vpid::wire::legacy;
-use vpid::wire::remembered::Remembered;
-use vpid::wire::sql::CallId;
-use vpid::wire::store::Found;
+use vpid::protocol::control::ScriptRequest;
+use vpid::protocol::remembered::Remembered;
+use vpid::protocol::stock::legacy;
+use vpid::protocol::store::Found;
+use vpid::sql::CallId;
 
 use crate::support::Random;
 

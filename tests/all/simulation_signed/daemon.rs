@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use vpid::core::{Core, Effect, Effects, Event, FileId, HostId, Now, SignedFile, Timer};
-use vpid::wire::session_log::{Note, Sessions};
-use vpid::wire::signed::{Id, Kind, parse_name};
-use vpid::wire::sql::{CallId, Done, Job};
+use vpid::protocol::signed::session_log::{Note, Sessions};
+use vpid::protocol::signed::{Id, Kind, parse_name};
+use vpid::sql::{CallId, Done, Job};
 
 use super::{Folder, config};
 use crate::support::Random;
@@ -141,7 +141,7 @@ impl Daemon {
     }
 
     pub fn push(&mut self, host: HostId, number: u64, keep: bool) {
-        let push = vpid::wire::messages::Push::Message {
+        let push = vpid::protocol::signed::messages::Push::Message {
             name: "m".into(),
             data: number.into(),
         };

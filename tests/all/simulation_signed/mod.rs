@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 
 use vpid::config::{Config, Database, Engine, Permissions, Secret, Server, Sqlite, Watch};
-use vpid::wire::signed::{Kind, parse_name};
+use vpid::protocol::signed::{Kind, parse_name};
 
 use crate::support::Random;
 use daemon::{Daemon, Disk};

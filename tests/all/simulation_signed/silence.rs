@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use vpid::config::Config;
 use vpid::core::{Core, Effect, Event, Now, SignedFile, Timer};
 use vpid::limits::{SILENCE_CONSOLE_MS, SILENCE_MS};
-use vpid::wire::rcon::Done;
-use vpid::wire::signed::{self, Id, Keys};
-use vpid::wire::store::Found;
+use vpid::protocol::rcon::Done;
+use vpid::protocol::signed::{self, Id, Keys};
+use vpid::protocol::store::Found;
 
 use super::config;
 use super::player::{HOST, KEY};

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use vpid::wire::steam_id::SteamId;
-use vpid::wire::uuid::Uuid;
-use vpid::wire::vyhub::{
+use vpid::protocol::steam_id::SteamId;
+use vpid::protocol::uuid::Uuid;
+use vpid::protocol::vyhub::{
     Ban, BanList, Bundle, Expect, Failure, Group, Method, Outcome, Page, Property, Reply, Request,
     Server, User, Warning,
 };

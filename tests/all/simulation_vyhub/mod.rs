@@ -9,7 +9,7 @@ mod world;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use vpid::wire::steam_id::SteamId;
+use vpid::protocol::steam_id::SteamId;
 
 use crate::support::Random;
 use api::{BUNDLE, Weather};
@@ -207,7 +207,7 @@ impl Story {
                         assert_eq!(bans[0].ban.standing, !lifted, "{reason} of {accepted:?}");
                     }
                     Accepted::Warning(reason) => {
-                        let of = |(_, warning): &&(_, vpid::wire::vyhub::Warning)| {
+                        let of = |(_, warning): &&(_, vpid::protocol::vyhub::Warning)| {
                             warning.reason.as_ref() == Some(reason)
                         };
                         assert_eq!(api.warnings.iter().filter(of).count(), 1, "{reason}");

@@ -8,11 +8,11 @@ use fake_rcon::script;
 use vpid::config::{self, Config};
 use vpid::core::{Core, Effect, Event, Now, Timer};
 use vpid::daemon::wheel::Wheel;
-use vpid::wire::engine_log::{Line, Who};
-use vpid::wire::rcon;
-use vpid::wire::steam_id::SteamId;
-use vpid::wire::store::{Content, Found, Shelf, Write, Written};
-use vpid::wire::vyhub as api_wire;
+use vpid::protocol::engine_log::{Line, Who};
+use vpid::protocol::rcon;
+use vpid::protocol::steam_id::SteamId;
+use vpid::protocol::store::{Content, Found, Shelf, Write, Written};
+use vpid::protocol::vyhub as api_wire;
 
 use super::api::{Api, SERVER};
 use crate::support::Random;

@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use rusqlite::Connection;
 use rustix::process::{Pid, Signal, kill_process};
-use vpid::cli::signed_game::SignedGame;
+use vpid::game_side::signed::SignedGame;
 
 #[cfg(feature = "mysql")]
 use super::mariadb::Database;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
-use vpid::wire::signed::{self, Id, Keys, Kind};
+use vpid::protocol::signed::{self, Id, Keys, Kind};
 
 use super::script::{assembled, folder};
 use super::{Game, Setup};

@@ -1,9 +1,9 @@
 use super::*;
 use crate::config;
 use crate::core::opening::{AskKey, Opening, Proof, Route};
-use crate::wire::call_file::Call;
-use crate::wire::signed::Id;
-use crate::wire::sql::{Done, Job, Reading};
+use crate::protocol::signed::Id;
+use crate::protocol::stock::call_file::Call;
+use crate::sql::{Done, Job, Reading};
 use serde_json::json;
 use std::path::Path;
 

@@ -7,9 +7,9 @@ use crate::core::calls::ScriptCall;
 use crate::core::outgoing::Outgoing;
 use crate::core::scripts::Coming;
 use crate::limits;
-use crate::wire::call_file::Call;
-use crate::wire::control::ScriptRequest;
-use crate::wire::sql::{CallId, Reading};
+use crate::protocol::control::ScriptRequest;
+use crate::protocol::stock::call_file::Call;
+use crate::sql::{CallId, Reading};
 
 /// A call of a game, as the rest of the core hands it on.
 fn game_calls(world: &mut World, index: u32, callback: bool) {

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use crate::config::{self, Config};
 use crate::core::{Core, Effect, Effects, Event, Launch, Now, ScriptAct, ScriptNews};
-use crate::wire::control::ScriptRequest;
-use crate::wire::engine_log::{Line, Who};
-use crate::wire::store::Found;
+use crate::protocol::control::ScriptRequest;
+use crate::protocol::engine_log::{Line, Who};
+use crate::protocol::store::Found;
 
 const HEAD: &str = "[[server]]\nscriptdata = \"/s\"\nhostname = \"one\"\n\
     key = '0123456789abcdef0123456789abcdef'\nlog_listen = \"127.0.0.1:27500\"\n\

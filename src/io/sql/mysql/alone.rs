@@ -9,8 +9,8 @@ use super::queue::Task;
 use super::trouble::{Trouble, sort};
 use super::worker::{Called, Worker};
 use crate::limits::MYSQL_TRIES_MAX;
-use crate::wire::call_error::{CallError, INTERRUPTED};
-use crate::wire::sql::Class;
+use crate::protocol::call_error::{CallError, INTERRUPTED};
+use crate::sql::Class;
 
 /// What a caller is told whose call was begun once.
 pub(super) fn interrupted() -> CallError {

@@ -12,8 +12,8 @@ use crate::limits::{
     MYSQL_BATCH_ANSWER_BYTES_MAX, MYSQL_TRIES_MAX, SQL_BATCH_JOBS_MAX, SQL_BATCH_MS_MAX,
     SQL_LATE_MS,
 };
-use crate::wire::call_error::CallError;
-use crate::wire::sql::Class;
+use crate::protocol::call_error::CallError;
+use crate::sql::Class;
 use mysql::{Error, MySqlError};
 
 /// The savepoint is gone at the end if the transaction was, by an error that undoes all of it or

@@ -9,8 +9,8 @@ use super::trouble::{Refusal, refusal};
 use crate::limits::{
     MYSQL_FOREIGN_KEEP_MS, MYSQL_PRUNE_ROWS_MAX, SQL_JOURNAL_KEEP_MS, SQL_JOURNAL_PRUNE_MS,
 };
-use crate::wire::call_error::CallError;
-use crate::wire::sql::CallId;
+use crate::protocol::call_error::CallError;
+use crate::sql::CallId;
 use mysql::prelude::Queryable;
 use mysql::{Error, Value};
 use std::borrow::Cow;

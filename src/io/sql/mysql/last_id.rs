@@ -7,7 +7,7 @@
 use super::pool::Pool;
 use super::queue::Task;
 use super::session::Session;
-use crate::wire::sql::Class;
+use crate::sql::Class;
 
 /// Gives the number, among statements that give no rows.
 pub(super) const READ: &str = "SELECT LAST_INSERT_ID()";

@@ -46,7 +46,7 @@ mod tests_types;
 use super::{Preparation, Report, Run};
 use crate::config::{Database, Mysql};
 use crate::limits::MYSQL_STACK_BYTES;
-use crate::wire::sql::{DatabaseId, Job};
+use crate::sql::{DatabaseId, Job};
 pub(super) use check::check;
 use pool::Pool;
 use queue::Task;

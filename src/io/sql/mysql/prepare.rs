@@ -7,7 +7,7 @@ use super::trouble::{Trouble, sort, words};
 use super::worker::Worker;
 use crate::io::sql::{Fault, Preparation, Subject, Verdict};
 use crate::limits::MYSQL_SCHEMA_MS_MAX;
-use crate::wire::sql::{Class, Query, Returns, Schema, SchemaStep, Template, class_of};
+use crate::sql::{Class, Query, Returns, Schema, SchemaStep, Template, class_of};
 use mysql::prelude::Queryable;
 use mysql::{Error, Statement};
 

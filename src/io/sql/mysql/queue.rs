@@ -4,8 +4,8 @@
 //! itself, except for reads that began long enough ago to have their snapshot.
 
 use crate::limits::MYSQL_HEAD_START_MS;
-use crate::wire::call_error::CallError;
-use crate::wire::sql::{Class, Job};
+use crate::protocol::call_error::CallError;
+use crate::sql::{Class, Job};
 use std::collections::{HashMap, VecDeque};
 
 /// A call, and what happened to it so far.

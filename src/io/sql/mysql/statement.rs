@@ -4,9 +4,9 @@ use super::encode;
 use super::session::{Session, Socket};
 use super::trouble::{Trouble, sort};
 use crate::limits::{MYSQL_SPARE_ROWS_MAX, QUERY_ROWS_MAX, SQL_ANSWER_BYTES_MAX};
-use crate::wire::answer_text::{Decoder, push_int};
-use crate::wire::call_error::CallError;
-use crate::wire::sql::{Class, Job, Param, Returns, SqlCall, Statement, render};
+use crate::protocol::answer_text::{Decoder, push_int};
+use crate::protocol::call_error::CallError;
+use crate::sql::{Class, Job, Param, Returns, SqlCall, Statement, render};
 use mysql::prelude::{Protocol, Queryable};
 use mysql::{Error, Params, QueryResult, Value};
 

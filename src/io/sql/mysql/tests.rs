@@ -4,7 +4,7 @@ use super::super::tests_story;
 use super::super::tests_support::{ALL, FILE, call, insert, raw};
 use super::tests_support::{Desk, numbers, recovered};
 use crate::limits::SQL_ANSWER_BYTES_MAX;
-use crate::wire::sql::{Job, Query, Quoting, Returns, SqlCall, Template};
+use crate::sql::{Job, Query, Quoting, Returns, SqlCall, Template};
 use mysql::prelude::Queryable;
 use std::sync::Arc;
 

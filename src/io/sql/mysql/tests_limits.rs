@@ -3,7 +3,7 @@
 use super::super::tests_support::raw;
 use super::tests_support::{Desk, of_host, shared};
 use crate::io::sql::{Finding, Preparation};
-use crate::wire::sql::{Job, Quoting, Reading, parse};
+use crate::sql::{Job, Quoting, Reading, parse};
 use mysql::prelude::Queryable;
 use mysql::{Conn, OptsBuilder};
 use serde_json::Value;

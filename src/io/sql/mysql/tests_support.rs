@@ -3,8 +3,8 @@
 use super::super::tests_support::{FILE, PATIENCE, raw, try_call_on};
 use crate::config::{Database, Engine, Mysql, Password, Tls};
 use crate::io::sql::{Lane, Preparation, Report, Run, Verdict};
-use crate::wire::call_error::CallError;
-use crate::wire::sql::{CallId, Job, Quoting};
+use crate::protocol::call_error::CallError;
+use crate::sql::{CallId, Job, Quoting};
 use mysql::prelude::{FromRow, Queryable};
 use mysql::{Conn, OptsBuilder};
 use std::collections::HashMap;

@@ -4,7 +4,7 @@
 use crate::limits::{
     MYSQL_REPLACE_BYTES_MAX, MYSQL_REPLACED_BYTES_MAX, SQL_PATTERN_BYTES_MAX, SQL_VALUE_BYTES_MAX,
 };
-use crate::wire::call_error::CallError;
+use crate::protocol::call_error::CallError;
 use mysql::{DriverError, Error, MySqlError};
 use std::error::Error as _;
 

@@ -12,8 +12,8 @@ use crate::io::sql::Preparation;
 use crate::limits::{
     MYSQL_BURNING_MAX, MYSQL_OWN_MS_MAX, MYSQL_PAUSE_MS, MYSQL_READS_MAX, MYSQL_TRIES_MAX,
 };
-use crate::wire::call_error::CallError;
-use crate::wire::sql::{Class, Done, SqlCall};
+use crate::protocol::call_error::CallError;
+use crate::sql::{Class, Done, SqlCall};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use super::super::journal::OWN_MARK;
 use super::super::trouble::{Trouble, fault, is_interrupted, is_unavailable};
 use super::super::{Fault, Preparation, Subject};
 use super::{BEGIN_WRITING, COMMIT, Engine, ROLLBACK};
-use crate::wire::sql::{Query, Returns, Schema, SchemaStep};
+use crate::sql::{Query, Returns, Schema, SchemaStep};
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::{Batch, OptionalExtension, Statement, params};
 use std::sync::Arc;

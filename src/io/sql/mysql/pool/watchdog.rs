@@ -7,8 +7,8 @@ use crate::io::sql::mysql::queue::Task;
 use crate::io::sql::mysql::state::State;
 use crate::io::sql::post::Suspect;
 use crate::limits::SQL_SUSPECT_MS;
-use crate::wire::call_error::CallError;
-use crate::wire::sql::{CallId, Done};
+use crate::protocol::call_error::CallError;
+use crate::sql::{CallId, Done};
 use std::sync::PoisonError;
 use std::time::Duration;
 
