@@ -118,6 +118,11 @@ impl Answers {
         self.waiting.len()
     }
 
+    /// Whether the client has ever emptied the file of answers.
+    pub fn were_ever_read(&self) -> bool {
+        self.read_ms.is_some()
+    }
+
     /// A call was taken whose caller waits for an answer.
     pub fn expect(&mut self, token: &str, now: Now) {
         let gives_up_ms = now.mono_ms + limits::CLIENT_TIMEOUT_MS + limits::CLIENT_TIMEOUT_CHECK_MS;

@@ -109,9 +109,17 @@ impl Calls {
     }
 
     /// Whether one more file may be taken. `backlog`: answers that the host has not fetched; a
-    /// client that does not fetch is not given more. The file's calls are not counted yet: the
-    /// bounds leave room for the largest file.
-    pub fn has_room(&self, owner: Owner, backlog: usize) -> bool {
+    /// client that does not fetch is not given more. `reads`: it has fetched some. One that has not
+    /// yet may be made up, by whoever knows the stock secret, and many of them would have all that
+    /// the others share. The file's calls are not counted yet: the bounds leave room for the largest
+    /// file.
+    pub fn has_room(&self, owner: Owner, backlog: usize, reads: bool) -> bool {
+        let files = owner
+            .host
+            .map_or(0, |host| self.shares.of_host(host, Kind::Files));
+        if owner.stock && !reads && files >= limits::HOST_FILES_MIN {
+            return false;
+        }
         let held = owner
             .host
             .map_or(0, |host| self.shares.of_host(host, Kind::Calls));

@@ -199,15 +199,16 @@ impl Core {
             .host
             .and_then(|host| Some((host, self.hosts.get(host)?)));
         let Some((host, known)) = known else {
-            let has_room = signed || self.calls.has_room(owner, 0);
+            let has_room = signed || self.calls.has_room(owner, 0, false);
             return has_room && self.hosts.has_room(owner.server, is_open);
         };
         let of_link = known.link.as_ref().map_or(0, |link| link.backlog());
         let is_first = signed && of_link == 0 && !is_open(host);
+        let backlog = known.answers.backlog() + of_link;
         is_first
             || self
                 .calls
-                .has_room(owner, known.answers.backlog() + of_link)
+                .has_room(owner, backlog, known.answers.were_ever_read())
     }
 
     /// Whether this host has proven itself lately: a file of it was authenticated, or a signed

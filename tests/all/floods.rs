@@ -266,6 +266,13 @@ fn a_host_that_never_fetches_uses_up_no_limit_for_all() {
 }
 
 #[test]
+fn forty_hosts_that_never_fetch_leave_room_for_another_one() {
+    Attacked::new()
+        .started()
+        .serves_all_during(&attack(stock::forty_never_fetching, 8_000));
+}
+
+#[test]
 fn forged_signed_files_starve_no_session() {
     Attacked::new()
         .started()

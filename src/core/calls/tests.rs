@@ -77,6 +77,7 @@ fn a_small_file_is_not_kept_waiting_by_a_large_one_of_another_host() {
 #[test]
 fn calls_that_run_are_bounded_in_bytes_and_go_on_as_others_end() {
     let mut world = World::new(&stock());
+    fetches_its_answers(&mut world, "game");
     let mut running = Vec::new();
     let mut claimed = 0;
     // A host that is alone, with one large call in each file.
@@ -106,6 +107,40 @@ fn calls_that_run_are_bounded_in_bytes_and_go_on_as_others_end() {
     }
     assert_eq!(ended, claimed);
     assert!(world.core.has_room(OURS, "game", false));
+}
+
+/// A host makes a call, and fetches the answer.
+fn fetches_its_answers(world: &mut World, name: &str) {
+    let call = call(1).replace("\"callback\":false", "\"callback\":true");
+    let bytes = world.file_of(SECRET, &format!(r#"{{"async":[{call}]}}"#));
+    let started = jobs(&world.calls(OURS, name, bytes, UNIX_S));
+    done(world, &started);
+    let host = world.core.find_host(OURS, name).expect("a host");
+    for state in [InputState::Empty, InputState::Empty] {
+        world.on(Event::Input { host, state });
+        world.on(Event::AnswersWritten { host, ok: true });
+    }
+}
+
+#[test]
+fn hosts_that_fetch_nothing_leave_room_for_others_however_many_they_are() {
+    let mut world = World::new(&stock());
+    let mut claimed = 0;
+    for number in 0..100 {
+        let name = format!("made_up_{number}");
+        while world.core.has_room(OURS, &name, false) {
+            let bytes = world.file_of(SECRET, &single_calls(1, 1));
+            world.calls(OURS, &name, bytes, UNIX_S);
+            claimed += 1;
+        }
+    }
+    assert_eq!(claimed, 100 * limits::HOST_FILES_MIN);
+    fetches_its_answers(&mut world, "game");
+    for _ in 0..50 {
+        assert!(world.core.has_room(OURS, "game", false));
+        let bytes = world.file_of(SECRET, &single_calls(1, 1));
+        world.calls(OURS, "game", bytes, UNIX_S);
+    }
 }
 
 #[test]
