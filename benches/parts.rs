@@ -2,7 +2,7 @@
 //! executing and packing cost. `cargo bench --bench parts`; the whole is measured by `bridge`.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use divan::counter::{BytesCount, ItemsCount};
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use vpid::config::{
     self, Config, Database, Engine, Legacy, Permissions, Secret, Server, Sqlite, Watch,
 };
-use vpid::core::{Core, Event, InputState, Now, ScriptNews, TakenFile};
+use vpid::core::{Core, Event, InputState, Now, ScriptNews, StartScripts, TakenFile};
 use vpid::io::sql::{Lane, Report, Run};
 use vpid::limits::{SQL_STATEMENT_MS_MAX, SUBMIT_JOBS_MIN};
 use vpid::protocol::answer_text::Decoder;
@@ -95,7 +95,7 @@ fn core_turn_strangers_megabyte(bencher: Bencher, of: &str) {
             id += 2;
             taken(id, bytes.clone())
         })
-        .bench_local_values(|file| core.on(Event::Calls(file), now()));
+        .bench_local_values(|file| core.handle(Event::Calls(file), now()));
 }
 
 /// What an authentic megabyte costs until its calls start, or with those that start at once: a call
@@ -121,7 +121,7 @@ fn core_turn_authentic_megabyte(bencher: Bencher, of: &str) {
             (Core::new(&config(), &[0]), taken(id, bytes))
         })
         .bench_local_values(|(mut core, file)| {
-            let effects = core.on(Event::Calls(file), now());
+            let effects = core.handle(Event::Calls(file), now());
             assert!(
                 !effects
                     .iter()
@@ -225,13 +225,13 @@ fn core_turn_echo(bencher: Bencher, calls: usize) {
                 mono_ms: file.file * 10_000,
                 wall_s: UNIX_S,
             };
-            let mut effects = core.on(Event::Calls(file), now).len();
+            let mut effects = core.handle(Event::Calls(file), now).len();
             let state = InputState::Empty;
-            effects += core.on(Event::Input { host: 0, state }, now).len();
+            effects += core.handle(Event::Input { host: 0, state }, now).len();
             effects += core
-                .on(Event::AnswersWritten { host: 0, ok: true }, now)
+                .handle(Event::AnswersWritten { host: 0, ok: true }, now)
                 .len();
-            effects + core.on(Event::Input { host: 0, state }, now).len()
+            effects + core.handle(Event::Input { host: 0, state }, now).len()
         });
 }
 
@@ -247,12 +247,20 @@ fn core_chat_for_scripts(bencher: Bencher, listens: bool) {
         wall_s: UNIX_S,
     };
     let mut core = Core::new(&config, &[0]);
-    core.attend(&config, &[0], Found::default(), 1, now);
-    core.begin_scripts(&config, vec!["a".into()], std::iter::empty(), 1, now);
+    let config = Arc::new(config);
+    let start = Event::start(Arc::clone(&config), &[0], Found::default(), 1);
+    core.handle(start, now);
+    let start = StartScripts {
+        config,
+        found: vec!["a".into()],
+        begun: Vec::new(),
+        file: 1,
+    };
+    core.handle(Event::StartScripts(Box::new(start)), now);
     let mut say = move |line: String| {
         let what = ScriptNews::Said(vec![line.into_bytes()]);
         let (script, run) = (0, 1);
-        core.on(Event::Script { script, run, what }, now);
+        core.handle(Event::Script { script, run, what }, now);
         let lines = (0..LINES).map(|n| Line::Said {
             who: Who {
                 userid: 3,
@@ -264,7 +272,7 @@ fn core_chat_for_scripts(bencher: Bencher, listens: bool) {
             team: false,
         });
         let (server, lines) = (0, lines.collect());
-        core.on(Event::Logged { server, lines }, now).len()
+        core.handle(Event::Logged { server, lines }, now).len()
     };
     let hooks = if listens { "[\"OnPlayerChat\"]" } else { "[]" };
     say(format!(

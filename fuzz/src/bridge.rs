@@ -158,7 +158,7 @@ impl World {
     fn play(&mut self, event: Event) {
         let mut events = vec![event];
         while let Some(event) = events.pop() {
-            for effect in self.core.on(event, self.now) {
+            for effect in self.core.handle(event, self.now) {
                 match effect {
                     Effect::Remove { file } | Effect::Reject { file, .. } => {
                         assert!(self.held.remove(&file), "file {file} is finished twice");

@@ -7,22 +7,22 @@
 //! A call that a database's lane has is answered at its deadline, whatever the lane does (`late`).
 
 mod answering;
-mod asked;
 mod chains;
+mod forwarded;
 mod late;
 mod starting;
 
 use std::collections::HashMap;
 
-pub use asked::{Asked, AskedCall, ScriptCall};
 use starting::Starting;
 
 use super::cache::Cache;
-use super::functions::{Functions, Task};
-use super::opening::{AskKey, OpenCall, Opening, Parked, Pending, Proof, Route, open_calls};
-use super::sessions::Hosts;
+use super::context::Context;
+use super::functions::Task;
+use super::message::{Message, Receiver, ScriptCall};
+use super::opening::{OpenCall, Opening, Parked, Pending, Proof, Route, open_calls};
 use super::shares::{Kind, Owner, Shares};
-use super::{Effect, Effects, FileId, HostId, Now, TakenFile};
+use super::{Effect, FileId, HostId, Now, TakenFile};
 use crate::config::Config;
 use crate::limits;
 use crate::protocol::answer_text::push_value;
@@ -58,8 +58,6 @@ struct OpenFile {
 
 pub struct Calls {
     files: HashMap<FileId, OpenFile>,
-    /// Files that are finished since this was last asked.
-    finished: Vec<Proof>,
     running: usize,
     running_of: HashMap<HostId, usize>,
     /// What hosts hold of what is for all.
@@ -71,10 +69,6 @@ pub struct Calls {
     deadline_ms: u64,
     late: Late,
     cache: Cache,
-    /// Calls for others since this was last taken.
-    asked: Vec<Asked>,
-    /// Answers for scripts since this was last taken.
-    replies: Vec<(AskKey, Outcome)>,
 }
 
 pub type Outcome = Result<String, CallError>;
@@ -83,7 +77,6 @@ impl Calls {
     pub fn new(config: &Config) -> Self {
         let mut calls = Self {
             files: HashMap::new(),
-            finished: Vec::new(),
             running: 0,
             running_of: HashMap::new(),
             shares: Shares::default(),
@@ -92,8 +85,6 @@ impl Calls {
             deadline_ms: 0,
             late: Late::default(),
             cache: Cache::default(),
-            asked: Vec::new(),
-            replies: Vec::new(),
         };
         calls.reconfigure(config);
         calls
@@ -138,44 +129,29 @@ impl Calls {
     }
 
     /// A call file was read: check it, and start its calls.
-    pub fn file_taken(
-        &mut self,
-        file: TakenFile,
-        hosts: &mut Hosts,
-        functions: &Functions,
-        now: Now,
-        effects: &mut Effects,
-    ) {
+    pub fn file_taken(&mut self, file: TakenFile, cx: &mut Context<'_>) {
         let id = file.file;
-        let opening = match authentic(file, hosts, now, effects) {
+        let opening = match authentic(file, cx) {
             Ok(opening) => opening,
-            Err(reason) => return effects.push(Effect::Reject { file: id, reason }),
+            Err(reason) => return cx.out.effects.push(Effect::Reject { file: id, reason }),
         };
-        let host = opening.host;
-        self.open(opening, hosts, functions, now, effects);
-        self.settle(host, hosts, now, effects);
+        cx.out.settle(opening.host);
+        self.open(opening, cx);
     }
 
     /// Starts the calls of a file that is authenticated.
-    pub fn open(
-        &mut self,
-        opening: Opening,
-        hosts: &mut Hosts,
-        functions: &Functions,
-        now: Now,
-        effects: &mut Effects,
-    ) {
-        if let Route::Script { ask, .. } = opening.route
+    pub fn open(&mut self, opening: Opening, cx: &mut Context<'_>) {
+        if let Route::Script { request, .. } = opening.route
             && !self.script_has_room(opening.host)
         {
             let error = CallError::new("QueueFull", "its calls take too much memory already");
-            return self.replies.push((ask, Err(error)));
+            return cx.out.send(Message::Responded(request, Err(error)));
         }
         let Opening { file: id, host, .. } = opening;
         let is_signed = matches!(opening.proof, Proof::Signed { .. });
         let owner = match opening.route {
             Route::Script { .. } => None,
-            _ => hosts.owner_of(host).map(|owner| Owner {
+            _ => cx.hosts.owner_of(host).map(|owner| Owner {
                 stock: !is_signed,
                 ..owner
             }),
@@ -193,7 +169,7 @@ impl Calls {
             text: opening.text,
             unread: calls.iter().filter(is_raw).count(),
             route: opening.route,
-            arrived_ms: now.mono_ms,
+            arrived_ms: cx.now.mono_ms,
             recovered: opening.recovered,
             rejected: None,
             due_ms: None,
@@ -210,27 +186,21 @@ impl Calls {
             self.shares.take(owner, Kind::Calls, open.calls.len());
             self.shares.take(owner, Kind::Bytes, open.held_bytes);
         }
-        if let (Route::Stock { .. }, Some(answers)) = (open.route, hosts.answers(host)) {
-            answers.hold_repeats(now);
+        if let (Route::Stock { .. }, Some(answers)) = (open.route, cx.hosts.answers(host)) {
+            answers.hold_repeats(cx.now);
             let waited_for = open.calls.iter().filter(|call| call.callback);
-            waited_for.for_each(|call| answers.expect(&call.token, now));
+            waited_for.for_each(|call| answers.expect(&call.token, cx.now));
         }
         self.files.insert(id, open);
         for index in starts {
             self.starting.add(host, CallId { file: id, index });
         }
-        self.start_some(hosts, functions, now, effects);
-        self.finish(id, effects);
+        self.start_some(cx);
+        self.finish(id, cx);
     }
 
     /// Starts a call. `None`: it runs now, and its outcome comes with a later event.
-    fn start(
-        &mut self,
-        id: CallId,
-        functions: &Functions,
-        now: Now,
-        effects: &mut Effects,
-    ) -> Option<Outcome> {
+    fn start(&mut self, id: CallId, cx: &mut Context<'_>) -> Option<Outcome> {
         let call = match self.unpark(id)? {
             Ok(call) => call,
             Err(bad) => return Some(Err(bad.error)),
@@ -238,7 +208,7 @@ impl Calls {
         let file = self.files.get(&id.file)?;
         let decoder = file.route.decoder();
         let own = matches!(file.route, Route::Script { .. });
-        let task = match functions.resolve(&call, own) {
+        let task = match cx.functions.resolve(&call, own) {
             Ok(task) => task,
             Err(error) => return Some(Err(error)),
         };
@@ -249,34 +219,34 @@ impl Calls {
                 Some(Ok(text))
             }
             Task::Vyhub(what) => {
-                let what = AskedCall::Vyhub(*what);
-                self.pass(id, what, (call.timeout_ms, call.callback), now);
+                let waits = (call.timeout_ms, call.callback);
+                self.forward(id, Receiver::Community(*what), waits, cx);
                 None
             }
             Task::Script { script, function } => {
                 let waits = (call.timeout_ms, call.callback);
-                let what = ScriptCall {
+                let called = ScriptCall {
                     script,
                     function,
                     call,
                 };
-                self.pass(id, AskedCall::Script(Box::new(what)), waits, now);
+                self.forward(id, Receiver::Script(called), waits, cx);
                 None
             }
             Task::Sql {
                 database,
                 call: sql_call,
             } => {
-                if let Some(kept) = self.cache.find(&sql_call, decoder, now.mono_ms) {
+                if let Some(kept) = self.cache.find(&sql_call, decoder, cx.now.mono_ms) {
                     return Some(Ok(kept));
                 }
                 if !self.late.has_room(database) {
                     return Some(Err(CallError::word("DatabaseUnavailable")));
                 }
-                let job = self.sql_job(id, database, call, *sql_call, now)?;
+                let job = self.sql_job(id, database, call, *sql_call, cx.now)?;
                 self.cache.begins(&job);
-                self.lane_has(id, database, job.deadline_ms, effects);
-                effects.push(Effect::Sql(Box::new(job)));
+                self.lane_has(id, database, job.deadline_ms, &mut cx.out.effects);
+                cx.out.effects.push(Effect::Sql(Box::new(job)));
                 None
             }
         }
@@ -319,65 +289,30 @@ impl Calls {
     }
 
     /// What the SQL lane did. Answers go out together afterwards.
-    pub fn sql_done(
-        &mut self,
-        done: Vec<sql::Done>,
-        hosts: &mut Hosts,
-        functions: &Functions,
-        now: Now,
-        effects: &mut Effects,
-    ) {
-        let mut touched = Vec::new();
+    pub fn sql_done(&mut self, done: Vec<sql::Done>, cx: &mut Context<'_>) {
         for sql::Done { id, outcome } in done {
             let answer = outcome.as_deref().ok();
-            self.cache.ends(id, answer, now.mono_ms);
-            if !self.lane_has_done(id, &outcome) {
-                continue;
+            self.cache.ends(id, answer, cx.now.mono_ms);
+            if self.lane_has_done(id, &outcome) {
+                self.done(id, outcome, cx);
+                self.finish(id.file, cx);
             }
-            let Some(file) = self.files.get(&id.file) else {
-                continue;
-            };
-            if !touched.contains(&file.host) {
-                touched.push(file.host);
-            }
-            self.done(id, outcome, hosts, functions, now);
-            self.finish(id.file, effects);
         }
-        self.start_some(hosts, functions, now, effects);
-        for host in touched {
-            self.settle(host, hosts, now, effects);
-        }
-    }
-
-    /// Something of this host is done: repetitions may go on when nothing else runs.
-    pub fn settle(&mut self, host: HostId, hosts: &mut Hosts, now: Now, effects: &mut Effects) {
-        let idle = self
-            .running_of
-            .get(&host)
-            .is_none_or(|running| *running == 0);
-        if idle && let Some(answers) = hosts.answers(host) {
-            answers.release_repeats();
-        }
-        self.refresh(host, hosts, now, effects);
+        self.start_some(cx);
     }
 
     /// A call is done: answer, or let the next of its chain start.
-    fn done(
-        &mut self,
-        id: CallId,
-        outcome: Outcome,
-        hosts: &mut Hosts,
-        functions: &Functions,
-        now: Now,
-    ) {
+    fn done(&mut self, id: CallId, outcome: Outcome, cx: &mut Context<'_>) {
         let Some(file) = self.files.get_mut(&id.file) else {
             return;
         };
+        let host = file.host;
+        cx.out.settle(host);
         let owner = file.owner;
         let open = &mut file.calls[id.index as usize];
         let cost = std::mem::take(&mut open.cost);
         if let Err(error) = &outcome {
-            let host = hosts.get(file.host);
+            let host = cx.hosts.get(host);
             let host = host.map_or("of a script", |host| host.name.as_str());
             log::warn!(
                 "host {host}: a call failed: {}",
@@ -388,13 +323,12 @@ impl Calls {
         let mut next = None;
         let mut answered = id.index;
         if let Some(chain) = open.chain {
-            let onward = Onward::of(file, id.index, chain, outcome.is_err(), functions);
+            let onward = Onward::of(file, id.index, chain, outcome.is_err(), cx.functions);
             next = onward.next;
             finished += onward.dropped as usize;
             answered = chain.last;
         }
         file.running -= finished;
-        let host = file.host;
         self.running -= finished;
         if let Some(running) = self.running_of.get_mut(&host) {
             *running -= finished;
@@ -408,12 +342,12 @@ impl Calls {
         }
         match next {
             Some(index) => self.starting.add_first(host, CallId { index, ..id }),
-            None => self.answer(id, answered, outcome, hosts, now),
+            None => self.answer(id, answered, outcome, cx),
         }
     }
 
     /// Lets a file go when nothing of it is left to do.
-    fn finish(&mut self, id: FileId, effects: &mut Effects) {
+    fn finish(&mut self, id: FileId, cx: &mut Context<'_>) {
         let is_done = |file: &OpenFile| file.running == 0 && file.unshown == 0;
         if !self.files.get(&id).is_some_and(is_done) {
             return;
@@ -433,19 +367,14 @@ impl Calls {
             self.shares.give_back(owner, Kind::Files, 1);
             self.shares.give_back(owner, Kind::Bytes, file.held_bytes);
         }
-        self.finished.push(file.proof);
-        effects.push(match file.rejected {
+        cx.out.effects.push(match file.rejected {
             None => Effect::Remove { file: id },
             Some(reason) => Effect::Reject {
                 file: id,
                 reason: reason.to_owned(),
             },
         });
-    }
-
-    /// What proved files that are finished, and proves nothing any more.
-    pub fn take_finished(&mut self) -> Vec<Proof> {
-        std::mem::take(&mut self.finished)
+        cx.hosts.file_is_done(file.proof, &mut cx.out.effects);
     }
 }
 
@@ -459,21 +388,16 @@ fn script_owner(script: HostId) -> Owner {
 }
 
 /// Looks who wrote a stock file, and only then what is in it. The error says why it is rejected.
-fn authentic(
-    file: TakenFile,
-    hosts: &mut Hosts,
-    now: Now,
-    effects: &mut Effects,
-) -> Result<Opening, String> {
+fn authentic(file: TakenFile, cx: &mut Context<'_>) -> Result<Opening, String> {
     let identity = call_file::scan(&file.bytes).map_err(|error| error.to_string())?;
-    let believed = hosts.believe(&file, identity.as_ref(), now)?;
+    let believed = cx.hosts.believe(&file, identity.as_ref(), cx.now)?;
     let host = believed.host;
-    effects.extend(believed.remember);
+    cx.out.effects.extend(believed.remember);
     if believed.new_input {
-        effects.push(Effect::LookAtInput { host });
+        cx.out.effects.push(Effect::LookAtInput { host });
     }
     let outline = call_file::outline(&file.bytes).map_err(|error| error.to_string())?;
-    let session = hosts.get(host).map_or(0, |host| host.session);
+    let session = cx.hosts.get(host).map_or(0, |host| host.session);
     let pending = |calls: Vec<call_file::Sketch>| calls.into_iter().map(Pending::from).collect();
     Ok(Opening {
         file: file.file,

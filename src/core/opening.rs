@@ -1,7 +1,6 @@
 //! A file that is believed, as its calls are opened: what is to be done, and where answers go.
 
-use super::servers::ServerId;
-use super::{FileId, HostId, ScriptId};
+use super::ids::{FileId, HostId, RequestId, ServerId};
 use crate::protocol::signed::Id;
 use crate::protocol::stock::call_file::{self, Call, CallResult, Sketch, Span};
 use crate::sql::DatabaseId;
@@ -15,19 +14,11 @@ pub enum Route {
     Stock { session: u32 },
     /// Into signed files of this session.
     Signed { session: Id },
-    /// To a script of the owner's.
+    /// To a Python script, which means this game server.
     Script {
-        ask: AskKey,
+        request: RequestId,
         server: Option<ServerId>,
     },
-}
-
-/// Something that a script has asked for, in one run of its process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct AskKey {
-    pub script: ScriptId,
-    pub run: u64,
-    pub id: u64,
 }
 
 /// By which a file that is done is known to whoever believed it.

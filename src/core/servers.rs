@@ -12,12 +12,15 @@ mod settling;
 mod tests;
 mod texts;
 
-pub use chat::{ChatVerdict, HeldChat};
+pub use super::ids::ServerId;
+pub use super::message::{GameEvent, Speaker};
+pub use chat::ChatVerdict;
 
 use super::chat_guard::{ChatGuard, ChatSource};
-use super::outgoing::Outgoing;
+use super::ids::{FolderId, HostId, Ticket};
+use super::output::Output;
 use super::roster::Roster;
-use super::{FolderId, HostId, Now, Timer};
+use super::{Now, Timer};
 use crate::config::Config;
 use crate::protocol::console::Command;
 use crate::protocol::engine_log::Line;
@@ -26,30 +29,8 @@ use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
 
 use changing::Sent;
+use chat::HeldChat;
 use road::Road;
-
-/// A `[[server]]`, by its place in the configuration that vpid started with.
-pub type ServerId = usize;
-
-/// Something that was seen on a server.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Seen {
-    MapStarted,
-    /// The game's script has begun anew.
-    SessionBegan,
-    Chat(Speaker, String),
-    /// A line that had to wait: see [`Servers::chat_verdict`].
-    HeldChat(Speaker, String),
-}
-
-/// Who said something, as the source knows that says so.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Speaker {
-    pub userid: i64,
-    pub name: String,
-    pub steam: Option<SteamId>,
-    pub source: ChatSource,
-}
 
 pub struct GameServer {
     /// For sentences.
@@ -155,8 +136,8 @@ impl Servers {
         host: HostId,
         message: &FromGame,
         now: Now,
-        out: &mut Outgoing,
-    ) -> Option<Seen> {
+        out: &mut Output,
+    ) -> Option<GameEvent> {
         self.all.get_mut(server)?.host = Some(host);
         self.script_guards(server, host, message, now, out);
         let server = self.all.get_mut(server)?;
@@ -166,7 +147,7 @@ impl Servers {
                 match name.as_str() {
                     "map_start" => {
                         server.map_began(now);
-                        Some(Seen::SessionBegan)
+                        Some(GameEvent::SessionBegan)
                     }
                     "map_end" => {
                         // Nobody reads there any more.
@@ -197,7 +178,7 @@ impl Servers {
     }
 
     /// The engine's own log.
-    pub fn logged(&mut self, server: ServerId, line: &Line, now: Now) -> Option<Seen> {
+    pub fn logged(&mut self, server: ServerId, line: &Line, now: Now) -> Option<GameEvent> {
         let server = self.all.get_mut(server)?;
         if let Some(log) = &mut server.log {
             log.heard = true;
@@ -210,7 +191,7 @@ impl Servers {
                     // The next one says so when it is there.
                     server.host = None;
                 }
-                Some(Seen::MapStarted)
+                Some(GameEvent::MapStarted)
             }
             Line::Said { who, text, .. } => {
                 let speaker = Speaker {
@@ -219,14 +200,15 @@ impl Servers {
                     steam: who.id,
                     source: ChatSource::Log,
                 };
-                Some(Seen::Chat(speaker, text.clone()))
+                Some(GameEvent::Chat(speaker, text.clone()))
             }
             _ => None,
         }
     }
 
-    /// Asks each server who is on, where it is time to.
-    pub fn advance(&mut self, now: Now, out: &mut Outgoing) {
+    /// Does what is due: above all, asks each server who is on.
+    pub fn advance(&mut self, now: Now, out: &mut Output) {
+        self.release_held(now, out);
         let changes_ms = self.settle_changes(now, out);
         let settled_ms = self.send_settled(now, out);
         let dues = [changes_ms, settled_ms, self.held_due_ms()];
@@ -264,27 +246,25 @@ impl Servers {
         self.last_ticket
     }
 
-    /// Does something on a server. `waiter`: the ticket of an operator who wants to know. Errors
-    /// are sentences: there is no road.
+    /// Does something on a server. Errors are sentences: it cannot be reached.
     pub fn command(
         &mut self,
         id: ServerId,
         command: Command,
-        waiter: Option<u64>,
-        out: &mut Outgoing,
+        ticket: Option<Ticket>,
+        out: &mut Output,
     ) -> Result<(), String> {
         let line = command
             .line()
             .map_err(|unfit| format!("this cannot be a console command: {unfit}"))?;
         let server = self.all.get(id).ok_or("there is no such server")?;
-        let sent = Sent::new(command, waiter, &server.roster);
+        let sent = Sent::new(command, ticket, &server.roster);
         if self.has_rcon(id) {
             return self.send(id, sent, out);
         }
         match server.host {
             Some(host) => {
-                out.pushes
-                    .push((host, Push::Command(line), waiter.unwrap_or(0)));
+                out.push(host, Push::Command(line), ticket);
                 Ok(())
             }
             None => Err(format!(

@@ -11,9 +11,10 @@ mod table;
 use super::answers::Answers;
 use super::clock::ClockOffset;
 use super::link::{Home, Link};
+use super::opening::Proof;
 use super::replay::ReplayGuard;
 use super::shares::Owner;
-use super::{FolderId, HostId, Now};
+use super::{Effects, FolderId, HostId, Now};
 use crate::config::{Config, Secret};
 use crate::limits;
 use crate::protocol::fair_map::FairMap;
@@ -173,6 +174,19 @@ impl Hosts {
         let server = self.server_of(host.folder, &host.name)?;
         let legacy = self.servers[server].legacy.as_ref()?;
         Some(legacy.secret.as_bytes())
+    }
+
+    /// All calls of a file are done and answered: what proved it proves nothing any more.
+    pub fn file_is_done(&mut self, proof: Proof, effects: &mut Effects) {
+        match proof {
+            Proof::None => {}
+            Proof::Identity(identity) => effects.push(self.finish(identity)),
+            Proof::Signed { host, session, n } => {
+                if let Some(link) = self.link(host) {
+                    link.done(session, n, effects);
+                }
+            }
+        }
     }
 
     pub fn note(&mut self, note: &Note) {

@@ -2,7 +2,7 @@
 //! sockets on which engines log.
 
 use std::os::fd::BorrowedFd;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use super::Daemon;
@@ -194,11 +194,8 @@ impl Daemon {
         let folders: Vec<_> = folders.map(|path| self.numbers[path]).collect();
         let mut random = random::bytes();
         let seed = u64::from_le_bytes(std::array::from_fn(|_| random()));
-        let now = self.now();
-        let effects = self.core.attend(&self.config, &folders, found, seed, now);
-        for effect in effects {
-            self.carry_out(effect);
-        }
+        let config = Arc::clone(&self.config);
+        self.decide(Event::start(config, &folders, found, seed));
         self.attended.hand_over();
     }
 }

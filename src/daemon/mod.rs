@@ -25,7 +25,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::config::{Config, Problem, Watch};
-use crate::core::{Core, Event, FileId, FolderId, HostId, Now, Timer};
+use crate::core::{Core, Earlier, Event, FileId, FolderId, HostId, Now, Timer};
 use crate::io::begun::Begun;
 use crate::io::control::Listener;
 use crate::io::instance;
@@ -49,6 +49,7 @@ use poller::Poller;
 use reload::{Reason, Reloading};
 use scripts::Scripts;
 use take::Queues;
+use turn::Decided;
 use wheel::Wheel;
 
 /// What the loop itself waits for, besides the core's timers.
@@ -79,12 +80,13 @@ struct OpenFile {
 }
 
 pub struct Daemon {
-    config: Config,
+    config: Arc<Config>,
     started: Instant,
     core: Core,
     poller: Poller,
     wheel: Wheel<Due>,
     events: VecDeque<Event>,
+    decided: Decided,
     folders: Vec<Watched>,
     /// Numbers of scriptdata folders.
     numbers: HashMap<PathBuf, FolderId>,
@@ -203,6 +205,7 @@ impl Daemon {
             poller,
             wheel: Wheel::default(),
             events: VecDeque::new(),
+            decided: Decided::default(),
             folders: Vec::new(),
             numbers: HashMap::new(),
             next_folder: 0,
@@ -228,12 +231,13 @@ impl Daemon {
             stopping: false,
             end: None,
             _lock: lock,
-            config,
+            config: Arc::new(config),
         };
-        for note in daemon.core.restore(remembered, known) {
-            daemon.note(&note);
-        }
-        daemon.core.restore_tries(tried);
+        daemon.decide(Event::Restore(Box::new(Earlier {
+            remembered,
+            sessions: known,
+            tries: tried,
+        })));
         daemon.open_folders()?;
         daemon.attend(found);
         for warning in &daemon.config.warnings {
@@ -297,9 +301,7 @@ impl Daemon {
                 self.next_folder += 1;
             }
         }
-        for effect in self.core.reconfigure(&self.config, &numbers) {
-            self.carry_out(effect);
-        }
+        self.decide(Event::configuration(Arc::clone(&self.config), &numbers));
         Ok(())
     }
 
@@ -331,7 +333,7 @@ impl Daemon {
             self.end = Instant::now().checked_add(Duration::from_millis(limits::STOP_END_MS));
             self.wheel
                 .set(Due::Stop, self.now().mono_ms + limits::STOP_MS);
-            self.stop_scripts();
+            self.decide(Event::Stop);
         }
     }
 

@@ -4,6 +4,7 @@
 //! before which the loop does not sleep.
 
 use std::collections::BTreeSet;
+use std::fmt::{self, Display, Formatter};
 use std::time::{Duration, Instant};
 
 use super::folders::{Protocol, opened};
@@ -13,6 +14,26 @@ use super::{Daemon, Due};
 use crate::core::{Event, HostId, InputState};
 use crate::io::sql::Report;
 use crate::limits;
+
+/// What the core has decided on in a turn: kinds of events, and how many of each.
+#[derive(Default)]
+pub(super) struct Decided(Vec<(&'static str, usize)>);
+
+impl Decided {
+    fn count(&mut self, kind: &'static str) {
+        match self.0.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, count)) => *count += 1,
+            None => self.0.push((kind, 1)),
+        }
+    }
+}
+
+impl Display for Decided {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        let mut all = self.0.iter();
+        all.try_for_each(|(kind, count)| write!(out, ", {count} {kind}"))
+    }
+}
 
 impl Daemon {
     /// Sleeps until something happens or the next timer is due; not at all while something is left
@@ -61,6 +82,7 @@ impl Daemon {
     pub(super) fn turn(&mut self, mut wake: Wake) {
         let began = Instant::now();
         self.is_left_over = false;
+        self.decided.0.clear();
         let control = wake.control;
         let scripts = std::mem::take(&mut wake.scripts);
         // What clients have fetched comes first: else it is written for them once more.
@@ -87,8 +109,9 @@ impl Daemon {
         let took = began.elapsed();
         if took.as_millis() as u64 > limits::SLOW_TURN_MS {
             log::warn!(
-                "a turn took {} ms ({files} files); is the disk slow?",
-                took.as_millis()
+                "a turn took {} ms ({files} files{}); is the disk slow?",
+                took.as_millis(),
+                self.decided
             );
         }
     }
@@ -258,10 +281,15 @@ impl Daemon {
     pub(super) fn drain_events(&mut self) {
         while let Some(event) = self.events.pop_front() {
             self.queues.has_news = true;
-            let effects = self.core.on(event, self.now());
-            for effect in effects {
-                self.carry_out(effect);
-            }
+            self.decide(event);
+        }
+    }
+
+    /// Lets the core decide on one event, at once.
+    pub(super) fn decide(&mut self, event: Event) {
+        self.decided.count(event.kind());
+        for effect in self.core.handle(event, self.now()) {
+            self.carry_out(effect);
         }
     }
 

@@ -7,11 +7,10 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::Calls;
-use crate::core::functions::Functions;
+use crate::core::context::Context;
 use crate::core::opening::Parked;
-use crate::core::sessions::Hosts;
 use crate::core::shares::{Kind, Owner};
-use crate::core::{Effect, Effects, HostId, Now, Timer};
+use crate::core::{HostId, Timer};
 use crate::limits;
 use crate::protocol::stock::call_file::{CallResult, Span};
 use crate::sql::CallId;
@@ -68,15 +67,8 @@ impl Starting {
 impl Calls {
     /// Starts calls that wait, as many as one event has time for. The others come with a timer, or
     /// with the end of calls whose memory they need.
-    pub fn start_some(
-        &mut self,
-        hosts: &mut Hosts,
-        functions: &Functions,
-        now: Now,
-        effects: &mut Effects,
-    ) {
+    pub fn start_some(&mut self, cx: &mut Context<'_>) {
         let mut left = limits::EVENT_START_BYTES;
-        let mut touched = Vec::new();
         // Hosts in a row that have no memory for their next call.
         let mut blocked = 0;
         while left > 0 && blocked < self.starting.turns.len() {
@@ -98,24 +90,15 @@ impl Calls {
                     .map_or(0, |span| span.bytes())
                     .max(limits::CALL_START_BYTES_MIN);
                 (turn, left) = (turn.saturating_sub(bytes), left.saturating_sub(bytes));
-                if let Some(outcome) = self.start(id, functions, now, effects) {
-                    self.done(id, outcome, hosts, functions, now);
-                    self.finish(id.file, effects);
-                    if !touched.contains(&host) {
-                        touched.push(host);
-                    }
+                if let Some(outcome) = self.start(id, cx) {
+                    self.done(id, outcome, cx);
+                    self.finish(id.file, cx);
                 }
             }
             self.starting.next_turn();
         }
-        for host in touched {
-            self.settle(host, hosts, now, effects);
-        }
         if blocked < self.starting.turns.len() {
-            effects.push(Effect::SetTimer {
-                timer: Timer::Starts,
-                at_ms: now.mono_ms,
-            });
+            cx.out.timer(Timer::Starts, Some(cx.now.mono_ms));
         }
     }
 

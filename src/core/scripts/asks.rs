@@ -2,12 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
+use super::Scripts;
 use super::tickets::Form;
-use super::{Cx, Scripts};
-use crate::core::calls::Outcome;
-use crate::core::opening::{AskKey, Opening, Proof, Route};
+use crate::core::context::Context;
+use crate::core::ids::{FileId, HostId, RequestId, ScriptId, Ticket};
+use crate::core::message::Message;
+use crate::core::opening::{Opening, Proof, Route};
 use crate::core::servers::ServerId;
-use crate::core::{FileId, HostId, ScriptId};
 use crate::limits;
 use crate::protocol::call_error::CallError;
 use crate::protocol::console::{Command, plain, quoted};
@@ -21,11 +22,11 @@ use crate::sql::Reading;
 type Wish = Result<Option<Value>, CallError>;
 
 impl Scripts {
-    pub(super) fn ask(&mut self, script: ScriptId, run: u64, ask: Ask, cx: &mut Cx<'_>) {
-        let key = AskKey {
+    pub(super) fn ask(&mut self, script: ScriptId, run: u64, ask: Ask, cx: &mut Context<'_>) {
+        let key = RequestId {
             script,
             run,
-            id: ask.id,
+            number: ask.id,
         };
         let asking = &mut self.all[script as usize].asks;
         *asking += 1;
@@ -41,7 +42,7 @@ impl Scripts {
     }
 
     /// The answer to something that a script has asked for, as JSON text.
-    pub fn answered(&mut self, key: AskKey, outcome: Outcome) {
+    pub fn answered(&mut self, key: RequestId, outcome: Result<String, CallError>) {
         let Some(script) = self.script(key.script) else {
             return;
         };
@@ -50,14 +51,14 @@ impl Scripts {
         }
         script.asks = script.asks.saturating_sub(1);
         script.tell(&match outcome {
-            Ok(json) => channel::answer(key.id, &json),
-            Err(error) => channel::answer_error(key.id, &error.reason, &error.detail),
+            Ok(json) => channel::answer(key.number, &json),
+            Err(error) => channel::answer_error(key.number, &error.reason, &error.detail),
         });
     }
 
-    fn wish(&mut self, key: AskKey, ask: Ask, cx: &mut Cx<'_>) -> Wish {
+    fn wish(&mut self, key: RequestId, ask: Ask, cx: &mut Context<'_>) -> Wish {
         let args = Args(ask.args);
-        let at = |cx: &Cx<'_>| one_server(ask.server, cx);
+        let at = |cx: &Context<'_>| one_server(ask.server, cx);
         match ask.what.as_str() {
             "call" => self.wants_call(key, args, ask.server, cx),
             "say" => say(at(cx)?, None, &args, cx),
@@ -95,11 +96,11 @@ impl Scripts {
     /// What is done by a command of the console.
     fn wants_command(
         &mut self,
-        key: AskKey,
+        key: RequestId,
         what: &str,
         args: &Args,
         server: ServerId,
-        cx: &mut Cx<'_>,
+        cx: &mut Context<'_>,
     ) -> Wish {
         let (command, form) = match what {
             "kick" => {
@@ -137,7 +138,7 @@ impl Scripts {
         match sent {
             Ok(()) => Ok(None),
             Err(why) => {
-                self.take_ticket(ticket);
+                self.requests.cancel(ticket);
                 Err(CallError::new("ServerUnavailable", why))
             }
         }
@@ -146,10 +147,10 @@ impl Scripts {
     /// Calls a function by its name: vpid's, a script's, or one of the game.
     fn wants_call(
         &mut self,
-        key: AskKey,
+        key: RequestId,
         mut args: Args,
         server: Option<ServerId>,
-        cx: &mut Cx<'_>,
+        cx: &mut Context<'_>,
     ) -> Wish {
         let function = args.text("name")?.to_owned();
         let positional = match args.take("args") {
@@ -165,7 +166,7 @@ impl Scripts {
         }
         let script = &self.all[key.script as usize];
         let call = Call {
-            token: key.id.to_string(),
+            token: key.number.to_string(),
             function,
             args: positional,
             kwargs,
@@ -175,27 +176,31 @@ impl Scripts {
             reading: Reading::Signed,
         };
         let server = server.or_else(|| only_server(cx));
-        cx.out.openings.push(Opening {
+        let opening = Opening {
             file: self.next_file(cx),
             host: HostId::MAX - key.script,
             proof: Proof::None,
-            route: Route::Script { ask: key, server },
+            route: Route::Script {
+                request: key,
+                server,
+            },
             recovered: false,
             text: Vec::new(),
             singles: vec![Ok(call).into()],
             chains: Vec::new(),
-        });
+        };
+        cx.out.send(Message::Open(Box::new(opening)));
         Ok(None)
     }
 
     fn wants_game_call(
         &mut self,
-        key: AskKey,
+        key: RequestId,
         function: String,
         mut args: Vec<Value>,
         kwargs: Value,
         server: Option<ServerId>,
-        cx: &mut Cx<'_>,
+        cx: &mut Context<'_>,
     ) -> Wish {
         let detail = format!("neither vpid, a script nor the game has a function {function:.64}");
         let unknown = || CallError::new("UnknownFunction", detail.clone());
@@ -227,7 +232,7 @@ impl Scripts {
     }
 
     /// Sends something to the script of a game.
-    fn push(&mut self, key: AskKey, server: ServerId, push: Push, cx: &mut Cx<'_>) -> Wish {
+    fn push(&mut self, key: RequestId, server: ServerId, push: Push, cx: &mut Context<'_>) -> Wish {
         let Some(host) = cx.servers.host(server) else {
             let detail = "no script of this game is connected";
             return Err(CallError::new("ServerUnavailable", detail));
@@ -237,8 +242,14 @@ impl Scripts {
             _ => Form::Nothing,
         };
         let ticket = self.ticket(key, form, cx);
-        cx.out.pushes.push((host, push, ticket));
+        cx.out.push(host, push, Some(ticket));
         Ok(None)
+    }
+
+    fn ticket(&mut self, key: RequestId, form: Form, cx: &Context<'_>) -> Ticket {
+        let patience_ms = self.all[key.script as usize].settings.call_ms;
+        let due_ms = cx.now.mono_ms + patience_ms;
+        self.requests.begin(key, form, due_ms)
     }
 
     /// A message from script to script.
@@ -260,7 +271,7 @@ impl Scripts {
         Ok(Some(reached.into()))
     }
 
-    fn tell_admins(&mut self, server: ServerId, text: &str, cx: &mut Cx<'_>) -> Wish {
+    fn tell_admins(&mut self, server: ServerId, text: &str, cx: &mut Context<'_>) -> Wish {
         let Some(game) = cx.servers.get(server) else {
             return Ok(Some(0.into()));
         };
@@ -275,7 +286,7 @@ impl Scripts {
     }
 
     /// The file under which a call of a script is known: odd, where those of games are even.
-    fn next_file(&mut self, cx: &Cx<'_>) -> FileId {
+    fn next_file(&mut self, cx: &Context<'_>) -> FileId {
         let now = u64::try_from(cx.now.wall_s).unwrap_or(0) * 1_000_000;
         self.last_file = (now | 1).max(self.last_file + 2);
         self.last_file
@@ -313,13 +324,13 @@ impl Args {
     }
 }
 
-fn only_server(cx: &Cx<'_>) -> Option<ServerId> {
+fn only_server(cx: &Context<'_>) -> Option<ServerId> {
     let mut servers = cx.servers.iter().map(|(server, _)| server);
     let first = servers.next()?;
     servers.next().is_none().then_some(first)
 }
 
-fn one_server(wanted: Option<ServerId>, cx: &Cx<'_>) -> Result<ServerId, CallError> {
+fn one_server(wanted: Option<ServerId>, cx: &Context<'_>) -> Result<ServerId, CallError> {
     if let Some(server) = wanted {
         let known = cx.servers.get(server).map(|_| server);
         return known.ok_or_else(|| CallError::new("ValueError", "there is no such server"));
@@ -333,7 +344,7 @@ fn one_server(wanted: Option<ServerId>, cx: &Cx<'_>) -> Result<ServerId, CallErr
 }
 
 /// Whom `player` means: a userid, or a SteamID.
-fn userid(server: ServerId, args: &Args, cx: &Cx<'_>) -> Result<i64, CallError> {
+fn userid(server: ServerId, args: &Args, cx: &Context<'_>) -> Result<i64, CallError> {
     let roster = cx.servers.get(server).map(|game| &game.roster);
     let found = match args.value("player") {
         Value::Number(number) => {
@@ -350,7 +361,7 @@ fn userid(server: ServerId, args: &Args, cx: &Cx<'_>) -> Result<i64, CallError> 
     found.ok_or_else(|| CallError::new("PlayerUnknown", "this player is not on the server"))
 }
 
-fn say(server: ServerId, to: Option<i64>, args: &Args, cx: &mut Cx<'_>) -> Wish {
+fn say(server: ServerId, to: Option<i64>, args: &Args, cx: &mut Context<'_>) -> Wish {
     if cx.servers.host(server).is_none() && !cx.servers.has_rcon(server) {
         let detail = "there is no RCON, and no script of this game is connected";
         return Err(CallError::new("ServerUnavailable", detail));

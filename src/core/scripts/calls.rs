@@ -2,12 +2,14 @@
 
 use serde_json::Value;
 
+use super::Scripts;
 use super::journal::INFO;
 use super::script::{Item, Script};
-use super::{Cx, Scripts};
 use crate::config;
-use crate::core::calls::ScriptCall;
+use crate::core::context::Context;
+use crate::core::deadlines::NEVER;
 use crate::core::functions::{Loading, Offer, ScriptFunction};
+use crate::core::message::{Message, ScriptCall};
 use crate::core::{Effect, LaunchKind, ScriptId};
 use crate::limits;
 use crate::protocol::call_error::CallError;
@@ -23,8 +25,6 @@ pub struct OpenCall {
     id: CallId,
     call: ScriptCall,
     caller: Caller,
-    /// Until when it is waited for.
-    due_ms: u64,
     /// In which process it runs, once it does.
     run: Option<u64>,
     /// Whether it is to be known after a restart that it was begun.
@@ -46,7 +46,7 @@ pub struct Coming {
 
 impl Scripts {
     /// Tells the rest of the core which functions there are, and who listens to what.
-    pub(super) fn offer(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn offer(&mut self, cx: &mut Context<'_>) {
         self.offer_due = false;
         let mut offer = Offer::default();
         self.listeners.clear();
@@ -100,7 +100,7 @@ impl Scripts {
     }
 
     /// A script is not there any more: what waits for it is answered.
-    pub(super) fn withdraw(&mut self, id: ScriptId, cx: &mut Cx<'_>) {
+    pub(super) fn withdraw(&mut self, id: ScriptId, cx: &mut Context<'_>) {
         let script = &mut self.all[id as usize];
         script.hooks.clear();
         script.was_ready = false;
@@ -116,28 +116,26 @@ impl Scripts {
 
     fn numbers(&self, which: impl Fn(&OpenCall) -> bool) -> Vec<u64> {
         let calls = self.calls.iter().filter(|(_, call)| which(call));
-        let mut numbers: Vec<u64> = calls.map(|(number, _)| *number).collect();
-        numbers.sort_unstable();
-        numbers
+        calls.map(|(number, _)| *number).collect()
     }
 
     pub(super) fn has_calls(&self, run: u64) -> bool {
-        self.calls.values().any(|call| call.run == Some(run))
+        self.calls.iter().any(|(_, call)| call.run == Some(run))
     }
 
     /// Somebody calls a function of a script.
-    pub fn call(&mut self, coming: Coming, cx: &mut Cx<'_>) {
+    pub fn call(&mut self, coming: Coming, cx: &mut Context<'_>) {
         let Coming { id, call, .. } = coming;
         if self.begun.contains(&id) && coming.recovered {
             let detail = "vpid ended while it ran; it is not run twice";
             let error = CallError::new("Interrupted", detail);
-            return cx.out.answers.push((id, Err(error)));
+            return cx.out.respond(id, Err(error));
         }
         let number = self.number();
         let script = &mut self.all[call.script as usize];
         if !script.takes() {
             let error = CallError::new("ScriptUnavailable", "the script is not loaded");
-            return cx.out.answers.push((id, Err(error)));
+            return cx.out.respond(id, Err(error));
         }
         script.enqueue_call(number);
         // Where nobody waits for the answer there is no hurry, but its file is not held for ever.
@@ -145,7 +143,6 @@ impl Scripts {
             true => coming.due_ms,
             false => cx.now.mono_ms + limits::SCRIPT_PATIENCE_MS,
         };
-        self.dues.insert((due_ms, number));
         let caller = Caller {
             script: call.call.script.clone(),
             server: coming.server,
@@ -157,15 +154,14 @@ impl Scripts {
             id,
             call,
             caller,
-            due_ms,
             run: None,
             durable: coming.durable,
         };
-        self.calls.insert(number, open);
+        self.calls.insert(number, open, due_ms);
     }
 
     /// Gives a script what it has room for.
-    pub(super) fn give(&mut self, id: ScriptId, cx: &mut Cx<'_>) {
+    pub(super) fn give(&mut self, id: ScriptId, cx: &mut Context<'_>) {
         let Some(run) = self.all[id as usize].state.run() else {
             return;
         };
@@ -174,7 +170,7 @@ impl Scripts {
                 Item::Event(text) => self.all[id as usize].give(&text, cx.now),
                 Item::Call(number) => {
                     // One whose caller has given up is gone.
-                    let Some(open) = self.calls.get_mut(&number) else {
+                    let Some(open) = self.calls.get_mut(number) else {
                         self.all[id as usize].one_less_stale();
                         continue;
                     };
@@ -196,18 +192,17 @@ impl Scripts {
     }
 
     /// A script that was being loaded turned out to have no such function; vpid may have one.
-    fn turn_away(&mut self, number: u64, cx: &mut Cx<'_>) {
-        let Some(open) = self.calls.remove(&number) else {
+    fn turn_away(&mut self, number: u64, cx: &mut Context<'_>) {
+        let Some(open) = self.calls.remove(number) else {
             return;
         };
-        self.dues.remove(&(open.due_ms, number));
         let ScriptCall { function, call, .. } = open.call;
         if cx.functions.is_built_in(&call.function) {
-            return cx.out.again.push((open.id, call));
+            return cx.out.send(Message::RunBuiltIn(open.id, Box::new(call)));
         }
         let detail = format!("the script has no function {function}");
         let error = CallError::new("UnknownFunction", detail);
-        cx.out.answers.push((open.id, Err(error)));
+        cx.out.respond(open.id, Err(error));
     }
 
     /// A script has answered.
@@ -216,65 +211,67 @@ impl Scripts {
         number: u64,
         run: u64,
         outcome: Result<Value, CallError>,
-        cx: &mut Cx<'_>,
+        cx: &mut Context<'_>,
     ) {
-        let ours = self.calls.get(&number);
+        let ours = self.calls.get(number);
         if ours.is_some_and(|call| call.run == Some(run)) {
             self.close(number, outcome, cx);
         }
     }
 
-    fn close(&mut self, number: u64, outcome: Result<Value, CallError>, cx: &mut Cx<'_>) {
-        if let Some(call) = self.calls.remove(&number) {
-            self.dues.remove(&(call.due_ms, number));
-            if call.run.is_none() {
-                let calls = &self.calls;
-                let script = &mut self.all[call.call.script as usize];
-                script.call_is_over(|number| calls.contains_key(&number));
-            }
-            cx.out.answers.push((call.id, outcome));
+    fn close(&mut self, number: u64, outcome: Result<Value, CallError>, cx: &mut Context<'_>) {
+        if let Some(call) = self.calls.remove(number) {
+            self.end_call(call, outcome, cx);
         }
     }
 
+    fn end_call(
+        &mut self,
+        call: OpenCall,
+        outcome: Result<Value, CallError>,
+        cx: &mut Context<'_>,
+    ) {
+        if call.run.is_none() {
+            let calls = &self.calls;
+            let script = &mut self.all[call.call.script as usize];
+            script.call_is_over(|number| calls.contains(number));
+        }
+        cx.out.respond(call.id, outcome);
+    }
+
     /// Callers wait no longer.
-    pub(super) fn expire_calls(&mut self, cx: &mut Cx<'_>) {
-        while let Some((due_ms, number)) = self.dues.first().copied() {
-            if due_ms > cx.now.mono_ms {
-                return;
-            }
-            self.dues.pop_first();
-            let Some(call) = self.calls.get(&number) else {
-                continue;
-            };
-            if call.run.is_some() && !call.caller.callback {
-                // It is begun, and nobody waits.
-                continue;
-            }
-            if call.run.is_some() {
-                let script = call.call.script;
-                self.all[script as usize].tell(&channel::cancel(number));
-            }
+    pub(super) fn expire_calls(&mut self, cx: &mut Context<'_>) {
+        while let Some((number, call)) = self.calls.pop_due(cx.now.mono_ms) {
             let detail = match call.run {
-                Some(_) => "the script has not answered in time",
+                Some(_) if !call.caller.callback => {
+                    // It is begun, and nobody waits.
+                    self.calls.insert(number, call, NEVER);
+                    continue;
+                }
+                Some(_) => {
+                    let script = call.call.script;
+                    self.all[script as usize].tell(&channel::cancel(number));
+                    "the script has not answered in time"
+                }
                 None => "the script has not come to it in time",
             };
-            self.close(number, Err(CallError::new("Timeout", detail)), cx);
+            self.end_call(call, Err(CallError::new("Timeout", detail)), cx);
         }
     }
 
     /// A process is gone, and what ran in it.
-    pub(super) fn process_gone(&mut self, id: ScriptId, run: Option<u64>, cx: &mut Cx<'_>) {
+    pub(super) fn process_gone(&mut self, id: ScriptId, run: Option<u64>, cx: &mut Context<'_>) {
         for number in self.numbers(|call| call.run.is_some() && call.run == run) {
             let detail = "the script ended while it ran";
             self.close(number, Err(CallError::new("Interrupted", detail)), cx);
         }
-        self.forget_tickets(run);
+        self.requests.forget(run);
         self.pass_all_of(id, cx);
     }
 }
 
 /// Of functions that both vpid and the owner's file have, the log says once whose are called.
-fn say_which_is_in_force(script: &mut Script, config: &config::Scripts, cx: &Cx<'_>) {
+fn say_which_is_in_force(script: &mut Script, config: &config::Scripts, cx: &Context<'_>) {
     let both = script.functions.iter();
     let both = both.filter(|function| cx.functions.is_built_in(function));
     let (kept, taken): (Vec<String>, Vec<String>) = both

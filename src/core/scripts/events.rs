@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::Scripts;
 use super::people::{known_or, player};
-use super::{Cx, Scripts};
 use crate::core::HostId;
+use crate::core::context::Context;
 use crate::core::roster::Person;
 use crate::core::servers::ServerId;
 use crate::limits;
@@ -47,7 +48,7 @@ impl Scripts {
         server: ServerId,
         message: &FromGame,
         leaver: Option<&Person>,
-        cx: &mut Cx<'_>,
+        cx: &mut Context<'_>,
     ) {
         self.is_up(server, cx);
         match message {
@@ -70,7 +71,7 @@ impl Scripts {
         name: &str,
         data: &Value,
         leaver: Option<&Person>,
-        cx: &mut Cx<'_>,
+        cx: &mut Context<'_>,
     ) {
         let field = |key: &str| data.get(key).cloned().unwrap_or_default();
         let userid = data["userid"].as_i64().unwrap_or(0);
@@ -118,7 +119,7 @@ impl Scripts {
         server: ServerId,
         data: &Value,
         rest: &[Value],
-        cx: &Cx<'_>,
+        cx: &Context<'_>,
     ) {
         if self.listens(hook) {
             let mut args = vec![known_or(server, None, data, cx)];
@@ -134,7 +135,7 @@ impl Scripts {
         server: ServerId,
         line: &Line,
         leaver: Option<&Person>,
-        cx: &mut Cx<'_>,
+        cx: &mut Context<'_>,
     ) {
         if cx.servers.host(server).is_some() {
             return;
@@ -172,7 +173,7 @@ impl Scripts {
     }
 
     /// Whether somebody is new on a server: another run of it gives the same userids again.
-    fn arrived(&mut self, server: ServerId, userid: i64, cx: &Cx<'_>) -> bool {
+    fn arrived(&mut self, server: ServerId, userid: i64, cx: &Context<'_>) -> bool {
         let game = cx.servers.get(server);
         let person = game.and_then(|game| game.roster.person(userid));
         let (since_ms, id) = person.map_or((0, None), |one| (one.since_ms, one.steam));
@@ -196,7 +197,7 @@ impl Scripts {
         }
     }
 
-    fn is_up(&mut self, server: ServerId, cx: &Cx<'_>) {
+    fn is_up(&mut self, server: ServerId, cx: &Context<'_>) {
         let watched = &mut self.watched[server];
         if !watched.up {
             watched.up = true;
@@ -207,7 +208,7 @@ impl Scripts {
     }
 
     /// A game that should have told something has not.
-    pub fn missed(&mut self, host: HostId, cx: &mut Cx<'_>) {
+    pub fn missed(&mut self, host: HostId, cx: &mut Context<'_>) {
         let Some(known) = cx.hosts.get(host) else {
             return;
         };
@@ -237,7 +238,7 @@ impl Scripts {
         self.raise(&hook, Some(server), &[data]);
     }
 
-    pub(super) fn uptime_s(&self, server: ServerId, cx: &Cx<'_>) -> Option<u64> {
+    pub(super) fn uptime_s(&self, server: ServerId, cx: &Context<'_>) -> Option<u64> {
         let watched = self.watched.get(server).filter(|watched| watched.up)?;
         Some(cx.now.mono_ms.saturating_sub(watched.up_since_ms) / 1_000)
     }

@@ -3,9 +3,10 @@
 
 use super::journal::{ERROR, INFO, lacks_memory, memory_advice};
 use super::script::{Script, State, Stuck};
-use super::{Cx, Scripts, Waiter};
+use super::{Scripts, Waiter};
 use crate::config::is_script_name;
-use crate::core::{Effect, Launch, LaunchKind, ScriptAct, ScriptId};
+use crate::core::context::Context;
+use crate::core::{Launch, LaunchKind, ScriptAct, ScriptId};
 use crate::limits;
 use crate::protocol::script_channel as channel;
 use crate::protocol::signed::messages::Place;
@@ -54,7 +55,7 @@ impl Scripts {
     }
 
     /// Starts whoever's turn it is; one loads at a time.
-    pub(super) fn start_due(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn start_due(&mut self, cx: &mut Context<'_>) {
         let now_ms = cx.now.mono_ms;
         for id in 0..self.all.len() as ScriptId {
             if matches!(self.all[id as usize].state, State::Waiting { until_ms } if until_ms <= now_ms)
@@ -99,7 +100,7 @@ impl Scripts {
         hooks: Vec<String>,
         functions: Vec<String>,
         python: String,
-        cx: &mut Cx<'_>,
+        cx: &mut Context<'_>,
     ) {
         let script = &mut self.all[id as usize];
         let State::Starting { run, .. } = script.state else {
@@ -119,7 +120,7 @@ impl Scripts {
     }
 
     /// It could not be loaded: the process ends by itself.
-    pub(super) fn failed(&mut self, id: ScriptId, why: &str, cx: &mut Cx<'_>) {
+    pub(super) fn failed(&mut self, id: ScriptId, why: &str, cx: &mut Context<'_>) {
         let script = &mut self.all[id as usize];
         let text = format!("cannot be loaded:\n{why}");
         script.journal.add(&script.name, ERROR, &text, cx.now);
@@ -138,7 +139,7 @@ impl Scripts {
     }
 
     /// Its process is gone. `ran`: there was one.
-    pub(super) fn ended(&mut self, id: ScriptId, how: &str, ran: bool, cx: &mut Cx<'_>) {
+    pub(super) fn ended(&mut self, id: ScriptId, how: &str, ran: bool, cx: &mut Context<'_>) {
         let now_ms = cx.now.mono_ms;
         let script = &mut self.all[id as usize];
         let state = script.state;
@@ -197,14 +198,14 @@ impl Scripts {
     }
 
     /// It has done something that nobody may: its process ends.
-    pub(super) fn condemn(&mut self, id: ScriptId, what: &str, cx: &mut Cx<'_>) {
+    pub(super) fn condemn(&mut self, id: ScriptId, what: &str, cx: &mut Context<'_>) {
         let script = &mut self.all[id as usize];
         script.condemned = Some(format!("it {what}, and was killed"));
         self.act(id, ScriptAct::Kill, cx);
     }
 
     /// Does what is due for a script.
-    pub(super) fn live(&mut self, id: ScriptId, cx: &mut Cx<'_>) {
+    pub(super) fn live(&mut self, id: ScriptId, cx: &mut Context<'_>) {
         let now_ms = cx.now.mono_ms;
         match self.all[id as usize].state {
             State::Starting { due_ms, run } if due_ms <= now_ms => {
@@ -250,7 +251,7 @@ impl Scripts {
     }
 
     /// Lets a script finish what it has, and go.
-    pub(super) fn begin_unload(&mut self, id: ScriptId, again: bool, cx: &mut Cx<'_>) {
+    pub(super) fn begin_unload(&mut self, id: ScriptId, again: bool, cx: &mut Context<'_>) {
         let script = &mut self.all[id as usize];
         script.checking = None;
         let due_ms = cx.now.mono_ms + limits::SCRIPT_UNLOAD_MS;
@@ -282,7 +283,7 @@ impl Scripts {
     }
 
     /// Does what somebody wants with a script, and tells them what comes of it.
-    pub(super) fn change(&mut self, verb: Verb, name: &str, waiter: Waiter, cx: &mut Cx<'_>) {
+    pub(super) fn change(&mut self, verb: Verb, name: &str, waiter: Waiter, cx: &mut Context<'_>) {
         let id = match verb {
             Verb::Load => self.loadable(name),
             Verb::Unload => self.unloadable(name),
@@ -330,7 +331,7 @@ impl Scripts {
         }
     }
 
-    fn load(&mut self, id: ScriptId, cx: &mut Cx<'_>) {
+    fn load(&mut self, id: ScriptId, cx: &mut Context<'_>) {
         match self.all[id as usize].state {
             State::Unloaded | State::Failed | State::Waiting { .. } => {
                 self.all[id as usize].pause_ms = limits::SCRIPT_RESTART_MS_MIN;
@@ -342,7 +343,7 @@ impl Scripts {
     }
 
     /// Loads a script anew. One that runs is asked first whether its file is in order.
-    fn reload(&mut self, id: ScriptId, cx: &mut Cx<'_>) {
+    fn reload(&mut self, id: ScriptId, cx: &mut Context<'_>) {
         let script = &mut self.all[id as usize];
         script.pause_ms = limits::SCRIPT_RESTART_MS_MIN;
         let call_ms = script.settings.call_ms;
@@ -359,7 +360,7 @@ impl Scripts {
     }
 
     /// The file of VPI functions was edited.
-    pub fn interfaces_edited(&mut self, cx: &mut Cx<'_>) {
+    pub fn interfaces_edited(&mut self, cx: &mut Context<'_>) {
         let Some(id) = self.find(INTERFACES) else {
             return;
         };
@@ -378,7 +379,7 @@ impl Scripts {
         id: ScriptId,
         message: fn(u64) -> String,
         patience_ms: u64,
-        cx: &Cx<'_>,
+        cx: &Context<'_>,
     ) {
         let number = self.number();
         let script = &mut self.all[id as usize];
@@ -397,7 +398,12 @@ impl Scripts {
     }
 
     /// Tells those who wait for it what came of a script.
-    pub(super) fn settle(&mut self, id: ScriptId, outcome: Result<&str, &str>, cx: &mut Cx<'_>) {
+    pub(super) fn settle(
+        &mut self,
+        id: ScriptId,
+        outcome: Result<&str, &str>,
+        cx: &mut Context<'_>,
+    ) {
         let name = self.all[id as usize].name.clone();
         let waiters = std::mem::take(&mut self.waiters);
         for (of, waiter) in waiters {
@@ -414,7 +420,7 @@ impl Scripts {
     }
 
     /// vpid ends: every script is told, and none starts any more.
-    pub fn stop(&mut self, cx: &mut Cx<'_>) {
+    pub fn stop(&mut self, cx: &mut Context<'_>) {
         self.stopping = true;
         for id in 0..self.all.len() as ScriptId {
             self.begin_unload(id, false, cx);
@@ -423,11 +429,11 @@ impl Scripts {
 }
 
 /// Tells somebody what came of their wish.
-pub(super) fn tell(waiter: Waiter, outcome: Result<String, String>, cx: &mut Cx<'_>) {
+pub(super) fn tell(waiter: Waiter, outcome: Result<String, String>, cx: &mut Context<'_>) {
     match waiter {
         Waiter::Operator(ticket) => {
             let outcome = outcome.map(|text| serde_json::json!({ "ok": text }));
-            cx.out.effects.push(Effect::Pushed { ticket, outcome });
+            cx.out.complete(Some(ticket), outcome);
         }
         Waiter::Admin { server, userid } => {
             let (Ok(text) | Err(text)) = outcome;

@@ -19,15 +19,13 @@ mod script;
 mod tests;
 mod tickets;
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
+use super::context::Context;
+use super::deadlines::Expiring;
 use super::event::ScriptNews;
-use super::functions::Functions;
-use super::outgoing::Outgoing;
-use super::servers::Servers;
-use super::sessions::Hosts;
-use super::vyhub::Vyhub;
-use super::{Effect, FileId, LaunchKind, Now, ScriptAct, ScriptId, Timer};
+use super::ids::{FileId, ScriptId, Ticket};
+use super::{Effect, LaunchKind, ScriptAct, Timer};
 use crate::config;
 use crate::sql::CallId;
 
@@ -36,25 +34,12 @@ use calls::OpenCall;
 use chat::Judged;
 use events::Watched;
 use script::Script;
-use tickets::Ticket;
-
-/// Tickets of what scripts wait for; those of operators are below.
-pub const TICKETS: u64 = 1 << 62;
-
-/// What is around.
-pub struct Cx<'a> {
-    pub servers: &'a mut Servers,
-    pub vyhub: Option<&'a Vyhub>,
-    pub hosts: &'a Hosts,
-    pub functions: &'a mut Functions,
-    pub now: Now,
-    pub out: &'a mut Outgoing,
-}
+use tickets::Requests;
 
 /// Who is told what came of loading or unloading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waiter {
-    Operator(u64),
+    Operator(Ticket),
     Admin { server: usize, userid: i64 },
 }
 
@@ -66,20 +51,16 @@ pub struct Scripts {
     last_run: u64,
     /// Numbers messages that are answered: calls, verdicts, checks.
     last_number: u64,
-    last_ticket: u64,
     /// The file of the last call of a script.
     last_file: FileId,
     /// Who listens to a hook, in the order of the start.
     listeners: HashMap<String, Vec<ScriptId>>,
     /// Of whose hooks nothing is known yet: what happens meanwhile waits for them.
     loading: Vec<ScriptId>,
-    calls: HashMap<u64, OpenCall>,
-    /// Of calls whose callers wait no longer than that.
-    dues: BTreeSet<(u64, u64)>,
-    judged: HashMap<u64, Judged>,
-    /// What was handed on for a script, by its ticket.
-    tickets: HashMap<u64, Ticket>,
-    ticket_dues: BTreeSet<(u64, u64)>,
+    /// By the numbers of their messages.
+    calls: Expiring<u64, OpenCall>,
+    judged: Expiring<u64, Judged>,
+    requests: Requests,
     to_start: VecDeque<ScriptId>,
     /// Calls that an earlier run has begun.
     begun: HashSet<CallId>,
@@ -106,15 +87,12 @@ impl Scripts {
             waiters: Vec::new(),
             last_run: 0,
             last_number: 0,
-            last_ticket: TICKETS,
             last_file: file | 1,
             listeners: HashMap::new(),
             loading: Vec::new(),
-            calls: HashMap::new(),
-            dues: BTreeSet::new(),
-            judged: HashMap::new(),
-            tickets: HashMap::new(),
-            ticket_dues: BTreeSet::new(),
+            calls: Expiring::default(),
+            judged: Expiring::default(),
+            requests: Requests::default(),
             to_start: VecDeque::new(),
             begun,
             watched: (0..servers).map(|_| Watched::default()).collect(),
@@ -165,14 +143,14 @@ impl Scripts {
         self.last_number
     }
 
-    fn act(&self, script: ScriptId, act: ScriptAct, cx: &mut Cx<'_>) {
+    fn act(&self, script: ScriptId, act: ScriptAct, cx: &mut Context<'_>) {
         if let Some(run) = self.all[script as usize].state.run() {
             cx.out.effects.push(Effect::Script { script, run, act });
         }
     }
 
     /// Something is heard of a process.
-    pub fn news(&mut self, id: ScriptId, run: u64, what: ScriptNews, cx: &mut Cx<'_>) {
+    pub fn news(&mut self, id: ScriptId, run: u64, what: ScriptNews, cx: &mut Context<'_>) {
         let present = self.script(id).and_then(|script| script.state.run());
         if present != Some(run) {
             return;
@@ -201,14 +179,14 @@ impl Scripts {
     }
 
     /// Does what is due, gives scripts what they have room for, and sets the timer.
-    pub fn advance(&mut self, cx: &mut Cx<'_>) {
+    pub fn advance(&mut self, cx: &mut Context<'_>) {
         self.start_due(cx);
         if self.offer_due {
             self.offer(cx);
         }
         self.expire_calls(cx);
         self.expire_verdicts(cx);
-        self.expire_tickets(cx);
+        self.expire_requests(cx);
         for id in 0..self.all.len() as ScriptId {
             self.live(id, cx);
             self.give(id, cx);
@@ -229,10 +207,15 @@ impl Scripts {
 
     fn due_ms(&self) -> Option<u64> {
         let scripts = self.all.iter().filter_map(life::due_ms).min();
-        let calls = self.dues.first().map(|(due_ms, _)| *due_ms);
-        let lines = self.judged.values().map(|judged| judged.due_ms).min();
-        let tickets = self.ticket_dues.first().map(|(due_ms, _)| *due_ms);
-        [scripts, calls, lines, tickets].into_iter().flatten().min()
+        let others = [
+            self.calls.next_due(),
+            self.judged.next_due(),
+            self.requests.next_due(),
+        ];
+        scripts
+            .into_iter()
+            .chain(others.into_iter().flatten())
+            .min()
     }
 
     /// Whether a process is left.

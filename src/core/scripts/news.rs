@@ -1,15 +1,16 @@
 //! What a script's process says.
 
+use super::Scripts;
 use super::journal::{ERROR, INFO};
-use super::{Cx, Scripts};
 use crate::core::ScriptId;
+use crate::core::context::Context;
 use crate::limits;
 use crate::protocol::call_error::CallError;
 use crate::protocol::script_channel::{self as channel, FromScript};
 
 impl Scripts {
     /// A line of its channel.
-    pub(super) fn said(&mut self, id: ScriptId, run: u64, line: &[u8], cx: &mut Cx<'_>) {
+    pub(super) fn said(&mut self, id: ScriptId, run: u64, line: &[u8], cx: &mut Context<'_>) {
         let messages = match channel::parse(line) {
             Ok(messages) => messages,
             Err(what) => return self.condemn(id, &format!("said something that {what}"), cx),
@@ -48,7 +49,7 @@ impl Scripts {
         }
     }
 
-    fn register(&mut self, id: ScriptId, name: String, cx: &mut Cx<'_>) {
+    fn register(&mut self, id: ScriptId, name: String, cx: &mut Context<'_>) {
         let script = &mut self.all[id as usize];
         let fits = name.len() <= limits::SCRIPT_FUNCTION_BYTES_MAX && !name.is_empty();
         if !fits || script.functions.len() >= limits::SCRIPT_FUNCTIONS_MAX {
@@ -68,7 +69,7 @@ impl Scripts {
         run: u64,
         number: u64,
         outcome: Result<serde_json::Value, (String, String)>,
-        cx: &mut Cx<'_>,
+        cx: &mut Context<'_>,
     ) {
         let checking = self.all[id as usize].checking;
         if checking.is_some_and(|(checked, _)| checked == number) {
@@ -83,7 +84,7 @@ impl Scripts {
         &mut self,
         id: ScriptId,
         outcome: Result<serde_json::Value, (String, String)>,
-        cx: &mut Cx<'_>,
+        cx: &mut Context<'_>,
     ) {
         let script = &mut self.all[id as usize];
         script.checking = None;

@@ -1,20 +1,15 @@
-//! What was handed on for scripts, to a game or a console, until it is answered.
+//! What was sent to a game or a console for scripts, until its result is here.
 
 use serde_json::Value;
 
-use super::{Cx, Scripts};
-use crate::core::opening::AskKey;
+use super::Scripts;
+use crate::core::context::Context;
+use crate::core::deadlines::Expiring;
+use crate::core::ids::{RequestId, Ticket};
 use crate::protocol::call_error::CallError;
 use crate::protocol::console::cvar_value;
 
-/// Something that was handed on for a script, which waits for the answer until then.
-pub struct Ticket {
-    key: AskKey,
-    form: Form,
-    due_ms: u64,
-}
-
-/// How the answer to something that was handed on is read.
+/// How the result of a request is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     AsItIs,
@@ -26,55 +21,54 @@ pub enum Form {
     Nothing,
 }
 
+/// Requests under way, by the numbers of their tickets.
+#[derive(Default)]
+pub struct Requests {
+    last: u64,
+    open: Expiring<u64, (RequestId, Form)>,
+}
+
+impl Requests {
+    pub fn begin(&mut self, request: RequestId, form: Form, due_ms: u64) -> Ticket {
+        self.last += 1;
+        self.open.insert(self.last, (request, form), due_ms);
+        Ticket::Script(self.last)
+    }
+
+    /// The request with this ticket is answered otherwise.
+    pub fn cancel(&mut self, ticket: Ticket) {
+        if let Ticket::Script(number) = ticket {
+            self.open.remove(number);
+        }
+    }
+
+    /// The process that runs so has ended: it waits for nothing any more.
+    pub fn forget(&mut self, run: Option<u64>) {
+        self.open
+            .remove_where(|_, (request, _)| Some(request.run) == run);
+    }
+
+    pub fn next_due(&self) -> Option<u64> {
+        self.open.next_due()
+    }
+}
+
 impl Scripts {
-    /// What came of something that was handed on.
-    pub fn pushed(&mut self, ticket: u64, outcome: Result<Value, String>) {
-        let Some(Ticket { key, form, .. }) = self.take_ticket(ticket) else {
+    pub fn completed(&mut self, number: u64, outcome: Result<Value, String>) {
+        let Some((request, form)) = self.requests.open.remove(number) else {
             return;
         };
         let outcome = outcome.map_err(|why| CallError::new("GameError", why));
         let value = outcome.and_then(|value| read(form, value));
-        self.answered(key, value.map(|value| value.to_string()));
-    }
-
-    pub(super) fn ticket(&mut self, key: AskKey, form: Form, cx: &Cx<'_>) -> u64 {
-        self.last_ticket += 1;
-        let due_ms = cx.now.mono_ms + self.all[key.script as usize].settings.call_ms;
-        self.ticket_dues.insert((due_ms, self.last_ticket));
-        let ticket = Ticket { key, form, due_ms };
-        self.tickets.insert(self.last_ticket, ticket);
-        self.last_ticket
-    }
-
-    pub(super) fn take_ticket(&mut self, number: u64) -> Option<Ticket> {
-        let ticket = self.tickets.remove(&number)?;
-        self.ticket_dues.remove(&(ticket.due_ms, number));
-        Some(ticket)
+        self.answered(request, value.map(|value| value.to_string()));
     }
 
     /// A game that has gone for good answers nothing any more, and a script must not wait for ever.
-    pub(super) fn expire_tickets(&mut self, cx: &Cx<'_>) {
-        while let Some((due_ms, number)) = self.ticket_dues.first().copied() {
-            if due_ms > cx.now.mono_ms {
-                return;
-            }
-            if let Some(Ticket { key, .. }) = self.take_ticket(number) {
-                let detail = "the game has not answered in time; it may still do what was asked";
-                self.answered(key, Err(CallError::new("Timeout", detail)));
-            }
+    pub(super) fn expire_requests(&mut self, cx: &Context<'_>) {
+        while let Some((_, (request, _))) = self.requests.open.pop_due(cx.now.mono_ms) {
+            let detail = "the game has not answered in time; it may still do what was asked";
+            self.answered(request, Err(CallError::new("Timeout", detail)));
         }
-    }
-
-    /// Nobody waits for what this process has asked for.
-    pub(super) fn forget_tickets(&mut self, run: Option<u64>) {
-        let of_run = |ticket: &Ticket| Some(ticket.key.run) == run;
-        self.tickets.retain(|number, ticket| {
-            let forgotten = of_run(ticket);
-            if forgotten {
-                self.ticket_dues.remove(&(ticket.due_ms, *number));
-            }
-            !forgotten
-        });
     }
 }
 

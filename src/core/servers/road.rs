@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use super::changing::{Changing, Sent};
 use super::settling::Settling;
 use super::{GameServer, ServerId, Servers};
-use crate::core::outgoing::Outgoing;
+use crate::core::Now;
+use crate::core::output::Output;
 use crate::core::players::Console;
-use crate::core::{Effect, Now};
 use crate::limits;
 use crate::protocol::console::{Command, cvar_value};
 use crate::protocol::log_targets;
@@ -99,7 +99,7 @@ impl Road {
 
 impl Servers {
     /// What came of a command. An operator's is to be told of.
-    pub fn rcon_done(&mut self, done: rcon::Done, now: Now, out: &mut Outgoing) {
+    pub fn rcon_done(&mut self, done: rcon::Done, now: Now, out: &mut Output) {
         let Some(server) = self.all.get_mut(done.server) else {
             return;
         };
@@ -136,10 +136,7 @@ impl Servers {
         let outcome = done.result.map_err(|failure| match failure {
             Failure::Refused(why) | Failure::Away(why) | Failure::Unclear(why) => why,
         });
-        if let Some(ticket) = waiter {
-            let outcome = outcome.map(Into::into);
-            out.effects.push(Effect::Pushed { ticket, outcome });
-        }
+        out.complete(waiter, outcome.map(Into::into));
     }
 }
 
@@ -156,7 +153,7 @@ impl Servers {
     }
 
     /// Asks how many slots players see, once on a map.
-    pub(super) fn ask_for_slots(&mut self, id: ServerId, out: &mut Outgoing) {
+    pub(super) fn ask_for_slots(&mut self, id: ServerId, out: &mut Output) {
         let ticket = self.ticket();
         let road = self.all.get_mut(id).and_then(|server| server.rcon.as_mut());
         if let Some(road) = road.filter(|road| road.wants_slots) {

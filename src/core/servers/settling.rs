@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use super::changing::Sent;
 use super::{GameServer, ServerId, Servers};
 use crate::core::Now;
-use crate::core::outgoing::Outgoing;
+use crate::core::output::Output;
 use crate::limits;
 
 /// What waits for the moment to pass.
@@ -61,7 +61,7 @@ impl Servers {
         &mut self,
         id: ServerId,
         sent: Sent,
-        out: &mut Outgoing,
+        out: &mut Output,
     ) -> Result<(), String> {
         let ticket = self.ticket();
         let server = self.all.get_mut(id).ok_or("there is no such server")?;
@@ -83,7 +83,7 @@ impl Servers {
     }
 
     /// Sends what has waited long enough; gives when to look again.
-    pub(super) fn send_settled(&mut self, now: Now, out: &mut Outgoing) -> Option<u64> {
+    pub(super) fn send_settled(&mut self, now: Now, out: &mut Output) -> Option<u64> {
         let mut next_ms = None::<u64>;
         for id in 0..self.all.len() {
             let Some(road) = &mut self.all[id].rcon else {

@@ -15,7 +15,7 @@ const STATUS: &str = "map     : cp_a at: 0 x\nplayers : 1 humans, 0 bots (24 max
 
 struct World {
     servers: Servers,
-    out: Outgoing,
+    out: Output,
     now: Now,
 }
 
@@ -23,7 +23,7 @@ impl World {
     /// Ann is on.
     fn new() -> Self {
         let config = config::parse(CONFIG, Path::new("/"), |_| None).unwrap();
-        let (servers, out) = (Servers::new(&config, &[0]), Outgoing::default());
+        let (servers, out) = (Servers::new(&config, &[0]), Output::default());
         let mono_ms = 100_000;
         let now = Now { mono_ms, wall_s: 0 };
         let mut world = Self { servers, out, now };
@@ -158,6 +158,7 @@ fn an_operator_reaches_a_server_by_its_console_alone() {
     let names: Vec<_> = world.servers.consoles().collect();
     assert_eq!(names, [(0, Some("one"))]);
     let wants = |world: &mut World, push: Push, ticket: u64| {
+        let ticket = Ticket::Operator(ticket);
         world.servers.to_console(0, push, ticket, &mut world.out)
     };
     wants(&mut world, print(Some(7)), 1).unwrap();
@@ -257,7 +258,7 @@ fn what_waits_for_a_map_is_bounded_and_its_end_is_reported() {
     world.map_starts("cp_b");
     let run = |world: &mut World, number: usize| {
         let command = Command::Console(format!("x{number}"));
-        let waiter = Some(number as u64);
+        let waiter = Some(Ticket::Operator(number as u64));
         world.servers.command(0, command, waiter, &mut world.out)
     };
     for number in 0..limits::RCON_QUEUE_MAX {

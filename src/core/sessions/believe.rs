@@ -127,7 +127,7 @@ impl Hosts {
     }
 
     /// A file is finished: its identity is good for nothing any more.
-    pub fn finish(&mut self, identity: u64) -> Effect {
+    pub(super) fn finish(&mut self, identity: u64) -> Effect {
         let share = self.guard.share(identity);
         self.guard.remember(share, identity, FINISHED);
         Effect::Remember(Remembered::Identity {

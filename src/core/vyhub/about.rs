@@ -3,22 +3,12 @@
 use super::Vyhub;
 use super::rights::{Right, Verdict};
 use crate::core::Now;
+use crate::core::context::{About, Directory};
 use crate::core::servers::ServerId;
 use crate::protocol::steam_id::SteamId;
-use crate::protocol::uuid::Uuid;
 
-/// What VyHub has told of a player on a server.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct About {
-    pub user: Option<Uuid>,
-    /// May ban or warn there.
-    pub admin: bool,
-    /// Names, the highest first.
-    pub groups: Vec<String>,
-}
-
-impl Vyhub {
-    pub fn about(&self, server: ServerId, steam: SteamId, now: Now) -> Option<About> {
+impl Directory for Vyhub {
+    fn about(&self, server: ServerId, steam: SteamId, now: Now) -> Option<About> {
         let bundle = self.served(server)?.bundle()?;
         let user = self.users.get(steam).map(|user| user.id);
         let may = |right| self.rights.may(steam, bundle, right, now) == Verdict::Yes;
@@ -34,8 +24,7 @@ impl Vyhub {
         })
     }
 
-    /// Whether somebody is an administrator of all of VyHub, as far as is known.
-    pub fn is_administrator(&self, server: ServerId, steam: SteamId, now: Now) -> bool {
+    fn is_administrator(&self, server: ServerId, steam: SteamId, now: Now) -> bool {
         let bundle = self.served(server).and_then(|served| served.bundle());
         bundle.is_some_and(|bundle| {
             let rights = self.rights.get(steam, bundle);

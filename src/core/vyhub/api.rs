@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::core::outbox::EntryId;
-use crate::core::outgoing::Outgoing;
+use crate::core::output::Output;
 use crate::core::servers::ServerId;
 use crate::core::{Effect, Now};
 use crate::limits;
@@ -94,7 +94,7 @@ impl Api {
         self.last_ticket
     }
 
-    pub fn ask(&mut self, purpose: Purpose, request: Request, out: &mut Outgoing) {
+    pub fn ask(&mut self, purpose: Purpose, request: Request, out: &mut Output) {
         let ticket = self.ticket();
         self.asked.insert(ticket, purpose);
         let patience_ms = match request.expect {
@@ -119,7 +119,7 @@ impl Api {
         name: String,
         content: Option<Content>,
         kept: Option<Kept>,
-        out: &mut Outgoing,
+        out: &mut Output,
     ) {
         let ticket = kept.map(|kept| {
             let ticket = self.ticket();

@@ -188,9 +188,9 @@ impl Vyhub {
             _ => self.answer(id, server, call, due_ms, cx),
         };
         match answer {
-            Ok(Some(value)) => cx.out.answers.push((id, Ok(value))),
+            Ok(Some(value)) => cx.out.respond(id, Ok(value)),
             Ok(None) => {}
-            Err(error) => cx.out.answers.push((id, Err(error))),
+            Err(error) => cx.out.respond(id, Err(error)),
         }
         self.advance(cx);
     }
@@ -350,7 +350,7 @@ impl Vyhub {
         }
         if self.calls.users.len() >= limits::VYHUB_CALLS_MAX {
             let error = unavailable("too many calls wait for VyHub");
-            cx.out.answers.push((id, Err(error)));
+            cx.out.respond(id, Err(error));
             return None;
         }
         self.users.want(steam, cx.now.mono_ms);
@@ -391,7 +391,7 @@ impl Vyhub {
                     Err(unavailable(format!("VyHub answered {code}")))
                 }
             };
-            cx.out.answers.push((id, answer));
+            cx.out.respond(id, answer);
         }
     }
 
@@ -402,7 +402,7 @@ impl Vyhub {
         self.calls.users = rest;
         for (_, id, _) in over {
             let error = unavailable("VyHub has not answered in time");
-            cx.out.answers.push((id, Err(error)));
+            cx.out.respond(id, Err(error));
         }
     }
 
@@ -414,7 +414,7 @@ impl Vyhub {
     pub(super) fn call_accepted(&mut self, entry: EntryId, cx: &mut Cx<'_>) {
         if let Some(id) = self.calls.entries.remove(&entry) {
             let answer = self.accepted_answer(entry);
-            cx.out.answers.push((id, Ok(answer)));
+            cx.out.respond(id, Ok(answer));
         }
     }
 
@@ -422,8 +422,7 @@ impl Vyhub {
         if let Some(id) = self.calls.entries.remove(&entry) {
             let detail = format!("it cannot be written down: {why}");
             cx.out
-                .answers
-                .push((id, Err(CallError::new("StorageError", detail))));
+                .respond(id, Err(CallError::new("StorageError", detail)));
         }
     }
 }

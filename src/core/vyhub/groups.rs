@@ -65,7 +65,7 @@ impl Vyhub {
     pub(super) fn set_group(&mut self, call: GroupCall, cx: &mut Cx<'_>) {
         if self.group_calls.open.len() >= limits::VYHUB_CALLS_MAX {
             let error = unavailable("too many calls wait for VyHub");
-            return cx.out.answers.push((call.id, Err(error)));
+            return cx.out.respond(call.id, Err(error));
         }
         self.group_calls.last += 1;
         let (number, steam) = (self.group_calls.last, call.steam);
@@ -191,7 +191,7 @@ impl Vyhub {
             self.hook(call.server, "vyhub_ply_group_changed", data, cx);
             self.rights.want(call.steam, call.bundle);
         }
-        cx.out.answers.push((call.id, answer));
+        cx.out.respond(call.id, answer);
     }
 
     pub(super) fn expire_group_calls(&mut self, cx: &mut Cx<'_>) {

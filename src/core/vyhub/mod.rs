@@ -30,10 +30,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use serde_json::json;
 
+use super::Timer;
+use super::context::Context as Cx;
+use super::message::{GameEvent, Message};
 use super::outbox::{EntryId, Outbox};
-use super::outgoing::Outgoing;
-use super::servers::{Seen, ServerId, Servers};
-use super::{Now, Timer};
+use super::servers::ServerId;
 use crate::config::Config;
 use crate::protocol::signed::messages::Place;
 use crate::protocol::steam_id::SteamId;
@@ -51,15 +52,7 @@ use served::Served;
 use users::Users;
 use words::Words;
 
-pub use about::About;
 pub use calls::{FUNCTIONS, VyhubCall, parse_call};
-
-/// What is around: the game servers, the time, and where requests go.
-pub struct Cx<'a> {
-    pub servers: &'a mut Servers,
-    pub now: Now,
-    pub out: &'a mut Outgoing,
-}
 
 pub struct Vyhub {
     words: Words,
@@ -185,12 +178,12 @@ impl Vyhub {
     }
 
     /// Something was seen on a server.
-    pub fn seen(&mut self, server: ServerId, seen: Seen, cx: &mut Cx<'_>) {
-        match seen {
-            Seen::MapStarted => self.state_soon(server, cx),
-            Seen::SessionBegan => self.greet_session(server, cx),
-            Seen::Chat(speaker, text) => self.heard(server, speaker, &text, false, cx),
-            Seen::HeldChat(speaker, text) => self.heard(server, speaker, &text, true, cx),
+    pub fn happened(&mut self, server: ServerId, event: GameEvent, cx: &mut Cx<'_>) {
+        match event {
+            GameEvent::MapStarted => self.state_soon(server, cx),
+            GameEvent::SessionBegan => self.greet_session(server, cx),
+            GameEvent::Chat(speaker, text) => self.heard(server, speaker, &text, false, cx),
+            GameEvent::HeldChat(speaker, text) => self.heard(server, speaker, &text, true, cx),
         }
         self.advance(cx);
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::api::Purpose;
 use super::bans::Bundle as Bans;
-use super::{Cx, Vyhub};
+use super::{Cx, Message, Vyhub};
 use crate::core::Now;
 use crate::core::servers::ServerId;
 use crate::limits;
@@ -284,12 +284,12 @@ impl Vyhub {
     }
 
     pub(super) fn hook(&self, server: ServerId, name: &str, data: Value, cx: &mut Cx<'_>) {
-        let told = (server, name.to_owned(), data.clone());
-        cx.out.hooks.push(told);
+        let name = name.to_owned();
         if let Some(host) = cx.servers.host(server) {
-            let name = name.to_owned();
-            cx.out.pushes.push((host, Push::Hook { name, data }, 0));
+            let (name, data) = (name.clone(), data.clone());
+            cx.out.push(host, Push::Hook { name, data }, None);
         }
+        cx.out.send(Message::Hook { server, name, data });
     }
 
     /// A game's scripts have begun anew, and know nothing.

@@ -7,12 +7,13 @@ mod tests;
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::poller::Hint;
 use super::reload::{Stamp, stamp};
 use super::{Daemon, Due};
 use crate::config::{self, Config};
-use crate::core::{Effects, Event, ScriptAct, ScriptId, ScriptNews};
+use crate::core::{Event, ScriptAct, ScriptId, ScriptNews, StartScripts};
 use crate::io::begun::Begun;
 use crate::io::python::memory::Watch;
 use crate::io::python::{Heard, Process};
@@ -226,24 +227,13 @@ impl Daemon {
         let scripts = self.config.scripts.as_ref();
         let dir = scripts.and_then(|scripts| Some((scripts.dir.as_ref()?, scripts)));
         let names = dir.map_or_else(Vec::new, |(dir, scripts)| found_scripts(dir, scripts));
-        let begun = std::mem::take(&mut self.scripts.begun_earlier).into_iter();
-        let (file, now) = (self.next_file_id(), self.now());
-        let effects = self
-            .core
-            .begin_scripts(&self.config, names, begun, file, now);
-        self.carry_out_all(effects);
-    }
-
-    /// SIGTERM: they unload what they have.
-    pub(super) fn stop_scripts(&mut self) {
-        let effects = self.core.stop_scripts(self.now());
-        self.carry_out_all(effects);
-    }
-
-    fn carry_out_all(&mut self, effects: Effects) {
-        for effect in effects {
-            self.carry_out(effect);
-        }
+        let start = StartScripts {
+            config: Arc::clone(&self.config),
+            found: names,
+            begun: std::mem::take(&mut self.scripts.begun_earlier),
+            file: self.next_file_id(),
+        };
+        self.decide(Event::StartScripts(Box::new(start)));
     }
 
     pub(super) fn script_act(&mut self, script: ScriptId, run: u64, act: ScriptAct) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use vpid::config::{self, Config};
-use vpid::core::{Core, Effect, Event, FileId, HostId, InputState, Now, TakenFile, Timer};
+use vpid::core::{Core, Earlier, Effect, Event, FileId, HostId, InputState, Now, TakenFile, Timer};
 use vpid::daemon::wheel::Wheel;
 use vpid::limits;
 use vpid::protocol::remembered::Remembered;
@@ -176,7 +176,11 @@ impl Disk {
 impl Daemon {
     pub fn start(disk: &Disk, now_ms: u64, away_until_ms: u64) -> Self {
         let mut core = Core::new(&config(), &[FOLDER]);
-        core.restore(disk.seen.clone(), Default::default());
+        let earlier = Earlier {
+            remembered: disk.seen.clone(),
+            ..Earlier::default()
+        };
+        core.handle(Event::Restore(Box::new(earlier)), Now::default());
         let mut daemon = Self {
             core,
             // The lane's deadlines count from the start of the daemon, as everything does there.
@@ -306,7 +310,7 @@ impl Daemon {
     fn drain_events(&mut self, disk: &mut Disk, now_ms: u64, random: &mut Random) {
         while let Some(event) = self.events.pop_front() {
             let now = self.now(disk, now_ms);
-            for effect in self.core.on(event, now) {
+            for effect in self.core.handle(event, now) {
                 self.carry_out(effect, disk, now_ms, random);
             }
         }

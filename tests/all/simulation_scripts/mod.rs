@@ -7,13 +7,15 @@ mod process;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use process::{Faults, Process};
 use vpid::config::{self, Config};
 use vpid::core::{
-    Core, Effect, Event, FileId, HostId, InputState, Now, ScriptAct, ScriptNews, TakenFile, Timer,
+    Core, Earlier, Effect, Event, FileId, HostId, InputState, Now, OperatorRequest, ScriptAct,
+    ScriptNews, StartScripts, TakenFile, Timer,
 };
 use vpid::limits;
 use vpid::protocol::control::ScriptRequest;
@@ -145,20 +147,26 @@ impl World {
     fn start(&mut self) {
         self.started_ms = self.now_ms;
         self.core = Core::new(&self.config, &[0]);
-        self.core
-            .restore(self.disk.seen.clone(), Default::default());
-        let now = self.now();
-        let effects = self
-            .core
-            .attend(&self.config, &[0], Found::default(), 1, now);
-        self.carry_out(effects);
-        let found = vec!["a".to_owned(), "b".to_owned()];
-        let begun = self.disk.begun.clone().into_iter();
-        let file = self.micros() | 1;
-        let effects = self
-            .core
-            .begin_scripts(&self.config, found, begun, file, now);
-        self.carry_out(effects);
+        let remembered = self.disk.seen.clone();
+        let config = Arc::new(self.config.clone());
+        let scripts = StartScripts {
+            config: Arc::clone(&config),
+            found: vec!["a".to_owned(), "b".to_owned()],
+            begun: self.disk.begun.clone(),
+            file: self.micros() | 1,
+        };
+        let start = [
+            Event::Restore(Box::new(Earlier {
+                remembered,
+                ..Earlier::default()
+            })),
+            Event::start(config, &[0], Found::default(), 1),
+            Event::StartScripts(Box::new(scripts)),
+        ];
+        for event in start {
+            let effects = self.core.handle(event, self.now());
+            self.carry_out(effects);
+        }
         let files: Vec<TakenFile> = self.disk.files.values().cloned().collect();
         for file in files {
             let recovered = true;
@@ -283,9 +291,9 @@ impl World {
     fn reload(&mut self) {
         let name = if self.random.chance(50) { "a" } else { "b" };
         let name = name.to_owned();
-        let request = ScriptRequest::Reload { name };
+        let request = OperatorRequest::Script(ScriptRequest::Reload { name });
         self.events
-            .push_back(Event::ScriptRequest { request, ticket: 1 });
+            .push_back(Event::Operator { ticket: 1, request });
     }
 
     fn step(&mut self, faults: Faults) -> bool {
@@ -306,7 +314,7 @@ impl World {
         }
         while let Some(event) = self.events.pop_front() {
             let now = self.now();
-            let effects = self.core.on(event, now);
+            let effects = self.core.handle(event, now);
             if !self.carry_out(effects) {
                 return false;
             }
@@ -355,9 +363,9 @@ impl World {
         self.weather.deaths = 0;
         for name in ["a", "b"] {
             let name = name.to_owned();
-            let request = ScriptRequest::Load { name };
+            let request = OperatorRequest::Script(ScriptRequest::Load { name });
             self.events
-                .push_back(Event::ScriptRequest { request, ticket: 2 });
+                .push_back(Event::Operator { ticket: 2, request });
         }
         while self.now_ms < end_ms + 2 * limits::SCRIPT_RESTART_MS_MAX {
             assert!(self.step(CALM.faults));

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use vpid::core::{Core, Effect, Effects, Event, FileId, HostId, Now, SignedFile, Timer};
+use vpid::core::{
+    Core, Earlier, Effect, Effects, Event, FileId, HostId, Now, OperatorRequest, SignedFile, Timer,
+};
 use vpid::protocol::signed::session_log::{Note, Sessions};
 use vpid::protocol::signed::{Id, Kind, parse_name};
 use vpid::sql::{CallId, Done, Job};
@@ -48,7 +50,11 @@ impl Daemon {
         let mut short = Sessions::default();
         sessions.notes().iter().for_each(|note| short.apply(note));
         assert_eq!(short, sessions);
-        core.restore(Vec::new(), short);
+        let earlier = Earlier {
+            sessions: short,
+            ..Earlier::default()
+        };
+        core.handle(Event::Restore(Box::new(earlier)), Now::default());
         let mut daemon = Self {
             core,
             open: HashMap::new(),
@@ -145,11 +151,9 @@ impl Daemon {
             name: "m".into(),
             data: number.into(),
         };
-        self.events.push_back(Event::Push {
-            host,
-            push,
+        self.events.push_back(Event::Operator {
             ticket: number,
-            keep,
+            request: OperatorRequest::Push { host, push, keep },
         });
     }
 
@@ -194,7 +198,7 @@ impl Daemon {
                 mono_ms: now_ms,
                 wall_s: now_ms as i64 / 1000,
             };
-            let effects: Effects = self.core.on(event, now);
+            let effects: Effects = self.core.handle(event, now);
             for effect in effects {
                 if let Some(life) = &mut self.life {
                     *life = life.checked_sub(1).ok_or(Crash)?;

@@ -47,8 +47,7 @@ impl Talk {
             status,
             asked: Vec::new(),
         };
-        let effects = talk.core.attend(config, &[0], Found::default(), 7, now(0));
-        talk.carry_out(effects, 0);
+        talk.on(Event::start(config.clone(), &[0], Found::default(), 7), 0);
         talk.begin("cp_first", 0);
         talk
     }
@@ -87,7 +86,7 @@ impl Talk {
     }
 
     fn on(&mut self, event: Event, now_ms: u64) {
-        let effects = self.core.on(event, now(now_ms));
+        let effects = self.core.handle(event, now(now_ms));
         self.carry_out(effects, now_ms);
     }
 

@@ -146,9 +146,8 @@ impl World {
         self.began_ms = self.now_ms;
         self.core = Core::new(&config(), &[0]);
         self.wheel = Wheel::default();
-        let (found, seed, now) = (self.disk.found(), self.random.next(), self.now());
-        let effects = self.core.attend(&config(), &[0], found, seed, now);
-        self.carry_out(effects);
+        let (found, seed) = (self.disk.found(), self.random.next());
+        self.event(Event::start(config(), &[0], found, seed));
     }
 
     /// Whatever was not durable may be, in its order; whatever was under way is not heard of.
@@ -175,7 +174,7 @@ impl World {
     }
 
     pub fn event(&mut self, event: Event) {
-        let effects = self.core.on(event, self.now());
+        let effects = self.core.handle(event, self.now());
         self.carry_out(effects);
     }
 

@@ -1,6 +1,14 @@
 use super::*;
 use crate::config;
-use crate::core::opening::{AskKey, Opening, Proof, Route};
+use crate::core::Now;
+use crate::core::context::Shared;
+use crate::core::functions::Functions;
+use crate::core::ids::RequestId;
+use crate::core::message::Message;
+use crate::core::opening::{Opening, Proof, Route};
+use crate::core::output::Output;
+use crate::core::servers::Servers;
+use crate::core::sessions::Hosts;
 use crate::protocol::signed::Id;
 use crate::protocol::stock::call_file::Call;
 use crate::sql::{Done, Job, Reading};
@@ -13,8 +21,8 @@ const DEADLINE_MS: u64 = 1_000;
 
 struct Bench {
     calls: Calls,
-    hosts: Hosts,
-    functions: Functions,
+    shared: Shared,
+    out: Output,
     now: Now,
     jobs: Vec<Job>,
     timer_ms: Option<u64>,
@@ -50,8 +58,12 @@ impl Bench {
         let config = config::parse(&text, Path::new("/"), |_| None).unwrap();
         Self {
             calls: Calls::new(&config),
-            hosts: Hosts::new(&config, &[0]),
-            functions: Functions::new(&config),
+            shared: Shared {
+                hosts: Hosts::new(&config, &[0]),
+                servers: Servers::default(),
+                functions: Functions::new(&config),
+            },
+            out: Output::default(),
             now: Now {
                 mono_ms: ARRIVED_MS,
                 wall_s: 1_800_000_000,
@@ -63,8 +75,14 @@ impl Bench {
         }
     }
 
-    fn take(&mut self, effects: Effects) {
-        for effect in effects {
+    /// What the calls lead to.
+    fn act(&mut self, act: impl FnOnce(&mut Calls, &mut Context<'_>)) {
+        let mut cx = self.shared.context(self.now, &mut self.out);
+        act(&mut self.calls, &mut cx);
+        while let Some(host) = cx.out.next_unsettled() {
+            self.calls.settle(host, &mut cx);
+        }
+        for effect in std::mem::take(&mut self.out.effects) {
             match effect {
                 Effect::Sql(job) => self.jobs.push(*job),
                 Effect::SetTimer {
@@ -89,11 +107,7 @@ impl Bench {
             singles: singles.into_iter().map(|call| Ok(call).into()).collect(),
             chains: vec![chain.into_iter().map(|call| Ok(call).into()).collect()],
         };
-        let mut effects = Effects::new();
-        let (hosts, functions) = (&mut self.hosts, &self.functions);
-        self.calls
-            .open(opening, hosts, functions, self.now, &mut effects);
-        self.take(effects);
+        self.act(|calls, cx| calls.open(opening, cx));
     }
 
     fn done(&mut self, index: u32, outcome: Outcome) {
@@ -101,11 +115,7 @@ impl Bench {
             id: id(index),
             outcome,
         }];
-        let mut effects = Effects::new();
-        let (hosts, functions) = (&mut self.hosts, &self.functions);
-        self.calls
-            .sql_done(done, hosts, functions, self.now, &mut effects);
-        self.take(effects);
+        self.act(|calls, cx| calls.sql_done(done, cx));
     }
 
     /// Until this time, with the timer.
@@ -113,32 +123,33 @@ impl Bench {
         self.now.mono_ms = mono_ms;
         while self.timer_ms.is_some_and(|at_ms| at_ms <= mono_ms) {
             self.timer_ms = None;
-            let mut effects = Effects::new();
-            let (hosts, functions) = (&mut self.hosts, &self.functions);
-            self.calls.overdue(hosts, functions, self.now, &mut effects);
-            self.take(effects);
+            self.act(|calls, cx| calls.overdue(cx));
         }
     }
 
     /// What a script got by now.
     fn reasons(&mut self) -> Vec<String> {
-        let replies = self.calls.take_replies().into_iter();
-        replies
-            .map(|(_, outcome)| match outcome {
-                Ok(answer) => answer,
-                Err(error) => error.reason.into_owned(),
+        let messages = std::iter::from_fn(|| self.out.next_message());
+        messages
+            .map(|message| match message {
+                Message::Responded(_, Ok(answer)) => answer,
+                Message::Responded(_, Err(error)) => error.reason.into_owned(),
+                other => panic!("{}", other.kind()),
             })
             .collect()
     }
 }
 
 fn script() -> Route {
-    let ask = AskKey {
+    let request = RequestId {
         script: 1,
         run: 1,
-        id: 1,
+        number: 1,
     };
-    Route::Script { ask, server: None }
+    Route::Script {
+        request,
+        server: None,
+    }
 }
 
 #[test]
@@ -161,7 +172,7 @@ fn a_call_is_answered_at_its_deadline_whatever_its_lane_does() {
     bench.at(ARRIVED_MS + DEADLINE_MS + SQL_OVERDUE_MS);
     assert_eq!(bench.reasons(), ["DeadlineExceeded"]);
     assert_eq!(bench.calls.running(), 0);
-    assert!(bench.timer_ms.is_none() && bench.calls.late.order.is_empty());
+    assert!(bench.timer_ms.is_none() && bench.calls.late.deadlines.next_due().is_none());
     // What the lane says now is not for anybody, and is said once.
     bench.done(0, Ok("[]".to_owned()));
     bench.done(1, Err(CallError::word("DeadlineExceeded")));

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::world::{World, named};
-use crate::core::calls::ScriptCall;
-use crate::core::outgoing::Outgoing;
+use crate::core::message::ScriptCall;
+use crate::core::output::Output;
 use crate::core::scripts::Coming;
 use crate::limits;
 use crate::protocol::control::ScriptRequest;
@@ -13,9 +13,8 @@ use crate::sql::{CallId, Reading};
 
 /// A call of a game, as the rest of the core hands it on.
 fn game_calls(world: &mut World, index: u32, callback: bool) {
-    let mut out = Outgoing::default();
+    let mut out = Output::default();
     let now = world.now;
-    let (scripts, mut cx) = world.core.scripts(now, &mut out).unwrap();
     let coming = Coming {
         id: CallId { file: 2, index },
         call: ScriptCall {
@@ -39,8 +38,10 @@ fn game_calls(world: &mut World, index: u32, callback: bool) {
         recovered: false,
         durable: true,
     };
-    scripts.call(coming, &mut cx);
-    scripts.advance(&mut cx);
+    world.core.for_scripts(now, &mut out, |scripts, cx| {
+        scripts.call(coming, cx);
+        scripts.advance(cx);
+    });
     world.take(out.effects);
 }
 

@@ -1,11 +1,14 @@
 //! The core with scripts, whose processes are played by the test.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::config::{self, Config};
-use crate::core::{Core, Effect, Effects, Event, Launch, Now, ScriptAct, ScriptNews};
+use crate::core::{
+    Core, Effect, Effects, Event, Launch, Now, OperatorRequest, ScriptAct, ScriptNews, StartScripts,
+};
 use crate::protocol::control::ScriptRequest;
 use crate::protocol::engine_log::{Line, Who};
 use crate::protocol::store::Found;
@@ -40,8 +43,7 @@ fn configured(more: &str) -> Config {
 
 impl World {
     pub fn reconfigure(&mut self, more: &str) {
-        let effects = self.core.reconfigure(&configured(more), &[0]);
-        self.take(effects);
+        self.on(Event::configuration(configured(more), &[0]));
     }
 
     pub fn new(more: &str, scripts: &[&str]) -> Self {
@@ -58,13 +60,14 @@ impl World {
             timer_ms: None,
             begun: 0,
         };
-        let effects = world.core.attend(&config, &[0], Found::default(), 1, now);
-        world.take(effects);
-        let found = scripts.iter().map(|name| (*name).to_owned()).collect();
-        let effects = world
-            .core
-            .begin_scripts(&config, found, std::iter::empty(), 2_000_001, now);
-        world.take(effects);
+        let config = Arc::new(config);
+        world.on(Event::start(config.clone(), &[0], Found::default(), 1));
+        world.on(Event::StartScripts(Box::new(StartScripts {
+            config,
+            found: scripts.iter().map(|name| (*name).to_owned()).collect(),
+            begun: Vec::new(),
+            file: 2_000_001,
+        })));
         world
     }
 
@@ -110,7 +113,7 @@ impl World {
     }
 
     pub fn on(&mut self, event: Event) {
-        let effects = self.core.on(event, self.now);
+        let effects = self.core.handle(event, self.now);
         self.take(effects);
     }
 
@@ -171,11 +174,7 @@ impl World {
 
     /// The state of a script, as operators see it.
     pub fn state(&mut self, name: &str) -> Value {
-        self.pushed.clear();
-        self.on(Event::ScriptRequest {
-            request: ScriptRequest::List,
-            ticket: 1,
-        });
+        self.request(ScriptRequest::List);
         let (_, list) = self.pushed.pop().unwrap();
         let list = list.unwrap();
         let list = list["scripts"].as_array().unwrap();
@@ -185,7 +184,8 @@ impl World {
 
     pub fn request(&mut self, request: ScriptRequest) {
         self.pushed.clear();
-        self.on(Event::ScriptRequest { request, ticket: 7 });
+        let request = OperatorRequest::Script(request);
+        self.on(Event::Operator { ticket: 7, request });
     }
 
     /// A script asks to call a function.

@@ -1,0 +1,78 @@
+//! Calls that another part of the core answers: the community's, and the Python scripts.
+
+use serde_json::Value;
+
+use super::{Calls, Route};
+use crate::core::context::Context;
+use crate::core::message::{Caller, ForwardedCall, Message, Receiver};
+use crate::core::opening::Parked;
+use crate::protocol::answer_text::{Decoder, push_value};
+use crate::protocol::call_error::CallError;
+use crate::protocol::stock::call_file::Call;
+use crate::sql::CallId;
+
+impl Calls {
+    /// `waits`: for how long its caller does, where it says so, and whether at all.
+    pub(super) fn forward(
+        &mut self,
+        id: CallId,
+        to: Receiver,
+        (timeout_ms, callback): (Option<u64>, bool),
+        cx: &mut Context<'_>,
+    ) {
+        let Some(file) = self.files.get(&id.file) else {
+            return;
+        };
+        let patience_ms = timeout_ms.unwrap_or(self.deadline_ms);
+        cx.out.send(Message::Forward(Box::new(ForwardedCall {
+            id,
+            caller: match file.route {
+                Route::Script { server, .. } => Caller::Python(server),
+                _ => Caller::Game(file.host),
+            },
+            to,
+            due_ms: cx.now.mono_ms + patience_ms.min(self.deadline_ms),
+            callback,
+            recovered: file.recovered,
+        })));
+    }
+
+    /// A forwarded call was answered.
+    pub fn respond(&mut self, id: CallId, answer: Result<Value, CallError>, cx: &mut Context<'_>) {
+        let Some(file) = self.files.get(&id.file) else {
+            return;
+        };
+        let decoder = file.route.decoder();
+        let outcome = answer.map(|value| {
+            let mut text = String::new();
+            push_value(&mut text, &value, decoder);
+            text
+        });
+        self.done(id, outcome, cx);
+        self.start_some(cx);
+        self.finish(id.file, cx);
+    }
+
+    /// A forwarded call begins once more: its receiver turned out to have no such function.
+    pub fn run_built_in(&mut self, id: CallId, call: Call, cx: &mut Context<'_>) {
+        let Some(file) = self.files.get_mut(&id.file) else {
+            return;
+        };
+        let host = file.host;
+        file.calls[id.index as usize].parked = Some(Parked::Read(Box::new(Ok(call))));
+        self.starting.add_first(host, id);
+        self.start_some(cx);
+        self.finish(id.file, cx);
+    }
+}
+
+impl Route {
+    /// Who will read the answers.
+    pub fn decoder(&self) -> Decoder {
+        match self {
+            Self::Signed { .. } => Decoder::Own,
+            Self::Script { .. } => Decoder::Exact,
+            Self::Nowhere | Self::Stock { .. } => Decoder::Stock,
+        }
+    }
+}
