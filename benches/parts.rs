@@ -12,7 +12,10 @@ use tempfile::TempDir;
 use vpid::config::{
     self, Config, Database, Engine, Legacy, Permissions, Secret, Server, Sqlite, Watch,
 };
-use vpid::core::{Core, Event, InputState, Now, ScriptNews, StartScripts, TakenFile};
+use vpid::core::{
+    Caller, Core, Event, FileId, FolderId, HostId, InputState, Now, RunId, ScriptId, ScriptNews,
+    ServerId, StartScripts, TakenFile,
+};
 use vpid::io::sql::{Lane, Report, Run};
 use vpid::limits::{SQL_STATEMENT_MS_MAX, SUBMIT_JOBS_MIN};
 use vpid::protocol::answer_text::Decoder;
@@ -86,7 +89,7 @@ fn megabyte(of: &str) -> Vec<u8> {
 /// What a megabyte costs that a stranger wrote: from its bytes to the rejection.
 #[divan::bench(args = ["texts", "numbers", "brackets", "objects"])]
 fn core_turn_strangers_megabyte(bencher: Bencher, of: &str) {
-    let mut core = Core::new(&config(), &[0]);
+    let mut core = Core::new(&config(), &[FolderId(0)]);
     let bytes = megabyte(of);
     let mut id = 0;
     bencher
@@ -118,7 +121,7 @@ fn core_turn_authentic_megabyte(bencher: Bencher, of: &str) {
                 }
             };
             // Nothing of the one before is open.
-            (Core::new(&config(), &[0]), taken(id, bytes))
+            (Core::new(&config(), &[FolderId(0)]), taken(id, bytes))
         })
         .bench_local_values(|(mut core, file)| {
             let effects = core.handle(Event::Calls(file), now());
@@ -133,9 +136,9 @@ fn core_turn_authentic_megabyte(bencher: Bencher, of: &str) {
 
 fn taken(file: u64, bytes: Vec<u8>) -> TakenFile {
     TakenFile {
-        folder: 0,
+        folder: FolderId(0),
         host: "game".into(),
-        file,
+        file: FileId(file),
         bytes,
         mtime_ns: UNIX_S * 1_000_000_000,
         recovered: false,
@@ -203,7 +206,7 @@ fn parse_and_render_sql(bencher: Bencher, what: &str) {
 /// write of its answers and the removal of the file included.
 #[divan::bench(args = [1, 20])]
 fn core_turn_echo(bencher: Bencher, calls: usize) {
-    let mut core = Core::new(&config(), &[0]);
+    let mut core = Core::new(&config(), &[FolderId(0)]);
     let mut id = 0;
     bencher
         .counter(ItemsCount::new(calls))
@@ -211,9 +214,9 @@ fn core_turn_echo(bencher: Bencher, calls: usize) {
             id += 1;
             let bytes = file(calls, "VPI_Ping", |n| json!({"n": n}));
             TakenFile {
-                folder: 0,
+                folder: FolderId(0),
                 host: "bench".into(),
-                file: id,
+                file: FileId(id),
                 bytes,
                 mtime_ns: UNIX_S * 1_000_000_000,
                 recovered: false,
@@ -222,16 +225,16 @@ fn core_turn_echo(bencher: Bencher, calls: usize) {
         .bench_local_values(|file| {
             // Far enough apart that nothing is repeated.
             let now = Now {
-                mono_ms: file.file * 10_000,
+                mono_ms: file.file.0 * 10_000,
                 wall_s: UNIX_S,
             };
             let mut effects = core.handle(Event::Calls(file), now).len();
-            let state = InputState::Empty;
-            effects += core.handle(Event::Input { host: 0, state }, now).len();
+            let (host, state) = (HostId(0), InputState::Empty);
+            effects += core.handle(Event::Input { host, state }, now).len();
             effects += core
-                .handle(Event::AnswersWritten { host: 0, ok: true }, now)
+                .handle(Event::AnswersWritten { host, ok: true }, now)
                 .len();
-            effects + core.handle(Event::Input { host: 0, state }, now).len()
+            effects + core.handle(Event::Input { host, state }, now).len()
         });
 }
 
@@ -246,20 +249,20 @@ fn core_chat_for_scripts(bencher: Bencher, listens: bool) {
         mono_ms: 1_000,
         wall_s: UNIX_S,
     };
-    let mut core = Core::new(&config, &[0]);
+    let mut core = Core::new(&config, &[FolderId(0)]);
     let config = Arc::new(config);
-    let start = Event::start(Arc::clone(&config), &[0], Found::default(), 1);
+    let start = Event::start(Arc::clone(&config), &[FolderId(0)], Found::default(), 1);
     core.handle(start, now);
     let start = StartScripts {
         config,
         found: vec!["a".into()],
         begun: Vec::new(),
-        file: 1,
+        number: 1,
     };
     core.handle(Event::StartScripts(Box::new(start)), now);
     let mut say = move |line: String| {
         let what = ScriptNews::Said(vec![line.into_bytes()]);
-        let (script, run) = (0, 1);
+        let (script, run) = (ScriptId(0), RunId(1));
         core.handle(Event::Script { script, run, what }, now);
         let lines = (0..LINES).map(|n| Line::Said {
             who: Who {
@@ -271,7 +274,7 @@ fn core_chat_for_scripts(bencher: Bencher, listens: bool) {
             text: format!("line {n}"),
             team: false,
         });
-        let (server, lines) = (0, lines.collect());
+        let (server, lines) = (ServerId(0), lines.collect());
         core.handle(Event::Logged { server, lines }, now).len()
     };
     let hooks = if listens { "[\"OnPlayerChat\"]" } else { "[]" };
@@ -370,12 +373,9 @@ impl OpenLane {
             self.serial += 1;
             let kwargs = kwargs(self.serial);
             Job {
-                id: CallId {
-                    file: self.next_file,
-                    index,
-                },
+                id: CallId::of_number(self.next_file, index),
                 database: 0,
-                host: 0,
+                caller: Caller::Host(HostId(0)),
                 limit_ms: SQL_STATEMENT_MS_MAX,
                 function: function.to_string(),
                 call: sql::parse(function, SCRIPT, &kwargs, Reading::Legacy, Quoting::Sqlite)

@@ -19,22 +19,23 @@ use starting::Starting;
 use super::cache::Cache;
 use super::context::Context;
 use super::functions::Task;
+use super::ids::{CallId, Caller, HostId, ScriptId, Source};
 use super::message::{Message, Receiver, ScriptCall};
 use super::opening::{OpenCall, Opening, Parked, Pending, Proof, Route, open_calls};
 use super::shares::{Kind, Owner, Shares};
-use super::{Effect, FileId, HostId, Now, TakenFile};
+use super::{Effect, Now, TakenFile};
 use crate::config::Config;
 use crate::limits;
 use crate::protocol::answer_text::push_value;
 use crate::protocol::call_error::CallError;
 use crate::protocol::stock::call_file::{self, Call};
-use crate::sql::{self, CallId, DatabaseId, SqlCall};
+use crate::sql::{self, DatabaseId, SqlCall};
 use chains::Onward;
 use late::Late;
 
 struct OpenFile {
     proof: Proof,
-    host: HostId,
+    caller: Caller,
     /// Whose share it is counted in; `None` for calls of the owner's scripts.
     owner: Option<Owner>,
     /// The bytes that are counted for it while it is open, besides those of calls that run.
@@ -57,9 +58,9 @@ struct OpenFile {
 }
 
 pub struct Calls {
-    files: HashMap<FileId, OpenFile>,
+    files: HashMap<Source, OpenFile>,
     running: usize,
-    running_of: HashMap<HostId, usize>,
+    running_of: HashMap<Caller, usize>,
     /// What hosts hold of what is for all.
     shares: Shares,
     /// The same for the owner's scripts, which hold bytes alone.
@@ -114,7 +115,7 @@ impl Calls {
     }
 
     /// Whether a script may make one more call, by the memory that its others take.
-    fn script_has_room(&self, script: HostId) -> bool {
+    fn script_has_room(&self, script: ScriptId) -> bool {
         self.of_scripts.left(script_owner(script), Kind::Bytes) > 0
     }
 
@@ -135,35 +136,35 @@ impl Calls {
             Ok(opening) => opening,
             Err(reason) => return cx.out.effects.push(Effect::Reject { file: id, reason }),
         };
-        cx.out.settle(opening.host);
+        if let Caller::Host(host) = opening.caller {
+            cx.out.settle(host);
+        }
         self.open(opening, cx);
     }
 
     /// Starts the calls of a file that is authenticated.
     pub fn open(&mut self, opening: Opening, cx: &mut Context<'_>) {
         if let Route::Script { request, .. } = opening.route
-            && !self.script_has_room(opening.host)
+            && !self.script_has_room(request.script)
         {
             let error = CallError::new("QueueFull", "its calls take too much memory already");
             return cx.out.send(Message::Responded(request, Err(error)));
         }
-        let Opening { file: id, host, .. } = opening;
+        let Opening { source, caller, .. } = opening;
         let is_signed = matches!(opening.proof, Proof::Signed { .. });
-        let owner = match opening.route {
-            Route::Script { .. } => None,
-            _ => cx.hosts.owner_of(host).map(|owner| Owner {
-                stock: !is_signed,
-                ..owner
-            }),
-        };
+        let owner = caller.host().and_then(|host| cx.hosts.owner_of(host));
+        let owner = owner.map(|owner| Owner {
+            stock: !is_signed,
+            ..owner
+        });
         let (calls, starts) = open_calls(opening.singles, opening.chains, is_signed);
         self.running += calls.len();
-        *self.running_of.entry(host).or_default() += calls.len();
+        *self.running_of.entry(caller).or_default() += calls.len();
         let waiting: usize = calls.iter().map(OpenCall::waiting_bytes).sum();
         let is_raw = |call: &&OpenCall| matches!(call.parked, Some(Parked::Raw(_)));
         let open = OpenFile {
             proof: opening.proof,
-            host,
+            caller,
             owner,
             held_bytes: waiting + opening.text.len(),
             text: opening.text,
@@ -177,8 +178,8 @@ impl Calls {
             unshown: 0,
             calls,
         };
-        if matches!(open.route, Route::Script { .. }) {
-            let owner = script_owner(host);
+        if let Caller::Script(script) = caller {
+            let owner = script_owner(script);
             self.of_scripts.take(owner, Kind::Bytes, open.held_bytes);
         }
         if let Some(owner) = owner {
@@ -186,17 +187,19 @@ impl Calls {
             self.shares.take(owner, Kind::Calls, open.calls.len());
             self.shares.take(owner, Kind::Bytes, open.held_bytes);
         }
-        if let (Route::Stock { .. }, Some(answers)) = (open.route, cx.hosts.answers(host)) {
+        if matches!(open.route, Route::Stock { .. })
+            && let Some(answers) = caller.host().and_then(|host| cx.hosts.answers(host))
+        {
             answers.hold_repeats(cx.now);
             let waited_for = open.calls.iter().filter(|call| call.callback);
             waited_for.for_each(|call| answers.expect(&call.token, cx.now));
         }
-        self.files.insert(id, open);
+        self.files.insert(source, open);
         for index in starts {
-            self.starting.add(host, CallId { file: id, index });
+            self.starting.add(caller, CallId { source, index });
         }
         self.start_some(cx);
-        self.finish(id, cx);
+        self.finish(source, cx);
     }
 
     /// Starts a call. `None`: it runs now, and its outcome comes with a later event.
@@ -205,9 +208,9 @@ impl Calls {
             Ok(call) => call,
             Err(bad) => return Some(Err(bad.error)),
         };
-        let file = self.files.get(&id.file)?;
+        let file = self.files.get(&id.source)?;
         let decoder = file.route.decoder();
-        let own = matches!(file.route, Route::Script { .. });
+        let own = matches!(file.caller, Caller::Script(_));
         let task = match cx.functions.resolve(&call, own) {
             Ok(task) => task,
             Err(error) => return Some(Err(error)),
@@ -261,7 +264,7 @@ impl Calls {
         sql_call: SqlCall,
         now: Now,
     ) -> Option<sql::Job> {
-        let file = self.files.get(&id.file)?;
+        let file = self.files.get(&id.source)?;
         let chain = file.calls[id.index as usize].chain;
         let goes_on = chain.filter(|chain| !chain.stops);
         // Each call of such a chain has time of its own, however long those before it took.
@@ -276,7 +279,7 @@ impl Calls {
         Some(sql::Job {
             id,
             database,
-            host: file.host,
+            caller: file.caller,
             function: call.function,
             call: sql_call,
             deadline_ms: call.callback.then_some(since_ms + patience),
@@ -295,7 +298,7 @@ impl Calls {
             self.cache.ends(id, answer, cx.now.mono_ms);
             if self.lane_has_done(id, &outcome) {
                 self.done(id, outcome, cx);
-                self.finish(id.file, cx);
+                self.finish(id.source, cx);
             }
         }
         self.start_some(cx);
@@ -303,16 +306,19 @@ impl Calls {
 
     /// A call is done: answer, or let the next of its chain start.
     fn done(&mut self, id: CallId, outcome: Outcome, cx: &mut Context<'_>) {
-        let Some(file) = self.files.get_mut(&id.file) else {
+        let Some(file) = self.files.get_mut(&id.source) else {
             return;
         };
-        let host = file.host;
-        cx.out.settle(host);
+        let caller = file.caller;
+        let host = caller.host();
+        if let Some(host) = host {
+            cx.out.settle(host);
+        }
         let owner = file.owner;
         let open = &mut file.calls[id.index as usize];
         let cost = std::mem::take(&mut open.cost);
         if let Err(error) = &outcome {
-            let host = cx.hosts.get(host);
+            let host = host.and_then(|host| cx.hosts.get(host));
             let host = host.map_or("of a script", |host| host.name.as_str());
             log::warn!(
                 "host {host}: a call failed: {}",
@@ -330,10 +336,10 @@ impl Calls {
         }
         file.running -= finished;
         self.running -= finished;
-        if let Some(running) = self.running_of.get_mut(&host) {
+        if let Some(running) = self.running_of.get_mut(&caller) {
             *running -= finished;
             if *running == 0 {
-                self.running_of.remove(&host);
+                self.running_of.remove(&caller);
             }
         }
         if let Some(owner) = owner {
@@ -341,13 +347,13 @@ impl Calls {
             self.give_back_cost(owner, cost);
         }
         match next {
-            Some(index) => self.starting.add_first(host, CallId { index, ..id }),
+            Some(index) => self.starting.add_first(caller, CallId { index, ..id }),
             None => self.answer(id, answered, outcome, cx),
         }
     }
 
     /// Lets a file go when nothing of it is left to do.
-    fn finish(&mut self, id: FileId, cx: &mut Context<'_>) {
+    fn finish(&mut self, id: Source, cx: &mut Context<'_>) {
         let is_done = |file: &OpenFile| file.running == 0 && file.unshown == 0;
         if !self.files.get(&id).is_some_and(is_done) {
             return;
@@ -356,32 +362,31 @@ impl Calls {
             return;
         };
         self.late.forget(id, file.due_ms);
-        // What a Python script has asked for is in no file.
-        if matches!(file.route, Route::Script { .. }) {
-            let owner = script_owner(file.host);
+        if let Caller::Script(script) = file.caller {
             self.of_scripts
-                .give_back(owner, Kind::Bytes, file.held_bytes);
-            return;
+                .give_back(script_owner(script), Kind::Bytes, file.held_bytes);
         }
         if let Some(owner) = file.owner {
             self.shares.give_back(owner, Kind::Files, 1);
             self.shares.give_back(owner, Kind::Bytes, file.held_bytes);
         }
-        cx.out.effects.push(match file.rejected {
-            None => Effect::Remove { file: id },
-            Some(reason) => Effect::Reject {
-                file: id,
-                reason: reason.to_owned(),
-            },
-        });
+        if let Source::File(file_id) = id {
+            cx.out.effects.push(match file.rejected {
+                None => Effect::Remove { file: file_id },
+                Some(reason) => Effect::Reject {
+                    file: file_id,
+                    reason: reason.to_owned(),
+                },
+            });
+        }
         cx.hosts.file_is_done(file.proof, &mut cx.out.effects);
     }
 }
 
 /// By which what a script holds is counted: as a server of one host.
-fn script_owner(script: HostId) -> Owner {
+fn script_owner(ScriptId(script): ScriptId) -> Owner {
     Owner {
-        host: Some(script),
+        host: Some(HostId(script)),
         server: script.into(),
         stock: false,
     }
@@ -397,11 +402,12 @@ fn authentic(file: TakenFile, cx: &mut Context<'_>) -> Result<Opening, String> {
         cx.out.effects.push(Effect::LookAtInput { host });
     }
     let outline = call_file::outline(&file.bytes).map_err(|error| error.to_string())?;
-    let session = cx.hosts.get(host).map_or(0, |host| host.session);
+    let known = cx.hosts.get(host);
+    let session = known.map(|host| host.session).unwrap_or_default();
     let pending = |calls: Vec<call_file::Sketch>| calls.into_iter().map(Pending::from).collect();
     Ok(Opening {
-        file: file.file,
-        host,
+        source: Source::File(file.file),
+        caller: Caller::Host(host),
         proof: believed.identity.map_or(Proof::None, Proof::Identity),
         route: match believed.stale {
             true => Route::Nowhere,

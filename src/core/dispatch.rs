@@ -3,8 +3,8 @@
 
 use super::context::Context;
 use super::event::{Now, OperatorRequest};
-use super::ids::{HostId, ServerId, Ticket};
-use super::message::{Caller, ForwardedCall, GameEvent, Message, Receiver};
+use super::ids::{Caller, HostId, ServerId, Ticket};
+use super::message::{ForwardedCall, GameEvent, Message, Receiver};
 use super::output::Output;
 use super::players::{Console, Game, Silence};
 use super::roster::Person;
@@ -106,8 +106,8 @@ impl Core {
     /// A call goes to the part that answers it.
     fn forward(&mut self, call: ForwardedCall, now: Now, out: &mut Output) {
         let server = match call.caller {
-            Caller::Python(server) => server,
-            Caller::Game(host) => self.shared.server_of(host),
+            Caller::Script(_) => call.server,
+            Caller::Host(host) => self.shared.server_of(host),
         };
         match call.to {
             Receiver::Community(what) => {
@@ -123,10 +123,8 @@ impl Core {
                 }
             }
             Receiver::Script(called) => {
-                let host = match call.caller {
-                    Caller::Game(host) => self.shared.hosts.get(host),
-                    Caller::Python(_) => None,
-                };
+                let host = call.caller.host();
+                let host = host.and_then(|host| self.shared.hosts.get(host));
                 let coming = Coming {
                     id: call.id,
                     call: called,
@@ -135,7 +133,7 @@ impl Core {
                     due_ms: call.due_ms,
                     callback: call.callback,
                     recovered: call.recovered,
-                    durable: matches!(call.caller, Caller::Game(_)),
+                    durable: matches!(call.caller, Caller::Host(_)),
                 };
                 self.for_scripts(now, out, |scripts, cx| scripts.call(coming, cx));
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::ids::{FileId, FolderId, HostId, ScriptId, ServerId};
+use super::ids::{CallId, FileId, FolderId, HostId, RunId, ScriptId, ServerId};
 use crate::config::Config;
 use crate::protocol::control::{QueueRequest, ScriptRequest};
 use crate::protocol::engine_log::Line;
@@ -16,7 +16,7 @@ use crate::protocol::signed::session_log::{Note, Sessions};
 use crate::protocol::signed::{self, Id};
 use crate::protocol::store;
 use crate::protocol::vyhub as api;
-use crate::sql::{self, CallId};
+use crate::sql;
 
 /// The time of a turn: a monotonic clock for waiting, the wall clock for talking to others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -106,8 +106,8 @@ pub struct StartScripts {
     pub found: Vec<String>,
     /// Calls that an earlier run has begun and that must not be begun again.
     pub begun: Vec<CallId>,
-    /// The number of a file that no other part uses.
-    pub file: FileId,
+    /// Calls of scripts are numbered from here on: see [`Source::Channel`](super::ids::Source::Channel).
+    pub number: u64,
 }
 
 /// What can happen. Closed: what is new here does not compile until `Core::decide` gives it to its
@@ -185,7 +185,7 @@ pub enum Event {
     /// What came of a process that [`ScriptAct::Start`] started.
     Script {
         script: ScriptId,
-        run: u64,
+        run: RunId,
         what: ScriptNews,
     },
     /// The file of `vpi_interfaces`, or one beside it, was edited.
@@ -399,7 +399,7 @@ pub enum Effect {
     /// Start a script's process, or do something with it; report [`Event::Script`].
     Script {
         script: ScriptId,
-        run: u64,
+        run: RunId,
         act: ScriptAct,
     },
     /// Note that a call is begun that must not be begun again after a restart, before anything

@@ -1,15 +1,21 @@
-//! What the core calls things by.
+//! What the core calls things by. Ids that cross to the workers of databases stand in `sql/ids.rs`,
+//! that of a server, which crosses to RCON and to Python scripts, in `protocol/server_id.rs`: where
+//! both sides see them.
+
+pub use crate::protocol::server_id::ServerId;
+pub use crate::sql::{CallId, Caller, FileId, HostId, ScriptId, Source};
 
 /// A scriptdata folder, by the number that the daemon gave it. Numbers are never used twice.
-pub type FolderId = u32;
-/// A host that was seen in a folder. Numbers are never used twice.
-pub type HostId = u32;
-/// A call file that was claimed: unix microseconds of that moment, never the same twice.
-pub type FileId = u64;
-/// A `[[server]]`, by its place in the configuration that vpid started with.
-pub type ServerId = usize;
-/// A Python script, by the number that it got when it was first known.
-pub type ScriptId = u32;
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FolderId(pub u32);
+
+/// A session of a stock client: how many maps of its host have begun before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SessionNumber(pub u32);
+
+/// A process of a Python script. Numbers are never used twice, whichever the script.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RunId(pub u64);
 
 /// Who waits for the result of what was sent to a game or a console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,7 +30,7 @@ pub enum Ticket {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId {
     pub script: ScriptId,
-    pub run: u64,
+    pub run: RunId,
     /// The script's own number for it.
     pub number: u64,
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::context::Context;
-use super::ids::{FileId, FolderId, HostId, Ticket};
+use super::ids::{Caller, FileId, FolderId, HostId, Source, Ticket};
 use super::link::inbound::Content;
 use super::link::{self, Arrival, GameFile, Link};
 use super::message::Message;
@@ -203,8 +203,8 @@ impl Links {
             heard(link, cx.now, &mut cx.out.effects);
         }
         let mut opening = Opening {
-            file: content.file,
-            host,
+            source: Source::File(content.file),
+            caller: Caller::Host(host),
             proof: Proof::Signed { host, session, n },
             route: if present {
                 Route::Signed { session }

@@ -4,14 +4,13 @@
 use serde_json::Value;
 
 use super::chat_guard::ChatSource;
-use super::ids::{HostId, RequestId, ScriptId, ServerId, Ticket};
+use super::ids::{CallId, Caller, HostId, RequestId, ScriptId, ServerId, Ticket};
 use super::opening::Opening;
 use super::vyhub::VyhubCall;
 use crate::protocol::call_error::CallError;
 use crate::protocol::signed::messages::{FromGame, Push};
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::stock::call_file::Call;
-use crate::sql::CallId;
 
 pub enum Message {
     /// To `calls`: the calls of an authenticated file, or one of a Python script.
@@ -85,6 +84,8 @@ pub struct Speaker {
 pub struct ForwardedCall {
     pub id: CallId,
     pub caller: Caller,
+    /// The game server that a Python script means.
+    pub server: Option<ServerId>,
     pub to: Receiver,
     /// Until when its caller waits.
     pub due_ms: u64,
@@ -92,13 +93,6 @@ pub struct ForwardedCall {
     pub callback: bool,
     /// An earlier run may have begun it.
     pub recovered: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Caller {
-    Game(HostId),
-    /// A Python script, with the game server that it means.
-    Python(Option<ServerId>),
 }
 
 pub enum Receiver {

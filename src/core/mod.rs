@@ -42,7 +42,7 @@ pub use event::{
     OperatorRequest, ScriptAct, ScriptNews, SignedFile, Start, StartScripts, TakenFile, Timer,
     Written,
 };
-pub use ids::{FileId, FolderId, HostId, ScriptId};
+pub use ids::{CallId, Caller, FileId, FolderId, HostId, RunId, ScriptId, ServerId, Source};
 
 use calls::Calls;
 use context::Shared;
@@ -200,7 +200,7 @@ impl Core {
         let host = self
             .shared
             .hosts
-            .find(0, name)
+            .find(FolderId(0), name)
             .expect("a host that is known");
         self.calls.held_bytes(host)
     }
@@ -297,7 +297,7 @@ impl Core {
         };
         let servers = self.shared.servers.iter().count();
         let begun = start.begun.into_iter().collect();
-        let scripts = Scripts::start(wanted, start.found, start.file, begun, servers);
+        let scripts = Scripts::start(wanted, start.found, start.number, begun, servers);
         self.scripts = Some(scripts);
         self.links.followed = true;
     }

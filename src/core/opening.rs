@@ -1,6 +1,6 @@
 //! A file that is believed, as its calls are opened: what is to be done, and where answers go.
 
-use super::ids::{FileId, HostId, RequestId, ServerId};
+use super::ids::{Caller, HostId, RequestId, ServerId, SessionNumber, Source};
 use crate::protocol::signed::Id;
 use crate::protocol::stock::call_file::{self, Call, CallResult, Sketch, Span};
 use crate::sql::DatabaseId;
@@ -11,7 +11,7 @@ pub enum Route {
     /// Nobody waits for them any more: the file's map is over.
     Nowhere,
     /// Into the input file, while this is the map.
-    Stock { session: u32 },
+    Stock { session: SessionNumber },
     /// Into signed files of this session.
     Signed { session: Id },
     /// To a Python script, which means this game server.
@@ -37,8 +37,8 @@ pub enum Proof {
 
 /// A file that is believed, with its calls.
 pub struct Opening {
-    pub file: FileId,
-    pub host: HostId,
+    pub source: Source,
+    pub caller: Caller,
     pub proof: Proof,
     pub route: Route,
     pub recovered: bool,

@@ -87,19 +87,19 @@ impl Servers {
     }
 
     pub fn get(&self, server: ServerId) -> Option<&GameServer> {
-        self.all.get(server)
+        self.all.get(server.0)
     }
 
     pub fn get_mut(&mut self, server: ServerId) -> Option<&mut GameServer> {
-        self.all.get_mut(server)
+        self.all.get_mut(server.0)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (ServerId, &GameServer)> {
-        self.all.iter().enumerate()
+        (0..).map(ServerId).zip(&self.all)
     }
 
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (ServerId, &mut GameServer)> {
-        self.all.iter_mut().enumerate()
+        (0..).map(ServerId).zip(&mut self.all)
     }
 
     /// Whether anything here follows from what games tell.
@@ -116,7 +116,7 @@ impl Servers {
             let is = |server: &GameServer| {
                 server.folder == folder && server.hostname.as_deref() == wanted
             };
-            self.all.iter().position(is)
+            self.all.iter().position(is).map(ServerId)
         };
         here(Some(name)).or_else(|| here(None))
     }
@@ -138,9 +138,9 @@ impl Servers {
         now: Now,
         out: &mut Output,
     ) -> Option<GameEvent> {
-        self.all.get_mut(server)?.host = Some(host);
+        self.get_mut(server)?.host = Some(host);
         self.script_guards(server, host, message, now, out);
-        let server = self.all.get_mut(server)?;
+        let server = self.get_mut(server)?;
         match message {
             FromGame::Event { name, data } => {
                 server.roster.script_event(name, data, now);
@@ -179,7 +179,7 @@ impl Servers {
 
     /// The engine's own log.
     pub fn logged(&mut self, server: ServerId, line: &Line, now: Now) -> Option<GameEvent> {
-        let server = self.all.get_mut(server)?;
+        let server = self.get_mut(server)?;
         if let Some(log) = &mut server.log {
             log.heard = true;
         }
@@ -213,8 +213,8 @@ impl Servers {
         let settled_ms = self.send_settled(now, out);
         let dues = [changes_ms, settled_ms, self.held_due_ms()];
         let mut next_ms = dues.into_iter().flatten().min();
-        for id in 0..self.all.len() {
-            let Some(due_ms) = self.all[id].status_due_ms() else {
+        for id in (0..self.all.len()).map(ServerId) {
+            let Some(due_ms) = self.all[id.0].status_due_ms() else {
                 continue;
             };
             if due_ms > now.mono_ms {
@@ -223,7 +223,7 @@ impl Servers {
             }
             self.ask_for_slots(id, out);
             let ticket = self.ticket();
-            let server = &mut self.all[id];
+            let server = &mut self.all[id.0];
             if let Some(road) = &mut server.rcon {
                 road.asks(ticket, now);
                 server.roster.status_taken(now);
@@ -257,7 +257,7 @@ impl Servers {
         let line = command
             .line()
             .map_err(|unfit| format!("this cannot be a console command: {unfit}"))?;
-        let server = self.all.get(id).ok_or("there is no such server")?;
+        let server = self.get(id).ok_or("there is no such server")?;
         let sent = Sent::new(command, ticket, &server.roster);
         if self.has_rcon(id) {
             return self.send(id, sent, out);
@@ -284,7 +284,7 @@ impl Servers {
 
     /// Whether commands go by RCON.
     pub fn has_rcon(&self, id: ServerId) -> bool {
-        let road = self.all.get(id).and_then(|server| server.rcon.as_ref());
+        let road = self.get(id).and_then(|server| server.rcon.as_ref());
         road.is_some_and(|road| !road.refused)
     }
 
@@ -296,7 +296,7 @@ impl Servers {
 
     /// The host whose script can be reached.
     pub fn host(&self, id: ServerId) -> Option<HostId> {
-        self.all.get(id)?.host
+        self.get(id)?.host
     }
 }
 

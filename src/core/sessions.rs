@@ -10,11 +10,12 @@ mod table;
 
 use super::answers::Answers;
 use super::clock::ClockOffset;
+use super::ids::SessionNumber;
 use super::link::{Home, Link};
 use super::opening::Proof;
 use super::replay::ReplayGuard;
 use super::shares::Owner;
-use super::{Effects, FolderId, HostId, Now};
+use super::{Effects, FileId, FolderId, HostId, Now};
 use crate::config::{Config, Secret};
 use crate::limits;
 use crate::protocol::fair_map::FairMap;
@@ -32,7 +33,7 @@ pub struct Host {
     pub folder: FolderId,
     pub name: String,
     /// Counts the maps since the host is known.
-    pub session: u32,
+    pub session: SessionNumber,
     pub answers: Answers,
     /// Its signed side, where its server has a key.
     pub link: Option<Box<Link>>,
@@ -130,7 +131,7 @@ impl Hosts {
                     share,
                     identity,
                     file,
-                } => self.guard.remember(share, identity, file),
+                } => self.guard.remember(share, identity, FileId(file)),
                 Remembered::MapBegan {
                     owner,
                     host,
@@ -327,7 +328,7 @@ impl Hosts {
         Host {
             folder,
             name: name.to_string(),
-            session: 0,
+            session: SessionNumber::default(),
             answers: Answers::default(),
             link: None,
             restarted_ns: restarted.map(|us| (*us as i64).saturating_mul(1_000)),

@@ -68,7 +68,7 @@ impl Attended {
                     let address = listen.address;
                     format!("log_listen = \"{address}\" cannot be opened ({error}); choose another port, here and in logaddress_add")
                 })?;
-                attended.logs.push((number, log));
+                attended.logs.push((ServerId(number), log));
             }
         }
         let mut found = Found::default();
@@ -114,9 +114,12 @@ impl Attended {
     }
 
     pub fn command(&self, server: ServerId, job: rcon::Job) {
-        match self.rcon.get(server) {
+        match self.rcon.get(server.0) {
             Some(Some(lane)) => lane.submit(job),
-            _ => log::error!("there is no RCON for server {server}: a command is dropped"),
+            _ => log::error!(
+                "there is no RCON for server {}: a command is dropped",
+                server.0
+            ),
         }
     }
 

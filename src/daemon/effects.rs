@@ -114,7 +114,7 @@ impl Daemon {
         let Ok(folder) = self.folders[place].open_folder() else {
             return;
         };
-        match self.rejected.keep(folder, name, stamp, reason) {
+        match self.rejected.keep(folder, name, stamp.0, reason) {
             Ok(kept) => log::warn!(
                 "{name} was set aside: {reason}; it is kept as {}",
                 kept.display()

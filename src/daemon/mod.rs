@@ -25,7 +25,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::config::{Config, Problem, Watch};
-use crate::core::{Core, Earlier, Event, FileId, FolderId, HostId, Now, Timer};
+use crate::core::{Core, Earlier, Event, FileId, FolderId, HostId, Now, RunId, Timer};
 use crate::io::begun::Begun;
 use crate::io::control::Listener;
 use crate::io::instance;
@@ -102,7 +102,7 @@ pub struct Daemon {
     /// Something could not be handled in this turn.
     is_left_over: bool,
     /// The script that was read last.
-    last_run: u64,
+    last_run: RunId,
     seen: Seen,
     sessions: SessionLog,
     reloading: Reloading,
@@ -208,15 +208,15 @@ impl Daemon {
             decided: Decided::default(),
             folders: Vec::new(),
             numbers: HashMap::new(),
-            next_folder: 0,
+            next_folder: FolderId(0),
             queues: Queues::default(),
             open_files: HashMap::new(),
-            first_file: take::wall_us(),
-            last_file: 0,
+            first_file: FileId(take::wall_us()),
+            last_file: FileId::default(),
             inputs: Inputs::default(),
             unsettled: Vec::new(),
             is_left_over: false,
-            last_run: 0,
+            last_run: RunId::default(),
             seen,
             sessions,
             reloading,
@@ -269,8 +269,8 @@ impl Daemon {
                 .numbers
                 .entry(server.scriptdata.clone())
                 .or_insert_with(|| {
-                    *next += 1;
-                    *next - 1
+                    next.0 += 1;
+                    FolderId(next.0 - 1)
                 });
             numbers.push(number);
             let stock = server.legacy.is_some();
@@ -298,7 +298,7 @@ impl Daemon {
                 let mut folder = Watched::new(self.next_folder, of, protocol, &path);
                 folder.open(&self.poller, self.config.watch)?;
                 self.folders.push(folder);
-                self.next_folder += 1;
+                self.next_folder.0 += 1;
             }
         }
         self.decide(Event::configuration(Arc::clone(&self.config), &numbers));

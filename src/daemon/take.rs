@@ -74,13 +74,13 @@ pub(super) struct Taking {
 pub(super) fn known<'a>(
     core: &'a crate::core::Core,
     open: &'a HashMap<FileId, OpenFile>,
-    (began, last): (FileId, FileId),
+    (FileId(began), FileId(last)): (FileId, FileId),
     now_ms: u64,
 ) -> Known<'a> {
     Known {
         core,
         open,
-        ours: began..last.saturating_add(1).max(began),
+        ours: FileId(began)..FileId(last.saturating_add(1).max(began)),
         began_ns: i64::try_from(began).unwrap_or(0).saturating_mul(1_000),
         now_ms,
     }
@@ -241,7 +241,7 @@ impl Daemon {
         let (file, taken_name) = match origin {
             Origin::Game => {
                 let file = self.next_file_id();
-                (file, names::taken(name, file))
+                (file, names::taken(name, file.0))
             }
             Origin::EarlierRun(id) | Origin::ThisRun(id) => (id, name.to_string()),
         };
@@ -398,9 +398,9 @@ impl Daemon {
     /// that come from no file.
     pub(super) fn next_file_id(&mut self) -> FileId {
         let now = wall_us();
-        self.last_file = (now & !1).max(self.last_file + 2);
+        self.last_file = FileId((now & !1).max(self.last_file.0 + 2));
         while self.open_files.contains_key(&self.last_file) {
-            self.last_file += 2;
+            self.last_file.0 += 2;
         }
         self.last_file
     }

@@ -11,7 +11,7 @@ use super::folders::{Protocol, opened};
 use super::poller::Wake;
 use super::take::known;
 use super::{Daemon, Due};
-use crate::core::{Event, HostId, InputState};
+use crate::core::{Event, HostId, InputState, RunId};
 use crate::io::sql::Report;
 use crate::limits;
 
@@ -182,7 +182,7 @@ impl Daemon {
     }
 
     /// Takes what scripts have told, beginning behind the one that was read last.
-    fn read_some_scripts(&mut self, mut runs: Vec<u64>) {
+    fn read_some_scripts(&mut self, mut runs: Vec<RunId>) {
         let until = Instant::now() + Duration::from_micros(limits::TURN_SCRIPTS_US);
         runs.sort_unstable();
         let behind = runs.partition_point(|run| *run <= self.last_run);

@@ -13,6 +13,7 @@ use std::rc::Rc;
 
 use super::folders::Protocol;
 use super::shares::Shares;
+use crate::core::FileId;
 use crate::limits;
 use crate::protocol::signed::Id;
 
@@ -44,9 +45,9 @@ pub enum What {
 pub enum Origin {
     Game,
     /// Taken by an earlier run, under this id.
-    EarlierRun(u64),
+    EarlierRun(FileId),
     /// Taken by this run under this id, while its game was still writing.
-    ThisRun(u64),
+    ThisRun(FileId),
 }
 
 /// The files of a host that are served in one order.

@@ -18,6 +18,7 @@ pub mod rcon;
 pub mod remembered;
 pub mod script_channel;
 pub mod script_line;
+pub mod server_id;
 pub mod server_status;
 pub mod signed;
 pub mod steam_id;

@@ -4,6 +4,7 @@
 mod tests;
 
 use crate::limits::{RCON_PACKET_BYTES_MAX, RCON_REPLY_BYTES_MAX};
+use crate::protocol::server_id::ServerId;
 use std::fmt;
 
 /// A line for one server's console.
@@ -17,7 +18,7 @@ pub struct Job {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Done {
     /// Which of the configuration's servers.
-    pub server: usize,
+    pub server: ServerId,
     pub ticket: u64,
     pub result: Result<String, Failure>,
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::limits;
 use crate::protocol::answer_text::{Decoder, push_text, push_value};
+use crate::protocol::server_id::ServerId;
 
 /// What a script says.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,7 +49,7 @@ pub struct Ask {
     pub what: String,
     pub args: Map<String, Value>,
     /// The number of a game server; `None`: the only one.
-    pub server: Option<usize>,
+    pub server: Option<ServerId>,
 }
 
 /// Reads a line. The error is the end of a sentence: "it said something that {}".
@@ -95,7 +96,7 @@ fn one(message: Vec<Value>) -> Option<FromScript> {
             },
             server: match next() {
                 Value::Null => None,
-                server => Some(usize::try_from(server.as_u64()?).ok()?),
+                server => Some(ServerId(usize::try_from(server.as_u64()?).ok()?)),
             },
         }),
         "log" => FromScript::Log {
@@ -143,7 +144,7 @@ fn names(list: Option<Value>) -> Option<Vec<String>> {
 pub struct Caller {
     /// `duels.nut`, or `welcome.py`.
     pub script: String,
-    pub server: Option<usize>,
+    pub server: Option<ServerId>,
     pub host: Option<String>,
     pub token: String,
     pub callback: bool,
@@ -188,18 +189,18 @@ impl Message {
     }
 }
 
-fn optional(server: Option<usize>) -> Value {
-    server.map_or(Value::Null, Into::into)
+fn optional(server: Option<ServerId>) -> Value {
+    server.map_or(Value::Null, |server| server.0.into())
 }
 
 /// Something has happened: its hook is to be called.
-pub fn event(hook: &str, server: Option<usize>, args: &[Value]) -> String {
+pub fn event(hook: &str, server: Option<ServerId>, args: &[Value]) -> String {
     let message = Message::new("e").text(hook).value(&optional(server));
     list(message, args).end()
 }
 
 /// The same, and the verdict is wanted.
-pub fn judged_event(id: u64, hook: &str, server: Option<usize>, args: &[Value]) -> String {
+pub fn judged_event(id: u64, hook: &str, server: Option<ServerId>, args: &[Value]) -> String {
     let message = Message::new("g").number(id).text(hook);
     list(message.value(&optional(server)), args).end()
 }
@@ -278,7 +279,7 @@ mod tests {
             id: 4,
             what: "say".into(),
             args: json!({"text": "hi"}).as_object().unwrap().clone(),
-            server: Some(0),
+            server: Some(ServerId(0)),
         };
         assert_eq!(read[5], FromScript::Ask(say));
         let id = 3;
@@ -313,7 +314,11 @@ mod tests {
         let wide = json!(9_007_199_254_740_993_i64);
         let caller = Caller::default();
         let texts = [
-            event("OnEvent", Some(1), &[json!("a\"\u{1}"), wide.clone()]),
+            event(
+                "OnEvent",
+                Some(ServerId(1)),
+                &[json!("a\"\u{1}"), wide.clone()],
+            ),
             judged_event(7, "OnPlayerChat", None, &[]),
             call(
                 8,

@@ -12,6 +12,7 @@ mod dialect;
 mod expr;
 mod filter;
 mod grammar;
+mod ids;
 mod literals;
 mod modes;
 mod names;
@@ -43,6 +44,7 @@ pub use classify::{Class, class_of};
 pub use connection::{Uses, asks_for_changes, is_counted};
 pub use dialect::Dialect;
 pub use expr::{Expr, Function, Operator, Row};
+pub use ids::{CallId, Caller, FileId, HostId, ScriptId, Source};
 pub use literals::{Literals, SqlMode};
 pub use modes::Readings;
 pub use names::Identifier;
@@ -56,13 +58,6 @@ pub use template::{Template, TemplateError, tables};
 
 /// A database of the configuration, by its position there; the default one comes first.
 pub type DatabaseId = usize;
-
-/// Where a call stands in its file: the id of the taken file, and the position in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CallId {
-    pub file: u64,
-    pub index: u32,
-}
 
 /// How a text among the `values` of a call is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,8 +203,7 @@ impl SqlCall {
 pub struct Job {
     pub id: CallId,
     pub database: DatabaseId,
-    /// Whose call it is: calls of one host keep their order.
-    pub host: u32,
+    pub caller: Caller,
     pub function: String,
     pub call: SqlCall,
     /// Milliseconds since the start of the daemon's monotonic clock.

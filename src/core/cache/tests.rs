@@ -1,6 +1,6 @@
 use super::*;
 use crate::config;
-use crate::sql::{Param, Query, Reading, Returns, Template};
+use crate::sql::{Caller, HostId, Param, Query, Reading, Returns, Template};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -65,14 +65,11 @@ impl Bench {
 
     fn begin(&mut self, call: SqlCall) -> CallId {
         self.calls += 1;
-        let id = CallId {
-            file: 1,
-            index: self.calls,
-        };
+        let id = CallId::of_number(2, self.calls);
         self.cache.begins(&Job {
             id,
             database: 0,
-            host: 0,
+            caller: Caller::Host(HostId(0)),
             function: String::new(),
             call,
             deadline_ms: None,

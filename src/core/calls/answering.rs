@@ -3,6 +3,7 @@
 use super::{Calls, Outcome, Route};
 use crate::core::answers::Answers;
 use crate::core::context::Context;
+use crate::core::ids::{CallId, Caller, Source};
 use crate::core::message::Message;
 use crate::core::sessions::Hosts;
 use crate::core::{Effect, FileId, FolderId, HostId, InputState, Timer};
@@ -10,7 +11,6 @@ use crate::limits;
 use crate::protocol::answer_text::{Decoder, push_text};
 use crate::protocol::call_error::CallError;
 use crate::protocol::stock::answer_file;
-use crate::sql::CallId;
 
 impl Calls {
     pub(super) fn answer(
@@ -20,7 +20,7 @@ impl Calls {
         outcome: Outcome,
         cx: &mut Context<'_>,
     ) {
-        let Some(file) = self.files.get_mut(&id.file) else {
+        let Some(file) = self.files.get_mut(&id.source) else {
             return;
         };
         let function = file.calls[id.index as usize].function.clone();
@@ -36,23 +36,29 @@ impl Calls {
                 false
             }
             Route::Stock { session } => {
-                let present = cx.hosts.get(file.host).map(|host| host.session);
+                let (Some(host), Source::File(file_id)) = (file.caller.host(), id.source) else {
+                    return;
+                };
+                let present = cx.hosts.get(host).map(|host| host.session);
                 if present != Some(session) || token.ends_with('\\') {
                     return;
                 }
-                let secret_bytes = cx.hosts.secret(file.host).map_or(0, <[u8]>::len);
+                let secret_bytes = cx.hosts.secret(host).map_or(0, <[u8]>::len);
                 let value = encode(&token, &function, outcome, secret_bytes);
-                let answers = cx.hosts.answers(file.host);
+                let answers = cx.hosts.answers(host);
                 answers.is_some_and(|answers| {
-                    answers.push(token, value, id.file, file.arrived_ms, cx.now)
+                    answers.push(token, value, file_id, file.arrived_ms, cx.now)
                 })
             }
             Route::Signed { session } => {
+                let (Some(host), Source::File(file_id)) = (file.caller.host(), id.source) else {
+                    return;
+                };
                 let room = file.owner.map_or(0, |owner| self.shares.answers_of(owner));
-                cx.hosts.link(file.host).is_some_and(|link| {
+                cx.hosts.link(host).is_some_and(|link| {
                     let text = link.encode_answer(&token, &function, outcome);
                     let expires_ms = file.arrived_ms + limits::ANSWER_EXPIRES_MS;
-                    link.answer(session, text, (id.file, expires_ms), room)
+                    link.answer(session, text, (file_id, expires_ms), room)
                 })
             }
         };
@@ -62,17 +68,18 @@ impl Calls {
     /// These files' answers were in the input file, each name once per answer; or they never will be.
     pub fn answers_shown(&mut self, files: &[FileId], cx: &mut Context<'_>) {
         for id in files {
-            if let Some(file) = self.files.get_mut(id) {
+            let source = Source::File(*id);
+            if let Some(file) = self.files.get_mut(&source) {
                 file.unshown -= 1;
             }
-            self.finish(*id, cx);
+            self.finish(source, cx);
         }
     }
 
     /// Writes what there is to write for a host, and sets its timers. When nothing of it runs,
     /// repetitions may go on.
     pub fn settle(&mut self, host: HostId, cx: &mut Context<'_>) {
-        let running = self.running_of.get(&host);
+        let running = self.running_of.get(&Caller::Host(host));
         if running.is_none_or(|running| *running == 0)
             && let Some(answers) = cx.hosts.answers(host)
         {

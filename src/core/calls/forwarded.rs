@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Calls, Route};
 use crate::core::context::Context;
-use crate::core::message::{Caller, ForwardedCall, Message, Receiver};
+use crate::core::message::{ForwardedCall, Message, Receiver};
 use crate::core::opening::Parked;
 use crate::protocol::answer_text::{Decoder, push_value};
 use crate::protocol::call_error::CallError;
@@ -20,15 +20,16 @@ impl Calls {
         (timeout_ms, callback): (Option<u64>, bool),
         cx: &mut Context<'_>,
     ) {
-        let Some(file) = self.files.get(&id.file) else {
+        let Some(file) = self.files.get(&id.source) else {
             return;
         };
         let patience_ms = timeout_ms.unwrap_or(self.deadline_ms);
         cx.out.send(Message::Forward(Box::new(ForwardedCall {
             id,
-            caller: match file.route {
-                Route::Script { server, .. } => Caller::Python(server),
-                _ => Caller::Game(file.host),
+            caller: file.caller,
+            server: match file.route {
+                Route::Script { server, .. } => server,
+                _ => None,
             },
             to,
             due_ms: cx.now.mono_ms + patience_ms.min(self.deadline_ms),
@@ -39,7 +40,7 @@ impl Calls {
 
     /// A forwarded call was answered.
     pub fn respond(&mut self, id: CallId, answer: Result<Value, CallError>, cx: &mut Context<'_>) {
-        let Some(file) = self.files.get(&id.file) else {
+        let Some(file) = self.files.get(&id.source) else {
             return;
         };
         let decoder = file.route.decoder();
@@ -50,19 +51,19 @@ impl Calls {
         });
         self.done(id, outcome, cx);
         self.start_some(cx);
-        self.finish(id.file, cx);
+        self.finish(id.source, cx);
     }
 
     /// A forwarded call begins once more: its receiver turned out to have no such function.
     pub fn run_built_in(&mut self, id: CallId, call: Call, cx: &mut Context<'_>) {
-        let Some(file) = self.files.get_mut(&id.file) else {
+        let Some(file) = self.files.get_mut(&id.source) else {
             return;
         };
-        let host = file.host;
+        let caller = file.caller;
         file.calls[id.index as usize].parked = Some(Parked::Read(Box::new(Ok(call))));
-        self.starting.add_first(host, id);
+        self.starting.add_first(caller, id);
         self.start_some(cx);
-        self.finish(id.file, cx);
+        self.finish(id.source, cx);
     }
 }
 

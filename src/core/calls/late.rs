@@ -9,10 +9,11 @@ use std::collections::HashMap;
 use super::{Calls, Outcome};
 use crate::core::context::Context;
 use crate::core::deadlines::{Deadlines, NEVER};
-use crate::core::{Effect, Effects, FileId, Timer};
+use crate::core::ids::{CallId, Source};
+use crate::core::{Effect, Effects, Timer};
 use crate::limits::{SQL_CALL_TRIES_MAX, SQL_OVERDUE_CALLS_MAX, SQL_OVERDUE_MS};
 use crate::protocol::call_error::{CallError, INTERRUPTED};
-use crate::sql::{CallId, DatabaseId};
+use crate::sql::DatabaseId;
 
 const REJECTED: &str = "a call in it was begun twice and had not ended when vpid did";
 
@@ -20,7 +21,7 @@ const REJECTED: &str = "a call in it was begun twice and had not ended when vpid
 pub(super) struct Late {
     /// Files with calls that lanes have, by the nearest deadline of these; one entry for a file
     /// and not for a call, since calls come and go by the hundred thousand.
-    deadlines: Deadlines<FileId>,
+    deadlines: Deadlines<Source>,
     /// When the timer rings.
     timer_ms: Option<u64>,
     /// Calls that were answered as overdue, of which the lane has reported nothing.
@@ -44,7 +45,7 @@ impl Late {
     }
 
     /// The file is done.
-    pub(super) fn forget(&mut self, file: FileId, due_ms: Option<u64>) {
+    pub(super) fn forget(&mut self, file: Source, due_ms: Option<u64>) {
         if let Some(due_ms) = due_ms {
             self.deadlines.remove(file, due_ms);
         }
@@ -77,7 +78,7 @@ impl Calls {
         until_ms: Option<u64>,
         effects: &mut Effects,
     ) {
-        let Some(file) = self.files.get_mut(&id.file) else {
+        let Some(file) = self.files.get_mut(&id.source) else {
             return;
         };
         let call = &mut file.calls[id.index as usize];
@@ -85,8 +86,8 @@ impl Calls {
         let Some(until_ms) = until_ms else { return };
         if file.due_ms.is_none_or(|due_ms| until_ms < due_ms) {
             let before = file.due_ms.replace(until_ms);
-            self.late.forget(id.file, before);
-            self.late.deadlines.insert(id.file, until_ms);
+            self.late.forget(id.source, before);
+            self.late.deadlines.insert(id.source, until_ms);
             self.late.set_timer(effects);
         }
     }
@@ -99,7 +100,7 @@ impl Calls {
             }
             return false;
         }
-        let Some(file) = self.files.get_mut(&id.file) else {
+        let Some(file) = self.files.get_mut(&id.source) else {
             return false;
         };
         let call = file.calls.get_mut(id.index as usize);
@@ -126,7 +127,7 @@ impl Calls {
             let mut next_ms = NEVER;
             for (index, call) in (0..).zip(&mut file.calls) {
                 let overdue = call.lane.take_if(|(_, until_ms)| *until_ms <= latest_ms);
-                over.extend(overdue.map(|(database, _)| (CallId { file: id, index }, database)));
+                over.extend(overdue.map(|(database, _)| (CallId { source: id, index }, database)));
                 next_ms = call
                     .lane
                     .map_or(next_ms, |(_, until_ms)| until_ms.min(next_ms));

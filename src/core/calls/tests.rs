@@ -70,7 +70,7 @@ fn a_small_file_is_not_kept_waiting_by_a_large_one_of_another_host() {
     assert!(goes_on(&effects));
     let bytes = world.file_of(SECRET, &single_calls(1, 1));
     let effects = world.calls(OURS, "small", bytes, UNIX_S);
-    let of_small = jobs(&effects).into_iter().filter(|id| id.file == 1_004);
+    let of_small = jobs(&effects).into_iter().filter(|id| id.number() == 1_004);
     assert_eq!(of_small.count(), 1);
 }
 
@@ -169,7 +169,7 @@ fn chain(calls: &[&str], outcomes: Vec<sql::Done>) -> (Vec<u32>, Vec<(String, St
 }
 
 fn outcomes(list: &[Result<&str, &'static str>]) -> Vec<sql::Done> {
-    let id = CallId { file: 0, index: 0 };
+    let id = CallId::of_number(0, 0);
     let outcome = |one: &Result<&str, &'static str>| match one {
         Ok(answer) => Ok((*answer).to_owned()),
         Err(reason) => Err(CallError::word(reason)),

@@ -88,7 +88,11 @@ impl Inbound {
     pub fn restore(saved: &Saved) -> Self {
         Self {
             received: saved.received,
-            open: saved.open.clone(),
+            open: saved
+                .open
+                .iter()
+                .map(|(n, file)| (*n, FileId(*file)))
+                .collect(),
             ..Self::new(saved.session)
         }
     }

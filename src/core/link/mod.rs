@@ -272,7 +272,7 @@ impl Link {
     }
 
     pub fn note_taken(&self, session: Id, n: u64, content: &Content, effects: &mut Effects) {
-        let (host, file, ack) = (self.log_key, content.file, content.ack);
+        let (host, file, ack) = (self.log_key, content.file.0, content.ack);
         effects.push(Effect::Note(Note::Took {
             host,
             session,

@@ -76,7 +76,7 @@ pub struct Origin {
 impl From<CallId> for Origin {
     fn from(call: CallId) -> Self {
         Self {
-            file: call.file,
+            file: call.number(),
             index: call.index,
         }
     }

@@ -5,10 +5,9 @@ use serde_json::{Map, Value, json};
 use super::Scripts;
 use super::tickets::Form;
 use crate::core::context::Context;
-use crate::core::ids::{FileId, HostId, RequestId, ScriptId, Ticket};
+use crate::core::ids::{Caller, RequestId, RunId, ScriptId, ServerId, Source, Ticket};
 use crate::core::message::Message;
 use crate::core::opening::{Opening, Proof, Route};
-use crate::core::servers::ServerId;
 use crate::limits;
 use crate::protocol::call_error::CallError;
 use crate::protocol::console::{Command, plain, quoted};
@@ -22,13 +21,13 @@ use crate::sql::Reading;
 type Wish = Result<Option<Value>, CallError>;
 
 impl Scripts {
-    pub(super) fn ask(&mut self, script: ScriptId, run: u64, ask: Ask, cx: &mut Context<'_>) {
+    pub(super) fn ask(&mut self, script: ScriptId, run: RunId, ask: Ask, cx: &mut Context<'_>) {
         let key = RequestId {
             script,
             run,
             number: ask.id,
         };
-        let asking = &mut self.all[script as usize].asks;
+        let asking = &mut self.all[script].asks;
         *asking += 1;
         let outcome = match *asking > limits::SCRIPT_ASKS_MAX {
             true => Err(CallError::new("QueueFull", "it waits for too much already")),
@@ -43,7 +42,7 @@ impl Scripts {
 
     /// The answer to something that a script has asked for, as JSON text.
     pub fn answered(&mut self, key: RequestId, outcome: Result<String, CallError>) {
-        let Some(script) = self.script(key.script) else {
+        let Some(script) = self.all.get_mut(key.script) else {
             return;
         };
         if script.state.run() != Some(key.run) {
@@ -164,7 +163,7 @@ impl Scripts {
         if !cx.functions.is_known(&function) {
             return self.wants_game_call(key, function, positional, kwargs, server, cx);
         }
-        let script = &self.all[key.script as usize];
+        let script = &self.all[key.script];
         let call = Call {
             token: key.number.to_string(),
             function,
@@ -177,8 +176,8 @@ impl Scripts {
         };
         let server = server.or_else(|| only_server(cx));
         let opening = Opening {
-            file: self.next_file(cx),
-            host: HostId::MAX - key.script,
+            source: self.next_source(cx),
+            caller: Caller::Script(key.script),
             proof: Proof::None,
             route: Route::Script {
                 request: key,
@@ -223,7 +222,7 @@ impl Scripts {
                 return Err(CallError::new("ValueError", detail));
             }
         };
-        let file = self.all[key.script as usize].file();
+        let file = self.all[key.script].file();
         if !cx.functions.allows(&file, &function, true) {
             let detail = format!("{file} may not call it; see [permissions]");
             return Err(CallError::new("PermissionError", detail));
@@ -247,7 +246,7 @@ impl Scripts {
     }
 
     fn ticket(&mut self, key: RequestId, form: Form, cx: &Context<'_>) -> Ticket {
-        let patience_ms = self.all[key.script as usize].settings.call_ms;
+        let patience_ms = self.all[key.script].settings.call_ms;
         let due_ms = cx.now.mono_ms + patience_ms;
         self.requests.begin(key, form, due_ms)
     }
@@ -255,15 +254,15 @@ impl Scripts {
     /// A message from script to script.
     fn send(&mut self, from: ScriptId, args: &Args) -> Wish {
         let (to, name) = (args.text("to").ok(), args.text("name")?);
-        let sender = self.all[from as usize].name.clone();
+        let sender = self.all[from].name.clone();
         let text = channel::event(
             "OnMessage",
             None,
             &[sender.into(), name.into(), args.value("data")],
         );
         let mut reached = 0;
-        for (id, script) in self.all.iter_mut().enumerate() {
-            let meant = to.map_or(id as ScriptId != from, |to| script.name == to);
+        for (id, script) in self.all.iter_mut() {
+            let meant = to.map_or(id != from, |to| script.name == to);
             if meant && script.takes() && script.hooks.contains("OnMessage") {
                 reached += u64::from(script.enqueue(text.clone()));
             }
@@ -285,11 +284,10 @@ impl Scripts {
         Ok(Some(admins.len().into()))
     }
 
-    /// The file under which a call of a script is known: odd, where those of games are even.
-    fn next_file(&mut self, cx: &Context<'_>) -> FileId {
-        let now = u64::try_from(cx.now.wall_s).unwrap_or(0) * 1_000_000;
-        self.last_file = (now | 1).max(self.last_file + 2);
-        self.last_file
+    fn next_source(&mut self, cx: &Context<'_>) -> Source {
+        let now = u64::try_from(cx.now.wall_s).unwrap_or(0) * 500_000;
+        self.last_source = now.max(self.last_source + 1);
+        Source::Channel(self.last_source)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Functions of scripts that others call: what is offered, and each call until it is answered.
 
+use crate::core::ids::{RunId, ServerId};
 use serde_json::Value;
 
 use super::Scripts;
@@ -26,7 +27,7 @@ pub struct OpenCall {
     call: ScriptCall,
     caller: Caller,
     /// In which process it runs, once it does.
-    run: Option<u64>,
+    run: Option<RunId>,
     /// Whether it is to be known after a restart that it was begun.
     durable: bool,
 }
@@ -35,7 +36,7 @@ pub struct OpenCall {
 pub struct Coming {
     pub id: CallId,
     pub call: ScriptCall,
-    pub server: Option<usize>,
+    pub server: Option<ServerId>,
     pub host: Option<String>,
     pub due_ms: u64,
     pub callback: bool,
@@ -51,14 +52,13 @@ impl Scripts {
         let mut offer = Offer::default();
         self.listeners.clear();
         self.loading.clear();
-        for (id, script) in self.all.iter_mut().enumerate() {
+        for (id, script) in self.all.iter_mut() {
             if !script.takes() {
                 if script.kind == LaunchKind::Interfaces {
                     offer.absent = Some((VPI_PREFIX.to_owned(), script.name.clone()));
                 }
                 continue;
             }
-            let id = id as ScriptId;
             for hook in &script.hooks {
                 self.listeners.entry(hook.clone()).or_default().push(id);
             }
@@ -101,7 +101,7 @@ impl Scripts {
 
     /// A script is not there any more: what waits for it is answered.
     pub(super) fn withdraw(&mut self, id: ScriptId, cx: &mut Context<'_>) {
-        let script = &mut self.all[id as usize];
+        let script = &mut self.all[id];
         script.hooks.clear();
         script.was_ready = false;
         script.functions.clear();
@@ -119,7 +119,7 @@ impl Scripts {
         calls.map(|(number, _)| *number).collect()
     }
 
-    pub(super) fn has_calls(&self, run: u64) -> bool {
+    pub(super) fn has_calls(&self, run: RunId) -> bool {
         self.calls.iter().any(|(_, call)| call.run == Some(run))
     }
 
@@ -132,7 +132,7 @@ impl Scripts {
             return cx.out.respond(id, Err(error));
         }
         let number = self.number();
-        let script = &mut self.all[call.script as usize];
+        let script = &mut self.all[call.script];
         if !script.takes() {
             let error = CallError::new("ScriptUnavailable", "the script is not loaded");
             return cx.out.respond(id, Err(error));
@@ -162,20 +162,20 @@ impl Scripts {
 
     /// Gives a script what it has room for.
     pub(super) fn give(&mut self, id: ScriptId, cx: &mut Context<'_>) {
-        let Some(run) = self.all[id as usize].state.run() else {
+        let Some(run) = self.all[id].state.run() else {
             return;
         };
-        while let Some(item) = self.all[id as usize].next() {
+        while let Some(item) = self.all[id].next() {
             match item {
-                Item::Event(text) => self.all[id as usize].give(&text, cx.now),
+                Item::Event(text) => self.all[id].give(&text, cx.now),
                 Item::Call(number) => {
                     // One whose caller has given up is gone.
                     let Some(open) = self.calls.get_mut(number) else {
-                        self.all[id as usize].one_less_stale();
+                        self.all[id].one_less_stale();
                         continue;
                     };
                     let function = &open.call.function;
-                    if !self.all[id as usize].functions.contains(function) {
+                    if !self.all[id].functions.contains(function) {
                         self.turn_away(number, cx);
                         continue;
                     }
@@ -185,7 +185,7 @@ impl Scripts {
                     }
                     let Call { args, kwargs, .. } = &open.call.call;
                     let text = channel::call(number, function, args, kwargs, &open.caller);
-                    self.all[id as usize].give(&text, cx.now);
+                    self.all[id].give(&text, cx.now);
                 }
             }
         }
@@ -209,7 +209,7 @@ impl Scripts {
     pub(super) fn call_done(
         &mut self,
         number: u64,
-        run: u64,
+        run: RunId,
         outcome: Result<Value, CallError>,
         cx: &mut Context<'_>,
     ) {
@@ -233,7 +233,7 @@ impl Scripts {
     ) {
         if call.run.is_none() {
             let calls = &self.calls;
-            let script = &mut self.all[call.call.script as usize];
+            let script = &mut self.all[call.call.script];
             script.call_is_over(|number| calls.contains(number));
         }
         cx.out.respond(call.id, outcome);
@@ -250,7 +250,7 @@ impl Scripts {
                 }
                 Some(_) => {
                     let script = call.call.script;
-                    self.all[script as usize].tell(&channel::cancel(number));
+                    self.all[script].tell(&channel::cancel(number));
                     "the script has not answered in time"
                 }
                 None => "the script has not come to it in time",
@@ -260,7 +260,7 @@ impl Scripts {
     }
 
     /// A process is gone, and what ran in it.
-    pub(super) fn process_gone(&mut self, id: ScriptId, run: Option<u64>, cx: &mut Context<'_>) {
+    pub(super) fn process_gone(&mut self, id: ScriptId, run: Option<RunId>, cx: &mut Context<'_>) {
         for number in self.numbers(|call| call.run.is_some() && call.run == run) {
             let detail = "the script ended while it ran";
             self.close(number, Err(CallError::new("Interrupted", detail)), cx);

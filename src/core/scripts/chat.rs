@@ -66,16 +66,16 @@ impl Scripts {
         cx: &mut Context<'_>,
     ) {
         while let Some(script) = rest.pop_front() {
-            let judges = matches!(self.all[script as usize].state, State::Running { .. });
+            let judges = matches!(self.all[script].state, State::Running { .. });
             let full = self.judged.len() >= limits::SCRIPT_VERDICTS_MAX;
             if !judges || rest.is_empty() || full {
                 let text = channel::event(HOOK, Some(server), &args);
-                self.all[script as usize].enqueue(text);
+                self.all[script].enqueue(text);
                 continue;
             }
             let number = self.number();
             let text = channel::judged_event(number, HOOK, Some(server), &args);
-            if !self.all[script as usize].enqueue(text) {
+            if !self.all[script].enqueue(text) {
                 continue;
             }
             let due_ms = cx.now.mono_ms + limits::SCRIPT_VERDICT_MS;

@@ -34,7 +34,7 @@ impl Scripts {
         let listeners = self.listeners.get(hook).into_iter().flatten();
         let text = channel::event(hook, server, args);
         for id in listeners.chain(&self.loading) {
-            self.all[*id as usize].enqueue(text.clone());
+            self.all[*id].enqueue(text.clone());
         }
     }
 
@@ -103,7 +103,7 @@ impl Scripts {
                 return self.raise_of("OnPlayerDeath", server, data, &rest, cx);
             }
             "player_disconnect" => {
-                self.watched[server].players.remove(&userid);
+                self.watched[server.0].players.remove(&userid);
                 let who = known_or(server, leaver, data, cx);
                 ("OnPlayerDisconnect", vec![who, field("reason")])
             }
@@ -151,7 +151,7 @@ impl Scripts {
             }
             Line::Entered(who) => self.raise_of("OnPlayerActive", server, &of(who), &[], cx),
             Line::Disconnected(who) => {
-                self.watched[server].players.remove(&who.userid);
+                self.watched[server.0].players.remove(&who.userid);
                 let who = known_or(server, leaver, &of(who), cx);
                 self.raise("OnPlayerDisconnect", Some(server), &[who, "".into()]);
             }
@@ -177,7 +177,7 @@ impl Scripts {
         let game = cx.servers.get(server);
         let person = game.and_then(|game| game.roster.person(userid));
         let (since_ms, id) = person.map_or((0, None), |one| (one.since_ms, one.steam));
-        let players = &mut self.watched[server].players;
+        let players = &mut self.watched[server.0].players;
         let tolerance_ms = limits::ROSTER_OVERTAKEN_MS as i64;
         let same = |(known_ms, known): &(i64, Option<SteamId>)| {
             let other = id.is_some() && known.is_some() && id != *known;
@@ -198,7 +198,7 @@ impl Scripts {
     }
 
     fn is_up(&mut self, server: ServerId, cx: &Context<'_>) {
-        let watched = &mut self.watched[server];
+        let watched = &mut self.watched[server.0];
         if !watched.up {
             watched.up = true;
             watched.up_since_ms = cx.now.mono_ms;
@@ -215,7 +215,7 @@ impl Scripts {
         let Some(server) = cx.servers.of_host(known.folder, &known.name) else {
             return;
         };
-        let watched = &mut self.watched[server];
+        let watched = &mut self.watched[server.0];
         if std::mem::take(&mut watched.up) {
             watched.players.clear();
             let label = cx.servers.get(server).map_or("", |game| &game.label);
@@ -225,7 +225,7 @@ impl Scripts {
 
     /// VyHub's part tells something, by the name of the hook in the game.
     pub fn vyhub_tells(&mut self, server: ServerId, name: &str, data: Value) {
-        if self.all.is_empty() {
+        if self.all.ids().next().is_none() {
             return;
         }
         let mut hook = String::from("OnVyHub");
@@ -239,7 +239,7 @@ impl Scripts {
     }
 
     pub(super) fn uptime_s(&self, server: ServerId, cx: &Context<'_>) -> Option<u64> {
-        let watched = self.watched.get(server).filter(|watched| watched.up)?;
+        let watched = self.watched.get(server.0).filter(|watched| watched.up)?;
         Some(cx.now.mono_ms.saturating_sub(watched.up_since_ms) / 1_000)
     }
 }

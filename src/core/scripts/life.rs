@@ -41,12 +41,11 @@ pub fn due_ms(script: &Script) -> Option<u64> {
 impl Scripts {
     pub(super) fn add(&mut self, name: String, kind: LaunchKind) -> ScriptId {
         let settings = self.config.of(&name).clone();
-        self.all.push(Script::new(name, kind, settings));
-        self.all.len() as ScriptId - 1
+        self.all.push(Script::new(name, kind, settings))
     }
 
     pub(super) fn queue_start(&mut self, id: ScriptId) {
-        let script = &mut self.all[id as usize];
+        let script = &mut self.all[id];
         script.settings = self.config.of(&script.name).clone();
         script.journal.start(script.settings.memory_bytes);
         script.state = State::Queued;
@@ -57,9 +56,8 @@ impl Scripts {
     /// Starts whoever's turn it is; one loads at a time.
     pub(super) fn start_due(&mut self, cx: &mut Context<'_>) {
         let now_ms = cx.now.mono_ms;
-        for id in 0..self.all.len() as ScriptId {
-            if matches!(self.all[id as usize].state, State::Waiting { until_ms } if until_ms <= now_ms)
-            {
+        for id in self.all.ids() {
+            if matches!(self.all[id].state, State::Waiting { until_ms } if until_ms <= now_ms) {
                 self.queue_start(id);
             }
         }
@@ -70,14 +68,14 @@ impl Scripts {
         let Some(id) = self.to_start.pop_front() else {
             return;
         };
-        if self.all[id as usize].state != State::Queued {
+        if self.all[id].state != State::Queued {
             return self.start_due(cx);
         }
-        self.last_run += 1;
+        self.last_run.0 += 1;
         let servers = cx.servers.iter();
         let servers = servers.map(|(server, game)| (server, game.label.clone()));
         let servers = servers.collect();
-        let script = &mut self.all[id as usize];
+        let script = &mut self.all[id];
         script.started_ms = now_ms;
         script.problem = None;
         script.condemned = None;
@@ -102,7 +100,7 @@ impl Scripts {
         python: String,
         cx: &mut Context<'_>,
     ) {
-        let script = &mut self.all[id as usize];
+        let script = &mut self.all[id];
         let State::Starting { run, .. } = script.state else {
             return;
         };
@@ -121,7 +119,7 @@ impl Scripts {
 
     /// It could not be loaded: the process ends by itself.
     pub(super) fn failed(&mut self, id: ScriptId, why: &str, cx: &mut Context<'_>) {
-        let script = &mut self.all[id as usize];
+        let script = &mut self.all[id];
         let text = format!("cannot be loaded:\n{why}");
         script.journal.add(&script.name, ERROR, &text, cx.now);
         // The last line of a traceback says what it is about.
@@ -141,7 +139,7 @@ impl Scripts {
     /// Its process is gone. `ran`: there was one.
     pub(super) fn ended(&mut self, id: ScriptId, how: &str, ran: bool, cx: &mut Context<'_>) {
         let now_ms = cx.now.mono_ms;
-        let script = &mut self.all[id as usize];
+        let script = &mut self.all[id];
         let state = script.state;
         let how = script.condemned.take().unwrap_or_else(|| how.to_owned());
         script.process_ended();
@@ -187,7 +185,7 @@ impl Scripts {
             State::Waiting { .. } => {}
             _ => {
                 self.withdraw(id, cx);
-                let problem = self.all[id as usize].problem.clone();
+                let problem = self.all[id].problem.clone();
                 let outcome = match (next, &problem) {
                     (State::Failed, Some(problem)) => Err(problem.as_str()),
                     _ => Ok("is unloaded"),
@@ -199,7 +197,7 @@ impl Scripts {
 
     /// It has done something that nobody may: its process ends.
     pub(super) fn condemn(&mut self, id: ScriptId, what: &str, cx: &mut Context<'_>) {
-        let script = &mut self.all[id as usize];
+        let script = &mut self.all[id];
         script.condemned = Some(format!("it {what}, and was killed"));
         self.act(id, ScriptAct::Kill, cx);
     }
@@ -207,18 +205,18 @@ impl Scripts {
     /// Does what is due for a script.
     pub(super) fn live(&mut self, id: ScriptId, cx: &mut Context<'_>) {
         let now_ms = cx.now.mono_ms;
-        match self.all[id as usize].state {
+        match self.all[id].state {
             State::Starting { due_ms, run } if due_ms <= now_ms => {
                 let seconds = limits::SCRIPT_LOAD_MS / 1_000;
                 self.condemn(id, &format!("did not load within {seconds} s"), cx);
                 // The end of it is on its way.
                 let due_ms = now_ms + limits::SCRIPT_LOAD_MS;
-                self.all[id as usize].state = State::Starting { run, due_ms };
+                self.all[id].state = State::Starting { run, due_ms };
             }
             State::Draining { run, due_ms, again } => {
-                let busy = !self.all[id as usize].is_idle() || self.has_calls(run);
+                let busy = !self.all[id].is_idle() || self.has_calls(run);
                 if !busy || due_ms <= now_ms {
-                    let script = &mut self.all[id as usize];
+                    let script = &mut self.all[id];
                     script.tell(&channel::unload());
                     let due_ms = now_ms + limits::SCRIPT_UNLOAD_MS;
                     script.state = State::Stopping { run, due_ms, again };
@@ -227,13 +225,13 @@ impl Scripts {
             State::Stopping { run, due_ms, again } if due_ms <= now_ms => {
                 self.act(id, ScriptAct::Kill, cx);
                 let due_ms = now_ms + limits::SCRIPT_UNLOAD_MS;
-                self.all[id as usize].state = State::Stopping { run, due_ms, again };
+                self.all[id].state = State::Stopping { run, due_ms, again };
             }
             _ => {}
         }
-        match self.all[id as usize].stuck(cx.now) {
+        match self.all[id].stuck(cx.now) {
             Some(Stuck::Interrupt) => {
-                let script = &mut self.all[id as usize];
+                let script = &mut self.all[id];
                 let ms = script.settings.call_ms;
                 let text = format!("one of its functions has run for {ms} ms: it is interrupted");
                 script.journal.add(&script.name, ERROR, &text, cx.now);
@@ -242,17 +240,17 @@ impl Scripts {
             Some(Stuck::Kill) => self.condemn(id, "could not be interrupted", cx),
             None => {}
         }
-        if let Some((_, due_ms)) = self.all[id as usize].checking
+        if let Some((_, due_ms)) = self.all[id].checking
             && due_ms <= now_ms
         {
-            self.all[id as usize].checking = None;
+            self.all[id].checking = None;
             self.begin_unload(id, true, cx);
         }
     }
 
     /// Lets a script finish what it has, and go.
     pub(super) fn begin_unload(&mut self, id: ScriptId, again: bool, cx: &mut Context<'_>) {
-        let script = &mut self.all[id as usize];
+        let script = &mut self.all[id];
         script.checking = None;
         let due_ms = cx.now.mono_ms + limits::SCRIPT_UNLOAD_MS;
         match script.state {
@@ -303,7 +301,7 @@ impl Scripts {
 
     /// A script that is not loaded, which may not have been heard of. The error is a sentence.
     fn loadable(&mut self, name: &str) -> Result<ScriptId, String> {
-        let Some(id) = self.find(name) else {
+        let Some(id) = self.all.find(name) else {
             if !is_script_name(name) {
                 return Err(format!(
                     "{name:?} is no name of a script: letters, digits and _, as in NAME.py"
@@ -312,12 +310,12 @@ impl Scripts {
             if self.config.dir.is_none() {
                 return Err("there is no folder of scripts; set dir in [scripts]".into());
             }
-            if self.all.len() >= limits::SCRIPTS_MAX {
+            if self.all.ids().count() >= limits::SCRIPTS_MAX {
                 return Err(format!("there are {} scripts already", limits::SCRIPTS_MAX));
             }
             return Ok(self.add(name.to_owned(), LaunchKind::Script));
         };
-        match self.all[id as usize].state {
+        match self.all[id].state {
             State::Running { .. } => Err(format!("{name} is loaded already")),
             _ => Ok(id),
         }
@@ -325,16 +323,16 @@ impl Scripts {
 
     fn unloadable(&self, name: &str) -> Result<ScriptId, String> {
         let id = self.known(name)?;
-        match self.all[id as usize].takes() {
+        match self.all[id].takes() {
             true => Ok(id),
             false => Err(format!("{name} is not loaded")),
         }
     }
 
     fn load(&mut self, id: ScriptId, cx: &mut Context<'_>) {
-        match self.all[id as usize].state {
+        match self.all[id].state {
             State::Unloaded | State::Failed | State::Waiting { .. } => {
-                self.all[id as usize].pause_ms = limits::SCRIPT_RESTART_MS_MIN;
+                self.all[id].pause_ms = limits::SCRIPT_RESTART_MS_MIN;
                 self.queue_start(id);
             }
             State::Draining { .. } | State::Stopping { .. } => self.begin_unload(id, true, cx),
@@ -344,7 +342,7 @@ impl Scripts {
 
     /// Loads a script anew. One that runs is asked first whether its file is in order.
     fn reload(&mut self, id: ScriptId, cx: &mut Context<'_>) {
-        let script = &mut self.all[id as usize];
+        let script = &mut self.all[id];
         script.pause_ms = limits::SCRIPT_RESTART_MS_MIN;
         let call_ms = script.settings.call_ms;
         match (script.state, script.kind) {
@@ -361,10 +359,10 @@ impl Scripts {
 
     /// The file of VPI functions was edited.
     pub fn interfaces_edited(&mut self, cx: &mut Context<'_>) {
-        let Some(id) = self.find(INTERFACES) else {
+        let Some(id) = self.all.find(INTERFACES) else {
             return;
         };
-        match self.all[id as usize].state {
+        match self.all[id].state {
             State::Running { .. } => {
                 self.look_at_file(id, channel::reload, limits::SCRIPT_LOAD_MS, cx);
             }
@@ -382,13 +380,13 @@ impl Scripts {
         cx: &Context<'_>,
     ) {
         let number = self.number();
-        let script = &mut self.all[id as usize];
+        let script = &mut self.all[id];
         script.checking = Some((number, cx.now.mono_ms + patience_ms));
         script.tell(&message(number));
     }
 
     fn known(&self, name: &str) -> Result<ScriptId, String> {
-        self.find(name).ok_or_else(|| {
+        self.all.find(name).ok_or_else(|| {
             let names: Vec<&str> = self.all.iter().map(|script| &*script.name).collect();
             match names.is_empty() {
                 true => format!("there is no script {name}, nor any other"),
@@ -404,7 +402,7 @@ impl Scripts {
         outcome: Result<&str, &str>,
         cx: &mut Context<'_>,
     ) {
-        let name = self.all[id as usize].name.clone();
+        let name = self.all[id].name.clone();
         let waiters = std::mem::take(&mut self.waiters);
         for (of, waiter) in waiters {
             if of != id {
@@ -422,7 +420,7 @@ impl Scripts {
     /// vpid ends: every script is told, and none starts any more.
     pub fn stop(&mut self, cx: &mut Context<'_>) {
         self.stopping = true;
-        for id in 0..self.all.len() as ScriptId {
+        for id in self.all.ids() {
             self.begin_unload(id, false, cx);
         }
     }

@@ -24,35 +24,33 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use super::context::Context;
 use super::deadlines::Expiring;
 use super::event::ScriptNews;
-use super::ids::{FileId, ScriptId, Ticket};
+use super::ids::{CallId, RunId, ScriptId, ServerId, Ticket};
 use super::{Effect, LaunchKind, ScriptAct, Timer};
 use crate::config;
-use crate::sql::CallId;
 
 pub use calls::Coming;
 use calls::OpenCall;
 use chat::Judged;
 use events::Watched;
-use script::Script;
+use script::List;
 use tickets::Requests;
 
 /// Who is told what came of loading or unloading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waiter {
     Operator(Ticket),
-    Admin { server: usize, userid: i64 },
+    Admin { server: ServerId, userid: i64 },
 }
 
 pub struct Scripts {
     config: config::Scripts,
-    /// By their numbers; none is ever taken out.
-    all: Vec<Script>,
+    all: List,
     waiters: Vec<(ScriptId, Waiter)>,
-    last_run: u64,
+    last_run: RunId,
     /// Numbers messages that are answered: calls, verdicts, checks.
     last_number: u64,
-    /// The file of the last call of a script.
-    last_file: FileId,
+    /// Of the last call of a script: see [`Source::Channel`].
+    last_source: u64,
     /// Who listens to a hook, in the order of the start.
     listeners: HashMap<String, Vec<ScriptId>>,
     /// Of whose hooks nothing is known yet: what happens meanwhile waits for them.
@@ -72,22 +70,22 @@ pub struct Scripts {
 }
 
 impl Scripts {
-    /// With the scripts that stand in their folder, in the order of their names. `file` is a
-    /// number of a file that nobody else uses, odd; calls of scripts go on from there by two.
+    /// With the scripts that stand in their folder, in the order of their names. `number`: behind
+    /// those of all calls of scripts before.
     pub fn start(
         config: &config::Scripts,
         found: Vec<String>,
-        file: FileId,
+        number: u64,
         begun: HashSet<CallId>,
         servers: usize,
     ) -> Self {
         let mut scripts = Self {
             config: config.clone(),
-            all: Vec::new(),
+            all: List::default(),
             waiters: Vec::new(),
-            last_run: 0,
+            last_run: RunId::default(),
             last_number: 0,
-            last_file: file | 1,
+            last_source: number,
             listeners: HashMap::new(),
             loading: Vec::new(),
             calls: Expiring::default(),
@@ -110,8 +108,8 @@ impl Scripts {
                 scripts.add(name.clone(), LaunchKind::Script);
             }
         }
-        for id in 0..scripts.all.len() as ScriptId {
-            if scripts.all[id as usize].settings.start {
+        for id in scripts.all.ids() {
+            if scripts.all[id].settings.start {
                 scripts.queue_start(id);
             }
         }
@@ -129,29 +127,20 @@ impl Scripts {
         };
     }
 
-    fn script(&mut self, id: ScriptId) -> Option<&mut Script> {
-        self.all.get_mut(id as usize)
-    }
-
-    fn find(&self, name: &str) -> Option<ScriptId> {
-        let place = self.all.iter().position(|script| script.name == name)?;
-        Some(place as ScriptId)
-    }
-
     fn number(&mut self) -> u64 {
         self.last_number += 1;
         self.last_number
     }
 
     fn act(&self, script: ScriptId, act: ScriptAct, cx: &mut Context<'_>) {
-        if let Some(run) = self.all[script as usize].state.run() {
+        if let Some(run) = self.all[script].state.run() {
             cx.out.effects.push(Effect::Script { script, run, act });
         }
     }
 
     /// Something is heard of a process.
-    pub fn news(&mut self, id: ScriptId, run: u64, what: ScriptNews, cx: &mut Context<'_>) {
-        let present = self.script(id).and_then(|script| script.state.run());
+    pub fn news(&mut self, id: ScriptId, run: RunId, what: ScriptNews, cx: &mut Context<'_>) {
+        let present = self.all.get_mut(id).and_then(|script| script.state.run());
         if present != Some(run) {
             return;
         }
@@ -162,7 +151,7 @@ impl Scripts {
                 }
             }
             ScriptNews::Printed(lines) => {
-                let script = &mut self.all[id as usize];
+                let script = &mut self.all[id];
                 for (is_error, line) in lines {
                     let level = if is_error {
                         journal::WARNING
@@ -187,10 +176,10 @@ impl Scripts {
         self.expire_calls(cx);
         self.expire_verdicts(cx);
         self.expire_requests(cx);
-        for id in 0..self.all.len() as ScriptId {
+        for id in self.all.ids() {
             self.live(id, cx);
             self.give(id, cx);
-            if let Some(line) = self.all[id as usize].flush() {
+            if let Some(line) = self.all[id].flush() {
                 self.act(id, ScriptAct::Send(line), cx);
             }
         }

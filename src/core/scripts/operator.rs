@@ -20,8 +20,8 @@ impl Scripts {
                     .collect();
                 Ok(json!({ "scripts": scripts }))
             }
-            ScriptRequest::Log { name } => match self.find(name) {
-                Some(id) => Ok(json!({ "log": self.all[id as usize].journal.to_json() })),
+            ScriptRequest::Log { name } => match self.all.find(name) {
+                Some(id) => Ok(json!({ "log": self.all[id].journal.to_json() })),
                 None => Err(format!("there is no script {name}")),
             },
             ScriptRequest::Load { name } => {

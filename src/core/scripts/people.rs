@@ -94,7 +94,7 @@ impl Scripts {
         let host = cx.servers.host(server).and_then(|host| cx.hosts.get(host));
         let (bots, players): (Vec<_>, Vec<_>) = game.roster.people().partition(|one| one.bot);
         json!({
-            "id": server,
+            "id": server.0,
             "name": game.label,
             "host": host.map(|host| host.name.as_str()),
             "map": game.roster.map(),

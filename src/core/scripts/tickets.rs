@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Scripts;
 use crate::core::context::Context;
 use crate::core::deadlines::Expiring;
-use crate::core::ids::{RequestId, Ticket};
+use crate::core::ids::{RequestId, RunId, Ticket};
 use crate::protocol::call_error::CallError;
 use crate::protocol::console::cvar_value;
 
@@ -43,7 +43,7 @@ impl Requests {
     }
 
     /// The process that runs so has ended: it waits for nothing any more.
-    pub fn forget(&mut self, run: Option<u64>) {
+    pub fn forget(&mut self, run: Option<RunId>) {
         self.open
             .remove_where(|_, (request, _)| Some(request.run) == run);
     }

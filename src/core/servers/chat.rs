@@ -75,7 +75,7 @@ impl Servers {
         let all = &self.all;
         let ready = |held: &mut HeldChat| {
             let known = held.speaker.steam.is_some_and(|steam| {
-                let server = all.get(held.server);
+                let server = all.get(held.server.0);
                 server.is_some_and(|server| server.confirms(held.speaker.userid, steam, now))
             });
             known || held.due_ms <= now.mono_ms
@@ -117,7 +117,7 @@ impl Servers {
         now: Now,
         out: &mut Output,
     ) {
-        let Some(server) = self.all.get_mut(id) else {
+        let Some(server) = self.get_mut(id) else {
             return;
         };
         let label = &server.label;

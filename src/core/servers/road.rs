@@ -100,7 +100,7 @@ impl Road {
 impl Servers {
     /// What came of a command. An operator's is to be told of.
     pub fn rcon_done(&mut self, done: rcon::Done, now: Now, out: &mut Output) {
-        let Some(server) = self.all.get_mut(done.server) else {
+        let Some(server) = self.get_mut(done.server) else {
             return;
         };
         server.rcon_works(&done, now);
@@ -144,7 +144,7 @@ impl Servers {
     /// What is known of a game's console.
     pub fn console(&self, id: ServerId) -> Console {
         let works = |road: &Road| !(road.refused || road.away || road.unreadable);
-        match self.all.get(id) {
+        match self.get(id) {
             Some(server) if server.rcon.as_ref().is_some_and(works) => {
                 Console::Answered(server.roster.status_ms())
             }
@@ -155,7 +155,7 @@ impl Servers {
     /// Asks how many slots players see, once on a map.
     pub(super) fn ask_for_slots(&mut self, id: ServerId, out: &mut Output) {
         let ticket = self.ticket();
-        let road = self.all.get_mut(id).and_then(|server| server.rcon.as_mut());
+        let road = self.get_mut(id).and_then(|server| server.rcon.as_mut());
         if let Some(road) = road.filter(|road| road.wants_slots) {
             road.wants_slots = false;
             road.asking_slots = Some(ticket);

@@ -64,7 +64,7 @@ impl Servers {
         out: &mut Output,
     ) -> Result<(), String> {
         let ticket = self.ticket();
-        let server = self.all.get_mut(id).ok_or("there is no such server")?;
+        let server = self.get_mut(id).ok_or("there is no such server")?;
         let road = server.rcon.as_mut().ok_or("there is no RCON")?;
         if road.settling.until_ms.is_none() {
             out.rcon(id, ticket, &sent.command);
@@ -85,8 +85,8 @@ impl Servers {
     /// Sends what has waited long enough; gives when to look again.
     pub(super) fn send_settled(&mut self, now: Now, out: &mut Output) -> Option<u64> {
         let mut next_ms = None::<u64>;
-        for id in 0..self.all.len() {
-            let Some(road) = &mut self.all[id].rcon else {
+        for id in (0..self.all.len()).map(ServerId) {
+            let Some(road) = &mut self.all[id.0].rcon else {
                 continue;
             };
             let waited = road.settling.end(now);

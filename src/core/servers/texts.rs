@@ -34,7 +34,7 @@ impl Servers {
         place: Place,
         out: &mut Output,
     ) {
-        let Some(server) = self.all.get(id) else {
+        let Some(server) = self.get(id) else {
             return;
         };
         let userid = to.and_then(|userid| i32::try_from(userid).ok());
@@ -55,7 +55,7 @@ impl Servers {
 
     /// The same in the middle of the screen, where that can be had.
     pub fn say_center(&mut self, id: ServerId, to: i64, text: &str, out: &mut Output) {
-        let (Some(server), Ok(to)) = (self.all.get(id), i32::try_from(to)) else {
+        let (Some(server), Ok(to)) = (self.get(id), i32::try_from(to)) else {
             return;
         };
         let text: String = text.chars().filter(|c| !c.is_control()).collect();
@@ -80,7 +80,7 @@ impl Servers {
         ticket: Ticket,
         out: &mut Output,
     ) -> Result<(), String> {
-        let server = self.all.get(id).ok_or("there is no such server")?;
+        let server = self.get(id).ok_or("there is no such server")?;
         if !self.has_rcon(id) {
             return Err(format!("{}: RCON refused the password", server.label));
         }
@@ -99,7 +99,7 @@ impl Servers {
         // The first line stands for the others: the same engine runs them.
         let (mut waiter, mut instead) = (Some(ticket), Some(said));
         for line in ScriptLine::prints(reader, place, &text) {
-            let server = self.all.get(id).ok_or("there is no such server")?;
+            let server = self.get(id).ok_or("there is no such server")?;
             let mut sent = Sent::new(Command::Script(line), waiter.take(), &server.roster);
             sent.instead = instead.take();
             self.send(id, sent, out)?;
@@ -115,7 +115,7 @@ impl Servers {
         instead: Option<String>,
         out: &mut Output,
     ) {
-        let Some(server) = self.all.get(id) else {
+        let Some(server) = self.get(id) else {
             return;
         };
         let mut sent = Sent::new(Command::Script(line), None, &server.roster);
@@ -143,7 +143,7 @@ impl Servers {
         let Sent {
             waiter, instead, ..
         } = sent;
-        let Some(server) = self.all.get_mut(id) else {
+        let Some(server) = self.get_mut(id) else {
             return;
         };
         let is_unknown = reply.contains("Unknown command");

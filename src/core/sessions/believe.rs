@@ -82,7 +82,7 @@ impl Hosts {
                 .push(Effect::Remember(Remembered::Identity {
                     share,
                     identity: fingerprint,
-                    file: file.file,
+                    file: file.file.0,
                 }));
         }
         if let Some(host) = self.table.get_mut(believed.host) {
@@ -133,7 +133,7 @@ impl Hosts {
         Effect::Remember(Remembered::Identity {
             share,
             identity,
-            file: FINISHED,
+            file: FINISHED.0,
         })
     }
 
@@ -159,7 +159,7 @@ impl Hosts {
                 return None;
             }
             host.restarted_ns = Some(mtime_ns);
-            host.session += 1;
+            host.session.0 += 1;
             host.clock = ClockOffset::default();
             log::info!("host {name}: a map began");
         } else if self.maps.get(key).is_some_and(|before| unix_us < *before) {

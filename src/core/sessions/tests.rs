@@ -11,8 +11,8 @@ use crate::protocol::stock::legacy;
 pub(in crate::core) const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789";
 pub(in crate::core) const UNIX_S: i64 = 1_700_000_000;
-pub(in crate::core) const OURS: FolderId = 0;
-const THEIRS: FolderId = 1;
+pub(in crate::core) const OURS: FolderId = FolderId(0);
+const THEIRS: FolderId = FolderId(1);
 
 fn config(of_ours: &str) -> Config {
     let text = format!(
@@ -85,7 +85,7 @@ impl World {
 
     pub fn calls(&mut self, folder: FolderId, host: &str, bytes: Vec<u8>, mtime_s: i64) -> Effects {
         self.file += 2;
-        let (host, file) = (host.to_owned(), self.file);
+        let (host, file) = (host.to_owned(), FileId(self.file));
         self.on(Event::Calls(TakenFile {
             folder,
             host,
@@ -119,7 +119,7 @@ impl World {
             folder,
             host: host.to_owned(),
             session,
-            file: self.file,
+            file: FileId(self.file),
             bytes: text.into_bytes(),
             recovered: false,
         };
@@ -137,7 +137,7 @@ impl World {
             folder,
             host: host.to_owned(),
             session,
-            file: self.file,
+            file: FileId(self.file),
             bytes: text.into_bytes(),
             recovered: false,
         };

@@ -64,7 +64,7 @@ impl Bench {
     fn run(&mut self, line: &str) -> Result<String, Failure> {
         let ticket = self.submit(line);
         let done = self.next();
-        assert_eq!((done.server, done.ticket), (3, ticket));
+        assert_eq!((done.server.0, done.ticket), (3, ticket));
         done.result
     }
 }

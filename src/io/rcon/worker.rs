@@ -4,6 +4,7 @@ use super::connection::{Connection, NoConnection, NoReply};
 use super::{Inbox, Next, Pace};
 use crate::config::Rcon;
 use crate::protocol::rcon::{Done, Failure};
+use crate::protocol::server_id::ServerId;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -72,7 +73,7 @@ impl<F: Fn(Done)> Worker<F> {
     }
 
     fn report(&self, ticket: u64, result: Result<String, Failure>) {
-        let server = self.server;
+        let server = ServerId(self.server);
         (self.on_done)(Done {
             server,
             ticket,

@@ -100,7 +100,7 @@ impl Pruning {
 }
 
 fn file(id: CallId) -> i64 {
-    signed(id.file)
+    signed(id.number())
 }
 
 /// File ids are times and stay far below this bound.

@@ -25,7 +25,7 @@ pub(super) struct Running {
 
 impl Post {
     pub(super) fn begin(&self, id: CallId) {
-        self.file.store(id.file, Relaxed);
+        self.file.store(id.number(), Relaxed);
         self.index.store(id.index, Relaxed);
         let number = self.number.load(Relaxed);
         self.number.store(number.wrapping_add(1) | 1, SeqCst);
@@ -39,10 +39,7 @@ impl Post {
     /// The call that runs now.
     pub(super) fn running(&self) -> Option<Running> {
         let number = self.number.load(SeqCst);
-        let id = CallId {
-            file: self.file.load(Relaxed),
-            index: self.index.load(Relaxed),
-        };
+        let id = CallId::of_number(self.file.load(Relaxed), self.index.load(Relaxed));
         let is_whole = number % 2 == 1 && self.number.load(SeqCst) == number;
         is_whole.then_some(Running { number, id })
     }
@@ -114,7 +111,7 @@ mod tests {
     fn a_call_is_seen_while_it_runs_and_each_time_is_another() {
         let post = Post::default();
         assert_eq!(post.running(), None);
-        let id = CallId { file: 7, index: 3 };
+        let id = CallId::of_number(7, 3);
         post.begin(id);
         let first = post.running().unwrap();
         assert_eq!(first.id, id);
@@ -129,7 +126,7 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let (tries, _) = Tries::open(state.path()).unwrap();
         let (post, mut suspect) = (Post::default(), Suspect::default());
-        let ids = [0, 1].map(|index| CallId { file: 7, index });
+        let ids = [0, 1].map(|index| CallId::of_number(7, index));
         assert_eq!(suspect.look(post.running(), 0, &tries), None);
         post.begin(ids[0]);
         assert_eq!(

@@ -23,7 +23,7 @@ use crate::limits::{QUERY_ROWS_MAX, SQL_BATCH_MS_MAX, SQL_FUNCTIONS_COST_MAX, SQ
 use crate::protocol::answer_text::{Decoder, push_int};
 use crate::protocol::call_error::CallError;
 use crate::sql::{
-    Dialect, Job, Param, Quoting, Returns, SqlCall, Statement, asks_for_changes, is_blank,
+    Caller, Dialect, Job, Param, Quoting, Returns, SqlCall, Statement, asks_for_changes, is_blank,
     is_counted, render,
 };
 use rusqlite::Connection;
@@ -71,7 +71,7 @@ struct Progress {
     wrote: bool,
     newest: u64,
     /// Of hosts whose calls ran: it counts once these are durable.
-    counts: HashMap<u32, Counts>,
+    counts: HashMap<Caller, Counts>,
 }
 
 /// The statements of one call: what they may take, and what they have done so far.
@@ -193,7 +193,7 @@ impl Engine {
         if !self.connection.is_autocommit() {
             self.journal.add(&self.connection, job.id, &note)?;
             progress.wrote = true;
-            progress.newest = progress.newest.max(job.id.file);
+            progress.newest = progress.newest.max(job.id.number());
         }
         Ok(outcome)
     }
@@ -221,10 +221,10 @@ impl Engine {
         }
         self.guard.call_begins(job.id);
         self.guard.allow_cost(cost_max(&job.call));
-        let before = progress.counts.get(&job.host).copied();
-        let mut counts = before.unwrap_or_else(|| self.counts.get(job.host));
+        let before = progress.counts.get(&job.caller).copied();
+        let mut counts = before.unwrap_or_else(|| self.counts.get(job.caller));
         let ran = self.unit(job, limit_ms, &mut counts);
-        progress.counts.insert(job.host, counts);
+        progress.counts.insert(job.caller, counts);
         self.guard.call_ended();
         if job.tries > 0 {
             self.guard.tries().ended(job.id);

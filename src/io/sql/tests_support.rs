@@ -8,8 +8,8 @@ use crate::limits::SQL_STATEMENT_MS_MAX;
 use crate::protocol::answer_text::Decoder;
 use crate::protocol::call_error::CallError;
 use crate::sql::{
-    CallId, Done, Job, Param, ParamKind, Query, QueryParam, Quoting, Reading, Returns, Schema,
-    SqlCall, Template, parse,
+    CallId, Caller, Done, HostId, Job, Param, ParamKind, Query, QueryParam, Quoting, Reading,
+    Returns, Schema, SqlCall, Template, parse,
 };
 use serde_json::Value;
 use std::collections::HashMap;
@@ -157,7 +157,7 @@ impl Desk {
 
     /// The answer of this call, which must be its only one.
     pub fn answer(&mut self, index: u32) -> Result<String, CallError> {
-        let id = CallId { file: FILE, index };
+        let id = CallId::of_number(FILE, index);
         while !self.seen.contains_key(&id) {
             for done in self.done.recv_timeout(PATIENCE).expect("an answer in time") {
                 self.seen.entry(done.id).or_default().push(done.outcome);
@@ -287,11 +287,11 @@ pub(super) fn try_call_on(
         if function == "RawExecute" { "" } else { "User" }
     );
     let call = parse(&function, "x.nut", &kwargs, Reading::Legacy, engine)?;
-    let id = CallId { file: FILE, index };
+    let id = CallId::of_number(FILE, index);
     Ok(Job {
         id,
         database: 0,
-        host: 0,
+        caller: Caller::Host(HostId(0)),
         function,
         call,
         deadline_ms: None,

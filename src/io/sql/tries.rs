@@ -139,10 +139,10 @@ impl Log {
 fn unended(bytes: &[u8]) -> Vec<CallId> {
     let mut calls = Vec::new();
     for record in bytes.chunks_exact(RECORD_BYTES) {
-        let call = CallId {
-            file: u64::from_le_bytes(record[..8].try_into().expect("eight bytes")),
-            index: u32::from_le_bytes(record[8..12].try_into().expect("four bytes")),
-        };
+        let call = CallId::of_number(
+            u64::from_le_bytes(record[..8].try_into().expect("eight bytes")),
+            u32::from_le_bytes(record[8..12].try_into().expect("four bytes")),
+        );
         match u32::from_le_bytes(record[12..].try_into().expect("four bytes")) {
             BEGUN => calls.push(call),
             _ => calls.retain(|begun| *begun != call),
@@ -168,7 +168,7 @@ pub(super) fn noted(state_dir: &Path) -> HashMap<CallId, u32> {
 
 fn record(call: CallId, what: u32) -> [u8; RECORD_BYTES] {
     let mut record = [0; RECORD_BYTES];
-    record[..8].copy_from_slice(&call.file.to_le_bytes());
+    record[..8].copy_from_slice(&call.number().to_le_bytes());
     record[8..12].copy_from_slice(&call.index.to_le_bytes());
     record[12..].copy_from_slice(&what.to_le_bytes());
     record
@@ -185,7 +185,7 @@ mod tests {
     use std::io::Write;
 
     fn call(file: u64, index: u32) -> CallId {
-        CallId { file, index }
+        CallId::of_number(file, index)
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use vpid::config::{self, Config};
-use vpid::core::{Core, Earlier, Effect, Event, FileId, HostId, InputState, Now, TakenFile, Timer};
+use vpid::core::{
+    Core, Earlier, Effect, Event, FileId, FolderId, HostId, InputState, Now, TakenFile, Timer,
+};
 use vpid::daemon::wheel::Wheel;
 use vpid::limits;
 use vpid::protocol::remembered::Remembered;
@@ -18,7 +20,7 @@ use super::lane::{Database, Lane};
 use crate::support::Random;
 
 const BEGAN_S: i64 = 1_700_000_000;
-const FOLDER: u32 = 0;
+const FOLDER: FolderId = FolderId(0);
 
 /// A file that a game wrote.
 pub struct ModelFile {
@@ -151,8 +153,8 @@ pub struct Daemon {
 /// The number of the file of an identity.
 fn file_of(record: &Remembered) -> FileId {
     match record {
-        Remembered::Identity { file, .. } => *file,
-        Remembered::MapBegan { .. } => 0,
+        Remembered::Identity { file, .. } => FileId(*file),
+        Remembered::MapBegan { .. } => FileId(0),
     }
 }
 
@@ -189,7 +191,7 @@ impl Daemon {
             started_ms: now_ms,
             open: HashMap::new(),
             ours: BTreeMap::new(),
-            last_file: disk.seen.iter().map(file_of).max().unwrap_or(0),
+            last_file: disk.seen.iter().map(file_of).max().unwrap_or_default(),
             remember: Vec::new(),
             restarts: Vec::new(),
             jobs: Vec::new(),
@@ -429,7 +431,7 @@ impl Daemon {
         let recovered = file.taken.is_some();
         let id = file.taken.unwrap_or_else(|| {
             let micros = (BEGAN_S as u64 * 1_000 + now_ms) * 1_000;
-            self.last_file = micros.max(self.last_file + 1);
+            self.last_file = FileId(micros.max(self.last_file.0 + 1));
             self.last_file
         });
         file.taken = Some(id);

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use process::{Faults, Process};
 use vpid::config::{self, Config};
 use vpid::core::{
-    Core, Earlier, Effect, Event, FileId, HostId, InputState, Now, OperatorRequest, ScriptAct,
-    ScriptNews, StartScripts, TakenFile, Timer,
+    Core, Earlier, Effect, Event, FileId, FolderId, HostId, InputState, Now, OperatorRequest,
+    RunId, ScriptAct, ScriptId, ScriptNews, StartScripts, TakenFile, Timer,
 };
 use vpid::limits;
 use vpid::protocol::control::ScriptRequest;
@@ -83,7 +83,7 @@ struct World {
     config: Config,
     disk: Disk,
     timers: BTreeMap<Timer, u64>,
-    processes: BTreeMap<u64, Process>,
+    processes: BTreeMap<RunId, Process>,
     events: VecDeque<Event>,
     now_ms: u64,
     started_ms: u64,
@@ -93,7 +93,7 @@ struct World {
     /// Calls that a process had when it ended, or vpid did.
     cut_off: HashSet<u64>,
     /// Which call is in which process.
-    given: HashMap<u64, u64>,
+    given: HashMap<u64, RunId>,
     deaths: u32,
 }
 
@@ -113,7 +113,7 @@ impl World {
             seed,
             weather,
             random: Random::new(seed),
-            core: Core::new(&config, &[0]),
+            core: Core::new(&config, &[FolderId(0)]),
             config,
             disk: Disk::default(),
             timers: BTreeMap::new(),
@@ -146,21 +146,21 @@ impl World {
     /// vpid starts, with what is on disk.
     fn start(&mut self) {
         self.started_ms = self.now_ms;
-        self.core = Core::new(&self.config, &[0]);
+        self.core = Core::new(&self.config, &[FolderId(0)]);
         let remembered = self.disk.seen.clone();
         let config = Arc::new(self.config.clone());
         let scripts = StartScripts {
             config: Arc::clone(&config),
             found: vec!["a".to_owned(), "b".to_owned()],
             begun: self.disk.begun.clone(),
-            file: self.micros() | 1,
+            number: self.micros() / 2,
         };
         let start = [
             Event::Restore(Box::new(Earlier {
                 remembered,
                 ..Earlier::default()
             })),
-            Event::start(config, &[0], Found::default(), 1),
+            Event::start(config, &[FolderId(0)], Found::default(), 1),
             Event::StartScripts(Box::new(scripts)),
         ];
         for event in start {
@@ -213,7 +213,7 @@ impl World {
         true
     }
 
-    fn act(&mut self, script: u32, run: u64, act: ScriptAct) {
+    fn act(&mut self, script: ScriptId, run: RunId, act: ScriptAct) {
         if let ScriptAct::Start(launch) = &act {
             let process = Process::new(script, &launch.name);
             assert!(self.processes.insert(run, process).is_none());
@@ -262,9 +262,9 @@ impl World {
             "Identity": {"enc": text(&identity.enc), "iv": text(&identity.iv), "timestamp": unix, "ticks": 0},
         });
         // Even, as the daemon's are.
-        let file = self.micros() & !1;
+        let file = FileId(self.micros() & !1);
         let taken = TakenFile {
-            folder: 0,
+            folder: FolderId(0),
             host: "game".into(),
             file,
             bytes: content.to_string().into_bytes(),
@@ -308,7 +308,7 @@ impl World {
             self.timers.remove(&timer);
             self.events.push_back(Event::Timer(timer));
         }
-        let runs: Vec<u64> = self.processes.keys().copied().collect();
+        let runs: Vec<RunId> = self.processes.keys().copied().collect();
         for run in runs {
             self.live(run, faults);
         }
@@ -322,7 +322,7 @@ impl World {
         true
     }
 
-    fn live(&mut self, run: u64, faults: Faults) {
+    fn live(&mut self, run: RunId, faults: Faults) {
         let Some(process) = self.processes.get_mut(&run) else {
             return;
         };

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use vpid::core::{
-    Core, Earlier, Effect, Effects, Event, FileId, HostId, Now, OperatorRequest, SignedFile, Timer,
+    Core, Earlier, Effect, Effects, Event, FileId, FolderId, HostId, Now, OperatorRequest,
+    SignedFile, Timer,
 };
 use vpid::protocol::signed::session_log::{Note, Sessions};
 use vpid::protocol::signed::{Id, Kind, parse_name};
@@ -43,7 +44,7 @@ pub struct Crash;
 
 impl Daemon {
     pub fn start(disk: &mut Disk, now_ms: u64) -> Self {
-        let mut core = Core::new(&config(), &[0]);
+        let mut core = Core::new(&config(), &[FolderId(0)]);
         let mut sessions = Sessions::default();
         disk.notes.iter().for_each(|note| sessions.apply(note));
         // What was shortened says the same.
@@ -72,7 +73,7 @@ impl Daemon {
                 Kind::Welcome => 0,
                 _ => continue,
             };
-            let file = signed_file(parsed.session, 0, bytes.clone(), true);
+            let file = signed_file(parsed.session, FileId(0), bytes.clone(), true);
             left.push((order, parsed.kind, file));
         }
         left.sort_by_key(|(order, ..)| *order);
@@ -86,7 +87,7 @@ impl Daemon {
             .keys()
             .filter_map(|name| match parse_name(name) {
                 Some(parsed) => match parsed.kind {
-                    Kind::Taken { n, id } => Some((id, n, parsed.session, name.clone())),
+                    Kind::Taken { n, id } => Some((FileId(id), n, parsed.session, name.clone())),
                     _ => None,
                 },
                 None => None,
@@ -163,7 +164,7 @@ impl Daemon {
             return;
         }
         let whole = disk.folder.files[name].last() == Some(&0);
-        disk.last_file += 1;
+        disk.last_file.0 += 1;
         let id = disk.last_file;
         match parsed.kind {
             Kind::Hello => {
@@ -175,14 +176,14 @@ impl Daemon {
             Kind::Game(n) if !whole => {
                 disk.folder.remove(name);
                 self.events.push_back(Event::SignedCut {
-                    folder: 0,
+                    folder: FolderId(0),
                     host: parsed.host.to_string(),
                     session: parsed.session,
                     n,
                 });
             }
             Kind::Game(n) => {
-                let taken = format!("{name}.{id}.taken");
+                let taken = format!("{name}.{}.taken", id.0);
                 disk.folder.rename(name, &taken);
                 let file = signed_file(parsed.session, id, disk.folder.text(&taken), false);
                 self.open.insert(id, taken);
@@ -280,7 +281,7 @@ fn signed_file(session: Id, file: FileId, bytes: Vec<u8>, recovered: bool) -> Si
         .unwrap_or(bytes.len());
     let bytes = bytes[..end].to_vec();
     SignedFile {
-        folder: 0,
+        folder: FolderId(0),
         host,
         session,
         file,

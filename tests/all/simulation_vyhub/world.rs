@@ -6,7 +6,7 @@ use std::path::Path;
 
 use fake_rcon::script;
 use vpid::config::{self, Config};
-use vpid::core::{Core, Effect, Event, Now, Timer};
+use vpid::core::{Core, Effect, Event, FolderId, Now, ServerId, Timer};
 use vpid::daemon::wheel::Wheel;
 use vpid::protocol::engine_log::{Line, Who};
 use vpid::protocol::rcon;
@@ -114,7 +114,7 @@ impl World {
             random,
             now_ms: 0,
             began_ms: 0,
-            core: Core::new(&config(), &[0]),
+            core: Core::new(&config(), &[FolderId(0)]),
             wheel: Wheel::default(),
             api: Api::new(skew_s),
             disk: Disk::default(),
@@ -144,10 +144,10 @@ impl World {
 
     fn start(&mut self) {
         self.began_ms = self.now_ms;
-        self.core = Core::new(&config(), &[0]);
+        self.core = Core::new(&config(), &[FolderId(0)]);
         self.wheel = Wheel::default();
         let (found, seed) = (self.disk.found(), self.random.next());
-        self.event(Event::start(config(), &[0], found, seed));
+        self.event(Event::start(config(), &[FolderId(0)], found, seed));
     }
 
     /// Whatever was not durable may be, in its order; whatever was under way is not heard of.
@@ -255,7 +255,13 @@ impl World {
 
     fn log(&mut self, line: Line) {
         let lines = vec![line];
-        self.later(1, Event::Logged { server: 0, lines });
+        self.later(
+            1,
+            Event::Logged {
+                server: ServerId(0),
+                lines,
+            },
+        );
     }
 
     pub fn join(&mut self, steam: SteamId) -> i64 {

@@ -3,7 +3,7 @@ use crate::config;
 use crate::core::Now;
 use crate::core::context::Shared;
 use crate::core::functions::Functions;
-use crate::core::ids::RequestId;
+use crate::core::ids::{Caller, FileId, FolderId, HostId, RequestId, RunId, ScriptId};
 use crate::core::message::Message;
 use crate::core::opening::{Opening, Proof, Route};
 use crate::core::output::Output;
@@ -15,7 +15,7 @@ use crate::sql::{Done, Job, Reading};
 use serde_json::json;
 use std::path::Path;
 
-const FILE: FileId = 2_000_000;
+const FILE: FileId = FileId(2_000_000);
 const ARRIVED_MS: u64 = 5_000;
 const DEADLINE_MS: u64 = 1_000;
 
@@ -46,7 +46,8 @@ fn call(token: &str, callback: bool, timeout_ms: Option<u64>) -> Call {
 }
 
 fn id(index: u32) -> CallId {
-    CallId { file: FILE, index }
+    let source = Source::File(FILE);
+    CallId { source, index }
 }
 
 impl Bench {
@@ -59,7 +60,7 @@ impl Bench {
         Self {
             calls: Calls::new(&config),
             shared: Shared {
-                hosts: Hosts::new(&config, &[0]),
+                hosts: Hosts::new(&config, &[FolderId(0)]),
                 servers: Servers::default(),
                 functions: Functions::new(&config),
             },
@@ -98,8 +99,8 @@ impl Bench {
 
     fn open(&mut self, route: Route, recovered: bool, singles: Vec<Call>, chain: Vec<Call>) {
         let opening = Opening {
-            file: FILE,
-            host: 1,
+            source: Source::File(FILE),
+            caller: Caller::Host(HostId(1)),
             proof: self.proof,
             route,
             recovered,
@@ -142,8 +143,8 @@ impl Bench {
 
 fn script() -> Route {
     let request = RequestId {
-        script: 1,
-        run: 1,
+        script: ScriptId(1),
+        run: RunId(1),
         number: 1,
     };
     Route::Script {
@@ -186,7 +187,7 @@ fn its_file_goes_once_and_the_rest_of_a_signed_chain_does_not_run() {
     let mut bench = Bench::new();
     let session = Id::from_random([1; 16]);
     bench.proof = Proof::Signed {
-        host: 1,
+        host: HostId(1),
         session,
         n: 1,
     };

@@ -3,22 +3,23 @@
 use serde_json::json;
 
 use super::world::{World, named};
+use crate::core::ids::{CallId, ScriptId, ServerId};
 use crate::core::message::ScriptCall;
 use crate::core::output::Output;
 use crate::core::scripts::Coming;
 use crate::limits;
 use crate::protocol::control::ScriptRequest;
 use crate::protocol::stock::call_file::Call;
-use crate::sql::{CallId, Reading};
+use crate::sql::Reading;
 
 /// A call of a game, as the rest of the core hands it on.
 fn game_calls(world: &mut World, index: u32, callback: bool) {
     let mut out = Output::default();
     let now = world.now;
     let coming = Coming {
-        id: CallId { file: 2, index },
+        id: CallId::of_number(2, index),
         call: ScriptCall {
-            script: 0,
+            script: ScriptId(0),
             function: named("top"),
             call: Call {
                 token: index.to_string(),
@@ -31,7 +32,7 @@ fn game_calls(world: &mut World, index: u32, callback: bool) {
                 reading: Reading::Signed,
             },
         },
-        server: Some(0),
+        server: Some(ServerId(0)),
         host: None,
         due_ms: now.mono_ms + 10_000,
         callback,

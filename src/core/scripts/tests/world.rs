@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::config::{self, Config};
 use crate::core::{
-    Core, Effect, Effects, Event, Launch, Now, OperatorRequest, ScriptAct, ScriptNews, StartScripts,
+    Core, Effect, Effects, Event, FolderId, Launch, Now, OperatorRequest, RunId, ScriptAct,
+    ScriptId, ScriptNews, ServerId, StartScripts,
 };
 use crate::protocol::control::ScriptRequest;
 use crate::protocol::engine_log::{Line, Who};
@@ -29,8 +30,8 @@ pub struct World {
 }
 
 pub struct Process {
-    script: u32,
-    run: u64,
+    script: ScriptId,
+    run: RunId,
     pub name: String,
     got: Vec<Value>,
     pub interrupted: bool,
@@ -43,7 +44,7 @@ fn configured(more: &str) -> Config {
 
 impl World {
     pub fn reconfigure(&mut self, more: &str) {
-        self.on(Event::configuration(configured(more), &[0]));
+        self.on(Event::configuration(configured(more), &[FolderId(0)]));
     }
 
     pub fn new(more: &str, scripts: &[&str]) -> Self {
@@ -53,7 +54,7 @@ impl World {
             wall_s: 1_800_000_000,
         };
         let mut world = Self {
-            core: Core::new(&config, &[0]),
+            core: Core::new(&config, &[FolderId(0)]),
             now,
             processes: Vec::new(),
             pushed: Vec::new(),
@@ -61,12 +62,17 @@ impl World {
             begun: 0,
         };
         let config = Arc::new(config);
-        world.on(Event::start(config.clone(), &[0], Found::default(), 1));
+        world.on(Event::start(
+            config.clone(),
+            &[FolderId(0)],
+            Found::default(),
+            1,
+        ));
         world.on(Event::StartScripts(Box::new(StartScripts {
             config,
             found: scripts.iter().map(|name| (*name).to_owned()).collect(),
             begun: Vec::new(),
-            file: 2_000_001,
+            number: 1_000_000,
         })));
         world
     }
@@ -87,7 +93,7 @@ impl World {
         }
     }
 
-    fn act(&mut self, script: u32, run: u64, act: ScriptAct) {
+    fn act(&mut self, script: ScriptId, run: RunId, act: ScriptAct) {
         if let ScriptAct::Start(Launch { name, .. }) = act {
             let (interrupted, killed, got) = (false, false, Vec::new());
             return self.processes.push(Process {
@@ -169,7 +175,10 @@ impl World {
         let text = text.to_owned();
         let team = false;
         let lines = vec![Line::Said { who, text, team }];
-        self.on(Event::Logged { server: 0, lines });
+        self.on(Event::Logged {
+            server: ServerId(0),
+            lines,
+        });
     }
 
     /// The state of a script, as operators see it.

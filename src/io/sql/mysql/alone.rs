@@ -63,7 +63,7 @@ fn called(worker: &mut Worker, task: &Task, now_ms: u64) -> Called {
     if !task.job.call.uses().last_insert_id {
         return worker.call(task, Class::Alone, now_ms);
     }
-    let mut last_id = LastId::of(&worker.pool, task.job.host);
+    let mut last_id = LastId::of(&worker.pool, task.job.caller);
     if let Some(give) = last_id.give(worker.session.as_ref()) {
         own(worker, &[&give]);
     }

@@ -13,7 +13,7 @@ use crate::limits::{
     SQL_LATE_MS,
 };
 use crate::protocol::call_error::CallError;
-use crate::sql::Class;
+use crate::sql::{Caller, Class};
 use mysql::{Error, MySqlError};
 
 /// The savepoint is gone at the end if the transaction was, by an error that undoes all of it or
@@ -32,7 +32,7 @@ pub(super) type Ended = (Vec<(Task, Outcome)>, Vec<Task>);
 
 struct Batch<'a> {
     worker: &'a mut Worker,
-    host: u32,
+    host: Caller,
     ran: Vec<Ran>,
     /// Of answers that are to be noted.
     answer_bytes: usize,
@@ -62,7 +62,7 @@ impl Fall {
 }
 
 /// Runs the transaction of a host whose turn it is. There is a connection, and a journal.
-pub(super) fn run(worker: &mut Worker, host: u32) -> Ended {
+pub(super) fn run(worker: &mut Worker, host: Caller) -> Ended {
     let Some(first) = worker.pool.join(host, None) else {
         return (Vec::new(), Vec::new());
     };
@@ -218,7 +218,7 @@ impl Batch<'_> {
     fn ran(&mut self, task: Task, outcome: Outcome, wrote: bool) {
         if wrote {
             self.answer_bytes += outcome.as_ref().map_or(0, String::len);
-            self.newest = self.newest.max(task.job.id.file);
+            self.newest = self.newest.max(task.job.id.number());
         }
         self.ran.push(Ran {
             task,

@@ -48,7 +48,7 @@ pub(super) fn ensure(session: &mut Session, instance: u64) -> Result<(), Refusal
         )),
         other => other,
     };
-    let nobody = CallId { file: 0, index: 0 };
+    let nobody = CallId::of_number(0, 0);
     let row = begin(instance, nobody);
     let tried =
         made.and_then(|()| session.own(&format!("START TRANSACTION READ WRITE; {row}; ROLLBACK")));
@@ -61,7 +61,7 @@ pub(super) fn ensure(session: &mut Session, instance: u64) -> Result<(), Refusal
 
 /// Looks a call up inside of a transaction. Waits for a commit that is still under way.
 pub(super) fn find(session: &mut Session, instance: u64, id: CallId) -> Result<Found, Error> {
-    let CallId { file, index } = id;
+    let (file, index) = (id.number(), id.index);
     let text = format!(
         "SELECT answer FROM vpid_journal WHERE instance = {instance} AND file = {file} \
          AND position = {index} FOR UPDATE"
@@ -106,7 +106,12 @@ fn values<'a>(
             true => "(instance, file, position, answer) VALUES ",
             false => ", ",
         });
-        let _ = write!(text, "({instance}, {}, {}, _utf8mb4 X'", id.file, id.index);
+        let _ = write!(
+            text,
+            "({instance}, {}, {}, _utf8mb4 X'",
+            id.number(),
+            id.index
+        );
         for byte in note.bytes() {
             let _ = write!(text, "{byte:02X}");
         }
@@ -117,7 +122,7 @@ fn values<'a>(
 
 /// Notes that a call begins which commits by itself.
 pub(super) fn begin(instance: u64, id: CallId) -> String {
-    let CallId { file, index } = id;
+    let (file, index) = (id.number(), id.index);
     format!(
         "REPLACE INTO vpid_journal (instance, file, position, answer) \
          VALUES ({instance}, {file}, {index}, NULL)"
@@ -126,7 +131,7 @@ pub(super) fn begin(instance: u64, id: CallId) -> String {
 
 /// It failed, and has done nothing.
 pub(super) fn forget(instance: u64, id: CallId) -> String {
-    let CallId { file, index } = id;
+    let (file, index) = (id.number(), id.index);
     format!(
         "DELETE FROM vpid_journal WHERE instance = {instance} AND file = {file} \
          AND position = {index}"

@@ -7,7 +7,7 @@
 use super::pool::Pool;
 use super::queue::Task;
 use super::session::Session;
-use crate::sql::Class;
+use crate::sql::{Caller, Class};
 
 /// Gives the number, among statements that give no rows.
 pub(super) const READ: &str = "SELECT LAST_INSERT_ID()";
@@ -15,14 +15,14 @@ pub(super) const READ: &str = "SELECT LAST_INSERT_ID()";
 /// Of the host whose transaction a connection has.
 #[derive(Debug)]
 pub(super) struct LastId {
-    host: u32,
+    host: Caller,
     /// As it is before the transaction.
     carried: u64,
     may_differ: bool,
 }
 
 impl LastId {
-    pub(super) fn of(pool: &Pool, host: u32) -> Self {
+    pub(super) fn of(pool: &Pool, host: Caller) -> Self {
         Self {
             host,
             carried: pool.lock().last_ids.get(host),

@@ -15,7 +15,7 @@ use crate::io::sql::{Preparation, Report, Run, Verdict};
 use crate::limits::{MYSQL_KILLED_KEPT_MAX, MYSQL_REFUSED_MS, SQL_RETRY_MS_MAX};
 use crate::protocol::call_error::CallError;
 use crate::protocol::log_targets;
-use crate::sql::{DatabaseId, Done};
+use crate::sql::{Caller, DatabaseId, Done};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -215,7 +215,7 @@ impl Pool {
             false => None,
         };
         if let Some(task) = &task {
-            state.slots[thread].reading = Some((task.job.host, now_ms));
+            state.slots[thread].reading = Some((task.job.caller, now_ms));
         }
         // A write may have waited for the read that is done.
         if had.is_some() && state.has_work(now_ms) {
@@ -225,7 +225,7 @@ impl Pool {
     }
 
     /// The next task for the transaction of a host.
-    pub(super) fn join(&self, host: u32, group: Option<u32>) -> Option<Task> {
+    pub(super) fn join(&self, host: Caller, group: Option<u32>) -> Option<Task> {
         let mut state = self.lock();
         match state.is_free() && !self.is_abandoned() {
             true => state.queue.join(host, group),
@@ -234,7 +234,7 @@ impl Pool {
     }
 
     /// The transaction of a host has ended; what has no answer waits again.
-    pub(super) fn written(&self, host: u32, back: Vec<Task>) {
+    pub(super) fn written(&self, host: Caller, back: Vec<Task>) {
         let nearest = back.iter().filter_map(|task| task.deadline_ms).min();
         let mut state = self.lock();
         state.queue.put_back(back.into_iter());

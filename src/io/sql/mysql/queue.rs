@@ -5,7 +5,7 @@
 
 use crate::limits::MYSQL_HEAD_START_MS;
 use crate::protocol::call_error::CallError;
-use crate::sql::{Class, Job};
+use crate::sql::{Caller, Class, Job};
 use std::collections::{HashMap, VecDeque};
 
 /// A call, and what happened to it so far.
@@ -62,9 +62,9 @@ struct Host {
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    hosts: HashMap<u32, Host>,
+    hosts: HashMap<Caller, Host>,
     /// Hosts with something waiting, each once, in the order of their turns.
-    turns: VecDeque<u32>,
+    turns: VecDeque<Caller>,
     groups: u32,
 }
 
@@ -74,15 +74,15 @@ pub(super) enum Next {
     /// A read, which `read` gives.
     Read,
     /// The transaction of this host, whose tasks `join` gives.
-    Write(u32),
+    Write(Caller),
 }
 
 /// Who reads now: its host, and since when.
-pub(super) type Reader = (u32, u64);
+pub(super) type Reader = (Caller, u64);
 
 impl Queue {
     pub(super) fn add(&mut self, task: Task) {
-        let id = task.job.host;
+        let id = task.job.caller;
         let host = self.hosts.entry(id).or_default();
         if host.waiting.is_empty() {
             self.turns.push_back(id);
@@ -93,7 +93,7 @@ impl Queue {
     /// What was handed out and has no answer goes back, in front of everything of its host.
     pub(super) fn put_back(&mut self, tasks: impl DoubleEndedIterator<Item = Task>) {
         for task in tasks.rev() {
-            let id = task.job.host;
+            let id = task.job.caller;
             let host = self.hosts.entry(id).or_default();
             if host.waiting.is_empty() {
                 self.turns.push_front(id);
@@ -142,7 +142,7 @@ impl Queue {
     }
 
     /// Whose turn it is, and where that stands.
-    fn find(&self, readers: &[Reader], may_read: bool, now_ms: u64) -> Option<(usize, u32)> {
+    fn find(&self, readers: &[Reader], may_read: bool, now_ms: u64) -> Option<(usize, Caller)> {
         let mut turns = self.turns.iter().copied().enumerate();
         turns.find(|(_, id)| {
             let host = &self.hosts[id];
@@ -153,7 +153,7 @@ impl Queue {
 
     /// When a write that waits for fresh reads of its host may begin at last.
     pub(super) fn head_start_ends(&self, readers: &[Reader], now_ms: u64) -> Option<u64> {
-        let waits = |id: u32| self.hosts.get(&id).is_some_and(Host::may_write);
+        let waits = |id: Caller| self.hosts.get(&id).is_some_and(Host::may_write);
         readers
             .iter()
             .filter(|reader| is_fresh(reader, now_ms) && waits(reader.0))
@@ -162,7 +162,7 @@ impl Queue {
     }
 
     /// The next task of a host that is writing, into the transaction of `group`.
-    pub(super) fn join(&mut self, id: u32, group: Option<u32>) -> Option<Task> {
+    pub(super) fn join(&mut self, id: Caller, group: Option<u32>) -> Option<Task> {
         let front = self.hosts.get(&id)?.waiting.front()?;
         let alone = front.class == Ok(Class::Alone);
         if group.is_some_and(|group| alone || front.group != group) {
@@ -174,7 +174,7 @@ impl Queue {
     }
 
     /// The host's transaction has ended.
-    pub(super) fn written(&mut self, id: u32) {
+    pub(super) fn written(&mut self, id: Caller) {
         if let Some(host) = self.hosts.get_mut(&id) {
             host.writing = false;
             if host.waiting.is_empty() {
@@ -205,7 +205,7 @@ impl Queue {
     }
 
     /// The front task of a host that has no turn now; it gets one behind the others.
-    fn pop(&mut self, id: u32) -> Option<Task> {
+    fn pop(&mut self, id: Caller) -> Option<Task> {
         let host = self.hosts.get_mut(&id)?;
         let task = host.waiting.pop_front();
         if !host.waiting.is_empty() {
@@ -235,22 +235,27 @@ fn is_fresh(reader: &Reader, now_ms: u64) -> bool {
 mod tests {
     use super::super::super::tests_support::{insert, raw};
     use super::*;
+    use crate::sql::HostId;
 
-    fn task(host: u32, index: u32, text: &str) -> Task {
+    fn host(number: u32) -> Caller {
+        Caller::Host(HostId(number))
+    }
+
+    fn task(of: u32, index: u32, text: &str) -> Task {
         let mut job = match text {
             "w" => insert(index, 1),
             "r" => raw(index, "SELECT 1"),
             "a" => raw(index, "DROP TABLE user_x_t"),
             other => raw(index, other),
         };
-        job.host = host;
+        job.caller = host(of);
         Task::new(job)
     }
 
     fn queue(tasks: &[(u32, &str)]) -> Queue {
         let mut queue = Queue::default();
-        for (index, (host, text)) in (0..).zip(tasks) {
-            queue.add(task(*host, index, text));
+        for (index, (of, text)) in (0..).zip(tasks) {
+            queue.add(task(*of, index, text));
         }
         queue
     }
@@ -265,37 +270,41 @@ mod tests {
         assert_eq!(queue.next(&[], true, 0), Some(Next::Read));
         assert_eq!(index(queue.read()), Some(0));
         assert_eq!(index(queue.read()), Some(2));
-        assert_eq!(queue.next(&[], true, 0), Some(Next::Write(3)));
+        assert_eq!(queue.next(&[], true, 0), Some(Next::Write(host(3))));
         assert_eq!(index(queue.read()), Some(1));
-        assert_eq!(index(queue.join(3, None)), Some(3));
+        assert_eq!(index(queue.join(host(3), None)), Some(3));
         assert!(queue.is_empty());
     }
 
     #[test]
     fn a_host_that_writes_has_nothing_else_handed_out() {
         let mut queue = queue(&[(1, "w"), (1, "r"), (1, "w")]);
-        assert_eq!(queue.next(&[], true, 0), Some(Next::Write(1)));
-        assert_eq!(index(queue.join(1, None)), Some(0));
+        assert_eq!(queue.next(&[], true, 0), Some(Next::Write(host(1))));
+        assert_eq!(index(queue.join(host(1), None)), Some(0));
         assert!(queue.next(&[], true, 0).is_none() && queue.read().is_none());
-        assert_eq!(index(queue.join(1, Some(0))), Some(1), "it may read along");
-        queue.written(1);
-        assert_eq!(queue.next(&[], true, 0), Some(Next::Write(1)));
+        assert_eq!(
+            index(queue.join(host(1), Some(0))),
+            Some(1),
+            "it may read along"
+        );
+        queue.written(host(1));
+        assert_eq!(queue.next(&[], true, 0), Some(Next::Write(host(1))));
     }
 
     #[test]
     fn a_write_waits_for_the_snapshots_of_reads_before_it() {
         let mut queue = queue(&[(1, "w")]);
-        let readers = [(1, 1_000), (2, 0)];
+        let readers = [(host(1), 1_000), (host(2), 0)];
         let late = 1_000 + MYSQL_HEAD_START_MS;
         assert_eq!(queue.next(&readers, true, late - 1), None);
         assert_eq!(queue.head_start_ends(&readers, late - 1), Some(late));
-        assert_eq!(queue.next(&readers, true, late), Some(Next::Write(1)));
+        assert_eq!(queue.next(&readers, true, late), Some(Next::Write(host(1))));
     }
 
     #[test]
     fn writes_go_on_when_no_more_reads_may_begin() {
         let mut queue = queue(&[(1, "r"), (2, "w")]);
-        assert_eq!(queue.next(&[], false, 0), Some(Next::Write(2)));
+        assert_eq!(queue.next(&[], false, 0), Some(Next::Write(host(2))));
         assert_eq!(queue.next(&[], false, 0), None);
     }
 
@@ -303,38 +312,39 @@ mod tests {
     fn what_commits_by_itself_shares_no_transaction() {
         let mut queue = queue(&[(1, "w"), (1, "a"), (1, "w")]);
         queue.next(&[], true, 0);
-        assert_eq!(index(queue.join(1, None)), Some(0));
-        assert!(queue.join(1, Some(0)).is_none());
-        assert_eq!(index(queue.join(1, None)), Some(1));
+        assert_eq!(index(queue.join(host(1), None)), Some(0));
+        assert!(queue.join(host(1), Some(0)).is_none());
+        assert_eq!(index(queue.join(host(1), None)), Some(1));
     }
 
     #[test]
     fn what_comes_back_stands_in_front_and_groups_stay_apart() {
         let mut queue = queue(&[(1, "w"), (1, "w"), (1, "w")]);
         queue.next(&[], true, 0);
-        let mut undone = [queue.join(1, None), queue.join(1, Some(0))].map(Option::unwrap);
+        let mut undone =
+            [queue.join(host(1), None), queue.join(host(1), Some(0))].map(Option::unwrap);
         undone[0].group = queue.group();
         undone[1].group = queue.group();
         let groups = [undone[0].group, undone[1].group];
         queue.put_back(undone.into_iter());
-        queue.written(1);
-        assert_eq!(queue.next(&[], true, 0), Some(Next::Write(1)));
-        assert_eq!(index(queue.join(1, None)), Some(0));
-        assert!(queue.join(1, Some(groups[0])).is_none());
-        assert_eq!(index(queue.join(1, None)), Some(1));
-        assert!(queue.join(1, Some(groups[1])).is_none());
-        assert_eq!(index(queue.join(1, None)), Some(2));
+        queue.written(host(1));
+        assert_eq!(queue.next(&[], true, 0), Some(Next::Write(host(1))));
+        assert_eq!(index(queue.join(host(1), None)), Some(0));
+        assert!(queue.join(host(1), Some(groups[0])).is_none());
+        assert_eq!(index(queue.join(host(1), None)), Some(1));
+        assert!(queue.join(host(1), Some(groups[1])).is_none());
+        assert_eq!(index(queue.join(host(1), None)), Some(2));
     }
 
     #[test]
     fn a_read_that_comes_back_does_not_end_a_transaction() {
         let mut queue = queue(&[(1, "r"), (1, "w"), (1, "w")]);
         let read = queue.read().unwrap();
-        assert_eq!(queue.next(&[], true, 0), Some(Next::Write(1)));
-        assert_eq!(index(queue.join(1, None)), Some(1));
+        assert_eq!(queue.next(&[], true, 0), Some(Next::Write(host(1))));
+        assert_eq!(index(queue.join(host(1), None)), Some(1));
         queue.put_back([read].into_iter());
         assert_eq!(queue.next(&[], true, 0), None);
-        assert_eq!(index(queue.join(1, Some(0))), Some(0));
+        assert_eq!(index(queue.join(host(1), Some(0))), Some(0));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::session::Socket;
 use crate::io::sql::Preparation;
 use crate::io::sql::host_states::HostStates;
 use crate::limits::{SQL_RETRY_MS_MAX, SQL_RETRY_MS_MIN};
+use crate::sql::Caller;
 use std::time::{Duration, Instant};
 
 /// Behind the pool's lock.
@@ -87,7 +88,7 @@ pub(super) struct Outage {
 pub(super) enum Work {
     Prepare(Preparation),
     /// One transaction of this host.
-    Write(u32),
+    Write(Caller),
     Read,
     /// The server was away: see whether it still is.
     Connect,

@@ -3,7 +3,7 @@
 use super::super::tests_support::raw;
 use super::tests_support::{Desk, of_host, shared};
 use crate::io::sql::{Finding, Preparation};
-use crate::sql::{Job, Quoting, Reading, parse};
+use crate::sql::{Caller, HostId, Job, Quoting, Reading, parse};
 use mysql::prelude::Queryable;
 use mysql::{Conn, OptsBuilder};
 use serde_json::Value;
@@ -106,7 +106,7 @@ fn a_statement_is_ended_on_the_server_also_where_its_lane_has_no_second_connecti
     let mut sleeping = raw(1, "SELECT SLEEP(25)");
     sleeping.deadline_ms = desk.in_ms(300);
     let mut other = raw(2, "SELECT SLEEP(1)");
-    other.host = 1;
+    other.caller = Caller::Host(HostId(1));
     desk.submit(vec![sleeping, other]);
     assert_eq!(desk.reason(1), "DeadlineExceeded");
     assert!(desk.answer(2).is_ok());

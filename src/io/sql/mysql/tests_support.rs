@@ -4,7 +4,7 @@ use super::super::tests_support::{FILE, PATIENCE, raw, try_call_on};
 use crate::config::{Database, Engine, Mysql, Password, Tls};
 use crate::io::sql::{Lane, Preparation, Report, Run, Verdict};
 use crate::protocol::call_error::CallError;
-use crate::sql::{CallId, Job, Quoting};
+use crate::sql::{CallId, Caller, HostId, Job, Quoting};
 use mysql::prelude::{FromRow, Queryable};
 use mysql::{Conn, OptsBuilder};
 use std::collections::HashMap;
@@ -161,7 +161,7 @@ impl Desk {
 
     /// The answer of this call, which must be its only one.
     pub fn answer(&mut self, index: u32) -> Outcome {
-        let id = CallId { file: FILE, index };
+        let id = CallId::of_number(FILE, index);
         while !self.seen.contains_key(&id) {
             self.take_report();
         }
@@ -236,6 +236,6 @@ pub(super) fn recovered(mut job: Job) -> Job {
 }
 
 pub(super) fn of_host(host: u32, mut job: Job) -> Job {
-    job.host = host;
+    job.caller = Caller::Host(HostId(host));
     job
 }

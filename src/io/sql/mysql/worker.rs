@@ -13,7 +13,7 @@ use crate::limits::{
     MYSQL_BURNING_MAX, MYSQL_OWN_MS_MAX, MYSQL_PAUSE_MS, MYSQL_READS_MAX, MYSQL_TRIES_MAX,
 };
 use crate::protocol::call_error::CallError;
-use crate::sql::{Class, Done, SqlCall};
+use crate::sql::{Caller, Class, Done, SqlCall};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -313,7 +313,7 @@ impl Worker {
         }
     }
 
-    fn write(&mut self, host: u32) {
+    fn write(&mut self, host: Caller) {
         if !self.has_journal() {
             return self.pool.written(host, Vec::new());
         }
