@@ -4,12 +4,12 @@
 use super::context::Context;
 use super::event::{Now, OperatorRequest};
 use super::ids::{Caller, HostId, ServerId, Ticket};
-use super::message::{ForwardedCall, GameEvent, Message, Receiver};
+use super::message::{ForwardedCall, GameEvent, Message};
 use super::output::Output;
 use super::players::{Console, Game, Silence};
 use super::roster::Person;
-use super::scripts::{Coming, Scripts};
-use super::vyhub::Vyhub;
+use super::scripts::Scripts;
+use super::vyhub::{Vyhub, VyhubCall};
 use super::{Core, links};
 use crate::protocol::call_error::CallError;
 use crate::protocol::console::Command;
@@ -41,7 +41,11 @@ impl Core {
         let cx = &mut self.shared.context(now, out);
         match message {
             Message::Open(opening) => self.calls.open(*opening, cx),
-            Message::Forward(call) => self.forward(*call, now, out),
+            Message::CallCommunity(call) => self.call_community(*call, now, out),
+            Message::CallScript(call) => {
+                let server = self.server_of_call(&call);
+                self.for_scripts(now, out, |scripts, cx| scripts.call(*call, server, cx));
+            }
             Message::Respond(id, outcome) => self.calls.respond(id, outcome, cx),
             Message::RunBuiltIn(id, call) => self.calls.run_built_in(id, *call, cx),
             Message::Responded(request, outcome) => {
@@ -103,39 +107,24 @@ impl Core {
         }
     }
 
-    /// A call goes to the part that answers it.
-    fn forward(&mut self, call: ForwardedCall, now: Now, out: &mut Output) {
-        let server = match call.caller {
+    /// The game server that a forwarded call is about.
+    fn server_of_call<T>(&self, call: &ForwardedCall<T>) -> Option<ServerId> {
+        match call.caller {
             Caller::Script(_) => call.server,
             Caller::Host(host) => self.shared.server_of(host),
-        };
-        match call.to {
-            Receiver::Community(what) => {
+        }
+    }
+
+    fn call_community(&mut self, call: ForwardedCall<VyhubCall>, now: Now, out: &mut Output) {
+        let server = self.server_of_call(&call);
+        match (&mut self.community, server) {
+            (Some(community), Some(server)) => {
                 let cx = &mut self.shared.context(now, out);
-                match (&mut self.community, server) {
-                    (Some(community), Some(server)) => {
-                        community.call(call.id, server, what, call.due_ms, cx);
-                    }
-                    _ => {
-                        let detail = "this server has no vyhub_server_id";
-                        out.respond(call.id, Err(CallError::new("VyHubUnavailable", detail)));
-                    }
-                }
+                community.call(call.id, server, call.what, call.due_ms, cx);
             }
-            Receiver::Script(called) => {
-                let host = call.caller.host();
-                let host = host.and_then(|host| self.shared.hosts.get(host));
-                let coming = Coming {
-                    id: call.id,
-                    call: called,
-                    server,
-                    host: host.map(|host| host.name.clone()),
-                    due_ms: call.due_ms,
-                    callback: call.callback,
-                    recovered: call.recovered,
-                    durable: matches!(call.caller, Caller::Host(_)),
-                };
-                self.for_scripts(now, out, |scripts, cx| scripts.call(coming, cx));
+            _ => {
+                let detail = "this server has no vyhub_server_id";
+                out.respond(call.id, Err(CallError::new("VyHubUnavailable", detail)));
             }
         }
     }

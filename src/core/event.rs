@@ -81,17 +81,11 @@ pub struct Earlier {
     pub tries: HashMap<CallId, u32>,
 }
 
-/// A configuration, with the numbers of the folders of its servers, in their order.
-#[derive(Debug)]
-pub struct Configuration {
-    pub config: Arc<Config>,
-    pub folders: Vec<FolderId>,
-}
-
 /// The game servers and VyHub's client begin. Both keep the configuration that they begin with.
 #[derive(Debug)]
 pub struct Start {
-    pub configuration: Configuration,
+    pub config: Arc<Config>,
+    pub folders: Vec<FolderId>,
     /// What an earlier run has kept of VyHub's.
     pub kept: store::Found,
     /// Another one for each vpid.
@@ -116,7 +110,11 @@ pub struct StartScripts {
 pub enum Event {
     /// Before anything else.
     Restore(Box<Earlier>),
-    Configuration(Configuration),
+    /// With the numbers of the folders of its servers, in their order.
+    Configuration {
+        config: Arc<Config>,
+        folders: Vec<FolderId>,
+    },
     Start(Box<Start>),
     StartScripts(Box<StartScripts>),
     /// vpid ends: every script finishes what it has.
@@ -215,10 +213,10 @@ pub enum OperatorRequest {
 impl Event {
     /// `folders` are the numbers of the folders of `config.servers`, in that order.
     pub fn configuration(config: impl Into<Arc<Config>>, folders: &[FolderId]) -> Self {
-        Self::Configuration(Configuration {
+        Self::Configuration {
             config: config.into(),
             folders: folders.to_vec(),
-        })
+        }
     }
 
     /// The same; `kept` and `seed` as in [`Start`].
@@ -228,12 +226,9 @@ impl Event {
         kept: store::Found,
         seed: u64,
     ) -> Self {
-        let configuration = Configuration {
+        Self::Start(Box::new(Start {
             config: config.into(),
             folders: folders.to_vec(),
-        };
-        Self::Start(Box::new(Start {
-            configuration,
             kept,
             seed,
         }))
@@ -243,7 +238,7 @@ impl Event {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Restore(_) => "restore",
-            Self::Configuration(_) => "configuration",
+            Self::Configuration { .. } => "configuration",
             Self::Start(_) => "start",
             Self::StartScripts(_) => "start_scripts",
             Self::Stop => "stop",
@@ -306,9 +301,10 @@ pub struct Launch {
     pub servers: Vec<(ServerId, String)>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LaunchKind {
     /// Of the folder of scripts.
+    #[default]
     Script,
     /// `vpi_interfaces`.
     Interfaces,

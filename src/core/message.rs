@@ -15,8 +15,10 @@ use crate::protocol::stock::call_file::Call;
 pub enum Message {
     /// To `calls`: the calls of an authenticated file, or one of a Python script.
     Open(Box<Opening>),
-    /// From `calls`, to the part that answers this call.
-    Forward(Box<ForwardedCall>),
+    /// From `calls`: a call that the community answers.
+    CallCommunity(Box<ForwardedCall<VyhubCall>>),
+    /// From `calls`: a call of a function of a Python script.
+    CallScript(Box<ForwardedCall<ScriptCall>>),
     /// To `calls`: the result of a forwarded call.
     Respond(CallId, Result<Value, CallError>),
     /// To `calls`: the script turned out not to have the function, and vpid has one of this name.
@@ -47,7 +49,8 @@ impl Message {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Open(_) => "open_calls",
-            Self::Forward(_) => "forward_call",
+            Self::CallCommunity(_) => "call_community",
+            Self::CallScript(_) => "call_script",
             Self::Respond(..) => "respond",
             Self::RunBuiltIn(..) => "run_built_in",
             Self::Responded(..) => "responded",
@@ -81,23 +84,18 @@ pub struct Speaker {
 }
 
 /// A call that another part of the core answers.
-pub struct ForwardedCall {
+pub struct ForwardedCall<T> {
     pub id: CallId,
     pub caller: Caller,
     /// The game server that a Python script means.
     pub server: Option<ServerId>,
-    pub to: Receiver,
+    pub what: T,
     /// Until when its caller waits.
     pub due_ms: u64,
     /// Whether its caller waits at all.
     pub callback: bool,
     /// An earlier run may have begun it.
     pub recovered: bool,
-}
-
-pub enum Receiver {
-    Community(VyhubCall),
-    Script(ScriptCall),
 }
 
 /// A function of a Python script is called.

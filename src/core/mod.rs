@@ -38,9 +38,8 @@ use crate::config::Config;
 use crate::protocol::signed;
 
 pub use event::{
-    Configuration, Earlier, Effect, Effects, Event, InputState, Launch, LaunchKind, Now,
-    OperatorRequest, ScriptAct, ScriptNews, SignedFile, Start, StartScripts, TakenFile, Timer,
-    Written,
+    Earlier, Effect, Effects, Event, InputState, Launch, LaunchKind, Now, OperatorRequest,
+    ScriptAct, ScriptNews, SignedFile, Start, StartScripts, TakenFile, Timer, Written,
 };
 pub use ids::{CallId, Caller, FileId, FolderId, HostId, RunId, ScriptId, ServerId, Source};
 
@@ -106,7 +105,9 @@ impl Core {
         let cx = &mut self.shared.context(now, out);
         match event {
             Event::Restore(earlier) => self.restore(*earlier, out),
-            Event::Configuration(configuration) => self.reconfigure(&configuration, now, out),
+            Event::Configuration { config, folders } => {
+                self.reconfigure(&config, &folders, now, out);
+            }
             Event::Start(start) => self.start(*start, now, out),
             Event::StartScripts(start) => self.start_scripts(*start),
             Event::Stop => self.for_scripts(now, out, |scripts, cx| scripts.stop(cx)),
@@ -215,14 +216,16 @@ impl Core {
     }
 
     /// Games with a signed session: their hosts, and what is known of them. Those that vpid's own
-    /// commands play are left out.
+    /// commands play are left out. In the order of their names.
     pub fn games(&self, now: Now) -> Vec<(HostId, &str, Value)> {
         let games = self.shared.hosts.all().filter_map(|(id, host)| {
             let game = host.link.as_ref()?.game.as_ref()?;
             (game.map != signed::NO_MAP).then_some(())?;
             Some((id, host.name.as_str(), game.describe(now)))
         });
-        games.collect()
+        let mut games: Vec<_> = games.collect();
+        games.sort_unstable_by_key(|(_, name, _)| *name);
+        games
     }
 
     /// Servers that can be reached by RCON, by their `hostname`.
@@ -265,8 +268,7 @@ impl Core {
 
     /// Takes a new configuration over; calls that run go on under the old one. What waits for
     /// hosts that are not served any more is dropped.
-    fn reconfigure(&mut self, configuration: &Configuration, now: Now, out: &mut Output) {
-        let Configuration { config, folders } = configuration;
+    fn reconfigure(&mut self, config: &Config, folders: &[FolderId], now: Now, out: &mut Output) {
         let cx = &mut self.shared.context(now, out);
         let (dropped, notes) = cx.hosts.reconfigure(config, folders);
         cx.out.effects.extend(notes.into_iter().map(Effect::Note));
@@ -284,11 +286,10 @@ impl Core {
     }
 
     fn start(&mut self, start: Start, now: Now, out: &mut Output) {
-        let Configuration { config, folders } = &start.configuration;
-        self.shared.servers = Servers::new(config, folders);
+        self.shared.servers = Servers::new(&start.config, &start.folders);
         self.links.followed |= self.shared.servers.attends();
         let cx = &mut self.shared.context(now, out);
-        self.community = Vyhub::start(config, start.kept, start.seed, cx);
+        self.community = Vyhub::start(&start.config, start.kept, start.seed, cx);
     }
 
     fn start_scripts(&mut self, start: StartScripts) {

@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::{Calls, Route};
+use crate::core::Now;
 use crate::core::context::Context;
-use crate::core::message::{ForwardedCall, Message, Receiver};
+use crate::core::message::ForwardedCall;
 use crate::core::opening::Parked;
 use crate::protocol::answer_text::{Decoder, push_value};
 use crate::protocol::call_error::CallError;
@@ -13,29 +14,27 @@ use crate::sql::CallId;
 
 impl Calls {
     /// `waits`: for how long its caller does, where it says so, and whether at all.
-    pub(super) fn forward(
-        &mut self,
+    pub(super) fn forwarded<T>(
+        &self,
         id: CallId,
-        to: Receiver,
+        what: T,
         (timeout_ms, callback): (Option<u64>, bool),
-        cx: &mut Context<'_>,
-    ) {
-        let Some(file) = self.files.get(&id.source) else {
-            return;
-        };
+        now: Now,
+    ) -> Option<Box<ForwardedCall<T>>> {
+        let file = self.files.get(&id.source)?;
         let patience_ms = timeout_ms.unwrap_or(self.deadline_ms);
-        cx.out.send(Message::Forward(Box::new(ForwardedCall {
+        Some(Box::new(ForwardedCall {
             id,
             caller: file.caller,
             server: match file.route {
                 Route::Script { server, .. } => server,
                 _ => None,
             },
-            to,
-            due_ms: cx.now.mono_ms + patience_ms.min(self.deadline_ms),
+            what,
+            due_ms: now.mono_ms + patience_ms.min(self.deadline_ms),
             callback,
             recovered: file.recovered,
-        })));
+        }))
     }
 
     /// A forwarded call was answered.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Scripts;
-use super::tickets::Form;
+use super::requests::{Form, read};
 use crate::core::context::Context;
 use crate::core::ids::{Caller, RequestId, RunId, ScriptId, ServerId, Source, Ticket};
 use crate::core::message::Message;
@@ -132,12 +132,13 @@ impl Scripts {
                 return Err(CallError::new("UnknownFunction", detail));
             }
         };
-        let ticket = self.ticket(key, form, cx);
-        let sent = cx.servers.command(server, command, Some(ticket), cx.out);
+        let number = self.begin_request(key, form, cx);
+        let ticket = Some(Ticket::Script(number));
+        let sent = cx.servers.command(server, command, ticket, cx.out);
         match sent {
             Ok(()) => Ok(None),
             Err(why) => {
-                self.requests.cancel(ticket);
+                self.requests.take(number);
                 Err(CallError::new("ServerUnavailable", why))
             }
         }
@@ -240,15 +241,34 @@ impl Scripts {
             Push::Call { .. } => Form::AsItIs,
             _ => Form::Nothing,
         };
-        let ticket = self.ticket(key, form, cx);
-        cx.out.push(host, push, Some(ticket));
+        let number = self.begin_request(key, form, cx);
+        cx.out.push(host, push, Some(Ticket::Script(number)));
         Ok(None)
     }
 
-    fn ticket(&mut self, key: RequestId, form: Form, cx: &Context<'_>) -> Ticket {
+    /// By its number, a ticket of [`Ticket::Script`].
+    fn begin_request(&mut self, key: RequestId, form: Form, cx: &Context<'_>) -> u64 {
         let patience_ms = self.all[key.script].settings.call_ms;
         let due_ms = cx.now.mono_ms + patience_ms;
         self.requests.begin(key, form, due_ms)
+    }
+
+    /// What a script sent to a game or a console has ended.
+    pub fn completed(&mut self, number: u64, outcome: Result<Value, String>) {
+        let Some((request, form)) = self.requests.take(number) else {
+            return;
+        };
+        let outcome = outcome.map_err(|why| CallError::new("GameError", why));
+        let value = outcome.and_then(|value| read(form, value));
+        self.answered(request, value.map(|value| value.to_string()));
+    }
+
+    /// A game that has gone for good answers nothing any more, and a script must not wait for ever.
+    pub(super) fn expire_requests(&mut self, cx: &Context<'_>) {
+        while let Some(request) = self.requests.pop_due(cx.now) {
+            let detail = "the game has not answered in time; it may still do what was asked";
+            self.answered(request, Err(CallError::new("Timeout", detail)));
+        }
     }
 
     /// A message from script to script.

@@ -10,7 +10,7 @@ use crate::config;
 use crate::core::context::Context;
 use crate::core::deadlines::NEVER;
 use crate::core::functions::{Loading, Offer, ScriptFunction};
-use crate::core::message::{Message, ScriptCall};
+use crate::core::message::{ForwardedCall, Message, ScriptCall};
 use crate::core::{Effect, LaunchKind, ScriptId};
 use crate::limits;
 use crate::protocol::call_error::CallError;
@@ -30,19 +30,6 @@ pub struct OpenCall {
     run: Option<RunId>,
     /// Whether it is to be known after a restart that it was begun.
     durable: bool,
-}
-
-/// How a call of a script came in.
-pub struct Coming {
-    pub id: CallId,
-    pub call: ScriptCall,
-    pub server: Option<ServerId>,
-    pub host: Option<String>,
-    pub due_ms: u64,
-    pub callback: bool,
-    pub recovered: bool,
-    /// It comes from a file of a game.
-    pub durable: bool,
 }
 
 impl Scripts {
@@ -107,55 +94,59 @@ impl Scripts {
         script.functions.clear();
         script.forget_waiting();
         self.offer(cx);
-        let waiting = self.numbers(|call| call.call.script == id);
-        for number in waiting {
+        let of_script = |_: &u64, call: &OpenCall| call.call.script == id;
+        for (_, call) in self.calls.remove_where(of_script) {
             let error = CallError::new("ScriptUnavailable", "the script is not loaded");
-            self.close(number, Err(error), cx);
+            self.end_call(call, Err(error), cx);
         }
-    }
-
-    fn numbers(&self, which: impl Fn(&OpenCall) -> bool) -> Vec<u64> {
-        let calls = self.calls.iter().filter(|(_, call)| which(call));
-        calls.map(|(number, _)| *number).collect()
     }
 
     pub(super) fn has_calls(&self, run: RunId) -> bool {
         self.calls.iter().any(|(_, call)| call.run == Some(run))
     }
 
-    /// Somebody calls a function of a script.
-    pub fn call(&mut self, coming: Coming, cx: &mut Context<'_>) {
-        let Coming { id, call, .. } = coming;
-        if self.begun.contains(&id) && coming.recovered {
+    /// A function of a script is called, about this game server.
+    pub fn call(
+        &mut self,
+        call: ForwardedCall<ScriptCall>,
+        server: Option<ServerId>,
+        cx: &mut Context<'_>,
+    ) {
+        let ForwardedCall { id, what, .. } = call;
+        if self.begun.contains(&id) && call.recovered {
             let detail = "vpid ended while it ran; it is not run twice";
             let error = CallError::new("Interrupted", detail);
             return cx.out.respond(id, Err(error));
         }
         let number = self.number();
-        let script = &mut self.all[call.script];
+        let script = &mut self.all[what.script];
         if !script.takes() {
             let error = CallError::new("ScriptUnavailable", "the script is not loaded");
             return cx.out.respond(id, Err(error));
         }
         script.enqueue_call(number);
         // Where nobody waits for the answer there is no hurry, but its file is not held for ever.
-        let due_ms = match coming.callback {
-            true => coming.due_ms,
+        let due_ms = match call.callback {
+            true => call.due_ms,
             false => cx.now.mono_ms + limits::SCRIPT_PATIENCE_MS,
         };
+        let host = call.caller.host();
+        let name = host
+            .and_then(|host| cx.hosts.get(host))
+            .map(|host| host.name.clone());
         let caller = Caller {
-            script: call.call.script.clone(),
-            server: coming.server,
-            host: coming.host,
-            token: call.call.token.clone(),
-            callback: coming.callback,
+            script: what.call.script.clone(),
+            server,
+            host: name,
+            token: what.call.token.clone(),
+            callback: call.callback,
         };
         let open = OpenCall {
             id,
-            call,
+            call: what,
             caller,
             run: None,
-            durable: coming.durable,
+            durable: host.is_some(),
         };
         self.calls.insert(number, open, due_ms);
     }
@@ -214,13 +205,9 @@ impl Scripts {
         cx: &mut Context<'_>,
     ) {
         let ours = self.calls.get(number);
-        if ours.is_some_and(|call| call.run == Some(run)) {
-            self.close(number, outcome, cx);
-        }
-    }
-
-    fn close(&mut self, number: u64, outcome: Result<Value, CallError>, cx: &mut Context<'_>) {
-        if let Some(call) = self.calls.remove(number) {
+        if ours.is_some_and(|call| call.run == Some(run))
+            && let Some(call) = self.calls.remove(number)
+        {
             self.end_call(call, outcome, cx);
         }
     }
@@ -261,9 +248,10 @@ impl Scripts {
 
     /// A process is gone, and what ran in it.
     pub(super) fn process_gone(&mut self, id: ScriptId, run: Option<RunId>, cx: &mut Context<'_>) {
-        for number in self.numbers(|call| call.run.is_some() && call.run == run) {
+        let of_run = |_: &u64, call: &OpenCall| call.run.is_some() && call.run == run;
+        for (_, call) in self.calls.remove_where(of_run) {
             let detail = "the script ended while it ran";
-            self.close(number, Err(CallError::new("Interrupted", detail)), cx);
+            self.end_call(call, Err(CallError::new("Interrupted", detail)), cx);
         }
         self.requests.forget(run);
         self.pass_all_of(id, cx);

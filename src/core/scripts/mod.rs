@@ -14,10 +14,10 @@ mod life;
 mod news;
 mod operator;
 mod people;
+mod requests;
 mod script;
 #[cfg(test)]
 mod tests;
-mod tickets;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -28,12 +28,11 @@ use super::ids::{CallId, RunId, ScriptId, ServerId, Ticket};
 use super::{Effect, LaunchKind, ScriptAct, Timer};
 use crate::config;
 
-pub use calls::Coming;
 use calls::OpenCall;
 use chat::Judged;
 use events::Watched;
+use requests::Requests;
 use script::List;
-use tickets::Requests;
 
 /// Who is told what came of loading or unloading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

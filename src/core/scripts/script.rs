@@ -10,8 +10,9 @@ use crate::core::{LaunchKind, Now};
 use crate::limits;
 
 /// How a script stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum State {
+    #[default]
     Unloaded,
     /// It cannot be loaded, until somebody says so again.
     Failed,
@@ -73,6 +74,7 @@ pub enum Item {
     Call(u64),
 }
 
+#[derive(Default)]
 pub struct Script {
     pub name: String,
     pub kind: LaunchKind,
@@ -132,33 +134,9 @@ impl Script {
         Self {
             name,
             kind,
-            state: State::Unloaded,
             settings,
-            hooks: BTreeSet::new(),
-            functions: BTreeSet::new(),
-            python: String::new(),
-            problem: None,
-            condemned: None,
-            restarts: 0,
-            started_ms: 0,
             pause_ms: limits::SCRIPT_RESTART_MS_MIN,
-            asks: 0,
-            journal: Journal::default(),
-            dropped: 0,
-            dropped_told: false,
-            was_ready: false,
-            shadowed: Vec::new(),
-            taken: Vec::new(),
-            checking: None,
-            queue: VecDeque::new(),
-            stale: 0,
-            queued_events: 0,
-            queue_bytes: 0,
-            unfinished: VecDeque::new(),
-            unfinished_bytes: 0,
-            progress_ms: 0,
-            interrupted: false,
-            outgoing: String::new(),
+            ..Self::default()
         }
     }
 

@@ -16,6 +16,7 @@ use crate::protocol::server_status::{self, ServerStatus};
 use crate::protocol::steam_id::SteamId;
 
 /// What is known of a server's RCON.
+#[derive(Default)]
 pub(super) struct Road {
     pub(super) refused: bool,
     pub(super) away: bool,
@@ -27,8 +28,8 @@ pub(super) struct Road {
     pub(super) no_script: bool,
     /// The operator knows that.
     pub(super) no_script_told: bool,
-    /// The slots that players see are asked for with the next `status`.
-    pub(super) wants_slots: bool,
+    /// The slots that players see were asked for on this map; else they are with the next `status`.
+    pub(super) slots_asked: bool,
     asking_slots: Option<u64>,
     /// A map has just started.
     pub(super) settling: Settling,
@@ -41,27 +42,6 @@ pub(super) struct Road {
     pub(super) sent: HashMap<u64, Sent>,
     /// A change of the map whose reply did not come.
     pub(super) changing: Option<Changing>,
-}
-
-impl Default for Road {
-    fn default() -> Self {
-        Self {
-            refused: false,
-            away: false,
-            doubted: false,
-            unreadable: false,
-            no_script: false,
-            no_script_told: false,
-            wants_slots: true,
-            asking_slots: None,
-            settling: Settling::default(),
-            asking: None,
-            asked_ms: None,
-            paused_ms: 0,
-            sent: HashMap::new(),
-            changing: None,
-        }
-    }
 }
 
 impl Road {
@@ -156,8 +136,8 @@ impl Servers {
     pub(super) fn ask_for_slots(&mut self, id: ServerId, out: &mut Output) {
         let ticket = self.ticket();
         let road = self.get_mut(id).and_then(|server| server.rcon.as_mut());
-        if let Some(road) = road.filter(|road| road.wants_slots) {
-            road.wants_slots = false;
+        if let Some(road) = road.filter(|road| !road.slots_asked) {
+            road.slots_asked = true;
             road.asking_slots = Some(ticket);
             out.rcon(id, ticket, &Command::VisibleSlots);
         }
@@ -202,7 +182,7 @@ impl GameServer {
                     let slots = cvar_value(reply).and_then(|value| value.trim().parse().ok());
                     self.roster.visible_slots_are(slots);
                 }
-                Err(_) => road.wants_slots = true,
+                Err(_) => road.slots_asked = false,
             }
             return true;
         }

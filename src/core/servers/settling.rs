@@ -49,7 +49,7 @@ impl GameServer {
     pub(super) fn map_began(&mut self, now: Now) {
         if let Some(road) = &mut self.rcon {
             let is_new = road.settling.begin(now);
-            road.wants_slots |= is_new;
+            road.slots_asked &= !is_new;
             road.no_script &= !is_new;
         }
     }

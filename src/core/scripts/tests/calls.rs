@@ -3,10 +3,9 @@
 use serde_json::json;
 
 use super::world::{World, named};
-use crate::core::ids::{CallId, ScriptId, ServerId};
-use crate::core::message::ScriptCall;
+use crate::core::ids::{CallId, Caller, HostId, ScriptId, ServerId};
+use crate::core::message::{ForwardedCall, ScriptCall};
 use crate::core::output::Output;
-use crate::core::scripts::Coming;
 use crate::limits;
 use crate::protocol::control::ScriptRequest;
 use crate::protocol::stock::call_file::Call;
@@ -16,31 +15,31 @@ use crate::sql::Reading;
 fn game_calls(world: &mut World, index: u32, callback: bool) {
     let mut out = Output::default();
     let now = world.now;
-    let coming = Coming {
-        id: CallId::of_number(2, index),
-        call: ScriptCall {
-            script: ScriptId(0),
-            function: named("top"),
-            call: Call {
-                token: index.to_string(),
-                function: named("a.top"),
-                args: Vec::new(),
-                kwargs: json!({}),
-                callback,
-                script: named("x.nut"),
-                timeout_ms: None,
-                reading: Reading::Signed,
-            },
+    let called = ScriptCall {
+        script: ScriptId(0),
+        function: named("top"),
+        call: Call {
+            token: index.to_string(),
+            function: named("a.top"),
+            args: Vec::new(),
+            kwargs: json!({}),
+            callback,
+            script: named("x.nut"),
+            timeout_ms: None,
+            reading: Reading::Signed,
         },
-        server: Some(ServerId(0)),
-        host: None,
+    };
+    let call = ForwardedCall {
+        id: CallId::of_number(2, index),
+        caller: Caller::Host(HostId(0)),
+        server: None,
+        what: called,
         due_ms: now.mono_ms + 10_000,
         callback,
         recovered: false,
-        durable: true,
     };
     world.core.for_scripts(now, &mut out, |scripts, cx| {
-        scripts.call(coming, cx);
+        scripts.call(call, Some(ServerId(0)), cx);
         scripts.advance(cx);
     });
     world.take(out.effects);

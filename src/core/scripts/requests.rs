@@ -2,10 +2,9 @@
 
 use serde_json::Value;
 
-use super::Scripts;
-use crate::core::context::Context;
+use crate::core::Now;
 use crate::core::deadlines::Expiring;
-use crate::core::ids::{RequestId, RunId, Ticket};
+use crate::core::ids::{RequestId, RunId};
 use crate::protocol::call_error::CallError;
 use crate::protocol::console::cvar_value;
 
@@ -29,17 +28,19 @@ pub struct Requests {
 }
 
 impl Requests {
-    pub fn begin(&mut self, request: RequestId, form: Form, due_ms: u64) -> Ticket {
+    pub fn begin(&mut self, request: RequestId, form: Form, due_ms: u64) -> u64 {
         self.last += 1;
         self.open.insert(self.last, (request, form), due_ms);
-        Ticket::Script(self.last)
+        self.last
     }
 
-    /// The request with this ticket is answered otherwise.
-    pub fn cancel(&mut self, ticket: Ticket) {
-        if let Ticket::Script(number) = ticket {
-            self.open.remove(number);
-        }
+    pub fn take(&mut self, number: u64) -> Option<(RequestId, Form)> {
+        self.open.remove(number)
+    }
+
+    pub fn pop_due(&mut self, now: Now) -> Option<RequestId> {
+        let (_, (request, _)) = self.open.pop_due(now.mono_ms)?;
+        Some(request)
     }
 
     /// The process that runs so has ended: it waits for nothing any more.
@@ -53,26 +54,8 @@ impl Requests {
     }
 }
 
-impl Scripts {
-    pub fn completed(&mut self, number: u64, outcome: Result<Value, String>) {
-        let Some((request, form)) = self.requests.open.remove(number) else {
-            return;
-        };
-        let outcome = outcome.map_err(|why| CallError::new("GameError", why));
-        let value = outcome.and_then(|value| read(form, value));
-        self.answered(request, value.map(|value| value.to_string()));
-    }
-
-    /// A game that has gone for good answers nothing any more, and a script must not wait for ever.
-    pub(super) fn expire_requests(&mut self, cx: &Context<'_>) {
-        while let Some((_, (request, _))) = self.requests.open.pop_due(cx.now.mono_ms) {
-            let detail = "the game has not answered in time; it may still do what was asked";
-            self.answered(request, Err(CallError::new("Timeout", detail)));
-        }
-    }
-}
-
-fn read(form: Form, value: Value) -> Result<Value, CallError> {
+/// What a script gets of a result.
+pub fn read(form: Form, value: Value) -> Result<Value, CallError> {
     match (form, value) {
         (Form::AsItIs, value) => Ok(value),
         (Form::Reply, Value::String(text)) => Ok(text.into()),

@@ -20,7 +20,7 @@ use super::cache::Cache;
 use super::context::Context;
 use super::functions::Task;
 use super::ids::{CallId, Caller, HostId, ScriptId, Source};
-use super::message::{Message, Receiver, ScriptCall};
+use super::message::{Message, ScriptCall};
 use super::opening::{OpenCall, Opening, Parked, Pending, Proof, Route, open_calls};
 use super::shares::{Kind, Owner, Shares};
 use super::{Effect, Now, TakenFile};
@@ -57,6 +57,7 @@ struct OpenFile {
     unshown: usize,
 }
 
+#[derive(Default)]
 pub struct Calls {
     files: HashMap<Source, OpenFile>,
     running: usize,
@@ -76,17 +77,7 @@ pub type Outcome = Result<String, CallError>;
 
 impl Calls {
     pub fn new(config: &Config) -> Self {
-        let mut calls = Self {
-            files: HashMap::new(),
-            running: 0,
-            running_of: HashMap::new(),
-            shares: Shares::default(),
-            of_scripts: Shares::default(),
-            starting: Starting::default(),
-            deadline_ms: 0,
-            late: Late::default(),
-            cache: Cache::default(),
-        };
+        let mut calls = Self::default();
         calls.reconfigure(config);
         calls
     }
@@ -223,7 +214,8 @@ impl Calls {
             }
             Task::Vyhub(what) => {
                 let waits = (call.timeout_ms, call.callback);
-                self.forward(id, Receiver::Community(*what), waits, cx);
+                let call = self.forwarded(id, *what, waits, cx.now)?;
+                cx.out.send(Message::CallCommunity(call));
                 None
             }
             Task::Script { script, function } => {
@@ -233,7 +225,8 @@ impl Calls {
                     function,
                     call,
                 };
-                self.forward(id, Receiver::Script(called), waits, cx);
+                let call = self.forwarded(id, called, waits, cx.now)?;
+                cx.out.send(Message::CallScript(call));
                 None
             }
             Task::Sql {
