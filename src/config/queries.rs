@@ -7,9 +7,7 @@ use super::checked::Checker;
 use super::nearest::nearest;
 use super::raw::{Field, Given, Place, RawParam, RawQuery};
 use super::{Database, QueryEntry};
-use crate::limits::{
-    CONFIG_NAME_BYTES_MAX, QUERIES_MAX, QUERY_CACHE_S_MAX, QUERY_PARAMS_MAX, QUERY_STEPS_MAX,
-};
+use crate::limits::{CONFIG_NAME_BYTES_MAX, QUERIES_MAX, QUERY_PARAMS_MAX, QUERY_STEPS_MAX};
 use crate::sql::{
     DatabaseId, QUERY_PREFIX, Query, QueryParam, Quoting, Returns, Template, TemplateError,
 };
@@ -45,17 +43,15 @@ impl Checker<'_> {
             true => Returns::Rows,
             false => Returns::Count,
         };
-        let mut query = Query {
+        let query = Query {
             name: raw.name.clone(),
             database,
             steps,
             params,
             returns: self.choice(&raw.returns, &RETURNS).unwrap_or(guess),
             scripts: self.scripts(&raw.scripts),
-            cache_ms: None,
             deadline_ms: self.deadline(&raw.deadline_ms),
         };
-        query.cache_ms = self.cache_ms(&raw.cache_s, understood && query.may_write());
         let entry = QueryEntry {
             query: Arc::new(query),
             source: raw.place.source.clone(),
@@ -156,22 +152,6 @@ impl Checker<'_> {
         Some(names.collect())
     }
 
-    fn cache_ms(&mut self, field: &Field<f64>, may_write: bool) -> Option<u64> {
-        let given = field.given()?;
-        let seconds = given.value;
-        if may_write {
-            let message = "keeps answers only of statements that change nothing, each beginning \
-                           with SELECT or the like; remove it";
-            self.problem(&given.place, message);
-        }
-        if !(seconds > 0.0 && seconds <= QUERY_CACHE_S_MAX as f64) {
-            let message = format!("must be above 0, and at most {QUERY_CACHE_S_MAX} seconds");
-            self.problem(&given.place, message);
-            return None;
-        }
-        Some(((seconds * 1000.0).round() as u64).max(1))
-    }
-
     fn unused_params(&mut self, params: &[RawParam], query: &Query) {
         for (number, param) in params.iter().enumerate() {
             if !query.steps.iter().any(|step| step.params.contains(&number)) {
@@ -224,7 +204,6 @@ fn templates(
             Template {
                 text: sql.clone(),
                 params: Vec::new(),
-                tables: Vec::new(),
                 surely_reads: false,
             }
         })

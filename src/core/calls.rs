@@ -17,7 +17,6 @@ use std::collections::HashMap;
 pub use asked::{Asked, AskedCall, ScriptCall};
 use starting::Starting;
 
-use super::cache::Cache;
 use super::functions::{Functions, Task};
 use super::opening::{AskKey, OpenCall, Opening, Parked, Pending, Proof, Route, open_calls};
 use super::sessions::Hosts;
@@ -70,7 +69,6 @@ pub struct Calls {
     starting: Starting,
     deadline_ms: u64,
     late: Late,
-    cache: Cache,
     /// Calls for others since this was last taken.
     asked: Vec<Asked>,
     /// Answers for scripts since this was last taken.
@@ -91,7 +89,6 @@ impl Calls {
             starting: Starting::default(),
             deadline_ms: 0,
             late: Late::default(),
-            cache: Cache::default(),
             asked: Vec::new(),
             replies: Vec::new(),
         };
@@ -101,7 +98,6 @@ impl Calls {
 
     pub fn reconfigure(&mut self, config: &Config) {
         self.deadline_ms = config.call_deadline_ms;
-        self.cache.reconfigure(config);
     }
 
     pub fn running(&self) -> usize {
@@ -267,14 +263,10 @@ impl Calls {
                 database,
                 call: sql_call,
             } => {
-                if let Some(kept) = self.cache.find(&sql_call, decoder, now.mono_ms) {
-                    return Some(Ok(kept));
-                }
                 if !self.late.has_room(database) {
                     return Some(Err(CallError::word("DatabaseUnavailable")));
                 }
                 let job = self.sql_job(id, database, call, *sql_call, now)?;
-                self.cache.begins(&job);
                 self.lane_has(id, database, job.deadline_ms, effects);
                 effects.push(Effect::Sql(Box::new(job)));
                 None
@@ -329,8 +321,6 @@ impl Calls {
     ) {
         let mut touched = Vec::new();
         for sql::Done { id, outcome } in done {
-            let answer = outcome.as_deref().ok();
-            self.cache.ends(id, answer, now.mono_ms);
             if !self.lane_has_done(id, &outcome) {
                 continue;
             }

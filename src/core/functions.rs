@@ -298,7 +298,6 @@ mod tests {
             params: Vec::new(),
             returns: Returns::Rows,
             scripts: scripts.map(owned),
-            cache_ms: None,
             deadline_ms: None,
         };
         config.queries.push(QueryEntry {

@@ -5,7 +5,6 @@
 
 pub mod answers;
 mod attended;
-pub mod cache;
 pub mod callbacks;
 pub mod calls;
 pub mod chat_guard;

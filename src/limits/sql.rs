@@ -31,11 +31,6 @@ pub const QUERY_TEXT_CHARS_DEFAULT: usize = 4_096;
 pub const QUERY_TEXT_CHARS_MAX: usize = 65_536;
 /// Most rows that a query may answer.
 pub const QUERY_ROWS_MAX: usize = 1_000;
-/// How long an answer may be given again.
-pub const QUERY_CACHE_S_MAX: u64 = 86_400;
-/// Answers that are kept to be given again, in count and in bytes.
-pub const CACHE_ANSWERS_MAX: usize = 1_000;
-pub const CACHE_BYTES_MAX: usize = 4 << 20;
 /// Databases in one configuration.
 pub const DATABASES_MAX: usize = 16;
 /// Largest schema file, and steps in it.

@@ -52,7 +52,7 @@ pub use raw::is_blank;
 pub use render::{Returns, Statement, render};
 pub use scan::Quoting;
 pub use schema::{Schema, SchemaError, SchemaStep};
-pub use template::{Template, TemplateError, tables};
+pub use template::{Template, TemplateError};
 
 /// A database of the configuration, by its position there; the default one comes first.
 pub type DatabaseId = usize;

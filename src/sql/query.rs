@@ -22,8 +22,6 @@ pub struct Query {
     pub returns: Returns,
     /// Who may call it; none: as the permissions say.
     pub scripts: Option<Vec<String>>,
-    /// How long an answer may be given again, in milliseconds. Only where nothing is changed.
-    pub cache_ms: Option<u64>,
     /// How long a call may take, in milliseconds.
     pub deadline_ms: Option<u64>,
 }
@@ -202,7 +200,6 @@ mod tests {
             params,
             returns: Returns::Rows,
             scripts: None,
-            cache_ms: None,
             deadline_ms: None,
         }
     }

@@ -9,9 +9,6 @@ pub struct Template {
     pub text: String,
     /// For each `?` the position of its parameter.
     pub params: Vec<usize>,
-    /// The tables it names, in lower case, and perhaps other names: never too few, except
-    /// what a view or a trigger reaches.
-    pub tables: Vec<String>,
     /// Its words say that it changes nothing.
     pub surely_reads: bool,
 }
@@ -68,7 +65,6 @@ impl Template {
         }
         Ok(Self {
             params,
-            tables: tables(sql, quoting),
             surely_reads: reads(sql, quoting),
             text,
         })
@@ -117,55 +113,6 @@ fn check_code(piece: scan::Piece<'_>, sql: &str) -> Result<(), TemplateError> {
     Ok(())
 }
 
-/// Names that stand where tables do: behind FROM, JOIN, INTO, UPDATE and TABLE, up to what ends
-/// such a list. In lower case, each once.
-pub fn tables(sql: &str, quoting: Quoting) -> Vec<String> {
-    const OPENERS: [&str; 7] = [
-        "FROM", "JOIN", "INTO", "UPDATE", "TABLE", "REPLACE", "DELETE",
-    ];
-    const ENDS: [&str; 12] = [
-        "SELECT",
-        "WHERE",
-        "SET",
-        "VALUES",
-        "VALUE",
-        "ON",
-        "USING",
-        "GROUP",
-        "ORDER",
-        "LIMIT",
-        "HAVING",
-        "RETURNING",
-    ];
-    let mut found: Vec<String> = Vec::new();
-    let (mut listing, mut into) = (false, false);
-    for word in scan::words(sql, quoting) {
-        let name = match word {
-            Word::Bare(word) => {
-                let upper = word.to_ascii_uppercase();
-                if OPENERS.contains(&upper.as_str()) {
-                    (listing, into) = (true, upper == "INTO");
-                    continue;
-                }
-                listing &= !ENDS.contains(&upper.as_str());
-                word
-            }
-            Word::Name(name) => name,
-            // The columns of an insert.
-            Word::Sign('(') if into => {
-                listing = false;
-                continue;
-            }
-            Word::Sign(_) => continue,
-        };
-        let name = name.to_lowercase();
-        if listing && !found.contains(&name) {
-            found.push(name);
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,31 +146,6 @@ mod tests {
             let error = parse(sql).unwrap_err();
             assert_eq!(error.at, at, "{sql}");
             assert!(error.message.contains(word), "{}", error.message);
-        }
-    }
-
-    #[test]
-    fn tables_are_found_wherever_they_stand() {
-        for (sql, wanted) in [
-            (
-                "SELECT a, b FROM T1 AS x, \"T 2\" WHERE c IN (SELECT d FROM t3)",
-                &["t1", "t 2", "t3"][..],
-            ),
-            ("INSERT INTO t1 (a, b) SELECT c, d FROM t2", &["t1", "t2"]),
-            ("UPDATE t1 SET a = (SELECT max(b) FROM t2)", &["t1", "t2"]),
-            ("DELETE FROM t1 WHERE a = 1", &["t1"]),
-            ("SELECT 1 FROM (t1 LEFT JOIN t2 ON a = b)", &["t1", "t2"]),
-            ("WITH x AS (SELECT a FROM t1) SELECT a FROM x", &["t1", "x"]),
-            ("REPLACE INTO t1 VALUES (1)", &["t1"]),
-            ("INSERT IGNORE INTO db.t1 (a) VALUES (1)", &["db", "t1"]),
-        ] {
-            let found = tables(sql, Quoting::Sqlite);
-            for table in wanted {
-                assert!(found.iter().any(|name| name == table), "{sql}: {found:?}");
-            }
-            for column in ["a", "b", "c", "d"] {
-                assert!(!found.iter().any(|name| name == column), "{sql}: {found:?}");
-            }
         }
     }
 

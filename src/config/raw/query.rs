@@ -12,7 +12,6 @@ pub(super) const KEYS: &[&str] = &[
     "params",
     "returns",
     "scripts",
-    "cache_s",
     "deadline_ms",
     "database",
 ];
@@ -28,7 +27,6 @@ pub(in crate::config) struct RawQuery {
     pub params: Option<Vec<RawParam>>,
     pub returns: Field<String>,
     pub scripts: Field<Vec<Given<String>>>,
-    pub cache_s: Field<f64>,
     pub deadline_ms: Field<i64>,
     pub database: Field<String>,
 }
@@ -75,7 +73,6 @@ impl Reader<'_> {
             params: self.params(table, prefix),
             returns: self.text(table, prefix, "returns"),
             scripts: self.texts(table, prefix, "scripts", "admin.nut"),
-            cache_s: self.field(table, prefix, "cache_s", "a number", number),
             deadline_ms: self.integer(table, prefix, "deadline_ms"),
             database: self.text(table, prefix, "database"),
         }

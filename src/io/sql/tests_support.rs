@@ -246,7 +246,6 @@ pub(super) fn query(name: &str, returns: Returns, steps: &[&str]) -> Arc<Query> 
         params: vec![param("a"), param("b")],
         returns,
         scripts: None,
-        cache_ms: None,
         deadline_ms: None,
     })
 }

@@ -20,7 +20,6 @@ pub(super) fn query(index: u32, returns: Returns, steps: &[&str]) -> Job {
         params: Vec::new(),
         returns,
         scripts: None,
-        cache_ms: None,
         deadline_ms: None,
     };
     let mut job = raw(index, "SELECT 1");
