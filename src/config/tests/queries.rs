@@ -413,24 +413,29 @@ fn permissions_for_queries_that_are_not_there() {
 
 #[test]
 fn the_queries_of_the_example_are_good_once_they_are_uncommented() {
-    let example = EXAMPLE.replace(PLACEHOLDER_KEY, KEY);
-    let (before, rest) = example.split_once("# [database.stats]").unwrap();
-    let (queries, after) = rest
-        .split_once("# Which functions a script may call")
-        .unwrap();
-    // In each block sentences come first, then keys.
+    let (_, ours) = EXAMPLE.split_once("# SQL functions for scripts").unwrap();
+    let (ours, _) = ours.split_once("# Which functions a script").unwrap();
+    // In each block sentences come first, then a key or the head of the table.
     let is_key = |line: &&str| line.starts_with("# [") || line.contains(" = ");
-    let queries: String = queries
-        .split("\n\n")
-        .flat_map(|block| block.lines().skip_while(|line| !is_key(line)))
-        .map(|line| format!("{}\n", line.trim_start_matches("# ")))
-        .collect();
-    let text = format!("{before}[database.stats]\n{queries}#{after}");
-    let config = parse_with(&text, &[]).unwrap_or_else(|found| panic!("{found:#?}\n{text}"));
-    let names: Vec<_> = config
-        .queries
-        .iter()
-        .map(|it| it.query.name.as_str())
-        .collect();
-    assert_eq!(names, ["add_win", "top_players"]);
+    let blocks = ours.split("\n\n").map(|block| {
+        let lines = block.lines().skip_while(|line| !is_key(line));
+        lines
+            .map(|line| format!("{}\n", line.trim_start_matches("# ")))
+            .collect::<String>()
+    });
+    let blocks: Vec<_> = blocks.collect();
+    assert_eq!(blocks.len(), 9, "{blocks:?}");
+    for one_of_two in ["sql", "steps"] {
+        let other = if one_of_two == "sql" { "steps" } else { "sql" };
+        let kept = blocks
+            .iter()
+            .filter(|block| !block.starts_with(&format!("{other} =")));
+        let text = with(&kept.map(String::as_str).collect::<String>()) + "[database.stats]\n";
+        let config = parse_with(&text, &[]).unwrap_or_else(|found| panic!("{found:#?}\n{text}"));
+        let query = &config.queries[0].query;
+        assert_eq!(
+            (query.name.as_str(), query.params.len()),
+            ("top_players", 2)
+        );
+    }
 }
