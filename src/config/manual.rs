@@ -9,7 +9,8 @@ const BELOW_HEAD: &str = "Relative paths are relative to the folder of this file
                           when it was edited, and on SIGHUP (`systemctl reload vpid`). Keys that vpid does not know \
                           are errors.";
 
-/// The whole file. `head` is its first comment; `instead` is asked for the lines of each key, by its name.
+/// The whole file. `head` is its first comment; `instead` gives the lines of a key, by its name,
+/// in place of those of its declaration.
 pub fn example(head: &str, instead: &dyn Fn(&str) -> Option<String>) -> String {
     let mut text = format!("{}#\n{}", comment(head), comment(BELOW_HEAD));
     for table in TABLES {

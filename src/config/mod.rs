@@ -42,7 +42,7 @@ pub use permissions::{MODERATION_FUNCTIONS, Permissions, RAW_SQL_FUNCTION, match
 pub use query::QueryEntry;
 pub use scripts::{INTERFACES_NAME, ScriptSettings, Scripts, is_script_name};
 pub use secret::{
-    PLACEHOLDER_KEY, PLACEHOLDER_SECRET, Password, Secret, exposure_warning, is_key_sign,
+    PLACEHOLDER_KEY, PLACEHOLDER_SECRET, Password, Secret, Unfit, exposure_warning, is_key_sign,
     readable_by_others,
 };
 pub use server::{ChatCommands, Legacy, LogListen, Rcon, Server, host_of, usual_scripts};

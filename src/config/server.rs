@@ -83,7 +83,7 @@ pub const FILES: &[Key] = &[
     key(
         "legacy_identity",
         Kind::Words(&["required", "optional"]),
-        "\"optional\" also believes stock files that prove nothing. Only for a fork of the stock vpi.nut that \
+        "\"optional\" also accepts stock files that are not authenticated. Only for a fork of the stock vpi.nut that \
          sends no identity: whoever can write into the folder can then make any call; see \
          [security.md](security.md).",
     ),
@@ -470,7 +470,7 @@ impl Reader<'_> {
     fn key(&mut self, table: &Table) -> Option<Secret> {
         let given = self.secret(table, "key", Blanks::NoPart)?;
         let key = Secret::key(&given.value);
-        key.map_err(|message| self.problem(&given.place, message))
+        key.map_err(|unfit| self.problem(&given.place, unfit.to_string()))
             .ok()
     }
 
@@ -491,7 +491,7 @@ impl Reader<'_> {
         let Given { place, value } = self.secret(table, "legacy_secret", Blanks::MaybePart)?;
         let secret = Secret::new(&value);
         let secret = secret
-            .map_err(|message| self.problem(&place, message))
+            .map_err(|unfit| self.problem(&place, unfit.to_string()))
             .ok()?;
         if value.len() < SECRET_BYTES_ADVISED {
             let message = format!(

@@ -153,7 +153,9 @@ impl Report {
                 format!("In {}, put this in place of line {at}:", path.display())
             }
             (Some(path), Found::Text { text, line: at }) => {
-                let why = Secret::new(text).err().unwrap_or_default();
+                let why = Secret::new(text)
+                    .err()
+                    .map_or(String::new(), |it| it.to_string());
                 let why = why.split(';').next().unwrap_or_default();
                 format!(
                     "The secret in {} cannot be kept ({why}). Put this in place of line {at}:",
