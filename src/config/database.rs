@@ -269,8 +269,9 @@ impl Reader<'_> {
             "" => "vpid.db".to_owned(),
             name => format!("{name}.db"),
         };
-        if name.is_empty() {
-            self.overlay(table, SQLITE);
+        match name {
+            "" => self.overlay(table, SQLITE),
+            _ => self.check(table, SQLITE),
         }
         Engine::Sqlite(Sqlite {
             path: self.own_path(table, "path", &default),

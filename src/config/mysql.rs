@@ -137,8 +137,9 @@ impl Mysql {
 
 impl Reader<'_> {
     pub(super) fn mysql(&mut self, name: &str, table: &mut Table) -> Mysql {
-        if name.is_empty() {
-            self.overlay(table, KEYS);
+        match name {
+            "" => self.overlay(table, KEYS),
+            _ => self.check(table, KEYS),
         }
         let or_in = |variable| match name {
             "" => format!(", here or in {variable}"),

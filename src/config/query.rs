@@ -211,7 +211,8 @@ impl Reader<'_> {
     ) -> QueryEntry {
         self.name(&place, name, "a query", "_");
         let known_params = self.params(table, &place);
-        let table = self.table(&TABLE, place, table);
+        let mut table = self.table(&TABLE, place, table);
+        self.check(&mut table, KEYS);
         let database = self.database_of(&table, databases);
         let quoting = databases
             .get(database)

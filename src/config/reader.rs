@@ -1,5 +1,6 @@
-//! Reads TOML: tables by the declarations of their keys, with the lines of all that is wrong. Types, words and
-//! bounds of values are checked here; what else a table must keep to is for the file of that table.
+//! Reads TOML: tables by the declarations of their keys, with the lines of all that is wrong. A table is read
+//! (types), variables are laid over it, and what is in force then is checked (words and bounds). What else it must
+//! keep to is for the file of that table.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -401,22 +402,7 @@ impl Reader<'_> {
             self.problem(&place, wrong_type(&key.kind.expected(), value.get_ref()));
             return None;
         };
-        self.fits(key, Given { value, place })
-    }
-
-    /// None when it is beyond its bounds, or another word; that has been reported then.
-    fn fits(&mut self, key: &Key, given: Given<Value>) -> Option<Given<Value>> {
-        let message = match (&given.value, key.kind.words()) {
-            (Value::Integer(number), _) if !key.kind.holds(*number) => {
-                format!("must be {}", key.kind.bounds())
-            }
-            (Value::Text(text), Some(words)) if !words.contains(&text.as_str()) => {
-                is_none_of(text, words)
-            }
-            _ => return Some(given),
-        };
-        self.problem(&given.place, message);
-        None
+        Some(Given { value, place })
     }
 
     /// The texts of a list. What is not text is reported, and left out.
@@ -461,7 +447,7 @@ impl Reader<'_> {
         keys.iter().filter_map(set).collect()
     }
 
-    /// Lays variables and options over a group of keys.
+    /// Lays variables and options over a group of keys, and checks what is in force then.
     pub fn overlay(&mut self, table: &mut Table, keys: &'static [Key]) {
         let set = self.variables_of(keys);
         for name in set.iter().flat_map(|(key, ..)| key.replaces) {
@@ -478,6 +464,27 @@ impl Reader<'_> {
                 table.values.insert(key.name, value);
             }
         }
+        self.check(table, keys);
+    }
+
+    /// Checks the words and bounds of a group of keys. What does not fit counts as reported.
+    pub fn check(&mut self, table: &mut Table, keys: &'static [Key]) {
+        for key in keys {
+            let Some(Some(given)) = table.values.get(key.name) else {
+                continue;
+            };
+            let message = match (&given.value, key.kind.words()) {
+                (Value::Integer(number), _) if !key.kind.holds(*number) => {
+                    format!("must be {}", key.kind.bounds())
+                }
+                (Value::Text(text), Some(words)) if !words.contains(&text.as_str()) => {
+                    is_none_of(text, words)
+                }
+                _ => continue,
+            };
+            self.problem(&given.place, message);
+            table.values.insert(key.name, None);
+        }
     }
 
     fn value_of_variable(&mut self, key: &Key, name: &str, text: &str) -> Option<Given<Value>> {
@@ -492,7 +499,7 @@ impl Reader<'_> {
             },
             _ => Value::Text(text.to_owned()),
         };
-        self.fits(key, Given { value, place })
+        Some(Given { value, place })
     }
 }
 

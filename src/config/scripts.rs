@@ -259,6 +259,7 @@ impl Reader<'_> {
             None => Table::empty(&TABLE, Place::of_variable("scripts")),
         };
         self.overlay(&mut table, KEYS);
+        self.check(&mut table, SETTINGS);
         Some(table)
     }
 
@@ -368,7 +369,8 @@ impl Reader<'_> {
         for (place, name, written) in tables {
             self.python_script_name(&place, name);
             let mut settings = general.clone();
-            let table = self.table(&EACH_TABLE, place, written);
+            let mut table = self.table(&EACH_TABLE, place, written);
+            self.check(&mut table, SETTINGS);
             self.script_settings(&table, &mut settings);
             settings.start = table.truth("start").unwrap_or(true);
             if let Some(config) = self.script_config(&table.place, written) {

@@ -335,14 +335,17 @@ impl Reader<'_> {
                                use the file";
                 self.problem(&Place::of_variable(name), message);
             }
-            return;
         }
         if tables.is_empty() && !set.is_empty() {
             tables.push(Table::empty(&TABLE, Place::of_variable("server")));
         }
-        if let Some(table) = tables.first_mut() {
+        let is_only = tables.len() == 1;
+        for table in tables {
             for keys in TABLE.keys {
-                self.overlay(table, keys);
+                match is_only {
+                    true => self.overlay(table, keys),
+                    false => self.check(table, keys),
+                }
             }
         }
     }

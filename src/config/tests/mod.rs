@@ -337,8 +337,8 @@ fn problems_of_the_environment_name_the_variable() {
         ("VPID_LEGACY_SECRET_FILE", "/nowhere"),
     ];
     let expected = [
-        "environment: VPID_WATCH: \"x\" is none of",
         "environment: VPID_POLL_MS: \"fast\" is not a whole number",
+        "environment: VPID_WATCH: \"x\" is none of",
         "environment: VPID_LEGACY_SECRET_FILE: stands beside",
     ];
     refused(&server(""), &variables, &expected);
