@@ -56,13 +56,12 @@ impl Attended {
             reports,
             reporter,
         };
-        let no_thread = |error| format!("the system gives no thread ({error})");
         for (number, server) in config.servers.iter().enumerate() {
             let lane = server.rcon.as_ref().map(|rcon| {
                 let report = attended.reporter(poller);
                 RconLane::start(number, rcon, move |done| report(Report::Rcon(done)))
             });
-            attended.rcon.push(lane.transpose().map_err(no_thread)?);
+            attended.rcon.push(lane);
             if let Some(listen) = &server.log {
                 let log = EngineLog::open(listen, server.rcon.as_ref()).map_err(|error| {
                     let address = listen.address;
@@ -81,7 +80,8 @@ impl Attended {
                 log::warn!("{}", http::proxy_warning(name));
             }
             let report = attended.reporter(poller);
-            attended.http = Some(Http::start(vyhub, move |done| report(Report::Api(done)))?);
+            let http = Http::start(vyhub, move |done| report(Report::Api(done)));
+            attended.http = Some(http.map_err(|error| error.to_string())?);
             let report = attended.reporter(poller);
             let state = config.state_dir.display();
             let opened = Store::open(&config.state_dir, move |done| report(Report::Stored(done)));
@@ -93,7 +93,7 @@ impl Attended {
         Ok((attended, found))
     }
 
-    fn reporter(&self, poller: &Poller) -> impl Fn(Report) + Send + Clone + use<> {
+    fn reporter(&self, poller: &Poller) -> impl Fn(Report) + Send + Sync + use<> {
         let (reporter, waker) = (self.reporter.clone(), poller.waker());
         move |report| {
             // The loop is gone only when the program ends.

@@ -23,3 +23,4 @@ pub mod sessions;
 pub mod sql;
 pub mod store;
 pub mod venv;
+mod worker;

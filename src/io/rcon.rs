@@ -1,40 +1,44 @@
-//! The lane to one game's RCON: a thread that connects when there is something to say, stays
-//! connected, and runs one line after the other.
+//! One game's RCON: a worker that connects when there is something to say, stays connected, and
+//! runs one line after the other.
 //!
 //! What it reports of a line is meant for whoever must not do anything twice: the reply, or that
 //! the line was surely not run, or that this is unclear.
 
 mod connection;
+mod console;
 #[cfg(test)]
 mod tests;
-mod worker;
 
 use crate::config::Rcon;
+use crate::io::worker::{Fifo, Options, Workers};
 use crate::limits::{
     RCON_CLOSED_RETRY_MS, RCON_CONNECT_MS, RCON_CUT_MS, RCON_QUEUE_MAX, RCON_REPLY_MS,
     RCON_RETRY_MS, RCON_STACK_BYTES,
 };
-use crate::protocol::rcon::{Done, Job};
-use std::collections::VecDeque;
-use std::io;
-use std::net::{Shutdown, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use crate::protocol::rcon::{Done, Failure, Job};
+use connection::Line;
+use console::Console;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// Lines for one game, first in, first out.
-#[derive(Debug)]
+/// Runs lines on one game, first in, first out. Dropped, it cuts the connection off.
 pub struct Lane {
-    inbox: Arc<Inbox>,
+    rcon: Rcon,
+    line: Arc<Line>,
+    report: Report,
+    workers: Workers<Fifo<Job>>,
 }
 
+/// Takes the result of the line that had this ticket.
+type Report = Arc<dyn Fn(u64, Result<String, Failure>) + Send + Sync>;
+
 impl Lane {
-    /// Starts the thread; nothing is connected yet. Every job is reported once, on that thread.
+    /// Nothing is connected yet. Every job is reported once; `on_done` should only hand over.
     pub fn start(
         server: usize,
         rcon: &Rcon,
-        on_done: impl Fn(Done) + Send + 'static,
-    ) -> io::Result<Self> {
+        on_done: impl Fn(Done) + Send + Sync + 'static,
+    ) -> Self {
         Self::start_with(server, rcon, Pace::default(), on_done)
     }
 
@@ -42,36 +46,63 @@ impl Lane {
         server: usize,
         rcon: &Rcon,
         pace: Pace,
-        on_done: impl Fn(Done) + Send + 'static,
-    ) -> io::Result<Self> {
-        let inbox = Arc::new(Inbox::default());
-        let worker = worker::Worker::new(server, rcon.clone(), pace, Arc::clone(&inbox), on_done);
-        thread::Builder::new()
-            .name(format!("rcon {server}"))
-            .stack_size(RCON_STACK_BYTES)
-            .spawn(move || worker.run())?;
-        Ok(Self { inbox })
+        on_done: impl Fn(Done) + Send + Sync + 'static,
+    ) -> Self {
+        let report: Report = Arc::new(move |ticket, result| {
+            on_done(Done {
+                server,
+                ticket,
+                result,
+            });
+        });
+        let line = Arc::<Line>::default();
+        let options = Options::new(format!("rcon {server}"), 1, RCON_STACK_BYTES);
+        let (at, open, reports) = (rcon.clone(), Arc::clone(&line), Arc::clone(&report));
+        let workers = Workers::new(options, Fifo::new(RCON_QUEUE_MAX, 1), move |_, _| {
+            let mut console = Console::new(at.clone(), pace, Arc::clone(&open));
+            let report = Arc::clone(&reports);
+            Box::new(move |_, jobs: Vec<Job>| {
+                for job in jobs {
+                    report(job.ticket, console.run(&job.line));
+                }
+            })
+        });
+        Self {
+            rcon: rcon.clone(),
+            line,
+            report,
+            workers,
+        }
     }
 
     /// Puts a line at the end of the queue. Beyond [`RCON_QUEUE_MAX`] it is reported as away.
     pub fn submit(&self, job: Job) {
-        self.inbox.submit(job);
+        if let Err(job) = self.workers.with(|fifo| fifo.push(job)) {
+            (self.report)(job.ticket, Err(not_run(&self.rcon)));
+        }
     }
 
     /// Runs what waits, for so long at most; then cuts the connection off. A name that is being
     /// looked up is not waited for.
     pub fn stop(self, patience: Duration) {
-        if !self.inbox.finish(patience) {
-            self.inbox.cut();
-            self.inbox.finish(Duration::from_millis(RCON_CUT_MS));
+        if !self.workers.stop(patience) {
+            self.line.cut();
+            self.workers.stop(Duration::from_millis(RCON_CUT_MS));
         }
     }
 }
 
 impl Drop for Lane {
     fn drop(&mut self) {
-        self.inbox.cut();
+        self.line.cut();
     }
+}
+
+fn not_run(rcon: &Rcon) -> Failure {
+    Failure::Away(format!(
+        "too many commands wait for the game at {}, or vpid is stopping; this one was not run",
+        rcon.address
+    ))
 }
 
 /// Deadlines and pauses.
@@ -91,112 +122,5 @@ impl Default for Pace {
             retry: Duration::from_millis(RCON_RETRY_MS),
             closed_retry: Duration::from_millis(RCON_CLOSED_RETRY_MS),
         }
-    }
-}
-
-/// What the lane and its thread share.
-#[derive(Debug, Default)]
-struct Inbox {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    jobs: VecDeque<Job>,
-    /// Tickets of jobs that found no room.
-    turned_away: Vec<u64>,
-    /// What the thread may be waiting for, to be shut down by others.
-    stream: Option<TcpStream>,
-    stopping: bool,
-    cut: bool,
-    ended: bool,
-}
-
-/// What the thread does next.
-enum Next {
-    Run(Job),
-    /// These are not run: for want of room, or because of the end.
-    TurnAway(Vec<u64>),
-    End,
-}
-
-impl Inbox {
-    fn submit(&self, job: Job) {
-        let mut state = self.lock();
-        if state.jobs.len() < RCON_QUEUE_MAX && !state.stopping {
-            state.jobs.push_back(job);
-        } else {
-            state.turned_away.push(job.ticket);
-        }
-        self.changed.notify_all();
-    }
-
-    /// Waits for something to do.
-    fn next(&self) -> Next {
-        let mut state = self.lock();
-        loop {
-            if state.cut {
-                let rest: Vec<u64> = state.jobs.drain(..).map(|job| job.ticket).collect();
-                state.turned_away.extend(rest);
-            }
-            if !state.turned_away.is_empty() {
-                return Next::TurnAway(std::mem::take(&mut state.turned_away));
-            }
-            if let Some(job) = state.jobs.pop_front() {
-                return Next::Run(job);
-            }
-            if state.stopping {
-                return Next::End;
-            }
-            state = self
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    /// Lets others shut this down. False: they want no further connection.
-    fn keep(&self, stream: &TcpStream) -> bool {
-        let mut state = self.lock();
-        state.stream = stream.try_clone().ok();
-        !state.cut && state.stream.is_some()
-    }
-
-    fn forget(&self) {
-        self.lock().stream = None;
-    }
-
-    fn ended(&self) {
-        let mut state = self.lock();
-        state.stream = None;
-        state.ended = true;
-        self.changed.notify_all();
-    }
-
-    /// Asks for the end and waits for it.
-    fn finish(&self, within: Duration) -> bool {
-        let mut state = self.lock();
-        state.stopping = true;
-        self.changed.notify_all();
-        let waited = self
-            .changed
-            .wait_timeout_while(state, within, |state| !state.ended);
-        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        state.ended
-    }
-
-    fn cut(&self) {
-        let mut state = self.lock();
-        (state.stopping, state.cut) = (true, true);
-        if let Some(stream) = state.stream.take() {
-            // It fails where the connection is gone already.
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-        self.changed.notify_all();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

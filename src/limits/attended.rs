@@ -160,8 +160,6 @@ pub const BANS_LINE_BYTES_MAX: usize = 16 << 10;
 /// Requests under way at once.
 pub const HTTP_THREADS_MAX: usize = 3;
 pub const HTTP_STACK_BYTES: usize = 512 << 10;
-/// A thread without requests ends after this time, if it is not the last.
-pub const HTTP_THREAD_IDLE_MS: u64 = 10_000;
 /// Requests that wait.
 pub const HTTP_JOBS_MAX: usize = 10_000;
 /// How long a name may take to be looked up, and a connection to be there, with TLS.
@@ -195,6 +193,7 @@ pub const STORE_FILES_MAX: usize = 100_000;
 /// Changes that wait to be written, and those that share one look at the disk.
 pub const STORE_WRITES_MAX: usize = 100_000;
 pub const STORE_BATCH_MAX: usize = 256;
+pub const STORE_STACK_BYTES: usize = 512 << 10;
 /// Files of one name that were set aside as unreadable.
 pub const STORE_UNREADABLE_MAX: usize = 10;
 

@@ -64,12 +64,13 @@ pub const SQL_CALL_TRIES_MAX: u32 = 2;
 /// Calls that are noted, at most; and how large the file of notes grows before it is rewritten.
 pub const SQL_TRIES_KEPT_MAX: usize = 1_024;
 pub const SQL_TRIES_FILE_BYTES_MAX: u64 = 64 * 1_024;
-/// While something runs, its supervisor looks this often.
+/// SQLite's parser and full-text search go deep.
+pub const SQLITE_STACK_BYTES: usize = 2 << 20;
+pub const WATCHDOG_STACK_BYTES: usize = 256 << 10;
+/// While something runs, its watchdog looks this often.
 pub const SQL_LOOK_MS: u64 = 100;
 /// A statement that does not end this long after its limit is given up with its connection.
 pub const SQL_GIVE_UP_MS: u64 = 500;
-/// Threads of one lane that are given up and have not ended; with more, the lane waits for one.
-pub const SQL_STUCK_THREADS_MAX: usize = 4;
 /// A call that its lane has not answered this long after its deadline is answered for it.
 pub const SQL_OVERDUE_MS: u64 = 250;
 /// A call that ran in time and was undone by another's fault may run again until so long after

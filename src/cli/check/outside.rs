@@ -30,7 +30,7 @@ impl Api {
             let (send, receive) = mpsc::channel();
             match Http::start(vyhub, move |done| drop(send.send(done))) {
                 Ok(http) => self.lane = Some((http, receive)),
-                Err(why) => return none(why),
+                Err(why) => return none(why.to_string()),
             }
         }
         let Some((http, receive)) = &self.lane else {
@@ -68,8 +68,7 @@ impl Consoles {
             Entry::Vacant(vacant) => {
                 let (send, receive) = mpsc::channel();
                 let lane = Lane::start(server, rcon, move |done| drop(send.send(done)));
-                let no_thread = |error| away(format!("the system gives no thread ({error})"));
-                vacant.insert((lane.map_err(no_thread)?, receive))
+                vacant.insert((lane, receive))
             }
         };
         lane.submit(rcon::Job {

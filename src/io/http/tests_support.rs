@@ -15,6 +15,8 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::Http;
 use crate::config::{Password, Vyhub};
+use crate::io::worker::Options;
+use crate::limits::{HTTP_STACK_BYTES, HTTP_THREADS_MAX};
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
 use crate::protocol::vyhub::{Done, Failure, Job, NewBan, Outcome, Reply, Request};
@@ -237,7 +239,11 @@ impl Desk {
     pub fn with(vyhub: &Vyhub, thread_idle: Duration) -> Self {
         let (sender, done) = channel();
         let on_done = move |done| sender.send(done).unwrap();
-        let http = Http::start_by(vyhub, thread_idle, on_done).unwrap();
+        let options = Options {
+            idle: thread_idle,
+            ..Options::new("vyhub", HTTP_THREADS_MAX, HTTP_STACK_BYTES)
+        };
+        let http = Http::start_with(vyhub, options, on_done).unwrap();
         Self { http, done }
     }
 

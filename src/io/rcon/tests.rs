@@ -39,7 +39,7 @@ impl Bench {
         };
         let (on_done, done) = mpsc::channel();
         let on_done = move |done| drop(on_done.send(done));
-        let lane = Lane::start_with(3, &rcon, pace, on_done).unwrap();
+        let lane = Lane::start_with(3, &rcon, pace, on_done);
         Self {
             lane,
             done,
@@ -288,7 +288,7 @@ fn the_queue_has_an_end_and_every_job_a_report() {
     );
     assert!(bench.run("connects").is_ok());
     bench.submit("wait");
-    while !bench.lane.inbox.lock().jobs.is_empty() {
+    while bench.lane.workers.with(|fifo| !fifo.jobs.is_empty()) {
         std::thread::yield_now();
     }
     for _ in 0..RCON_QUEUE_MAX + 10 {

@@ -16,9 +16,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::inbox::Inbox;
 use super::post::{Post, Running};
 use super::tries::Tries;
+use super::watchdog::Waker;
 use crate::limits::{SQL_CLOCK_INSTRUCTIONS, SQL_FUNCTIONS_COST_MAX};
 use crate::sql::CallId;
 
@@ -41,15 +41,22 @@ pub(super) struct Guard {
     cost: AtomicU32,
     cost_max: AtomicU32,
     limit_ms: AtomicU64,
-    inbox: Arc<Inbox>,
     post: Post,
-    /// The supervisor looks again soon by itself.
-    is_watched: AtomicBool,
+    /// `stop` has no more patience.
+    abandoned: Arc<AtomicBool>,
+    tries: Arc<Tries>,
+    /// Who keeps the time of calls; nobody does for `check`.
+    watchdog: Option<Waker>,
     interrupt: Mutex<Option<InterruptHandle>>,
 }
 
 impl Guard {
-    pub(super) fn new(clock_start: Instant, inbox: Arc<Inbox>) -> Self {
+    pub(super) fn new(
+        clock_start: Instant,
+        tries: Arc<Tries>,
+        abandoned: Arc<AtomicBool>,
+        watchdog: Option<Waker>,
+    ) -> Self {
         Self {
             clock_start,
             caller: AtomicBool::new(false),
@@ -57,11 +64,23 @@ impl Guard {
             cost: AtomicU32::new(0),
             cost_max: AtomicU32::new(SQL_FUNCTIONS_COST_MAX),
             limit_ms: AtomicU64::new(NO_LIMIT),
-            inbox,
             post: Post::default(),
-            is_watched: AtomicBool::new(false),
+            abandoned,
+            tries,
+            watchdog,
             interrupt: Mutex::new(None),
         }
+    }
+
+    /// Over a connection whose time nobody keeps.
+    pub(super) fn alone() -> Self {
+        Self::new(Instant::now(), Arc::default(), Arc::default(), None)
+    }
+
+    /// The same for the worker that takes over.
+    pub(super) fn successor(&self) -> Self {
+        let (tries, abandoned) = (Arc::clone(&self.tries), Arc::clone(&self.abandoned));
+        Self::new(self.clock_start, tries, abandoned, self.watchdog.clone())
     }
 
     pub(super) fn now_ms(&self) -> u64 {
@@ -69,12 +88,12 @@ impl Guard {
     }
 
     pub(super) fn tries(&self) -> &Tries {
-        &self.inbox.tries
+        &self.tries
     }
 
     /// Nothing of this thread is wanted any more.
     pub(super) fn is_abandoned(&self) -> bool {
-        self.inbox.is_abandoned() || self.is_given_up()
+        self.abandoned.load(Relaxed) || self.is_given_up()
     }
 
     /// Another thread has taken over.
@@ -85,8 +104,13 @@ impl Guard {
     /// From here to `call_ended`, the thread is at this call.
     pub(super) fn call_begins(&self, id: CallId) {
         self.post.begin(id);
-        if !self.is_watched.load(SeqCst) {
-            self.inbox.wake_supervisor();
+        self.keep_time();
+    }
+
+    /// Something runs or waits that has an end to its time.
+    pub(super) fn keep_time(&self) {
+        if let Some(watchdog) = &self.watchdog {
+            watchdog.begins();
         }
     }
 
@@ -97,11 +121,6 @@ impl Guard {
     /// The call that runs now.
     pub(super) fn running(&self) -> Option<Running> {
         self.post.running()
-    }
-
-    /// What the supervisor is about to do. Whoever begins a call sees it, or it sees the call.
-    pub(super) fn set_watched(&self, watched: bool) {
-        self.is_watched.store(watched, SeqCst);
     }
 
     /// From here to `leave`, statements are a caller's.
@@ -347,13 +366,9 @@ fn is_read_pragma(name: &str, value: Option<&str>) -> bool {
 mod tests {
     use super::*;
 
-    fn guard() -> Guard {
-        Guard::new(Instant::now(), Arc::default())
-    }
-
     #[test]
     fn only_inside_its_statement_a_thread_can_be_given_up_and_it_stays_so() {
-        let guard = guard();
+        let guard = Guard::alone();
         assert!(!guard.give_up(NO_LIMIT - 7) && guard.limit_ms().is_none());
         guard.enter(500);
         guard.interrupt(500);

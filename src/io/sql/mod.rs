@@ -1,17 +1,19 @@
-//! The SQL lanes, one for each database, and the door to them.
+//! SQL databases, and the door to them.
 //!
 //! Calls come in by `submit` and go out as reports, each exactly once, after their transaction is
-//! durable. `mysql` is the lane of a server. SQLite's is one thread that owns the file: `worker`
-//! decides when something runs and what happens while the database is away, `sqlite` runs a
-//! batch, `guard` keeps callers' statements in bounds, `supervisor` replaces a thread whose
-//! statement cannot be ended, `inbox` is what they share, `journal` remembers what ran, `encode`
-//! writes rows as answers, `trouble` sorts errors. `tries` notes calls of all lanes that run long.
+//! durable. `mysql` is for servers. SQLite has one worker that owns the file (`lane`): `calls` is
+//! what waits for it and while the database is away, `worker` runs batches of it, `sqlite` is the
+//! database itself, `guard` keeps callers' statements in bounds, `supervisor` replaces a worker
+//! whose statement cannot be ended, `journal` remembers what ran, `encode` writes rows as responses,
+//! `trouble` sorts errors. For both: `watchdog` has the time, `post` says which call runs, and
+//! `tries` notes calls that run long.
 
+mod calls;
 mod encode;
 mod guard;
 mod host_states;
-mod inbox;
 mod journal;
+mod lane;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod post;
@@ -19,6 +21,7 @@ mod sqlite;
 mod supervisor;
 pub mod tries;
 mod trouble;
+mod watchdog;
 mod worker;
 
 #[cfg(test)]
@@ -45,10 +48,8 @@ mod tests_support;
 use crate::config::{Database, Engine};
 use crate::sql::{DatabaseId, Done, Job, Query, Schema};
 pub use crate::sql::{Fault, Subject};
-use inbox::Inbox;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use supervisor::Supervisor;
 use tries::Tries;
 
 /// What all lanes of a run share.
@@ -103,33 +104,32 @@ pub enum Finding {
     Fault(Fault),
 }
 
-/// A running lane.
+type OnReport = Arc<dyn Fn(Report) + Send + Sync>;
+
+/// Runs calls on one database. Dropped, it ends whatever it is at, and answers nothing any more.
 pub struct Lane {
     engine: Running,
 }
 
 enum Running {
-    Sqlite(Arc<Inbox>),
+    Sqlite(lane::Lane),
     #[cfg(feature = "mysql")]
     Mysql(mysql::Lane),
 }
 
 impl Lane {
-    /// Starts the lane of `database`, the one with this number. `on_report` is called from the
-    /// lane's threads and should only hand over. Fails only where the system has no thread to
-    /// give; a database that cannot be opened is waited for.
+    /// For `database`, the one with this number. `on_report` is called from the workers and from
+    /// `prepare`, and should only hand over. A database that cannot be opened is waited for.
     pub fn start(
         number: DatabaseId,
         database: &Database,
         run: Run,
         on_report: impl Fn(Report) + Send + Sync + 'static,
     ) -> std::io::Result<Lane> {
+        let on_report: OnReport = Arc::new(on_report);
         let engine = match &database.engine {
             Engine::Sqlite(settings) => {
-                let inbox = Arc::new(Inbox::new(run.tries));
-                let (settings, zero) = (settings.clone(), run.clock_start);
-                Supervisor::start(number, settings, zero, Arc::clone(&inbox), on_report)?;
-                Running::Sqlite(inbox)
+                Running::Sqlite(lane::Lane::start(number, settings, run, on_report))
             }
             #[cfg(feature = "mysql")]
             Engine::Mysql(settings) => {
@@ -146,7 +146,7 @@ impl Lane {
     /// outstanding is the caller's to bound.
     pub fn submit(&self, jobs: Vec<Job>) {
         match &self.engine {
-            Running::Sqlite(inbox) => inbox.submit(jobs),
+            Running::Sqlite(lane) => lane.submit(jobs),
             #[cfg(feature = "mysql")]
             Running::Mysql(lane) => lane.submit(jobs),
         }
@@ -157,41 +157,30 @@ impl Lane {
     /// for its database.
     pub fn prepare(&self, preparation: Preparation) {
         match &self.engine {
-            Running::Sqlite(inbox) => inbox.prepare(preparation),
+            Running::Sqlite(lane) => lane.prepare(preparation),
             #[cfg(feature = "mysql")]
             Running::Mysql(lane) => lane.prepare(preparation),
         }
     }
 
-    /// How many threads of an SQLite lane were given up.
+    /// How many workers of an SQLite database were given up.
     #[cfg(test)]
     pub(in crate::io::sql) fn given_up(&self) -> u64 {
         match &self.engine {
-            Running::Sqlite(inbox) => inbox.lock().generation,
+            Running::Sqlite(lane) => lane.given_up(),
             #[cfg(feature = "mysql")]
             Running::Mysql(_) => 0,
         }
     }
 
-    /// Ends the lane when everything submitted is done. True if that was so within the time;
-    /// otherwise what has not been answered is undone or was never begun, and is left to
-    /// whoever still has the calls; `on_report` may be called once more while the thread ends.
+    /// Ends when everything submitted is done. True if that was so within the time; otherwise what
+    /// has not been answered is undone or was never begun, and is left to whoever still has the
+    /// calls; `on_report` may be called once more meanwhile.
     pub fn stop(self, within: Duration) -> bool {
         match &self.engine {
-            Running::Sqlite(inbox) => inbox.finish(within),
+            Running::Sqlite(lane) => lane.stop(within),
             #[cfg(feature = "mysql")]
             Running::Mysql(lane) => lane.finish(within),
-        }
-    }
-}
-
-impl Drop for Lane {
-    fn drop(&mut self) {
-        match &self.engine {
-            Running::Sqlite(inbox) => inbox.abandon(),
-            #[cfg(feature = "mysql")]
-            // It ends as what it is in ends.
-            Running::Mysql(_) => {}
         }
     }
 }

@@ -10,7 +10,6 @@ use crate::config::Sqlite;
 use crate::limits::{SQL_JOURNAL_KEEP_MS, SQL_JOURNAL_PRUNE_MS};
 use crate::sql::Job;
 use std::sync::Arc;
-use std::time::Instant;
 
 struct Bench {
     folder: tempfile::TempDir,
@@ -61,11 +60,7 @@ fn open(folder: &tempfile::TempDir, full_durability: bool) -> Engine {
         path: folder.path().join("db"),
         full_durability,
     };
-    Engine::open(
-        &settings,
-        &Arc::new(Guard::new(Instant::now(), Arc::default())),
-    )
-    .unwrap()
+    Engine::open(&settings, &Arc::new(Guard::alone())).unwrap()
 }
 
 /// The sentence of an outage, and whether the commit is in doubt.

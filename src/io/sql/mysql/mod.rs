@@ -43,7 +43,7 @@ mod tests_support;
 #[cfg(test)]
 mod tests_types;
 
-use super::{Preparation, Report, Run};
+use super::{OnReport, Preparation, Run};
 use crate::config::{Database, Mysql};
 use crate::limits::MYSQL_STACK_BYTES;
 use crate::sql::{DatabaseId, Job};
@@ -66,11 +66,11 @@ impl Lane {
         database: &Database,
         settings: &Mysql,
         run: Run,
-        on_report: impl Fn(Report) + Send + Sync + 'static,
+        on_report: OnReport,
     ) -> std::io::Result<Self> {
         let size = settings.pool.max(1);
         let place = database.to_string();
-        let pool = Arc::new(Pool::new(number, run, place, size, Box::new(on_report)));
+        let pool = Arc::new(Pool::new(number, run, place, size, on_report));
         let lane = Self {
             pool: Arc::clone(&pool),
         };

@@ -11,7 +11,7 @@ use super::session::Socket;
 use super::state::{Busy, Outage, State, Waiting, Work};
 use super::trouble::Refusal;
 use super::watch::Watch;
-use crate::io::sql::{Preparation, Report, Run, Verdict};
+use crate::io::sql::{OnReport, Preparation, Report, Run, Verdict};
 use crate::limits::{MYSQL_KILLED_KEPT_MAX, MYSQL_REFUSED_MS, SQL_RETRY_MS_MAX};
 use crate::protocol::call_error::CallError;
 use crate::protocol::log_targets;
@@ -19,8 +19,6 @@ use crate::sql::{DatabaseId, Done};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-
-pub(super) type OnReport = Box<dyn Fn(Report) + Send + Sync>;
 
 pub(super) struct Pool {
     pub number: DatabaseId,

@@ -5,6 +5,7 @@ use super::tests_support::{Desk, ENDLESS, ENDLESS_WRITE, numbers, of_host, recov
 use crate::limits::{MYSQL_FOREIGN_KEEP_MS, SQL_JOURNAL_KEEP_MS};
 use crate::sql::Job;
 use mysql::prelude::Queryable;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const GROW: &str = "UPDATE user_x_t SET wins = wins + 1";
@@ -261,7 +262,7 @@ fn the_journal_forgets_what_is_old_and_only_in_time() {
     desk.stop();
     // As if it had run for long.
     let started = Instant::now().checked_sub(Duration::from_millis(SQL_JOURNAL_KEEP_MS));
-    let state = super::pool::Pool::new(0, desk.run.clone(), String::new(), 1, Box::new(|_| ()));
+    let state = super::pool::Pool::new(0, desk.run.clone(), String::new(), 1, Arc::new(|_| ()));
     assert_eq!(
         state.lock().pruning.next_ms / 1_000,
         SQL_JOURNAL_KEEP_MS / 1_000

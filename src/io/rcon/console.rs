@@ -1,18 +1,17 @@
-//! The lane's thread: whether there is a connection, and what becomes of each line.
+//! Whether there is a connection, and what becomes of each line.
 
-use super::connection::{Connection, NoConnection, NoReply};
-use super::{Inbox, Next, Pace};
+use super::connection::{Connection, Line, NoConnection, NoReply};
+use super::{Pace, not_run};
 use crate::config::Rcon;
-use crate::protocol::rcon::{Done, Failure};
+use crate::protocol::rcon::Failure;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub(super) struct Worker<F> {
-    server: usize,
+pub(super) struct Console {
     rcon: Rcon,
     pace: Pace,
-    inbox: Arc<Inbox>,
-    on_done: F,
+    /// The connection's, for others.
+    line: Arc<Line>,
     connection: Option<Connection>,
     /// The password is wrong: this is said of every line, and nothing is tried.
     refused: Option<String>,
@@ -27,20 +26,12 @@ struct Away {
     retry_at: Instant,
 }
 
-impl<F: Fn(Done)> Worker<F> {
-    pub(super) fn new(
-        server: usize,
-        rcon: Rcon,
-        pace: Pace,
-        inbox: Arc<Inbox>,
-        on_done: F,
-    ) -> Self {
+impl Console {
+    pub(super) fn new(rcon: Rcon, pace: Pace, line: Arc<Line>) -> Self {
         Self {
-            server,
             rcon,
             pace,
-            inbox,
-            on_done,
+            line,
             connection: None,
             refused: None,
             away: None,
@@ -48,40 +39,8 @@ impl<F: Fn(Done)> Worker<F> {
         }
     }
 
-    pub(super) fn run(mut self) {
-        loop {
-            match self.inbox.next() {
-                Next::Run(job) => {
-                    let result = self.run_line(&job.line);
-                    self.report(job.ticket, result);
-                }
-                Next::TurnAway(tickets) => {
-                    for ticket in tickets {
-                        let sentence = format!(
-                            "too many commands wait for the game at {}, or vpid is stopping; \
-                             this one was not run",
-                            self.rcon.address
-                        );
-                        self.report(ticket, Err(Failure::Away(sentence)));
-                    }
-                }
-                Next::End => break,
-            }
-        }
-        self.inbox.ended();
-    }
-
-    fn report(&self, ticket: u64, result: Result<String, Failure>) {
-        let server = self.server;
-        (self.on_done)(Done {
-            server,
-            ticket,
-            result,
-        });
-    }
-
     /// Runs a line once; on a second connection only where the first surely did not carry it.
-    fn run_line(&mut self, line: &str) -> Result<String, Failure> {
+    pub(super) fn run(&mut self, line: &str) -> Result<String, Failure> {
         if let Some(connection) = &mut self.connection
             && !connection.is_open()
         {
@@ -125,7 +84,7 @@ impl<F: Fn(Done)> Worker<F> {
 
     fn disconnect(&mut self) {
         self.connection = None;
-        self.inbox.forget();
+        self.line.forget();
     }
 
     fn connected(&mut self) -> Result<&mut Connection, Failure> {
@@ -137,6 +96,9 @@ impl<F: Fn(Done)> Worker<F> {
     }
 
     fn connect(&mut self) -> Result<Connection, Failure> {
+        if self.line.is_cut() {
+            return Err(not_run(&self.rcon));
+        }
         if let Some(sentence) = &self.refused {
             return Err(Failure::Refused(sentence.clone()));
         }
@@ -145,12 +107,12 @@ impl<F: Fn(Done)> Worker<F> {
         {
             return Err(Failure::Away(away.sentence.clone()));
         }
-        let open = || Connection::open(&self.rcon, &self.pace, |stream| self.inbox.keep(stream));
+        let open = || Connection::open(&self.rcon, &self.pace, |stream| self.line.keep(stream));
         let mut opened = open();
         // server.cfg sets rcon_password on every map, which closes all connections, also those that are
         // being let in: no sign of a ban where it has let vpid in before.
         if matches!(opened, Err(NoConnection::Closed)) && std::mem::take(&mut self.was_let_in) {
-            self.inbox.forget();
+            self.line.forget();
             opened = open();
         }
         match opened {
@@ -160,7 +122,7 @@ impl<F: Fn(Done)> Worker<F> {
                 Ok(connection)
             }
             Err(no_connection) => {
-                self.inbox.forget();
+                self.line.forget();
                 Err(self.unconnected(no_connection))
             }
         }

@@ -10,13 +10,13 @@ use ureq::Body;
 use ureq::http::Response;
 use ureq::http::header::{CONTENT_TYPE, DATE, HeaderName, RETRY_AFTER};
 
-use super::client::io_words;
+use super::words;
 use crate::limits::{HTTP_BODY_BYTES_MAX, HTTP_LIST_BYTES_MAX};
 use crate::protocol::vyhub::{self, BanList, Expect, Failure, Reply};
 
-pub(super) struct Answer(Response<Body>);
+pub(super) struct Received(Response<Body>);
 
-impl Answer {
+impl Received {
     pub(super) fn new(response: Response<Body>) -> Self {
         Self(response)
     }
@@ -56,7 +56,7 @@ impl Answer {
             _ => body.whole().and_then(|bytes| vyhub::reply(expect, &bytes)),
         };
         read.map_err(|why| {
-            let why = plain(&why).replace(key, "(the key)");
+            let why = words::plain(&why).replace(key, "(the key)");
             Failure::Unclear(format!("{host} answered, but not as expected: {why}"))
         })
     }
@@ -133,18 +133,12 @@ impl Read for Bounded {
                 Err(io::Error::other(why))
             }
             Err(error) => {
-                let why = format!("its answer broke off: {}", io_words(&error));
+                let why = format!("its answer broke off: {}", words::of_io(&error));
                 self.broken = Some(why);
                 Err(error)
             }
         }
     }
-}
-
-/// Without what could disturb a terminal or a log.
-pub(super) fn plain(text: &str) -> String {
-    let harmless = |c: char| if c.is_control() { ' ' } else { c };
-    text.chars().map(harmless).collect()
 }
 
 fn http_date_s(text: &str) -> Option<i64> {
