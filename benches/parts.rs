@@ -13,7 +13,7 @@ use vpid::config::{
     self, Config, Database, Engine, Legacy, Permissions, Secret, Server, Sqlite, Watch,
 };
 use vpid::core::{Core, Event, InputState, Now, ScriptNews, TakenFile};
-use vpid::io::sql::{Lane, Report, Run};
+use vpid::io::sql::{Report, Run, Workers};
 use vpid::limits::{SQL_STATEMENT_MS_MAX, SUBMIT_JOBS_MIN};
 use vpid::protocol::answer_text::Decoder;
 use vpid::protocol::engine_log::{Line, Who};
@@ -311,7 +311,7 @@ fn config() -> Config {
 
 /// A lane with a table in it, and what it answers.
 struct OpenLane {
-    lane: Lane,
+    lane: Workers,
     done: mpsc::Receiver<Vec<Done>>,
     next_file: u64,
     serial: usize,
@@ -348,7 +348,7 @@ impl OpenLane {
             tries: Default::default(),
         };
         Self {
-            lane: Lane::start(0, &database, run, on_report).unwrap(),
+            lane: Workers::start(0, &database, run, on_report),
             done,
             next_file: 1,
             serial: 0,

@@ -1,5 +1,5 @@
-//! What serves game servers and VyHub: the lanes of RCON, VyHub's API and the disk, and the
-//! sockets on which engines log.
+//! What serves game servers and VyHub: the workers of RCON, VyHub's API and the state folder, and
+//! the sockets on which engines log.
 
 use std::os::fd::BorrowedFd;
 use std::sync::mpsc;
@@ -13,14 +13,14 @@ use crate::core::servers::ServerId;
 use crate::io::engine_log::EngineLog;
 use crate::io::http::{self, Http};
 use crate::io::random;
-use crate::io::rcon::Lane as RconLane;
+use crate::io::rcon::Console;
 use crate::io::store::Store;
 use crate::limits;
 use crate::protocol::rcon;
 use crate::protocol::store::{Found, Write, Written};
 use crate::protocol::vyhub;
 
-/// What a lane reports.
+/// What a worker reports.
 enum Report {
     Api(vyhub::Done),
     Rcon(rcon::Done),
@@ -31,7 +31,7 @@ pub struct Attended {
     http: Option<Http>,
     store: Option<Store>,
     /// By the numbers of their servers.
-    rcon: Vec<Option<RconLane>>,
+    rcon: Vec<Option<Console>>,
     logs: Vec<(ServerId, EngineLog)>,
     /// Which is read first in the next turn.
     first_log: usize,
@@ -57,11 +57,11 @@ impl Attended {
             reporter,
         };
         for (number, server) in config.servers.iter().enumerate() {
-            let lane = server.rcon.as_ref().map(|rcon| {
+            let console = server.rcon.as_ref().map(|rcon| {
                 let report = attended.reporter(poller);
-                RconLane::start(number, rcon, move |done| report(Report::Rcon(done)))
+                Console::start(number, rcon, move |done| report(Report::Rcon(done)))
             });
-            attended.rcon.push(lane);
+            attended.rcon.push(console);
             if let Some(listen) = &server.log {
                 let log = EngineLog::open(listen, server.rcon.as_ref()).map_err(|error| {
                     let address = listen.address;
@@ -102,7 +102,7 @@ impl Attended {
         }
     }
 
-    /// What to wait for besides the lanes.
+    /// What to wait for besides the workers.
     pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.logs.iter().filter_map(|(_, log)| log.fd())
     }
@@ -115,7 +115,7 @@ impl Attended {
 
     pub fn command(&self, server: ServerId, job: rcon::Job) {
         match self.rcon.get(server) {
-            Some(Some(lane)) => lane.submit(job),
+            Some(Some(console)) => console.submit(job),
             _ => log::error!("there is no RCON for server {server}: a command is dropped"),
         }
     }
@@ -123,7 +123,7 @@ impl Attended {
     pub fn ask(&self, job: vyhub::Job) {
         match &self.http {
             Some(http) => http.submit(job),
-            None => log::error!("there is no lane to VyHub: a request is dropped"),
+            None => log::error!("VyHub is not configured: a request is dropped"),
         }
     }
 
@@ -138,7 +138,7 @@ impl Attended {
         }
     }
 
-    /// What lanes and engines have told. As many as the bound, or more: there may be more of it.
+    /// What workers and engines have reported. As many as the bound, or more: there may be more of it.
     pub fn events(&mut self) -> Vec<Event> {
         let mut events: Vec<Event> = self
             .reports
@@ -168,15 +168,16 @@ impl Attended {
         events
     }
 
-    /// Ends the lanes; what waits for the disk is still written, as far as that can be until `end`.
+    /// Ends the workers; what waits for the disk is still written, as far as that can be until `end`.
     pub fn stop(mut self, end: Instant) {
         self.hand_over();
         let kept = Duration::from_millis(limits::STORE_STOP_MS);
-        let lanes_end = end.checked_sub(kept).unwrap_or(end);
-        let lanes_end = lanes_end.min(Instant::now() + Duration::from_millis(limits::LANE_STOP_MS));
-        let patience = || lanes_end.saturating_duration_since(Instant::now());
-        for lane in self.rcon.into_iter().flatten() {
-            lane.stop(patience());
+        let workers_end = end.checked_sub(kept).unwrap_or(end);
+        let workers_end =
+            workers_end.min(Instant::now() + Duration::from_millis(limits::LANE_STOP_MS));
+        let patience = || workers_end.saturating_duration_since(Instant::now());
+        for console in self.rcon.into_iter().flatten() {
+            console.stop(patience());
         }
         if let Some(http) = self.http {
             http.stop(patience());

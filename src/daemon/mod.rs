@@ -35,7 +35,7 @@ use crate::io::rejected::Rejected;
 use crate::io::seen::Seen;
 use crate::io::sessions::SessionLog;
 use crate::io::sql::tries::Tries;
-use crate::io::sql::{Lane, Report, Run};
+use crate::io::sql::{Report, Run, Workers};
 use crate::limits;
 use crate::protocol::remembered::Remembered;
 use crate::protocol::signed::FOLDER;
@@ -109,7 +109,7 @@ pub struct Daemon {
     attended: Attended,
     scripts: Scripts,
     /// By the numbers of their databases.
-    lanes: Vec<Lane>,
+    lanes: Vec<Workers>,
     lane_reports: mpsc::Receiver<Report>,
     /// Gathered in a turn and handed over together.
     jobs: Vec<sql::Job>,
@@ -195,7 +195,7 @@ impl Daemon {
             instance: instance::of(&config.state_dir).map_err(unusable)?,
             tries: Arc::new(tries),
         };
-        let lanes = start_lanes(&config, &run, &reports, &poller)?;
+        let lanes = start_databases(&config, &run, &reports, &poller);
         let (attended, found) = Attended::start(&config, &poller)?;
         let mut daemon = Self {
             core: Core::new(&config, &[]),
@@ -376,12 +376,12 @@ fn held(state: &str, error: &LockError) -> String {
     }
 }
 
-fn start_lanes(
+fn start_databases(
     config: &Config,
     run: &Run,
     reports: &mpsc::Sender<Report>,
     poller: &Poller,
-) -> Result<Vec<Lane>, String> {
+) -> Vec<Workers> {
     let databases = config.databases.iter().enumerate();
     let start = databases.map(|(number, database)| {
         let (reports, waker) = (reports.clone(), poller.waker());
@@ -390,8 +390,7 @@ fn start_lanes(
             let _ = reports.send(report);
             waker.wake();
         };
-        Lane::start(number, database, run.clone(), on_report)
-            .map_err(|error| format!("the system gives no thread for the database ({error})"))
+        Workers::start(number, database, run.clone(), on_report)
     });
     start.collect()
 }

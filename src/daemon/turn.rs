@@ -137,7 +137,7 @@ impl Daemon {
         }
     }
 
-    /// What the lanes of the databases report.
+    /// What the workers of the databases report.
     fn take_reports(&mut self) {
         let until = Instant::now() + Duration::from_micros(limits::TURN_PART_US);
         while let Ok(report) = self.lane_reports.try_recv() {
@@ -151,7 +151,7 @@ impl Daemon {
             }
             self.drain_events();
             if Instant::now() >= until {
-                // The lanes have woken the loop for it already.
+                // The workers have woken the loop for it already.
                 self.is_left_over = true;
                 return;
             }

@@ -157,8 +157,6 @@ pub const MYSQL_TRIES_MAX: u32 = 5;
 pub const MYSQL_PAUSE_MS: u64 = 10;
 /// A read that began this long ago has its snapshot: a later write of its host may begin.
 pub const MYSQL_HEAD_START_MS: u64 = 250;
-/// Reads that one connection answers before it looks for writes.
-pub const MYSQL_READS_MAX: usize = 64;
 /// Answers that are written down at the end of one transaction. With one more, and written as
 /// hexadecimal digits, they fit into the smallest packet that a server allows by itself.
 pub const MYSQL_BATCH_ANSWER_BYTES_MAX: usize = 256 * 1_024;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::{Rcon, Vyhub};
 use crate::io::http::Http;
-use crate::io::rcon::Lane;
+use crate::io::rcon::Console;
 use crate::limits;
 use crate::protocol::rcon::{self, Failure as ConsoleFailure};
 use crate::protocol::vyhub::{Done, Failure, Job, Outcome, Request};
@@ -52,7 +52,7 @@ impl Api {
 /// Consoles by the numbers of their servers: one connection each, so one login.
 #[derive(Default)]
 pub struct Consoles {
-    lanes: HashMap<usize, (Lane, mpsc::Receiver<rcon::Done>)>,
+    lanes: HashMap<usize, (Console, mpsc::Receiver<rcon::Done>)>,
 }
 
 impl Consoles {
@@ -67,7 +67,7 @@ impl Consoles {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(vacant) => {
                 let (send, receive) = mpsc::channel();
-                let lane = Lane::start(server, rcon, move |done| drop(send.send(done)));
+                let lane = Console::start(server, rcon, move |done| drop(send.send(done)));
                 vacant.insert((lane, receive))
             }
         };

@@ -21,7 +21,7 @@ const PACE: Pace = Pace {
 };
 
 struct Bench {
-    lane: Lane,
+    console: Console,
     done: Receiver<Done>,
     tickets: u64,
 }
@@ -39,9 +39,9 @@ impl Bench {
         };
         let (on_done, done) = mpsc::channel();
         let on_done = move |done| drop(on_done.send(done));
-        let lane = Lane::start_with(3, &rcon, pace, on_done);
+        let console = Console::start_with(3, &rcon, pace, on_done);
         Self {
-            lane,
+            console,
             done,
             tickets: 0,
         }
@@ -53,7 +53,7 @@ impl Bench {
             ticket: self.tickets,
             line: line.to_string(),
         };
-        self.lane.submit(job);
+        self.console.submit(job);
         self.tickets
     }
 
@@ -288,7 +288,7 @@ fn the_queue_has_an_end_and_every_job_a_report() {
     );
     assert!(bench.run("connects").is_ok());
     bench.submit("wait");
-    while bench.lane.workers.with(|fifo| !fifo.jobs.is_empty()) {
+    while bench.console.workers.with(|fifo| !fifo.jobs.is_empty()) {
         std::thread::yield_now();
     }
     for _ in 0..RCON_QUEUE_MAX + 10 {
@@ -309,7 +309,7 @@ fn a_stop_runs_what_waits_and_never_hangs() {
     for _ in 0..50 {
         bench.submit("a");
     }
-    bench.lane.stop(LONG);
+    bench.console.stop(LONG);
     assert_eq!(
         bench.done.iter().filter(|done| done.result.is_ok()).count(),
         50
@@ -328,7 +328,7 @@ fn a_stop_runs_what_waits_and_never_hangs() {
     bench.submit("waits");
     assert!(game.wait_for(|commands| commands.len() == 1, LONG));
     let began = Instant::now();
-    bench.lane.stop(Duration::from_millis(10));
+    bench.console.stop(Duration::from_millis(10));
     assert!(began.elapsed() < LONG);
     let results: Vec<_> = bench.done.iter().map(|done| done.result).collect();
     assert!(
@@ -347,7 +347,7 @@ fn a_stop_runs_what_waits_and_never_hangs() {
         },
     );
     bench.submit("waits");
-    bench.lane.stop(Duration::from_millis(10));
+    bench.console.stop(Duration::from_millis(10));
     assert!(bench.done.iter().all(|done| is_away(&done.result)));
 }
 

@@ -4,14 +4,14 @@
 //! Calls wait in one queue, in their order. While the database cannot be used, nothing leaves the
 //! queue but calls whose time is up, and now and then the worker looks whether it is back.
 
-use super::Preparation;
 use super::guard::Guard;
+use super::outage::{Outage, Pending};
 use crate::io::worker::{Next, Queue};
-use crate::limits::{SQL_BATCH_JOBS_MAX, SQL_RETRY_MS_MAX, SQL_RETRY_MS_MIN};
+use crate::limits::{SQL_BATCH_JOBS_MAX, SQL_RETRY_MS_MIN};
 use crate::sql::Job;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 pub(super) struct Calls {
     pub jobs: VecDeque<Job>,
@@ -27,20 +27,6 @@ pub(super) struct Calls {
     pub guard: Arc<Guard>,
     /// How many of its workers were given up.
     pub given_up: u64,
-}
-
-/// A preparation that waits for its database.
-pub(super) struct Pending {
-    pub wanted: Preparation,
-    pub said_away: bool,
-}
-
-/// How long the database has been away, and why.
-pub(super) struct Outage {
-    pub since: Instant,
-    pub sentence: String,
-    pub retry_at: Instant,
-    pub next_wait_ms: u64,
 }
 
 /// What the worker does next: first of all, it opens the database where it is not open.
@@ -73,28 +59,13 @@ impl Calls {
         self.jobs.extend(newer);
     }
 
-    /// The database cannot be used; it is tried again later. Whether that is news.
-    pub(super) fn lose(&mut self, sentence: &str) -> bool {
-        let (since, wait_ms) = match &self.outage {
-            Some(outage) => (outage.since, outage.next_wait_ms),
-            None => (Instant::now(), SQL_RETRY_MS_MIN),
-        };
-        let known = self.outage.as_ref();
-        let is_news = known.is_none_or(|outage| outage.sentence != sentence);
-        self.outage = Some(Outage {
-            since,
-            sentence: sentence.to_owned(),
-            retry_at: Instant::now() + Duration::from_millis(wait_ms),
-            next_wait_ms: (wait_ms * 2).min(SQL_RETRY_MS_MAX),
-        });
-        is_news
-    }
-
-    /// The preparation of which it was not said that the database is away, and is now.
-    pub(super) fn untold(&mut self) -> Option<u64> {
-        let pending = self.preparation.as_mut()?;
-        let told = std::mem::replace(&mut pending.said_away, true);
-        (!told).then_some(pending.wanted.ticket)
+    /// The database cannot be used; it is tried again later. Gives what is new of that, and the
+    /// preparation of which it was not said.
+    pub(super) fn lose(&mut self, sentence: String) -> (Option<String>, Option<u64>) {
+        let outage = Outage::new(self.outage.as_ref(), sentence, SQL_RETRY_MS_MIN);
+        let news = outage.news();
+        self.outage = Some(outage);
+        (news, self.preparation.as_mut().and_then(Pending::untold))
     }
 
     /// Takes out those whose time is up.

@@ -2,9 +2,9 @@
 //!
 //! SQLite asks `authorize` about everything that a statement touches, triggers and views
 //! included, and `is_over` every few thousand instructions. Both look at the same few atomics,
-//! which the lane sets around each statement: its own statements pass unasked.
+//! which the worker sets around each statement: its own statements pass unasked.
 //!
-//! The lane's supervisor looks at them too. It interrupts a statement that is over its limit,
+//! The supervisor looks at them too. It interrupts a statement that is over its limit,
 //! which SQLite notices at each turn of a loop, and gives up a thread whose statement does not
 //! even end then. Only a thread that is inside a caller's statement can be given up, and it
 //! learns of it when it comes out: so it never commits afterwards.
@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::post::{Post, Running};
+use super::since;
 use super::tries::Tries;
 use super::watchdog::Waker;
 use crate::limits::{SQL_CLOCK_INSTRUCTIONS, SQL_FUNCTIONS_COST_MAX};
@@ -31,7 +32,7 @@ const GIVEN_UP: u64 = u64::MAX - 1;
 /// interrupt meets no other.
 const INTERRUPTING: u64 = 1 << 63;
 
-/// Shared between the lane's thread, SQLite's callbacks on that thread, the supervisor, and
+/// Shared between the worker, SQLite's callbacks on that thread, the supervisor, and
 /// `stop`.
 pub(super) struct Guard {
     clock_start: Instant,
@@ -84,7 +85,7 @@ impl Guard {
     }
 
     pub(super) fn now_ms(&self) -> u64 {
-        u64::try_from(self.clock_start.elapsed().as_millis()).unwrap_or(u64::MAX)
+        since(self.clock_start)
     }
 
     pub(super) fn tries(&self) -> &Tries {
@@ -246,7 +247,7 @@ impl Guard {
             Pragma, Read, Recursive, Reindex, Savepoint, Select, Transaction, Update,
         };
         match action {
-            // They would end the lane's transaction, or leave its database.
+            // They would end the worker's transaction, or leave its database.
             Transaction { .. } | Savepoint { .. } | Attach { .. } | Detach { .. } => false,
             Pragma {
                 pragma_name,

@@ -1,5 +1,5 @@
 //! What a connection would remember for a host if that had one to itself, kept from call to call
-//! although hosts share connections. It ends with the lane, as vpi.py's connection ended with vpi.py.
+//! although hosts share connections. It ends with vpid, as vpi.py's connection ended with vpi.py.
 
 use crate::limits::SQL_HOST_STATES_MAX;
 use std::collections::HashMap;

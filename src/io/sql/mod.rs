@@ -1,21 +1,22 @@
 //! SQL databases, and the door to them.
 //!
 //! Calls come in by `submit` and go out as reports, each exactly once, after their transaction is
-//! durable. `mysql` is for servers. SQLite has one worker that owns the file (`lane`): `calls` is
+//! durable. `mysql` is for servers. SQLite has one worker that owns the file (`sqlite::Workers`): `calls` is
 //! what waits for it and while the database is away, `worker` runs batches of it, `sqlite` is the
 //! database itself, `guard` keeps callers' statements in bounds, `supervisor` replaces a worker
 //! whose statement cannot be ended, `journal` remembers what ran, `encode` writes rows as responses,
 //! `trouble` sorts errors. For both: `watchdog` has the time, `post` says which call runs, and
-//! `tries` notes calls that run long.
+//! `tries` notes calls that run long, `outage` is what is
+//! known of a database that is away.
 
 mod calls;
 mod encode;
 mod guard;
 mod host_states;
 mod journal;
-mod lane;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod outage;
 mod post;
 mod sqlite;
 mod supervisor;
@@ -52,7 +53,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tries::Tries;
 
-/// What all lanes of a run share.
+/// What all databases of a run share.
 #[derive(Debug, Clone)]
 pub struct Run {
     /// The zero of every job's `deadline_ms`.
@@ -63,7 +64,18 @@ pub struct Run {
     pub tries: Arc<Tries>,
 }
 
-/// What a lane tells.
+impl Run {
+    fn now_ms(&self) -> u64 {
+        since(self.clock_start)
+    }
+}
+
+/// The time of a run, in milliseconds.
+fn since(clock_start: Instant) -> u64 {
+    u64::try_from(clock_start.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What the workers report.
 #[derive(Debug, PartialEq)]
 pub enum Report {
     /// Calls that are done, each exactly once, after their transaction is durable.
@@ -107,17 +119,17 @@ pub enum Finding {
 type OnReport = Arc<dyn Fn(Report) + Send + Sync>;
 
 /// Runs calls on one database. Dropped, it ends whatever it is at, and answers nothing any more.
-pub struct Lane {
+pub struct Workers {
     engine: Running,
 }
 
 enum Running {
-    Sqlite(lane::Lane),
+    Sqlite(sqlite::Workers),
     #[cfg(feature = "mysql")]
-    Mysql(mysql::Lane),
+    Mysql(mysql::Workers),
 }
 
-impl Lane {
+impl Workers {
     /// For `database`, the one with this number. `on_report` is called from the workers and from
     /// `prepare`, and should only hand over. A database that cannot be opened is waited for.
     pub fn start(
@@ -125,30 +137,29 @@ impl Lane {
         database: &Database,
         run: Run,
         on_report: impl Fn(Report) + Send + Sync + 'static,
-    ) -> std::io::Result<Lane> {
+    ) -> Self {
         let on_report: OnReport = Arc::new(on_report);
         let engine = match &database.engine {
             Engine::Sqlite(settings) => {
-                Running::Sqlite(lane::Lane::start(number, settings, run, on_report))
+                Running::Sqlite(sqlite::Workers::start(number, settings, run, on_report))
             }
             #[cfg(feature = "mysql")]
-            Engine::Mysql(settings) => {
-                let lane = mysql::Lane::start(number, database, settings, run, on_report)?;
-                Running::Mysql(lane)
-            }
+            Engine::Mysql(settings) => Running::Mysql(mysql::Workers::start(
+                number, database, settings, run, on_report,
+            )),
             #[cfg(not(feature = "mysql"))]
-            Engine::Mysql(_) => return Err(std::io::ErrorKind::Unsupported.into()),
+            Engine::Mysql(_) => unreachable!("the configuration has refused it"),
         };
-        Ok(Lane { engine })
+        Self { engine }
     }
 
     /// Hands calls over, in their order. Never waits for the database; how much may be
     /// outstanding is the caller's to bound.
     pub fn submit(&self, jobs: Vec<Job>) {
         match &self.engine {
-            Running::Sqlite(lane) => lane.submit(jobs),
+            Running::Sqlite(workers) => workers.submit(jobs),
             #[cfg(feature = "mysql")]
-            Running::Mysql(lane) => lane.submit(jobs),
+            Running::Mysql(workers) => workers.submit(jobs),
         }
     }
 
@@ -157,9 +168,9 @@ impl Lane {
     /// for its database.
     pub fn prepare(&self, preparation: Preparation) {
         match &self.engine {
-            Running::Sqlite(lane) => lane.prepare(preparation),
+            Running::Sqlite(workers) => workers.prepare(preparation),
             #[cfg(feature = "mysql")]
-            Running::Mysql(lane) => lane.prepare(preparation),
+            Running::Mysql(workers) => workers.prepare(preparation),
         }
     }
 
@@ -167,7 +178,7 @@ impl Lane {
     #[cfg(test)]
     pub(in crate::io::sql) fn given_up(&self) -> u64 {
         match &self.engine {
-            Running::Sqlite(lane) => lane.given_up(),
+            Running::Sqlite(workers) => workers.given_up(),
             #[cfg(feature = "mysql")]
             Running::Mysql(_) => 0,
         }
@@ -178,9 +189,9 @@ impl Lane {
     /// calls; `on_report` may be called once more meanwhile.
     pub fn stop(self, within: Duration) -> bool {
         match &self.engine {
-            Running::Sqlite(lane) => lane.stop(within),
+            Running::Sqlite(workers) => workers.stop(within),
             #[cfg(feature = "mysql")]
-            Running::Mysql(lane) => lane.finish(within),
+            Running::Mysql(workers) => workers.stop(within),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which call a thread of a lane is at, for whoever keeps its time. The thread tells it at each
+//! Which call a worker is at, for the watchdog. The worker notes it at each
 //! call and takes no lock to do so.
 
 use super::tries::Tries;
@@ -21,6 +21,14 @@ pub(super) struct Post {
 pub(super) struct Running {
     number: u64,
     pub id: CallId,
+}
+
+impl Running {
+    /// The so-and-so-many-th call of a worker.
+    #[cfg(feature = "mysql")]
+    pub(super) fn new(number: u64, id: CallId) -> Self {
+        Self { number, id }
+    }
 }
 
 impl Post {
@@ -57,37 +65,21 @@ pub(super) struct Suspect {
 }
 
 impl Suspect {
-    /// Looks at what runs. Gives when the next look is due, where something runs that is not
-    /// noted.
-    pub(super) fn look(
-        &mut self,
-        running: Option<Running>,
-        now_ms: u64,
-        tries: &Tries,
-    ) -> Option<u64> {
+    /// Looks at what runs, and notes what has run since an earlier look that was long ago.
+    pub(super) fn look(&mut self, running: Option<Running>, now_ms: u64, tries: &Tries) {
         if let Some(noted) = self.noted.take_if(|noted| Some(*noted) != running) {
             tries.ended(noted.id);
         }
         self.seen.take_if(|(seen, _)| Some(*seen) != running);
         self.seen = self.seen.or(running.map(|running| (running, now_ms)));
-        let (seen, since_ms) = self.seen?;
-        let due_ms = since_ms.saturating_add(SQL_SUSPECT_MS);
-        if self.noted.is_some() {
-            return None;
+        let due =
+            |(_, since_ms): &(Running, u64)| now_ms >= since_ms.saturating_add(SQL_SUSPECT_MS);
+        if let Some((seen, _)) = self.seen.filter(due)
+            && self.noted.is_none()
+        {
+            self.noted = Some(seen);
+            tries.begun(seen.id);
         }
-        if now_ms < due_ms {
-            return Some(due_ms);
-        }
-        self.noted = Some(seen);
-        tries.begun(seen.id);
-        None
-    }
-
-    /// Whether what runs is what ran at the last look, or nothing.
-    #[cfg(feature = "mysql")]
-    pub(super) fn knows(&self, post: &Post) -> bool {
-        let running = post.running();
-        running.is_none() || running == self.seen.map(|(seen, _)| seen)
     }
 
     /// Whether a call runs long.
@@ -130,21 +122,20 @@ mod tests {
         let (tries, _) = Tries::open(state.path()).unwrap();
         let (post, mut suspect) = (Post::default(), Suspect::default());
         let ids = [0, 1].map(|index| CallId { file: 7, index });
-        assert_eq!(suspect.look(post.running(), 0, &tries), None);
+        suspect.look(post.running(), 0, &tries);
         post.begin(ids[0]);
-        assert_eq!(
-            suspect.look(post.running(), 1_000, &tries),
-            Some(1_000 + SQL_SUSPECT_MS)
-        );
+        suspect.look(post.running(), 1_000, &tries);
         post.end();
         post.begin(ids[1]);
         let later = 1_000 + SQL_SUSPECT_MS;
-        assert!(suspect.look(post.running(), later, &tries).is_some());
-        assert!(tries::noted(state.path()).is_empty());
+        suspect.look(post.running(), later, &tries);
         let later = later + SQL_SUSPECT_MS;
-        assert_eq!(suspect.look(post.running(), later, &tries), None);
+        suspect.look(post.running(), later - 1, &tries);
+        assert!(tries::noted(state.path()).is_empty());
+        suspect.look(post.running(), later, &tries);
         assert_eq!(tries::noted(state.path()), HashMap::from([(ids[1], 1)]));
-        assert_eq!(suspect.look(post.running(), later, &tries), None);
+        suspect.look(post.running(), later, &tries);
+        assert_eq!(tries::noted(state.path()), HashMap::from([(ids[1], 1)]));
         post.end();
         suspect.look(post.running(), later, &tries);
         assert!(tries::noted(state.path()).is_empty() && !suspect.has_noted());

@@ -2,7 +2,7 @@
 //! scripts write them.
 
 use super::tries::Tries;
-use super::{Lane, Preparation, Report, Run, Verdict};
+use super::{Preparation, Report, Run, Verdict, Workers};
 use crate::config::{Database, Engine, Sqlite};
 use crate::limits::SQL_STATEMENT_MS_MAX;
 use crate::protocol::answer_text::Decoder;
@@ -30,7 +30,7 @@ pub(super) struct Desk {
     folder: tempfile::TempDir,
     pub clock_start: Instant,
     pub tries: Arc<Tries>,
-    lane: Option<Lane>,
+    lane: Option<Workers>,
     done: Receiver<Vec<Done>>,
     verdicts: Receiver<(u64, Verdict)>,
     pub seen: HashMap<CallId, Vec<Result<String, CallError>>>,
@@ -95,7 +95,7 @@ impl Desk {
             instance: 1,
             tries: Arc::clone(&self.tries),
         };
-        self.lane = Some(Lane::start(0, &database, run, on_report).unwrap());
+        self.lane = Some(Workers::start(0, &database, run, on_report));
     }
 
     pub fn database(&self) -> Database {

@@ -3,7 +3,7 @@
 //! endian).
 //!
 //! A call that ends vpid, or that vpid is ended for, must not be begun at each start for ever. So
-//! whoever keeps the time of a lane notes a call that has run for a while, and notes that it
+//! the watchdog of a database notes a call that has run for a while, and notes that it
 //! ended. What was noted in an earlier run without an end is begun once more, and noted before
 //! it is: a third time it is not begun, and its caller gets an error. Calls that wait behind it
 //! are not noted, however often vpid is killed meanwhile.

@@ -7,15 +7,15 @@
 #[cfg(test)]
 mod tests;
 
-use super::calls::{Calls, Pending, Work};
+use super::calls::{Calls, Work};
 use super::guard::Guard;
 use super::journal::Pruning;
+use super::outage::{Pending, log_news};
 use super::sqlite::{BatchRules, Engine, Outcome};
 use super::trouble::Trouble;
 use super::{OnReport, Report, Verdict};
 use crate::config::Sqlite;
 use crate::io::worker::Pool;
-use crate::protocol::log_targets;
 use crate::sql::{DatabaseId, Done, Job};
 use std::sync::Arc;
 
@@ -54,10 +54,18 @@ impl Worker {
             Some(_) => Ok(()),
             None => self.open(),
         };
-        match ready.and_then(|()| self.prepare(&mut work.preparation)) {
-            Err(trouble) => self.failed(pool, work, trouble),
-            Ok(()) if work.jobs.is_empty() => self.done(pool, &work),
-            Ok(()) => self.batch(pool, work),
+        let prepared = match ready.and_then(|()| self.prepare(&mut work.preparation)) {
+            Ok(prepared) => prepared,
+            Err(trouble) => return self.failed(pool, work, trouble),
+        };
+        if work.jobs.is_empty() {
+            self.done(pool, &work);
+        }
+        if let Some((ticket, verdict)) = prepared {
+            self.prepared(ticket, verdict);
+        }
+        if !work.jobs.is_empty() {
+            self.batch(pool, work);
         }
     }
 
@@ -78,10 +86,13 @@ impl Worker {
         Ok(())
     }
 
-    /// Prepares what waits for it, and reports how that went.
-    fn prepare(&mut self, preparation: &mut Option<Pending>) -> Result<(), Trouble> {
+    /// Prepares what waits for it. Gives its ticket, and how that went.
+    fn prepare(
+        &self,
+        preparation: &mut Option<Pending>,
+    ) -> Result<Option<(u64, Verdict)>, Trouble> {
         let (Some(engine), Some(pending)) = (&self.engine, &preparation) else {
-            return Ok(());
+            return Ok(None);
         };
         let faults = engine.prepare(&pending.wanted)?;
         let verdict = match faults.is_empty() {
@@ -90,8 +101,7 @@ impl Worker {
         };
         let ticket = pending.wanted.ticket;
         *preparation = None;
-        self.prepared(ticket, verdict);
-        Ok(())
+        Ok(Some((ticket, verdict)))
     }
 
     fn prepared(&self, ticket: u64, verdict: Verdict) {
@@ -136,11 +146,7 @@ impl Worker {
             return;
         };
         if let Some(outage) = outage {
-            log::info!(
-                "database {} is back after {:.1} s",
-                self.settings.path.display(),
-                outage.since.elapsed().as_secs_f64()
-            );
+            outage.log_end(&format!("database {}", self.settings.path.display()));
         }
         if count > 0 {
             let ids = work.jobs.iter().map(|job| job.id);
@@ -196,15 +202,13 @@ impl Worker {
         let ended = self.end(pool, |calls| {
             calls.put_back(left);
             calls.preparation = calls.preparation.take().or(preparation);
-            (calls.lose(&sentence), calls.untold())
+            calls.lose(sentence.clone())
         });
-        let Some((is_news, untold)) = ended else {
+        let Some((news, untold)) = ended else {
             return;
         };
         self.guard.keep_time();
-        if is_news {
-            log::error!(target: log_targets::NEWS, "{sentence}. Calls wait; vpid keeps trying.");
-        }
+        log_news(news);
         if let Some(ticket) = untold {
             self.prepared(ticket, Verdict::Away(sentence));
         }

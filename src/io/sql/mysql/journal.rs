@@ -6,9 +6,7 @@
 
 use super::session::Session;
 use super::trouble::{Refusal, refusal};
-use crate::limits::{
-    MYSQL_FOREIGN_KEEP_MS, MYSQL_PRUNE_ROWS_MAX, SQL_JOURNAL_KEEP_MS, SQL_JOURNAL_PRUNE_MS,
-};
+use crate::limits::{MYSQL_FOREIGN_KEEP_MS, MYSQL_PRUNE_ROWS_MAX, SQL_JOURNAL_KEEP_MS};
 use crate::protocol::call_error::CallError;
 use crate::sql::CallId;
 use mysql::prelude::Queryable;
@@ -131,30 +129,6 @@ pub(super) fn forget(instance: u64, id: CallId) -> String {
         "DELETE FROM vpid_journal WHERE instance = {instance} AND file = {file} \
          AND position = {index}"
     )
-}
-
-/// When the journal may forget. A call that was taken before a restart comes back soon after
-/// it, so nothing is forgotten until the lane has run for as long as rows are kept.
-#[derive(Debug)]
-pub(super) struct Pruning {
-    pub next_ms: u64,
-}
-
-impl Pruning {
-    pub(super) fn new(now_ms: u64) -> Self {
-        Self {
-            next_ms: now_ms.saturating_add(SQL_JOURNAL_KEEP_MS),
-        }
-    }
-
-    /// Whether it is time; then it is not until the next time.
-    pub(super) fn take(&mut self, now_ms: u64) -> bool {
-        let due = now_ms >= self.next_ms;
-        if due {
-            self.next_ms = now_ms.saturating_add(SQL_JOURNAL_PRUNE_MS);
-        }
-        due
-    }
 }
 
 /// Forgets what is older than `newest` (a file's id is its unix time in microseconds) by more

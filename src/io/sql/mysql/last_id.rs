@@ -25,7 +25,7 @@ impl LastId {
     pub(super) fn of(pool: &Pool, host: u32) -> Self {
         Self {
             host,
-            carried: pool.lock().last_ids.get(host),
+            carried: pool.with(|state| state.last_ids.get(host)),
             may_differ: false,
         }
     }
@@ -46,7 +46,7 @@ impl LastId {
     /// A call of the host was found in the journal: what it left there when it ran went with its
     /// connection, so it is as of a new one. Gives the statement that says so, where it is needed.
     pub(super) fn forget(&mut self, pool: &Pool, session: Option<&Session>) -> Option<String> {
-        pool.lock().last_ids.set(self.host, 0);
+        pool.with(|state| state.last_ids.set(self.host, 0));
         self.carried = 0;
         self.give(session)
     }
@@ -71,7 +71,7 @@ impl LastId {
     /// The transaction is durable; what was read, where something was.
     pub(super) fn keep(&self, pool: &Pool, session: Option<&mut Session>, read: Option<u64>) {
         if let (Some(id), true) = (read, self.may_differ) {
-            pool.lock().last_ids.set(self.host, id);
+            pool.with(|state| state.last_ids.set(self.host, id));
             if let Some(session) = session {
                 session.last_id = Some(id);
             }

@@ -1,12 +1,11 @@
-//! The lane of a MySQL or MariaDB server: a pool of threads with a connection each.
+//! A MySQL or MariaDB server: workers with a connection each.
 //!
-//! `queue` says what may be begun, `state` who does it, `watch` until when; `pool` is what the
-//! threads share, `worker` is one of them. A call that reads runs by itself, beside others; calls
-//! that write share a transaction, one for each host (`batch`), with a row in the `journal` for
-//! each; what commits by itself runs `alone`. `statement` runs one call, `encode` writes what it
-//! gave, `session` makes connections, `last_id` carries
-//! `LAST_INSERT_ID()` over them, `trouble` sorts errors, `prepare` brings a database up to
-//! date.
+//! `queue` says which calls may be begun, `state` who does what, `pool` is what the workers share,
+//! `worker` is one of them and `turn` what it does, `watch` and `supervisor` keep their time. A call that reads
+//! runs by itself, beside others; calls that write share a transaction, one for each host (`batch`),
+//! with a row in the `journal` for each; what commits by itself runs `alone`. `statement` runs one
+//! call, `encode` writes what it gave, `session` makes connections, `last_id` carries
+//! `LAST_INSERT_ID()` over them, `trouble` sorts errors, `prepare` brings a database up to date.
 
 mod alone;
 mod batch;
@@ -20,7 +19,9 @@ mod queue;
 mod session;
 mod state;
 mod statement;
+mod supervisor;
 mod trouble;
+mod turn;
 mod watch;
 mod worker;
 
@@ -43,50 +44,78 @@ mod tests_support;
 #[cfg(test)]
 mod tests_types;
 
+use super::post::Suspect;
+use super::watchdog::Watchdog;
 use super::{OnReport, Preparation, Run};
 use crate::config::{Database, Mysql};
+use crate::io::worker::{self as worker_pool, Options};
 use crate::limits::MYSQL_STACK_BYTES;
 use crate::sql::{DatabaseId, Job};
 pub(super) use check::check;
 use pool::Pool;
 use queue::Task;
+use state::State;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
+use supervisor::Supervisor;
+use watch::Watch;
 use worker::Worker;
 
-/// A running lane.
-pub(super) struct Lane {
-    pool: Arc<Pool>,
+pub(super) struct Workers {
+    workers: worker_pool::Workers<State>,
+    /// It looks no more when this is dropped.
+    _watchdog: Watchdog,
+    pool: Pool,
 }
 
-impl Lane {
+impl Workers {
     pub(super) fn start(
         number: DatabaseId,
         database: &Database,
         settings: &Mysql,
         run: Run,
         on_report: OnReport,
-    ) -> std::io::Result<Self> {
+    ) -> Self {
         let size = settings.pool.max(1);
-        let place = database.to_string();
-        let pool = Arc::new(Pool::new(number, run, place, size, on_report));
-        let lane = Self {
-            pool: Arc::clone(&pool),
-        };
+        let watchdog = Watchdog::new();
+        let waker = watchdog.waker();
         let settings = Arc::new(settings.clone());
-        for thread in 0..size {
-            let worker = Worker {
-                pool: Arc::clone(&pool),
-                thread,
+        let place: Arc<str> = database.to_string().into();
+        let state = State::new(size, run.clock_start);
+        let watches: Arc<[Watch]> = (0..size).map(|_| Watch::default()).collect();
+        let pool_of = move |workers: &Arc<_>| Pool {
+            number,
+            run: run.clone(),
+            place: Arc::clone(&place),
+            on_report: Arc::clone(&on_report),
+            watchdog: waker.clone(),
+            watches: Arc::clone(&watches),
+            workers: Arc::clone(workers),
+        };
+        let options = Options::new("sql", size, MYSQL_STACK_BYTES);
+        let share = pool_of.clone();
+        let workers = worker_pool::Workers::new(options, state, move |workers, seat| {
+            let mut worker = Worker {
+                pool: share(workers),
+                seat,
                 settings: Arc::clone(&settings),
                 session: None,
                 to_kill: None,
             };
-            spawn(format!("sql-{}", thread + 1), || worker.run())?;
+            Box::new(move |_, work| worker.run(work))
+        });
+        let pool = pool_of(&workers);
+        let mut supervisor = Supervisor {
+            pool: pool.clone(),
+            suspects: (0..size).map(|_| Suspect::default()).collect(),
+            was_busy: false,
+        };
+        watchdog.begin(Box::new(move || supervisor.look()));
+        Self {
+            workers,
+            _watchdog: watchdog,
+            pool,
         }
-        spawn("sql-time".to_owned(), move || pool.watchdog())?;
-        Ok(lane)
     }
 
     pub(super) fn submit(&self, jobs: Vec<Job>) {
@@ -97,18 +126,15 @@ impl Lane {
         self.pool.prepare(preparation);
     }
 
-    pub(super) fn finish(&self, within: Duration) -> bool {
-        self.pool.finish(within)
+    pub(super) fn stop(&self, within: Duration) -> bool {
+        self.workers.stop(within)
     }
 }
 
-impl Drop for Lane {
+/// Ends everything that runs; nothing is answered any more.
+impl Drop for Workers {
     fn drop(&mut self) {
-        self.pool.abandon();
+        self.workers.abandon();
+        self.pool.watches.iter().for_each(Watch::cut);
     }
-}
-
-fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
-    let builder = thread::Builder::new().name(name);
-    builder.stack_size(MYSQL_STACK_BYTES).spawn(run).map(drop)
 }

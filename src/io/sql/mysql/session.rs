@@ -118,7 +118,7 @@ impl Session {
         self.conn.connection_id()
     }
 
-    /// One of the lane's own statements, or several; what they answer is not needed.
+    /// One of vpid's own statements, or several; what they answer is not needed.
     pub(super) fn own(&mut self, text: &str) -> Result<(), Error> {
         self.own_number(text).map(drop)
     }

@@ -2,7 +2,7 @@
 
 use super::super::tests_support::{FILE, PATIENCE, raw, try_call_on};
 use crate::config::{Database, Engine, Mysql, Password, Tls};
-use crate::io::sql::{Lane, Preparation, Report, Run, Verdict};
+use crate::io::sql::{Preparation, Report, Run, Verdict, Workers};
 use crate::protocol::call_error::CallError;
 use crate::sql::{CallId, Job, Quoting};
 use mysql::prelude::{FromRow, Queryable};
@@ -43,7 +43,7 @@ pub(super) type Outcome = Result<String, CallError>;
 pub(super) struct Desk {
     pub settings: Mysql,
     pub run: Run,
-    lane: Option<Lane>,
+    lane: Option<Workers>,
     reports: Receiver<Report>,
     pub seen: HashMap<CallId, Vec<Outcome>>,
     /// In the order in which they came.
@@ -105,8 +105,8 @@ impl Desk {
         let (sender, receiver) = channel();
         self.reports = receiver;
         let on_report = move |report| drop(sender.send(report));
-        let lane = Lane::start(0, &self.database(), self.run.clone(), on_report);
-        self.lane = Some(lane.unwrap());
+        let lane = Workers::start(0, &self.database(), self.run.clone(), on_report);
+        self.lane = Some(lane);
     }
 
     /// Another program's connection to the same database.

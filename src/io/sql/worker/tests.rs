@@ -74,7 +74,7 @@ fn an_outage_is_slept_through_until_the_next_try() {
     let hour = Instant::now() + Duration::from_secs(3_600);
     desk.calls(|calls| {
         assert!(matches!(calls.next(0), Next::Nothing));
-        calls.lose("gone");
+        calls.lose("gone".to_owned());
         calls.outage.as_mut().unwrap().retry_at = hour;
         calls.jobs.push_back(insert(1, 1));
         assert!(!calls.is_ready());
@@ -88,8 +88,8 @@ fn tries_grow_rarer_until_the_database_is_back() {
     let mut desk = desk(&folder);
     let mut waits = Vec::new();
     for nth in 0..8 {
-        let is_news = desk.calls(|calls| calls.lose("gone"));
-        assert_eq!(is_news, nth == 0);
+        let (news, _) = desk.calls(|calls| calls.lose("gone".to_owned()));
+        assert_eq!(news.is_some(), nth == 0);
         waits.push(desk.calls(|calls| calls.outage.as_ref().unwrap().next_wait_ms));
     }
     assert_eq!(waits, [200, 400, 800, 1_600, 3_200, 5_000, 5_000, 5_000]);

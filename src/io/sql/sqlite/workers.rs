@@ -1,28 +1,29 @@
-//! An SQLite database: one worker that owns the file, and the watchdog over it.
+//! The worker that owns the file of an SQLite database, and the watchdog over it.
 
-use super::calls::{Calls, Pending};
-use super::guard::Guard;
-use super::post::Suspect;
-use super::supervisor::Supervisor;
-use super::watchdog::Watchdog;
-use super::worker::Worker;
-use super::{OnReport, Preparation, Report, Run, Verdict};
 use crate::config::Sqlite;
-use crate::io::worker::{Options, Workers};
+use crate::io::sql::calls::Calls;
+use crate::io::sql::guard::Guard;
+use crate::io::sql::outage::Pending;
+use crate::io::sql::post::Suspect;
+use crate::io::sql::supervisor::Supervisor;
+use crate::io::sql::watchdog::Watchdog;
+use crate::io::sql::worker::Worker;
+use crate::io::sql::{OnReport, Preparation, Report, Run, Verdict};
+use crate::io::worker::{self, Options};
 use crate::limits::SQLITE_STACK_BYTES;
 use crate::sql::{DatabaseId, Job};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(super) struct Lane {
+pub(in crate::io::sql) struct Workers {
     number: DatabaseId,
-    workers: Workers<Calls>,
+    workers: worker::Workers<Calls>,
     watchdog: Watchdog,
     on_report: OnReport,
 }
 
-impl Lane {
-    pub(super) fn start(
+impl Workers {
+    pub(in crate::io::sql) fn start(
         number: DatabaseId,
         settings: &Sqlite,
         run: Run,
@@ -34,7 +35,7 @@ impl Lane {
         let waker = Some(watchdog.waker());
         let guard = Arc::new(Guard::new(run.clock_start, tries, abandoned, waker));
         let (place, reports) = (settings.clone(), Arc::clone(&on_report));
-        let workers = Workers::new(options, Calls::new(guard), move |pool, _| {
+        let workers = worker::Workers::new(options, Calls::new(guard), move |pool, _| {
             let guard = pool.with(|calls| Arc::clone(&calls.guard));
             let mut worker = Worker::new(number, place.clone(), guard, Arc::clone(&reports));
             Box::new(move |pool, work| worker.run(pool, work))
@@ -58,7 +59,7 @@ impl Lane {
         }
     }
 
-    pub(super) fn submit(&self, jobs: Vec<Job>) {
+    pub(in crate::io::sql) fn submit(&self, jobs: Vec<Job>) {
         let is_away = self.workers.with(|calls| {
             calls.jobs.extend(jobs);
             calls.outage.is_some()
@@ -68,12 +69,11 @@ impl Lane {
         }
     }
 
-    pub(super) fn prepare(&self, wanted: Preparation) {
+    pub(in crate::io::sql) fn prepare(&self, wanted: Preparation) {
         let away = self.workers.with(|calls| {
-            let said_away = false;
-            calls.preparation = Some(Pending { wanted, said_away });
+            let pending = calls.preparation.insert(Pending::new(wanted));
             let sentence = calls.outage.as_ref()?.sentence.clone();
-            Some((calls.untold()?, sentence))
+            Some((pending.untold()?, sentence))
         });
         if let Some((ticket, sentence)) = away {
             (self.on_report)(Report::Prepared {
@@ -85,11 +85,11 @@ impl Lane {
     }
 
     #[cfg(test)]
-    pub(super) fn given_up(&self) -> u64 {
+    pub(in crate::io::sql) fn given_up(&self) -> u64 {
         self.workers.with(|calls| calls.given_up)
     }
 
-    pub(super) fn stop(&self, within: Duration) -> bool {
+    pub(in crate::io::sql) fn stop(&self, within: Duration) -> bool {
         self.workers.stop(within)
     }
 }

@@ -7,7 +7,7 @@ use crate::protocol::rcon::Failure;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub(super) struct Console {
+pub(super) struct Client {
     rcon: Rcon,
     pace: Pace,
     /// The connection's, for others.
@@ -26,7 +26,7 @@ struct Away {
     retry_at: Instant,
 }
 
-impl Console {
+impl Client {
     pub(super) fn new(rcon: Rcon, pace: Pace, line: Arc<Line>) -> Self {
         Self {
             rcon,
@@ -47,39 +47,29 @@ impl Console {
             self.disconnect();
         }
         let was_connected = self.connection.is_some();
-        match self.run_on_connection(line)? {
-            Ok(text) => Ok(text),
-            Err(_) if was_connected => match self.run_on_connection(line)? {
-                Ok(text) => Ok(text),
-                Err(what) => Err(self.not_sent(&what)),
-            },
-            Err(what) => Err(self.not_sent(&what)),
+        let mut ran = self.run_on_connection(line)?;
+        if was_connected && matches!(ran, Err(NoReply::NotSent(_))) {
+            ran = self.run_on_connection(line)?;
         }
-    }
-
-    /// The inner error: the line was not sent, and why.
-    fn run_on_connection(&mut self, line: &str) -> Result<Result<String, String>, Failure> {
-        let within = self.pace.reply;
-        match self.connected()?.run(line, within) {
-            Ok(text) => Ok(Ok(text)),
-            Err(no_reply) => {
-                self.disconnect();
-                match no_reply {
-                    NoReply::NotSent(what) => Ok(Err(what)),
-                    NoReply::Unclear(what) => Err(Failure::Unclear(format!(
-                        "it is unclear whether the game at {} ran the command: {what}",
-                        self.rcon.address
-                    ))),
-                }
-            }
-        }
-    }
-
-    fn not_sent(&self, what: &str) -> Failure {
         let address = &self.rcon.address;
-        Failure::Away(format!(
-            "the command did not reach the game at {address}: {what}"
-        ))
+        ran.map_err(|no_reply| match no_reply {
+            NoReply::NotSent(what) => Failure::Away(format!(
+                "the command did not reach the game at {address}: {what}"
+            )),
+            NoReply::Unclear(what) => Failure::Unclear(format!(
+                "it is unclear whether the game at {address} ran the command: {what}"
+            )),
+        })
+    }
+
+    /// The outer error: there is no connection.
+    fn run_on_connection(&mut self, line: &str) -> Result<Result<String, NoReply>, Failure> {
+        let within = self.pace.reply;
+        let ran = self.connected()?.run(line, within);
+        if ran.is_err() {
+            self.disconnect();
+        }
+        Ok(ran)
     }
 
     fn disconnect(&mut self) {

@@ -4,8 +4,8 @@
 //! What it reports of a line is meant for whoever must not do anything twice: the reply, or that
 //! the line was surely not run, or that this is unclear.
 
+mod client;
 mod connection;
-mod console;
 #[cfg(test)]
 mod tests;
 
@@ -16,13 +16,13 @@ use crate::limits::{
     RCON_RETRY_MS, RCON_STACK_BYTES,
 };
 use crate::protocol::rcon::{Done, Failure, Job};
+use client::Client;
 use connection::Line;
-use console::Console;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Runs lines on one game, first in, first out. Dropped, it cuts the connection off.
-pub struct Lane {
+pub struct Console {
     rcon: Rcon,
     line: Arc<Line>,
     report: Report,
@@ -32,7 +32,7 @@ pub struct Lane {
 /// Takes the result of the line that had this ticket.
 type Report = Arc<dyn Fn(u64, Result<String, Failure>) + Send + Sync>;
 
-impl Lane {
+impl Console {
     /// Nothing is connected yet. Every job is reported once; `on_done` should only hand over.
     pub fn start(
         server: usize,
@@ -59,11 +59,11 @@ impl Lane {
         let options = Options::new(format!("rcon {server}"), 1, RCON_STACK_BYTES);
         let (at, open, reports) = (rcon.clone(), Arc::clone(&line), Arc::clone(&report));
         let workers = Workers::new(options, Fifo::new(RCON_QUEUE_MAX, 1), move |_, _| {
-            let mut console = Console::new(at.clone(), pace, Arc::clone(&open));
+            let mut client = Client::new(at.clone(), pace, Arc::clone(&open));
             let report = Arc::clone(&reports);
             Box::new(move |_, jobs: Vec<Job>| {
                 for job in jobs {
-                    report(job.ticket, console.run(&job.line));
+                    report(job.ticket, client.run(&job.line));
                 }
             })
         });
@@ -92,7 +92,7 @@ impl Lane {
     }
 }
 
-impl Drop for Lane {
+impl Drop for Console {
     fn drop(&mut self) {
         self.line.cut();
     }

@@ -1,6 +1,6 @@
 //! The SQLite engine: running a batch of calls as one transaction.
 //!
-//! `open` opens the file, `prepare` brings its schema up to date and tries the owner's queries,
+//! `workers` has the worker that does so, `open` opens the file, `prepare` brings its schema up to date and tries the owner's queries,
 //! `check` does all of that without leaving a trace. When this file reports trouble, nothing of
 //! the batch stands; what happens to its calls then is the worker's to decide.
 
@@ -10,6 +10,7 @@ mod functions;
 mod open;
 mod prepare;
 mod text;
+mod workers;
 
 #[cfg(test)]
 mod tests_functions;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 
 pub(super) use check::check;
 use counts::{Counts, Shown};
+pub(super) use workers::Workers;
 
 const BEGIN: &str = "/* vpid */ BEGIN";
 const BEGIN_WRITING: &str = "/* vpid */ BEGIN IMMEDIATE";
@@ -380,7 +382,7 @@ impl Engine {
         })
     }
 
-    /// One of the lane's own statements.
+    /// One of vpid's own statements.
     fn own(&self, text: &'static str) -> rusqlite::Result<()> {
         self.connection
             .prepare_cached(text)?
