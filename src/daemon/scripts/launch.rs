@@ -25,7 +25,7 @@ pub fn spec(config: &Config, script: ScriptId, launch: &Launch) -> Result<Spec, 
     let settings = scripts.of(&launch.name);
     let interpreter = match (&settings.python, is_own_folder) {
         (Some(python), _) => Some(python.clone()),
-        (None, true) => own_interpreter(folder)?,
+        (None, true) => own_interpreter(folder).map_err(|error| error.to_string())?,
         (None, false) => None,
     };
     let mut first = first_line(scripts, script, launch);
@@ -52,7 +52,7 @@ fn file_of(scripts: &Scripts, launch: &Launch) -> Result<(PathBuf, bool), String
         LaunchKind::Script => {
             let missing = || "the configuration names no folder of scripts any more".to_string();
             let dir = scripts.dir.as_ref().ok_or_else(missing)?;
-            let file = find_one(dir, &launch.name)?;
+            let file = find_one(dir, &launch.name).map_err(|error| error.to_string())?;
             Ok((file.main, &file.folder != dir))
         }
         LaunchKind::Interfaces => {

@@ -83,7 +83,8 @@ impl Scripts {
     ) -> Option<Event> {
         if let ScriptAct::Start(launch) = act {
             let started = launch::spec(config, script, &launch);
-            return match started.and_then(|spec| Process::start(&spec)) {
+            let start = |spec| Process::start(&spec).map_err(|error| error.to_string());
+            return match started.and_then(start) {
                 Ok(process) => {
                     self.running.insert(run, Running { script, process });
                     None
