@@ -13,3 +13,4 @@ pub mod io;
 pub mod limits;
 pub mod protocol;
 pub mod sql;
+pub mod vscripts;

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use serde_json::Value;
-use vpid::cli::squirrel;
 use vpid::config;
 use vpid::core::outbox::Entry;
 use vpid::protocol::script_channel::{self as scripts, Caller};
@@ -12,6 +11,7 @@ use vpid::protocol::steam_id::SteamId;
 use vpid::protocol::template_text::fill;
 use vpid::protocol::uuid::Uuid;
 use vpid::protocol::vyhub::{BanList, Expect, detail, reply};
+use vpid::vscripts::squirrel;
 
 use super::text;
 

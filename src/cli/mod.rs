@@ -9,7 +9,5 @@ pub mod logging;
 pub mod operate;
 pub mod queue;
 pub mod script;
-pub mod scripts;
 mod shadow;
-pub mod squirrel;
 mod table;

@@ -6,7 +6,6 @@ use serde_json::{Value as Json, json};
 use vpid::protocol::signed;
 
 use crate::support::peer::Talk;
-use crate::support::script::folder;
 
 const NOTES: &str = r#"
 ::answers <- {}
@@ -84,7 +83,7 @@ fn nothing_is_lost_or_doubled_whatever_happens_to_files() {
 #[test]
 fn the_keys_are_those_of_the_manual() {
     let mut talk = Talk::begin("", |setup| {
-        let text = fs::read_to_string(folder().join("vpi/sha256.nut")).unwrap();
+        let text = include_str!("../../vscripts/vpi/sha256.nut");
         setup.script("vpi/sha256.nut", &text)
     });
     let code = r#"

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::acts::same;
 use super::screen::Screen;
 use super::stage::Stage;
-use crate::cli::scripts;
+use crate::vscripts;
 
 const SCRIPT: &str = "duels.nut";
 const SINGLES: usize = 20;
@@ -49,12 +49,12 @@ fn run(game: &mut Game, code: &str) -> Result<Value, String> {
 
 fn start(stage: &Stage, screen: &mut Screen<'_>) -> Result<Game, String> {
     screen.step("map start", "a game runs mapspawn.nut and vpi.nut as `vpid init` installs them, and a small game mode on top")?;
-    let mapspawn = format!("{}\nIncludeScript(\"duels\")\n", scripts::MAPSPAWN);
+    let mapspawn = format!("{}\nIncludeScript(\"duels\")\n", vscripts::MAPSPAWN);
     let mut game = Setup::new(&stage.scriptdata())
         .hostname("Duel Server")
         .script("mapspawn.nut", &mapspawn)
-        .script("vpi.nut", &scripts::vpi_with(&stage.key))
-        .script("vpi_config.nut", scripts::VPI_CONFIG)
+        .script("vpi.nut", &vscripts::vpi_with(&stage.key))
+        .script("vpi_config.nut", vscripts::VPI_CONFIG)
         .script(SCRIPT, include_str!("duels.nut"))
         .start("cp_demo");
     until(&mut game, "the session", "VPI.Status().connected")?;

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::community::{ANA, BOB, Community, HOSTNAME, MAP, Person};
 use super::screen::Screen;
 use super::stage::Stage;
-use crate::cli::scripts;
+use crate::vscripts;
 
 const SCRIPT: &str = "community.nut";
 const TICK_S: f64 = 0.015;
@@ -24,12 +24,12 @@ impl Crowd {
         _: &Community,
         screen: &mut Screen<'_>,
     ) -> Result<Self, String> {
-        let mapspawn = format!("{}\nIncludeScript(\"community\")\n", scripts::MAPSPAWN);
+        let mapspawn = format!("{}\nIncludeScript(\"community\")\n", vscripts::MAPSPAWN);
         let mut game = Setup::new(&stage.scriptdata())
             .hostname(HOSTNAME)
             .script("mapspawn.nut", &mapspawn)
-            .script("vpi.nut", &scripts::vpi_with(&stage.key))
-            .script("vpi_config.nut", scripts::VPI_CONFIG)
+            .script("vpi.nut", &vscripts::vpi_with(&stage.key))
+            .script("vpi_config.nut", vscripts::VPI_CONFIG)
             .script(SCRIPT, include_str!("community.nut"))
             .start(MAP);
         let ready = |game: &mut Game| {

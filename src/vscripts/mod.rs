@@ -1,15 +1,23 @@
-//! The scripts for the game that are part of this binary, and how they are told from others.
+//! The game scripts that are part of this binary, and how they are told from others.
 
-use super::squirrel::{self, Found};
+pub mod squirrel;
 
-/// Holds the owner's key once it is installed. It is one file, put together from those in
-/// `vscripts/vpi/`: a map can bring script files of its own, and a part that came from elsewhere
-/// would be handed the key.
-pub const VPI: &str = include_str!("../../vscripts/vpi.nut");
+use squirrel::Found;
+
+/// Holds the owner's key once it is installed. `build.rs` puts it together from the files in
+/// `vscripts/vpi/`.
+pub const VPI: &str = include_str!(concat!(env!("OUT_DIR"), "/vpi.nut"));
 /// The owner's settings; never replaced.
 pub const VPI_CONFIG: &str = include_str!("../../vscripts/vpi_config.nut");
 /// What the game runs first; never replaced, since owners have their own.
 pub const MAPSPAWN: &str = include_str!("../../vscripts/mapspawn.nut");
+
+/// All of them, by the names that the game knows them by.
+pub const ALL: [(&str, &str); 3] = [
+    ("vpi.nut", VPI),
+    ("vpi_config.nut", VPI_CONFIG),
+    ("mapspawn.nut", MAPSPAWN),
+];
 
 /// What the shipped [`VPI`] has where the key belongs.
 pub const KEY_PLACEHOLDER: &str = "PUT-THE-KEY-OF-vpid.toml-HERE";
@@ -77,38 +85,35 @@ mod tests {
     use super::*;
     use crate::config::Secret;
 
-    const ALL: [(&str, &str); 3] = [
-        ("vpi.nut", VPI),
-        ("vpi_config.nut", VPI_CONFIG),
-        ("mapspawn.nut", MAPSPAWN),
-    ];
-
-    #[test]
-    fn every_script_of_the_folder_is_installed_and_no_other() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vscripts");
-        let mut there = BTreeSet::new();
-        for entry in std::fs::read_dir(&folder).unwrap() {
-            let name = entry.unwrap().file_name().into_string().unwrap();
-            if name.ends_with(".nut") {
-                there.insert(name);
-            }
-        }
-        let listed: BTreeSet<_> = ALL.iter().map(|(name, _)| name.to_string()).collect();
-        assert_eq!(there, listed, "cli/scripts.rs and the folder differ");
-        for (name, text) in ALL {
-            let file = std::fs::read_to_string(folder.join(name)).unwrap();
-            assert_eq!(file, text, "{name}");
-        }
+    fn names(folder: &Path) -> BTreeSet<String> {
+        let entries = std::fs::read_dir(folder).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.ends_with(".nut")).collect()
     }
 
     #[test]
-    fn the_shipped_script_needs_no_other_but_the_settings() {
-        let included: Vec<_> = VPI
+    fn every_script_of_the_folder_is_part_of_the_binary_and_no_other() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vscripts");
+        let mut there = names(&folder);
+        assert!(there.insert("vpi.nut".into()), "vpi.nut is put together");
+        let listed: BTreeSet<_> = ALL.iter().map(|(name, _)| name.to_string()).collect();
+        assert_eq!(there, listed, "vscripts/mod.rs and the folder differ");
+    }
+
+    /// The game must never look for a part: one of a map would be handed the key.
+    #[test]
+    fn vpi_nut_holds_each_of_its_parts_once_and_asks_for_none() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vscripts/vpi");
+        let mut parts = names(&folder);
+        assert!(parts.remove("main.nut"));
+        let headings = VPI
             .lines()
-            .map(|line| line.trim_start_matches(|c: char| c.is_whitespace() || c == ':'))
-            .filter(|line| line.starts_with("IncludeScript(\"vpi/"))
-            .collect();
-        assert!(included.is_empty(), "{included:?}");
+            .filter_map(|line| line.strip_prefix("// ======== "));
+        let mut held: Vec<_> = headings.map(str::to_owned).collect();
+        held.sort();
+        assert_eq!(held, parts.into_iter().collect::<Vec<_>>());
+        let asks = |line: &&str| line.contains("//@ ") || line.contains("IncludeScript(\"vpi/");
+        assert_eq!(VPI.lines().find(asks), None);
     }
 
     #[test]
