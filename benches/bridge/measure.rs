@@ -72,7 +72,6 @@ pub fn sample(subject: &Subject, settings: &Settings) -> io::Result<Sample> {
         files: (settings.files / subject.hosts).max(1),
         batch: settings.batch,
         work: subject.work,
-        json: false,
         patience: Duration::from_secs(5),
         pause: if stock { STOCK_PAUSE } else { PAUSE },
     };

@@ -3,5 +3,6 @@
 pub mod bench;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod servers;
 pub mod signed;
 pub mod stock;

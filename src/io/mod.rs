@@ -11,6 +11,7 @@ pub mod instance;
 pub mod listing;
 pub mod lock;
 pub mod memory;
+pub mod operator;
 pub mod overlooked;
 pub mod private;
 pub mod python;

@@ -83,8 +83,10 @@ fn nothing_is_lost_or_doubled_whatever_happens_to_files() {
 #[test]
 fn the_keys_are_those_of_the_manual() {
     let mut talk = Talk::begin("", |setup| {
-        let text = include_str!("../../vscripts/vpi/sha256.nut");
-        setup.script("vpi/sha256.nut", &text)
+        setup.script(
+            "vpi/sha256.nut",
+            include_str!("../../vscripts/vpi/sha256.nut"),
+        )
     });
     let code = r#"
         local h = {}

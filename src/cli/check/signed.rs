@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::Report;
-use super::folders;
-use super::scriptdata::listed;
+use super::{Report, folders, listed};
 use crate::config::Config;
 use crate::limits::CHECK_FILES_MAX;
 use crate::protocol::signed;

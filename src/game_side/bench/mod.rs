@@ -9,14 +9,14 @@ mod client;
 mod signed;
 
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::cli::call::{choose, stock};
+use super::servers::{choose, stock_secret};
 use crate::config::{Config, Engine, Sqlite};
 
 use client::numbered_call;
@@ -40,19 +40,6 @@ async def VPI_BenchEcho(info):
     return info['kwargs']['n']
 ";
 
-impl std::str::FromStr for Work {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "select" => Ok(Work::Select),
-            "insert" => Ok(Work::Insert),
-            "echo" => Ok(Work::Echo),
-            _ => Err(format!("--work is select, insert or echo, not {text:?}")),
-        }
-    }
-}
-
 #[derive(Debug, Clone)]
 pub struct Options {
     pub hosts: usize,
@@ -61,7 +48,6 @@ pub struct Options {
     /// Calls in each file.
     pub batch: usize,
     pub work: Work,
-    pub json: bool,
     /// Gives up when no answer comes for this long.
     pub patience: Duration,
     /// Longest pause before a call whose latency is measured; each takes a random part of it.
@@ -75,7 +61,6 @@ impl Default for Options {
             files: 200,
             batch: 20,
             work: Work::Select,
-            json: false,
             patience: Duration::from_secs(15),
             pause: Duration::ZERO,
         }
@@ -91,13 +76,13 @@ pub struct Report {
 
 impl Report {
     /// Calls that got no answer, and calls that got an error.
-    fn failed(&self) -> (usize, usize) {
+    pub fn failed(&self) -> (usize, usize) {
         let (latency, throughput) = (&self.latency, &self.throughput);
         let unanswered = latency.calls - latency.us.len() + throughput.calls - throughput.answered;
         (unanswered, latency.errors + throughput.errors)
     }
 
-    fn to_json(&self) -> Value {
+    pub fn to_json(&self) -> Value {
         json!({
             "latency_us": {
                 "p50": self.latency.percentile_us(0.5),
@@ -137,8 +122,9 @@ impl fmt::Display for Report {
     }
 }
 
-/// Benches the vpid that serves this configuration. False: not every call was answered.
-pub fn run(config: &Config, options: &Options, out: &mut dyn Write) -> Result<bool, String> {
+/// Measures the vpid that serves this configuration. `progress`: shows how far it is. The error is a
+/// sentence.
+pub fn run(config: &Config, options: &Options, progress: bool) -> Result<Report, String> {
     let (server, free) = choose(config, None, "vpid_bench")?;
     let database = config.default_database().map(|id| &config.databases[id]);
     let table = match (database.map(|database| &database.engine), options.work) {
@@ -154,11 +140,10 @@ pub fn run(config: &Config, options: &Options, out: &mut dyn Write) -> Result<bo
         (Some(Engine::Mysql(_)), _) => return Err("bench speaks to SQLite only".into()),
         (None, _) => return Err("there is no [database]: use --work echo".into()),
     };
-    let progress = io::stderr().is_terminal() && !options.json;
     let report = match &server.key {
         Some(key) => measure_signed(&server.scriptdata, &free, key.as_bytes(), options, progress)?,
         None => {
-            let secret = stock(server)?.secret.as_bytes();
+            let secret = stock_secret(server)?;
             let mut bench = Bench::new(&server.scriptdata, &free, secret, options.clone());
             bench.progress = progress;
             measure(&mut bench, options.files)
@@ -166,22 +151,7 @@ pub fn run(config: &Config, options: &Options, out: &mut dyn Write) -> Result<bo
         }
     };
     drop(table);
-    let shown = if options.json {
-        format!("{:#}\n", report.to_json())
-    } else {
-        report.to_string()
-    };
-    out.write_all(shown.as_bytes())
-        .map_err(|error| error.to_string())?;
-    match report.failed() {
-        (0, 0) => Ok(true),
-        (0, errors) => Err(format!(
-            "{errors} calls were answered with an error: the log of `vpid run` says which"
-        )),
-        (unanswered, _) => Err(format!(
-            "{unanswered} calls were not answered: is `vpid run` running with this configuration?"
-        )),
-    }
+    Ok(report)
 }
 
 fn measure(bench: &mut Bench, latency_calls: usize) -> io::Result<Report> {

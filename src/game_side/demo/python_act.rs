@@ -8,10 +8,6 @@ use super::screen::Screen;
 use super::stage::Stage;
 use crate::game_side::stock::GameCall;
 
-/// The script, and what it is called.
-pub const RANKS: &str = include_str!("ranks.py");
-pub const FILE: &str = "ranks.py";
-
 type Outcome = Result<(), String>;
 
 pub fn play(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {

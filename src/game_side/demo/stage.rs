@@ -18,10 +18,8 @@ use serde_json::{Map, Value};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use tempfile::TempDir;
 
-use super::python_act::{FILE, RANKS};
-use crate::cli::operate;
 use crate::game_side::stock::{FolderWatch, Game, GameCall};
-use crate::io::random;
+use crate::io::{operator, random};
 use crate::protocol::control::Request;
 use crate::protocol::names;
 use crate::protocol::signed::messages::Push;
@@ -33,6 +31,9 @@ pub const DUEL_HOST: &str = "duel_server";
 const SECRET_BYTES: usize = 64;
 /// Nothing in the demo takes as long on a machine that works, however busy it is.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+/// The Python script, and what it is called.
+const RANKS: &str = include_str!("ranks.py");
+const RANKS_FILE: &str = "ranks.py";
 const LOG_LINES_SHOWN: usize = 6;
 
 const CONFIG: &str = r#"state_dir = "state"
@@ -232,7 +233,7 @@ impl Stage {
         let push = Push::Call { function, args };
         let (host, keep) = (Some(DUEL_HOST.to_string()), false);
         let request = Request::Push { host, push, keep };
-        thread::spawn(move || operate::ask(&state, &request))
+        thread::spawn(move || operator::ask(&state, &request, PATIENCE).map_err(text))
     }
 
     /// Adds the end of the daemon's log to a problem.
@@ -362,7 +363,6 @@ impl Drop for Stage {
     }
 }
 
-/// What an error of the system says.
 fn has_python() -> bool {
     let mut python = Command::new("python3");
     python.args(["-c", "import sys; sys.exit(sys.version_info < (3, 9))"]);
@@ -370,6 +370,7 @@ fn has_python() -> bool {
     python.status().is_ok_and(|status| status.success())
 }
 
+/// What an error of the system says.
 pub fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
@@ -385,7 +386,7 @@ fn prepare(folder: &Path, text: &str) -> std::io::Result<()> {
     fs::create_dir(folder.join("scriptdata"))?;
     fs::create_dir(folder.join("state"))?;
     fs::create_dir(folder.join("scripts"))?;
-    fs::write(folder.join("scripts").join(FILE), RANKS)?;
+    fs::write(folder.join("scripts").join(RANKS_FILE), RANKS)?;
     let mut options = OpenOptions::new();
     let mut config: File = options
         .write(true)

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::community::{ANA, BOB, Community, MALLORY, MAP, Person};
 use super::crowd::Crowd;
 use super::screen::Screen;
-use super::stage::Stage;
-use crate::cli::operate;
+use super::stage::{PATIENCE, Stage};
+use crate::io::operator;
 use crate::protocol::control::{QueueRequest, Request};
 
 type Outcome = Result<(), String>;
@@ -222,7 +222,7 @@ impl Scene<'_> {
 
     fn queue(&self) -> Result<Vec<Value>, String> {
         let request = Request::Queue(QueueRequest::List);
-        let answer = operate::ask(&self.stage.path().join("state"), &request)?;
+        let answer = operator::ask(&self.stage.path().join("state"), &request, PATIENCE)?;
         let queue = answer["queue"].as_array();
         queue
             .cloned()

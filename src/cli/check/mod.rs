@@ -15,19 +15,48 @@ mod system;
 mod tests;
 mod vyhub;
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 
+use super::arguments::{self, Arguments, Command, Stop};
 use crate::config::{self, Config, Engine, Vyhub};
 use crate::io::sql::{self, Finding};
 use crate::protocol::vyhub::{Outcome, Request};
 
 use outside::{Api, Consoles};
 
+pub(super) const COMMAND: Command = Command {
+    name: "check",
+    summary: "try everything a first start can fail on",
+    help: "\
+Tries everything a first start can fail on, and says for each what is good or what to do. Exit
+code 1 if anything is bad.
+
+Usage: vpid check [--config FILE] [options of vpid run]
+
+Give it the options and the environment that vpid runs with: --host, -p, -u, -d (or -db) and --password as
+`vpid run --help` has them.
+
+Example: vpid check --config /etc/vpid/vpid.toml
+",
+    run: main,
+};
+
+fn main(arguments: Arguments) -> Result<(), Stop> {
+    let given = arguments.read_with_run(arguments::none)?.without_words()?;
+    let (path, known) = (given.path.clone(), given.exposed_password());
+    let mut out = std::io::stdout();
+    match run(path.as_deref(), given.environment(), known, &mut out) {
+        true => Ok(()),
+        false => Err(Stop::Reported),
+    }
+}
+
 /// Checks the configuration of `path` (none: the usual places) and all it names, and writes a
 /// line for each finding: `ok`, `warn`, or `bad` with its remedy. `environment` looks variables and options up
 /// as for [`config::load`]; `known` is one more warning. True when nothing is bad.
-pub fn run(
+fn run(
     path: Option<&Path>,
     environment: impl Fn(&str) -> Option<String>,
     known: Option<&str>,
@@ -179,5 +208,20 @@ impl Report<'_> {
         self.good &= verdict != "bad ";
         let text = text.replace(char::is_control, "?");
         let _ = writeln!(self.out, "{verdict}  {text}");
+    }
+}
+
+/// Names of hosts that one line lists.
+const HOSTS_NAMED_MAX: usize = 5;
+
+fn listed(hosts: &BTreeSet<String>) -> String {
+    let named: Vec<_> = hosts
+        .iter()
+        .take(HOSTS_NAMED_MAX)
+        .map(|host| format!("\"{host}\""))
+        .collect();
+    match hosts.len().saturating_sub(HOSTS_NAMED_MAX) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
     }
 }

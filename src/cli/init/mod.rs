@@ -19,34 +19,92 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use super::arguments::{Arguments, Command, Stop};
+use super::table;
 use crate::config;
 use crate::limits::SCRIPT_FILE_BYTES_MAX;
+use crate::vscripts;
 use config_file::{Believes, config_text, exists, fresh_key, write_durably};
 use existing::Existing;
 use find::Surroundings;
 use report::Report;
 
+pub(super) const COMMAND: Command = Command {
+    name: "init",
+    summary: "write a configuration with a fresh key, and install the scripts for the game",
+    help: "\
+Writes a commented configuration with a fresh key, readable by its owner only, and brings the
+scripts for the game that sign with this key.
+
+Usage: vpid init [--scriptdata DIR] [--vscripts DIR] [--config FILE] [--force]
+       vpid init --legacy [--scriptdata DIR] [--vscripts DIR] [--config FILE] [--force]
+       vpid init --print vpi.nut|vpi_config.nut|mapspawn.nut
+
+  --scriptdata DIR   the game's tf/scriptdata; without it, TF2 is looked for in the usual places
+  --vscripts DIR     install the scripts in the game's tf/scripts/vscripts, or bring them up to
+                     date: a configuration that is there stays, and its key goes into them
+  --config FILE      the file to write (default: ./vpid.toml)
+  --force            replace a configuration that is there
+  --legacy           serve the stock vpi.nut instead: no script is touched, and the secret that it
+                     has is kept; --vscripts says where it is, if not beside scriptdata
+  --print NAME       only show a script as it comes with vpid, vpi.nut without a key
+
+Your mapspawn.nut and vpi_config.nut are never changed; a stock vpi.nut is kept as
+vpi.nut.before-vpid.
+
+Example: vpid init --vscripts /home/tf2/serverfiles/tf/scripts/vscripts
+",
+    run: main,
+};
+
 /// What the command line said.
 #[derive(Debug, Default)]
-pub struct Options {
+struct Options {
     /// The folder the game writes into, or the `tf` folder around it; none: look for it.
-    pub scriptdata: Option<PathBuf>,
+    scriptdata: Option<PathBuf>,
     /// Where to install the scripts, or with `legacy` where the stock vpi.nut is.
-    pub vscripts: Option<PathBuf>,
+    vscripts: Option<PathBuf>,
     /// The file to write; none: ./vpid.toml.
-    pub config: Option<PathBuf>,
+    config: Option<PathBuf>,
     /// Replace a configuration that is there.
-    pub force: bool,
+    force: bool,
     /// Serve the stock vpi.nut, and install nothing.
-    pub legacy: bool,
+    legacy: bool,
+}
+
+fn main(arguments: Arguments) -> Result<(), Stop> {
+    let (mut options, mut print) = (Options::default(), None);
+    let given = arguments.read(|option, values| {
+        match option {
+            "--scriptdata" => options.scriptdata = Some(values.path()?),
+            "--vscripts" => options.vscripts = Some(values.path()?),
+            "--force" => options.force = true,
+            "--legacy" => options.legacy = true,
+            "--print" => print = Some(values.text()?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    options.config = given.without_words()?.path;
+    if let Some(name) = print {
+        let text = shipped(&name)?;
+        return Ok(table::print(|out| out.write_all(text.as_bytes()))?);
+    }
+    let around = Surroundings::of_this_process();
+    Ok(run_among(&options, &around, &mut std::io::stdout())?)
+}
+
+/// A game script as it is before it is installed.
+fn shipped(name: &str) -> Result<&'static str, Stop> {
+    let found = vscripts::ALL.iter().find(|(known, _)| *known == name);
+    found.map(|(_, text)| *text).ok_or_else(|| {
+        let names = vscripts::ALL.map(|(name, _)| name).join(", ");
+        Stop::Usage(format!("--print is one of {names}, not {name:?}"))
+    })
 }
 
 /// Does what the options say and tells `out` about it. Errors are sentences for the owner, which
 /// say so where something has been written all the same.
-pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), String> {
-    run_among(options, &Surroundings::of_this_process(), out)
-}
-
 fn run_among(options: &Options, around: &Surroundings, out: &mut dyn Write) -> Result<(), String> {
     if let (Some(vscripts), false, false) = (&options.vscripts, options.legacy, options.force)
         && let Some(existing) = Existing::find(options, around)
