@@ -7,6 +7,11 @@ use crate::vscripts::{self, KEY_PLACEHOLDER};
 
 const STOCK: &str = "return @\"0123456789abcdef0123456789ABCDEF\";";
 
+#[test]
+fn what_stands_for_the_key_is_none() {
+    assert!(config::Secret::key(KEY_PLACEHOLDER.as_bytes()).is_err());
+}
+
 fn with_scripts() -> Options {
     Options {
         vscripts: Some(format!("../{VSCRIPTS}").into()),
