@@ -1,8 +1,8 @@
 //! vpid: the daemon beside a Team Fortress 2 server.
 //!
 //! The binary (`main.rs`) is a thin door to this library, so that tests, benches and fuzz
-//! targets reach the same code that ships. ARCHITECTURE.md is the map; `tests/doors.rs` holds
-//! the doors between these rooms shut where they should be.
+//! targets reach the same code that ships. ARCHITECTURE.md is the map; `tests/all/doors/`
+//! holds the doors between these rooms shut where they should be.
 
 pub mod cli;
 pub mod config;

@@ -10,6 +10,9 @@
 //! An answer moves from `waiting` to `shown` to `fetched`, and between the last two while it is
 //! repeated. In large bursts some are withheld from a read, so that the client reaches more
 //! (`callbacks`).
+//!
+//! Only an answer that was alone in a file is known to have arrived. While a call runs, repetitions
+//! wait a moment for its answer.
 
 mod forget;
 

@@ -7,6 +7,10 @@
 //! game can want.
 //!
 //! Foreign files cost a look at their name and nothing else.
+//!
+//! Of the stock protocol nothing is taken during a pass that may find older files than the hints did
+//! (the first, after lost hints, in polled folders), so that the order within a host is kept; of the
+//! signed one nothing until the first pass has found what was sent to the games.
 
 use std::time::{Duration, Instant};
 

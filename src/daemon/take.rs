@@ -2,6 +2,15 @@
 //!
 //! Servers take turns by the time that their files cost, and so do the hosts of each (`waiting`). A
 //! turn ends when its time, bytes or files are used up, whichever comes first.
+//!
+//! Hosts that have proven who they are share with the other hosts of their server; all others have one
+//! share together and take turns within it. Files of a signed session with numbers that are waited for
+//! are a line of their own, which nobody joins who knows only the host's name. A host without room is
+//! parked until something has happened, and then tried again.
+//!
+//! A file that is taken is read whole and renamed to `<name>.<id>.taken`, so its name is free for the
+//! game again. The id is the time in microseconds, never used twice. After a crash the next start finds
+//! the file again; calls that a database's journal knows are answered from it, and the others run.
 
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;

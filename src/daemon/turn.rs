@@ -2,6 +2,11 @@
 //!
 //! Every part of a turn has a bound in time or number. What is left over waits for the next turn,
 //! before which the loop does not sleep.
+//!
+//! Everything that happened is an event of the core, everything to be done an effect. Time and what is
+//! on disk reach the core as values, so that tests play whole histories without a file or a clock. The
+//! bounds of a turn's parts are `TURN_*` in `limits`, which asserts that they stay below 20 ms
+//! together.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

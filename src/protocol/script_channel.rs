@@ -1,5 +1,12 @@
 //! What vpid and the process of a script say to each other: lines, each a JSON array of messages,
 //! each of these an array that begins with a word.
+//!
+//! What the core sends to a script in one turn is one line, and what a script sends when it has nothing
+//! more to do is one, too. Events, verdicts and calls are counted: the core gives a script a bounded
+//! number beyond what it has finished. A script acknowledges when it runs dry, and every 100 ms in a
+//! long batch. A plain function is finished when it returns, an `async` one when it waits for the first
+//! time. While a plain function waits for an answer, the host program reads on, and takes only answers
+//! and cancellations from what comes.
 
 use serde_json::{Map, Value};
 

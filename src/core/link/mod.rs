@@ -1,6 +1,18 @@
 //! The signed side of one host: its sessions, what comes and what goes (docs/protocol.md).
 //!
 //! It knows nothing of what calls do; `links` stands between this and the rest of the core.
+//!
+//! What is done so that nothing is lost or done twice:
+//!
+//! - Before anything follows from a file of the game, `state/sessions` notes its number and the id
+//!   under which it was taken. So a copy is told from the file itself, also after a restart.
+//! - A file of the game stays as `.taken` until all its calls are done and their answers stand in
+//!   written files. Our files stay until the game has acknowledged them, and are read back at the
+//!   start. So the number of the next one need not be recorded: it is behind the highest that was
+//!   acknowledged or is there.
+//! - A hello stays until its welcome is written.
+//! - Both windows can be full at once. Files that only acknowledge, or ask for something again, may go
+//!   beyond them.
 
 mod begin;
 pub mod inbound;

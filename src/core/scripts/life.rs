@@ -1,5 +1,14 @@
 //! The life of scripts: started one after the other, started again when they end, unloaded,
 //! loaded anew, and interrupted when they hang.
+//!
+//! Queued, starting (one at a time), running, draining (what it has is finished), stopping
+//! (`OnUnLoad`). A process that ends by itself is started again, ever later; one that could not be
+//! loaded waits for an operator or an edit. While it is away, its queue stays. Each process has the
+//! number of its run, so that what an earlier one sent last is not taken for the next one's.
+//!
+//! A script that has something to do and has acknowledged nothing for `call_ms` gets SIGINT, which
+//! raises `game.Interrupted` in what runs; the host program guards the moments in which it reads and
+//! writes. Two seconds later its process group is killed.
 
 use super::journal::{ERROR, INFO, lacks_memory, memory_advice};
 use super::script::{Script, State, Stuck};

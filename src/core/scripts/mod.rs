@@ -4,6 +4,14 @@
 //! A script has a process (`life`), a queue (`script`), and functions that others call (`calls`).
 //! What happens on game servers becomes calls of its hooks (`events`, `chat`); what it wants is
 //! done or handed on (`asks`). What its process says comes in by `news`.
+//!
+//! What a script requests (`game.tell`, `game.call`) is answered at once, or gets a ticket (games,
+//! RCON), or becomes a call like those of games, so permissions, deadlines and the database's order are
+//! the same. Nothing waits for a script: when its queue is full, events are dropped and counted; calls
+//! wait as long as their callers. Chat lines go to one script after the other.
+//!
+//! Functions and hooks of all scripts are one map each, made anew when one of them changes: an event
+//! that no script handles costs a look into a map.
 
 mod asks;
 mod calls;

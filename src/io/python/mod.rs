@@ -2,6 +2,12 @@
 //!
 //! The process is the first of a group of its own, and the group ends with it: what it forked
 //! does not stay behind. Nothing here waits: the deciding thread does all of this itself.
+//!
+//! The process is `python3 -c BOOT NAME`, with one end of a socket pair as standard input. Its first
+//! line holds everything: the sources of the host program (the `.py` files beside this one), the
+//! script's path, its limits and its `config`. So no file of ours has to lie on disk. Its outputs are
+//! pipes that become lines of the log. The kernel kills it when vpid dies, and so does the end of the
+//! channel.
 
 mod channel;
 pub mod memory;

@@ -7,6 +7,18 @@
 //! gave, `session` makes connections, `last_id` carries
 //! `LAST_INSERT_ID()` over them, `trouble` sorts errors, `prepare` brings a database up to
 //! date.
+//!
+//! Every host has a queue. Its writes run as transactions, one at a time, each on some connection of
+//! the pool: as many calls as wait, then one row each in `vpid_journal`, then COMMIT, and only then the
+//! answers. Reads run in sessions that can only read; one connection is kept free of them. A call is
+//! begun when all earlier ones of its host have been, so it sees what they wrote.
+//!
+//! - A connection that broke before COMMIT: nothing stands, the calls wait again. During COMMIT: they
+//!   are looked up first. The lookup locks the row, so it waits for a commit that is still under way.
+//! - A deadlock or a lock that is not granted: the same, five times at most, and then alone.
+//! - What commits by itself (`CREATE`, `CALL`) is noted before it runs. Its fate may remain unknown.
+//! - One thread, the watchdog, sleeps until the nearest deadline. It breaks the connection of what runs
+//!   too long; its worker opens another one and tells the server to stop.
 
 mod alone;
 mod batch;
