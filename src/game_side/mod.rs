@@ -3,6 +3,7 @@
 pub mod bench;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod forgetful;
 pub mod servers;
 pub mod signed;
 pub mod stock;

@@ -15,8 +15,7 @@ use std::time::{Duration, Instant};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
-use super::answers::Answers;
-use super::{Options, SCRIPT, Work};
+use super::{Options, SCRIPT, Work, answers};
 use crate::game_side::stock::{FolderWatch, Game, GameCall};
 use crate::protocol::names;
 
@@ -126,13 +125,12 @@ impl Bench {
             let began = Instant::now();
             game.write(&files[0].0, &files[0].1)?;
             let us = loop {
-                let answers = Answers::read(game)?;
+                let answers = answers::read(game)?;
                 let now = Instant::now();
-                if !answers.0.is_empty() {
+                if !answers.is_empty() {
                     game.empty()?;
                 }
-                if let Some((_, error)) = answers.0.iter().find(|(token, _)| tokens.contains(token))
-                {
+                if let Some((_, error)) = answers.iter().find(|(token, _)| tokens.contains(token)) {
                     found.errors += usize::from(*error);
                     break (now - began).as_micros() as u64;
                 }
@@ -261,11 +259,11 @@ impl Bench {
     ) -> io::Result<()> {
         let marked = changed.iter().zip(&self.games).zip(prepared);
         for ((_, game), prepared) in marked.filter(|((changed, _), _)| **changed) {
-            let answers = Answers::read(game)?;
-            if !answers.0.is_empty() {
+            let answers = answers::read(game)?;
+            if !answers.is_empty() {
                 game.empty()?;
             }
-            for (token, error) in answers.0 {
+            for (token, error) in answers {
                 if prepared.tokens.remove(&token) {
                     found.answered += 1;
                     prepared.open -= 1;

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::forgetful::ForgetfulClient;
 use super::screen::Screen;
 use super::stage::{HOST, Stage, text};
+use crate::game_side::forgetful::ForgetfulClient;
 use crate::game_side::stock::GameCall;
 use crate::protocol::names;
 
@@ -222,18 +222,19 @@ pub fn forgetful_burst(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
     let began = Instant::now();
     let tokens = stage.game.send(&calls).map_err(text)?;
     stage.awaited += BURST;
-    let mut client = ForgetfulClient::new(tokens);
+    let mut client = ForgetfulClient::default();
+    tokens.into_iter().for_each(|token| client.expect(token));
     let mut heard = Vec::new();
     // A stock caller times out after 3 s.
-    while client.waiting() > 0 && began.elapsed() < Duration::from_secs(3) {
+    while !client.waiting().is_empty() && began.elapsed() < Duration::from_secs(3) {
         stage.pause(READ_GAP)?;
         let answers = stage.game.fetch().map_err(text)?;
         if !answers.is_empty() {
-            heard.push(client.read(&answers));
+            heard.push(client.read(|token| answers.contains_key(token)).len());
         }
     }
     let took = began.elapsed();
-    let lost = client.waiting();
+    let lost = client.waiting().len();
     stage.answered += BURST - lost;
     screen.step(
         "burst",

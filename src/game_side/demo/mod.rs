@@ -5,7 +5,6 @@
 
 mod acts;
 mod community;
-mod forgetful;
 #[cfg(feature = "fake-game")]
 mod game_act;
 #[cfg(feature = "fake-game")]
