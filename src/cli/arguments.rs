@@ -112,6 +112,16 @@ impl Arguments {
         })?;
         Ok(Given { database, ..given })
     }
+
+    /// The same for a command whose only option is `--json`: it prints for programs.
+    pub fn read_json(self) -> Result<(Given, bool), Stop> {
+        let mut json = false;
+        let given = self.read_with_run(|option, _| {
+            json |= option == "--json";
+            Ok(option == "--json")
+        })?;
+        Ok((given, json))
+    }
 }
 
 /// `-db NAME`, as the stock server has it, is no short option to us.

@@ -43,16 +43,10 @@ Example: vpid queue list
 };
 
 fn main(arguments: Arguments) -> Result<(), Stop> {
-    let mut json = false;
-    let given = arguments.read_with_run(|option, _| {
-        json |= option == "--json";
-        Ok(option == "--json")
-    })?;
+    let (given, json) = arguments.read_json()?;
     let request = request(&given.words).map_err(Stop::Usage)?;
     let state_dir = given.state_dir()?;
-    let mut shown = Vec::new();
-    run(&state_dir, request, json, &mut shown)?;
-    Ok(table::print(|out| out.write_all(&shown))?)
+    Ok(run(&state_dir, request, json, &mut std::io::stdout())?)
 }
 
 /// What the words behind `vpid queue` ask for. The error is for whoever typed them.
@@ -101,7 +95,7 @@ fn run(
         (QueueRequest::Retry { id: Some(id) }, _) => writeln!(out, "{id} is tried now."),
         (QueueRequest::Drop { id }, _) => writeln!(out, "{id} is given up."),
     };
-    shown.map_err(|error| error.to_string())
+    table::but_for_a_gone_reader(shown)
 }
 
 /// What a running vpid would answer, from the files of one that does not run.

@@ -41,16 +41,10 @@ Example: vpid script reload stats
 };
 
 fn main(arguments: Arguments) -> Result<(), Stop> {
-    let mut json = false;
-    let given = arguments.read_with_run(|option, _| {
-        json |= option == "--json";
-        Ok(option == "--json")
-    })?;
+    let (given, json) = arguments.read_json()?;
     let request = request(&given.words).map_err(Stop::Usage)?;
     let state_dir = given.state_dir()?;
-    let mut shown = Vec::new();
-    run(&state_dir, request, json, &mut shown)?;
-    Ok(table::print(|out| out.write_all(&shown))?)
+    Ok(run(&state_dir, request, json, &mut std::io::stdout())?)
 }
 
 /// What the words behind `vpid script` ask for. The error is for whoever typed them.
@@ -100,7 +94,7 @@ fn run(
         (ScriptRequest::Log { name }, false) => log(name, &answer["log"], &TimeZone::system(), out),
         _ => writeln!(out, "{}", console_text(answer["ok"].as_str().unwrap_or(""))),
     };
-    shown.map_err(|error| error.to_string())
+    table::but_for_a_gone_reader(shown)
 }
 
 fn list(scripts: &Value, out: &mut dyn Write) -> io::Result<()> {

@@ -48,9 +48,14 @@ pub(super) fn printable(text: &str) -> String {
     text.chars().map(harmless).collect()
 }
 
-/// Writes to standard output. A reader that has gone (`vpid --help | head`) is no failure.
+/// Writes to standard output.
 pub(super) fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), String> {
-    match write(&mut io::stdout()) {
+    but_for_a_gone_reader(write(&mut io::stdout()))
+}
+
+/// A reader that has gone (`vpid --help | head`) is no failure.
+pub(super) fn but_for_a_gone_reader(written: io::Result<()>) -> Result<(), String> {
+    match written {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.to_string()),
         _ => Ok(()),
     }
