@@ -10,6 +10,7 @@ pub mod callbacks;
 pub mod calls;
 pub mod chat_guard;
 mod clock;
+pub mod deadlines;
 mod event;
 pub mod functions;
 pub mod link;
