@@ -4,12 +4,12 @@
 use serde_json::Value;
 
 use super::calls::{Asked, AskedCall};
+use super::community::{Community, Cx};
 use super::outgoing::Outgoing;
 use super::players::{Console, Game, Silence};
 use super::roster::Person;
 use super::scripts::{self, Coming, Scripts, TICKETS};
 use super::servers::{Seen, ServerId};
-use super::vyhub::{Cx, Vyhub};
 use super::{Core, Effect, Effects, Event, HostId, Now, Timer, links};
 use crate::protocol::call_error::CallError;
 use crate::protocol::console::Command;
@@ -86,7 +86,11 @@ impl Core {
     }
 
     /// VyHub's client, with what is around it.
-    fn vyhub<'a>(&'a mut self, now: Now, out: &'a mut Outgoing) -> Option<(&'a mut Vyhub, Cx<'a>)> {
+    fn vyhub<'a>(
+        &'a mut self,
+        now: Now,
+        out: &'a mut Outgoing,
+    ) -> Option<(&'a mut Community, Cx<'a>)> {
         let servers = &mut self.servers;
         let cx = Cx { servers, now, out };
         Some((self.vyhub.as_mut()?, cx))

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::link::Written;
 use super::servers::ServerId;
+use crate::protocol::backend as api;
 use crate::protocol::control::{QueueRequest, ScriptRequest};
 use crate::protocol::engine_log::Line;
 use crate::protocol::rcon;
@@ -12,7 +13,6 @@ use crate::protocol::signed::messages::{FromGame, Push};
 use crate::protocol::signed::session_log::Note;
 use crate::protocol::signed::{self, Id};
 use crate::protocol::store;
-use crate::protocol::vyhub as api;
 use crate::sql::{self, CallId};
 
 /// The time of a turn: a monotonic clock for waiting, the wall clock for talking to others.

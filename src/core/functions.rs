@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::ScriptId;
-use super::vyhub::{FUNCTIONS as VYHUB_FUNCTIONS, VyhubCall, parse_call};
+use super::community::{FUNCTIONS as VYHUB_FUNCTIONS, VyhubCall, parse_call};
 use crate::config::{Config, Permissions, matches};
 use crate::protocol::call_error::CallError;
 use crate::protocol::stock::call_file::Call;

@@ -10,6 +10,7 @@ pub mod callbacks;
 pub mod calls;
 pub mod chat_guard;
 mod clock;
+pub mod community;
 pub mod deadlines;
 mod event;
 pub mod functions;
@@ -26,7 +27,6 @@ pub mod servers;
 pub mod sessions;
 pub mod shares;
 mod standing;
-pub mod vyhub;
 
 use std::collections::HashMap;
 
@@ -46,6 +46,7 @@ pub use event::{
 
 use answers::Answers;
 use calls::Calls;
+use community::{Community, Cx};
 use functions::Functions;
 use links::{Context, Links};
 use opening::Proof;
@@ -53,7 +54,6 @@ use outgoing::Outgoing;
 use scripts::Scripts;
 use servers::Servers;
 use sessions::Hosts;
-use vyhub::{Cx, Vyhub};
 
 /// All that vpid knows and decides.
 pub struct Core {
@@ -62,7 +62,7 @@ pub struct Core {
     functions: Functions,
     links: Links,
     servers: Servers,
-    vyhub: Option<Vyhub>,
+    vyhub: Option<Community>,
     scripts: Option<Scripts>,
 }
 
@@ -98,7 +98,7 @@ impl Core {
             now,
             out: &mut out,
         };
-        self.vyhub = Vyhub::start(config, found, seed, &mut cx);
+        self.vyhub = Community::start(config, found, seed, &mut cx);
         let mut effects = Effects::new();
         self.servers.advance(now, &mut out);
         self.hand_on(out, now, &mut effects);

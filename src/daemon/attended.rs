@@ -16,6 +16,7 @@ use crate::io::random;
 use crate::io::rcon::Lane as RconLane;
 use crate::io::store::Store;
 use crate::limits;
+use crate::protocol::backend;
 use crate::protocol::rcon;
 use crate::protocol::store::{Found, Write, Written};
 use crate::protocol::vyhub;
@@ -120,9 +121,9 @@ impl Attended {
         }
     }
 
-    pub fn ask(&self, job: vyhub::Job) {
+    pub fn ask(&self, job: backend::Job) {
         match &self.http {
-            Some(http) => http.submit(job),
+            Some(http) => http.submit(vyhub::job(job)),
             None => log::error!("there is no lane to VyHub: a request is dropped"),
         }
     }
@@ -145,7 +146,7 @@ impl Attended {
             .try_iter()
             .take(limits::TURN_REPORTS_MAX)
             .map(|report| match report {
-                Report::Api(done) => Event::Api(done),
+                Report::Api(done) => Event::Api(vyhub::done(done)),
                 Report::Rcon(done) => Event::Rcon(done),
                 Report::Stored(written) => Event::Stored(written),
             })

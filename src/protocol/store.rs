@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::protocol::vyhub::BanList;
+use crate::protocol::ban_list::BanList;
 
 /// A document of the state folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -4,6 +4,7 @@ use super::Report;
 use crate::config::{Config, Vyhub};
 use crate::io::http;
 use crate::limits::CHECK_CLOCK_S_MAX;
+use crate::protocol::backend;
 use crate::protocol::uuid::Uuid;
 use crate::protocol::vyhub::{Failure, Outcome, Reply, Request, Server};
 
@@ -30,11 +31,15 @@ pub(super) fn check(
         return;
     }
     for id in ids {
-        match ask(Request::server(id)).result {
+        match ask(Request::of(&backend::Request::FindServer(id))).result {
             Ok(Reply::Server(found)) => {
                 server(&found, report);
                 if let Some(bundle) = found.bundle {
-                    of_bundle(&found, &ask(Request::bundle(bundle)), report);
+                    of_bundle(
+                        &found,
+                        &ask(Request::of(&backend::Request::FindBundle(bundle))),
+                        report,
+                    );
                 }
             }
             Ok(_) => report.bad(

@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use super::{Calls, Outcome, Route};
+use crate::core::community::VyhubCall;
 use crate::core::functions::Functions;
 use crate::core::opening::{AskKey, Parked};
 use crate::core::servers::ServerId;
 use crate::core::sessions::Hosts;
-use crate::core::vyhub::VyhubCall;
 use crate::core::{Effects, HostId, Now, ScriptId};
 use crate::protocol::answer_text::{Decoder, push_value};
 use crate::protocol::call_error::CallError;

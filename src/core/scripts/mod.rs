@@ -21,12 +21,12 @@ mod tickets;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
+use super::community::Community;
 use super::event::ScriptNews;
 use super::functions::Functions;
 use super::outgoing::Outgoing;
 use super::servers::Servers;
 use super::sessions::Hosts;
-use super::vyhub::Vyhub;
 use super::{Effect, FileId, LaunchKind, Now, ScriptAct, ScriptId, Timer};
 use crate::config;
 use crate::sql::CallId;
@@ -44,7 +44,7 @@ pub const TICKETS: u64 = 1 << 62;
 /// What is around.
 pub struct Cx<'a> {
     pub servers: &'a mut Servers,
-    pub vyhub: Option<&'a Vyhub>,
+    pub vyhub: Option<&'a Community>,
     pub hosts: &'a Hosts,
     pub functions: &'a mut Functions,
     pub now: Now,

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{Cx, Scripts};
+use crate::core::community::About;
 use crate::core::roster::Person;
 use crate::core::servers::ServerId;
-use crate::core::vyhub::About;
 use crate::protocol::steam_id::SteamId;
 
 /// Somebody on a server, as hooks get them; null for nobody.

@@ -5,11 +5,13 @@ use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use super::Http;
+use super::tests_support::unban;
 use super::tests_support::{
     BAN, Desk, ID, KEY, PATIENCE, SERVER, Server, ban, header, server, unreachable, user, vyhub,
 };
 use crate::config::Password;
 use crate::limits::{HTTP_JOBS_MAX, HTTP_KEEP_FOR_CHANGES_MS, HTTP_THREADS_MAX};
+use crate::protocol::backend;
 use crate::protocol::vyhub::{Reply, Request};
 
 #[test]
@@ -42,10 +44,7 @@ fn what_is_created_goes_as_json_and_a_patch_may_be_empty() {
     let vyhub = Server::answering("200 OK", "", BAN);
     let desk = Desk::new(&vyhub);
     assert!(matches!(desk.ask(ban(3)), Ok(Reply::Ban(_))));
-    assert_eq!(
-        desk.ask(Request::unban(ID, ID, Some(ID))),
-        Ok(Reply::Nothing)
-    );
+    assert_eq!(desk.ask(unban(Some(ID))), Ok(Reply::Nothing));
     let seen = vyhub.seen();
     let (head, body) = seen[0].1.split_once("\r\n\r\n").unwrap();
     assert!(
@@ -125,7 +124,10 @@ fn answers_come_in_pieces_or_compressed() {
         peer.wait_for_end();
     });
     let url = Reply::FrontendUrl("https://example.org".into());
-    assert_eq!(Desk::new(&gzip).ask(Request::frontend_url()), Ok(url));
+    assert_eq!(
+        Desk::new(&gzip).ask(Request::of(&backend::Request::FindFrontend)),
+        Ok(url)
+    );
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn after_the_first(then: fn(&mut Peer)) -> Server {
 fn patched() -> Request {
     Request {
         path: "/patched?reason 2.".replace(' ', "%20"),
-        ..Request::unban(super::tests_support::ID, super::tests_support::ID, None)
+        ..super::tests_support::unban(None)
     }
 }
 

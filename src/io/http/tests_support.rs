@@ -15,6 +15,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::Http;
 use crate::config::{Password, Vyhub};
+use crate::protocol::backend;
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
 use crate::protocol::vyhub::{Done, Failure, Job, NewBan, Outcome, Reply, Request};
@@ -30,7 +31,7 @@ pub(super) const SERVER: &str =
 pub(super) const BAN: &str = r#"{"id":"0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9","status":"ACTIVE","created_on":"2026-03-01T12:00:00+00:00","active":true}"#;
 
 pub(super) fn server() -> Request {
-    Request::server(ID)
+    Request::of(&backend::Request::FindServer(ID))
 }
 
 /// Each with its own reason, so that one is told from another.
@@ -43,11 +44,24 @@ pub(super) fn ban(number: usize) -> Request {
         created: jiff::Timestamp::UNIX_EPOCH,
         standing: true,
     };
-    Request::create_ban(&ban, None)
+    Request::of(&backend::Request::CreateBan { ban, issuer: None })
+}
+
+pub(super) fn unban(issuer: Option<Uuid>) -> Request {
+    let (user, bundle) = (ID, ID);
+    Request::of(&backend::Request::EndBans {
+        user,
+        bundle,
+        issuer,
+    })
+}
+
+pub(super) fn ban_list() -> Request {
+    Request::of(&backend::Request::ListBans(ID))
 }
 
 pub(super) fn user() -> Request {
-    Request::user(SteamId::new(7).unwrap())
+    Request::of(&backend::Request::FindUser(SteamId::new(7).unwrap()))
 }
 
 /// A stream of either kind.

@@ -1,27 +1,23 @@
-//! VyHub's API: requests, and what it answers.
+//! VyHub's API: what the core requests of its backend, as HTTP, and what VyHub replies.
 //!
 //! Shapes are those of VyHub's own API definition; where the written guideline differs, the
 //! definition wins. Readers are tolerant of what they do not need: unknown and missing fields,
 //! nulls, dates with and without microseconds.
 
-mod bans;
+mod ban_list;
+mod failure;
 mod read;
 mod request;
 
-use std::fmt;
-use std::sync::Arc;
-
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::limits;
-use crate::protocol::steam_id::SteamId;
-use crate::protocol::uuid::Uuid;
-
-pub use bans::{BanList, Listed};
+use super::backend;
+pub use super::backend::{
+    Ban, BanList, Bundle, Group, NewBan, NewMembership, NewWarning, PAGE_SIZE, Page, Property,
+    Reply, Server, ServerState, User, Warning,
+};
+pub use failure::Failure;
 pub use read::{detail, reply};
-pub use request::{NewBan, NewMembership, NewWarning, PAGE_SIZE, ServerState};
 
 /// One request. Made by the functions in `request`, each with its own shape.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,174 +56,31 @@ pub enum Expect {
     FrontendUrl,
 }
 
-/// A good answer.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Reply {
-    Nothing,
-    Server(Server),
-    Bundle(Bundle),
-    User(User),
-    Groups(Vec<Group>),
-    Properties(Vec<Property>),
-    BanList(Arc<BanList>),
-    Ban(Ban),
-    Bans(Page<Ban>),
-    Warning(Warning),
-    Warnings(Page<Warning>),
-    FrontendUrl(String),
-}
+/// A request for the worker that speaks with VyHub.
+pub type Job = backend::Job<Request>;
+pub type Done = backend::Done<Failure>;
+pub type Outcome = backend::Outcome<Failure>;
 
-/// Any other outcome.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
-    /// Surely not carried out: no address, no connection, no TLS. A sentence.
-    Unreachable(String),
-    /// It may have been carried out: the connection broke, time was over, or the answer cannot be
-    /// understood. A sentence.
-    Unclear(String),
-    /// An answer with another status than 2xx.
-    Status {
-        code: u16,
-        /// What `Retry-After` asks for, in seconds.
-        retry_after_s: Option<u64>,
-        /// VyHub's own words; `None`: it was not VyHub who answered (a proxy's page).
-        detail: Option<String>,
-    },
-}
-
-/// What happened, for a sentence.
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreachable(why) | Self::Unclear(why) => f.write_str(why),
-            Self::Status { code, detail, .. } => match detail {
-                Some(detail) => write!(f, "VyHub answered {code}: {detail}"),
-                None => write!(f, "the answer was {code}, and not in VyHub's words"),
-            },
-        }
+/// What is to be sent for a request of the core's.
+pub fn job(job: backend::Job) -> Job {
+    Job {
+        ticket: job.ticket,
+        request: Request::of(&job.request),
+        patience_ms: job.patience_ms,
     }
 }
 
-impl Failure {
-    /// How long VyHub wants to be left alone, within bounds; 0: it does not say.
-    pub fn retry_after_s(&self) -> u64 {
-        match self {
-            Self::Status {
-                retry_after_s: Some(after_s),
-                ..
-            } => (*after_s).min(limits::RETRY_AFTER_S_MAX),
-            _ => 0,
-        }
+/// What the core receives for it.
+pub fn done(done: Done) -> backend::Done {
+    backend::Done {
+        ticket: done.ticket,
+        outcome: outcome(done.outcome),
     }
 }
 
-/// What came of a request.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Outcome {
-    pub result: Result<Reply, Failure>,
-    /// The API's clock when it answered, unix seconds.
-    pub api_s: Option<i64>,
-}
-
-/// `ServerModel`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Server {
-    pub id: Uuid,
-    pub name: String,
-    /// `ServerType`, such as `SOURCE`; empty where it was not told.
-    #[serde(default)]
-    pub kind: String,
-    pub bundle: Option<Uuid>,
-    /// Options of the owner's, by their names.
-    pub extra: Value,
-}
-
-/// `ServerbundleModel`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Bundle {
-    pub id: Uuid,
-    pub name: String,
-}
-
-/// `UserModel`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct User {
-    pub id: Uuid,
-    pub steam: SteamId,
-    pub username: Option<String>,
-    pub admin: bool,
-}
-
-/// `GroupModel`, as far as rights follow from it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Group {
-    pub id: Uuid,
-    pub name: String,
-    pub permission_level: i64,
-    /// Properties that it grants or denies, by name.
-    pub properties: Vec<Property>,
-    /// Longest ban in seconds; `None`: no bound.
-    pub max_ban_s: Option<i64>,
-}
-
-/// `UserPropertyModel`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Property {
-    pub name: String,
-    pub granted: bool,
-}
-
-/// `BanModel`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Ban {
-    pub id: Uuid,
-    pub reason: Option<String>,
-    /// Seconds; `None`: permanent.
-    pub length_s: Option<i64>,
-    pub created: Timestamp,
-    pub ends: Option<Timestamp>,
-    /// Not lifted by anybody.
-    pub standing: bool,
-    /// In force at the moment of the answer.
-    pub active: bool,
-    pub creator: Option<Uuid>,
-    pub creator_name: Option<String>,
-    /// `None`: everywhere.
-    pub bundle: Option<Uuid>,
-}
-
-/// `WarningModel`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Warning {
-    pub id: Uuid,
-    pub reason: Option<String>,
-    pub created: Timestamp,
-    pub active: bool,
-    pub disabled: bool,
-    pub creator: Option<Uuid>,
-    pub creator_name: Option<String>,
-    pub bundle: Option<Uuid>,
-}
-
-/// One page of a longer list.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Page<T> {
-    pub items: Vec<T>,
-    /// How many there are on all pages.
-    pub total: u64,
-}
-
-/// A request for the lane that speaks with VyHub.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Job {
-    pub ticket: u64,
-    pub request: Request,
-    /// For all of it, in milliseconds.
-    pub patience_ms: u64,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct Done {
-    pub ticket: u64,
-    pub outcome: Outcome,
+pub fn outcome(outcome: Outcome) -> backend::Outcome {
+    backend::Outcome {
+        result: outcome.result.map_err(backend::Failure::from),
+        api_s: outcome.api_s,
+    }
 }

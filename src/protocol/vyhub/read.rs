@@ -1,17 +1,20 @@
 //! Reading answers: what a good one holds, and VyHub's own words in another.
 //!
-//! Strict where a decision follows from a field, and an error is a sentence for the operator;
-//! what is only shown may be anything.
+//! Strict where a decision follows from a field, and an error is a sentence for the operator; what is only
+//! shown may be anything. A field that is null is as one that is not there.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::{Ban, BanList, Bundle, Expect, Group, Page, Property, Reply, Server, User, Warning};
 use crate::limits::{VYHUB_DETAIL_CHARS_MAX, VYHUB_NAME_CHARS_MAX, VYHUB_URL_BYTES_MAX};
+use crate::protocol::ban_list::bounded;
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
 
@@ -26,7 +29,6 @@ pub fn reply(expect: Expect, body: &[u8]) -> Result<Reply, String> {
     }
     let value: Value =
         serde_json::from_slice(body).map_err(|error| format!("it is no JSON: {error}"))?;
-    let value = &value;
     Ok(match expect {
         Expect::Nothing | Expect::BanList => Reply::Nothing,
         Expect::Server => Reply::Server(server(value)?),
@@ -103,77 +105,152 @@ pub(super) fn date(text: &str) -> Option<Timestamp> {
     })
 }
 
-/// At most `chars_max` characters of a text.
-pub(super) fn bounded(text: &str, chars_max: usize) -> &str {
-    match text.char_indices().nth(chars_max) {
-        Some((end, _)) => &text[..end],
-        None => text,
-    }
-}
-
 /// Whole seconds of a number, which VyHub gives as a fraction.
 pub(super) fn seconds(number: f64) -> i64 {
     number.max(0.0) as i64
 }
 
-fn server(value: &Value) -> Result<Server, String> {
-    let fields = Fields::of("the server", value)?;
-    let bundle = match fields.optional_id("serverbundle_id")? {
-        Some(bundle) => Some(bundle),
-        None => fields
-            .inner("serverbundle")?
-            .map(|it| it.id("id"))
-            .transpose()?,
+/// A name that is only shown; `None`: it is no text.
+#[derive(Default)]
+struct Shown(Option<String>);
+
+impl<'de> Deserialize<'de> for Shown {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(from)?;
+        let text = value
+            .as_str()
+            .map(|text| bounded(text, VYHUB_NAME_CHARS_MAX));
+        Ok(Self(text.map(str::to_owned)))
+    }
+}
+
+struct Date(Timestamp);
+
+impl<'de> Deserialize<'de> for Date {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        let no_date = || D::Error::custom(format!("{text:?} is no date"));
+        date(&text).map(Self).ok_or_else(no_date)
+    }
+}
+
+/// The user who created something.
+#[derive(Deserialize)]
+struct Creator {
+    id: Uuid,
+    #[serde(default)]
+    username: Shown,
+}
+
+#[derive(Deserialize)]
+struct BundleId {
+    id: Uuid,
+}
+
+/// `of`: for sentences, such as "a ban".
+fn model<T: DeserializeOwned>(of: &str, value: Value) -> Result<T, String> {
+    let Value::Object(mut map) = value else {
+        return Err(format!("{of} is no object"));
     };
-    let extra = fields.get("extra").filter(|extra| extra.is_object());
+    map.retain(|_, field| !field.is_null());
+    serde_json::from_value(map.into()).map_err(|error| {
+        let why = error.to_string();
+        match why.strip_prefix("missing field ") {
+            Some(field) => format!("{of} has no {field}"),
+            None => format!("{of} cannot be understood: {why}"),
+        }
+    })
+}
+
+fn server(value: Value) -> Result<Server, String> {
+    #[derive(Deserialize)]
+    struct Model {
+        id: Uuid,
+        #[serde(default)]
+        name: Shown,
+        #[serde(default, rename = "type")]
+        kind: Shown,
+        serverbundle_id: Option<Uuid>,
+        serverbundle: Option<BundleId>,
+        #[serde(default)]
+        extra: Value,
+    }
+    let model: Model = model("the server", value)?;
+    let bundle = model.serverbundle.map(|bundle| bundle.id);
     Ok(Server {
-        id: fields.id("id")?,
-        name: fields.shown("name").unwrap_or_default(),
-        bundle,
-        kind: fields.shown("type").unwrap_or_default(),
-        extra: extra.cloned().unwrap_or_else(|| Map::new().into()),
+        id: model.id,
+        name: model.name.0.unwrap_or_default(),
+        bundle: model.serverbundle_id.or(bundle),
+        kind: model.kind.0.unwrap_or_default(),
+        extra: match model.extra {
+            extra @ Value::Object(_) => extra,
+            _ => Map::new().into(),
+        },
     })
 }
 
-fn bundle(value: &Value) -> Result<Bundle, String> {
-    let fields = Fields::of("the bundle", value)?;
-    Ok(Bundle {
-        id: fields.id("id")?,
-        name: fields.shown("name").unwrap_or_default(),
-    })
+fn bundle(value: Value) -> Result<Bundle, String> {
+    #[derive(Deserialize)]
+    struct Model {
+        id: Uuid,
+        #[serde(default)]
+        name: Shown,
+    }
+    let Model { id, name } = model("the bundle", value)?;
+    let name = name.0.unwrap_or_default();
+    Ok(Bundle { id, name })
 }
 
-fn user(value: &Value) -> Result<User, String> {
-    let fields = Fields::of("the user", value)?;
-    let identifier = fields.text("identifier")?;
-    let steam: Result<SteamId, ()> = identifier.parse();
+fn user(value: Value) -> Result<User, String> {
+    #[derive(Deserialize)]
+    struct Model {
+        id: Uuid,
+        identifier: String,
+        #[serde(default)]
+        username: Shown,
+        #[serde(default)]
+        admin: bool,
+    }
+    let model: Model = model("the user", value)?;
+    let steam: Result<SteamId, ()> = model.identifier.parse();
     Ok(User {
-        id: fields.id("id")?,
+        id: model.id,
         steam: steam.map_err(|()| "the user's `identifier` is no player's SteamID".to_string())?,
-        username: fields.shown("username"),
-        admin: fields.flag("admin")?.unwrap_or(false),
+        username: model.username.0,
+        admin: model.admin,
     })
 }
 
-fn group(value: &Value) -> Result<Group, String> {
-    let fields = Fields::of("a group", value)?;
-    let properties = match fields.get("properties") {
-        Some(Value::Object(named)) => named
+fn group(value: Value) -> Result<Group, String> {
+    #[derive(Deserialize)]
+    struct Model {
+        id: Uuid,
+        #[serde(default)]
+        name: Shown,
+        #[serde(default)]
+        permission_level: f64,
+        #[serde(default)]
+        properties: Value,
+        max_ban_length: Option<f64>,
+    }
+    let model: Model = model("a group", value)?;
+    let properties = match &model.properties {
+        Value::Object(named) => named
             .iter()
             .map(|(name, value)| granted(name, value))
             .collect(),
         _ => Vec::new(),
     };
     Ok(Group {
-        id: fields.id("id")?,
-        name: fields.shown("name").unwrap_or_default(),
-        permission_level: fields.number("permission_level")?.unwrap_or(0.0) as i64,
+        id: model.id,
+        name: model.name.0.unwrap_or_default(),
+        permission_level: model.permission_level as i64,
         properties,
-        max_ban_s: fields.number("max_ban_length")?.map(seconds),
+        max_ban_s: model.max_ban_length.map(seconds),
     })
 }
 
-/// A group's property; what does not say that it is granted is not.
+/// A property; what does not say that it is granted is not.
 fn granted(name: &str, value: &Value) -> Property {
     Property {
         name: name.into(),
@@ -181,178 +258,108 @@ fn granted(name: &str, value: &Value) -> Property {
     }
 }
 
-fn property(value: &Value) -> Result<Property, String> {
-    let fields = Fields::of("a property", value)?;
-    Ok(granted(fields.text("name")?, value))
+fn property(value: Value) -> Result<Property, String> {
+    match value.get("name").and_then(Value::as_str) {
+        Some(name) => Ok(granted(name, &value)),
+        None => Err("a property has no `name`".into()),
+    }
 }
 
-fn ban(value: &Value) -> Result<Ban, String> {
-    let fields = Fields::of("a ban", value)?;
-    let creator = fields.inner("creator")?;
-    let standing = fields.text("status")? == "ACTIVE";
+fn ban(value: Value) -> Result<Ban, String> {
+    #[derive(Deserialize)]
+    struct Model {
+        id: Uuid,
+        reason: Option<String>,
+        length: Option<f64>,
+        created_on: Date,
+        ends_on: Option<Date>,
+        status: String,
+        active: Option<bool>,
+        creator: Option<Creator>,
+        serverbundle: Option<BundleId>,
+    }
+    let model: Model = model("a ban", value)?;
+    let standing = model.status == "ACTIVE";
     Ok(Ban {
-        id: fields.id("id")?,
-        reason: fields.optional_text("reason")?,
-        length_s: fields.number("length")?.map(seconds),
-        created: fields.date("created_on")?,
-        ends: fields.optional_date("ends_on")?,
+        id: model.id,
+        reason: model.reason,
+        length_s: model.length.map(seconds),
+        created: model.created_on.0,
+        ends: model.ends_on.map(|date| date.0),
         standing,
-        active: fields.flag("active")?.unwrap_or(standing),
-        creator: creator.as_ref().map(|it| it.id("id")).transpose()?,
-        creator_name: creator.and_then(|it| it.shown("username")),
-        bundle: fields.bundle()?,
+        active: model.active.unwrap_or(standing),
+        creator: model.creator.as_ref().map(|creator| creator.id),
+        creator_name: model.creator.and_then(|creator| creator.username.0),
+        bundle: model.serverbundle.map(|bundle| bundle.id),
     })
 }
 
-fn warning(value: &Value) -> Result<Warning, String> {
-    let fields = Fields::of("a warning", value)?;
-    let creator = fields.inner("creator")?;
-    let disabled = fields.flag("disabled")?.unwrap_or(false);
+fn warning(value: Value) -> Result<Warning, String> {
+    #[derive(Deserialize)]
+    struct Model {
+        id: Uuid,
+        reason: Option<String>,
+        created_on: Date,
+        active: Option<bool>,
+        #[serde(default)]
+        disabled: bool,
+        creator: Option<Creator>,
+        serverbundle: Option<BundleId>,
+    }
+    let model: Model = model("a warning", value)?;
     Ok(Warning {
-        id: fields.id("id")?,
-        reason: fields.optional_text("reason")?,
-        created: fields.date("created_on")?,
-        active: fields.flag("active")?.unwrap_or(!disabled),
-        disabled,
-        creator: creator.as_ref().map(|it| it.id("id")).transpose()?,
-        creator_name: creator.and_then(|it| it.shown("username")),
-        bundle: fields.bundle()?,
+        id: model.id,
+        reason: model.reason,
+        created: model.created_on.0,
+        active: model.active.unwrap_or(!model.disabled),
+        disabled: model.disabled,
+        creator: model.creator.as_ref().map(|creator| creator.id),
+        creator_name: model.creator.and_then(|creator| creator.username.0),
+        bundle: model.serverbundle.map(|bundle| bundle.id),
     })
 }
 
 /// Ends up in messages to players.
-fn frontend_url(value: &Value) -> Result<String, String> {
-    let fields = Fields::of("the answer", value)?;
-    let url = fields.text("frontend_url")?;
+fn frontend_url(value: Value) -> Result<String, String> {
+    #[derive(Deserialize)]
+    struct Model {
+        frontend_url: String,
+    }
+    let Model { frontend_url: url } = model("the answer", value)?;
     let web = url.starts_with("https://") || url.starts_with("http://");
     let plain = url.bytes().all(|byte| byte.is_ascii_graphic());
     match web && plain && url.len() <= VYHUB_URL_BYTES_MAX {
-        true => Ok(url.into()),
+        true => Ok(url),
         false => Err("`frontend_url` is no address of a web page".into()),
     }
 }
 
 fn list<T>(
-    value: &Value,
+    value: Value,
     what: &str,
-    each: fn(&Value) -> Result<T, String>,
+    each: fn(Value) -> Result<T, String>,
 ) -> Result<Vec<T>, String> {
     match value {
-        Value::Array(items) => items.iter().map(each).collect(),
+        Value::Array(items) => items.into_iter().map(each).collect(),
         Value::Null => Ok(Vec::new()),
         _ => Err(format!("{what} are no list")),
     }
 }
 
-fn page<T>(value: &Value, each: fn(&Value) -> Result<T, String>) -> Result<Page<T>, String> {
-    let fields = Fields::of("the page", value)?;
-    let items = fields.get("items").unwrap_or(&Value::Null);
-    let items = list(items, "the page's `items`", each)?;
-    let total = fields.number("total")?.map(|total| seconds(total) as u64);
+fn page<T>(value: Value, each: fn(Value) -> Result<T, String>) -> Result<Page<T>, String> {
+    #[derive(Deserialize)]
+    struct Model {
+        #[serde(default)]
+        items: Value,
+        total: Option<f64>,
+    }
+    let model: Model = model("the page", value)?;
+    let items = list(model.items, "the page's `items`", each)?;
+    let total = model.total.map(|total| seconds(total) as u64);
     Ok(Page {
         total: total.unwrap_or(items.len() as u64),
         items,
     })
-}
-
-/// An object of an answer. A field that is null is as one that is not there.
-struct Fields<'a> {
-    /// For sentences: "a ban".
-    of: &'static str,
-    map: &'a Map<String, Value>,
-}
-
-impl<'a> Fields<'a> {
-    fn of(of: &'static str, value: &'a Value) -> Result<Self, String> {
-        match value {
-            Value::Object(map) => Ok(Self { of, map }),
-            _ => Err(format!("{of} is no object")),
-        }
-    }
-
-    fn get(&self, name: &str) -> Option<&'a Value> {
-        self.map.get(name).filter(|value| !value.is_null())
-    }
-
-    fn wrong(&self, name: &str, what: &str) -> String {
-        format!("`{name}` of {} is no {what}", self.of)
-    }
-
-    fn needed<T>(&self, name: &str, found: Result<Option<T>, String>) -> Result<T, String> {
-        found?.ok_or_else(|| format!("{} has no `{name}`", self.of))
-    }
-
-    fn inner(&self, name: &'static str) -> Result<Option<Self>, String> {
-        self.get(name)
-            .map(|value| Fields::of(name, value))
-            .transpose()
-    }
-
-    fn optional_text(&self, name: &str) -> Result<Option<String>, String> {
-        let text = |value: &Value| value.as_str().map(String::from);
-        let wrong = || self.wrong(name, "text");
-        let value = self.get(name);
-        value.map(|value| text(value).ok_or_else(wrong)).transpose()
-    }
-
-    fn text(&self, name: &str) -> Result<&'a str, String> {
-        let wrong = || self.wrong(name, "text");
-        let value = self.needed(name, Ok(self.get(name)))?;
-        value.as_str().ok_or_else(wrong)
-    }
-
-    /// A name that is only shown.
-    fn shown(&self, name: &str) -> Option<String> {
-        let text = self.get(name)?.as_str()?;
-        Some(bounded(text, VYHUB_NAME_CHARS_MAX).into())
-    }
-
-    fn flag(&self, name: &str) -> Result<Option<bool>, String> {
-        let wrong = || self.wrong(name, "truth value");
-        let value = self.get(name);
-        value
-            .map(|value| value.as_bool().ok_or_else(wrong))
-            .transpose()
-    }
-
-    fn number(&self, name: &str) -> Result<Option<f64>, String> {
-        let wrong = || self.wrong(name, "number");
-        let value = self.get(name);
-        value
-            .map(|value| value.as_f64().ok_or_else(wrong))
-            .transpose()
-    }
-
-    fn optional_id(&self, name: &str) -> Result<Option<Uuid>, String> {
-        let id = |value: &Value| value.as_str()?.parse().ok();
-        let wrong = || self.wrong(name, "UUID");
-        let value = self.get(name);
-        value.map(|value| id(value).ok_or_else(wrong)).transpose()
-    }
-
-    fn id(&self, name: &str) -> Result<Uuid, String> {
-        self.needed(name, self.optional_id(name))
-    }
-
-    fn optional_date(&self, name: &str) -> Result<Option<Timestamp>, String> {
-        let wrong = || self.wrong(name, "date");
-        let value = self.get(name);
-        value
-            .map(|value| value.as_str().and_then(date).ok_or_else(wrong))
-            .transpose()
-    }
-
-    fn date(&self, name: &str) -> Result<Timestamp, String> {
-        self.needed(name, self.optional_date(name))
-    }
-
-    /// The bundle that a ban or a warning is for.
-    fn bundle(&self) -> Result<Option<Uuid>, String> {
-        match self.inner("serverbundle")? {
-            Some(bundle) => bundle.id("id").map(Some),
-            None => self.optional_id("serverbundle_id"),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use fake_rcon::script;
 use vpid::config::{self, Config};
 use vpid::core::{Core, Effect, Event, Now, Timer};
 use vpid::daemon::wheel::Wheel;
+use vpid::protocol::backend;
 use vpid::protocol::engine_log::{Line, Who};
 use vpid::protocol::rcon;
 use vpid::protocol::steam_id::SteamId;
@@ -184,10 +185,12 @@ impl World {
             match effect {
                 Effect::Api(job) => {
                     let now_s = self.wall_s();
-                    let outcome = self.api.take(&job.request, now_s, &mut self.random);
+                    let request = api_wire::Request::of(&job.request);
+                    let outcome = self.api.take(&request, now_s, &mut self.random);
+                    let outcome = api_wire::outcome(outcome);
                     let ms = 20 + self.random.below(400);
                     let ticket = job.ticket;
-                    self.later(ms, Event::Api(api_wire::Done { ticket, outcome }));
+                    self.later(ms, Event::Api(backend::Done { ticket, outcome }));
                 }
                 Effect::Store(write) => {
                     let ms = 1 + self.random.below(30);

@@ -1,11 +1,65 @@
-//! Whom of those present a command means.
+//! Whom a command means: a player on the server, or a SteamID.
 
-use super::commands::{Problem, Target};
+use super::Context;
+use super::words::Problem;
+use crate::core::servers::ServerId;
 use crate::limits;
-use crate::protocol::look_alike::{self, folded};
+use crate::protocol::look_alike::{self, folded, is_visible};
 use crate::protocol::steam_id::SteamId;
+use crate::protocol::uuid::Uuid;
 
-/// Somebody on the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// `#12`
+    Userid(i64),
+    Steam(SteamId),
+    /// All of a name or a part of it. In quotes it can have spaces, or look like a userid.
+    Name {
+        text: String,
+        quoted: bool,
+    },
+}
+
+/// Up to the first space, and what comes behind the spaces.
+pub fn first_word(text: &str) -> (&str, &str) {
+    let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    (word, rest.trim())
+}
+
+/// Reads whom a command means, and gives what follows. `None`: no player is named.
+pub fn read_target(text: &str) -> Option<(Target, &str)> {
+    let (name, rest, quoted) = match text.strip_prefix('"') {
+        Some(inner) => {
+            let (name, rest) = inner.split_once('"').unwrap_or((inner, ""));
+            (name.trim(), rest.trim(), true)
+        }
+        None => {
+            let (word, rest) = first_word(text);
+            (word, rest, false)
+        }
+    };
+    if !name.chars().any(is_visible) {
+        return None;
+    }
+    // Those who know the console write ids in quotes.
+    if let Ok(id) = name.to_ascii_uppercase().parse() {
+        return Some((Target::Steam(id), rest));
+    }
+    let number = name.strip_prefix('#').filter(|_| !quoted);
+    let userid = number
+        .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|digits| digits.parse().ok());
+    let target = match userid {
+        Some(userid) => Target::Userid(userid),
+        None => Target::Name {
+            text: name.into(),
+            quoted,
+        },
+    };
+    Some((target, rest))
+}
+
+/// A player on the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Candidate<'a> {
     pub userid: i64,
@@ -84,15 +138,61 @@ fn only<'a>(mut meant: Vec<Candidate<'a>>, text: &str) -> Result<Found<'a>, Prob
         return Err(Problem::new("player_unknown", &[("text", text)]));
     }
     meant.reverse();
-    let shown = meant.iter().take(limits::CANDIDATES_MAX);
-    let mut shown: Vec<_> = shown
-        .map(|one| format!("#{} {}", one.userid, look_alike::shown(one.name)))
+    let shown = |one: &Candidate| format!("#{} {}", one.userid, look_alike::shown(one.name));
+    let mut all: Vec<_> = meant
+        .iter()
+        .take(limits::CANDIDATES_MAX)
+        .map(shown)
         .collect();
-    if meant.len() > shown.len() {
-        shown.push("\u{2026}".into());
+    if meant.len() > all.len() {
+        all.push("\u{2026}".into());
     }
-    let values = [("text", text), ("candidates", &shown.join(", "))];
-    Err(Problem::new("player_ambiguous", &values))
+    Err(several(text, all))
+}
+
+/// More than one player may be meant.
+pub fn several(text: &str, candidates: Vec<String>) -> Problem {
+    let values = [("text", text), ("candidates", &candidates.join(", "))];
+    Problem::new("player_ambiguous", &values)
+}
+
+impl Context<'_> {
+    /// Whom a command means, and what they are called.
+    pub fn target(
+        &self,
+        server: ServerId,
+        bundle: Uuid,
+        who: &Target,
+    ) -> Result<(SteamId, String), Problem> {
+        let game = self.servers.get(server);
+        let people = game.into_iter().flat_map(|game| game.roster.people());
+        let people: Vec<Candidate<'_>> = people
+            .map(|person| Candidate {
+                userid: person.userid,
+                name: &person.name,
+                steam: person.steam,
+                bot: person.bot,
+            })
+            .collect();
+        let found = find(who, &people)?;
+        let name = match found.present {
+            Some(present) => present.name.to_owned(),
+            None => self.name_of(bundle, found.steam),
+        };
+        Ok((found.steam, name))
+    }
+
+    /// What a player is called who is not there.
+    fn name_of(&self, bundle: Uuid, steam: SteamId) -> String {
+        let user = self.directory.user(steam);
+        let user = user.and_then(|user| user.username.clone());
+        let listed = || {
+            let ban = self.lists.get(bundle)?.of(steam).next()?;
+            Some(ban.username.to_owned())
+        };
+        let name = user.or_else(listed).filter(|name| !name.is_empty());
+        name.unwrap_or_else(|| steam.steam3())
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! The bans of a bundle, small and quick: a hundred thousand cost a few megabytes and one search
-//! each time that somebody is looked up. `answer` reads VyHub's list, `kept` our own file of it.
+//! each time that somebody is looked up. `kept` is our own file of it; `vyhub::ban_list` reads VyHub's.
 
-mod answer;
 mod kept;
 #[cfg(test)]
 mod tests;
@@ -11,7 +10,6 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use super::read::bounded;
 use crate::limits::{
     BAN_REASON_CHARS_MAX, BANS_MAX, BANS_SHARED_TEXTS_MAX, BANS_TEXT_BYTES_MAX,
     VYHUB_NAME_CHARS_MAX,
@@ -212,17 +210,17 @@ impl Part {
 
 /// Makes a list, ban by ban.
 #[derive(Default)]
-struct Builder {
+pub(super) struct Builder {
     rows: Vec<Row>,
     text: String,
     /// Reasons and creators that occur again and again.
     shared: HashMap<Box<str>, Span>,
-    skipped: usize,
+    pub(super) skipped: usize,
 }
 
 impl Builder {
     /// Errors: a sentence, when the list is longer than anybody's can be.
-    fn add(&mut self, ban: &Listed<'_>) -> Result<(), String> {
+    pub(super) fn add(&mut self, ban: &Listed<'_>) -> Result<(), String> {
         if self.rows.len() == BANS_MAX {
             return Err(format!("it lists more than {BANS_MAX} bans"));
         }
@@ -251,7 +249,7 @@ impl Builder {
         Ok(())
     }
 
-    fn finish(mut self) -> BanList {
+    pub(super) fn finish(mut self) -> BanList {
         self.rows
             .sort_unstable_by_key(|row| (row.steam, row.created_s, row.id));
         self.rows
@@ -292,5 +290,13 @@ impl Builder {
             self.shared.insert(text.into(), span);
         }
         span
+    }
+}
+
+/// At most `chars_max` characters of a text.
+pub(super) fn bounded(text: &str, chars_max: usize) -> &str {
+    match text.char_indices().nth(chars_max) {
+        Some((end, _)) => &text[..end],
+        None => text,
     }
 }

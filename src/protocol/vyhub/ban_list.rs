@@ -7,10 +7,10 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{BanList, Builder, Listed};
+use super::read::{date, seconds};
+use crate::protocol::ban_list::{BanList, Builder, Listed};
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
-use crate::protocol::vyhub::read::{date, seconds};
 
 impl BanList {
     /// Reads the body of an answer: an object of lists by SteamID, of bans that are in force. Keys

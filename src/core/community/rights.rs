@@ -1,11 +1,28 @@
-//! What a player may do, from what VyHub told last. VyHub judges again when it gets a request;
-//! this is for what must be decided here, also while VyHub is away.
+//! What a player may do, by the rights that were fetched last. The backend judges again when it gets a
+//! request; this is for what must be decided here, also while the backend is unreachable.
 
 use serde::{Deserialize, Serialize};
 
-use super::commands::Length;
 use crate::limits;
-use crate::protocol::vyhub::{Group, Property};
+use crate::protocol::backend::{Group, Property};
+
+/// How long a ban or a membership lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Length {
+    Permanent,
+    /// 1 to [`limits::BAN_S_MAX`].
+    Seconds(u64),
+}
+
+impl Length {
+    /// `None`: permanent.
+    pub fn seconds(self) -> Option<u64> {
+        match self {
+            Self::Permanent => None,
+            Self::Seconds(seconds) => Some(seconds),
+        }
+    }
+}
 
 /// What is known of a player's rights.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -14,7 +31,7 @@ pub struct Rights {
     pub groups: Vec<Group>,
     /// The player's own, beside those of the groups.
     pub properties: Vec<Property>,
-    /// When VyHub told it, unix seconds.
+    /// When they were fetched, unix seconds.
     pub known_s: i64,
 }
 
@@ -98,11 +115,7 @@ pub fn max_ban(rights: &Rights) -> Option<u64> {
 
 /// Whether a ban is no longer than `max_ban` allows.
 pub fn allows(max_s: Option<u64>, length: Length) -> bool {
-    match (max_s, length) {
-        (None, _) => true,
-        (Some(_), Length::Permanent) => false,
-        (Some(max_s), Length::Seconds(seconds)) => seconds <= max_s,
-    }
+    max_s.is_none_or(|max_s| length.seconds().is_some_and(|seconds| seconds <= max_s))
 }
 
 /// How high a player stands: as the highest group, without any below all, an administrator above.

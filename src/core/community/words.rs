@@ -10,13 +10,29 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::commands::Problem;
 use crate::config::Vyhub;
 use crate::limits;
 use crate::protocol::template_text::fill;
 use crate::protocol::uuid::Uuid;
 
 const CUT: &str = "\u{2026}";
+
+/// Why something was not done: a message for the player who wanted it, and its values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub key: &'static str,
+    pub values: Vec<(&'static str, String)>,
+}
+
+impl Problem {
+    pub fn new(key: &'static str, values: &[(&'static str, &str)]) -> Self {
+        let values = values.iter().map(|(name, value)| (*name, (*value).into()));
+        Self {
+            key,
+            values: values.collect(),
+        }
+    }
+}
 
 /// The owner's texts and time zone.
 #[derive(Debug, Clone)]
@@ -76,7 +92,7 @@ impl Words {
         line.into_owned()
     }
 
-    /// The line of chat for somebody who did not get what they asked for.
+    /// The line of chat for the player who did not get what they wanted.
     pub fn problem(&self, problem: &Problem) -> String {
         let values = problem.values.iter();
         let values: Vec<_> = values.map(|(name, text)| (*name, text.as_str())).collect();
