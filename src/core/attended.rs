@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::calls::{Asked, AskedCall};
-use super::community::{Community, Cx};
+use super::community::{Community, Turn};
 use super::outgoing::Outgoing;
 use super::players::{Console, Game, Silence};
 use super::roster::Person;
@@ -90,9 +90,9 @@ impl Core {
         &'a mut self,
         now: Now,
         out: &'a mut Outgoing,
-    ) -> Option<(&'a mut Community, Cx<'a>)> {
+    ) -> Option<(&'a mut Community, Turn<'a>)> {
         let servers = &mut self.servers;
-        let cx = Cx { servers, now, out };
+        let cx = Turn { servers, now, out };
         Some((self.vyhub.as_mut()?, cx))
     }
 

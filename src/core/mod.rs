@@ -46,7 +46,7 @@ pub use event::{
 
 use answers::Answers;
 use calls::Calls;
-use community::{Community, Cx};
+use community::{Community, Turn};
 use functions::Functions;
 use links::{Context, Links};
 use opening::Proof;
@@ -93,7 +93,7 @@ impl Core {
         self.servers = Servers::new(config, folders);
         self.links.attended = self.servers.attends();
         let mut out = Outgoing::default();
-        let mut cx = Cx {
+        let mut cx = Turn {
             servers: &mut self.servers,
             now,
             out: &mut out,

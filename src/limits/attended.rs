@@ -72,7 +72,7 @@ pub const CHANGE_MAP_MS: u64 = 8_000;
 pub const TURN_LOG_LINES_MAX: usize = 256;
 /// How often it is said that VyHub refuses the key.
 pub const VYHUB_SHOUT_MS: u64 = 3_600_000;
-/// Warnings of this run that are told from later ones with the same words.
+/// What changes have made in this run, so that a later one with the same words is told from it.
 pub const WARNINGS_REMEMBERED_MAX: usize = 1_000;
 
 /// Names under which players were banned in this run. VyHub may know them by other ones.

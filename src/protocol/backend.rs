@@ -183,14 +183,8 @@ pub struct Ban {
     pub length_s: Option<i64>,
     pub created: Timestamp,
     pub ends: Option<Timestamp>,
-    /// Nobody has lifted it.
-    pub standing: bool,
-    /// In force at the moment of the reply.
-    pub active: bool,
     pub creator: Option<Uuid>,
     pub creator_name: Option<String>,
-    /// `None`: everywhere.
-    pub bundle: Option<Uuid>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -198,11 +192,8 @@ pub struct Warning {
     pub id: Uuid,
     pub reason: Option<String>,
     pub created: Timestamp,
-    pub active: bool,
-    pub disabled: bool,
     pub creator: Option<Uuid>,
     pub creator_name: Option<String>,
-    pub bundle: Option<Uuid>,
 }
 
 /// One page of a longer list.

@@ -8,6 +8,7 @@ mod tests;
 use std::collections::HashMap;
 use std::fmt;
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::limits::{
@@ -31,7 +32,7 @@ pub struct BanList {
 }
 
 /// One ban of a list.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Listed<'a> {
     pub id: Uuid,
     pub steam: SteamId,

@@ -6,19 +6,20 @@
 //! behind the door) is compared with what the backend lists before it is sent again: the backend has no
 //! other way to tell a repetition from a second ban.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use serde_json::{Value, json};
 
 use super::commands::Order;
 use super::rights::{Right, Verdict, max_ban};
 use super::words::Problem;
-use super::{Context, Message, Subject};
+use super::{Answer, Cx, Message, Subject};
+use crate::core::deadlines::{Expiring, NEVER};
 use crate::core::outbox::{
     Change, Comparison, Entry, EntryId, Issuer, NewEntry, Origin, Series, State, Wait,
 };
 use crate::limits;
-use crate::protocol::backend::{Failure, FailureKind, Reply};
+use crate::protocol::backend::{Failure, FailureKind, Reply, Request};
 use crate::protocol::call_error::CallError;
 use crate::protocol::control::QueueRequest;
 use crate::protocol::steam_id::SteamId;
@@ -28,7 +29,7 @@ use crate::protocol::uuid::Uuid;
 #[derive(Default)]
 pub struct Changes {
     /// Entries on their way that wait for the directory.
-    needs: BTreeMap<EntryId, Need>,
+    needs: Expiring<EntryId, Need>,
     /// How often the backend did not know what an entry is about.
     unknown: HashMap<EntryId, u32>,
     /// What entries have made in this run, the oldest first.
@@ -56,16 +57,7 @@ pub enum Ticket {
     Send(EntryId),
 }
 
-/// What is reported to an issuer.
-#[derive(Clone, Copy)]
-enum News<'a> {
-    Done,
-    Queued,
-    Refused(&'a str),
-    NotSaved,
-}
-
-impl Context<'_> {
+impl Cx<'_> {
     /// Puts a change into the outbox. It counts when it is on disk.
     pub fn accept(
         &mut self,
@@ -137,26 +129,16 @@ impl Context<'_> {
         self.store(Shelf::Outbox, id.to_string(), None, None);
     }
 
-    fn send_request(&mut self, ticket: Ticket, request: crate::protocol::backend::Request) {
+    fn send_request(&mut self, ticket: Ticket, request: Request) {
         self.request(super::Ticket::Changes(ticket), request);
     }
 
-    /// Reports to the issuer of an entry, if it was a player.
-    fn tell_issuer(&mut self, entry: &Entry, news: News<'_>) {
+    /// Reports to the issuer of an entry, if it was a player. `outcome`: how the name of the message ends.
+    fn tell_issuer(&mut self, entry: &Entry, outcome: &str, why: &str) {
         let Some(issuer) = &entry.issuer else { return };
         let length = match entry.change {
             Change::Ban { length_s, .. } => self.words.length(length_s),
             _ => String::new(),
-        };
-        let (outcome, why) = match news {
-            News::Done => ("done", ""),
-            News::Queued => ("queued", ""),
-            News::Refused(why) => ("refused", why),
-            News::NotSaved => ("not_saved", ""),
-        };
-        let key = match news {
-            News::NotSaved => "ban_not_saved".to_owned(),
-            _ => format!("{}_{outcome}", entry.change.message()),
         };
         let values = [
             ("player", entry.name.as_str()),
@@ -164,6 +146,7 @@ impl Context<'_> {
             ("reason", entry.change.reason()),
             ("why", why),
         ];
+        let key = format!("{}_{outcome}", entry.change.message());
         self.say_message(issuer.steam, &key, &values);
     }
 }
@@ -171,7 +154,7 @@ impl Context<'_> {
 impl Subject for Changes {
     type Ticket = Ticket;
 
-    fn on_message(&mut self, message: &Message, cx: &mut Context<'_>) {
+    fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
         match message {
             Message::Reachable => cx.outbox.encourage(cx.now),
             Message::User(steam) => {
@@ -195,7 +178,7 @@ impl Subject for Changes {
         }
     }
 
-    fn on_reply(&mut self, ticket: Ticket, reply: Result<Reply, Failure>, cx: &mut Context<'_>) {
+    fn on_reply(&mut self, ticket: Ticket, reply: Answer, cx: &mut Cx<'_>) {
         match ticket {
             Ticket::Compare(id, page) => self.compared(id, page, reply, cx),
             Ticket::Send(id) => self.sent(id, reply, cx),
@@ -203,7 +186,7 @@ impl Subject for Changes {
         }
     }
 
-    fn on_stored(&mut self, ticket: Ticket, result: Result<(), String>, cx: &mut Context<'_>) {
+    fn on_stored(&mut self, ticket: Ticket, result: Result<(), String>, cx: &mut Cx<'_>) {
         match ticket {
             Ticket::Stored(id) => self.stored(id, result, cx),
             Ticket::Marked(id) => match result {
@@ -217,7 +200,7 @@ impl Subject for Changes {
         }
     }
 
-    fn advance(&mut self, cx: &mut Context<'_>) {
+    fn advance(&mut self, cx: &mut Cx<'_>) {
         while let Some(id) = cx.outbox.to_record(cx.now) {
             cx.store_entry(id, Some(Ticket::Ended(id)));
         }
@@ -226,14 +209,14 @@ impl Subject for Changes {
         }
     }
 
-    fn next_due(&self, cx: &Context<'_>) -> Option<u64> {
+    fn next_due(&self, cx: &Cx<'_>) -> Option<u64> {
         cx.outbox.due_ms()
     }
 }
 
 impl Changes {
     /// An entry is on disk and counts from now on; or it could not be written, and never was.
-    fn stored(&mut self, id: EntryId, result: Result<(), String>, cx: &mut Context<'_>) {
+    fn stored(&mut self, id: EntryId, result: Result<(), String>, cx: &mut Cx<'_>) {
         if let Err(why) = result {
             let Some(entry) = cx.outbox.remove(id) else {
                 return;
@@ -246,7 +229,11 @@ impl Changes {
                 let detail = format!("it cannot be written down: {why}");
                 cx.respond(call.into(), Err(CallError::new("StorageError", detail)));
             }
-            return cx.tell_issuer(&entry, News::NotSaved);
+            if let Some(issuer) = &entry.issuer {
+                let values = [("player", entry.name.as_str())];
+                cx.say_message(issuer.steam, "ban_not_saved", &values);
+            }
+            return;
         }
         cx.outbox.stored(id);
         let Some(entry) = cx.outbox.get(id).cloned() else {
@@ -273,23 +260,23 @@ impl Changes {
     }
 
     /// Said once: it holds here, and is on its way.
-    fn say_queued(&mut self, id: EntryId, cx: &mut Context<'_>) {
+    fn say_queued(&mut self, id: EntryId, cx: &mut Cx<'_>) {
         if cx.outbox.is_stored(id)
             && self.told_queued.insert(id)
             && let Some(entry) = cx.outbox.get(id).cloned()
         {
-            cx.tell_issuer(&entry, News::Queued);
+            cx.tell_issuer(&entry, "queued", "");
         }
     }
 
     /// Sends an entry whose turn it is, or prepares that.
-    fn begin(&mut self, id: EntryId, cx: &mut Context<'_>) {
+    fn begin(&mut self, id: EntryId, cx: &mut Cx<'_>) {
         let Some(entry) = cx.outbox.get(id) else {
             return;
         };
         let doubt = entry.state == State::Sending;
         let Some(user) = cx.directory.user(entry.steam).map(|user| user.id) else {
-            self.needs.insert(id, Need::User);
+            self.needs.insert(id, Need::User, NEVER);
             return cx.directory.want_user(entry.steam, cx.now);
         };
         match doubt {
@@ -298,16 +285,16 @@ impl Changes {
         }
     }
 
-    fn waiting_for_user(&mut self, steam: SteamId, cx: &Context<'_>) -> Vec<EntryId> {
-        let waits = |id: &EntryId, need: &mut Need| {
+    fn waiting_for_user(&mut self, steam: SteamId, cx: &Cx<'_>) -> Vec<EntryId> {
+        let waits = |id: &EntryId, need: &Need| {
             let entry = cx.outbox.get(*id);
             matches!(need, Need::User) && entry.is_some_and(|entry| entry.steam == steam)
         };
-        let waiting = self.needs.extract_if(.., waits);
-        waiting.map(|(id, _)| id).collect()
+        let waiting = self.needs.remove_where(waits);
+        waiting.into_iter().map(|(id, _)| id).collect()
     }
 
-    fn compare(&mut self, id: EntryId, user: Uuid, page: u64, cx: &mut Context<'_>) {
+    fn compare(&mut self, id: EntryId, user: Uuid, page: u64, cx: &mut Cx<'_>) {
         let Some(entry) = cx.outbox.get(id) else {
             return;
         };
@@ -318,13 +305,7 @@ impl Changes {
     }
 
     /// What the backend lists of the user has come, or not.
-    fn compared(
-        &mut self,
-        id: EntryId,
-        page: u64,
-        reply: Result<Reply, Failure>,
-        cx: &mut Context<'_>,
-    ) {
+    fn compared(&mut self, id: EntryId, page: u64, reply: Answer, cx: &mut Cx<'_>) {
         let Some(entry) = cx.outbox.get(id) else {
             return;
         };
@@ -350,7 +331,7 @@ impl Changes {
     }
 
     /// Notes on disk that it is sent from now on. What may be repeated needs no note.
-    fn mark(&mut self, id: EntryId, cx: &mut Context<'_>) {
+    fn mark(&mut self, id: EntryId, cx: &mut Cx<'_>) {
         let time_s = cx.time_s();
         let Some(entry) = cx.outbox.get_mut(id) else {
             return;
@@ -363,7 +344,7 @@ impl Changes {
         cx.store_entry(id, Some(Ticket::Marked(id)));
     }
 
-    fn post(&mut self, id: EntryId, cx: &mut Context<'_>) {
+    fn post(&mut self, id: EntryId, cx: &mut Cx<'_>) {
         let Some(entry) = cx.outbox.get(id) else {
             return;
         };
@@ -376,7 +357,7 @@ impl Changes {
     }
 
     /// The backend's reply to the change itself.
-    fn sent(&mut self, id: EntryId, reply: Result<Reply, Failure>, cx: &mut Context<'_>) {
+    fn sent(&mut self, id: EntryId, reply: Answer, cx: &mut Cx<'_>) {
         let failure = match reply {
             Ok(Reply::Ban(ban)) => return self.arrived(id, Some(ban.id), cx),
             Ok(Reply::Warning(warning)) => return self.arrived(id, Some(warning.id), cx),
@@ -389,7 +370,7 @@ impl Changes {
         let why = failure.why.clone();
         match (failure.kind, &entry.issuer) {
             (FailureKind::Forbidden, Some(issuer)) => {
-                self.needs.insert(id, Need::Rights(why));
+                self.needs.insert(id, Need::Rights(why), NEVER);
                 cx.directory.want_rights(issuer.steam, entry.bundle, cx.now);
             }
             (FailureKind::Unauthorized, _) => self.hold(id, why, true, cx),
@@ -417,7 +398,7 @@ impl Changes {
     }
 
     /// Something failed before the change itself was sent.
-    fn failed_before(&mut self, id: EntryId, failure: &Failure, cx: &mut Context<'_>) {
+    fn failed_before(&mut self, id: EntryId, failure: &Failure, cx: &mut Cx<'_>) {
         let entry = cx.outbox.get(id);
         let doubt = entry.is_some_and(|entry| entry.state == State::Sending);
         let why = failure.why.clone();
@@ -441,16 +422,15 @@ impl Changes {
 
     /// Rights of an issuer are known afresh, or could not be fetched: was it they whom the backend refused,
     /// or vpid?
-    fn issuer_known(&mut self, steam: SteamId, bundle: Uuid, known: bool, cx: &mut Context<'_>) {
-        let waits = |id: &EntryId, need: &mut Need| {
+    fn issuer_known(&mut self, steam: SteamId, bundle: Uuid, known: bool, cx: &mut Cx<'_>) {
+        let waits = |id: &EntryId, need: &Need| {
             let is_by = |entry: &Entry| {
                 let issuer = entry.issuer.as_ref();
                 entry.bundle == bundle && issuer.is_some_and(|issuer| issuer.steam == steam)
             };
             matches!(need, Need::Rights(_)) && cx.outbox.get(*id).is_some_and(is_by)
         };
-        let waiting: Vec<_> = self.needs.extract_if(.., waits).collect();
-        for (id, need) in waiting {
+        for (id, need) in self.needs.remove_where(waits) {
             let Need::Rights(why) = need else { continue };
             match known {
                 false => self.put_back(id, why, Wait::for_s(limits::FOREIGN_ANSWER_S), cx),
@@ -460,13 +440,13 @@ impl Changes {
         }
     }
 
-    fn put_back(&mut self, id: EntryId, why: String, wait: Wait, cx: &mut Context<'_>) {
+    fn put_back(&mut self, id: EntryId, why: String, wait: Wait, cx: &mut Cx<'_>) {
         cx.outbox.again(id, why, wait, cx.now);
         cx.store_entry(id, None);
         self.say_queued(id, cx);
     }
 
-    fn hold(&mut self, id: EntryId, why: String, whole: bool, cx: &mut Context<'_>) {
+    fn hold(&mut self, id: EntryId, why: String, whole: bool, cx: &mut Cx<'_>) {
         cx.backend.report_refused(&why, cx.now);
         cx.outbox.hold(id, why, whole, cx.now);
         cx.store_entry(id, None);
@@ -474,7 +454,7 @@ impl Changes {
     }
 
     /// The backend will not accept it: what was enforced here is lifted, and its issuer is told.
-    fn refuse(&mut self, id: EntryId, why: String, cx: &mut Context<'_>) {
+    fn refuse(&mut self, id: EntryId, why: String, cx: &mut Cx<'_>) {
         self.unknown.remove(&id);
         self.told_queued.remove(&id);
         cx.outbox.kill(id, why.clone(), cx.now);
@@ -485,12 +465,12 @@ impl Changes {
                 "{} was refused: {why}; it is kept as a dead letter: `vpid queue show {id}`",
                 entry.describe()
             );
-            cx.tell_issuer(&entry, News::Refused(&why));
+            cx.tell_issuer(&entry, "refused", &why);
         }
     }
 
     /// The backend has it.
-    fn arrived(&mut self, id: EntryId, made: Option<Uuid>, cx: &mut Context<'_>) {
+    fn arrived(&mut self, id: EntryId, made: Option<Uuid>, cx: &mut Cx<'_>) {
         self.unknown.remove(&id);
         self.told_queued.remove(&id);
         let Some(entry) = cx.outbox.get(id).cloned() else {
@@ -504,12 +484,12 @@ impl Changes {
         // It is written down before the next change of this player is sent.
         cx.outbox.done(id, cx.now);
         cx.lists.refresh(entry.bundle, cx.now);
-        cx.tell_issuer(&entry, News::Done);
+        cx.tell_issuer(&entry, "done", "");
     }
 }
 
 /// Whether the issuer of an entry may do this, as far as is known.
-fn issuer_may(id: EntryId, cx: &Context<'_>) -> bool {
+fn issuer_may(id: EntryId, cx: &Cx<'_>) -> bool {
     let Some(entry) = cx.outbox.get(id) else {
         return false;
     };
@@ -537,7 +517,7 @@ pub fn accepted_response(entry: &Entry) -> Value {
 }
 
 /// What an operator requests of the outbox (`vpid queue`). Errors are sentences.
-pub fn operate(request: &QueueRequest, cx: &mut Context<'_>) -> Result<Value, String> {
+pub fn operate(request: &QueueRequest, cx: &mut Cx<'_>) -> Result<Value, String> {
     Ok(match request {
         QueueRequest::List => {
             let entries: Vec<Value> = cx.outbox.all().map(|entry| json!(entry)).collect();
@@ -569,7 +549,7 @@ pub fn operate(request: &QueueRequest, cx: &mut Context<'_>) -> Result<Value, St
     })
 }
 
-fn retry(id: EntryId, cx: &mut Context<'_>) -> Result<(), String> {
+fn retry(id: EntryId, cx: &mut Cx<'_>) -> Result<(), String> {
     cx.outbox.retry(id, cx.now)?;
     cx.store_entry(id, None);
     cx.send(Message::BansChanged);

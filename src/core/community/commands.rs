@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use super::rights::{Length, Right, Verdict};
 use super::targets::{Target, first_word, read_target};
 use super::words::Problem;
-use super::{Context, Message, Subject};
+use super::{Cx, Message, Subject};
 use crate::config;
 use crate::core::chat_guard::Doubt;
 use crate::core::deadlines::Expiring;
@@ -234,6 +234,15 @@ fn reason(text: &str) -> Result<String, Problem> {
     }
 }
 
+/// A line of chat.
+pub struct Chat {
+    pub server: ServerId,
+    pub speaker: Speaker,
+    pub text: String,
+    /// It has waited until it was confirmed who wrote it.
+    pub held: bool,
+}
+
 /// A player who wrote a command.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Player {
@@ -261,7 +270,7 @@ pub struct Order {
     pub command: Command,
 }
 
-impl Context<'_> {
+impl Cx<'_> {
     /// Whom an order means that changes something: by a command in chat, a player who is on must be confirmed
     /// by the game. A SteamID speaks for itself.
     pub fn confirmed_target(
@@ -295,14 +304,9 @@ impl Subject for Commands {
         self.prefixes = config.prefixes.clone();
     }
 
-    fn on_message(&mut self, message: &Message, cx: &mut Context<'_>) {
+    fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
         match message {
-            Message::Chat {
-                server,
-                speaker,
-                text,
-                held,
-            } => self.chat(*server, speaker, text, *held, cx),
+            Message::Chat(chat) => self.chat(chat, cx),
             Message::Rights(steam, bundle) | Message::NoRights(steam, bundle) => {
                 let waits = |_: &u64, (player, order): &(Player, Order)| {
                     player.steam == *steam && order.bundle == *bundle
@@ -315,31 +319,26 @@ impl Subject for Commands {
         }
     }
 
-    fn advance(&mut self, cx: &mut Context<'_>) {
+    fn advance(&mut self, cx: &mut Cx<'_>) {
         while let Some((_, (player, order))) = self.waiting.pop_due(cx.now.mono_ms) {
             decide(&player, order, cx);
         }
     }
 
-    fn next_due(&self, _cx: &Context<'_>) -> Option<u64> {
+    fn next_due(&self, _cx: &Cx<'_>) -> Option<u64> {
         self.waiting.next_due()
     }
 }
 
 impl Commands {
-    fn chat(
-        &mut self,
-        server: ServerId,
-        speaker: &Speaker,
-        text: &str,
-        held: bool,
-        cx: &mut Context<'_>,
-    ) {
+    fn chat(&mut self, chat: &Chat, cx: &mut Cx<'_>) {
+        let (server, speaker, text) = (chat.server, &chat.speaker, &chat.text);
         let Some(steam) = speaker.steam else { return };
+        let name = speaker.name.clone();
         let player = Player {
             server,
             steam,
-            name: speaker.name.clone(),
+            name,
         };
         match parse(text, &self.prefixes) {
             Parsed::NotForUs => {}
@@ -349,24 +348,24 @@ impl Commands {
             }
             Parsed::Command(Command::State) => cx.send(Message::StateWanted(player)),
             Parsed::Command(command) if command.changes() => {
-                match cx.servers.chat_verdict(server, speaker, held, cx.now) {
+                match cx.servers.chat_verdict(server, speaker, chat.held, cx.now) {
                     ChatVerdict::Counts => self.order(player, command, cx),
                     ChatVerdict::Wait => {
-                        let text = text.to_owned();
-                        cx.servers.hold(server, speaker.clone(), text, cx.now);
+                        let (speaker, text) = (speaker.clone(), text.clone());
+                        cx.servers.hold(server, speaker, text, cx.now);
                     }
                     ChatVerdict::Refused(doubt) => say_doubt(&player, &command, &doubt, cx),
                 }
             }
             // It was held since other parts of the core wait with it.
-            Parsed::Command(_) if held => {}
+            Parsed::Command(_) if chat.held => {}
             Parsed::Command(command) => self.order(player, command, cx),
         }
     }
 
     /// Has a command carried out, if its issuer may. The rights of who seems not to are fetched once more:
     /// they may have changed.
-    fn order(&mut self, player: Player, command: Command, cx: &mut Context<'_>) {
+    fn order(&mut self, player: Player, command: Command, cx: &mut Cx<'_>) {
         let Some(bundle) = cx.records.bundle(player.server) else {
             return cx.say_message(player.steam, "state_waiting", &[]);
         };
@@ -392,14 +391,14 @@ impl Commands {
     }
 }
 
-fn may(player: &Player, order: &Order, cx: &Context<'_>) -> Verdict {
+fn may(player: &Player, order: &Order, cx: &Cx<'_>) -> Verdict {
     match order.command.right() {
         Some(right) => cx.directory.may(player.steam, order.bundle, right, cx.now),
         None => Verdict::Yes,
     }
 }
 
-fn decide(player: &Player, order: Order, cx: &mut Context<'_>) {
+fn decide(player: &Player, order: Order, cx: &mut Cx<'_>) {
     let key = match may(player, &order, cx) {
         Verdict::Yes => return cx.send(Message::Order(order)),
         Verdict::Unknown => "rights_unknown",
@@ -415,7 +414,7 @@ fn decide(player: &Player, order: Order, cx: &mut Context<'_>) {
 }
 
 /// A command does not count, whoever wrote it. The player in whose name it stands is told how else.
-fn say_doubt(player: &Player, command: &Command, doubt: &Doubt, cx: &mut Context<'_>) {
+fn say_doubt(player: &Player, command: &Command, doubt: &Doubt, cx: &mut Cx<'_>) {
     log::warn!(
         "{}: {} ({}) wrote {} in chat, which does not count: {}; VyHub's pages and vpid at \
          the shell do",

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::rights::{Right, Rights, Verdict, may};
-use super::{Context, Message, Subject, Ticket};
+use super::{Answer, Cx, Message, Subject, Ticket};
 use crate::core::Now;
 use crate::core::servers::ServerId;
 use crate::limits;
@@ -191,7 +191,7 @@ pub enum Lookup {
 impl Subject for Lookups {
     type Ticket = Lookup;
 
-    fn restore(&mut self, name: &str, text: &str, cx: &mut Context<'_>) -> Result<(), String> {
+    fn restore(&mut self, name: &str, text: &str, cx: &mut Cx<'_>) -> Result<(), String> {
         if name != DOCUMENT {
             return Ok(());
         }
@@ -207,7 +207,7 @@ impl Subject for Lookups {
         Ok(())
     }
 
-    fn on_message(&mut self, message: &Message, cx: &mut Context<'_>) {
+    fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
         match message {
             // No lookup waits any longer.
             Message::Reachable => {
@@ -217,18 +217,18 @@ impl Subject for Lookups {
             }
             Message::User(steam) => initialize(*steam, cx),
             Message::NoUser(steam, _) if cx.directory.user(*steam).is_none() => {
-                let given_up = cx
-                    .directory
-                    .wanted_rights
-                    .extract_if(.., |(of, _), _| of == steam);
-                let failed = given_up.map(|((steam, bundle), _)| Message::NoRights(steam, bundle));
-                cx.messages.extend(failed);
+                cx.directory.wanted_rights.retain(|(of, bundle), _| {
+                    if of == steam {
+                        cx.messages.push_back(Message::NoRights(*of, *bundle));
+                    }
+                    of != steam
+                });
             }
             _ => {}
         }
     }
 
-    fn on_reply(&mut self, lookup: Lookup, reply: Result<Reply, Failure>, cx: &mut Context<'_>) {
+    fn on_reply(&mut self, lookup: Lookup, reply: Answer, cx: &mut Cx<'_>) {
         match lookup {
             Lookup::User(steam) => user_replied(steam, false, reply, cx),
             Lookup::NewUser(steam) => user_replied(steam, true, reply, cx),
@@ -236,7 +236,7 @@ impl Subject for Lookups {
         }
     }
 
-    fn advance(&mut self, cx: &mut Context<'_>) {
+    fn advance(&mut self, cx: &mut Cx<'_>) {
         greet(cx);
         if self.refresh_due_ms <= cx.now.mono_ms && cx.records.ready().next().is_some() {
             self.refresh_due_ms = cx.now.mono_ms + limits::VYHUB_ROUND_MS;
@@ -246,7 +246,7 @@ impl Subject for Lookups {
         look_rights_up(cx);
     }
 
-    fn next_due(&self, cx: &Context<'_>) -> Option<u64> {
+    fn next_due(&self, cx: &Cx<'_>) -> Option<u64> {
         let ready = cx.records.ready().next();
         let refresh = ready.map(|_| self.refresh_due_ms);
         let users = || cx.directory.wanted_users.values();
@@ -257,7 +257,7 @@ impl Subject for Lookups {
 }
 
 /// Whoever is new on a server is looked up.
-fn greet(cx: &mut Context<'_>) {
+fn greet(cx: &mut Cx<'_>) {
     let servers: Vec<ServerId> = cx.records.all().iter().map(|it| it.server).collect();
     for server in servers {
         let Some(game) = cx.servers.get_mut(server) else {
@@ -285,7 +285,7 @@ fn greet(cx: &mut Context<'_>) {
 }
 
 /// Scripts are told who a player is in the backend.
-fn initialize(steam: SteamId, cx: &mut Context<'_>) {
+fn initialize(steam: SteamId, cx: &mut Cx<'_>) {
     let Some(user) = cx.directory.user(steam).cloned() else {
         return;
     };
@@ -308,7 +308,7 @@ fn initialize(steam: SteamId, cx: &mut Context<'_>) {
     }
 }
 
-fn look_users_up(cx: &mut Context<'_>) {
+fn look_users_up(cx: &mut Cx<'_>) {
     let wanted = &mut cx.directory.wanted_users;
     let busy = wanted.values().filter(|wanted| wanted.busy).count();
     let room = limits::VYHUB_LOOKUPS_MAX.saturating_sub(busy);
@@ -329,7 +329,7 @@ fn look_users_up(cx: &mut Context<'_>) {
 }
 
 /// Fetches rights that are wanted, once their user is known.
-fn look_rights_up(cx: &mut Context<'_>) {
+fn look_rights_up(cx: &mut Cx<'_>) {
     let Directory {
         users,
         wanted_rights,
@@ -352,7 +352,7 @@ fn look_rights_up(cx: &mut Context<'_>) {
 }
 
 /// The reply to a lookup, or to the making of a user (`made`).
-fn user_replied(steam: SteamId, made: bool, reply: Result<Reply, Failure>, cx: &mut Context<'_>) {
+fn user_replied(steam: SteamId, made: bool, reply: Answer, cx: &mut Cx<'_>) {
     let failure = match reply {
         Ok(Reply::User(user)) if user.steam == steam => {
             cx.directory.wanted_users.remove(&steam);
@@ -381,7 +381,7 @@ fn user_replied(steam: SteamId, made: bool, reply: Result<Reply, Failure>, cx: &
 }
 
 /// Forgets users who do not play, when there are too many.
-fn make_room(cx: &mut Context<'_>) {
+fn make_room(cx: &mut Cx<'_>) {
     if cx.directory.users.len() >= limits::VYHUB_USERS_MAX {
         let plays = |steam: &SteamId| cx.servers.find(*steam).next().is_some();
         cx.directory.users.retain(|steam, _| plays(steam));
@@ -389,7 +389,7 @@ fn make_room(cx: &mut Context<'_>) {
 }
 
 /// Groups or properties of a user have come, or not.
-fn rights_replied(key: Key, reply: Result<Reply, Failure>, cx: &mut Context<'_>) {
+fn rights_replied(key: Key, reply: Answer, cx: &mut Cx<'_>) {
     let (steam, bundle) = key;
     let Some(wanted) = cx.directory.wanted_rights.get_mut(&key) else {
         return;
@@ -429,7 +429,7 @@ fn rights_replied(key: Key, reply: Result<Reply, Failure>, cx: &mut Context<'_>)
 }
 
 /// Rights of those who play grow old; of those who have left, only what is kept stays.
-fn refresh_rights(cx: &mut Context<'_>) {
+fn refresh_rights(cx: &mut Cx<'_>) {
     for (server, bundle) in cx.records.ready() {
         let Some(game) = cx.servers.get(server) else {
             continue;

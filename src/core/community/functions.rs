@@ -13,7 +13,7 @@ use super::commands::{Call, Command, Order, Player};
 use super::rights::{Length, Verdict};
 use super::targets::Target;
 use super::words::Problem;
-use super::{Context, Message, Subject, unavailable};
+use super::{Cx, Message, Subject, unavailable};
 use crate::core::deadlines::Expiring;
 use crate::core::outbox::Origin;
 use crate::core::servers::ServerId;
@@ -139,21 +139,6 @@ fn reason(args: &Map<String, Value>) -> Result<String, CallError> {
     }
 }
 
-impl Command {
-    /// Whom it is about; commands of chat only have none.
-    fn who(&self) -> Option<&Target> {
-        match self {
-            Self::Ban { who, .. }
-            | Self::Unban { who }
-            | Self::Warn { who, .. }
-            | Self::GetUser { who }
-            | Self::IsBanned { who }
-            | Self::SetGroup { who, .. } => Some(who),
-            Self::Warns { .. } | Self::Bans { .. } | Self::State => None,
-        }
-    }
-}
-
 /// Calls of `VYHUB_GetUser` that wait for their users.
 #[derive(Default)]
 pub struct Functions {
@@ -163,7 +148,7 @@ pub struct Functions {
 impl Subject for Functions {
     type Ticket = Infallible;
 
-    fn on_message(&mut self, message: &Message, cx: &mut Context<'_>) {
+    fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
         match message {
             Message::Order(order) => {
                 if let Command::GetUser { who } = &order.command
@@ -185,34 +170,28 @@ impl Subject for Functions {
         }
     }
 
-    fn advance(&mut self, cx: &mut Context<'_>) {
+    fn advance(&mut self, cx: &mut Cx<'_>) {
         while let Some((call, _)) = self.waiting.pop_due(cx.now.mono_ms) {
             let error = unavailable("VyHub has not answered in time");
             cx.respond(call, Err(error));
         }
     }
 
-    fn next_due(&self, _cx: &Context<'_>) -> Option<u64> {
+    fn next_due(&self, _cx: &Cx<'_>) -> Option<u64> {
         self.waiting.next_due()
     }
 }
 
 impl Functions {
-    /// A script calls. `due_ms`: until when its caller waits, on the daemon's clock.
-    pub fn call(
-        &self,
-        id: CallId,
-        server: ServerId,
-        call: VyhubCall,
-        due_ms: u64,
-        cx: &mut Context<'_>,
-    ) {
+    /// A script calls a function.
+    pub fn call(&self, call: Call, server: ServerId, what: VyhubCall, cx: &mut Cx<'_>) {
+        let id = call.id;
         let made = cx.outbox.of_call(Origin::from(id));
         if let Some(entry) = made.filter(|entry| cx.outbox.is_stored(entry.id)) {
             let response = accepted_response(entry);
             return cx.respond(id, Ok(response));
         }
-        match order(Call { id, due_ms }, server, call, cx) {
+        match order(call, server, what, cx) {
             Ok(order) => cx.send(Message::Order(order)),
             Err(error) => cx.respond(id, Err(error)),
         }
@@ -223,7 +202,7 @@ impl Functions {
         order: &Order,
         call: &Call,
         who: &Target,
-        cx: &mut Context<'_>,
+        cx: &mut Cx<'_>,
     ) -> Result<(), Problem> {
         let (steam, _) = cx.target(order.server, order.bundle, who)?;
         if let Some(user) = cx.directory.user(steam) {
@@ -239,12 +218,7 @@ impl Functions {
         Ok(())
     }
 
-    fn respond_all(
-        &mut self,
-        steam: SteamId,
-        response: Result<Value, CallError>,
-        cx: &mut Context<'_>,
-    ) {
+    fn respond_all(&mut self, steam: SteamId, response: Result<Value, CallError>, cx: &mut Cx<'_>) {
         for (call, _) in self.waiting.remove_where(|_, of| *of == steam) {
             cx.respond(call, response.clone());
         }
@@ -252,21 +226,13 @@ impl Functions {
 }
 
 /// What a call orders, if its issuer may.
-fn order(
-    call: Call,
-    server: ServerId,
-    what: VyhubCall,
-    cx: &Context<'_>,
-) -> Result<Order, CallError> {
+fn order(call: Call, server: ServerId, what: VyhubCall, cx: &Cx<'_>) -> Result<Order, CallError> {
     if cx.records.get(server).is_none() {
         return Err(unavailable("this server has no vyhub_server_id"));
     }
     let bundle = cx.records.bundle(server);
     let bundle = bundle.ok_or_else(|| unavailable("VyHub has not been reached yet"))?;
     let in_words = |problem: Problem| CallError::new("ValueError", cx.words.problem(&problem));
-    if let Some(who) = what.command.who() {
-        cx.target(server, bundle, who).map_err(in_words)?;
-    }
     let player = match (what.issuer, what.command.right()) {
         (None, _) => None,
         (Some(issuer), None) => Some(named(server, bundle, &issuer, cx).map_err(in_words)?),
@@ -290,12 +256,7 @@ fn order(
     })
 }
 
-fn named(
-    server: ServerId,
-    bundle: Uuid,
-    issuer: &Target,
-    cx: &Context<'_>,
-) -> Result<Player, Problem> {
+fn named(server: ServerId, bundle: Uuid, issuer: &Target, cx: &Cx<'_>) -> Result<Player, Problem> {
     let (steam, name) = cx.target(server, bundle, issuer)?;
     Ok(Player {
         server,

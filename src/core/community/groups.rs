@@ -10,7 +10,7 @@ use serde_json::json;
 use super::commands::{Call, Command, Order};
 use super::rights::Length;
 use super::words::Problem;
-use super::{Context, Message, Subject, Ticket, unavailable};
+use super::{Answer, Cx, Message, Subject, Ticket, unavailable};
 use crate::core::deadlines::Expiring;
 use crate::core::servers::ServerId;
 use crate::limits;
@@ -54,7 +54,7 @@ enum Step {
 impl Subject for Groups {
     type Ticket = CallId;
 
-    fn on_message(&mut self, message: &Message, cx: &mut Context<'_>) {
+    fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
         match message {
             Message::Order(order) => {
                 if let Command::SetGroup { .. } = &order.command
@@ -81,7 +81,7 @@ impl Subject for Groups {
         }
     }
 
-    fn on_reply(&mut self, id: CallId, reply: Result<Reply, Failure>, cx: &mut Context<'_>) {
+    fn on_reply(&mut self, id: CallId, reply: Answer, cx: &mut Cx<'_>) {
         let Some(call) = self.open.get(id) else {
             return;
         };
@@ -102,20 +102,20 @@ impl Subject for Groups {
         }
     }
 
-    fn advance(&mut self, cx: &mut Context<'_>) {
+    fn advance(&mut self, cx: &mut Cx<'_>) {
         while let Some((id, call)) = self.open.pop_due(cx.now.mono_ms) {
             let failure = Failure::unclear("VyHub has not answered in time");
             cx.respond(id, Err(in_words(&failure, &call.step)));
         }
     }
 
-    fn next_due(&self, _cx: &Context<'_>) -> Option<u64> {
+    fn next_due(&self, _cx: &Cx<'_>) -> Option<u64> {
         self.open.next_due()
     }
 }
 
 impl Groups {
-    fn open(&mut self, order: &Order, call: &Call, cx: &mut Context<'_>) -> Result<(), Problem> {
+    fn open(&mut self, order: &Order, call: &Call, cx: &mut Cx<'_>) -> Result<(), Problem> {
         let Command::SetGroup { who, group, length } = &order.command else {
             return Ok(());
         };
@@ -150,7 +150,7 @@ impl Groups {
         self.open.iter().filter(waits).map(|(id, _)| *id).collect()
     }
 
-    fn user_known(&mut self, id: CallId, user: Uuid, cx: &mut Context<'_>) {
+    fn user_known(&mut self, id: CallId, user: Uuid, cx: &mut Cx<'_>) {
         let Some(call) = self.open.get_mut(id) else {
             return;
         };
@@ -163,13 +163,7 @@ impl Groups {
         }
     }
 
-    fn end_memberships(
-        &mut self,
-        id: CallId,
-        user: Uuid,
-        group: Option<Uuid>,
-        cx: &mut Context<'_>,
-    ) {
+    fn end_memberships(&mut self, id: CallId, user: Uuid, group: Option<Uuid>, cx: &mut Cx<'_>) {
         let Some(call) = self.open.get_mut(id) else {
             return;
         };
@@ -182,7 +176,7 @@ impl Groups {
         cx.request(Ticket::Groups(id), request);
     }
 
-    fn begin_membership(&mut self, id: CallId, user: Uuid, group: Uuid, cx: &mut Context<'_>) {
+    fn begin_membership(&mut self, id: CallId, user: Uuid, group: Uuid, cx: &mut Cx<'_>) {
         let time_s = cx.time_s();
         let Some(call) = self.open.get_mut(id) else {
             return;
@@ -202,7 +196,7 @@ impl Groups {
         cx.request(Ticket::Groups(id), request);
     }
 
-    fn close(&mut self, id: CallId, outcome: Result<(), CallError>, cx: &mut Context<'_>) {
+    fn close(&mut self, id: CallId, outcome: Result<(), CallError>, cx: &mut Cx<'_>) {
         let Some(call) = self.open.remove(id) else {
             return;
         };

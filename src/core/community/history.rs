@@ -3,10 +3,10 @@
 use super::commands::{Command, Order};
 use super::targets::Target;
 use super::words::{Problem, Words};
-use super::{Context, Message, Subject, Ticket};
+use super::{Answer, Cx, Message, Subject, Ticket};
 use crate::core::deadlines::Expiring;
 use crate::limits;
-use crate::protocol::backend::{Ban, Failure, Reply, Request, Warning};
+use crate::protocol::backend::{Ban, Reply, Request, Warning};
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
 
@@ -29,7 +29,7 @@ struct Question {
 impl Subject for History {
     type Ticket = u64;
 
-    fn on_message(&mut self, message: &Message, cx: &mut Context<'_>) {
+    fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
         match message {
             Message::Order(order) => {
                 let asked = match &order.command {
@@ -52,7 +52,7 @@ impl Subject for History {
         }
     }
 
-    fn on_reply(&mut self, number: u64, reply: Result<Reply, Failure>, cx: &mut Context<'_>) {
+    fn on_reply(&mut self, number: u64, reply: Answer, cx: &mut Cx<'_>) {
         let Some(question) = self.open.remove(number) else {
             return;
         };
@@ -76,13 +76,13 @@ impl Subject for History {
         }
     }
 
-    fn advance(&mut self, cx: &mut Context<'_>) {
+    fn advance(&mut self, cx: &mut Cx<'_>) {
         while let Some((_, question)) = self.open.pop_due(cx.now.mono_ms) {
             cx.say_message(question.asker, "list_away", &[]);
         }
     }
 
-    fn next_due(&self, _cx: &Context<'_>) -> Option<u64> {
+    fn next_due(&self, _cx: &Cx<'_>) -> Option<u64> {
         self.open.next_due()
     }
 }
@@ -93,7 +93,7 @@ impl History {
         order: &Order,
         who: &Target,
         warnings: bool,
-        cx: &mut Context<'_>,
+        cx: &mut Cx<'_>,
     ) -> Result<(), Problem> {
         let Some(asker) = order.player.as_ref().map(|player| player.steam) else {
             return Ok(());
@@ -121,7 +121,7 @@ impl History {
     }
 
     /// The user of questions is known.
-    fn request(&mut self, steam: SteamId, cx: &mut Context<'_>) {
+    fn request(&mut self, steam: SteamId, cx: &mut Cx<'_>) {
         let Some(user) = cx.directory.user(steam).map(|user| user.id) else {
             return;
         };

@@ -1,7 +1,7 @@
 //! The community around the game servers: users, bans, warnings, groups, as a backend (VyHub) keeps them.
 //!
 //! Each subject is a file that owns its state and has the entrances of [`Subject`]. What several subjects
-//! read (servers' records, users and rights, lists of bans, the outbox) is in [`Context`] and changed by the
+//! read (servers' records, users and rights, lists of bans, the outbox) is in [`Cx`] and changed by the
 //! file that it belongs to. Subjects tell each other by [`Message`]s. Whatever has happened, all of them
 //! then get to `advance`, which does whatever is due: so no order of replies, timers and restarts can leave
 //! something undone.
@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 
 use super::outbox::{EntryId, Outbox};
 use super::outgoing::Outgoing;
-use super::servers::{Seen, ServerId, Servers, Speaker};
+use super::servers::{Seen, ServerId, Servers};
 use super::{Effect, Now, Timer};
 use crate::config::{self, Config};
 use crate::protocol::backend::{Done, Failure, Reply, Request};
@@ -41,13 +41,16 @@ use crate::sql::CallId;
 
 use backend::Backend;
 use bans::lists::Lists;
-use commands::{Order, Player};
+use commands::{Call, Chat, Order, Player};
 use directory::Directory;
 use records::Records;
 use words::{Problem, Words};
 
 pub use directory::About;
 pub use functions::{FUNCTIONS, VyhubCall, parse_call};
+
+/// The backend's answer to a request.
+type Answer = Result<Reply, Failure>;
 
 /// What a part of the community does when something happens.
 trait Subject {
@@ -56,27 +59,15 @@ trait Subject {
 
     fn configure(&mut self, _config: &config::Vyhub) {}
     /// A document that an earlier run has cached. The error is a sentence.
-    fn restore(&mut self, _name: &str, _text: &str, _cx: &mut Context<'_>) -> Result<(), String> {
+    fn restore(&mut self, _name: &str, _text: &str, _cx: &mut Cx<'_>) -> Result<(), String> {
         Ok(())
     }
-    fn on_message(&mut self, _message: &Message, _cx: &mut Context<'_>) {}
-    fn on_reply(
-        &mut self,
-        _ticket: Self::Ticket,
-        _reply: Result<Reply, Failure>,
-        _cx: &mut Context<'_>,
-    ) {
-    }
-    fn on_stored(
-        &mut self,
-        _ticket: Self::Ticket,
-        _result: Result<(), String>,
-        _cx: &mut Context<'_>,
-    ) {
-    }
+    fn on_message(&mut self, _message: &Message, _cx: &mut Cx<'_>) {}
+    fn on_reply(&mut self, _ticket: Self::Ticket, _reply: Answer, _cx: &mut Cx<'_>) {}
+    fn on_stored(&mut self, _ticket: Self::Ticket, _result: Result<(), String>, _cx: &mut Cx<'_>) {}
     /// Does whatever is due.
-    fn advance(&mut self, _cx: &mut Context<'_>) {}
-    fn next_due(&self, _cx: &Context<'_>) -> Option<u64> {
+    fn advance(&mut self, _cx: &mut Cx<'_>) {}
+    fn next_due(&self, _cx: &Cx<'_>) -> Option<u64> {
         None
     }
 }
@@ -99,33 +90,33 @@ macro_rules! subjects {
                 $(self.$field.configure(config);)*
             }
 
-            fn restore(&mut self, name: &str, text: &str, cx: &mut Context<'_>) {
+            fn restore(&mut self, name: &str, text: &str, cx: &mut Cx<'_>) {
                 $(if let Err(why) = self.$field.restore(name, text, cx) {
                     log::warn!("vyhub/{name}.json is passed over: {why}; it is fetched again");
                 })*
             }
 
-            fn on_message(&mut self, message: &Message, cx: &mut Context<'_>) {
+            fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
                 $(self.$field.on_message(message, cx);)*
             }
 
-            fn on_reply(&mut self, ticket: Ticket, reply: Result<Reply, Failure>, cx: &mut Context<'_>) {
+            fn on_reply(&mut self, ticket: Ticket, reply: Answer, cx: &mut Cx<'_>) {
                 match ticket {
                     $(Ticket::$Name(ticket) => self.$field.on_reply(ticket, reply, cx),)*
                 }
             }
 
-            fn on_stored(&mut self, ticket: Ticket, result: Result<(), String>, cx: &mut Context<'_>) {
+            fn on_stored(&mut self, ticket: Ticket, result: Result<(), String>, cx: &mut Cx<'_>) {
                 match ticket {
                     $(Ticket::$Name(ticket) => self.$field.on_stored(ticket, result, cx),)*
                 }
             }
 
-            fn advance(&mut self, cx: &mut Context<'_>) {
+            fn advance(&mut self, cx: &mut Cx<'_>) {
                 $(self.$field.advance(cx);)*
             }
 
-            fn next_due(&self, cx: &Context<'_>) -> Option<u64> {
+            fn next_due(&self, cx: &Cx<'_>) -> Option<u64> {
                 [$(self.$field.next_due(cx),)*].into_iter().flatten().min()
             }
         }
@@ -152,13 +143,7 @@ enum Message {
     MapStarted(ServerId),
     /// The game script of a server has begun anew.
     SessionBegan(ServerId),
-    Chat {
-        server: ServerId,
-        speaker: Speaker,
-        text: String,
-        /// It has waited until it was confirmed who wrote it.
-        held: bool,
-    },
+    Chat(Chat),
     /// Carry this out: its issuer has the right.
     Order(Order),
     /// A player wants to know how things are.
@@ -181,14 +166,14 @@ enum Message {
 }
 
 /// What the core gives for a turn.
-pub struct Cx<'a> {
+pub struct Turn<'a> {
     pub servers: &'a mut Servers,
     pub now: Now,
     pub out: &'a mut Outgoing,
 }
 
 /// What subjects work with.
-struct Context<'a> {
+struct Cx<'a> {
     servers: &'a mut Servers,
     now: Now,
     out: &'a mut Outgoing,
@@ -201,7 +186,7 @@ struct Context<'a> {
     messages: &'a mut VecDeque<Message>,
 }
 
-impl Context<'_> {
+impl Cx<'_> {
     fn send(&mut self, message: Message) {
         self.messages.push_back(message);
     }
@@ -310,7 +295,7 @@ pub struct Community {
 
 impl Community {
     /// `None`: no server is one of VyHub's. `seed`: another one for each vpid.
-    pub fn start(config: &Config, found: Found, seed: u64, cx: &mut Cx<'_>) -> Option<Self> {
+    pub fn start(config: &Config, found: Found, seed: u64, cx: &mut Turn<'_>) -> Option<Self> {
         let vyhub = config.vyhub.as_ref()?;
         let records = Records::new(cx.servers);
         if records.all().is_empty() {
@@ -318,7 +303,7 @@ impl Community {
         }
         let (outbox, unreadable) = Outbox::restore(&found.outbox, seed);
         let mut community = Self {
-            words: Words::from(vyhub),
+            words: Words::new(vyhub),
             backend: Backend::default(),
             records,
             directory: Directory::default(),
@@ -352,8 +337,8 @@ impl Community {
         Some(community)
     }
 
-    fn open<'b>(&'b mut self, cx: &'b mut Cx<'_>) -> (&'b mut Subjects, Context<'b>) {
-        let context = Context {
+    fn open<'b>(&'b mut self, cx: &'b mut Turn<'_>) -> (&'b mut Subjects, Cx<'b>) {
+        let context = Cx {
             servers: cx.servers,
             now: cx.now,
             out: cx.out,
@@ -368,18 +353,20 @@ impl Community {
         (&mut self.subjects, context)
     }
 
-    pub fn timer_rang(&mut self, cx: &mut Cx<'_>) {
+    pub fn timer_rang(&mut self, cx: &mut Turn<'_>) {
         self.timer_ms = None;
         self.advance(cx);
     }
 
     /// Something was seen on a server.
-    pub fn seen(&mut self, server: ServerId, seen: Seen, cx: &mut Cx<'_>) {
-        let chat = |speaker, text, held| Message::Chat {
-            server,
-            speaker,
-            text,
-            held,
+    pub fn seen(&mut self, server: ServerId, seen: Seen, cx: &mut Turn<'_>) {
+        let chat = |speaker, text, held| {
+            Message::Chat(Chat {
+                server,
+                speaker,
+                text,
+                held,
+            })
         };
         self.messages.push_back(match seen {
             Seen::MapStarted => Message::MapStarted(server),
@@ -391,7 +378,7 @@ impl Community {
     }
 
     /// The backend's reply.
-    pub fn answered(&mut self, done: Done, cx: &mut Cx<'_>) {
+    pub fn answered(&mut self, done: Done, cx: &mut Turn<'_>) {
         let (subjects, mut inner) = self.open(cx);
         let Some(ticket) = inner.backend.take(done.ticket) else {
             return;
@@ -404,7 +391,7 @@ impl Community {
     }
 
     /// Something is on disk, or could not be written.
-    pub fn written(&mut self, written: Written, cx: &mut Cx<'_>) {
+    pub fn written(&mut self, written: Written, cx: &mut Turn<'_>) {
         let (subjects, mut inner) = self.open(cx);
         let Some(ticket) = inner.backend.take(written.ticket) else {
             return;
@@ -420,17 +407,16 @@ impl Community {
         server: ServerId,
         call: VyhubCall,
         due_ms: u64,
-        cx: &mut Cx<'_>,
+        cx: &mut Turn<'_>,
     ) {
         let (subjects, mut inner) = self.open(cx);
-        subjects
-            .functions
-            .call(id, server, call, due_ms, &mut inner);
+        let waiting = Call { id, due_ms };
+        subjects.functions.call(waiting, server, call, &mut inner);
         self.advance(cx);
     }
 
     /// What an operator requests of the outbox. Errors are sentences.
-    pub fn queue(&mut self, request: &QueueRequest, cx: &mut Cx<'_>) -> Result<Value, String> {
+    pub fn queue(&mut self, request: &QueueRequest, cx: &mut Turn<'_>) -> Result<Value, String> {
         let (_, mut inner) = self.open(cx);
         let reply = changes::operate(request, &mut inner)?;
         self.advance(cx);
@@ -451,7 +437,7 @@ impl Community {
 
     /// Delivers messages and does whatever is due, until nothing is left; then sets the timer for what
     /// comes next.
-    pub fn advance(&mut self, cx: &mut Cx<'_>) {
+    pub fn advance(&mut self, cx: &mut Turn<'_>) {
         let (subjects, mut inner) = self.open(cx);
         loop {
             while let Some(message) = inner.messages.pop_front() {

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Context, Message, Subject, Ticket};
+use super::{Answer, Cx, Message, Subject, Ticket};
 use crate::core::servers::{ServerId, Servers};
 use crate::limits;
 use crate::protocol::backend::{Bundle, Failure, Reply, Request, Server};
@@ -140,7 +140,7 @@ impl Subject for Fetches {
     type Ticket = (ServerId, Step);
 
     /// What an earlier run has kept is used if it is fresh enough.
-    fn restore(&mut self, name: &str, text: &str, cx: &mut Context<'_>) -> Result<(), String> {
+    fn restore(&mut self, name: &str, text: &str, cx: &mut Cx<'_>) -> Result<(), String> {
         let mut all = cx.records.all.iter_mut();
         let Some(record) = all.find(|record| record.document_name() == name) else {
             return Ok(());
@@ -155,7 +155,7 @@ impl Subject for Fetches {
     }
 
     /// A game script that has begun anew knows nothing.
-    fn on_message(&mut self, message: &Message, cx: &mut Context<'_>) {
+    fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
         if let Message::SessionBegan(server) = message
             && let Some(record) = cx.records.get(*server).filter(|record| record.ready)
         {
@@ -164,12 +164,7 @@ impl Subject for Fetches {
         }
     }
 
-    fn on_reply(
-        &mut self,
-        (server, step): (ServerId, Step),
-        reply: Result<Reply, Failure>,
-        cx: &mut Context<'_>,
-    ) {
+    fn on_reply(&mut self, (server, step): (ServerId, Step), reply: Answer, cx: &mut Cx<'_>) {
         let Some(record) = cx.records.get_mut(server) else {
             return;
         };
@@ -205,7 +200,7 @@ impl Subject for Fetches {
         }
     }
 
-    fn advance(&mut self, cx: &mut Context<'_>) {
+    fn advance(&mut self, cx: &mut Cx<'_>) {
         for at in 0..cx.records.all.len() {
             let record = &mut cx.records.all[at];
             let (server, id) = (record.server, record.id);
@@ -225,7 +220,7 @@ impl Subject for Fetches {
         }
     }
 
-    fn next_due(&self, cx: &Context<'_>) -> Option<u64> {
+    fn next_due(&self, cx: &Cx<'_>) -> Option<u64> {
         let dues = cx.records.all.iter().flat_map(|record| {
             let fetch = (!record.busy).then_some(record.due_ms);
             [fetch, record.cache_due_ms.filter(|_| !record.ready)]
@@ -235,7 +230,7 @@ impl Subject for Fetches {
 }
 
 /// All of a server's record has come.
-fn fetched(server: ServerId, frontend: Option<Reply>, cx: &mut Context<'_>) {
+fn fetched(server: ServerId, frontend: Option<Reply>, cx: &mut Cx<'_>) {
     let Some(record) = cx.records.get_mut(server) else {
         return;
     };
@@ -254,7 +249,7 @@ fn fetched(server: ServerId, frontend: Option<Reply>, cx: &mut Context<'_>) {
     make_ready(server, cx);
 }
 
-fn failed(server: ServerId, failure: &Failure, cx: &mut Context<'_>) {
+fn failed(server: ServerId, failure: &Failure, cx: &mut Cx<'_>) {
     cx.backend.report_refusal(failure, cx.now);
     let pause_ms = limits::VYHUB_ROUND_MS.max(failure.retry_after_s * 1_000);
     let Some(record) = cx.records.get_mut(server) else {
@@ -280,7 +275,7 @@ fn failed(server: ServerId, failure: &Failure, cx: &mut Context<'_>) {
 }
 
 /// The server's record is known, from the backend or from an earlier run.
-fn make_ready(server: ServerId, cx: &mut Context<'_>) {
+fn make_ready(server: ServerId, cx: &mut Cx<'_>) {
     let Some(record) = cx.records.get_mut(server) else {
         return;
     };

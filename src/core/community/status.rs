@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::commands::Player;
-use super::{Context, Message, Subject, Ticket};
+use super::{Answer, Cx, Message, Subject, Ticket};
 use crate::core::roster::Person;
 use crate::core::servers::ServerId;
 use crate::limits;
-use crate::protocol::backend::{Failure, Reply, Request, ServerState};
+use crate::protocol::backend::{Request, ServerState};
 
 #[derive(Default)]
 pub struct Status {
@@ -25,7 +25,7 @@ struct Report {
 impl Subject for Status {
     type Ticket = ServerId;
 
-    fn on_message(&mut self, message: &Message, cx: &mut Context<'_>) {
+    fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
         match message {
             Message::MapStarted(server) | Message::SessionBegan(server) => {
                 if let Some(report) = self.reports.get_mut(server) {
@@ -37,7 +37,7 @@ impl Subject for Status {
         }
     }
 
-    fn on_reply(&mut self, server: ServerId, reply: Result<Reply, Failure>, cx: &mut Context<'_>) {
+    fn on_reply(&mut self, server: ServerId, reply: Answer, cx: &mut Cx<'_>) {
         let Some(report) = self.reports.get_mut(&server) else {
             return;
         };
@@ -49,7 +49,7 @@ impl Subject for Status {
         }
     }
 
-    fn advance(&mut self, cx: &mut Context<'_>) {
+    fn advance(&mut self, cx: &mut Cx<'_>) {
         for at in 0..cx.records.all().len() {
             let record = &cx.records.all()[at];
             if record.bundle().is_none() {
@@ -74,13 +74,13 @@ impl Subject for Status {
         }
     }
 
-    fn next_due(&self, _cx: &Context<'_>) -> Option<u64> {
+    fn next_due(&self, _cx: &Cx<'_>) -> Option<u64> {
         let idle = self.reports.values().filter(|report| !report.busy);
         idle.map(|report| report.due_ms).min()
     }
 }
 
-fn state(server: ServerId, cx: &Context<'_>) -> Option<ServerState> {
+fn state(server: ServerId, cx: &Cx<'_>) -> Option<ServerState> {
     let game = cx.servers.get(server)?;
     let is_alive = game.is_alive(cx.now);
     let people = || {
@@ -120,7 +120,7 @@ fn duration(seconds: u64) -> String {
     format!("{hours:02}:{minutes:02}:{:02}", seconds % 60)
 }
 
-fn say_state(player: &Player, cx: &mut Context<'_>) {
+fn say_state(player: &Player, cx: &mut Cx<'_>) {
     let mut lines = Vec::new();
     let words = cx.words;
     let record = cx.records.get(player.server);

@@ -1,7 +1,8 @@
 //! Whom a command means: a player on the server, or a SteamID.
 
-use super::Context;
+use super::Cx;
 use super::words::Problem;
+use crate::core::roster::Person;
 use crate::core::servers::ServerId;
 use crate::limits;
 use crate::protocol::look_alike::{self, folded, is_visible};
@@ -59,66 +60,53 @@ pub fn read_target(text: &str) -> Option<(Target, &str)> {
     Some((target, rest))
 }
 
-/// A player on the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Candidate<'a> {
-    pub userid: i64,
-    pub name: &'a str,
-    pub steam: Option<SteamId>,
-    pub bot: bool,
-}
-
-/// A player whom VyHub can know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Found<'a> {
-    pub steam: SteamId,
-    /// `None`: a SteamID that is not on the server.
-    pub present: Option<Candidate<'a>>,
-}
-
 /// Finds the one player who is meant: by an exact name before the beginning of one before a part
 /// of one, where names that look alike are the same (see [`look_alike`]): who has taken the name
 /// of another is asked about, too.
 ///
 /// Bots are never meant. Somebody whose id is not known yet can be meant, and then nobody is
-/// found: not another one whose name fits less.
-pub fn find<'a>(target: &Target, present: &[Candidate<'a>]) -> Result<Found<'a>, Problem> {
-    let people: Vec<_> = present.iter().filter(|one| !one.bot).copied().collect();
+/// found: not another one whose name fits less. `None`: a SteamID that is not on the server.
+fn find<'a>(
+    target: &Target,
+    present: impl Iterator<Item = &'a Person>,
+) -> Result<(SteamId, Option<&'a Person>), Problem> {
+    let people = present.filter(|one| !one.bot);
     let (text, meant) = match target {
         Target::Steam(steam) => {
-            let same = people.iter().filter(|one| one.steam == Some(*steam));
-            let present = same.max_by_key(|one| one.userid).copied();
-            let steam = *steam;
-            return Ok(Found { steam, present });
+            let same = people.filter(|one| one.steam == Some(*steam));
+            return Ok((*steam, same.max_by_key(|one| one.userid)));
         }
         Target::Userid(userid) => {
-            let meant = people.into_iter().filter(|one| one.userid == *userid);
+            let meant = people.filter(|one| one.userid == *userid);
             (&*format!("#{userid}"), meant.collect())
         }
-        Target::Name { text, .. } => (text.as_str(), named(text, people)),
+        Target::Name { text, .. } => (text.as_str(), named(text, people.collect())),
     };
     only(meant, text)
 }
 
 /// Those whose names fit best.
-fn named<'a>(text: &str, people: Vec<Candidate<'a>>) -> Vec<Candidate<'a>> {
+fn named<'a>(text: &str, people: Vec<&'a Person>) -> Vec<&'a Person> {
     let text = folded(text);
     if text.is_empty() {
         return Vec::new();
     }
-    let how_well = |one: &Candidate| {
-        let name = folded(one.name);
+    let how_well = |one: &&Person| {
+        let name = folded(&one.name);
         if name == text {
             return Some(0);
         }
         name.find(&text).map(|at| if at == 0 { 1 } else { 2 })
     };
     let best = people.iter().filter_map(how_well).min();
-    let fits_best = |one: &Candidate| best.is_some() && how_well(one) == best;
+    let fits_best = |one: &&Person| best.is_some() && how_well(one) == best;
     people.into_iter().filter(fits_best).collect()
 }
 
-fn only<'a>(mut meant: Vec<Candidate<'a>>, text: &str) -> Result<Found<'a>, Problem> {
+fn only<'a>(
+    mut meant: Vec<&'a Person>,
+    text: &str,
+) -> Result<(SteamId, Option<&'a Person>), Problem> {
     // Who lost the connection and came back is listed twice for a while.
     meant.sort_by_key(|one| std::cmp::Reverse(one.userid));
     let mut seen = Vec::new();
@@ -127,18 +115,12 @@ fn only<'a>(mut meant: Vec<Candidate<'a>>, text: &str) -> Result<Found<'a>, Prob
         seen.push(one.steam);
         !again
     });
-    if let [one] = meant[..] {
-        let found = one.steam.map(|steam| Found {
-            steam,
-            present: Some(one),
-        });
+    if meant.len() <= 1 {
+        let found = meant.first().and_then(|one| Some((one.steam?, Some(*one))));
         return found.ok_or_else(|| Problem::new("player_unknown", &[("text", text)]));
     }
-    if meant.is_empty() {
-        return Err(Problem::new("player_unknown", &[("text", text)]));
-    }
     meant.reverse();
-    let shown = |one: &Candidate| format!("#{} {}", one.userid, look_alike::shown(one.name));
+    let shown = |one: &&Person| format!("#{} {}", one.userid, look_alike::shown(&one.name));
     let mut all: Vec<_> = meant
         .iter()
         .take(limits::CANDIDATES_MAX)
@@ -156,7 +138,7 @@ pub fn several(text: &str, candidates: Vec<String>) -> Problem {
     Problem::new("player_ambiguous", &values)
 }
 
-impl Context<'_> {
+impl Cx<'_> {
     /// Whom a command means, and what they are called.
     pub fn target(
         &self,
@@ -166,20 +148,12 @@ impl Context<'_> {
     ) -> Result<(SteamId, String), Problem> {
         let game = self.servers.get(server);
         let people = game.into_iter().flat_map(|game| game.roster.people());
-        let people: Vec<Candidate<'_>> = people
-            .map(|person| Candidate {
-                userid: person.userid,
-                name: &person.name,
-                steam: person.steam,
-                bot: person.bot,
-            })
-            .collect();
-        let found = find(who, &people)?;
-        let name = match found.present {
-            Some(present) => present.name.to_owned(),
-            None => self.name_of(bundle, found.steam),
+        let (steam, present) = find(who, people)?;
+        let name = match present {
+            Some(present) => present.name.clone(),
+            None => self.name_of(bundle, steam),
         };
-        Ok((found.steam, name))
+        Ok((steam, name))
     }
 
     /// What a player is called who is not there.
@@ -199,12 +173,12 @@ impl Context<'_> {
 mod tests {
     use super::*;
 
-    fn person(userid: i64, name: &str) -> Candidate<'_> {
-        Candidate {
+    fn person(userid: i64, name: &str) -> Person {
+        Person {
             userid,
-            name,
+            name: name.into(),
             steam: SteamId::new(100 + userid as u32),
-            bot: false,
+            ..Person::default()
         }
     }
 
@@ -214,10 +188,10 @@ mod tests {
     }
 
     /// The userid that is found, or the key of the problem.
-    fn who(target: &Target, present: &[Candidate]) -> Result<i64, &'static str> {
-        let found = find(target, present).map_err(|problem| problem.key)?;
-        let one = found.present.expect("somebody present");
-        assert_eq!(one.steam, Some(found.steam));
+    fn who(target: &Target, present: &[Person]) -> Result<i64, &'static str> {
+        let found = find(target, present.iter()).map_err(|problem| problem.key)?;
+        let one = found.1.expect("somebody present");
+        assert_eq!(one.steam, Some(found.0));
         Ok(one.userid)
     }
 
@@ -262,7 +236,7 @@ mod tests {
                 person(103, "Bobby"),
             ];
             for text in ["bob", "Bob", impostor] {
-                let problem = find(&name(text), &present).unwrap_err();
+                let problem = find(&name(text), present.iter()).unwrap_err();
                 assert_eq!(problem.key, "player_ambiguous", "{impostor:?} {text:?}");
                 let shown = look_alike::shown(impostor);
                 assert_eq!(problem.values[1].1, format!("#101 Bob, #102 {shown}"));
@@ -274,10 +248,10 @@ mod tests {
     #[test]
     fn candidates_are_listed_with_their_userids() {
         let present: Vec<_> = (2..9).map(|userid| person(userid, "Twin")).collect();
-        let problem = find(&name("twin"), &present[..2]).unwrap_err();
+        let problem = find(&name("twin"), present[..2].iter()).unwrap_err();
         let values = [("text", "twin"), ("candidates", "#2 Twin, #3 Twin")];
         assert_eq!(problem, Problem::new("player_ambiguous", &values));
-        let problem = find(&name("twin"), &present).unwrap_err();
+        let problem = find(&name("twin"), present.iter()).unwrap_err();
         let listed = &problem.values[1].1;
         assert_eq!(listed.matches("Twin").count(), limits::CANDIDATES_MAX);
         assert!(listed.ends_with("#6 Twin, \u{2026}"), "{listed}");
@@ -286,30 +260,33 @@ mod tests {
 
     #[test]
     fn bots_are_never_meant() {
-        let bot = Candidate {
+        let bot = Person {
             bot: true,
             ..person(2, "Ann")
         };
-        assert_eq!(who(&name("ann"), &[bot]), Err("player_unknown"));
-        assert_eq!(who(&Target::Userid(2), &[bot]), Err("player_unknown"));
-        assert_eq!(who(&name("ann"), &[bot, person(3, "Ann")]), Ok(3));
+        let bots = [bot.clone()];
+        assert_eq!(who(&name("ann"), &bots), Err("player_unknown"));
+        assert_eq!(who(&Target::Userid(2), &bots), Err("player_unknown"));
         let steam = bot.steam.unwrap();
-        assert_eq!(find(&Target::Steam(steam), &[bot]).unwrap().present, None);
+        assert_eq!(who(&name("ann"), &[bot, person(3, "Ann")]), Ok(3));
+        let found = find(&Target::Steam(steam), bots.iter());
+        assert_eq!(found, Ok((steam, None)));
     }
 
     #[test]
     fn nobody_stands_in_for_one_without_an_id() {
-        let pending = Candidate {
+        let pending = Person {
             steam: None,
             ..person(2, "Ann")
         };
         let annie = person(3, "Annie");
-        assert_eq!(who(&name("ann"), &[pending, annie]), Err("player_unknown"));
-        assert_eq!(who(&name("an"), &[pending, annie]), Err("player_ambiguous"));
-        assert_eq!(who(&Target::Userid(2), &[pending]), Err("player_unknown"));
-        let other = Candidate {
+        let both = [pending.clone(), annie];
+        assert_eq!(who(&name("ann"), &both), Err("player_unknown"));
+        assert_eq!(who(&name("an"), &both), Err("player_ambiguous"));
+        assert_eq!(who(&Target::Userid(2), &both[..1]), Err("player_unknown"));
+        let other = Person {
             userid: 4,
-            ..pending
+            ..pending.clone()
         };
         assert_eq!(
             who(&name("ann"), &[pending, other]),
@@ -319,23 +296,21 @@ mod tests {
 
     #[test]
     fn one_player_twice_is_not_two() {
-        let back = Candidate {
+        let back = Person {
             userid: 9,
             ..person(2, "Ann")
         };
+        let steam = back.steam.unwrap();
         let present = [person(2, "Ann"), back];
         assert_eq!(who(&name("ann"), &present), Ok(9));
-        assert_eq!(who(&Target::Steam(back.steam.unwrap()), &present), Ok(9));
+        assert_eq!(who(&Target::Steam(steam), &present), Ok(9));
     }
 
     #[test]
     fn a_steam_id_need_not_be_present() {
         let steam = SteamId::new(7).unwrap();
-        let found = find(&Target::Steam(steam), &[person(2, "Ann")]);
-        let expected = Found {
-            steam,
-            present: None,
-        };
-        assert_eq!(found, Ok(expected));
+        let present = [person(2, "Ann")];
+        let found = find(&Target::Steam(steam), present.iter());
+        assert_eq!(found, Ok((steam, None)));
     }
 }

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use super::commands::{Command, Order};
 use super::targets::Target;
 use super::words::Problem;
-use super::{Context, Message, Subject};
+use super::{Cx, Message, Subject};
 use crate::core::outbox::{Change, EntryId};
 use crate::protocol::signed::messages::Place;
 
@@ -15,7 +15,7 @@ pub struct Warnings;
 impl Subject for Warnings {
     type Ticket = Infallible;
 
-    fn on_message(&mut self, message: &Message, cx: &mut Context<'_>) {
+    fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
         match message {
             Message::Accepted(id) => say_warned(*id, cx),
             Message::Order(order) => {
@@ -30,13 +30,13 @@ impl Subject for Warnings {
     }
 }
 
-fn warn(order: &Order, who: &Target, reason: &str, cx: &mut Context<'_>) -> Result<(), Problem> {
+fn warn(order: &Order, who: &Target, reason: &str, cx: &mut Cx<'_>) -> Result<(), Problem> {
     let target = cx.confirmed_target(order, who)?;
     let reason = reason.to_owned();
     cx.accept(order, target, Change::Warning { reason })
 }
 
-fn say_warned(id: EntryId, cx: &mut Context<'_>) {
+fn say_warned(id: EntryId, cx: &mut Cx<'_>) {
     let Some(entry) = cx.outbox.get(id) else {
         return;
     };

@@ -61,18 +61,11 @@ pub fn short_id(id: Uuid) -> String {
     format!("{:08x}", id.0 >> 96)
 }
 
-impl From<&Vyhub> for Words {
-    fn from(vyhub: &Vyhub) -> Self {
-        Self::new(vyhub.messages.clone(), vyhub.time_zone.clone())
-    }
-}
-
 impl Words {
-    /// With texts by their keys, and the zone in which dates are shown.
-    pub fn new(messages: BTreeMap<String, String>, time_zone: TimeZone) -> Self {
+    pub fn new(config: &Vyhub) -> Self {
         Self {
-            messages,
-            time_zone,
+            messages: config.messages.clone(),
+            time_zone: config.time_zone.clone(),
         }
     }
 

@@ -23,7 +23,8 @@ struct Head {
     digest: String,
 }
 
-#[derive(Serialize, Deserialize)]
+/// A [`Listed`].
+#[derive(Deserialize)]
 struct Line<'a> {
     id: Uuid,
     steam: SteamId,
@@ -49,16 +50,7 @@ impl BanList {
         serde_json::to_writer(&mut to, &head)?;
         to.write_all(b"\n")?;
         for ban in self.all() {
-            let line = Line {
-                id: ban.id,
-                steam: ban.steam,
-                username: ban.username.into(),
-                reason: ban.reason.into(),
-                creator: ban.creator.into(),
-                created_s: ban.created_s,
-                ends_s: ban.ends_s,
-            };
-            serde_json::to_writer(&mut to, &line)?;
+            serde_json::to_writer(&mut to, &ban)?;
             to.write_all(b"\n")?;
         }
         to.flush()

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::read::{date, seconds};
+use super::read::{Date, seconds};
 use crate::protocol::ban_list::{BanList, Builder, Listed};
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
@@ -87,13 +87,13 @@ impl<'de> Visitor<'de> for Bans<'_> {
     fn visit_seq<S: SeqAccess<'de>>(self, mut bans: S) -> Result<(), S::Error> {
         // A ban is cut out first and understood then: so one that is odd spoils no other.
         while let Some(raw) = bans.next_element::<Box<RawValue>>()? {
-            match Entry::parse(&raw) {
-                Some(entry) if entry.in_force => {
-                    let ban = entry.listed(self.steam);
+            match serde_json::from_str::<Model>(raw.get()) {
+                Ok(ban) if ban.status == "ACTIVE" && ban.active != Some(false) => {
+                    let ban = ban.listed(self.steam);
                     self.builder.add(&ban).map_err(S::Error::custom)?;
                 }
-                Some(_) => {}
-                None => self.builder.skipped += 1,
+                Ok(_) => {}
+                Err(_) => self.builder.skipped += 1,
             }
         }
         Ok(())
@@ -104,74 +104,39 @@ impl<'de> Visitor<'de> for Bans<'_> {
 #[derive(Deserialize)]
 struct Model {
     id: Uuid,
-    #[serde(default)]
     reason: Option<String>,
-    #[serde(default)]
     length: Option<f64>,
-    created_on: String,
-    #[serde(default)]
-    ends_on: Option<String>,
+    created_on: Date,
+    ends_on: Option<Date>,
     status: String,
-    #[serde(default)]
     active: Option<bool>,
-    #[serde(default)]
     user: Option<Person>,
-    #[serde(default)]
     creator: Option<Person>,
 }
 
 /// `UserModelShort`.
 #[derive(Deserialize)]
 struct Person {
-    #[serde(default)]
     username: Option<String>,
 }
 
-impl Person {
-    fn name(person: Option<Self>) -> String {
-        person.and_then(|it| it.username).unwrap_or_default()
-    }
-}
-
-struct Entry {
-    id: Uuid,
-    username: String,
-    reason: String,
-    creator: String,
-    created_s: i64,
-    ends_s: Option<i64>,
-    in_force: bool,
-}
-
-impl Entry {
-    fn parse(raw: &RawValue) -> Option<Self> {
-        let model: Model = serde_json::from_str(raw.get()).ok()?;
-        let created_s = date(&model.created_on)?.as_second();
-        let ends_s = match (&model.ends_on, model.length) {
-            (Some(ends), _) => Some(date(ends)?.as_second()),
-            (None, Some(length)) => Some(created_s.saturating_add(seconds(length))),
-            (None, None) => None,
-        };
-        Some(Self {
-            id: model.id,
-            username: Person::name(model.user),
-            reason: model.reason.unwrap_or_default(),
-            creator: Person::name(model.creator),
-            created_s,
-            ends_s,
-            in_force: model.status == "ACTIVE" && model.active != Some(false),
-        })
-    }
-
+impl Model {
     fn listed(&self, steam: SteamId) -> Listed<'_> {
+        fn name(person: &Option<Person>) -> &str {
+            let username = person.as_ref().and_then(|it| it.username.as_deref());
+            username.unwrap_or_default()
+        }
+        let created_s = self.created_on.0.as_second();
+        let ends_s = self.ends_on.as_ref().map(|ends| ends.0.as_second());
+        let length_s = self.length.map(seconds);
         Listed {
             id: self.id,
             steam,
-            username: &self.username,
-            reason: &self.reason,
-            creator: &self.creator,
-            created_s: self.created_s,
-            ends_s: self.ends_s,
+            username: name(&self.user),
+            reason: self.reason.as_deref().unwrap_or_default(),
+            creator: name(&self.creator),
+            created_s,
+            ends_s: ends_s.or(length_s.map(|length_s| created_s.saturating_add(length_s))),
         }
     }
 }

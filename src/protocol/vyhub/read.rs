@@ -124,7 +124,7 @@ impl<'de> Deserialize<'de> for Shown {
     }
 }
 
-struct Date(Timestamp);
+pub(super) struct Date(pub Timestamp);
 
 impl<'de> Deserialize<'de> for Date {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -135,9 +135,9 @@ impl<'de> Deserialize<'de> for Date {
 }
 
 /// The user who created something.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Creator {
-    id: Uuid,
+    id: Option<Uuid>,
     #[serde(default)]
     username: Shown,
 }
@@ -265,57 +265,39 @@ fn property(value: Value) -> Result<Property, String> {
     }
 }
 
+/// `BanModel` and `WarningModel`, as far as they are needed.
+#[derive(Deserialize)]
+struct Record {
+    id: Uuid,
+    reason: Option<String>,
+    created_on: Date,
+    length: Option<f64>,
+    ends_on: Option<Date>,
+    #[serde(default)]
+    creator: Creator,
+}
+
 fn ban(value: Value) -> Result<Ban, String> {
-    #[derive(Deserialize)]
-    struct Model {
-        id: Uuid,
-        reason: Option<String>,
-        length: Option<f64>,
-        created_on: Date,
-        ends_on: Option<Date>,
-        status: String,
-        active: Option<bool>,
-        creator: Option<Creator>,
-        serverbundle: Option<BundleId>,
-    }
-    let model: Model = model("a ban", value)?;
-    let standing = model.status == "ACTIVE";
+    let record: Record = model("a ban", value)?;
     Ok(Ban {
-        id: model.id,
-        reason: model.reason,
-        length_s: model.length.map(seconds),
-        created: model.created_on.0,
-        ends: model.ends_on.map(|date| date.0),
-        standing,
-        active: model.active.unwrap_or(standing),
-        creator: model.creator.as_ref().map(|creator| creator.id),
-        creator_name: model.creator.and_then(|creator| creator.username.0),
-        bundle: model.serverbundle.map(|bundle| bundle.id),
+        id: record.id,
+        reason: record.reason,
+        length_s: record.length.map(seconds),
+        created: record.created_on.0,
+        ends: record.ends_on.map(|date| date.0),
+        creator: record.creator.id,
+        creator_name: record.creator.username.0,
     })
 }
 
 fn warning(value: Value) -> Result<Warning, String> {
-    #[derive(Deserialize)]
-    struct Model {
-        id: Uuid,
-        reason: Option<String>,
-        created_on: Date,
-        active: Option<bool>,
-        #[serde(default)]
-        disabled: bool,
-        creator: Option<Creator>,
-        serverbundle: Option<BundleId>,
-    }
-    let model: Model = model("a warning", value)?;
+    let record: Record = model("a warning", value)?;
     Ok(Warning {
-        id: model.id,
-        reason: model.reason,
-        created: model.created_on.0,
-        active: model.active.unwrap_or(!model.disabled),
-        disabled: model.disabled,
-        creator: model.creator.as_ref().map(|creator| creator.id),
-        creator_name: model.creator.and_then(|creator| creator.username.0),
-        bundle: model.serverbundle.map(|bundle| bundle.id),
+        id: record.id,
+        reason: record.reason,
+        created: record.created_on.0,
+        creator: record.creator.id,
+        creator_name: record.creator.username.0,
     })
 }
 

@@ -202,9 +202,9 @@ impl Story {
                         assert_eq!(bans.len(), 1, "ban {id} {reason}: {bans:#?}");
                         assert_eq!(Some(bans[0].user), user);
                         assert_eq!(bans[0].ban.creator, Some(admin), "{reason}");
-                        assert_eq!(bans[0].ban.bundle, Some(BUNDLE));
+                        assert_eq!(bans[0].bundle, Some(BUNDLE));
                         let lifted = last_unban.is_some_and(|unban| at < unban);
-                        assert_eq!(bans[0].ban.standing, !lifted, "{reason} of {accepted:?}");
+                        assert_eq!(bans[0].standing, !lifted, "{reason} of {accepted:?}");
                     }
                     Accepted::Warning(reason) => {
                         let of = |(_, warning): &&(_, vpid::protocol::vyhub::Warning)| {

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::super::{Context, Message, Subject, Ticket};
+use super::super::{Answer, Cx, Message, Subject, Ticket};
 use crate::core::Now;
 use crate::limits;
-use crate::protocol::backend::{BanList, Failure, Reply, Request};
+use crate::protocol::backend::{BanList, Reply, Request};
 use crate::protocol::store::{Content, Shelf};
 use crate::protocol::uuid::Uuid;
 
@@ -92,7 +92,7 @@ pub struct Asked {
 impl Subject for Fetches {
     type Ticket = Asked;
 
-    fn on_reply(&mut self, asked: Asked, reply: Result<Reply, Failure>, cx: &mut Context<'_>) {
+    fn on_reply(&mut self, asked: Asked, reply: Answer, cx: &mut Cx<'_>) {
         let id = asked.bundle;
         let Some(bundle) = cx.lists.by_bundle.get_mut(&id) else {
             return;
@@ -127,7 +127,7 @@ impl Subject for Fetches {
         }
     }
 
-    fn on_stored(&mut self, asked: Asked, result: Result<(), String>, cx: &mut Context<'_>) {
+    fn on_stored(&mut self, asked: Asked, result: Result<(), String>, cx: &mut Cx<'_>) {
         if result.is_ok() {
             cx.send(Message::Listed(asked.bundle, asked.at_ms));
         } else if let Some(bundle) = cx.lists.by_bundle.get_mut(&asked.bundle) {
@@ -135,7 +135,7 @@ impl Subject for Fetches {
         }
     }
 
-    fn advance(&mut self, cx: &mut Context<'_>) {
+    fn advance(&mut self, cx: &mut Cx<'_>) {
         for (_, bundle) in cx.records.ready() {
             cx.lists.begin(bundle);
         }
@@ -153,7 +153,7 @@ impl Subject for Fetches {
         }
     }
 
-    fn next_due(&self, cx: &Context<'_>) -> Option<u64> {
+    fn next_due(&self, cx: &Cx<'_>) -> Option<u64> {
         let lists = cx.lists.by_bundle.values();
         let idle = lists.filter(|bundle| bundle.asked_ms.is_none());
         idle.map(|bundle| bundle.due_ms).min()

@@ -12,7 +12,7 @@ use super::commands::{Command, Order};
 use super::rights::{Length, allows, max_ban, outranks};
 use super::targets::{Target, several};
 use super::words::{BanNotice, Problem, short_id};
-use super::{Context, Message, Subject};
+use super::{Cx, Message, Subject};
 use crate::core::outbox::{Change, Entry, EntryId, Outbox, State};
 use crate::core::servers::ServerId;
 use crate::limits;
@@ -90,7 +90,7 @@ fn banned(
         .max_by_key(|ban| ban.until_s.unwrap_or(i64::MAX))
 }
 
-impl Context<'_> {
+impl Cx<'_> {
     fn ban_of(&self, bundle: Uuid, steam: SteamId) -> Option<Ban> {
         let list = self.lists.get(bundle)?;
         banned(list, self.outbox, bundle, steam, self.time_s())
@@ -100,7 +100,7 @@ impl Context<'_> {
 impl Subject for Bans {
     type Ticket = Infallible;
 
-    fn on_message(&mut self, message: &Message, cx: &mut Context<'_>) {
+    fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
         match message {
             Message::BansChanged => self.enforce_all = true,
             Message::Accepted(id) => {
@@ -126,7 +126,7 @@ impl Subject for Bans {
         }
     }
 
-    fn advance(&mut self, cx: &mut Context<'_>) {
+    fn advance(&mut self, cx: &mut Cx<'_>) {
         let due = self
             .kick_due_ms
             .is_some_and(|due_ms| due_ms <= cx.now.mono_ms);
@@ -135,7 +135,7 @@ impl Subject for Bans {
         }
     }
 
-    fn next_due(&self, _cx: &Context<'_>) -> Option<u64> {
+    fn next_due(&self, _cx: &Cx<'_>) -> Option<u64> {
         self.kick_due_ms
     }
 }
@@ -147,7 +147,7 @@ impl Bans {
         who: &Target,
         length: Length,
         reason: &str,
-        cx: &mut Context<'_>,
+        cx: &mut Cx<'_>,
     ) -> Result<(), Problem> {
         let (steam, name) = cx.confirmed_target(order, who)?;
         let player = order.player.as_ref();
@@ -179,7 +179,7 @@ impl Bans {
         Ok(())
     }
 
-    fn unban(&mut self, order: &Order, who: &Target, cx: &mut Context<'_>) -> Result<(), Problem> {
+    fn unban(&mut self, order: &Order, who: &Target, cx: &mut Cx<'_>) -> Result<(), Problem> {
         let (steam, name) = match who {
             Target::Name { text, .. } => self.named(order.bundle, text, cx)?,
             _ => cx.target(order.server, order.bundle, who)?,
@@ -194,12 +194,7 @@ impl Bans {
 
     /// Who is banned here and has this name, or a part of it: in the backend, or in the game when they were
     /// banned.
-    fn named(
-        &self,
-        bundle: Uuid,
-        text: &str,
-        cx: &Context<'_>,
-    ) -> Result<(SteamId, String), Problem> {
+    fn named(&self, bundle: Uuid, text: &str, cx: &Cx<'_>) -> Result<(SteamId, String), Problem> {
         let wanted = look_alike::folded(text);
         let mut found: Vec<(SteamId, String)> = Vec::new();
         if !wanted.is_empty() {
@@ -239,7 +234,7 @@ impl Bans {
     }
 
     /// Kicks who is banned and plays all the same. A kick that did nothing is repeated.
-    fn enforce(&mut self, cx: &mut Context<'_>) {
+    fn enforce(&mut self, cx: &mut Cx<'_>) {
         self.enforce_all = false;
         let mut all = Vec::new();
         for (server, bundle) in cx.records.ready() {
@@ -277,7 +272,7 @@ impl Bans {
         self.kick_due_ms = last_ms.map(|ms| ms + limits::KICK_AGAIN_MS);
     }
 
-    fn kick(&mut self, (server, userid): (ServerId, i64), ban: &Ban, cx: &mut Context<'_>) {
+    fn kick(&mut self, (server, userid): (ServerId, i64), ban: &Ban, cx: &mut Cx<'_>) {
         let now_ms = cx.now.mono_ms;
         let last_ms = self.kicked.get(&(server, userid));
         let (first, recent) = (last_ms.is_none(), |ms: &u64| {
@@ -306,7 +301,7 @@ impl Bans {
 }
 
 /// `VYHUB_IsBanned`.
-fn is_banned(order: &Order, who: &Target, cx: &mut Context<'_>) -> Result<(), Problem> {
+fn is_banned(order: &Order, who: &Target, cx: &mut Cx<'_>) -> Result<(), Problem> {
     let (steam, _) = cx.target(order.server, order.bundle, who)?;
     let value: Value = match cx.ban_of(order.bundle, steam) {
         None => json!({ "banned": false }),
@@ -326,7 +321,7 @@ fn is_banned(order: &Order, who: &Target, cx: &mut Context<'_>) -> Result<(), Pr
 }
 
 /// Where this is an unban: bans that wait before it are sent as lifted.
-fn lift_unsent(id: EntryId, cx: &mut Context<'_>) {
+fn lift_unsent(id: EntryId, cx: &mut Cx<'_>) {
     let entry = cx.outbox.get(id);
     let Some(unban) = entry.filter(|entry| entry.change == Change::Unban) else {
         return;
@@ -342,7 +337,7 @@ fn lift_unsent(id: EntryId, cx: &mut Context<'_>) {
 }
 
 /// What a banned player reads.
-fn kick_reason(ban: &Ban, cx: &Context<'_>) -> String {
+fn kick_reason(ban: &Ban, cx: &Cx<'_>) -> String {
     let link = match (cx.records.frontend(), ban.id) {
         (Some(frontend), Some(id)) => format!("{frontend}/bans/{id}"),
         (Some(frontend), None) => format!("{frontend}/bans"),

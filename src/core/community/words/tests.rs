@@ -25,7 +25,10 @@ fn words_with(changes: &[(&str, &str)]) -> Words {
     let all = usual.iter().chain(changes);
     let messages = all.map(|(key, text)| ((*key).into(), (*text).into()));
     let berlin = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
-    Words::new(messages.collect(), berlin)
+    Words {
+        messages: messages.collect(),
+        time_zone: berlin,
+    }
 }
 
 fn notice<'a>(reason: &'a str, admin: &'a str) -> BanNotice<'a> {
@@ -209,7 +212,7 @@ fn words_are_made_from_the_configuration() {
         time_zone: TimeZone::UTC,
         prefixes: Vec::new(),
     };
-    let words = Words::from(&vyhub);
+    let words = Words::new(&vyhub);
     assert_eq!(
         (words.length(None), words.date(0)),
         ("immer".into(), "1970-01-01 00:00 UTC".into())
