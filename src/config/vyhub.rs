@@ -27,6 +27,10 @@ pub struct Vyhub {
     pub time_zone: TimeZone,
     /// What begins a command in chat; not empty, none of them empty.
     pub prefixes: Vec<String>,
+    /// From one advert to the next; 0: none are shown.
+    pub advert_interval_s: u64,
+    /// What stands in front of each line of an advert.
+    pub advert_prefix: String,
 }
 
 impl Vyhub {

@@ -9,10 +9,16 @@ use super::checked::{Checker, IN_SCRIPTDATA, environment_place, in_scriptdata};
 use super::raw::{Field, Given, Place, RawVyhub};
 use super::secret::Password;
 use super::{Server, Vyhub, environment};
-use crate::limits::{API_KEY_BYTES_MAX, PREFIX_CHARS_MAX, PREFIXES_MAX};
+use crate::limits::{
+    ADVERT_INTERVAL_S_MAX, ADVERT_PREFIX_CHARS_MAX, API_KEY_BYTES_MAX, PREFIX_CHARS_MAX,
+    PREFIXES_MAX,
+};
 
 /// What config.example.toml has where the key belongs.
 const PLACEHOLDER_API_KEY: &str = "PUT-THE-KEY-OF-VYHUB-HERE";
+
+const ADVERT_INTERVAL_S: u64 = 180;
+const ADVERT_PREFIX: &str = "[\u{2605}] ";
 
 const PREFIXES: [&str; 2] = ["!", "/"];
 
@@ -67,6 +73,9 @@ impl Checker<'_> {
         let messages = self.messages(&raw, servers);
         let time_zone = self.time_zone(&raw.time_zone);
         let prefixes = self.prefixes(&raw.prefixes);
+        let range = 0..=ADVERT_INTERVAL_S_MAX;
+        let advert_interval_s = self.number(&raw.advert_interval_s, range, " seconds");
+        let advert_prefix = self.advert_prefix(&raw.advert_prefix);
         Some(Vyhub {
             api_url: api_url.unwrap_or_default(),
             api_key: api_key.unwrap_or(Password(String::new())),
@@ -75,6 +84,8 @@ impl Checker<'_> {
             messages,
             time_zone,
             prefixes,
+            advert_interval_s: advert_interval_s.unwrap_or(ADVERT_INTERVAL_S),
+            advert_prefix,
         })
     }
 
@@ -162,6 +173,21 @@ impl Checker<'_> {
         };
         self.problem(&place, message);
         None
+    }
+
+    fn advert_prefix(&mut self, field: &Field<String>) -> String {
+        let Some(given) = field.given() else {
+            return ADVERT_PREFIX.to_owned();
+        };
+        let text = &given.value;
+        if text.chars().count() > ADVERT_PREFIX_CHARS_MAX || text.contains(char::is_control) {
+            let message = format!(
+                "must be at most {ADVERT_PREFIX_CHARS_MAX} characters, none of them a control \
+                 character"
+            );
+            self.problem(&given.place, message);
+        }
+        text.clone()
     }
 
     fn time_zone(&mut self, field: &Field<String>) -> TimeZone {

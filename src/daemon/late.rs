@@ -103,6 +103,16 @@ impl Late {
         self.differs("vyhub.language and its texts", &old.messages, &new.messages);
         self.differs("vyhub.time_zone", &old.time_zone, &new.time_zone);
         self.differs("vyhub.prefixes", &old.prefixes, &new.prefixes);
+        self.differs(
+            "vyhub.advert_interval_s",
+            &old.advert_interval_s,
+            &new.advert_interval_s,
+        );
+        self.differs(
+            "vyhub.advert_prefix",
+            &old.advert_prefix,
+            &new.advert_prefix,
+        );
         if old != new && self.keys.iter().all(|key| !key.starts_with("vyhub.")) {
             self.keys.push("[vyhub]".into());
         }

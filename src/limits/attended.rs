@@ -44,6 +44,14 @@ pub const VYHUB_LOOKUPS_MAX: usize = 4;
 pub const VYHUB_RIGHTS_MS: u64 = 300_000;
 /// Users whose rights are kept on disk.
 pub const VYHUB_RIGHTS_KEPT_MAX: usize = 500;
+/// How often the adverts of a bundle are fetched, how many are kept, how long each, and its lines.
+pub const VYHUB_ADVERTS_MS: u64 = 300_000;
+pub const ADVERTS_MAX: usize = 100;
+pub const ADVERT_CHARS_MAX: usize = 2_000;
+pub const ADVERT_LINES_MAX: usize = 10;
+/// Longest pause from one advert to the next, and longest text in front of each line.
+pub const ADVERT_INTERVAL_S_MAX: u64 = 86_400;
+pub const ADVERT_PREFIX_CHARS_MAX: usize = 32;
 /// A banned player who is still there is kicked again after this time.
 pub const KICK_AGAIN_MS: u64 = 5_000;
 /// Longest reason of a ban or warning, in characters.

@@ -73,6 +73,8 @@ pub enum Request {
         warning: NewWarning,
         issuer: Option<Uuid>,
     },
+    /// Those of a bundle that are to be shown, in their order.
+    ListAdverts(Uuid),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,6 +131,7 @@ pub enum Reply {
     Warning(Warning),
     Warnings(Page<Warning>),
     FrontendUrl(String),
+    Adverts(Vec<Advert>),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -194,6 +197,14 @@ pub struct Warning {
     pub created: Timestamp,
     pub creator: Option<Uuid>,
     pub creator_name: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Advert {
+    /// One or more lines.
+    pub content: String,
+    /// `RRGGBB`.
+    pub colour: String,
 }
 
 /// One page of a longer list.

@@ -53,6 +53,20 @@ pub fn is_whole_colour(piece: &str) -> bool {
     piece.starts_with(is_colour) && (piece.len() > 1 || !piece.starts_with(['\x07', '\x08']))
 }
 
+/// A text as it can be read where colours do not count.
+pub fn without_colours(text: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        let bytes = colour_bytes(rest).unwrap_or(character.len_utf8());
+        if !is_whole_colour(&rest[..bytes]) {
+            plain.push(character);
+        }
+        rest = &rest[bytes..];
+    }
+    plain
+}
+
 /// How many bytes the colour `\x07RRGGBB` or `\x08RRGGBBAA` has with which a text begins; `None`
 /// without a whole one.
 pub fn colour_bytes(text: &str) -> Option<usize> {
@@ -93,6 +107,13 @@ mod tests {
         );
         // Not one of those that a text may begin with.
         assert_eq!(for_client_print("\x02\x03a"), "\x01\x02\x03a");
+    }
+
+    #[test]
+    fn without_its_colours_a_text_is_itself() {
+        let coloured = "\x07FF0000[a] \x01b\x0800ff0080ß";
+        assert_eq!(without_colours(coloured), "[a] bß");
+        assert_eq!(without_colours("\x07xyz"), "\x07xyz");
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub(super) const KEYS: &[&str] = &[
     "messages",
     "time_zone",
     "command_prefixes",
+    "advert_interval_s",
+    "advert_prefix",
     "ca_file",
     "proxy",
 ];
@@ -26,6 +28,8 @@ pub(in crate::config) struct RawVyhub {
     pub messages: Field<String>,
     pub time_zone: Field<String>,
     pub prefixes: Field<Vec<Given<String>>>,
+    pub advert_interval_s: Field<i64>,
+    pub advert_prefix: Field<String>,
     pub ca_file: Field<String>,
     pub proxy: Field<String>,
 }
@@ -41,6 +45,8 @@ impl RawVyhub {
             messages: Field::Absent,
             time_zone: Field::Absent,
             prefixes: Field::Absent,
+            advert_interval_s: Field::Absent,
+            advert_prefix: Field::Absent,
             ca_file: Field::Absent,
             proxy: Field::Absent,
         }
@@ -69,6 +75,8 @@ impl Reader<'_> {
             messages: self.text(table, prefix, "messages"),
             time_zone: self.text(table, prefix, "time_zone"),
             prefixes: self.texts(table, prefix, "command_prefixes", "!"),
+            advert_interval_s: self.integer(table, prefix, "advert_interval_s"),
+            advert_prefix: self.text(table, prefix, "advert_prefix"),
             ca_file: self.text(table, prefix, "ca_file"),
             proxy: self.text(table, prefix, "proxy"),
         };

@@ -6,6 +6,7 @@
 //! then get to `advance`, which does whatever is due: so no order of replies, timers and restarts can leave
 //! something undone.
 
+mod adverts;
 mod backend;
 mod bans;
 mod changes;
@@ -136,6 +137,7 @@ subjects! {
     Groups groups: groups::Groups,
     Warnings warnings: warnings::Warnings,
     Bans bans: bans::Bans,
+    Adverts adverts: adverts::Adverts,
 }
 
 /// What subjects tell each other, and what happened on a server.

@@ -8,6 +8,7 @@ use crate::core::Effect;
 use crate::core::outgoing::Outgoing;
 use crate::limits;
 use crate::protocol::console::{Command, plain};
+use crate::protocol::player_text;
 use crate::protocol::script_line::{Reader, ScriptLine};
 use crate::protocol::signed::messages::{Place, Push};
 
@@ -194,10 +195,11 @@ impl GameServer {
 
     /// A text as the console says it.
     fn as_said(&self, to: Option<i64>, text: &str) -> String {
+        let text = player_text::without_colours(text);
         let person = to.and_then(|userid| self.roster.person(userid));
         match person {
             Some(person) => plain(&format!("{}: {text}", person.name), limits::SAY_BYTES_MAX),
-            None => plain(text, limits::SAY_BYTES_MAX),
+            None => plain(&text, limits::SAY_BYTES_MAX),
         }
     }
 }

@@ -234,6 +234,8 @@ pub(super) fn vyhub(api_url: String) -> Vyhub {
         messages: Default::default(),
         time_zone: TimeZone::UTC,
         prefixes: vec!["!".into()],
+        advert_interval_s: 0,
+        advert_prefix: String::new(),
     }
 }
 

@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use super::backend;
 pub use super::backend::{
-    Ban, BanList, Bundle, Group, NewBan, NewMembership, NewWarning, PAGE_SIZE, Page, Property,
-    Reply, Server, ServerState, User, Warning,
+    Advert, Ban, BanList, Bundle, Group, NewBan, NewMembership, NewWarning, PAGE_SIZE, Page,
+    Property, Reply, Server, ServerState, User, Warning,
 };
 pub use failure::Failure;
 pub use read::{detail, reply};
@@ -54,6 +54,7 @@ pub enum Expect {
     Warning,
     Warnings,
     FrontendUrl,
+    Adverts,
 }
 
 /// A request for the worker that speaks with VyHub.

@@ -12,8 +12,13 @@ use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use super::{Ban, BanList, Bundle, Expect, Group, Page, Property, Reply, Server, User, Warning};
-use crate::limits::{VYHUB_DETAIL_CHARS_MAX, VYHUB_NAME_CHARS_MAX, VYHUB_URL_BYTES_MAX};
+use super::{
+    Advert, Ban, BanList, Bundle, Expect, Group, Page, Property, Reply, Server, User, Warning,
+};
+use crate::limits::{
+    ADVERT_CHARS_MAX, ADVERTS_MAX, VYHUB_DETAIL_CHARS_MAX, VYHUB_NAME_CHARS_MAX,
+    VYHUB_URL_BYTES_MAX,
+};
 use crate::protocol::ban_list::bounded;
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
@@ -41,6 +46,7 @@ pub fn reply(expect: Expect, body: &[u8]) -> Result<Reply, String> {
         Expect::Warning => Reply::Warning(warning(value)?),
         Expect::Warnings => Reply::Warnings(page(value, warning)?),
         Expect::FrontendUrl => Reply::FrontendUrl(frontend_url(value)?),
+        Expect::Adverts => Reply::Adverts(adverts(value)?),
     })
 }
 
@@ -314,6 +320,34 @@ fn frontend_url(value: Value) -> Result<String, String> {
         true => Ok(url),
         false => Err("`frontend_url` is no address of a web page".into()),
     }
+}
+
+/// In the order in which they are shown. One that is not enabled is left out, whatever was requested.
+fn adverts(value: Value) -> Result<Vec<Advert>, String> {
+    #[derive(Deserialize)]
+    struct Model {
+        content: String,
+        #[serde(default)]
+        color: Shown,
+        #[serde(default)]
+        sort_id: f64,
+        enabled: Option<bool>,
+    }
+    let mut models = list(value, "the adverts", |value| {
+        model::<Model>("an advert", value)
+    })?;
+    models.retain(|model| model.enabled != Some(false));
+    models.sort_by(|one, other| one.sort_id.total_cmp(&other.sort_id));
+    let advert = |model: Model| {
+        let colour = model.color.0.unwrap_or_default();
+        let colour = colour.trim_start_matches('#');
+        let digits = colour.len() == 6 && colour.bytes().all(|byte| byte.is_ascii_hexdigit());
+        Advert {
+            content: bounded(&model.content, ADVERT_CHARS_MAX).into(),
+            colour: if digits { colour } else { "FFFFFF" }.to_owned(),
+        }
+    };
+    Ok(models.into_iter().take(ADVERTS_MAX).map(advert).collect())
 }
 
 fn list<T>(

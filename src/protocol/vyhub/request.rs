@@ -72,6 +72,10 @@ impl Request {
                 });
                 post("/warning/".into(), *issuer, body, Expect::Warning)
             }
+            R::ListAdverts(bundle) => {
+                let path = format!("/advert/?serverbundle_id={bundle}&enabled=true");
+                get(path, Expect::Adverts)
+            }
         }
     }
 }
@@ -268,6 +272,10 @@ mod tests {
             (unban(None), "/user/U/ban?serverbundle_id=B"),
             (unban(Some(MORPH)), by_morph),
             (R::WarningsOfUser { user, bundle, page }, &warnings),
+            (
+                R::ListAdverts(BUNDLE),
+                "/advert/?serverbundle_id=B&enabled=true",
+            ),
             (create_warning(None), "/warning/"),
             (create_warning(Some(MORPH)), "/warning/?morph_user_id=M"),
         ] {

@@ -179,6 +179,7 @@ impl Api {
                 name: "bundle".into(),
             }),
             (Expect::FrontendUrl, _) => Reply::FrontendUrl("https://hub.example".into()),
+            (Expect::Adverts, _) => Reply::Adverts(Vec::new()),
             (Expect::User, Method::Post) => {
                 let steam = body()["identifier"].as_str().expect("an identifier");
                 let steam: SteamId = steam.parse().expect("a SteamID");

@@ -211,6 +211,8 @@ fn words_are_made_from_the_configuration() {
         messages: [("permanent".to_string(), "immer".to_string())].into(),
         time_zone: TimeZone::UTC,
         prefixes: Vec::new(),
+        advert_interval_s: 0,
+        advert_prefix: String::new(),
     };
     let words = Words::new(&vyhub);
     assert_eq!(

@@ -297,7 +297,32 @@ fn what_vyhub_did_not_say_is_no_detail() {
     }
 }
 
-const ALL: [Expect; 12] = [
+#[test]
+fn adverts_come_in_their_order_and_colour() {
+    let advert = |sort_id: u32, color: Value, enabled: bool| {
+        json!({
+            "id": ID, "title": "t", "content": format!("text {sort_id}"), "sort_id": sort_id,
+            "color": color, "enabled": enabled, "serverbundles": [],
+        })
+    };
+    let adverts = json!([
+        advert(3, json!("red"), true),
+        advert(1, json!("#ff8800"), true),
+        advert(2, json!("#00FF00"), false),
+    ]);
+    let expected = [("text 1", "ff8800"), ("text 3", "FFFFFF")];
+    let expected = expected.map(|(content, colour)| Advert {
+        content: content.into(),
+        colour: colour.into(),
+    });
+    assert_eq!(
+        read(Expect::Adverts, &adverts),
+        Ok(Reply::Adverts(expected.into()))
+    );
+    assert!(read(Expect::Adverts, &json!([{"id": ID}])).is_err());
+}
+
+const ALL: [Expect; 13] = [
     Expect::Nothing,
     Expect::Server,
     Expect::Bundle,
@@ -310,6 +335,7 @@ const ALL: [Expect; 12] = [
     Expect::Warning,
     Expect::Warnings,
     Expect::FrontendUrl,
+    Expect::Adverts,
 ];
 
 #[test]
