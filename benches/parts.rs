@@ -14,6 +14,7 @@ use vpid::config::{
 };
 use vpid::core::{Core, Event, InputState, Now, ScriptNews, TakenFile};
 use vpid::io::sql::{Lane, Report, Run};
+use vpid::jobs::{Done, Job};
 use vpid::limits::{SQL_STATEMENT_MS_MAX, SUBMIT_JOBS_MIN};
 use vpid::protocol::answer_text::Decoder;
 use vpid::protocol::engine_log::{Line, Who};
@@ -23,7 +24,7 @@ use vpid::protocol::stock::call_file;
 use vpid::protocol::stock::legacy;
 use vpid::protocol::store::Found;
 use vpid::protocol::vyhub::BanList;
-use vpid::sql::{self, CallId, Dialect, Done, Job, Quoting, Reading};
+use vpid::sql::{self, CallId, Dialect, Quoting, Reading};
 
 const SCRIPT: &str = "bench.nut";
 const TABLE: &str = "user_bench_rows";
@@ -190,7 +191,7 @@ fn parse_and_render_sql(bencher: Bencher, what: &str) {
         let call = sql::parse(
             function,
             SCRIPT,
-            black_box(&kwargs),
+            black_box(kwargs.as_object().unwrap()),
             Reading::Legacy,
             Quoting::Sqlite,
         )
@@ -370,8 +371,14 @@ impl OpenLane {
                 host: 0,
                 limit_ms: SQL_STATEMENT_MS_MAX,
                 function: function.to_string(),
-                call: sql::parse(function, SCRIPT, &kwargs, Reading::Legacy, Quoting::Sqlite)
-                    .unwrap(),
+                call: sql::parse(
+                    function,
+                    SCRIPT,
+                    kwargs.as_object().unwrap(),
+                    Reading::Legacy,
+                    Quoting::Sqlite,
+                )
+                .unwrap(),
                 deadline_ms: None,
                 recovered: false,
                 notes_failure: false,

@@ -10,6 +10,7 @@ pub mod core;
 pub mod daemon;
 pub mod game_side;
 pub mod io;
+pub mod jobs;
 pub mod limits;
 pub mod protocol;
 pub mod sql;

@@ -6,12 +6,12 @@ use std::path::Path;
 use arbitrary::{Result, Unstructured};
 use vpid::config;
 use vpid::core::{Core, Effect, Event, FileId, HostId, InputState, Now, SignedFile, TakenFile};
+use vpid::jobs::Done;
 use vpid::limits;
 use vpid::protocol::call_error::CallError;
 use vpid::protocol::signed::{self, Id, Keys};
 use vpid::protocol::stock::answer_file;
 use vpid::protocol::stock::legacy;
-use vpid::sql::Done;
 
 const SECRET: &str = "a-secret-of-the-stock-protocol-of-some-length";
 const KEY: &str = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGH";

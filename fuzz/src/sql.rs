@@ -1,6 +1,6 @@
 //! Arguments of SQL calls, and the SQL of owners.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use vpid::sql::{
     Dialect, FUNCTIONS, Quoting, Reading, Schema, SqlMode, Template, parse, render, tables,
 };
@@ -12,7 +12,7 @@ pub fn sql(bytes: &[u8]) {
     with(
         bytes,
         |(function, signed, mysql, text): (u8, bool, bool, &str)| {
-            let Ok(kwargs) = serde_json::from_str::<Value>(text) else {
+            let Ok(kwargs) = serde_json::from_str::<Map<String, Value>>(text) else {
                 return;
             };
             let function = FUNCTIONS[usize::from(function) % FUNCTIONS.len()];

@@ -7,9 +7,10 @@
 use std::collections::HashMap;
 
 use crate::config::Config;
+use crate::jobs::Job;
 use crate::limits::{CACHE_ANSWERS_MAX, CACHE_BYTES_MAX};
 use crate::protocol::answer_text::Decoder;
-use crate::sql::{self, CallId, DatabaseId, Job, Quoting, SqlCall};
+use crate::sql::{self, CallId, DatabaseId, Quoting, SqlCall};
 
 #[derive(Default)]
 pub struct Cache {

@@ -24,11 +24,12 @@ use super::sessions::Hosts;
 use super::shares::{Kind, Owner, Shares};
 use super::{Effect, Effects, FileId, HostId, Now, TakenFile};
 use crate::config::Config;
+use crate::jobs::{Done, Job};
 use crate::limits;
 use crate::protocol::answer_text::push_value;
 use crate::protocol::call_error::CallError;
 use crate::protocol::stock::call_file::{self, Call};
-use crate::sql::{self, CallId, DatabaseId, SqlCall};
+use crate::sql::{CallId, DatabaseId, SqlCall};
 use chains::Onward;
 use late::Late;
 
@@ -290,7 +291,7 @@ impl Calls {
         call: Call,
         sql_call: SqlCall,
         now: Now,
-    ) -> Option<sql::Job> {
+    ) -> Option<Job> {
         let file = self.files.get(&id.file)?;
         let chain = file.calls[id.index as usize].chain;
         let goes_on = chain.filter(|chain| !chain.stops);
@@ -303,7 +304,7 @@ impl Calls {
         // Where no caller waits for the answer there is no hurry, and it must be done.
         let patience = [call.timeout_ms, own_ms].into_iter().flatten();
         let patience = patience.fold(self.deadline_ms, u64::min);
-        Some(sql::Job {
+        Some(Job {
             id,
             database,
             host: file.host,
@@ -321,14 +322,14 @@ impl Calls {
     /// What the SQL lane did. Answers go out together afterwards.
     pub fn sql_done(
         &mut self,
-        done: Vec<sql::Done>,
+        done: Vec<Done>,
         hosts: &mut Hosts,
         functions: &Functions,
         now: Now,
         effects: &mut Effects,
     ) {
         let mut touched = Vec::new();
-        for sql::Done { id, outcome } in done {
+        for Done { id, outcome } in done {
             let answer = outcome.as_deref().ok();
             self.cache.ends(id, answer, now.mono_ms);
             if !self.lane_has_done(id, &outcome) {

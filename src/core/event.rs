@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::link::Written;
 use super::servers::ServerId;
+use crate::jobs::{Done, Job};
 use crate::protocol::control::{QueueRequest, ScriptRequest};
 use crate::protocol::engine_log::Line;
 use crate::protocol::rcon;
@@ -13,7 +14,7 @@ use crate::protocol::signed::session_log::Note;
 use crate::protocol::signed::{self, Id};
 use crate::protocol::store;
 use crate::protocol::vyhub as api;
-use crate::sql::{self, CallId};
+use crate::sql::CallId;
 
 /// The time of a turn: a monotonic clock for waiting, the wall clock for talking to others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -86,7 +87,7 @@ pub enum Event {
         host: HostId,
         ok: bool,
     },
-    SqlDone(Vec<sql::Done>),
+    SqlDone(Vec<Done>),
     /// A game asks for a session; the nonce is fresh.
     Hello {
         file: SignedFile,
@@ -235,7 +236,7 @@ pub enum Effect {
     /// Durably note this, before the calls of a file run or a restart file goes.
     Remember(Remembered),
     /// Run on the SQL lane, after every earlier job.
-    Sql(Box<sql::Job>),
+    Sql(Box<Job>),
     /// Put these encoded answers, and nothing else, into the host's input file;
     /// report [`Event::AnswersWritten`].
     WriteAnswers {

@@ -36,10 +36,10 @@ use crate::io::seen::Seen;
 use crate::io::sessions::SessionLog;
 use crate::io::sql::tries::Tries;
 use crate::io::sql::{Lane, Report, Run};
+use crate::jobs::Job;
 use crate::limits;
 use crate::protocol::remembered::Remembered;
 use crate::protocol::signed::FOLDER;
-use crate::sql;
 
 use attended::Attended;
 use control::Control;
@@ -112,7 +112,7 @@ pub struct Daemon {
     lanes: Vec<Lane>,
     lane_reports: mpsc::Receiver<Report>,
     /// Gathered in a turn and handed over together.
-    jobs: Vec<sql::Job>,
+    jobs: Vec<Job>,
     remember: Vec<Remembered>,
     stopping: bool,
     /// When the process must have ended, once it is stopping.

@@ -4,6 +4,7 @@
 //! room, so that `core` and `io` can speak of it without knowing each other.
 
 pub mod answer_text;
+pub mod call;
 pub mod call_error;
 pub mod console;
 pub mod control;

@@ -2,8 +2,8 @@
 //! statements about tables commit whatever is open.
 
 use super::SqlCall;
+use super::error::Error;
 use super::scan::{self, Quoting, Word};
-use crate::protocol::call_error::CallError;
 
 /// How a call may be run on a MySQL server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ const ACCOUNTS: [&str; 3] = ["USER", "ROLE", "SERVER"];
 
 impl SqlCall {
     /// How the call may be run on a MySQL server; an error for the caller where it may not.
-    pub fn class(&self) -> Result<Class, CallError> {
+    pub fn class(&self) -> Result<Class, Error> {
         match self {
             Self::Raw { query, .. } => {
                 let class = class_of(query)?;
@@ -72,7 +72,7 @@ impl SqlCall {
 }
 
 /// The same of a statement's text.
-pub fn class_of(text: &str) -> Result<Class, CallError> {
+pub fn class_of(text: &str) -> Result<Class, Error> {
     own_names(text)?;
     // What a server reads in them depends on its version. Also in texts, since whether a
     // backslash escapes depends on the server's mode.
@@ -105,12 +105,12 @@ fn names_accounts(text: &str) -> bool {
     made.is_some_and(|made| ACCOUNTS.contains(&made.as_str()))
 }
 
-fn own_table(name: &str) -> Result<(), CallError> {
+fn own_table(name: &str) -> Result<(), Error> {
     own_names(name.get(..OWN_PREFIX.len()).unwrap_or_default())
 }
 
 /// Looks at quoted texts too: whether something is one depends on the server's mode.
-fn own_names(text: &str) -> Result<(), CallError> {
+fn own_names(text: &str) -> Result<(), Error> {
     let bytes = text.as_bytes();
     let found = (0..bytes.len()).any(|at| {
         let begins = at == 0 || !scan::is_word(char::from(bytes[at - 1]));
@@ -123,8 +123,8 @@ fn own_names(text: &str) -> Result<(), CallError> {
     }
 }
 
-fn refused(detail: impl Into<String>) -> CallError {
-    CallError::new("PermissionError", detail)
+fn refused(detail: impl Into<String>) -> Error {
+    Error::Permission(detail.into())
 }
 
 #[cfg(test)]
@@ -189,8 +189,8 @@ mod tests {
             "-- nothing",
         ] {
             let error = class_of(text).expect_err(text);
-            assert_eq!(error.reason, "PermissionError", "{text}");
-            assert!(!error.detail.is_empty());
+            assert_eq!(error.reason(), "PermissionError", "{text}");
+            assert!(!error.detail().is_empty());
         }
     }
 }

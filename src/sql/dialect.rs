@@ -1,11 +1,10 @@
 //! Where the databases' languages differ.
 
+use super::error::Error;
 use super::expr::{Expr, Function, Row};
 use super::literals::SqlMode;
 use super::names::Identifier;
-use super::parse::value_error;
 use super::scan::Quoting;
-use crate::protocol::call_error::CallError;
 use std::collections::HashMap;
 
 /// Whose SQL is written.
@@ -97,7 +96,7 @@ type Assignment = (Identifier, Expr);
 
 /// Such that no column is set before the last that needs its old value, whatever the order in
 /// which they were written. Columns that need each other cannot be set by MySQL.
-pub(super) fn in_order(assignments: Vec<&Assignment>) -> Result<Vec<&Assignment>, CallError> {
+pub(super) fn in_order(assignments: Vec<&Assignment>) -> Result<Vec<&Assignment>, Error> {
     let names = assignments.iter().map(|(column, _)| lower(column));
     let places: HashMap<String, usize> = names.zip(0..).collect();
     let needs: Vec<Vec<usize>> = assignments
@@ -126,7 +125,7 @@ pub(super) fn in_order(assignments: Vec<&Assignment>) -> Result<Vec<&Assignment>
                  one statement",
                 assignments[left[0]].0.as_str()
             );
-            return Err(value_error(detail));
+            return Err(Error::value(detail));
         };
         let place = left.remove(at);
         needs[place]
@@ -165,7 +164,7 @@ fn columns<'a>(expr: &'a Expr, each: &mut impl FnMut(&'a Identifier)) {
 mod tests {
     use super::*;
 
-    fn order(assignments: &[(&str, &[&str])]) -> Result<String, CallError> {
+    fn order(assignments: &[(&str, &[&str])]) -> Result<String, Error> {
         let name = |name: &str| Identifier::new(name).unwrap();
         let made: Vec<Assignment> = assignments
             .iter()
@@ -192,6 +191,6 @@ mod tests {
         );
         assert_eq!(order(&[("a", &[]), ("b", &["x"])]).unwrap(), "a b");
         let error = order(&[("c", &[]), ("a", &["b"]), ("b", &["a"])]).unwrap_err();
-        assert!(error.detail.contains("\"a\""), "{error}");
+        assert!(error.detail().contains("\"a\""), "{error}");
     }
 }

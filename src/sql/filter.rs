@@ -1,28 +1,28 @@
 //! Filters: `filter_column`, `filter_op` and `filter_value`, which four functions share.
 
+use super::error::Error;
 use super::grammar;
 use super::literals::Literals;
-use super::parse::{Arguments, is_truthy, scalar, value_error};
+use super::parse::{Arguments, is_truthy};
 use super::{Comparison, Expr, Filter, Param, Test};
-use crate::protocol::call_error::CallError;
 use serde_json::Value;
 
 impl Arguments<'_> {
     /// None where upstream would not filter: no column, an empty operator, or a null value without
     /// IS.
-    pub(super) fn filter(&self) -> Result<Option<Filter>, CallError> {
+    pub(super) fn filter(&self) -> Result<Option<Filter>, Error> {
         let column = match self.kwargs.get("filter_column") {
             None => return Ok(None),
             Some(value) if !is_truthy(value) => return Ok(None),
             Some(Value::String(text)) => text,
-            Some(_) => return Err(value_error("filter_column is not a text")),
+            Some(_) => return Err(Error::value("filter_column is not a text")),
         };
         let comparison = match self.kwargs.get("filter_op") {
             None => Comparison::Equal,
             Some(op) if self.literals.is_stock() && !is_truthy(op) => return Ok(None),
             Some(Value::Null) => Comparison::Equal,
             Some(Value::String(word)) => self.comparison(word)?,
-            Some(_) => return Err(value_error("filter_op is not a text")),
+            Some(_) => return Err(Error::value("filter_op is not a text")),
         };
         let value = self.kwargs.get("filter_value").unwrap_or(&Value::Null);
         let asks_for_null = match value {
@@ -42,11 +42,11 @@ impl Arguments<'_> {
 
     /// Upstream writes the value of a filter between quotes, so it is a text, whatever it was. Our
     /// own scripts' is what it is.
-    fn filter_value(&self, value: &Value) -> Result<Expr, CallError> {
+    fn filter_value(&self, value: &Value) -> Result<Expr, Error> {
         const NAME: &str = "filter_value";
         match (value, self.literals) {
             (Value::Object(_), Literals::Portable) => self.expression(value, self.scope(), NAME),
-            (_, Literals::Portable) => Ok(Expr::Literal(scalar(value, NAME)?)),
+            (_, Literals::Portable) => Ok(Expr::Literal(Param::read(value, NAME)?)),
             (_, literals) => {
                 let text = literals.between_quotes(value, NAME)?;
                 Ok(Expr::Literal(Param::Text(text)))
@@ -54,13 +54,13 @@ impl Arguments<'_> {
         }
     }
 
-    fn comparison(&self, word: &str) -> Result<Comparison, CallError> {
+    fn comparison(&self, word: &str) -> Result<Comparison, Error> {
         let kept = word.replace(|sign| self.literals.removes(sign), "");
         comparison(&kept)
     }
 }
 
-fn comparison(word: &str) -> Result<Comparison, CallError> {
+fn comparison(word: &str) -> Result<Comparison, Error> {
     let words: Vec<String> = word
         .split_ascii_whitespace()
         .map(str::to_ascii_uppercase)
@@ -77,7 +77,7 @@ fn comparison(word: &str) -> Result<Comparison, CallError> {
         "IS" => Comparison::Is,
         "IS NOT" => Comparison::IsNot,
         _ => {
-            return Err(value_error(format!(
+            return Err(Error::value(format!(
                 "filter_op {word:?} is not a comparison"
             )));
         }

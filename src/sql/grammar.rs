@@ -3,13 +3,13 @@
 //! It knows literals, columns, arithmetic, `||`, parentheses and the functions listed here; no
 //! comparisons, no subselects. What cannot be read is refused, never passed on.
 
+use super::error::Error;
 use super::expr::{Expr, Function, Operator, Row};
 use super::literals::Literals;
 use super::names::{self, Identifier};
 use super::token::{Lexer, Token, unexpected};
 use super::{Column, Param};
 use crate::limits::{SQL_EXPRESSION_BYTES_MAX, SQL_EXPRESSION_DEPTH_MAX, SQL_EXPRESSION_NODES_MAX};
-use crate::protocol::call_error::CallError;
 
 /// Where an expression stands, which decides what it may name.
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +79,7 @@ const NO_ALIASES: [&str; 17] = [
 ];
 
 /// Reads one whole text as one expression.
-pub(super) fn parse(text: &str, scope: Scope<'_>) -> Result<Expr, CallError> {
+pub(super) fn parse(text: &str, scope: Scope<'_>) -> Result<Expr, Error> {
     let mut parser = Parser::new(text, scope)?;
     let expr = parser.sum()?;
     parser.expect_end()?;
@@ -95,7 +95,7 @@ pub(super) struct Entry {
 
 /// Reads an entry of a select's `columns`: `*` or expressions, each with an optional name,
 /// parted by commas, since upstream pasted the entry and so accepted several in one.
-pub(super) fn parse_columns(text: &str, scope: Scope<'_>) -> Result<Entry, CallError> {
+pub(super) fn parse_columns(text: &str, scope: Scope<'_>) -> Result<Entry, Error> {
     let mut parser = Parser::new(text, scope)?;
     let distinct = parser.take_distinct()?;
     if !distinct {
@@ -113,7 +113,7 @@ pub(super) fn parse_columns(text: &str, scope: Scope<'_>) -> Result<Entry, CallE
 }
 
 /// Reads a column that is to be set: its name, where `t.` or the table's name may stand before it.
-pub(super) fn parse_target(text: &str, scope: Scope<'_>) -> Result<Identifier, CallError> {
+pub(super) fn parse_target(text: &str, scope: Scope<'_>) -> Result<Identifier, Error> {
     let read = || {
         let mut parser = Parser::new(text, scope)?;
         let mut name = parser.target_name()?;
@@ -140,7 +140,7 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    fn new(text: &'a str, scope: Scope<'a>) -> Result<Self, CallError> {
+    fn new(text: &'a str, scope: Scope<'a>) -> Result<Self, Error> {
         if text.len() > SQL_EXPRESSION_BYTES_MAX {
             return Err(unexpected("an expression that is too long", 0));
         }
@@ -156,17 +156,17 @@ impl<'a> Parser<'a> {
         })
     }
 
-    fn advance(&mut self) -> Result<Token<'a>, CallError> {
+    fn advance(&mut self) -> Result<Token<'a>, Error> {
         let (at, token) = self.lexer.next()?;
         self.at = at;
         Ok(std::mem::replace(&mut self.token, token))
     }
 
-    fn refuse<T>(&self) -> Result<T, CallError> {
+    fn refuse<T>(&self) -> Result<T, Error> {
         Err(unexpected(&self.token.shown(), self.at))
     }
 
-    fn take_symbol(&mut self, symbol: &str) -> Result<bool, CallError> {
+    fn take_symbol(&mut self, symbol: &str) -> Result<bool, Error> {
         let found = matches!(self.token, Token::Symbol(here) if here == symbol);
         if found {
             self.advance()?;
@@ -174,7 +174,7 @@ impl<'a> Parser<'a> {
         Ok(found)
     }
 
-    fn expect_symbol(&mut self, symbol: &str) -> Result<(), CallError> {
+    fn expect_symbol(&mut self, symbol: &str) -> Result<(), Error> {
         if self.take_symbol(symbol)? {
             Ok(())
         } else {
@@ -182,7 +182,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn expect_end(&self) -> Result<(), CallError> {
+    fn expect_end(&self) -> Result<(), Error> {
         if self.token == Token::End {
             Ok(())
         } else {
@@ -191,7 +191,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Every part is counted, since a chain of operators makes a tree as deep as it is long.
-    fn count(&mut self) -> Result<(), CallError> {
+    fn count(&mut self) -> Result<(), Error> {
         self.nodes += 1;
         if self.nodes > SQL_EXPRESSION_NODES_MAX {
             return Err(unexpected("an expression of too many parts", self.at));
@@ -199,7 +199,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn column(&mut self) -> Result<Column, CallError> {
+    fn column(&mut self) -> Result<Column, Error> {
         if self.take_symbol("*")? {
             return Ok(Column::All);
         }
@@ -230,7 +230,7 @@ impl<'a> Parser<'a> {
 
     /// A name behind an expression, without AS, where it can be nothing else: `x '41'` and `NOT n`
     /// are one value for an engine.
-    fn alias_alone(&mut self, first: &str, expr: &Expr) -> Result<Identifier, CallError> {
+    fn alias_alone(&mut self, first: &str, expr: &Expr) -> Result<Identifier, Error> {
         let is_in = |words: &[&str], word: &str| words.iter().any(|w| w.eq_ignore_ascii_case(word));
         let is_value =
             matches!(expr, Expr::Column(Row::Unqualified, _)) && is_in(&BEFORE_A_VALUE, first);
@@ -249,7 +249,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Whether the word of that name begins what is read, and is no column.
-    fn take_distinct(&mut self) -> Result<bool, CallError> {
+    fn take_distinct(&mut self) -> Result<bool, Error> {
         let is_it = |word: &str| word.eq_ignore_ascii_case("DISTINCT");
         if !matches!(self.token, Token::Name(word) if is_it(word)) || self.lexer.may_be_joined() {
             return Ok(false);
@@ -262,14 +262,14 @@ impl<'a> Parser<'a> {
         })
     }
 
-    fn sum(&mut self) -> Result<Expr, CallError> {
+    fn sum(&mut self) -> Result<Expr, Error> {
         self.chain(
             &[("+", Operator::Add), ("-", Operator::Subtract)],
             Self::product,
         )
     }
 
-    fn product(&mut self) -> Result<Expr, CallError> {
+    fn product(&mut self) -> Result<Expr, Error> {
         const OPERATORS: [(&str, Operator); 3] = [
             ("*", Operator::Multiply),
             ("/", Operator::Divide),
@@ -278,7 +278,7 @@ impl<'a> Parser<'a> {
         self.chain(&OPERATORS, Self::concatenation)
     }
 
-    fn concatenation(&mut self) -> Result<Expr, CallError> {
+    fn concatenation(&mut self) -> Result<Expr, Error> {
         self.chain(&[("||", Operator::Concatenate)], Self::signed)
     }
 
@@ -286,8 +286,8 @@ impl<'a> Parser<'a> {
     fn chain(
         &mut self,
         operators: &[(&str, Operator)],
-        operand: fn(&mut Self) -> Result<Expr, CallError>,
-    ) -> Result<Expr, CallError> {
+        operand: fn(&mut Self) -> Result<Expr, Error>,
+    ) -> Result<Expr, Error> {
         let mut left = operand(self)?;
         loop {
             let Token::Symbol(symbol) = self.token else {
@@ -304,7 +304,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Every way down the grammar comes through here, so depth is bounded here alone.
-    fn signed(&mut self) -> Result<Expr, CallError> {
+    fn signed(&mut self) -> Result<Expr, Error> {
         self.depth += 1;
         if self.depth > SQL_EXPRESSION_DEPTH_MAX {
             return Err(unexpected("an expression of too many levels", self.at));
@@ -328,7 +328,7 @@ impl<'a> Parser<'a> {
         Ok(expr)
     }
 
-    fn primary(&mut self) -> Result<Expr, CallError> {
+    fn primary(&mut self) -> Result<Expr, Error> {
         match self.token {
             Token::Number(digits) => {
                 let literal = self.number(digits, false)?;
@@ -350,7 +350,7 @@ impl<'a> Parser<'a> {
 
     /// Whole numbers beyond 64 bits become floats, as SQLite reads them; without an exponent, MySQL
     /// reads them and those with a point exactly.
-    fn number(&self, digits: &str, negative: bool) -> Result<Expr, CallError> {
+    fn number(&self, digits: &str, negative: bool) -> Result<Expr, Error> {
         let sign = if negative { "-" } else { "" };
         let signed = format!("{sign}{digits}");
         if let Ok(whole) = signed.parse::<i64>() {
@@ -371,7 +371,7 @@ impl<'a> Parser<'a> {
     }
 
     /// A text; in MySQL texts beside each other are one.
-    fn text(&mut self) -> Result<Expr, CallError> {
+    fn text(&mut self) -> Result<Expr, Error> {
         let mut whole = String::new();
         while let Token::Text(_) = self.token {
             let Token::Text(part) = self.advance()? else {
@@ -386,7 +386,7 @@ impl<'a> Parser<'a> {
     }
 
     /// A name in quotes: a column, or what stands before one.
-    fn quoted(&mut self) -> Result<Expr, CallError> {
+    fn quoted(&mut self) -> Result<Expr, Error> {
         let named_at = self.at;
         let token = self.advance()?;
         let is_word = matches!(token, Token::Word(_));
@@ -408,7 +408,7 @@ impl<'a> Parser<'a> {
     }
 
     /// A column's name where only that can stand: SQLite takes a text for one there.
-    fn target_name(&mut self) -> Result<String, CallError> {
+    fn target_name(&mut self) -> Result<String, Error> {
         match self.advance()? {
             Token::Name(name) => Ok(name.to_owned()),
             Token::Quoted(name) | Token::Word(name) => Ok(name),
@@ -418,7 +418,7 @@ impl<'a> Parser<'a> {
     }
 
     /// The column behind the point at which the parser stands.
-    fn behind_point(&mut self) -> Result<Identifier, CallError> {
+    fn behind_point(&mut self) -> Result<Identifier, Error> {
         self.advance()?;
         let found_at = self.at;
         match self.advance()? {
@@ -428,7 +428,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn named(&mut self, name: &'a str) -> Result<Expr, CallError> {
+    fn named(&mut self, name: &'a str) -> Result<Expr, Error> {
         let named_at = self.at;
         self.advance()?;
         match self.token {
@@ -448,7 +448,7 @@ impl<'a> Parser<'a> {
         })
     }
 
-    fn qualified(&mut self, qualifier: &str, named_at: usize) -> Result<Expr, CallError> {
+    fn qualified(&mut self, qualifier: &str, named_at: usize) -> Result<Expr, Error> {
         let row = match qualifier {
             "t" => Row::Standing,
             "n" if self.scope.proposed => Row::Proposed,
@@ -462,7 +462,7 @@ impl<'a> Parser<'a> {
     }
 
     /// `VALUES(column)` and `DEFAULT(column)` of MySQL, where they mean something.
-    fn of_column(&mut self, name: &str) -> Result<Option<Expr>, CallError> {
+    fn of_column(&mut self, name: &str) -> Result<Option<Expr>, Error> {
         let is = |word: &str| self.scope.literals.is_mysql() && name.eq_ignore_ascii_case(word);
         let values = is("VALUES") && self.scope.proposed;
         if !values && !is("DEFAULT") {
@@ -476,7 +476,7 @@ impl<'a> Parser<'a> {
         }))
     }
 
-    fn function(&mut self, name: &str, named_at: usize) -> Result<Expr, CallError> {
+    fn function(&mut self, name: &str, named_at: usize) -> Result<Expr, Error> {
         if let Some(expr) = self.of_column(name)? {
             return Ok(expr);
         }

@@ -1,9 +1,8 @@
 //! How an engine reads what stands between quotes, and what `vpi.py` put there: it pasted the texts
 //! of a call into its statement, so a text of a stock call means what its engine made of it.
 
-use super::parse::value_error;
+use super::error::Error;
 use super::scan::Quoting;
-use crate::protocol::call_error::CallError;
 use serde_json::{Number, Value};
 
 /// Whose rules the texts of a call follow.
@@ -108,15 +107,13 @@ impl Literals {
 
     /// The text that the value is once `vpi.py` has put it between quotes and the engine has read
     /// it. Numbers and truth values are as Python writes them.
-    pub(super) fn between_quotes(self, value: &Value, name: &str) -> Result<String, CallError> {
+    pub(super) fn between_quotes(self, value: &Value, name: &str) -> Result<String, Error> {
         match value {
             Value::String(text) => Ok(self.pasted(text)),
             Value::Number(number) => Ok(as_python_writes(number)),
             Value::Bool(true) => Ok("True".to_owned()),
             Value::Bool(false) => Ok("False".to_owned()),
-            Value::Null | Value::Array(_) | Value::Object(_) => Err(value_error(format!(
-                "{name} holds an array or a table where one value belongs"
-            ))),
+            Value::Null | Value::Array(_) | Value::Object(_) => Err(super::no_single_value(name)),
         }
     }
 
@@ -220,7 +217,7 @@ mod tests {
         let read = |value: Value| USUAL.between_quotes(&value, "x");
         assert_eq!(read(json!(true)).unwrap(), "True");
         assert_eq!(read(json!(false)).unwrap(), "False");
-        assert_eq!(read(json!([1])).unwrap_err().reason, "ValueError");
+        assert_eq!(read(json!([1])).unwrap_err().reason(), "ValueError");
     }
 
     #[test]

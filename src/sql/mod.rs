@@ -9,6 +9,7 @@
 mod classify;
 mod connection;
 mod dialect;
+mod error;
 mod expr;
 mod filter;
 mod grammar;
@@ -35,13 +36,13 @@ mod tests_mysql;
 #[cfg(test)]
 mod tests_owner;
 
-use crate::protocol::answer_text::Decoder;
-use crate::protocol::call_error::CallError;
+use serde_json::Value;
 use std::sync::Arc;
 
 pub use classify::{Class, class_of};
 pub use connection::{Uses, asks_for_changes, is_counted};
 pub use dialect::Dialect;
+pub use error::Error;
 pub use expr::{Expr, Function, Operator, Row};
 pub use literals::{Literals, SqlMode};
 pub use modes::Readings;
@@ -81,6 +82,31 @@ pub enum Param {
     Int(i64),
     Float(f64),
     Text(String),
+}
+
+impl Param {
+    /// The value of the argument `name`, which holds one.
+    fn read(value: &Value, name: &str) -> Result<Self, Error> {
+        Ok(match value {
+            Value::Null => Self::Null,
+            Value::Bool(value) => Self::Int(i64::from(*value)),
+            Value::String(text) => Self::Text(text.clone()),
+            Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+                (Some(whole), _) => Self::Int(whole),
+                (None, Some(float)) => Self::Float(float),
+                (None, None) => {
+                    return Err(Error::value(format!("{name} holds the number {number}")));
+                }
+            },
+            Value::Array(_) | Value::Object(_) => return Err(no_single_value(name)),
+        })
+    }
+}
+
+fn no_single_value(name: &str) -> Error {
+    Error::value(format!(
+        "{name} holds an array or a table where one value belongs"
+    ))
 }
 
 /// What a select may ask for.
@@ -201,37 +227,4 @@ impl SqlCall {
             _ => 1,
         }
     }
-}
-
-/// One call on its way to the database.
-#[derive(Debug, Clone)]
-pub struct Job {
-    pub id: CallId,
-    pub database: DatabaseId,
-    /// Whose call it is: calls of one host keep their order.
-    pub host: u32,
-    pub function: String,
-    pub call: SqlCall,
-    /// Milliseconds since the start of the daemon's monotonic clock.
-    pub deadline_ms: Option<u64>,
-    /// How long its statements may run, in milliseconds, whether somebody waits or not.
-    pub limit_ms: u64,
-    /// The call may have run before the daemon was restarted: the journal knows.
-    pub recovered: bool,
-    /// That the database refused it is noted like an answer: calls of its chain run behind it all the
-    /// same, so after a restart it must not run once more. One that was not begun for want of time or
-    /// of a database is not noted, and may run then.
-    pub notes_failure: bool,
-    /// How often earlier runs have begun it without its having ended before they did.
-    pub tries: u32,
-    /// Whose decoder will read the answer.
-    pub decoder: Decoder,
-}
-
-/// One call on its way back.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Done {
-    pub id: CallId,
-    /// The answer as JSON text, for the job's decoder.
-    pub outcome: Result<String, CallError>,
 }

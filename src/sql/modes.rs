@@ -1,8 +1,8 @@
 //! Calls whose texts depend on the mode of the MySQL server: which it is, only a connection knows.
 
 use super::SqlCall;
+use super::error::Error;
 use super::literals::SqlMode;
-use crate::protocol::call_error::CallError;
 
 /// What a call is in each mode.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +16,7 @@ pub struct Readings {
 enum InMode {
     First,
     Other(SqlCall),
-    Wrong(CallError),
+    Wrong(Error),
 }
 
 impl Readings {
@@ -24,8 +24,8 @@ impl Readings {
     /// gives the call in a mode; `minds` says what of a mode can make a difference to it.
     pub(super) fn of(
         minds: SqlMode,
-        read: impl Fn(SqlMode) -> Result<SqlCall, CallError>,
-    ) -> Result<SqlCall, CallError> {
+        read: impl Fn(SqlMode) -> Result<SqlCall, Error>,
+    ) -> Result<SqlCall, Error> {
         let [usual, plain, ansi, both] = SqlMode::ALL;
         let usual = read(usual);
         if minds == SqlMode::default() {
@@ -59,7 +59,7 @@ impl Readings {
     }
 
     /// The call in this mode.
-    pub fn under(&self, mode: SqlMode) -> Result<&SqlCall, CallError> {
+    pub fn under(&self, mode: SqlMode) -> Result<&SqlCall, Error> {
         match &self.each[mode.place()] {
             InMode::First => Ok(&self.first),
             InMode::Other(call) => Ok(call),

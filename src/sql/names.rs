@@ -1,7 +1,7 @@
 //! Names of tables and columns: what is accepted as one, and whose table it is.
 
+use super::error::Error;
 use crate::limits::SQL_IDENTIFIER_BYTES_MAX;
-use crate::protocol::call_error::CallError;
 
 /// What a name between quotes may have besides letters, digits and `_`. None of it ends a quote or
 /// stands for a value.
@@ -14,7 +14,7 @@ pub struct Identifier(String);
 
 impl Identifier {
     /// A column's name, as it stands without quotes.
-    pub fn new(name: &str) -> Result<Self, CallError> {
+    pub fn new(name: &str) -> Result<Self, Error> {
         if !name.starts_with(begins_name) || !name.chars().all(is_in_name) {
             return Err(no_column(name));
         }
@@ -22,21 +22,18 @@ impl Identifier {
     }
 
     /// A column's name that stood between quotes.
-    pub fn quoted(name: &str) -> Result<Self, CallError> {
+    pub fn quoted(name: &str) -> Result<Self, Error> {
         let fits = |sign| is_in_name(sign) || SIGNS_IN_QUOTES.contains(sign);
         if name.is_empty() || name.ends_with(' ') || !name.chars().all(fits) {
-            return Err(CallError::new(
-                "ValueError",
-                format!(
-                    "{name:?} is not a column name that vpid writes, also in quotes; rename the \
+            return Err(Error::Value(format!(
+                "{name:?} is not a column name that vpid writes, also in quotes; rename the \
                      column, or use VPI_DB_RawExecute"
-                ),
-            ));
+            )));
         }
         Self::short(name)
     }
 
-    fn short(name: &str) -> Result<Self, CallError> {
+    fn short(name: &str) -> Result<Self, Error> {
         if name.len() > SQL_IDENTIFIER_BYTES_MAX {
             return Err(too_long(name));
         }
@@ -45,7 +42,7 @@ impl Identifier {
 
     /// The name of a table that belongs to `script`: `user_<script without .nut>_<name>`. One in
     /// Python, `<script>.py`, shares those of the script of its name in the game.
-    pub fn table(name: &str, script: &str) -> Result<Self, CallError> {
+    pub fn table(name: &str, script: &str) -> Result<Self, Error> {
         let stem = script.strip_suffix(".nut");
         let stem = stem.or_else(|| script.strip_suffix(".py"));
         let stem = stem.unwrap_or(script);
@@ -60,11 +57,11 @@ impl Identifier {
         if !owned {
             let detail =
                 format!("{name:?} is not a table of {script}: those are user_{stem}_<name>");
-            return Err(CallError::new("PermissionError", detail));
+            return Err(Error::Permission(detail));
         }
         if !name.bytes().all(is_name_byte) {
             let detail = format!("table {name:?} has characters other than letters, digits and _");
-            return Err(CallError::new("ValueError", detail));
+            return Err(Error::Value(detail));
         }
         Self::short(name)
     }
@@ -87,14 +84,14 @@ fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-pub(super) fn no_column(name: &str) -> CallError {
-    CallError::new("ValueError", format!("{name:?} is not a column name"))
+pub(super) fn no_column(name: &str) -> Error {
+    Error::Value(format!("{name:?} is not a column name"))
 }
 
-fn too_long(name: &str) -> CallError {
+fn too_long(name: &str) -> Error {
     let detail = format!(
         "a name of {} bytes is too long (most: {SQL_IDENTIFIER_BYTES_MAX})",
         name.len()
     );
-    CallError::new("ValueError", detail)
+    Error::Value(detail)
 }

@@ -1,5 +1,6 @@
 //! From a function's `kwargs` to a checked call, in the shapes that upstream's functions take.
 
+use super::error::Error;
 use super::grammar::{self, Scope};
 use super::literals::{Literals, SqlMode, as_python_writes};
 use super::modes::Readings;
@@ -8,7 +9,6 @@ use super::raw;
 use super::scan::Quoting;
 use super::{Assignments, Column, Expr, Param, Reading, SqlCall};
 use crate::limits::{SQL_COLUMNS_MAX, SQL_PARAMS_MAX, SQL_QUERY_BYTES_MAX, SQL_ROWS_MAX};
-use crate::protocol::call_error::CallError;
 use serde_json::{Map, Value};
 
 /// The functions that this room understands.
@@ -30,16 +30,16 @@ pub fn is_sql_function(name: &str) -> bool {
 pub fn parse(
     function: &str,
     script: &str,
-    kwargs: &Value,
+    kwargs: &Map<String, Value>,
     reading: Reading,
     engine: Quoting,
-) -> Result<SqlCall, CallError> {
+) -> Result<SqlCall, Error> {
     let literals = match reading {
         Reading::Legacy => Literals::stock(engine),
         Reading::Signed => Literals::Portable,
     };
     if function == "VPI_DB_RawExecute" {
-        return raw_call(arguments(kwargs, &Map::new())?, engine);
+        return raw_call(kwargs, engine);
     }
     if !literals.is_mysql() {
         return user_call(function, script, kwargs, literals);
@@ -54,38 +54,27 @@ pub fn parse(
 }
 
 /// Whether the sign stands in one of the texts.
-fn holds(value: &Value, sign: char) -> bool {
-    match value {
-        Value::String(text) => text.contains(sign),
-        Value::Array(items) => items.iter().any(|item| holds(item, sign)),
-        Value::Object(fields) => fields
-            .iter()
-            .any(|(key, item)| key.contains(sign) || holds(item, sign)),
-        _ => false,
+fn holds(fields: &Map<String, Value>, sign: char) -> bool {
+    fn in_value(value: &Value, sign: char) -> bool {
+        match value {
+            Value::String(text) => text.contains(sign),
+            Value::Array(items) => items.iter().any(|item| in_value(item, sign)),
+            Value::Object(fields) => holds(fields, sign),
+            _ => false,
+        }
     }
-}
-
-fn arguments<'a>(
-    kwargs: &'a Value,
-    nothing: &'a Map<String, Value>,
-) -> Result<&'a Map<String, Value>, CallError> {
-    match kwargs {
-        Value::Object(kwargs) => Ok(kwargs),
-        Value::Null => Ok(nothing),
-        _ => Err(CallError::no_table()),
-    }
+    let mut fields = fields.iter();
+    fields.any(|(key, value)| key.contains(sign) || in_value(value, sign))
 }
 
 fn user_call(
     function: &str,
     script: &str,
-    kwargs: &Value,
+    kwargs: &Map<String, Value>,
     literals: Literals,
-) -> Result<SqlCall, CallError> {
-    let nothing = Map::new();
-    let kwargs = arguments(kwargs, &nothing)?;
+) -> Result<SqlCall, Error> {
     let Value::String(table) = required(kwargs, "table")? else {
-        return Err(value_error("table is not a text"));
+        return Err(Error::value("table is not a text"));
     };
     let table = Identifier::table(&without_quotes(table, literals), script)?;
     let arguments = Arguments {
@@ -99,7 +88,7 @@ fn user_call(
         "VPI_DB_UserInsertOrUpdate" => arguments.insert_or_update(),
         "VPI_DB_UserUpdate" => arguments.update(),
         "VPI_DB_UserDelete" => arguments.delete(),
-        _ => Err(value_error(format!("{function} is not an SQL function"))),
+        _ => Err(Error::value(format!("{function} is not an SQL function"))),
     }
 }
 
@@ -117,14 +106,14 @@ fn without_quotes(table: &str, literals: Literals) -> String {
     inner.unwrap_or(name).to_owned()
 }
 
-fn raw_call(kwargs: &Map<String, Value>, engine: Quoting) -> Result<SqlCall, CallError> {
+fn raw_call(kwargs: &Map<String, Value>, engine: Quoting) -> Result<SqlCall, Error> {
     let Value::String(query) = required(kwargs, "query")? else {
-        return Err(value_error("query is not a text"));
+        return Err(Error::value("query is not a text"));
     };
     // SQLite has nothing to do for nothing; MySQL refuses it.
     let is_missing = query.trim().is_empty() && engine == Quoting::Mysql;
     if is_missing || query.len() > SQL_QUERY_BYTES_MAX || query.contains('\0') {
-        return Err(value_error("query is empty, too long or holds a NUL"));
+        return Err(Error::value("query is empty, too long or holds a NUL"));
     }
     let (query, params) = match kwargs.get("format") {
         None | Some(Value::Null) => (query.clone(), None),
@@ -132,7 +121,7 @@ fn raw_call(kwargs: &Map<String, Value>, engine: Quoting) -> Result<SqlCall, Cal
             let (query, params) = raw::with_values(query, values, engine)?;
             (query, Some(params))
         }
-        Some(_) => return Err(value_error("format is not an array, or too long")),
+        Some(_) => return Err(Error::value("format is not an array, or too long")),
     };
     Ok(SqlCall::Raw { query, params })
 }
@@ -145,7 +134,7 @@ pub(super) struct Arguments<'a> {
 }
 
 impl Arguments<'_> {
-    fn select(self) -> Result<SqlCall, CallError> {
+    fn select(self) -> Result<SqlCall, Error> {
         let scope = Scope {
             aggregates: true,
             ..self.scope()
@@ -157,7 +146,7 @@ impl Arguments<'_> {
                 let entry = grammar::parse_columns(entry, scope)?;
                 // Upstream pasted the entries behind SELECT, where DISTINCT can only come first.
                 if entry.distinct && !columns.is_empty() {
-                    return Err(value_error(
+                    return Err(Error::value(
                         "DISTINCT belongs before the first of the columns",
                     ));
                 }
@@ -166,7 +155,7 @@ impl Arguments<'_> {
                 check_columns(columns.len())?;
             }
             if columns.is_empty() && !entries.is_empty() {
-                return Err(value_error("columns holds no text"));
+                return Err(Error::value("columns holds no text"));
             }
         }
         if columns.is_empty() {
@@ -181,7 +170,7 @@ impl Arguments<'_> {
         })
     }
 
-    fn insert(self) -> Result<SqlCall, CallError> {
+    fn insert(self) -> Result<SqlCall, Error> {
         let columns = self.insert_columns()?;
         let rows = self.rows(&columns)?;
         Ok(SqlCall::Insert {
@@ -191,7 +180,7 @@ impl Arguments<'_> {
         })
     }
 
-    fn insert_or_update(self) -> Result<SqlCall, CallError> {
+    fn insert_or_update(self) -> Result<SqlCall, Error> {
         let columns = self.insert_columns()?;
         let rows = self.rows(&columns)?;
         let update = self.assignments("update_values", true)?;
@@ -205,14 +194,14 @@ impl Arguments<'_> {
 
     /// Upstream drops a filter that has no value, and then changes every row. Nobody means
     /// that, so an update with half a filter is refused; one without any is done.
-    fn update(self) -> Result<SqlCall, CallError> {
+    fn update(self) -> Result<SqlCall, Error> {
         let values = self.assignments("values", false)?;
         let filter = self.filter()?;
         let asked = ["filter_column", "filter_value"]
             .into_iter()
             .any(|name| self.given(name));
         if filter.is_none() && asked {
-            return Err(value_error(
+            return Err(Error::value(
                 "half a filter (column, op or value is null or empty) would change every row; leave \
                  all three out to do that",
             ));
@@ -224,7 +213,7 @@ impl Arguments<'_> {
         })
     }
 
-    fn delete(self) -> Result<SqlCall, CallError> {
+    fn delete(self) -> Result<SqlCall, Error> {
         if self.kwargs.get("wipe").is_some_and(is_truthy) {
             return Ok(SqlCall::Delete {
                 table: self.table,
@@ -234,7 +223,7 @@ impl Arguments<'_> {
         required(self.kwargs, "filter_column")?;
         required(self.kwargs, "filter_value")?;
         let Some(filter) = self.filter()? else {
-            return Err(value_error(
+            return Err(Error::value(
                 "half a filter (column, op or value is null or empty) would delete every row; use wipe \
                  to do that",
             ));
@@ -258,29 +247,29 @@ impl Arguments<'_> {
         }
     }
 
-    fn insert_columns(&self) -> Result<Vec<Identifier>, CallError> {
+    fn insert_columns(&self) -> Result<Vec<Identifier>, Error> {
         let entries = match self.kwargs.get("columns") {
             None | Some(Value::Null) => return Ok(Vec::new()),
             Some(Value::Array(entries)) => entries,
             // As upstream, and as in a select.
             Some(_) if self.literals.is_stock() => return Ok(Vec::new()),
-            Some(_) => return Err(value_error("columns is not an array")),
+            Some(_) => return Err(Error::value("columns is not an array")),
         };
         check_columns(entries.len())?;
         entries
             .iter()
             .map(|entry| match entry {
                 Value::String(name) => grammar::parse_target(name, self.scope()),
-                _ => Err(value_error("columns holds something that is not a text")),
+                _ => Err(Error::value("columns holds something that is not a text")),
             })
             .collect()
     }
 
     /// `values`: one row, or an array in which every element is a row.
-    fn rows(&self, columns: &[Identifier]) -> Result<Vec<Vec<Expr>>, CallError> {
+    fn rows(&self, columns: &[Identifier]) -> Result<Vec<Vec<Expr>>, Error> {
         let values = match required(self.kwargs, "values")? {
             Value::Array(values) if !values.is_empty() => values,
-            _ => return Err(value_error("values is not an array, or empty")),
+            _ => return Err(Error::value("values is not an array, or empty")),
         };
         let rows: Vec<&[Value]> = if values.iter().all(Value::is_array) {
             values
@@ -297,13 +286,13 @@ impl Arguments<'_> {
             columns.len()
         };
         if width == 0 || rows.iter().any(|row| row.len() != width) {
-            return Err(value_error(format!(
+            return Err(Error::value(format!(
                 "a row of values has not {width} elements"
             )));
         }
         check_columns(width)?;
         if rows.len() > SQL_ROWS_MAX || rows.len() * width > SQL_PARAMS_MAX {
-            return Err(value_error(format!(
+            return Err(Error::value(format!(
                 "{} rows of {width} values are too many",
                 rows.len()
             )));
@@ -317,10 +306,10 @@ impl Arguments<'_> {
             .collect()
     }
 
-    fn assignments(&self, name: &str, proposed: bool) -> Result<Assignments, CallError> {
+    fn assignments(&self, name: &str, proposed: bool) -> Result<Assignments, Error> {
         let values = match required(self.kwargs, name)? {
             Value::Object(values) if !values.is_empty() => values,
-            _ => return Err(value_error(format!("{name} is not a table, or empty"))),
+            _ => return Err(Error::value(format!("{name} is not a table, or empty"))),
         };
         check_columns(values.len())?;
         let scope = Scope {
@@ -334,7 +323,7 @@ impl Arguments<'_> {
                 .iter()
                 .any(|(other, _)| same_column(other, &column))
             {
-                return Err(value_error(format!("{name} sets column {key:?} twice")));
+                return Err(Error::value(format!("{name} sets column {key:?} twice")));
             }
             assignments.push((column, self.expression(value, scope, name)?));
         }
@@ -346,11 +335,11 @@ impl Arguments<'_> {
         value: &Value,
         scope: Scope<'_>,
         name: &str,
-    ) -> Result<Expr, CallError> {
+    ) -> Result<Expr, Error> {
         match (value, self.literals) {
             (Value::Object(object), Literals::Portable) => match object.get("expr") {
                 Some(Value::String(text)) if object.len() == 1 => grammar::parse(text, scope),
-                _ => Err(value_error(format!(
+                _ => Err(Error::value(format!(
                     "{name} holds a table that is not {{\"expr\": text}}"
                 ))),
             },
@@ -362,7 +351,7 @@ impl Arguments<'_> {
             (Value::Number(number), Literals::Mysql(_)) => {
                 grammar::parse(&as_python_writes(number), scope)
             }
-            _ => Ok(Expr::Literal(scalar(value, name)?)),
+            _ => Ok(Expr::Literal(Param::read(value, name)?)),
         }
     }
 }
@@ -375,35 +364,17 @@ fn same_column(a: &Identifier, b: &Identifier) -> bool {
     a.as_str().eq_ignore_ascii_case(b.as_str())
 }
 
-pub(super) fn scalar(value: &Value, name: &str) -> Result<Param, CallError> {
-    Ok(match value {
-        Value::Null => Param::Null,
-        Value::Bool(value) => Param::Int(i64::from(*value)),
-        Value::String(text) => Param::Text(text.clone()),
-        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(whole), _) => Param::Int(whole),
-            (None, Some(float)) => Param::Float(float),
-            (None, None) => return Err(value_error(format!("{name} holds the number {number}"))),
-        },
-        Value::Array(_) | Value::Object(_) => {
-            return Err(value_error(format!(
-                "{name} holds an array or a table where one value belongs"
-            )));
-        }
-    })
-}
-
-fn required<'a>(kwargs: &'a Map<String, Value>, name: &str) -> Result<&'a Value, CallError> {
+fn required<'a>(kwargs: &'a Map<String, Value>, name: &str) -> Result<&'a Value, Error> {
     kwargs
         .get(name)
-        .ok_or_else(|| CallError::new("KeyError", format!("'{name}' is missing")))
+        .ok_or_else(|| Error::Key(format!("'{name}' is missing")))
 }
 
-fn check_columns(count: usize) -> Result<(), CallError> {
+fn check_columns(count: usize) -> Result<(), Error> {
     if count <= SQL_COLUMNS_MAX {
         return Ok(());
     }
-    Err(value_error(format!(
+    Err(Error::value(format!(
         "{count} columns are too many (most: {SQL_COLUMNS_MAX})"
     )))
 }
@@ -418,8 +389,4 @@ pub(super) fn is_truthy(value: &Value) -> bool {
         Value::Array(items) => !items.is_empty(),
         Value::Object(entries) => !entries.is_empty(),
     }
-}
-
-pub(super) fn value_error(detail: impl Into<String>) -> CallError {
-    CallError::new("ValueError", detail)
 }

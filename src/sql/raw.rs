@@ -1,10 +1,9 @@
 //! Raw queries: the placeholders of Python's drivers, told from the text around them.
 
 use super::Param;
-use super::parse::{scalar, value_error};
+use super::error::Error;
 use super::scan::{self, Kind, Quoting, Word};
 use crate::limits::SQL_PARAMS_MAX;
-use crate::protocol::call_error::CallError;
 use serde_json::Value;
 
 /// How deep lists may stand in each other as one value: `(a, b) IN %s` takes a list of lists.
@@ -33,12 +32,12 @@ pub(super) fn with_values(
     query: &str,
     values: &[Value],
     quoting: Quoting,
-) -> Result<(String, Vec<Param>), CallError> {
+) -> Result<(String, Vec<Param>), Error> {
     let mut params = Vec::with_capacity(values.len());
     let mut shapes = Vec::with_capacity(values.len());
     for value in values {
         if value.is_array() && quoting == Quoting::Sqlite {
-            return Err(value_error(
+            return Err(Error::value(
                 "format holds an array where one value belongs; on SQLite, write a placeholder \
                  and a value for each of its elements",
             ));
@@ -48,7 +47,7 @@ pub(super) fn with_values(
         shapes.push(shape);
     }
     if params.len() > SQL_PARAMS_MAX {
-        return Err(value_error("format holds too many values"));
+        return Err(Error::value("format holds too many values"));
     }
     if values.iter().all(|value| !value.is_array()) {
         return Ok((query.to_owned(), params));
@@ -60,7 +59,7 @@ pub(super) fn with_values(
     });
     match places.next() {
         None => Ok((written, params)),
-        Some(_) => Err(value_error(
+        Some(_) => Err(Error::value(
             "format has more values than the query has %s; an array needs one",
         )),
     }
@@ -72,14 +71,14 @@ fn flatten(
     params: &mut Vec<Param>,
     shape: &mut String,
     depth: usize,
-) -> Result<(), CallError> {
+) -> Result<(), Error> {
     let Value::Array(items) = value else {
-        params.push(scalar(value, "format")?);
+        params.push(Param::read(value, "format")?);
         shape.push_str("%s");
         return Ok(());
     };
     if depth == LISTS_MAX {
-        return Err(value_error("format holds arrays in too many others"));
+        return Err(Error::value("format holds arrays in too many others"));
     }
     shape.push('(');
     for (index, item) in items.iter().enumerate() {

@@ -6,11 +6,11 @@
 mod bounds;
 
 use super::dialect::{Dialect, in_order};
+use super::error::Error;
 use super::expr::{Expr, Function, Operator, Row};
 use super::names::Identifier;
 use super::{Assignments, Column, Comparison, Filter, Param, SqlCall, Test, raw};
 use crate::limits::SQL_PARAMS_MAX;
-use crate::protocol::call_error::CallError;
 use std::borrow::Cow;
 
 /// What the caller is answered.
@@ -43,7 +43,7 @@ pub struct Statement<'a> {
 /// Writes one step of the call (see [`SqlCall::steps`]) as a statement. The steps before the last
 /// are there for what they change. Fails where the call has more values than a statement can
 /// have, or assignments that the dialect cannot make.
-pub fn render(call: &SqlCall, step: usize, dialect: Dialect) -> Result<Statement<'_>, CallError> {
+pub fn render(call: &SqlCall, step: usize, dialect: Dialect) -> Result<Statement<'_>, Error> {
     if let SqlCall::Query { query, values } = call {
         let template = &query.steps[step];
         let last = step + 1 == query.steps.len();
@@ -87,7 +87,7 @@ pub fn render(call: &SqlCall, step: usize, dialect: Dialect) -> Result<Statement
             "{} values are more than a statement can have",
             writer.params.len()
         );
-        return Err(CallError::new("ValueError", detail));
+        return Err(Error::Value(detail));
     }
     let returns = match call {
         SqlCall::Select { .. } => Returns::Rows,
@@ -114,11 +114,11 @@ struct Writer<'a> {
     guards: usize,
     inserts: bool,
     /// The first thing that it may not have.
-    fault: Option<CallError>,
+    fault: Option<Error>,
 }
 
 impl<'a> Writer<'a> {
-    fn call(&mut self, call: &'a SqlCall) -> Result<(), CallError> {
+    fn call(&mut self, call: &'a SqlCall) -> Result<(), Error> {
         match call {
             SqlCall::Raw { .. } | SqlCall::Query { .. } | SqlCall::ByMode(_) => {}
             SqlCall::Select {
@@ -249,7 +249,7 @@ impl<'a> Writer<'a> {
         &mut self,
         table: &'a Identifier,
         assignments: &'a Assignments,
-    ) -> Result<(), CallError> {
+    ) -> Result<(), Error> {
         let mut left: Vec<_> = assignments.iter().collect();
         if self.dialect != Dialect::Sqlite {
             left = in_order(left)?;

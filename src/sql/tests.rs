@@ -3,8 +3,20 @@
 use super::*;
 use serde_json::{Value, json};
 
+/// The same, of arguments that are a table.
+pub(super) fn parse(
+    function: &str,
+    script: &str,
+    kwargs: &Value,
+    reading: Reading,
+    engine: Quoting,
+) -> Result<SqlCall, Error> {
+    let kwargs = kwargs.as_object().expect("a table");
+    super::parse(function, script, kwargs, reading, engine)
+}
+
 /// Parses and renders; parameters follow the statement in brackets.
-fn written(function: &str, kwargs: Value, reading: Reading) -> Result<String, CallError> {
+fn written(function: &str, kwargs: Value, reading: Reading) -> Result<String, Error> {
     let function = format!("VPI_DB_{function}");
     let call = parse(&function, "x.nut", &kwargs, reading, Quoting::Sqlite)?;
     let statement = render(&call, 0, Dialect::Sqlite)?;
@@ -39,7 +51,7 @@ fn signed(function: &str, kwargs: Value) -> String {
 pub(super) fn reason(function: &str, kwargs: Value) -> String {
     match written(function, kwargs.clone(), Reading::Legacy) {
         Ok(text) => panic!("{kwargs} became {text}"),
-        Err(error) => error.reason.into_owned(),
+        Err(error) => error.reason().to_owned(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What expressions and raw queries become, as tables to read.
 
-use super::tests::{legacy, reason};
-use super::{Dialect, Quoting, Reading, SqlCall, SqlMode, parse, render};
+use super::tests::{legacy, parse, reason};
+use super::{Dialect, Quoting, Reading, SqlCall, SqlMode, render};
 use serde_json::json;
 
 /// A legacy expression as it is set in an insert-or-update.
@@ -135,8 +135,6 @@ fn raw_queries() {
     }
     for (kwargs, expected) in [
         (json!({}), "KeyError"),
-        (json!(null), "KeyError"),
-        (json!([]), "ValueError"),
         (json!({"query": 5}), "ValueError"),
         (json!({"query": "SELECT 1\0"}), "ValueError"),
         (json!({"query": "SELECT %s", "format": "a"}), "ValueError"),
@@ -285,7 +283,7 @@ fn words_that_are_one_value_with_the_name_behind_them_are_no_columns() {
     );
     let error = error.unwrap_err();
     assert_eq!(
-        error.detail,
+        error.detail(),
         "DISTINCT belongs before the first of the columns"
     );
 }

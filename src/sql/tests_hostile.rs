@@ -1,5 +1,6 @@
 //! What must never get through: other tables, other statements, and text that would be SQL.
 
+use super::tests::parse;
 use super::*;
 use crate::limits::{SQL_EXPRESSION_DEPTH_MAX, SQL_EXPRESSION_NODES_MAX};
 use serde_json::{Value, json};
@@ -17,7 +18,7 @@ fn reason(script: &str, table: &str) -> String {
             SqlCall::Select { table, .. } => table.as_str().to_owned(),
             other => panic!("{other:?}"),
         },
-        Err(error) => error.reason.into_owned(),
+        Err(error) => error.reason().to_owned(),
     }
 }
 
@@ -63,7 +64,6 @@ fn tables_belong_to_one_script() {
     }
     for (kwargs, expected) in [
         (json!({}), "KeyError"),
-        (json!(null), "KeyError"),
         (json!({"table": 5}), "ValueError"),
         (json!({"table": ["user_x_t"]}), "ValueError"),
     ] {
@@ -75,7 +75,7 @@ fn tables_belong_to_one_script() {
             Quoting::Sqlite,
         )
         .unwrap_err();
-        assert_eq!(error.reason, expected);
+        assert_eq!(error.reason(), expected);
     }
 }
 
@@ -156,7 +156,7 @@ fn injections_are_refused_wherever_an_expression_may_stand() {
         ] {
             let error =
                 parse(function, "x.nut", &kwargs, Reading::Legacy, Quoting::Sqlite).unwrap_err();
-            assert_eq!(error.reason, "ValueError", "{function} {kwargs}");
+            assert_eq!(error.reason(), "ValueError", "{function} {kwargs}");
         }
     }
 }

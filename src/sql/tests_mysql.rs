@@ -1,5 +1,6 @@
 //! What becomes of calls in the dialect of MySQL and MariaDB.
 
+use super::tests::parse;
 use super::*;
 use serde_json::{Value, json};
 

@@ -1,8 +1,8 @@
 //! The words of an expression: one pass over the text, no memory of what came before.
 
+use super::error::Error;
 use super::literals::{Between, Literals, push_escaped};
 use super::names;
-use crate::protocol::call_error::CallError;
 
 /// One word of an expression.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,7 +56,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// The next word and the byte at which it starts.
-    pub(super) fn next(&mut self) -> Result<(usize, Token<'a>), CallError> {
+    pub(super) fn next(&mut self) -> Result<(usize, Token<'a>), Error> {
         let rest = &self.text[self.at..];
         let blank = |sign| " \t\r\n".contains(sign) || self.literals.removes(sign);
         self.at += rest.len() - rest.trim_start_matches(blank).len();
@@ -89,7 +89,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// `12`, `1.5`, `.5`, `5.`, `1e-3`.
-    fn number(&mut self, rest: &'a str) -> Result<Token<'a>, CallError> {
+    fn number(&mut self, rest: &'a str) -> Result<Token<'a>, Error> {
         let bytes = rest.as_bytes();
         let digits = |from: usize| {
             bytes[from..]
@@ -119,12 +119,7 @@ impl<'a> Lexer<'a> {
 
     /// What stands between the quotes at which `rest` begins. A doubled quote is one of it, but not
     /// in brackets.
-    fn quoted(
-        &mut self,
-        rest: &'a str,
-        quote: char,
-        between: Between,
-    ) -> Result<Token<'a>, CallError> {
+    fn quoted(&mut self, rest: &'a str, quote: char, between: Between) -> Result<Token<'a>, Error> {
         let escapes = between == Between::Text && self.literals.escapes();
         let end = if quote == '[' { ']' } else { quote };
         let mut content = String::new();
@@ -159,9 +154,8 @@ impl<'a> Lexer<'a> {
 }
 
 /// The one way in which an expression is refused: what was found, and where.
-pub(super) fn unexpected(found: &str, at: usize) -> CallError {
-    CallError::new(
-        "ValueError",
-        format!("expression: {found} at byte {at} is not understood"),
-    )
+pub(super) fn unexpected(found: &str, at: usize) -> Error {
+    Error::Value(format!(
+        "expression: {found} at byte {at} is not understood"
+    ))
 }

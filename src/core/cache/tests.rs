@@ -155,7 +155,7 @@ fn other_ways_to_write_count_as_well() {
     let insert = sql::parse(
         "VPI_DB_UserInsert",
         "x.nut",
-        &kwargs,
+        kwargs.as_object().unwrap(),
         Reading::Signed,
         Quoting::Sqlite,
     )

@@ -1,8 +1,9 @@
 use crate::core::sessions::tests::{OURS, SECRET, UNIX_S, World, stock};
 use crate::core::{Effect, Effects, Event, InputState, Timer};
+use crate::jobs::Done;
 use crate::limits;
 use crate::protocol::call_error::CallError;
-use crate::sql::{self, CallId};
+use crate::sql::CallId;
 
 fn jobs(effects: &Effects) -> Vec<CallId> {
     let ids = effects.iter().filter_map(|effect| match effect {
@@ -31,7 +32,7 @@ fn single_calls(count: usize, rows: usize) -> String {
 }
 
 fn done(world: &mut World, ids: &[CallId]) -> Effects {
-    let done = ids.iter().map(|id| sql::Done {
+    let done = ids.iter().map(|id| Done {
         id: *id,
         outcome: Ok("1".into()),
     });
@@ -133,7 +134,7 @@ fn chains_wait_as_the_bytes_that_they_came_in() {
 
 /// What came of a stock chain of these calls: the SQL calls that began, each answered in its turn by
 /// one of `outcomes`, and the answers that the game can read.
-fn chain(calls: &[&str], outcomes: Vec<sql::Done>) -> (Vec<u32>, Vec<(String, String)>) {
+fn chain(calls: &[&str], outcomes: Vec<Done>) -> (Vec<u32>, Vec<(String, String)>) {
     let mut world = World::new(&stock());
     let bytes = world.file_of(SECRET, &format!(r#"{{"chain":[[{}]]}}"#, calls.join(",")));
     let mut effects = world.calls(OURS, "game", bytes, UNIX_S);
@@ -161,20 +162,20 @@ fn chain(calls: &[&str], outcomes: Vec<sql::Done>) -> (Vec<u32>, Vec<(String, St
         let Some(id) = running.first() else { break };
         assert_eq!(running.len(), 1, "one after the other");
         let outcome = outcomes.next().expect("an outcome").outcome;
-        let done = vec![sql::Done { id: *id, outcome }];
+        let done = vec![Done { id: *id, outcome }];
         effects = world.on(Event::SqlDone(done));
     }
     assert_eq!(world.core.running(), 0);
     (begun, shown)
 }
 
-fn outcomes(list: &[Result<&str, &'static str>]) -> Vec<sql::Done> {
+fn outcomes(list: &[Result<&str, &'static str>]) -> Vec<Done> {
     let id = CallId { file: 0, index: 0 };
     let outcome = |one: &Result<&str, &'static str>| match one {
         Ok(answer) => Ok((*answer).to_owned()),
         Err(reason) => Err(CallError::word(reason)),
     };
-    let done = list.iter().map(|one| sql::Done {
+    let done = list.iter().map(|one| Done {
         id,
         outcome: outcome(one),
     });

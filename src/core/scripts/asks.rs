@@ -15,7 +15,6 @@ use crate::protocol::script_channel::{self as channel, Ask};
 use crate::protocol::signed::messages::{Place, Push};
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::stock::call_file::Call;
-use crate::sql::Reading;
 
 /// What becomes of a wish: an answer, or `None` when that comes later.
 type Wish = Result<Option<Value>, CallError>;
@@ -172,7 +171,7 @@ impl Scripts {
             callback: true,
             script: script.file(),
             timeout_ms: Some(script.settings.call_ms),
-            reading: Reading::Signed,
+            sql_texts: false,
         };
         let server = server.or_else(|| only_server(cx));
         cx.out.openings.push(Opening {

@@ -3,7 +3,7 @@
 
 use super::Preparation;
 use super::tries::Tries;
-use crate::sql::Job;
+use crate::jobs::Job;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

@@ -43,7 +43,8 @@ mod tests_stuck;
 mod tests_support;
 
 use crate::config::{Database, Engine};
-use crate::sql::{DatabaseId, Done, Job, Query, Schema};
+use crate::jobs::{Done, Job};
+use crate::sql::{DatabaseId, Query, Schema};
 pub use crate::sql::{Fault, Subject};
 use inbox::Inbox;
 use std::sync::Arc;

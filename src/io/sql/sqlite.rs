@@ -19,12 +19,13 @@ use super::guard::Guard;
 use super::host_states::HostStates;
 use super::journal::{Journal, OWN_MARK, Pruning};
 use super::trouble::{Trouble, call_error, is_unavailable, sentence};
+use crate::jobs::Job;
 use crate::limits::{QUERY_ROWS_MAX, SQL_BATCH_MS_MAX, SQL_FUNCTIONS_COST_MAX, SQL_LATE_MS};
 use crate::protocol::answer_text::{Decoder, push_int};
 use crate::protocol::call_error::CallError;
 use crate::sql::{
-    Dialect, Job, Param, Quoting, Returns, SqlCall, Statement, asks_for_changes, is_blank,
-    is_counted, render,
+    Dialect, Param, Quoting, Returns, SqlCall, Statement, asks_for_changes, is_blank, is_counted,
+    render,
 };
 use rusqlite::Connection;
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -279,7 +280,7 @@ impl Engine {
         for at in 0..call.steps() {
             let outcome = match render(call, at, Dialect::Sqlite) {
                 Ok(statement) => self.statement(&statement, unit)?,
-                Err(error) => Err(error),
+                Err(error) => Err(error.into()),
             };
             match outcome {
                 Ok(text) => answer = text,

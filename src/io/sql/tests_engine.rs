@@ -7,8 +7,8 @@ use super::sqlite::{BatchRules, Engine, Outcome};
 use super::tests_support::{ALL, FILE, call, insert, preparation, raw};
 use super::trouble::Trouble;
 use crate::config::Sqlite;
+use crate::jobs::Job;
 use crate::limits::{SQL_JOURNAL_KEEP_MS, SQL_JOURNAL_PRUNE_MS};
-use crate::sql::Job;
 use std::sync::Arc;
 use std::time::Instant;
 

@@ -3,8 +3,8 @@
 
 use super::tests_support::{Desk, insert, raw};
 use super::tries::{self, Tries};
+use crate::jobs::Job;
 use crate::limits::{SQL_GIVE_UP_MS, SQL_STUCK_THREADS_MAX};
-use crate::sql::Job;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 

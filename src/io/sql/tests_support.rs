@@ -4,14 +4,15 @@
 use super::tries::Tries;
 use super::{Lane, Preparation, Report, Run, Verdict};
 use crate::config::{Database, Engine, Sqlite};
+use crate::jobs::{Done, Job};
 use crate::limits::SQL_STATEMENT_MS_MAX;
 use crate::protocol::answer_text::Decoder;
 use crate::protocol::call_error::CallError;
 use crate::sql::{
-    CallId, Done, Job, Param, ParamKind, Query, QueryParam, Quoting, Reading, Returns, Schema,
-    SqlCall, Template, parse,
+    CallId, Param, ParamKind, Query, QueryParam, Quoting, Reading, Returns, Schema, SqlCall,
+    Template, parse,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -281,7 +282,7 @@ pub(super) fn try_call_on(
     function: &str,
     kwargs: &str,
 ) -> Result<Job, CallError> {
-    let kwargs: Value = serde_json::from_str(kwargs).unwrap();
+    let kwargs: Map<String, Value> = serde_json::from_str(kwargs).unwrap();
     let function = format!(
         "VPI_DB_{}{function}",
         if function == "RawExecute" { "" } else { "User" }

@@ -18,9 +18,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::io::append_log;
 use crate::io::files::write_durably;
+use crate::jobs::Job;
 use crate::limits::{SQL_CALL_TRIES_MAX, SQL_TRIES_FILE_BYTES_MAX, SQL_TRIES_KEPT_MAX};
 use crate::protocol::call_error::{CallError, INTERRUPTED};
-use crate::sql::{CallId, Job};
+use crate::sql::CallId;
 
 const RECORD_BYTES: usize = 16;
 const BEGUN: u32 = 1;

@@ -7,11 +7,10 @@ use serde_json::{Map, Value};
 
 use crate::limits;
 use crate::protocol::answer_text::{Decoder, push_text, push_value};
+use crate::protocol::call::{BadCall, Call, CallResult};
 use crate::protocol::game_json::Reader;
 use crate::protocol::player_text::for_client_print;
 pub use crate::protocol::signed::guarding::Guarding;
-use crate::protocol::stock::call_file::{Call, CallResult, bad};
-use crate::sql::Reading;
 
 /// What a game asks for, tells or answers.
 #[derive(Debug, Clone, PartialEq)]
@@ -149,10 +148,7 @@ fn call(mut fields: Map<String, Value>, duplicate: Option<String>) -> CallResult
     let id = fields.get("call").and_then(Value::as_u64);
     let callback = matches!(fields.get("wait"), Some(Value::Bool(true)));
     let timeout_ms = fields.get("timeout_ms").and_then(Value::as_f64);
-    let reading = match fields.get("texts").and_then(Value::as_str) {
-        Some("sql") => Reading::Legacy,
-        _ => Reading::Signed,
-    };
+    let sql_texts = fields.get("texts").and_then(Value::as_str) == Some("sql");
     let kwargs = fields.remove("kwargs").unwrap_or_default();
     let (function, script) = (text(&mut fields, "func"), text(&mut fields, "script"));
     let missing = match (&id, &function, &script) {
@@ -165,7 +161,7 @@ fn call(mut fields: Map<String, Value>, duplicate: Option<String>) -> CallResult
     let token = id.map(|id| id.to_string()).unwrap_or_default();
     let function = function.unwrap_or_default();
     match missing {
-        Some(what) => Err(bad(token, function, callback, what)),
+        Some(what) => Err(BadCall::new(token, function, callback, what)),
         None => Ok(Call {
             token,
             function,
@@ -174,7 +170,7 @@ fn call(mut fields: Map<String, Value>, duplicate: Option<String>) -> CallResult
             callback,
             script: script.unwrap_or_default(),
             timeout_ms: timeout_ms.map(|ms| ms as u64),
-            reading,
+            sql_texts,
         }),
     }
 }
@@ -318,7 +314,7 @@ mod tests {
             callback,
             script: "x.nut".into(),
             timeout_ms,
-            reading: Reading::Signed,
+            sql_texts: false,
         };
         let name = || "f".to_string();
         let expected = [
@@ -372,16 +368,16 @@ mod tests {
 
     #[test]
     fn a_call_says_whether_its_texts_are_sql() {
-        let reading = |texts: &str| {
+        let sql_texts = |texts: &str| {
             let call = format!(r#"[{{"call":1,"func":"F","script":"x.nut"{texts}}}]"#);
             match &parse(call.as_bytes()).unwrap()[0] {
-                FromGame::Call(Ok(call)) => call.reading,
+                FromGame::Call(Ok(call)) => call.sql_texts,
                 other => panic!("{other:?}"),
             }
         };
-        assert_eq!(reading(""), Reading::Signed);
-        assert_eq!(reading(r#","texts":"sql""#), Reading::Legacy);
-        assert_eq!(reading(r#","texts":"plain""#), Reading::Signed);
+        assert!(!sql_texts(""));
+        assert!(sql_texts(r#","texts":"sql""#));
+        assert!(!sql_texts(r#","texts":"plain""#));
     }
 
     #[test]

@@ -10,69 +10,12 @@ mod scan;
 use serde_json::Value;
 
 use crate::limits;
-use crate::protocol::call_error::CallError;
+pub use crate::protocol::call::{BadCall, Call, CallResult, weigh};
 use crate::protocol::game_json::SyntaxError;
 use crate::protocol::stock::legacy::Identity;
-use crate::sql::Reading;
 
 pub use outline::{Outline, Sketch, Span, outline};
 pub use scan::scan;
-
-/// What a script asked for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Call {
-    /// Unique within one script VM (one map), not beyond.
-    pub token: String,
-    pub function: String,
-    /// Arguments without names: only scripts in Python give such.
-    pub args: Vec<Value>,
-    /// Mostly an object or null. A stock script may send any other value: functions of the owner's
-    /// `vpi_interfaces` get it as it is, the others refuse it.
-    pub kwargs: Value,
-    /// Whether somebody waits for the answer.
-    pub callback: bool,
-    /// Bare file name of the calling script.
-    pub script: String,
-    /// How long the caller waits; `None`: it does not say.
-    pub timeout_ms: Option<u64>,
-    /// How texts among the values of an SQL call are meant.
-    pub reading: Reading,
-}
-
-/// A call that cannot be done, with as much of it as could be read.
-#[derive(Debug, Clone, PartialEq)]
-pub struct BadCall {
-    pub token: String,
-    pub function: String,
-    pub callback: bool,
-    pub error: CallError,
-}
-
-pub type CallResult = Result<Call, Box<BadCall>>;
-
-/// What a call that was read takes in memory, in bytes.
-pub fn weigh(call: &CallResult) -> usize {
-    fn of_value(value: &Value) -> usize {
-        let inside = match value {
-            Value::String(text) => text.len() * limits::CALL_BYTE_COST,
-            Value::Array(list) => list.iter().map(of_value).sum(),
-            Value::Object(fields) => {
-                let key = |name: &String| name.len() * limits::CALL_BYTE_COST;
-                let fields = fields.iter();
-                fields
-                    .map(|(name, value)| key(name) + of_value(value))
-                    .sum()
-            }
-            _ => 0,
-        };
-        inside + limits::CALL_VALUE_COST_BYTES
-    }
-    let inside = match call {
-        Ok(call) => of_value(&call.kwargs) + call.args.iter().map(of_value).sum::<usize>(),
-        Err(_) => 0,
-    };
-    limits::CALL_OVERHEAD_BYTES + inside
-}
 
 /// The calls of one file, in the order in which they stand there.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -137,7 +80,7 @@ pub fn parse(bytes: &[u8]) -> Result<CallFile, FileError> {
 
 fn call(value: Value, duplicate: Option<String>) -> CallResult {
     let Value::Object(mut fields) = value else {
-        return Err(bad(
+        return Err(BadCall::new(
             Default::default(),
             String::new(),
             false,
@@ -161,7 +104,7 @@ fn call(value: Value, duplicate: Option<String>) -> CallResult {
     let token = token.unwrap_or_default();
     let function = function.unwrap_or_default();
     match missing {
-        Some(what) => Err(bad(token, function, callback, what)),
+        Some(what) => Err(BadCall::new(token, function, callback, what)),
         None => Ok(Call {
             token,
             function,
@@ -170,19 +113,9 @@ fn call(value: Value, duplicate: Option<String>) -> CallResult {
             callback,
             script: script.unwrap_or_default(),
             timeout_ms: None,
-            reading: Reading::Legacy,
+            sql_texts: true,
         }),
     }
-}
-
-/// A call of which something is missing.
-pub fn bad(token: String, function: String, callback: bool, what: &'static str) -> Box<BadCall> {
-    Box::new(BadCall {
-        token,
-        function,
-        callback,
-        error: CallError::new("MalformedCall", what),
-    })
 }
 
 fn identity(value: &Value) -> Option<Identity> {

@@ -12,9 +12,8 @@ use crate::limits::{
     MYSQL_REPLACE_BYTES_MAX, MYSQL_REPLACED_BYTES_MAX, MYSQL_REPLACES_MAX, SQL_PATTERN_BYTES_MAX,
     SQL_VALUE_BYTES_MAX,
 };
-use crate::protocol::call_error::CallError;
 use crate::sql::expr::{Expr, Function, Operator};
-use crate::sql::{Dialect, Identifier, Param};
+use crate::sql::{Dialect, Error, Identifier, Param};
 
 /// No number can hold `EXP` of more than 709.
 const OVERFLOW: usize = 1_000;
@@ -101,7 +100,7 @@ impl<'a> Writer<'a> {
     }
 
     fn refuse(&mut self, detail: String) {
-        let fault = CallError::new("OperationalError", detail);
+        let fault = Error::Operational(detail);
         self.fault.get_or_insert(fault);
     }
 }

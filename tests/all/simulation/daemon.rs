@@ -7,11 +7,11 @@ use std::path::Path;
 use vpid::config::{self, Config};
 use vpid::core::{Core, Effect, Event, FileId, HostId, InputState, Now, TakenFile, Timer};
 use vpid::daemon::wheel::Wheel;
+use vpid::jobs::Job;
 use vpid::limits;
 use vpid::protocol::remembered::Remembered;
 use vpid::protocol::stock::answer_file;
 use vpid::protocol::stock::legacy;
-use vpid::sql::Job;
 
 use super::game::SECRET;
 use super::lane::{Database, Lane};

@@ -3,8 +3,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use vpid::jobs::{Done, Job};
 use vpid::protocol::call_error::CallError;
-use vpid::sql::{CallId, Dialect, Done, Job, Param, render};
+use vpid::sql::{CallId, Dialect, Param, render};
 
 use crate::support::Random;
 

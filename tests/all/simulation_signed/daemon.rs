@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use vpid::core::{Core, Effect, Effects, Event, FileId, HostId, Now, SignedFile, Timer};
+use vpid::jobs::{Done, Job};
 use vpid::protocol::signed::session_log::{Note, Sessions};
 use vpid::protocol::signed::{Id, Kind, parse_name};
-use vpid::sql::{CallId, Done, Job};
+use vpid::sql::CallId;
 
 use super::{Folder, config};
 use crate::support::Random;

@@ -1,9 +1,9 @@
 use super::*;
 use crate::config;
 use crate::core::opening::{AskKey, Opening, Proof, Route};
+use crate::jobs::{Done, Job};
 use crate::protocol::signed::Id;
 use crate::protocol::stock::call_file::Call;
-use crate::sql::{Done, Job, Reading};
 use serde_json::json;
 use std::path::Path;
 
@@ -33,7 +33,7 @@ fn call(token: &str, callback: bool, timeout_ms: Option<u64>) -> Call {
         callback,
         script: "test.nut".to_owned(),
         timeout_ms,
-        reading: Reading::Signed,
+        sql_texts: false,
     }
 }
 

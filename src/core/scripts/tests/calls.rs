@@ -9,7 +9,7 @@ use crate::core::scripts::Coming;
 use crate::limits;
 use crate::protocol::control::ScriptRequest;
 use crate::protocol::stock::call_file::Call;
-use crate::sql::{CallId, Reading};
+use crate::sql::CallId;
 
 /// A call of a game, as the rest of the core hands it on.
 fn game_calls(world: &mut World, index: u32, callback: bool) {
@@ -29,7 +29,7 @@ fn game_calls(world: &mut World, index: u32, callback: bool) {
                 callback,
                 script: named("x.nut"),
                 timeout_ms: None,
-                reading: Reading::Signed,
+                sql_texts: false,
             },
         },
         server: Some(0),

@@ -45,8 +45,9 @@ mod tests_types;
 
 use super::{Preparation, Report, Run};
 use crate::config::{Database, Mysql};
+use crate::jobs::Job;
 use crate::limits::MYSQL_STACK_BYTES;
-use crate::sql::{DatabaseId, Job};
+use crate::sql::DatabaseId;
 pub(super) use check::check;
 use pool::Pool;
 use queue::Task;

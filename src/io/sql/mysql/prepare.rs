@@ -275,7 +275,7 @@ fn wrong(
                            of the schema may have it";
             return Ok(Some(message.to_owned()));
         }
-        Err(refused) => return Ok(Some(refused.detail)),
+        Err(refused) => return Ok(Some(refused.detail().to_owned())),
     }
     let prepared = match session.conn.prep(&template.text) {
         Ok(prepared) => prepared,

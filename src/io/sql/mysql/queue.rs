@@ -3,9 +3,10 @@
 //! A call is handed out only when all earlier ones of its host are. A write has its host to
 //! itself, except for reads that began long enough ago to have their snapshot.
 
+use crate::jobs::Job;
 use crate::limits::MYSQL_HEAD_START_MS;
 use crate::protocol::call_error::CallError;
-use crate::sql::{Class, Job};
+use crate::sql::Class;
 use std::collections::{HashMap, VecDeque};
 
 /// A call, and what happened to it so far.
@@ -27,7 +28,7 @@ pub(super) struct Task {
 impl Task {
     pub(super) fn new(job: Job) -> Self {
         Self {
-            class: job.call.class(),
+            class: job.call.class().map_err(CallError::from),
             deadline_ms: job.deadline_ms,
             group: 0,
             tries: 0,

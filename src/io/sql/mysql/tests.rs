@@ -3,8 +3,9 @@
 use super::super::tests_story;
 use super::super::tests_support::{ALL, FILE, call, insert, raw};
 use super::tests_support::{Desk, numbers, recovered};
+use crate::jobs::Job;
 use crate::limits::SQL_ANSWER_BYTES_MAX;
-use crate::sql::{Job, Query, Quoting, Returns, SqlCall, Template};
+use crate::sql::{Query, Quoting, Returns, SqlCall, Template};
 use mysql::prelude::Queryable;
 use std::sync::Arc;
 

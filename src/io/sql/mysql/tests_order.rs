@@ -2,8 +2,8 @@
 
 use super::super::tests_support::{ALL, call, insert, raw};
 use super::tests_support::{Desk, ENDLESS, ENDLESS_WRITE, numbers, of_host, recovered};
+use crate::jobs::Job;
 use crate::limits::{MYSQL_FOREIGN_KEEP_MS, SQL_JOURNAL_KEEP_MS};
-use crate::sql::Job;
 use mysql::prelude::Queryable;
 use std::time::{Duration, Instant};
 

@@ -3,8 +3,9 @@
 use super::super::tests_support::{FILE, PATIENCE, raw, try_call_on};
 use crate::config::{Database, Engine, Mysql, Password, Tls};
 use crate::io::sql::{Lane, Preparation, Report, Run, Verdict};
+use crate::jobs::Job;
 use crate::protocol::call_error::CallError;
-use crate::sql::{CallId, Job, Quoting};
+use crate::sql::{CallId, Quoting};
 use mysql::prelude::{FromRow, Queryable};
 use mysql::{Conn, OptsBuilder};
 use std::collections::HashMap;

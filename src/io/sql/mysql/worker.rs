@@ -9,11 +9,12 @@ use super::statement;
 use super::trouble::{Refusal, Trouble, sort};
 use crate::config::Mysql;
 use crate::io::sql::Preparation;
+use crate::jobs::Done;
 use crate::limits::{
     MYSQL_BURNING_MAX, MYSQL_OWN_MS_MAX, MYSQL_PAUSE_MS, MYSQL_READS_MAX, MYSQL_TRIES_MAX,
 };
 use crate::protocol::call_error::CallError;
-use crate::sql::{Class, Done, SqlCall};
+use crate::sql::{Class, SqlCall};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,8 +1,9 @@
 //! What an authentic file asks for, before its calls are read: each is checked and measured, and
 //! stays the bytes that it came in until it starts.
 
-use super::{CallResult, FileError, call};
+use super::{FileError, call};
 use crate::limits;
+use crate::protocol::call::{BadCall, CallResult};
 use crate::protocol::game_json::{Reader, SyntaxError};
 
 /// A call as far as it must be known before it starts.
@@ -50,7 +51,7 @@ impl Span {
     pub fn read(&self, file: &[u8]) -> CallResult {
         if self.values as usize > limits::CALL_VALUES_MAX {
             let what = "it holds more than 65,536 values";
-            return Err(super::bad(String::new(), String::new(), false, what));
+            return Err(BadCall::new(String::new(), String::new(), false, what));
         }
         let bytes = file.get(self.from as usize..self.to as usize);
         let mut reader = Reader::new(bytes.unwrap_or_default());

@@ -25,7 +25,7 @@ fn calls_chains_and_identity_are_read() {
         callback: true,
         script: "x.nut".into(),
         timeout_ms: None,
-        reading: Reading::Legacy,
+        sql_texts: true,
     };
     assert_eq!(file.singles, [Ok(expected.clone())]);
     assert_eq!(file.chains, [[Ok(expected.clone()), Ok(expected)]]);

@@ -6,9 +6,10 @@ use crate::io::sql::Report;
 use crate::io::sql::mysql::queue::Task;
 use crate::io::sql::mysql::state::State;
 use crate::io::sql::post::Suspect;
+use crate::jobs::Done;
 use crate::limits::SQL_SUSPECT_MS;
 use crate::protocol::call_error::CallError;
-use crate::sql::{CallId, Done};
+use crate::sql::CallId;
 use std::sync::PoisonError;
 use std::time::Duration;
 
