@@ -65,7 +65,16 @@ fn parse_call_file(bencher: Bencher, calls: usize) {
     bencher
         .counter(ItemsCount::new(calls))
         .counter(BytesCount::new(bytes.len()))
-        .bench(|| call_file::parse(black_box(&bytes)).unwrap());
+        .bench(|| {
+            let bytes = black_box(bytes.as_slice());
+            let identity = call_file::scan(bytes).unwrap();
+            let outline = call_file::outline(bytes).unwrap();
+            let read = |sketch: &call_file::Sketch| sketch.call.read(bytes).unwrap();
+            (
+                identity,
+                outline.singles.iter().map(read).collect::<Vec<_>>(),
+            )
+        });
 }
 
 /// A megabyte of something, as the value of a call's argument.

@@ -85,7 +85,8 @@ impl Daemon {
             alive && client.connection.flush()
         });
         for (number, line) in requests {
-            let answered = control::parse(&line).and_then(|request| self.request(number, request));
+            let request = control::parse(&line).map_err(|error| error.to_string());
+            let answered = request.and_then(|request| self.request(number, request));
             match answered {
                 Ok(None) => {}
                 Ok(Some(answer)) => self.control.send(number, &answer),

@@ -1,4 +1,4 @@
-//! The one kind of failure a caller in the game ever sees.
+//! The one kind of failure that a caller ever sees.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,7 +12,7 @@ pub struct CallError {
     pub detail: String,
 }
 
-/// The reason of a call that was under way when what ran it ended, and that is not run again.
+/// The reason of a call that ran when its process ended, and that is not run again.
 pub const INTERRUPTED: &str = "Interrupted";
 
 /// How a noted error begins.
@@ -43,12 +43,12 @@ impl CallError {
         }
     }
 
-    /// As it stands among noted answers, which are JSON and so begin otherwise.
+    /// As it stands among noted responses, which are JSON and so begin otherwise.
     pub fn to_note(&self) -> String {
         format!("{NOTE_MARK}{}\n{}", self.reason, self.detail)
     }
 
-    /// What a note says: an answer, or the error that was noted in its place.
+    /// Reads a note: a response, or the error that was noted in its place.
     pub fn read_note(note: String) -> Result<String, Self> {
         let Some(text) = note.strip_prefix(NOTE_MARK) else {
             return Ok(note);

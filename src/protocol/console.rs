@@ -1,4 +1,4 @@
-//! Console commands of the engine, typed, and the functions that put texts of others into them.
+//! Console commands of the engine, typed, and the functions that put untrusted texts into them.
 //!
 //! A Source console has no way to escape a quote: `;` separates commands outside of quotes, a
 //! newline ends one anywhere, `//` begins a comment, and a line that is longer than 510 bytes is
@@ -22,7 +22,7 @@ const CUT: &str = "…";
 pub enum Command {
     /// Out, by the engine's number of the player, and not by a name.
     Kick { userid: i32, reason: String },
-    /// To everybody, as the console.
+    /// To all players, as the console.
     Say(String),
     /// A text for players, by the game's script engine.
     Script(ScriptLine),
@@ -95,7 +95,7 @@ fn with_rest(command: &str, text: &str) -> Result<String, Unfit> {
     Ok(if stays { bare } else { quoted })
 }
 
-/// A text as one argument of a console command. The only way for what others have written.
+/// A text as one argument of a console command. The only way for untrusted texts.
 pub fn quoted(text: &str) -> Result<String, Unfit> {
     if text.contains('"') {
         return Err(Unfit::Quote);
@@ -116,8 +116,8 @@ pub fn cvar_value(reply: &str) -> Option<&str> {
 /// A text as it may be shown, at most so many bytes of it: `"` becomes `'`, control
 /// characters become spaces, several spaces become one, and what is too long ends in `…`.
 ///
-/// This changes what somebody wrote, so it is for whoever composes a message and means to, such
-/// as one that tells a player's name. Nothing on the way to a console does it by itself.
+/// This changes the text, so it is for code that composes a message and means to, such as one with a
+/// player's name in it. Nothing on the way to a console does it by itself.
 pub fn plain(text: &str, bytes_max: usize) -> String {
     let words = text.split(|character| character == ' ' || is_control(character));
     let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
@@ -145,7 +145,7 @@ fn is_blank(text: &str) -> bool {
     text.trim().is_empty()
 }
 
-/// What ends a line for somebody, and all that moves a terminal.
+/// What ends a line for any reader, and all that moves a terminal.
 fn is_control(character: char) -> bool {
     character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }

@@ -1,4 +1,6 @@
-//! What an operator asks of a running vpid, a line of JSON each.
+//! Requests of operators to a running vpid, a line of JSON each.
+
+use std::fmt;
 
 use serde_json::{Value, json};
 
@@ -12,7 +14,7 @@ pub const SOCKET: &str = "control.sock";
 pub enum Request {
     /// Which games are connected.
     Games,
-    /// What games tell, from now on; of one host or of all.
+    /// Messages of games, from now on; of one host or of all.
     Watch { host: Option<String> },
     /// Send something to a game; without a host, to the only one.
     Push {
@@ -26,7 +28,7 @@ pub enum Request {
     Script(ScriptRequest),
 }
 
-/// What an operator wants with scripts.
+/// A request about Python scripts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScriptRequest {
     /// Answered by `{"scripts": [script, ...]}`; a script is an object with `name`, `state`
@@ -49,7 +51,7 @@ pub enum ScriptRequest {
     },
 }
 
-/// What an operator wants with the queue. An entry is an object with the fields of its file in the
+/// A request about the queue. An entry is an object with the fields of its file in the
 /// state folder; of its fields, [`parse`] knows the `id` alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum QueueRequest {
@@ -73,11 +75,11 @@ impl QueueRequest {
         }
     }
 
-    fn parse(request: &Value) -> Result<Self, String> {
+    fn parse(request: &Value) -> Result<Self, RequestError> {
         let needed = || match &request["id"] {
             Value::String(id) if is_queue_id(id) => Ok(id.clone()),
-            Value::String(id) => Err(format!("{id:?} is no id of the queue")),
-            _ => Err("the request needs `id`, a text".to_owned()),
+            Value::String(id) => Err(RequestError::NoQueueId(id.clone())),
+            _ => Err(RequestError::NeedsText("id")),
         };
         match request["verb"].as_str() {
             Some("list") => Ok(Self::List),
@@ -87,7 +89,7 @@ impl QueueRequest {
                 id: Some(needed()?),
             }),
             Some("drop") => Ok(Self::Drop { id: needed()? }),
-            _ => Err("the queue takes the `verb` list, show, retry or drop".into()),
+            _ => Err(RequestError::QueueVerb),
         }
     }
 }
@@ -104,10 +106,10 @@ impl ScriptRequest {
         json!({"do": "script", "verb": verb, "name": name})
     }
 
-    fn parse(request: &Value) -> Result<Self, String> {
+    fn parse(request: &Value) -> Result<Self, RequestError> {
         let name = || match request["name"].as_str() {
             Some(name) => Ok(name.to_owned()),
-            None => Err("the request needs `name`, a text".to_owned()),
+            None => Err(RequestError::NeedsText("name")),
         };
         match request["verb"].as_str() {
             Some("list") => Ok(Self::List),
@@ -115,7 +117,7 @@ impl ScriptRequest {
             Some("unload") => Ok(Self::Unload { name: name()? }),
             Some("reload") => Ok(Self::Reload { name: name()? }),
             Some("log") => Ok(Self::Log { name: name()? }),
-            _ => Err("scripts take the `verb` list, load, unload, reload or log".into()),
+            _ => Err(RequestError::ScriptVerb),
         }
     }
 }
@@ -153,12 +155,47 @@ impl Request {
     }
 }
 
-/// Reads a request. The error is a sentence.
-pub fn parse(line: &[u8]) -> Result<Request, String> {
-    let request: Value = serde_json::from_slice(line)
-        .map_err(|error| format!("the request is no JSON ({error})"))?;
+/// Why a line is no request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestError {
+    NoJson(String),
+    NeedsText(&'static str),
+    /// It asks for something else than vpid can do.
+    Unknown(String),
+    QueueVerb,
+    NoQueueId(String),
+    ScriptVerb,
+    HookData,
+    NoPlace(String),
+    NoUserid,
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoJson(error) => write!(f, "the request is no JSON ({error})"),
+            Self::NeedsText(key) => write!(f, "the request needs `{key}`, a text"),
+            Self::Unknown(what) => write!(f, "vpid cannot {what:?}"),
+            Self::QueueVerb => f.write_str("the queue takes the `verb` list, show, retry or drop"),
+            Self::NoQueueId(id) => write!(f, "{id:?} is no id of the queue"),
+            Self::ScriptVerb => {
+                f.write_str("scripts take the `verb` list, load, unload, reload or log")
+            }
+            Self::HookData => f.write_str("a hook takes an object"),
+            Self::NoPlace(place) => write!(f, "{place:?} is none of chat, center, console"),
+            Self::NoUserid => f.write_str("`to` is a userid"),
+        }
+    }
+}
+
+impl std::error::Error for RequestError {}
+
+/// Reads a request.
+pub fn parse(line: &[u8]) -> Result<Request, RequestError> {
+    let request: Value =
+        serde_json::from_slice(line).map_err(|error| RequestError::NoJson(error.to_string()))?;
     let text = |key: &str| request[key].as_str().map(str::to_string);
-    let needed = |key: &str| text(key).ok_or_else(|| format!("the request needs `{key}`, a text"));
+    let needed = |key| text(key).ok_or(RequestError::NeedsText(key));
     let host = text("host");
     let push = match needed("do")?.as_str() {
         "games" => return Ok(Request::Games),
@@ -177,7 +214,7 @@ pub fn parse(line: &[u8]) -> Result<Request, String> {
             let data = match &request["data"] {
                 Value::Null => json!({}),
                 Value::Object(_) => request["data"].clone(),
-                _ => return Err("a hook takes an object".into()),
+                _ => return Err(RequestError::HookData),
             };
             Push::Hook {
                 name: needed("name")?,
@@ -187,14 +224,13 @@ pub fn parse(line: &[u8]) -> Result<Request, String> {
         "command" => Push::Command(needed("text")?),
         "print" => {
             let place = text("where").unwrap_or_else(|| "chat".into());
-            let place = Place::parse(&place)
-                .ok_or_else(|| format!("{place:?} is none of chat, center, console"))?;
+            let place = Place::parse(&place).ok_or(RequestError::NoPlace(place))?;
             let to = match &request["to"] {
                 Value::Null => None,
                 to => Some(
                     to.as_i64()
                         .and_then(|to| i32::try_from(to).ok())
-                        .ok_or("`to` is a userid")?,
+                        .ok_or(RequestError::NoUserid)?,
                 ),
             };
             Push::Print {
@@ -203,13 +239,13 @@ pub fn parse(line: &[u8]) -> Result<Request, String> {
                 place,
             }
         }
-        other => return Err(format!("vpid cannot {other:?}")),
+        other => return Err(RequestError::Unknown(other.to_owned())),
     };
     let keep = request["keep"].as_bool().unwrap_or(false);
     Ok(Request::Push { host, push, keep })
 }
 
-/// What a game told, for those who watch.
+/// A message of a game, for operators who watch.
 pub fn told(host: &str, message: &FromGame) -> Option<Value> {
     Some(match message {
         FromGame::Event { name, data } => json!({"host": host, "event": name, "data": data}),
@@ -231,7 +267,7 @@ pub fn told(host: &str, message: &FromGame) -> Option<Value> {
 mod tests {
     use super::*;
 
-    fn read(request: Value) -> Result<Request, String> {
+    fn read(request: Value) -> Result<Request, RequestError> {
         parse(request.to_string().as_bytes())
     }
 
@@ -337,7 +373,7 @@ mod tests {
             ),
         ] {
             let error = read(request).unwrap_err();
-            assert!(error.contains(word), "{error}");
+            assert!(error.to_string().contains(word), "{error}");
         }
         assert!(parse(b"{").is_err());
     }

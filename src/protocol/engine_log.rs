@@ -7,9 +7,9 @@
 //! follows from it; and what a line says of who is on is held against `status` (see
 //! `core/roster`).
 //!
-//! What is sure: whoever a line is about stands in it as `"name<userid><id><team>" `, and a word
+//! What is sure: the player whom a line is about stands in it as `"name<userid><id><team>" `, and a word
 //! follows. So every place that looks like that is looked at, whatever the word is. One of them
-//! is the true one; if it is the only one, it is believed. A line that was cut may have lost the
+//! is the true one; if it is the only one, it counts. A line that was cut may have lost the
 //! true one, which is why the length of lines, names and chat counts.
 
 mod secret;
@@ -109,7 +109,7 @@ pub fn read_datagram(packet: &[u8], secret: Option<LogSecret>) -> Datagram {
     }
 }
 
-/// The same for whoever does not need to know why. `None`: nothing follows from it.
+/// The same, without the reason. `None`: nothing follows from it.
 pub fn parse(packet: &[u8], secret: Option<LogSecret>) -> Option<Line> {
     match read_datagram(packet, secret) {
         Datagram::Line(line) => Some(line),

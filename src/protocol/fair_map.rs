@@ -1,5 +1,5 @@
-//! A map of bounded size that no owner of entries can fill for the others: when it is full, the
-//! oldest entry of whoever has most is forgotten.
+//! A map of bounded size that no owner of entries can fill for the other owners: when it is full, the
+//! oldest entry of the owner with the most is forgotten.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;

@@ -4,5 +4,5 @@
 /// Something changed, or an operator asked for it: each time is news, unless it goes to and fro.
 pub const NEWS: &str = "vpid::news";
 
-/// A Python script says it. These lines have a bound of their own, in `core/scripts/journal.rs`.
+/// Output of a Python script. These lines have a bound of their own, in `core/scripts/journal.rs`.
 pub const SCRIPT: &str = "vpid::script";

@@ -50,7 +50,7 @@ pub fn is_plain(name: &str) -> bool {
     plain && (before != b' ' || name.is_empty())
 }
 
-/// A name without what nobody sees, for sentences.
+/// A name without what is invisible, for sentences.
 pub fn shown(name: &str) -> String {
     let seen: String = name.chars().filter(|c| !is_ignorable(*c)).collect();
     let words: Vec<&str> = seen.split_whitespace().collect();

@@ -1,11 +1,11 @@
-//! The names of files in scriptdata: which are calls, answers or restarts, and of which host.
+//! The names of files in scriptdata: which are calls, responses or restarts, and of which host.
 //!
 //! The client writes `<host>_vpi_<unix>_<tick>_output.interface` and
 //! `<host>_vpi_restart.interface`, and reads `<host>_vpi_input.interface`. A host name may hold
 //! `_vpi_` itself, so a name is split at the last place that fits the pattern. The stock server looks
 //! at no more than the first `_vpi_` and the end (`_output.interface`, `_restart.interface`), so names of
-//! forks that have something else in between are read that way. We rename a call
-//! file to `<name>.<id>.taken` before its calls run; the id is ours. Where that is longer than a
+//! forks that have something else in between are read that way. We claim a call
+//! file before its calls run, by renaming it to `<name>.<id>.taken`; the id is ours. Where that is longer than a
 //! name can be, it is the name without `_output.interface`, and `.<id>.t`, with the id to the base of
 //! 36. Every other name is not read, but [`resembles`] knows those that were most likely meant for us.
 //!
@@ -20,11 +20,11 @@ use crate::limits;
 pub enum Kind {
     /// Calls, written at the client's (untrustworthy) unix time and tick.
     Calls { unix: i64, tick: i64 },
-    /// Answers, written by us and emptied by the client.
+    /// Responses, written by us and emptied by the client.
     Input,
-    /// "Forget the answers of before", written once per map.
+    /// "Forget the responses of before", written once per map.
     Restart,
-    /// Calls that a vpid has taken under this id.
+    /// Calls that a vpid has claimed under this id.
     Taken { id: u64, unix: i64, tick: i64 },
 }
 
@@ -191,7 +191,7 @@ pub fn is_signed_host(host: &str) -> bool {
 }
 
 /// Why a file that is not ours to read was most likely meant to be, as what goes on after its
-/// name; `None` for ours, and for anybody else's.
+/// name; `None` for ours, and for those of other programs.
 pub fn resembles(name: &[u8]) -> Option<&'static str> {
     const END: &str = ".interface";
     let text = text(name);
@@ -243,7 +243,7 @@ fn parse_digits(text: &str) -> Option<i64> {
     if plain { text.parse().ok() } else { None }
 }
 
-/// The file in which `host` looks for answers.
+/// The file in which `host` looks for responses.
 pub fn input(host: &str) -> String {
     format!("{host}{SEPARATOR}input.interface")
 }
@@ -258,7 +258,7 @@ pub fn calls(host: &str, unix: i64, tick: i64) -> String {
     format!("{host}{SEPARATOR}{unix}_{tick}_output.interface")
 }
 
-/// The name a call file has once it is taken; no longer than a name can be, if its own is not.
+/// The name a call file has once it is claimed; no longer than a name can be, if its own is not.
 pub fn taken(name: &str, id: u64) -> String {
     let taken = format!("{name}.{id}.taken");
     match name.strip_suffix("_output.interface") {
@@ -288,10 +288,10 @@ pub fn aside(number: usize) -> String {
     format!(".vpid-aside-{number}")
 }
 
-/// Of our locks: whoever holds it works in its folder.
+/// Of our locks: only the process that holds it works in its folder.
 pub const LOCK: &str = ".vpid.lock";
 
-/// What a file is called while we write it. Nobody can know it before.
+/// What a file is called while we write it. No other program can know it before.
 pub fn temporary(random: u64) -> String {
     format!("{TEMPORARY}{random:016x}")
 }

@@ -1,4 +1,4 @@
-//! Source RCON: packets, and what crosses between the core and the lane of one server.
+//! Source RCON: packets, and what crosses between the core and the worker of one server.
 
 #[cfg(test)]
 mod tests;
@@ -35,7 +35,7 @@ pub enum Failure {
 }
 
 /// A packet as it stands on the connection: its length (of what follows), a number that its
-/// answers repeat, its kind, its body, two NULs. Numbers are little endian, of 32 bits.
+/// responses repeat, its kind, its body, two NULs. Numbers are little endian, of 32 bits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packet {
     pub id: i32,
@@ -53,7 +53,7 @@ pub const AUTH_ANSWER: i32 = 2;
 /// From the server: what a line has printed. To the server: a mark, which it sends back.
 pub const RESPONSE: i32 = 0;
 
-/// The number of an answer that refuses the password.
+/// The number of a response that refuses the password.
 const REFUSED: i32 = -1;
 /// Number, kind and the two NULs, in bytes.
 const AROUND_BODY_BYTES: usize = 10;
@@ -100,7 +100,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Keeps these bytes. Who takes all packets before pushing more keeps less than one packet.
+    /// Keeps these bytes: less than one packet, if all packets are taken before more is pushed.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.drain(..self.taken);
         self.taken = 0;
@@ -127,8 +127,8 @@ impl Decoder {
     }
 }
 
-/// What a server says to a password that was sent with this number. The empty response that
-/// comes before the answer says nothing.
+/// Whether a server admits the password that was sent with this number; `None`: this packet does not
+/// decide it, such as the empty response that comes first.
 pub fn is_admitted(packet: &Packet, id: i32) -> Option<bool> {
     match packet.kind {
         AUTH_ANSWER if packet.id == id => Some(true),

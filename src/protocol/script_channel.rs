@@ -1,12 +1,14 @@
-//! What vpid and the process of a script say to each other: lines, each a JSON array of messages,
+//! What vpid and the process of a Python script send to each other: lines, each a JSON array of messages,
 //! each of these an array that begins with a word.
+
+use std::fmt;
 
 use serde_json::{Map, Value};
 
 use crate::limits;
 use crate::protocol::answer_text::{Decoder, push_text, push_value};
 
-/// What a script says.
+/// A message of a script.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FromScript {
     /// It is loaded.
@@ -19,17 +21,17 @@ pub enum FromScript {
     Failed(String),
     /// So many more events and calls are finished.
     Ack(usize),
-    /// Whether others are to see what it was asked about.
+    /// Whether the event that it judged goes on to other scripts and to the game.
     Verdict {
         id: u64,
         pass: bool,
     },
-    /// What a call came to; the error is its type and its text.
+    /// The result of a call; the error is its type and its text.
     Result {
         id: u64,
         outcome: Result<Value, (String, String)>,
     },
-    /// It wants something.
+    /// A request of its own.
     Ask(Ask),
     Log {
         level: u8,
@@ -41,7 +43,7 @@ pub enum FromScript {
     Unloaded,
 }
 
-/// Something that a script wants.
+/// A request of a script.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ask {
     pub id: u64,
@@ -51,10 +53,28 @@ pub struct Ask {
     pub server: Option<usize>,
 }
 
-/// Reads a line. The error is the end of a sentence: "it said something that {}".
-pub fn parse(line: &[u8]) -> Result<Vec<FromScript>, String> {
-    let batch: Vec<Vec<Value>> = serde_json::from_slice(line)
-        .map_err(|error| format!("is no line of messages ({error})"))?;
+/// Why a line breaks the rules of the channel: the end of a sentence, "it said something that {}".
+#[derive(Debug)]
+pub enum ChannelError {
+    Line(serde_json::Error),
+    /// A message, by the word that it begins with.
+    Message(String),
+}
+
+impl fmt::Display for ChannelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(error) => write!(f, "is no line of messages ({error})"),
+            Self::Message(word) => write!(f, "is no message ({word:?})"),
+        }
+    }
+}
+
+impl std::error::Error for ChannelError {}
+
+/// Reads a line.
+pub fn parse(line: &[u8]) -> Result<Vec<FromScript>, ChannelError> {
+    let batch: Vec<Vec<Value>> = serde_json::from_slice(line).map_err(ChannelError::Line)?;
     batch
         .into_iter()
         .map(|message| {
@@ -62,7 +82,7 @@ pub fn parse(line: &[u8]) -> Result<Vec<FromScript>, String> {
                 Some(Value::String(word)) => word.chars().take(20).collect(),
                 _ => String::new(),
             };
-            one(message).ok_or_else(|| format!("is no message ({word:?})"))
+            one(message).ok_or(ChannelError::Message(word))
         })
         .collect()
 }
@@ -192,13 +212,13 @@ fn optional(server: Option<usize>) -> Value {
     server.map_or(Value::Null, Into::into)
 }
 
-/// Something has happened: its hook is to be called.
+/// An event: its hook is to be called.
 pub fn event(hook: &str, server: Option<usize>, args: &[Value]) -> String {
     let message = Message::new("e").text(hook).value(&optional(server));
     list(message, args).end()
 }
 
-/// The same, and the verdict is wanted.
+/// The same, with a verdict.
 pub fn judged_event(id: u64, hook: &str, server: Option<usize>, args: &[Value]) -> String {
     let message = Message::new("g").number(id).text(hook);
     list(message.value(&optional(server)), args).end()
@@ -229,7 +249,7 @@ pub fn call(id: u64, function: &str, args: &[Value], kwargs: &Value, caller: &Ca
     message.value(kwargs).value(&caller).end()
 }
 
-/// What was asked for, as JSON text.
+/// The result of a request, as JSON text.
 pub fn answer(id: u64, json: &str) -> String {
     Message::new("a").number(id).raw(json).end()
 }
@@ -239,7 +259,7 @@ pub fn answer_error(id: u64, reason: &str, detail: &str) -> String {
     message.text(reason).text(detail).end()
 }
 
-/// Nobody waits for a call any more.
+/// The caller does not wait any more.
 pub fn cancel(id: u64) -> String {
     Message::new("cancel").number(id).end()
 }

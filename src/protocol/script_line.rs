@@ -1,5 +1,5 @@
 //! Lines for the console command `script <code>`, which runs code in the game's script engine: the only
-//! way in which code is put together out of texts of others.
+//! way in which code is put together out of untrusted texts.
 //!
 //! The console gives the rest of such a line to the script engine as it stands (vscript_shared.cpp of
 //! source-sdk-2013). So the text stands in the code as one literal of letters, digits, a few signs,

@@ -1,8 +1,8 @@
-//! What the engine answers to `status`, read as one whole that can contradict itself.
+//! What the engine prints for `status`, read as one whole that can contradict itself.
 //!
 //! Names in it are the players', and may hold anything, an end of line and whole rows included. So
-//! the answer is compared with its own heading (`players : 2 humans, 1 bots (24 max)`), and
-//! [`ServerStatus::whole`] says whether it can be taken for everybody who is on, and
+//! the reply is compared with its own heading (`players : 2 humans, 1 bots (24 max)`), and
+//! [`ServerStatus::whole`] says whether it lists all players who are on, and
 //! [`StatusPlayer::sure`] whether a row can only be read in one way.
 
 mod rows;
@@ -22,8 +22,8 @@ pub struct ServerStatus {
     /// Slots for players: without that of SourceTV.
     pub max_players: i64,
     pub players: Vec<StatusPlayer>,
-    /// The rows are those that the heading counts, and each of them is sure: whoever is not listed
-    /// is not on the server.
+    /// The rows are those that the heading counts, and each of them is sure: a player who is not
+    /// listed is not on the server.
     pub whole: bool,
 }
 
@@ -43,7 +43,7 @@ pub struct StatusPlayer {
     /// `192.0.2.9:27005`, where the engine tells it. None with Steam's relays: the engine makes up
     /// `169.254.x.y` there, which is another player's tomorrow.
     pub address: Option<String>,
-    /// Nothing in the answer leaves open whose row this is. Else userid, name and id may belong to
+    /// Nothing in the reply leaves open whose row this is. Else userid, name and id may belong to
     /// several players, and nothing may be done to a player because of it.
     pub sure: bool,
 }
@@ -57,14 +57,14 @@ enum Announced {
     Together(usize),
 }
 
-/// Reads the whole answer. `None`: it does not tell the map, the slots and the players, so it is
-/// not known who is there; an answer that was cut off must not look like an empty server.
+/// Reads the whole reply. `None`: it lacks the map, the slots or the players, so it is
+/// not known who is there; a reply that was cut off must not look like an empty server.
 pub fn parse(text: &str) -> Option<ServerStatus> {
     let mut lines = text
         .split('\n')
         .map(|line| line.strip_suffix('\r').unwrap_or(line));
     let mut header = Header::default();
-    // The heading of the players' table ends what is said of the server.
+    // The heading of the players' table ends the part about the server.
     loop {
         let line = lines.next()?;
         if let Some(heading) = line.strip_prefix('#') {
@@ -75,7 +75,7 @@ pub fn parse(text: &str) -> Option<ServerStatus> {
     }
     let lines: Vec<&str> = lines.collect();
     // What follows the rows is the engine's or a plugin's. A second line of this kind means that
-    // the heading was written by whoever names the server or plays on it.
+    // the heading was forged by the server's name or a player's.
     let forged = header.twice || lines.iter().any(|line| Header::slots_of(line).is_some());
     let (map, (max_players, announced)) = (header.map?, header.slots?);
     let mut table = rows::read(&lines);
@@ -100,14 +100,14 @@ pub fn parse(text: &str) -> Option<ServerStatus> {
     })
 }
 
-/// What is said of the server.
+/// The part about the server.
 #[derive(Default)]
 struct Header<'a> {
     map: Option<&'a str>,
     slots: Option<(i64, Option<Announced>)>,
     /// SourceTV runs, in a slot of its own.
     sourcetv: bool,
-    /// One of them was said twice.
+    /// One of them stands there twice.
     twice: bool,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! `[U:1:N]` is the engine's present form, `STEAM_0:(N mod 2):(N div 2)` its former one (some logs
 //! say `STEAM_1`), and 76561197960265728 + N the 64-bit one, which VyHub uses. Bots, a listen
-//! server's `STEAM_ID_LAN`, `STEAM_ID_PENDING` and other universes are nobody's id.
+//! server's `STEAM_ID_LAN`, `STEAM_ID_PENDING` and other universes are no player's id.
 
 use std::fmt;
 use std::str::FromStr;

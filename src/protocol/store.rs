@@ -17,7 +17,7 @@ pub enum Shelf {
 /// handed over.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Write {
-    /// Of the report; `None`: nobody waits for it.
+    /// Of the report; `None`: no part of the core waits for it.
     pub ticket: Option<u64>,
     pub shelf: Shelf,
     /// `a-z`, `0-9` and dashes; becomes `<name>.json` (`.bans` for a list of bans).
@@ -30,11 +30,11 @@ pub struct Write {
 pub enum Content {
     Json(String),
     Bans(Arc<BanList>),
-    /// What is there cannot be used: it stays under a name that nobody reads.
+    /// What is there cannot be used: it stays under a name that is not read.
     SetAside,
 }
 
-/// What came of a change; the error is a sentence.
+/// The result of a change; the error is a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
     pub ticket: u64,

@@ -54,32 +54,35 @@ impl Arguments<'_> {
         }
     }
 
+    /// Any white space may stand between the words of one.
     fn comparison(&self, word: &str) -> Result<Comparison, Error> {
-        let kept = word.replace(|sign| self.literals.removes(sign), "");
-        comparison(&kept)
+        let kept = self.literals.kept(word);
+        let is = |known: &str| {
+            let mut words = kept.split_ascii_whitespace();
+            known.split(' ').all(|one| {
+                words
+                    .next()
+                    .is_some_and(|word| word.eq_ignore_ascii_case(one))
+            }) && words.next().is_none()
+        };
+        let known = COMPARISONS.iter().find(|(known, _)| is(known));
+        known
+            .map(|(_, comparison)| *comparison)
+            .ok_or_else(|| Error::value(format!("filter_op {kept:?} is not a comparison")))
     }
 }
 
-fn comparison(word: &str) -> Result<Comparison, Error> {
-    let words: Vec<String> = word
-        .split_ascii_whitespace()
-        .map(str::to_ascii_uppercase)
-        .collect();
-    Ok(match words.join(" ").as_str() {
-        "=" | "==" => Comparison::Equal,
-        "!=" | "<>" => Comparison::NotEqual,
-        "<" => Comparison::Less,
-        "<=" => Comparison::LessOrEqual,
-        ">" => Comparison::Greater,
-        ">=" => Comparison::GreaterOrEqual,
-        "LIKE" => Comparison::Like,
-        "NOT LIKE" => Comparison::NotLike,
-        "IS" => Comparison::Is,
-        "IS NOT" => Comparison::IsNot,
-        _ => {
-            return Err(Error::value(format!(
-                "filter_op {word:?} is not a comparison"
-            )));
-        }
-    })
-}
+const COMPARISONS: [(&str, Comparison); 12] = [
+    ("=", Comparison::Equal),
+    ("==", Comparison::Equal),
+    ("!=", Comparison::NotEqual),
+    ("<>", Comparison::NotEqual),
+    ("<", Comparison::Less),
+    ("<=", Comparison::LessOrEqual),
+    (">", Comparison::Greater),
+    (">=", Comparison::GreaterOrEqual),
+    ("LIKE", Comparison::Like),
+    ("NOT LIKE", Comparison::NotLike),
+    ("IS", Comparison::Is),
+    ("IS NOT", Comparison::IsNot),
+];

@@ -10,6 +10,7 @@ use super::names::{self, Identifier};
 use super::token::{Lexer, Token, unexpected};
 use super::{Column, Param};
 use crate::limits::{SQL_EXPRESSION_BYTES_MAX, SQL_EXPRESSION_DEPTH_MAX, SQL_EXPRESSION_NODES_MAX};
+use std::borrow::Cow;
 
 /// Where an expression stands, which decides what it may name.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +53,20 @@ const FUNCTIONS: [(&str, usize, usize, Function); 26] = [
     ("SUM", 1, 1, Function::Sum),
     ("AVG", 1, 1, Function::Average),
     ("TOTAL", 1, 1, Function::Total),
+];
+
+/// Words that are values.
+const CONSTANTS: [(&str, Param); 3] = [
+    ("NULL", Param::Null),
+    ("TRUE", Param::Int(1)),
+    ("FALSE", Param::Int(0)),
+];
+
+/// Functions that need no parentheses.
+const TIMES: [(&str, Function); 3] = [
+    ("CURRENT_TIMESTAMP", Function::CurrentTimestamp),
+    ("CURRENT_DATE", Function::CurrentDate),
+    ("CURRENT_TIME", Function::CurrentTime),
 ];
 
 /// Words of the engines that make one value or one list together with the name behind them.
@@ -97,8 +112,9 @@ pub(super) struct Entry {
 /// parted by commas, since upstream pasted the entry and so accepted several in one.
 pub(super) fn parse_columns(text: &str, scope: Scope<'_>) -> Result<Entry, Error> {
     let mut parser = Parser::new(text, scope)?;
+    let start = parser.at;
     let distinct = parser.take_distinct()?;
-    if !distinct {
+    if !distinct && parser.at != start {
         parser = Parser::new(text, scope)?;
     }
     let mut columns = Vec::new();
@@ -351,8 +367,10 @@ impl<'a> Parser<'a> {
     /// Whole numbers beyond 64 bits become floats, as SQLite reads them; without an exponent, MySQL
     /// reads them and those with a point exactly.
     fn number(&self, digits: &str, negative: bool) -> Result<Expr, Error> {
-        let sign = if negative { "-" } else { "" };
-        let signed = format!("{sign}{digits}");
+        let signed = match negative {
+            true => Cow::Owned(format!("-{digits}")),
+            false => Cow::Borrowed(digits),
+        };
         if let Ok(whole) = signed.parse::<i64>() {
             return Ok(Expr::Literal(Param::Int(whole)));
         }
@@ -373,11 +391,13 @@ impl<'a> Parser<'a> {
     /// A text; in MySQL texts beside each other are one.
     fn text(&mut self) -> Result<Expr, Error> {
         let mut whole = String::new();
-        while let Token::Text(_) = self.token {
-            let Token::Text(part) = self.advance()? else {
-                return self.refuse();
-            };
-            whole.push_str(&part);
+        while let Token::Text(part) = &mut self.token {
+            let part = std::mem::take(part);
+            match whole.is_empty() {
+                true => whole = part.into_owned(),
+                false => whole.push_str(&part),
+            }
+            self.advance()?;
             if !self.scope.literals.is_mysql() {
                 break;
             }
@@ -402,15 +422,15 @@ impl<'a> Parser<'a> {
             Ok(name) if is_word => Expr::Word(name),
             Ok(name) => Expr::Column(Row::Unqualified, name),
             // No column is called so, and what is none is a text.
-            Err(_) if is_word => Expr::Literal(Param::Text(name)),
+            Err(_) if is_word => Expr::Literal(Param::Text(name.into_owned())),
             Err(error) => return Err(error),
         })
     }
 
     /// A column's name where only that can stand: SQLite takes a text for one there.
-    fn target_name(&mut self) -> Result<String, Error> {
+    fn target_name(&mut self) -> Result<Cow<'a, str>, Error> {
         match self.advance()? {
-            Token::Name(name) => Ok(name.to_owned()),
+            Token::Name(name) => Ok(Cow::Borrowed(name)),
             Token::Quoted(name) | Token::Word(name) => Ok(name),
             Token::Text(name) if self.scope.literals == Literals::Sqlite => Ok(name),
             _ => self.refuse(),
@@ -436,16 +456,14 @@ impl<'a> Parser<'a> {
             Token::Symbol(".") => return self.qualified(name, named_at),
             _ => {}
         }
-        let upper = name.to_ascii_uppercase();
-        Ok(match upper.as_str() {
-            "NULL" => Expr::Literal(Param::Null),
-            "TRUE" => Expr::Literal(Param::Int(1)),
-            "FALSE" => Expr::Literal(Param::Int(0)),
-            "CURRENT_TIMESTAMP" => Expr::Call(Function::CurrentTimestamp, Vec::new()),
-            "CURRENT_DATE" => Expr::Call(Function::CurrentDate, Vec::new()),
-            "CURRENT_TIME" => Expr::Call(Function::CurrentTime, Vec::new()),
-            _ => Expr::Column(Row::Unqualified, Identifier::new(name)?),
-        })
+        let is = |word: &str| name.eq_ignore_ascii_case(word);
+        if let Some((_, constant)) = CONSTANTS.iter().find(|(word, _)| is(word)) {
+            return Ok(Expr::Literal(constant.clone()));
+        }
+        if let Some((_, time)) = TIMES.iter().find(|(word, _)| is(word)) {
+            return Ok(Expr::Call(*time, Vec::new()));
+        }
+        Ok(Expr::Column(Row::Unqualified, Identifier::new(name)?))
     }
 
     fn qualified(&mut self, qualifier: &str, named_at: usize) -> Result<Expr, Error> {

@@ -4,6 +4,7 @@
 use super::error::Error;
 use super::scan::Quoting;
 use serde_json::{Number, Value};
+use std::borrow::Cow;
 
 /// Whose rules the texts of a call follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +104,14 @@ impl Literals {
     /// part of a text.
     pub(super) fn removes(self, sign: char) -> bool {
         self.is_stock() && matches!(sign, ';' | '\0' | '\x1a')
+    }
+
+    /// A text without what `vpi.py` removed from it.
+    pub(super) fn kept(self, text: &str) -> Cow<'_, str> {
+        match text.contains(|sign| self.removes(sign)) {
+            true => Cow::Owned(text.replace(|sign| self.removes(sign), "")),
+            false => Cow::Borrowed(text),
+        }
     }
 
     /// The text that the value is once `vpi.py` has put it between quotes and the engine has read

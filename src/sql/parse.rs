@@ -76,7 +76,8 @@ fn user_call(
     let Value::String(table) = required(kwargs, "table")? else {
         return Err(Error::value("table is not a text"));
     };
-    let table = Identifier::table(&without_quotes(table, literals), script)?;
+    let table = literals.kept(table);
+    let table = Identifier::table(without_quotes(&table, literals), script)?;
     let arguments = Arguments {
         kwargs,
         literals,
@@ -92,10 +93,8 @@ fn user_call(
     }
 }
 
-/// The table's name without the quotes around it, and without what upstream removes from it.
-fn without_quotes(table: &str, literals: Literals) -> String {
-    let removed = |sign: &char| !literals.removes(*sign);
-    let name: String = table.chars().filter(removed).collect();
+/// The table's name without the quotes around it.
+fn without_quotes(name: &str, literals: Literals) -> &str {
     let name = name.trim_end();
     let closed_by = |end: char| name.get(1..).and_then(|rest| rest.strip_suffix(end));
     let inner = match name.chars().next() {
@@ -103,7 +102,7 @@ fn without_quotes(table: &str, literals: Literals) -> String {
         Some('[') if literals == Literals::Sqlite => closed_by(']'),
         _ => None,
     };
-    inner.unwrap_or(name).to_owned()
+    inner.unwrap_or(name)
 }
 
 fn raw_call(kwargs: &Map<String, Value>, engine: Quoting) -> Result<SqlCall, Error> {
@@ -192,7 +191,7 @@ impl Arguments<'_> {
         })
     }
 
-    /// Upstream drops a filter that has no value, and then changes every row. Nobody means
+    /// Upstream drops a filter that has no value, and then changes every row. No caller means
     /// that, so an update with half a filter is refused; one without any is done.
     fn update(self) -> Result<SqlCall, Error> {
         let values = self.assignments("values", false)?;

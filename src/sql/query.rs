@@ -17,7 +17,7 @@ pub struct Query {
     /// At least one; they run in one transaction.
     pub steps: Vec<Template>,
     pub params: Vec<QueryParam>,
-    /// What the last step is answered as.
+    /// What the last step gives as the response.
     pub returns: Returns,
     /// Who may call it; none: as the permissions say.
     pub scripts: Option<Vec<String>>,
@@ -32,7 +32,7 @@ pub struct Query {
 pub struct QueryParam {
     pub name: String,
     pub kind: ParamKind,
-    /// For a caller who does not say; `Null` where it is optional. None: it is required.
+    /// For a caller that gives none; `Null` where it is optional. None: it is required.
     pub default: Option<Param>,
 }
 
@@ -118,11 +118,11 @@ impl QueryParam {
 }
 
 impl ParamKind {
-    /// The value as it goes to the database; else what it should have been.
+    /// The value as it goes to the database; else the kind, whose display says what it must be.
     ///
     /// A whole number may come as text, since those of the game have 32 bits; so may one
     /// with a fraction, and true and false may come as 1 and 0.
-    pub fn read(self, value: &Value) -> Result<Param, String> {
+    pub fn read(self, value: &Value) -> Result<Param, Self> {
         let found = Param::read(value, "").ok();
         let read = match (self, found) {
             (Self::Integer { min, max }, Some(found)) => whole(&found)
@@ -138,7 +138,7 @@ impl ParamKind {
             (Self::Boolean, Some(Param::Int(bit @ (0 | 1)))) => Some(Param::Int(bit)),
             _ => None,
         };
-        read.ok_or_else(|| self.to_string())
+        read.ok_or(self)
     }
 }
 
@@ -246,7 +246,7 @@ mod tests {
             (ParamKind::Text { min: 0, max: 3 }, json!("a\0")),
             (ParamKind::Text { min: 0, max: 3 }, json!(1)),
         ] {
-            assert_eq!(kind.read(&bad), Err(kind.to_string()), "{bad}");
+            assert_eq!(kind.read(&bad), Err(kind), "{bad}");
         }
     }
 

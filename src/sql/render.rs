@@ -13,7 +13,7 @@ use super::{Assignments, Column, Comparison, Filter, Param, SqlCall, Test, raw};
 use crate::limits::SQL_PARAMS_MAX;
 use std::borrow::Cow;
 
-/// What the caller is answered.
+/// What the caller gets as the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Returns {
     /// All rows, an array of arrays.
@@ -244,7 +244,7 @@ impl<'a> Writer<'a> {
 
     /// MySQL makes them one after the other, so that a later one sees what an earlier one has
     /// set. As everywhere else, values are meant as they were before: a column is set when
-    /// nobody needs it any more.
+    /// no other assignment needs it any more.
     fn assignments(
         &mut self,
         table: &'a Identifier,

@@ -54,7 +54,9 @@ impl Schema {
                 continue;
             };
             let wrong = |message: String| SchemaError { line, message };
-            let number = number.map_err(wrong)?;
+            if number == 0 {
+                return Err(wrong("steps are numbered from 1".to_owned()));
+            }
             if let Some(last) = steps.last().filter(|last| last.number >= number) {
                 let message = format!("step {number} stands behind step {}", last.number);
                 return Err(wrong(message));
@@ -134,8 +136,8 @@ impl SchemaStep {
     }
 }
 
-/// `-- step 2` with anything that is no digit behind it.
-fn marker(line: &str) -> Option<Result<u32, String>> {
+/// `-- step 2` with anything that is no digit behind it. 0: the number is none of a step.
+fn marker(line: &str) -> Option<u32> {
     let rest = line.trim().strip_prefix("--")?.trim_start();
     let word = rest.get(..4)?;
     let behind = &rest[4..];
@@ -144,11 +146,7 @@ fn marker(line: &str) -> Option<Result<u32, String>> {
         return None;
     }
     let digits = number.bytes().take_while(u8::is_ascii_digit).count();
-    if digits == 0 {
-        return None;
-    }
-    let number = number[..digits].parse().ok().filter(|number| *number > 0);
-    Some(number.ok_or_else(|| "steps are numbered from 1".to_owned()))
+    (digits > 0).then(|| number[..digits].parse().unwrap_or(0))
 }
 
 fn has_code(text: &str) -> bool {

@@ -48,7 +48,7 @@ impl Template {
                     .find(|sign: char| !scan::is_word(sign))
                     .unwrap_or(behind.len());
                 let (name, after) = behind.split_at(length);
-                // `:=` assigns in MySQL, `::` is nobody's here.
+                // `:=` assigns in MySQL, `::` means nothing here.
                 if name.is_empty() {
                     text.push_str(before);
                     rest = behind;

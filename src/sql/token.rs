@@ -3,6 +3,7 @@
 use super::error::Error;
 use super::literals::{Between, Literals, push_escaped};
 use super::names;
+use std::borrow::Cow;
 
 /// One word of an expression.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,11 +11,11 @@ pub(super) enum Token<'a> {
     Name(&'a str),
     Number(&'a str),
     /// What stood between the quotes of a text, as its engine reads it.
-    Text(String),
+    Text(Cow<'a, str>),
     /// What stood between quotes of names.
-    Quoted(String),
+    Quoted(Cow<'a, str>),
     /// In double quotes, where that is a column or a text.
-    Word(String),
+    Word(Cow<'a, str>),
     Symbol(&'static str),
     End,
 }
@@ -58,7 +59,7 @@ impl<'a> Lexer<'a> {
     /// The next word and the byte at which it starts.
     pub(super) fn next(&mut self) -> Result<(usize, Token<'a>), Error> {
         let rest = &self.text[self.at..];
-        let blank = |sign| " \t\r\n".contains(sign) || self.literals.removes(sign);
+        let blank = |sign| matches!(sign, ' ' | '\t' | '\r' | '\n') || self.literals.removes(sign);
         self.at += rest.len() - rest.trim_start_matches(blank).len();
         let start = self.at;
         let rest = &self.text[start..];
@@ -122,28 +123,28 @@ impl<'a> Lexer<'a> {
     fn quoted(&mut self, rest: &'a str, quote: char, between: Between) -> Result<Token<'a>, Error> {
         let escapes = between == Between::Text && self.literals.escapes();
         let end = if quote == '[' { ']' } else { quote };
-        let mut content = String::new();
-        let mut signs = rest.char_indices().skip(1).peekable();
-        while let Some((at, sign)) = signs.next() {
-            let doubled = || quote != '[' && rest[at + 1..].starts_with(end);
-            if sign == '\\' && escapes {
+        let mut content = Cow::Borrowed("");
+        let mut left = &rest[1..];
+        while let Some(at) = left.find(|sign| sign == end || escapes && sign == '\\') {
+            content += &left[..at];
+            let mut signs = left[at..].chars();
+            if signs.next() == Some('\\') {
                 // A text that ends here is not closed.
-                if let Some((_, escaped)) = signs.next() {
-                    push_escaped(&mut content, escaped);
+                if let Some(escaped) = signs.next() {
+                    push_escaped(content.to_mut(), escaped);
                 }
-            } else if sign != end {
-                content.push(sign);
-            } else if doubled() {
-                content.push(end);
+            } else if quote != '[' && signs.as_str().starts_with(end) {
                 signs.next();
+                content.to_mut().push(end);
             } else {
-                self.at += at + 1;
+                self.at += rest.len() - signs.as_str().len();
                 return Ok(match between {
                     Between::Text => Token::Text(content),
                     Between::Name => Token::Quoted(content),
                     Between::Either => Token::Word(content),
                 });
             }
+            left = signs.as_str();
         }
         let what = match between {
             Between::Name => "a name without its closing quote",

@@ -88,13 +88,14 @@ fn a_call_file_is_one_that_the_daemon_believes() {
     assert_eq!(writes[0].0, "ab_c__9_vpi_restart.interface");
     let (name, text) = writes[1];
     assert!(name.starts_with("ab_c__9_vpi_"), "{name}");
-    let file = call_file::parse(text).expect("calls");
-    let call = file.singles[1].as_ref().expect("a call");
+    let identity = call_file::scan(text).expect("a call file");
+    let outline = call_file::outline(text).expect("calls");
+    let call = outline.singles[1].call.read(text).expect("a call");
     assert_eq!(
         (call.script.as_str(), call.function.as_str()),
         ("story.nut", "VPI_Ping")
     );
-    let identity = file.identity.expect("an identity");
+    let identity = identity.expect("an identity");
     assert!(legacy::verify(SECRET.as_bytes(), &identity));
 }
 

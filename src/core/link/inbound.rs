@@ -33,7 +33,7 @@ impl Held {
         let (messages, spoiled) = match messages::parse(&self.body) {
             Ok(messages) => (messages, None),
             // Signed, and yet not understood: its number is used up all the same.
-            Err(problem) => (Vec::new(), Some(problem)),
+            Err(problem) => (Vec::new(), Some(problem.to_string())),
         };
         Content {
             file: self.file,

@@ -18,8 +18,8 @@ pub struct LogSecret {
 pub struct NoSecret;
 
 impl LogSecret {
-    /// What follows this secret in a text, if that begins with it. How long it takes tells nobody
-    /// how many digits were right.
+    /// What follows this secret in a text, if that begins with it. It takes as long
+    /// however many digits are right.
     pub(super) fn strip<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
         let (told, rest) = text.split_at_checked(self.len)?;
         self.is(told).then_some(rest)

@@ -7,7 +7,7 @@
 use super::{StatusPlayer, number};
 use crate::limits;
 
-/// All rows of an answer.
+/// All rows of a reply.
 pub struct Table<'a> {
     pub rows: Vec<Row<'a>>,
     /// The last row begins and does not end.
@@ -165,7 +165,7 @@ fn tail(line: &str) -> Option<Tail<'_>> {
     let fields: Vec<&str> = behind.split_whitespace().collect();
     let is_state = |state: &str| state.bytes().all(|byte| byte.is_ascii_alphabetic());
     match fields[..] {
-        // Of a bot, SourceTV among them, nothing else is told.
+        // Of a bot, SourceTV among them, nothing else is printed.
         ["BOT", state] if is_state(state) => Some(Tail {
             at,
             id: None,

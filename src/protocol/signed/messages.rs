@@ -3,16 +3,18 @@
 //! A message that is not understood is left out beside the others; only a body that is no array
 //! of objects fails as a whole.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 use crate::limits;
 use crate::protocol::answer_text::{Decoder, push_text, push_value};
 use crate::protocol::call::{BadCall, Call, CallResult};
-use crate::protocol::game_json::Reader;
+use crate::protocol::game_json::{Reader, SyntaxError};
 use crate::protocol::player_text::for_client_print;
 pub use crate::protocol::signed::guarding::Guarding;
 
-/// What a game asks for, tells or answers.
+/// A message of a game.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FromGame {
     Call(CallResult),
@@ -35,7 +37,7 @@ pub enum FromGame {
         name: String,
         data: Value,
     },
-    /// A script says that something happened.
+    /// An event that a game script raised.
     Emit {
         name: String,
         data: Value,
@@ -46,12 +48,32 @@ pub enum FromGame {
     Guard(Guarding),
     /// So many events were lost before this place.
     Dropped(u64),
-    /// Our file of this number could not be believed.
+    /// Our file of this number was not authentic: it is to be written again.
     Again(u64),
 }
 
-/// Reads a body. The error says what is wrong with it.
-pub fn parse(body: &[u8]) -> Result<Vec<FromGame>, String> {
+/// Why a body is rejected as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BodyError {
+    Syntax(SyntaxError),
+    NoObject,
+    TooManyCalls,
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Syntax(error) => error.fmt(f),
+            Self::NoObject => f.write_str("one of its messages is no object"),
+            Self::TooManyCalls => write!(f, "it holds more than {} calls", limits::FILE_CALLS_MAX),
+        }
+    }
+}
+
+impl std::error::Error for BodyError {}
+
+/// Reads a body.
+pub fn parse(body: &[u8]) -> Result<Vec<FromGame>, BodyError> {
     let mut reader = Reader::with_escaped_keys(body);
     let mut messages = Vec::new();
     let mut calls = 0;
@@ -66,24 +88,17 @@ pub fn parse(body: &[u8]) -> Result<Vec<FromGame>, String> {
         Ok(())
     });
     read.and_then(|()| reader.end())
-        .map_err(|error| error.to_string())?;
+        .map_err(BodyError::Syntax)?;
     if no_object {
-        return Err("one of its messages is no object".into());
+        return Err(BodyError::NoObject);
     }
     if calls > limits::FILE_CALLS_MAX {
-        return Err(format!(
-            "it holds more than {} calls",
-            limits::FILE_CALLS_MAX
-        ));
+        return Err(BodyError::TooManyCalls);
     }
     Ok(messages)
 }
 
-fn message(
-    mut fields: Map<String, Value>,
-    duplicate: Option<String>,
-    calls: &mut usize,
-) -> Option<FromGame> {
+fn message(mut fields: Map<String, Value>, duplicate: bool, calls: &mut usize) -> Option<FromGame> {
     if fields.contains_key("call") {
         *calls += 1;
         return Some(FromGame::Call(call(fields, duplicate)));
@@ -94,8 +109,8 @@ fn message(
         };
         *calls += chain.len();
         let link = |link| match link {
-            Value::Object(fields) => call(fields, duplicate.clone()),
-            _ => call(Map::new(), None),
+            Value::Object(fields) => call(fields, duplicate),
+            _ => call(Map::new(), false),
         };
         return Some(FromGame::Chain(chain.into_iter().map(link).collect()));
     }
@@ -144,7 +159,7 @@ fn text(fields: &mut Map<String, Value>, name: &str) -> Option<String> {
     }
 }
 
-fn call(mut fields: Map<String, Value>, duplicate: Option<String>) -> CallResult {
+fn call(mut fields: Map<String, Value>, duplicate: bool) -> CallResult {
     let id = fields.get("call").and_then(Value::as_u64);
     let callback = matches!(fields.get("wait"), Some(Value::Bool(true)));
     let timeout_ms = fields.get("timeout_ms").and_then(Value::as_f64);
@@ -152,7 +167,7 @@ fn call(mut fields: Map<String, Value>, duplicate: Option<String>) -> CallResult
     let kwargs = fields.remove("kwargs").unwrap_or_default();
     let (function, script) = (text(&mut fields, "func"), text(&mut fields, "script"));
     let missing = match (&id, &function, &script) {
-        _ if duplicate.is_some() => Some("one of its keys stands twice"),
+        _ if duplicate => Some("one of its keys stands twice"),
         (None, ..) => Some("it needs `call`, a whole number"),
         (_, None, _) => Some("it needs `func`, a text"),
         (_, _, None) => Some("it needs `script`, a text"),
@@ -175,7 +190,7 @@ fn call(mut fields: Map<String, Value>, duplicate: Option<String>) -> CallResult
     }
 }
 
-/// What is pushed to a game without being asked.
+/// What is sent to a game without a request of it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Push {
     /// Call a registered function.
@@ -266,7 +281,7 @@ fn object(fields: &[(&str, &Value)]) -> String {
     out
 }
 
-/// An answer whose value is encoded already.
+/// A response whose value is encoded already.
 pub fn answer(token: &str, value: &str) -> String {
     format!("{{\"answer\":{token},\"value\":{value}}}")
 }

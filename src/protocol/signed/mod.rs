@@ -18,7 +18,7 @@ pub const FOLDER: &str = "vpid";
 /// The version of the protocol that this program speaks.
 pub const VERSION: u64 = 1;
 
-/// What a game that vpid's own commands play says its map is.
+/// The map of a game that vpid's own commands play.
 pub const NO_MAP: &str = "none";
 
 const FRAME: &str = "vpid1";
@@ -67,7 +67,7 @@ pub enum Kind {
     Game(u64),
     /// Messages of vpid.
     Vpid(u64),
-    /// Messages of the game that a vpid has taken under this id.
+    /// Messages of the game that a vpid has claimed under this id.
     Taken {
         n: u64,
         id: u64,
@@ -220,27 +220,29 @@ pub fn seal(key: &Key, name: &str, ack: u64, body: &str) -> String {
     file
 }
 
-/// A file that is believed.
+/// A file that is authentic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Opened<'a> {
     pub ack: u64,
     pub body: &'a [u8],
 }
 
-/// Why a file is not believed, as the rest of a sentence.
+/// Why a file is not authentic, as the rest of a sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Distrust {
+pub enum NotAuthentic {
     Form,
     Length,
     Mac,
 }
 
-impl std::fmt::Display for Distrust {
+impl std::fmt::Display for NotAuthentic {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Distrust::Form => "it has not the form of a signed file",
-            Distrust::Length => "it is shorter or longer than it says: its writing was cut short",
-            Distrust::Mac => {
+            NotAuthentic::Form => "it has not the form of a signed file",
+            NotAuthentic::Length => {
+                "it is shorter or longer than it says: its writing was cut short"
+            }
+            NotAuthentic::Mac => {
                 "it was not signed with this server's key, or was changed or copied afterwards"
             }
         })
@@ -248,32 +250,32 @@ impl std::fmt::Display for Distrust {
 }
 
 /// Checks a file that ends before its closing NUL. The mac is compared in constant time.
-pub fn open<'a>(key: &Key, name: &str, file: &'a [u8]) -> Result<Opened<'a>, Distrust> {
+pub fn open<'a>(key: &Key, name: &str, file: &'a [u8]) -> Result<Opened<'a>, NotAuthentic> {
     let line = file.iter().take(64).position(|byte| *byte == b'\n');
-    let (head, rest) = file.split_at(line.ok_or(Distrust::Form)?);
-    let head = std::str::from_utf8(head).map_err(|_| Distrust::Form)?;
+    let (head, rest) = file.split_at(line.ok_or(NotAuthentic::Form)?);
+    let head = std::str::from_utf8(head).map_err(|_| NotAuthentic::Form)?;
     let mut words = head.split(' ');
     let (frame, ack, length) = (words.next(), words.next(), words.next());
     if frame != Some(FRAME) || words.next().is_some() {
-        return Err(Distrust::Form);
+        return Err(NotAuthentic::Form);
     }
     let count = |text: Option<&str>| match text {
         Some("0") => Some(0),
         text => number(text?),
     };
-    let ack = count(ack).ok_or(Distrust::Form)?;
-    let length = count(length).ok_or(Distrust::Form)?;
+    let ack = count(ack).ok_or(NotAuthentic::Form)?;
+    let length = count(length).ok_or(NotAuthentic::Form)?;
     let rest = &rest[1..];
     if rest.len() as u64 != length + 1 + MAC_DIGITS as u64 {
-        return Err(Distrust::Length);
+        return Err(NotAuthentic::Length);
     }
     let (body, mac) = rest.split_at(length as usize);
     if mac[0] != b'\n' {
-        return Err(Distrust::Form);
+        return Err(NotAuthentic::Form);
     }
-    let mac = hex(&mac[1..]).ok_or(Distrust::Form)?;
+    let mac = hex(&mac[1..]).ok_or(NotAuthentic::Form)?;
     let expected = key.mac(name, head, body);
-    expected.verify_slice(&mac).map_err(|_| Distrust::Mac)?;
+    expected.verify_slice(&mac).map_err(|_| NotAuthentic::Mac)?;
     Ok(Opened { ack, body })
 }
 
@@ -377,11 +379,11 @@ mod tests {
         let other = of_game("my_server", session(), 2);
         assert_eq!(
             open(&keys().game, &other, file.as_bytes()),
-            Err(Distrust::Mac)
+            Err(NotAuthentic::Mac)
         );
         assert_eq!(
             open(&keys().vpid, &name, file.as_bytes()),
-            Err(Distrust::Mac)
+            Err(NotAuthentic::Mac)
         );
     }
 

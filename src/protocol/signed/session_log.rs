@@ -1,10 +1,10 @@
-//! What must be known of signed sessions after a restart: a line for each change, and what all
-//! lines together say.
+//! What must be known of signed sessions after a restart: a line for each change, and the state that all
+//! lines together make.
 //!
 //! A host keeps two sessions that began: the present one and the one before, whose last files may
 //! still be there. That a host signs at all is a fact of its own, which outlives its sessions and a
-//! change of keys. The state is bounded by the number of hosts, and those of one server push out no
-//! other's.
+//! change of keys. The state is bounded by the number of hosts, and those of one server push out none of
+//! another.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -137,7 +137,7 @@ pub struct HostSessions {
     pub ended: Option<Saved>,
 }
 
-/// What all notes together say.
+/// The state that all notes together make.
 #[derive(Debug, Clone)]
 pub struct Sessions {
     hosts: FairMap<u64, HostSessions>,
@@ -249,7 +249,7 @@ impl Sessions {
         both.into_iter().find(|saved| saved.session == session)
     }
 
-    /// The fewest notes that say the same.
+    /// The fewest notes that make the same state.
     pub fn notes(&self) -> Vec<Note> {
         let signing = self.signing.iter();
         let mut notes: Vec<Note> = signing

@@ -2,7 +2,7 @@
 //!
 //! Each file carries the shared secret, enciphered with itself:
 //! `enc[i] = 32 + (secret[i] + h + iv[i] + secret[i]) mod 95`, where `h` comes from the time in
-//! the file. It is kept for the sake of stock clients only: whoever reads one file can compute
+//! the file. It is kept for the sake of stock clients only: a program that reads one file can compute
 //! the secret, and nothing ties it to the calls beside it (docs/security.md).
 
 /// The identity of one file, as it stands there.
@@ -10,7 +10,7 @@
 pub struct Identity {
     pub enc: Vec<u8>,
     pub iv: Vec<u8>,
-    /// Unix seconds as the client believes them (local time read as UTC-5).
+    /// Unix seconds by the client's clock (local time read as UTC-5).
     pub timestamp: i64,
     /// Game time / 0.015 s; 0 from a server.
     pub ticks: i64,
@@ -23,7 +23,7 @@ fn time_hash(timestamp: i64, ticks: i64) -> i64 {
     (wave * 127.0 + 0.5).floor() as i64
 }
 
-/// Whether `identity` was made by somebody who knows `secret`. Takes the same time wherever
+/// Whether `identity` was made with `secret`. Takes the same time wherever
 /// the first difference is.
 pub fn verify(secret: &[u8], identity: &Identity) -> bool {
     if secret.is_empty() || identity.enc.len() != secret.len() || identity.iv.len() < secret.len() {

@@ -3,7 +3,7 @@
 //!
 //! `LIKE` and `REPLACE` compare what they look for at each place of a text, and MariaDB moves all
 //! of the text with each replacement, so these are short. A text that is put together from
-//! columns is stored up to the length that SQLite's lane allows. What is too long is an error:
+//! columns is stored up to the length that vpid allows on SQLite. What is too long is an error:
 //! `EXP` of its length, which no number can hold. The servers evaluate that only where the
 //! condition before it is true.
 

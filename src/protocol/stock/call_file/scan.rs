@@ -1,10 +1,12 @@
-//! The identity of a file, found without reading the rest: the cheap look at what anybody may have
+//! The identity of a file, found without reading the rest: the cheap look at what any program may have
 //! written.
 //!
-//! It follows strings and brackets only, by the rules of [`Reader`]. What it passes over may be no
+//! It follows texts and brackets only, by the rules of [`Reader`]. What it passes over may be no
 //! JSON; but where the whole file can be read, it finds the identity that stands there.
 
-use super::{FileError, identity};
+use std::ops::Range;
+
+use super::{FileError, WRONG_LISTS};
 use crate::limits;
 use crate::protocol::game_json::{Reader, SyntaxError};
 use crate::protocol::stock::legacy::Identity;
@@ -17,52 +19,34 @@ const DEPTH_MAX: usize = limits::JSON_DEPTH_MAX + 5;
 
 /// Finds the identity, if there is one. The error says why this is no call file.
 pub fn scan(bytes: &[u8]) -> Result<Option<Identity>, FileError> {
-    let mut scanner = Scanner {
-        bytes,
-        at: 0,
-        objects: [false; DEPTH_MAX + 1],
-        depth: 0,
-    };
-    scanner.space();
-    if bytes.get(scanner.at) != Some(&b'{') {
-        return Err(scanner.error("an object"));
+    let mut reader = Reader::new(bytes);
+    if reader.peek() != Some(b'{') {
+        return Err(reader.error("an object").into());
     }
-    let found = scanner.members()?;
-    scanner.space();
-    if scanner.at < bytes.len() {
-        return Err(scanner.error("the end of the file"));
-    }
+    let found = members(&mut reader)?;
+    reader.end()?;
     if found.calls != 1 || found.identities > 1 {
-        return Err(super::WRONG_LISTS);
+        return Err(WRONG_LISTS);
     }
-    let Some((from, to)) = found.identity else {
-        return Ok(None);
-    };
-    if to - from > IDENTITY_BYTES_MAX {
-        return Err(FileError::Shape("its identity is too long"));
+    match found.identity {
+        None => Ok(None),
+        Some(at) if at.len() > IDENTITY_BYTES_MAX => {
+            Err(FileError::Shape("its identity is too long"))
+        }
+        Some(Range { start, end }) => identity(&bytes[start..end]).map_err(|error| {
+            let at = start + error.at;
+            SyntaxError { at, ..error }.into()
+        }),
     }
-    let value = Reader::new(&bytes[from..to]).value();
-    let value = value.map_err(|error| SyntaxError {
-        at: from + error.at,
-        ..error
-    })?;
-    Ok(identity(&value))
 }
 
+/// What stands by name in the object of a file.
 #[derive(Default)]
 struct Found {
     calls: usize,
     identities: usize,
-    /// From where to where the value of the identity stands.
-    identity: Option<(usize, usize)>,
-}
-
-struct Scanner<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    /// Whether what is open at each depth is an object.
-    objects: [bool; DEPTH_MAX + 1],
-    depth: usize,
+    /// Where the value of the identity stands.
+    identity: Option<Range<usize>>,
 }
 
 /// The bytes that end a run of those that mean nothing, in an object and in an array.
@@ -79,122 +63,108 @@ const fn table(bytes: &[u8]) -> [bool; 256] {
     table
 }
 
-impl<'a> Scanner<'a> {
-    /// Passes over the object that begins here, and notes what stands in it by name.
-    fn members(&mut self) -> Result<Found, FileError> {
-        let mut found = Found::default();
-        let mut identity_from = None;
-        let mut expects_key = false;
-        loop {
-            self.run();
-            let Some(&byte) = self.bytes.get(self.at) else {
-                return Err(self.error("more"));
-            };
-            match byte {
-                b'"' if expects_key => {
-                    let key = self.key()?;
-                    expects_key = false;
-                    if self.depth == 1 {
-                        found.calls += usize::from(key == b"Calls");
-                        if key == b"Identity" {
-                            found.identities += 1;
-                            identity_from = Some(self.at);
-                        }
-                    }
-                    continue;
-                }
-                b'"' => {
-                    self.text()?;
-                    continue;
-                }
-                b'{' | b'[' => {
-                    if self.depth == DEPTH_MAX {
-                        return Err(self.error("less nesting"));
-                    }
-                    self.depth += 1;
-                    expects_key = byte == b'{';
-                    self.objects[self.depth] = expects_key;
-                }
-                b',' => expects_key = true,
-                _ => {
-                    if self.objects[self.depth] != (byte == b'}') {
-                        return Err(self.error("what was opened to be closed"));
-                    }
-                    self.depth -= 1;
-                    expects_key = false;
-                }
-            }
-            // A value of the outer object ends at its comma or brace.
-            if let Some(from) = identity_from
-                && (self.depth == 0 || self.depth == 1 && byte == b',')
-            {
-                found.identity = Some((from, self.at));
-                identity_from = None;
-            }
-            self.at += 1;
-            if self.depth == 0 {
-                return Ok(found);
-            }
-        }
-    }
-
-    /// Passes over what means nothing.
-    fn run(&mut self) {
-        let table = match self.objects[self.depth] {
+/// Passes over the object that begins here.
+fn members(reader: &mut Reader<'_>) -> Result<Found, SyntaxError> {
+    let mut found = Found::default();
+    let mut identity_from = None;
+    let mut expects_key = false;
+    // Whether what is open at each depth is an object.
+    let mut objects = [false; DEPTH_MAX + 1];
+    let mut depth = 0;
+    loop {
+        let table = match objects[depth] {
             true => &IN_OBJECT,
             false => &IN_ARRAY,
         };
-        let rest = &self.bytes[self.at..];
-        let next = rest.iter().position(|byte| table[usize::from(*byte)]);
-        self.at += next.unwrap_or(rest.len());
-    }
-
-    fn space(&mut self) {
-        while self.bytes.get(self.at).is_some_and(is_space) {
-            self.at += 1;
-        }
-    }
-
-    /// A key ends at the first quote that a colon follows.
-    fn key(&mut self) -> Result<&'a [u8], FileError> {
-        let from = self.at + 1;
-        let mut to = from;
-        while let Some(offset) = self.bytes[to..].iter().position(|byte| *byte == b'"') {
-            to += offset;
-            self.at = to + 1;
-            self.space();
-            if self.bytes.get(self.at) == Some(&b':') {
-                self.at += 1;
-                return Ok(&self.bytes[from..to]);
+        let byte = reader.skip_to(table).ok_or_else(|| reader.error("more"))?;
+        match byte {
+            b'"' if expects_key => {
+                let key = reader.plain_key()?;
+                expects_key = false;
+                if depth == 1 {
+                    found.calls += usize::from(key == b"Calls");
+                    if key == b"Identity" {
+                        found.identities += 1;
+                        identity_from = Some(reader.at());
+                    }
+                }
+                continue;
             }
-            to += 1;
-        }
-        Err(self.error("a key's closing quote and colon"))
-    }
-
-    fn text(&mut self) -> Result<(), FileError> {
-        self.at += 1;
-        loop {
-            let rest = self.bytes.get(self.at..).unwrap_or_default();
-            let Some(end) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')) else {
-                self.at = self.bytes.len();
-                return Err(self.error("a text's closing quote"));
-            };
-            self.at += end + 1;
-            if rest[end] == b'"' {
-                return Ok(());
+            b'"' => {
+                reader.raw_text()?;
+                continue;
             }
-            // Whatever is escaped ends no text.
-            self.at += 1;
+            b'{' | b'[' => {
+                if depth == DEPTH_MAX {
+                    return Err(reader.error("less nesting"));
+                }
+                depth += 1;
+                expects_key = byte == b'{';
+                objects[depth] = expects_key;
+            }
+            b',' => expects_key = true,
+            _ => {
+                if objects[depth] != (byte == b'}') {
+                    return Err(reader.error("what was opened to be closed"));
+                }
+                depth -= 1;
+                expects_key = false;
+            }
         }
-    }
-
-    fn error(&self, expected: &'static str) -> FileError {
-        let at = self.at;
-        FileError::Syntax(SyntaxError { at, expected })
+        // A value of the outer object ends at its comma or brace.
+        if let Some(from) = identity_from
+            && (depth == 0 || depth == 1 && byte == b',')
+        {
+            found.identity = Some(from..reader.at());
+            identity_from = None;
+        }
+        reader.step();
+        if depth == 0 {
+            return Ok(found);
+        }
     }
 }
 
-fn is_space(byte: &u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'\x0c')
+/// Reads an identity. Of keys that stand twice the first counts.
+fn identity(bytes: &[u8]) -> Result<Option<Identity>, SyntaxError> {
+    let mut reader = Reader::new(bytes);
+    let (mut enc, mut iv, mut timestamp, mut ticks) = (None, None, None, None);
+    if reader.peek() != Some(b'{') {
+        return reader.skip_value().map(|_| None);
+    }
+    reader.members(|reader, key| {
+        match key {
+            b"enc" if enc.is_none() => enc = Some(secret(reader)?),
+            b"iv" if iv.is_none() => iv = Some(secret(reader)?),
+            b"timestamp" if timestamp.is_none() => timestamp = Some(number(reader)?),
+            b"ticks" if ticks.is_none() => ticks = Some(number(reader)?),
+            _ => drop(reader.skip_value_below(1)?),
+        }
+        Ok(())
+    })?;
+    let read = || {
+        Some(Identity {
+            enc: enc??,
+            iv: iv??,
+            timestamp: timestamp??,
+            ticks: ticks??,
+        })
+    };
+    Ok(read())
+}
+
+/// A text no longer than a secret.
+fn secret(reader: &mut Reader<'_>) -> Result<Option<Vec<u8>>, SyntaxError> {
+    if reader.peek() != Some(b'"') {
+        return reader.skip_value_below(1).map(|_| None);
+    }
+    let text = reader.text()?;
+    let is_short = text.len() <= limits::SECRET_BYTES_MAX;
+    Ok(is_short.then(|| text.into_owned().into_bytes()))
+}
+
+fn number(reader: &mut Reader<'_>) -> Result<Option<i64>, SyntaxError> {
+    let value = reader.value_below(1)?;
+    let float = || value.as_f64().map(|float| float as i64);
+    Ok(value.as_i64().or_else(float))
 }

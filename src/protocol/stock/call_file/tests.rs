@@ -2,8 +2,40 @@ use super::*;
 use serde_json::json;
 
 use crate::protocol::game_json::Reader;
+use crate::protocol::stock::legacy::Identity;
 
 const IDENTITY: &str = r#""Identity":{"enc":"abc","iv":"def","timestamp":17,"ticks":4.0}"#;
+
+/// The calls of one file, in the order in which they stand there.
+#[derive(Debug, PartialEq, Default)]
+struct CallFile {
+    identity: Option<Identity>,
+    singles: Vec<CallResult>,
+    chains: Vec<Vec<CallResult>>,
+}
+
+/// Reads a whole file at once, as the core does it in steps.
+fn parse(bytes: &[u8]) -> Result<CallFile, FileError> {
+    let identity = scan(bytes)?;
+    let outline = outline(bytes)?;
+    let read = |sketch: Sketch| {
+        sketch.call.read(bytes).map_err(|bad| {
+            let (token, function, callback) = (sketch.token, sketch.function, sketch.callback);
+            Box::new(BadCall {
+                token,
+                function,
+                callback,
+                ..*bad
+            })
+        })
+    };
+    let read = |sketches: Vec<Sketch>| sketches.into_iter().map(read).collect();
+    Ok(CallFile {
+        identity,
+        singles: read(outline.singles),
+        chains: outline.chains.into_iter().map(read).collect(),
+    })
+}
 
 fn file(calls: &str) -> Result<CallFile, FileError> {
     parse(format!("{{\"Calls\":{calls},{IDENTITY}}}").as_bytes())
@@ -85,6 +117,66 @@ fn a_file_without_identity_is_readable() {
     assert_eq!(file.identity, None);
 }
 
+/// A call of the value that its whole text is.
+fn call_of(value: Value, duplicate: bool) -> CallResult {
+    let Value::Object(mut fields) = value else {
+        return Err(BadCall::new(
+            Default::default(),
+            String::new(),
+            false,
+            "a call must be a table",
+        ));
+    };
+    let mut text = |name: &str| match fields.remove(name) {
+        Some(Value::String(text)) if text.len() <= limits::CALL_NAME_BYTES_MAX => Some(text),
+        _ => None,
+    };
+    let (token, function, script) = (text("token"), text("func"), text("script"));
+    let callback = matches!(fields.remove("callback"), Some(Value::Bool(true)));
+    let kwargs = fields.remove("kwargs").unwrap_or_default();
+    let missing = match (&function, &script, &token) {
+        _ if duplicate => Some("one of its keys stands twice"),
+        (None, _, _) => Some("it needs `func`, a text"),
+        (_, None, _) => Some("it needs `script`, a text"),
+        (_, _, None) if callback => Some("it needs `token`, a text"),
+        _ => None,
+    };
+    let token = token.unwrap_or_default();
+    let function = function.unwrap_or_default();
+    match missing {
+        Some(what) => Err(BadCall::new(token, function, callback, what)),
+        None => Ok(Call {
+            token,
+            function,
+            args: Vec::new(),
+            kwargs,
+            callback,
+            script: script.unwrap_or_default(),
+            timeout_ms: None,
+            sql_texts: true,
+        }),
+    }
+}
+
+fn identity_of(value: &Value) -> Option<Identity> {
+    let text = |name: &str| {
+        let text = value.get(name)?.as_str()?;
+        (text.len() <= limits::SECRET_BYTES_MAX).then(|| text.as_bytes().to_vec())
+    };
+    let number = |name: &str| {
+        let number = value.get(name)?;
+        number
+            .as_i64()
+            .or_else(|| number.as_f64().map(|float| float as i64))
+    };
+    Some(Identity {
+        enc: text("enc")?,
+        iv: text("iv")?,
+        timestamp: number("timestamp")?,
+        ticks: number("ticks")?,
+    })
+}
+
 /// The whole file read value by value.
 fn reference(bytes: &[u8]) -> Result<CallFile, FileError> {
     let mut reader = Reader::new(bytes);
@@ -93,18 +185,18 @@ fn reference(bytes: &[u8]) -> Result<CallFile, FileError> {
     fn one(reader: &mut Reader<'_>) -> Result<CallResult, SyntaxError> {
         let value = reader.value()?;
         let duplicate = reader.take_duplicate_key();
-        Ok(call(value, duplicate))
+        Ok(call_of(value, duplicate))
     }
-    reader.object(|reader, key| {
-        match key.as_str() {
-            "Calls" => reader.object(|reader, key| {
+    reader.members(|reader, key| {
+        match key {
+            b"Calls" => reader.members(|reader, key| {
                 reader.take_duplicate_key();
-                match key.as_str() {
-                    "async" => reader.array(|reader| {
+                match key {
+                    b"async" => reader.array(|reader| {
                         file.singles.push(one(reader)?);
                         Ok(())
                     }),
-                    "chain" => reader.array(|reader| {
+                    b"chain" => reader.array(|reader| {
                         let mut chain = Vec::new();
                         reader.array(|reader| {
                             chain.push(one(reader)?);
@@ -116,15 +208,15 @@ fn reference(bytes: &[u8]) -> Result<CallFile, FileError> {
                     _ => reader.value().map(drop),
                 }
             })?,
-            "Identity" => file.identity = identity(&reader.value()?),
+            b"Identity" => file.identity = identity_of(&reader.value()?),
             _ => drop(reader.value()?),
         }
         keys.push(key);
         Ok(())
     })?;
     reader.end()?;
-    let count = |name: &str| keys.iter().filter(|key| *key == name).count();
-    match count("Calls") == 1 && count("Identity") <= 1 {
+    let count = |name: &[u8]| keys.iter().filter(|key| **key == name).count();
+    match count(b"Calls") == 1 && count(b"Identity") <= 1 {
         true => Ok(file),
         false => Err(WRONG_LISTS),
     }
