@@ -248,7 +248,7 @@ impl<'a> Reader<'a> {
         self.require(b'"', "a key")?;
         let start = self.at;
         let mut end = start;
-        while let Some(offset) = memchr(b'"', &self.bytes[end..]) {
+        while let Some(offset) = self.bytes[end..].iter().position(|byte| *byte == b'"') {
             let key = &self.bytes[start..end + offset];
             end += offset + 1;
             self.at = end;
@@ -262,22 +262,24 @@ impl<'a> Reader<'a> {
 
     /// Reads a text.
     pub fn text(&mut self) -> Result<Cow<'a, str>> {
-        let raw = self.raw_text()?;
-        match memchr(b'\\', raw) {
-            None => Ok(lossy(raw)),
-            Some(_) => unescaped(raw).map(Cow::Owned),
+        match self.raw_text()? {
+            (raw, false) => Ok(lossy(raw)),
+            (raw, true) => unescaped(raw).map(Cow::Owned),
         }
     }
 
-    /// Passes over a text, and gives what stands between its quotes. Its escapes are checked.
-    pub fn raw_text(&mut self) -> Result<&'a [u8]> {
+    /// Passes over a text whose escapes are checked. Gives what stands between its quotes, and whether
+    /// there is an escape in it.
+    pub fn raw_text(&mut self) -> Result<(&'a [u8], bool)> {
         self.require(b'"', "a text")?;
         let start = self.at;
+        let mut has_escape = false;
         while let Some(offset) = memchr2(b'"', b'\\', &self.bytes[self.at..]) {
             self.at += offset + 1;
             if self.bytes[self.at - 1] == b'"' {
-                return Ok(&self.bytes[start..self.at - 1]);
+                return Ok((&self.bytes[start..self.at - 1], has_escape));
             }
+            has_escape = true;
             if self.escaped()? == b'u' {
                 self.unicode_escape()?;
             }

@@ -8,6 +8,8 @@
 
 mod scan;
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::limits;
@@ -219,26 +221,22 @@ fn call(bytes: &[u8]) -> Result<CallResult, SyntaxError> {
     }
     let (mut token, mut function, mut script) = (None, None, None);
     let (mut callback, mut kwargs) = (None, None);
-    let mut keys = Vec::with_capacity(8);
+    let (mut others, mut twice) = (BTreeSet::new(), false);
     reader.members(|reader, key| {
-        keys.push(key);
-        match key {
-            b"token" if token.is_none() => token = Some(name(reader)?),
-            b"func" if function.is_none() => function = Some(name(reader)?),
-            b"script" if script.is_none() => script = Some(name(reader)?),
+        twice |= match key {
+            b"token" => is_again(&mut token, name(reader)?),
+            b"func" => is_again(&mut function, name(reader)?),
+            b"script" => is_again(&mut script, name(reader)?),
+            b"callback" => is_again(&mut callback, reader.value_below(1)? == Value::Bool(true)),
+            b"kwargs" => is_again(&mut kwargs, reader.value_below(1)?),
             key => {
-                let value = reader.value_below(1)?;
-                match key {
-                    b"callback" => drop(callback.get_or_insert(value == Value::Bool(true))),
-                    b"kwargs" => drop(kwargs.get_or_insert(value)),
-                    _ => {}
-                }
+                reader.value_below(1)?;
+                !others.insert(key)
             }
-        }
+        };
         Ok(())
     })?;
-    keys.sort_unstable();
-    let twice = reader.take_duplicate_key() || keys.windows(2).any(|pair| pair[0] == pair[1]);
+    let twice = twice || reader.take_duplicate_key();
     let (token, function, script) = (token.flatten(), function.flatten(), script.flatten());
     let callback = callback.unwrap_or(false);
     let missing = match (&function, &script, &token) {
@@ -263,6 +261,13 @@ fn call(bytes: &[u8]) -> Result<CallResult, SyntaxError> {
             sql_texts: true,
         }),
     })
+}
+
+/// Keeps the first value of a key, and says whether this is another one.
+fn is_again<T>(first: &mut Option<T>, value: T) -> bool {
+    let is_again = first.is_some();
+    first.get_or_insert(value);
+    is_again
 }
 
 /// A call of which nothing is known.

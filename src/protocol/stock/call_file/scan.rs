@@ -138,7 +138,9 @@ fn identity(bytes: &[u8]) -> Result<Option<Identity>, SyntaxError> {
             b"iv" if iv.is_none() => iv = Some(secret(reader)?),
             b"timestamp" if timestamp.is_none() => timestamp = Some(number(reader)?),
             b"ticks" if ticks.is_none() => ticks = Some(number(reader)?),
-            _ => drop(reader.skip_value_below(1)?),
+            _ => {
+                reader.skip_value_below(1)?;
+            }
         }
         Ok(())
     })?;
