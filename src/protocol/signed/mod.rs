@@ -2,11 +2,8 @@
 //!
 //! What stands in a body is not read here.
 
-pub mod guarding;
 pub mod messages;
 pub mod session_log;
-
-use std::fmt::Write;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -32,9 +29,8 @@ pub struct Id([u8; 32]);
 impl Id {
     pub fn from_random(bytes: [u8; 16]) -> Self {
         let mut digits = [0; 32];
-        for (place, byte) in bytes.iter().enumerate() {
-            digits[2 * place] = b"0123456789abcdef"[usize::from(byte >> 4)];
-            digits[2 * place + 1] = b"0123456789abcdef"[usize::from(byte & 15)];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+            pair.copy_from_slice(&hex_of(byte));
         }
         Self(digits)
     }
@@ -214,9 +210,8 @@ pub fn seal(key: &Key, name: &str, ack: u64, body: &str) -> String {
         .finalize()
         .into_bytes();
     let mut file = format!("{head}\n{body}\n");
-    for byte in mac {
-        let _ = write!(file, "{byte:02x}");
-    }
+    file.reserve(MAC_DIGITS);
+    file.extend(mac.into_iter().flat_map(hex_of).map(char::from));
     file
 }
 
@@ -281,6 +276,11 @@ pub fn open<'a>(key: &Key, name: &str, file: &'a [u8]) -> Result<Opened<'a>, Not
 
 fn is_hex(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
+}
+
+fn hex_of(byte: u8) -> [u8; 2] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    [byte >> 4, byte & 15].map(|digit| DIGITS[usize::from(digit)])
 }
 
 fn hex(digits: &[u8]) -> Option<[u8; 32]> {
