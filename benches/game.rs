@@ -14,9 +14,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use support::daemon::{Daemon, KEY, scriptdata};
-use support::peer::with_key;
-use support::script::folder;
 use support::{Game, Setup};
+use vpid::vscripts::{MAPSPAWN, vpi_with};
 
 const PLAYERS: i32 = 24;
 
@@ -106,14 +105,14 @@ fn main() {
 }
 
 fn start(dir: &TempDir) -> Game {
-    let mapspawn = std::fs::read_to_string(folder().join("mapspawn.nut")).expect("mapspawn.nut");
+    let mapspawn = MAPSPAWN.to_owned();
     let mut game = Setup::new(&scriptdata(dir.path()))
         .hostname("Bench Server")
         .script(
             "mapspawn.nut",
             &(mapspawn + "\nIncludeScript(\"bench\", this)"),
         )
-        .script("vpi.nut", &with_key(KEY))
+        .script("vpi.nut", &vpi_with(KEY))
         .script("bench.nut", SCRIPT)
         .start("cp_bench");
     let connected =

@@ -2,7 +2,7 @@
 //! executing and packing cost. `cargo bench --bench parts`; the whole is measured by `bridge`.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use divan::counter::{BytesCount, ItemsCount};
@@ -12,16 +12,22 @@ use tempfile::TempDir;
 use vpid::config::{
     self, Config, Database, Engine, Legacy, Permissions, Secret, Server, Sqlite, Watch,
 };
-use vpid::core::{Core, Event, InputState, Now, ScriptNews, TakenFile};
-use vpid::io::sql::{Lane, Report, Run};
+use vpid::core::{
+    Caller, Core, Event, FileId, FolderId, HostId, InputState, Now, RunId, ScriptId, ScriptNews,
+    ServerId, StartScripts, TakenFile,
+};
+use vpid::io::sql::{Report, Run, Workers};
+use vpid::jobs::store::Found;
+use vpid::jobs::{CallId, Done, Job};
 use vpid::limits::{SQL_STATEMENT_MS_MAX, SUBMIT_JOBS_MIN};
-use vpid::wire::answer_text::Decoder;
-use vpid::wire::engine_log::{Line, Who};
-use vpid::wire::sql::{self, CallId, Dialect, Done, Job, Quoting, Reading};
-use vpid::wire::steam_id::SteamId;
-use vpid::wire::store::Found;
-use vpid::wire::vyhub::BanList;
-use vpid::wire::{answer_file, call_file, legacy};
+use vpid::protocol::engine_log::{Line, Who};
+use vpid::protocol::response_text::Decoder;
+use vpid::protocol::steam_id::SteamId;
+use vpid::protocol::stock::call_file;
+use vpid::protocol::stock::legacy;
+use vpid::protocol::stock::response_file;
+use vpid::protocol::vyhub::BanList;
+use vpid::sql::{self, Dialect, Quoting, Reading};
 
 const SCRIPT: &str = "bench.nut";
 const TABLE: &str = "user_bench_rows";
@@ -62,7 +68,16 @@ fn parse_call_file(bencher: Bencher, calls: usize) {
     bencher
         .counter(ItemsCount::new(calls))
         .counter(BytesCount::new(bytes.len()))
-        .bench(|| call_file::parse(black_box(&bytes)).unwrap());
+        .bench(|| {
+            let bytes = black_box(bytes.as_slice());
+            let identity = call_file::scan(bytes).unwrap();
+            let outline = call_file::outline(bytes).unwrap();
+            let read = |sketch: &call_file::Sketch| sketch.call.read(bytes).unwrap();
+            (
+                identity,
+                outline.singles.iter().map(read).collect::<Vec<_>>(),
+            )
+        });
 }
 
 /// A megabyte of something, as the value of a call's argument.
@@ -84,7 +99,7 @@ fn megabyte(of: &str) -> Vec<u8> {
 /// What a megabyte costs that a stranger wrote: from its bytes to the rejection.
 #[divan::bench(args = ["texts", "numbers", "brackets", "objects"])]
 fn core_turn_strangers_megabyte(bencher: Bencher, of: &str) {
-    let mut core = Core::new(&config(), &[0]);
+    let mut core = Core::new(&config(), &[FolderId(0)]);
     let bytes = megabyte(of);
     let mut id = 0;
     bencher
@@ -93,7 +108,7 @@ fn core_turn_strangers_megabyte(bencher: Bencher, of: &str) {
             id += 2;
             taken(id, bytes.clone())
         })
-        .bench_local_values(|file| core.on(Event::Calls(file), now()));
+        .bench_local_values(|file| core.handle(Event::Calls(file), now()));
 }
 
 /// What an authentic megabyte costs until its calls start, or with those that start at once: a call
@@ -116,10 +131,10 @@ fn core_turn_authentic_megabyte(bencher: Bencher, of: &str) {
                 }
             };
             // Nothing of the one before is open.
-            (Core::new(&config(), &[0]), taken(id, bytes))
+            (Core::new(&config(), &[FolderId(0)]), taken(id, bytes))
         })
         .bench_local_values(|(mut core, file)| {
-            let effects = core.on(Event::Calls(file), now());
+            let effects = core.handle(Event::Calls(file), now());
             assert!(
                 !effects
                     .iter()
@@ -131,9 +146,9 @@ fn core_turn_authentic_megabyte(bencher: Bencher, of: &str) {
 
 fn taken(file: u64, bytes: Vec<u8>) -> TakenFile {
     TakenFile {
-        folder: 0,
+        folder: FolderId(0),
         host: "game".into(),
-        file,
+        file: FileId(file),
         bytes,
         mtime_ns: UNIX_S * 1_000_000_000,
         recovered: false,
@@ -170,7 +185,7 @@ fn pack_answers(bencher: Bencher, answers: usize) {
         let answers = answers
             .iter()
             .map(|(token, value)| (token.as_str(), value.as_str()));
-        answer_file::pack(answers, black_box(&identity))
+        response_file::pack(answers, black_box(&identity))
     });
 }
 
@@ -188,7 +203,7 @@ fn parse_and_render_sql(bencher: Bencher, what: &str) {
         let call = sql::parse(
             function,
             SCRIPT,
-            black_box(&kwargs),
+            black_box(kwargs.as_object().unwrap()),
             Reading::Legacy,
             Quoting::Sqlite,
         )
@@ -201,7 +216,7 @@ fn parse_and_render_sql(bencher: Bencher, what: &str) {
 /// write of its answers and the removal of the file included.
 #[divan::bench(args = [1, 20])]
 fn core_turn_echo(bencher: Bencher, calls: usize) {
-    let mut core = Core::new(&config(), &[0]);
+    let mut core = Core::new(&config(), &[FolderId(0)]);
     let mut id = 0;
     bencher
         .counter(ItemsCount::new(calls))
@@ -209,9 +224,9 @@ fn core_turn_echo(bencher: Bencher, calls: usize) {
             id += 1;
             let bytes = file(calls, "VPI_Ping", |n| json!({"n": n}));
             TakenFile {
-                folder: 0,
+                folder: FolderId(0),
                 host: "bench".into(),
-                file: id,
+                file: FileId(id),
                 bytes,
                 mtime_ns: UNIX_S * 1_000_000_000,
                 recovered: false,
@@ -220,16 +235,16 @@ fn core_turn_echo(bencher: Bencher, calls: usize) {
         .bench_local_values(|file| {
             // Far enough apart that nothing is repeated.
             let now = Now {
-                mono_ms: file.file * 10_000,
+                mono_ms: file.file.0 * 10_000,
                 wall_s: UNIX_S,
             };
-            let mut effects = core.on(Event::Calls(file), now).len();
-            let state = InputState::Empty;
-            effects += core.on(Event::Input { host: 0, state }, now).len();
+            let mut effects = core.handle(Event::Calls(file), now).len();
+            let (host, state) = (HostId(0), InputState::Empty);
+            effects += core.handle(Event::Input { host, state }, now).len();
             effects += core
-                .on(Event::AnswersWritten { host: 0, ok: true }, now)
+                .handle(Event::AnswersWritten { host, ok: true }, now)
                 .len();
-            effects + core.on(Event::Input { host: 0, state }, now).len()
+            effects + core.handle(Event::Input { host, state }, now).len()
         });
 }
 
@@ -244,13 +259,21 @@ fn core_chat_for_scripts(bencher: Bencher, listens: bool) {
         mono_ms: 1_000,
         wall_s: UNIX_S,
     };
-    let mut core = Core::new(&config, &[0]);
-    core.attend(&config, &[0], Found::default(), 1, now);
-    core.begin_scripts(&config, vec!["a".into()], std::iter::empty(), 1, now);
+    let mut core = Core::new(&config, &[FolderId(0)]);
+    let config = Arc::new(config);
+    let start = Event::start(Arc::clone(&config), &[FolderId(0)], Found::default(), 1);
+    core.handle(start, now);
+    let start = StartScripts {
+        config,
+        found: vec!["a".into()],
+        begun: Vec::new(),
+        number: 1,
+    };
+    core.handle(Event::StartScripts(Box::new(start)), now);
     let mut say = move |line: String| {
         let what = ScriptNews::Said(vec![line.into_bytes()]);
-        let (script, run) = (0, 1);
-        core.on(Event::Script { script, run, what }, now);
+        let (script, run) = (ScriptId(0), RunId(1));
+        core.handle(Event::Script { script, run, what }, now);
         let lines = (0..LINES).map(|n| Line::Said {
             who: Who {
                 userid: 3,
@@ -261,8 +284,8 @@ fn core_chat_for_scripts(bencher: Bencher, listens: bool) {
             text: format!("line {n}"),
             team: false,
         });
-        let (server, lines) = (0, lines.collect());
-        core.on(Event::Logged { server, lines }, now).len()
+        let (server, lines) = (ServerId(0), lines.collect());
+        core.handle(Event::Logged { server, lines }, now).len()
     };
     let hooks = if listens { "[\"OnPlayerChat\"]" } else { "[]" };
     say(format!(
@@ -309,7 +332,7 @@ fn config() -> Config {
 
 /// A lane with a table in it, and what it answers.
 struct OpenLane {
-    lane: Lane,
+    lane: Workers,
     done: mpsc::Receiver<Vec<Done>>,
     next_file: u64,
     serial: usize,
@@ -346,7 +369,7 @@ impl OpenLane {
             tries: Default::default(),
         };
         Self {
-            lane: Lane::start(0, &database, run, on_report).unwrap(),
+            lane: Workers::start(0, &database, run, on_report),
             done,
             next_file: 1,
             serial: 0,
@@ -360,16 +383,19 @@ impl OpenLane {
             self.serial += 1;
             let kwargs = kwargs(self.serial);
             Job {
-                id: CallId {
-                    file: self.next_file,
-                    index,
-                },
+                id: CallId::of_number(self.next_file, index),
                 database: 0,
-                host: 0,
+                caller: Caller::Host(HostId(0)),
                 limit_ms: SQL_STATEMENT_MS_MAX,
                 function: function.to_string(),
-                call: sql::parse(function, SCRIPT, &kwargs, Reading::Legacy, Quoting::Sqlite)
-                    .unwrap(),
+                call: sql::parse(
+                    function,
+                    SCRIPT,
+                    kwargs.as_object().unwrap(),
+                    Reading::Legacy,
+                    Quoting::Sqlite,
+                )
+                .unwrap(),
                 deadline_ms: None,
                 recovered: false,
                 notes_failure: false,

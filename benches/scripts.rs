@@ -10,9 +10,10 @@ use rustix::event::{PollFd, PollFlags, poll};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use vpid::core::ServerId;
 use vpid::io::python::{Process, Spec, sources};
 use vpid::limits;
-use vpid::wire::script::{Caller, FromScript, call, event, parse};
+use vpid::protocol::script_channel::{Caller, FromScript, call, event, parse};
 
 const SCRIPT: &str = "\
 rounds = deaths = 0
@@ -40,12 +41,14 @@ fn main() {
     println!("| what | result |\n| --- | --- |");
 
     let player = |n: usize| json!({"userid": n, "name": "Player number 17", "steam": "76561198000000017", "bot": false, "team": 2});
-    let small = event("OnRoundStart", Some(0), &[true.into()]);
+    let small = event("OnRoundStart", Some(ServerId(0)), &[true.into()]);
     let death = [player(3), player(4), Value::Null, "scattergun".into()];
-    let death = || event("OnPlayerDeath", Some(0), &death);
+    let death = || event("OnPlayerDeath", Some(ServerId(0)), &death);
     script.deliver(10_000, || small.clone());
     let before = script.resident_kib();
-    let took = script.deliver(events, || event("OnRoundStart", Some(0), &[true.into()]));
+    let took = script.deliver(events, || {
+        event("OnRoundStart", Some(ServerId(0)), &[true.into()])
+    });
     let after = script.resident_kib();
     let rate = |took: Duration| grouped((events as f64 / took.as_secs_f64()) as u64);
     println!(

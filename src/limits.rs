@@ -156,7 +156,7 @@ const _: () = {
     assert!(KEY_BYTES_MIN <= KEY_BYTES_NEW && KEY_BYTES_NEW <= KEY_BYTES_MAX);
     assert!(KEY_BYTES_MAX < SECRET_FILE_BYTES_MAX);
     assert!(SECRET_BYTES_ADVISED <= SECRET_BYTES_NEW && SECRET_BYTES_NEW <= SECRET_BYTES_MAX);
-    // What vpid writes for a host, and how it takes the longest of its files (wire/names.rs).
+    // What vpid writes for a host, and how it takes the longest of its files (protocol/names.rs).
     assert!(HOST_BYTES_MAX + "_vpi_input.interface.vpid".len() <= FILE_NAME_BYTES_MAX);
     assert!(".3w5e11264sgsf.t".len() <= "_output.interface".len());
     assert!(POLL_MS_MIN <= POLL_MS_DEFAULT && POLL_MS_DEFAULT <= POLL_MS_MAX);
@@ -288,6 +288,10 @@ pub const DATABASES_STOP_MS: u64 = 400;
 pub const LANE_STOP_MS: u64 = 1_000;
 /// What is kept of the time for changes that wait for the disk.
 pub const STORE_STOP_MS: u64 = 300;
+/// A worker's thread ends after so long without work.
+pub const WORKER_IDLE_MS: u64 = 10_000;
+/// Threads of one pool that may hang at once; with so many, another one takes over.
+pub const WORKERS_GIVEN_UP_MAX: usize = 4;
 
 const _: () = assert!(STOP_MS + DATABASES_STOP_MS + STORE_STOP_MS < STOP_END_MS);
 /// Callbacks of one host up to which the model of the client's table is kept.
@@ -444,7 +448,6 @@ pub const RCON_CUT_MS: u64 = 100;
 pub const RCON_SETTLE_MS: u64 = 1_000;
 /// A report of a map start so soon after the one that was waited for is of the same map.
 pub const RCON_SETTLED_MS: u64 = 10_000;
-/// The stack of one lane's thread.
 pub const RCON_STACK_BYTES: usize = 256 * 1_024;
 
 const _: () = assert!(RCON_RETRY_MS <= RCON_CLOSED_RETRY_MS);

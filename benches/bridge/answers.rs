@@ -6,7 +6,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
-use vpid::cli::game::{Game, GameCall};
+use vpid::game_side::stock::{Game, GameCall};
 
 use super::options::Settings;
 use super::servers::{Kind, Place, Server};

@@ -17,7 +17,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::inotify;
 use serde::Deserialize;
 use vpid::limits::ANSWER_FILE_BYTES_MAX;
-use vpid::wire::names::{self, Kind};
+use vpid::protocol::names::{self, Kind};
 
 const SELECT: &str = "SELECT name, wins FROM user_vpidbench_rows WHERE id = ?1";
 

@@ -19,7 +19,7 @@ mod stats;
 use std::io;
 use std::process::ExitCode;
 
-use vpid::cli::bench::Work;
+use vpid::game_side::bench::Work;
 
 use measure::{Idle, Sample, Start, Subject};
 use options::{Command, Form, Settings};

@@ -6,8 +6,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use vpid::cli::bench::{Bench, Options, SCRIPT, Work};
-use vpid::cli::game::{Game, GameCall};
+use vpid::game_side::bench::{Bench, Options, SCRIPT, Work};
+use vpid::game_side::stock::{Game, GameCall};
 
 use super::options::Settings;
 use super::process;
@@ -72,7 +72,6 @@ pub fn sample(subject: &Subject, settings: &Settings) -> io::Result<Sample> {
         files: (settings.files / subject.hosts).max(1),
         batch: settings.batch,
         work: subject.work,
-        json: false,
         patience: Duration::from_secs(5),
         pause: if stock { STOCK_PAUSE } else { PAUSE },
     };

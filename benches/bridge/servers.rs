@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use rusqlite::Connection;
 use tempfile::TempDir;
-use vpid::cli::bench::{CREATE, FILL, PYTHON};
+use vpid::game_side::bench::{CREATE, FILL, PYTHON};
 
 use super::mariadb;
 use super::options::{Settings, Stock};

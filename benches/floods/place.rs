@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tempfile::TempDir;
-use vpid::cli::game::GameCall;
+use vpid::game_side::stock::GameCall;
 
 use crate::attack::others;
 use crate::options::Settings;

@@ -5,13 +5,15 @@ use std::path::Path;
 
 use arbitrary::{Result, Unstructured};
 use vpid::config;
-use vpid::core::{Core, Effect, Event, FileId, HostId, InputState, Now, SignedFile, TakenFile};
+use vpid::core::{
+    Core, Effect, Event, FileId, FolderId, HostId, InputState, Now, SignedFile, TakenFile,
+};
+use vpid::jobs::Done;
 use vpid::limits;
-use vpid::wire::answer_file;
-use vpid::wire::call_error::CallError;
-use vpid::wire::legacy;
-use vpid::wire::signed::{self, Id, Keys};
-use vpid::wire::sql::Done;
+use vpid::protocol::call_error::CallError;
+use vpid::protocol::signed::{self, Id, Keys};
+use vpid::protocol::stock::legacy;
+use vpid::protocol::stock::response_file;
 
 const SECRET: &str = "a-secret-of-the-stock-protocol-of-some-length";
 const KEY: &str = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGH";
@@ -34,12 +36,12 @@ pub fn bridge(bytes: &[u8]) {
     );
     let config = config::parse(&text, Path::new("/nowhere"), |_| None).expect("a configuration");
     let mut world = World {
-        core: Core::new(&config, &[0]),
+        core: Core::new(&config, &[FolderId(0)]),
         now: Now {
             mono_ms: 1_000,
             wall_s: BEGAN_S,
         },
-        last_file: 1_000,
+        last_file: FileId(1_000),
         held: HashSet::new(),
     };
     let mut choices = Unstructured::new(bytes);
@@ -63,12 +65,12 @@ impl World {
         let mtime_ns = self.now.wall_s * 1_000_000_000 - i64::from(choices.arbitrary::<u32>()?);
         Ok(match choices.int_in_range(0..=5)? {
             0 => Event::Restart {
-                folder: 0,
+                folder: FolderId(0),
                 host: host.into(),
                 mtime_ns,
             },
             1 => Event::Input {
-                host: HostId::from(choices.int_in_range(0u8..=3)?),
+                host: HostId(choices.int_in_range(0..=3)?),
                 state: *choices.choose(&[InputState::Empty, InputState::Foreign])?,
             },
             2 => Event::Hello {
@@ -85,7 +87,7 @@ impl World {
     }
 
     fn next_file(&mut self) -> FileId {
-        self.last_file += 2;
+        self.last_file.0 += 2;
         self.held.insert(self.last_file);
         self.last_file
     }
@@ -100,7 +102,7 @@ impl World {
         let calls: &str = choices.arbitrary()?;
         let bytes = match choices.ratio(3, 4)? {
             true => {
-                let mut state = self.last_file;
+                let mut state = self.last_file.0;
                 let identity = legacy::seal(SECRET.as_bytes(), self.now.wall_s, || {
                     state = state.wrapping_mul(6364136223846793005).wrapping_add(1);
                     (state >> 56) as u8
@@ -120,7 +122,7 @@ impl World {
             false => calls.into(),
         };
         Ok(TakenFile {
-            folder: 0,
+            folder: FolderId(0),
             host: host.into(),
             file: self.next_file(),
             bytes: bytes.into_bytes(),
@@ -146,7 +148,7 @@ impl World {
             _ => body.as_bytes().to_vec(),
         };
         Ok(SignedFile {
-            folder: 0,
+            folder: FolderId(0),
             host: host.into(),
             session,
             file: self.next_file(),
@@ -158,13 +160,13 @@ impl World {
     fn play(&mut self, event: Event) {
         let mut events = vec![event];
         while let Some(event) = events.pop() {
-            for effect in self.core.on(event, self.now) {
+            for effect in self.core.handle(event, self.now) {
                 match effect {
                     Effect::Remove { file } | Effect::Reject { file, .. } => {
-                        assert!(self.held.remove(&file), "file {file} is finished twice");
+                        assert!(self.held.remove(&file), "file {file:?} is finished twice");
                     }
                     Effect::Sql(job) => {
-                        let outcome = match job.id.file % 4 {
+                        let outcome = match job.id.number() % 4 {
                             0 => Err(CallError::word("DatabaseUnavailable")),
                             _ => Ok("[[1]]".into()),
                         };
@@ -176,9 +178,9 @@ impl World {
                     Effect::WriteAnswers { host, answers } => {
                         let bytes: usize = answers
                             .iter()
-                            .map(|(token, value)| answer_file::entry_bytes(token, value))
+                            .map(|(token, value)| response_file::entry_bytes(token, value))
                             .sum();
-                        let frame = answer_file::frame_bytes(SECRET.len());
+                        let frame = response_file::frame_bytes(SECRET.len());
                         assert!(bytes + frame <= limits::ENGINE_READ_BYTES_MAX);
                         events.push(Event::AnswersWritten { host, ok: true });
                     }

@@ -5,16 +5,16 @@ use std::collections::BTreeSet;
 use fake_rcon::console::{commands, read};
 use fake_rcon::script;
 use vpid::limits;
-use vpid::wire::console::{Command, plain, quoted};
-use vpid::wire::engine_log::{
+use vpid::protocol::console::{Command, plain, quoted};
+use vpid::protocol::engine_log::{
     Datagram, Line, LogSecret, Who, looks_like_one, parse, read_datagram,
 };
-use vpid::wire::messages::Place;
-use vpid::wire::player_text::for_client_print;
-use vpid::wire::rcon::{Decoder, Exchange, Packet, WrongLength, is_admitted};
-use vpid::wire::script_line::{Reader, ScriptLine};
-use vpid::wire::server_status::{self, ServerStatus};
-use vpid::wire::steam_id::SteamId;
+use vpid::protocol::player_text::for_client_print;
+use vpid::protocol::rcon::{Decoder, Exchange, Packet, WrongLength, is_admitted};
+use vpid::protocol::script_line::{Reader, ScriptLine};
+use vpid::protocol::server_status::{self, ServerStatus};
+use vpid::protocol::signed::messages::Place;
+use vpid::protocol::steam_id::SteamId;
 
 use super::{text, with};
 

@@ -1,14 +1,16 @@
 //! Files of games: names, stock call files and identities, signed files and their messages.
 
 use serde_json::Value;
-use vpid::wire::answer_text::{Decoder, push_text};
-use vpid::wire::game_json::Reader;
-use vpid::wire::legacy::{Identity, seal, verify};
-use vpid::wire::signed::{Id, Keys, of_game};
-use vpid::wire::{
-    answer_file as answers, call_error, call_file as calls, control, names as stock_names,
-    signed as frames,
-};
+use vpid::protocol::call_error;
+use vpid::protocol::control;
+use vpid::protocol::game_json::Reader;
+use vpid::protocol::names as stock_names;
+use vpid::protocol::response_text::{Decoder, push_text};
+use vpid::protocol::signed as frames;
+use vpid::protocol::signed::{Id, Keys, of_game};
+use vpid::protocol::stock::call_file as calls;
+use vpid::protocol::stock::legacy::{Identity, seal, verify};
+use vpid::protocol::stock::response_file as answers;
 
 use super::{text, with};
 
@@ -90,7 +92,7 @@ pub fn legacy(bytes: &[u8]) {
 
 /// Bodies of signed files, and what an operator's command sends: read or refused.
 pub fn messages(bytes: &[u8]) {
-    let _ = vpid::wire::messages::parse(bytes);
+    let _ = vpid::protocol::signed::messages::parse(bytes);
     let _ = control::parse(bytes);
 }
 

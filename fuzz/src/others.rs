@@ -3,15 +3,16 @@
 use std::path::Path;
 
 use serde_json::Value;
-use vpid::cli::squirrel;
 use vpid::config;
+use vpid::core::ServerId;
 use vpid::core::outbox::Entry;
-use vpid::wire::script::{self as scripts, Caller};
-use vpid::wire::session_log::{Note, Sessions};
-use vpid::wire::steam_id::SteamId;
-use vpid::wire::template_text::fill;
-use vpid::wire::uuid::Uuid;
-use vpid::wire::vyhub::{BanList, Expect, detail, reply};
+use vpid::protocol::script_channel::{self as scripts, Caller};
+use vpid::protocol::signed::session_log::{Note, Sessions};
+use vpid::protocol::steam_id::SteamId;
+use vpid::protocol::template_text::fill;
+use vpid::protocol::uuid::Uuid;
+use vpid::protocol::vyhub::{BanList, Expect, detail, reply};
+use vpid::vscripts::squirrel;
 
 use super::text;
 
@@ -25,7 +26,7 @@ pub fn script(bytes: &[u8]) {
         script: text.clone(),
         ..Caller::default()
     };
-    let event = scripts::event(&text, Some(1), std::slice::from_ref(&value));
+    let event = scripts::event(&text, Some(ServerId(1)), std::slice::from_ref(&value));
     let call = scripts::call(7, &text, &[], &value, &caller);
     let error = scripts::answer_error(7, &text, &text);
     for message in [event, call, error] {

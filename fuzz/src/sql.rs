@@ -1,9 +1,7 @@
 //! Arguments of SQL calls, and the SQL of owners.
 
-use serde_json::Value;
-use vpid::wire::sql::{
-    Dialect, FUNCTIONS, Quoting, Reading, Schema, SqlMode, Template, parse, render, tables,
-};
+use serde_json::{Map, Value};
+use vpid::sql::{Dialect, FUNCTIONS, Quoting, Reading, Schema, SqlMode, Template, parse, render};
 
 use super::{text, with};
 
@@ -12,7 +10,7 @@ pub fn sql(bytes: &[u8]) {
     with(
         bytes,
         |(function, signed, mysql, text): (u8, bool, bool, &str)| {
-            let Ok(kwargs) = serde_json::from_str::<Value>(text) else {
+            let Ok(kwargs) = serde_json::from_str::<Map<String, Value>>(text) else {
                 return;
             };
             let function = FUNCTIONS[usize::from(function) % FUNCTIONS.len()];
@@ -45,8 +43,6 @@ pub fn sql(bytes: &[u8]) {
 pub fn template(bytes: &[u8]) {
     let text = text(bytes);
     for quoting in [Quoting::Mysql, Quoting::Sqlite] {
-        let names = tables(&text, quoting);
-        assert!(names.iter().all(|name| *name == name.to_lowercase()));
         match Template::parse(&text, quoting, &["a", "b", "steamid"]) {
             Ok(template) => {
                 assert_eq!(template.text.len(), text.len());

@@ -1,247 +1,75 @@
-//! `vpid bench`: measures a running vpid through the files, as games would use it.
-//!
-//! Two phases. Latency: one call at a time, from the writing of its file to its answer having
-//! been read. Throughput: every host writes all its files at once and reads answers as they
-//! come, from the first write to the last answer.
+//! `vpid bench`: measures a running vpid through the files.
 
-mod answers;
-mod client;
-mod signed;
+use std::io::IsTerminal;
 
-use std::fmt;
-use std::io::{self, IsTerminal, Write};
-use std::path::Path;
-use std::time::Duration;
+use super::arguments::{Arguments, Command, Stop};
+use super::table;
+use crate::config;
+use crate::game_side::bench::{self, Options, Work};
 
-use rusqlite::Connection;
-use serde_json::{Value, json};
+pub(super) const COMMAND: Command = Command {
+    name: "bench",
+    summary: "measure a running vpid through the files",
+    help: "\
+Measures a running vpid through the files, as games would use it: latency of single calls, then
+throughput. Makes the table user_vpidbench_rows in the database, which is to be SQLite, and removes
+it again; `--work echo` needs none.
 
-use super::call::{choose, stock};
-use crate::config::{Config, Engine, Sqlite};
+Usage: vpid bench [--hosts 4] [--files 200] [--batch 20] [--work select|insert|echo] [--json]
+                  [--config FILE]
 
-use client::numbered_call;
-use signed::SignedBench;
+  --hosts N    games that write at the same time
+  --files N    call files of each, and calls in the latency measurement
+  --batch N    calls in each file
+  --work WHAT  what each call does
+  --json       print for programs
 
-pub use client::{Bench, Latency, Throughput};
+Example: vpid bench --hosts 16 --work insert
+",
+    run,
+};
 
-/// What each call does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Work {
-    Select,
-    Insert,
-    Echo,
-    /// A function of the owner's, in Python: [`PYTHON`].
-    Python,
-}
-
-/// The function that [`Work::Python`] calls, for a file of VPI functions.
-pub const PYTHON: &str = "
-async def VPI_BenchEcho(info):
-    return info['kwargs']['n']
-";
-
-impl std::str::FromStr for Work {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "select" => Ok(Work::Select),
-            "insert" => Ok(Work::Insert),
-            "echo" => Ok(Work::Echo),
-            _ => Err(format!("--work is select, insert or echo, not {text:?}")),
+fn run(arguments: Arguments) -> Result<(), Stop> {
+    let (mut options, mut json) = (Options::default(), false);
+    let given = arguments.read_with_run(|option, values| {
+        match option {
+            "--hosts" => options.hosts = values.count(256)?,
+            "--files" => options.files = values.count(100_000)?,
+            "--batch" => options.batch = values.count(1000)?,
+            "--work" => options.work = work(&values.text()?)?,
+            "--json" => json = true,
+            _ => return Ok(false),
         }
-    }
-}
-
-#[derive(Debug, Clone)]
-pub struct Options {
-    pub hosts: usize,
-    /// Call files of each host.
-    pub files: usize,
-    /// Calls in each file.
-    pub batch: usize,
-    pub work: Work,
-    pub json: bool,
-    /// Gives up when no answer comes for this long.
-    pub patience: Duration,
-    /// Longest pause before a call whose latency is measured; each takes a random part of it.
-    pub pause: Duration,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            hosts: 4,
-            files: 200,
-            batch: 20,
-            work: Work::Select,
-            json: false,
-            patience: Duration::from_secs(15),
-            pause: Duration::ZERO,
-        }
-    }
-}
-
-/// What was measured.
-#[derive(Debug, Clone)]
-pub struct Report {
-    pub latency: Latency,
-    pub throughput: Throughput,
-}
-
-impl Report {
-    /// Calls that got no answer, and calls that got an error.
-    fn failed(&self) -> (usize, usize) {
-        let (latency, throughput) = (&self.latency, &self.throughput);
-        let unanswered = latency.calls - latency.us.len() + throughput.calls - throughput.answered;
-        (unanswered, latency.errors + throughput.errors)
-    }
-
-    fn to_json(&self) -> Value {
-        json!({
-            "latency_us": {
-                "p50": self.latency.percentile_us(0.5),
-                "p90": self.latency.percentile_us(0.9),
-                "p99": self.latency.percentile_us(0.99),
-                "max": self.latency.percentile_us(1.0),
-            },
-            "calls": self.throughput.calls,
-            "answered": self.throughput.answered,
-            "errors": self.failed().1,
-            "repeated": self.throughput.repeated,
-            "seconds": self.throughput.seconds,
-            "calls_per_second": self.throughput.calls_per_second(),
-        })
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ms = |part| self.latency.percentile_us(part) as f64 / 1000.0;
-        writeln!(
-            f,
-            "latency, one call at a time    p50 {:.2} ms   p90 {:.2} ms   p99 {:.2} ms   max {:.2} ms",
-            ms(0.5),
-            ms(0.9),
-            ms(0.99),
-            ms(1.0)
-        )?;
-        writeln!(
-            f,
-            "throughput                     {:.0} calls/s ({} of {} answered in {:.2} s)",
-            self.throughput.calls_per_second(),
-            self.throughput.answered,
-            self.throughput.calls,
-            self.throughput.seconds
-        )
-    }
-}
-
-/// Benches the vpid that serves this configuration. False: not every call was answered.
-pub fn run(config: &Config, options: &Options, out: &mut dyn Write) -> Result<bool, String> {
-    let (server, free) = choose(config, None, "vpid_bench")?;
-    let database = config.default_database().map(|id| &config.databases[id]);
-    let table = match (database.map(|database| &database.engine), options.work) {
-        (_, Work::Echo) => None,
-        (Some(Engine::Sqlite(Sqlite { path, .. })), _) => {
-            Some(Table::create(path).map_err(|error| {
-                format!(
-                    "{}: the bench's table cannot be made ({error})",
-                    path.display()
-                )
-            })?)
-        }
-        (Some(Engine::Mysql(_)), _) => return Err("bench speaks to SQLite only".into()),
-        (None, _) => return Err("there is no [database]: use --work echo".into()),
-    };
-    let progress = io::stderr().is_terminal() && !options.json;
-    let report = match &server.key {
-        Some(key) => measure_signed(&server.scriptdata, &free, key.as_bytes(), options, progress)?,
-        None => {
-            let secret = stock(server)?.secret.as_bytes();
-            let mut bench = Bench::new(&server.scriptdata, &free, secret, options.clone());
-            bench.progress = progress;
-            measure(&mut bench, options.files)
-                .map_err(|error| format!("{}: {error}", server.scriptdata.display()))?
-        }
-    };
-    drop(table);
-    let shown = if options.json {
-        format!("{:#}\n", report.to_json())
-    } else {
-        report.to_string()
-    };
-    out.write_all(shown.as_bytes())
-        .map_err(|error| error.to_string())?;
+        Ok(true)
+    })?;
+    let given = given.without_words()?;
+    let path = given.path.clone();
+    let config = config::load(path.as_deref(), given.environment());
+    let config = config.map_err(Stop::Configuration)?;
+    let progress = std::io::stderr().is_terminal() && !json;
+    let report = bench::run(&config, &options, progress)?;
+    table::print(|out| match json {
+        true => writeln!(out, "{:#}", report.to_json()),
+        false => write!(out, "{report}"),
+    })?;
     match report.failed() {
-        (0, 0) => Ok(true),
-        (0, errors) => Err(format!(
+        (0, 0) => Ok(()),
+        (0, errors) => Err(Stop::Failed(format!(
             "{errors} calls were answered with an error: the log of `vpid run` says which"
-        )),
-        (unanswered, _) => Err(format!(
+        ))),
+        (unanswered, _) => Err(Stop::Failed(format!(
             "{unanswered} calls were not answered: is `vpid run` running with this configuration?"
-        )),
+        ))),
     }
 }
 
-fn measure(bench: &mut Bench, latency_calls: usize) -> io::Result<Report> {
-    bench.start()?;
-    let latency = bench.latency(latency_calls)?;
-    let throughput = bench.throughput()?;
-    bench.clean_up();
-    Ok(Report {
-        latency,
-        throughput,
-    })
-}
-
-fn measure_signed(
-    scriptdata: &Path,
-    host: &str,
-    key: &[u8],
-    options: &Options,
-    progress: bool,
-) -> Result<Report, String> {
-    let mut bench = SignedBench::connect(scriptdata, host, key, options.clone())?;
-    bench.progress = progress;
-    let mut serial = 0;
-    let mut next_call = || {
-        serial += 1;
-        numbered_call(options.work, serial)
-    };
-    let latency = bench.latency(options.files, &mut next_call)?;
-    let throughput = bench.throughput(&mut next_call)?;
-    bench.clean_up();
-    Ok(Report {
-        latency,
-        throughput,
-    })
-}
-
-/// The script and the table that the bench's calls come from and go to.
-pub const SCRIPT: &str = "vpidbench.nut";
-pub const CREATE: &str = "CREATE TABLE IF NOT EXISTS user_vpidbench_rows (id INTEGER PRIMARY KEY, name TEXT, wins INTEGER)";
-pub const FILL: &str = "INSERT OR REPLACE INTO user_vpidbench_rows VALUES (1, 'one', 1), (2, 'two', 2), (3, 'three', 3)";
-const DROP: &str = "DROP TABLE IF EXISTS user_vpidbench_rows";
-
-/// The bench's table in the owner's database, gone when dropped.
-struct Table(Connection);
-
-impl Table {
-    fn create(path: &Path) -> rusqlite::Result<Self> {
-        let connection = Connection::open(path)?;
-        connection.busy_timeout(Duration::from_secs(5))?;
-        for statement in [DROP, CREATE, FILL] {
-            connection.execute(statement, [])?;
-        }
-        Ok(Self(connection))
-    }
-}
-
-impl Drop for Table {
-    fn drop(&mut self) {
-        if let Err(error) = self.0.execute(DROP, []) {
-            eprintln!("the bench's table user_vpidbench_rows stays behind: {error}");
-        }
+fn work(text: &str) -> Result<Work, Stop> {
+    match text {
+        "select" => Ok(Work::Select),
+        "insert" => Ok(Work::Insert),
+        "echo" => Ok(Work::Echo),
+        _ => Err(Stop::Usage(format!(
+            "--work is select, insert or echo, not {text:?}"
+        ))),
     }
 }

@@ -1,132 +1,28 @@
-//! `vpid demo`: a real daemon, a made-up game server beside it, and what goes between them.
-//!
-//! It is a check as much as a show: whatever does not come out as it should ends it with an
-//! error. `stage` holds the daemon and the folders, `screen` prints, `acts` tell the story.
+//! `vpid demo`: vpid at work, with everything around it made up.
 
-mod acts;
-mod community;
-mod forgetful;
-#[cfg(feature = "fake-game")]
-mod game_act;
-#[cfg(feature = "fake-game")]
-mod game_crowd;
-mod python_act;
-mod screen;
-mod stage;
-mod trouble;
-mod vyhub_act;
-#[cfg(not(feature = "fake-game"))]
-mod wire_act;
-#[cfg(not(feature = "fake-game"))]
-mod wire_crowd;
+use super::arguments::{self, Arguments, Command, Stop};
 
-use std::io::{self, IsTerminal, Write};
-use std::time::{Duration, Instant};
+pub(super) const COMMAND: Command = Command {
+    name: "demo",
+    summary: "see it at work, with no configuration and nothing left behind",
+    help: "\
+Shows vpid at work: starts the daemon on temporary folders with an SQLite database, plays game
+servers and a VyHub against it, and shows what happens. Needs no configuration, takes some ten
+seconds and leaves nothing behind. Exit code 1 if anything does not come out as it should.
 
-use community::Community;
-use screen::Screen;
-use stage::Stage;
-#[cfg(feature = "fake-game")]
-use {game_act as signed_act, game_crowd as crowd};
-#[cfg(not(feature = "fake-game"))]
-use {wire_act as signed_act, wire_crowd as crowd};
+Usage: vpid demo
 
-/// Runs the whole story. The error says what went wrong; nothing is left behind then either.
-pub fn run(out: &mut dyn Write) -> Result<(), String> {
-    let began = Instant::now();
-    let mut screen = Screen::new(out, wants_colours());
-    let mut community = Community::set_up()?;
-    let mut stage = Stage::set_up(|key| community.config(key))?;
-    let told =
-        tell(&mut stage, &mut community, &mut screen).map_err(|problem| stage.explain(problem));
-    let memory_kib = stage.daemon_memory_kib();
-    let folder = stage.path().to_path_buf();
-    let figures = Figures {
-        awaited: stage.awaited,
-        answered: stage.answered,
-        latencies: std::mem::take(&mut stage.latencies),
-        memory_kib,
-    };
-    // Whatever happened, the daemon ends and the folder goes before anything else is said.
-    let closed = stage.take_down(told.is_ok());
-    match (told, closed) {
-        (Err(problem), Err(other)) => return Err(format!("{problem}\n{other}")),
-        (told, closed) => told.and(closed)?,
-    }
-    if folder.exists() {
-        return Err(format!("{} was left behind", folder.display()));
-    }
-    figures.show(&mut screen, began.elapsed())
-}
+Example: vpid demo
+",
+    run,
+};
 
-fn tell(
-    stage: &mut Stage,
-    community: &mut Community,
-    screen: &mut Screen<'_>,
-) -> Result<(), String> {
-    screen.title("vpid demo: a real daemon, and a made-up game server that writes it files")?;
-    screen.heading("A game with our scripts, signed")?;
-    acts::daemon_start(stage, screen)?;
-    signed_act::play(stage, screen)?;
-    screen.heading("A community with VyHub")?;
-    vyhub_act::play(stage, community, screen)?;
-    screen.heading("A game with the stock scripts: a map starts")?;
-    acts::map_start(stage, screen)?;
-    screen.heading("Scripts call")?;
-    acts::table_and_players(stage, screen)?;
-    acts::every_kind(stage, screen)?;
-    acts::chains(stage, screen)?;
-    acts::one_after_another(stage, screen)?;
-    screen.heading("Python beside the game")?;
-    python_act::play(stage, screen)?;
-    screen.heading("A client that forgets")?;
-    acts::forgetful_burst(stage, screen)?;
-    screen.heading("What is refused")?;
-    trouble::refused_calls(stage, screen)?;
-    trouble::forged_file(stage, screen)?;
-    trouble::replayed_file(stage, screen)?;
-    screen.heading("Accidents")?;
-    trouble::killed(stage, screen)?;
-    trouble::map_change(stage, screen)
-}
-
-fn wants_colours() -> bool {
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    io::stdout().is_terminal() && !refused
-}
-
-/// What is told at the end.
-struct Figures {
-    awaited: usize,
-    answered: usize,
-    latencies: Vec<Duration>,
-    memory_kib: Option<u64>,
-}
-
-impl Figures {
-    fn show(mut self, screen: &mut Screen<'_>, took: Duration) -> Result<(), String> {
-        let lost = self.awaited.saturating_sub(self.answered);
-        if lost > 0 {
-            return Err(format!("{lost} of {} answers were lost", self.awaited));
-        }
-        self.latencies.sort_unstable();
-        let median = self.latencies.get(self.latencies.len() / 2);
-        let median = median.map_or("unknown".into(), |took| screen::time(*took));
-        let memory = match self.memory_kib {
-            Some(kib) => format!("{:.1} MiB", kib as f64 / 1024.0),
-            None => "unknown".into(),
-        };
-        screen.heading("Summary")?;
-        let singles = self.latencies.len();
-        screen.row("answers awaited", &self.awaited.to_string(), "")?;
-        screen.row("answered", &self.answered.to_string(), "")?;
-        screen.row("lost", "0", "")?;
-        let note = format!("from call file to answer, {singles} single calls");
-        screen.row("median latency", &median, &note)?;
-        screen.row("memory of vpid", &memory, "")?;
-        screen.row("the demo took", &screen::time(took), "")?;
-        screen.good(
-            "All as it should be. Nothing was left behind: vpid has ended, its folder is gone.",
-        )
-    }
+fn run(arguments: Arguments) -> Result<(), Stop> {
+    arguments.read(arguments::none)?.without_words()?;
+    #[cfg(feature = "demo")]
+    return Ok(crate::game_side::demo::run(&mut std::io::stdout())?);
+    #[cfg(not(feature = "demo"))]
+    Err(Stop::Failed(
+        "this vpid was built without its demo; build it with the feature `demo`".into(),
+    ))
 }

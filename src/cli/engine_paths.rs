@@ -4,7 +4,8 @@
 use std::path::Path;
 
 use crate::limits::ENGINE_PATH_BYTES_MAX;
-use crate::wire::{names, signed};
+use crate::protocol::names;
+use crate::protocol::signed;
 
 /// What the longest files of a host take besides its name, with the separator in front: 11 digits for the
 /// client's unix time (or its minus), 8 for a tick; of a session, the 32 of its id and 8 of a number.

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use log::{Level, Log, Metadata, Record};
 
-use crate::wire::log_targets;
+use crate::protocol::log_targets;
 use fold::{Fold, Pace};
 
 static LOGGER: OnceLock<Logger> = OnceLock::new();

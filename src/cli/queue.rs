@@ -9,10 +9,11 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::operate::{ask_if_running, printable};
-use super::table::{self, span};
+use super::arguments::{Arguments, Command, Stop};
+use super::table::{self, printable, span};
+use crate::io::operator::{self, AskError};
 use crate::limits::{QUEUE_FILE_BYTES_MAX, QUEUE_FILES_MAX};
-use crate::wire::control::{QueueRequest, Request, is_queue_id};
+use crate::protocol::control::{QueueRequest, Request, is_queue_id};
 
 #[cfg(test)]
 mod tests;
@@ -20,8 +21,36 @@ mod tests;
 /// Where the files are in the state folder.
 const FOLDER: &str = "outbox";
 
+pub(super) const COMMAND: Command = Command {
+    name: "queue",
+    summary: "what waits for VyHub, and what VyHub refused",
+    help: "\
+Shows what waits to be sent to VyHub and what VyHub refused: bans, unbans and warnings.
+
+Usage: vpid queue list [--json]      all of it, the oldest first
+       vpid queue show ID [--json]   one entry with everything that is known of it
+       vpid queue retry ID           try it now, also one that was refused
+       vpid queue retry all          try everything now
+       vpid queue drop ID            give it up: VyHub will not be told
+
+Without a running vpid, list and show read the files of the state folder; retry and drop need one.
+
+  --config FILE      the configuration that vpid runs with
+
+Example: vpid queue list
+",
+    run: main,
+};
+
+fn main(arguments: Arguments) -> Result<(), Stop> {
+    let (given, json) = arguments.read_json()?;
+    let request = request(&given.words).map_err(Stop::Usage)?;
+    let state_dir = given.state_dir()?;
+    Ok(run(&state_dir, request, json, &mut std::io::stdout())?)
+}
+
 /// What the words behind `vpid queue` ask for. The error is for whoever typed them.
-pub fn request(words: &[String]) -> Result<QueueRequest, String> {
+fn request(words: &[String]) -> Result<QueueRequest, String> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let id = |text: &str| match is_queue_id(text) {
         true => Ok(text.to_owned()),
@@ -42,17 +71,17 @@ pub fn request(words: &[String]) -> Result<QueueRequest, String> {
 }
 
 /// Does it, and shows what came of it. Errors are sentences.
-pub fn run(
+fn run(
     state_dir: &Path,
     request: QueueRequest,
     json: bool,
     out: &mut dyn Write,
 ) -> Result<(), String> {
     let now_s = Timestamp::now().as_second();
-    let running = ask_if_running(state_dir, &Request::Queue(request.clone()))?;
-    let answer = match running {
-        Some(answer) => answer,
-        None => without_vpid(state_dir, &request)?,
+    let asked = Request::Queue(request.clone());
+    let answer = match operator::ask(state_dir, &asked, operator::PATIENCE) {
+        Err(AskError::NotRunning(_)) => without_vpid(state_dir, &request)?,
+        answer => answer?,
     };
     let shown = match (&request, json) {
         (QueueRequest::List, true) => writeln!(out, "{:#}", answer["queue"]),
@@ -66,11 +95,7 @@ pub fn run(
         (QueueRequest::Retry { id: Some(id) }, _) => writeln!(out, "{id} is tried now."),
         (QueueRequest::Drop { id }, _) => writeln!(out, "{id} is given up."),
     };
-    match shown {
-        // A reader that has gone (`vpid queue list | head`) is no failure.
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.to_string()),
-        _ => Ok(()),
-    }
+    table::but_for_a_gone_reader(shown)
 }
 
 /// What a running vpid would answer, from the files of one that does not run.

@@ -1,6 +1,6 @@
 //! `vpid script`: the owner's Python scripts, as a running vpid has them.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,11 +8,12 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::operate::{ask_patiently, console_text, printable};
-use super::table::{self, span};
+use super::arguments::{Arguments, Command, Stop};
+use super::table::{self, console_text, printable, span};
 use crate::config::is_script_name;
+use crate::io::operator;
 use crate::limits::SCRIPT_COMMAND_MS;
-use crate::wire::control::{Request, ScriptRequest};
+use crate::protocol::control::{Request, ScriptRequest};
 
 #[cfg(test)]
 mod tests;
@@ -20,8 +21,34 @@ mod tests;
 /// Names of the levels 0 to 5.
 const LEVELS: [&str; 6] = ["critical", "error", "warning", "info", "debug", "trace"];
 
+pub(super) const COMMAND: Command = Command {
+    name: "script",
+    summary: "look at your Python scripts, load and unload them",
+    help: "\
+Looks at the Python scripts of a running vpid, and loads and unloads them.
+
+Usage: vpid script list [--json]       all of them, and how they fare
+       vpid script load NAME           start it
+       vpid script unload NAME         end it; it stays away until it is loaded
+       vpid script reload NAME         end it and start it anew, as it stands on disk now
+       vpid script log NAME [--json]   what it has printed and logged last
+
+  --config FILE      the configuration that vpid runs with
+
+Example: vpid script reload stats
+",
+    run: main,
+};
+
+fn main(arguments: Arguments) -> Result<(), Stop> {
+    let (given, json) = arguments.read_json()?;
+    let request = request(&given.words).map_err(Stop::Usage)?;
+    let state_dir = given.state_dir()?;
+    Ok(run(&state_dir, request, json, &mut std::io::stdout())?)
+}
+
 /// What the words behind `vpid script` ask for. The error is for whoever typed them.
-pub fn request(words: &[String]) -> Result<ScriptRequest, String> {
+fn request(words: &[String]) -> Result<ScriptRequest, String> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let name = |text: &str| {
         // As the file is called, and as log lines and permissions have it.
@@ -49,7 +76,7 @@ pub fn request(words: &[String]) -> Result<ScriptRequest, String> {
 }
 
 /// Does it, and shows what came of it. Errors are sentences.
-pub fn run(
+fn run(
     state_dir: &Path,
     request: ScriptRequest,
     json: bool,
@@ -58,8 +85,8 @@ pub fn run(
     let patience = Duration::from_millis(SCRIPT_COMMAND_MS);
     let asked = Request::Script(request.clone());
     // What a script said may be part of what went wrong.
-    let answer =
-        ask_patiently(state_dir, &asked, patience).map_err(|problem| console_text(&problem))?;
+    let answer = operator::ask(state_dir, &asked, patience)
+        .map_err(|problem| console_text(&problem.to_string()))?;
     let shown = match (&request, json) {
         (ScriptRequest::List, true) => writeln!(out, "{:#}", answer["scripts"]),
         (ScriptRequest::List, false) => list(&answer["scripts"], out),
@@ -67,11 +94,7 @@ pub fn run(
         (ScriptRequest::Log { name }, false) => log(name, &answer["log"], &TimeZone::system(), out),
         _ => writeln!(out, "{}", console_text(answer["ok"].as_str().unwrap_or(""))),
     };
-    match shown {
-        // A reader that has gone (`vpid script list | head`) is no failure.
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.to_string()),
-        _ => Ok(()),
-    }
+    table::but_for_a_gone_reader(shown)
 }
 
 fn list(scripts: &Value, out: &mut dyn Write) -> io::Result<()> {

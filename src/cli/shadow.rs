@@ -7,8 +7,8 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::scripts;
 use crate::limits::{MAPS_LOOKED_AT_MAX, PACK_INDEX_BYTES_MAX, SCRIPT_FILE_BYTES_MAX};
+use crate::vscripts;
 
 /// What must be ours. Of `mapspawn.nut`, one that starts `vpi.nut` is as good.
 const OURS: [&str; 2] = ["mapspawn.nut", "vpi.nut"];
@@ -83,7 +83,7 @@ fn in_folder(folder: &Path, found: &mut Shadows) {
         let bound = SCRIPT_FILE_BYTES_MAX as u64;
         let starts_ours = file.take(bound).read_to_end(&mut text).is_ok()
             && name == "mapspawn.nut"
-            && scripts::includes_vpi(&text);
+            && vscripts::includes_vpi(&text);
         if !starts_ours {
             found.custom.push(path.display().to_string());
         }

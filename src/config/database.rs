@@ -1,10 +1,66 @@
-//! `[database]` and `[database.NAME]`: where SQL goes.
+//! `[database]` and `[database.NAME]`: where SQL goes. What a MySQL server needs is in `mysql`.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::secret::Password;
-use crate::wire::sql::{Quoting, Schema};
+use toml::de::{DeTable, DeValue};
+
+use super::file;
+use super::key::{Declared, InForce, Key, Kind, Usual, key, text};
+use super::mysql::{self, Mysql};
+use super::reader::{ENVIRONMENT, Place, Reader, Table, dotted, is_none_of};
+use crate::limits::{DATABASES_MAX, SCHEMA_FILE_BYTES_MAX};
+use crate::sql::{Quoting, Schema};
+
+pub static TABLE: Declared = Declared {
+    head: "[database]",
+    keys: &[TYPE, SQLITE, mysql::KEYS, SCHEMA],
+    also: &[],
+    doc: "The database that scripts use. docs/databases.md says more about all that follows. More databases, for \
+          queries, have tables of their own with the same keys, such as [database.stats].",
+    example: "[database]",
+};
+
+const TYPE: &[Key] = &[text(
+    "type",
+    "\"sqlite\", \"mysql\" (MariaDB too), or \"none\" where scripts need no SQL.",
+)
+.default(Usual::Text("sqlite"))
+.variables(&["VPID_DATABASE_TYPE"])
+.in_force(InForce::WithNextStart)
+.shown()];
+
+const SQLITE: &[Key] = &[
+    text(
+        "path",
+        "SQLite: the database file. Made when missing. Not inside scriptdata. `NAME.db` for a [database.NAME].",
+    )
+    .default(Usual::Text("vpid.db"))
+    .variables(&["VPID_DATABASE_PATH"])
+    .in_force(InForce::WithNextStart)
+    .shown(),
+    key(
+        "durability",
+        Kind::Words(&["full", "normal"]),
+        "SQLite: \"full\": what was answered survives a power cut. \"normal\": it survives a crash of vpid; a \
+         power cut may take the last moments.",
+    )
+    .variables(&["VPID_DATABASE_DURABILITY"])
+    .in_force(InForce::WithNextStart)
+    .shown(),
+];
+
+const SCHEMA: &[Key] = &[
+    text(
+        "schema",
+        "A file with [the SQL of the tables that must be there](databases.md#the-schema). vpid runs it before \
+         anything else. At most 1 MiB. Not inside scriptdata.",
+    )
+    .example("\"schema.sql\""),
+];
+
+const WITHOUT_MYSQL: &str = "this vpid was built without MySQL; build it with `cargo build \
+                             --release --features mysql`, or take a binary that has it";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Database {
@@ -62,48 +118,218 @@ pub struct Sqlite {
     pub full_durability: bool,
 }
 
-/// A MySQL or MariaDB server, and a database on it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mysql {
-    pub host: String,
-    pub port: u16,
-    /// A Unix socket, instead of host and port.
-    pub socket: Option<PathBuf>,
-    pub user: String,
-    pub password: Option<Password>,
-    pub database: String,
-    pub tls: Tls,
-    /// How many connections there may be.
-    pub pool: usize,
-}
-
-/// "MySQL scores at 127.0.0.1:3306"
-impl fmt::Display for Mysql {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "MySQL {} at ", self.database)?;
-        match &self.socket {
-            Some(socket) => write!(f, "{}", socket.display()),
-            None if self.host.contains(':') => write!(f, "[{}]:{}", self.host, self.port),
-            None => write!(f, "{}:{}", self.host, self.port),
-        }
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Tls {
-    Off,
-    /// Encrypted, whoever the server is.
-    Encrypt,
-    /// Encrypted, and the server's certificate is checked: against this file, else against the
-    /// authorities that browsers trust.
-    Verify {
-        ca: Option<PathBuf>,
-    },
-}
-
 /// A schema file and what stood in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SchemaFile {
     pub path: PathBuf,
     pub schema: Schema,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Type {
+    Sqlite,
+    Mysql,
+    None,
+}
+
+struct Placed {
+    place: Place,
+    database: Database,
+}
+
+impl Reader<'_> {
+    pub(super) fn databases(&mut self, document: &DeTable<'_>) -> Vec<Database> {
+        let tables = self.database_tables(document);
+        if let Some((_, beyond)) = tables.get(DATABASES_MAX) {
+            let message = format!("there are {}; at most {DATABASES_MAX} fit", tables.len());
+            self.problem(&beyond.place, message);
+        }
+        let mut databases: Vec<Placed> = Vec::new();
+        for (name, table) in tables {
+            if let Some(placed) = self.database(name, table) {
+                self.no_twin_of_database(&placed, &databases);
+                databases.push(placed);
+            }
+        }
+        let databases = databases.into_iter();
+        databases.map(|placed| placed.database).collect()
+    }
+
+    /// The one without a name first.
+    fn database_tables(&mut self, document: &DeTable<'_>) -> Vec<(String, Table)> {
+        let what = "a [database] table";
+        let Some((place, table)) = self.table_in(document, "database", what) else {
+            let place = self.absent("database");
+            return vec![(String::new(), Table::empty(&TABLE, place))];
+        };
+        let mut of_default = table.clone();
+        let mut named = Vec::new();
+        for (name, value) in table {
+            if let (None, DeValue::Table(inner)) = (TABLE.key(name.get_ref()), value.get_ref()) {
+                let place = self.place(&name.span(), &dotted("database", name.get_ref()));
+                self.name(&place, name.get_ref(), "a database", "_-");
+                let inner = self.table(&TABLE, place, inner);
+                named.push((name.get_ref().to_string(), inner));
+                of_default.remove(name);
+            }
+        }
+        named.insert(0, (String::new(), self.table(&TABLE, place, &of_default)));
+        named
+    }
+
+    /// None where the owner wants none.
+    fn database(&mut self, name: String, mut table: Table) -> Option<Placed> {
+        if name.is_empty() {
+            self.overlay(&mut table, TYPE);
+        }
+        let kind = self.database_type(&name, &table);
+        if let Some(kind) = kind {
+            self.keys_of_its_engine(&name, &table, kind);
+        }
+        let engine = match kind {
+            Some(Type::None) => return None,
+            Some(Type::Mysql) => Engine::Mysql(self.mysql(&name, &mut table)),
+            Some(Type::Sqlite) | None => self.sqlite(&name, &mut table),
+        };
+        let schema = self.schema(&table);
+        let database = Database {
+            name,
+            engine,
+            schema,
+        };
+        let place = table.place;
+        Some(Placed { place, database })
+    }
+
+    /// None when it cannot be told; that has been reported then.
+    fn database_type(&mut self, name: &str, table: &Table) -> Option<Type> {
+        let Some((place, word)) = table.text("type") else {
+            return table.is_absent("type").then_some(Type::Sqlite);
+        };
+        let message = match word {
+            "sqlite" => return Some(Type::Sqlite),
+            "mysql" | "mariadb" => {
+                if !cfg!(feature = "mysql") {
+                    self.problem(place, WITHOUT_MYSQL);
+                }
+                return Some(Type::Mysql);
+            }
+            "none" if name.is_empty() => return Some(Type::None),
+            "none" => format!(
+                "\"none\" is for [database] alone; remove [{}]",
+                table.place.key
+            ),
+            other if name.is_empty() => is_none_of(other, &["sqlite", "mysql", "none"]),
+            other => is_none_of(other, &["sqlite", "mysql"]),
+        };
+        self.problem(place, message);
+        None
+    }
+
+    /// What the file says for another engine is an oversight, unless the environment chose the
+    /// engine. Of variables, containers set more than they need; an option is meant.
+    fn keys_of_its_engine(&mut self, name: &str, table: &Table, kind: Type) {
+        let chosen = table.place("type");
+        let by_variable = chosen.is_some_and(|place| place.source == ENVIRONMENT);
+        let (foreign, message): (&[&[Key]], _) = match kind {
+            Type::None => (
+                &[SQLITE, mysql::KEYS, SCHEMA],
+                "is of no use with type = \"none\"; take one of them out",
+            ),
+            _ if by_variable => (&[], ""),
+            Type::Sqlite => (&[mysql::KEYS], "belongs to type = \"mysql\""),
+            Type::Mysql => (&[SQLITE], "belongs to type = \"sqlite\""),
+        };
+        for place in foreign.iter().flat_map(|keys| table.places(keys)) {
+            self.problem(place, message);
+        }
+        if name.is_empty() && kind != Type::Mysql {
+            self.variables_of_no_use();
+        }
+    }
+
+    fn variables_of_no_use(&mut self) {
+        for name in mysql::KEYS.iter().flat_map(|key| key.variables) {
+            if self.variable(&[name]).is_none() {
+                continue;
+            }
+            let place = Place::of_variable(name);
+            if name.starts_with("--") {
+                self.problem(&place, "is for MySQL; set type = \"mysql\" in [database]");
+            } else {
+                let message = "has no effect: [database] is not on MySQL; set type = \"mysql\" \
+                               there (or VPID_DATABASE_TYPE), or unset it";
+                self.warn(&place, message);
+            }
+        }
+    }
+
+    fn sqlite(&mut self, name: &str, table: &mut Table) -> Engine {
+        let default = match name {
+            "" => "vpid.db".to_owned(),
+            name => format!("{name}.db"),
+        };
+        match name {
+            "" => self.overlay(table, SQLITE),
+            _ => self.check(table, SQLITE),
+        }
+        Engine::Sqlite(Sqlite {
+            path: self.own_path(table, "path", &default),
+            full_durability: table.word("durability") != "normal",
+        })
+    }
+
+    fn schema(&mut self, table: &Table) -> Option<SchemaFile> {
+        let (place, written) = table.text("schema")?;
+        let path = self.outside_path(table, "schema")?;
+        self.files.push(path.clone());
+        let bytes = file::read(&path, SCHEMA_FILE_BYTES_MAX, "schema");
+        let bytes = bytes
+            .map_err(|wrong| self.problem(place, wrong.to_string()))
+            .ok()?;
+        let text = file::text(bytes).map_err(|wrong| (wrong.line, wrong.message.to_owned()));
+        let schema =
+            text.and_then(|text| Schema::parse(&text).map_err(|error| (error.line, error.message)));
+        match schema {
+            Ok(schema) => Some(SchemaFile { path, schema }),
+            Err((line, message)) => {
+                let place = Place {
+                    source: written.to_owned(),
+                    line: Some(line),
+                    key: String::new(),
+                };
+                self.problem(&place, message);
+                None
+            }
+        }
+    }
+
+    fn no_twin_of_database(&mut self, placed: &Placed, others: &[Placed]) {
+        for other in others {
+            let of = &other.place.key;
+            let message = match (&placed.database.engine, &other.database.engine) {
+                (Engine::Sqlite(sqlite), Engine::Sqlite(taken))
+                    if real(&sqlite.path) == real(&taken.path) =>
+                {
+                    format!("has the same file as [{of}]; give it a path of its own")
+                }
+                (Engine::Mysql(mysql), Engine::Mysql(taken)) if mysql.is_same_as(taken) => {
+                    format!("is the same database on the same server as [{of}]; keep one of them")
+                }
+                _ => continue,
+            };
+            self.problem(&placed.place, message);
+            return;
+        }
+    }
+}
+
+/// Where a path leads, also where the file is yet to be made.
+fn real(path: &Path) -> PathBuf {
+    let in_folder = || {
+        let folder = std::fs::canonicalize(path.parent()?).ok()?;
+        Some(folder.join(path.file_name()?))
+    };
+    let found = std::fs::canonicalize(path).ok().or_else(in_folder);
+    found.unwrap_or_else(|| path.to_owned())
 }

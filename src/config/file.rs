@@ -4,10 +4,11 @@
 //! empty line or a blank at the end. What cannot be meant is left out; what could be meant is
 //! refused with a sentence. Nothing is kept or dropped without a word.
 
+use std::fmt;
 use std::fs::OpenOptions;
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::limits::SECRET_FILE_BYTES_MAX;
 
@@ -30,34 +31,78 @@ pub struct NotText {
     pub message: &'static str,
 }
 
+/// Why a file cannot be used, as a sentence that names it and holds nothing of what stands in it.
+#[derive(Debug)]
+pub struct Error {
+    path: PathBuf,
+    why: Why,
+}
+
+/// `what`: what was to be in it.
+#[derive(Debug)]
+enum Why {
+    Unreadable(std::io::Error),
+    NotAFile { what: String },
+    TooLarge { bytes_max: usize, what: String },
+    NotText(&'static str),
+    SeveralLines { key: String },
+    Blank { end: &'static str, key: String },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        match &self.why {
+            Why::Unreadable(error) => write!(f, " cannot be read: {error}"),
+            Why::NotAFile { what } => write!(f, " is not a file; name the file with the {what}"),
+            Why::TooLarge { bytes_max, what } => {
+                write!(f, " is larger than {bytes_max} bytes, which no {what} is")
+            }
+            Why::NotText(message) => write!(f, " {message}"),
+            Why::SeveralLines { key } => write!(
+                f,
+                " has several lines; it is to hold the {key} alone, in one line"
+            ),
+            Why::Blank { end, key } => write!(
+                f,
+                ": the line {end} with a blank or a sign that cannot be seen; remove it. If it \
+                 belongs to the {key}, write that into the configuration, in quotes: {key} = \"...\""
+            ),
+        }
+    }
+}
+
+impl From<Error> for String {
+    fn from(error: Error) -> Self {
+        error.to_string()
+    }
+}
+
 /// The bytes of the file with the `what`, at most `bytes_max`. What the owner points us to may
 /// be a link (as panels and containers make them), but not a pipe that would hold the start up.
-///
-/// Errors: a sentence that names the file.
-pub fn read(path: &Path, bytes_max: usize, what: &str) -> Result<Vec<u8>, String> {
-    let failed = |error| format!("{} cannot be read: {error}", path.display());
+pub fn read(path: &Path, bytes_max: usize, what: &str) -> Result<Vec<u8>, Error> {
+    let failed = |why| Error {
+        path: path.to_owned(),
+        why,
+    };
+    let unreadable = |error| failed(Why::Unreadable(error));
+    let what = what.to_owned();
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32)
         .open(path)
-        .map_err(failed)?;
-    if !file.metadata().map_err(failed)?.is_file() {
-        return Err(format!(
-            "{} is not a file; name the file with the {what}",
-            path.display()
-        ));
+        .map_err(unreadable)?;
+    if !file.metadata().map_err(unreadable)?.is_file() {
+        return Err(failed(Why::NotAFile { what }));
     }
     let mut bytes = Vec::new();
     file.take(bytes_max as u64 + 1)
         .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    if bytes.len() > bytes_max {
-        return Err(format!(
-            "{} is larger than {bytes_max} bytes, which no {what} is",
-            path.display()
-        ));
+        .map_err(unreadable)?;
+    match bytes.len() > bytes_max {
+        true => Err(failed(Why::TooLarge { bytes_max, what })),
+        false => Ok(bytes),
     }
-    Ok(bytes)
 }
 
 /// The text that a file holds, without a byte-order mark.
@@ -86,22 +131,22 @@ pub fn without_mark(mut bytes: Vec<u8>) -> Result<Vec<u8>, &'static str> {
     }
 }
 
-/// The secret or password that is the only line of a file; empty where there is none.
-///
-/// Errors: a sentence that names the file, and holds nothing of the text. `key`: where a value
+/// The secret or password that is the only line of a file; empty where there is none. `key`: where a value
 /// with blanks at its ends can be written in quotes.
-pub(super) fn line(path: &Path, key: &str, blanks: Blanks) -> Result<String, String> {
+pub(super) fn line(path: &Path, key: &str, blanks: Blanks) -> Result<String, Error> {
+    let failed = |why| Error {
+        path: path.to_owned(),
+        why,
+    };
     let bytes = read(path, SECRET_FILE_BYTES_MAX, "secret")?;
-    let shown = path.display();
-    let text = text(bytes).map_err(|wrong| format!("{shown} {}", wrong.message))?;
+    let text = text(bytes).map_err(|wrong| failed(Why::NotText(wrong.message)))?;
     let mut lines = text
         .split(['\n', '\r'])
         .filter(|line| !line.trim_matches(is_blank).is_empty());
     let line = lines.next().unwrap_or_default();
+    let key = key.to_owned();
     if lines.next().is_some() {
-        return Err(format!(
-            "{shown} has several lines; it is to hold the {key} alone, in one line"
-        ));
+        return Err(failed(Why::SeveralLines { key }));
     }
     let bare = line.trim_matches(is_blank);
     if blanks == Blanks::MaybePart && bare != line {
@@ -109,10 +154,7 @@ pub(super) fn line(path: &Path, key: &str, blanks: Blanks) -> Result<String, Str
             true => "ends",
             false => "begins",
         };
-        return Err(format!(
-            "{shown}: the line {end} with a blank or a sign that cannot be seen; remove it. If it \
-             belongs to the {key}, write that into the configuration, in quotes: {key} = \"...\""
-        ));
+        return Err(failed(Why::Blank { end, key }));
     }
     Ok(bare.to_owned())
 }

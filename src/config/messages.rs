@@ -5,10 +5,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::checked::Checker;
-use super::nearest::nearest;
-use super::raw::{Field, Place, RawVyhub};
-use super::{Server, file};
+use super::file;
+use super::nearest::did_you_mean;
+use super::reader::{Place, Reader, Table};
 use crate::limits::{LANGUAGE_BYTES_MAX, MESSAGE_CHARS_MAX, MESSAGES_FILE_BYTES_MAX};
 
 /// English comes first: its texts say which keys there are, and what can be filled into each.
@@ -28,32 +27,29 @@ pub(super) fn built_in(language: &str) -> Option<Texts> {
     serde_json::from_str(text).ok()
 }
 
-impl Checker<'_> {
+impl Reader<'_> {
     /// Every text there is, whatever the owner's file leaves out.
-    pub(super) fn messages(&mut self, raw: &RawVyhub, servers: &[Server]) -> Texts {
+    pub(super) fn messages(&mut self, table: &Table) -> Texts {
         let english = built_in("en").unwrap_or_default();
-        let Some(language) = self.language(&raw.language) else {
+        let Some(language) = self.language(table) else {
             return english;
         };
-        let place = raw.language.place().unwrap_or(&raw.place).clone();
-        let folder = match &raw.messages {
-            Field::Given(given) => {
-                let path = self.path(given);
-                path.and_then(|path| self.outside_scriptdata(&given.place, path, servers))
-            }
-            _ => Some(self.base_dir.join("messages")),
+        let place = table.place("language").unwrap_or(&table.place);
+        let folder = match table.place("messages") {
+            Some(_) => self.outside_path(table, "messages"),
+            None => Some(self.written.base_dir.join("messages")),
         };
         let Some(folder) = folder else {
             return english;
         };
-        if let Field::Given(given) = &raw.messages
+        if let Some(place) = table.place("messages")
             && !folder.is_dir()
         {
             let message = format!(
                 "{} is no folder; make it, or take this out",
                 folder.display()
             );
-            self.problem(&given.place, message);
+            self.problem(place, message);
         }
         let path = folder.join(format!("{language}.json"));
         self.files.push(path.clone());
@@ -65,7 +61,7 @@ impl Checker<'_> {
                     "{language:?} has no texts: {} is not there, and only {built_in} are built in",
                     path.display()
                 );
-                self.problem(&place, message);
+                self.problem(place, message);
             }
             return own.unwrap_or(english);
         }
@@ -80,20 +76,17 @@ impl Checker<'_> {
     }
 
     /// None when it can be no language; that has been reported then.
-    fn language(&mut self, field: &Field<String>) -> Option<String> {
-        let Some(given) = field.given() else {
-            return Some(BUILT_IN[0].0.to_owned());
-        };
+    fn language(&mut self, table: &Table) -> Option<String> {
+        let name = table.word("language");
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
-        let (name, length) = (given.value.as_str(), given.value.len());
-        if (1..=LANGUAGE_BYTES_MAX).contains(&length) && name.bytes().all(fits) {
+        if (1..=LANGUAGE_BYTES_MAX).contains(&name.len()) && name.bytes().all(fits) {
             return Some(name.to_owned());
         }
         let message = format!(
             "{name:?} is no language; write the name of its file in the folder of messages, \
              without .json: letters, digits, _ and -"
         );
-        self.problem(&given.place, message);
+        self.problem(table.place("language")?, message);
         None
     }
 
@@ -107,8 +100,8 @@ impl Checker<'_> {
         };
         let bytes = match file::read(path, MESSAGES_FILE_BYTES_MAX, "texts of a language") {
             Ok(bytes) => bytes,
-            Err(message) => {
-                self.problem(&place_of(None, ""), message);
+            Err(wrong) => {
+                self.problem(&place_of(None, ""), wrong.to_string());
                 return Texts::new();
             }
         };
@@ -134,8 +127,7 @@ impl Checker<'_> {
             let line = text.lines().position(|line| line.contains(&quoted));
             let place = place_of(line.map(|line| line + 1), &key);
             let Some(model) = english.get(&key) else {
-                let hint = nearest(&key, &known);
-                let hint = hint.map_or(String::new(), |near| format!("; did you mean {near}?"));
+                let hint = did_you_mean(&key, &known);
                 self.warn(&place, format!("is no text that vpid has{hint}"));
                 continue;
             };
@@ -208,7 +200,7 @@ fn good_text(value: Value, model: &str) -> Result<String, String> {
     Ok(text)
 }
 
-/// The names of what is filled into a text, as `wire::template_text` finds them.
+/// The names of what is filled into a text, as `protocol::template_text` finds them.
 fn places(text: &str) -> Vec<&str> {
     let pieces = text.split('{').skip(1);
     let names = pieces.filter_map(|piece| Some(piece.split_once('}')?.0));

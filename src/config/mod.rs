@@ -1,64 +1,55 @@
 //! The configuration: what the owner wrote, checked, as values the rest of vpid can trust.
 //!
-//! Text goes through two steps. `raw` reads TOML and knows keys, types and lines; `checked`
-//! lays the environment over it and knows what values mean. Both go on after a problem, so
-//! that the owner sees all of them in one go. Nothing here creates or changes a file; whether
-//! the folders work is for `vpid check` to try.
+//! A file for each table of vpid.toml has the declarations of its keys (`key`), what else they must keep to,
+//! and what becomes of them. `reader` reads TOML by the declarations, lays the environment over it, and goes on
+//! after a problem, so that the owner sees all of them in one go. `manual` makes config.example.toml and the
+//! tables of docs/configuration.md of them. Nothing here creates or changes a file; whether the folders work is
+//! for `vpid check` to try.
 //!
 //! Relative paths are relative to the folder of the configuration file; those in environment
 //! variables to the current folder.
 
 mod address;
-mod checked;
-mod console;
-mod credentials;
 mod database;
-mod databases;
 mod environment;
 pub mod file;
-mod hostname;
+mod key;
+pub mod manual;
 mod messages;
 mod mysql;
 mod nearest;
-mod params;
-mod partial;
 mod permissions;
-mod queries;
 mod query;
-mod raw;
+mod reader;
 mod scripts;
-mod scripts_table;
 mod secret;
-mod servers;
+mod server;
 #[cfg(test)]
 mod tests;
+mod top;
 mod vyhub;
-mod vyhub_table;
+mod written;
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-pub use database::{Database, Engine, Mysql, SchemaFile, Sqlite, Tls};
+pub use database::{Database, Engine, SchemaFile, Sqlite};
 pub use environment::{process_environment, unknown_variables};
-pub use hostname::host_of;
-pub use partial::{load_to_call, state_dir};
+pub use key::{InForce, in_force, keys_of};
+pub use mysql::{Mysql, Tls};
 pub use permissions::{MODERATION_FUNCTIONS, Permissions, RAW_SQL_FUNCTION, matches};
 pub use query::QueryEntry;
 pub use scripts::{INTERFACES_NAME, ScriptSettings, Scripts, is_script_name};
 pub use secret::{
-    PLACEHOLDER_KEY, PLACEHOLDER_SECRET, Password, Secret, exposure_warning, is_key_sign,
+    PLACEHOLDER_KEY, PLACEHOLDER_SECRET, Password, Secret, Unfit, exposure_warning, is_key_sign,
     readable_by_others,
 };
+pub use server::{ChatCommands, Legacy, LogListen, Rcon, Server, host_of, usual_scripts};
+pub use vyhub::Vyhub;
+pub use written::{load, load_to_call, parse, state_dir};
 
-pub use vyhub::{ChatCommands, LogListen, Rcon, Vyhub};
-
-use std::sync::Arc;
-
-use crate::limits::CONFIG_FILE_BYTES_MAX;
-use crate::wire::sql::{DatabaseId, Query};
-use crate::wire::uuid::Uuid;
+use crate::sql::{DatabaseId, Query};
 
 /// Where the configuration is looked for when nobody says where it is, in this order.
 pub const SEARCH_PATHS: [&str; 2] = ["vpid.toml", "/etc/vpid/vpid.toml"];
@@ -134,48 +125,6 @@ impl Config {
     }
 }
 
-/// One `[[server]]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Server {
-    /// The folder the game writes into; may not exist yet.
-    pub scriptdata: PathBuf,
-    /// Only files of this host, as it stands in file names (`a-z 0-9 _`); none: every host.
-    pub hostname: Option<String>,
-    /// What files of our own scripts are signed with; none: they are not believed. There is a
-    /// key or `legacy`, or both. It is the stock secret of no server.
-    pub key: Option<Secret>,
-    /// How files of the stock client are believed; none: they are not.
-    pub legacy: Option<Legacy>,
-    /// Where the owner says that the game's scripts are; see [`Server::installed_scripts`].
-    pub vscripts: Option<PathBuf>,
-    /// Its id in VyHub; there is a [`Config::vyhub`] then.
-    pub vyhub_id: Option<Uuid>,
-    pub rcon: Option<Rcon>,
-    pub log: Option<LogListen>,
-    pub chat: ChatCommands,
-}
-
-impl Server {
-    /// The folder from which the game loads its scripts; it may not exist.
-    pub fn installed_scripts(&self) -> PathBuf {
-        let usual = || usual_scripts(&self.scriptdata);
-        self.vscripts.clone().unwrap_or_else(usual)
-    }
-}
-
-/// Where the scripts of a game are that writes into this scriptdata folder.
-pub fn usual_scripts(scriptdata: &Path) -> PathBuf {
-    scriptdata.with_file_name("scripts").join("vscripts")
-}
-
-/// What the stock protocol needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Legacy {
-    pub secret: Secret,
-    /// False where a fork of the client sends no identity: then anything is believed.
-    pub identity_required: bool,
-}
-
 /// How new call files are noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Watch {
@@ -209,180 +158,4 @@ impl fmt::Display for Problem {
         }
         write!(f, ": {}", self.message)
     }
-}
-
-/// Reads the configuration from `path`, else from `VPID_CONFIG`, else from the first of
-/// [`SEARCH_PATHS`] that exists, else from the environment alone when that names a scriptdata
-/// folder. `environment` looks a variable up, and an option of the command line by its long name
-/// (`--host`), which wins; an empty one counts as not set.
-///
-/// Errors: every problem of the file and the environment, in the order of the lines.
-pub fn load(
-    path: Option<&Path>,
-    environment: impl Fn(&str) -> Option<String>,
-) -> Result<Config, Vec<Problem>> {
-    load_from(path, &SEARCH_PATHS.map(PathBuf::from), &environment)
-}
-
-fn load_from(
-    path: Option<&Path>,
-    candidates: &[PathBuf],
-    environment: &dyn Fn(&str) -> Option<String>,
-) -> Result<Config, Vec<Problem>> {
-    let found = Found::read(path, candidates, environment)?;
-    parse_as(found.source(), &found.text, &found.base_dir, environment)
-}
-
-/// A configuration file that was found and read, or the environment that stands for one.
-struct Found {
-    /// As problems name it.
-    name: String,
-    file: Option<PathBuf>,
-    text: String,
-    base_dir: PathBuf,
-}
-
-impl Found {
-    fn read(
-        path: Option<&Path>,
-        candidates: &[PathBuf],
-        environment: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Self, Vec<Problem>> {
-        let named = path
-            .map(Path::to_owned)
-            .or_else(|| environment::path(environment, "VPID_CONFIG"));
-        let found = named.or_else(|| candidates.iter().find(|path| path.exists()).cloned());
-        let fail = |name: &str, line, message: String| {
-            let (source, key) = (name.to_owned(), String::new());
-            Err(vec![Problem {
-                source,
-                line,
-                key,
-                message,
-            }])
-        };
-        let Some(path) = found else {
-            if environment::scriptdata(environment).is_none() {
-                let message = format!(
-                    "none of {} exists; `vpid init` writes one, --config FILE names another",
-                    SEARCH_PATHS.join(", ")
-                );
-                return fail("configuration", None, message);
-            }
-            return Ok(Self {
-                name: "environment".into(),
-                file: None,
-                text: String::new(),
-                base_dir: ".".into(),
-            });
-        };
-        let name = path.display().to_string();
-        let bytes = match read_bounded(&path) {
-            Ok(bytes) => bytes,
-            Err(message) => return fail(&name, None, message),
-        };
-        match file::text(bytes) {
-            Ok(text) => Ok(Self {
-                name,
-                base_dir: folder_of(&path),
-                file: Some(path),
-                text,
-            }),
-            Err(wrong) => fail(&name, Some(wrong.line), wrong.message.into()),
-        }
-    }
-
-    fn source(&self) -> Source<'_> {
-        Source {
-            name: &self.name,
-            file: self.file.as_deref(),
-        }
-    }
-}
-
-/// Checks the text of a configuration file whose folder is `base_dir`; problems name it
-/// `vpid.toml`. Secret files it names are read.
-///
-/// Errors: every problem of the text and the environment, in the order of the lines.
-pub fn parse(
-    text: &str,
-    base_dir: &Path,
-    environment: impl Fn(&str) -> Option<String>,
-) -> Result<Config, Vec<Problem>> {
-    parse_as(
-        Source {
-            name: SEARCH_PATHS[0],
-            file: None,
-        },
-        text,
-        base_dir,
-        &environment,
-    )
-}
-
-/// Where a text comes from.
-#[derive(Clone, Copy)]
-struct Source<'a> {
-    /// As problems name it.
-    name: &'a str,
-    file: Option<&'a Path>,
-}
-
-fn parse_as(
-    source: Source<'_>,
-    text: &str,
-    base_dir: &Path,
-    environment: &dyn Fn(&str) -> Option<String>,
-) -> Result<Config, Vec<Problem>> {
-    match parse_anyway(source, text, base_dir, environment) {
-        (config, problems) if problems.is_empty() => Ok(config),
-        (_, problems) => Err(problems),
-    }
-}
-
-/// What was understood, and every problem in the order of the lines. What a problem is about holds its default,
-/// or is missing.
-fn parse_anyway(
-    source: Source<'_>,
-    text: &str,
-    base_dir: &Path,
-    environment: &dyn Fn(&str) -> Option<String>,
-) -> (Config, Vec<Problem>) {
-    let (raw, mut problems) = raw::read(source.name, text);
-    let config = checked::check(raw, source, base_dir, environment, &mut problems);
-    problems.sort_by_key(|problem| (problem.line.is_none(), problem.line));
-    problems.dedup();
-    (config, problems)
-}
-
-/// Absolute, so that neither a later change of folder nor a service unit's own idea of the
-/// current folder moves the files.
-fn folder_of(path: &Path) -> PathBuf {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    absolute
-        .parent()
-        .map_or_else(|| PathBuf::from("/"), Path::to_owned)
-}
-
-fn read_bounded(path: &Path) -> Result<Vec<u8>, String> {
-    let failed = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            format!("cannot be read: {error}; `vpid init` writes a new one")
-        }
-        _ => format!("cannot be read: {error}; vpid must run as a user that can read it"),
-    };
-    if path.is_dir() {
-        return Err("is a folder; name the file in it".into());
-    }
-    let file = File::open(path).map_err(failed)?;
-    let mut bytes = Vec::new();
-    file.take(CONFIG_FILE_BYTES_MAX as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    if bytes.len() > CONFIG_FILE_BYTES_MAX {
-        return Err(format!(
-            "is larger than {CONFIG_FILE_BYTES_MAX} bytes, which no configuration is"
-        ));
-    }
-    Ok(bytes)
 }

@@ -1,17 +1,125 @@
 //! What a database on MySQL or MariaDB needs: where the server is, and how vpid logs in.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use super::address::is_here;
-use super::checked::{COMMAND_LINE, Checker, IN_SCRIPTDATA, in_scriptdata};
-use super::raw::{Field, Place, RawDatabase};
+use super::file::{self, Blanks};
+use super::key::{InForce, Key, Kind, Usual, key, text};
+use super::reader::{Given, Place, Reader, Table};
 use super::secret::Password;
-use super::{Mysql, Server, Tls, file};
 use crate::limits::{CA_FILE_BYTES_MAX, MYSQL_POOL_DEFAULT, MYSQL_POOL_MAX};
 
 const HOST: &str = "127.0.0.1";
 const PORT: u16 = 3306;
+
+/// The variables are those of the stock server, and the options those of its command line.
+pub const KEYS: &[Key] = &[
+    text(
+        "host",
+        "MySQL: the name or address of the server. Remove path and durability for it.",
+    )
+    .default(Usual::Text(HOST))
+    .variables(&["--host", "VPI_HOST"])
+    .replaces(&["socket"])
+    .in_force(InForce::WithNextStart),
+    key("port", Kind::Integer(1, u16::MAX as i64, ""), "MySQL: its port.")
+        .default(Usual::Number(PORT as i64))
+        .variables(&["--port", "VPI_PORT"])
+        .replaces(&["socket"])
+        .in_force(InForce::WithNextStart),
+    text(
+        "socket",
+        "MySQL: the path of a Unix socket, instead of host and port.",
+    )
+    .example("\"/run/mysqld/mysqld.sock\"")
+    .in_force(InForce::WithNextStart),
+    text("user", "MySQL: whom vpid logs in as.")
+        .default(Usual::Required("required"))
+        .example("\"tf2\"")
+        .variables(&["--user", "VPI_USER"])
+        .in_force(InForce::WithNextStart),
+    text("password", "MySQL: the password of that user.")
+        .default(Usual::Words("none"))
+        .example("'the password'")
+        .variables(&["--password", "VPI_PASSWORD"])
+        .replaces(&["password_file"])
+        .in_force(InForce::WithNextStart),
+    text(
+        "password_file",
+        "MySQL: a file (mode 600) with the password in its only line, instead of `password`.",
+    )
+    .example("\"mysql.password\"")
+    .variables(&["VPID_DATABASE_PASSWORD_FILE"])
+    .replaces(&["password"]),
+    text("database", "MySQL: the database on the server.")
+        .default(Usual::Required("required"))
+        .example("\"interface\"")
+        .variables(&["--database", "VPI_INTERFACE"])
+        .in_force(InForce::WithNextStart),
+    key(
+        "tls",
+        Kind::Tls,
+        "MySQL: \"off\"; \"encrypt\", whoever the server is; \"verify\", which checks its certificate, too. \
+         `true` is \"verify\", and `false` \"off\".",
+    )
+    .in_force(InForce::WithNextStart),
+    text(
+        "tls_ca",
+        "MySQL: a file with the certificate of the authority, for `tls = \"verify\"`.",
+    )
+    .default(Usual::Words("what browsers trust"))
+    .example("\"mysql-ca.pem\"")
+    .in_force(InForce::WithNextStart),
+    key(
+        "pool",
+        Kind::Integer(1, MYSQL_POOL_MAX as i64, "connections"),
+        "MySQL: how many connections there may be. Where the server allows its user fewer, vpid goes on with \
+         those, and says so.",
+    )
+    .default(Usual::Number(MYSQL_POOL_DEFAULT as i64))
+    .in_force(InForce::WithNextStart),
+];
+
+/// A MySQL or MariaDB server, and a database on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mysql {
+    pub host: String,
+    pub port: u16,
+    /// A Unix socket, instead of host and port.
+    pub socket: Option<PathBuf>,
+    pub user: String,
+    pub password: Option<Password>,
+    pub database: String,
+    pub tls: Tls,
+    /// How many connections there may be.
+    pub pool: usize,
+}
+
+/// "MySQL scores at 127.0.0.1:3306"
+impl fmt::Display for Mysql {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MySQL {} at ", self.database)?;
+        match &self.socket {
+            Some(socket) => write!(f, "{}", socket.display()),
+            None if self.host.contains(':') => write!(f, "[{}]:{}", self.host, self.port),
+            None => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tls {
+    Off,
+    /// Encrypted, whoever the server is.
+    Encrypt,
+    /// Encrypted, and the server's certificate is checked: against this file, else against the
+    /// authorities that browsers trust.
+    Verify {
+        ca: Option<PathBuf>,
+    },
+}
 
 impl Mysql {
     /// Whether both are the same database, as far as their addresses tell.
@@ -27,15 +135,15 @@ impl Mysql {
     }
 }
 
-impl Checker<'_> {
-    pub(super) fn mysql(&mut self, mut raw: RawDatabase, servers: &[Server]) -> Mysql {
-        let is_default = raw.name.is_empty();
-        if is_default {
-            self.override_mysql(&mut raw);
+impl Reader<'_> {
+    pub(super) fn mysql(&mut self, name: &str, table: &mut Table) -> Mysql {
+        match name {
+            "" => self.overlay(table, KEYS),
+            _ => self.check(table, KEYS),
         }
-        let or_in = |variable| match is_default {
-            true => format!(", here or in {variable}"),
-            false => String::new(),
+        let or_in = |variable| match name {
+            "" => format!(", here or in {variable}"),
+            _ => String::new(),
         };
         let no_user = format!(
             "has no user; name the one that vpid logs in as{}",
@@ -45,12 +153,12 @@ impl Checker<'_> {
             "has no database; name the one that the tables are in{}",
             or_in("VPI_INTERFACE")
         );
-        let password = self.password(&raw);
-        let user = self.required(&raw.user, &raw.place, no_user);
-        let database = self.required(&raw.database, &raw.place, no_database);
-        let socket = self.socket(&raw);
-        let host = self.host(&raw.host);
-        let tls = self.tls(&raw, servers);
+        let password = self.mysql_password(table);
+        let user = self.required(table, "user", no_user);
+        let database = self.required(table, "database", no_database);
+        let socket = self.socket(table);
+        let host = self.mysql_host(table);
+        let tls = self.tls(table);
         if let Some((place, _)) = &password
             && socket.is_none()
             && tls == Tls::Off
@@ -64,75 +172,42 @@ impl Checker<'_> {
         }
         Mysql {
             host,
-            port: self.number(&raw.port, 1..=u16::MAX, "").unwrap_or(PORT),
+            port: table.integer("port").unwrap_or(PORT),
             socket,
             user,
             password: password.map(|(_, password)| password),
             database,
             tls,
-            pool: self
-                .number(&raw.pool, 1..=MYSQL_POOL_MAX, " connections")
-                .unwrap_or(MYSQL_POOL_DEFAULT),
+            pool: table.integer("pool").unwrap_or(MYSQL_POOL_DEFAULT),
         }
     }
 
-    /// Lays over the file what the stock server takes from its command line and environment.
-    fn override_mysql(&mut self, raw: &mut RawDatabase) {
-        let host = self.overridden(Field::Absent, &["--host", "VPI_HOST"]);
-        let port = self.overridden_number(Field::Absent, &["--port", "VPI_PORT"]);
-        if host.given().is_some() || port.given().is_some() {
-            raw.socket = Field::Absent;
+    fn required(&mut self, table: &Table, name: &str, missing: String) -> String {
+        if table.is_absent(name) {
+            self.missing(&table.place, missing);
         }
-        if host.given().is_some() {
-            raw.host = host;
-        }
-        if !matches!(port, Field::Absent) {
-            raw.port = port;
-        }
-        let old = |field: &mut Field<String>| std::mem::take(field);
-        raw.user = self.overridden(old(&mut raw.user), &["--user", "VPI_USER"]);
-        raw.database = self.overridden(old(&mut raw.database), &["--database", "VPI_INTERFACE"]);
-        // One of the two takes the place of both.
-        let password = self.overridden(Field::Absent, &["--password", "VPI_PASSWORD"]);
-        let file = self.overridden(Field::Absent, &["VPID_DATABASE_PASSWORD_FILE"]);
-        let is_option = |place: &Place| place.source == COMMAND_LINE;
-        if password.place().is_some_and(is_option) {
-            (raw.password, raw.password_file) = (password, Field::Absent);
-        } else if password.given().is_some() || file.given().is_some() {
-            (raw.password, raw.password_file) = (password, file);
-        }
-    }
-
-    fn required(&mut self, field: &Field<String>, of: &Place, missing: String) -> String {
-        match field {
-            Field::Given(given) if given.value.is_empty() || given.value.contains('\0') => {
-                let what = match given.value.is_empty() {
-                    true => "is empty",
-                    false => "has a NUL in it",
-                };
-                self.problem(&given.place, what);
-            }
-            Field::Given(given) => return given.value.clone(),
-            Field::Absent if self.report_missing => self.problem(of, missing),
-            Field::Absent | Field::Bad => {}
+        match table.text(name) {
+            Some((place, "")) => self.problem(place, "is empty"),
+            Some((place, text)) if text.contains('\0') => self.problem(place, "has a NUL in it"),
+            Some((_, text)) => return text.to_owned(),
+            None => {}
         }
         String::new()
     }
 
-    fn socket(&mut self, raw: &RawDatabase) -> Option<PathBuf> {
-        let given = raw.socket.given()?;
-        for place in [raw.host.place(), raw.port.place()].into_iter().flatten() {
+    fn socket(&mut self, table: &Table) -> Option<PathBuf> {
+        let (place, socket) = table.text("socket")?;
+        for place in ["host", "port"].iter().filter_map(|name| table.place(name)) {
             let message = "stands beside socket; keep the socket, or host and port";
             self.problem(place, message);
         }
-        self.path(given)
+        self.path(place, socket)
     }
 
-    fn host(&mut self, field: &Field<String>) -> String {
-        let Some(given) = field.given() else {
+    fn mysql_host(&mut self, table: &Table) -> String {
+        let Some((place, host)) = table.text("host") else {
             return HOST.to_owned();
         };
-        let host = &given.value;
         let strange =
             |sign: char| sign.is_whitespace() || sign.is_control() || "/@[]".contains(sign);
         let message = if host.is_empty() {
@@ -144,25 +219,19 @@ impl Checker<'_> {
         } else if host.contains(':') && host.parse::<IpAddr>().is_err() {
             "has a port in it; name that with port"
         } else {
-            return host.clone();
+            return host.to_owned();
         };
-        self.problem(&given.place, message);
+        self.problem(place, message);
         HOST.to_owned()
     }
 
     /// With where it stands. An empty one in the file is none.
-    fn password(&mut self, raw: &RawDatabase) -> Option<(Place, Password)> {
-        let (place, bytes) =
-            self.password_or_file(&raw.password, &raw.password_file, "password")?;
-        if raw.password.given().is_some() {
-            if bytes.is_empty() {
-                return None;
-            }
-            if place.source == self.source.name {
-                self.warn_if_exposed(self.source.file.map(ToOwned::to_owned));
-            }
+    fn mysql_password(&mut self, table: &Table) -> Option<(Place, Password)> {
+        let Given { place, value } = self.secret(table, "password", Blanks::MaybePart)?;
+        if value.is_empty() && table.place("password").is_some() {
+            return None;
         }
-        let message = match String::from_utf8(bytes) {
+        let message = match String::from_utf8(value) {
             Ok(text) if text.is_empty() => "is an empty file; put the password into it",
             Ok(text) if text.contains('\0') => "has a NUL in it, which no password has",
             Ok(text) => return Some((place, Password(text))),
@@ -172,28 +241,25 @@ impl Checker<'_> {
         None
     }
 
-    fn tls(&mut self, raw: &RawDatabase, servers: &[Server]) -> Tls {
-        let words = [
-            ("off", Tls::Off),
-            ("encrypt", Tls::Encrypt),
-            ("verify", Tls::Verify { ca: None }),
-        ];
-        let tls = self.choice(&raw.tls, &words).unwrap_or(Tls::Off);
-        let Some(given) = raw.tls_ca.given() else {
+    fn tls(&mut self, table: &Table) -> Tls {
+        let tls = match table.word("tls") {
+            "encrypt" => Tls::Encrypt,
+            "verify" => Tls::Verify { ca: None },
+            _ => Tls::Off,
+        };
+        let Some(place) = table.place("tls_ca") else {
             return tls;
         };
         if !matches!(tls, Tls::Verify { .. }) {
-            if !matches!(raw.tls, Field::Bad) {
-                self.problem(&given.place, "is for tls = \"verify\"; set that too");
+            if table.is_absent("tls") || table.place("tls").is_some() {
+                self.problem(place, "is for tls = \"verify\"; set that too");
             }
             return tls;
         }
-        let ca = self.path(given);
+        let ca = self.outside_path(table, "tls_ca");
         self.files.extend(ca.clone());
-        if ca.as_ref().is_some_and(|path| in_scriptdata(path, servers)) {
-            self.problem(&given.place, IN_SCRIPTDATA);
-        } else if let Some(path) = ca.as_ref().filter(|path| path.exists()) {
-            self.certificates(&given.place, path);
+        if let Some(path) = ca.as_ref().filter(|path| path.exists()) {
+            self.certificates(place, path);
         }
         Tls::Verify { ca }
     }
@@ -203,7 +269,7 @@ impl Checker<'_> {
         let marked = "begins with a byte-order mark, which hides its first certificate; save the \
                       file as UTF-8 without one";
         let wrong = match file::read(path, CA_FILE_BYTES_MAX, "certificates") {
-            Err(message) => return self.problem(place, message),
+            Err(wrong) => return self.problem(place, wrong.to_string()),
             Ok(bytes) if file::mark_bytes(&bytes) > 0 => marked,
             Ok(bytes) => match file::without_mark(bytes) {
                 Ok(_) => return,

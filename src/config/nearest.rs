@@ -10,6 +10,11 @@ pub(super) fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
         .map(|(_, candidate)| candidate)
 }
 
+/// The end of a sentence: `; did you mean poll_ms?`, or nothing.
+pub(super) fn did_you_mean(name: &str, known: &[&str]) -> String {
+    nearest(name, known).map_or(String::new(), |near| format!("; did you mean {near}?"))
+}
+
 /// How many bytes must be added, dropped or replaced to make one name of the other.
 fn distance(left: &str, right: &str) -> usize {
     let mut row: Vec<usize> = (0..=right.len()).collect();

@@ -1,4 +1,11 @@
-//! Which script may call which function.
+//! `[permissions]`: which script may call which function.
+
+use toml::de::DeTable;
+
+use super::key::{Declared, Key, Kind, key};
+use super::nearest::did_you_mean;
+use super::reader::{Given, Place, Reader, dotted};
+use crate::sql::QUERY_PREFIX;
 
 /// The function that runs any SQL. It is permitted by name only, never by a pattern.
 pub const RAW_SQL_FUNCTION: &str = "VPI_DB_RawExecute";
@@ -7,6 +14,28 @@ pub const RAW_SQL_FUNCTION: &str = "VPI_DB_RawExecute";
 pub const MODERATION_FUNCTIONS: [&str; 4] =
     ["VYHUB_Ban", "VYHUB_Unban", "VYHUB_Warn", "VYHUB_SetGroup"];
 const VYHUB_PREFIX: &str = "VYHUB_";
+
+pub static TABLE: Declared = Declared {
+    head: "[permissions]",
+    keys: &[KEYS],
+    also: &[],
+    doc: "Which functions a script may call; `*` stands for any text. Without an entry a script may call all but \
+          raw SQL and what acts against players, with an empty list it may call nothing. \"*\" is for scripts \
+          without an entry of their own.",
+    example: "[permissions]\n# \"contracts.nut\" = [\"VPI_DB_UserSelect\", \"VPI_DB_UserInsert*\"]\n\
+              # \"*\" = [\"VPI_DB_User*\", \"VPI_Ping\"]",
+};
+
+/// The others are names of scripts.
+const KEYS: &[Key] = &[key(
+    "raw_sql",
+    PATTERNS,
+    "Scripts that may run any SQL with VPI_DB_RawExecute. No pattern above permits that.",
+)
+.example("[]")
+.shown()];
+
+const PATTERNS: Kind = Kind::Texts("VPI_DB_User*");
 
 /// The `[permissions]` of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -75,6 +104,93 @@ pub fn matches(pattern: &str, text: &str) -> bool {
         }
     }
     pattern[p..].iter().all(|&byte| byte == b'*')
+}
+
+impl Reader<'_> {
+    /// `queries`: the names of those that there are.
+    pub(super) fn permissions(&mut self, document: &DeTable<'_>, queries: &[&str]) -> Permissions {
+        let mut permissions = Permissions::default();
+        let what = "a [permissions] table";
+        let Some((of, table)) = self.table_in(document, "permissions", what) else {
+            return permissions;
+        };
+        let mut entries = Vec::new();
+        for (name, value) in table {
+            let place = self.place(&name.span(), &dotted(&of.key, name.get_ref()));
+            let list = self.texts(PATTERNS, &place, value);
+            if name.get_ref() == "raw_sql" {
+                permissions.raw_sql = list.iter().map(|it| it.value.clone()).collect();
+                for script in &list {
+                    self.script_name(&script.place, &script.value);
+                }
+            } else {
+                entries.push((place, name.get_ref().to_string(), list));
+            }
+        }
+        for (place, name, patterns) in entries {
+            if name != "*" {
+                self.script_name(&place, &name);
+            }
+            for pattern in &patterns {
+                self.pattern(pattern);
+                if pattern.value == RAW_SQL_FUNCTION && !permissions.raw_sql.contains(&name) {
+                    let message = format!(
+                        "{RAW_SQL_FUNCTION} is permitted by raw_sql alone; this entry does not"
+                    );
+                    self.warn(&pattern.place, message);
+                }
+                self.query_is_there(pattern, queries);
+            }
+            let patterns = patterns.into_iter().map(|pattern| pattern.value);
+            permissions.scripts.push((name, patterns.collect()));
+        }
+        permissions
+    }
+
+    /// Warns of a permission for a query that does not exist.
+    fn query_is_there(&mut self, pattern: &Given<String>, queries: &[&str]) {
+        let Some(name) = pattern.value.strip_prefix(QUERY_PREFIX) else {
+            return;
+        };
+        if name.contains('*') || queries.contains(&name) {
+            return;
+        }
+        let functions: Vec<_> = queries
+            .iter()
+            .map(|it| format!("{QUERY_PREFIX}{it}"))
+            .collect();
+        let functions: Vec<_> = functions.iter().map(String::as_str).collect();
+        let hint = did_you_mean(&pattern.value, &functions);
+        let message = format!(
+            "{} is permitted, but there is no [query.{name}]{hint}",
+            pattern.value
+        );
+        self.warn(&pattern.place, message);
+    }
+
+    /// One of functions. Those of Python scripts have a dot in their names.
+    pub(super) fn pattern(&mut self, pattern: &Given<String>) {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_.*".contains(&byte);
+        if pattern.value.is_empty() || !pattern.value.bytes().all(fits) {
+            let message = format!(
+                "{:?} can match no function; use letters, digits, `_`, `.`, and `*` for any text",
+                pattern.value
+            );
+            self.problem(&pattern.place, message);
+        }
+    }
+
+    pub(super) fn script_name(&mut self, place: &Place, name: &str) {
+        if name.is_empty() || name.contains(['*', '/', '\\']) {
+            let message = format!("{name:?} is no script; write its bare file name, admin.nut");
+            self.problem(place, message);
+        } else if ![".nut", ".py"].iter().any(|end| name.ends_with(end)) {
+            self.warn(
+                place,
+                format!("{name:?} does not end in .nut or .py, as names of scripts do"),
+            );
+        }
+    }
 }
 
 #[cfg(test)]

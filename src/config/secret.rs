@@ -33,66 +33,87 @@ pub fn is_key_sign(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'\\')
 }
 
+/// Why a text is no key or no stock secret. The sentence holds nothing of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfit {
+    KeyEmpty,
+    KeyPlaceholder,
+    /// Counted from 1.
+    KeyCharacter(usize),
+    KeyLength(usize),
+    SecretEmpty,
+    SecretPlaceholder,
+    /// Counted from 1, and what it is.
+    SecretCharacter(usize, &'static str),
+    SecretLength(usize),
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KeyEmpty => f.write_str("is empty; `vpid init` makes a key"),
+            Self::KeyPlaceholder => {
+                f.write_str("is still the placeholder of the example; `vpid init` makes a key")
+            }
+            Self::KeyCharacter(at) => write!(
+                f,
+                "character {at} is none that a key can have; use letters, digits and signs, \
+                 without space, quotes and backslash"
+            ),
+            Self::KeyLength(length) => write!(
+                f,
+                "is {length} characters long, and a key has {KEY_BYTES_MIN} to {KEY_BYTES_MAX}; \
+                 `vpid init` makes one of {KEY_BYTES_NEW}"
+            ),
+            Self::SecretEmpty => f.write_str("is empty; `vpid init` makes a secret"),
+            Self::SecretPlaceholder => f.write_str(
+                "is still the placeholder of the example; put the secret here that \
+                 GetSecret in vpi.nut returns",
+            ),
+            Self::SecretCharacter(at, kind) => write!(
+                f,
+                "character {at} is {kind}, which the stock protocol cannot carry; choose a secret of \
+                 ASCII letters, digits, signs and spaces, and put the same text into GetSecret of \
+                 vpi.nut"
+            ),
+            Self::SecretLength(length) => write!(
+                f,
+                "is {length} characters long; every answer file carries it twice, and the game reads \
+                 no file above {ENGINE_READ_BYTES_MAX} bytes, so use at most {SECRET_BYTES_MAX}"
+            ),
+        }
+    }
+}
+
 impl Secret {
     /// A key: [`KEY_BYTES_MIN`] to [`KEY_BYTES_MAX`] signs, each an [`is_key_sign`].
-    ///
-    /// Errors: a sentence that says what is wrong and holds nothing of the text.
-    pub fn key(text: &[u8]) -> Result<Self, String> {
-        if text.is_empty() {
-            return Err("is empty; `vpid init` makes a key".into());
+    pub fn key(text: &[u8]) -> Result<Self, Unfit> {
+        let strange = text.iter().position(|&byte| !is_key_sign(byte));
+        match (text, strange) {
+            (b"", _) => Err(Unfit::KeyEmpty),
+            (text, _) if text == PLACEHOLDER_KEY.as_bytes() => Err(Unfit::KeyPlaceholder),
+            (_, Some(at)) => Err(Unfit::KeyCharacter(position(text, at))),
+            _ if !(KEY_BYTES_MIN..=KEY_BYTES_MAX).contains(&text.len()) => {
+                Err(Unfit::KeyLength(text.len()))
+            }
+            _ => Ok(Self(text.to_vec())),
         }
-        if text == PLACEHOLDER_KEY.as_bytes() {
-            return Err("is still the placeholder of the example; `vpid init` makes a key".into());
-        }
-        if let Some(at) = text.iter().position(|&byte| !is_key_sign(byte)) {
-            return Err(format!(
-                "character {} is none that a key can have; use letters, digits and signs, \
-                 without space, quotes and backslash",
-                position(text, at)
-            ));
-        }
-        if !(KEY_BYTES_MIN..=KEY_BYTES_MAX).contains(&text.len()) {
-            return Err(format!(
-                "is {} characters long, and a key has {KEY_BYTES_MIN} to {KEY_BYTES_MAX}; \
-                 `vpid init` makes one of {KEY_BYTES_NEW}",
-                text.len()
-            ));
-        }
-        Ok(Self(text.to_vec()))
     }
 
     /// A stock secret: 1 to [`SECRET_BYTES_MAX`] bytes, each in 32..=126: what the stock cipher gives
     /// back as it was.
-    ///
-    /// Errors: a sentence that says what is wrong and holds nothing of the text.
-    pub fn new(text: &[u8]) -> Result<Self, String> {
-        if text.is_empty() {
-            return Err("is empty; `vpid init` makes a secret".into());
+    pub fn new(text: &[u8]) -> Result<Self, Unfit> {
+        let strange = text.iter().position(|&byte| !is_secret_byte(byte));
+        match (text, strange) {
+            (b"", _) => Err(Unfit::SecretEmpty),
+            (text, _) if text == PLACEHOLDER_SECRET.as_bytes() => Err(Unfit::SecretPlaceholder),
+            (_, Some(at)) => {
+                let kind = kind_of(text[at]);
+                Err(Unfit::SecretCharacter(position(text, at), kind))
+            }
+            _ if text.len() > SECRET_BYTES_MAX => Err(Unfit::SecretLength(text.len())),
+            _ => Ok(Self(text.to_vec())),
         }
-        if text == PLACEHOLDER_SECRET.as_bytes() {
-            return Err(
-                "is still the placeholder of the example; put the secret here that \
-                        GetSecret in vpi.nut returns"
-                    .into(),
-            );
-        }
-        if let Some(at) = text.iter().position(|byte| !is_secret_byte(*byte)) {
-            return Err(format!(
-                "character {} is {}, which the stock protocol cannot carry; choose a secret of \
-                 ASCII letters, digits, signs and spaces, and put the same text into GetSecret of \
-                 vpi.nut",
-                position(text, at),
-                kind_of(text[at])
-            ));
-        }
-        if text.len() > SECRET_BYTES_MAX {
-            return Err(format!(
-                "is {} characters long; every answer file carries it twice, and the game reads no \
-                 file above {ENGINE_READ_BYTES_MAX} bytes, so use at most {SECRET_BYTES_MAX}",
-                text.len()
-            ));
-        }
-        Ok(Self(text.to_vec()))
     }
 
     pub fn as_bytes(&self) -> &[u8] {

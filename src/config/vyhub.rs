@@ -1,14 +1,121 @@
-//! `[vyhub]`, and what connects a `[[server]]` with VyHub, RCON and the engine's log.
+//! `[vyhub]`: where its API is, the key, and how players are spoken to.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
+use toml::de::DeTable;
 
+use super::Server;
+use super::address;
+use super::file::Blanks;
+use super::key::{Declared, InForce, Key, Kind, Usual, key, text};
+use super::reader::{Place, Reader, Table};
 use super::secret::Password;
-use crate::wire::engine_log::LogSecret;
+use crate::limits::{
+    ADVERT_INTERVAL_S_MAX, ADVERT_PREFIX_CHARS_MAX, API_KEY_BYTES_MAX, PREFIX_CHARS_MAX,
+    PREFIXES_MAX,
+};
 
+pub static TABLE: Declared = Declared {
+    head: "[vyhub]",
+    keys: &[KEYS],
+    also: &[],
+    doc: "VyHub, for servers with a vyhub_server_id. docs/vyhub.md takes you through it.",
+    example: "# [vyhub]",
+};
+
+const KEYS: &[Key] = &[
+    text(
+        "api_url",
+        "The address of the API. `http` only to this machine.",
+    )
+    .default(Usual::Required("required"))
+    .example("\"https://api.vyhub.app/<name>/v1\"")
+    .variables(&["VPID_VYHUB_API_URL"])
+    .in_force(InForce::WithNextStart),
+    text(
+        "api_key_file",
+        "A file (mode 600) with the key of the server in VyHub in its only line: 1 to 512 printable ASCII \
+         characters without spaces.",
+    )
+    .default(Usual::Required("this or `api_key` is required"))
+    .example("\"vyhub.key\"")
+    .variables(&["VPID_VYHUB_API_KEY_FILE"])
+    .replaces(&["api_key"]),
+    text("api_key", "The same key itself, instead of `api_key_file`.")
+        .example("'PUT-THE-KEY-OF-VYHUB-HERE'")
+        .variables(&["VPID_VYHUB_API_KEY"])
+        .replaces(&["api_key_file"])
+        .in_force(InForce::WithNextStart),
+    text(
+        "language",
+        "What players read: \"en\" and \"de\" are built in. `messages/LANGUAGE.json` beside the configuration \
+         changes single texts of these, or brings another language. Letters, digits, `_` and `-`, at most 32.",
+    )
+    .default(Usual::Text("en"))
+    .variables(&["VPID_VYHUB_LANGUAGE"])
+    .in_force(InForce::WithNextStart),
+    text(
+        "messages",
+        "The folder with [files of texts](vyhub.md#languages). Not inside scriptdata.",
+    )
+    .default(Usual::Text("messages")),
+    text("time_zone", "In which dates are shown to players.")
+        .default(Usual::Words("that of the system"))
+        .example("\"Europe/Berlin\"")
+        .in_force(InForce::WithNextStart),
+    key("command_prefixes", PREFIX_LIST, PREFIXES_DOC)
+        .default(Usual::Words(PREFIXES_DEFAULT))
+        .example(PREFIXES_EXAMPLE)
+        .in_force(InForce::WithNextStart),
+    key(
+        "advert_interval_s",
+        Kind::Integer(0, ADVERT_INTERVAL_S_MAX as i64, "seconds"),
+        "The pause from one [advert](vyhub.md#adverts) of VyHub to the next. 0: none are shown.",
+    )
+    .default(Usual::Number(ADVERT_INTERVAL_S as i64))
+    .in_force(InForce::WithNextStart),
+    text(
+        "advert_prefix",
+        "What stands in front of each line of an advert, at most 32 characters.",
+    )
+    .default(Usual::Text(ADVERT_PREFIX))
+    .in_force(InForce::WithNextStart),
+    text(
+        "ca_file",
+        "A file with certificates (PEM) to trust instead of the well-known ones, for a VyHub of your own. \
+         Not inside scriptdata.",
+    )
+    .default(Usual::Words("what browsers trust"))
+    .example("\"vyhub-ca.pem\"")
+    .in_force(InForce::WithNextStart),
+    text(
+        "proxy",
+        "An HTTP proxy that connects vpid with VyHub (`CONNECT`), `http://HOST:PORT` or \
+         `http://USER:PASSWORD@HOST:PORT`; characters in them that addresses give a meaning are written as `%XX`. \
+         Only for an `https` address that is not this machine's: the proxy sees where vpid connects to, and \
+         nothing of what it sends. Proxies that the environment names (`HTTPS_PROXY` and its like) are not used; \
+         vpid and `vpid check` say so.",
+    )
+    .default(Usual::Words("none"))
+    .example("\"http://proxy.example:3128\"")
+    .in_force(InForce::WithNextStart),
+];
+
+/// What begins a command in chat, also in `[scripts]`.
+pub const PREFIX_LIST: Kind = Kind::Texts("!");
+pub const PREFIXES_DOC: &str =
+    "What begins a command in chat: 1 to 8, each of 1 to 8 characters without spaces.";
+pub const PREFIXES_DEFAULT: &str = "`[\"!\", \"/\"]`";
+pub const PREFIXES_EXAMPLE: &str = "[\"!\", \"/\"]";
+const PREFIXES: [&str; 2] = ["!", "/"];
+
+const ADVERT_INTERVAL_S: u64 = 180;
+const ADVERT_PREFIX: &str = "[\u{2605}] ";
+
+/// What config.example.toml has where the key belongs.
+const PLACEHOLDER_API_KEY: &str = "PUT-THE-KEY-OF-VYHUB-HERE";
 /// `[vyhub]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Vyhub {
@@ -27,6 +134,10 @@ pub struct Vyhub {
     pub time_zone: TimeZone,
     /// What begins a command in chat; not empty, none of them empty.
     pub prefixes: Vec<String>,
+    /// From one advert to the next; 0: none are shown.
+    pub advert_interval_s: u64,
+    /// What stands in front of each line of an advert.
+    pub advert_prefix: String,
 }
 
 impl Vyhub {
@@ -36,40 +147,163 @@ impl Vyhub {
     }
 }
 
-/// How a game is reached by RCON.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rcon {
-    /// `host:port`; looked up when it is connected to.
-    pub address: String,
-    pub password: Password,
-}
+impl Reader<'_> {
+    /// The table, or what the variables make of one that is not there.
+    pub(super) fn vyhub_table(&mut self, document: &DeTable<'_>) -> Option<Table> {
+        let is_there = document.contains_key("vyhub");
+        let mut table = match self.table_in(document, "vyhub", "a [vyhub] table") {
+            Some((place, table)) => self.table(&TABLE, place, table),
+            None if is_there => return None,
+            // A language alone asks for nothing.
+            None => {
+                self.variable(&[
+                    "VPID_VYHUB_API_URL",
+                    "VPID_VYHUB_API_KEY",
+                    "VPID_VYHUB_API_KEY_FILE",
+                ])?;
+                Table::empty(&TABLE, Place::of_variable("vyhub"))
+            }
+        };
+        self.overlay(&mut table, KEYS);
+        Some(table)
+    }
 
-/// Which commands in chat count that change something. Those that only ask always do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum ChatCommands {
-    /// Those of a map on which the signed scripts run and nothing has touched their guard, by players
-    /// whom the game has confirmed.
-    #[default]
-    Guarded,
-    /// Whatever the engine's log has, or, without a log, the scripts report.
-    Log,
-    /// None.
-    Off,
-}
+    pub(super) fn vyhub(&mut self, table: &Table, servers: &[Server]) -> Vyhub {
+        if servers.iter().all(|server| server.vyhub_id.is_none()) && self.report_missing {
+            let message = "serves nobody: no [[server]] has a vyhub_server_id";
+            self.warn(&table.place, message);
+        }
+        let api_url = self.api_url(table);
+        let api_key = self.api_key(table);
+        let ca_file = self.outside_path(table, "ca_file");
+        self.files.extend(ca_file.clone());
+        Vyhub {
+            proxy: self.proxy(table, api_url.as_deref()),
+            api_url: api_url.unwrap_or_default(),
+            api_key: api_key.unwrap_or(Password(String::new())),
+            ca_file,
+            messages: self.messages(table),
+            time_zone: self.time_zone(table),
+            prefixes: self.prefixes(table, "command_prefixes"),
+            advert_interval_s: table
+                .integer("advert_interval_s")
+                .unwrap_or(ADVERT_INTERVAL_S),
+            advert_prefix: self.advert_prefix(table),
+        }
+    }
 
-impl ChatCommands {
-    /// The words of the configuration.
-    pub const WORDS: [(&'static str, Self); 3] = [
-        ("guarded", Self::Guarded),
-        ("log", Self::Log),
-        ("off", Self::Off),
-    ];
-}
+    fn api_url(&mut self, table: &Table) -> Option<String> {
+        if table.is_absent("api_url") {
+            let message = "has no api_url; set it to the address of the API, \
+                           https://api.vyhub.app/NAME/v1, here or in VPID_VYHUB_API_URL";
+            self.missing(&table.place, message);
+        }
+        let (place, text) = table.text("api_url")?;
+        let address = address::api_url(text.trim());
+        address.map_err(|message| self.problem(place, message)).ok()
+    }
 
-/// Where the engine's log comes in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LogListen {
-    pub address: SocketAddr,
-    /// What the game has as `sv_logsecret`; `None`: none.
-    pub secret: Option<LogSecret>,
+    /// The proxy, which carries only what is encrypted and bound for another machine.
+    fn proxy(&mut self, table: &Table, api_url: Option<&str>) -> Option<Password> {
+        let (place, text) = table.text("proxy")?;
+        let proxy = address::proxy(text.trim());
+        let proxy = proxy.map_err(|message| self.problem(place, message)).ok()?;
+        if api_url.is_some_and(|url| !address::may_use_proxy(url)) {
+            let message = "cannot be used: api_url leads to this machine or is not encrypted, and \
+                           the key would travel to the proxy readable; take it out";
+            self.problem(place, message);
+            return None;
+        }
+        if proxy.contains('@') {
+            self.warn_if_exposed(self.written.file.as_deref());
+        }
+        Some(Password(proxy))
+    }
+
+    fn api_key(&mut self, table: &Table) -> Option<Password> {
+        if table.is_absent("api_key") && table.is_absent("api_key_file") {
+            let message = "has no key; put that of the server in VyHub into a file (mode 600), and \
+                           name it with api_key_file, or set VPID_VYHUB_API_KEY";
+            self.missing(&table.place, message);
+        }
+        let given = self.secret(table, "api_key", Blanks::NoPart)?;
+        let bytes = given.value;
+        let placeholder = bytes == PLACEHOLDER_API_KEY.as_bytes()
+            || bytes.first() == Some(&b'<')
+            || bytes.iter().all(|byte| *byte == b'.') && !bytes.is_empty();
+        let message = if bytes.is_empty() {
+            "is empty; copy the key from VyHub".to_owned()
+        } else if placeholder {
+            "is still a placeholder; copy the key from VyHub".to_owned()
+        } else if bytes.len() > API_KEY_BYTES_MAX {
+            format!("is longer than {API_KEY_BYTES_MAX} characters, which no key of VyHub is")
+        } else if let Some(at) = bytes.iter().position(|byte| !byte.is_ascii_graphic()) {
+            let before = String::from_utf8_lossy(&bytes[..at]).chars().count();
+            format!(
+                "character {} is none that a key of VyHub has; copy it anew",
+                before + 1
+            )
+        } else {
+            return String::from_utf8(bytes).ok().map(Password);
+        };
+        self.problem(&given.place, message);
+        None
+    }
+
+    fn advert_prefix(&mut self, table: &Table) -> String {
+        let Some((place, text)) = table.text("advert_prefix") else {
+            return ADVERT_PREFIX.to_owned();
+        };
+        if text.chars().count() > ADVERT_PREFIX_CHARS_MAX || text.contains(char::is_control) {
+            let message = format!(
+                "must be at most {ADVERT_PREFIX_CHARS_MAX} characters, none of them a control \
+                 character"
+            );
+            self.problem(place, message);
+        }
+        text.to_owned()
+    }
+
+    fn time_zone(&mut self, table: &Table) -> TimeZone {
+        let Some((place, name)) = table.text("time_zone") else {
+            return TimeZone::system();
+        };
+        TimeZone::get(name).unwrap_or_else(|_| {
+            let message = format!(
+                "{name:?} is no time zone that this system knows; write one such as \
+                 \"Europe/Berlin\" or \"UTC\" (they come with the system's package tzdata)"
+            );
+            self.problem(place, message);
+            TimeZone::UTC
+        })
+    }
+
+    pub(super) fn prefixes(&mut self, table: &Table, name: &str) -> Vec<String> {
+        let Some((place, list)) = table.texts(name) else {
+            return PREFIXES.map(str::to_owned).to_vec();
+        };
+        if list.is_empty() || list.len() > PREFIXES_MAX {
+            let message = format!(
+                "has {} entries; 1 to {PREFIXES_MAX} can be there, such as [\"!\"]",
+                list.len()
+            );
+            self.problem(place, message);
+        }
+        let mut prefixes: Vec<String> = Vec::new();
+        for prefix in list {
+            let text = &prefix.value;
+            let strange = |sign: char| sign.is_whitespace() || sign.is_control() || sign == '"';
+            let fits = (1..=PREFIX_CHARS_MAX).contains(&text.chars().count());
+            if !fits || text.contains(strange) {
+                let message = format!(
+                    "{text:?} cannot begin a command; use 1 to {PREFIX_CHARS_MAX} signs without \
+                     spaces, such as \"!\""
+                );
+                self.problem(&prefix.place, message);
+            } else if !prefixes.contains(text) {
+                prefixes.push(text.clone());
+            }
+        }
+        prefixes
+    }
 }

@@ -10,6 +10,8 @@
 //!
 //! Where the model is wrong (the game made calls that it has not written yet), the answers that
 //! were withheld come with the next read, and all is as if there were no model.
+//!
+//! `tests/game/callbacks.rs` holds the model against a real table.
 
 use std::collections::HashMap;
 

@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::{HostId, Now};
 use crate::config::ChatCommands;
 use crate::limits;
-use crate::wire::messages::{FromGame, Guarding};
-use crate::wire::steam_id::SteamId;
+use crate::protocol::signed::messages::{FromGame, Guarding};
+use crate::protocol::steam_id::SteamId;
 
 /// Where a line of chat came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,19 +1,21 @@
 //! What can happen, and what is to be done: all that crosses between the core and the shell.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use serde_json::Value;
 
-use super::link::Written;
-use super::servers::ServerId;
-use crate::wire::control::{QueueRequest, ScriptRequest};
-use crate::wire::engine_log::Line;
-use crate::wire::messages::{FromGame, Push};
-use crate::wire::rcon;
-use crate::wire::remembered::Remembered;
-use crate::wire::session_log::Note;
-use crate::wire::signed::{self, Id};
-use crate::wire::sql::{self, CallId};
-use crate::wire::store;
-use crate::wire::vyhub as api;
+use super::ids::{CallId, FileId, FolderId, HostId, RunId, ScriptId, ServerId};
+use crate::config::Config;
+use crate::jobs::remembered::Remembered;
+use crate::jobs::{Done, Job, store};
+use crate::protocol::backend as api;
+use crate::protocol::control::{QueueRequest, ScriptRequest};
+use crate::protocol::engine_log::Line;
+use crate::protocol::rcon;
+use crate::protocol::signed::messages::{FromGame, Push};
+use crate::protocol::signed::session_log::{Note, Sessions};
+use crate::protocol::signed::{self, Id};
 
 /// The time of a turn: a monotonic clock for waiting, the wall clock for talking to others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,13 +25,6 @@ pub struct Now {
     /// Unix seconds.
     pub wall_s: i64,
 }
-
-/// A scriptdata folder, by the number that the daemon gave it. Numbers are never used twice.
-pub type FolderId = u32;
-/// A host that was seen in a folder. Numbers are never used twice.
-pub type HostId = u32;
-/// A call file that was taken: unix microseconds of that moment, never the same twice.
-pub type FileId = u64;
 
 /// A call file that has been read and put aside under its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,9 +64,62 @@ pub enum InputState {
     Foreign,
 }
 
-/// What can happen. Closed: a new kind of thing is a new line here and in [`Core::on`].
+/// Which file of the signed protocol was written for a game.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    Welcome(Id),
+    Messages(Id, u64),
+}
+
+/// What an earlier run has left in the state folder.
+#[derive(Debug, Default)]
+pub struct Earlier {
+    pub remembered: Vec<Remembered>,
+    pub sessions: Sessions,
+    /// Calls that were begun and had not ended, and how often that was so.
+    pub tries: HashMap<CallId, u32>,
+}
+
+/// The game servers and VyHub's client begin. Both keep the configuration that they begin with.
+#[derive(Debug)]
+pub struct Start {
+    pub config: Arc<Config>,
+    pub folders: Vec<FolderId>,
+    /// What an earlier run has kept of VyHub's.
+    pub kept: store::Found,
+    /// Another one for each vpid.
+    pub seed: u64,
+}
+
+/// The Python scripts begin, where the configuration wants any.
+#[derive(Debug)]
+pub struct StartScripts {
+    pub config: Arc<Config>,
+    /// Those in their folder.
+    pub found: Vec<String>,
+    /// Calls that an earlier run has begun and that must not be begun again.
+    pub begun: Vec<CallId>,
+    /// Calls of scripts are numbered from here on: see [`Source::Channel`](super::ids::Source::Channel).
+    pub number: u64,
+}
+
+/// What can happen. Closed: what is new here does not compile until `Core::decide` gives it to its
+/// owner.
 #[derive(Debug)]
 pub enum Event {
+    /// Before anything else.
+    Restore(Box<Earlier>),
+    /// With the numbers of the folders of its servers, in their order.
+    Configuration {
+        config: Arc<Config>,
+        folders: Vec<FolderId>,
+    },
+    Start(Box<Start>),
+    StartScripts(Box<StartScripts>),
+    /// vpid ends: every script finishes what it has.
+    Stop,
+    /// Whether an operator watches what games report.
+    Watched(bool),
     Calls(TakenFile),
     Restart {
         folder: FolderId,
@@ -86,7 +134,7 @@ pub enum Event {
         host: HostId,
         ok: bool,
     },
-    SqlDone(Vec<sql::Done>),
+    SqlDone(Vec<Done>),
     /// A game asks for a session; the nonce is fresh.
     Hello {
         file: SignedFile,
@@ -115,13 +163,6 @@ pub enum Event {
         what: Written,
         ok: bool,
     },
-    /// Somebody wants to push something to a game. [`Effect::Pushed`] tells how it went.
-    Push {
-        host: HostId,
-        push: Push,
-        ticket: u64,
-        keep: bool,
-    },
     /// A command of a console was run, or not.
     Rcon(rcon::Done),
     /// The engine of a server has logged something.
@@ -133,36 +174,95 @@ pub enum Event {
     Api(api::Done),
     /// The disk has taken documents, or not.
     Stored(Vec<store::Written>),
-    /// An operator sends a text or a command to a server that only RCON reaches: see
-    /// [`Core::consoles`](super::Core::consoles). [`Effect::Pushed`] answers.
-    ToConsole {
-        server: ServerId,
-        push: Push,
+    /// [`Effect::Pushed`] answers it, by its ticket.
+    Operator {
         ticket: u64,
-    },
-    /// An operator asks about the outbox. [`Effect::Pushed`] answers.
-    Queue {
-        request: QueueRequest,
-        ticket: u64,
+        request: OperatorRequest,
     },
     /// What came of a process that [`ScriptAct::Start`] started.
     Script {
         script: ScriptId,
-        run: u64,
+        run: RunId,
         what: ScriptNews,
-    },
-    /// An operator asks about scripts. [`Effect::Pushed`] answers.
-    ScriptRequest {
-        request: ScriptRequest,
-        ticket: u64,
     },
     /// The file of `vpi_interfaces`, or one beside it, was edited.
     InterfacesEdited,
     Timer(Timer),
 }
 
-/// A script of the owner's, by the number that it got when it was first heard of.
-pub type ScriptId = u32;
+/// What an operator wants.
+#[derive(Debug)]
+pub enum OperatorRequest {
+    /// Send something to a game. `keep`: it may wait for the next session.
+    Push {
+        host: HostId,
+        push: Push,
+        keep: bool,
+    },
+    /// Send a text or a command to a server that only RCON reaches: see
+    /// [`Core::consoles`](super::Core::consoles).
+    ToConsole {
+        server: ServerId,
+        push: Push,
+    },
+    Queue(QueueRequest),
+    Script(ScriptRequest),
+}
+
+impl Event {
+    /// `folders` are the numbers of the folders of `config.servers`, in that order.
+    pub fn configuration(config: impl Into<Arc<Config>>, folders: &[FolderId]) -> Self {
+        Self::Configuration {
+            config: config.into(),
+            folders: folders.to_vec(),
+        }
+    }
+
+    /// The same; `kept` and `seed` as in [`Start`].
+    pub fn start(
+        config: impl Into<Arc<Config>>,
+        folders: &[FolderId],
+        kept: store::Found,
+        seed: u64,
+    ) -> Self {
+        Self::Start(Box::new(Start {
+            config: config.into(),
+            folders: folders.to_vec(),
+            kept,
+            seed,
+        }))
+    }
+
+    /// Its name in logs and measurements.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Restore(_) => "restore",
+            Self::Configuration { .. } => "configuration",
+            Self::Start(_) => "start",
+            Self::StartScripts(_) => "start_scripts",
+            Self::Stop => "stop",
+            Self::Watched(_) => "watched",
+            Self::Calls(_) => "call_file",
+            Self::Restart { .. } => "restart_file",
+            Self::Input { .. } => "input_file",
+            Self::AnswersWritten { .. } => "responses_written",
+            Self::SqlDone(_) => "sql_done",
+            Self::Hello { .. } => "hello_file",
+            Self::Signed { .. } => "signed_file",
+            Self::SignedCut { .. } => "signed_cut",
+            Self::SentFound { .. } => "sent_found",
+            Self::SignedWritten { .. } => "signed_written",
+            Self::Rcon(_) => "rcon_done",
+            Self::Logged { .. } => "engine_log",
+            Self::Api(_) => "api_done",
+            Self::Stored(_) => "stored",
+            Self::Operator { .. } => "operator",
+            Self::Script { .. } => "script",
+            Self::InterfacesEdited => "interfaces_edited",
+            Self::Timer(_) => "timer",
+        }
+    }
+}
 
 /// What is heard of a script's process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -200,9 +300,10 @@ pub struct Launch {
     pub servers: Vec<(ServerId, String)>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LaunchKind {
     /// Of the folder of scripts.
+    #[default]
     Script,
     /// `vpi_interfaces`.
     Interfaces,
@@ -235,7 +336,7 @@ pub enum Effect {
     /// Durably note this, before the calls of a file run or a restart file goes.
     Remember(Remembered),
     /// Run on the SQL lane, after every earlier job.
-    Sql(Box<sql::Job>),
+    Sql(Box<Job>),
     /// Put these encoded answers, and nothing else, into the host's input file;
     /// report [`Event::AnswersWritten`].
     WriteAnswers {
@@ -293,7 +394,7 @@ pub enum Effect {
     /// Start a script's process, or do something with it; report [`Event::Script`].
     Script {
         script: ScriptId,
-        run: u64,
+        run: RunId,
         act: ScriptAct,
     },
     /// Note that a call is begun that must not be begun again after a restart, before anything
@@ -304,6 +405,32 @@ pub enum Effect {
         at_ms: u64,
     },
     CancelTimer(Timer),
+}
+
+impl Effect {
+    /// Its name in logs and measurements.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Remember(_) => "remember",
+            Self::Sql(_) => "sql",
+            Self::WriteAnswers { .. } => "write_responses",
+            Self::LookAtInput { .. } => "look_at_input",
+            Self::Remove { .. } => "remove_file",
+            Self::Reject { .. } => "reject_file",
+            Self::Note(_) => "note_session",
+            Self::WriteSigned { .. } => "write_signed",
+            Self::RemoveSigned { .. } => "remove_signed",
+            Self::Pushed { .. } => "pushed",
+            Self::Heard { .. } => "reported",
+            Self::Rcon { .. } => "rcon",
+            Self::Api(_) => "api",
+            Self::Store(_) => "store",
+            Self::Script { .. } => "script",
+            Self::Begun(_) => "note_begun",
+            Self::SetTimer { .. } => "set_timer",
+            Self::CancelTimer(_) => "cancel_timer",
+        }
+    }
 }
 
 pub type Effects = Vec<Effect>;

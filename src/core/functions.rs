@@ -6,11 +6,11 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::ScriptId;
-use super::vyhub::{FUNCTIONS as VYHUB_FUNCTIONS, VyhubCall, parse_call};
+use super::community::orders::{FUNCTIONS as VYHUB_FUNCTIONS, VyhubCall, parse_call};
 use crate::config::{Config, Permissions, matches};
-use crate::wire::call_error::CallError;
-use crate::wire::call_file::Call;
-use crate::wire::sql::{self, DatabaseId, QUERY_PREFIX, Query, Quoting, SqlCall};
+use crate::protocol::call::Call;
+use crate::protocol::call_error::CallError;
+use crate::sql::{self, DatabaseId, QUERY_PREFIX, Query, Quoting, Reading, SqlCall};
 
 /// The functions that vpid answers by itself. vpi.py had none of them, so where an owner's
 /// `vpi_interfaces.py` has one, it is that file's.
@@ -182,7 +182,7 @@ impl Functions {
             return Err(CallError::new("ValueError", detail));
         }
         if let Some(query) = query {
-            let values = query.bind(&call.kwargs)?;
+            let values = query.bind(call.named()?)?;
             return Ok(Task::Sql {
                 database: query.database,
                 call: Box::new(SqlCall::Query {
@@ -194,10 +194,10 @@ impl Functions {
         match function {
             "VPI_Ping" if call.kwargs.is_null() => Ok(Task::Answer(json!("pong"))),
             "VPI_Ping" => Ok(Task::Answer(call.kwargs.clone())),
-            "VPI_Info" if call.kwargs.is_object() || call.kwargs.is_null() => {
+            "VPI_Info" => {
+                call.named()?;
                 Ok(Task::Answer(self.info(&call.script, own)))
             }
-            "VPI_Info" => Err(CallError::no_table()),
             _ if VYHUB_FUNCTIONS.contains(&function) => {
                 let call = parse_call(function, &call.kwargs)?;
                 Ok(Task::Vyhub(Box::new(call)))
@@ -207,8 +207,12 @@ impl Functions {
                     let detail = "vpid runs without a database";
                     return Err(CallError::new("DatabaseUnavailable", detail));
                 };
-                let (script, kwargs) = (&call.script, &call.kwargs);
-                let call = sql::parse(function, script, kwargs, call.reading, quoting)?;
+                let reading = match call.sql_texts {
+                    true => Reading::Legacy,
+                    false => Reading::Signed,
+                };
+                let kwargs = call.named()?;
+                let call = sql::parse(function, &call.script, kwargs, reading, quoting)?;
                 Ok(Task::Sql {
                     database,
                     call: Box::new(call),
@@ -281,7 +285,7 @@ fn is_python_name(script: &str) -> bool {
 mod tests {
     use super::*;
     use crate::config::{self, QueryEntry};
-    use crate::wire::sql::{Reading, Returns};
+    use crate::sql::Returns;
     use std::path::Path;
 
     fn functions(permissions: &str, scripts: Option<&[&str]>) -> Functions {
@@ -298,7 +302,6 @@ mod tests {
             params: Vec::new(),
             returns: Returns::Rows,
             scripts: scripts.map(owned),
-            cache_ms: None,
             deadline_ms: None,
         };
         config.queries.push(QueryEntry {
@@ -318,7 +321,7 @@ mod tests {
             callback: true,
             script: script.to_owned(),
             timeout_ms: None,
-            reading: Reading::Legacy,
+            sql_texts: true,
         };
         functions.resolve(&call, false)
     }

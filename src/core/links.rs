@@ -1,52 +1,36 @@
-//! Signed files and the rest of the core: what comes over a link is called, told and answered.
+//! Signed files and the rest of the core: what comes over a link is called, reported and answered.
 
 use std::collections::VecDeque;
 
-use super::calls::Calls;
-use super::functions::Functions;
+use super::context::Context;
+use super::ids::{Caller, FileId, FolderId, HostId, Source, Ticket};
 use super::link::inbound::Content;
 use super::link::{self, Arrival, GameFile, Link};
+use super::message::Message;
 use super::opening::{Opening, Proof, Route};
 use super::players::{Console, Silence};
-use super::sessions::Hosts;
-use super::{Effect, Effects, FolderId, HostId, Now, SignedFile, Timer};
+use super::{Effect, Effects, Now, SignedFile, Timer, Written};
 use crate::limits;
-use crate::wire::messages::{self, FromGame};
-use crate::wire::signed::{self, Id, Kind};
+use crate::protocol::signed::messages::{self, FromGame, Push};
+use crate::protocol::signed::{self, Id, Kind};
 
 /// What all links share.
 #[derive(Default)]
 pub struct Links {
     /// Notes to games whose session is not known, oldest first.
     gone: VecDeque<(FolderId, String)>,
-    /// Whether somebody wants to hear what games tell.
-    pub overheard: bool,
-    /// Whether something follows here from what games tell.
-    pub attended: bool,
-    /// What they told since this was last taken.
-    pub told: Vec<(HostId, FromGame)>,
-}
-
-/// What the handlers here need of the rest.
-pub struct Context<'a> {
-    pub hosts: &'a mut Hosts,
-    pub calls: &'a mut Calls,
-    pub functions: &'a Functions,
-    pub now: Now,
+    /// Whether an operator watches what games report.
+    pub watched: bool,
+    /// Whether another part of the core acts on what games report.
+    pub followed: bool,
 }
 
 impl Links {
     /// A game asks for a session.
-    pub fn hello(
-        &mut self,
-        file: &SignedFile,
-        nonce: Id,
-        hosts: &mut Hosts,
-        now: Now,
-        effects: &mut Effects,
-    ) {
+    pub fn hello(&mut self, file: &SignedFile, nonce: Id, cx: &mut Context<'_>) {
         let id = file.file;
-        let Some(keys) = hosts.keys(file.folder, &file.host) else {
+        let effects = &mut cx.out.effects;
+        let Some(keys) = cx.hosts.keys(file.folder, &file.host) else {
             return effects.push(Effect::Remove { file: id });
         };
         if file.bytes.len() > limits::HELLO_BYTES_MAX {
@@ -63,12 +47,12 @@ impl Links {
                 return effects.push(Effect::Reject { file: id, reason });
             }
         };
-        let Some(link) = hosts.link_of(file.folder, &file.host, now) else {
+        let Some(link) = cx.hosts.link_of(file.folder, &file.host, cx.now) else {
             return effects.push(Effect::Remove { file: id });
         };
         let host = link.host;
         let greeted = link.hello(file.session, (id, body), nonce, effects);
-        hosts.prove(host, now);
+        cx.hosts.prove(host, cx.now);
         match greeted {
             Ok(None) => {}
             Ok(Some((script, map))) => {
@@ -87,15 +71,9 @@ impl Links {
     }
 
     /// A file of a session.
-    pub fn file_taken(
-        &mut self,
-        file: &SignedFile,
-        n: u64,
-        cx: &mut Context<'_>,
-        effects: &mut Effects,
-    ) {
+    pub fn file_taken(&mut self, file: &SignedFile, n: u64, cx: &mut Context<'_>) {
         let Some(link) = cx.hosts.known_link(file.folder, &file.host, cx.now) else {
-            return self.unknown(file, cx, effects);
+            return self.unknown(file, cx);
         };
         let game_file = GameFile {
             session: file.session,
@@ -105,51 +83,45 @@ impl Links {
             recovered: file.recovered,
         };
         let host = link.host;
-        let arrival = link.arrive(&game_file, cx.now, effects);
+        let arrival = link.arrive(&game_file, cx.now, cx.out);
         if matches!(arrival, Arrival::Now(_) | Arrival::Held) {
             cx.hosts.prove(host, cx.now);
         }
         match arrival {
-            Arrival::Unknown => self.unknown(file, cx, effects),
-            Arrival::Displaced => self.displaced(host, file, cx, effects),
+            Arrival::Unknown => self.unknown(file, cx),
+            Arrival::Displaced => self.displaced(host, file, cx),
             Arrival::Held => {}
-            Arrival::Seen => effects.push(Effect::Remove { file: file.file }),
-            Arrival::Refused(reason) => effects.push(Effect::Reject {
+            Arrival::Seen => cx.out.effects.push(Effect::Remove { file: file.file }),
+            Arrival::Refused(reason) => cx.out.effects.push(Effect::Reject {
                 file: file.file,
                 reason,
             }),
             Arrival::Now(ready) => {
                 for (n, content) in ready {
-                    self.execute(host, file.session, n, content, cx, effects);
+                    self.execute(host, file.session, n, content, cx);
                 }
             }
         }
-        cx.calls.settle(host, cx.hosts, cx.now, effects);
+        cx.out.settle(host);
     }
 
-    fn unknown(&mut self, file: &SignedFile, cx: &mut Context<'_>, effects: &mut Effects) {
+    fn unknown(&mut self, file: &SignedFile, cx: &mut Context<'_>) {
         let reason = "its session is not known: it ended long ago, or the state folder was lost";
-        effects.push(Effect::Reject {
+        cx.out.effects.push(Effect::Reject {
             file: file.file,
             reason: reason.into(),
         });
         let message =
             messages::gone("vpid does not know this session: its state folder is new or was lost");
-        self.write_gone(file, &message, cx, effects);
+        self.write_gone(file, &message, cx);
     }
 
     /// A game goes on although another one of its name has begun a session since. What it asks for is not
     /// done: nobody could be answered. It is told, and tries again later.
-    fn displaced(
-        &mut self,
-        host: HostId,
-        file: &SignedFile,
-        cx: &mut Context<'_>,
-        effects: &mut Effects,
-    ) {
+    fn displaced(&mut self, host: HostId, file: &SignedFile, cx: &mut Context<'_>) {
         let reason = "another game of the same name has begun a session since; nothing in this file \
                       was done";
-        effects.push(Effect::Reject {
+        cx.out.effects.push(Effect::Reject {
             file: file.file,
             reason: reason.into(),
         });
@@ -166,16 +138,10 @@ impl Links {
         let message = messages::displaced(
             "another game of the same name has begun a session; give each its own hostname",
         );
-        self.write_gone(file, &message, cx, effects);
+        self.write_gone(file, &message, cx);
     }
 
-    fn write_gone(
-        &mut self,
-        file: &SignedFile,
-        message: &str,
-        cx: &mut Context<'_>,
-        effects: &mut Effects,
-    ) {
+    fn write_gone(&mut self, file: &SignedFile, message: &str, cx: &mut Context<'_>) {
         let Some(keys) = cx.hosts.keys(file.folder, &file.host) else {
             return;
         };
@@ -194,9 +160,9 @@ impl Links {
         if self.gone.len() > limits::GONE_FILES_MAX
             && let Some((folder, name)) = self.gone.pop_front()
         {
-            effects.push(Effect::RemoveSigned { folder, name });
+            cx.out.effects.push(Effect::RemoveSigned { folder, name });
         }
-        effects.push(Effect::WriteSigned {
+        cx.out.effects.push(Effect::WriteSigned {
             folder: file.folder,
             name,
             text,
@@ -212,20 +178,20 @@ impl Links {
         n: u64,
         content: Content,
         cx: &mut Context<'_>,
-        effects: &mut Effects,
     ) {
         let Some(link) = cx.hosts.link(host) else {
             return;
         };
-        link.note_taken(session, n, &content, effects);
+        link.note_taken(session, n, &content, &mut cx.out.effects);
         let present = link.session() == Some(session);
         if present {
-            link.acknowledge(content.ack, effects);
+            link.acknowledge(content.ack, cx.out);
             if !content.messages.is_empty() {
                 link.owe_ack(cx.now);
             }
         }
         if let Some(problem) = content.spoiled {
+            let effects = &mut cx.out.effects;
             link.done(session, n, effects);
             let reason = format!("its messages cannot be read ({problem})");
             return effects.push(Effect::Reject {
@@ -234,11 +200,11 @@ impl Links {
             });
         }
         if present {
-            heard(link, cx.now, effects);
+            heard(link, cx.now, &mut cx.out.effects);
         }
         let mut opening = Opening {
-            file: content.file,
-            host,
+            source: Source::File(content.file),
+            caller: Caller::Host(host),
             proof: Proof::Signed { host, session, n },
             route: if present {
                 Route::Signed { session }
@@ -257,57 +223,36 @@ impl Links {
                     let chain = chain.into_iter().map(Into::into);
                     opening.chains.push(chain.collect());
                 }
-                FromGame::Result { id, outcome } => link.result(id, outcome, effects),
-                FromGame::Again(m) if present => link.write(m, effects),
+                FromGame::Result { id, outcome } => link.result(id, outcome, cx.out),
+                FromGame::Again(m) if present => link.write(m, &mut cx.out.effects),
                 FromGame::Again(_) => {}
                 message => {
+                    if matches!(&message, FromGame::Event { name, .. } if name == "map_end") {
+                        link.map_is_over(session);
+                    }
+                    // What an earlier session has left says nothing of the present one.
                     if present {
                         tell(link, &message, cx.now);
+                        if self.followed {
+                            cx.out.send(Message::Reported(host, message.clone()));
+                        }
                     }
-                    self.pass_on(host, session, present, message, link, effects);
+                    if self.watched {
+                        cx.out.effects.push(Effect::Heard { host, message });
+                    }
                 }
             }
         }
-        cx.calls
-            .open(opening, cx.hosts, cx.functions, cx.now, effects);
-    }
-
-    /// What a game reports reaches the rest of the core, and operators who watch.
-    fn pass_on(
-        &mut self,
-        host: HostId,
-        session: Id,
-        present: bool,
-        message: FromGame,
-        link: &mut Link,
-        effects: &mut Effects,
-    ) {
-        if matches!(&message, FromGame::Event { name, .. } if name == "map_end") {
-            link.map_is_over(session);
-        }
-        // What an earlier session has left says nothing of the present one.
-        if self.attended && present {
-            self.told.push((host, message.clone()));
-        }
-        if self.overheard {
-            effects.push(Effect::Heard { host, message });
-        }
+        cx.out.send(Message::Open(Box::new(opening)));
     }
 
     /// A file that an earlier run wrote.
-    pub fn restore_sent(
-        &mut self,
-        file: &SignedFile,
-        kind: Kind,
-        hosts: &mut Hosts,
-        now: Now,
-        effects: &mut Effects,
-    ) {
-        match hosts.known_link(file.folder, &file.host, now) {
+    pub fn restore_sent(&mut self, file: &SignedFile, kind: Kind, cx: &mut Context<'_>) {
+        let effects = &mut cx.out.effects;
+        match cx.hosts.known_link(file.folder, &file.host, cx.now) {
             Some(link) => {
-                let host = link.host;
                 link.restore_sent(file.session, kind, &file.bytes, effects);
-                set_timer(host, hosts, now, effects);
+                link.set_timer(cx.now, effects);
             }
             None => effects.push(Effect::RemoveSigned {
                 folder: file.folder,
@@ -318,16 +263,50 @@ impl Links {
             }),
         }
     }
-}
 
-/// When a link is to be looked at again.
-pub fn set_timer(host: HostId, hosts: &mut Hosts, now: Now, effects: &mut Effects) {
-    let timer = Timer::Link(host);
-    let due = hosts.link(host).and_then(|link| link.next_due_ms(now));
-    effects.push(match due {
-        Some(at_ms) => Effect::SetTimer { timer, at_ms },
-        None => Effect::CancelTimer(timer),
-    });
+    /// A file of the game came to nothing.
+    pub fn cut(&self, folder: FolderId, host: &str, (session, n): (Id, u64), cx: &mut Context<'_>) {
+        let host = cx.hosts.find(folder, host);
+        if let Some(link) = host.and_then(|host| cx.hosts.link(host)) {
+            link.cut(session, n, cx.now);
+            cx.out.settle(link.host);
+        }
+    }
+
+    /// A file of ours was written, or could not be. Gives call files whose answers are in it.
+    pub fn written(
+        &self,
+        host: HostId,
+        what: Written,
+        ok: bool,
+        cx: &mut Context<'_>,
+    ) -> Vec<FileId> {
+        let Some(link) = cx.hosts.link(host) else {
+            return Vec::new();
+        };
+        let shown = link.written(what, ok, cx.now, &mut cx.out.effects);
+        link.set_timer(cx.now, &mut cx.out.effects);
+        shown
+    }
+
+    /// Sends something to a game. `keep`: it may wait for the next session.
+    pub fn push(
+        &self,
+        host: HostId,
+        push: Push,
+        ticket: Option<Ticket>,
+        keep: bool,
+        cx: &mut Context<'_>,
+    ) {
+        let sent = match cx.hosts.link(host) {
+            Some(link) => link.push(push, ticket, keep, cx.now),
+            None => Err("no game of this name is connected".into()),
+        };
+        if let Err(problem) = sent {
+            cx.out.complete(ticket, Err(problem));
+        }
+        cx.out.settle(host);
+    }
 }
 
 /// Something came of the present session.
@@ -364,28 +343,21 @@ fn tell(link: &mut Link, message: &FromGame, now: Now) {
 }
 
 /// A message of a game is overdue. `console`: what is known of its console.
-pub fn silence(
-    host: HostId,
-    hosts: &mut Hosts,
-    console: Console,
-    now: Now,
-    effects: &mut Effects,
-) -> Silence {
-    let Some(link) = hosts.link(host) else {
+pub fn silence(host: HostId, console: Console, cx: &mut Context<'_>) -> Silence {
+    let Some(link) = cx.hosts.link(host) else {
         return Silence::No;
     };
     let Some(game) = &mut link.game else {
         return Silence::No;
     };
-    let silence = game.silence(console, now);
+    let silence = game.silence(console, cx.now);
     if silence == Silence::Missed
         && let Some(sentence) = game.missed()
     {
         log::warn!("host {}: {sentence}", link.name);
     }
     if let Some(at_ms) = game.silence_due_ms() {
-        let timer = Timer::Silence(host);
-        effects.push(Effect::SetTimer { timer, at_ms });
+        cx.out.timer(Timer::Silence(host), Some(at_ms));
     }
     silence
 }

@@ -1,22 +1,27 @@
 //! The decisions, pure: no file, socket, clock, thread or random number in this room.
 //!
-//! [`Core::on`] takes what happened and the time at which it did, and answers with what is to be
-//! done. It is one match that routes; the subjects stand in files of their own.
+//! [`Core::handle`] takes what happened and the time at which it did, and gives what is to be done.
+//! Its one match gives each event to its owner; the parts talk through the messages of
+//! `message.rs`, which `dispatch.rs` delivers before the turn ends.
 
 pub mod answers;
-mod attended;
-pub mod cache;
 pub mod callbacks;
 pub mod calls;
 pub mod chat_guard;
 mod clock;
+pub mod community;
+pub mod context;
+pub mod deadlines;
+mod dispatch;
 mod event;
 pub mod functions;
+pub mod ids;
 pub mod link;
 pub mod links;
+pub mod message;
 pub mod opening;
 pub mod outbox;
-pub mod outgoing;
+pub mod output;
 pub mod players;
 pub mod replay;
 pub mod roster;
@@ -25,182 +30,155 @@ pub mod servers;
 pub mod sessions;
 pub mod shares;
 mod standing;
-pub mod vyhub;
-
-use std::collections::HashMap;
 
 use serde_json::Value;
 
 use crate::config::Config;
-use crate::wire::remembered::Remembered;
-use crate::wire::session_log::{Note, Sessions};
-use crate::wire::signed;
-use crate::wire::sql::CallId;
-use crate::wire::store;
+use crate::protocol::signed;
 
 pub use event::{
-    Effect, Effects, Event, FileId, FolderId, HostId, InputState, Launch, LaunchKind, Now,
-    ScriptAct, ScriptId, ScriptNews, SignedFile, TakenFile, Timer,
+    Earlier, Effect, Effects, Event, InputState, Launch, LaunchKind, Now, OperatorRequest,
+    ScriptAct, ScriptNews, SignedFile, Start, StartScripts, TakenFile, Timer, Written,
 };
+pub use ids::{CallId, Caller, FileId, FolderId, HostId, RunId, ScriptId, ServerId, Source};
 
-use answers::Answers;
 use calls::Calls;
+use community::Community;
+use context::Shared;
 use functions::Functions;
-use links::{Context, Links};
-use opening::Proof;
-use outgoing::Outgoing;
+use ids::Ticket;
+use links::Links;
+use output::Output;
 use scripts::Scripts;
 use servers::Servers;
 use sessions::Hosts;
-use vyhub::{Cx, Vyhub};
 
 /// All that vpid knows and decides.
 pub struct Core {
-    hosts: Hosts,
+    shared: Shared,
     calls: Calls,
-    functions: Functions,
     links: Links,
-    servers: Servers,
-    vyhub: Option<Vyhub>,
+    community: Option<Community>,
     scripts: Option<Scripts>,
+    /// Empty between events; kept for the memory that it has.
+    out: Output,
 }
 
 impl Core {
     /// `folders` are the numbers of the folders of `config.servers`, in that order.
     pub fn new(config: &Config, folders: &[FolderId]) -> Self {
         Self {
-            hosts: Hosts::new(config, folders),
+            shared: Shared {
+                hosts: Hosts::new(config, folders),
+                servers: Servers::default(),
+                functions: Functions::new(config),
+            },
             calls: Calls::new(config),
-            functions: Functions::new(config),
             links: Links::default(),
-            servers: Servers::default(),
-            vyhub: None,
+            community: None,
             scripts: None,
+            out: Output::default(),
         }
     }
 
-    /// Begins with the servers of this configuration and with VyHub, with what an earlier run has
-    /// kept. They stay as they are until the next start. `seed`: another one for each vpid.
-    pub fn attend(
-        &mut self,
-        config: &Config,
-        folders: &[FolderId],
-        found: store::Found,
-        seed: u64,
-        now: Now,
-    ) -> Effects {
-        self.servers = Servers::new(config, folders);
-        self.links.attended = self.servers.attends();
-        let mut out = Outgoing::default();
-        let mut cx = Cx {
-            servers: &mut self.servers,
-            now,
-            out: &mut out,
-        };
-        self.vyhub = Vyhub::start(config, found, seed, &mut cx);
-        let mut effects = Effects::new();
-        self.servers.advance(now, &mut out);
-        self.hand_on(out, now, &mut effects);
+    /// The one door: everything that changes anything here comes in by it.
+    pub fn handle(&mut self, event: Event, now: Now) -> Effects {
+        let mut out = std::mem::take(&mut self.out);
+        self.decide(event, now, &mut out);
+        self.drain(now, &mut out);
+        let effects = std::mem::take(&mut out.effects);
+        self.out = out;
+        let hosts = &mut self.shared.hosts;
+        for effect in &effects {
+            if let Effect::Note(note) = effect {
+                hosts.note(note);
+            }
+        }
+        let calls = &self.calls;
+        hosts.forget_surplus(now, |host| calls.is_open(host));
         effects
     }
 
-    /// Begins with the scripts that stand in their folder, where the configuration wants any.
-    /// `file`: a number for a file that nobody uses. `begun`: calls that an earlier run has begun
-    /// and that must not be begun again.
-    pub fn begin_scripts(
-        &mut self,
-        config: &Config,
-        found: Vec<String>,
-        begun: impl Iterator<Item = CallId>,
-        file: FileId,
-        now: Now,
-    ) -> Effects {
-        let mut effects = Effects::new();
-        let Some(wanted) = &config.scripts else {
-            return effects;
-        };
-        let servers = self.servers.iter().count();
-        let scripts = Scripts::start(wanted, found, file, begun.collect(), servers);
-        self.scripts = Some(scripts);
-        self.links.attended = true;
-        self.follow_up(now, &mut effects);
-        effects
-    }
-
-    /// Lets every script finish what it has, and go.
-    pub fn stop_scripts(&mut self, now: Now) -> Effects {
-        let mut effects = Effects::new();
-        let mut out = Outgoing::default();
-        if let Some((scripts, mut cx)) = self.scripts(now, &mut out) {
-            scripts.stop(&mut cx);
+    /// Gives an event to its owner.
+    fn decide(&mut self, event: Event, now: Now, out: &mut Output) {
+        let cx = &mut self.shared.context(now, out);
+        match event {
+            Event::Restore(earlier) => self.restore(*earlier, out),
+            Event::Configuration { config, folders } => {
+                self.reconfigure(&config, &folders, now, out);
+            }
+            Event::Start(start) => self.start(*start, now, out),
+            Event::StartScripts(start) => self.start_scripts(*start),
+            Event::Stop => self.for_scripts(now, out, |scripts, cx| scripts.stop(cx)),
+            Event::Watched(watched) => self.links.watched = watched,
+            Event::Calls(file) => self.calls.file_taken(file, cx),
+            Event::Restart {
+                folder,
+                host,
+                mtime_ns,
+            } => self.calls.map_began(folder, &host, mtime_ns, cx),
+            Event::Input { host, state } => self.calls.input_is(host, state, cx),
+            Event::AnswersWritten { host, ok } => self.calls.answers_written(host, ok, cx),
+            Event::SqlDone(done) => self.calls.sql_done(done, cx),
+            Event::Hello { file, nonce } => self.links.hello(&file, nonce, cx),
+            Event::Signed { file, n } => self.links.file_taken(&file, n, cx),
+            Event::SignedCut {
+                folder,
+                host,
+                session,
+                n,
+            } => self.links.cut(folder, &host, (session, n), cx),
+            Event::SentFound { file, kind } => self.links.restore_sent(&file, kind, cx),
+            Event::SignedWritten { host, what, ok } => {
+                let shown = self.links.written(host, what, ok, cx);
+                self.calls.answers_shown(&shown, cx);
+            }
+            Event::Rcon(done) => cx.servers.rcon_done(done, now, cx.out),
+            Event::Logged { server, lines } => {
+                for line in &lines {
+                    self.logged(server, line, now, out);
+                }
+            }
+            Event::Api(done) => {
+                self.for_community(now, out, |community, cx| community.answered(done, cx));
+            }
+            Event::Stored(written) => self.for_community(now, out, |community, cx| {
+                for written in written {
+                    community.written(written, cx);
+                }
+            }),
+            Event::Operator { ticket, request } => {
+                self.operator(Ticket::Operator(ticket), request, now, out);
+            }
+            Event::Script { script, run, what } => {
+                self.for_scripts(now, out, |scripts, cx| scripts.news(script, run, what, cx));
+            }
+            Event::InterfacesEdited => {
+                self.for_scripts(now, out, |scripts, cx| scripts.interfaces_edited(cx));
+            }
+            Event::Timer(timer) => self.timer_rang(timer, now, out),
         }
-        self.hand_on(out, now, &mut effects);
-        self.follow_up(now, &mut effects);
-        effects
-    }
-
-    /// Whether no script has a process any more.
-    pub fn scripts_are_over(&self) -> bool {
-        self.scripts.as_ref().is_none_or(Scripts::is_over)
-    }
-
-    /// Takes a new configuration over; calls that run go on under the old one. What waits for
-    /// hosts that are not served any more is dropped.
-    pub fn reconfigure(&mut self, config: &Config, folders: &[FolderId]) -> Effects {
-        let mut effects = Effects::new();
-        let (dropped, notes) = self.hosts.reconfigure(config, folders);
-        effects.extend(notes.into_iter().map(Effect::Note));
-        for link in dropped {
-            let answers = link.into_answers();
-            self.calls.answers_dropped(&answers, &mut effects);
-        }
-        if let (Some(scripts), Some(wanted)) = (&mut self.scripts, &config.scripts) {
-            scripts.reconfigure(wanted);
-        }
-        self.calls.reconfigure(config);
-        self.functions.reconfigure(config);
-        for host in self.hosts.unserved() {
-            let dropped = self.hosts.answers(host).map(Answers::clear);
-            self.calls
-                .answers_dropped(&dropped.unwrap_or_default(), &mut effects);
-        }
-        effects
-    }
-
-    /// What an earlier run remembered, and noted of signed sessions. Gives what is to be noted.
-    pub fn restore(&mut self, remembered: Vec<Remembered>, sessions: Sessions) -> Vec<Note> {
-        self.hosts.restore(remembered, sessions)
-    }
-
-    /// Calls that earlier runs have begun and that had not ended when those did, and how often.
-    pub fn restore_tries(&mut self, tries: HashMap<CallId, u32>) {
-        self.calls.restore_tries(tries);
     }
 
     /// Whether stock files of this host, or signed ones, are served at all.
     pub fn serves(&self, folder: FolderId, host: &str, signed: bool) -> bool {
-        self.hosts.serves(folder, host, signed)
-    }
-
-    /// Whether somebody wants to hear what games tell.
-    pub fn overhear(&mut self, wanted: bool) {
-        self.links.overheard = wanted;
+        self.shared.hosts.serves(folder, host, signed)
     }
 
     /// Whether one more file of this host may be taken, signed or not. Where not, it waits in its
     /// folder. A signed host with nothing open always has room for one: nobody can make such hosts
     /// up, so all of these together are bounded too.
     pub fn has_room(&self, folder: FolderId, name: &str, signed: bool) -> bool {
-        let Some(owner) = self.hosts.owner(folder, name, !signed) else {
+        let Some(owner) = self.shared.hosts.owner(folder, name, !signed) else {
             return true;
         };
         let is_open = |host| self.calls.is_open(host);
         let known = owner
             .host
-            .and_then(|host| Some((host, self.hosts.get(host)?)));
+            .and_then(|host| Some((host, self.shared.hosts.get(host)?)));
         let Some((host, known)) = known else {
             let has_room = signed || self.calls.has_room(owner, 0, false);
-            return has_room && self.hosts.has_room(owner.server, is_open);
+            return has_room && self.shared.hosts.has_room(owner.server, is_open);
         };
         let of_link = known.link.as_ref().map_or(0, |link| link.backlog());
         let is_first = signed && of_link == 0 && !is_open(host);
@@ -214,18 +192,22 @@ impl Core {
     /// Whether this host has proven itself lately: a file of it was authenticated, or a signed
     /// session of it stands. One that needs no identity proves nothing.
     pub fn is_proven(&self, folder: FolderId, name: &str) -> bool {
-        self.hosts.is_proven(folder, name)
+        self.shared.hosts.is_proven(folder, name)
     }
 
     /// What files and calls of a host take in memory, as it is counted.
     #[cfg(test)]
     fn held_bytes(&self, name: &str) -> usize {
-        let host = self.hosts.find(0, name).expect("a host that is known");
+        let host = self
+            .shared
+            .hosts
+            .find(FolderId(0), name)
+            .expect("a host that is known");
         self.calls.held_bytes(host)
     }
 
     pub fn find_host(&self, folder: FolderId, name: &str) -> Option<HostId> {
-        self.hosts.find(folder, name)
+        self.shared.hosts.find(folder, name)
     }
 
     /// Calls that have been taken and not yet done.
@@ -234,180 +216,95 @@ impl Core {
     }
 
     /// Games with a signed session: their hosts, and what is known of them. Those that vpid's own
-    /// commands play are left out.
+    /// commands play are left out. In the order of their names.
     pub fn games(&self, now: Now) -> Vec<(HostId, &str, Value)> {
-        let games = self.hosts.all().filter_map(|(id, host)| {
+        let games = self.shared.hosts.all().filter_map(|(id, host)| {
             let game = host.link.as_ref()?.game.as_ref()?;
             (game.map != signed::NO_MAP).then_some(())?;
             Some((id, host.name.as_str(), game.describe(now)))
         });
-        games.collect()
+        let mut games: Vec<_> = games.collect();
+        games.sort_unstable_by_key(|(_, name, _)| *name);
+        games
     }
 
     /// Servers that can be reached by RCON, by their `hostname`.
     pub fn consoles(&self) -> impl Iterator<Item = (servers::ServerId, Option<&str>)> {
-        self.servers.consoles()
+        self.shared.servers.consoles()
     }
 
     /// Where a host's files are: its folder and name.
     pub fn host(&self, host: HostId) -> Option<(FolderId, &str)> {
-        self.hosts
+        self.shared
+            .hosts
             .get(host)
             .map(|host| (host.folder, host.name.as_str()))
     }
 
     /// The secret with which a host's answers are sealed.
     pub fn secret(&self, host: HostId) -> Option<&[u8]> {
-        self.hosts.secret(host)
+        self.shared.hosts.secret(host)
     }
 
-    pub fn on(&mut self, event: Event, now: Now) -> Effects {
-        let mut effects = Effects::new();
-        match event {
-            Event::Rcon(_)
-            | Event::Logged { .. }
-            | Event::Api(_)
-            | Event::Stored(_)
-            | Event::ToConsole { .. }
-            | Event::Queue { .. }
-            | Event::Script { .. }
-            | Event::ScriptRequest { .. }
-            | Event::InterfacesEdited
-            | Event::Timer(Timer::Servers | Timer::Vyhub | Timer::Scripts) => {
-                self.decide_attended(event, now, &mut effects);
-            }
-            event => {
-                if let Some(event) = self.by_rcon(event, now, &mut effects) {
-                    self.decide(event, now, &mut effects);
-                }
-            }
-        }
-        self.follow_up(now, &mut effects);
-        for proof in self.calls.take_finished() {
-            match proof {
-                Proof::None => {}
-                Proof::Identity(identity) => effects.push(self.hosts.finish(identity)),
-                Proof::Signed { host, session, n } => {
-                    if let Some(link) = self.hosts.link(host) {
-                        link.done(session, n, &mut effects);
-                    }
-                }
-            }
-        }
-        for effect in &effects {
-            if let Effect::Note(note) = effect {
-                self.hosts.note(note);
-            }
-        }
-        let calls = &self.calls;
-        self.hosts.forget_surplus(now, |host| calls.is_open(host));
-        effects
-    }
-
-    fn decide(&mut self, event: Event, now: Now, effects: &mut Effects) {
-        let Self {
-            hosts,
-            calls,
-            functions,
-            ..
-        } = self;
-        match event {
-            Event::Calls(file) => calls.file_taken(file, hosts, functions, now, effects),
-            Event::Restart {
-                folder,
-                host,
-                mtime_ns,
-            } => {
-                if let Some((id, remember)) = hosts.restarted(folder, &host, mtime_ns, now) {
-                    effects.push(remember);
-                    // Of a host that is not known there is nothing to be dropped.
-                    if let Some(id) = id {
-                        let dropped = hosts.answers(id).map(Answers::clear).unwrap_or_default();
-                        calls.answers_dropped(&dropped, effects);
-                        effects.push(Effect::LookAtInput { host: id });
-                    }
-                }
-            }
-            Event::Input { host, state } => {
-                if let Some(answers) = hosts.answers(host) {
-                    answers.input_is(state, now);
-                }
-                calls.refresh(host, hosts, now, effects);
-            }
-            Event::AnswersWritten { host, ok } => {
-                let shown = hosts.answers(host).map(|answers| answers.written(ok, now));
-                let shown = shown.unwrap_or_default();
-                calls.answers_shown(&shown, effects);
-                calls.set_timer(host, hosts, now, effects);
-            }
-            Event::SqlDone(done) => calls.sql_done(done, hosts, functions, now, effects),
-            Event::Timer(Timer::Deadlines) => calls.overdue(hosts, functions, now, effects),
-            Event::Timer(Timer::Answers(host) | Timer::Link(host)) => {
-                calls.refresh(host, hosts, now, effects);
-            }
-            Event::Timer(Timer::Starts) => calls.start_some(hosts, functions, now, effects),
-            Event::Timer(Timer::Silence(host)) => self.may_be_silent(host, now, effects),
-            signed => self.decide_signed(signed, now, effects),
+    fn timer_rang(&mut self, timer: Timer, now: Now, out: &mut Output) {
+        let cx = &mut self.shared.context(now, out);
+        match timer {
+            Timer::Answers(host) | Timer::Link(host) => cx.out.settle(host),
+            Timer::Silence(host) => self.may_be_silent(host, now, out),
+            Timer::Deadlines => self.calls.overdue(cx),
+            Timer::Starts => self.calls.start_some(cx),
+            Timer::Servers => cx.servers.timer_rang(),
+            Timer::Vyhub => self.for_community(now, out, |community, cx| community.timer_rang(cx)),
+            Timer::Scripts => self.for_scripts(now, out, |scripts, _| scripts.timer_rang()),
         }
     }
 
-    /// The same for what belongs to the signed protocol.
-    fn decide_signed(&mut self, event: Event, now: Now, effects: &mut Effects) {
-        let Self {
-            hosts,
-            calls,
-            functions,
-            links,
-            ..
-        } = self;
-        match event {
-            Event::Hello { file, nonce } => links.hello(&file, nonce, hosts, now, effects),
-            Event::Signed { file, n } => {
-                let mut context = Context {
-                    hosts,
-                    calls,
-                    functions,
-                    now,
-                };
-                links.file_taken(&file, n, &mut context, effects);
-            }
-            Event::SignedCut {
-                folder,
-                host,
-                session,
-                n,
-            } => {
-                let host = hosts.find(folder, &host);
-                if let Some(link) = host.and_then(|host| hosts.link(host)) {
-                    let host = link.host;
-                    link.cut(session, n, now);
-                    calls.refresh(host, hosts, now, effects);
-                }
-            }
-            Event::SentFound { file, kind } => links.restore_sent(&file, kind, hosts, now, effects),
-            Event::SignedWritten { host, what, ok } => {
-                let link = hosts.link(host);
-                let written = link.map(|link| link.written(what, ok, now, effects));
-                calls.answers_shown(&written.unwrap_or_default(), effects);
-                links::set_timer(host, hosts, now, effects);
-            }
-            Event::Push {
-                host,
-                push,
-                ticket,
-                keep,
-            } => {
-                let outcome = match hosts.link(host) {
-                    Some(link) => link.push(push, ticket, keep, now),
-                    None => Err("no game of this name is connected".into()),
-                };
-                if let Err(problem) = outcome {
-                    let outcome = Err(problem);
-                    effects.push(Effect::Pushed { ticket, outcome });
-                }
-                calls.refresh(host, hosts, now, effects);
-            }
-            _ => {}
+    fn restore(&mut self, earlier: Earlier, out: &mut Output) {
+        let hosts = &mut self.shared.hosts;
+        let notes = hosts.restore(earlier.remembered, earlier.sessions);
+        out.effects.extend(notes.into_iter().map(Effect::Note));
+        self.calls.restore_tries(earlier.tries);
+    }
+
+    /// Takes a new configuration over; calls that run go on under the old one. What waits for
+    /// hosts that are not served any more is dropped.
+    fn reconfigure(&mut self, config: &Config, folders: &[FolderId], now: Now, out: &mut Output) {
+        let cx = &mut self.shared.context(now, out);
+        let (dropped, notes) = cx.hosts.reconfigure(config, folders);
+        cx.out.effects.extend(notes.into_iter().map(Effect::Note));
+        for link in dropped {
+            self.calls.answers_shown(&link.into_answers(), cx);
         }
+        if let (Some(scripts), Some(wanted)) = (&mut self.scripts, &config.scripts) {
+            scripts.reconfigure(wanted);
+        }
+        self.calls.reconfigure(config);
+        cx.functions.reconfigure(config);
+        for host in cx.hosts.unserved() {
+            self.calls.drop_answers(host, cx);
+        }
+    }
+
+    fn start(&mut self, start: Start, now: Now, out: &mut Output) {
+        self.shared.servers = Servers::new(&start.config, &start.folders);
+        self.links.followed |= self.shared.servers.attends();
+        let cx = &mut self.shared.context(now, out);
+        self.community = Community::start(&start.config, start.kept, start.seed, cx);
+    }
+
+    fn start_scripts(&mut self, start: StartScripts) {
+        let Some(wanted) = &start.config.scripts else {
+            return;
+        };
+        let servers = self.shared.servers.iter().count();
+        let begun = start.begun.into_iter().collect();
+        let scripts = Scripts::start(wanted, start.found, start.number, begun, servers);
+        self.scripts = Some(scripts);
+        self.links.followed = true;
+    }
+
+    /// Whether no script has a process any more.
+    pub fn scripts_are_over(&self) -> bool {
+        self.scripts.as_ref().is_none_or(Scripts::is_over)
     }
 }

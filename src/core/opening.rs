@@ -1,10 +1,10 @@
 //! A file that is believed, as its calls are opened: what is to be done, and where answers go.
 
-use super::servers::ServerId;
-use super::{FileId, HostId, ScriptId};
-use crate::wire::call_file::{self, Call, CallResult, Sketch, Span};
-use crate::wire::signed::Id;
-use crate::wire::sql::DatabaseId;
+use super::ids::{Caller, HostId, RequestId, ServerId, SessionNumber, Source};
+use crate::protocol::call::{Call, CallResult};
+use crate::protocol::signed::Id;
+use crate::protocol::stock::call_file::{Sketch, Span};
+use crate::sql::DatabaseId;
 
 /// Where the answers to a file's calls go.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -12,22 +12,14 @@ pub enum Route {
     /// Nobody waits for them any more: the file's map is over.
     Nowhere,
     /// Into the input file, while this is the map.
-    Stock { session: u32 },
+    Stock { session: SessionNumber },
     /// Into signed files of this session.
     Signed { session: Id },
-    /// To a script of the owner's.
+    /// To a Python script, which means this game server.
     Script {
-        ask: AskKey,
+        request: RequestId,
         server: Option<ServerId>,
     },
-}
-
-/// Something that a script has asked for, in one run of its process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct AskKey {
-    pub script: ScriptId,
-    pub run: u64,
-    pub id: u64,
 }
 
 /// By which a file that is done is known to whoever believed it.
@@ -46,8 +38,8 @@ pub enum Proof {
 
 /// A file that is believed, with its calls.
 pub struct Opening {
-    pub file: FileId,
-    pub host: HostId,
+    pub source: Source,
+    pub caller: Caller,
     pub proof: Proof,
     pub route: Route,
     pub recovered: bool,
@@ -155,7 +147,7 @@ impl OpenCall {
     /// The bytes that it takes while it waits, besides those of its file.
     pub fn waiting_bytes(&self) -> usize {
         match &self.parked {
-            Some(Parked::Read(call)) => call_file::weigh(call),
+            Some(Parked::Read(call)) => crate::protocol::call::weigh(call),
             _ => crate::limits::CALL_OVERHEAD_BYTES,
         }
     }

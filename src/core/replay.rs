@@ -6,12 +6,12 @@
 //! again; but those of one server push out no other's.
 
 use super::FileId;
+use crate::jobs::remembered::Share;
 use crate::limits;
-use crate::wire::fair_map::FairMap;
-use crate::wire::remembered::Share;
+use crate::protocol::fair_map::FairMap;
 
 /// Stands for the file of an identity when that file is finished: no file has this number.
-pub const FINISHED: FileId = 0;
+pub const FINISHED: FileId = FileId(0);
 
 /// What the guard says of an identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,31 +61,37 @@ impl ReplayGuard {
 mod tests {
     use super::*;
 
+    impl ReplayGuard {
+        fn judges(&self, identity: u64, file: u64, recovered: bool) -> Verdict {
+            self.judge(identity, FileId(file), recovered)
+        }
+    }
+
     #[test]
     fn an_identity_is_good_once_and_for_the_recovery_of_its_own_file() {
         let mut guard = ReplayGuard::default();
-        assert_eq!(guard.judge(1, 10, false), Verdict::New);
-        guard.remember(0, 1, 10);
-        assert_eq!(guard.judge(1, 11, false), Verdict::Replay);
-        assert_eq!(guard.judge(1, 11, true), Verdict::Replay);
-        assert_eq!(guard.judge(1, 10, true), Verdict::Known);
-        assert_eq!(guard.judge(1, 10, false), Verdict::Replay);
+        assert_eq!(guard.judges(1, 10, false), Verdict::New);
+        guard.remember(0, 1, FileId(10));
+        assert_eq!(guard.judges(1, 11, false), Verdict::Replay);
+        assert_eq!(guard.judges(1, 11, true), Verdict::Replay);
+        assert_eq!(guard.judges(1, 10, true), Verdict::Known);
+        assert_eq!(guard.judges(1, 10, false), Verdict::Replay);
         guard.remember(3, 1, FINISHED);
-        assert_eq!(guard.judge(1, 10, true), Verdict::Replay);
+        assert_eq!(guard.judges(1, 10, true), Verdict::Replay);
         assert_eq!(guard.judge(1, FINISHED, true), Verdict::Replay);
     }
 
     #[test]
     fn memory_is_bounded_and_the_oldest_of_whoever_has_most_go_first() {
         let mut guard = ReplayGuard::default();
-        guard.remember(1, u64::MAX, 7);
+        guard.remember(1, u64::MAX, FileId(7));
         let count = limits::IDENTITIES_MAX as u64 + 10;
         for identity in 0..count {
-            guard.remember(0, identity, identity + 1);
+            guard.remember(0, identity, FileId(identity + 1));
         }
         assert_eq!(guard.files.len(), limits::IDENTITIES_MAX);
-        assert_eq!(guard.judge(count - 1, 1, false), Verdict::Replay);
-        assert_eq!(guard.judge(0, 1, false), Verdict::New);
-        assert_eq!(guard.judge(u64::MAX, 8, false), Verdict::Replay);
+        assert_eq!(guard.judges(count - 1, 1, false), Verdict::Replay);
+        assert_eq!(guard.judges(0, 1, false), Verdict::New);
+        assert_eq!(guard.judges(u64::MAX, 8, false), Verdict::Replay);
     }
 }

@@ -177,9 +177,9 @@ impl Shares {
 mod tests {
     use super::*;
 
-    fn owner(host: HostId, server: u64, stock: bool) -> Owner {
+    fn owner(host: u32, server: u64, stock: bool) -> Owner {
         Owner {
-            host: Some(host),
+            host: Some(HostId(host)),
             server,
             stock,
         }
@@ -228,7 +228,7 @@ mod tests {
             let mut stock = 0;
             for server in 0..limits::SERVERS_MAX as u64 {
                 for host in 0..50 {
-                    let host = server as HostId * 100 + host;
+                    let host = server as u32 * 100 + host;
                     stock += take_all(&mut shares, owner(host, server, true), kind);
                 }
             }
@@ -243,11 +243,12 @@ mod tests {
         let (a, b) = (owner(1, 1, true), owner(2, 1, false));
         shares.take(a, Kind::Files, 2);
         shares.take(b, Kind::Bytes, 7);
-        shares.answers_are(2, Some(b), 100);
-        shares.answers_are(2, Some(b), 50);
-        assert!(shares.is_open(1) && !shares.is_open(2));
-        assert_eq!(shares.of_host(2, Kind::Answers), 50);
-        shares.answers_are(2, None, 50);
+        let second = HostId(2);
+        shares.answers_are(second, Some(b), 100);
+        shares.answers_are(second, Some(b), 50);
+        assert!(shares.is_open(HostId(1)) && !shares.is_open(second));
+        assert_eq!(shares.of_host(second, Kind::Answers), 50);
+        shares.answers_are(second, None, 50);
         shares.give_back(a, Kind::Files, 2);
         shares.give_back(b, Kind::Bytes, 7);
         assert!(shares.servers.is_empty() && shares.hosts.is_empty());

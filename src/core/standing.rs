@@ -2,12 +2,12 @@
 
 use super::{Core, FolderId};
 use crate::limits;
-use crate::wire::signed::{Id, Kind};
+use crate::protocol::signed::{Id, Kind};
 
 impl Core {
     /// Whether the game's file `n` of a session can be one that is waited for.
     pub fn expects(&self, folder: FolderId, host: &str, session: Id, n: u64) -> bool {
-        let Some(saved) = self.hosts.saved(folder, host) else {
+        let Some(saved) = self.shared.hosts.saved(folder, host) else {
             return false;
         };
         let begun = [&saved.active, &saved.ended].into_iter().flatten();
@@ -21,7 +21,7 @@ impl Core {
 
     /// Whether a file that an earlier run wrote for a game can still be wanted by it.
     pub fn wants_sent(&self, folder: FolderId, host: &str, session: Id, kind: Kind) -> bool {
-        let Some(saved) = self.hosts.saved(folder, host) else {
+        let Some(saved) = self.shared.hosts.saved(folder, host) else {
             return false;
         };
         let active = saved.active.as_ref();

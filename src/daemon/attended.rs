@@ -1,8 +1,8 @@
-//! What serves game servers and VyHub: the lanes of RCON, VyHub's API and the disk, and the
-//! sockets on which engines log.
+//! What serves game servers and VyHub: the workers of RCON, VyHub's API and the state folder, and
+//! the sockets on which engines log.
 
 use std::os::fd::BorrowedFd;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use super::Daemon;
@@ -13,13 +13,15 @@ use crate::core::servers::ServerId;
 use crate::io::engine_log::EngineLog;
 use crate::io::http::{self, Http};
 use crate::io::random;
-use crate::io::rcon::Lane as RconLane;
+use crate::io::rcon::Console;
 use crate::io::store::Store;
+use crate::jobs::store::{Found, Write, Written};
 use crate::limits;
-use crate::wire::store::{Found, Write, Written};
-use crate::wire::{rcon, vyhub};
+use crate::protocol::backend;
+use crate::protocol::rcon;
+use crate::protocol::vyhub;
 
-/// What a lane reports.
+/// What a worker reports.
 enum Report {
     Api(vyhub::Done),
     Rcon(rcon::Done),
@@ -30,7 +32,7 @@ pub struct Attended {
     http: Option<Http>,
     store: Option<Store>,
     /// By the numbers of their servers.
-    rcon: Vec<Option<RconLane>>,
+    rcon: Vec<Option<Console>>,
     logs: Vec<(ServerId, EngineLog)>,
     /// Which is read first in the next turn.
     first_log: usize,
@@ -55,19 +57,20 @@ impl Attended {
             reports,
             reporter,
         };
-        let no_thread = |error| format!("the system gives no thread ({error})");
         for (number, server) in config.servers.iter().enumerate() {
-            let lane = server.rcon.as_ref().map(|rcon| {
+            let console = server.rcon.as_ref().map(|rcon| {
                 let report = attended.reporter(poller);
-                RconLane::start(number, rcon, move |done| report(Report::Rcon(done)))
+                Console::start(ServerId(number), rcon, move |done| {
+                    report(Report::Rcon(done))
+                })
             });
-            attended.rcon.push(lane.transpose().map_err(no_thread)?);
+            attended.rcon.push(console);
             if let Some(listen) = &server.log {
                 let log = EngineLog::open(listen, server.rcon.as_ref()).map_err(|error| {
                     let address = listen.address;
                     format!("log_listen = \"{address}\" cannot be opened ({error}); choose another port, here and in logaddress_add")
                 })?;
-                attended.logs.push((number, log));
+                attended.logs.push((ServerId(number), log));
             }
         }
         let mut found = Found::default();
@@ -80,7 +83,8 @@ impl Attended {
                 log::warn!("{}", http::proxy_warning(name));
             }
             let report = attended.reporter(poller);
-            attended.http = Some(Http::start(vyhub, move |done| report(Report::Api(done)))?);
+            let http = Http::start(vyhub, move |done| report(Report::Api(done)));
+            attended.http = Some(http.map_err(|error| error.to_string())?);
             let report = attended.reporter(poller);
             let state = config.state_dir.display();
             let opened = Store::open(&config.state_dir, move |done| report(Report::Stored(done)));
@@ -92,7 +96,7 @@ impl Attended {
         Ok((attended, found))
     }
 
-    fn reporter(&self, poller: &Poller) -> impl Fn(Report) + Send + Clone + use<> {
+    fn reporter(&self, poller: &Poller) -> impl Fn(Report) + Send + Sync + use<> {
         let (reporter, waker) = (self.reporter.clone(), poller.waker());
         move |report| {
             // The loop is gone only when the program ends.
@@ -101,7 +105,7 @@ impl Attended {
         }
     }
 
-    /// What to wait for besides the lanes.
+    /// What to wait for besides the workers.
     pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.logs.iter().filter_map(|(_, log)| log.fd())
     }
@@ -113,16 +117,19 @@ impl Attended {
     }
 
     pub fn command(&self, server: ServerId, job: rcon::Job) {
-        match self.rcon.get(server) {
-            Some(Some(lane)) => lane.submit(job),
-            _ => log::error!("there is no RCON for server {server}: a command is dropped"),
+        match self.rcon.get(server.0) {
+            Some(Some(console)) => console.submit(job),
+            _ => log::error!(
+                "there is no RCON for server {}: a command is dropped",
+                server.0
+            ),
         }
     }
 
-    pub fn ask(&self, job: vyhub::Job) {
+    pub fn ask(&self, job: backend::Job) {
         match &self.http {
-            Some(http) => http.submit(job),
-            None => log::error!("there is no lane to VyHub: a request is dropped"),
+            Some(http) => http.submit(vyhub::job(job)),
+            None => log::error!("VyHub is not configured: a request is dropped"),
         }
     }
 
@@ -137,14 +144,14 @@ impl Attended {
         }
     }
 
-    /// What lanes and engines have told. As many as the bound, or more: there may be more of it.
+    /// What workers and engines have reported. As many as the bound, or more: there may be more of it.
     pub fn events(&mut self) -> Vec<Event> {
         let mut events: Vec<Event> = self
             .reports
             .try_iter()
             .take(limits::TURN_REPORTS_MAX)
             .map(|report| match report {
-                Report::Api(done) => Event::Api(done),
+                Report::Api(done) => Event::Api(vyhub::done(done)),
                 Report::Rcon(done) => Event::Rcon(done),
                 Report::Stored(written) => Event::Stored(written),
             })
@@ -167,15 +174,16 @@ impl Attended {
         events
     }
 
-    /// Ends the lanes; what waits for the disk is still written, as far as that can be until `end`.
+    /// Ends the workers; what waits for the disk is still written, as far as that can be until `end`.
     pub fn stop(mut self, end: Instant) {
         self.hand_over();
         let kept = Duration::from_millis(limits::STORE_STOP_MS);
-        let lanes_end = end.checked_sub(kept).unwrap_or(end);
-        let lanes_end = lanes_end.min(Instant::now() + Duration::from_millis(limits::LANE_STOP_MS));
-        let patience = || lanes_end.saturating_duration_since(Instant::now());
-        for lane in self.rcon.into_iter().flatten() {
-            lane.stop(patience());
+        let workers_end = end.checked_sub(kept).unwrap_or(end);
+        let workers_end =
+            workers_end.min(Instant::now() + Duration::from_millis(limits::LANE_STOP_MS));
+        let patience = || workers_end.saturating_duration_since(Instant::now());
+        for console in self.rcon.into_iter().flatten() {
+            console.stop(patience());
         }
         if let Some(http) = self.http {
             http.stop(patience());
@@ -193,11 +201,8 @@ impl Daemon {
         let folders: Vec<_> = folders.map(|path| self.numbers[path]).collect();
         let mut random = random::bytes();
         let seed = u64::from_le_bytes(std::array::from_fn(|_| random()));
-        let now = self.now();
-        let effects = self.core.attend(&self.config, &folders, found, seed, now);
-        for effect in effects {
-            self.carry_out(effect);
-        }
+        let config = Arc::clone(&self.config);
+        self.decide(Event::start(config, &folders, found, seed));
         self.attended.hand_over();
     }
 }

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use super::Daemon;
 use crate::core::servers::ServerId;
-use crate::core::{Event, HostId};
+use crate::core::{Event, HostId, OperatorRequest};
 use crate::io::control::{Connection, Listener};
 use crate::limits;
-use crate::wire::control::{self, Request};
-use crate::wire::messages::{FromGame, Push};
+use crate::protocol::control::{self, Request};
+use crate::protocol::signed::messages::{FromGame, Push};
 
 #[derive(Default)]
 pub struct Control {
@@ -85,7 +85,8 @@ impl Daemon {
             alive && client.connection.flush()
         });
         for (number, line) in requests {
-            let answered = control::parse(&line).and_then(|request| self.request(number, request));
+            let request = control::parse(&line).map_err(|error| error.to_string());
+            let answered = request.and_then(|request| self.request(number, request));
             match answered {
                 Ok(None) => {}
                 Ok(Some(answer)) => self.control.send(number, &answer),
@@ -98,7 +99,8 @@ impl Daemon {
             ..
         } = &mut self.control;
         tickets.retain(|_, (number, _)| connections.iter().any(|client| client.number == *number));
-        self.core.overhear(self.control.is_watched());
+        let watched = self.control.is_watched();
+        self.events.push_back(Event::Watched(watched));
     }
 
     fn accept_control(&mut self) {
@@ -144,31 +146,21 @@ impl Daemon {
                 Ok(Some(json!({ "ok": true })))
             }
             Request::Queue(request) => {
-                let ticket = self.ticket_for(number, true);
-                self.events.push_back(Event::Queue { request, ticket });
+                self.ask_core(number, true, OperatorRequest::Queue(request));
                 Ok(None)
             }
             Request::Script(request) => {
-                let ticket = self.ticket_for(number, true);
-                self.events
-                    .push_back(Event::ScriptRequest { request, ticket });
+                self.ask_core(number, true, OperatorRequest::Script(request));
                 Ok(None)
             }
             Request::Push { host, push, keep } => {
                 let game = self.choose_game(host.as_deref());
-                match (game, self.choose_console(host.as_deref(), &push)) {
-                    (Ok(host), _) => self.push(number, host, push, keep),
-                    (Err(_), Some(server)) => {
-                        let ticket = self.ticket_for(number, false);
-                        let event = Event::ToConsole {
-                            server,
-                            push,
-                            ticket,
-                        };
-                        self.events.push_back(event);
-                    }
+                let request = match (game, self.choose_console(host.as_deref(), &push)) {
+                    (Ok(host), _) => OperatorRequest::Push { host, push, keep },
+                    (Err(_), Some(server)) => OperatorRequest::ToConsole { server, push },
                     (Err(problem), None) => return Err(problem),
-                }
+                };
+                self.ask_core(number, false, request);
                 Ok(None)
             }
         }
@@ -221,22 +213,12 @@ impl Daemon {
         of_name.next().map(|(server, _)| server)
     }
 
-    fn push(&mut self, number: u64, host: HostId, push: Push, keep: bool) {
-        let ticket = self.ticket_for(number, false);
-        self.events.push_back(Event::Push {
-            host,
-            push,
-            ticket,
-            keep,
-        });
-    }
-
-    /// Under which the answer to a connection comes.
-    fn ticket_for(&mut self, number: u64, whole: bool) -> u64 {
+    /// The response goes to this connection; `whole`: as it is.
+    fn ask_core(&mut self, number: u64, whole: bool, request: OperatorRequest) {
         self.control.last_ticket += 1;
         let ticket = self.control.last_ticket;
         self.control.tickets.insert(ticket, (number, whole));
-        ticket
+        self.events.push_back(Event::Operator { ticket, request });
     }
 
     /// What came of a push.

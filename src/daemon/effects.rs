@@ -4,8 +4,8 @@ use super::folders::{Protocol, opened};
 use super::{Daemon, Due};
 use crate::core::{Effect, Event, FileId, HostId};
 use crate::io::random;
-use crate::wire::answer_file;
-use crate::wire::legacy;
+use crate::protocol::stock::legacy;
+use crate::protocol::stock::response_file;
 
 impl Daemon {
     pub(super) fn carry_out(&mut self, effect: Effect) {
@@ -72,7 +72,7 @@ impl Daemon {
             let answers = answers
                 .iter()
                 .map(|(token, value)| (token.as_str(), value.as_str()));
-            answer_file::pack(answers, &identity)
+            response_file::pack(answers, &identity)
         };
         match self.inputs.write(host, name, folder, &text) {
             Ok(()) => true,
@@ -114,7 +114,7 @@ impl Daemon {
         let Ok(folder) = self.folders[place].open_folder() else {
             return;
         };
-        match self.rejected.keep(folder, name, stamp, reason) {
+        match self.rejected.keep(folder, name, stamp.0, reason) {
             Ok(kept) => log::warn!(
                 "{name} was set aside: {reason}; it is kept as {}",
                 kept.display()

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::config::Watch;
-use crate::core::FolderId;
+use crate::core::{FileId, FolderId};
 use crate::io::aside;
 use crate::io::files::{Folder, Links, remote_file_system};
 use crate::io::lock::{Lock, LockError};
@@ -327,7 +327,7 @@ pub fn opened(folders: &[Watched], of: FolderId, protocol: Protocol) -> Option<&
 }
 
 /// What a file that this run took is from now on.
-pub fn as_ours(what: What, id: u64) -> What {
+pub fn as_ours(what: What, id: FileId) -> What {
     let origin = Origin::ThisRun(id);
     match what {
         What::Calls(_) => What::Calls(origin),

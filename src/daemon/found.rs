@@ -7,7 +7,8 @@ use super::OpenFile;
 use super::folders::Protocol;
 use super::waiting::{Kind, Of, Origin, What};
 use crate::core::{Core, FileId, FolderId};
-use crate::wire::{names, signed};
+use crate::protocol::names;
+use crate::protocol::signed;
 
 /// What a name says.
 pub enum Found<'a> {
@@ -39,6 +40,7 @@ pub fn look(protocol: Protocol, name: &str) -> Option<(&str, Found<'_>)> {
                     Found::New(What::Calls(Origin::Game), (unix, tick))
                 }
                 names::Kind::Taken { id, unix, tick } => {
+                    let id = FileId(id);
                     Found::Taken(id, What::Calls(Origin::EarlierRun(id)), (unix, tick))
                 }
             };
@@ -57,6 +59,7 @@ pub fn look(protocol: Protocol, name: &str) -> Option<(&str, Found<'_>)> {
                 signed::Kind::Hello => Found::New(What::Hello(session), (0, 0)),
                 signed::Kind::Game(n) => Found::New(messages(n, Origin::Game), (0, n as i64)),
                 signed::Kind::Taken { n, id } => {
+                    let id = FileId(id);
                     Found::Taken(id, messages(n, Origin::EarlierRun(id)), (0, n as i64))
                 }
             };

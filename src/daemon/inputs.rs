@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::core::{HostId, InputState};
 use crate::io::files::{Folder, Input, Stamp};
 use crate::limits;
-use crate::wire::names;
+use crate::protocol::names;
 
 /// Answer files by host. A host stands here while something may be in its file.
 #[derive(Default)]

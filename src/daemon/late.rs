@@ -1,174 +1,201 @@
 //! What a new configuration says that is not in force before vpid, or a script, is started again:
-//! named by its keys at the reload.
+//! named by its keys at the reload. When a key is in force, its declaration says.
 
-use crate::config::{Config, ScriptSettings, Scripts, Server, Vyhub};
+use crate::config::{self, Config, InForce, ScriptSettings, Scripts, Server, Vyhub};
+
+/// A key, and whether it differs.
+type Compared<T> = (&'static str, fn(&T, &T) -> bool);
+
+const TOP: &[Compared<Config>] = &[
+    ("state_dir", |old, new| old.state_dir != new.state_dir),
+    ("watch", |old, new| old.watch != new.watch),
+];
+
+const VYHUB: &[Compared<Vyhub>] = &[
+    ("api_url", |old, new| old.api_url != new.api_url),
+    ("api_key", |old, new| old.api_key != new.api_key),
+    ("ca_file", |old, new| old.ca_file != new.ca_file),
+    ("proxy", |old, new| old.proxy != new.proxy),
+    ("language", |old, new| old.messages != new.messages),
+    ("time_zone", |old, new| old.time_zone != new.time_zone),
+    ("command_prefixes", |old, new| old.prefixes != new.prefixes),
+    ("advert_interval_s", |old, new| {
+        old.advert_interval_s != new.advert_interval_s
+    }),
+    ("advert_prefix", |old, new| {
+        old.advert_prefix != new.advert_prefix
+    }),
+];
+
+const SCRIPTS: &[Compared<Scripts>] = &[
+    ("dir", |old, new| old.dir != new.dir),
+    ("vpi_interfaces", |old, new| {
+        old.vpi_interfaces != new.vpi_interfaces
+    }),
+    ("order", |old, new| old.order != new.order),
+    ("python", |old, new| old.python != new.python),
+];
+
+const SETTINGS: &[Compared<ScriptSettings>] = &[
+    ("memory_mb", |old, new| old.memory_bytes != new.memory_bytes),
+    ("call_s", |old, new| old.call_ms != new.call_ms),
+    ("queue", |old, new| old.queue != new.queue),
+    ("python", |old, new| old.python != new.python),
+    ("start", |old, new| old.start != new.start),
+    ("config", |old, new| old.config != new.config),
+];
+
+/// None: the server is new. What it says is in force then, apart from what connects it.
+const SERVER: &[Compared<Option<Server>>] = &[
+    ("vyhub_server_id", |old, new| {
+        let id = |of: &Option<Server>| of.as_ref()?.vyhub_id;
+        id(old) != id(new)
+    }),
+    ("rcon", |old, new| {
+        rcon(old).map(|it| &it.address) != rcon(new).map(|it| &it.address)
+    }),
+    ("rcon_password", |old, new| match (rcon(old), rcon(new)) {
+        (Some(old), Some(new)) => old.password != new.password,
+        _ => false,
+    }),
+    ("log_listen", |old, new| {
+        log(old).map(|it| it.address) != log(new).map(|it| it.address)
+    }),
+    ("log_secret", |old, new| match (log(old), log(new)) {
+        (Some(old), Some(new)) => old.address == new.address && old.secret != new.secret,
+        _ => false,
+    }),
+    ("chat_commands", |old, new| match (old, new) {
+        (Some(old), Some(new)) => old.chat != new.chat,
+        _ => false,
+    }),
+];
+
+fn rcon(of: &Option<Server>) -> Option<&config::Rcon> {
+    of.as_ref()?.rcon.as_ref()
+}
+
+fn log(of: &Option<Server>) -> Option<config::LogListen> {
+    of.as_ref()?.log
+}
+
+/// The keys of a table that differ, and are in force at `when`.
+fn changed<T>(
+    table: &str,
+    keys: &[Compared<T>],
+    (old, new): (&T, &T),
+    when: InForce,
+) -> Vec<&'static str> {
+    let is_changed =
+        |key: &&Compared<T>| config::in_force(table, key.0) == Some(when) && key.1(old, new);
+    keys.iter()
+        .filter(is_changed)
+        .map(|(name, _)| *name)
+        .collect()
+}
 
 /// The keys that change with the next start of vpid, as the owner writes them.
 pub fn keys_of_next_start(old: &Config, new: &Config) -> Vec<String> {
-    let mut late = Late::default();
-    late.differs("state_dir", &old.state_dir, &new.state_dir);
-    late.differs("watch", &old.watch, &new.watch);
-    let engines = |config: &Config| -> Vec<(String, String)> {
-        let databases = config.databases.iter();
-        databases
-            .map(|it| (table("database", &it.name), format!("{:?}", it.engine)))
-            .collect()
-    };
-    for (name, _) in pairs(&engines(old), &engines(new)) {
-        late.keys.push(format!("[{name}]"));
-    }
-    // Passwords do not print themselves.
-    for (old, new) in old.databases.iter().zip(&new.databases) {
-        let name = format!("[{}]", table("database", &new.name));
-        if old.name == new.name && old.engine != new.engine && !late.keys.contains(&name) {
-            late.keys.push(name);
+    const WHEN: InForce = InForce::WithNextStart;
+    let keys = changed("", TOP, (old, new), WHEN);
+    let mut late: Vec<String> = keys.into_iter().map(str::to_owned).collect();
+    late.extend(databases(old, new));
+    match (&old.vyhub, &new.vyhub) {
+        (Some(old), Some(new)) => {
+            late.extend(
+                changed("[vyhub]", VYHUB, (old, new), WHEN)
+                    .iter()
+                    .map(|key| match *key {
+                        "language" => "vyhub.language and its texts".to_owned(),
+                        key => format!("vyhub.{key}"),
+                    }),
+            );
         }
+        (None, None) => {}
+        _ => late.push("[vyhub]".into()),
     }
-    late.vyhub(old.vyhub.as_ref(), new.vyhub.as_ref());
+    late.extend(servers(old, new));
+    match (&old.scripts, &new.scripts) {
+        (Some(old), Some(new)) => {
+            let keys = changed("[scripts]", SCRIPTS, (old, new), WHEN);
+            late.extend(keys.iter().map(|key| format!("scripts.{key}")));
+        }
+        (None, None) => {}
+        _ => late.push("[scripts]".into()),
+    }
+    late
+}
+
+/// The tables of databases that connect to something else, each once.
+fn databases(old: &Config, new: &Config) -> Vec<String> {
+    let both = old.databases.iter().chain(&new.databases);
+    let mut names: Vec<&str> = both.map(|it| it.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let engine = |of: &Config, name: &str| {
+        let found = of.databases.iter().find(|it| it.name == name);
+        found.map(|it| it.engine.clone())
+    };
+    names.retain(|name| engine(old, name) != engine(new, name));
+    let heads = names.iter().map(|name| match *name {
+        "" => "[database]".to_owned(),
+        name => format!("[database.{name}]"),
+    });
+    heads.collect()
+}
+
+fn servers(old: &Config, new: &Config) -> Vec<String> {
+    let mut late = Vec::new();
     for (number, server) in new.servers.iter().enumerate() {
+        let of = match &server.hostname {
+            Some(host) => format!("the [[server]] for {host:?}"),
+            None => format!("[[server]] {}", number + 1),
+        };
         let same = |other: &&Server| {
             (&other.scriptdata, &other.hostname) == (&server.scriptdata, &server.hostname)
         };
-        late.server(number, old.servers.iter().find(same), server);
+        let pair = (old.servers.iter().find(same).cloned(), Some(server.clone()));
+        let keys = changed(
+            "[[server]]",
+            SERVER,
+            (&pair.0, &pair.1),
+            InForce::WithNextStart,
+        );
+        late.extend(keys.iter().map(|key| format!("{key} of {of}")));
     }
     if new.servers.len() < old.servers.len() && !new.servers.is_empty() {
         let is_gone = |it: &&Server| it.rcon.is_some() || it.log.is_some() || it.vyhub_id.is_some();
-        let gone = old.servers.iter().filter(|it| !new.servers.contains(it));
-        if gone.filter(is_gone).count() > 0 {
-            late.keys
-                .push("[[server]] that was removed (its rcon and log_listen)".into());
+        let mut gone = old.servers.iter().filter(|it| !new.servers.contains(it));
+        if gone.any(|it| is_gone(&it)) {
+            late.push("[[server]] that was removed (its rcon and log_listen)".into());
         }
     }
-    late.scripts(old.scripts.as_ref(), new.scripts.as_ref());
-    late.keys
+    late
 }
 
 /// Scripts whose tables say something that is in force when they are started next, with the keys.
 pub fn scripts_to_reload(old: &Config, new: &Config) -> Vec<(String, Vec<&'static str>)> {
+    const WHEN: InForce = InForce::WithScript;
     let (Some(old), Some(new)) = (&old.scripts, &new.scripts) else {
         return Vec::new();
     };
-    let mut scripts = Vec::new();
-    let general = setting_keys(&old.settings, &new.settings);
-    let python = (old.python != new.python).then_some("python");
-    let general: Vec<_> = general.into_iter().chain(python).collect();
-    if !general.is_empty() {
-        scripts.push((String::new(), general));
-    }
-    let names = old.each.keys().chain(new.each.keys());
-    let mut names: Vec<&String> = names.collect();
+    let mut general = changed(
+        "[script.NAME]",
+        SETTINGS,
+        (&old.settings, &new.settings),
+        WHEN,
+    );
+    general.extend(changed("[scripts]", SCRIPTS, (old, new), WHEN));
+    let mut scripts = vec![(String::new(), general)];
+    let mut names: Vec<&String> = old.each.keys().chain(new.each.keys()).collect();
     names.sort();
     names.dedup();
     for name in names {
-        let keys = setting_keys(old.of(name), new.of(name));
-        if !keys.is_empty() {
-            scripts.push((name.clone(), keys));
-        }
+        let pair = (old.of(name), new.of(name));
+        scripts.push((name.clone(), changed("[script.NAME]", SETTINGS, pair, WHEN)));
     }
+    scripts.retain(|(_, keys)| !keys.is_empty());
     scripts
-}
-
-fn setting_keys(old: &ScriptSettings, new: &ScriptSettings) -> Vec<&'static str> {
-    let changed = [
-        ("memory_mb", old.memory_bytes != new.memory_bytes),
-        ("call_s", old.call_ms != new.call_ms),
-        ("queue", old.queue != new.queue),
-        ("python", old.python != new.python),
-        ("start", old.start != new.start),
-        ("config", old.config != new.config),
-    ];
-    let changed = changed.into_iter().filter(|(_, differs)| *differs);
-    changed.map(|(key, _)| key).collect()
-}
-
-#[derive(Default)]
-struct Late {
-    keys: Vec<String>,
-}
-
-impl Late {
-    fn differs<T: PartialEq>(&mut self, key: &str, old: &T, new: &T) {
-        if old != new {
-            self.keys.push(key.to_owned());
-        }
-    }
-
-    fn vyhub(&mut self, old: Option<&Vyhub>, new: Option<&Vyhub>) {
-        let (Some(old), Some(new)) = (old, new) else {
-            return self.differs("[vyhub]", &old.is_some(), &new.is_some());
-        };
-        self.differs("vyhub.api_url", &old.api_url, &new.api_url);
-        self.differs("vyhub.api_key", &old.api_key, &new.api_key);
-        self.differs("vyhub.ca_file", &old.ca_file, &new.ca_file);
-        self.differs("vyhub.language and its texts", &old.messages, &new.messages);
-        self.differs("vyhub.time_zone", &old.time_zone, &new.time_zone);
-        self.differs("vyhub.prefixes", &old.prefixes, &new.prefixes);
-        if old != new && self.keys.iter().all(|key| !key.starts_with("vyhub.")) {
-            self.keys.push("[vyhub]".into());
-        }
-    }
-
-    fn server(&mut self, number: usize, old: Option<&Server>, new: &Server) {
-        let of = match &new.hostname {
-            Some(host) => format!(" of the [[server]] for {host:?}"),
-            None => format!(" of [[server]] {}", number + 1),
-        };
-        let mut differs = |key: &str, differs: bool| {
-            if differs {
-                self.keys.push(format!("{key}{of}"));
-            }
-        };
-        let was = |what: &dyn Fn(&Server) -> bool| old.is_some_and(what);
-        differs(
-            "vyhub_server_id",
-            old.map_or(new.vyhub_id.is_some(), |old| old.vyhub_id != new.vyhub_id),
-        );
-        differs("chat_commands", was(&|old| old.chat != new.chat));
-        let both = was(&|old| old.rcon.is_some()) && new.rcon.is_some();
-        let address = |of: &Server| of.rcon.as_ref().map(|it| it.address.clone());
-        let old_address = old.and_then(address);
-        differs("rcon", old_address != address(new));
-        let password = |of: &Server| of.rcon.as_ref().map(|it| it.password.clone());
-        differs(
-            "rcon_password",
-            both && old.and_then(password) != password(new),
-        );
-        let address = |of: &Server| of.log.as_ref().map(|it| it.address);
-        let (before, after) = (old.and_then(address), address(new));
-        differs("log_listen", before != after);
-        let log = old.and_then(|old| old.log.as_ref());
-        differs("log_secret", before == after && log != new.log.as_ref());
-    }
-
-    fn scripts(&mut self, old: Option<&Scripts>, new: Option<&Scripts>) {
-        let (Some(old), Some(new)) = (old, new) else {
-            return self.differs("[scripts]", &old.is_some(), &new.is_some());
-        };
-        self.differs("scripts.dir", &old.dir, &new.dir);
-        self.differs(
-            "scripts.vpi_interfaces",
-            &old.vpi_interfaces,
-            &new.vpi_interfaces,
-        );
-        self.differs("scripts.order", &old.order, &new.order);
-    }
-}
-
-fn table(table: &str, name: &str) -> String {
-    match name {
-        "" => table.to_owned(),
-        name => format!("{table}.{name}"),
-    }
-}
-
-/// What is in one of two and not in the other, each name once.
-fn pairs(old: &[(String, String)], new: &[(String, String)]) -> Vec<(String, String)> {
-    let gone = old.iter().filter(|it| !new.contains(it));
-    let fresh = new.iter().filter(|it| !old.contains(it));
-    let mut all: Vec<_> = gone.chain(fresh).cloned().collect();
-    all.sort();
-    all.dedup_by(|a, b| a.0 == b.0);
-    all
 }
 
 #[cfg(test)]
@@ -181,6 +208,27 @@ mod tests {
     fn parsed(text: &str) -> Config {
         let head = "[[server]]\nscriptdata = '/s'\nkey = 'abcdefghijklmnopqrstuvwxyz0123456789'\n";
         config::parse(&text.replace("SERVER", head), Path::new("/base"), |_| None).unwrap()
+    }
+
+    fn names<T>(keys: &[Compared<T>]) -> Vec<&'static str> {
+        keys.iter().map(|(name, _)| *name).collect()
+    }
+
+    /// A key that is declared to wait, and compared nowhere, would wait without a word.
+    #[test]
+    fn all_keys_that_are_declared_to_wait_are_compared() {
+        for (table, compared) in [
+            ("", names(TOP)),
+            ("[[server]]", names(SERVER)),
+            ("[vyhub]", names(VYHUB)),
+            ("[scripts]", [names(SCRIPTS), names(SETTINGS)].concat()),
+            ("[script.NAME]", names(SETTINGS)),
+        ] {
+            for key in config::keys_of(table) {
+                let waits = config::in_force(table, key) != Some(InForce::AtOnce);
+                assert_eq!(waits, compared.contains(&key), "{table} {key}");
+            }
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::config::{Config, Problem, Watch};
-use crate::core::{Core, Event, FileId, FolderId, HostId, Now, Timer};
+use crate::core::{Core, Earlier, Event, FileId, FolderId, HostId, Now, RunId, Timer};
 use crate::io::begun::Begun;
 use crate::io::control::Listener;
 use crate::io::instance;
@@ -35,11 +35,11 @@ use crate::io::rejected::Rejected;
 use crate::io::seen::Seen;
 use crate::io::sessions::SessionLog;
 use crate::io::sql::tries::Tries;
-use crate::io::sql::{Lane, Report, Run};
+use crate::io::sql::{Report, Run, Workers};
+use crate::jobs::Job;
+use crate::jobs::remembered::Remembered;
 use crate::limits;
-use crate::wire::remembered::Remembered;
-use crate::wire::signed::FOLDER;
-use crate::wire::sql;
+use crate::protocol::signed::FOLDER;
 
 use attended::Attended;
 use control::Control;
@@ -49,6 +49,7 @@ use poller::Poller;
 use reload::{Reason, Reloading};
 use scripts::Scripts;
 use take::Queues;
+use turn::Decided;
 use wheel::Wheel;
 
 /// What the loop itself waits for, besides the core's timers.
@@ -79,12 +80,13 @@ struct OpenFile {
 }
 
 pub struct Daemon {
-    config: Config,
+    config: Arc<Config>,
     started: Instant,
     core: Core,
     poller: Poller,
     wheel: Wheel<Due>,
     events: VecDeque<Event>,
+    decided: Decided,
     folders: Vec<Watched>,
     /// Numbers of scriptdata folders.
     numbers: HashMap<PathBuf, FolderId>,
@@ -100,7 +102,7 @@ pub struct Daemon {
     /// Something could not be handled in this turn.
     is_left_over: bool,
     /// The script that was read last.
-    last_run: u64,
+    last_run: RunId,
     seen: Seen,
     sessions: SessionLog,
     reloading: Reloading,
@@ -109,10 +111,10 @@ pub struct Daemon {
     attended: Attended,
     scripts: Scripts,
     /// By the numbers of their databases.
-    lanes: Vec<Lane>,
+    lanes: Vec<Workers>,
     lane_reports: mpsc::Receiver<Report>,
     /// Gathered in a turn and handed over together.
-    jobs: Vec<sql::Job>,
+    jobs: Vec<Job>,
     remember: Vec<Remembered>,
     stopping: bool,
     /// When the process must have ended, once it is stopping.
@@ -195,7 +197,7 @@ impl Daemon {
             instance: instance::of(&config.state_dir).map_err(unusable)?,
             tries: Arc::new(tries),
         };
-        let lanes = start_lanes(&config, &run, &reports, &poller)?;
+        let lanes = start_databases(&config, &run, &reports, &poller);
         let (attended, found) = Attended::start(&config, &poller)?;
         let mut daemon = Self {
             core: Core::new(&config, &[]),
@@ -203,17 +205,18 @@ impl Daemon {
             poller,
             wheel: Wheel::default(),
             events: VecDeque::new(),
+            decided: Decided::default(),
             folders: Vec::new(),
             numbers: HashMap::new(),
-            next_folder: 0,
+            next_folder: FolderId(0),
             queues: Queues::default(),
             open_files: HashMap::new(),
-            first_file: take::wall_us(),
-            last_file: 0,
+            first_file: FileId(take::wall_us()),
+            last_file: FileId::default(),
             inputs: Inputs::default(),
             unsettled: Vec::new(),
             is_left_over: false,
-            last_run: 0,
+            last_run: RunId::default(),
             seen,
             sessions,
             reloading,
@@ -228,12 +231,13 @@ impl Daemon {
             stopping: false,
             end: None,
             _lock: lock,
-            config,
+            config: Arc::new(config),
         };
-        for note in daemon.core.restore(remembered, known) {
-            daemon.note(&note);
-        }
-        daemon.core.restore_tries(tried);
+        daemon.decide(Event::Restore(Box::new(Earlier {
+            remembered,
+            sessions: known,
+            tries: tried,
+        })));
         daemon.open_folders()?;
         daemon.attend(found);
         for warning in &daemon.config.warnings {
@@ -265,8 +269,8 @@ impl Daemon {
                 .numbers
                 .entry(server.scriptdata.clone())
                 .or_insert_with(|| {
-                    *next += 1;
-                    *next - 1
+                    next.0 += 1;
+                    FolderId(next.0 - 1)
                 });
             numbers.push(number);
             let stock = server.legacy.is_some();
@@ -294,12 +298,10 @@ impl Daemon {
                 let mut folder = Watched::new(self.next_folder, of, protocol, &path);
                 folder.open(&self.poller, self.config.watch)?;
                 self.folders.push(folder);
-                self.next_folder += 1;
+                self.next_folder.0 += 1;
             }
         }
-        for effect in self.core.reconfigure(&self.config, &numbers) {
-            self.carry_out(effect);
-        }
+        self.decide(Event::configuration(Arc::clone(&self.config), &numbers));
         Ok(())
     }
 
@@ -331,7 +333,7 @@ impl Daemon {
             self.end = Instant::now().checked_add(Duration::from_millis(limits::STOP_END_MS));
             self.wheel
                 .set(Due::Stop, self.now().mono_ms + limits::STOP_MS);
-            self.stop_scripts();
+            self.decide(Event::Stop);
         }
     }
 
@@ -376,12 +378,12 @@ fn held(state: &str, error: &LockError) -> String {
     }
 }
 
-fn start_lanes(
+fn start_databases(
     config: &Config,
     run: &Run,
     reports: &mpsc::Sender<Report>,
     poller: &Poller,
-) -> Result<Vec<Lane>, String> {
+) -> Vec<Workers> {
     let databases = config.databases.iter().enumerate();
     let start = databases.map(|(number, database)| {
         let (reports, waker) = (reports.clone(), poller.waker());
@@ -390,8 +392,7 @@ fn start_lanes(
             let _ = reports.send(report);
             waker.wake();
         };
-        Lane::start(number, database, run.clone(), on_report)
-            .map_err(|error| format!("the system gives no thread for the database ({error})"))
+        Workers::start(number, database, run.clone(), on_report)
     });
     start.collect()
 }

@@ -14,8 +14,9 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fs::inotify;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use crate::core::RunId;
 use crate::limits;
-use crate::wire::names;
+use crate::protocol::names;
 
 /// What one read of notices gives at most.
 const BUFFER_BYTES: usize = 16 * 1024;
@@ -35,7 +36,7 @@ pub struct Wake {
     /// Something happened at the control socket, or at the socket of an engine's log.
     pub control: bool,
     /// Runs of scripts that have told something.
-    pub scripts: Vec<u64>,
+    pub scripts: Vec<RunId>,
     pub hints: Vec<Hint>,
     /// Hints were lost: everything must be scanned.
     pub overflow: bool,

@@ -15,8 +15,8 @@ use crate::config::{self, Config, Database, Problem};
 use crate::io::overlooked;
 use crate::io::sql::{Preparation, Report, Verdict};
 use crate::limits;
-use crate::wire::log_targets;
-use crate::wire::sql::{DatabaseId, Query};
+use crate::protocol::log_targets;
+use crate::sql::{DatabaseId, Query};
 
 /// Why a configuration is read again.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -185,7 +185,7 @@ impl Daemon {
             }
         };
         self.reloading.files = files(path.as_deref(), &new);
-        if reason == Reason::Edited && new == self.config {
+        if reason == Reason::Edited && new == *self.config {
             return;
         }
         let new = self.keep_what_stays(new);
@@ -255,7 +255,7 @@ impl Daemon {
     }
 
     fn take_over(&mut self, new: Config) {
-        let before = std::mem::replace(&mut self.config, new);
+        let before = std::mem::replace(&mut self.config, Arc::new(new));
         if let Err(problem) = self.open_folders() {
             log::error!(target: log_targets::NEWS, "{problem}");
             log::error!(target: log_targets::NEWS, "the configuration was not reloaded: the old one stays in force");

@@ -7,6 +7,10 @@
 //! game can want.
 //!
 //! Foreign files cost a look at their name and nothing else.
+//!
+//! Of the stock protocol nothing is taken during a pass that may find older files than the hints did
+//! (the first, after lost hints, in polled folders), so that the order within a host is kept; of the
+//! signed one nothing until the first pass has found what was sent to the games.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +21,7 @@ use crate::core::FolderId;
 use crate::io::files::Folder;
 use crate::io::listing::{Listing, Plain};
 use crate::limits;
-use crate::wire::signed;
+use crate::protocol::signed;
 
 /// The passes over one folder.
 pub struct Scans {

@@ -7,12 +7,12 @@ use super::folders::{Protocol, opened};
 use super::take::Taking;
 use super::waiting::Origin;
 use super::{Daemon, OpenFile};
-use crate::core::{Event, FolderId, SignedFile};
+use crate::core::{Event, FileId, FolderId, SignedFile};
 use crate::io::files::Take;
 use crate::io::random;
 use crate::limits;
-use crate::wire::session_log::Note;
-use crate::wire::signed::{self, Id, Kind};
+use crate::protocol::signed::session_log::Note;
+use crate::protocol::signed::{self, Id, Kind};
 
 impl Daemon {
     pub(super) fn note(&mut self, note: &Note) {
@@ -76,7 +76,7 @@ impl Daemon {
                 folder: watched.of,
                 host: parsed.host.to_string(),
                 session: parsed.session,
-                file: 0,
+                file: FileId::default(),
                 bytes,
                 recovered: true,
             };

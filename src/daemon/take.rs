@@ -2,6 +2,15 @@
 //!
 //! Servers take turns by the time that their files cost, and so do the hosts of each (`waiting`). A
 //! turn ends when its time, bytes or files are used up, whichever comes first.
+//!
+//! Hosts that have proven who they are share with the other hosts of their server; all others have one
+//! share together and take turns within it. Files of a signed session with numbers that are waited for
+//! are a line of their own, which nobody joins who knows only the host's name. A host without room is
+//! parked until something has happened, and then tried again.
+//!
+//! A file that is taken is read whole and renamed to `<name>.<id>.taken`, so its name is free for the
+//! game again. The id is the time in microseconds, never used twice. After a crash the next start finds
+//! the file again; calls that a database's journal knows are answered from it, and the others run.
 
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
@@ -16,7 +25,7 @@ use super::{Daemon, Due, OpenFile};
 use crate::core::{Event, FileId, FolderId, TakenFile};
 use crate::io::files::{Stamp, Take};
 use crate::limits;
-use crate::wire::names;
+use crate::protocol::names;
 
 /// What one turn may still take.
 struct Budget {
@@ -74,13 +83,13 @@ pub(super) struct Taking {
 pub(super) fn known<'a>(
     core: &'a crate::core::Core,
     open: &'a HashMap<FileId, OpenFile>,
-    (began, last): (FileId, FileId),
+    (FileId(began), FileId(last)): (FileId, FileId),
     now_ms: u64,
 ) -> Known<'a> {
     Known {
         core,
         open,
-        ours: began..last.saturating_add(1).max(began),
+        ours: FileId(began)..FileId(last.saturating_add(1).max(began)),
         began_ns: i64::try_from(began).unwrap_or(0).saturating_mul(1_000),
         now_ms,
     }
@@ -241,7 +250,7 @@ impl Daemon {
         let (file, taken_name) = match origin {
             Origin::Game => {
                 let file = self.next_file_id();
-                (file, names::taken(name, file))
+                (file, names::taken(name, file.0))
             }
             Origin::EarlierRun(id) | Origin::ThisRun(id) => (id, name.to_string()),
         };
@@ -398,9 +407,9 @@ impl Daemon {
     /// that come from no file.
     pub(super) fn next_file_id(&mut self) -> FileId {
         let now = wall_us();
-        self.last_file = (now & !1).max(self.last_file + 2);
+        self.last_file = FileId((now & !1).max(self.last_file.0 + 2));
         while self.open_files.contains_key(&self.last_file) {
-            self.last_file += 2;
+            self.last_file.0 += 2;
         }
         self.last_file
     }

@@ -2,17 +2,43 @@
 //!
 //! Every part of a turn has a bound in time or number. What is left over waits for the next turn,
 //! before which the loop does not sleep.
+//!
+//! Everything that happened is an event of the core, everything to be done an effect. Time and what is
+//! on disk reach the core as values, so that tests play whole histories without a file or a clock. The
+//! bounds of a turn's parts are `TURN_*` in `limits`, which asserts that they stay below 20 ms
+//! together.
 
 use std::collections::BTreeSet;
+use std::fmt::{self, Display, Formatter};
 use std::time::{Duration, Instant};
 
 use super::folders::{Protocol, opened};
 use super::poller::Wake;
 use super::take::known;
 use super::{Daemon, Due};
-use crate::core::{Event, HostId, InputState};
+use crate::core::{Event, HostId, InputState, RunId};
 use crate::io::sql::Report;
 use crate::limits;
+
+/// What the core has decided on in a turn: kinds of events, and how many of each.
+#[derive(Default)]
+pub(super) struct Decided(Vec<(&'static str, usize)>);
+
+impl Decided {
+    fn count(&mut self, kind: &'static str) {
+        match self.0.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, count)) => *count += 1,
+            None => self.0.push((kind, 1)),
+        }
+    }
+}
+
+impl Display for Decided {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        let mut all = self.0.iter();
+        all.try_for_each(|(kind, count)| write!(out, ", {count} {kind}"))
+    }
+}
 
 impl Daemon {
     /// Sleeps until something happens or the next timer is due; not at all while something is left
@@ -61,6 +87,7 @@ impl Daemon {
     pub(super) fn turn(&mut self, mut wake: Wake) {
         let began = Instant::now();
         self.is_left_over = false;
+        self.decided.0.clear();
         let control = wake.control;
         let scripts = std::mem::take(&mut wake.scripts);
         // What clients have fetched comes first: else it is written for them once more.
@@ -87,8 +114,9 @@ impl Daemon {
         let took = began.elapsed();
         if took.as_millis() as u64 > limits::SLOW_TURN_MS {
             log::warn!(
-                "a turn took {} ms ({files} files); is the disk slow?",
-                took.as_millis()
+                "a turn took {} ms ({files} files{}); is the disk slow?",
+                took.as_millis(),
+                self.decided
             );
         }
     }
@@ -137,7 +165,7 @@ impl Daemon {
         }
     }
 
-    /// What the lanes of the databases report.
+    /// What the workers of the databases report.
     fn take_reports(&mut self) {
         let until = Instant::now() + Duration::from_micros(limits::TURN_PART_US);
         while let Ok(report) = self.lane_reports.try_recv() {
@@ -151,7 +179,7 @@ impl Daemon {
             }
             self.drain_events();
             if Instant::now() >= until {
-                // The lanes have woken the loop for it already.
+                // The workers have woken the loop for it already.
                 self.is_left_over = true;
                 return;
             }
@@ -159,7 +187,7 @@ impl Daemon {
     }
 
     /// Takes what scripts have told, beginning behind the one that was read last.
-    fn read_some_scripts(&mut self, mut runs: Vec<u64>) {
+    fn read_some_scripts(&mut self, mut runs: Vec<RunId>) {
         let until = Instant::now() + Duration::from_micros(limits::TURN_SCRIPTS_US);
         runs.sort_unstable();
         let behind = runs.partition_point(|run| *run <= self.last_run);
@@ -258,10 +286,15 @@ impl Daemon {
     pub(super) fn drain_events(&mut self) {
         while let Some(event) = self.events.pop_front() {
             self.queues.has_news = true;
-            let effects = self.core.on(event, self.now());
-            for effect in effects {
-                self.carry_out(effect);
-            }
+            self.decide(event);
+        }
+    }
+
+    /// Lets the core decide on one event, at once.
+    pub(super) fn decide(&mut self, event: Event) {
+        self.decided.count(event.kind());
+        for effect in self.core.handle(event, self.now()) {
+            self.carry_out(effect);
         }
     }
 

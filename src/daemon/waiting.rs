@@ -13,8 +13,9 @@ use std::rc::Rc;
 
 use super::folders::Protocol;
 use super::shares::Shares;
+use crate::core::FileId;
 use crate::limits;
-use crate::wire::signed::Id;
+use crate::protocol::signed::Id;
 
 /// A file that waits to be taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,9 +45,9 @@ pub enum What {
 pub enum Origin {
     Game,
     /// Taken by an earlier run, under this id.
-    EarlierRun(u64),
+    EarlierRun(FileId),
     /// Taken by this run under this id, while its game was still writing.
-    ThisRun(u64),
+    ThisRun(FileId),
 }
 
 /// The files of a host that are served in one order.

@@ -9,7 +9,7 @@ use rustix::fs::{self, AtFlags, RenameFlags};
 use rustix::io::Errno;
 
 use crate::limits::ASIDE_MAX;
-use crate::wire::names;
+use crate::protocol::names;
 
 /// What lies under a name, in words; `None`: nothing, as far as can be seen. Links are not followed.
 pub fn kind(folder: impl AsFd, name: &str) -> Option<(FileType, &'static str)> {

@@ -15,8 +15,8 @@ use rustix::fs::FallocateFlags;
 
 use super::append_log;
 use super::files::write_durably;
+use crate::jobs::CallId;
 use crate::limits::BEGUN_CALLS_KEPT;
-use crate::wire::sql::CallId;
 
 const RECORD_BYTES: usize = 12;
 
@@ -70,7 +70,7 @@ impl Begun {
     fn forget(&mut self, is_open: impl Fn(u64) -> bool) -> io::Result<()> {
         let bytes = read(&self.path)?;
         let (earlier, ours) = bytes.split_at(bytes.len().min(self.earlier * RECORD_BYTES));
-        let ours: Vec<CallId> = decode(ours).filter(|call| is_open(call.file)).collect();
+        let ours: Vec<CallId> = decode(ours).filter(|call| is_open(call.number())).collect();
         let room = BEGUN_CALLS_KEPT.saturating_sub(self.earlier);
         let newest = &ours[ours.len().saturating_sub(room)..];
         let mut kept = earlier.to_vec();
@@ -96,15 +96,17 @@ fn reserve(file: &File) {
 
 fn encode(call: CallId) -> [u8; RECORD_BYTES] {
     let mut record = [0; RECORD_BYTES];
-    record[..8].copy_from_slice(&call.file.to_le_bytes());
+    record[..8].copy_from_slice(&call.number().to_le_bytes());
     record[8..].copy_from_slice(&call.index.to_le_bytes());
     record
 }
 
 fn decode(bytes: &[u8]) -> impl Iterator<Item = CallId> {
-    bytes.chunks_exact(RECORD_BYTES).map(|record| CallId {
-        file: u64::from_le_bytes(record[..8].try_into().expect("eight bytes")),
-        index: u32::from_le_bytes(record[8..].try_into().expect("four bytes")),
+    bytes.chunks_exact(RECORD_BYTES).map(|record| {
+        CallId::of_number(
+            u64::from_le_bytes(record[..8].try_into().expect("eight bytes")),
+            u32::from_le_bytes(record[8..].try_into().expect("four bytes")),
+        )
     })
 }
 
@@ -115,7 +117,7 @@ mod tests {
     use super::*;
 
     fn call(file: u64, index: u32) -> CallId {
-        CallId { file, index }
+        CallId::of_number(file, index)
     }
 
     #[test]

@@ -14,7 +14,7 @@ use rustix::fs::FileType;
 
 use super::private;
 use crate::limits;
-use crate::wire::control::SOCKET;
+use crate::protocol::control::SOCKET;
 
 fn short_path(folder: &File, name: &str) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}/{name}", folder.as_raw_fd()))

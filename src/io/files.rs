@@ -16,7 +16,8 @@ use rustix::io::Errno;
 
 use super::{aside, private, random};
 use crate::limits;
-use crate::wire::{answer_file, names};
+use crate::protocol::names;
+use crate::protocol::stock::response_file;
 
 /// What tells one state of a file from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -281,7 +282,7 @@ impl Folder {
         let mut bytes = Vec::new();
         file.take(limits::BLANK_INPUT_BYTES_MAX)
             .read_to_end(&mut bytes)?;
-        Ok(if answer_file::is_empty(&bytes) {
+        Ok(if response_file::is_empty(&bytes) {
             Input::Empty
         } else {
             Input::Holds(stamp)

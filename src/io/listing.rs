@@ -9,7 +9,7 @@ use rustix::fs::{self, FileType, Mode, OFlags};
 
 use super::files::Folder;
 use crate::limits;
-use crate::wire::names;
+use crate::protocol::names;
 
 /// A folder that is being read. What is made or renamed meanwhile may be missing.
 pub struct Listing {

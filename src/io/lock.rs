@@ -15,7 +15,7 @@ use rustix::io::Errno;
 
 use super::aside::move_aside;
 use crate::limits::LOCK_TRIES_MAX;
-use crate::wire::names;
+use crate::protocol::names;
 
 /// In the state folder.
 const STATE_LOCK: &str = "vpid.lock";

@@ -20,7 +20,9 @@ use crate::limits::{
     CALL_FILE_BYTES_MAX, CHECK_FILES_MAX, OVERLOOKED_BELOW_MAX, OVERLOOKED_FOLDERS_MAX,
     OVERLOOKED_IN_FOLDER_MAX, OVERLOOKED_LOOK_MS, OVERLOOKED_NAMED_MAX, OVERLOOKED_SHARE,
 };
-use crate::wire::{call_file, names, signed};
+use crate::protocol::names;
+use crate::protocol::signed;
+use crate::protocol::stock::call_file;
 
 /// What a server of the configuration serves.
 #[derive(Debug, Clone)]

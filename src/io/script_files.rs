@@ -1,6 +1,7 @@
 //! The owner's Python scripts as they lie in their folder: `NAME.py`, or `NAME/main.py`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -194,27 +195,43 @@ impl Found {
     }
 }
 
-/// The files of one script. Errors are sentences for the operator.
-pub fn find_one(folder: &Path, name: &str) -> Result<ScriptFile, String> {
-    let shown = folder.display();
+/// Why a script has no file, with its name and the folder of all scripts.
+#[derive(Debug, PartialEq, Eq)]
+pub enum NoScript {
+    NoName(String),
+    Both(String, PathBuf),
+    Neither(String, PathBuf),
+}
+
+impl fmt::Display for NoScript {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoName(name) => write!(f, "{name:?} is not the name of a script"),
+            Self::Both(name, folder) => write!(
+                f,
+                "both {name}.py and {name}/main.py are in {}; remove or rename one of them",
+                folder.display()
+            ),
+            Self::Neither(name, folder) => {
+                let folder = folder.display();
+                write!(f, "neither {name}.py nor {name}/main.py is in {folder}")
+            }
+        }
+    }
+}
+
+/// The files of one script.
+pub fn find_one(folder: &Path, name: &str) -> Result<ScriptFile, NoScript> {
     if !is_script_name(name) || NO_SCRIPTS.contains(&name) {
-        return Err(format!("{name:?} is not the name of a script"));
+        return Err(NoScript::NoName(name.to_owned()));
     }
     let own = folder.join(name);
     let (file, main) = (folder.join(format!("{name}.py")), own.join(MAIN));
     let (main, folder) = match (file.is_file(), main.is_file()) {
         (true, false) => (file, folder.to_owned()),
         (false, true) => (main, own),
-        (true, true) => {
-            return Err(format!(
-                "both {name}.py and {name}/main.py are in {shown}; remove or rename one of them"
-            ));
-        }
-        (false, false) => {
-            return Err(format!(
-                "neither {name}.py nor {name}/main.py is in {shown}"
-            ));
-        }
+        (true, true) => return Err(NoScript::Both(name.to_owned(), folder.to_owned())),
+        (false, false) => return Err(NoScript::Neither(name.to_owned(), folder.to_owned())),
     };
     let name = name.to_owned();
     Ok(ScriptFile { name, main, folder })
@@ -311,7 +328,7 @@ mod tests {
         let file = |name| find_one(root.path(), name).map(|file| (file.main, file.folder));
         assert_eq!(file("a"), Ok((at("a.py"), at(""))));
         assert_eq!(file("b"), Ok((at("b/main.py"), at("b"))));
-        let problem = |name| file(name).unwrap_err();
+        let problem = |name| file(name).unwrap_err().to_string();
         assert!(problem("c").starts_with("both c.py and c/main.py are in"));
         assert!(problem("d").starts_with("neither d.py nor d/main.py is in"));
         for name in ["../a", "b/main", "", "vpi_config"] {

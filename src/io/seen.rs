@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 
 use super::append_log;
 use super::files::{TEMPORARY, write_durably};
+use crate::jobs::remembered::Remembered;
 use crate::limits;
-use crate::wire::fair_map::FairMap;
-use crate::wire::remembered::Remembered;
+use crate::protocol::fair_map::FairMap;
 
 const IDENTITY_BYTES: usize = 16;
 const MAP_BYTES: usize = 24;

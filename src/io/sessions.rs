@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::append_log;
 use super::files::write_durably;
 use crate::limits;
-use crate::wire::session_log::{Note, Sessions};
+use crate::protocol::signed::session_log::{Note, Sessions};
 
 pub struct SessionLog {
     path: PathBuf,
@@ -70,7 +70,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::wire::signed::Id;
+    use crate::protocol::signed::Id;
 
     fn notes() -> [Note; 3] {
         let (host, session) = (7, Id::from_random([1; 16]));

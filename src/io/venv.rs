@@ -1,6 +1,7 @@
 //! The virtual environment beside a script. Where there is one, the script runs in it or not at
 //! all: in another Python it would miss its packages.
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,26 +11,76 @@ use rustix::fs::{Access, access};
 /// Its name in the folder of the script.
 pub const VENV: &str = ".venv";
 
-/// The interpreter of the environment in a script's own folder; none where there is none.
-///
-/// Errors: a sentence for the operator where there is one that cannot be used as it is.
-pub fn own_interpreter(folder: &Path) -> Result<Option<PathBuf>, String> {
-    let venv = folder.join(VENV);
-    match fs::symlink_metadata(&venv) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(format!("{} cannot be looked at: {error}", venv.display())),
-        Ok(_) => {}
+/// An environment that cannot be used as it is.
+#[derive(Debug)]
+pub struct Unusable {
+    venv: PathBuf,
+    fault: Fault,
+}
+
+/// What is wrong with an environment. Its text goes on after the environment's name.
+#[derive(Debug)]
+pub enum Fault {
+    Unseen(io::Error),
+    NoEnvironment,
+    NoPython,
+    NoConfig,
+    NoPackages,
+    /// What is wrong with its interpreter.
+    Program(String),
+    /// Made for these versions; the interpreter has another.
+    OtherVersion(String, String),
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (venv, fault) = (self.venv.display(), &self.fault);
+        match fault {
+            Fault::Unseen(_) => write!(f, "{venv} {fault}"),
+            _ => write!(f, "{venv} {fault}; {}", remedy(&self.venv)),
+        }
     }
-    let unusable = |why: String| format!("{} {why}; {}", venv.display(), remedy(&venv));
-    if !venv.is_dir() {
-        return Err(unusable("is no virtual environment".into()));
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unseen(error) => write!(f, "cannot be looked at: {error}"),
+            Self::NoEnvironment => f.write_str("is no virtual environment"),
+            Self::NoPython => f.write_str("is unusable: there is no python3 in its bin"),
+            Self::NoConfig => f.write_str(
+                "is unusable: it has no pyvenv.cfg, so Python would not use its packages",
+            ),
+            Self::NoPackages => f.write_str("is unusable: it has no packages of any Python"),
+            Self::Program(what) => write!(f, "is unusable: {what}"),
+            Self::OtherVersion(others, version) => write!(
+                f,
+                "was made for Python {others}, and its interpreter is Python {version} now, which \
+                 does not find its packages"
+            ),
+        }
+    }
+}
+
+/// The interpreter of the environment in a script's own folder; none where there is none.
+pub fn own_interpreter(folder: &Path) -> Result<Option<PathBuf>, Unusable> {
+    let venv = folder.join(VENV);
+    interpreter_of(&venv).map_err(|fault| Unusable { venv, fault })
+}
+
+fn interpreter_of(venv: &Path) -> Result<Option<PathBuf>, Fault> {
+    match fs::symlink_metadata(venv) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Fault::Unseen(error)),
+        Ok(_) if !venv.is_dir() => return Err(Fault::NoEnvironment),
+        Ok(_) => {}
     }
     let programs = ["python3", "python"].map(|name| venv.join("bin").join(name));
     let mut why = None;
     for program in programs {
         match usable(&program) {
             Ok(()) => {
-                of_its_version(&venv, &program).map_err(unusable)?;
+                of_its_version(venv, &program)?;
                 return Ok(Some(program));
             }
             Err(reason) => {
@@ -40,7 +91,7 @@ pub fn own_interpreter(folder: &Path) -> Result<Option<PathBuf>, String> {
             }
         }
     }
-    Err(unusable(why.unwrap_or_default()))
+    Err(why.unwrap_or(Fault::NoPython))
 }
 
 /// How an environment is put right.
@@ -59,39 +110,35 @@ pub fn of_interpreter(python: &Path) -> Option<&Path> {
     venv.ends_with(VENV).then_some(venv)
 }
 
-/// Whether it can be run. Errors go on after the environment's name.
-fn usable(program: &Path) -> Result<(), String> {
+/// Whether it can be run.
+fn usable(program: &Path) -> Result<(), Fault> {
     let name = program.file_name().unwrap_or_default().display();
+    let fault = |what| Err(Fault::Program(what));
     match fs::metadata(program) {
-        Ok(kind) if !kind.is_file() => Err(format!("is unusable: its bin/{name} is no file")),
-        Ok(_) => access(program, Access::EXEC_OK).map_err(|error| {
-            format!("is unusable: vpid's user cannot run its bin/{name} ({error})")
-        }),
+        Ok(kind) if !kind.is_file() => fault(format!("its bin/{name} is no file")),
+        Ok(_) => access(program, Access::EXEC_OK)
+            .or_else(|error| fault(format!("vpid's user cannot run its bin/{name} ({error})"))),
         Err(_) if program.is_symlink() => {
             let target = fs::read_link(program).unwrap_or_default();
-            Err(format!(
-                "is unusable: its bin/{name} is a link to {}, which is not there any more",
-                target.display()
+            let target = target.display();
+            fault(format!(
+                "its bin/{name} is a link to {target}, which is not there any more"
             ))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Err("is unusable: there is no python3 in its bin".into())
-        }
-        Err(error) => Err(format!("is unusable: its bin/{name}: {error}")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Fault::NoPython),
+        Err(error) => fault(format!("its bin/{name}: {error}")),
     }
 }
 
 /// An interpreter finds the environment's packages in the folder of its own version, and knows by
 /// `pyvenv.cfg` that it runs in one.
-fn of_its_version(venv: &Path, program: &Path) -> Result<(), String> {
+fn of_its_version(venv: &Path, program: &Path) -> Result<(), Fault> {
     let Ok(real) = fs::canonicalize(program) else {
         return Ok(());
     };
     let inside = fs::canonicalize(venv).is_ok_and(|venv| real.starts_with(venv));
     if !inside && !venv.join("pyvenv.cfg").is_file() {
-        return Err(
-            "is unusable: it has no pyvenv.cfg, so Python would not use its packages".into(),
-        );
+        return Err(Fault::NoConfig);
     }
     let name = real.file_name().unwrap_or_default().to_string_lossy();
     let version = name.strip_prefix("python");
@@ -102,8 +149,8 @@ fn of_its_version(venv: &Path, program: &Path) -> Result<(), String> {
     }
 }
 
-/// Whether the environment was made for this version, such as `3.11`. Errors go on after its name.
-pub fn has_packages_of(venv: &Path, version: &str) -> Result<(), String> {
+/// Whether the environment was made for this version, such as `3.11`.
+pub fn has_packages_of(venv: &Path, version: &str) -> Result<(), Fault> {
     let libraries = venv.join("lib");
     if libraries.join(format!("python{version}")).is_dir() {
         return Ok(());
@@ -115,12 +162,8 @@ pub fn has_packages_of(venv: &Path, version: &str) -> Result<(), String> {
     });
     let others: Vec<String> = others.collect();
     Err(match others.as_slice() {
-        [] => "is unusable: it has no packages of any Python".into(),
-        others => format!(
-            "was made for Python {}, and its interpreter is Python {version} now, which does not \
-             find its packages",
-            others.join(", ")
-        ),
+        [] => Fault::NoPackages,
+        others => Fault::OtherVersion(others.join(", "), version.to_owned()),
     })
 }
 
@@ -155,7 +198,7 @@ mod tests {
         }
 
         fn found(&self) -> Result<Option<PathBuf>, String> {
-            own_interpreter(self.0.path())
+            own_interpreter(self.0.path()).map_err(|error| error.to_string())
         }
 
         #[track_caller]

@@ -44,6 +44,14 @@ pub const VYHUB_LOOKUPS_MAX: usize = 4;
 pub const VYHUB_RIGHTS_MS: u64 = 300_000;
 /// Users whose rights are kept on disk.
 pub const VYHUB_RIGHTS_KEPT_MAX: usize = 500;
+/// How often the adverts of a bundle are fetched, how many are kept, how long each, and its lines.
+pub const VYHUB_ADVERTS_MS: u64 = 300_000;
+pub const ADVERTS_MAX: usize = 100;
+pub const ADVERT_CHARS_MAX: usize = 2_000;
+pub const ADVERT_LINES_MAX: usize = 10;
+/// Longest pause from one advert to the next, and longest text in front of each line.
+pub const ADVERT_INTERVAL_S_MAX: u64 = 86_400;
+pub const ADVERT_PREFIX_CHARS_MAX: usize = 32;
 /// A banned player who is still there is kicked again after this time.
 pub const KICK_AGAIN_MS: u64 = 5_000;
 /// Longest reason of a ban or warning, in characters.
@@ -72,7 +80,7 @@ pub const CHANGE_MAP_MS: u64 = 8_000;
 pub const TURN_LOG_LINES_MAX: usize = 256;
 /// How often it is said that VyHub refuses the key.
 pub const VYHUB_SHOUT_MS: u64 = 3_600_000;
-/// Warnings of this run that are told from later ones with the same words.
+/// What changes have made in this run, so that a later one with the same words is told from it.
 pub const WARNINGS_REMEMBERED_MAX: usize = 1_000;
 
 /// Names under which players were banned in this run. VyHub may know them by other ones.
@@ -160,8 +168,6 @@ pub const BANS_LINE_BYTES_MAX: usize = 16 << 10;
 /// Requests under way at once.
 pub const HTTP_THREADS_MAX: usize = 3;
 pub const HTTP_STACK_BYTES: usize = 512 << 10;
-/// A thread without requests ends after this time, if it is not the last.
-pub const HTTP_THREAD_IDLE_MS: u64 = 10_000;
 /// Requests that wait.
 pub const HTTP_JOBS_MAX: usize = 10_000;
 /// How long a name may take to be looked up, and a connection to be there, with TLS.
@@ -195,6 +201,7 @@ pub const STORE_FILES_MAX: usize = 100_000;
 /// Changes that wait to be written, and those that share one look at the disk.
 pub const STORE_WRITES_MAX: usize = 100_000;
 pub const STORE_BATCH_MAX: usize = 256;
+pub const STORE_STACK_BYTES: usize = 512 << 10;
 /// Files of one name that were set aside as unreadable.
 pub const STORE_UNREADABLE_MAX: usize = 10;
 

@@ -38,6 +38,9 @@ pub const HOST_ANSWER_BYTES_MIN: usize = 2 * ANSWER_FILE_BYTES_MAX;
 /// The same for one host, and in count.
 pub const HOST_ANSWER_BYTES_MAX: usize = 4 << 20;
 pub const HOST_ANSWERS_MAX: usize = 8_192;
+/// Answers that wait beside the response file of a stock host which has never read that, before no more
+/// of its files are claimed.
+pub const UNREAD_ANSWERS_MAX: usize = 8;
 /// Answers of one host that are kept to be repeated.
 pub const HOST_REPEATS_MAX: usize = 1_024;
 

@@ -31,11 +31,6 @@ pub const QUERY_TEXT_CHARS_DEFAULT: usize = 4_096;
 pub const QUERY_TEXT_CHARS_MAX: usize = 65_536;
 /// Most rows that a query may answer.
 pub const QUERY_ROWS_MAX: usize = 1_000;
-/// How long an answer may be given again.
-pub const QUERY_CACHE_S_MAX: u64 = 86_400;
-/// Answers that are kept to be given again, in count and in bytes.
-pub const CACHE_ANSWERS_MAX: usize = 1_000;
-pub const CACHE_BYTES_MAX: usize = 4 << 20;
 /// Databases in one configuration.
 pub const DATABASES_MAX: usize = 16;
 /// Largest schema file, and steps in it.
@@ -64,12 +59,13 @@ pub const SQL_CALL_TRIES_MAX: u32 = 2;
 /// Calls that are noted, at most; and how large the file of notes grows before it is rewritten.
 pub const SQL_TRIES_KEPT_MAX: usize = 1_024;
 pub const SQL_TRIES_FILE_BYTES_MAX: u64 = 64 * 1_024;
-/// While something runs, its supervisor looks this often.
+/// SQLite's parser and full-text search go deep.
+pub const SQLITE_STACK_BYTES: usize = 2 << 20;
+pub const WATCHDOG_STACK_BYTES: usize = 256 << 10;
+/// While something runs, its watchdog looks this often.
 pub const SQL_LOOK_MS: u64 = 100;
 /// A statement that does not end this long after its limit is given up with its connection.
 pub const SQL_GIVE_UP_MS: u64 = 500;
-/// Threads of one lane that are given up and have not ended; with more, the lane waits for one.
-pub const SQL_STUCK_THREADS_MAX: usize = 4;
 /// A call that its lane has not answered this long after its deadline is answered for it.
 pub const SQL_OVERDUE_MS: u64 = 250;
 /// A call that ran in time and was undone by another's fault may run again until so long after
@@ -156,8 +152,6 @@ pub const MYSQL_TRIES_MAX: u32 = 5;
 pub const MYSQL_PAUSE_MS: u64 = 10;
 /// A read that began this long ago has its snapshot: a later write of its host may begin.
 pub const MYSQL_HEAD_START_MS: u64 = 250;
-/// Reads that one connection answers before it looks for writes.
-pub const MYSQL_READS_MAX: usize = 64;
 /// Answers that are written down at the end of one transaction. With one more, and written as
 /// hexadecimal digits, they fit into the smallest packet that a server allows by itself.
 pub const MYSQL_BATCH_ANSWER_BYTES_MAX: usize = 256 * 1_024;

@@ -4,8 +4,8 @@ use std::fs;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
-use vpid::cli::game::GameCall;
-use vpid::wire::names;
+use vpid::game_side::stock::GameCall;
+use vpid::protocol::names;
 
 use crate::support::{Vpid, call, insert, stays, wait_until};
 

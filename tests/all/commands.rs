@@ -52,8 +52,17 @@ fn every_command_explains_itself() {
 }
 
 #[test]
+fn init_shows_the_scripts_without_a_game() {
+    for (name, text) in vpid::vscripts::ALL {
+        let shown = run(&["init", "--print", name]);
+        assert_eq!(shown.status.code(), Some(0), "{name}");
+        assert!(out(&shown) == text, "{name}");
+    }
+}
+
+#[test]
 fn a_wrong_command_line_is_exit_code_2() {
-    let wrong: [&[&str]; 14] = [
+    let wrong: [&[&str]; 16] = [
         &["script"],
         &["script", "load"],
         &["script", "reload", "stats.py", "now"],
@@ -68,6 +77,8 @@ fn a_wrong_command_line_is_exit_code_2() {
         &["call", "VPI_Ping", "{}", "{}"],
         &["call", "VPI_Ping", "--timeout", "soon"],
         &["bench", "--hosts", "0"],
+        &["bench", "now"],
+        &["init", "--print", "other.nut"],
     ];
     for arguments in wrong {
         let output = run(arguments);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tempfile::TempDir;
-use vpid::cli::game::GameCall;
+use vpid::game_side::stock::GameCall;
 
 use crate::attack::victim::{Victim, Waits};
 use crate::attack::{Flood, others, signed, stock};

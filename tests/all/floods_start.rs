@@ -7,10 +7,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use vpid::cli::game::GameCall;
-use vpid::cli::signed_game::SignedGame;
+use vpid::game_side::signed::SignedGame;
+use vpid::game_side::stock::GameCall;
 use vpid::limits;
-use vpid::wire::{names, signed};
+use vpid::protocol::names;
+use vpid::protocol::signed;
 
 use crate::support::{KEY, PATIENCE, Vpid, call, insert, wait_until};
 

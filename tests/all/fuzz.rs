@@ -1,6 +1,6 @@
 //! A short run of every fuzz target, without libFuzzer: its corpus, and inputs made from it.
 //!
-//! The long runs are by hand (ARCHITECTURE.md says how); what they find becomes a file of the
+//! The long runs are by hand (CONTRIBUTING.md says how); what they find becomes a file of the
 //! corpus, and stays tried here.
 
 #[path = "../../fuzz/src/lib.rs"]

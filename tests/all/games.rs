@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Output, Stdio};
 
 use serde_json::{Value, json};
-use vpid::cli::signed_game::SignedGame;
+use vpid::game_side::signed::SignedGame;
 
 use crate::support::{PATIENCE, Vpid, call, program, wait_until};
 

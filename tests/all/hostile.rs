@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::{Value, json};
 use vpid::limits;
-use vpid::wire::names;
+use vpid::protocol::names;
 
 use crate::support::{Host, SECRET, Vpid, call, stays, wait_until};
 

@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 use vpid::limits;
-use vpid::wire::names;
+use vpid::protocol::names;
 
 use crate::support::{Vpid, call, wait_until};
 

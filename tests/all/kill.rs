@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use vpid::wire::names;
+use vpid::protocol::names;
 
 use crate::support::{Load, Random, Vpid, insert, wait_until};
 

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use mysql::prelude::Queryable;
 use serde_json::{Value, json};
 use test_mariadb::{PASSWORD, Server, USER};
+
 use vpid::limits::MYSQL_POOL_DEFAULT;
 
 use crate::service::cost;
 use crate::support::mariadb::{Database, administrator, shared_server};
-use crate::support::{Host, Load, Random, Vpid, call, insert, stays, wait_until};
+use crate::support::{Host, Vpid, call, insert, stays, wait_until};
 
 const HITS: &str = r#"
 [query.hit]
@@ -277,7 +278,11 @@ fn check_says_whether_the_database_is_good_and_what_to_do() {
 #[test]
 fn an_idle_vpid_with_open_connections_costs_next_to_nothing() {
     let database = Database::shared();
-    let vpid = Vpid::new().on(&database).with_numbers().started();
+    let vpid = Vpid::new()
+        .permission("raw_sql = [\"test.nut\"]")
+        .on(&database)
+        .with_numbers()
+        .started();
     let stays_idle = |how_long: Duration| {
         let (before, _) = cost(vpid.pid());
         stays("an idle vpid", how_long, || {
@@ -285,13 +290,19 @@ fn an_idle_vpid_with_open_connections_costs_next_to_nothing() {
         });
     };
     stays_idle(Duration::from_millis(500));
-    let mut load = Load::new(&vpid);
-    let mut random = Random::new(1);
-    wait_until("all connections are open", || {
-        load.write_file(&mut random);
-        sessions(&database).len() == MYSQL_POOL_DEFAULT
-    });
-    load.drain(&vpid);
+    // As many reads at once as there may be, and a write beside them.
+    let (mut reader, mut writer) = (vpid.host("reader"), vpid.host("writer"));
+    let reads = vec![call("VPI_DB_RawExecute", json!({"query": "SELECT SLEEP(1)"})); 3];
+    let reading = reader.send(&reads).unwrap();
+    let sleeps = format!(
+        "SELECT COUNT(*) FROM information_schema.processlist WHERE db = '{}' AND state = 'User sleep'",
+        database.name
+    );
+    wait_until("three are read", || database.query::<i64>(&sleeps) == [3]);
+    let values = json!({"table": "user_test_numbers", "values": [1]});
+    assert_eq!(writer.ask("VPI_DB_UserInsert", values), 1);
+    reader.answers(&reading);
+    vpid.at_rest();
     stays_idle(Duration::from_secs(2));
     assert_eq!(sessions(&database).len(), MYSQL_POOL_DEFAULT);
     // Beside this, a resident 5 MB of the program's own code in a build for use.

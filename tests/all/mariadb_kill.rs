@@ -137,12 +137,14 @@ fn of_both_under_load_each_call_takes_effect_exactly_once() {
 }
 
 /// So that a call meets a server that hangs on a connection, and not on the way to one.
-fn both_connections_are_open(database: &Database, reader: &mut Host) {
-    let open = "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE()";
-    wait_until("both connections and this one are open", || {
-        reader.ask("VPI_DB_RawExecute", json!({"query": "SELECT 1"}));
-        database.query::<i64>(open) == [3]
-    });
+fn both_connections_are_open(database: &Database, reader: &mut Host, writer: &mut Host) {
+    let query = json!({"query": "SELECT SLEEP(0.5)"});
+    let reading = reader.send_one("VPI_DB_RawExecute", query);
+    let sleeps = "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep'";
+    wait_until("it is read", || database.query::<i64>(sleeps) == [1]);
+    let query = json!({"query": "DELETE FROM user_test_numbers WHERE 1 = 0"});
+    writer.ask("VPI_DB_RawExecute", query);
+    reader.answers(&[reading]);
 }
 
 #[test]
@@ -163,7 +165,7 @@ fn a_server_that_hangs_holds_nobody_up_but_its_callers_and_those_until_their_dea
     assert_eq!(host.ask("VPI_DB_UserInsert", values(1)), 1);
     vpid.at_rest();
     let mut reader = vpid.host("reader");
-    both_connections_are_open(&database, &mut reader);
+    both_connections_are_open(&database, &mut reader, &mut other);
     let query = json!({"query": "SELECT SLEEP(20)"});
     let reading = reader.send_one("VPI_DB_RawExecute", query);
     let sleeps = "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep'";

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use rustix::fs::{CWD, FileType, FlockOperation, Mode, flock, mknodat};
 use serde_json::{Value, json};
-use vpid::cli::signed_game::SignedGame;
+use vpid::game_side::signed::SignedGame;
 use vpid::limits::SWEEP_MS;
-use vpid::wire::names;
-use vpid::wire::signed::{Kind, of_vpid, parse_name};
+use vpid::protocol::names;
+use vpid::protocol::signed::{Kind, of_vpid, parse_name};
 
 use crate::support::{Host, KEY, PATIENCE, Vpid, call, stays, wait_until};
 

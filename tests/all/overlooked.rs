@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use serde_json::json;
 use vpid::limits::HOST_BYTES_MAX;
-use vpid::wire::names;
+use vpid::protocol::names;
 
 use crate::support::{KEY, Vpid, wait_until};
 

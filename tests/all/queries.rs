@@ -17,7 +17,6 @@ const QUERIES: &str = r#"
 sql = "SELECT name, points FROM scores ORDER BY points DESC LIMIT :limit"
 params = { limit = { type = "integer", default = 2, min = 1, max = 50 } }
 returns = "objects"
-cache_s = 600
 
 [query.points]
 sql = "SELECT points FROM scores WHERE name = :name"
@@ -125,28 +124,6 @@ fn steps_stand_or_fall_together_and_only_their_scripts_may_call_them() {
             .unwrap()
             .contains(&json!("VPI_SQL_give"))
     );
-}
-
-#[test]
-fn a_cached_answer_is_dropped_by_a_write_through_vpid_and_by_no_other() {
-    let vpid = vpid()
-        .queries(QUERIES)
-        .permission("raw_sql = [\"test.nut\"]")
-        .started();
-    let mut host = vpid.host("red");
-    let best = |host: &mut Host| host.ask("VPI_SQL_top", json!({"limit": 1}))[0]["name"].clone();
-    assert_eq!(best(&mut host), "Bob");
-    let outside = vpid.sql();
-    outside
-        .execute_batch("UPDATE scores SET points = 99 WHERE name = 'Cem'")
-        .unwrap();
-    assert_eq!(best(&mut host), "Bob", "it was not given again");
-    let give = json!({"from": "Bob", "to": "Ana", "log": "one", "n": 1});
-    assert_eq!(host.ask_as("bank.nut", "VPI_SQL_give", give), 3);
-    assert_eq!(best(&mut host), "Cem");
-    let raw = json!({"query": "UPDATE scores SET points = 100 WHERE name = 'Ana'"});
-    host.ask("VPI_DB_RawExecute", raw);
-    assert_eq!(best(&mut host), "Ana");
 }
 
 #[test]

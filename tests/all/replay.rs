@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
-use vpid::wire::names;
+use vpid::protocol::names;
 
 use crate::support::{Host, Vpid, wait_until};
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use vpid::cli::game::GameCall;
+use vpid::game_side::stock::GameCall;
 
 use crate::support::{Client, Random, Vpid, call, wait_until};
 

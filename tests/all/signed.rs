@@ -4,9 +4,9 @@ use std::fs;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use vpid::cli::game::GameCall;
-use vpid::cli::signed_game::SignedGame;
-use vpid::wire::signed;
+use vpid::game_side::signed::SignedGame;
+use vpid::game_side::stock::GameCall;
+use vpid::protocol::signed;
 
 use crate::support::{KEY, PATIENCE, Vpid, call, insert, stays, wait_until};
 

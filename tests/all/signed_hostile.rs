@@ -4,8 +4,8 @@ use std::fs;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use vpid::cli::signed_game::SignedGame;
-use vpid::wire::signed;
+use vpid::game_side::signed::SignedGame;
+use vpid::protocol::signed;
 
 use crate::support::{PATIENCE, Vpid, call, insert, stays, wait_until};
 

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use vpid::cli::game::GameCall;
-use vpid::cli::signed_game::SignedGame;
+use vpid::game_side::signed::SignedGame;
+use vpid::game_side::stock::GameCall;
 
 use crate::support::{Random, Vpid, insert, wait_until};
 

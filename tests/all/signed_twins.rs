@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use vpid::cli::signed_game::SignedGame;
+use vpid::game_side::signed::SignedGame;
 
 use crate::support::{PATIENCE, Vpid, call, insert, wait_until};
 

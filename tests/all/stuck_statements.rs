@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use vpid::cli::game::GameCall;
+use vpid::game_side::stock::GameCall;
 use vpid::limits::{SQL_SUSPECT_MS, STOP_END_MS};
 
 use crate::support::{Host, Vpid, call, insert, wait_for, wait_until};

@@ -6,7 +6,8 @@ use std::time::Duration;
 use fake_rcon::Player;
 use serde_json::{Value, json};
 
-use crate::support::{Community, Visitor, stays, wait_until};
+use crate::service::cost;
+use crate::support::{Community, Visitor, Vpid, stays, wait_until};
 
 /// A map starts: VyHub is told soon after.
 fn next_status(community: &Community, map: &str) -> Value {
@@ -17,6 +18,73 @@ fn next_status(community: &Community, map: &str) -> Value {
         .line(&format!("Started map \"{map}\" (CRC \"9a\")"));
     community.wait_for_vyhub("a status", |state| state.statuses().len() > before);
     community.vyhub.last_status().expect("just looked")
+}
+
+#[test]
+fn adverts_are_shown_in_turn_in_their_colour_and_none_on_an_empty_server() {
+    let configure = |vpid: Vpid| vpid.vyhub_line("advert_interval_s = 1");
+    let mut community = Community::configured(configure);
+    community.vyhub.add_advert("Be kind.\nAlways.", "#FF8800");
+    community.vyhub.add_advert("Join us!", "#00ff00");
+    community.start();
+    let texts = |community: &Community| {
+        let shown = community.game.shown();
+        let all = shown.iter().filter(|shown| shown.to.is_none());
+        all.map(|shown| shown.text.clone()).collect::<Vec<_>>()
+    };
+    community.wait_for_vyhub("adverts are read", |state| {
+        let mut requests = state.requests().iter();
+        requests.any(|request| request.path.starts_with("/advert/"))
+    });
+    stays("nobody is there", Duration::from_millis(1_300), || {
+        texts(&community).is_empty() && community.game.said().is_empty()
+    });
+    let player = Visitor::new(2, "player");
+    community.joins(&player);
+    let both = [
+        "\x07FF8800[\u{2605}] Be kind.",
+        "\x07FF8800[\u{2605}] Always.",
+        "\x0700ff00[\u{2605}] Join us!",
+    ];
+    wait_until("all were shown, and the first again", || {
+        texts(&community).len() >= 5
+    });
+    assert_eq!(texts(&community)[..3], both);
+    assert_eq!(texts(&community)[3..5], both[..2]);
+    // While VyHub is away, what it had is shown.
+    community.vpid.kill();
+    community.vyhub.pause();
+    let before = texts(&community).len();
+    community.start_away();
+    wait_until("they are shown again", || {
+        texts(&community).len() >= before + 3
+    });
+    community.vyhub.resume();
+    community.all_well();
+}
+
+#[test]
+fn adverts_that_are_not_wanted_any_more_cost_nothing_though_they_are_cached() {
+    let configure = |vpid: Vpid| vpid.vyhub_line("advert_interval_s = 86400");
+    let mut community = Community::configured(configure);
+    community.vyhub.add_advert("Be kind.", "#FF8800");
+    community.start();
+    let state = community.vpid.path("state/vyhub");
+    wait_until("they are cached", || {
+        let mut files = std::fs::read_dir(&state).expect("a folder");
+        files.any(|file| {
+            let name = file.expect("a file").file_name();
+            name.to_string_lossy().starts_with("adverts-")
+        })
+    });
+    community.vpid.stop();
+    let vpid = &mut community.vpid;
+    vpid.change_vyhub_line("advert_interval_s = 86400", "advert_interval_s = 0");
+    community.start_away();
+    let (before, _) = cost(community.vpid.pid());
+    stays("it sleeps", Duration::from_secs(1), || {
+        cost(community.vpid.pid()).0 - before <= 20
+    });
 }
 
 #[test]

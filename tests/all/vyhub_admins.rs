@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fake_rcon::Player;
 use serde_json::json;
-use vpid::cli::signed_game::SignedGame;
+use vpid::game_side::signed::SignedGame;
 
 use crate::support::{ALL_RIGHTS, Community, PATIENCE, Visitor, stays, wait_for};
 

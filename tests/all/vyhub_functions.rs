@@ -134,7 +134,7 @@ fn vpid_call_asks_and_a_signed_game_too() {
         [&json!("Known"), &json!(true)]
     );
     let mut game = community.vpid.signed_game("my_server");
-    let call = vpid::cli::game::GameCall::new(
+    let call = vpid::game_side::stock::GameCall::new(
         "any.nut",
         "VYHUB_IsBanned",
         json!({"player": known.steam3()}),

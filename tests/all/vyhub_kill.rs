@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fake_vyhub::Fault;
 use serde_json::json;
-use vpid::cli::game::GameCall;
+use vpid::game_side::stock::GameCall;
 
 use crate::support::{Community, Random, Visitor, stays, wait_until};
 

@@ -5,7 +5,9 @@ use std::fs;
 
 use serde_json::json;
 use tempfile::TempDir;
-use vpid::wire::{answer_file, call_file, legacy};
+use vpid::protocol::stock::call_file;
+use vpid::protocol::stock::legacy;
+use vpid::protocol::stock::response_file;
 
 use crate::support::daemon::SECRET;
 use crate::support::record::Entry;
@@ -42,7 +44,7 @@ fn answer(dir: &TempDir, answers: &[(String, &str)]) {
     let mut random = (1u8..=184).cycle();
     let identity = legacy::seal(SECRET.as_bytes(), unix, || random.next().unwrap_or(0));
     let answers = answers.iter();
-    let text = answer_file::pack(
+    let text = response_file::pack(
         answers.map(|(token, value)| (token.as_str(), *value)),
         &identity,
     );
@@ -86,13 +88,14 @@ fn a_call_file_is_one_that_the_daemon_believes() {
     assert_eq!(writes[0].0, "ab_c__9_vpi_restart.interface");
     let (name, text) = writes[1];
     assert!(name.starts_with("ab_c__9_vpi_"), "{name}");
-    let file = call_file::parse(text).expect("calls");
-    let call = file.singles[1].as_ref().expect("a call");
+    let identity = call_file::scan(text).expect("a call file");
+    let outline = call_file::outline(text).expect("calls");
+    let call = outline.singles[1].call.read(text).expect("a call");
     assert_eq!(
         (call.script.as_str(), call.function.as_str()),
         ("story.nut", "VPI_Ping")
     );
-    let identity = file.identity.expect("an identity");
+    let identity = identity.expect("an identity");
     assert!(legacy::verify(SECRET.as_bytes(), &identity));
 }
 

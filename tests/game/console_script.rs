@@ -2,9 +2,9 @@
 
 use fake_rcon::console;
 use tempfile::TempDir;
-use vpid::wire::messages::Place;
-use vpid::wire::player_text::for_client_print;
-use vpid::wire::script_line::{Reader, ScriptLine};
+use vpid::protocol::player_text::for_client_print;
+use vpid::protocol::script_line::{Reader, ScriptLine};
+use vpid::protocol::signed::messages::Place;
 
 use crate::support::{Game, Setup};
 

@@ -24,7 +24,6 @@ mod vpi_files;
 mod vpi_functions;
 mod vpi_guard;
 mod vpi_link;
-mod vpi_script;
 mod vpi_start;
 mod vpi_texts;
 mod vpi_trouble;

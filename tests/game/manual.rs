@@ -5,9 +5,8 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::daemon::{Daemon, KEY, scriptdata};
-use crate::support::peer::with_key;
-use crate::support::script::folder;
 use crate::support::{Game, Setup};
+use vpid::vscripts::{MAPSPAWN, VPI_CONFIG, vpi_with};
 
 const MANUAL: &str = include_str!("../../docs/game-scripts.md");
 const DATABASES: &str = include_str!("../../docs/databases.md");
@@ -48,13 +47,11 @@ fn examples() -> Vec<Example> {
 }
 
 fn game(dir: &TempDir) -> Game {
-    let mapspawn = std::fs::read_to_string(folder().join("mapspawn.nut")).unwrap();
-    let config = std::fs::read_to_string(folder().join("vpi_config.nut")).unwrap();
     let mut game = Setup::new(&scriptdata(dir.path()))
         .hostname("Manual Server")
-        .script("mapspawn.nut", &mapspawn)
-        .script("vpi.nut", &with_key(KEY))
-        .script("vpi_config.nut", &config)
+        .script("mapspawn.nut", MAPSPAWN)
+        .script("vpi.nut", &vpi_with(KEY))
+        .script("vpi_config.nut", VPI_CONFIG)
         .start("cp_first");
     let connected =
         |game: &mut Game| game.run("manual.nut", "return VPI.Status().connected") == json!(true);

@@ -5,9 +5,8 @@ use fake_rcon::{FakeRcon, FakeServer, Player};
 use tempfile::TempDir;
 
 use crate::support::daemon::{Daemon, KEY, scriptdata};
-use crate::support::peer::with_key;
-use crate::support::script::folder;
 use crate::support::{Game, Setup};
+use vpid::vscripts::{MAPSPAWN, vpi_with};
 
 const HELLO: &str = r#"
 import game
@@ -47,12 +46,11 @@ impl Story {
     /// of one second would have the same session.
     #[track_caller]
     fn game(&self, run: u64) -> Game {
-        let mapspawn = std::fs::read_to_string(folder().join("mapspawn.nut")).unwrap();
         let mut game = Setup::new(&scriptdata(self.dir.path()))
             .hostname("My Server #1")
             .seed(run)
-            .script("vpi.nut", &with_key(KEY))
-            .script("mapspawn.nut", &mapspawn)
+            .script("vpi.nut", &vpi_with(KEY))
+            .script("mapspawn.nut", MAPSPAWN)
             .start("cp_first");
         self.until(&mut game, "connected", |game| {
             game.run("test.nut", "return VPI.Status().connected")

@@ -1,7 +1,6 @@
 //! What `vpi.nut` costs the game: printed, never asserted. Run one alone and optimised:
 //! `cargo test --release --test game vpi_costs -- --nocapture --test-threads 1`
 
-use std::fs;
 use std::time::Instant;
 
 use serde_json::json;
@@ -9,7 +8,6 @@ use tempfile::TempDir;
 
 use crate::support::Setup;
 use crate::support::peer::Talk;
-use crate::support::script::folder;
 
 const TRAFFIC: &str = r#"
 ::answered <- 0
@@ -67,12 +65,10 @@ fn report(talk: &Talk, what: &str, from: usize) {
 #[test]
 fn hashing() {
     const BLOCKS: u32 = 4_000;
-    let (dir, hash) = (
-        TempDir::new().unwrap(),
-        folder().join("vpi").join("sha256.nut"),
-    );
+    let hash = include_str!("../../vscripts/vpi/sha256.nut");
+    let dir = TempDir::new().unwrap();
     let mut game = Setup::new(dir.path())
-        .script("sha256.nut", &fs::read_to_string(hash).unwrap())
+        .script("sha256.nut", hash)
         .script(
             "mapspawn.nut",
             "::hash <- {}; IncludeScript(\"sha256\", hash)",

@@ -7,9 +7,8 @@ use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
 use crate::support::daemon::{Daemon, KEY, scriptdata};
-use crate::support::peer::with_key;
-use crate::support::script::folder;
 use crate::support::{Game, Setup};
+use vpid::vscripts::{MAPSPAWN, vpi_with};
 
 /// Written as for the stock client.
 const STORY: &str = r#"
@@ -42,14 +41,13 @@ struct Story {
 fn story() -> Story {
     let dir = TempDir::new().expect("a folder");
     let daemon = Some(Daemon::start_signed(dir.path()));
-    let mapspawn = std::fs::read_to_string(folder().join("mapspawn.nut")).unwrap();
     let game = Setup::new(&scriptdata(dir.path()))
         .hostname("My Server #1")
         .script(
             "mapspawn.nut",
-            &(mapspawn + "\nIncludeScript(\"story\", this)"),
+            &format!("{MAPSPAWN}\nIncludeScript(\"story\", this)"),
         )
-        .script("vpi.nut", &with_key(KEY))
+        .script("vpi.nut", &vpi_with(KEY))
         .script("story.nut", STORY)
         .start("cp_first");
     let mut story = Story { game, daemon, dir };
@@ -277,12 +275,11 @@ fn what_happens_in_the_game_is_told() {
 #[test]
 fn a_game_whose_name_another_one_takes_says_so_and_comes_back() {
     let mut story = story();
-    let mapspawn = std::fs::read_to_string(folder().join("mapspawn.nut")).unwrap();
     let mut other = Setup::new(&scriptdata(story.dir.path()))
         .hostname("My Server #1")
         .seed(2)
-        .script("mapspawn.nut", &mapspawn)
-        .script("vpi.nut", &with_key(KEY))
+        .script("mapspawn.nut", MAPSPAWN)
+        .script("vpi.nut", &vpi_with(KEY))
         .start("cp_other");
     let status = "return VPI.Status().connected";
     assert!(other.run_real_until(10.0, |game| game.run("x.nut", status) == json!(true)));

@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::{Value as Json, json};
-use vpid::wire::signed;
+use vpid::protocol::signed;
 
 use crate::support::peer::{Peer, Talk};
 

@@ -5,9 +5,9 @@ use std::fs;
 
 use serde_json::{Value as Json, json};
 
-use crate::support::peer::{KEY, Talk, config, with_key};
-use crate::support::script::folder;
+use crate::support::peer::{KEY, Talk, config};
 use crate::support::{Game, Setup};
+use vpid::vscripts::{VPI_CONFIG, vpi_with};
 
 const SPY: &str = include_str!("scripts/spy.nut");
 
@@ -22,7 +22,7 @@ fn without_a_key_it_says_so_and_does_nothing() {
         ("too short", "has to have 32 to 64 characters"),
         (spaces, "printable characters"),
     ] {
-        let mut talk = Talk::begin("", |setup| setup.script("vpi.nut", &with_key(key)));
+        let mut talk = Talk::begin("", |setup| setup.script("vpi.nut", &vpi_with(key)));
         talk.run(100);
         talk.game.join("bob", "[U:1:5]");
         talk.run(1000);
@@ -47,8 +47,7 @@ fn configured(text: &str) -> Talk {
 
 #[test]
 fn the_shipped_settings_are_those_without_a_file() {
-    let shipped = fs::read_to_string(folder().join("vpi_config.nut")).unwrap();
-    let mut talk = configured(&shipped);
+    let mut talk = configured(VPI_CONFIG);
     assert!(talk.peer.is_connected());
     talk.assert_quiet();
     assert_eq!(
@@ -194,7 +193,7 @@ fn prepared(code: &str) -> Game {
     let dir = tempfile::TempDir::new().unwrap();
     let first = format!("{SPY}\n{code}\nIncludeScript(\"vpi\", {{}})");
     let mut game = Setup::new(dir.path())
-        .script("vpi.nut", &with_key(KEY))
+        .script("vpi.nut", &vpi_with(KEY))
         .packed("cp_evil", "mapspawn.nut", &first)
         .start("cp_evil");
     game.run_ticks(120);
@@ -289,7 +288,7 @@ fn hooks_and_handlers_that_were_there_before_see_no_secret() {
 fn a_map_cannot_bring_parts_of_its_own() {
     let evil = "::stolen <- true; ::Spy(\"part\")";
     let mut talk = Talk::begin("", |setup| {
-        let parts = fs::read_dir(folder().join("vpi")).unwrap();
+        let parts = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/vscripts/vpi")).unwrap();
         let names = parts.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         names.fold(setup, |setup, name| {
             setup.packed("cp_first", &format!("vpi/{name}"), evil)

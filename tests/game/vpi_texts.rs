@@ -1,7 +1,7 @@
 //! What players see of the texts that vpid has shown.
 
 use serde_json::json;
-use vpid::wire::player_text::for_client_print;
+use vpid::protocol::player_text::for_client_print;
 
 use crate::support::peer::Talk;
 

@@ -3,10 +3,9 @@
 use std::fs;
 
 use serde_json::{Value as Json, json};
-use vpid::wire::signed;
+use vpid::protocol::signed;
 
 use crate::support::peer::Talk;
-use crate::support::script::folder;
 
 const NOTES: &str = r#"
 ::answers <- {}
@@ -84,8 +83,10 @@ fn nothing_is_lost_or_doubled_whatever_happens_to_files() {
 #[test]
 fn the_keys_are_those_of_the_manual() {
     let mut talk = Talk::begin("", |setup| {
-        let text = fs::read_to_string(folder().join("vpi/sha256.nut")).unwrap();
-        setup.script("vpi/sha256.nut", &text)
+        setup.script(
+            "vpi/sha256.nut",
+            include_str!("../../vscripts/vpi/sha256.nut"),
+        )
     });
     let code = r#"
         local h = {}

@@ -9,9 +9,8 @@ use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
 use crate::support::daemon::{Daemon, KEY, scriptdata};
-use crate::support::peer::with_key;
-use crate::support::script::folder;
 use crate::support::{Game, Setup, What};
+use vpid::vscripts::{MAPSPAWN, vpi_with};
 
 const LISTENER: &str = r#"
 ::heard <- {}
@@ -45,12 +44,12 @@ fn story(vyhub: FakeVyhub, rcon: Option<SocketAddr>) -> Story {
     let (url, key) = (vyhub.api_url(), vyhub.key());
     let tables = format!("[vyhub]\napi_url = \"{url}\"\napi_key = \"{key}\"\n");
     let daemon = Daemon::start_signed_beside(dir.path(), &server, &tables);
-    let mapspawn = std::fs::read_to_string(folder().join("mapspawn.nut")).unwrap();
+    let mapspawn = MAPSPAWN.to_owned();
     let include = "\nIncludeScript(\"listener\", this)";
     let mut game = Setup::new(&scriptdata(dir.path()))
         .hostname("My Server #1")
         .script("mapspawn.nut", &(mapspawn + include))
-        .script("vpi.nut", &with_key(KEY))
+        .script("vpi.nut", &vpi_with(KEY))
         .script("listener.nut", LISTENER)
         .start("cp_first");
     game.set_cvar("sv_allow_point_servercommand", "always");

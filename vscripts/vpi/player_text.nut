@@ -1,6 +1,6 @@
 // Texts as `ClientPrint` shows them as they are meant. A text that begins with `#` is the name of a
 // translation to players' games, `%s1` is a place for another text, and colours count only in a text that
-// begins with one. The same rule as in src/wire/player_text.rs, which says more.
+// begins with one. The same rule as in src/protocol/player_text.rs, which says more.
 
 local vpi = this
 local BYTES_MAX = 220

@@ -1,15 +1,16 @@
 //! The lanes by which `vpid check` asks VyHub and consoles, one question after the other.
 
+use crate::protocol::server_id::ServerId;
 use std::collections::hash_map::{Entry, HashMap};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::config::{Rcon, Vyhub};
 use crate::io::http::Http;
-use crate::io::rcon::Lane;
+use crate::io::rcon::Console;
 use crate::limits;
-use crate::wire::rcon::{self, Failure as ConsoleFailure};
-use crate::wire::vyhub::{Done, Failure, Job, Outcome, Request};
+use crate::protocol::rcon::{self, Failure as ConsoleFailure};
+use crate::protocol::vyhub::{Done, Failure, Job, Outcome, Request};
 
 /// How much longer than its own deadline a lane is waited for.
 const GRACE: Duration = Duration::from_secs(2);
@@ -30,7 +31,7 @@ impl Api {
             let (send, receive) = mpsc::channel();
             match Http::start(vyhub, move |done| drop(send.send(done))) {
                 Ok(http) => self.lane = Some((http, receive)),
-                Err(why) => return none(why),
+                Err(why) => return none(why.to_string()),
             }
         }
         let Some((http, receive)) = &self.lane else {
@@ -52,7 +53,7 @@ impl Api {
 /// Consoles by the numbers of their servers: one connection each, so one login.
 #[derive(Default)]
 pub struct Consoles {
-    lanes: HashMap<usize, (Lane, mpsc::Receiver<rcon::Done>)>,
+    lanes: HashMap<usize, (Console, mpsc::Receiver<rcon::Done>)>,
 }
 
 impl Consoles {
@@ -67,9 +68,9 @@ impl Consoles {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(vacant) => {
                 let (send, receive) = mpsc::channel();
-                let lane = Lane::start(server, rcon, move |done| drop(send.send(done)));
-                let no_thread = |error| away(format!("the system gives no thread ({error})"));
-                vacant.insert((lane.map_err(no_thread)?, receive))
+                let lane =
+                    Console::start(ServerId(server), rcon, move |done| drop(send.send(done)));
+                vacant.insert((lane, receive))
             }
         };
         lane.submit(rcon::Job {

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use super::Report;
 use super::folders::Daemon;
 use crate::config::{Config, LogListen, Rcon, Server};
-use crate::wire::rcon::Failure;
+use crate::protocol::rcon::Failure;
 
 #[cfg(test)]
 mod tests;

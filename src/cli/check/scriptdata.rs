@@ -8,7 +8,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::folders::{self, Daemon};
-use super::{Report, signed, system};
+use super::{Report, listed, signed, system};
 use crate::cli::engine_paths;
 use crate::config::{Config, Watch};
 use crate::io::files;
@@ -17,10 +17,7 @@ use crate::limits::{
     CALL_FILE_BYTES_MAX, CHECK_FILES_MAX, ENGINE_PATH_BYTES_MAX, ENGINE_READ_BYTES_MAX,
     HOST_BYTES_USUAL,
 };
-use crate::wire::names::{self, Kind};
-
-/// Names of hosts that one line lists.
-const HOSTS_NAMED_MAX: usize = 5;
+use crate::protocol::names::{self, Kind};
 
 pub(super) fn check(config: &Config, folder: &Path, daemon: Daemon, report: &mut Report<'_>) {
     let shown = folder.display();
@@ -322,16 +319,4 @@ fn open(path: &Path) -> std::io::Result<File> {
         .read(true)
         .custom_flags(flags.bits() as i32)
         .open(path)
-}
-
-pub(super) fn listed(hosts: &BTreeSet<String>) -> String {
-    let named: Vec<_> = hosts
-        .iter()
-        .take(HOSTS_NAMED_MAX)
-        .map(|host| format!("\"{host}\""))
-        .collect();
-    match hosts.len().saturating_sub(HOSTS_NAMED_MAX) {
-        0 => named.join(", "),
-        more => format!("{} and {more} more", named.join(", ")),
-    }
 }

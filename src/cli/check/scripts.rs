@@ -6,10 +6,10 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::Report;
-use crate::cli::scripts::{self, Installed};
 use crate::cli::shadow;
 use crate::config::{Config, Secret, Server, file};
 use crate::limits::SCRIPT_FILE_BYTES_MAX;
+use crate::vscripts::{self, Installed};
 
 /// `config_option` is what `vpid init` needs to find this configuration again.
 pub(super) fn check(config: &Config, config_option: &str, report: &mut Report<'_>) {
@@ -115,7 +115,7 @@ impl Scripts<'_> {
     fn key(&self, key: &Secret, installed: &[u8], report: &mut Report<'_>) -> bool {
         let what = match installed {
             _ if installed == key.as_bytes() => return true,
-            _ if installed == scripts::KEY_PLACEHOLDER.as_bytes() => "has no key yet",
+            _ if installed == vscripts::KEY_PLACEHOLDER.as_bytes() => "has no key yet",
             b"" => "has no key that can be read",
             _ => "has another key than the configuration",
         };
@@ -133,7 +133,7 @@ impl Scripts<'_> {
         installed_key: &[u8],
         report: &mut Report<'_>,
     ) -> bool {
-        let (shown, ours) = (self.path.display(), scripts::version());
+        let (shown, ours) = (self.path.display(), vscripts::version());
         if version != ours {
             let (what, remedy) = match numbers(version) > numbers(&ours) {
                 true => ("newer", "update vpid"),
@@ -145,8 +145,8 @@ impl Scripts<'_> {
             ));
             return false;
         }
-        let shipped = scripts::vpi_with(&String::from_utf8_lossy(installed_key));
-        let same = scripts::same_text(script, &shipped);
+        let shipped = vscripts::vpi_with(&String::from_utf8_lossy(installed_key));
+        let same = vscripts::same_text(script, &shipped);
         if !same {
             report.warn(format!(
                 "scripts: {shown} was changed by hand; settings belong into vpi_config.nut. As it \
@@ -162,10 +162,10 @@ impl Scripts<'_> {
         let path = self.folder.join("mapspawn.nut");
         let shown = path.display();
         match read(&path) {
-            Ok(text) if scripts::includes_vpi(&text) => return true,
+            Ok(text) if vscripts::includes_vpi(&text) => return true,
             Ok(_) => report.bad(
                 format!("scripts: {shown} does not start vpi.nut"),
-                format!("paste this line at its top: {}", scripts::include_line()),
+                format!("paste this line at its top: {}", vscripts::include_line()),
             ),
             Err(error) if error.kind() == ErrorKind::NotFound => report.bad(
                 format!("scripts: {shown} is missing, so nothing starts vpi.nut"),
@@ -187,7 +187,7 @@ impl Scripts<'_> {
                 format!("scripts: the game loads {file} instead of the one of vpid"),
                 format!(
                     "remove it, or, if it is a mapspawn.nut of yours, put this line at its top: {}",
-                    scripts::include_line()
+                    vscripts::include_line()
                 ),
             );
         }

@@ -5,12 +5,10 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::Report;
-use super::folders;
-use super::scriptdata::listed;
+use super::{Report, folders, listed};
 use crate::config::Config;
 use crate::limits::CHECK_FILES_MAX;
-use crate::wire::signed;
+use crate::protocol::signed;
 
 pub(super) fn check(config: &Config, scriptdata: &Path, report: &mut Report<'_>) {
     let folder = scriptdata.join(signed::FOLDER);

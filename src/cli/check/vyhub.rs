@@ -4,8 +4,9 @@ use super::Report;
 use crate::config::{Config, Vyhub};
 use crate::io::http;
 use crate::limits::CHECK_CLOCK_S_MAX;
-use crate::wire::uuid::Uuid;
-use crate::wire::vyhub::{Failure, Outcome, Reply, Request, Server};
+use crate::protocol::backend;
+use crate::protocol::uuid::Uuid;
+use crate::protocol::vyhub::{Failure, Outcome, Reply, Request, Server};
 
 /// Servers of these types have players that VyHub knows by their SteamIDs.
 const STEAM_TYPES: [&str; 3] = ["SOURCE", "GMOD", "RUST"];
@@ -30,11 +31,15 @@ pub(super) fn check(
         return;
     }
     for id in ids {
-        match ask(Request::server(id)).result {
+        match ask(Request::of(&backend::Request::FindServer(id))).result {
             Ok(Reply::Server(found)) => {
                 server(&found, report);
                 if let Some(bundle) = found.bundle {
-                    of_bundle(&found, &ask(Request::bundle(bundle)), report);
+                    of_bundle(
+                        &found,
+                        &ask(Request::of(&backend::Request::FindBundle(bundle))),
+                        report,
+                    );
                 }
             }
             Ok(_) => report.bad(
@@ -175,7 +180,7 @@ mod tests {
     use super::super::tests::reported;
     use super::*;
     use crate::config;
-    use crate::wire::vyhub::Bundle;
+    use crate::protocol::vyhub::Bundle;
 
     const ID: &str = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9";
     const NOW_S: i64 = 1_795_262_400;

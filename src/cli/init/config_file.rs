@@ -4,19 +4,13 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
-use crate::config::{PLACEHOLDER_KEY, PLACEHOLDER_SECRET};
+use crate::config::PLACEHOLDER_KEY;
+use crate::config::manual::example;
 use crate::io::random;
 use crate::limits::{KEY_BYTES_NEW, LOG_SECRET_DIGITS_NEW, SECRET_BYTES_NEW};
 
-/// The file that explains every key is also what `init` fills in, so that they cannot differ.
-const TEMPLATE: &str = include_str!("../../../config.example.toml");
-const TEMPLATE_HEAD: &str = "# The configuration of vpid. Copy it to vpid.toml (mode 600) beside \
-                             where vpid runs or to\n# /etc/vpid/, or let `vpid init` write one \
-                             with its secrets in place. Try it with `vpid check`.";
-const HEAD: &str = "# The configuration of vpid, written by `vpid init`. It holds a secret: keep \
-                    it at mode 600.\n# Try it with `vpid check`.";
-const SCRIPTDATA_LINE: &str = "scriptdata = \"/home/tf2/serverfiles/tf/scriptdata\"";
-const VSCRIPTS_LINE: &str = "# vscripts = \"/home/tf2/serverfiles/tf/scripts/vscripts\"";
+const HEAD: &str = "The configuration of vpid, written by `vpid init`. It holds a secret: keep it at mode 600. Try \
+                    it with `vpid check`.";
 
 /// What stands for the secret of the engine's log: in server.cfg and here, both commented out.
 const LOG_SECRET: &str = "1234567890123456";
@@ -35,28 +29,26 @@ pub(super) fn config_text(
     vscripts: Option<&Path>,
     believes: &Believes<'_>,
 ) -> Result<String, String> {
-    let key_line = format!("key = '{PLACEHOLDER_KEY}'");
-    let secret_line = format!("# legacy_secret = '{PLACEHOLDER_SECRET}'");
     let scriptdata = path_text(scriptdata)?;
     let vscripts = vscripts.map(path_text).transpose()?;
-    let mut text = String::new();
-    let template = TEMPLATE.replacen(TEMPLATE_HEAD, HEAD, 1);
-    let template = template.replace(LOG_SECRET, &fresh_log_secret());
-    for line in template.lines() {
-        let filled = match believes {
-            _ if line == SCRIPTDATA_LINE => Some(format!("scriptdata = {scriptdata}")),
-            _ if line == VSCRIPTS_LINE => vscripts.as_ref().map(|it| format!("vscripts = {it}")),
-            Believes::Signed(key) if line == key_line => Some(format!("key = {}", toml_text(key))),
-            Believes::Stock(_) if line == key_line => Some(format!("# {line}")),
-            Believes::Stock(secret) if line == secret_line => {
-                Some(format!("legacy_secret = {}", toml_text(secret)))
-            }
-            _ => None,
-        };
-        text.push_str(filled.as_deref().unwrap_or(line));
-        text.push('\n');
-    }
-    Ok(text)
+    let filled = |key: &str| match (key, believes) {
+        ("scriptdata", _) => Some(format!("scriptdata = {scriptdata}")),
+        ("vscripts", _) => vscripts.as_ref().map(|it| format!("vscripts = {it}")),
+        ("key", Believes::Signed(key)) => Some(format!("key = {}", toml_text(key))),
+        ("key", Believes::Stock(_)) => Some(format!("# key = '{PLACEHOLDER_KEY}'")),
+        ("legacy_secret", Believes::Stock(secret)) => {
+            Some(format!("legacy_secret = {}", toml_text(secret)))
+        }
+        _ => None,
+    };
+    // What the owner has may hold these digits too: it is filled in behind them.
+    let mark = |key: &str| format!("\u{1}{key}\u{1}");
+    let text = example(HEAD, &|key| filled(key).map(|_| mark(key)));
+    let text = text.replace(LOG_SECRET, &fresh_log_secret());
+    let keys = ["scriptdata", "vscripts", "key", "legacy_secret"];
+    Ok(keys.iter().fold(text, |text, key| {
+        text.replace(&mark(key), &filled(key).unwrap_or_default())
+    }))
 }
 
 fn path_text(path: &Path) -> Result<String, String> {

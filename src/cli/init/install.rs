@@ -14,10 +14,10 @@ use rustix::fs::{self, AtFlags, Gid, Mode, OFlags, RenameFlags, Uid};
 use rustix::io::Errno;
 
 use super::find;
-use crate::cli::scripts::{self, Installed};
 use crate::config::file;
 use crate::io::random;
 use crate::limits::SCRIPT_FILE_BYTES_MAX;
+use crate::vscripts::{self, Installed};
 
 /// Where a stock vpi.nut goes; later ones get a number behind it.
 pub(super) const BACKUP: &str = "vpi.nut.before-vpid";
@@ -84,17 +84,17 @@ pub(super) fn look(folder: &Path, scriptdata: &[&Path]) -> Result<(), String> {
 /// Brings the scripts with this key into the folder, or up to date.
 pub(super) fn install(folder: &Path, key: &str) -> Result<Done, String> {
     let (target, made) = Target::open(folder)?;
-    let config_kept = !target.put_new("vpi_config.nut", scripts::VPI_CONFIG.as_bytes())?;
-    let mapspawn = if target.put_new("mapspawn.nut", scripts::MAPSPAWN.as_bytes())? {
+    let config_kept = !target.put_new("vpi_config.nut", vscripts::VPI_CONFIG.as_bytes())?;
+    let mapspawn = if target.put_new("mapspawn.nut", vscripts::MAPSPAWN.as_bytes())? {
         Mapspawn::Installed
-    } else if scripts::includes_vpi(&target.read("mapspawn.nut")?.unwrap_or_default()) {
+    } else if vscripts::includes_vpi(&target.read("mapspawn.nut")?.unwrap_or_default()) {
         Mapspawn::Includes
     } else {
         Mapspawn::Lacks
     };
     // Last, so that it finds its settings; and the old one stays until the new one is there.
     let mode = if target.ours { 0o600 } else { 0o640 };
-    let vpi = target.beside("vpi.nut", scripts::vpi_with(key).as_bytes(), mode)?;
+    let vpi = target.beside("vpi.nut", vscripts::vpi_with(key).as_bytes(), mode)?;
     let (mut replaced, mut backup) = (None, None);
     match target.read("vpi.nut")?.as_deref().map(Installed::of) {
         None => {}

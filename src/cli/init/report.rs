@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use super::Options;
 use super::install::{Done, Mapspawn};
 use crate::cli::engine_paths;
-use crate::cli::squirrel::Found;
-use crate::cli::{scripts, shadow};
+use crate::cli::shadow;
 use crate::config::Secret;
 use crate::limits::{ENGINE_PATH_BYTES_MAX, HOST_BYTES_USUAL};
+use crate::vscripts;
+use crate::vscripts::squirrel::Found;
 
 pub(super) struct Report {
     /// As it is shown.
@@ -57,7 +58,7 @@ impl Report {
     pub fn installed(&mut self, done: &Done) {
         let folder = done.folder.display();
         let made = if done.made { " (made now)" } else { "" };
-        let version = scripts::version();
+        let version = vscripts::version();
         self.say(format!(
             "Scripts: version {version}, in {folder}{made}\n  \
              vpi.nut         with the key, mode {:o}{}",
@@ -88,7 +89,7 @@ impl Report {
         if done.mapspawn == Mapspawn::Lacks {
             self.step(format!(
                 "At the top of {folder}/mapspawn.nut, paste this line:\n       {}",
-                scripts::include_line()
+                vscripts::include_line()
             ));
         }
         if !done.reading.is_empty() {
@@ -98,7 +99,7 @@ impl Report {
             self.step(format!(
                 "The game loads {file}\n     instead of vpid's. Remove it, or, if it is a mapspawn.nut of yours, \
                  put this\n     line at its top:\n       {}",
-                scripts::include_line()
+                vscripts::include_line()
             ));
         }
     }
@@ -153,7 +154,9 @@ impl Report {
                 format!("In {}, put this in place of line {at}:", path.display())
             }
             (Some(path), Found::Text { text, line: at }) => {
-                let why = Secret::new(text).err().unwrap_or_default();
+                let why = Secret::new(text)
+                    .err()
+                    .map_or(String::new(), |it| it.to_string());
                 let why = why.split(';').next().unwrap_or_default();
                 format!(
                     "The secret in {} cannot be kept ({why}). Put this in place of line {at}:",

@@ -11,10 +11,10 @@ use super::config_file::{Believes, config_text, fresh_secret};
 use super::find::Surroundings;
 use super::report::Report;
 use super::{Options, install, line_of, read_script, write_config};
-use crate::cli::scripts::Installed;
-use crate::cli::squirrel::{self, Found};
 use crate::config::{self, Secret};
 use crate::limits::{SCRIPTS_DEPTH_MAX, SCRIPTS_ENTRIES_MAX, SCRIPTS_LOOK_MS};
+use crate::vscripts::Installed;
+use crate::vscripts::squirrel::{self, Found};
 
 /// A configuration with the secret of the stock script, which stays as it is.
 pub(super) fn serve(

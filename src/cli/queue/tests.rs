@@ -5,7 +5,7 @@ use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
 use super::*;
-use crate::wire::control::{SOCKET, parse};
+use crate::protocol::control::{SOCKET, parse};
 
 /// 2026-11-21 12:00 UTC.
 const NOW_S: i64 = 1_795_262_400;

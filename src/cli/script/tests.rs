@@ -4,7 +4,7 @@ use std::os::unix::net::UnixListener;
 use serde_json::json;
 
 use super::*;
-use crate::wire::control::{self, SOCKET};
+use crate::protocol::control::{self, SOCKET};
 
 fn shown(show: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
     let mut out = Vec::new();

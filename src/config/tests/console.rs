@@ -140,8 +140,8 @@ fn passwords_in_files_and_in_the_environment() {
         &(signed("hostname = \"a\"") + &signed("hostname = \"b\"")),
         &both,
         &[
-            "environment: VPID_RCON_PASSWORD: cannot",
             "environment: VPID_RCON: cannot",
+            "environment: VPID_RCON_PASSWORD: cannot",
         ],
     );
 }

@@ -3,7 +3,7 @@
 use super::super::messages::{Texts, built_in};
 use super::*;
 use crate::limits::{MESSAGE_CHARS_MAX, MESSAGES_FILE_BYTES_MAX};
-use crate::wire::template_text::fill;
+use crate::protocol::template_text::fill;
 
 /// What can be filled into the texts that take something.
 const PLACES: &str = "ban_kick{reason,since,until,admin,id,link} \

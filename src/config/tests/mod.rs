@@ -5,6 +5,7 @@ mod databases;
 mod effects;
 mod files;
 mod keys;
+mod manual;
 mod messages;
 #[cfg(feature = "mysql")]
 mod mysql;
@@ -16,7 +17,9 @@ mod vyhub;
 
 use std::collections::HashMap;
 
+use super::written::load_from;
 use super::*;
+use crate::limits::CONFIG_FILE_BYTES_MAX;
 
 const EXAMPLE: &str = include_str!("../../../config.example.toml");
 const MANUAL: &str = include_str!("../../../docs/configuration.md");
@@ -90,37 +93,6 @@ fn the_example_is_refused_for_its_placeholder_alone() {
             line_of("# legacy_secret =")
         )],
     );
-}
-
-#[test]
-fn the_example_and_the_manual_name_every_key() {
-    let said: String = EXAMPLE
-        .lines()
-        .map(|line| line.trim_start_matches("# "))
-        .fold(String::new(), |mut text, line| {
-            text.push_str(line);
-            text.push('\n');
-            text
-        });
-    for key in raw::every_key() {
-        // Also in an inline table.
-        let (first, later) = (format!("{key} ="), format!(" {key} ="));
-        let there = said
-            .lines()
-            .any(|line| line.starts_with(&first) || line.contains(&later));
-        let table = said.contains(&format!("[{key}]")) || said.contains(&format!("[{key}."));
-        assert!(there || table, "{key} is missing");
-        let tables = [format!("`{key}`"), format!("`[{key}"), format!("`[[{key}")];
-        let told = tables.iter().any(|text| MANUAL.contains(text));
-        assert!(told, "{key} is missing in docs/configuration.md");
-    }
-    for name in environment::KNOWN
-        .iter()
-        .filter(|name| !["VPID_LOG", "VPID_CONFIG"].contains(name))
-    {
-        assert!(EXAMPLE.contains(name), "{name} is missing");
-        assert!(MANUAL.contains(name), "{name} is missing in the manual");
-    }
 }
 
 #[test]
@@ -365,8 +337,8 @@ fn problems_of_the_environment_name_the_variable() {
         ("VPID_LEGACY_SECRET_FILE", "/nowhere"),
     ];
     let expected = [
-        "environment: VPID_WATCH: \"x\" is none of",
         "environment: VPID_POLL_MS: \"fast\" is not a whole number",
+        "environment: VPID_WATCH: \"x\" is none of",
         "environment: VPID_LEGACY_SECRET_FILE: stands beside",
     ];
     refused(&server(""), &variables, &expected);

@@ -1,7 +1,7 @@
 //! SQL functions of the owner.
 
 use super::*;
-use crate::wire::sql::{Param, ParamKind, Returns};
+use crate::sql::{Param, ParamKind, Returns};
 
 /// A file that is fine, with queries behind its only server. They begin in line 5.
 fn with(queries: &str) -> String {
@@ -34,7 +34,7 @@ fn a_statement_is_enough() {
     assert_eq!(query.function(), "VPI_SQL_top_5");
     assert_eq!((query.database, query.steps.len()), (0, 1));
     assert_eq!((query.returns, &query.scripts), (Returns::Rows, &None));
-    assert_eq!((query.cache_ms, query.deadline_ms), (None, None));
+    assert_eq!(query.deadline_ms, None);
     assert_eq!(query.params, []);
     assert_eq!(
         (&*entry.source, &entry.lines[..]),
@@ -51,7 +51,7 @@ fn everything_can_be_said() {
          FROM p WHERE id = :id\"\"\",\n]\nreturns = 'value'\nscripts = ['a.nut', 'b.nut']\n\
          deadline_ms = 2000\ndatabase = 'stats'\n[query.add.params]\nid = 'text'\n\
          by = { type = 'integer', min = 1, max = 0x32, default = 1 }\n\
-         [query.Add]\nsql = 'SELECT 1'\ncache_s = 2.5\n[database.stats]\n",
+         [query.Add]\nsql = 'SELECT 1'\n[database.stats]\n",
     );
     let config = good(&text);
     let names: Vec<_> = config
@@ -60,7 +60,6 @@ fn everything_can_be_said() {
         .map(|it| it.query.name.as_str())
         .collect();
     assert_eq!(names, ["Add", "add"]);
-    assert_eq!(config.queries[0].query.cache_ms, Some(2500));
     let entry = &config.queries[1];
     let query = &entry.query;
     assert_eq!(entry.lines, [Some(7), Some(9)]);
@@ -318,13 +317,6 @@ const WRONG_KEYS: &[(&str, &str)] = &[
         "scripts: must be a list of texts, such as [\"admin.nut\"]",
     ),
     (
-        "cache_s = 0",
-        "cache_s: must be above 0, and at most 86400 seconds",
-    ),
-    ("cache_s = 86401", "cache_s: must be above 0"),
-    ("cache_s = nan", "cache_s: must be above 0"),
-    ("cache_s = '1'", "cache_s: must be a number, and is text"),
-    (
         "deadline_ms = 99",
         "deadline_ms: must be 100 to 600000 milliseconds",
     ),
@@ -338,8 +330,12 @@ const WRONG_KEYS: &[(&str, &str)] = &[
     ),
     ("database = ''", "database: there is no [database.]"),
     (
-        "chache_s = 1",
-        "chache_s: is no key that vpid knows; did you mean cache_s?",
+        "deadlin_ms = 1",
+        "deadlin_ms: is no key that vpid knows; did you mean deadline_ms?",
+    ),
+    (
+        "cache_s = 5",
+        "cache_s: is no key that vpid knows; known here: sql, steps, params",
     ),
     (
         "poll_ms = 1",
@@ -357,10 +353,6 @@ fn other_keys_that_cannot_be() {
         let lines = format!("sql = 'SELECT 1'\n{line}\n[database.stats]");
         wrong(&lines, &[&format!("7: query.a.{expected}")]);
     }
-    wrong(
-        "steps = ['UPDATE t SET a = 1', 'SELECT 1']\ncache_s = 1",
-        &["7: query.a.cache_s: keeps answers only of statements that change nothing"],
-    );
     let named = "[query.\"a-b\"]\nsql = 'SELECT 1'\n[query]\nb = 'SELECT 1'\n";
     refused(
         &with(named),
@@ -421,24 +413,29 @@ fn permissions_for_queries_that_are_not_there() {
 
 #[test]
 fn the_queries_of_the_example_are_good_once_they_are_uncommented() {
-    let example = EXAMPLE.replace(PLACEHOLDER_KEY, KEY);
-    let (before, rest) = example.split_once("# [database.stats]").unwrap();
-    let (queries, after) = rest
-        .split_once("# Which functions a script may call")
-        .unwrap();
-    // In each block sentences come first, then keys.
+    let (_, ours) = EXAMPLE.split_once("# SQL functions for scripts").unwrap();
+    let (ours, _) = ours.split_once("# Which functions a script").unwrap();
+    // In each block sentences come first, then a key or the head of the table.
     let is_key = |line: &&str| line.starts_with("# [") || line.contains(" = ");
-    let queries: String = queries
-        .split("\n\n")
-        .flat_map(|block| block.lines().skip_while(|line| !is_key(line)))
-        .map(|line| format!("{}\n", line.trim_start_matches("# ")))
-        .collect();
-    let text = format!("{before}[database.stats]\n{queries}#{after}");
-    let config = parse_with(&text, &[]).unwrap_or_else(|found| panic!("{found:#?}\n{text}"));
-    let names: Vec<_> = config
-        .queries
-        .iter()
-        .map(|it| it.query.name.as_str())
-        .collect();
-    assert_eq!(names, ["add_win", "top_players"]);
+    let blocks = ours.split("\n\n").map(|block| {
+        let lines = block.lines().skip_while(|line| !is_key(line));
+        lines
+            .map(|line| format!("{}\n", line.trim_start_matches("# ")))
+            .collect::<String>()
+    });
+    let blocks: Vec<_> = blocks.collect();
+    assert_eq!(blocks.len(), 9, "{blocks:?}");
+    for one_of_two in ["sql", "steps"] {
+        let other = if one_of_two == "sql" { "steps" } else { "sql" };
+        let kept = blocks
+            .iter()
+            .filter(|block| !block.starts_with(&format!("{other} =")));
+        let text = with(&kept.map(String::as_str).collect::<String>()) + "[database.stats]\n";
+        let config = parse_with(&text, &[]).unwrap_or_else(|found| panic!("{found:#?}\n{text}"));
+        let query = &config.queries[0].query;
+        assert_eq!(
+            (query.name.as_str(), query.params.len()),
+            ("top_players", 2)
+        );
+    }
 }

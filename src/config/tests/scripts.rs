@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::limits;
-use crate::wire::steam_id::SteamId;
+use crate::protocol::steam_id::SteamId;
 
 /// A file that is fine, with these lines from line 4 on.
 fn with(lines: &str) -> String {

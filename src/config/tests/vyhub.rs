@@ -25,6 +25,8 @@ fn a_table_of_two_keys_is_enough() {
     assert_eq!(vyhub.api_url, API);
     assert_eq!(vyhub.api_key.0, API_KEY);
     assert_eq!(vyhub.prefixes, ["!", "/"]);
+    assert_eq!(vyhub.advert_interval_s, 180);
+    assert_eq!(vyhub.advert_prefix, "[\u{2605}] ");
     assert_eq!(vyhub.time_zone, jiff::tz::TimeZone::system());
     assert_eq!(vyhub.ca_file, None);
     assert_eq!(vyhub.messages["permanent"], "permanent");
@@ -32,6 +34,20 @@ fn a_table_of_two_keys_is_enough() {
     assert_eq!(config.warnings, [""; 0]);
     assert!(!format!("{config:?}").contains("geheim"), "{config:?}");
     assert_eq!(good(&signed("")).vyhub, None);
+}
+
+#[test]
+fn adverts_have_a_pause_and_a_prefix_or_are_none() {
+    let set = vyhub(&with("advert_interval_s = 0\nadvert_prefix = ''"));
+    assert_eq!((set.advert_interval_s, &*set.advert_prefix), (0, ""));
+    refused(
+        &with("advert_interval_s = 86401\nadvert_prefix = \"a\\u0007\""),
+        &[],
+        &[
+            "vpid.toml:8: vyhub.advert_interval_s: must be 0 to 86400 seconds",
+            "vpid.toml:9: vyhub.advert_prefix: must be at most 32 characters",
+        ],
+    );
 }
 
 #[test]
@@ -320,7 +336,8 @@ fn a_proxy_carries_only_what_is_encrypted_and_bound_for_elsewhere() {
 fn the_keys_of_the_example_are_good_once_they_are_uncommented() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("messages")).unwrap();
-    let keys = super::super::raw::every_key().collect::<Vec<_>>();
+    let tables = super::super::key::TABLES.iter();
+    let keys: Vec<_> = tables.flat_map(|table| table.names()).collect();
     let is_key = |line: &str| {
         let name = line.split(" =").next().unwrap_or_default();
         keys.contains(&name) || line == "[vyhub]"

@@ -10,7 +10,7 @@ fn with(tokens: &[&str]) -> Answers {
     let mut answers = Answers::default();
     answers.input_is(InputState::Empty, at(0));
     for token in tokens {
-        answers.push(token.to_string(), "1".into(), 7, 0, at(0));
+        answers.push(token.to_string(), "1".into(), FileId(7), 0, at(0));
     }
     answers
 }
@@ -65,7 +65,7 @@ fn an_answer_that_was_put_in_just_before_the_file_was_emptied_is_shown_again() {
         at(limits::REPEAT_AFTER_CALL_MS + 1),
         limits::HOST_ANSWER_BYTES_MAX,
     );
-    answers.push("c".into(), "1".into(), 8, 3700, at(3700));
+    answers.push("c".into(), "1".into(), FileId(8), 3700, at(3700));
     assert_eq!(write(&mut answers, at(3700)).unwrap(), ["c"]);
     answers.input_is(InputState::Empty, at(3701));
     assert_eq!(write(&mut answers, at(3701)).unwrap(), ["c"]);
@@ -77,7 +77,7 @@ fn an_answer_that_was_put_in_just_before_the_file_was_emptied_is_shown_again() {
 fn a_fresh_answer_replaces_what_nobody_has_fetched_and_nothing_is_dropped() {
     let mut answers = with(&["a"]);
     assert_eq!(write(&mut answers, at(1)).unwrap(), ["a"]);
-    answers.push("b".into(), "1".into(), 8, 2, at(2));
+    answers.push("b".into(), "1".into(), FileId(8), 2, at(2));
     assert_eq!(write(&mut answers, at(2)), None, "it was just written");
     let due = at(answers.next_due_ms(at(2), 128).unwrap());
     assert_eq!(due, at(1 + limits::REPLACE_GAP_MS));
@@ -88,9 +88,9 @@ fn a_fresh_answer_replaces_what_nobody_has_fetched_and_nothing_is_dropped() {
 fn answers_that_do_not_fit_wait_in_order() {
     let mut answers = with(&[]);
     for token in ["a", "b", "c"] {
-        answers.push(token.into(), "9".repeat(7000), 7, 0, at(0));
+        answers.push(token.into(), "9".repeat(7000), FileId(7), 0, at(0));
     }
-    answers.push("d".into(), "1".into(), 7, 0, at(0));
+    answers.push("d".into(), "1".into(), FileId(7), 0, at(0));
     assert_eq!(write(&mut answers, at(1)).unwrap(), ["a", "b"]);
     assert_eq!(
         write(&mut answers, at(2)),
@@ -107,7 +107,7 @@ fn a_file_of_repetitions_takes_in_those_that_fall_due_while_it_waits() {
     write(&mut answers, at(1));
     answers.input_is(InputState::Empty, at(100));
     for token in ["c", "d"] {
-        answers.push(token.into(), "1".into(), 8, 110, at(110));
+        answers.push(token.into(), "1".into(), FileId(8), 110, at(110));
     }
     assert_eq!(write(&mut answers, at(110)).unwrap(), ["c", "d"]);
     answers.input_is(InputState::Empty, at(165));
@@ -136,29 +136,29 @@ fn a_failed_write_is_tried_again_later() {
     assert!(answers.next_content(at(2), 128, true).is_none());
     let retry = at(answers.next_due_ms(at(2), 128).unwrap());
     assert!(answers.next_content(retry, 128, true).is_some());
-    assert_eq!(answers.written(true, retry), [7]);
+    assert_eq!(answers.written(true, retry), [FileId(7)]);
 }
 
 #[test]
 fn a_token_never_stands_twice_in_a_file() {
     let mut answers = with(&["a", "b"]);
-    assert!(!answers.push("a".into(), "2".into(), 8, 0, at(0)));
+    assert!(!answers.push("a".into(), "2".into(), FileId(8), 0, at(0)));
     assert_eq!(write(&mut answers, at(1)).unwrap(), ["a", "b"]);
     answers.expire(
         at(limits::ANSWER_EXPIRES_MS + 1),
         limits::HOST_ANSWER_BYTES_MAX,
     );
-    assert!(answers.push("a".into(), "3".into(), 9, 0, at(40_000)));
+    assert!(answers.push("a".into(), "3".into(), FileId(9), 0, at(40_000)));
 }
 
 #[test]
 fn unfetched_answers_are_bounded_and_their_files_let_go() {
     let mut answers = with(&[]);
     for count in 0..limits::HOST_ANSWERS_MAX as u64 + 5 {
-        answers.push(count.to_string(), "1".into(), count, 0, at(0));
+        answers.push(count.to_string(), "1".into(), FileId(count), 0, at(0));
     }
     assert_eq!(
         answers.expire(at(1), limits::HOST_ANSWER_BYTES_MAX),
-        [0, 1, 2, 3, 4]
+        [0, 1, 2, 3, 4].map(FileId)
     );
 }

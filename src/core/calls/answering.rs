@@ -1,14 +1,16 @@
 //! Answers of calls, on their way to whoever waits for them.
 
 use super::{Calls, Outcome, Route};
-use crate::core::links;
+use crate::core::answers::Answers;
+use crate::core::context::Context;
+use crate::core::ids::{CallId, Caller, Source};
+use crate::core::message::Message;
 use crate::core::sessions::Hosts;
-use crate::core::{Effect, Effects, FileId, HostId, Now, Timer};
+use crate::core::{Effect, FileId, FolderId, HostId, InputState, Timer};
 use crate::limits;
-use crate::wire::answer_file;
-use crate::wire::answer_text::{Decoder, push_text};
-use crate::wire::call_error::CallError;
-use crate::wire::sql::CallId;
+use crate::protocol::call_error::CallError;
+use crate::protocol::response_text::{Decoder, push_text};
+use crate::protocol::stock::response_file;
 
 impl Calls {
     pub(super) fn answer(
@@ -16,10 +18,9 @@ impl Calls {
         id: CallId,
         answered: u32,
         outcome: Outcome,
-        hosts: &mut Hosts,
-        now: Now,
+        cx: &mut Context<'_>,
     ) {
-        let Some(file) = self.files.get_mut(&id.file) else {
+        let Some(file) = self.files.get_mut(&id.source) else {
             return;
         };
         let function = file.calls[id.index as usize].function.clone();
@@ -30,75 +31,115 @@ impl Calls {
         let token = std::mem::take(&mut receiver.token);
         let taken = match file.route {
             Route::Nowhere => false,
-            Route::Script { ask, .. } => {
-                self.replies.push((ask, outcome));
+            Route::Script { request, .. } => {
+                cx.out.send(Message::Responded(request, outcome));
                 false
             }
             Route::Stock { session } => {
-                let present = hosts.get(file.host).map(|host| host.session);
+                let (Some(host), Source::File(file_id)) = (file.caller.host(), id.source) else {
+                    return;
+                };
+                let present = cx.hosts.get(host).map(|host| host.session);
                 if present != Some(session) || token.ends_with('\\') {
                     return;
                 }
-                let secret_bytes = hosts.secret(file.host).map_or(0, <[u8]>::len);
+                let secret_bytes = cx.hosts.secret(host).map_or(0, <[u8]>::len);
                 let value = encode(&token, &function, outcome, secret_bytes);
-                let answers = hosts.answers(file.host);
+                let answers = cx.hosts.answers(host);
                 answers.is_some_and(|answers| {
-                    answers.push(token, value, id.file, file.arrived_ms, now)
+                    answers.push(token, value, file_id, file.arrived_ms, cx.now)
                 })
             }
             Route::Signed { session } => {
+                let (Some(host), Source::File(file_id)) = (file.caller.host(), id.source) else {
+                    return;
+                };
                 let room = file.owner.map_or(0, |owner| self.shares.answers_of(owner));
-                hosts.link(file.host).is_some_and(|link| {
+                cx.hosts.link(host).is_some_and(|link| {
                     let text = link.encode_answer(&token, &function, outcome);
                     let expires_ms = file.arrived_ms + limits::ANSWER_EXPIRES_MS;
-                    link.answer(session, text, (id.file, expires_ms), room)
+                    link.answer(session, text, (file_id, expires_ms), room)
                 })
             }
         };
         file.unshown += usize::from(taken);
     }
 
-    /// These files' answers were in the input file, each name once per answer.
-    pub fn answers_shown(&mut self, files: &[FileId], effects: &mut Effects) {
+    /// These files' answers were in the input file, each name once per answer; or they never will be.
+    pub fn answers_shown(&mut self, files: &[FileId], cx: &mut Context<'_>) {
         for id in files {
-            if let Some(file) = self.files.get_mut(id) {
+            let source = Source::File(*id);
+            if let Some(file) = self.files.get_mut(&source) {
                 file.unshown -= 1;
             }
-            self.finish(*id, effects);
+            self.finish(source, cx);
         }
     }
 
-    /// These files' answers will never be shown.
-    pub fn answers_dropped(&mut self, files: &[FileId], effects: &mut Effects) {
-        self.answers_shown(files, effects);
-    }
-
-    /// Writes what there is to write for a host, and sets its timer.
-    pub fn refresh(&mut self, host: HostId, hosts: &mut Hosts, now: Now, effects: &mut Effects) {
-        if let Some(link) = hosts.link(host) {
-            let expired = link.flush(now, effects);
-            self.answers_dropped(&expired, effects);
-            links::set_timer(host, hosts, now, effects);
+    /// Writes what there is to write for a host, and sets its timers. When nothing of it runs,
+    /// repetitions may go on.
+    pub fn settle(&mut self, host: HostId, cx: &mut Context<'_>) {
+        let running = self.running_of.get(&Caller::Host(host));
+        if running.is_none_or(|running| *running == 0)
+            && let Some(answers) = cx.hosts.answers(host)
+        {
+            answers.release_repeats();
         }
-        self.count_answers(host, hosts);
-        let Some(secret_bytes) = hosts.secret(host).map(<[u8]>::len) else {
+        if let Some(link) = cx.hosts.link(host) {
+            let expired = link.flush(cx.now, cx.out);
+            link.set_timer(cx.now, &mut cx.out.effects);
+            self.answers_shown(&expired, cx);
+        }
+        self.count_answers(host, cx.hosts);
+        let Some(secret_bytes) = cx.hosts.secret(host).map(<[u8]>::len) else {
             return;
         };
-        let owner = hosts.owner_of(host);
+        let owner = cx.hosts.owner_of(host);
         let room = owner.map_or(0, |owner| self.shares.answers_of(owner));
-        let Some(answers) = hosts.answers(host) else {
+        let Some(answers) = cx.hosts.answers(host) else {
             return;
         };
         let may_plan = self.running < limits::PLAN_CALLS_RUNNING_MAX;
-        let dropped = answers.expire(now, room);
-        if let Some(content) = answers.next_content(now, secret_bytes, may_plan) {
-            effects.push(Effect::WriteAnswers {
+        let dropped = answers.expire(cx.now, room);
+        if let Some(content) = answers.next_content(cx.now, secret_bytes, may_plan) {
+            cx.out.effects.push(Effect::WriteAnswers {
                 host,
                 answers: content,
             });
         }
-        self.answers_dropped(&dropped, effects);
-        self.set_timer(host, hosts, now, effects);
+        self.answers_shown(&dropped, cx);
+        self.set_timer(host, cx);
+    }
+
+    /// A restart file was found: a map of a host began then.
+    pub fn map_began(&mut self, folder: FolderId, name: &str, mtime_ns: i64, cx: &mut Context<'_>) {
+        if let Some((host, remember)) = cx.hosts.restarted(folder, name, mtime_ns, cx.now) {
+            cx.out.effects.push(remember);
+            // Of a host that is not known there is nothing to be dropped.
+            if let Some(host) = host {
+                self.drop_answers(host, cx);
+                cx.out.effects.push(Effect::LookAtInput { host });
+            }
+        }
+    }
+
+    pub fn drop_answers(&mut self, host: HostId, cx: &mut Context<'_>) {
+        let dropped = cx.hosts.answers(host).map(Answers::clear);
+        self.answers_shown(&dropped.unwrap_or_default(), cx);
+    }
+
+    pub fn input_is(&mut self, host: HostId, state: InputState, cx: &mut Context<'_>) {
+        if let Some(answers) = cx.hosts.answers(host) {
+            answers.input_is(state, cx.now);
+        }
+        cx.out.settle(host);
+    }
+
+    pub fn answers_written(&mut self, host: HostId, ok: bool, cx: &mut Context<'_>) {
+        let answers = cx.hosts.answers(host);
+        let shown = answers.map(|answers| answers.written(ok, cx.now));
+        self.answers_shown(&shown.unwrap_or_default(), cx);
+        self.set_timer(host, cx);
     }
 
     /// What answers of a host take is counted in its share.
@@ -109,17 +150,12 @@ impl Calls {
         self.shares.answers_are(host, owner, of_link + of_stock);
     }
 
-    pub fn set_timer(&mut self, host: HostId, hosts: &mut Hosts, now: Now, effects: &mut Effects) {
-        self.count_answers(host, hosts);
-        let timer = Timer::Answers(host);
-        let secret_bytes = hosts.secret(host).map_or(0, <[u8]>::len);
-        let due = hosts
-            .answers(host)
-            .and_then(|answers| answers.next_due_ms(now, secret_bytes));
-        effects.push(match due {
-            Some(at_ms) => Effect::SetTimer { timer, at_ms },
-            None => Effect::CancelTimer(timer),
-        });
+    pub fn set_timer(&mut self, host: HostId, cx: &mut Context<'_>) {
+        self.count_answers(host, cx.hosts);
+        let secret_bytes = cx.hosts.secret(host).map_or(0, <[u8]>::len);
+        let answers = cx.hosts.answers(host);
+        let due = answers.and_then(|answers| answers.next_due_ms(cx.now, secret_bytes));
+        cx.out.timer(Timer::Answers(host), due);
     }
 }
 
@@ -138,8 +174,8 @@ fn encode(token: &str, function: &str, outcome: Outcome, secret_bytes: usize) ->
         text
     };
     let value = outcome.unwrap_or_else(error_text);
-    let room = limits::ANSWER_FILE_BYTES_MAX - answer_file::frame_bytes(secret_bytes);
-    if answer_file::entry_bytes(token, &value) <= room {
+    let room = limits::ANSWER_FILE_BYTES_MAX - response_file::frame_bytes(secret_bytes);
+    if response_file::entry_bytes(token, &value) <= room {
         return value;
     }
     let error = CallError::word("Response size exceeds maximum");
@@ -160,14 +196,14 @@ mod tests {
     fn the_error_of_an_answer_that_is_too_large_fits_beside_the_longest_secret() {
         let token = "t".repeat(limits::CALL_NAME_BYTES_MAX);
         let room =
-            limits::ANSWER_FILE_BYTES_MAX - answer_file::frame_bytes(limits::SECRET_BYTES_MAX);
+            limits::ANSWER_FILE_BYTES_MAX - response_file::frame_bytes(limits::SECRET_BYTES_MAX);
         for sign in ["F", "\\", "\u{e9}"] {
             let function = sign.repeat(limits::CALL_NAME_BYTES_MAX / sign.len());
             let value = format!("\"{}\"", "x".repeat(room));
             let answer = encode(&token, &function, Ok(value), limits::SECRET_BYTES_MAX);
             assert!(answer.contains("Response size exceeds maximum"), "{answer}");
             assert!(
-                answer_file::entry_bytes(&token, &answer) <= room,
+                response_file::entry_bytes(&token, &answer) <= room,
                 "{answer}"
             );
         }

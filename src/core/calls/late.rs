@@ -4,25 +4,24 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use super::{Calls, Outcome};
-use crate::core::functions::Functions;
-use crate::core::sessions::Hosts;
-use crate::core::{Effect, Effects, FileId, Now, Timer};
+use crate::core::context::Context;
+use crate::core::deadlines::{Deadlines, NEVER};
+use crate::core::ids::{CallId, Source};
+use crate::core::{Effect, Effects, Timer};
 use crate::limits::{SQL_CALL_TRIES_MAX, SQL_OVERDUE_CALLS_MAX, SQL_OVERDUE_MS};
-use crate::wire::call_error::{CallError, INTERRUPTED};
-use crate::wire::sql::{CallId, DatabaseId};
+use crate::protocol::call_error::{CallError, INTERRUPTED};
+use crate::sql::DatabaseId;
 
-/// The deadline of a call whose caller does not wait.
-const NEVER: u64 = u64::MAX;
 const REJECTED: &str = "a call in it was begun twice and had not ended when vpid did";
 
 #[derive(Default)]
 pub(super) struct Late {
     /// Files with calls that lanes have, by the nearest deadline of these; one entry for a file
     /// and not for a call, since calls come and go by the hundred thousand.
-    order: BTreeSet<(u64, FileId)>,
+    deadlines: Deadlines<Source>,
     /// When the timer rings.
     timer_ms: Option<u64>,
     /// Calls that were answered as overdue, of which the lane has reported nothing.
@@ -46,15 +45,15 @@ impl Late {
     }
 
     /// The file is done.
-    pub(super) fn forget(&mut self, file: FileId, due_ms: Option<u64>) {
+    pub(super) fn forget(&mut self, file: Source, due_ms: Option<u64>) {
         if let Some(due_ms) = due_ms {
-            self.order.remove(&(due_ms, file));
+            self.deadlines.remove(file, due_ms);
         }
     }
 
     /// Sets the timer where it would ring too late.
     fn set_timer(&mut self, effects: &mut Effects) {
-        let Some((due_ms, _)) = self.order.first() else {
+        let Some(due_ms) = self.deadlines.next_due() else {
             return;
         };
         let at_ms = due_ms + SQL_OVERDUE_MS;
@@ -79,7 +78,7 @@ impl Calls {
         until_ms: Option<u64>,
         effects: &mut Effects,
     ) {
-        let Some(file) = self.files.get_mut(&id.file) else {
+        let Some(file) = self.files.get_mut(&id.source) else {
             return;
         };
         let call = &mut file.calls[id.index as usize];
@@ -87,8 +86,8 @@ impl Calls {
         let Some(until_ms) = until_ms else { return };
         if file.due_ms.is_none_or(|due_ms| until_ms < due_ms) {
             let before = file.due_ms.replace(until_ms);
-            self.late.forget(id.file, before);
-            self.late.order.insert((until_ms, id.file));
+            self.late.forget(id.source, before);
+            self.late.deadlines.insert(id.source, until_ms);
             self.late.set_timer(effects);
         }
     }
@@ -101,7 +100,7 @@ impl Calls {
             }
             return false;
         }
-        let Some(file) = self.files.get_mut(&id.file) else {
+        let Some(file) = self.files.get_mut(&id.source) else {
             return false;
         };
         let call = file.calls.get_mut(id.index as usize);
@@ -117,47 +116,32 @@ impl Calls {
     }
 
     /// Answers what is overdue.
-    pub fn overdue(
-        &mut self,
-        hosts: &mut Hosts,
-        functions: &Functions,
-        now: Now,
-        effects: &mut Effects,
-    ) {
+    pub fn overdue(&mut self, cx: &mut Context<'_>) {
         self.late.timer_ms = None;
-        let is_overdue = |due_ms: u64| due_ms.saturating_add(SQL_OVERDUE_MS) <= now.mono_ms;
-        while let Some((due_ms, id)) = self.late.order.first().copied() {
-            if !is_overdue(due_ms) {
-                break;
-            }
-            self.late.order.remove(&(due_ms, id));
+        let latest_ms = cx.now.mono_ms.saturating_sub(SQL_OVERDUE_MS);
+        while let Some(id) = self.late.deadlines.pop_due(latest_ms) {
             let Some(file) = self.files.get_mut(&id) else {
                 continue;
             };
-            let host = file.host;
             let mut over = Vec::new();
             let mut next_ms = NEVER;
             for (index, call) in (0..).zip(&mut file.calls) {
-                let overdue = call.lane.take_if(|(_, until_ms)| is_overdue(*until_ms));
-                over.extend(overdue.map(|(database, _)| (CallId { file: id, index }, database)));
+                let overdue = call.lane.take_if(|(_, until_ms)| *until_ms <= latest_ms);
+                over.extend(overdue.map(|(database, _)| (CallId { source: id, index }, database)));
                 next_ms = call
                     .lane
                     .map_or(next_ms, |(_, until_ms)| until_ms.min(next_ms));
             }
             file.due_ms = (next_ms < NEVER).then_some(next_ms);
-            self.late
-                .order
-                .extend(file.due_ms.map(|due_ms| (due_ms, id)));
+            self.late.deadlines.insert(id, next_ms);
             for (call, database) in over {
                 self.late.overdue.insert(call, database);
                 *self.late.overdue_of.entry(database).or_default() += 1;
-                let outcome = Err(CallError::word("DeadlineExceeded"));
-                self.done(call, outcome, hosts, functions, now);
+                self.done(call, Err(CallError::word("DeadlineExceeded")), cx);
             }
-            self.finish(id, effects);
-            self.settle(host, hosts, now, effects);
+            self.finish(id, cx);
         }
-        self.start_some(hosts, functions, now, effects);
-        self.late.set_timer(effects);
+        self.start_some(cx);
+        self.late.set_timer(&mut cx.out.effects);
     }
 }

@@ -7,46 +7,46 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::Calls;
-use crate::core::functions::Functions;
+use crate::core::Timer;
+use crate::core::context::Context;
+use crate::core::ids::{CallId, Caller};
 use crate::core::opening::Parked;
-use crate::core::sessions::Hosts;
 use crate::core::shares::{Kind, Owner};
-use crate::core::{Effect, Effects, HostId, Now, Timer};
 use crate::limits;
-use crate::wire::call_file::{CallResult, Span};
-use crate::wire::sql::CallId;
+use crate::protocol::call::CallResult;
+use crate::protocol::stock::call_file::Span;
 
 #[derive(Default)]
 pub struct Starting {
-    queues: HashMap<HostId, VecDeque<CallId>>,
+    queues: HashMap<Caller, VecDeque<CallId>>,
     /// Hosts in whose queue something is, the next first.
-    turns: VecDeque<HostId>,
+    turns: VecDeque<Caller>,
     /// What calls of each host that were read cost while they run, and of all.
-    costs: HashMap<HostId, usize>,
+    costs: HashMap<Caller, usize>,
     cost: usize,
 }
 
 impl Starting {
     /// A call is to be started after those before it.
-    pub fn add(&mut self, host: HostId, call: CallId) {
-        self.queue(host).push_back(call);
+    pub fn add(&mut self, caller: Caller, call: CallId) {
+        self.queue(caller).push_back(call);
     }
 
     /// The next of a chain goes on where the one before it ended.
-    pub fn add_first(&mut self, host: HostId, call: CallId) {
-        self.queue(host).push_front(call);
+    pub fn add_first(&mut self, caller: Caller, call: CallId) {
+        self.queue(caller).push_front(call);
     }
 
-    fn queue(&mut self, host: HostId) -> &mut VecDeque<CallId> {
-        let queue = self.queues.entry(host).or_default();
+    fn queue(&mut self, caller: Caller) -> &mut VecDeque<CallId> {
+        let queue = self.queues.entry(caller).or_default();
         if queue.is_empty() {
-            self.turns.push_back(host);
+            self.turns.push_back(caller);
         }
         queue
     }
 
-    fn first(&self, host: HostId) -> Option<CallId> {
-        self.queues.get(&host)?.front().copied()
+    fn first(&self, caller: Caller) -> Option<CallId> {
+        self.queues.get(&caller)?.front().copied()
     }
 
     /// Whether the host at the front has another turn; it is at the back then.
@@ -68,15 +68,8 @@ impl Starting {
 impl Calls {
     /// Starts calls that wait, as many as one event has time for. The others come with a timer, or
     /// with the end of calls whose memory they need.
-    pub fn start_some(
-        &mut self,
-        hosts: &mut Hosts,
-        functions: &Functions,
-        now: Now,
-        effects: &mut Effects,
-    ) {
+    pub fn start_some(&mut self, cx: &mut Context<'_>) {
         let mut left = limits::EVENT_START_BYTES;
-        let mut touched = Vec::new();
         // Hosts in a row that have no memory for their next call.
         let mut blocked = 0;
         while left > 0 && blocked < self.starting.turns.len() {
@@ -98,30 +91,21 @@ impl Calls {
                     .map_or(0, |span| span.bytes())
                     .max(limits::CALL_START_BYTES_MIN);
                 (turn, left) = (turn.saturating_sub(bytes), left.saturating_sub(bytes));
-                if let Some(outcome) = self.start(id, functions, now, effects) {
-                    self.done(id, outcome, hosts, functions, now);
-                    self.finish(id.file, effects);
-                    if !touched.contains(&host) {
-                        touched.push(host);
-                    }
+                if let Some(outcome) = self.start(id, cx) {
+                    self.done(id, outcome, cx);
+                    self.finish(id.source, cx);
                 }
             }
             self.starting.next_turn();
         }
-        for host in touched {
-            self.settle(host, hosts, now, effects);
-        }
         if blocked < self.starting.turns.len() {
-            effects.push(Effect::SetTimer {
-                timer: Timer::Starts,
-                at_ms: now.mono_ms,
-            });
+            cx.out.timer(Timer::Starts, Some(cx.now.mono_ms));
         }
     }
 
     /// Where a call stands that is not read yet.
     fn span(&self, id: CallId) -> Option<Span> {
-        match self.files.get(&id.file)?.calls[id.index as usize].parked {
+        match self.files.get(&id.source)?.calls[id.index as usize].parked {
             Some(Parked::Raw(span)) => Some(span),
             _ => None,
         }
@@ -130,19 +114,19 @@ impl Calls {
     /// Whether there is memory for a call: in its host's share, or because nothing else of the host
     /// runs.
     fn may_start(&self, id: CallId, span: Span) -> bool {
-        let Some(file) = self.files.get(&id.file) else {
+        let Some(file) = self.files.get(&id.source) else {
             return true;
         };
         let Some(owner) = file.owner else { return true };
         let cost = span.cost();
-        let alone = !self.starting.costs.contains_key(&file.host);
+        let alone = !self.starting.costs.contains_key(&file.caller);
         self.shares.left(owner, Kind::Bytes) >= cost
             || alone && self.starting.cost + cost <= limits::CALL_BYTES_MAX / 2
     }
 
     /// Gives a call that starts, read.
     pub(super) fn unpark(&mut self, id: CallId) -> Option<CallResult> {
-        let file = self.files.get_mut(&id.file)?;
+        let file = self.files.get_mut(&id.source)?;
         let open = &mut file.calls[id.index as usize];
         let span = match open.parked.take()? {
             Parked::Read(call) => return Some(*call),
@@ -161,7 +145,7 @@ impl Calls {
             self.shares.give_back(owner, Kind::Bytes, text);
             self.shares.take(owner, Kind::Bytes, cost);
             self.starting.cost += cost;
-            *self.starting.costs.entry(file.host).or_default() += cost;
+            *self.starting.costs.entry(file.caller).or_default() += cost;
         }
         Some(call)
     }
@@ -170,12 +154,13 @@ impl Calls {
     pub(super) fn give_back_cost(&mut self, owner: Owner, cost: usize) {
         self.shares.give_back(owner, Kind::Bytes, cost);
         self.starting.cost -= cost;
-        if let Some(host) = owner.host
-            && let Some(costs) = self.starting.costs.get_mut(&host)
+        let caller = owner.host.map(Caller::Host);
+        if let Some(caller) = caller
+            && let Some(costs) = self.starting.costs.get_mut(&caller)
         {
             *costs -= cost;
             if *costs == 0 {
-                self.starting.costs.remove(&host);
+                self.starting.costs.remove(&caller);
             }
         }
     }

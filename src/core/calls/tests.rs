@@ -1,8 +1,8 @@
 use crate::core::sessions::tests::{OURS, SECRET, UNIX_S, World, stock};
 use crate::core::{Effect, Effects, Event, InputState, Timer};
+use crate::jobs::{CallId, Done};
 use crate::limits;
-use crate::wire::call_error::CallError;
-use crate::wire::sql::{self, CallId};
+use crate::protocol::call_error::CallError;
 
 fn jobs(effects: &Effects) -> Vec<CallId> {
     let ids = effects.iter().filter_map(|effect| match effect {
@@ -31,7 +31,7 @@ fn single_calls(count: usize, rows: usize) -> String {
 }
 
 fn done(world: &mut World, ids: &[CallId]) -> Effects {
-    let done = ids.iter().map(|id| sql::Done {
+    let done = ids.iter().map(|id| Done {
         id: *id,
         outcome: Ok("1".into()),
     });
@@ -70,7 +70,7 @@ fn a_small_file_is_not_kept_waiting_by_a_large_one_of_another_host() {
     assert!(goes_on(&effects));
     let bytes = world.file_of(SECRET, &single_calls(1, 1));
     let effects = world.calls(OURS, "small", bytes, UNIX_S);
-    let of_small = jobs(&effects).into_iter().filter(|id| id.file == 1_004);
+    let of_small = jobs(&effects).into_iter().filter(|id| id.number() == 1_004);
     assert_eq!(of_small.count(), 1);
 }
 
@@ -129,12 +129,16 @@ fn hosts_that_fetch_nothing_leave_room_for_others_however_many_they_are() {
     for number in 0..100 {
         let name = format!("made_up_{number}");
         while world.core.has_room(OURS, &name, false) {
-            let bytes = world.file_of(SECRET, &single_calls(1, 1));
-            world.calls(OURS, &name, bytes, UNIX_S);
             claimed += 1;
+            let token = format!("t{claimed}");
+            let ping = format!(
+                r#"{{"token":"{token}","func":"VPI_Ping","script":"x.nut","callback":true}}"#
+            );
+            let bytes = world.file_of(SECRET, &format!(r#"{{"async":[{ping}]}}"#));
+            world.calls(OURS, &name, bytes, UNIX_S);
         }
     }
-    assert_eq!(claimed, 100 * limits::HOST_FILES_MIN);
+    assert_eq!(claimed, 100 * limits::UNREAD_ANSWERS_MAX);
     fetches_its_answers(&mut world, "game");
     for _ in 0..50 {
         assert!(world.core.has_room(OURS, "game", false));
@@ -168,7 +172,7 @@ fn chains_wait_as_the_bytes_that_they_came_in() {
 
 /// What came of a stock chain of these calls: the SQL calls that began, each answered in its turn by
 /// one of `outcomes`, and the answers that the game can read.
-fn chain(calls: &[&str], outcomes: Vec<sql::Done>) -> (Vec<u32>, Vec<(String, String)>) {
+fn chain(calls: &[&str], outcomes: Vec<Done>) -> (Vec<u32>, Vec<(String, String)>) {
     let mut world = World::new(&stock());
     let bytes = world.file_of(SECRET, &format!(r#"{{"chain":[[{}]]}}"#, calls.join(",")));
     let mut effects = world.calls(OURS, "game", bytes, UNIX_S);
@@ -196,20 +200,20 @@ fn chain(calls: &[&str], outcomes: Vec<sql::Done>) -> (Vec<u32>, Vec<(String, St
         let Some(id) = running.first() else { break };
         assert_eq!(running.len(), 1, "one after the other");
         let outcome = outcomes.next().expect("an outcome").outcome;
-        let done = vec![sql::Done { id: *id, outcome }];
+        let done = vec![Done { id: *id, outcome }];
         effects = world.on(Event::SqlDone(done));
     }
     assert_eq!(world.core.running(), 0);
     (begun, shown)
 }
 
-fn outcomes(list: &[Result<&str, &'static str>]) -> Vec<sql::Done> {
-    let id = CallId { file: 0, index: 0 };
+fn outcomes(list: &[Result<&str, &'static str>]) -> Vec<crate::jobs::Done> {
+    let id = CallId::of_number(0, 0);
     let outcome = |one: &Result<&str, &'static str>| match one {
         Ok(answer) => Ok((*answer).to_owned()),
         Err(reason) => Err(CallError::word(reason)),
     };
-    let done = list.iter().map(|one| sql::Done {
+    let done = list.iter().map(|one| Done {
         id,
         outcome: outcome(one),
     });

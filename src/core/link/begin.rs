@@ -4,12 +4,14 @@ use serde_json::{Value, json};
 
 use super::inbound::Inbound;
 use super::outbound::Outbound;
-use super::{GameFile, Link, Session, Written};
+use super::{GameFile, Link, Session};
+use crate::core::ids::FileId;
+use crate::core::output::Output;
 use crate::core::players::Game;
-use crate::core::{Effect, Effects, FileId, Now};
+use crate::core::{Effect, Effects, Now, Written};
 use crate::limits;
-use crate::wire::session_log::Note;
-use crate::wire::signed::{self, Id};
+use crate::protocol::signed::session_log::Note;
+use crate::protocol::signed::{self, Id};
 
 /// A session that was asked for.
 pub struct Asked {
@@ -114,7 +116,7 @@ impl Link {
         place: usize,
         file: &GameFile<'_>,
         now: Now,
-        effects: &mut Effects,
+        out: &mut Output,
     ) -> Result<(), String> {
         let Some(nonce) = self.asked[place].nonce else {
             return Err("its session was refused".into());
@@ -124,6 +126,7 @@ impl Link {
         let name = signed::of_game(&self.name, session, file.n);
         signed::open(&keys.game, &name, file.bytes).map_err(|distrust| distrust.to_string())?;
         let asked = self.asked.remove(place);
+        let effects = &mut out.effects;
         effects.extend(asked.hello.map(|file| Effect::Remove { file }));
         let (map, script) = asked.told;
         self.game = Some(Game::new(map, script));
@@ -142,7 +145,7 @@ impl Link {
         };
         let old = self.active.replace(fresh);
         if let Some(old) = old {
-            self.end(old, effects);
+            self.end(old, out);
         }
         for pushed in std::mem::take(&mut self.kept) {
             self.send(pushed);
@@ -151,38 +154,30 @@ impl Link {
     }
 
     /// The script VM of this session is gone.
-    pub(super) fn end(&mut self, old: Session, effects: &mut Effects) {
+    pub(super) fn end(&mut self, old: Session, out: &mut Output) {
         let session = old.inbound.session;
         let (names, answers, pushes) = old.out.end();
         for m in names {
-            self.remove(signed::of_vpid(&self.name, session, m), effects);
+            self.remove(signed::of_vpid(&self.name, session, m), &mut out.effects);
         }
         self.dropped.extend(answers);
+        let ended = || Err(MAP_ENDED.to_string());
         for pushed in pushes {
             if pushed.keep {
                 self.kept.push(pushed);
             } else if pushed.call.is_none() {
-                let outcome = Err(MAP_ENDED.to_string());
-                effects.push(Effect::Pushed {
-                    ticket: pushed.ticket,
-                    outcome,
-                });
+                out.complete(pushed.ticket, ended());
             }
         }
         let kept = &self.kept;
-        let is_kept = |id: u64| kept.iter().any(|pushed| pushed.call == Some(id));
-        self.calls.retain(|id, (ticket, _)| {
-            let stays = is_kept(*id);
-            if !stays {
-                let (ticket, outcome) = (*ticket, Err(MAP_ENDED.to_string()));
-                effects.push(Effect::Pushed { ticket, outcome });
-            }
-            stays
-        });
+        let is_kept = |id: &u64| kept.iter().any(|pushed| pushed.call == Some(*id));
+        for (_, ticket) in self.calls.remove_where(|id, _| !is_kept(id)) {
+            out.complete(ticket, ended());
+        }
         let before = self.ended.replace((old.keys, old.inbound));
         // Nobody is left who could write what they waited for.
         let held = before.iter().flat_map(|(_, before)| before.held());
-        effects.extend(held.map(|file| Effect::Reject {
+        out.effects.extend(held.map(|file| Effect::Reject {
             file,
             reason: "a file before it was lost, and its map is long over".into(),
         }));

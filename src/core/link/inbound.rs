@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::core::FileId;
 use crate::limits;
-use crate::wire::messages::{self, FromGame};
-use crate::wire::session_log::Saved;
-use crate::wire::signed::Id;
+use crate::protocol::signed::Id;
+use crate::protocol::signed::messages::{self, FromGame};
+use crate::protocol::signed::session_log::Saved;
 
 /// A file that is believed and understood.
 pub struct Content {
@@ -33,7 +33,7 @@ impl Held {
         let (messages, spoiled) = match messages::parse(&self.body) {
             Ok(messages) => (messages, None),
             // Signed, and yet not understood: its number is used up all the same.
-            Err(problem) => (Vec::new(), Some(problem)),
+            Err(problem) => (Vec::new(), Some(problem.to_string())),
         };
         Content {
             file: self.file,
@@ -88,7 +88,11 @@ impl Inbound {
     pub fn restore(saved: &Saved) -> Self {
         Self {
             received: saved.received,
-            open: saved.open.clone(),
+            open: saved
+                .open
+                .iter()
+                .map(|(n, file)| (*n, FileId(*file)))
+                .collect(),
             ..Self::new(saved.session)
         }
     }

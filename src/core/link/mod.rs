@@ -1,20 +1,33 @@
 //! The signed side of one host: its sessions, what comes and what goes (docs/protocol.md).
 //!
 //! It knows nothing of what calls do; `links` stands between this and the rest of the core.
+//!
+//! What is done so that nothing is lost or done twice:
+//!
+//! - Before anything follows from a file of the game, `state/sessions` notes its number and the id
+//!   under which it was taken. So a copy is told from the file itself, also after a restart.
+//! - A file of the game stays as `.taken` until all its calls are done and their answers stand in
+//!   written files. Our files stay until the game has acknowledged them, and are read back at the
+//!   start. So the number of the next one need not be recorded: it is behind the highest that was
+//!   acknowledged or is there.
+//! - A hello stays until its welcome is written.
+//! - Both windows can be full at once. Files that only acknowledge, or ask for something again, may go
+//!   beyond them.
 
 mod begin;
 pub mod inbound;
 pub mod outbound;
 mod send;
 
-use std::collections::BTreeMap;
-
+use super::deadlines::Expiring;
+use super::ids::{FileId, FolderId, HostId, Ticket};
+use super::output::Output;
 use super::players::Game;
-use super::{Effect, Effects, FileId, FolderId, HostId, Now};
+use super::{Effect, Effects, Now, Timer};
 use crate::limits;
-use crate::wire::messages;
-use crate::wire::session_log::{HostSessions, Note};
-use crate::wire::signed::{self, Id, Keys};
+use crate::protocol::signed::messages;
+use crate::protocol::signed::session_log::{HostSessions, Note};
+use crate::protocol::signed::{self, Id, Keys};
 
 use begin::Asked;
 use inbound::{Content, Held, Inbound, Place};
@@ -43,8 +56,8 @@ pub struct Link {
     /// Pushes that wait for the next session.
     kept: Vec<Pushed>,
     last_call: u64,
-    /// Calls into the game: who asked, and until when the answer is waited for.
-    calls: BTreeMap<u64, (u64, u64)>,
+    /// Calls into the game, with who waits for the result.
+    calls: Expiring<u64, Option<Ticket>>,
     retry_ms: Option<u64>,
     /// What the game of the present session told.
     pub game: Option<Game>,
@@ -107,7 +120,7 @@ impl Link {
             ended: None,
             kept: Vec::new(),
             last_call: 0,
-            calls: BTreeMap::new(),
+            calls: Expiring::default(),
             retry_ms: None,
             game: None,
             began_ms: None,
@@ -169,10 +182,10 @@ impl Link {
     }
 
     /// A file of the game was taken.
-    pub fn arrive(&mut self, file: &GameFile<'_>, now: Now, effects: &mut Effects) -> Arrival {
+    pub fn arrive(&mut self, file: &GameFile<'_>, now: Now, out: &mut Output) -> Arrival {
         let is_asked = |asked: &Asked| asked.session == file.session;
         if let Some(place) = self.asked.iter().position(is_asked)
-            && let Err(reason) = self.begin(place, file, now, effects)
+            && let Err(reason) = self.begin(place, file, now, out)
         {
             return Arrival::Refused(reason);
         }
@@ -271,7 +284,7 @@ impl Link {
     }
 
     pub fn note_taken(&self, session: Id, n: u64, content: &Content, effects: &mut Effects) {
-        let (host, file, ack) = (self.log_key, content.file, content.ack);
+        let (host, file, ack) = (self.log_key, content.file.0, content.ack);
         effects.push(Effect::Note(Note::Took {
             host,
             session,
@@ -281,19 +294,21 @@ impl Link {
         }));
     }
 
+    /// When it is to be looked at again.
+    pub fn set_timer(&self, now: Now, effects: &mut Effects) {
+        let timer = Timer::Link(self.host);
+        effects.push(match self.next_due_ms(now) {
+            Some(at_ms) => Effect::SetTimer { timer, at_ms },
+            None => Effect::CancelTimer(timer),
+        });
+    }
+
     fn remove(&self, name: String, effects: &mut Effects) {
         effects.push(Effect::RemoveSigned {
             folder: self.folder,
             name,
         });
     }
-}
-
-/// Which file of a link was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Written {
-    Welcome(Id),
-    Messages(Id, u64),
 }
 
 /// The note to a game that wrote this file in a session that is not served. `message`: what it says.

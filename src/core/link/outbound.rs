@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use crate::core::FileId;
+use crate::core::ids::{FileId, Ticket};
 use crate::limits;
-use crate::wire::messages::Push;
+use crate::protocol::signed::messages::Push;
 
 /// A message that is encoded, and what hangs on it.
 pub struct Queued {
@@ -24,7 +24,7 @@ pub enum What {
 /// A push, with what is needed to send it to a later session.
 pub struct Pushed {
     /// By which its sender knows it.
-    pub ticket: u64,
+    pub ticket: Option<Ticket>,
     /// To be sent again in the next session, if this one ends without an acknowledgement.
     pub keep: bool,
     pub push: Push,

@@ -3,12 +3,14 @@
 use serde_json::{Value, json};
 
 use super::outbound::{self, Outbound, Pushed, Queued, What};
-use super::{Link, Session, Written};
-use crate::core::{Effect, Effects, FileId, Now};
+use super::{Link, Session};
+use crate::core::ids::{FileId, Ticket};
+use crate::core::output::Output;
+use crate::core::{Effect, Effects, Now, Written};
 use crate::limits;
-use crate::wire::call_error::CallError;
-use crate::wire::messages::{self, Push};
-use crate::wire::signed::{self, Id};
+use crate::protocol::call_error::CallError;
+use crate::protocol::signed::messages::{self, Push};
+use crate::protocol::signed::{self, Id};
 
 impl Link {
     /// An answer as a message; one that can never fit into a file becomes an error.
@@ -54,7 +56,13 @@ impl Link {
     }
 
     /// Pushes something to the game; where no game is connected, only what is to be kept.
-    pub fn push(&mut self, push: Push, ticket: u64, keep: bool, now: Now) -> Result<(), String> {
+    pub fn push(
+        &mut self,
+        push: Push,
+        ticket: Option<Ticket>,
+        keep: bool,
+        now: Now,
+    ) -> Result<(), String> {
         let waiting = self.kept.len() + self.backlog();
         if waiting >= limits::HOST_PUSHES_MAX {
             return Err("too much waits for this game already".into());
@@ -83,8 +91,8 @@ impl Link {
             ));
         }
         if let Some(id) = call {
-            self.calls
-                .insert(id, (ticket, now.mono_ms + limits::PUSH_CALL_MS));
+            let due_ms = now.mono_ms + limits::PUSH_CALL_MS;
+            self.calls.insert(id, ticket, due_ms);
         }
         self.send(Pushed {
             ticket,
@@ -110,9 +118,9 @@ impl Link {
     }
 
     /// What a function in the game gave.
-    pub fn result(&mut self, id: u64, outcome: Result<Value, String>, effects: &mut Effects) {
-        if let Some((ticket, _)) = self.calls.remove(&id) {
-            effects.push(Effect::Pushed { ticket, outcome });
+    pub fn result(&mut self, id: u64, outcome: Result<Value, String>, out: &mut Output) {
+        if let Some(ticket) = self.calls.remove(id) {
+            out.complete(ticket, outcome);
         }
     }
 
@@ -137,7 +145,12 @@ impl Link {
     }
 
     /// Writes what there is to write. Gives call files whose answers nobody waits for any more.
-    pub fn flush(&mut self, now: Now, effects: &mut Effects) -> Vec<FileId> {
+    pub fn flush(&mut self, now: Now, out: &mut Output) -> Vec<FileId> {
+        while let Some((_, ticket)) = self.calls.pop_due(now.mono_ms) {
+            let outcome = Err("TIMEOUT: the game did not answer in time".into());
+            out.complete(ticket, outcome);
+        }
+        let effects = &mut out.effects;
         let host_bytes = self.name.len();
         if self.retry_ms.is_some_and(|at| at <= now.mono_ms) {
             self.retry_ms = None;
@@ -146,19 +159,6 @@ impl Link {
             for m in unwritten.unwrap_or_default() {
                 self.write(m, effects);
             }
-        }
-        let late: Vec<u64> = self
-            .calls
-            .iter()
-            .filter(|(_, (_, until))| *until <= now.mono_ms)
-            .map(|(id, _)| *id)
-            .collect();
-        for id in late {
-            self.result(
-                id,
-                Err("TIMEOUT: the game did not answer in time".into()),
-                effects,
-            );
         }
         let mut dropped = std::mem::take(&mut self.dropped);
         let lost = self.active.as_ref().map(|session| session.out.lost());
@@ -200,7 +200,6 @@ impl Link {
 
     /// When something is to be done next without an event.
     pub fn next_due_ms(&self, now: Now) -> Option<u64> {
-        let calls = self.calls.values().map(|(_, until)| *until).min();
         let session = self.active.as_ref();
         let out = session.map(|session| &session.out);
         let lost = out.filter(|out| !out.lost().is_empty());
@@ -214,7 +213,7 @@ impl Link {
         ];
         let due = of_session
             .into_iter()
-            .chain([calls, self.retry_ms])
+            .chain([self.calls.next_due(), self.retry_ms])
             .flatten()
             .min();
         // What could not be done now is tried a little later, not at once.
@@ -274,24 +273,21 @@ impl Link {
     }
 
     /// The game has read our files up to `ack`.
-    pub fn acknowledge(&mut self, ack: u64, effects: &mut Effects) {
+    pub fn acknowledge(&mut self, ack: u64, out: &mut Output) {
         let Some(session) = &mut self.active else {
             return;
         };
         let id = session.inbound.session;
         for sent in session.out.acknowledge(ack) {
-            effects.push(Effect::RemoveSigned {
+            out.effects.push(Effect::RemoveSigned {
                 folder: self.folder,
                 name: signed::of_vpid(&self.name, id, sent.m),
             });
-            let arrived = sent
-                .into_pushes()
-                .into_iter()
-                .filter(|pushed| pushed.call.is_none());
-            effects.extend(arrived.map(|pushed| Effect::Pushed {
-                ticket: pushed.ticket,
-                outcome: Ok(json!(true)),
-            }));
+            for pushed in sent.into_pushes() {
+                if pushed.call.is_none() {
+                    out.complete(pushed.ticket, Ok(json!(true)));
+                }
+            }
         }
     }
 

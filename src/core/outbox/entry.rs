@@ -1,12 +1,12 @@
-//! One change on its way to VyHub, as it stands in its file.
+//! One change on its way to the backend, as it stands in its file. What depends on its kind is in `kinds`.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::wire::sql::CallId;
-use crate::wire::steam_id::SteamId;
-use crate::wire::uuid::Uuid;
+use crate::jobs::CallId;
+use crate::protocol::steam_id::SteamId;
+use crate::protocol::uuid::Uuid;
 
 /// The form of the files.
 const VERSION: u64 = 1;
@@ -20,25 +20,25 @@ pub struct Entry {
     pub id: EntryId,
     #[serde(flatten)]
     pub change: Change,
-    /// Where it was made, in VyHub's ids.
+    /// Where it was made, in the backend's ids.
     pub server: Uuid,
     pub bundle: Uuid,
     /// Whom it is about.
     pub steam: SteamId,
     pub name: String,
-    /// Who wants it; `None`: the server itself.
+    /// Who ordered it; `None`: the server itself.
     pub issuer: Option<Issuer>,
     pub created: Timestamp,
-    /// The call of a script that asked for it.
+    /// The call that ordered it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<Origin>,
     pub state: State,
     pub tries: u32,
-    /// When it is tried again, unix seconds; for those who look.
+    /// When it is tried again, unix seconds; for people to read.
     pub next_s: i64,
     /// What was wrong the last time.
     pub problem: Option<String>,
-    /// The API's clock when it was sent first, unix seconds: what it made is not older.
+    /// The backend's clock when it was sent first, unix seconds: what it made is not older.
     #[serde(default)]
     pub sent_s: Option<i64>,
 }
@@ -76,43 +76,36 @@ pub struct Origin {
 impl From<CallId> for Origin {
     fn from(call: CallId) -> Self {
         Self {
-            file: call.file,
+            file: call.number(),
             index: call.index,
         }
+    }
+}
+
+impl From<Origin> for CallId {
+    fn from(origin: Origin) -> Self {
+        Self::of_number(origin.file, origin.index)
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// VyHub has surely not carried it out.
+    /// The backend has surely not carried it out.
     Waiting,
-    /// It was sent, or may have been: VyHub is asked before it is sent again.
+    /// It was sent, or may have been: it is looked for in the backend before it is sent again.
     Sending,
-    /// VyHub refuses vpid itself; somebody must do something.
+    /// The backend refuses vpid itself; the owner must do something.
     Held,
-    /// It will not be sent any more, unless an operator says so.
+    /// A dead letter: it will not be sent any more, unless an operator says so.
     Dead,
-    /// VyHub has it. It is kept until what VyHub lists holds it too.
+    /// The backend has it. It is kept until what the backend lists has it too.
     Done,
 }
 
-impl State {
-    /// As it stands in the file.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Sending => "sending",
-            Self::Held => "held",
-            Self::Dead => "dead",
-            Self::Done => "done",
-        }
-    }
-}
-
-/// What somebody wants changed.
+/// A change that is to become an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
+pub struct NewEntry {
     pub change: Change,
     pub server: Uuid,
     pub bundle: Uuid,
@@ -123,18 +116,18 @@ pub struct Wish {
 }
 
 impl Entry {
-    pub fn new(id: EntryId, created: Timestamp, wish: Wish) -> Self {
+    pub fn new(id: EntryId, created: Timestamp, new: NewEntry) -> Self {
         Self {
             version: VERSION,
             id,
-            change: wish.change,
-            server: wish.server,
-            bundle: wish.bundle,
-            steam: wish.steam,
-            name: wish.name,
-            issuer: wish.issuer,
+            change: new.change,
+            server: new.server,
+            bundle: new.bundle,
+            steam: new.steam,
+            name: new.name,
+            issuer: new.issuer,
             created,
-            call: wish.call,
+            call: new.call,
             state: State::Waiting,
             tries: 0,
             next_s: created.as_second(),
@@ -180,45 +173,9 @@ impl Entry {
         matches!(self.state, State::Waiting | State::Sending | State::Held)
     }
 
-    /// As whom it is done in VyHub.
-    pub fn morph(&self) -> Option<Uuid> {
-        self.issuer.as_ref().map(|issuer| issuer.user)
-    }
-
-    /// A ban that keeps its player out at this moment of the API's clock.
-    pub fn bans(&self, now_s: i64) -> bool {
-        match &self.change {
-            Change::Ban {
-                length_s, standing, ..
-            } => *standing && self.state != State::Dead && self.ends_s(*length_s) > now_s,
-            _ => false,
-        }
-    }
-
-    fn ends_s(&self, length_s: Option<u64>) -> i64 {
-        let length = length_s.map_or(i64::MAX, |length| i64::try_from(length).unwrap_or(i64::MAX));
-        self.created.as_second().saturating_add(length)
-    }
-
-    /// When its ban ends; `None`: never, or it is none.
-    pub fn until_s(&self) -> Option<i64> {
-        match self.change {
-            Change::Ban { length_s, .. } => length_s.map(|_| self.ends_s(length_s)),
-            _ => None,
-        }
-    }
-
-    pub fn kind(&self) -> &'static str {
-        match self.change {
-            Change::Ban { .. } => "ban",
-            Change::Unban => "unban",
-            Change::Warning { .. } => "warning",
-        }
-    }
-
     /// For a sentence: "the ban of Ann (76561…)".
     pub fn describe(&self) -> String {
         let name: String = self.name.chars().filter(|c| !c.is_control()).collect();
-        format!("the {} of {name} ({})", self.kind(), self.steam)
+        format!("the {} of {name} ({})", self.change.kind(), self.steam)
     }
 }

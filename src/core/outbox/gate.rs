@@ -1,7 +1,7 @@
-//! The way to VyHub: when it may be used, and how much at once.
+//! When changes may be sent, and how many at once.
 //!
-//! While it is in trouble, one change at a time tries it, each later than the one before. When it
-//! is free again, what waited goes out in a steady stream and not all at once.
+//! While sending is in trouble, one change at a time is tried, each later than the one before. After
+//! that, what waited goes out in a steady stream and not all at once.
 
 use crate::limits;
 

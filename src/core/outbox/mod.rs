@@ -1,26 +1,47 @@
-//! What must reach VyHub: durable before anything follows from it, in order for each player, and
-//! never dropped by whatever VyHub answers.
+//! What must reach the backend: durable before anything follows from it, in order for each player and
+//! series of changes, and never dropped by whatever the backend replies.
 //!
 //! This part knows entries, their order and when each is due. How one is sent is for
 //! `vyhub::sending`; files are written by the shell.
+//!
+//! A ban, an unban or a warning, from a command in chat or a call of a script, goes this way:
+//!
+//! 1. Accepted: written to `state/outbox` and synced. Only then does it exist: the issuer gets the
+//!    response, a banned player is kicked, an unban lifts what waits before it.
+//! 2. Its turn: the oldest open entry of each player may go, two at once, ten in a second. While VyHub
+//!    is in trouble, one at a time tries, ever more slowly (`gate`).
+//! 3. Its player is found in VyHub, or made.
+//! 4. Compared, when in doubt: a ban or warning that is marked as sent may have been carried out by an
+//!    earlier try, also of an earlier run. What stands in VyHub with its time, length, reason and
+//!    issuer is it, and the entry is done. (The API has no key by which it would know a repetition.)
+//! 5. Marked as sent, on disk. An unban needs no mark: twice is as once, apart from a ban that came in
+//!    between.
+//! 6. Sent, and judged (`verdict`): done; again; in doubt; held, because VyHub refuses vpid itself; or
+//!    dead, because it refuses this change. A reply that is not in VyHub's words comes from something
+//!    in between, and says nothing.
+//! 7. Its end is on disk before the next change of this player is sent: else a crash would send it once
+//!    more, behind that one.
+//! 8. Kept until a list of bans that was requested after its end is on disk, so that a ban is always in
+//!    one of the two. What came from a script's call is kept two minutes at least, for a call that
+//!    comes back.
 
 mod entry;
 mod gate;
+mod kinds;
 #[cfg(test)]
 mod tests;
-mod verdict;
 
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
-pub use entry::{Change, Entry, EntryId, Issuer, Origin, State, Wish};
-pub use verdict::{Verdict, judge};
+pub use entry::{Change, Entry, EntryId, Issuer, NewEntry, Origin, State};
+pub use kinds::{Comparison, Series};
 
 use super::Now;
 use crate::limits;
-use crate::wire::steam_id::SteamId;
-use crate::wire::uuid::Uuid;
+use crate::protocol::steam_id::SteamId;
+use crate::protocol::uuid::Uuid;
 use gate::Gate;
 
 /// An entry and what is known of it in this run.
@@ -33,7 +54,7 @@ struct Kept {
     busy: bool,
     /// Not before this, on the daemon's clock.
     due_ms: u64,
-    /// When VyHub had it, on the daemon's clock.
+    /// When the backend had it, on the daemon's clock.
     done_ms: Option<u64>,
     /// Its end is on disk: else what comes after it must wait, since it would be sent once more
     /// after a crash, and undo that.
@@ -82,9 +103,9 @@ impl Outbox {
         (outbox, strangers)
     }
 
-    /// Takes a wish up; it has to be stored before it counts. `api_s`: the time by VyHub's clock.
+    /// Adds an entry; it has to be stored before it counts. `api_s`: the time by the backend's clock.
     /// `None`: there is no room.
-    pub fn accept(&mut self, wish: Wish, api_s: i64, now: Now) -> Option<&Entry> {
+    pub fn accept(&mut self, new: NewEntry, api_s: i64, now: Now) -> Option<&Entry> {
         if self.entries.len() >= limits::OUTBOX_ENTRIES_MAX {
             return None;
         }
@@ -92,7 +113,7 @@ impl Outbox {
         let id = micros.max(self.last_id + 1);
         self.last_id = id;
         // Bans that are alike otherwise are told apart by the time.
-        let before = self.of(wish.steam).map(|entry| entry.created.as_second());
+        let before = self.of(new.steam).map(|entry| entry.created.as_second());
         let before = before.max().unwrap_or(i64::MIN);
         let apart_s = before.saturating_add(limits::SAME_BAN_S + 1);
         let created_s =
@@ -102,7 +123,7 @@ impl Outbox {
             };
         let created = Timestamp::from_second(created_s).unwrap_or(Timestamp::UNIX_EPOCH);
         let kept = Kept {
-            entry: Entry::new(id, created, wish),
+            entry: Entry::new(id, created, new),
             stored: false,
             busy: false,
             due_ms: now.mono_ms,
@@ -121,7 +142,7 @@ impl Outbox {
         self.entries.insert(id, kept);
     }
 
-    /// Says once per doubling that many wait.
+    /// A warning once per doubling that many wait.
     pub fn warning(&mut self) -> Option<String> {
         let open = self.open_count();
         if open < limits::OUTBOX_ENTRIES_ADVISED {
@@ -146,6 +167,20 @@ impl Outbox {
 
     pub fn is_stored(&self, id: EntryId) -> bool {
         self.entries.get(&id).is_some_and(|kept| kept.stored)
+    }
+
+    /// Bans of this player that were not sent yet, and stand before an unban.
+    pub fn unsent_before(&self, unban: &Entry) -> Vec<EntryId> {
+        let is_unsent = |kept: &&Kept| {
+            let Entry {
+                id, bundle, state, ..
+            } = &kept.entry;
+            let standing = matches!(kept.entry.change, Change::Ban { standing: true, .. });
+            let before = *id < unban.id && *bundle == unban.bundle && kept.stored;
+            before && standing && !kept.busy && matches!(state, State::Waiting | State::Held)
+        };
+        let unsent = self.kept_of(unban.steam).filter(is_unsent);
+        unsent.map(|kept| kept.entry.id).collect()
     }
 
     pub fn get(&self, id: EntryId) -> Option<&Entry> {
@@ -198,17 +233,23 @@ impl Outbox {
         self.all().find(|entry| entry.call == Some(call))
     }
 
-    /// The first open entry of each player, where nothing is in its way.
+    /// The first open entry of each player and series, where nothing is in its way.
     fn heads(&self) -> impl Iterator<Item = &Kept> {
-        let first = |steam: &SteamId| {
-            let mut kept = self.kept_of(*steam);
-            kept.find(|kept| kept.entry.is_open() || !kept.recorded)
+        let first = move |steam: SteamId, series: Series| {
+            let mut kept = self.kept_of(steam);
+            kept.find(|kept| {
+                kept.entry.change.series() == series && (kept.entry.is_open() || !kept.recorded)
+            })
         };
-        let firsts = self.of_player.keys().filter_map(first);
+        let firsts = self.of_player.keys().flat_map(move |steam| {
+            Series::ALL
+                .into_iter()
+                .filter_map(move |series| first(*steam, series))
+        });
         firsts.filter(|kept| kept.recorded)
     }
 
-    /// Takes the entry whose turn it is. Those that were tried less come first, so that none that
+    /// Begins with the entry whose turn it is. Those that were tried less come first, so that none that
     /// fails for ever is in the way of others.
     pub fn begin(&mut self, now: Now) -> Option<EntryId> {
         if !self.gate.is_open(now.mono_ms) {
@@ -238,7 +279,7 @@ impl Outbox {
         unrecorded.map(|kept| kept.due_ms).chain(send_ms).min()
     }
 
-    /// VyHub has it.
+    /// The backend has it.
     pub fn done(&mut self, id: EntryId, now: Now) {
         self.gate.answered();
         self.end(id, State::Done, None, now.mono_ms, now);
@@ -266,13 +307,13 @@ impl Outbox {
         Some(kept.entry.id)
     }
 
-    /// It will not be sent any more.
-    pub fn bury(&mut self, id: EntryId, why: String, now: Now) {
+    /// It becomes a dead letter.
+    pub fn kill(&mut self, id: EntryId, why: String, now: Now) {
         self.gate.answered();
         self.end(id, State::Dead, Some(why), now.mono_ms, now);
     }
 
-    /// VyHub refuses vpid itself, for all or for this one.
+    /// The backend refuses vpid itself, for all or for this one.
     pub fn hold(&mut self, id: EntryId, why: String, whole: bool, now: Now) {
         match whole {
             true => self.gate.refused(now.mono_ms),
@@ -318,7 +359,7 @@ impl Outbox {
         kept.entry.next_s = now.wall_s.saturating_add((wait_ms / 1_000) as i64);
     }
 
-    /// VyHub is there after all, or takes the key again.
+    /// The backend is reachable after all, or accepts the key again.
     pub fn encourage(&mut self, now: Now) {
         self.gate.encourage(now.mono_ms);
         let soon_ms = now.mono_ms + limits::OUTBOX_RETRY_MS_MIN;
@@ -357,7 +398,7 @@ impl Outbox {
         }
     }
 
-    /// Entries that VyHub has and that nobody needs any more: what this bundle lists was asked for
+    /// Entries that the backend has and that are not needed any more: what this bundle lists was requested
     /// after they were done, and no call can come back for them.
     pub fn settled(&self, bundle: Uuid, asked_ms: u64, now: Now) -> Vec<EntryId> {
         let is_settled = |kept: &&Kept| {
@@ -382,6 +423,15 @@ pub struct Wait {
     pub after_s: u64,
     /// It may have been carried out, now or in an earlier try.
     pub doubt: bool,
-    /// The way to VyHub is in trouble.
+    /// The trouble is not about this entry alone.
     pub whole: bool,
+}
+
+impl Wait {
+    pub fn for_s(after_s: u64) -> Self {
+        Self {
+            after_s,
+            ..Self::default()
+        }
+    }
 }

@@ -7,8 +7,8 @@ fn at(s: u64) -> Now {
     }
 }
 
-fn wish(account: u32, change: Change) -> Wish {
-    Wish {
+fn wish(account: u32, change: Change) -> NewEntry {
+    NewEntry {
         change,
         server: Uuid(1),
         bundle: Uuid(2),
@@ -106,8 +106,26 @@ fn changes_of_one_player_keep_their_order_and_others_pass() {
     assert_eq!(outbox.begin(at(5)), None);
     outbox.retry(first, at(5)).unwrap();
     assert_eq!(outbox.begin(at(5)), Some(first));
-    outbox.bury(first, "no".into(), at(6));
+    outbox.kill(first, "no".into(), at(6));
     assert_eq!(outbox.begin(at(7)), Some(second));
+}
+
+#[test]
+fn a_change_does_not_wait_for_those_of_another_kind() {
+    let mut outbox = empty();
+    let ban = add(&mut outbox, 7, ban(), at(1));
+    let unban = add(&mut outbox, 7, Change::Unban, at(1));
+    let reason = "x".to_owned();
+    let warning = add(&mut outbox, 7, Change::Warning { reason }, at(1));
+    assert_eq!(outbox.begin(at(2)), Some(ban));
+    outbox.hold(ban, "no".into(), false, at(2));
+    assert_eq!(outbox.begin(at(3)), Some(warning));
+    outbox.done(warning, at(4));
+    // Neither does it wait for its own end to be on disk.
+    outbox.retry(ban, at(4)).unwrap();
+    assert_eq!(outbox.begin(at(5)), Some(ban));
+    outbox.kill(ban, "no".into(), at(6));
+    assert_eq!(outbox.begin(at(7)), Some(unban));
 }
 
 /// The ends of what is done are on disk.

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::{Departed, Known, Roster, as_ms, bounded, is_userid, within};
 use crate::core::Now;
 use crate::limits;
-use crate::wire::engine_log::{Line, Who};
-use crate::wire::server_status::{ServerStatus, StatusPlayer};
+use crate::protocol::engine_log::{Line, Who};
+use crate::protocol::server_status::{ServerStatus, StatusPlayer};
 
 /// A character in UTF-8.
 const UTF8_BYTES_MAX: usize = 4;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{Known, Roster, bounded, is_userid, within};
 use crate::core::Now;
 use crate::limits;
-use crate::wire::steam_id::SteamId;
+use crate::protocol::steam_id::SteamId;
 
 /// Whether a script's word is enough for somebody to be gone.
 fn may_be_removed(known: &Known, now: Now) -> bool {

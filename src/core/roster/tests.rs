@@ -4,8 +4,8 @@ mod order;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::wire::engine_log::{Line, Who};
-use crate::wire::server_status::{ServerStatus, StatusPlayer};
+use crate::protocol::engine_log::{Line, Who};
+use crate::protocol::server_status::{ServerStatus, StatusPlayer};
 
 const MINUTE_MS: u64 = 60_000;
 

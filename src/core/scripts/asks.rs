@@ -2,32 +2,31 @@
 
 use serde_json::{Map, Value, json};
 
-use super::tickets::Form;
-use super::{Cx, Scripts};
-use crate::core::calls::Outcome;
-use crate::core::opening::{AskKey, Opening, Proof, Route};
-use crate::core::servers::ServerId;
-use crate::core::{FileId, HostId, ScriptId};
+use super::Scripts;
+use super::requests::{Form, read};
+use crate::core::context::Context;
+use crate::core::ids::{Caller, RequestId, RunId, ScriptId, ServerId, Source, Ticket};
+use crate::core::message::Message;
+use crate::core::opening::{Opening, Proof, Route};
 use crate::limits;
-use crate::wire::call_error::CallError;
-use crate::wire::call_file::Call;
-use crate::wire::console::{Command, plain, quoted};
-use crate::wire::messages::{Place, Push};
-use crate::wire::script::{self as wire, Ask};
-use crate::wire::sql::Reading;
-use crate::wire::steam_id::SteamId;
+use crate::protocol::call::Call;
+use crate::protocol::call_error::CallError;
+use crate::protocol::console::{Command, plain, quoted};
+use crate::protocol::script_channel::{self as channel, Ask};
+use crate::protocol::signed::messages::{Place, Push};
+use crate::protocol::steam_id::SteamId;
 
 /// What becomes of a wish: an answer, or `None` when that comes later.
 type Wish = Result<Option<Value>, CallError>;
 
 impl Scripts {
-    pub(super) fn ask(&mut self, script: ScriptId, run: u64, ask: Ask, cx: &mut Cx<'_>) {
-        let key = AskKey {
+    pub(super) fn ask(&mut self, script: ScriptId, run: RunId, ask: Ask, cx: &mut Context<'_>) {
+        let key = RequestId {
             script,
             run,
-            id: ask.id,
+            number: ask.id,
         };
-        let asking = &mut self.all[script as usize].asks;
+        let asking = &mut self.all[script].asks;
         *asking += 1;
         let outcome = match *asking > limits::SCRIPT_ASKS_MAX {
             true => Err(CallError::new("QueueFull", "it waits for too much already")),
@@ -41,8 +40,8 @@ impl Scripts {
     }
 
     /// The answer to something that a script has asked for, as JSON text.
-    pub fn answered(&mut self, key: AskKey, outcome: Outcome) {
-        let Some(script) = self.script(key.script) else {
+    pub fn answered(&mut self, key: RequestId, outcome: Result<String, CallError>) {
+        let Some(script) = self.all.get_mut(key.script) else {
             return;
         };
         if script.state.run() != Some(key.run) {
@@ -50,14 +49,14 @@ impl Scripts {
         }
         script.asks = script.asks.saturating_sub(1);
         script.tell(&match outcome {
-            Ok(json) => wire::answer(key.id, &json),
-            Err(error) => wire::answer_error(key.id, &error.reason, &error.detail),
+            Ok(json) => channel::answer(key.number, &json),
+            Err(error) => channel::answer_error(key.number, &error.reason, &error.detail),
         });
     }
 
-    fn wish(&mut self, key: AskKey, ask: Ask, cx: &mut Cx<'_>) -> Wish {
+    fn wish(&mut self, key: RequestId, ask: Ask, cx: &mut Context<'_>) -> Wish {
         let args = Args(ask.args);
-        let at = |cx: &Cx<'_>| one_server(ask.server, cx);
+        let at = |cx: &Context<'_>| one_server(ask.server, cx);
         match ask.what.as_str() {
             "call" => self.wants_call(key, args, ask.server, cx),
             "say" => say(at(cx)?, None, &args, cx),
@@ -95,11 +94,11 @@ impl Scripts {
     /// What is done by a command of the console.
     fn wants_command(
         &mut self,
-        key: AskKey,
+        key: RequestId,
         what: &str,
         args: &Args,
         server: ServerId,
-        cx: &mut Cx<'_>,
+        cx: &mut Context<'_>,
     ) -> Wish {
         let (command, form) = match what {
             "kick" => {
@@ -132,12 +131,13 @@ impl Scripts {
                 return Err(CallError::new("UnknownFunction", detail));
             }
         };
-        let ticket = self.ticket(key, form, cx);
-        let sent = cx.servers.command(server, command, Some(ticket), cx.out);
+        let number = self.begin_request(key, form, cx);
+        let ticket = Some(Ticket::Script(number));
+        let sent = cx.servers.command(server, command, ticket, cx.out);
         match sent {
             Ok(()) => Ok(None),
             Err(why) => {
-                self.take_ticket(ticket);
+                self.requests.take(number);
                 Err(CallError::new("ServerUnavailable", why))
             }
         }
@@ -146,10 +146,10 @@ impl Scripts {
     /// Calls a function by its name: vpid's, a script's, or one of the game.
     fn wants_call(
         &mut self,
-        key: AskKey,
+        key: RequestId,
         mut args: Args,
         server: Option<ServerId>,
-        cx: &mut Cx<'_>,
+        cx: &mut Context<'_>,
     ) -> Wish {
         let function = args.text("name")?.to_owned();
         let positional = match args.take("args") {
@@ -163,39 +163,43 @@ impl Scripts {
         if !cx.functions.is_known(&function) {
             return self.wants_game_call(key, function, positional, kwargs, server, cx);
         }
-        let script = &self.all[key.script as usize];
+        let script = &self.all[key.script];
         let call = Call {
-            token: key.id.to_string(),
+            token: key.number.to_string(),
             function,
             args: positional,
             kwargs,
             callback: true,
             script: script.file(),
             timeout_ms: Some(script.settings.call_ms),
-            reading: Reading::Signed,
+            sql_texts: false,
         };
         let server = server.or_else(|| only_server(cx));
-        cx.out.openings.push(Opening {
-            file: self.next_file(cx),
-            host: HostId::MAX - key.script,
+        let opening = Opening {
+            source: self.next_source(cx),
+            caller: Caller::Script(key.script),
             proof: Proof::None,
-            route: Route::Script { ask: key, server },
+            route: Route::Script {
+                request: key,
+                server,
+            },
             recovered: false,
             text: Vec::new(),
             singles: vec![Ok(call).into()],
             chains: Vec::new(),
-        });
+        };
+        cx.out.send(Message::Open(Box::new(opening)));
         Ok(None)
     }
 
     fn wants_game_call(
         &mut self,
-        key: AskKey,
+        key: RequestId,
         function: String,
         mut args: Vec<Value>,
         kwargs: Value,
         server: Option<ServerId>,
-        cx: &mut Cx<'_>,
+        cx: &mut Context<'_>,
     ) -> Wish {
         let detail = format!("neither vpid, a script nor the game has a function {function:.64}");
         let unknown = || CallError::new("UnknownFunction", detail.clone());
@@ -218,7 +222,7 @@ impl Scripts {
                 return Err(CallError::new("ValueError", detail));
             }
         };
-        let file = self.all[key.script as usize].file();
+        let file = self.all[key.script].file();
         if !cx.functions.allows(&file, &function, true) {
             let detail = format!("{file} may not call it; see [permissions]");
             return Err(CallError::new("PermissionError", detail));
@@ -227,7 +231,7 @@ impl Scripts {
     }
 
     /// Sends something to the script of a game.
-    fn push(&mut self, key: AskKey, server: ServerId, push: Push, cx: &mut Cx<'_>) -> Wish {
+    fn push(&mut self, key: RequestId, server: ServerId, push: Push, cx: &mut Context<'_>) -> Wish {
         let Some(host) = cx.servers.host(server) else {
             let detail = "no script of this game is connected";
             return Err(CallError::new("ServerUnavailable", detail));
@@ -236,23 +240,48 @@ impl Scripts {
             Push::Call { .. } => Form::AsItIs,
             _ => Form::Nothing,
         };
-        let ticket = self.ticket(key, form, cx);
-        cx.out.pushes.push((host, push, ticket));
+        let number = self.begin_request(key, form, cx);
+        cx.out.push(host, push, Some(Ticket::Script(number)));
         Ok(None)
+    }
+
+    /// By its number, a ticket of [`Ticket::Script`].
+    fn begin_request(&mut self, key: RequestId, form: Form, cx: &Context<'_>) -> u64 {
+        let patience_ms = self.all[key.script].settings.call_ms;
+        let due_ms = cx.now.mono_ms + patience_ms;
+        self.requests.begin(key, form, due_ms)
+    }
+
+    /// What a script sent to a game or a console has ended.
+    pub fn completed(&mut self, number: u64, outcome: Result<Value, String>) {
+        let Some((request, form)) = self.requests.take(number) else {
+            return;
+        };
+        let outcome = outcome.map_err(|why| CallError::new("GameError", why));
+        let value = outcome.and_then(|value| read(form, value));
+        self.answered(request, value.map(|value| value.to_string()));
+    }
+
+    /// A game that has gone for good answers nothing any more, and a script must not wait for ever.
+    pub(super) fn expire_requests(&mut self, cx: &Context<'_>) {
+        while let Some(request) = self.requests.pop_due(cx.now) {
+            let detail = "the game has not answered in time; it may still do what was asked";
+            self.answered(request, Err(CallError::new("Timeout", detail)));
+        }
     }
 
     /// A message from script to script.
     fn send(&mut self, from: ScriptId, args: &Args) -> Wish {
         let (to, name) = (args.text("to").ok(), args.text("name")?);
-        let sender = self.all[from as usize].name.clone();
-        let text = wire::event(
+        let sender = self.all[from].name.clone();
+        let text = channel::event(
             "OnMessage",
             None,
             &[sender.into(), name.into(), args.value("data")],
         );
         let mut reached = 0;
-        for (id, script) in self.all.iter_mut().enumerate() {
-            let meant = to.map_or(id as ScriptId != from, |to| script.name == to);
+        for (id, script) in self.all.iter_mut() {
+            let meant = to.map_or(id != from, |to| script.name == to);
             if meant && script.takes() && script.hooks.contains("OnMessage") {
                 reached += u64::from(script.enqueue(text.clone()));
             }
@@ -260,7 +289,7 @@ impl Scripts {
         Ok(Some(reached.into()))
     }
 
-    fn tell_admins(&mut self, server: ServerId, text: &str, cx: &mut Cx<'_>) -> Wish {
+    fn tell_admins(&mut self, server: ServerId, text: &str, cx: &mut Context<'_>) -> Wish {
         let Some(game) = cx.servers.get(server) else {
             return Ok(Some(0.into()));
         };
@@ -274,11 +303,10 @@ impl Scripts {
         Ok(Some(admins.len().into()))
     }
 
-    /// The file under which a call of a script is known: odd, where those of games are even.
-    fn next_file(&mut self, cx: &Cx<'_>) -> FileId {
-        let now = u64::try_from(cx.now.wall_s).unwrap_or(0) * 1_000_000;
-        self.last_file = (now | 1).max(self.last_file + 2);
-        self.last_file
+    fn next_source(&mut self, cx: &Context<'_>) -> Source {
+        let now = u64::try_from(cx.now.wall_s).unwrap_or(0) * 500_000;
+        self.last_source = now.max(self.last_source + 1);
+        Source::Channel(self.last_source)
     }
 }
 
@@ -313,13 +341,13 @@ impl Args {
     }
 }
 
-fn only_server(cx: &Cx<'_>) -> Option<ServerId> {
+fn only_server(cx: &Context<'_>) -> Option<ServerId> {
     let mut servers = cx.servers.iter().map(|(server, _)| server);
     let first = servers.next()?;
     servers.next().is_none().then_some(first)
 }
 
-fn one_server(wanted: Option<ServerId>, cx: &Cx<'_>) -> Result<ServerId, CallError> {
+fn one_server(wanted: Option<ServerId>, cx: &Context<'_>) -> Result<ServerId, CallError> {
     if let Some(server) = wanted {
         let known = cx.servers.get(server).map(|_| server);
         return known.ok_or_else(|| CallError::new("ValueError", "there is no such server"));
@@ -333,7 +361,7 @@ fn one_server(wanted: Option<ServerId>, cx: &Cx<'_>) -> Result<ServerId, CallErr
 }
 
 /// Whom `player` means: a userid, or a SteamID.
-fn userid(server: ServerId, args: &Args, cx: &Cx<'_>) -> Result<i64, CallError> {
+fn userid(server: ServerId, args: &Args, cx: &Context<'_>) -> Result<i64, CallError> {
     let roster = cx.servers.get(server).map(|game| &game.roster);
     let found = match args.value("player") {
         Value::Number(number) => {
@@ -350,7 +378,7 @@ fn userid(server: ServerId, args: &Args, cx: &Cx<'_>) -> Result<i64, CallError> 
     found.ok_or_else(|| CallError::new("PlayerUnknown", "this player is not on the server"))
 }
 
-fn say(server: ServerId, to: Option<i64>, args: &Args, cx: &mut Cx<'_>) -> Wish {
+fn say(server: ServerId, to: Option<i64>, args: &Args, cx: &mut Context<'_>) -> Wish {
     if cx.servers.host(server).is_none() && !cx.servers.has_rcon(server) {
         let detail = "there is no RCON, and no script of this game is connected";
         return Err(CallError::new("ServerUnavailable", detail));

@@ -1,19 +1,22 @@
 //! Functions of scripts that others call: what is offered, and each call until it is answered.
 
+use crate::core::ids::{RunId, ServerId};
 use serde_json::Value;
 
+use super::Scripts;
 use super::journal::INFO;
 use super::script::{Item, Script};
-use super::{Cx, Scripts};
 use crate::config;
-use crate::core::calls::ScriptCall;
+use crate::core::context::Context;
+use crate::core::deadlines::NEVER;
 use crate::core::functions::{Loading, Offer, ScriptFunction};
+use crate::core::message::{ForwardedCall, Message, ScriptCall};
 use crate::core::{Effect, LaunchKind, ScriptId};
+use crate::jobs::CallId;
 use crate::limits;
-use crate::wire::call_error::CallError;
-use crate::wire::call_file::Call;
-use crate::wire::script::{self as wire, Caller};
-use crate::wire::sql::CallId;
+use crate::protocol::call::Call;
+use crate::protocol::call_error::CallError;
+use crate::protocol::script_channel::{self as channel, Caller};
 
 /// How the names of VPI's functions begin.
 const VPI_PREFIX: &str = "VPI_";
@@ -23,42 +26,26 @@ pub struct OpenCall {
     id: CallId,
     call: ScriptCall,
     caller: Caller,
-    /// Until when it is waited for.
-    due_ms: u64,
     /// In which process it runs, once it does.
-    run: Option<u64>,
+    run: Option<RunId>,
     /// Whether it is to be known after a restart that it was begun.
     durable: bool,
 }
 
-/// How a call of a script came in.
-pub struct Coming {
-    pub id: CallId,
-    pub call: ScriptCall,
-    pub server: Option<usize>,
-    pub host: Option<String>,
-    pub due_ms: u64,
-    pub callback: bool,
-    pub recovered: bool,
-    /// It comes from a file of a game.
-    pub durable: bool,
-}
-
 impl Scripts {
     /// Tells the rest of the core which functions there are, and who listens to what.
-    pub(super) fn offer(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn offer(&mut self, cx: &mut Context<'_>) {
         self.offer_due = false;
         let mut offer = Offer::default();
         self.listeners.clear();
         self.loading.clear();
-        for (id, script) in self.all.iter_mut().enumerate() {
+        for (id, script) in self.all.iter_mut() {
             if !script.takes() {
                 if script.kind == LaunchKind::Interfaces {
                     offer.absent = Some((VPI_PREFIX.to_owned(), script.name.clone()));
                 }
                 continue;
             }
-            let id = id as ScriptId;
             for hook in &script.hooks {
                 self.listeners.entry(hook.clone()).or_default().push(id);
             }
@@ -100,86 +87,86 @@ impl Scripts {
     }
 
     /// A script is not there any more: what waits for it is answered.
-    pub(super) fn withdraw(&mut self, id: ScriptId, cx: &mut Cx<'_>) {
-        let script = &mut self.all[id as usize];
+    pub(super) fn withdraw(&mut self, id: ScriptId, cx: &mut Context<'_>) {
+        let script = &mut self.all[id];
         script.hooks.clear();
         script.was_ready = false;
         script.functions.clear();
         script.forget_waiting();
         self.offer(cx);
-        let waiting = self.numbers(|call| call.call.script == id);
-        for number in waiting {
+        let of_script = |_: &u64, call: &OpenCall| call.call.script == id;
+        for (_, call) in self.calls.remove_where(of_script) {
             let error = CallError::new("ScriptUnavailable", "the script is not loaded");
-            self.close(number, Err(error), cx);
+            self.end_call(call, Err(error), cx);
         }
     }
 
-    fn numbers(&self, which: impl Fn(&OpenCall) -> bool) -> Vec<u64> {
-        let calls = self.calls.iter().filter(|(_, call)| which(call));
-        let mut numbers: Vec<u64> = calls.map(|(number, _)| *number).collect();
-        numbers.sort_unstable();
-        numbers
+    pub(super) fn has_calls(&self, run: RunId) -> bool {
+        self.calls.iter().any(|(_, call)| call.run == Some(run))
     }
 
-    pub(super) fn has_calls(&self, run: u64) -> bool {
-        self.calls.values().any(|call| call.run == Some(run))
-    }
-
-    /// Somebody calls a function of a script.
-    pub fn call(&mut self, coming: Coming, cx: &mut Cx<'_>) {
-        let Coming { id, call, .. } = coming;
-        if self.begun.contains(&id) && coming.recovered {
+    /// A function of a script is called, about this game server.
+    pub fn call(
+        &mut self,
+        call: ForwardedCall<ScriptCall>,
+        server: Option<ServerId>,
+        cx: &mut Context<'_>,
+    ) {
+        let ForwardedCall { id, what, .. } = call;
+        if self.begun.contains(&id) && call.recovered {
             let detail = "vpid ended while it ran; it is not run twice";
             let error = CallError::new("Interrupted", detail);
-            return cx.out.answers.push((id, Err(error)));
+            return cx.out.respond(id, Err(error));
         }
         let number = self.number();
-        let script = &mut self.all[call.script as usize];
+        let script = &mut self.all[what.script];
         if !script.takes() {
             let error = CallError::new("ScriptUnavailable", "the script is not loaded");
-            return cx.out.answers.push((id, Err(error)));
+            return cx.out.respond(id, Err(error));
         }
         script.enqueue_call(number);
         // Where nobody waits for the answer there is no hurry, but its file is not held for ever.
-        let due_ms = match coming.callback {
-            true => coming.due_ms,
+        let due_ms = match call.callback {
+            true => call.due_ms,
             false => cx.now.mono_ms + limits::SCRIPT_PATIENCE_MS,
         };
-        self.dues.insert((due_ms, number));
+        let host = call.caller.host();
+        let name = host
+            .and_then(|host| cx.hosts.get(host))
+            .map(|host| host.name.clone());
         let caller = Caller {
-            script: call.call.script.clone(),
-            server: coming.server,
-            host: coming.host,
-            token: call.call.token.clone(),
-            callback: coming.callback,
+            script: what.call.script.clone(),
+            server,
+            host: name,
+            token: what.call.token.clone(),
+            callback: call.callback,
         };
         let open = OpenCall {
             id,
-            call,
+            call: what,
             caller,
-            due_ms,
             run: None,
-            durable: coming.durable,
+            durable: host.is_some(),
         };
-        self.calls.insert(number, open);
+        self.calls.insert(number, open, due_ms);
     }
 
     /// Gives a script what it has room for.
-    pub(super) fn give(&mut self, id: ScriptId, cx: &mut Cx<'_>) {
-        let Some(run) = self.all[id as usize].state.run() else {
+    pub(super) fn give(&mut self, id: ScriptId, cx: &mut Context<'_>) {
+        let Some(run) = self.all[id].state.run() else {
             return;
         };
-        while let Some(item) = self.all[id as usize].next() {
+        while let Some(item) = self.all[id].next() {
             match item {
-                Item::Event(text) => self.all[id as usize].give(&text, cx.now),
+                Item::Event(text) => self.all[id].give(&text, cx.now),
                 Item::Call(number) => {
                     // One whose caller has given up is gone.
-                    let Some(open) = self.calls.get_mut(&number) else {
-                        self.all[id as usize].one_less_stale();
+                    let Some(open) = self.calls.get_mut(number) else {
+                        self.all[id].one_less_stale();
                         continue;
                     };
                     let function = &open.call.function;
-                    if !self.all[id as usize].functions.contains(function) {
+                    if !self.all[id].functions.contains(function) {
                         self.turn_away(number, cx);
                         continue;
                     }
@@ -188,93 +175,91 @@ impl Scripts {
                         cx.out.effects.push(Effect::Begun(open.id));
                     }
                     let Call { args, kwargs, .. } = &open.call.call;
-                    let text = wire::call(number, function, args, kwargs, &open.caller);
-                    self.all[id as usize].give(&text, cx.now);
+                    let text = channel::call(number, function, args, kwargs, &open.caller);
+                    self.all[id].give(&text, cx.now);
                 }
             }
         }
     }
 
     /// A script that was being loaded turned out to have no such function; vpid may have one.
-    fn turn_away(&mut self, number: u64, cx: &mut Cx<'_>) {
-        let Some(open) = self.calls.remove(&number) else {
+    fn turn_away(&mut self, number: u64, cx: &mut Context<'_>) {
+        let Some(open) = self.calls.remove(number) else {
             return;
         };
-        self.dues.remove(&(open.due_ms, number));
         let ScriptCall { function, call, .. } = open.call;
         if cx.functions.is_built_in(&call.function) {
-            return cx.out.again.push((open.id, call));
+            return cx.out.send(Message::RunBuiltIn(open.id, Box::new(call)));
         }
         let detail = format!("the script has no function {function}");
         let error = CallError::new("UnknownFunction", detail);
-        cx.out.answers.push((open.id, Err(error)));
+        cx.out.respond(open.id, Err(error));
     }
 
     /// A script has answered.
     pub(super) fn call_done(
         &mut self,
         number: u64,
-        run: u64,
+        run: RunId,
         outcome: Result<Value, CallError>,
-        cx: &mut Cx<'_>,
+        cx: &mut Context<'_>,
     ) {
-        let ours = self.calls.get(&number);
-        if ours.is_some_and(|call| call.run == Some(run)) {
-            self.close(number, outcome, cx);
+        let ours = self.calls.get(number);
+        if ours.is_some_and(|call| call.run == Some(run))
+            && let Some(call) = self.calls.remove(number)
+        {
+            self.end_call(call, outcome, cx);
         }
     }
 
-    fn close(&mut self, number: u64, outcome: Result<Value, CallError>, cx: &mut Cx<'_>) {
-        if let Some(call) = self.calls.remove(&number) {
-            self.dues.remove(&(call.due_ms, number));
-            if call.run.is_none() {
-                let calls = &self.calls;
-                let script = &mut self.all[call.call.script as usize];
-                script.call_is_over(|number| calls.contains_key(&number));
-            }
-            cx.out.answers.push((call.id, outcome));
+    fn end_call(
+        &mut self,
+        call: OpenCall,
+        outcome: Result<Value, CallError>,
+        cx: &mut Context<'_>,
+    ) {
+        if call.run.is_none() {
+            let calls = &self.calls;
+            let script = &mut self.all[call.call.script];
+            script.call_is_over(|number| calls.contains(number));
         }
+        cx.out.respond(call.id, outcome);
     }
 
     /// Callers wait no longer.
-    pub(super) fn expire_calls(&mut self, cx: &mut Cx<'_>) {
-        while let Some((due_ms, number)) = self.dues.first().copied() {
-            if due_ms > cx.now.mono_ms {
-                return;
-            }
-            self.dues.pop_first();
-            let Some(call) = self.calls.get(&number) else {
-                continue;
-            };
-            if call.run.is_some() && !call.caller.callback {
-                // It is begun, and nobody waits.
-                continue;
-            }
-            if call.run.is_some() {
-                let script = call.call.script;
-                self.all[script as usize].tell(&wire::cancel(number));
-            }
+    pub(super) fn expire_calls(&mut self, cx: &mut Context<'_>) {
+        while let Some((number, call)) = self.calls.pop_due(cx.now.mono_ms) {
             let detail = match call.run {
-                Some(_) => "the script has not answered in time",
+                Some(_) if !call.caller.callback => {
+                    // It is begun, and nobody waits.
+                    self.calls.insert(number, call, NEVER);
+                    continue;
+                }
+                Some(_) => {
+                    let script = call.call.script;
+                    self.all[script].tell(&channel::cancel(number));
+                    "the script has not answered in time"
+                }
                 None => "the script has not come to it in time",
             };
-            self.close(number, Err(CallError::new("Timeout", detail)), cx);
+            self.end_call(call, Err(CallError::new("Timeout", detail)), cx);
         }
     }
 
     /// A process is gone, and what ran in it.
-    pub(super) fn process_gone(&mut self, id: ScriptId, run: Option<u64>, cx: &mut Cx<'_>) {
-        for number in self.numbers(|call| call.run.is_some() && call.run == run) {
+    pub(super) fn process_gone(&mut self, id: ScriptId, run: Option<RunId>, cx: &mut Context<'_>) {
+        let of_run = |_: &u64, call: &OpenCall| call.run.is_some() && call.run == run;
+        for (_, call) in self.calls.remove_where(of_run) {
             let detail = "the script ended while it ran";
-            self.close(number, Err(CallError::new("Interrupted", detail)), cx);
+            self.end_call(call, Err(CallError::new("Interrupted", detail)), cx);
         }
-        self.forget_tickets(run);
+        self.requests.forget(run);
         self.pass_all_of(id, cx);
     }
 }
 
 /// Of functions that both vpid and the owner's file have, the log says once whose are called.
-fn say_which_is_in_force(script: &mut Script, config: &config::Scripts, cx: &Cx<'_>) {
+fn say_which_is_in_force(script: &mut Script, config: &config::Scripts, cx: &Context<'_>) {
     let both = script.functions.iter();
     let both = both.filter(|function| cx.functions.is_built_in(function));
     let (kept, taken): (Vec<String>, Vec<String>) = both

@@ -8,17 +8,17 @@ use serde_json::{Value, json};
 use super::life::{Verb, tell};
 use super::people::player;
 use super::script::State;
-use super::{Cx, Scripts, Waiter};
+use super::{Scripts, Waiter};
 use crate::core::ScriptId;
+use crate::core::context::Context;
 use crate::core::servers::{ChatVerdict, ServerId, Speaker};
 use crate::limits;
-use crate::wire::script as wire;
+use crate::protocol::script_channel as channel;
 
 const HOOK: &str = "OnPlayerChat";
 
 /// A line that a script is thinking about.
 pub struct Judged {
-    pub due_ms: u64,
     script: ScriptId,
     server: ServerId,
     args: Vec<Value>,
@@ -28,7 +28,7 @@ pub struct Judged {
 
 impl Scripts {
     /// Somebody says something.
-    pub fn heard(&mut self, server: ServerId, speaker: &Speaker, text: &str, cx: &mut Cx<'_>) {
+    pub fn heard(&mut self, server: ServerId, speaker: &Speaker, text: &str, cx: &mut Context<'_>) {
         if self.command(server, speaker, text, false, cx) {
             return;
         }
@@ -53,7 +53,7 @@ impl Scripts {
 
     /// A line that had to wait until it was confirmed who wrote it. It was shown to nobody: it is a
     /// command about scripts, or one of another part's.
-    pub fn held(&mut self, server: ServerId, speaker: &Speaker, text: &str, cx: &mut Cx<'_>) {
+    pub fn held(&mut self, server: ServerId, speaker: &Speaker, text: &str, cx: &mut Context<'_>) {
         self.command(server, speaker, text, true, cx);
     }
 
@@ -63,40 +63,46 @@ impl Scripts {
         server: ServerId,
         args: Vec<Value>,
         mut rest: VecDeque<ScriptId>,
-        cx: &mut Cx<'_>,
+        cx: &mut Context<'_>,
     ) {
         while let Some(script) = rest.pop_front() {
-            let judges = matches!(self.all[script as usize].state, State::Running { .. });
+            let judges = matches!(self.all[script].state, State::Running { .. });
             let full = self.judged.len() >= limits::SCRIPT_VERDICTS_MAX;
             if !judges || rest.is_empty() || full {
-                let text = wire::event(HOOK, Some(server), &args);
-                self.all[script as usize].enqueue(text);
+                let text = channel::event(HOOK, Some(server), &args);
+                self.all[script].enqueue(text);
                 continue;
             }
             let number = self.number();
-            let text = wire::judged_event(number, HOOK, Some(server), &args);
-            if !self.all[script as usize].enqueue(text) {
+            let text = channel::judged_event(number, HOOK, Some(server), &args);
+            if !self.all[script].enqueue(text) {
                 continue;
             }
+            let due_ms = cx.now.mono_ms + limits::SCRIPT_VERDICT_MS;
             let judged = Judged {
-                due_ms: cx.now.mono_ms + limits::SCRIPT_VERDICT_MS,
                 script,
                 server,
                 args,
                 rest,
             };
-            self.judged.insert(number, judged);
+            self.judged.insert(number, judged, due_ms);
             return;
         }
     }
 
     /// A script has thought about a line.
-    pub(super) fn judge(&mut self, number: u64, script: ScriptId, pass: bool, cx: &mut Cx<'_>) {
-        let ours = self.judged.get(&number);
+    pub(super) fn judge(
+        &mut self,
+        number: u64,
+        script: ScriptId,
+        pass: bool,
+        cx: &mut Context<'_>,
+    ) {
+        let ours = self.judged.get(number);
         if ours.is_none_or(|judged| judged.script != script) {
             return;
         }
-        if let Some(judged) = self.judged.remove(&number)
+        if let Some(judged) = self.judged.remove(number)
             && pass
         {
             self.pass_on(judged.server, judged.args, judged.rest, cx);
@@ -104,24 +110,17 @@ impl Scripts {
     }
 
     /// Lines about which a script thinks for too long are passed on.
-    pub(super) fn expire_verdicts(&mut self, cx: &mut Cx<'_>) {
-        let now_ms = cx.now.mono_ms;
-        self.pass_where(|judged| judged.due_ms <= now_ms, cx);
+    pub(super) fn expire_verdicts(&mut self, cx: &mut Context<'_>) {
+        while let Some((_, judged)) = self.judged.pop_due(cx.now.mono_ms) {
+            self.pass_on(judged.server, judged.args, judged.rest, cx);
+        }
     }
 
     /// And those of a script whose process is gone.
-    pub(super) fn pass_all_of(&mut self, script: ScriptId, cx: &mut Cx<'_>) {
-        self.pass_where(|judged| judged.script == script, cx);
-    }
-
-    fn pass_where(&mut self, which: impl Fn(&Judged) -> bool, cx: &mut Cx<'_>) {
-        let lines = self.judged.iter().filter(|(_, judged)| which(judged));
-        let mut numbers: Vec<u64> = lines.map(|(number, _)| *number).collect();
-        numbers.sort_unstable();
-        for number in numbers {
-            if let Some(judged) = self.judged.remove(&number) {
-                self.pass_on(judged.server, judged.args, judged.rest, cx);
-            }
+    pub(super) fn pass_all_of(&mut self, script: ScriptId, cx: &mut Context<'_>) {
+        let of_script = |_: &u64, judged: &Judged| judged.script == script;
+        for (_, judged) in self.judged.remove_where(of_script) {
+            self.pass_on(judged.server, judged.args, judged.rest, cx);
         }
     }
 
@@ -132,7 +131,7 @@ impl Scripts {
         speaker: &Speaker,
         text: &str,
         held: bool,
-        cx: &mut Cx<'_>,
+        cx: &mut Context<'_>,
     ) -> bool {
         let mut prefixes = self.config.prefixes.iter();
         let Some(rest) = prefixes.find_map(|prefix| text.trim().strip_prefix(prefix.as_str()))
@@ -149,8 +148,8 @@ impl Scripts {
         };
         let is_admin = self.config.admins.contains(&steam)
             || cx
-                .vyhub
-                .is_some_and(|vyhub| vyhub.is_administrator(server, steam, cx.now));
+                .directory
+                .is_some_and(|directory| directory.is_administrator(server, steam, cx.now));
         if !is_admin {
             log::info!(
                 "{} ({steam}) may not {verb} scripts",

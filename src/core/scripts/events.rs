@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::Scripts;
 use super::people::{known_or, player};
-use super::{Cx, Scripts};
 use crate::core::HostId;
+use crate::core::context::Context;
 use crate::core::roster::Person;
 use crate::core::servers::ServerId;
 use crate::limits;
-use crate::wire::engine_log::{Line, Who};
-use crate::wire::messages::FromGame;
-use crate::wire::script as wire;
-use crate::wire::steam_id::SteamId;
+use crate::protocol::engine_log::{Line, Who};
+use crate::protocol::script_channel as channel;
+use crate::protocol::signed::messages::FromGame;
+use crate::protocol::steam_id::SteamId;
 
 /// What scripts were told of a server.
 #[derive(Default)]
@@ -31,9 +32,9 @@ impl Scripts {
             return;
         }
         let listeners = self.listeners.get(hook).into_iter().flatten();
-        let text = wire::event(hook, server, args);
+        let text = channel::event(hook, server, args);
         for id in listeners.chain(&self.loading) {
-            self.all[*id as usize].enqueue(text.clone());
+            self.all[*id].enqueue(text.clone());
         }
     }
 
@@ -47,7 +48,7 @@ impl Scripts {
         server: ServerId,
         message: &FromGame,
         leaver: Option<&Person>,
-        cx: &mut Cx<'_>,
+        cx: &mut Context<'_>,
     ) {
         self.is_up(server, cx);
         match message {
@@ -70,7 +71,7 @@ impl Scripts {
         name: &str,
         data: &Value,
         leaver: Option<&Person>,
-        cx: &mut Cx<'_>,
+        cx: &mut Context<'_>,
     ) {
         let field = |key: &str| data.get(key).cloned().unwrap_or_default();
         let userid = data["userid"].as_i64().unwrap_or(0);
@@ -102,7 +103,7 @@ impl Scripts {
                 return self.raise_of("OnPlayerDeath", server, data, &rest, cx);
             }
             "player_disconnect" => {
-                self.watched[server].players.remove(&userid);
+                self.watched[server.0].players.remove(&userid);
                 let who = known_or(server, leaver, data, cx);
                 ("OnPlayerDisconnect", vec![who, field("reason")])
             }
@@ -118,7 +119,7 @@ impl Scripts {
         server: ServerId,
         data: &Value,
         rest: &[Value],
-        cx: &Cx<'_>,
+        cx: &Context<'_>,
     ) {
         if self.listens(hook) {
             let mut args = vec![known_or(server, None, data, cx)];
@@ -134,7 +135,7 @@ impl Scripts {
         server: ServerId,
         line: &Line,
         leaver: Option<&Person>,
-        cx: &mut Cx<'_>,
+        cx: &mut Context<'_>,
     ) {
         if cx.servers.host(server).is_some() {
             return;
@@ -150,7 +151,7 @@ impl Scripts {
             }
             Line::Entered(who) => self.raise_of("OnPlayerActive", server, &of(who), &[], cx),
             Line::Disconnected(who) => {
-                self.watched[server].players.remove(&who.userid);
+                self.watched[server.0].players.remove(&who.userid);
                 let who = known_or(server, leaver, &of(who), cx);
                 self.raise("OnPlayerDisconnect", Some(server), &[who, "".into()]);
             }
@@ -172,11 +173,11 @@ impl Scripts {
     }
 
     /// Whether somebody is new on a server: another run of it gives the same userids again.
-    fn arrived(&mut self, server: ServerId, userid: i64, cx: &Cx<'_>) -> bool {
+    fn arrived(&mut self, server: ServerId, userid: i64, cx: &Context<'_>) -> bool {
         let game = cx.servers.get(server);
         let person = game.and_then(|game| game.roster.person(userid));
         let (since_ms, id) = person.map_or((0, None), |one| (one.since_ms, one.steam));
-        let players = &mut self.watched[server].players;
+        let players = &mut self.watched[server.0].players;
         let tolerance_ms = limits::ROSTER_OVERTAKEN_MS as i64;
         let same = |(known_ms, known): &(i64, Option<SteamId>)| {
             let other = id.is_some() && known.is_some() && id != *known;
@@ -196,8 +197,8 @@ impl Scripts {
         }
     }
 
-    fn is_up(&mut self, server: ServerId, cx: &Cx<'_>) {
-        let watched = &mut self.watched[server];
+    fn is_up(&mut self, server: ServerId, cx: &Context<'_>) {
+        let watched = &mut self.watched[server.0];
         if !watched.up {
             watched.up = true;
             watched.up_since_ms = cx.now.mono_ms;
@@ -207,14 +208,14 @@ impl Scripts {
     }
 
     /// A game that should have told something has not.
-    pub fn missed(&mut self, host: HostId, cx: &mut Cx<'_>) {
+    pub fn missed(&mut self, host: HostId, cx: &mut Context<'_>) {
         let Some(known) = cx.hosts.get(host) else {
             return;
         };
         let Some(server) = cx.servers.of_host(known.folder, &known.name) else {
             return;
         };
-        let watched = &mut self.watched[server];
+        let watched = &mut self.watched[server.0];
         if std::mem::take(&mut watched.up) {
             watched.players.clear();
             let label = cx.servers.get(server).map_or("", |game| &game.label);
@@ -224,7 +225,7 @@ impl Scripts {
 
     /// VyHub's part tells something, by the name of the hook in the game.
     pub fn vyhub_tells(&mut self, server: ServerId, name: &str, data: Value) {
-        if self.all.is_empty() {
+        if self.all.ids().next().is_none() {
             return;
         }
         let mut hook = String::from("OnVyHub");
@@ -237,8 +238,8 @@ impl Scripts {
         self.raise(&hook, Some(server), &[data]);
     }
 
-    pub(super) fn uptime_s(&self, server: ServerId, cx: &Cx<'_>) -> Option<u64> {
-        let watched = self.watched.get(server).filter(|watched| watched.up)?;
+    pub(super) fn uptime_s(&self, server: ServerId, cx: &Context<'_>) -> Option<u64> {
+        let watched = self.watched.get(server.0).filter(|watched| watched.up)?;
         Some(cx.now.mono_ms.saturating_sub(watched.up_since_ms) / 1_000)
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::core::Now;
 use crate::limits;
-use crate::wire::log_targets;
+use crate::protocol::log_targets;
 
 /// Levels as the hub has them.
 pub const CRITICAL: u8 = 0;

@@ -1,14 +1,24 @@
 //! The life of scripts: started one after the other, started again when they end, unloaded,
 //! loaded anew, and interrupted when they hang.
+//!
+//! Queued, starting (one at a time), running, draining (what it has is finished), stopping
+//! (`OnUnLoad`). A process that ends by itself is started again, ever later; one that could not be
+//! loaded waits for an operator or an edit. While it is away, its queue stays. Each process has the
+//! number of its run, so that what an earlier one sent last is not taken for the next one's.
+//!
+//! A script that has something to do and has acknowledged nothing for `call_ms` gets SIGINT, which
+//! raises `game.Interrupted` in what runs; the host program guards the moments in which it reads and
+//! writes. Two seconds later its process group is killed.
 
 use super::journal::{ERROR, INFO, lacks_memory, memory_advice};
 use super::script::{Script, State, Stuck};
-use super::{Cx, Scripts, Waiter};
+use super::{Scripts, Waiter};
 use crate::config::is_script_name;
-use crate::core::{Effect, Launch, LaunchKind, ScriptAct, ScriptId};
+use crate::core::context::Context;
+use crate::core::{Launch, LaunchKind, ScriptAct, ScriptId};
 use crate::limits;
-use crate::wire::messages::Place;
-use crate::wire::script as wire;
+use crate::protocol::script_channel as channel;
+use crate::protocol::signed::messages::Place;
 
 /// What the file of VPI functions is called.
 pub const INTERFACES: &str = "vpi_interfaces";
@@ -40,12 +50,11 @@ pub fn due_ms(script: &Script) -> Option<u64> {
 impl Scripts {
     pub(super) fn add(&mut self, name: String, kind: LaunchKind) -> ScriptId {
         let settings = self.config.of(&name).clone();
-        self.all.push(Script::new(name, kind, settings));
-        self.all.len() as ScriptId - 1
+        self.all.push(Script::new(name, kind, settings))
     }
 
     pub(super) fn queue_start(&mut self, id: ScriptId) {
-        let script = &mut self.all[id as usize];
+        let script = &mut self.all[id];
         script.settings = self.config.of(&script.name).clone();
         script.journal.start(script.settings.memory_bytes);
         script.state = State::Queued;
@@ -54,11 +63,10 @@ impl Scripts {
     }
 
     /// Starts whoever's turn it is; one loads at a time.
-    pub(super) fn start_due(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn start_due(&mut self, cx: &mut Context<'_>) {
         let now_ms = cx.now.mono_ms;
-        for id in 0..self.all.len() as ScriptId {
-            if matches!(self.all[id as usize].state, State::Waiting { until_ms } if until_ms <= now_ms)
-            {
+        for id in self.all.ids() {
+            if matches!(self.all[id].state, State::Waiting { until_ms } if until_ms <= now_ms) {
                 self.queue_start(id);
             }
         }
@@ -69,14 +77,14 @@ impl Scripts {
         let Some(id) = self.to_start.pop_front() else {
             return;
         };
-        if self.all[id as usize].state != State::Queued {
+        if self.all[id].state != State::Queued {
             return self.start_due(cx);
         }
-        self.last_run += 1;
+        self.last_run.0 += 1;
         let servers = cx.servers.iter();
         let servers = servers.map(|(server, game)| (server, game.label.clone()));
         let servers = servers.collect();
-        let script = &mut self.all[id as usize];
+        let script = &mut self.all[id];
         script.started_ms = now_ms;
         script.problem = None;
         script.condemned = None;
@@ -99,9 +107,9 @@ impl Scripts {
         hooks: Vec<String>,
         functions: Vec<String>,
         python: String,
-        cx: &mut Cx<'_>,
+        cx: &mut Context<'_>,
     ) {
-        let script = &mut self.all[id as usize];
+        let script = &mut self.all[id];
         let State::Starting { run, .. } = script.state else {
             return;
         };
@@ -119,8 +127,8 @@ impl Scripts {
     }
 
     /// It could not be loaded: the process ends by itself.
-    pub(super) fn failed(&mut self, id: ScriptId, why: &str, cx: &mut Cx<'_>) {
-        let script = &mut self.all[id as usize];
+    pub(super) fn failed(&mut self, id: ScriptId, why: &str, cx: &mut Context<'_>) {
+        let script = &mut self.all[id];
         let text = format!("cannot be loaded:\n{why}");
         script.journal.add(&script.name, ERROR, &text, cx.now);
         // The last line of a traceback says what it is about.
@@ -138,9 +146,9 @@ impl Scripts {
     }
 
     /// Its process is gone. `ran`: there was one.
-    pub(super) fn ended(&mut self, id: ScriptId, how: &str, ran: bool, cx: &mut Cx<'_>) {
+    pub(super) fn ended(&mut self, id: ScriptId, how: &str, ran: bool, cx: &mut Context<'_>) {
         let now_ms = cx.now.mono_ms;
-        let script = &mut self.all[id as usize];
+        let script = &mut self.all[id];
         let state = script.state;
         let how = script.condemned.take().unwrap_or_else(|| how.to_owned());
         script.process_ended();
@@ -186,7 +194,7 @@ impl Scripts {
             State::Waiting { .. } => {}
             _ => {
                 self.withdraw(id, cx);
-                let problem = self.all[id as usize].problem.clone();
+                let problem = self.all[id].problem.clone();
                 let outcome = match (next, &problem) {
                     (State::Failed, Some(problem)) => Err(problem.as_str()),
                     _ => Ok("is unloaded"),
@@ -197,28 +205,28 @@ impl Scripts {
     }
 
     /// It has done something that nobody may: its process ends.
-    pub(super) fn condemn(&mut self, id: ScriptId, what: &str, cx: &mut Cx<'_>) {
-        let script = &mut self.all[id as usize];
+    pub(super) fn condemn(&mut self, id: ScriptId, what: &str, cx: &mut Context<'_>) {
+        let script = &mut self.all[id];
         script.condemned = Some(format!("it {what}, and was killed"));
         self.act(id, ScriptAct::Kill, cx);
     }
 
     /// Does what is due for a script.
-    pub(super) fn live(&mut self, id: ScriptId, cx: &mut Cx<'_>) {
+    pub(super) fn live(&mut self, id: ScriptId, cx: &mut Context<'_>) {
         let now_ms = cx.now.mono_ms;
-        match self.all[id as usize].state {
+        match self.all[id].state {
             State::Starting { due_ms, run } if due_ms <= now_ms => {
                 let seconds = limits::SCRIPT_LOAD_MS / 1_000;
                 self.condemn(id, &format!("did not load within {seconds} s"), cx);
                 // The end of it is on its way.
                 let due_ms = now_ms + limits::SCRIPT_LOAD_MS;
-                self.all[id as usize].state = State::Starting { run, due_ms };
+                self.all[id].state = State::Starting { run, due_ms };
             }
             State::Draining { run, due_ms, again } => {
-                let busy = !self.all[id as usize].is_idle() || self.has_calls(run);
+                let busy = !self.all[id].is_idle() || self.has_calls(run);
                 if !busy || due_ms <= now_ms {
-                    let script = &mut self.all[id as usize];
-                    script.tell(&wire::unload());
+                    let script = &mut self.all[id];
+                    script.tell(&channel::unload());
                     let due_ms = now_ms + limits::SCRIPT_UNLOAD_MS;
                     script.state = State::Stopping { run, due_ms, again };
                 }
@@ -226,13 +234,13 @@ impl Scripts {
             State::Stopping { run, due_ms, again } if due_ms <= now_ms => {
                 self.act(id, ScriptAct::Kill, cx);
                 let due_ms = now_ms + limits::SCRIPT_UNLOAD_MS;
-                self.all[id as usize].state = State::Stopping { run, due_ms, again };
+                self.all[id].state = State::Stopping { run, due_ms, again };
             }
             _ => {}
         }
-        match self.all[id as usize].stuck(cx.now) {
+        match self.all[id].stuck(cx.now) {
             Some(Stuck::Interrupt) => {
-                let script = &mut self.all[id as usize];
+                let script = &mut self.all[id];
                 let ms = script.settings.call_ms;
                 let text = format!("one of its functions has run for {ms} ms: it is interrupted");
                 script.journal.add(&script.name, ERROR, &text, cx.now);
@@ -241,17 +249,17 @@ impl Scripts {
             Some(Stuck::Kill) => self.condemn(id, "could not be interrupted", cx),
             None => {}
         }
-        if let Some((_, due_ms)) = self.all[id as usize].checking
+        if let Some((_, due_ms)) = self.all[id].checking
             && due_ms <= now_ms
         {
-            self.all[id as usize].checking = None;
+            self.all[id].checking = None;
             self.begin_unload(id, true, cx);
         }
     }
 
     /// Lets a script finish what it has, and go.
-    pub(super) fn begin_unload(&mut self, id: ScriptId, again: bool, cx: &mut Cx<'_>) {
-        let script = &mut self.all[id as usize];
+    pub(super) fn begin_unload(&mut self, id: ScriptId, again: bool, cx: &mut Context<'_>) {
+        let script = &mut self.all[id];
         script.checking = None;
         let due_ms = cx.now.mono_ms + limits::SCRIPT_UNLOAD_MS;
         match script.state {
@@ -282,7 +290,7 @@ impl Scripts {
     }
 
     /// Does what somebody wants with a script, and tells them what comes of it.
-    pub(super) fn change(&mut self, verb: Verb, name: &str, waiter: Waiter, cx: &mut Cx<'_>) {
+    pub(super) fn change(&mut self, verb: Verb, name: &str, waiter: Waiter, cx: &mut Context<'_>) {
         let id = match verb {
             Verb::Load => self.loadable(name),
             Verb::Unload => self.unloadable(name),
@@ -302,7 +310,7 @@ impl Scripts {
 
     /// A script that is not loaded, which may not have been heard of. The error is a sentence.
     fn loadable(&mut self, name: &str) -> Result<ScriptId, String> {
-        let Some(id) = self.find(name) else {
+        let Some(id) = self.all.find(name) else {
             if !is_script_name(name) {
                 return Err(format!(
                     "{name:?} is no name of a script: letters, digits and _, as in NAME.py"
@@ -311,12 +319,12 @@ impl Scripts {
             if self.config.dir.is_none() {
                 return Err("there is no folder of scripts; set dir in [scripts]".into());
             }
-            if self.all.len() >= limits::SCRIPTS_MAX {
+            if self.all.ids().count() >= limits::SCRIPTS_MAX {
                 return Err(format!("there are {} scripts already", limits::SCRIPTS_MAX));
             }
             return Ok(self.add(name.to_owned(), LaunchKind::Script));
         };
-        match self.all[id as usize].state {
+        match self.all[id].state {
             State::Running { .. } => Err(format!("{name} is loaded already")),
             _ => Ok(id),
         }
@@ -324,16 +332,16 @@ impl Scripts {
 
     fn unloadable(&self, name: &str) -> Result<ScriptId, String> {
         let id = self.known(name)?;
-        match self.all[id as usize].takes() {
+        match self.all[id].takes() {
             true => Ok(id),
             false => Err(format!("{name} is not loaded")),
         }
     }
 
-    fn load(&mut self, id: ScriptId, cx: &mut Cx<'_>) {
-        match self.all[id as usize].state {
+    fn load(&mut self, id: ScriptId, cx: &mut Context<'_>) {
+        match self.all[id].state {
             State::Unloaded | State::Failed | State::Waiting { .. } => {
-                self.all[id as usize].pause_ms = limits::SCRIPT_RESTART_MS_MIN;
+                self.all[id].pause_ms = limits::SCRIPT_RESTART_MS_MIN;
                 self.queue_start(id);
             }
             State::Draining { .. } | State::Stopping { .. } => self.begin_unload(id, true, cx),
@@ -342,30 +350,30 @@ impl Scripts {
     }
 
     /// Loads a script anew. One that runs is asked first whether its file is in order.
-    fn reload(&mut self, id: ScriptId, cx: &mut Cx<'_>) {
-        let script = &mut self.all[id as usize];
+    fn reload(&mut self, id: ScriptId, cx: &mut Context<'_>) {
+        let script = &mut self.all[id];
         script.pause_ms = limits::SCRIPT_RESTART_MS_MIN;
         let call_ms = script.settings.call_ms;
         match (script.state, script.kind) {
             (State::Running { .. }, LaunchKind::Interfaces) => {
-                self.look_at_file(id, wire::reload, call_ms, cx);
+                self.look_at_file(id, channel::reload, call_ms, cx);
             }
             (State::Running { .. }, LaunchKind::Script) => {
                 let patience_ms = call_ms.min(limits::SCRIPT_KILL_MS);
-                self.look_at_file(id, wire::check, patience_ms, cx);
+                self.look_at_file(id, channel::check, patience_ms, cx);
             }
             _ => self.begin_unload(id, true, cx),
         }
     }
 
     /// The file of VPI functions was edited.
-    pub fn interfaces_edited(&mut self, cx: &mut Cx<'_>) {
-        let Some(id) = self.find(INTERFACES) else {
+    pub fn interfaces_edited(&mut self, cx: &mut Context<'_>) {
+        let Some(id) = self.all.find(INTERFACES) else {
             return;
         };
-        match self.all[id as usize].state {
+        match self.all[id].state {
             State::Running { .. } => {
-                self.look_at_file(id, wire::reload, limits::SCRIPT_LOAD_MS, cx);
+                self.look_at_file(id, channel::reload, limits::SCRIPT_LOAD_MS, cx);
             }
             State::Failed => self.queue_start(id),
             _ => {}
@@ -378,16 +386,16 @@ impl Scripts {
         id: ScriptId,
         message: fn(u64) -> String,
         patience_ms: u64,
-        cx: &Cx<'_>,
+        cx: &Context<'_>,
     ) {
         let number = self.number();
-        let script = &mut self.all[id as usize];
+        let script = &mut self.all[id];
         script.checking = Some((number, cx.now.mono_ms + patience_ms));
         script.tell(&message(number));
     }
 
     fn known(&self, name: &str) -> Result<ScriptId, String> {
-        self.find(name).ok_or_else(|| {
+        self.all.find(name).ok_or_else(|| {
             let names: Vec<&str> = self.all.iter().map(|script| &*script.name).collect();
             match names.is_empty() {
                 true => format!("there is no script {name}, nor any other"),
@@ -397,8 +405,13 @@ impl Scripts {
     }
 
     /// Tells those who wait for it what came of a script.
-    pub(super) fn settle(&mut self, id: ScriptId, outcome: Result<&str, &str>, cx: &mut Cx<'_>) {
-        let name = self.all[id as usize].name.clone();
+    pub(super) fn settle(
+        &mut self,
+        id: ScriptId,
+        outcome: Result<&str, &str>,
+        cx: &mut Context<'_>,
+    ) {
+        let name = self.all[id].name.clone();
         let waiters = std::mem::take(&mut self.waiters);
         for (of, waiter) in waiters {
             if of != id {
@@ -414,20 +427,20 @@ impl Scripts {
     }
 
     /// vpid ends: every script is told, and none starts any more.
-    pub fn stop(&mut self, cx: &mut Cx<'_>) {
+    pub fn stop(&mut self, cx: &mut Context<'_>) {
         self.stopping = true;
-        for id in 0..self.all.len() as ScriptId {
+        for id in self.all.ids() {
             self.begin_unload(id, false, cx);
         }
     }
 }
 
 /// Tells somebody what came of their wish.
-pub(super) fn tell(waiter: Waiter, outcome: Result<String, String>, cx: &mut Cx<'_>) {
+pub(super) fn tell(waiter: Waiter, outcome: Result<String, String>, cx: &mut Context<'_>) {
     match waiter {
         Waiter::Operator(ticket) => {
             let outcome = outcome.map(|text| serde_json::json!({ "ok": text }));
-            cx.out.effects.push(Effect::Pushed { ticket, outcome });
+            cx.out.complete(Some(ticket), outcome);
         }
         Waiter::Admin { server, userid } => {
             let (Ok(text) | Err(text)) = outcome;

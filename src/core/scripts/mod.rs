@@ -4,6 +4,14 @@
 //! A script has a process (`life`), a queue (`script`), and functions that others call (`calls`).
 //! What happens on game servers becomes calls of its hooks (`events`, `chat`); what it wants is
 //! done or handed on (`asks`). What its process says comes in by `news`.
+//!
+//! What a script requests (`game.tell`, `game.call`) is answered at once, or gets a ticket (games,
+//! RCON), or becomes a call like those of games, so permissions, deadlines and the database's order are
+//! the same. Nothing waits for a script: when its queue is full, events are dropped and counted; calls
+//! wait as long as their callers. Chat lines go to one script after the other.
+//!
+//! Functions and hooks of all scripts are one map each, made anew when one of them changes: an event
+//! that no script handles costs a look into a map.
 
 mod asks;
 mod calls;
@@ -14,72 +22,50 @@ mod life;
 mod news;
 mod operator;
 mod people;
+mod requests;
 mod script;
 #[cfg(test)]
 mod tests;
-mod tickets;
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
+use super::context::Context;
+use super::deadlines::Expiring;
 use super::event::ScriptNews;
-use super::functions::Functions;
-use super::outgoing::Outgoing;
-use super::servers::Servers;
-use super::sessions::Hosts;
-use super::vyhub::Vyhub;
-use super::{Effect, FileId, LaunchKind, Now, ScriptAct, ScriptId, Timer};
+use super::ids::{CallId, RunId, ScriptId, ServerId, Ticket};
+use super::{Effect, LaunchKind, ScriptAct, Timer};
 use crate::config;
-use crate::wire::sql::CallId;
 
-pub use calls::Coming;
 use calls::OpenCall;
 use chat::Judged;
 use events::Watched;
-use script::Script;
-use tickets::Ticket;
-
-/// Tickets of what scripts wait for; those of operators are below.
-pub const TICKETS: u64 = 1 << 62;
-
-/// What is around.
-pub struct Cx<'a> {
-    pub servers: &'a mut Servers,
-    pub vyhub: Option<&'a Vyhub>,
-    pub hosts: &'a Hosts,
-    pub functions: &'a mut Functions,
-    pub now: Now,
-    pub out: &'a mut Outgoing,
-}
+use requests::Requests;
+use script::List;
 
 /// Who is told what came of loading or unloading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waiter {
-    Operator(u64),
-    Admin { server: usize, userid: i64 },
+    Operator(Ticket),
+    Admin { server: ServerId, userid: i64 },
 }
 
 pub struct Scripts {
     config: config::Scripts,
-    /// By their numbers; none is ever taken out.
-    all: Vec<Script>,
+    all: List,
     waiters: Vec<(ScriptId, Waiter)>,
-    last_run: u64,
+    last_run: RunId,
     /// Numbers messages that are answered: calls, verdicts, checks.
     last_number: u64,
-    last_ticket: u64,
-    /// The file of the last call of a script.
-    last_file: FileId,
+    /// Of the last call of a script: see [`Source::Channel`].
+    last_source: u64,
     /// Who listens to a hook, in the order of the start.
     listeners: HashMap<String, Vec<ScriptId>>,
     /// Of whose hooks nothing is known yet: what happens meanwhile waits for them.
     loading: Vec<ScriptId>,
-    calls: HashMap<u64, OpenCall>,
-    /// Of calls whose callers wait no longer than that.
-    dues: BTreeSet<(u64, u64)>,
-    judged: HashMap<u64, Judged>,
-    /// What was handed on for a script, by its ticket.
-    tickets: HashMap<u64, Ticket>,
-    ticket_dues: BTreeSet<(u64, u64)>,
+    /// By the numbers of their messages.
+    calls: Expiring<u64, OpenCall>,
+    judged: Expiring<u64, Judged>,
+    requests: Requests,
     to_start: VecDeque<ScriptId>,
     /// Calls that an earlier run has begun.
     begun: HashSet<CallId>,
@@ -91,30 +77,27 @@ pub struct Scripts {
 }
 
 impl Scripts {
-    /// With the scripts that stand in their folder, in the order of their names. `file` is a
-    /// number of a file that nobody else uses, odd; calls of scripts go on from there by two.
+    /// With the scripts that stand in their folder, in the order of their names. `number`: behind
+    /// those of all calls of scripts before.
     pub fn start(
         config: &config::Scripts,
         found: Vec<String>,
-        file: FileId,
+        number: u64,
         begun: HashSet<CallId>,
         servers: usize,
     ) -> Self {
         let mut scripts = Self {
             config: config.clone(),
-            all: Vec::new(),
+            all: List::default(),
             waiters: Vec::new(),
-            last_run: 0,
+            last_run: RunId::default(),
             last_number: 0,
-            last_ticket: TICKETS,
-            last_file: file | 1,
+            last_source: number,
             listeners: HashMap::new(),
             loading: Vec::new(),
-            calls: HashMap::new(),
-            dues: BTreeSet::new(),
-            judged: HashMap::new(),
-            tickets: HashMap::new(),
-            ticket_dues: BTreeSet::new(),
+            calls: Expiring::default(),
+            judged: Expiring::default(),
+            requests: Requests::default(),
             to_start: VecDeque::new(),
             begun,
             watched: (0..servers).map(|_| Watched::default()).collect(),
@@ -132,8 +115,8 @@ impl Scripts {
                 scripts.add(name.clone(), LaunchKind::Script);
             }
         }
-        for id in 0..scripts.all.len() as ScriptId {
-            if scripts.all[id as usize].settings.start {
+        for id in scripts.all.ids() {
+            if scripts.all[id].settings.start {
                 scripts.queue_start(id);
             }
         }
@@ -151,29 +134,20 @@ impl Scripts {
         };
     }
 
-    fn script(&mut self, id: ScriptId) -> Option<&mut Script> {
-        self.all.get_mut(id as usize)
-    }
-
-    fn find(&self, name: &str) -> Option<ScriptId> {
-        let place = self.all.iter().position(|script| script.name == name)?;
-        Some(place as ScriptId)
-    }
-
     fn number(&mut self) -> u64 {
         self.last_number += 1;
         self.last_number
     }
 
-    fn act(&self, script: ScriptId, act: ScriptAct, cx: &mut Cx<'_>) {
-        if let Some(run) = self.all[script as usize].state.run() {
+    fn act(&self, script: ScriptId, act: ScriptAct, cx: &mut Context<'_>) {
+        if let Some(run) = self.all[script].state.run() {
             cx.out.effects.push(Effect::Script { script, run, act });
         }
     }
 
     /// Something is heard of a process.
-    pub fn news(&mut self, id: ScriptId, run: u64, what: ScriptNews, cx: &mut Cx<'_>) {
-        let present = self.script(id).and_then(|script| script.state.run());
+    pub fn news(&mut self, id: ScriptId, run: RunId, what: ScriptNews, cx: &mut Context<'_>) {
+        let present = self.all.get_mut(id).and_then(|script| script.state.run());
         if present != Some(run) {
             return;
         }
@@ -184,7 +158,7 @@ impl Scripts {
                 }
             }
             ScriptNews::Printed(lines) => {
-                let script = &mut self.all[id as usize];
+                let script = &mut self.all[id];
                 for (is_error, line) in lines {
                     let level = if is_error {
                         journal::WARNING
@@ -201,18 +175,18 @@ impl Scripts {
     }
 
     /// Does what is due, gives scripts what they have room for, and sets the timer.
-    pub fn advance(&mut self, cx: &mut Cx<'_>) {
+    pub fn advance(&mut self, cx: &mut Context<'_>) {
         self.start_due(cx);
         if self.offer_due {
             self.offer(cx);
         }
         self.expire_calls(cx);
         self.expire_verdicts(cx);
-        self.expire_tickets(cx);
-        for id in 0..self.all.len() as ScriptId {
+        self.expire_requests(cx);
+        for id in self.all.ids() {
             self.live(id, cx);
             self.give(id, cx);
-            if let Some(line) = self.all[id as usize].flush() {
+            if let Some(line) = self.all[id].flush() {
                 self.act(id, ScriptAct::Send(line), cx);
             }
         }
@@ -229,10 +203,15 @@ impl Scripts {
 
     fn due_ms(&self) -> Option<u64> {
         let scripts = self.all.iter().filter_map(life::due_ms).min();
-        let calls = self.dues.first().map(|(due_ms, _)| *due_ms);
-        let lines = self.judged.values().map(|judged| judged.due_ms).min();
-        let tickets = self.ticket_dues.first().map(|(due_ms, _)| *due_ms);
-        [scripts, calls, lines, tickets].into_iter().flatten().min()
+        let others = [
+            self.calls.next_due(),
+            self.judged.next_due(),
+            self.requests.next_due(),
+        ];
+        scripts
+            .into_iter()
+            .chain(others.into_iter().flatten())
+            .min()
     }
 
     /// Whether a process is left.

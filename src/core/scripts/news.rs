@@ -1,16 +1,18 @@
 //! What a script's process says.
 
+use super::Scripts;
 use super::journal::{ERROR, INFO};
-use super::{Cx, Scripts};
 use crate::core::ScriptId;
+use crate::core::context::Context;
+use crate::core::ids::RunId;
 use crate::limits;
-use crate::wire::call_error::CallError;
-use crate::wire::script::{self as wire, FromScript};
+use crate::protocol::call_error::CallError;
+use crate::protocol::script_channel::{self as channel, FromScript};
 
 impl Scripts {
     /// A line of its channel.
-    pub(super) fn said(&mut self, id: ScriptId, run: u64, line: &[u8], cx: &mut Cx<'_>) {
-        let messages = match wire::parse(line) {
+    pub(super) fn said(&mut self, id: ScriptId, run: RunId, line: &[u8], cx: &mut Context<'_>) {
+        let messages = match channel::parse(line) {
             Ok(messages) => messages,
             Err(what) => return self.condemn(id, &format!("said something that {what}"), cx),
         };
@@ -23,7 +25,7 @@ impl Scripts {
                 } => self.ready(id, hooks, functions, python, cx),
                 FromScript::Failed(why) => self.failed(id, &why, cx),
                 FromScript::Ack(count) => {
-                    if !self.all[id as usize].finished(count, cx.now) {
+                    if !self.all[id].finished(count, cx.now) {
                         return self.condemn(id, "claims to have finished more than it had", cx);
                     }
                 }
@@ -34,12 +36,12 @@ impl Scripts {
                 } => self.result(id, run, number, outcome, cx),
                 FromScript::Ask(ask) => self.ask(id, run, ask, cx),
                 FromScript::Log { level, text } => {
-                    let script = &mut self.all[id as usize];
+                    let script = &mut self.all[id];
                     script.journal.add(&script.name, level, &text, cx.now);
                 }
                 FromScript::Register(name) => self.register(id, name, cx),
                 FromScript::Unregister(name) => {
-                    self.all[id as usize].functions.remove(&name);
+                    self.all[id].functions.remove(&name);
                     self.offer(cx);
                 }
                 // Its process ends by itself, and else at its time.
@@ -48,8 +50,8 @@ impl Scripts {
         }
     }
 
-    fn register(&mut self, id: ScriptId, name: String, cx: &mut Cx<'_>) {
-        let script = &mut self.all[id as usize];
+    fn register(&mut self, id: ScriptId, name: String, cx: &mut Context<'_>) {
+        let script = &mut self.all[id];
         let fits = name.len() <= limits::SCRIPT_FUNCTION_BYTES_MAX && !name.is_empty();
         if !fits || script.functions.len() >= limits::SCRIPT_FUNCTIONS_MAX {
             let text = format!(
@@ -65,12 +67,12 @@ impl Scripts {
     fn result(
         &mut self,
         id: ScriptId,
-        run: u64,
+        run: RunId,
         number: u64,
         outcome: Result<serde_json::Value, (String, String)>,
-        cx: &mut Cx<'_>,
+        cx: &mut Context<'_>,
     ) {
-        let checking = self.all[id as usize].checking;
+        let checking = self.all[id].checking;
         if checking.is_some_and(|(checked, _)| checked == number) {
             return self.checked(id, outcome, cx);
         }
@@ -83,9 +85,9 @@ impl Scripts {
         &mut self,
         id: ScriptId,
         outcome: Result<serde_json::Value, (String, String)>,
-        cx: &mut Cx<'_>,
+        cx: &mut Context<'_>,
     ) {
-        let script = &mut self.all[id as usize];
+        let script = &mut self.all[id];
         script.checking = None;
         match outcome {
             Ok(serde_json::Value::Array(names)) => {

@@ -4,12 +4,14 @@ use serde_json::{Value, json};
 
 use super::life::{INTERFACES, Verb};
 use super::script::Script;
-use super::{Cx, Scripts, Waiter};
-use crate::core::{Effect, LaunchKind, Now};
-use crate::wire::control::ScriptRequest;
+use super::{Scripts, Waiter};
+use crate::core::context::Context;
+use crate::core::ids::Ticket;
+use crate::core::{LaunchKind, Now};
+use crate::protocol::control::ScriptRequest;
 
 impl Scripts {
-    pub fn request(&mut self, request: ScriptRequest, ticket: u64, cx: &mut Cx<'_>) {
+    pub fn request(&mut self, request: ScriptRequest, ticket: Ticket, cx: &mut Context<'_>) {
         let outcome = match &request {
             ScriptRequest::List => {
                 let scripts = self.all.iter();
@@ -18,8 +20,8 @@ impl Scripts {
                     .collect();
                 Ok(json!({ "scripts": scripts }))
             }
-            ScriptRequest::Log { name } => match self.find(name) {
-                Some(id) => Ok(json!({ "log": self.all[id as usize].journal.to_json() })),
+            ScriptRequest::Log { name } => match self.all.find(name) {
+                Some(id) => Ok(json!({ "log": self.all[id].journal.to_json() })),
                 None => Err(format!("there is no script {name}")),
             },
             ScriptRequest::Load { name } => {
@@ -32,7 +34,7 @@ impl Scripts {
                 return self.change(Verb::Reload, name, Waiter::Operator(ticket), cx);
             }
         };
-        cx.out.effects.push(Effect::Pushed { ticket, outcome });
+        cx.out.complete(Some(ticket), outcome);
     }
 
     fn describe(&self, script: &Script, now: Now) -> Value {

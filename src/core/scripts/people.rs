@@ -2,21 +2,21 @@
 
 use serde_json::{Value, json};
 
-use super::{Cx, Scripts};
+use super::Scripts;
+use crate::core::context::{About, Context};
 use crate::core::roster::Person;
 use crate::core::servers::ServerId;
-use crate::core::vyhub::About;
-use crate::wire::steam_id::SteamId;
+use crate::protocol::steam_id::SteamId;
 
 /// Somebody on a server, as hooks get them; null for nobody.
-pub fn player(server: ServerId, userid: i64, cx: &Cx<'_>) -> Value {
+pub fn player(server: ServerId, userid: i64, cx: &Context<'_>) -> Value {
     let game = cx.servers.get(server);
     let person = game.and_then(|game| game.roster.person(userid));
     person.map_or(Value::Null, brief)
 }
 
 /// The player that an event is about: as they are known, else as the event has it.
-pub fn known_or(server: ServerId, known: Option<&Person>, data: &Value, cx: &Cx<'_>) -> Value {
+pub fn known_or(server: ServerId, known: Option<&Person>, data: &Value, cx: &Context<'_>) -> Value {
     if let Some(person) = known {
         return brief(person);
     }
@@ -49,7 +49,7 @@ fn brief(person: &Person) -> Value {
 
 impl Scripts {
     /// Everybody on a server, with all that is known.
-    pub(super) fn players(&self, server: ServerId, cx: &Cx<'_>) -> Value {
+    pub(super) fn players(&self, server: ServerId, cx: &Context<'_>) -> Value {
         let people = cx.servers.get(server).map(|game| game.roster.people());
         let people = people.into_iter().flatten();
         people
@@ -57,7 +57,7 @@ impl Scripts {
             .collect()
     }
 
-    fn whole(&self, server: ServerId, person: &Person, cx: &Cx<'_>) -> Value {
+    fn whole(&self, server: ServerId, person: &Person, cx: &Context<'_>) -> Value {
         let about = self.about(server, person, cx);
         let mut value = brief(person);
         value["id"] = person.steam.map(|steam| steam.steam3()).into();
@@ -74,27 +74,27 @@ impl Scripts {
     }
 
     /// What is known of somebody besides the game. Admins are those of the configuration, too.
-    fn about(&self, server: ServerId, person: &Person, cx: &Cx<'_>) -> About {
+    fn about(&self, server: ServerId, person: &Person, cx: &Context<'_>) -> About {
         let Some(steam) = person.steam else {
             return About::default();
         };
         let known = cx
-            .vyhub
-            .and_then(|vyhub| vyhub.about(server, steam, cx.now));
+            .directory
+            .and_then(|directory| directory.about(server, steam, cx.now));
         let mut about = known.unwrap_or_default();
         about.admin |= self.config.admins.contains(&steam);
         about
     }
 
     /// A game server.
-    pub(super) fn server(&self, server: ServerId, cx: &Cx<'_>) -> Value {
+    pub(super) fn server(&self, server: ServerId, cx: &Context<'_>) -> Value {
         let Some(game) = cx.servers.get(server) else {
             return Value::Null;
         };
         let host = cx.servers.host(server).and_then(|host| cx.hosts.get(host));
         let (bots, players): (Vec<_>, Vec<_>) = game.roster.people().partition(|one| one.bot);
         json!({
-            "id": server,
+            "id": server.0,
             "name": game.label,
             "host": host.map(|host| host.name.as_str()),
             "map": game.roster.map(),
@@ -108,7 +108,7 @@ impl Scripts {
     }
 
     /// Whether somebody on a server is one of its admins.
-    pub(super) fn is_admin(&self, server: ServerId, person: &Person, cx: &Cx<'_>) -> bool {
+    pub(super) fn is_admin(&self, server: ServerId, person: &Person, cx: &Context<'_>) -> bool {
         self.about(server, person, cx).admin
     }
 }

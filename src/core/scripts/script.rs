@@ -1,15 +1,18 @@
 //! One script: how it stands, what waits for it, and what it was given and has not finished.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::ops::{Index, IndexMut};
 
 use super::journal::Journal;
 use crate::config::ScriptSettings;
+use crate::core::ids::{RunId, ScriptId};
 use crate::core::{LaunchKind, Now};
 use crate::limits;
 
 /// How a script stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum State {
+    #[default]
     Unloaded,
     /// It cannot be loaded, until somebody says so again.
     Failed,
@@ -20,21 +23,21 @@ pub enum State {
     /// Its turn at the start is to come.
     Queued,
     Starting {
-        run: u64,
+        run: RunId,
         due_ms: u64,
     },
     Running {
-        run: u64,
+        run: RunId,
     },
     /// It finishes what it has, and is then told to unload.
     Draining {
-        run: u64,
+        run: RunId,
         due_ms: u64,
         again: bool,
     },
     /// It was told to unload.
     Stopping {
-        run: u64,
+        run: RunId,
         due_ms: u64,
         again: bool,
     },
@@ -42,7 +45,7 @@ pub enum State {
 
 impl State {
     /// The process of it, if there is one.
-    pub fn run(self) -> Option<u64> {
+    pub fn run(self) -> Option<RunId> {
         match self {
             Self::Starting { run, .. }
             | Self::Running { run }
@@ -71,6 +74,7 @@ pub enum Item {
     Call(u64),
 }
 
+#[derive(Default)]
 pub struct Script {
     pub name: String,
     pub kind: LaunchKind,
@@ -130,33 +134,9 @@ impl Script {
         Self {
             name,
             kind,
-            state: State::Unloaded,
             settings,
-            hooks: BTreeSet::new(),
-            functions: BTreeSet::new(),
-            python: String::new(),
-            problem: None,
-            condemned: None,
-            restarts: 0,
-            started_ms: 0,
             pause_ms: limits::SCRIPT_RESTART_MS_MIN,
-            asks: 0,
-            journal: Journal::default(),
-            dropped: 0,
-            dropped_told: false,
-            was_ready: false,
-            shadowed: Vec::new(),
-            taken: Vec::new(),
-            checking: None,
-            queue: VecDeque::new(),
-            stale: 0,
-            queued_events: 0,
-            queue_bytes: 0,
-            unfinished: VecDeque::new(),
-            unfinished_bytes: 0,
-            progress_ms: 0,
-            interrupted: false,
-            outgoing: String::new(),
+            ..Self::default()
         }
     }
 
@@ -323,5 +303,50 @@ impl Script {
         self.queued_events = 0;
         self.queue_bytes = 0;
         self.dropped_told = false;
+    }
+}
+
+/// All scripts that are known, by their ids; none is ever taken out.
+#[derive(Default)]
+pub struct List(Vec<Script>);
+
+impl List {
+    pub fn push(&mut self, script: Script) -> ScriptId {
+        self.0.push(script);
+        ScriptId(self.0.len() as u32 - 1)
+    }
+
+    pub fn get_mut(&mut self, id: ScriptId) -> Option<&mut Script> {
+        self.0.get_mut(id.0 as usize)
+    }
+
+    pub fn find(&self, name: &str) -> Option<ScriptId> {
+        self.ids().find(|id| self[*id].name == name)
+    }
+
+    pub fn ids(&self) -> impl Iterator<Item = ScriptId> + use<> {
+        (0..self.0.len() as u32).map(ScriptId)
+    }
+
+    pub fn iter(&self) -> std::slice::Iter<'_, Script> {
+        self.0.iter()
+    }
+
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (ScriptId, &mut Script)> {
+        self.ids().zip(&mut self.0)
+    }
+}
+
+impl Index<ScriptId> for List {
+    type Output = Script;
+
+    fn index(&self, id: ScriptId) -> &Script {
+        &self.0[id.0 as usize]
+    }
+}
+
+impl IndexMut<ScriptId> for List {
+    fn index_mut(&mut self, id: ScriptId) -> &mut Script {
+        &mut self.0[id.0 as usize]
     }
 }

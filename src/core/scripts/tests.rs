@@ -6,9 +6,10 @@ mod world;
 use serde_json::{Value, json};
 
 use crate::core::Event;
+use crate::core::ids::ServerId;
 use crate::limits;
-use crate::wire::control::ScriptRequest;
-use crate::wire::engine_log::{Line, Who};
+use crate::protocol::control::ScriptRequest;
+use crate::protocol::engine_log::{Line, Who};
 
 use world::{World, named, some_who};
 
@@ -382,7 +383,10 @@ fn an_admin_loads_and_unloads_in_chat_and_nobody_else_does() {
         };
         let (text, team) = (text.to_owned(), false);
         let lines = vec![Line::Said { who, text, team }];
-        world.on(Event::Logged { server: 0, lines });
+        world.on(Event::Logged {
+            server: ServerId(0),
+            lines,
+        });
     };
     said(&mut world, "[U:1:8]", "!unload a");
     assert_eq!(world.state("a")["state"], "running");

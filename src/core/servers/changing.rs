@@ -2,18 +2,19 @@
 //! reply comes: then the new map is what tells that the command was run.
 
 use super::Servers;
-use crate::core::outgoing::Outgoing;
+use crate::core::Now;
+use crate::core::ids::Ticket;
+use crate::core::output::Output;
 use crate::core::roster::Roster;
-use crate::core::{Effect, Now};
 use crate::limits;
-use crate::wire::console::Command;
-use crate::wire::rcon::{Done, Failure};
+use crate::protocol::console::Command;
+use crate::protocol::rcon::{Done, Failure};
 
 /// A command under way.
 pub struct Sent {
     pub command: Command,
     /// What an operator or a script waits with.
-    pub waiter: Option<u64>,
+    pub waiter: Option<Ticket>,
     /// What is said by the console where the game has no script engine.
     pub instead: Option<String>,
     /// The map when it was sent.
@@ -29,14 +30,14 @@ struct Before {
 pub struct Changing {
     map: String,
     before: Before,
-    waiter: Option<u64>,
+    waiter: Option<Ticket>,
     /// Why there is no reply.
     why: String,
     pub due_ms: u64,
 }
 
 impl Sent {
-    pub fn new(command: Command, waiter: Option<u64>, roster: &Roster) -> Self {
+    pub fn new(command: Command, waiter: Option<Ticket>, roster: &Roster) -> Self {
         let before = Before {
             map: roster.map().to_owned(),
             number: roster.map_number(),
@@ -85,7 +86,7 @@ impl Changing {
     }
 
     /// It was not seen.
-    pub fn fails(self, label: &str, out: &mut Outgoing) {
+    pub fn fails(self, label: &str, out: &mut Output) {
         let seconds = limits::CHANGE_MAP_MS / 1_000;
         let why = format!(
             "{}; a change of the map closes it on some servers, but {} was not seen within \
@@ -93,16 +94,13 @@ impl Changing {
             self.why, self.map
         );
         log::warn!("{label}: the map may not have been changed: {why}");
-        if let Some(ticket) = self.waiter {
-            let outcome = Err(why);
-            out.effects.push(Effect::Pushed { ticket, outcome });
-        }
+        out.complete(self.waiter, Err(why));
     }
 }
 
 impl Servers {
     /// Ends what waits for a map that is there, or for too long; gives when to look again.
-    pub(super) fn settle_changes(&mut self, now: Now, out: &mut Outgoing) -> Option<u64> {
+    pub(super) fn settle_changes(&mut self, now: Now, out: &mut Output) -> Option<u64> {
         let mut next_ms = None::<u64>;
         for server in &mut self.all {
             let Some(road) = &mut server.rcon else {
@@ -111,9 +109,7 @@ impl Servers {
             let roster = &server.roster;
             if let Some(done) = road.changing.take_if(|it| it.is_done(roster)) {
                 log::info!("{}: the map is {} now", server.label, done.map);
-                let outcome = Ok(String::new().into());
-                let pushed = |ticket| Effect::Pushed { ticket, outcome };
-                out.effects.extend(done.waiter.map(pushed));
+                out.complete(done.waiter, Ok("".into()));
             }
             if let Some(late) = road.changing.take_if(|it| it.due_ms <= now.mono_ms) {
                 late.fails(&server.label, out);

@@ -3,21 +3,22 @@
 
 use serde_json::Value;
 
-use super::{GameServer, Seen, ServerId, Servers, Speaker};
+use super::{GameEvent, GameServer, ServerId, Servers, Speaker};
 use crate::config::ChatCommands;
 use crate::core::chat_guard::{ChatSource, Doubt};
-use crate::core::outgoing::Outgoing;
+use crate::core::message::Message;
+use crate::core::output::Output;
 use crate::core::roster::Person;
 use crate::core::{HostId, Now};
 use crate::limits;
-use crate::wire::messages::{FromGame, Push};
-use crate::wire::steam_id::SteamId;
+use crate::protocol::signed::messages::{FromGame, Push};
+use crate::protocol::steam_id::SteamId;
 
 /// A line whose writer is not confirmed yet.
-pub struct HeldChat {
-    pub server: ServerId,
-    pub speaker: Speaker,
-    pub text: String,
+pub(super) struct HeldChat {
+    server: ServerId,
+    speaker: Speaker,
+    text: String,
     due_ms: u64,
 }
 
@@ -69,17 +70,20 @@ impl Servers {
         });
     }
 
-    /// Lines that have waited long enough, or need not wait any longer.
-    pub fn take_held(&mut self, now: Now) -> Vec<HeldChat> {
+    /// Lines that have waited long enough, or need not wait any longer, are reported.
+    pub(super) fn release_held(&mut self, now: Now, out: &mut Output) {
         let all = &self.all;
         let ready = |held: &mut HeldChat| {
             let known = held.speaker.steam.is_some_and(|steam| {
-                let server = all.get(held.server);
+                let server = all.get(held.server.0);
                 server.is_some_and(|server| server.confirms(held.speaker.userid, steam, now))
             });
             known || held.due_ms <= now.mono_ms
         };
-        self.held.extract_if(.., ready).collect()
+        for held in self.held.extract_if(.., ready) {
+            let event = GameEvent::HeldChat(held.speaker, held.text);
+            out.send(Message::Happened(held.server, event));
+        }
     }
 
     /// When the next of them has waited long enough.
@@ -111,16 +115,15 @@ impl Servers {
         host: HostId,
         message: &FromGame,
         now: Now,
-        out: &mut Outgoing,
+        out: &mut Output,
     ) {
-        let Some(server) = self.all.get_mut(id) else {
+        let Some(server) = self.get_mut(id) else {
             return;
         };
         let label = &server.label;
         let (prefixes, news) = server.guard.script(host, message, now);
         if let Some(prefixes) = prefixes {
-            let push = Push::Prefixes(prefixes.to_vec());
-            out.pushes.push((host, push, 0));
+            out.push(host, Push::Prefixes(prefixes.to_vec()), None);
         }
         if server.guard.is_silent() {
             server.host = None;
@@ -137,7 +140,7 @@ impl Servers {
 
 impl GameServer {
     /// Whether chat of the script counts: where the engine's log is configured, it does not.
-    pub(super) fn script_chat(&mut self, host: HostId, data: &Value) -> Option<Seen> {
+    pub(super) fn script_chat(&mut self, host: HostId, data: &Value) -> Option<GameEvent> {
         if let Some(log) = &mut self.log {
             if !log.heard && !log.missed {
                 log.missed = true;
@@ -159,6 +162,6 @@ impl GameServer {
             steam: person.steam,
             source: ChatSource::Script { host, doubtful },
         };
-        Some(Seen::Chat(speaker, text.to_owned()))
+        Some(GameEvent::Chat(speaker, text.to_owned()))
     }
 }

@@ -5,17 +5,18 @@ use std::collections::HashMap;
 use super::changing::{Changing, Sent};
 use super::settling::Settling;
 use super::{GameServer, ServerId, Servers};
-use crate::core::outgoing::Outgoing;
+use crate::core::Now;
+use crate::core::output::Output;
 use crate::core::players::Console;
-use crate::core::{Effect, Now};
 use crate::limits;
-use crate::wire::console::{Command, cvar_value};
-use crate::wire::log_targets;
-use crate::wire::rcon::{self, Failure};
-use crate::wire::server_status::{self, ServerStatus};
-use crate::wire::steam_id::SteamId;
+use crate::protocol::console::{Command, cvar_value};
+use crate::protocol::log_targets;
+use crate::protocol::rcon::{self, Failure};
+use crate::protocol::server_status::{self, ServerStatus};
+use crate::protocol::steam_id::SteamId;
 
 /// What is known of a server's RCON.
+#[derive(Default)]
 pub(super) struct Road {
     pub(super) refused: bool,
     pub(super) away: bool,
@@ -27,8 +28,8 @@ pub(super) struct Road {
     pub(super) no_script: bool,
     /// The operator knows that.
     pub(super) no_script_told: bool,
-    /// The slots that players see are asked for with the next `status`.
-    pub(super) wants_slots: bool,
+    /// The slots that players see were asked for on this map; else they are with the next `status`.
+    pub(super) slots_asked: bool,
     asking_slots: Option<u64>,
     /// A map has just started.
     pub(super) settling: Settling,
@@ -41,27 +42,6 @@ pub(super) struct Road {
     pub(super) sent: HashMap<u64, Sent>,
     /// A change of the map whose reply did not come.
     pub(super) changing: Option<Changing>,
-}
-
-impl Default for Road {
-    fn default() -> Self {
-        Self {
-            refused: false,
-            away: false,
-            doubted: false,
-            unreadable: false,
-            no_script: false,
-            no_script_told: false,
-            wants_slots: true,
-            asking_slots: None,
-            settling: Settling::default(),
-            asking: None,
-            asked_ms: None,
-            paused_ms: 0,
-            sent: HashMap::new(),
-            changing: None,
-        }
-    }
 }
 
 impl Road {
@@ -99,8 +79,8 @@ impl Road {
 
 impl Servers {
     /// What came of a command. An operator's is to be told of.
-    pub fn rcon_done(&mut self, done: rcon::Done, now: Now, out: &mut Outgoing) {
-        let Some(server) = self.all.get_mut(done.server) else {
+    pub fn rcon_done(&mut self, done: rcon::Done, now: Now, out: &mut Output) {
+        let Some(server) = self.get_mut(done.server) else {
             return;
         };
         server.rcon_works(&done, now);
@@ -136,10 +116,7 @@ impl Servers {
         let outcome = done.result.map_err(|failure| match failure {
             Failure::Refused(why) | Failure::Away(why) | Failure::Unclear(why) => why,
         });
-        if let Some(ticket) = waiter {
-            let outcome = outcome.map(Into::into);
-            out.effects.push(Effect::Pushed { ticket, outcome });
-        }
+        out.complete(waiter, outcome.map(Into::into));
     }
 }
 
@@ -147,7 +124,7 @@ impl Servers {
     /// What is known of a game's console.
     pub fn console(&self, id: ServerId) -> Console {
         let works = |road: &Road| !(road.refused || road.away || road.unreadable);
-        match self.all.get(id) {
+        match self.get(id) {
             Some(server) if server.rcon.as_ref().is_some_and(works) => {
                 Console::Answered(server.roster.status_ms())
             }
@@ -156,11 +133,11 @@ impl Servers {
     }
 
     /// Asks how many slots players see, once on a map.
-    pub(super) fn ask_for_slots(&mut self, id: ServerId, out: &mut Outgoing) {
+    pub(super) fn ask_for_slots(&mut self, id: ServerId, out: &mut Output) {
         let ticket = self.ticket();
-        let road = self.all.get_mut(id).and_then(|server| server.rcon.as_mut());
-        if let Some(road) = road.filter(|road| road.wants_slots) {
-            road.wants_slots = false;
+        let road = self.get_mut(id).and_then(|server| server.rcon.as_mut());
+        if let Some(road) = road.filter(|road| !road.slots_asked) {
+            road.slots_asked = true;
             road.asking_slots = Some(ticket);
             out.rcon(id, ticket, &Command::VisibleSlots);
         }
@@ -205,7 +182,7 @@ impl GameServer {
                     let slots = cvar_value(reply).and_then(|value| value.trim().parse().ok());
                     self.roster.visible_slots_are(slots);
                 }
-                Err(_) => road.wants_slots = true,
+                Err(_) => road.slots_asked = false,
             }
             return true;
         }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use super::changing::Sent;
 use super::{GameServer, ServerId, Servers};
 use crate::core::Now;
-use crate::core::outgoing::Outgoing;
+use crate::core::output::Output;
 use crate::limits;
 
 /// What waits for the moment to pass.
@@ -49,7 +49,7 @@ impl GameServer {
     pub(super) fn map_began(&mut self, now: Now) {
         if let Some(road) = &mut self.rcon {
             let is_new = road.settling.begin(now);
-            road.wants_slots |= is_new;
+            road.slots_asked &= !is_new;
             road.no_script &= !is_new;
         }
     }
@@ -61,10 +61,10 @@ impl Servers {
         &mut self,
         id: ServerId,
         sent: Sent,
-        out: &mut Outgoing,
+        out: &mut Output,
     ) -> Result<(), String> {
         let ticket = self.ticket();
-        let server = self.all.get_mut(id).ok_or("there is no such server")?;
+        let server = self.get_mut(id).ok_or("there is no such server")?;
         let road = server.rcon.as_mut().ok_or("there is no RCON")?;
         if road.settling.until_ms.is_none() {
             out.rcon(id, ticket, &sent.command);
@@ -83,10 +83,10 @@ impl Servers {
     }
 
     /// Sends what has waited long enough; gives when to look again.
-    pub(super) fn send_settled(&mut self, now: Now, out: &mut Outgoing) -> Option<u64> {
+    pub(super) fn send_settled(&mut self, now: Now, out: &mut Output) -> Option<u64> {
         let mut next_ms = None::<u64>;
-        for id in 0..self.all.len() {
-            let Some(road) = &mut self.all[id].rcon else {
+        for id in (0..self.all.len()).map(ServerId) {
+            let Some(road) = &mut self.all[id.0].rcon else {
                 continue;
             };
             let waited = road.settling.end(now);

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::*;
 use crate::core::Effect;
-use crate::wire::messages::Place;
-use crate::wire::rcon::{Done, Failure};
+use crate::protocol::rcon::{Done, Failure};
+use crate::protocol::signed::messages::Place;
 use crate::{config, limits};
 
 const CONFIG: &str = "[[server]]\nscriptdata = \"/s\"\nhostname = \"one\"\n\
@@ -13,9 +13,11 @@ const CONFIG: &str = "[[server]]\nscriptdata = \"/s\"\nhostname = \"one\"\n\
 const STATUS: &str = "map     : cp_a at: 0 x\nplayers : 1 humans, 0 bots (24 max)\n# userid name\n\
     # 7 \"Ann\" [U:1:5] 05:12 50 0 active 192.0.2.9:27005\n";
 
+const ONE: ServerId = ServerId(0);
+
 struct World {
     servers: Servers,
-    out: Outgoing,
+    out: Output,
     now: Now,
 }
 
@@ -23,7 +25,7 @@ impl World {
     /// Ann is on.
     fn new() -> Self {
         let config = config::parse(CONFIG, Path::new("/"), |_| None).unwrap();
-        let (servers, out) = (Servers::new(&config, &[0]), Outgoing::default());
+        let (servers, out) = (Servers::new(&config, &[FolderId(0)]), Output::default());
         let mono_ms = 100_000;
         let now = Now { mono_ms, wall_s: 0 };
         let mut world = Self { servers, out, now };
@@ -49,7 +51,7 @@ impl World {
 
     fn done(&mut self, ticket: u64, result: Result<String, Failure>) {
         let done = Done {
-            server: 0,
+            server: ONE,
             ticket,
             result,
         };
@@ -77,23 +79,23 @@ impl World {
     }
 
     fn say(&mut self, to: Option<i64>, text: &str, place: Place) {
-        self.servers.say(0, to, text, place, &mut self.out);
+        self.servers.say(ONE, to, text, place, &mut self.out);
     }
 
     fn kick(&mut self) {
         let (userid, reason) = (7, "out".to_owned());
         let command = Command::Kick { userid, reason };
-        let sent = self.servers.command(0, command, None, &mut self.out);
+        let sent = self.servers.command(ONE, command, None, &mut self.out);
         assert_eq!(sent, Ok(()));
     }
 
     fn map_starts(&mut self, map: &str) {
         let line = Line::MapStarted(map.into());
-        self.servers.logged(0, &line, self.now);
+        self.servers.logged(ONE, &line, self.now);
     }
 
     fn slots(&self) -> i64 {
-        self.servers.get(0).unwrap().roster.max_players()
+        self.servers.get(ONE).unwrap().roster.max_players()
     }
 }
 
@@ -102,7 +104,7 @@ fn texts_for_players_go_to_the_script_engine() {
     let mut world = World::new();
     world.say(Some(7), "Hi", Place::Chat);
     world.say(None, "all", Place::Chat);
-    world.servers.say_center(0, 7, "mid", &mut world.out);
+    world.servers.say_center(ONE, 7, "mid", &mut world.out);
     let lines = world.lines();
     let parts = [
         ["GetPlayerFromUserID(7)", "==\"[U:1:5]\"", "p,3,\"Hi\")"],
@@ -120,7 +122,7 @@ fn without_a_script_engine_the_console_says_texts_and_each_only_once() {
     let mut world = World::new();
     let long = "я".repeat(100);
     world.say(Some(7), &long, Place::Chat);
-    world.servers.say_center(0, 7, "mid", &mut world.out);
+    world.servers.say_center(ONE, 7, "mid", &mut world.out);
     world.say(None, "all", Place::Chat);
     for (ticket, _) in world.sent() {
         world.done(ticket, Ok("Unknown command \"script\"\n".into()));
@@ -129,7 +131,7 @@ fn without_a_script_engine_the_console_says_texts_and_each_only_once() {
     assert_eq!(world.lines(), [said, "say all".to_owned()]);
     // It is remembered, until it may be another run of the game.
     world.say(Some(7), "Hi", Place::Chat);
-    world.servers.say_center(0, 7, "mid", &mut world.out);
+    world.servers.say_center(ONE, 7, "mid", &mut world.out);
     assert_eq!(world.lines(), ["say Ann: Hi"]);
     world.done(0, Err(Failure::Away("it is away".into())));
     world.done(0, Ok(String::new()));
@@ -156,9 +158,10 @@ fn an_operator_reaches_a_server_by_its_console_alone() {
     };
     let mut world = World::new();
     let names: Vec<_> = world.servers.consoles().collect();
-    assert_eq!(names, [(0, Some("one"))]);
+    assert_eq!(names, [(ONE, Some("one"))]);
     let wants = |world: &mut World, push: Push, ticket: u64| {
-        world.servers.to_console(0, push, ticket, &mut world.out)
+        let ticket = Ticket::Operator(ticket);
+        world.servers.to_console(ONE, push, ticket, &mut world.out)
     };
     wants(&mut world, print(Some(7)), 1).unwrap();
     wants(&mut world, Push::Command("stats".into()), 2).unwrap();
@@ -257,8 +260,8 @@ fn what_waits_for_a_map_is_bounded_and_its_end_is_reported() {
     world.map_starts("cp_b");
     let run = |world: &mut World, number: usize| {
         let command = Command::Console(format!("x{number}"));
-        let waiter = Some(number as u64);
-        world.servers.command(0, command, waiter, &mut world.out)
+        let waiter = Some(Ticket::Operator(number as u64));
+        world.servers.command(ONE, command, waiter, &mut world.out)
     };
     for number in 0..limits::RCON_QUEUE_MAX {
         assert_eq!(run(&mut world, number), Ok(()));

@@ -4,12 +4,13 @@
 
 use super::changing::Sent;
 use super::{GameServer, ServerId, Servers};
-use crate::core::Effect;
-use crate::core::outgoing::Outgoing;
+use crate::core::ids::Ticket;
+use crate::core::output::Output;
 use crate::limits;
-use crate::wire::console::{Command, plain};
-use crate::wire::messages::{Place, Push};
-use crate::wire::script_line::{Reader, ScriptLine};
+use crate::protocol::console::{Command, plain};
+use crate::protocol::player_text;
+use crate::protocol::script_line::{Reader, ScriptLine};
+use crate::protocol::signed::messages::{Place, Push};
 
 impl Servers {
     /// Says something to one player, or to all.
@@ -19,7 +20,7 @@ impl Servers {
         to: Option<i64>,
         text: &str,
         place: Place,
-        out: &mut Outgoing,
+        out: &mut Output,
     ) {
         let text: String = text.chars().filter(|c| !c.is_control()).collect();
         self.show(id, to, text, place, out);
@@ -32,16 +33,15 @@ impl Servers {
         to: Option<i64>,
         text: String,
         place: Place,
-        out: &mut Outgoing,
+        out: &mut Output,
     ) {
-        let Some(server) = self.all.get(id) else {
+        let Some(server) = self.get(id) else {
             return;
         };
         let userid = to.and_then(|userid| i32::try_from(userid).ok());
         if let Some(host) = server.host {
             let to = userid;
-            out.pushes.push((host, Push::Print { text, to, place }, 0));
-            return;
+            return out.push(host, Push::Print { text, to, place }, None);
         }
         let said = server.as_said(to, &text);
         if !server.may_have_script() || to.is_some() && userid.is_none() {
@@ -55,15 +55,15 @@ impl Servers {
     }
 
     /// The same in the middle of the screen, where that can be had.
-    pub fn say_center(&mut self, id: ServerId, to: i64, text: &str, out: &mut Outgoing) {
-        let (Some(server), Ok(to)) = (self.all.get(id), i32::try_from(to)) else {
+    pub fn say_center(&mut self, id: ServerId, to: i64, text: &str, out: &mut Output) {
+        let (Some(server), Ok(to)) = (self.get(id), i32::try_from(to)) else {
             return;
         };
         let text: String = text.chars().filter(|c| !c.is_control()).collect();
         let place = Place::Center;
         if let Some(host) = server.host {
             let to = Some(to);
-            out.pushes.push((host, Push::Print { text, to, place }, 0));
+            out.push(host, Push::Print { text, to, place }, None);
         } else if server.may_have_script() {
             let reader = server.reader(to);
             for line in ScriptLine::prints(Some(reader), place, &text) {
@@ -72,16 +72,16 @@ impl Servers {
         }
     }
 
-    /// Sends what an operator wants to a server that only RCON reaches. `ticket` is answered when the game
-    /// has replied. Errors are sentences.
+    /// Sends what an operator wants to a server that only RCON reaches. `ticket` is completed when the
+    /// game has replied. Errors are sentences.
     pub fn to_console(
         &mut self,
         id: ServerId,
         push: Push,
-        ticket: u64,
-        out: &mut Outgoing,
+        ticket: Ticket,
+        out: &mut Output,
     ) -> Result<(), String> {
-        let server = self.all.get(id).ok_or("there is no such server")?;
+        let server = self.get(id).ok_or("there is no such server")?;
         if !self.has_rcon(id) {
             return Err(format!("{}: RCON refused the password", server.label));
         }
@@ -100,7 +100,7 @@ impl Servers {
         // The first line stands for the others: the same engine runs them.
         let (mut waiter, mut instead) = (Some(ticket), Some(said));
         for line in ScriptLine::prints(reader, place, &text) {
-            let server = self.all.get(id).ok_or("there is no such server")?;
+            let server = self.get(id).ok_or("there is no such server")?;
             let mut sent = Sent::new(Command::Script(line), waiter.take(), &server.roster);
             sent.instead = instead.take();
             self.send(id, sent, out)?;
@@ -114,9 +114,9 @@ impl Servers {
         id: ServerId,
         line: ScriptLine,
         instead: Option<String>,
-        out: &mut Outgoing,
+        out: &mut Output,
     ) {
-        let Some(server) = self.all.get(id) else {
+        let Some(server) = self.get(id) else {
             return;
         };
         let mut sent = Sent::new(Command::Script(line), None, &server.roster);
@@ -126,7 +126,7 @@ impl Servers {
         }
     }
 
-    fn say_as_console(&mut self, id: ServerId, said: String, out: &mut Outgoing) {
+    fn say_as_console(&mut self, id: ServerId, said: String, out: &mut Output) {
         if let Err(why) = self.command(id, Command::Say(said), None, out) {
             log::debug!("a text is not shown: {why}");
         }
@@ -139,13 +139,12 @@ impl Servers {
         id: ServerId,
         reply: &str,
         sent: Sent,
-        out: &mut Outgoing,
+        out: &mut Output,
     ) {
         let Sent {
             waiter, instead, ..
         } = sent;
-        let pushed = |outcome| waiter.map(|ticket| Effect::Pushed { ticket, outcome });
-        let Some(server) = self.all.get_mut(id) else {
+        let Some(server) = self.get_mut(id) else {
             return;
         };
         let is_unknown = reply.contains("Unknown command");
@@ -153,7 +152,7 @@ impl Servers {
         let failed = reply.contains("Scripting disabled or no server running")
             || reply.contains("AN ERROR HAS OCCUR");
         if !is_unknown && !failed {
-            return out.effects.extend(pushed(Ok("".into())));
+            return out.complete(waiter, Ok("".into()));
         }
         let label = &server.label;
         match (&mut server.rcon, is_unknown) {
@@ -172,7 +171,7 @@ impl Servers {
         let Some(said) = instead else { return };
         if let Err(why) = self.command(id, Command::Say(said), waiter, out) {
             log::debug!("a text is not shown: {why}");
-            out.effects.extend(pushed(Err(why)));
+            out.complete(waiter, Err(why));
         }
     }
 }
@@ -194,10 +193,11 @@ impl GameServer {
 
     /// A text as the console says it.
     fn as_said(&self, to: Option<i64>, text: &str) -> String {
+        let text = player_text::without_colours(text);
         let person = to.and_then(|userid| self.roster.person(userid));
         match person {
             Some(person) => plain(&format!("{}: {text}", person.name), limits::SAY_BYTES_MAX),
-            None => plain(text, limits::SAY_BYTES_MAX),
+            None => plain(&text, limits::SAY_BYTES_MAX),
         }
     }
 }

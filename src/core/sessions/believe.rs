@@ -5,8 +5,8 @@ use super::table::Standing;
 use super::{ClockOffset, Hosts};
 use crate::core::replay::{FINISHED, Verdict};
 use crate::core::{Effect, FolderId, HostId, Now, TakenFile};
-use crate::wire::legacy::{self, Identity};
-use crate::wire::remembered::Remembered;
+use crate::jobs::remembered::Remembered;
+use crate::protocol::stock::legacy::{self, Identity};
 
 /// A file that is authenticated.
 pub struct Believed {
@@ -82,7 +82,7 @@ impl Hosts {
                 .push(Effect::Remember(Remembered::Identity {
                     share,
                     identity: fingerprint,
-                    file: file.file,
+                    file: file.file.0,
                 }));
         }
         if let Some(host) = self.table.get_mut(believed.host) {
@@ -127,13 +127,13 @@ impl Hosts {
     }
 
     /// A file is finished: its identity is good for nothing any more.
-    pub fn finish(&mut self, identity: u64) -> Effect {
+    pub(super) fn finish(&mut self, identity: u64) -> Effect {
         let share = self.guard.share(identity);
         self.guard.remember(share, identity, FINISHED);
         Effect::Remember(Remembered::Identity {
             share,
             identity,
-            file: FINISHED,
+            file: FINISHED.0,
         })
     }
 
@@ -159,7 +159,7 @@ impl Hosts {
                 return None;
             }
             host.restarted_ns = Some(mtime_ns);
-            host.session += 1;
+            host.session.0 += 1;
             host.clock = ClockOffset::default();
             log::info!("host {name}: a map began");
         } else if self.maps.get(key).is_some_and(|before| unix_us < *before) {

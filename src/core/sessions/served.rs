@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 
 use crate::config::{Config, Legacy, Secret};
 use crate::core::FolderId;
-use crate::wire::legacy::Identity;
-use crate::wire::remembered::Share;
+use crate::jobs::remembered::Share;
+use crate::protocol::stock::legacy::Identity;
 
 pub struct Server {
     pub folder: FolderId,

@@ -48,13 +48,11 @@ impl Table {
     }
 
     pub fn insert(&mut self, host: Host) -> HostId {
-        // The upper half of the numbers stands for what is no host.
-        let half = HostId::MAX / 2;
         while self.hosts.contains_key(&self.next) {
-            self.next = (self.next + 1) % half;
+            self.next.0 = self.next.0.wrapping_add(1);
         }
         let id = self.next;
-        self.next = (self.next + 1) % half;
+        self.next.0 = self.next.0.wrapping_add(1);
         let names = self.by_name.entry(host.folder).or_default();
         names.insert(host.name.clone(), id);
         self.anonymous += usize::from(host.standing == Standing::Anonymous);

@@ -2,15 +2,17 @@ use std::path::Path;
 
 use super::*;
 use crate::config;
-use crate::core::{Core, Effect, Effects, Event, InputState, SignedFile, TakenFile, Timer};
-use crate::wire::legacy;
-use crate::wire::signed::{self, Id};
+use crate::core::{
+    Core, Earlier, Effect, Effects, Event, InputState, SignedFile, TakenFile, Timer,
+};
+use crate::protocol::signed::{self, Id};
+use crate::protocol::stock::legacy;
 
 pub(in crate::core) const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789";
 pub(in crate::core) const UNIX_S: i64 = 1_700_000_000;
-pub(in crate::core) const OURS: FolderId = 0;
-const THEIRS: FolderId = 1;
+pub(in crate::core) const OURS: FolderId = FolderId(0);
+const THEIRS: FolderId = FolderId(1);
 
 fn config(of_ours: &str) -> Config {
     let text = format!(
@@ -54,7 +56,15 @@ impl World {
     }
 
     pub fn on(&mut self, event: Event) -> Effects {
-        self.core.on(event, self.now)
+        self.core.handle(event, self.now)
+    }
+
+    fn restore(&mut self, sessions: Sessions) -> Effects {
+        let earlier = Earlier {
+            sessions,
+            ..Earlier::default()
+        };
+        self.on(Event::Restore(Box::new(earlier)))
     }
 
     /// A stock file with one call that is answered at once and whose answer nobody waits for.
@@ -75,7 +85,7 @@ impl World {
 
     pub fn calls(&mut self, folder: FolderId, host: &str, bytes: Vec<u8>, mtime_s: i64) -> Effects {
         self.file += 2;
-        let (host, file) = (host.to_owned(), self.file);
+        let (host, file) = (host.to_owned(), FileId(self.file));
         self.on(Event::Calls(TakenFile {
             folder,
             host,
@@ -109,7 +119,7 @@ impl World {
             folder,
             host: host.to_owned(),
             session,
-            file: self.file,
+            file: FileId(self.file),
             bytes: text.into_bytes(),
             recovered: false,
         };
@@ -127,7 +137,7 @@ impl World {
             folder,
             host: host.to_owned(),
             session,
-            file: self.file,
+            file: FileId(self.file),
             bytes: text.into_bytes(),
             recovered: false,
         };
@@ -135,7 +145,7 @@ impl World {
     }
 
     fn hosts(&self) -> usize {
-        self.core.hosts.all().count()
+        self.core.shared.hosts.all().count()
     }
 }
 
@@ -283,7 +293,8 @@ fn that_a_host_signs_outlives_its_keys_and_holds_for_every_case_of_its_name() {
     assert_eq!(refused(&mut world), [true; 3]);
     // A new key, by a reload.
     let rotated = both("anotherkey0123456789012345678901234567");
-    world.core.reconfigure(&config(&rotated), &[OURS, THEIRS]);
+    let configured = |text: &str| Event::configuration(config(text), &[OURS, THEIRS]);
+    world.on(configured(&rotated));
     assert_eq!(refused(&mut world), [true; 3]);
     // And by a restart.
     effects.retain(|effect| matches!(effect, Effect::Note(_)));
@@ -296,20 +307,23 @@ fn that_a_host_signs_outlives_its_keys_and_holds_for_every_case_of_its_name() {
     notes.iter().for_each(|note| log.apply(note));
     let mut later = World::new(&rotated);
     later.random = 99;
-    assert!(later.core.restore(Vec::new(), log.clone()).is_empty());
+    assert!(later.restore(log.clone()).is_empty());
     assert_eq!(refused(&mut later), [true; 3]);
     // Hosts of another server are others.
     assert_eq!(reason(&later.good(THEIRS, "good")), None);
     // Without a key the stock protocol is served, and it stays so when there is one again.
-    let effects = later.core.reconfigure(&config(&stock()), &[OURS, THEIRS]);
+    let effects = later.on(configured(&stock()));
     assert!(
         matches!(effects[..], [Effect::Note(Note::Stock { .. })]),
         "{effects:?}"
     );
     assert_eq!(refused(&mut later), [false; 3]);
-    later.core.reconfigure(&config(&rotated), &[OURS, THEIRS]);
+    later.on(configured(&rotated));
     assert_eq!(refused(&mut later), [false; 3]);
     let mut after = World::new(&stock());
-    let notes = after.core.restore(Vec::new(), log);
-    assert!(matches!(notes[..], [Note::Stock { .. }]), "{notes:?}");
+    let notes = after.restore(log);
+    assert!(
+        matches!(notes[..], [Effect::Note(Note::Stock { .. })]),
+        "{notes:?}"
+    );
 }

@@ -25,7 +25,7 @@ pub fn spec(config: &Config, script: ScriptId, launch: &Launch) -> Result<Spec, 
     let settings = scripts.of(&launch.name);
     let interpreter = match (&settings.python, is_own_folder) {
         (Some(python), _) => Some(python.clone()),
-        (None, true) => own_interpreter(folder)?,
+        (None, true) => own_interpreter(folder).map_err(|error| error.to_string())?,
         (None, false) => None,
     };
     let mut first = first_line(scripts, script, launch);
@@ -52,7 +52,7 @@ fn file_of(scripts: &Scripts, launch: &Launch) -> Result<(PathBuf, bool), String
         LaunchKind::Script => {
             let missing = || "the configuration names no folder of scripts any more".to_string();
             let dir = scripts.dir.as_ref().ok_or_else(missing)?;
-            let file = find_one(dir, &launch.name)?;
+            let file = find_one(dir, &launch.name).map_err(|error| error.to_string())?;
             Ok((file.main, &file.folder != dir))
         }
         LaunchKind::Interfaces => {
@@ -76,13 +76,13 @@ fn first_line(scripts: &Scripts, script: ScriptId, launch: &Launch) -> Map<Strin
         LaunchKind::Interfaces => "interfaces",
     };
     let servers = launch.servers.iter();
-    let servers = servers.map(|(id, name)| json!({ "id": id, "name": name }));
+    let servers = servers.map(|(id, name)| json!({ "id": id.0, "name": name }));
     let modules = sources::MODULES.iter();
     let modules = modules.map(|(name, source)| (name.to_string(), Value::from(*source)));
     let line = json!({
         "kind": kind,
         "name": launch.name,
-        "id": script,
+        "id": script.0,
         "memory_bytes": settings.memory_bytes,
         "stack_bytes": limits::SCRIPT_THREAD_STACK_BYTES,
         "call_ms": settings.call_ms,
@@ -147,6 +147,7 @@ mod tests {
 
     use super::*;
     use crate::config;
+    use crate::core::ServerId;
 
     const SERVERS: &str = r#"
         [[server]]
@@ -181,7 +182,7 @@ mod tests {
         Launch {
             kind,
             name: name.into(),
-            servers: vec![(0, "Duels".into())],
+            servers: vec![(ServerId(0), "Duels".into())],
         }
     }
 
@@ -204,7 +205,7 @@ mod tests {
         let scripts = config.scripts.as_mut().unwrap();
         scripts.each.insert("stats".into(), settings);
         let launch = launch(LaunchKind::Script, "stats");
-        let started = spec(&config, 3, &launch).unwrap();
+        let started = spec(&config, ScriptId(3), &launch).unwrap();
         assert_eq!(started.interpreter, Path::new("python3"));
         assert_eq!(started.folder, dir);
         let line = first(&started);
@@ -216,7 +217,7 @@ mod tests {
             assert!(line.get(secret).is_none(), "{secret}");
         }
         fs::create_dir_all(dir.join(".venv/bin")).unwrap();
-        let problem = spec(&config, 3, &launch).unwrap_err();
+        let problem = spec(&config, ScriptId(3), &launch).unwrap_err();
         assert!(
             problem.contains("there is no python3 in its bin"),
             "{problem}"
@@ -224,10 +225,10 @@ mod tests {
         fs::write(dir.join(".venv/bin/python"), "").unwrap();
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         fs::set_permissions(dir.join(".venv/bin/python"), mode).unwrap();
-        let started = spec(&config, 3, &launch).unwrap();
+        let started = spec(&config, ScriptId(3), &launch).unwrap();
         assert_eq!(started.interpreter, dir.join(".venv/bin/python"));
         fs::remove_file(dir.join("main.py")).unwrap();
-        let problem = spec(&config, 3, &launch).unwrap_err();
+        let problem = spec(&config, ScriptId(3), &launch).unwrap_err();
         assert!(problem.contains("neither stats.py nor stats/main.py"));
     }
 
@@ -236,11 +237,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = with_scripts(folder.path());
         let launch = launch(LaunchKind::Interfaces, "vpi_interfaces");
-        let problem = spec(&config, 1, &launch).unwrap_err();
+        let problem = spec(&config, ScriptId(1), &launch).unwrap_err();
         assert!(problem.contains("vpi_interfaces.py: there is no such file"));
         fs::create_dir(folder.path().join("vpi")).unwrap();
         fs::write(folder.path().join("vpi/vpi_interfaces.py"), "").unwrap();
-        let line = first(&spec(&config, 1, &launch).unwrap());
+        let line = first(&spec(&config, ScriptId(1), &launch).unwrap());
         assert_eq!(line["kind"], "interfaces");
         assert_eq!(line["secret"], "a-secret-of-the-stock-protocol-01");
         assert_eq!(line["scriptdata"], json!(folder.path().join("scriptdata")));

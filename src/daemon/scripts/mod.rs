@@ -7,18 +7,19 @@ mod tests;
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::poller::Hint;
 use super::reload::{Stamp, stamp};
 use super::{Daemon, Due};
 use crate::config::{self, Config};
-use crate::core::{Effects, Event, ScriptAct, ScriptId, ScriptNews};
+use crate::core::{Event, FileId, RunId, ScriptAct, ScriptId, ScriptNews, StartScripts};
 use crate::io::begun::Begun;
 use crate::io::python::memory::Watch;
 use crate::io::python::{Heard, Process};
 use crate::io::script_files;
+use crate::jobs::CallId;
 use crate::limits;
-use crate::wire::sql::CallId;
 
 /// A process, and whose it is.
 struct Running {
@@ -37,7 +38,7 @@ struct Edited {
 
 pub struct Scripts {
     /// By the numbers of their runs.
-    running: BTreeMap<u64, Running>,
+    running: BTreeMap<RunId, Running>,
     interfaces: Option<Edited>,
     /// Started with the first script that has a bound.
     memory: Option<Watch>,
@@ -66,7 +67,7 @@ impl Scripts {
     }
 
     /// What to wait for: whose it is, a descriptor, and whether for room to write as well.
-    pub fn fds(&self) -> impl Iterator<Item = (u64, BorrowedFd<'_>, bool)> {
+    pub fn fds(&self) -> impl Iterator<Item = (RunId, BorrowedFd<'_>, bool)> {
         self.running.iter().flat_map(|(run, running)| {
             let fds = running.process.fds();
             fds.map(|(fd, write)| (*run, fd, write))
@@ -78,12 +79,13 @@ impl Scripts {
         &mut self,
         config: &Config,
         script: ScriptId,
-        run: u64,
+        run: RunId,
         act: ScriptAct,
     ) -> Option<Event> {
         if let ScriptAct::Start(launch) = act {
             let started = launch::spec(config, script, &launch);
-            return match started.and_then(|spec| Process::start(&spec)) {
+            let start = |spec| Process::start(&spec).map_err(|error| error.to_string());
+            return match started.and_then(start) {
                 Ok(process) => {
                     self.running.insert(run, Running { script, process });
                     None
@@ -106,7 +108,7 @@ impl Scripts {
     }
 
     /// Reads what these processes have told.
-    pub fn read(&mut self, runs: impl IntoIterator<Item = u64>) -> Vec<Event> {
+    pub fn read(&mut self, runs: impl IntoIterator<Item = RunId>) -> Vec<Event> {
         let mut events = Vec::new();
         for run in runs {
             let Some(Running { script, process }) = self.running.get_mut(&run) else {
@@ -156,20 +158,20 @@ impl Scripts {
         }
         let bounded = || {
             let bounded = running.iter().filter_map(|(run, it)| {
-                Some((*run, it.process.number(), it.process.memory_bound()?))
+                Some((run.0, it.process.number(), it.process.memory_bound()?))
             });
             bounded.collect()
         };
         let found = memory.as_mut().map_or_else(Vec::new, |it| it.look(bounded));
         for (run, used_bytes) in found {
-            if let Some(it) = running.get_mut(&run) {
+            if let Some(it) = running.get_mut(&RunId(run)) {
                 it.process.uses_too_much(used_bytes);
             }
         }
     }
 
     /// Processes of which no descriptor tells what comes next.
-    fn unseen(&self) -> Vec<u64> {
+    fn unseen(&self) -> Vec<RunId> {
         let unseen = self
             .running
             .iter()
@@ -226,27 +228,16 @@ impl Daemon {
         let scripts = self.config.scripts.as_ref();
         let dir = scripts.and_then(|scripts| Some((scripts.dir.as_ref()?, scripts)));
         let names = dir.map_or_else(Vec::new, |(dir, scripts)| found_scripts(dir, scripts));
-        let begun = std::mem::take(&mut self.scripts.begun_earlier).into_iter();
-        let (file, now) = (self.next_file_id(), self.now());
-        let effects = self
-            .core
-            .begin_scripts(&self.config, names, begun, file, now);
-        self.carry_out_all(effects);
+        let start = StartScripts {
+            config: Arc::clone(&self.config),
+            found: names,
+            begun: std::mem::take(&mut self.scripts.begun_earlier),
+            number: self.next_file_id().0 / 2,
+        };
+        self.decide(Event::StartScripts(Box::new(start)));
     }
 
-    /// SIGTERM: they unload what they have.
-    pub(super) fn stop_scripts(&mut self) {
-        let effects = self.core.stop_scripts(self.now());
-        self.carry_out_all(effects);
-    }
-
-    fn carry_out_all(&mut self, effects: Effects) {
-        for effect in effects {
-            self.carry_out(effect);
-        }
-    }
-
-    pub(super) fn script_act(&mut self, script: ScriptId, run: u64, act: ScriptAct) {
+    pub(super) fn script_act(&mut self, script: ScriptId, run: RunId, act: ScriptAct) {
         let event = self.scripts.act(&self.config, script, run, act);
         self.events.extend(event);
         self.look_later();
@@ -261,7 +252,7 @@ impl Daemon {
         } = self;
         let noted = scripts
             .begun
-            .add(call, |file| open_files.contains_key(&file));
+            .add(call, |file| open_files.contains_key(&FileId(file)));
         if let Err(error) = noted {
             log::error!(
                 "{}: that a call is begun cannot be written down ({error}); after a crash it \
@@ -272,7 +263,7 @@ impl Daemon {
     }
 
     /// Takes what scripts have told.
-    pub(super) fn read_scripts(&mut self, runs: Vec<u64>) {
+    pub(super) fn read_scripts(&mut self, runs: Vec<RunId>) {
         if !runs.is_empty() {
             let events = self.scripts.read(runs);
             self.events.extend(events);

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::config;
-use crate::core::{Effect, Launch, LaunchKind};
+use crate::core::{Effect, Launch, LaunchKind, ServerId};
 use crate::daemon::poller::Wake;
 use crate::daemon::reload::Reloading;
 use crate::io::python::Spec;
@@ -69,9 +69,9 @@ impl Scene {
             memory_bytes: 0,
         };
         let process = Process::start(&spec).unwrap();
-        let script = 7;
+        let script = ScriptId(7);
         let running = Running { script, process };
-        self.daemon.scripts.running.insert(run, running);
+        self.daemon.scripts.running.insert(RunId(run), running);
     }
 
     /// Waits as the loop does.
@@ -88,7 +88,8 @@ impl Scene {
         loop {
             let wake = self.wait();
             if wake.control || !wake.scripts.is_empty() {
-                return (wake.control, wake.scripts);
+                let runs = wake.scripts.iter().map(|run| run.0);
+                return (wake.control, runs.collect());
             }
         }
     }
@@ -103,7 +104,7 @@ impl Scene {
             self.daemon.read_scripts(wake.scripts);
             for event in self.daemon.events.drain(..) {
                 if let Event::Script { run, what, .. } = event {
-                    news.push((run, what));
+                    news.push((run.0, what));
                 }
             }
         }
@@ -111,7 +112,8 @@ impl Scene {
     }
 
     fn act(&mut self, run: u64, act: ScriptAct) {
-        let script = 7;
+        let script = ScriptId(7);
+        let run = RunId(run);
         self.daemon.carry_out(Effect::Script { script, run, act });
     }
 
@@ -173,7 +175,12 @@ fn what_cannot_be_started_is_news_at_once() {
     };
     scene.act(1, ScriptAct::Start(launch));
     let event = scene.daemon.events.front();
-    let Some(Event::Script { run: 1, what, .. }) = event else {
+    let Some(Event::Script {
+        run: RunId(1),
+        what,
+        ..
+    }) = event
+    else {
         panic!("{event:?}");
     };
     assert!(matches!(what, ScriptNews::NotStarted(problem) if problem.contains("gone.py")));
@@ -217,7 +224,7 @@ fn edits_of_vpi_interfaces_and_of_files_beside_it_are_noticed() {
 #[test]
 fn a_call_that_is_begun_is_on_disk_at_once() {
     let mut scene = Scene::new();
-    let call = CallId { file: 5, index: 1 };
+    let call = CallId::of_number(4, 1);
     scene.daemon.carry_out(Effect::Begun(call));
     let state = scene.daemon.config.state_dir.clone();
     let (_, found) = Begun::open(Path::new(&state)).unwrap();
@@ -234,7 +241,7 @@ fn a_script_is_loaded_by_the_real_host_program_and_answers() {
     let launch = Launch {
         kind: LaunchKind::Script,
         name: "sums".into(),
-        servers: vec![(0, "Duels".into())],
+        servers: vec![(ServerId(0), "Duels".into())],
     };
     scene.act(1, ScriptAct::Start(launch));
     let begins = |word: &'static str| {

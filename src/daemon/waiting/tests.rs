@@ -46,7 +46,7 @@ fn a_host_is_served_in_the_order_of_writing_and_its_map_start_first() {
         let mut waiting = WaitingFiles::default();
         let host = of("a", STOCK, proven);
         add(&mut waiting, host, "x-3");
-        let earlier = What::Calls(Origin::EarlierRun(7));
+        let earlier = What::Calls(Origin::EarlierRun(FileId(7)));
         waiting.add(host, file(earlier, "x-1"), time);
         waiting.add(host, file(What::Restart, "restart"), |_| panic!("asked"));
         add(&mut waiting, host, "x-2");

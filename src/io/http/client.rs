@@ -1,6 +1,6 @@
 //! One request: how it looks, and what its failure means.
 
-use std::io;
+use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,16 +8,17 @@ use ureq::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use ureq::http::request::Builder;
 use ureq::http::{self, Uri};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::{Agent, AsSendBody, Proxy, ProxyProtocol, Timeout};
+use ureq::{Agent, AsSendBody, Proxy, ProxyProtocol};
 
-use super::answer::{self, Answer};
 use super::connect::{self, Connections, Lookup};
+use super::reply::Received;
+use super::words;
 use crate::config;
 use crate::limits::{
     CA_FILE_BYTES_MAX, HTTP_CONNECT_MS, HTTP_KEEP_FOR_CHANGES_MS, HTTP_KEEP_MS, HTTP_READ_BYTES,
     HTTP_THREADS_MAX, HTTP_WRITE_BYTES,
 };
-use crate::wire::vyhub::{Failure, Method, Outcome, Request};
+use crate::protocol::vyhub::{Failure, Method, Outcome, Request};
 
 pub(super) struct Client {
     agent: Agent,
@@ -31,23 +32,51 @@ pub(super) struct Client {
     key: String,
 }
 
+/// What is wrong with `[vyhub]`.
+#[derive(Debug)]
+pub enum SetupError {
+    NoKey,
+    OddKey,
+    NoAddress(String),
+    ProxyInClear,
+    NoProxy,
+    /// Of `ca_file`, and why.
+    Certificates(String),
+}
+
+impl fmt::Display for SetupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoKey => f.write_str("vyhub.api_key is empty; make a key in VyHub"),
+            Self::OddKey => f.write_str(
+                "vyhub.api_key has a character that no key has; copy it from VyHub again",
+            ),
+            Self::NoAddress(url) => write!(
+                f,
+                "vyhub.api_url: {url} is no address; it looks like https://api.vyhub.app/name/v1"
+            ),
+            Self::ProxyInClear => {
+                f.write_str("vyhub.proxy: api_url is not encrypted; take the proxy out")
+            }
+            Self::NoProxy => f.write_str(
+                "vyhub.proxy is no address of an HTTP proxy; it looks like \
+                 http://proxy.example:3128",
+            ),
+            Self::Certificates(why) => write!(f, "vyhub.ca_file: {why}"),
+        }
+    }
+}
+
 impl Client {
-    /// Errors: a sentence that says what is wrong with the configuration.
-    pub(super) fn new(vyhub: &config::Vyhub) -> Result<Self, String> {
+    pub(super) fn new(vyhub: &config::Vyhub) -> Result<Self, SetupError> {
         let key = vyhub.api_key.0.clone();
         if key.is_empty() {
-            return Err("vyhub.api_key is empty; make a key in VyHub".into());
+            return Err(SetupError::NoKey);
         }
-        let mut authorization = HeaderValue::try_from(format!("Bearer {key}")).map_err(|_| {
-            "vyhub.api_key has a character that no key has; copy it from VyHub again".to_string()
-        })?;
+        let authorization = HeaderValue::try_from(format!("Bearer {key}"));
+        let mut authorization = authorization.map_err(|_| SetupError::OddKey)?;
         authorization.set_sensitive(true);
-        let no_address = || {
-            let url = &vyhub.api_url;
-            format!(
-                "vyhub.api_url: {url} is no address; it looks like https://api.vyhub.app/name/v1"
-            )
-        };
+        let no_address = || SetupError::NoAddress(vyhub.api_url.clone());
         let uri: Uri = vyhub.api_url.parse().map_err(|_| no_address())?;
         let host = uri.host().filter(|host| !host.is_empty());
         let host = host.ok_or_else(no_address)?.to_string();
@@ -57,16 +86,12 @@ impl Client {
         let proxy = match &vyhub.proxy {
             // Through a proxy, what is not encrypted could be read there.
             Some(_) if uri.scheme_str() != Some("https") => {
-                return Err("vyhub.proxy: api_url is not encrypted; take the proxy out".into());
+                return Err(SetupError::ProxyInClear);
             }
             Some(proxy) => {
                 let proxy = Proxy::new(&proxy.0).ok();
                 let is_http = |proxy: &Proxy| proxy.protocol() == ProxyProtocol::Http;
-                let proxy = proxy.filter(is_http).ok_or(
-                    "vyhub.proxy is no address of an HTTP proxy; it looks like \
-                     http://proxy.example:3128",
-                )?;
-                Some(proxy)
+                Some(proxy.filter(is_http).ok_or(SetupError::NoProxy)?)
             }
             None => None,
         };
@@ -109,10 +134,10 @@ impl Client {
         };
         match answered {
             Ok(response) => {
-                let answer = Answer::new(response);
+                let received = Received::new(response);
                 Outcome {
-                    api_s: answer.date_s(),
-                    result: answer.read(request.expect, &self.host, &self.key),
+                    api_s: received.date_s(),
+                    result: received.read(request.expect, &self.host, &self.key),
                 }
             }
             Err(error) => Outcome {
@@ -141,7 +166,7 @@ impl Client {
     /// What a request means that got no answer. It was surely not carried out if not a byte of it
     /// was sent.
     fn failure(&self, error: &ureq::Error) -> Failure {
-        let (host, why) = (&self.host, words(error));
+        let (host, why) = (&self.host, words::of(error));
         match connect::is_begun() {
             false => Failure::Unreachable(format!("{host} cannot be reached: {why}")),
             true => Failure::Unclear(format!("{host} did not answer: {why}")),
@@ -177,10 +202,10 @@ fn agent(roots: RootCerts, proxy: Option<Proxy>) -> Agent {
 }
 
 /// The certificates of a file.
-fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, String> {
-    let wrong = |what: &str| format!("vyhub.ca_file: {} {what}", path.display());
+fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, SetupError> {
+    let wrong = |what: &str| SetupError::Certificates(format!("{} {what}", path.display()));
     let bytes = config::file::read(path, CA_FILE_BYTES_MAX, "certificates");
-    let pem = bytes.map_err(|message| format!("vyhub.ca_file: {message}"))?;
+    let pem = bytes.map_err(|error| SetupError::Certificates(error.to_string()))?;
     let pem = config::file::without_mark(pem).map_err(wrong)?;
     let mut certificates: Vec<Certificate<'static>> = Vec::new();
     for item in parse_pem(&pem) {
@@ -194,36 +219,5 @@ fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, String> {
     match certificates.is_empty() {
         true => Err(wrong("holds no certificate in PEM form")),
         false => Ok(certificates),
-    }
-}
-
-/// An error in words for an operator.
-pub(super) fn words(error: &ureq::Error) -> String {
-    match error {
-        ureq::Error::Timeout(Timeout::Resolve) => "its name was not looked up in time".into(),
-        ureq::Error::Timeout(Timeout::Connect) => "there was no connection in time".into(),
-        ureq::Error::Timeout(_) => "its time was over".into(),
-        ureq::Error::HostNotFound => "there is no host of this name".into(),
-        ureq::Error::Io(error) => io_words(error),
-        ureq::Error::Protocol(error) => format!("what came is no HTTP: {error}"),
-        ureq::Error::LargeResponseHeader(..) => "the headers of its answer are too large".into(),
-        ureq::Error::ConnectProxyFailed(why) => format!("the proxy did not connect: {why}"),
-        other => other.to_string(),
-    }
-}
-
-pub(super) fn io_words(error: &io::Error) -> String {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
-    if let Some(inner) = inner {
-        return words(inner);
-    }
-    match error.kind() {
-        BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof => {
-            "the connection was closed".into()
-        }
-        io::ErrorKind::ConnectionRefused => "the connection was refused".into(),
-        io::ErrorKind::InvalidData => answer::plain(&error.to_string()),
-        _ => error.to_string(),
     }
 }

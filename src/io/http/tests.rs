@@ -5,12 +5,14 @@ use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use super::Http;
+use super::tests_support::unban;
 use super::tests_support::{
     BAN, Desk, ID, KEY, PATIENCE, SERVER, Server, ban, header, server, unreachable, user, vyhub,
 };
 use crate::config::Password;
 use crate::limits::{HTTP_JOBS_MAX, HTTP_KEEP_FOR_CHANGES_MS, HTTP_THREADS_MAX};
-use crate::wire::vyhub::{Reply, Request};
+use crate::protocol::backend;
+use crate::protocol::vyhub::{Reply, Request};
 
 #[test]
 fn a_request_says_who_asks_and_gets_its_answer() {
@@ -42,10 +44,7 @@ fn what_is_created_goes_as_json_and_a_patch_may_be_empty() {
     let vyhub = Server::answering("200 OK", "", BAN);
     let desk = Desk::new(&vyhub);
     assert!(matches!(desk.ask(ban(3)), Ok(Reply::Ban(_))));
-    assert_eq!(
-        desk.ask(Request::unban(ID, ID, Some(ID))),
-        Ok(Reply::Nothing)
-    );
+    assert_eq!(desk.ask(unban(Some(ID))), Ok(Reply::Nothing));
     let seen = vyhub.seen();
     let (head, body) = seen[0].1.split_once("\r\n\r\n").unwrap();
     assert!(
@@ -125,7 +124,10 @@ fn answers_come_in_pieces_or_compressed() {
         peer.wait_for_end();
     });
     let url = Reply::FrontendUrl("https://example.org".into());
-    assert_eq!(Desk::new(&gzip).ask(Request::frontend_url()), Ok(url));
+    assert_eq!(
+        Desk::new(&gzip).ask(Request::of(&backend::Request::FindFrontend)),
+        Ok(url)
+    );
 }
 
 #[test]
@@ -142,7 +144,7 @@ fn some_requests_are_under_way_at_once_and_others_wait() {
         }
     });
     let desk = Desk::new(&vyhub);
-    assert_eq!(desk.http.shared.lock().threads, 1);
+    assert_eq!(desk.http.workers.threads(), 0);
     for ticket in 0..9 {
         desk.submit(ticket, server(), PATIENCE);
     }
@@ -153,7 +155,7 @@ fn some_requests_are_under_way_at_once_and_others_wait() {
 }
 
 #[test]
-fn threads_come_when_they_are_needed_and_one_stays() {
+fn threads_come_when_they_are_needed_and_go() {
     let together = Barrier::new(3);
     let vyhub_server = Server::start(move |peer| {
         while peer.request().is_some() {
@@ -169,14 +171,11 @@ fn threads_come_when_they_are_needed_and_one_stays() {
         }
         (0..3).for_each(|_| drop(desk.done()));
         let begin = Instant::now();
-        while desk.http.shared.lock().threads > 1 {
+        while desk.http.workers.threads() > 0 {
             assert!(begin.elapsed() < PATIENCE, "round {round}");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
-    let state = desk.http.shared.lock();
-    assert_eq!(state.threads, 1);
-    assert!(state.queue.is_empty());
 }
 
 #[test]
@@ -243,8 +242,8 @@ fn the_end_does_not_wait_for_ever() {
 #[test]
 fn what_is_wrong_with_the_configuration_is_said_without_the_key() {
     let start = |config| {
-        let error = Http::start_by(&config, PATIENCE, |_| {}).map(drop);
-        let error = error.unwrap_err();
+        let error = Http::start(&config, |_| {}).map(drop);
+        let error = error.unwrap_err().to_string();
         assert!(!error.contains(KEY), "{error}");
         error
     };

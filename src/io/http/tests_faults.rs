@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use super::tests_support::{
     BAN, Desk, ID, KEY, PATIENCE, Peer, SERVER, Server, ban, server, unclear, unreachable, vyhub,
 };
+use super::tests_support::{ban_list, unban};
 use crate::limits::HTTP_BODY_BYTES_MAX;
-use crate::wire::vyhub::{Failure, Reply, Request};
+use crate::protocol::vyhub::{Failure, Reply};
 
 const SHORT: Duration = Duration::from_millis(400);
 
@@ -110,7 +111,7 @@ fn a_trickle_ends_with_the_time_of_all() {
     }
     let vyhub = Server::start(move |peer| trickle(peer, head, "{\"76561197960287930\":[  "));
     let desk = Desk::new(&vyhub);
-    let why = unclear(desk.ask_within(Request::ban_list(ID), SHORT).result);
+    let why = unclear(desk.ask_within(ban_list(), SHORT).result);
     assert!(why.ends_with("its time was over"), "{why}");
 }
 
@@ -157,7 +158,7 @@ fn a_web_page_is_no_answer_even_where_none_is_needed() {
     let page = "<html>Welcome to the hotel</html>";
     let vyhub = Server::answering("200 OK", "Content-Type: Text/HTML; charset=utf-8\r\n", page);
     let desk = Desk::new(&vyhub);
-    for request in [server(), ban(1), Request::unban(ID, ID, None)] {
+    for request in [server(), ban(1), unban(None)] {
         assert!(unclear(desk.ask(request)).contains("web page"));
     }
     // Another wrong type is forgiven.
@@ -167,7 +168,7 @@ fn a_web_page_is_no_answer_even_where_none_is_needed() {
 
 #[test]
 fn what_needs_no_answer_is_done_by_its_status() {
-    let unban = || Request::unban(ID, ID, None);
+    let unban = || unban(None);
     for (status, body) in [
         ("200 OK", "null"),
         ("200 OK", "{"),
@@ -225,7 +226,7 @@ fn an_answer_is_bounded() {
         let spaces = " ".repeat(2 * HTTP_BODY_BYTES_MAX as usize);
         peer.json(&format!("{{{spaces}}}"));
     });
-    let Ok(Reply::BanList(list)) = Desk::new(&vyhub).ask(Request::ban_list(ID)) else {
+    let Ok(Reply::BanList(list)) = Desk::new(&vyhub).ask(ban_list()) else {
         panic!("no list");
     };
     assert!(list.is_empty());
@@ -268,7 +269,7 @@ fn other_statuses_come_with_vyhubs_own_words_only() {
         let vyhub = Server::answering(line, "", body);
         let desk = Desk::new(&vyhub);
         let code = line[..3].parse().unwrap();
-        for request in [server(), ban(1), Request::unban(ID, ID, None)] {
+        for request in [server(), ban(1), unban(None)] {
             assert_eq!(desk.ask(request), status(code, detail), "{line}");
         }
     }

@@ -3,8 +3,7 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::tests_support::{Desk, ID, PATIENCE, SERVER, Server, ban, server};
-use crate::wire::vyhub::Request;
+use super::tests_support::{Desk, PATIENCE, SERVER, Server, ban, ban_list, server};
 
 const SHORT: Duration = Duration::from_millis(500);
 
@@ -26,7 +25,7 @@ fn play(answers: Vec<Vec<u8>>) {
     });
     let desk = Desk::new(&vyhub);
     for number in 0..count {
-        for mut request in [server(), Request::ban_list(ID)] {
+        for mut request in [server(), ban_list()] {
             request.path = format!("/x?{number}");
             let _ = desk.ask_within(request, SHORT);
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::tests_support::{
     BAN, Desk, PATIENCE, Peer, SERVER, Server, ban, server, unclear, vyhub,
 };
-use crate::wire::vyhub::{Failure, Reply, Request};
+use crate::protocol::vyhub::{Failure, Reply, Request};
 
 /// How often the ban of this number came.
 fn arrivals(vyhub: &Server, number: usize) -> usize {
@@ -37,7 +37,7 @@ fn after_the_first(then: fn(&mut Peer)) -> Server {
 fn patched() -> Request {
     Request {
         path: "/patched?reason 2.".replace(' ', "%20"),
-        ..Request::unban(super::tests_support::ID, super::tests_support::ID, None)
+        ..super::tests_support::unban(None)
     }
 }
 

@@ -15,9 +15,12 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::Http;
 use crate::config::{Password, Vyhub};
-use crate::wire::steam_id::SteamId;
-use crate::wire::uuid::Uuid;
-use crate::wire::vyhub::{Done, Failure, Job, NewBan, Outcome, Reply, Request};
+use crate::io::worker::Options;
+use crate::limits::{HTTP_STACK_BYTES, HTTP_THREADS_MAX};
+use crate::protocol::backend;
+use crate::protocol::steam_id::SteamId;
+use crate::protocol::uuid::Uuid;
+use crate::protocol::vyhub::{Done, Failure, Job, NewBan, Outcome, Reply, Request};
 
 pub(super) const KEY: &str = "k3y-that-nobody-may-see";
 /// Far more than anything takes.
@@ -30,7 +33,7 @@ pub(super) const SERVER: &str =
 pub(super) const BAN: &str = r#"{"id":"0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9","status":"ACTIVE","created_on":"2026-03-01T12:00:00+00:00","active":true}"#;
 
 pub(super) fn server() -> Request {
-    Request::server(ID)
+    Request::of(&backend::Request::FindServer(ID))
 }
 
 /// Each with its own reason, so that one is told from another.
@@ -43,11 +46,24 @@ pub(super) fn ban(number: usize) -> Request {
         created: jiff::Timestamp::UNIX_EPOCH,
         standing: true,
     };
-    Request::create_ban(&ban, None)
+    Request::of(&backend::Request::CreateBan { ban, issuer: None })
+}
+
+pub(super) fn unban(issuer: Option<Uuid>) -> Request {
+    let (user, bundle) = (ID, ID);
+    Request::of(&backend::Request::EndBans {
+        user,
+        bundle,
+        issuer,
+    })
+}
+
+pub(super) fn ban_list() -> Request {
+    Request::of(&backend::Request::ListBans(ID))
 }
 
 pub(super) fn user() -> Request {
-    Request::user(SteamId::new(7).unwrap())
+    Request::of(&backend::Request::FindUser(SteamId::new(7).unwrap()))
 }
 
 /// A stream of either kind.
@@ -220,6 +236,8 @@ pub(super) fn vyhub(api_url: String) -> Vyhub {
         messages: Default::default(),
         time_zone: TimeZone::UTC,
         prefixes: vec!["!".into()],
+        advert_interval_s: 0,
+        advert_prefix: String::new(),
     }
 }
 
@@ -237,7 +255,11 @@ impl Desk {
     pub fn with(vyhub: &Vyhub, thread_idle: Duration) -> Self {
         let (sender, done) = channel();
         let on_done = move |done| sender.send(done).unwrap();
-        let http = Http::start_by(vyhub, thread_idle, on_done).unwrap();
+        let options = Options {
+            idle: thread_idle,
+            ..Options::new("vyhub", HTTP_THREADS_MAX, HTTP_STACK_BYTES)
+        };
+        let http = Http::start_with(vyhub, options, on_done).unwrap();
         Self { http, done }
     }
 

@@ -10,7 +10,7 @@ use super::tests_support::{
     BAN, Desk, KEY, PATIENCE, SERVER, Server, ban, certificate, server, unclear, unreachable, vyhub,
 };
 use crate::config::Password;
-use crate::wire::vyhub::Reply;
+use crate::protocol::vyhub::Reply;
 
 /// A lane that trusts these certificates alone.
 fn desk(vyhub_server: &Server, host: &str, ca_file: &str) -> Desk {

@@ -2,6 +2,12 @@
 //!
 //! The process is the first of a group of its own, and the group ends with it: what it forked
 //! does not stay behind. Nothing here waits: the deciding thread does all of this itself.
+//!
+//! The process is `python3 -c BOOT NAME`, with one end of a socket pair as standard input. Its first
+//! line holds everything: the sources of the host program (the `.py` files beside this one), the
+//! script's path, its limits and its `config`. So no file of ours has to lie on disk. Its outputs are
+//! pipes that become lines of the log. The kernel kills it when vpid dies, and so does the end of the
+//! channel.
 
 mod channel;
 pub mod memory;
@@ -11,11 +17,12 @@ pub mod sources;
 mod tests;
 
 use std::ffi::OsString;
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -78,19 +85,49 @@ pub struct Process {
     gone: bool,
 }
 
+/// Why a process was not started.
+#[derive(Debug)]
+pub enum StartError {
+    NoFolder(PathBuf),
+    NoChannel(io::Error),
+    /// By this interpreter.
+    NotStarted(PathBuf, io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (interpreter, error) = match self {
+            Self::NoFolder(folder) => {
+                let folder = folder.display();
+                return write!(f, "{folder} is no folder, so nothing can be started there");
+            }
+            Self::NoChannel(error) => {
+                return write!(f, "the system gives nothing to talk to it by ({error})");
+            }
+            Self::NotStarted(interpreter, error) => (interpreter, error),
+        };
+        let name = interpreter.display();
+        let advice = match (venv::of_interpreter(interpreter), error.kind()) {
+            (Some(venv), _) => &venv::remedy(venv),
+            (None, io::ErrorKind::NotFound) => {
+                "install it (apt install python3), or set python in [scripts]"
+            }
+            (None, io::ErrorKind::PermissionDenied) => {
+                "it must be a program that vpid's user may run; correct python in [scripts]"
+            }
+            _ => "see what the system lacks: memory, processes, descriptors",
+        };
+        write!(f, "{name} cannot be started ({error}); {advice}")
+    }
+}
+
 impl Process {
-    /// Starts the process. Errors are sentences for the operator.
-    pub fn start(spec: &Spec) -> Result<Self, String> {
+    pub fn start(spec: &Spec) -> Result<Self, StartError> {
         if !spec.folder.is_dir() {
-            let folder = spec.folder.display();
-            return Err(format!(
-                "{folder} is no folder, so nothing can be started there"
-            ));
+            return Err(StartError::NoFolder(spec.folder.clone()));
         }
-        let resources =
-            |error: io::Error| format!("the system gives nothing to talk to it by ({error})");
-        let (ours, theirs) = UnixStream::pair().map_err(resources)?;
-        ours.set_nonblocking(true).map_err(resources)?;
+        let (ours, theirs) = UnixStream::pair().map_err(StartError::NoChannel)?;
+        ours.set_nonblocking(true).map_err(StartError::NoChannel)?;
         let mut command = Command::new(&spec.interpreter);
         command
             .args(["-c", &spec.boot, &spec.name])
@@ -105,7 +142,7 @@ impl Process {
         }
         let mut child = command
             .spawn()
-            .map_err(|error| not_started(&spec.interpreter, &error))?;
+            .map_err(|error| StartError::NotStarted(spec.interpreter.clone(), error))?;
         // The command holds the other end of the channel.
         drop(command);
         let pid = Pid::from_child(&child);
@@ -126,7 +163,7 @@ impl Process {
             gone: false,
         };
         for output in &process.outputs {
-            output.set_nonblocking().map_err(resources)?;
+            output.set_nonblocking().map_err(StartError::NoChannel)?;
         }
         let mut first = spec.first_line.clone();
         if first.last() != Some(&b'\n') {
@@ -261,22 +298,6 @@ impl Drop for Process {
             let _ = self.child.wait();
         }
     }
-}
-
-fn not_started(interpreter: &Path, error: &io::Error) -> String {
-    let name = interpreter.display();
-    if let Some(venv) = venv::of_interpreter(interpreter) {
-        let advice = venv::remedy(venv);
-        return format!("{name} cannot be started ({error}); {advice}");
-    }
-    let advice = match error.kind() {
-        io::ErrorKind::NotFound => "install it (apt install python3), or set python in [scripts]",
-        io::ErrorKind::PermissionDenied => {
-            "it must be a program that vpid's user may run; correct python in [scripts]"
-        }
-        _ => "see what the system lacks: memory, processes, descriptors",
-    };
-    format!("{name} cannot be started ({error}); {advice}")
 }
 
 /// "with exit code 3", "by signal 9 (killed)"

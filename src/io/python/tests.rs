@@ -1,6 +1,7 @@
 //! With a real interpreter and small programs in place of the host program.
 
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -272,17 +273,17 @@ fn what_cannot_be_started_says_what_to_do() {
     let folder = TempDir::new().unwrap();
     let mut spec = spec(folder.path(), "");
     spec.interpreter = "no-such-python".into();
-    let problem = Process::start(&spec).err().unwrap();
+    let problem = Process::start(&spec).err().unwrap().to_string();
     assert!(problem.starts_with("no-such-python cannot be started ("));
     assert!(problem.ends_with("install it (apt install python3), or set python in [scripts]"));
     spec.interpreter = folder.path().to_path_buf();
-    let problem = Process::start(&spec).err().unwrap();
+    let problem = Process::start(&spec).err().unwrap().to_string();
     assert!(
         problem.ends_with("correct python in [scripts]"),
         "{problem}"
     );
     spec.folder.push("gone");
-    let problem = Process::start(&spec).err().unwrap();
+    let problem = Process::start(&spec).err().unwrap().to_string();
     assert!(problem.contains("gone is no folder"), "{problem}");
 }
 

@@ -3,9 +3,10 @@
 use super::Pace;
 use crate::config::Rcon;
 use crate::limits::RCON_REPLY_BYTES_MAX;
-use crate::wire::rcon::{AUTH, Decoder, Exchange, Packet, Progress, is_admitted};
+use crate::protocol::rcon::{AUTH, Decoder, Exchange, Packet, Progress, is_admitted};
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 #[derive(Debug)]
@@ -13,6 +14,47 @@ pub(super) struct Connection {
     stream: TcpStream,
     decoder: Decoder,
     next_id: i32,
+}
+
+/// A connection's stream, for who shuts it down from outside.
+#[derive(Debug, Default)]
+pub(super) struct Line(Mutex<Held>);
+
+#[derive(Debug, Default)]
+struct Held {
+    stream: Option<TcpStream>,
+    cut: bool,
+}
+
+impl Line {
+    /// Lets others shut this down. False: they want no further connection.
+    pub(super) fn keep(&self, stream: &TcpStream) -> bool {
+        let mut held = self.lock();
+        held.stream = stream.try_clone().ok();
+        !held.cut && held.stream.is_some()
+    }
+
+    pub(super) fn forget(&self) {
+        self.lock().stream = None;
+    }
+
+    /// Ends what is waited for, and every later connection.
+    pub(super) fn cut(&self) {
+        let mut held = self.lock();
+        held.cut = true;
+        if let Some(stream) = held.stream.take() {
+            // It fails where the connection is gone already.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    pub(super) fn is_cut(&self) -> bool {
+        self.lock().cut
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Why there is no connection. What is written down is a sentence's part.

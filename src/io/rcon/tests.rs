@@ -1,8 +1,9 @@
 use super::*;
 use crate::config::Password;
 use crate::limits::RCON_REPLY_BYTES_MAX;
-use crate::wire::console::Command;
-use crate::wire::rcon::Failure;
+use crate::protocol::console::Command;
+use crate::protocol::rcon::Failure;
+use crate::protocol::server_id::ServerId;
 use fake_rcon::{FakeRcon, FakeServer, Player, Trouble, Writes};
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -21,7 +22,7 @@ const PACE: Pace = Pace {
 };
 
 struct Bench {
-    lane: Lane,
+    console: Console,
     done: Receiver<Done>,
     tickets: u64,
 }
@@ -39,9 +40,9 @@ impl Bench {
         };
         let (on_done, done) = mpsc::channel();
         let on_done = move |done| drop(on_done.send(done));
-        let lane = Lane::start_with(3, &rcon, pace, on_done).unwrap();
+        let console = Console::start_with(ServerId(3), &rcon, pace, on_done);
         Self {
-            lane,
+            console,
             done,
             tickets: 0,
         }
@@ -53,7 +54,7 @@ impl Bench {
             ticket: self.tickets,
             line: line.to_string(),
         };
-        self.lane.submit(job);
+        self.console.submit(job);
         self.tickets
     }
 
@@ -64,7 +65,7 @@ impl Bench {
     fn run(&mut self, line: &str) -> Result<String, Failure> {
         let ticket = self.submit(line);
         let done = self.next();
-        assert_eq!((done.server, done.ticket), (3, ticket));
+        assert_eq!((done.server.0, done.ticket), (3, ticket));
         done.result
     }
 }
@@ -288,7 +289,7 @@ fn the_queue_has_an_end_and_every_job_a_report() {
     );
     assert!(bench.run("connects").is_ok());
     bench.submit("wait");
-    while !bench.lane.inbox.lock().jobs.is_empty() {
+    while bench.console.workers.with(|fifo| !fifo.jobs.is_empty()) {
         std::thread::yield_now();
     }
     for _ in 0..RCON_QUEUE_MAX + 10 {
@@ -309,7 +310,7 @@ fn a_stop_runs_what_waits_and_never_hangs() {
     for _ in 0..50 {
         bench.submit("a");
     }
-    bench.lane.stop(LONG);
+    bench.console.stop(LONG);
     assert_eq!(
         bench.done.iter().filter(|done| done.result.is_ok()).count(),
         50
@@ -328,7 +329,7 @@ fn a_stop_runs_what_waits_and_never_hangs() {
     bench.submit("waits");
     assert!(game.wait_for(|commands| commands.len() == 1, LONG));
     let began = Instant::now();
-    bench.lane.stop(Duration::from_millis(10));
+    bench.console.stop(Duration::from_millis(10));
     assert!(began.elapsed() < LONG);
     let results: Vec<_> = bench.done.iter().map(|done| done.result).collect();
     assert!(
@@ -347,7 +348,7 @@ fn a_stop_runs_what_waits_and_never_hangs() {
         },
     );
     bench.submit("waits");
-    bench.lane.stop(Duration::from_millis(10));
+    bench.console.stop(Duration::from_millis(10));
     assert!(bench.done.iter().all(|done| is_away(&done.result)));
 }
 

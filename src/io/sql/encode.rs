@@ -1,9 +1,9 @@
 //! Rows as the JSON of an answer, straight from SQLite's memory.
 
 use crate::limits::SQL_ANSWER_BYTES_MAX;
-use crate::wire::answer_text::Decoder;
-use crate::wire::answer_text::{push_bool, push_float, push_int, push_null, push_text};
-use crate::wire::sql::Returns;
+use crate::protocol::response_text::Decoder;
+use crate::protocol::response_text::{push_bool, push_float, push_int, push_null, push_text};
+use crate::sql::Returns;
 use rusqlite::types::ValueRef;
 use rusqlite::{Row, Statement};
 

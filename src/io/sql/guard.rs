@@ -2,9 +2,9 @@
 //!
 //! SQLite asks `authorize` about everything that a statement touches, triggers and views
 //! included, and `is_over` every few thousand instructions. Both look at the same few atomics,
-//! which the lane sets around each statement: its own statements pass unasked.
+//! which the worker sets around each statement: its own statements pass unasked.
 //!
-//! The lane's supervisor looks at them too. It interrupts a statement that is over its limit,
+//! The supervisor looks at them too. It interrupts a statement that is over its limit,
 //! which SQLite notices at each turn of a loop, and gives up a thread whose statement does not
 //! even end then. Only a thread that is inside a caller's statement can be given up, and it
 //! learns of it when it comes out: so it never commits afterwards.
@@ -16,11 +16,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::inbox::Inbox;
 use super::post::{Post, Running};
+use super::since;
 use super::tries::Tries;
+use super::watchdog::Waker;
+use crate::jobs::CallId;
 use crate::limits::{SQL_CLOCK_INSTRUCTIONS, SQL_FUNCTIONS_COST_MAX};
-use crate::wire::sql::CallId;
 
 /// Every table of vpid's own starts so; callers never reach them.
 const OWN_PREFIX: &str = "vpid_";
@@ -31,7 +32,7 @@ const GIVEN_UP: u64 = u64::MAX - 1;
 /// interrupt meets no other.
 const INTERRUPTING: u64 = 1 << 63;
 
-/// Shared between the lane's thread, SQLite's callbacks on that thread, the supervisor, and
+/// Shared between the worker, SQLite's callbacks on that thread, the supervisor, and
 /// `stop`.
 pub(super) struct Guard {
     clock_start: Instant,
@@ -41,15 +42,22 @@ pub(super) struct Guard {
     cost: AtomicU32,
     cost_max: AtomicU32,
     limit_ms: AtomicU64,
-    inbox: Arc<Inbox>,
     post: Post,
-    /// The supervisor looks again soon by itself.
-    is_watched: AtomicBool,
+    /// `stop` has no more patience.
+    abandoned: Arc<AtomicBool>,
+    tries: Arc<Tries>,
+    /// Who keeps the time of calls; nobody does for `check`.
+    watchdog: Option<Waker>,
     interrupt: Mutex<Option<InterruptHandle>>,
 }
 
 impl Guard {
-    pub(super) fn new(clock_start: Instant, inbox: Arc<Inbox>) -> Self {
+    pub(super) fn new(
+        clock_start: Instant,
+        tries: Arc<Tries>,
+        abandoned: Arc<AtomicBool>,
+        watchdog: Option<Waker>,
+    ) -> Self {
         Self {
             clock_start,
             caller: AtomicBool::new(false),
@@ -57,24 +65,36 @@ impl Guard {
             cost: AtomicU32::new(0),
             cost_max: AtomicU32::new(SQL_FUNCTIONS_COST_MAX),
             limit_ms: AtomicU64::new(NO_LIMIT),
-            inbox,
             post: Post::default(),
-            is_watched: AtomicBool::new(false),
+            abandoned,
+            tries,
+            watchdog,
             interrupt: Mutex::new(None),
         }
     }
 
+    /// Over a connection whose time nobody keeps.
+    pub(super) fn alone() -> Self {
+        Self::new(Instant::now(), Arc::default(), Arc::default(), None)
+    }
+
+    /// The same for the worker that takes over.
+    pub(super) fn successor(&self) -> Self {
+        let (tries, abandoned) = (Arc::clone(&self.tries), Arc::clone(&self.abandoned));
+        Self::new(self.clock_start, tries, abandoned, self.watchdog.clone())
+    }
+
     pub(super) fn now_ms(&self) -> u64 {
-        u64::try_from(self.clock_start.elapsed().as_millis()).unwrap_or(u64::MAX)
+        since(self.clock_start)
     }
 
     pub(super) fn tries(&self) -> &Tries {
-        &self.inbox.tries
+        &self.tries
     }
 
     /// Nothing of this thread is wanted any more.
     pub(super) fn is_abandoned(&self) -> bool {
-        self.inbox.is_abandoned() || self.is_given_up()
+        self.abandoned.load(Relaxed) || self.is_given_up()
     }
 
     /// Another thread has taken over.
@@ -85,8 +105,13 @@ impl Guard {
     /// From here to `call_ended`, the thread is at this call.
     pub(super) fn call_begins(&self, id: CallId) {
         self.post.begin(id);
-        if !self.is_watched.load(SeqCst) {
-            self.inbox.wake_supervisor();
+        self.keep_time();
+    }
+
+    /// Something runs or waits that has an end to its time.
+    pub(super) fn keep_time(&self) {
+        if let Some(watchdog) = &self.watchdog {
+            watchdog.begins();
         }
     }
 
@@ -97,11 +122,6 @@ impl Guard {
     /// The call that runs now.
     pub(super) fn running(&self) -> Option<Running> {
         self.post.running()
-    }
-
-    /// What the supervisor is about to do. Whoever begins a call sees it, or it sees the call.
-    pub(super) fn set_watched(&self, watched: bool) {
-        self.is_watched.store(watched, SeqCst);
     }
 
     /// From here to `leave`, statements are a caller's.
@@ -227,7 +247,7 @@ impl Guard {
             Pragma, Read, Recursive, Reindex, Savepoint, Select, Transaction, Update,
         };
         match action {
-            // They would end the lane's transaction, or leave its database.
+            // They would end the worker's transaction, or leave its database.
             Transaction { .. } | Savepoint { .. } | Attach { .. } | Detach { .. } => false,
             Pragma {
                 pragma_name,
@@ -347,13 +367,9 @@ fn is_read_pragma(name: &str, value: Option<&str>) -> bool {
 mod tests {
     use super::*;
 
-    fn guard() -> Guard {
-        Guard::new(Instant::now(), Arc::default())
-    }
-
     #[test]
     fn only_inside_its_statement_a_thread_can_be_given_up_and_it_stays_so() {
-        let guard = guard();
+        let guard = Guard::alone();
         assert!(!guard.give_up(NO_LIMIT - 7) && guard.limit_ms().is_none());
         guard.enter(500);
         guard.interrupt(500);

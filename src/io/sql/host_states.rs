@@ -1,19 +1,20 @@
 //! What a connection would remember for a host if that had one to itself, kept from call to call
-//! although hosts share connections. It ends with the lane, as vpi.py's connection ended with vpi.py.
+//! although hosts share connections. It ends with vpid, as vpi.py's connection ended with vpi.py.
 
+use crate::jobs::Caller;
 use crate::limits::SQL_HOST_STATES_MAX;
 use std::collections::HashMap;
 
 #[derive(Debug, Default)]
 pub(super) struct HostStates<T> {
     /// With the turn of the last change.
-    states: HashMap<u32, (T, u64)>,
+    states: HashMap<Caller, (T, u64)>,
     turn: u64,
 }
 
 impl<T: Copy + Default + PartialEq> HostStates<T> {
     /// Of this host, or as of a new connection.
-    pub(super) fn get(&self, host: u32) -> T {
+    pub(super) fn get(&self, host: Caller) -> T {
         self.states
             .get(&host)
             .map(|state| state.0)
@@ -21,7 +22,7 @@ impl<T: Copy + Default + PartialEq> HostStates<T> {
     }
 
     /// Where there are too many, the one goes that was changed longest ago.
-    pub(super) fn set(&mut self, host: u32, state: T) {
+    pub(super) fn set(&mut self, host: Caller, state: T) {
         if state == T::default() {
             self.states.remove(&host);
             return;
@@ -39,17 +40,26 @@ impl<T: Copy + Default + PartialEq> HostStates<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jobs::HostId;
 
     #[test]
     fn hosts_have_states_of_their_own_and_the_oldest_goes() {
         let mut states = HostStates::default();
-        for host in 0..=SQL_HOST_STATES_MAX as u32 {
-            states.set(host, u64::from(host) + 7);
+        let host = |number| Caller::Host(HostId(number));
+        for number in 0..=SQL_HOST_STATES_MAX as u32 {
+            states.set(host(number), u64::from(number) + 7);
         }
-        assert_eq!((states.get(0), states.get(1), states.get(2)), (0, 8, 9));
-        states.set(1, 0);
         assert_eq!(
-            (states.get(1), states.states.len()),
+            (
+                states.get(host(0)),
+                states.get(host(1)),
+                states.get(host(2))
+            ),
+            (0, 8, 9)
+        );
+        states.set(host(1), 0);
+        assert_eq!(
+            (states.get(host(1)), states.states.len()),
             (0, SQL_HOST_STATES_MAX - 1)
         );
     }

@@ -2,14 +2,14 @@
 //!
 //! A row commits together with what its call wrote, so after a crash either both are there or
 //! neither. Only calls that wrote have rows: reading twice harms nobody, and a failed call has
-//! undone itself. These statements, like all of the lane's own, begin with a mark that no raw
+//! undone itself. These statements, like all of vpid's own, begin with a mark that no raw
 //! query may begin with, so that a caller never gets one from the cache of statements.
 
+use crate::jobs::CallId;
 use crate::limits::{SQL_JOURNAL_KEEP_MS, SQL_JOURNAL_PRUNE_MS};
-use crate::wire::sql::CallId;
 use rusqlite::{Connection, OptionalExtension, params};
 
-/// How the lane's own statements begin.
+/// How vpid's own statements begin.
 pub(super) const OWN_MARK: &str = "/* vpid */";
 
 const EXISTS: &str = "/* vpid */ SELECT 1 FROM main.sqlite_schema WHERE name = 'vpid_journal'";
@@ -61,10 +61,10 @@ impl Journal {
 }
 
 /// When the journal may forget. A call that was taken before a restart comes back soon after
-/// it, so nothing is forgotten until the lane has run for as long as rows are kept.
+/// it, so nothing is forgotten until the worker has run for as long as rows are kept.
 #[derive(Debug)]
 pub(super) struct Pruning {
-    next_ms: u64,
+    pub next_ms: u64,
 }
 
 impl Pruning {
@@ -74,7 +74,7 @@ impl Pruning {
         }
     }
 
-    /// As if the lane had run for long.
+    /// As if the worker had run for long.
     #[cfg(test)]
     pub(super) fn due() -> Self {
         Self { next_ms: 0 }
@@ -82,6 +82,16 @@ impl Pruning {
 
     pub(super) fn is_due(&self, now_ms: u64) -> bool {
         now_ms >= self.next_ms
+    }
+
+    /// Whether it is time; then it is not until the next time.
+    #[cfg(feature = "mysql")]
+    pub(super) fn take(&mut self, now_ms: u64) -> bool {
+        let due = self.is_due(now_ms);
+        if due {
+            self.next_ms = now_ms.saturating_add(SQL_JOURNAL_PRUNE_MS);
+        }
+        due
     }
 
     /// Forgets what is older than `newest`, the file of the newest call (its id is its unix
@@ -100,7 +110,7 @@ impl Pruning {
 }
 
 fn file(id: CallId) -> i64 {
-    signed(id.file)
+    signed(id.number())
 }
 
 /// File ids are times and stay far below this bound.

@@ -1,24 +1,28 @@
-//! The SQL lanes, one for each database, and the door to them.
+//! SQL databases, and the door to them.
 //!
 //! Calls come in by `submit` and go out as reports, each exactly once, after their transaction is
-//! durable. `mysql` is the lane of a server. SQLite's is one thread that owns the file: `worker`
-//! decides when something runs and what happens while the database is away, `sqlite` runs a
-//! batch, `guard` keeps callers' statements in bounds, `supervisor` replaces a thread whose
-//! statement cannot be ended, `inbox` is what they share, `journal` remembers what ran, `encode`
-//! writes rows as answers, `trouble` sorts errors. `tries` notes calls of all lanes that run long.
+//! durable. `mysql` is for servers. SQLite has one worker that owns the file (`sqlite::Workers`): `calls` is
+//! what waits for it and while the database is away, `worker` runs batches of it, `sqlite` is the
+//! database itself, `guard` keeps callers' statements in bounds, `supervisor` replaces a worker
+//! whose statement cannot be ended, `journal` remembers what ran, `encode` writes rows as responses,
+//! `trouble` sorts errors. For both: `watchdog` has the time, `post` says which call runs, and
+//! `tries` notes calls that run long, `outage` is what is
+//! known of a database that is away.
 
+mod calls;
 mod encode;
 mod guard;
 mod host_states;
-mod inbox;
 mod journal;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod outage;
 mod post;
 mod sqlite;
 mod supervisor;
 pub mod tries;
 mod trouble;
+mod watchdog;
 mod worker;
 
 #[cfg(test)]
@@ -43,15 +47,14 @@ mod tests_stuck;
 mod tests_support;
 
 use crate::config::{Database, Engine};
-use crate::wire::sql::{DatabaseId, Done, Job, Query, Schema};
-pub use crate::wire::sql::{Fault, Subject};
-use inbox::Inbox;
+use crate::jobs::{Done, Job};
+use crate::sql::{DatabaseId, Query, Schema};
+pub use crate::sql::{Fault, Subject};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use supervisor::Supervisor;
 use tries::Tries;
 
-/// What all lanes of a run share.
+/// What all databases of a run share.
 #[derive(Debug, Clone)]
 pub struct Run {
     /// The zero of every job's `deadline_ms`.
@@ -62,7 +65,19 @@ pub struct Run {
     pub tries: Arc<Tries>,
 }
 
-/// What a lane tells.
+#[cfg(feature = "mysql")]
+impl Run {
+    fn now_ms(&self) -> u64 {
+        since(self.clock_start)
+    }
+}
+
+/// The time of a run, in milliseconds.
+fn since(clock_start: Instant) -> u64 {
+    u64::try_from(clock_start.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What the workers report.
 #[derive(Debug, PartialEq)]
 pub enum Report {
     /// Calls that are done, each exactly once, after their transaction is durable.
@@ -103,52 +118,50 @@ pub enum Finding {
     Fault(Fault),
 }
 
-/// A running lane.
-pub struct Lane {
+type OnReport = Arc<dyn Fn(Report) + Send + Sync>;
+
+/// Runs calls on one database. Dropped, it ends whatever it is at, and answers nothing any more.
+pub struct Workers {
     engine: Running,
 }
 
 enum Running {
-    Sqlite(Arc<Inbox>),
+    Sqlite(sqlite::Workers),
     #[cfg(feature = "mysql")]
-    Mysql(mysql::Lane),
+    Mysql(mysql::Workers),
 }
 
-impl Lane {
-    /// Starts the lane of `database`, the one with this number. `on_report` is called from the
-    /// lane's threads and should only hand over. Fails only where the system has no thread to
-    /// give; a database that cannot be opened is waited for.
+impl Workers {
+    /// For `database`, the one with this number. `on_report` is called from the workers and from
+    /// `prepare`, and should only hand over. A database that cannot be opened is waited for.
     pub fn start(
         number: DatabaseId,
         database: &Database,
         run: Run,
         on_report: impl Fn(Report) + Send + Sync + 'static,
-    ) -> std::io::Result<Lane> {
+    ) -> Self {
+        let on_report: OnReport = Arc::new(on_report);
         let engine = match &database.engine {
             Engine::Sqlite(settings) => {
-                let inbox = Arc::new(Inbox::new(run.tries));
-                let (settings, zero) = (settings.clone(), run.clock_start);
-                Supervisor::start(number, settings, zero, Arc::clone(&inbox), on_report)?;
-                Running::Sqlite(inbox)
+                Running::Sqlite(sqlite::Workers::start(number, settings, run, on_report))
             }
             #[cfg(feature = "mysql")]
-            Engine::Mysql(settings) => {
-                let lane = mysql::Lane::start(number, database, settings, run, on_report)?;
-                Running::Mysql(lane)
-            }
+            Engine::Mysql(settings) => Running::Mysql(mysql::Workers::start(
+                number, database, settings, run, on_report,
+            )),
             #[cfg(not(feature = "mysql"))]
-            Engine::Mysql(_) => return Err(std::io::ErrorKind::Unsupported.into()),
+            Engine::Mysql(_) => unreachable!("the configuration has refused it"),
         };
-        Ok(Lane { engine })
+        Self { engine }
     }
 
     /// Hands calls over, in their order. Never waits for the database; how much may be
     /// outstanding is the caller's to bound.
     pub fn submit(&self, jobs: Vec<Job>) {
         match &self.engine {
-            Running::Sqlite(inbox) => inbox.submit(jobs),
+            Running::Sqlite(workers) => workers.submit(jobs),
             #[cfg(feature = "mysql")]
-            Running::Mysql(lane) => lane.submit(jobs),
+            Running::Mysql(workers) => workers.submit(jobs),
         }
     }
 
@@ -157,41 +170,30 @@ impl Lane {
     /// for its database.
     pub fn prepare(&self, preparation: Preparation) {
         match &self.engine {
-            Running::Sqlite(inbox) => inbox.prepare(preparation),
+            Running::Sqlite(workers) => workers.prepare(preparation),
             #[cfg(feature = "mysql")]
-            Running::Mysql(lane) => lane.prepare(preparation),
+            Running::Mysql(workers) => workers.prepare(preparation),
         }
     }
 
-    /// How many threads of an SQLite lane were given up.
+    /// How many workers of an SQLite database were given up.
     #[cfg(test)]
     pub(in crate::io::sql) fn given_up(&self) -> u64 {
         match &self.engine {
-            Running::Sqlite(inbox) => inbox.lock().generation,
+            Running::Sqlite(workers) => workers.given_up(),
             #[cfg(feature = "mysql")]
             Running::Mysql(_) => 0,
         }
     }
 
-    /// Ends the lane when everything submitted is done. True if that was so within the time;
-    /// otherwise what has not been answered is undone or was never begun, and is left to
-    /// whoever still has the calls; `on_report` may be called once more while the thread ends.
+    /// Ends when everything submitted is done. True if that was so within the time; otherwise what
+    /// has not been answered is undone or was never begun, and is left to whoever still has the
+    /// calls; `on_report` may be called once more meanwhile.
     pub fn stop(self, within: Duration) -> bool {
         match &self.engine {
-            Running::Sqlite(inbox) => inbox.finish(within),
+            Running::Sqlite(workers) => workers.stop(within),
             #[cfg(feature = "mysql")]
-            Running::Mysql(lane) => lane.finish(within),
-        }
-    }
-}
-
-impl Drop for Lane {
-    fn drop(&mut self) {
-        match &self.engine {
-            Running::Sqlite(inbox) => inbox.abandon(),
-            #[cfg(feature = "mysql")]
-            // It ends as what it is in ends.
-            Running::Mysql(_) => {}
+            Running::Mysql(workers) => workers.stop(within),
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Which call a thread of a lane is at, for whoever keeps its time. The thread tells it at each
+//! Which call a worker is at, for the watchdog. The worker notes it at each
 //! call and takes no lock to do so.
 
 use super::tries::Tries;
+use crate::jobs::CallId;
 use crate::limits::SQL_SUSPECT_MS;
-use crate::wire::sql::CallId;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
@@ -23,9 +23,17 @@ pub(super) struct Running {
     pub id: CallId,
 }
 
+impl Running {
+    /// The so-and-so-many-th call of a worker.
+    #[cfg(feature = "mysql")]
+    pub(super) fn new(number: u64, id: CallId) -> Self {
+        Self { number, id }
+    }
+}
+
 impl Post {
     pub(super) fn begin(&self, id: CallId) {
-        self.file.store(id.file, Relaxed);
+        self.file.store(id.number(), Relaxed);
         self.index.store(id.index, Relaxed);
         let number = self.number.load(Relaxed);
         self.number.store(number.wrapping_add(1) | 1, SeqCst);
@@ -39,10 +47,7 @@ impl Post {
     /// The call that runs now.
     pub(super) fn running(&self) -> Option<Running> {
         let number = self.number.load(SeqCst);
-        let id = CallId {
-            file: self.file.load(Relaxed),
-            index: self.index.load(Relaxed),
-        };
+        let id = CallId::of_number(self.file.load(Relaxed), self.index.load(Relaxed));
         let is_whole = number % 2 == 1 && self.number.load(SeqCst) == number;
         is_whole.then_some(Running { number, id })
     }
@@ -57,37 +62,21 @@ pub(super) struct Suspect {
 }
 
 impl Suspect {
-    /// Looks at what runs. Gives when the next look is due, where something runs that is not
-    /// noted.
-    pub(super) fn look(
-        &mut self,
-        running: Option<Running>,
-        now_ms: u64,
-        tries: &Tries,
-    ) -> Option<u64> {
+    /// Looks at what runs, and notes what has run since an earlier look that was long ago.
+    pub(super) fn look(&mut self, running: Option<Running>, now_ms: u64, tries: &Tries) {
         if let Some(noted) = self.noted.take_if(|noted| Some(*noted) != running) {
             tries.ended(noted.id);
         }
         self.seen.take_if(|(seen, _)| Some(*seen) != running);
         self.seen = self.seen.or(running.map(|running| (running, now_ms)));
-        let (seen, since_ms) = self.seen?;
-        let due_ms = since_ms.saturating_add(SQL_SUSPECT_MS);
-        if self.noted.is_some() {
-            return None;
+        let due =
+            |(_, since_ms): &(Running, u64)| now_ms >= since_ms.saturating_add(SQL_SUSPECT_MS);
+        if let Some((seen, _)) = self.seen.filter(due)
+            && self.noted.is_none()
+        {
+            self.noted = Some(seen);
+            tries.begun(seen.id);
         }
-        if now_ms < due_ms {
-            return Some(due_ms);
-        }
-        self.noted = Some(seen);
-        tries.begun(seen.id);
-        None
-    }
-
-    /// Whether what runs is what ran at the last look, or nothing.
-    #[cfg(feature = "mysql")]
-    pub(super) fn knows(&self, post: &Post) -> bool {
-        let running = post.running();
-        running.is_none() || running == self.seen.map(|(seen, _)| seen)
     }
 
     /// Whether a call runs long.
@@ -114,7 +103,7 @@ mod tests {
     fn a_call_is_seen_while_it_runs_and_each_time_is_another() {
         let post = Post::default();
         assert_eq!(post.running(), None);
-        let id = CallId { file: 7, index: 3 };
+        let id = CallId::of_number(7, 3);
         post.begin(id);
         let first = post.running().unwrap();
         assert_eq!(first.id, id);
@@ -129,22 +118,21 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let (tries, _) = Tries::open(state.path()).unwrap();
         let (post, mut suspect) = (Post::default(), Suspect::default());
-        let ids = [0, 1].map(|index| CallId { file: 7, index });
-        assert_eq!(suspect.look(post.running(), 0, &tries), None);
+        let ids = [0, 1].map(|index| CallId::of_number(7, index));
+        suspect.look(post.running(), 0, &tries);
         post.begin(ids[0]);
-        assert_eq!(
-            suspect.look(post.running(), 1_000, &tries),
-            Some(1_000 + SQL_SUSPECT_MS)
-        );
+        suspect.look(post.running(), 1_000, &tries);
         post.end();
         post.begin(ids[1]);
         let later = 1_000 + SQL_SUSPECT_MS;
-        assert!(suspect.look(post.running(), later, &tries).is_some());
-        assert!(tries::noted(state.path()).is_empty());
+        suspect.look(post.running(), later, &tries);
         let later = later + SQL_SUSPECT_MS;
-        assert_eq!(suspect.look(post.running(), later, &tries), None);
+        suspect.look(post.running(), later - 1, &tries);
+        assert!(tries::noted(state.path()).is_empty());
+        suspect.look(post.running(), later, &tries);
         assert_eq!(tries::noted(state.path()), HashMap::from([(ids[1], 1)]));
-        assert_eq!(suspect.look(post.running(), later, &tries), None);
+        suspect.look(post.running(), later, &tries);
+        assert_eq!(tries::noted(state.path()), HashMap::from([(ids[1], 1)]));
         post.end();
         suspect.look(post.running(), later, &tries);
         assert!(tries::noted(state.path()).is_empty() && !suspect.has_noted());

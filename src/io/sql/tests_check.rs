@@ -2,7 +2,7 @@
 
 use super::tests_support::{APPLIED, Desk, PLAYERS, preparation, query};
 use super::{Finding, Preparation, Verdict, check};
-use crate::wire::sql::Returns;
+use crate::sql::Returns;
 use std::fs;
 
 /// The findings of a check as `vpid check` writes them, without the path.

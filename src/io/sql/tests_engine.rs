@@ -7,10 +7,9 @@ use super::sqlite::{BatchRules, Engine, Outcome};
 use super::tests_support::{ALL, FILE, call, insert, preparation, raw};
 use super::trouble::Trouble;
 use crate::config::Sqlite;
+use crate::jobs::{CallId, Job};
 use crate::limits::{SQL_JOURNAL_KEEP_MS, SQL_JOURNAL_PRUNE_MS};
-use crate::wire::sql::Job;
 use std::sync::Arc;
-use std::time::Instant;
 
 struct Bench {
     folder: tempfile::TempDir,
@@ -61,11 +60,7 @@ fn open(folder: &tempfile::TempDir, full_durability: bool) -> Engine {
         path: folder.path().join("db"),
         full_durability,
     };
-    Engine::open(
-        &settings,
-        &Arc::new(Guard::new(Instant::now(), Arc::default())),
-    )
-    .unwrap()
+    Engine::open(&settings, &Arc::new(Guard::alone())).unwrap()
 }
 
 /// The sentence of an outage, and whether the commit is in doubt.
@@ -211,7 +206,7 @@ fn the_journal_forgets_what_is_old_and_only_in_time() {
     let keep_us = SQL_JOURNAL_KEEP_MS * 1_000;
     let at = |file: u64, row: i64| {
         let mut job = insert(1, row);
-        job.id.file = file;
+        job.id = CallId::of_number(file, job.id.index);
         job
     };
     bench
@@ -243,7 +238,8 @@ fn a_batch_prunes_unless_recovered_calls_are_to_come() {
         let mut bench = Bench::new();
         bench.run(&[insert(1, 1)]).unwrap();
         let mut later = insert(2, 2);
-        later.id.file += 10 * SQL_JOURNAL_KEEP_MS * 1_000;
+        let number = later.id.number() + 10 * SQL_JOURNAL_KEEP_MS * 1_000;
+        later.id = CallId::of_number(number, later.id.index);
         let mut pruning = Pruning::due();
         let rules = BatchRules {
             lenient: false,

@@ -2,8 +2,8 @@
 
 use super::tests_support::{ALL, Desk, ENDLESS, FILE, ask, insert, query, raw};
 use crate::limits::{QUERY_ROWS_MAX, SQL_ANSWER_BYTES_MAX};
-use crate::wire::answer_text::Decoder;
-use crate::wire::sql::Returns;
+use crate::protocol::response_text::Decoder;
+use crate::sql::Returns;
 
 /// Rows 1 to 3, with 10, 20 and 30 wins.
 fn desk() -> Desk {

@@ -2,7 +2,7 @@
 
 use super::tests_support::{APPLIED, Desk, PLAYERS, ask, preparation, query};
 use super::{Fault, Subject, Verdict};
-use crate::wire::sql::Returns;
+use crate::sql::Returns;
 use std::fs;
 use std::sync::Mutex;
 use std::time::Duration;

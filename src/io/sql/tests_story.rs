@@ -1,7 +1,7 @@
 //! Calls with the answers that they have on every engine.
 
 use super::tests_support::{ALL, Desk};
-use crate::wire::call_error::CallError;
+use crate::protocol::call_error::CallError;
 
 const STORY: &[(&str, &str, &str)] = &[
     (

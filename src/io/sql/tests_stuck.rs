@@ -3,8 +3,8 @@
 
 use super::tests_support::{Desk, insert, raw};
 use super::tries::{self, Tries};
-use crate::limits::{SQL_GIVE_UP_MS, SQL_STUCK_THREADS_MAX};
-use crate::wire::sql::Job;
+use crate::jobs::Job;
+use crate::limits::{SQL_GIVE_UP_MS, WORKERS_GIVEN_UP_MAX};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -305,7 +305,7 @@ fn what_a_stuck_statement_wrote_is_never_committed() {
 #[test]
 fn threads_that_are_stuck_are_bounded_and_the_lane_goes_on_when_one_ends() {
     let mut desk = Desk::new();
-    let count = u32::try_from(SQL_STUCK_THREADS_MAX).unwrap() + 1;
+    let count = u32::try_from(WORKERS_GIVEN_UP_MAX).unwrap() + 1;
     for index in 0..count {
         desk.submit(vec![stalled(&desk, index, "SELECT stall(7000)")]);
         assert_eq!(desk.reason(index), "DeadlineExceeded");

@@ -2,16 +2,17 @@
 //! scripts write them.
 
 use super::tries::Tries;
-use super::{Lane, Preparation, Report, Run, Verdict};
+use super::{Preparation, Report, Run, Verdict, Workers};
 use crate::config::{Database, Engine, Sqlite};
+use crate::jobs::{CallId, Caller, Done, HostId, Job};
 use crate::limits::SQL_STATEMENT_MS_MAX;
-use crate::wire::answer_text::Decoder;
-use crate::wire::call_error::CallError;
-use crate::wire::sql::{
-    CallId, Done, Job, Param, ParamKind, Query, QueryParam, Quoting, Reading, Returns, Schema,
-    SqlCall, Template, parse,
+use crate::protocol::call_error::CallError;
+use crate::protocol::response_text::Decoder;
+use crate::sql::{
+    Param, ParamKind, Query, QueryParam, Quoting, Reading, Returns, Schema, SqlCall, Template,
+    parse,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,7 +31,7 @@ pub(super) struct Desk {
     folder: tempfile::TempDir,
     pub clock_start: Instant,
     pub tries: Arc<Tries>,
-    lane: Option<Lane>,
+    lane: Option<Workers>,
     done: Receiver<Vec<Done>>,
     verdicts: Receiver<(u64, Verdict)>,
     pub seen: HashMap<CallId, Vec<Result<String, CallError>>>,
@@ -95,7 +96,7 @@ impl Desk {
             instance: 1,
             tries: Arc::clone(&self.tries),
         };
-        self.lane = Some(Lane::start(0, &database, run, on_report).unwrap());
+        self.lane = Some(Workers::start(0, &database, run, on_report));
     }
 
     pub fn database(&self) -> Database {
@@ -157,7 +158,7 @@ impl Desk {
 
     /// The answer of this call, which must be its only one.
     pub fn answer(&mut self, index: u32) -> Result<String, CallError> {
-        let id = CallId { file: FILE, index };
+        let id = CallId::of_number(FILE, index);
         while !self.seen.contains_key(&id) {
             for done in self.done.recv_timeout(PATIENCE).expect("an answer in time") {
                 self.seen.entry(done.id).or_default().push(done.outcome);
@@ -246,7 +247,6 @@ pub(super) fn query(name: &str, returns: Returns, steps: &[&str]) -> Arc<Query> 
         params: vec![param("a"), param("b")],
         returns,
         scripts: None,
-        cache_ms: None,
         deadline_ms: None,
     })
 }
@@ -281,17 +281,17 @@ pub(super) fn try_call_on(
     function: &str,
     kwargs: &str,
 ) -> Result<Job, CallError> {
-    let kwargs: Value = serde_json::from_str(kwargs).unwrap();
+    let kwargs: Map<String, Value> = serde_json::from_str(kwargs).unwrap();
     let function = format!(
         "VPI_DB_{}{function}",
         if function == "RawExecute" { "" } else { "User" }
     );
     let call = parse(&function, "x.nut", &kwargs, Reading::Legacy, engine)?;
-    let id = CallId { file: FILE, index };
+    let id = CallId::of_number(FILE, index);
     Ok(Job {
         id,
         database: 0,
-        host: 0,
+        caller: Caller::Host(HostId(0)),
         function,
         call,
         deadline_ms: None,

@@ -3,7 +3,7 @@
 //! endian).
 //!
 //! A call that ends vpid, or that vpid is ended for, must not be begun at each start for ever. So
-//! whoever keeps the time of a lane notes a call that has run for a while, and notes that it
+//! the watchdog of a database notes a call that has run for a while, and notes that it
 //! ended. What was noted in an earlier run without an end is begun once more, and noted before
 //! it is: a third time it is not begun, and its caller gets an error. Calls that wait behind it
 //! are not noted, however often vpid is killed meanwhile.
@@ -18,9 +18,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::io::append_log;
 use crate::io::files::write_durably;
+use crate::jobs::{CallId, Job};
 use crate::limits::{SQL_CALL_TRIES_MAX, SQL_TRIES_FILE_BYTES_MAX, SQL_TRIES_KEPT_MAX};
-use crate::wire::call_error::{CallError, INTERRUPTED};
-use crate::wire::sql::{CallId, Job};
+use crate::protocol::call_error::{CallError, INTERRUPTED};
 
 const RECORD_BYTES: usize = 16;
 const BEGUN: u32 = 1;
@@ -139,10 +139,10 @@ impl Log {
 fn unended(bytes: &[u8]) -> Vec<CallId> {
     let mut calls = Vec::new();
     for record in bytes.chunks_exact(RECORD_BYTES) {
-        let call = CallId {
-            file: u64::from_le_bytes(record[..8].try_into().expect("eight bytes")),
-            index: u32::from_le_bytes(record[8..12].try_into().expect("four bytes")),
-        };
+        let call = CallId::of_number(
+            u64::from_le_bytes(record[..8].try_into().expect("eight bytes")),
+            u32::from_le_bytes(record[8..12].try_into().expect("four bytes")),
+        );
         match u32::from_le_bytes(record[12..].try_into().expect("four bytes")) {
             BEGUN => calls.push(call),
             _ => calls.retain(|begun| *begun != call),
@@ -168,7 +168,7 @@ pub(super) fn noted(state_dir: &Path) -> HashMap<CallId, u32> {
 
 fn record(call: CallId, what: u32) -> [u8; RECORD_BYTES] {
     let mut record = [0; RECORD_BYTES];
-    record[..8].copy_from_slice(&call.file.to_le_bytes());
+    record[..8].copy_from_slice(&call.number().to_le_bytes());
     record[8..12].copy_from_slice(&call.index.to_le_bytes());
     record[12..].copy_from_slice(&what.to_le_bytes());
     record
@@ -185,7 +185,7 @@ mod tests {
     use std::io::Write;
 
     fn call(file: u64, index: u32) -> CallId {
-        CallId { file, index }
+        CallId::of_number(file, index)
     }
 
     #[test]

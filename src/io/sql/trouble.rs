@@ -1,7 +1,7 @@
 //! What an SQLite error means: the caller's mistake, or a database that cannot be used now.
 
 use crate::limits::{SQL_MEMORY_BYTES_MAX, SQL_PATTERN_BYTES_MAX, SQL_VALUE_BYTES_MAX};
-use crate::wire::call_error::CallError;
+use crate::protocol::call_error::CallError;
 use rusqlite::ffi::ErrorCode;
 use std::path::Path;
 

@@ -11,11 +11,11 @@ use rustix::fs::OFlags;
 use super::{BANS, Folders, JSON, is_name};
 use crate::io::files::{TEMPORARY, sync_folder};
 use crate::io::private;
+use crate::jobs::store::Found;
 use crate::limits::{
     STORE_FILE_BYTES_MAX, STORE_FILES_MAX, STORE_LIST_BYTES_MAX, STORE_UNREADABLE_MAX,
 };
-use crate::wire::store::Found;
-use crate::wire::vyhub::BanList;
+use crate::protocol::vyhub::BanList;
 
 pub(super) fn read(state_dir: &Path, folders: &Folders) -> io::Result<Found> {
     for folder in [&folders.outbox, &folders.cache] {

@@ -1,7 +1,7 @@
 //! Documents of the state folder, by name: what waits for VyHub (`outbox/`) and what VyHub has
 //! answered (`vyhub/`). One file each, so that one that is spoiled spoils no other.
 //!
-//! A thread carries changes out in the order in which they come. Those that wait together share the
+//! A worker carries changes out in the order in which they come. Those that wait together share the
 //! sync of their folder, and are reported after it: what is reported survives a power cut. `found`
 //! reads what is there at the start.
 
@@ -9,157 +9,98 @@ mod found;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::files::{sync_folder, write_whole};
+use super::worker::{Fifo, Options, Workers};
+use crate::jobs::store::{Content, Found, Shelf, Write, Written};
 use crate::limits::{
-    STORE_BATCH_MAX, STORE_FILE_BYTES_MAX, STORE_NAME_BYTES_MAX, STORE_WRITES_MAX,
+    STORE_BATCH_MAX, STORE_FILE_BYTES_MAX, STORE_NAME_BYTES_MAX, STORE_STACK_BYTES,
+    STORE_WRITES_MAX,
 };
-use crate::wire::store::{Content, Found, Shelf, Write, Written};
 
 const JSON: &str = "json";
 const BANS: &str = "bans";
 
-/// A running lane.
+/// Hands changes over. Dropped, it reports nothing any more.
 pub struct Store {
-    shared: Arc<Shared>,
+    workers: Workers<Fifo<Write>>,
+    on_written: OnWritten,
 }
 
-struct Shared {
-    folders: Folders,
-    state: Mutex<State>,
-    /// For the thread.
-    work: Condvar,
-    /// For whoever waits for the end.
-    ended: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    queue: VecDeque<Waiting>,
-    /// What waits is written, then the thread ends.
-    stopping: bool,
-    ended: bool,
-    /// Nothing is reported any more.
-    abandoned: bool,
-}
-
-enum Waiting {
-    Change(Write),
-    /// Too many waited.
-    Refused(u64),
-}
-
-type OnWritten = Box<dyn Fn(Vec<Written>) + Send>;
+type OnWritten = Arc<dyn Fn(Vec<Written>) + Send + Sync>;
 /// Syncs a folder; other than the usual one in tests.
-type Sync = Box<dyn Fn(&Path) -> io::Result<()> + Send>;
+type SyncFolder = Arc<dyn Fn(&Path) -> io::Result<()> + Send + Sync>;
 
 impl Store {
-    /// Makes the folders where they are not there, reads what is in them, and starts the lane.
-    /// What cannot be read is renamed and warned about. `on_written` is called from the lane's
-    /// thread and should only hand over.
+    /// Makes the folders where they are not there, and reads what is in them. What cannot be read is
+    /// renamed and warned about. `on_written` is called from the worker, and from `submit` when
+    /// something is refused; it should only hand over.
     ///
-    /// Errors: the folders cannot be made or listed, or there is no thread to be had.
+    /// Errors: the folders cannot be made or listed.
     pub fn open(
         state_dir: &Path,
-        on_written: impl Fn(Vec<Written>) + Send + 'static,
+        on_written: impl Fn(Vec<Written>) + Send + Sync + 'static,
     ) -> io::Result<(Self, Found)> {
-        Self::open_by(state_dir, Box::new(sync_folder), Box::new(on_written))
+        Self::open_with(state_dir, Arc::new(sync_folder), Arc::new(on_written))
     }
 
-    fn open_by(state_dir: &Path, sync: Sync, on_written: OnWritten) -> io::Result<(Self, Found)> {
-        let folders = Folders::new(state_dir);
+    fn open_with(
+        state_dir: &Path,
+        sync: SyncFolder,
+        on_written: OnWritten,
+    ) -> io::Result<(Self, Found)> {
+        let folders = Arc::new(Folders::new(state_dir));
         let found = found::read(state_dir, &folders)?;
-        let shared = Arc::new(Shared {
-            folders,
-            state: Mutex::default(),
-            work: Condvar::new(),
-            ended: Condvar::new(),
+        let options = Options::new("store", 1, STORE_STACK_BYTES);
+        let fifo = Fifo::new(STORE_WRITES_MAX, STORE_BATCH_MAX);
+        let reports = Arc::clone(&on_written);
+        let workers = Workers::new(options, fifo, move |_, _| {
+            let (folders, sync) = (Arc::clone(&folders), Arc::clone(&sync));
+            let on_written = Arc::clone(&reports);
+            Box::new(move |pool, writes: Vec<Write>| {
+                let written = carry_out(&folders, &writes, &*sync);
+                if !written.is_empty() && !pool.is_abandoned() {
+                    on_written(written);
+                }
+            })
         });
-        let worker = Worker {
-            shared: Arc::clone(&shared),
-            sync,
+        let store = Self {
+            workers,
             on_written,
         };
-        thread::Builder::new()
-            .name("store".into())
-            .spawn(move || worker.work())?;
-        Ok((Self { shared }, found))
+        Ok((store, found))
     }
 
     /// Hands changes over; each that has a ticket is reported once.
     pub fn submit(&self, writes: Vec<Write>) {
-        let mut state = self.shared.lock();
-        for write in writes {
-            if state.queue.len() < STORE_WRITES_MAX {
-                state.queue.push_back(Waiting::Change(write));
-            } else if let Some(ticket) = write.ticket {
-                state.queue.push_back(Waiting::Refused(ticket));
-            }
+        let refused: Vec<Write> = self.workers.with(|fifo| {
+            let pushed = writes
+                .into_iter()
+                .filter_map(|write| fifo.push(write).err());
+            pushed.collect()
+        });
+        let refused = refused.into_iter().filter_map(|write| {
+            write.ticket.map(|ticket| Written {
+                ticket,
+                result: Err("too many changes of the state folder wait already".into()),
+            })
+        });
+        let refused: Vec<Written> = refused.collect();
+        if !refused.is_empty() {
+            (self.on_written)(refused);
         }
-        drop(state);
-        self.shared.work.notify_one();
     }
 
     /// Writes what waits, for as long as `patience`; nothing is reported after that. True: all was
     /// written.
     pub fn stop(self, patience: Duration) -> bool {
-        let mut state = self.shared.lock();
-        state.stopping = true;
-        self.shared.work.notify_one();
-        let ended = &self.shared.ended;
-        let waited = ended.wait_timeout_while(state, patience, |state| !state.ended);
-        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        state.ended
+        self.workers.stop(patience)
     }
-}
-
-/// What waits is written all the same, if the process lives for as long.
-impl Drop for Store {
-    fn drop(&mut self) {
-        let mut state = self.shared.lock();
-        state.stopping = true;
-        state.abandoned = true;
-        drop(state);
-        self.shared.work.notify_one();
-    }
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What waits, as far as it is carried out together. `None`: that was all, for ever.
-    fn next(&self) -> Option<Vec<Waiting>> {
-        let mut state = self.lock();
-        loop {
-            let count = state.queue.len().min(STORE_BATCH_MAX);
-            if count > 0 {
-                return Some(state.queue.drain(..count).collect());
-            }
-            if state.stopping {
-                state.ended = true;
-                self.ended.notify_all();
-                return None;
-            }
-            let waited = self.work.wait(state);
-            state = waited.unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-}
-
-/// The thread's own.
-struct Worker {
-    shared: Arc<Shared>,
-    sync: Sync,
-    on_written: OnWritten,
 }
 
 /// What came of a change so far.
@@ -169,51 +110,34 @@ struct Changed {
     result: Result<(), String>,
 }
 
-impl Worker {
-    fn work(&self) {
-        while let Some(batch) = self.shared.next() {
-            let written = self.carry_out(batch);
-            if !written.is_empty() && !self.shared.lock().abandoned {
-                (self.on_written)(written);
-            }
+fn carry_out(
+    folders: &Folders,
+    writes: &[Write],
+    sync: &dyn Fn(&Path) -> io::Result<()>,
+) -> Vec<Written> {
+    let mut changes: Vec<Changed> = writes.iter().map(|write| folders.change(write)).collect();
+    for shelf in [Shelf::Outbox, Shelf::Cache] {
+        let ours = || changes.iter().filter(|change| change.shelf == shelf);
+        if !ours().any(|change| change.result.is_ok()) {
+            continue;
+        }
+        let folder = folders.of(shelf);
+        if let Err(error) = sync(folder) {
+            let sentence = sentence(folder, "could not be synced", &error);
+            let ours = changes.iter_mut().filter(|change| change.shelf == shelf);
+            ours.filter(|change| change.result.is_ok())
+                .for_each(|change| change.result = Err(sentence.clone()));
         }
     }
-
-    fn carry_out(&self, batch: Vec<Waiting>) -> Vec<Written> {
-        let mut written = Vec::new();
-        let mut changes = Vec::new();
-        for waiting in batch {
-            match waiting {
-                Waiting::Change(write) => changes.push(self.shared.folders.change(&write)),
-                Waiting::Refused(ticket) => written.push(Written {
-                    ticket,
-                    result: Err("too many changes of the state folder wait already".into()),
-                }),
-            }
+    let written = changes.into_iter().filter_map(|change| {
+        let result = change.result;
+        if let (Err(why), None) = (&result, change.ticket) {
+            // Else nobody would hear of it.
+            log::warn!("{why}");
         }
-        for shelf in [Shelf::Outbox, Shelf::Cache] {
-            let ours = || changes.iter().filter(|change| change.shelf == shelf);
-            if !ours().any(|change| change.result.is_ok()) {
-                continue;
-            }
-            let folder = self.shared.folders.of(shelf);
-            if let Err(error) = (self.sync)(folder) {
-                let sentence = sentence(folder, "could not be synced", &error);
-                let ours = changes.iter_mut().filter(|change| change.shelf == shelf);
-                ours.filter(|change| change.result.is_ok())
-                    .for_each(|change| change.result = Err(sentence.clone()));
-            }
-        }
-        written.extend(changes.into_iter().filter_map(|change| {
-            let result = change.result;
-            if let (Err(why), None) = (&result, change.ticket) {
-                // Else nobody would hear of it.
-                log::warn!("{why}");
-            }
-            change.ticket.map(|ticket| Written { ticket, result })
-        }));
-        written
-    }
+        change.ticket.map(|ticket| Written { ticket, result })
+    });
+    written.collect()
 }
 
 /// Where documents are.

@@ -3,6 +3,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::limits::STORE_UNREADABLE_MAX;
-use crate::wire::vyhub::BanList;
+use crate::protocol::vyhub::BanList;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -21,13 +22,13 @@ struct Desk {
 }
 
 fn open(state_dir: &Path) -> (Desk, Found) {
-    open_by(state_dir, Box::new(sync_folder))
+    open_by(state_dir, Arc::new(sync_folder))
 }
 
-fn open_by(state_dir: &Path, sync: Sync) -> (Desk, Found) {
+fn open_by(state_dir: &Path, sync: SyncFolder) -> (Desk, Found) {
     let (sender, written) = channel();
-    let on_written = Box::new(move |report| sender.send(report).unwrap());
-    let (store, found) = Store::open_by(state_dir, sync, on_written).unwrap();
+    let on_written = Arc::new(move |report| sender.send(report).unwrap());
+    let (store, found) = Store::open_with(state_dir, sync, on_written).unwrap();
     (Desk { store, written }, found)
 }
 
@@ -139,11 +140,12 @@ fn what_is_not_there_is_removed() {
 fn waiting_at_sync(dir: &Path) -> (Desk, Receiver<PathBuf>, Sender<io::Result<()>>) {
     let (synced, syncs) = channel();
     let (go, wait) = channel();
+    let wait = Mutex::new(wait);
     let sync = move |folder: &Path| {
         synced.send(folder.to_path_buf()).unwrap();
-        wait.recv().unwrap_or(Ok(()))
+        wait.lock().unwrap().recv().unwrap_or(Ok(()))
     };
-    let (desk, _) = open_by(dir, Box::new(sync));
+    let (desk, _) = open_by(dir, Arc::new(sync));
     (desk, syncs, go)
 }
 

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
-use vpid::cli::game::{Game, GameCall};
+use vpid::game_side::stock::{Game, GameCall};
 
 /// What an attacker reaches, and how much is written.
 pub struct Flood<'a> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
-use vpid::cli::game::GameCall;
+use vpid::game_side::stock::GameCall;
 
 use super::{Flood, HOST};
 

@@ -4,9 +4,9 @@ use std::fs;
 use std::io;
 use std::time::Duration;
 
-use vpid::cli::game::GameCall;
-use vpid::cli::signed_game::SignedGame;
-use vpid::wire::signed::{self, FOLDER, Id, Keys};
+use vpid::game_side::signed::SignedGame;
+use vpid::game_side::stock::GameCall;
+use vpid::protocol::signed::{self, FOLDER, Id, Keys};
 
 use super::Flood;
 

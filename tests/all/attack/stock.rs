@@ -4,9 +4,9 @@ use std::fs;
 use std::io;
 
 use serde_json::{Value, json};
-use vpid::cli::game::GameCall;
+use vpid::game_side::stock::GameCall;
 use vpid::limits;
-use vpid::wire::names;
+use vpid::protocol::names;
 
 use super::{Flood, HOST, numbered};
 

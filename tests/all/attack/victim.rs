@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use vpid::cli::game::{Game, GameCall};
-use vpid::cli::signed_game::SignedGame;
+use vpid::game_side::signed::SignedGame;
+use vpid::game_side::stock::{Game, GameCall};
 
 /// How often the game looks for files of vpid; a real one does it every 15 ms.
 const LOOK: Duration = Duration::from_millis(1);

@@ -1,6 +1,6 @@
 //! The built vpid beside the model.
 
-use vpid::cli::game::GameCall;
+use vpid::game_side::stock::GameCall;
 
 use super::calls::{self, Case};
 use super::compare::{Difference, Report, reply_of};

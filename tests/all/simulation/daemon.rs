@@ -5,19 +5,22 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use vpid::config::{self, Config};
-use vpid::core::{Core, Effect, Event, FileId, HostId, InputState, Now, TakenFile, Timer};
+use vpid::core::{
+    Core, Earlier, Effect, Event, FileId, FolderId, HostId, InputState, Now, TakenFile, Timer,
+};
 use vpid::daemon::wheel::Wheel;
+use vpid::jobs::Job;
+use vpid::jobs::remembered::Remembered;
 use vpid::limits;
-use vpid::wire::remembered::Remembered;
-use vpid::wire::sql::Job;
-use vpid::wire::{answer_file, legacy};
+use vpid::protocol::stock::legacy;
+use vpid::protocol::stock::response_file;
 
 use super::game::SECRET;
 use super::lane::{Database, Lane};
 use crate::support::Random;
 
 const BEGAN_S: i64 = 1_700_000_000;
-const FOLDER: u32 = 0;
+const FOLDER: FolderId = FolderId(0);
 
 /// A file that a game wrote.
 pub struct ModelFile {
@@ -150,8 +153,8 @@ pub struct Daemon {
 /// The number of the file of an identity.
 fn file_of(record: &Remembered) -> FileId {
     match record {
-        Remembered::Identity { file, .. } => *file,
-        Remembered::MapBegan { .. } => 0,
+        Remembered::Identity { file, .. } => FileId(*file),
+        Remembered::MapBegan { .. } => FileId(0),
     }
 }
 
@@ -175,7 +178,11 @@ impl Disk {
 impl Daemon {
     pub fn start(disk: &Disk, now_ms: u64, away_until_ms: u64) -> Self {
         let mut core = Core::new(&config(), &[FOLDER]);
-        core.restore(disk.seen.clone(), Default::default());
+        let earlier = Earlier {
+            remembered: disk.seen.clone(),
+            ..Earlier::default()
+        };
+        core.handle(Event::Restore(Box::new(earlier)), Now::default());
         let mut daemon = Self {
             core,
             // The lane's deadlines count from the start of the daemon, as everything does there.
@@ -184,7 +191,7 @@ impl Daemon {
             started_ms: now_ms,
             open: HashMap::new(),
             ours: BTreeMap::new(),
-            last_file: disk.seen.iter().map(file_of).max().unwrap_or(0),
+            last_file: disk.seen.iter().map(file_of).max().unwrap_or_default(),
             remember: Vec::new(),
             restarts: Vec::new(),
             jobs: Vec::new(),
@@ -305,7 +312,7 @@ impl Daemon {
     fn drain_events(&mut self, disk: &mut Disk, now_ms: u64, random: &mut Random) {
         while let Some(event) = self.events.pop_front() {
             let now = self.now(disk, now_ms);
-            for effect in self.core.on(event, now) {
+            for effect in self.core.handle(event, now) {
                 self.carry_out(effect, disk, now_ms, random);
             }
         }
@@ -360,7 +367,7 @@ impl Daemon {
         let pairs = answers
             .iter()
             .map(|(token, value)| (token.as_str(), value.as_str()));
-        let text = answer_file::pack(pairs, &identity);
+        let text = response_file::pack(pairs, &identity);
         assert!(
             text.len() <= limits::ANSWER_FILE_BYTES_MAX,
             "{} bytes",
@@ -424,7 +431,7 @@ impl Daemon {
         let recovered = file.taken.is_some();
         let id = file.taken.unwrap_or_else(|| {
             let micros = (BEGAN_S as u64 * 1_000 + now_ms) * 1_000;
-            self.last_file = micros.max(self.last_file + 1);
+            self.last_file = FileId(micros.max(self.last_file.0 + 1));
             self.last_file
         });
         file.taken = Some(id);

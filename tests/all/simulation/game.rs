@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
+use vpid::game_side::forgetful::ForgetfulClient;
 use vpid::limits;
-use vpid::wire::{legacy, names};
+use vpid::protocol::names;
+use vpid::protocol::stock::legacy;
 
 use super::daemon::{Folder, ModelFile};
 use super::lane::NEEDS;
-use crate::support::{Random, StockCallbacks};
+use crate::support::Random;
 
 pub const SECRET: &[u8] = b"simulated-secret-of-32-letters.#";
 /// The client takes local time for UTC-5.
@@ -44,7 +46,7 @@ pub struct Game {
     pub host: String,
     manners: Manners,
     pub map: u32,
-    callbacks: StockCallbacks,
+    callbacks: ForgetfulClient,
     /// By token: the place in `sent`.
     places: HashMap<String, usize>,
     pub sent: Vec<Sent>,
@@ -63,7 +65,7 @@ impl Game {
             host: host.into(),
             manners,
             map: 0,
-            callbacks: StockCallbacks::default(),
+            callbacks: ForgetfulClient::default(),
             places: HashMap::new(),
             sent: Vec::new(),
             never: Vec::new(),
@@ -98,7 +100,7 @@ impl Game {
                     3_000
                 };
         }
-        if !self.callbacks.pending().is_empty() && now_ms >= self.next_read_ms {
+        if !self.callbacks.waiting().is_empty() && now_ms >= self.next_read_ms {
             self.read(folder, now_ms);
         }
     }

@@ -3,8 +3,10 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use vpid::wire::call_error::CallError;
-use vpid::wire::sql::{CallId, Dialect, Done, Job, Param, render};
+use vpid::jobs::CallId;
+use vpid::jobs::{Done, Job};
+use vpid::protocol::call_error::CallError;
+use vpid::sql::{Dialect, Param, render};
 
 use crate::support::Random;
 

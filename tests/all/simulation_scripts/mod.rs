@@ -7,20 +7,22 @@ mod process;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use process::{Faults, Process};
 use vpid::config::{self, Config};
 use vpid::core::{
-    Core, Effect, Event, FileId, HostId, InputState, Now, ScriptAct, ScriptNews, TakenFile, Timer,
+    Core, Earlier, Effect, Event, FileId, FolderId, HostId, InputState, Now, OperatorRequest,
+    RunId, ScriptAct, ScriptId, ScriptNews, StartScripts, TakenFile, Timer,
 };
+use vpid::jobs::CallId;
+use vpid::jobs::remembered::Remembered;
+use vpid::jobs::store::Found;
 use vpid::limits;
-use vpid::wire::control::ScriptRequest;
-use vpid::wire::legacy;
-use vpid::wire::remembered::Remembered;
-use vpid::wire::sql::CallId;
-use vpid::wire::store::Found;
+use vpid::protocol::control::ScriptRequest;
+use vpid::protocol::stock::legacy;
 
 use crate::support::Random;
 
@@ -81,7 +83,7 @@ struct World {
     config: Config,
     disk: Disk,
     timers: BTreeMap<Timer, u64>,
-    processes: BTreeMap<u64, Process>,
+    processes: BTreeMap<RunId, Process>,
     events: VecDeque<Event>,
     now_ms: u64,
     started_ms: u64,
@@ -91,7 +93,7 @@ struct World {
     /// Calls that a process had when it ended, or vpid did.
     cut_off: HashSet<u64>,
     /// Which call is in which process.
-    given: HashMap<u64, u64>,
+    given: HashMap<u64, RunId>,
     deaths: u32,
 }
 
@@ -111,7 +113,7 @@ impl World {
             seed,
             weather,
             random: Random::new(seed),
-            core: Core::new(&config, &[0]),
+            core: Core::new(&config, &[FolderId(0)]),
             config,
             disk: Disk::default(),
             timers: BTreeMap::new(),
@@ -144,21 +146,27 @@ impl World {
     /// vpid starts, with what is on disk.
     fn start(&mut self) {
         self.started_ms = self.now_ms;
-        self.core = Core::new(&self.config, &[0]);
-        self.core
-            .restore(self.disk.seen.clone(), Default::default());
-        let now = self.now();
-        let effects = self
-            .core
-            .attend(&self.config, &[0], Found::default(), 1, now);
-        self.carry_out(effects);
-        let found = vec!["a".to_owned(), "b".to_owned()];
-        let begun = self.disk.begun.clone().into_iter();
-        let file = self.micros() | 1;
-        let effects = self
-            .core
-            .begin_scripts(&self.config, found, begun, file, now);
-        self.carry_out(effects);
+        self.core = Core::new(&self.config, &[FolderId(0)]);
+        let remembered = self.disk.seen.clone();
+        let config = Arc::new(self.config.clone());
+        let scripts = StartScripts {
+            config: Arc::clone(&config),
+            found: vec!["a".to_owned(), "b".to_owned()],
+            begun: self.disk.begun.clone(),
+            number: self.micros() / 2,
+        };
+        let start = [
+            Event::Restore(Box::new(Earlier {
+                remembered,
+                ..Earlier::default()
+            })),
+            Event::start(config, &[FolderId(0)], Found::default(), 1),
+            Event::StartScripts(Box::new(scripts)),
+        ];
+        for event in start {
+            let effects = self.core.handle(event, self.now());
+            self.carry_out(effects);
+        }
         let files: Vec<TakenFile> = self.disk.files.values().cloned().collect();
         for file in files {
             let recovered = true;
@@ -205,7 +213,7 @@ impl World {
         true
     }
 
-    fn act(&mut self, script: u32, run: u64, act: ScriptAct) {
+    fn act(&mut self, script: ScriptId, run: RunId, act: ScriptAct) {
         if let ScriptAct::Start(launch) = &act {
             let process = Process::new(script, &launch.name);
             assert!(self.processes.insert(run, process).is_none());
@@ -254,9 +262,9 @@ impl World {
             "Identity": {"enc": text(&identity.enc), "iv": text(&identity.iv), "timestamp": unix, "ticks": 0},
         });
         // Even, as the daemon's are.
-        let file = self.micros() & !1;
+        let file = FileId(self.micros() & !1);
         let taken = TakenFile {
-            folder: 0,
+            folder: FolderId(0),
             host: "game".into(),
             file,
             bytes: content.to_string().into_bytes(),
@@ -283,9 +291,9 @@ impl World {
     fn reload(&mut self) {
         let name = if self.random.chance(50) { "a" } else { "b" };
         let name = name.to_owned();
-        let request = ScriptRequest::Reload { name };
+        let request = OperatorRequest::Script(ScriptRequest::Reload { name });
         self.events
-            .push_back(Event::ScriptRequest { request, ticket: 1 });
+            .push_back(Event::Operator { ticket: 1, request });
     }
 
     fn step(&mut self, faults: Faults) -> bool {
@@ -300,13 +308,13 @@ impl World {
             self.timers.remove(&timer);
             self.events.push_back(Event::Timer(timer));
         }
-        let runs: Vec<u64> = self.processes.keys().copied().collect();
+        let runs: Vec<RunId> = self.processes.keys().copied().collect();
         for run in runs {
             self.live(run, faults);
         }
         while let Some(event) = self.events.pop_front() {
             let now = self.now();
-            let effects = self.core.on(event, now);
+            let effects = self.core.handle(event, now);
             if !self.carry_out(effects) {
                 return false;
             }
@@ -314,7 +322,7 @@ impl World {
         true
     }
 
-    fn live(&mut self, run: u64, faults: Faults) {
+    fn live(&mut self, run: RunId, faults: Faults) {
         let Some(process) = self.processes.get_mut(&run) else {
             return;
         };
@@ -355,9 +363,9 @@ impl World {
         self.weather.deaths = 0;
         for name in ["a", "b"] {
             let name = name.to_owned();
-            let request = ScriptRequest::Load { name };
+            let request = OperatorRequest::Script(ScriptRequest::Load { name });
             self.events
-                .push_back(Event::ScriptRequest { request, ticket: 2 });
+                .push_back(Event::Operator { ticket: 2, request });
         }
         while self.now_ms < end_ms + 2 * limits::SCRIPT_RESTART_MS_MAX {
             assert!(self.step(CALM.faults));

@@ -1,6 +1,7 @@
 //! The process of a script, as vpid sees it: it answers, waits, asks back, hangs and crashes.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
+use vpid::core::ScriptId;
 
 use serde_json::{Value, json};
 
@@ -15,7 +16,7 @@ pub struct Faults {
 }
 
 pub struct Process {
-    pub script: u32,
+    pub script: ScriptId,
     pub name: String,
     loaded: bool,
     inbox: VecDeque<Value>,
@@ -40,7 +41,7 @@ pub struct Moment {
 }
 
 impl Process {
-    pub fn new(script: u32, name: &str) -> Self {
+    pub fn new(script: ScriptId, name: &str) -> Self {
         Self {
             script,
             name: name.into(),

@@ -3,10 +3,13 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use vpid::core::{Core, Effect, Effects, Event, FileId, HostId, Now, SignedFile, Timer};
-use vpid::wire::session_log::{Note, Sessions};
-use vpid::wire::signed::{Id, Kind, parse_name};
-use vpid::wire::sql::{CallId, Done, Job};
+use vpid::core::{
+    Core, Earlier, Effect, Effects, Event, FileId, FolderId, HostId, Now, OperatorRequest,
+    SignedFile, Timer,
+};
+use vpid::jobs::{CallId, Done, Job};
+use vpid::protocol::signed::session_log::{Note, Sessions};
+use vpid::protocol::signed::{Id, Kind, parse_name};
 
 use super::{Folder, config};
 use crate::support::Random;
@@ -41,14 +44,18 @@ pub struct Crash;
 
 impl Daemon {
     pub fn start(disk: &mut Disk, now_ms: u64) -> Self {
-        let mut core = Core::new(&config(), &[0]);
+        let mut core = Core::new(&config(), &[FolderId(0)]);
         let mut sessions = Sessions::default();
         disk.notes.iter().for_each(|note| sessions.apply(note));
         // What was shortened says the same.
         let mut short = Sessions::default();
         sessions.notes().iter().for_each(|note| short.apply(note));
         assert_eq!(short, sessions);
-        core.restore(Vec::new(), short);
+        let earlier = Earlier {
+            sessions: short,
+            ..Earlier::default()
+        };
+        core.handle(Event::Restore(Box::new(earlier)), Now::default());
         let mut daemon = Self {
             core,
             open: HashMap::new(),
@@ -66,7 +73,7 @@ impl Daemon {
                 Kind::Welcome => 0,
                 _ => continue,
             };
-            let file = signed_file(parsed.session, 0, bytes.clone(), true);
+            let file = signed_file(parsed.session, FileId(0), bytes.clone(), true);
             left.push((order, parsed.kind, file));
         }
         left.sort_by_key(|(order, ..)| *order);
@@ -80,7 +87,7 @@ impl Daemon {
             .keys()
             .filter_map(|name| match parse_name(name) {
                 Some(parsed) => match parsed.kind {
-                    Kind::Taken { n, id } => Some((id, n, parsed.session, name.clone())),
+                    Kind::Taken { n, id } => Some((FileId(id), n, parsed.session, name.clone())),
                     _ => None,
                 },
                 None => None,
@@ -141,15 +148,13 @@ impl Daemon {
     }
 
     pub fn push(&mut self, host: HostId, number: u64, keep: bool) {
-        let push = vpid::wire::messages::Push::Message {
+        let push = vpid::protocol::signed::messages::Push::Message {
             name: "m".into(),
             data: number.into(),
         };
-        self.events.push_back(Event::Push {
-            host,
-            push,
+        self.events.push_back(Event::Operator {
             ticket: number,
-            keep,
+            request: OperatorRequest::Push { host, push, keep },
         });
     }
 
@@ -159,7 +164,7 @@ impl Daemon {
             return;
         }
         let whole = disk.folder.files[name].last() == Some(&0);
-        disk.last_file += 1;
+        disk.last_file.0 += 1;
         let id = disk.last_file;
         match parsed.kind {
             Kind::Hello => {
@@ -171,14 +176,14 @@ impl Daemon {
             Kind::Game(n) if !whole => {
                 disk.folder.remove(name);
                 self.events.push_back(Event::SignedCut {
-                    folder: 0,
+                    folder: FolderId(0),
                     host: parsed.host.to_string(),
                     session: parsed.session,
                     n,
                 });
             }
             Kind::Game(n) => {
-                let taken = format!("{name}.{id}.taken");
+                let taken = format!("{name}.{}.taken", id.0);
                 disk.folder.rename(name, &taken);
                 let file = signed_file(parsed.session, id, disk.folder.text(&taken), false);
                 self.open.insert(id, taken);
@@ -194,7 +199,7 @@ impl Daemon {
                 mono_ms: now_ms,
                 wall_s: now_ms as i64 / 1000,
             };
-            let effects: Effects = self.core.on(event, now);
+            let effects: Effects = self.core.handle(event, now);
             for effect in effects {
                 if let Some(life) = &mut self.life {
                     *life = life.checked_sub(1).ok_or(Crash)?;
@@ -276,7 +281,7 @@ fn signed_file(session: Id, file: FileId, bytes: Vec<u8>, recovered: bool) -> Si
         .unwrap_or(bytes.len());
     let bytes = bytes[..end].to_vec();
     SignedFile {
-        folder: 0,
+        folder: FolderId(0),
         host,
         session,
         file,

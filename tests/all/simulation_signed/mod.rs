@@ -12,7 +12,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 
 use vpid::config::{Config, Database, Engine, Permissions, Secret, Server, Sqlite, Watch};
-use vpid::wire::signed::{Kind, parse_name};
+use vpid::core::HostId;
+use vpid::protocol::signed::{Kind, parse_name};
 
 use crate::support::Random;
 use daemon::{Daemon, Disk};
@@ -224,7 +225,7 @@ impl World {
         }
         if play && self.random.below(1_000) < 10 {
             self.pushes += 1;
-            daemon.push(0, self.pushes, false);
+            daemon.push(HostId(0), self.pushes, false);
         }
         if daemon
             .turn(&mut self.disk, now_ms, &mut self.random)

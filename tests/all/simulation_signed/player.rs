@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::{Value, json};
 use vpid::limits::{SIGNED_CONTROL_WINDOW, SIGNED_WINDOW};
-use vpid::wire::signed::{self, Id, Keys};
+use vpid::protocol::signed::{self, Id, Keys};
 
 use super::Folder;
 

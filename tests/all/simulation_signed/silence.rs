@@ -4,11 +4,11 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use vpid::config::Config;
-use vpid::core::{Core, Effect, Event, Now, SignedFile, Timer};
+use vpid::core::{Core, Effect, Event, FileId, FolderId, HostId, Now, SignedFile, Timer};
+use vpid::jobs::store::Found;
 use vpid::limits::{SILENCE_CONSOLE_MS, SILENCE_MS};
-use vpid::wire::rcon::Done;
-use vpid::wire::signed::{self, Id, Keys};
-use vpid::wire::store::Found;
+use vpid::protocol::rcon::Done;
+use vpid::protocol::signed::{self, Id, Keys};
 
 use super::config;
 use super::player::{HOST, KEY};
@@ -36,7 +36,7 @@ impl Talk {
 
     fn with(config: &Config, status: Option<&'static str>) -> Self {
         let mut talk = Self {
-            core: Core::new(config, &[0]),
+            core: Core::new(config, &[FolderId(0)]),
             host_keys: Keys::of_host(KEY, HOST),
             session: Id::from_random([0; 16]),
             n: 0,
@@ -47,8 +47,10 @@ impl Talk {
             status,
             asked: Vec::new(),
         };
-        let effects = talk.core.attend(config, &[0], Found::default(), 7, now(0));
-        talk.carry_out(effects, 0);
+        talk.on(
+            Event::start(config.clone(), &[FolderId(0)], Found::default(), 7),
+            0,
+        );
         talk.begin("cp_first", 0);
         talk
     }
@@ -68,10 +70,10 @@ impl Talk {
     fn file(&mut self, text: &str) -> SignedFile {
         self.files += 1;
         SignedFile {
-            folder: 0,
+            folder: FolderId(0),
             host: HOST.into(),
             session: self.session,
-            file: self.files,
+            file: FileId(self.files),
             bytes: text.as_bytes().to_vec(),
             recovered: false,
         }
@@ -87,7 +89,7 @@ impl Talk {
     }
 
     fn on(&mut self, event: Event, now_ms: u64) {
-        let effects = self.core.on(event, now(now_ms));
+        let effects = self.core.handle(event, now(now_ms));
         self.carry_out(effects, now_ms);
     }
 
@@ -145,7 +147,7 @@ impl Talk {
     fn rings(&mut self, until_ms: u64) -> u32 {
         let mut count = 0;
         while let Some(due) = self.link_due_ms.take_if(|due| *due <= until_ms) {
-            self.on(Event::Timer(Timer::Link(0)), due);
+            self.on(Event::Timer(Timer::Link(HostId(0))), due);
             count += 1;
         }
         count
@@ -154,7 +156,7 @@ impl Talk {
     /// Lets the timer ring when it is due, as the daemon would; gives what the operator is told.
     fn missed(&mut self, now_ms: u64) -> Option<String> {
         while let Some(due) = self.silence_due_ms.take_if(|due| *due <= now_ms) {
-            self.on(Event::Timer(Timer::Silence(0)), due);
+            self.on(Event::Timer(Timer::Silence(HostId(0))), due);
         }
         let games = self.core.games(now(now_ms));
         games[0].2["missed"].as_str().map(str::to_string)

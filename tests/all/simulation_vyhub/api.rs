@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use vpid::wire::steam_id::SteamId;
-use vpid::wire::uuid::Uuid;
-use vpid::wire::vyhub::{
+use vpid::protocol::steam_id::SteamId;
+use vpid::protocol::uuid::Uuid;
+use vpid::protocol::vyhub::{
     Ban, BanList, Bundle, Expect, Failure, Group, Method, Outcome, Page, Property, Reply, Request,
     Server, User, Warning,
 };
@@ -20,6 +20,8 @@ pub const BUNDLE: Uuid = Uuid(0xb0);
 pub struct HeldBan {
     pub user: Uuid,
     pub ban: Ban,
+    pub bundle: Option<Uuid>,
+    pub standing: bool,
 }
 
 /// How the way to it is.
@@ -177,6 +179,7 @@ impl Api {
                 name: "bundle".into(),
             }),
             (Expect::FrontendUrl, _) => Reply::FrontendUrl("https://hub.example".into()),
+            (Expect::Adverts, _) => Reply::Adverts(Vec::new()),
             (Expect::User, Method::Post) => {
                 let steam = body()["identifier"].as_str().expect("an identifier");
                 let steam: SteamId = steam.parse().expect("a SteamID");
@@ -230,11 +233,8 @@ impl Api {
             id: self.id(),
             reason: body["reason"].as_str().map(str::to_owned),
             created: Timestamp::from_second(now_s + self.skew_s).expect("a time"),
-            active: true,
-            disabled: false,
             creator,
             creator_name: None,
-            bundle: Some(BUNDLE),
         };
         self.warnings.push((user, warning.clone()));
         Ok(Reply::Warning(warning))
@@ -265,8 +265,7 @@ impl Api {
     fn unban(&mut self, user: Uuid) -> Result<Reply, Failure> {
         self.knows(user)?;
         for held in self.bans.iter_mut().filter(|held| held.user == user) {
-            held.ban.standing = false;
-            held.ban.active = false;
+            held.standing = false;
         }
         Ok(Reply::Nothing)
     }
@@ -288,15 +287,16 @@ impl Api {
             length_s,
             created,
             ends,
-            standing,
-            active: standing,
             creator,
             creator_name: None,
-            bundle: Some(BUNDLE),
         };
         let held = HeldBan {
             user,
             ban: ban.clone(),
+            bundle: body["serverbundle_id"]
+                .as_str()
+                .and_then(|id| id.parse().ok()),
+            standing,
         };
         self.bans.push(held);
         Ok(Reply::Ban(ban))
@@ -338,7 +338,7 @@ impl Api {
             let now_s = now_s + self.skew_s;
             let active = |held: &&HeldBan| {
                 let over = held.ban.ends.is_some_and(|ends| ends.as_second() <= now_s);
-                held.user == *user && held.ban.standing && !over
+                held.user == *user && held.standing && !over
             };
             let bans = self.bans.iter().filter(active).map(|held| {
                 json!({

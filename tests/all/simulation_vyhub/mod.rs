@@ -9,7 +9,7 @@ mod world;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use vpid::wire::steam_id::SteamId;
+use vpid::protocol::steam_id::SteamId;
 
 use crate::support::Random;
 use api::{BUNDLE, Weather};
@@ -202,12 +202,12 @@ impl Story {
                         assert_eq!(bans.len(), 1, "ban {id} {reason}: {bans:#?}");
                         assert_eq!(Some(bans[0].user), user);
                         assert_eq!(bans[0].ban.creator, Some(admin), "{reason}");
-                        assert_eq!(bans[0].ban.bundle, Some(BUNDLE));
+                        assert_eq!(bans[0].bundle, Some(BUNDLE));
                         let lifted = last_unban.is_some_and(|unban| at < unban);
-                        assert_eq!(bans[0].ban.standing, !lifted, "{reason} of {accepted:?}");
+                        assert_eq!(bans[0].standing, !lifted, "{reason} of {accepted:?}");
                     }
                     Accepted::Warning(reason) => {
-                        let of = |(_, warning): &&(_, vpid::wire::vyhub::Warning)| {
+                        let of = |(_, warning): &&(_, vpid::protocol::vyhub::Warning)| {
                             warning.reason.as_ref() == Some(reason)
                         };
                         assert_eq!(api.warnings.iter().filter(of).count(), 1, "{reason}");

@@ -6,13 +6,14 @@ use std::path::Path;
 
 use fake_rcon::script;
 use vpid::config::{self, Config};
-use vpid::core::{Core, Effect, Event, Now, Timer};
+use vpid::core::{Core, Effect, Event, FolderId, Now, ServerId, Timer};
 use vpid::daemon::wheel::Wheel;
-use vpid::wire::engine_log::{Line, Who};
-use vpid::wire::rcon;
-use vpid::wire::steam_id::SteamId;
-use vpid::wire::store::{Content, Found, Shelf, Write, Written};
-use vpid::wire::vyhub as api_wire;
+use vpid::jobs::store::{Content, Found, Shelf, Write, Written};
+use vpid::protocol::backend;
+use vpid::protocol::engine_log::{Line, Who};
+use vpid::protocol::rcon;
+use vpid::protocol::steam_id::SteamId;
+use vpid::protocol::vyhub as api_wire;
 
 use super::api::{Api, SERVER};
 use crate::support::Random;
@@ -114,7 +115,7 @@ impl World {
             random,
             now_ms: 0,
             began_ms: 0,
-            core: Core::new(&config(), &[0]),
+            core: Core::new(&config(), &[FolderId(0)]),
             wheel: Wheel::default(),
             api: Api::new(skew_s),
             disk: Disk::default(),
@@ -144,11 +145,10 @@ impl World {
 
     fn start(&mut self) {
         self.began_ms = self.now_ms;
-        self.core = Core::new(&config(), &[0]);
+        self.core = Core::new(&config(), &[FolderId(0)]);
         self.wheel = Wheel::default();
-        let (found, seed, now) = (self.disk.found(), self.random.next(), self.now());
-        let effects = self.core.attend(&config(), &[0], found, seed, now);
-        self.carry_out(effects);
+        let (found, seed) = (self.disk.found(), self.random.next());
+        self.event(Event::start(config(), &[FolderId(0)], found, seed));
     }
 
     /// Whatever was not durable may be, in its order; whatever was under way is not heard of.
@@ -175,7 +175,7 @@ impl World {
     }
 
     pub fn event(&mut self, event: Event) {
-        let effects = self.core.on(event, self.now());
+        let effects = self.core.handle(event, self.now());
         self.carry_out(effects);
     }
 
@@ -184,10 +184,12 @@ impl World {
             match effect {
                 Effect::Api(job) => {
                     let now_s = self.wall_s();
-                    let outcome = self.api.take(&job.request, now_s, &mut self.random);
+                    let request = api_wire::Request::of(&job.request);
+                    let outcome = self.api.take(&request, now_s, &mut self.random);
+                    let outcome = api_wire::outcome(outcome);
                     let ms = 20 + self.random.below(400);
                     let ticket = job.ticket;
-                    self.later(ms, Event::Api(api_wire::Done { ticket, outcome }));
+                    self.later(ms, Event::Api(backend::Done { ticket, outcome }));
                 }
                 Effect::Store(write) => {
                     let ms = 1 + self.random.below(30);
@@ -256,7 +258,13 @@ impl World {
 
     fn log(&mut self, line: Line) {
         let lines = vec![line];
-        self.later(1, Event::Logged { server: 0, lines });
+        self.later(
+            1,
+            Event::Logged {
+                server: ServerId(0),
+                lines,
+            },
+        );
     }
 
     pub fn join(&mut self, steam: SteamId) -> i64 {

@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use rusqlite::Connection;
 use rustix::process::{Pid, Signal, kill_process};
-use vpid::cli::signed_game::SignedGame;
+use vpid::game_side::signed::SignedGame;
 
 #[cfg(feature = "mysql")]
 use super::mariadb::Database;
@@ -141,6 +141,11 @@ impl Vpid {
     pub fn queries(mut self, text: &str) -> Self {
         self.queries = text.to_owned();
         self
+    }
+
+    /// Another value for a line of `[vyhub]`, from the next start on.
+    pub fn change_vyhub_line(&mut self, before: &str, after: &str) {
+        self.vyhub = self.vyhub.replace(before, after);
     }
 
     /// A line of `[vyhub]`.

@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
-use vpid::cli::game::{Game, GameCall};
+use vpid::game_side::stock::{Game, GameCall};
 
 use super::PATIENCE;
 

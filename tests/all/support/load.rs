@@ -1,6 +1,6 @@
 //! Numbered inserts from three hosts, and whether each took effect exactly once and in its turn.
 
-use vpid::cli::game::GameCall;
+use vpid::game_side::stock::GameCall;
 
 use super::{Host, Random, Vpid, insert, wait_until};
 

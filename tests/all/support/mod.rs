@@ -11,7 +11,7 @@ mod random;
 mod scripts;
 mod vyhub;
 
-pub use client::{ForgetfulReader, StockCallbacks};
+pub use client::ForgetfulReader;
 pub use community::{ALL_RIGHTS, Community, Visitor};
 pub use daemon::{KEY, SECRET, Vpid, program};
 pub use host::{Host, call, insert};

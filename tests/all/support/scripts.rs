@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
-use vpid::cli::game::GameCall;
-use vpid::cli::signed_game::SignedGame;
+use vpid::game_side::signed::SignedGame;
+use vpid::game_side::stock::GameCall;
 
 use super::{Host, Vpid, call, wait_for, wait_until};
 

@@ -81,6 +81,7 @@ impl Call<'_> {
             Name::AllGroups => state.all_groups(),
             Name::EndMemberships => state.end_memberships(self),
             Name::CreateMembership => state.create_membership(self),
+            Name::ListAdverts => state.list_adverts(self),
         }
     }
 }

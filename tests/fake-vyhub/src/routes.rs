@@ -27,6 +27,7 @@ pub enum Name {
     AllGroups,
     EndMemberships,
     CreateMembership,
+    ListAdverts,
 }
 
 pub struct Operation {
@@ -138,6 +139,7 @@ const MEMBERSHIP_ADD: &[Field] = &[
     field("group_id", Kind::Uuid).required(),
     field("serverbundle_id", Kind::Uuid).required(),
 ];
+const ADVERT_LIST: &[Field] = &[WARNING_LIST[0], field("enabled", Kind::Flag)];
 const IS_TEAM: &[Field] = &[field("is_team", Kind::Flag)];
 
 const fn get(name: Name, path: &'static str, query: &'static [Field]) -> Operation {
@@ -188,6 +190,7 @@ const OPERATIONS: &[Operation] = &[
     ),
     send(Name::CreateUser, "POST", "/user/", NO_QUERY, Some(USER_ADD)),
     get(Name::AllGroups, "/group/", IS_TEAM),
+    get(Name::ListAdverts, "/advert/", ADVERT_LIST),
     get(Name::UserGroups, "/user/{uuid}/group", BUNDLE),
     send(
         Name::EndMemberships,

@@ -52,6 +52,21 @@ impl State {
         Answer::ok(&self.bundle_model())
     }
 
+    pub(crate) fn list_adverts(&self, call: &Call) -> Answer {
+        if call.parameter("serverbundle_id") != Some(&self.bundle) {
+            return Answer::ok(&json!([]));
+        }
+        let advert = |(number, (content, color)): (usize, &(String, String))| {
+            json!({
+                "id": format!("00000000-0000-0000-0000-{number:012}"), "title": "advert",
+                "content": content, "sort_id": number, "color": color, "enabled": true,
+                "serverbundles": [],
+            })
+        };
+        let adverts: Vec<Value> = self.adverts.iter().enumerate().map(advert).collect();
+        Answer::ok(&adverts.into())
+    }
+
     /// Who was in the last status.
     pub(crate) fn user_activity(&self, call: &Call) -> Answer {
         if call.id != self.server {

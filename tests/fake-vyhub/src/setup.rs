@@ -100,6 +100,11 @@ impl FakeVyhub {
         });
     }
 
+    /// A text for all players, with its colour (`#RRGGBB`).
+    pub fn add_advert(&self, content: &str, color: &str) {
+        self.with(|state| state.adverts.push((content.to_owned(), color.to_owned())));
+    }
+
     /// Options of the owner's for the server.
     pub fn set_server_extra(&self, extra: Value) {
         self.with(|state| state.server_fields.insert("extra".into(), extra));

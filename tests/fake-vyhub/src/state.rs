@@ -122,6 +122,8 @@ pub struct State {
     pub(crate) groups: HashMap<String, Group>,
     pub(crate) bans: Vec<BanRecord>,
     pub(crate) warnings: Vec<WarningRecord>,
+    /// Their contents and colours.
+    pub(crate) adverts: Vec<(String, String)>,
     pub(crate) requests: Vec<RequestRecord>,
     pub(crate) statuses: Vec<StatusRecord>,
     pub(crate) violations: Vec<String>,
@@ -145,6 +147,7 @@ impl State {
             groups: HashMap::new(),
             bans: Vec::new(),
             warnings: Vec::new(),
+            adverts: Vec::new(),
             requests: Vec::new(),
             statuses: Vec::new(),
             violations: Vec::new(),

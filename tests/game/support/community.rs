@@ -9,9 +9,8 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::daemon::{Daemon, KEY, scriptdata};
-use super::peer::with_key;
-use super::script::folder;
 use super::{Game, Setup};
+use vpid::vscripts::{MAPSPAWN, vpi_with};
 
 pub const ADMIN: (&str, u64) = ("[U:1:22202]", 76_561_197_960_287_930);
 pub const VICTIM: (&str, u64) = ("[U:1:6]", 76_561_197_960_265_734);
@@ -93,12 +92,11 @@ impl Story {
             wish.vyhub
         );
         let daemon = Daemon::start_signed_beside(dir.path(), &server, &tables);
-        let mapspawn = std::fs::read_to_string(folder().join("mapspawn.nut")).unwrap();
         let setup = Setup::new(&scriptdata(dir.path()))
             .hostname("My Server")
             .log(log, SECRET)
-            .script("mapspawn.nut", &mapspawn)
-            .script("vpi.nut", &with_key(KEY));
+            .script("mapspawn.nut", MAPSPAWN)
+            .script("vpi.nut", &vpi_with(KEY));
         let game = more(setup).start("cp_first");
         Self {
             game,

@@ -4,6 +4,5 @@ pub mod community;
 pub mod daemon;
 pub mod peer;
 pub mod python;
-pub mod script;
 
 pub use fake_game::{Game, Newcomer, Setup, What, record};

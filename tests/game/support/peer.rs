@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
-use vpid::wire::signed::{self, Id, Keys, Kind};
+use vpid::protocol::signed::{self, Id, Keys, Kind};
 
-use super::script::{assembled, folder};
 use super::{Game, Setup};
+use vpid::vscripts::{MAPSPAWN, VPI_CONFIG, vpi_with};
 
 pub const KEY: &str = "0123456789abcdefghijklmnopqrstuvwxyzABCD";
 pub const WINDOW: u64 = 8;
@@ -304,11 +304,11 @@ impl Talk {
     pub fn begin(script: &str, more: impl FnOnce(Setup) -> Setup) -> Self {
         let dir = TempDir::new().expect("a folder");
         let own = "\nIncludeScript(\"mine\", this)";
-        let mapspawn = fs::read_to_string(folder().join("mapspawn.nut")).unwrap();
+        let mapspawn = MAPSPAWN.to_owned();
         let setup = Setup::new(dir.path())
             .hostname("My Server")
             .script("mapspawn.nut", &(mapspawn + own))
-            .script("vpi.nut", &with_key(KEY))
+            .script("vpi.nut", &vpi_with(KEY))
             .script("mine.nut", script);
         let game = more(setup).start("cp_first");
         let peer = Peer::new(dir.path(), "my_server");
@@ -366,14 +366,8 @@ impl Talk {
     }
 }
 
-/// The shipped script with a key.
-pub fn with_key(key: &str) -> String {
-    assembled().replace("PUT-THE-KEY-OF-vpid.toml-HERE", key)
-}
-
 /// The shipped configuration, with something else in place of one of its lines.
 pub fn config(line: &str, instead: &str) -> String {
-    let text = fs::read_to_string(folder().join("vpi_config.nut")).unwrap();
-    assert!(text.contains(line), "{line}");
-    text.replace(line, instead)
+    assert!(VPI_CONFIG.contains(line), "{line}");
+    VPI_CONFIG.replace(line, instead)
 }

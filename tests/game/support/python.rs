@@ -7,9 +7,8 @@ use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
 use super::daemon::{Daemon, KEY, scriptdata};
-use super::peer::with_key;
-use super::script::folder;
 use super::{Game, Setup, What};
+use vpid::vscripts::{MAPSPAWN, vpi_with};
 
 pub struct Stage {
     pub game: Game,
@@ -28,10 +27,10 @@ pub fn stage(python: &[(&str, &str)], squirrel: &[(&str, &str)], tables: &str) -
     }
     let tables = format!("[scripts]\ndir = \"scripts\"\n{tables}");
     let daemon = Daemon::start_signed_beside(dir.path(), "", &tables);
-    let mut mapspawn = std::fs::read_to_string(folder().join("mapspawn.nut")).unwrap();
+    let mut mapspawn = MAPSPAWN.to_owned();
     let mut setup = Setup::new(&scriptdata(dir.path()))
         .hostname("My Server #1")
-        .script("vpi.nut", &with_key(KEY));
+        .script("vpi.nut", &vpi_with(KEY));
     for (name, text) in squirrel {
         setup = setup.script(name, text);
         mapspawn += &format!("\nIncludeScript(\"{}\")", name.trim_end_matches(".nut"));

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
-use crate::wire::rcon::Failure as ConsoleFailure;
-use crate::wire::vyhub::Failure;
+use crate::protocol::rcon::Failure as ConsoleFailure;
+use crate::protocol::vyhub::Failure;
 
 const SECRET: &str = "0123456789abcdefghijABCDEFGHIJ-_";
 

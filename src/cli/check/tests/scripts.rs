@@ -3,7 +3,7 @@
 use std::os::unix::fs::symlink;
 
 use super::*;
-use crate::cli::scripts;
+use crate::vscripts;
 
 const KEY: &str = "key-0123456789abcdefghijABCDEFGHIJ";
 
@@ -12,10 +12,10 @@ impl Place {
     fn signed(extra: &str) -> Self {
         let place = Self::with(&format!("key = '{KEY}'\n{extra}"));
         std::fs::create_dir_all(place.path("scripts/vscripts")).unwrap();
-        place.script("vpi.nut", &scripts::vpi_with(KEY));
+        place.script("vpi.nut", &vscripts::vpi_with(KEY));
         place.mode("scripts/vscripts/vpi.nut", 0o600);
-        place.script("mapspawn.nut", scripts::MAPSPAWN);
-        place.script("vpi_config.nut", scripts::VPI_CONFIG);
+        place.script("mapspawn.nut", vscripts::MAPSPAWN);
+        place.script("vpi_config.nut", vscripts::VPI_CONFIG);
         place
     }
 
@@ -62,8 +62,8 @@ fn a_mapspawn_in_custom_is_bad_unless_it_starts_ours() {
     let custom = "custom/mine/scripts/vscripts/mapspawn.nut";
     place.write(custom, b"printl(\"hello\")");
     place.is_bad(&["custom/mine/scripts/vscripts/mapspawn.nut instead of the one of vpid"]);
-    assert!(place.check().1.contains(scripts::include_line()));
-    place.write(custom, scripts::MAPSPAWN.as_bytes());
+    assert!(place.check().1.contains(vscripts::include_line()));
+    place.write(custom, vscripts::MAPSPAWN.as_bytes());
     assert!(place.check().0);
 }
 
@@ -104,11 +104,11 @@ fn scripts_that_are_not_there() {
 #[test]
 fn keys_that_do_not_fit() {
     let place = Place::signed("");
-    place.script("vpi.nut", scripts::VPI);
+    place.script("vpi.nut", vscripts::VPI);
     place.is_mended_by_init("vpi.nut has no key yet");
-    place.script("vpi.nut", &scripts::vpi_with(&KEY.replace("key", "yek")));
+    place.script("vpi.nut", &vscripts::vpi_with(&KEY.replace("key", "yek")));
     place.is_mended_by_init("vpi.nut has another key than the configuration");
-    let computed = scripts::vpi_with(KEY).replace(&format!("\"{KEY}\""), "Stored()");
+    let computed = vscripts::vpi_with(KEY).replace(&format!("\"{KEY}\""), "Stored()");
     place.script("vpi.nut", &computed);
     let (good, said) = place.check();
     assert!(
@@ -121,11 +121,11 @@ fn keys_that_do_not_fit() {
 #[test]
 fn versions_and_changes() {
     let place = Place::signed("");
-    let ours = scripts::vpi_with(KEY);
-    place.script("vpi.nut", &ours.replace(&scripts::version(), "0.0.9"));
+    let ours = vscripts::vpi_with(KEY);
+    place.script("vpi.nut", &ours.replace(&vscripts::version(), "0.0.9"));
     place.warns("vpi.nut is of version \"0.0.9\", older than those of this vpid");
     place.warns(&place.remedy());
-    place.script("vpi.nut", &ours.replace(&scripts::version(), "99.10"));
+    place.script("vpi.nut", &ours.replace(&vscripts::version(), "99.10"));
     place.warns("is of version \"99.10\", newer than those of this vpid");
 
     let place = Place::signed("");
@@ -146,7 +146,7 @@ fn a_mapspawn_must_start_them() {
         "// IncludeScript(\"vpi\")\nIncludeScript(\"mge\")",
     );
     place.is_bad(&["mapspawn.nut does not start vpi.nut — paste this line at its top: "]);
-    place.is_bad(&[scripts::include_line()]);
+    place.is_bad(&[vscripts::include_line()]);
     place.script(
         "mapspawn.nut",
         "IncludeScript(\"mge\"); IncludeScript(\"vpi.nut\", this)",
@@ -187,7 +187,7 @@ fn stock_scripts_where_ours_are_expected() {
 fn our_scripts_where_stock_ones_are_expected() {
     let place = Place::new("");
     std::fs::create_dir_all(place.path("scripts/vscripts")).unwrap();
-    place.script("vpi.nut", &scripts::vpi_with(KEY));
+    place.script("vpi.nut", &vscripts::vpi_with(KEY));
     place.is_mended_by_init("vpi.nut is vpid's own, which signs, and this server has no key");
 }
 

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::cli::scripts;
+use crate::vscripts;
 
 const KEY: &str = "key-0123456789abcdefghijABCDEFGHIJ";
 
@@ -32,9 +32,9 @@ fn server(folder: &str, more: &str) -> String {
 
 fn key_in(place: &Place, folder: &str) -> String {
     let text = place.read(&format!("work/{folder}/tf/scripts/vscripts/vpi.nut"));
-    match scripts::Installed::of(text.as_bytes()) {
-        scripts::Installed::Ours { key, .. } => String::from_utf8(key).unwrap(),
-        scripts::Installed::Foreign => panic!("{text}"),
+    match vscripts::Installed::of(text.as_bytes()) {
+        vscripts::Installed::Ours { key, .. } => String::from_utf8(key).unwrap(),
+        vscripts::Installed::Foreign => panic!("{text}"),
     }
 }
 

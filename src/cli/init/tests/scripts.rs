@@ -3,9 +3,14 @@
 use std::os::unix::fs::{MetadataExt, symlink};
 
 use super::*;
-use crate::cli::scripts::{self, KEY_PLACEHOLDER};
+use crate::vscripts::{self, KEY_PLACEHOLDER};
 
 const STOCK: &str = "return @\"0123456789abcdef0123456789ABCDEF\";";
+
+#[test]
+fn what_stands_for_the_key_is_none() {
+    assert!(config::Secret::key(KEY_PLACEHOLDER.as_bytes()).is_err());
+}
 
 fn with_scripts() -> Options {
     Options {
@@ -42,11 +47,11 @@ fn the_scripts_come_with_the_key_of_the_configuration() {
     assert_eq!(names(&place), ["mapspawn.nut", "vpi.nut", "vpi_config.nut"]);
     let vpi = script(&place, "vpi.nut");
     assert!(vpi.contains(&format!("OwnerKey() {{ return \"{key}\" }}")));
-    assert_eq!(vpi.replace(&key, KEY_PLACEHOLDER), scripts::VPI);
+    assert_eq!(vpi.replace(&key, KEY_PLACEHOLDER), vscripts::VPI);
     assert_eq!(place.mode(&format!("{VSCRIPTS}/vpi.nut")), 0o600);
     assert_eq!(place.mode(&format!("{VSCRIPTS}/vpi_config.nut")), 0o644);
-    assert_eq!(script(&place, "vpi_config.nut"), scripts::VPI_CONFIG);
-    assert_eq!(script(&place, "mapspawn.nut"), scripts::MAPSPAWN);
+    assert_eq!(script(&place, "vpi_config.nut"), vscripts::VPI_CONFIG);
+    assert_eq!(script(&place, "mapspawn.nut"), vscripts::MAPSPAWN);
     assert!(!said.contains(&key), "{said}");
     assert!(said.contains("vscripts (made now)"), "{said}");
     for step in ["1. Try everything", "2. Start vpid", "3. Restart the map"] {
@@ -107,12 +112,12 @@ fn what_is_the_owners_stays() {
     let kept = format!("that was there is kept as {}\n", backup.display());
     assert!(said.contains(&kept), "{said}");
     assert!(said.contains("1. If you use its white list"), "{said}");
-    let paste = format!("paste this line:\n       {}\n", scripts::include_line());
+    let paste = format!("paste this line:\n       {}\n", vscripts::include_line());
     assert!(said.contains(&paste), "{said}");
 
     // Somebody puts a stock script back: the copy of the first one stays.
     place.write(&format!("{VSCRIPTS}/vpi.nut"), "// another stock script");
-    place.write(&format!("{VSCRIPTS}/mapspawn.nut"), scripts::MAPSPAWN);
+    place.write(&format!("{VSCRIPTS}/mapspawn.nut"), vscripts::MAPSPAWN);
     let said = place.run(&with_scripts()).unwrap();
     assert_eq!(script(&place, "vpi.nut.before-vpid"), stock);
     assert_eq!(
@@ -127,7 +132,7 @@ fn what_is_the_owners_stays() {
 fn our_own_scripts_are_brought_up_to_date() {
     let place = place(None);
     place.run(&with_scripts()).unwrap();
-    let older = script(&place, "vpi.nut").replace(&scripts::version(), "0.0.1");
+    let older = script(&place, "vpi.nut").replace(&vscripts::version(), "0.0.1");
     place.write(&format!("{VSCRIPTS}/vpi.nut"), &older);
     let said = place.run(&with_scripts()).unwrap();
     assert!(said.contains("; was version 0.0.1"), "{said}");

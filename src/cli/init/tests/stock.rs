@@ -125,7 +125,7 @@ fn no_script_is_touched_and_vscripts_only_says_where_the_stock_one_is() {
 fn our_own_script_is_not_taken_for_the_stock_one() {
     let place = Place::new(None);
     std::fs::create_dir_all(place.path(VSCRIPTS)).unwrap();
-    let ours = crate::cli::scripts::vpi_with("x");
+    let ours = crate::vscripts::vpi_with("x");
     place.write(&format!("{VSCRIPTS}/vpi.nut"), &ours);
     let error = place.run(&legacy()).unwrap_err();
     assert!(error.contains("is vpid's own script"), "{error}");

@@ -1,20 +1,28 @@
 use super::*;
 use crate::config;
-use crate::core::opening::{AskKey, Opening, Proof, Route};
-use crate::wire::call_file::Call;
-use crate::wire::signed::Id;
-use crate::wire::sql::{Done, Job, Reading};
+use crate::core::Now;
+use crate::core::context::Shared;
+use crate::core::functions::Functions;
+use crate::core::ids::{Caller, FileId, FolderId, HostId, RequestId, RunId, ScriptId};
+use crate::core::message::Message;
+use crate::core::opening::{Opening, Proof, Route};
+use crate::core::output::Output;
+use crate::core::servers::Servers;
+use crate::core::sessions::Hosts;
+use crate::jobs::{Done, Job};
+use crate::protocol::call::Call;
+use crate::protocol::signed::Id;
 use serde_json::json;
 use std::path::Path;
 
-const FILE: FileId = 2_000_000;
+const FILE: FileId = FileId(2_000_000);
 const ARRIVED_MS: u64 = 5_000;
 const DEADLINE_MS: u64 = 1_000;
 
 struct Bench {
     calls: Calls,
-    hosts: Hosts,
-    functions: Functions,
+    shared: Shared,
+    out: Output,
     now: Now,
     jobs: Vec<Job>,
     timer_ms: Option<u64>,
@@ -33,12 +41,13 @@ fn call(token: &str, callback: bool, timeout_ms: Option<u64>) -> Call {
         callback,
         script: "test.nut".to_owned(),
         timeout_ms,
-        reading: Reading::Signed,
+        sql_texts: false,
     }
 }
 
 fn id(index: u32) -> CallId {
-    CallId { file: FILE, index }
+    let source = Source::File(FILE);
+    CallId { source, index }
 }
 
 impl Bench {
@@ -50,8 +59,12 @@ impl Bench {
         let config = config::parse(&text, Path::new("/"), |_| None).unwrap();
         Self {
             calls: Calls::new(&config),
-            hosts: Hosts::new(&config, &[0]),
-            functions: Functions::new(&config),
+            shared: Shared {
+                hosts: Hosts::new(&config, &[FolderId(0)]),
+                servers: Servers::default(),
+                functions: Functions::new(&config),
+            },
+            out: Output::default(),
             now: Now {
                 mono_ms: ARRIVED_MS,
                 wall_s: 1_800_000_000,
@@ -63,8 +76,14 @@ impl Bench {
         }
     }
 
-    fn take(&mut self, effects: Effects) {
-        for effect in effects {
+    /// What the calls lead to.
+    fn act(&mut self, act: impl FnOnce(&mut Calls, &mut Context<'_>)) {
+        let mut cx = self.shared.context(self.now, &mut self.out);
+        act(&mut self.calls, &mut cx);
+        while let Some(host) = cx.out.next_unsettled() {
+            self.calls.settle(host, &mut cx);
+        }
+        for effect in std::mem::take(&mut self.out.effects) {
             match effect {
                 Effect::Sql(job) => self.jobs.push(*job),
                 Effect::SetTimer {
@@ -80,8 +99,8 @@ impl Bench {
 
     fn open(&mut self, route: Route, recovered: bool, singles: Vec<Call>, chain: Vec<Call>) {
         let opening = Opening {
-            file: FILE,
-            host: 1,
+            source: Source::File(FILE),
+            caller: Caller::Host(HostId(1)),
             proof: self.proof,
             route,
             recovered,
@@ -89,11 +108,7 @@ impl Bench {
             singles: singles.into_iter().map(|call| Ok(call).into()).collect(),
             chains: vec![chain.into_iter().map(|call| Ok(call).into()).collect()],
         };
-        let mut effects = Effects::new();
-        let (hosts, functions) = (&mut self.hosts, &self.functions);
-        self.calls
-            .open(opening, hosts, functions, self.now, &mut effects);
-        self.take(effects);
+        self.act(|calls, cx| calls.open(opening, cx));
     }
 
     fn done(&mut self, index: u32, outcome: Outcome) {
@@ -101,11 +116,7 @@ impl Bench {
             id: id(index),
             outcome,
         }];
-        let mut effects = Effects::new();
-        let (hosts, functions) = (&mut self.hosts, &self.functions);
-        self.calls
-            .sql_done(done, hosts, functions, self.now, &mut effects);
-        self.take(effects);
+        self.act(|calls, cx| calls.sql_done(done, cx));
     }
 
     /// Until this time, with the timer.
@@ -113,32 +124,33 @@ impl Bench {
         self.now.mono_ms = mono_ms;
         while self.timer_ms.is_some_and(|at_ms| at_ms <= mono_ms) {
             self.timer_ms = None;
-            let mut effects = Effects::new();
-            let (hosts, functions) = (&mut self.hosts, &self.functions);
-            self.calls.overdue(hosts, functions, self.now, &mut effects);
-            self.take(effects);
+            self.act(|calls, cx| calls.overdue(cx));
         }
     }
 
     /// What a script got by now.
     fn reasons(&mut self) -> Vec<String> {
-        let replies = self.calls.take_replies().into_iter();
-        replies
-            .map(|(_, outcome)| match outcome {
-                Ok(answer) => answer,
-                Err(error) => error.reason.into_owned(),
+        let messages = std::iter::from_fn(|| self.out.next_message());
+        messages
+            .map(|message| match message {
+                Message::Responded(_, Ok(answer)) => answer,
+                Message::Responded(_, Err(error)) => error.reason.into_owned(),
+                other => panic!("{}", other.kind()),
             })
             .collect()
     }
 }
 
 fn script() -> Route {
-    let ask = AskKey {
-        script: 1,
-        run: 1,
-        id: 1,
+    let request = RequestId {
+        script: ScriptId(1),
+        run: RunId(1),
+        number: 1,
     };
-    Route::Script { ask, server: None }
+    Route::Script {
+        request,
+        server: None,
+    }
 }
 
 #[test]
@@ -161,7 +173,7 @@ fn a_call_is_answered_at_its_deadline_whatever_its_lane_does() {
     bench.at(ARRIVED_MS + DEADLINE_MS + SQL_OVERDUE_MS);
     assert_eq!(bench.reasons(), ["DeadlineExceeded"]);
     assert_eq!(bench.calls.running(), 0);
-    assert!(bench.timer_ms.is_none() && bench.calls.late.order.is_empty());
+    assert!(bench.timer_ms.is_none() && bench.calls.late.deadlines.next_due().is_none());
     // What the lane says now is not for anybody, and is said once.
     bench.done(0, Ok("[]".to_owned()));
     bench.done(1, Err(CallError::word("DeadlineExceeded")));
@@ -175,7 +187,7 @@ fn its_file_goes_once_and_the_rest_of_a_signed_chain_does_not_run() {
     let mut bench = Bench::new();
     let session = Id::from_random([1; 16]);
     bench.proof = Proof::Signed {
-        host: 1,
+        host: HostId(1),
         session,
         n: 1,
     };

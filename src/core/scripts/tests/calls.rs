@@ -3,44 +3,44 @@
 use serde_json::json;
 
 use super::world::{World, named};
-use crate::core::calls::ScriptCall;
-use crate::core::outgoing::Outgoing;
-use crate::core::scripts::Coming;
+use crate::core::ids::{CallId, Caller, HostId, ScriptId, ServerId};
+use crate::core::message::{ForwardedCall, ScriptCall};
+use crate::core::output::Output;
 use crate::limits;
-use crate::wire::call_file::Call;
-use crate::wire::control::ScriptRequest;
-use crate::wire::sql::{CallId, Reading};
+use crate::protocol::call::Call;
+use crate::protocol::control::ScriptRequest;
 
 /// A call of a game, as the rest of the core hands it on.
 fn game_calls(world: &mut World, index: u32, callback: bool) {
-    let mut out = Outgoing::default();
+    let mut out = Output::default();
     let now = world.now;
-    let (scripts, mut cx) = world.core.scripts(now, &mut out).unwrap();
-    let coming = Coming {
-        id: CallId { file: 2, index },
-        call: ScriptCall {
-            script: 0,
-            function: named("top"),
-            call: Call {
-                token: index.to_string(),
-                function: named("a.top"),
-                args: Vec::new(),
-                kwargs: json!({}),
-                callback,
-                script: named("x.nut"),
-                timeout_ms: None,
-                reading: Reading::Signed,
-            },
+    let called = ScriptCall {
+        script: ScriptId(0),
+        function: named("top"),
+        call: Call {
+            token: index.to_string(),
+            function: named("a.top"),
+            args: Vec::new(),
+            kwargs: json!({}),
+            callback,
+            script: named("x.nut"),
+            timeout_ms: None,
+            sql_texts: false,
         },
-        server: Some(0),
-        host: None,
+    };
+    let call = ForwardedCall {
+        id: CallId::of_number(2, index),
+        caller: Caller::Host(HostId(0)),
+        server: None,
+        what: called,
         due_ms: now.mono_ms + 10_000,
         callback,
         recovered: false,
-        durable: true,
     };
-    scripts.call(coming, &mut cx);
-    scripts.advance(&mut cx);
+    world.core.for_scripts(now, &mut out, |scripts, cx| {
+        scripts.call(call, Some(ServerId(0)), cx);
+        scripts.advance(cx);
+    });
     world.take(out.effects);
 }
 

@@ -1,14 +1,18 @@
 //! The core with scripts, whose processes are played by the test.
 
+use crate::jobs::store::Found;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::config::{self, Config};
-use crate::core::{Core, Effect, Effects, Event, Launch, Now, ScriptAct, ScriptNews};
-use crate::wire::control::ScriptRequest;
-use crate::wire::engine_log::{Line, Who};
-use crate::wire::store::Found;
+use crate::core::{
+    Core, Effect, Effects, Event, FolderId, Launch, Now, OperatorRequest, RunId, ScriptAct,
+    ScriptId, ScriptNews, ServerId, StartScripts,
+};
+use crate::protocol::control::ScriptRequest;
+use crate::protocol::engine_log::{Line, Who};
 
 const HEAD: &str = "[[server]]\nscriptdata = \"/s\"\nhostname = \"one\"\n\
     key = '0123456789abcdef0123456789abcdef'\nlog_listen = \"127.0.0.1:27500\"\n\
@@ -26,8 +30,8 @@ pub struct World {
 }
 
 pub struct Process {
-    script: u32,
-    run: u64,
+    script: ScriptId,
+    run: RunId,
     pub name: String,
     got: Vec<Value>,
     pub interrupted: bool,
@@ -40,8 +44,7 @@ fn configured(more: &str) -> Config {
 
 impl World {
     pub fn reconfigure(&mut self, more: &str) {
-        let effects = self.core.reconfigure(&configured(more), &[0]);
-        self.take(effects);
+        self.on(Event::configuration(configured(more), &[FolderId(0)]));
     }
 
     pub fn new(more: &str, scripts: &[&str]) -> Self {
@@ -51,20 +54,26 @@ impl World {
             wall_s: 1_800_000_000,
         };
         let mut world = Self {
-            core: Core::new(&config, &[0]),
+            core: Core::new(&config, &[FolderId(0)]),
             now,
             processes: Vec::new(),
             pushed: Vec::new(),
             timer_ms: None,
             begun: 0,
         };
-        let effects = world.core.attend(&config, &[0], Found::default(), 1, now);
-        world.take(effects);
-        let found = scripts.iter().map(|name| (*name).to_owned()).collect();
-        let effects = world
-            .core
-            .begin_scripts(&config, found, std::iter::empty(), 2_000_001, now);
-        world.take(effects);
+        let config = Arc::new(config);
+        world.on(Event::start(
+            config.clone(),
+            &[FolderId(0)],
+            Found::default(),
+            1,
+        ));
+        world.on(Event::StartScripts(Box::new(StartScripts {
+            config,
+            found: scripts.iter().map(|name| (*name).to_owned()).collect(),
+            begun: Vec::new(),
+            number: 1_000_000,
+        })));
         world
     }
 
@@ -84,7 +93,7 @@ impl World {
         }
     }
 
-    fn act(&mut self, script: u32, run: u64, act: ScriptAct) {
+    fn act(&mut self, script: ScriptId, run: RunId, act: ScriptAct) {
         if let ScriptAct::Start(Launch { name, .. }) = act {
             let (interrupted, killed, got) = (false, false, Vec::new());
             return self.processes.push(Process {
@@ -110,7 +119,7 @@ impl World {
     }
 
     pub fn on(&mut self, event: Event) {
-        let effects = self.core.on(event, self.now);
+        let effects = self.core.handle(event, self.now);
         self.take(effects);
     }
 
@@ -166,16 +175,15 @@ impl World {
         let text = text.to_owned();
         let team = false;
         let lines = vec![Line::Said { who, text, team }];
-        self.on(Event::Logged { server: 0, lines });
+        self.on(Event::Logged {
+            server: ServerId(0),
+            lines,
+        });
     }
 
     /// The state of a script, as operators see it.
     pub fn state(&mut self, name: &str) -> Value {
-        self.pushed.clear();
-        self.on(Event::ScriptRequest {
-            request: ScriptRequest::List,
-            ticket: 1,
-        });
+        self.request(ScriptRequest::List);
         let (_, list) = self.pushed.pop().unwrap();
         let list = list.unwrap();
         let list = list["scripts"].as_array().unwrap();
@@ -185,7 +193,8 @@ impl World {
 
     pub fn request(&mut self, request: ScriptRequest) {
         self.pushed.clear();
-        self.on(Event::ScriptRequest { request, ticket: 7 });
+        let request = OperatorRequest::Script(request);
+        self.on(Event::Operator { ticket: 7, request });
     }
 
     /// A script asks to call a function.

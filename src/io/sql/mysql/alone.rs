@@ -2,23 +2,14 @@
 //! transaction: what makes and changes tables. Their row is there before they begin; who finds
 //! it without an answer knows that nobody can tell how far they came, and does not begin again.
 
-use super::batch::Ended;
 use super::journal::{self, Found, READABLE, WRITABLE};
 use super::last_id::{LastId, READ};
 use super::queue::Task;
-use super::trouble::{Trouble, sort};
-use super::worker::{Called, Worker};
+use super::trouble::{Trouble, interrupted, sort};
+use super::worker::{Called, Ended, Worker};
 use crate::limits::MYSQL_TRIES_MAX;
-use crate::wire::call_error::{CallError, INTERRUPTED};
-use crate::wire::sql::Class;
-
-/// What a caller is told whose call was begun once.
-pub(super) fn interrupted() -> CallError {
-    CallError::new(
-        INTERRUPTED,
-        "vpid or its connection ended while this ran; it may have taken effect",
-    )
-}
+use crate::protocol::call_error::CallError;
+use crate::sql::Class;
 
 pub(super) fn run(worker: &mut Worker, mut task: Task) -> Ended {
     let now_ms = worker.pool.now_ms();
@@ -63,7 +54,7 @@ fn called(worker: &mut Worker, task: &Task, now_ms: u64) -> Called {
     if !task.job.call.uses().last_insert_id {
         return worker.call(task, Class::Alone, now_ms);
     }
-    let mut last_id = LastId::of(&worker.pool, task.job.host);
+    let mut last_id = LastId::of(&worker.pool, task.job.caller);
     if let Some(give) = last_id.give(worker.session.as_ref()) {
         own(worker, &[&give]);
     }
@@ -78,7 +69,7 @@ fn called(worker: &mut Worker, task: &Task, now_ms: u64) -> Called {
     let session = worker.session.as_mut();
     // It has run, whether or not this can be read.
     let read = session.and_then(|session| session.own_number(READ).ok().flatten());
-    worker.pool.unwatch(worker.thread);
+    worker.pool.unwatch(worker.seat);
     last_id.keep(&worker.pool, worker.session.as_mut(), read);
     called
 }
@@ -106,7 +97,7 @@ fn noted(worker: &mut Worker, task: &mut Task) -> Result<Found, Trouble> {
             Ok(Ok(Found::Nothing))
         })(),
     };
-    let ended = worker.pool.unwatch(worker.thread);
+    let ended = worker.pool.unwatch(worker.seat);
     match noted {
         Ok(found) if !ended => found,
         Ok(_) => Err(Trouble::Lost("the server does not answer".to_owned())),
@@ -133,7 +124,7 @@ fn again(worker: &mut Worker, mut task: Task, trouble: Trouble) -> Ended {
     (Vec::new(), vec![task])
 }
 
-/// Statements of the lane's own behind one that ran; without the last of them the connection
+/// Statements of vpid's own behind one that ran; without the last of them the connection
 /// is of no use.
 fn own(worker: &mut Worker, texts: &[&str]) {
     worker.watch_own();
@@ -144,7 +135,7 @@ fn own(worker: &mut Worker, texts: &[&str]) {
         }
         good
     });
-    let ended = worker.pool.unwatch(worker.thread);
+    let ended = worker.pool.unwatch(worker.seat);
     if !good || ended {
         worker.close();
     }

@@ -6,14 +6,15 @@ use super::last_id::LastId;
 use super::queue::Task;
 use super::session::Session;
 use super::statement::Outcome;
-use super::trouble::{Trouble, call_error, refusal, sort};
-use super::worker::{Called, Worker};
+use super::trouble::{Trouble, call_error, interrupted, refusal, sort};
+use super::worker::{Called, Ended, Worker};
+use crate::jobs::Caller;
 use crate::limits::{
     MYSQL_BATCH_ANSWER_BYTES_MAX, MYSQL_TRIES_MAX, SQL_BATCH_JOBS_MAX, SQL_BATCH_MS_MAX,
     SQL_LATE_MS,
 };
-use crate::wire::call_error::CallError;
-use crate::wire::sql::Class;
+use crate::protocol::call_error::CallError;
+use crate::sql::Class;
 use mysql::{Error, MySqlError};
 
 /// The savepoint is gone at the end if the transaction was, by an error that undoes all of it or
@@ -27,12 +28,9 @@ const NOTED: u16 = 1062;
 const READ_ONLY_SERVER: u16 = 1290;
 const NO_SUCH_TABLE: u16 = 1146;
 
-/// Tasks with their answers, and tasks that wait again.
-pub(super) type Ended = (Vec<(Task, Outcome)>, Vec<Task>);
-
 struct Batch<'a> {
     worker: &'a mut Worker,
-    host: u32,
+    host: Caller,
     ran: Vec<Ran>,
     /// Of answers that are to be noted.
     answer_bytes: usize,
@@ -61,14 +59,10 @@ impl Fall {
     }
 }
 
-/// Runs the transaction of a host whose turn it is. There is a connection, and a journal.
-pub(super) fn run(worker: &mut Worker, host: u32) -> Ended {
-    let Some(first) = worker.pool.join(host, None) else {
-        return (Vec::new(), Vec::new());
-    };
-    if first.class == Ok(Class::Alone) {
-        return super::alone::run(worker, first);
-    }
+/// Runs the transaction that begins with this call; the worker has its host. There is a connection,
+/// and a journal.
+pub(super) fn run(worker: &mut Worker, first: Task) -> Ended {
+    let host = first.job.caller;
     let last_id = LastId::of(&worker.pool, host);
     let mut batch = Batch {
         worker,
@@ -88,7 +82,7 @@ pub(super) fn run(worker: &mut Worker, host: u32) -> Ended {
 }
 
 impl Batch<'_> {
-    /// One of the lane's own statements.
+    /// One of vpid's own statements.
     fn own(&mut self, text: &str) -> Result<(), Error> {
         self.worker.watch_own();
         self.watched(text).map(drop)
@@ -100,7 +94,7 @@ impl Batch<'_> {
             Some(session) => session.own_number(text),
             None => Err(Error::IoError(std::io::ErrorKind::NotConnected.into())),
         };
-        self.worker.pool.unwatch(self.worker.thread);
+        self.worker.pool.unwatch(self.worker.seat);
         ran
     }
 
@@ -134,7 +128,7 @@ impl Batch<'_> {
                 || self.answer_bytes >= MYSQL_BATCH_ANSWER_BYTES_MAX;
             next = match full {
                 true => None,
-                false => self.worker.pool.join(self.host, Some(group)),
+                false => self.worker.pool.next(self.host, Some(group)),
             };
         }
         Ok(())
@@ -166,7 +160,7 @@ impl Batch<'_> {
                     return Ok(());
                 }
                 Ok(Found::Begun) => {
-                    self.ran(task, Err(super::alone::interrupted()), false);
+                    self.ran(task, Err(interrupted()), false);
                     return Ok(());
                 }
                 Err(trouble) => return Err(Fall::of(task, Called::Trouble(trouble))),
@@ -201,14 +195,18 @@ impl Batch<'_> {
     }
 
     fn found(&mut self, task: &Task) -> Result<Found, Trouble> {
-        let Worker { pool, thread, .. } = &*self.worker;
-        let (pool, thread) = (pool.clone(), *thread);
         self.worker.watch_for(Some(task));
-        let found = match &mut self.worker.session {
+        let Worker {
+            pool,
+            seat,
+            session,
+            ..
+        } = &mut *self.worker;
+        let found = match session {
             Some(session) => journal::find(session, pool.run.instance, task.job.id),
             None => Err(Error::IoError(std::io::ErrorKind::NotConnected.into())),
         };
-        pool.unwatch(thread);
+        pool.unwatch(*seat);
         found.map_err(|error| match sort(error) {
             Err(trouble) => trouble,
             Ok(mistake) => Trouble::Lost(mistake.detail),
@@ -218,7 +216,7 @@ impl Batch<'_> {
     fn ran(&mut self, task: Task, outcome: Outcome, wrote: bool) {
         if wrote {
             self.answer_bytes += outcome.as_ref().map_or(0, String::len);
-            self.newest = self.newest.max(task.job.id.file);
+            self.newest = self.newest.max(task.job.id.number());
         }
         self.ran.push(Ran {
             task,
@@ -274,7 +272,7 @@ impl Batch<'_> {
         if culprit.tries >= MYSQL_TRIES_MAX {
             return (vec![(culprit, Err(error))], back);
         }
-        culprit.group = self.worker.pool.lock().queue.group();
+        culprit.group = self.worker.pool.with(|state| state.queue.group());
         self.worker.pause(culprit.tries);
         back.push(culprit);
         (Vec::new(), back)
@@ -283,7 +281,7 @@ impl Batch<'_> {
     /// Tasks that ran well, in time, and not to the end: they share the next transaction, and
     /// have a little longer for it.
     fn undone(&mut self) -> Vec<Task> {
-        let group = self.worker.pool.lock().queue.group();
+        let group = self.worker.pool.with(|state| state.queue.group());
         let again = |ran: Ran| {
             let mut task = ran.task;
             let deadline_ms = task.job.deadline_ms;
@@ -361,9 +359,8 @@ impl Batch<'_> {
         self.ran.iter_mut().for_each(wrote);
         if let Error::MySqlError(server) = &error {
             let missing = server.code == NO_SUCH_TABLE;
-            let mut state = self.worker.pool.lock();
-            (state.journal, state.journal_wanted) = (false, !missing);
-            drop(state);
+            let pool = &self.worker.pool;
+            pool.with(|state| (state.journal, state.journal_wanted) = (false, !missing));
             if !missing {
                 self.worker.pool.lose(&refusal(&error), false);
             }
@@ -379,10 +376,10 @@ impl Batch<'_> {
     /// What fails here is tried again some time.
     fn prune(&mut self, newest: u64) {
         let now_ms = self.worker.pool.now_ms();
-        let mut state = self.worker.pool.lock();
-        let recovering = state.queue.tasks().any(|task| task.job.recovered);
-        let due = newest > 0 && !recovering && state.pruning.take(now_ms);
-        drop(state);
+        let due = self.worker.pool.with(|state| {
+            let recovering = state.queue.tasks().any(|task| task.job.recovered);
+            newest > 0 && !recovering && state.pruning.take(now_ms)
+        });
         if !due {
             return;
         }
@@ -394,6 +391,6 @@ impl Batch<'_> {
         if pruned.is_err() && self.own("ROLLBACK").is_err() {
             self.worker.close();
         }
-        self.worker.pool.unwatch(self.worker.thread);
+        self.worker.pool.unwatch(self.worker.seat);
     }
 }

@@ -2,7 +2,9 @@
 //! them in their types, others as text.
 
 use super::super::encode::push_base64;
-use crate::wire::answer_text::{Decoder, push_bool, push_float, push_int, push_null, push_text};
+use crate::protocol::response_text::{
+    Decoder, push_bool, push_float, push_int, push_null, push_text,
+};
 use mysql::consts::ColumnType;
 use mysql::{Column, Row, Value};
 use std::fmt::Write;

@@ -6,11 +6,9 @@
 
 use super::session::Session;
 use super::trouble::{Refusal, refusal};
-use crate::limits::{
-    MYSQL_FOREIGN_KEEP_MS, MYSQL_PRUNE_ROWS_MAX, SQL_JOURNAL_KEEP_MS, SQL_JOURNAL_PRUNE_MS,
-};
-use crate::wire::call_error::CallError;
-use crate::wire::sql::CallId;
+use crate::jobs::CallId;
+use crate::limits::{MYSQL_FOREIGN_KEEP_MS, MYSQL_PRUNE_ROWS_MAX, SQL_JOURNAL_KEEP_MS};
+use crate::protocol::call_error::CallError;
 use mysql::prelude::Queryable;
 use mysql::{Error, Value};
 use std::borrow::Cow;
@@ -48,7 +46,7 @@ pub(super) fn ensure(session: &mut Session, instance: u64) -> Result<(), Refusal
         )),
         other => other,
     };
-    let nobody = CallId { file: 0, index: 0 };
+    let nobody = CallId::of_number(0, 0);
     let row = begin(instance, nobody);
     let tried =
         made.and_then(|()| session.own(&format!("START TRANSACTION READ WRITE; {row}; ROLLBACK")));
@@ -61,7 +59,7 @@ pub(super) fn ensure(session: &mut Session, instance: u64) -> Result<(), Refusal
 
 /// Looks a call up inside of a transaction. Waits for a commit that is still under way.
 pub(super) fn find(session: &mut Session, instance: u64, id: CallId) -> Result<Found, Error> {
-    let CallId { file, index } = id;
+    let (file, index) = (id.number(), id.index);
     let text = format!(
         "SELECT answer FROM vpid_journal WHERE instance = {instance} AND file = {file} \
          AND position = {index} FOR UPDATE"
@@ -106,7 +104,12 @@ fn values<'a>(
             true => "(instance, file, position, answer) VALUES ",
             false => ", ",
         });
-        let _ = write!(text, "({instance}, {}, {}, _utf8mb4 X'", id.file, id.index);
+        let _ = write!(
+            text,
+            "({instance}, {}, {}, _utf8mb4 X'",
+            id.number(),
+            id.index
+        );
         for byte in note.bytes() {
             let _ = write!(text, "{byte:02X}");
         }
@@ -117,7 +120,7 @@ fn values<'a>(
 
 /// Notes that a call begins which commits by itself.
 pub(super) fn begin(instance: u64, id: CallId) -> String {
-    let CallId { file, index } = id;
+    let (file, index) = (id.number(), id.index);
     format!(
         "REPLACE INTO vpid_journal (instance, file, position, answer) \
          VALUES ({instance}, {file}, {index}, NULL)"
@@ -126,35 +129,11 @@ pub(super) fn begin(instance: u64, id: CallId) -> String {
 
 /// It failed, and has done nothing.
 pub(super) fn forget(instance: u64, id: CallId) -> String {
-    let CallId { file, index } = id;
+    let (file, index) = (id.number(), id.index);
     format!(
         "DELETE FROM vpid_journal WHERE instance = {instance} AND file = {file} \
          AND position = {index}"
     )
-}
-
-/// When the journal may forget. A call that was taken before a restart comes back soon after
-/// it, so nothing is forgotten until the lane has run for as long as rows are kept.
-#[derive(Debug)]
-pub(super) struct Pruning {
-    pub next_ms: u64,
-}
-
-impl Pruning {
-    pub(super) fn new(now_ms: u64) -> Self {
-        Self {
-            next_ms: now_ms.saturating_add(SQL_JOURNAL_KEEP_MS),
-        }
-    }
-
-    /// Whether it is time; then it is not until the next time.
-    pub(super) fn take(&mut self, now_ms: u64) -> bool {
-        let due = now_ms >= self.next_ms;
-        if due {
-            self.next_ms = now_ms.saturating_add(SQL_JOURNAL_PRUNE_MS);
-        }
-        due
-    }
 }
 
 /// Forgets what is older than `newest` (a file's id is its unix time in microseconds) by more

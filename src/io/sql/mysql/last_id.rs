@@ -7,7 +7,8 @@
 use super::pool::Pool;
 use super::queue::Task;
 use super::session::Session;
-use crate::wire::sql::Class;
+use crate::jobs::Caller;
+use crate::sql::Class;
 
 /// Gives the number, among statements that give no rows.
 pub(super) const READ: &str = "SELECT LAST_INSERT_ID()";
@@ -15,17 +16,17 @@ pub(super) const READ: &str = "SELECT LAST_INSERT_ID()";
 /// Of the host whose transaction a connection has.
 #[derive(Debug)]
 pub(super) struct LastId {
-    host: u32,
+    host: Caller,
     /// As it is before the transaction.
     carried: u64,
     may_differ: bool,
 }
 
 impl LastId {
-    pub(super) fn of(pool: &Pool, host: u32) -> Self {
+    pub(super) fn of(pool: &Pool, host: Caller) -> Self {
         Self {
             host,
-            carried: pool.lock().last_ids.get(host),
+            carried: pool.with(|state| state.last_ids.get(host)),
             may_differ: false,
         }
     }
@@ -46,7 +47,7 @@ impl LastId {
     /// A call of the host was found in the journal: what it left there when it ran went with its
     /// connection, so it is as of a new one. Gives the statement that says so, where it is needed.
     pub(super) fn forget(&mut self, pool: &Pool, session: Option<&Session>) -> Option<String> {
-        pool.lock().last_ids.set(self.host, 0);
+        pool.with(|state| state.last_ids.set(self.host, 0));
         self.carried = 0;
         self.give(session)
     }
@@ -71,7 +72,7 @@ impl LastId {
     /// The transaction is durable; what was read, where something was.
     pub(super) fn keep(&self, pool: &Pool, session: Option<&mut Session>, read: Option<u64>) {
         if let (Some(id), true) = (read, self.may_differ) {
-            pool.lock().last_ids.set(self.host, id);
+            pool.with(|state| state.last_ids.set(self.host, id));
             if let Some(session) = session {
                 session.last_id = Some(id);
             }

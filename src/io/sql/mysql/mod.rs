@@ -1,12 +1,23 @@
-//! The lane of a MySQL or MariaDB server: a pool of threads with a connection each.
+//! A MySQL or MariaDB server: workers with a connection each.
 //!
-//! `queue` says what may be begun, `state` who does it, `watch` until when; `pool` is what the
-//! threads share, `worker` is one of them. A call that reads runs by itself, beside others; calls
-//! that write share a transaction, one for each host (`batch`), with a row in the `journal` for
-//! each; what commits by itself runs `alone`. `statement` runs one call, `encode` writes what it
-//! gave, `session` makes connections, `last_id` carries
-//! `LAST_INSERT_ID()` over them, `trouble` sorts errors, `prepare` brings a database up to
-//! date.
+//! `queue` says which calls may be begun, `state` who does what, `pool` is what the workers share,
+//! `worker` is one of them and `turn` what it does, `watch` and `supervisor` keep their time. A call that reads
+//! runs by itself, beside others; calls that write share a transaction, one for each host (`batch`),
+//! with a row in the `journal` for each; what commits by itself runs `alone`. `statement` runs one
+//! call, `encode` writes what it gave, `session` makes connections, `last_id` carries
+//! `LAST_INSERT_ID()` over them, `trouble` sorts errors, `prepare` brings a database up to date.
+//!
+//! Every host has a queue. Its writes run as transactions, one at a time, each on some connection of
+//! the pool: as many calls as wait, then one row each in `vpid_journal`, then COMMIT, and only then the
+//! responses. Reads run in sessions that can only read; one connection is kept free of them. A call is
+//! begun when all earlier ones of its host have been, so it sees what they wrote.
+//!
+//! - A connection that broke before COMMIT: nothing stands, the calls wait again. During COMMIT: they
+//!   are looked up first. The lookup locks the row, so it waits for a commit that is still under way.
+//! - A deadlock or a lock that is not granted: the same, five times at most, and then alone.
+//! - What commits by itself (`CREATE`, `CALL`) is noted before it runs. Its fate may remain unknown.
+//! - The supervisor sleeps until the nearest deadline. It breaks the connection of what runs too long; its
+//!   worker opens another one and tells the server to stop.
 
 mod alone;
 mod batch;
@@ -20,7 +31,9 @@ mod queue;
 mod session;
 mod state;
 mod statement;
+mod supervisor;
 mod trouble;
+mod turn;
 mod watch;
 mod worker;
 
@@ -43,50 +56,79 @@ mod tests_support;
 #[cfg(test)]
 mod tests_types;
 
-use super::{Preparation, Report, Run};
+use super::post::Suspect;
+use super::watchdog::Watchdog;
+use super::{OnReport, Preparation, Run};
 use crate::config::{Database, Mysql};
+use crate::io::worker::{self as worker_pool, Options};
+use crate::jobs::Job;
 use crate::limits::MYSQL_STACK_BYTES;
-use crate::wire::sql::{DatabaseId, Job};
+use crate::sql::DatabaseId;
 pub(super) use check::check;
 use pool::Pool;
 use queue::Task;
+use state::State;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
+use supervisor::Supervisor;
+use watch::Watch;
 use worker::Worker;
 
-/// A running lane.
-pub(super) struct Lane {
-    pool: Arc<Pool>,
+pub(super) struct Workers {
+    workers: worker_pool::Workers<State>,
+    /// It looks no more when this is dropped.
+    _watchdog: Watchdog,
+    pool: Pool,
 }
 
-impl Lane {
+impl Workers {
     pub(super) fn start(
         number: DatabaseId,
         database: &Database,
         settings: &Mysql,
         run: Run,
-        on_report: impl Fn(Report) + Send + Sync + 'static,
-    ) -> std::io::Result<Self> {
+        on_report: OnReport,
+    ) -> Self {
         let size = settings.pool.max(1);
-        let place = database.to_string();
-        let pool = Arc::new(Pool::new(number, run, place, size, Box::new(on_report)));
-        let lane = Self {
-            pool: Arc::clone(&pool),
-        };
+        let watchdog = Watchdog::new();
+        let waker = watchdog.waker();
         let settings = Arc::new(settings.clone());
-        for thread in 0..size {
-            let worker = Worker {
-                pool: Arc::clone(&pool),
-                thread,
+        let place: Arc<str> = database.to_string().into();
+        let state = State::new(size, run.clock_start);
+        let watches: Arc<[Watch]> = (0..size).map(|_| Watch::default()).collect();
+        let pool_of = move |workers: &Arc<_>| Pool {
+            number,
+            run: run.clone(),
+            place: Arc::clone(&place),
+            on_report: Arc::clone(&on_report),
+            watchdog: waker.clone(),
+            watches: Arc::clone(&watches),
+            workers: Arc::clone(workers),
+        };
+        let options = Options::new("sql", size, MYSQL_STACK_BYTES);
+        let share = pool_of.clone();
+        let workers = worker_pool::Workers::new(options, state, move |workers, seat| {
+            let mut worker = Worker {
+                pool: share(workers),
+                seat,
                 settings: Arc::clone(&settings),
                 session: None,
                 to_kill: None,
             };
-            spawn(format!("sql-{}", thread + 1), || worker.run())?;
+            Box::new(move |_, work| worker.run(work))
+        });
+        let pool = pool_of(&workers);
+        let mut supervisor = Supervisor {
+            pool: pool.clone(),
+            suspects: (0..size).map(|_| Suspect::default()).collect(),
+            was_busy: false,
+        };
+        watchdog.begin(Box::new(move || supervisor.look()));
+        Self {
+            workers,
+            _watchdog: watchdog,
+            pool,
         }
-        spawn("sql-time".to_owned(), move || pool.watchdog())?;
-        Ok(lane)
     }
 
     pub(super) fn submit(&self, jobs: Vec<Job>) {
@@ -97,18 +139,15 @@ impl Lane {
         self.pool.prepare(preparation);
     }
 
-    pub(super) fn finish(&self, within: Duration) -> bool {
-        self.pool.finish(within)
+    pub(super) fn stop(&self, within: Duration) -> bool {
+        self.workers.stop(within)
     }
 }
 
-impl Drop for Lane {
+/// Ends everything that runs; nothing is answered any more.
+impl Drop for Workers {
     fn drop(&mut self) {
-        self.pool.abandon();
+        self.workers.abandon();
+        self.pool.watches.iter().for_each(Watch::cut);
     }
-}
-
-fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
-    let builder = thread::Builder::new().name(name);
-    builder.stack_size(MYSQL_STACK_BYTES).spawn(run).map(drop)
 }

@@ -1,134 +1,57 @@
-//! What the threads of one lane share: what waits, who runs what until when, and whether the
+//! What the workers of one server share: what waits, who runs what until when, and whether the
 //! server is away.
-//!
-//! Threads of the pool sleep until there is something for them; the watchdog sleeps until the
-//! nearest end of somebody's time. Nobody wakes up to look whether something has changed.
-
-mod watchdog;
 
 use super::queue::Task;
 use super::session::Socket;
-use super::state::{Busy, Outage, State, Waiting, Work};
+use super::state::State;
 use super::trouble::Refusal;
 use super::watch::Watch;
-use crate::io::sql::{Preparation, Report, Run, Verdict};
-use crate::limits::{MYSQL_KILLED_KEPT_MAX, MYSQL_REFUSED_MS, SQL_RETRY_MS_MAX};
-use crate::wire::call_error::CallError;
-use crate::wire::log_targets;
-use crate::wire::sql::{DatabaseId, Done};
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use crate::io::sql::outage::{Outage, Pending, log_news};
+use crate::io::sql::watchdog::Waker;
+use crate::io::sql::{OnReport, Preparation, Report, Run, Verdict};
+use crate::io::worker;
+use crate::jobs::{CallId, Caller, Done};
+use crate::limits::{MYSQL_KILLED_KEPT_MAX, MYSQL_REFUSED_MS};
+use crate::protocol::call_error::CallError;
+use crate::sql::DatabaseId;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub(super) type OnReport = Box<dyn Fn(Report) + Send + Sync>;
-
+#[derive(Clone)]
 pub(super) struct Pool {
     pub number: DatabaseId,
     pub run: Run,
     /// Where the server is, for sentences: "database stats at 127.0.0.1:3306".
-    pub place: String,
+    pub place: Arc<str>,
     pub on_report: OnReport,
-    state: Mutex<State>,
-    watch: Watch,
-    /// Nothing is answered any more, and nothing begun.
-    abandoned: AtomicBool,
-    /// For threads of the pool.
-    work: Condvar,
-    /// For those of them whose connection the server refused.
-    rest: Condvar,
-    /// For the watchdog.
-    time: Condvar,
-    /// For whoever waits for the end.
-    ended: Condvar,
+    pub watchdog: Waker,
+    /// By seat.
+    pub watches: Arc<[Watch]>,
+    pub workers: Arc<worker::Pool<State>>,
 }
 
 impl Pool {
-    pub(super) fn new(
-        number: DatabaseId,
-        run: Run,
-        place: String,
-        size: usize,
-        on_report: OnReport,
-    ) -> Self {
-        let state = State::new(size, since(run.clock_start));
-        Self {
-            number,
-            run,
-            place,
-            on_report,
-            state: Mutex::new(state),
-            watch: Watch::new(size),
-            abandoned: AtomicBool::new(false),
-            work: Condvar::new(),
-            rest: Condvar::new(),
-            time: Condvar::new(),
-            ended: Condvar::new(),
-        }
-    }
-
-    fn wake_all(&self) {
-        self.work.notify_all();
-        self.rest.notify_all();
-    }
-
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Reads or changes what the workers share; they are woken where that lets something begin.
+    pub(super) fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        self.workers.with(change)
     }
 
     pub(super) fn is_abandoned(&self) -> bool {
-        self.abandoned.load(SeqCst)
+        self.workers.is_abandoned()
     }
 
     pub(super) fn now_ms(&self) -> u64 {
-        since(self.run.clock_start)
+        self.run.now_ms()
     }
 
     pub(super) fn submit(&self, tasks: Vec<Task>) {
-        let nearest = tasks.iter().filter_map(|task| task.deadline_ms).min();
-        let count = tasks.len();
-        let mut state = self.lock();
-        for task in tasks {
-            state.queue.add(task);
-        }
-        self.watch_until(&state, nearest);
-        for _ in 0..count.min(state.asleep) {
-            self.work.notify_one();
-        }
+        self.with(|state| tasks.into_iter().for_each(|task| state.queue.add(task)));
+        // They have deadlines before a worker has a connection for them.
+        self.watchdog.begins();
     }
 
     pub(super) fn prepare(&self, preparation: Preparation) {
-        self.lock().preparation = Some(Waiting {
-            preparation,
-            taken: false,
-            told_away: false,
-        });
-        self.wake_all();
-    }
-
-    /// Asks for the end and waits for it.
-    pub(super) fn finish(&self, within: Duration) -> bool {
-        let mut state = self.lock();
-        state.stopping = true;
-        self.wake_all();
-        let waited = self
-            .ended
-            .wait_timeout_while(state, within, |state| state.threads > 0);
-        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        state.threads == 0
-    }
-
-    /// Ends everything that runs; nothing is answered any more.
-    pub(super) fn abandon(&self) {
-        let mut state = self.lock();
-        self.abandoned.store(true, SeqCst);
-        state.stopping = true;
-        for (thread, slot) in state.slots.iter_mut().enumerate() {
-            self.watch.cut(thread);
-            slot.end();
-        }
-        drop(state);
-        self.wake_all();
-        self.time.notify_all();
+        self.with(|state| state.preparation = Some(Pending::new(preparation)));
     }
 
     pub(super) fn report(&self, done: Vec<Done>) {
@@ -142,150 +65,69 @@ impl Pool {
         self.report(vec![Done { id, outcome }]);
     }
 
-    /// Sleeps until there is something to do for this thread, which is done with what it did.
-    pub(super) fn next(&self, thread: usize) -> Work {
-        let mut state = self.lock();
-        state.slots[thread].busy = Busy::Not;
-        state.slots[thread].reading = None;
-        loop {
-            let now_ms = self.now_ms();
-            if let Some(until_ms) = state.rests_until(thread, now_ms)
-                && !self.is_abandoned()
-                && !state.is_over()
-            {
-                if state.has_work(now_ms) {
-                    self.work.notify_one();
-                }
-                let left = Duration::from_millis(until_ms.saturating_sub(now_ms));
-                let waited = self.rest.wait_timeout(state, left);
-                (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-                continue;
-            }
-            let work = match self.is_abandoned() {
-                true => Some(Work::End),
-                false => state.take(now_ms),
-            };
-            if let Some(work) = work {
-                state.slots[thread].busy = match work {
-                    Work::End => Busy::Not,
-                    Work::Read => Busy::Reading,
-                    _ => Busy::Otherwise,
-                };
-                if matches!(work, Work::End) {
-                    state.threads -= 1;
-                    self.ended.notify_all();
-                    self.time.notify_all();
-                    self.wake_all();
-                } else if state.has_work(now_ms) {
-                    self.work.notify_one();
-                }
-                return work;
-            }
-            self.watch_head_start(&state, now_ms);
-            let retry_at_ms = state.outage.as_mut().filter(|outage| !outage.tried);
-            let Some(retry_at_ms) = retry_at_ms.map(|outage| {
-                outage.tried = true;
-                outage.retry_at_ms
-            }) else {
-                state.asleep += 1;
-                let waited = self.work.wait(state);
-                state = waited.unwrap_or_else(PoisonError::into_inner);
-                state.asleep -= 1;
-                continue;
-            };
-            let left = Duration::from_millis(retry_at_ms.saturating_sub(now_ms));
-            state.asleep += 1;
-            let waited = self.work.wait_timeout(state, left);
-            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-            state.asleep -= 1;
-            if let Some(outage) = &mut state.outage {
-                outage.tried = false;
-            }
-        }
+    /// The next task of a host that the caller has, of the transaction of `group` where it is given.
+    pub(super) fn next(&self, host: Caller, group: Option<u32>) -> Option<Task> {
+        self.workers.finish(|state| match state.preparation {
+            None if !self.is_abandoned() => state.queue.next(host, group),
+            _ => None,
+        })
     }
 
-    /// The next read for a thread that reads, until others are to have their turn.
-    pub(super) fn next_read(&self, thread: usize) -> Option<Task> {
-        let mut state = self.lock();
-        let now_ms = self.now_ms();
-        let slot = &mut state.slots[thread];
-        let had = slot.reading.take();
-        let task = match state.is_free() && !self.is_abandoned() {
-            true => state.queue.read(),
-            false => None,
-        };
-        if let Some(task) = &task {
-            state.slots[thread].reading = Some((task.job.host, now_ms));
-        }
-        // A write may have waited for the read that is done.
-        if had.is_some() && state.has_work(now_ms) {
-            self.work.notify_one();
-        }
-        task
-    }
-
-    /// The next task for the transaction of a host.
-    pub(super) fn join(&self, host: u32, group: Option<u32>) -> Option<Task> {
-        let mut state = self.lock();
-        match state.is_free() && !self.is_abandoned() {
-            true => state.queue.join(host, group),
-            false => None,
-        }
-    }
-
-    /// The transaction of a host has ended; what has no answer waits again.
-    pub(super) fn written(&self, host: u32, back: Vec<Task>) {
-        let nearest = back.iter().filter_map(|task| task.deadline_ms).min();
-        let mut state = self.lock();
-        state.queue.put_back(back.into_iter());
-        state.queue.written(host);
-        self.watch_until(&state, nearest);
-    }
-
-    /// A read that has no answer waits again, whatever else its host does.
-    pub(super) fn put_back(&self, task: Task) {
-        let deadline_ms = task.deadline_ms;
-        let mut state = self.lock();
-        state.queue.put_back([task].into_iter());
-        self.watch_until(&state, deadline_ms);
-    }
-
-    /// The thread has another connection, or none.
-    pub(super) fn connected(&self, thread: usize, socket: Option<Socket>) {
-        let mut state = self.lock();
-        let slot = &mut state.slots[thread];
-        (slot.socket, slot.connecting) = (socket, false);
-        match slot.socket {
-            Some(_) => slot.refused_until_ms = None,
-            // Who rests may be needed now.
-            None => self.rest.notify_all(),
-        }
+    /// From here to `unwatch`, the connection at this seat is ended at this time; a call is noted
+    /// when it runs long.
+    pub(super) fn watch(&self, seat: usize, limit_ms: u64, call: Option<CallId>) {
+        self.watches[seat].begin(limit_ms, call);
+        self.watchdog.begins();
+        // Either this sees the end, or that sees what began.
         if self.is_abandoned() {
-            slot.end();
+            self.watches[seat].cut();
         }
     }
 
-    /// The thread is about to connect.
-    pub(super) fn connects(&self, thread: usize) {
-        self.lock().slots[thread].connecting = true;
+    /// Whether the connection was ended.
+    pub(super) fn unwatch(&self, seat: usize) -> bool {
+        self.watches[seat].end()
+    }
+
+    /// The worker has another connection, or none.
+    pub(super) fn connected(&self, seat: usize, socket: Option<Socket>) {
+        let connected = socket.is_some();
+        self.watches[seat].connected(socket);
+        self.with(|state| {
+            let slot = &mut state.slots[seat];
+            (slot.connected, slot.connecting) = (connected, false);
+            if connected {
+                slot.refused_until = None;
+            }
+            state.count_readers();
+        });
+        if self.is_abandoned() {
+            self.watches[seat].cut();
+        }
+    }
+
+    /// The worker is about to connect.
+    pub(super) fn connects(&self, seat: usize) {
+        self.with(|state| state.slots[seat].connecting = true);
     }
 
     /// The server has refused a connection, having enough of them. False where it is out of reach:
-    /// no other thread has one. Otherwise those go on, and this one rests.
-    pub(super) fn rest(&self, thread: usize, refusal: &Refusal) -> bool {
-        let mut state = self.lock();
-        state.slots[thread].connecting = false;
-        if !state.has_other(thread) {
-            return false;
-        }
-        let until_ms = self.now_ms().saturating_add(MYSQL_REFUSED_MS);
-        state.slots[thread].refused_until_ms = Some(until_ms);
-        let open = state.slots.iter().filter(|slot| slot.is_in_use()).count();
-        let size = state.slots.len();
-        let is_new = !std::mem::replace(&mut state.said_refused, true);
-        let outage = state.outage.take_if(|outage| outage.too_many);
-        drop(state);
-        if is_new {
+    /// no other worker has one. Otherwise those go on, and this one rests.
+    pub(super) fn rest(&self, seat: usize, refusal: &Refusal) -> bool {
+        let rests = self.with(|state| {
+            state.slots[seat].connecting = false;
+            if !state.has_other(seat) {
+                return None;
+            }
+            let until = Instant::now() + Duration::from_millis(MYSQL_REFUSED_MS);
+            state.slots[seat].refused_until = Some(until);
+            state.count_readers();
+            state.outage.take_if(|outage| outage.too_many);
+            let open = state.slots.iter().filter(|slot| slot.is_in_use()).count();
+            let is_new = !std::mem::replace(&mut state.said_refused, true);
+            Some((is_new, open, state.slots.len()))
+        });
+        if let Some((true, open, size)) = rests {
             log::warn!(
                 "{} allows vpid no more than {open} connections at once ({}): it goes on with \
                  these. Set pool = {open} in place of {size}, or let the server allow more",
@@ -293,47 +135,34 @@ impl Pool {
                 refusal.reason
             );
         }
-        if outage.is_some() {
-            self.wake_all();
-        }
-        true
-    }
-
-    /// What a connection that was given up may still run is to be ended by whoever has another.
-    pub(super) fn kill_later(&self, id: u32) {
-        self.lock().kills.push(id);
+        rests.is_some()
     }
 
     /// The server was told to end this connection's statement.
     pub(super) fn killed(&self, id: u32) {
-        let mut state = self.lock();
-        state.killed.push(id);
-        let over = state.killed.len().saturating_sub(MYSQL_KILLED_KEPT_MAX);
-        state.killed.drain(..over);
-    }
-
-    pub(super) fn take_kills(&self) -> Vec<u32> {
-        std::mem::take(&mut self.lock().kills)
+        self.with(|state| {
+            state.killed.push(id);
+            let over = state.killed.len().saturating_sub(MYSQL_KILLED_KEPT_MAX);
+            state.killed.drain(..over);
+        });
     }
 
     /// The preparation is done, unless a later one has replaced it.
     pub(super) fn prepared(&self, ticket: u64, verdict: Verdict) {
-        let mut state = self.lock();
-        let is_this = |waiting: &mut Waiting| waiting.preparation.ticket == ticket;
-        let current = state.preparation.take_if(is_this).is_some() && !self.is_abandoned();
-        drop(state);
-        if current {
+        let is_this = |pending: &mut Pending| pending.wanted.ticket == ticket;
+        let current = self.with(|state| state.preparation.take_if(is_this).is_some());
+        if current && !self.is_abandoned() {
             self.report_prepared(ticket, verdict);
         }
-        self.wake_all();
     }
 
     /// It could not be done now.
     pub(super) fn unprepared(&self) {
-        if let Some(waiting) = &mut self.lock().preparation {
-            waiting.taken = false;
-        }
-        self.wake_all();
+        self.with(|state| {
+            if let Some(waiting) = &mut state.preparation {
+                waiting.taken = false;
+            }
+        });
     }
 
     fn report_prepared(&self, ticket: u64, verdict: Verdict) {
@@ -351,64 +180,47 @@ impl Pool {
             "{} cannot be used: {}; {}",
             self.place, refusal.reason, refusal.advice
         );
-        let mut state = self.lock();
-        if self.is_abandoned() || (state.outage.is_some() && !tried) {
+        let lost = self.with(|state| {
+            if self.is_abandoned() || (state.outage.is_some() && !tried) {
+                return None;
+            }
+            let first_wait_ms = state.first_wait_ms();
+            let mut outage = Outage::new(state.outage.as_ref(), sentence.clone(), first_wait_ms);
+            outage.too_many = refusal.too_many;
+            let news = outage.news();
+            state.outage = Some(outage);
+            Some((news, state.preparation.as_mut().and_then(Pending::untold)))
+        });
+        let Some((news, untold)) = lost else {
             return;
-        }
-        let (since, wait_ms) = match &state.outage {
-            Some(outage) => (outage.since, outage.next_wait_ms),
-            None => (Instant::now(), state.first_wait_ms()),
         };
-        let known = state
-            .outage
-            .as_ref()
-            .is_some_and(|was| was.sentence == sentence);
-        if !known {
-            log::error!(target: log_targets::NEWS, "{sentence}. Calls wait; vpid keeps trying.");
-        }
-        let untold = state.preparation.as_mut().and_then(|waiting| {
-            let told = std::mem::replace(&mut waiting.told_away, true);
-            (!told).then_some(waiting.preparation.ticket)
-        });
-        state.outage = Some(Outage {
-            since,
-            sentence: sentence.clone(),
-            retry_at_ms: self.now_ms().saturating_add(wait_ms),
-            next_wait_ms: (wait_ms * 2).min(SQL_RETRY_MS_MAX),
-            tried: false,
-            too_many: refusal.too_many,
-        });
-        drop(state);
-        self.wake_all();
+        // What waits has deadlines, which nobody else keeps now.
+        self.watchdog.begins();
+        log_news(news);
         if let Some(ticket) = untold {
             self.report_prepared(ticket, Verdict::Away(sentence));
         }
     }
 
     pub(super) fn end_outage(&self) {
-        let mut state = self.lock();
-        if let Some(outage) = state.outage.take() {
+        let outage = self.with(|state| {
+            let outage = state.outage.take()?;
             state.last_outage = Some((Instant::now(), outage.next_wait_ms));
-            log::info!(
-                "{} is back after {:.1} s",
-                self.place,
-                outage.since.elapsed().as_secs_f64()
-            );
-            self.wake_all();
+            Some(outage)
+        });
+        if let Some(outage) = outage {
+            outage.log_end(&self.place);
         }
     }
 
     /// Whether this is to be said: once.
     pub(super) fn complains(&self, complaint: &(u32, String)) -> bool {
-        let mut state = self.lock();
-        let is_new = !state.complaints.contains(complaint);
-        if is_new {
-            state.complaints.push(complaint.clone());
-        }
-        is_new
+        self.with(|state| {
+            let is_new = !state.complaints.contains(complaint);
+            if is_new {
+                state.complaints.push(complaint.clone());
+            }
+            is_new
+        })
     }
-}
-
-fn since(clock_start: Instant) -> u64 {
-    u64::try_from(clock_start.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

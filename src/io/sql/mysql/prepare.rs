@@ -7,7 +7,7 @@ use super::trouble::{Trouble, sort, words};
 use super::worker::Worker;
 use crate::io::sql::{Fault, Preparation, Subject, Verdict};
 use crate::limits::MYSQL_SCHEMA_MS_MAX;
-use crate::wire::sql::{Class, Query, Returns, Schema, SchemaStep, Template, class_of};
+use crate::sql::{Class, Query, Returns, Schema, SchemaStep, Template, class_of};
 use mysql::prelude::Queryable;
 use mysql::{Error, Statement};
 
@@ -64,7 +64,7 @@ pub(super) fn prepare(worker: &mut Worker, preparation: &Preparation) -> Option<
         .session
         .as_mut()
         .map(|session| queries(session, &preparation.queries));
-    let ended = worker.pool.unwatch(worker.thread);
+    let ended = worker.pool.unwatch(worker.seat);
     match faults {
         Some(Ok(faults)) if !ended => Some(match faults.is_empty() {
             true => Verdict::Good,
@@ -98,14 +98,16 @@ fn refused(schema: &Schema, error: Error) -> Option<Verdict> {
 fn apply(worker: &mut Worker, schema: &Schema) -> Result<(), Stop> {
     own(worker, &format!("{WRITABLE}; {CREATE}"))?;
     // Longer than the lock is waited for.
-    worker
-        .pool
-        .watch(worker.thread, worker.pool.now_ms() + MYSQL_SCHEMA_MS_MAX);
+    worker.pool.watch(
+        worker.seat,
+        worker.pool.now_ms() + MYSQL_SCHEMA_MS_MAX,
+        None,
+    );
     let locked = worker.session.as_mut().map(|session| {
         session.allow(MYSQL_SCHEMA_MS_MAX)?;
         session.first(LOCK)
     });
-    worker.pool.unwatch(worker.thread);
+    worker.pool.unwatch(worker.seat);
     match locked {
         Some(Ok(Some(mysql::Value::Int(1)))) => {}
         Some(Ok(Some(mysql::Value::Bytes(bytes)))) if bytes == b"1" => {}
@@ -177,14 +179,16 @@ fn statement(worker: &mut Worker, text: &str, note: &str) -> Result<(), Error> {
 }
 
 fn own(worker: &mut Worker, text: &str) -> Result<(), Error> {
-    worker
-        .pool
-        .watch(worker.thread, worker.pool.now_ms() + MYSQL_SCHEMA_MS_MAX);
+    worker.pool.watch(
+        worker.seat,
+        worker.pool.now_ms() + MYSQL_SCHEMA_MS_MAX,
+        None,
+    );
     let ran = match &mut worker.session {
         Some(session) => session.own(text),
         None => Err(Error::IoError(std::io::ErrorKind::NotConnected.into())),
     };
-    worker.pool.unwatch(worker.thread);
+    worker.pool.unwatch(worker.seat);
     ran
 }
 
@@ -275,7 +279,7 @@ fn wrong(
                            of the schema may have it";
             return Ok(Some(message.to_owned()));
         }
-        Err(refused) => return Ok(Some(refused.detail)),
+        Err(refused) => return Ok(Some(refused.detail().to_owned())),
     }
     let prepared = match session.conn.prep(&template.text) {
         Ok(prepared) => prepared,

@@ -1,11 +1,11 @@
-//! What waits: calls by host, in their order, and which of them may be handed out.
+//! What waits: calls by host, in their order, and which of them may be begun.
 //!
-//! A call is handed out only when all earlier ones of its host are. A write has its host to
-//! itself, except for reads that began long enough ago to have their snapshot.
+//! A call is begun only when all earlier ones of its host are. Reads run beside each other. A write
+//! has its host to itself, except for reads that began long enough ago to have their snapshot.
 
-use crate::limits::MYSQL_HEAD_START_MS;
-use crate::wire::call_error::CallError;
-use crate::wire::sql::{Class, Job};
+use crate::jobs::{Caller, Job};
+use crate::protocol::call_error::CallError;
+use crate::sql::Class;
 use std::collections::{HashMap, VecDeque};
 
 /// A call, and what happened to it so far.
@@ -27,7 +27,7 @@ pub(super) struct Task {
 impl Task {
     pub(super) fn new(job: Job) -> Self {
         Self {
-            class: job.call.class(),
+            class: job.call.class().map_err(CallError::from),
             deadline_ms: job.deadline_ms,
             group: 0,
             tries: 0,
@@ -56,54 +56,75 @@ impl Task {
 #[derive(Debug, Default)]
 struct Host {
     waiting: VecDeque<Task>,
-    /// A transaction of this host runs, or something in its place.
+    /// A worker runs a transaction of it.
     writing: bool,
+    /// Reads that were begun and may not have their snapshot.
+    fresh: usize,
+    /// It has its place among the turns.
+    has_turn: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Queue {
-    hosts: HashMap<u32, Host>,
-    /// Hosts with something waiting, each once, in the order of their turns.
-    turns: VecDeque<u32>,
+    hosts: HashMap<Caller, Host>,
+    /// Hosts of which something may be begun, in the order of their turns.
+    turns: VecDeque<Caller>,
+    /// Reads under way, and how many there may be.
+    reading: usize,
+    reading_max: usize,
     groups: u32,
 }
 
-/// What may be begun.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
-    /// A read, which `read` gives.
-    Read,
-    /// The transaction of this host, whose tasks `join` gives.
-    Write(u32),
+/// What a worker is to begin.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it is handed over, not kept")]
+pub(super) enum Begun {
+    /// A read, until [`Queue::read_done`].
+    Read(Task),
+    /// The transaction of this host, whose tasks [`Queue::next`] gives, until [`Queue::written`].
+    Write(Caller),
 }
 
-/// Who reads now: its host, and since when.
-pub(super) type Reader = (u32, u64);
-
 impl Queue {
+    /// For so many workers, of which one is left to those who write.
+    pub(super) fn new(workers: usize) -> Self {
+        Self {
+            hosts: HashMap::new(),
+            turns: VecDeque::new(),
+            reading: 0,
+            reading_max: workers.saturating_sub(1).max(1),
+            groups: 0,
+        }
+    }
+
+    /// So many workers have a connection, or may have one.
+    pub(super) fn workers_are(&mut self, workers: usize) {
+        self.reading_max = workers.saturating_sub(1).max(1);
+    }
+
     pub(super) fn add(&mut self, task: Task) {
-        let id = task.job.host;
-        let host = self.hosts.entry(id).or_default();
-        if host.waiting.is_empty() {
-            self.turns.push_back(id);
-        }
-        host.waiting.push_back(task);
+        let id = task.job.caller;
+        self.hosts.entry(id).or_default().waiting.push_back(task);
+        self.settle(id);
     }
 
-    /// What was handed out and has no answer goes back, in front of everything of its host.
-    pub(super) fn put_back(&mut self, tasks: impl DoubleEndedIterator<Item = Task>) {
-        for task in tasks.rev() {
-            let id = task.job.host;
-            let host = self.hosts.entry(id).or_default();
-            if host.waiting.is_empty() {
-                self.turns.push_front(id);
-            }
-            host.waiting.push_front(task);
+    /// What was begun and has no outcome goes back, in front of everything of its host.
+    pub(super) fn put_back(&mut self, tasks: Vec<Task>) {
+        for task in tasks.into_iter().rev() {
+            let id = task.job.caller;
+            self.hosts.entry(id).or_default().waiting.push_front(task);
+            self.settle(id);
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.turns.is_empty()
+    /// Whether something may be begun.
+    pub(super) fn is_ready(&self) -> bool {
+        self.find().is_some()
+    }
+
+    /// Whether nothing waits, and nothing is under way.
+    pub(super) fn is_done(&self) -> bool {
+        self.hosts.is_empty() && self.reading == 0
     }
 
     pub(super) fn tasks(&self) -> impl Iterator<Item = &Task> {
@@ -116,139 +137,131 @@ impl Queue {
         self.groups
     }
 
-    /// The next read that may run now.
-    pub(super) fn read(&mut self) -> Option<Task> {
-        let at = self.turns.iter().position(|id| self.hosts[id].may_read())?;
-        let id = self.turns.remove(at)?;
-        self.pop(id)
-    }
-
-    /// What may be begun now, by whose turn it is. A host that is to write does so from here on.
-    pub(super) fn next(&mut self, readers: &[Reader], may_read: bool, now_ms: u64) -> Option<Next> {
-        let (at, id) = self.find(readers, may_read, now_ms)?;
+    /// What is to be begun, by whose turn it is.
+    pub(super) fn begin(&mut self) -> Option<Begun> {
+        let id = self.turns.remove(self.find()?)?;
         let host = self.hosts.get_mut(&id)?;
-        if host.may_read() {
-            return Some(Next::Read);
+        host.has_turn = false;
+        if host.reads_next() {
+            let task = host.waiting.pop_front()?;
+            host.fresh += 1;
+            self.reading += 1;
+            self.settle(id);
+            return Some(Begun::Read(task));
         }
         host.writing = true;
-        self.turns.remove(at);
-        self.turns.push_back(id);
-        Some(Next::Write(id))
+        Some(Begun::Write(id))
     }
 
-    /// Whether there is one.
-    pub(super) fn has_next(&self, readers: &[Reader], may_read: bool, now_ms: u64) -> bool {
-        self.find(readers, may_read, now_ms).is_some()
+    fn find(&self) -> Option<usize> {
+        let may_read = self.reading < self.reading_max;
+        let mut turns = self.turns.iter();
+        turns.position(|id| may_read || !self.hosts[id].reads_next())
     }
 
-    /// Whose turn it is, and where that stands.
-    fn find(&self, readers: &[Reader], may_read: bool, now_ms: u64) -> Option<(usize, u32)> {
-        let mut turns = self.turns.iter().copied().enumerate();
-        turns.find(|(_, id)| {
-            let host = &self.hosts[id];
-            let fresh = |reader: &Reader| reader.0 == *id && is_fresh(reader, now_ms);
-            (may_read && host.may_read()) || (host.may_write() && !readers.iter().any(fresh))
-        })
-    }
-
-    /// When a write that waits for fresh reads of its host may begin at last.
-    pub(super) fn head_start_ends(&self, readers: &[Reader], now_ms: u64) -> Option<u64> {
-        let waits = |id: u32| self.hosts.get(&id).is_some_and(Host::may_write);
-        readers
-            .iter()
-            .filter(|reader| is_fresh(reader, now_ms) && waits(reader.0))
-            .map(|reader| reader.1 + MYSQL_HEAD_START_MS)
-            .min()
-    }
-
-    /// The next task of a host that is writing, into the transaction of `group`.
-    pub(super) fn join(&mut self, id: u32, group: Option<u32>) -> Option<Task> {
-        let front = self.hosts.get(&id)?.waiting.front()?;
+    /// The next task of a host that the caller writes for; of the transaction of `group` where it is
+    /// given.
+    pub(super) fn next(&mut self, id: Caller, group: Option<u32>) -> Option<Task> {
+        let waiting = &mut self.hosts.get_mut(&id)?.waiting;
+        let front = waiting.front()?;
         let alone = front.class == Ok(Class::Alone);
-        if group.is_some_and(|group| alone || front.group != group) {
-            return None;
+        match group.is_some_and(|group| alone || front.group != group) {
+            true => None,
+            false => waiting.pop_front(),
         }
-        let at = self.turns.iter().position(|turn| *turn == id)?;
-        self.turns.remove(at);
-        self.pop(id)
     }
 
-    /// The host's transaction has ended.
-    pub(super) fn written(&mut self, id: u32) {
+    /// The host's transaction has ended; what has no outcome waits again.
+    pub(super) fn written(&mut self, id: Caller, back: Vec<Task>) {
+        self.put_back(back);
         if let Some(host) = self.hosts.get_mut(&id) {
             host.writing = false;
-            if host.waiting.is_empty() {
-                self.hosts.remove(&id);
-            }
+            self.settle(id);
         }
+    }
+
+    /// A read of this host has its snapshot: later writes do not wait for it.
+    pub(super) fn has_snapshot(&mut self, id: Caller) {
+        if let Some(host) = self.hosts.get_mut(&id) {
+            host.fresh = host.fresh.saturating_sub(1);
+            self.settle(id);
+        }
+    }
+
+    /// A read is no longer under way.
+    pub(super) fn read_done(&mut self) {
+        self.reading -= 1;
     }
 
     /// Takes out those whose time is up.
     pub(super) fn expired(&mut self, now_ms: u64) -> Vec<Task> {
         let mut expired = Vec::new();
-        for host in self.hosts.values_mut() {
-            if host.waiting.iter().any(|task| task.is_over(now_ms)) {
-                let (over, left) = host
-                    .waiting
-                    .drain(..)
-                    .partition(|task| task.is_over(now_ms));
+        let is_over = |host: &Host| host.waiting.iter().any(|task| task.is_over(now_ms));
+        let hosts = self.hosts.iter().filter(|(_, host)| is_over(host));
+        for id in hosts.map(|(id, _)| *id).collect::<Vec<_>>() {
+            if let Some(host) = self.hosts.get_mut(&id) {
+                let tasks = host.waiting.drain(..);
+                let (over, left) = tasks.partition(|task| task.is_over(now_ms));
                 host.waiting = left;
                 expired.extend::<VecDeque<Task>>(over);
+                self.settle(id);
             }
-        }
-        if !expired.is_empty() {
-            let hosts = &mut self.hosts;
-            self.turns.retain(|id| !hosts[id].waiting.is_empty());
-            hosts.retain(|_, host| host.writing || !host.waiting.is_empty());
         }
         expired
     }
 
-    /// The front task of a host that has no turn now; it gets one behind the others.
-    fn pop(&mut self, id: u32) -> Option<Task> {
-        let host = self.hosts.get_mut(&id)?;
-        let task = host.waiting.pop_front();
-        if !host.waiting.is_empty() {
+    /// Gives a host its turn, or takes it away, and forgets one of which nothing is left.
+    fn settle(&mut self, id: Caller) {
+        let Some(host) = self.hosts.get_mut(&id) else {
+            return;
+        };
+        let may_begin = host.may_begin();
+        if may_begin && !host.has_turn {
             self.turns.push_back(id);
-        } else if !host.writing {
+        } else if !may_begin && host.has_turn {
+            self.turns.retain(|turn| *turn != id);
+        }
+        host.has_turn = may_begin;
+        if host.waiting.is_empty() && !host.writing && host.fresh == 0 {
             self.hosts.remove(&id);
         }
-        task
     }
 }
 
 impl Host {
-    fn may_read(&self) -> bool {
-        !self.writing && self.waiting.front().is_some_and(Task::reads)
+    fn reads_next(&self) -> bool {
+        self.waiting.front().is_some_and(Task::reads)
     }
 
-    fn may_write(&self) -> bool {
-        !self.writing && self.waiting.front().is_some_and(|task| !task.reads())
+    fn may_begin(&self) -> bool {
+        let front = self.waiting.front();
+        !self.writing && front.is_some_and(|task| task.reads() || self.fresh == 0)
     }
-}
-
-fn is_fresh(reader: &Reader, now_ms: u64) -> bool {
-    now_ms < reader.1.saturating_add(MYSQL_HEAD_START_MS)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::super::tests_support::{insert, raw};
     use super::*;
+    use crate::jobs::HostId;
 
-    fn task(host: u32, index: u32, text: &str) -> Task {
+    fn host(number: u32) -> Caller {
+        Caller::Host(HostId(number))
+    }
+
+    fn task(of: u32, index: u32, text: &str) -> Task {
         let mut job = match text {
             "w" => insert(index, 1),
             "r" => raw(index, "SELECT 1"),
             "a" => raw(index, "DROP TABLE user_x_t"),
             other => raw(index, other),
         };
-        job.host = host;
+        job.caller = host(of);
         Task::new(job)
     }
 
     fn queue(tasks: &[(u32, &str)]) -> Queue {
-        let mut queue = Queue::default();
+        let mut queue = Queue::new(4);
         for (index, (host, text)) in (0..).zip(tasks) {
             queue.add(task(*host, index, text));
         }
@@ -259,82 +272,108 @@ mod tests {
         task.map(|task| task.job.id.index)
     }
 
-    #[test]
-    fn hosts_take_turns() {
-        let mut queue = queue(&[(1, "r"), (1, "r"), (2, "r"), (3, "w")]);
-        assert_eq!(queue.next(&[], true, 0), Some(Next::Read));
-        assert_eq!(index(queue.read()), Some(0));
-        assert_eq!(index(queue.read()), Some(2));
-        assert_eq!(queue.next(&[], true, 0), Some(Next::Write(3)));
-        assert_eq!(index(queue.read()), Some(1));
-        assert_eq!(index(queue.join(3, None)), Some(3));
-        assert!(queue.is_empty());
+    /// The number of the read that is begun, or of the host that writes.
+    fn begin(queue: &mut Queue) -> Option<Result<u32, u32>> {
+        queue.begin().map(|begun| match begun {
+            Begun::Read(task) => Ok(task.job.id.index),
+            Begun::Write(Caller::Host(HostId(host))) => Err(host),
+            Begun::Write(caller) => panic!("{caller:?}"),
+        })
     }
 
     #[test]
-    fn a_host_that_writes_has_nothing_else_handed_out() {
+    fn hosts_take_turns() {
+        let mut queue = queue(&[(1, "r"), (1, "r"), (2, "r"), (3, "w")]);
+        assert_eq!(begin(&mut queue), Some(Ok(0)));
+        assert_eq!(begin(&mut queue), Some(Ok(2)));
+        assert_eq!(begin(&mut queue), Some(Err(3)));
+        assert_eq!(begin(&mut queue), Some(Ok(1)));
+        assert_eq!(index(queue.next(host(3), None)), Some(3));
+        assert!(!queue.is_ready() && !queue.is_done());
+        queue.written(host(3), Vec::new());
+        for of in [1, 1, 2] {
+            queue.has_snapshot(host(of));
+            queue.read_done();
+        }
+        assert!(queue.is_done());
+    }
+
+    #[test]
+    fn a_host_that_writes_has_nothing_else_begun() {
         let mut queue = queue(&[(1, "w"), (1, "r"), (1, "w")]);
-        assert_eq!(queue.next(&[], true, 0), Some(Next::Write(1)));
-        assert_eq!(index(queue.join(1, None)), Some(0));
-        assert!(queue.next(&[], true, 0).is_none() && queue.read().is_none());
-        assert_eq!(index(queue.join(1, Some(0))), Some(1), "it may read along");
-        queue.written(1);
-        assert_eq!(queue.next(&[], true, 0), Some(Next::Write(1)));
+        assert_eq!(begin(&mut queue), Some(Err(1)));
+        assert_eq!(index(queue.next(host(1), None)), Some(0));
+        assert!(!queue.is_ready());
+        assert_eq!(
+            index(queue.next(host(1), Some(0))),
+            Some(1),
+            "it may read along"
+        );
+        queue.written(host(1), Vec::new());
+        assert_eq!(begin(&mut queue), Some(Err(1)));
     }
 
     #[test]
     fn a_write_waits_for_the_snapshots_of_reads_before_it() {
-        let mut queue = queue(&[(1, "w")]);
-        let readers = [(1, 1_000), (2, 0)];
-        let late = 1_000 + MYSQL_HEAD_START_MS;
-        assert_eq!(queue.next(&readers, true, late - 1), None);
-        assert_eq!(queue.head_start_ends(&readers, late - 1), Some(late));
-        assert_eq!(queue.next(&readers, true, late), Some(Next::Write(1)));
+        let mut queue = queue(&[(1, "r"), (1, "r"), (1, "w"), (2, "r")]);
+        assert_eq!(begin(&mut queue), Some(Ok(0)));
+        assert_eq!(begin(&mut queue), Some(Ok(3)));
+        assert_eq!(begin(&mut queue), Some(Ok(1)));
+        queue.has_snapshot(host(1));
+        assert_eq!(begin(&mut queue), None);
+        queue.has_snapshot(host(1));
+        assert_eq!(begin(&mut queue), Some(Err(1)));
     }
 
     #[test]
     fn writes_go_on_when_no_more_reads_may_begin() {
-        let mut queue = queue(&[(1, "r"), (2, "w")]);
-        assert_eq!(queue.next(&[], false, 0), Some(Next::Write(2)));
-        assert_eq!(queue.next(&[], false, 0), None);
+        let mut queue = queue(&[(1, "r"), (1, "r"), (1, "r"), (1, "r"), (2, "w")]);
+        assert_eq!([0; 4].map(|_| begin(&mut queue).is_some()), [true; 4]);
+        assert_eq!(begin(&mut queue), None);
+        queue.read_done();
+        assert_eq!(begin(&mut queue), Some(Ok(3)));
     }
 
     #[test]
     fn what_commits_by_itself_shares_no_transaction() {
         let mut queue = queue(&[(1, "w"), (1, "a"), (1, "w")]);
-        queue.next(&[], true, 0);
-        assert_eq!(index(queue.join(1, None)), Some(0));
-        assert!(queue.join(1, Some(0)).is_none());
-        assert_eq!(index(queue.join(1, None)), Some(1));
+        queue.begin();
+        assert_eq!(index(queue.next(host(1), None)), Some(0));
+        assert!(queue.next(host(1), Some(0)).is_none());
+        assert_eq!(index(queue.next(host(1), None)), Some(1));
     }
 
     #[test]
     fn what_comes_back_stands_in_front_and_groups_stay_apart() {
         let mut queue = queue(&[(1, "w"), (1, "w"), (1, "w")]);
-        queue.next(&[], true, 0);
-        let mut undone = [queue.join(1, None), queue.join(1, Some(0))].map(Option::unwrap);
+        queue.begin();
+        let mut undone =
+            [queue.next(host(1), None), queue.next(host(1), Some(0))].map(Option::unwrap);
         undone[0].group = queue.group();
         undone[1].group = queue.group();
         let groups = [undone[0].group, undone[1].group];
-        queue.put_back(undone.into_iter());
-        queue.written(1);
-        assert_eq!(queue.next(&[], true, 0), Some(Next::Write(1)));
-        assert_eq!(index(queue.join(1, None)), Some(0));
-        assert!(queue.join(1, Some(groups[0])).is_none());
-        assert_eq!(index(queue.join(1, None)), Some(1));
-        assert!(queue.join(1, Some(groups[1])).is_none());
-        assert_eq!(index(queue.join(1, None)), Some(2));
+        queue.written(host(1), undone.into());
+        assert_eq!(begin(&mut queue), Some(Err(1)));
+        assert_eq!(index(queue.next(host(1), None)), Some(0));
+        assert!(queue.next(host(1), Some(groups[0])).is_none());
+        assert_eq!(index(queue.next(host(1), None)), Some(1));
+        assert!(queue.next(host(1), Some(groups[1])).is_none());
+        assert_eq!(index(queue.next(host(1), None)), Some(2));
     }
 
     #[test]
     fn a_read_that_comes_back_does_not_end_a_transaction() {
         let mut queue = queue(&[(1, "r"), (1, "w"), (1, "w")]);
-        let read = queue.read().unwrap();
-        assert_eq!(queue.next(&[], true, 0), Some(Next::Write(1)));
-        assert_eq!(index(queue.join(1, None)), Some(1));
-        queue.put_back([read].into_iter());
-        assert_eq!(queue.next(&[], true, 0), None);
-        assert_eq!(index(queue.join(1, Some(0))), Some(0));
+        let Some(Begun::Read(read)) = queue.begin() else {
+            panic!("no read");
+        };
+        queue.has_snapshot(host(1));
+        assert_eq!(begin(&mut queue), Some(Err(1)));
+        assert_eq!(index(queue.next(host(1), None)), Some(1));
+        queue.put_back(vec![read]);
+        queue.read_done();
+        assert_eq!(begin(&mut queue), None);
+        assert_eq!(index(queue.next(host(1), Some(0))), Some(0));
     }
 
     #[test]
@@ -347,22 +386,19 @@ mod tests {
         only.deadline_ms = Some(9);
         queue.add(only);
         assert!(queue.expired(8).is_empty());
-        let mut over: Vec<_> = queue
-            .expired(10)
-            .into_iter()
-            .map(|task| task.job.id.index)
-            .collect();
+        let expired = queue.expired(10).into_iter();
+        let mut over: Vec<_> = expired.map(|task| task.job.id.index).collect();
         over.sort_unstable();
         assert_eq!(over, [7, 8]);
         assert_eq!(queue.tasks().count(), 3);
-        assert_eq!(index(queue.read()), Some(1));
-        assert!(queue.read().is_none());
+        assert_eq!(begin(&mut queue), Some(Err(1)));
+        assert_eq!(begin(&mut queue), Some(Ok(1)));
+        assert_eq!(begin(&mut queue), None);
     }
 
     #[test]
     fn what_may_not_run_is_told_without_a_transaction() {
         let mut queue = queue(&[(1, "COMMIT")]);
-        assert_eq!(queue.next(&[], true, 0), Some(Next::Read));
-        assert!(queue.read().unwrap().class.is_err());
+        assert!(matches!(queue.begin(), Some(Begun::Read(task)) if task.class.is_err()));
     }
 }

@@ -6,7 +6,7 @@ use crate::limits::{
     MYSQL_CONNECT_MS, MYSQL_LOCK_WAIT_S, MYSQL_OWN_MS_MAX, MYSQL_PACKET_BYTES_MAX,
     SQL_STATEMENT_MS_MAX, SQL_STATEMENTS_CACHED_MAX,
 };
-use crate::wire::sql::{Dialect, SqlMode};
+use crate::sql::{Dialect, SqlMode};
 use mysql::consts::CapabilityFlags;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Error, OptsBuilder, SslOpts, Value};
@@ -118,7 +118,7 @@ impl Session {
         self.conn.connection_id()
     }
 
-    /// One of the lane's own statements, or several; what they answer is not needed.
+    /// One of vpid's own statements, or several; what they answer is not needed.
     pub(super) fn own(&mut self, text: &str) -> Result<(), Error> {
         self.own_number(text).map(drop)
     }

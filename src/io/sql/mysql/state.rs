@@ -1,20 +1,23 @@
-//! Who of the pool does what, what is to be done next, and until when.
+//! Who of the workers does what, what is to be done next, and until when.
 
-use super::journal::Pruning;
-use super::queue::{Next, Queue, Reader};
-use super::session::Socket;
+use super::queue::{Begun, Queue, Task};
 use crate::io::sql::Preparation;
 use crate::io::sql::host_states::HostStates;
-use crate::limits::{SQL_RETRY_MS_MAX, SQL_RETRY_MS_MIN};
+use crate::io::sql::journal::Pruning;
+use crate::io::sql::outage::{Outage, Pending};
+use crate::io::sql::since;
+use crate::io::worker::{self, Next};
+use crate::jobs::Caller;
+use crate::limits::{MYSQL_HEAD_START_MS, SQL_RETRY_MS_MAX, SQL_RETRY_MS_MIN};
 use std::time::{Duration, Instant};
 
 /// Behind the pool's lock.
 #[derive(Debug)]
 pub(super) struct State {
+    clock_start: Instant,
     pub queue: Queue,
     pub slots: Vec<Slot>,
     pub pruning: Pruning,
-    pub stopping: bool,
     /// The table is there.
     pub journal: bool,
     /// Whether a connection must show that the journal can be kept.
@@ -24,7 +27,7 @@ pub(super) struct State {
     pub last_ids: HostStates<u64>,
     /// When the one before ended, and how long its next try would have waited.
     pub last_outage: Option<(Instant, u64)>,
-    pub preparation: Option<Waiting>,
+    pub preparation: Option<Pending>,
     /// Changed steps of the schema that were complained about, by number and fingerprint.
     pub complaints: Vec<(u32, String)>,
     /// It was told that the server allows fewer connections than the pool has.
@@ -33,74 +36,37 @@ pub(super) struct State {
     pub kills: Vec<u32>,
     /// Those that were ended on the server, and may still be at work there.
     pub killed: Vec<u32>,
-    /// Threads of the pool that have not ended.
-    pub threads: usize,
-    /// Those that sleep since there is nothing for them.
-    pub asleep: usize,
 }
 
-/// A preparation that was not done.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    pub preparation: Preparation,
-    /// Somebody is at it.
-    pub taken: bool,
-    pub told_away: bool,
-}
-
-/// What one thread of the pool does now.
+/// One worker's connection.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
-    /// Its connection's.
-    pub socket: Option<Socket>,
-    pub reading: Option<Reader>,
-    pub busy: Busy,
+    pub connected: bool,
     /// It will have a connection, or not.
     pub connecting: bool,
     /// The server refused it one, having enough of them; it tries again then.
-    pub refused_until_ms: Option<u64>,
+    pub refused_until: Option<Instant>,
+    /// The host of a read that may not have its snapshot, and since when it runs.
+    pub fresh: Option<(Caller, u64)>,
 }
 
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Busy {
-    #[default]
-    Not,
-    Reading,
-    /// Writing, preparing, or trying to connect.
-    Otherwise,
-}
-
-/// How long the server has been away, and why.
-#[derive(Debug)]
-pub(super) struct Outage {
-    pub since: Instant,
-    pub sentence: String,
-    pub retry_at_ms: u64,
-    pub next_wait_ms: u64,
-    /// Somebody waits for the time of the next try, or is at it.
-    pub tried: bool,
-    /// The server has too many connections.
-    pub too_many: bool,
-}
-
-/// What a thread of the pool is to do.
+/// What a worker is to do.
+#[expect(clippy::large_enum_variant, reason = "it is handed over, not kept")]
 pub(super) enum Work {
     Prepare(Preparation),
-    /// One transaction of this host.
-    Write(u32),
-    Read,
+    Call(Begun),
     /// The server was away: see whether it still is.
     Connect,
-    End,
 }
 
 impl State {
-    pub(super) fn new(size: usize, now_ms: u64) -> Self {
+    pub(super) fn new(size: usize, clock_start: Instant) -> Self {
+        let now_ms = since(clock_start);
         Self {
-            queue: Queue::default(),
+            clock_start,
+            queue: Queue::new(size),
             slots: (0..size).map(|_| Slot::default()).collect(),
             pruning: Pruning::new(now_ms),
-            stopping: false,
             journal: false,
             journal_wanted: false,
             outage: None,
@@ -111,65 +77,43 @@ impl State {
             said_refused: false,
             kills: Vec::new(),
             killed: Vec::new(),
-            threads: size,
-            asleep: 0,
         }
     }
 
-    /// What can be begun now.
-    pub(super) fn take(&mut self, now_ms: u64) -> Option<Work> {
-        if self.is_over() {
-            return Some(Work::End);
+    pub(super) fn now_ms(&self) -> u64 {
+        since(self.clock_start)
+    }
+
+    /// The read at this seat is no longer under way; where it has no outcome, it waits again.
+    pub(super) fn read_done(&mut self, seat: usize, back: Vec<Task>) {
+        self.queue.put_back(back);
+        if let Some((host, _)) = self.slots[seat].fresh.take() {
+            self.queue.has_snapshot(host);
         }
-        if let Some(outage) = &mut self.outage {
-            let due = !outage.tried && now_ms >= outage.retry_at_ms;
-            outage.tried |= due;
-            return due.then_some(Work::Connect);
-        }
-        if let Some(waiting) = &mut self.preparation {
-            let free = !std::mem::replace(&mut waiting.taken, true);
-            return free.then(|| Work::Prepare(waiting.preparation.clone()));
-        }
-        match self.queue.next(&self.readers(), self.may_read(), now_ms)? {
-            Next::Read => Some(Work::Read),
-            Next::Write(host) => Some(Work::Write(host)),
+        self.queue.read_done();
+    }
+
+    /// Reads that run for a while have their snapshot.
+    pub(super) fn note_snapshots(&mut self, now_ms: u64) {
+        let has = |(_, since_ms): &mut (Caller, u64)| *since_ms + MYSQL_HEAD_START_MS <= now_ms;
+        for slot in &mut self.slots {
+            if let Some((host, _)) = slot.fresh.take_if(has) {
+                self.queue.has_snapshot(host);
+            }
         }
     }
 
-    /// Whether all is done and no more comes.
-    pub(super) fn is_over(&self) -> bool {
-        let is_busy = |slot: &Slot| slot.busy != Busy::Not;
-        self.stopping && self.queue.is_empty() && !self.slots.iter().any(is_busy)
+    /// One of those that the server lets connect is left to those who write.
+    pub(super) fn count_readers(&mut self) {
+        let refused = |slot: &&Slot| slot.refused_until.is_some();
+        let refused = self.slots.iter().filter(refused).count();
+        self.queue.workers_are(self.slots.len() - refused);
     }
 
-    /// Whether another thread has a connection, or may have one soon.
-    pub(super) fn has_other(&self, thread: usize) -> bool {
+    /// Whether another worker has a connection, or may have one soon.
+    pub(super) fn has_other(&self, seat: usize) -> bool {
         let mut slots = self.slots.iter().enumerate();
-        slots.any(|(other, slot)| other != thread && slot.is_in_use())
-    }
-
-    /// Until when a thread leaves everything to the others, having been refused a connection.
-    pub(super) fn rests_until(&self, thread: usize, now_ms: u64) -> Option<u64> {
-        let until_ms = self.slots[thread].refused_until_ms?;
-        (now_ms < until_ms && self.has_other(thread)).then_some(until_ms)
-    }
-
-    /// Whether a thread that sleeps could begin something of the queue.
-    pub(super) fn has_work(&self, now_ms: u64) -> bool {
-        let queue = &self.queue;
-        self.asleep > 0
-            && !queue.is_empty()
-            && self.outage.is_none()
-            && self.preparation.is_none()
-            && queue.has_next(&self.readers(), self.may_read(), now_ms)
-    }
-
-    /// One connection is left to those who write.
-    fn may_read(&self) -> bool {
-        let reading = self.slots.iter().filter(|slot| slot.busy == Busy::Reading);
-        let refused = |slot: &&Slot| slot.refused_until_ms.is_some();
-        let usable = self.slots.len() - self.slots.iter().filter(refused).count();
-        reading.count() < usable.saturating_sub(1).max(1)
+        slots.any(|(other, slot)| other != seat && slot.is_in_use())
     }
 
     /// A server that comes and goes is tried as rarely as one that is away.
@@ -181,29 +125,62 @@ impl State {
         }
     }
 
-    /// Whether what waits may be begun.
-    pub(super) fn is_free(&self) -> bool {
-        self.preparation.is_none()
-    }
-
-    pub(super) fn readers(&self) -> Vec<Reader> {
-        self.slots.iter().filter_map(|slot| slot.reading).collect()
-    }
-
-    /// When the time of somebody who waits is up next.
+    /// When the time of a call that waits is up next.
     pub(super) fn nearest(&self) -> Option<u64> {
         self.queue.tasks().filter_map(|task| task.deadline_ms).min()
     }
 }
 
-impl Slot {
-    pub(super) fn is_in_use(&self) -> bool {
-        self.socket.is_some() || self.connecting
+impl worker::Queue for State {
+    type Work = Work;
+
+    fn next(&mut self, seat: usize) -> Next<Work> {
+        if let Some(outage) = &mut self.outage {
+            if outage.tried {
+                return Next::Nothing;
+            }
+            if Instant::now() < outage.retry_at {
+                return Next::At(outage.retry_at);
+            }
+            outage.tried = true;
+            return Next::Work(Work::Connect);
+        }
+        if let Some(waiting) = &mut self.preparation {
+            return match std::mem::replace(&mut waiting.taken, true) {
+                true => Next::Nothing,
+                false => Next::Work(Work::Prepare(waiting.wanted.clone())),
+            };
+        }
+        let Some(begun) = self.queue.begin() else {
+            return Next::Nothing;
+        };
+        if let Begun::Read(task) = &begun {
+            self.slots[seat].fresh = Some((task.job.caller, self.now_ms()));
+        }
+        Next::Work(Work::Call(begun))
     }
 
-    pub(super) fn end(&mut self) {
-        if let Some(socket) = &self.socket {
-            socket.end();
-        }
+    fn is_ready(&self) -> bool {
+        self.outage.is_none()
+            && match &self.preparation {
+                Some(waiting) => !waiting.taken,
+                None => self.queue.is_ready(),
+            }
+    }
+
+    fn is_done(&self) -> bool {
+        self.queue.is_done()
+    }
+
+    /// Who was refused a connection leaves everything to those that have one.
+    fn may_work(&self, seat: usize) -> bool {
+        let until = self.slots[seat].refused_until;
+        until.is_none_or(|until| until <= Instant::now()) || !self.has_other(seat)
+    }
+}
+
+impl Slot {
+    pub(super) fn is_in_use(&self) -> bool {
+        self.connected || self.connecting
     }
 }

@@ -3,10 +3,11 @@
 use super::encode;
 use super::session::{Session, Socket};
 use super::trouble::{Trouble, sort};
+use crate::jobs::Job;
 use crate::limits::{MYSQL_SPARE_ROWS_MAX, QUERY_ROWS_MAX, SQL_ANSWER_BYTES_MAX};
-use crate::wire::answer_text::{Decoder, push_int};
-use crate::wire::call_error::CallError;
-use crate::wire::sql::{Class, Job, Param, Returns, SqlCall, Statement, render};
+use crate::protocol::call_error::CallError;
+use crate::protocol::response_text::{Decoder, push_int};
+use crate::sql::{Class, Param, Returns, SqlCall, Statement, render};
 use mysql::prelude::{Protocol, Queryable};
 use mysql::{Error, Params, QueryResult, Value};
 
@@ -56,7 +57,7 @@ pub(super) fn call(session: &mut Session, job: &Job, class: Class) -> Result<Out
     for step in 0..steps {
         let statement = match render(&job.call, step, session.dialect) {
             Ok(statement) => statement,
-            Err(error) => return Ok(Err(error)),
+            Err(error) => return Ok(Err(error.into())),
         };
         let wanted = Wanted {
             returns: statement.returns,

@@ -3,8 +3,9 @@
 use super::super::tests_story;
 use super::super::tests_support::{ALL, FILE, call, insert, raw};
 use super::tests_support::{Desk, numbers, recovered};
+use crate::jobs::Job;
 use crate::limits::SQL_ANSWER_BYTES_MAX;
-use crate::wire::sql::{Job, Query, Quoting, Returns, SqlCall, Template};
+use crate::sql::{Query, Quoting, Returns, SqlCall, Template};
 use mysql::prelude::Queryable;
 use std::sync::Arc;
 
@@ -20,7 +21,6 @@ pub(super) fn query(index: u32, returns: Returns, steps: &[&str]) -> Job {
         params: Vec::new(),
         returns,
         scripts: None,
-        cache_ms: None,
         deadline_ms: None,
     };
     let mut job = raw(index, "SELECT 1");

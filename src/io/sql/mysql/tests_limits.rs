@@ -3,10 +3,11 @@
 use super::super::tests_support::raw;
 use super::tests_support::{Desk, of_host, shared};
 use crate::io::sql::{Finding, Preparation};
-use crate::wire::sql::{Job, Quoting, Reading, parse};
+use crate::jobs::{Caller, HostId, Job};
+use crate::sql::{Quoting, Reading, parse};
 use mysql::prelude::Queryable;
 use mysql::{Conn, OptsBuilder};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::time::{Duration, Instant};
 
 /// A lane whose user may have so many connections at once.
@@ -106,7 +107,7 @@ fn a_statement_is_ended_on_the_server_also_where_its_lane_has_no_second_connecti
     let mut sleeping = raw(1, "SELECT SLEEP(25)");
     sleeping.deadline_ms = desk.in_ms(300);
     let mut other = raw(2, "SELECT SLEEP(1)");
-    other.host = 1;
+    other.caller = Caller::Host(HostId(1));
     desk.submit(vec![sleeping, other]);
     assert_eq!(desk.reason(1), "DeadlineExceeded");
     assert!(desk.answer(2).is_ok());
@@ -237,7 +238,7 @@ fn what_replace_and_like_work_on_is_short() {
     };
     let mut like = |index, value: &str| {
         let mut job = raw(index, "SELECT 1");
-        let kwargs: Value = serde_json::from_str(&like(value)).unwrap();
+        let kwargs: Map<String, Value> = serde_json::from_str(&like(value)).unwrap();
         job.call = parse(
             "VPI_DB_UserSelect",
             "x.nut",

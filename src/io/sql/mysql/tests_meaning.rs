@@ -3,7 +3,7 @@
 use super::super::tests_stock::{COLUMNS, OPS, filter_values, values};
 use super::super::tests_support::call_on;
 use super::tests_support::Desk;
-use crate::wire::sql::Quoting;
+use crate::sql::Quoting;
 use mysql::Conn;
 use mysql::prelude::Queryable;
 use serde_json::{Value, json};

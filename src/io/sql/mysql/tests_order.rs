@@ -2,8 +2,8 @@
 
 use super::super::tests_support::{ALL, call, insert, raw};
 use super::tests_support::{Desk, ENDLESS, ENDLESS_WRITE, numbers, of_host, recovered};
+use crate::jobs::Job;
 use crate::limits::{MYSQL_FOREIGN_KEEP_MS, SQL_JOURNAL_KEEP_MS};
-use crate::wire::sql::Job;
 use mysql::prelude::Queryable;
 use std::time::{Duration, Instant};
 
@@ -261,11 +261,8 @@ fn the_journal_forgets_what_is_old_and_only_in_time() {
     desk.stop();
     // As if it had run for long.
     let started = Instant::now().checked_sub(Duration::from_millis(SQL_JOURNAL_KEEP_MS));
-    let state = super::pool::Pool::new(0, desk.run.clone(), String::new(), 1, Box::new(|_| ()));
-    assert_eq!(
-        state.lock().pruning.next_ms / 1_000,
-        SQL_JOURNAL_KEEP_MS / 1_000
-    );
+    let state = super::state::State::new(1, Instant::now());
+    assert_eq!(state.pruning.next_ms / 1_000, SQL_JOURNAL_KEEP_MS / 1_000);
     desk.run.clock_start = started.unwrap();
     let mut session = super::session::Session::open(&desk.settings).unwrap();
     super::journal::prune(&mut session, 1, now).unwrap();

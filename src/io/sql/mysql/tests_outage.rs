@@ -4,7 +4,7 @@ use super::super::tests_support::{ALL, insert, raw};
 use super::tests_support::{Desk, TABLE, of_host, shared};
 use crate::config::Password;
 use crate::io::sql::Verdict;
-use crate::wire::sql::Job;
+use crate::jobs::Job;
 use mysql::prelude::Queryable;
 use std::time::Duration;
 use test_mariadb::Server;

@@ -6,7 +6,7 @@ use super::tests::query;
 use super::tests_support::{Desk, TABLE, shared};
 use crate::config::Tls;
 use crate::io::sql::{Fault, Finding, Preparation, Subject, Verdict, check};
-use crate::wire::sql::{Query, Returns, Schema, SqlCall};
+use crate::sql::{Query, Returns, Schema, SqlCall};
 use mysql::prelude::Queryable;
 use std::process::Command;
 use std::sync::Arc;

@@ -2,9 +2,10 @@
 
 use super::super::tests_support::{FILE, PATIENCE, raw, try_call_on};
 use crate::config::{Database, Engine, Mysql, Password, Tls};
-use crate::io::sql::{Lane, Preparation, Report, Run, Verdict};
-use crate::wire::call_error::CallError;
-use crate::wire::sql::{CallId, Job, Quoting};
+use crate::io::sql::{Preparation, Report, Run, Verdict, Workers};
+use crate::jobs::{CallId, Caller, HostId, Job};
+use crate::protocol::call_error::CallError;
+use crate::sql::Quoting;
 use mysql::prelude::{FromRow, Queryable};
 use mysql::{Conn, OptsBuilder};
 use std::collections::HashMap;
@@ -43,7 +44,7 @@ pub(super) type Outcome = Result<String, CallError>;
 pub(super) struct Desk {
     pub settings: Mysql,
     pub run: Run,
-    lane: Option<Lane>,
+    lane: Option<Workers>,
     reports: Receiver<Report>,
     pub seen: HashMap<CallId, Vec<Outcome>>,
     /// In the order in which they came.
@@ -105,8 +106,8 @@ impl Desk {
         let (sender, receiver) = channel();
         self.reports = receiver;
         let on_report = move |report| drop(sender.send(report));
-        let lane = Lane::start(0, &self.database(), self.run.clone(), on_report);
-        self.lane = Some(lane.unwrap());
+        let lane = Workers::start(0, &self.database(), self.run.clone(), on_report);
+        self.lane = Some(lane);
     }
 
     /// Another program's connection to the same database.
@@ -161,7 +162,7 @@ impl Desk {
 
     /// The answer of this call, which must be its only one.
     pub fn answer(&mut self, index: u32) -> Outcome {
-        let id = CallId { file: FILE, index };
+        let id = CallId::of_number(FILE, index);
         while !self.seen.contains_key(&id) {
             self.take_report();
         }
@@ -236,6 +237,6 @@ pub(super) fn recovered(mut job: Job) -> Job {
 }
 
 pub(super) fn of_host(host: u32, mut job: Job) -> Job {
-    job.host = host;
+    job.caller = Caller::Host(HostId(host));
     job
 }

@@ -2,7 +2,7 @@
 
 use super::super::tests_support::raw;
 use super::tests_support::Desk;
-use crate::wire::answer_text::Decoder;
+use crate::protocol::response_text::Decoder;
 use mysql::prelude::Queryable;
 
 /// A type, a value as SQL, and what it is answered as.

@@ -4,7 +4,7 @@
 use crate::limits::{
     MYSQL_REPLACE_BYTES_MAX, MYSQL_REPLACED_BYTES_MAX, SQL_PATTERN_BYTES_MAX, SQL_VALUE_BYTES_MAX,
 };
-use crate::wire::call_error::CallError;
+use crate::protocol::call_error::{CallError, INTERRUPTED};
 use mysql::{DriverError, Error, MySqlError};
 use std::error::Error as _;
 
@@ -113,6 +113,14 @@ fn class(code: u16) -> &'static str {
 fn is_too_long(message: &str) -> bool {
     let begins = ["'exp(octet_length(", "'exp((length(", "'exp(length("];
     begins.iter().any(|begin| message.contains(begin))
+}
+
+/// What a caller is told whose call was begun once.
+pub(super) fn interrupted() -> CallError {
+    CallError::new(
+        INTERRUPTED,
+        "vpid or its connection ended while this ran; it may have taken effect",
+    )
 }
 
 /// Why a server cannot be used, and what helps.

@@ -11,7 +11,6 @@ use super::{BEGIN_WRITING, Engine, ROLLBACK};
 use crate::config::Sqlite;
 use crate::limits::SQL_CHECK_MS_MAX;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// Opens the database, tries a write, runs what of the schema has not run, and tries the queries.
 /// Nothing of it stays, the file included if it was not there.
@@ -37,7 +36,7 @@ fn look(settings: &Sqlite, existed: bool, preparation: &Preparation) -> Vec<Find
             "{path}: another program holds its lock just now, so {what} not tried"
         ))
     };
-    let guard = Arc::new(Guard::new(Instant::now(), Arc::default()));
+    let guard = Arc::new(Guard::alone());
     let engine = match Engine::open(settings, &guard) {
         Ok(engine) => engine,
         Err(error) if error.locked => return vec![untried("it was")],

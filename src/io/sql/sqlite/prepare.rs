@@ -7,7 +7,7 @@ use super::super::journal::OWN_MARK;
 use super::super::trouble::{Trouble, fault, is_interrupted, is_unavailable};
 use super::super::{Fault, Preparation, Subject};
 use super::{BEGIN_WRITING, COMMIT, Engine, ROLLBACK};
-use crate::wire::sql::{Query, Returns, Schema, SchemaStep};
+use crate::sql::{Query, Returns, Schema, SchemaStep};
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::{Batch, OptionalExtension, Statement, params};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ const FIND: &str = "/* vpid */ SELECT fingerprint FROM main.vpid_schema WHERE st
 const ADD: &str = "/* vpid */ INSERT INTO main.vpid_schema(step, fingerprint, applied) \
     VALUES (?1, ?2, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))";
 
-/// Nobody waits for a preparation; only the lane's end cuts it short.
+/// Nobody waits for a preparation; only the end of vpid cuts it short.
 const NO_LIMIT: u64 = u64::MAX;
 
 /// How the steps of a schema stand to those that ran.

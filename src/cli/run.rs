@@ -1,0 +1,52 @@
+//! `vpid run`: the daemon.
+
+use super::arguments::{self, Arguments, Command, Stop};
+use super::logging;
+use crate::config;
+use crate::daemon::{self, RunError};
+
+pub(super) const COMMAND: Command = Command {
+    name: "run",
+    summary: "serve until SIGTERM or SIGINT",
+    help: "\
+Serves the scriptdata folders of the configuration until SIGTERM or SIGINT. SIGHUP reads the
+configuration again; a bad one is refused and the old one stays.
+
+Usage: vpid run [--config FILE] [--host HOST] [-p PORT] [-u USER] [-d NAME] [--password TEXT]
+
+For a [database] of type = \"mysql\", as vpi.py has them:
+  --host HOST          where the server is, instead of VPI_HOST or host
+  -p, --port PORT      instead of VPI_PORT or port
+  -u, --user USER      whom to log in as, instead of VPI_USER or user
+  -d, --database NAME  the database on it, instead of VPI_INTERFACE or database; also -db NAME
+  --password TEXT      instead of VPI_PASSWORD, password or password_file; others on this machine
+                       can see it
+
+The environment overrides the configuration: VPI_SCRIPTDATA_DIR, VPID_STATE_DIR and others, see
+config.example.toml. VPID_LOG sets the log level (error, warn, info, debug).
+
+Example: vpid run --config /etc/vpid/vpid.toml
+",
+    run,
+};
+
+fn run(arguments: Arguments) -> Result<(), Stop> {
+    let given = arguments.read_with_run(arguments::none)?.without_words()?;
+    logging::init();
+    if let Some(warning) = given.exposed_password() {
+        log::warn!("{warning}");
+    }
+    let path = given.path.clone();
+    // Options are asked for by their names, also when the configuration is read again.
+    let environment = given.environment();
+    let config = config::load(path.as_deref(), &environment).map_err(Stop::Configuration)?;
+    let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
+    for warning in config::unknown_variables(names) {
+        log::warn!("{warning}");
+    }
+    let path = path.or_else(|| config.path.clone());
+    daemon::run(config, path, Box::new(environment)).map_err(|error| match error {
+        RunError::Failed(problem) => Stop::Failed(problem),
+        RunError::Configuration(problems) => Stop::Configuration(problems),
+    })
+}

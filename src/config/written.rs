@@ -1,0 +1,232 @@
+//! Where a configuration is found, and how much of it a command needs.
+//!
+//! What speaks with a running vpid needs less than `run`, so that it works also where the rest of it stands in
+//! the environment or the options of the service, is not for this user to read, or has a mistake that vpid has
+//! yet to see.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use super::reader::Reader;
+use super::{Config, Problem, SEARCH_PATHS, environment, file, server, top};
+use crate::limits::CONFIG_FILE_BYTES_MAX;
+
+/// Looks up a variable, and an option of the command line by its long name (`--host`).
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Reads the configuration from `path`, else from `VPID_CONFIG`, else from the first of
+/// [`SEARCH_PATHS`] that exists, else from the environment alone when that names a scriptdata
+/// folder. `environment` looks a variable up, and an option of the command line by its long name
+/// (`--host`), which wins; an empty one counts as not set.
+///
+/// Errors: every problem of the file and the environment, in the order of the lines.
+pub fn load(
+    path: Option<&Path>,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<Config, Vec<Problem>> {
+    load_from(path, &SEARCH_PATHS.map(PathBuf::from), &environment)
+}
+
+pub(super) fn load_from(
+    path: Option<&Path>,
+    candidates: &[PathBuf],
+    environment: Lookup<'_>,
+) -> Result<Config, Vec<Problem>> {
+    Written::find(path, candidates, environment)?.config(environment)
+}
+
+/// Checks the text of a configuration file whose folder is `base_dir`; problems name it
+/// `vpid.toml`. Secret files it names are read.
+///
+/// Errors: every problem of the text and the environment, in the order of the lines.
+pub fn parse(
+    text: &str,
+    base_dir: &Path,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<Config, Vec<Problem>> {
+    let written = Written {
+        name: SEARCH_PATHS[0].to_owned(),
+        file: None,
+        text: text.to_owned(),
+        base_dir: base_dir.to_owned(),
+    };
+    written.config(&environment)
+}
+
+/// The state folder, in which a running vpid listens. Nothing else of the configuration counts.
+///
+/// Errors: there is no configuration, or what it says of `state_dir` cannot be read.
+pub fn state_dir(
+    path: Option<&Path>,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<PathBuf, Vec<Problem>> {
+    let is_set = environment::text(&environment, "VPID_STATE_DIR").is_some();
+    let written = match Written::find(path, &SEARCH_PATHS.map(PathBuf::from), &environment) {
+        Ok(written) => written,
+        // Its text does not count then. A file that was named is to be there.
+        Err(_) if is_set && path.is_none() => Written::environment(),
+        Err(mut problems) => {
+            for problem in &mut problems {
+                problem.message +=
+                    ", or set VPID_STATE_DIR to the state folder of the vpid that runs";
+            }
+            return Err(problems);
+        }
+    };
+    let (mut reader, document) = Reader::new(&written, &environment);
+    let table = reader.top(document.get_ref());
+    let state_dir = reader.own_path(&table, "state_dir", "state");
+    let is_said = is_set || table.place("state_dir").is_some();
+    // Where a line could not be read, it may stand on that.
+    let may_be_missed = !is_said && !reader.report_missing;
+    let mut problems = reader.into_problems();
+    problems.retain(|problem| match problem.key.as_str() {
+        "VPID_STATE_DIR" => true,
+        "state_dir" => !is_set,
+        _ => may_be_missed,
+    });
+    match problems.is_empty() {
+        true => Ok(state_dir),
+        false => Err(problems),
+    }
+}
+
+/// What it takes to play a game server beside a running vpid: the servers with their keys and secrets, and the
+/// state folder. The other parts hold what was understood of them.
+///
+/// Errors: every problem of these parts.
+pub fn load_to_call(
+    path: Option<&Path>,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<Config, Vec<Problem>> {
+    let written = Written::find(path, &SEARCH_PATHS.map(PathBuf::from), &environment)?;
+    let (config, problems) = written.config_anyway(&environment);
+    let is_needed = |problem: &&Problem| is_needed_to_call(&problem.key);
+    let needed: Vec<Problem> = problems.iter().filter(is_needed).cloned().collect();
+    match needed.is_empty() {
+        true if config.servers.is_empty() => Err(problems),
+        true => Ok(config),
+        false => Err(needed),
+    }
+}
+
+/// Whether a problem with this key or variable is one of what a call needs. No key: the text is no TOML, and
+/// what is needed may stand there.
+fn is_needed_to_call(name: &str) -> bool {
+    let of_server = name.strip_prefix("server.").unwrap_or_default();
+    let mut keys = server::FILES.iter().chain(&top::KEYS[..1]);
+    ["", "server", "state_dir", "VPID_CONFIG"].contains(&name)
+        || keys.any(|key| key.name == of_server || key.variables.contains(&name))
+}
+
+/// A configuration file that was read, or the environment that stands for one.
+pub struct Written {
+    /// As problems name it.
+    pub name: String,
+    pub file: Option<PathBuf>,
+    pub text: String,
+    pub base_dir: PathBuf,
+}
+
+impl Written {
+    fn environment() -> Self {
+        Self {
+            name: "environment".into(),
+            file: None,
+            text: String::new(),
+            base_dir: ".".into(),
+        }
+    }
+
+    fn find(
+        path: Option<&Path>,
+        candidates: &[PathBuf],
+        environment: Lookup<'_>,
+    ) -> Result<Self, Vec<Problem>> {
+        let in_variable = || environment::text(environment, "VPID_CONFIG").map(PathBuf::from);
+        let named = path.map(Path::to_owned).or_else(in_variable);
+        let found = named.or_else(|| candidates.iter().find(|path| path.exists()).cloned());
+        let Some(path) = found else {
+            let is_set = |name: &str| environment::text(environment, name).is_some();
+            if environment::SCRIPTDATA.iter().any(|name| is_set(name)) {
+                return Ok(Self::environment());
+            }
+            let message = format!(
+                "none of {} exists; `vpid init` writes one, --config FILE names another",
+                SEARCH_PATHS.join(", ")
+            );
+            return Err(vec![unreadable("configuration", None, message)]);
+        };
+        let name = path.display().to_string();
+        let text = read_bounded(&path).map_err(|message| (None, message));
+        let text = text.and_then(|bytes| {
+            file::text(bytes).map_err(|wrong| (Some(wrong.line), wrong.message.to_owned()))
+        });
+        match text {
+            Ok(text) => Ok(Self {
+                name,
+                base_dir: folder_of(&path),
+                file: Some(path),
+                text,
+            }),
+            Err((line, message)) => Err(vec![unreadable(&name, line, message)]),
+        }
+    }
+
+    fn config(&self, environment: Lookup<'_>) -> Result<Config, Vec<Problem>> {
+        match self.config_anyway(environment) {
+            (config, problems) if problems.is_empty() => Ok(config),
+            (_, problems) => Err(problems),
+        }
+    }
+
+    /// What was understood, and every problem in the order of the lines. What a problem is about holds its
+    /// default, or is missing.
+    fn config_anyway(&self, environment: Lookup<'_>) -> (Config, Vec<Problem>) {
+        let (mut reader, document) = Reader::new(self, environment);
+        let config = reader.config(document.get_ref());
+        (config, reader.into_problems())
+    }
+}
+
+fn unreadable(source: &str, line: Option<usize>, message: String) -> Problem {
+    Problem {
+        source: source.to_owned(),
+        line,
+        key: String::new(),
+        message,
+    }
+}
+
+/// Absolute, so that neither a later change of folder nor a service unit's own idea of the
+/// current folder moves the files.
+fn folder_of(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    absolute
+        .parent()
+        .map_or_else(|| PathBuf::from("/"), Path::to_owned)
+}
+
+fn read_bounded(path: &Path) -> Result<Vec<u8>, String> {
+    let failed = |error: std::io::Error| match error.kind() {
+        ErrorKind::NotFound => {
+            format!("cannot be read: {error}; `vpid init` writes a new one")
+        }
+        _ => format!("cannot be read: {error}; vpid must run as a user that can read it"),
+    };
+    if path.is_dir() {
+        return Err("is a folder; name the file in it".into());
+    }
+    let file = File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(CONFIG_FILE_BYTES_MAX as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if bytes.len() > CONFIG_FILE_BYTES_MAX {
+        return Err(format!(
+            "is larger than {CONFIG_FILE_BYTES_MAX} bytes, which no configuration is"
+        ));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,133 @@
+//! Adverts of the backend: shown to all players of a server in turn, line by line and in their colour; none
+//! while the server is empty. They are cached on disk for when the backend is unreachable.
+
+use std::collections::BTreeMap;
+
+use super::{Answer, Cx, Subject, Ticket};
+use crate::config;
+use crate::core::servers::ServerId;
+use crate::jobs::store::{Content, Shelf};
+use crate::limits;
+use crate::protocol::backend::{Advert, Reply, Request};
+use crate::protocol::signed::messages::Place;
+use crate::protocol::uuid::Uuid;
+
+#[derive(Default)]
+pub struct Adverts {
+    prefix: String,
+    /// From one advert to the next; 0: none are shown.
+    interval_ms: u64,
+    lists: BTreeMap<Uuid, List>,
+    turns: BTreeMap<ServerId, Turn>,
+}
+
+/// The adverts of a bundle.
+#[derive(Default)]
+struct List {
+    adverts: Vec<Advert>,
+    due_ms: u64,
+    busy: bool,
+}
+
+/// What a server with players on it shows next.
+struct Turn {
+    due_ms: u64,
+    next: usize,
+}
+
+impl Subject for Adverts {
+    /// The bundle whose adverts are fetched.
+    type Ticket = Uuid;
+
+    fn configure(&mut self, config: &config::Vyhub) {
+        self.prefix = config.advert_prefix.clone();
+        self.interval_ms = config.advert_interval_s * 1_000;
+    }
+
+    fn restore(&mut self, name: &str, text: &str, _cx: &mut Cx<'_>) -> Result<(), String> {
+        if let Some(bundle) = name.strip_prefix("adverts-").and_then(|id| id.parse().ok()) {
+            let adverts = serde_json::from_str(text).map_err(|error| error.to_string())?;
+            let list = self.lists.entry(bundle).or_default();
+            list.adverts = adverts;
+        }
+        Ok(())
+    }
+
+    fn on_reply(&mut self, bundle: Uuid, reply: Answer, cx: &mut Cx<'_>) {
+        let list = self.lists.entry(bundle).or_default();
+        list.busy = false;
+        match reply {
+            Ok(Reply::Adverts(adverts)) if adverts != list.adverts => {
+                let text = serde_json::to_string_pretty(&adverts).unwrap_or_default();
+                list.adverts = adverts;
+                let name = format!("adverts-{bundle}");
+                cx.store(Shelf::Cache, name, Some(Content::Json(text)), None);
+            }
+            Ok(_) => {}
+            Err(failure) => {
+                let pause_ms = failure.retry_after_s * 1_000;
+                list.due_ms = list.due_ms.max(cx.now.mono_ms + pause_ms);
+                log::debug!("adverts could not be fetched: {failure}");
+            }
+        }
+    }
+
+    fn advance(&mut self, cx: &mut Cx<'_>) {
+        if self.interval_ms == 0 {
+            return;
+        }
+        let ready: Vec<(ServerId, Uuid)> = cx.records.ready().collect();
+        for (server, bundle) in ready {
+            let list = self.lists.entry(bundle).or_default();
+            if !list.busy && list.due_ms <= cx.now.mono_ms {
+                list.busy = true;
+                list.due_ms = cx.now.mono_ms + limits::VYHUB_ADVERTS_MS;
+                cx.request(Ticket::Adverts(bundle), Request::ListAdverts(bundle));
+            }
+            self.show(server, bundle, cx);
+        }
+    }
+
+    fn next_due(&self, cx: &Cx<'_>) -> Option<u64> {
+        if self.interval_ms == 0 {
+            return None;
+        }
+        let fetches = cx.records.ready().filter_map(|(_, bundle)| {
+            let list = self.lists.get(&bundle).filter(|list| !list.busy)?;
+            Some(list.due_ms)
+        });
+        fetches
+            .chain(self.turns.values().map(|turn| turn.due_ms))
+            .min()
+    }
+}
+
+impl Adverts {
+    /// Shows the next advert, if it is time to.
+    fn show(&mut self, server: ServerId, bundle: Uuid, cx: &mut Cx<'_>) {
+        let list = self.lists.get(&bundle);
+        let adverts = list.map_or(&[][..], |list| &list.adverts);
+        let is_empty = cx.servers.get(server).is_none_or(|game| {
+            let mut people = game.roster.people();
+            people.all(|person| person.bot)
+        });
+        if adverts.is_empty() || is_empty {
+            self.turns.remove(&server);
+            return;
+        }
+        let due_ms = cx.now.mono_ms + self.interval_ms;
+        let turn = self.turns.entry(server).or_insert(Turn { due_ms, next: 0 });
+        if turn.due_ms > cx.now.mono_ms {
+            return;
+        }
+        let advert = &adverts[turn.next % adverts.len()];
+        (turn.due_ms, turn.next) = (due_ms, turn.next + 1);
+        for line in advert.content.lines().take(limits::ADVERT_LINES_MAX) {
+            let line: String = line.chars().filter(|c| !c.is_control()).collect();
+            if !line.trim().is_empty() {
+                let text = format!("\x07{}{}{line}", advert.colour, self.prefix);
+                cx.servers.show(server, None, text, Place::Chat, cx.out);
+            }
+        }
+    }
+}

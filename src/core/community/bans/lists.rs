@@ -1,0 +1,161 @@
+//! The bans of each bundle as the backend listed them last, in memory and on disk.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::super::{Answer, Cx, Message, Subject, Ticket};
+use crate::core::Now;
+use crate::jobs::store::{Content, Shelf};
+use crate::limits;
+use crate::protocol::backend::{BanList, Reply, Request};
+use crate::protocol::uuid::Uuid;
+
+#[derive(Default)]
+pub struct Lists {
+    by_bundle: BTreeMap<Uuid, Bundle>,
+    /// Lists of an earlier run whose bundles no server has yet.
+    cached: HashMap<Uuid, BanList>,
+}
+
+struct Bundle {
+    list: Arc<BanList>,
+    /// When the next fetch is due, on the daemon's clock.
+    due_ms: u64,
+    /// When the one under way was requested.
+    asked_ms: Option<u64>,
+    /// The list under way may be older than a change.
+    refresh_soon: bool,
+    /// The digest of what is on disk.
+    stored: Option<u64>,
+    /// The backend has replied in this run.
+    fetched: bool,
+}
+
+impl Lists {
+    /// With what an earlier run has cached, by the names of files.
+    pub fn restore(found: Vec<(String, BanList)>) -> Self {
+        let cached = found.into_iter().filter_map(|(name, list)| {
+            let bundle = name.strip_prefix("bans-")?.parse().ok()?;
+            Some((bundle, list))
+        });
+        Self {
+            by_bundle: BTreeMap::new(),
+            cached: cached.collect(),
+        }
+    }
+
+    pub fn get(&self, bundle: Uuid) -> Option<&BanList> {
+        Some(&self.by_bundle.get(&bundle)?.list)
+    }
+
+    /// Whether the list is of this run.
+    pub fn is_fetched(&self, bundle: Uuid) -> bool {
+        self.by_bundle
+            .get(&bundle)
+            .is_some_and(|bundle| bundle.fetched)
+    }
+
+    /// Something has changed: the list of this bundle is fetched soon.
+    pub fn refresh(&mut self, bundle: Uuid, now: Now) {
+        if let Some(bundle) = self.by_bundle.get_mut(&bundle) {
+            bundle.refresh_soon |= bundle.asked_ms.is_some();
+            bundle.due_ms = bundle.due_ms.min(now.mono_ms + limits::VYHUB_SOON_MS);
+        }
+    }
+
+    fn begin(&mut self, bundle: Uuid) {
+        let cached = &mut self.cached;
+        self.by_bundle.entry(bundle).or_insert_with(|| {
+            let list = cached.remove(&bundle).unwrap_or_default();
+            Bundle {
+                stored: (!list.is_empty()).then(|| list.digest()),
+                list: Arc::new(list),
+                due_ms: 0,
+                asked_ms: None,
+                refresh_soon: false,
+                fetched: false,
+            }
+        });
+    }
+}
+
+/// Fetches the lists.
+#[derive(Default)]
+pub struct Fetches;
+
+/// The list of a bundle, and when it was requested.
+pub struct Asked {
+    bundle: Uuid,
+    at_ms: u64,
+}
+
+impl Subject for Fetches {
+    type Ticket = Asked;
+
+    fn on_reply(&mut self, asked: Asked, reply: Answer, cx: &mut Cx<'_>) {
+        let id = asked.bundle;
+        let Some(bundle) = cx.lists.by_bundle.get_mut(&id) else {
+            return;
+        };
+        bundle.asked_ms = None;
+        bundle.due_ms = match std::mem::take(&mut bundle.refresh_soon) {
+            true => cx.now.mono_ms + limits::VYHUB_SOON_MS,
+            false => asked.at_ms + limits::VYHUB_ROUND_MS,
+        };
+        match reply {
+            Ok(Reply::BanList(list)) => {
+                if list.skipped() > 0 {
+                    log::debug!("{} bans of VyHub's list cannot be read", list.skipped());
+                }
+                let digest = list.digest();
+                bundle.list = Arc::clone(&list);
+                bundle.fetched = true;
+                let known = bundle.stored.replace(digest) == Some(digest);
+                cx.send(Message::BansChanged);
+                if known {
+                    return cx.send(Message::Listed(id, asked.at_ms));
+                }
+                let (name, content) = (format!("bans-{id}"), Some(Content::Bans(list)));
+                cx.store(Shelf::Cache, name, content, Some(Ticket::Lists(asked)));
+            }
+            Ok(_) => {}
+            Err(failure) => {
+                let pause_ms = failure.retry_after_s * 1_000;
+                bundle.due_ms = bundle.due_ms.max(cx.now.mono_ms + pause_ms);
+                cx.backend.report_refusal(&failure, cx.now);
+            }
+        }
+    }
+
+    fn on_stored(&mut self, asked: Asked, result: Result<(), String>, cx: &mut Cx<'_>) {
+        if result.is_ok() {
+            cx.send(Message::Listed(asked.bundle, asked.at_ms));
+        } else if let Some(bundle) = cx.lists.by_bundle.get_mut(&asked.bundle) {
+            bundle.stored = None;
+        }
+    }
+
+    fn advance(&mut self, cx: &mut Cx<'_>) {
+        for (_, bundle) in cx.records.ready() {
+            cx.lists.begin(bundle);
+        }
+        let at_ms = cx.now.mono_ms;
+        let mut due = Vec::new();
+        for (id, bundle) in &mut cx.lists.by_bundle {
+            if bundle.asked_ms.is_none() && bundle.due_ms <= at_ms {
+                bundle.asked_ms = Some(at_ms);
+                due.push(*id);
+            }
+        }
+        for bundle in due {
+            let ticket = Ticket::Lists(Asked { bundle, at_ms });
+            cx.request(ticket, Request::ListBans(bundle));
+        }
+    }
+
+    fn next_due(&self, cx: &Cx<'_>) -> Option<u64> {
+        let lists = cx.lists.by_bundle.values();
+        let idle = lists.filter(|bundle| bundle.asked_ms.is_none());
+        idle.map(|bundle| bundle.due_ms).min()
+    }
+}

@@ -1,0 +1,357 @@
+//! Who is banned: what the backend listed last, with what was changed here since laid over it. `!ban`,
+//! `!unban` and the functions for them, and kicks of those who are banned and play all the same.
+
+pub mod lists;
+
+use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
+
+use serde_json::{Value, json};
+
+use super::commands::Order;
+use super::orders::Command;
+use super::orders::{Length, Target};
+use super::rights::{allows, max_ban, outranks};
+use super::targets::several;
+use super::words::{BanNotice, Problem, short_id};
+use super::{Cx, Message, Subject};
+use crate::core::outbox::{Change, Entry, EntryId, Outbox, State};
+use crate::core::servers::ServerId;
+use crate::limits;
+use crate::protocol::backend::BanList;
+use crate::protocol::console::Command as ConsoleCommand;
+use crate::protocol::look_alike;
+use crate::protocol::steam_id::SteamId;
+use crate::protocol::uuid::Uuid;
+
+#[derive(Default)]
+pub struct Bans {
+    /// What players were called in the game when they were banned, the newest last.
+    names: VecDeque<(SteamId, String)>,
+    /// When each userid was kicked last.
+    kicked: HashMap<(ServerId, i64), u64>,
+    /// Everybody has to be looked at again.
+    enforce_all: bool,
+    kick_due_ms: Option<u64>,
+}
+
+/// A ban in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Ban {
+    reason: String,
+    since_s: i64,
+    /// `None`: permanent.
+    until_s: Option<i64>,
+    /// Empty: not known; `None`: the server itself.
+    admin: Option<String>,
+    /// In the backend; `None`: it is on its way there.
+    id: Option<Uuid>,
+}
+
+impl Ban {
+    fn of_entry(entry: &Entry) -> Self {
+        Self {
+            reason: entry.change.reason().to_owned(),
+            since_s: entry.created.as_second(),
+            until_s: entry.until_s(),
+            admin: entry.issuer.as_ref().map(|issuer| issuer.name.clone()),
+            id: None,
+        }
+    }
+}
+
+/// Why a player is banned, if they are. `now_s`: by the backend's clock.
+fn banned(
+    list: &BanList,
+    outbox: &Outbox,
+    bundle: Uuid,
+    steam: SteamId,
+    now_s: i64,
+) -> Option<Ban> {
+    let here = |entry: &&Entry| entry.bundle == bundle && entry.state != State::Dead;
+    let own: Vec<&Entry> = outbox.of(steam).filter(here).collect();
+    let lifted = own.iter().rposition(|entry| entry.change == Change::Unban);
+    let after = lifted.map_or(0, |at| at + 1);
+    let lifted_s = lifted.map(|at| own[at].created.as_second());
+    let standing = own[after..].iter().filter(|entry| entry.bans(now_s));
+    let own = standing.map(|entry| Ban::of_entry(entry));
+    let holds = |ends_s: Option<i64>| ends_s.is_none_or(|ends_s| ends_s > now_s);
+    let listed = list.of(steam).filter(|ban| {
+        holds(ban.ends_s) && lifted_s.is_none_or(|lifted_s| ban.created_s > lifted_s)
+    });
+    let listed = listed.map(|ban| Ban {
+        reason: ban.reason.to_owned(),
+        since_s: ban.created_s,
+        until_s: ban.ends_s,
+        admin: Some(ban.creator.to_owned()),
+        id: Some(ban.id),
+    });
+    // The one that holds longest says when it is over.
+    listed
+        .chain(own)
+        .max_by_key(|ban| ban.until_s.unwrap_or(i64::MAX))
+}
+
+impl Cx<'_> {
+    fn ban_of(&self, bundle: Uuid, steam: SteamId) -> Option<Ban> {
+        let list = self.lists.get(bundle)?;
+        banned(list, self.outbox, bundle, steam, self.time_s())
+    }
+}
+
+impl Subject for Bans {
+    type Ticket = Infallible;
+
+    fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
+        match message {
+            Message::BansChanged => self.enforce_all = true,
+            Message::Accepted(id) => {
+                self.enforce_all = true;
+                lift_unsent(*id, cx);
+            }
+            Message::Order(order) => {
+                let done = match &order.command {
+                    Command::Ban {
+                        who,
+                        length,
+                        reason,
+                    } => self.ban(order, who, *length, reason, cx),
+                    Command::Unban { who } => self.unban(order, who, cx),
+                    Command::IsBanned { who } => is_banned(order, who, cx),
+                    _ => Ok(()),
+                };
+                if let Err(problem) = done {
+                    cx.refuse(order, &problem);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn advance(&mut self, cx: &mut Cx<'_>) {
+        let due = self
+            .kick_due_ms
+            .is_some_and(|due_ms| due_ms <= cx.now.mono_ms);
+        if self.enforce_all || due {
+            self.enforce(cx);
+        }
+    }
+
+    fn next_due(&self, _cx: &Cx<'_>) -> Option<u64> {
+        self.kick_due_ms
+    }
+}
+
+impl Bans {
+    fn ban(
+        &mut self,
+        order: &Order,
+        who: &Target,
+        length: Length,
+        reason: &str,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Problem> {
+        let (steam, name) = cx.confirmed_target(order, who)?;
+        let player = order.player.as_ref();
+        if order.call.is_none() && player.is_some_and(|player| player.steam == steam) {
+            return Err(Problem::new("banned_self", &[]));
+        }
+        let rights = player.and_then(|player| cx.directory.rights(player.steam, order.bundle));
+        let longest = rights.and_then(max_ban);
+        if !allows(longest, length) {
+            let longest = cx.words.length(longest);
+            return Err(Problem::new("length_too_long", &[("max", &longest)]));
+        }
+        let target = cx.directory.rights(steam, order.bundle);
+        if rights.is_some_and(|rights| !outranks(rights, target)) {
+            return Err(Problem::new("player_higher", &[("player", &name)]));
+        }
+        let change = Change::Ban {
+            length_s: length.seconds(),
+            reason: reason.to_owned(),
+            standing: true,
+        };
+        let known = (steam, name);
+        cx.accept(order, known.clone(), change)?;
+        self.names.retain(|other| *other != known);
+        self.names.push_back(known);
+        if self.names.len() > limits::BANNED_NAMES_REMEMBERED_MAX {
+            self.names.pop_front();
+        }
+        Ok(())
+    }
+
+    fn unban(&mut self, order: &Order, who: &Target, cx: &mut Cx<'_>) -> Result<(), Problem> {
+        let (steam, name) = match who {
+            Target::Name { text, .. } => self.named(order.bundle, text, cx)?,
+            _ => cx.target(order.server, order.bundle, who)?,
+        };
+        // Only a person at the server is told that there is none: a script's unban is for sure.
+        let is_known = cx.lists.is_fetched(order.bundle) && cx.backend.is_reachable();
+        if order.call.is_none() && is_known && cx.ban_of(order.bundle, steam).is_none() {
+            return Err(Problem::new("unban_none", &[("player", &name)]));
+        }
+        cx.accept(order, (steam, name), Change::Unban)
+    }
+
+    /// Who is banned here and has this name, or a part of it: in the backend, or in the game when they were
+    /// banned.
+    fn named(&self, bundle: Uuid, text: &str, cx: &Cx<'_>) -> Result<(SteamId, String), Problem> {
+        let wanted = look_alike::folded(text);
+        let mut found: Vec<(SteamId, String)> = Vec::new();
+        if !wanted.is_empty() {
+            let queued = cx.outbox.all().filter(|entry| entry.bundle == bundle);
+            let queued = queued.map(|entry| (entry.steam, &entry.name));
+            let in_game = self.names.iter().rev().map(|(steam, name)| (*steam, name));
+            let fits = |(_, name): &(SteamId, &String)| look_alike::folded(name).contains(&wanted);
+            let own = |(steam, name): (SteamId, &String)| (steam, name.clone());
+            found.extend(queued.filter(fits).map(own));
+            if let Some(list) = cx.lists.get(bundle) {
+                let listed = list.named(text, limits::CANDIDATES_MAX + 1);
+                found.extend(
+                    listed
+                        .into_iter()
+                        .map(|(steam, name)| (steam, name.to_owned())),
+                );
+            }
+            found.extend(in_game.filter(fits).map(own));
+        }
+        found.retain(|(steam, _)| cx.ban_of(bundle, *steam).is_some());
+        found.sort_by_key(|(steam, _)| *steam);
+        found.dedup_by_key(|(steam, _)| *steam);
+        let is_exact = |(_, name): &&(SteamId, String)| look_alike::folded(name) == wanted;
+        let exact: Vec<_> = found.iter().filter(is_exact).collect();
+        match (&exact[..], &found[..]) {
+            ([one], _) => Ok((*one).clone()),
+            (_, [one]) => Ok(one.clone()),
+            (_, []) => Err(Problem::new("player_unknown", &[("text", text)])),
+            (_, all) => {
+                let shown = |(steam, name): &(SteamId, String)| {
+                    format!("{steam} {}", look_alike::shown(name))
+                };
+                let shown = all.iter().take(limits::CANDIDATES_MAX).map(shown);
+                Err(several(text, shown.collect()))
+            }
+        }
+    }
+
+    /// Kicks who is banned and plays all the same. A kick that did nothing is repeated.
+    fn enforce(&mut self, cx: &mut Cx<'_>) {
+        self.enforce_all = false;
+        let mut all = Vec::new();
+        for (server, bundle) in cx.records.ready() {
+            let Some(game) = cx.servers.get(server) else {
+                continue;
+            };
+            let banned = game
+                .roster
+                .people()
+                .filter_map(|person| Some((person.userid, cx.ban_of(bundle, person.steam?)?)));
+            // A line of the log, or of a game script, may have been made to kick somebody else.
+            let (banned, unsure): (Vec<_>, Vec<_>) =
+                banned.partition(|(userid, _)| game.may_act_on(*userid, cx.now));
+            all.extend(
+                banned
+                    .into_iter()
+                    .map(|(userid, ban)| ((server, userid), Some(ban))),
+            );
+            all.extend(
+                unsure
+                    .into_iter()
+                    .map(|(userid, _)| ((server, userid), None)),
+            );
+        }
+        self.kicked
+            .retain(|key, _| all.iter().any(|(other, ban)| key == other && ban.is_some()));
+        for (key, ban) in all {
+            match (ban, cx.servers.get_mut(key.0)) {
+                (Some(ban), _) => self.kick(key, &ban, cx),
+                (None, Some(game)) => game.roster.want_status(),
+                (None, None) => {}
+            }
+        }
+        let last_ms = self.kicked.values().min();
+        self.kick_due_ms = last_ms.map(|ms| ms + limits::KICK_AGAIN_MS);
+    }
+
+    fn kick(&mut self, (server, userid): (ServerId, i64), ban: &Ban, cx: &mut Cx<'_>) {
+        let now_ms = cx.now.mono_ms;
+        let last_ms = self.kicked.get(&(server, userid));
+        let (first, recent) = (last_ms.is_none(), |ms: &u64| {
+            now_ms < ms + limits::KICK_AGAIN_MS
+        });
+        if last_ms.is_some_and(recent) {
+            return;
+        }
+        self.kicked.insert((server, userid), now_ms);
+        let game = cx.servers.get(server);
+        let person = game.and_then(|game| game.roster.person(userid));
+        let name = person.map(|person| format!("{} ({})", person.name, person.userid));
+        let name = name.unwrap_or_default().replace(char::is_control, "?");
+        let reason = kick_reason(ban, cx);
+        let Ok(userid) = i32::try_from(userid) else {
+            return;
+        };
+        let command = ConsoleCommand::Kick { userid, reason };
+        match cx.servers.command(server, command, None, cx.out) {
+            Ok(()) if first => log::info!("{name} is banned and is kicked"),
+            Ok(()) => log::debug!("{name} is still there and is kicked again"),
+            Err(why) if first => log::error!("{name} is banned and cannot be kicked: {why}"),
+            Err(_) => {}
+        }
+    }
+}
+
+/// `VYHUB_IsBanned`.
+fn is_banned(order: &Order, who: &Target, cx: &mut Cx<'_>) -> Result<(), Problem> {
+    let (steam, _) = cx.target(order.server, order.bundle, who)?;
+    let value: Value = match cx.ban_of(order.bundle, steam) {
+        None => json!({ "banned": false }),
+        Some(ban) => json!({
+            "banned": true,
+            "reason": ban.reason,
+            "since": ban.since_s,
+            "until": ban.until_s,
+            "admin": ban.admin,
+            "id": ban.id,
+        }),
+    };
+    if let Some(call) = &order.call {
+        cx.respond(call.id, Ok(value));
+    }
+    Ok(())
+}
+
+/// Where this is an unban: bans that wait before it are sent as lifted.
+fn lift_unsent(id: EntryId, cx: &mut Cx<'_>) {
+    let entry = cx.outbox.get(id);
+    let Some(unban) = entry.filter(|entry| entry.change == Change::Unban) else {
+        return;
+    };
+    for ban in cx.outbox.unsent_before(unban) {
+        if let Some(entry) = cx.outbox.get_mut(ban)
+            && let Change::Ban { standing, .. } = &mut entry.change
+        {
+            *standing = false;
+        }
+        cx.store_entry(ban, None);
+    }
+}
+
+/// What a banned player reads.
+fn kick_reason(ban: &Ban, cx: &Cx<'_>) -> String {
+    let link = match (cx.records.frontend(), ban.id) {
+        (Some(frontend), Some(id)) => format!("{frontend}/bans/{id}"),
+        (Some(frontend), None) => format!("{frontend}/bans"),
+        (None, _) => String::new(),
+    };
+    let server_admin = cx.words.say("server_admin", &[]);
+    cx.words.kick(&BanNotice {
+        reason: &ban.reason,
+        since_s: ban.since_s,
+        until_s: ban.until_s,
+        admin: ban.admin.as_deref().unwrap_or(&server_admin),
+        id: ban.id.map_or_else(|| "-".to_owned(), short_id),
+        link: &link,
+    })
+}

@@ -1,0 +1,401 @@
+//! Commands that players write into chat, and orders: what may be carried out for a player or a script.
+//!
+//! [`COMMANDS`] is the one table. A command is read, it is decided whether chat counts and whether its
+//! issuer may, and then it goes to its subject as [`Message::Order`].
+
+use std::convert::Infallible;
+
+use super::orders::{Command, Length, Target};
+use super::rights::{Right, Verdict};
+use super::targets::{first_word, read_target};
+use super::words::Problem;
+use super::{Cx, Message, Subject};
+use crate::config;
+use crate::core::chat_guard::Doubt;
+use crate::core::deadlines::Expiring;
+use crate::core::servers::{ChatVerdict, ServerId, Speaker};
+use crate::jobs::CallId;
+use crate::limits;
+use crate::protocol::look_alike::is_visible;
+use crate::protocol::steam_id::SteamId;
+use crate::protocol::uuid::Uuid;
+
+/// A command of chat.
+struct Spec {
+    /// As it is written in chat.
+    name: &'static str,
+    /// The message that says how.
+    usage: &'static str,
+    /// What its issuer must be allowed; `None`: everybody may.
+    right: Option<Right>,
+    /// It changes something, and does not only ask.
+    changes: bool,
+    /// Reads what follows the name. `Err(None)`: the usage is the answer.
+    read: fn(&str) -> Result<Command, Option<Problem>>,
+}
+
+const COMMANDS: [Spec; 6] = [
+    Spec {
+        name: "ban",
+        usage: "usage_ban",
+        right: Some(Right::BanEdit),
+        changes: true,
+        read: read_ban,
+    },
+    Spec {
+        name: "unban",
+        usage: "usage_unban",
+        right: Some(Right::BanEdit),
+        changes: true,
+        read: |rest| Ok(Command::Unban { who: only(rest)? }),
+    },
+    Spec {
+        name: "warn",
+        usage: "usage_warn",
+        right: Some(Right::WarningEdit),
+        changes: true,
+        read: |rest| {
+            let (who, rest) = read_target(rest).ok_or(None)?;
+            let reason = reason(rest)?;
+            Ok(Command::Warn { who, reason })
+        },
+    },
+    Spec {
+        name: "warns",
+        usage: "usage_warns",
+        right: Some(Right::WarningShow),
+        changes: false,
+        read: |rest| Ok(Command::Warns { who: only(rest)? }),
+    },
+    Spec {
+        name: "bans",
+        usage: "usage_bans",
+        right: Some(Right::BanShow),
+        changes: false,
+        read: |rest| Ok(Command::Bans { who: only(rest)? }),
+    },
+    Spec {
+        name: "vyhub",
+        usage: "usage_bans",
+        right: None,
+        changes: false,
+        read: |_| Ok(Command::State),
+    },
+];
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Parsed {
+    /// No command, or one of another plugin.
+    NotForUs,
+    Command(Command),
+    Wrong(Problem),
+}
+
+impl Command {
+    fn spec(&self) -> Option<&'static Spec> {
+        let name = match self {
+            Self::Ban { .. } => "ban",
+            Self::Unban { .. } => "unban",
+            Self::Warn { .. } => "warn",
+            Self::Warns { .. } => "warns",
+            Self::Bans { .. } => "bans",
+            Self::State => "vyhub",
+            Self::GetUser { .. } | Self::IsBanned { .. } | Self::SetGroup { .. } => return None,
+        };
+        COMMANDS.iter().find(|spec| spec.name == name)
+    }
+
+    /// As it is written in chat.
+    fn name(&self) -> &'static str {
+        self.spec().map_or("", |spec| spec.name)
+    }
+
+    /// What its issuer must be allowed; `None`: everybody may, or the backend judges.
+    pub fn right(&self) -> Option<Right> {
+        self.spec()?.right
+    }
+
+    fn changes(&self) -> bool {
+        self.spec().is_some_and(|spec| spec.changes)
+    }
+}
+
+/// Reads one line of chat. `prefixes` are what the owner lets commands begin with.
+pub fn parse(line: &str, prefixes: &[String]) -> Parsed {
+    let line = line.trim();
+    // One prefix can be the beginning of another.
+    let found = prefixes.iter().find_map(|prefix| {
+        let rest = line.strip_prefix(prefix.as_str())?;
+        let (word, rest) = first_word(rest);
+        let called = |spec: &&Spec| word.eq_ignore_ascii_case(spec.name);
+        let spec = COMMANDS.iter().find(called)?;
+        (!prefix.is_empty()).then_some((spec, prefix, rest))
+    });
+    let Some((spec, prefix, rest)) = found else {
+        return Parsed::NotForUs;
+    };
+    if line.len() > limits::COMMAND_BYTES_MAX {
+        return Parsed::Wrong(Problem::new("too_long", &[]));
+    }
+    match (spec.read)(rest) {
+        Ok(command) => Parsed::Command(command),
+        Err(Some(problem)) => Parsed::Wrong(problem),
+        Err(None) => Parsed::Wrong(Problem::new(spec.usage, &[("prefix", prefix)])),
+    }
+}
+
+fn read_ban(rest: &str) -> Result<Command, Option<Problem>> {
+    let (who, rest) = read_target(rest).ok_or(None)?;
+    let (word, rest) = first_word(rest);
+    if word.is_empty() {
+        return Err(None);
+    }
+    let length = length(word);
+    let length = length.ok_or_else(|| Problem::new("length_bad", &[("text", word)]))?;
+    let reason = reason(rest)?;
+    Ok(Command::Ban {
+        who,
+        length,
+        reason,
+    })
+}
+
+/// A player and nothing else: more than one word may be a name with spaces, of which the first word is
+/// another player.
+fn only(rest: &str) -> Result<Target, Option<Problem>> {
+    match read_target(rest) {
+        Some((who, "")) => Ok(who),
+        _ => Err(None),
+    }
+}
+
+/// Reads `30` and `30m` (minutes), `2h`, `7d`, `1w`, and `permanent`.
+///
+/// Zero is none: VyHub would not take it for a permanent ban, and the one who wrote it might.
+fn length(word: &str) -> Option<Length> {
+    let word = word.to_ascii_lowercase();
+    if ["permanent", "perm", "forever"].contains(&word.as_str()) {
+        return Some(Length::Permanent);
+    }
+    let units = [("m", 60), ("h", 3_600), ("d", 86_400), ("w", 604_800)];
+    let with_unit = units
+        .iter()
+        .find_map(|(unit, seconds)| Some((word.strip_suffix(unit)?, *seconds)));
+    let (number, unit_s) = with_unit.unwrap_or((&word, 60));
+    if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let seconds = number.parse::<u64>().ok()?.checked_mul(unit_s)?;
+    (1..=limits::BAN_S_MAX)
+        .contains(&seconds)
+        .then_some(Length::Seconds(seconds))
+}
+
+fn reason(text: &str) -> Result<String, Problem> {
+    match text.chars().any(is_visible) {
+        true => Ok(text.into()),
+        false => Err(Problem::new("reason_missing", &[])),
+    }
+}
+
+/// A line of chat.
+pub struct Chat {
+    pub server: ServerId,
+    pub speaker: Speaker,
+    pub text: String,
+    /// It has waited until it was confirmed who wrote it.
+    pub held: bool,
+}
+
+/// A player who wrote a command.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Player {
+    pub server: ServerId,
+    pub steam: SteamId,
+    pub name: String,
+}
+
+/// A call that waits for its response.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    pub id: CallId,
+    /// Until when, on the daemon's clock.
+    pub due_ms: u64,
+}
+
+/// What is to be carried out on a server, for a player in chat or for a call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Order {
+    pub server: ServerId,
+    pub bundle: Uuid,
+    /// In whose name; `None`: that of the server itself.
+    pub player: Option<Player>,
+    pub call: Option<Call>,
+    pub command: Command,
+}
+
+impl Cx<'_> {
+    /// Whom an order means that changes something: by a command in chat, a player who is on must be confirmed
+    /// by the game. A SteamID speaks for itself.
+    pub fn confirmed_target(
+        &mut self,
+        order: &Order,
+        who: &Target,
+    ) -> Result<(SteamId, String), Problem> {
+        let (steam, name) = self.target(order.server, order.bundle, who)?;
+        if order.call.is_some()
+            || matches!(who, Target::Steam(_))
+            || self.servers.is_confirmed(order.server, steam, self.now)
+        {
+            return Ok((steam, name));
+        }
+        Err(Problem::new("player_unconfirmed", &[("player", &name)]))
+    }
+}
+
+#[derive(Default)]
+pub struct Commands {
+    prefixes: Vec<String>,
+    /// Orders that wait until the rights of their issuers are known, by number.
+    waiting: Expiring<u64, (Player, Order)>,
+    last: u64,
+}
+
+impl Subject for Commands {
+    type Ticket = Infallible;
+
+    fn configure(&mut self, config: &config::Vyhub) {
+        self.prefixes = config.prefixes.clone();
+    }
+
+    fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
+        match message {
+            Message::Chat(chat) => self.chat(chat, cx),
+            Message::Rights(steam, bundle) | Message::NoRights(steam, bundle) => {
+                let waits = |_: &u64, (player, order): &(Player, Order)| {
+                    player.steam == *steam && order.bundle == *bundle
+                };
+                for (_, (player, order)) in self.waiting.remove_where(waits) {
+                    decide(&player, order, cx);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn advance(&mut self, cx: &mut Cx<'_>) {
+        while let Some((_, (player, order))) = self.waiting.pop_due(cx.now.mono_ms) {
+            decide(&player, order, cx);
+        }
+    }
+
+    fn next_due(&self, _cx: &Cx<'_>) -> Option<u64> {
+        self.waiting.next_due()
+    }
+}
+
+impl Commands {
+    fn chat(&mut self, chat: &Chat, cx: &mut Cx<'_>) {
+        let (server, speaker, text) = (chat.server, &chat.speaker, &chat.text);
+        let Some(steam) = speaker.steam else { return };
+        let name = speaker.name.clone();
+        let player = Player {
+            server,
+            steam,
+            name,
+        };
+        match parse(text, &self.prefixes) {
+            Parsed::NotForUs => {}
+            Parsed::Wrong(problem) => {
+                let text = cx.words.problem(&problem);
+                cx.say(steam, &text);
+            }
+            Parsed::Command(Command::State) => cx.send(Message::StateWanted(player)),
+            Parsed::Command(command) if command.changes() => {
+                match cx.servers.chat_verdict(server, speaker, chat.held, cx.now) {
+                    ChatVerdict::Counts => self.order(player, command, cx),
+                    ChatVerdict::Wait => {
+                        let (speaker, text) = (speaker.clone(), text.clone());
+                        cx.servers.hold(server, speaker, text, cx.now);
+                    }
+                    ChatVerdict::Refused(doubt) => say_doubt(&player, &command, &doubt, cx),
+                }
+            }
+            // It was held since other parts of the core wait with it.
+            Parsed::Command(_) if chat.held => {}
+            Parsed::Command(command) => self.order(player, command, cx),
+        }
+    }
+
+    /// Has a command carried out, if its issuer may. The rights of who seems not to are fetched once more:
+    /// they may have changed.
+    fn order(&mut self, player: Player, command: Command, cx: &mut Cx<'_>) {
+        let Some(bundle) = cx.records.bundle(player.server) else {
+            return cx.say_message(player.steam, "state_waiting", &[]);
+        };
+        let order = Order {
+            server: player.server,
+            bundle,
+            player: Some(player.clone()),
+            call: None,
+            command,
+        };
+        let full = self.waiting.len() >= limits::ORDERS_MAX;
+        if may(&player, &order, cx) == Verdict::Yes
+            || cx.directory.is_fresh(player.steam, bundle, cx.now)
+            || full
+            || !cx.backend.is_reachable()
+        {
+            return decide(&player, order, cx);
+        }
+        // Whether somebody is an administrator stands in the user's record.
+        cx.directory.want_user(player.steam, cx.now);
+        cx.directory.want_rights(player.steam, bundle, cx.now);
+        self.last += 1;
+        let due_ms = cx.now.mono_ms + limits::ORDER_PATIENCE_MS;
+        self.waiting.insert(self.last, (player, order), due_ms);
+    }
+}
+
+fn may(player: &Player, order: &Order, cx: &Cx<'_>) -> Verdict {
+    match order.command.right() {
+        Some(right) => cx.directory.may(player.steam, order.bundle, right, cx.now),
+        None => Verdict::Yes,
+    }
+}
+
+fn decide(player: &Player, order: Order, cx: &mut Cx<'_>) {
+    let key = match may(player, &order, cx) {
+        Verdict::Yes => return cx.send(Message::Order(order)),
+        Verdict::Unknown => "rights_unknown",
+        Verdict::No => "no_right",
+    };
+    let command = order.command.name();
+    log::info!(
+        "{} ({}) may not {command}: {key}",
+        player.name.replace(char::is_control, "?"),
+        player.steam,
+    );
+    cx.say_message(player.steam, key, &[("command", command)]);
+}
+
+/// A command does not count, whoever wrote it. The player in whose name it stands is told how else.
+fn say_doubt(player: &Player, command: &Command, doubt: &Doubt, cx: &mut Cx<'_>) {
+    log::warn!(
+        "{}: {} ({}) wrote {} in chat, which does not count: {}; VyHub's pages and vpid at \
+         the shell do",
+        cx.label(player.server),
+        player.name.replace(char::is_control, "?"),
+        player.steam,
+        command.name(),
+        doubt.sentence()
+    );
+    cx.say_message(
+        player.steam,
+        doubt.message(),
+        &[("command", command.name())],
+    );
+}
+
+#[cfg(test)]
+mod tests;

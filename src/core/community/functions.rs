@@ -1,0 +1,160 @@
+//! The functions of game scripts and Python scripts: `VYHUB_Ban`, `VYHUB_Unban`, `VYHUB_Warn`,
+//! `VYHUB_SetGroup`, `VYHUB_IsBanned`, `VYHUB_GetUser`. A call becomes an [`Order`] for its subject.
+//!
+//! The response to a change comes when that is on disk, with the number under which it is on its way. The
+//! entry knows its call: a call that comes back after a crash finds what it made.
+
+use std::convert::Infallible;
+
+use serde_json::{Value, json};
+
+use super::changes::accepted_response;
+use super::commands::{Call, Order, Player};
+use super::orders::{Command, Target, VyhubCall};
+use super::rights::Verdict;
+use super::words::Problem;
+use super::{Cx, Message, Subject, unavailable};
+use crate::core::deadlines::Expiring;
+use crate::core::outbox::Origin;
+use crate::core::servers::ServerId;
+use crate::jobs::CallId;
+use crate::limits;
+use crate::protocol::backend::User;
+use crate::protocol::call_error::CallError;
+use crate::protocol::steam_id::SteamId;
+use crate::protocol::uuid::Uuid;
+
+/// Calls of `VYHUB_GetUser` that wait for their users.
+#[derive(Default)]
+pub struct Functions {
+    waiting: Expiring<CallId, SteamId>,
+}
+
+impl Subject for Functions {
+    type Ticket = Infallible;
+
+    fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
+        match message {
+            Message::Order(order) => {
+                if let Command::GetUser { who } = &order.command
+                    && let Some(call) = &order.call
+                    && let Err(problem) = self.get_user(order, call, who, cx)
+                {
+                    cx.refuse(order, &problem);
+                }
+            }
+            Message::User(steam) => {
+                if let Some(user) = cx.directory.user(*steam) {
+                    self.respond_all(*steam, Ok(describe(user)), cx);
+                }
+            }
+            Message::NoUser(steam, failure) => {
+                self.respond_all(*steam, Err(unavailable(&failure.why)), cx);
+            }
+            _ => {}
+        }
+    }
+
+    fn advance(&mut self, cx: &mut Cx<'_>) {
+        while let Some((call, _)) = self.waiting.pop_due(cx.now.mono_ms) {
+            let error = unavailable("VyHub has not answered in time");
+            cx.respond(call, Err(error));
+        }
+    }
+
+    fn next_due(&self, _cx: &Cx<'_>) -> Option<u64> {
+        self.waiting.next_due()
+    }
+}
+
+impl Functions {
+    /// A script calls a function.
+    pub fn call(&self, call: Call, server: ServerId, what: VyhubCall, cx: &mut Cx<'_>) {
+        let id = call.id;
+        let made = cx.outbox.of_call(Origin::from(id));
+        if let Some(entry) = made.filter(|entry| cx.outbox.is_stored(entry.id)) {
+            let response = accepted_response(entry);
+            return cx.respond(id, Ok(response));
+        }
+        match order(call, server, what, cx) {
+            Ok(order) => cx.send(Message::Order(order)),
+            Err(error) => cx.respond(id, Err(error)),
+        }
+    }
+
+    fn get_user(
+        &mut self,
+        order: &Order,
+        call: &Call,
+        who: &Target,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Problem> {
+        let (steam, _) = cx.target(order.server, order.bundle, who)?;
+        if let Some(user) = cx.directory.user(steam) {
+            let response = describe(user);
+            cx.respond(call.id, Ok(response));
+        } else if self.waiting.len() >= limits::VYHUB_CALLS_MAX {
+            let error = unavailable("too many calls wait for VyHub");
+            cx.respond(call.id, Err(error));
+        } else {
+            cx.directory.want_user(steam, cx.now);
+            self.waiting.insert(call.id, steam, call.due_ms);
+        }
+        Ok(())
+    }
+
+    fn respond_all(&mut self, steam: SteamId, response: Result<Value, CallError>, cx: &mut Cx<'_>) {
+        for (call, _) in self.waiting.remove_where(|_, of| *of == steam) {
+            cx.respond(call, response.clone());
+        }
+    }
+}
+
+/// What a call orders, if its issuer may.
+fn order(call: Call, server: ServerId, what: VyhubCall, cx: &Cx<'_>) -> Result<Order, CallError> {
+    if cx.records.get(server).is_none() {
+        return Err(unavailable("this server has no vyhub_server_id"));
+    }
+    let bundle = cx.records.bundle(server);
+    let bundle = bundle.ok_or_else(|| unavailable("VyHub has not been reached yet"))?;
+    let in_words = |problem: Problem| CallError::new("ValueError", cx.words.problem(&problem));
+    let player = match (what.issuer, what.command.right()) {
+        (None, _) => None,
+        (Some(issuer), None) => Some(named(server, bundle, &issuer, cx).map_err(in_words)?),
+        (Some(issuer), Some(right)) => {
+            let player = named(server, bundle, &issuer, cx);
+            let player =
+                player.map_err(|_| CallError::new("ValueError", "the issuer is not known"))?;
+            if cx.directory.may(player.steam, bundle, right, cx.now) != Verdict::Yes {
+                let detail = format!("the issuer has no right {} in VyHub", right.property());
+                return Err(CallError::new("PermissionError", detail));
+            }
+            Some(player)
+        }
+    };
+    Ok(Order {
+        server,
+        bundle,
+        player,
+        call: Some(call),
+        command: what.command,
+    })
+}
+
+fn named(server: ServerId, bundle: Uuid, issuer: &Target, cx: &Cx<'_>) -> Result<Player, Problem> {
+    let (steam, name) = cx.target(server, bundle, issuer)?;
+    Ok(Player {
+        server,
+        steam,
+        name,
+    })
+}
+
+fn describe(user: &User) -> Value {
+    json!({
+        "id": user.id,
+        "player": user.steam,
+        "username": user.username,
+        "admin": user.admin,
+    })
+}

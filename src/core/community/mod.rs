@@ -1,0 +1,455 @@
+//! The community around the game servers: users, bans, warnings, groups, as a backend (VyHub) keeps them.
+//!
+//! Each subject is a file that owns its state and has the entrances of [`Subject`]. What several subjects
+//! read (servers' records, users and rights, lists of bans, the outbox) is in [`Cx`] and changed by the
+//! file that it belongs to. Subjects tell each other by [`Message`]s. Whatever has happened, all of them
+//! then get to `advance`, which does whatever is due: so no order of replies, timers and restarts can leave
+//! something undone.
+
+mod adverts;
+mod backend;
+mod bans;
+mod changes;
+mod commands;
+mod directory;
+mod functions;
+mod groups;
+mod history;
+pub mod orders;
+mod records;
+mod rights;
+mod status;
+mod targets;
+mod warnings;
+mod words;
+
+use std::collections::VecDeque;
+
+use serde_json::{Value, json};
+
+use super::context::{self, About, Context};
+use super::message::{self, GameEvent};
+use super::outbox::{EntryId, Outbox};
+use super::output::Output;
+use super::servers::{ServerId, Servers};
+use super::{Effect, Now, Timer};
+use crate::config::{self, Config};
+use crate::jobs::CallId;
+use crate::jobs::store::{Content, Found, Shelf, Write, Written};
+use crate::protocol::backend::{Done, Failure, Reply, Request};
+use crate::protocol::call_error::CallError;
+use crate::protocol::control::QueueRequest;
+use crate::protocol::signed::messages::{Place, Push};
+use crate::protocol::steam_id::SteamId;
+use crate::protocol::uuid::Uuid;
+
+use backend::Backend;
+use bans::lists::Lists;
+use commands::{Call, Chat, Order, Player};
+use directory::Directory;
+use records::Records;
+use words::{Problem, Words};
+
+pub use orders::{FUNCTIONS, VyhubCall, parse_call};
+
+/// The backend's answer to a request.
+type Answer = Result<Reply, Failure>;
+
+/// What a part of the community does when something happens.
+trait Subject {
+    /// By which it recognizes the replies to its requests, and what was stored for it.
+    type Ticket;
+
+    fn configure(&mut self, _config: &config::Vyhub) {}
+    /// A document that an earlier run has cached. The error is a sentence.
+    fn restore(&mut self, _name: &str, _text: &str, _cx: &mut Cx<'_>) -> Result<(), String> {
+        Ok(())
+    }
+    fn on_message(&mut self, _message: &Message, _cx: &mut Cx<'_>) {}
+    fn on_reply(&mut self, _ticket: Self::Ticket, _reply: Answer, _cx: &mut Cx<'_>) {}
+    fn on_stored(&mut self, _ticket: Self::Ticket, _result: Result<(), String>, _cx: &mut Cx<'_>) {}
+    /// Does whatever is due.
+    fn advance(&mut self, _cx: &mut Cx<'_>) {}
+    fn next_due(&self, _cx: &Cx<'_>) -> Option<u64> {
+        None
+    }
+}
+
+macro_rules! subjects {
+    ($($Name:ident $field:ident: $Subject:ty,)*) => {
+        #[derive(Default)]
+        struct Subjects {
+            $($field: $Subject,)*
+        }
+
+        /// Whose request it is: the reply goes there and nowhere else.
+        #[expect(dead_code, reason = "some subjects request and store nothing")]
+        enum Ticket {
+            $($Name(<$Subject as Subject>::Ticket),)*
+        }
+
+        impl Subjects {
+            fn configure(&mut self, config: &config::Vyhub) {
+                $(self.$field.configure(config);)*
+            }
+
+            fn restore(&mut self, name: &str, text: &str, cx: &mut Cx<'_>) {
+                $(if let Err(why) = self.$field.restore(name, text, cx) {
+                    log::warn!("vyhub/{name}.json is passed over: {why}; it is fetched again");
+                })*
+            }
+
+            fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
+                $(self.$field.on_message(message, cx);)*
+            }
+
+            fn on_reply(&mut self, ticket: Ticket, reply: Answer, cx: &mut Cx<'_>) {
+                match ticket {
+                    $(Ticket::$Name(ticket) => self.$field.on_reply(ticket, reply, cx),)*
+                }
+            }
+
+            fn on_stored(&mut self, ticket: Ticket, result: Result<(), String>, cx: &mut Cx<'_>) {
+                match ticket {
+                    $(Ticket::$Name(ticket) => self.$field.on_stored(ticket, result, cx),)*
+                }
+            }
+
+            fn advance(&mut self, cx: &mut Cx<'_>) {
+                $(self.$field.advance(cx);)*
+            }
+
+            fn next_due(&self, cx: &Cx<'_>) -> Option<u64> {
+                [$(self.$field.next_due(cx),)*].into_iter().flatten().min()
+            }
+        }
+    };
+}
+
+// All subjects, in the order in which they advance.
+subjects! {
+    Directory directory: directory::Lookups,
+    Records records: records::Fetches,
+    Lists lists: bans::lists::Fetches,
+    Status status: status::Status,
+    Changes changes: changes::Changes,
+    Commands commands: commands::Commands,
+    History history: history::History,
+    Functions functions: functions::Functions,
+    Groups groups: groups::Groups,
+    Warnings warnings: warnings::Warnings,
+    Bans bans: bans::Bans,
+    Adverts adverts: adverts::Adverts,
+}
+
+/// What subjects tell each other, and what happened on a server.
+enum Message {
+    MapStarted(ServerId),
+    /// The game script of a server has begun anew.
+    SessionBegan(ServerId),
+    Chat(Chat),
+    /// Carry this out: its issuer has the right.
+    Order(Order),
+    /// A player wants to know how things are.
+    StateWanted(Player),
+    /// The backend is reachable again, or accepts the key again.
+    Reachable,
+    /// A user is known now, or cannot be looked up.
+    User(SteamId),
+    NoUser(SteamId, Failure),
+    /// Rights in a bundle are known afresh, or cannot be fetched.
+    Rights(SteamId, Uuid),
+    NoRights(SteamId, Uuid),
+    /// An entry of the outbox is on disk, and counts from now on.
+    Accepted(EntryId),
+    /// A list that is on disk has every change of this bundle that was done before this moment of the
+    /// daemon's clock.
+    Listed(Uuid, u64),
+    /// Who is banned, or on a server, may not be as it was.
+    BansChanged,
+}
+
+/// What subjects work with.
+struct Cx<'a> {
+    servers: &'a mut Servers,
+    now: Now,
+    out: &'a mut Output,
+    words: &'a Words,
+    backend: &'a mut Backend,
+    records: &'a mut Records,
+    directory: &'a mut Directory,
+    lists: &'a mut Lists,
+    outbox: &'a mut Outbox,
+    messages: &'a mut VecDeque<Message>,
+}
+
+impl Cx<'_> {
+    fn send(&mut self, message: Message) {
+        self.messages.push_back(message);
+    }
+
+    fn request(&mut self, ticket: Ticket, request: Request) {
+        let job = self.backend.request(ticket, request);
+        self.out.effects.push(Effect::Api(Box::new(job)));
+    }
+
+    /// Keeps a document on disk, or removes it. With a ticket, its subject is told when that is done.
+    fn store(
+        &mut self,
+        shelf: Shelf,
+        name: String,
+        content: Option<Content>,
+        ticket: Option<Ticket>,
+    ) {
+        let ticket = ticket.map(|ticket| self.backend.ticket(ticket));
+        self.out.effects.push(Effect::Store(Box::new(Write {
+            ticket,
+            shelf,
+            name,
+            content,
+        })));
+    }
+
+    /// Says something to a player, wherever they play.
+    fn say(&mut self, steam: SteamId, text: &str) {
+        let there = self.servers.find(steam).next();
+        if let Some((server, userid)) = there {
+            self.servers
+                .say(server, Some(userid), text, Place::Chat, self.out);
+        }
+    }
+
+    fn say_message(&mut self, steam: SteamId, key: &str, values: &[(&str, &str)]) {
+        let text = self.words.chat(key, values);
+        self.say(steam, &text);
+    }
+
+    /// Calls a hook of game scripts and Python scripts.
+    fn hook(&mut self, server: ServerId, name: &str, data: Value) {
+        let name = name.to_owned();
+        if let Some(host) = self.servers.host(server) {
+            let (name, data) = (name.clone(), data.clone());
+            self.out.push(host, Push::Hook { name, data }, None);
+        }
+        self.out.send(message::Message::Hook { server, name, data });
+    }
+
+    /// Reports to the log and to scripts how far things are.
+    fn life_cycle(&mut self, server: ServerId, name: &str, data: Value) {
+        log::info!("{}: {name}", self.label(server));
+        self.hook(server, name, data);
+    }
+
+    fn label(&self, server: ServerId) -> &str {
+        self.servers.get(server).map_or("", |game| &game.label)
+    }
+
+    /// Responds to a call.
+    fn respond(&mut self, call: CallId, response: Result<Value, CallError>) {
+        self.out.respond(call, response);
+    }
+
+    /// An order was not carried out.
+    fn refuse(&mut self, order: &Order, problem: &Problem) {
+        let text = self.words.problem(problem);
+        match (&order.call, &order.player) {
+            (Some(call), _) => {
+                let error = match problem.key {
+                    "player_higher" => {
+                        CallError::new("PermissionError", "the player ranks higher than the issuer")
+                    }
+                    _ => CallError::new("ValueError", text),
+                };
+                self.respond(call.id, Err(error));
+            }
+            (None, Some(player)) => self.say(player.steam, &text),
+            (None, None) => {}
+        }
+    }
+
+    /// The time by the backend's clock, unix seconds.
+    fn time_s(&self) -> i64 {
+        self.backend.time_s(self.now)
+    }
+}
+
+/// The error of a call that the backend would have to answer.
+fn unavailable(why: &str) -> CallError {
+    CallError::new("VyHubUnavailable", why)
+}
+
+pub struct Community {
+    words: Words,
+    backend: Backend,
+    records: Records,
+    directory: Directory,
+    lists: Lists,
+    outbox: Outbox,
+    messages: VecDeque<Message>,
+    subjects: Subjects,
+    timer_ms: Option<u64>,
+}
+
+impl Community {
+    /// `None`: no server is one of VyHub's. `seed`: another one for each vpid.
+    pub fn start(config: &Config, found: Found, seed: u64, cx: &mut Context<'_>) -> Option<Self> {
+        let vyhub = config.vyhub.as_ref()?;
+        let records = Records::new(cx.servers);
+        if records.all().is_empty() {
+            return None;
+        }
+        let (outbox, unreadable) = Outbox::restore(&found.outbox, seed);
+        let mut community = Self {
+            words: Words::new(vyhub),
+            backend: Backend::default(),
+            records,
+            directory: Directory::default(),
+            lists: Lists::restore(found.bans),
+            outbox,
+            messages: VecDeque::new(),
+            subjects: Subjects::default(),
+            timer_ms: None,
+        };
+        community.subjects.configure(vyhub);
+        let (subjects, mut inner) = community.open(cx);
+        let servers: Vec<ServerId> = inner.records.all().iter().map(|it| it.server).collect();
+        for server in &servers {
+            inner.life_cycle(*server, "vyhub_loading_start", json!({}));
+        }
+        for (name, why) in unreadable {
+            log::error!("outbox/{name}.json is set aside, and the change in it is not sent: {why}");
+            inner.store(Shelf::Outbox, name, Some(Content::SetAside), None);
+        }
+        for (name, text) in found.cache {
+            subjects.restore(&name, &text, &mut inner);
+        }
+        let open = inner.outbox.open_count();
+        if open > 0 {
+            log::info!("{open} changes of an earlier run are to be sent to VyHub");
+        }
+        for server in servers {
+            inner.life_cycle(server, "vyhub_loading_finish", json!({}));
+        }
+        community.advance(cx);
+        Some(community)
+    }
+
+    fn open<'b>(&'b mut self, cx: &'b mut Context<'_>) -> (&'b mut Subjects, Cx<'b>) {
+        let context = Cx {
+            servers: cx.servers,
+            now: cx.now,
+            out: cx.out,
+            words: &self.words,
+            backend: &mut self.backend,
+            records: &mut self.records,
+            directory: &mut self.directory,
+            lists: &mut self.lists,
+            outbox: &mut self.outbox,
+            messages: &mut self.messages,
+        };
+        (&mut self.subjects, context)
+    }
+
+    pub fn timer_rang(&mut self, cx: &mut Context<'_>) {
+        self.timer_ms = None;
+        self.advance(cx);
+    }
+
+    /// Something was seen on a server.
+    pub fn happened(&mut self, server: ServerId, event: GameEvent, cx: &mut Context<'_>) {
+        let chat = |speaker, text, held| {
+            Message::Chat(Chat {
+                server,
+                speaker,
+                text,
+                held,
+            })
+        };
+        self.messages.push_back(match event {
+            GameEvent::MapStarted => Message::MapStarted(server),
+            GameEvent::SessionBegan => Message::SessionBegan(server),
+            GameEvent::Chat(speaker, text) => chat(speaker, text, false),
+            GameEvent::HeldChat(speaker, text) => chat(speaker, text, true),
+        });
+        self.advance(cx);
+    }
+
+    /// The backend's reply.
+    pub fn answered(&mut self, done: Done, cx: &mut Context<'_>) {
+        let (subjects, mut inner) = self.open(cx);
+        let Some(ticket) = inner.backend.take(done.ticket) else {
+            return;
+        };
+        if inner.backend.learn(&done.outcome, inner.now) {
+            // Before the reply itself, which knows better when its own request may be repeated.
+            subjects.on_message(&Message::Reachable, &mut inner);
+        }
+        subjects.on_reply(ticket, done.outcome.result, &mut inner);
+        self.advance(cx);
+    }
+
+    /// Something is on disk, or could not be written.
+    pub fn written(&mut self, written: Written, cx: &mut Context<'_>) {
+        let (subjects, mut inner) = self.open(cx);
+        let Some(ticket) = inner.backend.take(written.ticket) else {
+            return;
+        };
+        subjects.on_stored(ticket, written.result, &mut inner);
+        self.advance(cx);
+    }
+
+    /// A script calls a function. `due_ms`: until when its caller waits, on the daemon's clock.
+    pub fn call(
+        &mut self,
+        id: CallId,
+        server: ServerId,
+        call: VyhubCall,
+        due_ms: u64,
+        cx: &mut Context<'_>,
+    ) {
+        let (subjects, mut inner) = self.open(cx);
+        let waiting = Call { id, due_ms };
+        subjects.functions.call(waiting, server, call, &mut inner);
+        self.advance(cx);
+    }
+
+    /// What an operator requests of the outbox. Errors are sentences.
+    pub fn queue(&mut self, request: &QueueRequest, cx: &mut Context<'_>) -> Result<Value, String> {
+        let (_, mut inner) = self.open(cx);
+        let reply = changes::operate(request, &mut inner)?;
+        self.advance(cx);
+        Ok(reply)
+    }
+
+    /// Delivers messages and does whatever is due, until nothing is left; then sets the timer for what
+    /// comes next.
+    pub fn advance(&mut self, cx: &mut Context<'_>) {
+        let (subjects, mut inner) = self.open(cx);
+        loop {
+            while let Some(message) = inner.messages.pop_front() {
+                subjects.on_message(&message, &mut inner);
+            }
+            subjects.advance(&mut inner);
+            if inner.messages.is_empty() {
+                break;
+            }
+        }
+        let next_ms = subjects.next_due(&inner);
+        if next_ms != self.timer_ms {
+            self.timer_ms = next_ms;
+            cx.out.timer(Timer::Vyhub, next_ms);
+        }
+    }
+}
+
+impl context::Directory for Community {
+    fn about(&self, server: ServerId, steam: SteamId, now: Now) -> Option<About> {
+        let bundle = self.records.bundle(server)?;
+        Some(self.directory.about(steam, bundle, now))
+    }
+
+    fn is_administrator(&self, server: ServerId, steam: SteamId, now: Now) -> bool {
+        let bundle = self.records.bundle(server);
+        bundle.is_some_and(|bundle| self.directory.is_administrator(steam, bundle, now))
+    }
+}

@@ -1,0 +1,292 @@
+//! Game servers as the backend knows them: their records and bundles, and the life-cycle that scripts are
+//! told of.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Answer, Cx, Message, Subject, Ticket};
+use crate::core::servers::{ServerId, Servers};
+use crate::jobs::store::{Content, Shelf};
+use crate::limits;
+use crate::protocol::backend::{Bundle, Failure, Reply, Request, Server};
+use crate::protocol::uuid::Uuid;
+
+/// One server of the backend's.
+pub struct ServerRecord {
+    pub server: ServerId,
+    pub id: Uuid,
+    known: Option<Document>,
+    /// A record whose bundle is being fetched.
+    coming: Option<Server>,
+    due_ms: u64,
+    busy: bool,
+    /// Whether the last fetch worked; scripts were told.
+    worked: Option<bool>,
+    ready: bool,
+    /// When what is known from before is used, if the backend has not replied by then.
+    cache_due_ms: Option<u64>,
+}
+
+/// What is kept of a server, in its file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Document {
+    version: u64,
+    fetched_s: i64,
+    server: Server,
+    bundle: Bundle,
+    /// Where players find the backend's pages.
+    frontend: Option<String>,
+}
+
+impl ServerRecord {
+    fn document_name(&self) -> String {
+        format!("server-{}", self.id)
+    }
+
+    /// Once the server is ready.
+    pub fn bundle(&self) -> Option<&Bundle> {
+        let known = self.known.as_ref().filter(|_| self.ready)?;
+        Some(&known.bundle)
+    }
+
+    fn ready_data(&self) -> Value {
+        let Some(known) = &self.known else {
+            return json!({});
+        };
+        json!({
+            "server": known.server.id,
+            "name": known.server.name,
+            "bundle": known.bundle.id,
+            "bundle_name": known.bundle.name,
+            "extra": known.server.extra,
+        })
+    }
+}
+
+#[derive(Default)]
+pub struct Records {
+    all: Vec<ServerRecord>,
+    frontend: Option<String>,
+}
+
+impl Records {
+    pub fn new(servers: &Servers) -> Self {
+        let record = |(server, id)| ServerRecord {
+            server,
+            id,
+            known: None,
+            coming: None,
+            due_ms: 0,
+            busy: false,
+            worked: None,
+            ready: false,
+            cache_due_ms: None,
+        };
+        let ids = servers
+            .iter()
+            .filter_map(|(server, game)| Some((server, game.vyhub?)));
+        Self {
+            all: ids.map(record).collect(),
+            frontend: None,
+        }
+    }
+
+    pub fn all(&self) -> &[ServerRecord] {
+        &self.all
+    }
+
+    pub fn get(&self, server: ServerId) -> Option<&ServerRecord> {
+        self.all.iter().find(|record| record.server == server)
+    }
+
+    fn get_mut(&mut self, server: ServerId) -> Option<&mut ServerRecord> {
+        self.all.iter_mut().find(|record| record.server == server)
+    }
+
+    /// The game server that the backend knows under this id.
+    pub fn server_of(&self, id: Uuid) -> Option<ServerId> {
+        let record = self.all.iter().find(|record| record.id == id)?;
+        Some(record.server)
+    }
+
+    /// The bundle of a server, once that is ready.
+    pub fn bundle(&self, server: ServerId) -> Option<Uuid> {
+        Some(self.get(server)?.bundle()?.id)
+    }
+
+    /// Servers that are ready, with their bundles.
+    pub fn ready(&self) -> impl Iterator<Item = (ServerId, Uuid)> {
+        let ready = |record: &ServerRecord| Some((record.server, record.bundle()?.id));
+        self.all.iter().filter_map(ready)
+    }
+
+    /// Where players find the backend's pages.
+    pub fn frontend(&self) -> Option<&str> {
+        self.frontend.as_deref()
+    }
+}
+
+/// Fetches records.
+#[derive(Default)]
+pub struct Fetches;
+
+pub enum Step {
+    Record,
+    Bundle,
+    Frontend,
+}
+
+impl Subject for Fetches {
+    type Ticket = (ServerId, Step);
+
+    /// What an earlier run has kept is used if it is fresh enough.
+    fn restore(&mut self, name: &str, text: &str, cx: &mut Cx<'_>) -> Result<(), String> {
+        let mut all = cx.records.all.iter_mut();
+        let Some(record) = all.find(|record| record.document_name() == name) else {
+            return Ok(());
+        };
+        let known: Document = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let age_s = cx.now.wall_s.saturating_sub(known.fetched_s);
+        if known.server.id == record.id && age_s <= limits::VYHUB_RECORD_S_MAX {
+            record.known = Some(known);
+            record.cache_due_ms = Some(cx.now.mono_ms + limits::VYHUB_CACHE_MS);
+        }
+        Ok(())
+    }
+
+    /// A game script that has begun anew knows nothing.
+    fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
+        if let Message::SessionBegan(server) = message
+            && let Some(record) = cx.records.get(*server).filter(|record| record.ready)
+        {
+            let data = record.ready_data();
+            cx.hook(*server, "vyhub_ready", data);
+        }
+    }
+
+    fn on_reply(&mut self, (server, step): (ServerId, Step), reply: Answer, cx: &mut Cx<'_>) {
+        let Some(record) = cx.records.get_mut(server) else {
+            return;
+        };
+        match (step, reply) {
+            (Step::Record, Ok(Reply::Server(found))) => {
+                let Some(bundle) = found.bundle else {
+                    let why = "VyHub has this server in no bundle; put it into one there";
+                    return failed(server, &Failure::unclear(why), cx);
+                };
+                record.coming = Some(found);
+                let ticket = Ticket::Records((server, Step::Bundle));
+                cx.request(ticket, Request::FindBundle(bundle));
+            }
+            (Step::Bundle, Ok(Reply::Bundle(bundle))) => {
+                let Some(found) = record.coming.take() else {
+                    return;
+                };
+                let frontend = record.known.take().and_then(|known| known.frontend);
+                record.known = Some(Document {
+                    version: 1,
+                    fetched_s: cx.now.wall_s,
+                    server: found,
+                    bundle,
+                    frontend,
+                });
+                let ticket = Ticket::Records((server, Step::Frontend));
+                cx.request(ticket, Request::FindFrontend);
+            }
+            // A server is ready without it, too.
+            (Step::Frontend, reply) => fetched(server, reply.ok(), cx),
+            (_, Ok(_)) => failed(server, &Failure::unclear("a strange answer"), cx),
+            (_, Err(failure)) => failed(server, &failure, cx),
+        }
+    }
+
+    fn advance(&mut self, cx: &mut Cx<'_>) {
+        for at in 0..cx.records.all.len() {
+            let record = &mut cx.records.all[at];
+            let (server, id) = (record.server, record.id);
+            // A backend that takes its time keeps nobody from being served.
+            let wait_is_over = record
+                .cache_due_ms
+                .is_some_and(|due_ms| due_ms <= cx.now.mono_ms);
+            let use_cache = wait_is_over && !record.ready;
+            if !record.busy && record.due_ms <= cx.now.mono_ms {
+                record.busy = true;
+                let ticket = Ticket::Records((server, Step::Record));
+                cx.request(ticket, Request::FindServer(id));
+            }
+            if use_cache {
+                make_ready(server, cx);
+            }
+        }
+    }
+
+    fn next_due(&self, cx: &Cx<'_>) -> Option<u64> {
+        let dues = cx.records.all.iter().flat_map(|record| {
+            let fetch = (!record.busy).then_some(record.due_ms);
+            [fetch, record.cache_due_ms.filter(|_| !record.ready)]
+        });
+        dues.flatten().min()
+    }
+}
+
+/// All of a server's record has come.
+fn fetched(server: ServerId, frontend: Option<Reply>, cx: &mut Cx<'_>) {
+    let Some(record) = cx.records.get_mut(server) else {
+        return;
+    };
+    if let (Some(Reply::FrontendUrl(url)), Some(known)) = (frontend, &mut record.known) {
+        known.frontend = Some(url.trim_end_matches('/').to_owned());
+    }
+    record.busy = false;
+    record.due_ms = cx.now.mono_ms + limits::VYHUB_RECORD_MS;
+    let text = serde_json::to_string_pretty(&record.known).unwrap_or_default();
+    let name = record.document_name();
+    let first = record.worked.replace(true) != Some(true);
+    cx.store(Shelf::Cache, name, Some(Content::Json(text)), None);
+    if first {
+        cx.life_cycle(server, "vyhub_api_ready", json!({}));
+    }
+    make_ready(server, cx);
+}
+
+fn failed(server: ServerId, failure: &Failure, cx: &mut Cx<'_>) {
+    cx.backend.report_refusal(failure, cx.now);
+    let pause_ms = limits::VYHUB_ROUND_MS.max(failure.retry_after_s * 1_000);
+    let Some(record) = cx.records.get_mut(server) else {
+        return;
+    };
+    record.coming = None;
+    record.busy = false;
+    record.due_ms = cx.now.mono_ms + pause_ms;
+    let first = record.worked.replace(false) != Some(false);
+    let (id, cached) = (record.id, record.known.is_some());
+    if first {
+        let rest = match cached {
+            true => "it goes on with what it knew",
+            false => "players are not looked up and no bans are known until it works",
+        };
+        let label = cx.label(server);
+        log::error!("{label}: server {id} could not be asked for ({failure}); {rest}");
+        cx.life_cycle(server, "vyhub_api_failed", json!({ "why": failure.why }));
+    }
+    if cached {
+        make_ready(server, cx);
+    }
+}
+
+/// The server's record is known, from the backend or from an earlier run.
+fn make_ready(server: ServerId, cx: &mut Cx<'_>) {
+    let Some(record) = cx.records.get_mut(server) else {
+        return;
+    };
+    let Some(known) = &record.known else { return };
+    let (frontend, data) = (known.frontend.clone(), record.ready_data());
+    let first = !std::mem::replace(&mut record.ready, true);
+    if frontend.is_some() {
+        cx.records.frontend = frontend;
+    }
+    if first {
+        cx.send(Message::BansChanged);
+        cx.life_cycle(server, "vyhub_ready", data);
+    }
+}

@@ -1,0 +1,232 @@
+//! The kinds of changes, each with all that depends on it: how it is stored, sent, looked for in the
+//! backend, and reported.
+
+use serde_json::{Value, json};
+
+use super::entry::{Change, Entry, State};
+use crate::limits;
+use crate::protocol::backend::{Ban, NewBan, NewWarning, Page, Reply, Request, Warning};
+use crate::protocol::uuid::Uuid;
+
+/// Changes of one player are sent in their order where one of them could undo another. What is of another
+/// series does not wait for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Series {
+    Bans,
+    Warnings,
+}
+
+impl Series {
+    pub const ALL: [Self; 2] = [Self::Bans, Self::Warnings];
+}
+
+/// Whether what the backend lists of a player has a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    /// Under this id.
+    Present(Uuid),
+    Absent,
+    /// Not on this page.
+    NextPage,
+}
+
+impl Change {
+    /// As it stands in the file, and in sentences.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Ban { .. } => "ban",
+            Self::Unban => "unban",
+            Self::Warning { .. } => "warning",
+        }
+    }
+
+    pub fn series(&self) -> Series {
+        match self {
+            Self::Ban { .. } | Self::Unban => Series::Bans,
+            Self::Warning { .. } => Series::Warnings,
+        }
+    }
+
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Ban { reason, .. } | Self::Warning { reason } => reason,
+            Self::Unban => "",
+        }
+    }
+
+    pub fn reason_mut(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Ban { reason, .. } | Self::Warning { reason } => Some(reason),
+            Self::Unban => None,
+        }
+    }
+
+    /// What carries it out.
+    pub fn request(&self, entry: &Entry, user: Uuid) -> Request {
+        let (bundle, issuer) = (entry.bundle, entry.issuer.as_ref().map(|it| it.user));
+        match self {
+            Self::Ban {
+                length_s,
+                reason,
+                standing,
+            } => {
+                let ban = NewBan {
+                    user,
+                    bundle,
+                    length_s: *length_s,
+                    reason: reason.clone(),
+                    created: entry.created,
+                    standing: *standing,
+                };
+                Request::CreateBan { ban, issuer }
+            }
+            Self::Unban => Request::EndBans {
+                user,
+                bundle,
+                issuer,
+            },
+            Self::Warning { reason } => {
+                let warning = NewWarning {
+                    user,
+                    bundle,
+                    reason: reason.clone(),
+                };
+                Request::CreateWarning { warning, issuer }
+            }
+        }
+    }
+
+    /// Lists what it may have made. `None`: to carry it out twice does no harm.
+    pub fn list_request(&self, user: Uuid, bundle: Uuid, page: u64) -> Option<Request> {
+        match self {
+            Self::Ban { .. } => Some(Request::BansOfUser { user, bundle, page }),
+            Self::Warning { .. } => Some(Request::WarningsOfUser { user, bundle, page }),
+            Self::Unban => None,
+        }
+    }
+
+    /// Looks for it in such a list. `made`: what other entries have made. `None`: this is no such list.
+    pub fn compare<'a>(
+        &self,
+        entry: &Entry,
+        (reply, page): (&Reply, u64),
+        made: impl Iterator<Item = &'a Uuid>,
+    ) -> Option<Comparison> {
+        let (found, more) = match (self, reply) {
+            (
+                Self::Ban {
+                    length_s, reason, ..
+                },
+                Reply::Bans(bans),
+            ) => (
+                find_ban(entry, *length_s, reason, bans),
+                bans.has_next(page),
+            ),
+            (Self::Warning { reason }, Reply::Warnings(warnings)) => (
+                find_warning(entry, reason, warnings, made),
+                warnings.has_next(page),
+            ),
+            _ => return None,
+        };
+        Some(match found {
+            Some(id) => Comparison::Present(id),
+            None if more && page < limits::VYHUB_PAGES_MAX => Comparison::NextPage,
+            None => Comparison::Absent,
+        })
+    }
+
+    /// How the names of the messages to its issuer begin.
+    pub fn message(&self) -> &'static str {
+        match self {
+            Self::Ban { .. } => "ban",
+            Self::Unban => "unban",
+            Self::Warning { .. } => "warn",
+        }
+    }
+
+    /// The hook that game scripts and Python scripts handle when it begins to count.
+    pub fn hook(&self, entry: &Entry) -> (&'static str, Value) {
+        let mut data = json!({
+            "id": entry.steam,
+            "name": entry.name,
+            "issuer": entry.issuer.as_ref().map(|issuer| issuer.name.as_str()),
+            "issuer_id": entry.issuer.as_ref().map(|issuer| issuer.steam),
+        });
+        if let Self::Ban { length_s, .. } = self {
+            data["minutes"] = length_s.map(|length_s| length_s / 60).into();
+        }
+        if !matches!(self, Self::Unban) {
+            data["reason"] = self.reason().into();
+        }
+        let name = match self {
+            Self::Ban { .. } => "vyhub_ply_banned",
+            Self::Unban => "vyhub_ply_unbanned",
+            Self::Warning { .. } => "vyhub_ply_warned",
+        };
+        (name, data)
+    }
+}
+
+impl Entry {
+    /// A ban that keeps its player out at this moment of the backend's clock.
+    pub fn bans(&self, now_s: i64) -> bool {
+        let stands = matches!(self.change, Change::Ban { standing: true, .. });
+        stands && self.state != State::Dead && self.until_s().is_none_or(|until_s| until_s > now_s)
+    }
+
+    /// When its ban ends; `None`: never, or it is none.
+    pub fn until_s(&self) -> Option<i64> {
+        match self.change {
+            Change::Ban { length_s, .. } => {
+                let created_s = self.created.as_second();
+                length_s.map(|length_s| created_s.saturating_add_unsigned(length_s))
+            }
+            _ => None,
+        }
+    }
+
+    /// Without an issuer, the backend may name nobody or the key's own user.
+    fn is_by(&self, creator: Option<Uuid>) -> bool {
+        let issuer = self.issuer.as_ref();
+        issuer.is_none_or(|issuer| creator == Some(issuer.user))
+    }
+}
+
+fn same_text(listed: Option<&String>, reason: &str) -> bool {
+    listed.map_or("", |listed| listed.trim()) == reason.trim()
+}
+
+/// The ban that this entry has made.
+fn find_ban(entry: &Entry, length_s: Option<u64>, reason: &str, bans: &Page<Ban>) -> Option<Uuid> {
+    let is_it = |ban: &&Ban| {
+        let apart_s = ban.created.as_second().abs_diff(entry.created.as_second());
+        let length = ban.length_s.and_then(|length| u64::try_from(length).ok());
+        apart_s <= limits::SAME_BAN_S as u64
+            && length == length_s
+            && same_text(ban.reason.as_ref(), reason)
+            && entry.is_by(ban.creator)
+    };
+    bans.items.iter().find(is_it).map(|ban| ban.id)
+}
+
+/// The warning that this entry has made: its time is the backend's own, so it is only known not to be
+/// older than the first try.
+fn find_warning<'a>(
+    entry: &Entry,
+    reason: &str,
+    warnings: &Page<Warning>,
+    made: impl Iterator<Item = &'a Uuid>,
+) -> Option<Uuid> {
+    let made: Vec<&Uuid> = made.collect();
+    let sent_s = entry.sent_s.unwrap_or(i64::MAX);
+    let is_it = |warning: &&Warning| {
+        warning.created.as_second() + limits::SAME_BAN_S >= sent_s
+            && same_text(warning.reason.as_ref(), reason)
+            && entry.is_by(warning.creator)
+            && !made.contains(&&warning.id)
+    };
+    // The oldest: a later one with the same words is another entry's.
+    let mine = warnings.items.iter().filter(is_it);
+    mine.min_by_key(|warning| warning.created)
+        .map(|warning| warning.id)
+}

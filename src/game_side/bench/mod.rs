@@ -1,0 +1,217 @@
+//! `vpid bench`: measures a running vpid through the files, as games would use it.
+//!
+//! Two phases. Latency: one call at a time, from the writing of its file to its answer having
+//! been read. Throughput: every host writes all its files at once and reads answers as they
+//! come, from the first write to the last answer.
+
+mod answers;
+mod client;
+mod signed;
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use super::servers::{choose, stock_secret};
+use crate::config::{Config, Engine, Sqlite};
+
+use client::numbered_call;
+use signed::SignedBench;
+
+pub use client::{Bench, Latency, Throughput};
+
+/// What each call does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    Select,
+    Insert,
+    Echo,
+    /// A function of the owner's, in Python: [`PYTHON`].
+    Python,
+}
+
+/// The function that [`Work::Python`] calls, for a file of VPI functions.
+pub const PYTHON: &str = "
+async def VPI_BenchEcho(info):
+    return info['kwargs']['n']
+";
+
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub hosts: usize,
+    /// Call files of each host.
+    pub files: usize,
+    /// Calls in each file.
+    pub batch: usize,
+    pub work: Work,
+    /// Gives up when no answer comes for this long.
+    pub patience: Duration,
+    /// Longest pause before a call whose latency is measured; each takes a random part of it.
+    pub pause: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            hosts: 4,
+            files: 200,
+            batch: 20,
+            work: Work::Select,
+            patience: Duration::from_secs(15),
+            pause: Duration::ZERO,
+        }
+    }
+}
+
+/// What was measured.
+#[derive(Debug, Clone)]
+pub struct Report {
+    pub latency: Latency,
+    pub throughput: Throughput,
+}
+
+impl Report {
+    /// Calls that got no answer, and calls that got an error.
+    pub fn failed(&self) -> (usize, usize) {
+        let (latency, throughput) = (&self.latency, &self.throughput);
+        let unanswered = latency.calls - latency.us.len() + throughput.calls - throughput.answered;
+        (unanswered, latency.errors + throughput.errors)
+    }
+
+    pub fn to_json(&self) -> Value {
+        json!({
+            "latency_us": {
+                "p50": self.latency.percentile_us(0.5),
+                "p90": self.latency.percentile_us(0.9),
+                "p99": self.latency.percentile_us(0.99),
+                "max": self.latency.percentile_us(1.0),
+            },
+            "calls": self.throughput.calls,
+            "answered": self.throughput.answered,
+            "errors": self.failed().1,
+            "repeated": self.throughput.repeated,
+            "seconds": self.throughput.seconds,
+            "calls_per_second": self.throughput.calls_per_second(),
+        })
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = |part| self.latency.percentile_us(part) as f64 / 1000.0;
+        writeln!(
+            f,
+            "latency, one call at a time    p50 {:.2} ms   p90 {:.2} ms   p99 {:.2} ms   max {:.2} ms",
+            ms(0.5),
+            ms(0.9),
+            ms(0.99),
+            ms(1.0)
+        )?;
+        writeln!(
+            f,
+            "throughput                     {:.0} calls/s ({} of {} answered in {:.2} s)",
+            self.throughput.calls_per_second(),
+            self.throughput.answered,
+            self.throughput.calls,
+            self.throughput.seconds
+        )
+    }
+}
+
+/// Measures the vpid that serves this configuration. `progress`: shows how far it is. The error is a
+/// sentence.
+pub fn run(config: &Config, options: &Options, progress: bool) -> Result<Report, String> {
+    let (server, free) = choose(config, None, "vpid_bench")?;
+    let database = config.default_database().map(|id| &config.databases[id]);
+    let table = match (database.map(|database| &database.engine), options.work) {
+        (_, Work::Echo) => None,
+        (Some(Engine::Sqlite(Sqlite { path, .. })), _) => {
+            Some(Table::create(path).map_err(|error| {
+                format!(
+                    "{}: the bench's table cannot be made ({error})",
+                    path.display()
+                )
+            })?)
+        }
+        (Some(Engine::Mysql(_)), _) => return Err("bench speaks to SQLite only".into()),
+        (None, _) => return Err("there is no [database]: use --work echo".into()),
+    };
+    let report = match &server.key {
+        Some(key) => measure_signed(&server.scriptdata, &free, key.as_bytes(), options, progress)?,
+        None => {
+            let secret = stock_secret(server)?;
+            let mut bench = Bench::new(&server.scriptdata, &free, secret, options.clone());
+            bench.progress = progress;
+            measure(&mut bench, options.files)
+                .map_err(|error| format!("{}: {error}", server.scriptdata.display()))?
+        }
+    };
+    drop(table);
+    Ok(report)
+}
+
+fn measure(bench: &mut Bench, latency_calls: usize) -> io::Result<Report> {
+    bench.start()?;
+    let latency = bench.latency(latency_calls)?;
+    let throughput = bench.throughput()?;
+    bench.clean_up();
+    Ok(Report {
+        latency,
+        throughput,
+    })
+}
+
+fn measure_signed(
+    scriptdata: &Path,
+    host: &str,
+    key: &[u8],
+    options: &Options,
+    progress: bool,
+) -> Result<Report, String> {
+    let mut bench = SignedBench::connect(scriptdata, host, key, options.clone())?;
+    bench.progress = progress;
+    let mut serial = 0;
+    let mut next_call = || {
+        serial += 1;
+        numbered_call(options.work, serial)
+    };
+    let latency = bench.latency(options.files, &mut next_call)?;
+    let throughput = bench.throughput(&mut next_call)?;
+    bench.clean_up();
+    Ok(Report {
+        latency,
+        throughput,
+    })
+}
+
+/// The script and the table that the bench's calls come from and go to.
+pub const SCRIPT: &str = "vpidbench.nut";
+pub const CREATE: &str = "CREATE TABLE IF NOT EXISTS user_vpidbench_rows (id INTEGER PRIMARY KEY, name TEXT, wins INTEGER)";
+pub const FILL: &str = "INSERT OR REPLACE INTO user_vpidbench_rows VALUES (1, 'one', 1), (2, 'two', 2), (3, 'three', 3)";
+const DROP: &str = "DROP TABLE IF EXISTS user_vpidbench_rows";
+
+/// The bench's table in the owner's database, gone when dropped.
+struct Table(Connection);
+
+impl Table {
+    fn create(path: &Path) -> rusqlite::Result<Self> {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(Duration::from_secs(5))?;
+        for statement in [DROP, CREATE, FILL] {
+            connection.execute(statement, [])?;
+        }
+        Ok(Self(connection))
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.execute(DROP, []) {
+            eprintln!("the bench's table user_vpidbench_rows stays behind: {error}");
+        }
+    }
+}

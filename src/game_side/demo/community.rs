@@ -1,0 +1,140 @@
+//! A community around the demo's game: a VyHub, the game's console by RCON, and the engine's log.
+//! All of it is made up, on this machine, and gone with the demo.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+
+use fake_rcon::{FakeRcon, FakeServer, Player};
+use fake_vyhub::{FakeVyhub, port};
+
+use super::stage::{secret, text};
+use crate::io::random;
+use crate::protocol::steam_id::SteamId;
+
+/// What the game is called.
+pub const HOSTNAME: &str = "Community Server";
+pub const MAP: &str = "cp_community";
+
+/// Somebody who plays.
+#[derive(Clone, Copy)]
+pub struct Person {
+    pub name: &'static str,
+    account: u32,
+}
+
+pub const ANA: Person = person("Ana", 201);
+pub const BOB: Person = person("Bob", 202);
+pub const MALLORY: Person = person("Mallory", 203);
+
+const fn person(name: &'static str, account: u32) -> Person {
+    Person { name, account }
+}
+
+impl Person {
+    /// As the engine writes it.
+    pub fn id(self) -> String {
+        format!("[U:1:{}]", self.account)
+    }
+
+    /// As VyHub knows them.
+    pub fn steam64(self) -> u64 {
+        SteamId::new(self.account).map_or(0, SteamId::as_u64)
+    }
+}
+
+pub struct Community {
+    pub vyhub: FakeVyhub,
+    /// The game as its console shows it.
+    pub console: FakeServer,
+    rcon: FakeRcon,
+    rcon_password: String,
+    engine: UdpSocket,
+    log_address: SocketAddr,
+    log_secret: u32,
+    /// Nobody takes the port of the log while the demo's daemon is dead.
+    _log_port: TcpListener,
+}
+
+impl Community {
+    /// Ana is in a group that may ban, Mallory is banned, Bob has never been here.
+    pub fn set_up() -> Result<Self, String> {
+        let vyhub = FakeVyhub::start();
+        let ana = vyhub.add_user(ANA.steam64(), ANA.name, false);
+        let admins = vyhub.add_group("Admins", 100, &[("ban_edit", true)], None);
+        vyhub.put_in_group(&ana, &admins);
+        let mallory = vyhub.add_user(MALLORY.steam64(), MALLORY.name, false);
+        let ban = vyhub.add_ban(&mallory, "sold items for \"free\"; quit", None);
+        vyhub.edit_ban(&ban, |ban| ban.creator = Some(ana));
+        let console = FakeServer::new(HOSTNAME, MAP);
+        let rcon_password = secret();
+        let rcon = console.start(&rcon_password);
+        let mut random = random::bytes();
+        let number = u32::from_le_bytes(std::array::from_fn(|_| random()));
+        let (log_port, keeper) = port::free_for_datagrams();
+        let engine = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0));
+        Ok(Self {
+            vyhub,
+            console,
+            rcon,
+            rcon_password,
+            engine: engine.map_err(|error| format!("no socket for the engine's log ({error})"))?,
+            log_address: (Ipv4Addr::LOCALHOST, log_port).into(),
+            log_secret: number.max(1),
+            _log_port: keeper,
+        })
+    }
+
+    /// What vpid's configuration says of it. `key`: that of the game's scripts. None run here that could
+    /// guard chat, so the log alone has to do.
+    pub fn config(&self, key: &str) -> String {
+        format!(
+            "\n[[server]]\nscriptdata = \"scriptdata\"\nhostname = \"{HOSTNAME}\"\n\
+             key = \"{key}\"\nvyhub_server_id = \"{}\"\nrcon = \"{}\"\nrcon_password = \"{}\"\n\
+             log_listen = \"{}\"\nlog_secret = {}\nchat_commands = \"log\"\n\n\
+             [vyhub]\napi_url = \"{}\"\napi_key = \"{}\"\ntime_zone = \"UTC\"\n",
+            self.vyhub.server_id(),
+            self.rcon.address(),
+            self.rcon_password,
+            self.log_address,
+            self.log_secret,
+            self.vyhub.api_url(),
+            self.vyhub.key(),
+        )
+    }
+
+    /// The engine writes a line into its log.
+    pub fn log(&self, event: &str) -> Result<(), String> {
+        let date = "11/20/2026 - 20:00:00";
+        let line = format!("S{}L {date}: {event}\n\0", self.log_secret);
+        let packet = [b"\xff\xff\xff\xff", line.as_bytes()].concat();
+        let sent = self.engine.send_to(&packet, self.log_address);
+        sent.map(drop).map_err(text)
+    }
+
+    /// A player writes into chat. Commands count where they stand in the engine's own log.
+    pub fn chat(&self, who: Person, userid: i32, line: &str) -> Result<(), String> {
+        let (name, id) = (who.name, who.id());
+        self.log(&format!("\"{name}<{userid}><{id}><Red>\" say \"{line}\""))
+    }
+
+    /// Somebody stands in the list of the console.
+    pub fn lists(&self, who: Person, userid: i32) {
+        let mut player = Player::new(userid, who.name, &who.id());
+        player.connected_s = 0;
+        self.console.join(player);
+    }
+
+    /// Somebody's id in VyHub.
+    pub fn user(&self, who: Person) -> Option<String> {
+        let steam = who.steam64().to_string();
+        let users = self.vyhub.users().into_iter();
+        let mut of = users.filter(|user| user.steam == steam);
+        of.next().map(|user| user.id)
+    }
+
+    /// With which words somebody was kicked, if they were.
+    pub fn kicked(&self, userid: i32) -> Option<String> {
+        let kicked = self.console.kicked().into_iter();
+        let mut of = kicked.filter(|(who, _)| *who == userid);
+        of.next().map(|(_, reason)| reason)
+    }
+}

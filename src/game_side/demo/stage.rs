@@ -1,0 +1,415 @@
+//! Where the demo plays: a temporary folder, a daemon of its own in it, and a game server.
+//!
+//! The daemon never outlives the stage, and the folder goes with it, on every way out: a step
+//! that fails, Ctrl-C, a closed terminal. The daemon gets a Ctrl-C of the terminal as well.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Map, Value};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use tempfile::TempDir;
+
+use crate::game_side::stock::{FolderWatch, Game, GameCall};
+use crate::io::{operator, random};
+use crate::protocol::control::Request;
+use crate::protocol::names;
+use crate::protocol::signed::messages::Push;
+
+/// A host as the game makes it of the hostname "Demo Server #1".
+pub const HOST: &str = "demo_server_1";
+/// The one of "Duel Server", which signs.
+pub const DUEL_HOST: &str = "duel_server";
+const SECRET_BYTES: usize = 64;
+/// Nothing in the demo takes as long on a machine that works, however busy it is.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// The Python script, and what it is called.
+const RANKS: &str = include_str!("ranks.py");
+const RANKS_FILE: &str = "ranks.py";
+const LOG_LINES_SHOWN: usize = 6;
+
+const CONFIG: &str = r#"state_dir = "state"
+
+[[server]]
+scriptdata = "scriptdata"
+key = "KEY"
+legacy_secret = "SECRET"
+
+[database]
+type = "sqlite"
+path = "demo.db"
+
+[permissions]
+"contracts.nut" = ["VPI_Ping", "VPI_DB_User*", "ranks.*"]
+"duels.nut" = ["VPI_Ping", "VPI_DB_User*"]
+"admin.nut" = ["VPI_*"]
+"*" = ["VPI_Ping"]
+raw_sql = ["admin.nut"]
+"#;
+
+const SCRIPTS: &str = "\n[scripts]\ndir = \"scripts\"\n";
+
+pub struct Stage {
+    path: PathBuf,
+    folder: Option<TempDir>,
+    daemon: Option<Child>,
+    pub game: Game,
+    /// With which scripts sign.
+    pub key: String,
+    /// Whether there is an interpreter for scripts.
+    pub python: bool,
+    watch: FolderWatch,
+    interrupted: Arc<AtomicBool>,
+    /// Answers that somebody in the game waited for, and those that came.
+    pub awaited: usize,
+    pub answered: usize,
+    /// Of calls that were made alone.
+    pub latencies: Vec<Duration>,
+}
+
+impl Stage {
+    /// Makes the folders. The daemon does not run yet. `more`: what else stands in its
+    /// configuration, made with the key of scripts.
+    pub fn set_up(more: impl FnOnce(&str) -> String) -> Result<Self, String> {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            // The second one of the same kind ends the demo at once.
+            let register = signal_hook::flag::register_conditional_default;
+            register(signal, Arc::clone(&interrupted))
+                .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&interrupted)))
+                .map_err(|error| format!("signals cannot be caught ({error})"))?;
+        }
+        let folder = tempfile::Builder::new().prefix("vpid-demo-").tempdir();
+        let folder = folder.map_err(|error| format!("no temporary folder ({error})"))?;
+        let (secret, key) = (secret(), secret());
+        let python = has_python();
+        let scripts = if python { SCRIPTS } else { "" };
+        let config = CONFIG.replace("SECRET", &secret).replace("KEY", &key);
+        let config = config + &more(&key) + scripts;
+        let prepared = prepare(folder.path(), &config);
+        prepared.map_err(|error| format!("{}: {error}", folder.path().display()))?;
+        let scriptdata = folder.path().join("scriptdata");
+        let watch = FolderWatch::new(&scriptdata)
+            .map_err(|error| format!("the folder cannot be watched ({error})"))?;
+        Ok(Self {
+            game: Game::new(&scriptdata, HOST, secret.as_bytes()),
+            key,
+            python,
+            path: folder.path().to_path_buf(),
+            folder: Some(folder),
+            daemon: None,
+            watch,
+            interrupted,
+            awaited: 0,
+            answered: 0,
+            latencies: Vec::new(),
+        })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn scriptdata(&self) -> PathBuf {
+        self.path.join("scriptdata")
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.path.join("demo.db")
+    }
+
+    /// Starts the daemon: this very program, with nothing of the surroundings in its
+    /// configuration.
+    pub fn start_daemon(&mut self) -> Result<(), String> {
+        let failed = |error| format!("the daemon cannot be started ({error})");
+        let program = std::env::current_exe().map_err(failed)?;
+        let log = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(self.path.join("log"))
+            .map_err(failed)?;
+        let mut command = Command::new(program);
+        command
+            .arg("run")
+            .arg("--config")
+            .arg(self.path.join("vpid.toml"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log);
+        for (name, _) in std::env::vars_os() {
+            if name.as_encoded_bytes().starts_with(b"VPI") {
+                command.env_remove(name);
+            }
+        }
+        self.daemon = Some(command.spawn().map_err(failed)?);
+        Ok(())
+    }
+
+    /// `kill -9`.
+    pub fn kill_daemon(&mut self) -> Result<(), String> {
+        let Some(mut daemon) = self.daemon.take() else {
+            return Ok(());
+        };
+        let killed = daemon.kill().and_then(|()| daemon.wait());
+        killed
+            .map(drop)
+            .map_err(|error| format!("the daemon cannot be killed ({error})"))
+    }
+
+    /// What the daemon holds in memory.
+    pub fn daemon_memory_kib(&self) -> Option<u64> {
+        let pid = self.daemon.as_ref()?.id();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+        line.split_whitespace().nth(1)?.parse().ok()
+    }
+
+    /// Ends the daemon, in order where all went well, and removes the folder.
+    pub fn take_down(mut self, in_order: bool) -> Result<(), String> {
+        let ended = match self.daemon.as_ref().filter(|_| in_order) {
+            Some(_) => self.end_daemon(),
+            None => Ok(()),
+        };
+        self.kill_daemon()?;
+        let removed = self.folder.take().map_or(Ok(()), TempDir::close);
+        removed.map_err(|error| format!("{} cannot be removed ({error})", self.path.display()))?;
+        ended
+    }
+
+    fn end_daemon(&mut self) -> Result<(), String> {
+        let pid = self.daemon.as_ref().map(|daemon| daemon.id() as i32);
+        if let Some(pid) = pid.and_then(Pid::from_raw) {
+            kill_process(pid, Signal::TERM).map_err(text)?;
+        }
+        let status = self.wait("the daemon's end after SIGTERM", |stage| {
+            let Some(daemon) = stage.daemon.as_mut() else {
+                return Ok(None);
+            };
+            daemon.try_wait().map_err(text)
+        })?;
+        self.daemon = None;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(format!("the daemon ended with {status} after SIGTERM"))
+        }
+    }
+
+    /// Whether the demo's inserts are in the database, each once. The last of a map are answered to
+    /// nobody, so they are waited for.
+    pub fn count_kills(&self, expected: usize) -> Result<(), String> {
+        let query = "SELECT COUNT(*), COUNT(DISTINCT n) FROM user_duels_kills";
+        let connection = rusqlite::Connection::open(self.database()).map_err(text)?;
+        let expected = expected as i64;
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let counted: (i64, i64) = connection
+                .query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?)))
+                .map_err(text)?;
+            if counted == (expected, expected) {
+                return Ok(());
+            }
+            if counted.0 >= expected || Instant::now() >= until {
+                return Err(format!(
+                    "{counted:?} rows and different ones, and should be {expected} of each"
+                ));
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Asks for a function of the game, as `vpid game call` does, while the game goes on.
+    pub fn operator_calls(&self, function: &str, args: Value) -> JoinHandle<Result<Value, String>> {
+        let state = self.path.join("state");
+        let function = function.to_string();
+        let push = Push::Call { function, args };
+        let (host, keep) = (Some(DUEL_HOST.to_string()), false);
+        let request = Request::Push { host, push, keep };
+        thread::spawn(move || operator::ask(&state, &request, PATIENCE).map_err(text))
+    }
+
+    /// Adds the end of the daemon's log to a problem.
+    pub fn explain(&self, problem: String) -> String {
+        let log = fs::read_to_string(self.path.join("log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        let last = &lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..];
+        if last.is_empty() || self.interrupted.load(Ordering::Relaxed) {
+            return problem;
+        }
+        format!(
+            "{problem}\nThe end of the daemon's log:\n{}",
+            last.join("\n")
+        )
+    }
+
+    /// Makes one call and waits for its answer.
+    pub fn call(&mut self, call: GameCall) -> Result<(Value, Duration), String> {
+        let function = call.function.clone();
+        // Repetitions that lie there would be taken for the answer, and wiped with it.
+        self.game.fetch().map_err(text)?;
+        let began = Instant::now();
+        let tokens = self.game.send(&[call]).map_err(text)?;
+        let mut answers = self.answers(&tokens)?;
+        let took = began.elapsed();
+        self.latencies.push(took);
+        let answer = answers.remove(&tokens[0]);
+        let answer = answer.ok_or_else(|| format!("{function} was not answered"))?;
+        Ok((answer, took))
+    }
+
+    /// Waits until every token is answered.
+    pub fn answers(&mut self, tokens: &[String]) -> Result<Map<String, Value>, String> {
+        self.awaited += tokens.len();
+        let mut answers = Map::new();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            answers.extend(self.game.fetch().map_err(text)?);
+            let missing = tokens.iter().filter(|token| !answers.contains_key(*token));
+            let missing = missing.count();
+            if missing == 0 {
+                self.answered += tokens.len();
+                return Ok(answers);
+            }
+            self.check()?;
+            if Instant::now() >= deadline {
+                return Err(format!(
+                    "{missing} of {} calls were not answered within {} s",
+                    tokens.len(),
+                    PATIENCE.as_secs()
+                ));
+            }
+            self.watch.wait(PATIENCE).map_err(text)?;
+        }
+    }
+
+    /// The game begins a map, and vpid has noticed: it has taken the restart file.
+    pub fn begin_map(&mut self) -> Result<(), String> {
+        self.game.restart().map_err(text)?;
+        let notice = self.scriptdata().join(names::restart(HOST));
+        self.until("the end of the restart file", |_| {
+            Ok((!notice.exists()).then_some(()))
+        })
+    }
+
+    /// Waits until `look` finds what it looks for. `what` names it for the error.
+    pub fn until<T>(
+        &mut self,
+        what: &str,
+        mut look: impl FnMut(&mut Self) -> Result<Option<T>, String>,
+    ) -> Result<T, String> {
+        self.wait(what, |stage| {
+            let found = look(stage)?;
+            if found.is_none() {
+                stage.check()?;
+            }
+            Ok(found)
+        })
+    }
+
+    fn wait<T>(
+        &mut self,
+        what: &str,
+        mut look: impl FnMut(&mut Self) -> Result<Option<T>, String>,
+    ) -> Result<T, String> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = look(self)? {
+                return Ok(found);
+            }
+            if Instant::now() >= deadline {
+                let seconds = PATIENCE.as_secs();
+                return Err(format!("{what} did not come within {seconds} s"));
+            }
+            thread::sleep(Duration::from_micros(500));
+        }
+    }
+
+    /// Lets time pass as a game does between two looks at its files.
+    pub fn pause(&mut self, time: Duration) -> Result<(), String> {
+        let end = Instant::now() + time;
+        loop {
+            self.check()?;
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            thread::sleep(left.min(Duration::from_millis(20)));
+        }
+    }
+
+    /// Whether there is any sense in going on.
+    fn check(&mut self) -> Result<(), String> {
+        if self.interrupted.load(Ordering::Relaxed) {
+            return Err("interrupted".into());
+        }
+        match self.daemon.as_mut().map(Child::try_wait) {
+            Some(Ok(Some(status))) => Err(format!("the daemon ended by itself ({status})")),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let _ = self.kill_daemon();
+    }
+}
+
+fn has_python() -> bool {
+    let mut python = Command::new("python3");
+    python.args(["-c", "import sys; sys.exit(sys.version_info < (3, 9))"]);
+    python.stdout(Stdio::null()).stderr(Stdio::null());
+    python.status().is_ok_and(|status| status.success())
+}
+
+/// What an error of the system says.
+pub fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+/// A secret of small letters, fresh.
+pub fn secret() -> String {
+    let mut random = random::bytes();
+    let letter = |byte: u8| char::from(b'a' + byte % 26);
+    (0..SECRET_BYTES).map(|_| letter(random())).collect()
+}
+
+fn prepare(folder: &Path, text: &str) -> std::io::Result<()> {
+    fs::create_dir(folder.join("scriptdata"))?;
+    fs::create_dir(folder.join("state"))?;
+    fs::create_dir(folder.join("scripts"))?;
+    fs::write(folder.join("scripts").join(RANKS_FILE), RANKS)?;
+    let mut options = OpenOptions::new();
+    let mut config: File = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(folder.join("vpid.toml"))?;
+    config.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    #[test]
+    fn the_daemon_will_take_the_configuration_and_warn_of_the_stock_protocol_alone() {
+        let text = CONFIG
+            .replace("SECRET", &secret())
+            .replace("KEY", &secret());
+        let config = config::parse(&text, Path::new("/demo"), |_| None).unwrap();
+        assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
+        assert!(config.warnings[0].contains("legacy_secret"));
+        assert!(config.permissions.allows("admin.nut", "VPI_DB_RawExecute"));
+        assert!(!config.permissions.allows("other.nut", "VPI_DB_UserSelect"));
+    }
+}

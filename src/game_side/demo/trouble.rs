@@ -1,0 +1,286 @@
+//! What must not happen, and what happens all the same: refusals, a crash, a map that ends.
+
+use std::fs;
+use std::time::Instant;
+
+use rusqlite::{Connection, OpenFlags};
+use serde_json::{Value, json};
+
+use super::acts::{ADMIN, READ_GAP, SCRIPT, TABLE, reason_of, same, select};
+use super::screen::Screen;
+use super::stage::{HOST, Stage, text};
+use crate::game_side::stock::{Game, GameCall};
+
+const KILLS_TABLE: &str = "user_contracts_kills";
+/// Call files that are written while the daemon is killed, and the calls in each.
+const FILES: usize = 60;
+const CALLS_PER_FILE: usize = 20;
+/// Calls whose answers a map change overtakes.
+const LATE_CALLS: usize = 5;
+
+type Outcome = Result<(), String>;
+
+pub fn refused_calls(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
+    let select = |script: &str, table: &str| {
+        GameCall::new(script, "VPI_DB_UserSelect", json!({"table": table}))
+    };
+    let drop = json!({"query": format!("DROP TABLE {TABLE}")});
+    let cases = [
+        (
+            "no permission",
+            "stranger.nut, which [permissions] does not list, selects",
+            select("stranger.nut", "user_stranger_x"),
+            "PermissionError",
+        ),
+        (
+            "raw SQL",
+            "contracts.nut, which is not in raw_sql, drops a table",
+            GameCall::new(SCRIPT, "VPI_DB_RawExecute", drop),
+            "PermissionError",
+        ),
+        (
+            "another's table",
+            "contracts.nut reads user_admin_notes",
+            select(SCRIPT, "user_admin_notes"),
+            "PermissionError",
+        ),
+        (
+            "injection",
+            "\"table\": \"user_contracts_players, secrets\"",
+            select(SCRIPT, "user_contracts_players, secrets"),
+            "ValueError",
+        ),
+        (
+            "injection",
+            "\"values\": {\"wins\": \"(SELECT password FROM secrets)\"}",
+            GameCall::new(
+                SCRIPT,
+                "VPI_DB_UserUpdate",
+                json!({"table": TABLE, "values": {"wins": "(SELECT password FROM secrets)"}}),
+            ),
+            "ValueError",
+        ),
+    ];
+    for (name, did, call, wanted) in cases {
+        let (answer, took) = stage.call(call)?;
+        let reason = reason_of(&answer)?;
+        if !reason.starts_with(wanted) {
+            return Err(format!("the error is {reason:?}, and should be a {wanted}"));
+        }
+        screen.step(name, did)?;
+        screen.outcome(reason, Some(took))?;
+    }
+    Ok(())
+}
+
+pub fn forged_file(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
+    let stranger = Game::new(
+        &stage.scriptdata(),
+        HOST,
+        b"a guess at the secret, of any length",
+    );
+    let (name, forged) = (stage.game.next_name(), stranger.file_text(&win("_forged_")));
+    screen.step(
+        "forged file",
+        "somebody without the secret writes a call file",
+    )?;
+    let began = Instant::now();
+    stage.game.write(&name, &forged).map_err(text)?;
+    let reason = rejected(stage, 1)?;
+    screen.outcome(
+        &format!("set aside in rejected/: {reason}"),
+        Some(began.elapsed()),
+    )
+}
+
+pub fn replayed_file(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
+    let file = stage.game.file_text(&win("_replay_"));
+    let name = stage.game.next_name();
+    stage.game.write(&name, &file).map_err(text)?;
+    stage.answers(&["_replay_".to_string()])?;
+    screen.step(
+        "replayed file",
+        "a call file of the game is copied and written again",
+    )?;
+    let began = Instant::now();
+    let name = stage.game.next_name();
+    stage.game.write(&name, &file).map_err(text)?;
+    let reason = rejected(stage, 2)?;
+    let took = began.elapsed();
+    let (wins, _) = stage.call(select(&["wins"], "name", "=", json!("Bob")))?;
+    same(&wins, &json!([[6]]))?;
+    screen.outcome(&format!("set aside in rejected/: {reason}"), Some(took))?;
+    screen.outcome("the win in it was counted once, the forged one never", None)
+}
+
+/// The calls of a file in which Bob wins once more.
+fn win(token: &str) -> Value {
+    json!({"async": [{
+        "token": token,
+        "func": "VPI_DB_UserUpdate",
+        "kwargs": {"table": TABLE, "values": {"wins": "wins + 1"}, "filter_column": "name", "filter_value": "Bob"},
+        "callback": true,
+        "script": SCRIPT,
+    }]})
+}
+
+/// Waits until so many files were set aside; gives the reason of the newest.
+fn rejected(stage: &mut Stage, count: usize) -> Result<String, String> {
+    let folder = stage.path().join("state/rejected");
+    stage.until("the reason in rejected/", |_| {
+        let mut reasons = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(text)? {
+            let path = entry.map_err(text)?.path();
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "reason")
+            {
+                reasons.push(path);
+            }
+        }
+        reasons.sort();
+        // Made and filled in two steps.
+        let newest = reasons.last().filter(|_| reasons.len() == count);
+        let reason = newest.map(fs::read_to_string).transpose().map_err(text)?;
+        Ok(reason
+            .filter(|reason| reason.ends_with('\n'))
+            .map(|reason| reason.trim_end().to_owned()))
+    })
+}
+
+pub fn killed(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
+    let create = format!("CREATE TABLE {KILLS_TABLE} (serial INTEGER)");
+    let call = GameCall::new(ADMIN, "VPI_DB_RawExecute", json!({"query": create}));
+    same(&stage.call(call)?.0, &json!([]))?;
+
+    let total = FILES * CALLS_PER_FILE;
+    screen.step(
+        "kill -9",
+        &format!("{total} inserts in {FILES} files; the daemon is killed in the middle, and the game goes on writing"),
+    )?;
+    let mut tokens = Vec::new();
+    for file in 0..FILES / 2 {
+        tokens.extend(write_kills(stage, file)?);
+    }
+    stage.until("the first of the answers", |stage| {
+        stage.game.peek().map_err(text)
+    })?;
+    stage.kill_daemon()?;
+    for file in FILES / 2..FILES {
+        tokens.extend(write_kills(stage, file)?);
+    }
+    let committed = committed(stage)?;
+    let files = fs::read_dir(stage.scriptdata()).map_err(text)?.flatten();
+    let names = files.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let (taken, waiting): (Vec<String>, Vec<String>) = names
+        .filter(|name| name.contains("_output.interface"))
+        .partition(|name| name.ends_with(".taken"));
+    screen.outcome(
+        &format!(
+            "{committed} inserts were committed, {} files were taken and not finished, {} wait",
+            taken.len(),
+            waiting.len()
+        ),
+        None,
+    )?;
+
+    let began = Instant::now();
+    stage.start_daemon()?;
+    let answers = stage.answers(&tokens)?;
+    let took = began.elapsed();
+    for token in &tokens {
+        same(&answers[token], &json!(1))?;
+    }
+    screen.step("restart", "vpid run, on what the dead one left")?;
+    screen.outcome(&format!("all {total} answers are there"), Some(took))?;
+
+    let query = format!("SELECT COUNT(*), COUNT(DISTINCT serial) FROM {KILLS_TABLE}");
+    let call = GameCall::new(ADMIN, "VPI_DB_RawExecute", json!({"query": query}));
+    let (counted, _) = stage.call(call)?;
+    if counted != json!([[total, total]]) {
+        return Err(format!(
+            "{counted} rows and different ones, and should be {total} of each"
+        ));
+    }
+    screen.outcome(
+        &format!("counted: {total} rows, {total} different: none lost, none twice"),
+        None,
+    )
+}
+
+/// Writes one file of inserts, each with a serial number of its own.
+fn write_kills(stage: &mut Stage, file: usize) -> Result<Vec<String>, String> {
+    let first = file * CALLS_PER_FILE;
+    let calls: Vec<GameCall> = (first..first + CALLS_PER_FILE)
+        .map(|serial| {
+            let kwargs = json!({"table": KILLS_TABLE, "values": [serial]});
+            GameCall::new(SCRIPT, "VPI_DB_UserInsert", kwargs)
+        })
+        .collect();
+    stage.game.send(&calls).map_err(text)
+}
+
+/// What stands in the database of a daemon that is dead.
+fn committed(stage: &Stage) -> Result<i64, String> {
+    let failed = |error: rusqlite::Error| format!("the database cannot be looked at ({error})");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let connection = Connection::open_with_flags(stage.database(), flags).map_err(failed)?;
+    let query = format!("SELECT COUNT(*) FROM {KILLS_TABLE}");
+    connection
+        .query_row(&query, [], |row| row.get(0))
+        .map_err(failed)
+}
+
+pub fn map_change(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
+    let calls: Vec<GameCall> = (0..LATE_CALLS)
+        .map(|n| {
+            let kwargs = json!({"table": KILLS_TABLE, "values": [10_000 + n]});
+            GameCall::new(SCRIPT, "VPI_DB_UserInsert", kwargs)
+        })
+        .collect();
+    let old = stage.game.send(&calls).map_err(text)?;
+    stage.until("the answers of the old map", |stage| {
+        let Some(file) = stage.game.peek().map_err(text)? else {
+            return Ok(None);
+        };
+        let file = String::from_utf8_lossy(&file);
+        Ok(old
+            .iter()
+            .all(|token| file.contains(token.as_str()))
+            .then_some(()))
+    })?;
+    screen.step(
+        "map change",
+        &format!("{LATE_CALLS} inserts; the map ends before the game has read the answers"),
+    )?;
+    stage.begin_map()?;
+    // Until vpid has noticed, it may show them once more, since the file has become empty.
+    stage.game.empty().map_err(text)?;
+    let began = Instant::now();
+    let tokens = stage
+        .game
+        .send(&[GameCall::new(SCRIPT, "VPI_Ping", Value::Null)])
+        .map_err(text)?;
+    let mut seen = stage.answers(&tokens)?;
+    let took = began.elapsed();
+    for _ in 0..3 {
+        stage.pause(READ_GAP)?;
+        seen.extend(stage.game.fetch().map_err(text)?);
+    }
+    if let Some(token) = old.iter().find(|token| seen.contains_key(*token)) {
+        return Err(format!(
+            "the answer to {token} of the old map reached the new one"
+        ));
+    }
+    screen.outcome(
+        "the new map gets its own answers, and none of the old map's",
+        Some(took),
+    )?;
+    let kwargs = json!({"table": KILLS_TABLE, "columns": ["COUNT(*)"], "filter_column": "serial", "filter_op": ">=", "filter_value": 10_000});
+    let (count, _) = stage.call(GameCall::new(SCRIPT, "VPI_DB_UserSelect", kwargs))?;
+    same(&count, &json!([[LATE_CALLS]]))?;
+    screen.outcome(
+        &format!("the {LATE_CALLS} inserts stand: nobody waits, but the work was asked for"),
+        None,
+    )
+}

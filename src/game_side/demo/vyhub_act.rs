@@ -1,0 +1,309 @@
+//! A community with VyHub: who comes is registered, who is banned is kicked, and an admin bans
+//! while VyHub is away.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::community::{ANA, BOB, Community, MALLORY, MAP, Person};
+use super::crowd::Crowd;
+use super::screen::Screen;
+use super::stage::{PATIENCE, Stage};
+use crate::io::operator;
+use crate::protocol::control::{QueueRequest, Request};
+
+type Outcome = Result<(), String>;
+
+/// A banned player is to be gone within this time, also on a busy machine. One that is overlooked at first is found
+/// much later.
+const KICK_MAX: Duration = Duration::from_secs(5);
+const BAN: &str = "!ban Bob 2h aimbot; quit";
+const REASON: &str = "aimbot; quit";
+
+/// The stage, who plays on it, and the community around.
+struct Scene<'a> {
+    stage: &'a mut Stage,
+    community: &'a mut Community,
+    crowd: Crowd,
+    ana: i32,
+}
+
+pub fn play(stage: &mut Stage, community: &mut Community, screen: &mut Screen<'_>) -> Outcome {
+    let crowd = Crowd::start(stage, community, screen)?;
+    let mut scene = Scene {
+        stage,
+        community,
+        crowd,
+        ana: 0,
+    };
+    let bob = scene.newcomers(screen)?;
+    scene.state(screen)?;
+    scene.banned_on_sight(screen)?;
+    scene.away(bob, screen)?;
+    scene.killed(screen)?;
+    scene.back(screen)?;
+    let Scene {
+        community, crowd, ..
+    } = scene;
+    let wrong = community.vyhub.violations();
+    if !wrong.is_empty() {
+        return Err(format!(
+            "VyHub was asked what its API does not take: {wrong:?}"
+        ));
+    }
+    crowd.end(community, screen)
+}
+
+impl Scene<'_> {
+    /// Waits while the game goes on.
+    fn soon<T>(
+        &mut self,
+        what: &str,
+        mut look: impl FnMut(&Community, &Crowd) -> Option<T>,
+    ) -> Result<T, String> {
+        let Self {
+            stage,
+            community,
+            crowd,
+            ..
+        } = self;
+        stage.until(what, |_| {
+            let found = look(community, crowd);
+            if found.is_none() {
+                crowd.goes_on();
+            }
+            Ok(found)
+        })
+    }
+
+    fn newcomers(&mut self, screen: &mut Screen<'_>) -> Result<i32, String> {
+        self.community
+            .log(&format!("Started map \"{MAP}\" (CRC \"1\")"))?;
+        let began = Instant::now();
+        self.ana = self.crowd.join(self.community, ANA)?;
+        let bob = self.crowd.join(self.community, BOB)?;
+        self.soon("Bob's user in VyHub", |community, _| community.user(BOB))?;
+        let took = began.elapsed();
+        screen.step(
+            "a new player",
+            "Ana, an admin, and Bob join; nobody has seen Bob here before",
+        )?;
+        screen.outcome("VyHub has a user for Bob", Some(took))?;
+        // What Ana may do must be known here before VyHub goes away.
+        let rights = self.stage.path().join("state/vyhub/rights.json");
+        let ana = ANA.steam64().to_string();
+        self.soon("Ana's rights on disk", |_, _| {
+            let kept = fs::read_to_string(&rights).unwrap_or_default();
+            kept.contains(&ana).then_some(())
+        })?;
+        Ok(bob)
+    }
+
+    /// The last status that VyHub was told has both players.
+    fn state(&mut self, screen: &mut Screen<'_>) -> Outcome {
+        let state = self.soon("the status in VyHub", |community, _| {
+            let state = community.vyhub.last_status()?;
+            (state["users_current"] == json!(2)).then_some(state)
+        })?;
+        let activities = state["user_activities"].as_array();
+        let named = |who: Person| {
+            let mut names = activities.into_iter().flatten();
+            names.any(|user| user["extra"]["Nickname"] == json!(who.name))
+        };
+        if state["map"] != json!(MAP) || state["is_alive"] != json!(true) {
+            return Err(format!("the status is {state}"));
+        }
+        if !named(ANA) || !named(BOB) {
+            return Err(format!("the status does not name both players: {state}"));
+        }
+        screen.step(
+            "status",
+            "a second after the map began, and then each minute",
+        )?;
+        let told = format!(
+            "VyHub knows: {} on {MAP}, alive, and how each player does",
+            state["users_current"]
+        );
+        screen.outcome(&told, None)
+    }
+
+    /// Joins with somebody who is banned; gives with which words they were kicked, and how soon.
+    fn turned_away(&mut self, who: Person) -> Result<(String, Duration), String> {
+        let began = Instant::now();
+        let userid = self.crowd.join(self.community, who)?;
+        let (reason, took) = self.kick_of(who, userid, began)?;
+        if took > KICK_MAX {
+            let took = took.as_millis();
+            return Err(format!("{} was kicked after {took} ms only", who.name));
+        }
+        Ok((reason, took))
+    }
+
+    fn kick_of(
+        &mut self,
+        who: Person,
+        userid: i32,
+        began: Instant,
+    ) -> Result<(String, Duration), String> {
+        let what = format!("the kick of {}", who.name);
+        let reason = self.soon(&what, |community, _| community.kicked(userid))?;
+        let took = began.elapsed();
+        self.crowd.left(self.community, who, userid)?;
+        // However hostile its words: a kick is one command, and the only one.
+        let ran = self.community.console.ran();
+        let foreign = ran.iter().find(|command| {
+            let name = command.first().map(String::as_str);
+            !matches!(
+                name,
+                Some("status" | "sv_visiblemaxplayers" | "kickid" | "say" | "script")
+            )
+        });
+        match foreign {
+            Some(command) => Err(format!("the console has run {command:?}")),
+            None => Ok((reason, took)),
+        }
+    }
+
+    fn banned_on_sight(&mut self, screen: &mut Screen<'_>) -> Outcome {
+        let (reason, took) = self.turned_away(MALLORY)?;
+        if !reason.contains("sold items") {
+            return Err(format!("Mallory was kicked with the words {reason:?}"));
+        }
+        screen.step("a banned player", "Mallory, who is banned in VyHub, joins")?;
+        screen.outcome(&format!("kicked: {reason}"), Some(took))
+    }
+
+    fn away(&mut self, bob: i32, screen: &mut Screen<'_>) -> Outcome {
+        self.community.vyhub.pause();
+        screen.step(
+            "!ban",
+            &format!("VyHub's API goes down. Ana writes into the chat: {BAN}"),
+        )?;
+        let began = Instant::now();
+        self.community.chat(ANA, self.ana, BAN)?;
+        let (reason, took) = self.kick_of(BOB, bob, began)?;
+        if !reason.contains(REASON) || !reason.contains(ANA.name) {
+            return Err(format!("Bob was kicked with the words {reason:?}"));
+        }
+        let entry = self.only_entry()?;
+        let wanted = [("kind", "ban"), ("state", "waiting")];
+        let is = |(key, value): (&str, &str)| entry[key].as_str() == Some(value);
+        // It may be on its way just now.
+        if !is(wanted[0]) || !(is(wanted[1]) || is(("state", "sending"))) {
+            return Err(format!("the queue has {entry}"));
+        }
+        screen.outcome("on disk first; then Bob is kicked", Some(took))?;
+        let ana = self.ana;
+        self.soon("word to Ana", |community, crowd| {
+            let told = crowd.was_told(community, ana, "VyHub is away and will be told later");
+            told.then_some(())
+        })?;
+        screen.outcome(
+            "Ana is told that VyHub is away and will be told later",
+            None,
+        )?;
+        let (_, took) = self.turned_away(BOB)?;
+        screen.step("staying out", "Bob tries again")?;
+        screen.outcome("kicked", Some(took))
+    }
+
+    /// What stands in the queue, as `vpid queue list` shows it.
+    fn only_entry(&self) -> Result<Value, String> {
+        let queue = self.queue()?;
+        match queue.as_slice() {
+            [entry] => Ok(entry.clone()),
+            others => Err(format!(
+                "the queue should have one entry, and has {others:?}"
+            )),
+        }
+    }
+
+    fn queue(&self) -> Result<Vec<Value>, String> {
+        let request = Request::Queue(QueueRequest::List);
+        let answer = operator::ask(&self.stage.path().join("state"), &request, PATIENCE)?;
+        let queue = answer["queue"].as_array();
+        queue
+            .cloned()
+            .ok_or_else(|| format!("the queue is {answer}"))
+    }
+
+    fn killed(&mut self, screen: &mut Screen<'_>) -> Outcome {
+        screen.step(
+            "kill -9",
+            "the daemon is killed and started again; VyHub is still away; Bob tries again",
+        )?;
+        self.stage.kill_daemon()?;
+        let files = entries_in(&self.stage.path().join("state/outbox"));
+        if files != 1 {
+            return Err(format!(
+                "state/outbox should have one entry, and has {files}"
+            ));
+        }
+        self.stage.start_daemon()?;
+        let began = Instant::now();
+        let bob = self.crowd.join(self.community, BOB)?;
+        let (reason, took) = self.kick_of(BOB, bob, began)?;
+        if !reason.contains(REASON) {
+            return Err(format!("Bob was kicked with the words {reason:?}"));
+        }
+        screen.outcome(
+            "kicked, by what was on disk: server, rights, bans and queue",
+            Some(took),
+        )
+    }
+
+    fn back(&mut self, screen: &mut Screen<'_>) -> Outcome {
+        screen.step(
+            "recovery",
+            "VyHub's API is there again; nobody does anything",
+        )?;
+        let before = self.community.vyhub.bans_of(BOB.steam64()).len();
+        if before != 0 {
+            return Err(format!(
+                "VyHub had {before} bans of Bob before it was there"
+            ));
+        }
+        let began = Instant::now();
+        self.community.vyhub.resume();
+        let bans = |community: &Community| community.vyhub.bans_of(BOB.steam64());
+        // vpid tries again a few seconds after VyHub was found to be unreachable, and later each time.
+        self.soon("the ban in VyHub", |community, _| {
+            (!bans(community).is_empty()).then_some(())
+        })?;
+        let took = began.elapsed();
+        // An entry goes when the list that VyHub gives holds what it did.
+        let outbox = self.stage.path().join("state/outbox");
+        self.soon("the end of the queue", |_, _| {
+            (entries_in(&outbox) == 0).then_some(())
+        })?;
+        let ana = self.community.user(ANA);
+        let stands = bans(self.community);
+        let one = match stands.as_slice() {
+            [ban] => ban,
+            others => return Err(format!("Bob has {} bans in VyHub", others.len())),
+        };
+        let right = one.creator == ana && one.length_s == Some(7_200.0) && one.status == "ACTIVE";
+        if !right || one.reason.as_deref() != Some(REASON) {
+            return Err(format!("the ban in VyHub is {one:?}"));
+        }
+        let said = "the ban stands there, once: by Ana, 2 hours, aimbot; quit";
+        screen.outcome(said, Some(took))?;
+        let (reason, took) = self.turned_away(BOB)?;
+        let id = one.id.split('-').next().unwrap_or_default();
+        if !reason.contains(id) {
+            return Err(format!("Bob was kicked with the words {reason:?}"));
+        }
+        screen.outcome(&format!("Bob tries again. Kicked: {reason}"), Some(took))
+    }
+}
+
+/// Entries of the queue on disk; a write that a kill has interrupted leaves a file of another name.
+fn entries_in(outbox: &Path) -> usize {
+    let entries = fs::read_dir(outbox).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name());
+    names
+        .filter(|name| name.as_encoded_bytes().ends_with(b".json"))
+        .count()
+}

@@ -1,0 +1,274 @@
+//! Plays the game's side of the signed protocol, at the level of files: for `call`, `bench` and
+//! the tests. It writes files as the engine does, in place.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::stock::{FolderWatch, GameCall};
+use crate::io::random;
+use crate::limits::SIGNED_WINDOW;
+use crate::protocol::signed::{self, FOLDER, Id, Keys, NO_MAP};
+
+/// One session of a host.
+pub struct SignedGame {
+    dir: PathBuf,
+    pub host: String,
+    pub session: Id,
+    host_keys: Keys,
+    keys: Keys,
+    /// The number of the file that was written last.
+    n: u64,
+    /// The number of the file that was read last.
+    m: u64,
+    /// The number up to which vpid has read.
+    acked: u64,
+    /// The number up to which vpid knows that we have read.
+    told: u64,
+    last_call: u64,
+    /// Messages that were read and not asked for yet.
+    received: VecDeque<Value>,
+    watch: FolderWatch,
+}
+
+impl SignedGame {
+    /// Asks for a session and waits for it. The error is a sentence.
+    pub fn connect(
+        scriptdata: &Path,
+        host: &str,
+        key: &[u8],
+        timeout: Duration,
+    ) -> Result<Self, String> {
+        let mut random = random::bytes();
+        let session = Id::from_random(std::array::from_fn(|_| random()));
+        let keys = Keys::of_host(key, host);
+        let dir = scriptdata.join(FOLDER);
+        let failed = |error: io::Error| format!("{}: {error}", dir.display());
+        fs::create_dir_all(&dir).map_err(failed)?;
+        let watch = FolderWatch::new(&dir).map_err(failed)?;
+        let mut game = Self {
+            dir: dir.clone(),
+            watch,
+            host: host.to_string(),
+            session,
+            host_keys: keys.clone(),
+            keys,
+            n: 0,
+            m: 0,
+            acked: 0,
+            told: 0,
+            last_call: 0,
+            received: VecDeque::new(),
+        };
+        let body = json!({
+            "version": signed::VERSION,
+            "script": env!("CARGO_PKG_VERSION"),
+            "map": NO_MAP,
+        });
+        let name = signed::hello(host, session);
+        let text = signed::seal(&game.host_keys.game, &name, 0, &body.to_string());
+        game.write(&name, &text).map_err(failed)?;
+        let welcome = signed::welcome(host, session);
+        let found = game.wait_for_file(&welcome, timeout).map_err(failed)?;
+        let Some(file) = found else {
+            let _ = fs::remove_file(game.dir.join(&name));
+            let seconds = timeout.as_secs_f64();
+            return Err(format!(
+                "nobody welcomed the session within {seconds} s: is `vpid run` running with this \
+                 configuration?"
+            ));
+        };
+        let opened = signed::open(&game.host_keys.vpid, &welcome, &file)
+            .map_err(|distrust| format!("{welcome}: {distrust}"))?;
+        let body: Value = serde_json::from_slice(opened.body).unwrap_or_default();
+        if let Some(refused) = body["refused"].as_str() {
+            return Err(refused.to_string());
+        }
+        let nonce = body["nonce"].as_str().and_then(Id::parse);
+        let nonce = nonce.ok_or_else(|| format!("{welcome} holds no nonce"))?;
+        game.keys = game.host_keys.of_session(session, nonce);
+        Ok(game)
+    }
+
+    /// Where the files are.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// How many more files may be written before one must have been acknowledged.
+    pub fn room(&self) -> usize {
+        SIGNED_WINDOW.saturating_sub((self.n - self.acked) as usize)
+    }
+
+    /// The name of the file that is written next.
+    pub fn next_name(&self) -> String {
+        signed::of_game(&self.host, self.session, self.n + 1)
+    }
+
+    /// The text of the next file, which counts as written.
+    pub fn next_text(&mut self, messages: &[Value]) -> (String, String) {
+        let name = self.next_name();
+        self.n += 1;
+        self.told = self.m;
+        let body = Value::Array(messages.to_vec()).to_string();
+        let text = signed::seal(&self.keys.game, &name, self.m, &body);
+        (name, text)
+    }
+
+    /// Writes messages as the next file.
+    pub fn send(&mut self, messages: &[Value]) -> io::Result<()> {
+        let (name, text) = self.next_text(messages);
+        self.write(&name, &text)
+    }
+
+    /// Writes calls as the next file; gives their numbers.
+    pub fn send_calls(&mut self, calls: &[GameCall]) -> io::Result<Vec<u64>> {
+        let mut messages = Vec::new();
+        let first = self.last_call + 1;
+        for call in calls {
+            self.last_call += 1;
+            messages.push(json!({
+                "call": self.last_call,
+                "func": call.function,
+                "kwargs": call.kwargs,
+                "script": call.script,
+                "wait": call.callback,
+            }));
+        }
+        self.send(&messages)?;
+        Ok((first..=self.last_call).collect())
+    }
+
+    /// Writes the file `n` with any body.
+    pub fn write_body(&self, n: u64, body: &str) -> io::Result<()> {
+        let name = signed::of_game(&self.host, self.session, n);
+        self.write(&name, &signed::seal(&self.keys.game, &name, self.m, body))
+    }
+
+    /// Writes a file as the engine does: truncated, text, NUL.
+    pub fn write(&self, name: &str, text: &str) -> io::Result<()> {
+        let mut bytes = text.as_bytes().to_vec();
+        bytes.push(0);
+        fs::write(self.dir.join(name), bytes)
+    }
+
+    /// The next message, once it is there; `None` when none comes in time.
+    pub fn receive(&mut self, timeout: Duration) -> Result<Option<Value>, String> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            if let Some(message) = self.received.pop_front() {
+                return Ok(Some(message));
+            }
+            if self.read_file()? {
+                continue;
+            }
+            let now = Instant::now();
+            if now >= deadline {
+                return Ok(None);
+            }
+            self.watch
+                .wait(deadline - now)
+                .map_err(|error| format!("{}: {error}", self.dir.display()))?;
+        }
+    }
+
+    /// Reads the next file of vpid, if it is there.
+    fn read_file(&mut self) -> Result<bool, String> {
+        let name = signed::of_vpid(&self.host, self.session, self.m + 1);
+        let file = read(&self.dir.join(&name)).map_err(|error| format!("{name}: {error}"))?;
+        let Some(file) = file else { return Ok(false) };
+        let opened = signed::open(&self.keys.vpid, &name, &file)
+            .or_else(|_| signed::open(&self.host_keys.vpid, &name, &file))
+            .map_err(|distrust| format!("{name}: {distrust}"))?;
+        self.m += 1;
+        self.acked = opened.ack.max(self.acked);
+        let messages: Vec<Value> =
+            serde_json::from_slice(opened.body).map_err(|error| format!("{name}: {error}"))?;
+        self.received.extend(messages);
+        Ok(true)
+    }
+
+    /// Files that were read and not acknowledged by a file of ours.
+    pub fn unread(&self) -> u64 {
+        self.m - self.told
+    }
+
+    /// The answer to the call of this number: its value, or the text of its error. Messages of
+    /// other kinds are passed over.
+    pub fn answer(
+        &mut self,
+        id: u64,
+        timeout: Duration,
+    ) -> Result<Option<Result<Value, String>>, String> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Some(message) = self.receive(left)? else {
+                return Ok(None);
+            };
+            if let Some(why) = message["gone"].as_str() {
+                return Err(format!("vpid has ended this session: {why}"));
+            }
+            if message["answer"] == json!(id) {
+                return Ok(Some(match message["error"].as_str() {
+                    Some(error) => Err(error.to_string()),
+                    None => Ok(message["value"].clone()),
+                }));
+            }
+        }
+    }
+
+    /// Makes one call and waits for its answer.
+    pub fn call(
+        &mut self,
+        call: GameCall,
+        timeout: Duration,
+    ) -> Result<Option<Result<Value, String>>, String> {
+        let ids = self.send_calls(&[call]);
+        let ids = ids.map_err(|error| format!("{}: {error}", self.dir.display()))?;
+        self.answer(ids[0], timeout)
+    }
+
+    /// Waits until a file of the folder changes.
+    pub fn wait(&self, timeout: Duration) -> io::Result<()> {
+        self.watch.wait(timeout).map(drop)
+    }
+
+    /// Acknowledges what was read, so that nothing is left behind.
+    pub fn leave(&mut self) -> io::Result<()> {
+        let name = self.next_name();
+        self.send(&[])?;
+        let deadline = Instant::now() + Duration::from_secs(1);
+        while self.dir.join(&name).exists() && Instant::now() < deadline {
+            self.watch.wait(Duration::from_millis(5))?;
+        }
+        Ok(())
+    }
+
+    fn wait_for_file(&self, name: &str, timeout: Duration) -> io::Result<Option<Vec<u8>>> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            let (found, now) = (read(&self.dir.join(name))?, Instant::now());
+            if found.is_some() || now >= deadline {
+                return Ok(found);
+            }
+            self.watch.wait(deadline - now)?;
+        }
+    }
+}
+
+/// A file up to its NUL; `None` while it is not there.
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let end = bytes.iter().position(|byte| *byte == 0);
+    bytes.truncate(end.unwrap_or(bytes.len()));
+    Ok(Some(bytes))
+}

@@ -1,0 +1,94 @@
+//! What calls and their callers are known by, from the core to the journals of databases.
+
+/// A call file that was claimed: unix microseconds of that moment, even, and never the same twice.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FileId(pub u64);
+
+/// A host that was seen in a folder. Numbers are never used twice.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HostId(pub u32);
+
+/// A Python script, by the number that it got when it was first known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ScriptId(pub u32);
+
+/// Who calls. Calls of one caller keep their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Caller {
+    Host(HostId),
+    Script(ScriptId),
+}
+
+impl Caller {
+    pub fn host(self) -> Option<HostId> {
+        match self {
+            Self::Host(host) => Some(host),
+            Self::Script(_) => None,
+        }
+    }
+}
+
+/// How calls came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Source {
+    File(FileId),
+    /// By the channel of a Python script, one at a time: half the unix microseconds of that moment,
+    /// and never the same twice.
+    Channel(u64),
+}
+
+impl Source {
+    /// Journals and notes on disk have one number for both, which is about the time: even for
+    /// files, odd for calls of Python scripts.
+    pub fn number(self) -> u64 {
+        match self {
+            Self::File(FileId(number)) => number,
+            Self::Channel(number) => number << 1 | 1,
+        }
+    }
+
+    pub fn of_number(number: u64) -> Self {
+        match number & 1 {
+            0 => Self::File(FileId(number)),
+            _ => Self::Channel(number >> 1),
+        }
+    }
+}
+
+/// A call, by its position among those that came in together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallId {
+    pub source: Source,
+    pub index: u32,
+}
+
+impl CallId {
+    /// As journals and notes on disk have it.
+    pub fn of_number(number: u64, index: u32) -> Self {
+        let source = Source::of_number(number);
+        Self { source, index }
+    }
+
+    /// See [`Source::number`].
+    pub fn number(self) -> u64 {
+        self.source.number()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_noted_on_disk_is_read_back_as_it_was() {
+        for source in [
+            Source::File(FileId(1_700_000_000_000_002)),
+            Source::Channel(3),
+        ] {
+            assert_eq!(Source::of_number(source.number()), source);
+        }
+        let of_file = CallId::of_number(8, 3);
+        assert_eq!(of_file.source, Source::File(FileId(8)));
+        assert_eq!((of_file.number(), of_file.index), (8, 3));
+    }
+}

@@ -1,0 +1,151 @@
+//! Console commands of the engine, typed, and the functions that put untrusted texts into them.
+//!
+//! A Source console has no way to escape a quote: `;` separates commands outside of quotes, a
+//! newline ends one anywhere, `//` begins a comment, and a line that is longer than 510 bytes is
+//! not run. So what cannot be carried is refused; nothing is left out or changed on the way.
+//!
+//! `say` and `kickid` show the rest of their line as it is, with the quotation marks around it. So a
+//! text that the console passes on unchanged stands there without any.
+
+#[cfg(test)]
+mod tests;
+
+use crate::limits::{CONSOLE_BARE_BYTES_MAX, CONSOLE_LINE_BYTES_MAX, SAY_BYTES_MAX};
+use crate::protocol::script_line::ScriptLine;
+use std::fmt;
+
+/// Ends what was cut.
+const CUT: &str = "…";
+
+/// What vpid lets a server do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Out, by the engine's number of the player, and not by a name.
+    Kick { userid: i32, reason: String },
+    /// To all players, as the console.
+    Say(String),
+    /// A text for players, by the game's script engine.
+    Script(ScriptLine),
+    /// Who is on: read by [`crate::protocol::server_status`].
+    Status,
+    /// How many slots the owner wants players to see: read by [`cvar_value`].
+    VisibleSlots,
+    /// A whole line that the owner has written.
+    Console(String),
+}
+
+/// Why a text cannot stand in a command. Each is a sentence's end: "the reason {}".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfit {
+    Quote,
+    Control,
+    TooLong,
+    TooLongToSay,
+    Empty,
+}
+
+impl Command {
+    /// The line that does it, without an end of line. It is one command, but for
+    /// [`Command::Console`], which is what its owner has written, as it is.
+    pub fn line(&self) -> Result<String, Unfit> {
+        let line = match self {
+            Self::Kick { userid, reason } if is_blank(reason) => format!("kickid {userid}"),
+            Self::Kick { userid, reason } => with_rest(&format!("kickid {userid}"), reason)?,
+            Self::Say(text) if is_blank(text) => return Err(Unfit::Empty),
+            Self::Say(text) if text.len() > SAY_BYTES_MAX => return Err(Unfit::TooLongToSay),
+            Self::Say(text) => with_rest("say", text)?,
+            Self::Script(line) => line.as_str().to_owned(),
+            Self::Status => "status".to_string(),
+            Self::VisibleSlots => "sv_visiblemaxplayers".to_string(),
+            Self::Console(line) if is_blank(line) => return Err(Unfit::Empty),
+            Self::Console(line) if line.contains(is_control) => return Err(Unfit::Control),
+            Self::Console(line) => line.clone(),
+        };
+        fitting(line)
+    }
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Quote => f.write_str("has a \", which no console command can carry"),
+            Self::Control => f.write_str("has a line break or another control character"),
+            Self::TooLong => write!(
+                f,
+                "is too long: a whole console command has at most {CONSOLE_LINE_BYTES_MAX} bytes"
+            ),
+            Self::TooLongToSay => write!(
+                f,
+                "is too long: the console says at most {SAY_BYTES_MAX} bytes"
+            ),
+            Self::Empty => f.write_str("is empty"),
+        }
+    }
+}
+
+/// A command with a text behind it: as it is where the console passes it on unchanged, else as one
+/// argument.
+fn with_rest(command: &str, text: &str) -> Result<String, Unfit> {
+    let quoted = format!("{command} {}", quoted(text)?);
+    let bare = format!("{command} {text}");
+    let stays = bare.len() <= CONSOLE_BARE_BYTES_MAX
+        && !text.contains(';')
+        && !text.contains("//")
+        && text.trim() == text;
+    Ok(if stays { bare } else { quoted })
+}
+
+/// A text as one argument of a console command. The only way for untrusted texts.
+pub fn quoted(text: &str) -> Result<String, Unfit> {
+    if text.contains('"') {
+        return Err(Unfit::Quote);
+    }
+    if text.contains(is_control) {
+        return Err(Unfit::Control);
+    }
+    fitting(format!("\"{text}\""))
+}
+
+/// The value in what a console prints of a variable: `"name" = "value" ( def. "..." ) ...`.
+/// `None`: it knows no such variable.
+pub fn cvar_value(reply: &str) -> Option<&str> {
+    let (_, after) = reply.split_once(" = \"")?;
+    Some(after.split_once('"')?.0)
+}
+
+/// A text as it may be shown, at most so many bytes of it: `"` becomes `'`, control
+/// characters become spaces, several spaces become one, and what is too long ends in `…`.
+///
+/// This changes the text, so it is for code that composes a message and means to, such as one with a
+/// player's name in it. Nothing on the way to a console does it by itself.
+pub fn plain(text: &str, bytes_max: usize) -> String {
+    let words = text.split(|character| character == ' ' || is_control(character));
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let shown = words.join(" ").replace('"', "'");
+    if shown.len() <= bytes_max {
+        return shown;
+    }
+    let Some(mut end) = bytes_max.checked_sub(CUT.len()) else {
+        return String::new();
+    };
+    while !shown.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}{CUT}", shown[..end].trim_end_matches(' '))
+}
+
+fn fitting(line: String) -> Result<String, Unfit> {
+    match line.len() {
+        0..=CONSOLE_LINE_BYTES_MAX => Ok(line),
+        _ => Err(Unfit::TooLong),
+    }
+}
+
+fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
+}
+
+/// What ends a line for any reader, and all that moves a terminal.
+fn is_control(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
+}

@@ -1,0 +1,327 @@
+//! Lines of the engine's own log, as they come by UDP.
+//!
+//! The engine writes them, but what it writes is not its own alone: names, chat and reasons in
+//! them are the players', and a map's script can make it log chat in a player's name (`Say`) and
+//! events with texts of any length (`SendGlobalGameEvent`). So a line that can be read in more than
+//! one way, or is longer than the engine makes one by itself, is [`Line::Ambiguous`], and nothing
+//! follows from it; and what a line says of who is on is held against `status` (see
+//! `core/roster`).
+//!
+//! What is sure: the player whom a line is about stands in it as `"name<userid><id><team>" `, and a word
+//! follows. So every place that looks like that is looked at, whatever the word is. One of them
+//! is the true one; if it is the only one, it counts. A line that was cut may have lost the
+//! true one, which is why the length of lines, names and chat counts.
+
+mod secret;
+
+pub use secret::LogSecret;
+
+use crate::limits;
+use crate::protocol::steam_id::SteamId;
+
+const PACKET: &[u8] = b"\xff\xff\xff\xff";
+/// How each line begins, with any digits.
+const DATE: &[u8] = b"L 00/00/0000 - 00:00:00: ";
+
+/// Whom a line is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Who {
+    pub userid: i64,
+    pub name: String,
+    /// `None`: a bot, the console, or an id that is not known yet.
+    pub id: Option<SteamId>,
+    pub bot: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Line {
+    Connected(Who),
+    /// Steam has confirmed the id.
+    Validated(Who),
+    Entered(Who),
+    Disconnected(Who),
+    /// Chat; `team`: to the own team only.
+    Said {
+        who: Who,
+        text: String,
+        team: bool,
+    },
+    Renamed {
+        who: Who,
+        to: String,
+    },
+    /// Truly: a death that is feigned (Dead Ringer) is [`Line::Other`].
+    Killed {
+        who: Who,
+        victim: Who,
+    },
+    /// By the own weapon or the console; `by_world`: by the map.
+    Suicide {
+        who: Who,
+        by_world: bool,
+    },
+    MapStarted(String),
+    /// More than one reading; a look at `status` tells what is true.
+    Ambiguous,
+    /// Well-formed, and of no interest here.
+    Other,
+}
+
+/// What a datagram is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Datagram {
+    Line(Line),
+    /// It is a line of a log, and its secret is another one; or it carries one where none is set,
+    /// or none where one is.
+    WrongSecret,
+    /// No line of a log.
+    Foreign,
+}
+
+/// Whether a datagram could be a line of the log at all: what costs nothing to see.
+pub fn looks_like_one(packet: &[u8]) -> bool {
+    let rest = packet.strip_prefix(PACKET);
+    packet.len() <= limits::LOG_LINE_BYTES_MAX
+        && rest.is_some_and(|rest| rest.len() > DATE.len() && b"RS".contains(&rest[0]))
+}
+
+/// Reads one datagram.
+pub fn read_datagram(packet: &[u8], secret: Option<LogSecret>) -> Datagram {
+    if !looks_like_one(packet) {
+        return Datagram::Foreign;
+    }
+    let Some((kind, rest)) = packet[PACKET.len()..].split_first() else {
+        return Datagram::Foreign;
+    };
+    let line = match (kind, secret) {
+        (b'R', None) => Some(rest),
+        (b'S', Some(secret)) => secret.strip(rest),
+        _ => None,
+    };
+    let Some(line) = line else {
+        return Datagram::WrongSecret;
+    };
+    match dated_line(line) {
+        Some(line) => Datagram::Line(line),
+        // Digits behind the right ones are another secret.
+        None if line.first().is_some_and(u8::is_ascii_digit) => Datagram::WrongSecret,
+        None => Datagram::Foreign,
+    }
+}
+
+/// The same, without the reason. `None`: nothing follows from it.
+pub fn parse(packet: &[u8], secret: Option<LogSecret>) -> Option<Line> {
+    match read_datagram(packet, secret) {
+        Datagram::Line(line) => Some(line),
+        Datagram::WrongSecret | Datagram::Foreign => None,
+    }
+}
+
+/// `L 11/20/2026 - 08:00:00: ...`
+fn dated_line(line: &[u8]) -> Option<Line> {
+    let line = line.strip_suffix(b"\0").unwrap_or(line);
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    // The engine sends texts, which end at a NUL.
+    if line.contains(&0) {
+        return None;
+    }
+    let (date, event) = line.split_at_checked(DATE.len())?;
+    let dated = DATE.iter().zip(date).all(|(form, byte)| match form {
+        b'0' => byte.is_ascii_digit(),
+        _ => form == byte,
+    });
+    dated.then(|| event_line(event))
+}
+
+fn event_line(event: &[u8]) -> Line {
+    if let Some(rest) = event.strip_prefix(b"Started map \"") {
+        return started(rest);
+    }
+    if !event.starts_with(b"\"") {
+        return Line::Other;
+    }
+    if event.len() > limits::LOG_EVENT_BYTES_MAX {
+        return Line::Ambiguous;
+    }
+    let setting = is_setting(event).then_some(Line::Other);
+    let acting = places(event).filter(Place::acts);
+    let mut readings: Vec<Line> = setting
+        .into_iter()
+        .chain(acting.map(|place| read(&place)))
+        .collect();
+    // However it is read, it is of no interest.
+    if readings.iter().all(|line| *line == Line::Other) {
+        return Line::Other;
+    }
+    match (readings.pop(), readings.is_empty()) {
+        (Some(only), true) => only,
+        _ => Line::Ambiguous,
+    }
+}
+
+/// `cp_badlands" (CRC "...")`
+fn started(rest: &[u8]) -> Line {
+    let Some(end) = rest.iter().position(|byte| *byte == b'"') else {
+        return Line::Other;
+    };
+    let (map, behind) = (&rest[..end], &rest[end + 1..]);
+    if map.is_empty()
+        || rest.len() > limits::LOG_EVENT_BYTES_MAX
+        || !(behind.is_empty() || behind.starts_with(b" ("))
+    {
+        return Line::Other;
+    }
+    Line::MapStarted(text(map))
+}
+
+/// `"mp_timelimit" = "30"`: the only other lines that begin with a quotation mark.
+fn is_setting(event: &[u8]) -> bool {
+    let name = event[1..].iter();
+    let name = name.take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_');
+    let length = name.count();
+    event[1 + length..].starts_with(b"\" = \"")
+}
+
+/// Somewhere in a line that reads `name<userid><id><team>" rest`.
+struct Place<'a> {
+    name: &'a [u8],
+    userid: &'a [u8],
+    id: &'a [u8],
+    rest: &'a [u8],
+}
+
+/// Every such place in a text that begins with a quotation mark, which belongs to each of them.
+fn places(quoted: &[u8]) -> impl Iterator<Item = Place<'_>> {
+    let ends = quoted.windows(3).enumerate();
+    ends.filter_map(|(at, end)| {
+        if end != b">\" " {
+            return None;
+        }
+        let (before, _team) = last_field(&quoted[..=at])?;
+        let (before, id) = last_field(before)?;
+        let (before, userid) = last_field(before)?;
+        let digits = userid.strip_prefix(b"-").unwrap_or(userid);
+        if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        Some(Place {
+            name: before.strip_prefix(b"\"")?,
+            userid,
+            id,
+            rest: &quoted[at + 3..],
+        })
+    })
+}
+
+/// Takes `<field>` from the end.
+fn last_field(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let inner = text.strip_suffix(b">")?;
+    let open = inner.iter().rposition(|byte| b"<>".contains(byte))?;
+    (inner[open] == b'<').then(|| (&inner[..open], &inner[open + 1..]))
+}
+
+impl Place<'_> {
+    /// Whether a line may be about this player: any word can follow, since plugins write what they
+    /// like. Only `with "` never does: it follows whom something was done to.
+    fn acts(&self) -> bool {
+        self.rest.first().is_some_and(u8::is_ascii_alphabetic) && !self.suffers()
+    }
+
+    fn suffers(&self) -> bool {
+        self.rest.starts_with(b"with \"")
+    }
+
+    /// Longer than the engine lets a player's name or id be.
+    fn is_too_long(&self) -> bool {
+        self.name.len() > limits::ENGINE_NAME_BYTES_MAX
+            || self.id.len() > limits::ENGINE_ID_BYTES_MAX
+    }
+
+    /// `None`: the engine does not know the player itself.
+    fn who(&self) -> Option<Who> {
+        let userid = str::from_utf8(self.userid).ok()?.parse().ok();
+        Some(Who {
+            userid: userid.filter(|userid| *userid >= 0)?,
+            name: text(self.name),
+            id: str::from_utf8(self.id).ok().and_then(|id| id.parse().ok()),
+            bot: self.id == b"BOT",
+        })
+    }
+}
+
+/// What a line says if this is whom it is about.
+fn read(place: &Place<'_>) -> Line {
+    if place.is_too_long() {
+        return Line::Ambiguous;
+    }
+    let Some(who) = place.who() else {
+        return Line::Other;
+    };
+    match place.rest {
+        b"entered the game" => return Line::Entered(who),
+        b"STEAM USERID validated" => return Line::Validated(who),
+        _ => {}
+    }
+    let within = |verb: &str, end: &str| {
+        let rest = place.rest.strip_prefix(verb.as_bytes())?;
+        Some(rest.strip_suffix(end.as_bytes()))
+    };
+    // The engine cuts what is too long, such as a reason for leaving.
+    let or_cut = |line: Option<Line>| line.unwrap_or(Line::Ambiguous);
+    if let Some(address) = within("connected, address \"", "\"") {
+        return or_cut(address.map(|_| Line::Connected(who)));
+    }
+    if let Some(reason) = within("disconnected (reason \"", "\")") {
+        return or_cut(reason.map(|_| Line::Disconnected(who)));
+    }
+    if let Some(name) = within("changed name to \"", "\"") {
+        let name = name.filter(|name| name.len() <= limits::ENGINE_NAME_BYTES_MAX);
+        return or_cut(name.map(|name| Line::Renamed {
+            who,
+            to: text(name),
+        }));
+    }
+    for (verb, team) in [("say \"", false), ("say_team \"", true)] {
+        if let Some(said) = within(verb, "\"") {
+            let said = said.filter(|said| said.len() <= limits::ENGINE_CHAT_BYTES_MAX);
+            let said = said.map(text);
+            return or_cut(said.map(|text| Line::Said { who, text, team }));
+        }
+    }
+    if let Some(rest) = place.rest.strip_prefix(b"committed suicide with \"") {
+        let by_world = rest.starts_with(b"world\"");
+        return Line::Suicide { who, by_world };
+    }
+    match place.rest.strip_prefix(b"killed ") {
+        Some(rest) => killed(who, rest),
+        None => Line::Other,
+    }
+}
+
+/// `"name<userid><id><team>" with "scattergun" (...)`, where the victim's name is as hostile.
+/// `(customkill "feign_death")` behind it: the victim lives (tf_eventlog.cpp of source-sdk-2013).
+fn killed(who: Who, rest: &[u8]) -> Line {
+    let mut victims = places(rest).filter(Place::suffers);
+    let (Some(place), None) = (victims.next(), victims.next()) else {
+        return Line::Ambiguous;
+    };
+    let feigned = b"(customkill \"feign_death\")";
+    let is_feigned = place
+        .rest
+        .windows(feigned.len())
+        .any(|part| part == feigned);
+    match place.who() {
+        _ if place.is_too_long() => Line::Ambiguous,
+        Some(_) if is_feigned => Line::Other,
+        Some(victim) => Line::Killed { who, victim },
+        None => Line::Ambiguous,
+    }
+}
+
+/// The engine cuts names inside of characters.
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests;

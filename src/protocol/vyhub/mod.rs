@@ -1,0 +1,87 @@
+//! VyHub's API: what the core requests of its backend, as HTTP, and what VyHub replies.
+//!
+//! Shapes are those of VyHub's own API definition; where the written guideline differs, the
+//! definition wins. Readers are tolerant of what they do not need: unknown and missing fields,
+//! nulls, dates with and without microseconds.
+
+mod ban_list;
+mod failure;
+mod read;
+mod request;
+
+use serde_json::Value;
+
+use super::backend;
+pub use super::backend::{
+    Advert, Ban, BanList, Bundle, Group, NewBan, NewMembership, NewWarning, PAGE_SIZE, Page,
+    Property, Reply, Server, ServerState, User, Warning,
+};
+pub use failure::Failure;
+pub use read::{detail, reply};
+
+/// One request. Made by the functions in `request`, each with its own shape.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    pub method: Method,
+    /// Below the API's address, with its query: `/ban/?morph_user_id=...`.
+    pub path: String,
+    pub body: Option<Value>,
+    pub expect: Expect,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    Post,
+    Patch,
+    Delete,
+}
+
+/// What a good answer holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// Its status says all.
+    Nothing,
+    Server,
+    Bundle,
+    User,
+    Groups,
+    Properties,
+    /// The active bans of a bundle; read as it comes, since it can be large.
+    BanList,
+    Ban,
+    Bans,
+    Warning,
+    Warnings,
+    FrontendUrl,
+    Adverts,
+}
+
+/// A request for the worker that speaks with VyHub.
+pub type Job = backend::Job<Request>;
+pub type Done = backend::Done<Failure>;
+pub type Outcome = backend::Outcome<Failure>;
+
+/// What is to be sent for a request of the core's.
+pub fn job(job: backend::Job) -> Job {
+    Job {
+        ticket: job.ticket,
+        request: Request::of(&job.request),
+        patience_ms: job.patience_ms,
+    }
+}
+
+/// What the core receives for it.
+pub fn done(done: Done) -> backend::Done {
+    backend::Done {
+        ticket: done.ticket,
+        outcome: outcome(done.outcome),
+    }
+}
+
+pub fn outcome(outcome: Outcome) -> backend::Outcome {
+    backend::Outcome {
+        result: outcome.result.map_err(backend::Failure::from),
+        api_s: outcome.api_s,
+    }
+}

@@ -1,0 +1,387 @@
+use serde_json::json;
+
+use super::*;
+use crate::limits::BAN_REASON_CHARS_MAX;
+
+const ID: &str = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9";
+const OTHER: &str = "ffffffff-4e5f-6071-8293-a4b5c6d7e8f9";
+const STEAM: &str = "76561197960287930";
+
+fn read(expect: Expect, value: &Value) -> Result<Reply, String> {
+    reply(expect, value.to_string().as_bytes())
+}
+
+fn id(text: &str) -> Uuid {
+    text.parse().unwrap()
+}
+
+fn full_ban() -> Value {
+    json!({
+        "length": 3600.0, "reason": "cheating", "id": ID, "created_on": "2026-03-01T12:00:00.5+00:00",
+        "creator": {"id": OTHER, "username": "Ann", "type": "STEAM", "identifier": STEAM, "avatar": ""},
+        "status": "ACTIVE", "ends_on": "2026-03-01T13:00:00.5+00:00", "active": true,
+        "user": {"id": ID, "username": "Bob", "type": "STEAM", "identifier": STEAM, "avatar": ""},
+        "serverbundle": {"id": OTHER, "name": "TF2", "icon": "x", "sort_id": 1}, "protests": [],
+    })
+}
+
+#[test]
+fn a_ban_is_read_with_all_that_it_has() {
+    let Ok(Reply::Ban(ban)) = read(Expect::Ban, &full_ban()) else {
+        panic!("no ban");
+    };
+    assert_eq!(ban.id, id(ID));
+    assert_eq!(ban.reason.as_deref(), Some("cheating"));
+    assert_eq!(ban.length_s, Some(3600));
+    assert_eq!(ban.created.to_string(), "2026-03-01T12:00:00.5Z");
+    assert_eq!(ban.ends.unwrap().to_string(), "2026-03-01T13:00:00.5Z");
+    assert_eq!(ban.creator, Some(id(OTHER)));
+    assert_eq!(ban.creator_name.as_deref(), Some("Ann"));
+}
+
+#[test]
+fn nulls_are_as_fields_that_are_not_there() {
+    let needed = ["id", "created_on"];
+    for null in [true, false] {
+        let mut value = full_ban();
+        for (name, field) in value.as_object_mut().unwrap() {
+            if !needed.contains(&name.as_str()) {
+                *field = Value::Null;
+            }
+        }
+        if !null {
+            value
+                .as_object_mut()
+                .unwrap()
+                .retain(|_, field| !field.is_null());
+        }
+        let Ok(Reply::Ban(ban)) = read(Expect::Ban, &value) else {
+            panic!("no ban");
+        };
+        assert_eq!((ban.length_s, ban.ends), (None, None));
+        assert_eq!(
+            (ban.reason, ban.creator, ban.creator_name),
+            (None, None, None)
+        );
+    }
+    for name in needed {
+        let mut value = full_ban();
+        value[name] = Value::Null;
+        let error = read(Expect::Ban, &value).unwrap_err();
+        assert_eq!(error, format!("a ban has no `{name}`"));
+    }
+}
+
+#[test]
+fn what_decides_something_is_never_guessed() {
+    for (name, wrong) in [
+        ("id", json!("7")),
+        ("length", json!("3600")),
+        ("created_on", json!("yesterday")),
+        ("ends_on", json!(7)),
+        ("creator", json!("Ann")),
+        ("creator", json!({"id": "Ann"})),
+        ("reason", json!({})),
+    ] {
+        let mut value = full_ban();
+        value[name] = wrong.clone();
+        assert!(read(Expect::Ban, &value).is_err(), "{name}: {wrong}");
+    }
+}
+
+#[test]
+fn dates_come_in_several_forms() {
+    let same: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+    for text in [
+        "2026-03-01T12:00:00+00:00",
+        "2026-03-01T12:00:00.000000+00:00",
+        "2026-03-01T12:00:00Z",
+        "2026-03-01T12:00:00",
+        "2026-03-01T12:00:00.000000",
+        "2026-03-01 12:00:00",
+        "2026-03-01T14:00:00+02:00",
+    ] {
+        assert_eq!(date(text), Some(same), "{text}");
+    }
+    for text in [
+        "",
+        "2026-03-01T25:00:00",
+        "1700000000",
+        "2026-13-01T12:00:00Z",
+    ] {
+        assert_eq!(date(text), None, "{text}");
+    }
+}
+
+#[test]
+fn a_server_is_read_and_so_is_its_bundle() {
+    let server = json!({
+        "id": ID, "name": "2fort", "type": "SOURCE", "address": "", "port": 27015, "hidden": false,
+        "status": "ONLINE", "serverbundle_id": OTHER, "extra": {"a": 1}, "last_update": null,
+    });
+    let Ok(Reply::Server(read_server)) = read(Expect::Server, &server) else {
+        panic!("no server");
+    };
+    assert_eq!(read_server.bundle, Some(id(OTHER)));
+    assert_eq!(read_server.extra, json!({"a": 1}));
+
+    let bare = json!({"id": ID, "name": null, "extra": null, "serverbundle": {"id": OTHER}});
+    let Ok(Reply::Server(read_server)) = read(Expect::Server, &bare) else {
+        panic!("no server");
+    };
+    assert_eq!(read_server.bundle, Some(id(OTHER)));
+    assert_eq!(read_server.extra, json!({}));
+    assert_eq!(read_server.name, "");
+
+    let bundle = read(
+        Expect::Bundle,
+        &json!({"id": ID, "name": "TF2", "color": null}),
+    );
+    let name = "TF2".into();
+    assert_eq!(bundle, Ok(Reply::Bundle(Bundle { id: id(ID), name })));
+}
+
+#[test]
+fn a_user_has_a_steam_id() {
+    let value =
+        |identifier| json!({"id": ID, "identifier": identifier, "username": null, "admin": true});
+    let Ok(Reply::User(user)) = read(Expect::User, &value(STEAM)) else {
+        panic!("no user");
+    };
+    assert_eq!(user.steam.account(), 22_202);
+    assert_eq!((user.username, user.admin), (None, true));
+    let error = read(Expect::User, &value("somebody@discord")).unwrap_err();
+    assert_eq!(error, "the user's `identifier` is no player's SteamID");
+}
+
+#[test]
+fn groups_grant_only_what_they_say_that_they_grant() {
+    let groups = json!([{
+        "id": ID, "name": "Admins", "permission_level": 100.0, "color": "#fff", "mappings": [],
+        "properties": {
+            "ban_edit": {"name": "ban_edit", "granted": true, "value": null},
+            "unban": {"name": "unban", "granted": false},
+            "warn": {"name": "warn"},
+            "odd": 1,
+        },
+        "is_team": true, "max_ban_length": 86400.0,
+    }, {"id": OTHER, "name": "Users", "permission_level": 1, "properties": null}]);
+    let Ok(Reply::Groups(groups)) = read(Expect::Groups, &groups) else {
+        panic!("no groups");
+    };
+    assert_eq!(
+        (groups[0].permission_level, groups[0].max_ban_s),
+        (100, Some(86_400))
+    );
+    let granted = groups[0].properties.iter().filter(|it| it.granted);
+    assert_eq!(
+        granted.map(|it| it.name.as_str()).collect::<Vec<_>>(),
+        ["ban_edit"]
+    );
+    assert_eq!(groups[0].properties.len(), 4);
+    assert_eq!((groups[1].max_ban_s, groups[1].properties.len()), (None, 0));
+
+    let properties = json!([{"name": "ban_show", "granted": true, "values": ["1"]}]);
+    let expected = Property {
+        name: "ban_show".into(),
+        granted: true,
+    };
+    assert_eq!(
+        read(Expect::Properties, &properties),
+        Ok(Reply::Properties(vec![expected]))
+    );
+    assert!(read(Expect::Properties, &json!([{"granted": true}])).is_err());
+    assert!(read(Expect::Groups, &json!([{"name": "Admins"}])).is_err());
+}
+
+#[test]
+fn pages_tell_how_many_there_are_elsewhere() {
+    let page = json!({"items": [full_ban()], "total": 250.0, "page": 1, "size": 100});
+    let Ok(Reply::Bans(page)) = read(Expect::Bans, &page) else {
+        panic!("no page");
+    };
+    assert_eq!((page.items.len(), page.total), (1, 250));
+    // Otherwise a ban that is there would be sent again.
+    assert!(
+        read(
+            Expect::Bans,
+            &json!({"items": [full_ban(), {}], "total": 2})
+        )
+        .is_err()
+    );
+
+    let warning = json!({
+        "id": ID, "reason": null, "creator": null, "created_on": "2026-03-01T12:00:00",
+        "active": false, "disabled": true, "user": {}, "serverbundle": null,
+    });
+    let Ok(Reply::Warnings(page)) = read(Expect::Warnings, &json!({"items": [warning]})) else {
+        panic!("no page");
+    };
+    assert_eq!(page.total, 1);
+    assert_eq!(page.items[0].creator, None);
+}
+
+#[test]
+fn only_the_address_of_a_web_page_is_one() {
+    let value = |url: &str| json!({"frontend_url": url});
+    let good = "https://example.vyhub.app";
+    let expected = Ok(Reply::FrontendUrl(good.into()));
+    assert_eq!(read(Expect::FrontendUrl, &value(good)), expected);
+    let long = format!("https://{}", "a".repeat(VYHUB_URL_BYTES_MAX));
+    for bad in [
+        "",
+        "javascript:1",
+        "https://a b",
+        "https://a\n;quit",
+        "https://\"",
+        long.as_str(),
+    ] {
+        let read = read(Expect::FrontendUrl, &value(bad));
+        assert_eq!(read.is_err(), !bad.ends_with('"'), "{bad}");
+    }
+}
+
+#[test]
+fn where_nothing_is_expected_anything_is_fine() {
+    for body in ["", "null", "<html>", "{", "{\"id\": 7}"] {
+        assert_eq!(reply(Expect::Nothing, body.as_bytes()), Ok(Reply::Nothing));
+        assert!(reply(Expect::Ban, body.as_bytes()).is_err());
+    }
+}
+
+#[test]
+fn details_of_all_three_forms_are_said_in_one_line() {
+    let of = |value: Value| detail(value.to_string().as_bytes());
+    let list = json!({"detail": [
+        {"loc": ["body", "user_id"], "msg": "value is not a valid uuid", "type": "type_error.uuid"},
+        {"loc": ["query", 1], "msg": "field required", "type": "value_error.missing"},
+        "and more",
+    ]});
+    let said = "body.user_id: value is not a valid uuid; query.1: field required; and more";
+    assert_eq!(of(list).as_deref(), Some(said));
+    let object = json!({"detail": {"code": "no_rights", "msg": "Not allowed\r\n\u{1b}[2J"}});
+    assert_eq!(of(object).as_deref(), Some("Not allowed   [2J"));
+    assert_eq!(
+        of(json!({"detail": {"code": "no_rights"}})).as_deref(),
+        Some("no_rights")
+    );
+    assert_eq!(
+        of(json!({"detail": {"why": 1}})).as_deref(),
+        Some("{\"why\":1}")
+    );
+    assert_eq!(
+        of(json!({"detail": "Not Found"})).as_deref(),
+        Some("Not Found")
+    );
+    let long = of(json!({"detail": "ä".repeat(10_000)})).unwrap();
+    assert_eq!(long.chars().count(), VYHUB_DETAIL_CHARS_MAX);
+}
+
+#[test]
+fn what_vyhub_did_not_say_is_no_detail() {
+    for body in [
+        "",
+        "<html><body>502 Bad Gateway</body></html>",
+        "null",
+        "[]",
+        "\"detail\"",
+        "{}",
+        "{\"detail\":null}",
+        "{\"detail\":7}",
+        "{\"detail\":\"\"}",
+        "{\"detail\":[]}",
+        "{\"message\":\"Not Found\"}",
+        "{\"detail\":\"cut",
+    ] {
+        assert_eq!(detail(body.as_bytes()), None, "{body}");
+    }
+}
+
+#[test]
+fn adverts_come_in_their_order_and_colour() {
+    let advert = |sort_id: u32, color: Value, enabled: bool| {
+        json!({
+            "id": ID, "title": "t", "content": format!("text {sort_id}"), "sort_id": sort_id,
+            "color": color, "enabled": enabled, "serverbundles": [],
+        })
+    };
+    let adverts = json!([
+        advert(3, json!("red"), true),
+        advert(1, json!("#ff8800"), true),
+        advert(2, json!("#00FF00"), false),
+        json!({"id": ID}),
+    ]);
+    // One that cannot be read spoils only itself.
+    let expected = [("text 1", "ff8800"), ("text 3", "FFFFFF")];
+    let expected = expected.map(|(content, colour)| Advert {
+        content: content.into(),
+        colour: colour.into(),
+    });
+    assert_eq!(
+        read(Expect::Adverts, &adverts),
+        Ok(Reply::Adverts(expected.into()))
+    );
+    assert!(read(Expect::Adverts, &json!({"id": ID})).is_err());
+}
+
+const ALL: [Expect; 13] = [
+    Expect::Nothing,
+    Expect::Server,
+    Expect::Bundle,
+    Expect::User,
+    Expect::Groups,
+    Expect::Properties,
+    Expect::BanList,
+    Expect::Ban,
+    Expect::Bans,
+    Expect::Warning,
+    Expect::Warnings,
+    Expect::FrontendUrl,
+    Expect::Adverts,
+];
+
+#[test]
+fn no_bytes_are_too_odd_to_be_read() {
+    arbtest::arbtest(|u| {
+        let bytes: Vec<u8> = u.arbitrary()?;
+        for expect in ALL {
+            let _ = reply(expect, &bytes);
+        }
+        let _ = detail(&bytes);
+        Ok(())
+    });
+}
+
+/// Answers of the right form, in which something is replaced by something else.
+#[test]
+fn no_odd_value_in_a_good_answer_is_too_odd_to_be_read() {
+    let page = json!({"items": [full_ban()], "total": 1});
+    let list = json!({STEAM: [full_ban()]});
+    arbtest::arbtest(|u| {
+        let text = u.choose(&[&full_ban(), &page, &list])?.to_string();
+        let odd = [
+            "null",
+            "-1e308",
+            "[]",
+            "{}",
+            "\"\\u0000\"",
+            "1e999",
+            "0",
+            "\"2026\"",
+            "",
+        ];
+        let at = u.int_in_range(0..=text.len())?;
+        let end = u.int_in_range(at..=text.len())?;
+        let odd = u.choose(&odd)?;
+        let body = format!(
+            "{}{odd}{}",
+            text.get(..at).unwrap_or(""),
+            text.get(end..).unwrap_or("")
+        );
+        for expect in ALL {
+            let _ = reply(expect, body.as_bytes());
+        }
+        Ok(())
+    });
+    assert_eq!(bounded(&"ä".repeat(1000), BAN_REASON_CHARS_MAX).len(), 1024);
+}

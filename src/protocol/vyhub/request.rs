@@ -1,0 +1,364 @@
+//! The requests that vpid makes, each with the path, query and body of VyHub's definition.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{Expect, Method, NewBan, NewMembership, PAGE_SIZE, Request, ServerState};
+use crate::protocol::backend;
+use crate::protocol::uuid::Uuid;
+
+impl Request {
+    /// Whether the API is there; needs no key.
+    pub fn reachable() -> Self {
+        get("/openapi.json".into(), Expect::Nothing)
+    }
+
+    pub fn of(request: &backend::Request) -> Self {
+        use backend::Request as R;
+        match request {
+            R::FindServer(server) => get(format!("/server/{server}"), Expect::Server),
+            R::FindBundle(bundle) => get(format!("/server/bundle/{bundle}"), Expect::Bundle),
+            R::FindFrontend => get("/general/frontend-url".into(), Expect::FrontendUrl),
+            R::ReportState { server, state } => Self {
+                body: Some(state_body(state)),
+                ..change(Method::Patch, format!("/server/{server}"))
+            },
+            R::FindUser(steam) => get(format!("/user/{steam}?type=STEAM"), Expect::User),
+            R::CreateUser(steam) => {
+                let body = json!({"type": "STEAM", "identifier": steam});
+                post("/user/".into(), None, body, Expect::User)
+            }
+            R::GroupsOfUser { user, bundle } => {
+                let path = format!("/user/{user}/group?serverbundle_id={bundle}");
+                get(path, Expect::Groups)
+            }
+            R::PropertiesOfUser(user) => get(format!("/user/{user}/property"), Expect::Properties),
+            R::ListGroups => get("/group/".into(), Expect::Groups),
+            R::EndMemberships {
+                user,
+                bundle,
+                issuer,
+            } => change(
+                Method::Delete,
+                of_user(*user, "membership", *bundle, *issuer),
+            ),
+            R::CreateMembership { membership, issuer } => {
+                let path = format!("/user/{}/membership", membership.user);
+                post(path, *issuer, membership_body(membership), Expect::Nothing)
+            }
+            R::ListBans(bundle) => {
+                let path = format!("/server/bundle/{bundle}/ban?active=true");
+                get(path, Expect::BanList)
+            }
+            R::BansOfUser { user, bundle, page } => {
+                get(list("/ban/", *user, *bundle, *page), Expect::Bans)
+            }
+            R::CreateBan { ban, issuer } => {
+                post("/ban/".into(), *issuer, ban_body(ban), Expect::Ban)
+            }
+            R::EndBans {
+                user,
+                bundle,
+                issuer,
+            } => change(Method::Patch, of_user(*user, "ban", *bundle, *issuer)),
+            R::WarningsOfUser { user, bundle, page } => {
+                get(list("/warning/", *user, *bundle, *page), Expect::Warnings)
+            }
+            R::CreateWarning { warning, issuer } => {
+                let body = json!({
+                    "user_id": warning.user,
+                    "serverbundle_id": warning.bundle,
+                    "reason": warning.reason,
+                });
+                post("/warning/".into(), *issuer, body, Expect::Warning)
+            }
+            R::ListAdverts(bundle) => {
+                let path = format!("/advert/?serverbundle_id={bundle}&enabled=true");
+                get(path, Expect::Adverts)
+            }
+        }
+    }
+}
+
+/// `ServerModelPatch`, as far as it tells how a server is.
+fn state_body(state: &ServerState) -> Value {
+    let activities = state.activities.iter();
+    let activities = activities.map(|(user, extra)| json!({"user_id": user, "extra": extra}));
+    json!({
+        "users_max": state.users_max,
+        "users_current": state.users_current,
+        "map": state.map,
+        "is_alive": state.is_alive,
+        "user_activities": activities.collect::<Value>(),
+    })
+}
+
+/// `BanModelAdd`. Without a length it is permanent (0 would not be).
+fn ban_body(ban: &NewBan) -> Value {
+    let mut body = json!({
+        "user_id": ban.user,
+        "serverbundle_id": ban.bundle,
+        "reason": ban.reason,
+        "created_on": date(ban.created),
+        "status": if ban.standing { "ACTIVE" } else { "UNBANNED" },
+    });
+    if let Some(length_s) = ban.length_s {
+        body["length"] = length_s.into();
+    }
+    body
+}
+
+/// `MembershipModelUserAdd`.
+fn membership_body(membership: &NewMembership) -> Value {
+    let mut body = json!({
+        "group_id": membership.group,
+        "serverbundle_id": membership.bundle,
+        "begin": date(membership.begin),
+    });
+    if let Some(end) = membership.end {
+        body["end"] = date(end).into();
+    }
+    body
+}
+
+fn get(path: String, expect: Expect) -> Request {
+    Request {
+        expect,
+        ..change(Method::Get, path)
+    }
+}
+
+fn change(method: Method, path: String) -> Request {
+    Request {
+        method,
+        path,
+        body: None,
+        expect: Expect::Nothing,
+    }
+}
+
+fn post(mut path: String, issuer: Option<Uuid>, body: Value, expect: Expect) -> Request {
+    if let Some(issuer) = issuer {
+        path.push_str(&format!("?morph_user_id={issuer}"));
+    }
+    Request {
+        body: Some(body),
+        expect,
+        ..change(Method::Post, path)
+    }
+}
+
+/// What a user has of something in a bundle.
+fn of_user(user: Uuid, what: &str, bundle: Uuid, issuer: Option<Uuid>) -> String {
+    let issuer = issuer.map_or(String::new(), |issuer| format!("&morph_user_id={issuer}"));
+    format!("/user/{user}/{what}?serverbundle_id={bundle}{issuer}")
+}
+
+fn list(path: &str, user: Uuid, bundle: Uuid, page: u64) -> String {
+    format!(
+        "{path}?user_id={user}&serverbundle_id={bundle}&sort_by=created_on&sort_desc=true\
+         &page={page}&size={PAGE_SIZE}"
+    )
+}
+
+/// With an offset, as VyHub wants it.
+fn date(time: Timestamp) -> String {
+    format!("{}", time.display_with_offset(jiff::tz::Offset::UTC))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::NewWarning;
+    use super::backend::Request as R;
+    use super::*;
+    use crate::protocol::steam_id::SteamId;
+
+    const USER: Uuid = Uuid(0x1111_1111_1111_1111_1111_1111_1111_1111);
+    const BUNDLE: Uuid = Uuid(0x2222_2222_2222_2222_2222_2222_2222_2222);
+    const MORPH: Uuid = Uuid(0x3333_3333_3333_3333_3333_3333_3333_3333);
+    const U: &str = "11111111-1111-1111-1111-111111111111";
+    const B: &str = "22222222-2222-2222-2222-222222222222";
+    const M: &str = "33333333-3333-3333-3333-333333333333";
+
+    fn ban() -> NewBan {
+        NewBan {
+            user: USER,
+            bundle: BUNDLE,
+            length_s: Some(3600),
+            reason: "\"quoted\"\n".into(),
+            created: "2026-03-01T12:00:00.25Z".parse().unwrap(),
+            standing: true,
+        }
+    }
+
+    fn membership() -> NewMembership {
+        NewMembership {
+            user: USER,
+            bundle: BUNDLE,
+            group: MORPH,
+            begin: "2026-03-01T12:00:00Z".parse().unwrap(),
+            end: None,
+        }
+    }
+
+    #[test]
+    fn a_membership_has_an_end_where_it_is_for_a_time() {
+        let end = |membership: &NewMembership| membership_body(membership).get("end").cloned();
+        assert_eq!(end(&membership()), None);
+        let until = NewMembership {
+            end: Some("2026-03-02T12:00:00Z".parse().unwrap()),
+            ..membership()
+        };
+        assert_eq!(end(&until), Some("2026-03-02T12:00:00+00:00".into()));
+    }
+
+    #[test]
+    fn every_path_is_the_one_of_the_definition() {
+        let steam = SteamId::new(22_202).unwrap();
+        let warning = NewWarning {
+            user: USER,
+            bundle: BUNDLE,
+            reason: String::new(),
+        };
+        let page = "user_id=U&serverbundle_id=B&sort_by=created_on&sort_desc=true&page=2&size=100";
+        let (bans, warnings) = (format!("/ban/?{page}"), format!("/warning/?{page}"));
+        let by_morph = "/user/U/ban?serverbundle_id=B&morph_user_id=M";
+        let (user, bundle, page) = (USER, BUNDLE, 2);
+        let unban = |issuer| R::EndBans {
+            user,
+            bundle,
+            issuer,
+        };
+        let end_memberships = |issuer| R::EndMemberships {
+            user,
+            bundle,
+            issuer,
+        };
+        let create_ban = |issuer| R::CreateBan { ban: ban(), issuer };
+        let create_warning = |issuer| R::CreateWarning {
+            warning: warning.clone(),
+            issuer,
+        };
+        let create_membership = R::CreateMembership {
+            membership: membership(),
+            issuer: Some(MORPH),
+        };
+        assert_eq!(Request::reachable().path, "/openapi.json");
+        for (request, path) in [
+            (R::FindFrontend, "/general/frontend-url"),
+            (R::FindServer(USER), "/server/U"),
+            (R::FindBundle(BUNDLE), "/server/bundle/B"),
+            (R::FindUser(steam), "/user/76561197960287930?type=STEAM"),
+            (R::CreateUser(steam), "/user/"),
+            (
+                R::GroupsOfUser { user, bundle },
+                "/user/U/group?serverbundle_id=B",
+            ),
+            (R::PropertiesOfUser(USER), "/user/U/property"),
+            (R::ListGroups, "/group/"),
+            (
+                end_memberships(None),
+                "/user/U/membership?serverbundle_id=B",
+            ),
+            (
+                end_memberships(Some(MORPH)),
+                "/user/U/membership?serverbundle_id=B&morph_user_id=M",
+            ),
+            (create_membership, "/user/U/membership?morph_user_id=M"),
+            (R::ListBans(BUNDLE), "/server/bundle/B/ban?active=true"),
+            (R::BansOfUser { user, bundle, page }, &bans),
+            (create_ban(None), "/ban/"),
+            (create_ban(Some(MORPH)), "/ban/?morph_user_id=M"),
+            (unban(None), "/user/U/ban?serverbundle_id=B"),
+            (unban(Some(MORPH)), by_morph),
+            (R::WarningsOfUser { user, bundle, page }, &warnings),
+            (
+                R::ListAdverts(BUNDLE),
+                "/advert/?serverbundle_id=B&enabled=true",
+            ),
+            (create_warning(None), "/warning/"),
+            (create_warning(Some(MORPH)), "/warning/?morph_user_id=M"),
+        ] {
+            let given = Request::of(&request).path;
+            let given = given.replace(U, "U").replace(B, "B").replace(M, "M");
+            assert_eq!(given, path);
+        }
+    }
+
+    #[test]
+    fn only_what_creates_is_a_post_and_only_that_needs_a_body() {
+        let steam = SteamId::new(22_202).unwrap();
+        let (user, bundle, page, issuer) = (USER, BUNDLE, 1, None);
+        let create_ban = R::CreateBan { ban: ban(), issuer };
+        for request in [&R::CreateUser(steam), &create_ban].map(Request::of) {
+            assert!(request.method == Method::Post && request.body.is_some());
+        }
+        for request in [&R::FindUser(steam), &R::ListBans(BUNDLE)].map(Request::of) {
+            assert!(request.method == Method::Get && request.body.is_none());
+        }
+        let unban = Request::of(&R::EndBans {
+            user,
+            bundle,
+            issuer,
+        });
+        assert_eq!((unban.method, unban.body), (Method::Patch, None));
+        assert_eq!(unban.expect, Expect::Nothing);
+        let expect = |request| Request::of(&request).expect;
+        assert_eq!(expect(R::ListBans(BUNDLE)), Expect::BanList);
+        assert_eq!(expect(create_ban), Expect::Ban);
+        assert_eq!(expect(R::BansOfUser { user, bundle, page }), Expect::Bans);
+    }
+
+    #[test]
+    fn a_ban_says_when_it_was_made_and_is_permanent_without_a_length() {
+        let body = ban_body(&ban());
+        let expected = json!({
+            "user_id": U, "serverbundle_id": B, "reason": "\"quoted\"\n", "length": 3600,
+            "created_on": "2026-03-01T12:00:00.25+00:00", "status": "ACTIVE",
+        });
+        assert_eq!(body, expected);
+        let permanent = NewBan {
+            length_s: None,
+            standing: false,
+            ..ban()
+        };
+        let body = ban_body(&permanent);
+        assert!(body.get("length").is_none());
+        assert_eq!(body["status"], "UNBANNED");
+    }
+
+    #[test]
+    fn other_bodies_have_the_fields_of_the_definition() {
+        let user = Request::of(&R::CreateUser(SteamId::new(22_202).unwrap())).body;
+        let expected = json!({"type": "STEAM", "identifier": "76561197960287930"});
+        assert_eq!(user, Some(expected));
+        let warning = NewWarning {
+            user: USER,
+            bundle: BUNDLE,
+            reason: "spam".into(),
+        };
+        let expected = json!({"user_id": U, "serverbundle_id": B, "reason": "spam"});
+        let issuer = None;
+        let request = Request::of(&R::CreateWarning { warning, issuer });
+        assert_eq!(request.body, Some(expected));
+        let extra = json!({"score": 3});
+        let state = ServerState {
+            users_max: 24,
+            users_current: 1,
+            map: "cp_dustbowl".into(),
+            is_alive: true,
+            activities: vec![(USER, extra.as_object().unwrap().clone())],
+        };
+        let server = BUNDLE;
+        let request = Request::of(&R::ReportState { server, state });
+        assert_eq!(
+            (request.method, request.path),
+            (Method::Patch, format!("/server/{B}"))
+        );
+        let expected = json!({
+            "users_max": 24, "users_current": 1, "map": "cp_dustbowl", "is_alive": true,
+            "user_activities": [{"user_id": U, "extra": {"score": 3}}],
+        });
+        assert_eq!(request.body, Some(expected));
+    }
+}
