@@ -571,6 +571,21 @@ mod tests {
     }
 
     #[test]
+    fn a_thread_that_loses_its_seat_in_its_sleep_calls_the_next() {
+        let desk = desk(1, LONG);
+        desk.submit().send(1).unwrap();
+        assert_eq!(desk.done.recv_timeout(LONG), Ok((1, 1)));
+        let began = Instant::now();
+        while desk.workers.lock().asleep == 0 {
+            assert!(began.elapsed() < LONG);
+        }
+        desk.workers.give_up(0, |_| ());
+        desk.submit().send(2).unwrap();
+        assert_eq!(desk.done.recv_timeout(LONG), Ok((2, 1)), "another worker");
+        assert!(desk.workers.stop(LONG));
+    }
+
+    #[test]
     fn a_thread_that_is_given_up_is_replaced_within_bounds() {
         let desk = desk(1, LONG);
         let mut stuck = Vec::new();
