@@ -1,4 +1,4 @@
-//! What one part of the core tells or requests of another. `Core::dispatch` gives each message to
+//! What one part of the core reports to another, or requests of it. `Core::dispatch` gives each message to
 //! its receiver, in the order in which they were sent, until none is left.
 
 use serde_json::Value;
@@ -67,7 +67,7 @@ impl Message {
 #[derive(Debug, Clone, PartialEq)]
 pub enum GameEvent {
     MapStarted,
-    /// The game's script has begun anew.
+    /// The game script of a server has a new session.
     SessionBegan,
     Chat(Speaker, String),
     /// A line that had to wait: see [`Servers::chat_verdict`](super::servers::Servers::chat_verdict).

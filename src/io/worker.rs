@@ -3,8 +3,8 @@
 //!
 //! A [`Queue`] holds what waits and says what may be begun; its [`Workers`] have the threads:
 //!
-//! - **Handing over** takes the queue's lock once, and wakes a thread only if one sleeps: whoever
-//!   comes back from its work looks by itself. So a burst costs one wake-up. A thread that was woken
+//! - **Handing over** takes the queue's lock once, and wakes a thread only if one sleeps: a thread
+//!   that comes back from its work looks by itself. So a burst costs one wake-up. A thread that was woken
 //!   and leaves work behind wakes the next.
 //! - **Threads are started when there is work for them**, up to one for each seat, and end after
 //!   `WORKER_IDLE_MS` without work. What a thread works with (a connection, an open database) keeps
@@ -345,7 +345,7 @@ impl<Q: Queue> Pool<Q> {
         let mut state = self.lock();
         let mut idle_until = None;
         loop {
-            // Also where it ends now: whoever leaves looks for another to call.
+            // Also where it ends now: a thread that leaves looks for another to call.
             state.called = false;
             if self.is_abandoned() || !state.is_at(number, seat) {
                 return None;

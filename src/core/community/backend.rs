@@ -28,7 +28,7 @@ pub struct Backend {
     offset_s: i64,
     /// It has refused the key, and has accepted it for nothing since.
     refused: bool,
-    /// When the operator was told last that it refuses vpid.
+    /// When the log had last that it refuses vpid.
     reported_ms: Option<u64>,
 }
 

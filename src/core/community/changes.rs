@@ -378,7 +378,7 @@ impl Changes {
             (FailureKind::Unauthorized, _) => self.hold(id, why, true, cx),
             (FailureKind::Forbidden, None) => self.hold(id, why, false, cx),
             (FailureKind::NotFound, _) => {
-                // A user who was deleted is made anew; anything else that is not known stays so.
+                // A user who was deleted is created again; anything else that is not known stays so.
                 cx.directory.forget(entry.steam);
                 let tries = self.unknown.entry(id).or_insert(0);
                 *tries += 1;
@@ -455,7 +455,7 @@ impl Changes {
         self.say_queued(id, cx);
     }
 
-    /// The backend will not accept it: what was enforced here is lifted, and its issuer is told.
+    /// The backend will not accept it: what was enforced here is lifted, and its issuer gets a message.
     fn refuse(&mut self, id: EntryId, why: String, cx: &mut Cx<'_>) {
         self.unknown.remove(&id);
         self.told_queued.remove(&id);

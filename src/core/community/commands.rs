@@ -348,7 +348,7 @@ impl Commands {
         {
             return decide(&player, order, cx);
         }
-        // Whether somebody is an administrator stands in the user's record.
+        // Whether the player is an administrator stands in the user's record.
         cx.directory.want_user(player.steam, cx.now);
         cx.directory.want_rights(player.steam, bundle, cx.now);
         self.last += 1;

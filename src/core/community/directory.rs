@@ -275,7 +275,7 @@ fn greet(cx: &mut Cx<'_>) {
     }
 }
 
-/// Scripts are told who a player is in the backend.
+/// Reports to scripts who a player is in the backend.
 fn initialize(steam: SteamId, cx: &mut Cx<'_>) {
     let Some(user) = cx.directory.user(steam).cloned() else {
         return;

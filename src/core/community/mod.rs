@@ -2,7 +2,7 @@
 //!
 //! Each subject is a file that owns its state and has the entrances of [`Subject`]. What several subjects
 //! read (servers' records, users and rights, lists of bans, the outbox) is in [`Cx`] and changed by the
-//! file that it belongs to. Subjects tell each other by [`Message`]s. Whatever has happened, all of them
+//! file that it belongs to. Subjects talk by [`Message`]s. Whatever has happened, all of them
 //! then get to `advance`, which does whatever is due: so no order of replies, timers and restarts can leave
 //! something undone.
 
@@ -142,10 +142,10 @@ subjects! {
     Adverts adverts: adverts::Adverts,
 }
 
-/// What subjects tell each other, and what happened on a server.
+/// What subjects report to each other, and what happened on a server.
 enum Message {
     MapStarted(ServerId),
-    /// The game script of a server has begun anew.
+    /// The game script of a server has a new session.
     SessionBegan(ServerId),
     Chat(Chat),
     /// Carry this out: its issuer has the right.
@@ -193,7 +193,7 @@ impl Cx<'_> {
         self.out.effects.push(Effect::Api(Box::new(job)));
     }
 
-    /// Keeps a document on disk, or removes it. With a ticket, its subject is told when that is done.
+    /// Keeps a document on disk, or removes it. With a ticket, its subject gets the result.
     fn store(
         &mut self,
         shelf: Shelf,

@@ -20,7 +20,7 @@ pub struct ServerRecord {
     coming: Option<Server>,
     due_ms: u64,
     busy: bool,
-    /// Whether the last fetch worked; scripts were told.
+    /// Whether the last fetch worked, as it was reported to scripts.
     worked: Option<bool>,
     ready: bool,
     /// When what is known from before is used, if the backend has not replied by then.
@@ -154,7 +154,7 @@ impl Subject for Fetches {
         Ok(())
     }
 
-    /// A game script that has begun anew knows nothing.
+    /// A game script with a new session knows nothing.
     fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
         if let Message::SessionBegan(server) = message
             && let Some(record) = cx.records.get(*server).filter(|record| record.ready)
@@ -204,7 +204,7 @@ impl Subject for Fetches {
         for at in 0..cx.records.all.len() {
             let record = &mut cx.records.all[at];
             let (server, id) = (record.server, record.id);
-            // A backend that takes its time keeps nobody from being served.
+            // A slow backend keeps no server from being served.
             let wait_is_over = record
                 .cache_due_ms
                 .is_some_and(|due_ms| due_ms <= cx.now.mono_ms);

@@ -56,7 +56,7 @@ impl Subject for Status {
                 continue;
             }
             let (server, id) = (record.server, record.id);
-            // At first the game gets time to tell how it is: else the backend would show it as down.
+            // At first the game gets time to report how it is: else the backend would show it as down.
             let report = self.reports.entry(server).or_insert(Report {
                 due_ms: cx.now.mono_ms + limits::VYHUB_SOON_MS,
                 busy: false,

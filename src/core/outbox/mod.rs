@@ -1,26 +1,26 @@
 //! What must reach the backend: durable before anything follows from it, in order for each player and
 //! series of changes, and never dropped by whatever the backend replies.
 //!
-//! This part knows entries, their order and when each is due. How one is sent is for
-//! `vyhub::sending`; files are written by the shell.
+//! This part knows entries, their order and when each is due; `kinds` knows what depends on a change's
+//! kind. `community::changes` sends them; the daemon writes the files.
 //!
 //! A ban, an unban or a warning, from a command in chat or a call of a script, goes this way:
 //!
 //! 1. Accepted: written to `state/outbox` and synced. Only then does it exist: the issuer gets the
 //!    response, a banned player is kicked, an unban lifts what waits before it.
-//! 2. Its turn: the oldest open entry of each player may go, two at once, ten in a second. While VyHub
-//!    is in trouble, one at a time tries, ever more slowly (`gate`).
+//! 2. Its turn: the oldest open entry of each player and series may go, two at once, ten in a second. While
+//!    VyHub is in trouble, one at a time tries, ever more slowly (`gate`).
 //! 3. Its player is found in VyHub, or made.
 //! 4. Compared, when in doubt: a ban or warning that is marked as sent may have been carried out by an
 //!    earlier try, also of an earlier run. What stands in VyHub with its time, length, reason and
 //!    issuer is it, and the entry is done. (The API has no key by which it would know a repetition.)
 //! 5. Marked as sent, on disk. An unban needs no mark: twice is as once, apart from a ban that came in
 //!    between.
-//! 6. Sent, and judged (`verdict`): done; again; in doubt; held, because VyHub refuses vpid itself; or
-//!    dead, because it refuses this change. A reply that is not in VyHub's words comes from something
-//!    in between, and says nothing.
-//! 7. Its end is on disk before the next change of this player is sent: else a crash would send it once
-//!    more, behind that one.
+//! 6. Sent, and its reply judged (`protocol::vyhub` says what kind of failure it is): done; again; in
+//!    doubt; held, because VyHub refuses vpid itself; or dead, because it refuses this change. A reply that
+//!    is not in VyHub's words comes from something in between, and says nothing.
+//! 7. Its end is on disk before the next change of this player and series is sent: else a crash would send
+//!    it once more, behind that one.
 //! 8. Kept until a list of bans that was requested after its end is on disk, so that a ban is always in
 //!    one of the two. What came from a script's call is kept two minutes at least, for a call that
 //!    comes back.

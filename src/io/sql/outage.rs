@@ -1,4 +1,4 @@
-//! A database that cannot be used: since when and why, when it is tried again, and whom that was told.
+//! A database that cannot be used: since when and why, when it is tried again, and what was reported of it.
 
 use super::Preparation;
 use crate::limits::SQL_RETRY_MS_MAX;

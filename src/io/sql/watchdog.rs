@@ -95,7 +95,7 @@ fn watch(pool: &Arc<Pool<Clock>>, mut look: Look, is_watching: &AtomicBool) {
 }
 
 impl Waker {
-    /// Something begins, and the watchdog has been told where it looks.
+    /// Something begins, and it is where the watchdog looks.
     pub(super) fn begins(&self) {
         if !self.is_watching.load(SeqCst) {
             self.wake();

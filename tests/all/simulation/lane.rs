@@ -3,8 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use vpid::jobs::CallId;
-use vpid::jobs::{Done, Job};
+use vpid::jobs::{CallId, Done, Job};
 use vpid::protocol::call_error::CallError;
 use vpid::sql::{Dialect, Param, render};
 

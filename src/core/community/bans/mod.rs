@@ -247,7 +247,7 @@ impl Bans {
                 .roster
                 .people()
                 .filter_map(|person| Some((person.userid, cx.ban_of(bundle, person.steam?)?)));
-            // A line of the log, or of a game script, may have been made to kick somebody else.
+            // A line of the log, or of a game script, may have been made to kick another player.
             let (banned, unsure): (Vec<_>, Vec<_>) =
                 banned.partition(|(userid, _)| game.may_act_on(*userid, cx.now));
             all.extend(
