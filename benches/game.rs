@@ -25,7 +25,7 @@ const SCRIPT: &str = r#"
 ::errors <- 0
 ::serial <- 0
 ::Ask <- function(urgent) {
-    local asked = GetFrameCount(), kind = urgent ? "urgent" : "normal"
+    local called = GetFrameCount(), kind = urgent ? "urgent" : "normal"
     local n = ::serial++
     local kwargs = n % 3 == 0
         ? { table = "user_bench_stats", columns = ["kills"], filter_column = "id", filter_value = n % 500 }
@@ -37,7 +37,7 @@ const SCRIPT: &str = r#"
             if (error)
                 ::errors++
             else
-                ::ticks[kind].append(GetFrameCount() - asked)
+                ::ticks[kind].append(GetFrameCount() - called)
         }
     })
 }
@@ -68,7 +68,7 @@ fn main() {
             ));
         }
     };
-    both(&mut game, "nobody on", &mut |_, _| {});
+    both(&mut game, "no player on", &mut |_, _| {});
     let players: Vec<i32> = (0..PLAYERS)
         .map(|n| {
             game.join(

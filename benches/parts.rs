@@ -13,7 +13,7 @@ use vpid::config::{
     self, Config, Database, Engine, Legacy, Permissions, Secret, Server, Sqlite, Watch,
 };
 use vpid::core::{
-    Caller, Core, Event, FileId, FolderId, HostId, InputState, Now, RunId, ScriptId, ScriptNews,
+    Caller, Core, Event, FileId, FolderId, HostId, InputState, Now, RunId, ScriptId, ScriptReport,
     ServerId, StartScripts, TakenFile,
 };
 use vpid::io::sql::{Report, Run, Workers};
@@ -271,7 +271,7 @@ fn core_chat_for_scripts(bencher: Bencher, listens: bool) {
     };
     core.handle(Event::StartScripts(Box::new(start)), now);
     let mut say = move |line: String| {
-        let what = ScriptNews::Said(vec![line.into_bytes()]);
+        let what = ScriptReport::Sent(vec![line.into_bytes()]);
         let (script, run) = (ScriptId(0), RunId(1));
         core.handle(Event::Script { script, run, what }, now);
         let lines = (0..LINES).map(|n| Line::Said {
@@ -330,16 +330,16 @@ fn config() -> Config {
     }
 }
 
-/// A lane with a table in it, and what it answers.
-struct OpenLane {
-    lane: Workers,
+/// A worker with a table in its database, and its reports.
+struct OpenWorker {
+    worker: Workers,
     done: mpsc::Receiver<Vec<Done>>,
     next_file: u64,
     serial: usize,
     _dir: TempDir,
 }
 
-impl OpenLane {
+impl OpenWorker {
     fn new(full_durability: bool) -> Self {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("bench.db");
@@ -369,7 +369,7 @@ impl OpenLane {
             tries: Default::default(),
         };
         Self {
-            lane: Workers::start(0, &database, run, on_report),
+            worker: Workers::start(0, &database, run, on_report),
             done,
             next_file: 1,
             serial: 0,
@@ -409,7 +409,7 @@ impl OpenLane {
     /// Hands a batch over and waits for all of it.
     fn run(&self, jobs: Vec<Job>) {
         let mut left = jobs.len();
-        self.lane.submit(jobs);
+        self.worker.submit(jobs);
         while left > 0 {
             let done = self.done.recv_timeout(Duration::from_secs(10)).unwrap();
             assert!(done.iter().all(|done| done.outcome.is_ok()));
@@ -420,16 +420,16 @@ impl OpenLane {
 
 #[divan::bench(args = ["select", "insert, full", "insert, normal"])]
 fn lane_batch_of_256(bencher: Bencher, what: &str) {
-    let lane = OpenLane::new(what != "insert, normal");
-    let lane = std::cell::RefCell::new(lane);
+    let worker = OpenWorker::new(what != "insert, normal");
+    let worker = std::cell::RefCell::new(worker);
     let (function, kwargs): (_, fn(usize) -> Value) = match what {
         "select" => ("VPI_DB_UserSelect", select),
         _ => ("VPI_DB_UserInsert", insert),
     };
     bencher
         .counter(ItemsCount::new(SUBMIT_JOBS_MIN))
-        .with_inputs(|| lane.borrow_mut().jobs(function, kwargs))
-        .bench_local_values(|jobs| lane.borrow().run(jobs));
+        .with_inputs(|| worker.borrow_mut().jobs(function, kwargs))
+        .bench_local_values(|jobs| worker.borrow().run(jobs));
 }
 
 const BANS: u32 = 100_000;
@@ -464,7 +464,7 @@ fn read_ban_list(bencher: Bencher) {
         .bench(|| BanList::read(black_box(&body[..])).expect("a list"));
 }
 
-/// Everybody on a full server.
+/// All players of a full server.
 #[divan::bench]
 fn look_up_24_players(bencher: Bencher) {
     let list = BanList::read(&ban_list()[..]).expect("a list");
@@ -481,11 +481,13 @@ fn find_banned_by_name(bencher: Bencher) {
 }
 
 #[divan::bench(sample_count = 10)]
-fn write_and_read_kept_bans(bencher: Bencher) {
+fn write_and_read_cached_bans(bencher: Bencher) {
     let list = BanList::read(&ban_list()[..]).expect("a list");
     bencher.bench(|| {
         let mut file = Vec::new();
         list.write(&mut file).expect("memory takes it");
-        BanList::read_kept(&file[..]).expect("the same list").len()
+        BanList::read_cached(&file[..])
+            .expect("the same list")
+            .len()
     });
 }

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use vpid::core::ServerId;
 use vpid::io::python::{Process, Spec, sources};
 use vpid::limits;
-use vpid::protocol::script_channel::{Caller, FromScript, call, event, parse};
+use vpid::protocol::script_channel::{Caller, FromScript, MessageId, call, event, parse};
 
 const SCRIPT: &str = "\
 rounds = deaths = 0
@@ -140,12 +140,12 @@ impl Script {
             last_call: 0,
         };
         let is_ready = |message: &FromScript| matches!(message, FromScript::Ready { .. });
-        while !script.hear().iter().any(is_ready) {}
+        while !script.receive().iter().any(is_ready) {}
         script
     }
 
     /// Sleeps until something is there, as the daemon does, and reads it.
-    fn hear(&mut self) -> Vec<FromScript> {
+    fn receive(&mut self) -> Vec<FromScript> {
         let fds: Vec<_> = self.process.fds().collect();
         let wanted = |write| match write {
             true => PollFlags::IN | PollFlags::OUT,
@@ -156,12 +156,12 @@ impl Script {
             .map(|(fd, write)| PollFd::new(fd, wanted(*write)));
         poll(&mut fds.collect::<Vec<_>>(), None).expect("poll");
         self.process.flush();
-        let heard = self.process.read();
-        for (_, line) in heard.printed {
+        let received = self.process.read();
+        for (_, line) in received.printed {
             eprintln!("{line}");
         }
-        assert_eq!(heard.ended, None);
-        let lines = heard.said.iter();
+        assert_eq!(received.ended, None);
+        let lines = received.lines.iter();
         lines
             .flat_map(|line| parse(line).expect("messages"))
             .collect()
@@ -191,7 +191,7 @@ impl Script {
                 line.push_str("]\n");
                 self.process.send(line.into_bytes());
             }
-            for message in self.hear() {
+            for message in self.receive() {
                 if let FromScript::Ack(count) = message {
                     bytes -= unfinished.drain(..count).sum::<usize>();
                 }
@@ -207,11 +207,20 @@ impl Script {
             callback: true,
             ..Caller::default()
         };
-        let message = call(self.last_call, function, args, &Value::Null, &caller);
+        let message = call(
+            MessageId(self.last_call),
+            function,
+            args,
+            &Value::Null,
+            &caller,
+        );
         self.process.send(format!("[{message}]\n").into_bytes());
         loop {
-            for message in self.hear() {
-                if let FromScript::Result { id, outcome } = message
+            for message in self.receive() {
+                if let FromScript::Result {
+                    message: MessageId(id),
+                    outcome,
+                } = message
                     && id == self.last_call
                 {
                     return outcome.expect("a result");

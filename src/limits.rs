@@ -1,11 +1,11 @@
 //! Every bound and budget of the program, in one place, the unit last in each name.
 
-mod attended;
+mod community;
 mod scripts;
 mod shares;
 mod sql;
 
-pub use attended::*;
+pub use community::*;
 pub use scripts::*;
 pub use shares::*;
 pub use sql::*;
@@ -24,7 +24,7 @@ pub const PACK_INDEX_BYTES_MAX: u64 = 16 << 20;
 pub const MAPS_LOOKED_AT_MAX: usize = 2_000;
 /// Largest call file that is read. A stock client with hundreds of calls stays far below.
 pub const CALL_FILE_BYTES_MAX: usize = 1 << 20;
-/// Most calls in one file; a file with more is set aside.
+/// Most calls in one file; a file with more is rejected.
 pub const FILE_CALLS_MAX: usize = 4096;
 /// Longest token, function or script name of a call.
 pub const CALL_NAME_BYTES_MAX: usize = 256;
@@ -61,7 +61,7 @@ pub const REPEAT_AFTER_FETCH_MS: u64 = 2_100;
 pub const REPEAT_GAP_MS: u64 = 120;
 /// While a call runs, repetitions wait for its answer, but not longer.
 pub const REPEAT_HOLD_MS: u64 = 1_000;
-/// An answer that nobody fetches is dropped after this long.
+/// A response that is not fetched is dropped after this long.
 pub const ANSWER_EXPIRES_MS: u64 = 30_000;
 /// What was just written is left to the client for this long before more is added to it: a third
 /// of a tick, so that a flood of answers is not written over and over.
@@ -133,7 +133,7 @@ pub const SCRIPT_FILE_BYTES_MAX: usize = 1 << 20;
 pub const FREE_BYTES_ADVISED: u64 = 256 << 20;
 pub const FREE_BYTES_MIN: u64 = 16 << 20;
 
-/// `vpid check` warns below this many descriptors: databases, lanes and a burst of files.
+/// `vpid check` warns below this many descriptors: databases, workers and a burst of files.
 pub const OPEN_FILES_ADVISED: u64 = 256;
 
 /// Looking for files that are not served: how often at most, in which share of the time, and how many
@@ -202,7 +202,7 @@ pub const INSTANCE_FILE_BYTES_MAX: u64 = 64;
 pub const LOG_FOLD_MS_MIN: u64 = 60_000;
 pub const LOG_FOLD_MS_MAX: u64 = 3_600_000;
 /// So many warnings or errors are written in that time before the rest is counted: of one text to the
-/// letter, and of the same words. News has more: a change, or what an operator asked for.
+/// letter, and of the same words. Changes have more, and what an operator requested.
 pub const LOG_SAME_MAX: u32 = 1;
 pub const LOG_LIKE_MAX: u32 = 20;
 pub const LOG_SAME_NEWS_MAX: u32 = 20;
@@ -221,7 +221,7 @@ const _: () = assert!(3 * (LOG_PLACE_LINES_MAX as usize) < LOG_KINDS_MAX);
 pub const LOCK_TRIES_MAX: usize = 16;
 /// Things that were in the way of files of ours and are kept in one folder.
 pub const ASIDE_MAX: usize = 256;
-/// A call file without its closing NUL is set aside after this long.
+/// A call file without its closing NUL is rejected after this long.
 pub const UNFINISHED_MS: u64 = 5_000;
 /// Such files of one folder that are waited for: those of proven hosts, and the others. When there
 /// are more, the oldest is not waited for any longer.
@@ -234,7 +234,7 @@ pub const OVERDUE_RETRY_MS: u64 = 100;
 
 /// Notices of files that are read in one turn.
 pub const TURN_HINTS_MAX: usize = 1_024;
-/// What lanes report, and what timers bring: until this time has passed, each.
+/// What workers report, and what timers bring: until this time has passed, each.
 pub const TURN_PART_US: u64 = 3_000;
 /// Lines of engines: until this time has passed, and one engine's at least.
 pub const TURN_LOG_US: u64 = 1_000;
@@ -256,7 +256,7 @@ pub const TURN_SKIPS_MAX: usize = 256;
 pub const TURN_RETRIES_MAX: usize = 64;
 /// Input files that are looked at in one turn of a sweep.
 pub const TURN_INPUTS_MAX: usize = 256;
-/// SQL jobs are handed to the lane when so many have come together, at the end of a turn anyway.
+/// SQL jobs are handed to the worker when so many have come together, at the end of a turn anyway.
 pub const SUBMIT_JOBS_MIN: usize = 256;
 /// A turn that takes longer is logged.
 pub const SLOW_TURN_MS: u64 = 20;
@@ -282,7 +282,7 @@ pub const STOP_END_MS: u64 = 8_000;
 /// Answers of an earlier run that lie in an input file are left to the client for this long:
 /// then every caller has timed out.
 pub const FOREIGN_INPUT_MS: u64 = 4_000;
-/// How long the lanes of all databases may take to end after that.
+/// How long the workers of all databases may take to end after that.
 pub const DATABASES_STOP_MS: u64 = 400;
 /// The same for those of RCON and VyHub, where so much time is left.
 pub const LANE_STOP_MS: u64 = 1_000;
@@ -301,7 +301,7 @@ pub const PLAN_ANSWERS_MIN: usize = 8;
 /// Changes that are tried to find out what to withhold; each takes about a microsecond, and
 /// mostly a few do.
 pub const PLAN_ROUNDS_MAX: usize = 2_000;
-/// While more calls than that are under way, nobody plans: that is a flood and no game.
+/// While more calls than that are under way, nothing is planned: that is a flood and no game.
 pub const PLAN_CALLS_RUNNING_MAX: usize = 512;
 /// No plan looks further ahead than this many reads.
 pub const PLAN_READS_MAX: usize = 12;
@@ -326,18 +326,18 @@ pub const SIGNED_FRAME_BYTES: usize = 128;
 pub const SIGNED_BODY_BYTES_AIM: usize = 2_000;
 /// Files without an acknowledgement, each way.
 pub const SIGNED_WINDOW: usize = 8;
-/// The same with files that only acknowledge or ask for something again: else two sides whose
+/// The same with files that only acknowledge or request something again: else two sides whose
 /// windows are full could not help each other.
 pub const SIGNED_CONTROL_WINDOW: usize = 16;
 /// Files that are believed beyond those that came: the last of a map may go beyond the window.
 pub const SIGNED_AHEAD_MAX: u64 = SIGNED_CONTROL_WINDOW as u64 + 1;
-/// Sessions of a host that were asked for and have not begun.
+/// Sessions of a host that were requested and have not begun.
 pub const HELLOS_PENDING_MAX: usize = 4;
 /// What a game has sent is acknowledged within this time.
 pub const SIGNED_ACK_MS: u64 = 200;
-/// A file that cannot be believed is asked for again this often at most.
+/// A file that is not authentic is requested again this often at most.
 pub const SIGNED_AGAIN_MS: u64 = 1_000;
-/// Games that are told that their session is lost, until that has an end.
+/// Games that are notified that their session is lost, at most.
 pub const GONE_FILES_MAX: usize = 16;
 /// What waits to be pushed to one game.
 pub const HOST_PUSHES_MAX: usize = 1_000;
@@ -382,7 +382,7 @@ pub const LOG_SECRET_DIGITS_NEW: usize = 16;
 /// Wrong secrets in a second from which on few tries are left, and for how long after the last.
 pub const LOG_WRONG_PER_S: u64 = 16;
 pub const LOG_PRESSED_MS: u64 = 10_000;
-/// Datagrams a second that are then read of whoever was not right before, of the game's address
+/// Datagrams a second that are then read of senders that were not right before, of the game's address
 /// and of others; and those of one sender.
 pub const LOG_TRIES_PER_S: u64 = 8;
 pub const LOG_TRIES_OF_ONE_PER_S: u64 = 2;
@@ -397,7 +397,7 @@ pub const LOG_REPORT_SOON_MS: u64 = 1_000;
 /// What the system may keep of the engine's log while vpid is busy: some hundreds of lines. Where
 /// the system allows less, it is less.
 pub const LOG_RECEIVE_BYTES: usize = 256 * 1_024;
-/// A game whose script tells something every ten seconds is missed after this time.
+/// A game whose script reports every ten seconds is missed after this time.
 pub const SILENCE_MS: u64 = 45_000;
 /// How long the answer to `status` is waited for that says whether a silent game still runs.
 pub const SILENCE_CONSOLE_MS: u64 = 10_000;
@@ -415,7 +415,7 @@ pub const CONTROL_CONNECTIONS_MAX: usize = 64;
 /// Longest line that an engine's console runs: its buffer of 512 bytes holds an end of line and a
 /// NUL as well, and it drops what does not fit.
 pub const CONSOLE_LINE_BYTES_MAX: usize = 510;
-/// Words of a line that a console tells apart. It copies them into 512 bytes, each with a NUL, and drops
+/// Words of a line that a console separates. It copies them into 512 bytes, each with a NUL, and drops
 /// the line where they do not fit (tier1/convar.cpp of source-sdk-2013); signs such as `(` are words
 /// when they stand outside of quotation marks.
 pub const CONSOLE_WORDS_MAX: usize = 64;
@@ -434,14 +434,14 @@ pub const RCON_REPLY_BYTES_MAX: usize = 256 * 1_024;
 /// How long a game may take to accept a connection, and then for each answer.
 pub const RCON_CONNECT_MS: u64 = 3_000;
 pub const RCON_REPLY_MS: u64 = 5_000;
-/// After a connection that failed, nobody tries again for this long.
+/// After a connection that failed, no other is tried for this long.
 pub const RCON_RETRY_MS: u64 = 1_000;
 /// The same where the game closed it before it said whether the password is right: it may count
 /// such tries, and shut out an address that it counted too often.
 pub const RCON_CLOSED_RETRY_MS: u64 = 30_000;
 /// Commands that wait for one game.
 pub const RCON_QUEUE_MAX: usize = 256;
-/// How long a lane that is cut off may take to say so.
+/// How long a worker that is cut off may take to report it.
 pub const RCON_CUT_MS: u64 = 100;
 /// How long nothing is sent after a map has started: where server.cfg sets rcon_password, as it does on
 /// every map, the engine closes the connections that were let in before.

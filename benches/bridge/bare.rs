@@ -54,7 +54,7 @@ struct Host {
 pub fn run(scriptdata: &Path, database: &Path, alone: bool) -> io::Result<()> {
     let connection = Connection::open(database).map_err(io::Error::other)?;
     if alone {
-        // No lock is taken and given back around each SELECT, and nobody else gets in.
+        // No lock is taken and given back around each SELECT, and no other program gets in.
         connection
             .pragma_update(None, "locking_mode", "EXCLUSIVE")
             .map_err(io::Error::other)?;

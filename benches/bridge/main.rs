@@ -32,6 +32,8 @@ pub struct Results {
     /// Who started, with how many unrelated files in the folder.
     pub starts: Vec<(Kind, usize, Vec<Start>)>,
     pub idles: Vec<(Kind, Idle)>,
+    /// What could not be measured, and why; each row once.
+    pub failed: Vec<(String, String)>,
     pub binary_bytes: u64,
     /// Where that was: processors, and the file systems of scriptdata and database.
     pub machine: String,
@@ -80,25 +82,32 @@ fn measure_all(settings: &Settings) -> io::Result<Results> {
         .map(|subject| (subject, Vec::new()))
         .collect();
     let mut starts: Vec<(Kind, usize, Vec<Start>)> = starts(settings);
+    let mut failed = Vec::new();
     for round in 1..=settings.rounds {
         for (subject, samples) in &mut loads {
             eprintln!("round {round} of {}: {}", settings.rounds, subject.name);
-            samples.push(measure::sample(subject, settings)?);
+            let sample = measure::sample(subject, settings);
+            samples.extend(measured(&mut failed, &subject.name, sample));
         }
         for (kind, unrelated, samples) in &mut starts {
-            samples.push(measure::start(*kind, *unrelated, settings)?);
+            let row = format!("{}, start with {unrelated} other files", kind.name());
+            let start = measure::start(*kind, *unrelated, settings);
+            samples.extend(measured(&mut failed, &row, start));
         }
     }
     let mut idles = Vec::new();
     let idle = settings.stock.iter().map(|_| Kind::Stock).chain([VPID]);
     for kind in idle.filter(|_| settings.only.is_none()) {
-        eprintln!("idle: {}", kind.name());
-        idles.push((kind, measure::idle(kind, settings)?));
+        let row = format!("idle: {}", kind.name());
+        eprintln!("{row}");
+        let idle = measured(&mut failed, &row, measure::idle(kind, settings));
+        idles.extend(idle.map(|idle| (kind, idle)));
     }
     Ok(Results {
         loads,
         starts,
         idles,
+        failed,
         binary_bytes: std::fs::metadata(env!("CARGO_BIN_EXE_vpid"))?.len(),
         machine: format!(
             "{} processors, scriptdata on {}, database on {}",
@@ -107,6 +116,18 @@ fn measure_all(settings: &Settings) -> io::Result<Results> {
             process::file_system(&settings.disk)?,
         ),
     })
+}
+
+/// What was measured; where it could not be, the reason is kept for the end, and the other rows go on.
+fn measured<T>(failed: &mut Vec<(String, String)>, row: &str, found: io::Result<T>) -> Option<T> {
+    found
+        .inspect_err(|error| {
+            eprintln!("{row}: not measured: {error}");
+            if !failed.iter().any(|(known, _)| known == row) {
+                failed.push((row.to_owned(), error.to_string()));
+            }
+        })
+        .ok()
 }
 
 fn subjects(settings: &Settings) -> Vec<Subject> {

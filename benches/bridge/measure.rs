@@ -62,11 +62,16 @@ pub struct Idle {
 /// written just after such a look.
 const STOCK_PAUSE: Duration = Duration::from_millis(200);
 const PAUSE: Duration = Duration::from_millis(2);
+/// An interpreter on a busy machine takes its time until it serves.
+const FIRST_ANSWER_PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn sample(subject: &Subject, settings: &Settings) -> io::Result<Sample> {
     let place = Place::new(settings, subject.kind, subject.unrelated)?;
-    let server = place.start(subject.kind, settings.stock.as_ref())?;
     let stock = subject.kind.is_stock();
+    let server = match stock {
+        true => first_answer(subject.kind, &place, settings)?.0,
+        false => place.start(subject.kind, settings.stock.as_ref())?,
+    };
     let options = Options {
         hosts: subject.hosts,
         files: (settings.files / subject.hosts).max(1),
@@ -153,11 +158,13 @@ fn first_answer(kind: Kind, place: &Place, settings: &Settings) -> io::Result<(S
     let tokens = game.send(&[call])?;
     let began = Instant::now();
     let server = place.start(kind, settings.stock.as_ref())?;
-    let answers = game.wait_for(&tokens, Duration::from_secs(10))?;
+    let answers = game.wait_for(&tokens, FIRST_ANSWER_PATIENCE)?;
     let ms = began.elapsed().as_secs_f64() * 1000.0;
     if answers.is_empty() {
         let words = server.last_words();
-        return Err(io::Error::other(format!("no first answer; {words}")));
+        let seconds = FIRST_ANSWER_PATIENCE.as_secs();
+        let error = format!("no first answer within {seconds} s; the end of its log: {words}");
+        return Err(io::Error::other(error));
     }
     Ok((server, ms))
 }

@@ -97,6 +97,7 @@ pub fn json(results: &Results) -> String {
         "loads": loads.collect::<Value>(),
         "starts": starts.collect::<Value>(),
         "idle": idles.collect::<Value>(),
+        "not_measured": results.failed,
         "binary_bytes": results.binary_bytes,
         "machine": results.machine,
     });
@@ -104,11 +105,24 @@ pub fn json(results: &Results) -> String {
 }
 
 fn tables(results: &Results) -> Vec<Table> {
-    vec![loads(results), goals(results), rest(results)]
+    let mut tables = vec![loads(results), goals(results), rest(results)];
+    if !results.failed.is_empty() {
+        let rows = results.failed.iter();
+        tables.push(Table {
+            title: "Not measured, in some rounds or all of them",
+            head: vec!["", "because"],
+            rows: rows
+                .map(|(row, why)| vec![row.clone(), why.replace('\n', "; ")])
+                .collect(),
+        });
+    }
+    tables
 }
 
 fn loads(results: &Results) -> Table {
-    let rows = results.loads.iter().map(|(subject, samples)| {
+    let measured = results.loads.iter();
+    let measured = measured.filter(|(_, samples)| !samples.is_empty());
+    let rows = measured.map(|(subject, samples)| {
         let part = |read: &dyn Fn(&Sample) -> f64| spread(samples.iter().map(read));
         let sum = |read: &dyn Fn(&Sample) -> usize| samples.iter().map(read).sum::<usize>();
         vec![
@@ -192,7 +206,7 @@ fn goals_of_speed(results: &Results) -> Vec<Vec<String>> {
     );
     row(
         "latency over the bare loop",
-        "",
+        "at most 3",
         ratio(results, ours, bare, &latency),
     );
     let inserts = ratio(results, "vpid, insert (full)", "stock, insert", &rate);

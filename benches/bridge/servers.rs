@@ -17,7 +17,7 @@ use super::options::{Settings, Stock};
 pub enum Kind {
     Stock,
     Bare {
-        /// Nobody else can use the database meanwhile.
+        /// No other program can use the database meanwhile.
         alone: bool,
     },
     /// With `durability = "full"` or "normal".

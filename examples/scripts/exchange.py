@@ -15,7 +15,7 @@ def get_settings():
 
 
 def update_settings(changes):
-    """Takes a dictionary. An error here is the error of whoever calls."""
+    """Takes a dictionary. An error here is the error of the caller."""
     unknown = sorted(set(changes) - set(settings))
     if unknown:
         raise ValueError(f"there is no setting {', '.join(unknown)}")
@@ -36,6 +36,6 @@ async def ask_game(names):
 
 
 def OnEvent(name, data):
-    """What exchange.nut tells by VPI.Emit goes back to its VPI.On, with something added."""
+    """What exchange.nut reports by VPI.Emit goes back to its VPI.On, with something added."""
     if name == "exchange_round":
         game.message("exchange_result", {**data, "total": sum(data["score"])})

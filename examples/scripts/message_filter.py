@@ -1,6 +1,6 @@
-"""Warns players who write what nobody wants to read, and kicks those who go on.
+"""Warns players who write words that are not allowed, and kicks those who go on.
 
-The game has shown a line before any script hears of it, so nothing here takes it back. What can be
+The game has shown a line before any script gets it, so nothing here takes it back. What can be
 done: `return 0` keeps it from the scripts that come after this one, such as one that passes chat on
 to a Discord. They start earlier or later as `order` says:
 

@@ -1,6 +1,6 @@
-"""Counts what happens, and tells whoever asks.
+"""Counts what happens, and shows it to players and scripts.
 
-Players ask with !top in the chat; scripts in the game and other Python scripts call
+Players write !top in the chat; scripts in the game and other Python scripts call
 `stats.get_stats` and `stats.top_players`, and so can you:
 
     vpid call stats.top_players '{"count": 3}'

@@ -1,4 +1,4 @@
-"""Greets players when they have arrived, and tells the admins who are on when an admin comes.
+"""Greets players when they have arrived, and notifies the admins who are on when an admin comes.
 
     [script.welcome.config]
     greeting = "Welcome to {map}, {name}! You are number {count} of {max}."

@@ -27,8 +27,8 @@ pub fn script(bytes: &[u8]) {
         ..Caller::default()
     };
     let event = scripts::event(&text, Some(ServerId(1)), std::slice::from_ref(&value));
-    let call = scripts::call(7, &text, &[], &value, &caller);
-    let error = scripts::answer_error(7, &text, &text);
+    let call = scripts::call(scripts::MessageId(7), &text, &[], &value, &caller);
+    let error = scripts::answer_error(scripts::RequestNumber(7), &text, &text);
     for message in [event, call, error] {
         assert!(!message.contains('\n'));
         assert!(serde_json::from_str::<Value>(&message).is_ok_and(|read| read.is_array()));
@@ -58,7 +58,7 @@ pub fn vyhub_reply(bytes: &[u8]) {
     if let Ok(list) = BanList::read(bytes) {
         let mut kept = Vec::new();
         list.write(&mut kept).expect("memory takes it");
-        assert_eq!(BanList::read_kept(&kept[..]), Ok(list));
+        assert_eq!(BanList::read_cached(&kept[..]).unwrap(), list);
     }
 }
 
@@ -96,7 +96,7 @@ pub fn state_files(bytes: &[u8]) {
     if let Ok(entry) = Entry::parse(name.unwrap_or_default(), &text) {
         assert_eq!(Entry::parse(&entry.file(), &entry.text()), Ok(entry));
     }
-    let _ = BanList::read_kept(bytes);
+    let _ = BanList::read_cached(bytes);
 }
 
 /// Any configuration and any Squirrel file is understood or refused; all problems name a place in

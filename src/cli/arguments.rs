@@ -12,7 +12,7 @@ use crate::config::{self, Problem};
 
 /// Why a command ended before its work was done, or with a bad result.
 pub enum Stop {
-    /// Help was asked for: this text.
+    /// Help was requested: this text.
     Help(String),
     /// It has reported what went wrong.
     Reported,
@@ -199,7 +199,7 @@ impl Given {
 
     /// A warning for an operator whose command line gives the password away.
     pub fn exposed_password(&self) -> Option<&'static str> {
-        let warning = "--password: everybody on this machine sees it in the list of processes; use \
+        let warning = "--password: every user of this machine sees it in the list of processes; use \
                        password_file, or VPI_PASSWORD";
         self.database.contains_key("--password").then_some(warning)
     }

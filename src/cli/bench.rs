@@ -47,7 +47,7 @@ fn run(arguments: Arguments) -> Result<(), Stop> {
     let config = config::load(path.as_deref(), given.environment());
     let config = config.map_err(Stop::Configuration)?;
     let progress = std::io::stderr().is_terminal() && !json;
-    let report = bench::run(&config, &options, progress)?;
+    let report = bench::run(&config, &options, progress).map_err(|error| error.to_string())?;
     table::print(|out| match json {
         true => writeln!(out, "{:#}", report.to_json()),
         false => write!(out, "{report}"),

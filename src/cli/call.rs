@@ -63,7 +63,7 @@ fn main(arguments: Arguments) -> Result<(), Stop> {
             )
         })?,
     };
-    let (server, host) = choose(&config, wanted.as_deref(), "vpid_call")?;
+    let (server, host) = choose(&config, wanted.as_deref(), "vpid_call").map_err(String::from)?;
     let call = GameCall::new(&script, &function, kwargs);
     let answer = match &server.key {
         Some(key) => {
@@ -103,10 +103,10 @@ fn signed(
     let mut game = SignedGame::connect(&server.scriptdata, host, key, timeout)?;
     let answer = game.call(call, timeout)?.ok_or_else(|| {
         let seconds = timeout.as_secs_f64();
-        format!("no answer came within {seconds} s; see vpid's log")
+        format!("no response came within {seconds} s; see vpid's log")
     });
     let _ = game.leave();
-    Ok(answer?.unwrap_or_else(Value::String))
+    Ok(answer?.unwrap_or_else(|failed| Value::String(failed.0)))
 }
 
 fn stock_call(
@@ -127,11 +127,11 @@ fn stock_call(
         let seconds = timeout.as_secs_f64();
         return Err(if game.withdraw() {
             format!(
-                "nobody took the call within {seconds} s, and it was withdrawn: is `vpid run` \
+                "no vpid claimed the call within {seconds} s, and it was withdrawn: is `vpid run` \
                  running with this configuration?"
             )
         } else {
-            format!("the call was taken, but no answer came within {seconds} s; see vpid's log")
+            format!("the call was claimed, but no response came within {seconds} s; see vpid's log")
         });
     };
     if is_made_up {

@@ -20,7 +20,8 @@ Example: vpid demo
 fn run(arguments: Arguments) -> Result<(), Stop> {
     arguments.read(arguments::none)?.without_words()?;
     #[cfg(feature = "demo")]
-    return Ok(crate::game_side::demo::run(&mut std::io::stdout())?);
+    return crate::game_side::demo::run(&mut std::io::stdout())
+        .map_err(|failure| Stop::Failed(failure.to_string()));
     #[cfg(not(feature = "demo"))]
     Err(Stop::Failed(
         "this vpid was built without its demo; build it with the feature `demo`".into(),

@@ -20,7 +20,7 @@ Looks at the games that a running vpid serves with signed scripts, and sends the
 With RCON, `say` and `command` reach a game without these scripts, too.
 
 Usage: vpid game list [--json]
-       vpid game watch                   what games tell, as JSON lines, until Ctrl-C
+       vpid game watch                   what games report, as JSON lines, until Ctrl-C
        vpid game call FUNCTION [JSON]    call a function given to VPI.Register, print its result
        vpid game message NAME [JSON]     for functions given to VPI.On
        vpid game hook NAME [JSON]        raise a script hook
@@ -158,7 +158,7 @@ fn run(state_dir: &Path, request: &Request, json: bool, timeout: Duration) -> Re
     }
 }
 
-/// Shows what comes until vpid ends, or nobody reads it any more.
+/// Shows what comes until vpid ends, or the reader of the output does.
 fn watch(replies: &mut Replies) -> Result<(), String> {
     eprintln!("Watching; Ctrl-C ends it.");
     let mut out = io::stdout();

@@ -23,7 +23,7 @@ struct Logger {
     started: Instant,
 }
 
-/// What `VPID_LOG` can be. `off` is for whoever wants no log at all.
+/// What `VPID_LOG` can be. `off` is for operators who want no log at all.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// What is wrong with a value of `VPID_LOG`, as a sentence: a level, and for single parts of the
@@ -45,7 +45,7 @@ pub fn init() {
     let in_journal = std::env::var_os("JOURNAL_STREAM").is_some();
     let mut builder = env_logger::Builder::new();
     builder.filter_level(log::LevelFilter::Info);
-    // What the libraries do is seldom the question; `VPID_LOG=debug,ureq=debug` asks for it.
+    // What the libraries do is seldom the question; `VPID_LOG=debug,ureq=debug` shows it.
     for library in ["ureq", "ureq_proto", "rustls", "mysql"] {
         builder.filter_module(library, log::LevelFilter::Warn);
     }
@@ -115,7 +115,7 @@ impl Log for Logger {
         if !self.lines.matches(record) {
             return;
         }
-        // Who asks for details gets all of them. What scripts say is theirs, within bounds of its own.
+        // An operator who wants details gets all of them. What Python scripts log has bounds of its own.
         if record.level() <= Level::Info && record.target() != log_targets::SCRIPT {
             let place = (
                 record.file_static().unwrap_or_default(),
@@ -123,8 +123,12 @@ impl Log for Logger {
             );
             let (text, now_ms) = (record.args().to_string(), self.now_ms());
             let mut fold = self.fold.lock().unwrap_or_else(PoisonError::into_inner);
-            let is_news = record.level() == Level::Info || record.target() == log_targets::NEWS;
-            let pace = if is_news { Pace::News } else { Pace::Trouble };
+            let is_change = record.level() == Level::Info || record.target() == log_targets::NEWS;
+            let pace = if is_change {
+                Pace::Change
+            } else {
+                Pace::Trouble
+            };
             if !fold.admit(place, (record.level(), pace), &text, now_ms) {
                 return;
             }
@@ -155,7 +159,7 @@ mod tests {
     use super::wrong_filter;
 
     #[test]
-    fn levels_are_told_from_other_words() {
+    fn levels_are_distinguished_from_other_words() {
         for good in [
             "",
             "info",

@@ -17,10 +17,27 @@ mod table;
 
 use lexopt::Arg::{Long, Short, Value};
 
+use crate::config::file;
+use crate::game_side::servers::NoServer;
+use crate::game_side::signed::SessionError;
 use crate::io::memory;
+use crate::io::operator::AskError;
 use arguments::{Arguments, Command};
 
 pub use arguments::Stop;
+
+/// Commands end with sentences.
+macro_rules! sentences {
+    ($($error:ty),*) => {
+        $(impl From<$error> for String {
+            fn from(error: $error) -> Self {
+                error.to_string()
+            }
+        })*
+    };
+}
+
+sentences!(AskError, file::Error, NoServer, SessionError);
 
 const COMMANDS: [Command; 9] = [
     run::COMMAND,

@@ -1,6 +1,6 @@
 //! `vpid queue`: what waits to be sent to VyHub, and what was refused.
 //!
-//! A running vpid is asked. Without one, its files are read as they lie there.
+//! A running vpid gets the request. Without one, its files are read as they are.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
@@ -31,7 +31,7 @@ Usage: vpid queue list [--json]      all of it, the oldest first
        vpid queue show ID [--json]   one entry with everything that is known of it
        vpid queue retry ID           try it now, also one that was refused
        vpid queue retry all          try everything now
-       vpid queue drop ID            give it up: VyHub will not be told
+       vpid queue drop ID            give it up: it is never sent to VyHub
 
 Without a running vpid, list and show read the files of the state folder; retry and drop need one.
 
@@ -49,7 +49,7 @@ fn main(arguments: Arguments) -> Result<(), Stop> {
     Ok(run(&state_dir, request, json, &mut std::io::stdout())?)
 }
 
-/// What the words behind `vpid queue` ask for. The error is for whoever typed them.
+/// The request that the words behind `vpid queue` stand for. The error is for the operator.
 fn request(words: &[String]) -> Result<QueueRequest, String> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let id = |text: &str| match is_queue_id(text) {
@@ -70,7 +70,7 @@ fn request(words: &[String]) -> Result<QueueRequest, String> {
     }
 }
 
-/// Does it, and shows what came of it. Errors are sentences.
+/// Makes the request, and shows its result.
 fn run(
     state_dir: &Path,
     request: QueueRequest,
@@ -141,7 +141,7 @@ fn entries(state_dir: &Path) -> Result<Vec<Value>, String> {
         if found.len() == QUEUE_FILES_MAX {
             return Err(format!("{shown} has more than {QUEUE_FILES_MAX} entries"));
         }
-        // Without vpid nobody has set an unreadable one aside yet.
+        // A running vpid would have renamed one that is unreadable.
         found.push(read(&file.path()).unwrap_or_else(
             |problem| json!({"id": id, "state": "unreadable", "problem": problem}),
         ));

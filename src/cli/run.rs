@@ -37,7 +37,7 @@ fn run(arguments: Arguments) -> Result<(), Stop> {
         log::warn!("{warning}");
     }
     let path = given.path.clone();
-    // Options are asked for by their names, also when the configuration is read again.
+    // Options are looked up by their names, also when the configuration is read again.
     let environment = given.environment();
     let config = config::load(path.as_deref(), &environment).map_err(Stop::Configuration)?;
     let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
@@ -46,7 +46,7 @@ fn run(arguments: Arguments) -> Result<(), Stop> {
     }
     let path = path.or_else(|| config.path.clone());
     daemon::run(config, path, Box::new(environment)).map_err(|error| match error {
-        RunError::Failed(problem) => Stop::Failed(problem),
         RunError::Configuration(problems) => Stop::Configuration(problems),
+        failure => Stop::Failed(failure.to_string()),
     })
 }

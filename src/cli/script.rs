@@ -30,7 +30,7 @@ Looks at the Python scripts of a running vpid, and loads and unloads them.
 Usage: vpid script list [--json]       all of them, and how they fare
        vpid script load NAME           start it
        vpid script unload NAME         end it; it stays away until it is loaded
-       vpid script reload NAME         end it and start it anew, as it stands on disk now
+       vpid script reload NAME         end it and start it again, as it is on disk now
        vpid script log NAME [--json]   what it has printed and logged last
 
   --config FILE      the configuration that vpid runs with
@@ -47,7 +47,7 @@ fn main(arguments: Arguments) -> Result<(), Stop> {
     Ok(run(&state_dir, request, json, &mut std::io::stdout())?)
 }
 
-/// What the words behind `vpid script` ask for. The error is for whoever typed them.
+/// The request that the words behind `vpid script` stand for. The error is for the operator.
 fn request(words: &[String]) -> Result<ScriptRequest, String> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let name = |text: &str| {
@@ -75,7 +75,7 @@ fn request(words: &[String]) -> Result<ScriptRequest, String> {
     }
 }
 
-/// Does it, and shows what came of it. Errors are sentences.
+/// Makes the request, and shows its result.
 fn run(
     state_dir: &Path,
     request: ScriptRequest,

@@ -2,68 +2,93 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use thiserror::Error;
+
 use crate::limits::ADDRESS_BYTES_MAX;
 
+const PROXY: &str = "http://proxy.example:3128";
+
+/// What is wrong with an address, as the end of a sentence. It holds nothing of the text, which may have a
+/// password in it.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub(super) enum Unusable {
+    #[error("is empty; copy the address of the API from VyHub")]
+    NoApi,
+    #[error("is empty; write it as {PROXY}, or remove it")]
+    NoProxy,
+    #[error("is longer than {ADDRESS_BYTES_MAX} bytes")]
+    TooLong,
+    #[error("still has a placeholder in it; put the name of your VyHub in its place")]
+    Placeholder,
+    #[error("must begin with https://, as in https://api.vyhub.app/NAME/v1")]
+    NotHttps,
+    #[error("must begin with http://, as in {PROXY}: vpid uses proxies that take CONNECT by HTTP")]
+    NotHttp,
+    #[error("has {0:?} in it, which no address of an API has")]
+    Sign(char),
+    #[error("has a `?` or `#` in it; remove that and what follows")]
+    QueryOrFragment,
+    #[error("has a user in it; the key belongs in api_key_file or api_key")]
+    User,
+    #[error("has a character in its user or password that must be written as %XX")]
+    SignOfUser,
+    #[error("has no valid host in it")]
+    NoHost,
+    #[error("has no host and port; write it as {PROXY}")]
+    NoHostAndPort,
+    #[error("is not encrypted: the key would be readable on its way; write https://")]
+    Unencrypted,
+}
+
 /// The address of an API, without a slash at its end.
-///
-/// Errors: a sentence that holds nothing of the text, which may have a password in it.
-pub(super) fn api_url(text: &str) -> Result<String, String> {
+pub(super) fn api_url(text: &str) -> Result<String, Unusable> {
     if text.is_empty() {
-        return Err("is empty; copy the address of the API from VyHub".into());
+        return Err(Unusable::NoApi);
     }
     if text.len() > ADDRESS_BYTES_MAX {
-        return Err(format!("is longer than {ADDRESS_BYTES_MAX} bytes"));
+        return Err(Unusable::TooLong);
     }
     if text.contains(['<', '>']) {
-        return Err(
-            "still has a placeholder in it; put the name of your VyHub in its place".into(),
-        );
+        return Err(Unusable::Placeholder);
     }
     let (scheme, rest) = text.split_once("://").unwrap_or_default();
     let encrypted = scheme.eq_ignore_ascii_case("https");
     if !encrypted && !scheme.eq_ignore_ascii_case("http") {
-        return Err("must begin with https://, as in https://api.vyhub.app/NAME/v1".into());
+        return Err(Unusable::NotHttps);
     }
     if let Some(sign) = rest.chars().find(|sign| !is_sign_of_url(*sign)) {
-        return Err(format!(
-            "has {sign:?} in it, which no address of an API has"
-        ));
+        return Err(Unusable::Sign(sign));
     }
     if rest.contains(['?', '#']) {
-        return Err("has a `?` or `#` in it; take out that and what follows".into());
+        return Err(Unusable::QueryOrFragment);
     }
     let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     if host.contains('@') {
-        return Err("has a user in it; the key stands in api_key_file or api_key".into());
+        return Err(Unusable::User);
     }
     let bare = match host_and_port(host) {
         Ok((bare, _)) => bare,
         Err(_) if is_host(host) => host,
-        Err(_) => return Err("has no host in it that can be one".into()),
+        Err(_) => return Err(Unusable::NoHost),
     };
     if !encrypted && !is_here(bare) {
-        return Err("is not encrypted: the key would travel readable; write https://".into());
+        return Err(Unusable::Unencrypted);
     }
     let scheme = if encrypted { "https" } else { "http" };
     Ok(format!("{scheme}://{host}{}", path.trim_end_matches('/')))
 }
 
 /// The address of an HTTP proxy, `http://[user:password@]host:port`.
-///
-/// Errors: a sentence that holds nothing of the text, which may have a password in it.
-pub(super) fn proxy(text: &str) -> Result<String, String> {
-    const LIKE: &str = "http://proxy.example:3128";
+pub(super) fn proxy(text: &str) -> Result<String, Unusable> {
     if text.is_empty() {
-        return Err(format!("is empty; write it as {LIKE}, or take it out"));
+        return Err(Unusable::NoProxy);
     }
     if text.len() > ADDRESS_BYTES_MAX {
-        return Err(format!("is longer than {ADDRESS_BYTES_MAX} bytes"));
+        return Err(Unusable::TooLong);
     }
     let (scheme, rest) = text.split_once("://").unwrap_or_default();
     if !scheme.eq_ignore_ascii_case("http") {
-        return Err(format!(
-            "must begin with http://, as in {LIKE}: vpid uses proxies that take CONNECT by HTTP"
-        ));
+        return Err(Unusable::NotHttp);
     }
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     let (user, host) = rest
@@ -73,11 +98,11 @@ pub(super) fn proxy(text: &str) -> Result<String, String> {
         .chars()
         .any(|sign| !is_sign_of_url(sign) || "/?#@".contains(sign))
     {
-        return Err("has a sign in its user or password that must be written as %XX".into());
+        return Err(Unusable::SignOfUser);
     }
     match host_and_port(host) {
         Ok(_) => Ok(format!("http://{rest}")),
-        Err(_) => Err(format!("has no host and port; write it as {LIKE}")),
+        Err(_) => Err(Unusable::NoHostAndPort),
     }
 }
 
@@ -166,7 +191,7 @@ mod tests {
             ("http://localhost/v1", "http://localhost/v1"),
             ("http://127.9.9.9", "http://127.9.9.9"),
         ] {
-            assert_eq!(api_url(text).as_deref(), Ok(expected), "{text}");
+            assert_eq!(api_url(text), Ok(expected.to_owned()), "{text}");
         }
         for (text, start) in [
             ("", "is empty"),
@@ -184,17 +209,17 @@ mod tests {
             ("https://h /v1", "has ' ' in it"),
             ("https://h/\u{e4}", "has '\u{e4}' in it"),
             ("https://h\\@x/v1", "has '\\\\' in it"),
-            ("https:///v1", "has no host"),
-            ("https://:80/v1", "has no host"),
-            ("https://h:0/v1", "has no host"),
-            ("https://h:65536/v1", "has no host"),
-            ("https://a..b/v1", "has no host"),
-            ("https://1.2.3/v1", "has no host"),
-            ("https://[::1/v1", "has no host"),
-            ("https://::1/v1", "has no host"),
+            ("https:///v1", "has no valid host"),
+            ("https://:80/v1", "has no valid host"),
+            ("https://h:0/v1", "has no valid host"),
+            ("https://h:65536/v1", "has no valid host"),
+            ("https://a..b/v1", "has no valid host"),
+            ("https://1.2.3/v1", "has no valid host"),
+            ("https://[::1/v1", "has no valid host"),
+            ("https://::1/v1", "has no valid host"),
             (&format!("https://h/{}", "x".repeat(300)), "is longer than"),
         ] {
-            let message = api_url(text).expect_err(text);
+            let message = api_url(text).expect_err(text).to_string();
             assert!(message.starts_with(start), "{text}: {message}");
             assert!(!message.contains("geheim"), "{message}");
         }

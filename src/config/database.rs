@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::file;
 use super::key::{Declared, InForce, Key, Kind, Usual, key, text};
 use super::mysql::{self, Mysql};
-use super::reader::{ENVIRONMENT, Place, Reader, Table, dotted, is_none_of};
+use super::reader::{ENVIRONMENT, Location, Reader, Table, dotted, is_none_of};
 use crate::limits::{DATABASES_MAX, SCHEMA_FILE_BYTES_MAX};
 use crate::sql::{Quoting, Schema};
 
@@ -133,7 +133,7 @@ enum Type {
 }
 
 struct Placed {
-    place: Place,
+    place: Location,
     database: Database,
 }
 
@@ -201,7 +201,7 @@ impl Reader<'_> {
         Some(Placed { place, database })
     }
 
-    /// None when it cannot be told; that has been reported then.
+    /// None where it is unknown; that has been reported then.
     fn database_type(&mut self, name: &str, table: &Table) -> Option<Type> {
         let Some((place, word)) = table.text("type") else {
             return table.is_absent("type").then_some(Type::Sqlite);
@@ -253,7 +253,7 @@ impl Reader<'_> {
             if self.variable(&[name]).is_none() {
                 continue;
             }
-            let place = Place::of_variable(name);
+            let place = Location::of_variable(name);
             if name.starts_with("--") {
                 self.problem(&place, "is for MySQL; set type = \"mysql\" in [database]");
             } else {
@@ -293,7 +293,7 @@ impl Reader<'_> {
         match schema {
             Ok(schema) => Some(SchemaFile { path, schema }),
             Err((line, message)) => {
-                let place = Place {
+                let place = Location {
                     source: written.to_owned(),
                     line: Some(line),
                     key: String::new(),

@@ -1,7 +1,8 @@
 //! Environment variables that vpid knows.
 
-use super::key::TABLES;
 use super::nearest::did_you_mean;
+use super::reader::{Lookup, variable};
+use super::tables::TABLES;
 
 /// What another part of vpid reads, with what it stands for.
 pub(super) const OTHERS: [(&str, &str); 2] = [
@@ -11,9 +12,6 @@ pub(super) const OTHERS: [(&str, &str); 2] = [
         "level of the log: `error`, `warn`, `info` (default), `debug`; anything else gives a warning",
     ),
 ];
-
-/// Our own, else the one that the stock server reads.
-pub(super) const SCRIPTDATA: [&str; 2] = ["VPID_SCRIPTDATA", "VPI_SCRIPTDATA_DIR"];
 
 /// Every variable that lays something over the file, or that another part of vpid reads.
 pub(super) fn variables() -> impl Iterator<Item = &'static str> {
@@ -45,13 +43,11 @@ pub fn unknown_variables(names: impl IntoIterator<Item = String>) -> Vec<String>
     unknown.iter().map(warning).collect()
 }
 
-/// Variables with values that nobody has meant, with what is wrong with each: a file of variables
+/// Variables with values that cannot be meant, with what is wrong with each: a file of variables
 /// that an editor on Windows saved has a carriage return at the end of each value.
-pub(super) fn unreadable(
-    environment: &dyn Fn(&str) -> Option<String>,
-) -> Vec<(&'static str, &'static str)> {
+pub(super) fn unreadable(environment: Lookup<'_>) -> Vec<(&'static str, &'static str)> {
     let wrong = |name| {
-        let value = text(environment, name)?;
+        let value = variable(environment, name)?;
         if value.contains('\u{fffd}') {
             return Some((name, "is not UTF-8; set it as UTF-8"));
         }
@@ -62,9 +58,4 @@ pub(super) fn unreadable(
         ))
     };
     variables().filter_map(wrong).collect()
-}
-
-/// A variable that is set to something: panels and compose files set unused ones to nothing.
-pub(super) fn text(environment: &dyn Fn(&str) -> Option<String>, name: &str) -> Option<String> {
-    environment(name).filter(|value| !value.is_empty())
 }

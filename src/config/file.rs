@@ -4,7 +4,6 @@
 //! empty line or a blank at the end. What cannot be meant is left out; what could be meant is
 //! refused with a sentence. Nothing is kept or dropped without a word.
 
-use std::fmt;
 use std::fs::OpenOptions;
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
@@ -32,50 +31,31 @@ pub struct NotText {
 }
 
 /// Why a file cannot be used, as a sentence that names it and holds nothing of what stands in it.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{path}{why}")]
 pub struct Error {
     path: PathBuf,
     why: Why,
 }
 
 /// `what`: what was to be in it.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 enum Why {
+    #[error(" cannot be read: {0}")]
     Unreadable(std::io::Error),
+    #[error(" is not a file; name the file with the {what}")]
     NotAFile { what: String },
+    #[error(" is larger than {bytes_max} bytes, which no {what} is")]
     TooLarge { bytes_max: usize, what: String },
+    #[error(" {0}")]
     NotText(&'static str),
+    #[error(" has several lines; it is to hold the {key} alone, in one line")]
     SeveralLines { key: String },
+    #[error(
+        ": the line {end} with a blank or a sign that cannot be seen; remove it. If it belongs to the \
+         {key}, write that into the configuration, in quotes: {key} = \"...\""
+    )]
     Blank { end: &'static str, key: String },
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.path.display())?;
-        match &self.why {
-            Why::Unreadable(error) => write!(f, " cannot be read: {error}"),
-            Why::NotAFile { what } => write!(f, " is not a file; name the file with the {what}"),
-            Why::TooLarge { bytes_max, what } => {
-                write!(f, " is larger than {bytes_max} bytes, which no {what} is")
-            }
-            Why::NotText(message) => write!(f, " {message}"),
-            Why::SeveralLines { key } => write!(
-                f,
-                " has several lines; it is to hold the {key} alone, in one line"
-            ),
-            Why::Blank { end, key } => write!(
-                f,
-                ": the line {end} with a blank or a sign that cannot be seen; remove it. If it \
-                 belongs to the {key}, write that into the configuration, in quotes: {key} = \"...\""
-            ),
-        }
-    }
-}
-
-impl From<Error> for String {
-    fn from(error: Error) -> Self {
-        error.to_string()
-    }
 }
 
 /// The bytes of the file with the `what`, at most `bytes_max`. What the owner points us to may
@@ -192,10 +172,10 @@ fn encoding(bytes: &[u8]) -> Option<&'static str> {
     (pairs.len() >= 2 && (every(0) || every(1))).then_some(UTF_16)
 }
 
-/// So much of a file tells its encoding.
+/// So much of a file is enough to see its encoding.
 const ENCODING_BYTES: usize = 64;
 
-/// Looks at the begin of a file that is read by another program: a script. None where it is in an
+/// Looks at the beginning of a file that another program reads: a script. None where it is in an
 /// encoding that builds on ASCII, or cannot be read. Else what goes on after its name.
 pub fn other_encoding(path: &Path) -> Option<&'static str> {
     let file = OpenOptions::new()

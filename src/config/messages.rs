@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Map, Value};
+use thiserror::Error;
 
 use super::file;
 use super::nearest::did_you_mean;
-use super::reader::{Place, Reader, Table};
+use super::reader::{Location, Reader, Table};
 use crate::limits::{LANGUAGE_BYTES_MAX, MESSAGE_CHARS_MAX, MESSAGES_FILE_BYTES_MAX};
 
 /// English comes first: its texts say which keys there are, and what can be filled into each.
@@ -93,7 +94,7 @@ impl Reader<'_> {
     /// The texts of a file that can be used. What is wrong with it is reported.
     fn language_file(&mut self, path: &Path, english: &Texts) -> Texts {
         let source = path.display().to_string();
-        let place_of = |line: Option<usize>, key: &str| Place {
+        let place_of = |line: Option<usize>, key: &str| Location {
             source: source.clone(),
             line,
             key: key.to_owned(),
@@ -133,7 +134,7 @@ impl Reader<'_> {
             };
             match good_text(value, model) {
                 Ok(text) => drop(texts.insert(key, text)),
-                Err(message) => self.problem(&place, message),
+                Err(unfit) => self.problem(&place, unfit.to_string()),
             }
         }
         texts
@@ -163,45 +164,56 @@ impl Reader<'_> {
     }
 }
 
+/// Why a text cannot be shown to players, as the end of a sentence.
+#[derive(Error, Debug)]
+enum Unfit {
+    #[error("must be a text in quotes")]
+    NotText,
+    #[error("is empty; remove it to have the built-in text")]
+    Empty,
+    #[error("has {0} characters; players see {MESSAGE_CHARS_MAX} at most")]
+    TooLong(usize),
+    #[error(
+        "has a double quote or a control character in it, which the game's console cannot carry; \
+         use other quotes, and one line"
+    )]
+    Sign,
+    #[error("has {{{0}}}, which nothing is filled into; this text can have no placeholder")]
+    NoPlaceholder(String),
+    #[error("has {{{0}}}, which nothing is filled into; this text can have {1}")]
+    Placeholder(String, String),
+}
+
 /// A text that can take the place of the English one.
-fn good_text(value: Value, model: &str) -> Result<String, String> {
+fn good_text(value: Value, model: &str) -> Result<String, Unfit> {
     let Value::String(text) = value else {
-        return Err("must be a text in quotes".into());
+        return Err(Unfit::NotText);
     };
-    if text.trim().is_empty() {
-        return Err("is empty; take it out to have the built-in text".into());
-    }
     let length = text.chars().count();
-    if length > MESSAGE_CHARS_MAX {
-        return Err(format!(
-            "has {length} characters; players see {MESSAGE_CHARS_MAX} at most"
-        ));
+    let known = placeholders(model);
+    if text.trim().is_empty() {
+        Err(Unfit::Empty)
+    } else if length > MESSAGE_CHARS_MAX {
+        Err(Unfit::TooLong(length))
+    } else if text.contains(|sign: char| sign.is_control() || sign == '"') {
+        Err(Unfit::Sign)
+    } else if let Some(other) = placeholders(&text)
+        .iter()
+        .find(|name| !known.contains(name))
+    {
+        let other = (*other).to_owned();
+        let known: Vec<_> = known.iter().map(|name| format!("{{{name}}}")).collect();
+        Err(match known.is_empty() {
+            true => Unfit::NoPlaceholder(other),
+            false => Unfit::Placeholder(other, known.join(", ")),
+        })
+    } else {
+        Ok(text)
     }
-    if text.contains(|sign: char| sign.is_control() || sign == '"') {
-        return Err(
-            "has a double quote or a control character in it, which the game's console cannot \
-             carry; use other quotes, and one line"
-                .into(),
-        );
-    }
-    let known = places(model);
-    for place in places(&text) {
-        if !known.contains(&place) {
-            let can = known.iter().map(|name| format!("{{{name}}}"));
-            let can = match known.is_empty() {
-                true => "nothing can be filled in here".to_owned(),
-                false => format!("here can stand {}", can.collect::<Vec<_>>().join(", ")),
-            };
-            return Err(format!(
-                "has {{{place}}}, which nothing is filled into; {can}"
-            ));
-        }
-    }
-    Ok(text)
 }
 
 /// The names of what is filled into a text, as `protocol::template_text` finds them.
-fn places(text: &str) -> Vec<&str> {
+fn placeholders(text: &str) -> Vec<&str> {
     let pieces = text.split('{').skip(1);
     let names = pieces.filter_map(|piece| Some(piece.split_once('}')?.0));
     names.collect()

@@ -24,6 +24,7 @@ mod reader;
 mod scripts;
 mod secret;
 mod server;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod top;
@@ -36,7 +37,7 @@ use std::sync::Arc;
 
 pub use database::{Database, Engine, SchemaFile, Sqlite};
 pub use environment::{process_environment, unknown_variables};
-pub use key::{InForce, in_force, keys_of};
+pub use key::InForce;
 pub use mysql::{Mysql, Tls};
 pub use permissions::{MODERATION_FUNCTIONS, Permissions, RAW_SQL_FUNCTION, matches};
 pub use query::QueryEntry;
@@ -46,12 +47,13 @@ pub use secret::{
     readable_by_others,
 };
 pub use server::{ChatCommands, Legacy, LogListen, Rcon, Server, host_of, usual_scripts};
+pub use tables::{in_force, keys_of};
 pub use vyhub::Vyhub;
 pub use written::{load, load_to_call, parse, state_dir};
 
 use crate::sql::{DatabaseId, Query};
 
-/// Where the configuration is looked for when nobody says where it is, in this order.
+/// Where the configuration is looked for when neither `--config` nor `VPID_CONFIG` is given, in this order.
 pub const SEARCH_PATHS: [&str; 2] = ["vpid.toml", "/etc/vpid/vpid.toml"];
 
 /// A configuration without problems.

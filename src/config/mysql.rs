@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::address::is_here;
 use super::file::{self, Blanks};
 use super::key::{InForce, Key, Kind, Usual, key, text};
-use super::reader::{Given, Place, Reader, Table};
+use super::reader::{Given, Location, Reader, Table};
 use super::secret::Password;
 use crate::limits::{CA_FILE_BYTES_MAX, MYSQL_POOL_DEFAULT, MYSQL_POOL_MAX};
 
@@ -61,7 +61,7 @@ pub const KEYS: &[Key] = &[
     key(
         "tls",
         Kind::Tls,
-        "MySQL: \"off\"; \"encrypt\", whoever the server is; \"verify\", which checks its certificate, too. \
+        "MySQL: \"off\"; \"encrypt\", without checking the server; \"verify\", which checks its certificate, too. \
          `true` is \"verify\", and `false` \"off\".",
     )
     .in_force(InForce::WithNextStart),
@@ -112,7 +112,7 @@ impl fmt::Display for Mysql {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tls {
     Off,
-    /// Encrypted, whoever the server is.
+    /// Encrypted, without checking the server.
     Encrypt,
     /// Encrypted, and the server's certificate is checked: against this file, else against the
     /// authorities that browsers trust.
@@ -122,7 +122,7 @@ pub enum Tls {
 }
 
 impl Mysql {
-    /// Whether both are the same database, as far as their addresses tell.
+    /// Whether both are the same database, judged by their addresses.
     pub(super) fn is_same_as(&self, other: &Self) -> bool {
         let server = |of: &Self| match &of.socket {
             Some(socket) => (socket.display().to_string(), 0),
@@ -166,7 +166,7 @@ impl Reader<'_> {
         {
             let message = format!(
                 "goes to {host} unencrypted, and so does all data; set tls = \"verify\", or \
-                 \"encrypt\" for a server whose certificate nobody has signed"
+                 \"encrypt\" for a server whose certificate no authority has signed"
             );
             self.warn(place, message);
         }
@@ -226,7 +226,7 @@ impl Reader<'_> {
     }
 
     /// With where it stands. An empty one in the file is none.
-    fn mysql_password(&mut self, table: &Table) -> Option<(Place, Password)> {
+    fn mysql_password(&mut self, table: &Table) -> Option<(Location, Password)> {
         let Given { place, value } = self.secret(table, "password", Blanks::MaybePart)?;
         if value.is_empty() && table.place("password").is_some() {
             return None;
@@ -265,7 +265,7 @@ impl Reader<'_> {
     }
 
     /// The library reads the file, and would miss a certificate that stands behind a mark.
-    fn certificates(&mut self, place: &Place, path: &Path) {
+    fn certificates(&mut self, place: &Location, path: &Path) {
         let marked = "begins with a byte-order mark, which hides its first certificate; save the \
                       file as UTF-8 without one";
         let wrong = match file::read(path, CA_FILE_BYTES_MAX, "certificates") {

@@ -1,4 +1,4 @@
-//! The name that somebody who mistyped one most likely meant.
+//! The name that a mistyped one most likely stands for.
 
 /// The known name that `name` is most likely a slip of; none when nothing is close.
 pub(super) fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {

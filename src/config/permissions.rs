@@ -4,7 +4,7 @@ use toml::de::DeTable;
 
 use super::key::{Declared, Key, Kind, key};
 use super::nearest::did_you_mean;
-use super::reader::{Given, Place, Reader, dotted};
+use super::reader::{Given, Location, Reader, dotted};
 use crate::sql::QUERY_PREFIX;
 
 /// The function that runs any SQL. It is permitted by name only, never by a pattern.
@@ -180,7 +180,7 @@ impl Reader<'_> {
         }
     }
 
-    pub(super) fn script_name(&mut self, place: &Place, name: &str) {
+    pub(super) fn script_name(&mut self, place: &Location, name: &str) {
         if name.is_empty() || name.contains(['*', '/', '\\']) {
             let message = format!("{name:?} is no script; write its bare file name, admin.nut");
             self.problem(place, message);

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::key::{Declared, Key, Kind, Usual, key, text};
 use super::nearest::nearest;
-use super::reader::{Given, Place, Reader, Table, dotted, is_none_of, wrong_type};
+use super::reader::{Given, Location, Reader, Table, dotted, is_none_of, wrong_type};
 use super::top::DEADLINE;
 use super::{Config, Database, Problem};
 use crate::limits::{
@@ -204,7 +204,7 @@ impl Reader<'_> {
 
     fn query(
         &mut self,
-        place: Place,
+        place: Location,
         name: &str,
         table: &DeTable<'_>,
         databases: &[Database],
@@ -332,8 +332,8 @@ impl Reader<'_> {
 
 /// What may be put into statements.
 impl Reader<'_> {
-    /// None when they cannot be told; that has been reported then.
-    fn params(&mut self, table: &DeTable<'_>, of: &Place) -> Option<Vec<Given<QueryParam>>> {
+    /// None where they are unknown; that has been reported then.
+    fn params(&mut self, table: &DeTable<'_>, of: &Location) -> Option<Vec<Given<QueryParam>>> {
         let Some((name, value)) = table.get_key_value("params") else {
             return Some(Vec::new());
         };
@@ -355,7 +355,7 @@ impl Reader<'_> {
     }
 
     /// What is not read here still names a parameter, which statements may use.
-    fn param(&mut self, place: &Place, name: &str, value: &DeValue<'_>) -> QueryParam {
+    fn param(&mut self, place: &Location, name: &str, value: &DeValue<'_>) -> QueryParam {
         let empty = Table::empty(&PARAM_TABLE, place.clone());
         let (table, kind) = match value {
             DeValue::String(kind) => {
@@ -386,8 +386,8 @@ impl Reader<'_> {
         }
     }
 
-    /// None when it cannot be told; that has been reported then.
-    fn param_kind(&mut self, table: &Table, place: &Place, kind: &str) -> Option<ParamKind> {
+    /// None where it is unknown; that has been reported then.
+    fn param_kind(&mut self, table: &Table, place: &Location, kind: &str) -> Option<ParamKind> {
         Some(match kind {
             "integer" => {
                 let all = (i64::MIN, i64::MAX);
@@ -463,7 +463,7 @@ impl Reader<'_> {
 }
 
 /// The statements, with what is wrong and in which. A wrong one is kept as it stands, so that
-/// its place can be told.
+/// its place is known.
 fn templates(
     statements: &[Given<String>],
     quoting: Quoting,

@@ -10,12 +10,11 @@ use serde_json::Value as Json;
 use toml::Spanned;
 use toml::de::{DeInteger, DeString, DeTable, DeValue};
 
+use super::Problem;
 use super::file::{self, Blanks};
-use super::key::{Declared, Key, Kind, TABLES, TLS, Usual};
+use super::key::{Declared, Key, Kind, TLS, Usual};
 use super::nearest::nearest;
 use super::secret::{exposure_warning, readable_by_others};
-use super::written::{Lookup, Written};
-use super::{Problem, environment};
 use crate::limits::CONFIG_NAME_BYTES_MAX;
 
 pub const ENVIRONMENT: &str = "environment";
@@ -23,15 +22,32 @@ pub const COMMAND_LINE: &str = "command line";
 pub const IN_SCRIPTDATA: &str = "lies in a scriptdata folder, where every game script can overwrite \
                                  it; choose a place outside";
 
+/// Looks up a variable, and an option of the command line by its long name (`--host`).
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// A variable that is set to something: panels and compose files set unused ones to nothing.
+pub fn variable(environment: Lookup<'_>, name: &str) -> Option<String> {
+    environment(name).filter(|value| !value.is_empty())
+}
+
+/// A configuration file that was read, or the environment that stands for one.
+pub struct Written {
+    /// As problems name it.
+    pub name: String,
+    pub file: Option<PathBuf>,
+    pub text: String,
+    pub base_dir: PathBuf,
+}
+
 /// Where a value stands, for problems with it.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct Location {
     pub source: String,
     pub line: Option<usize>,
     pub key: String,
 }
 
-impl Place {
+impl Location {
     pub fn problem(&self, message: impl Into<String>) -> Problem {
         Problem {
             source: self.source.clone(),
@@ -58,7 +74,7 @@ impl Place {
 #[derive(Debug, Clone)]
 pub struct Given<T> {
     pub value: T,
-    pub place: Place,
+    pub place: Location,
 }
 
 #[derive(Debug)]
@@ -73,14 +89,14 @@ enum Value {
 /// One table as it was written, with the variables that are laid over it.
 #[derive(Debug)]
 pub struct Table {
-    pub place: Place,
+    pub place: Location,
     declared: &'static Declared,
     /// None: what stands there is no such value, which has been reported.
     values: BTreeMap<&'static str, Option<Given<Value>>>,
 }
 
 impl Table {
-    pub fn empty(declared: &'static Declared, place: Place) -> Self {
+    pub fn empty(declared: &'static Declared, place: Location) -> Self {
         Self {
             place,
             declared,
@@ -93,12 +109,12 @@ impl Table {
     }
 
     /// Where a good value stands.
-    pub fn place(&self, name: &str) -> Option<&Place> {
+    pub fn place(&self, name: &str) -> Option<&Location> {
         Some(&self.given(name)?.place)
     }
 
     /// Where good values of these keys stand.
-    pub fn places<'t>(&'t self, keys: &'t [Key]) -> impl Iterator<Item = &'t Place> {
+    pub fn places<'t>(&'t self, keys: &'t [Key]) -> impl Iterator<Item = &'t Location> {
         keys.iter().filter_map(|key| self.place(key.name))
     }
 
@@ -108,7 +124,7 @@ impl Table {
     }
 
     /// Of the kinds that are texts, words or digits.
-    pub fn text(&self, name: &str) -> Option<(&Place, &str)> {
+    pub fn text(&self, name: &str) -> Option<(&Location, &str)> {
         let given = self.given(name)?;
         match &given.value {
             Value::Text(text) => Some((&given.place, text)),
@@ -141,7 +157,7 @@ impl Table {
         }
     }
 
-    pub fn texts(&self, name: &str) -> Option<(&Place, &[Given<String>])> {
+    pub fn texts(&self, name: &str) -> Option<(&Location, &[Given<String>])> {
         let given = self.given(name)?;
         match &given.value {
             Value::Texts(texts) => Some((&given.place, texts)),
@@ -149,7 +165,7 @@ impl Table {
         }
     }
 
-    pub fn json(&self, name: &str) -> Option<(&Place, &Json)> {
+    pub fn json(&self, name: &str) -> Option<(&Location, &Json)> {
         let given = self.given(name)?;
         match &given.value {
             Value::Json(value) => Some((&given.place, value)),
@@ -163,6 +179,7 @@ impl Table {
 pub struct Reader<'a> {
     pub written: &'a Written,
     pub environment: Lookup<'a>,
+    tables: &'static [&'static Declared],
     problems: Vec<Problem>,
     pub warnings: Vec<String>,
     /// Files with a secret in them that others can read.
@@ -178,12 +195,17 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(written: &'a Written, environment: Lookup<'a>) -> (Self, Spanned<DeTable<'a>>) {
+    pub fn new(
+        written: &'a Written,
+        environment: Lookup<'a>,
+        tables: &'static [&'static Declared],
+    ) -> (Self, Spanned<DeTable<'a>>) {
         let text = written.text.as_str();
         let (document, errors) = DeTable::parse_recoverable(text);
         let mut reader = Self {
             written,
             environment,
+            tables,
             problems: Vec::new(),
             warnings: Vec::new(),
             exposed: Vec::new(),
@@ -225,12 +247,12 @@ impl<'a> Reader<'a> {
         problems
     }
 
-    pub fn problem(&mut self, place: &Place, message: impl Into<String>) {
+    pub fn problem(&mut self, place: &Location, message: impl Into<String>) {
         self.report(place.problem(message));
     }
 
     /// What is missing, or has no effect without what is missing.
-    pub fn missing(&mut self, place: &Place, message: impl Into<String>) {
+    pub fn missing(&mut self, place: &Location, message: impl Into<String>) {
         if self.report_missing {
             self.problem(place, message);
         }
@@ -240,22 +262,22 @@ impl<'a> Reader<'a> {
         self.problems.push(problem);
     }
 
-    pub fn warn(&mut self, place: &Place, message: impl Into<String>) {
+    pub fn warn(&mut self, place: &Location, message: impl Into<String>) {
         self.warnings.push(place.problem(message).to_string());
     }
 
-    pub fn place(&self, span: &Range<usize>, key: &str) -> Place {
+    pub fn place(&self, span: &Range<usize>, key: &str) -> Location {
         let before = &self.written.text.as_bytes()[..span.start.min(self.written.text.len())];
         let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
-        Place {
+        Location {
             line: Some(line),
             ..self.absent(key)
         }
     }
 
     /// Of what the file does not have.
-    pub fn absent(&self, key: &str) -> Place {
-        Place {
+    pub fn absent(&self, key: &str) -> Location {
+        Location {
             source: self.written.name.clone(),
             line: None,
             key: key.to_owned(),
@@ -271,7 +293,7 @@ impl Reader<'_> {
         table: &'t DeTable<'i>,
         key: &str,
         what: &str,
-    ) -> Option<(Place, &'t DeTable<'i>)> {
+    ) -> Option<(Location, &'t DeTable<'i>)> {
         let (name, value) = table.get_key_value(key)?;
         let place = self.place(&name.span(), key);
         Some((place.clone(), self.table_of(&place, value, what)?))
@@ -279,7 +301,7 @@ impl Reader<'_> {
 
     pub fn table_of<'t, 'i>(
         &mut self,
-        place: &Place,
+        place: &Location,
         value: &'t Spanned<DeValue<'i>>,
         what: &str,
     ) -> Option<&'t DeTable<'i>> {
@@ -295,7 +317,7 @@ impl Reader<'_> {
         &mut self,
         table: &'t DeTable<'i>,
         key: &str,
-    ) -> Vec<(Place, &'t str, &'t DeTable<'i>)> {
+    ) -> Vec<(Location, &'t str, &'t DeTable<'i>)> {
         let what = match key {
             "script" => "tables, as in [script.NAME]".to_owned(),
             _ => format!("a [{key}] table"),
@@ -306,7 +328,7 @@ impl Reader<'_> {
         let mut found = Vec::new();
         for (name, value) in tables {
             let place = self.place(&name.span(), &dotted(&of.key, name.get_ref()));
-            let is_general = key == "script" && super::scripts::TABLE.key(name.get_ref()).is_some();
+            let is_general = key == "script" && self.is_key_of("[scripts]", name.get_ref());
             if is_general && !matches!(value.get_ref(), DeValue::Table(_)) {
                 let message = "is for all scripts; it belongs to [scripts], with s";
                 self.problem(&place, message);
@@ -320,11 +342,16 @@ impl Reader<'_> {
         found
     }
 
+    fn is_key_of(&self, head: &str, name: &str) -> bool {
+        let mut tables = self.tables.iter();
+        tables.any(|table| table.head == head && table.key(name).is_some())
+    }
+
     /// What a table says for its keys. Keys that it does not have are reported.
     pub fn table(
         &mut self,
         declared: &'static Declared,
-        place: Place,
+        place: Location,
         table: &DeTable<'_>,
     ) -> Table {
         let mut read = Table::empty(declared, place);
@@ -358,16 +385,35 @@ impl Reader<'_> {
                 dotted("scripts", name),
                 format!("the table of one script is [script.{name}], without s"),
             ),
-            _ => (format!("{prefix}{name}"), advice(name, &declared.names())),
+            _ => (
+                format!("{prefix}{name}"),
+                self.advice(name, &declared.names()),
+            ),
         };
         let place = self.place(&span, &key);
         self.problem(&place, format!("is no key that vpid knows; {advice}"));
     }
 
+    /// What the owner may have meant: the same key elsewhere (in TOML all keys after `[[server]]`
+    /// belong to that server), one spelt alike, else what there is.
+    fn advice(&self, name: &str, known: &[&str]) -> String {
+        let longer = |known: &&&str| name.len() > 2 && known.starts_with(name);
+        if let Some(longer) = known.iter().find(longer) {
+            return format!("did you mean {longer}?");
+        }
+        if let Some(table) = self.tables.iter().find(|table| table.key(name).is_some()) {
+            return format!("it belongs to {}", table.head);
+        }
+        match nearest(name, known) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("known here: {}", known.join(", ")),
+        }
+    }
+
     fn value(
         &mut self,
         key: &Key,
-        place: Place,
+        place: Location,
         value: &Spanned<DeValue<'_>>,
     ) -> Option<Given<Value>> {
         let text = |text: &str| Some(Value::Text(text.to_owned()));
@@ -409,7 +455,7 @@ impl Reader<'_> {
     pub fn texts(
         &mut self,
         kind: Kind,
-        place: &Place,
+        place: &Location,
         value: &Spanned<DeValue<'_>>,
     ) -> Vec<Given<String>> {
         let DeValue::Array(entries) = value.get_ref() else {
@@ -434,7 +480,7 @@ impl Reader<'_> {
     pub fn variable(&self, names: &[&'static str]) -> Option<(&'static str, String)> {
         let mut said = names
             .iter()
-            .filter_map(|name| Some((*name, environment::text(self.environment, name)?)));
+            .filter_map(|name| Some((*name, variable(self.environment, name)?)));
         said.next()
     }
 
@@ -488,7 +534,7 @@ impl Reader<'_> {
     }
 
     fn value_of_variable(&mut self, key: &Key, name: &str, text: &str) -> Option<Given<Value>> {
-        let place = Place::of_variable(name);
+        let place = Location::of_variable(name);
         let value = match key.kind {
             Kind::Integer(..) => match text.trim().parse() {
                 Ok(number) => Value::Integer(number),
@@ -506,7 +552,7 @@ impl Reader<'_> {
 /// Paths, secrets and names.
 impl Reader<'_> {
     /// None when the text is no path; that has been reported then.
-    pub fn path(&mut self, place: &Place, text: &str) -> Option<PathBuf> {
+    pub fn path(&mut self, place: &Location, text: &str) -> Option<PathBuf> {
         let wrong = match text {
             "" => "is empty",
             text if text.contains('\0') => "has a NUL in it",
@@ -594,7 +640,7 @@ impl Reader<'_> {
     }
 
     /// Letters, digits and these signs: it becomes part of a name in scripts, or stands in a statement.
-    pub fn name(&mut self, place: &Place, name: &str, of: &str, signs: &str) {
+    pub fn name(&mut self, place: &Location, name: &str, of: &str, signs: &str) {
         let fits = |sign: char| sign.is_ascii_alphanumeric() || signs.contains(sign);
         if name.is_empty() || !name.chars().all(fits) || name.len() > CONFIG_NAME_BYTES_MAX {
             let signs = match signs {
@@ -606,22 +652,6 @@ impl Reader<'_> {
             );
             self.problem(place, message);
         }
-    }
-}
-
-/// What the owner may have meant: the same key elsewhere (in TOML all keys after `[[server]]`
-/// belong to that server), one spelt alike, else what there is.
-fn advice(name: &str, known: &[&str]) -> String {
-    let longer = |known: &&&str| name.len() > 2 && known.starts_with(name);
-    if let Some(longer) = known.iter().find(longer) {
-        return format!("did you mean {longer}?");
-    }
-    if let Some(table) = TABLES.iter().find(|table| table.key(name).is_some()) {
-        return format!("it belongs to {}", table.head);
-    }
-    match nearest(name, known) {
-        Some(near) => format!("did you mean {near}?"),
-        None => format!("known here: {}", known.join(", ")),
     }
 }
 

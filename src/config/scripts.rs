@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::Password;
 use super::key::{Declared, InForce, Key, Kind, Usual, key, text};
 use super::permissions::matches;
-use super::reader::{Place, Reader, Table, dotted, number, whole_number};
+use super::reader::{Location, Reader, Table, dotted, number, whole_number};
 use super::vyhub::{PREFIX_LIST, PREFIXES_DEFAULT, PREFIXES_DOC, PREFIXES_EXAMPLE};
 use crate::limits::{
     SCRIPT_CALL_MS, SCRIPT_CALL_MS_MAX, SCRIPT_CALL_MS_MIN, SCRIPT_CONFIG_BYTES_MAX,
@@ -32,7 +32,7 @@ const KEYS: &[Key] = &[
     text(
         "dir",
         "The folder with the scripts: NAME.py, or NAME/main.py. Each runs in a process of its own, as the user \
-         that vpid runs as: let nobody else write there. Not inside scriptdata.",
+         that vpid runs as: let no other user write there. Not inside scriptdata.",
     )
     .example("\"scripts\"")
     .variables(&["VPID_SCRIPTS_DIR"])
@@ -256,7 +256,7 @@ impl Reader<'_> {
             Some((place, table)) => self.table(&TABLE, place, table),
             None if document.contains_key("scripts") => return None,
             None if self.variables_of(KEYS).is_empty() => return None,
-            None => Table::empty(&TABLE, Place::of_variable("scripts")),
+            None => Table::empty(&TABLE, Location::of_variable("scripts")),
         };
         self.overlay(&mut table, KEYS);
         self.check(&mut table, SETTINGS);
@@ -324,7 +324,7 @@ impl Reader<'_> {
         order
     }
 
-    fn python_script_name(&mut self, place: &Place, name: &str) {
+    fn python_script_name(&mut self, place: &Location, name: &str) {
         if is_script_name(name) {
             return;
         }
@@ -358,7 +358,7 @@ impl Reader<'_> {
 
     fn each_script(
         &mut self,
-        tables: Vec<(Place, &str, &DeTable<'_>)>,
+        tables: Vec<(Location, &str, &DeTable<'_>)>,
         general: &ScriptSettings,
     ) -> BTreeMap<String, ScriptSettings> {
         if let Some((beyond, ..)) = tables.get(SCRIPTS_MAX) {
@@ -397,9 +397,9 @@ impl Reader<'_> {
         }
     }
 
-    /// A table of whatever the owner likes. What cannot be handed on is reported, each at its
+    /// A table of whatever the owner likes. What cannot be passed on is reported, each at its
     /// own place.
-    fn script_config(&mut self, of: &Place, table: &DeTable<'_>) -> Option<Value> {
+    fn script_config(&mut self, of: &Location, table: &DeTable<'_>) -> Option<Value> {
         let (name, value) = table.get_key_value("config")?;
         let place = self.place(&name.span(), &format!("{}.config", of.key));
         self.table_of(&place, value, "a table, such as { limit = 5 }")?;
@@ -416,7 +416,7 @@ impl Reader<'_> {
     }
 
     /// `depth`: how many tables and lists may yet be in each other, this one among them.
-    fn json(&mut self, place: &Place, value: &Spanned<DeValue<'_>>, depth: usize) -> Value {
+    fn json(&mut self, place: &Location, value: &Spanned<DeValue<'_>>, depth: usize) -> Value {
         match value.get_ref() {
             DeValue::String(text) => Value::from(text.as_ref()),
             DeValue::Boolean(value) => Value::from(*value),
@@ -433,7 +433,7 @@ impl Reader<'_> {
                 // Neither JSON nor this configuration has an infinite number.
                 let found = number(value.get_ref()).filter(|number| number.is_finite());
                 if found.is_none() {
-                    let message = "is no number that can be handed on; write it as text";
+                    let message = "is no number that can be passed on; write it as text";
                     self.problem(place, message);
                 }
                 found.map_or(Value::Null, Value::from)

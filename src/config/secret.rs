@@ -4,6 +4,8 @@ use std::fmt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use thiserror::Error;
+
 use crate::limits::{
     ENGINE_READ_BYTES_MAX, KEY_BYTES_MAX, KEY_BYTES_MIN, KEY_BYTES_NEW, SECRET_BYTES_MAX,
 };
@@ -18,7 +20,7 @@ pub const PLACEHOLDER_SECRET: &str = "PUT-THE-SECRET-OF-vpi.nut-HERE--";
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Vec<u8>);
 
-/// A password for somebody else's server. It never prints itself.
+/// A password for another program's server. It never prints itself.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(pub String);
 
@@ -34,55 +36,40 @@ pub fn is_key_sign(byte: u8) -> bool {
 }
 
 /// Why a text is no key or no stock secret. The sentence holds nothing of the text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Unfit {
+    #[error("is empty; `vpid init` makes a key")]
     KeyEmpty,
+    #[error("is still the placeholder of the example; `vpid init` makes a key")]
     KeyPlaceholder,
     /// Counted from 1.
+    #[error(
+        "character {0} is none that a key can have; use letters, digits and signs, without space, \
+         quotes and backslash"
+    )]
     KeyCharacter(usize),
+    #[error(
+        "is {0} characters long, and a key has {KEY_BYTES_MIN} to {KEY_BYTES_MAX}; `vpid init` makes \
+         one of {KEY_BYTES_NEW}"
+    )]
     KeyLength(usize),
+    #[error("is empty; `vpid init` makes a secret")]
     SecretEmpty,
+    #[error(
+        "is still the placeholder of the example; put the secret here that GetSecret in vpi.nut returns"
+    )]
     SecretPlaceholder,
     /// Counted from 1, and what it is.
+    #[error(
+        "character {0} is {1}, which the stock protocol cannot carry; choose a secret of ASCII letters, \
+         digits, signs and spaces, and put the same text into GetSecret of vpi.nut"
+    )]
     SecretCharacter(usize, &'static str),
+    #[error(
+        "is {0} characters long; every answer file carries it twice, and the game reads no file above \
+         {ENGINE_READ_BYTES_MAX} bytes, so use at most {SECRET_BYTES_MAX}"
+    )]
     SecretLength(usize),
-}
-
-impl fmt::Display for Unfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::KeyEmpty => f.write_str("is empty; `vpid init` makes a key"),
-            Self::KeyPlaceholder => {
-                f.write_str("is still the placeholder of the example; `vpid init` makes a key")
-            }
-            Self::KeyCharacter(at) => write!(
-                f,
-                "character {at} is none that a key can have; use letters, digits and signs, \
-                 without space, quotes and backslash"
-            ),
-            Self::KeyLength(length) => write!(
-                f,
-                "is {length} characters long, and a key has {KEY_BYTES_MIN} to {KEY_BYTES_MAX}; \
-                 `vpid init` makes one of {KEY_BYTES_NEW}"
-            ),
-            Self::SecretEmpty => f.write_str("is empty; `vpid init` makes a secret"),
-            Self::SecretPlaceholder => f.write_str(
-                "is still the placeholder of the example; put the secret here that \
-                 GetSecret in vpi.nut returns",
-            ),
-            Self::SecretCharacter(at, kind) => write!(
-                f,
-                "character {at} is {kind}, which the stock protocol cannot carry; choose a secret of \
-                 ASCII letters, digits, signs and spaces, and put the same text into GetSecret of \
-                 vpi.nut"
-            ),
-            Self::SecretLength(length) => write!(
-                f,
-                "is {length} characters long; every answer file carries it twice, and the game reads \
-                 no file above {ENGINE_READ_BYTES_MAX} bytes, so use at most {SECRET_BYTES_MAX}"
-            ),
-        }
-    }
 }
 
 impl Secret {
@@ -147,7 +134,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Whether the group or everybody may read the file; false when it cannot be asked.
+/// Whether other users may read the file; false where that is unknown.
 pub fn readable_by_others(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o044 != 0)
 }

@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 use super::address::{host_and_port, is_here};
-use super::environment;
 use super::file::Blanks;
 use super::key::{Declared, InForce, Key, Kind, Usual, key, text};
-use super::reader::{Given, IN_SCRIPTDATA, Place, Reader, Table, wrong_type};
+use super::reader::{Given, IN_SCRIPTDATA, Location, Reader, Table, wrong_type};
 use super::secret::{Password, Secret};
 use crate::limits::{
     ANSWER_FILE_BYTES_MAX, HOST_BYTES_MAX, LOG_SECRET_DIGITS_MAX, RCON_PASSWORD_BYTES_MAX,
@@ -35,7 +34,7 @@ pub const FILES: &[Key] = &[
     )
     .default(Usual::Required("required"))
     .example("\"/home/tf2/serverfiles/tf/scriptdata\"")
-    .variables(&environment::SCRIPTDATA)
+    .variables(&SCRIPTDATA)
     .shown(),
     text(
         "hostname",
@@ -84,7 +83,7 @@ pub const FILES: &[Key] = &[
         "legacy_identity",
         Kind::Words(&["required", "optional"]),
         "\"optional\" also accepts stock files that are not authenticated. Only for a fork of the stock vpi.nut that \
-         sends no identity: whoever can write into the folder can then make any call; see \
+         sends no identity: everyone who can write into the folder can then make any call; see \
          [security.md](security.md).",
     ),
 ];
@@ -159,6 +158,9 @@ const CONNECTIONS: &[Key] = &[
     .in_force(InForce::WithNextStart),
 ];
 
+/// Where the folder of an only server is: our own variable, else the one that the stock server reads.
+pub const SCRIPTDATA: [&str; 2] = ["VPID_SCRIPTDATA", "VPI_SCRIPTDATA_DIR"];
+
 /// What config.example.toml has where the password belongs.
 const PLACEHOLDER_PASSWORD: &str = "PUT-THE-RCON-PASSWORD-HERE";
 
@@ -212,7 +214,7 @@ pub struct Rcon {
     pub password: Password,
 }
 
-/// Which commands in chat count that change something. Those that only ask always do.
+/// Which commands in chat count that change something. Those that only show something always do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ChatCommands {
     /// Those of a map on which the signed scripts run and nothing has touched their guard, by players
@@ -240,7 +242,7 @@ struct Placed {
 }
 
 impl Placed {
-    fn secret_place(&self, name: &str) -> Option<&Place> {
+    fn secret_place(&self, name: &str) -> Option<&Location> {
         let file = format!("{name}_file");
         self.table.place(name).or_else(|| self.table.place(&file))
     }
@@ -282,7 +284,7 @@ impl Reader<'_> {
         self.no_shared_connections(&servers);
         for placed in &servers {
             let (place, path) = (placed.table.place("vscripts"), &placed.server.vscripts);
-            // Scripts that any script can overwrite would be everybody's.
+            // Any game script could overwrite the scripts there.
             if let (Some(place), Some(path)) = (place, path)
                 && self.in_scriptdata(path)
             {
@@ -294,7 +296,7 @@ impl Reader<'_> {
     }
 
     /// None when something stands there that cannot be servers.
-    fn server_tables(&mut self, document: &DeTable<'_>) -> Option<(Place, Vec<Table>)> {
+    fn server_tables(&mut self, document: &DeTable<'_>) -> Option<(Location, Vec<Table>)> {
         let Some((name, value)) = document.get_key_value("server") else {
             return Some((self.absent("server"), Vec::new()));
         };
@@ -333,11 +335,11 @@ impl Reader<'_> {
             for (_, name, _) in &set {
                 let message = "cannot say which of several [[server]] it is for; unset it and \
                                use the file";
-                self.problem(&Place::of_variable(name), message);
+                self.problem(&Location::of_variable(name), message);
             }
         }
         if tables.is_empty() && !set.is_empty() {
-            tables.push(Table::empty(&TABLE, Place::of_variable("server")));
+            tables.push(Table::empty(&TABLE, Location::of_variable("server")));
         }
         let is_only = tables.len() == 1;
         for table in tables {
@@ -676,7 +678,7 @@ impl Reader<'_> {
         Some(LogListen { address, secret })
     }
 
-    fn warn_of_other_hosts(&mut self, place: &Place, without_rcon: bool) {
+    fn warn_of_other_hosts(&mut self, place: &Location, without_rcon: bool) {
         let guarded = match without_rcon {
             true => {
                 "and without rcon nothing bears its lines out; set rcon, and listen at \

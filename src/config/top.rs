@@ -3,8 +3,8 @@
 use toml::de::DeTable;
 
 use super::key::{Declared, InForce, Key, Kind, Usual, key, text};
-use super::reader::{IN_SCRIPTDATA, Place, Reader, Table};
-use super::{Config, Watch, environment};
+use super::reader::{IN_SCRIPTDATA, Reader, Table};
+use super::{Config, Watch};
 use crate::limits::{
     CALL_DEADLINE_MS_DEFAULT, CALL_DEADLINE_MS_MAX, CALL_DEADLINE_MS_MIN, POLL_MS_DEFAULT,
     POLL_MS_MAX, POLL_MS_MIN,
@@ -75,9 +75,6 @@ impl Reader<'_> {
     /// The configuration that is meant. It is only good for use when no problem was found:
     /// what could not be understood holds its default.
     pub fn config(&mut self, document: &DeTable<'_>) -> Config {
-        for (name, message) in environment::unreadable(self.environment) {
-            self.problem(&Place::of_variable(name), message);
-        }
         let table = self.top(document);
         let query_names = self.query_names(document);
         let permissions = self.permissions(document, &query_names);

@@ -10,7 +10,7 @@ use super::Server;
 use super::address;
 use super::file::Blanks;
 use super::key::{Declared, InForce, Key, Kind, Usual, key, text};
-use super::reader::{Place, Reader, Table};
+use super::reader::{Location, Reader, Table};
 use super::secret::Password;
 use crate::limits::{
     ADVERT_INTERVAL_S_MAX, ADVERT_PREFIX_CHARS_MAX, API_KEY_BYTES_MAX, PREFIX_CHARS_MAX,
@@ -154,14 +154,14 @@ impl Reader<'_> {
         let mut table = match self.table_in(document, "vyhub", "a [vyhub] table") {
             Some((place, table)) => self.table(&TABLE, place, table),
             None if is_there => return None,
-            // A language alone asks for nothing.
+            // A language alone does not turn VyHub on.
             None => {
                 self.variable(&[
                     "VPID_VYHUB_API_URL",
                     "VPID_VYHUB_API_KEY",
                     "VPID_VYHUB_API_KEY_FILE",
                 ])?;
-                Table::empty(&TABLE, Place::of_variable("vyhub"))
+                Table::empty(&TABLE, Location::of_variable("vyhub"))
             }
         };
         self.overlay(&mut table, KEYS);
@@ -170,7 +170,7 @@ impl Reader<'_> {
 
     pub(super) fn vyhub(&mut self, table: &Table, servers: &[Server]) -> Vyhub {
         if servers.iter().all(|server| server.vyhub_id.is_none()) && self.report_missing {
-            let message = "serves nobody: no [[server]] has a vyhub_server_id";
+            let message = "serves no server: no [[server]] has a vyhub_server_id";
             self.warn(&table.place, message);
         }
         let api_url = self.api_url(table);
@@ -200,14 +200,16 @@ impl Reader<'_> {
         }
         let (place, text) = table.text("api_url")?;
         let address = address::api_url(text.trim());
-        address.map_err(|message| self.problem(place, message)).ok()
+        let wrong = |wrong: address::Unusable| self.problem(place, wrong.to_string());
+        address.map_err(wrong).ok()
     }
 
     /// The proxy, which carries only what is encrypted and bound for another machine.
     fn proxy(&mut self, table: &Table, api_url: Option<&str>) -> Option<Password> {
         let (place, text) = table.text("proxy")?;
         let proxy = address::proxy(text.trim());
-        let proxy = proxy.map_err(|message| self.problem(place, message)).ok()?;
+        let wrong = |wrong: address::Unusable| self.problem(place, wrong.to_string());
+        let proxy = proxy.map_err(wrong).ok()?;
         if api_url.is_some_and(|url| !address::may_use_proxy(url)) {
             let message = "cannot be used: api_url leads to this machine or is not encrypted, and \
                            the key would travel to the proxy readable; take it out";
@@ -240,7 +242,7 @@ impl Reader<'_> {
         } else if let Some(at) = bytes.iter().position(|byte| !byte.is_ascii_graphic()) {
             let before = String::from_utf8_lossy(&bytes[..at]).chars().count();
             format!(
-                "character {} is none that a key of VyHub has; copy it anew",
+                "character {} is none that a key of VyHub has; copy it again",
                 before + 1
             )
         } else {

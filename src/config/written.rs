@@ -5,15 +5,15 @@
 //! yet to see.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::reader::Reader;
+use thiserror::Error;
+
+use super::reader::{Location, Lookup, Reader, Written, variable};
+use super::tables::TABLES;
 use super::{Config, Problem, SEARCH_PATHS, environment, file, server, top};
 use crate::limits::CONFIG_FILE_BYTES_MAX;
-
-/// Looks up a variable, and an option of the command line by its long name (`--host`).
-pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Reads the configuration from `path`, else from `VPID_CONFIG`, else from the first of
 /// [`SEARCH_PATHS`] that exists, else from the environment alone when that names a scriptdata
@@ -61,7 +61,7 @@ pub fn state_dir(
     path: Option<&Path>,
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<PathBuf, Vec<Problem>> {
-    let is_set = environment::text(&environment, "VPID_STATE_DIR").is_some();
+    let is_set = variable(&environment, "VPID_STATE_DIR").is_some();
     let written = match Written::find(path, &SEARCH_PATHS.map(PathBuf::from), &environment) {
         Ok(written) => written,
         // Its text does not count then. A file that was named is to be there.
@@ -74,7 +74,7 @@ pub fn state_dir(
             return Err(problems);
         }
     };
-    let (mut reader, document) = Reader::new(&written, &environment);
+    let (mut reader, document) = Reader::new(&written, &environment, &TABLES);
     let table = reader.top(document.get_ref());
     let state_dir = reader.own_path(&table, "state_dir", "state");
     let is_said = is_set || table.place("state_dir").is_some();
@@ -120,15 +120,6 @@ fn is_needed_to_call(name: &str) -> bool {
         || keys.any(|key| key.name == of_server || key.variables.contains(&name))
 }
 
-/// A configuration file that was read, or the environment that stands for one.
-pub struct Written {
-    /// As problems name it.
-    pub name: String,
-    pub file: Option<PathBuf>,
-    pub text: String,
-    pub base_dir: PathBuf,
-}
-
 impl Written {
     fn environment() -> Self {
         Self {
@@ -144,12 +135,12 @@ impl Written {
         candidates: &[PathBuf],
         environment: Lookup<'_>,
     ) -> Result<Self, Vec<Problem>> {
-        let in_variable = || environment::text(environment, "VPID_CONFIG").map(PathBuf::from);
+        let in_variable = || variable(environment, "VPID_CONFIG").map(PathBuf::from);
         let named = path.map(Path::to_owned).or_else(in_variable);
         let found = named.or_else(|| candidates.iter().find(|path| path.exists()).cloned());
         let Some(path) = found else {
-            let is_set = |name: &str| environment::text(environment, name).is_some();
-            if environment::SCRIPTDATA.iter().any(|name| is_set(name)) {
+            let is_set = |name: &str| variable(environment, name).is_some();
+            if server::SCRIPTDATA.iter().any(|name| is_set(name)) {
                 return Ok(Self::environment());
             }
             let message = format!(
@@ -159,7 +150,7 @@ impl Written {
             return Err(vec![unreadable("configuration", None, message)]);
         };
         let name = path.display().to_string();
-        let text = read_bounded(&path).map_err(|message| (None, message));
+        let text = read_bounded(&path).map_err(|error| (None, error.to_string()));
         let text = text.and_then(|bytes| {
             file::text(bytes).map_err(|wrong| (Some(wrong.line), wrong.message.to_owned()))
         });
@@ -184,7 +175,10 @@ impl Written {
     /// What was understood, and every problem in the order of the lines. What a problem is about holds its
     /// default, or is missing.
     fn config_anyway(&self, environment: Lookup<'_>) -> (Config, Vec<Problem>) {
-        let (mut reader, document) = Reader::new(self, environment);
+        let (mut reader, document) = Reader::new(self, environment, &TABLES);
+        for (name, message) in environment::unreadable(environment) {
+            reader.problem(&Location::of_variable(name), message);
+        }
         let config = reader.config(document.get_ref());
         (config, reader.into_problems())
     }
@@ -208,25 +202,37 @@ fn folder_of(path: &Path) -> PathBuf {
         .map_or_else(|| PathBuf::from("/"), Path::to_owned)
 }
 
-fn read_bounded(path: &Path) -> Result<Vec<u8>, String> {
-    let failed = |error: std::io::Error| match error.kind() {
-        ErrorKind::NotFound => {
-            format!("cannot be read: {error}; `vpid init` writes a new one")
+/// Why a configuration file cannot be read, as what follows its name.
+#[derive(Debug, Error)]
+enum Unreadable {
+    #[error("is a folder; name the file in it")]
+    Folder,
+    #[error("is larger than {CONFIG_FILE_BYTES_MAX} bytes, which no configuration is")]
+    TooLarge,
+    #[error("cannot be read: {0}; `vpid init` writes a new one")]
+    Missing(io::Error),
+    #[error("cannot be read: {0}; vpid must run as a user that can read it")]
+    Io(io::Error),
+}
+
+impl From<io::Error> for Unreadable {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::NotFound => Self::Missing(error),
+            _ => Self::Io(error),
         }
-        _ => format!("cannot be read: {error}; vpid must run as a user that can read it"),
-    };
+    }
+}
+
+/// Unlike [`file::read`], also from a pipe, which `--config` may name.
+fn read_bounded(path: &Path) -> Result<Vec<u8>, Unreadable> {
     if path.is_dir() {
-        return Err("is a folder; name the file in it".into());
+        return Err(Unreadable::Folder);
     }
-    let file = File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
-    file.take(CONFIG_FILE_BYTES_MAX as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    if bytes.len() > CONFIG_FILE_BYTES_MAX {
-        return Err(format!(
-            "is larger than {CONFIG_FILE_BYTES_MAX} bytes, which no configuration is"
-        ));
+    let mut file = File::open(path)?.take(CONFIG_FILE_BYTES_MAX as u64 + 1);
+    match file.read_to_end(&mut bytes)? > CONFIG_FILE_BYTES_MAX {
+        true => Err(Unreadable::TooLarge),
+        false => Ok(bytes),
     }
-    Ok(bytes)
 }

@@ -22,28 +22,28 @@ type Slot = u8;
 /// A place in the table.
 type Place = u16;
 
-const NOBODY: Slot = Slot::MAX;
-const NOWHERE: Place = Place::MAX;
+const FREE: Slot = Slot::MAX;
+const NO_PLACE: Place = Place::MAX;
 
 #[derive(Clone, Copy)]
 struct Node {
-    /// Or [`NOBODY`].
+    /// Or [`FREE`].
     slot: Slot,
-    /// The next node whose key has the same main position, or [`NOWHERE`].
+    /// The next node whose key has the same main position, or [`NO_PLACE`].
     next: Place,
 }
 
 const EMPTY: Node = Node {
-    slot: NOBODY,
-    next: NOWHERE,
+    slot: FREE,
+    next: NO_PLACE,
 };
 const SMALLEST: usize = 4;
 /// A table of that many callbacks, doubled once more while it is full.
 const LARGEST: usize = 2 * limits::PLAN_CALLBACKS_MAX;
 
 const _: () = assert!(limits::PLAN_CALLBACKS_MAX.is_power_of_two());
-const _: () = assert!(limits::PLAN_CALLBACKS_MAX < NOBODY as usize);
-const _: () = assert!(LARGEST < NOWHERE as usize);
+const _: () = assert!(limits::PLAN_CALLBACKS_MAX < FREE as usize);
+const _: () = assert!(LARGEST < NO_PLACE as usize);
 
 /// Squirrel's hash table: chained, with collisions put into free places from the end. It is
 /// copied thousands of times while a plan is made, so it is plain memory.
@@ -71,12 +71,12 @@ impl Table {
 
     fn insert(&mut self, slot: Slot, hashes: &[u32]) {
         let mut place = self.main_position(slot, hashes);
-        let standing = self.nodes[place].slot;
-        if standing != NOBODY {
+        let present = self.nodes[place].slot;
+        if present != FREE {
             let free = self.first_free;
-            let home = self.main_position(standing, hashes);
+            let home = self.main_position(present, hashes);
             if place > free && home != place {
-                // Who stands here is not at home: it moves to the free place.
+                // The key here is not in its main position: it moves to the free place.
                 let mut before = home;
                 while self.nodes[before].next as usize != place {
                     before = self.nodes[before].next as usize;
@@ -93,7 +93,7 @@ impl Table {
         self.nodes[place].slot = slot;
         loop {
             let free = self.nodes[self.first_free];
-            if free.slot == NOBODY && free.next == NOWHERE {
+            if free.slot == FREE && free.next == NO_PLACE {
                 self.used += 1;
                 return;
             }
@@ -122,23 +122,23 @@ impl Table {
         self.size = new_size;
         self.first_free = new_size - 1;
         self.used = 0;
-        for node in old[..size].iter().filter(|node| node.slot != NOBODY) {
+        for node in old[..size].iter().filter(|node| node.slot != FREE) {
             self.insert(node.slot, hashes);
         }
     }
 
     fn remove_at(&mut self, place: usize, hashes: &[u32]) {
-        self.nodes[place].slot = NOBODY;
+        self.nodes[place].slot = FREE;
         self.used -= 1;
         self.repack(false, hashes);
     }
 
-    /// One run of the client over its table, deleting what is answered and telling of it.
+    /// One run of the client over its table, deleting what is answered, and reporting each.
     fn read(&mut self, answered: &[bool], hashes: &[u32], mut reached: impl FnMut(Slot)) {
         let mut place = 0;
         while place < self.size {
             let slot = self.nodes[place].slot;
-            if slot != NOBODY && answered[slot as usize] {
+            if slot != FREE && answered[slot as usize] {
                 self.remove_at(place, hashes);
                 reached(slot);
             }
@@ -159,15 +159,15 @@ impl Table {
     }
 }
 
-struct Waiter {
+struct Callback {
     token: String,
     gives_up_ms: u64,
 }
 
-/// The callbacks of a host, as far as its call files told of them.
+/// The callbacks of a host, as far as its call files name them.
 pub struct Callbacks {
     table: Table,
-    slots: Vec<Option<Waiter>>,
+    slots: Vec<Option<Callback>>,
     hashes: Vec<u32>,
     by_token: HashMap<String, Slot>,
     /// More at once than the model is kept for.
@@ -187,7 +187,7 @@ impl Default for Callbacks {
 }
 
 impl Callbacks {
-    /// A caller waits for an answer, until the client must have given it up.
+    /// A caller waits for an answer, until the client must have forgotten it.
     pub fn expect(&mut self, token: &str, gives_up_ms: u64) {
         if self.by_token.len() >= limits::PLAN_CALLBACKS_MAX {
             self.too_many = true;
@@ -195,7 +195,7 @@ impl Callbacks {
         if self.too_many || self.by_token.contains_key(token) {
             return;
         }
-        let waiter = Waiter {
+        let callback = Callback {
             token: token.to_string(),
             gives_up_ms,
         };
@@ -207,7 +207,7 @@ impl Callbacks {
                 self.slots.len() - 1
             }
         };
-        self.slots[slot] = Some(waiter);
+        self.slots[slot] = Some(callback);
         self.hashes[slot] = squirrel_hash(token.as_bytes());
         self.by_token.insert(token.to_string(), slot as Slot);
         self.table.insert(slot as Slot, &self.hashes);
@@ -220,8 +220,9 @@ impl Callbacks {
 
     /// Forgets those that the client has given up.
     pub fn forget_late(&mut self, now_ms: u64) {
-        let is_late =
-            |waiter: &Option<Waiter>| waiter.as_ref().is_some_and(|w| w.gives_up_ms <= now_ms);
+        let is_late = |callback: &Option<Callback>| {
+            callback.as_ref().is_some_and(|w| w.gives_up_ms <= now_ms)
+        };
         let late: Vec<bool> = self.slots.iter().map(is_late).collect();
         while late.contains(&true) {
             let reached = self.read(&late);
@@ -256,8 +257,8 @@ impl Callbacks {
 
     fn forget(&mut self, slots: &[Slot]) {
         for slot in slots {
-            if let Some(waiter) = self.slots[*slot as usize].take() {
-                self.by_token.remove(&waiter.token);
+            if let Some(callback) = self.slots[*slot as usize].take() {
+                self.by_token.remove(&callback.token);
             }
         }
     }
@@ -326,7 +327,7 @@ impl Callbacks {
 }
 
 /// How Squirrel hashes a text where its integers have 32 bits. A byte from 128 on is a negative
-/// number to it, and widened as such. On a 64-bit server the hash has 64 bits, of which those that say
+/// number to it, and widened as such. On a 64-bit server the hash has 64 bits, of which those that give
 /// where a key stands are the same for texts as short as the client's tokens.
 fn squirrel_hash(text: &[u8]) -> u32 {
     let step = (text.len() >> 5) | 1;

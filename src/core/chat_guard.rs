@@ -1,17 +1,16 @@
 //! Whether what a player seems to write into chat is surely this player's.
 //!
-//! Scripts of a map can make the engine say things in a player's name. On a map on which vpid's own scripts
+//! Scripts of a map can make the engine write chat in a player's name. On a map on which vpid's own scripts
 //! run they cannot, as long as nothing has touched the guard of these; the scripts report that. So each
-//! server keeps here how its present map stands, and who is who by the word of its signed session.
+//! server keeps here the state of its present map, and who is who by its signed session.
 
 use std::collections::BTreeMap;
-
-use serde_json::Value;
 
 use super::{HostId, Now};
 use crate::config::ChatCommands;
 use crate::limits;
-use crate::protocol::signed::messages::{FromGame, Guarding};
+use crate::protocol::game_report::{GameReport, PlayerReport};
+use crate::protocol::signed::messages::Guarding;
 use crate::protocol::steam_id::SteamId;
 
 /// Where a line of chat came from.
@@ -19,14 +18,14 @@ use crate::protocol::steam_id::SteamId;
 pub enum ChatSource {
     /// The engine's log.
     Log,
-    /// The signed session of this host. `doubtful`: it cannot tell that the engine reported it.
+    /// The signed session of this host. `doubtful`: it cannot know that the engine reported it.
     Script { host: HostId, doubtful: bool },
 }
 
 /// Why a command in chat that changes something does not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Doubt {
-    /// The owner wants none.
+    /// By the configuration.
     Off,
     /// The server has no key, so no scripts of vpid.
     NoKey,
@@ -36,9 +35,9 @@ pub enum Doubt {
     NoReport,
     /// What the scripts report, as a part of a sentence.
     Touched(String),
-    /// The scripts cannot tell that the engine reported this line.
+    /// The scripts cannot know that the engine reported this line.
     Raised,
-    /// Nobody has confirmed who wrote it.
+    /// It is not confirmed who wrote it.
     Unconfirmed,
 }
 
@@ -79,7 +78,7 @@ impl Doubt {
         }
     }
 
-    /// For a player who reads no messages of VyHub's part.
+    /// For a player, where there are no messages of the community.
     pub fn brief(&self) -> &'static str {
         match self {
             Self::Off => "commands in chat are switched off here; use vpid at the shell",
@@ -108,36 +107,50 @@ fn bare(map: &str) -> &str {
 
 /// The signed session of the present map.
 #[derive(Debug)]
-struct Standing {
+struct GuardedMap {
     host: HostId,
     map: String,
     began_ms: u64,
     /// What its scripts reported last.
     report: Option<Guarding>,
-    /// They were asked to take the prefixes over.
-    told_prefixes: bool,
-    /// It is surely under way: it has begun in this run, or was heard of more than once.
-    lives: bool,
-    /// The map of the first `status` that was asked for since: one with another map is of another map.
+    /// The prefixes were sent to them.
+    has_prefixes: bool,
+    /// It is surely under way: it has begun in this run, or has reported more than once.
+    is_under_way: bool,
+    /// The map of the first `status` that was requested since: one with another map is of another map.
     status_map: Option<String>,
 }
 
+impl GuardedMap {
+    fn new(host: HostId, map: &str, now: Now) -> Self {
+        Self {
+            host,
+            map: map.to_owned(),
+            began_ms: now.mono_ms,
+            report: None,
+            has_prefixes: false,
+            is_under_way: false,
+            status_map: None,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
-enum Stand {
+enum State {
     /// vpid has just started: a session that goes on may show itself.
     #[default]
     Unknown,
     None,
-    Session(Standing),
+    Session(GuardedMap),
 }
 
 #[derive(Debug, Default)]
 pub struct ChatGuard {
     pub policy: ChatCommands,
-    has_key: bool,
+    pub has_key: bool,
     /// How commands begin here, in lower case.
     prefixes: Vec<String>,
-    stand: Stand,
+    state: State,
     /// Who is who by the signed session, by userid.
     ids: BTreeMap<i64, SteamId>,
 }
@@ -149,7 +162,7 @@ impl ChatGuard {
             policy,
             has_key,
             prefixes: prefixes.collect(),
-            stand: Stand::Unknown,
+            state: State::Unknown,
             ids: BTreeMap::new(),
         }
     }
@@ -157,9 +170,9 @@ impl ChatGuard {
     /// The engine logged that a map has started. The session of that map begins a moment later; a line
     /// that was late may come after it. Gives whether the session before it is over.
     pub fn map_started(&mut self, map: &str, now: Now) -> bool {
-        if let Stand::Session(standing) = &self.stand
-            && bare(&standing.map) == bare(map)
-            && now.mono_ms.saturating_sub(standing.began_ms) < limits::CHAT_MAP_LINE_LATE_MS
+        if let State::Session(session) = &self.state
+            && bare(&session.map) == bare(map)
+            && now.mono_ms.saturating_sub(session.began_ms) < limits::CHAT_MAP_LINE_LATE_MS
         {
             return false;
         }
@@ -167,16 +180,16 @@ impl ChatGuard {
         true
     }
 
-    /// `status`, which was asked for at that time, names the map.
-    pub fn status_map(&mut self, map: &str, asked_ms: Option<u64>) {
-        let Stand::Session(standing) = &mut self.stand else {
+    /// `status`, which was requested at that time, names the map.
+    pub fn status_map(&mut self, map: &str, requested_ms: Option<u64>) {
+        let State::Session(session) = &mut self.state else {
             return;
         };
-        if asked_ms.is_none_or(|asked_ms| asked_ms < standing.began_ms) {
+        if requested_ms.is_none_or(|requested_ms| requested_ms < session.began_ms) {
             return;
         }
-        match &standing.status_map {
-            None => standing.status_map = Some(bare(map).to_owned()),
+        match &session.status_map {
+            None => session.status_map = Some(bare(map).to_owned()),
             Some(known) if known == bare(map) => {}
             Some(_) => self.end(),
         }
@@ -184,126 +197,105 @@ impl ChatGuard {
 
     /// The session is over, or silent.
     pub fn end(&mut self) {
-        self.stand = Stand::None;
+        self.state = State::None;
         self.ids.clear();
     }
 
-    /// The scripts have fallen silent. Should they be heard again, they say how things stand.
+    /// The scripts have fallen silent. With their next message they report the state of chat.
     pub fn silent(&mut self) {
-        self.stand = Stand::Unknown;
+        self.state = State::Unknown;
         self.ids.clear();
     }
 
-    /// The signed session of a host tells something. Gives the prefixes if the host has to be told them,
-    /// and what it reports when that is new and doubtful.
-    pub fn script(
+    /// The signed session of a host reports something. Gives the prefixes if they are to be sent to the
+    /// host, and what makes chat doubtful where that is new.
+    pub fn reported(
         &mut self,
         host: HostId,
-        message: &FromGame,
+        report: &GameReport,
         now: Now,
     ) -> (Option<&[String]>, Option<String>) {
-        let mut news = None;
-        match message {
-            FromGame::Event { name, data } => self.event(host, name, data, now),
-            FromGame::Heartbeat(data) => {
-                self.goes_on(host, data["map"].as_str().unwrap_or_default(), now);
-                if self.is_of(host) {
-                    self.list(&data["players"]);
-                    news = Guarding::read(&data["guard"]).and_then(|report| self.report(report));
-                }
-            }
-            FromGame::Guard(report) => {
-                self.goes_on(host, "", now);
-                if self.is_of(host) {
-                    news = self.report(report.clone());
-                }
-            }
-            _ => {}
-        }
-        (self.wants_prefixes(host), news)
-    }
-
-    fn event(&mut self, host: HostId, name: &str, data: &Value, now: Now) {
-        let userid = data["userid"].as_i64();
-        match name {
-            "map_start" => {
+        match report {
+            GameReport::MapStarted { map, .. } => {
                 self.ids.clear();
-                self.stand = Stand::Session(Standing {
-                    host,
-                    map: data["map"].as_str().unwrap_or_default().to_owned(),
-                    began_ms: now.mono_ms,
-                    report: None,
-                    told_prefixes: false,
-                    lives: true,
-                    status_map: None,
+                self.state = State::Session(GuardedMap {
+                    is_under_way: true,
+                    ..GuardedMap::new(host, map, now)
                 });
             }
-            "map_end" if self.is_of(host) => self.end(),
-            "player_active" if self.is_of(host) => self.is_player(userid, data),
-            "player_disconnect" if self.is_of(host) => {
-                userid.map(|userid| self.ids.remove(&userid));
+            GameReport::Heartbeat { map, .. } => {
+                self.goes_on(host, map.as_deref().unwrap_or_default(), now);
             }
+            GameReport::Guard(_) => self.goes_on(host, "", now),
             _ => {}
         }
+        if !self.is_of(host) {
+            return (None, None);
+        }
+        let mut doubt = None;
+        match report {
+            GameReport::MapEnded { .. } => self.end(),
+            GameReport::Active(player) => self.is_player(player),
+            GameReport::Left { player, .. } => drop(self.ids.remove(&player.userid)),
+            GameReport::Heartbeat { players, guard, .. } => {
+                self.list(players.as_deref().unwrap_or_default());
+                doubt = guard.as_ref().and_then(|guard| self.check(guard));
+            }
+            GameReport::Guard(guard) => doubt = self.check(guard),
+            _ => {}
+        }
+        (self.wants_prefixes(host), doubt)
     }
 
     /// A session that an earlier run knew, or that was silent, goes on.
     /// What an earlier map has left may look so as well, once.
     fn goes_on(&mut self, host: HostId, map: &str, now: Now) {
-        match &mut self.stand {
-            Stand::Unknown => {
-                self.stand = Stand::Session(Standing {
-                    host,
-                    map: map.to_owned(),
-                    began_ms: now.mono_ms,
-                    report: None,
-                    told_prefixes: false,
-                    lives: false,
+        match &mut self.state {
+            State::Unknown => {
+                self.state = State::Session(GuardedMap {
                     status_map: Some(bare(map).to_owned()).filter(|map| !map.is_empty()),
+                    ..GuardedMap::new(host, map, now)
                 });
             }
-            Stand::Session(standing) if standing.host == host => {
-                let later_ms = now.mono_ms.saturating_sub(standing.began_ms);
-                standing.lives |= later_ms >= limits::CHAT_SESSION_SEEN_MS;
+            State::Session(session) if session.host == host => {
+                let later_ms = now.mono_ms.saturating_sub(session.began_ms);
+                session.is_under_way |= later_ms >= limits::CHAT_SESSION_SEEN_MS;
             }
             _ => {}
         }
     }
 
     fn is_of(&self, host: HostId) -> bool {
-        matches!(&self.stand, Stand::Session(standing) if standing.host == host)
+        matches!(&self.state, State::Session(session) if session.host == host)
     }
 
-    fn list(&mut self, players: &Value) {
-        let Some(players) = players.as_array() else {
-            return;
-        };
+    fn list(&mut self, players: &[PlayerReport]) {
         // A list is made over several ticks, and who came meanwhile does not stand in it.
         if self.ids.len() + players.len() > limits::PLAYERS_MAX {
             self.ids.clear();
         }
         for player in players {
-            self.is_player(player["userid"].as_i64(), player);
+            self.is_player(player);
         }
     }
 
-    fn is_player(&mut self, userid: Option<i64>, data: &Value) {
-        let id = data["id"].as_str().and_then(|id| id.parse().ok());
-        if let (Some(userid), Some(id)) = (userid, id)
+    fn is_player(&mut self, player: &PlayerReport) {
+        if let Some(id) = player.steam
             && self.ids.len() < limits::PLAYERS_MAX
         {
-            self.ids.insert(userid, id);
+            self.ids.insert(player.userid, id);
         }
     }
 
-    /// Gives what is new and doubtful.
-    fn report(&mut self, report: Guarding) -> Option<String> {
-        let Stand::Session(standing) = &mut self.stand else {
+    /// Gives what makes chat doubtful, where that is new.
+    fn check(&mut self, report: &Guarding) -> Option<String> {
+        let State::Session(session) = &mut self.state else {
             return None;
         };
-        let before = standing.report.replace(report.clone());
+        let before = session.report.replace(report.clone());
         let known = before.and_then(|before| before.doubt);
-        report.doubt.filter(|doubt| known.as_ref() != Some(doubt))
+        let doubt = report.doubt.clone();
+        doubt.filter(|doubt| known.as_ref() != Some(doubt))
     }
 
     fn covers(&self, report: &Guarding) -> bool {
@@ -312,23 +304,23 @@ impl ChatGuard {
     }
 
     fn wants_prefixes(&mut self, host: HostId) -> Option<&[String]> {
-        let covered = match &self.stand {
-            Stand::Session(standing) if standing.host == host => {
-                let report = standing.report.as_ref();
+        let covered = match &self.state {
+            State::Session(session) if session.host == host => {
+                let report = session.report.as_ref();
                 report.is_some_and(|report| self.covers(report))
             }
             _ => return None,
         };
-        let Stand::Session(standing) = &mut self.stand else {
+        let State::Session(session) = &mut self.state else {
             return None;
         };
-        if covered || std::mem::replace(&mut standing.told_prefixes, true) {
+        if covered || std::mem::replace(&mut session.has_prefixes, true) {
             return None;
         }
         Some(&self.prefixes)
     }
 
-    /// Why a command from there does not count, whoever wrote it.
+    /// Why no command from there counts.
     pub fn doubt(&self, source: ChatSource) -> Option<Doubt> {
         match self.policy {
             ChatCommands::Off => return Some(Doubt::Off),
@@ -336,18 +328,18 @@ impl ChatGuard {
             ChatCommands::Guarded if !self.has_key => return Some(Doubt::NoKey),
             ChatCommands::Guarded => {}
         }
-        let Stand::Session(standing) = &self.stand else {
+        let State::Session(session) = &self.state else {
             return Some(Doubt::NoSession);
         };
         match source {
-            ChatSource::Script { host, .. } if host != standing.host => {
+            ChatSource::Script { host, .. } if host != session.host => {
                 return Some(Doubt::NoSession);
             }
             ChatSource::Script { doubtful: true, .. } => return Some(Doubt::Raised),
             _ => {}
         }
-        match &standing.report {
-            _ if !standing.lives => Some(Doubt::NoReport),
+        match &session.report {
+            _ if !session.is_under_way => Some(Doubt::NoReport),
             None => Some(Doubt::NoReport),
             Some(report) if !self.covers(report) => Some(Doubt::NoReport),
             Some(Guarding {
@@ -357,10 +349,10 @@ impl ChatGuard {
         }
     }
 
-    /// Whether the scripts have said that they fall silent.
+    /// Whether the scripts have reported that they fall silent.
     pub fn is_silent(&self) -> bool {
-        match &self.stand {
-            Stand::Session(standing) => standing.report.as_ref().is_some_and(|it| it.silent),
+        match &self.state {
+            State::Session(session) => session.report.as_ref().is_some_and(|it| it.silent),
             _ => false,
         }
     }

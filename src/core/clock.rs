@@ -1,5 +1,7 @@
 //! The difference between a stock client's clock and ours.
 
+use std::fmt;
+
 use super::Now;
 use crate::limits;
 
@@ -10,23 +12,37 @@ use crate::limits;
 /// later file is off by something else.
 #[derive(Default)]
 pub struct ClockOffset {
-    /// Seconds, and when it was learnt.
-    learnt: Option<(i64, u64)>,
+    /// Seconds, and when they were learned.
+    learned: Option<(i64, u64)>,
+}
+
+/// The seconds by which an identity is off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockMismatch(i64);
+
+impl fmt::Display for ClockMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0;
+        write!(
+            f,
+            "its identity was made {seconds} s apart from the file: it may have been copied"
+        )
+    }
 }
 
 impl ClockOffset {
     /// Compares the time in an identity with that of its file.
-    pub fn check(&mut self, timestamp: i64, mtime_s: i64, now: Now) -> Result<(), String> {
+    pub fn check(&mut self, timestamp: i64, mtime_s: i64, now: Now) -> Result<(), ClockMismatch> {
         let difference = timestamp.saturating_sub(mtime_s);
-        let Some((offset, learnt_ms)) = self.learnt else {
+        let Some((offset, learned_ms)) = self.learned else {
             let quarters = difference.saturating_add(450).div_euclid(900);
             let offset = quarters.saturating_mul(900);
             if difference.abs_diff(offset) > limits::IDENTITY_AGE_S_MAX
                 || offset.abs() > limits::CLOCK_OFFSET_S_MAX
             {
-                return Err(unbelievable(difference));
+                return Err(ClockMismatch(difference));
             }
-            self.learnt = Some((offset, now.mono_ms));
+            self.learned = Some((offset, now.mono_ms));
             return Ok(());
         };
         if difference.abs_diff(offset) <= limits::IDENTITY_AGE_S_MAX {
@@ -37,17 +53,13 @@ impl ClockOffset {
             .into_iter()
             .find(|step| difference.abs_diff(offset + step) <= limits::IDENTITY_AGE_S_MAX);
         match stepped {
-            Some(step) if now.mono_ms - learnt_ms >= limits::CLOCK_STEP_MS_MIN => {
-                self.learnt = Some((offset + step, now.mono_ms));
+            Some(step) if now.mono_ms - learned_ms >= limits::CLOCK_STEP_MS_MIN => {
+                self.learned = Some((offset + step, now.mono_ms));
                 Ok(())
             }
-            _ => Err(unbelievable(difference - offset)),
+            _ => Err(ClockMismatch(difference - offset)),
         }
     }
-}
-
-fn unbelievable(difference: i64) -> String {
-    format!("its identity was made {difference} s apart from the file: it may have been copied")
 }
 
 #[cfg(test)]
@@ -59,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_offset_is_learnt_once_and_held() {
+    fn a_clock_offset_is_learned_once_and_held() {
         let mut clock = ClockOffset::default();
         let five_hours = 5 * 3600;
         assert!(clock.check(1000 + five_hours, 1000, at(0)).is_ok());

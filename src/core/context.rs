@@ -2,10 +2,11 @@
 
 use super::event::Now;
 use super::functions::Functions;
-use super::ids::{HostId, ServerId};
+use super::hosts::{Hosts, Reconfigured};
+use super::ids::{FolderId, HostId, ServerId};
 use super::output::Output;
 use super::servers::Servers;
-use super::sessions::Hosts;
+use crate::config::Config;
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
 
@@ -17,10 +18,17 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// The game server that a host is.
+    /// `None` for a host that was forgotten.
     pub fn server_of(&self, host: HostId) -> Option<ServerId> {
-        let known = self.hosts.get(host)?;
-        self.servers.of_host(known.folder, &known.name)
+        Some(self.hosts.get(host)?.server)
+    }
+
+    /// Takes the servers of a configuration over, and each host with them: the one place where these are
+    /// looked up. `folders` are those of its servers, in their order.
+    pub fn reconfigure(&mut self, config: &Config, folders: &[FolderId]) -> Reconfigured {
+        let changed = self.hosts.reconfigure(config, folders);
+        self.servers.reconfigure(config, &changed.servers);
+        changed
     }
 
     pub fn context<'a>(&'a mut self, now: Now, out: &'a mut Output) -> Context<'a> {

@@ -5,16 +5,17 @@ use super::community::{Community, VyhubCall};
 use super::context::Context;
 use super::event::{Now, OperatorRequest};
 use super::ids::{Caller, HostId, ServerId, Ticket};
+use super::link::game::{Game, Silence};
 use super::message::{ForwardedCall, GameEvent, Message};
 use super::output::Output;
-use super::players::{Console, Game, Silence};
 use super::roster::Person;
-use super::scripts::Scripts;
+use super::scripts::{Input, Scripts};
 use super::{Core, links};
 use crate::protocol::call_error::CallError;
 use crate::protocol::console::Command;
 use crate::protocol::engine_log::Line;
-use crate::protocol::signed::messages::{FromGame, Push};
+use crate::protocol::game_report::GameReport;
+use crate::protocol::signed::messages::Push;
 
 impl Core {
     /// Gives all messages to their receivers, then writes to games what waits for them.
@@ -40,38 +41,32 @@ impl Core {
     fn dispatch(&mut self, message: Message, now: Now, out: &mut Output) {
         let cx = &mut self.shared.context(now, out);
         match message {
-            Message::Open(opening) => self.calls.open(*opening, cx),
+            Message::Open(accepted) => self.calls.open(*accepted, cx),
             Message::CallCommunity(call) => self.call_community(*call, now, out),
             Message::CallScript(call) => {
                 let server = self.server_of_call(&call);
-                self.for_scripts(now, out, |scripts, cx| scripts.call(*call, server, cx));
+                self.notify_scripts(Input::Call(*call, server), now, out);
             }
             Message::Respond(id, outcome) => self.calls.respond(id, outcome, cx),
             Message::RunBuiltIn(id, call) => self.calls.run_built_in(id, *call, cx),
-            Message::Responded(request, outcome) => {
-                if let Some(scripts) = &mut self.scripts {
-                    scripts.answered(request, outcome);
-                }
+            Message::Responded(request, response) => {
+                self.notify_scripts(Input::Responded(request, response), now, out);
             }
-            Message::Completed(ticket, outcome) => {
-                if let Some(scripts) = &mut self.scripts {
-                    scripts.completed(ticket, outcome);
-                }
+            Message::Completed(request, result) => {
+                self.notify_scripts(Input::Completed(request, result), now, out);
             }
             Message::Push { host, push, ticket } => self.links.push(host, push, ticket, false, cx),
-            Message::Reported(host, message) => self.reported(host, &message, now, out),
+            Message::Reported(host, report) => self.reported(host, &report, now, out),
             Message::Happened(server, event) => self.happened(server, event, now, out),
             Message::Hook { server, name, data } => {
-                if let Some(scripts) = &mut self.scripts {
-                    scripts.vyhub_tells(server, &name, data);
-                }
+                self.notify_scripts(Input::CommunityHook(server, name, data), now, out);
             }
         }
     }
 
     /// Does what is due for game servers, the community and the Python scripts.
     fn advance(&mut self, now: Now, out: &mut Output) {
-        if !self.links.followed {
+        if !self.acts_on_games {
             return;
         }
         if self.shared.servers.has_news() {
@@ -107,6 +102,10 @@ impl Core {
         }
     }
 
+    pub(super) fn notify_scripts(&mut self, input: Input<'_>, now: Now, out: &mut Output) {
+        self.for_scripts(now, out, |scripts, cx| scripts.on_input(input, cx));
+    }
+
     /// The game server that a forwarded call is about.
     fn server_of_call<T>(&self, call: &ForwardedCall<T>) -> Option<ServerId> {
         match call.caller {
@@ -136,31 +135,24 @@ impl Core {
             _ => None,
         };
         let event = self.shared.servers.logged(server, line, now);
-        self.for_scripts(now, out, |scripts, cx| {
-            scripts.logged(server, line, leaver.as_ref(), cx);
-        });
+        self.notify_scripts(Input::Logged(server, line, leaver.as_ref()), now, out);
         if let Some(event) = event {
             self.happened(server, event, now, out);
         }
     }
 
     /// The script of a game reports something.
-    fn reported(&mut self, host: HostId, message: &FromGame, now: Now, out: &mut Output) {
+    fn reported(&mut self, host: HostId, report: &GameReport, now: Now, out: &mut Output) {
         let Some(server) = self.shared.server_of(host) else {
             return;
         };
-        let leaver = match message {
-            FromGame::Event { name, data } if name == "player_disconnect" => {
-                let userid = data["userid"].as_i64();
-                userid.and_then(|userid| self.person(server, userid))
-            }
+        let leaver = match report {
+            GameReport::Left { player, .. } => self.person(server, player.userid),
             _ => None,
         };
         let servers = &mut self.shared.servers;
-        let event = servers.told(server, host, message, now, out);
-        self.for_scripts(now, out, |scripts, cx| {
-            scripts.told(server, message, leaver.as_ref(), cx);
-        });
+        let event = servers.reported(server, host, report, now, out);
+        self.notify_scripts(Input::Reported(server, report, leaver.as_ref()), now, out);
         if let Some(event) = event {
             self.happened(server, event, now, out);
         }
@@ -178,11 +170,7 @@ impl Core {
     }
 
     fn happened(&mut self, server: ServerId, event: GameEvent, now: Now, out: &mut Output) {
-        self.for_scripts(now, out, |scripts, cx| match &event {
-            GameEvent::Chat(speaker, text) => scripts.heard(server, speaker, text, cx),
-            GameEvent::HeldChat(speaker, text) => scripts.held(server, speaker, text, cx),
-            GameEvent::MapStarted | GameEvent::SessionBegan => {}
-        });
+        self.notify_scripts(Input::Happened(server, &event), now, out);
         self.for_community(now, out, |community, cx| {
             community.happened(server, event, cx)
         });
@@ -202,7 +190,7 @@ impl Core {
             }
             OperatorRequest::ToConsole { server, push } => {
                 if let Err(problem) = cx.servers.to_console(server, push, ticket, cx.out) {
-                    cx.out.complete(Some(ticket), Err(problem));
+                    cx.out.complete(Some(ticket), Err(problem.to_string()));
                 }
             }
             OperatorRequest::Queue(request) => {
@@ -216,7 +204,7 @@ impl Core {
                 out.complete(Some(ticket), Err("this vpid has no [scripts]".into()));
             }
             OperatorRequest::Script(request) => {
-                self.for_scripts(now, out, |scripts, cx| scripts.request(request, ticket, cx));
+                self.notify_scripts(Input::Operator(request, ticket), now, out);
             }
         }
     }
@@ -237,7 +225,7 @@ impl Core {
             (Push::Command(line), Some(server)) => {
                 let sent = servers.command(server, Command::Console(line), ticket, out);
                 if let Err(problem) = sent {
-                    out.complete(ticket, Err(problem));
+                    out.complete(ticket, Err(problem.to_string()));
                 }
             }
             (push, _) => {
@@ -249,27 +237,35 @@ impl Core {
 
     /// A message of a game's scripts is overdue. Its console may show more.
     pub(super) fn may_be_silent(&mut self, host: HostId, now: Now, out: &mut Output) {
-        let server = self.shared.server_of(host);
-        let servers = &self.shared.servers;
-        let console = server.map_or(Console::Unknown, |server| servers.console(server));
-        match links::silence(host, console, &mut self.shared.context(now, out)) {
+        let Some(server) = self.shared.server_of(host) else {
+            return;
+        };
+        let Some(game) = self.shared.servers.get(server) else {
+            return;
+        };
+        let console = game.console();
+        let roster = game.roster_of(host);
+        let players = roster.map_or(0, |roster| roster.players_on_map());
+        match links::silence(host, players, console, &mut self.shared.context(now, out)) {
             Silence::No => {}
-            Silence::AskConsole => {
-                let servers = &mut self.shared.servers;
-                let server = server.and_then(|server| servers.get_mut(server));
-                server.into_iter().for_each(|it| it.roster.want_status());
+            Silence::RequestStatus => {
+                if let Some(game) = self.shared.servers.get_mut(server) {
+                    game.roster.want_status();
+                }
             }
-            Silence::Missed | Silence::Asleep => self.game_is_silent(host, now, out),
+            Silence::Missed | Silence::Asleep => self.game_is_silent(server, host, now, out),
         }
     }
 
     /// A game has been silent for long. One that is empty may sleep, and one that is paused runs.
-    fn game_is_silent(&mut self, host: HostId, now: Now, out: &mut Output) {
+    fn game_is_silent(&mut self, server: ServerId, host: HostId, now: Now, out: &mut Output) {
         let link = self.shared.hosts.link(host);
         let game = link.and_then(|link| link.game.as_ref());
         if game.is_some_and(Game::is_gone) {
-            self.for_scripts(now, out, |scripts, cx| scripts.missed(host, cx));
+            self.notify_scripts(Input::ServerGone(server), now, out);
         }
-        self.shared.servers.silent(host);
+        if let Some(game) = self.shared.servers.get_mut(server) {
+            game.silent(host);
+        }
     }
 }

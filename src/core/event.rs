@@ -179,11 +179,11 @@ pub enum Event {
         ticket: u64,
         request: OperatorRequest,
     },
-    /// What came of a process that [`ScriptAct::Start`] started.
+    /// What a process did that [`ScriptAct::Start`] started.
     Script {
         script: ScriptId,
         run: RunId,
-        what: ScriptNews,
+        what: ScriptReport,
     },
     /// The file of `vpi_interfaces`, or one beside it, was edited.
     InterfacesEdited,
@@ -264,16 +264,16 @@ impl Event {
     }
 }
 
-/// What is heard of a script's process.
+/// What the process of a Python script did.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ScriptNews {
+pub enum ScriptReport {
     /// Whole lines of its channel, without their ends.
-    Said(Vec<Vec<u8>>),
+    Sent(Vec<Vec<u8>>),
     /// Lines of its output, and whether they are of its standard error.
     Printed(Vec<(bool, String)>),
-    /// It said a line that is longer than any may be.
+    /// It sent a line that is longer than any may be.
     TooLong,
-    /// It is gone, with how: `with exit code 3`, `by signal 9`. Nothing follows.
+    /// It ended: `with exit code 3`, `by signal 9`. Nothing follows.
     Ended(String),
     /// It could not be started at all. Nothing follows. The sentence says why and what to do.
     NotStarted(String),

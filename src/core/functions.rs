@@ -1,12 +1,13 @@
 //! What can be called, and by whom.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::ScriptId;
 use super::community::orders::{FUNCTIONS as VYHUB_FUNCTIONS, VyhubCall, parse_call};
+use super::event::LaunchKind;
+use super::ids::ScriptId;
 use crate::config::{Config, Permissions, matches};
 use crate::protocol::call::Call;
 use crate::protocol::call_error::CallError;
@@ -15,6 +16,9 @@ use crate::sql::{self, DatabaseId, QUERY_PREFIX, Query, Quoting, Reading, SqlCal
 /// The functions that vpid answers by itself. vpi.py had none of them, so where an owner's
 /// `vpi_interfaces.py` has one, it is that file's.
 const BUILT_IN: [&str; 2] = ["VPI_Ping", "VPI_Info"];
+
+/// How the names of VPI's functions begin.
+const VPI_PREFIX: &str = "VPI_";
 
 /// What has to be done for a call.
 #[derive(Debug, PartialEq)]
@@ -33,35 +37,44 @@ pub enum Task {
     },
 }
 
-/// A function of the owner's scripts.
+/// What a Python script offers, as `core/scripts` knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScriptFunction {
-    pub script: ScriptId,
-    pub function: String,
-    /// It takes the place of a built-in one of its name.
-    pub overrides: bool,
-}
-
-/// A script that is being loaded for the first time: nobody knows yet what it offers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Loading {
-    pub script: ScriptId,
-    /// How the names of its functions begin.
-    pub prefix: String,
-    /// Whether that is a part of the names in the script, too.
-    pub whole: bool,
-    /// Built-in functions whose places it takes: patterns.
-    pub overrides: Vec<String>,
-}
-
-/// What the owner's scripts offer.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Offer {
-    /// By the names that others call them by.
-    pub functions: BTreeMap<String, ScriptFunction>,
-    pub loading: Vec<Loading>,
-    /// The owner's file of functions that is not loaded: how their names begin, and its own.
-    pub absent: Option<(String, String)>,
+    /// The name of the script.
+    pub script: String,
+    pub kind: LaunchKind,
+    pub state: OfferState,
+    /// Without the script's name.
+    pub functions: BTreeSet<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OfferState {
+    /// It may turn out to have functions that are not known yet.
+    Loading,
+    Loaded,
+    Unloaded,
+}
+
+impl Offer {
+    fn called(&self) -> impl Iterator<Item = String> {
+        let functions = self.functions.iter();
+        functions.map(|name| match self.kind {
+            LaunchKind::Script => format!("{}.{name}", self.script),
+            LaunchKind::Interfaces => name.clone(),
+        })
+    }
+
+    /// The name within the script of what is called so, if the script has that or may turn out to have it.
+    fn own_name<'f>(&self, called: &'f str) -> Option<&'f str> {
+        let name = match self.kind {
+            LaunchKind::Script => called.strip_prefix(&*self.script)?.strip_prefix('.')?,
+            LaunchKind::Interfaces => called,
+        };
+        let is_loading = self.state == OfferState::Loading;
+        let may_have = self.kind == LaunchKind::Script || name.starts_with(VPI_PREFIX);
+        (self.functions.contains(name) || is_loading && may_have).then_some(name)
+    }
 }
 
 pub struct Functions {
@@ -72,7 +85,9 @@ pub struct Functions {
     vyhub: bool,
     /// By the names that scripts call them by.
     queries: BTreeMap<String, Arc<Query>>,
-    scripts: Offer,
+    /// `vpi_override`.
+    overrides: Vec<String>,
+    pub scripts: BTreeMap<ScriptId, Offer>,
 }
 
 impl Functions {
@@ -82,6 +97,7 @@ impl Functions {
             (id, engine.name(), engine.quoting())
         };
         let queries = config.queries.iter().map(|entry| &entry.query);
+        let scripts = config.scripts.iter();
         Self {
             permissions: config.permissions.clone(),
             database: config.default_database().map(kind),
@@ -89,41 +105,41 @@ impl Functions {
             queries: queries
                 .map(|query| (query.function(), Arc::clone(query)))
                 .collect(),
-            scripts: Offer::default(),
+            overrides: scripts.flat_map(|it| it.vpi_override.clone()).collect(),
+            scripts: BTreeMap::new(),
         }
     }
 
-    /// Takes a new configuration over.
+    /// Applies a new configuration.
     pub fn reconfigure(&mut self, config: &Config) {
-        let scripts = std::mem::take(&mut self.scripts);
-        *self = Self {
-            scripts,
-            ..Self::new(config)
-        };
-    }
-
-    /// What scripts offer from now on.
-    pub fn scripts_offer(&mut self, offer: Offer) {
-        self.scripts = offer;
-    }
-
-    /// The function of a script that is called by this name; of one that is being loaded, it may
-    /// turn out that there is none.
-    fn of_script(&self, function: &str) -> Option<(ScriptId, String)> {
-        let kept = self.keeps(function);
-        if let Some(found) = self.scripts.functions.get(function) {
-            let counts = found.overrides || !kept;
-            return counts.then(|| (found.script, found.function.clone()));
+        let before = std::mem::replace(self, Self::new(config));
+        self.scripts = before.scripts;
+        // The scripts go on with what they had.
+        if config.scripts.is_none() {
+            self.overrides = before.overrides;
         }
-        self.scripts.loading.iter().find_map(|loading| {
-            let rest = function.strip_prefix(loading.prefix.as_str())?;
-            let takes = || {
-                let mut patterns = loading.overrides.iter();
-                patterns.any(|pattern| matches(pattern, function))
-            };
-            let name = if loading.whole { function } else { rest };
-            (!kept || takes()).then(|| (loading.script, name.to_owned()))
-        })
+    }
+
+    /// The functions of a script, as callers call them.
+    pub fn called(&self, script: ScriptId) -> impl Iterator<Item = String> {
+        let offer = self.scripts.get(&script);
+        offer.into_iter().flat_map(Offer::called)
+    }
+
+    pub fn has(&self, script: ScriptId, function: &str) -> bool {
+        let offer = self.scripts.get(&script);
+        offer.is_some_and(|offer| offer.functions.contains(function))
+    }
+
+    /// The script whose function is called by this name, and the name within it. Of a script that is being
+    /// loaded, it may turn out that there is none.
+    fn of_script<'f>(&self, function: &'f str) -> Option<(ScriptId, &'f str)> {
+        if self.keeps(function) {
+            return None;
+        }
+        // Those of `vpi_interfaces`, which is the first script, have no prefix: scripts' own names come before.
+        let mut offers = self.scripts.iter().rev();
+        offers.find_map(|(id, offer)| Some((*id, offer.own_name(function)?)))
     }
 
     /// Whether vpid has a function of this name without any script.
@@ -135,18 +151,19 @@ impl Functions {
     }
 
     /// Whether it is vpid's although an owner's file has a function of this name: those of vpi.py,
-    /// which stand in every such file, and what `vpid.toml` defines. `vpi_override` says otherwise.
+    /// which are in every such file, and what `vpid.toml` defines, unless `vpi_override` names them.
     pub fn keeps(&self, function: &str) -> bool {
-        self.is_built_in(function) && !BUILT_IN.contains(&function)
+        let is_overridden = || self.overrides.iter().any(|it| matches(it, function));
+        self.is_built_in(function) && !BUILT_IN.contains(&function) && !is_overridden()
     }
 
-    /// Whether anybody can call a function of this name.
+    /// Whether there is a function of this name.
     pub fn is_known(&self, function: &str) -> bool {
         self.is_built_in(function) || self.of_script(function).is_some()
     }
 
-    /// Checks a call and says what is to be done for it. An unknown function is told from a
-    /// forbidden one: which functions there are is no secret.
+    /// Checks a call, and gives what has to be done for it. An unknown function and a forbidden one have different
+    /// errors: which functions there are is no secret.
     /// `own`: the caller is a script of the owner's beside the game.
     pub fn resolve(&self, call: &Call, own: bool) -> Result<Task, CallError> {
         let function = call.function.as_str();
@@ -175,6 +192,7 @@ impl Functions {
             return Err(CallError::new("PermissionError", detail));
         }
         if let Some((script, function)) = script {
+            let function = function.to_owned();
             return Ok(Task::Script { script, function });
         }
         if !call.args.is_empty() {
@@ -223,8 +241,11 @@ impl Functions {
 
     /// The error of a call whose function may be in the owner's file that is not loaded.
     fn unavailable(&self, function: &str) -> Option<CallError> {
-        let (prefix, script) = self.scripts.absent.as_ref()?;
-        if !function.starts_with(prefix) || function.starts_with(QUERY_PREFIX) {
+        let mut offers = self.scripts.values();
+        let is_absent =
+            |it: &&Offer| it.kind == LaunchKind::Interfaces && it.state == OfferState::Unloaded;
+        let script = &offers.find(is_absent)?.script;
+        if !function.starts_with(VPI_PREFIX) || function.starts_with(QUERY_PREFIX) {
             return None;
         }
         let detail = format!("{script} is not loaded; `vpid script log {script}` says why");
@@ -252,9 +273,10 @@ impl Functions {
         let vyhub = VYHUB_FUNCTIONS.into_iter().filter(|_| self.vyhub);
         let all = BUILT_IN.into_iter().chain(sql::FUNCTIONS).chain(vyhub);
         let all = all.chain(self.queries.keys().map(String::as_str));
-        let of_scripts = self.scripts.functions.keys().map(String::as_str);
-        let all = all.chain(of_scripts.filter(|name| !self.is_built_in(name)));
-        let allowed: Vec<&str> = all.filter(|name| self.allows(script, name, own)).collect();
+        let of_scripts = self.scripts.values().flat_map(Offer::called);
+        let of_scripts = of_scripts.filter(|name| !self.is_built_in(name));
+        let all = all.map(str::to_owned).chain(of_scripts);
+        let allowed: Vec<String> = all.filter(|name| self.allows(script, name, own)).collect();
         json!({
             "name": "vpid",
             "version": env!("CARGO_PKG_VERSION"),
@@ -274,7 +296,7 @@ pub fn unknown(function: &str) -> CallError {
 }
 
 /// Whether a name is one of the owner's Python scripts'. A game has no script file of such a name: a call
-/// from there that says so is forged, and would have what `[permissions]` gives to the Python script.
+/// from there with such a name is forged, and would have what `[permissions]` gives to the Python script.
 fn is_python_name(script: &str) -> bool {
     let name = script.trim_matches(|c: char| c.is_whitespace() || c.is_control());
     let end = name.len().checked_sub(3).and_then(|at| name.get(at..));

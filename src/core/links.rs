@@ -2,15 +2,18 @@
 
 use std::collections::VecDeque;
 
+use super::accepted_file::{AcceptedFile, Proof, Route};
 use super::context::Context;
 use super::ids::{Caller, FileId, FolderId, HostId, Source, Ticket};
+use super::link::game::{ConsoleState, Silence};
 use super::link::inbound::Content;
-use super::link::{self, Arrival, GameFile, Link};
+use super::link::send::NotPushed;
+use super::link::{self, Arrival, Link};
 use super::message::Message;
-use super::opening::{Opening, Proof, Route};
-use super::players::{Console, Silence};
+use super::output::Output;
 use super::{Effect, Effects, Now, SignedFile, Timer, Written};
 use crate::limits;
+use crate::protocol::game_report::GameReport;
 use crate::protocol::signed::messages::{self, FromGame, Push};
 use crate::protocol::signed::{self, Id, Kind};
 
@@ -21,12 +24,10 @@ pub struct Links {
     gone: VecDeque<(FolderId, String)>,
     /// Whether an operator watches what games report.
     pub watched: bool,
-    /// Whether another part of the core acts on what games report.
-    pub followed: bool,
 }
 
 impl Links {
-    /// A game asks for a session.
+    /// A game requests a session.
     pub fn hello(&mut self, file: &SignedFile, nonce: Id, cx: &mut Context<'_>) {
         let id = file.file;
         let effects = &mut cx.out.effects;
@@ -38,7 +39,7 @@ impl Links {
             let reason = format!("it has {size} bytes, more than {max}");
             return effects.push(Effect::Reject { file: id, reason });
         }
-        // Whoever makes up hosts is not to fill the memory: the signature comes first.
+        // Hosts that a caller makes up must not fill the memory: the signature comes first.
         let name = signed::hello(&file.host, file.session);
         let body = match signed::open(&keys.game, &name, &file.bytes) {
             Ok(opened) => opened.body,
@@ -50,7 +51,7 @@ impl Links {
         let Some(link) = cx.hosts.link_of(file.folder, &file.host, cx.now) else {
             return effects.push(Effect::Remove { file: id });
         };
-        let host = link.host;
+        let host = link.home.host;
         let greeted = link.hello(file.session, (id, body), nonce, effects);
         cx.hosts.prove(host, cx.now);
         match greeted {
@@ -66,7 +67,7 @@ impl Links {
                     );
                 }
             }
-            Err(sentence) => log::error!("host {}: {sentence}; it is not served", file.host),
+            Err(refusal) => log::error!("host {}: {refusal}; it is not served", file.host),
         }
     }
 
@@ -75,15 +76,8 @@ impl Links {
         let Some(link) = cx.hosts.known_link(file.folder, &file.host, cx.now) else {
             return self.unknown(file, cx);
         };
-        let game_file = GameFile {
-            session: file.session,
-            n,
-            file: file.file,
-            bytes: &file.bytes,
-            recovered: file.recovered,
-        };
-        let host = link.host;
-        let arrival = link.arrive(&game_file, cx.now, cx.out);
+        let host = link.home.host;
+        let arrival = link.arrive(file, n, cx.now, cx.out);
         if matches!(arrival, Arrival::Now(_) | Arrival::Held) {
             cx.hosts.prove(host, cx.now);
         }
@@ -92,9 +86,9 @@ impl Links {
             Arrival::Displaced => self.displaced(host, file, cx),
             Arrival::Held => {}
             Arrival::Seen => cx.out.effects.push(Effect::Remove { file: file.file }),
-            Arrival::Refused(reason) => cx.out.effects.push(Effect::Reject {
+            Arrival::Rejected(reason) => cx.out.effects.push(Effect::Reject {
                 file: file.file,
-                reason,
+                reason: reason.to_string(),
             }),
             Arrival::Now(ready) => {
                 for (n, content) in ready {
@@ -116,8 +110,8 @@ impl Links {
         self.write_gone(file, &message, cx);
     }
 
-    /// A game goes on although another one of its name has begun a session since. What it asks for is not
-    /// done: nobody could be answered. It is told, and tries again later.
+    /// A game goes on although another one of its name has begun a session since. What it requests is not
+    /// done, since it could get no response. It gets a note, and tries again later.
     fn displaced(&mut self, host: HostId, file: &SignedFile, cx: &mut Context<'_>) {
         let reason = "another game of the same name has begun a session since; nothing in this file \
                       was done";
@@ -132,7 +126,7 @@ impl Links {
                 "host {}: two games call themselves so and write into the same folder; the one whose \
                  map began last is served, and the other is told. Give each its own `hostname`, or \
                  `host` in its vpi_config.nut",
-                link.name
+                link.home.name
             );
         }
         let message = messages::displaced(
@@ -170,7 +164,7 @@ impl Links {
         });
     }
 
-    /// Does what a file says, once it is its turn.
+    /// Does what is in a file, once it is its turn.
     fn execute(
         &mut self,
         host: HostId,
@@ -200,9 +194,9 @@ impl Links {
             });
         }
         if present {
-            heard(link, cx.now, &mut cx.out.effects);
+            message_came(link, cx.now, &mut cx.out.effects);
         }
-        let mut opening = Opening {
+        let mut accepted = AcceptedFile {
             source: Source::File(content.file),
             caller: Caller::Host(host),
             proof: Proof::Signed { host, session, n },
@@ -218,32 +212,42 @@ impl Links {
         };
         for message in content.messages {
             match message {
-                FromGame::Call(call) => opening.singles.push(call.into()),
+                FromGame::Call(call) => accepted.singles.push(call.into()),
                 FromGame::Chain(chain) => {
                     let chain = chain.into_iter().map(Into::into);
-                    opening.chains.push(chain.collect());
+                    accepted.chains.push(chain.collect());
                 }
                 FromGame::Result { id, outcome } => link.result(id, outcome, cx.out),
                 FromGame::Again(m) if present => link.write(m, &mut cx.out.effects),
                 FromGame::Again(_) => {}
-                message => {
-                    if matches!(&message, FromGame::Event { name, .. } if name == "map_end") {
-                        link.map_is_over(session);
-                    }
-                    // What an earlier session has left says nothing of the present one.
-                    if present {
-                        tell(link, &message, cx.now);
-                        if self.followed {
-                            cx.out.send(Message::Reported(host, message.clone()));
-                        }
-                    }
-                    if self.watched {
-                        cx.out.effects.push(Effect::Heard { host, message });
-                    }
-                }
+                message => self.report(link, session, message, cx.out),
             }
         }
-        cx.out.send(Message::Open(Box::new(opening)));
+        cx.out.send(Message::Open(Box::new(accepted)));
+    }
+
+    /// What a game reports, to the operator who watches it and to the rest of the core.
+    fn report(&self, link: &mut Link, session: Id, message: FromGame, out: &mut Output) {
+        let host = link.home.host;
+        if self.watched {
+            let message = message.clone();
+            out.effects.push(Effect::Heard { host, message });
+        }
+        // What an earlier session has left is not about the present one.
+        let present = link.session() == Some(session);
+        if present {
+            register(link, &message);
+        }
+        let report = GameReport::read(message);
+        if matches!(report, GameReport::MapEnded { .. }) {
+            link.map_is_over(session);
+        }
+        if present {
+            if let Some(game) = &mut link.game {
+                game.reported(&report);
+            }
+            out.send(Message::Reported(host, report));
+        }
     }
 
     /// A file that an earlier run wrote.
@@ -269,7 +273,7 @@ impl Links {
         let host = cx.hosts.find(folder, host);
         if let Some(link) = host.and_then(|host| cx.hosts.link(host)) {
             link.cut(session, n, cx.now);
-            cx.out.settle(link.host);
+            cx.out.settle(link.home.host);
         }
     }
 
@@ -300,23 +304,23 @@ impl Links {
     ) {
         let sent = match cx.hosts.link(host) {
             Some(link) => link.push(push, ticket, keep, cx.now),
-            None => Err("no game of this name is connected".into()),
+            None => Err(NotPushed::NoGame),
         };
         if let Err(problem) = sent {
-            cx.out.complete(ticket, Err(problem));
+            cx.out.complete(ticket, Err(problem.to_string()));
         }
         cx.out.settle(host);
     }
 }
 
 /// Something came of the present session.
-fn heard(link: &mut Link, now: Now, effects: &mut Effects) {
-    let timer = Timer::Silence(link.host);
+fn message_came(link: &mut Link, now: Now, effects: &mut Effects) {
+    let timer = Timer::Silence(link.home.host);
     let Some(game) = &mut link.game else { return };
-    if let Some(missed_ms) = game.heard(now) {
+    if let Some(missed_ms) = game.message_came(now) {
         log::info!(
-            "host {}: heard again after {} s",
-            link.name,
+            "host {}: messages come again after {} s",
+            link.home.name,
             missed_ms / 1000
         );
     }
@@ -324,37 +328,40 @@ fn heard(link: &mut Link, now: Now, effects: &mut Effects) {
     effects.extend(due.map(|at_ms| Effect::SetTimer { timer, at_ms }));
 }
 
-/// Something that a game tells.
-fn tell(link: &mut Link, message: &FromGame, now: Now) {
+/// What a game offers to vpid, and what it could not send.
+fn register(link: &mut Link, message: &FromGame) {
     if let FromGame::Dropped(count) = message {
         log::warn!(
             "host {}: it dropped {count} events, since too many waited",
-            link.name
+            link.home.name
         );
     }
     let Some(game) = &mut link.game else { return };
     match message {
-        FromGame::Event { name, data } => game.event(name, data, now),
-        FromGame::Heartbeat(heartbeat) => game.heartbeat(heartbeat, now),
         FromGame::Register { name, script } => game.register(name.clone(), script.clone()),
         FromGame::Unregister { name } => drop(game.functions.remove(name)),
         _ => {}
     }
 }
 
-/// A message of a game is overdue. `console`: what is known of its console.
-pub fn silence(host: HostId, console: Console, cx: &mut Context<'_>) -> Silence {
+/// A message of a game is overdue, which has so many players.
+pub fn silence(
+    host: HostId,
+    players: usize,
+    console: ConsoleState,
+    cx: &mut Context<'_>,
+) -> Silence {
     let Some(link) = cx.hosts.link(host) else {
         return Silence::No;
     };
     let Some(game) = &mut link.game else {
         return Silence::No;
     };
-    let silence = game.silence(console, cx.now);
+    let silence = game.silence(players, console, cx.now);
     if silence == Silence::Missed
         && let Some(sentence) = game.missed()
     {
-        log::warn!("host {}: {sentence}", link.name);
+        log::warn!("host {}: {sentence}", link.home.name);
     }
     if let Some(at_ms) = game.silence_due_ms() {
         cx.out.timer(Timer::Silence(host), Some(at_ms));

@@ -3,18 +3,19 @@
 
 use serde_json::Value;
 
+use super::accepted_file::AcceptedFile;
 use super::chat_guard::ChatSource;
 use super::community::orders::VyhubCall;
 use super::ids::{CallId, Caller, HostId, RequestId, ScriptId, ServerId, Ticket};
-use super::opening::Opening;
 use crate::protocol::call::Call;
 use crate::protocol::call_error::CallError;
-use crate::protocol::signed::messages::{FromGame, Push};
+use crate::protocol::game_report::GameReport;
+use crate::protocol::signed::messages::Push;
 use crate::protocol::steam_id::SteamId;
 
 pub enum Message {
     /// To `calls`: the calls of an authenticated file, or one of a Python script.
-    Open(Box<Opening>),
+    Open(Box<AcceptedFile>),
     /// From `calls`: a call that the community answers.
     CallCommunity(Box<ForwardedCall<VyhubCall>>),
     /// From `calls`: a call of a function of a Python script.
@@ -25,8 +26,8 @@ pub enum Message {
     RunBuiltIn(CallId, Box<Call>),
     /// To `scripts`: the response to a call of a Python script, as JSON text.
     Responded(RequestId, Result<String, CallError>),
-    /// To `scripts`: the result of what it sent to a game or a console, by its ticket.
-    Completed(u64, Result<Value, String>),
+    /// To `scripts`: the result of what a Python script sent to a game or a console.
+    Completed(RequestId, Result<Value, CallError>),
     /// To `links`: send this to a game; what was meant for this moment is not kept.
     Push {
         host: HostId,
@@ -34,7 +35,7 @@ pub enum Message {
         ticket: Option<Ticket>,
     },
     /// From `links`: what the game of a host reports.
-    Reported(HostId, FromGame),
+    Reported(HostId, GameReport),
     /// From `servers`.
     Happened(ServerId, GameEvent),
     /// From the community, to `scripts`: a hook, by its name in the game.

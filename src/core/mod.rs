@@ -4,6 +4,7 @@
 //! Its one match gives each event to its owner; the parts talk through the messages of
 //! `message.rs`, which `dispatch.rs` delivers before the turn ends.
 
+pub mod accepted_file;
 pub mod answers;
 pub mod callbacks;
 pub mod calls;
@@ -14,22 +15,22 @@ pub mod context;
 pub mod deadlines;
 mod dispatch;
 mod event;
+mod expected;
 pub mod functions;
+pub mod hosts;
 pub mod ids;
 pub mod link;
 pub mod links;
 pub mod message;
-pub mod opening;
 pub mod outbox;
 pub mod output;
-pub mod players;
 pub mod replay;
 pub mod roster;
 pub mod scripts;
 pub mod servers;
-pub mod sessions;
 pub mod shares;
-mod standing;
+
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -38,7 +39,7 @@ use crate::protocol::signed;
 
 pub use event::{
     Earlier, Effect, Effects, Event, InputState, Launch, LaunchKind, Now, OperatorRequest,
-    ScriptAct, ScriptNews, SignedFile, Start, StartScripts, TakenFile, Timer, Written,
+    ScriptAct, ScriptReport, SignedFile, Start, StartScripts, TakenFile, Timer, Written,
 };
 pub use ids::{CallId, Caller, FileId, FolderId, HostId, RunId, ScriptId, ServerId, Source};
 
@@ -46,12 +47,14 @@ use calls::Calls;
 use community::Community;
 use context::Shared;
 use functions::Functions;
+use hosts::Hosts;
 use ids::Ticket;
 use links::Links;
 use output::Output;
-use scripts::Scripts;
+use roster::Roster;
+use scripts::{Input, Scripts};
 use servers::Servers;
-use sessions::Hosts;
+use shares::Owner;
 
 /// All that vpid knows and decides.
 pub struct Core {
@@ -60,6 +63,8 @@ pub struct Core {
     links: Links,
     community: Option<Community>,
     scripts: Option<Scripts>,
+    /// Whether anything follows from what games report, besides what an operator sees of it.
+    acts_on_games: bool,
     /// Empty between events; kept for the memory that it has.
     out: Output,
 }
@@ -67,16 +72,20 @@ pub struct Core {
 impl Core {
     /// `folders` are the numbers of the folders of `config.servers`, in that order.
     pub fn new(config: &Config, folders: &[FolderId]) -> Self {
+        let mut shared = Shared {
+            hosts: Hosts::default(),
+            servers: Servers::default(),
+            functions: Functions::new(config),
+        };
+        // There is no host yet that could have lost its key.
+        shared.reconfigure(config, folders);
         Self {
-            shared: Shared {
-                hosts: Hosts::new(config, folders),
-                servers: Servers::default(),
-                functions: Functions::new(config),
-            },
+            shared,
             calls: Calls::new(config),
             links: Links::default(),
             community: None,
             scripts: None,
+            acts_on_games: false,
             out: Output::default(),
         }
     }
@@ -108,8 +117,8 @@ impl Core {
                 self.reconfigure(&config, &folders, now, out);
             }
             Event::Start(start) => self.start(*start, now, out),
-            Event::StartScripts(start) => self.start_scripts(*start),
-            Event::Stop => self.for_scripts(now, out, |scripts, cx| scripts.stop(cx)),
+            Event::StartScripts(start) => self.start_scripts(*start, now, out),
+            Event::Stop => self.notify_scripts(Input::Stop, now, out),
             Event::Watched(watched) => self.links.watched = watched,
             Event::Calls(file) => self.calls.file_taken(file, cx),
             Event::Restart {
@@ -151,48 +160,42 @@ impl Core {
                 self.operator(Ticket::Operator(ticket), request, now, out);
             }
             Event::Script { script, run, what } => {
-                self.for_scripts(now, out, |scripts, cx| scripts.news(script, run, what, cx));
+                self.for_scripts(now, out, |it, cx| it.on_report(script, run, what, cx));
             }
             Event::InterfacesEdited => {
-                self.for_scripts(now, out, |scripts, cx| scripts.interfaces_edited(cx));
+                self.notify_scripts(Input::InterfacesEdited, now, out);
             }
             Event::Timer(timer) => self.timer_rang(timer, now, out),
         }
     }
 
-    /// Whether stock files of this host, or signed ones, are served at all.
-    pub fn serves(&self, folder: FolderId, host: &str, signed: bool) -> bool {
-        self.shared.hosts.serves(folder, host, signed)
+    /// Whose files of this name are, stock or signed ones; `None` where no server takes such files.
+    pub fn owner(&self, folder: FolderId, host: &str, stock: bool) -> Option<Owner> {
+        self.shared.hosts.owner(folder, host, stock)
     }
 
-    /// Whether one more file of this host may be taken, signed or not. Where not, it waits in its
-    /// folder. A signed host with nothing open always has room for one: nobody can make such hosts
-    /// up, so all of these together are bounded too.
-    pub fn has_room(&self, folder: FolderId, name: &str, signed: bool) -> bool {
-        let Some(owner) = self.shared.hosts.owner(folder, name, !signed) else {
-            return true;
-        };
+    /// Whether one more file of this host may be claimed. Where not, it waits in its folder. A signed
+    /// host with nothing open always has room for one: no caller can make such hosts up, so all of these
+    /// together are bounded too.
+    pub fn has_room(&self, owner: Owner) -> bool {
+        let hosts = &self.shared.hosts;
         let is_open = |host| self.calls.is_open(host);
-        let known = owner
-            .host
-            .and_then(|host| Some((host, self.shared.hosts.get(host)?)));
+        let known = owner.host.and_then(|host| Some((host, hosts.get(host)?)));
         let Some((host, known)) = known else {
-            let has_room = signed || self.calls.has_room(owner, 0, false);
-            return has_room && self.shared.hosts.has_room(owner.server, is_open);
+            let has_room = !owner.stock || self.calls.has_room(owner, 0, false);
+            return has_room && hosts.has_room(owner.server, is_open);
         };
         let of_link = known.link.as_ref().map_or(0, |link| link.backlog());
-        let is_first = signed && of_link == 0 && !is_open(host);
+        let is_first = !owner.stock && of_link == 0 && !is_open(host);
         let backlog = known.answers.backlog() + of_link;
-        is_first
-            || self
-                .calls
-                .has_room(owner, backlog, known.answers.were_ever_read())
+        let were_read = known.answers.were_ever_read();
+        is_first || self.calls.has_room(owner, backlog, were_read)
     }
 
     /// Whether this host has proven itself lately: a file of it was authenticated, or a signed
     /// session of it stands. One that needs no identity proves nothing.
-    pub fn is_proven(&self, folder: FolderId, name: &str) -> bool {
-        self.shared.hosts.is_proven(folder, name)
+    pub fn is_proven(&self, owner: Owner, host: &str) -> bool {
+        self.shared.hosts.is_proven(owner, host)
     }
 
     /// What files and calls of a host take in memory, as it is counted.
@@ -218,10 +221,14 @@ impl Core {
     /// Games with a signed session: their hosts, and what is known of them. Those that vpid's own
     /// commands play are left out. In the order of their names.
     pub fn games(&self, now: Now) -> Vec<(HostId, &str, Value)> {
+        let none = Roster::default();
         let games = self.shared.hosts.all().filter_map(|(id, host)| {
             let game = host.link.as_ref()?.game.as_ref()?;
             (game.map != signed::NO_MAP).then_some(())?;
-            Some((id, host.name.as_str(), game.describe(now)))
+            let server = self.shared.servers.get(host.server);
+            let roster = server.and_then(|server| server.roster_of(id));
+            let described = game.describe(roster.unwrap_or(&none), now);
+            Some((id, host.name.as_str(), described))
         });
         let mut games: Vec<_> = games.collect();
         games.sort_unstable_by_key(|(_, name, _)| *name);
@@ -269,38 +276,38 @@ impl Core {
     /// Takes a new configuration over; calls that run go on under the old one. What waits for
     /// hosts that are not served any more is dropped.
     fn reconfigure(&mut self, config: &Config, folders: &[FolderId], now: Now, out: &mut Output) {
+        let changed = self.shared.reconfigure(config, folders);
         let cx = &mut self.shared.context(now, out);
-        let (dropped, notes) = cx.hosts.reconfigure(config, folders);
-        cx.out.effects.extend(notes.into_iter().map(Effect::Note));
-        for link in dropped {
+        let notes = changed.notes.into_iter().map(Effect::Note);
+        cx.out.effects.extend(notes);
+        for link in changed.dropped {
             self.calls.answers_shown(&link.into_answers(), cx);
-        }
-        if let (Some(scripts), Some(wanted)) = (&mut self.scripts, &config.scripts) {
-            scripts.reconfigure(wanted);
         }
         self.calls.reconfigure(config);
         cx.functions.reconfigure(config);
+        if let (Some(scripts), Some(wanted)) = (&mut self.scripts, &config.scripts) {
+            scripts.reconfigure(wanted, cx);
+        }
         for host in cx.hosts.unserved() {
             self.calls.drop_answers(host, cx);
         }
     }
 
     fn start(&mut self, start: Start, now: Now, out: &mut Output) {
-        self.shared.servers = Servers::new(&start.config, &start.folders);
-        self.links.followed |= self.shared.servers.attends();
+        let changed = self.shared.reconfigure(&start.config, &start.folders);
+        let servers = &mut self.shared.servers;
+        self.acts_on_games |= servers.connect(&start.config, &changed.servers);
         let cx = &mut self.shared.context(now, out);
         self.community = Community::start(&start.config, start.kept, start.seed, cx);
     }
 
-    fn start_scripts(&mut self, start: StartScripts) {
-        let Some(wanted) = &start.config.scripts else {
-            return;
-        };
-        let servers = self.shared.servers.iter().count();
-        let begun = start.begun.into_iter().collect();
-        let scripts = Scripts::start(wanted, start.found, start.number, begun, servers);
-        self.scripts = Some(scripts);
-        self.links.followed = true;
+    fn start_scripts(&mut self, start: StartScripts, now: Now, out: &mut Output) {
+        let config = Arc::clone(&start.config);
+        if let Some(wanted) = &config.scripts {
+            let cx = &mut self.shared.context(now, out);
+            self.scripts = Some(Scripts::start(wanted, start, cx));
+            self.acts_on_games = true;
+        }
     }
 
     /// Whether no script has a process any more.

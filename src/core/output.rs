@@ -50,7 +50,10 @@ impl Output {
     pub fn complete(&mut self, ticket: Option<Ticket>, outcome: Result<Value, String>) {
         match ticket {
             Some(Ticket::Operator(ticket)) => self.effects.push(Effect::Pushed { ticket, outcome }),
-            Some(Ticket::Script(number)) => self.send(Message::Completed(number, outcome)),
+            Some(Ticket::Script(request)) => {
+                let outcome = outcome.map_err(|why| CallError::new("GameError", why));
+                self.send(Message::Completed(request, outcome));
+            }
             None => {}
         }
     }

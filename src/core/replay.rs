@@ -1,8 +1,8 @@
 //! The replay guard: an identity is good for one file, once.
 //!
-//! The guard holds the latest identities in memory; the daemon writes each down before the calls
+//! The guard holds the latest identities in memory; the daemon records each before the calls
 //! beside it run, so that it knows them after `kill -9` too. How far back it must reach is
-//! bounded by the comparison of times in `sessions`. An identity is known wherever it is shown
+//! bounded by the comparison of times in `hosts`. An identity is known wherever it is shown
 //! again; but those of one server push out no other's.
 
 use super::FileId;
@@ -13,11 +13,11 @@ use crate::protocol::fair_map::FairMap;
 /// Stands for the file of an identity when that file is finished: no file has this number.
 pub const FINISHED: FileId = FileId(0);
 
-/// What the guard says of an identity.
+/// Whether an identity is good for a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     New,
-    /// The same file as before: taken by an earlier run that did not finish it.
+    /// The same file as before: claimed by an earlier run that did not finish it.
     Known,
     Replay,
 }

@@ -1,12 +1,11 @@
-//! Who holds how much of what is for all: call files, calls, and bytes in memory.
+//! How much each host and server holds of what all of them share: call files, calls, and bytes in memory.
 //!
 //! A server may hold as much as it leaves for the others, and a host as much as it leaves of that;
-//! hosts of the stock protocol have three quarters of each together. So no one of them, nor as many
-//! as somebody makes up, use up what is for all (`limits/shares.rs`).
+//! hosts of the stock protocol have three quarters of each together. So no host, nor as many as a caller
+//! makes up, uses up what is for all (`limits/shares.rs`).
 
-use std::collections::HashMap;
-
-use super::HostId;
+use super::{HostId, ServerId};
+use crate::jobs::IdMap;
 use crate::limits::{self, HOST_PARTS, SERVER_PARTS, STOCK_QUARTERS};
 
 /// Whose share something is of.
@@ -14,8 +13,7 @@ use crate::limits::{self, HOST_PARTS, SERVER_PARTS, STOCK_QUARTERS};
 pub struct Owner {
     /// `None`: not known yet, so it holds nothing.
     pub host: Option<HostId>,
-    /// The number of its server.
-    pub server: u64,
+    pub server: ServerId,
     /// Its files are not signed.
     pub stock: bool,
 }
@@ -33,7 +31,7 @@ pub enum Kind {
 
 const KINDS: usize = 4;
 
-/// Of a kind: how much there is for all, of which a server and a host are sure while there is any.
+/// Of a kind: how much there is for all, and how much a server and a host can have while there is any.
 struct Bounds {
     all: usize,
     server: usize,
@@ -76,10 +74,10 @@ struct Group {
 #[derive(Default)]
 pub struct Shares {
     all: Group,
-    servers: HashMap<u64, Group>,
-    hosts: HashMap<HostId, Amounts>,
+    servers: IdMap<ServerId, Group>,
+    hosts: IdMap<HostId, Amounts>,
     /// The answers of each host, as they are counted.
-    answers: HashMap<HostId, (Owner, usize)>,
+    answers: IdMap<HostId, (Owner, usize)>,
 }
 
 impl Shares {
@@ -177,10 +175,10 @@ impl Shares {
 mod tests {
     use super::*;
 
-    fn owner(host: u32, server: u64, stock: bool) -> Owner {
+    fn owner(host: u32, server: usize, stock: bool) -> Owner {
         Owner {
             host: Some(HostId(host)),
-            server,
+            server: ServerId(server),
             stock,
         }
     }
@@ -212,7 +210,7 @@ mod tests {
             for server in 2..6 {
                 let other = take_all(
                     &mut shares,
-                    owner(20_000 + server, server as u64, false),
+                    owner(20_000 + server as u32, server, false),
                     kind,
                 );
                 assert!(other * 256 >= all, "{kind:?}, server {server}: {other}");
@@ -226,7 +224,7 @@ mod tests {
             let all = BOUNDS[kind as usize].all;
             let mut shares = Shares::default();
             let mut stock = 0;
-            for server in 0..limits::SERVERS_MAX as u64 {
+            for server in 0..limits::SERVERS_MAX {
                 for host in 0..50 {
                     let host = server as u32 * 100 + host;
                     stock += take_all(&mut shares, owner(host, server, true), kind);

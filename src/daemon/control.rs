@@ -1,6 +1,7 @@
 //! Commands of an operator, by the control socket.
 
 use std::collections::HashMap;
+use std::fmt::{self, Display, Formatter};
 use std::os::fd::BorrowedFd;
 
 use serde_json::{Value, json};
@@ -73,6 +74,31 @@ impl Control {
     }
 }
 
+/// Why no game was chosen.
+struct NoGame {
+    wanted: Option<String>,
+    connected: Vec<String>,
+}
+
+impl Display for NoGame {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let names = self.connected.join(", ");
+        match (&self.wanted, self.connected.is_empty()) {
+            (None, true) => write!(f, "no game is connected"),
+            (None, false) => write!(f, "several games are known; say which with --host: {names}"),
+            (Some(wanted), true) => {
+                write!(f, "no game is connected, so none of the name {wanted}")
+            }
+            (Some(wanted), false) => {
+                write!(
+                    f,
+                    "no game of the name {wanted} is connected; there is: {names}"
+                )
+            }
+        }
+    }
+}
+
 impl Daemon {
     /// Something happened at the control socket or one of its connections.
     pub(super) fn serve_control(&mut self) {
@@ -86,7 +112,10 @@ impl Daemon {
         });
         for (number, line) in requests {
             let request = control::parse(&line).map_err(|error| error.to_string());
-            let answered = request.and_then(|request| self.request(number, request));
+            let answered = request.and_then(|request| {
+                let answered = self.request(number, request);
+                answered.map_err(|error| error.to_string())
+            });
             match answered {
                 Ok(None) => {}
                 Ok(Some(answer)) => self.control.send(number, &answer),
@@ -129,7 +158,7 @@ impl Daemon {
     }
 
     /// Does what was asked for. `None`: the answer comes later.
-    fn request(&mut self, number: u64, request: Request) -> Result<Option<Value>, String> {
+    fn request(&mut self, number: u64, request: Request) -> Result<Option<Value>, NoGame> {
         match request {
             Request::Games => {
                 let games = self.core.games(self.now()).into_iter();
@@ -166,35 +195,18 @@ impl Daemon {
         }
     }
 
-    fn choose_game(&self, wanted: Option<&str>) -> Result<HostId, String> {
+    /// The game of this name, or the only one.
+    fn choose_game(&self, wanted: Option<&str>) -> Result<HostId, NoGame> {
         let games = self.core.games(self.now());
-        let names = || {
-            games
-                .iter()
-                .map(|(_, name, _)| *name)
-                .collect::<Vec<_>>()
-                .join(", ")
+        let found = match wanted {
+            Some(wanted) => games.iter().find(|(_, name, _)| *name == wanted),
+            None => games.first().filter(|_| games.len() == 1),
         };
-        let Some(wanted) = wanted else {
-            return match &games[..] {
-                [(host, ..)] => Ok(*host),
-                [] => Err("no game is connected".into()),
-                _ => Err(format!(
-                    "several games are known; say which with --host: {}",
-                    names()
-                )),
-            };
-        };
-        let found = games.iter().find(|(_, name, _)| *name == wanted);
-        found
-            .map(|(host, ..)| *host)
-            .ok_or_else(|| match games.is_empty() {
-                true => format!("no game is connected, so none of the name {wanted}"),
-                false => format!(
-                    "no game of the name {wanted} is connected; there is: {}",
-                    names()
-                ),
-            })
+        let names = || games.iter().map(|(_, name, _)| (*name).to_owned());
+        found.map(|(host, ..)| *host).ok_or_else(|| NoGame {
+            wanted: wanted.map(str::to_owned),
+            connected: names().collect(),
+        })
     }
 
     /// The server of this name, or the only one, where RCON can do what is wanted without the game's
@@ -238,7 +250,7 @@ impl Daemon {
         let Some((_, name)) = self.core.host(host) else {
             return;
         };
-        let Some(line) = control::told(name, message) else {
+        let Some(line) = control::watched(name, message) else {
             return;
         };
         let line = line.to_string();

@@ -1,9 +1,9 @@
-//! Carrying out what the core decided, and setting files aside.
+//! Carrying out what the core decided, and rejecting files.
 
-use super::folders::{Protocol, opened};
+use super::folders::{opened, place_of};
+use super::waiting::Protocol;
 use super::{Daemon, Due};
 use crate::core::{Effect, Event, FileId, HostId};
-use crate::io::random;
 use crate::protocol::stock::legacy;
 use crate::protocol::stock::response_file;
 
@@ -24,10 +24,10 @@ impl Daemon {
             Effect::Remove { file } => self.remove(file),
             Effect::Reject { file, reason } => {
                 if let Some(open) = self.open_files.remove(&file)
-                    && let Some(place) = self.folders.iter().position(|f| f.id == open.folder)
+                    && let Some(place) = place_of(&self.folders, open.folder, open.protocol)
                 {
                     self.folders[place].hellos.remove(open.name.as_str());
-                    self.set_aside(place, &open.name, file, &reason);
+                    self.reject_file(place, &open.name, file, &reason);
                 }
             }
             Effect::Note(note) => self.note(&note),
@@ -44,9 +44,9 @@ impl Daemon {
             Effect::RemoveSigned { folder, name } => self.remove_signed(folder, &name),
             Effect::Pushed { ticket, outcome } => self.pushed(ticket, outcome),
             Effect::Heard { host, message } => self.heard(host, &message),
-            Effect::Rcon { server, job } => self.attended.command(server, job),
-            Effect::Api(job) => self.attended.ask(*job),
-            Effect::Store(write) => self.attended.keep(*write),
+            Effect::Rcon { server, job } => self.services.command(server, job),
+            Effect::Api(job) => self.services.request(*job),
+            Effect::Store(write) => self.services.keep(*write),
             Effect::Script { script, run, act } => self.script_act(script, run, act),
             Effect::Begun(call) => self.note_begun(call),
             Effect::SetTimer { timer, at_ms } => self.wheel.set(Due::Core(timer), at_ms),
@@ -68,12 +68,13 @@ impl Daemon {
         let text = if answers.is_empty() {
             String::new()
         } else {
-            let identity = legacy::seal(secret, wall_s, random::bytes());
+            let identity = legacy::seal(secret, wall_s, &mut self.random);
             let answers = answers
                 .iter()
                 .map(|(token, value)| (token.as_str(), value.as_str()));
             response_file::pack(answers, &identity)
         };
+        self.poller.changed();
         match self.inputs.write(host, name, folder, &text) {
             Ok(()) => true,
             Err(error) => {
@@ -90,10 +91,10 @@ impl Daemon {
         let Some(open) = self.open_files.remove(&file) else {
             return;
         };
-        let watched = self.folders.iter_mut().find(|f| f.id == open.folder);
-        let Some(watched) = watched else {
+        let Some(place) = place_of(&self.folders, open.folder, open.protocol) else {
             return;
         };
+        let watched = &mut self.folders[place];
         watched.hellos.remove(open.name.as_str());
         let Some(folder) = &watched.folder else {
             return;
@@ -110,17 +111,17 @@ impl Daemon {
 
     /// Moves a file to `rejected/`; where that fails it stays where it is, and is not read again
     /// in this run.
-    pub(super) fn set_aside(&mut self, place: usize, name: &str, stamp: FileId, reason: &str) {
+    pub(super) fn reject_file(&mut self, place: usize, name: &str, stamp: FileId, reason: &str) {
         let Ok(folder) = self.folders[place].open_folder() else {
             return;
         };
         match self.rejected.keep(folder, name, stamp.0, reason) {
             Ok(kept) => log::warn!(
-                "{name} was set aside: {reason}; it is kept as {}",
+                "{name} was rejected: {reason}; it is kept as {}",
                 kept.display()
             ),
             Err(error) => {
-                let problem = format!("{reason}; and it cannot be set aside ({error})");
+                let problem = format!("{reason}; and it cannot be moved to rejected/ ({error})");
                 self.complain(place, name, &problem);
             }
         }

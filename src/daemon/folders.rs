@@ -5,12 +5,14 @@
 //! nothing. A scan is done in steps (`scan`), so that a large folder stops nobody.
 
 use std::collections::HashSet;
+use std::fmt::{self, Display, Formatter};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Instant;
 
 use crate::config::Watch;
-use crate::core::{FileId, FolderId};
+use crate::core::FolderId;
 use crate::io::aside;
 use crate::io::files::{Folder, Links, remote_file_system};
 use crate::io::lock::{Lock, LockError};
@@ -20,29 +22,10 @@ use super::found::{Found, Known, look};
 use super::poller::{Hint, Poller};
 use super::scan::Scans;
 use super::unfinished::{Entry, Unfinished};
-use super::waiting::{Of, Origin, Waiting, WaitingFiles, What};
-
-/// Which files are in a folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Protocol {
-    /// Those of the stock client, among everybody's.
-    Stock,
-    Signed,
-}
-
-impl Protocol {
-    pub fn other(self) -> Self {
-        match self {
-            Protocol::Stock => Protocol::Signed,
-            Protocol::Signed => Protocol::Stock,
-        }
-    }
-}
+use super::waiting::{Of, Protocol, Waiting, WaitingFiles};
 
 pub struct Watched {
-    /// Its own number.
-    pub id: FolderId,
-    /// The number of the scriptdata folder, which is what the core knows.
+    /// The scriptdata folder: this one, or the one around it.
     pub of: FolderId,
     pub protocol: Protocol,
     pub path: PathBuf,
@@ -70,9 +53,8 @@ struct Complaints {
 }
 
 impl Watched {
-    pub fn new(id: FolderId, of: FolderId, protocol: Protocol, path: &Path) -> Self {
+    pub fn new(of: FolderId, protocol: Protocol, path: &Path) -> Self {
         Self {
-            id,
             of,
             protocol,
             path: path.to_path_buf(),
@@ -90,7 +72,7 @@ impl Watched {
 
     /// Opens the folder and watches it. Where it cannot be opened, that is said once and tried
     /// again at each sweep; the error says that another vpid has it.
-    pub fn open(&mut self, poller: &Poller, watch: Watch) -> Result<(), String> {
+    pub fn open(&mut self, poller: &Poller, watch: Watch) -> Result<(), FolderHeld> {
         let path = self.path.display();
         let opened = match self.protocol {
             Protocol::Stock => Folder::open(&self.path, Links::Followed),
@@ -112,10 +94,10 @@ impl Watched {
                 return Ok(());
             }
         };
-        self.lock = match Lock::of_folder(folder.fd()) {
-            Ok(lock) => lock,
-            Err(error) => return Err(held(&path, &error)),
-        };
+        self.lock = Lock::of_folder(folder.fd()).map_err(|by| FolderHeld {
+            path: self.path.clone(),
+            by,
+        })?;
         if std::mem::take(&mut self.unreachable) {
             log::info!("{path}: the folder is there");
         }
@@ -153,7 +135,8 @@ impl Watched {
         self.watch == Some(watch)
     }
 
-    /// A file was written or renamed. When it is an input file, its host is given back.
+    /// A file was written, or renamed to its name. Where it is an input file, which only games write in
+    /// place, its host is given back.
     pub fn hint<'a>(
         &mut self,
         hint: &'a Hint,
@@ -164,14 +147,13 @@ impl Watched {
         let (host, found) = look(self.protocol, name)?;
         let (what, client_time) = match found {
             Found::Input => return Some(host),
-            Found::Taken(..) if !hint.renamed => {
+            Found::Taken(..) => {
                 // Taken while its game was still writing: now it has been.
                 let entry = self.unfinished.get(name)?.clone();
                 self.wait_again(name.into(), &entry, waiting);
                 return None;
             }
-            // Files of an earlier run are found by the first scan.
-            Found::Taken(..) | Found::Ours(_) | Found::HalfWritten => return None,
+            Found::Ours(_) | Found::HalfWritten => return None,
             Found::New(what, client_time) => (what, client_time),
         };
         let folder = self.folder.as_ref()?;
@@ -254,6 +236,17 @@ impl Watched {
         }
     }
 
+    /// Makes steps of the passes over the folder until this time, and one at least where one is due.
+    pub fn scan(&mut self, waiting: &mut WaitingFiles, known: &Known<'_>, until: Instant) {
+        let Some(folder) = &self.folder else {
+            return self.scans.skip();
+        };
+        let of = (self.of, self.protocol);
+        for name in self.scans.scan(folder, of, waiting, known, until) {
+            self.complain_of_thing(&name, known.now_ms);
+        }
+    }
+
     /// Says once what lies in the place of a game's file, and is none.
     pub fn complain_of_thing(&mut self, name: &str, now_ms: u64) {
         if !self.complain(name, now_ms) {
@@ -303,35 +296,41 @@ impl Watched {
 }
 
 /// Why a folder is not served.
-fn held(path: &impl std::fmt::Display, error: &LockError) -> String {
-    match error {
-        LockError::Held(Some(pid)) if *pid == std::process::id() => format!(
-            "{path}: this vpid serves the same folder under another path already; write one path \
-             for all its servers"
-        ),
-        LockError::Held(Some(pid)) => format!(
-            "{path}: another vpid serves this folder (process {pid}); stop it first (one vpid \
-             serves all hosts of a folder)"
-        ),
-        LockError::Held(None) | LockError::Io(_) => format!(
-            "{path}: another vpid serves this folder; stop it first (one vpid serves all hosts of a \
-             folder)"
-        ),
+#[derive(Debug)]
+pub struct FolderHeld {
+    path: PathBuf,
+    by: LockError,
+}
+
+impl Display for FolderHeld {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let path = self.path.display();
+        let other = match &self.by {
+            LockError::Held(Some(pid)) if *pid == std::process::id() => {
+                return write!(
+                    f,
+                    "{path}: this vpid serves the same folder under another path already; write one \
+                     path for all its servers"
+                );
+            }
+            LockError::Held(Some(pid)) => format!(" (process {pid})"),
+            LockError::Held(None) | LockError::Io(_) => String::new(),
+        };
+        write!(
+            f,
+            "{path}: another vpid serves this folder{other}; stop it first (one vpid serves all hosts \
+             of a folder)"
+        )
     }
 }
 
-/// The folder that holds the files of this protocol for a scriptdata folder.
+/// Which of them holds the files of this protocol for a scriptdata folder.
+pub fn place_of(folders: &[Watched], of: FolderId, protocol: Protocol) -> Option<usize> {
+    let is_it = |watched: &Watched| (watched.of, watched.protocol) == (of, protocol);
+    folders.iter().position(is_it)
+}
+
+/// The same, where it is open.
 pub fn opened(folders: &[Watched], of: FolderId, protocol: Protocol) -> Option<&Folder> {
-    let is_it = |watched: &&Watched| watched.of == of && watched.protocol == protocol;
-    folders.iter().find(is_it)?.folder.as_ref()
-}
-
-/// What a file that this run took is from now on.
-pub fn as_ours(what: What, id: FileId) -> What {
-    let origin = Origin::ThisRun(id);
-    match what {
-        What::Calls(_) => What::Calls(origin),
-        What::Messages { session, n, .. } => What::Messages { session, n, origin },
-        other => other,
-    }
+    folders[place_of(folders, of, protocol)?].folder.as_ref()
 }

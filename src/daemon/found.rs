@@ -1,12 +1,11 @@
 //! What the name of a file in a folder says, and what is known of it before it is read.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use super::OpenFile;
-use super::folders::Protocol;
-use super::waiting::{Kind, Of, Origin, What};
+use super::waiting::{Kind, Of, Origin, Protocol, What};
 use crate::core::{Core, FileId, FolderId};
+use crate::jobs::IdMap;
 use crate::protocol::names;
 use crate::protocol::signed;
 
@@ -68,10 +67,21 @@ pub fn look(protocol: Protocol, name: &str) -> Option<(&str, Found<'_>)> {
     }
 }
 
+/// Whether a notice comes from what vpid does itself: it writes files under temporary names, which it renames
+/// to those of input files and of its own signed ones; and it claims files.
+pub fn is_of_ours(name: &str, renamed: bool) -> bool {
+    let is_of = |protocol| match look(protocol, name) {
+        Some((_, Found::HalfWritten)) => true,
+        Some((_, Found::Input | Found::Ours(_) | Found::Taken(..))) => renamed,
+        _ => false,
+    };
+    is_of(Protocol::Stock) || is_of(Protocol::Signed)
+}
+
 /// What this vpid knows, for names that are found.
 pub struct Known<'a> {
     pub core: &'a Core,
-    pub open: &'a HashMap<FileId, OpenFile>,
+    pub open: &'a IdMap<FileId, OpenFile>,
     /// Ids that this run has given.
     pub ours: Range<FileId>,
     /// When this run began, unix nanoseconds.
@@ -88,12 +98,9 @@ impl Known<'_> {
         host: &'a str,
         what: What,
     ) -> Option<Of<'a>> {
-        let is_signed = protocol == Protocol::Signed;
-        if !self.core.serves(folder, host, is_signed) {
-            return None;
-        }
+        let owner = self.core.owner(folder, host, protocol == Protocol::Stock)?;
         if let What::Messages { session, n, .. } = what
-            && self.core.expects(folder, host, session, n)
+            && self.core.expects(owner, host, session, n)
         {
             let kind = Kind::Session;
             let proven = true;
@@ -103,7 +110,7 @@ impl Known<'_> {
             Protocol::Stock => Kind::Stock,
             Protocol::Signed => Kind::Signed,
         };
-        let proven = self.core.is_proven(folder, host);
+        let proven = self.core.is_proven(owner, host);
         Some(Of { host, kind, proven })
     }
 

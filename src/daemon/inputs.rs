@@ -1,18 +1,18 @@
 //! The input files: what we wrote into each, and whether a client has emptied it since.
 
-use std::collections::HashMap;
 use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::core::{HostId, InputState};
 use crate::io::files::{Folder, Input, Stamp};
+use crate::jobs::IdMap;
 use crate::limits;
 use crate::protocol::names;
 
 /// Answer files by host. A host stands here while something may be in its file.
 #[derive(Default)]
 pub struct Inputs {
-    hosts: HashMap<HostId, Option<Stamp>>,
+    hosts: IdMap<HostId, Option<Stamp>>,
 }
 
 impl Inputs {

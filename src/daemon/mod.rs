@@ -1,6 +1,5 @@
 //! The shell: descriptors, clock, threads. One turn is events, core, effects.
 
-mod attended;
 mod control;
 mod effects;
 mod folders;
@@ -11,6 +10,7 @@ pub mod poller;
 mod reload;
 mod scan;
 mod scripts;
+mod services;
 mod shares;
 mod signed;
 mod take;
@@ -20,6 +20,8 @@ mod waiting;
 pub mod wheel;
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt::{self, Display, Formatter};
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -31,25 +33,27 @@ use crate::io::control::Listener;
 use crate::io::instance;
 use crate::io::lock::{Lock, LockError};
 use crate::io::private;
+use crate::io::random;
 use crate::io::rejected::Rejected;
-use crate::io::seen::Seen;
+use crate::io::remembered::RememberedLog;
 use crate::io::sessions::SessionLog;
 use crate::io::sql::tries::Tries;
 use crate::io::sql::{Report, Run, Workers};
-use crate::jobs::Job;
 use crate::jobs::remembered::Remembered;
+use crate::jobs::{IdMap, Job};
 use crate::limits;
 use crate::protocol::signed::FOLDER;
 
-use attended::Attended;
 use control::Control;
-use folders::{Protocol, Watched};
+use folders::{FolderHeld, Watched, place_of};
 use inputs::Inputs;
 use poller::Poller;
 use reload::{Reason, Reloading};
 use scripts::Scripts;
+use services::{NotStarted, Services};
 use take::Queues;
 use turn::Decided;
+use waiting::Protocol;
 use wheel::Wheel;
 
 /// What the loop itself waits for, besides the core's timers.
@@ -75,6 +79,7 @@ enum Due {
 /// A call file that this run holds.
 struct OpenFile {
     folder: FolderId,
+    protocol: Protocol,
     /// Its present name in the folder.
     name: String,
 }
@@ -88,27 +93,27 @@ pub struct Daemon {
     events: VecDeque<Event>,
     decided: Decided,
     folders: Vec<Watched>,
-    /// Numbers of scriptdata folders.
+    /// Of all scriptdata folders that this run has served.
     numbers: HashMap<PathBuf, FolderId>,
-    next_folder: FolderId,
     queues: Queues,
-    open_files: HashMap<FileId, OpenFile>,
+    open_files: IdMap<FileId, OpenFile>,
     /// The ids that this run has given.
     first_file: FileId,
     last_file: FileId,
     inputs: Inputs,
+    random: Box<dyn FnMut() -> u8>,
     /// Hosts whose input files a sweep has still to look at.
     unsettled: Vec<HostId>,
     /// Something could not be handled in this turn.
     is_left_over: bool,
     /// The script that was read last.
     last_run: RunId,
-    seen: Seen,
+    seen: RememberedLog,
     sessions: SessionLog,
     reloading: Reloading,
     rejected: Rejected,
     control: Control,
-    attended: Attended,
+    services: Services,
     scripts: Scripts,
     /// By the numbers of their databases.
     lanes: Vec<Workers>,
@@ -126,16 +131,55 @@ pub struct Daemon {
 pub type Environment = Box<dyn Fn(&str) -> Option<String>>;
 
 /// Why it does not serve.
+#[derive(Debug)]
 pub enum RunError {
-    /// A sentence for the operator.
-    Failed(String),
     /// The owner's SQL is wrong.
     Configuration(Vec<Problem>),
+    /// The state folder cannot be made.
+    NoState(PathBuf, io::Error),
+    /// Something in it cannot be read or written.
+    State(PathBuf, io::Error),
+    HeldState(PathBuf, LockError),
+    HeldFolder(FolderHeld),
+    NoDescriptors(io::Error),
+    /// What serves VyHub, consoles and engines.
+    Services(NotStarted),
+    Wait(io::Error),
 }
 
-impl From<String> for RunError {
-    fn from(sentence: String) -> Self {
-        Self::Failed(sentence)
+impl Display for RunError {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if let Self::NoState(state, _) | Self::State(state, _) | Self::HeldState(state, _) = self {
+            write!(f, "{}: ", state.display())?;
+        }
+        match self {
+            Self::Configuration(problems) => write!(f, "{} problems in its SQL", problems.len()),
+            Self::NoState(_, error) => write!(
+                f,
+                "the state folder cannot be made ({error}); correct `state_dir`"
+            ),
+            Self::State(_, error) => write!(f, "the state folder cannot be used ({error})"),
+            Self::HeldState(_, LockError::Held(Some(pid))) => write!(
+                f,
+                "another vpid (process {pid}) holds this state folder; stop it, or give this one \
+                 its own state_dir"
+            ),
+            Self::HeldState(_, LockError::Held(None)) => write!(
+                f,
+                "another process holds this state folder; stop it, or give this vpid its own \
+                 state_dir"
+            ),
+            Self::HeldState(_, LockError::Io(error)) => write!(
+                f,
+                "the state folder cannot be locked ({error}); check its owner and permissions"
+            ),
+            Self::HeldFolder(held) => held.fmt(f),
+            Self::NoDescriptors(error) => {
+                write!(f, "the system gives no descriptors to wait on ({error})")
+            }
+            Self::Services(error) => error.fmt(f),
+            Self::Wait(error) => write!(f, "waiting for events failed ({error})"),
+        }
     }
 }
 
@@ -172,24 +216,20 @@ pub fn run(
 }
 
 impl Daemon {
-    fn start(config: Config, reloading: Reloading) -> Result<Self, String> {
-        let state = config.state_dir.display().to_string();
-        private::state_folder(&config.state_dir).map_err(|error| {
-            format!("{state}: the state folder cannot be made ({error}); correct `state_dir`")
-        })?;
-        let lock = Lock::of_state(&config.state_dir).map_err(|error| held(&state, &error))?;
-        let unusable = |error| format!("{state}: the state folder cannot be used ({error})");
-        let (seen, remembered) = Seen::open(&config.state_dir).map_err(unusable)?;
+    fn start(config: Config, reloading: Reloading) -> Result<Self, RunError> {
+        let state = || config.state_dir.clone();
+        private::state_folder(&config.state_dir)
+            .map_err(|error| RunError::NoState(state(), error))?;
+        let lock = Lock::of_state(&config.state_dir)
+            .map_err(|error| RunError::HeldState(state(), error))?;
+        let unusable = |error| RunError::State(state(), error);
+        let (seen, remembered) = RememberedLog::open(&config.state_dir).map_err(unusable)?;
         let (sessions, known) = SessionLog::open(&config.state_dir).map_err(unusable)?;
         let (begun, begun_calls) = Begun::open(&config.state_dir).map_err(unusable)?;
         let (tries, tried) = Tries::open(&config.state_dir).map_err(unusable)?;
         let rejected = Rejected::open(&config.state_dir).map_err(unusable)?;
-        let listener = Listener::open(&config.state_dir).inspect_err(|error| {
-            log::warn!("{state}: no control socket ({error}): `vpid game` will not work");
-        });
-        let control = Control::new(listener.ok());
-        let poller = Poller::new(config.watch != Watch::Poll)
-            .map_err(|error| format!("the system gives no descriptors to wait on ({error})"))?;
+        let control = control(&config);
+        let poller = Poller::new(config.watch != Watch::Poll).map_err(RunError::NoDescriptors)?;
         let started = Instant::now();
         let (reports, lane_reports) = mpsc::channel();
         let run = Run {
@@ -198,7 +238,7 @@ impl Daemon {
             tries: Arc::new(tries),
         };
         let lanes = start_databases(&config, &run, &reports, &poller);
-        let (attended, found) = Attended::start(&config, &poller)?;
+        let (services, found) = Services::start(&config, &poller).map_err(RunError::Services)?;
         let mut daemon = Self {
             core: Core::new(&config, &[]),
             started,
@@ -208,12 +248,12 @@ impl Daemon {
             decided: Decided::default(),
             folders: Vec::new(),
             numbers: HashMap::new(),
-            next_folder: FolderId(0),
             queues: Queues::default(),
-            open_files: HashMap::new(),
+            open_files: IdMap::default(),
             first_file: FileId(take::wall_us()),
             last_file: FileId::default(),
             inputs: Inputs::default(),
+            random: Box::new(random::bytes()),
             unsettled: Vec::new(),
             is_left_over: false,
             last_run: RunId::default(),
@@ -222,7 +262,7 @@ impl Daemon {
             reloading,
             rejected,
             control,
-            attended,
+            services,
             scripts: Scripts::new(begun, begun_calls),
             lanes,
             lane_reports,
@@ -238,8 +278,8 @@ impl Daemon {
             sessions: known,
             tries: tried,
         })));
-        daemon.open_folders()?;
-        daemon.attend(found);
+        daemon.open_folders().map_err(RunError::HeldFolder)?;
+        daemon.begin_services(found);
         for warning in &daemon.config.warnings {
             log::warn!("{warning}");
         }
@@ -260,18 +300,13 @@ impl Daemon {
 
     /// Gives each scriptdata folder of the configuration its number, opens what is new and closes
     /// what is gone. A folder whose servers serve one protocol only is not looked at for the other.
-    fn open_folders(&mut self) -> Result<(), String> {
+    fn open_folders(&mut self) -> Result<(), FolderHeld> {
         let mut numbers = Vec::new();
         let mut wanted: Vec<(FolderId, Protocol, PathBuf)> = Vec::new();
         for server in &self.config.servers {
-            let next = &mut self.next_folder;
-            let number = *self
-                .numbers
-                .entry(server.scriptdata.clone())
-                .or_insert_with(|| {
-                    next.0 += 1;
-                    FolderId(next.0 - 1)
-                });
+            let next = FolderId(self.numbers.len() as u32);
+            let known = self.numbers.entry(server.scriptdata.clone());
+            let number = *known.or_insert(next);
             numbers.push(number);
             let stock = server.legacy.is_some();
             let stock = stock.then(|| (number, Protocol::Stock, server.scriptdata.clone()));
@@ -293,12 +328,10 @@ impl Daemon {
             stays
         });
         for (of, protocol, path) in wanted {
-            let known = |folder: &Watched| (folder.of, folder.protocol) == (of, protocol);
-            if !self.folders.iter().any(known) {
-                let mut folder = Watched::new(self.next_folder, of, protocol, &path);
+            if place_of(&self.folders, of, protocol).is_none() {
+                let mut folder = Watched::new(of, protocol, &path);
                 folder.open(&self.poller, self.config.watch)?;
                 self.folders.push(folder);
-                self.next_folder.0 += 1;
             }
         }
         self.decide(Event::configuration(Arc::clone(&self.config), &numbers));
@@ -352,7 +385,7 @@ impl Daemon {
             // A thread that is stuck in a statement ends with the process.
             lane.stop(lanes_end.saturating_duration_since(Instant::now()));
         }
-        self.attended.stop(end);
+        self.services.stop(end);
         if left > 0 {
             log::warn!(
                 "{left} calls were not done in time: their files stay and are taken up at the next start"
@@ -362,20 +395,12 @@ impl Daemon {
     }
 }
 
-fn held(state: &str, error: &LockError) -> String {
-    match error {
-        LockError::Held(Some(pid)) => {
-            format!(
-                "{state}: another vpid (process {pid}) holds this state folder; stop it, or give this one its own state_dir"
-            )
-        }
-        LockError::Held(None) => format!(
-            "{state}: another process holds this state folder; stop it, or give this vpid its own state_dir"
-        ),
-        LockError::Io(error) => format!(
-            "{state}: the state folder cannot be locked ({error}); check its owner and permissions"
-        ),
-    }
+fn control(config: &Config) -> Control {
+    let listener = Listener::open(&config.state_dir).inspect_err(|error| {
+        let state = config.state_dir.display();
+        log::warn!("{state}: no control socket ({error}): `vpid game` will not work");
+    });
+    Control::new(listener.ok())
 }
 
 fn start_databases(

@@ -14,6 +14,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fs::inotify;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use super::found::is_of_ours;
 use crate::core::RunId;
 use crate::limits;
 use crate::protocol::names;
@@ -42,12 +43,11 @@ pub struct Wake {
     pub overflow: bool,
 }
 
-/// A file was written, or renamed to this name.
+/// A file was written, or renamed to this name, and not by us.
 pub struct Hint {
     /// The number of the watch.
     pub watch: i32,
     pub name: String,
-    pub renamed: bool,
 }
 
 /// Wakes the loop from another thread.
@@ -96,6 +96,8 @@ impl Signals {
 
 pub struct Poller {
     inotify: Option<OwnedFd>,
+    /// We have renamed or written files in watched folders since notices were read.
+    changed: bool,
     signals: Signals,
     lanes: Arc<Lanes>,
 }
@@ -118,6 +120,7 @@ impl Poller {
         };
         Ok(Self {
             inotify,
+            changed: false,
             signals: Signals::register()?,
             lanes: Arc::new(lanes),
         })
@@ -162,6 +165,11 @@ impl Poller {
         }
     }
 
+    /// Something in a watched folder was changed by ourselves.
+    pub fn changed(&mut self) {
+        self.changed = true;
+    }
+
     /// Sleeps until something happens, at most for so long; `None`: without bound.
     /// `others` are waited for too, some for room to write as well.
     pub fn wait(
@@ -169,6 +177,13 @@ impl Poller {
         timeout_ms: Option<u64>,
         others: &[(BorrowedFd<'_>, bool)],
     ) -> io::Result<Wake> {
+        let mut wake = Wake::default();
+        // What is noticed of our own changes would only end the sleep.
+        if std::mem::take(&mut self.changed) {
+            self.read_hints(&mut wake);
+        }
+        let is_awake = wake.overflow || !wake.hints.is_empty();
+        let timeout_ms = if is_awake { Some(0) } else { timeout_ms };
         let mut fds = vec![
             PollFd::new(&self.signals.wake, PollFlags::IN),
             PollFd::new(&self.lanes.fd, PollFlags::IN),
@@ -195,7 +210,6 @@ impl Poller {
         }
         let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
         drop(fds);
-        let mut wake = Wake::default();
         if ready[0] {
             drain(&self.signals.wake);
             wake.stop = self.signals.stop.swap(false, Ordering::Relaxed);
@@ -218,23 +232,27 @@ impl Poller {
         let Some(inotify) = &self.inotify else { return };
         let mut buffer = [MaybeUninit::uninit(); BUFFER_BYTES];
         let mut reader = inotify::Reader::new(inotify, &mut buffer);
-        let mut bytes = 0;
+        let (mut bytes, mut count) = (0, 0);
         while let Ok(event) = reader.next() {
             let name = event.file_name().map(|name| name.to_bytes());
             bytes += HEADER_BYTES + name.map_or(0, <[u8]>::len);
+            count += 1;
             if event.events().contains(inotify::ReadFlags::QUEUE_OVERFLOW) {
                 wake.overflow = true;
             } else if let Some(name) = name {
-                wake.hints.push(Hint {
-                    watch: event.wd(),
-                    name: names::text(name).into_owned(),
-                    renamed: event.events().contains(inotify::ReadFlags::MOVED_TO),
-                });
+                let name = names::text(name);
+                let renamed = event.events().contains(inotify::ReadFlags::MOVED_TO);
+                if !is_of_ours(&name, renamed) {
+                    wake.hints.push(Hint {
+                        watch: event.wd(),
+                        name: name.into_owned(),
+                    });
+                }
             }
             if reader.is_buffer_empty() {
                 // What is left wakes the next turn at once. A buffer with room was all there is.
                 let is_full = std::mem::take(&mut bytes) + HEADER_BYTES + NAME_BYTES > BUFFER_BYTES;
-                if !is_full || wake.hints.len() >= limits::TURN_HINTS_MAX {
+                if !is_full || count >= limits::TURN_HINTS_MAX {
                     break;
                 }
             }
@@ -245,4 +263,40 @@ impl Poller {
 fn drain(fd: impl AsFd) {
     let mut buffer = [0; 64];
     while rustix::io::read(&fd, &mut buffer).is_ok_and(|read| read == buffer.len()) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::files::{Folder, Links, Take};
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn our_own_renames_and_responses_do_not_wake_the_loop_and_what_a_game_writes_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let calls = dir.path().join("a_vpi_1_2_output.interface");
+        std::fs::write(&calls, b"{}\0").unwrap();
+        let folder = Folder::open(dir.path(), Links::Followed).unwrap();
+        let mut poller = Poller::new(true).unwrap();
+        poller.watch(dir.path()).unwrap();
+        let claimed = names::taken("a_vpi_1_2_output.interface", 6);
+        let take = folder.take("a_vpi_1_2_output.interface", &claimed, 100);
+        assert!(matches!(take, Ok(Take::Taken { .. })));
+        folder.replace(&names::input("a"), b"{}").unwrap();
+        poller.changed();
+        let began = Instant::now();
+        let wake = poller.wait(Some(30), &[]).unwrap();
+        assert!(wake.hints.is_empty() && !wake.overflow);
+        assert!(began.elapsed() >= Duration::from_millis(30), "it was woken");
+
+        folder.replace(&names::input("a"), b"{}").unwrap();
+        std::fs::write(dir.path().join(names::input("a")), b"\0").unwrap();
+        std::fs::write(&calls, b"{}\0").unwrap();
+        poller.changed();
+        let began = Instant::now();
+        let wake = poller.wait(Some(60_000), &[]).unwrap();
+        assert!(began.elapsed() < Duration::from_secs(30), "it slept");
+        let names: Vec<&str> = wake.hints.iter().map(|hint| &*hint.name).collect();
+        assert_eq!(names, [&*names::input("a"), "a_vpi_1_2_output.interface"]);
+    }
 }

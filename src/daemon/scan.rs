@@ -14,9 +14,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::folders::{Protocol, Watched};
-use super::found::{Found, Known, look};
-use super::waiting::{Waiting, WaitingFiles};
+use super::found::{self, Found, Known};
+use super::waiting::{Protocol, Waiting, WaitingFiles};
 use crate::core::FolderId;
 use crate::io::files::Folder;
 use crate::io::listing::{Listing, Plain};
@@ -146,11 +145,29 @@ struct Look<'a> {
     refused_earlier: bool,
     /// Names that are no plain files.
     strange: Vec<String>,
-    /// Names that no game can want.
-    unwanted: Vec<String>,
 }
 
-impl Look<'_> {
+impl<'a> Look<'a> {
+    fn new(
+        folder: &'a Folder,
+        (of, protocol): (FolderId, Protocol),
+        known: &'a Known<'a>,
+        waiting: &'a mut WaitingFiles,
+        recovers: bool,
+    ) -> Self {
+        Self {
+            folder,
+            of,
+            protocol,
+            known,
+            waiting,
+            recovers,
+            refused_stranger: false,
+            refused_earlier: false,
+            strange: Vec::new(),
+        }
+    }
+
     /// A name that is not of ours to write.
     fn add(&mut self, name: &str, host: &str, found: &Found<'_>, plain: Plain) {
         let (what, client_time, earlier) = match *found {
@@ -193,181 +210,146 @@ impl Look<'_> {
     }
 }
 
-impl Watched {
-    /// Makes steps of the passes until this time, and one at least where one is due.
-    pub fn scan(&mut self, waiting: &mut WaitingFiles, known: &Known<'_>, until: Instant) {
+impl Scans {
+    /// Makes steps of the passes until this time, and one at least where one is due. Gives the names of
+    /// what is no plain file, where games write files.
+    pub fn scan(
+        &mut self,
+        folder: &Folder,
+        of: (FolderId, Protocol),
+        waiting: &mut WaitingFiles,
+        known: &Known<'_>,
+        until: Instant,
+    ) -> Vec<String> {
+        let mut strange = Vec::new();
         loop {
             let now = Instant::now();
-            let has_room = waiting.has_room_for_strangers();
-            let goes_on = if self.scans.pass.is_some() || self.scans.may_begin(now) {
-                self.step(waiting, known, now)
-            } else if let Some(name) = self.scans.unwanted.pop() {
-                self.remove_unwanted(&name, known);
-                Ok(())
-            } else if has_room && (self.scans.late.is_some() || self.scans.late_wanted) {
-                self.step_late(waiting, known)
+            let look = Look::new(folder, of, known, waiting, self.recovers);
+            let step = if self.pass.is_some() || self.may_begin(now) {
+                self.step(look, now)
+            } else if let Some(name) = self.unwanted.pop() {
+                remove_unwanted(folder, &name, known);
+                Ok(Vec::new())
+            } else if look.waiting.has_room_for_strangers()
+                && (self.late.is_some() || self.late_wanted)
+            {
+                self.step_late(look)
             } else {
-                return;
+                return strange;
             };
-            if let Err(error) = goes_on {
-                log::error!(
-                    "{}: the folder cannot be read ({error}); trying again",
-                    self.path.display()
-                );
-                let scans = &mut self.scans;
-                (scans.pass, scans.late) = (None, None);
-                (scans.wanted, scans.late_wanted) = (false, false);
-                return;
+            match step {
+                Ok(found) => strange.extend(found),
+                Err(error) => {
+                    log::error!(
+                        "{}: the folder cannot be read ({error}); trying again",
+                        folder.path().display()
+                    );
+                    (self.pass, self.late) = (None, None);
+                    self.skip();
+                    return strange;
+                }
             }
             if Instant::now() >= until {
-                return;
+                return strange;
             }
         }
     }
 
-    /// Removes what no game can want, unless it was written in this run: such notes to games are
-    /// known elsewhere.
-    fn remove_unwanted(&self, name: &str, known: &Known<'_>) {
-        let Some(folder) = &self.folder else { return };
-        let mtime_ns = folder.mtime_ns(name);
-        if mtime_ns.is_some_and(|mtime_ns| mtime_ns < known.began_ns) {
-            let _ = folder.remove(name);
-        }
+    /// Nothing can be read now: a sweep tries again.
+    pub fn skip(&mut self) {
+        (self.wanted, self.late_wanted) = (false, false);
     }
 
     /// A step of the pass that is the truth.
-    fn step(
-        &mut self,
-        waiting: &mut WaitingFiles,
-        known: &Known<'_>,
-        began: Instant,
-    ) -> std::io::Result<()> {
-        let Some(folder) = &self.folder else {
-            self.scans.wanted = false;
-            return Ok(());
-        };
-        let scans = &mut self.scans;
-        if scans.pass.is_none() {
-            scans.wanted = false;
-            scans.pass = Some(Pass {
-                changed_ns: folder.changed_ns().ok(),
-                listing: Listing::begin(folder)?,
+    fn step(&mut self, mut look: Look<'_>, began: Instant) -> std::io::Result<Vec<String>> {
+        if self.pass.is_none() {
+            self.wanted = false;
+            self.pass = Some(Pass {
+                changed_ns: look.folder.changed_ns().ok(),
+                listing: Listing::begin(look.folder)?,
                 spent: Duration::ZERO,
                 refused_earlier: false,
             });
         }
-        let Some(pass) = &mut scans.pass else {
-            return Ok(());
+        let Some(pass) = &mut self.pass else {
+            return Ok(Vec::new());
         };
-        let mut look_with = look_with(folder, (self.of, self.protocol), known, waiting);
-        look_with.recovers = scans.recovers;
-        let (is_first, left) = (scans.is_first, &mut scans.left);
+        let (is_first, left) = (self.is_first, &mut self.left);
         let mut unwanted = false;
         let more = pass.listing.next(|name, plain| {
-            let Some((host, found)) = look(self.protocol, name) else {
+            let Some((host, found)) = found::look(look.protocol, name) else {
                 return;
             };
             match found {
-                Found::Ours(parsed) if is_first && look_with.wants(&parsed) => {
+                Found::Ours(parsed) if is_first && look.wants(&parsed) => {
                     if let signed::Kind::Vpid(m) = parsed.kind {
                         left.push((m, name.to_string()));
                     }
                 }
                 Found::Ours(_) | Found::HalfWritten => unwanted |= is_first,
-                found => look_with.add(name, host, &found, plain),
+                found => look.add(name, host, &found, plain),
             }
         })?;
-        pass.refused_earlier |= look_with.refused_earlier;
-        scans.late_wanted |= look_with.refused_stranger || unwanted;
-        let strange = look_with.strange;
+        pass.refused_earlier |= look.refused_earlier;
+        self.late_wanted |= look.refused_stranger || unwanted;
         pass.spent += began.elapsed();
         if !more {
             self.end_pass();
         }
-        self.name_strange(&strange, known);
-        Ok(())
+        Ok(look.strange)
     }
 
     fn end_pass(&mut self) {
-        let scans = &mut self.scans;
-        let Some(pass) = scans.pass.take() else {
+        let Some(pass) = self.pass.take() else {
             return;
         };
-        scans.recovers &= pass.refused_earlier;
-        scans.holds &= scans.wanted;
-        if std::mem::take(&mut scans.is_first) {
+        self.recovers &= pass.refused_earlier;
+        self.holds &= self.wanted;
+        if std::mem::take(&mut self.is_first) {
             // The last is read first.
-            scans.left.sort_unstable_by(|a, b| b.cmp(a));
+            self.left.sort_unstable_by(|a, b| b.cmp(a));
         }
         // Only a folder that has been quiet for a while may be skipped later.
         let is_quiet = |changed: &i64| is_older(*changed, limits::SCAN_TRUST_MS);
-        scans.scanned_ns = pass.changed_ns.filter(is_quiet);
-        scans.rest_until = Some(Instant::now() + pass.spent);
+        self.scanned_ns = pass.changed_ns.filter(is_quiet);
+        self.rest_until = Some(Instant::now() + pass.spent);
     }
 
-    /// A step of the pass for strangers' files, and for ours that no game wants.
-    fn step_late(&mut self, waiting: &mut WaitingFiles, known: &Known<'_>) -> std::io::Result<()> {
-        let Some(folder) = &self.folder else {
-            self.scans.late_wanted = false;
-            return Ok(());
-        };
-        let scans = &mut self.scans;
-        if scans.late.is_none() {
-            scans.late_wanted = false;
-            scans.late = Some(Listing::begin(folder)?);
+    /// A step of the pass for files of unproven hosts, and for ours that no game wants.
+    fn step_late(&mut self, mut look: Look<'_>) -> std::io::Result<Vec<String>> {
+        if self.late.is_none() {
+            self.late_wanted = false;
+            self.late = Some(Listing::begin(look.folder)?);
         }
-        let Some(listing) = &mut scans.late else {
-            return Ok(());
+        let Some(listing) = &mut self.late else {
+            return Ok(Vec::new());
         };
-        let mut look_with = look_with(folder, (self.of, self.protocol), known, waiting);
-        look_with.recovers = scans.recovers;
+        let unwanted = &mut self.unwanted;
         let more = listing.next(|name, plain| {
-            let Some((host, found)) = look(self.protocol, name) else {
+            let Some((host, found)) = found::look(look.protocol, name) else {
                 return;
             };
             match found {
-                Found::HalfWritten => look_with.unwanted.push(name.to_string()),
-                Found::Ours(parsed) if !look_with.wants(&parsed) => {
-                    look_with.unwanted.push(name.to_string());
-                }
-                found => look_with.add(name, host, &found, plain),
+                Found::HalfWritten => unwanted.push(name.to_string()),
+                Found::Ours(parsed) if !look.wants(&parsed) => unwanted.push(name.to_string()),
+                found => look.add(name, host, &found, plain),
             }
         })?;
-        scans.late_wanted |= look_with.refused_stranger;
-        scans.unwanted = std::mem::take(&mut look_with.unwanted);
+        self.late_wanted |= look.refused_stranger;
         if !more {
-            scans.late = None;
-            scans.recovers &= scans.late_wanted;
+            self.late = None;
+            self.recovers &= self.late_wanted;
         }
-        let strange = look_with.strange;
-        self.name_strange(&strange, known);
-        Ok(())
-    }
-
-    fn name_strange(&mut self, strange: &[String], known: &Known<'_>) {
-        for name in strange {
-            self.complain_of_thing(name, known.now_ms);
-        }
+        Ok(look.strange)
     }
 }
 
-fn look_with<'a>(
-    folder: &'a Folder,
-    (of, protocol): (FolderId, Protocol),
-    known: &'a Known<'a>,
-    waiting: &'a mut WaitingFiles,
-) -> Look<'a> {
-    Look {
-        folder,
-        of,
-        protocol,
-        known,
-        waiting,
-        recovers: false,
-        refused_stranger: false,
-        refused_earlier: false,
-        strange: Vec::new(),
-        unwanted: Vec::new(),
+/// Removes what no game can want, unless it was written in this run: such notes to games are known
+/// elsewhere.
+fn remove_unwanted(folder: &Folder, name: &str, known: &Known<'_>) {
+    let mtime_ns = folder.mtime_ns(name);
+    if mtime_ns.is_some_and(|mtime_ns| mtime_ns < known.began_ns) {
+        let _ = folder.remove(name);
     }
 }
 

@@ -5,8 +5,10 @@
 //! and what was used beyond one's share is still owed after a short leave. All steps take
 //! O(log n) for n that wait.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::hash::Hash;
+
+use crate::jobs::IdMap;
 
 pub struct Shares<K> {
     /// Those that wait, by what they have used.
@@ -14,7 +16,7 @@ pub struct Shares<K> {
     /// Those that do not wait, and have used more than `clock`: older ones owe nothing.
     away: BTreeSet<(u64, K)>,
     /// What each of both has used.
-    used: HashMap<K, u64>,
+    used: IdMap<K, u64>,
     /// What whoever was served last had used before.
     clock: u64,
 }
@@ -24,7 +26,7 @@ impl<K> Default for Shares<K> {
         Self {
             waiting: BTreeSet::new(),
             away: BTreeSet::new(),
-            used: HashMap::new(),
+            used: IdMap::default(),
             clock: 0,
         }
     }

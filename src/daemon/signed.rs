@@ -3,13 +3,11 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::folders::{Protocol, opened};
-use super::take::Taking;
-use super::waiting::Origin;
-use super::{Daemon, OpenFile};
+use super::Daemon;
+use super::folders::opened;
+use super::waiting::{Origin, Protocol, Taking};
 use crate::core::{Event, FileId, FolderId, SignedFile};
 use crate::io::files::Take;
-use crate::io::random;
 use crate::limits;
 use crate::protocol::signed::session_log::Note;
 use crate::protocol::signed::{self, Id, Kind};
@@ -25,10 +23,11 @@ impl Daemon {
         }
     }
 
-    pub(super) fn write_signed(&self, folder: FolderId, name: &str, text: String) -> bool {
+    pub(super) fn write_signed(&mut self, folder: FolderId, name: &str, text: String) -> bool {
         let Some(folder) = opened(&self.folders, folder, Protocol::Signed) else {
             return false;
         };
+        self.poller.changed();
         let mut bytes = text.into_bytes();
         bytes.push(0);
         match folder.replace(name, &bytes) {
@@ -110,7 +109,7 @@ impl Daemon {
                 return match other {
                     Ok(Take::TooLarge { size }) => {
                         let reason = too_large(size, limits::SIGNED_HELLO_BYTES_MAX);
-                        self.set_aside(place, name, file, &reason);
+                        self.reject_file(place, name, file, &reason);
                     }
                     Ok(Take::NotAFile) => self.complain_of_thing(place, name),
                     Err(error) => {
@@ -124,21 +123,17 @@ impl Daemon {
         let watched = &mut self.folders[place];
         watched.unfinished.remove(name);
         watched.hellos.insert(Rc::clone(name));
-        let open = OpenFile {
-            folder: watched.id,
-            name: name.to_string(),
-        };
-        self.open_files.insert(file, open);
+        let folder = watched.of;
+        self.holds(place, file, name.to_string());
         let file = SignedFile {
-            folder: watched.of,
+            folder,
             host: taking.host.to_string(),
             session,
             file,
             bytes,
             recovered: false,
         };
-        let mut random = random::bytes();
-        let nonce = Id::from_random(std::array::from_fn(|_| random()));
+        let nonce = Id::from_random(std::array::from_fn(|_| (self.random)()));
         self.events.push_back(Event::Hello { file, nonce });
     }
 
@@ -146,14 +141,14 @@ impl Daemon {
     pub(super) fn take_messages(&mut self, taking: Taking, session: Id, n: u64, origin: Origin) {
         let max = limits::SIGNED_GAME_BYTES_MAX;
         let place = taking.place;
-        let (id, folder) = (self.folders[place].id, self.folders[place].of);
+        let folder = self.folders[place].of;
         let Some((file, name, recovered, take)) = self.claim(&taking, origin, max) else {
             return;
         };
         let host = taking.host.to_string();
         match take {
             Take::Taken { bytes, .. } => {
-                self.open_files.insert(file, OpenFile { folder: id, name });
+                self.holds(place, file, name);
                 let file = SignedFile {
                     folder,
                     host,
@@ -165,7 +160,7 @@ impl Daemon {
                 self.events.push_back(Event::Signed { file, n });
             }
             Take::TooLarge { size } => {
-                self.set_aside(place, &name, file, &too_large(size, max));
+                self.reject_file(place, &name, file, &too_large(size, max));
                 self.events.push_back(Event::SignedCut {
                     folder,
                     host,
@@ -177,8 +172,8 @@ impl Daemon {
         }
     }
 
-    /// A file was set aside because its end never came: its game may write it again.
-    pub(super) fn tell_of_cut(&mut self, place: usize, name: &str) {
+    /// A file was rejected because its end never came: its game may write it again.
+    pub(super) fn report_cut(&mut self, place: usize, name: &str) {
         let watched = &self.folders[place];
         if watched.protocol == Protocol::Signed
             && let Some(parsed) = signed::parse_name(name)

@@ -12,18 +12,19 @@
 //! game again. The id is the time in microseconds, never used twice. After a crash the next start finds
 //! the file again; calls that a database's journal knows are answered from it, and the others run.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::folders::{Protocol, Watched, as_ours};
+use super::folders::{Watched, place_of};
 use super::found::Known;
 use super::shares::Shares;
 use super::unfinished::Entry;
-use super::waiting::{Chosen, Kind, Origin, Waiting, WaitingFiles, What};
+use super::waiting::{Chosen, Kind, Origin, Protocol, Taking, WaitingFiles, What};
 use super::{Daemon, Due, OpenFile};
 use crate::core::{Event, FileId, FolderId, TakenFile};
 use crate::io::files::{Stamp, Take};
+use crate::jobs::IdMap;
 use crate::limits;
 use crate::protocol::names;
 
@@ -70,19 +71,10 @@ pub(super) struct Queues {
     restarts: Vec<(FolderId, Rc<str>, i64)>,
 }
 
-/// A file that is being taken: where it is, and whose it is.
-pub(super) struct Taking {
-    pub place: usize,
-    pub host: Rc<str>,
-    pub kind: Kind,
-    pub proven: bool,
-    pub file: Waiting,
-}
-
 /// What is known, for names that are found.
 pub(super) fn known<'a>(
     core: &'a crate::core::Core,
-    open: &'a HashMap<FileId, OpenFile>,
+    open: &'a IdMap<FileId, OpenFile>,
     (FileId(began), FileId(last)): (FileId, FileId),
     now_ms: u64,
 ) -> Known<'a> {
@@ -158,10 +150,8 @@ impl Daemon {
                 self.queues.shares.join(*of);
             }
             while let Some(protocol) = waiting.wants_rescan() {
-                let is_it =
-                    |watched: &&mut Watched| (watched.of, watched.protocol) == (*of, protocol);
-                if let Some(watched) = self.folders.iter_mut().find(is_it) {
-                    watched.scans.wanted(false);
+                if let Some(place) = place_of(&self.folders, *of, protocol) {
+                    self.folders[place].scans.wanted(false);
                 }
             }
         }
@@ -187,20 +177,18 @@ impl Daemon {
             return waiting.forget(chosen);
         };
         let protocol = kind.protocol();
-        let is_it = |watched: &Watched| (watched.of, watched.protocol) == (of, protocol);
-        let place = self.folders.iter().position(is_it);
-        let is_signed = protocol == Protocol::Signed;
-        let serves = self.core.serves(of, &host, is_signed);
-        let Some(place) = place.filter(|_| serves) else {
+        let place = place_of(&self.folders, of, protocol);
+        let owner = self.core.owner(of, &host, protocol == Protocol::Stock);
+        let (Some(place), Some(owner)) = (place, owner) else {
             budget.skips -= 1;
             return waiting.forget(chosen);
         };
-        let proven = kind == Kind::Session || self.core.is_proven(of, &host);
+        let proven = kind == Kind::Session || self.core.is_proven(owner, &host);
         if proven != was_proven {
             budget.skips -= 1;
             return waiting.set_proven(chosen.lane, proven);
         }
-        if !self.core.has_room(of, &host, is_signed) {
+        if !self.core.has_room(owner) {
             budget.skips -= 1;
             return waiting.park(chosen);
         }
@@ -226,6 +214,18 @@ impl Daemon {
         if let Some(waiting) = self.queues.waiting.get_mut(&of) {
             waiting.done(chosen, cost_us);
         }
+    }
+
+    /// This run holds a file from now on, under its present name.
+    pub(super) fn holds(&mut self, place: usize, file: FileId, name: String) {
+        let watched = &self.folders[place];
+        let (folder, protocol) = (watched.of, watched.protocol);
+        let open = OpenFile {
+            folder,
+            protocol,
+            name,
+        };
+        self.open_files.insert(file, open);
     }
 
     fn take_file(&mut self, taking: Taking) {
@@ -256,7 +256,10 @@ impl Daemon {
         };
         let folder = self.folders[taking.place].open_folder().ok()?;
         let take = match origin {
-            Origin::Game => folder.take(name, &taken_name, bytes_max),
+            Origin::Game => {
+                self.poller.changed();
+                folder.take(name, &taken_name, bytes_max)
+            }
             Origin::EarlierRun(_) | Origin::ThisRun(_) => folder.read(name, bytes_max),
         };
         let take = match take {
@@ -291,13 +294,13 @@ impl Daemon {
     fn take_calls(&mut self, taking: Taking, origin: Origin) {
         let max = limits::CALL_FILE_BYTES_MAX;
         let place = taking.place;
-        let (id, folder) = (self.folders[place].id, self.folders[place].of);
+        let folder = self.folders[place].of;
         let Some((file, name, recovered, take)) = self.claim(&taking, origin, max) else {
             return;
         };
         match take {
             Take::Taken { bytes, mtime_ns } => {
-                self.open_files.insert(file, OpenFile { folder: id, name });
+                self.holds(place, file, name);
                 self.events.push_back(Event::Calls(TakenFile {
                     folder,
                     host: taking.host.to_string(),
@@ -309,7 +312,7 @@ impl Daemon {
             }
             Take::TooLarge { size } => {
                 let reason = format!("it has {size} bytes, more than {max}");
-                self.set_aside(place, &name, file, &reason);
+                self.reject_file(place, &name, file, &reason);
             }
             Take::Unfinished { .. } | Take::NotAFile | Take::Gone => {}
         }
@@ -318,24 +321,24 @@ impl Daemon {
     /// A map began. The file goes when that is written down, so that no crash forgets it.
     fn take_restart(&mut self, taking: Taking) {
         let Taking { place, file, .. } = taking;
-        let folder = self.folders[place].open_folder();
+        let watched = &self.folders[place];
+        let (of, folder) = (watched.of, watched.open_folder());
         let mtime_ns = folder.ok().and_then(|folder| folder.mtime_ns(&file.name));
         let Some(mtime_ns) = mtime_ns else {
             return;
         };
         self.events.push_back(Event::Restart {
-            folder: self.folders[place].of,
+            folder: of,
             host: taking.host.to_string(),
             mtime_ns,
         });
-        let id = self.folders[place].id;
-        self.queues.restarts.push((id, file.name, mtime_ns));
+        self.queues.restarts.push((of, file.name, mtime_ns));
     }
 
     /// Removes restart files that are written down, and not those that came in their place since.
     pub(super) fn remove_restarts(&mut self) {
-        for (id, name, mtime_ns) in std::mem::take(&mut self.queues.restarts) {
-            let Some(place) = self.folders.iter().position(|folder| folder.id == id) else {
+        for (of, name, mtime_ns) in std::mem::take(&mut self.queues.restarts) {
+            let Some(place) = place_of(&self.folders, of, Protocol::Stock) else {
                 continue;
             };
             let Ok(folder) = self.folders[place].open_folder() else {
@@ -360,7 +363,7 @@ impl Daemon {
         let now_ms = self.now().mono_ms;
         let before = &taking.file.name;
         let (name, what) = match &ours {
-            Some((name, id)) => (Rc::from(name.as_str()), as_ours(taking.file.what, *id)),
+            Some((name, id)) => (Rc::from(name.as_str()), taking.file.what.claimed(*id)),
             None => (Rc::clone(before), taking.file.what),
         };
         let entry = Entry::new(taking, what, stamp);
@@ -381,8 +384,8 @@ impl Daemon {
         }
         let stamp = self.next_file_id();
         let reason = "it has no closing NUL: its writing was cut short";
-        self.set_aside(taking.place, &name, stamp, reason);
-        self.tell_of_cut(taking.place, &name);
+        self.reject_file(taking.place, &name, stamp, reason);
+        self.report_cut(taking.place, &name);
     }
 
     /// The time of unfinished files is over.

@@ -12,10 +12,11 @@ use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
 use std::time::{Duration, Instant};
 
-use super::folders::{Protocol, opened};
+use super::folders::opened;
 use super::poller::Wake;
 use super::take::known;
-use super::{Daemon, Due};
+use super::waiting::Protocol;
+use super::{Daemon, Due, RunError};
 use crate::core::{Event, HostId, InputState, RunId};
 use crate::io::sql::Report;
 use crate::limits;
@@ -43,7 +44,7 @@ impl Display for Decided {
 impl Daemon {
     /// Sleeps until something happens or the next timer is due; not at all while something is left
     /// over.
-    pub(super) fn wait(&mut self) -> Result<Wake, String> {
+    pub(super) fn wait(&mut self) -> Result<Wake, RunError> {
         let now_ms = self.now().mono_ms;
         let of_folders = match self.stopping {
             true => None,
@@ -61,8 +62,8 @@ impl Daemon {
                 .chain(of_folders.map(round_up))
                 .min(),
         };
-        let timeout_ms = self.attended.wait_ms(timeout_ms);
-        let logs = self.attended.fds().map(|fd| (fd, false));
+        let timeout_ms = self.services.wait_ms(timeout_ms);
+        let logs = self.services.fds().map(|fd| (fd, false));
         let mut fds: Vec<_> = self.control.fds().into_iter().chain(logs).collect();
         let others = fds.len();
         let mut runs = Vec::new();
@@ -70,10 +71,7 @@ impl Daemon {
             runs.push(run);
             fds.push((fd, write));
         }
-        let mut wake = self
-            .poller
-            .wait(timeout_ms, &fds)
-            .map_err(|error| format!("waiting for events failed ({error})"))?;
+        let mut wake = self.poller.wait(timeout_ms, &fds).map_err(RunError::Wait)?;
         wake.control = wake.ready[..others].contains(&true);
         let runs = runs.into_iter().zip(&wake.ready[others..]);
         wake.scripts = runs
@@ -95,7 +93,7 @@ impl Daemon {
         self.look_at_some_inputs();
         self.drain_events();
         self.take_reports();
-        let events = self.attended.events();
+        let events = self.services.events();
         self.is_left_over |= events.len() >= limits::TURN_REPORTS_MAX;
         self.events.extend(events);
         self.drain_events();
@@ -145,9 +143,7 @@ impl Daemon {
             }
             let folder = &mut self.folders[place];
             let waiting = self.queues.waiting.entry(folder.of).or_default();
-            // Games empty their input file in place; it is we who rename to its name.
             if let Some(host) = folder.hint(hint, waiting, &known)
-                && !hint.renamed
                 && let Some(host) = self.core.find_host(folder.of, host)
             {
                 emptied.insert(host);
@@ -310,16 +306,15 @@ impl Daemon {
             self.remember.clear();
         }
         self.remove_restarts();
-        self.attended.hand_over();
+        self.services.hand_over();
         if self.jobs.is_empty() {
             return;
         }
-        let jobs = std::mem::take(&mut self.jobs);
         if let [lane] = &self.lanes[..] {
-            return lane.submit(jobs);
+            return lane.submit(self.jobs.drain(..));
         }
         let mut of_each: Vec<Vec<_>> = self.lanes.iter().map(|_| Vec::new()).collect();
-        for job in jobs {
+        for job in self.jobs.drain(..) {
             of_each[job.database].push(job);
         }
         for (lane, jobs) in self.lanes.iter().zip(of_each) {

@@ -6,8 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
-use super::take::Taking;
-use super::waiting::{Kind, What};
+use super::waiting::{Kind, Taking, What};
 use crate::io::files::Stamp;
 use crate::limits;
 

@@ -7,15 +7,32 @@
 
 use std::cmp::Reverse;
 use std::collections::hash_map::RandomState;
-use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::{BinaryHeap, HashSet, VecDeque};
 use std::hash::BuildHasher;
 use std::rc::Rc;
 
-use super::folders::Protocol;
 use super::shares::Shares;
 use crate::core::FileId;
+use crate::jobs::IdMap;
 use crate::limits;
 use crate::protocol::signed::Id;
+
+/// Which files are in a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// Those of the stock client, among everybody's.
+    Stock,
+    Signed,
+}
+
+impl Protocol {
+    fn other(self) -> Self {
+        match self {
+            Protocol::Stock => Protocol::Signed,
+            Protocol::Signed => Protocol::Stock,
+        }
+    }
+}
 
 /// A file that waits to be taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +55,27 @@ pub enum What {
         n: u64,
         origin: Origin,
     },
+}
+
+impl What {
+    /// What a file is from now on that this run has claimed under this id.
+    pub fn claimed(self, id: FileId) -> Self {
+        let origin = Origin::ThisRun(id);
+        match self {
+            What::Calls(_) => What::Calls(origin),
+            What::Messages { session, n, .. } => What::Messages { session, n, origin },
+            other => other,
+        }
+    }
+}
+
+/// A file that is being taken: in which of the watched folders it is, and whose it is.
+pub struct Taking {
+    pub place: usize,
+    pub host: Rc<str>,
+    pub kind: Kind,
+    pub proven: bool,
+    pub file: Waiting,
 }
 
 /// Where a call file comes from.
@@ -134,7 +172,7 @@ struct Lane {
 #[derive(Default)]
 pub struct WaitingFiles {
     /// By a hash of host and kind, so that a host that comes back is known to `shares`.
-    lanes: HashMap<u64, Lane>,
+    lanes: IdMap<u64, Lane>,
     hasher: RandomState,
     names: HashSet<Rc<str>>,
     shares: Shares<Payer>,

@@ -1,57 +1,37 @@
-//! Timers: what is due when.
-//!
-//! An ordered set. A hashed wheel would make setting a timer cheaper, and would pay from some
-//! ten thousand timers on; a vpid has one or two for each host.
+//! Timers: what is due when, one or two for each host.
 
-use std::collections::{BTreeSet, HashMap};
-use std::hash::Hash;
+use crate::core::deadlines::Expiring;
 
-pub struct Wheel<K> {
-    order: BTreeSet<(u64, K)>,
-    due: HashMap<K, u64>,
-}
+pub struct Wheel<K>(Expiring<K, ()>);
 
 impl<K> Default for Wheel<K> {
     fn default() -> Self {
-        Self {
-            order: BTreeSet::new(),
-            due: HashMap::new(),
-        }
+        Self(Expiring::default())
     }
 }
 
-impl<K: Copy + Ord + Hash> Wheel<K> {
+impl<K: Copy + Ord> Wheel<K> {
     /// Sets a timer, or moves it.
     pub fn set(&mut self, timer: K, at_ms: u64) {
-        if let Some(before) = self.due.insert(timer, at_ms) {
-            self.order.remove(&(before, timer));
-        }
-        self.order.insert((at_ms, timer));
+        self.0.insert(timer, (), at_ms);
     }
 
     pub fn cancel(&mut self, timer: K) {
-        if let Some(at_ms) = self.due.remove(&timer) {
-            self.order.remove(&(at_ms, timer));
-        }
+        self.0.remove(timer);
     }
 
     /// When the next timer is due.
     pub fn next_ms(&self) -> Option<u64> {
-        self.order.first().map(|(at_ms, _)| *at_ms)
+        self.0.next_due()
     }
 
     pub fn is_set(&self, timer: &K) -> bool {
-        self.due.contains_key(timer)
+        self.0.contains(*timer)
     }
 
     /// Takes the next timer that is due.
     pub fn pop_due(&mut self, now_ms: u64) -> Option<K> {
-        let (at_ms, timer) = *self.order.first()?;
-        if at_ms > now_ms {
-            return None;
-        }
-        self.cancel(timer);
-        Some(timer)
+        self.0.pop_due(now_ms).map(|(timer, ())| timer)
     }
 }
 

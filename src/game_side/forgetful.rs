@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn half_of_many_answers_is_overlooked_and_heard_when_repeated() {
+    fn half_of_many_answers_is_overlooked_and_read_when_repeated() {
         let mut client = ForgetfulClient::default();
         (0..8).for_each(|n| client.expect(n.to_string()));
         assert!(client.read(|_| false).is_empty());

@@ -8,11 +8,48 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use thiserror::Error;
 
 use super::stock::{FolderWatch, GameCall};
 use crate::io::random;
 use crate::limits::SIGNED_WINDOW;
-use crate::protocol::signed::{self, FOLDER, Id, Keys, NO_MAP};
+use crate::protocol::signed::messages::CallFailed;
+use crate::protocol::signed::{self, FOLDER, Id, Keys, NO_MAP, NotAuthentic};
+
+/// A response: its value, or its error.
+pub type Answer = Result<Value, CallFailed>;
+
+/// Why there is no session, or not any more.
+#[derive(Debug, Error)]
+pub enum SessionError {
+    /// Of a file or folder, by its path or name.
+    #[error("{0}: {1}")]
+    File(String, io::Error),
+    #[error("{0}: {1}")]
+    NotAuthentic(String, NotAuthentic),
+    #[error("{0}: {1}")]
+    Unreadable(String, serde_json::Error),
+    #[error("{0} holds no nonce")]
+    NoNonce(String),
+    /// No welcome came in this time.
+    #[error(
+        "no vpid welcomed the session within {} s: is `vpid run` running with this configuration?",
+        .0.as_secs_f64()
+    )]
+    Late(Duration),
+    /// vpid's reason.
+    #[error("{0}")]
+    Refused(String),
+    #[error("vpid has ended this session: {0}")]
+    Gone(String),
+}
+
+/// By what the operator reads, for tests.
+impl PartialEq for SessionError {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
 
 /// One session of a host.
 pub struct SignedGame {
@@ -28,26 +65,26 @@ pub struct SignedGame {
     /// The number up to which vpid has read.
     acked: u64,
     /// The number up to which vpid knows that we have read.
-    told: u64,
+    acknowledged: u64,
     last_call: u64,
-    /// Messages that were read and not asked for yet.
+    /// Messages that were read and not fetched yet.
     received: VecDeque<Value>,
     watch: FolderWatch,
 }
 
 impl SignedGame {
-    /// Asks for a session and waits for it. The error is a sentence.
+    /// Requests a session and waits for it.
     pub fn connect(
         scriptdata: &Path,
         host: &str,
         key: &[u8],
         timeout: Duration,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, SessionError> {
         let mut random = random::bytes();
         let session = Id::from_random(std::array::from_fn(|_| random()));
         let keys = Keys::of_host(key, host);
         let dir = scriptdata.join(FOLDER);
-        let failed = |error: io::Error| format!("{}: {error}", dir.display());
+        let failed = |error| SessionError::File(dir.display().to_string(), error);
         fs::create_dir_all(&dir).map_err(failed)?;
         let watch = FolderWatch::new(&dir).map_err(failed)?;
         let mut game = Self {
@@ -60,7 +97,7 @@ impl SignedGame {
             n: 0,
             m: 0,
             acked: 0,
-            told: 0,
+            acknowledged: 0,
             last_call: 0,
             received: VecDeque::new(),
         };
@@ -76,20 +113,16 @@ impl SignedGame {
         let found = game.wait_for_file(&welcome, timeout).map_err(failed)?;
         let Some(file) = found else {
             let _ = fs::remove_file(game.dir.join(&name));
-            let seconds = timeout.as_secs_f64();
-            return Err(format!(
-                "nobody welcomed the session within {seconds} s: is `vpid run` running with this \
-                 configuration?"
-            ));
+            return Err(SessionError::Late(timeout));
         };
         let opened = signed::open(&game.host_keys.vpid, &welcome, &file)
-            .map_err(|distrust| format!("{welcome}: {distrust}"))?;
+            .map_err(|error| SessionError::NotAuthentic(welcome.clone(), error))?;
         let body: Value = serde_json::from_slice(opened.body).unwrap_or_default();
         if let Some(refused) = body["refused"].as_str() {
-            return Err(refused.to_string());
+            return Err(SessionError::Refused(refused.to_string()));
         }
         let nonce = body["nonce"].as_str().and_then(Id::parse);
-        let nonce = nonce.ok_or_else(|| format!("{welcome} holds no nonce"))?;
+        let nonce = nonce.ok_or(SessionError::NoNonce(welcome))?;
         game.keys = game.host_keys.of_session(session, nonce);
         Ok(game)
     }
@@ -113,7 +146,7 @@ impl SignedGame {
     pub fn next_text(&mut self, messages: &[Value]) -> (String, String) {
         let name = self.next_name();
         self.n += 1;
-        self.told = self.m;
+        self.acknowledged = self.m;
         let body = Value::Array(messages.to_vec()).to_string();
         let text = signed::seal(&self.keys.game, &name, self.m, &body);
         (name, text)
@@ -157,7 +190,7 @@ impl SignedGame {
     }
 
     /// The next message, once it is there; `None` when none comes in time.
-    pub fn receive(&mut self, timeout: Duration) -> Result<Option<Value>, String> {
+    pub fn receive(&mut self, timeout: Duration) -> Result<Option<Value>, SessionError> {
         let deadline = Instant::now() + timeout;
         loop {
             if let Some(message) = self.received.pop_front() {
@@ -170,40 +203,40 @@ impl SignedGame {
             if now >= deadline {
                 return Ok(None);
             }
-            self.watch
-                .wait(deadline - now)
-                .map_err(|error| format!("{}: {error}", self.dir.display()))?;
+            let waited = self.watch.wait(deadline - now);
+            waited.map_err(|error| self.failed(error))?;
         }
     }
 
+    fn failed(&self, error: io::Error) -> SessionError {
+        SessionError::File(self.dir.display().to_string(), error)
+    }
+
     /// Reads the next file of vpid, if it is there.
-    fn read_file(&mut self) -> Result<bool, String> {
+    fn read_file(&mut self) -> Result<bool, SessionError> {
         let name = signed::of_vpid(&self.host, self.session, self.m + 1);
-        let file = read(&self.dir.join(&name)).map_err(|error| format!("{name}: {error}"))?;
+        let file = read(&self.dir.join(&name));
+        let file = file.map_err(|error| SessionError::File(name.clone(), error))?;
         let Some(file) = file else { return Ok(false) };
         let opened = signed::open(&self.keys.vpid, &name, &file)
             .or_else(|_| signed::open(&self.host_keys.vpid, &name, &file))
-            .map_err(|distrust| format!("{name}: {distrust}"))?;
+            .map_err(|error| SessionError::NotAuthentic(name.clone(), error))?;
         self.m += 1;
         self.acked = opened.ack.max(self.acked);
-        let messages: Vec<Value> =
-            serde_json::from_slice(opened.body).map_err(|error| format!("{name}: {error}"))?;
+        let messages: Vec<Value> = serde_json::from_slice(opened.body)
+            .map_err(|error| SessionError::Unreadable(name, error))?;
         self.received.extend(messages);
         Ok(true)
     }
 
     /// Files that were read and not acknowledged by a file of ours.
     pub fn unread(&self) -> u64 {
-        self.m - self.told
+        self.m - self.acknowledged
     }
 
     /// The answer to the call of this number: its value, or the text of its error. Messages of
     /// other kinds are passed over.
-    pub fn answer(
-        &mut self,
-        id: u64,
-        timeout: Duration,
-    ) -> Result<Option<Result<Value, String>>, String> {
+    pub fn answer(&mut self, id: u64, timeout: Duration) -> Result<Option<Answer>, SessionError> {
         let deadline = Instant::now() + timeout;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -211,11 +244,11 @@ impl SignedGame {
                 return Ok(None);
             };
             if let Some(why) = message["gone"].as_str() {
-                return Err(format!("vpid has ended this session: {why}"));
+                return Err(SessionError::Gone(why.to_string()));
             }
             if message["answer"] == json!(id) {
                 return Ok(Some(match message["error"].as_str() {
-                    Some(error) => Err(error.to_string()),
+                    Some(error) => Err(CallFailed(error.to_string())),
                     None => Ok(message["value"].clone()),
                 }));
             }
@@ -227,9 +260,9 @@ impl SignedGame {
         &mut self,
         call: GameCall,
         timeout: Duration,
-    ) -> Result<Option<Result<Value, String>>, String> {
+    ) -> Result<Option<Answer>, SessionError> {
         let ids = self.send_calls(&[call]);
-        let ids = ids.map_err(|error| format!("{}: {error}", self.dir.display()))?;
+        let ids = ids.map_err(|error| self.failed(error))?;
         self.answer(ids[0], timeout)
     }
 

@@ -118,8 +118,8 @@ impl Game {
         Ok(())
     }
 
-    /// Takes the last call file back, if nobody has taken it: it must not run some day when
-    /// nobody expects it. True if it was still there.
+    /// Removes the last call file, if no vpid has claimed it: it must not run some day when
+    /// no caller expects it. True if it was still there.
     pub fn withdraw(&mut self) -> bool {
         let name = self.last_file.take();
         name.is_some_and(|name| fs::remove_file(self.path(&name)).is_ok())
@@ -155,7 +155,7 @@ impl Game {
         fs::write(self.path(name), bytes)
     }
 
-    /// Ends the game: nobody is to be answered any more, and no file of this host stays behind.
+    /// Ends the game: no caller waits any more, and no file of this host stays behind.
     pub fn leave(&self) -> io::Result<()> {
         self.restart()?;
         let restart = self.path(&names::restart(&self.host));
@@ -195,7 +195,7 @@ impl Game {
         Ok(Some(bytes))
     }
 
-    /// Empties the input file, which tells the daemon that it was read.
+    /// Empties the input file, by which the daemon knows that it was read.
     pub fn empty(&self) -> io::Result<()> {
         self.write(&names::input(&self.host), "")
     }
@@ -265,7 +265,7 @@ fn unix_s() -> i64 {
         .map_or(0, |now| now.as_secs() as i64)
 }
 
-/// Tells when files of a folder are put in place.
+/// Reports when files of a folder are put in place.
 pub struct FolderWatch {
     /// None where the system gives none: then the folder is looked at now and then.
     inotify: Option<OwnedFd>,

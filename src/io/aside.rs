@@ -36,7 +36,7 @@ pub fn move_aside(folder: impl AsFd, name: &str) -> io::Result<String> {
         let aside = names::aside(number);
         let renamed = match fs::renameat_with(folder, name, folder, &aside, RenameFlags::NOREPLACE)
         {
-            // A file system that cannot do both in one.
+            // The file system cannot do both at once.
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => match kind(folder, &aside) {
                 Some(_) => Err(Errno::EXIST),
                 None => fs::renameat(folder, name, folder, &aside),
@@ -72,7 +72,7 @@ pub fn clear(folder: impl AsFd, shown: &str, name: &str, wanted: FileType) -> io
             "{shown}/{name} was {words} where {purpose} of vpid belongs; it is {aside} now; look at \
              who made it, and remove it"
         ),
-        // It went by itself.
+        // It is gone already.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => {
             let what = format!(

@@ -34,7 +34,7 @@ impl Begun {
     pub fn open(state_dir: &Path) -> io::Result<(Self, Vec<CallId>)> {
         let path = state_dir.join("begun");
         let bytes = read(&path)?;
-        // A record that a crash cut short is not counted, and what follows it must start anew.
+        // A record that a crash cut short is not counted, and what follows it must start at a boundary.
         let whole = bytes.len() - bytes.len() % RECORD_BYTES;
         let start = whole.saturating_sub(BEGUN_CALLS_KEPT * RECORD_BYTES);
         let kept = &bytes[start..whole];

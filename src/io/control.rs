@@ -42,7 +42,7 @@ impl Listener {
         }
         let listener = UnixListener::bind(short_path(&folder, &fresh))?;
         listener.set_nonblocking(true)?;
-        // It gets its name when nobody else can open it any more.
+        // It gets its name when no other user can open it any more.
         let fresh = state_dir.join(fresh);
         fs::set_permissions(&fresh, Permissions::from_mode(0o600))?;
         fs::rename(fresh, state_dir.join(SOCKET))?;
@@ -85,7 +85,7 @@ impl Connection {
         !self.output.is_empty()
     }
 
-    /// Reads what is there; gives whole lines. `None`: the other side is gone, or sends what
+    /// Reads what is there; gives whole lines. `None`: the other side is gone, or sends more
     /// nobody would.
     pub fn read(&mut self) -> Option<Vec<Vec<u8>>> {
         let mut buffer = [0; 4096];

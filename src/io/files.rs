@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::buffer::spare_capacity;
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawMode};
 use rustix::io::Errno;
 
@@ -233,17 +234,13 @@ impl Folder {
             return Ok(Err(Take::Unfinished { stamp, ours }));
         }
         // What grows behind this is noticed by its stamp.
-        let mut bytes = Vec::with_capacity(stamp.size as usize);
-        file.take(stamp.size).read_to_end(&mut bytes)?;
+        let mut bytes = read_up_to(&file, stamp.size as usize)?;
         if bytes.last() != Some(&0) || bytes.len() as u64 != stamp.size {
             return Ok(Err(Take::Unfinished { stamp, ours }));
         }
         // The engine ends a text at its first NUL.
-        let end = bytes
-            .iter()
-            .position(|byte| *byte == 0)
-            .unwrap_or(bytes.len());
-        bytes.truncate(end);
+        let end = memchr::memchr(0, &bytes);
+        bytes.truncate(end.unwrap_or(bytes.len()));
         Ok(Ok((bytes, stamp)))
     }
 
@@ -279,9 +276,7 @@ impl Folder {
         if stamp.size > limits::BLANK_INPUT_BYTES_MAX {
             return Ok(Input::Holds(stamp));
         }
-        let mut bytes = Vec::new();
-        file.take(limits::BLANK_INPUT_BYTES_MAX)
-            .read_to_end(&mut bytes)?;
+        let bytes = read_up_to(&file, stamp.size as usize)?;
         Ok(if response_file::is_empty(&bytes) {
             Input::Empty
         } else {
@@ -408,6 +403,19 @@ fn is_link(path: &Path) -> bool {
 
 fn is_plain(mode: RawMode) -> bool {
     FileType::from_raw_mode(mode) == FileType::RegularFile
+}
+
+/// Reads so many bytes, or what there is of them: by one call of the system, mostly.
+fn read_up_to(file: &File, most: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(most);
+    while bytes.len() < most {
+        match rustix::io::read(file, spare_capacity(&mut bytes)) {
+            Ok(0) => break,
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(bytes)
 }
 
 fn ends_in_nul(file: &File, size: u64) -> io::Result<bool> {

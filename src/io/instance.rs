@@ -1,4 +1,4 @@
-//! Which vpid this is: a random number that tells it from others on the same database server.
+//! Which vpid this is: a random number that distinguishes it from others on the same database server.
 
 use std::io;
 use std::path::Path;

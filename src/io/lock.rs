@@ -1,7 +1,7 @@
 //! One vpid for each state folder and each scriptdata folder: locks that the kernel drops when
 //! their holder dies.
 //!
-//! What is locked is a file of our own that nobody else can open, not the folder: whoever can open
+//! What is locked is a file of our own that no other user can open, not the folder: a process that can open
 //! something for reading can lock it. A lock file that others could open proves nothing by being
 //! locked; it is moved aside, and a new one is made.
 
@@ -20,7 +20,7 @@ use crate::protocol::names;
 /// In the state folder.
 const STATE_LOCK: &str = "vpid.lock";
 
-/// Why a lock was not had.
+/// Why a lock was not obtained.
 #[derive(Debug)]
 pub enum LockError {
     /// Held; by this process, as far as it said.
@@ -99,7 +99,7 @@ impl Lock {
     }
 }
 
-/// Opens a lock file, or makes it; and whether nobody else can open it. `None`: what lies there is
+/// Opens a lock file, or makes it; and whether no other user can open it. `None`: what lies there is
 /// no file of ours.
 fn open(folder: BorrowedFd<'_>, name: &str) -> Result<Option<(File, bool)>, LockError> {
     let flags =
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_can_open_locks_nobody_out() {
+    fn what_others_can_open_does_not_lock() {
         let root = tempfile::tempdir().unwrap();
         let folder = File::open(root.path()).unwrap();
         let path = root.path().join(names::LOCK);

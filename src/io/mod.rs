@@ -1,4 +1,4 @@
-//! The only code that blocks: files, databases, and later sockets and processes.
+//! The only code that blocks: files, databases, sockets and processes.
 
 mod append_log;
 pub mod aside;
@@ -18,8 +18,8 @@ pub mod python;
 pub mod random;
 pub mod rcon;
 pub mod rejected;
+pub mod remembered;
 pub mod script_files;
-pub mod seen;
 pub mod sessions;
 pub mod sql;
 pub mod store;

@@ -1,12 +1,12 @@
 //! The operator's end of the control socket: one request, and the lines that come back.
 
-use std::fmt;
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
+use thiserror::Error;
 
 use super::control;
 use crate::protocol::control::Request;
@@ -15,48 +15,24 @@ use crate::protocol::control::Request;
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why there is no reply.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum AskError {
-    /// No vpid holds this state folder.
+    #[error("no vpid runs on {0}; start it with `vpid run`")]
     NotRunning(PathBuf),
+    #[error("{0}: vpid cannot be reached ({1}); run as the user that it runs as")]
     Unreachable(PathBuf, io::Error),
+    #[error("the connection to vpid was lost ({0})")]
     Lost(io::Error),
-    /// It may still do what it was asked for.
+    /// It may still carry out the request.
+    #[error("vpid does not answer; see its log")]
     Late,
-    /// vpid ended.
+    #[error("vpid ended before it answered")]
     Ended,
+    #[error(transparent)]
     Unreadable(serde_json::Error),
     /// What vpid replied.
+    #[error("{0}")]
     Refused(String),
-}
-
-impl fmt::Display for AskError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotRunning(state) => {
-                let state = state.display();
-                write!(f, "no vpid runs on {state}; start it with `vpid run`")
-            }
-            Self::Unreachable(state, error) => {
-                let state = state.display();
-                write!(
-                    f,
-                    "{state}: vpid cannot be reached ({error}); run as the user that it runs as"
-                )
-            }
-            Self::Lost(error) => write!(f, "the connection to vpid was lost ({error})"),
-            Self::Late => write!(f, "vpid does not answer; see its log"),
-            Self::Ended => write!(f, "vpid ended before it answered"),
-            Self::Unreadable(error) => error.fmt(f),
-            Self::Refused(problem) => f.write_str(problem),
-        }
-    }
-}
-
-impl From<AskError> for String {
-    fn from(error: AskError) -> Self {
-        error.to_string()
-    }
 }
 
 /// Makes one request of the vpid that holds this state folder, and waits for its reply.

@@ -284,7 +284,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// None where no thread is to be had: nothing depends on it.
+    /// None where the system gives no thread: nothing depends on it.
     pub fn start(served: Vec<Served>) -> Self {
         let (sender, receiver) = channel();
         let started = thread::Builder::new()
@@ -303,7 +303,7 @@ impl Watch {
     /// The configuration is another one now.
     pub fn change(&self, served: Vec<Served>) {
         if let Some(changes) = &self.changes {
-            // Without the thread there is nobody to look.
+            // Without the thread nothing looks.
             let _ = changes.send(served);
         }
     }

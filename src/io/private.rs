@@ -18,7 +18,7 @@ const OTHERS_WRITE: u32 = 0o022;
 
 /// The state folder itself: made for its user alone where it is missing. One that was there stays as
 /// readable as its owner made it, since other things may lie in it, with a warning; what vpid keeps
-/// in it is private anyway. But nobody else may write there.
+/// in it is private anyway. But no other user may write there.
 pub fn state_folder(path: &Path) -> io::Result<()> {
     let shown = path.display();
     let was_there = path.exists();
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_state_folder_is_made_private_and_let_nobody_else_write() {
+    fn the_state_folder_is_made_private_and_no_other_user_may_write() {
         let root = tempfile::tempdir().unwrap();
         let state = root.path().join("a/state");
         state_folder(&state).unwrap();

@@ -46,7 +46,7 @@ impl Rejected {
         let short = &name[..end.unwrap_or_default()];
         let target = self.dir.join(format!("{stamp:020}-{short}"));
         folder.move_out(name, &target)?;
-        // Identities and calls are in it, which are nobody else's.
+        // Identities and calls are in it, which no other user may read.
         private::close_file(&target);
         let mut options = OpenOptions::new();
         let reasons = private::open(

@@ -1,7 +1,6 @@
 //! The owner's Python scripts as they lie in their folder: `NAME.py`, or `NAME/main.py`.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -196,28 +195,14 @@ impl Found {
 }
 
 /// Why a script has no file, with its name and the folder of all scripts.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoScript {
+    #[error("{0:?} is not the name of a script")]
     NoName(String),
+    #[error("both {0}.py and {0}/main.py are in {1}; remove or rename one of them")]
     Both(String, PathBuf),
+    #[error("neither {0}.py nor {0}/main.py is in {1}")]
     Neither(String, PathBuf),
-}
-
-impl fmt::Display for NoScript {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoName(name) => write!(f, "{name:?} is not the name of a script"),
-            Self::Both(name, folder) => write!(
-                f,
-                "both {name}.py and {name}/main.py are in {}; remove or rename one of them",
-                folder.display()
-            ),
-            Self::Neither(name, folder) => {
-                let folder = folder.display();
-                write!(f, "neither {name}.py nor {name}/main.py is in {folder}")
-            }
-        }
-    }
 }
 
 /// The files of one script.

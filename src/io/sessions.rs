@@ -31,7 +31,7 @@ impl SessionLog {
             .lines()
             .filter_map(Note::parse)
             .for_each(|note| sessions.apply(&note));
-        // What a crash cut short must not run into the next line, so the log begins anew.
+        // What a crash cut short must not run into the next line, so the log is rewritten.
         let (file, bytes) = rewrite(&path, &sessions)?;
         let log = Self {
             path,

@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
+use thiserror::Error;
 
 /// Its name in the folder of the script.
 pub const VENV: &str = ".venv";
@@ -19,16 +20,26 @@ pub struct Unusable {
 }
 
 /// What is wrong with an environment. Its text goes on after the environment's name.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum Fault {
+    #[error("cannot be looked at: {0}")]
     Unseen(io::Error),
+    #[error("is no virtual environment")]
     NoEnvironment,
+    #[error("is unusable: there is no python3 in its bin")]
     NoPython,
+    #[error("is unusable: it has no pyvenv.cfg, so Python would not use its packages")]
     NoConfig,
+    #[error("is unusable: it has no packages of any Python")]
     NoPackages,
     /// What is wrong with its interpreter.
+    #[error("is unusable: {0}")]
     Program(String),
     /// Made for these versions; the interpreter has another.
+    #[error(
+        "was made for Python {0}, and its interpreter is Python {1} now, which does not find its \
+         packages"
+    )]
     OtherVersion(String, String),
 }
 
@@ -38,26 +49,6 @@ impl fmt::Display for Unusable {
         match fault {
             Fault::Unseen(_) => write!(f, "{venv} {fault}"),
             _ => write!(f, "{venv} {fault}; {}", remedy(&self.venv)),
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unseen(error) => write!(f, "cannot be looked at: {error}"),
-            Self::NoEnvironment => f.write_str("is no virtual environment"),
-            Self::NoPython => f.write_str("is unusable: there is no python3 in its bin"),
-            Self::NoConfig => f.write_str(
-                "is unusable: it has no pyvenv.cfg, so Python would not use its packages",
-            ),
-            Self::NoPackages => f.write_str("is unusable: it has no packages of any Python"),
-            Self::Program(what) => write!(f, "is unusable: {what}"),
-            Self::OtherVersion(others, version) => write!(
-                f,
-                "was made for Python {others}, and its interpreter is Python {version} now, which \
-                 does not find its packages"
-            ),
         }
     }
 }
@@ -98,7 +89,7 @@ fn interpreter_of(venv: &Path) -> Result<Option<PathBuf>, Fault> {
 pub fn remedy(venv: &Path) -> String {
     let shown = venv.display();
     format!(
-        "repair it with python3 -m venv --upgrade '{shown}', or make it anew with python3 -m venv \
+        "repair it with python3 -m venv --upgrade '{shown}', or make a new one with python3 -m venv \
          --clear '{shown}' and install its packages again; without the folder, the script runs in \
          the system's Python"
     )

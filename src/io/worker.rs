@@ -9,7 +9,7 @@
 //! - **Threads are started when there is work for them**, up to one for each seat, and end after
 //!   `WORKER_IDLE_MS` without work. What a thread works with (a connection, an open database) keeps
 //!   its seat, for the next thread. So a vpid without anything to do has one thread.
-//! - **The end** is asked for with a deadline. What was handed over is done first; then the threads
+//! - **The end** is requested with a deadline. What was handed over is done first; then the threads
 //!   put away what they work with, since that may take as long as work. When the deadline has come,
 //!   or without it, the workers are abandoned: they report nothing any more, which each looks at
 //!   before it reports, and they end as soon as they notice.

@@ -1,5 +1,55 @@
 //! What calls and their callers are known by, from the core to the journals of databases.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+/// A map by ids. They are vpid's own numbers, so their hash is a cheap one; it begins at random since
+/// some of them are read from names of files.
+pub type IdMap<K, V> = HashMap<K, V, IdHash>;
+
+#[derive(Debug, Clone)]
+pub struct IdHash(u64);
+
+pub struct IdHasher(u64);
+
+impl Default for IdHash {
+    fn default() -> Self {
+        Self(RandomState::new().hash_one(0))
+    }
+}
+
+impl BuildHasher for IdHash {
+    type Hasher = IdHasher;
+
+    fn build_hasher(&self) -> IdHasher {
+        IdHasher(self.0)
+    }
+}
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64((*byte).into()));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(number.into());
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // Of a wide product, the halves together depend on all bits.
+        let product = u128::from(self.0 ^ number) * 0x9e37_79b9_7f4a_7c15;
+        self.0 = (product >> 64) as u64 ^ product as u64;
+    }
+
+    fn write_isize(&mut self, number: isize) {
+        self.write_u64(number as u64);
+    }
+}
+
 /// A call file that was claimed: unix microseconds of that moment, even, and never the same twice.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FileId(pub u64);
@@ -78,6 +128,23 @@ impl CallId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_that_follow_each_other_are_spread_over_a_map() {
+        let hash = IdHash::default();
+        let ids = (0..1_000).map(|n| Source::File(FileId(1_700_000_000_000_000 + 2 * n)));
+        let hashes: Vec<u64> = ids.map(|id| hash.hash_one(id)).collect();
+        let distinct = |shift: u32| {
+            let places = hashes.iter().map(|hash| hash >> shift & 0x7f);
+            places.collect::<std::collections::BTreeSet<_>>().len()
+        };
+        assert!(
+            distinct(0) > 100 && distinct(57) > 100,
+            "{} {}",
+            distinct(0),
+            distinct(57)
+        );
+    }
 
     #[test]
     fn what_is_noted_on_disk_is_read_back_as_it_was() {

@@ -9,7 +9,7 @@ use crate::protocol::call_error::CallError;
 use crate::protocol::response_text::Decoder;
 use crate::sql::{self, DatabaseId, SqlCall};
 
-pub use ids::{CallId, Caller, FileId, HostId, ScriptId, Source};
+pub use ids::{CallId, Caller, FileId, HostId, IdMap, ScriptId, Source};
 
 /// An SQL call on its way to its database.
 #[derive(Debug, Clone)]

@@ -1,7 +1,12 @@
 //! What the core keeps on disk by name, apart from files of games and databases.
 
+use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use thiserror::Error;
+
+use crate::limits::STORE_FILE_BYTES_MAX;
 use crate::protocol::ban_list::BanList;
 
 /// A document of the state folder.
@@ -34,11 +39,41 @@ pub enum Content {
     SetAside,
 }
 
-/// The result of a change; the error is a sentence.
+/// The result of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
     pub ticket: u64,
-    pub result: Result<(), String>,
+    pub result: Result<(), StoreError>,
+}
+
+/// Why a change is not on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum StoreError {
+    #[error("too many changes of the state folder wait already")]
+    TooManyWait,
+    #[error("{0:?} is no name for a file of the state folder")]
+    NoName(String),
+    #[error("{0} would be larger than {most} MiB", most = STORE_FILE_BYTES_MAX >> 20)]
+    TooLarge(PathBuf),
+    #[error("{0}: lists of bans are not stored in outbox/")]
+    ListOfBans(String),
+    /// The system refused it; `what` it could not do, as `could not be written`.
+    #[error("{path} {what}: {error}{}", remedy(*kind))]
+    Refused {
+        path: PathBuf,
+        what: &'static str,
+        kind: ErrorKind,
+        error: String,
+    },
+}
+
+fn remedy(kind: ErrorKind) -> &'static str {
+    use ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    match kind {
+        StorageFull | QuotaExceeded => "; make room on its disk",
+        PermissionDenied | ReadOnlyFilesystem => "; vpid's user must be able to write there",
+        _ => "",
+    }
 }
 
 /// What was found at the start.

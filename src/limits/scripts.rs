@@ -8,12 +8,12 @@ pub const SCRIPTS_MAX: usize = 64;
 /// Functions and hooks of one script.
 pub const SCRIPT_FUNCTIONS_MAX: usize = 1_000;
 
-/// What a script may have unless its table says otherwise: memory, time for one function, events
+/// What a script may have by default: memory, time for one function, events
 /// that wait.
 pub const SCRIPT_MEMORY_BYTES: u64 = 512 << 20;
 pub const SCRIPT_CALL_MS: u64 = 10_000;
 pub const SCRIPT_QUEUE: usize = 10_000;
-/// What may be asked for.
+/// What the configuration may set.
 pub const SCRIPT_MEMORY_MIB_MIN: i64 = 32;
 pub const SCRIPT_MEMORY_MIB_MAX: i64 = 65_536;
 pub const SCRIPT_CALL_MS_MIN: u64 = 100;
@@ -23,7 +23,7 @@ pub const SCRIPT_QUEUE_MAX: i64 = 1_000_000;
 /// The `config` of a script, as JSON, and how deep it goes.
 pub const SCRIPT_CONFIG_BYTES_MAX: usize = 64 << 10;
 pub const SCRIPT_CONFIG_DEPTH_MAX: usize = 32;
-/// Entries of the folder of scripts that are looked at.
+/// Entries of the folder of scripts that are read.
 pub const SCRIPT_FOLDER_ENTRIES_MAX: usize = 10_000;
 /// How long `vpid check` waits for an interpreter, and what it reads of it.
 pub const SCRIPT_CHECK_MS: u64 = 10_000;
@@ -36,8 +36,8 @@ pub const SCRIPT_WINDOW: usize = 4_096;
 pub const SCRIPT_WINDOW_BYTES: usize = 256 << 10;
 /// Functions of a script that wait for something at once.
 pub const SCRIPT_TASKS_MAX: usize = 1_000;
-/// Things that a script has asked for and that are not answered.
-pub const SCRIPT_ASKS_MAX: usize = 1_024;
+/// Requests of a script that have no answer.
+pub const SCRIPT_REQUESTS_MAX: usize = 1_024;
 /// Longest line of a script to vpid.
 pub const SCRIPT_LINE_BYTES_MAX: usize = 8 << 20;
 /// What is read of a script, and of each of its outputs, in one turn.
@@ -66,9 +66,7 @@ pub const SCRIPT_KILL_MS: u64 = 2_000;
 pub const SCRIPT_RESTART_MS_MIN: u64 = 1_000;
 pub const SCRIPT_RESTART_MS_MAX: u64 = 60_000;
 pub const SCRIPT_STEADY_MS: u64 = 60_000;
-/// Calls that are over and still stand in a queue, before somebody looks.
-pub const SCRIPT_STALE_CALLS: usize = 256;
-/// How long a call waits for its script where nobody waits for the answer.
+/// How long a call without a callback waits for its script.
 pub const SCRIPT_PATIENCE_MS: u64 = 300_000;
 /// How long one script may think about a line of chat before the next one sees it.
 pub const SCRIPT_VERDICT_MS: u64 = 1_000;
@@ -78,12 +76,12 @@ pub const SCRIPT_VERDICTS_MAX: usize = 1_000;
 /// Calls that were begun on scripts and are remembered across restarts, in `state/begun`.
 pub const BEGUN_CALLS_KEPT: usize = 65_536;
 
-/// How often vpid looks at what scripts use, and at those of whose end the system gives no word.
+/// How often vpid measures what scripts use, and polls those whose end the system does not report.
 pub const SCRIPT_LOOK_MS: u64 = 250;
 /// What a script and its processes may use together beyond its memory before it is killed: its
 /// own limit comes first, and that does not count the stack.
 pub const SCRIPT_MEMORY_SLACK_BYTES: u64 = 16 << 20;
-/// Processes of a script, and threads of each, of which the memory is looked at.
+/// Processes of a script, and threads of each, of which the memory is measured.
 pub const SCRIPT_PROCESSES_SEEN_MAX: usize = 256;
 pub const SCRIPT_THREADS_SEEN_MAX: usize = 1_024;
 /// The stack of a thread of a script. It is reserved whole, and counts as memory.

@@ -85,7 +85,7 @@ pub const SIGNED_HOSTS_MAX: usize = 1_024;
 /// Hosts of which is remembered that they sign.
 pub const SIGNING_HOSTS_MAX: usize = 2_048;
 /// Lines of the log of sessions: that a host signs, a file that is open, and all that is said of
-/// two sessions and of those that were asked for.
+/// two sessions and of those that were requested.
 pub const SIGNING_LINE_BYTES: usize = 40;
 pub const OPEN_FILE_LINE_BYTES: usize = 96;
 pub const SESSION_LINES_BYTES: usize = 1_200;

@@ -140,7 +140,7 @@ pub const MYSQL_BURNING_MAX: usize = 2;
 pub const MYSQL_KILLED_KEPT_MAX: usize = 64;
 /// A connection that the server refused, having enough of them, is tried again after this time.
 pub const MYSQL_REFUSED_MS: u64 = 30_000;
-/// Longest run of what vpid itself asks of a server: beginning, committing, the journal.
+/// Longest run of what vpid itself sends to a server: beginning, committing, the journal.
 pub const MYSQL_OWN_MS_MAX: u64 = 5_000;
 /// Longest run of one statement of a schema file.
 pub const MYSQL_SCHEMA_MS_MAX: u64 = 3_600_000;
@@ -152,7 +152,7 @@ pub const MYSQL_TRIES_MAX: u32 = 5;
 pub const MYSQL_PAUSE_MS: u64 = 10;
 /// A read that began this long ago has its snapshot: a later write of its host may begin.
 pub const MYSQL_HEAD_START_MS: u64 = 250;
-/// Answers that are written down at the end of one transaction. With one more, and written as
+/// Responses that are recorded at the end of one transaction. With one more, and written as
 /// hexadecimal digits, they fit into the smallest packet that a server allows by itself.
 pub const MYSQL_BATCH_ANSWER_BYTES_MAX: usize = 256 * 1_024;
 /// Largest packet, either way.

@@ -1,7 +1,7 @@
-//! The bans of a bundle, small and quick: a hundred thousand cost a few megabytes and one search
-//! each time that somebody is looked up. `kept` is our own file of it; `vyhub::ban_list` reads VyHub's.
+//! The bans of a bundle, small and quick: a hundred thousand cost a few megabytes, and looking up a player
+//! costs one search. `cached` is our own file of it; `vyhub::ban_list` reads VyHub's.
 
-mod kept;
+mod cached;
 #[cfg(test)]
 mod tests;
 
@@ -10,6 +10,7 @@ use std::fmt;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use thiserror::Error;
 
 use crate::limits::{
     BAN_REASON_CHARS_MAX, BANS_MAX, BANS_SHARED_TEXTS_MAX, BANS_TEXT_BYTES_MAX,
@@ -19,8 +20,10 @@ use crate::protocol::look_alike;
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
 
-/// A bundle's bans as VyHub listed them last. All that is behind it are two pieces of memory, so
-/// it goes away at once however long it is.
+pub use cached::Unreadable;
+
+/// A bundle's bans as VyHub listed them last. It has two allocations, so it is freed at once however long
+/// it is.
 #[derive(Clone)]
 pub struct BanList {
     /// By player, then by when they were created, then by id.
@@ -116,7 +119,7 @@ impl BanList {
                 found.push((row.steam, username));
             }
         }
-        // Somebody may be listed under a former name too.
+        // A player may be listed under a former name too.
         others.retain(|(steam, _)| !whole.iter().any(|(other, _)| other == steam));
         whole.append(&mut others);
         whole.truncate(max);
@@ -146,7 +149,7 @@ impl BanList {
             .unwrap_or_default()
     }
 
-    fn work_out_digest(&self) -> u64 {
+    fn computed_digest(&self) -> u64 {
         let mut sha = Sha256::new();
         for ban in self.all() {
             sha.update(ban.id.0.to_be_bytes());
@@ -209,6 +212,15 @@ impl Part {
     }
 }
 
+/// Why a list is longer than any can be, as a sentence about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum TooLong {
+    #[error("it lists more than {BANS_MAX} bans")]
+    Bans,
+    #[error("the texts of its bans are longer than {most} MiB", most = BANS_TEXT_BYTES_MAX >> 20)]
+    Texts,
+}
+
 /// Makes a list, ban by ban.
 #[derive(Default)]
 pub(super) struct Builder {
@@ -220,10 +232,9 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    /// Errors: a sentence, when the list is longer than anybody's can be.
-    pub(super) fn add(&mut self, ban: &Listed<'_>) -> Result<(), String> {
+    pub(super) fn add(&mut self, ban: &Listed<'_>) -> Result<(), TooLong> {
         if self.rows.len() == BANS_MAX {
-            return Err(format!("it lists more than {BANS_MAX} bans"));
+            return Err(TooLong::Bans);
         }
         let username = bounded(ban.username, VYHUB_NAME_CHARS_MAX);
         let username = match self.rows.last() {
@@ -235,8 +246,7 @@ impl Builder {
         let reason = self.put_shared(bounded(ban.reason, BAN_REASON_CHARS_MAX));
         let creator = self.put_shared(bounded(ban.creator, VYHUB_NAME_CHARS_MAX));
         if self.text.len() > BANS_TEXT_BYTES_MAX {
-            let most = BANS_TEXT_BYTES_MAX >> 20;
-            return Err(format!("the texts of its bans are longer than {most} MiB"));
+            return Err(TooLong::Texts);
         }
         self.rows.push(Row {
             id: ban.id.0.to_be_bytes(),
@@ -261,7 +271,7 @@ impl Builder {
             digest: 0,
             skipped: self.skipped,
         };
-        list.digest = list.work_out_digest();
+        list.digest = list.computed_digest();
         list
     }
 

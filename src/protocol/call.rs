@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use crate::limits;
 use crate::protocol::call_error::CallError;
 
-/// What a script asked for.
+/// What a script calls.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
     /// Unique within one script VM (one map), not beyond.

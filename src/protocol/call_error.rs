@@ -1,12 +1,14 @@
 //! The one kind of failure that a caller ever sees.
 
 use std::borrow::Cow;
-use std::fmt;
+
+use thiserror::Error;
 
 /// Why a call was not done. `reason` is the stable word that scripts may compare (upstream's
 /// exception names where it has one: `ValueError`, `KeyError`, `PermissionError`,
 /// `OperationalError`, `IntegrityError`); `detail` is for the person who reads the console.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{reason}{}{detail}", if detail.is_empty() { "" } else { ": " })]
 pub struct CallError {
     pub reason: Cow<'static, str>,
     pub detail: String,
@@ -69,16 +71,3 @@ impl CallError {
         format!("[VPI ERROR] ({function}) :: {self}")
     }
 }
-
-impl fmt::Display for CallError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)?;
-        if self.detail.is_empty() {
-            Ok(())
-        } else {
-            write!(f, ": {}", self.detail)
-        }
-    }
-}
-
-impl std::error::Error for CallError {}

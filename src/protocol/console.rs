@@ -12,7 +12,6 @@ mod tests;
 
 use crate::limits::{CONSOLE_BARE_BYTES_MAX, CONSOLE_LINE_BYTES_MAX, SAY_BYTES_MAX};
 use crate::protocol::script_line::ScriptLine;
-use std::fmt;
 
 /// Ends what was cut.
 const CUT: &str = "…";
@@ -35,12 +34,17 @@ pub enum Command {
 }
 
 /// Why a text cannot stand in a command. Each is a sentence's end: "the reason {}".
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
+    #[error("has a \", which no console command can carry")]
     Quote,
+    #[error("has a line break or another control character")]
     Control,
+    #[error("is too long: a whole console command has at most {CONSOLE_LINE_BYTES_MAX} bytes")]
     TooLong,
+    #[error("is too long: the console says at most {SAY_BYTES_MAX} bytes")]
     TooLongToSay,
+    #[error("is empty")]
     Empty,
 }
 
@@ -62,24 +66,6 @@ impl Command {
             Self::Console(line) => line.clone(),
         };
         fitting(line)
-    }
-}
-
-impl fmt::Display for Unfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Quote => f.write_str("has a \", which no console command can carry"),
-            Self::Control => f.write_str("has a line break or another control character"),
-            Self::TooLong => write!(
-                f,
-                "is too long: a whole console command has at most {CONSOLE_LINE_BYTES_MAX} bytes"
-            ),
-            Self::TooLongToSay => write!(
-                f,
-                "is too long: the console says at most {SAY_BYTES_MAX} bytes"
-            ),
-            Self::Empty => f.write_str("is empty"),
-        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Requests of operators to a running vpid, a line of JSON each.
 
-use std::fmt;
-
-use serde_json::{Value, json};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value, json};
 
 use crate::limits::QUEUE_ID_BYTES_MAX;
 use crate::protocol::signed::messages::{FromGame, Place, Push};
@@ -29,7 +29,8 @@ pub enum Request {
 }
 
 /// A request about Python scripts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "lowercase")]
 pub enum ScriptRequest {
     /// Answered by `{"scripts": [script, ...]}`; a script is an object with `name`, `state`
     /// (`starting`, `running`, `stopping`, `waiting`, `failed` or `unloaded`), `path`, `python`, `hooks`, `functions`,
@@ -53,73 +54,26 @@ pub enum ScriptRequest {
 
 /// A request about the queue. An entry is an object with the fields of its file in the
 /// state folder; of its fields, [`parse`] knows the `id` alone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "lowercase")]
 pub enum QueueRequest {
     /// Answered by `{"queue": [entry, ...]}`, the oldest first.
     List,
     /// Answered by `{"entry": entry}`.
-    Show { id: String },
+    Show {
+        #[serde(deserialize_with = "queue_id")]
+        id: String,
+    },
     /// Tries an entry again at once; `None`: all of them. Answered by `{"ok": count}`.
-    Retry { id: Option<String> },
+    Retry {
+        #[serde(default, deserialize_with = "queue_id_or_all")]
+        id: Option<String>,
+    },
     /// Gives an entry up. Answered by `{"ok": 1}`.
-    Drop { id: String },
-}
-
-impl QueueRequest {
-    fn to_json(&self) -> Value {
-        match self {
-            Self::List => json!({"do": "queue", "verb": "list"}),
-            Self::Show { id } => json!({"do": "queue", "verb": "show", "id": id}),
-            Self::Retry { id } => json!({"do": "queue", "verb": "retry", "id": id}),
-            Self::Drop { id } => json!({"do": "queue", "verb": "drop", "id": id}),
-        }
-    }
-
-    fn parse(request: &Value) -> Result<Self, RequestError> {
-        let needed = || match &request["id"] {
-            Value::String(id) if is_queue_id(id) => Ok(id.clone()),
-            Value::String(id) => Err(RequestError::NoQueueId(id.clone())),
-            _ => Err(RequestError::NeedsText("id")),
-        };
-        match request["verb"].as_str() {
-            Some("list") => Ok(Self::List),
-            Some("show") => Ok(Self::Show { id: needed()? }),
-            Some("retry") if request["id"].is_null() => Ok(Self::Retry { id: None }),
-            Some("retry") => Ok(Self::Retry {
-                id: Some(needed()?),
-            }),
-            Some("drop") => Ok(Self::Drop { id: needed()? }),
-            _ => Err(RequestError::QueueVerb),
-        }
-    }
-}
-
-impl ScriptRequest {
-    fn to_json(&self) -> Value {
-        let (verb, name) = match self {
-            Self::List => return json!({"do": "script", "verb": "list"}),
-            Self::Load { name } => ("load", name),
-            Self::Unload { name } => ("unload", name),
-            Self::Reload { name } => ("reload", name),
-            Self::Log { name } => ("log", name),
-        };
-        json!({"do": "script", "verb": verb, "name": name})
-    }
-
-    fn parse(request: &Value) -> Result<Self, RequestError> {
-        let name = || match request["name"].as_str() {
-            Some(name) => Ok(name.to_owned()),
-            None => Err(RequestError::NeedsText("name")),
-        };
-        match request["verb"].as_str() {
-            Some("list") => Ok(Self::List),
-            Some("load") => Ok(Self::Load { name: name()? }),
-            Some("unload") => Ok(Self::Unload { name: name()? }),
-            Some("reload") => Ok(Self::Reload { name: name()? }),
-            Some("log") => Ok(Self::Log { name: name()? }),
-            _ => Err(RequestError::ScriptVerb),
-        }
-    }
+    Drop {
+        #[serde(deserialize_with = "queue_id")]
+        id: String,
+    },
 }
 
 /// Ids of the queue are also names of files: letters a-z, digits and dashes.
@@ -128,14 +82,30 @@ pub fn is_queue_id(text: &str) -> bool {
     (1..=QUEUE_ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(fits)
 }
 
+fn queue_id<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let id = queue_id_or_all(from)?;
+    id.ok_or_else(|| D::Error::custom("the request needs `id`, a text"))
+}
+
+fn queue_id_or_all<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    match Value::deserialize(from)? {
+        Value::Null => Ok(None),
+        Value::String(id) if is_queue_id(&id) => Ok(Some(id)),
+        other => {
+            let problem = format!("`id`: {other} is no id of the queue");
+            Err(D::Error::custom(problem))
+        }
+    }
+}
+
 impl Request {
     /// As a line that [`parse`] reads.
     pub fn to_json(&self) -> Value {
         let (host, push, keep) = match self {
             Request::Games => return json!({"do": "games"}),
             Request::Watch { host } => return json!({"do": "watch", "host": host}),
-            Request::Queue(request) => return request.to_json(),
-            Request::Script(request) => return request.to_json(),
+            Request::Queue(request) => return line("queue", request),
+            Request::Script(request) => return line("script", request),
             Request::Push { host, push, keep } => (host, push, keep),
         };
         let mut request = match push {
@@ -146,7 +116,7 @@ impl Request {
             // Of vpid's own alone.
             Push::Prefixes(_) => json!({"do": "prefixes"}),
             Push::Print { text, to, place } => {
-                json!({"do": "print", "text": text, "to": to, "where": place.word()})
+                json!({"do": "print", "text": text, "to": to, "where": place})
             }
         };
         request["host"] = host.clone().into();
@@ -155,98 +125,91 @@ impl Request {
     }
 }
 
-/// Why a line is no request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RequestError {
-    NoJson(String),
-    NeedsText(&'static str),
-    /// It asks for something else than vpid can do.
-    Unknown(String),
-    QueueVerb,
-    NoQueueId(String),
-    ScriptVerb,
-    HookData,
-    NoPlace(String),
-    NoUserid,
+fn line(what: &str, request: &impl Serialize) -> Value {
+    let mut line = json!(request);
+    line["do"] = what.into();
+    line
 }
 
-impl fmt::Display for RequestError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoJson(error) => write!(f, "the request is no JSON ({error})"),
-            Self::NeedsText(key) => write!(f, "the request needs `{key}`, a text"),
-            Self::Unknown(what) => write!(f, "vpid cannot {what:?}"),
-            Self::QueueVerb => f.write_str("the queue takes the `verb` list, show, retry or drop"),
-            Self::NoQueueId(id) => write!(f, "{id:?} is no id of the queue"),
-            Self::ScriptVerb => {
-                f.write_str("scripts take the `verb` list, load, unload, reload or log")
-            }
-            Self::HookData => f.write_str("a hook takes an object"),
-            Self::NoPlace(place) => write!(f, "{place:?} is none of chat, center, console"),
-            Self::NoUserid => f.write_str("`to` is a userid"),
-        }
-    }
+/// A request as it is read.
+#[derive(Deserialize)]
+#[serde(tag = "do", rename_all = "lowercase")]
+enum Line {
+    Games,
+    Watch {
+        host: Option<String>,
+    },
+    Queue(QueueRequest),
+    Script(ScriptRequest),
+    Call(Named<Value>),
+    Message(Named<Value>),
+    Hook(Named<Option<Map<String, Value>>>),
+    Command {
+        text: String,
+        #[serde(flatten)]
+        of: Delivery,
+    },
+    Print {
+        text: String,
+        to: Option<i32>,
+        #[serde(default, rename = "where")]
+        place: Place,
+        #[serde(flatten)]
+        of: Delivery,
+    },
 }
 
-impl std::error::Error for RequestError {}
+#[derive(Deserialize)]
+struct Named<D> {
+    name: String,
+    #[serde(default)]
+    data: D,
+    #[serde(flatten)]
+    of: Delivery,
+}
+
+#[derive(Deserialize)]
+struct Delivery {
+    host: Option<String>,
+    #[serde(default)]
+    keep: bool,
+}
+
+/// A line that is no request, and what is wrong with it.
+#[derive(Debug, thiserror::Error)]
+#[error("vpid does not understand the request: {0}")]
+pub struct RequestError(serde_json::Error);
 
 /// Reads a request.
 pub fn parse(line: &[u8]) -> Result<Request, RequestError> {
-    let request: Value =
-        serde_json::from_slice(line).map_err(|error| RequestError::NoJson(error.to_string()))?;
-    let text = |key: &str| request[key].as_str().map(str::to_string);
-    let needed = |key| text(key).ok_or(RequestError::NeedsText(key));
-    let host = text("host");
-    let push = match needed("do")?.as_str() {
-        "games" => return Ok(Request::Games),
-        "watch" => return Ok(Request::Watch { host }),
-        "queue" => return QueueRequest::parse(&request).map(Request::Queue),
-        "script" => return ScriptRequest::parse(&request).map(Request::Script),
-        "call" => Push::Call {
-            function: needed("name")?,
-            args: request["data"].clone(),
-        },
-        "message" => Push::Message {
-            name: needed("name")?,
-            data: request["data"].clone(),
-        },
-        "hook" => {
-            let data = match &request["data"] {
-                Value::Null => json!({}),
-                Value::Object(_) => request["data"].clone(),
-                _ => return Err(RequestError::HookData),
-            };
-            Push::Hook {
-                name: needed("name")?,
-                data,
-            }
+    let (push, of) = match serde_json::from_slice(line).map_err(RequestError)? {
+        Line::Games => return Ok(Request::Games),
+        Line::Watch { host } => return Ok(Request::Watch { host }),
+        Line::Queue(request) => return Ok(Request::Queue(request)),
+        Line::Script(request) => return Ok(Request::Script(request)),
+        Line::Call(Named { name, data, of }) => {
+            let (function, args) = (name, data);
+            (Push::Call { function, args }, of)
         }
-        "command" => Push::Command(needed("text")?),
-        "print" => {
-            let place = text("where").unwrap_or_else(|| "chat".into());
-            let place = Place::parse(&place).ok_or(RequestError::NoPlace(place))?;
-            let to = match &request["to"] {
-                Value::Null => None,
-                to => Some(
-                    to.as_i64()
-                        .and_then(|to| i32::try_from(to).ok())
-                        .ok_or(RequestError::NoUserid)?,
-                ),
-            };
-            Push::Print {
-                text: needed("text")?,
-                to,
-                place,
-            }
+        Line::Message(Named { name, data, of }) => (Push::Message { name, data }, of),
+        Line::Hook(Named { name, data, of }) => {
+            let data = data.unwrap_or_default().into();
+            (Push::Hook { name, data }, of)
         }
-        other => return Err(RequestError::Unknown(other.to_owned())),
+        Line::Command { text, of } => (Push::Command(text), of),
+        Line::Print {
+            text,
+            to,
+            place,
+            of,
+        } => (Push::Print { text, to, place }, of),
     };
-    let keep = request["keep"].as_bool().unwrap_or(false);
+    let Delivery { host, keep } = of;
     Ok(Request::Push { host, push, keep })
 }
 
 /// A message of a game, for operators who watch.
-pub fn told(host: &str, message: &FromGame) -> Option<Value> {
+pub fn watched(host: &str, message: &FromGame) -> Option<Value> {
     Some(match message {
         FromGame::Event { name, data } => json!({"host": host, "event": name, "data": data}),
         FromGame::Emit { name, data, script } => {
@@ -267,8 +230,8 @@ pub fn told(host: &str, message: &FromGame) -> Option<Value> {
 mod tests {
     use super::*;
 
-    fn read(request: Value) -> Result<Request, RequestError> {
-        parse(request.to_string().as_bytes())
+    fn read(request: Value) -> Result<Request, String> {
+        parse(request.to_string().as_bytes()).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -349,15 +312,21 @@ mod tests {
     #[test]
     fn wrong_requests_are_answered_in_words() {
         for (request, word) in [
-            (json!({"do": "dance"}), "cannot"),
+            (json!({"do": "dance"}), "unknown variant `dance`"),
             (json!({"name": "f"}), "`do`"),
             (json!({"do": "call"}), "`name`"),
-            (json!({"do": "hook", "name": "h", "data": [1]}), "object"),
+            (
+                json!({"do": "hook", "name": "h", "data": [1]}),
+                "expected a map",
+            ),
             (
                 json!({"do": "print", "text": "x", "where": "moon"}),
-                "none of",
+                "`moon`, expected one of `chat`",
             ),
-            (json!({"do": "print", "text": "x", "to": "me"}), "userid"),
+            (
+                json!({"do": "print", "text": "x", "to": "me"}),
+                "expected i32",
+            ),
             (json!({"do": "queue"}), "`verb`"),
             (json!({"do": "queue", "verb": "show"}), "`id`"),
             (json!({"do": "queue", "verb": "drop", "id": null}), "`id`"),
@@ -373,7 +342,7 @@ mod tests {
             ),
         ] {
             let error = read(request).unwrap_err();
-            assert!(error.to_string().contains(word), "{error}");
+            assert!(error.contains(word), "{error}");
         }
         assert!(parse(b"{").is_err());
     }

@@ -4,7 +4,7 @@
 //! them are the players', and a map's script can make it log chat in a player's name (`Say`) and
 //! events with texts of any length (`SendGlobalGameEvent`). So a line that can be read in more than
 //! one way, or is longer than the engine makes one by itself, is [`Line::Ambiguous`], and nothing
-//! follows from it; and what a line says of who is on is held against `status` (see
+//! follows from it; and what a line reports of who is on is checked against `status` (see
 //! `core/roster`).
 //!
 //! What is sure: the player whom a line is about stands in it as `"name<userid><id><team>" `, and a word
@@ -61,7 +61,7 @@ pub enum Line {
         by_world: bool,
     },
     MapStarted(String),
-    /// More than one reading; a look at `status` tells what is true.
+    /// More than one reading; `status` decides.
     Ambiguous,
     /// Well-formed, and of no interest here.
     Other,
@@ -249,7 +249,7 @@ impl Place<'_> {
     }
 }
 
-/// What a line says if this is whom it is about.
+/// What a line reports if this is whom it is about.
 fn read(place: &Place<'_>) -> Line {
     if place.is_too_long() {
         return Line::Ambiguous;

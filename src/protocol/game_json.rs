@@ -31,19 +31,12 @@ pub struct Reader<'a> {
 }
 
 /// What is wrong, at which byte.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("byte {at}: expected {expected}")]
 pub struct SyntaxError {
     pub at: usize,
     pub expected: &'static str,
 }
-
-impl std::fmt::Display for SyntaxError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "byte {}: expected {}", self.at, self.expected)
-    }
-}
-
-impl std::error::Error for SyntaxError {}
 
 type Result<T> = std::result::Result<T, SyntaxError>;
 
@@ -66,7 +59,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether a key stood twice in an object read since the last time this was asked.
+    /// Whether a key stood twice in an object read since the last time this was called.
     pub fn take_duplicate_key(&mut self) -> bool {
         std::mem::take(&mut self.duplicate_key)
     }
@@ -248,7 +241,7 @@ impl<'a> Reader<'a> {
         self.require(b'"', "a key")?;
         let start = self.at;
         let mut end = start;
-        while let Some(offset) = self.bytes[end..].iter().position(|byte| *byte == b'"') {
+        while let Some(offset) = memchr(b'"', &self.bytes[end..]) {
             let key = &self.bytes[start..end + offset];
             end += offset + 1;
             self.at = end;
@@ -258,6 +251,21 @@ impl<'a> Reader<'a> {
             self.at = end;
         }
         Err(self.error("a key's closing quote and colon"))
+    }
+
+    /// Passes over a text, and gives it where it has so many bytes at most.
+    pub fn short_text(&mut self, bytes_max: usize) -> Result<Option<String>> {
+        self.values += 1;
+        let (raw, has_escape) = self.raw_text()?;
+        // Escapes only make a text longer than what it stands for, six bytes for one at most.
+        if raw.len() > 6 * bytes_max {
+            return Ok(None);
+        }
+        let text = match has_escape {
+            true => Cow::Owned(unescaped(raw)?),
+            false => lossy(raw),
+        };
+        Ok((text.len() <= bytes_max).then(|| text.into_owned()))
     }
 
     /// Reads a text.

@@ -3,7 +3,7 @@
 //! What is covered: characters that show nothing, white space of every kind and number, the case of
 //! letters, and other forms of the same character (NFKC: `e` and an accent, full width, styled
 //! letters). What is not: letters of other scripts that resemble each other, such as a Cyrillic
-//! `а` and a Latin `a`; people who read those scripts tell them apart by their words.
+//! `а` and a Latin `a`; people who read those scripts distinguish them by their words.
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 

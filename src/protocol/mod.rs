@@ -12,6 +12,7 @@ pub mod control;
 pub mod engine_log;
 pub mod fair_map;
 pub mod game_json;
+pub mod game_report;
 pub mod log_targets;
 pub mod look_alike;
 pub mod names;

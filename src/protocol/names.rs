@@ -312,7 +312,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_half_written_is_known_by_its_name_and_is_nobody_elses() {
+    fn what_is_half_written_is_known_by_its_name_and_is_no_other_file() {
         let name = temporary(u64::MAX / 3);
         assert!(is_temporary(&name) && parse(&name).is_none());
         for other in [
@@ -487,7 +487,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_were_meant_for_us_are_told_from_others() {
+    fn names_that_were_meant_for_us_are_distinguished_from_others() {
         for (name, why) in [
             (
                 &b"a\x07_vpi_1_2_output.interface"[..],

@@ -5,7 +5,6 @@ mod tests;
 
 use crate::limits::{RCON_PACKET_BYTES_MAX, RCON_REPLY_BYTES_MAX};
 use crate::protocol::server_id::ServerId;
-use std::fmt;
 
 /// A line for one server's console.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,14 +82,9 @@ impl Packet {
 }
 
 /// This is no RCON, or its packets are lost: nothing of this connection can be read any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a packet with the length {0} is no RCON")]
 pub struct WrongLength(pub i32);
-
-impl fmt::Display for WrongLength {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a packet with the length {} is no RCON", self.0)
-    }
-}
 
 /// Packets out of bytes that come cut and joined as they like.
 #[derive(Debug, Default)]

@@ -10,58 +10,77 @@
 
 use std::fmt;
 
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::limits;
-use crate::protocol::response_text::{Decoder, push_text, push_value};
 use crate::protocol::server_id::ServerId;
+
+/// vpid's own number of a message that a script answers: a call, a line of chat, a check of its file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct MessageId(pub u64);
+
+/// A script's own number of a request.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+pub struct RequestNumber(pub u64);
 
 /// A message of a script.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FromScript {
     /// It is loaded.
-    Ready {
-        hooks: Vec<String>,
-        functions: Vec<String>,
-        python: String,
-    },
+    Ready(Contents),
     /// It could not be loaded, with the traceback.
     Failed(String),
     /// So many more events and calls are finished.
     Ack(usize),
     /// Whether the event that it judged goes on to other scripts and to the game.
     Verdict {
-        id: u64,
+        message: MessageId,
         pass: bool,
     },
-    /// The result of a call; the error is its type and its text.
+    /// The result of a call, or of a check of its file.
     Result {
-        id: u64,
-        outcome: Result<Value, (String, String)>,
+        message: MessageId,
+        outcome: Result<Value, FunctionError>,
     },
-    /// A request of its own.
-    Ask(Ask),
-    Log {
-        level: u8,
-        text: String,
-    },
+    Request(Request),
+    Log(u8, String),
     Register(String),
     Unregister(String),
     /// Its `OnUnLoad` has run.
     Unloaded,
 }
 
-/// A request of a script.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Ask {
-    pub id: u64,
+/// What a script has.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Contents {
+    pub hooks: Vec<String>,
+    pub functions: Vec<String>,
+    /// The version of its interpreter.
+    pub python: String,
+}
+
+/// An exception of a script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionError {
+    pub kind: String,
+    pub text: String,
+}
+
+/// A request of a script: what it wants from vpid.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Request {
+    pub number: RequestNumber,
     pub what: String,
-    pub args: Map<String, Value>,
-    /// The number of a game server; `None`: the only one.
+    pub args: Option<Map<String, Value>>,
+    /// `None`: the only one.
     pub server: Option<ServerId>,
 }
 
-/// Why a line breaks the rules of the channel: the end of a sentence, "it said something that {}".
+/// Why a line breaks the rules of the channel: the end of a sentence, "it sent something that {}".
 #[derive(Debug)]
 pub enum ChannelError {
     Line(serde_json::Error),
@@ -85,89 +104,64 @@ pub fn parse(line: &[u8]) -> Result<Vec<FromScript>, ChannelError> {
     let batch: Vec<Vec<Value>> = serde_json::from_slice(line).map_err(ChannelError::Line)?;
     batch
         .into_iter()
-        .map(|message| {
-            let word = match message.first() {
-                Some(Value::String(word)) => word.chars().take(20).collect(),
-                _ => String::new(),
+        .map(|mut message| {
+            let word = match message.is_empty() {
+                true => Value::Null,
+                false => message.remove(0),
             };
-            one(message).ok_or(ChannelError::Message(word))
+            let word = word.as_str().unwrap_or_default();
+            let read = one(word, Value::Array(message));
+            read.ok_or_else(|| ChannelError::Message(word.chars().take(20).collect()))
         })
         .collect()
 }
 
-fn one(message: Vec<Value>) -> Option<FromScript> {
-    let mut parts = message.into_iter();
-    let word = parts.next()?;
-    let mut next = || parts.next().unwrap_or_default();
-    Some(match word.as_str()? {
-        "ack" => FromScript::Ack(usize::try_from(next().as_u64()?).ok()?),
-        "r" => FromScript::Result {
-            id: next().as_u64()?,
-            outcome: Ok(next()),
-        },
-        "x" => FromScript::Result {
-            id: next().as_u64()?,
-            outcome: Err((text(next())?, text(next())?)),
-        },
-        "v" => FromScript::Verdict {
-            id: next().as_u64()?,
-            pass: next().as_u64()? != 0,
-        },
-        "ask" => FromScript::Ask(Ask {
-            id: next().as_u64()?,
-            what: text(next())?,
-            args: match next() {
-                Value::Object(args) => args,
-                Value::Null => Map::new(),
-                _ => return None,
-            },
-            server: match next() {
-                Value::Null => None,
-                server => Some(ServerId(usize::try_from(server.as_u64()?).ok()?)),
-            },
-        }),
-        "log" => FromScript::Log {
-            level: u8::try_from(next().as_u64()?).ok()?,
-            text: text(next())?,
-        },
-        "register" => FromScript::Register(text(next())?),
-        "unregister" => FromScript::Unregister(text(next())?),
-        "ready" => {
-            let Value::Object(mut about) = next() else {
-                return None;
-            };
-            let python = about.remove("python").and_then(text).unwrap_or_default();
-            FromScript::Ready {
-                hooks: names(about.remove("hooks"))?,
-                functions: names(about.remove("functions"))?,
-                python,
-            }
+/// The message that begins with this word, of what follows it.
+fn one(word: &str, rest: Value) -> Option<FromScript> {
+    fn read<T: DeserializeOwned>(rest: Value) -> Option<T> {
+        serde_json::from_value(rest).ok()
+    }
+    let text = |rest| read::<(String,)>(rest).map(|(text,)| text);
+    Some(match word {
+        "ack" => FromScript::Ack(read::<(usize,)>(rest)?.0),
+        "r" => {
+            let (message, value) = read(rest)?;
+            let outcome = Ok(value);
+            FromScript::Result { message, outcome }
         }
-        "failed" => FromScript::Failed(text(next())?),
+        "x" => {
+            let (message, kind, text) = read(rest)?;
+            let outcome = Err(FunctionError { kind, text });
+            FromScript::Result { message, outcome }
+        }
+        "v" => {
+            let (message, pass) = read::<(MessageId, u8)>(rest)?;
+            let pass = pass != 0;
+            FromScript::Verdict { message, pass }
+        }
+        "ask" => FromScript::Request(read(rest)?),
+        "log" => {
+            let (level, text) = read(rest)?;
+            FromScript::Log(level, text)
+        }
+        "register" => FromScript::Register(text(rest)?),
+        "unregister" => FromScript::Unregister(text(rest)?),
+        "ready" => {
+            let (mut contents,) = read::<(Contents,)>(rest)?;
+            for names in [&mut contents.hooks, &mut contents.functions] {
+                names.truncate(limits::SCRIPT_FUNCTIONS_MAX);
+                names.retain(|name| name.len() <= limits::CALL_NAME_BYTES_MAX);
+            }
+            FromScript::Ready(contents)
+        }
+        "failed" => FromScript::Failed(text(rest)?),
         "unloaded" => FromScript::Unloaded,
         _ => return None,
     })
 }
 
-fn text(value: Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text),
-        _ => None,
-    }
-}
-
-fn names(list: Option<Value>) -> Option<Vec<String>> {
-    let Some(Value::Array(list)) = list else {
-        return None;
-    };
-    let names = list.into_iter().take(limits::SCRIPT_FUNCTIONS_MAX);
-    let names: Vec<String> = names.map(text).collect::<Option<_>>()?;
-    let short = |name: &String| name.len() <= limits::CALL_NAME_BYTES_MAX;
-    Some(names.into_iter().filter(short).collect())
-}
-
 /// Who calls a function of a script.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Caller {
     /// `duels.nut`, or `welcome.py`.
     pub script: String,
@@ -177,113 +171,58 @@ pub struct Caller {
     pub callback: bool,
 }
 
-/// A message that is being put together.
-struct Message(String);
-
-impl Message {
-    fn new(word: &str) -> Self {
-        Self(format!("[\"{word}\""))
-    }
-
-    fn number(mut self, number: u64) -> Self {
-        self.0.push(',');
-        self.0.push_str(&number.to_string());
-        self
-    }
-
-    fn text(mut self, text: &str) -> Self {
-        self.0.push(',');
-        push_text(&mut self.0, text, Decoder::Exact);
-        self
-    }
-
-    fn value(mut self, value: &Value) -> Self {
-        self.0.push(',');
-        push_value(&mut self.0, value, Decoder::Exact);
-        self
-    }
-
-    /// JSON as it is.
-    fn raw(mut self, json: &str) -> Self {
-        self.0.push(',');
-        self.0.push_str(json);
-        self
-    }
-
-    fn end(mut self) -> String {
-        self.0.push(']');
-        self.0
-    }
-}
-
-fn optional(server: Option<ServerId>) -> Value {
-    server.map_or(Value::Null, |server| server.0.into())
+fn message(parts: impl Serialize) -> String {
+    // Only maps with keys that are no texts cannot be written.
+    serde_json::to_string(&parts).unwrap_or_default()
 }
 
 /// An event: its hook is to be called.
 pub fn event(hook: &str, server: Option<ServerId>, args: &[Value]) -> String {
-    let message = Message::new("e").text(hook).value(&optional(server));
-    list(message, args).end()
+    message(("e", hook, server, args))
 }
 
 /// The same, with a verdict.
-pub fn judged_event(id: u64, hook: &str, server: Option<ServerId>, args: &[Value]) -> String {
-    let message = Message::new("g").number(id).text(hook);
-    list(message.value(&optional(server)), args).end()
-}
-
-fn list(mut message: Message, args: &[Value]) -> Message {
-    message.0.push_str(",[");
-    for (at, arg) in args.iter().enumerate() {
-        if at > 0 {
-            message.0.push(',');
-        }
-        push_value(&mut message.0, arg, Decoder::Exact);
-    }
-    message.0.push(']');
-    message
+pub fn judged_event(id: MessageId, hook: &str, server: Option<ServerId>, args: &[Value]) -> String {
+    message(("g", id, hook, server, args))
 }
 
 /// A function is called. `kwargs` is mostly an object or null.
-pub fn call(id: u64, function: &str, args: &[Value], kwargs: &Value, caller: &Caller) -> String {
-    let caller = serde_json::json!({
-        "script": caller.script,
-        "server": optional(caller.server),
-        "host": caller.host,
-        "token": caller.token,
-        "callback": caller.callback,
-    });
-    let message = list(Message::new("c").number(id).text(function), args);
-    message.value(kwargs).value(&caller).end()
+pub fn call(
+    id: MessageId,
+    function: &str,
+    args: &[Value],
+    kwargs: &Value,
+    caller: &Caller,
+) -> String {
+    message(("c", id, function, args, kwargs, caller))
 }
 
 /// The result of a request, as JSON text.
-pub fn answer(id: u64, json: &str) -> String {
-    Message::new("a").number(id).raw(json).end()
+pub fn answer(number: RequestNumber, json: &str) -> String {
+    format!("[\"a\",{},{json}]", number.0)
 }
 
-pub fn answer_error(id: u64, reason: &str, detail: &str) -> String {
-    let message = Message::new("n").number(id);
-    message.text(reason).text(detail).end()
+pub fn answer_error(number: RequestNumber, reason: &str, detail: &str) -> String {
+    message(("n", number, reason, detail))
 }
 
 /// The caller does not wait any more.
-pub fn cancel(id: u64) -> String {
-    Message::new("cancel").number(id).end()
+pub fn cancel(id: MessageId) -> String {
+    message(("cancel", id))
 }
 
 pub fn unload() -> String {
-    Message::new("unload").end()
+    message(["unload"])
 }
 
-/// Whether what stands in its file could be loaded.
-pub fn check(id: u64) -> String {
-    Message::new("check").number(id).end()
+/// Requests a check whether its file could be loaded.
+pub fn check(id: MessageId) -> String {
+    message(("check", id))
 }
 
-/// Its file is to be loaded anew, in the same process.
-pub fn reload(id: u64) -> String {
-    Message::new("reload").number(id).end()
+/// Its file is to be reloaded, in the same process.
+pub fn reload(id: MessageId) -> String {
+    message(("reload", id))
 }
 
 #[cfg(test)]
@@ -302,16 +241,19 @@ mod tests {
         ]);
         let read = parse(line.to_string().as_bytes()).unwrap();
         assert_eq!(read.len(), 12);
-        let say = Ask {
-            id: 4,
+        let say = Request {
+            number: RequestNumber(4),
             what: "say".into(),
-            args: json!({"text": "hi"}).as_object().unwrap().clone(),
+            args: json!({"text": "hi"}).as_object().cloned(),
             server: Some(ServerId(0)),
         };
-        assert_eq!(read[5], FromScript::Ask(say));
-        let id = 3;
-        let outcome = Err(("ValueError".into(), "no".into()));
-        assert_eq!(read[4], FromScript::Result { id, outcome });
+        assert_eq!(read[5], FromScript::Request(say));
+        let message = MessageId(3);
+        let outcome = Err(FunctionError {
+            kind: "ValueError".into(),
+            text: "no".into(),
+        });
+        assert_eq!(read[4], FromScript::Result { message, outcome });
     }
 
     #[test]
@@ -346,20 +288,20 @@ mod tests {
                 Some(ServerId(1)),
                 &[json!("a\"\u{1}"), wide.clone()],
             ),
-            judged_event(7, "OnPlayerChat", None, &[]),
+            judged_event(MessageId(7), "OnPlayerChat", None, &[]),
             call(
-                8,
+                MessageId(8),
                 "f",
                 std::slice::from_ref(&wide),
                 &json!({"k": 1e300}),
                 &caller,
             ),
-            answer(9, "[1]"),
-            answer_error(10, "ValueError", "it's \"bad\""),
-            cancel(1),
+            answer(RequestNumber(9), "[1]"),
+            answer_error(RequestNumber(10), "ValueError", "it's \"bad\""),
+            cancel(MessageId(1)),
             unload(),
-            check(2),
-            reload(3),
+            check(MessageId(2)),
+            reload(MessageId(3)),
         ];
         let read = texts.map(|text| serde_json::from_str::<Value>(&text).expect(&text));
         assert_eq!(read[0], json!(["e", "OnEvent", 1, ["a\"\u{1}", wide]]));

@@ -27,7 +27,7 @@ pub struct ScriptLine(String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reader {
     pub userid: i32,
-    /// Shown only if the userid is not another account's by now: userids begin anew with the server.
+    /// Shown only if the userid is not another account's by now: userids begin again with the server.
     pub steam: Option<SteamId>,
 }
 
@@ -75,7 +75,7 @@ fn before(to: Option<Reader>, place: Place) -> String {
     // Without `;`, a loop over one value is what gives it a name.
     let mut code = format!("script foreach(p in[GetPlayerFromUserID({userid})])if(p)");
     if let Some(steam) = steam {
-        // The engine's copy of the id is not always up to date: it may say as yet that it is not known.
+        // The engine's copy of the id is not always up to date: it may be unknown as yet.
         let _ = write!(
             code,
             "foreach(d in[NetProps.GetPropString(p,\"m_szNetworkIDString\")])\

@@ -1,4 +1,4 @@
-//! What a statement does to the transaction around it, for servers that do not ask: MySQL's, whose
+//! What a statement does to the transaction around it, for servers without such a check: MySQL's, whose
 //! statements about tables commit whatever is open.
 
 use super::SqlCall;
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn statements_are_told_by_their_first_word() {
+    fn statements_are_known_by_their_first_word() {
         for (text, class) in [
             ("SELECT 1", Class::Read),
             (" /* x */ (select 1)", Class::Read),

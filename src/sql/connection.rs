@@ -1,4 +1,4 @@
-//! What a statement has to do with the state of its connection, as far as its words tell.
+//! What a statement has to do with the state of its connection, judged by its words.
 //!
 //! vpi.py had one connection for one call at a time, so a call saw what the one before it had left
 //! there. vpid has several for many hosts. `LAST_INSERT_ID()` is carried from call to call of a host,
@@ -195,7 +195,7 @@ pub fn is_counted(text: &str) -> bool {
 }
 
 /// Whether an SQLite statement calls `changes()` itself, and not only a trigger of its table.
-pub fn asks_for_changes(text: &str) -> bool {
+pub fn reads_change_count(text: &str) -> bool {
     scan::words(text, Quoting::Sqlite).any(|word| match word {
         Word::Bare(word) | Word::Name(word) => word.eq_ignore_ascii_case("changes"),
         Word::Sign(_) => false,
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_reads_the_last_id_is_told_by_its_words() {
+    fn what_reads_the_last_id_is_known_by_its_words() {
         for (text, reads) in [
             ("SELECT LAST_INSERT_ID()", true),
             ("select last_insert_id ( )", true),
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn statements_whose_rows_are_counted_are_told_from_others() {
+    fn statements_whose_rows_are_counted_are_distinguished_from_others() {
         for text in [
             "UPDATE t SET a = 1",
             " -- x\nwith y as (select 1) delete from t",
@@ -293,7 +293,7 @@ mod tests {
         for text in ["CREATE TABLE t (a)", "DROP TABLE t", "VACUUM"] {
             assert!(!is_counted(text), "{text}");
         }
-        assert!(asks_for_changes("INSERT INTO t SELECT Changes()"));
-        assert!(!asks_for_changes("INSERT INTO t VALUES ('changes()')"));
+        assert!(reads_change_count("INSERT INTO t SELECT Changes()"));
+        assert!(!reads_change_count("INSERT INTO t VALUES ('changes()')"));
     }
 }

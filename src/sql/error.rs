@@ -1,10 +1,9 @@
 //! Why the arguments of a call make no statement.
 
-use std::fmt;
-
 /// Each is named like the exception of Python's that vpi.py raised, since scripts compare that word;
 /// the text is for the person who reads the console.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {}", self.reason(), self.detail())]
 pub enum Error {
     /// An argument is missing.
     Key(String),
@@ -39,11 +38,3 @@ impl Error {
         }
     }
 }
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.reason(), self.detail())
-    }
-}
-
-impl std::error::Error for Error {}

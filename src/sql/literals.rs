@@ -174,7 +174,7 @@ pub(super) fn as_python_writes(number: &Number) -> String {
 
 fn python_float(float: f64) -> String {
     if float == 0.0 || (1e-4..1e16).contains(&float.abs()) {
-        // Rust writes the same digits, and never an exponent without being asked.
+        // Rust writes the same digits, and never an exponent by itself.
         let point = if float.fract() == 0.0 { ".0" } else { "" };
         return format!("{float}{point}");
     }

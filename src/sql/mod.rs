@@ -1,4 +1,4 @@
-//! SQL calls as values: what a script asked for, checked, before any database sees it.
+//! SQL calls as values: what a script calls, checked, before it reaches a database.
 //!
 //! `parse` turns a function's `kwargs` into a [`SqlCall`], `grammar` reads the expressions in
 //! it, `render` writes a call as one statement with bound parameters. Nothing a caller
@@ -40,7 +40,7 @@ use serde_json::Value;
 use std::sync::Arc;
 
 pub use classify::{Class, class_of};
-pub use connection::{Uses, asks_for_changes, is_counted};
+pub use connection::{Uses, is_counted, reads_change_count};
 pub use dialect::Dialect;
 pub use error::Error;
 pub use expr::{Expr, Function, Operator, Row};
@@ -102,7 +102,7 @@ fn no_single_value(name: &str) -> Error {
     ))
 }
 
-/// What a select may ask for.
+/// What a select may return.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Column {
     All,
@@ -119,7 +119,7 @@ pub struct Filter {
     pub test: Test,
 }
 
-/// What a filter asks of its column.
+/// What a filter compares its column with.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Test {
     IsNull,

@@ -57,7 +57,7 @@ pub enum ParamKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     pub of: Subject,
-    /// A byte of the statement, where the database told one.
+    /// A byte of the statement, where the database reported one.
     pub at: Option<usize>,
     pub message: String,
 }
@@ -81,7 +81,7 @@ impl Query {
         format!("{QUERY_PREFIX}{}", self.name)
     }
 
-    /// Whether it can change anything, as far as its words tell.
+    /// Whether it can change anything, judged by its words.
     pub fn may_write(&self) -> bool {
         !self.steps.iter().all(|step| step.surely_reads)
     }
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_and_unknown_arguments_are_told() {
+    fn missing_and_unknown_arguments_are_reported() {
         let kind = ParamKind::Integer { min: 0, max: 9 };
         let query = query(vec![
             param("a", kind, None),

@@ -1,4 +1,4 @@
-//! Raw queries: the placeholders of Python's drivers, told from the text around them.
+//! Raw queries: the placeholders of Python's drivers, as distinct from the text around them.
 
 use super::Param;
 use super::error::Error;

@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_names_and_comments_are_told_from_code() {
+    fn texts_names_and_comments_are_distinguished_from_code() {
         assert_eq!(
             kinds("a 'b''c' \"d\" [e] -- f\n/* g */h", Quoting::Sqlite),
             [

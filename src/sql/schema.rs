@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_are_told_by_their_lines() {
+    fn steps_are_named_by_their_lines() {
         let text = "-- the tables\n-- step 1\nCREATE TABLE a (b);\n\n-- Step 3: more\nDROP TABLE a;\nCREATE TABLE c (d)\n";
         let schema = Schema::parse(text).unwrap();
         let numbers: Vec<_> = schema

@@ -70,7 +70,7 @@ impl Template {
         })
     }
 
-    /// Whether the statement has rows to give, as far as its words tell.
+    /// Whether the statement has rows to give, judged by its words.
     pub fn gives_rows(&self, quoting: Quoting) -> bool {
         self.surely_reads || has_word(&self.text, quoting, &["RETURNING"])
     }
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn statements_with_rows_are_told_from_those_without() {
+    fn statements_with_rows_are_distinguished_from_those_without() {
         let gives = |sql| parse(sql).unwrap().gives_rows(Quoting::Sqlite);
         assert!(gives("INSERT INTO t VALUES (1) RETURNING id"));
         assert!(gives("WITH x AS (SELECT 1) SELECT * FROM x"));

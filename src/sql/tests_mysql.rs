@@ -167,7 +167,7 @@ fn assignments_see_the_row_as_it_was() {
 }
 
 #[test]
-fn placeholders_of_raw_queries_are_told_from_what_is_quoted() {
+fn placeholders_of_raw_queries_are_distinguished_from_what_is_quoted() {
     let raw = |query: &str| {
         let kwargs = json!({"query": query, "format": [1]});
         written("RawExecute", kwargs, ALIAS)

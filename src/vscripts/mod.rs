@@ -1,8 +1,8 @@
-//! The game scripts that are part of this binary, and how they are told from others.
+//! The game scripts that are part of this binary, and how they are distinguished from others.
 
 pub mod squirrel;
 
-use squirrel::Found;
+use squirrel::Returned;
 
 /// Holds the owner's key once it is installed. `build.rs` puts it together from the files in
 /// `vscripts/vpi/`.
@@ -65,8 +65,8 @@ impl Installed {
         Self::Ours {
             version: squirrel::local_text(script, "VERSION").unwrap_or_default(),
             key: match squirrel::returned_text(script, "OwnerKey") {
-                Found::Text { text, .. } => text,
-                Found::Empty { .. } | Found::Nothing => Vec::new(),
+                Returned::Text { text, .. } => text,
+                Returned::Empty { .. } | Returned::Nothing => Vec::new(),
             },
         }
     }

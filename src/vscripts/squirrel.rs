@@ -1,8 +1,8 @@
-//! What can be told of a Squirrel script without running it: its texts, outside of comments.
+//! What can be found in a Squirrel script without running it: its texts, outside of comments.
 
 /// What a function of a script returns.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum Returned {
     /// Lines are counted from 1.
     Text { text: Vec<u8>, line: usize },
     /// The text is still to be set, on this line.
@@ -12,7 +12,7 @@ pub enum Found {
 }
 
 /// Looks for `function NAME() { return "..."; }`.
-pub fn returned_text(script: &[u8], name: &str) -> Found {
+pub fn returned_text(script: &[u8], name: &str) -> Returned {
     let tokens = tokens(script);
     let mut at = 0;
     while let Some(next) = function(&tokens[at..], name) {
@@ -30,18 +30,18 @@ pub fn returned_text(script: &[u8], name: &str) -> Found {
                 .get(5)
                 .is_none_or(|(next, _)| matches!(next, Token::Sign(b';' | b'}')));
             return match text {
-                _ if !ends => Found::Nothing,
-                Some(text) if text.is_empty() => Found::Empty { line: *line },
-                Some(text) => Found::Text {
+                _ if !ends => Returned::Nothing,
+                Some(text) if text.is_empty() => Returned::Empty { line: *line },
+                Some(text) => Returned::Text {
                     text: text.clone(),
                     line: *line,
                 },
-                None => Found::Nothing,
+                None => Returned::Nothing,
             };
         }
         at += next + 2;
     }
-    Found::Nothing
+    Returned::Nothing
 }
 
 /// Whether there is a `function NAME`.
@@ -230,11 +230,12 @@ fn hex_escape(rest: &[u8], digits_max: usize) -> (Option<u8>, usize) {
 
 #[cfg(test)]
 mod tests {
+    use super::Returned::{Empty, Nothing};
     use super::*;
 
     #[test]
     fn secrets_in_scripts() {
-        let set = |text: &str, line| Found::Text {
+        let set = |text: &str, line| Returned::Text {
             text: text.as_bytes().to_vec(),
             line,
         };
@@ -245,7 +246,7 @@ mod tests {
             ),
             (
                 "local function GetSecret()\n{\n\treturn @\"\";\n}",
-                Found::Empty { line: 3 },
+                Empty { line: 3 },
             ),
             (
                 "function GetSecret ( ) { return \"plain\" }",
@@ -271,24 +272,18 @@ mod tests {
                 r#"function GetSecret() { return @"a\x20b"; }"#,
                 set(r"a\x20b", 1),
             ),
-            (r#"function GetSecret() { return "a\qb"; }"#, Found::Nothing),
-            (
-                r#"function GetSecret() { return "\u002041"; }"#,
-                Found::Nothing,
-            ),
-            ("function GetSecret() { return \"a\nb\"; }", Found::Nothing),
-            ("function GetSecret() { return 'a'; }", Found::Nothing),
-            ("function GetSecret() { return \"a\\", Found::Nothing),
-            (
-                "function GetSecret() { return @\"a\" + b; }",
-                Found::Nothing,
-            ),
-            ("function GetSecret() { return Stored(); }", Found::Nothing),
-            ("function GetSecret() {", Found::Nothing),
-            ("function GetSecrets() { return @\"a\"; }", Found::Nothing),
+            (r#"function GetSecret() { return "a\qb"; }"#, Nothing),
+            (r#"function GetSecret() { return "\u002041"; }"#, Nothing),
+            ("function GetSecret() { return \"a\nb\"; }", Nothing),
+            ("function GetSecret() { return 'a'; }", Nothing),
+            ("function GetSecret() { return \"a\\", Nothing),
+            ("function GetSecret() { return @\"a\" + b; }", Nothing),
+            ("function GetSecret() { return Stored(); }", Nothing),
+            ("function GetSecret() {", Nothing),
+            ("function GetSecrets() { return @\"a\"; }", Nothing),
             (
                 "GetSecret(); // function GetSecret() { return @\"a\"; }",
-                Found::Nothing,
+                Nothing,
             ),
             (
                 "/*\nfunction GetSecret() { return @\"old\"; }\n*/\nfunction GetSecret() {\n// x\nreturn @\"new\"; }",
@@ -299,7 +294,7 @@ mod tests {
                 set("s", 3),
             ),
             ("function GetSecret() { return @\"cut", set("cut", 1)),
-            ("", Found::Nothing),
+            ("", Nothing),
         ] {
             assert_eq!(
                 returned_text(script.as_bytes(), "GetSecret"),

@@ -454,7 +454,7 @@ fn commands_need_nothing_that_only_the_service_has() {
     let said = out(&vpid.command(&["check", "-u", "tf2", "-db=interface", "--password", "x"]));
     assert!(!said.contains("has no user"), "{said}");
     assert!(
-        said.contains("warn  --password: everybody on this machine"),
+        said.contains("warn  --password: every user of this machine"),
         "{said}"
     );
     // The operator is editing the file, and is not done.

@@ -389,5 +389,5 @@ fn a_flood_of_the_same_error_is_a_few_lines_and_a_right_count() {
         lines.map(count).sum()
     };
     assert_eq!(counted("user_test_none"), FLOOD, "{log}");
-    assert_eq!(counted("was set aside"), 300, "{log}");
+    assert_eq!(counted("was rejected"), 300, "{log}");
 }

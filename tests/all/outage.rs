@@ -299,7 +299,7 @@ fn a_full_disk_under_the_state_folder_does_not_stop_the_service() {
     let vpid = Vpid::new().keeping(disk.path()).with_numbers().started();
     let mut host = vpid.host("my_server");
     disk.fill();
-    // What cannot be set aside stays where it is, and is not read over and over.
+    // What cannot be moved to rejected/ stays where it is, and is not read over and over.
     let garbage = host.write_raw(b"garbage\0");
     assert_eq!(
         host.ask(
@@ -308,9 +308,9 @@ fn a_full_disk_under_the_state_folder_does_not_stop_the_service() {
         ),
         json!(1)
     );
-    vpid.wait_for_log("cannot be set aside");
+    vpid.wait_for_log("cannot be moved to rejected/");
     stays("the log", Duration::from_millis(300), || {
-        vpid.log().matches("cannot be set aside").count() == 1
+        vpid.log().matches("cannot be moved to rejected/").count() == 1
     });
     assert!(vpid.files().iter().any(|name| name.starts_with(&garbage)));
     disk.make_room();

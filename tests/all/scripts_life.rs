@@ -232,7 +232,7 @@ fn nonsense_in_its_channel_ends_the_script_and_nobody_else() {
         (
             "words",
             "junk\n",
-            "said something that is no line of messages",
+            "sent something that is no line of messages",
         ),
         (
             "a_lie",
@@ -242,7 +242,7 @@ fn nonsense_in_its_channel_ends_the_script_and_nobody_else() {
         (
             "a_dance",
             "[[\"dance\"]]\n",
-            "said something that is no message",
+            "sent something that is no message",
         ),
     ];
     let names = nonsense.map(|(name, ..)| name);

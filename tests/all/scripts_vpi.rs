@@ -274,9 +274,9 @@ fn an_edit_is_picked_up_and_a_broken_one_is_told_and_changes_nothing() {
             "SystemExit",
         ),
     ] {
-        let before = vpid.log().matches("cannot be loaded anew").count();
+        let before = vpid.log().matches("cannot be reloaded").count();
         edit(&vpid, &broken);
-        vpid.wait_for_logs("cannot be loaded anew, and stays as it was", before + 1);
+        vpid.wait_for_logs("cannot be reloaded, and stays as it was", before + 1);
         has(&mut client, 2);
         let problem = vpid.about(NAME)["problem"].to_string();
         let line = broken.lines().count();

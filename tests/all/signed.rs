@@ -89,7 +89,9 @@ fn errors_are_told_from_values() {
         .unwrap();
     let error = answer.unwrap_err();
     assert!(
-        error.starts_with("[VPI ERROR] (VPI_Nothing) :: UnknownFunction"),
+        error
+            .0
+            .starts_with("[VPI ERROR] (VPI_Nothing) :: UnknownFunction"),
         "{error}"
     );
     let looks = json!({"text": "[VPI ERROR] is what errors begin with"});
@@ -107,7 +109,7 @@ fn an_answer_that_no_file_can_hold_is_an_error() {
     );
     let longer = call("VPI_Ping", json!({"t": "x".repeat(16_000)}));
     let error = game.call(longer, PATIENCE).unwrap().unwrap().unwrap_err();
-    assert!(error.contains("Response size exceeds maximum"), "{error}");
+    assert!(error.0.contains("Response size exceeds maximum"), "{error}");
 }
 
 #[test]
@@ -123,7 +125,7 @@ fn a_chain_ends_with_its_first_error() {
     ]});
     game.send(&[chain]).unwrap();
     let error = game.answer(3, PATIENCE).unwrap().unwrap().unwrap_err();
-    assert!(error.contains("(VPI_Nothing)"), "{error}");
+    assert!(error.0.contains("(VPI_Nothing)"), "{error}");
     assert_eq!(vpid.numbers(), [1]);
 }
 

@@ -70,7 +70,7 @@ fn a_ban_that_waits_is_lifted_before_vyhub_ever_heard_of_it() {
     community.vyhub.pause();
     community.log.says(&admin, "!ban rogue permanent temper");
     community.kicked_at_once(&rogue);
-    community.told(&admin, "VyHub is away and will be told later.");
+    community.told(&admin, "VyHub is unreachable and will get it later.");
     community.log.says(&admin, "!unban rogue");
     community.told(&admin, "rogue is not banned here any more.");
     let again = rogue.again();

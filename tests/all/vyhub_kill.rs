@@ -1,4 +1,4 @@
-//! VyHub is away and vpid dies: what was decided in the game holds, and reaches VyHub once.
+//! VyHub is unreachable and vpid dies: what was decided in the game holds, and reaches VyHub once.
 
 use std::fs;
 use std::time::Duration;
@@ -35,7 +35,7 @@ fn a_ban_that_is_given_while_vyhub_is_away_holds_through_a_kill_and_arrives_once
     assert_eq!(entry["issuer"]["user"], json!(issuer), "{entry:#}");
     community.told(
         &admin,
-        "rogue is banned here (permanent): aimbot. VyHub is away",
+        "rogue is banned here (permanent): aimbot. VyHub is unreachable",
     );
     community.log.leaves(&rogue);
     let again = rogue.again();

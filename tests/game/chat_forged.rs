@@ -1,4 +1,4 @@
-//! Scripts of a map try to order things in an admin's name, by every road there is, against the built
+//! Scripts of a map try to order things in an admin's name, in every way there is, against the built
 //! daemon with a VyHub: none of them leads to a ban. And what admins write themselves goes on to count.
 
 use serde_json::json;
@@ -52,7 +52,7 @@ fn what_a_script_lets_an_admin_say_does_not_reach_the_log() {
 }
 
 #[test]
-fn what_a_script_tells_of_players_in_the_engines_name_does_not_reach_the_log() {
+fn what_a_script_reports_of_players_in_the_engines_name_does_not_reach_the_log() {
     let mut story = Story::new(USUAL);
     story.game.run_real(0.1);
     let before = story.game.engine_log().len();
@@ -180,7 +180,7 @@ fn who_looks_at_the_stack_while_the_game_speaks_finds_nothing_to_use() {
         story.hostile("::Use(admin, adminId, order)");
     }
     let loot = story.game.run("test.nut", "return ::loot.len()");
-    assert!(loot.as_i64().unwrap() > 3, "somebody did look: {loot}");
+    assert!(loot.as_i64().unwrap() > 3, "the spy did look: {loot}");
     let lines = story.game.engine_log();
     let forged: Vec<_> = lines
         .iter()
@@ -192,7 +192,7 @@ fn who_looks_at_the_stack_while_the_game_speaks_finds_nothing_to_use() {
 }
 
 #[test]
-fn a_guard_that_somebody_has_touched_is_reported_and_nothing_counts() {
+fn a_guard_that_a_script_has_touched_is_reported_and_nothing_counts() {
     for (code, what) in [
         ("::Say <- function(...) {}", "a script has changed Say"),
         ("delete ::Say", "a script has changed Say"),
@@ -210,10 +210,10 @@ fn a_guard_that_somebody_has_touched_is_reported_and_nothing_counts() {
         story.until(what, |story| {
             story.daemon.log().iter().any(|line| line.contains(what))
         });
-        story.assert_that_nobody_counts(what, "could write in your name");
-        // What only asks goes on, and the next map begins anew.
+        story.assert_that_no_command_counts(what, "could write in your name");
+        // Commands that change nothing still work, and the next map begins from nothing.
         story.game.say(story.admin, "!vyhub");
-        story.until("an answer", |story| story.is_told("VyHub is connected"));
+        story.until("an answer", |story| story.is_shown("VyHub is connected"));
         story.console.set_map("cp_second");
         story.game.change_map("cp_second");
         story.until("a session", |story| story.is_connected());
@@ -246,5 +246,5 @@ fn entities_that_make_players_speak_are_refused_or_make_chat_doubtful() {
     });
     story.hostile("Entities.FindByName(null, \"cc\").AcceptInput(\"Command\", \"say \" + order, admin, admin)");
     story.until("the forged line", |story| story.is_refused(why));
-    story.assert_that_nobody_counts(why, "could write in your name");
+    story.assert_that_no_command_counts(why, "could write in your name");
 }

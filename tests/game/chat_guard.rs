@@ -17,7 +17,7 @@ fn on_a_map_that_keeps_the_scripts_out_nothing_counts() {
     story.until("the forged line", |story| {
         story.is_refused("may bring a mapspawn.nut of its own")
     });
-    story.assert_that_nobody_counts("a mapspawn.nut", "do not run on this map");
+    story.assert_that_no_command_counts("a mapspawn.nut", "do not run on this map");
     story.console.set_map("cp_second");
     story.game.change_map("cp_second");
     story.until("a session", |story| story.is_connected());
@@ -97,7 +97,7 @@ fn prefixes_of_the_owner_are_guarded_too() {
 #[test]
 fn who_writes_is_the_one_whom_status_confirms() {
     let mut story = Story::new(USUAL);
-    // The engine's log tells of an admin under the number of somebody else.
+    // The engine's log reports an admin under the number of another player.
     let forged = format!(
         "\"Victim<{}><[U:1:22202]><Red>\" say \"!ban Admin 1h forged\"",
         story.victim
@@ -117,7 +117,7 @@ fn who_writes_is_the_one_whom_status_confirms() {
 }
 
 #[test]
-fn nobody_is_kicked_for_an_id_that_only_a_line_gives_them() {
+fn no_player_is_kicked_for_an_id_that_only_a_line_gives_them() {
     let mut story = Story::new(Wish {
         banned: Some(76_561_197_960_265_735),
         ..USUAL
@@ -143,9 +143,9 @@ fn the_owner_chooses() {
         ..USUAL
     };
     let mut story = Story::new(wish);
-    story.assert_that_nobody_counts("chat_commands is \"off\"", "switched off here");
+    story.assert_that_no_command_counts("chat_commands is \"off\"", "switched off here");
     story.game.say(story.admin, "!bans Victim");
-    story.until("an answer", |story| story.is_told("Victim has no bans"));
+    story.until("an answer", |story| story.is_shown("Victim has no bans"));
     // By the log alone, whatever the map has done.
     let wish = Wish {
         server: "chat_commands = \"log\"",

@@ -257,8 +257,8 @@ fn events_reach_the_functions_that_were_collected() {
     assert_eq!(seen, json!([0, [bob, "x".repeat(127)], "hello"]));
     let fired = r#"local t = {}; t.text <- "x"; FireScriptHook("OnNews", t); return t.answer"#;
     assert_eq!(game.run("t.nut", fired), json!(42));
-    let unheard = |entry: &&crate::support::record::Entry| matches!(&entry.what, What::Event { name, heard: false, .. } if name == "player_death");
-    assert_eq!(game.record().0.iter().filter(unheard).count(), 1);
+    let unhandled = |entry: &&crate::support::record::Entry| matches!(&entry.what, What::Event { name, handled: false, .. } if name == "player_death");
+    assert_eq!(game.record().0.iter().filter(unhandled).count(), 1);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! A game server that is stopped and started beside a vpid that goes on: it gives the same userids
-//! again, to anybody.
+//! again, to any script.
 
 use fake_rcon::{FakeRcon, FakeServer, Player};
 use tempfile::TempDir;
@@ -86,7 +86,7 @@ impl Story {
         self.until(game, "a look at status", |_| self.looks() > before);
     }
 
-    /// Somebody joins and is greeted.
+    /// A player joins and is greeted.
     #[track_caller]
     fn greets(&self, game: &mut Game, name: &str, id: &str) -> i32 {
         let userid = game.join(name, id);
@@ -116,13 +116,13 @@ fn the_same_userids_in_a_new_run_of_the_game_are_known_at_once() {
     let before = story.looks();
     let bob = story.greets(&mut first, "Bob", "[U:1:8]");
     story.looked_at_since(&mut first, before);
-    // It is stopped; nobody says that they leave.
+    // It is stopped, without an event for those who leave.
     drop(first);
     story.console.leave(ann);
     story.console.leave(bob);
     let before = story.looks();
     let mut second = story.game(2);
-    // The console says that nobody is on.
+    // The console shows that no player is on.
     story.looked_at_since(&mut second, before);
     let again = story.greets(&mut second, "Ann", "[U:1:7]");
     let eve = story.greets(&mut second, "Eve", "[U:1:9]");

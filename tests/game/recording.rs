@@ -18,7 +18,7 @@ fn line(entry: &Entry) -> String {
         What::Read { name, bytes, given } => format!("read {name} {bytes:?} {given}"),
         What::Write { name, text } => format!("write {name} {}", String::from_utf8_lossy(text)),
         What::Refused { name } => format!("refuse {name}"),
-        What::Event { name, heard, .. } => format!("event {name} {heard}"),
+        What::Event { name, handled, .. } => format!("event {name} {handled}"),
         What::Command(command) => format!("command {command}"),
         What::Error(error) => format!("error {error}"),
     };

@@ -1,5 +1,5 @@
 //! Scripts in Python and the shipped scripts of the game, through the built daemon: what Python
-//! hears, and who calls whom.
+//! gets, and who calls whom.
 
 use serde_json::{Value as Json, json};
 
@@ -38,7 +38,7 @@ fn steam(account: u64) -> String {
     (76_561_197_960_265_728 + account).to_string()
 }
 
-/// What was heard since the last time, once there is as much.
+/// What was recorded since the last time, once there is as much.
 #[track_caller]
 fn hears(stage: &mut Stage, expected: &[Json]) {
     let mut heard: Vec<Json> = Vec::new();
@@ -61,7 +61,7 @@ fn answer(stage: &mut Stage, name: &str) -> Json {
 }
 
 #[test]
-fn python_hears_what_happens_in_the_game_in_its_order() {
+fn python_gets_what_happens_in_the_game_in_its_order() {
     let mut stage = recorded();
     let first = ["OnServerStart", "OnMapStart", "OnRoundStart"];
     let servers = stage.call("recorder.do", &json!({"what": "servers", "args": []}));
@@ -135,7 +135,7 @@ fn python_hears_what_happens_in_the_game_in_its_order() {
 }
 
 #[test]
-fn python_hears_the_heartbeat_and_knows_who_is_on() {
+fn python_gets_the_heartbeat_and_knows_who_is_on() {
     let mut stage = recorded();
     let ann = stage.game.join("Ann", "[U:1:7]");
     let robot = stage.game.join("Robot", "BOT");

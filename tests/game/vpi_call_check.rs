@@ -1,4 +1,4 @@
-//! Calls that a script gets wrong: what it is told, and whose a call is.
+//! Calls that a script gets wrong: the error it gets, and whose a call is.
 
 use serde_json::json;
 
@@ -74,7 +74,7 @@ fn keys_that_no_call_has_are_errors_that_name_the_one_that_was_meant() {
 fn a_call_in_a_return_is_refused_and_says_so_once() {
     let mut talk = Talk::start("");
     talk.peer.answer = Some(|_| json!("answered"));
-    // The engine calls a function whose call takes its place: nobody is left who called.
+    // The engine calls a function whose call takes its place: the caller is gone.
     let think = r#"
         local entity = SpawnEntityFromTable("info_target", { targetname = "t" })
         entity.ValidateScriptScope()

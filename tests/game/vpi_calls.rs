@@ -206,7 +206,7 @@ fn answers_come_in_any_order() {
 }
 
 #[test]
-fn a_callback_that_throws_harms_nobody() {
+fn a_callback_that_throws_harms_no_other() {
     let mut talk = echo();
     let code = r#"
         local function Broken(response, error) { throw "no" }

@@ -95,7 +95,7 @@ fn idle() {
     talk.run(700);
     let from = talk.game.costs_us().len();
     talk.run(4000);
-    report(&talk, "idle, nobody on", from);
+    report(&talk, "idle, no player on", from);
     crowd(&mut talk);
     talk.run(700);
     let from = talk.game.costs_us().len();

@@ -184,7 +184,7 @@ fn a_daemon_that_is_killed_in_mid_traffic_loses_and_doubles_nothing() {
     assert_eq!(story.wait_for("count"), json!([[80, 80]]));
     let log = story.daemon.as_ref().unwrap().log();
     assert!(
-        !log.iter().any(|line| line.contains("set aside")),
+        !log.iter().any(|line| line.contains("was rejected")),
         "{log:#?}"
     );
 }
@@ -196,7 +196,7 @@ fn a_state_folder_that_is_lost_costs_one_new_session() {
     std::fs::remove_dir_all(story.dir.path().join("state")).unwrap();
     story.daemon = Some(Daemon::start_signed(story.dir.path()));
     story.run(r#"Ask("lost", "VPI_Ping", null)"#);
-    story.until("it is told", 10.0, "\"lost\" in ::answers");
+    story.until("its error", 10.0, "\"lost\" in ::answers");
     let answer = story.run("return ::answers.lost.response");
     assert_eq!(answer, json!("[VPI ERROR] (VPI_Ping) :: SessionLost"));
     story.connect();
@@ -240,7 +240,7 @@ fn an_operator_reaches_the_scripts() {
 }
 
 #[test]
-fn what_happens_in_the_game_is_told() {
+fn what_happens_in_the_game_is_reported() {
     let mut story = story();
     let mut watch = story.operator(&["watch"]);
     let mut errors = BufReader::new(watch.stderr.take().unwrap());
@@ -286,7 +286,7 @@ fn a_game_whose_name_another_one_takes_says_so_and_comes_back() {
     other.run_real(2.0);
     let errors = |story: &mut Story| story.run("return ::answers");
     story.run("Ask(\"lost\", \"VPI_Ping\", {})");
-    story.until("told", 10.0, "!VPI.Status().connected");
+    story.until("the end of the session", 10.0, "!VPI.Status().connected");
     story.game.run_real(0.1);
     let said = errors(&mut story)["lost"]["response"].to_string();
     assert!(said.contains("SessionLost"), "{said}");

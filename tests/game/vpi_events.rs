@@ -1,4 +1,4 @@
-//! What vpid is told about players and rounds.
+//! What vpid gets about players and rounds.
 
 use serde_json::{Value as Json, json};
 
@@ -243,7 +243,7 @@ fn who_leaves_before_steam_knows_them_has_no_id() {
     talk.assert_quiet();
 }
 
-/// Functions of the game take 32 bits of a number, which can be those of somebody who is on.
+/// Functions of the game take 32 bits of a number, which can be those of a player who is on.
 #[test]
 fn a_userid_beyond_32_bits_is_nobodys() {
     let mut talk = talk();
@@ -263,7 +263,7 @@ fn a_userid_beyond_32_bits_is_nobodys() {
 
 /// Scripts can raise events of players who are not on: these are kept in mind up to a bound.
 #[test]
-fn players_who_are_not_there_keep_nobody_out() {
+fn players_who_are_not_there_keep_no_player_out() {
     let mut talk = talk();
     talk.script(
         "for (local userid = 1000; userid < 3000; userid++)
@@ -320,7 +320,11 @@ fn players_that_were_there_before_vpid_are_reported() {
     talk.game.say(2, "is anybody there?");
     talk.run(120);
     let active = talk.peer.events("player_active");
-    assert_eq!(active.len(), 2, "a vpid that has forgotten us knows nobody");
+    assert_eq!(
+        active.len(),
+        2,
+        "a vpid that has forgotten us knows no player"
+    );
     assert_eq!(active[0], active[1]);
     talk.game.assert_no_errors();
 }

@@ -14,7 +14,7 @@ fn spied(script: &str) -> Talk {
     talk
 }
 
-/// Nothing was found, and somebody did look.
+/// Nothing was found, and the spy did look.
 fn assert_hidden(talk: &mut Talk) {
     let found = talk.script("return ::found");
     assert_eq!(found, json!([]));
@@ -142,7 +142,7 @@ fn an_error_handler_sees_nothing() {
 }
 
 #[test]
-fn values_with_a_mind_of_their_own_are_not_asked() {
+fn metamethods_of_values_are_not_called() {
     let mut talk = spied("");
     let code = r#"
         local results = []
@@ -157,11 +157,7 @@ fn values_with_a_mind_of_their_own_are_not_asked() {
         }
         return ::looks
     "#;
-    assert_eq!(
-        talk.script(code),
-        json!(0),
-        "nobody looked, since nobody was asked"
-    );
+    assert_eq!(talk.script(code), json!(0), "no metamethod was called");
     talk.script("::Spy()");
     talk.run(40);
     assert_hidden(&mut talk);
@@ -215,7 +211,7 @@ fn what_is_replaced_later_is_not_called() {
     talk.run(200);
     assert!(talk.peer.is_connected());
     talk.game.leave(bob, "x");
-    // The game's own list of event handlers is the one thing that is asked anew.
+    // The game's own list of event handlers is the one thing that is read again.
     let called = talk.script("return ::calledBy");
     let mut called: Vec<&String> = called.as_object().unwrap().keys().collect();
     called.retain(|name| *name != "__CollectGameEventCallbacks");

@@ -278,7 +278,7 @@ fn a_map_that_ends_while_a_file_is_in_the_making_loses_nothing() {
 }
 
 #[test]
-fn a_map_that_ends_while_vpid_is_silent_is_still_told() {
+fn a_map_that_ends_while_vpid_is_silent_is_still_reported() {
     let mut talk = Talk::start(NOTES);
     talk.peer.silent = true;
     for n in 0..20 {

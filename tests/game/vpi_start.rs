@@ -1,5 +1,5 @@
 //! How `vpi.nut` starts, and where it does not: no key, mistakes in the settings, too late, twice, and
-//! in games that somebody has prepared.
+//! in games that another script has prepared.
 
 use std::fs;
 
@@ -160,7 +160,7 @@ fn the_host_is_made_of_the_hostname() {
 fn without_a_server_cfg_the_name_is_taken_after_a_second() {
     let quiet = "function OnGameEvent_server_cvar(params) {}\n__CollectGameEventCallbacks <- null";
     let mut talk = Talk::begin("", |setup| setup.script("quiet.nut", quiet));
-    // Nobody hears the event, since the lists are cleared until it is over.
+    // No script gets the event, since the lists are cleared until it is over.
     talk.script("ClearGameEventCallbacks()");
     let collected =
         "::real <- ::__CollectGameEventCallbacks; ::__CollectGameEventCallbacks <- @(table) null";
@@ -314,7 +314,7 @@ fn settings_that_a_map_brings_see_no_secret() {
 }
 
 #[test]
-fn every_map_starts_anew() {
+fn every_map_starts_from_nothing() {
     let mut talk = Talk::start("");
     for _ in 0..3 {
         talk.game.change_map("cp_next");

@@ -39,7 +39,7 @@ fn instead(change: impl Fn(&mut Talk, &str, Vec<u8>) -> Vec<u8>) {
     assert_eq!(
         again,
         [json!({"again": m})],
-        "nobody took the file that asks"
+        "the file with the request was not claimed"
     );
     talk.game.assert_no_errors();
 }

@@ -1,4 +1,4 @@
-//! The shipped scripts, the built daemon and VyHub: what scripts hear of it, what they can ask, and
+//! The shipped scripts, the built daemon and VyHub: what scripts get of it, what they can call, and
 //! what players see.
 
 use std::net::SocketAddr;
@@ -155,7 +155,7 @@ fn scripts_hear_of_vyhub_and_of_players_and_can_ask() {
         [&user["username"], &user["admin"]],
         [&json!("Admin"), &json!(true)]
     );
-    // Scripts of the next map know nothing, and are told.
+    // Scripts of the next map know nothing, and get it again.
     story.game.change_map("cp_second");
     story.until("ready again", |story| story.heard("ready").is_some());
     assert_eq!(story.vyhub.violations(), Vec::<String>::new());

@@ -10,7 +10,7 @@ ticks = []
 
 
 def ask(name, args=(), kwargs=None):
-    """Calls whatever it is told, and gives what came of it."""
+    """Calls the function of this name, and gives the result."""
     try:
         return {"value": game.call(name, *args, **(kwargs or {}))}
     except game.Error as error:

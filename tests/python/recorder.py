@@ -1,4 +1,4 @@
-"""Records every hook that it is called by, and does what it is told: for the tests of vpid."""
+"""Records every hook that calls it, and runs what the tests of vpid call."""
 
 import game
 
@@ -54,7 +54,7 @@ async def OnHeartbeat(players):
 
 
 def take():
-    """What was heard since the last time."""
+    """The hooks since the last time."""
     taken = heard[:]
     heard.clear()
     return taken
@@ -82,7 +82,7 @@ def about():
 
 
 def do(what, args):
-    """Any function of the module, by its name; or what came of it."""
+    """The result of any function of the module, by its name."""
     try:
         return getattr(game, what)(*args)
     except game.Error as error:

@@ -102,7 +102,7 @@ def closes_outputs():
 
 
 def channel():
-    """The descriptor by which vpid is spoken to; nobody has told this script of it."""
+    """The descriptor of the channel to vpid, which this script was not given."""
     for descriptor in range(3, 256):
         try:
             if socket.socket(fileno=os.dup(descriptor)).family == socket.AF_UNIX:

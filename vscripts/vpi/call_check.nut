@@ -1,5 +1,5 @@
 // What is wrong with a call that a script wants to make, in words: keys that no call has, and a caller who
-// cannot be told.
+// is unknown.
 
 local vpi = this
 local type = ::type, Infos = (function() {}).getinfos, Log = vpi.Log
@@ -90,9 +90,9 @@ local FileOf = function(func)
 	catch (_) { return null }
 }
 
-// Whether it can be told who calls: by the place from which it is called, and by the callback, which stands
+// Whether the caller is known: by the place from which it is called, and by the callback, which stands
 // in the same file. A call in a `return` takes the place of the function that makes it, so its caller would
-// be taken for whoever had called that one.
+// count as the caller of that one.
 vpi.IsCaller <- function(what, info, callback)
 {
 	local file = vpi.IsFunction(callback) ? FileOf(callback) : null

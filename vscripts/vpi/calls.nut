@@ -81,7 +81,7 @@ local MayCall = function(src, func)
 		&& type(src) == "string" && Allows(src, func)
 }
 
-// Objects that nobody holds any more are forgotten.
+// Objects without another reference are forgotten.
 local Sweep = function()
 {
 	local gone = []
@@ -144,7 +144,7 @@ local Find = function(src, arg)
 	return record
 }
 
-// Script files whose texts are texts to the database, as they are to everybody else.
+// Script files whose texts are texts to the database, too.
 local plain = {}
 
 local Use = function(record)
@@ -219,7 +219,7 @@ local Send = function(records, callback, urgent, line)
 		FailCall(call, "QueueFull")
 		return callback == null ? null : true
 	}
-	// What somebody waits for, and has not been written by then, never is.
+	// A call whose caller waits, and that has not been written by then, never is.
 	if (callback != null)
 		Deadline(queues.tick + ticks + vpi.settings.gatherTicks, call)
 	return true

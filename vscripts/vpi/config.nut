@@ -115,7 +115,7 @@ local Accept = function(config, there, problem)
 
 // Runs the owner's file. This function and its variables can be looked at from there. The file's
 // first line is a constant, which exists as soon as the line has been read, even if the rest
-// cannot be compiled: so a file with a mistake is not taken for one that is not there.
+// cannot be compiled: so a file with a mistake does not count as missing.
 vpi.Configure <- function()
 {
 	local config = {}, problem = null, ran = false

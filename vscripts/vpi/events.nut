@@ -8,7 +8,7 @@ local type = ::type, getstackinfos = ::getstackinfos, rawget = {}.rawget, rawin 
 local QueueEvent = vpi.QueueEvent, settings = vpi.settings, root = vpi.root
 local ErrorText = vpi.ErrorText, Log = vpi.Log
 
-// In ticks. Somebody waits for the answer to a chat command.
+// In ticks. A player waits for the answer to a chat command.
 local SOON = 3
 local TEXT_BYTES_MAX = 512
 local DEATH_FEIGNED = 32
@@ -38,7 +38,7 @@ catch (_) {}
 
 // Whether it is the engine that raises an event: then nothing but its own functions stands on the stack,
 // down to the end. Scripts can call a handler as they like, and raise events by FireGameEvent. `level`: of
-// whoever called the handler.
+// the caller of the handler.
 local IsOfEngine = function(level)
 {
 	if (engineFile == null || !rawin.call(root, "__RunGameEventCallbacks")
@@ -166,7 +166,7 @@ local Listens = function()
 	return everywhere
 }
 
-// The function of the game that takes the table can be anybody's by now; so this one knows no more
+// The function of the game that takes the table can be another script's by now; so this one knows no more
 // than the table.
 vpi.Listen <- function()
 {

@@ -24,7 +24,7 @@ local IsName = function(value)
 	return type(value) == "string" && value.len() > 0 && value.len() <= NAME_BYTES_MAX
 }
 
-// The file of whoever called the function that got these infos; null when it may not use VPI.
+// The file of the caller of the function that got these infos; null when it may not use VPI.
 local Caller = function(info)
 {
 	return info != null && Allows(info.src, null) ? info.src : null

@@ -1,5 +1,5 @@
 // Protects the files that vpid and the game talk through: scripts go on writing and reading files as
-// before, but not these. And notices when somebody has put something else in our place.
+// before, but not these. And notices when another script has put something else in our place.
 
 local vpi = this
 local root = vpi.root, Log = vpi.Log
@@ -166,7 +166,7 @@ local Is = function(table, name, value)
 	return type(table) == "table" && rawin.call(table, name) && rawget.call(table, name) == value
 }
 
-// Gives the name of something of ours that somebody has changed, or null.
+// Gives the name of something of ours that another script has changed, or null.
 vpi.Tampered <- function(api)
 {
 	foreach (name, wrapper in wrappers)

@@ -21,7 +21,7 @@ local FLOAT_MAX = 3.4028234663852886e38
 local SHORT = 150, PIECE = 1024
 local KNOWN_MAX = 500, KNOWN_BYTES_MAX = 64
 
-// What `typeof` says can be told it by a metamethod. Whoever replaced this function before was
+// A metamethod can decide what `typeof` returns. A script that replaced this function before was
 // faster than us, and then nothing helps.
 if (type({}.setdelegate({ _typeof = @() "text" })) != "table")
 	throw "json.nut: type() is not the game's own"
@@ -138,7 +138,7 @@ local Quote = function(text)
 	return from == 0 ? out + text + "\"" : out + text.slice(from) + "\""
 }
 
-// As few digits as give the same number again, and what tells it from a whole one.
+// As few digits as give the same number again, and what distinguishes it from a whole one.
 local Float = function(number)
 {
 	if (!(number <= FLOAT_MAX && number >= -FLOAT_MAX))
@@ -324,7 +324,7 @@ function JsonEncode(job, budget)
 			if (kind == "table")
 			{
 				keys = []
-				// A function of the table itself cannot be asked: it may be an entry.
+				// A function of the table itself cannot be called: it may be an entry.
 				foreach (key, _ in item)
 					keys.append(key)
 				count = keys.len()

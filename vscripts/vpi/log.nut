@@ -28,7 +28,7 @@ vpi.ErrorText <- function(error)
 	return type(error) == "string" ? error : "a value of type " + type(error)
 }
 
-// Something the owner must know: on the console now, and in the chat once somebody is there.
+// Something the owner must know: on the console now, and in the chat once a player is there.
 local forChat = []
 
 vpi.Announce <- function(text)

@@ -31,7 +31,7 @@ local trouble = (function()
 		if (!Native(::getroottable, "getroottable"))
 			return "getroottable is not the game's own"
 		local root = ::getroottable()
-		// A hook is told of every line that runs, and can look at the variables there.
+		// A hook is called for every line that runs, and can look at the variables there.
 		if ("setdebughook" in root && root.setdebughook != null)
 		{
 			local SetDebugHook = root.setdebughook
@@ -96,15 +96,15 @@ local VERSION = "0.1.0";
 // can be looked at by others, and what a function returns only where it is used.
 local function OwnerKey() { return "PUT-THE-KEY-OF-vpid.toml-HERE" }
 
-// All that follows lives in one table that nobody else can reach. Three rules keep it so:
+// All that follows lives in one table that no other script can reach. Three rules keep it so:
 //
-// - Whoever is called by us can look at the variables of all functions that wait for it to return,
-//   and so can an error handler, for an error that nobody catches. So functions that hold something
-//   worth protecting call nobody else, and catch what they throw.
-// - Anybody can put something else in the root table later. So no name is looked up when it is
+// - Code that we call can look at the variables of all functions that wait for it to return,
+//   and so can an error handler, for an error that is not caught. So functions that hold something
+//   worth protecting call no other code, and catch what they throw.
+// - Any script can put something else in the root table later. So no name is looked up when it is
 //   needed; what we use is taken at the start.
 // - Values of others can bring code of their own with them (metamethods). So theirs are copied or
-//   asked with functions that look past that.
+//   examined with functions that look past that.
 local function Load(OwnerKey)
 {
 	local vpi = { VERSION = VERSION, OwnerKey = OwnerKey, root = ::getroottable() }

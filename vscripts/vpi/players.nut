@@ -9,7 +9,7 @@ local IsValid = ::CBaseEntity.IsValid, EntityIndex = ::CBaseEntity.entindex, for
 local IsPlayerABot = "IsPlayerABot" in vpi.root ? vpi.root.IsPlayerABot : null
 local queues = vpi.queues, settings = vpi.settings, QueueEvent = vpi.QueueEvent, QUEUED = vpi.QUEUED
 
-// How often an id is asked for: at first, for how long, and each how manieth time from then on.
+// How often an id is requested: at first, for how long, and each how manieth time from then on.
 local ASK_TICKS = 16, ASK_FOR_TICKS = 4000, ASK_SELDOM = 40
 local PLAYERS_PER_TICK = 3
 // More than can be on. Scripts can raise events of players who are not.
@@ -158,7 +158,7 @@ local Gather = function(slot)
 	heartbeat.players.append(entry)
 }
 
-// A session has begun: vpid is told of all that are on.
+// A session has begun: all players who are on are reported to vpid.
 vpi.StartPlayers <- function()
 {
 	foreach (known in players)
@@ -181,7 +181,7 @@ vpi.StepPlayers <- function()
 		askAt = tick + ASK_TICKS
 		if (unknown.len() > 0)
 		{
-			// Asking may take somebody out of the table that is gone through.
+			// A request may remove a player from the table that is gone through.
 			local ask = [], all = ++asks % ASK_SELDOM == 0
 			foreach (known in unknown)
 				if (all || tick - known.since <= ASK_FOR_TICKS || known.id != "")

@@ -1,5 +1,5 @@
 // Puts the parts to work, tick by tick. Two entities think: the pump, which does what must not be
-// seen and calls nobody, and after it the one that hands over to scripts.
+// seen and calls no other code, and after it the one that hands over to scripts.
 
 local vpi = this
 local Time = ::Time, SpawnEntityFromTable = ::SpawnEntityFromTable, AddThinkToEnt = ::AddThinkToEnt
@@ -44,7 +44,7 @@ local Check = function()
 		vpi.CheckSpeech()
 		return vpi.TellGuard()
 	}
-	// vpid is told, as the last word: what players seem to say does not count any more.
+	// The last message to vpid: what players seem to say does not count any more.
 	vpi.speech.doubt = "a script has changed " + what
 	vpi.speech.silent = true
 	vpi.LastWord()
@@ -128,7 +128,7 @@ local Thinker = function(name, func)
 }
 
 // When an entity goes, the game deletes the name of its scope from what the scope delegates to. A
-// table in between is told.
+// table in between is called.
 local OnEnd = function(entity, End)
 {
 	local scope = GetScriptScope.call(entity), id = GetScriptId.call(entity)

@@ -68,7 +68,7 @@ local Distrust = function()
 	Log(vpi.WARNING, "The file " + name + " cannot be believed; vpid is asked for it again")
 }
 
-// Somebody waits for answers, and how long a look at the folder may be put off.
+// Whether a caller waits for answers, and how long a look at the folder may be put off.
 local Pause = function()
 {
 	if (queues.tick < link.fastUntil && waiting.len() > 0)
@@ -86,7 +86,7 @@ local Poll = function()
 	budget.file = false
 	if (distrusted != null && queues.tick >= askAgainAt)
 	{
-		// Asked for once more, unless nobody has taken the file that asked before.
+		// Requested once more, unless the file that requested it before has not been claimed.
 		askAgainAt = queues.tick + ASK_AGAIN_TICKS
 		if (link.asked == null || FileToString(link.asked) == null)
 			link.ask = number

@@ -25,7 +25,7 @@ local keys = { a = null, b = null }
 local hostAt = HOST_TICKS, hosted = false
 local welcome = { name = null, askedAt = 0, lookAt = 0, checkAt = 0, seen = null, hello = null, lost = false, silent = false }
 local introduced = false
-// How chat stands, as it was told last.
+// How chat stands, as it was reported last.
 local guardTold = null
 local pausedUntil = 0
 
@@ -89,7 +89,7 @@ local WaitForHost = function()
 	step = DrawSession
 }
 
-// 128 bits that nobody has seen before, and nobody can guess: the key makes them so even where
+// 128 bits that are new and cannot be guessed: the key makes them so even where
 // the game's random numbers are poor.
 DrawSession = function()
 {
@@ -304,7 +304,7 @@ vpi.EndSession <- function()
 	vpi.WriteAll(Json(last))
 }
 
-// vpid is told how chat stands, where it does not know yet, or asks.
+// Reports to vpid how chat stands, where it does not know yet, or requests it.
 vpi.TellGuard <- function(asked = false)
 {
 	if (step != Open)
@@ -323,7 +323,7 @@ vpi.LastWord <- function()
 		vpi.WriteOnly("{\"guard\":" + Json(vpi.Guard()) + "}")
 }
 
-// Somebody meddles: no word any more, in either direction.
+// Another script interferes: nothing is sent or read any more.
 vpi.StopSession <- function()
 {
 	step = null

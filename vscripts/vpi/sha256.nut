@@ -9,7 +9,7 @@
 //   HmacHex(job)             when job.done: 64 lower case digits
 //   HmacText(job)            the same as 32 bytes, to make a key of
 //
-// Errors show the locals of a function to whoever handles them, so nothing here throws.
+// Errors show the locals of a function to their handlers, so nothing here throws.
 
 local format = ::format
 

@@ -6,7 +6,7 @@
 // The engine raises events while these functions of the game run, and who handles one can look at the
 // variables of all functions that wait. So one that waits holds no more than a spent `Once`; the one that
 // made it has been left by then, since a call in a `return` takes the place of the function that makes it.
-// That one in turn calls nobody else, and lets another throw.
+// That one in turn calls no other code, and lets another throw.
 
 local vpi = this
 local root = vpi.root, Log = vpi.Log
@@ -18,7 +18,7 @@ local Entities = ::Entities, FindByClassname = ::Entities.FindByClassname
 local SCRIPTS_LOGGED_MAX = 64, PREFIXES_MAX = 32
 
 // How commands begin; vpid says it when a session begins. `doubt`: what makes chat doubtful on this map, a
-// part of a sentence, or null. `silent`: nothing more will be heard of this side on this map.
+// part of a sentence, or null. `silent`: nothing more comes from this side on this map.
 local speech = { prefixes = ["!", "/"], doubt = null, silent = false }
 vpi.speech <- speech
 
@@ -257,7 +257,7 @@ vpi.ProtectSpeech <- function()
 				rawset.call(root, name, wrapper)
 }
 
-// What makes chat doubtful from now on. To the end of the map: nobody can tell what was said when. All else
+// What makes chat doubtful from now on. To the end of the map: it is unknown what was said when. All else
 // goes on, since the game's own functions stay out of reach.
 vpi.CheckSpeech <- function()
 {
@@ -289,7 +289,7 @@ vpi.TakePrefixes <- function(list)
 	speech.prefixes = prefixes
 }
 
-// How chat stands on this map, as vpid is told.
+// How chat stands on this map, as it is reported to vpid.
 vpi.Guard <- function()
 {
 	return { doubt = speech.doubt, prefixes = speech.prefixes, silent = speech.silent }

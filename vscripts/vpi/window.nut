@@ -25,7 +25,7 @@ local link = {
 	told = 0
 	// What the first file of a session begins with, encoded; then null.
 	opening = null
-	// The number of a file that has to be asked for again, 0 for none; and the file that asked last.
+	// The number of a file that has to be requested again, 0 for none; and the file that requested it last.
 	ask = 0
 	asked = null
 	// The tick by which something read has to be acknowledged; 0 for nothing.

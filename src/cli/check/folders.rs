@@ -69,7 +69,7 @@ pub(super) fn state(folder: &Path, report: &mut Report<'_>) -> Daemon {
     Daemon::NotRunning
 }
 
-/// What vpid keeps in the state folder is nobody else's: identities, bans that wait, players.
+/// What vpid stores in the state folder is private: identities, bans that wait, players.
 fn private(state: &Path, report: &mut Report<'_>) {
     let Ok(metadata) = state.metadata() else {
         return;
@@ -87,7 +87,7 @@ fn private(state: &Path, report: &mut Report<'_>) {
         ));
     }
     if metadata.mode() & 0o011 == 0 {
-        // Nobody else gets at what is in it.
+        // Other users cannot reach what is in it.
         return;
     }
     for entry in std::fs::read_dir(state).into_iter().flatten().flatten() {
@@ -127,7 +127,7 @@ pub(super) fn private_database(path: &Path, report: &mut Report<'_>) {
     }
 }
 
-/// Who holds the lock, as the holder wrote it; none when nobody does.
+/// The holder of the lock, as it wrote itself; none where it is free.
 fn lock_holder(path: &Path) -> Option<String> {
     let file = File::open(path).ok()?;
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {

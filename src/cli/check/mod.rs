@@ -1,6 +1,6 @@
 //! `vpid check`: tries everything that a first start can fail on, one line each.
 //!
-//! It looks, and where looking does not tell it tries with files of its own that it removes
+//! It looks, and where that is not enough it tries with files of its own that it removes
 //! again. It makes none of the daemon's files, so it can run beside a running vpid.
 
 mod folders;
@@ -80,7 +80,7 @@ fn run(
     report.good
 }
 
-/// Those who are asked over a network. Each function waits for what comes of it.
+/// What is reached over a network. Each function waits for the result.
 struct Outside<'a> {
     /// Makes one request of VyHub's API.
     api: &'a mut dyn FnMut(&Vyhub, Request) -> Outcome,

@@ -1,4 +1,4 @@
-//! The lanes by which `vpid check` asks VyHub and consoles, one question after the other.
+//! The workers by which `vpid check` sends requests to VyHub and consoles, one after the other.
 
 use crate::protocol::server_id::ServerId;
 use std::collections::hash_map::{Entry, HashMap};
@@ -12,13 +12,13 @@ use crate::limits;
 use crate::protocol::rcon::{self, Failure as ConsoleFailure};
 use crate::protocol::vyhub::{Done, Failure, Job, Outcome, Request};
 
-/// How much longer than its own deadline a lane is waited for.
+/// How much longer than its own deadline a worker is waited for.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// VyHub's API. The lane begins with the first question.
+/// VyHub's API. The worker starts with the first request.
 #[derive(Default)]
 pub struct Api {
-    lane: Option<(Http, mpsc::Receiver<Done>)>,
+    worker: Option<(Http, mpsc::Receiver<Done>)>,
 }
 
 impl Api {
@@ -27,15 +27,15 @@ impl Api {
             result: Err(Failure::Unreachable(why)),
             api_s: None,
         };
-        if self.lane.is_none() {
+        if self.worker.is_none() {
             let (send, receive) = mpsc::channel();
             match Http::start(vyhub, move |done| drop(send.send(done))) {
-                Ok(http) => self.lane = Some((http, receive)),
+                Ok(http) => self.worker = Some((http, receive)),
                 Err(why) => return none(why.to_string()),
             }
         }
-        let Some((http, receive)) = &self.lane else {
-            return none("there is no lane".into());
+        let Some((http, receive)) = &self.worker else {
+            return none("there is no worker".into());
         };
         http.submit(Job {
             ticket: 0,
@@ -53,7 +53,7 @@ impl Api {
 /// Consoles by the numbers of their servers: one connection each, so one login.
 #[derive(Default)]
 pub struct Consoles {
-    lanes: HashMap<usize, (Console, mpsc::Receiver<rcon::Done>)>,
+    workers: HashMap<usize, (Console, mpsc::Receiver<rcon::Done>)>,
 }
 
 impl Consoles {
@@ -64,16 +64,16 @@ impl Consoles {
         line: &str,
     ) -> Result<String, ConsoleFailure> {
         let away = |why: String| ConsoleFailure::Away(why);
-        let (lane, receive) = match self.lanes.entry(server) {
+        let (worker, receive) = match self.workers.entry(server) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(vacant) => {
                 let (send, receive) = mpsc::channel();
-                let lane =
+                let worker =
                     Console::start(ServerId(server), rcon, move |done| drop(send.send(done)));
-                vacant.insert((lane, receive))
+                vacant.insert((worker, receive))
             }
         };
-        lane.submit(rcon::Job {
+        worker.submit(rcon::Job {
             ticket: 0,
             line: line.to_owned(),
         });

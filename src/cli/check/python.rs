@@ -141,7 +141,7 @@ impl Checked<'_> {
         }
     }
 
-    /// Whether Python can start with this file, as far as can be told.
+    /// Whether Python can start with this file, as far as can be seen.
     fn file(&mut self, file: &Path, python: &Path, report: &mut Report<'_>) -> bool {
         self.writable(file);
         if !self.understands(python, report) {

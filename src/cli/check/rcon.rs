@@ -16,7 +16,7 @@ const POINT: &str = "sv_allow_point_servercommand";
 const RCON_LOG: &str = "sv_rcon_log";
 
 /// Runs a line on the console of a server and waits for the reply. It logs in with the first line,
-/// and after a failure it is not asked again: the engine bans who tries passwords.
+/// and after a failure it is not tried again: the engine bans addresses that try passwords.
 pub(super) type Ask<'a> = &'a mut dyn FnMut(usize, &Rcon, &str) -> Result<String, Failure>;
 
 /// Binds a UDP socket for the log, and lets go of it.
@@ -42,7 +42,7 @@ pub(super) fn check(config: &Config, running: Daemon, ask: Ask<'_>, report: &mut
     }
 }
 
-/// As which server it is told from the others.
+/// What the report calls the server.
 fn name(server: &Server) -> String {
     match &server.hostname {
         Some(hostname) => hostname.clone(),
@@ -202,7 +202,7 @@ fn sends_log(name: &str, log: LogListen, list: &str, on: &str, report: &mut Repo
 }
 
 fn same_secret(name: &str, log: LogListen, reply: &str, report: &mut Report<'_>) {
-    // A game that does not tell it is believed.
+    // A game that does not report it may have it.
     let Some(value) = value_of(reply, "sv_logsecret") else {
         return;
     };

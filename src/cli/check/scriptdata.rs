@@ -195,7 +195,7 @@ impl Contents {
                     contents.not_signing.insert(host);
                     continue;
                 }
-                // Left over from the time before the key: nobody waits for it.
+                // Left over from the time before the key: no caller waits for it.
                 Some(_) => continue,
                 None => {
                     contents.unserved.insert(host);

@@ -193,7 +193,7 @@ impl Scripts<'_> {
         }
         for problem in &found.unread {
             report.warn(format!(
-                "scripts: it cannot be told whether a mapspawn.nut is in {problem}"
+                "scripts: it is unknown whether a mapspawn.nut is in {problem}"
             ));
         }
         if !found.maps.is_empty() {
@@ -213,7 +213,7 @@ impl Scripts<'_> {
         found.custom.is_empty()
     }
 
-    /// The game must read the key, and best nobody else.
+    /// The game must be able to read the key, and best no other user.
     fn rights(&self, report: &mut Report<'_>) {
         let Ok(metadata) = self.path.metadata() else {
             return;

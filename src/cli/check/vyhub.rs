@@ -11,7 +11,7 @@ use crate::protocol::vyhub::{Failure, Outcome, Reply, Request, Server};
 /// Servers of these types have players that VyHub knows by their SteamIDs.
 const STEAM_TYPES: [&str; 3] = ["SOURCE", "GMOD", "RUST"];
 
-/// `ask` makes one request and waits for what comes of it; `now_s` is our clock.
+/// `ask` makes one request and waits for its result; `now_s` is our clock.
 pub(super) fn check(
     config: &Config,
     now_s: i64,
@@ -137,7 +137,7 @@ fn unknown(id: Uuid, failure: &Failure, report: &mut Report<'_>) -> bool {
     let why = sentence(failure);
     match failure {
         Failure::Status { code: 401, .. } => {
-            let remedy = "copy the key of the server anew into api_key_file";
+            let remedy = "copy the key of the server into api_key_file once more";
             report.bad(format!("VyHub: the key is not good: {why}"), remedy);
             false
         }
@@ -155,7 +155,7 @@ fn unknown(id: Uuid, failure: &Failure, report: &mut Report<'_>) -> bool {
         }
         _ => {
             report.warn(format!(
-                "VyHub: whether it knows the server {id} cannot be told: {why}"
+                "VyHub: whether it knows the server {id} is unknown: {why}"
             ));
             true
         }
@@ -231,7 +231,7 @@ mod tests {
         }
     }
 
-    /// What is said when everything goes well but a path that ends so; and what was asked for.
+    /// The report when everything goes well but a path that ends so; and the requests.
     fn with(config: &Config, path: &str, failure: Failure) -> (String, usize) {
         let mut asked = 0;
         let (_, said) = reported(|report| {
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_vyhub_knows_is_told_with_its_bundle() {
+    fn a_server_that_vyhub_knows_is_reported_with_its_bundle() {
         let (said, asked) = with(&config(&[ID]), "nothing", status(500, None));
         let expected = format!(
             "ok    VyHub: https://h/v1 answers\n\
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_key_is_told_once_and_an_unknown_server_each_time() {
+    fn a_bad_key_is_reported_once_and_an_unknown_server_each_time() {
         let two = config(&[&other(), ID]);
         for (code, expected, lines) in [
             (
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_far_off_is_told() {
+    fn a_clock_that_is_far_off_is_reported() {
         let of = |api_s| {
             let mut ask = |_: &Vyhub, request: Request| Outcome {
                 result: good(&request.path),
@@ -354,7 +354,7 @@ mod tests {
             std::path::Path::new("/"),
             |_| None,
         );
-        let mut never = |_: &Vyhub, _: Request| panic!("nobody asked for VyHub");
+        let mut never = |_: &Vyhub, _: Request| panic!("VyHub is not configured");
         let (_, said) = reported(|report| check(&none.unwrap(), NOW_S, &mut never, report));
         assert_eq!(said, "");
     }

@@ -8,9 +8,9 @@ pub(super) type Environment = Box<dyn Fn(&str) -> Option<String>>;
 
 /// The folders from which the search starts.
 pub(super) struct Surroundings {
-    /// The home of whoever runs vpid.
+    /// The home of the user that runs vpid.
     pub home: Option<PathBuf>,
-    /// The folder with everybody's homes; `container` in it is what hosting panels use.
+    /// The folder with the homes of all users; `container` in it is what hosting panels use.
     pub homes: PathBuf,
     pub current: PathBuf,
     /// The configuration of the whole machine.
@@ -72,7 +72,7 @@ pub(super) fn scripts_folder(given: &Path, around: &Surroundings) -> PathBuf {
     }
 }
 
-/// The `tf` folder whose game loads its scripts from here; none where that cannot be told.
+/// The `tf` folder whose game loads its scripts from here; none where that is unknown.
 pub(super) fn game_of_scripts(given: &Path, around: &Surroundings) -> Option<PathBuf> {
     let folder = real(&scripts_folder(given, around));
     let tf = folder.parent()?.parent()?;

@@ -156,7 +156,7 @@ impl Target {
         Ok((target, made))
     }
 
-    /// None when there is none. A link is read through: that harms nobody.
+    /// None when there is none. A link is followed: reading does no harm.
     fn read(&self, name: &str) -> Result<Option<Vec<u8>>, String> {
         let path = self.path.join(name);
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -193,7 +193,7 @@ impl Target {
 
     fn write(&self, name: &str, text: &[u8], mode: u32) -> io::Result<()> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        // Readable by nobody else before it has its owner.
+        // Not readable by other users before it has its owner.
         let fd = fs::openat(&self.fd, name, flags, Mode::from_raw_mode(0o600))?;
         let mut file = File::from(fd);
         file.write_all(text)?;
@@ -295,7 +295,7 @@ impl Beside<'_> {
 
 impl Drop for Beside<'_> {
     fn drop(&mut self) {
-        // Once it is in its place this name is free, and random enough to be nobody else's.
+        // Once it is in its place this name is free, and random enough to be no other program's.
         let name = self.temporary.as_str();
         let _ = fs::unlinkat(&self.target.fd, name, AtFlags::empty());
     }

@@ -103,7 +103,7 @@ fn shipped(name: &str) -> Result<&'static str, Stop> {
     })
 }
 
-/// Does what the options say and tells `out` about it. Errors are sentences for the owner, which
+/// Does what the options say and reports it to `out`. Errors are sentences for the owner, which
 /// say so where something has been written all the same.
 fn run_among(options: &Options, around: &Surroundings, out: &mut dyn Write) -> Result<(), String> {
     if let (Some(vscripts), false, false) = (&options.vscripts, options.legacy, options.force)
@@ -267,7 +267,7 @@ fn make_scriptdata(path: &Path) -> Result<bool, String> {
     {
         make_scriptdata(around)?;
     }
-    // A folder that belongs to somebody else is one the game cannot write into.
+    // The game cannot write into a folder of another user.
     let owner = path
         .parent()
         .and_then(|tf| tf.metadata().ok())

@@ -10,7 +10,7 @@ use crate::cli::shadow;
 use crate::config::Secret;
 use crate::limits::{ENGINE_PATH_BYTES_MAX, HOST_BYTES_USUAL};
 use crate::vscripts;
-use crate::vscripts::squirrel::Found;
+use crate::vscripts::squirrel::Returned;
 
 pub(super) struct Report {
     /// As it is shown.
@@ -145,15 +145,15 @@ impl Report {
     }
 
     /// The stock script cannot go on as it is.
-    pub fn new_secret(&mut self, script: Option<&Path>, found: &Found, line: usize) {
+    pub fn new_secret(&mut self, script: Option<&Path>, found: &Returned, line: usize) {
         self.say(format!(
             "Secret: a new one, in line {line} of the configuration"
         ));
         let place = match (script, found) {
-            (Some(path), Found::Empty { line: at }) => {
+            (Some(path), Returned::Empty { line: at }) => {
                 format!("In {}, put this in place of line {at}:", path.display())
             }
-            (Some(path), Found::Text { text, line: at }) => {
+            (Some(path), Returned::Text { text, line: at }) => {
                 let why = Secret::new(text)
                     .err()
                     .map_or(String::new(), |it| it.to_string());
@@ -163,7 +163,7 @@ impl Report {
                     path.display()
                 )
             }
-            (Some(path), Found::Nothing) => {
+            (Some(path), Returned::Nothing) => {
                 format!("In {}, let GetSecret do nothing but this:", path.display())
             }
             (None, _) => {
@@ -228,6 +228,6 @@ impl Report {
             text += &format!("  {number}. {step}\n");
         }
         out.write_all(text.as_bytes())
-            .map_err(|error| format!("all was done, but it cannot be told: {error}"))
+            .map_err(|error| format!("all was done, but the report cannot be written: {error}"))
     }
 }

@@ -14,7 +14,7 @@ use super::{Options, install, line_of, read_script, write_config};
 use crate::config::{self, Secret};
 use crate::limits::{SCRIPTS_DEPTH_MAX, SCRIPTS_ENTRIES_MAX, SCRIPTS_LOOK_MS};
 use crate::vscripts::Installed;
-use crate::vscripts::squirrel::{self, Found};
+use crate::vscripts::squirrel::{self, Returned};
 
 /// A configuration with the secret of the stock script, which stays as it is.
 pub(super) fn serve(
@@ -30,9 +30,9 @@ pub(super) fn serve(
     let written_below = squirrel::used_text(&text, "SCRIPTDATA_DIR");
     let scriptdata = below(scriptdata, written_below.as_deref());
     let found = squirrel::returned_text(&text, "GetSecret");
-    // Where the script's secret cannot be used, the steps ask to replace it.
+    // Where the script's secret cannot be used, the steps say to replace it.
     let kept = match &found {
-        Found::Text { text, .. } if Secret::new(text).is_ok() => {
+        Returned::Text { text, .. } if Secret::new(text).is_ok() => {
             Some(String::from_utf8_lossy(text).into_owned())
         }
         _ => None,

@@ -47,8 +47,8 @@ struct Kind {
 pub enum Pace {
     /// What goes wrong: it may go on for ever.
     Trouble,
-    /// What changed, or was asked for.
-    News,
+    /// What changed, or was requested.
+    Change,
 }
 
 impl Pace {
@@ -56,7 +56,7 @@ impl Pace {
     fn bounds(self) -> [u32; 3] {
         match self {
             Self::Trouble => [LOG_SAME_MAX, LOG_LIKE_MAX, LOG_PLACE_LINES_MAX],
-            Self::News => [LOG_SAME_NEWS_MAX, LOG_LIKE_NEWS_MAX, LOG_PLACE_LINES_MAX],
+            Self::Change => [LOG_SAME_NEWS_MAX, LOG_LIKE_NEWS_MAX, LOG_PLACE_LINES_MAX],
         }
     }
 }
@@ -295,14 +295,14 @@ mod tests {
         for _ in 0..LOG_SAME_NEWS_MAX {
             assert!(fold.admit(
                 HERE,
-                (Level::Info, Pace::News),
+                (Level::Info, Pace::Change),
                 "the configuration was reloaded",
                 0
             ));
         }
         assert!(!fold.admit(
             HERE,
-            (Level::Info, Pace::News),
+            (Level::Info, Pace::Change),
             "the configuration was reloaded",
             0
         ));

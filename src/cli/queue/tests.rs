@@ -179,7 +179,7 @@ fn no_state_folder_is_an_empty_queue() {
 }
 
 #[test]
-fn a_running_vpid_is_asked() {
+fn a_running_vpid_gets_the_request() {
     let state = State::new(&[("6.json", warning().to_string())]);
     let listener = UnixListener::bind(state.path().join(SOCKET)).unwrap();
     let answers = [
@@ -195,7 +195,7 @@ fn a_running_vpid_is_asked() {
             let (stream, _) = listener.accept().unwrap();
             let mut line = String::new();
             BufReader::new(&stream).read_line(&mut line).unwrap();
-            assert_eq!(parse(line.as_bytes()), Ok(Request::Queue(expected)));
+            assert_eq!(parse(line.as_bytes()).unwrap(), Request::Queue(expected));
             writeln!(&stream, "{answer}").unwrap();
         }
     });

@@ -129,7 +129,7 @@ fn the_file_is_found_or_not_needed() {
 
 /// Commands that speak with a running vpid, for which the service has what the file lacks.
 #[test]
-fn a_state_folder_is_told_from_a_configuration_that_lacks_the_rest() {
+fn a_state_folder_is_read_from_a_configuration_that_lacks_the_rest() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("vpid.toml");
     let none = dir.path().join("none.toml");

@@ -1,7 +1,8 @@
 //! What is made of the declarations of keys, and committed: config.example.toml, and parts of
 //! docs/configuration.md. `VPID_WRITE_MANUAL=1 cargo test --lib config::tests::manual` makes them anew.
 
-use super::super::key::{Declared, InForce, Key, Kind, TABLES, Usual};
+use super::super::key::{Declared, InForce, Key, Kind, Usual};
+use super::super::tables::TABLES;
 use super::super::{environment, manual};
 use super::*;
 

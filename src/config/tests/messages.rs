@@ -195,9 +195,9 @@ fn texts_that_cannot_be_used() {
             "en.json:4: hour_one: has 401 characters",
             "en.json:5: minute_one: has a double quote or a control character",
             "en.json:6: no_reason: has a double quote",
-            "en.json:7: days: has {m}, which nothing is filled into; here can stand {n}",
-            "en.json:8: unknown_admin: has {admin}, which nothing is filled into; nothing can",
-            "en.json:9: ban_kick: has { until }, which nothing is filled into; here can stand \
+            "en.json:7: days: has {m}, which nothing is filled into; this text can have {n}",
+            "en.json:8: unknown_admin: has {admin}, which nothing is filled into; this text can have no",
+            "en.json:9: ban_kick: has { until }, which nothing is filled into; this text can have \
              {until}, {reason}",
         ],
     );
@@ -219,7 +219,7 @@ fn files_that_are_no_files_of_texts() {
 }
 
 #[test]
-fn texts_that_nobody_asks_for_are_told_with_the_nearest() {
+fn unknown_texts_are_reported_with_the_nearest() {
     let owner = Owner::new();
     owner.write("en.json", "{\n\"permanet\": \"x\",\n\"greeting\": 5}");
     let (texts, warnings) = owner.read("en", "").unwrap();

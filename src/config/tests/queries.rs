@@ -236,7 +236,7 @@ fn impossible_parameters() {
 }
 
 #[test]
-fn wrong_statements_are_told_with_their_places() {
+fn wrong_statements_are_reported_with_their_places() {
     for (lines, expected) in [
         (
             "",

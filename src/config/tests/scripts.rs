@@ -165,7 +165,7 @@ fn problems_come_in_one_go_with_their_lines() {
         "vpid.toml:28: script.\"a b\".config: must be a table, such as { limit = 5 }, and is a list",
         "vpid.toml:29: script.\"a b\".prefixes: is no key that vpid knows; it belongs to [scripts]",
         "vpid.toml:31: script.c.call_s: must be a number, and is text",
-        "vpid.toml:32: script.c.config.a: is no number that can be handed on",
+        "vpid.toml:32: script.c.config.a: is no number that can be passed on",
         "vpid.toml:32: script.c.config.b[0]: is a whole number beyond 64 bits",
     ];
     refused(&text, &[], &expected);

@@ -10,6 +10,12 @@ impl Answers {
     /// Drops what is past its time, and what is too much: `room` is how many bytes all may take. Gives
     /// the files of those never shown.
     pub fn expire(&mut self, now: Now, room: usize) -> Vec<FileId> {
+        let too_many = self.bytes > room
+            || self.waiting.len() > limits::HOST_ANSWERS_MAX
+            || self.fetched.len() > limits::HOST_REPEATS_MAX;
+        if now.mono_ms < self.expiry_ms && !too_many {
+            return Vec::new();
+        }
         let is_late = |answer: &Answer| answer.expires_ms <= now.mono_ms;
         let mut dropped = Vec::new();
         let mut surplus = self.bytes.saturating_sub(room);
@@ -42,6 +48,9 @@ impl Answers {
             self.fetched = kept;
             dropped.extend(late);
         }
+        let lists = self.waiting.iter().chain(&self.fetched);
+        let all = lists.chain(&self.shown).chain(&self.withheld);
+        self.expiry_ms = all.map(|answer| answer.expires_ms).min().unwrap_or(0);
         self.forget(dropped.into_iter())
     }
 

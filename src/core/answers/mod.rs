@@ -81,6 +81,8 @@ pub struct Answers {
     /// Fetched at least once, the one fetched longest ago first.
     fetched: VecDeque<Answer>,
     callbacks: Callbacks,
+    /// None of these expires before.
+    expiry_ms: u64,
     /// What all of these take in memory.
     bytes: usize,
     /// Of all of these.
@@ -155,6 +157,10 @@ impl Answers {
             reported: false,
         };
         self.bytes += answer.memory_bytes();
+        self.expiry_ms = match self.is_idle() {
+            true => answer.expires_ms,
+            false => self.expiry_ms.min(answer.expires_ms),
+        };
         self.waiting.push_back(answer);
         true
     }
@@ -204,6 +210,7 @@ impl Answers {
             if answer.fetched_ms.is_none() {
                 let after_call = answer.arrived_ms + limits::REPEAT_AFTER_CALL_MS;
                 answer.expires_ms = after_call.max(now.mono_ms + limits::REPEAT_AFTER_FETCH_MS);
+                self.expiry_ms = self.expiry_ms.min(answer.expires_ms);
             }
             answer.fetched_ms = Some(now.mono_ms);
             self.fetched.push_back(answer);
@@ -376,12 +383,6 @@ impl Answers {
     /// When [`Self::expire`] or [`Self::next_content`] will next have something to say by
     /// themselves.
     pub fn next_due_ms(&self, now: Now, secret_bytes: usize) -> Option<u64> {
-        let expiries = [
-            self.waiting.front().map(|answer| answer.expires_ms),
-            self.shown.iter().map(|answer| answer.expires_ms).min(),
-            self.withheld.iter().map(|answer| answer.expires_ms).min(),
-            self.fetched.iter().map(|answer| answer.expires_ms).min(),
-        ];
         let write = match self.input {
             Input::Empty if !self.waiting.is_empty() => Some(self.retry_ms),
             Input::Empty => self
@@ -399,7 +400,8 @@ impl Answers {
             }
             Input::Unknown | Input::Foreign | Input::Writing { .. } => None,
         };
-        let soonest = expiries.into_iter().chain([write]).flatten().min();
+        let expiry = (!self.is_idle()).then_some(self.expiry_ms);
+        let soonest = expiry.into_iter().chain(write).min();
         soonest.map(|due| due.max(now.mono_ms + 1))
     }
 }

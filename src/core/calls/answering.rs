@@ -3,9 +3,9 @@
 use super::{Calls, Outcome, Route};
 use crate::core::answers::Answers;
 use crate::core::context::Context;
+use crate::core::hosts::Hosts;
 use crate::core::ids::{CallId, Caller, Source};
 use crate::core::message::Message;
-use crate::core::sessions::Hosts;
 use crate::core::{Effect, FileId, FolderId, HostId, InputState, Timer};
 use crate::limits;
 use crate::protocol::call_error::CallError;
@@ -23,7 +23,7 @@ impl Calls {
         let Some(file) = self.files.get_mut(&id.source) else {
             return;
         };
-        let function = file.calls[id.index as usize].function.clone();
+        let function = std::mem::take(&mut file.calls[id.index as usize].function);
         let receiver = &mut file.calls[answered as usize];
         if !receiver.callback || receiver.token.is_empty() {
             return;

@@ -7,8 +7,8 @@
 //! last call that was not passed over.
 
 use super::OpenFile;
+use crate::core::accepted_file::Chain;
 use crate::core::functions::{Functions, unknown};
-use crate::core::opening::Chain;
 
 /// What is to be done when a call of a chain has ended.
 pub(super) struct Onward {

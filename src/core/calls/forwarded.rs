@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::{Calls, Route};
 use crate::core::Now;
+use crate::core::accepted_file::Parked;
 use crate::core::context::Context;
 use crate::core::message::ForwardedCall;
-use crate::core::opening::Parked;
 use crate::jobs::CallId;
 use crate::protocol::call::Call;
 use crate::protocol::call_error::CallError;

@@ -11,6 +11,7 @@ use crate::core::context::Context;
 use crate::core::deadlines::{Deadlines, NEVER};
 use crate::core::ids::{CallId, Source};
 use crate::core::{Effect, Effects, Timer};
+use crate::jobs::IdMap;
 use crate::limits::{SQL_CALL_TRIES_MAX, SQL_OVERDUE_CALLS_MAX, SQL_OVERDUE_MS};
 use crate::protocol::call_error::{CallError, INTERRUPTED};
 use crate::sql::DatabaseId;
@@ -25,8 +26,8 @@ pub(super) struct Late {
     /// When the timer rings.
     timer_ms: Option<u64>,
     /// Calls that were answered as overdue, of which the lane has reported nothing.
-    overdue: HashMap<CallId, DatabaseId>,
-    overdue_of: HashMap<DatabaseId, usize>,
+    overdue: IdMap<CallId, DatabaseId>,
+    overdue_of: IdMap<DatabaseId, usize>,
     /// How often calls were begun in earlier runs.
     tries: HashMap<CallId, u32>,
 }

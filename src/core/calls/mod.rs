@@ -12,19 +12,17 @@ mod forwarded;
 mod late;
 mod starting;
 
-use std::collections::HashMap;
-
 use starting::Starting;
 
+use super::accepted_file::{AcceptedFile, OpenCall, Parked, Pending, Proof, Route, open_calls};
 use super::context::Context;
 use super::functions::Task;
-use super::ids::{CallId, Caller, HostId, ScriptId, Source};
+use super::ids::{CallId, Caller, HostId, ScriptId, ServerId, Source};
 use super::message::{Message, ScriptCall};
-use super::opening::{OpenCall, Opening, Parked, Pending, Proof, Route, open_calls};
 use super::shares::{Kind, Owner, Shares};
 use super::{Effect, Now, TakenFile};
 use crate::config::Config;
-use crate::jobs::{Done, Job};
+use crate::jobs::{Done, IdMap, Job};
 use crate::limits;
 use crate::protocol::call::Call;
 use crate::protocol::call_error::CallError;
@@ -60,9 +58,9 @@ struct OpenFile {
 
 #[derive(Default)]
 pub struct Calls {
-    files: HashMap<Source, OpenFile>,
+    files: IdMap<Source, OpenFile>,
     running: usize,
-    running_of: HashMap<Caller, usize>,
+    running_of: IdMap<Caller, usize>,
     /// What hosts hold of what is for all.
     shares: Shares,
     /// The same for the owner's scripts, which hold bytes alone.
@@ -126,46 +124,46 @@ impl Calls {
     /// A call file was read: check it, and start its calls.
     pub fn file_taken(&mut self, file: TakenFile, cx: &mut Context<'_>) {
         let id = file.file;
-        let opening = match authentic(file, cx) {
-            Ok(opening) => opening,
+        let accepted = match authentic(file, cx) {
+            Ok(accepted) => accepted,
             Err(reason) => return cx.out.effects.push(Effect::Reject { file: id, reason }),
         };
-        if let Caller::Host(host) = opening.caller {
+        if let Caller::Host(host) = accepted.caller {
             cx.out.settle(host);
         }
-        self.open(opening, cx);
+        self.open(accepted, cx);
     }
 
     /// Starts the calls of a file that is authenticated.
-    pub fn open(&mut self, opening: Opening, cx: &mut Context<'_>) {
-        if let Route::Script { request, .. } = opening.route
+    pub fn open(&mut self, accepted: AcceptedFile, cx: &mut Context<'_>) {
+        if let Route::Script { request, .. } = accepted.route
             && !self.script_has_room(request.script)
         {
             let error = CallError::new("QueueFull", "its calls take too much memory already");
             return cx.out.send(Message::Responded(request, Err(error)));
         }
-        let Opening { source, caller, .. } = opening;
-        let is_signed = matches!(opening.proof, Proof::Signed { .. });
+        let AcceptedFile { source, caller, .. } = accepted;
+        let is_signed = matches!(accepted.proof, Proof::Signed { .. });
         let owner = caller.host().and_then(|host| cx.hosts.owner_of(host));
         let owner = owner.map(|owner| Owner {
             stock: !is_signed,
             ..owner
         });
-        let (calls, starts) = open_calls(opening.singles, opening.chains, is_signed);
+        let (calls, starts) = open_calls(accepted.singles, accepted.chains, is_signed);
         self.running += calls.len();
         *self.running_of.entry(caller).or_default() += calls.len();
         let waiting: usize = calls.iter().map(OpenCall::waiting_bytes).sum();
         let is_raw = |call: &&OpenCall| matches!(call.parked, Some(Parked::Raw(_)));
         let open = OpenFile {
-            proof: opening.proof,
+            proof: accepted.proof,
             caller,
             owner,
-            held_bytes: waiting + opening.text.len(),
-            text: opening.text,
+            held_bytes: waiting + accepted.text.len(),
+            text: accepted.text,
             unread: calls.iter().filter(is_raw).count(),
-            route: opening.route,
+            route: accepted.route,
             arrived_ms: cx.now.mono_ms,
-            recovered: opening.recovered,
+            recovered: accepted.recovered,
             rejected: None,
             due_ms: None,
             running: calls.len(),
@@ -377,29 +375,32 @@ impl Calls {
 fn script_owner(ScriptId(script): ScriptId) -> Owner {
     Owner {
         host: Some(HostId(script)),
-        server: script.into(),
+        server: ServerId(script as usize),
         stock: false,
     }
 }
 
 /// Looks who wrote a stock file, and only then what is in it. The error says why it is rejected.
-fn authentic(file: TakenFile, cx: &mut Context<'_>) -> Result<Opening, String> {
+fn authentic(file: TakenFile, cx: &mut Context<'_>) -> Result<AcceptedFile, String> {
     let identity = call_file::scan(&file.bytes).map_err(|error| error.to_string())?;
-    let believed = cx.hosts.believe(&file, identity.as_ref(), cx.now)?;
-    let host = believed.host;
-    cx.out.effects.extend(believed.remember);
-    if believed.new_input {
+    let effects = &mut cx.out.effects;
+    let authenticated = cx
+        .hosts
+        .authenticate(&file, identity.as_ref(), cx.now, effects);
+    let authenticated = authenticated.map_err(|reason| reason.to_string())?;
+    let host = authenticated.host;
+    if authenticated.new_input {
         cx.out.effects.push(Effect::LookAtInput { host });
     }
     let outline = call_file::outline(&file.bytes).map_err(|error| error.to_string())?;
     let known = cx.hosts.get(host);
     let session = known.map(|host| host.session).unwrap_or_default();
     let pending = |calls: Vec<call_file::Sketch>| calls.into_iter().map(Pending::from).collect();
-    Ok(Opening {
+    Ok(AcceptedFile {
         source: Source::File(file.file),
         caller: Caller::Host(host),
-        proof: believed.identity.map_or(Proof::None, Proof::Identity),
-        route: match believed.stale {
+        proof: authenticated.identity.map_or(Proof::None, Proof::Identity),
+        route: match authenticated.stale {
             true => Route::Nowhere,
             false => Route::Stock { session },
         },

@@ -4,25 +4,26 @@
 //!
 //! Calls of one host start in the order in which they came.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::Calls;
 use crate::core::Timer;
+use crate::core::accepted_file::Parked;
 use crate::core::context::Context;
 use crate::core::ids::{CallId, Caller};
-use crate::core::opening::Parked;
 use crate::core::shares::{Kind, Owner};
+use crate::jobs::IdMap;
 use crate::limits;
 use crate::protocol::call::CallResult;
 use crate::protocol::stock::call_file::Span;
 
 #[derive(Default)]
 pub struct Starting {
-    queues: HashMap<Caller, VecDeque<CallId>>,
+    queues: IdMap<Caller, VecDeque<CallId>>,
     /// Hosts in whose queue something is, the next first.
     turns: VecDeque<Caller>,
     /// What calls of each host that were read cost while they run, and of all.
-    costs: HashMap<Caller, usize>,
+    costs: IdMap<Caller, usize>,
     cost: usize,
 }
 

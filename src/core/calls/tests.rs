@@ -1,4 +1,4 @@
-use crate::core::sessions::tests::{OURS, SECRET, UNIX_S, World, stock};
+use crate::core::hosts::tests::{OURS, SECRET, UNIX_S, World, stock};
 use crate::core::{Effect, Effects, Event, InputState, Timer};
 use crate::jobs::{CallId, Done};
 use crate::limits;
@@ -81,7 +81,7 @@ fn calls_that_run_are_bounded_in_bytes_and_go_on_as_others_end() {
     let mut running = Vec::new();
     let mut claimed = 0;
     // A host that is alone, with one large call in each file.
-    while world.core.has_room(OURS, "game", false) {
+    while world.has_room(OURS, "game") {
         let bytes = world.file_of(SECRET, &single_calls(1, 4_000));
         running.extend(jobs(&world.calls(OURS, "game", bytes, UNIX_S)));
         claimed += 1;
@@ -97,7 +97,7 @@ fn calls_that_run_are_bounded_in_bytes_and_go_on_as_others_end() {
         "{claimed} files"
     );
     // A file of another host has room, and starts.
-    assert!(world.core.has_room(OURS, "other", false));
+    assert!(world.has_room(OURS, "other"));
     let bytes = world.file_of(SECRET, &single_calls(1, 1));
     assert_eq!(jobs(&world.calls(OURS, "other", bytes, UNIX_S)).len(), 1);
     let mut ended = 0;
@@ -106,7 +106,7 @@ fn calls_that_run_are_bounded_in_bytes_and_go_on_as_others_end() {
         running.extend(jobs(&done(&mut world, &[id])));
     }
     assert_eq!(ended, claimed);
-    assert!(world.core.has_room(OURS, "game", false));
+    assert!(world.has_room(OURS, "game"));
 }
 
 /// A host makes a call, and fetches the answer.
@@ -128,7 +128,7 @@ fn hosts_that_fetch_nothing_leave_room_for_others_however_many_they_are() {
     let mut claimed = 0;
     for number in 0..100 {
         let name = format!("made_up_{number}");
-        while world.core.has_room(OURS, &name, false) {
+        while world.has_room(OURS, &name) {
             claimed += 1;
             let token = format!("t{claimed}");
             let ping = format!(
@@ -141,7 +141,7 @@ fn hosts_that_fetch_nothing_leave_room_for_others_however_many_they_are() {
     assert_eq!(claimed, 100 * limits::UNREAD_ANSWERS_MAX);
     fetches_its_answers(&mut world, "game");
     for _ in 0..50 {
-        assert!(world.core.has_room(OURS, "game", false));
+        assert!(world.has_room(OURS, "game"));
         let bytes = world.file_of(SECRET, &single_calls(1, 1));
         world.calls(OURS, "game", bytes, UNIX_S);
     }

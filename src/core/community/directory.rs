@@ -255,7 +255,6 @@ fn greet(cx: &mut Cx<'_>) {
             continue;
         };
         let arrived = game.roster.drain_arrivals();
-        drop(game.roster.drain_departures());
         if game.roster.take_newly_confirmed() || !arrived.is_empty() {
             cx.messages.push_back(Message::BansChanged);
         }

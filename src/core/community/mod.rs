@@ -394,7 +394,8 @@ impl Community {
         let Some(ticket) = inner.backend.take(written.ticket) else {
             return;
         };
-        subjects.on_stored(ticket, written.result, &mut inner);
+        let result = written.result.map_err(|error| error.to_string());
+        subjects.on_stored(ticket, result, &mut inner);
         self.advance(cx);
     }
 

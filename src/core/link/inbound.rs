@@ -8,7 +8,7 @@ use crate::protocol::signed::Id;
 use crate::protocol::signed::messages::{self, FromGame};
 use crate::protocol::signed::session_log::Saved;
 
-/// A file that is believed and understood.
+/// A file that is authentic, and read.
 pub struct Content {
     pub file: FileId,
     pub ack: u64,
@@ -19,7 +19,7 @@ pub struct Content {
     pub recovered: bool,
 }
 
-/// A file that is believed and waits for others, as it came.
+/// A file that is authentic and waits for others, as it came.
 pub struct Held {
     pub file: FileId,
     pub ack: u64,
@@ -28,7 +28,6 @@ pub struct Held {
 }
 
 impl Held {
-    /// Reads what it says.
     pub fn read(self) -> Content {
         let (messages, spoiled) = match messages::parse(&self.body) {
             Ok(messages) => (messages, None),
@@ -45,7 +44,7 @@ impl Held {
     }
 }
 
-/// What becomes of a file with a good signature.
+/// What is to be done with a file with a good signature.
 pub enum Place {
     /// Its turn, or executed before by a run that did not finish it.
     Now,
@@ -64,11 +63,11 @@ pub struct Inbound {
     /// Files that are executed and not done.
     open: BTreeMap<u64, FileId>,
     early: BTreeMap<u64, Held>,
-    /// The number that was asked for again last, and when.
-    asked: Option<(u64, u64)>,
+    /// The number that was requested again last, and when.
+    requested: Option<(u64, u64)>,
     /// Since when a file waits for the one before it.
     waits_ms: Option<u64>,
-    /// The game has said that its map ended: what comes late is what it had left.
+    /// The game has reported that its map ended: what comes late is what it had left.
     pub over: bool,
 }
 
@@ -79,7 +78,7 @@ impl Inbound {
             received: 0,
             open: BTreeMap::new(),
             early: BTreeMap::new(),
-            asked: None,
+            requested: None,
             waits_ms: None,
             over: false,
         }
@@ -140,31 +139,31 @@ impl Inbound {
         self.early.values().map(|held| held.file)
     }
 
-    /// Whether a file that cannot be believed is one that is still wanted.
+    /// Whether a file that is not authentic has the number of one that is still wanted.
     pub fn wants(&self, n: u64) -> bool {
         n > self.received
             && n - self.received <= limits::SIGNED_AHEAD_MAX
             && !self.early.contains_key(&n)
     }
 
-    /// Whether to ask for the file `n` again now.
-    pub fn ask_again(&mut self, n: u64, now_ms: u64) -> bool {
-        let asked_lately = self
-            .asked
-            .is_some_and(|(asked, at)| asked == n && now_ms < at + limits::SIGNED_AGAIN_MS);
-        if !asked_lately {
-            self.asked = Some((n, now_ms));
+    /// Whether to request the file `n` again now.
+    pub fn request_again(&mut self, n: u64, now_ms: u64) -> bool {
+        let requested_lately = self
+            .requested
+            .is_some_and(|(requested, at)| requested == n && now_ms < at + limits::SIGNED_AGAIN_MS);
+        if !requested_lately {
+            self.requested = Some((n, now_ms));
         }
-        !asked_lately
+        !requested_lately
     }
 
-    /// The number on which files that came early wait, and when to ask for it: it may be in the
+    /// The number on which files that came early wait, and when to request it: it may be in the
     /// folder already, or on its way.
     pub fn gap(&self) -> Option<(u64, u64)> {
         let waits_ms = self.waits_ms.filter(|_| !self.early.is_empty())?;
         let n = self.received + 1;
-        let since = match self.asked {
-            Some((asked, at)) if asked == n => at,
+        let since = match self.requested {
+            Some((requested, at)) if requested == n => at,
             _ => waits_ms,
         };
         Some((n, since + limits::SIGNED_AGAIN_MS))

@@ -5,7 +5,7 @@
 //! What is done so that nothing is lost or done twice:
 //!
 //! - Before anything follows from a file of the game, `state/sessions` notes its number and the id
-//!   under which it was taken. So a copy is told from the file itself, also after a restart.
+//!   under which it was claimed. So a copy is told apart from the file itself, also after a restart.
 //! - A file of the game stays as `.taken` until all its calls are done and their answers stand in
 //!   written files. Our files stay until the game has acknowledged them, and are read back at the
 //!   start. So the number of the next one need not be recorded: it is behind the highest that was
@@ -15,21 +15,24 @@
 //!   beyond them.
 
 mod begin;
+pub mod game;
 pub mod inbound;
 pub mod outbound;
-mod send;
+pub mod send;
+
+use std::fmt;
 
 use super::deadlines::Expiring;
 use super::ids::{FileId, FolderId, HostId, Ticket};
 use super::output::Output;
-use super::players::Game;
-use super::{Effect, Effects, Now, Timer};
+use super::{Effect, Effects, Now, SignedFile, Timer};
 use crate::limits;
 use crate::protocol::signed::messages;
 use crate::protocol::signed::session_log::{HostSessions, Note};
-use crate::protocol::signed::{self, Id, Keys};
+use crate::protocol::signed::{self, Id, Keys, NotAuthentic};
 
-use begin::Asked;
+use begin::Requested;
+use game::Game;
 use inbound::{Content, Held, Inbound, Place};
 use outbound::{Outbound, Pushed};
 
@@ -40,16 +43,8 @@ pub struct Session {
 }
 
 pub struct Link {
-    pub host: HostId,
-    folder: FolderId,
-    pub name: String,
-    /// By which the log of sessions knows the host.
-    pub log_key: u64,
-    /// By which it knows its server, and that this host signs.
-    server: u64,
-    signing_key: u64,
-    keys: Keys,
-    asked: Vec<Asked>,
+    pub home: Home,
+    requested: Vec<Requested>,
     pub active: Option<Session>,
     /// The session before: its last files are executed, and nothing is sent to it.
     ended: Option<(Keys, Inbound)>,
@@ -59,28 +54,50 @@ pub struct Link {
     /// Calls into the game, with who waits for the result.
     calls: Expiring<u64, Option<Ticket>>,
     retry_ms: Option<u64>,
-    /// What the game of the present session told.
+    /// The game of the present session.
     pub game: Option<Game>,
     /// When the present session began, as far as this run knows.
     began_ms: Option<u64>,
-    /// It was said that two games have this name.
+    /// That two games have this name was reported.
     pub twins_known: bool,
-    /// Call files whose answers nobody gets, until that is asked for.
+    /// Call files whose responses no game gets, until [`Link::flush`].
     dropped: Vec<FileId>,
 }
 
-/// Where a link's files are, and who its host is.
-pub struct Home<'a> {
+/// Which host it is, and where its files are.
+pub struct Home {
     pub host: HostId,
     pub folder: FolderId,
-    pub name: &'a str,
+    pub name: String,
+    /// By which the log of sessions knows the host.
     pub log_key: u64,
-    pub server: u64,
+    /// By which it knows the folder, and that this host signs.
+    pub folder_key: u64,
     pub signing_key: u64,
     pub keys: Keys,
 }
 
-/// What became of a file of the game.
+/// Why a file of a session is rejected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rejection {
+    NotAuthentic(NotAuthentic),
+    SessionRefused,
+    FarAhead,
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAuthentic(error) => error.fmt(f),
+            Self::SessionRefused => f.write_str("its session was refused"),
+            Self::FarAhead => f.write_str("its number is far ahead of those before"),
+        }
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+/// The result of a file of the game.
 pub enum Arrival {
     /// Execute it, and those that were held for it.
     Now(Vec<(u64, Content)>),
@@ -88,34 +105,19 @@ pub enum Arrival {
     Held,
     /// It was executed before: remove it.
     Seen,
-    /// Why it is set aside.
-    Refused(String),
+    /// Why it is rejected.
+    Rejected(Rejection),
     /// No session of this name is known.
     Unknown,
-    /// Its session was replaced a while ago, and its game goes on: there are two of this name.
+    /// Its session was replaced a while ago, and its game goes on: two games have this name.
     Displaced,
 }
 
-/// A file of the game that was taken.
-pub struct GameFile<'a> {
-    pub session: Id,
-    pub n: u64,
-    pub file: FileId,
-    pub bytes: &'a [u8],
-    pub recovered: bool,
-}
-
 impl Link {
-    pub fn new(home: Home<'_>, saved: Option<&HostSessions>) -> Self {
-        let keys = home.keys;
+    pub fn new(home: Home, saved: Option<&HostSessions>) -> Self {
         let mut link = Self {
-            host: home.host,
-            folder: home.folder,
-            name: home.name.to_string(),
-            log_key: home.log_key,
-            server: home.server,
-            signing_key: home.signing_key,
-            asked: Vec::new(),
+            home,
+            requested: Vec::new(),
             active: None,
             ended: None,
             kept: Vec::new(),
@@ -126,24 +128,25 @@ impl Link {
             began_ms: None,
             twins_known: false,
             dropped: Vec::new(),
-            keys,
         };
         let Some(saved) = saved else { return link };
-        let asked = saved.asked.iter();
-        link.asked = asked
-            .map(|&(session, nonce)| Asked::grant(session, nonce))
+        let requested = saved.asked.iter();
+        link.requested = requested
+            .map(|&(session, nonce)| Requested::grant(session, nonce))
             .collect();
         // Their welcomes are there already.
-        link.asked.iter_mut().for_each(|asked| asked.written = true);
+        link.requested
+            .iter_mut()
+            .for_each(|requested| requested.written = true);
         link.active = saved.active.as_ref().map(|saved| Session {
-            keys: link.keys.of_session(saved.session, saved.nonce),
+            keys: link.home.keys.of_session(saved.session, saved.nonce),
             inbound: Inbound::restore(saved),
             out: Outbound::restore(saved.acked),
         });
         // Its map comes with the next heartbeat.
         link.game = link.active.is_some().then(Game::default);
         link.ended = saved.ended.as_ref().map(|saved| {
-            let keys = link.keys.of_session(saved.session, saved.nonce);
+            let keys = link.home.keys.of_session(saved.session, saved.nonce);
             (keys, Inbound::restore(saved))
         });
         link
@@ -164,7 +167,10 @@ impl Link {
         let sessions = self.active.iter().map(|active| &active.inbound);
         let mut sessions = sessions.chain(self.ended.iter().map(|(_, inbound)| inbound));
         let holds_files = sessions.any(|inbound| inbound.held().next().is_some())
-            || self.asked.iter().any(|asked| asked.hello.is_some());
+            || self
+                .requested
+                .iter()
+                .any(|requested| requested.hello.is_some());
         let waits = !self.kept.is_empty() || !self.calls.is_empty() || !self.dropped.is_empty();
         is_over && !holds_files && !waits
     }
@@ -181,13 +187,13 @@ impl Link {
             .map_or(0, |session| session.out.backlog())
     }
 
-    /// A file of the game was taken.
-    pub fn arrive(&mut self, file: &GameFile<'_>, now: Now, out: &mut Output) -> Arrival {
-        let is_asked = |asked: &Asked| asked.session == file.session;
-        if let Some(place) = self.asked.iter().position(is_asked)
-            && let Err(reason) = self.begin(place, file, now, out)
+    /// The game's file `n` was claimed.
+    pub fn arrive(&mut self, file: &SignedFile, n: u64, now: Now, out: &mut Output) -> Arrival {
+        let is_requested = |requested: &Requested| requested.session == file.session;
+        if let Some(place) = self.requested.iter().position(is_requested)
+            && let Err(reason) = self.begin(place, (file, n), now, out)
         {
-            return Arrival::Refused(reason);
+            return Arrival::Rejected(reason);
         }
         let began_ms = *self.began_ms.get_or_insert(now.mono_ms);
         let of_present = self.session() == Some(file.session);
@@ -201,16 +207,16 @@ impl Link {
         let Some((keys, inbound)) = of_file else {
             return Arrival::Unknown;
         };
-        let name = signed::of_game(&self.name, file.session, file.n);
-        let opened = match signed::open(&keys.game, &name, file.bytes) {
+        let name = signed::of_game(&self.home.name, file.session, n);
+        let opened = match signed::open(&keys.game, &name, &file.bytes) {
             Ok(opened) => opened,
             Err(distrust) => {
-                self.cut(file.session, file.n, now);
-                return Arrival::Refused(distrust.to_string());
+                self.cut(file.session, n, now);
+                return Arrival::Rejected(Rejection::NotAuthentic(distrust));
             }
         };
         if late && !of_present && !inbound.over && !file.recovered {
-            return match inbound.place(file.n, file.file, false) {
+            return match inbound.place(n, file.file, false) {
                 Place::Seen => Arrival::Seen,
                 _ => Arrival::Displaced,
             };
@@ -221,23 +227,23 @@ impl Link {
             body: opened.body.to_vec(),
             recovered: file.recovered,
         };
-        match inbound.place(file.n, file.file, file.recovered) {
+        match inbound.place(n, file.file, file.recovered) {
             Place::Seen => Arrival::Seen,
-            Place::Beyond => Arrival::Refused("its number is far ahead of those before".into()),
+            Place::Beyond => Arrival::Rejected(Rejection::FarAhead),
             Place::Early => {
-                inbound.hold(file.n, held, now.mono_ms);
+                inbound.hold(n, held, now.mono_ms);
                 Arrival::Held
             }
-            Place::Now => Arrival::Now(self.ready(file.session, file.n, held)),
+            Place::Now => Arrival::Now(self.ready(file.session, n, held)),
         }
     }
 
-    /// A file of the game came to nothing: where it is still wanted, the game is asked for it.
+    /// A file of the game came to nothing: where it is still wanted, it is requested again.
     pub fn cut(&mut self, session: Id, n: u64, now: Now) {
         if let Some(active) = &mut self.active
             && active.inbound.session == session
             && active.inbound.wants(n)
-            && active.inbound.ask_again(n, now.mono_ms)
+            && active.inbound.request_again(n, now.mono_ms)
         {
             active.out.request(messages::again(n));
         }
@@ -270,13 +276,13 @@ impl Link {
             inbound.done(n);
         }
         effects.push(Effect::Note(Note::Done {
-            host: self.log_key,
+            host: self.home.log_key,
             session,
             n,
         }));
     }
 
-    /// The game of this session has said that its map ended.
+    /// The game of this session has reported that its map ended.
     pub fn map_is_over(&mut self, session: Id) {
         if let Some(inbound) = self.inbound(session) {
             inbound.over = true;
@@ -284,7 +290,7 @@ impl Link {
     }
 
     pub fn note_taken(&self, session: Id, n: u64, content: &Content, effects: &mut Effects) {
-        let (host, file, ack) = (self.log_key, content.file.0, content.ack);
+        let (host, file, ack) = (self.home.log_key, content.file.0, content.ack);
         effects.push(Effect::Note(Note::Took {
             host,
             session,
@@ -296,7 +302,7 @@ impl Link {
 
     /// When it is to be looked at again.
     pub fn set_timer(&self, now: Now, effects: &mut Effects) {
-        let timer = Timer::Link(self.host);
+        let timer = Timer::Link(self.home.host);
         effects.push(match self.next_due_ms(now) {
             Some(at_ms) => Effect::SetTimer { timer, at_ms },
             None => Effect::CancelTimer(timer),
@@ -305,13 +311,13 @@ impl Link {
 
     fn remove(&self, name: String, effects: &mut Effects) {
         effects.push(Effect::RemoveSigned {
-            folder: self.folder,
+            folder: self.home.folder,
             name,
         });
     }
 }
 
-/// The note to a game that wrote this file in a session that is not served. `message`: what it says.
+/// The note to a game that wrote this file in a session that is not served.
 pub fn gone(
     keys: &Keys,
     host: &str,

@@ -47,14 +47,14 @@ pub struct Sent {
 
 #[derive(Default)]
 pub struct Outbound {
-    /// What asks for a file again; goes first, and past a full window.
+    /// Requests for a file again; they go first, and past a full window.
     requests: Vec<String>,
     queue: VecDeque<Queued>,
     queue_bytes: usize,
     unacked: VecDeque<Sent>,
     last: u64,
     pub acked: u64,
-    /// When the game must have been told what has come.
+    /// When what has come must be acknowledged to the game.
     pub ack_due_ms: Option<u64>,
 }
 
@@ -68,7 +68,7 @@ impl Outbound {
         }
     }
 
-    /// A file of an earlier run is still there, `None` if it cannot be believed.
+    /// A file of an earlier run is still there, `None` if it is not authentic.
     pub fn restore_sent(&mut self, m: u64, text: Option<String>) {
         if m <= self.last {
             return;
@@ -121,7 +121,7 @@ impl Outbound {
         self.bytes() + more <= room
     }
 
-    /// When the game is to be told what has come; never while it leaves no room for that.
+    /// When what has come is to be acknowledged; never while the game leaves no room for that.
     pub fn ack_due_ms(&self) -> Option<u64> {
         let room = self.unacked.len() < limits::SIGNED_CONTROL_WINDOW;
         self.ack_due_ms.filter(|_| room)
@@ -213,7 +213,7 @@ impl Outbound {
     }
 
     /// The game has read everything up to `ack`. What it claims of files that were not sent is
-    /// not believed.
+    /// ignored.
     pub fn acknowledge(&mut self, ack: u64) -> Vec<Sent> {
         if ack > self.last || ack <= self.acked {
             return Vec::new();
@@ -224,7 +224,7 @@ impl Outbound {
         self.unacked.drain(..count).collect()
     }
 
-    /// Drops answers that nobody waits for any more; gives their call files.
+    /// Drops responses that no game waits for any more; gives their call files.
     pub fn expire(&mut self, now_ms: u64) -> Vec<FileId> {
         let is_late = |queued: &Queued| matches!(queued.what, What::Answer { expires_ms, .. } if expires_ms <= now_ms);
         if !self.queue.front().is_some_and(is_late) {
@@ -246,7 +246,7 @@ impl Outbound {
         }
     }
 
-    /// The session has ended: its files, the call files whose answers nobody gets, and its pushes
+    /// The session has ended: its files, the call files whose responses no game gets, and its pushes
     /// in their order.
     pub fn end(self) -> (Vec<u64>, Vec<FileId>, Vec<Pushed>) {
         let (mut names, mut files, mut pushes) = (Vec::new(), Vec::new(), Vec::new());

@@ -1,5 +1,7 @@
 //! What goes to the game: answers, pushes and acknowledgements.
 
+use std::fmt;
+
 use serde_json::{Value, json};
 
 use super::outbound::{self, Outbound, Pushed, Queued, What};
@@ -9,8 +11,32 @@ use crate::core::output::Output;
 use crate::core::{Effect, Effects, Now, Written};
 use crate::limits;
 use crate::protocol::call_error::CallError;
-use crate::protocol::signed::messages::{self, Push};
+use crate::protocol::signed::messages::{self, CallFailed, Push};
 use crate::protocol::signed::{self, Id};
+
+/// Why something is not sent to a game.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotPushed {
+    NoGame,
+    Full,
+    /// Than so many bytes.
+    TooLarge(usize),
+}
+
+impl fmt::Display for NotPushed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoGame => f.write_str("no game of this name is connected"),
+            Self::Full => f.write_str("too much waits for this game already"),
+            Self::TooLarge(max) => write!(
+                f,
+                "it is larger than the {max} bytes that a file for the game can hold"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for NotPushed {}
 
 impl Link {
     /// An answer as a message; one that can never fit into a file becomes an error.
@@ -24,7 +50,7 @@ impl Link {
             Ok(value) => messages::answer(token, &value),
             Err(error) => messages::answer_error(token, &error.to_answer(function)),
         };
-        if text.len() + 2 <= outbound::body_bytes_max(self.name.len()) {
+        if text.len() + 2 <= outbound::body_bytes_max(self.home.name.len()) {
             return text;
         }
         let error = CallError::word("Response size exceeds maximum");
@@ -62,13 +88,13 @@ impl Link {
         ticket: Option<Ticket>,
         keep: bool,
         now: Now,
-    ) -> Result<(), String> {
+    ) -> Result<(), NotPushed> {
         let waiting = self.kept.len() + self.backlog();
         if waiting >= limits::HOST_PUSHES_MAX {
-            return Err("too much waits for this game already".into());
+            return Err(NotPushed::Full);
         }
         if self.active.is_none() && !keep {
-            return Err("no game of this name is connected".into());
+            return Err(NotPushed::NoGame);
         }
         let is_call = matches!(push, Push::Call { .. });
         let call = is_call.then(|| {
@@ -79,16 +105,14 @@ impl Link {
             self.last_call += 1;
             self.last_call
         });
-        let body_max = outbound::body_bytes_max(self.name.len());
+        let body_max = outbound::body_bytes_max(self.home.name.len());
         let bytes = push.encode(call.unwrap_or(0)).len();
         let kept = self.kept.iter().map(|pushed| pushed.bytes);
         if kept.sum::<usize>() + self.waiting_bytes() + bytes > limits::HOST_PUSH_BYTES_MAX {
-            return Err("too much waits for this game already".into());
+            return Err(NotPushed::Full);
         }
         if bytes + 2 > body_max {
-            return Err(format!(
-                "it is larger than the {body_max} bytes that a file for the game can hold"
-            ));
+            return Err(NotPushed::TooLarge(body_max));
         }
         if let Some(id) = call {
             let due_ms = now.mono_ms + limits::PUSH_CALL_MS;
@@ -118,9 +142,9 @@ impl Link {
     }
 
     /// What a function in the game gave.
-    pub fn result(&mut self, id: u64, outcome: Result<Value, String>, out: &mut Output) {
+    pub fn result(&mut self, id: u64, outcome: Result<Value, CallFailed>, out: &mut Output) {
         if let Some(ticket) = self.calls.remove(id) {
-            out.complete(ticket, outcome);
+            out.complete(ticket, outcome.map_err(|failed| failed.0));
         }
     }
 
@@ -130,28 +154,28 @@ impl Link {
         let Some(session) = &mut self.active else {
             return;
         };
-        let name = signed::of_vpid(&self.name, session.inbound.session, m);
+        let name = signed::of_vpid(&self.home.name, session.inbound.session, m);
         let Session { keys, inbound, out } = session;
         let Some(sent) = out.sent(m) else { return };
         let lost = || signed::seal(&keys.vpid, &name, inbound.received, "[]");
         let text = sent.text.get_or_insert_with(lost).clone();
-        let of = Some((self.host, Written::Messages(inbound.session, m)));
+        let of = Some((self.home.host, Written::Messages(inbound.session, m)));
         effects.push(Effect::WriteSigned {
-            folder: self.folder,
+            folder: self.home.folder,
             name,
             text,
             of,
         });
     }
 
-    /// Writes what there is to write. Gives call files whose answers nobody waits for any more.
+    /// Writes what there is to write. Gives call files whose responses no game waits for any more.
     pub fn flush(&mut self, now: Now, out: &mut Output) -> Vec<FileId> {
         while let Some((_, ticket)) = self.calls.pop_due(now.mono_ms) {
             let outcome = Err("TIMEOUT: the game did not answer in time".into());
             out.complete(ticket, outcome);
         }
         let effects = &mut out.effects;
-        let host_bytes = self.name.len();
+        let host_bytes = self.home.name.len();
         if self.retry_ms.is_some_and(|at| at <= now.mono_ms) {
             self.retry_ms = None;
             self.write_welcomes(effects);
@@ -171,14 +195,14 @@ impl Link {
         dropped.extend(session.out.expire(now.mono_ms));
         if let Some((n, due)) = session.inbound.gap()
             && due <= now.mono_ms
-            && session.inbound.ask_again(n, now.mono_ms)
+            && session.inbound.request_again(n, now.mono_ms)
         {
             session.out.request(messages::again(n));
         }
         let id = session.inbound.session;
         let mut fresh = Vec::new();
         while let Some((m, body)) = session.out.next_body(host_bytes, now.mono_ms) {
-            let name = signed::of_vpid(&self.name, id, m);
+            let name = signed::of_vpid(&self.home.name, id, m);
             let text = signed::seal(&session.keys.vpid, &name, session.inbound.received, &body);
             session.out.seal(m, text);
             fresh.push(m);
@@ -189,7 +213,7 @@ impl Link {
         dropped
     }
 
-    /// The host is not served any more: the call files whose answers nobody gets.
+    /// The host is not served any more: the call files whose responses no game gets.
     pub fn into_answers(self) -> Vec<FileId> {
         let of_session = self.active.map(|session| session.out.end().1);
         self.dropped
@@ -254,11 +278,16 @@ impl Link {
         effects: &mut Effects,
     ) {
         match kind {
-            signed::Kind::Welcome if !self.asked.iter().any(|asked| asked.session == session) => {
-                self.remove(signed::welcome(&self.name, session), effects);
+            signed::Kind::Welcome
+                if !self
+                    .requested
+                    .iter()
+                    .any(|requested| requested.session == session) =>
+            {
+                self.remove(signed::welcome(&self.home.name, session), effects);
             }
             signed::Kind::Vpid(m) => {
-                let name = signed::of_vpid(&self.name, session, m);
+                let name = signed::of_vpid(&self.home.name, session, m);
                 match &mut self.active {
                     Some(active) if active.inbound.session == session && m > active.out.acked => {
                         let good = signed::open(&active.keys.vpid, &name, file).is_ok();
@@ -280,8 +309,8 @@ impl Link {
         let id = session.inbound.session;
         for sent in session.out.acknowledge(ack) {
             out.effects.push(Effect::RemoveSigned {
-                folder: self.folder,
-                name: signed::of_vpid(&self.name, id, sent.m),
+                folder: self.home.folder,
+                name: signed::of_vpid(&self.home.name, id, sent.m),
             });
             for pushed in sent.into_pushes() {
                 if pushed.call.is_none() {

@@ -1,11 +1,12 @@
-//! What the engine says of who is on: by `status`, and by its log.
+//! What the engine reports of who is on: by `status`, and by its log.
 
 use std::collections::BTreeSet;
 
-use super::{Departed, Known, Roster, as_ms, bounded, is_userid, within};
+use super::{Departed, Known, Roster, as_ms, within};
 use crate::core::Now;
 use crate::limits;
 use crate::protocol::engine_log::{Line, Who};
+use crate::protocol::game_report::{bounded, is_userid};
 use crate::protocol::server_status::{ServerStatus, StatusPlayer};
 
 /// A character in UTF-8.
@@ -31,7 +32,7 @@ fn is_cut(short: &str, long: &str) -> bool {
 impl Roster {
     /// Takes a line of the log over.
     pub fn log_line(&mut self, line: &Line, now: Now) {
-        self.heard_ms = Some(now.mono_ms);
+        self.last_sign_ms = Some(now.mono_ms);
         self.log_ms = Some(now.mono_ms);
         match line {
             Line::Connected(who) => self.connected(who, now),
@@ -51,12 +52,12 @@ impl Roster {
             Line::Killed { who, victim } => {
                 self.mentioned(who, &who.name, now);
                 if self.mentioned(victim, &victim.name, now) {
-                    self.log_says_died(victim.userid, now);
+                    self.log_reports_death(victim.userid, now);
                 }
             }
             Line::Suicide { who, .. } => {
                 if self.mentioned(who, &who.name, now) {
-                    self.log_says_died(who.userid, now);
+                    self.log_reports_death(who.userid, now);
                 }
             }
             Line::MapStarted(map) => self.map_begins(map, now),
@@ -65,17 +66,17 @@ impl Roster {
         }
     }
 
-    /// Takes an answer to `status` over. One that is whole lists everybody, also those who are
-    /// still connecting; one that contradicts itself adds and updates, and removes nobody. What
+    /// Takes a reply to `status` over. One that is whole lists all players, also those who are
+    /// still connecting; one that contradicts itself adds and updates, and removes no player. What
     /// happened while it was on its way is not undone by it.
     pub fn status(&mut self, status: &ServerStatus, now: Now) {
-        self.heard_ms = Some(now.mono_ms);
+        self.last_sign_ms = Some(now.mono_ms);
         self.status_ms = Some(now.mono_ms);
         self.map_is(&status.map);
         self.slots_are(status.max_players);
         let wants_status = self.wants_status;
         let listed = self.all_listed(status, now);
-        // What it has told need not be asked for.
+        // What it has shown need not be requested.
         self.wants_status = wants_status;
         if status.whole {
             self.only_those_stay(&listed, now);
@@ -107,15 +108,15 @@ impl Roster {
         let overtaken = |at_ms| within(at_ms, limits::ROSTER_OVERTAKEN_MS, now);
         let run_ms = self.run_ms;
         let gone = self.leave_where(|known| {
-            let told_meanwhile = match known.person.from_engine {
+            let came_meanwhile = match known.person.from_engine {
                 true => overtaken(known.logged_ms),
-                false => overtaken(Some(known.claimed_ms)),
+                false => overtaken(Some(known.came_ms)),
             };
-            !told_meanwhile && !listed.contains(&known.person.userid)
+            !came_meanwhile && !listed.contains(&known.person.userid)
         });
         for known in gone {
-            // Who was not seen since the server may have begun anew was of an earlier run.
-            if known.told_ms.max(known.mentioned_ms) > run_ms {
+            // Who was not seen since the server may have restarted was of an earlier run.
+            if known.by_engine_ms.max(known.claimed_ms) > run_ms {
                 let departed = Departed {
                     at_ms: now.mono_ms,
                     by_log: false,
@@ -137,12 +138,12 @@ impl Roster {
         let connected_ms = i64::try_from(player.connected_s.saturating_mul(1_000));
         let since_ms = as_ms(now).saturating_sub(connected_ms.unwrap_or(i64::MAX));
         let known = self.people.get(&player.userid);
-        let same = known.filter(|known| known.name_told && known.person.steam == player.id);
+        let same = known.filter(|known| known.has_engine_name && known.person.steam == player.id);
         let longer = same.filter(|known| is_cut(&player.name, &known.person.name));
         let name = longer.map_or(&player.name, |known| &known.person.name);
         let name = name.clone();
         let mut newly = false;
-        if let Some((known, is_new)) = self.tell(&who, &name, now) {
+        if let Some((known, is_new)) = self.engine_reports(&who, &name, now) {
             if player.id.is_some() || player.bot {
                 newly = known.confirmed_ms.is_none() && !player.bot;
                 known.confirmed_ms = Some(now.mono_ms);
@@ -160,15 +161,15 @@ impl Roster {
         self.newly_confirmed |= newly;
     }
 
-    /// A row that may be somebody else's. It tells that somebody is there, and not who; but where
-    /// the engine has told the same before, it bears that out.
+    /// A row that may be another player's. It shows that a player is there, and not who; but where the
+    /// engine has reported the same before, it confirms that.
     fn listed_doubtfully(&mut self, player: &StatusPlayer, now: Now) {
         match self.people.get_mut(&player.userid) {
-            Some(known) if known.id_told => {
+            Some(known) if known.has_engine_id => {
                 if (known.person.steam, known.person.bot) == (player.id, player.bot) {
                     self.newly_confirmed |= known.confirmed_ms.is_none();
                     known.confirmed_ms = Some(now.mono_ms);
-                    known.told_ms = now.mono_ms;
+                    known.by_engine_ms = now.mono_ms;
                     known.person.ping = player.ping.max(0);
                 }
             }
@@ -179,12 +180,12 @@ impl Roster {
                     id: None,
                     bot: false,
                 };
-                self.tell(&who, &player.name, now);
+                self.engine_reports(&who, &player.name, now);
             }
         }
     }
 
-    /// Whether `status` has said lately that this userid is somebody else, or nobody.
+    /// Whether `status` has shown lately that this userid is another player, or none.
     fn contradicts_status(&self, who: &Who, now: Now) -> bool {
         if !self.status_is_live(now) {
             return false;
@@ -206,7 +207,7 @@ impl Roster {
         }
         self.departed.remove(&who.userid);
         let name = self.name_by_log(who.userid, &who.name, now);
-        if let Some((known, is_new)) = self.tell(who, &name, now)
+        if let Some((known, is_new)) = self.engine_reports(who, &name, now)
             && is_new
         {
             known.logged_ms = Some(now.mono_ms);
@@ -215,7 +216,7 @@ impl Roster {
         self.look_for_the_same_id(who);
     }
 
-    /// A departure of somebody whom `status` has confirmed is looked at once more when `status`
+    /// A departure of a player whom `status` has confirmed is checked once more when `status`
     /// can have no older answer.
     fn disconnected(&mut self, who: &Who, now: Now) {
         if self.contradicts_status(who, now) {
@@ -236,7 +237,7 @@ impl Roster {
         self.departs(who.userid, departed);
     }
 
-    /// Lines of the log can arrive in another order: what names somebody who has just left does
+    /// Lines of the log can arrive in another order: what names a player who has just left does
     /// not bring them back. Gives whether the line holds.
     fn mentioned(&mut self, who: &Who, name: &str, now: Now) -> bool {
         if self.contradicts_status(who, now) {
@@ -251,7 +252,7 @@ impl Roster {
             self.departed.remove(&who.userid);
         }
         let name = self.name_by_log(who.userid, name, now);
-        if let Some((known, is_new)) = self.tell(who, &name, now)
+        if let Some((known, is_new)) = self.engine_reports(who, &name, now)
             && is_new
         {
             known.logged_ms = Some(now.mono_ms);
@@ -260,7 +261,7 @@ impl Roster {
         true
     }
 
-    /// The name that a line of the log leads to: that of `status` stays until `status` tells
+    /// The name that a line of the log leads to: that of `status` stays until `status` has
     /// another, unless it was only cut.
     fn name_by_log(&mut self, userid: i64, name: &str, now: Now) -> String {
         let status_is_live = self.status_is_live(now);
@@ -279,7 +280,7 @@ impl Roster {
         known.person.name.clone()
     }
 
-    /// One id at two userids: somebody came back, or the line was made by a script.
+    /// One id at two userids: a player came back, or a script made the line.
     fn look_for_the_same_id(&mut self, who: &Who) {
         let Some(id) = who.id else { return };
         let confirmed = |known: &Known| {
@@ -292,30 +293,30 @@ impl Roster {
         }
     }
 
-    /// The engine says that somebody is on, and who. Gives whether that is new.
-    fn tell(&mut self, who: &Who, name: &str, now: Now) -> Option<(&mut Known, bool)> {
+    /// The engine reports that a player is on, and who. Gives whether that is new.
+    fn engine_reports(&mut self, who: &Who, name: &str, now: Now) -> Option<(&mut Known, bool)> {
         let userid = who.userid;
         if !is_userid(userid) {
             return None;
         }
         let known = self.people.get(&userid);
-        // Userids begin anew with the server: this is somebody else.
-        if known.is_some_and(|known| known.id_told && is_other(known, who)) {
+        // Userids begin at 1 with a restart of the server: this is another player.
+        if known.is_some_and(|known| known.has_engine_id && is_other(known, who)) {
             self.leave(userid);
         }
         self.make_room(userid, now);
         let known = self.entry(userid, now)?;
         let is_new = !known.person.from_engine;
         known.person.from_engine = true;
-        known.told_ms = now.mono_ms;
+        known.by_engine_ms = now.mono_ms;
         if !name.is_empty() {
             known.person.name = bounded(name);
-            known.name_told = true;
+            known.has_engine_name = true;
         }
-        known.id_told |= who.id.is_some() || who.bot;
-        if who.id.is_some() || who.bot || !known.id_told {
+        known.has_engine_id |= who.id.is_some() || who.bot;
+        if who.id.is_some() || who.bot || !known.has_engine_id {
             known.person.bot = who.bot;
-            // What only a script has told does not stand beside the engine's not knowing it yet.
+            // What only a script has reported does not count while the engine does not know it.
             self.wants_status |= known.person.steam.is_some() && who.id.is_none();
             self.id_is(userid, who.id.filter(|_| !who.bot));
             self.no_other_claims(userid);
@@ -323,13 +324,13 @@ impl Roster {
         Some((self.people.get_mut(&userid)?, is_new))
     }
 
-    /// Whose id the engine tells, nobody else can be by a script's word.
+    /// An id that the engine reports is no other player's by a script's word.
     fn no_other_claims(&mut self, userid: i64) {
         let Some(id) = self.person(userid).and_then(|person| person.steam) else {
             return;
         };
         let same = self.people.values().filter(|one| {
-            one.person.steam == Some(id) && !one.id_told && one.person.userid != userid
+            one.person.steam == Some(id) && !one.has_engine_id && one.person.userid != userid
         });
         for other in same.map(|one| one.person.userid).collect::<Vec<_>>() {
             self.id_is(other, None);
@@ -337,7 +338,7 @@ impl Roster {
     }
 
     /// Scripts can fill the list with claims; the engine's players come before them. Where
-    /// `status` never lists everybody, those of whom the engine has long not told make room.
+    /// `status` never lists all players, those whom the engine has long not reported make room.
     fn make_room(&mut self, userid: i64, now: Now) {
         if self.people.len() < limits::PLAYERS_MAX || self.people.contains_key(&userid) {
             return;
@@ -345,8 +346,12 @@ impl Roster {
         let mut claimed = self.people.values().filter(|one| !one.person.from_engine);
         let claimed = claimed.next_back();
         let oldest = || {
-            let oldest = self.people.values().min_by_key(|one| one.told_ms)?;
-            let recent = within(Some(oldest.told_ms), limits::ROSTER_UNCONFIRMED_MS, now);
+            let oldest = self.people.values().min_by_key(|one| one.by_engine_ms)?;
+            let recent = within(
+                Some(oldest.by_engine_ms),
+                limits::ROSTER_UNCONFIRMED_MS,
+                now,
+            );
             (!recent).then_some(oldest)
         };
         if let Some(userid) = claimed.or_else(oldest).map(|one| one.person.userid) {
@@ -354,7 +359,7 @@ impl Roster {
         }
     }
 
-    /// Somebody is not there, whatever a script goes on to claim.
+    /// A player is not there, whatever a script goes on to claim.
     fn departs(&mut self, userid: i64, departed: Departed) {
         if !is_userid(userid) {
             return;
@@ -369,10 +374,10 @@ impl Roster {
         }
     }
 
-    fn log_says_died(&mut self, userid: i64, now: Now) {
+    fn log_reports_death(&mut self, userid: i64, now: Now) {
         if let Some(known) = self.people.get_mut(&userid) {
             known.person.alive = false;
-            // The log has just begun, and this is what the script told already.
+            // The log has just begun, and this is what the script reported already.
             let counted = within(known.died_ms.take(), limits::ROSTER_OVERTAKEN_MS, now);
             known.person.deaths += u64::from(!counted);
             known.counted_ms = Some(now.mono_ms);

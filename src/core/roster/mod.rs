@@ -1,12 +1,12 @@
 //! Who is on one server, out of three sources: its script, the engine's log, and `status`.
 //!
-//! What the engine says is believed, and what a script says fills the gaps: a script cannot change
-//! the name or id of somebody whom the engine has told of, let them vanish, or keep somebody of
-//! whom the engine does not know. Where no engine source is live, scripts are believed.
+//! The engine is believed, and what a script reports fills the gaps: a script cannot change the name or id
+//! of a player whom the engine has reported, let them vanish, or keep one whom the engine does not know.
+//! Where no engine source is live, scripts are believed.
 //!
 //! `status` outranks the log: a map's script can make the engine log an arrival, a departure or
 //! another name (`SendGlobalGameEvent`), and cannot change what `status` prints. So a line that
-//! contradicts what `status` has confirmed changes nothing, and makes vpid look again.
+//! contradicts what `status` has confirmed changes nothing, and makes vpid request `status` again.
 
 mod engine;
 mod script;
@@ -15,9 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Now;
 use crate::limits;
+use crate::protocol::game_report::bounded;
 use crate::protocol::steam_id::SteamId;
 
-/// Somebody on the server.
+/// A player on the server, or a bot.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Person {
     pub userid: i64,
@@ -33,11 +34,11 @@ pub struct Person {
     /// Milliseconds.
     pub ping: i64,
     pub alive: bool,
-    /// With its port, as `status` tells it; `None` also where it is one of Steam's relays.
+    /// With its port, as `status` has it; `None` also where it is one of Steam's relays.
     pub address: Option<String>,
     /// Connected since, on the daemon's clock; negative: before the daemon started.
     pub since_ms: i64,
-    /// The engine has told of this one; else only a script claims it.
+    /// The engine has reported this one; else only a script claims it.
     pub from_engine: bool,
 }
 
@@ -51,37 +52,37 @@ impl Person {
 #[derive(Debug, Default)]
 struct Known {
     person: Person,
-    /// What of it the engine has told.
-    name_told: bool,
-    id_told: bool,
+    /// What of it comes from the engine.
+    has_engine_name: bool,
+    has_engine_id: bool,
     /// When the engine mentioned this one last, and when its log did for the first time.
-    told_ms: u64,
+    by_engine_ms: u64,
     logged_ms: Option<u64>,
     /// When `status` listed this userid with this id last, see [`Roster::confirmed_by_status`].
     confirmed_ms: Option<u64>,
     /// When `status` listed this userid with its present name last.
     named_ms: Option<u64>,
-    /// Another name than that of `status`, by the log; a look at `status` was asked for.
+    /// Another name than that of `status`, by the log; `status` was requested because of it.
     doubted_name: String,
     /// Since when a script claims it.
-    claimed_ms: u64,
+    came_ms: u64,
     /// The map on which a script mentioned it last, by [`Roster::map_number`].
     claimed_on: u64,
     /// When that was.
-    mentioned_ms: u64,
-    /// A death that was counted because a script told it.
+    claimed_ms: u64,
+    /// A death that was counted because a script reported it.
     died_ms: Option<u64>,
     /// When a death was counted last.
     counted_ms: Option<u64>,
 }
 
-/// Somebody whom the engine says not to be there.
+/// A player who has left, by the engine.
 #[derive(Debug)]
 struct Departed {
     at_ms: u64,
     by_log: bool,
-    /// By `status`, of somebody whom the log had told of: a line that tells of them again was not
-    /// borne out.
+    /// By `status`, of a player whom the log had reported: a line that names them again was not
+    /// confirmed.
     disproved: bool,
 }
 
@@ -94,21 +95,20 @@ pub struct Roster {
     /// Counts the maps.
     map_number: u64,
     map_ms: u64,
-    /// Since when the server may have begun anew, and given its userids again.
+    /// Since when the server may have restarted, and given its userids again.
     run_ms: u64,
     max_players: i64,
     /// What the owner lets players see, where that is set.
     visible_slots: Option<i64>,
-    heard_ms: Option<u64>,
+    last_sign_ms: Option<u64>,
     status_ms: Option<u64>,
     log_ms: Option<u64>,
     wants_status: bool,
-    /// A look that is not to come earlier.
+    /// When `status` is to be requested once more, and not earlier.
     recheck_ms: Option<u64>,
-    /// Somebody was confirmed since this was asked last.
+    /// A player was confirmed since [`Roster::take_newly_confirmed`].
     newly_confirmed: bool,
     arrivals: BTreeSet<i64>,
-    departures: Vec<(SteamId, Person)>,
 }
 
 /// Whether something happened less than so many milliseconds ago.
@@ -116,43 +116,40 @@ fn within(at_ms: Option<u64>, bound_ms: u64, now: Now) -> bool {
     at_ms.is_some_and(|at_ms| now.mono_ms.saturating_sub(at_ms) < bound_ms)
 }
 
-fn bounded(text: &str) -> String {
-    text.chars().take(limits::PLAYER_TEXT_CHARS_MAX).collect()
-}
-
-/// The engine's numbers of players; the console is 0.
-fn is_userid(userid: i64) -> bool {
-    (1..=i64::from(i32::MAX)).contains(&userid)
-}
-
-/// What is asked.
+/// What the roster has.
 impl Roster {
     /// In the order of their userids, bots too.
     pub fn people(&self) -> impl Iterator<Item = &Person> {
         self.people.values().map(|known| &known.person)
     }
 
+    /// How many players the script has reported on this map, without bots.
+    pub fn players_on_map(&self) -> usize {
+        let here = |known: &&Known| !known.person.bot && known.claimed_on == self.map_number;
+        self.people.values().filter(here).count()
+    }
+
     pub fn person(&self, userid: i64) -> Option<&Person> {
         Some(&self.people.get(&userid)?.person)
     }
 
-    /// Whoever has this id: by `status`, else by the log, else as a script claims; and the latest
-    /// one, since who lost the connection and came back is there twice for a while.
+    /// The player with this id: by `status`, else by the log, else as a script claims; and the latest
+    /// one, since a player who lost the connection and came back is there twice for a while.
     pub fn by_steam(&self, steam: SteamId) -> Option<&Person> {
         let all = self.people.values();
         let same = all.filter(|known| known.person.steam == Some(steam));
         let rank = |known: &&Known| {
             let confirmed = known.confirmed_ms.is_some();
-            (confirmed, known.id_told, known.person.userid)
+            (confirmed, known.has_engine_id, known.person.userid)
         };
         same.max_by_key(rank).map(|known| &known.person)
     }
 
-    /// Whether `status` has said lately, and since the server's last start or map, that this
+    /// Whether `status` has listed lately, and since the server's last start or map, that this
     /// userid is the player with this id: in a row that can only be read so, or in any where the
-    /// engine's log had told the same.
+    /// engine's log had reported the same.
     ///
-    /// False where `status` is not asked for: see [`Roster::status_is_live`].
+    /// False where `status` is not requested: see [`Roster::status_is_live`].
     pub fn confirmed_by_status(&self, userid: i64, id: SteamId, now: Now) -> bool {
         let known = self.people.get(&userid);
         known.is_some_and(|known| {
@@ -166,7 +163,7 @@ impl Roster {
         within(self.status_ms, limits::ROSTER_LIVE_MS, now)
     }
 
-    /// Whether somebody was confirmed by `status` who was not before, since this was asked last.
+    /// Whether a player was confirmed by `status` who was not before, since this was taken last.
     pub fn take_newly_confirmed(&mut self) -> bool {
         std::mem::take(&mut self.newly_confirmed)
     }
@@ -181,7 +178,7 @@ impl Roster {
         &self.map
     }
 
-    /// How many maps have begun, as far as it was told.
+    /// How many maps have begun, as far as it was reported.
     pub fn map_number(&self) -> u64 {
         self.map_number
     }
@@ -201,51 +198,45 @@ impl Roster {
         self.status_ms
     }
 
-    /// When anything was heard of the server last.
-    pub fn heard_ms(&self) -> Option<u64> {
-        self.heard_ms
+    /// When any source reported last.
+    pub fn last_sign_ms(&self) -> Option<u64> {
+        self.last_sign_ms
     }
 
-    /// Whether the server is up, as far as can be told. One that is empty sleeps, and then only
-    /// its `status` tells.
+    /// Whether the server is up, as far as is known. One that is empty sleeps, and then only `status`
+    /// shows it.
     pub fn alive(&self, now: Now) -> bool {
-        within(self.heard_ms, limits::ROSTER_LIVE_MS, now)
+        within(self.last_sign_ms, limits::ROSTER_LIVE_MS, now)
     }
 
-    /// Whether [`Roster::drain_arrivals`] would give somebody.
+    /// Whether [`Roster::drain_arrivals`] would give a player.
     pub fn has_arrivals(&self) -> bool {
         !self.arrivals.is_empty()
     }
 
-    /// The userids whose id has become known, or another, since this was asked last.
+    /// The userids whose id has become known, or another, since this was drained last.
     pub fn drain_arrivals(&mut self) -> Vec<i64> {
         std::mem::take(&mut self.arrivals).into_iter().collect()
     }
 
-    /// Those who arrived and are gone, as they were last; who never came up as an arrival does not
-    /// come up here either. The same player may still be there under another userid.
-    pub fn drain_departures(&mut self) -> Vec<(SteamId, Person)> {
-        std::mem::take(&mut self.departures)
-    }
-
-    /// A look at `status` would tell what is true. Scripts can cause this at will: who asks keeps
-    /// a pause of its own between two looks.
+    /// `status` would show what is true. Scripts can cause this at will: the caller keeps a pause between
+    /// two requests.
     pub fn wants_status(&self) -> bool {
         self.wants_status
     }
 
-    /// Something waits for what `status` says.
+    /// Something waits for `status`.
     pub fn want_status(&mut self) {
         self.wants_status = true;
     }
 
-    /// When a look at `status` would settle something that it cannot settle before.
+    /// When `status` would settle something that it cannot settle before.
     pub fn recheck_ms(&self) -> Option<u64> {
         self.recheck_ms
     }
 
-    /// Somebody has asked for it.
-    pub fn status_taken(&mut self, now: Now) {
+    /// `status` is requested now.
+    pub fn status_requested(&mut self, now: Now) {
         self.wants_status = false;
         self.recheck_ms = self.recheck_ms.filter(|ms| *ms > now.mono_ms);
     }
@@ -259,7 +250,7 @@ impl Roster {
     }
 }
 
-/// What follows, whoever said it.
+/// What follows from a report of any source.
 impl Roster {
     /// The entry of a userid, made if it is new. `None`: the list is full.
     fn entry(&mut self, userid: i64, now: Now) -> Option<&mut Known> {
@@ -272,24 +263,20 @@ impl Roster {
                 since_ms: as_ms(now),
                 ..Person::default()
             },
-            claimed_ms: now.mono_ms,
+            came_ms: now.mono_ms,
             ..Known::default()
         }))
     }
 
-    /// Somebody's id is this one from now on.
+    /// A player's id is this one from now on.
     fn id_is(&mut self, userid: i64, id: Option<SteamId>) {
         let Some(known) = self.people.get_mut(&userid) else {
             return;
         };
-        let before = known.person.steam;
-        if before == id {
+        if known.person.steam == id {
             return;
         }
-        let announced = !self.arrivals.remove(&userid);
-        if let Some(before) = before.filter(|_| announced) {
-            self.departures.push((before, known.person.clone()));
-        }
+        self.arrivals.remove(&userid);
         known.person.steam = id;
         known.confirmed_ms = None;
         if id.is_some() {
@@ -303,7 +290,7 @@ impl Roster {
         self.people.remove(&userid);
     }
 
-    /// Everybody for whom this holds leaves; gives them.
+    /// All for whom this holds leave; gives them.
     fn leave_where(&mut self, gone: impl Fn(&Known) -> bool) -> Vec<Known> {
         let gone = self.people.values().filter(|known| gone(known));
         let gone: Vec<_> = gone.map(|known| known.person.userid).collect();
@@ -314,9 +301,9 @@ impl Roster {
         gone.iter().filter_map(leave).collect()
     }
 
-    /// The server may have begun anew, and then gives the same userids to others: who left before
+    /// The server may have restarted, and then gives the same userids to others: who left before
     /// is forgotten, and who is on is confirmed by the next `status` or by nothing.
-    pub fn may_begin_anew(&mut self, now: Now) {
+    pub fn may_have_restarted(&mut self, now: Now) {
         self.run_ms = now.mono_ms;
         self.departed.clear();
         for known in self.people.values_mut() {
@@ -326,15 +313,15 @@ impl Roster {
         self.wants_status = true;
     }
 
-    /// A map begins; whoever is on stays on, unless it is the first map of a server.
+    /// A map begins; the players stay on, unless it is the first map of a server.
     fn map_begins(&mut self, map: &str, now: Now) {
-        self.may_begin_anew(now);
+        self.may_have_restarted(now);
         self.map_number += 1;
         self.map_ms = now.mono_ms;
         self.map_is(map);
     }
 
-    /// Counts begin anew on another map.
+    /// Scores and deaths begin at 0 on another map.
     fn map_is(&mut self, map: &str) {
         let map = bounded(map);
         if map.is_empty() || map == self.map {

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::protocol::engine_log::{Line, Who};
+use crate::protocol::game_report::GameReport;
 use crate::protocol::server_status::{ServerStatus, StatusPlayer};
+use crate::protocol::signed::messages::FromGame;
 
 const MINUTE_MS: u64 = 60_000;
 
@@ -67,7 +69,8 @@ fn killed(victim: i64) -> Line {
 impl Roster {
     /// A player of a script's heartbeat, alone in it.
     fn beats(&mut self, players: &[Value], now: Now) {
-        self.script_heartbeat(&json!({"map": "cp_a", "players": players}), now);
+        let data = json!({"map": "cp_a", "players": players});
+        self.reported(&GameReport::read(FromGame::Heartbeat(data)), now);
     }
 
     fn claims(&mut self, userid: i64, name: &str, id: &str, now: Now) {
@@ -83,10 +86,10 @@ impl Roster {
         (&person.name, person.steam)
     }
 
-    /// Departures by id and userid.
-    fn departed(&mut self) -> Vec<(Option<SteamId>, i64)> {
-        let all = self.drain_departures().into_iter();
-        all.map(|(id, person)| (Some(id), person.userid)).collect()
+    /// As the signed protocol has it.
+    fn script_event(&mut self, name: &str, data: &Value, now: Now) {
+        let (name, data) = (name.to_owned(), data.clone());
+        self.reported(&GameReport::read(FromGame::Event { name, data }), now);
     }
 }
 
@@ -118,7 +121,6 @@ fn scripts_alone_are_believed() {
     assert!(roster.person(3).unwrap().bot);
     roster.claims(2, "Anna", "[U:1:9]", at(4_000));
     assert_eq!(roster.who_is(2), ("Anna", steam(9)));
-    assert_eq!(roster.departed(), [(steam(7), 2)]);
     assert_eq!(roster.drain_arrivals(), [2]);
     let listed = json!({"userid": 2, "score": 4, "ping": -1, "alive": false});
     roster.beats(&[listed], at(8_000));
@@ -126,10 +128,7 @@ fn scripts_alone_are_believed() {
     assert_eq!((anna.score, anna.ping, anna.alive), (4, 0, false));
     assert_eq!(roster.userids(), [2], "the bot is not listed any more");
     roster.script_event("player_disconnect", &json!({"userid": 2}), at(9_000));
-    assert_eq!(
-        (roster.departed(), roster.userids().len()),
-        (vec![(steam(9), 2)], 0)
-    );
+    assert_eq!(roster.userids(), [0; 0]);
 }
 
 #[test]
@@ -158,7 +157,7 @@ fn an_id_that_the_engine_does_not_know_yet_is_not_claimed_meanwhile() {
     roster.claims(2, "Ann", "[U:1:1]", at(0));
     assert_eq!(roster.drain_arrivals(), [2]);
     roster.log_line(&Line::Connected(who(2, "Ann", None)), at(1_000));
-    assert_eq!(roster.departed(), [(steam(1), 2)]);
+    assert_eq!(roster.who_is(2).1, None);
     assert!(roster.wants_status());
     roster.claims(2, "Ann", "[U:1:1]", at(2_000));
     assert_eq!(roster.who_is(2).1, None);
@@ -168,8 +167,8 @@ fn an_id_that_the_engine_does_not_know_yet_is_not_claimed_meanwhile() {
     roster.log_line(&Line::Entered(who(2, "Ann", None)), at(4_000));
     assert_eq!(roster.who_is(2).1, steam(7));
     assert_eq!(
-        (roster.drain_arrivals(), roster.departed()),
-        (vec![2], vec![])
+        (roster.drain_arrivals(), roster.userids()),
+        (vec![2], vec![2])
     );
 }
 
@@ -189,16 +188,14 @@ fn a_script_cannot_let_a_banned_player_vanish() {
     roster.script_event("player_disconnect", &json!({"userid": 2}), at(21_000));
     assert_eq!(roster.userids(), [2]);
     assert!(roster.wants_status());
-    roster.status_taken(at(21_000));
+    roster.status_requested(at(21_000));
     assert!(!roster.wants_status());
     roster.beats(&[], at(22_000));
     roster.script_gone();
     roster.script_event("map_start", &json!({"map": "cp_b"}), at(30_000));
     roster.beats(&[], at(30_000 + limits::ROSTER_MAP_CHANGE_MS));
     assert_eq!(roster.who_is(2), ("Ann", steam(7)));
-    assert_eq!(roster.departed(), []);
     roster.status(&status(&[]), at(200_000));
-    assert_eq!(roster.departed(), [(steam(7), 2)]);
 }
 
 #[test]
@@ -210,7 +207,6 @@ fn a_script_is_believed_about_the_missing_when_the_engine_has_long_been_silent()
     roster.claims(2, "Eve", "[U:1:1]", at(late));
     assert_eq!(roster.who_is(2), ("Ann", steam(7)), "who it is stays told");
     roster.beats(&[], at(late + limits::ROSTER_OVERTAKEN_MS));
-    assert_eq!(roster.departed(), [(steam(7), 2)]);
 }
 
 #[test]
@@ -227,7 +223,6 @@ fn whom_only_a_script_claims_status_disproves() {
     );
     roster.beats(&[active(9, "Ghost", "[U:1:9]")], at(79_000));
     roster.status(&truth, at(80_000));
-    assert_eq!(roster.departed(), [(steam(9), 9)]);
     // It is not believed again, until the engine tells it, or tells nothing any more.
     roster.beats(&[active(9, "Ghost", "[U:1:9]")], at(89_000));
     assert_eq!(roster.userids(), [2]);
@@ -259,7 +254,6 @@ fn the_log_brings_names_and_takes_people() {
     assert!(roster.wants_status());
     roster.log_line(&Line::Disconnected(who(2, "Anna", steam(7))), at(11_000));
     assert!(roster.drain_arrivals().is_empty());
-    assert_eq!(roster.departed(), [], "the arrival was never seen");
     // What is under way brings nobody back: not a script, a reordered line, or an older answer.
     roster.claims(2, "Anna", "[U:1:7]", at(11_500));
     roster.log_line(&said(2, "Anna", 7), at(12_000));
@@ -312,8 +306,8 @@ fn a_userid_is_somebody_else_after_the_server_began_anew() {
     let carl = roster.person(2).unwrap();
     assert_eq!((carl.deaths, carl.since_ms), (0, 20_000));
     assert_eq!(
-        (roster.departed(), roster.drain_arrivals()),
-        (vec![(steam(7), 2)], vec![2])
+        (roster.who_is(2).1, roster.drain_arrivals()),
+        (steam(9), vec![2])
     );
     let bot = StatusPlayer {
         bot: true,
@@ -322,7 +316,6 @@ fn a_userid_is_somebody_else_after_the_server_began_anew() {
     roster.status(&status(&[bot]), at(40_000));
     assert_eq!(roster.who_is(2), ("Bot", None));
     assert!(roster.person(2).unwrap().bot);
-    assert_eq!(roster.departed(), [(steam(9), 2), (steam(8), 3)]);
 }
 
 #[test]
@@ -421,7 +414,6 @@ fn claims_do_not_keep_the_engines_players_out() {
     roster.log_line(&Line::Connected(who(5_000, "Ann", steam(7))), at(1_000));
     assert_eq!(roster.who_is(5_000), ("Ann", steam(7)));
     assert_eq!(roster.userids().len(), limits::PLAYERS_MAX);
-    assert_eq!(roster.departed().len(), 1);
     let all: Vec<_> = (1..=300).map(|n| line_of(n, "y", n as u32)).collect();
     roster.status(&status(&all), at(2_000));
     assert_eq!(roster.userids().len(), limits::PLAYERS_MAX);
@@ -452,7 +444,8 @@ fn rubbish_is_passed_over() {
         ] {
             roster.script_event(name, &data, at(21_000));
         }
-        roster.script_heartbeat(&data, at(21_000));
+        let heartbeat = FromGame::Heartbeat(data.clone());
+        roster.reported(&GameReport::read(heartbeat), at(21_000));
         roster.beats(&[data], at(21_000));
     }
     assert_eq!((roster.userids(), roster.who_is(2).0), (vec![2], "Ann"));
@@ -464,7 +457,7 @@ fn a_server_that_was_heard_of_is_alive_for_a_while() {
     let mut roster = Roster::default();
     assert!(!roster.alive(at(0)));
     roster.log_line(&Line::Other, at(1_000));
-    assert_eq!(roster.heard_ms(), Some(1_000));
+    assert_eq!(roster.last_sign_ms(), Some(1_000));
     assert!(roster.alive(at(999 + limits::ROSTER_LIVE_MS)));
     assert!(!roster.alive(at(1_000 + limits::ROSTER_LIVE_MS)));
 }

@@ -1,207 +1,102 @@
-//! Chat: a line goes from script to script, until one of them lets nobody else see it; and
-//! commands of admins about scripts.
+//! Lines of chat go from script to script, until the hook of one of them keeps them from the next ones.
 
 use std::collections::VecDeque;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::life::{Verb, tell};
-use super::people::player;
-use super::script::State;
-use super::{Scripts, Waiter};
-use crate::core::ScriptId;
-use crate::core::context::Context;
-use crate::core::servers::{ChatVerdict, ServerId, Speaker};
+use super::{Cx, Message, views};
+use crate::core::deadlines::Expiring;
+use crate::core::ids::{ScriptId, ServerId};
+use crate::core::message::Speaker;
 use crate::limits;
-use crate::protocol::script_channel as channel;
+use crate::protocol::game_report::PlayerReport;
+use crate::protocol::script_channel::{self as channel, MessageId};
 
 const HOOK: &str = "OnPlayerChat";
 
-/// A line that a script is thinking about.
-pub struct Judged {
-    script: ScriptId,
+/// Lines that await the verdict of a script.
+#[derive(Default)]
+pub struct Chat(Expiring<MessageId, Line>);
+
+struct Line {
+    /// It has the line now.
+    script: Option<ScriptId>,
     server: ServerId,
-    args: Vec<Value>,
-    /// Who sees it next.
-    rest: VecDeque<ScriptId>,
+    args: [Value; 2],
+    next: VecDeque<ScriptId>,
 }
 
-impl Scripts {
-    /// Somebody says something.
-    pub fn heard(&mut self, server: ServerId, speaker: &Speaker, text: &str, cx: &mut Context<'_>) {
-        if self.command(server, speaker, text, false, cx) {
+impl Chat {
+    pub fn on_chat(&mut self, server: ServerId, speaker: &Speaker, text: &str, cx: &mut Cx<'_>) {
+        let next: VecDeque<ScriptId> = cx.hooks.listeners(HOOK).collect();
+        if next.is_empty() {
             return;
         }
-        if !self.listens(HOOK) {
-            return;
-        }
-        let listeners = self.listeners.get(HOOK).into_iter().flatten();
-        let rest: VecDeque<ScriptId> = listeners.chain(&self.loading).copied().collect();
-        let mut who = player(server, speaker.userid, cx);
-        if who.is_null() {
-            who = json!({
-                "userid": speaker.userid,
-                "name": speaker.name,
-                "steam": speaker.steam,
-                "bot": false,
-                "team": 0,
-            });
-        }
+        let about = PlayerReport {
+            userid: speaker.userid,
+            name: Some(speaker.name.clone()),
+            steam: speaker.steam,
+            ..PlayerReport::default()
+        };
+        let who = views::known_or(server, None, &about, cx);
         let text: String = text.chars().take(limits::COMMAND_BYTES_MAX).collect();
-        self.pass_on(server, vec![who, text.into()], rest, cx);
+        let line = Line {
+            script: None,
+            server,
+            args: [who, text.into()],
+            next,
+        };
+        self.pass_on(line, cx);
     }
 
-    /// A line that had to wait until it was confirmed who wrote it. It was shown to nobody: it is a
-    /// command about scripts, or one of another part's.
-    pub fn held(&mut self, server: ServerId, speaker: &Speaker, text: &str, cx: &mut Context<'_>) {
-        self.command(server, speaker, text, true, cx);
-    }
-
-    /// Shows a line to the next script, and waits for its verdict if there is one behind it.
-    fn pass_on(
-        &mut self,
-        server: ServerId,
-        args: Vec<Value>,
-        mut rest: VecDeque<ScriptId>,
-        cx: &mut Context<'_>,
-    ) {
-        while let Some(script) = rest.pop_front() {
-            let judges = matches!(self.all[script].state, State::Running { .. });
-            let full = self.judged.len() >= limits::SCRIPT_VERDICTS_MAX;
-            if !judges || rest.is_empty() || full {
-                let text = channel::event(HOOK, Some(server), &args);
-                self.all[script].enqueue(text);
+    /// Sends a line to the next script, and waits for its verdict if there is one behind it.
+    fn pass_on(&mut self, mut line: Line, cx: &mut Cx<'_>) {
+        let server = Some(line.server);
+        while let Some(id) = line.next.pop_front() {
+            let script = &mut cx.scripts[id];
+            let full = self.0.len() >= limits::SCRIPT_VERDICTS_MAX;
+            if !script.is_running() || line.next.is_empty() || full {
+                script.push_event(channel::event(HOOK, server, &line.args));
                 continue;
             }
-            let number = self.number();
-            let text = channel::judged_event(number, HOOK, Some(server), &args);
-            if !self.all[script].enqueue(text) {
-                continue;
+            let message = cx.scripts.next_message();
+            let event = channel::judged_event(message, HOOK, server, &line.args);
+            if cx.scripts[id].push_event(event) {
+                line.script = Some(id);
+                let due_ms = cx.now.mono_ms + limits::SCRIPT_VERDICT_MS;
+                return self.0.insert(message, line, due_ms);
             }
-            let due_ms = cx.now.mono_ms + limits::SCRIPT_VERDICT_MS;
-            let judged = Judged {
-                script,
-                server,
-                args,
-                rest,
-            };
-            self.judged.insert(number, judged, due_ms);
-            return;
         }
     }
 
-    /// A script has thought about a line.
-    pub(super) fn judge(
-        &mut self,
-        number: u64,
-        script: ScriptId,
-        pass: bool,
-        cx: &mut Context<'_>,
-    ) {
-        let ours = self.judged.get(number);
-        if ours.is_none_or(|judged| judged.script != script) {
-            return;
-        }
-        if let Some(judged) = self.judged.remove(number)
+    /// A script has decided whether the next ones get a line.
+    pub fn on_verdict(&mut self, id: ScriptId, message: MessageId, pass: bool, cx: &mut Cx<'_>) {
+        let is_its = |line: &Line| line.script == Some(id);
+        if self.0.get(message).is_some_and(is_its)
+            && let Some(line) = self.0.remove(message)
             && pass
         {
-            self.pass_on(judged.server, judged.args, judged.rest, cx);
+            self.pass_on(line, cx);
         }
     }
 
-    /// Lines about which a script thinks for too long are passed on.
-    pub(super) fn expire_verdicts(&mut self, cx: &mut Context<'_>) {
-        while let Some((_, judged)) = self.judged.pop_due(cx.now.mono_ms) {
-            self.pass_on(judged.server, judged.args, judged.rest, cx);
-        }
-    }
-
-    /// And those of a script whose process is gone.
-    pub(super) fn pass_all_of(&mut self, script: ScriptId, cx: &mut Context<'_>) {
-        let of_script = |_: &u64, judged: &Judged| judged.script == script;
-        for (_, judged) in self.judged.remove_where(of_script) {
-            self.pass_on(judged.server, judged.args, judged.rest, cx);
-        }
-    }
-
-    /// Whether a line is a command about scripts; one of an admin is carried out.
-    fn command(
-        &mut self,
-        server: ServerId,
-        speaker: &Speaker,
-        text: &str,
-        held: bool,
-        cx: &mut Context<'_>,
-    ) -> bool {
-        let mut prefixes = self.config.prefixes.iter();
-        let Some(rest) = prefixes.find_map(|prefix| text.trim().strip_prefix(prefix.as_str()))
-        else {
-            return false;
-        };
-        let mut words = rest.split_whitespace();
-        let (verb, name) = (words.next().unwrap_or_default(), words.next());
-        if !matches!(verb, "scripts" | "load" | "unload" | "reload") || words.next().is_some() {
-            return false;
-        }
-        let Some(steam) = speaker.steam else {
-            return false;
-        };
-        let is_admin = self.config.admins.contains(&steam)
-            || cx
-                .directory
-                .is_some_and(|directory| directory.is_administrator(server, steam, cx.now));
-        if !is_admin {
-            log::info!(
-                "{} ({steam}) may not {verb} scripts",
-                speaker.name.replace(char::is_control, "?")
-            );
-            return false;
-        }
-        let waiter = Waiter::Admin {
-            server,
-            userid: speaker.userid,
-        };
-        if verb != "scripts" {
-            match cx.servers.chat_verdict(server, speaker, held, cx.now) {
-                ChatVerdict::Counts => {}
-                ChatVerdict::Wait => {
-                    cx.servers
-                        .hold(server, speaker.clone(), text.to_owned(), cx.now);
-                    return true;
-                }
-                ChatVerdict::Refused(doubt) => {
-                    log::warn!(
-                        "{} ({steam}) wrote {verb} in chat, which does not count: {}",
-                        speaker.name.replace(char::is_control, "?"),
-                        doubt.sentence()
-                    );
-                    tell(waiter, Err(doubt.brief().to_owned()), cx);
-                    return true;
-                }
+    /// Lines of a script whose process ended are passed on.
+    pub fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
+        if let Message::ProcessEnded(id, _) = message {
+            for (_, line) in self.0.remove_where(|_, line| line.script == Some(*id)) {
+                self.pass_on(line, cx);
             }
         }
-        match (verb, name) {
-            ("scripts", None) => tell(waiter, Ok(self.summary()), cx),
-            ("load", Some(name)) => self.change(Verb::Load, name, waiter, cx),
-            ("unload", Some(name)) => self.change(Verb::Unload, name, waiter, cx),
-            ("reload", Some(name)) => self.change(Verb::Reload, name, waiter, cx),
-            (verb, _) => {
-                let problem = format!("say {verb} and the name of a script");
-                tell(waiter, Err(problem), cx);
-            }
-        }
-        true
     }
 
-    /// All scripts in one line.
-    fn summary(&self) -> String {
-        let all = self.all.iter();
-        let all: Vec<String> = all
-            .map(|script| format!("{} ({})", script.name, script.state.word()))
-            .collect();
-        match all.is_empty() {
-            true => "there are no scripts".into(),
-            false => all.join(", "),
+    /// Lines whose verdict is late are passed on.
+    pub fn advance(&mut self, cx: &mut Cx<'_>) {
+        while let Some((_, line)) = self.0.pop_due(cx.now.mono_ms) {
+            self.pass_on(line, cx);
         }
+    }
+
+    pub fn next_due(&self) -> Option<u64> {
+        self.0.next_due()
     }
 }

@@ -1,4 +1,4 @@
-//! What a script says: into the log, a bounded number of lines a second, and kept for
+//! What a script logs and prints: into the log, a bounded number of lines a second, and kept for
 //! `vpid script log`.
 
 use std::collections::VecDeque;
@@ -59,7 +59,7 @@ impl Journal {
         if left_out > 0 {
             log::warn!(target: log_targets::SCRIPT, "script {script}: {left_out} lines were left out of the log");
         }
-        // Each line stands under the script's name, so that none of somebody else can be made up.
+        // Each line has the script's name, so that no script can forge another one's.
         for line in text.trim_end().lines() {
             log::log!(target: log_targets::SCRIPT, of(level), "script {script}: {line}");
         }
@@ -89,7 +89,7 @@ impl Journal {
     }
 }
 
-/// Whether a text says that there was no memory for something: Python's own words, those of the
+/// Whether a text reports that memory was lacking: Python's own words, those of the
 /// system, of C++, and of libraries that start threads.
 pub fn lacks_memory(text: &str) -> bool {
     const WORDS: [&str; 6] = [

@@ -1,221 +1,345 @@
-//! The owner's Python beside the game: scripts in processes of their own, what they hear, what
-//! they are asked and what they ask for.
+//! The owner's Python beside the game: scripts in processes of their own, the events they receive, the functions
+//! they offer, and what they request.
 //!
-//! A script has a process (`life`), a queue (`script`), and functions that others call (`calls`).
-//! What happens on game servers becomes calls of its hooks (`events`, `chat`); what it wants is
-//! done or handed on (`asks`). What its process says comes in by `news`.
+//! | subject | what it owns |
+//! | --- | --- |
+//! | `processes` | which scripts there are; their processes, from start to restart |
+//! | `orders` | what operators and admins request of scripts |
+//! | `queue` | what waits for a script, and what its process has not finished |
+//! | `hooks` | which scripts have which hooks |
+//! | `events` | what happens on game servers, as calls of hooks |
+//! | `chat` | lines of chat that await a script's verdict |
+//! | `functions` | calls of scripts' functions, until they are answered |
+//! | `requests` | what scripts request, until it is answered |
+//! | `journal` | what scripts log |
+//! | `views` | players and servers, as scripts see them |
 //!
-//! What a script requests (`game.tell`, `game.call`) is answered at once, or gets a ticket (games,
-//! RCON), or becomes a call like those of games, so permissions, deadlines and the database's order are
-//! the same. Nothing waits for a script: when its queue is full, events are dropped and counted; calls
-//! wait as long as their callers. Chat lines go to one script after the other.
-//!
-//! Functions and hooks of all scripts are one map each, made anew when one of them changes: an event
-//! that no script handles costs a look into a map.
+//! A subject changes its own state, and what [`Cx`] lends: a script's queue and journal, effects, messages to the
+//! rest of the core. What concerns several subjects is a [`Message`], delivered before the entrance returns.
+//! Nothing waits for a script: when its queue is full, events are dropped and counted; calls wait as long as their
+//! callers.
 
-mod asks;
-mod calls;
 mod chat;
 mod events;
+mod functions;
+mod hooks;
 mod journal;
-mod life;
-mod news;
-mod operator;
-mod people;
+mod orders;
+mod processes;
+mod queue;
 mod requests;
-mod script;
 #[cfg(test)]
 mod tests;
+mod views;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 
-use super::context::Context;
-use super::deadlines::Expiring;
-use super::event::ScriptNews;
-use super::ids::{CallId, RunId, ScriptId, ServerId, Ticket};
-use super::{Effect, LaunchKind, ScriptAct, Timer};
+use serde_json::Value;
+
+use super::context::{Context, Directory};
+use super::event::{ScriptReport, StartScripts};
+use super::functions::Functions;
+use super::hosts::Hosts;
+use super::ids::{RequestId, RunId, ScriptId, ServerId, Ticket};
+use super::message::{ForwardedCall, GameEvent, ScriptCall};
+use super::output::Output;
+use super::roster::Person;
+use super::servers::Servers;
+use super::{Now, Timer};
 use crate::config;
+use crate::protocol::call_error::CallError;
+use crate::protocol::control::ScriptRequest;
+use crate::protocol::engine_log::Line;
+use crate::protocol::game_report::GameReport;
+use crate::protocol::script_channel::{self as channel, FromScript};
 
-use calls::OpenCall;
-use chat::Judged;
-use events::Watched;
-use requests::Requests;
-use script::List;
+use hooks::Hooks;
+use orders::{ChatLine, Issuer};
+use processes::{List, Processes};
 
-/// Who is told what came of loading or unloading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Waiter {
-    Operator(Ticket),
-    Admin { server: ServerId, userid: i64 },
+/// What the rest of the core brings to the scripts.
+pub enum Input<'a> {
+    /// A function of a script is called, about this game server.
+    Call(ForwardedCall<ScriptCall>, Option<ServerId>),
+    /// The response to a call that a script requested, as JSON text.
+    Responded(RequestId, Result<String, CallError>),
+    /// The result of what a script sent to a game or a console.
+    Completed(RequestId, Result<Value, CallError>),
+    /// From the game script of a server; with the player who leaves, as they were known.
+    Reported(ServerId, &'a GameReport, Option<&'a Person>),
+    /// A line of the engine's log; likewise.
+    Logged(ServerId, &'a Line, Option<&'a Person>),
+    /// A server has not reported anything for too long.
+    ServerGone(ServerId),
+    Happened(ServerId, &'a GameEvent),
+    /// A hook of the community, by its name in the game.
+    CommunityHook(ServerId, String, Value),
+    Operator(ScriptRequest, Ticket),
+    /// The file of VPI functions was edited.
+    InterfacesEdited,
+    /// vpid ends.
+    Stop,
+}
+
+/// What subjects report to each other.
+enum Message {
+    /// A script will be loaded; its hooks and functions are not known yet.
+    Loading(ScriptId),
+    /// A script is loaded, and has these hooks.
+    Loaded(ScriptId, Vec<String>),
+    /// It offers these functions.
+    Functions(ScriptId, Vec<String>),
+    /// What ran in it is interrupted; what waits for the script goes on waiting.
+    ProcessEnded(ScriptId, RunId),
+    /// A script is unloaded or could not be loaded: nothing waits for it any more.
+    Unloaded(ScriptId),
+}
+
+/// What subjects work with.
+struct Cx<'a> {
+    now: Now,
+    out: &'a mut Output,
+    hosts: &'a Hosts,
+    servers: &'a mut Servers,
+    functions: &'a mut Functions,
+    directory: Option<&'a dyn Directory>,
+    config: &'a config::Scripts,
+    scripts: &'a mut List,
+    hooks: &'a mut Hooks,
+    messages: &'a mut VecDeque<Message>,
+}
+
+impl Cx<'_> {
+    fn send(&mut self, message: Message) {
+        self.messages.push_back(message);
+    }
 }
 
 pub struct Scripts {
     config: config::Scripts,
-    all: List,
-    waiters: Vec<(ScriptId, Waiter)>,
-    last_run: RunId,
-    /// Numbers messages that are answered: calls, verdicts, checks.
-    last_number: u64,
-    /// Of the last call of a script: see [`Source::Channel`].
-    last_source: u64,
-    /// Who listens to a hook, in the order of the start.
-    listeners: HashMap<String, Vec<ScriptId>>,
-    /// Of whose hooks nothing is known yet: what happens meanwhile waits for them.
-    loading: Vec<ScriptId>,
-    /// By the numbers of their messages.
-    calls: Expiring<u64, OpenCall>,
-    judged: Expiring<u64, Judged>,
-    requests: Requests,
-    to_start: VecDeque<ScriptId>,
-    /// Calls that an earlier run has begun.
-    begun: HashSet<CallId>,
-    watched: Vec<Watched>,
-    /// Others are to hear anew what scripts offer.
-    offer_due: bool,
-    stopping: bool,
+    list: List,
+    hooks: Hooks,
+    messages: VecDeque<Message>,
+    subjects: Subjects,
     timer_ms: Option<u64>,
 }
 
+#[derive(Default)]
+struct Subjects {
+    processes: Processes,
+    events: events::Events,
+    chat: chat::Chat,
+    functions: functions::Functions,
+    requests: requests::Requests,
+}
+
+impl Subjects {
+    fn deliver(&mut self, cx: &mut Cx<'_>) {
+        while let Some(message) = cx.messages.pop_front() {
+            cx.hooks.on_message(&message);
+            self.functions.on_message(&message, cx);
+            self.requests.on_message(&message);
+            self.chat.on_message(&message, cx);
+        }
+    }
+
+    /// A line of the channel.
+    fn on_line(&mut self, id: ScriptId, run: RunId, line: &[u8], cx: &mut Cx<'_>) {
+        let messages = match channel::parse(line) {
+            Ok(messages) => messages,
+            Err(what) => return cx.kill(id, &format!("sent something that {what}")),
+        };
+        for message in messages {
+            match message {
+                FromScript::Ready(contents) => self.processes.ready(id, contents, cx),
+                FromScript::Failed(why) => self.processes.failed(id, &why, cx),
+                FromScript::Ack(count) => {
+                    if !cx.scripts[id].queue.finished(count, cx.now) {
+                        return cx.kill(id, "claims to have finished more than it had");
+                    }
+                }
+                FromScript::Verdict { message, pass } => {
+                    self.chat.on_verdict(id, message, pass, cx);
+                }
+                FromScript::Result { message, outcome } => {
+                    if let Some(outcome) = self.processes.on_result(id, message, outcome, cx) {
+                        let outcome = outcome.map_err(|it| CallError::new(it.kind, it.text));
+                        self.functions.on_result(run, message, outcome, cx);
+                    }
+                }
+                FromScript::Request(request) => {
+                    let events = &self.events;
+                    self.requests.on_request(id, run, request, events, cx);
+                }
+                FromScript::Log(level, text) => cx.scripts[id].log(level, &text, cx.now),
+                FromScript::Register(name) => self.functions.register(id, name, cx),
+                FromScript::Unregister(name) => self.functions.unregister(id, &name, cx),
+                // Its process ends by itself, and else at its deadline.
+                FromScript::Unloaded => {}
+            }
+            self.deliver(cx);
+        }
+    }
+}
+
 impl Scripts {
-    /// With the scripts that stand in their folder, in the order of their names. `number`: behind
-    /// those of all calls of scripts before.
-    pub fn start(
-        config: &config::Scripts,
-        found: Vec<String>,
-        number: u64,
-        begun: HashSet<CallId>,
-        servers: usize,
-    ) -> Self {
+    pub fn start(config: &config::Scripts, start: StartScripts, cx: &mut Context<'_>) -> Self {
         let mut scripts = Self {
             config: config.clone(),
-            all: List::default(),
-            waiters: Vec::new(),
-            last_run: RunId::default(),
-            last_number: 0,
-            last_source: number,
-            listeners: HashMap::new(),
-            loading: Vec::new(),
-            calls: Expiring::default(),
-            judged: Expiring::default(),
-            requests: Requests::default(),
-            to_start: VecDeque::new(),
-            begun,
-            watched: (0..servers).map(|_| Watched::default()).collect(),
-            offer_due: true,
-            stopping: false,
+            list: List::default(),
+            hooks: Hooks::default(),
+            messages: VecDeque::new(),
+            subjects: Subjects {
+                functions: functions::Functions::start(start.begun.into_iter().collect()),
+                requests: requests::Requests::start(start.number),
+                ..Subjects::default()
+            },
             timer_ms: None,
         };
-        if config.vpi_interfaces.is_some() {
-            scripts.add(life::INTERFACES.to_owned(), LaunchKind::Interfaces);
-        }
-        let first = config.order.iter().filter(|name| found.contains(name));
-        let rest = found.iter().filter(|name| !config.order.contains(name));
-        for name in first.chain(rest) {
-            if name != life::INTERFACES {
-                scripts.add(name.clone(), LaunchKind::Script);
-            }
-        }
-        for id in scripts.all.ids() {
-            if scripts.all[id].settings.start {
-                scripts.queue_start(id);
-            }
-        }
+        let (subjects, cx) = &mut scripts.open(cx);
+        subjects.processes.start(&start.found, cx);
+        subjects.deliver(cx);
         scripts
     }
 
-    /// What the configuration says now; scripts that run have what they were started with.
-    pub fn reconfigure(&mut self, config: &config::Scripts) {
-        // Which built-in functions give way may have changed.
-        self.offer_due = true;
+    /// Scripts that run have the settings with which they were started.
+    pub fn reconfigure(&mut self, config: &config::Scripts, cx: &mut Context<'_>) {
         self.config = config::Scripts {
             dir: self.config.dir.take(),
             vpi_interfaces: self.config.vpi_interfaces.take(),
             ..config.clone()
         };
-    }
-
-    fn number(&mut self) -> u64 {
-        self.last_number += 1;
-        self.last_number
-    }
-
-    fn act(&self, script: ScriptId, act: ScriptAct, cx: &mut Context<'_>) {
-        if let Some(run) = self.all[script].state.run() {
-            cx.out.effects.push(Effect::Script { script, run, act });
+        let (subjects, cx) = &mut self.open(cx);
+        for id in cx.scripts.ids() {
+            subjects.functions.log_overlap(id, cx);
         }
     }
 
-    /// Something is heard of a process.
-    pub fn news(&mut self, id: ScriptId, run: RunId, what: ScriptNews, cx: &mut Context<'_>) {
-        let present = self.all.get_mut(id).and_then(|script| script.state.run());
-        if present != Some(run) {
-            return;
-        }
-        match what {
-            ScriptNews::Said(lines) => {
-                for line in lines {
-                    self.said(id, run, &line, cx);
+    fn open<'b>(&'b mut self, cx: &'b mut Context<'_>) -> (&'b mut Subjects, Cx<'b>) {
+        let context = Cx {
+            now: cx.now,
+            out: cx.out,
+            hosts: cx.hosts,
+            servers: cx.servers,
+            functions: cx.functions,
+            directory: cx.directory,
+            config: &self.config,
+            scripts: &mut self.list,
+            hooks: &mut self.hooks,
+            messages: &mut self.messages,
+        };
+        (&mut self.subjects, context)
+    }
+
+    pub fn on_input(&mut self, input: Input<'_>, cx: &mut Context<'_>) {
+        let (subjects, cx) = &mut self.open(cx);
+        let Subjects {
+            processes,
+            events,
+            chat,
+            functions,
+            requests,
+        } = subjects;
+        match input {
+            Input::Call(call, server) => functions.call(call, server, cx),
+            Input::Responded(id, response) => requests.answer(id, response, cx),
+            Input::Completed(id, result) => requests.completed(id, result, cx),
+            Input::Reported(server, report, leaver) => {
+                events.reported(server, report, leaver, cx);
+            }
+            Input::Logged(server, line, leaver) => events.logged(server, line, leaver, cx),
+            Input::ServerGone(server) => events.server_gone(server, cx),
+            Input::Happened(server, event) => {
+                let (speaker, text, held) = match event {
+                    GameEvent::Chat(speaker, text) => (speaker, text, false),
+                    GameEvent::HeldChat(speaker, text) => (speaker, text, true),
+                    GameEvent::MapStarted | GameEvent::SessionBegan => return,
+                };
+                match orders::chat(server, speaker, text, held, cx) {
+                    // A line that had to wait was a command, maybe another part's.
+                    ChatLine::Other if held => {}
+                    ChatLine::Other => chat.on_chat(server, speaker, text, cx),
+                    ChatLine::Request(request, by) => processes.on_request(&request, by, cx),
+                    ChatLine::Answered => {}
                 }
             }
-            ScriptNews::Printed(lines) => {
-                let script = &mut self.all[id];
+            Input::CommunityHook(server, name, data) => {
+                events::community_hook(server, &name, data, cx);
+            }
+            Input::Operator(request, ticket) => {
+                processes.on_request(&request, Issuer::Operator(ticket), cx);
+            }
+            Input::InterfacesEdited => processes.interfaces_edited(cx),
+            Input::Stop => processes.stop(cx),
+        }
+        subjects.deliver(cx);
+    }
+
+    /// What a process has sent, or its end.
+    pub fn on_report(
+        &mut self,
+        id: ScriptId,
+        run: RunId,
+        report: ScriptReport,
+        cx: &mut Context<'_>,
+    ) {
+        let (subjects, cx) = &mut self.open(cx);
+        if cx.scripts.run(id) != Some(run) {
+            return;
+        }
+        let processes = &mut subjects.processes;
+        match report {
+            ScriptReport::Sent(lines) => {
+                for line in lines {
+                    subjects.on_line(id, run, &line, cx);
+                }
+            }
+            ScriptReport::Printed(lines) => {
                 for (is_error, line) in lines {
                     let level = if is_error {
                         journal::WARNING
                     } else {
                         journal::INFO
                     };
-                    script.journal.add(&script.name, level, &line, cx.now);
+                    cx.scripts[id].log(level, &line, cx.now);
                 }
             }
-            ScriptNews::TooLong => self.condemn(id, "said a line that is too long", cx),
-            ScriptNews::Ended(how) => self.ended(id, &format!("it ended {how}"), true, cx),
-            ScriptNews::NotStarted(why) => self.ended(id, &why, false, cx),
+            ScriptReport::TooLong => cx.kill(id, "sent a line that is too long"),
+            ScriptReport::Ended(how) => processes.ended(id, run, &format!("it ended {how}"), cx),
+            ScriptReport::NotStarted(why) => processes.not_started(id, run, &why, cx),
         }
+        subjects.deliver(cx);
     }
 
-    /// Does what is due, gives scripts what they have room for, and sets the timer.
+    /// Does what is due, sends scripts what they have room for, and sets the timer.
     pub fn advance(&mut self, cx: &mut Context<'_>) {
-        self.start_due(cx);
-        if self.offer_due {
-            self.offer(cx);
-        }
-        self.expire_calls(cx);
-        self.expire_verdicts(cx);
-        self.expire_requests(cx);
-        for id in self.all.ids() {
-            self.live(id, cx);
-            self.give(id, cx);
-            if let Some(line) = self.all[id].flush() {
-                self.act(id, ScriptAct::Send(line), cx);
-            }
-        }
-        let next_ms = self.due_ms();
-        if next_ms != self.timer_ms {
-            self.timer_ms = next_ms;
+        let before_ms = self.timer_ms;
+        let (subjects, cx) = &mut self.open(cx);
+        subjects.processes.advance(cx);
+        subjects.deliver(cx);
+        subjects.chat.advance(cx);
+        subjects.requests.advance(cx);
+        subjects.functions.advance(cx);
+        subjects.processes.write(cx);
+        let due = [
+            subjects.processes.next_due(cx),
+            subjects.chat.next_due(),
+            subjects.functions.next_due(),
+            subjects.requests.next_due(),
+        ];
+        let next_ms = due.into_iter().flatten().min();
+        if next_ms != before_ms {
             cx.out.timer(Timer::Scripts, next_ms);
         }
+        self.timer_ms = next_ms;
     }
 
     pub fn timer_rang(&mut self) {
         self.timer_ms = None;
     }
 
-    fn due_ms(&self) -> Option<u64> {
-        let scripts = self.all.iter().filter_map(life::due_ms).min();
-        let others = [
-            self.calls.next_due(),
-            self.judged.next_due(),
-            self.requests.next_due(),
-        ];
-        scripts
-            .into_iter()
-            .chain(others.into_iter().flatten())
-            .min()
-    }
-
-    /// Whether a process is left.
+    /// Whether no process is left.
     pub fn is_over(&self) -> bool {
-        self.all.iter().all(|script| script.state.run().is_none())
+        self.list.iter().all(|(_, script)| script.run().is_none())
     }
 }

@@ -1,16 +1,34 @@
-//! What was sent to a game or a console for scripts, until its result is here.
+//! What scripts request: answered at once where it can be, else when the result of a call, of a game or of a
+//! console is there.
+//!
+//! A call becomes one like those of games, so that permissions, deadlines and the order of the database are the
+//! same.
 
-use serde_json::Value;
+use std::collections::BTreeMap;
 
-use crate::core::Now;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::events::Events;
+use super::{Cx, Message, views};
+use crate::core::accepted_file::{AcceptedFile, Proof, Route};
 use crate::core::deadlines::Expiring;
-use crate::core::ids::{RequestId, RunId};
+use crate::core::ids::{Caller, RequestId, RunId, ScriptId, ServerId, Source, Ticket};
+use crate::core::message;
+use crate::limits;
+use crate::protocol::call::Call;
 use crate::protocol::call_error::CallError;
-use crate::protocol::console::cvar_value;
+use crate::protocol::console::{Command, cvar_value, plain, quoted};
+use crate::protocol::script_channel::{self as channel, Request};
+use crate::protocol::signed::messages::{Place, Push};
+use crate::protocol::steam_id::SteamId;
 
-/// How the result of a request is read.
+/// The answer to a request; `None`: it comes later.
+type Answer = Result<Option<Value>, CallError>;
+
+/// How the result of what was sent to a game or a console is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+enum Form {
     AsItIs,
     /// What a console replied, if it is a text.
     Reply,
@@ -20,52 +38,413 @@ pub enum Form {
     Nothing,
 }
 
-/// Requests under way, by the numbers of their tickets.
 #[derive(Default)]
 pub struct Requests {
-    last: u64,
-    open: Expiring<u64, (RequestId, Form)>,
+    /// How many of a process have no answer.
+    open: BTreeMap<RunId, usize>,
+    /// What was sent to a game or a console.
+    sent: Expiring<RequestId, Form>,
+    /// Of the last call: see [`Source::Channel`].
+    last_source: u64,
 }
 
 impl Requests {
-    pub fn begin(&mut self, request: RequestId, form: Form, due_ms: u64) -> u64 {
-        self.last += 1;
-        self.open.insert(self.last, (request, form), due_ms);
-        self.last
+    /// `number`: behind those of all calls of scripts before.
+    pub fn start(number: u64) -> Self {
+        Self {
+            last_source: number,
+            ..Self::default()
+        }
     }
 
-    pub fn take(&mut self, number: u64) -> Option<(RequestId, Form)> {
-        self.open.remove(number)
+    pub fn on_request(
+        &mut self,
+        script: ScriptId,
+        run: RunId,
+        request: Request,
+        events: &Events,
+        cx: &mut Cx<'_>,
+    ) {
+        let id = RequestId {
+            script,
+            run,
+            number: request.number,
+        };
+        let open = self.open.entry(run).or_default();
+        *open += 1;
+        let answer = match *open > limits::SCRIPT_REQUESTS_MAX {
+            true => fail("QueueFull", "it waits for too much already"),
+            false => self.carry_out(id, request, events, cx),
+        };
+        if let Some(answer) = answer.transpose() {
+            self.answer(id, answer.map(|value| value.to_string()), cx);
+        }
     }
 
-    pub fn pop_due(&mut self, now: Now) -> Option<RequestId> {
-        let (_, (request, _)) = self.open.pop_due(now.mono_ms)?;
-        Some(request)
+    /// Answers a request, with JSON text.
+    pub fn answer(&mut self, id: RequestId, answer: Result<String, CallError>, cx: &mut Cx<'_>) {
+        if cx.scripts.run(id.script) != Some(id.run) {
+            return;
+        }
+        if let Some(open) = self.open.get_mut(&id.run) {
+            *open = open.saturating_sub(1);
+        }
+        let message = match answer {
+            Ok(json) => channel::answer(id.number, &json),
+            Err(error) => channel::answer_error(id.number, &error.reason, &error.detail),
+        };
+        cx.scripts[id.script].queue.send(&message);
     }
 
-    /// The process that runs so has ended: it waits for nothing any more.
-    pub fn forget(&mut self, run: Option<RunId>) {
-        self.open
-            .remove_where(|_, (request, _)| Some(request.run) == run);
+    /// What was sent to a game or a console has its result.
+    pub fn completed(&mut self, id: RequestId, result: Result<Value, CallError>, cx: &mut Cx<'_>) {
+        if let Some(form) = self.sent.remove(id) {
+            let value = result.and_then(|value| read(form, value));
+            self.answer(id, value.map(|value| value.to_string()), cx);
+        }
+    }
+
+    pub fn on_message(&mut self, message: &Message) {
+        if let Message::ProcessEnded(_, run) = message {
+            self.open.remove(run);
+            self.sent.remove_where(|id, _| id.run == *run);
+        }
+    }
+
+    /// A game that has gone for good never answers, and a script must not wait for ever.
+    pub fn advance(&mut self, cx: &mut Cx<'_>) {
+        while let Some((id, _)) = self.sent.pop_due(cx.now.mono_ms) {
+            let detail = "the game has not answered in time; it may still do what was requested";
+            self.answer(id, Err(CallError::new("Timeout", detail)), cx);
+        }
     }
 
     pub fn next_due(&self) -> Option<u64> {
-        self.open.next_due()
+        self.sent.next_due()
+    }
+
+    fn carry_out(
+        &mut self,
+        id: RequestId,
+        request: Request,
+        events: &Events,
+        cx: &mut Cx<'_>,
+    ) -> Answer {
+        let args = Args(request.args.unwrap_or_default());
+        match request.what.as_str() {
+            "call" => return self.call(id, args, request.server, cx),
+            "send" => return send(id.script, &args, cx),
+            "servers" => {
+                let all = cx.servers.iter();
+                let up_s = |server| events.uptime_s(server, cx.now);
+                let all = all.map(|(server, _)| views::server(server, up_s(server), cx));
+                return Ok(Some(all.collect()));
+            }
+            _ => {}
+        }
+        let server = one_server(request.server, cx)?;
+        match request.what.as_str() {
+            "server" => {
+                let up_s = events.uptime_s(server, cx.now);
+                Ok(Some(views::server(server, up_s, cx)))
+            }
+            "players" => Ok(Some(views::players(server, cx))),
+            "say" => show(server, None, &args, cx),
+            "tell" => show(server, Some(userid(server, &args, cx)?), &args, cx),
+            "tell_admins" => tell_admins(server, args.text("text")?, cx),
+            "message" => {
+                let (name, data) = (args.text("name")?.to_owned(), args.value("data"));
+                self.push(id, server, Push::Message { name, data }, cx)
+            }
+            "hook" => {
+                let (name, data) = (args.text("name")?.to_owned(), args.value("data"));
+                if !data.is_object() {
+                    return fail("ValueError", "a hook takes an object");
+                }
+                self.push(id, server, Push::Hook { name, data }, cx)
+            }
+            what => {
+                let (command, form) = command(what, server, &args, cx)?;
+                self.expect(id, form, cx);
+                let ticket = Some(Ticket::Script(id));
+                let sent = cx.servers.command(server, command, ticket, cx.out);
+                sent.map(|()| None).map_err(|why| {
+                    self.sent.remove(id);
+                    CallError::new("ServerUnavailable", why.to_string())
+                })
+            }
+        }
+    }
+
+    /// Calls a function by its name: vpid's, a script's, or one of the game.
+    fn call(
+        &mut self,
+        id: RequestId,
+        args: Args,
+        server: Option<ServerId>,
+        cx: &mut Cx<'_>,
+    ) -> Answer {
+        let wanted: CallArgs = serde_json::from_value(Value::Object(args.0))
+            .or_else(|error| fail("ValueError", error.to_string()))?;
+        let (function, positional) = (wanted.name, wanted.args);
+        let kwargs = wanted.kwargs.filter(|kwargs| !kwargs.is_empty());
+        let kwargs = kwargs.map_or(Value::Null, Value::Object);
+        let server = server.or_else(|| only_server(cx));
+        if !cx.functions.is_known(&function) {
+            return self.call_game(id, function, positional, kwargs, server, cx);
+        }
+        let script = &cx.scripts[id.script];
+        let call = Call {
+            token: id.number.0.to_string(),
+            function,
+            args: positional,
+            kwargs,
+            callback: true,
+            script: script.file(),
+            timeout_ms: Some(script.settings.call_ms),
+            sql_texts: false,
+        };
+        let now = u64::try_from(cx.now.wall_s).unwrap_or(0) * 500_000;
+        self.last_source = now.max(self.last_source + 1);
+        let accepted = AcceptedFile {
+            source: Source::Channel(self.last_source),
+            caller: Caller::Script(id.script),
+            proof: Proof::None,
+            route: Route::Script {
+                request: id,
+                server,
+            },
+            recovered: false,
+            text: Vec::new(),
+            singles: vec![Ok(call).into()],
+            chains: Vec::new(),
+        };
+        cx.out.send(message::Message::Open(Box::new(accepted)));
+        Ok(None)
+    }
+
+    fn call_game(
+        &mut self,
+        id: RequestId,
+        function: String,
+        mut args: Vec<Value>,
+        kwargs: Value,
+        server: Option<ServerId>,
+        cx: &mut Cx<'_>,
+    ) -> Answer {
+        let has_function = |server: ServerId| {
+            let host = cx.hosts.get(cx.servers.host(server)?)?;
+            let game = host.link.as_ref()?.game.as_ref()?;
+            game.functions.contains_key(&function).then_some(server)
+        };
+        let Some(server) = server.and_then(has_function) else {
+            let detail =
+                format!("neither vpid, a script nor the game has a function {function:.64}");
+            return fail("UnknownFunction", detail);
+        };
+        // A function of the game takes one value.
+        let args = match (kwargs, args.len()) {
+            (Value::Null, 0) => Value::Null,
+            (Value::Null, 1) => args.remove(0),
+            (Value::Null, _) => Value::Array(args),
+            (kwargs, 0) => kwargs,
+            _ => {
+                let detail = "a function of the game takes values with names, or without; not both";
+                return fail("ValueError", detail);
+            }
+        };
+        let file = cx.scripts[id.script].file();
+        if !cx.functions.allows(&file, &function, true) {
+            let detail = format!("{file} may not call it; see [permissions]");
+            return fail("PermissionError", detail);
+        }
+        self.push(id, server, Push::Call { function, args }, cx)
+    }
+
+    /// Sends something to the game script of a server.
+    fn push(&mut self, id: RequestId, server: ServerId, push: Push, cx: &mut Cx<'_>) -> Answer {
+        let Some(host) = cx.servers.host(server) else {
+            let detail = "no script of this game is connected";
+            return fail("ServerUnavailable", detail);
+        };
+        let is_call = matches!(push, Push::Call { .. });
+        let form = if is_call { Form::AsItIs } else { Form::Nothing };
+        self.expect(id, form, cx);
+        cx.out.push(host, push, Some(Ticket::Script(id)));
+        Ok(None)
+    }
+
+    fn expect(&mut self, id: RequestId, form: Form, cx: &Cx<'_>) {
+        let patience_ms = cx.scripts[id.script].settings.call_ms;
+        let due_ms = cx.now.mono_ms + patience_ms;
+        self.sent.insert(id, form, due_ms);
     }
 }
 
+fn fail<T>(reason: &'static str, detail: impl Into<String>) -> Result<T, CallError> {
+    Err(CallError::new(reason, detail))
+}
+
+/// What is done by a command of the console, and how its result is read.
+fn command(
+    what: &str,
+    server: ServerId,
+    args: &Args,
+    cx: &Cx<'_>,
+) -> Result<(Command, Form), CallError> {
+    let line = match what {
+        "kick" => {
+            let userid = userid(server, args, cx)?;
+            let userid = i32::try_from(userid).unwrap_or(0);
+            // Scripts put together what players read, out of what players wrote.
+            let reason = args.text("reason").unwrap_or_default();
+            let reason = plain(reason, limits::KICK_REASON_BYTES_MAX);
+            return Ok((Command::Kick { userid, reason }, Form::Nothing));
+        }
+        "command" => {
+            let line = args.text("line")?.to_owned();
+            return Ok((Command::Console(line), Form::Reply));
+        }
+        "cvar" if !cx.servers.has_rcon(server) => {
+            let detail = "console variables are read by RCON, which this server has not";
+            return fail("ServerUnavailable", detail);
+        }
+        "cvar" => return Ok((Command::Console(args.word("name")?), Form::Cvar)),
+        "set_cvar" => {
+            let value = quoted(args.text("value")?)
+                .or_else(|unfit| fail("ValueError", format!("the value {unfit}")))?;
+            format!("{} {value}", args.word("name")?)
+        }
+        "change_map" => format!("changelevel {}", args.word("map")?),
+        what => {
+            let detail = format!("vpid has nothing that is called {what:?}");
+            return fail("UnknownFunction", detail);
+        }
+    };
+    Ok((Command::Console(line), Form::Nothing))
+}
+
 /// What a script gets of a result.
-pub fn read(form: Form, value: Value) -> Result<Value, CallError> {
+fn read(form: Form, value: Value) -> Result<Value, CallError> {
     match (form, value) {
         (Form::AsItIs, value) => Ok(value),
         (Form::Reply, Value::String(text)) => Ok(text.into()),
         (Form::Reply | Form::Nothing, _) => Ok(Value::Null),
         (Form::Cvar, value) => match value.as_str().and_then(cvar_value) {
             Some(value) => Ok(value.into()),
-            None => Err(CallError::new(
-                "GameError",
-                "the game knows no such variable",
-            )),
+            None => fail("GameError", "the game knows no such variable"),
         },
+    }
+}
+
+/// Sends a message to other scripts.
+fn send(from: ScriptId, args: &Args, cx: &mut Cx<'_>) -> Answer {
+    const HOOK: &str = "OnMessage";
+    let (to, name) = (args.text("to").ok(), args.text("name")?);
+    let sender = cx.scripts[from].name.as_str();
+    let args = [sender.into(), name.into(), args.value("data")];
+    let event = channel::event(HOOK, None, &args);
+    let mut reached = 0;
+    for id in cx.scripts.ids() {
+        let script = &mut cx.scripts[id];
+        let is_meant = to.map_or(id != from, |to| script.name == to);
+        if is_meant && cx.hooks.has(id, HOOK) {
+            reached += u64::from(script.push_event(event.clone()));
+        }
+    }
+    Ok(Some(reached.into()))
+}
+
+fn show(server: ServerId, to: Option<i64>, args: &Args, cx: &mut Cx<'_>) -> Answer {
+    if cx.servers.host(server).is_none() && !cx.servers.has_rcon(server) {
+        let detail = "there is no RCON, and no script of this game is connected";
+        return fail("ServerUnavailable", detail);
+    }
+    let Some(place) = Place::parse(args.text("place").unwrap_or("chat")) else {
+        return fail("ValueError", "`place` is chat, center or console");
+    };
+    // The colours of the chat are control characters.
+    let fits = |c: char| !c.is_control() || ('\u{1}'..='\u{8}').contains(&c);
+    let text = args.text("text")?.chars().filter(|c| fits(*c)).collect();
+    cx.servers.show(server, to, text, place, cx.out);
+    Ok(Some(Value::Null))
+}
+
+fn tell_admins(server: ServerId, text: &str, cx: &mut Cx<'_>) -> Answer {
+    let people = cx.servers.get(server).map(|game| game.roster.people());
+    let people = people.into_iter().flatten();
+    let admins = people.filter(|person| views::about(server, person, cx).admin);
+    let admins: Vec<i64> = admins.map(|person| person.userid).collect();
+    for userid in &admins {
+        let (to, place) = (Some(*userid), Place::Chat);
+        cx.servers.say(server, to, text, place, cx.out);
+    }
+    Ok(Some(admins.len().into()))
+}
+
+fn only_server(cx: &Cx<'_>) -> Option<ServerId> {
+    let mut servers = cx.servers.iter().map(|(server, _)| server);
+    let first = servers.next()?;
+    servers.next().is_none().then_some(first)
+}
+
+fn one_server(wanted: Option<ServerId>, cx: &Cx<'_>) -> Result<ServerId, CallError> {
+    match wanted.or_else(|| only_server(cx)) {
+        Some(server) if cx.servers.get(server).is_some() => Ok(server),
+        Some(_) => fail("ValueError", "there is no such server"),
+        None => {
+            let names = cx.servers.iter().map(|(_, game)| game.label.as_str());
+            let names = names.collect::<Vec<_>>().join(", ");
+            let detail = format!("there are several servers; say which: {names}");
+            fail("ValueError", detail)
+        }
+    }
+}
+
+/// The player that `player` means: a userid, or a SteamID.
+fn userid(server: ServerId, args: &Args, cx: &Cx<'_>) -> Result<i64, CallError> {
+    let roster = cx.servers.get(server).map(|game| &game.roster);
+    let found = roster.and_then(|roster| match args.value("player") {
+        Value::Number(userid) => roster.person(userid.as_i64()?),
+        Value::String(text) => roster.by_steam(text.parse::<SteamId>().ok()?),
+        _ => None,
+    });
+    match found {
+        Some(person) => Ok(person.userid),
+        None => fail("PlayerUnknown", "this player is not on the server"),
+    }
+}
+
+#[derive(Deserialize)]
+struct CallArgs {
+    name: String,
+    args: Vec<Value>,
+    kwargs: Option<Map<String, Value>>,
+}
+
+/// Arguments by name.
+struct Args(Map<String, Value>);
+
+impl Args {
+    fn value(&self, key: &str) -> Value {
+        self.0.get(key).cloned().unwrap_or_default()
+    }
+
+    fn text(&self, key: &str) -> Result<&str, CallError> {
+        let text = self.0.get(key).and_then(Value::as_str);
+        text.ok_or_else(|| CallError::new("ValueError", format!("`{key}` must be a text")))
+    }
+
+    /// One word of a console command, such as the name of a variable or of a map.
+    fn word(&self, key: &str) -> Result<String, CallError> {
+        let word = self.text(key)?;
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
+        match (1..=limits::CALL_NAME_BYTES_MAX).contains(&word.len()) && word.chars().all(fits) {
+            true => Ok(word.to_owned()),
+            false => fail(
+                "ValueError",
+                format!("`{key}` has letters, digits, and _ - . / only"),
+            ),
+        }
     }
 }

@@ -404,7 +404,7 @@ fn a_script_that_asks_without_end_is_answered_that_it_is_too_much() {
     let mut world = World::new("", &["a", "b"]);
     world.ready("a", &[], &["top"]);
     world.ready("b", &[], &[]);
-    for id in 0..limits::SCRIPT_ASKS_MAX as u64 + 10 {
+    for id in 0..limits::SCRIPT_REQUESTS_MAX as u64 + 10 {
         world.call("b", id, "a.top");
     }
     let got = world.got("b");

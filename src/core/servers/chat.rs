@@ -1,8 +1,6 @@
 //! Chat of players, as commands are read from it: where it comes from, whether it counts, and lines that
 //! wait until it is confirmed who wrote them.
 
-use serde_json::Value;
-
 use super::{GameEvent, GameServer, ServerId, Servers, Speaker};
 use crate::config::ChatCommands;
 use crate::core::chat_guard::{ChatSource, Doubt};
@@ -11,11 +9,12 @@ use crate::core::output::Output;
 use crate::core::roster::Person;
 use crate::core::{HostId, Now};
 use crate::limits;
-use crate::protocol::signed::messages::{FromGame, Push};
+use crate::protocol::game_report::GameReport;
+use crate::protocol::signed::messages::Push;
 use crate::protocol::steam_id::SteamId;
 
 /// A line whose writer is not confirmed yet.
-pub(super) struct HeldChat {
+pub(super) struct PendingChat {
     server: ServerId,
     speaker: Speaker,
     text: String,
@@ -40,7 +39,7 @@ impl Servers {
         held: bool,
         now: Now,
     ) -> ChatVerdict {
-        let full = self.held.len() >= limits::CHAT_HELD_MAX;
+        let full = self.pending.len() >= limits::CHAT_HELD_MAX;
         let Some(server) = self.get_mut(id) else {
             return ChatVerdict::Refused(Doubt::NoSession);
         };
@@ -62,7 +61,7 @@ impl Servers {
 
     /// Keeps a line until its writer is confirmed, or no longer.
     pub fn hold(&mut self, server: ServerId, speaker: Speaker, text: String, now: Now) {
-        self.held.push(HeldChat {
+        self.pending.push(PendingChat {
             server,
             speaker,
             text,
@@ -71,27 +70,28 @@ impl Servers {
     }
 
     /// Lines that have waited long enough, or need not wait any longer, are reported.
-    pub(super) fn release_held(&mut self, now: Now, out: &mut Output) {
+    pub(super) fn release_pending(&mut self, now: Now, out: &mut Output) {
         let all = &self.all;
-        let ready = |held: &mut HeldChat| {
-            let known = held.speaker.steam.is_some_and(|steam| {
-                let server = all.get(held.server.0);
-                server.is_some_and(|server| server.confirms(held.speaker.userid, steam, now))
+        let ready = |pending: &mut PendingChat| {
+            let userid = pending.speaker.userid;
+            let known = pending.speaker.steam.is_some_and(|steam| {
+                let server = all.get(pending.server.0);
+                server.is_some_and(|server| server.confirms(userid, steam, now))
             });
-            known || held.due_ms <= now.mono_ms
+            known || pending.due_ms <= now.mono_ms
         };
-        for held in self.held.extract_if(.., ready) {
-            let event = GameEvent::HeldChat(held.speaker, held.text);
-            out.send(Message::Happened(held.server, event));
+        for chat in self.pending.extract_if(.., ready) {
+            let event = GameEvent::HeldChat(chat.speaker, chat.text);
+            out.send(Message::Happened(chat.server, event));
         }
     }
 
     /// When the next of them has waited long enough.
-    pub(super) fn held_due_ms(&self) -> Option<u64> {
-        self.held.iter().map(|held| held.due_ms).min()
+    pub(super) fn pending_due_ms(&self) -> Option<u64> {
+        self.pending.iter().map(|chat| chat.due_ms).min()
     }
 
-    /// Whether the game itself has confirmed that a player with this id is on; else it is asked. Where
+    /// Whether the game itself has confirmed that a player with this id is on; else `status` is requested. Where
     /// chat counts by the log alone, that is enough.
     pub fn is_confirmed(&mut self, id: ServerId, steam: SteamId, now: Now) -> bool {
         let Some(server) = self.get_mut(id) else {
@@ -107,42 +107,42 @@ impl Servers {
         }
         confirmed
     }
-
-    /// Takes over what a game's script tells of how chat stands. It is told what it needs to know.
-    pub(super) fn script_guards(
-        &mut self,
-        id: ServerId,
-        host: HostId,
-        message: &FromGame,
-        now: Now,
-        out: &mut Output,
-    ) {
-        let Some(server) = self.get_mut(id) else {
-            return;
-        };
-        let label = &server.label;
-        let (prefixes, news) = server.guard.script(host, message, now);
-        if let Some(prefixes) = prefixes {
-            out.push(host, Push::Prefixes(prefixes.to_vec()), None);
-        }
-        if server.guard.is_silent() {
-            server.host = None;
-        }
-        if let Some(doubt) = news {
-            log::warn!(
-                "{label}: on map {}, {doubt}; commands in chat that change something do not count \
-                 there",
-                server.roster.map()
-            );
-        }
-    }
 }
 
 impl GameServer {
+    /// Takes over what a script reports of how far chat can be trusted, and sends it what it needs for that.
+    pub(super) fn check_chat(
+        &mut self,
+        host: HostId,
+        report: &GameReport,
+        now: Now,
+        out: &mut Output,
+    ) {
+        let (prefixes, doubt) = self.guard.reported(host, report, now);
+        if let Some(prefixes) = prefixes.filter(|prefixes| !prefixes.is_empty()) {
+            out.push(host, Push::Prefixes(prefixes.to_vec()), None);
+        }
+        if self.guard.is_silent() {
+            self.host = None;
+        }
+        if let Some(doubt) = doubt {
+            log::warn!(
+                "{}: on map {}, {doubt}; commands in chat that change something do not count there",
+                self.label,
+                self.roster.map()
+            );
+        }
+    }
+
     /// Whether chat of the script counts: where the engine's log is configured, it does not.
-    pub(super) fn script_chat(&mut self, host: HostId, data: &Value) -> Option<GameEvent> {
+    pub(super) fn script_chat(
+        &mut self,
+        userid: i64,
+        text: &str,
+        (host, doubtful): (HostId, bool),
+    ) -> Option<GameEvent> {
         if let Some(log) = &mut self.log {
-            if !log.heard && !log.missed {
+            if !log.came && !log.missed {
                 log.missed = true;
                 log::warn!(
                     "{}: players chat, and nothing comes by log_listen, so their commands are not \
@@ -152,10 +152,7 @@ impl GameServer {
             }
             return None;
         }
-        let userid = data["userid"].as_i64()?;
-        let text = data["text"].as_str()?;
         let person = self.roster.person(userid)?;
-        let doubtful = data["doubtful"].as_bool().unwrap_or(false);
         let speaker = Speaker {
             userid,
             name: person.name.clone(),

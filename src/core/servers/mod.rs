@@ -1,13 +1,14 @@
-//! The game servers of the configuration: who is on each, and the one road by which something is
-//! done there.
+//! The game servers of the configuration: which host belongs to which (`registry`), who is on each, and how
+//! a command or a text reaches it.
 //!
 //! Commands go by RCON where it is configured and works, else through the game's script, which can
 //! run them only where the engine lets scripts do so. How texts for players go is in `texts`.
 
-mod changing;
 mod chat;
-mod road;
-mod settling;
+mod map_change;
+mod pause;
+mod rcon;
+pub mod registry;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -16,74 +17,134 @@ pub use super::ids::ServerId;
 pub use super::message::{GameEvent, Speaker};
 pub use chat::ChatVerdict;
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use super::chat_guard::{ChatGuard, ChatSource};
-use super::ids::{FolderId, HostId, Ticket};
+use super::ids::{HostId, Ticket};
 use super::output::Output;
 use super::roster::Roster;
 use super::{Now, Timer};
 use crate::config::Config;
-use crate::protocol::console::Command;
+use crate::limits;
+use crate::protocol::console::{Command, Unfit};
 use crate::protocol::engine_log::Line;
-use crate::protocol::signed::messages::{FromGame, Push};
+use crate::protocol::game_report::GameReport;
+use crate::protocol::signed::messages::Push;
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
 
-use changing::Sent;
-use chat::HeldChat;
-use road::Road;
+use chat::PendingChat;
+use map_change::Sent;
+use rcon::RconState;
 
 pub struct GameServer {
     /// For sentences.
     pub label: String,
     pub vyhub: Option<Uuid>,
     pub roster: Roster,
+    /// Whose reports the roster is made of.
+    roster_host: Option<HostId>,
+    /// The rosters of other hosts: see [`GameServer::use_roster_of`].
+    parked: BTreeMap<HostId, Roster>,
     pub guard: ChatGuard,
-    folder: FolderId,
     hostname: Option<String>,
-    /// Whose script speaks here: the host that was heard last.
+    /// The host whose script can be reached: the one that reported last.
     host: Option<HostId>,
     log: Option<LogState>,
-    rcon: Option<Road>,
+    rcon: Option<RconState>,
 }
 
 #[derive(Default)]
 struct LogState {
-    heard: bool,
-    /// It was said that nothing comes.
+    came: bool,
+    /// That nothing comes was reported.
     missed: bool,
 }
+
+/// Why nothing was sent to a game, with the server's label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotSent {
+    NoServer,
+    Unfit(Unfit),
+    Unreachable(String),
+    /// RCON refused the password.
+    Refused(String),
+    /// This cannot be done by RCON.
+    NoScript(String),
+    /// A map has just started, and too many commands wait.
+    Full(String),
+}
+
+impl fmt::Display for NotSent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoServer => f.write_str("there is no such server"),
+            Self::Unfit(unfit) => write!(f, "this cannot be a console command: {unfit}"),
+            Self::Unreachable(label) => {
+                write!(
+                    f,
+                    "{label}: there is no RCON, and no game's script is connected"
+                )
+            }
+            Self::Refused(label) => write!(f, "{label}: RCON refused the password"),
+            Self::NoScript(label) => write!(f, "{label}: no game's script is connected"),
+            Self::Full(label) => write!(
+                f,
+                "{label}: a map has just started, and {} commands wait until the game is ready",
+                limits::RCON_QUEUE_MAX
+            ),
+        }
+    }
+}
+
+impl std::error::Error for NotSent {}
 
 #[derive(Default)]
 pub struct Servers {
     all: Vec<GameServer>,
     last_ticket: u64,
     timer_ms: Option<u64>,
-    held: Vec<HeldChat>,
+    pending: Vec<PendingChat>,
 }
 
 impl Servers {
-    /// `folders` are the numbers of the folders of `config.servers`, in that order. Servers about
-    /// which nobody asks stay out.
-    pub fn new(config: &Config, folders: &[FolderId]) -> Self {
+    /// Takes the servers of a configuration over, which have these ids. One that is new has no RCON, log or
+    /// VyHub: those come with the start alone.
+    pub fn reconfigure(&mut self, config: &Config, ids: &[ServerId]) {
         let prefixes = config.chat_prefixes();
-        let server = |(server, folder): (&crate::config::Server, &FolderId)| GameServer {
-            label: match &server.hostname {
-                Some(host) => host.clone(),
-                None => server.scriptdata.display().to_string(),
-            },
-            vyhub: server.vyhub_id,
-            roster: Roster::default(),
-            guard: ChatGuard::new(server.chat, server.key.is_some(), &prefixes),
-            folder: *folder,
-            hostname: server.hostname.clone(),
-            host: None,
-            log: server.log.map(|_| LogState::default()),
-            rcon: server.rcon.as_ref().map(|_| Road::default()),
-        };
-        Self {
-            all: config.servers.iter().zip(folders).map(server).collect(),
-            ..Self::default()
+        for (server, id) in config.servers.iter().zip(ids) {
+            if let Some(known) = self.get_mut(*id) {
+                known.guard.has_key = server.key.is_some();
+                continue;
+            }
+            let path = || server.scriptdata.display().to_string();
+            self.all.push(GameServer {
+                label: server.hostname.clone().unwrap_or_else(path),
+                vyhub: None,
+                roster: Roster::default(),
+                roster_host: None,
+                parked: BTreeMap::new(),
+                guard: ChatGuard::new(server.chat, server.key.is_some(), &prefixes),
+                hostname: server.hostname.clone(),
+                host: None,
+                log: None,
+                rcon: None,
+            });
         }
+    }
+
+    /// vpid starts with the servers of this configuration, which have these ids. Gives whether anything
+    /// follows from what games report.
+    pub fn connect(&mut self, config: &Config, ids: &[ServerId]) -> bool {
+        for (server, id) in config.servers.iter().zip(ids) {
+            if let Some(game) = self.get_mut(*id) {
+                game.vyhub = server.vyhub_id;
+                game.log = server.log.map(|_| LogState::default());
+                game.rcon = server.rcon.as_ref().map(|_| RconState::default());
+            }
+        }
+        self.all.iter().any(GameServer::is_connected)
     }
 
     pub fn get(&self, server: ServerId) -> Option<&GameServer> {
@@ -102,26 +163,7 @@ impl Servers {
         (0..).map(ServerId).zip(&mut self.all)
     }
 
-    /// Whether anything here follows from what games tell.
-    pub fn attends(&self) -> bool {
-        let attended = |server: &GameServer| {
-            server.vyhub.is_some() || server.rcon.is_some() || server.log.is_some()
-        };
-        self.all.iter().any(attended)
-    }
-
-    /// The server that a host is: the one that names it, else the one that takes every host.
-    pub fn of_host(&self, folder: FolderId, name: &str) -> Option<ServerId> {
-        let here = |wanted: Option<&str>| {
-            let is = |server: &GameServer| {
-                server.folder == folder && server.hostname.as_deref() == wanted
-            };
-            self.all.iter().position(is).map(ServerId)
-        };
-        here(Some(name)).or_else(|| here(None))
-    }
-
-    /// Where somebody is, by userid.
+    /// Where a player is, by userid.
     pub fn find(&self, steam: SteamId) -> impl Iterator<Item = (ServerId, i64)> {
         let there = move |(id, server): (ServerId, &GameServer)| {
             Some((id, server.roster.by_steam(steam)?.userid))
@@ -129,51 +171,36 @@ impl Servers {
         self.iter().filter_map(there)
     }
 
-    /// A game's script tells something.
-    pub fn told(
+    /// The script of a game reports something.
+    pub fn reported(
         &mut self,
-        server: ServerId,
+        id: ServerId,
         host: HostId,
-        message: &FromGame,
+        report: &GameReport,
         now: Now,
         out: &mut Output,
     ) -> Option<GameEvent> {
-        self.get_mut(server)?.host = Some(host);
-        self.script_guards(server, host, message, now, out);
-        let server = self.get_mut(server)?;
-        match message {
-            FromGame::Event { name, data } => {
-                server.roster.script_event(name, data, now);
-                match name.as_str() {
-                    "map_start" => {
-                        server.map_began(now);
-                        Some(GameEvent::SessionBegan)
-                    }
-                    "map_end" => {
-                        // Nobody reads there any more.
-                        server.host = None;
-                        None
-                    }
-                    "player_chat" => server.script_chat(host, data),
-                    _ => None,
-                }
+        let server = self.get_mut(id)?;
+        server.use_roster_of(host);
+        server.host = Some(host);
+        server.check_chat(host, report, now, out);
+        server.roster.reported(report, now);
+        match report {
+            GameReport::MapStarted { .. } => {
+                server.map_began(now);
+                Some(GameEvent::SessionBegan)
             }
-            FromGame::Heartbeat(data) => {
-                server.roster.script_heartbeat(data, now);
+            GameReport::MapEnded { .. } => {
+                // No script reads there any more.
+                server.host = None;
                 None
             }
+            GameReport::Said {
+                userid,
+                text,
+                doubtful,
+            } => server.script_chat(*userid, text, (host, *doubtful)),
             _ => None,
-        }
-    }
-
-    /// The script of a host has fallen silent.
-    pub fn silent(&mut self, host: HostId) {
-        for server in &mut self.all {
-            if server.host == Some(host) {
-                server.host = None;
-                server.guard.silent();
-                server.roster.script_gone();
-            }
         }
     }
 
@@ -181,14 +208,14 @@ impl Servers {
     pub fn logged(&mut self, server: ServerId, line: &Line, now: Now) -> Option<GameEvent> {
         let server = self.get_mut(server)?;
         if let Some(log) = &mut server.log {
-            log.heard = true;
+            log.came = true;
         }
         server.roster.log_line(line, now);
         match line {
             Line::MapStarted(map) => {
                 server.map_began(now);
                 if server.guard.map_started(map, now) {
-                    // The next one says so when it is there.
+                    // The next session reports itself.
                     server.host = None;
                 }
                 Some(GameEvent::MapStarted)
@@ -206,12 +233,12 @@ impl Servers {
         }
     }
 
-    /// Does what is due: above all, asks each server who is on.
+    /// Does what is due: above all, requests `status` of each server.
     pub fn advance(&mut self, now: Now, out: &mut Output) {
-        self.release_held(now, out);
-        let changes_ms = self.settle_changes(now, out);
-        let settled_ms = self.send_settled(now, out);
-        let dues = [changes_ms, settled_ms, self.held_due_ms()];
+        self.release_pending(now, out);
+        let changes_ms = self.end_map_changes(now, out);
+        let delayed_ms = self.send_delayed(now, out);
+        let dues = [changes_ms, delayed_ms, self.pending_due_ms()];
         let mut next_ms = dues.into_iter().flatten().min();
         for id in (0..self.all.len()).map(ServerId) {
             let Some(due_ms) = self.all[id.0].status_due_ms() else {
@@ -221,12 +248,12 @@ impl Servers {
                 next_ms = Some(next_ms.map_or(due_ms, |next| next.min(due_ms)));
                 continue;
             }
-            self.ask_for_slots(id, out);
+            self.request_slots(id, out);
             let ticket = self.ticket();
             let server = &mut self.all[id.0];
-            if let Some(road) = &mut server.rcon {
-                road.asks(ticket, now);
-                server.roster.status_taken(now);
+            if let Some(rcon) = &mut server.rcon {
+                rcon.requests_status(ticket, now);
+                server.roster.status_requested(now);
             }
             out.rcon(id, ticket, &Command::Status);
         }
@@ -246,18 +273,16 @@ impl Servers {
         self.last_ticket
     }
 
-    /// Does something on a server. Errors are sentences: it cannot be reached.
+    /// Runs a command on a server, by RCON or by the game's script.
     pub fn command(
         &mut self,
         id: ServerId,
         command: Command,
         ticket: Option<Ticket>,
         out: &mut Output,
-    ) -> Result<(), String> {
-        let line = command
-            .line()
-            .map_err(|unfit| format!("this cannot be a console command: {unfit}"))?;
-        let server = self.get(id).ok_or("there is no such server")?;
+    ) -> Result<(), NotSent> {
+        let line = command.line().map_err(NotSent::Unfit)?;
+        let server = self.get(id).ok_or(NotSent::NoServer)?;
         let sent = Sent::new(command, ticket, &server.roster);
         if self.has_rcon(id) {
             return self.send(id, sent, out);
@@ -267,14 +292,11 @@ impl Servers {
                 out.push(host, Push::Command(line), ticket);
                 Ok(())
             }
-            None => Err(format!(
-                "{}: there is no RCON, and no game's script is connected",
-                server.label
-            )),
+            None => Err(NotSent::Unreachable(server.label.clone())),
         }
     }
 
-    /// Whether somebody has come, or was confirmed, whom nobody has looked at.
+    /// Whether a player has arrived or was confirmed, and the community has not seen that yet.
     pub fn has_news(&self) -> bool {
         let news = |server: &GameServer| {
             server.roster.has_arrivals() || server.roster.has_newly_confirmed()
@@ -284,8 +306,8 @@ impl Servers {
 
     /// Whether commands go by RCON.
     pub fn has_rcon(&self, id: ServerId) -> bool {
-        let road = self.get(id).and_then(|server| server.rcon.as_ref());
-        road.is_some_and(|road| !road.refused)
+        let rcon = self.get(id).and_then(|server| server.rcon.as_ref());
+        rcon.is_some_and(|rcon| !rcon.refused)
     }
 
     /// Those that can be reached by RCON, by their `hostname`.
@@ -301,10 +323,55 @@ impl Servers {
 }
 
 impl GameServer {
-    /// Whether the game runs, as far as can be told: an empty server sleeps, and so does its
+    /// Whether it is reached besides its files.
+    fn is_connected(&self) -> bool {
+        self.vyhub.is_some() || self.rcon.is_some() || self.log.is_some()
+    }
+
+    /// A server without `hostname` that nothing but files connects can be several games. Each host has a
+    /// roster of its own then; that of the last report is the server's.
+    fn is_one_game(&self) -> bool {
+        self.hostname.is_some() || self.is_connected()
+    }
+
+    fn use_roster_of(&mut self, host: HostId) {
+        let before = self.roster_host.replace(host);
+        let Some(before) = before.filter(|before| *before != host && !self.is_one_game()) else {
+            return;
+        };
+        let own = match self.parked.remove(&host) {
+            Some(own) => own,
+            // A game can have another name on its next map, and its players stay.
+            None if self.host.is_none() => return,
+            None => Roster::default(),
+        };
+        let other = std::mem::replace(&mut self.roster, own);
+        self.parked.insert(before, other);
+    }
+
+    /// Who is in the game of a host; `None` where it has reported nothing, or another host has since.
+    pub fn roster_of(&self, host: HostId) -> Option<&Roster> {
+        match self.roster_host == Some(host) {
+            true => Some(&self.roster),
+            false => self.parked.get(&host),
+        }
+    }
+
+    /// The script of a host has fallen silent.
+    pub fn silent(&mut self, host: HostId) {
+        self.parked.remove(&host);
+        if self.host == Some(host) {
+            self.host = None;
+            self.guard.silent();
+            self.roster.script_gone();
+        }
+    }
+
+    /// Whether the game runs, as far as is known: an empty server sleeps, and so does its
     /// script.
     pub fn is_alive(&self, now: Now) -> bool {
-        let asleep = self.rcon.is_none() && self.log.is_none() && self.roster.heard_ms().is_some();
+        let asleep =
+            self.rcon.is_none() && self.log.is_none() && self.roster.last_sign_ms().is_some();
         self.roster.alive(now) || (asleep && self.roster.people().all(|person| person.bot))
     }
 }

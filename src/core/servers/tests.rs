@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::*;
 use crate::core::Effect;
+use crate::protocol::game_report::PlayerReport;
 use crate::protocol::rcon::{Done, Failure};
 use crate::protocol::signed::messages::Place;
 use crate::{config, limits};
@@ -25,7 +26,9 @@ impl World {
     /// Ann is on.
     fn new() -> Self {
         let config = config::parse(CONFIG, Path::new("/"), |_| None).unwrap();
-        let (servers, out) = (Servers::new(&config, &[FolderId(0)]), Output::default());
+        let (mut servers, out) = (Servers::default(), Output::default());
+        servers.reconfigure(&config, &[ONE]);
+        servers.connect(&config, &[ONE]);
         let mono_ms = 100_000;
         let now = Now { mono_ms, wall_s: 0 };
         let mut world = Self { servers, out, now };
@@ -183,7 +186,7 @@ fn an_operator_reaches_a_server_by_its_console_alone() {
         name: "a".into(),
         data: serde_json::json!({}),
     };
-    let refused = wants(&mut world, hook, 4).unwrap_err();
+    let refused = wants(&mut world, hook, 4).unwrap_err().to_string();
     assert!(
         refused.contains("no game's script is connected"),
         "{refused}"
@@ -266,7 +269,7 @@ fn what_waits_for_a_map_is_bounded_and_its_end_is_reported() {
     for number in 0..limits::RCON_QUEUE_MAX {
         assert_eq!(run(&mut world, number), Ok(()));
     }
-    let refused = run(&mut world, 9_999).unwrap_err();
+    let refused = run(&mut world, 9_999).unwrap_err().to_string();
     assert!(refused.contains("a map has just started"), "{refused}");
     world.after(limits::RCON_SETTLE_MS);
     let (ticket, line) = world.sent().swap_remove(0);
@@ -293,8 +296,13 @@ fn slots_are_those_that_players_see() {
         world.after(limits::STATUS_BESIDE_MS);
         assert_eq!(world.lines(), ["status"]);
         world.done(0, Ok(String::new()));
-        let asking = world.servers.all[0].rcon.as_ref().unwrap().asking.unwrap();
-        world.done(asking, Ok(STATUS.into()));
+        let status_ticket = world.servers.all[0]
+            .rcon
+            .as_ref()
+            .unwrap()
+            .status_ticket
+            .unwrap();
+        world.done(status_ticket, Ok(STATUS.into()));
     }
     // An answer that does not come is asked for again.
     world.now.mono_ms += limits::RCON_SETTLED_MS;
@@ -305,4 +313,54 @@ fn slots_are_those_that_players_see() {
     }
     world.after(limits::STATUS_BESIDE_MS);
     assert_eq!(world.lines(), ["sv_visiblemaxplayers", "status"]);
+}
+
+fn player(userid: i64, name: &str) -> GameReport {
+    GameReport::Active(PlayerReport {
+        userid,
+        name: Some(name.into()),
+        ..PlayerReport::default()
+    })
+}
+
+/// A folder of several games, which one `[[server]]` without `hostname` serves.
+#[test]
+fn games_that_share_a_server_have_rosters_of_their_own() {
+    let names = |servers: &Servers, host: u32| {
+        let roster = servers.get(ONE).unwrap().roster_of(HostId(host));
+        let people = roster.into_iter().flat_map(Roster::people);
+        people.map(|one| one.name.clone()).collect::<Vec<_>>()
+    };
+    let named = CONFIG.split("key").next().unwrap();
+    for (head, is_shared) in [("[[server]]\nscriptdata = \"/s\"\n", true), (named, false)] {
+        let text = format!("{head}key = '0123456789abcdef0123456789abcdef'\n");
+        let config = config::parse(&text, Path::new("/"), |_| None).unwrap();
+        let (mut servers, mut out) = (Servers::default(), Output::default());
+        servers.reconfigure(&config, &[ONE]);
+        let now = Now::default();
+        for (host, userid, name) in [(1, 2, "Ann"), (2, 2, "Bob"), (1, 3, "Cid")] {
+            servers.reported(ONE, HostId(host), &player(userid, name), now, &mut out);
+        }
+        if !is_shared {
+            assert_eq!(names(&servers, 1), ["Bob", "Cid"]);
+            assert_eq!(names(&servers, 2), [""; 0]);
+            continue;
+        }
+        assert_eq!(names(&servers, 1), ["Ann", "Cid"]);
+        assert_eq!(names(&servers, 2), ["Bob"]);
+        assert_eq!(names(&servers, 3), [""; 0]);
+        servers.get_mut(ONE).unwrap().silent(HostId(2));
+        assert_eq!(names(&servers, 2), [""; 0]);
+        assert_eq!(names(&servers, 1), ["Ann", "Cid"]);
+        // `hostname` of the game was set while the first map ran.
+        let (map, next) = ("cp_a".to_owned(), "cp_b".to_owned());
+        let ended = GameReport::MapEnded { map, next };
+        servers.reported(ONE, HostId(1), &ended, now, &mut out);
+        let began = GameReport::MapStarted {
+            map: "cp_b".into(),
+            max_players: None,
+        };
+        servers.reported(ONE, HostId(4), &began, now, &mut out);
+        assert_eq!(names(&servers, 4), ["Ann", "Cid"]);
+    }
 }

@@ -2,8 +2,8 @@
 //! game's script engine (`script <code>`), which shows a text to one player and in any place; and where
 //! the game has none, as chat of the console, which all players read.
 
-use super::changing::Sent;
-use super::{GameServer, ServerId, Servers};
+use super::map_change::Sent;
+use super::{GameServer, NotSent, ServerId, Servers};
 use crate::core::ids::Ticket;
 use crate::core::output::Output;
 use crate::limits;
@@ -13,7 +13,7 @@ use crate::protocol::script_line::{Reader, ScriptLine};
 use crate::protocol::signed::messages::{Place, Push};
 
 impl Servers {
-    /// Says something to one player, or to all.
+    /// Shows a text without control characters to one player, or to all.
     pub fn say(
         &mut self,
         id: ServerId,
@@ -22,11 +22,10 @@ impl Servers {
         place: Place,
         out: &mut Output,
     ) {
-        let text: String = text.chars().filter(|c| !c.is_control()).collect();
-        self.show(id, to, text, place, out);
+        self.print(id, (to, place), without_controls(text), true, out);
     }
 
-    /// The same, with the text as it is.
+    /// Shows a text as it is.
     pub fn show(
         &mut self,
         id: ServerId,
@@ -35,62 +34,69 @@ impl Servers {
         place: Place,
         out: &mut Output,
     ) {
+        self.print(id, (to, place), text, true, out);
+    }
+
+    /// Shows a text to a player in the middle of the screen, where the game can do that.
+    pub fn say_center(&mut self, id: ServerId, to: i64, text: &str, out: &mut Output) {
+        let whom = (Some(to), Place::Center);
+        self.print(id, whom, without_controls(text), false, out);
+    }
+
+    /// `by_say`: where the game has no script engine, `say` of the console takes its place.
+    fn print(
+        &mut self,
+        id: ServerId,
+        (to, place): (Option<i64>, Place),
+        text: String,
+        by_say: bool,
+        out: &mut Output,
+    ) {
         let Some(server) = self.get(id) else {
             return;
         };
-        let userid = to.and_then(|userid| i32::try_from(userid).ok());
+        let Ok(userid) = to.map(i32::try_from).transpose() else {
+            return;
+        };
         if let Some(host) = server.host {
             let to = userid;
             return out.push(host, Push::Print { text, to, place }, None);
         }
-        let said = server.as_said(to, &text);
-        if !server.may_have_script() || to.is_some() && userid.is_none() {
-            return self.say_as_console(id, said, out);
-        }
-        let reader = userid.map(|userid| server.reader(userid));
-        let mut instead = Some(said);
-        for line in ScriptLine::prints(reader, place, &text) {
+        let mut instead = by_say.then(|| server.as_said(to, &text));
+        let lines = match server.may_have_script() {
+            true => {
+                let reader = userid.map(|userid| server.reader(userid));
+                ScriptLine::prints(reader, place, &text)
+            }
+            false => Vec::new(),
+        };
+        for line in lines {
             self.run_script(id, line, instead.take(), out);
         }
-    }
-
-    /// The same in the middle of the screen, where that can be had.
-    pub fn say_center(&mut self, id: ServerId, to: i64, text: &str, out: &mut Output) {
-        let (Some(server), Ok(to)) = (self.get(id), i32::try_from(to)) else {
-            return;
-        };
-        let text: String = text.chars().filter(|c| !c.is_control()).collect();
-        let place = Place::Center;
-        if let Some(host) = server.host {
-            let to = Some(to);
-            out.push(host, Push::Print { text, to, place }, None);
-        } else if server.may_have_script() {
-            let reader = server.reader(to);
-            for line in ScriptLine::prints(Some(reader), place, &text) {
-                self.run_script(id, line, None, out);
-            }
+        if let Some(said) = instead {
+            self.say_as_console(id, said, out);
         }
     }
 
     /// Sends what an operator wants to a server that only RCON reaches. `ticket` is completed when the
-    /// game has replied. Errors are sentences.
+    /// game has replied.
     pub fn to_console(
         &mut self,
         id: ServerId,
         push: Push,
         ticket: Ticket,
         out: &mut Output,
-    ) -> Result<(), String> {
-        let server = self.get(id).ok_or("there is no such server")?;
+    ) -> Result<(), NotSent> {
+        let server = self.get(id).ok_or(NotSent::NoServer)?;
         if !self.has_rcon(id) {
-            return Err(format!("{}: RCON refused the password", server.label));
+            return Err(NotSent::Refused(server.label.clone()));
         }
         let (text, to, place) = match push {
             Push::Print { text, to, place } => (text, to, place),
             Push::Command(line) => {
                 return self.command(id, Command::Console(line), Some(ticket), out);
             }
-            _ => return Err(format!("{}: no game's script is connected", server.label)),
+            _ => return Err(NotSent::NoScript(server.label.clone())),
         };
         let said = server.as_said(to.map(i64::from), &text);
         if !server.may_have_script() {
@@ -100,7 +106,7 @@ impl Servers {
         // The first line stands for the others: the same engine runs them.
         let (mut waiter, mut instead) = (Some(ticket), Some(said));
         for line in ScriptLine::prints(reader, place, &text) {
-            let server = self.get(id).ok_or("there is no such server")?;
+            let server = self.get(id).ok_or(NotSent::NoServer)?;
             let mut sent = Sent::new(Command::Script(line), waiter.take(), &server.roster);
             sent.instead = instead.take();
             self.send(id, sent, out)?;
@@ -108,7 +114,7 @@ impl Servers {
         Ok(())
     }
 
-    /// `instead`: what the console says where the game has no script engine.
+    /// `instead`: the text for the console's `say` where the game has no script engine.
     fn run_script(
         &mut self,
         id: ServerId,
@@ -132,8 +138,8 @@ impl Servers {
         }
     }
 
-    /// Reads what a game replied to a line for its script engine. Where the line did nothing, the console
-    /// says it.
+    /// Reads what a game replied to a line for its script engine. Where the line did nothing, `say` of the
+    /// console takes its place.
     pub(super) fn script_replied(
         &mut self,
         id: ServerId,
@@ -156,9 +162,9 @@ impl Servers {
         }
         let label = &server.label;
         match (&mut server.rcon, is_unknown) {
-            (Some(road), true) => {
-                road.no_script = true;
-                if !std::mem::replace(&mut road.no_script_told, true) {
+            (Some(rcon), true) => {
+                rcon.no_script = true;
+                if !std::mem::replace(&mut rcon.no_script_reported, true) {
                     log::warn!(
                         "{label}: this game has no console command `script`, so answers to players \
                          are said by the console, and all players read them; texts in the centre \
@@ -171,16 +177,20 @@ impl Servers {
         let Some(said) = instead else { return };
         if let Err(why) = self.command(id, Command::Say(said), waiter, out) {
             log::debug!("a text is not shown: {why}");
-            out.complete(waiter, Err(why));
+            out.complete(waiter, Err(why.to_string()));
         }
     }
 }
 
+fn without_controls(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
+}
+
 impl GameServer {
-    /// Whether texts are sent to the script engine by RCON: until the game says that it has none.
+    /// Whether texts are sent to the script engine by RCON: until the game replies that it has none.
     fn may_have_script(&self) -> bool {
-        let road = self.rcon.as_ref();
-        road.is_some_and(|road| !road.refused && !road.no_script)
+        let rcon = self.rcon.as_ref();
+        rcon.is_some_and(|rcon| !rcon.refused && !rcon.no_script)
     }
 
     fn reader(&self, userid: i32) -> Reader {
@@ -191,7 +201,7 @@ impl GameServer {
         }
     }
 
-    /// A text as the console says it.
+    /// A text as `say` of the console has it.
     fn as_said(&self, to: Option<i64>, text: &str) -> String {
         let text = player_text::without_colours(text);
         let person = to.and_then(|userid| self.roster.person(userid));

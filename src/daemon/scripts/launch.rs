@@ -1,5 +1,7 @@
 //! What a script is started with: its file, its interpreter, and the first line of its channel.
 
+use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf, absolute};
 
 use serde_json::{Map, Value, json};
@@ -7,82 +9,76 @@ use serde_json::{Map, Value, json};
 use crate::config::file::other_encoding;
 use crate::config::{Config, Engine, Scripts};
 use crate::core::{Launch, LaunchKind, ScriptId};
-use crate::io::python::{Spec, hidden_variables, sources};
-use crate::io::script_files::find_one;
-use crate::io::venv::own_interpreter;
+use crate::io::python::{Spec, StartError, hidden_variables, sources};
+use crate::io::script_files::{NoScript, find_one};
+use crate::io::venv::{Unusable, own_interpreter};
 use crate::limits;
 
-/// What is to be started. Errors are sentences for the operator.
-pub fn spec(config: &Config, script: ScriptId, launch: &Launch) -> Result<Spec, String> {
-    let missing = || "the configuration has no [scripts] any more".to_string();
-    let scripts = config.scripts.as_ref().ok_or_else(missing)?;
+/// Why a script is not started: a sentence for the operator.
+#[derive(Debug)]
+pub enum LaunchError {
+    /// What the configuration lacks since it was reloaded.
+    Unconfigured(&'static str),
+    File(NoScript),
+    NoInterfaces(PathBuf),
+    Path(PathBuf, io::Error),
+    NotText(PathBuf),
+    Encoding(PathBuf, &'static str),
+    Venv(Unusable),
+    Process(StartError),
+}
+
+impl fmt::Display for LaunchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unconfigured(lack) => write!(f, "the configuration {lack} any more"),
+            Self::File(error) => error.fmt(f),
+            Self::NoInterfaces(path) => write!(
+                f,
+                "{}: there is no such file; correct vpi_interfaces in [scripts]",
+                path.display()
+            ),
+            Self::Path(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::NotText(path) => write!(
+                f,
+                "{}: Python gets the names of files as text, and this is none; rename it",
+                path.display()
+            ),
+            Self::Encoding(path, wrong) => write!(f, "{} {wrong}", path.display()),
+            Self::Venv(error) => error.fmt(f),
+            Self::Process(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for LaunchError {}
+
+pub fn spec(config: &Config, script: ScriptId, launch: &Launch) -> Result<Spec, LaunchError> {
+    let missing = LaunchError::Unconfigured("has no [scripts]");
+    let scripts = config.scripts.as_ref().ok_or(missing)?;
     let (path, is_own_folder) = file_of(scripts, launch)?;
-    let path = absolute(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let path = whole(&path)?;
     let folder = path.parent().unwrap_or(Path::new("/"));
     if let Some(wrong) = other_encoding(&path) {
-        return Err(format!("{} {wrong}", path.display()));
+        return Err(LaunchError::Encoding(path, wrong));
     }
     let settings = scripts.of(&launch.name);
-    let interpreter = match (&settings.python, is_own_folder) {
-        (Some(python), _) => Some(python.clone()),
-        (None, true) => own_interpreter(folder).map_err(|error| error.to_string())?,
-        (None, false) => None,
+    let interpreter = match &settings.python {
+        Some(python) => Some(python.clone()),
+        None if is_own_folder => own_interpreter(folder).map_err(LaunchError::Venv)?,
+        None => None,
     };
-    let mut first = first_line(scripts, script, launch);
-    first.insert("path".into(), text(&path)?.into());
-    first.insert("folder".into(), text(folder)?.into());
     let is_interfaces = launch.kind == LaunchKind::Interfaces;
-    if is_interfaces {
-        add_interfaces(config, &mut first)?;
-    }
-    Ok(Spec {
-        name: launch.name.clone(),
-        interpreter: interpreter.unwrap_or_else(|| scripts.python.clone()),
-        folder: folder.to_path_buf(),
-        boot: sources::BOOT.into(),
-        first_line: Value::Object(first).to_string().into_bytes(),
-        hidden: hidden_variables(is_interfaces),
-        memory_bytes: settings.memory_bytes,
-    })
-}
-
-/// The file, and whether its folder is its own.
-fn file_of(scripts: &Scripts, launch: &Launch) -> Result<(PathBuf, bool), String> {
-    match launch.kind {
-        LaunchKind::Script => {
-            let missing = || "the configuration names no folder of scripts any more".to_string();
-            let dir = scripts.dir.as_ref().ok_or_else(missing)?;
-            let file = find_one(dir, &launch.name).map_err(|error| error.to_string())?;
-            Ok((file.main, &file.folder != dir))
-        }
-        LaunchKind::Interfaces => {
-            let missing = || "the configuration names no vpi_interfaces any more".to_string();
-            let path = scripts.vpi_interfaces.as_ref().ok_or_else(missing)?;
-            if !path.is_file() {
-                return Err(format!(
-                    "{}: there is no such file; correct vpi_interfaces in [scripts]",
-                    path.display()
-                ));
-            }
-            Ok((path.clone(), true))
-        }
-    }
-}
-
-fn first_line(scripts: &Scripts, script: ScriptId, launch: &Launch) -> Map<String, Value> {
-    let settings = scripts.of(&launch.name);
-    let kind = match launch.kind {
-        LaunchKind::Script => "script",
-        LaunchKind::Interfaces => "interfaces",
-    };
     let servers = launch.servers.iter();
-    let servers = servers.map(|(id, name)| json!({ "id": id.0, "name": name }));
+    let servers = servers.map(|(id, name)| json!({ "id": id, "name": name }));
     let modules = sources::MODULES.iter();
     let modules = modules.map(|(name, source)| (name.to_string(), Value::from(*source)));
-    let line = json!({
-        "kind": kind,
+    let mut first_line = json!({
+        "kind": if is_interfaces { "interfaces" } else { "script" },
         "name": launch.name,
         "id": script.0,
+        "path": text(&path)?,
+        "folder": text(folder)?,
         "memory_bytes": settings.memory_bytes,
         "stack_bytes": limits::SCRIPT_THREAD_STACK_BYTES,
         "call_ms": settings.call_ms,
@@ -92,21 +88,51 @@ fn first_line(scripts: &Scripts, script: ScriptId, launch: &Launch) -> Map<Strin
         "vpid": env!("CARGO_PKG_VERSION"),
         "modules": modules.collect::<Map<_, _>>(),
     });
-    match line {
-        Value::Object(line) => line,
-        _ => Map::new(),
+    if is_interfaces {
+        add_interfaces(config, scripts, &mut first_line)?;
+    }
+    Ok(Spec {
+        name: launch.name.clone(),
+        interpreter: interpreter.unwrap_or_else(|| scripts.python.clone()),
+        folder: folder.to_path_buf(),
+        boot: sources::BOOT.into(),
+        first_line: first_line.to_string().into_bytes(),
+        hidden: hidden_variables(is_interfaces),
+        memory_bytes: settings.memory_bytes,
+    })
+}
+
+/// The file, and whether its folder is its own.
+fn file_of(scripts: &Scripts, launch: &Launch) -> Result<(PathBuf, bool), LaunchError> {
+    match launch.kind {
+        LaunchKind::Script => {
+            let missing = LaunchError::Unconfigured("names no folder of scripts");
+            let dir = scripts.dir.as_ref().ok_or(missing)?;
+            let file = find_one(dir, &launch.name).map_err(LaunchError::File)?;
+            Ok((file.main, &file.folder != dir))
+        }
+        LaunchKind::Interfaces => {
+            let missing = LaunchError::Unconfigured("names no vpi_interfaces");
+            let path = scripts.vpi_interfaces.clone().ok_or(missing)?;
+            match path.is_file() {
+                true => Ok((path, true)),
+                false => Err(LaunchError::NoInterfaces(path)),
+            }
+        }
     }
 }
 
 /// What files written for VPI expect of it: the database, the secret and scriptdata.
-fn add_interfaces(config: &Config, first: &mut Map<String, Value>) -> Result<(), String> {
+fn add_interfaces(
+    config: &Config,
+    scripts: &Scripts,
+    first_line: &mut Value,
+) -> Result<(), LaunchError> {
     let database = config.default_database().map(|id| &config.databases[id]);
-    let database = match database.map(|database| &database.engine) {
+    first_line["database"] = match database.map(|database| &database.engine) {
         None => Value::Null,
         Some(Engine::Sqlite(sqlite)) => {
-            let path = absolute(&sqlite.path);
-            let path = path.map_err(|error| format!("{}: {error}", sqlite.path.display()))?;
-            json!({ "type": "sqlite", "path": text(&path)? })
+            json!({ "type": "sqlite", "path": text(&whole(&sqlite.path)?)? })
         }
         Some(Engine::Mysql(mysql)) => json!({
             "type": "mysql",
@@ -120,25 +146,22 @@ fn add_interfaces(config: &Config, first: &mut Map<String, Value>) -> Result<(),
     };
     let legacy = config.servers.iter().find_map(|it| it.legacy.as_ref());
     let secret = legacy.map_or(&[][..], |legacy| legacy.secret.as_bytes());
-    let scriptdata = config.servers.first().map(|server| &server.scriptdata);
-    let scriptdata = scriptdata.map(|path| text(path)).transpose()?;
-    let options = config.scripts.iter().flat_map(|scripts| &scripts.options);
-    let options: Vec<&str> = options.map(|option| option.0.as_str()).collect();
-    first.insert("options".into(), options.into());
-    first.insert("database".into(), database);
-    first.insert("secret".into(), String::from_utf8_lossy(secret).into());
-    first.insert("scriptdata".into(), scriptdata.unwrap_or_default().into());
+    first_line["secret"] = String::from_utf8_lossy(secret).into();
+    let server = config.servers.first();
+    let scriptdata = server.map(|server| text(&server.scriptdata)).transpose()?;
+    first_line["scriptdata"] = scriptdata.unwrap_or_default().into();
+    let options = scripts.options.iter().map(|option| option.0.as_str());
+    first_line["options"] = options.collect();
     Ok(())
 }
 
-fn text(path: &Path) -> Result<&str, String> {
-    let problem = || {
-        format!(
-            "{}: Python gets the names of files as text, and this is none; rename it",
-            path.display()
-        )
-    };
-    path.to_str().ok_or_else(problem)
+fn whole(path: &Path) -> Result<PathBuf, LaunchError> {
+    absolute(path).map_err(|error| LaunchError::Path(path.to_owned(), error))
+}
+
+fn text(path: &Path) -> Result<&str, LaunchError> {
+    path.to_str()
+        .ok_or_else(|| LaunchError::NotText(path.to_owned()))
 }
 
 #[cfg(test)]
@@ -217,7 +240,7 @@ mod tests {
             assert!(line.get(secret).is_none(), "{secret}");
         }
         fs::create_dir_all(dir.join(".venv/bin")).unwrap();
-        let problem = spec(&config, ScriptId(3), &launch).unwrap_err();
+        let problem = spec(&config, ScriptId(3), &launch).unwrap_err().to_string();
         assert!(
             problem.contains("there is no python3 in its bin"),
             "{problem}"
@@ -228,7 +251,7 @@ mod tests {
         let started = spec(&config, ScriptId(3), &launch).unwrap();
         assert_eq!(started.interpreter, dir.join(".venv/bin/python"));
         fs::remove_file(dir.join("main.py")).unwrap();
-        let problem = spec(&config, ScriptId(3), &launch).unwrap_err();
+        let problem = spec(&config, ScriptId(3), &launch).unwrap_err().to_string();
         assert!(problem.contains("neither stats.py nor stats/main.py"));
     }
 
@@ -237,7 +260,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = with_scripts(folder.path());
         let launch = launch(LaunchKind::Interfaces, "vpi_interfaces");
-        let problem = spec(&config, ScriptId(1), &launch).unwrap_err();
+        let problem = spec(&config, ScriptId(1), &launch).unwrap_err().to_string();
         assert!(problem.contains("vpi_interfaces.py: there is no such file"));
         fs::create_dir(folder.path().join("vpi")).unwrap();
         fs::write(folder.path().join("vpi/vpi_interfaces.py"), "").unwrap();

@@ -1,4 +1,4 @@
-//! The processes of the owner's scripts: started, spoken to and listened to as the core says.
+//! The processes of the owner's scripts: carries out what the core decides about them, and gives it their reports.
 
 mod launch;
 #[cfg(test)]
@@ -13,13 +13,14 @@ use super::poller::Hint;
 use super::reload::{Stamp, stamp};
 use super::{Daemon, Due};
 use crate::config::{self, Config};
-use crate::core::{Event, FileId, RunId, ScriptAct, ScriptId, ScriptNews, StartScripts};
+use crate::core::{Event, FileId, RunId, ScriptAct, ScriptId, ScriptReport, StartScripts};
 use crate::io::begun::Begun;
 use crate::io::python::memory::Watch;
-use crate::io::python::{Heard, Process};
+use crate::io::python::{Process, Received};
 use crate::io::script_files;
 use crate::jobs::CallId;
 use crate::limits;
+use launch::LaunchError;
 
 /// A process, and whose it is.
 struct Running {
@@ -30,9 +31,9 @@ struct Running {
 /// The file of `vpi_interfaces`, whose edits are noticed.
 struct Edited {
     path: PathBuf,
-    /// That of its folder, where one is had.
+    /// That of its folder, where inotify has room for one.
     watch: Option<i32>,
-    /// As it was when it was last looked at.
+    /// As the file was when it was last checked.
     stamp: Stamp,
 }
 
@@ -42,10 +43,8 @@ pub struct Scripts {
     interfaces: Option<Edited>,
     /// Started with the first script that has a bound.
     memory: Option<Watch>,
-    /// It could not be started, which was reported.
-    unwatched: bool,
     begun: Begun,
-    /// Calls that an earlier run has begun; the core takes them.
+    /// Calls that an earlier run has begun, until the core gets them.
     begun_earlier: Vec<CallId>,
 }
 
@@ -55,7 +54,6 @@ impl Scripts {
             running: BTreeMap::new(),
             interfaces: None,
             memory: None,
-            unwatched: false,
             begun,
             begun_earlier,
         }
@@ -82,32 +80,29 @@ impl Scripts {
         run: RunId,
         act: ScriptAct,
     ) -> Option<Event> {
-        if let ScriptAct::Start(launch) = act {
-            let started = launch::spec(config, script, &launch);
-            let start = |spec| Process::start(&spec).map_err(|error| error.to_string());
-            return match started.and_then(start) {
-                Ok(process) => {
-                    self.running.insert(run, Running { script, process });
-                    None
+        // One that has ended is still known to the core until that gets the report.
+        let process = self.running.get_mut(&run).map(|it| &mut it.process);
+        match (act, process) {
+            (ScriptAct::Start(launch), _) => {
+                let spec = launch::spec(config, script, &launch);
+                let start = |spec| Process::start(&spec).map_err(LaunchError::Process);
+                match spec.and_then(start) {
+                    Ok(process) => drop(self.running.insert(run, Running { script, process })),
+                    Err(problem) => {
+                        let what = ScriptReport::NotStarted(problem.to_string());
+                        return Some(Event::Script { script, run, what });
+                    }
                 }
-                Err(problem) => {
-                    let what = ScriptNews::NotStarted(problem);
-                    Some(Event::Script { script, run, what })
-                }
-            };
-        }
-        // It may have ended, and the core hears of it next.
-        let process = &mut self.running.get_mut(&run)?.process;
-        match act {
-            ScriptAct::Start(_) => {}
-            ScriptAct::Send(bytes) => process.send(bytes),
-            ScriptAct::Interrupt => process.interrupt(),
-            ScriptAct::Kill => process.kill(),
+            }
+            (ScriptAct::Send(bytes), Some(process)) => process.send(bytes),
+            (ScriptAct::Interrupt, Some(process)) => process.interrupt(),
+            (ScriptAct::Kill, Some(process)) => process.kill(),
+            (_, None) => {}
         }
         None
     }
 
-    /// Reads what these processes have told.
+    /// Reads what these processes have sent.
     pub fn read(&mut self, runs: impl IntoIterator<Item = RunId>) -> Vec<Event> {
         let mut events = Vec::new();
         for run in runs {
@@ -115,17 +110,17 @@ impl Scripts {
                 continue;
             };
             process.flush();
-            let (script, heard) = (*script, process.read());
-            if heard.ended.is_some() {
+            let (script, received) = (*script, process.read());
+            if received.ended.is_some() {
                 self.running.remove(&run);
             }
-            let news = news(heard).into_iter();
-            events.extend(news.map(|what| Event::Script { script, run, what }));
+            let reports = reports(received).into_iter();
+            events.extend(reports.map(|what| Event::Script { script, run, what }));
         }
         events
     }
 
-    /// At the end of vpid, when the patience with them has run out.
+    /// At the end of vpid: kills those that have not ended in time.
     pub fn kill_all(&mut self) {
         if !self.running.is_empty() {
             let count = self.running.len();
@@ -137,22 +132,16 @@ impl Scripts {
     /// Kills those that use more memory than they may.
     fn look_at_memory(&mut self) {
         let Self {
-            running,
-            memory,
-            unwatched,
-            ..
+            running, memory, ..
         } = self;
         if memory.is_none() {
             match Watch::start() {
                 Ok(watch) => *memory = Some(watch),
                 Err(error) => {
-                    if !std::mem::replace(unwatched, true) {
-                        log::error!(
-                            "the memory that scripts share and that of what they start cannot be \
-                             watched ({error}); see what the system lacks: memory, processes"
-                        );
-                    }
-                    return;
+                    return log::error!(
+                        "the memory that scripts share and that of what they start cannot be \
+                         watched ({error}); see what the system lacks: memory, processes"
+                    );
                 }
             }
         }
@@ -170,23 +159,23 @@ impl Scripts {
         }
     }
 
-    /// Processes of which no descriptor tells what comes next.
+    /// Processes whose end no descriptor reports.
     fn unseen(&self) -> Vec<RunId> {
         let unseen = self
             .running
             .iter()
-            .filter(|(_, it)| it.process.needs_looking());
+            .filter(|(_, it)| it.process.needs_polling());
         unseen.map(|(run, _)| *run).collect()
     }
 }
 
-/// In the order in which the core is to hear of it.
-fn news(heard: Heard) -> Vec<ScriptNews> {
-    let said = (!heard.said.is_empty()).then_some(ScriptNews::Said(heard.said));
-    let too_long = heard.too_long.then_some(ScriptNews::TooLong);
-    let printed = (!heard.printed.is_empty()).then_some(ScriptNews::Printed(heard.printed));
-    let ended = heard.ended.map(ScriptNews::Ended);
-    [printed, said, too_long, ended]
+/// In the order in which the core gets them.
+fn reports(received: Received) -> Vec<ScriptReport> {
+    let sent = (!received.lines.is_empty()).then_some(ScriptReport::Sent(received.lines));
+    let too_long = received.too_long.then_some(ScriptReport::TooLong);
+    let printed = (!received.printed.is_empty()).then_some(ScriptReport::Printed(received.printed));
+    let ended = received.ended.map(ScriptReport::Ended);
+    [printed, sent, too_long, ended]
         .into_iter()
         .flatten()
         .collect()
@@ -206,7 +195,7 @@ fn found_scripts(dir: &Path, scripts: &config::Scripts) -> Vec<String> {
         log::warn!("{sentence}");
     }
     if found.more {
-        log::warn!("{shown} has so many files that not all were looked at; keep data elsewhere");
+        log::warn!("{shown} has so many files that not all were read; keep data elsewhere");
     }
     if let Some(first) = found.scripts.get(limits::SCRIPTS_MAX) {
         log::error!(
@@ -243,7 +232,7 @@ impl Daemon {
         self.look_later();
     }
 
-    /// Notes that a call is begun. It is written at once, before the script hears of the call.
+    /// Records at once that a call is begun, before it is sent to the script.
     pub(super) fn note_begun(&mut self, call: CallId) {
         let Self {
             scripts,
@@ -255,14 +244,14 @@ impl Daemon {
             .add(call, |file| open_files.contains_key(&FileId(file)));
         if let Err(error) = noted {
             log::error!(
-                "{}: that a call is begun cannot be written down ({error}); after a crash it \
+                "{}: that a call is begun cannot be recorded ({error}); after a crash it \
                  could run again; free some space",
                 self.config.state_dir.display()
             );
         }
     }
 
-    /// Takes what scripts have told.
+    /// Reads what scripts have sent.
     pub(super) fn read_scripts(&mut self, runs: Vec<RunId>) {
         if !runs.is_empty() {
             let events = self.scripts.read(runs);
@@ -271,7 +260,7 @@ impl Daemon {
         }
     }
 
-    /// Looks at what no descriptor tells: the memory of processes, and the end of some.
+    /// Checks what no descriptor reports: the memory of processes, and the end of some.
     pub(super) fn look_at_scripts(&mut self) {
         self.scripts.look_at_memory();
         self.look_later();
@@ -282,14 +271,14 @@ impl Daemon {
     fn look_later(&mut self) {
         let mut running = self.scripts.running.values();
         let look =
-            running.any(|it| it.process.needs_looking() || it.process.memory_bound().is_some());
+            running.any(|it| it.process.needs_polling() || it.process.memory_bound().is_some());
         if look && !self.wheel.is_set(&Due::Look) {
             let at_ms = self.now().mono_ms + limits::SCRIPT_LOOK_MS;
             self.wheel.set(Due::Look, at_ms);
         }
     }
 
-    /// Watches the folder of `vpi_interfaces`, as the configuration says.
+    /// Watches the folder of `vpi_interfaces`, of the configuration.
     pub(super) fn watch_interfaces(&mut self) {
         let scripts = self.config.scripts.as_ref();
         let wanted = scripts.and_then(|scripts| scripts.vpi_interfaces.clone());
@@ -309,7 +298,7 @@ impl Daemon {
         });
     }
 
-    /// Whether these hints tell that `vpi_interfaces`, or a file beside it, was edited.
+    /// Reports to the core where one of these hints is that `vpi_interfaces`, or a file beside it, was edited.
     pub(super) fn take_edits(&mut self, hints: &[Hint]) {
         let Some(interfaces) = &mut self.scripts.interfaces else {
             return;
@@ -325,7 +314,7 @@ impl Daemon {
         }
     }
 
-    /// The slow look, for edits of which no hint came.
+    /// Finds edits of which no hint came.
     pub(super) fn look_at_interfaces(&mut self) {
         if let Some(interfaces) = &mut self.scripts.interfaces {
             let before = std::mem::replace(&mut interfaces.stamp, stamp(&interfaces.path));

@@ -95,7 +95,7 @@ impl Scene {
     }
 
     /// What scripts tell, until some of it is as it is to be.
-    fn until(&mut self, is_it: impl Fn(u64, &ScriptNews) -> bool) -> Vec<(u64, ScriptNews)> {
+    fn until(&mut self, is_it: impl Fn(u64, &ScriptReport) -> bool) -> Vec<(u64, ScriptReport)> {
         let began = Instant::now();
         let mut news = Vec::new();
         while !news.iter().any(|(run, what)| is_it(*run, what)) {
@@ -125,9 +125,9 @@ impl Scene {
     }
 }
 
-fn said(line: &str) -> impl Fn(u64, &ScriptNews) -> bool {
+fn said(line: &str) -> impl Fn(u64, &ScriptReport) -> bool {
     let line = line.as_bytes().to_vec();
-    move |_, news| matches!(news, ScriptNews::Said(lines) if lines.contains(&line))
+    move |_, news| matches!(news, ScriptReport::Sent(lines) if lines.contains(&line))
 }
 
 #[test]
@@ -153,10 +153,10 @@ for line in channel: channel.write(sys.argv[0].encode() + line)
     let news = scene.until(said("-cyou"));
     assert!(news.iter().all(|(run, _)| *run == 2), "{news:?}");
     scene.act(3, ScriptAct::Kill);
-    let news = scene.until(|run, news| run == 3 && matches!(news, ScriptNews::Ended(_)));
+    let news = scene.until(|run, news| run == 3 && matches!(news, ScriptReport::Ended(_)));
     assert_eq!(
         news,
-        [(3, ScriptNews::Ended("by signal 9 (killed)".into()))]
+        [(3, ScriptReport::Ended("by signal 9 (killed)".into()))]
     );
     // What is on its way to one that is gone is nobody's.
     scene.act(3, ScriptAct::Send(b"late\n".to_vec()));
@@ -183,7 +183,7 @@ fn what_cannot_be_started_is_news_at_once() {
     else {
         panic!("{event:?}");
     };
-    assert!(matches!(what, ScriptNews::NotStarted(problem) if problem.contains("gone.py")));
+    assert!(matches!(what, ScriptReport::NotStarted(problem) if problem.contains("gone.py")));
     // The loop does not sleep over it.
     let began = Instant::now();
     scene.wait();
@@ -245,12 +245,12 @@ fn a_script_is_loaded_by_the_real_host_program_and_answers() {
     };
     scene.act(1, ScriptAct::Start(launch));
     let begins = |word: &'static str| {
-        move |_: u64, news: &ScriptNews| match news {
-            ScriptNews::Said(lines) => lines.iter().any(|line| {
+        move |_: u64, news: &ScriptReport| match news {
+            ScriptReport::Sent(lines) => lines.iter().any(|line| {
                 let line = String::from_utf8_lossy(line);
                 line.contains(word)
             }),
-            ScriptNews::Ended(how) => panic!("it ended {how}"),
+            ScriptReport::Ended(how) => panic!("it ended {how}"),
             _ => false,
         }
     };
@@ -260,10 +260,10 @@ fn a_script_is_loaded_by_the_real_host_program_and_answers() {
     scene.act(1, ScriptAct::Send(call.into_bytes()));
     scene.until(begins("[\"r\",5,42]"));
     scene.act(1, ScriptAct::Send(b"[[\"unload\"]]\n".to_vec()));
-    let news = scene.until(|_, news| matches!(news, ScriptNews::Ended(_)));
-    let printed = ScriptNews::Printed(vec![(false, "bye".into())]);
+    let news = scene.until(|_, news| matches!(news, ScriptReport::Ended(_)));
+    let printed = ScriptReport::Printed(vec![(false, "bye".into())]);
     assert!(news.contains(&(1, printed)), "{news:?}");
-    let end = ScriptNews::Ended("with exit code 0".into());
+    let end = ScriptReport::Ended("with exit code 0".into());
     assert_eq!(news.last(), Some(&(1, end)));
 }
 
@@ -299,5 +299,5 @@ fn a_process_of_which_nothing_is_heard_any_more_is_looked_at() {
         panic!("no end");
     };
     let how = "by signal 9 (killed), because it closed the channel to vpid";
-    assert_eq!(what, ScriptNews::Ended(how.into()));
+    assert_eq!(what, ScriptReport::Ended(how.into()));
 }

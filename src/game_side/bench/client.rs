@@ -276,7 +276,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Which games' input files changed; all of them when nothing was heard, for a notice can
+    /// Which games' input files changed; all of them when nothing was reported, for a notice can
     /// be missed.
     fn changed(&self, watch: &FolderWatch, timeout: Duration) -> io::Result<Vec<bool>> {
         let names = watch.wait(timeout)?;

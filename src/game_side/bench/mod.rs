@@ -10,13 +10,15 @@ mod signed;
 
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
+use thiserror::Error;
 
-use super::servers::{choose, stock_secret};
+use super::servers::{NoServer, choose, stock_secret};
+use super::signed::SessionError;
 use crate::config::{Config, Engine, Sqlite};
 
 use client::numbered_call;
@@ -122,23 +124,37 @@ impl fmt::Display for Report {
     }
 }
 
-/// Measures the vpid that serves this configuration. `progress`: shows how far it is. The error is a
-/// sentence.
-pub fn run(config: &Config, options: &Options, progress: bool) -> Result<Report, String> {
+/// Why there is nothing to report.
+#[derive(Debug, Error)]
+pub enum BenchError {
+    #[error(transparent)]
+    Server(#[from] NoServer),
+    #[error("{0}: the bench's table cannot be made ({1})")]
+    Table(PathBuf, rusqlite::Error),
+    #[error("bench works with SQLite only")]
+    NotSqlite,
+    #[error("there is no [database]: use --work echo")]
+    NoDatabase,
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    #[error(transparent)]
+    Files(#[from] io::Error),
+    #[error("{0}: {1}")]
+    Folder(PathBuf, io::Error),
+}
+
+/// Measures the vpid that serves this configuration. `progress`: shows how far it is.
+pub fn run(config: &Config, options: &Options, progress: bool) -> Result<Report, BenchError> {
     let (server, free) = choose(config, None, "vpid_bench")?;
     let database = config.default_database().map(|id| &config.databases[id]);
     let table = match (database.map(|database| &database.engine), options.work) {
         (_, Work::Echo) => None,
         (Some(Engine::Sqlite(Sqlite { path, .. })), _) => {
-            Some(Table::create(path).map_err(|error| {
-                format!(
-                    "{}: the bench's table cannot be made ({error})",
-                    path.display()
-                )
-            })?)
+            let table = Table::create(path);
+            Some(table.map_err(|error| BenchError::Table(path.clone(), error))?)
         }
-        (Some(Engine::Mysql(_)), _) => return Err("bench speaks to SQLite only".into()),
-        (None, _) => return Err("there is no [database]: use --work echo".into()),
+        (Some(Engine::Mysql(_)), _) => return Err(BenchError::NotSqlite),
+        (None, _) => return Err(BenchError::NoDatabase),
     };
     let report = match &server.key {
         Some(key) => measure_signed(&server.scriptdata, &free, key.as_bytes(), options, progress)?,
@@ -147,7 +163,7 @@ pub fn run(config: &Config, options: &Options, progress: bool) -> Result<Report,
             let mut bench = Bench::new(&server.scriptdata, &free, secret, options.clone());
             bench.progress = progress;
             measure(&mut bench, options.files)
-                .map_err(|error| format!("{}: {error}", server.scriptdata.display()))?
+                .map_err(|error| BenchError::Folder(server.scriptdata.clone(), error))?
         }
     };
     drop(table);
@@ -171,7 +187,7 @@ fn measure_signed(
     key: &[u8],
     options: &Options,
     progress: bool,
-) -> Result<Report, String> {
+) -> Result<Report, BenchError> {
     let mut bench = SignedBench::connect(scriptdata, host, key, options.clone())?;
     bench.progress = progress;
     let mut serial = 0;

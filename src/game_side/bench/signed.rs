@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::client::{show, thread_seconds};
-use super::{Latency, Options, Throughput};
-use crate::game_side::signed::SignedGame;
+use super::{BenchError, Latency, Options, Throughput};
+use crate::game_side::signed::{SessionError, SignedGame};
 use crate::game_side::stock::GameCall;
 
 /// A game acknowledges what it has read after so many files.
@@ -27,7 +27,12 @@ struct Load {
 }
 
 impl SignedBench {
-    pub fn connect(dir: &Path, host: &str, key: &[u8], options: Options) -> Result<Self, String> {
+    pub fn connect(
+        dir: &Path,
+        host: &str,
+        key: &[u8],
+        options: Options,
+    ) -> Result<Self, SessionError> {
         let connect = |n| SignedGame::connect(dir, &format!("{host}{n}"), key, options.patience);
         let games: Result<_, _> = (0..options.hosts).map(connect).collect();
         Ok(Self {
@@ -42,7 +47,7 @@ impl SignedBench {
         &mut self,
         calls: usize,
         mut next_call: impl FnMut() -> GameCall,
-    ) -> Result<Latency, String> {
+    ) -> Result<Latency, BenchError> {
         let mut found = Latency {
             calls,
             ..Latency::default()
@@ -71,7 +76,7 @@ impl SignedBench {
     pub fn throughput(
         &mut self,
         mut next_call: impl FnMut() -> GameCall,
-    ) -> Result<Throughput, String> {
+    ) -> Result<Throughput, BenchError> {
         let (files, batch) = (self.options.files, self.options.batch);
         let mut id = FIRST_ID;
         let mut load = |_: &SignedGame| {
@@ -110,8 +115,7 @@ impl SignedBench {
             if found.answered > before {
                 last = Instant::now();
             } else if let Some(game) = self.games.first() {
-                game.wait(Duration::from_millis(1))
-                    .map_err(|error| error.to_string())?;
+                game.wait(Duration::from_millis(1))?;
             }
             show(self.progress, "throughput", found.answered, calls);
         }
@@ -132,11 +136,11 @@ impl SignedBench {
 const FIRST_ID: u64 = 1_000_000;
 
 /// Writes what fits and reads what is there.
-fn step(game: &mut SignedGame, load: &mut Load, found: &mut Throughput) -> Result<(), String> {
+fn step(game: &mut SignedGame, load: &mut Load, found: &mut Throughput) -> Result<(), BenchError> {
     while game.room() > 0
         && let Some(messages) = load.files.pop()
     {
-        game.send(&messages).map_err(|error| error.to_string())?;
+        game.send(&messages)?;
     }
     while let Some(message) = game.receive(Duration::ZERO)? {
         let Some(id) = message["answer"].as_u64() else {
@@ -148,7 +152,7 @@ fn step(game: &mut SignedGame, load: &mut Load, found: &mut Throughput) -> Resul
         }
     }
     if game.unread() >= ACKNOWLEDGE_AFTER && load.files.is_empty() {
-        game.send(&[]).map_err(|error| error.to_string())?;
+        game.send(&[])?;
     }
     Ok(())
 }

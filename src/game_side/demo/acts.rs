@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::failure::{Failure, Outcome};
 use super::screen::Screen;
-use super::stage::{HOST, Stage, text};
+use super::stage::{HOST, Stage};
 use crate::game_side::forgetful::ForgetfulClient;
 use crate::game_side::stock::GameCall;
 use crate::protocol::names;
@@ -16,20 +17,18 @@ use crate::protocol::names;
 pub const SCRIPT: &str = "contracts.nut";
 pub const ADMIN: &str = "admin.nut";
 pub const TABLE: &str = "user_contracts_players";
-/// A name that somebody chose to do harm with.
+/// A name that a player chose to do harm with.
 const HOSTILE_NAME: &str = "Robert'); DROP TABLE user_contracts_players; --";
 /// A stock client reads at most every 11 ticks of 15 ms.
 pub const READ_GAP: Duration = Duration::from_millis(165);
 const BURST: usize = 40;
 const SINGLES: usize = 100;
 
-type Outcome = Result<(), String>;
-
 pub fn daemon_start(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
     let began = Instant::now();
     stage.start_daemon()?;
     let ping = GameCall::new(SCRIPT, "VPI_Ping", Value::Null);
-    let tokens = stage.game.send(&[ping]).map_err(text)?;
+    let tokens = stage.game.send(&[ping])?;
     stage.answers(&tokens)?;
     screen.step(
         "vpid run",
@@ -75,7 +74,7 @@ pub fn table_and_players(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome 
         let kwargs = json!({"table": TABLE, "columns": columns, "values": row});
         GameCall::new(SCRIPT, "VPI_DB_UserInsert", kwargs)
     });
-    let tokens = stage.game.send(&calls).map_err(text)?;
+    let tokens = stage.game.send(&calls)?;
     let answers = stage.answers(&tokens)?;
     let took = began.elapsed();
     screen.step(
@@ -100,10 +99,7 @@ pub fn every_kind(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
     let ping = GameCall::new(SCRIPT, "VPI_Ping", kwargs.clone());
     expect(stage, screen, ping, kwargs)?;
 
-    screen.step(
-        "select",
-        "contracts.nut asks for the players with wins >= 2",
-    )?;
+    screen.step("select", "contracts.nut selects the players with wins >= 2")?;
     expect(
         stage,
         screen,
@@ -192,9 +188,9 @@ pub fn chains(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
     screen.outcome(&format!("{answer}; Ana has 4 wins"), Some(took))
 }
 
-fn chain(stage: &mut Stage, calls: &[GameCall]) -> Result<(Value, Duration), String> {
+fn chain(stage: &mut Stage, calls: &[GameCall]) -> Outcome<(Value, Duration)> {
     let began = Instant::now();
-    let mut tokens = stage.game.send_chain(calls).map_err(text)?;
+    let mut tokens = stage.game.send_chain(calls)?;
     let last = tokens.split_off(tokens.len() - 1);
     let mut answers = stage.answers(&last)?;
     let answer = answers.remove(&last[0]);
@@ -220,17 +216,17 @@ pub fn forgetful_burst(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
         .map(|n| GameCall::new(SCRIPT, "VPI_Ping", json!({"n": n})))
         .collect();
     let began = Instant::now();
-    let tokens = stage.game.send(&calls).map_err(text)?;
+    let tokens = stage.game.send(&calls)?;
     stage.awaited += BURST;
     let mut client = ForgetfulClient::default();
     tokens.into_iter().for_each(|token| client.expect(token));
-    let mut heard = Vec::new();
+    let mut reached = Vec::new();
     // A stock caller times out after 3 s.
     while !client.waiting().is_empty() && began.elapsed() < Duration::from_secs(3) {
         stage.pause(READ_GAP)?;
-        let answers = stage.game.fetch().map_err(text)?;
+        let answers = stage.game.fetch()?;
         if !answers.is_empty() {
-            heard.push(client.read(|token| answers.contains_key(token)).len());
+            reached.push(client.read(|token| answers.contains_key(token)).len());
         }
     }
     let took = began.elapsed();
@@ -244,13 +240,13 @@ pub fn forgetful_burst(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
         ),
     )?;
     if lost > 0 {
-        return Err(format!("{lost} of {BURST} answers of the burst were lost"));
+        return Err(Failure::Lost(lost, BURST));
     }
     // Reads between them brought repetitions of other answers.
-    heard.retain(|count| *count > 0);
-    let counts: Vec<String> = heard.iter().map(usize::to_string).collect();
+    reached.retain(|count| *count > 0);
+    let counts: Vec<String> = reached.iter().map(usize::to_string).collect();
     let text = format!(
-        "heard in turn: {}. Lost: 0, since vpid repeats its answers",
+        "read in turn: {}. Lost: 0, since vpid repeats its answers",
         counts.join(", ")
     );
     screen.outcome(&text, Some(took))?;
@@ -286,17 +282,18 @@ pub fn same(answer: &Value, wanted: &Value) -> Outcome {
     if answer == wanted {
         Ok(())
     } else {
-        Err(format!("the answer is {answer}, and should be {wanted}"))
+        Err(Failure::Answer(answer.clone(), wanted.clone()))
     }
 }
 
 /// The reason in an error answer, and what explains it.
-pub fn reason_of(answer: &Value) -> Result<&str, String> {
+pub fn reason_of(answer: &Value) -> Outcome<&str> {
     let reason = answer
         .as_str()
         .filter(|text| text.starts_with("[VPI ERROR] "))
         .and_then(|text| text.split_once(" :: "));
-    let (_, reason) =
-        reason.ok_or_else(|| format!("the answer is {answer}, and should be an error"))?;
-    Ok(reason)
+    match reason {
+        Some((_, reason)) => Ok(reason),
+        None => Err(Failure::Answer(answer.clone(), "an error".into())),
+    }
 }

@@ -1,14 +1,14 @@
-// What a script hears of VyHub: it remembers the hooks, for the demo to look at.
+// Records the hooks and ids that a game script gets of VyHub, for the demo to check.
 
 ::Community <- {
-	heard = {}
+	hooks = {}
 	known = {}
 
-	function OnScriptHook_vyhub_ready(data) { heard["vyhub_ready"] <- data }
+	function OnScriptHook_vyhub_ready(data) { hooks["vyhub_ready"] <- data }
 
 	function OnScriptHook_vyhub_ply_initialized(data)
 	{
-		heard["vyhub_ply_initialized"] <- data
+		hooks["vyhub_ply_initialized"] <- data
 		known[data.id] <- data.user_id
 	}
 }

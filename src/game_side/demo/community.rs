@@ -6,7 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use fake_rcon::{FakeRcon, FakeServer, Player};
 use fake_vyhub::{FakeVyhub, port};
 
-use super::stage::{secret, text};
+use super::failure::{Failure, Outcome};
+use super::stage::secret;
 use crate::io::random;
 use crate::protocol::steam_id::SteamId;
 
@@ -14,7 +15,7 @@ use crate::protocol::steam_id::SteamId;
 pub const HOSTNAME: &str = "Community Server";
 pub const MAP: &str = "cp_community";
 
-/// Somebody who plays.
+/// A player.
 #[derive(Clone, Copy)]
 pub struct Person {
     pub name: &'static str,
@@ -50,13 +51,13 @@ pub struct Community {
     engine: UdpSocket,
     log_address: SocketAddr,
     log_secret: u32,
-    /// Nobody takes the port of the log while the demo's daemon is dead.
+    /// Keeps the port of the log while the demo's daemon is dead.
     _log_port: TcpListener,
 }
 
 impl Community {
     /// Ana is in a group that may ban, Mallory is banned, Bob has never been here.
-    pub fn set_up() -> Result<Self, String> {
+    pub fn set_up() -> Outcome<Self> {
         let vyhub = FakeVyhub::start();
         let ana = vyhub.add_user(ANA.steam64(), ANA.name, false);
         let admins = vyhub.add_group("Admins", 100, &[("ban_edit", true)], None);
@@ -76,14 +77,14 @@ impl Community {
             console,
             rcon,
             rcon_password,
-            engine: engine.map_err(|error| format!("no socket for the engine's log ({error})"))?,
+            engine: engine.map_err(Failure::system("no socket for the engine's log"))?,
             log_address: (Ipv4Addr::LOCALHOST, log_port).into(),
             log_secret: number.max(1),
             _log_port: keeper,
         })
     }
 
-    /// What vpid's configuration says of it. `key`: that of the game's scripts. None run here that could
+    /// Its part of vpid's configuration. `key`: that of the game's scripts. None run here that could
     /// guard chat, so the log alone has to do.
     pub fn config(&self, key: &str) -> String {
         format!(
@@ -102,28 +103,28 @@ impl Community {
     }
 
     /// The engine writes a line into its log.
-    pub fn log(&self, event: &str) -> Result<(), String> {
+    pub fn log(&self, event: &str) -> Outcome {
         let date = "11/20/2026 - 20:00:00";
         let line = format!("S{}L {date}: {event}\n\0", self.log_secret);
         let packet = [b"\xff\xff\xff\xff", line.as_bytes()].concat();
-        let sent = self.engine.send_to(&packet, self.log_address);
-        sent.map(drop).map_err(text)
+        self.engine.send_to(&packet, self.log_address)?;
+        Ok(())
     }
 
     /// A player writes into chat. Commands count where they stand in the engine's own log.
-    pub fn chat(&self, who: Person, userid: i32, line: &str) -> Result<(), String> {
+    pub fn chat(&self, who: Person, userid: i32, line: &str) -> Outcome {
         let (name, id) = (who.name, who.id());
         self.log(&format!("\"{name}<{userid}><{id}><Red>\" say \"{line}\""))
     }
 
-    /// Somebody stands in the list of the console.
+    /// Adds a player to the list of the console.
     pub fn lists(&self, who: Person, userid: i32) {
         let mut player = Player::new(userid, who.name, &who.id());
         player.connected_s = 0;
         self.console.join(player);
     }
 
-    /// Somebody's id in VyHub.
+    /// A player's id in VyHub.
     pub fn user(&self, who: Person) -> Option<String> {
         let steam = who.steam64().to_string();
         let users = self.vyhub.users().into_iter();
@@ -131,7 +132,7 @@ impl Community {
         of.next().map(|user| user.id)
     }
 
-    /// With which words somebody was kicked, if they were.
+    /// The reason with which a player was kicked.
     pub fn kicked(&self, userid: i32) -> Option<String> {
         let kicked = self.console.kicked().into_iter();
         let mut of = kicked.filter(|(who, _)| *who == userid);

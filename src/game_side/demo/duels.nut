@@ -1,5 +1,5 @@
-// A small game mode of the demo: it keeps kills in the table that the demo has made for it, and
-// remembers what it was answered.
+// A small game mode of the demo: it keeps kills in the table that the demo has made for it, and the
+// responses that it got.
 
 ::duels <- { answers = {} }
 

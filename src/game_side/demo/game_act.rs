@@ -4,7 +4,9 @@
 use fake_game::{Game, Setup};
 use serde_json::{Value, json};
 
+use super::PATIENCE;
 use super::acts::same;
+use super::failure::{Failure, Outcome};
 use super::screen::Screen;
 use super::stage::Stage;
 use crate::vscripts;
@@ -12,10 +14,8 @@ use crate::vscripts;
 const SCRIPT: &str = "duels.nut";
 const SINGLES: usize = 20;
 const KILLS: usize = 30;
-/// Nothing in the demo takes as long on a machine that works.
-const PATIENCE_S: f64 = 30.0;
 
-pub fn play(stage: &mut Stage, screen: &mut Screen<'_>) -> Result<(), String> {
+pub fn play(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
     let mut game = start(stage, screen)?;
     players(&mut game, screen)?;
     single_calls(&mut game, screen)?;
@@ -28,26 +28,26 @@ pub fn play(stage: &mut Stage, screen: &mut Screen<'_>) -> Result<(), String> {
     )?;
     screen.outcome(&game.cost_summary(), None)?;
     match game.record().errors().first() {
-        Some(error) => Err(format!("a script failed: {error}")),
+        Some(error) => Failure::unexpected(format!("a game script failed: {error}")),
         None => Ok(()),
     }
 }
 
 /// Runs the game until a script's expression is true.
-fn until(game: &mut Game, what: &str, expression: &str) -> Result<(), String> {
+fn until(game: &mut Game, what: &str, expression: &str) -> Outcome {
     let code = format!("return {expression}");
     let reached = |game: &mut Game| game.try_run(SCRIPT, &code) == Ok(json!(true));
-    match game.run_real_until(PATIENCE_S, reached) {
+    match game.run_real_until(PATIENCE.as_secs_f64(), reached) {
         true => Ok(()),
-        false => Err(format!("{what} did not come; {:?}", game.record().prints())),
+        false => Failure::unexpected(format!("{what} did not come; {:?}", game.record().prints())),
     }
 }
 
-fn run(game: &mut Game, code: &str) -> Result<Value, String> {
-    game.try_run(SCRIPT, code)
+fn run(game: &mut Game, code: &str) -> Outcome<Value> {
+    game.try_run(SCRIPT, code).map_err(Failure::Unexpected)
 }
 
-fn start(stage: &Stage, screen: &mut Screen<'_>) -> Result<Game, String> {
+fn start(stage: &Stage, screen: &mut Screen<'_>) -> Outcome<Game> {
     screen.step("map start", "a game runs mapspawn.nut and vpi.nut as `vpid init` installs them, and a small game mode on top")?;
     let mapspawn = format!("{}\nIncludeScript(\"duels\")\n", vscripts::MAPSPAWN);
     let mut game = Setup::new(&stage.scriptdata())
@@ -64,10 +64,10 @@ fn start(stage: &Stage, screen: &mut Screen<'_>) -> Result<Game, String> {
     Ok(game)
 }
 
-fn players(game: &mut Game, screen: &mut Screen<'_>) -> Result<(), String> {
+fn players(game: &mut Game, screen: &mut Screen<'_>) -> Outcome {
     screen.step(
         "players",
-        "Ana and Bob join; what happens in the game is told to vpid",
+        "Ana and Bob join; vpid receives what happens in the game",
     )?;
     let ana = game.join("Ana", "[U:1:101]");
     let bob = game.join("Bob", "[U:1:102]");
@@ -77,7 +77,7 @@ fn players(game: &mut Game, screen: &mut Screen<'_>) -> Result<(), String> {
     screen.outcome("joins, a death and a line of chat are on their way", None)
 }
 
-fn single_calls(game: &mut Game, screen: &mut Screen<'_>) -> Result<(), String> {
+fn single_calls(game: &mut Game, screen: &mut Screen<'_>) -> Outcome {
     let mut ticks = Vec::new();
     for n in 0..SINGLES {
         let key = format!("s{n}");
@@ -102,19 +102,21 @@ fn single_calls(game: &mut Game, screen: &mut Screen<'_>) -> Result<(), String> 
     )
 }
 
-fn operator(stage: &Stage, game: &mut Game, screen: &mut Screen<'_>) -> Result<(), String> {
+fn operator(stage: &Stage, game: &mut Game, screen: &mut Screen<'_>) -> Outcome {
     screen.step(
         "vpid game call",
         "an operator calls a function that the script has registered",
     )?;
     let asking = stage.operator_calls("duels.top", json!({"count": 3}));
-    game.run_real_until(PATIENCE_S, |_| asking.is_finished());
-    let answer = asking.join().map_err(|_| "the operator gave up")??;
+    game.run_real_until(PATIENCE.as_secs_f64(), |_| asking.is_finished());
+    let answer = asking
+        .join()
+        .map_err(|_| Failure::Unexpected("the operator gave up".into()))??;
     same(&answer, &json!({"ok": {"asked_for": 3, "map": "cp_demo"}}))?;
     screen.outcome(&answer["ok"].to_string(), None)
 }
 
-fn killed(stage: &mut Stage, game: &mut Game, screen: &mut Screen<'_>) -> Result<(), String> {
+fn killed(stage: &mut Stage, game: &mut Game, screen: &mut Screen<'_>) -> Outcome {
     screen.step(
         "kill -9",
         &format!(
@@ -150,7 +152,7 @@ fn killed(stage: &mut Stage, game: &mut Game, screen: &mut Screen<'_>) -> Result
     )
 }
 
-fn map_change(stage: &mut Stage, game: &mut Game, screen: &mut Screen<'_>) -> Result<(), String> {
+fn map_change(stage: &mut Stage, game: &mut Game, screen: &mut Screen<'_>) -> Outcome {
     screen.step(
         "map change",
         "5 inserts in the last tick; the map ends before anything is written",

@@ -1,10 +1,11 @@
 //! `vpid demo`: a real daemon, a made-up game server beside it, and what goes between them.
 //!
-//! It is a check as much as a show: whatever does not come out as it should ends it with an
-//! error. `stage` holds the daemon and the folders, `screen` prints, `acts` tell the story.
+//! It is a check as much as a show: anything that does not come out as it should ends it with an
+//! error. `stage` holds the daemon and the folders, `screen` prints, the acts are the story.
 
 mod acts;
 mod community;
+mod failure;
 #[cfg(feature = "fake-game")]
 mod game_act;
 #[cfg(feature = "fake-game")]
@@ -23,6 +24,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use community::Community;
+use failure::{Failure, Outcome};
 use screen::Screen;
 use stage::Stage;
 #[cfg(feature = "fake-game")]
@@ -30,14 +32,17 @@ use {game_act as signed_act, game_crowd as crowd};
 #[cfg(not(feature = "fake-game"))]
 use {wire_act as signed_act, wire_crowd as crowd};
 
-/// Runs the whole story. The error says what went wrong; nothing is left behind then either.
-pub fn run(out: &mut dyn Write) -> Result<(), String> {
+/// Nothing in the demo takes as long on a machine that works, however busy it is.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Runs the whole story. Nothing is left behind, also where it fails.
+pub fn run(out: &mut dyn Write) -> Outcome {
     let began = Instant::now();
     let mut screen = Screen::new(out, wants_colours());
     let mut community = Community::set_up()?;
     let mut stage = Stage::set_up(|key| community.config(key))?;
-    let told =
-        tell(&mut stage, &mut community, &mut screen).map_err(|problem| stage.explain(problem));
+    let played =
+        play(&mut stage, &mut community, &mut screen).map_err(|failure| stage.explain(failure));
     let memory_kib = stage.daemon_memory_kib();
     let folder = stage.path().to_path_buf();
     let figures = Figures {
@@ -47,22 +52,18 @@ pub fn run(out: &mut dyn Write) -> Result<(), String> {
         memory_kib,
     };
     // Whatever happened, the daemon ends and the folder goes before anything else is said.
-    let closed = stage.take_down(told.is_ok());
-    match (told, closed) {
-        (Err(problem), Err(other)) => return Err(format!("{problem}\n{other}")),
-        (told, closed) => told.and(closed)?,
+    let closed = stage.take_down(played.is_ok());
+    match (played, closed) {
+        (Err(first), Err(second)) => return Err(Failure::Both(first.into(), second.into())),
+        (played, closed) => played.and(closed)?,
     }
     if folder.exists() {
-        return Err(format!("{} was left behind", folder.display()));
+        return Err(Failure::LeftBehind(folder));
     }
     figures.show(&mut screen, began.elapsed())
 }
 
-fn tell(
-    stage: &mut Stage,
-    community: &mut Community,
-    screen: &mut Screen<'_>,
-) -> Result<(), String> {
+fn play(stage: &mut Stage, community: &mut Community, screen: &mut Screen<'_>) -> Outcome {
     screen.title("vpid demo: a real daemon, and a made-up game server that writes it files")?;
     screen.heading("A game with our scripts, signed")?;
     acts::daemon_start(stage, screen)?;
@@ -94,7 +95,7 @@ fn wants_colours() -> bool {
     io::stdout().is_terminal() && !refused
 }
 
-/// What is told at the end.
+/// The summary.
 struct Figures {
     awaited: usize,
     answered: usize,
@@ -103,10 +104,10 @@ struct Figures {
 }
 
 impl Figures {
-    fn show(mut self, screen: &mut Screen<'_>, took: Duration) -> Result<(), String> {
+    fn show(mut self, screen: &mut Screen<'_>, took: Duration) -> Outcome {
         let lost = self.awaited.saturating_sub(self.answered);
         if lost > 0 {
-            return Err(format!("{lost} of {} answers were lost", self.awaited));
+            return Err(Failure::Lost(lost, self.awaited));
         }
         self.latencies.sort_unstable();
         let median = self.latencies.get(self.latencies.len() / 2);

@@ -4,11 +4,10 @@
 use serde_json::json;
 
 use super::acts::{SCRIPT, expect, reason_of, same};
+use super::failure::{Failure, Outcome};
 use super::screen::Screen;
 use super::stage::Stage;
 use crate::game_side::stock::GameCall;
-
-type Outcome = Result<(), String>;
 
 pub fn play(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
     if !stage.python {
@@ -20,7 +19,7 @@ pub fn play(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
     }
     screen.step(
         "call",
-        "contracts.nut calls ranks.top(count=1) of ranks.py, which asks the database",
+        "contracts.nut calls ranks.top(count=1) of ranks.py, which reads the database",
     )?;
     let kwargs = json!({"count": 1});
     let top = GameCall::new(SCRIPT, "ranks.top", kwargs);
@@ -39,7 +38,7 @@ pub fn play(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
     let (answer, took) = stage.call(crash)?;
     let reason = reason_of(&answer)?;
     if !reason.starts_with("Interrupted") {
-        return Err(format!("the answer is {answer}, and should be Interrupted"));
+        return Err(Failure::Answer(answer, "Interrupted".into()));
     }
     screen.outcome(reason, Some(took))?;
     let kwargs = json!({"kills": {"Bob": 1}});

@@ -1,7 +1,9 @@
-//! What the demo prints: a name, what was done, what came of it, how long it took.
+//! What the demo prints: a name, what was done, the result, how long it took.
 
 use std::io::Write;
 use std::time::Duration;
+
+use super::failure::{Failure, Outcome};
 
 /// Columns of a name, and of the text beside it.
 const NAME_WIDTH: usize = 17;
@@ -22,18 +24,18 @@ impl<'a> Screen<'a> {
         Self { out, colours }
     }
 
-    pub fn title(&mut self, text: &str) -> Result<(), String> {
+    pub fn title(&mut self, text: &str) -> Outcome {
         let text = self.coloured(BOLD, text);
         self.line(&text)
     }
 
-    pub fn heading(&mut self, text: &str) -> Result<(), String> {
+    pub fn heading(&mut self, text: &str) -> Outcome {
         let text = self.coloured(BOLD, text);
         self.line(&format!("\n{text}"))
     }
 
-    /// What somebody in the game did.
-    pub fn step(&mut self, name: &str, did: &str) -> Result<(), String> {
+    /// What was done in the game.
+    pub fn step(&mut self, name: &str, did: &str) -> Outcome {
         for (number, text) in wrapped(did, TEXT_WIDTH).iter().enumerate() {
             let name = if number == 0 { name } else { "" };
             self.line(&format!("  {name:NAME_WIDTH$}{text}"))?;
@@ -41,8 +43,8 @@ impl<'a> Screen<'a> {
         Ok(())
     }
 
-    /// What came of it.
-    pub fn outcome(&mut self, text: &str, took: Option<Duration>) -> Result<(), String> {
+    /// The result.
+    pub fn outcome(&mut self, text: &str, took: Option<Duration>) -> Outcome {
         let lines = wrapped(text, TEXT_WIDTH - 3);
         for (number, text) in lines.iter().enumerate() {
             let arrow = if number == 0 { "->" } else { "" };
@@ -60,12 +62,12 @@ impl<'a> Screen<'a> {
     }
 
     /// A line of the table at the end.
-    pub fn row(&mut self, name: &str, value: &str, note: &str) -> Result<(), String> {
+    pub fn row(&mut self, name: &str, value: &str, note: &str) -> Outcome {
         let note = self.coloured(DIM, note);
         self.line(format!("  {name:NAME_WIDTH$}{value:>9}  {note}").trim_end())
     }
 
-    pub fn good(&mut self, text: &str) -> Result<(), String> {
+    pub fn good(&mut self, text: &str) -> Outcome {
         let text = self.coloured(GREEN, text);
         self.line(&format!("\n{text}"))
     }
@@ -78,9 +80,9 @@ impl<'a> Screen<'a> {
         }
     }
 
-    fn line(&mut self, text: &str) -> Result<(), String> {
+    fn line(&mut self, text: &str) -> Outcome {
         let written = writeln!(self.out, "{text}").and_then(|()| self.out.flush());
-        written.map_err(|error| format!("the output cannot be written ({error})"))
+        written.map_err(Failure::system("the output cannot be written"))
     }
 }
 

@@ -4,7 +4,7 @@
 //! that fails, Ctrl-C, a closed terminal. The daemon gets a Ctrl-C of the terminal as well.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -18,6 +18,8 @@ use serde_json::{Map, Value};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use tempfile::TempDir;
 
+use super::PATIENCE;
+use super::failure::{Failure, Outcome};
 use crate::game_side::stock::{FolderWatch, Game, GameCall};
 use crate::io::{operator, random};
 use crate::protocol::control::Request;
@@ -29,8 +31,6 @@ pub const HOST: &str = "demo_server_1";
 /// The one of "Duel Server", which signs.
 pub const DUEL_HOST: &str = "duel_server";
 const SECRET_BYTES: usize = 64;
-/// Nothing in the demo takes as long on a machine that works, however busy it is.
-pub const PATIENCE: Duration = Duration::from_secs(30);
 /// The Python script, and what it is called.
 const RANKS: &str = include_str!("ranks.py");
 const RANKS_FILE: &str = "ranks.py";
@@ -68,7 +68,7 @@ pub struct Stage {
     pub python: bool,
     watch: FolderWatch,
     interrupted: Arc<AtomicBool>,
-    /// Answers that somebody in the game waited for, and those that came.
+    /// Answers that a caller in the game waited for, and those that came.
     pub awaited: usize,
     pub answered: usize,
     /// Of calls that were made alone.
@@ -78,27 +78,27 @@ pub struct Stage {
 impl Stage {
     /// Makes the folders. The daemon does not run yet. `more`: what else stands in its
     /// configuration, made with the key of scripts.
-    pub fn set_up(more: impl FnOnce(&str) -> String) -> Result<Self, String> {
+    pub fn set_up(more: impl FnOnce(&str) -> String) -> Outcome<Self> {
         let interrupted = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             // The second one of the same kind ends the demo at once.
             let register = signal_hook::flag::register_conditional_default;
             register(signal, Arc::clone(&interrupted))
                 .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&interrupted)))
-                .map_err(|error| format!("signals cannot be caught ({error})"))?;
+                .map_err(Failure::system("signals cannot be caught"))?;
         }
         let folder = tempfile::Builder::new().prefix("vpid-demo-").tempdir();
-        let folder = folder.map_err(|error| format!("no temporary folder ({error})"))?;
+        let folder = folder.map_err(Failure::system("no temporary folder"))?;
         let (secret, key) = (secret(), secret());
         let python = has_python();
         let scripts = if python { SCRIPTS } else { "" };
         let config = CONFIG.replace("SECRET", &secret).replace("KEY", &key);
         let config = config + &more(&key) + scripts;
         let prepared = prepare(folder.path(), &config);
-        prepared.map_err(|error| format!("{}: {error}", folder.path().display()))?;
+        prepared.map_err(Failure::system(folder.path().display().to_string()))?;
         let scriptdata = folder.path().join("scriptdata");
         let watch = FolderWatch::new(&scriptdata)
-            .map_err(|error| format!("the folder cannot be watched ({error})"))?;
+            .map_err(Failure::system("the folder cannot be watched"))?;
         Ok(Self {
             game: Game::new(&scriptdata, HOST, secret.as_bytes()),
             key,
@@ -126,10 +126,10 @@ impl Stage {
         self.path.join("demo.db")
     }
 
-    /// Starts the daemon: this very program, with nothing of the surroundings in its
-    /// configuration.
-    pub fn start_daemon(&mut self) -> Result<(), String> {
-        let failed = |error| format!("the daemon cannot be started ({error})");
+    /// Starts the daemon: this program, with nothing of the environment in its configuration.
+    pub fn start_daemon(&mut self) -> Outcome {
+        let failed =
+            |error: io::Error| Failure::System("the daemon cannot be started".into(), error);
         let program = std::env::current_exe().map_err(failed)?;
         let log = OpenOptions::new()
             .append(true)
@@ -154,14 +154,13 @@ impl Stage {
     }
 
     /// `kill -9`.
-    pub fn kill_daemon(&mut self) -> Result<(), String> {
+    pub fn kill_daemon(&mut self) -> Outcome {
         let Some(mut daemon) = self.daemon.take() else {
             return Ok(());
         };
         let killed = daemon.kill().and_then(|()| daemon.wait());
-        killed
-            .map(drop)
-            .map_err(|error| format!("the daemon cannot be killed ({error})"))
+        killed.map_err(Failure::system("the daemon cannot be killed"))?;
+        Ok(())
     }
 
     /// What the daemon holds in memory.
@@ -173,105 +172,101 @@ impl Stage {
     }
 
     /// Ends the daemon, in order where all went well, and removes the folder.
-    pub fn take_down(mut self, in_order: bool) -> Result<(), String> {
+    pub fn take_down(mut self, in_order: bool) -> Outcome {
         let ended = match self.daemon.as_ref().filter(|_| in_order) {
             Some(_) => self.end_daemon(),
             None => Ok(()),
         };
         self.kill_daemon()?;
         let removed = self.folder.take().map_or(Ok(()), TempDir::close);
-        removed.map_err(|error| format!("{} cannot be removed ({error})", self.path.display()))?;
+        let what = format!("{} cannot be removed", self.path.display());
+        removed.map_err(Failure::system(what))?;
         ended
     }
 
-    fn end_daemon(&mut self) -> Result<(), String> {
+    fn end_daemon(&mut self) -> Outcome {
         let pid = self.daemon.as_ref().map(|daemon| daemon.id() as i32);
         if let Some(pid) = pid.and_then(Pid::from_raw) {
-            kill_process(pid, Signal::TERM).map_err(text)?;
+            kill_process(pid, Signal::TERM)?;
         }
         let status = self.wait("the daemon's end after SIGTERM", |stage| {
             let Some(daemon) = stage.daemon.as_mut() else {
                 return Ok(None);
             };
-            daemon.try_wait().map_err(text)
+            Ok(daemon.try_wait()?)
         })?;
         self.daemon = None;
-        if status.success() {
-            Ok(())
-        } else {
-            Err(format!("the daemon ended with {status} after SIGTERM"))
+        match status.success() {
+            true => Ok(()),
+            false => Err(Failure::DaemonEnded(status, "after SIGTERM")),
         }
     }
 
-    /// Whether the demo's inserts are in the database, each once. The last of a map are answered to
-    /// nobody, so they are waited for.
-    pub fn count_kills(&self, expected: usize) -> Result<(), String> {
+    /// Whether the demo's inserts are in the database, each once. No caller gets the responses to the
+    /// last of a map, so they are waited for.
+    pub fn count_kills(&self, expected: usize) -> Outcome {
         let query = "SELECT COUNT(*), COUNT(DISTINCT n) FROM user_duels_kills";
-        let connection = rusqlite::Connection::open(self.database()).map_err(text)?;
+        let connection = rusqlite::Connection::open(self.database())?;
         let expected = expected as i64;
         let until = Instant::now() + PATIENCE;
         loop {
-            let counted: (i64, i64) = connection
-                .query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?)))
-                .map_err(text)?;
+            let counted: (i64, i64) =
+                connection.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
             if counted == (expected, expected) {
                 return Ok(());
             }
             if counted.0 >= expected || Instant::now() >= until {
-                return Err(format!(
-                    "{counted:?} rows and different ones, and should be {expected} of each"
-                ));
+                return Err(Failure::Rows(format!("{counted:?}"), expected as usize));
             }
             thread::sleep(Duration::from_millis(1));
         }
     }
 
-    /// Asks for a function of the game, as `vpid game call` does, while the game goes on.
-    pub fn operator_calls(&self, function: &str, args: Value) -> JoinHandle<Result<Value, String>> {
+    /// Calls a function of the game, as `vpid game call` does, while the game goes on.
+    pub fn operator_calls(&self, function: &str, args: Value) -> JoinHandle<Outcome<Value>> {
         let state = self.path.join("state");
         let function = function.to_string();
         let push = Push::Call { function, args };
         let (host, keep) = (Some(DUEL_HOST.to_string()), false);
         let request = Request::Push { host, push, keep };
-        thread::spawn(move || operator::ask(&state, &request, PATIENCE).map_err(text))
+        thread::spawn(move || Ok(operator::ask(&state, &request, PATIENCE)?))
     }
 
-    /// Adds the end of the daemon's log to a problem.
-    pub fn explain(&self, problem: String) -> String {
+    /// Adds the end of the daemon's log.
+    pub fn explain(&self, failure: Failure) -> Failure {
         let log = fs::read_to_string(self.path.join("log")).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         let last = &lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..];
         if last.is_empty() || self.interrupted.load(Ordering::Relaxed) {
-            return problem;
+            return failure;
         }
-        format!(
-            "{problem}\nThe end of the daemon's log:\n{}",
-            last.join("\n")
-        )
+        Failure::Logged(failure.into(), last.join("\n"))
     }
 
     /// Makes one call and waits for its answer.
-    pub fn call(&mut self, call: GameCall) -> Result<(Value, Duration), String> {
+    pub fn call(&mut self, call: GameCall) -> Outcome<(Value, Duration)> {
         let function = call.function.clone();
-        // Repetitions that lie there would be taken for the answer, and wiped with it.
-        self.game.fetch().map_err(text)?;
+        // Repetitions that lie there would be read as the answer, and removed with it.
+        self.game.fetch()?;
         let began = Instant::now();
-        let tokens = self.game.send(&[call]).map_err(text)?;
+        let tokens = self.game.send(&[call])?;
         let mut answers = self.answers(&tokens)?;
         let took = began.elapsed();
         self.latencies.push(took);
         let answer = answers.remove(&tokens[0]);
-        let answer = answer.ok_or_else(|| format!("{function} was not answered"))?;
-        Ok((answer, took))
+        match answer {
+            Some(answer) => Ok((answer, took)),
+            None => Failure::unexpected(format!("{function} was not answered")),
+        }
     }
 
     /// Waits until every token is answered.
-    pub fn answers(&mut self, tokens: &[String]) -> Result<Map<String, Value>, String> {
+    pub fn answers(&mut self, tokens: &[String]) -> Outcome<Map<String, Value>> {
         self.awaited += tokens.len();
         let mut answers = Map::new();
         let deadline = Instant::now() + PATIENCE;
         loop {
-            answers.extend(self.game.fetch().map_err(text)?);
+            answers.extend(self.game.fetch()?);
             let missing = tokens.iter().filter(|token| !answers.contains_key(*token));
             let missing = missing.count();
             if missing == 0 {
@@ -280,19 +275,19 @@ impl Stage {
             }
             self.check()?;
             if Instant::now() >= deadline {
-                return Err(format!(
+                return Failure::unexpected(format!(
                     "{missing} of {} calls were not answered within {} s",
                     tokens.len(),
                     PATIENCE.as_secs()
                 ));
             }
-            self.watch.wait(PATIENCE).map_err(text)?;
+            self.watch.wait(PATIENCE)?;
         }
     }
 
     /// The game begins a map, and vpid has noticed: it has taken the restart file.
-    pub fn begin_map(&mut self) -> Result<(), String> {
-        self.game.restart().map_err(text)?;
+    pub fn begin_map(&mut self) -> Outcome {
+        self.game.restart()?;
         let notice = self.scriptdata().join(names::restart(HOST));
         self.until("the end of the restart file", |_| {
             Ok((!notice.exists()).then_some(()))
@@ -303,8 +298,8 @@ impl Stage {
     pub fn until<T>(
         &mut self,
         what: &str,
-        mut look: impl FnMut(&mut Self) -> Result<Option<T>, String>,
-    ) -> Result<T, String> {
+        mut look: impl FnMut(&mut Self) -> Outcome<Option<T>>,
+    ) -> Outcome<T> {
         self.wait(what, |stage| {
             let found = look(stage)?;
             if found.is_none() {
@@ -317,23 +312,22 @@ impl Stage {
     fn wait<T>(
         &mut self,
         what: &str,
-        mut look: impl FnMut(&mut Self) -> Result<Option<T>, String>,
-    ) -> Result<T, String> {
+        mut look: impl FnMut(&mut Self) -> Outcome<Option<T>>,
+    ) -> Outcome<T> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(found) = look(self)? {
                 return Ok(found);
             }
             if Instant::now() >= deadline {
-                let seconds = PATIENCE.as_secs();
-                return Err(format!("{what} did not come within {seconds} s"));
+                return Err(Failure::Late(what.to_owned()));
             }
             thread::sleep(Duration::from_micros(500));
         }
     }
 
     /// Lets time pass as a game does between two looks at its files.
-    pub fn pause(&mut self, time: Duration) -> Result<(), String> {
+    pub fn pause(&mut self, time: Duration) -> Outcome {
         let end = Instant::now() + time;
         loop {
             self.check()?;
@@ -345,13 +339,13 @@ impl Stage {
         }
     }
 
-    /// Whether there is any sense in going on.
-    fn check(&mut self) -> Result<(), String> {
+    /// Fails where going on makes no sense.
+    fn check(&mut self) -> Outcome {
         if self.interrupted.load(Ordering::Relaxed) {
-            return Err("interrupted".into());
+            return Err(Failure::Interrupted);
         }
         match self.daemon.as_mut().map(Child::try_wait) {
-            Some(Ok(Some(status))) => Err(format!("the daemon ended by itself ({status})")),
+            Some(Ok(Some(status))) => Err(Failure::DaemonEnded(status, "by itself")),
             _ => Ok(()),
         }
     }
@@ -370,11 +364,6 @@ fn has_python() -> bool {
     python.status().is_ok_and(|status| status.success())
 }
 
-/// What an error of the system says.
-pub fn text(error: impl std::fmt::Display) -> String {
-    error.to_string()
-}
-
 /// A secret of small letters, fresh.
 pub fn secret() -> String {
     let mut random = random::bytes();
@@ -382,7 +371,7 @@ pub fn secret() -> String {
     (0..SECRET_BYTES).map(|_| letter(random())).collect()
 }
 
-fn prepare(folder: &Path, text: &str) -> std::io::Result<()> {
+fn prepare(folder: &Path, text: &str) -> io::Result<()> {
     fs::create_dir(folder.join("scriptdata"))?;
     fs::create_dir(folder.join("state"))?;
     fs::create_dir(folder.join("scripts"))?;

@@ -7,8 +7,9 @@ use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
 use super::acts::{ADMIN, READ_GAP, SCRIPT, TABLE, reason_of, same, select};
+use super::failure::{Failure, Outcome};
 use super::screen::Screen;
-use super::stage::{HOST, Stage, text};
+use super::stage::{HOST, Stage};
 use crate::game_side::stock::{Game, GameCall};
 
 const KILLS_TABLE: &str = "user_contracts_kills";
@@ -17,8 +18,6 @@ const FILES: usize = 60;
 const CALLS_PER_FILE: usize = 20;
 /// Calls whose answers a map change overtakes.
 const LATE_CALLS: usize = 5;
-
-type Outcome = Result<(), String>;
 
 pub fn refused_calls(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
     let select = |script: &str, table: &str| {
@@ -39,7 +38,7 @@ pub fn refused_calls(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
             "PermissionError",
         ),
         (
-            "another's table",
+            "foreign table",
             "contracts.nut reads user_admin_notes",
             select(SCRIPT, "user_admin_notes"),
             "PermissionError",
@@ -65,7 +64,9 @@ pub fn refused_calls(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
         let (answer, took) = stage.call(call)?;
         let reason = reason_of(&answer)?;
         if !reason.starts_with(wanted) {
-            return Err(format!("the error is {reason:?}, and should be a {wanted}"));
+            return Failure::unexpected(format!(
+                "the error is {reason:?}, and should be a {wanted}"
+            ));
         }
         screen.step(name, did)?;
         screen.outcome(reason, Some(took))?;
@@ -82,13 +83,13 @@ pub fn forged_file(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
     let (name, forged) = (stage.game.next_name(), stranger.file_text(&win("_forged_")));
     screen.step(
         "forged file",
-        "somebody without the secret writes a call file",
+        "a program without the secret writes a call file",
     )?;
     let began = Instant::now();
-    stage.game.write(&name, &forged).map_err(text)?;
+    stage.game.write(&name, &forged)?;
     let reason = rejected(stage, 1)?;
     screen.outcome(
-        &format!("set aside in rejected/: {reason}"),
+        &format!("moved to rejected/: {reason}"),
         Some(began.elapsed()),
     )
 }
@@ -96,7 +97,7 @@ pub fn forged_file(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
 pub fn replayed_file(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
     let file = stage.game.file_text(&win("_replay_"));
     let name = stage.game.next_name();
-    stage.game.write(&name, &file).map_err(text)?;
+    stage.game.write(&name, &file)?;
     stage.answers(&["_replay_".to_string()])?;
     screen.step(
         "replayed file",
@@ -104,12 +105,12 @@ pub fn replayed_file(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
     )?;
     let began = Instant::now();
     let name = stage.game.next_name();
-    stage.game.write(&name, &file).map_err(text)?;
+    stage.game.write(&name, &file)?;
     let reason = rejected(stage, 2)?;
     let took = began.elapsed();
     let (wins, _) = stage.call(select(&["wins"], "name", "=", json!("Bob")))?;
     same(&wins, &json!([[6]]))?;
-    screen.outcome(&format!("set aside in rejected/: {reason}"), Some(took))?;
+    screen.outcome(&format!("moved to rejected/: {reason}"), Some(took))?;
     screen.outcome("the win in it was counted once, the forged one never", None)
 }
 
@@ -124,13 +125,13 @@ fn win(token: &str) -> Value {
     }]})
 }
 
-/// Waits until so many files were set aside; gives the reason of the newest.
-fn rejected(stage: &mut Stage, count: usize) -> Result<String, String> {
+/// Waits until so many files were rejected; gives the reason of the newest.
+fn rejected(stage: &mut Stage, count: usize) -> Outcome<String> {
     let folder = stage.path().join("state/rejected");
     stage.until("the reason in rejected/", |_| {
         let mut reasons = Vec::new();
-        for entry in fs::read_dir(&folder).map_err(text)? {
-            let path = entry.map_err(text)?.path();
+        for entry in fs::read_dir(&folder)? {
+            let path = entry?.path();
             if path
                 .extension()
                 .is_some_and(|extension| extension == "reason")
@@ -141,7 +142,7 @@ fn rejected(stage: &mut Stage, count: usize) -> Result<String, String> {
         reasons.sort();
         // Made and filled in two steps.
         let newest = reasons.last().filter(|_| reasons.len() == count);
-        let reason = newest.map(fs::read_to_string).transpose().map_err(text)?;
+        let reason = newest.map(fs::read_to_string).transpose()?;
         Ok(reason
             .filter(|reason| reason.ends_with('\n'))
             .map(|reason| reason.trim_end().to_owned()))
@@ -162,15 +163,13 @@ pub fn killed(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
     for file in 0..FILES / 2 {
         tokens.extend(write_kills(stage, file)?);
     }
-    stage.until("the first of the answers", |stage| {
-        stage.game.peek().map_err(text)
-    })?;
+    stage.until("the first of the answers", |stage| Ok(stage.game.peek()?))?;
     stage.kill_daemon()?;
     for file in FILES / 2..FILES {
         tokens.extend(write_kills(stage, file)?);
     }
     let committed = committed(stage)?;
-    let files = fs::read_dir(stage.scriptdata()).map_err(text)?.flatten();
+    let files = fs::read_dir(stage.scriptdata())?.flatten();
     let names = files.map(|entry| entry.file_name().to_string_lossy().into_owned());
     let (taken, waiting): (Vec<String>, Vec<String>) = names
         .filter(|name| name.contains("_output.interface"))
@@ -198,9 +197,7 @@ pub fn killed(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
     let call = GameCall::new(ADMIN, "VPI_DB_RawExecute", json!({"query": query}));
     let (counted, _) = stage.call(call)?;
     if counted != json!([[total, total]]) {
-        return Err(format!(
-            "{counted} rows and different ones, and should be {total} of each"
-        ));
+        return Err(Failure::Rows(counted.to_string(), total));
     }
     screen.outcome(
         &format!("counted: {total} rows, {total} different: none lost, none twice"),
@@ -209,7 +206,7 @@ pub fn killed(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
 }
 
 /// Writes one file of inserts, each with a serial number of its own.
-fn write_kills(stage: &mut Stage, file: usize) -> Result<Vec<String>, String> {
+fn write_kills(stage: &mut Stage, file: usize) -> Outcome<Vec<String>> {
     let first = file * CALLS_PER_FILE;
     let calls: Vec<GameCall> = (first..first + CALLS_PER_FILE)
         .map(|serial| {
@@ -217,18 +214,15 @@ fn write_kills(stage: &mut Stage, file: usize) -> Result<Vec<String>, String> {
             GameCall::new(SCRIPT, "VPI_DB_UserInsert", kwargs)
         })
         .collect();
-    stage.game.send(&calls).map_err(text)
+    Ok(stage.game.send(&calls)?)
 }
 
 /// What stands in the database of a daemon that is dead.
-fn committed(stage: &Stage) -> Result<i64, String> {
-    let failed = |error: rusqlite::Error| format!("the database cannot be looked at ({error})");
+fn committed(stage: &Stage) -> Outcome<i64> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
-    let connection = Connection::open_with_flags(stage.database(), flags).map_err(failed)?;
+    let connection = Connection::open_with_flags(stage.database(), flags)?;
     let query = format!("SELECT COUNT(*) FROM {KILLS_TABLE}");
-    connection
-        .query_row(&query, [], |row| row.get(0))
-        .map_err(failed)
+    Ok(connection.query_row(&query, [], |row| row.get(0))?)
 }
 
 pub fn map_change(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
@@ -238,9 +232,9 @@ pub fn map_change(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
             GameCall::new(SCRIPT, "VPI_DB_UserInsert", kwargs)
         })
         .collect();
-    let old = stage.game.send(&calls).map_err(text)?;
+    let old = stage.game.send(&calls)?;
     stage.until("the answers of the old map", |stage| {
-        let Some(file) = stage.game.peek().map_err(text)? else {
+        let Some(file) = stage.game.peek()? else {
             return Ok(None);
         };
         let file = String::from_utf8_lossy(&file);
@@ -255,20 +249,19 @@ pub fn map_change(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
     )?;
     stage.begin_map()?;
     // Until vpid has noticed, it may show them once more, since the file has become empty.
-    stage.game.empty().map_err(text)?;
+    stage.game.empty()?;
     let began = Instant::now();
     let tokens = stage
         .game
-        .send(&[GameCall::new(SCRIPT, "VPI_Ping", Value::Null)])
-        .map_err(text)?;
+        .send(&[GameCall::new(SCRIPT, "VPI_Ping", Value::Null)])?;
     let mut seen = stage.answers(&tokens)?;
     let took = began.elapsed();
     for _ in 0..3 {
         stage.pause(READ_GAP)?;
-        seen.extend(stage.game.fetch().map_err(text)?);
+        seen.extend(stage.game.fetch()?);
     }
     if let Some(token) = old.iter().find(|token| seen.contains_key(*token)) {
-        return Err(format!(
+        return Failure::unexpected(format!(
             "the answer to {token} of the old map reached the new one"
         ));
     }
@@ -280,7 +273,7 @@ pub fn map_change(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
     let (count, _) = stage.call(GameCall::new(SCRIPT, "VPI_DB_UserSelect", kwargs))?;
     same(&count, &json!([[LATE_CALLS]]))?;
     screen.outcome(
-        &format!("the {LATE_CALLS} inserts stand: nobody waits, but the work was asked for"),
+        &format!("the {LATE_CALLS} inserts stand: no caller waits, but the calls were made"),
         None,
     )
 }

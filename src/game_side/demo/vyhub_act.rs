@@ -1,5 +1,5 @@
-//! A community with VyHub: who comes is registered, who is banned is kicked, and an admin bans
-//! while VyHub is away.
+//! A community with VyHub: new players are registered, banned ones are kicked, and an admin bans
+//! while VyHub is unreachable.
 
 use std::fs;
 use std::path::Path;
@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::PATIENCE;
 use super::community::{ANA, BOB, Community, MALLORY, MAP, Person};
 use super::crowd::Crowd;
+use super::failure::{Failure, Outcome};
 use super::screen::Screen;
-use super::stage::{PATIENCE, Stage};
+use super::stage::Stage;
 use crate::io::operator;
 use crate::protocol::control::{QueueRequest, Request};
-
-type Outcome = Result<(), String>;
 
 /// A banned player is to be gone within this time, also on a busy machine. One that is overlooked at first is found
 /// much later.
@@ -49,8 +49,8 @@ pub fn play(stage: &mut Stage, community: &mut Community, screen: &mut Screen<'_
     } = scene;
     let wrong = community.vyhub.violations();
     if !wrong.is_empty() {
-        return Err(format!(
-            "VyHub was asked what its API does not take: {wrong:?}"
+        return Failure::unexpected(format!(
+            "VyHub got requests that its API does not take: {wrong:?}"
         ));
     }
     crowd.end(community, screen)
@@ -62,7 +62,7 @@ impl Scene<'_> {
         &mut self,
         what: &str,
         mut look: impl FnMut(&Community, &Crowd) -> Option<T>,
-    ) -> Result<T, String> {
+    ) -> Outcome<T> {
         let Self {
             stage,
             community,
@@ -78,7 +78,7 @@ impl Scene<'_> {
         })
     }
 
-    fn newcomers(&mut self, screen: &mut Screen<'_>) -> Result<i32, String> {
+    fn newcomers(&mut self, screen: &mut Screen<'_>) -> Outcome<i32> {
         self.community
             .log(&format!("Started map \"{MAP}\" (CRC \"1\")"))?;
         let began = Instant::now();
@@ -88,7 +88,7 @@ impl Scene<'_> {
         let took = began.elapsed();
         screen.step(
             "a new player",
-            "Ana, an admin, and Bob join; nobody has seen Bob here before",
+            "Ana, an admin, and Bob join; Bob has never been here",
         )?;
         screen.outcome("VyHub has a user for Bob", Some(took))?;
         // What Ana may do must be known here before VyHub goes away.
@@ -101,7 +101,7 @@ impl Scene<'_> {
         Ok(bob)
     }
 
-    /// The last status that VyHub was told has both players.
+    /// The last status that VyHub got has both players.
     fn state(&mut self, screen: &mut Screen<'_>) -> Outcome {
         let state = self.soon("the status in VyHub", |community, _| {
             let state = community.vyhub.last_status()?;
@@ -113,40 +113,35 @@ impl Scene<'_> {
             names.any(|user| user["extra"]["Nickname"] == json!(who.name))
         };
         if state["map"] != json!(MAP) || state["is_alive"] != json!(true) {
-            return Err(format!("the status is {state}"));
+            return Failure::unexpected(format!("the status is {state}"));
         }
         if !named(ANA) || !named(BOB) {
-            return Err(format!("the status does not name both players: {state}"));
+            return Failure::unexpected(format!("the status does not name both players: {state}"));
         }
         screen.step(
             "status",
             "a second after the map began, and then each minute",
         )?;
-        let told = format!(
+        let status = format!(
             "VyHub knows: {} on {MAP}, alive, and how each player does",
             state["users_current"]
         );
-        screen.outcome(&told, None)
+        screen.outcome(&status, None)
     }
 
-    /// Joins with somebody who is banned; gives with which words they were kicked, and how soon.
-    fn turned_away(&mut self, who: Person) -> Result<(String, Duration), String> {
+    /// Joins with a banned player; gives the reason of the kick, and how soon it came.
+    fn turned_away(&mut self, who: Person) -> Outcome<(String, Duration)> {
         let began = Instant::now();
         let userid = self.crowd.join(self.community, who)?;
         let (reason, took) = self.kick_of(who, userid, began)?;
         if took > KICK_MAX {
             let took = took.as_millis();
-            return Err(format!("{} was kicked after {took} ms only", who.name));
+            return Failure::unexpected(format!("{} was kicked after {took} ms only", who.name));
         }
         Ok((reason, took))
     }
 
-    fn kick_of(
-        &mut self,
-        who: Person,
-        userid: i32,
-        began: Instant,
-    ) -> Result<(String, Duration), String> {
+    fn kick_of(&mut self, who: Person, userid: i32, began: Instant) -> Outcome<(String, Duration)> {
         let what = format!("the kick of {}", who.name);
         let reason = self.soon(&what, |community, _| community.kicked(userid))?;
         let took = began.elapsed();
@@ -161,7 +156,7 @@ impl Scene<'_> {
             )
         });
         match foreign {
-            Some(command) => Err(format!("the console has run {command:?}")),
+            Some(command) => Failure::unexpected(format!("the console has run {command:?}")),
             None => Ok((reason, took)),
         }
     }
@@ -169,7 +164,7 @@ impl Scene<'_> {
     fn banned_on_sight(&mut self, screen: &mut Screen<'_>) -> Outcome {
         let (reason, took) = self.turned_away(MALLORY)?;
         if !reason.contains("sold items") {
-            return Err(format!("Mallory was kicked with the words {reason:?}"));
+            return Failure::unexpected(format!("Mallory was kicked with the words {reason:?}"));
         }
         screen.step("a banned player", "Mallory, who is banned in VyHub, joins")?;
         screen.outcome(&format!("kicked: {reason}"), Some(took))
@@ -185,59 +180,57 @@ impl Scene<'_> {
         self.community.chat(ANA, self.ana, BAN)?;
         let (reason, took) = self.kick_of(BOB, bob, began)?;
         if !reason.contains(REASON) || !reason.contains(ANA.name) {
-            return Err(format!("Bob was kicked with the words {reason:?}"));
+            return Failure::unexpected(format!("Bob was kicked with the words {reason:?}"));
         }
         let entry = self.only_entry()?;
         let wanted = [("kind", "ban"), ("state", "waiting")];
         let is = |(key, value): (&str, &str)| entry[key].as_str() == Some(value);
         // It may be on its way just now.
         if !is(wanted[0]) || !(is(wanted[1]) || is(("state", "sending"))) {
-            return Err(format!("the queue has {entry}"));
+            return Failure::unexpected(format!("the queue has {entry}"));
         }
         screen.outcome("on disk first; then Bob is kicked", Some(took))?;
         let ana = self.ana;
-        self.soon("word to Ana", |community, crowd| {
-            let told = crowd.was_told(community, ana, "VyHub is away and will be told later");
-            told.then_some(())
+        self.soon("the text to Ana", |community, crowd| {
+            let shown =
+                crowd.was_shown(community, ana, "VyHub is unreachable and will get it later");
+            shown.then_some(())
         })?;
-        screen.outcome(
-            "Ana is told that VyHub is away and will be told later",
-            None,
-        )?;
+        screen.outcome("Ana reads that VyHub gets the ban later", None)?;
         let (_, took) = self.turned_away(BOB)?;
         screen.step("staying out", "Bob tries again")?;
         screen.outcome("kicked", Some(took))
     }
 
     /// What stands in the queue, as `vpid queue list` shows it.
-    fn only_entry(&self) -> Result<Value, String> {
+    fn only_entry(&self) -> Outcome<Value> {
         let queue = self.queue()?;
         match queue.as_slice() {
             [entry] => Ok(entry.clone()),
-            others => Err(format!(
+            others => Failure::unexpected(format!(
                 "the queue should have one entry, and has {others:?}"
             )),
         }
     }
 
-    fn queue(&self) -> Result<Vec<Value>, String> {
+    fn queue(&self) -> Outcome<Vec<Value>> {
         let request = Request::Queue(QueueRequest::List);
-        let answer = operator::ask(&self.stage.path().join("state"), &request, PATIENCE)?;
-        let queue = answer["queue"].as_array();
-        queue
-            .cloned()
-            .ok_or_else(|| format!("the queue is {answer}"))
+        let mut reply = operator::ask(&self.stage.path().join("state"), &request, PATIENCE)?;
+        match reply["queue"].take() {
+            Value::Array(queue) => Ok(queue),
+            other => Failure::unexpected(format!("the queue is {other}")),
+        }
     }
 
     fn killed(&mut self, screen: &mut Screen<'_>) -> Outcome {
         screen.step(
             "kill -9",
-            "the daemon is killed and started again; VyHub is still away; Bob tries again",
+            "the daemon is killed and started again; VyHub is still unreachable; Bob tries again",
         )?;
         self.stage.kill_daemon()?;
         let files = entries_in(&self.stage.path().join("state/outbox"));
         if files != 1 {
-            return Err(format!(
+            return Failure::unexpected(format!(
                 "state/outbox should have one entry, and has {files}"
             ));
         }
@@ -246,7 +239,7 @@ impl Scene<'_> {
         let bob = self.crowd.join(self.community, BOB)?;
         let (reason, took) = self.kick_of(BOB, bob, began)?;
         if !reason.contains(REASON) {
-            return Err(format!("Bob was kicked with the words {reason:?}"));
+            return Failure::unexpected(format!("Bob was kicked with the words {reason:?}"));
         }
         screen.outcome(
             "kicked, by what was on disk: server, rights, bans and queue",
@@ -257,12 +250,12 @@ impl Scene<'_> {
     fn back(&mut self, screen: &mut Screen<'_>) -> Outcome {
         screen.step(
             "recovery",
-            "VyHub's API is there again; nobody does anything",
+            "VyHub's API is reachable again; the operator does nothing",
         )?;
         let before = self.community.vyhub.bans_of(BOB.steam64()).len();
         if before != 0 {
-            return Err(format!(
-                "VyHub had {before} bans of Bob before it was there"
+            return Failure::unexpected(format!(
+                "VyHub had {before} bans of Bob before it was reachable"
             ));
         }
         let began = Instant::now();
@@ -282,18 +275,20 @@ impl Scene<'_> {
         let stands = bans(self.community);
         let one = match stands.as_slice() {
             [ban] => ban,
-            others => return Err(format!("Bob has {} bans in VyHub", others.len())),
+            others => {
+                return Failure::unexpected(format!("Bob has {} bans in VyHub", others.len()));
+            }
         };
         let right = one.creator == ana && one.length_s == Some(7_200.0) && one.status == "ACTIVE";
         if !right || one.reason.as_deref() != Some(REASON) {
-            return Err(format!("the ban in VyHub is {one:?}"));
+            return Failure::unexpected(format!("the ban in VyHub is {one:?}"));
         }
         let said = "the ban stands there, once: by Ana, 2 hours, aimbot; quit";
         screen.outcome(said, Some(took))?;
         let (reason, took) = self.turned_away(BOB)?;
         let id = one.id.split('-').next().unwrap_or_default();
         if !reason.contains(id) {
-            return Err(format!("Bob was kicked with the words {reason:?}"));
+            return Failure::unexpected(format!("Bob was kicked with the words {reason:?}"));
         }
         screen.outcome(&format!("Bob tries again. Kicked: {reason}"), Some(took))
     }

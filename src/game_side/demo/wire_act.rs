@@ -4,15 +4,17 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use super::PATIENCE;
 use super::acts::same;
+use super::failure::{Failure, Outcome};
 use super::screen::Screen;
-use super::stage::{DUEL_HOST, PATIENCE, Stage, text};
-use crate::game_side::signed::SignedGame;
+use super::stage::{DUEL_HOST, Stage};
+use crate::game_side::signed::{Answer, SignedGame};
 use crate::game_side::stock::GameCall;
 
 const KILLS: usize = 30;
 
-pub fn play(stage: &mut Stage, screen: &mut Screen<'_>) -> Result<(), String> {
+pub fn play(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
     screen.step(
         "(no interpreter)",
         "This vpid was built without the game's script interpreter, so what vpi.nut would write \
@@ -25,7 +27,7 @@ pub fn play(stage: &mut Stage, screen: &mut Screen<'_>) -> Result<(), String> {
     map_change(stage, game, screen)
 }
 
-fn connect(stage: &Stage) -> Result<SignedGame, String> {
+fn connect(stage: &Stage) -> Outcome<SignedGame> {
     let mut game = SignedGame::connect(
         &stage.scriptdata(),
         DUEL_HOST,
@@ -33,8 +35,16 @@ fn connect(stage: &Stage) -> Result<SignedGame, String> {
         PATIENCE,
     )?;
     let start = json!({"event": "map_start", "data": {"map": "cp_demo", "max_players": 24}});
-    game.send(&[start]).map_err(text)?;
+    game.send(&[start])?;
     Ok(game)
+}
+
+/// The value of a response that must have come.
+fn wanted(answer: Option<Answer>) -> Outcome<Value> {
+    match answer {
+        Some(answer) => Ok(answer?),
+        None => Err(Failure::Late("a response".into())),
+    }
 }
 
 fn insert(n: usize) -> GameCall {
@@ -42,15 +52,15 @@ fn insert(n: usize) -> GameCall {
     GameCall::new("duels.nut", "VPI_DB_UserInsert", kwargs)
 }
 
-fn start(stage: &Stage, screen: &mut Screen<'_>) -> Result<SignedGame, String> {
+fn start(stage: &Stage, screen: &mut Screen<'_>) -> Outcome<SignedGame> {
     let began = Instant::now();
     let mut game = connect(stage)?;
     let ping = GameCall::new("duels.nut", "VPI_Ping", Value::Null);
-    let answer = game.call(ping, PATIENCE)?.ok_or("no answer came")??;
+    let answer = wanted(game.call(ping, PATIENCE)?)?;
     same(&answer, &json!("pong"))?;
     screen.step(
         "map start",
-        "a game asks for a signed session, and makes a call",
+        "a game requests a signed session, and makes a call",
     )?;
     screen.outcome(
         "the session has begun, the answer is there",
@@ -59,21 +69,22 @@ fn start(stage: &Stage, screen: &mut Screen<'_>) -> Result<SignedGame, String> {
     Ok(game)
 }
 
-fn operator(stage: &Stage, game: &mut SignedGame, screen: &mut Screen<'_>) -> Result<(), String> {
+fn operator(stage: &Stage, game: &mut SignedGame, screen: &mut Screen<'_>) -> Outcome {
     screen.step("vpid game call", "an operator calls a function of the game")?;
     let asking = stage.operator_calls("duels.top", json!({"count": 3}));
-    let asked = game
-        .receive(PATIENCE)?
-        .ok_or("the call did not reach the game")?;
+    let Some(asked) = game.receive(PATIENCE)? else {
+        return Failure::unexpected("the call did not reach the game");
+    };
     same(&asked["args"], &json!({"count": 3}))?;
-    game.send(&[json!({"result": asked["call"], "value": ["Ana", "Bob"]})])
-        .map_err(text)?;
-    let answer = asking.join().map_err(|_| "the operator gave up")??;
+    game.send(&[json!({"result": asked["call"], "value": ["Ana", "Bob"]})])?;
+    let answer = asking
+        .join()
+        .map_err(|_| Failure::Unexpected("the operator gave up".into()))??;
     same(&answer, &json!({"ok": ["Ana", "Bob"]}))?;
     screen.outcome(&answer["ok"].to_string(), None)
 }
 
-fn killed(stage: &mut Stage, game: &mut SignedGame, screen: &mut Screen<'_>) -> Result<(), String> {
+fn killed(stage: &mut Stage, game: &mut SignedGame, screen: &mut Screen<'_>) -> Outcome {
     screen.step(
         "kill -9",
         &format!("{KILLS} inserts; the daemon is killed in the middle, and started again"),
@@ -85,12 +96,12 @@ fn killed(stage: &mut Stage, game: &mut SignedGame, screen: &mut Screen<'_>) -> 
             stage.kill_daemon()?;
         }
         let calls: Vec<GameCall> = (file * 5..file * 5 + 5).map(insert).collect();
-        ids.extend(game.send_calls(&calls).map_err(text)?);
+        ids.extend(game.send_calls(&calls)?);
     }
     let began = Instant::now();
     stage.start_daemon()?;
     for id in ids {
-        let answer = game.answer(id, PATIENCE)?.ok_or("an answer was lost")??;
+        let answer = wanted(game.answer(id, PATIENCE)?)?;
         same(&answer, &json!(1))?;
     }
     stage.answered += KILLS;
@@ -100,17 +111,17 @@ fn killed(stage: &mut Stage, game: &mut SignedGame, screen: &mut Screen<'_>) -> 
     screen.outcome(&outcome, Some(began.elapsed()))
 }
 
-fn map_change(stage: &Stage, mut old: SignedGame, screen: &mut Screen<'_>) -> Result<(), String> {
+fn map_change(stage: &Stage, mut old: SignedGame, screen: &mut Screen<'_>) -> Outcome {
     screen.step(
         "map change",
         "5 inserts in the last file of the map; a new session begins",
     )?;
     let calls: Vec<GameCall> = (KILLS..KILLS + 5).map(insert).collect();
-    old.send_calls(&calls).map_err(text)?;
+    old.send_calls(&calls)?;
     let mut game = connect(stage)?;
     let ping = GameCall::new("duels.nut", "VPI_Ping", Value::Null);
-    game.call(ping, PATIENCE)?.ok_or("no answer came")??;
+    wanted(game.call(ping, PATIENCE)?)?;
     stage.count_kills(KILLS + 5)?;
-    game.leave().map_err(text)?;
+    game.leave()?;
     screen.outcome("they stand; the next map has its own session", None)
 }

@@ -1,10 +1,11 @@
-//! Who plays in the community's game, without an interpreter: the engine's log and the console tell
-//! of them, and texts to them are said as the console.
+//! Who plays in the community's game, without an interpreter: the engine's log and the console
+//! report them, and texts to them are written by the console.
 
 use std::thread;
 use std::time::Duration;
 
 use super::community::{Community, Person};
+use super::failure::Outcome;
 use super::screen::Screen;
 use super::stage::Stage;
 
@@ -14,12 +15,12 @@ pub struct Crowd {
 }
 
 impl Crowd {
-    pub fn start(_: &mut Stage, _: &Community, _: &mut Screen<'_>) -> Result<Self, String> {
+    pub fn start(_: &mut Stage, _: &Community, _: &mut Screen<'_>) -> Outcome<Self> {
         Ok(Self { last_userid: 1 })
     }
 
     /// Connects and enters; gives the userid.
-    pub fn join(&mut self, community: &Community, who: Person) -> Result<i32, String> {
+    pub fn join(&mut self, community: &Community, who: Person) -> Outcome<i32> {
         self.last_userid += 1;
         let userid = self.last_userid;
         community.lists(who, userid);
@@ -31,8 +32,8 @@ impl Crowd {
         Ok(userid)
     }
 
-    /// The engine has thrown somebody out.
-    pub fn left(&mut self, community: &Community, who: Person, userid: i32) -> Result<(), String> {
+    /// The engine has kicked a player.
+    pub fn left(&mut self, community: &Community, who: Person, userid: i32) -> Outcome {
         let named = format!("\"{}<{userid}><{}><Red>\"", who.name, who.id());
         community.log(&format!("{named} disconnected (reason \"Kicked\")"))
     }
@@ -42,8 +43,8 @@ impl Crowd {
         thread::sleep(Duration::from_micros(500));
     }
 
-    /// Whether somebody could read a text.
-    pub fn was_told(&self, community: &Community, userid: i32, wanted: &str) -> bool {
+    /// Whether a player could read a text.
+    pub fn was_shown(&self, community: &Community, userid: i32, wanted: &str) -> bool {
         let shown = community.console.shown();
         let of = shown
             .iter()
@@ -51,7 +52,7 @@ impl Crowd {
         of.into_iter().any(|it| it.text.contains(wanted))
     }
 
-    pub fn end(self, _: &Community, _: &mut Screen<'_>) -> Result<(), String> {
+    pub fn end(self, _: &Community, _: &mut Screen<'_>) -> Outcome {
         Ok(())
     }
 }

@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_wrong_ones_keep_nobody_out_and_are_reported_once_a_minute() {
+    fn a_few_wrong_ones_keep_no_sender_out_and_are_reported_once_a_minute() {
         let mut guard = Guard::new(Near::of("localhost:27015"));
         let stranger = at("203.0.113.5:4000");
         for second in 0..120 {

@@ -19,9 +19,10 @@ pub struct Channel {
     stream: UnixStream,
     /// The beginning of a line whose end has not come yet.
     input: Vec<u8>,
-    /// The other side has closed it, or nothing that it says is worth reading any more.
+    /// The process has closed it.
     closed: bool,
-    deaf: bool,
+    /// A line was too long: nothing more is read.
+    too_long: bool,
     waiting: VecDeque<Vec<u8>>,
     /// Of the first piece that waits, so many bytes are sent.
     sent: usize,
@@ -35,16 +36,16 @@ impl Channel {
             stream,
             input: Vec::new(),
             closed: false,
-            deaf: false,
+            too_long: false,
             waiting: VecDeque::new(),
             sent: 0,
             waiting_bytes: 0,
         }
     }
 
-    /// What to wait for; `None`: there is nothing to come, and the system would tell it for ever.
+    /// What to wait for; `None`: nothing more is read, and the system would report that for ever.
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        (!self.closed && !self.deaf).then(|| self.stream.as_fd())
+        (!self.closed && !self.too_long).then(|| self.stream.as_fd())
     }
 
     pub fn wants_to_write(&self) -> bool {
@@ -86,7 +87,7 @@ impl Channel {
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                // It reads nothing any more; reading from it tells the rest.
+                // The process reads nothing any more; reading shows why.
                 Err(_) => return self.forget_waiting(),
             }
         }
@@ -98,8 +99,8 @@ impl Channel {
     }
 
     /// Reads whole lines, as many as a turn may; at the end of the process all that are left.
-    /// True: a line is too long, and those behind it are never read.
-    pub fn read(&mut self, is_end: bool, said: &mut Vec<Vec<u8>>) -> bool {
+    /// True: a line is too long, and what follows it is never read.
+    pub fn read(&mut self, is_end: bool, lines: &mut Vec<Vec<u8>>) -> bool {
         let most = match is_end {
             true => limits::SCRIPT_LINE_BYTES_MAX,
             false => limits::SCRIPT_TURN_BYTES_MAX,
@@ -113,7 +114,7 @@ impl Channel {
                 Ok(0) => self.closed = true,
                 Ok(count) => {
                     read += count;
-                    self.take_lines(before, said);
+                    self.take_lines(before, lines);
                     // Less than there was room for is all that there was.
                     if count < room && !is_end {
                         break;
@@ -124,28 +125,28 @@ impl Channel {
                 Err(_) => self.closed = true,
             }
         }
-        let became_deaf = self.deaf && read > 0;
-        if became_deaf {
+        let is_too_long = self.too_long && read > 0;
+        if is_too_long {
             self.input = Vec::new();
         }
-        became_deaf
+        is_too_long
     }
 
     /// Takes the whole lines out of what was read, where none ends before `from`.
-    fn take_lines(&mut self, from: usize, said: &mut Vec<Vec<u8>>) {
+    fn take_lines(&mut self, from: usize, lines: &mut Vec<Vec<u8>>) {
         let last = self.input[from..].iter().rposition(|byte| *byte == b'\n');
         let Some(last) = last.map(|at| from + at) else {
-            self.deaf = self.input.len() > limits::SCRIPT_LINE_BYTES_MAX;
+            self.too_long = self.input.len() > limits::SCRIPT_LINE_BYTES_MAX;
             return;
         };
         let rest = self.input.split_off(last + 1);
         let whole = std::mem::replace(&mut self.input, rest);
         for line in whole[..last].split(|byte| *byte == b'\n') {
             if line.len() > limits::SCRIPT_LINE_BYTES_MAX {
-                self.deaf = true;
+                self.too_long = true;
                 return;
             }
-            said.push(line.to_vec());
+            lines.push(line.to_vec());
         }
     }
 }

@@ -1,7 +1,7 @@
 """The game, for scripts: `import game`.
 
-Functions that ask something wait for the answer. In an `async def`, write `await game.aio.say(...)`
-instead, so that others go on meanwhile; every function that asks is there. What fails raises `game.Error`.
+Functions that request something wait for the answer. In an `async def`, write `await game.aio.say(...)`
+instead, so that others go on meanwhile; every function that requests something is there. What fails raises `game.Error`.
 
 `server` is the name or the number of a server. Without it, it is the server of the event or the
 call that the script is handling, or else the only one there is.
@@ -31,12 +31,12 @@ script = SimpleNamespace(name="", path="", id=0)
 # What stands under `config` of this script in vpid's configuration.
 config = {}
 
-# Every function here that asks, as a coroutine.
+# Every function here that requests something, as a coroutine.
 aio = SimpleNamespace()
 
 
 class Error(Exception):
-    """What was asked could not be done: `reason` is a word for programs, `detail` a sentence."""
+    """A request failed: `reason` is a word for programs, `detail` a sentence."""
 
     def __init__(self, reason, detail):
         super().__init__(f"{reason}: {detail}" if detail else str(reason))
@@ -73,47 +73,47 @@ def __getattr__(name):
     raise AttributeError(f"game has no {name}")
 
 
-def _asks(describe):
-    """Makes a function of what it asks: `what`, its arguments, the server, what to make of the answer."""
+def _request(describe):
+    """Makes a function of what it requests: `what`, its arguments, the server, what to make of the answer."""
 
     @functools.wraps(describe)
-    def ask(*args, **kwargs):
+    def request(*args, **kwargs):
         what, arguments, server, *made = describe(*args, **kwargs)
-        answer = _host.asks.ask(what, arguments, _number_of_server(server))
+        answer = _host.requests.request(what, arguments, _number_of_server(server))
         return made[0](answer) if made else answer
 
     @functools.wraps(describe)
-    async def ask_without_blocking(*args, **kwargs):
+    async def request_without_blocking(*args, **kwargs):
         what, arguments, server, *made = describe(*args, **kwargs)
-        answer = await _host.asks.ask_without_blocking(what, arguments, _number_of_server(server))
+        answer = await _host.requests.request_without_blocking(what, arguments, _number_of_server(server))
         return made[0](answer) if made else answer
 
-    setattr(aio, describe.__name__, ask_without_blocking)
-    return ask
+    setattr(aio, describe.__name__, request_without_blocking)
+    return request
 
 
 # Messages to players
 
 
-@_asks
+@_request
 def say(text, server=None):
     """A line in everybody's chat."""
     return "say", {"text": str(text), "place": "chat"}, server
 
 
-@_asks
+@_request
 def tell(player, text, server=None):
     """A line in one player's chat."""
     return "tell", {"player": _present(player), "text": str(text), "place": "chat"}, server
 
 
-@_asks
+@_request
 def tell_admins(text, server=None):
     """A line in the chat of each admin who is on; answers how many there are."""
     return "tell_admins", {"text": str(text)}, server
 
 
-@_asks
+@_request
 def center(*player_and_text, server=None):
     """`center(text)`: in the middle of everybody's screen. `center(player, text)`: of one player's."""
     if len(player_and_text) == 1:
@@ -122,7 +122,7 @@ def center(*player_and_text, server=None):
     return "tell", {"player": _present(player), "text": str(text), "place": CENTER}, server
 
 
-@_asks
+@_request
 def hint(*player_and_text, server=None):
     """The same as `center`: Team Fortress 2 has no hints for scripts."""
     return center.__wrapped__(*player_and_text, server=server)
@@ -131,34 +131,34 @@ def hint(*player_and_text, server=None):
 # Players
 
 
-@_asks
+@_request
 def players(server=None):
     """Everybody who is on, bots too."""
     return "players", {}, server, _as_players
 
 
-@_asks
+@_request
 def player(id, server=None):
     """Who has this userid, SteamID (`7656...` or `[U:1:7]`) or exact name; None if nobody has it.
 
-    Where another one's name looks the same, `game.Error` PlayerAmbiguous says who they are.
+    Where another one's name looks the same, `game.Error` PlayerAmbiguous names them.
     """
     return "players", {}, server, lambda answer: _found(_as_players(answer), id)
 
 
-@_asks
+@_request
 def admins(server=None):
     """The admins who are on."""
     return "players", {}, server, lambda answer: [p for p in _as_players(answer) if p.admin]
 
 
-@_asks
+@_request
 def bots(server=None):
     """The bots."""
     return "players", {}, server, lambda answer: [p for p in _as_players(answer) if p.bot]
 
 
-@_asks
+@_request
 def count(server=None):
     """How many are on, without bots."""
     return "players", {}, server, lambda answer: sum(1 for p in answer if not p["bot"])
@@ -167,40 +167,40 @@ def count(server=None):
 # What can be done to players
 
 
-@_asks
+@_request
 def kick(player, reason="", server=None):
     """Out of the game; they may come back."""
     return "kick", {"player": _present(player), "reason": str(reason)}, server
 
 
-@_asks
+@_request
 def ban(player, minutes=None, reason="", issuer=None, server=None):
     """Banned in VyHub and here, for good if no minutes are given. `issuer`: in whose name."""
     kwargs = {"player": _account(player), "minutes": minutes, "reason": str(reason)}
     return _called("VYHUB_Ban", kwargs, issuer, server)
 
 
-@_asks
+@_request
 def unban(player, issuer=None, server=None):
     """Lifts all bans of a player in VyHub and here."""
     return _called("VYHUB_Unban", {"player": _account(player)}, issuer, server)
 
 
-@_asks
+@_request
 def warn(player, reason, issuer=None, server=None):
     """A warning in VyHub."""
     kwargs = {"player": _account(player), "reason": str(reason)}
     return _called("VYHUB_Warn", kwargs, issuer, server)
 
 
-@_asks
+@_request
 def set_group(player, group, minutes=None, issuer=None, server=None):
     """In this group of VyHub and no other here, for good if no minutes are given; None: in none."""
     kwargs = {"player": _account(player), "group": group, "minutes": minutes}
     return _called("VYHUB_SetGroup", kwargs, issuer, server)
 
 
-@_asks
+@_request
 def user(player, server=None):
     """The player's user in VyHub, who is made if there is none."""
     return _called("VYHUB_GetUser", {"player": _account(player)}, None, server)
@@ -209,7 +209,7 @@ def user(player, server=None):
 # The server
 
 
-@_asks
+@_request
 def command(line, server=None):
     """Runs a line in the server's console; answers what it printed, or None where that is not known.
 
@@ -218,20 +218,20 @@ def command(line, server=None):
     return "command", {"line": str(line)}, server
 
 
-@_asks
+@_request
 def cvar(name, server=None):
     """The value of a console variable, as text."""
     return "cvar", {"name": str(name)}, server
 
 
-@_asks
+@_request
 def set_cvar(name, value, server=None):
     """Sets a console variable."""
     value = int(value) if isinstance(value, bool) else value
     return "set_cvar", {"name": str(name), "value": str(value)}, server
 
 
-@_asks
+@_request
 def change_map(map, server=None):
     """Another map, at once."""
     return "change_map", {"map": str(map)}, server
@@ -241,31 +241,31 @@ def _fact(name):
     return lambda server: server[name]
 
 
-@_asks
+@_request
 def map(server=None):
     """The name of the map."""
     return "server", {}, server, _fact("map")
 
 
-@_asks
+@_request
 def hostname(server=None):
     """The name under which the game's script speaks, made of its hostname; None without one."""
     return "server", {}, server, _fact("host")
 
 
-@_asks
+@_request
 def max_players(server=None):
     """How many may be on."""
     return "server", {}, server, _fact("max_players")
 
 
-@_asks
+@_request
 def uptime(server=None):
     """For how many seconds the server has been seen running."""
     return "server", {}, server, _fact("uptime_s")
 
 
-@_asks
+@_request
 def servers():
     """All servers, a dictionary each: id, name, host, map, max_players, players, bots, ..."""
     return "servers", {}, None
@@ -274,7 +274,7 @@ def servers():
 # Databases, and calls by name
 
 
-@_asks
+@_request
 def sql(query, params=None, server=None):
     """Runs SQL with a value for each `%s`; answers the rows, or what VPI_DB_RawExecute answers else."""
     kwargs = {"query": str(query)}
@@ -283,31 +283,31 @@ def sql(query, params=None, server=None):
     return "call", {"name": "VPI_DB_RawExecute", "args": [], "kwargs": kwargs}, server
 
 
-@_asks
+@_request
 def query(name, /, server=None, **params):
     """Runs a query of vpid's configuration by its name."""
     return "call", {"name": "VPI_SQL_" + name, "args": [], "kwargs": params}, server
 
 
-@_asks
+@_request
 def call(name, /, *args, server=None, **kwargs):
     """Calls a function by name: `other_script.function`, `VPI_...`, or one that the game has registered."""
     return "call", {"name": str(name), "args": list(args), "kwargs": kwargs or None}, server
 
 
-@_asks
+@_request
 def send(to, name, data=None):
     """A message to another script, or to all others if `to` is None; answers how many it reached."""
     return "send", {"to": to, "name": str(name), "data": data}, None
 
 
-@_asks
+@_request
 def message(name, data=None, server=None):
     """A message to the functions that were given to `VPI.On` in the game."""
     return "message", {"name": str(name), "data": data}, server
 
 
-@_asks
+@_request
 def hook(name, data=None, server=None):
     """Raises a script hook in the game: `OnScriptHook_name(data)`."""
     return "hook", {"name": str(name), "data": {} if data is None else data}, server
@@ -365,12 +365,12 @@ def _called(name, kwargs, issuer, server):
 
 
 def _present(player):
-    """Somebody who is on: best by userid, which bots have, too."""
+    """A player who is on: best by userid, which bots have, too."""
     return player["userid"] if isinstance(player, dict) else player
 
 
 def _account(player):
-    """Somebody who may have left: best by SteamID."""
+    """A player who may have left: best by SteamID."""
     if isinstance(player, dict):
         return player["steam"] if player.get("steam") else player["userid"]
     return player
@@ -399,7 +399,7 @@ def _found(those, wanted):
 
 
 def _folded(name):
-    """A name without what nobody sees, for comparing; as vpid compares names in commands."""
+    """A name without what is invisible, for comparing; as vpid compares names in commands."""
     import unicodedata
 
     def seen(c):

@@ -1,8 +1,8 @@
 //! How much memory a script and what it has started really use.
 //!
 //! A process is bounded by its own limit (`vpid_process.py`), which knows nothing of memory that
-//! is shared, nor of the other processes of the script. So vpid looks now and then: in a thread of
-//! its own, since the kernel can take its time over a large process.
+//! is shared, nor of the other processes of the script. So vpid measures it now and then: in a thread of
+//! its own, since the kernel may need long for a large process.
 
 use std::fs;
 use std::io;
@@ -13,22 +13,22 @@ use crate::limits::{
     SCRIPT_MEMORY_SLACK_BYTES, SCRIPT_PROCESSES_SEEN_MAX, SCRIPT_THREADS_SEEN_MAX,
 };
 
-/// A process to look at: a number of the caller's, its own, and how many bytes it may use.
+/// A process to measure: a number of the caller's, its own, and how many bytes it may use.
 pub type Bounded = (u64, u32, u64);
 
-/// The thread that looks. It ends with this.
+/// The thread that measures. It ends with this.
 pub struct Watch {
-    asked: SyncSender<Vec<Bounded>>,
+    requested: SyncSender<Vec<Bounded>>,
     found: Receiver<Vec<(u64, u64)>>,
-    is_looking: bool,
+    is_measuring: bool,
 }
 
 impl Watch {
     pub fn start() -> io::Result<Self> {
-        let (asked, asks) = sync_channel::<Vec<Bounded>>(1);
+        let (requested, requests) = sync_channel::<Vec<Bounded>>(1);
         let (finds, found) = sync_channel(1);
         let look = move || {
-            while let Ok(processes) = asks.recv() {
+            while let Ok(processes) = requests.recv() {
                 let processes = processes.into_iter();
                 let found = processes
                     .filter_map(|(number, pid, bytes)| Some((number, beyond(pid, bytes)?)))
@@ -42,29 +42,29 @@ impl Watch {
             .name("vpid-script-memory".into())
             .spawn(look)?;
         Ok(Self {
-            asked,
+            requested,
             found,
-            is_looking: false,
+            is_measuring: false,
         })
     }
 
-    /// The numbers of those that used more than they may when it was last looked, and how many
-    /// bytes; and looks at these next. Does not wait.
+    /// The numbers of those that used more than they may at the last measurement, and how many
+    /// bytes; begins the next measurement, of these. Does not wait.
     pub fn look(&mut self, next: impl FnOnce() -> Vec<Bounded>) -> Vec<(u64, u64)> {
         let mut found = Vec::new();
-        if self.is_looking {
+        if self.is_measuring {
             match self.found.try_recv() {
                 Ok(beyond) => found = beyond,
                 Err(_) => return found,
             }
         }
-        self.is_looking = self.asked.try_send(next()).is_ok();
+        self.is_measuring = self.requested.try_send(next()).is_ok();
         found
     }
 }
 
-/// What is used beyond a bound by a process with what it started; none while that is kept, and
-/// where the system does not tell.
+/// What a process uses with those that it started, where that is beyond its bound; none also where the system
+/// does not say.
 fn beyond(pid: u32, bound_bytes: u64) -> Option<u64> {
     let most = bound_bytes.saturating_add(SCRIPT_MEMORY_SLACK_BYTES);
     let pids = with_children(pid);

@@ -6,8 +6,7 @@
 //! The process is `python3 -c BOOT NAME`, with one end of a socket pair as standard input. Its first
 //! line holds everything: the sources of the host program (the `.py` files beside this one), the
 //! script's path, its limits and its `config`. So no file of ours has to lie on disk. Its outputs are
-//! pipes that become lines of the log. The kernel kills it when vpid dies, and so does the end of the
-//! channel.
+//! pipes that become lines of the log. The kernel kills it when vpid dies, and it ends when the channel does.
 
 mod channel;
 pub mod memory;
@@ -41,7 +40,7 @@ use output::Output;
 pub struct Spec {
     /// The script's name: what the process is called in lists of processes.
     pub name: String,
-    /// The interpreter; a bare name is looked up in PATH.
+    /// The interpreter; a bare name is searched for in PATH.
     pub interpreter: PathBuf,
     /// The current folder of the process.
     pub folder: PathBuf,
@@ -55,16 +54,16 @@ pub struct Spec {
     pub memory_bytes: u64,
 }
 
-/// What was heard of a process since the last time.
+/// What a process has sent since the last time.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Heard {
+pub struct Received {
     /// Whole lines of the channel, without their ends.
-    pub said: Vec<Vec<u8>>,
-    /// A line was longer than any may be. Nothing more of the channel is read.
+    pub lines: Vec<Vec<u8>>,
+    /// A line was longer than any may be. The channel is not read any more.
     pub too_long: bool,
     /// Lines of its output, and whether they are of its standard error.
     pub printed: Vec<(bool, String)>,
-    /// It has ended, and how: `with exit code 3`. It came after all of the above.
+    /// It has ended: `with exit code 3`. That came after all of the above.
     pub ended: Option<String>,
 }
 
@@ -81,7 +80,7 @@ pub struct Process {
     /// Why it was killed, where that was decided here.
     reason: Option<String>,
     memory_bytes: u64,
-    /// It was waited for, so that its number may be another's now.
+    /// It was waited for, so another process may have its number.
     gone: bool,
 }
 
@@ -102,7 +101,7 @@ impl fmt::Display for StartError {
                 return write!(f, "{folder} is no folder, so nothing can be started there");
             }
             Self::NoChannel(error) => {
-                return write!(f, "the system gives nothing to talk to it by ({error})");
+                return write!(f, "the system gives no channel to it ({error})");
             }
             Self::NotStarted(interpreter, error) => (interpreter, error),
         };
@@ -189,8 +188,8 @@ impl Process {
             .chain(outputs.chain(end).map(|fd| (fd, false)))
     }
 
-    /// Whether no descriptor tells what comes next, so that somebody must look.
-    pub fn needs_looking(&self) -> bool {
+    /// Whether no descriptor reports its end, so that it must be polled.
+    pub fn needs_polling(&self) -> bool {
         self.end.is_none() || self.closed.is_some()
     }
 
@@ -207,30 +206,30 @@ impl Process {
     }
 
     /// Reads what is there, within the bounds of a turn.
-    pub fn read(&mut self) -> Heard {
-        let mut heard = Heard::default();
+    pub fn read(&mut self) -> Received {
+        let mut received = Received::default();
         if self.gone {
-            return heard;
+            return received;
         }
-        // Looked at first: so what it said before its end is there to be read.
+        // This comes first: what it sent before its end is there to be read then.
         let ended = self.has_ended();
         if ended {
-            // While it is not waited for, its number and the group's are nobody else's.
+            // While it is not waited for, no other process gets its number or the group's.
             let _ = kill_process_group(self.pid, Signal::KILL);
         }
-        heard.too_long = self.channel.read(ended, &mut heard.said);
+        received.too_long = self.channel.read(ended, &mut received.lines);
         for (output, is_error) in self.outputs.iter_mut().zip([false, true]) {
-            output.read(ended, |line| heard.printed.push((is_error, line)));
+            output.read(ended, |line| received.printed.push((is_error, line)));
         }
         if ended {
-            heard.ended = Some(self.how_it_ended());
+            received.ended = Some(self.how_it_ended());
         } else if self.channel.is_closed() {
             let closed = self.closed.get_or_insert_with(Instant::now);
             if closed.elapsed() > Duration::from_millis(limits::SCRIPT_KILL_MS) {
                 self.give_up("because it closed the channel to vpid");
             }
         }
-        heard
+        received
     }
 
     /// SIGINT: Python raises KeyboardInterrupt.
@@ -282,7 +281,7 @@ impl Process {
         self.gone = true;
         let how = match self.child.wait() {
             Ok(status) => words(status),
-            Err(error) => format!("in a way that the system does not tell ({error})"),
+            Err(error) => format!("in a way that the system does not report ({error})"),
         };
         match &self.reason {
             Some(reason) => format!("{how}, {reason}"),

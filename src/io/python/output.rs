@@ -1,4 +1,4 @@
-//! What a script prints: lines for the log, whatever bytes they come as.
+//! What a script prints, as lines of text. The core bounds them again, and takes out what a terminal would obey.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -76,32 +76,14 @@ impl Output {
     }
 
     fn finish(&mut self, printed: &mut impl FnMut(String)) {
-        let line = readable(&self.line);
-        self.line.clear();
+        let line = std::mem::take(&mut self.line);
+        let line = String::from_utf8_lossy(line.trim_ascii_end());
         if std::mem::take(&mut self.is_cut) {
-            printed(line + " ...");
+            printed(format!("{line} ..."));
         } else if !line.is_empty() {
-            printed(line);
+            printed(line.into_owned());
         }
     }
-}
-
-/// The bytes as text in which nothing commands a terminal, and no longer than a line may be.
-fn readable(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let seen = |c: char| match c {
-        '\t' => ' ',
-        c if c.is_control() => '?',
-        c => c,
-    };
-    let mut line = String::new();
-    for c in text.trim_end().chars().map(seen) {
-        if line.len() + c.len_utf8() > limits::SCRIPT_LOG_LINE_BYTES_MAX {
-            break;
-        }
-        line.push(c);
-    }
-    line
 }
 
 #[cfg(test)]
@@ -119,13 +101,16 @@ mod tests {
     }
 
     #[test]
-    fn lines_come_whole_and_without_what_commands_a_terminal() {
+    fn lines_come_whole_whatever_bytes_they_are() {
         let parts: [&[u8]; 3] = [
             b"one\r\n\ntw",
             b"o\x1b[31m\x07\xff\n",
             b"the\trest \xc2\x9b",
         ];
-        assert_eq!(lines(&parts), ["one", "two?[31m?\u{fffd}", "the rest ?"]);
+        assert_eq!(
+            lines(&parts),
+            ["one", "two\u{1b}[31m\u{7}\u{fffd}", "the\trest \u{9b}"]
+        );
     }
 
     #[test]
@@ -134,7 +119,7 @@ mod tests {
         let found = lines(&[b"a", long.as_bytes(), b"\nshort\n"]);
         assert_eq!(found.len(), 2);
         assert!(found[0].ends_with(" ..."), "{}", found[0]);
-        assert!(found[0].len() <= limits::SCRIPT_LOG_LINE_BYTES_MAX + 4);
+        assert!(found[0].len() <= limits::SCRIPT_LOG_LINE_BYTES_MAX + 6);
         assert_eq!(found[1], "short");
     }
 }

@@ -7,7 +7,6 @@ pub const BOOT: &str = include_str!("boot.py");
 /// Names of modules, with their sources.
 pub const MODULES: &[(&str, &str)] = &[
     ("game", include_str!("game.py")),
-    ("vpid_asks", include_str!("vpid_asks.py")),
     ("vpid_boot", include_str!("vpid_boot.py")),
     ("vpid_channel", include_str!("vpid_channel.py")),
     ("vpid_database", include_str!("vpid_database.py")),
@@ -15,6 +14,7 @@ pub const MODULES: &[(&str, &str)] = &[
     ("vpid_interfaces", include_str!("vpid_interfaces.py")),
     ("vpid_loop", include_str!("vpid_loop.py")),
     ("vpid_process", include_str!("vpid_process.py")),
+    ("vpid_requests", include_str!("vpid_requests.py")),
     ("vpid_script", include_str!("vpid_script.py")),
     ("vpid_values", include_str!("vpid_values.py")),
 ];

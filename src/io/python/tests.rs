@@ -23,7 +23,7 @@ first = lines.readline()
 
 struct Script {
     process: Process,
-    heard: Heard,
+    received: Received,
     folder: TempDir,
 }
 
@@ -31,20 +31,20 @@ impl Script {
     fn start(program: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let process = Process::start(&spec(folder.path(), program)).unwrap();
-        let heard = Heard::default();
+        let received = Received::default();
         Self {
             process,
-            heard,
+            received,
             folder,
         }
     }
 
-    /// Waits as the daemon does, until it has heard what it waits for.
-    fn until(&mut self, what: &str, is_there: impl Fn(&Heard) -> bool) {
+    /// Waits as the daemon does, until it has received what it waits for.
+    fn until(&mut self, what: &str, is_there: impl Fn(&Received) -> bool) {
         let began = Instant::now();
-        while !is_there(&self.heard) {
+        while !is_there(&self.received) {
             let waited = began.elapsed();
-            assert!(waited < PATIENCE, "waiting for {what}: {:?}", self.heard);
+            assert!(waited < PATIENCE, "waiting for {what}: {:?}", self.received);
             self.turn();
         }
     }
@@ -56,7 +56,7 @@ impl Script {
             false => PollFlags::IN,
         };
         let fds = fds.iter().map(|(fd, write)| PollFd::new(fd, flags(*write)));
-        let look_ms = match self.process.needs_looking() {
+        let look_ms = match self.process.needs_polling() {
             true => 50,
             false => PATIENCE.as_millis() as i64,
         };
@@ -66,25 +66,27 @@ impl Script {
         };
         poll(&mut fds.collect::<Vec<_>>(), Some(&timeout)).unwrap();
         self.process.flush();
-        let heard = self.process.read();
-        self.heard.said.extend(heard.said);
-        self.heard.printed.extend(heard.printed);
-        self.heard.too_long |= heard.too_long;
-        self.heard.ended = self.heard.ended.take().or(heard.ended);
+        let received = self.process.read();
+        self.received.lines.extend(received.lines);
+        self.received.printed.extend(received.printed);
+        self.received.too_long |= received.too_long;
+        self.received.ended = self.received.ended.take().or(received.ended);
     }
 
     fn until_said(&mut self, line: &str) {
         let line = line.as_bytes();
-        self.until("a line", |heard| heard.said.iter().any(|said| said == line));
+        self.until("a line", |received| {
+            received.lines.iter().any(|said| said == line)
+        });
     }
 
     fn until_ended(&mut self) -> &str {
-        self.until("the end", |heard| heard.ended.is_some());
-        self.heard.ended.as_deref().unwrap()
+        self.until("the end", |received| received.ended.is_some());
+        self.received.ended.as_deref().unwrap()
     }
 
     fn said(&self) -> Vec<String> {
-        let said = self.heard.said.iter();
+        let said = self.received.lines.iter();
         said.map(|line| String::from_utf8_lossy(line).into_owned())
             .collect()
     }
@@ -117,7 +119,7 @@ fn wait_until_dead(pid: &str) {
 }
 
 #[test]
-fn it_is_told_and_tells_and_ends() {
+fn a_process_receives_sends_and_ends() {
     let mut script = Script::start(
         "\
 say(first.strip() + b' ' + sys.argv[1].encode())
@@ -139,7 +141,7 @@ for line in lines:
         ["{} test", &folder, "got one", "got two", "got stop"]
     );
     assert_eq!(script.process.fds().count(), 0);
-    assert_eq!(script.process.read(), Heard::default());
+    assert_eq!(script.process.read(), Received::default());
 }
 
 #[test]
@@ -153,14 +155,14 @@ say(b'said')
     );
     assert_eq!(script.until_ended(), "with exit code 0");
     assert_eq!(script.said(), ["said"]);
-    let junk = (false, "junk \u{fffd}?[2J [\"ready\"]".to_string());
+    let junk = (false, "junk \u{fffd}\u{1b}[2J [\"ready\"]".to_string());
     let errors = ["Traceback", "no end of line"].map(|line| (true, line.to_string()));
     let [first, second] = errors;
-    assert_eq!(script.heard.printed, [junk.clone(), junk, first, second]);
+    assert_eq!(script.received.printed, [junk.clone(), junk, first, second]);
 }
 
 #[test]
-fn a_flood_of_output_is_read_in_bites_and_the_channel_is_heard_beside_it() {
+fn a_flood_of_output_is_read_in_parts_and_the_channel_beside_it() {
     let mut script = Script::start(
         "\
 import threading
@@ -173,12 +175,17 @@ for line in lines: say(line.strip())
     for n in 0..100 {
         script.process.send(format!("{n}\n").into_bytes());
         script.until_said(&n.to_string());
-        let printed: usize = script.heard.printed.drain(..).map(|(_, it)| it.len()).sum();
+        let printed: usize = script
+            .received
+            .printed
+            .drain(..)
+            .map(|(_, it)| it.len())
+            .sum();
         // A look at it may read one bite and a buffer, and it may have taken a few looks.
         assert!(printed < 100 * limits::SCRIPT_OUTPUT_TURN_BYTES_MAX);
     }
-    let heard = script.process.read();
-    let printed: usize = heard.printed.iter().map(|(_, line)| line.len()).sum();
+    let received = script.process.read();
+    let printed: usize = received.printed.iter().map(|(_, line)| line.len()).sum();
     assert!(printed <= limits::SCRIPT_OUTPUT_TURN_BYTES_MAX + 4096);
 }
 
@@ -189,7 +196,7 @@ say(b'before')
 while True: channel.sendall(b'x' * 65536)
 ";
     let mut script = Script::start(program);
-    script.until("the long line", |heard| heard.too_long);
+    script.until("the long line", |received| received.too_long);
     assert_eq!(script.said(), ["before"]);
     assert!(script.process.channel.fd().is_none());
     script.process.kill();
@@ -201,8 +208,8 @@ while True: channel.sendall(b'x' * 65536)
         limits::SCRIPT_LINE_BYTES_MAX + 1
     );
     let mut script = Script::start(&program);
-    script.until("the long line", |heard| heard.too_long);
-    assert_eq!(script.heard.said.len(), 1, "the longest that may be");
+    script.until("the long line", |received| received.too_long);
+    assert_eq!(script.received.lines.len(), 1, "the longest that may be");
 }
 
 #[test]
@@ -240,7 +247,7 @@ say(str(child).encode())
         ("time.sleep(1000)", "by signal 9 (killed)"),
     ] {
         let mut script = Script::start(&format!("{fork}{end}"));
-        script.until("the child", |heard| !heard.said.is_empty());
+        script.until("the child", |received| !received.lines.is_empty());
         let child = script.said().remove(0);
         if end.starts_with("time") {
             assert!(is_alive(&child));
@@ -256,7 +263,7 @@ fn an_end_is_noticed_by_looking_where_the_system_does_not_tell() {
     let fork = "if os.fork() == 0: time.sleep(1000)\nsay(b'forked')\nos._exit(0)";
     let mut script = Script::start(fork);
     script.process.end = None;
-    assert!(script.process.needs_looking());
+    assert!(script.process.needs_polling());
     assert_eq!(script.until_ended(), "with exit code 0");
     assert_eq!(script.said(), ["forked"]);
 }
@@ -298,8 +305,8 @@ for line in lines: say(line.strip())
     let large = |letter: u8| [vec![letter; 5_000_000], b"\n".to_vec()].concat();
     script.process.send(large(b'a'));
     script.process.send(large(b'b'));
-    script.until("three lines", |heard| heard.said.len() == 3);
-    for (line, letter) in script.heard.said.iter().zip(*b"xab") {
+    script.until("three lines", |received| received.lines.len() == 3);
+    for (line, letter) in script.received.lines.iter().zip(*b"xab") {
         assert_eq!(line.len(), 5_000_000);
         assert!(line.iter().all(|byte| *byte == letter));
     }
@@ -307,7 +314,7 @@ for line in lines: say(line.strip())
 }
 
 #[test]
-fn whoever_does_not_read_is_killed_before_much_has_come_together() {
+fn a_process_that_does_not_read_is_killed_before_much_has_come_together() {
     let mut script = Script::start("say(b'deaf')\ntime.sleep(1000)");
     script.until_said("deaf");
     for _ in 0..=limits::SCRIPT_UNWRITTEN_BYTES_MAX >> 20 {
@@ -327,7 +334,7 @@ say(str(child).encode())
 time.sleep(1000)
 ";
     let mut script = Script::start(fork);
-    script.until("both numbers", |heard| heard.said.len() == 2);
+    script.until("both numbers", |received| received.lines.len() == 2);
     let numbers = script.said();
     assert!(numbers.iter().all(|pid| is_alive(pid)));
     drop(script);
@@ -342,10 +349,10 @@ fn what_is_vpids_alone_is_not_in_its_environment() {
     // One that is surely there, in place of those that hold secrets.
     spec.hidden = vec!["HOME".into()];
     let process = Process::start(&spec).unwrap();
-    let heard = Heard::default();
+    let received = Received::default();
     let mut script = Script {
         process,
-        heard,
+        received,
         folder,
     };
     script.until_ended();

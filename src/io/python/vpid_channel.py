@@ -1,6 +1,6 @@
 """The channel to vpid: lines, each a JSON array of messages.
 
-What is to be said is gathered as text, and written as one line when somebody calls `write`.
+Messages are gathered as text, and sent as one line by `write`.
 """
 
 import json
@@ -33,7 +33,7 @@ class Channel:
         return self._socket.fileno() >= 0
 
     def close(self):
-        """In a forked child, which shall neither speak nor keep the channel open."""
+        """In a forked child, which must neither send nor keep the channel open."""
         self._socket.close()
         self._gathered.clear()
         self._writing = threading.Lock()

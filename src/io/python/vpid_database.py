@@ -36,7 +36,7 @@ class _Coming:
 
 
 class _Lent:
-    """What a pool lends: this connection, which nobody takes away from the others."""
+    """What a pool lends: this connection, which is never taken away from its other users."""
 
     def __init__(self, connection):
         self._connection = connection

@@ -1,9 +1,9 @@
-"""Runs one script: takes what vpid says, and says what comes of it.
+"""Runs one script: receives what vpid sends, and sends the results.
 
 There is one thread. While nothing of the script is waiting (no task, no open connection), it waits
 in the channel itself, which is quicker than an event loop; else the event loop waits for both.
 
-Events and calls are counted: vpid keeps few under way, and is told with `ack` how many are finished.
+Events and calls are counted: vpid keeps few under way, and `ack` reports how many are finished.
 A plain function is finished when it returns, an `async` one when it waits for the first time.
 """
 
@@ -20,14 +20,14 @@ from math import ceil
 from time import monotonic
 
 import game
-from vpid_asks import Asks
 from vpid_channel import Channel
 from vpid_loop import Selector, Steps, Timers, Watch, make_loop
 from vpid_process import error_line, error_text, prepare, take_logging
+from vpid_requests import Requests
 from vpid_script import Script, compiled, where
 from vpid_values import encode
 
-# During a long batch vpid hears so often what is finished.
+# During a long batch vpid gets an acknowledgement so often.
 ACK_S = 0.1
 
 # What the script logs while it runs is not kept back for longer.
@@ -44,7 +44,7 @@ TIMER, UNLOAD = "timer", "unload"
 set_server = game._server.set
 COUNTED = frozenset([EVENT, VERDICT, CALL])
 
-# These are for somebody who waits, maybe in the middle of another message.
+# A function may wait for these, maybe in the middle of another message.
 EARLY = frozenset(["a", "n", "cancel"])
 
 
@@ -62,11 +62,11 @@ class Host:
         self._poll = select.poll()
         self._poll.register(channel, select.POLLIN)
         self._main_thread = threading.get_ident()
-        self.asks = Asks(self)
+        self.requests = Requests(self)
         self._queue = deque()
         # The tasks of calls, by the calls' numbers.
         self._calls = {}
-        # Of the counted messages: taken, of these told as finished, tasks that have not begun,
+        # Of the counted messages: taken, of these acknowledged, tasks that have not begun,
         # and whether one is running just now.
         self._taken = self._acked = self._not_begun = self._running = 0
         self._flushed = monotonic()
@@ -78,13 +78,12 @@ class Host:
             UNLOAD: self._unload,
             "check": self._check,
             "reload": self._reload,
-            "names": self._names,
         }
 
     # Life
 
     def load(self):
-        """Loads the script, and says so. Ends this process if it cannot be."""
+        """Loads the script, and reports that. Ends this process if it cannot be loaded."""
         try:
             self.watch.since = monotonic()
             self.script.load()
@@ -118,7 +117,7 @@ class Host:
                 self.log(1, error_text(error))
 
     def finish(self):
-        """Before this process ends: lets tasks clean up, and says what is to be said."""
+        """Before this process ends: lets tasks clean up, and sends what is left to send."""
         if not self.channel.is_open():
             return
         # Threads of the script that do not end shall not keep this process.
@@ -146,7 +145,7 @@ class Host:
             self._receive(self.channel.read())
 
     def wait_in_loop(self, timeout, select):
-        """How the event loop waits. `timeout` is what the loop itself wants."""
+        """How the event loop waits. `timeout` is that of the loop itself."""
         self.watch.since = 0
         if not self.channel.is_open():
             os._exit(0)
@@ -181,7 +180,7 @@ class Host:
             if message[0] == "cancel":
                 self._cancel(message[1])
             else:
-                self.asks.answered(message)
+                self.requests.answered(message)
 
     def _is_main_thread(self):
         return threading.get_ident() == self._main_thread
@@ -200,13 +199,13 @@ class Host:
         with self.watch:
             self._receive(self.channel.read())
 
-    # Saying
+    # Sending
 
     def post(self, *message):
         self.channel.post(json.dumps(message, ensure_ascii=False))
 
     def flush(self):
-        """Writes what is to be said, with what is finished."""
+        """Sends what was gathered, with what is finished."""
         with self.watch:
             finished = self._taken - self._not_begun - self._running - self._acked
             if finished:
@@ -341,7 +340,7 @@ class Host:
             timer.context.run(self._run, (TIMER,), timer.function)
             self.watch.since = 0
 
-    # What else vpid says
+    # What else vpid sends
 
     def _cancel(self, number):
         task = self._calls.get(number)
@@ -373,9 +372,6 @@ class Host:
             self.post("r", message[1], self.script.function_names())
         except BaseException as error:
             self.post("x", message[1], type(error).__name__, where(error, self.script.path))
-
-    def _names(self, message):
-        self.servers = {each["id"]: each["name"] for each in message[1]}
 
 
 def _nothing(args):

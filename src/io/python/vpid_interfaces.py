@@ -150,7 +150,7 @@ async def open_database(config):
 
 
 def stand_in(start):
-    """A `vpi_config` with what vpid's configuration says."""
+    """A `vpi_config` with the values of vpid's configuration."""
     config = ModuleType("vpi_config")
     database = start["database"]
     config.os, config.sys, config.logging = os, sys, logging

@@ -17,7 +17,7 @@ TIMER_S_MIN = 0.001
 
 
 class Watch:
-    """Interrupts what has run for too long, when vpid asks for it by SIGINT.
+    """Interrupts what has run for too long, when vpid requests it by SIGINT.
 
     `since` is when the script's code began to run; 0 while it does not run. While `guarded`, an
     interrupt waits, since it would tear the channel's lines.
@@ -37,7 +37,7 @@ class Watch:
         if self.guarded:
             self._late = True
             return
-        # It may be the last that is heard of this script.
+        # This may be the last that this script sends.
         self._before()
         self._interrupt()
 

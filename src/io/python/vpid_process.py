@@ -1,4 +1,4 @@
-"""What is set up in this process before the script is loaded, and how its errors are told."""
+"""What is set up in this process before the script is loaded, and how its errors are reported."""
 
 import ctypes
 import errno
@@ -15,7 +15,7 @@ ERROR_CHARACTERS_MAX = 4_000
 PR_SET_PDEATHSIG = 1
 
 
-# What `memory_mb` says; 0 for no bound.
+# The value of `memory_mb`; 0 for no bound.
 memory_mb = 0
 
 
@@ -115,22 +115,22 @@ def error_text(error):
         if isinstance(error, MemoryError):
             # Their variables may be what fills the memory.
             traceback.clear_frames(error.__traceback__)
-        told = traceback.TracebackException.from_exception(error)
-        _keep_frames_of_script(told, set())
-        text = "".join(told.format()).rstrip()
+        trace = traceback.TracebackException.from_exception(error)
+        _keep_frames_of_script(trace, set())
+        text = "".join(trace.format()).rstrip()
     except MemoryError:
         text = "MemoryError"
     return text[-ERROR_CHARACTERS_MAX:]
 
 
-def _keep_frames_of_script(told, seen):
-    if told is None or id(told) in seen:
+def _keep_frames_of_script(trace, seen):
+    if trace is None or id(trace) in seen:
         return
-    seen.add(id(told))
-    told.stack[:] = [frame for frame in told.stack if not _is_ours(frame.filename)]
-    _keep_frames_of_script(told.__cause__, seen)
-    _keep_frames_of_script(told.__context__, seen)
-    for each in getattr(told, "exceptions", None) or ():
+    seen.add(id(trace))
+    trace.stack[:] = [frame for frame in trace.stack if not _is_ours(frame.filename)]
+    _keep_frames_of_script(trace.__cause__, seen)
+    _keep_frames_of_script(trace.__context__, seen)
+    for each in getattr(trace, "exceptions", None) or ():
         _keep_frames_of_script(each, seen)
 
 

@@ -128,7 +128,7 @@ class Script:
             return len(positional(signature)) != 1
 
     def reload(self):
-        raise TypeError("a script is loaded anew by starting it anew")
+        raise TypeError("a script is reloaded by starting it again")
 
 
 def _module_name(name):

@@ -57,7 +57,7 @@ impl Line {
     }
 }
 
-/// Why there is no connection. What is written down is a sentence's part.
+/// Why there is no connection. Texts are parts of a sentence.
 #[derive(Debug)]
 pub(super) enum NoConnection {
     Unreachable(String),

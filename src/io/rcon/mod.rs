@@ -1,7 +1,7 @@
 //! One game's RCON: a worker that connects when there is something to say, stays connected, and
 //! runs one line after the other.
 //!
-//! What it reports of a line is meant for whoever must not do anything twice: the reply, or that
+//! What it reports of a line is for callers that must not do anything twice: the reply, or that
 //! the line was surely not run, or that this is unclear.
 
 mod client;

@@ -209,7 +209,7 @@ fn a_game_that_closes_at_the_password_is_left_alone_for_long() {
 }
 
 #[test]
-fn a_password_that_is_set_anew_while_it_is_asked_for_costs_no_line() {
+fn a_password_that_is_set_again_while_it_is_checked_costs_no_line() {
     let game = echo();
     let pace = Pace {
         closed_retry: LONG * 100,

@@ -8,7 +8,7 @@ use super::guard::Guard;
 use super::outage::{Outage, Pending};
 use crate::io::worker::{Next, Queue};
 use crate::jobs::Job;
-use crate::limits::{SQL_BATCH_JOBS_MAX, SQL_RETRY_MS_MIN};
+use crate::limits::{SQL_BATCH_JOBS_MAX, SQL_RETRY_MS_MIN, SUBMIT_JOBS_MIN};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,7 +21,7 @@ pub(super) struct Calls {
     /// How many of the first jobs ran in time and were undone by another's fault.
     pub undone: usize,
     pub outage: Option<Outage>,
-    /// Nobody has tried to open the database.
+    /// The database has not been opened yet.
     is_new: bool,
     /// The worker's.
     pub guard: Arc<Guard>,
@@ -97,9 +97,12 @@ impl Queue for Calls {
             0 => SQL_BATCH_JOBS_MAX,
             undone => undone,
         };
-        let rest = self.jobs.split_off(most.min(self.jobs.len()));
-        let jobs = std::mem::replace(&mut self.jobs, rest);
-        let jobs = Arc::new(Vec::from(jobs));
+        let most = most.min(self.jobs.len());
+        let jobs: Arc<Vec<Job>> = Arc::new(self.jobs.drain(..most).collect());
+        if self.jobs.is_empty() {
+            // What a burst took is given back.
+            self.jobs.shrink_to(SUBMIT_JOBS_MIN);
+        }
         self.running = Some(Arc::clone(&jobs));
         Next::Work(Work {
             preparation: self.preparation.take(),

@@ -1,6 +1,6 @@
 //! What a caller's statement may do while it is prepared and run, and for how long.
 //!
-//! SQLite asks `authorize` about everything that a statement touches, triggers and views
+//! SQLite calls `authorize` for everything that a statement touches, triggers and views
 //! included, and `is_over` every few thousand instructions. Both look at the same few atomics,
 //! which the worker sets around each statement: its own statements pass unasked.
 //!
@@ -46,7 +46,7 @@ pub(super) struct Guard {
     /// `stop` has no more patience.
     abandoned: Arc<AtomicBool>,
     tries: Arc<Tries>,
-    /// Who keeps the time of calls; nobody does for `check`.
+    /// What keeps the time of calls; nothing does for `check`.
     watchdog: Option<Waker>,
     interrupt: Mutex<Option<InterruptHandle>>,
 }
@@ -73,7 +73,7 @@ impl Guard {
         }
     }
 
-    /// Over a connection whose time nobody keeps.
+    /// Over a connection whose calls have no deadline.
     pub(super) fn alone() -> Self {
         Self::new(Instant::now(), Arc::default(), Arc::default(), None)
     }
@@ -195,7 +195,7 @@ impl Guard {
             .is_ok()
     }
 
-    /// A renamed table's new name is not among the things SQLite asks about, so the text of a
+    /// A renamed table's new name is not among what SQLite calls it for, so the text of a
     /// raw query is looked at instead.
     pub(super) fn look_at(&self, query: &str) {
         let names = query.as_bytes().windows(OWN_PREFIX.len());
@@ -356,7 +356,7 @@ fn is_read_pragma(name: &str, value: Option<&str>) -> bool {
         Some(_) => ["table_info", "table_list", "index_list", "index_info"]
             .into_iter()
             .any(named),
-        // Full-text search asks for the last by itself.
+        // Full-text search uses the last by itself.
         None => ["table_list", "user_version", "data_version"]
             .into_iter()
             .any(named),

@@ -1,14 +1,13 @@
 //! What a connection would remember for a host if that had one to itself, kept from call to call
 //! although hosts share connections. It ends with vpid, as vpi.py's connection ended with vpi.py.
 
-use crate::jobs::Caller;
+use crate::jobs::{Caller, IdMap};
 use crate::limits::SQL_HOST_STATES_MAX;
-use std::collections::HashMap;
 
 #[derive(Debug, Default)]
 pub(super) struct HostStates<T> {
     /// With the turn of the last change.
-    states: HashMap<Caller, (T, u64)>,
+    states: IdMap<Caller, (T, u64)>,
     turn: u64,
 }
 

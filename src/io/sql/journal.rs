@@ -1,7 +1,7 @@
 //! The journal: which calls ran and what they were answered, kept in the database itself.
 //!
 //! A row commits together with what its call wrote, so after a crash either both are there or
-//! neither. Only calls that wrote have rows: reading twice harms nobody, and a failed call has
+//! neither. Only calls that wrote have rows: reading twice does no harm, and a failed call has
 //! undone itself. These statements, like all of vpid's own, begin with a mark that no raw
 //! query may begin with, so that a caller never gets one from the cache of statements.
 

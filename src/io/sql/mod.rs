@@ -2,12 +2,12 @@
 //!
 //! Calls come in by `submit` and go out as reports, each exactly once, after their transaction is
 //! durable. `mysql` is for servers. SQLite has one worker that owns the file (`sqlite::Workers`): `calls` is
-//! what waits for it and while the database is away, `worker` runs batches of it, `sqlite` is the
+//! what waits for it and while the database is unavailable, `worker` runs batches of it, `sqlite` is the
 //! database itself, `guard` keeps callers' statements in bounds, `supervisor` replaces a worker
 //! whose statement cannot be ended, `journal` remembers what ran, `encode` writes rows as responses,
 //! `trouble` sorts errors. For both: `watchdog` has the time, `post` says which call runs, and
 //! `tries` notes calls that run long, `outage` is what is
-//! known of a database that is away.
+//! known of a database that is unavailable.
 
 mod calls;
 mod encode;
@@ -89,7 +89,7 @@ pub enum Report {
     },
 }
 
-/// What a database must have, and what will be asked of it.
+/// What a database must have, and the queries that will run on it.
 #[derive(Debug, Clone, Default)]
 pub struct Preparation {
     /// Comes back with the verdict.
@@ -157,7 +157,7 @@ impl Workers {
 
     /// Hands calls over, in their order. Never waits for the database; how much may be
     /// outstanding is the caller's to bound.
-    pub fn submit(&self, jobs: Vec<Job>) {
+    pub fn submit(&self, jobs: impl IntoIterator<Item = Job>) {
         match &self.engine {
             Running::Sqlite(workers) => workers.submit(jobs),
             #[cfg(feature = "mysql")]
@@ -187,7 +187,7 @@ impl Workers {
     }
 
     /// Ends when everything submitted is done. True if that was so within the time; otherwise what
-    /// has not been answered is undone or was never begun, and is left to whoever still has the
+    /// has not been answered is undone or was never begun, and is left to the holder of the
     /// calls; `on_report` may be called once more meanwhile.
     pub fn stop(self, within: Duration) -> bool {
         match &self.engine {

@@ -74,9 +74,9 @@ impl Pending {
         }
     }
 
-    /// Its ticket, where it was not said that the database is away, and is now.
+    /// Its ticket, where it had not been reported that the database is unreachable, and is now.
     pub(super) fn untold(&mut self) -> Option<u64> {
-        let told = std::mem::replace(&mut self.said_away, true);
-        (!told).then_some(self.wanted.ticket)
+        let reported = std::mem::replace(&mut self.said_away, true);
+        (!reported).then_some(self.wanted.ticket)
     }
 }

@@ -61,7 +61,7 @@ fn a_check_tries_everything_and_leaves_nothing() {
 }
 
 #[test]
-fn a_check_tells_faults_and_changes() {
+fn a_check_reports_faults_and_changes() {
     let mut desk = Desk::before_start().started();
     assert_eq!(desk.prepared(PLAYERS, &[]), Verdict::Good);
     let wrong = query("q", Returns::Rows, &["SELECT elos FROM players"]);

@@ -140,7 +140,7 @@ fn steps_are_one_and_count_together() {
 }
 
 #[test]
-fn a_step_that_fails_undoes_those_before_it_and_nobody_else() {
+fn a_step_that_fails_undoes_those_before_it_and_no_other_call() {
     let mut desk = desk();
     let first = "UPDATE user_x_t SET wins = 0";
     for (last, reason) in [

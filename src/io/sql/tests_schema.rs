@@ -227,7 +227,7 @@ fn all_that_is_wrong_with_queries_is_found() {
 }
 
 #[test]
-fn a_query_that_the_guard_forbids_is_told_so() {
+fn a_query_that_the_guard_forbids_gets_an_error() {
     let mut desk = Desk::new();
     desk.ask_raw("INSERT INTO user_x_t DEFAULT VALUES").unwrap();
     for denied in [

@@ -202,7 +202,7 @@ fn nasty_queries() -> Vec<(&'static str, String)> {
 }
 
 #[test]
-fn every_nasty_statement_ends_and_the_lane_goes_on() {
+fn every_nasty_statement_ends_and_the_worker_goes_on() {
     let mut desk = Desk::before_start();
     let outside = desk.outside();
     outside.execute_batch(LONG).unwrap();
@@ -303,7 +303,7 @@ fn what_a_stuck_statement_wrote_is_never_committed() {
 }
 
 #[test]
-fn threads_that_are_stuck_are_bounded_and_the_lane_goes_on_when_one_ends() {
+fn threads_that_are_stuck_are_bounded_and_the_worker_goes_on_when_one_ends() {
     let mut desk = Desk::new();
     let count = u32::try_from(WORKERS_GIVEN_UP_MAX).unwrap() + 1;
     for index in 0..count {
@@ -317,7 +317,7 @@ fn threads_that_are_stuck_are_bounded_and_the_lane_goes_on_when_one_ends() {
 }
 
 #[test]
-fn a_lane_with_a_stuck_statement_stops_when_it_is_told_to() {
+fn a_worker_with_a_stuck_statement_stops_on_request() {
     let mut desk = Desk::new();
     desk.submit(vec![raw(1, "SELECT stall(3000)")]);
     let began = Instant::now();

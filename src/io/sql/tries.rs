@@ -159,7 +159,7 @@ fn count(calls: Vec<CallId>) -> HashMap<CallId, u32> {
     counts
 }
 
-/// What the file tells while somebody writes it.
+/// What the file holds while another process writes it.
 #[cfg(test)]
 pub(super) fn noted(state_dir: &Path) -> HashMap<CallId, u32> {
     let bytes = append_log::read(&state_dir.join("tried"), u64::MAX).unwrap_or_default();

@@ -9,7 +9,7 @@ use std::path::Path;
 #[derive(Debug)]
 pub(super) enum Trouble {
     /// The database cannot be used. `uncertain` when COMMIT itself failed, since its pages may
-    /// still come to light: the journal must be asked before such calls run again.
+    /// still come to light: the journal must be read before such calls run again.
     Unavailable { sentence: String, uncertain: bool },
     /// The call at this position took the transaction down with it, by its own doing.
     Broke { at: usize, error: CallError },

@@ -75,7 +75,7 @@ fn watch(pool: &Arc<Pool<Clock>>, mut look: Look, is_watching: &AtomicBool) {
     let mut next_ms = look();
     if next_ms.is_none() {
         is_watching.store(false, SeqCst);
-        // Either this sees what began meanwhile, or that sees that nobody watches.
+        // Either this sees what began meanwhile, or that sees that no thread watches.
         next_ms = look();
         is_watching.store(next_ms.is_some(), SeqCst);
     }

@@ -73,7 +73,7 @@ impl Worker {
     fn open(&mut self) -> Result<(), Trouble> {
         let opened = Engine::open(&self.settings, &self.guard);
         let engine = opened.map_err(|error| Trouble::Unavailable {
-            sentence: error.sentence,
+            sentence: error.to_string(),
             uncertain: false,
         })?;
         if !engine.has_write_ahead_log() && !self.said_no_log {
@@ -187,7 +187,7 @@ impl Worker {
                 self.engine = None;
                 self.lose(pool, preparation, left, sentence);
             }
-            // Nobody is left to be told.
+            // No report is wanted any more.
             Trouble::Abandoned => {}
         }
     }

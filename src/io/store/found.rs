@@ -1,5 +1,5 @@
-//! What is there at the start. A file that cannot be read is set aside under another name, and the
-//! others are as if it were not there.
+//! What is there at the start. A file that cannot be read is renamed, and the others are read as if it
+//! were not there.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
+use thiserror::Error;
 
 use super::{BANS, Folders, JSON, is_name};
 use crate::io::files::{TEMPORARY, sync_folder};
@@ -15,7 +16,8 @@ use crate::jobs::store::Found;
 use crate::limits::{
     STORE_FILE_BYTES_MAX, STORE_FILES_MAX, STORE_LIST_BYTES_MAX, STORE_UNREADABLE_MAX,
 };
-use crate::protocol::vyhub::BanList;
+use crate::protocol::ban_list;
+use crate::protocol::ban_list::BanList;
 
 pub(super) fn read(state_dir: &Path, folders: &Folders) -> io::Result<Found> {
     for folder in [&folders.outbox, &folders.cache] {
@@ -73,57 +75,73 @@ fn list(folder: &Path) -> io::Result<Vec<(String, String, PathBuf)>> {
     Ok(documents)
 }
 
-/// A document with its name; none where it had to be set aside.
+/// Why a document cannot be used, as a sentence about it.
+#[derive(Debug, Error)]
+pub(super) enum Unreadable {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("it is no file")]
+    NoFile,
+    /// It may have so many bytes.
+    #[error("it is larger than {} MiB", .0 >> 20)]
+    TooLarge(u64),
+    #[error("it is no text")]
+    NotText,
+    #[error(transparent)]
+    Bans(#[from] ban_list::Unreadable),
+    #[error("its content cannot be used")]
+    Content,
+}
+
+/// A document with its name; none where it had to be rejected.
 fn keep<T>(
     name: String,
     path: &Path,
-    read: fn(File, u64) -> Result<T, String>,
+    read: fn(File, u64) -> Result<T, Unreadable>,
 ) -> Option<(String, T)> {
     match open(path).and_then(|(file, size)| read(file, size)) {
         Ok(content) => Some((name, content)),
         Err(why) => {
-            set_aside(path, &why);
+            reject(path, &why);
             None
         }
     }
 }
 
-/// Follows no link, and waits for nobody at a pipe's other end.
-fn open(path: &Path) -> Result<(File, u64), String> {
+/// Follows no link, and does not wait for the other end of a pipe.
+fn open(path: &Path) -> Result<(File, u64), Unreadable> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(flags.bits() as i32)
-        .open(path);
-    let file = file.map_err(|error| error.to_string())?;
-    let metadata = file.metadata().map_err(|error| error.to_string())?;
+        .open(path)?;
+    let metadata = file.metadata()?;
     match metadata.is_file() {
         true => Ok((file, metadata.len())),
-        false => Err("it is no file".into()),
+        false => Err(Unreadable::NoFile),
     }
 }
 
-fn text(file: File, size: u64) -> Result<String, String> {
+fn text(file: File, size: u64) -> Result<String, Unreadable> {
     bounded(size, STORE_FILE_BYTES_MAX)?;
     let mut bytes = Vec::new();
-    let read = file.take(STORE_FILE_BYTES_MAX).read_to_end(&mut bytes);
-    read.map_err(|error| error.to_string())?;
-    String::from_utf8(bytes).map_err(|_| "it is no text".into())
+    file.take(STORE_FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+    String::from_utf8(bytes).map_err(|_| Unreadable::NotText)
 }
 
-fn bans(file: File, size: u64) -> Result<BanList, String> {
+fn bans(file: File, size: u64) -> Result<BanList, Unreadable> {
     bounded(size, STORE_LIST_BYTES_MAX)?;
-    BanList::read_kept(file.take(STORE_LIST_BYTES_MAX))
+    Ok(BanList::read_cached(file.take(STORE_LIST_BYTES_MAX))?)
 }
 
-fn bounded(size: u64, most: u64) -> Result<(), String> {
+fn bounded(size: u64, most: u64) -> Result<(), Unreadable> {
     match size > most {
-        true => Err(format!("it is larger than {} MiB", most >> 20)),
+        true => Err(Unreadable::TooLarge(most)),
         false => Ok(()),
     }
 }
 
-pub(super) fn set_aside(path: &Path, why: &str) {
+pub(super) fn reject(path: &Path, why: &Unreadable) {
     let place = path.display();
     let mut aside = (1..=STORE_UNREADABLE_MAX).map(|number| {
         let mut aside = path.as_os_str().to_owned();
@@ -133,7 +151,7 @@ pub(super) fn set_aside(path: &Path, why: &str) {
         }
         PathBuf::from(aside)
     });
-    // Nothing that was set aside before is overwritten.
+    // Nothing that was rejected before is overwritten.
     let free = aside.find(|aside| fs::symlink_metadata(aside).is_err());
     let renamed = free.and_then(|aside| fs::rename(path, &aside).ok().map(|()| aside));
     match renamed {

@@ -1,5 +1,5 @@
 //! Documents of the state folder, by name: what waits for VyHub (`outbox/`) and what VyHub has
-//! answered (`vyhub/`). One file each, so that one that is spoiled spoils no other.
+//! replied (`vyhub/`). One file each, so that one that is damaged damages no other.
 //!
 //! A worker carries changes out in the order in which they come. Those that wait together share the
 //! sync of their folder, and are reported after it: what is reported survives a power cut. `found`
@@ -15,9 +15,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::found::Unreadable;
 use super::files::{sync_folder, write_whole};
 use super::worker::{Fifo, Options, Workers};
-use crate::jobs::store::{Content, Found, Shelf, Write, Written};
+use crate::jobs::store::{Content, Found, Shelf, StoreError, Write, Written};
 use crate::limits::{
     STORE_BATCH_MAX, STORE_FILE_BYTES_MAX, STORE_NAME_BYTES_MAX, STORE_STACK_BYTES,
     STORE_WRITES_MAX,
@@ -87,7 +88,7 @@ impl Store {
         let refused = refused.into_iter().filter_map(|write| {
             write.ticket.map(|ticket| Written {
                 ticket,
-                result: Err("too many changes of the state folder wait already".into()),
+                result: Err(StoreError::TooManyWait),
             })
         });
         let refused: Vec<Written> = refused.collect();
@@ -103,11 +104,11 @@ impl Store {
     }
 }
 
-/// What came of a change so far.
+/// The result of a change so far.
 struct Changed {
     ticket: Option<u64>,
     shelf: Shelf,
-    result: Result<(), String>,
+    result: Result<(), StoreError>,
 }
 
 fn carry_out(
@@ -123,16 +124,16 @@ fn carry_out(
         }
         let folder = folders.of(shelf);
         if let Err(error) = sync(folder) {
-            let sentence = sentence(folder, "could not be synced", &error);
+            let refused = refused(folder, "could not be synced")(error);
             let ours = changes.iter_mut().filter(|change| change.shelf == shelf);
             ours.filter(|change| change.result.is_ok())
-                .for_each(|change| change.result = Err(sentence.clone()));
+                .for_each(|change| change.result = Err(refused.clone()));
         }
     }
     let written = changes.into_iter().filter_map(|change| {
         let result = change.result;
         if let (Err(why), None) = (&result, change.ticket) {
-            // Else nobody would hear of it.
+            // No part of the core reports it.
             log::warn!("{why}");
         }
         change.ticket.map(|ticket| Written { ticket, result })
@@ -169,39 +170,30 @@ impl Folders {
         }
     }
 
-    fn try_change(&self, write: &Write) -> Result<(), String> {
+    fn try_change(&self, write: &Write) -> Result<(), StoreError> {
         let Write { shelf, name, .. } = write;
         if !is_name(name) {
-            return Err(format!(
-                "{name:?} is no name for a file of the state folder"
-            ));
+            return Err(StoreError::NoName(name.clone()));
         }
         let path = |ending: &str| self.of(*shelf).join(format!("{name}.{ending}"));
         match (&write.content, shelf) {
             (Some(Content::Json(text)), _) if text.len() as u64 > STORE_FILE_BYTES_MAX => {
                 // It could not be read again.
-                let most = STORE_FILE_BYTES_MAX >> 20;
-                let path = path(JSON);
-                Err(format!(
-                    "{} would be larger than {most} MiB",
-                    path.display()
-                ))
+                Err(StoreError::TooLarge(path(JSON)))
             }
             (Some(Content::Json(text)), _) => {
                 let path = path(JSON);
                 let written = write_whole(&path, |file| file.write_all(text.as_bytes()));
-                written.map_err(|error| sentence(&path, "could not be written", &error))
+                written.map_err(refused(&path, "could not be written"))
             }
             (Some(Content::Bans(list)), Shelf::Cache) => {
                 let path = path(BANS);
                 let written = write_whole(&path, |file| list.write(file));
-                written.map_err(|error| sentence(&path, "could not be written", &error))
+                written.map_err(refused(&path, "could not be written"))
             }
-            (Some(Content::Bans(_)), Shelf::Outbox) => {
-                Err(format!("{name}: lists of bans are not kept in outbox/"))
-            }
+            (Some(Content::Bans(_)), Shelf::Outbox) => Err(StoreError::ListOfBans(name.clone())),
             (Some(Content::SetAside), _) => {
-                found::set_aside(&path(JSON), "its content cannot be used");
+                found::reject(&path(JSON), &Unreadable::Content);
                 Ok(())
             }
             (None, Shelf::Outbox) => remove(&path(JSON)),
@@ -211,10 +203,10 @@ impl Folders {
 }
 
 /// A file that is not there is removed.
-fn remove(path: &Path) -> Result<(), String> {
+fn remove(path: &Path) -> Result<(), StoreError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(sentence(path, "could not be removed", &error))
+            Err(refused(path, "could not be removed")(error))
         }
         _ => Ok(()),
     }
@@ -226,13 +218,12 @@ fn is_name(name: &str) -> bool {
     (1..=STORE_NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(good)
 }
 
-/// What happened, and what to do.
-fn sentence(path: &Path, what: &str, error: &io::Error) -> String {
-    use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-    let remedy = match error.kind() {
-        StorageFull | QuotaExceeded => "; make room on its disk",
-        PermissionDenied | ReadOnlyFilesystem => "; vpid's user must be able to write there",
-        _ => "",
-    };
-    format!("{} {what}: {error}{remedy}", path.display())
+fn refused(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> StoreError {
+    let path = path.to_owned();
+    move |error| StoreError::Refused {
+        path,
+        what,
+        kind: error.kind(),
+        error: error.to_string(),
+    }
 }

@@ -43,7 +43,7 @@ impl Desk {
         results
     }
 
-    fn do_one(&self, write: Write) -> Result<(), String> {
+    fn do_one(&self, write: Write) -> Result<(), StoreError> {
         self.store.submit(vec![write]);
         self.results(1).remove(0).result
     }
@@ -136,7 +136,7 @@ fn what_is_not_there_is_removed() {
     assert!(files(&dir.path().join("vyhub")).is_empty());
 }
 
-/// Folders in which the lane waits at each sync until it is told how that went.
+/// Folders in which the worker waits at each sync until the test gives its result.
 fn waiting_at_sync(dir: &Path) -> (Desk, Receiver<PathBuf>, Sender<io::Result<()>>) {
     let (synced, syncs) = channel();
     let (go, wait) = channel();
@@ -187,7 +187,7 @@ fn a_sync_that_fails_makes_nothing_durable() {
     syncs.recv_timeout(PATIENCE).unwrap();
     go.send(Ok(())).unwrap();
     let results = desk.results(3);
-    let error = results[0].result.as_ref().unwrap_err();
+    let error = results[0].result.as_ref().unwrap_err().to_string();
     assert!(
         error.ends_with("could not be synced: the disk is on fire"),
         "{error}"
@@ -198,6 +198,7 @@ fn a_sync_that_fails_makes_nothing_durable() {
             .result
             .as_ref()
             .unwrap_err()
+            .to_string()
             .starts_with("\"NO\" is no name")
     );
 }
@@ -229,7 +230,10 @@ fn names_lead_nowhere_else() {
         "", ".", "..", "../a", "a/b", "a.b", "A", "ü", "a b", "a\0", &long,
     ] {
         let result = desk.do_one(json(1, Shelf::Outbox, name, "x"));
-        assert!(result.unwrap_err().contains("no name"), "{name}");
+        assert!(
+            result.unwrap_err().to_string().contains("no name"),
+            "{name}"
+        );
         desk.do_one(removal(Shelf::Cache, name)).unwrap_err();
     }
     assert_eq!(files(dir.path()), ["outbox", "vyhub"]);
@@ -245,7 +249,8 @@ fn what_could_not_be_read_again_is_not_written() {
     let most = "x".repeat(STORE_FILE_BYTES_MAX as usize);
     desk.do_one(json(1, Shelf::Outbox, "a", &most)).unwrap();
     let more = format!("{most}x");
-    let error = desk.do_one(json(1, Shelf::Outbox, "a", &more)).unwrap_err();
+    let error = desk.do_one(json(1, Shelf::Outbox, "a", &more));
+    let error = error.unwrap_err().to_string();
     assert!(
         error.ends_with("a.json would be larger than 1 MiB"),
         "{error}"
@@ -255,7 +260,7 @@ fn what_could_not_be_read_again_is_not_written() {
 }
 
 #[test]
-fn one_file_that_cannot_be_read_is_set_aside_alone() {
+fn one_file_that_cannot_be_read_is_rejected_alone() {
     let dir = TempDir::new().unwrap();
     drop(open(dir.path()));
     let (outbox, cache) = (dir.path().join("outbox"), dir.path().join("vyhub"));
@@ -299,7 +304,7 @@ fn one_file_that_cannot_be_read_is_set_aside_alone() {
 }
 
 #[test]
-fn nothing_that_was_set_aside_is_overwritten() {
+fn nothing_that_was_rejected_is_overwritten() {
     let dir = TempDir::new().unwrap();
     drop(open(dir.path()));
     let outbox = dir.path().join("outbox");
@@ -352,7 +357,7 @@ fn what_cannot_be_written_leaves_the_former_content_and_the_next_is_tried() {
     let results = desk.results(3);
     assert_eq!(results[0].result, Ok(()));
     assert_eq!(results[1].result, Ok(()));
-    let error = results[2].result.as_ref().unwrap_err();
+    let error = results[2].result.as_ref().unwrap_err().to_string();
     assert!(error.contains("d.json could not be removed"), "{error}");
     assert!(outbox.join(".vpid-aside-1/full").exists());
     assert!(outbox.join("d.json/full").exists());
@@ -375,7 +380,7 @@ fn a_disk_that_is_full_or_closed_is_said_with_a_remedy() {
     fs::write(&path, "former").unwrap();
     // As much as fits is written before.
     let error = write_whole(&path, |file| file.write_all(b"ne").and(Err(full))).unwrap_err();
-    let said = sentence(&path, "could not be written", &error);
+    let said = refused(&path, "could not be written")(error).to_string();
     assert!(said.ends_with("; make room on its disk"), "{said}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "former");
     assert_eq!(files(dir.path()), ["a.json"]);
@@ -386,7 +391,8 @@ fn a_disk_that_is_full_or_closed_is_said_with_a_remedy() {
     let (desk, _) = open(dir.path());
     let outbox = dir.path().join("outbox");
     fs::set_permissions(&outbox, Permissions::from_mode(0o500)).unwrap();
-    let error = desk.do_one(json(1, Shelf::Outbox, "a", "x")).unwrap_err();
+    let error = desk.do_one(json(1, Shelf::Outbox, "a", "x"));
+    let error = error.unwrap_err().to_string();
     assert!(error.ends_with("must be able to write there"), "{error}");
     fs::set_permissions(&outbox, Permissions::from_mode(0o700)).unwrap();
     desk.do_one(json(1, Shelf::Outbox, "a", "x")).unwrap();
@@ -418,7 +424,8 @@ fn a_disk_that_is_really_full_keeps_what_it_has() {
     desk.do_one(json(1, Shelf::Outbox, "a", "former")).unwrap();
     let error = desk
         .do_one(json(1, Shelf::Outbox, "a", &large))
-        .unwrap_err();
+        .unwrap_err()
+        .to_string();
     assert!(error.ends_with("; make room on its disk"), "{error}");
     assert_eq!(desk.do_one(json(1, Shelf::Outbox, "b", "small")), Ok(()));
     desk.store.stop(PATIENCE);

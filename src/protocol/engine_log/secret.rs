@@ -21,15 +21,15 @@ impl LogSecret {
     /// What follows this secret in a text, if that begins with it. It takes as long
     /// however many digits are right.
     pub(super) fn strip<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
-        let (told, rest) = text.split_at_checked(self.len)?;
-        self.is(told).then_some(rest)
+        let (given, rest) = text.split_at_checked(self.len)?;
+        self.is(given).then_some(rest)
     }
 
     /// Whether this is the text, compared in constant time.
-    pub fn is(&self, told: &[u8]) -> bool {
-        let differing = told.iter().zip(&self.digits[..self.len]);
+    pub fn is(&self, given: &[u8]) -> bool {
+        let differing = given.iter().zip(&self.digits[..self.len]);
         let differing = differing.fold(0, |all, (a, b)| all | (a ^ b));
-        told.len() == self.len && differing == 0
+        given.len() == self.len && differing == 0
     }
 
     /// Whether it has been found out after few tries: a number below 2^24, or a few digits.

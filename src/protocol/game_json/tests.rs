@@ -39,7 +39,7 @@ fn what_games_write_is_read() {
 }
 
 #[test]
-fn what_nobody_writes_is_refused() {
+fn what_no_client_writes_is_refused() {
     let deep = "[".repeat(limits::JSON_DEPTH_MAX + 2);
     for text in [
         "",

@@ -2,7 +2,7 @@
 //!
 //! Names in it are the players', and may hold anything, an end of line and whole rows included. So
 //! the reply is compared with its own heading (`players : 2 humans, 1 bots (24 max)`), and
-//! [`ServerStatus::whole`] says whether it lists all players who are on, and
+//! [`ServerStatus::whole`] is whether it lists all players who are on, and
 //! [`StatusPlayer::sure`] whether a row can only be read in one way.
 
 mod rows;
@@ -40,7 +40,7 @@ pub struct StatusPlayer {
     pub ping: i64,
     /// `active`; else still connecting or spawning.
     pub active: bool,
-    /// `192.0.2.9:27005`, where the engine tells it. None with Steam's relays: the engine makes up
+    /// `192.0.2.9:27005`, where the engine reports it. None with Steam's relays: the engine makes up
     /// `169.254.x.y` there, which is another player's tomorrow.
     pub address: Option<String>,
     /// Nothing in the reply leaves open whose row this is. Else userid, name and id may belong to

@@ -3,15 +3,20 @@
 //! A message that is not understood is left out beside the others; only a body that is no array
 //! of objects fails as a whole.
 
-use std::fmt;
-
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use thiserror::Error;
 
 use crate::limits;
 use crate::protocol::call::{BadCall, Call, CallResult};
 use crate::protocol::game_json::{Reader, SyntaxError};
 use crate::protocol::player_text::for_client_print;
 use crate::protocol::response_text::{Decoder, push_text, push_value};
+
+/// The error of a call, as the side that ran it reports it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct CallFailed(pub String);
 
 /// A message of a game.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,7 +27,7 @@ pub enum FromGame {
     /// What a registered function gave to the call of this number.
     Result {
         id: u64,
-        outcome: Result<Value, String>,
+        outcome: Result<Value, CallFailed>,
     },
     Register {
         name: String,
@@ -52,24 +57,15 @@ pub enum FromGame {
 }
 
 /// Why a body is rejected as a whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum BodyError {
-    Syntax(SyntaxError),
+    #[error(transparent)]
+    Syntax(#[from] SyntaxError),
+    #[error("one of its messages is no object")]
     NoObject,
+    #[error("it holds more than {} calls", limits::FILE_CALLS_MAX)]
     TooManyCalls,
 }
-
-impl fmt::Display for BodyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Syntax(error) => error.fmt(f),
-            Self::NoObject => f.write_str("one of its messages is no object"),
-            Self::TooManyCalls => write!(f, "it holds more than {} calls", limits::FILE_CALLS_MAX),
-        }
-    }
-}
-
-impl std::error::Error for BodyError {}
 
 /// Reads a body.
 pub fn parse(body: &[u8]) -> Result<Vec<FromGame>, BodyError> {
@@ -86,8 +82,7 @@ pub fn parse(body: &[u8]) -> Result<Vec<FromGame>, BodyError> {
         }
         Ok(())
     });
-    read.and_then(|()| reader.end())
-        .map_err(BodyError::Syntax)?;
+    read.and_then(|()| reader.end())?;
     if no_object {
         return Err(BodyError::NoObject);
     }
@@ -116,7 +111,7 @@ fn message(mut fields: Map<String, Value>, duplicate: bool, calls: &mut usize) -
     let number = |name: &str| fields.get(name)?.as_u64();
     if let Some(id) = number("result") {
         let outcome = match fields.get("error").and_then(Value::as_str) {
-            Some(error) => Err(error.to_string()),
+            Some(error) => Err(CallFailed(error.to_string())),
             None => Ok(fields.remove("value").unwrap_or_default()),
         };
         return Some(FromGame::Result { id, outcome });
@@ -251,8 +246,10 @@ pub enum Push {
 }
 
 /// Where a text is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Place {
+    #[default]
     Chat,
     Center,
     Console,
@@ -375,7 +372,7 @@ mod tests {
             },
             FromGame::Result {
                 id: 2,
-                outcome: Err("no".into()),
+                outcome: Err(CallFailed("no".into())),
             },
             FromGame::Register {
                 name: name(),

@@ -223,25 +223,14 @@ pub struct Opened<'a> {
 }
 
 /// Why a file is not authentic, as the rest of a sentence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotAuthentic {
+    #[error("it has not the form of a signed file")]
     Form,
+    #[error("it is shorter or longer than it says: its writing was cut short")]
     Length,
+    #[error("it was not signed with this server's key, or was changed or copied afterwards")]
     Mac,
-}
-
-impl std::fmt::Display for NotAuthentic {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            NotAuthentic::Form => "it has not the form of a signed file",
-            NotAuthentic::Length => {
-                "it is shorter or longer than it says: its writing was cut short"
-            }
-            NotAuthentic::Mac => {
-                "it was not signed with this server's key, or was changed or copied afterwards"
-            }
-        })
-    }
 }
 
 /// Checks a file that ends before its closing NUL. The mac is compared in constant time.

@@ -16,7 +16,7 @@ use crate::protocol::signed::Id;
 /// A change. `host` stands for a host in its folder, across restarts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Note {
-    /// A session was asked for, and this nonce was given. `server` stands for the host's server; 0
+    /// A session was requested, and this nonce was given. `server` stands for the host's server; 0
     /// in logs of earlier versions.
     Asked {
         host: u64,
@@ -131,7 +131,7 @@ pub struct Saved {
 pub struct HostSessions {
     /// Stands for the server of the host.
     server: u64,
-    /// Sessions that were asked for and have not begun, with their nonces, oldest first.
+    /// Sessions that were requested and have not begun, with their nonces, oldest first.
     pub asked: Vec<(Id, Id)>,
     pub active: Option<Saved>,
     pub ended: Option<Saved>,

@@ -19,31 +19,18 @@ use crate::protocol::game_json::{Reader, SyntaxError};
 pub use scan::scan;
 
 /// Why a file is rejected as a whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
-    Syntax(SyntaxError),
+    #[error("it is not the JSON a game writes ({0})")]
+    Syntax(#[from] SyntaxError),
+    #[error("it is not a call file ({0})")]
     Shape(&'static str),
+    #[error("it holds more than {} calls", limits::FILE_CALLS_MAX)]
     TooMany,
 }
 
 const WRONG_LISTS: FileError =
     FileError::Shape("it needs one list of calls and at most one identity");
-
-impl std::fmt::Display for FileError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            FileError::Syntax(error) => write!(f, "it is not the JSON a game writes ({error})"),
-            FileError::Shape(what) => write!(f, "it is not a call file ({what})"),
-            FileError::TooMany => write!(f, "it holds more than {} calls", limits::FILE_CALLS_MAX),
-        }
-    }
-}
-
-impl From<SyntaxError> for FileError {
-    fn from(error: SyntaxError) -> Self {
-        FileError::Syntax(error)
-    }
-}
 
 /// A call as far as it must be known before it starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +55,7 @@ pub struct Span {
 pub struct Outline {
     /// Calls that do not depend on each other.
     pub singles: Vec<Sketch>,
-    /// Lists that run in order, whatever comes of each call.
+    /// Lists that run in order, whatever the result of each call.
     pub chains: Vec<Vec<Sketch>>,
 }
 
@@ -202,15 +189,10 @@ fn sketch(reader: &mut Reader<'_>) -> Result<Sketch, SyntaxError> {
 
 /// A text that is short enough, or nothing.
 fn name(reader: &mut Reader<'_>) -> Result<Option<String>, SyntaxError> {
-    let is_text = reader.peek() == Some(b'"');
-    let at = reader.skip_value_below(1)?;
-    // Escapes only make a text longer than what it stands for, six bytes for one at most.
-    if !is_text || at.len() > 6 * limits::CALL_NAME_BYTES_MAX + 2 {
-        return Ok(None);
+    match reader.peek() {
+        Some(b'"') => reader.short_text(limits::CALL_NAME_BYTES_MAX),
+        _ => reader.skip_value_below(1).map(|_| None),
     }
-    let text = Reader::new(reader.text_at(at)).text()?;
-    let is_short = text.len() <= limits::CALL_NAME_BYTES_MAX;
-    Ok(is_short.then(|| text.into_owned()))
 }
 
 /// Reads a call. Of keys that stand twice the first counts, in what is reported of a call that is none.

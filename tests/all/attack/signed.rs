@@ -119,10 +119,10 @@ pub fn unfinished(flood: &Flood) -> io::Result<()> {
 /// Two calls of 16 KB in a file, which a script makes in a game that signs, while another program
 /// has locked the database: as many files as vpid acknowledges.
 pub fn waiting_calls(flood: &Flood) -> io::Result<()> {
-    let failed = |error: String| io::Error::other(error);
     let time = Duration::from_secs(10);
     let key = flood.key.as_bytes();
-    let mut game = SignedGame::connect(flood.scriptdata, "flood", key, time).map_err(failed)?;
+    let mut game =
+        SignedGame::connect(flood.scriptdata, "flood", key, time).map_err(io::Error::other)?;
     let lock = super::others::lock(&flood.database)?;
     let rows = vec![serde_json::json!([1]); 4_000];
     let kwargs = serde_json::json!({"table": "user_flood_rows", "columns": ["x"], "values": rows});
@@ -136,7 +136,7 @@ pub fn waiting_calls(flood: &Flood) -> io::Result<()> {
         }
         while game
             .receive(Duration::from_millis(5))
-            .map_err(failed)?
+            .map_err(io::Error::other)?
             .is_some()
         {}
     }

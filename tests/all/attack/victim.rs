@@ -95,7 +95,8 @@ impl Victim {
         let began = Instant::now();
         let mut game = SignedGame::connect(scriptdata, host, key.as_bytes(), timeout)?;
         let answer = game.call(call.clone(), timeout.saturating_sub(began.elapsed()))?;
-        answer.ok_or_else(|| silent(timeout))??;
+        let answer = answer.ok_or_else(|| silent(timeout))?;
+        answer.map_err(|failed| failed.0)?;
         let signed = Signed {
             game,
             last_call: 1,

@@ -257,7 +257,7 @@ fn make_scope(world: &Shared, vm: &Vm, id: EntityId) {
 }
 
 /// Deletes the slot of the scope's name from what the scope delegates to: the root table, or what
-/// a script has put between, whose `_delslot` then tells it that the entity goes.
+/// a script has put between, whose `_delslot` is then called as the entity goes.
 pub fn release_scope(world: &Shared, vm: &Vm, id: EntityId) {
     let scope = match world.borrow().entities.get(&id) {
         Some(entity) => entity.scope.clone(),

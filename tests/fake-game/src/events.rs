@@ -7,7 +7,7 @@ use super::record::What;
 use super::speech;
 use super::world::Shared;
 
-/// Gives an event to the scripts that asked for it. Truth values become 0 and 1, as in the engine.
+/// Gives an event to the scripts that listen to it. Truth values become 0 and 1, as in the engine.
 pub fn fire(world: &Shared, vm: &Vm, name: &str, mut fields: Json) {
     plain(&mut fields);
     let table = vm.from_json(&fields);
@@ -33,24 +33,24 @@ fn plain(fields: &mut Json) {
 
 /// The same for fields that are no proper text, and so have no JSON.
 pub fn fire_table(world: &Shared, vm: &Vm, name: &str, table: &Value, fields: Json) {
-    let heard = world.borrow().listened.contains(name);
+    let handled = world.borrow().listened.contains(name);
     world.borrow_mut().note(What::Event {
         name: name.into(),
         fields,
-        heard,
+        handled,
     });
-    if heard {
+    if handled {
         run(vm, "__RunGameEventCallbacks", name, table);
     }
 }
 
-/// Runs `OnScriptHook_<name>`; gives whether anybody listens.
+/// Runs `OnScriptHook_<name>`; gives whether a script listens.
 pub fn hook(world: &Shared, vm: &Vm, name: &str, table: &Value) -> bool {
-    let heard = world.borrow().hooks.contains(name);
-    if heard {
+    let handled = world.borrow().hooks.contains(name);
+    if handled {
         run(vm, "__RunScriptHookCallbacks", name, table);
     }
-    heard
+    handled
 }
 
 /// Calls what stands in the root table under that name now: scripts may have put theirs there.

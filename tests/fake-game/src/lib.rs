@@ -1,7 +1,7 @@
 //! A stand-in for the script side of a Team Fortress 2 server: real scripts on a real
 //! interpreter, the game around them as far as they can see it. No physics, no rounds, no bots.
 //!
-//! Everything runs in the thread of whoever plays.
+//! Everything runs in the caller's thread.
 
 mod entities;
 mod events;
@@ -61,7 +61,7 @@ impl Game {
         self.run_real_until(seconds, |_| false);
     }
 
-    /// The same until `done` says so; gives whether it did. It is asked before every tick.
+    /// The same until `done` says so; gives whether it did. It is called before every tick.
     pub fn run_real_until(
         &mut self,
         seconds: f64,

@@ -21,7 +21,7 @@ impl Game {
         self.start_map(map);
     }
 
-    /// Ends the last map: what its scripts do then is done. The game can still be asked.
+    /// Ends the last map: what its scripts do then is done. The game can still be examined.
     pub fn shut_down(&mut self) {
         self.end_map();
     }
@@ -157,7 +157,7 @@ impl Game {
 }
 
 impl Drop for Game {
-    /// The server is killed: no script is told.
+    /// The server is killed: no script is called.
     fn drop(&mut self) {
         if let Some(vm) = self.vm.take() {
             let mut world = self.world.borrow_mut();
@@ -205,7 +205,7 @@ fn bury(world: &Shared, vm: &Vm) {
     };
     for id in dying {
         entities::release_scope(world, vm, id);
-        // Who asked for it in the meantime holds a new instance: that one ends, too.
+        // A script that requested it in the meantime holds a new instance: that one ends, too.
         let mut world = world.borrow_mut();
         world.kill(id);
         world.entities.remove(&id);

@@ -57,8 +57,8 @@ const NATIVES: &[Definition] = &[
     ("DoEntFire", (6, 6), speech::fire_by_name),
     ("EntFireByHandle", (6, 6), speech::fire_by_handle),
     ("FireScriptHook", (2, 2), |world, call| {
-        let heard = events::hook(world, call.vm, &call.name(0)?, call.argument(1));
-        Ok(heard.into())
+        let handled = events::hook(world, call.vm, &call.name(0)?, call.argument(1));
+        Ok(handled.into())
     }),
 ];
 

@@ -31,11 +31,11 @@ pub enum What {
     Refused {
         name: String,
     },
-    /// `heard`: a script had asked for this event.
+    /// `handled`: a script listens to this event.
     Event {
         name: String,
         fields: Json,
-        heard: bool,
+        handled: bool,
     },
     /// A console command of a script. None is executed.
     Command(String),

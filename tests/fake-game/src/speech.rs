@@ -2,7 +2,7 @@
 //! by `Say`, `SendGlobalGameEvent`, and inputs of entities.
 //!
 //! As in Valve's published code of the game (`Host_Say`, `EventLog.cpp`, `tf_eventlog.cpp`): the log is
-//! written by who hears the events, so an event of a script is logged as one of the engine is.
+//! written by a listener of the events, so an event of a script is logged as one of the engine is.
 
 use std::net::{SocketAddr, UdpSocket};
 
@@ -44,7 +44,7 @@ impl World {
                 secret => format!("S{secret}"),
             };
             let packet = [b"\xff\xff\xff\xff", head.as_bytes(), &whole, b"\0"].concat();
-            // Nobody may be listening, as for an engine.
+            // It may be that no script listens, as for an engine.
             let _ = log.socket.send_to(&packet, log.to);
         }
         self.logged.push(whole);
@@ -197,7 +197,7 @@ pub fn host_say(world: &Shared, vm: &Vm, userid: Option<i32>, text: &[u8], team:
 }
 
 /// What the engine makes of the words of a script: they are cut into arguments as a line of the console
-/// is, and a first one that is `say` is taken for the command.
+/// is, and a first one that is `say` counts as the command.
 fn spoken(text: &[u8]) -> Vec<u8> {
     let text = text.trim_ascii_start();
     let end = text.iter().position(u8::is_ascii_whitespace);

@@ -24,7 +24,7 @@ pub struct Entity {
     pub class: String,
     pub name: String,
     pub script_id: String,
-    /// What scripts hold, and its number. Made when first asked for.
+    /// What scripts hold, and its number. Made when first requested.
     pub instance: Option<(usize, Object)>,
     pub scope: Option<Object>,
     pub think: Option<String>,

@@ -3,7 +3,7 @@
 //! Commands end at `;` outside of quotes and at the end of a line anywhere; `//` outside of
 //! quotes begins a comment; nothing escapes a quote. The engine drops a command that is too long
 //! for it, and older ones cut it: here it is cut, and the rest is a command of its own. It drops
-//! one whose words, with a NUL each, do not fit into its buffer, and tells 64 words apart.
+//! one whose words, with a NUL each, do not fit into its buffer, and separates 64 words at most.
 
 /// Longest command that an engine runs.
 pub const COMMAND_BYTES_MAX: usize = 510;

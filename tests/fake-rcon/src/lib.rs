@@ -17,7 +17,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// So many wrong passwords, and nobody is let in any more.
+/// After so many wrong passwords, every connection is refused.
 pub const FAILURES_MAX: usize = 5;
 
 /// How replies are cut into packets, and packets into writes.
@@ -90,7 +90,7 @@ impl FakeRcon {
         Self::start_at(any, password, handler).expect("a free port of the loopback interface")
     }
 
-    /// The same on an address that somebody may know from an earlier one.
+    /// The same on an address that a client may know from an earlier one.
     pub fn start_at(
         address: SocketAddr,
         password: &str,

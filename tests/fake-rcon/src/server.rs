@@ -5,7 +5,7 @@ use super::{console, script};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Somebody who is on.
+/// A player who is on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Player {
     pub userid: i32,
@@ -117,7 +117,7 @@ impl FakeServer {
         self.lock().players.clone()
     }
 
-    /// What the console said to everybody.
+    /// What the console wrote to all players.
     pub fn said(&self) -> Vec<String> {
         self.lock().said.clone()
     }

@@ -1,5 +1,5 @@
 //! A Squirrel 3.1 interpreter as the game's, behind a safe interface. Its integers have 32 bits, or 64 where
-//! `build.rs` was asked for that.
+//! `build.rs` was set to that.
 //! What the game adds to it is not here.
 
 mod errors;

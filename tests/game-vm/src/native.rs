@@ -88,7 +88,7 @@ impl Vm {
         drop(natives);
         self.balanced(|| {
             let name = CString::new(name).expect("a name without NUL");
-            // SAFETY: room was reserved. The one free variable tells `enter` what to call.
+            // SAFETY: room was reserved. The one free variable is what `enter` calls.
             unsafe {
                 ffi::sq_pushinteger(self.raw, index);
                 ffi::sq_newclosure(self.raw, enter, 1);

@@ -101,7 +101,7 @@ impl Vm {
         self.balanced(|| {
             self.push(value);
             let mut number = std::ptr::null_mut();
-            // SAFETY: the value is an instance. The tag tells ours from those of other classes.
+            // SAFETY: the value is an instance. The tag distinguishes ours from those of other classes.
             let found = unsafe { ffi::sq_getinstanceup(self.raw, -1, &mut number, crate::TAG) };
             (found >= 0 && !number.is_null()).then_some(number.addr())
         })

@@ -147,7 +147,7 @@ fn depth_and_size_are_bounded() {
     assert_eq!(more, json!("kwargs holds more than 20000 values"));
 }
 
-/// Objects that say they are something else, and tell when they are asked.
+/// Objects whose metamethods claim another type, and record that they were called.
 const SPIES: &str = r#"
     ::asked <- []
     local Spies = function(says) {
@@ -179,7 +179,7 @@ const SPIES: &str = r#"
 "#;
 
 #[test]
-fn a_table_is_a_table_whatever_it_says_and_is_not_asked() {
+fn a_table_is_a_table_whatever_its_metamethods_return() {
     let (_dir, mut game) = game();
     let code = format!(
         r#"{SPIES}
@@ -205,7 +205,7 @@ fn a_table_is_a_table_whatever_it_says_and_is_not_asked() {
 }
 
 #[test]
-fn an_instance_is_refused_whatever_it_says_and_is_not_asked() {
+fn an_instance_is_refused_whatever_its_metamethods_return() {
     let (_dir, mut game) = game();
     let code = format!(
         r#"{SPIES}

@@ -84,7 +84,7 @@ local TABLES = ["OwnerKey", "inner", "outer", "gathered", "urgentQueue", "sessio
 	::Visit(getroottable(), "root", {}, 0)
 }
 
-// Calls everything that can be called on the stack, with arguments that nobody expects.
+// Calls everything that can be called on the stack, with unexpected arguments.
 ::calling <- false
 ::CallAll <- function()
 {
@@ -110,7 +110,7 @@ local TABLES = ["OwnerKey", "inner", "outer", "gathered", "urgentQueue", "sessio
 	::calling = false
 }
 
-// Whatever is done with it, somebody looks.
+// Whatever is done with it, the spy looks.
 ::Evil <- function()
 {
 	local look = function(...) { ::Spy("evil"); return null }

@@ -76,7 +76,7 @@
 		OnEnd(thinker, scope)
 	}
 
-	// The slot of the scope goes when the entity does; a table in between is told.
+	// The slot of the scope goes when the entity does; a table in between is called.
 	function OnEnd(entity, scope)
 	{
 		local id = entity.GetScriptId(), below = scope.getdelegate()

@@ -1,5 +1,5 @@
 //! A community around one game with the shipped scripts: VyHub, the console, the engine's log, the built
-//! daemon, an admin, and somebody whom a hostile script wants to be banned.
+//! daemon, an admin, and a player whom a hostile script wants to be banned.
 
 use std::net::{SocketAddr, TcpListener};
 
@@ -155,8 +155,8 @@ impl Story {
         log.iter().any(|line| refused(&line))
     }
 
-    /// Somebody reads it, in the game or as what the console says.
-    pub fn is_told(&self, part: &str) -> bool {
+    /// Whether a player reads it, in the game or as what the console writes.
+    pub fn is_shown(&self, part: &str) -> bool {
         let shown = self.game.record().client_prints();
         let (said, by_rcon) = (self.console.said(), self.console.shown());
         shown.iter().any(|(_, _, text)| text.contains(part))
@@ -187,13 +187,13 @@ impl Story {
         assert_eq!(reasons, ["real"], "{:#?}", self.daemon.log());
     }
 
-    /// Nothing counts any more on this map, what the admin writes neither; but the admin is told.
+    /// Nothing counts any more on this map, what the admin writes neither; but the admin gets an answer.
     #[track_caller]
-    pub fn assert_that_nobody_counts(&mut self, why: &str, told: &str) {
+    pub fn assert_that_no_command_counts(&mut self, why: &str, told: &str) {
         let order = format!("!ban #{} 1h real", self.victim);
         self.game.say(self.admin, order);
         self.until(why, |story| story.is_refused(why));
-        self.until(told, |story| story.is_told(told));
+        self.until(told, |story| story.is_shown(told));
         self.game.run_real(0.3);
         assert_eq!(self.bans(), 0, "{:#?}", self.game.engine_log());
     }

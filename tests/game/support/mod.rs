@@ -1,4 +1,4 @@
-//! What the stories are told with: the fake game, the real daemon, and a stand-in for it.
+//! What the stories use: the fake game, the real daemon, and a stand-in for it.
 
 pub mod community;
 pub mod daemon;

@@ -1,5 +1,5 @@
 //! A game with `vpi.nut`, and a stand-in for vpid that believes nothing it should not: it checks
-//! names, macs, order and windows of every file, and answers what a test tells it to.
+//! names, macs, order and windows of every file, and answers as the test says.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -293,7 +293,7 @@ pub struct Talk {
 }
 
 impl Talk {
-    /// A map in which the given script runs after `vpi.nut`, and everybody has shaken hands.
+    /// A map in which the given script runs after `vpi.nut`, and the session has begun.
     pub fn start(script: &str) -> Self {
         let mut talk = Self::begin(script, |setup| setup);
         talk.connect();

@@ -216,7 +216,7 @@ fn template() -> &'static Path {
     &made.folder
 }
 
-/// It does not run as root unless it is told to.
+/// It runs as root only on request.
 fn as_root() -> Option<&'static str> {
     getuid().is_root().then_some("--user=root")
 }
@@ -239,7 +239,7 @@ fn program(name: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("{name} is missing: install mariadb-server"))
 }
 
-/// Free now; nobody else is likely to take it before the server does.
+/// Free now; no other program is likely to take it before the server does.
 fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     listener.local_addr().expect("its number").port()

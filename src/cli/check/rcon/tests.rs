@@ -31,7 +31,7 @@ fn of_game(log: Option<LogListen>, replies: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn a_console_that_answers_is_told_with_its_map() {
+fn a_console_that_replies_is_reported_with_its_map() {
     let said = of_game(
         None,
         &[(

@@ -211,7 +211,7 @@ fn a_running_vpid_is_named() {
 }
 
 #[test]
-fn hosts_that_nobody_serves_are_named() {
+fn hosts_that_no_server_serves_are_named() {
     let place = Place::new("hostname = \"mine\"");
     for host in ["mine", "a", "b", "c", "d", "e", "f"] {
         place.write(&format!("scriptdata/{host}_vpi_restart.interface"), b"\0");
@@ -287,7 +287,7 @@ fn what_is_not_reached_is_bad() {
 }
 
 #[test]
-fn a_server_of_vyhub_without_rcon_is_told_what_will_not_work() {
+fn a_server_of_vyhub_without_rcon_is_warned_of_what_will_not_work() {
     let place = Place::new(
         "vyhub_server_id = '0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9'\n\
          log_listen = '127.0.0.1:0'\n[vyhub]\napi_url = 'https://h/v1'\napi_key = 'k'"
@@ -335,7 +335,7 @@ fn hosts_whose_files_the_game_cannot_write_are_named() {
 }
 
 #[test]
-fn scripts_without_rcon_are_told_where_commands_work() {
+fn scripts_without_rcon_are_reported_with_where_commands_work() {
     let place = Place::with("key = 'key-0123456789abcdefghijABCDEFGHIJ'");
     place.says("which the game heeds on Valve's own maps only");
 }

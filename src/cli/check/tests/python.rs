@@ -83,7 +83,7 @@ fn scripts_that_python_understands_are_good() {
 }
 
 #[test]
-fn errors_in_files_are_told_with_their_lines() {
+fn errors_in_files_are_reported_with_their_lines() {
     let place = Place::python(&format!("{DIR}vpi_interfaces = 'vpi_interfaces.py'\n"));
     place.file("scripts/a.py", "import json\n\ndef f(:\n");
     place.file("scripts/b.py", "x = 5\n");

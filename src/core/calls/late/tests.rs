@@ -1,14 +1,16 @@
 use super::*;
 use crate::config;
 use crate::core::Now;
+use crate::core::accepted_file::{AcceptedFile, Proof, Route};
 use crate::core::context::Shared;
 use crate::core::functions::Functions;
-use crate::core::ids::{Caller, FileId, FolderId, HostId, RequestId, RunId, ScriptId};
+use crate::core::hosts::Hosts;
+use crate::core::ids::{
+    Caller, FileId, FolderId, HostId, RequestId, RequestNumber, RunId, ScriptId,
+};
 use crate::core::message::Message;
-use crate::core::opening::{Opening, Proof, Route};
 use crate::core::output::Output;
 use crate::core::servers::Servers;
-use crate::core::sessions::Hosts;
 use crate::jobs::{Done, Job};
 use crate::protocol::call::Call;
 use crate::protocol::signed::Id;
@@ -57,13 +59,15 @@ impl Bench {
              key = '0123456789abcdef0123456789abcdef'\n[database]\npath = \"/d\""
         );
         let config = config::parse(&text, Path::new("/"), |_| None).unwrap();
+        let mut shared = Shared {
+            hosts: Hosts::default(),
+            servers: Servers::default(),
+            functions: Functions::new(&config),
+        };
+        shared.reconfigure(&config, &[FolderId(0)]);
         Self {
             calls: Calls::new(&config),
-            shared: Shared {
-                hosts: Hosts::new(&config, &[FolderId(0)]),
-                servers: Servers::default(),
-                functions: Functions::new(&config),
-            },
+            shared,
             out: Output::default(),
             now: Now {
                 mono_ms: ARRIVED_MS,
@@ -98,7 +102,7 @@ impl Bench {
     }
 
     fn open(&mut self, route: Route, recovered: bool, singles: Vec<Call>, chain: Vec<Call>) {
-        let opening = Opening {
+        let accepted = AcceptedFile {
             source: Source::File(FILE),
             caller: Caller::Host(HostId(1)),
             proof: self.proof,
@@ -108,7 +112,7 @@ impl Bench {
             singles: singles.into_iter().map(|call| Ok(call).into()).collect(),
             chains: vec![chain.into_iter().map(|call| Ok(call).into()).collect()],
         };
-        self.act(|calls, cx| calls.open(opening, cx));
+        self.act(|calls, cx| calls.open(accepted, cx));
     }
 
     fn done(&mut self, index: u32, outcome: Outcome) {
@@ -145,7 +149,7 @@ fn script() -> Route {
     let request = RequestId {
         script: ScriptId(1),
         run: RunId(1),
-        number: 1,
+        number: RequestNumber(1),
     };
     Route::Script {
         request,

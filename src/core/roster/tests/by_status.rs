@@ -12,7 +12,7 @@ fn confirmed() -> Roster {
     let both = [line_of(2, "Ann", ANN), line_of(3, "Bob", BOB)];
     roster.status(&status(&both), at(20_000));
     roster.drain_arrivals();
-    roster.status_taken(at(20_000));
+    roster.status_requested(at(20_000));
     roster
 }
 
@@ -67,7 +67,6 @@ fn a_line_that_contradicts_status_changes_nothing() {
         assert_eq!(roster.who_is(3), ("Bob", steam(BOB)), "{line:?}");
         assert!(is_confirmed(&roster, 3, BOB, 21_000), "{line:?}");
         assert!(roster.wants_status(), "{line:?}");
-        assert_eq!(roster.departed(), [], "{line:?}");
     }
     // Where status is silent for long, the log is all there is.
     let mut roster = confirmed();
@@ -87,7 +86,7 @@ fn whom_status_does_not_bear_out_does_not_come_back_by_the_log() {
     let both = [line_of(2, "Ann", ANN), line_of(3, "Bob", BOB)];
     roster.status(&status(&both), at(27_000));
     assert_eq!(roster.userids(), [2, 3]);
-    roster.status_taken(at(27_000));
+    roster.status_requested(at(27_000));
     for line in [&ghost, &said(9, "Ghost", EVE)] {
         roster.log_line(line, at(28_000));
         assert_eq!(roster.userids(), [2, 3]);
@@ -107,7 +106,7 @@ fn a_departure_that_was_only_logged_is_looked_at_again() {
     let again_ms = roster.recheck_ms().expect("a look when it can tell");
     assert!(again_ms >= 21_000 + limits::ROSTER_OVERTAKEN_MS);
     let both = [line_of(2, "Ann", ANN), line_of(3, "Bob", BOB)];
-    roster.status_taken(at(22_000));
+    roster.status_requested(at(22_000));
     assert_eq!(roster.recheck_ms(), Some(again_ms), "too early");
     roster.status(&status(&both), at(22_000));
     assert_eq!(
@@ -115,7 +114,7 @@ fn a_departure_that_was_only_logged_is_looked_at_again() {
         [2],
         "the answer may be older than the line"
     );
-    roster.status_taken(at(again_ms));
+    roster.status_requested(at(again_ms));
     roster.status(&status(&both), at(again_ms));
     assert_eq!((roster.userids(), roster.recheck_ms()), (vec![2, 3], None));
 }
@@ -130,7 +129,7 @@ fn names_of_status_win_and_are_asked_for_once() {
     roster.log_line(&rename("cheater"), at(21_000));
     assert_eq!(roster.who_is(3).0, "Bob", "a script may have made this up");
     assert!(roster.wants_status());
-    roster.status_taken(at(21_500));
+    roster.status_requested(at(21_500));
     roster.log_line(&said(3, "cheater", BOB), at(21_600));
     assert!(!roster.wants_status(), "this was asked for already");
     let both = [line_of(2, "Ann", ANN), line_of(3, "cheater", BOB)];
@@ -329,7 +328,7 @@ fn a_name_by_status_stays_also_while_the_id_is_not_known() {
         ..line_of(2, "Ann", 7)
     };
     roster.status(&status(&[pending]), at(20_000));
-    roster.status_taken(at(20_000));
+    roster.status_requested(at(20_000));
     let renamed = Line::Renamed {
         who: who(2, "Ann", None),
         to: "Bob".into(),

@@ -57,7 +57,7 @@ fn engine_speaks(
                 ..line_of(*userid, name, 0)
             });
             let players: Vec<_> = players.collect();
-            roster.status_taken(now);
+            roster.status_requested(now);
             roster.status(&status(&players), now);
         }
         (1, Some((name, id))) => {
@@ -121,18 +121,21 @@ fn what_the_engine_tells_holds_in_every_order() {
                 let silent = id.is_none() && !roster.engine_is_live(now);
                 assert!(told || silent, "{person:?} {id:?}");
             }
-            // Who arrives is there with an id, and departs once.
-            for (id, person) in roster.drain_departures() {
-                assert_eq!(person.steam, Some(id));
-                assert!(here.remove(&person.userid), "{person:?}");
-            }
+            // Who is there with an id has arrived.
             for userid in roster.drain_arrivals() {
                 assert!(roster.person(userid).unwrap().steam.is_some());
-                assert!(here.insert(userid), "{userid}");
+                here.insert(userid);
             }
+            here.retain(|userid| {
+                roster
+                    .person(*userid)
+                    .is_some_and(|one| one.steam.is_some())
+            });
             let with_id = roster.people().filter(|person| person.steam.is_some());
             assert!(with_id.map(|person| person.userid).eq(here.iter().copied()));
-            let sure = truth.keys().filter(|userid| roster.people[userid].id_told);
+            let sure = truth
+                .keys()
+                .filter(|userid| roster.people[userid].has_engine_id);
             assert_eq!(
                 sure.count(),
                 truth.values().filter(|(_, id)| id.is_some()).count()

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::config::{self, Config};
 use crate::core::{
     Core, Effect, Effects, Event, FolderId, Launch, Now, OperatorRequest, RunId, ScriptAct,
-    ScriptId, ScriptNews, ServerId, StartScripts,
+    ScriptId, ScriptReport, ServerId, StartScripts,
 };
 use crate::protocol::control::ScriptRequest;
 use crate::protocol::engine_log::{Line, Who};
@@ -141,18 +141,18 @@ impl World {
             .unwrap_or_else(|| panic!("{name} was not started"))
     }
 
-    pub fn news(&mut self, name: &str, what: ScriptNews) {
+    pub fn news(&mut self, name: &str, what: ScriptReport) {
         let Process { script, run, .. } = *self.of(name);
         self.on(Event::Script { script, run, what });
     }
 
     pub fn say(&mut self, name: &str, messages: Value) {
         let line = messages.to_string().into_bytes();
-        self.news(name, ScriptNews::Said(vec![line]));
+        self.news(name, ScriptReport::Sent(vec![line]));
     }
 
     pub fn end(&mut self, name: &str) {
-        self.news(name, ScriptNews::Ended("with exit code 1".into()));
+        self.news(name, ScriptReport::Ended("with exit code 1".into()));
     }
 
     pub fn ready(&mut self, name: &str, hooks: &[&str], functions: &[&str]) {

@@ -1,6 +1,6 @@
 //! Calls whose statement commits by itself, so that the journal cannot be written in the same
 //! transaction: what makes and changes tables. Their row is there before they begin; who finds
-//! it without an answer knows that nobody can tell how far they came, and does not begin again.
+//! it without a response knows that it is unknown how far they came, and does not begin again.
 
 use super::journal::{self, Found, READABLE, WRITABLE};
 use super::last_id::{LastId, READ};

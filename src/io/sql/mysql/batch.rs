@@ -18,7 +18,7 @@ use crate::sql::Class;
 use mysql::{Error, MySqlError};
 
 /// The savepoint is gone at the end if the transaction was, by an error that undoes all of it or
-/// a statement that commits: then nothing is taken for done.
+/// a statement that commits: then nothing counts as done.
 const BEGIN: &str = "START TRANSACTION READ WRITE; SAVEPOINT vpid_all";
 const STILL_OPEN: &str = "RELEASE SAVEPOINT vpid_all";
 /// 1305: there is no such savepoint; 3101: another server of MySQL's group wrote the same.
@@ -230,7 +230,7 @@ impl Batch<'_> {
         let mut culprit = *fall.task;
         match fall.how {
             Called::Culprit(error) => {
-                // The caller does not wait until the server has been told.
+                // The caller does not wait for the request to the server.
                 self.worker.pool.answer(&culprit, Err(error));
                 let back = self.undone();
                 self.worker.close_and_kill();

@@ -17,7 +17,7 @@
 //! - A deadlock or a lock that is not granted: the same, five times at most, and then alone.
 //! - What commits by itself (`CREATE`, `CALL`) is noted before it runs. Its fate may remain unknown.
 //! - The supervisor sleeps until the nearest deadline. It breaks the connection of what runs too long; its
-//!   worker opens another one and tells the server to stop.
+//!   worker opens another one and has the server stop it.
 
 mod alone;
 mod batch;
@@ -131,7 +131,7 @@ impl Workers {
         }
     }
 
-    pub(super) fn submit(&self, jobs: Vec<Job>) {
+    pub(super) fn submit(&self, jobs: impl IntoIterator<Item = Job>) {
         self.pool.submit(jobs.into_iter().map(Task::new).collect());
     }
 

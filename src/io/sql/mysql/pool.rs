@@ -1,5 +1,5 @@
 //! What the workers of one server share: what waits, who runs what until when, and whether the
-//! server is away.
+//! server is unreachable.
 
 use super::queue::Task;
 use super::session::Socket;
@@ -138,7 +138,7 @@ impl Pool {
         rests.is_some()
     }
 
-    /// The server was told to end this connection's statement.
+    /// The server was requested to end this connection's statement.
     pub(super) fn killed(&self, id: u32) {
         self.with(|state| {
             state.killed.push(id);
@@ -194,7 +194,7 @@ impl Pool {
         let Some((news, untold)) = lost else {
             return;
         };
-        // What waits has deadlines, which nobody else keeps now.
+        // What waits has deadlines, which no worker keeps now.
         self.watchdog.begins();
         log_news(news);
         if let Some(ticket) = untold {

@@ -31,7 +31,7 @@ pub(super) struct Applied {
 /// Why a schema was not applied.
 enum Stop {
     Fault(Fault),
-    /// The server is gone, or somebody else is at it.
+    /// The server is gone, or another vpid prepares it.
     Away(Error),
     Busy,
 }
@@ -94,7 +94,7 @@ fn refused(schema: &Schema, error: Error) -> Option<Verdict> {
     }]))
 }
 
-/// Runs what is missing of the schema. Nobody else does at the same time.
+/// Runs what is missing of the schema. No other vpid does at the same time.
 fn apply(worker: &mut Worker, schema: &Schema) -> Result<(), Stop> {
     own(worker, &format!("{WRITABLE}; {CREATE}"))?;
     // Longer than the lock is waited for.
@@ -266,7 +266,7 @@ fn read_queries<Q: AsRef<Query>>(
     Ok(faults)
 }
 
-/// What is wrong with a statement; an error where the server cannot be asked.
+/// What is wrong with a statement; an error where the server is unreachable.
 fn wrong(
     session: &mut Session,
     template: &Template,

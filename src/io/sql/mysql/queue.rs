@@ -16,11 +16,11 @@ pub(super) struct Task {
     pub class: Result<Class, CallError>,
     /// The job's, until it ran in time and was undone for the sake of another.
     pub deadline_ms: Option<u64>,
-    /// Tasks of one number share a transaction with each other only; 0 with whoever is next.
+    /// Tasks of one number share a transaction with each other only; 0 with any others.
     pub group: u32,
     /// How often it was begun without an outcome.
     pub tries: u32,
-    /// The journal was asked, and does not know it from before.
+    /// The journal was read, and does not know it from before.
     pub is_new: bool,
 }
 
@@ -131,7 +131,7 @@ impl Queue {
         self.hosts.values().flat_map(|host| &host.waiting)
     }
 
-    /// A number for tasks that are to share a transaction with nobody else.
+    /// A number for tasks that are to share a transaction with no others.
     pub(super) fn group(&mut self) -> u32 {
         self.groups = self.groups.checked_add(1).unwrap_or(1);
         self.groups
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_not_run_is_told_without_a_transaction() {
+    fn what_may_not_run_is_answered_without_a_transaction() {
         let mut queue = queue(&[(1, "COMMIT")]);
         assert!(matches!(queue.begin(), Some(Begun::Read(task)) if task.class.is_err()));
     }

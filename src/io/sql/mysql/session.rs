@@ -63,7 +63,7 @@ impl Socket {
         self.0.try_clone().map(Self)
     }
 
-    /// Ends the connection: whoever reads or writes on it gets an error at once.
+    /// Ends the connection: a thread that reads or writes on it gets an error at once.
     pub(super) fn end(&self) {
         // It fails only where the connection has ended already.
         let _ = self.0.shutdown(std::net::Shutdown::Both);
@@ -90,7 +90,7 @@ impl Session {
         })
     }
 
-    /// From here on somebody else knows how long something may take.
+    /// From here on the caller keeps the time.
     pub(super) fn be_patient(&self) -> std::io::Result<()> {
         self.socket.0.set_read_timeout(None)?;
         self.socket.0.set_write_timeout(None)
@@ -230,7 +230,7 @@ fn options(settings: &Mysql) -> OptsBuilder {
         .ip_or_hostname(Some(settings.host.as_str()))
         .tcp_port(settings.port)
         .socket(socket)
-        // Otherwise the driver asks for the server's socket, and comes back through it.
+        // Otherwise the driver looks up the server's socket, and connects again through it.
         .prefer_socket(false)
         .user(Some(settings.user.as_str()))
         .pass(
@@ -244,7 +244,7 @@ fn options(settings: &Mysql) -> OptsBuilder {
         .tcp_connect_timeout(patience)
         .read_timeout(patience)
         .write_timeout(patience)
-        // Found by the system, also while nobody asks anything.
+        // Found by the system, also while no call runs.
         .tcp_keepalive_time_ms(Some(60_000))
         .stmt_cache_size(Some(SQL_STATEMENTS_CACHED_MAX))
         .max_allowed_packet(Some(MYSQL_PACKET_BYTES_MAX))

@@ -30,9 +30,9 @@ pub(super) struct State {
     pub preparation: Option<Pending>,
     /// Changed steps of the schema that were complained about, by number and fingerprint.
     pub complaints: Vec<(u32, String)>,
-    /// It was told that the server allows fewer connections than the pool has.
+    /// It was reported that the server allows fewer connections than the pool has.
     pub said_refused: bool,
-    /// Connections that were given up, and that nobody has ended on the server.
+    /// Connections that were given up, and that have not been ended on the server.
     pub kills: Vec<u32>,
     /// Those that were ended on the server, and may still be at work there.
     pub killed: Vec<u32>,
@@ -116,7 +116,7 @@ impl State {
         slots.any(|(other, slot)| other != seat && slot.is_in_use())
     }
 
-    /// A server that comes and goes is tried as rarely as one that is away.
+    /// A server that comes and goes is tried as rarely as one that is unreachable.
     pub(super) fn first_wait_ms(&self) -> u64 {
         let recent = Duration::from_millis(SQL_RETRY_MS_MAX);
         match self.last_outage {

@@ -101,7 +101,7 @@ fn who_has_no_connection_at_all_waits_for_one() {
 }
 
 #[test]
-fn a_statement_is_ended_on_the_server_also_where_its_lane_has_no_second_connection() {
+fn a_statement_is_ended_on_the_server_also_where_its_worker_has_no_second_connection() {
     let mut desk = limited(2);
     desk.start();
     let mut sleeping = raw(1, "SELECT SLEEP(25)");

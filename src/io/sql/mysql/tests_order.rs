@@ -272,7 +272,7 @@ fn the_journal_forgets_what_is_old_and_only_in_time() {
 }
 
 #[test]
-fn who_meets_deadlocks_again_and_again_is_told_and_the_others_are_done() {
+fn repeated_deadlocks_become_an_error_and_the_other_calls_are_done() {
     let mut desk = Desk::new();
     // As the server would, whoever comes.
     let trigger = "CREATE TRIGGER user_x_d BEFORE INSERT ON user_x_t FOR EACH ROW \

@@ -132,7 +132,7 @@ fn a_connection_that_ends_by_itself_is_no_outage() {
 }
 
 #[test]
-fn who_is_not_let_in_is_told_why_and_no_password_is_told() {
+fn a_refused_connection_is_explained_and_no_password_is_shown() {
     let mut desk = Desk::on(shared());
     let sentence = |desk: &mut Desk| {
         desk.start();

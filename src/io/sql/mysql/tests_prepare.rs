@@ -95,7 +95,7 @@ fn vpids_that_start_together_apply_a_schema_once() {
 }
 
 #[test]
-fn faults_of_queries_are_told_before_anybody_calls_them() {
+fn faults_of_queries_are_reported_before_any_call() {
     let mut desk = Desk::new();
     desk.prepare(queries(&[
         ("good", Returns::Objects, &["SELECT id, wins FROM user_x_t"]),

@@ -14,7 +14,7 @@ pub(super) enum Trouble {
     /// The connection is gone, for this reason.
     Lost(String),
     /// The server chose this transaction to end a deadlock, or waited too long for a lock:
-    /// nothing of the transaction is to stand, and it can be begun anew.
+    /// nothing of the transaction is to stand, and it can be begun again.
     Conflict(CallError),
     /// What seemed to read has written, where only reading is allowed.
     Writes,
@@ -56,7 +56,7 @@ fn is_lost(code: u16) -> bool {
 /// What became of a statement that failed: a mistake of its caller, else trouble.
 pub(super) fn sort(error: Error) -> Result<CallError, Trouble> {
     match error {
-        // The server says so and hangs up; nobody else is to blame.
+        // The server says so and hangs up; nothing else is to blame.
         Error::MySqlError(error) if error.code == 1153 => Err(Trouble::Endless(call_error(&error))),
         Error::MySqlError(error) if is_lost(error.code) => Err(Trouble::Lost(error.message)),
         Error::MySqlError(error) => match error.code {
@@ -115,7 +115,7 @@ fn is_too_long(message: &str) -> bool {
     begins.iter().any(|begin| message.contains(begin))
 }
 
-/// What a caller is told whose call was begun once.
+/// The error of a call that was begun once.
 pub(super) fn interrupted() -> CallError {
     CallError::new(
         INTERRUPTED,
@@ -140,7 +140,7 @@ pub(super) fn refusal(error: &Error) -> Refusal {
             1820 | 1862 | 3118 | 3955 => {
                 "the server has locked this user, or wants another password of it: ALTER USER"
             }
-            3159 => "set tls, as the server lets nobody in without",
+            3159 => "set tls, since the server refuses connections without it",
             1290 | 1836 => "it is a copy or was made read-only: name the server that is written to",
             1053 => "the server is stopping; start it again",
             _ => "see the server's log",

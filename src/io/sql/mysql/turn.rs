@@ -103,7 +103,7 @@ impl Worker {
             id: task.job.id,
             outcome,
         });
-        // What is answered first: a host that goes on may tell more of the same.
+        // Responses first: a host that goes on may send more of the same.
         self.pool.report(done.collect());
         back
     }

@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_over_once_and_its_worker_is_told() {
+    fn a_time_is_over_once_and_its_worker_is_notified() {
         let watch = Watch::default();
         watch.begin(100, Some(CallId::of_number(7, 3)));
         let (running, limit_ms) = watch.look(99);

@@ -250,7 +250,7 @@ fn burning(pool: &Pool, session: &mut Session) -> Option<CallError> {
 /// Tasks with their outcomes, and tasks that wait again.
 pub(super) type Ended = (Vec<(Task, Outcome)>, Vec<Task>);
 
-/// What came of a call on a connection.
+/// The result of a call on a connection.
 pub(super) enum Called {
     Outcome(Result<String, CallError>),
     /// Its caller gets this, and the connection is of no use any more, by its fault.

@@ -1,7 +1,7 @@
 //! `vpid check` on an SQLite file: everything that a start does, taken back.
 //!
 //! It may run beside a running vpid, so it waits for no lock for long and keeps none for long;
-//! what could not be tried is said, and is nobody's fault.
+//! what could not be tried is reported as such.
 
 use super::super::guard::Guard;
 use super::super::trouble::{is_interrupted, is_locked, sentence};
@@ -39,8 +39,8 @@ fn look(settings: &Sqlite, existed: bool, preparation: &Preparation) -> Vec<Find
     let guard = Arc::new(Guard::alone());
     let engine = match Engine::open(settings, &guard) {
         Ok(engine) => engine,
-        Err(error) if error.locked => return vec![untried("it was")],
-        Err(error) => return vec![bad(&error.sentence)],
+        Err(error) if error.is_locked() => return vec![untried("it was")],
+        Err(error) => return vec![bad(&error.to_string())],
     };
     let mut findings = Vec::new();
     match engine.try_write() {

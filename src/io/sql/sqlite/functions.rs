@@ -2,7 +2,7 @@
 //! `instr`, `trim` and `unhex` with the characters given, `json_patch`. They give what SQLite's
 //! own give (the tests compare them), in a time that grows with the length of their arguments.
 //!
-//! SQLite asks nobody while a function runs, so neither a deadline nor an interrupt ends one.
+//! SQLite calls no handler while a function runs, so neither a deadline nor an interrupt ends one.
 
 #![expect(
     unsafe_code,
@@ -112,11 +112,11 @@ pub(super) fn register(
 
 /// An argument as text, where it is not NULL.
 ///
-/// SAFETY: `at` is the number of an argument, and nothing asks for it in another form while the
+/// SAFETY: `at` is the number of an argument, and nothing reads it in another form while the
 /// text is in use.
 unsafe fn argument<'a>(values: Values, at: usize) -> Option<&'a [u8]> {
     // SAFETY: SQLite's pointer stays good for as many bytes as it then says, until the value is
-    // asked for in another form, or the function returns.
+    // read in another form, or the function returns.
     unsafe {
         let value = *values.add(at);
         let start = ffi::sqlite3_value_text(value);

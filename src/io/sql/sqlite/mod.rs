@@ -20,18 +20,17 @@ use super::guard::Guard;
 use super::host_states::HostStates;
 use super::journal::{Journal, OWN_MARK, Pruning};
 use super::trouble::{Trouble, call_error, is_unavailable, sentence};
-use crate::jobs::{Caller, Job};
+use crate::jobs::{Caller, IdMap, Job};
 use crate::limits::{QUERY_ROWS_MAX, SQL_BATCH_MS_MAX, SQL_FUNCTIONS_COST_MAX, SQL_LATE_MS};
 use crate::protocol::call_error::CallError;
 use crate::protocol::response_text::{Decoder, push_int};
 use crate::sql::{
-    Dialect, Param, Quoting, Returns, SqlCall, Statement, asks_for_changes, is_blank, is_counted,
+    Dialect, Param, Quoting, Returns, SqlCall, Statement, is_blank, is_counted, reads_change_count,
     render,
 };
 use rusqlite::Connection;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -74,7 +73,7 @@ struct Progress {
     wrote: bool,
     newest: u64,
     /// Of hosts whose calls ran: it counts once these are durable.
-    counts: HashMap<Caller, Counts>,
+    counts: IdMap<Caller, Counts>,
 }
 
 /// The statements of one call: what they may take, and what they have done so far.
@@ -133,7 +132,7 @@ impl Engine {
         let mut progress = Progress {
             wrote: false,
             newest: 0,
-            counts: HashMap::new(),
+            counts: IdMap::default(),
         };
         for (at, job) in jobs.iter().enumerate() {
             if now_ms.saturating_sub(began_ms) >= SQL_BATCH_MS_MAX {
@@ -324,11 +323,11 @@ impl Engine {
         let reads_only = prepared.readonly();
         let counting = counts::Statement {
             reads_only,
-            asks: !reads_only && asks_for_changes(&call.text),
+            asks: !reads_only && reads_change_count(&call.text),
             counted: !reads_only && is_counted(&call.text),
         };
         unit.counts.begin(&self.connection, &self.shown, counting);
-        // What SQLite prepares again since a table has changed, it asks about again.
+        // What SQLite prepares again since a table has changed, it checks again.
         self.guard.begin_cost();
         let ran = self.step(&mut prepared, call.returns, unit);
         unit.counts.end(&self.connection, &self.shown, counting);

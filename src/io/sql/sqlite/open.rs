@@ -16,10 +16,12 @@ use rusqlite::ffi::ErrorCode;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{OpenOptions, Permissions};
+use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use thiserror::Error;
 
 /// Whether "word" is a text where no column is called so, in statements about rows and about tables.
 const WORDS: [DbConfig; 2] = [
@@ -28,19 +30,25 @@ const WORDS: [DbConfig; 2] = [
 ];
 
 /// Why the database cannot be used.
-#[derive(Debug)]
-pub(in crate::io::sql) struct OpenError {
-    pub sentence: String,
-    /// Another program holds its lock, so that it may be well in a moment.
-    pub locked: bool,
+#[derive(Debug, Error)]
+pub(in crate::io::sql) enum OpenError {
+    #[error("database path {0:?}: {1}")]
+    Path(PathBuf, io::Error),
+    #[error("database {0} cannot be made private: {1}")]
+    NotPrivate(PathBuf, io::Error),
+    #[error(
+        "database {0} cannot be created: {1}; make sure its folder exists and vpid's user may write \
+         there"
+    )]
+    NotCreated(PathBuf, io::Error),
+    #[error("{}", sentence(.0, .1))]
+    Sqlite(PathBuf, rusqlite::Error),
 }
 
-impl From<String> for OpenError {
-    fn from(sentence: String) -> Self {
-        Self {
-            sentence,
-            locked: false,
-        }
+impl OpenError {
+    /// Whether another program holds its lock, so that it may work in a moment.
+    pub fn is_locked(&self) -> bool {
+        matches!(self, Self::Sqlite(_, error) if is_locked(error))
     }
 }
 
@@ -51,12 +59,9 @@ impl Engine {
         guard: &Arc<Guard>,
     ) -> Result<Self, OpenError> {
         let path = std::path::absolute(&settings.path)
-            .map_err(|error| format!("database path {:?}: {error}", settings.path))?;
+            .map_err(|error| OpenError::Path(settings.path.clone(), error))?;
         create_private(&path)?;
-        let fault = |error: rusqlite::Error| OpenError {
-            sentence: sentence(&path, &error),
-            locked: is_locked(&error),
-        };
+        let fault = |error| OpenError::Sqlite(path.clone(), error);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(&path, flags).map_err(fault)?;
         configure(&connection, settings).map_err(fault)?;
@@ -107,7 +112,7 @@ impl Engine {
 
 /// The file holds players' data: only vpid's user may read it, whatever the umask. SQLite
 /// gives its companions (the log, the shared index) the same mode.
-fn create_private(path: &Path) -> Result<(), String> {
+fn create_private(path: &Path) -> Result<(), OpenError> {
     match OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -116,18 +121,9 @@ fn create_private(path: &Path) -> Result<(), String> {
     {
         Ok(file) => file
             .set_permissions(Permissions::from_mode(0o600))
-            .map_err(|error| {
-                format!(
-                    "database {} cannot be made private: {error}",
-                    path.display()
-                )
-            }),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(format!(
-            "database {} cannot be created: {error}; make sure its folder exists and vpid's user \
-             may write there",
-            path.display()
-        )),
+            .map_err(|error| OpenError::NotPrivate(path.to_owned(), error)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(OpenError::NotCreated(path.to_owned(), error)),
     }
 }
 
@@ -168,7 +164,7 @@ fn configure(connection: &Connection, settings: &Sqlite) -> rusqlite::Result<()>
     connection.pragma_update(None, "synchronous", durability)
 }
 
-/// What a caller's statement can ask for at most. SQLite looks at the clock between its
+/// What a caller's statement can demand at most. SQLite looks at the clock between its
 /// instructions and not within them, so none may take long.
 fn bound(connection: &Connection) -> rusqlite::Result<()> {
     for (limit, most) in [

@@ -1,4 +1,4 @@
-//! The owner's schema and queries: what has not run is run, what will be asked is tried.
+//! The owner's schema and queries: what has not run is run, and queries are tried.
 //!
 //! A step and the row that says that it ran commit together. Statements of the owner's have the
 //! guard over them, as those of callers have, so that a step cannot end its transaction.
@@ -19,7 +19,7 @@ const FIND: &str = "/* vpid */ SELECT fingerprint FROM main.vpid_schema WHERE st
 const ADD: &str = "/* vpid */ INSERT INTO main.vpid_schema(step, fingerprint, applied) \
     VALUES (?1, ?2, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))";
 
-/// Nobody waits for a preparation; only the end of vpid cuts it short.
+/// No caller waits for a preparation; only the end of vpid cuts it short.
 const NO_LIMIT: u64 = u64::MAX;
 
 /// How the steps of a schema stand to those that ran.

@@ -60,7 +60,7 @@ impl Workers {
         }
     }
 
-    pub(in crate::io::sql) fn submit(&self, jobs: Vec<Job>) {
+    pub(in crate::io::sql) fn submit(&self, jobs: impl IntoIterator<Item = Job>) {
         let is_away = self.workers.with(|calls| {
             calls.jobs.extend(jobs);
             calls.outage.is_some()

@@ -290,7 +290,7 @@ fn nearly_a_file(
 }
 
 #[test]
-fn whoever_looks_at_a_file_finds_the_same_in_it() {
+fn every_look_at_a_file_finds_the_same_in_it() {
     let check = |bytes: &[u8]| {
         let shown = String::from_utf8_lossy(bytes);
         let expected = reference(bytes);

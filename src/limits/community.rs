@@ -1,0 +1,239 @@
+//! Bounds of what serves game servers and VyHub: RCON, the engine's log, the API, the outbox.
+
+// VyHub.
+
+/// Changes that wait to be sent, and from how many on the operator is warned.
+pub const OUTBOX_ENTRIES_MAX: usize = 10_000;
+pub const OUTBOX_ENTRIES_ADVISED: usize = 500;
+/// Changes that are sent at once, and the pause from one to the next.
+pub const OUTBOX_BUSY_MAX: usize = 2;
+pub const OUTBOX_GAP_MS: u64 = 100;
+/// The pause after a first failure, and the longest.
+pub const OUTBOX_RETRY_MS_MIN: u64 = 5_000;
+pub const OUTBOX_RETRY_MS_MAX: u64 = 300_000;
+/// How long a change waits that VyHub takes from no caller: the owner must change something first.
+pub const OUTBOX_HELD_MS: u64 = 300_000;
+/// How often a user is made for one change before it is given up.
+pub const OUTBOX_USER_TRIES_MAX: u32 = 3;
+/// Bans of one player that are alike are distinguished by more than this.
+pub const SAME_BAN_S: i64 = 1;
+/// Longest wait that the API may demand.
+pub const RETRY_AFTER_S_MAX: u64 = 86_400;
+/// After an answer that VyHub did not write.
+pub const FOREIGN_ANSWER_S: u64 = 30;
+/// How long one request may take, and one for a whole list of bans.
+pub const VYHUB_PATIENCE_MS: u64 = 20_000;
+pub const VYHUB_LIST_PATIENCE_MS: u64 = 120_000;
+/// How often the state of a server is reported, and a list of bans is fetched.
+pub const VYHUB_ROUND_MS: u64 = 60_000;
+/// How soon after a change the list is fetched, and after a new map the state is reported.
+pub const VYHUB_SOON_MS: u64 = 1_000;
+/// The record of a server is refreshed after this time.
+pub const VYHUB_RECORD_MS: u64 = 3_600_000;
+/// What was known of a server before is good for so long.
+pub const VYHUB_RECORD_S_MAX: i64 = 7 * 86_400;
+/// How long a start waits for VyHub before it uses what was known before.
+pub const VYHUB_CACHE_MS: u64 = 3_000;
+/// A player who could not be looked up is looked up again after this time.
+pub const VYHUB_USER_RETRY_MS: u64 = 60_000;
+/// Users that are known; those on a server are never forgotten.
+pub const VYHUB_USERS_MAX: usize = 10_000;
+/// Requests for users and their rights that are under way at once.
+pub const VYHUB_LOOKUPS_MAX: usize = 4;
+/// Rights of a user are refreshed after this time.
+pub const VYHUB_RIGHTS_MS: u64 = 300_000;
+/// Users whose rights are kept on disk.
+pub const VYHUB_RIGHTS_KEPT_MAX: usize = 500;
+/// How often the adverts of a bundle are fetched, how many are kept, how long each, and its lines.
+pub const VYHUB_ADVERTS_MS: u64 = 300_000;
+pub const ADVERTS_MAX: usize = 100;
+pub const ADVERT_CHARS_MAX: usize = 2_000;
+pub const ADVERT_LINES_MAX: usize = 10;
+/// Longest pause from one advert to the next, and longest text in front of each line.
+pub const ADVERT_INTERVAL_S_MAX: u64 = 86_400;
+pub const ADVERT_PREFIX_CHARS_MAX: usize = 32;
+/// A banned player who is still there is kicked again after this time.
+pub const KICK_AGAIN_MS: u64 = 5_000;
+/// Longest reason of a ban or warning, in characters.
+pub const REASON_CHARS_MAX: usize = 300;
+/// Lines that a command answers.
+pub const COMMAND_LINES_MAX: usize = 5;
+/// Pages of a user's bans that are looked through.
+pub const VYHUB_PAGES_MAX: u64 = 20;
+/// Calls of scripts that wait for VyHub.
+pub const VYHUB_CALLS_MAX: usize = 256;
+
+/// How often `status` is requested where it is the only source of who is on, and where it is not.
+pub const STATUS_ALONE_MS: u64 = 5_000;
+pub const STATUS_BESIDE_MS: u64 = 60_000;
+/// The pause between two, where something happened that only `status` can settle, such as who has
+/// come: players can bring that about. So many come without a pause first, since a banned player
+/// is kicked once `status` has confirmed who it is.
+pub const STATUS_SOON_MS: u64 = 1_000;
+pub const STATUS_BURST: u64 = 10;
+
+/// How long the new map is waited for, where the game closed RCON instead of replying to the
+/// command: less than a function of a script may take.
+pub const CHANGE_MAP_MS: u64 = 8_000;
+
+/// Lines of one engine's log that are read in one turn.
+pub const TURN_LOG_LINES_MAX: usize = 256;
+/// How often it is reported that VyHub refuses the key.
+pub const VYHUB_SHOUT_MS: u64 = 3_600_000;
+/// What changes have made in this run, to distinguish a later one with the same words.
+pub const WARNINGS_REMEMBERED_MAX: usize = 1_000;
+
+/// Names under which players were banned in this run. VyHub may know them by other ones.
+pub const BANNED_NAMES_REMEMBERED_MAX: usize = 1_000;
+
+/// Rights that were fetched this recently are not fetched again for a command.
+pub const RIGHTS_FRESH_MS: u64 = 10_000;
+/// Commands that wait for rights, and questions for VyHub.
+pub const ORDERS_MAX: usize = 64;
+/// How long each of them waits.
+pub const ORDER_PATIENCE_MS: u64 = 5_000;
+pub const QUESTION_PATIENCE_MS: u64 = 15_000;
+
+const _: () = assert!(OUTBOX_ENTRIES_ADVISED < OUTBOX_ENTRIES_MAX);
+const _: () = assert!(OUTBOX_RETRY_MS_MIN < OUTBOX_RETRY_MS_MAX);
+const _: () = assert!(CHANGE_MAP_MS < super::SCRIPT_CALL_MS);
+
+// VyHub: commands, rights and words.
+
+/// A line of chat in which a command is looked for; the engine cuts at 127 bytes, scripts do not.
+pub const COMMAND_BYTES_MAX: usize = 512;
+/// Longest ban that has an end: a hundred years.
+pub const BAN_S_MAX: u64 = 100 * 365 * 86_400;
+/// Players that are listed to a caller who may have meant any of them.
+pub const CANDIDATES_MAX: usize = 5;
+/// Rights that were fetched longer ago than this are not known any more.
+pub const VYHUB_RIGHTS_S_MAX: i64 = 7 * 86_400;
+/// How far in the future they may have been fetched, by a clock that was set back since.
+pub const VYHUB_RIGHTS_AHEAD_S_MAX: i64 = 86_400;
+/// The reason that a kicked player reads: with the command around it, it fits into a line of the console
+/// without quotation marks.
+pub const KICK_REASON_BYTES_MAX: usize = 400;
+const _: () =
+    assert!("kickid 2147483647 ".len() + KICK_REASON_BYTES_MAX <= super::CONSOLE_BARE_BYTES_MAX);
+/// One line of chat to players; the engine carries up to 255 bytes with what is around it.
+pub const CHAT_BYTES_MAX: usize = 220;
+
+// Whether chat can be relied on.
+
+/// Longest account of what makes chat doubtful, and beginnings of commands that scripts report.
+pub const CHAT_DOUBT_CHARS_MAX: usize = 200;
+pub const CHAT_PREFIXES_MAX: usize = 64;
+/// How much later than the session of its map the log's line of a map can come.
+pub const CHAT_MAP_LINE_LATE_MS: u64 = 10_000;
+/// A session that was not seen to begin is under way when it reports once more, so much later.
+pub const CHAT_SESSION_SEEN_MS: u64 = 2_000;
+/// Commands that wait until it is confirmed who wrote them, and for how long each does.
+pub const CHAT_HELD_MAX: usize = 64;
+pub const CHAT_HELD_MS: u64 = 5_000;
+
+// Who is on a server.
+
+/// Longest address of a player, with its port.
+pub const PLAYER_ADDRESS_BYTES_MAX: usize = 64;
+
+/// A source that has reported this recently is live.
+pub const ROSTER_LIVE_MS: u64 = 150_000;
+/// What happens this shortly before an answer to `status` is read may be younger than the answer.
+pub const ROSTER_OVERTAKEN_MS: u64 = 5_000;
+/// Who was on before a map change has this long to be seen by the script again.
+pub const ROSTER_MAP_CHANGE_MS: u64 = 120_000;
+/// A player whom the engine has not mentioned for so long is gone when the script reports it.
+pub const ROSTER_UNCONFIRMED_MS: u64 = 900_000;
+
+const _: () = assert!(ROSTER_OVERTAKEN_MS < ROSTER_LIVE_MS);
+const _: () = assert!(ROSTER_LIVE_MS < ROSTER_UNCONFIRMED_MS);
+
+// VyHub's API.
+
+/// Longest explanation of VyHub's that is shown.
+pub const VYHUB_DETAIL_CHARS_MAX: usize = 300;
+/// Longest name of a user that is kept, and longest reason of a listed ban.
+pub const VYHUB_NAME_CHARS_MAX: usize = 64;
+pub const BAN_REASON_CHARS_MAX: usize = 512;
+/// Longest address of VyHub's pages.
+pub const VYHUB_URL_BYTES_MAX: usize = 500;
+/// Bans of one list, and their texts together.
+pub const BANS_MAX: usize = 1_000_000;
+pub const BANS_TEXT_BYTES_MAX: usize = 256 << 20;
+/// Texts that many bans may share: few admins write few reasons.
+pub const BANS_SHARED_TEXTS_MAX: usize = 4_096;
+/// Longest line of a list that is kept.
+pub const BANS_LINE_BYTES_MAX: usize = 16 << 10;
+
+/// Requests under way at once.
+pub const HTTP_THREADS_MAX: usize = 3;
+pub const HTTP_STACK_BYTES: usize = 512 << 10;
+/// Requests that wait.
+pub const HTTP_JOBS_MAX: usize = 10_000;
+/// How long a name may take to be looked up, and a connection to be there, with TLS.
+pub const HTTP_CONNECT_MS: u64 = 5_000;
+/// Longest time for one request.
+pub const HTTP_PATIENCE_MS_MAX: u64 = 3_600_000;
+/// A connection that was idle this long is not used again; and not for what changes something,
+/// since the other side may just be closing it.
+pub const HTTP_KEEP_MS: u64 = 30_000;
+pub const HTTP_KEEP_FOR_CHANGES_MS: u64 = 2_000;
+/// Names being looked up: what hangs cannot be ended.
+pub const HTTP_LOOKUPS_MAX: usize = 8;
+/// Largest answer; lists of bans are read as they come.
+pub const HTTP_BODY_BYTES_MAX: u64 = 1 << 20;
+pub const HTTP_LIST_BYTES_MAX: u64 = 256 << 20;
+/// Largest file of certificates to trust.
+pub const CA_FILE_BYTES_MAX: usize = 1 << 20;
+/// What one connection reads and writes at once.
+pub const HTTP_READ_BYTES: usize = 32 << 10;
+pub const HTTP_WRITE_BYTES: usize = 16 << 10;
+
+// What is kept by name in the state folder.
+
+/// Longest name, without what is put behind it.
+pub const STORE_NAME_BYTES_MAX: usize = 100;
+/// Largest document; largest list of bans.
+pub const STORE_FILE_BYTES_MAX: u64 = 1 << 20;
+pub const STORE_LIST_BYTES_MAX: u64 = 1 << 30;
+/// Documents that are read of one folder.
+pub const STORE_FILES_MAX: usize = 100_000;
+/// Changes that wait to be written, and those that share one look at the disk.
+pub const STORE_WRITES_MAX: usize = 100_000;
+pub const STORE_BATCH_MAX: usize = 256;
+pub const STORE_STACK_BYTES: usize = 512 << 10;
+/// Files of one name that were set aside as unreadable.
+pub const STORE_UNREADABLE_MAX: usize = 10;
+
+const _: () = assert!(HTTP_KEEP_FOR_CHANGES_MS < HTTP_KEEP_MS);
+const _: () = assert!(HTTP_BODY_BYTES_MAX < HTTP_LIST_BYTES_MAX);
+const _: () = assert!(BANS_TEXT_BYTES_MAX < u32::MAX as usize);
+const _: () = assert!(BAN_REASON_CHARS_MAX * 4 < u16::MAX as usize);
+const _: () = assert!(6 * (BAN_REASON_CHARS_MAX + 2 * VYHUB_NAME_CHARS_MAX) < BANS_LINE_BYTES_MAX);
+// VyHub, RCON and the engine's log, as the configuration has them.
+
+/// Longest address of the API, and of a game's console.
+pub const ADDRESS_BYTES_MAX: usize = 300;
+/// Longest key of VyHub's API, and longest password of a game's console.
+pub const API_KEY_BYTES_MAX: usize = 512;
+pub const RCON_PASSWORD_BYTES_MAX: usize = 256;
+/// What may begin a command in chat: how many, and how long each.
+pub const PREFIXES_MAX: usize = 8;
+pub const PREFIX_CHARS_MAX: usize = 8;
+/// Longest name of a language, as its file is called.
+pub const LANGUAGE_BYTES_MAX: usize = 32;
+/// Largest file of a language, and longest text in it.
+pub const MESSAGES_FILE_BYTES_MAX: usize = 256 << 10;
+pub const MESSAGE_CHARS_MAX: usize = 400;
+
+// What operators see of the queue.
+
+/// Longest id of an entry.
+pub const QUEUE_ID_BYTES_MAX: usize = 100;
+/// Files that are read of the queue when no vpid runs, and the largest of them.
+pub const QUEUE_FILES_MAX: usize = 100_000;
+pub const QUEUE_FILE_BYTES_MAX: u64 = 1 << 20;
+/// `vpid check` waits this long for each answer.
+pub const CHECK_PATIENCE_MS: u64 = 10_000;
+/// `vpid check` warns when VyHub's clock and ours are further apart.
+pub const CHECK_CLOCK_S_MAX: u64 = 120;

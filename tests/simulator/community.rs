@@ -1,0 +1,229 @@
+//! The players of the servers, who come and go, and what an admin orders in chat: whatever was on disk
+//! once arrives at VyHub once, in order, and holds on the servers.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use vpid::protocol::steam_id::SteamId;
+
+use crate::vyhub::{Api, BUNDLE};
+use crate::world::Outside;
+
+const ADMIN: u32 = 1;
+/// A few for each change and each player, when all of them come at once.
+const REQUESTS_PER_MINUTE_MAX: u64 = 300;
+/// How long a banned player may be there while RCON works.
+const KICKED_MS: u64 = 7_000;
+/// One who is there when the ban is accepted.
+const KICKED_AT_ONCE_MS: u64 = 1_000;
+
+#[derive(Clone, Copy)]
+pub struct Manners {
+    pub players: u64,
+    /// Between two things that happen, on average.
+    pub pause_ms: u64,
+    /// Nothing is done but bans of one player after the other.
+    pub bans_only: bool,
+}
+
+/// What was ordered and was on disk once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Accepted {
+    Ban(String),
+    Unban,
+    Warning(String),
+}
+
+pub struct Community {
+    manners: Manners,
+    /// The admin, on the first server.
+    admin: i64,
+    /// Of each player, in order, with its id and when it was seen.
+    pub accepted: BTreeMap<SteamId, Vec<(u64, u64, Accepted)>>,
+    ordered: u64,
+    next_ms: u64,
+}
+
+pub fn steam(account: u32) -> SteamId {
+    SteamId::new(account).expect("an account")
+}
+
+impl Community {
+    pub fn new(manners: Manners, out: &mut Outside) -> Self {
+        let user = out.api.user(steam(ADMIN));
+        out.api.admins.insert(user);
+        Self {
+            manners,
+            admin: out.engines[0].join(steam(ADMIN), 0),
+            accepted: BTreeMap::new(),
+            ordered: 0,
+            // In fair weather, so that the admin is known.
+            next_ms: 5_000,
+        }
+    }
+
+    pub fn next_ms(&self, quiet: bool) -> Option<u64> {
+        (!quiet).then_some(self.next_ms)
+    }
+
+    /// One thing that an admin or a player does.
+    pub fn play(&mut self, out: &mut Outside) {
+        if out.now.ms < self.next_ms {
+            return;
+        }
+        self.next_ms = out.now.ms + out.random.below(2 * self.manners.pause_ms);
+        self.ordered += 1;
+        let n = self.ordered;
+        if self.manners.bans_only {
+            let id = steam(2 + (n % self.manners.players) as u32).steam3();
+            return self.order(&format!("!ban {id} 60000 r{n}"), out);
+        }
+        let player = self.somebody(out);
+        let id = player.steam3();
+        let server = out.random.below(out.engines.len() as u64) as usize;
+        let now_ms = out.now.ms;
+        let engine = &mut out.engines[server];
+        match out.random.below(11) {
+            0..=2 => self.order(&format!("!ban {id} permanent r{n}"), out),
+            3 => self.order(&format!("!ban {id} 999999 r{n}"), out),
+            4 | 5 => self.order(&format!("!unban {id}"), out),
+            6 => self.order(&format!("!warn {id} r{n}"), out),
+            choice => match engine.userid(player) {
+                None => drop(engine.join(player, now_ms)),
+                Some(userid) if choice == 7 => engine.leave(userid),
+                Some(_) => {}
+            },
+        }
+    }
+
+    fn somebody(&self, out: &mut Outside) -> SteamId {
+        steam(2 + out.random.below(self.manners.players) as u32)
+    }
+
+    pub fn order(&self, text: &str, out: &mut Outside) {
+        out.engines[0].say(self.admin, text);
+    }
+
+    /// The API forgets a user of whom vpid wants nothing.
+    pub fn forget_user(&self, out: &mut Outside) {
+        let player = self.somebody(out);
+        if !self.accepted.contains_key(&player) {
+            out.api.users.remove(&player);
+        }
+    }
+
+    /// What was on disk once was accepted, whatever happens next.
+    pub fn look_at_the_disk(&mut self, out: &mut Outside) {
+        for text in std::mem::take(&mut out.disk.accepted) {
+            let entry: Value = serde_json::from_str(&text).expect("JSON");
+            let steam: SteamId = entry["steam"].as_str().unwrap().parse().expect("a SteamID");
+            let id: u64 = entry["id"].as_u64().expect("an id");
+            let reason = || entry["reason"].as_str().unwrap().to_owned();
+            let accepted = match entry["kind"].as_str().unwrap() {
+                "ban" => Accepted::Ban(reason()),
+                "unban" => Accepted::Unban,
+                "warning" => Accepted::Warning(reason()),
+                other => panic!("{other} was accepted"),
+            };
+            let known = self.accepted.entry(steam).or_default();
+            let is_new = known.iter().all(|(other, ..)| *other != id);
+            assert!(is_new, "{text} was accepted twice");
+            known.push((id, out.now.ms, accepted));
+        }
+    }
+
+    /// When the last word about this player was a ban, if it was.
+    fn banned_ms(&self, steam: SteamId) -> Option<u64> {
+        let mut of = self.accepted.get(&steam)?.iter().rev();
+        match of.find(|(.., accepted)| !matches!(accepted, Accepted::Warning(_)))? {
+            (_, at_ms, Accepted::Ban(_)) => Some(*at_ms),
+            _ => None,
+        }
+    }
+
+    /// `disturbed_ms`: when vpid itself was disturbed last.
+    pub fn nobody_banned_is_on(&self, disturbed_ms: u64, out: &Outside) {
+        let now_ms = out.now.ms;
+        let reached = out
+            .engines
+            .iter()
+            .filter(|engine| engine.away_until_ms <= now_ms);
+        for engine in reached {
+            for (userid, (steam, since_ms)) in &engine.present {
+                let Some(banned_ms) = self.banned_ms(*steam) else {
+                    continue;
+                };
+                let kicked_ms = disturbed_ms.max(*since_ms) + KICKED_MS;
+                let kicked_ms = kicked_ms.max(banned_ms + KICKED_AT_ONCE_MS);
+                assert!(
+                    now_ms < kicked_ms,
+                    "player {userid} is banned since {banned_ms} ms and still on at {now_ms} ms"
+                );
+            }
+        }
+    }
+
+    /// All that was accepted is at VyHub once, and as it was meant.
+    pub fn check(&self, out: &Outside) {
+        let open: Vec<&String> = out.disk.outbox.values().collect();
+        assert!(open.is_empty(), "still in the outbox: {open:#?}");
+        let api = &out.api;
+        for (steam, accepted) in &self.accepted {
+            let is_unban = |(.., one): &(u64, u64, Accepted)| *one == Accepted::Unban;
+            let last_unban = accepted.iter().rposition(is_unban);
+            for (at, (id, _, one)) in accepted.iter().enumerate() {
+                match one {
+                    Accepted::Ban(reason) => {
+                        let lifted = last_unban.is_some_and(|unban| at < unban);
+                        check_ban(api, *steam, (*id, reason), lifted);
+                    }
+                    Accepted::Warning(reason) => {
+                        let reasons = api.warnings.iter().map(|(_, it)| it.reason.as_ref());
+                        let count = reasons.filter(|it| *it == Some(reason)).count();
+                        assert_eq!(count, 1, "warnings {id} {reason}");
+                    }
+                    Accepted::Unban => {}
+                }
+            }
+        }
+        self.nothing_was_made_up(api);
+        let most = api.requests.values().max().copied().unwrap_or(0);
+        assert!(
+            most <= REQUESTS_PER_MINUTE_MAX,
+            "{most} requests in one minute"
+        );
+    }
+
+    /// Nothing came to VyHub that was never on disk.
+    fn nothing_was_made_up(&self, api: &Api) {
+        let all = self.accepted.values().flatten();
+        let reasons = all.filter_map(|(.., one)| match one {
+            Accepted::Ban(reason) | Accepted::Warning(reason) => Some(reason),
+            Accepted::Unban => None,
+        });
+        let reasons: Vec<&String> = reasons.collect();
+        let bans = api.bans.iter().map(|held| &held.ban.reason);
+        let warnings = api.warnings.iter().map(|(_, warning)| &warning.reason);
+        for reason in bans.chain(warnings).flatten() {
+            assert!(
+                reasons.contains(&reason),
+                "{reason} was sent and never kept"
+            );
+        }
+    }
+}
+
+fn check_ban(api: &Api, steam: SteamId, (id, reason): (u64, &String), lifted: bool) {
+    let of = |held: &&crate::vyhub::HeldBan| held.ban.reason.as_ref() == Some(reason);
+    let bans: Vec<_> = api.bans.iter().filter(of).collect();
+    assert_eq!(bans.len(), 1, "ban {id} {reason}: {bans:#?}");
+    let admin = api.users[&self::steam(ADMIN)];
+    assert_eq!(
+        Some(bans[0].user),
+        api.users.get(&steam).copied(),
+        "{reason}"
+    );
+    assert_eq!(bans[0].ban.creator, Some(admin), "{reason}");
+    assert_eq!(bans[0].bundle, Some(BUNDLE), "{reason}");
+    assert_eq!(bans[0].standing, !lifted, "{reason}");
+}
