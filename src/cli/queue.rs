@@ -88,11 +88,21 @@ fn run(
         (QueueRequest::List, false) => list(&answer["queue"], now_s, out),
         (QueueRequest::Show { .. }, true) => writeln!(out, "{:#}", answer["entry"]),
         (QueueRequest::Show { .. }, false) => show(&answer["entry"], now_s, out),
-        (QueueRequest::Retry { id: None }, _) => match &answer["ok"] {
-            count if *count == 1 => writeln!(out, "1 entry is tried now."),
-            count => writeln!(out, "{count} entries are tried now."),
-        },
-        (QueueRequest::Retry { id: Some(id) }, _) => writeln!(out, "{id} is tried now."),
+        (QueueRequest::Retry { id }, _) => {
+            let what = match (id, &answer["ok"]) {
+                (Some(id), _) => format!("{id} is"),
+                (None, count) if *count == 1 => "1 entry is".into(),
+                (None, count) => format!("{count} entries are"),
+            };
+            match answer["wait_s"].as_u64().unwrap_or(0) {
+                0 => writeln!(out, "{what} tried now."),
+                wait_s => writeln!(
+                    out,
+                    "{what} tried in {wait_s} s at the latest: VyHub has asked to be left alone, or may \
+                     still be carrying out the last try."
+                ),
+            }
+        }
         (QueueRequest::Drop { id }, _) => writeln!(out, "{id} is given up."),
     };
     table::but_for_a_gone_reader(shown)
@@ -225,11 +235,13 @@ fn player(entry: &Value) -> String {
     })
 }
 
-/// Only what waits has a next try.
+/// When it is tried, of what has to be sent.
 fn next(entry: &Value, now_s: i64) -> String {
     match (entry["state"].as_str(), entry["next_s"].as_i64()) {
-        (Some("waiting"), Some(at_s)) if at_s > now_s => format!("in {}", span(at_s - now_s)),
-        (Some("waiting"), _) => "soon".into(),
+        (Some("waiting" | "sending" | "held"), Some(at_s)) if at_s > now_s => {
+            format!("in {}", span(at_s - now_s))
+        }
+        (Some("waiting" | "sending" | "held"), _) => "soon".into(),
         _ => "-".into(),
     }
 }

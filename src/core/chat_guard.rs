@@ -229,7 +229,7 @@ impl ChatGuard {
             GameReport::Guard(_) => self.goes_on(host, "", now),
             _ => {}
         }
-        if !self.is_of(host) {
+        if self.host() != Some(host) {
             return (None, None);
         }
         let mut doubt = None;
@@ -265,8 +265,12 @@ impl ChatGuard {
         }
     }
 
-    fn is_of(&self, host: HostId) -> bool {
-        matches!(&self.state, State::Session(session) if session.host == host)
+    /// Whose session it is.
+    pub fn host(&self) -> Option<HostId> {
+        match &self.state {
+            State::Session(session) => Some(session.host),
+            State::Unknown | State::None => None,
+        }
     }
 
     fn list(&mut self, players: &[PlayerReport]) {
@@ -287,7 +291,7 @@ impl ChatGuard {
         }
     }
 
-    /// Gives what makes chat doubtful, where that is new.
+    /// Gives what makes chat doubtful, where that is new and commands are read from chat.
     fn check(&mut self, report: &Guarding) -> Option<String> {
         let State::Session(session) = &mut self.state else {
             return None;
@@ -295,7 +299,8 @@ impl ChatGuard {
         let before = session.report.replace(report.clone());
         let known = before.and_then(|before| before.doubt);
         let doubt = report.doubt.clone();
-        doubt.filter(|doubt| known.as_ref() != Some(doubt))
+        let reads_commands = !self.prefixes.is_empty();
+        doubt.filter(|doubt| reads_commands && known.as_ref() != Some(doubt))
     }
 
     fn covers(&self, report: &Guarding) -> bool {
@@ -360,5 +365,24 @@ impl ChatGuard {
     /// Who has this userid by the signed session.
     pub fn id_of(&self, userid: i64) -> Option<SteamId> {
         self.ids.get(&userid).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chat_is_reported_as_doubtful_once_and_only_where_commands_are_read() {
+        let report = GameReport::Guard(Guarding {
+            doubt: Some("a script has replaced Say".into()),
+            ..Guarding::default()
+        });
+        for (prefixes, is_reported) in [(&["!".to_owned()][..], true), (&[], false)] {
+            let mut guard = ChatGuard::new(ChatCommands::Guarded, true, prefixes);
+            let mut reported = || guard.reported(HostId(1), &report, Now::default()).1;
+            assert_eq!(reported().is_some(), is_reported);
+            assert_eq!(reported(), None);
+        }
     }
 }

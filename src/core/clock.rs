@@ -10,7 +10,7 @@ use crate::limits;
 /// The client computes its time from local time as if that were UTC-5, so it is off by a whole
 /// number of quarter hours, the same for every file of a host. An identity that was copied into a
 /// later file is off by something else.
-#[derive(Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct ClockOffset {
     /// Seconds, and when they were learned.
     learned: Option<(i64, u64)>,

@@ -28,6 +28,9 @@ impl Shared {
     pub fn reconfigure(&mut self, config: &Config, folders: &[FolderId]) -> Reconfigured {
         let changed = self.hosts.reconfigure(config, folders);
         self.servers.reconfigure(config, &changed.servers);
+        let hosts = &self.hosts;
+        let reports = |server, host| hosts.signs_for(host, server);
+        self.servers.keep_hosts(reports);
         changed
     }
 

@@ -131,7 +131,7 @@ impl Core {
     /// A line of an engine's log.
     pub(super) fn logged(&mut self, server: ServerId, line: &Line, now: Now, out: &mut Output) {
         let leaver = match line {
-            Line::Disconnected(who) => self.person(server, who.userid),
+            Line::Disconnected(who) => self.person(server, None, who.userid),
             _ => None,
         };
         let event = self.shared.servers.logged(server, line, now);
@@ -147,7 +147,7 @@ impl Core {
             return;
         };
         let leaver = match report {
-            GameReport::Left { player, .. } => self.person(server, player.userid),
+            GameReport::Left { player, .. } => self.person(server, Some(host), player.userid),
             _ => None,
         };
         let servers = &mut self.shared.servers;
@@ -158,15 +158,16 @@ impl Core {
         }
     }
 
-    /// A player on a server, where a script may need what is known of them once they are gone.
-    fn person(&self, server: ServerId, userid: i64) -> Option<Person> {
+    /// A player on a server, where a script may need what is known of them once they are gone. `host`: that
+    /// of a report.
+    fn person(&self, server: ServerId, host: Option<HostId>, userid: i64) -> Option<Person> {
         self.scripts.as_ref()?;
-        self.shared
-            .servers
-            .get(server)?
-            .roster
-            .person(userid)
-            .cloned()
+        let game = self.shared.servers.get(server)?;
+        let roster = match host.filter(|_| !game.is_one_game()) {
+            Some(host) => game.roster_of(host)?,
+            None => &game.roster,
+        };
+        roster.person(userid).cloned()
     }
 
     fn happened(&mut self, server: ServerId, event: GameEvent, now: Now, out: &mut Output) {
@@ -195,7 +196,10 @@ impl Core {
             }
             OperatorRequest::Queue(request) => {
                 let outcome = match &mut self.community {
-                    Some(community) => community.queue(&request, cx),
+                    Some(community) => {
+                        let reply = community.queue(&request, cx);
+                        reply.map_err(|error| error.to_string())
+                    }
                     None => Err("this vpid has no VyHub: there is no queue".into()),
                 };
                 out.complete(Some(ticket), outcome);
@@ -245,7 +249,7 @@ impl Core {
         };
         let console = game.console();
         let roster = game.roster_of(host);
-        let players = roster.map_or(0, |roster| roster.players_on_map());
+        let players = roster.map_or(0, |roster| roster.players_of_session());
         match links::silence(host, players, console, &mut self.shared.context(now, out)) {
             Silence::No => {}
             Silence::RequestStatus => {

@@ -100,7 +100,11 @@ impl Daemon {
             watched.scans.due(has_room, now)
         });
         let mut waiting = self.queues.waiting.iter();
-        if waiting.any(|(of, waiting)| waiting.is_ready(held.of(*of))) {
+        // What has happened since files were taken last may have made room, too.
+        let retries = self.queues.has_news;
+        if waiting
+            .any(|(of, waiting)| waiting.is_ready(held.of(*of)) || retries && waiting.has_parked())
+        {
             return Some(Duration::ZERO);
         }
         of_scans.min()

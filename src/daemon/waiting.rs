@@ -383,6 +383,11 @@ impl WaitingFiles {
         self.untried = self.parked.len();
     }
 
+    /// Whether hosts wait for room.
+    pub fn has_parked(&self) -> bool {
+        !self.parked.is_empty()
+    }
+
     /// Tries so many again.
     pub fn unpark(&mut self, most: usize) {
         for _ in 0..most.min(self.untried) {

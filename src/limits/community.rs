@@ -5,10 +5,9 @@
 /// Changes that wait to be sent, and from how many on the operator is warned.
 pub const OUTBOX_ENTRIES_MAX: usize = 10_000;
 pub const OUTBOX_ENTRIES_ADVISED: usize = 500;
-/// Changes that are sent at once, and the pause from one to the next.
+/// Changes that are sent at once.
 pub const OUTBOX_BUSY_MAX: usize = 2;
-pub const OUTBOX_GAP_MS: u64 = 100;
-/// The pause after a first failure, and the longest.
+/// The pause of one change after its first failure, and the longest.
 pub const OUTBOX_RETRY_MS_MIN: u64 = 5_000;
 pub const OUTBOX_RETRY_MS_MAX: u64 = 300_000;
 /// How long a change waits that VyHub takes from no caller: the owner must change something first.
@@ -19,8 +18,42 @@ pub const OUTBOX_USER_TRIES_MAX: u32 = 3;
 pub const SAME_BAN_S: i64 = 1;
 /// Longest wait that the API may demand.
 pub const RETRY_AFTER_S_MAX: u64 = 86_400;
-/// After an answer that VyHub did not write.
-pub const FOREIGN_ANSWER_S: u64 = 30;
+/// A change that could not be judged is looked at again after this time.
+pub const OUTBOX_UNSURE_MS: u64 = 30_000;
+/// How long after a request was sent VyHub may still be carrying it out, when no reply says otherwise.
+pub const VYHUB_SETTLE_S: i64 = 25;
+/// A change that is done is kept for so long at least: one that is alike must not be taken for it.
+pub const OUTBOX_DONE_MS: u64 = 5_000;
+/// Requests under way at once; one place is kept for changes.
+pub const VYHUB_BUSY_MAX: usize = 3;
+/// From one request to the next while many wait, how many may come at once before that, and how slow they get
+/// where VyHub finds this too fast. It allows ten a second.
+pub const VYHUB_GAP_MS: u64 = 200;
+pub const VYHUB_GAP_MS_MAX: u64 = 2_000;
+pub const VYHUB_BURST: u64 = 4;
+/// The pause of a kind of request, and of all requests, after a first failure, and the longest.
+pub const PACE_KIND_MS_MIN: u64 = 1_000;
+pub const PACE_WHOLE_MS_MIN: u64 = 5_000;
+pub const PACE_MS_MAX: u64 = 60_000;
+/// The longest of a kind of changes: each of them has pauses of its own.
+pub const PACE_CHANGE_MS_MAX: u64 = 4_000;
+/// Failures of one kind in a row that are reported to the operator.
+pub const PACE_FAILURES_REPORTED: u32 = 5;
+/// So long after its time is over, a request without a reply is given up.
+pub const PACE_OVERDUE_MS: u64 = 10_000;
+/// How long a request waits for its turn, and a change that is marked as sent.
+pub const PACE_WAIT_MS: u64 = 10_000;
+pub const PACE_CHANGE_WAIT_MS: u64 = 2_000;
+/// That VyHub is unreachable is reported after this time, if it was reported shortly before, and what that is.
+pub const VYHUB_AWAY_MS: u64 = 60_000;
+pub const VYHUB_AWAY_AGAIN_MS: u64 = 600_000;
+/// How far VyHub's clock may be from this machine's while nothing is known of it.
+pub const CLOCK_UNKNOWN_MS: i64 = 300_000;
+/// Where this machine's clock has moved by more against the one that nothing sets, it was set, or the machine
+/// was suspended.
+pub const CLOCK_MOVED_MS: i64 = 1_500;
+/// Two clocks drift apart by one part of so many at most.
+pub const CLOCK_DRIFT_PART: i64 = 5_000;
 /// How long one request may take, and one for a whole list of bans.
 pub const VYHUB_PATIENCE_MS: u64 = 20_000;
 pub const VYHUB_LIST_PATIENCE_MS: u64 = 120_000;
@@ -28,6 +61,10 @@ pub const VYHUB_LIST_PATIENCE_MS: u64 = 120_000;
 pub const VYHUB_ROUND_MS: u64 = 60_000;
 /// How soon after a change the list is fetched, and after a new map the state is reported.
 pub const VYHUB_SOON_MS: u64 = 1_000;
+/// After a report without users was accepted, one with users follows so soon.
+pub const VYHUB_FULL_REPORT_MS: u64 = 5_000;
+/// Where that is refused again and again, it follows after a pause that doubles up to this.
+pub const VYHUB_FULL_REPORT_MS_MAX: u64 = 3_600_000;
 /// The record of a server is refreshed after this time.
 pub const VYHUB_RECORD_MS: u64 = 3_600_000;
 /// What was known of a server before is good for so long.
@@ -96,6 +133,9 @@ pub const QUESTION_PATIENCE_MS: u64 = 15_000;
 
 const _: () = assert!(OUTBOX_ENTRIES_ADVISED < OUTBOX_ENTRIES_MAX);
 const _: () = assert!(OUTBOX_RETRY_MS_MIN < OUTBOX_RETRY_MS_MAX);
+const _: () = assert!(VYHUB_BUSY_MAX <= HTTP_THREADS_MAX);
+const _: () = assert!(VYHUB_BURST + 1_000 / VYHUB_GAP_MS < 10);
+const _: () = assert!(VYHUB_SETTLE_S as u64 * 1_000 > VYHUB_PATIENCE_MS);
 const _: () = assert!(CHANGE_MAP_MS < super::SCRIPT_CALL_MS);
 
 // VyHub: commands, rights and words.

@@ -22,7 +22,7 @@ pub const PAGE_SIZE: u64 = 100;
 pub enum Request {
     FindServer(Uuid),
     FindBundle(Uuid),
-    FindFrontend,
+    FindLinks,
     ReportState {
         server: Uuid,
         state: ServerState,
@@ -33,7 +33,6 @@ pub enum Request {
         user: Uuid,
         bundle: Uuid,
     },
-    PropertiesOfUser(Uuid),
     ListGroups,
     /// Of the user in this bundle.
     EndMemberships {
@@ -75,6 +74,71 @@ pub enum Request {
     },
     /// Those of a bundle that are to be shown, in their order.
     ListAdverts(Uuid),
+}
+
+/// How urgent a request is, the most urgent first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// A change, and what the issuer of an order waits for.
+    Order,
+    /// What is requested again and again anyway.
+    Poll,
+    User,
+    Background,
+}
+
+impl Request {
+    pub const CREATE_BAN: &str = "creating bans";
+    pub const END_BANS: &str = "ending bans";
+    pub const CREATE_WARNING: &str = "creating warnings";
+
+    /// What it does, for sentences; requests of one kind have the same.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::FindServer(_) => "finding the server",
+            Self::FindBundle(_) => "finding the bundle",
+            Self::FindLinks => "finding its pages",
+            Self::ReportState { .. } => "reporting the state",
+            Self::FindUser(_) => "finding users",
+            Self::CreateUser(_) => "creating users",
+            Self::GroupsOfUser { .. } => "listing groups of users",
+            Self::ListGroups => "listing groups",
+            Self::EndMemberships { .. } => "ending memberships",
+            Self::CreateMembership { .. } => "creating memberships",
+            Self::ListBans(_) => "listing bans",
+            Self::BansOfUser { .. } => "listing bans of users",
+            Self::CreateBan { .. } => Self::CREATE_BAN,
+            Self::EndBans { .. } => Self::END_BANS,
+            Self::WarningsOfUser { .. } => "listing warnings of users",
+            Self::CreateWarning { .. } => Self::CREATE_WARNING,
+            Self::ListAdverts(_) => "listing adverts",
+        }
+    }
+
+    /// The bundle of what it is about.
+    pub fn bundle(&self) -> Option<Uuid> {
+        match self {
+            Self::GroupsOfUser { bundle, .. }
+            | Self::ListBans(bundle)
+            | Self::BansOfUser { bundle, .. }
+            | Self::WarningsOfUser { bundle, .. }
+            | Self::ListAdverts(bundle) => Some(*bundle),
+            _ => None,
+        }
+    }
+
+    pub fn urgency(&self) -> Urgency {
+        match self {
+            Self::FindServer(_)
+            | Self::FindBundle(_)
+            | Self::FindLinks
+            | Self::ReportState { .. }
+            | Self::ListBans(_) => Urgency::Poll,
+            Self::FindUser(_) | Self::CreateUser(_) => Urgency::User,
+            Self::GroupsOfUser { .. } | Self::ListAdverts(_) => Urgency::Background,
+            _ => Urgency::Order,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,15 +187,28 @@ pub enum Reply {
     Server(Server),
     Bundle(Bundle),
     User(User),
-    Groups(Vec<Group>),
-    Properties(Vec<Property>),
+    Groups(Listing<Group>),
     BanList(Arc<BanList>),
     Ban(Ban),
     Bans(Page<Ban>),
     Warning(Warning),
     Warnings(Page<Warning>),
-    FrontendUrl(String),
-    Adverts(Vec<Advert>),
+    Links(Links),
+    Adverts(Listing<Advert>),
+}
+
+impl Reply {
+    /// How many records could not be read and are left out.
+    pub fn skipped(&self) -> usize {
+        match self {
+            Self::Groups(groups) => groups.skipped,
+            Self::BanList(list) => list.skipped(),
+            Self::Bans(page) => page.skipped.len(),
+            Self::Warnings(page) => page.skipped.len(),
+            Self::Adverts(adverts) => adverts.skipped,
+            _ => 0,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -207,10 +284,52 @@ pub struct Advert {
     pub colour: String,
 }
 
+/// Where players find the backend's pages: addresses in which `{id}` stands for an id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Links {
+    bans: String,
+    ban: String,
+    dashboard: String,
+}
+
+impl Links {
+    const ID: &str = "{id}";
+
+    pub fn new(bans: String, ban: String, dashboard: String) -> Self {
+        Self {
+            bans,
+            ban,
+            dashboard,
+        }
+    }
+
+    /// Of a ban; `None`: of all bans.
+    pub fn ban(&self, id: Option<Uuid>) -> String {
+        match id {
+            Some(id) => self.ban.replace(Self::ID, &id.to_string()),
+            None => self.bans.clone(),
+        }
+    }
+
+    pub fn dashboard(&self, server: Uuid) -> String {
+        self.dashboard.replace(Self::ID, &server.to_string())
+    }
+}
+
+/// A list of which records that cannot be read are left out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listing<T> {
+    pub items: Vec<T>,
+    /// How many were left out.
+    pub skipped: usize,
+}
+
 /// One page of a longer list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page<T> {
     pub items: Vec<T>,
+    /// Records of this page that cannot be read and are left out: when each was created, as far as it says.
+    pub skipped: Vec<Option<Timestamp>>,
     /// How many there are on all pages.
     pub total: u64,
 }
@@ -218,7 +337,7 @@ pub struct Page<T> {
 impl<T> Page<T> {
     /// Whether another one follows page `number`.
     pub fn has_next(&self, number: u64) -> bool {
-        !self.items.is_empty() && number * PAGE_SIZE < self.total
+        self.items.len() + self.skipped.len() > 0 && number * PAGE_SIZE < self.total
     }
 }
 
@@ -228,41 +347,68 @@ pub struct Failure {
     pub kind: FailureKind,
     /// What happened, for a sentence.
     pub why: String,
-    /// How long it is to be left alone at least, in seconds.
+    /// How long the backend wants to be left alone, in seconds.
     pub retry_after_s: u64,
     /// The backend itself has replied, and is able to work.
     pub reachable: bool,
+    /// The backend may still be carrying it out.
+    pub under_way: bool,
 }
 
 /// What a failure says about the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {
-    /// Surely not carried out, and no other request would be now.
+    /// Surely not carried out: there is no connection, so no other request would fare better.
     Unreachable,
-    /// It may have been carried out. Other requests would fare no better now.
-    Unclear,
-    /// It may have been carried out. Other requests may work.
-    Broken,
+    /// Surely not carried out: it was not sent, since its turn did not come in time.
+    Unsent,
+    /// Surely not carried out: something between here and the backend has replied.
+    Foreign,
+    /// Surely not carried out: the backend wants fewer requests, of any kind.
+    Busy,
     /// Surely not carried out; it is to be sent again later.
     TooEarly,
+    /// It may have been carried out: there is no reply, or none that can be understood.
+    Unclear,
+    /// It may have been carried out, and the backend has failed at it.
+    Broken,
     /// The backend does not accept vpid itself.
     Unauthorized,
-    /// The issuer has no right to this, or vpid has none to act for others.
-    Forbidden,
+    Forbidden(Lacking),
     /// The backend does not know the user, or something else that it is about.
     NotFound,
     /// It will never be accepted.
     Invalid,
 }
 
+/// Who lacks the right to something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lacking {
+    Issuer,
+    /// vpid itself, of which no change of an issuer's is to blame.
+    Key,
+    /// The reply does not say.
+    Unsaid,
+}
+
 impl Failure {
     /// A reply that cannot be understood.
     pub fn unclear(why: &str) -> Self {
+        Self::of(FailureKind::Unclear, why)
+    }
+
+    /// It was not sent.
+    pub fn unsent(why: &str) -> Self {
+        Self::of(FailureKind::Unsent, why)
+    }
+
+    fn of(kind: FailureKind, why: &str) -> Self {
         Self {
-            kind: FailureKind::Unclear,
+            kind,
             why: why.into(),
             retry_after_s: 0,
             reachable: false,
+            under_way: false,
         }
     }
 
@@ -270,16 +416,19 @@ impl Failure {
         matches!(self.kind, FailureKind::Unclear | FailureKind::Broken)
     }
 
-    /// Whether the trouble is not about this request alone.
-    pub fn is_general(&self) -> bool {
-        matches!(self.kind, FailureKind::Unreachable | FailureKind::Unclear)
+    /// Whether it says something about the backend, and not only about this request.
+    pub fn is_trouble(&self) -> bool {
+        !matches!(
+            self.kind,
+            FailureKind::Forbidden(_) | FailureKind::NotFound | FailureKind::Invalid
+        )
     }
 
     /// Whether the backend refuses vpid or an issuer.
     pub fn is_refusal(&self) -> bool {
         matches!(
             self.kind,
-            FailureKind::Unauthorized | FailureKind::Forbidden
+            FailureKind::Unauthorized | FailureKind::Forbidden(_)
         )
     }
 }

@@ -4,6 +4,8 @@
 mod cached;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub use tests::of;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -31,7 +33,8 @@ pub struct BanList {
     /// All texts, one behind the other.
     text: Box<str>,
     digest: u64,
-    skipped: usize,
+    /// What is known of bans that could not be understood: whose they are, and their ids; by player.
+    skipped: Box<[(SteamId, Option<Uuid>)]>,
 }
 
 /// One ban of a list.
@@ -84,10 +87,51 @@ impl BanList {
 
     /// Entries of VyHub's answer that could not be understood.
     pub fn skipped(&self) -> usize {
-        self.skipped
+        self.skipped.len()
     }
 
-    /// Equal lists have equal digests, in whatever order VyHub listed them.
+    /// This list, with what `known` has of bans in it that could not be understood. `None`: that is nothing.
+    pub fn filled_up(&self, known: &Self) -> Option<Self> {
+        let mut kept = Builder::default();
+        for skipped in self.skipped.chunk_by(|one, other| one.0 == other.0) {
+            let steam = skipped[0].0;
+            let is_listed = |id| self.of(steam).any(|ban| ban.id == id);
+            let is_skipped = |ban: &Listed<'_>| {
+                skipped
+                    .iter()
+                    .any(|(_, id)| id.is_none_or(|id| id == ban.id))
+            };
+            for ban in known.of(steam).filter(is_skipped) {
+                if !is_listed(ban.id) {
+                    kept.add(&ban).ok()?;
+                }
+            }
+        }
+        let kept = kept.finish();
+        let at = u32::try_from(self.text.len()).ok()?;
+        if kept.is_empty() || self.text.len() + kept.text.len() > BANS_TEXT_BYTES_MAX {
+            return None;
+        }
+        let mut rows = self.rows.to_vec();
+        rows.extend(kept.rows.iter().cloned().map(|mut row| {
+            for span in [&mut row.username, &mut row.reason, &mut row.creator] {
+                span.at += at;
+            }
+            row
+        }));
+        // The first of two runs is by far the longer one.
+        rows.sort_by_key(|row| (row.steam, row.created_s, row.id));
+        Some(Self {
+            rows: rows.into(),
+            text: (self.text.to_string() + &kept.text).into(),
+            // To compute it of all rows would take too long here.
+            digest: self.digest ^ kept.digest.rotate_left(1),
+            skipped: self.skipped.clone(),
+        })
+    }
+
+    /// Equal lists have equal digests, in whatever order VyHub listed them; one that was filled up has one
+    /// of its own.
     pub fn digest(&self) -> u64 {
         self.digest
     }
@@ -228,10 +272,15 @@ pub(super) struct Builder {
     text: String,
     /// Reasons and creators that occur again and again.
     shared: HashMap<Box<str>, Span>,
-    pub(super) skipped: usize,
+    skipped: Vec<(SteamId, Option<Uuid>)>,
 }
 
 impl Builder {
+    /// A ban of this player cannot be understood, apart from its id perhaps.
+    pub(super) fn skip(&mut self, steam: SteamId, id: Option<Uuid>) {
+        self.skipped.push((steam, id));
+    }
+
     pub(super) fn add(&mut self, ban: &Listed<'_>) -> Result<(), TooLong> {
         if self.rows.len() == BANS_MAX {
             return Err(TooLong::Bans);
@@ -261,6 +310,7 @@ impl Builder {
     }
 
     pub(super) fn finish(mut self) -> BanList {
+        self.skipped.sort_unstable();
         self.rows
             .sort_unstable_by_key(|row| (row.steam, row.created_s, row.id));
         self.rows
@@ -269,7 +319,7 @@ impl Builder {
             rows: self.rows.into_boxed_slice(),
             text: self.text.into_boxed_str(),
             digest: 0,
-            skipped: self.skipped,
+            skipped: self.skipped.into_boxed_slice(),
         };
         list.digest = list.computed_digest();
         list

@@ -59,6 +59,7 @@ mod signed_twins;
 mod stuck_statements;
 mod vyhub;
 mod vyhub_admins;
+mod vyhub_cases;
 mod vyhub_functions;
 mod vyhub_kill;
 mod vyhub_state;

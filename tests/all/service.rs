@@ -251,11 +251,14 @@ fn an_idle_vpid_costs_next_to_nothing() {
     host.answers(&tokens);
     // The last repetition is read; then nobody wants anything.
     host.empty().unwrap();
-    let (before, _) = cost(vpid.pid());
-    let idle = Duration::from_secs(2);
-    stays("a vpid that runs", idle, || {
-        cost(vpid.pid()).0 - before <= 2
-    });
+    // The folder is read once more when it has been quiet for a while: that may fall into one of two.
+    let costs = || {
+        let (before, _) = cost(vpid.pid());
+        std::thread::sleep(Duration::from_secs(2));
+        cost(vpid.pid()).0 - before
+    };
+    let (first, second) = (costs(), costs());
+    assert!(first.min(second) <= 2, "{first} and {second} ticks");
     // The code comes to this, twice as large in a test build as in one for use.
     let (_, own) = cost(vpid.pid());
     assert!(own < 4_000_000, "{own} bytes");

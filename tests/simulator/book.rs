@@ -58,11 +58,25 @@ pub struct Book {
     pub cut_off: BTreeSet<i64>,
     /// When vpid died last.
     pub crashed_ms: Option<u64>,
-    /// When the wall clock was set back first. From then on the start of a map may seem older than the one
-    /// before, and calls older than their map; what they do counts all the same, and no response does.
-    pub set_back_ms: Option<u64>,
+    /// When the wall clock jumped, from when it was set back first. From then on a call may seem to be of the
+    /// map after its own. Around each jump, calls may seem older than their map: what they do counts all the
+    /// same, and no response does.
+    pub jumps_ms: Vec<u64>,
     /// What was shown to stock hosts since then, by host and token.
     shown: BTreeMap<(String, String), String>,
+}
+
+/// A file that was written so long before or after a jump of the clock may have been claimed on the other side
+/// of one, or by less than a second apart.
+const MISDATED_MS: u64 = 3_000;
+
+/// Whether a call may seem older than its map.
+fn is_misdated(jumps_ms: &[u64], call: &Call) -> bool {
+    let near = |jump_ms: &u64| {
+        let written_ms = call.written_ms;
+        written_ms.is_some_and(|written_ms| jump_ms.abs_diff(written_ms) <= MISDATED_MS)
+    };
+    jumps_ms.iter().any(near)
 }
 
 impl Book {
@@ -119,10 +133,9 @@ impl Book {
 
     /// A response is in the file of a stock host. `map`: the one that vpid knows to be played.
     pub fn show(&mut self, host: &str, map: u32, token: &str, value: &str) {
-        let set_back_ms = self.set_back_ms;
+        let time_rises = self.jumps_ms.is_empty();
         let call = self.of(host, token);
         assert!(call.callback, "{token} has no callback");
-        let time_rises = set_back_ms.is_none();
         assert!(
             !time_rises || call.map >= map,
             "{token} is shown in map {map}"
@@ -152,7 +165,7 @@ impl Book {
         }
         for call in self.calls.iter().filter(|call| call.written_ms.is_some()) {
             let is_present = maps.get(&call.host) == Some(&call.map);
-            let is_stale = self.set_back_ms.is_some() && call.token.starts_with('_');
+            let is_stale = is_misdated(&self.jumps_ms, call) && call.token.starts_with('_');
             let lost = call.callback && call.response.is_none() && is_present && !is_stale;
             assert!(!lost, "not responded to: {call:?}");
             self.check_time(call, rules);
@@ -189,7 +202,7 @@ impl Book {
                 assert!(!ran || self.crashed_ms.is_some(), "ran: {call:?}");
             }
             // Its map ended before its response: it may have met its deadline.
-            None if call.callback && (rules.outages || self.set_back_ms.is_some()) => {}
+            None if call.callback && (rules.outages || is_misdated(&self.jumps_ms, call)) => {}
             None => assert!(ran, "was lost: {call:?}"),
         }
     }

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use vpid::protocol::steam_id::SteamId;
 use vpid::protocol::uuid::Uuid;
 use vpid::protocol::vyhub::{
-    Ban, BanList, Bundle, Expect, Failure, Group, Method, Outcome, Page, Property, Reply, Request,
-    Server, User, Warning,
+    Ban, BanList, Bundle, Expect, Failure, Group, Links, Listing, Method, Outcome, Page, Property,
+    Reply, Request, Server, User, Warning,
 };
 
 use crate::random::Random;
@@ -41,6 +41,10 @@ pub enum Weather {
     Busy,
 }
 
+fn listing<T>(items: Vec<T>) -> Listing<T> {
+    Listing { items, skipped: 0 }
+}
+
 #[derive(Default)]
 pub struct Api {
     pub users: BTreeMap<SteamId, Uuid>,
@@ -61,7 +65,11 @@ pub struct Api {
 fn page<T>(items: impl Iterator<Item = T>) -> Page<T> {
     let items: Vec<T> = items.collect();
     let total = items.len() as u64;
-    Page { items, total }
+    Page {
+        items,
+        skipped: Vec::new(),
+        total,
+    }
 }
 
 fn status(code: u16, retry_after_s: Option<u64>) -> Failure {
@@ -70,6 +78,15 @@ fn status(code: u16, retry_after_s: Option<u64>) -> Failure {
         code,
         retry_after_s,
         detail,
+    }
+}
+
+/// From something between vpid and VyHub, in its own words.
+fn foreign(code: u16) -> Failure {
+    Failure::Status {
+        code,
+        retry_after_s: None,
+        detail: None,
     }
 }
 
@@ -106,8 +123,8 @@ impl Api {
             (Weather::Busy, _) => Some((status(429, Some(120)), false)),
             (Weather::Rough, 0) => Some((Failure::Unclear("reset".into()), applied)),
             (Weather::Rough, 1) => Some((status(500, None), applied)),
-            (Weather::Rough, 2) => Some((status(502, None), applied)),
-            (Weather::Rough, 3) => Some((status(404, None), false)),
+            (Weather::Rough, 2) => Some((foreign(502), applied)),
+            (Weather::Rough, 3) => Some((foreign(404), false)),
             (Weather::Rough, 4) => Some((status(429, Some(5)), false)),
             (Weather::Rough, 5) => Some((Failure::Unreachable("no route".into()), false)),
             (Weather::Fair | Weather::Rough, _) => None,
@@ -154,8 +171,8 @@ impl Api {
                 id: BUNDLE,
                 name: "bundle".into(),
             }),
-            (Expect::FrontendUrl, _) => Reply::FrontendUrl("https://hub.example".into()),
-            (Expect::Adverts, _) => Reply::Adverts(Vec::new()),
+            (Expect::Links, _) => Reply::Links(Links::of("https://hub.example")),
+            (Expect::Adverts, _) => Reply::Adverts(listing(Vec::new())),
             (Expect::User, Method::Post) => {
                 let steam = body()["identifier"].as_str().expect("an identifier");
                 let steam: SteamId = steam.parse().expect("a SteamID");
@@ -167,22 +184,20 @@ impl Api {
                 let id = *self.users.get(&steam).ok_or_else(|| status(404, None))?;
                 self.user_reply(steam, id)
             }
-            (Expect::Groups, _) => Reply::Groups(self.groups(part(2).parse().expect("an id"))),
-            (Expect::Properties, _) => {
-                let user: Uuid = part(2).parse().expect("an id");
-                Reply::Properties(self.properties(user))
+            (Expect::Groups, _) => {
+                Reply::Groups(listing(self.groups(part(2).parse().expect("an id"))))
             }
             (Expect::BanList, _) => Reply::BanList(self.list(now_s).into()),
             (Expect::Ban, _) => self.create_ban(body(), argument("morph_user_id"))?,
             (Expect::Warning, _) => {
                 self.create_warning(body(), argument("morph_user_id"), now_s)?
             }
-            (Expect::Bans, _) => {
+            (Expect::Bans(_), _) => {
                 let of = |held: &&HeldBan| Some(held.user) == argument("user_id");
                 let bans = self.bans.iter().rev().filter(of);
                 Reply::Bans(page(bans.map(|held| held.ban.clone())))
             }
-            (Expect::Warnings, _) => {
+            (Expect::Warnings(_), _) => {
                 let of = |(user, _): &&(Uuid, Warning)| Some(*user) == argument("user_id");
                 let warnings = self.warnings.iter().rev().filter(of);
                 Reply::Warnings(page(warnings.map(|(_, warning)| warning.clone())))
@@ -191,7 +206,7 @@ impl Api {
                 assert_eq!(argument("serverbundle_id"), Some(BUNDLE), "{query}");
                 self.unban(part(2).parse().expect("an id"))?
             }
-            (Expect::Nothing, _) => Reply::Nothing,
+            (Expect::Nothing | Expect::Membership, _) => Reply::Nothing,
         })
     }
 

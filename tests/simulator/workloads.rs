@@ -368,7 +368,7 @@ workloads! {
     a_community_in_weeks_of_outages: Workload {
         engines: 3,
         community: Some(community::Manners { pause_ms: 3_600_000, ..PLAYERS }),
-        play_ms: 14 * DAY_MS,
+        play_ms: 7 * DAY_MS,
         seeds: 3,
         faults: &[
             (Fault::Weather(ANY_WEATHER), DAY_MS),

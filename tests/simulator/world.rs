@@ -321,8 +321,8 @@ impl World {
                 let by_ms = by_ms[random.below(5) as usize];
                 let goes_back = back && random.chance(50);
                 self.out.now.wrong_ms += if goes_back { -by_ms } else { by_ms };
-                if goes_back {
-                    self.out.book.set_back_ms.get_or_insert(now_ms);
+                if goes_back || !self.out.book.jumps_ms.is_empty() {
+                    self.out.book.jumps_ms.push(now_ms);
                 }
             }
             Fault::Reload => {

@@ -98,6 +98,17 @@ fn a_list_is_a_table_that_no_name_can_break() {
             "7   ban      Bad?[2J?Guy (76561197960287930)  waiting  60 min  3      in 30 s  VyHub is away",
         ]
     );
+    for (state, at_s, expected) in [
+        ("waiting", NOW_S, "soon"),
+        ("sending", NOW_S + 30, "in 30 s"),
+        ("sending", NOW_S - 30, "soon"),
+        ("held", NOW_S + 30, "in 30 s"),
+        ("dead", NOW_S + 30, "-"),
+        ("done", NOW_S + 30, "-"),
+    ] {
+        let entry = json!({"state": state, "next_s": at_s});
+        assert_eq!(next(&entry, NOW_S), expected, "{state} {at_s}");
+    }
     let text = shown(|out| list(&json!([]), NOW_S, out));
     assert_eq!(text, "Nothing waits, and nothing was refused.\n");
     // Whatever stands there, or does not.
@@ -186,6 +197,12 @@ fn a_running_vpid_gets_the_request() {
         (QueueRequest::List, json!({"queue": [ban()]})),
         (QueueRequest::Retry { id: None }, json!({"ok": 2})),
         (
+            QueueRequest::Retry {
+                id: Some("7".into()),
+            },
+            json!({"ok": 1, "wait_s": 28}),
+        ),
+        (
             QueueRequest::Drop { id: "1".into() },
             json!({"error": "there is no 1"}),
         ),
@@ -207,6 +224,11 @@ fn a_running_vpid_gets_the_request() {
     assert_eq!(
         state.run(&["retry", "all"], false).unwrap(),
         "2 entries are tried now.\n"
+    );
+    let later = state.run(&["retry", "7"], false).unwrap();
+    assert!(
+        later.starts_with("7 is tried in 28 s at the latest: "),
+        "{later}"
     );
     assert_eq!(
         state.run(&["drop", "1"], false),

@@ -48,7 +48,8 @@ impl Answers {
             self.fetched = kept;
             dropped.extend(late);
         }
-        let lists = self.waiting.iter().chain(&self.fetched);
+        // Of those that wait, the first is the oldest; there may be thousands.
+        let lists = self.waiting.front().into_iter().chain(&self.fetched);
         let all = lists.chain(&self.shown).chain(&self.withheld);
         self.expiry_ms = all.map(|answer| answer.expires_ms).min().unwrap_or(0);
         self.forget(dropped.into_iter())

@@ -8,7 +8,7 @@ use crate::config;
 use crate::core::servers::ServerId;
 use crate::jobs::store::{Content, Shelf};
 use crate::limits;
-use crate::protocol::backend::{Advert, Reply, Request};
+use crate::protocol::backend::{Advert, Listing, Reply, Request};
 use crate::protocol::signed::messages::Place;
 use crate::protocol::uuid::Uuid;
 
@@ -44,9 +44,9 @@ impl Subject for Adverts {
         self.interval_ms = config.advert_interval_s * 1_000;
     }
 
-    fn restore(&mut self, name: &str, text: &str, _cx: &mut Cx<'_>) -> Result<(), String> {
+    fn restore(&mut self, name: &str, text: &str, _cx: &mut Cx<'_>) -> serde_json::Result<()> {
         if let Some(bundle) = name.strip_prefix("adverts-").and_then(|id| id.parse().ok()) {
-            let adverts = serde_json::from_str(text).map_err(|error| error.to_string())?;
+            let adverts = serde_json::from_str(text)?;
             let list = self.lists.entry(bundle).or_default();
             list.adverts = adverts;
         }
@@ -57,7 +57,7 @@ impl Subject for Adverts {
         let list = self.lists.entry(bundle).or_default();
         list.busy = false;
         match reply {
-            Ok(Reply::Adverts(adverts)) if adverts != list.adverts => {
+            Ok(Reply::Adverts(Listing { items: adverts, .. })) if adverts != list.adverts => {
                 let text = serde_json::to_string_pretty(&adverts).unwrap_or_default();
                 list.adverts = adverts;
                 let name = format!("adverts-{bundle}");
@@ -65,8 +65,7 @@ impl Subject for Adverts {
             }
             Ok(_) => {}
             Err(failure) => {
-                let pause_ms = failure.retry_after_s * 1_000;
-                list.due_ms = list.due_ms.max(cx.now.mono_ms + pause_ms);
+                list.due_ms = cx.backend.again_ms(limits::VYHUB_ROUND_MS, cx.now);
                 log::debug!("adverts could not be fetched: {failure}");
             }
         }

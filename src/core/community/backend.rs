@@ -1,12 +1,16 @@
-//! The backend as a whole: whose requests are under way, whether it is reachable, and its clock.
+//! The backend as a whole: whose requests are under way, whether it is reachable, its pace and its clock.
 
 use std::collections::HashMap;
 
 use super::Ticket;
+use super::clock::{Clock, Moment};
+use super::pace::{Pace, Sign};
 use crate::core::Now;
+use crate::core::deadlines::NEVER;
 use crate::limits;
-use crate::protocol::backend::{Failure, FailureKind, Job, Outcome, Request};
+use crate::protocol::backend::{Done, Failure, FailureKind, Job, Outcome, Reply, Request};
 use crate::protocol::log_targets;
+use crate::protocol::uuid::Uuid;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Reach {
@@ -18,89 +22,218 @@ enum Reach {
     },
 }
 
-#[derive(Default)]
 pub struct Backend {
     /// Requests, and documents that are being written.
-    under_way: HashMap<u64, Ticket>,
+    under_way: HashMap<u64, (Ticket, Topic)>,
     last_ticket: u64,
+    pub pace: Pace,
+    clock: Clock,
     reach: Reach,
-    /// Its clock less ours, in seconds.
-    offset_s: i64,
+    /// The log has last that it is unreachable, or when it had last that it is reachable again.
+    reported_away: bool,
+    reported_back_ms: Option<u64>,
     /// It has refused the key, and has accepted it for nothing since.
     refused: bool,
     /// When the log had last that it refuses vpid.
     reported_ms: Option<u64>,
+    /// Kinds of requests that the log has as failing.
+    reported_kinds: Vec<&'static str>,
+    /// How many records of a reply could not be read at most, as the log has it.
+    reported_skipped: HashMap<Topic, usize>,
+    /// How far off the clock of this machine is, as the log has it, in seconds.
+    reported_clock_s: u64,
+}
+
+/// What a request is about: its kind, and the bundle.
+type Topic = (&'static str, Option<Uuid>);
+
+/// A reply, and whose it is.
+pub struct Replied {
+    pub ticket: Ticket,
+    /// The backend accepts the key again.
+    pub accepted: bool,
 }
 
 impl Backend {
+    pub fn new(seed: u64) -> Self {
+        Self {
+            under_way: HashMap::new(),
+            last_ticket: 0,
+            pace: Pace::new(seed),
+            clock: Clock::default(),
+            reach: Reach::Unknown,
+            reported_away: false,
+            reported_back_ms: None,
+            refused: false,
+            reported_ms: None,
+            reported_kinds: Vec::new(),
+            reported_skipped: HashMap::new(),
+            reported_clock_s: 0,
+        }
+    }
+
+    /// For a document that is being written.
     pub fn ticket(&mut self, ticket: Ticket) -> u64 {
+        self.under_way(ticket, ("", None))
+    }
+
+    fn under_way(&mut self, ticket: Ticket, topic: Topic) -> u64 {
         self.last_ticket += 1;
-        self.under_way.insert(self.last_ticket, ticket);
+        self.under_way.insert(self.last_ticket, (ticket, topic));
         self.last_ticket
     }
 
     /// What was under way with this number.
     pub fn take(&mut self, ticket: u64) -> Option<Ticket> {
-        self.under_way.remove(&ticket)
+        self.under_way.remove(&ticket).map(|(ticket, _)| ticket)
     }
 
-    pub fn request(&mut self, ticket: Ticket, request: Request) -> Job {
-        let patience_ms = match request {
-            Request::ListBans(_) => limits::VYHUB_LIST_PATIENCE_MS,
-            _ => limits::VYHUB_PATIENCE_MS,
+    /// A request is to be sent when the pace allows it. Where that takes too long, the subject gets a failure
+    /// instead; what is requested every minute anyway waits.
+    pub fn request(&mut self, ticket: Ticket, request: Request, now: Now) {
+        let (patience_ms, wait_ms) = match &request {
+            Request::ListBans(_) => (limits::VYHUB_LIST_PATIENCE_MS, None),
+            Request::FindServer(_) | Request::FindBundle(_) => (limits::VYHUB_PATIENCE_MS, None),
+            Request::CreateBan { .. } | Request::CreateWarning { .. } => {
+                (limits::VYHUB_PATIENCE_MS, Some(limits::PACE_CHANGE_WAIT_MS))
+            }
+            _ => (limits::VYHUB_PATIENCE_MS, Some(limits::PACE_WAIT_MS)),
         };
-        Job {
-            ticket: self.ticket(ticket),
+        let job = Job {
+            ticket: self.under_way(ticket, (request.kind(), request.bundle())),
             request,
             patience_ms,
-        }
+        };
+        let until_ms = wait_ms.map_or(NEVER, |wait_ms| now.mono_ms + wait_ms);
+        self.pace.push(job, until_ms);
     }
 
-    /// Learns from a reply. Whether the backend is reachable again, or accepts the key again.
-    pub fn learn(&mut self, outcome: &Outcome, now: Now) -> bool {
-        if let Err(failure) = &outcome.result
-            && !failure.reachable
-        {
-            if !matches!(self.reach, Reach::Unreachable { .. }) {
-                let since_ms = now.mono_ms;
-                self.reach = Reach::Unreachable { since_ms };
-                log::warn!(
-                    target: log_targets::NEWS,
-                    "VyHub cannot be reached: {failure}; bans hold as they are known, and what changes \
-                     waits in the outbox"
-                );
+    /// What may be sent now, whose requests have waited for too long, and what is to be learned of those that
+    /// get no reply.
+    pub fn release(&mut self, now: Now) -> (Vec<Job>, Vec<Ticket>, Vec<Done>) {
+        let released = self.pace.release(now);
+        let given_up = released.given_up.into_iter();
+        let no_reply = |ticket| Done {
+            ticket,
+            outcome: Outcome {
+                result: Err(Failure {
+                    under_way: true,
+                    ..Failure::unclear("there is no reply at all")
+                }),
+                api_s: None,
+            },
+        };
+        (
+            released.jobs,
+            given_up.filter_map(|ticket| self.take(ticket)).collect(),
+            released.overdue.into_iter().map(no_reply).collect(),
+        )
+    }
+
+    /// When a subject repeats what has failed, and would after `pause_ms` or so.
+    pub fn again_ms(&mut self, pause_ms: u64, now: Now) -> u64 {
+        self.pace.again_ms(pause_ms, now)
+    }
+
+    /// Learns from a reply.
+    pub fn learn(&mut self, done: &Done, now: Now) -> Option<Replied> {
+        let (ticket, topic) = self.under_way.remove(&done.ticket)?;
+        let kind = topic.0;
+        let result = done.outcome.result.as_ref();
+        let failure = result.err();
+        let (sent_ms, sign) = self.pace.learn(done.ticket, failure, now)?;
+        let reachable = failure.is_none_or(|failure| failure.reachable);
+        if let Some(api_s) = done.outcome.api_s.filter(|_| reachable) {
+            self.clock.learn(api_s, sent_ms, now);
+            self.report_clock(now);
+        }
+        match (sign, failure) {
+            (Sign::NothingWorks, Some(failure)) => self.lost(failure, now),
+            // It may have failed more often than that while nothing worked.
+            (Sign::KindFails(limits::PACE_FAILURES_REPORTED..), Some(failure))
+                if !self.reported_kinds.contains(&kind) =>
+            {
+                self.reported_kinds.push(kind);
+                log::warn!("VyHub fails at {kind}: {failure}; it is tried again after pauses");
             }
-            return false;
+            _ => {}
         }
-        if let Some(api_s) = outcome.api_s {
-            self.set_clock(api_s - now.wall_s);
+        if reachable && sign != Sign::NothingWorks {
+            self.reached(now);
         }
-        let before = std::mem::replace(&mut self.reach, Reach::Reachable);
-        if let Reach::Unreachable { since_ms } = before {
-            let seconds = (now.mono_ms - since_ms) / 1_000;
-            log::info!("VyHub is reached again, after {seconds} s");
+        if let Ok(reply) = result {
+            self.worked(topic, reply);
         }
-        let accepted = outcome.result.is_ok() && std::mem::take(&mut self.refused);
+        let accepted = result.is_ok() && std::mem::take(&mut self.refused);
         if accepted {
-            log::info!("VyHub takes the key again");
+            log::info!("VyHub accepts the key again");
             self.reported_ms = None;
         }
-        let kind = outcome.result.as_ref().map_err(|failure| failure.kind);
-        self.refused |= kind == Err(FailureKind::Unauthorized);
-        before != Reach::Reachable || accepted
+        let is_refused = |failure: &Failure| failure.kind == FailureKind::Unauthorized;
+        self.refused |= failure.is_some_and(is_refused);
+        Some(Replied { ticket, accepted })
     }
 
-    fn set_clock(&mut self, offset_s: i64) {
-        // The reply was under way for a moment.
-        if offset_s.abs_diff(self.offset_s) <= 2 {
-            return;
-        }
-        self.offset_s = offset_s;
-        if offset_s.abs() > 60 {
+    fn lost(&mut self, failure: &Failure, now: Now) {
+        let since_ms = match self.reach {
+            Reach::Unreachable { since_ms } => since_ms,
+            _ => now.mono_ms,
+        };
+        self.reach = Reach::Unreachable { since_ms };
+        let just_back = self
+            .reported_back_ms
+            .is_some_and(|ms| now.mono_ms < ms + limits::VYHUB_AWAY_AGAIN_MS);
+        let is_sure = !just_back || now.mono_ms >= since_ms + limits::VYHUB_AWAY_MS;
+        if is_sure && !std::mem::replace(&mut self.reported_away, true) {
             log::warn!(
-                "the clock of this machine and VyHub's differ by {} s: bans follow VyHub's",
-                offset_s.abs()
+                target: log_targets::NEWS,
+                "VyHub cannot be reached: {failure}; bans hold as they are known, and what changes waits \
+                 in the outbox"
             );
+        }
+    }
+
+    fn reached(&mut self, now: Now) {
+        let before = std::mem::replace(&mut self.reach, Reach::Reachable);
+        if let Reach::Unreachable { since_ms } = before
+            && std::mem::take(&mut self.reported_away)
+        {
+            let seconds = (now.mono_ms - since_ms) / 1_000;
+            self.reported_back_ms = Some(now.mono_ms);
+            log::info!("VyHub is reached again, after {seconds} s");
+        }
+    }
+
+    fn worked(&mut self, topic: Topic, reply: &Reply) {
+        let kind = topic.0;
+        if let Some(at) = self.reported_kinds.iter().position(|known| *known == kind) {
+            self.reported_kinds.remove(at);
+            log::info!("VyHub works again at {kind}");
+        }
+        let skipped = reply.skipped();
+        let most = self.reported_skipped.get(&topic).copied();
+        if skipped > most.unwrap_or(0) {
+            self.reported_skipped.insert(topic, skipped);
+            let rest = match reply {
+                Reply::Groups(_) => "rights stay as they were known",
+                _ => "the others count",
+            };
+            log::warn!(
+                "VyHub's reply for {kind} has {skipped} records that cannot be read; {rest}"
+            );
+        }
+    }
+
+    fn report_clock(&mut self, now: Now) {
+        let apart_s = self.clock.time_s(now).abs_diff(now.wall_s);
+        if apart_s.abs_diff(self.reported_clock_s) > 60 {
+            self.reported_clock_s = apart_s;
+            match apart_s > 60 {
+                true => log::warn!(
+                    "the clock of this machine and VyHub's differ by {apart_s} s: bans follow VyHub's"
+                ),
+                false => log::info!("the clock of this machine and VyHub's agree again"),
+            }
         }
     }
 
@@ -118,7 +251,12 @@ impl Backend {
 
     /// The time by its clock, unix seconds.
     pub fn time_s(&self, now: Now) -> i64 {
-        now.wall_s.saturating_add(self.offset_s)
+        self.clock.time_s(now)
+    }
+
+    /// The same, as far as it is certain.
+    pub fn moment(&self, now: Now) -> Moment {
+        self.clock.now(now)
     }
 
     /// Reports it if a request that vpid made as itself was refused.
@@ -138,5 +276,71 @@ impl Backend {
                  name of admins need user_morph). Nothing is dropped meanwhile"
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::ids::ServerId;
+    use crate::protocol::backend::Listing;
+
+    fn at(mono_ms: u64) -> Now {
+        Now { mono_ms, wall_s: 0 }
+    }
+
+    fn ask(backend: &mut Backend, request: Request, result: Result<Reply, Failure>, ms: u64) {
+        backend.request(Ticket::Status(ServerId(0)), request, at(ms));
+        let (jobs, ..) = backend.release(at(ms));
+        for job in jobs {
+            let outcome = Outcome {
+                result: result.clone(),
+                api_s: None,
+            };
+            let ticket = job.ticket;
+            backend.learn(&Done { ticket, outcome }, at(ms));
+        }
+    }
+
+    #[test]
+    fn a_kind_that_still_fails_after_an_outage_is_reported() {
+        let mut backend = Backend::new(1);
+        let away = Failure {
+            kind: FailureKind::Unreachable,
+            ..Failure::unclear("x")
+        };
+        let list = || Request::ListBans(Uuid(1));
+        for n in 1..=8 {
+            ask(&mut backend, list(), Err(away.clone()), n * 100_000);
+        }
+        assert!(backend.reported_kinds.is_empty());
+        let good = Ok(Reply::Nothing);
+        ask(&mut backend, Request::FindLinks, good, 900_000);
+        let broken = Failure {
+            kind: FailureKind::Broken,
+            ..away
+        };
+        for n in 10..=12 {
+            ask(&mut backend, list(), Err(broken.clone()), n * 100_000);
+            assert_eq!(backend.reported_kinds, [list().kind()]);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_counted_for_each_bundle_and_never_twice() {
+        let mut backend = Backend::new(1);
+        let mut reported = Vec::new();
+        for (n, (bundle, skipped)) in [(1, 3), (2, 1), (1, 0), (1, 3), (2, 1), (2, 2)]
+            .into_iter()
+            .enumerate()
+        {
+            let items = Vec::new();
+            let adverts = Ok(Reply::Adverts(Listing { items, skipped }));
+            let before = backend.reported_skipped.clone();
+            let request = Request::ListAdverts(Uuid(bundle));
+            ask(&mut backend, request, adverts, n as u64 * 10_000);
+            reported.push(before != backend.reported_skipped);
+        }
+        assert_eq!(reported, [true, true, false, false, false, true]);
     }
 }

@@ -8,19 +8,22 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::commands::Order;
+use super::records::ServerRecord;
 use super::rights::{Right, Verdict, max_ban};
 use super::words::Problem;
 use super::{Answer, Cx, Message, Subject};
 use crate::core::deadlines::{Expiring, NEVER};
 use crate::core::outbox::{
-    Change, Comparison, Entry, EntryId, Issuer, NewEntry, Origin, Series, State, Wait,
+    Change, Comparison, Entry, EntryId, Issuer, NewEntry, Origin, QueueError, Series, State,
 };
+use crate::core::servers::ServerId;
 use crate::jobs::store::{Content, Shelf};
 use crate::limits;
-use crate::protocol::backend::{Failure, FailureKind, Reply, Request};
+use crate::protocol::backend::{Failure, FailureKind, Lacking, Reply, Request};
 use crate::protocol::call_error::CallError;
 use crate::protocol::control::QueueRequest;
 use crate::protocol::steam_id::SteamId;
@@ -30,17 +33,17 @@ use crate::protocol::uuid::Uuid;
 pub struct Changes {
     /// Entries on their way that wait for the directory.
     needs: Expiring<EntryId, Need>,
-    /// How often the backend did not know what an entry is about.
+    /// How often the backend did not know a user of an entry.
     unknown: HashMap<EntryId, u32>,
-    /// What entries have made in this run, the oldest first.
-    made: VecDeque<Uuid>,
+    /// What entries have made in this run, and of which player, the oldest first.
+    made: VecDeque<(SteamId, Uuid)>,
     /// Entries whose issuers know that they wait.
-    told_queued: HashSet<EntryId>,
+    said_queued: HashSet<EntryId>,
 }
 
 /// What an entry on its way waits for.
 enum Need {
-    User,
+    User(SteamId),
     /// It was refused with this sentence: may its issuer do this at all?
     Rights(String),
 }
@@ -52,8 +55,9 @@ pub enum Ticket {
     Marked(EntryId),
     /// The backend has it.
     Ended(EntryId),
-    /// Is it in the backend already? With the page.
-    Compare(EntryId, u64),
+    /// Is it in the backend already? With the page, and whether it may be one of an earlier page that cannot
+    /// be read.
+    Compare(EntryId, u64, bool),
     Send(EntryId),
 }
 
@@ -84,8 +88,12 @@ impl Cx<'_> {
             issuer,
             call: order.call.as_ref().map(|call| Origin::from(call.id)),
         };
-        let time_s = self.time_s();
-        let Some(entry) = self.outbox.accept(new, time_s, self.now) else {
+        // Bans that are alike otherwise are told apart by the time.
+        let micros = 1 + self.backend.pace.draw() % 999_999;
+        let created = Timestamp::new(self.time_s(), micros as i32 * 1_000);
+        let created = created.unwrap_or(Timestamp::UNIX_EPOCH);
+        let latest_s = self.backend.moment(self.now).latest_s;
+        let Some(entry) = self.outbox.accept(new, created, latest_s, self.now) else {
             log::error!("the outbox is full: a change is not taken; see `vpid queue list`");
             return Err(Problem::new("queue_full", &[]));
         };
@@ -111,7 +119,7 @@ impl Cx<'_> {
         }))
     }
 
-    /// Writes an entry down as it stands.
+    /// Writes an entry to disk as it stands.
     pub fn store_entry(&mut self, id: EntryId, ticket: Option<Ticket>) {
         if let Some(entry) = self.outbox.get(id) {
             let (name, text) = (entry.file(), Some(Content::Json(entry.text())));
@@ -147,7 +155,12 @@ impl Cx<'_> {
             ("why", why),
         ];
         let key = format!("{}_{outcome}", entry.change.message());
-        self.say_message(issuer.steam, &key, &values);
+        let text = self.words.chat(&key, &values);
+        self.say(self.server_of(entry), issuer.steam, &text);
+    }
+
+    fn server_of(&self, entry: &Entry) -> Option<ServerId> {
+        self.records.server_of(entry.server)
     }
 }
 
@@ -156,31 +169,31 @@ impl Subject for Changes {
 
     fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
         match message {
-            Message::Reachable => cx.outbox.encourage(cx.now),
+            Message::KeyAccepted => {
+                let due_ms = cx.backend.again_ms(limits::OUTBOX_RETRY_MS_MIN, cx.now);
+                cx.outbox.release_held(due_ms);
+            }
             Message::User(steam) => {
-                for id in self.waiting_for_user(*steam, cx) {
+                for id in self.waiting_for_user(*steam) {
                     self.begin(id, cx);
                 }
             }
             Message::NoUser(steam, failure) => {
-                for id in self.waiting_for_user(*steam, cx) {
+                for id in self.waiting_for_user(*steam) {
                     self.failed_before(id, failure, cx);
                 }
             }
             Message::Rights(steam, bundle) => self.issuer_known(*steam, *bundle, true, cx),
             Message::NoRights(steam, bundle) => self.issuer_known(*steam, *bundle, false, cx),
-            Message::Listed(bundle, asked_ms) => {
-                for id in cx.outbox.settled(*bundle, *asked_ms, cx.now) {
-                    cx.remove_entry(id);
-                }
-            }
+            Message::Fetched(bundle, asked_ms, true) => cx.outbox.listed(*bundle, *asked_ms),
+            Message::Listed(bundle, asked_ms) => cx.outbox.settled(*bundle, *asked_ms),
             _ => {}
         }
     }
 
     fn on_reply(&mut self, ticket: Ticket, reply: Answer, cx: &mut Cx<'_>) {
         match ticket {
-            Ticket::Compare(id, page) => self.compared(id, page, reply, cx),
+            Ticket::Compare(id, page, unsure) => self.compared(id, (page, unsure), reply, cx),
             Ticket::Send(id) => self.sent(id, reply, cx),
             Ticket::Stored(_) | Ticket::Marked(_) | Ticket::Ended(_) => {}
         }
@@ -191,9 +204,7 @@ impl Subject for Changes {
             Ticket::Stored(id) => self.stored(id, result, cx),
             Ticket::Marked(id) => match result {
                 Ok(()) => self.post(id, cx),
-                Err(why) => cx
-                    .outbox
-                    .again(id, why, Wait::for_s(limits::FOREIGN_ANSWER_S), cx.now),
+                Err(why) => self.unsent(id, why, cx),
             },
             Ticket::Ended(id) => cx.outbox.recorded(id, result.is_ok(), cx.now),
             Ticket::Compare(..) | Ticket::Send(_) => {}
@@ -201,20 +212,39 @@ impl Subject for Changes {
     }
 
     fn advance(&mut self, cx: &mut Cx<'_>) {
+        // A bundle that no server has any more gets no list.
+        if cx.records.all().iter().all(ServerRecord::is_current) {
+            let lists = &cx.lists;
+            cx.outbox.settle_but(|bundle| lists.get(bundle).is_some());
+        }
+        for id in cx.outbox.expired(cx.now) {
+            cx.remove_entry(id);
+        }
         while let Some(id) = cx.outbox.to_record(cx.now) {
             cx.store_entry(id, Some(Ticket::Ended(id)));
         }
-        while let Some(id) = cx.outbox.begin(cx.now) {
+        while let Some(id) = {
+            let pace = &cx.backend.pace;
+            cx.outbox
+                .begin(cx.now, |change| pace.change_ms(change.request_kind()))
+        } {
             self.begin(id, cx);
         }
     }
 
     fn next_due(&self, cx: &Cx<'_>) -> Option<u64> {
-        cx.outbox.due_ms()
+        let pace = &cx.backend.pace;
+        cx.outbox
+            .due_ms(|change| pace.change_ms(change.request_kind()))
     }
 }
 
 impl Changes {
+    #[cfg(test)]
+    pub fn remembered_count(&self) -> usize {
+        self.unknown.len() + self.said_queued.len()
+    }
+
     /// An entry is on disk and counts from now on; or it could not be written, and never was.
     fn stored(&mut self, id: EntryId, result: Result<(), String>, cx: &mut Cx<'_>) {
         if let Err(why) = result {
@@ -231,7 +261,8 @@ impl Changes {
             }
             if let Some(issuer) = &entry.issuer {
                 let values = [("player", entry.name.as_str())];
-                cx.say_message(issuer.steam, "ban_not_saved", &values);
+                let text = cx.words.chat("ban_not_saved", &values);
+                cx.say(cx.server_of(&entry), issuer.steam, &text);
             }
             return;
         }
@@ -249,7 +280,7 @@ impl Changes {
         if let Some(call) = entry.call {
             cx.respond(call.into(), Ok(accepted_response(&entry)));
         }
-        if let Some(server) = cx.records.server_of(entry.server) {
+        if let Some(server) = cx.server_of(&entry) {
             let (name, data) = entry.change.hook(&entry);
             cx.hook(server, name, data);
         }
@@ -262,7 +293,7 @@ impl Changes {
     /// Said once: it holds here, and is on its way.
     fn say_queued(&mut self, id: EntryId, cx: &mut Cx<'_>) {
         if cx.outbox.is_stored(id)
-            && self.told_queued.insert(id)
+            && self.said_queued.insert(id)
             && let Some(entry) = cx.outbox.get(id).cloned()
         {
             cx.tell_issuer(&entry, "queued", "");
@@ -276,36 +307,52 @@ impl Changes {
         };
         let doubt = entry.state == State::Sending;
         let Some(user) = cx.directory.user(entry.steam).map(|user| user.id) else {
-            self.needs.insert(id, Need::User, NEVER);
-            return cx.directory.want_user(entry.steam, cx.now);
+            return self.need_user(id, entry.steam, cx);
         };
+        // Where the backend did not know a user, it may have been the issuer's.
+        if let Some(issuer) = entry.issuer.as_ref().map(|issuer| issuer.steam)
+            && self.unknown.contains_key(&id)
+        {
+            let Some(issuer) = cx.directory.user(issuer).map(|user| user.id) else {
+                return self.need_user(id, issuer, cx);
+            };
+            cx.outbox.set_issuer(id, issuer);
+        }
         match doubt {
-            true => self.compare(id, user, 1, cx),
+            true => self.compare(id, user, (1, false), cx),
             false => self.mark(id, cx),
         }
     }
 
-    fn waiting_for_user(&mut self, steam: SteamId, cx: &Cx<'_>) -> Vec<EntryId> {
-        let waits = |id: &EntryId, need: &Need| {
-            let entry = cx.outbox.get(*id);
-            matches!(need, Need::User) && entry.is_some_and(|entry| entry.steam == steam)
-        };
+    fn need_user(&mut self, id: EntryId, steam: SteamId, cx: &mut Cx<'_>) {
+        self.needs.insert(id, Need::User(steam), NEVER);
+        cx.directory.want_user(steam, cx.now);
+    }
+
+    fn waiting_for_user(&mut self, steam: SteamId) -> Vec<EntryId> {
+        let waits = |_: &EntryId, need: &Need| matches!(need, Need::User(of) if *of == steam);
         let waiting = self.needs.remove_where(waits);
         waiting.into_iter().map(|(id, _)| id).collect()
     }
 
-    fn compare(&mut self, id: EntryId, user: Uuid, page: u64, cx: &mut Cx<'_>) {
+    fn compare(&mut self, id: EntryId, user: Uuid, at: (u64, bool), cx: &mut Cx<'_>) {
         let Some(entry) = cx.outbox.get(id) else {
             return;
         };
-        match entry.change.list_request(user, entry.bundle, page) {
-            Some(request) => cx.send_request(Ticket::Compare(id, page), request),
+        match entry.change.list_request(user, entry.bundle, at.0) {
+            Some(request) => cx.send_request(Ticket::Compare(id, at.0, at.1), request),
             None => self.mark(id, cx),
         }
     }
 
     /// What the backend lists of the user has come, or not.
-    fn compared(&mut self, id: EntryId, page: u64, reply: Answer, cx: &mut Cx<'_>) {
+    fn compared(
+        &mut self,
+        id: EntryId,
+        (page, unsure): (u64, bool),
+        reply: Answer,
+        cx: &mut Cx<'_>,
+    ) {
         let Some(entry) = cx.outbox.get(id) else {
             return;
         };
@@ -314,33 +361,48 @@ impl Changes {
             Err(failure) => return self.failed_before(id, &failure, cx),
         };
         let user = cx.directory.user(entry.steam).map(|user| user.id);
-        match (
-            entry
-                .change
-                .compare(entry, (&reply, page), self.made.iter()),
-            user,
-        ) {
+        match (entry.change.compare(entry, (&reply, page), unsure), user) {
             (Some(Comparison::Present(made)), _) => {
                 log::info!("{} is in VyHub already", entry.describe());
                 self.arrived(id, Some(made), cx);
             }
-            (Some(Comparison::NextPage), Some(user)) => self.compare(id, user, page + 1, cx),
-            (Some(_), _) => self.mark(id, cx),
-            (None, _) => self.failed_before(id, &Failure::unclear("a strange answer"), cx),
+            (Some(Comparison::NextPage { unsure }), Some(user)) => {
+                self.compare(id, user, (page + 1, unsure), cx);
+            }
+            (Some(Comparison::Unsure), _) => {
+                let why = "VyHub lists records of the player that cannot be read, and it may be one of them";
+                self.unsent(id, why.into(), cx);
+            }
+            // Forgotten meanwhile: from the first page, once it is known.
+            (Some(Comparison::NextPage { .. }), None) => self.begin(id, cx),
+            (Some(Comparison::Absent), _) => self.mark(id, cx),
+            (None, _) => self.failed_before(id, &Failure::unclear("a strange reply"), cx),
         }
     }
 
-    /// Notes on disk that it is sent from now on. What may be repeated needs no note.
+    /// Records on disk that it is sent from now on. What may be repeated needs no record.
     fn mark(&mut self, id: EntryId, cx: &mut Cx<'_>) {
-        let time_s = cx.time_s();
+        let earliest_s = cx.backend.moment(cx.now).earliest_s;
+        let Some(steam) = cx.outbox.get(id).map(|entry| entry.steam) else {
+            return;
+        };
+        let of_run = self.made.iter().filter(|(of, _)| *of == steam);
+        let mut others: Vec<Uuid> = of_run.map(|(_, made)| *made).collect();
+        others.extend(cx.outbox.made(steam));
         let Some(entry) = cx.outbox.get_mut(id) else {
             return;
         };
-        if entry.state == State::Sending || entry.change == Change::Unban {
+        if entry.change == Change::Unban {
             return self.post(id, cx);
         }
-        entry.state = State::Sending;
-        entry.sent_s = Some(time_s);
+        if entry.state != State::Sending {
+            entry.state = State::Sending;
+            entry.sent_s = Some(earliest_s);
+            others.sort_unstable();
+            others.dedup();
+            entry.others = others;
+        }
+        entry.settled_s = Some(cx.now.wall_s + limits::VYHUB_SETTLE_S);
         cx.store_entry(id, Some(Ticket::Marked(id)));
     }
 
@@ -368,58 +430,95 @@ impl Changes {
             return;
         };
         let why = failure.why.clone();
-        match (failure.kind, &entry.issuer) {
-            (FailureKind::Forbidden, Some(issuer)) => {
-                self.needs.insert(id, Need::Rights(why), NEVER);
+        let (issuer, steam, bundle) = (entry.issuer.clone(), entry.steam, entry.bundle);
+        let right = right_of(&entry.change);
+        match (failure.kind, issuer) {
+            (
+                FailureKind::Forbidden(lacking @ (Lacking::Issuer | Lacking::Unsaid)),
+                Some(issuer),
+            ) => {
                 // Also whether the issuer is an administrator, which stands in the user's record.
-                cx.directory.want_user(issuer.steam, cx.now);
-                cx.directory.want_rights(issuer.steam, entry.bundle, cx.now);
+                cx.directory.want_all(issuer.steam, bundle, cx.now);
+                match lacking {
+                    Lacking::Issuer => {
+                        cx.directory.refute(issuer.steam, bundle, right);
+                        self.refuse(id, why, cx);
+                    }
+                    _ => self.needs.insert(id, Need::Rights(why), NEVER),
+                }
             }
-            (FailureKind::Unauthorized, _) => self.hold(id, why, true, cx),
-            (FailureKind::Forbidden, None) => self.hold(id, why, false, cx),
-            (FailureKind::NotFound, _) => {
-                // A user who was deleted is created again; anything else that is not known stays so.
-                cx.directory.forget(entry.steam);
+            (FailureKind::Unauthorized | FailureKind::Forbidden(_), _) => self.hold(id, why, cx),
+            (FailureKind::NotFound, issuer) => {
+                // Users who were deleted are created again; anything else that is not known stays so.
+                cx.directory.forget(steam, cx.now);
+                if let Some(issuer) = issuer {
+                    cx.directory.forget(issuer.steam, cx.now);
+                }
                 let tries = self.unknown.entry(id).or_insert(0);
                 *tries += 1;
                 match *tries < limits::OUTBOX_USER_TRIES_MAX {
-                    true => self.put_back(id, why, Wait::default(), cx),
+                    true => self.put_back(id, why, false, limits::OUTBOX_RETRY_MS_MIN, cx),
                     false => self.refuse(id, why, cx),
                 }
             }
             (FailureKind::Invalid, _) => self.refuse(id, why, cx),
             _ => {
-                let wait = Wait {
-                    after_s: failure.retry_after_s,
-                    doubt: failure.is_unclear(),
-                    whole: failure.is_general(),
-                };
-                self.put_back(id, why, wait, cx);
+                if !failure.under_way
+                    && let Some(entry) = cx.outbox.get_mut(id)
+                {
+                    entry.settled_s = Some(cx.now.wall_s);
+                }
+                let pause_ms = self.pause_ms(id, &failure, cx);
+                self.try_again(id, &failure, failure.is_unclear(), pause_ms, cx);
             }
         }
     }
 
+    /// How long an entry is left alone after its last try.
+    fn pause_ms(&self, id: EntryId, failure: &Failure, cx: &Cx<'_>) -> u64 {
+        let tries = cx.outbox.get(id).map_or(0, |entry| entry.tries);
+        // While nothing works, the pace keeps it back, and it is not because of this one.
+        let waited = failure.kind == FailureKind::Unsent;
+        if waited || cx.backend.unreachable_ms(cx.now).is_some() {
+            return limits::OUTBOX_RETRY_MS_MIN;
+        }
+        let doubled = limits::OUTBOX_RETRY_MS_MIN << tries.saturating_sub(1).min(20);
+        doubled.min(limits::OUTBOX_RETRY_MS_MAX)
+    }
+
     /// Something failed before the change itself was sent.
     fn failed_before(&mut self, id: EntryId, failure: &Failure, cx: &mut Cx<'_>) {
-        let entry = cx.outbox.get(id);
-        let doubt = entry.is_some_and(|entry| entry.state == State::Sending);
+        let Some(entry) = cx.outbox.get(id) else {
+            return;
+        };
+        let doubt = entry.state == State::Sending;
+        let steam = entry.steam;
         let why = failure.why.clone();
-        let (after_s, whole) = match failure.kind {
-            FailureKind::Unauthorized if !doubt => return self.hold(id, why, true, cx),
-            FailureKind::Forbidden if !doubt => return self.hold(id, why, false, cx),
-            FailureKind::Unauthorized | FailureKind::Forbidden => {
-                cx.backend.report_refused(&why, cx.now);
-                (limits::OUTBOX_HELD_MS / 1_000, false)
+        let pause_ms = match failure.kind {
+            FailureKind::Unauthorized | FailureKind::Forbidden(_) if !doubt => {
+                return self.hold(id, why, cx);
             }
-            FailureKind::NotFound | FailureKind::Invalid => (limits::FOREIGN_ANSWER_S, false),
-            _ => (failure.retry_after_s, failure.is_general()),
+            FailureKind::Unauthorized | FailureKind::Forbidden(_) => {
+                cx.backend.report_refused(&why, cx.now);
+                limits::OUTBOX_HELD_MS
+            }
+            FailureKind::NotFound => {
+                cx.directory.forget(steam, cx.now);
+                limits::OUTBOX_UNSURE_MS
+            }
+            FailureKind::Invalid => limits::OUTBOX_UNSURE_MS,
+            _ => self.pause_ms(id, failure, cx),
         };
-        let wait = Wait {
-            after_s,
-            doubt,
-            whole,
-        };
-        self.put_back(id, why, wait, cx);
+        self.try_again(id, failure, doubt, pause_ms, cx);
+    }
+
+    /// It was not sent, for a reason that is not the backend's.
+    fn unsent(&mut self, id: EntryId, why: String, cx: &mut Cx<'_>) {
+        let doubt = cx
+            .outbox
+            .get(id)
+            .is_some_and(|entry| entry.state == State::Sending);
+        self.put_back(id, why, doubt, limits::OUTBOX_UNSURE_MS, cx);
     }
 
     /// Rights of an issuer are known afresh, or could not be fetched: was it they whom the backend refused,
@@ -435,30 +534,38 @@ impl Changes {
         for (id, need) in self.needs.remove_where(waits) {
             let Need::Rights(why) = need else { continue };
             match known {
-                false => self.put_back(id, why, Wait::for_s(limits::FOREIGN_ANSWER_S), cx),
-                true if issuer_may(id, cx) => self.hold(id, why, false, cx),
+                false => self.put_back(id, why, false, limits::OUTBOX_UNSURE_MS, cx),
+                true if issuer_may(id, cx) => self.hold(id, why, cx),
                 true => self.refuse(id, why, cx),
             }
         }
     }
 
-    fn put_back(&mut self, id: EntryId, why: String, wait: Wait, cx: &mut Cx<'_>) {
-        cx.outbox.again(id, why, wait, cx.now);
-        cx.store_entry(id, None);
+    fn put_back(&mut self, id: EntryId, why: String, doubt: bool, pause_ms: u64, cx: &mut Cx<'_>) {
+        later(id, why, doubt, pause_ms, cx);
         self.say_queued(id, cx);
     }
 
-    fn hold(&mut self, id: EntryId, why: String, whole: bool, cx: &mut Cx<'_>) {
+    /// After a failure that says nothing of the change itself.
+    fn try_again(&mut self, id: EntryId, failure: &Failure, doubt: bool, ms: u64, cx: &mut Cx<'_>) {
+        later(id, failure.why.clone(), doubt, ms, cx);
+        // Where only its turn did not come, it is on its way.
+        if failure.kind != FailureKind::Unsent || !cx.backend.is_reachable() {
+            self.say_queued(id, cx);
+        }
+    }
+
+    fn hold(&mut self, id: EntryId, why: String, cx: &mut Cx<'_>) {
         cx.backend.report_refused(&why, cx.now);
-        cx.outbox.hold(id, why, whole, cx.now);
+        let again_ms = cx.backend.again_ms(limits::OUTBOX_HELD_MS, cx.now);
+        cx.outbox.hold(id, why, again_ms, cx.now);
         cx.store_entry(id, None);
         self.say_queued(id, cx);
     }
 
     /// The backend will not accept it: what was enforced here is lifted, and its issuer gets a message.
     fn refuse(&mut self, id: EntryId, why: String, cx: &mut Cx<'_>) {
-        self.unknown.remove(&id);
-        self.told_queued.remove(&id);
+        self.forget(id);
         cx.outbox.kill(id, why.clone(), cx.now);
         cx.store_entry(id, None);
         cx.send(Message::BansChanged);
@@ -473,20 +580,89 @@ impl Changes {
 
     /// The backend has it.
     fn arrived(&mut self, id: EntryId, made: Option<Uuid>, cx: &mut Cx<'_>) {
-        self.unknown.remove(&id);
-        self.told_queued.remove(&id);
+        self.forget(id);
         let Some(entry) = cx.outbox.get(id).cloned() else {
             return;
         };
         log::info!("{} is in VyHub", entry.describe());
-        self.made.extend(made);
+        self.made.extend(made.map(|made| (entry.steam, made)));
         if self.made.len() > limits::WARNINGS_REMEMBERED_MAX {
             self.made.pop_front();
         }
-        // It is written down before the next change of this player is sent.
-        cx.outbox.done(id, cx.now);
+        // It is on disk before the next change of this player is sent.
+        cx.outbox.done(id, made, cx.now);
         cx.lists.refresh(entry.bundle, cx.now);
         cx.tell_issuer(&entry, "done", "");
+    }
+
+    /// Nothing more is to be done with an entry.
+    fn forget(&mut self, id: EntryId) {
+        self.unknown.remove(&id);
+        self.said_queued.remove(&id);
+    }
+
+    /// What an operator requests of the outbox (`vpid queue`).
+    pub fn operate(
+        &mut self,
+        request: &QueueRequest,
+        cx: &mut Cx<'_>,
+    ) -> Result<Value, QueueError> {
+        Ok(match request {
+            QueueRequest::List => {
+                let entries: Vec<Value> = cx.outbox.all().map(|entry| json!(entry)).collect();
+                json!({ "queue": entries })
+            }
+            QueueRequest::Show { id } => {
+                let id = number(id)?;
+                let entry = cx.outbox.get(id);
+                json!({ "entry": entry.ok_or(QueueError::Unknown(id))? })
+            }
+            QueueRequest::Retry { id: Some(id) } => {
+                let wait_s = retry(number(id)?, cx)?;
+                json!({ "ok": 1, "wait_s": wait_s })
+            }
+            QueueRequest::Retry { id: None } => {
+                let ids: Vec<EntryId> = cx.outbox.all().map(|entry| entry.id).collect();
+                let retried = ids.into_iter().filter_map(|id| retry(id, cx).ok());
+                let waits: Vec<u64> = retried.collect();
+                json!({ "ok": waits.len(), "wait_s": waits.into_iter().max().unwrap_or(0) })
+            }
+            QueueRequest::Drop { id } => {
+                let id = number(id)?;
+                cx.outbox.droppable(id)?;
+                let what = cx.outbox.get(id).map(Entry::describe).unwrap_or_default();
+                log::warn!("an operator has dropped {what} ({id})");
+                self.forget(id);
+                cx.remove_entry(id);
+                cx.send(Message::BansChanged);
+                json!({ "ok": 1 })
+            }
+        })
+    }
+}
+
+fn later(id: EntryId, why: String, doubt: bool, pause_ms: u64, cx: &mut Cx<'_>) {
+    let again_ms = cx.backend.again_ms(pause_ms, cx.now);
+    let settles_ms = match cx.outbox.get(id) {
+        Some(entry) if doubt => cx.now.mono_ms + entry.settles_ms(cx.now),
+        _ => 0,
+    };
+    cx.outbox
+        .again(id, why, doubt, again_ms.max(settles_ms), cx.now);
+    if let Some(entry) = cx.outbox.get_mut(id) {
+        // The pause of its kind may be longer.
+        let open_ms = cx.backend.pace.pause_ms(entry.change.request_kind());
+        let wait_s = open_ms.saturating_sub(cx.now.mono_ms) / 1_000;
+        entry.next_s = entry.next_s.max(cx.now.wall_s + wait_s as i64);
+    }
+    cx.store_entry(id, None);
+}
+
+/// What the issuer of a change must be allowed.
+fn right_of(change: &Change) -> Right {
+    match change.series() {
+        Series::Bans => Right::BanEdit,
+        Series::Warnings => Right::WarningEdit,
     }
 }
 
@@ -498,10 +674,7 @@ fn issuer_may(id: EntryId, cx: &Cx<'_>) -> bool {
     let Some(issuer) = &entry.issuer else {
         return true;
     };
-    let right = match entry.change.series() {
-        Series::Bans => Right::BanEdit,
-        Series::Warnings => Right::WarningEdit,
-    };
+    let right = right_of(&entry.change);
     let rights = cx.directory.rights(issuer.steam, entry.bundle);
     let too_long = match (&entry.change, rights.and_then(max_ban)) {
         (Change::Ban { length_s, .. }, Some(longest)) => {
@@ -518,47 +691,28 @@ pub fn accepted_response(entry: &Entry) -> Value {
     json!({ "queued": entry.id.to_string(), "player": entry.steam })
 }
 
-/// What an operator requests of the outbox (`vpid queue`). Errors are sentences.
-pub fn operate(request: &QueueRequest, cx: &mut Cx<'_>) -> Result<Value, String> {
-    Ok(match request {
-        QueueRequest::List => {
-            let entries: Vec<Value> = cx.outbox.all().map(|entry| json!(entry)).collect();
-            json!({ "queue": entries })
-        }
-        QueueRequest::Show { id } => {
-            let entry = cx.outbox.get(number(id)?);
-            let none = || format!("there is no entry {id}; see `vpid queue list`");
-            json!({ "entry": entry.ok_or_else(none)? })
-        }
-        QueueRequest::Retry { id: Some(id) } => {
-            retry(number(id)?, cx)?;
-            json!({ "ok": 1 })
-        }
-        QueueRequest::Retry { id: None } => {
-            let ids: Vec<EntryId> = cx.outbox.all().map(|entry| entry.id).collect();
-            let retried = ids.into_iter().filter(|id| retry(*id, cx).is_ok());
-            json!({ "ok": retried.count() })
-        }
-        QueueRequest::Drop { id } => {
-            let id = number(id)?;
-            cx.outbox.droppable(id)?;
-            let what = cx.outbox.get(id).map(Entry::describe).unwrap_or_default();
-            log::warn!("an operator has dropped {what} ({id})");
-            cx.remove_entry(id);
-            cx.send(Message::BansChanged);
-            json!({ "ok": 1 })
-        }
-    })
-}
-
-fn retry(id: EntryId, cx: &mut Cx<'_>) -> Result<(), String> {
-    cx.outbox.retry(id, cx.now)?;
+/// Gives in how many seconds it is tried. What is in its way is tried, too.
+fn retry(id: EntryId, cx: &mut Cx<'_>) -> Result<u64, QueueError> {
+    let mut due_ms = retry_one(id, cx)?;
+    for before in cx.outbox.open_before(id) {
+        due_ms = due_ms.max(retry_one(before, cx)?);
+        cx.store_entry(before, None);
+    }
+    cx.backend.pace.insist();
+    if let Some(entry) = cx.outbox.get(id) {
+        cx.directory.hurry(entry.steam, cx.now);
+    }
     cx.store_entry(id, None);
     cx.send(Message::BansChanged);
-    Ok(())
+    Ok((due_ms - cx.now.mono_ms).div_ceil(1_000))
 }
 
-fn number(id: &str) -> Result<EntryId, String> {
-    let wrong = |_| format!("{id:?} is no number of an entry; see `vpid queue list`");
-    id.parse().map_err(wrong)
+fn retry_one(id: EntryId, cx: &mut Cx<'_>) -> Result<u64, QueueError> {
+    let entry = cx.outbox.get(id).ok_or(QueueError::Unknown(id))?;
+    let asked_ms = cx.backend.pace.asked_ms(entry.change.request_kind());
+    cx.outbox.retry(id, asked_ms, cx.now)
+}
+
+fn number(id: &str) -> Result<EntryId, QueueError> {
+    id.parse().map_err(|_| QueueError::NoNumber(id.to_owned()))
 }

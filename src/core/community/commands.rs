@@ -308,7 +308,7 @@ impl Commands {
             Parsed::NotForUs => {}
             Parsed::Wrong(problem) => {
                 let text = cx.words.problem(&problem);
-                cx.say(steam, &text);
+                cx.say(Some(server), steam, &text);
             }
             Parsed::Command(Command::State) => cx.send(Message::StateWanted(player)),
             Parsed::Command(command) if command.changes() => {
@@ -331,7 +331,7 @@ impl Commands {
     /// they may have changed.
     fn order(&mut self, player: Player, command: Command, cx: &mut Cx<'_>) {
         let Some(bundle) = cx.records.bundle(player.server) else {
-            return cx.say_message(player.steam, "state_waiting", &[]);
+            return cx.answer(&player, "state_waiting", &[]);
         };
         let order = Order {
             server: player.server,
@@ -376,10 +376,10 @@ fn decide(player: &Player, order: Order, cx: &mut Cx<'_>) {
         player.name.replace(char::is_control, "?"),
         player.steam,
     );
-    cx.say_message(player.steam, key, &[("command", command)]);
+    cx.answer(player, key, &[("command", command)]);
 }
 
-/// A command does not count, whoever wrote it. The player in whose name it stands is told how else.
+/// A command does not count, whoever wrote it. The player in whose name it stands gets the reason.
 fn say_doubt(player: &Player, command: &Command, doubt: &Doubt, cx: &mut Cx<'_>) {
     log::warn!(
         "{}: {} ({}) wrote {} in chat, which does not count: {}; VyHub's pages and vpid at \
@@ -390,11 +390,7 @@ fn say_doubt(player: &Player, command: &Command, doubt: &Doubt, cx: &mut Cx<'_>)
         command.name(),
         doubt.sentence()
     );
-    cx.say_message(
-        player.steam,
-        doubt.message(),
-        &[("command", command.name())],
-    );
+    cx.answer(player, doubt.message(), &[("command", command.name())]);
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! Players as users of the backend, their groups and rights: known, wanted, refreshed. Other subjects want a
-//! user or rights, and are told once, by a [`Message`]. Rights of those who have any are kept on disk, so
-//! that admins can act while the backend is unreachable.
+//! Players as users of the backend, and their groups in each bundle, from which rights follow: known, wanted,
+//! refreshed. Other subjects want a user or rights, and get one [`Message`] of it. Rights of those who have
+//! any are kept on disk, so that admins can act while the backend is unreachable.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -14,7 +14,7 @@ use crate::core::context::About;
 use crate::core::servers::ServerId;
 use crate::jobs::store::{Content, Shelf};
 use crate::limits;
-use crate::protocol::backend::{Failure, FailureKind, Group, Property, Reply, Request, User};
+use crate::protocol::backend::{Failure, FailureKind, Group, Listing, Reply, Request, User};
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
 
@@ -26,9 +26,15 @@ type Key = (SteamId, Uuid);
 #[derive(Default)]
 pub struct Directory {
     users: HashMap<SteamId, User>,
+    /// Known users whom the backend may not know any more.
+    doubted: BTreeSet<SteamId>,
     wanted_users: BTreeMap<SteamId, WantedUser>,
     rights: HashMap<Key, Known>,
-    wanted_rights: BTreeMap<Key, WantedRights>,
+    /// Whether they are being fetched.
+    wanted_rights: BTreeMap<Key, bool>,
+    /// Rights that are wanted when the reply about their user has come: whether that is an administrator
+    /// stands in it.
+    rights_after_users: BTreeSet<Key>,
 }
 
 struct WantedUser {
@@ -41,13 +47,6 @@ struct Known {
     rights: Rights,
     /// When they were fetched in this run, on the daemon's clock.
     fetched_ms: Option<u64>,
-}
-
-#[derive(Default)]
-struct WantedRights {
-    busy: bool,
-    groups: Option<Vec<Group>>,
-    properties: Option<Vec<Property>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -67,6 +66,11 @@ struct Line {
 impl Directory {
     pub fn user(&self, steam: SteamId) -> Option<&User> {
         self.users.get(&steam)
+    }
+
+    /// A user whom the backend surely knows, as far as its last replies go.
+    pub fn sure_user(&self, steam: SteamId) -> Option<&User> {
+        self.user(steam).filter(|_| !self.doubted.contains(&steam))
     }
 
     /// The id of a user; of those with rights known also while the backend is unreachable.
@@ -104,17 +108,60 @@ impl Directory {
         wanted.due_ms = wanted.due_ms.min(now.mono_ms);
     }
 
+    /// The backend says that a player does not have a right, whatever is known: until the rights are fetched.
+    pub fn refute(&mut self, steam: SteamId, bundle: Uuid, right: Right) {
+        if let Some(known) = self.rights.get_mut(&(steam, bundle)) {
+            known.rights.admin = false;
+            let groups = known.rights.groups.iter_mut();
+            let properties = groups.flat_map(|group| &mut group.properties);
+            for property in properties.filter(|property| property.name == right.property()) {
+                property.granted = false;
+            }
+            known.fetched_ms = None;
+        }
+    }
+
+    /// A lookup that waits does not wait any longer.
+    pub fn hurry(&mut self, steam: SteamId, now: Now) {
+        if let Some(wanted) = self.wanted_users.get_mut(&steam) {
+            wanted.due_ms = wanted.due_ms.min(now.mono_ms);
+        }
+    }
+
     /// Fetches rights afresh; [`Message::Rights`] or [`Message::NoRights`] follows.
     pub fn want_rights(&mut self, steam: SteamId, bundle: Uuid, now: Now) {
         if self.user(steam).is_none() {
             self.want_user(steam, now);
         }
-        self.wanted_rights.entry((steam, bundle)).or_default();
+        self.wanted_rights.entry((steam, bundle)).or_insert(false);
     }
 
-    /// The backend does not know this user any more.
-    pub fn forget(&mut self, steam: SteamId) {
+    /// Looks a user up and fetches their rights then, whatever is known or under way; [`Message::Rights`] or
+    /// [`Message::NoRights`] follows.
+    pub fn want_all(&mut self, steam: SteamId, bundle: Uuid, now: Now) {
+        self.want_user(steam, now);
+        self.rights_after_users.insert((steam, bundle));
+    }
+
+    /// The rights that waited for a reply about this user.
+    fn take_rights_after(&mut self, steam: SteamId) -> BTreeSet<Key> {
+        let all = std::mem::take(&mut self.rights_after_users).into_iter();
+        let (waiting, others) = all.partition(|key| key.0 == steam);
+        self.rights_after_users = others;
+        waiting
+    }
+
+    /// The backend does not know this user any more: looks the player up again.
+    pub fn forget(&mut self, steam: SteamId, now: Now) {
         self.users.remove(&steam);
+        self.want_user(steam, now);
+    }
+
+    /// The backend may not know this user any more: looks the player up again, and keeps what is known.
+    pub fn doubt(&mut self, steam: SteamId, now: Now) {
+        if self.users.contains_key(&steam) && self.doubted.insert(steam) {
+            self.want_user(steam, now);
+        }
     }
 
     pub fn about(&self, steam: SteamId, bundle: Uuid, now: Now) -> About {
@@ -158,11 +205,8 @@ impl Directory {
 impl Known {
     /// Whether there is a right that could be used while the backend is unreachable.
     fn is_somebody(&self) -> bool {
-        let granted = |list: &[Property]| list.iter().any(|property| property.granted);
-        let rights = &self.rights;
-        rights.admin
-            || granted(&rights.properties)
-            || rights.groups.iter().any(|group| granted(&group.properties))
+        let grants = |group: &Group| group.properties.iter().any(|property| property.granted);
+        self.rights.admin || self.rights.groups.iter().any(grants)
     }
 }
 
@@ -170,23 +214,24 @@ impl Known {
 #[derive(Default)]
 pub struct Lookups {
     refresh_due_ms: u64,
+    /// Of which players scripts know who they are in the backend.
+    reported: BTreeMap<(ServerId, i64), Uuid>,
 }
 
 pub enum Lookup {
     User(SteamId),
     NewUser(SteamId),
-    /// Its groups or its properties.
     Rights(Key),
 }
 
 impl Subject for Lookups {
     type Ticket = Lookup;
 
-    fn restore(&mut self, name: &str, text: &str, cx: &mut Cx<'_>) -> Result<(), String> {
+    fn restore(&mut self, name: &str, text: &str, cx: &mut Cx<'_>) -> serde_json::Result<()> {
         if name != DOCUMENT {
             return Ok(());
         }
-        let document: Document = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let document: Document = serde_json::from_str(text)?;
         for line in document.users {
             let known = Known {
                 user: line.user,
@@ -200,13 +245,7 @@ impl Subject for Lookups {
 
     fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
         match message {
-            // No lookup waits any longer.
-            Message::Reachable => {
-                for wanted in cx.directory.wanted_users.values_mut() {
-                    wanted.due_ms = wanted.due_ms.min(cx.now.mono_ms);
-                }
-            }
-            Message::User(steam) => initialize(*steam, cx),
+            Message::User(steam) => self.initialize(*steam, cx),
             Message::NoUser(steam, _) if cx.directory.user(*steam).is_none() => {
                 cx.directory.wanted_rights.retain(|(of, bundle), _| {
                     if of == steam {
@@ -228,10 +267,15 @@ impl Subject for Lookups {
     }
 
     fn advance(&mut self, cx: &mut Cx<'_>) {
-        greet(cx);
+        self.greet(cx);
         if self.refresh_due_ms <= cx.now.mono_ms && cx.records.ready().next().is_some() {
             self.refresh_due_ms = cx.now.mono_ms + limits::VYHUB_ROUND_MS;
             refresh_rights(cx);
+            let servers = &cx.servers;
+            self.reported.retain(|(server, userid), _| {
+                let game = servers.get(*server);
+                game.is_some_and(|game| game.roster.person(*userid).is_some())
+            });
         }
         look_users_up(cx);
         look_rights_up(cx);
@@ -247,54 +291,67 @@ impl Subject for Lookups {
     }
 }
 
-/// Whoever is new on a server is looked up.
-fn greet(cx: &mut Cx<'_>) {
-    let servers: Vec<ServerId> = cx.records.all().iter().map(|it| it.server).collect();
-    for server in servers {
-        let Some(game) = cx.servers.get_mut(server) else {
-            continue;
-        };
-        let arrived = game.roster.drain_arrivals();
-        if game.roster.take_newly_confirmed() || !arrived.is_empty() {
-            cx.messages.push_back(Message::BansChanged);
-        }
-        for userid in arrived {
-            let game = cx.servers.get(server);
-            let Some(person) = game.and_then(|game| game.roster.person(userid)) else {
+impl Lookups {
+    #[cfg(test)]
+    pub fn reported_count(&self) -> usize {
+        self.reported.len()
+    }
+
+    /// Looks up who is new on a server.
+    fn greet(&mut self, cx: &mut Cx<'_>) {
+        let servers: Vec<ServerId> = cx.records.all().iter().map(|it| it.server).collect();
+        for server in servers {
+            let Some(game) = cx.servers.get_mut(server) else {
                 continue;
             };
-            let Some(steam) = person.steam else { continue };
-            let data = json!({"userid": userid, "id": steam, "name": person.name});
-            cx.hook(server, "vyhub_ply_connected", data);
-            match cx.directory.user(steam) {
-                Some(_) => cx.send(Message::User(steam)),
-                None => cx.directory.want_user(steam, cx.now),
+            let arrived = game.roster.drain_arrivals();
+            if game.roster.take_newly_confirmed() || !arrived.is_empty() {
+                cx.messages.push_back(Message::BansChanged);
+            }
+            for userid in arrived {
+                self.reported.remove(&(server, userid));
+                let game = cx.servers.get(server);
+                let Some(person) = game.and_then(|game| game.roster.person(userid)) else {
+                    continue;
+                };
+                let Some(steam) = person.steam else { continue };
+                let data = json!({"userid": userid, "id": steam, "name": person.name});
+                cx.hook(server, "vyhub_ply_connected", data);
+                if cx.directory.user(steam).is_some() {
+                    cx.send(Message::User(steam));
+                }
+                // A lookup of one who is doubted may have ended when they left.
+                if cx.directory.sure_user(steam).is_none() {
+                    cx.directory.want_user(steam, cx.now);
+                }
             }
         }
     }
-}
 
-/// Reports to scripts who a player is in the backend.
-fn initialize(steam: SteamId, cx: &mut Cx<'_>) {
-    let Some(user) = cx.directory.user(steam).cloned() else {
-        return;
-    };
-    let present: Vec<(ServerId, i64)> = cx.servers.find(steam).collect();
-    for (server, userid) in present {
-        if cx.records.get(server).is_none() {
-            continue;
+    /// Reports to scripts who a player is in the backend, once.
+    fn initialize(&mut self, steam: SteamId, cx: &mut Cx<'_>) {
+        let Some(user) = cx.directory.user(steam).cloned() else {
+            return;
+        };
+        let present: Vec<(ServerId, i64)> = cx.servers.find(steam).collect();
+        for (server, userid) in present {
+            let before = self.reported.get(&(server, userid));
+            if cx.records.get(server).is_none() || before == Some(&user.id) {
+                continue;
+            }
+            self.reported.insert((server, userid), user.id);
+            if let Some(bundle) = cx.records.bundle(server) {
+                cx.directory.want_rights(steam, bundle, cx.now);
+            }
+            let data = json!({
+                "userid": userid,
+                "id": steam,
+                "user_id": user.id,
+                "username": user.username,
+                "admin": user.admin,
+            });
+            cx.hook(server, "vyhub_ply_initialized", data);
         }
-        if let Some(bundle) = cx.records.bundle(server) {
-            cx.directory.want_rights(steam, bundle, cx.now);
-        }
-        let data = json!({
-            "userid": userid,
-            "id": steam,
-            "user_id": user.id,
-            "username": user.username,
-            "admin": user.admin,
-        });
-        cx.hook(server, "vyhub_ply_initialized", data);
     }
 }
 
@@ -325,19 +382,21 @@ fn look_rights_up(cx: &mut Cx<'_>) {
         wanted_rights,
         ..
     } = &mut *cx.directory;
-    let busy = wanted_rights.values().filter(|wanted| wanted.busy).count();
+    let busy = wanted_rights.values().filter(|busy| **busy).count();
     let room = limits::VYHUB_LOOKUPS_MAX.saturating_sub(busy);
-    let idle = wanted_rights.iter_mut().filter(|(_, wanted)| !wanted.busy);
-    let ready = idle.filter_map(|(key, wanted)| Some((*key, wanted, users.get(&key.0)?.id)));
+    let idle = wanted_rights.iter_mut().filter(|(_, busy)| !**busy);
+    let ready = idle.filter_map(|(key, busy)| Some((*key, busy, users.get(&key.0)?.id)));
     let mut started = Vec::new();
-    for (key, wanted, user) in ready.take(room) {
-        wanted.busy = true;
+    for (key, busy, user) in ready.take(room) {
+        *busy = true;
         started.push((key, user));
     }
-    for ((steam, bundle), user) in started {
-        let ticket = || Ticket::Directory(Lookup::Rights((steam, bundle)));
-        cx.request(ticket(), Request::GroupsOfUser { user, bundle });
-        cx.request(ticket(), Request::PropertiesOfUser(user));
+    for (key, user) in started {
+        let request = Request::GroupsOfUser {
+            user,
+            bundle: key.1,
+        };
+        cx.request(Ticket::Directory(Lookup::Rights(key)), request);
     }
 }
 
@@ -346,11 +405,18 @@ fn user_replied(steam: SteamId, made: bool, reply: Answer, cx: &mut Cx<'_>) {
     let failure = match reply {
         Ok(Reply::User(user)) if user.steam == steam => {
             cx.directory.wanted_users.remove(&steam);
+            cx.directory.doubted.remove(&steam);
             make_room(cx);
+            for ((of, _), known) in &mut cx.directory.rights {
+                known.rights.admin &= *of != steam || user.admin;
+            }
             cx.directory.users.insert(steam, user);
+            for (steam, bundle) in cx.directory.take_rights_after(steam) {
+                cx.directory.want_rights(steam, bundle, cx.now);
+            }
             return cx.send(Message::User(steam));
         }
-        Ok(_) => Failure::unclear("VyHub answered with somebody else"),
+        Ok(_) => Failure::unclear("VyHub answered with another user"),
         Err(failure) if failure.kind == FailureKind::NotFound && !made => {
             let ticket = Ticket::Directory(Lookup::NewUser(steam));
             return cx.request(ticket, Request::CreateUser(steam));
@@ -360,12 +426,16 @@ fn user_replied(steam: SteamId, made: bool, reply: Answer, cx: &mut Cx<'_>) {
     cx.backend.report_refusal(&failure, cx.now);
     // Players are looked up until they leave; all others are wanted again when they are needed.
     let plays = cx.servers.find(steam).next().is_some();
+    let again_ms = cx.backend.again_ms(limits::VYHUB_USER_RETRY_MS, cx.now);
     match cx.directory.wanted_users.get_mut(&steam) {
         Some(wanted) if plays => {
             wanted.busy = false;
-            wanted.due_ms = cx.now.mono_ms + limits::VYHUB_USER_RETRY_MS;
+            wanted.due_ms = again_ms;
         }
         _ => drop(cx.directory.wanted_users.remove(&steam)),
+    }
+    for (steam, bundle) in cx.directory.take_rights_after(steam) {
+        cx.send(Message::NoRights(steam, bundle));
     }
     cx.send(Message::NoUser(steam, failure));
 }
@@ -375,36 +445,34 @@ fn make_room(cx: &mut Cx<'_>) {
     if cx.directory.users.len() >= limits::VYHUB_USERS_MAX {
         let plays = |steam: &SteamId| cx.servers.find(*steam).next().is_some();
         cx.directory.users.retain(|steam, _| plays(steam));
+        cx.directory.doubted.retain(plays);
     }
 }
 
-/// Groups or properties of a user have come, or not.
+/// The groups of a user in a bundle have come, or not.
 fn rights_replied(key: Key, reply: Answer, cx: &mut Cx<'_>) {
     let (steam, bundle) = key;
-    let Some(wanted) = cx.directory.wanted_rights.get_mut(&key) else {
-        return;
-    };
-    match reply {
-        Ok(Reply::Groups(groups)) => wanted.groups = Some(groups),
-        Ok(Reply::Properties(properties)) => wanted.properties = Some(properties),
-        _ => {
-            cx.directory.wanted_rights.remove(&key);
-            return cx.send(Message::NoRights(steam, bundle));
-        }
-    }
-    if wanted.groups.is_none() || wanted.properties.is_none() {
+    cx.directory.wanted_rights.remove(&key);
+    if cx.directory.rights_after_users.contains(&key) {
+        // They are fetched once more, and this reply may be older.
         return;
     }
-    let wanted = cx.directory.wanted_rights.remove(&key).unwrap_or_default();
-    let Some(user) = cx.directory.user(steam) else {
+    if let Err(failure) = &reply
+        && failure.kind == FailureKind::NotFound
+    {
+        cx.directory.forget(steam, cx.now);
+    }
+    // A group that cannot be read may deny what others grant.
+    let (Ok(Reply::Groups(Listing { items, skipped: 0 })), Some(user)) =
+        (reply, cx.directory.user(steam))
+    else {
         return cx.send(Message::NoRights(steam, bundle));
     };
     let fresh = Known {
         user: user.id,
         rights: Rights {
             admin: user.admin,
-            groups: wanted.groups.unwrap_or_default(),
-            properties: wanted.properties.unwrap_or_default(),
+            groups: items,
             known_s: cx.now.wall_s,
         },
         fetched_ms: Some(cx.now.mono_ms),

@@ -39,6 +39,8 @@ struct GroupCall {
     /// As whom: their user, and their name.
     issuer: Option<(Uuid, String)>,
     step: Step,
+    /// The backend did not know the user, who was looked up again.
+    again: bool,
 }
 
 /// What is waited for.
@@ -87,9 +89,18 @@ impl Subject for Groups {
             return;
         };
         match (call.step.clone(), reply) {
+            (Step::End(..), Err(failure))
+                if failure.kind == FailureKind::NotFound && !call.again =>
+            {
+                let steam = call.steam;
+                if let Some(call) = self.open.get_mut(id) {
+                    (call.step, call.again) = (Step::User, true);
+                }
+                cx.directory.forget(steam, cx.now);
+            }
             (step, Err(failure)) => self.close(id, Err(in_words(&failure, &step)), cx),
             (Step::Groups(user), Ok(Reply::Groups(groups))) => {
-                match find(call.group.as_deref().unwrap_or_default(), &groups) {
+                match find(call.group.as_deref().unwrap_or_default(), &groups.items) {
                     Ok(group) => self.end_memberships(id, user, Some(group), cx),
                     Err(error) => self.close(id, Err(error), cx),
                 }
@@ -136,6 +147,7 @@ impl Groups {
             length: *length,
             issuer: issuer.map(|issuer| (issuer.user, issuer.name)),
             step: Step::User,
+            again: false,
         };
         self.open.insert(call.id, group_call, call.due_ms);
         match cx.directory.user(steam).map(|user| user.id) {
@@ -242,7 +254,7 @@ fn in_words(failure: &Failure, step: &Step) -> CallError {
             "Unclear",
             format!("it may have been done: {failure}{so_far}"),
         ),
-        FailureKind::Forbidden => {
+        FailureKind::Forbidden(_) => {
             let detail = format!("VyHub does not permit it ({failure}){so_far}");
             CallError::new("PermissionError", detail)
         }

@@ -1,13 +1,13 @@
 //! `!bans` and `!warns`: what the backend has of a player, for those who may see it.
 
-use super::commands::Order;
+use super::commands::{Order, Player};
 use super::orders::Command;
 use super::orders::Target;
 use super::words::{Problem, Words};
 use super::{Answer, Cx, Message, Subject, Ticket};
 use crate::core::deadlines::Expiring;
 use crate::limits;
-use crate::protocol::backend::{Ban, Reply, Request, Warning};
+use crate::protocol::backend::{Ban, FailureKind, Reply, Request, Warning};
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
 
@@ -19,12 +19,14 @@ pub struct History {
 }
 
 struct Question {
-    asker: SteamId,
+    asker: Player,
     bundle: Uuid,
     steam: SteamId,
     name: String,
     warnings: bool,
     requested: bool,
+    /// The backend did not know the user, who was looked up again.
+    again: bool,
 }
 
 impl Subject for History {
@@ -46,7 +48,7 @@ impl Subject for History {
             Message::NoUser(steam, _) => {
                 let waits = |_: &u64, it: &Question| it.steam == *steam && !it.requested;
                 for (_, question) in self.open.remove_where(waits) {
-                    cx.say_message(question.asker, "list_away", &[]);
+                    cx.answer(&question.asker, "list_away", &[]);
                 }
             }
             _ => {}
@@ -54,6 +56,14 @@ impl Subject for History {
     }
 
     fn on_reply(&mut self, number: u64, reply: Answer, cx: &mut Cx<'_>) {
+        if let Err(failure) = &reply
+            && failure.kind == FailureKind::NotFound
+            && let Some(question) = self.open.get_mut(number)
+            && !std::mem::replace(&mut question.again, true)
+        {
+            question.requested = false;
+            return cx.directory.forget(question.steam, cx.now);
+        }
         let Some(question) = self.open.remove(number) else {
             return;
         };
@@ -73,13 +83,13 @@ impl Subject for History {
             _ => vec![words.chat("list_away", &[])],
         };
         for line in lines {
-            cx.say(question.asker, &line);
+            cx.say(Some(question.asker.server), question.asker.steam, &line);
         }
     }
 
     fn advance(&mut self, cx: &mut Cx<'_>) {
         while let Some((_, question)) = self.open.pop_due(cx.now.mono_ms) {
-            cx.say_message(question.asker, "list_away", &[]);
+            cx.answer(&question.asker, "list_away", &[]);
         }
     }
 
@@ -96,7 +106,7 @@ impl History {
         warnings: bool,
         cx: &mut Cx<'_>,
     ) -> Result<(), Problem> {
-        let Some(asker) = order.player.as_ref().map(|player| player.steam) else {
+        let Some(asker) = order.player.clone() else {
             return Ok(());
         };
         let (steam, name) = cx.target(order.server, order.bundle, who)?;
@@ -111,6 +121,7 @@ impl History {
             name,
             warnings,
             requested: false,
+            again: false,
         };
         let due_ms = cx.now.mono_ms + limits::QUESTION_PATIENCE_MS;
         self.open.insert(self.last, question, due_ms);

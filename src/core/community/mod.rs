@@ -10,16 +10,20 @@ mod adverts;
 mod backend;
 mod bans;
 mod changes;
+mod clock;
 mod commands;
 mod directory;
 mod functions;
 mod groups;
 mod history;
 pub mod orders;
+mod pace;
 mod records;
 mod rights;
 mod status;
 mod targets;
+#[cfg(test)]
+mod tests;
 mod warnings;
 mod words;
 
@@ -29,7 +33,7 @@ use serde_json::{Value, json};
 
 use super::context::{self, About, Context};
 use super::message::{self, GameEvent};
-use super::outbox::{EntryId, Outbox};
+use super::outbox::{EntryId, Outbox, QueueError};
 use super::output::Output;
 use super::servers::{ServerId, Servers};
 use super::{Effect, Now, Timer};
@@ -61,8 +65,8 @@ trait Subject {
     type Ticket;
 
     fn configure(&mut self, _config: &config::Vyhub) {}
-    /// A document that an earlier run has cached. The error is a sentence.
-    fn restore(&mut self, _name: &str, _text: &str, _cx: &mut Cx<'_>) -> Result<(), String> {
+    /// A document that an earlier run has cached.
+    fn restore(&mut self, _name: &str, _text: &str, _cx: &mut Cx<'_>) -> serde_json::Result<()> {
         Ok(())
     }
     fn on_message(&mut self, _message: &Message, _cx: &mut Cx<'_>) {}
@@ -109,6 +113,17 @@ macro_rules! subjects {
                 }
             }
 
+            /// A request has its reply, or is given up.
+            fn answered(&mut self, done: Done, cx: &mut Cx<'_>) {
+                let Some(replied) = cx.backend.learn(&done, cx.now) else {
+                    return;
+                };
+                self.on_reply(replied.ticket, done.outcome.result, cx);
+                if replied.accepted {
+                    cx.send(Message::KeyAccepted);
+                }
+            }
+
             fn on_stored(&mut self, ticket: Ticket, result: Result<(), String>, cx: &mut Cx<'_>) {
                 match ticket {
                     $(Ticket::$Name(ticket) => self.$field.on_stored(ticket, result, cx),)*
@@ -152,8 +167,8 @@ enum Message {
     Order(Order),
     /// A player wants to know how things are.
     StateWanted(Player),
-    /// The backend is reachable again, or accepts the key again.
-    Reachable,
+    /// The backend accepts the key again.
+    KeyAccepted,
     /// A user is known now, or cannot be looked up.
     User(SteamId),
     NoUser(SteamId, Failure),
@@ -162,6 +177,8 @@ enum Message {
     NoRights(SteamId, Uuid),
     /// An entry of the outbox is on disk, and counts from now on.
     Accepted(EntryId),
+    /// The list of this bundle that was requested at this moment of the daemon's clock has come, or not.
+    Fetched(Uuid, u64, bool),
     /// A list that is on disk has every change of this bundle that was done before this moment of the
     /// daemon's clock.
     Listed(Uuid, u64),
@@ -189,8 +206,7 @@ impl Cx<'_> {
     }
 
     fn request(&mut self, ticket: Ticket, request: Request) {
-        let job = self.backend.request(ticket, request);
-        self.out.effects.push(Effect::Api(Box::new(job)));
+        self.backend.request(ticket, request, self.now);
     }
 
     /// Keeps a document on disk, or removes it. With a ticket, its subject gets the result.
@@ -210,18 +226,24 @@ impl Cx<'_> {
         })));
     }
 
-    /// Says something to a player, wherever they play.
-    fn say(&mut self, steam: SteamId, text: &str) {
-        let there = self.servers.find(steam).next();
-        if let Some((server, userid)) = there {
+    /// Where a player is: on this server, or else on another.
+    fn find(&self, server: Option<ServerId>, steam: SteamId) -> Option<(ServerId, i64)> {
+        let places = self.servers.find(steam);
+        places.min_by_key(|(place, _)| Some(*place) != server)
+    }
+
+    /// Says something to a player on the server where it was ordered, or wherever they play now.
+    fn say(&mut self, server: Option<ServerId>, steam: SteamId, text: &str) {
+        if let Some((server, userid)) = self.find(server, steam) {
             self.servers
                 .say(server, Some(userid), text, Place::Chat, self.out);
         }
     }
 
-    fn say_message(&mut self, steam: SteamId, key: &str, values: &[(&str, &str)]) {
+    /// Says something to the player who has written a command.
+    fn answer(&mut self, player: &Player, key: &str, values: &[(&str, &str)]) {
         let text = self.words.chat(key, values);
-        self.say(steam, &text);
+        self.say(Some(player.server), player.steam, &text);
     }
 
     /// Calls a hook of game scripts and Python scripts.
@@ -262,7 +284,7 @@ impl Cx<'_> {
                 };
                 self.respond(call.id, Err(error));
             }
-            (None, Some(player)) => self.say(player.steam, &text),
+            (None, Some(player)) => self.say(Some(player.server), player.steam, &text),
             (None, None) => {}
         }
     }
@@ -298,10 +320,10 @@ impl Community {
         if records.all().is_empty() {
             return None;
         }
-        let (outbox, unreadable) = Outbox::restore(&found.outbox, seed);
+        let (outbox, unreadable) = Outbox::restore(&found.outbox, cx.now);
         let mut community = Self {
             words: Words::new(vyhub),
-            backend: Backend::default(),
+            backend: Backend::new(seed),
             records,
             directory: Directory::default(),
             lists: Lists::restore(found.bans),
@@ -377,14 +399,7 @@ impl Community {
     /// The backend's reply.
     pub fn answered(&mut self, done: Done, cx: &mut Context<'_>) {
         let (subjects, mut inner) = self.open(cx);
-        let Some(ticket) = inner.backend.take(done.ticket) else {
-            return;
-        };
-        if inner.backend.learn(&done.outcome, inner.now) {
-            // Before the reply itself, which knows better when its own request may be repeated.
-            subjects.on_message(&Message::Reachable, &mut inner);
-        }
-        subjects.on_reply(ticket, done.outcome.result, &mut inner);
+        subjects.answered(done, &mut inner);
         self.advance(cx);
     }
 
@@ -414,16 +429,20 @@ impl Community {
         self.advance(cx);
     }
 
-    /// What an operator requests of the outbox. Errors are sentences.
-    pub fn queue(&mut self, request: &QueueRequest, cx: &mut Context<'_>) -> Result<Value, String> {
-        let (_, mut inner) = self.open(cx);
-        let reply = changes::operate(request, &mut inner)?;
+    /// What an operator requests of the outbox.
+    pub fn queue(
+        &mut self,
+        request: &QueueRequest,
+        cx: &mut Context<'_>,
+    ) -> Result<Value, QueueError> {
+        let (subjects, mut inner) = self.open(cx);
+        let reply = subjects.changes.operate(request, &mut inner)?;
         self.advance(cx);
         Ok(reply)
     }
 
-    /// Delivers messages and does whatever is due, until nothing is left; then sets the timer for what
-    /// comes next.
+    /// Delivers messages and does whatever is due, until nothing is left, and sends what the pace allows; then
+    /// sets the timer for what comes next.
     pub fn advance(&mut self, cx: &mut Context<'_>) {
         let (subjects, mut inner) = self.open(cx);
         loop {
@@ -431,11 +450,26 @@ impl Community {
                 subjects.on_message(&message, &mut inner);
             }
             subjects.advance(&mut inner);
-            if inner.messages.is_empty() {
+            let (jobs, given_up, overdue) = inner.backend.release(inner.now);
+            let effects = jobs.into_iter().map(|job| Effect::Api(Box::new(job)));
+            inner.out.effects.extend(effects);
+            if inner.messages.is_empty() && given_up.is_empty() && overdue.is_empty() {
                 break;
             }
+            for done in overdue {
+                subjects.answered(done, &mut inner);
+            }
+            for ticket in given_up {
+                let why = match inner.backend.is_reachable() {
+                    true => "its turn to be sent to VyHub did not come in time",
+                    false => "VyHub is left alone for now",
+                };
+                let failure = Failure::unsent(why);
+                subjects.on_reply(ticket, Err(failure), &mut inner);
+            }
         }
-        let next_ms = subjects.next_due(&inner);
+        let due_ms = [subjects.next_due(&inner), inner.backend.pace.next_due()];
+        let next_ms = due_ms.into_iter().flatten().min();
         if next_ms != self.timer_ms {
             self.timer_ms = next_ms;
             cx.out.timer(Timer::Vyhub, next_ms);

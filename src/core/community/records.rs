@@ -1,5 +1,5 @@
-//! Game servers as the backend knows them: their records and bundles, and the life-cycle that scripts are
-//! told of.
+//! Game servers as the backend knows them: their records and bundles, and the life-cycle that is
+//! reported to scripts.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use super::{Answer, Cx, Message, Subject, Ticket};
 use crate::core::servers::{ServerId, Servers};
 use crate::jobs::store::{Content, Shelf};
 use crate::limits;
-use crate::protocol::backend::{Bundle, Failure, Reply, Request, Server};
+use crate::protocol::backend::{Bundle, Failure, Links, Reply, Request, Server};
 use crate::protocol::uuid::Uuid;
 
 /// One server of the backend's.
@@ -25,6 +25,8 @@ pub struct ServerRecord {
     ready: bool,
     /// When what is known from before is used, if the backend has not replied by then.
     cache_due_ms: Option<u64>,
+    /// What is known from before is too old for anything but its bundle's bans.
+    old: bool,
 }
 
 /// What is kept of a server, in its file.
@@ -34,13 +36,18 @@ struct Document {
     fetched_s: i64,
     server: Server,
     bundle: Bundle,
-    /// Where players find the backend's pages.
-    frontend: Option<String>,
+    #[serde(default)]
+    links: Option<Links>,
 }
 
 impl ServerRecord {
     fn document_name(&self) -> String {
         format!("server-{}", self.id)
+    }
+
+    /// The backend has replied in this run, and to the last fetch.
+    pub fn is_current(&self) -> bool {
+        self.worked == Some(true)
     }
 
     /// Once the server is ready.
@@ -66,7 +73,7 @@ impl ServerRecord {
 #[derive(Default)]
 pub struct Records {
     all: Vec<ServerRecord>,
-    frontend: Option<String>,
+    links: Option<Links>,
 }
 
 impl Records {
@@ -81,13 +88,14 @@ impl Records {
             worked: None,
             ready: false,
             cache_due_ms: None,
+            old: false,
         };
         let ids = servers
             .iter()
             .filter_map(|(server, game)| Some((server, game.vyhub?)));
         Self {
             all: ids.map(record).collect(),
-            frontend: None,
+            links: None,
         }
     }
 
@@ -120,9 +128,18 @@ impl Records {
         self.all.iter().filter_map(ready)
     }
 
+    /// Servers on which the bans of their bundles are enforced: also those whose records are old.
+    pub fn enforced(&self) -> impl Iterator<Item = (ServerId, Uuid)> {
+        let known = |record: &ServerRecord| {
+            let bundle = record.known.as_ref()?.bundle.id;
+            (record.ready || record.old).then_some((record.server, bundle))
+        };
+        self.all.iter().filter_map(known)
+    }
+
     /// Where players find the backend's pages.
-    pub fn frontend(&self) -> Option<&str> {
-        self.frontend.as_deref()
+    pub fn links(&self) -> Option<&Links> {
+        self.links.as_ref()
     }
 }
 
@@ -133,21 +150,22 @@ pub struct Fetches;
 pub enum Step {
     Record,
     Bundle,
-    Frontend,
+    Links,
 }
 
 impl Subject for Fetches {
     type Ticket = (ServerId, Step);
 
-    /// What an earlier run has kept is used if it is fresh enough.
-    fn restore(&mut self, name: &str, text: &str, cx: &mut Cx<'_>) -> Result<(), String> {
+    /// What an earlier run has kept is used if it is fresh enough, and for bans always.
+    fn restore(&mut self, name: &str, text: &str, cx: &mut Cx<'_>) -> serde_json::Result<()> {
         let mut all = cx.records.all.iter_mut();
         let Some(record) = all.find(|record| record.document_name() == name) else {
             return Ok(());
         };
-        let known: Document = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let known: Document = serde_json::from_str(text)?;
         let age_s = cx.now.wall_s.saturating_sub(known.fetched_s);
-        if known.server.id == record.id && age_s <= limits::VYHUB_RECORD_S_MAX {
+        if known.server.id == record.id {
+            record.old = age_s > limits::VYHUB_RECORD_S_MAX;
             record.known = Some(known);
             record.cache_due_ms = Some(cx.now.mono_ms + limits::VYHUB_CACHE_MS);
         }
@@ -182,19 +200,20 @@ impl Subject for Fetches {
                 let Some(found) = record.coming.take() else {
                     return;
                 };
-                let frontend = record.known.take().and_then(|known| known.frontend);
+                let links = record.known.take().and_then(|known| known.links);
+                record.old = false;
                 record.known = Some(Document {
                     version: 1,
                     fetched_s: cx.now.wall_s,
                     server: found,
                     bundle,
-                    frontend,
+                    links,
                 });
-                let ticket = Ticket::Records((server, Step::Frontend));
-                cx.request(ticket, Request::FindFrontend);
+                let ticket = Ticket::Records((server, Step::Links));
+                cx.request(ticket, Request::FindLinks);
             }
             // A server is ready without it, too.
-            (Step::Frontend, reply) => fetched(server, reply.ok(), cx),
+            (Step::Links, reply) => fetched(server, reply.ok(), cx),
             (_, Ok(_)) => failed(server, &Failure::unclear("a strange answer"), cx),
             (_, Err(failure)) => failed(server, &failure, cx),
         }
@@ -230,12 +249,12 @@ impl Subject for Fetches {
 }
 
 /// All of a server's record has come.
-fn fetched(server: ServerId, frontend: Option<Reply>, cx: &mut Cx<'_>) {
+fn fetched(server: ServerId, links: Option<Reply>, cx: &mut Cx<'_>) {
     let Some(record) = cx.records.get_mut(server) else {
         return;
     };
-    if let (Some(Reply::FrontendUrl(url)), Some(known)) = (frontend, &mut record.known) {
-        known.frontend = Some(url.trim_end_matches('/').to_owned());
+    if let (Some(Reply::Links(links)), Some(known)) = (links, &mut record.known) {
+        known.links = Some(links);
     }
     record.busy = false;
     record.due_ms = cx.now.mono_ms + limits::VYHUB_RECORD_MS;
@@ -251,19 +270,22 @@ fn fetched(server: ServerId, frontend: Option<Reply>, cx: &mut Cx<'_>) {
 
 fn failed(server: ServerId, failure: &Failure, cx: &mut Cx<'_>) {
     cx.backend.report_refusal(failure, cx.now);
-    let pause_ms = limits::VYHUB_ROUND_MS.max(failure.retry_after_s * 1_000);
+    let again_ms = cx.backend.again_ms(limits::VYHUB_ROUND_MS, cx.now);
     let Some(record) = cx.records.get_mut(server) else {
         return;
     };
     record.coming = None;
     record.busy = false;
-    record.due_ms = cx.now.mono_ms + pause_ms;
+    record.due_ms = again_ms;
     let first = record.worked.replace(false) != Some(false);
-    let (id, cached) = (record.id, record.known.is_some());
+    let (id, cached, old) = (record.id, record.known.is_some(), record.old);
     if first {
-        let rest = match cached {
-            true => "it goes on with what it knew",
-            false => "players are not looked up and no bans are known until it works",
+        let rest = match (cached, old) {
+            (true, false) => "it goes on with what it knew",
+            (true, true) => {
+                "what it knew is older than a week, and only its bans hold until it works"
+            }
+            (false, _) => "players are not looked up and no bans are known until it works",
         };
         let label = cx.label(server);
         log::error!("{label}: server {id} could not be asked for ({failure}); {rest}");
@@ -280,10 +302,14 @@ fn make_ready(server: ServerId, cx: &mut Cx<'_>) {
         return;
     };
     let Some(known) = &record.known else { return };
-    let (frontend, data) = (known.frontend.clone(), record.ready_data());
-    let first = !std::mem::replace(&mut record.ready, true);
-    if frontend.is_some() {
-        cx.records.frontend = frontend;
+    let (links, data) = (known.links.clone(), record.ready_data());
+    let first = !record.old && !std::mem::replace(&mut record.ready, true);
+    if record.old {
+        record.cache_due_ms = None;
+        cx.send(Message::BansChanged);
+    }
+    if links.is_some() {
+        cx.records.links = links;
     }
     if first {
         cx.send(Message::BansChanged);

@@ -12,8 +12,6 @@ use crate::protocol::backend::{Group, Property};
 pub struct Rights {
     pub admin: bool,
     pub groups: Vec<Group>,
-    /// The player's own, beside those of the groups.
-    pub properties: Vec<Property>,
     /// When they were fetched, unix seconds.
     pub known_s: i64,
 }
@@ -27,7 +25,7 @@ pub enum Right {
 }
 
 impl Right {
-    /// VyHub's name of the property.
+    /// The name of the property, as groups grant it.
     pub fn property(self) -> &'static str {
         match self {
             Self::BanEdit => "ban_edit",
@@ -46,8 +44,8 @@ pub enum Verdict {
     Unknown,
 }
 
-/// Whether a player has a right. Administrators have all. What the player's own properties say of
-/// it decides; only when they say nothing do the groups. Among equals a denial wins.
+/// Whether a player has a right in a bundle. Administrators have all; else the player's groups of that bundle
+/// decide, and a denial wins. What a player has in other bundles decides nothing.
 pub fn may(rights: Option<&Rights>, right: Right, now_s: i64) -> Verdict {
     let Some(rights) = rights else {
         return Verdict::Unknown;
@@ -59,12 +57,8 @@ pub fn may(rights: Option<&Rights>, right: Right, now_s: i64) -> Verdict {
     if rights.admin {
         return Verdict::Yes;
     }
-    let own = granted(&rights.properties, right);
-    let of_groups = || {
-        let all = rights.groups.iter();
-        strictest(all.filter_map(|group| granted(&group.properties, right)))
-    };
-    match own.or_else(of_groups) {
+    let groups = rights.groups.iter();
+    match strictest(groups.filter_map(|group| granted(&group.properties, right))) {
         Some(true) => Verdict::Yes,
         _ => Verdict::No,
     }
@@ -167,18 +161,6 @@ mod tests {
     }
 
     #[test]
-    fn own_properties_decide_before_groups() {
-        let mut one = rights(vec![group(9, Some(true), None)]);
-        one.properties = vec![property("ban_edit", false)];
-        assert_eq!(may_ban(&one), Verdict::No);
-        one.groups = vec![group(9, Some(false), None)];
-        one.properties = vec![property("ban_edit", true), property("Ban_edit", false)];
-        assert_eq!(may_ban(&one), Verdict::Yes);
-        one.properties.push(property("ban_edit", false));
-        assert_eq!(may_ban(&one), Verdict::No);
-    }
-
-    #[test]
     fn administrators_have_all() {
         let mut one = rights(vec![group(1, Some(false), Some(60))]);
         one.admin = true;
@@ -265,9 +247,10 @@ mod tests {
 
     #[test]
     fn rights_come_back_from_the_cache() {
-        let mut one = rights(vec![group(3, Some(true), Some(60))]);
-        one.properties = vec![property("ban_show", false)];
-        let text = serde_json::to_string(&one).unwrap();
-        assert_eq!(serde_json::from_str::<Rights>(&text).unwrap(), one);
+        let one = rights(vec![group(3, Some(true), Some(60))]);
+        let mut value = serde_json::to_value(&one).unwrap();
+        // As older versions wrote it.
+        value["properties"] = serde_json::json!([{"name": "ban_edit", "granted": true}]);
+        assert_eq!(serde_json::from_value::<Rights>(value).unwrap(), one);
     }
 }

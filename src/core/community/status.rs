@@ -1,5 +1,9 @@
 //! The state of each server, reported every minute and soon after a new map; it is not queued, since the
-//! next report says it anew. And `!vyhub`: how things are.
+//! next report has it too. And `!vyhub`: how things are.
+//!
+//! The backend refuses a report with a user whom it does not know, and does not say whom. The next report then
+//! has no users, and each is in one again as soon as the backend was found to know them. Where that does not
+//! help, reports with users become rare.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +14,8 @@ use super::{Answer, Cx, Message, Subject, Ticket};
 use crate::core::roster::Person;
 use crate::core::servers::ServerId;
 use crate::limits;
-use crate::protocol::backend::{Request, ServerState};
+use crate::protocol::backend::{FailureKind, Request, ServerState};
+use crate::protocol::steam_id::SteamId;
 
 #[derive(Default)]
 pub struct Status {
@@ -19,7 +24,15 @@ pub struct Status {
 
 struct Report {
     due_ms: u64,
-    busy: bool,
+    /// The players whose users are in the one under way.
+    busy: Option<Vec<SteamId>>,
+    /// The next one has no users.
+    lean: bool,
+    /// One without users was refused as well, so it was not because of them.
+    not_users: bool,
+    /// How many in a row with users were refused, and until when there is none.
+    refused: u32,
+    full_ms: u64,
 }
 
 impl Subject for Status {
@@ -41,12 +54,38 @@ impl Subject for Status {
         let Some(report) = self.reports.get_mut(&server) else {
             return;
         };
-        report.busy = false;
-        if let Err(failure) = reply {
-            let pause_ms = failure.retry_after_s * 1_000;
-            report.due_ms = report.due_ms.max(cx.now.mono_ms + pause_ms);
-            log::debug!("VyHub was not told how the server is: {failure}");
+        let players = report.busy.take().unwrap_or_default();
+        let was_lean = std::mem::take(&mut report.lean);
+        let Err(failure) = reply else {
+            report.not_users = false;
+            if !players.is_empty() {
+                report.refused = 0;
+            }
+            let full_ms = cx.now.mono_ms + limits::VYHUB_FULL_REPORT_MS;
+            if was_lean && report.full_ms <= full_ms {
+                report.due_ms = full_ms;
+            }
+            return;
+        };
+        cx.backend.report_refusal(&failure, cx.now);
+        report.not_users |= was_lean && failure.kind == FailureKind::NotFound;
+        if failure.kind == FailureKind::NotFound && !report.not_users && !players.is_empty() {
+            report.lean = true;
+            if report.refused > 0 {
+                let (min_ms, max_ms) = (limits::VYHUB_ROUND_MS, limits::VYHUB_FULL_REPORT_MS_MAX);
+                let pace = &mut cx.backend.pace;
+                let pause_ms = pace.back_off_ms(report.refused - 1, min_ms, max_ms);
+                report.full_ms = cx.now.mono_ms + pause_ms;
+            }
+            report.refused = report.refused.saturating_add(1);
+            report.due_ms = cx.now.mono_ms + limits::VYHUB_SOON_MS;
+            for steam in players {
+                cx.directory.doubt(steam, cx.now);
+            }
+        } else {
+            report.due_ms = cx.backend.again_ms(limits::VYHUB_ROUND_MS, cx.now);
         }
+        log::debug!("the state of a server could not be reported: {failure}");
     }
 
     fn advance(&mut self, cx: &mut Cx<'_>) {
@@ -59,15 +98,20 @@ impl Subject for Status {
             // At first the game gets time to report how it is: else the backend would show it as down.
             let report = self.reports.entry(server).or_insert(Report {
                 due_ms: cx.now.mono_ms + limits::VYHUB_SOON_MS,
-                busy: false,
+                busy: None,
+                lean: false,
+                not_users: false,
+                refused: 0,
+                full_ms: 0,
             });
-            if report.busy || report.due_ms > cx.now.mono_ms {
+            if report.busy.is_some() || report.due_ms > cx.now.mono_ms {
                 continue;
             }
-            let Some(state) = state(server, cx) else {
+            report.lean |= report.full_ms > cx.now.mono_ms;
+            let Some((players, state)) = state(server, report.lean, cx) else {
                 continue;
             };
-            report.busy = true;
+            report.busy = Some(players);
             report.due_ms = cx.now.mono_ms + limits::VYHUB_ROUND_MS;
             let request = Request::ReportState { server: id, state };
             cx.request(Ticket::Status(server), request);
@@ -75,12 +119,13 @@ impl Subject for Status {
     }
 
     fn next_due(&self, _cx: &Cx<'_>) -> Option<u64> {
-        let idle = self.reports.values().filter(|report| !report.busy);
+        let idle = self.reports.values().filter(|report| report.busy.is_none());
         idle.map(|report| report.due_ms).min()
     }
 }
 
-fn state(server: ServerId, cx: &Cx<'_>) -> Option<ServerState> {
+/// As the backend gets it, and the players whose users are in it.
+fn state(server: ServerId, lean: bool, cx: &Cx<'_>) -> Option<(Vec<SteamId>, ServerState)> {
     let game = cx.servers.get(server)?;
     let is_alive = game.is_alive(cx.now);
     let people = || {
@@ -88,7 +133,7 @@ fn state(server: ServerId, cx: &Cx<'_>) -> Option<ServerState> {
         people.filter(|person| is_alive && !person.bot)
     };
     let activity = |person: &Person| {
-        let user = cx.directory.user(person.steam?)?;
+        let user = cx.directory.sure_user(person.steam?).filter(|_| !lean)?;
         let known: [(&str, Value); 5] = [
             ("Score", person.score.into()),
             ("Deaths", person.deaths.into()),
@@ -103,18 +148,20 @@ fn state(server: ServerId, cx: &Cx<'_>) -> Option<ServerState> {
             .map(|(name, value)| (name.into(), value))
             .into_iter()
             .collect();
-        Some((user.id, extra))
+        Some((person.steam?, (user.id, extra)))
     };
-    Some(ServerState {
+    let (players, activities) = people().filter_map(activity).unzip();
+    let state = ServerState {
         users_max: game.roster.max_players(),
         users_current: people().count(),
         map: game.roster.map().to_owned(),
         is_alive,
-        activities: people().filter_map(activity).collect(),
-    })
+        activities,
+    };
+    Some((players, state))
 }
 
-/// "01:02:03", as VyHub's dashboard shows it.
+/// "01:02:03", as dashboards show it.
 fn duration(seconds: u64) -> String {
     let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
     format!("{hours:02}:{minutes:02}:{:02}", seconds % 60)
@@ -149,11 +196,11 @@ fn say_state(player: &Player, cx: &mut Cx<'_>) {
         ];
         lines.push(words.chat("state_queue", &values));
     }
-    if let (Some(frontend), Some(record)) = (cx.records.frontend(), record) {
-        let link = format!("{frontend}/server-dashboard/{}", record.id);
+    if let (Some(links), Some(record)) = (cx.records.links(), record) {
+        let link = links.dashboard(record.id);
         lines.push(words.chat("state_link", &[("link", &link)]));
     }
     for line in lines {
-        cx.say(player.steam, &line);
+        cx.say(Some(player.server), player.steam, &line);
     }
 }

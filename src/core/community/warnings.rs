@@ -50,7 +50,7 @@ fn say_warned(id: EntryId, cx: &mut Cx<'_>) {
     };
     let values = [("reason", reason.as_str()), ("admin", admin.as_str())];
     let text = cx.words.chat("warned", &values);
-    let there = cx.servers.find(entry.steam).next();
+    let there = cx.find(cx.records.server_of(entry.server), entry.steam);
     if let Some((server, userid)) = there {
         cx.servers
             .say(server, Some(userid), &text, Place::Chat, cx.out);

@@ -56,6 +56,17 @@ impl fmt::Display for Rejection {
 
 impl std::error::Error for Rejection {}
 
+/// The latest time that can be that of a file. A map start that is recorded with a later one was recorded
+/// by a clock that was ahead, and has been set back since.
+fn latest_ns(now: Now) -> i64 {
+    (now.wall_s + 1).saturating_mul(1_000_000_000)
+}
+
+/// Unix nanoseconds of a map start that is remembered.
+pub(super) fn as_ns(unix_us: u64) -> i64 {
+    i64::try_from(unix_us).map_or(i64::MAX, |us| us.saturating_mul(1_000))
+}
+
 impl Hosts {
     /// Checks who wrote a file, and records what must be known before its calls run. A file that is
     /// rejected changes nothing.
@@ -90,10 +101,9 @@ impl Hosts {
         if !legacy::verify(legacy.secret.as_bytes(), identity) {
             return Err(Rejection::OtherSecret);
         }
-        // A host becomes known when all is checked.
-        let mut clock = ClockOffset::default();
-        known
-            .map_or(&mut clock, |host| &mut host.clock)
+        // Taken over only when all is checked: a replay says nothing of the game's clock.
+        let mut clock = known.map_or_else(ClockOffset::default, |host| host.clock);
+        clock
             .check(
                 identity.timestamp,
                 file.mtime_ns.div_euclid(1_000_000_000),
@@ -120,9 +130,7 @@ impl Hosts {
         }
         if let Some(host) = self.table.get_mut(authenticated.host) {
             host.proven_ms = Some(now.mono_ms);
-            if owner.host.is_none() {
-                host.clock = clock;
-            }
+            host.clock = clock;
         }
         Ok(authenticated)
     }
@@ -154,8 +162,12 @@ impl Hosts {
                 self.table.insert(host)
             }
         };
+        let known = self.table.get_mut(host);
+        let restarted = known.and_then(|host| {
+            host.restarted_ns = host.restarted_ns.filter(|at_ns| *at_ns <= latest_ns(now));
+            host.restarted_ns
+        });
         let known = self.get(host);
-        let restarted = known.and_then(|host| host.restarted_ns);
         Ok(Authenticated {
             host,
             identity: None,
@@ -189,18 +201,20 @@ impl Hosts {
         let (key, lasting_id) = (entry.map_key(name), entry.lasting_id);
         // The owner of a file can give it any time. One in the future would make every file before it
         // one of an earlier map.
-        let mtime_ns = mtime_ns.min((now.wall_s + 1).saturating_mul(1_000_000_000));
+        let latest_ns = latest_ns(now);
+        let mtime_ns = mtime_ns.min(latest_ns);
+        let is_earlier = |before_ns: i64| mtime_ns < before_ns && before_ns <= latest_ns;
         // In microseconds, as the numbers of files are.
         let unix_us = mtime_ns.max(0) as u64 / 1_000;
         if let Some(host) = owner.host.and_then(|id| self.table.get_mut(id)) {
-            if host.restarted_ns.is_some_and(|before| mtime_ns < before) {
+            if host.restarted_ns.is_some_and(is_earlier) {
                 return None;
             }
             host.restarted_ns = Some(mtime_ns);
             host.session.0 += 1;
             host.clock = ClockOffset::default();
             log::info!("host {name}: a map began");
-        } else if self.maps.get(key).is_some_and(|before| unix_us < *before) {
+        } else if self.maps.get(key).is_some_and(|us| is_earlier(as_ns(*us))) {
             return None;
         }
         let is_known = owner.host.is_some();

@@ -127,6 +127,13 @@ impl Hosts {
         notes
     }
 
+    /// Whether a host has a signed side, and this server, which serves it.
+    pub fn signs_for(&self, host: HostId, server: ServerId) -> bool {
+        let known = self.get(host);
+        self.registry.get(server).is_some()
+            && known.is_some_and(|host| host.server == server && host.link.is_some())
+    }
+
     /// Hosts that no server of the configuration serves.
     pub fn unserved(&self) -> Vec<HostId> {
         let is_unserved = |host: &Host| self.registry.get(host.server).is_none();
@@ -337,7 +344,7 @@ impl Host {
             link: None,
             log_key: entry.log_key(name),
             signing_key: entry.signing_key(name),
-            restarted_ns: restarted.map(|us| (*us as i64).saturating_mul(1_000)),
+            restarted_ns: restarted.map(|us| authenticate::as_ns(*us)),
             clock: ClockOffset::default(),
             standing: Standing::Proven,
             seen_ms: now.mono_ms,

@@ -14,6 +14,9 @@ pub(in crate::core) const UNIX_S: i64 = 1_700_000_000;
 pub(in crate::core) const OURS: FolderId = FolderId(0);
 const THEIRS: FolderId = FolderId(1);
 
+/// A call whose response is waited for.
+const ASKS: &str = r#"{"async":[{"token":"t","func":"VPI_Ping","script":"x","callback":true}]}"#;
+
 fn config(of_ours: &str) -> Config {
     let text = format!(
         "[[server]]\nscriptdata = \"/ours\"\n{of_ours}\n\
@@ -230,6 +233,44 @@ fn a_map_that_began_in_the_future_silences_nobody() {
     effects.extend(world.on(Event::Input { host, state }));
     let is_written = |effect: &Effect| matches!(effect, Effect::WriteAnswers { .. });
     assert!(effects.iter().any(is_written), "{effects:?}");
+}
+
+/// The clock was ahead when the start of a map was recorded, and is set back.
+#[test]
+fn a_clock_that_is_set_back_makes_no_later_map_older_and_no_call_stale() {
+    let mut world = World::new(&stock());
+    world.now.wall_s = UNIX_S + 3_600;
+    world.good(OURS, "game");
+    for name in ["game", "unknown"] {
+        world.restart(OURS, name, UNIX_S + 3_600);
+    }
+    world.now.wall_s = UNIX_S;
+    let host = world.core.find_host(OURS, "game").unwrap();
+    let session = |world: &World| world.core.shared.hosts.get(host).unwrap().session;
+    let bytes = world.file_of(SECRET, ASKS);
+    let mut effects = world.calls(OURS, "game", bytes, UNIX_S);
+    let state = InputState::Empty;
+    effects.extend(world.on(Event::Input { host, state }));
+    let is_written = |effect: &Effect| matches!(effect, Effect::WriteAnswers { .. });
+    assert!(effects.iter().any(is_written), "{effects:?}");
+    let before = session(&world);
+    world.restart(OURS, "game", UNIX_S + 1);
+    assert_ne!(session(&world), before);
+    let is_remembered = |effect: &Effect| matches!(effect, Effect::Remember(_));
+    let effects = world.restart(OURS, "unknown", UNIX_S + 1);
+    assert!(effects.iter().any(is_remembered), "{effects:?}");
+}
+
+#[test]
+fn a_replay_after_a_map_start_says_nothing_of_the_games_clock() {
+    let mut world = World::new(&stock());
+    let bytes = world.bytes(SECRET);
+    world.calls(OURS, "game", bytes.clone(), UNIX_S);
+    world.restart(OURS, "game", UNIX_S + 1);
+    world.calls(OURS, "game", bytes, UNIX_S + 7_200);
+    let effects = world.good(OURS, "game");
+    let is_rejected = |effect: &Effect| matches!(effect, Effect::Reject { .. });
+    assert!(!effects.iter().any(is_rejected), "{effects:?}");
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! One change on its way to the backend, as it stands in its file. What depends on its kind is in `kinds`.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::core::Now;
 use crate::jobs::CallId;
+use crate::limits;
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
 
@@ -29,6 +33,9 @@ pub struct Entry {
     /// Who ordered it; `None`: the server itself.
     pub issuer: Option<Issuer>,
     pub created: Timestamp,
+    /// The latest that it may have been ordered, by the backend's clock, unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest_s: Option<i64>,
     /// The call that ordered it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<Origin>,
@@ -38,9 +45,19 @@ pub struct Entry {
     pub next_s: i64,
     /// What was wrong the last time.
     pub problem: Option<String>,
-    /// The backend's clock when it was sent first, unix seconds: what it made is not older.
+    /// The earliest that it may have been sent first, by the backend's clock, unix seconds: what it made is
+    /// not older.
     #[serde(default)]
     pub sent_s: Option<i64>,
+    /// When the backend must have finished with the last try, by the clock of this machine, unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_s: Option<i64>,
+    /// What it has made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<Uuid>,
+    /// What others had made of the same player when it was sent: this is not it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Uuid>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +120,31 @@ pub enum State {
     Done,
 }
 
+/// Why a file is no entry.
+#[derive(Debug)]
+pub enum EntryError {
+    NoJson(serde_json::Error),
+    OtherVersion(u64),
+    NoVersion,
+    NotWhole(serde_json::Error),
+    /// The id that it has inside.
+    OtherName(EntryId),
+}
+
+impl fmt::Display for EntryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoJson(error) => write!(f, "it is no JSON ({error})"),
+            Self::OtherVersion(other) => {
+                write!(f, "it is of version {other}, this vpid knows {VERSION}")
+            }
+            Self::NoVersion => f.write_str("it has no version"),
+            Self::NotWhole(error) => write!(f, "it is not whole ({error})"),
+            Self::OtherName(id) => write!(f, "it says of itself that it is {id}"),
+        }
+    }
+}
+
 /// A change that is to become an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEntry {
@@ -127,34 +169,42 @@ impl Entry {
             name: new.name,
             issuer: new.issuer,
             created,
+            latest_s: None,
             call: new.call,
             state: State::Waiting,
             tries: 0,
             next_s: created.as_second(),
             problem: None,
             sent_s: None,
+            settled_s: None,
+            made: None,
+            others: Vec::new(),
         }
     }
 
-    /// Reads a file. The error is a sentence.
-    pub fn parse(name: &str, text: &str) -> Result<Self, String> {
-        let value: Value =
-            serde_json::from_str(text).map_err(|error| format!("it is no JSON ({error})"))?;
+    pub fn parse(name: &str, text: &str) -> Result<Self, EntryError> {
+        let value: Value = serde_json::from_str(text).map_err(EntryError::NoJson)?;
         match value["version"].as_u64() {
             Some(VERSION) => {}
-            Some(other) => {
-                return Err(format!(
-                    "it is of version {other}, this vpid knows {VERSION}"
-                ));
-            }
-            None => return Err("it has no version".into()),
+            Some(other) => return Err(EntryError::OtherVersion(other)),
+            None => return Err(EntryError::NoVersion),
         }
-        let entry: Self =
-            serde_json::from_value(value).map_err(|error| format!("it is not whole ({error})"))?;
+        let entry: Self = serde_json::from_value(value).map_err(EntryError::NotWhole)?;
         match name == entry.file() {
             true => Ok(entry),
-            false => Err(format!("it says of itself that it is {}", entry.id)),
+            false => Err(EntryError::OtherName(entry.id)),
         }
+    }
+
+    /// For how long the backend may still be carrying it out, in milliseconds. A clock that was set makes it
+    /// no longer.
+    pub fn settles_ms(&self, now: Now) -> u64 {
+        let left_s = match (self.state, self.settled_s) {
+            (State::Sending, Some(settled_s)) => settled_s.saturating_sub(now.wall_s),
+            (State::Sending, None) => limits::VYHUB_SETTLE_S,
+            _ => 0,
+        };
+        left_s.clamp(0, limits::VYHUB_SETTLE_S) as u64 * 1_000
     }
 
     /// Its file's name, without the ending.

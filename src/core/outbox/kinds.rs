@@ -1,6 +1,7 @@
 //! The kinds of changes, each with all that depends on it: how it is stored, sent, looked for in the
 //! backend, and reported.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::entry::{Change, Entry, State};
@@ -26,8 +27,12 @@ pub enum Comparison {
     /// Under this id.
     Present(Uuid),
     Absent,
-    /// Not on this page.
-    NextPage,
+    /// Not on this page, but for the records on it that cannot be read.
+    NextPage {
+        unsure: bool,
+    },
+    /// It may be among the records that cannot be read.
+    Unsure,
 }
 
 impl Change {
@@ -44,6 +49,15 @@ impl Change {
         match self {
             Self::Ban { .. } | Self::Unban => Series::Bans,
             Self::Warning { .. } => Series::Warnings,
+        }
+    }
+
+    /// The kind of the request that carries it out.
+    pub fn request_kind(&self) -> &'static str {
+        match self {
+            Self::Ban { .. } => Request::CREATE_BAN,
+            Self::Unban => Request::END_BANS,
+            Self::Warning { .. } => Request::CREATE_WARNING,
         }
     }
 
@@ -105,32 +119,43 @@ impl Change {
         }
     }
 
-    /// Looks for it in such a list. `made`: what other entries have made. `None`: this is no such list.
-    pub fn compare<'a>(
+    /// Looks for it in such a list. `unsure`: it may be one of an earlier page that cannot be read. `None`: this
+    /// is no such list.
+    pub fn compare(
         &self,
         entry: &Entry,
         (reply, page): (&Reply, u64),
-        made: impl Iterator<Item = &'a Uuid>,
+        unsure: bool,
     ) -> Option<Comparison> {
-        let (found, more) = match (self, reply) {
+        let (found, more, unsure_here) = match (self, reply) {
             (
                 Self::Ban {
                     length_s, reason, ..
                 },
                 Reply::Bans(bans),
-            ) => (
-                find_ban(entry, *length_s, reason, bans),
-                bans.has_next(page),
-            ),
-            (Self::Warning { reason }, Reply::Warnings(warnings)) => (
-                find_warning(entry, reason, warnings, made),
-                warnings.has_next(page),
-            ),
+            ) => {
+                let may_be = |created: Timestamp| is_time_of_ban(entry, created);
+                (
+                    find_ban(entry, *length_s, reason, bans),
+                    bans.has_next(page),
+                    has_such(&bans.skipped, may_be),
+                )
+            }
+            (Self::Warning { reason }, Reply::Warnings(warnings)) => {
+                let may_be = |created: Timestamp| is_time_of_warning(entry, created);
+                (
+                    find_warning(entry, reason, warnings),
+                    warnings.has_next(page),
+                    has_such(&warnings.skipped, may_be),
+                )
+            }
             _ => return None,
         };
+        let unsure = unsure || unsure_here;
         Some(match found {
             Some(id) => Comparison::Present(id),
-            None if more && page < limits::VYHUB_PAGES_MAX => Comparison::NextPage,
+            None if more && page < limits::VYHUB_PAGES_MAX => Comparison::NextPage { unsure },
+            None if unsure => Comparison::Unsure,
             None => Comparison::Absent,
         })
     }
@@ -196,34 +221,47 @@ fn same_text(listed: Option<&String>, reason: &str) -> bool {
     listed.map_or("", |listed| listed.trim()) == reason.trim()
 }
 
-/// The ban that this entry has made.
+/// Whether one of these records may be what is looked for.
+fn has_such(skipped: &[Option<Timestamp>], may_be: impl Fn(Timestamp) -> bool) -> bool {
+    skipped.iter().any(|created| created.is_none_or(&may_be))
+}
+
+fn is_time_of_ban(entry: &Entry, created: Timestamp) -> bool {
+    let mine_us = entry.created.as_microsecond();
+    let apart_us = created.as_microsecond().abs_diff(mine_us);
+    let whole = created.subsec_nanosecond() == 0 || mine_us % 1_000_000 == 0;
+    apart_us < 1_000 || (whole && apart_us <= limits::SAME_BAN_S as u64 * 1_000_000)
+}
+
+fn is_time_of_warning(entry: &Entry, created: Timestamp) -> bool {
+    created.as_second() + limits::SAME_BAN_S >= entry.sent_s.unwrap_or(i64::MAX)
+}
+
+/// The ban that this entry has made. The backend keeps the time that it is given, and no two entries
+/// have the same; where it keeps whole seconds only, what others have made is not it.
 fn find_ban(entry: &Entry, length_s: Option<u64>, reason: &str, bans: &Page<Ban>) -> Option<Uuid> {
+    let mine_us = entry.created.as_microsecond();
+    let apart_us = |ban: &Ban| ban.created.as_microsecond().abs_diff(mine_us);
     let is_it = |ban: &&Ban| {
-        let apart_s = ban.created.as_second().abs_diff(entry.created.as_second());
         let length = ban.length_s.and_then(|length| u64::try_from(length).ok());
-        apart_s <= limits::SAME_BAN_S as u64
+        is_time_of_ban(entry, ban.created)
             && length == length_s
             && same_text(ban.reason.as_ref(), reason)
             && entry.is_by(ban.creator)
+            && !entry.others.contains(&ban.id)
     };
-    bans.items.iter().find(is_it).map(|ban| ban.id)
+    let mine = bans.items.iter().filter(is_it);
+    mine.min_by_key(|ban| apart_us(ban)).map(|ban| ban.id)
 }
 
 /// The warning that this entry has made: its time is the backend's own, so it is only known not to be
 /// older than the first try.
-fn find_warning<'a>(
-    entry: &Entry,
-    reason: &str,
-    warnings: &Page<Warning>,
-    made: impl Iterator<Item = &'a Uuid>,
-) -> Option<Uuid> {
-    let made: Vec<&Uuid> = made.collect();
-    let sent_s = entry.sent_s.unwrap_or(i64::MAX);
+fn find_warning(entry: &Entry, reason: &str, warnings: &Page<Warning>) -> Option<Uuid> {
     let is_it = |warning: &&Warning| {
-        warning.created.as_second() + limits::SAME_BAN_S >= sent_s
+        is_time_of_warning(entry, warning.created)
             && same_text(warning.reason.as_ref(), reason)
             && entry.is_by(warning.creator)
-            && !made.contains(&&warning.id)
+            && !entry.others.contains(&warning.id)
     };
     // The oldest: a later one with the same words is another entry's.
     let mine = warnings.items.iter().filter(is_it);

@@ -2,23 +2,23 @@
 //! series of changes, and never dropped by whatever the backend replies.
 //!
 //! This part knows entries, their order and when each is due; `kinds` knows what depends on a change's
-//! kind. `community::changes` sends them; the daemon writes the files.
+//! kind. `community::changes` sends them, at the pace of `community::pace`; the daemon writes the files.
 //!
 //! A ban, an unban or a warning, from a command in chat or a call of a script, goes this way:
 //!
 //! 1. Accepted: written to `state/outbox` and synced. Only then does it exist: the issuer gets the
 //!    response, a banned player is kicked, an unban lifts what waits before it.
-//! 2. Its turn: the oldest open entry of each player and series may go, two at once, ten in a second. While
-//!    VyHub is in trouble, one at a time tries, ever more slowly (`gate`).
-//! 3. Its player is found in VyHub, or made.
+//! 2. Its turn: the oldest open entry of each player and series may go, two at once.
+//! 3. Its player is found in the backend, or made.
 //! 4. Compared, when in doubt: a ban or warning that is marked as sent may have been carried out by an
-//!    earlier try, also of an earlier run. What stands in VyHub with its time, length, reason and
-//!    issuer is it, and the entry is done. (The API has no key by which it would know a repetition.)
+//!    earlier try, also of an earlier run; but not before the backend must have finished with that try. What
+//!    stands there with its time, length, reason and issuer is it, and the entry is done. (There is no key by
+//!    which the backend would know a repetition.) What other entries had made when it was sent is not it.
 //! 5. Marked as sent, on disk. An unban needs no mark: twice is as once, apart from a ban that came in
 //!    between.
-//! 6. Sent, and its reply judged (`protocol::vyhub` says what kind of failure it is): done; again; in
-//!    doubt; held, because VyHub refuses vpid itself; or dead, because it refuses this change. A reply that
-//!    is not in VyHub's words comes from something in between, and says nothing.
+//! 6. Sent, and its reply judged (the backend says what kind of failure it is): done; again; in
+//!    doubt; held, because the backend refuses vpid itself; or dead, because it refuses this change. A reply
+//!    that is not in the backend's words comes from something in between, and says nothing.
 //! 7. Its end is on disk before the next change of this player and series is sent: else a crash would send
 //!    it once more, behind that one.
 //! 8. Kept until a list of bans that was requested after its end is on disk, so that a ban is always in
@@ -26,23 +26,22 @@
 //!    comes back.
 
 mod entry;
-mod gate;
 mod kinds;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 
 use jiff::Timestamp;
 
-pub use entry::{Change, Entry, EntryId, Issuer, NewEntry, Origin, State};
+pub use entry::{Change, Entry, EntryError, EntryId, Issuer, NewEntry, Origin, State};
 pub use kinds::{Comparison, Series};
 
 use super::Now;
 use crate::limits;
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
-use gate::Gate;
 
 /// An entry and what is known of it in this run.
 #[derive(Debug)]
@@ -56,6 +55,10 @@ struct Kept {
     due_ms: u64,
     /// When the backend had it, on the daemon's clock.
     done_ms: Option<u64>,
+    /// A list that was requested after that has come: what it says counts, and not this.
+    listed: bool,
+    /// Such a list is on disk: nothing needs this entry any more after a while.
+    settled: bool,
     /// Its end is on disk: else what comes after it must wait, since it would be sent once more
     /// after a crash, and undo that.
     recorded: bool,
@@ -65,7 +68,8 @@ pub struct Outbox {
     entries: BTreeMap<EntryId, Kept>,
     /// In their order.
     of_player: HashMap<SteamId, Vec<EntryId>>,
-    gate: Gate,
+    /// How many are being sent.
+    busy: usize,
     last_id: EntryId,
     /// How many there were when the operator was warned last.
     warned: usize,
@@ -73,12 +77,12 @@ pub struct Outbox {
 
 impl Outbox {
     /// With what an earlier run has left, by file name; also gives the names of files that are no
-    /// entries, each with a sentence.
-    pub fn restore(files: &[(String, String)], seed: u64) -> (Self, Vec<(String, String)>) {
+    /// entries.
+    pub fn restore(files: &[(String, String)], now: Now) -> (Self, Vec<(String, EntryError)>) {
         let mut outbox = Self {
             entries: BTreeMap::new(),
             of_player: HashMap::new(),
-            gate: Gate::new(seed),
+            busy: 0,
             last_id: 0,
             warned: 0,
         };
@@ -90,8 +94,10 @@ impl Outbox {
                     let kept = Kept {
                         stored: true,
                         busy: false,
-                        due_ms: 0,
+                        due_ms: now.mono_ms + entry.settles_ms(now),
                         done_ms: (entry.state == State::Done).then_some(0),
+                        listed: false,
+                        settled: false,
                         recorded: true,
                         entry,
                     };
@@ -103,31 +109,31 @@ impl Outbox {
         (outbox, strangers)
     }
 
-    /// Adds an entry; it has to be stored before it counts. `api_s`: the time by the backend's clock.
-    /// `None`: there is no room.
-    pub fn accept(&mut self, new: NewEntry, api_s: i64, now: Now) -> Option<&Entry> {
+    /// Adds an entry; it has to be stored before it counts. `created`: by the backend's clock, and never
+    /// the same twice; `latest_s`: when it was created at the latest. `None`: there is no room.
+    pub fn accept(
+        &mut self,
+        new: NewEntry,
+        created: Timestamp,
+        latest_s: i64,
+        now: Now,
+    ) -> Option<&Entry> {
         if self.entries.len() >= limits::OUTBOX_ENTRIES_MAX {
             return None;
         }
         let micros = u64::try_from(now.wall_s).unwrap_or(0) * 1_000_000;
         let id = micros.max(self.last_id + 1);
         self.last_id = id;
-        // Bans that are alike otherwise are told apart by the time.
-        let before = self.of(new.steam).map(|entry| entry.created.as_second());
-        let before = before.max().unwrap_or(i64::MIN);
-        let apart_s = before.saturating_add(limits::SAME_BAN_S + 1);
-        let created_s =
-            match api_s <= before.saturating_add(limits::SAME_BAN_S) && api_s + 60 > before {
-                true => apart_s,
-                false => api_s,
-            };
-        let created = Timestamp::from_second(created_s).unwrap_or(Timestamp::UNIX_EPOCH);
+        let mut entry = Entry::new(id, created, new);
+        entry.latest_s = Some(latest_s);
         let kept = Kept {
-            entry: Entry::new(id, created, new),
+            entry,
             stored: false,
             busy: false,
             due_ms: now.mono_ms,
             done_ms: None,
+            listed: false,
+            settled: false,
             recorded: true,
         };
         self.insert(kept);
@@ -191,8 +197,17 @@ impl Outbox {
         self.entries.get_mut(&id).map(|kept| &mut kept.entry)
     }
 
+    /// The backend has its issuer as another user than before.
+    pub fn set_issuer(&mut self, id: EntryId, user: Uuid) {
+        let entry = self.get_mut(id);
+        if let Some(issuer) = entry.and_then(|entry| entry.issuer.as_mut()) {
+            issuer.user = user;
+        }
+    }
+
     pub fn remove(&mut self, id: EntryId) -> Option<Entry> {
         let kept = self.entries.remove(&id)?;
+        self.busy -= usize::from(kept.busy && kept.recorded);
         if let Some(ids) = self.of_player.get_mut(&kept.entry.steam) {
             ids.retain(|other| *other != id);
             if ids.is_empty() {
@@ -210,6 +225,21 @@ impl Outbox {
     pub fn of(&self, steam: SteamId) -> impl Iterator<Item = &Entry> {
         let kept = self.kept_of(steam).filter(|kept| kept.stored);
         kept.map(|kept| &kept.entry)
+    }
+
+    /// What counts of one player beside what the backend lists, the oldest first.
+    pub fn unlisted(&self, steam: SteamId) -> impl Iterator<Item = &Entry> {
+        let counts = |kept: &&Kept| kept.stored && !kept.listed;
+        let kept = self.kept_of(steam).filter(counts);
+        kept.map(|kept| &kept.entry)
+    }
+
+    /// What the backend lists of this bundle was requested at this moment, and has come.
+    pub fn listed(&mut self, bundle: Uuid, asked_ms: u64) {
+        for kept in self.entries.values_mut() {
+            let before = kept.done_ms.is_some_and(|done_ms| done_ms < asked_ms);
+            kept.listed |= before && kept.entry.bundle == bundle;
+        }
     }
 
     fn kept_of(&self, steam: SteamId) -> impl Iterator<Item = &Kept> {
@@ -250,42 +280,48 @@ impl Outbox {
     }
 
     /// Begins with the entry whose turn it is. Those that were tried less come first, so that none that
-    /// fails for ever is in the way of others.
-    pub fn begin(&mut self, now: Now) -> Option<EntryId> {
-        if !self.gate.is_open(now.mono_ms) {
+    /// fails for ever is in the way of others. `open_ms`: when a change of this kind may be sent.
+    pub fn begin(&mut self, now: Now, open_ms: impl Fn(&Change) -> Option<u64>) -> Option<EntryId> {
+        if self.busy >= limits::OUTBOX_BUSY_MAX {
             return None;
         }
-        let ready = |kept: &&Kept| kept.stored && !kept.busy && kept.due_ms <= now.mono_ms;
+        let ready = |kept: &&Kept| {
+            let due_ms = open_ms(&kept.entry.change).map(|open_ms| open_ms.max(kept.due_ms));
+            kept.stored && !kept.busy && due_ms.is_some_and(|due_ms| due_ms <= now.mono_ms)
+        };
         let turn = |kept: &&Kept| (kept.entry.tries, kept.entry.id);
         let id = self.heads().filter(ready).min_by_key(turn)?.entry.id;
         let kept = self.entries.get_mut(&id)?;
         kept.busy = true;
         kept.entry.tries = kept.entry.tries.saturating_add(1);
-        self.gate.pass(now.mono_ms);
+        self.busy += 1;
         Some(id)
     }
 
-    /// When [`Outbox::begin`] may give something.
-    pub fn due_ms(&self) -> Option<u64> {
-        let waiting = self.heads().filter(|kept| kept.stored && !kept.busy);
-        let waiting = waiting.map(|kept| kept.due_ms).min();
-        let send_ms = waiting
-            .zip(self.gate.open_ms())
-            .map(|(due, open)| due.max(open));
+    /// When [`Outbox::begin`] may give something. `open_ms`: when a change of this kind may be sent.
+    pub fn due_ms(&self, open_ms: impl Fn(&Change) -> Option<u64>) -> Option<u64> {
+        let full = self.busy >= limits::OUTBOX_BUSY_MAX;
+        let waiting = self
+            .heads()
+            .filter(|kept| kept.stored && !kept.busy && !full);
+        let waiting =
+            waiting.filter_map(|kept| Some(kept.due_ms.max(open_ms(&kept.entry.change)?)));
         let unrecorded = self
             .entries
             .values()
             .filter(|kept| !kept.recorded && !kept.busy);
-        unrecorded.map(|kept| kept.due_ms).chain(send_ms).min()
+        let expiring = self.entries.values().filter_map(Kept::expires_ms);
+        let recording = unrecorded.map(|kept| kept.due_ms);
+        recording.chain(expiring).chain(waiting).min()
     }
 
-    /// The backend has it.
-    pub fn done(&mut self, id: EntryId, now: Now) {
-        self.gate.answered();
+    /// The backend has it, under this id if it has one.
+    pub fn done(&mut self, id: EntryId, made: Option<Uuid>, now: Now) {
         self.end(id, State::Done, None, now.mono_ms, now);
         if let Some(kept) = self.entries.get_mut(&id) {
             kept.done_ms = Some(now.mono_ms);
             kept.recorded = false;
+            kept.entry.made = made;
         }
     }
 
@@ -299,7 +335,7 @@ impl Outbox {
         }
     }
 
-    /// An entry whose end is to be written down now.
+    /// An entry whose end is to be recorded now.
     pub fn to_record(&mut self, now: Now) -> Option<EntryId> {
         let due = |kept: &&mut Kept| !kept.recorded && !kept.busy && kept.due_ms <= now.mono_ms;
         let kept = self.entries.values_mut().find(due)?;
@@ -309,129 +345,144 @@ impl Outbox {
 
     /// It becomes a dead letter.
     pub fn kill(&mut self, id: EntryId, why: String, now: Now) {
-        self.gate.answered();
         self.end(id, State::Dead, Some(why), now.mono_ms, now);
     }
 
-    /// The backend refuses vpid itself, for all or for this one.
-    pub fn hold(&mut self, id: EntryId, why: String, whole: bool, now: Now) {
-        match whole {
-            true => self.gate.refused(now.mono_ms),
-            false => self.gate.answered(),
-        }
-        let due_ms = now.mono_ms + limits::OUTBOX_HELD_MS;
+    /// The backend refuses vpid itself.
+    pub fn hold(&mut self, id: EntryId, why: String, due_ms: u64, now: Now) {
         self.end(id, State::Held, Some(why), due_ms, now);
     }
 
-    /// It is tried again.
-    pub fn again(&mut self, id: EntryId, why: String, wait: Wait, now: Now) {
-        match wait.whole {
-            true => self.gate.trouble(wait.after_s, now.mono_ms),
-            false => self.gate.answered(),
-        }
-        let Some(kept) = self.entries.get(&id) else {
-            return;
-        };
-        let tries = kept.entry.tries.saturating_sub(1);
-        let state = match wait.doubt {
+    /// It is tried again. `doubt`: it may have been carried out, now or in an earlier try.
+    pub fn again(&mut self, id: EntryId, why: String, doubt: bool, due_ms: u64, now: Now) {
+        let state = match doubt {
             true => State::Sending,
             false => State::Waiting,
         };
-        let pause_ms = match wait.whole {
-            // The gate keeps it back.
-            true => 0,
-            false => self.gate.back_off_ms(tries, limits::OUTBOX_RETRY_MS_MAX),
-        };
-        let due_ms = now.mono_ms + pause_ms.max(wait.after_s * 1_000);
         self.end(id, state, Some(why), due_ms, now);
     }
 
     fn end(&mut self, id: EntryId, state: State, problem: Option<String>, due_ms: u64, now: Now) {
-        let gate_ms = self.gate.open_ms().unwrap_or(0);
         let Some(kept) = self.entries.get_mut(&id) else {
             return;
         };
-        kept.busy = false;
+        self.busy -= usize::from(std::mem::take(&mut kept.busy));
         kept.due_ms = due_ms;
         kept.entry.state = state;
         kept.entry.problem = problem;
-        let wait_ms = due_ms.max(gate_ms).saturating_sub(now.mono_ms);
+        let wait_ms = due_ms.saturating_sub(now.mono_ms);
         kept.entry.next_s = now.wall_s.saturating_add((wait_ms / 1_000) as i64);
     }
 
-    /// The backend is reachable after all, or accepts the key again.
-    pub fn encourage(&mut self, now: Now) {
-        self.gate.encourage(now.mono_ms);
-        let soon_ms = now.mono_ms + limits::OUTBOX_RETRY_MS_MIN;
+    /// The backend accepts the key again: what is held is tried soon.
+    pub fn release_held(&mut self, due_ms: u64) {
         let held = |kept: &&mut Kept| kept.entry.state == State::Held && !kept.busy;
         for kept in self.entries.values_mut().filter(held) {
-            kept.due_ms = kept.due_ms.min(soon_ms);
+            kept.due_ms = kept.due_ms.min(due_ms);
         }
     }
 
-    /// An operator wants it tried at once, whatever it is waiting for.
-    pub fn retry(&mut self, id: EntryId, now: Now) -> Result<(), String> {
-        let kept = self.entries.get_mut(&id);
-        let kept = kept.ok_or_else(|| format!("there is no entry {id}; see `vpid queue list`"))?;
+    /// An operator wants it tried at once, whatever it is waiting for; `open_ms`: but not before this. Gives
+    /// when it is tried.
+    pub fn retry(&mut self, id: EntryId, open_ms: u64, now: Now) -> Result<u64, QueueError> {
+        let kept = self.entries.get_mut(&id).ok_or(QueueError::Unknown(id))?;
+        let settles_ms = now.mono_ms + kept.entry.settles_ms(now);
         match kept.entry.state {
-            State::Done => return Err(format!("VyHub has {id} already")),
+            State::Done => return Err(QueueError::Done(id)),
             State::Dead | State::Held => kept.entry.state = State::Waiting,
             State::Waiting | State::Sending => {}
         }
-        kept.due_ms = now.mono_ms;
+        let due_ms = open_ms.max(settles_ms);
+        kept.due_ms = due_ms;
         kept.entry.tries = 0;
-        self.gate.insist(now.mono_ms);
-        let gate_ms = self.gate.open_ms().unwrap_or(0);
-        let wait_ms = gate_ms.saturating_sub(now.mono_ms);
-        kept.entry.next_s = now.wall_s.saturating_add((wait_ms / 1_000) as i64);
-        Ok(())
+        let wait_s = (due_ms - now.mono_ms).div_ceil(1_000);
+        kept.entry.next_s = now.wall_s.saturating_add(wait_s as i64);
+        Ok(due_ms)
+    }
+
+    /// What is sent before an entry: open ones of the same player and series.
+    pub fn open_before(&self, id: EntryId) -> Vec<EntryId> {
+        let Some(entry) = self.get(id) else {
+            return Vec::new();
+        };
+        let series = entry.change.series();
+        let is_before =
+            |other: &&Entry| other.id < id && other.is_open() && other.change.series() == series;
+        let before = self.of(entry.steam).filter(is_before);
+        before.map(|other| other.id).collect()
+    }
+
+    /// What entries of a player have made.
+    pub fn made(&self, steam: SteamId) -> impl Iterator<Item = Uuid> {
+        self.kept_of(steam).filter_map(|kept| kept.entry.made)
     }
 
     /// Whether an operator may have it dropped.
-    pub fn droppable(&self, id: EntryId) -> Result<(), String> {
+    pub fn droppable(&self, id: EntryId) -> Result<(), QueueError> {
         match self.entries.get(&id) {
-            None => Err(format!("there is no entry {id}; see `vpid queue list`")),
-            Some(kept) if kept.busy => Err(format!(
-                "{id} is being sent just now; try again in a minute"
-            )),
+            None => Err(QueueError::Unknown(id)),
+            Some(kept) if kept.busy => Err(QueueError::Busy(id)),
             Some(_) => Ok(()),
         }
     }
 
-    /// Entries that the backend has and that are not needed any more: what this bundle lists was requested
-    /// after they were done, and no call can come back for them.
-    pub fn settled(&self, bundle: Uuid, asked_ms: u64, now: Now) -> Vec<EntryId> {
-        let is_settled = |kept: &&Kept| {
-            let Some(done_ms) = kept.done_ms else {
-                return false;
-            };
-            let of_calls = match kept.entry.call {
-                Some(_) => now.mono_ms >= done_ms + limits::SQL_JOURNAL_KEEP_MS,
-                None => true,
-            };
-            kept.recorded && kept.entry.bundle == bundle && done_ms < asked_ms && of_calls
-        };
-        let settled = self.entries.values().filter(is_settled);
-        settled.map(|kept| kept.entry.id).collect()
+    /// What the backend lists of this bundle was requested at this moment, and is on disk.
+    pub fn settled(&mut self, bundle: Uuid, asked_ms: u64) {
+        for kept in self.entries.values_mut() {
+            let before = kept.done_ms.is_some_and(|done_ms| done_ms < asked_ms);
+            kept.settled |= before && kept.recorded && kept.entry.bundle == bundle;
+        }
+    }
+
+    /// No list will come of any other bundle.
+    pub fn settle_but(&mut self, is_listed: impl Fn(Uuid) -> bool) {
+        for kept in self.entries.values_mut() {
+            let done = kept.done_ms.is_some() && kept.recorded;
+            kept.settled |= done && !is_listed(kept.entry.bundle);
+        }
+    }
+
+    /// Entries that the backend has and that are not needed any more: they are settled, no call can come back
+    /// for them, and none that is alike can be taken for them.
+    pub fn expired(&self, now: Now) -> Vec<EntryId> {
+        let is_over = |kept: &&Kept| kept.expires_ms().is_some_and(|ms| ms <= now.mono_ms);
+        let expired = self.entries.values().filter(is_over);
+        expired.map(|kept| kept.entry.id).collect()
     }
 }
 
-/// How long an entry is to wait, and why.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Wait {
-    /// What the API asks for, in seconds.
-    pub after_s: u64,
-    /// It may have been carried out, now or in an earlier try.
-    pub doubt: bool,
-    /// The trouble is not about this entry alone.
-    pub whole: bool,
+impl Kept {
+    fn expires_ms(&self) -> Option<u64> {
+        let keep_ms = match self.entry.call {
+            Some(_) => limits::SQL_JOURNAL_KEEP_MS,
+            None => limits::OUTBOX_DONE_MS,
+        };
+        let done_ms = self.done_ms.filter(|_| self.settled)?;
+        Some(done_ms + keep_ms)
+    }
 }
 
-impl Wait {
-    pub fn for_s(after_s: u64) -> Self {
-        Self {
-            after_s,
-            ..Self::default()
+/// Why an operator's request about an entry is not carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QueueError {
+    NoNumber(String),
+    Unknown(EntryId),
+    Done(EntryId),
+    Busy(EntryId),
+}
+
+impl fmt::Display for QueueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoNumber(text) => {
+                write!(
+                    f,
+                    "{text:?} is no number of an entry; see `vpid queue list`"
+                )
+            }
+            Self::Unknown(id) => write!(f, "there is no entry {id}; see `vpid queue list`"),
+            Self::Done(id) => write!(f, "VyHub has {id} already"),
+            Self::Busy(id) => write!(f, "{id} is being sent just now; try again in a minute"),
         }
     }
 }

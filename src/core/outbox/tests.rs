@@ -28,12 +28,20 @@ fn ban() -> Change {
 }
 
 fn empty() -> Outbox {
-    Outbox::restore(&[], 1).0
+    Outbox::restore(&[], at(0)).0
+}
+
+fn created() -> Timestamp {
+    "2026-03-01T12:00:00.123456Z".parse().unwrap()
+}
+
+fn begin(outbox: &mut Outbox, now: Now) -> Option<EntryId> {
+    outbox.begin(now, |_| Some(0))
 }
 
 /// Accepts and stores.
 fn add(outbox: &mut Outbox, account: u32, change: Change, now: Now) -> EntryId {
-    let entry = outbox.accept(wish(account, change), now.wall_s, now);
+    let entry = outbox.accept(wish(account, change), created(), now.wall_s, now);
     let id = entry.expect("there is room").id;
     outbox.stored(id);
     id
@@ -55,8 +63,8 @@ fn an_entry_comes_back_from_its_file() {
         .all()
         .map(|entry| (entry.file(), entry.text()))
         .collect();
-    let (restored, strangers) = Outbox::restore(&files, 1);
-    assert_eq!(strangers, []);
+    let (restored, strangers) = Outbox::restore(&files, at(0));
+    assert!(strangers.is_empty());
     let (before, after): (Vec<_>, Vec<_>) = (outbox.all().collect(), restored.all().collect());
     assert_eq!(before, after);
 }
@@ -74,7 +82,7 @@ fn a_file_that_cannot_be_read_leaves_the_others_alone() {
         ("3".into(), newer),
         ("4".into(), "{\"version\": 1}".into()),
     ];
-    let (restored, strangers) = Outbox::restore(&files, 1);
+    let (restored, strangers) = Outbox::restore(&files, at(0));
     assert_eq!(restored.all().count(), 1);
     let names: Vec<&str> = strangers.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["1", "2", "3", "4"]);
@@ -83,11 +91,14 @@ fn a_file_that_cannot_be_read_leaves_the_others_alone() {
 #[test]
 fn nothing_is_sent_before_it_is_stored() {
     let mut outbox = empty();
-    let id = outbox.accept(wish(7, ban()), 0, at(1)).unwrap().id;
-    assert_eq!(outbox.begin(at(1)), None);
+    let id = outbox
+        .accept(wish(7, ban()), created(), 0, at(1))
+        .unwrap()
+        .id;
+    assert_eq!(begin(&mut outbox, at(1)), None);
     assert_eq!(outbox.of(SteamId::new(7).unwrap()).count(), 0);
     outbox.stored(id);
-    assert_eq!(outbox.begin(at(1)), Some(id));
+    assert_eq!(begin(&mut outbox, at(1)), Some(id));
 }
 
 #[test]
@@ -96,18 +107,18 @@ fn changes_of_one_player_keep_their_order_and_others_pass() {
     let first = add(&mut outbox, 7, ban(), at(1));
     let second = add(&mut outbox, 7, Change::Unban, at(1));
     let other = add(&mut outbox, 8, ban(), at(1));
-    assert_eq!(outbox.begin(at(2)), Some(first));
-    assert_eq!(outbox.begin(at(3)), Some(other));
-    assert_eq!(outbox.begin(at(4)), None);
-    outbox.hold(first, "no".into(), false, at(4));
-    outbox.done(other, at(4));
+    assert_eq!(begin(&mut outbox, at(2)), Some(first));
+    assert_eq!(begin(&mut outbox, at(3)), Some(other));
+    assert_eq!(begin(&mut outbox, at(4)), None);
+    outbox.hold(first, "no".into(), 300_000, at(4));
+    outbox.done(other, None, at(4));
     assert_eq!(outbox.to_record(at(4)), Some(other));
     // What holds the first one up holds the second one up, too.
-    assert_eq!(outbox.begin(at(5)), None);
-    outbox.retry(first, at(5)).unwrap();
-    assert_eq!(outbox.begin(at(5)), Some(first));
+    assert_eq!(begin(&mut outbox, at(5)), None);
+    outbox.retry(first, 0, at(5)).unwrap();
+    assert_eq!(begin(&mut outbox, at(5)), Some(first));
     outbox.kill(first, "no".into(), at(6));
-    assert_eq!(outbox.begin(at(7)), Some(second));
+    assert_eq!(begin(&mut outbox, at(7)), Some(second));
 }
 
 #[test]
@@ -117,15 +128,33 @@ fn a_change_does_not_wait_for_those_of_another_kind() {
     let unban = add(&mut outbox, 7, Change::Unban, at(1));
     let reason = "x".to_owned();
     let warning = add(&mut outbox, 7, Change::Warning { reason }, at(1));
-    assert_eq!(outbox.begin(at(2)), Some(ban));
-    outbox.hold(ban, "no".into(), false, at(2));
-    assert_eq!(outbox.begin(at(3)), Some(warning));
-    outbox.done(warning, at(4));
+    assert_eq!(begin(&mut outbox, at(2)), Some(ban));
+    outbox.hold(ban, "no".into(), 300_000, at(2));
+    assert_eq!(begin(&mut outbox, at(3)), Some(warning));
+    outbox.done(warning, None, at(4));
     // Neither does it wait for its own end to be on disk.
-    outbox.retry(ban, at(4)).unwrap();
-    assert_eq!(outbox.begin(at(5)), Some(ban));
+    outbox.retry(ban, 0, at(4)).unwrap();
+    assert_eq!(begin(&mut outbox, at(5)), Some(ban));
     outbox.kill(ban, "no".into(), at(6));
-    assert_eq!(outbox.begin(at(7)), Some(unban));
+    assert_eq!(begin(&mut outbox, at(7)), Some(unban));
+}
+
+#[test]
+fn what_is_done_counts_until_a_list_that_was_requested_after_it_has_come() {
+    let mut outbox = empty();
+    let steam = SteamId::new(7).unwrap();
+    let ban = add(&mut outbox, 7, ban(), at(1));
+    assert_eq!(begin(&mut outbox, at(2)), Some(ban));
+    outbox.done(ban, None, at(3));
+    for (asked_ms, bundle, counts) in [(3_000, 2, 1), (3_001, 9, 1), (3_001, 2, 0)] {
+        outbox.listed(Uuid(bundle), asked_ms);
+        assert_eq!(
+            outbox.unlisted(steam).count(),
+            counts,
+            "{asked_ms} {bundle}"
+        );
+    }
+    assert_eq!(outbox.of(steam).count(), 1);
 }
 
 /// The ends of what is done are on disk.
@@ -145,14 +174,14 @@ fn one_that_always_fails_is_in_nobodys_way() {
     let (mut done, mut now) = (Vec::new(), at(1));
     while done.len() < others.len() {
         now = Now {
-            mono_ms: outbox.due_ms().unwrap().max(now.mono_ms),
+            mono_ms: outbox.due_ms(|_| Some(0)).unwrap().max(now.mono_ms),
             ..now
         };
-        let id = outbox.begin(now).expect("something is due");
+        let id = begin(&mut outbox, now).expect("something is due");
         match id == poison {
-            true => outbox.again(id, "500".into(), Wait::default(), now),
+            true => outbox.again(id, "500".into(), false, now.mono_ms + 5_000, now),
             false => {
-                outbox.done(id, now);
+                outbox.done(id, None, now);
                 write_ends_down(&mut outbox, now);
                 done.push(id);
             }
@@ -164,38 +193,51 @@ fn one_that_always_fails_is_in_nobodys_way() {
 }
 
 #[test]
-fn an_outage_is_met_with_patience() {
+fn an_operator_gets_when_an_entry_is_tried_and_it_is_never_before_the_backend_has_finished() {
     let mut outbox = empty();
-    for account in 1..=50 {
-        add(&mut outbox, account, ban(), at(0));
-    }
-    let (mut tries, mut now) = (0, at(0));
-    let whole = Wait {
-        whole: true,
-        ..Wait::default()
-    };
-    while now.mono_ms < 86_400_000 {
-        let id = outbox.begin(now).unwrap();
-        outbox.again(id, "away".into(), whole, now);
-        tries += 1;
-        now.mono_ms = outbox.due_ms().unwrap();
-    }
-    // One a few minutes, whatever waits.
-    assert!((200..500).contains(&tries), "{tries}");
+    let id = add(&mut outbox, 7, ban(), at(1));
+    assert_eq!(outbox.retry(id, 0, at(2)), Ok(2_000));
+    assert_eq!(outbox.retry(id, 9_000, at(2)), Ok(9_000));
+    let entry = outbox.get_mut(id).unwrap();
+    entry.state = State::Sending;
+    entry.settled_s = Some(at(22).wall_s);
+    assert_eq!(outbox.retry(id, 0, at(2)), Ok(22_000));
+    assert_eq!(outbox.retry(id, 0, at(30)), Ok(30_000));
+    assert_eq!(outbox.retry(8, 0, at(2)), Err(QueueError::Unknown(8)));
+    let after = add(&mut outbox, 7, Change::Unban, at(2));
+    assert_eq!(outbox.open_before(after), [id]);
 }
 
 #[test]
-fn equal_bans_of_one_player_differ_in_time() {
+fn what_may_still_be_carried_out_after_a_crash_waits_as_long_as_that_takes_and_no_longer() {
     let mut outbox = empty();
-    for _ in 0..5 {
-        add(&mut outbox, 7, ban(), at(1));
+    let id = add(&mut outbox, 7, ban(), at(1));
+    let entry = outbox.get_mut(id).unwrap();
+    entry.state = State::Sending;
+    for (settled_s, clock_set_s, left_s) in [
+        (Some(20), 0, 10),
+        (Some(5), 0, 0),
+        // The clock was set meanwhile.
+        (Some(20), 86_400, 0),
+        (Some(20), -86_400, limits::VYHUB_SETTLE_S as u64),
+        // As older versions have left it.
+        (None, 0, limits::VYHUB_SETTLE_S as u64),
+    ] {
+        let entry = outbox.get_mut(id).unwrap();
+        entry.settled_s = settled_s.map(|s| at(s).wall_s);
+        let files = [(entry.file(), entry.text())];
+        let now = Now {
+            mono_ms: 7,
+            wall_s: at(10).wall_s + clock_set_s,
+        };
+        let (restored, _) = Outbox::restore(&files, now);
+        let due_ms = restored.due_ms(|_| Some(0));
+        assert_eq!(
+            due_ms,
+            Some(7 + left_s * 1_000),
+            "{settled_s:?} {clock_set_s}"
+        );
     }
-    let seconds: Vec<i64> = outbox
-        .all()
-        .map(|entry| entry.created.as_second())
-        .collect();
-    let apart = |pair: &[i64]| pair[1] - pair[0] > limits::SAME_BAN_S;
-    assert!(seconds.windows(2).all(apart), "{seconds:?}");
 }
 
 #[test]
@@ -206,7 +248,7 @@ fn there_is_a_bound_and_a_warning_long_before() {
         add(&mut outbox, account, ban(), at(1));
         warnings += usize::from(outbox.warning().is_some());
     }
-    assert!(outbox.accept(wish(7, ban()), 0, at(1)).is_none());
+    assert!(outbox.accept(wish(7, ban()), created(), 0, at(1)).is_none());
     assert!((4..8).contains(&warnings), "{warnings}");
 }
 
@@ -216,26 +258,83 @@ fn what_is_done_stays_until_the_list_and_the_calls_are_past_it() {
     let plain = add(&mut outbox, 7, ban(), at(1));
     let mut asked = wish(8, ban());
     asked.call = Some(Origin { file: 5, index: 0 });
-    let asked = outbox.accept(asked, 0, at(1)).unwrap().id;
+    let asked = outbox.accept(asked, created(), 0, at(1)).unwrap().id;
     outbox.stored(asked);
-    assert_eq!(outbox.begin(at(10)), Some(plain));
-    assert_eq!(outbox.begin(at(11)), Some(asked));
-    outbox.done(plain, at(20));
-    outbox.done(asked, at(20));
-    // Not before that is on disk.
-    assert_eq!(
-        outbox.settled(Uuid(2), 20_001, at(500)),
-        Vec::<EntryId>::new()
-    );
+    assert_eq!(begin(&mut outbox, at(10)), Some(plain));
+    assert_eq!(begin(&mut outbox, at(11)), Some(asked));
+    outbox.done(plain, None, at(20));
+    outbox.done(asked, None, at(20));
+    let none = Vec::<EntryId>::new();
+    // Not before that is on disk, and a list that was requested later.
+    outbox.settled(Uuid(2), 20_001);
+    assert_eq!(outbox.expired(at(500)), none);
     write_ends_down(&mut outbox, at(20));
-    assert_eq!(
-        outbox.settled(Uuid(2), 20_000, at(500)),
-        Vec::<EntryId>::new()
-    );
-    assert_eq!(
-        outbox.settled(Uuid(9), 20_001, at(500)),
-        Vec::<EntryId>::new()
-    );
-    assert_eq!(outbox.settled(Uuid(2), 20_001, at(21)), [plain]);
-    assert_eq!(outbox.settled(Uuid(2), 20_001, at(500)), [plain, asked]);
+    outbox.settled(Uuid(2), 20_000);
+    outbox.settled(Uuid(9), 20_001);
+    assert_eq!(outbox.expired(at(500)), none);
+    outbox.settled(Uuid(2), 20_001);
+    // A change that is alike must not be taken for it.
+    assert_eq!(outbox.expired(at(24)), none);
+    assert_eq!(outbox.due_ms(|_| None), Some(25_000));
+    assert_eq!(outbox.expired(at(25)), [plain]);
+    assert_eq!(outbox.expired(at(500)), [plain, asked]);
+}
+
+#[test]
+fn a_record_that_cannot_be_read_leaves_it_unsure_only_where_it_may_be_this_one() {
+    use crate::protocol::backend::{Ban, PAGE_SIZE, Page, Reply, Warning};
+    let mut outbox = empty();
+    let reason = "x".to_owned();
+    let warn = Change::Warning { reason };
+    let (ban, warning) = (ban(), add(&mut outbox, 7, warn, at(1)));
+    let ban = add(&mut outbox, 7, ban, at(1));
+    outbox.get_mut(warning).unwrap().sent_s = Some(created().as_second());
+    let time = |text: &str| Some(text.parse::<Timestamp>().unwrap());
+    let (before, same) = (time("2026-02-01T12:00:00Z"), time("2026-03-01T12:00:00Z"));
+    let later = time("2026-03-02T12:00:00Z");
+    let mine = Ban {
+        id: Uuid(5),
+        reason: Some("x".into()),
+        length_s: Some(3_600),
+        created: created(),
+        ends: None,
+        creator: None,
+        creator_name: None,
+    };
+    let next = |unsure| Comparison::NextPage { unsure };
+    for (skipped, pages, listed, before_it, expected) in [
+        (vec![], 1, false, false, Comparison::Absent),
+        (vec![before, later], 1, false, false, Comparison::Absent),
+        (vec![same], 1, false, false, Comparison::Unsure),
+        (vec![None], 1, false, false, Comparison::Unsure),
+        (vec![before], 1, false, true, Comparison::Unsure),
+        (vec![None], 2, false, false, next(true)),
+        (vec![before], 2, false, false, next(false)),
+        (vec![None], 1, true, true, Comparison::Present(Uuid(5))),
+    ] {
+        let items = if listed { vec![mine.clone()] } else { vec![] };
+        let total = (pages - 1) * PAGE_SIZE + 1;
+        let reply = Reply::Bans(Page {
+            items,
+            skipped: skipped.clone(),
+            total,
+        });
+        let entry = outbox.get(ban).unwrap();
+        let found = entry.change.compare(entry, (&reply, 1), before_it);
+        assert_eq!(found, Some(expected), "{skipped:?} {pages} {listed}");
+    }
+    for (skipped, expected) in [
+        (before, Comparison::Absent),
+        (same, Comparison::Unsure),
+        (later, Comparison::Unsure),
+    ] {
+        let reply = Reply::Warnings(Page::<Warning> {
+            items: vec![],
+            skipped: vec![skipped],
+            total: 1,
+        });
+        let entry = outbox.get(warning).unwrap();
+        let found = entry.change.compare(entry, (&reply, 1), false);
+        assert_eq!(found, Some(expected), "{skipped:?}");
+    }
 }

@@ -68,6 +68,8 @@ struct Known {
     came_ms: u64,
     /// The map on which a script mentioned it last, by [`Roster::map_number`].
     claimed_on: u64,
+    /// Likewise its session, by [`Roster::session_number`].
+    claimed_in: Option<u64>,
     /// When that was.
     claimed_ms: u64,
     /// A death that was counted because a script reported it.
@@ -95,6 +97,8 @@ pub struct Roster {
     /// Counts the maps.
     map_number: u64,
     map_ms: u64,
+    /// Counts the maps of which a script has reported the start.
+    session_number: u64,
     /// Since when the server may have restarted, and given its userids again.
     run_ms: u64,
     max_players: i64,
@@ -123,9 +127,11 @@ impl Roster {
         self.people.values().map(|known| &known.person)
     }
 
-    /// How many players the script has reported on this map, without bots.
-    pub fn players_on_map(&self) -> usize {
-        let here = |known: &&Known| !known.person.bot && known.claimed_on == self.map_number;
+    /// How many players the script has reported since its session began, without bots. The engine can log
+    /// the start of a map whose script never reports.
+    pub fn players_of_session(&self) -> usize {
+        let session = Some(self.session_number);
+        let here = |known: &&Known| !known.person.bot && known.claimed_in == session;
         self.people.values().filter(here).count()
     }
 

@@ -19,6 +19,7 @@ impl Roster {
         match report {
             GameReport::MapStarted { map, max_players } => {
                 self.map_begins(map, now);
+                self.session_number += 1;
                 let is_unknown = self.max_players == 0 || !self.status_is_live(now);
                 if let Some(slots) = max_players.filter(|_| is_unknown) {
                     self.slots_are(slots);
@@ -106,6 +107,7 @@ impl Roster {
             return;
         };
         known.claimed_on = self.map_number;
+        known.claimed_in = Some(self.session_number);
         known.claimed_ms = now.mono_ms;
         let person = &mut known.person;
         if let Some(name) = player.name.as_ref().filter(|_| !known.has_engine_name) {

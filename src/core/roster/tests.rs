@@ -101,6 +101,21 @@ fn with_ann() -> Roster {
     roster
 }
 
+/// The engine starts a map whose script never reports: the players of the session before are missed.
+#[test]
+fn the_players_of_a_session_count_until_a_script_begins_another() {
+    let mut roster = with_ann();
+    let begin = json!({"map": "cp_a", "max_players": 24});
+    roster.script_event("map_start", &begin, at(21_000));
+    assert_eq!(roster.players_of_session(), 0, "claimed by no script");
+    roster.claims(2, "Ann", "[U:1:7]", at(22_000));
+    roster.claims(3, "Bot", "BOT", at(22_000));
+    roster.log_line(&Line::MapStarted("cp_b".into()), at(60_000));
+    assert_eq!(roster.players_of_session(), 1);
+    roster.script_event("map_start", &begin, at(61_000));
+    assert_eq!(roster.players_of_session(), 0);
+}
+
 #[test]
 fn scripts_alone_are_believed() {
     let mut roster = Roster::default();

@@ -50,7 +50,7 @@ impl Functions {
 
     pub fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
         match message {
-            Message::Loading(id) => offer(*id, OfferState::Loading, Vec::new(), cx),
+            Message::Loading(id, _) => offer(*id, OfferState::Loading, Vec::new(), cx),
             Message::Functions(id, functions) => {
                 offer(*id, OfferState::Loaded, functions.clone(), cx);
                 self.log_overlap(*id, cx);

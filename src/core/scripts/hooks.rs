@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{Cx, Message};
+use crate::core::event::LaunchKind;
 use crate::core::ids::{ScriptId, ServerId};
 use crate::protocol::script_channel as channel;
 
@@ -19,7 +20,7 @@ impl Hooks {
     pub fn on_message(&mut self, message: &Message) {
         let (id, hooks) = match message {
             Message::Loaded(id, hooks) => (id, &hooks[..]),
-            Message::Loading(id) | Message::Unloaded(id) => (id, &[][..]),
+            Message::Loading(id, _) | Message::Unloaded(id) => (id, &[][..]),
             Message::Functions(..) | Message::ProcessEnded(..) => return,
         };
         self.loading.remove(id);
@@ -30,7 +31,8 @@ impl Hooks {
         for hook in hooks {
             self.listeners.entry(hook.clone()).or_default().insert(*id);
         }
-        if matches!(message, Message::Loading(_)) {
+        // The file of VPI functions never has hooks.
+        if matches!(message, Message::Loading(_, LaunchKind::Script)) {
             self.loading.insert(*id);
         }
     }

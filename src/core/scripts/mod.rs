@@ -37,7 +37,7 @@ use std::collections::VecDeque;
 use serde_json::Value;
 
 use super::context::{Context, Directory};
-use super::event::{ScriptReport, StartScripts};
+use super::event::{LaunchKind, ScriptReport, StartScripts};
 use super::functions::Functions;
 use super::hosts::Hosts;
 use super::ids::{RequestId, RunId, ScriptId, ServerId, Ticket};
@@ -84,7 +84,7 @@ pub enum Input<'a> {
 /// What subjects report to each other.
 enum Message {
     /// A script will be loaded; its hooks and functions are not known yet.
-    Loading(ScriptId),
+    Loading(ScriptId, LaunchKind),
     /// A script is loaded, and has these hooks.
     Loaded(ScriptId, Vec<String>),
     /// It offers these functions.

@@ -322,7 +322,8 @@ impl Processes {
         script.journal.start(script.settings.memory_bytes);
         script.state = State::Queued { run: self.last_run };
         if !script.is_known {
-            cx.send(Message::Loading(id));
+            let kind = script.kind;
+            cx.send(Message::Loading(id, kind));
         }
     }
 

@@ -15,6 +15,7 @@ use crate::core::accepted_file::{AcceptedFile, Proof, Route};
 use crate::core::deadlines::Expiring;
 use crate::core::ids::{Caller, RequestId, RunId, ScriptId, ServerId, Source, Ticket};
 use crate::core::message;
+use crate::core::servers::GameServer;
 use crate::limits;
 use crate::protocol::call::Call;
 use crate::protocol::call_error::CallError;
@@ -390,7 +391,7 @@ fn only_server(cx: &Cx<'_>) -> Option<ServerId> {
 
 fn one_server(wanted: Option<ServerId>, cx: &Cx<'_>) -> Result<ServerId, CallError> {
     match wanted.or_else(|| only_server(cx)) {
-        Some(server) if cx.servers.get(server).is_some() => Ok(server),
+        Some(server) if cx.servers.get(server).is_some_and(GameServer::exists) => Ok(server),
         Some(_) => fail("ValueError", "there is no such server"),
         None => {
             let names = cx.servers.iter().map(|(_, game)| game.label.as_str());

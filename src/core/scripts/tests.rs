@@ -1,6 +1,7 @@
 //! Scripts in the whole core.
 
 mod calls;
+mod servers;
 mod world;
 
 use serde_json::{Value, json};
@@ -63,6 +64,16 @@ fn what_happens_while_a_script_is_loaded_waits_for_it() {
     world.say("a", json!([["ack", got.len() + 1], ["v", judged[1], 1]]));
     world.ready("b", &["OnPlayerChat"], &[]);
     assert_eq!(lines(&world.got("b")), ["early", "later"]);
+}
+
+/// It never has hooks, and while it loads, no event is kept for it.
+#[test]
+fn no_event_waits_for_the_file_of_vpi_functions() {
+    let mut world = World::new("vpi_interfaces = \"/scripts/vpi_interfaces.py\"\n", &[]);
+    let name = crate::config::INTERFACES_NAME;
+    world.chat("early");
+    world.ready(name, &[], &["top"]);
+    assert_eq!(world.got(name), Vec::<Value>::new());
 }
 
 #[test]

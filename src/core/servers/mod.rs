@@ -17,7 +17,7 @@ pub use super::ids::ServerId;
 pub use super::message::{GameEvent, Speaker};
 pub use chat::ChatVerdict;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::chat_guard::{ChatGuard, ChatSource};
@@ -49,6 +49,8 @@ pub struct GameServer {
     parked: BTreeMap<HostId, Roster>,
     pub guard: ChatGuard,
     hostname: Option<String>,
+    /// Whether the present configuration has it.
+    is_served: bool,
     /// The host whose script can be reached: the one that reported last.
     host: Option<HostId>,
     log: Option<LogState>,
@@ -113,9 +115,13 @@ impl Servers {
     /// VyHub: those come with the start alone.
     pub fn reconfigure(&mut self, config: &Config, ids: &[ServerId]) {
         let prefixes = config.chat_prefixes();
+        for known in &mut self.all {
+            known.is_served = false;
+        }
         for (server, id) in config.servers.iter().zip(ids) {
             if let Some(known) = self.get_mut(*id) {
                 known.guard.has_key = server.key.is_some();
+                known.is_served = true;
                 continue;
             }
             let path = || server.scriptdata.display().to_string();
@@ -127,10 +133,23 @@ impl Servers {
                 parked: BTreeMap::new(),
                 guard: ChatGuard::new(server.chat, server.key.is_some(), &prefixes),
                 hostname: server.hostname.clone(),
+                is_served: true,
                 host: None,
                 log: None,
                 rcon: None,
             });
+        }
+    }
+
+    /// Drops what servers know by hosts that do not report to them any more.
+    pub fn keep_hosts(&mut self, reports: impl Fn(ServerId, HostId) -> bool) {
+        for (id, server) in (0..).map(ServerId).zip(&mut self.all) {
+            let known = [server.host, server.roster_host, server.guard.host()];
+            let known = known.into_iter().flatten();
+            let known: BTreeSet<HostId> = known.chain(server.parked.keys().copied()).collect();
+            for host in known.into_iter().filter(|host| !reports(id, *host)) {
+                server.drop_host(host);
+            }
         }
     }
 
@@ -155,12 +174,14 @@ impl Servers {
         self.all.get_mut(server.0)
     }
 
+    /// Those of the present configuration.
     pub fn iter(&self) -> impl Iterator<Item = (ServerId, &GameServer)> {
-        (0..).map(ServerId).zip(&self.all)
+        self.iter_all().filter(|(_, server)| server.is_served)
     }
 
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (ServerId, &mut GameServer)> {
-        (0..).map(ServerId).zip(&mut self.all)
+    /// With those that a reload has removed. Their RCON and log stay until the next start.
+    fn iter_all(&self) -> impl Iterator<Item = (ServerId, &GameServer)> {
+        (0..).map(ServerId).zip(&self.all)
     }
 
     /// Where a player is, by userid.
@@ -168,7 +189,7 @@ impl Servers {
         let there = move |(id, server): (ServerId, &GameServer)| {
             Some((id, server.roster.by_steam(steam)?.userid))
         };
-        self.iter().filter_map(there)
+        self.iter_all().filter_map(there)
     }
 
     /// The script of a game reports something.
@@ -312,7 +333,7 @@ impl Servers {
 
     /// Those that can be reached by RCON, by their `hostname`.
     pub fn consoles(&self) -> impl Iterator<Item = (ServerId, Option<&str>)> {
-        let all = self.iter().filter(|(id, _)| self.has_rcon(*id));
+        let all = self.iter_all().filter(|(id, _)| self.has_rcon(*id));
         all.map(|(id, server)| (id, server.hostname.as_deref()))
     }
 
@@ -323,6 +344,11 @@ impl Servers {
 }
 
 impl GameServer {
+    /// Whether anything can come from it, or reach it.
+    pub fn exists(&self) -> bool {
+        self.is_served || self.is_connected()
+    }
+
     /// Whether it is reached besides its files.
     fn is_connected(&self) -> bool {
         self.vyhub.is_some() || self.rcon.is_some() || self.log.is_some()
@@ -330,15 +356,15 @@ impl GameServer {
 
     /// A server without `hostname` that nothing but files connects can be several games. Each host has a
     /// roster of its own then; that of the last report is the server's.
-    fn is_one_game(&self) -> bool {
+    pub fn is_one_game(&self) -> bool {
         self.hostname.is_some() || self.is_connected()
     }
 
     fn use_roster_of(&mut self, host: HostId) {
         let before = self.roster_host.replace(host);
-        let Some(before) = before.filter(|before| *before != host && !self.is_one_game()) else {
+        if before == Some(host) || self.is_one_game() {
             return;
-        };
+        }
         let own = match self.parked.remove(&host) {
             Some(own) => own,
             // A game can have another name on its next map, and its players stay.
@@ -346,7 +372,7 @@ impl GameServer {
             None => Roster::default(),
         };
         let other = std::mem::replace(&mut self.roster, own);
-        self.parked.insert(before, other);
+        self.parked.extend(before.map(|before| (before, other)));
     }
 
     /// Who is in the game of a host; `None` where it has reported nothing, or another host has since.
@@ -364,6 +390,21 @@ impl GameServer {
             self.host = None;
             self.guard.silent();
             self.roster.script_gone();
+        }
+    }
+
+    /// A host does not report to this server any more.
+    fn drop_host(&mut self, host: HostId) {
+        self.silent(host);
+        if self.guard.host() == Some(host) {
+            self.guard.silent();
+        }
+        if self.roster_host == Some(host) {
+            self.roster_host = None;
+            match self.is_one_game() {
+                true => self.roster.script_gone(),
+                false => self.roster = Roster::default(),
+            }
         }
     }
 

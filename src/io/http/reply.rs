@@ -44,17 +44,16 @@ impl Received {
         }
         let mut body = Bounded::new(self.0.into_body(), expect);
         let read = match expect {
-            // The status was all.
-            Expect::Nothing => {
-                let _ = io::copy(&mut body, &mut io::sink());
-                Ok(Reply::Nothing)
-            }
             Expect::BanList => {
                 let read = BanList::read(&mut body).map(|list| Reply::BanList(Arc::new(list)));
-                read.map_err(|error| body.broken.take().unwrap_or(error))
+                read.map_err(|error| error.to_string())
             }
-            _ => body.whole().and_then(|bytes| vyhub::reply(expect, &bytes)),
+            _ => match body.whole() {
+                Ok(bytes) => vyhub::reply(expect, &bytes).map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            },
         };
+        let read = read.map_err(|why| body.broken.take().unwrap_or(why));
         read.map_err(|why| {
             let why = words::plain(&why).replace(key, "(the key)");
             Failure::Unclear(format!("{host} answered, but not as expected: {why}"))
@@ -111,12 +110,10 @@ impl Bounded {
         }
     }
 
-    fn whole(&mut self) -> Result<Vec<u8>, String> {
+    fn whole(&mut self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        match self.read_to_end(&mut bytes) {
-            Ok(_) => Ok(bytes),
-            Err(error) => Err(self.broken.take().unwrap_or_else(|| error.to_string())),
-        }
+        self.read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 }
 

@@ -12,7 +12,7 @@ use super::tests_support::{
 use crate::config::Password;
 use crate::limits::{HTTP_JOBS_MAX, HTTP_KEEP_FOR_CHANGES_MS, HTTP_THREADS_MAX};
 use crate::protocol::backend;
-use crate::protocol::vyhub::{Reply, Request};
+use crate::protocol::vyhub::{Links, Reply, Request};
 
 #[test]
 fn a_request_says_who_asks_and_gets_its_answer() {
@@ -123,9 +123,9 @@ fn answers_come_in_pieces_or_compressed() {
         peer.send(COMPRESSED);
         peer.wait_for_end();
     });
-    let url = Reply::FrontendUrl("https://example.org".into());
+    let url = Reply::Links(Links::of("https://example.org"));
     assert_eq!(
-        Desk::new(&gzip).ask(Request::of(&backend::Request::FindFrontend)),
+        Desk::new(&gzip).ask(Request::of(&backend::Request::FindLinks)),
         Ok(url)
     );
 }

@@ -27,10 +27,9 @@ pub(super) const KEY: &str = "k3y-that-nobody-may-see";
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) const ID: Uuid = Uuid(0x0a1b_2c3d_4e5f_6071_8293_a4b5_c6d7_e8f9);
 /// A good answer to [`server`].
-pub(super) const SERVER: &str =
-    r#"{"id":"0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9","name":"2fort","serverbundle_id":null}"#;
+pub(super) const SERVER: &str = r#"{"id":"0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9","name":"2fort","type":"SOURCE","address":"","port":27015,"hidden":false,"status":"ONLINE","serverbundle_id":null}"#;
 /// A good answer to [`ban`].
-pub(super) const BAN: &str = r#"{"id":"0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9","status":"ACTIVE","created_on":"2026-03-01T12:00:00+00:00","active":true}"#;
+pub(super) const BAN: &str = r#"{"id":"0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9","status":"ACTIVE","created_on":"2026-03-01T12:00:00+00:00","active":true,"user":{},"protests":[]}"#;
 
 pub(super) fn server() -> Request {
     Request::of(&backend::Request::FindServer(ID))

@@ -66,7 +66,7 @@ fn removal(shelf: Shelf, name: &str) -> Write {
 }
 
 fn bans() -> Arc<BanList> {
-    let body = r#"{"76561197960287930":[{"id":"0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9","status":"ACTIVE","created_on":"2026-03-01T12:00:00+00:00"}]}"#;
+    let body = r#"{"76561197960287930":[{"id":"0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9","status":"ACTIVE","created_on":"2026-03-01T12:00:00+00:00","active":true,"user":{}}]}"#;
     Arc::new(BanList::read(body.as_bytes()).unwrap())
 }
 

@@ -69,7 +69,7 @@ impl BanList {
             vpid: KIND.into(),
             version: VERSION,
             bans: self.len(),
-            digest: format!("{:016x}", self.digest()),
+            digest: format!("{:016x}", self.computed_digest()),
         };
         serde_json::to_writer(&mut to, &head)?;
         to.write_all(b"\n")?;

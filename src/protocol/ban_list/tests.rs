@@ -19,6 +19,15 @@ fn ban(number: u128, username: &str, reason: &str) -> Value {
     })
 }
 
+/// A list of these.
+pub fn of(bans: &[Listed<'_>]) -> BanList {
+    let mut builder = Builder::default();
+    for ban in bans {
+        builder.add(ban).unwrap();
+    }
+    builder.finish()
+}
+
 fn read(value: &Value) -> BanList {
     BanList::read(value.to_string().as_bytes()).unwrap()
 }
@@ -74,19 +83,23 @@ fn what_is_not_in_force_is_passed_over_and_what_is_odd_is_counted() {
     let mut no_end = ban(6, "Ann", "x");
     no_end["ends_on"] = Value::Null;
     let mut bare = ban(7, "", "");
-    for field in ["user", "reason", "creator", "active", "serverbundle"] {
+    for field in ["reason", "creator", "serverbundle"] {
         bare.as_object_mut().unwrap().remove(field);
     }
+    let [mut no_user, mut not_said] = [8, 9].map(|id| ban(id, "Ann", "x"));
+    no_user.as_object_mut().unwrap().remove("user");
+    not_said.as_object_mut().unwrap().remove("active");
     let list = read(&json!({
-        ANN: [lifted, over, odd, endless, 7, null, [], {"id": 1}, no_end, bare],
+        ANN: [lifted, over, odd, endless, no_user, not_said, 7, null, [], {"id": 1}, no_end, bare],
         BOB: null,
+        "76561197960287933": {"detail": "x"},
         "somebody@discord": [ban(9, "x", "x")],
         "[U:1:7]": [ban(9, "x", "x")],
         "76561197960265728": [{"a": [1, {"b": "c"}]}],
     }));
     let ids: Vec<Uuid> = list.of(steam(ANN)).map(|ban| ban.id).collect();
     assert_eq!(ids, [Uuid(6), Uuid(7)]);
-    assert_eq!((list.len(), list.skipped()), (2, 6));
+    assert_eq!((list.len(), list.skipped()), (2, 10));
     let ends: Vec<_> = list.of(steam(ANN)).map(|ban| ban.ends_s).collect();
     assert_eq!(ends, [Some(1_772_370_000); 2]);
 }
@@ -99,7 +112,10 @@ fn what_is_no_whole_list_is_none_at_all() {
         "[]",
         "<html>",
         "{\"76561197960287930\": [",
-        "{\"76561197960287930\": {}}",
+        "{\"detail\": \"Internal Server Error\"}",
+        "{\"detail\": {}}",
+        "{\"detail\": []}",
+        "{\"76561197960287930\": [{\"id\": 1}, {}]}",
         "{} {}",
         "{\"a\": 1,}",
     ] {
@@ -110,8 +126,42 @@ fn what_is_no_whole_list_is_none_at_all() {
         assert!(BanList::read(&whole.as_bytes()[..end]).is_err(), "{end}");
     }
     let error = BanList::read(&whole.as_bytes()[..40]).unwrap_err();
+    let error = error.to_string();
     assert!(error.starts_with("the list of bans broke off"), "{error}");
     assert_eq!(BanList::read("{}".as_bytes()), Ok(BanList::default()));
+}
+
+#[test]
+fn what_cannot_be_read_of_a_player_stays_as_it_was_known() {
+    let known = read(&json!({
+        ANN: [ban(1, "Ann", "one"), ban(2, "Ann", "two")],
+        BOB: [ban(3, "Bob", "three"), ban(4, "Bob", "four")],
+    }));
+    let odd = |id: u128| json!({"id": Uuid(id)});
+    let came = |ann: Value, bob: Value| {
+        let list = read(&json!({ANN: ann, BOB: bob}));
+        let list = list.filled_up(&known).unwrap_or(list);
+        let mut file = Vec::new();
+        list.write(&mut file).unwrap();
+        assert_eq!(BanList::read_cached(&file[..]).unwrap().len(), list.len());
+        let reasons: Vec<String> = list.all().map(|ban| ban.reason.to_owned()).collect();
+        reasons.join(" ")
+    };
+    let (new, two) = (ban(5, "Ann", "new"), ban(2, "Ann", "two"));
+    for (ann, bob, expected) in [
+        (json!([odd(1), two]), json!([]), "one two"),
+        (json!([odd(1), new]), json!([]), "one new"),
+        (json!([new]), json!([{}]), "new three four"),
+        (json!([new, odd(9)]), json!([]), "new"),
+        (
+            json!([new, odd(2), {}]),
+            json!([odd(3)]),
+            "one two new three",
+        ),
+        (json!([new]), json!([]), "new"),
+    ] {
+        assert_eq!(came(ann, bob), expected);
+    }
 }
 
 #[test]

@@ -1,35 +1,40 @@
-//! VyHub's list of bans as it comes, ban by ban: the JSON is never in memory as a whole.
+//! VyHub's list of bans as it comes, player by player: the JSON is never in memory as a whole.
 
 use std::fmt;
 use std::io::{BufReader, Read};
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::read::{Date, seconds};
-use crate::protocol::ban_list::{BanList, Builder, Listed};
+use super::read::{Date, ReadError, seconds};
+use crate::protocol::ban_list::{BanList, Builder, Listed, TooLong};
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
 
 impl BanList {
     /// Reads the body of an answer: an object of lists by SteamID, of bans that are in force. Keys
     /// that are no player's SteamID are passed over, and so are bans that are lifted or over; a
-    /// ban that cannot be understood is too, and counted.
-    ///
-    /// Errors: a sentence.
-    pub fn read(from: impl Read) -> Result<Self, String> {
+    /// ban that cannot be understood is too, and counted. Where none can be understood, this is no list.
+    pub fn read(from: impl Read) -> Result<Self, ReadError> {
         let mut builder = Builder::default();
         let mut json = serde_json::Deserializer::from_reader(BufReader::new(from));
         json.deserialize_map(Players(&mut builder))
             .and_then(|()| json.end())
             .map_err(|error| match error.is_io() || error.is_eof() {
-                true => format!("the list of bans broke off: {error}"),
-                false => format!("the list of bans cannot be understood: {error}"),
+                true => ReadError::BrokenOff(error.to_string()),
+                false => ReadError::Odd("the list of bans", error.to_string()),
             })?;
-        Ok(builder.finish())
+        let list = builder.finish();
+        match list.is_empty() && list.skipped() > 0 {
+            true => Err(ReadError::NoneRead),
+            false => Ok(list),
+        }
     }
 }
+
+/// The key of a body in which VyHub says what is wrong, and of no list.
+const COMPLAINT: &str = "detail";
 
 /// The object around everything.
 struct Players<'a>(&'a mut Builder);
@@ -43,64 +48,50 @@ impl<'de> Visitor<'de> for Players<'_> {
 
     fn visit_map<M: MapAccess<'de>>(self, mut players: M) -> Result<(), M::Error> {
         while let Some(key) = players.next_key::<String>()? {
+            if key == COMPLAINT {
+                return Err(M::Error::custom("it is a complaint and no list"));
+            }
             // The 64-bit form; no other comes from VyHub.
-            let steam = key.parse().ok().and_then(SteamId::from_u64);
-            match steam {
-                Some(steam) => players.next_value_seed(Bans {
-                    steam,
-                    builder: self.0,
-                })?,
-                None => {
-                    players.next_value::<IgnoredAny>()?;
+            match key.parse().ok().and_then(SteamId::from_u64) {
+                Some(steam) => {
+                    let bans: Box<RawValue> = players.next_value()?;
+                    self.0.add_all(steam, &bans).map_err(M::Error::custom)?;
                 }
+                None => drop(players.next_value::<Vec<IgnoredAny>>()?),
             }
         }
         Ok(())
     }
 }
 
-/// The bans of one player.
-struct Bans<'a> {
-    steam: SteamId,
-    builder: &'a mut Builder,
-}
-
-impl<'de> DeserializeSeed<'de> for Bans<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
-        from.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Bans<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of bans")
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<S: SeqAccess<'de>>(self, mut bans: S) -> Result<(), S::Error> {
-        // A ban is cut out first and understood then: so one that is odd spoils no other.
-        while let Some(raw) = bans.next_element::<Box<RawValue>>()? {
+impl Builder {
+    /// The bans of one player. Each is cut out first and understood then: so one that is odd spoils no other.
+    fn add_all(&mut self, steam: SteamId, bans: &RawValue) -> Result<(), TooLong> {
+        let Ok(bans) = serde_json::from_str::<Vec<&RawValue>>(bans.get()) else {
+            self.skip(steam, None);
+            return Ok(());
+        };
+        for raw in bans {
             match serde_json::from_str::<Model>(raw.get()) {
-                Ok(ban) if ban.status == "ACTIVE" && ban.active != Some(false) => {
-                    let ban = ban.listed(self.steam);
-                    self.builder.add(&ban).map_err(S::Error::custom)?;
-                }
+                Ok(ban) if ban.status == "ACTIVE" && ban.active => self.add(&ban.listed(steam))?,
                 Ok(_) => {}
-                Err(_) => self.builder.skipped += 1,
+                Err(_) => {
+                    let known: Option<Known> = serde_json::from_str(raw.get()).ok();
+                    self.skip(steam, known.map(|known| known.id));
+                }
             }
         }
         Ok(())
     }
 }
 
-/// `BanModelReduced`, as far as it is needed.
+/// What may be known of a ban that cannot be understood.
+#[derive(Deserialize)]
+struct Known {
+    id: Uuid,
+}
+
+/// `BanModelReduced`, with all that the definition requires.
 #[derive(Deserialize)]
 struct Model {
     id: Uuid,
@@ -109,8 +100,8 @@ struct Model {
     created_on: Date,
     ends_on: Option<Date>,
     status: String,
-    active: Option<bool>,
-    user: Option<Person>,
+    active: bool,
+    user: Person,
     creator: Option<Person>,
 }
 
@@ -122,8 +113,8 @@ struct Person {
 
 impl Model {
     fn listed(&self, steam: SteamId) -> Listed<'_> {
-        fn name(person: &Option<Person>) -> &str {
-            let username = person.as_ref().and_then(|it| it.username.as_deref());
+        fn name(person: Option<&Person>) -> &str {
+            let username = person.and_then(|it| it.username.as_deref());
             username.unwrap_or_default()
         }
         let created_s = self.created_on.0.as_second();
@@ -132,9 +123,9 @@ impl Model {
         Listed {
             id: self.id,
             steam,
-            username: name(&self.user),
+            username: name(Some(&self.user)),
             reason: self.reason.as_deref().unwrap_or_default(),
-            creator: name(&self.creator),
+            creator: name(self.creator.as_ref()),
             created_s,
             ends_s: ends_s.or(length_s.map(|length_s| created_s.saturating_add(length_s))),
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::limits;
-use crate::protocol::backend::{self, FailureKind};
+use crate::protocol::backend::{self, FailureKind, Lacking};
 
 /// Any outcome but a good reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,39 +41,61 @@ impl fmt::Display for Failure {
 impl From<Failure> for backend::Failure {
     fn from(failure: Failure) -> Self {
         use FailureKind::{
-            Broken, Forbidden, Invalid, NotFound, TooEarly, Unauthorized, Unclear, Unreachable,
+            Broken, Busy, Forbidden, Foreign, Invalid, NotFound, TooEarly, Unauthorized, Unclear,
+            Unreachable,
         };
-        let (kind, least_s, asked_s, reachable) = match &failure {
-            Failure::Unreachable(_) => (Unreachable, 0, None, false),
-            Failure::Unclear(_) => (Unclear, 0, None, false),
+        let why = failure.to_string();
+        let (kind, asked_s, reachable, under_way) = match &failure {
+            Failure::Unreachable(_) => (Unreachable, None, false, false),
+            Failure::Unclear(_) => (Unclear, None, false, true),
             Failure::Status {
                 code,
                 retry_after_s,
                 detail,
             } => {
-                let (kind, least_s) = match code {
-                    429 => (Unreachable, 1),
-                    425 => (TooEarly, 0),
-                    408 | 500..=599 => (Broken, 0),
-                    _ if detail.is_none() => (Unreachable, limits::FOREIGN_ANSWER_S),
-                    401 => (Unauthorized, 0),
-                    403 => (Forbidden, 0),
-                    404 => (NotFound, 0),
-                    400..=499 => (Invalid, 0),
-                    _ => (Unclear, limits::FOREIGN_ANSWER_S),
+                let kind = match (code, detail) {
+                    (429, _) => Busy,
+                    (425, _) => TooEarly,
+                    (408 | 500..=599, _) => Broken,
+                    (_, None) => Foreign,
+                    (401, _) => Unauthorized,
+                    (403, Some(words)) => Forbidden(lacking(words)),
+                    (404, _) => NotFound,
+                    (400..=499, _) => Invalid,
+                    _ => Unclear,
                 };
+                // A gateway gives up sooner than what is behind it.
+                let under_way = detail.is_none() && kind == Broken;
                 let reachable = detail.is_some() && *code < 500;
-                (kind, least_s, *retry_after_s, reachable)
+                (kind, *retry_after_s, reachable, under_way)
             }
         };
-        let asked_s = asked_s.unwrap_or(0).min(limits::RETRY_AFTER_S_MAX);
         Self {
             kind,
-            why: failure.to_string(),
-            retry_after_s: asked_s.max(least_s),
+            why,
+            retry_after_s: asked_s.unwrap_or(0).min(limits::RETRY_AFTER_S_MAX),
             reachable,
+            under_way,
         }
     }
+}
+
+/// Whose right a refusal names: `user_morph` and whatever is said of a key are vpid's, and what else ends
+/// as the names of rights do is the issuer's.
+fn lacking(words: &str) -> Lacking {
+    let words = words.to_ascii_lowercase();
+    let mut words = words.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let of_key = |word: &str| word.contains("morph") || matches!(word, "key" | "token" | "apikey");
+    let of_issuer = |word: &str| {
+        let (_, end) = word.rsplit_once('_')?;
+        matches!(end, "edit" | "show" | "add" | "delete").then_some(Lacking::Issuer)
+    };
+    words
+        .clone()
+        .any(of_key)
+        .then_some(Lacking::Key)
+        .or_else(|| words.find_map(of_issuer))
+        .unwrap_or(Lacking::Unsaid)
 }
 
 #[cfg(test)]
@@ -89,58 +111,87 @@ mod tests {
     }
 
     #[test]
-    fn every_answer_has_its_meaning() {
+    fn every_reply_has_its_meaning() {
         use FailureKind::{
-            Broken, Forbidden, Invalid, NotFound, TooEarly, Unauthorized, Unclear, Unreachable,
+            Broken, Busy, Forbidden, Foreign, Invalid, NotFound, TooEarly, Unauthorized, Unclear,
+            Unreachable,
         };
-        for (failure, kind, reachable) in [
-            (Failure::Unreachable(String::new()), Unreachable, false),
-            (Failure::Unclear(String::new()), Unclear, false),
-            (status(401, Some("x")), Unauthorized, true),
-            (status(403, Some("x")), Forbidden, true),
-            (status(404, Some("x")), NotFound, true),
-            (status(400, Some("x")), Invalid, true),
-            (status(405, Some("x")), Invalid, true),
-            (status(409, Some("x")), Invalid, true),
-            (status(422, Some("x")), Invalid, true),
-            (status(408, Some("x")), Broken, true),
-            (status(425, Some("x")), TooEarly, true),
-            (status(429, Some("x")), Unreachable, true),
-            (status(500, Some("x")), Broken, false),
-            (status(502, None), Broken, false),
-            (status(503, None), Broken, false),
-            // A proxy's pages: nobody's ban dies of them.
-            (status(400, None), Unreachable, false),
-            (status(401, None), Unreachable, false),
-            (status(403, None), Unreachable, false),
-            (status(404, None), Unreachable, false),
-            (status(422, None), Unreachable, false),
-            (status(307, None), Unreachable, false),
+        let unsaid = Forbidden(Lacking::Unsaid);
+        for (failure, kind, reachable, under_way) in [
+            (
+                Failure::Unreachable(String::new()),
+                Unreachable,
+                false,
+                false,
+            ),
+            (Failure::Unclear(String::new()), Unclear, false, true),
+            (status(401, Some("x")), Unauthorized, true, false),
+            (status(403, Some("x")), unsaid, true, false),
+            (status(404, Some("x")), NotFound, true, false),
+            (status(400, Some("x")), Invalid, true, false),
+            (status(405, Some("x")), Invalid, true, false),
+            (status(409, Some("x")), Invalid, true, false),
+            (status(422, Some("x")), Invalid, true, false),
+            (status(408, Some("x")), Broken, true, false),
+            (status(425, Some("x")), TooEarly, true, false),
+            (status(429, Some("x")), Busy, true, false),
+            (status(429, None), Busy, false, false),
+            (status(500, Some("x")), Broken, false, false),
+            (status(502, None), Broken, false, true),
+            (status(503, None), Broken, false, true),
+            (status(302, Some("x")), Unclear, true, false),
+            // A proxy's pages: no ban becomes a dead letter because of them.
+            (status(400, None), Foreign, false, false),
+            (status(401, None), Foreign, false, false),
+            (status(403, None), Foreign, false, false),
+            (status(404, None), Foreign, false, false),
+            (status(422, None), Foreign, false, false),
+            (status(307, None), Foreign, false, false),
         ] {
             let meant = backend::Failure::from(failure.clone());
             assert_eq!(
-                (meant.kind, meant.reachable),
-                (kind, reachable),
+                (meant.kind, meant.reachable, meant.under_way),
+                (kind, reachable, under_way),
                 "{failure:?}"
             );
         }
     }
 
     #[test]
-    fn the_api_is_not_asked_sooner_than_it_wants() {
-        for (retry_after_s, detail, expected) in [
-            (Some(120), None, 120),
-            (None, None, 1),
-            (Some(u64::MAX), Some("x"), limits::RETRY_AFTER_S_MAX),
+    fn a_refusal_that_names_a_right_names_who_lacks_it() {
+        for (words, who) in [
+            ("The user lacks the property ban_edit.", Lacking::Issuer),
+            ("This needs the right warning_edit.", Lacking::Issuer),
+            ("Missing: WARNING_EDIT", Lacking::Issuer),
+            ("The key needs the right user_morph.", Lacking::Key),
+            ("user_morph_not_allowed", Lacking::Key),
+            ("This API key lacks ban_edit.", Lacking::Key),
+            (
+                "The length exceeds what the group may give.",
+                Lacking::Unsaid,
+            ),
+            ("permission_denied", Lacking::Unsaid),
+            ("", Lacking::Unsaid),
+        ] {
+            assert_eq!(lacking(words), who, "{words}");
+        }
+    }
+
+    #[test]
+    fn only_what_was_asked_for_is_said_to_be_asked_for() {
+        for (code, retry_after_s, detail, expected) in [
+            (429, Some(120), None, 120),
+            (503, Some(7), None, 7),
+            (429, None, None, 0),
+            (404, None, None, 0),
+            (429, Some(u64::MAX), Some("x"), limits::RETRY_AFTER_S_MAX),
         ] {
             let failure = Failure::Status {
-                code: 429,
+                code,
                 retry_after_s,
                 detail: detail.map(str::to_owned),
             };
             assert_eq!(backend::Failure::from(failure).retry_after_s, expected);
         }
-        let page = backend::Failure::from(status(404, None));
-        assert_eq!(page.retry_after_s, limits::FOREIGN_ANSWER_S);
     }
 }

@@ -1,8 +1,8 @@
 //! VyHub's API: what the core requests of its backend, as HTTP, and what VyHub replies.
 //!
 //! Shapes are those of VyHub's own API definition; where the written guideline differs, the
-//! definition wins. Readers are tolerant of what they do not need: unknown and missing fields,
-//! nulls, dates with and without microseconds.
+//! definition wins. A body without a field that the definition requires is not VyHub's; readers are
+//! tolerant of all else: unknown fields, nulls, dates with and without microseconds.
 
 mod ban_list;
 mod failure;
@@ -13,11 +13,11 @@ use serde_json::Value;
 
 use super::backend;
 pub use super::backend::{
-    Advert, Ban, BanList, Bundle, Group, NewBan, NewMembership, NewWarning, PAGE_SIZE, Page,
-    Property, Reply, Server, ServerState, User, Warning,
+    Advert, Ban, BanList, Bundle, Group, Lacking, Links, Listing, NewBan, NewMembership,
+    NewWarning, PAGE_SIZE, Page, Property, Reply, Server, ServerState, User, Warning,
 };
 pub use failure::Failure;
-pub use read::{detail, reply};
+pub use read::{ReadError, detail, reply};
 
 /// One request. Made by the functions in `request`, each with its own shape.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,20 +40,21 @@ pub enum Method {
 /// What a good answer holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expect {
-    /// Its status says all.
+    /// The definition says nothing of it, but that it is JSON.
     Nothing,
     Server,
     Bundle,
     User,
     Groups,
-    Properties,
     /// The active bans of a bundle; read as it comes, since it can be large.
     BanList,
     Ban,
-    Bans,
+    /// The page with this number.
+    Bans(u64),
     Warning,
-    Warnings,
-    FrontendUrl,
+    Warnings(u64),
+    Membership,
+    Links,
     Adverts,
 }
 

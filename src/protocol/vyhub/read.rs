@@ -1,8 +1,10 @@
 //! Reading answers: what a good one holds, and VyHub's own words in another.
 //!
-//! Strict where a decision follows from a field, and an error is a sentence for the operator; what is only
-//! shown may be anything. A field that is null is as one that is not there.
+//! A body without a field that the definition requires is not VyHub's answer. Of a list, one element that
+//! cannot be read is left out and counted. What is only shown may be anything, and a field that is null is
+//! as one that is not there.
 
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -13,7 +15,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::{
-    Advert, Ban, BanList, Bundle, Expect, Group, Page, Property, Reply, Server, User, Warning,
+    Advert, Ban, BanList, Bundle, Expect, Group, Links, Listing, PAGE_SIZE, Page, Property, Reply,
+    Server, User, Warning,
 };
 use crate::limits::{
     ADVERT_CHARS_MAX, ADVERTS_MAX, VYHUB_DETAIL_CHARS_MAX, VYHUB_NAME_CHARS_MAX,
@@ -23,29 +26,71 @@ use crate::protocol::ban_list::bounded;
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
 
+/// Why a body is not what VyHub answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReadError {
+    NoJson(String),
+    /// What should be one, such as "a ban".
+    NoObject(&'static str),
+    NoList(&'static str),
+    /// A record and the field that the definition requires of it.
+    Missing(&'static str, String),
+    /// A record and why it cannot be understood.
+    Odd(&'static str, String),
+    NoSteamId,
+    NoWebPage,
+    /// The page that was requested, and the one that came.
+    OtherPage(u64, u64),
+    /// How many records are on a page that should have so many.
+    ShortPage(u64, u64),
+    BrokenOff(String),
+    NoneRead,
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoJson(why) => write!(f, "it is no JSON: {why}"),
+            Self::NoObject(of) => write!(f, "{of} is no object"),
+            Self::NoList(what) => write!(f, "{what} are no list"),
+            Self::Missing(of, field) => write!(f, "{of} has no {field}"),
+            Self::Odd(of, why) => write!(f, "{of} cannot be understood: {why}"),
+            Self::NoSteamId => f.write_str("the user's `identifier` is no player's SteamID"),
+            Self::NoWebPage => f.write_str("`frontend_url` is no address of a web page"),
+            Self::OtherPage(wanted, came) => write!(f, "it is page {came} and not page {wanted}"),
+            Self::ShortPage(came, expected) => {
+                write!(
+                    f,
+                    "the page has {came} records, and its total makes {expected}"
+                )
+            }
+            Self::BrokenOff(why) => write!(f, "the list of bans broke off: {why}"),
+            Self::NoneRead => f.write_str("no ban of the list can be read"),
+        }
+    }
+}
+
 /// Reads the body of an answer with a 2xx status.
-///
-/// Errors: a sentence that says what is wrong with it.
-pub fn reply(expect: Expect, body: &[u8]) -> Result<Reply, String> {
+pub fn reply(expect: Expect, body: &[u8]) -> Result<Reply, ReadError> {
     match expect {
-        Expect::Nothing => return Ok(Reply::Nothing),
+        Expect::Nothing if body.trim_ascii().is_empty() => return Ok(Reply::Nothing),
         Expect::BanList => return BanList::read(body).map(|list| Reply::BanList(Arc::new(list))),
         _ => {}
     }
     let value: Value =
-        serde_json::from_slice(body).map_err(|error| format!("it is no JSON: {error}"))?;
+        serde_json::from_slice(body).map_err(|error| ReadError::NoJson(error.to_string()))?;
     Ok(match expect {
         Expect::Nothing | Expect::BanList => Reply::Nothing,
         Expect::Server => Reply::Server(server(value)?),
         Expect::Bundle => Reply::Bundle(bundle(value)?),
         Expect::User => Reply::User(user(value)?),
         Expect::Groups => Reply::Groups(list(value, "the groups", group)?),
-        Expect::Properties => Reply::Properties(list(value, "the properties", property)?),
         Expect::Ban => Reply::Ban(ban(value)?),
-        Expect::Bans => Reply::Bans(page(value, ban)?),
+        Expect::Bans(number) => Reply::Bans(page(value, number, ban)?),
         Expect::Warning => Reply::Warning(warning(value)?),
-        Expect::Warnings => Reply::Warnings(page(value, warning)?),
-        Expect::FrontendUrl => Reply::FrontendUrl(frontend_url(value)?),
+        Expect::Warnings(number) => Reply::Warnings(page(value, number, warning)?),
+        Expect::Membership => membership(value)?,
+        Expect::Links => Reply::Links(links(value)?),
         Expect::Adverts => Reply::Adverts(adverts(value)?),
     })
 }
@@ -153,22 +198,34 @@ struct BundleId {
     id: Uuid,
 }
 
-/// `of`: for sentences, such as "a ban".
-fn model<T: DeserializeOwned>(of: &str, value: Value) -> Result<T, String> {
+/// `of`: for sentences, such as "a ban". `required`: the fields that the definition requires, of which some may be null.
+fn model<T: DeserializeOwned>(
+    of: &'static str,
+    required: &str,
+    value: Value,
+) -> Result<T, ReadError> {
     let Value::Object(mut map) = value else {
-        return Err(format!("{of} is no object"));
+        return Err(ReadError::NoObject(of));
     };
+    if let Some(field) = required
+        .split_whitespace()
+        .find(|field| !map.contains_key(*field))
+    {
+        return Err(ReadError::Missing(of, format!("`{field}`")));
+    }
     map.retain(|_, field| !field.is_null());
     serde_json::from_value(map.into()).map_err(|error| {
         let why = error.to_string();
         match why.strip_prefix("missing field ") {
-            Some(field) => format!("{of} has no {field}"),
-            None => format!("{of} cannot be understood: {why}"),
+            Some(field) => ReadError::Missing(of, field.into()),
+            None => ReadError::Odd(of, why),
         }
     })
 }
 
-fn server(value: Value) -> Result<Server, String> {
+const SERVER: &str = "id name type address port hidden status";
+
+fn server(value: Value) -> Result<Server, ReadError> {
     #[derive(Deserialize)]
     struct Model {
         id: Uuid,
@@ -181,7 +238,7 @@ fn server(value: Value) -> Result<Server, String> {
         #[serde(default)]
         extra: Value,
     }
-    let model: Model = model("the server", value)?;
+    let model: Model = model("the server", SERVER, value)?;
     let bundle = model.serverbundle.map(|bundle| bundle.id);
     Ok(Server {
         id: model.id,
@@ -195,81 +252,71 @@ fn server(value: Value) -> Result<Server, String> {
     })
 }
 
-fn bundle(value: Value) -> Result<Bundle, String> {
+const BUNDLE: &str = "id name multigroup server_type sort_id";
+
+fn bundle(value: Value) -> Result<Bundle, ReadError> {
     #[derive(Deserialize)]
     struct Model {
         id: Uuid,
         #[serde(default)]
         name: Shown,
     }
-    let Model { id, name } = model("the bundle", value)?;
+    let Model { id, name } = model("the bundle", BUNDLE, value)?;
     let name = name.0.unwrap_or_default();
     Ok(Bundle { id, name })
 }
 
-fn user(value: Value) -> Result<User, String> {
+const USER: &str = "id type identifier registered_on admin credit_account_id attributes \
+                    email_notification activities linked_users";
+
+fn user(value: Value) -> Result<User, ReadError> {
     #[derive(Deserialize)]
     struct Model {
         id: Uuid,
         identifier: String,
         #[serde(default)]
         username: Shown,
-        #[serde(default)]
         admin: bool,
     }
-    let model: Model = model("the user", value)?;
+    let model: Model = model("the user", USER, value)?;
     let steam: Result<SteamId, ()> = model.identifier.parse();
     Ok(User {
         id: model.id,
-        steam: steam.map_err(|()| "the user's `identifier` is no player's SteamID".to_string())?,
+        steam: steam.map_err(|()| ReadError::NoSteamId)?,
         username: model.username.0,
         admin: model.admin,
     })
 }
 
-fn group(value: Value) -> Result<Group, String> {
+const GROUP: &str = "id name permission_level color properties mappings is_team";
+
+fn group(value: Value) -> Result<Group, ReadError> {
     #[derive(Deserialize)]
     struct Model {
         id: Uuid,
         #[serde(default)]
         name: Shown,
-        #[serde(default)]
         permission_level: f64,
-        #[serde(default)]
-        properties: Value,
+        properties: Map<String, Value>,
         max_ban_length: Option<f64>,
     }
-    let model: Model = model("a group", value)?;
-    let properties = match &model.properties {
-        Value::Object(named) => named
-            .iter()
-            .map(|(name, value)| granted(name, value))
-            .collect(),
-        _ => Vec::new(),
+    let model: Model = model("a group", GROUP, value)?;
+    // What does not say that it is granted is not.
+    let property = |(name, value): (String, Value)| Property {
+        granted: value.get("granted").and_then(Value::as_bool) == Some(true),
+        name,
     };
     Ok(Group {
         id: model.id,
         name: model.name.0.unwrap_or_default(),
         permission_level: model.permission_level as i64,
-        properties,
+        properties: model.properties.into_iter().map(property).collect(),
         max_ban_s: model.max_ban_length.map(seconds),
     })
 }
 
-/// A property; what does not say that it is granted is not.
-fn granted(name: &str, value: &Value) -> Property {
-    Property {
-        name: name.into(),
-        granted: value.get("granted").and_then(Value::as_bool) == Some(true),
-    }
-}
-
-fn property(value: Value) -> Result<Property, String> {
-    match value.get("name").and_then(Value::as_str) {
-        Some(name) => Ok(granted(name, &value)),
-        None => Err("a property has no `name`".into()),
-    }
-}
+const BAN: &str = "id created_on status active user protests";
+const WARNING: &str = "id creator created_on active disabled user";
 
 /// `BanModel` and `WarningModel`, as far as they are needed.
 #[derive(Deserialize)]
@@ -283,8 +330,8 @@ struct Record {
     creator: Creator,
 }
 
-fn ban(value: Value) -> Result<Ban, String> {
-    let record: Record = model("a ban", value)?;
+fn ban(value: Value) -> Result<Ban, ReadError> {
+    let record: Record = model("a ban", BAN, value)?;
     Ok(Ban {
         id: record.id,
         reason: record.reason,
@@ -296,8 +343,8 @@ fn ban(value: Value) -> Result<Ban, String> {
     })
 }
 
-fn warning(value: Value) -> Result<Warning, String> {
-    let record: Record = model("a warning", value)?;
+fn warning(value: Value) -> Result<Warning, ReadError> {
+    let record: Record = model("a warning", WARNING, value)?;
     Ok(Warning {
         id: record.id,
         reason: record.reason,
@@ -307,39 +354,61 @@ fn warning(value: Value) -> Result<Warning, String> {
     })
 }
 
+const MEMBERSHIP: &str = "id bounds begin group active user_id serverbundle";
+
+fn membership(value: Value) -> Result<Reply, ReadError> {
+    #[derive(Deserialize)]
+    struct Model {
+        #[serde(rename = "id")]
+        _id: Uuid,
+    }
+    let read: Result<Model, _> = model("the membership", MEMBERSHIP, value);
+    read.map(|_| Reply::Nothing)
+}
+
 /// Ends up in messages to players.
-fn frontend_url(value: Value) -> Result<String, String> {
+fn links(value: Value) -> Result<Links, ReadError> {
     #[derive(Deserialize)]
     struct Model {
         frontend_url: String,
     }
-    let Model { frontend_url: url } = model("the answer", value)?;
+    let Model { frontend_url: url } = model("the answer", "", value)?;
     let web = url.starts_with("https://") || url.starts_with("http://");
     let plain = url.bytes().all(|byte| byte.is_ascii_graphic());
-    match web && plain && url.len() <= VYHUB_URL_BYTES_MAX {
-        true => Ok(url),
-        false => Err("`frontend_url` is no address of a web page".into()),
+    if !web || !plain || url.len() > VYHUB_URL_BYTES_MAX {
+        return Err(ReadError::NoWebPage);
+    }
+    Ok(Links::of(url.trim_end_matches('/')))
+}
+
+impl Links {
+    /// Below the address of VyHub's pages.
+    pub fn of(frontend: &str) -> Self {
+        let page = |path: &str| format!("{frontend}/{path}");
+        Self::new(
+            page("bans"),
+            page("bans/{id}"),
+            page("server-dashboard/{id}"),
+        )
     }
 }
 
-/// In the order in which they are shown. One that is not enabled is left out, whatever was requested, and
-/// so is one that cannot be read.
-fn adverts(value: Value) -> Result<Vec<Advert>, String> {
+const ADVERT: &str = "id title content sort_id color enabled serverbundles";
+
+/// In the order in which they are shown. One that is not enabled is left out, whatever was requested.
+fn adverts(value: Value) -> Result<Listing<Advert>, ReadError> {
     #[derive(Deserialize)]
     struct Model {
         content: String,
         #[serde(default)]
         color: Shown,
-        #[serde(default)]
         sort_id: f64,
-        enabled: Option<bool>,
+        enabled: bool,
     }
-    let models = list(value, "the adverts", |value| {
-        Ok(model::<Model>("an advert", value).ok())
-    })?;
-    let mut models: Vec<Model> = models.into_iter().flatten().collect();
-    models.retain(|model| model.enabled != Some(false));
-    models.sort_by(|one, other| one.sort_id.total_cmp(&other.sort_id));
+    let read = |value| model::<Model>("an advert", ADVERT, value);
+    let Listing { mut items, skipped } = list(value, "the adverts", read)?;
+    items.retain(|model| model.enabled);
+    items.sort_by(|one, other| one.sort_id.total_cmp(&other.sort_id));
     let advert = |model: Model| {
         let colour = model.color.0.unwrap_or_default();
         let colour = colour.trim_start_matches('#');
@@ -349,34 +418,64 @@ fn adverts(value: Value) -> Result<Vec<Advert>, String> {
             colour: if digits { colour } else { "FFFFFF" }.to_owned(),
         }
     };
-    Ok(models.into_iter().take(ADVERTS_MAX).map(advert).collect())
+    let items = items.into_iter().take(ADVERTS_MAX).map(advert).collect();
+    Ok(Listing { items, skipped })
 }
 
 fn list<T>(
     value: Value,
-    what: &str,
-    each: fn(Value) -> Result<T, String>,
-) -> Result<Vec<T>, String> {
-    match value {
-        Value::Array(items) => items.into_iter().map(each).collect(),
-        Value::Null => Ok(Vec::new()),
-        _ => Err(format!("{what} are no list")),
-    }
+    what: &'static str,
+    each: fn(Value) -> Result<T, ReadError>,
+) -> Result<Listing<T>, ReadError> {
+    let Value::Array(all) = value else {
+        return Err(ReadError::NoList(what));
+    };
+    let count = all.len();
+    let items: Vec<T> = all.into_iter().filter_map(|item| each(item).ok()).collect();
+    let skipped = count - items.len();
+    Ok(Listing { items, skipped })
 }
 
-fn page<T>(value: Value, each: fn(Value) -> Result<T, String>) -> Result<Page<T>, String> {
+const PAGE: &str = "items total page size";
+
+fn page<T>(
+    value: Value,
+    number: u64,
+    each: fn(Value) -> Result<T, ReadError>,
+) -> Result<Page<T>, ReadError> {
     #[derive(Deserialize)]
     struct Model {
-        #[serde(default)]
         items: Value,
-        total: Option<f64>,
+        total: f64,
+        page: f64,
     }
-    let model: Model = model("the page", value)?;
-    let items = list(model.items, "the page's `items`", each)?;
-    let total = model.total.map(|total| seconds(total) as u64);
+    let model: Model = model("the page", PAGE, value)?;
+    let Value::Array(all) = model.items else {
+        return Err(ReadError::NoList("the page's `items`"));
+    };
+    let (mut items, mut skipped) = (Vec::new(), Vec::new());
+    for value in all {
+        let created = value.get("created_on").and_then(Value::as_str);
+        let created = created.and_then(date);
+        match each(value) {
+            Ok(item) => items.push(item),
+            Err(_) => skipped.push(created),
+        }
+    }
+    let (total, came) = (seconds(model.total) as u64, seconds(model.page) as u64);
+    if came != number {
+        return Err(ReadError::OtherPage(number, came));
+    }
+    let before = number.saturating_sub(1).saturating_mul(PAGE_SIZE);
+    let expected = total.saturating_sub(before).min(PAGE_SIZE);
+    let count = (items.len() + skipped.len()) as u64;
+    if count < expected {
+        return Err(ReadError::ShortPage(count, expected));
+    }
     Ok(Page {
-        total: total.unwrap_or(items.len() as u64),
         items,
+        skipped,
+        total,
     })
 }
 

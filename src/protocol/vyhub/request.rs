@@ -18,9 +18,10 @@ impl Request {
         match request {
             R::FindServer(server) => get(format!("/server/{server}"), Expect::Server),
             R::FindBundle(bundle) => get(format!("/server/bundle/{bundle}"), Expect::Bundle),
-            R::FindFrontend => get("/general/frontend-url".into(), Expect::FrontendUrl),
+            R::FindLinks => get("/general/frontend-url".into(), Expect::Links),
             R::ReportState { server, state } => Self {
                 body: Some(state_body(state)),
+                expect: Expect::Server,
                 ..change(Method::Patch, format!("/server/{server}"))
             },
             R::FindUser(steam) => get(format!("/user/{steam}?type=STEAM"), Expect::User),
@@ -32,7 +33,6 @@ impl Request {
                 let path = format!("/user/{user}/group?serverbundle_id={bundle}");
                 get(path, Expect::Groups)
             }
-            R::PropertiesOfUser(user) => get(format!("/user/{user}/property"), Expect::Properties),
             R::ListGroups => get("/group/".into(), Expect::Groups),
             R::EndMemberships {
                 user,
@@ -44,14 +44,19 @@ impl Request {
             ),
             R::CreateMembership { membership, issuer } => {
                 let path = format!("/user/{}/membership", membership.user);
-                post(path, *issuer, membership_body(membership), Expect::Nothing)
+                post(
+                    path,
+                    *issuer,
+                    membership_body(membership),
+                    Expect::Membership,
+                )
             }
             R::ListBans(bundle) => {
                 let path = format!("/server/bundle/{bundle}/ban?active=true");
                 get(path, Expect::BanList)
             }
             R::BansOfUser { user, bundle, page } => {
-                get(list("/ban/", *user, *bundle, *page), Expect::Bans)
+                get(list("/ban/", *user, *bundle, *page), Expect::Bans(*page))
             }
             R::CreateBan { ban, issuer } => {
                 post("/ban/".into(), *issuer, ban_body(ban), Expect::Ban)
@@ -61,9 +66,10 @@ impl Request {
                 bundle,
                 issuer,
             } => change(Method::Patch, of_user(*user, "ban", *bundle, *issuer)),
-            R::WarningsOfUser { user, bundle, page } => {
-                get(list("/warning/", *user, *bundle, *page), Expect::Warnings)
-            }
+            R::WarningsOfUser { user, bundle, page } => get(
+                list("/warning/", *user, *bundle, *page),
+                Expect::Warnings(*page),
+            ),
             R::CreateWarning { warning, issuer } => {
                 let body = json!({
                     "user_id": warning.user,
@@ -245,7 +251,7 @@ mod tests {
         };
         assert_eq!(Request::reachable().path, "/openapi.json");
         for (request, path) in [
-            (R::FindFrontend, "/general/frontend-url"),
+            (R::FindLinks, "/general/frontend-url"),
             (R::FindServer(USER), "/server/U"),
             (R::FindBundle(BUNDLE), "/server/bundle/B"),
             (R::FindUser(steam), "/user/76561197960287930?type=STEAM"),
@@ -254,7 +260,6 @@ mod tests {
                 R::GroupsOfUser { user, bundle },
                 "/user/U/group?serverbundle_id=B",
             ),
-            (R::PropertiesOfUser(USER), "/user/U/property"),
             (R::ListGroups, "/group/"),
             (
                 end_memberships(None),
@@ -288,7 +293,7 @@ mod tests {
     #[test]
     fn only_what_creates_is_a_post_and_only_that_needs_a_body() {
         let steam = SteamId::new(22_202).unwrap();
-        let (user, bundle, page, issuer) = (USER, BUNDLE, 1, None);
+        let (user, bundle, page, issuer) = (USER, BUNDLE, 2, None);
         let create_ban = R::CreateBan { ban: ban(), issuer };
         for request in [&R::CreateUser(steam), &create_ban].map(Request::of) {
             assert!(request.method == Method::Post && request.body.is_some());
@@ -306,7 +311,10 @@ mod tests {
         let expect = |request| Request::of(&request).expect;
         assert_eq!(expect(R::ListBans(BUNDLE)), Expect::BanList);
         assert_eq!(expect(create_ban), Expect::Ban);
-        assert_eq!(expect(R::BansOfUser { user, bundle, page }), Expect::Bans);
+        assert_eq!(
+            expect(R::BansOfUser { user, bundle, page }),
+            Expect::Bans(2)
+        );
     }
 
     #[test]

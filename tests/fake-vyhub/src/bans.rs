@@ -152,7 +152,7 @@ impl State {
         let active = call.parameter("active").map(|active| active == "true");
         let now = self.now();
         let still_true = |list: &&RenderedList| {
-            let same = (list.active, list.skew_s) == (active, self.skew_s);
+            let same = (list.active, list.skew_ms) == (active, self.skew_ms);
             same && list.until.is_none_or(|until| now < until)
         };
         let kept = self.rendered.as_ref().filter(still_true);
@@ -189,7 +189,7 @@ impl State {
         let body = Arc::new(body);
         self.rendered = Some(RenderedList {
             active,
-            skew_s: self.skew_s,
+            skew_ms: self.skew_ms,
             until: standing.filter_map(BanRecord::ends_on).min(),
             body: Arc::clone(&body),
         });

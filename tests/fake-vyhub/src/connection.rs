@@ -29,18 +29,22 @@ pub fn serve(stream: &TcpStream, shared: &Shared) {
 fn serve_one(stream: &TcpStream, shared: &Shared, received: &Received) -> bool {
     let number = shared.note(received);
     let path = below(received);
-    let Picked { fault, skew_s } = shared.faults.pick(&received.method, path);
+    let Picked { mut fault, skew_ms } = shared.faults.pick(&received.method, path);
+    if shared.lock().is_too_much() {
+        fault = Some(Fault::TooManyRequests(RetryAfter::Seconds(1)));
+    }
     match fault {
         Some(Fault::HangBefore) => {
             http::hang(stream);
             return false;
         }
         Some(Fault::ResetBefore) => return false,
+        Some(Fault::Late(ms)) => thread::sleep(Duration::from_millis(ms)),
         _ => {}
     }
     let answer = match fault.as_ref().and_then(|fault| shared.instead(fault)) {
         Some(answer) => answer,
-        None => shared.carry_out(received, number, skew_s),
+        None => shared.carry_out(received, number, skew_ms),
     };
     let answer = match fault {
         Some(Fault::HangAfterApplying) => {
@@ -63,7 +67,7 @@ fn serve_one(stream: &TcpStream, shared: &Shared, received: &Received) -> bool {
         .header("connection")
         .is_some_and(|value| value.eq_ignore_ascii_case("close"));
     let closes = received.malformed.is_some() || asked;
-    let goes_on = send(stream, shared, &answer, fault.as_ref(), skew_s, closes) && !closes;
+    let goes_on = send(stream, shared, &answer, fault.as_ref(), skew_ms, closes) && !closes;
     if received.malformed.is_some() {
         // Closed at once, with something unread, it would be reset, and the answer lost.
         let _ = stream.shutdown(Shutdown::Write);
@@ -77,7 +81,7 @@ fn send(
     shared: &Shared,
     answer: &Answer,
     fault: Option<&Fault>,
-    skew_s: i64,
+    skew_ms: i64,
     closes: bool,
 ) -> bool {
     let turn = shared.answers.fetch_add(1, Ordering::SeqCst);
@@ -87,7 +91,7 @@ fn send(
         Some(Fault::CutChunked) => turn * 2 + 1,
         _ => turn,
     };
-    let bytes = answer.bytes(turn, ahead(skew_s), closes);
+    let bytes = answer.bytes(turn, ahead(skew_ms), closes);
     match fault {
         Some(Fault::CutJson | Fault::CutChunked) => {
             let head = bytes.windows(4).position(|window| window == b"\r\n\r\n");
@@ -111,6 +115,10 @@ fn spoilt(mut answer: Answer, fault: &Fault) -> Answer {
             answer.body = Arc::new(b"{\"id\": \"0000, \"items\": [}".to_vec());
             answer
         }
+        Fault::Body(text) => {
+            answer.body = Arc::new(text.as_bytes().to_vec());
+            answer
+        }
         Fault::WrongContentType => {
             answer.content_type = "text/plain";
             answer
@@ -131,10 +139,10 @@ fn error(status: u16, page: Page) -> Answer {
     }
 }
 
-/// The time in so many seconds.
-fn ahead(seconds: i64) -> Timestamp {
+/// The time in so many milliseconds.
+fn ahead(ms: i64) -> Timestamp {
     let now = Timestamp::now();
-    let later = now.checked_add(SignedDuration::from_secs(seconds));
+    let later = now.checked_add(SignedDuration::from_millis(ms));
     later.unwrap_or(now)
 }
 
@@ -155,7 +163,7 @@ impl Shared {
                 let after = match retry_after {
                     RetryAfter::Missing => return Some(answer),
                     RetryAfter::Seconds(seconds) => seconds.to_string(),
-                    RetryAfter::Date(seconds) => http_date(ahead(*seconds as i64)),
+                    RetryAfter::Date(seconds) => http_date(ahead(*seconds as i64 * 1_000)),
                 };
                 Some(answer.with_header("Retry-After", after))
             }
@@ -183,11 +191,11 @@ impl Shared {
         state.requests.len() - 1
     }
 
-    fn carry_out(&self, received: &Received, number: usize, skew_s: i64) -> Answer {
+    fn carry_out(&self, received: &Received, number: usize, skew_ms: i64) -> Answer {
         let mut state = self.lock();
-        state.skew_s = skew_s;
+        state.skew_ms = skew_ms;
         let answer = check::answer(&mut state, received, &self.host);
-        state.skew_s = 0;
+        state.skew_ms = 0;
         state.requests[number].applied = answer.applied;
         self.changed.notify_all();
         answer

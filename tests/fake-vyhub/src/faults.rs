@@ -60,8 +60,12 @@ pub enum Fault {
     InvalidJson,
     /// VyHub's answer, waiting so many milliseconds before each byte.
     Trickle(u64),
-    /// VyHub's clock is wrong by so many seconds. May stand beside another fault.
+    /// VyHub's clock is wrong by so many milliseconds. May stand beside another fault.
     ClockSkew(i64),
+    /// VyHub carries it out so many milliseconds later, also when the client has gone meanwhile.
+    Late(u64),
+    /// VyHub carries it out, and this comes instead of its answer, as JSON and as if all were well.
+    Body(&'static str),
     /// VyHub's answer, said to be a text.
     WrongContentType,
     /// To a place that is none of VyHub's: who follows it makes a violation.
@@ -112,7 +116,7 @@ pub struct Faults {
 #[derive(Debug, Default)]
 pub(crate) struct Picked {
     pub fault: Option<Fault>,
-    pub skew_s: i64,
+    pub skew_ms: i64,
 }
 
 impl Faults {
@@ -179,7 +183,7 @@ impl Faults {
         let mut plan = self.plan();
         let mut picked = Picked::default();
         let mut take = |fault: Fault| match fault {
-            Fault::ClockSkew(skew_s) => picked.skew_s = skew_s,
+            Fault::ClockSkew(skew_ms) => picked.skew_ms = skew_ms,
             fault if picked.fault.is_none() => picked.fault = Some(fault),
             _ => {}
         };
@@ -197,7 +201,7 @@ impl Faults {
         if let Some(fault) = plan.random.as_mut().and_then(Random::draw) {
             take(fault);
         }
-        plan.played += u64::from(picked.fault.is_some() || picked.skew_s != 0);
+        plan.played += u64::from(picked.fault.is_some() || picked.skew_ms != 0);
         picked
     }
 

@@ -6,6 +6,7 @@ use crate::answer::Answer;
 use crate::call::Call;
 use crate::models::user_short;
 use crate::state::{State, StatusRecord, iso};
+use crate::users::no_user;
 
 pub(crate) fn no_bundle() -> Answer {
     Answer::refused(404, "serverbundle_not_found", "This bundle does not exist.")
@@ -35,6 +36,14 @@ impl State {
     pub(crate) fn edit_server(&mut self, call: &Call) -> Answer {
         if call.id != self.server {
             return no_server();
+        }
+        let activities = call.body.get("user_activities").and_then(Value::as_array);
+        let mut users = activities
+            .into_iter()
+            .flatten()
+            .map(|one| one["user_id"].as_str());
+        if users.any(|user| user.is_none_or(|user| !self.users.contains_key(user))) {
+            return no_user();
         }
         let at = self.stamp();
         let body = call.body.clone();

@@ -55,6 +55,20 @@ impl FakeVyhub {
         });
     }
 
+    /// The same in another bundle, of which this server knows nothing.
+    #[track_caller]
+    pub fn put_in_group_elsewhere(&self, user: &str, group: &str) {
+        self.with(|state| {
+            let user = state.users.get_mut(user).expect("a user with this id");
+            user.groups_elsewhere.push(group.to_owned());
+        });
+    }
+
+    /// More requests in a second than that are too many.
+    pub fn allow_per_second(&self, most: usize) {
+        self.with(|state| state.per_second_max = Some(most));
+    }
+
     /// The user is in no group any more.
     #[track_caller]
     pub fn take_out_of_groups(&self, user: &str) {

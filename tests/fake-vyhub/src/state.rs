@@ -1,7 +1,8 @@
 //! What a VyHub knows, and what it was asked.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
@@ -16,8 +17,10 @@ pub struct User {
     pub username: Option<String>,
     pub admin: bool,
     pub registered: Timestamp,
-    /// Ids of groups.
+    /// Ids of groups, in this bundle.
     pub groups: Vec<String>,
+    /// The same in another bundle.
+    pub groups_elsewhere: Vec<String>,
 }
 
 /// A group.
@@ -103,7 +106,7 @@ pub struct RenderedList {
     pub active: Option<bool>,
     pub until: Option<Timestamp>,
     /// By which clock.
-    pub skew_s: i64,
+    pub skew_ms: i64,
     pub body: Arc<Vec<u8>>,
 }
 
@@ -128,8 +131,11 @@ pub struct State {
     pub(crate) statuses: Vec<StatusRecord>,
     pub(crate) violations: Vec<String>,
     pub(crate) rendered: Option<RenderedList>,
-    /// How wrong the clock is.
-    pub(crate) skew_s: i64,
+    /// How wrong the clock is, in milliseconds.
+    pub(crate) skew_ms: i64,
+    /// Requests that are allowed in a second.
+    pub(crate) per_second_max: Option<usize>,
+    pub(crate) recent: VecDeque<Instant>,
     ids: u64,
     dates: u64,
 }
@@ -152,7 +158,9 @@ impl State {
             statuses: Vec::new(),
             violations: Vec::new(),
             rendered: None,
-            skew_s: 0,
+            skew_ms: 0,
+            per_second_max: None,
+            recent: VecDeque::new(),
             ids: 0,
             dates: 0,
         };
@@ -223,6 +231,7 @@ impl State {
             admin,
             registered: self.stamp(),
             groups: Vec::new(),
+            groups_elsewhere: Vec::new(),
         };
         let id = user.id.clone();
         self.by_steam.insert(steam.to_owned(), id.clone());
@@ -248,7 +257,7 @@ impl State {
     /// The API's clock.
     pub(crate) fn now(&self) -> Timestamp {
         let now = Timestamp::now();
-        let skew = SignedDuration::from_secs(self.skew_s);
+        let skew = SignedDuration::from_millis(self.skew_ms);
         now.checked_add(skew).unwrap_or(now)
     }
 
@@ -267,18 +276,33 @@ impl State {
         self.violations.push(format!("{request}: {what}"));
     }
 
-    /// The user's rights: of several groups that mention one, the highest decides.
-    pub(crate) fn properties(&self, user: &User) -> BTreeMap<String, bool> {
-        let mut groups: Vec<&Group> = self.groups_of(user);
+    /// What groups grant: of several that mention a right, the highest decides.
+    pub(crate) fn properties(mut groups: Vec<&Group>) -> BTreeMap<String, bool> {
         groups.sort_by_key(|group| group.level);
         let all = groups.into_iter().flat_map(|group| &group.properties);
         all.map(|(name, granted)| (name.clone(), *granted))
             .collect()
     }
 
-    pub(crate) fn groups_of(&self, user: &User) -> Vec<&Group> {
-        let groups = user.groups.iter();
+    /// In this bundle, or in all bundles.
+    pub(crate) fn groups_of(&self, user: &User, everywhere: bool) -> Vec<&Group> {
+        let elsewhere = user.groups_elsewhere.iter().filter(|_| everywhere);
+        let groups = user.groups.iter().chain(elsewhere);
         groups.filter_map(|id| self.groups.get(id)).collect()
+    }
+
+    /// Whether one more request is too many.
+    pub(crate) fn is_too_much(&mut self) -> bool {
+        let Some(most) = self.per_second_max else {
+            return false;
+        };
+        let now = Instant::now();
+        self.recent.push_back(now);
+        let old = |at: &Instant| now.duration_since(*at) >= Duration::from_secs(1);
+        while self.recent.front().is_some_and(old) {
+            self.recent.pop_front();
+        }
+        self.recent.len() > most
     }
 }
 

@@ -43,7 +43,8 @@ impl State {
         let Some(user) = self.users.get(call.id) else {
             return no_user();
         };
-        let groups = self.groups_of(user);
+        let everywhere = call.parameter("serverbundle_id").is_none();
+        let groups = self.groups_of(user, everywhere);
         let groups: Vec<Value> = groups.iter().map(|group| self.group_model(group)).collect();
         Answer::ok(&groups.into())
     }
@@ -107,7 +108,8 @@ impl State {
         let Some(user) = self.users.get(call.id) else {
             return no_user();
         };
-        let properties = self.properties(user).into_iter();
+        // All groups of the user together, whatever their bundles.
+        let properties = Self::properties(self.groups_of(user, true)).into_iter();
         let model = |(name, granted)| json!({"name": name, "granted": granted, "values": []});
         let properties: Vec<Value> = properties.map(model).collect();
         Answer::ok(&properties.into())
@@ -127,9 +129,9 @@ impl State {
         };
         if let Some(right) = right
             && !user.admin
-            && self.properties(user).get(right) != Some(&true)
+            && Self::properties(self.groups_of(user, false)).get(right) != Some(&true)
         {
-            let msg = format!("This needs the right {right}.");
+            let msg = format!("The user lacks the property {right}.");
             return Err(Answer::refused(403, "permission_denied", &msg));
         }
         Ok(Some(id.to_owned()))
@@ -140,7 +142,7 @@ impl State {
         let Some(user) = creator.and_then(|id| self.users.get(id)) else {
             return true;
         };
-        let groups = self.groups_of(user).into_iter();
+        let groups = self.groups_of(user, false).into_iter();
         let mut banning = groups.filter(|group| group.properties.get("ban_edit") == Some(&true));
         user.admin
             || banning.any(|group| match (group.max_ban_s, length_s) {

@@ -29,6 +29,22 @@ struct Bundle {
     stored: Option<u64>,
     /// The backend has replied in this run.
     fetched: bool,
+    /// The last list that came was empty, and this one is not.
+    doubted: bool,
+}
+
+impl Bundle {
+    /// What is to be known from now on, when a list has come. `None`: an empty one in the place of one with
+    /// bans, which would lift all of them, is believed when it comes twice.
+    fn judged(&mut self, list: Arc<BanList>) -> Option<Arc<BanList>> {
+        let lifts_all = list.is_empty() && !self.list.is_empty();
+        if lifts_all && !std::mem::replace(&mut self.doubted, true) {
+            return None;
+        }
+        self.doubted = false;
+        let filled_up = list.filled_up(&self.list);
+        Some(filled_up.map_or(list, Arc::new))
+    }
 }
 
 impl Lists {
@@ -57,9 +73,13 @@ impl Lists {
 
     /// Something has changed: the list of this bundle is fetched soon.
     pub fn refresh(&mut self, bundle: Uuid, now: Now) {
+        self.refresh_at(bundle, now.mono_ms + limits::VYHUB_SOON_MS);
+    }
+
+    pub fn refresh_at(&mut self, bundle: Uuid, due_ms: u64) {
         if let Some(bundle) = self.by_bundle.get_mut(&bundle) {
             bundle.refresh_soon |= bundle.asked_ms.is_some();
-            bundle.due_ms = bundle.due_ms.min(now.mono_ms + limits::VYHUB_SOON_MS);
+            bundle.due_ms = bundle.due_ms.min(due_ms);
         }
     }
 
@@ -74,6 +94,7 @@ impl Lists {
                 asked_ms: None,
                 refresh_soon: false,
                 fetched: false,
+                doubted: false,
             }
         });
     }
@@ -104,14 +125,16 @@ impl Subject for Fetches {
         };
         match reply {
             Ok(Reply::BanList(list)) => {
-                if list.skipped() > 0 {
-                    log::debug!("{} bans of VyHub's list cannot be read", list.skipped());
-                }
+                let Some(list) = bundle.judged(list) else {
+                    bundle.due_ms = cx.now.mono_ms + limits::VYHUB_SOON_MS;
+                    return;
+                };
                 let digest = list.digest();
                 bundle.list = Arc::clone(&list);
                 bundle.fetched = true;
                 let known = bundle.stored.replace(digest) == Some(digest);
                 cx.send(Message::BansChanged);
+                cx.send(Message::Fetched(id, asked.at_ms, true));
                 if known {
                     return cx.send(Message::Listed(id, asked.at_ms));
                 }
@@ -120,9 +143,9 @@ impl Subject for Fetches {
             }
             Ok(_) => {}
             Err(failure) => {
-                let pause_ms = failure.retry_after_s * 1_000;
-                bundle.due_ms = bundle.due_ms.max(cx.now.mono_ms + pause_ms);
+                bundle.due_ms = cx.backend.again_ms(limits::VYHUB_ROUND_MS, cx.now);
                 cx.backend.report_refusal(&failure, cx.now);
+                cx.send(Message::Fetched(id, asked.at_ms, false));
             }
         }
     }
@@ -136,7 +159,7 @@ impl Subject for Fetches {
     }
 
     fn advance(&mut self, cx: &mut Cx<'_>) {
-        for (_, bundle) in cx.records.ready() {
+        for (_, bundle) in cx.records.enforced() {
             cx.lists.begin(bundle);
         }
         let at_ms = cx.now.mono_ms;

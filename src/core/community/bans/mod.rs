@@ -15,6 +15,7 @@ use super::rights::{allows, max_ban, outranks};
 use super::targets::several;
 use super::words::{BanNotice, Problem, short_id};
 use super::{Cx, Message, Subject};
+use crate::core::deadlines::Expiring;
 use crate::core::outbox::{Change, Entry, EntryId, Outbox, State};
 use crate::core::servers::ServerId;
 use crate::limits;
@@ -30,9 +31,18 @@ pub struct Bans {
     names: VecDeque<(SteamId, String)>,
     /// When each userid was kicked last.
     kicked: HashMap<(ServerId, i64), u64>,
-    /// Everybody has to be looked at again.
+    /// Unbans of players of whom no ban is known, by number, that wait for a list that is newer.
+    unsure: Expiring<u64, Unsure>,
+    last: u64,
+    /// All players have to be looked at again.
     enforce_all: bool,
     kick_due_ms: Option<u64>,
+}
+
+struct Unsure {
+    order: Order,
+    /// When it was ordered, on the daemon's clock.
+    since_ms: u64,
 }
 
 /// A ban in force.
@@ -69,10 +79,11 @@ fn banned(
     now_s: i64,
 ) -> Option<Ban> {
     let here = |entry: &&Entry| entry.bundle == bundle && entry.state != State::Dead;
-    let own: Vec<&Entry> = outbox.of(steam).filter(here).collect();
+    let own: Vec<&Entry> = outbox.unlisted(steam).filter(here).collect();
     let lifted = own.iter().rposition(|entry| entry.change == Change::Unban);
     let after = lifted.map_or(0, |at| at + 1);
-    let lifted_s = lifted.map(|at| own[at].created.as_second());
+    // What may have been created before an unban is lifted, until a list says otherwise.
+    let lifted_s = lifted.map(|at| own[at].latest_s.unwrap_or(own[at].created.as_second()));
     let standing = own[after..].iter().filter(|entry| entry.bans(now_s));
     let own = standing.map(|entry| Ban::of_entry(entry));
     let holds = |ends_s: Option<i64>| ends_s.is_none_or(|ends_s| ends_s > now_s);
@@ -109,6 +120,14 @@ impl Subject for Bans {
                 self.enforce_all = true;
                 lift_unsent(*id, cx);
             }
+            Message::Fetched(bundle, asked_ms, fresh) => {
+                let is_meant = |_: &u64, unsure: &Unsure| {
+                    unsure.order.bundle == *bundle && unsure.since_ms <= *asked_ms
+                };
+                for (_, Unsure { order, .. }) in self.unsure.remove_where(is_meant) {
+                    self.decide_unban(&order, *fresh, cx);
+                }
+            }
             Message::Order(order) => {
                 let done = match &order.command {
                     Command::Ban {
@@ -116,7 +135,7 @@ impl Subject for Bans {
                         length,
                         reason,
                     } => self.ban(order, who, *length, reason, cx),
-                    Command::Unban { who } => self.unban(order, who, cx),
+                    Command::Unban { who } => self.unban(order, who, false, cx),
                     Command::IsBanned { who } => is_banned(order, who, cx),
                     _ => Ok(()),
                 };
@@ -129,6 +148,9 @@ impl Subject for Bans {
     }
 
     fn advance(&mut self, cx: &mut Cx<'_>) {
+        while let Some((_, Unsure { order, .. })) = self.unsure.pop_due(cx.now.mono_ms) {
+            self.decide_unban(&order, false, cx);
+        }
         let due = self
             .kick_due_ms
             .is_some_and(|due_ms| due_ms <= cx.now.mono_ms);
@@ -138,7 +160,8 @@ impl Subject for Bans {
     }
 
     fn next_due(&self, _cx: &Cx<'_>) -> Option<u64> {
-        self.kick_due_ms
+        let dues = [self.kick_due_ms, self.unsure.next_due()];
+        dues.into_iter().flatten().min()
     }
 }
 
@@ -181,17 +204,61 @@ impl Bans {
         Ok(())
     }
 
-    fn unban(&mut self, order: &Order, who: &Target, cx: &mut Cx<'_>) -> Result<(), Problem> {
-        let (steam, name) = match who {
-            Target::Name { text, .. } => self.named(order.bundle, text, cx)?,
-            _ => cx.target(order.server, order.bundle, who)?,
+    /// `sure`: the list is as new as it can be.
+    fn unban(
+        &mut self,
+        order: &Order,
+        who: &Target,
+        sure: bool,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Problem> {
+        let target = match who {
+            Target::Name { text, .. } => self.named(order.bundle, text, cx),
+            _ => cx.target(order.server, order.bundle, who),
         };
-        // Only a person at the server is told that there is none: a script's unban is for sure.
-        let is_known = cx.lists.is_fetched(order.bundle) && cx.backend.is_reachable();
-        if order.call.is_none() && is_known && cx.ban_of(order.bundle, steam).is_none() {
+        let is_known = match &target {
+            Ok((steam, _)) => cx.ban_of(order.bundle, *steam).is_some(),
+            Err(problem) => problem.key != "player_unknown",
+        };
+        // A script's unban is for sure, and what cannot be known is left to the backend.
+        let may_know = cx.lists.is_fetched(order.bundle) && cx.backend.is_reachable();
+        if order.call.is_none() && may_know && !is_known {
+            if !sure && self.unsure.len() < limits::ORDERS_MAX {
+                self.wait_for_list(order, cx);
+                return Ok(());
+            }
+            let name = target?.1;
             return Err(Problem::new("unban_none", &[("player", &name)]));
         }
-        cx.accept(order, (steam, name), Change::Unban)
+        cx.accept(order, target?, Change::Unban)
+    }
+
+    /// Another server may have banned the player after the list was fetched.
+    fn wait_for_list(&mut self, order: &Order, cx: &mut Cx<'_>) {
+        self.last += 1;
+        let unsure = Unsure {
+            order: order.clone(),
+            since_ms: cx.now.mono_ms,
+        };
+        let due_ms = cx.now.mono_ms + limits::QUESTION_PATIENCE_MS;
+        self.unsure.insert(self.last, unsure, due_ms);
+        cx.lists.refresh_at(order.bundle, cx.now.mono_ms);
+    }
+
+    /// `fresh`: the newest list has come. Without it, the backend decides.
+    fn decide_unban(&mut self, order: &Order, fresh: bool, cx: &mut Cx<'_>) {
+        let Command::Unban { who } = &order.command else {
+            return;
+        };
+        let done = match (fresh, who) {
+            (false, Target::Steam(_) | Target::Userid(_)) => cx
+                .target(order.server, order.bundle, who)
+                .and_then(|target| cx.accept(order, target, Change::Unban)),
+            _ => self.unban(order, who, true, cx),
+        };
+        if let Err(problem) = done {
+            cx.refuse(order, &problem);
+        }
     }
 
     /// Who is banned here and has this name, or a part of it: in the backend, or in the game when they were
@@ -239,7 +306,7 @@ impl Bans {
     fn enforce(&mut self, cx: &mut Cx<'_>) {
         self.enforce_all = false;
         let mut all = Vec::new();
-        for (server, bundle) in cx.records.ready() {
+        for (server, bundle) in cx.records.enforced() {
             let Some(game) = cx.servers.get(server) else {
                 continue;
             };
@@ -340,11 +407,8 @@ fn lift_unsent(id: EntryId, cx: &mut Cx<'_>) {
 
 /// What a banned player reads.
 fn kick_reason(ban: &Ban, cx: &Cx<'_>) -> String {
-    let link = match (cx.records.frontend(), ban.id) {
-        (Some(frontend), Some(id)) => format!("{frontend}/bans/{id}"),
-        (Some(frontend), None) => format!("{frontend}/bans"),
-        (None, _) => String::new(),
-    };
+    let links = cx.records.links();
+    let link = links.map_or(String::new(), |links| links.ban(ban.id));
     let server_admin = cx.words.say("server_admin", &[]);
     cx.words.kick(&BanNotice {
         reason: &ban.reason,

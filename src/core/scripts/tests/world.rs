@@ -33,6 +33,8 @@ pub struct Process {
     script: ScriptId,
     run: RunId,
     pub name: String,
+    /// Those that it was started with.
+    pub servers: Vec<String>,
     got: Vec<Value>,
     pub interrupted: bool,
     pub killed: bool,
@@ -42,19 +44,33 @@ fn configured(more: &str) -> Config {
     config::parse(&format!("{HEAD}{more}"), Path::new("/"), |_| None).unwrap()
 }
 
+/// All servers are in one folder.
+fn folders(config: &Config) -> Vec<FolderId> {
+    vec![FolderId(0); config.servers.len()]
+}
+
 impl World {
     pub fn reconfigure(&mut self, more: &str) {
-        self.on(Event::configuration(configured(more), &[FolderId(0)]));
+        self.configuration_is(configured(more));
+    }
+
+    pub fn configuration_is(&mut self, config: Config) {
+        let folders = folders(&config);
+        self.on(Event::configuration(config, &folders));
     }
 
     pub fn new(more: &str, scripts: &[&str]) -> Self {
-        let config = configured(more);
+        Self::with(configured(more), scripts)
+    }
+
+    pub fn with(config: Config, scripts: &[&str]) -> Self {
+        let folders = folders(&config);
         let now = Now {
             mono_ms: 1_000,
             wall_s: 1_800_000_000,
         };
         let mut world = Self {
-            core: Core::new(&config, &[FolderId(0)]),
+            core: Core::new(&config, &folders),
             now,
             processes: Vec::new(),
             pushed: Vec::new(),
@@ -62,12 +78,7 @@ impl World {
             begun: 0,
         };
         let config = Arc::new(config);
-        world.on(Event::start(
-            config.clone(),
-            &[FolderId(0)],
-            Found::default(),
-            1,
-        ));
+        world.on(Event::start(config.clone(), &folders, Found::default(), 1));
         world.on(Event::StartScripts(Box::new(StartScripts {
             config,
             found: scripts.iter().map(|name| (*name).to_owned()).collect(),
@@ -94,12 +105,14 @@ impl World {
     }
 
     fn act(&mut self, script: ScriptId, run: RunId, act: ScriptAct) {
-        if let ScriptAct::Start(Launch { name, .. }) = act {
+        if let ScriptAct::Start(Launch { name, servers, .. }) = act {
+            let servers = servers.into_iter().map(|(_, name)| name).collect();
             let (interrupted, killed, got) = (false, false, Vec::new());
             return self.processes.push(Process {
                 script,
                 run,
                 name,
+                servers,
                 got,
                 interrupted,
                 killed,

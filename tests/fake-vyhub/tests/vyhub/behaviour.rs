@@ -172,7 +172,7 @@ fn a_ban_that_runs_out_stays_active_by_its_status_and_leaves_the_list() {
     assert_eq!(listed(client.get(&format!("{path}?active=true"))), Some(1));
     vyhub
         .faults
-        .next(("GET", "/server/bundle"), Fault::ClockSkew(3601));
+        .next(("GET", "/server/bundle"), Fault::ClockSkew(3_601_000));
     assert_eq!(listed(client.get(&format!("{path}?active=true"))), Some(0));
     vyhub.edit_ban(&id, |ban| ban.length_s = Some(0.0));
     assert_eq!(listed(client.get(&format!("{path}?active=true"))), Some(0));

@@ -146,7 +146,7 @@ fn a_trickle_is_whole_but_slow() {
 
 #[test]
 fn a_wrong_clock_is_wrong_everywhere() {
-    let met = ban(Fault::ClockSkew(-400 * 24 * 3600));
+    let met = ban(Fault::ClockSkew(-400 * 24 * 3_600_000));
     let reply = met.reply.unwrap();
     let year = reply.json()["created_on"].as_str().unwrap()[..4].to_owned();
     assert!(reply.header("date").unwrap().contains(&year), "{reply:?}");

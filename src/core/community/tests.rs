@@ -1,0 +1,616 @@
+//! The community with one server on which Ann plays, and a backend whose replies each test decides.
+
+use std::path::Path;
+
+use super::*;
+use crate::config;
+use crate::core::context::Shared;
+use crate::core::functions::Functions;
+use crate::core::hosts::Hosts;
+use crate::core::ids::FolderId;
+use crate::core::outbox::{Change, Issuer, NewEntry, State};
+use crate::limits;
+use crate::protocol::backend::{
+    self, BanList, Bundle, FailureKind, Group, Lacking, Links, Listed, Listing, Property, Server,
+    User,
+};
+use crate::protocol::ban_list::of;
+use crate::protocol::server_status;
+
+const CONFIG: &str = "[[server]]\nscriptdata = '/s'\nhostname = 'one'\n\
+    key = '0123456789abcdef0123456789abcdef'\n\
+    vyhub_server_id = '00000000-0000-0000-0000-000000000001'\n\
+    [vyhub]\napi_url = 'http://127.0.0.1:1/v1'\napi_key = 'k'\n";
+const STATUS: &str = "map     : cp_a at: 0 x\nplayers : 1 humans, 0 bots (24 max)\n# userid name\n\
+    # 7 \"Ann\" [U:1:5] 05:12 50 0 active 192.0.2.9:27005\n";
+const EMPTY: &str = "map     : cp_a at: 0 x\nplayers : 0 humans, 0 bots (24 max)\n# userid name\n";
+
+const ONE: ServerId = ServerId(0);
+const BUNDLE: Uuid = Uuid(2);
+
+fn ann() -> SteamId {
+    SteamId::new(5).unwrap()
+}
+
+fn admin() -> SteamId {
+    SteamId::new(9).unwrap()
+}
+
+fn failure(kind: FailureKind) -> Failure {
+    Failure {
+        kind,
+        reachable: true,
+        ..Failure::unclear("x")
+    }
+}
+
+fn banned(steam: SteamId) -> Answer {
+    let ban = Listed {
+        id: Uuid(77),
+        steam,
+        username: "Bad",
+        reason: "x",
+        creator: "",
+        created_s: 1_800_000_000,
+        ends_s: None,
+    };
+    Ok(Reply::BanList(of(&[ban]).into()))
+}
+
+/// As it is while nothing is wrong.
+fn fair(request: &Request) -> Answer {
+    Ok(match request {
+        Request::FindServer(id) => Reply::Server(Server {
+            id: *id,
+            name: "one".into(),
+            kind: String::new(),
+            bundle: Some(BUNDLE),
+            extra: json!({}),
+        }),
+        Request::FindBundle(id) => Reply::Bundle(Bundle {
+            id: *id,
+            name: "b".into(),
+        }),
+        Request::FindLinks => {
+            let links = ["bans", "ban", "dashboard"].map(str::to_owned);
+            let [bans, ban, dashboard] = links;
+            Reply::Links(Links::new(bans, ban, dashboard))
+        }
+        Request::FindUser(steam) | Request::CreateUser(steam) => Reply::User(user(*steam, false)),
+        Request::GroupsOfUser { .. } => groups(Vec::new(), 0),
+        Request::ListBans(_) => Reply::BanList(BanList::default().into()),
+        Request::ListAdverts(_) => Reply::Adverts(Listing {
+            items: Vec::new(),
+            skipped: 0,
+        }),
+        _ => Reply::Nothing,
+    })
+}
+
+fn user(steam: SteamId, admin: bool) -> User {
+    User {
+        id: Uuid(u128::from(steam.account())),
+        steam,
+        username: None,
+        admin,
+    }
+}
+
+fn groups(items: Vec<Group>, skipped: usize) -> Reply {
+    Reply::Groups(Listing { items, skipped })
+}
+
+fn may_ban() -> Group {
+    Group {
+        id: Uuid(3),
+        name: "admins".into(),
+        permission_level: 1,
+        properties: vec![Property {
+            name: "ban_edit".into(),
+            granted: true,
+        }],
+        max_ban_s: None,
+    }
+}
+
+struct World {
+    shared: Shared,
+    out: Output,
+    now: Now,
+    community: Community,
+    due_ms: Option<u64>,
+    /// What the game replies to `status`, every minute.
+    status: &'static str,
+    /// Requests without a reply.
+    open: Vec<backend::Job>,
+    /// All requests, with when they were sent.
+    sent: Vec<(u64, Request)>,
+}
+
+impl World {
+    fn new() -> Self {
+        let config = config::parse(CONFIG, Path::new("/"), |_| None).unwrap();
+        let mut shared = Shared {
+            hosts: Hosts::default(),
+            servers: Servers::default(),
+            functions: Functions::new(&config),
+        };
+        shared.reconfigure(&config, &[FolderId(0)]);
+        shared.servers.connect(&config, &[ONE]);
+        let (mut out, now) = (Output::default(), at(100_000));
+        see(&mut shared, STATUS, now);
+        let found = Found::default();
+        let community = Community::start(&config, found, 1, &mut shared.context(now, &mut out));
+        let mut world = Self {
+            shared,
+            out,
+            now,
+            community: community.unwrap(),
+            due_ms: None,
+            status: STATUS,
+            open: Vec::new(),
+            sent: Vec::new(),
+        };
+        world.carry_out();
+        world
+    }
+
+    fn carry_out(&mut self) {
+        while !self.out.effects.is_empty() {
+            let effects = std::mem::take(&mut self.out.effects);
+            let mut written = Vec::new();
+            for effect in effects {
+                match effect {
+                    Effect::Api(job) => {
+                        self.sent.push((self.now.mono_ms, job.request.clone()));
+                        self.open.push(*job);
+                    }
+                    Effect::Store(write) => written.extend(write.ticket),
+                    Effect::SetTimer { at_ms, .. } => self.due_ms = Some(at_ms),
+                    Effect::CancelTimer(_) => self.due_ms = None,
+                    _ => {}
+                }
+            }
+            for ticket in written {
+                let result = Ok(());
+                let cx = &mut self.shared.context(self.now, &mut self.out);
+                self.community.written(Written { ticket, result }, cx);
+            }
+        }
+    }
+
+    fn advance(&mut self) {
+        let cx = &mut self.shared.context(self.now, &mut self.out);
+        self.community.timer_rang(cx);
+        self.carry_out();
+    }
+
+    fn done(&mut self, ticket: u64, result: Answer) {
+        let api_s = result.is_ok().then_some(self.now.wall_s);
+        let outcome = backend::Outcome { result, api_s };
+        let cx = &mut self.shared.context(self.now, &mut self.out);
+        self.community.answered(Done { ticket, outcome }, cx);
+        self.carry_out();
+    }
+
+    /// Replies to what waits, as far as `reply` gives something.
+    fn reply(&mut self, reply: &mut impl FnMut(&Request) -> Option<Answer>) {
+        let mut at = 0;
+        while at < self.open.len() {
+            match reply(&self.open[at].request) {
+                Some(result) => {
+                    let ticket = self.open.remove(at).ticket;
+                    self.done(ticket, result);
+                }
+                None => at += 1,
+            }
+        }
+    }
+
+    /// Lets so many seconds pass.
+    fn run(&mut self, seconds: u64, mut reply: impl FnMut(&Request) -> Option<Answer>) {
+        let end_ms = self.now.mono_ms + seconds * 1_000;
+        let mut seen_ms = self.now.mono_ms;
+        loop {
+            if seen_ms + 60_000 <= self.now.mono_ms {
+                seen_ms = self.now.mono_ms;
+                self.see(self.status);
+            }
+            self.reply(&mut reply);
+            let next_ms = self.due_ms.unwrap_or(end_ms).max(self.now.mono_ms + 1);
+            if next_ms > end_ms {
+                break;
+            }
+            self.now = at(next_ms);
+            self.advance();
+        }
+        self.now = at(end_ms);
+        self.advance();
+    }
+
+    fn fair(&mut self, seconds: u64) {
+        self.run(seconds, |request| Some(fair(request)));
+    }
+
+    fn see(&mut self, status: &'static str) {
+        self.status = status;
+        see(&mut self.shared, status, self.now);
+        self.advance();
+    }
+
+    fn count(&self, is_it: impl Fn(&Request) -> bool) -> usize {
+        let sent = self.sent.iter().filter(|(_, request)| is_it(request));
+        sent.count()
+    }
+
+    fn bans(&self) -> usize {
+        self.community.lists.get(BUNDLE).map_or(0, BanList::len)
+    }
+
+    /// A ban by the administrator that is on disk.
+    fn add_ban(&mut self) -> EntryId {
+        let issuer = Issuer {
+            steam: admin(),
+            user: Uuid(9),
+            name: "Admin".into(),
+        };
+        let new = NewEntry {
+            change: Change::Ban {
+                length_s: None,
+                reason: "x".into(),
+                standing: true,
+            },
+            server: Uuid(1),
+            bundle: BUNDLE,
+            steam: SteamId::new(6).unwrap(),
+            name: "Bad".into(),
+            issuer: Some(issuer),
+            call: None,
+        };
+        let created = jiff::Timestamp::new(self.now.wall_s, 1_000).unwrap();
+        let outbox = &mut self.community.outbox;
+        let entry = outbox.accept(new, created, self.now.wall_s, self.now);
+        let id = entry.unwrap().id;
+        outbox.stored(id);
+        self.advance();
+        id
+    }
+
+    fn state(&self, id: EntryId) -> Option<State> {
+        Some(self.community.outbox.get(id)?.state)
+    }
+}
+
+fn at(mono_ms: u64) -> Now {
+    Now {
+        mono_ms,
+        wall_s: 1_800_000_000 + (mono_ms / 1_000) as i64,
+    }
+}
+
+fn see(shared: &mut Shared, status: &str, now: Now) {
+    let status = server_status::parse(status).unwrap();
+    shared
+        .servers
+        .get_mut(ONE)
+        .unwrap()
+        .roster
+        .status(&status, now);
+}
+
+fn is_list(request: &Request) -> bool {
+    matches!(request, Request::ListBans(_))
+}
+
+/// A report with users.
+fn is_full(request: &Request) -> bool {
+    matches!(request, Request::ReportState { state, .. } if !state.activities.is_empty())
+}
+
+fn is_report(request: &Request) -> bool {
+    matches!(request, Request::ReportState { .. })
+}
+
+#[test]
+fn one_empty_list_lifts_no_ban_and_a_second_one_soon_after_does() {
+    let mut world = World::new();
+    let some = |request: &Request| match is_list(request) {
+        true => Some(banned(SteamId::new(6).unwrap())),
+        false => Some(fair(request)),
+    };
+    world.run(10, some);
+    assert_eq!(world.bans(), 1);
+    let mut empty = 0;
+    world.run(70, |request| match is_list(request) {
+        true => {
+            empty += 1;
+            (empty == 1).then(|| fair(request))
+        }
+        false => Some(fair(request)),
+    });
+    assert_eq!(world.bans(), 1);
+    // The second one was requested soon, and is this one.
+    let lists = world.sent.iter().filter(|(_, request)| is_list(request));
+    let times: Vec<u64> = lists.map(|(at_ms, _)| *at_ms).collect();
+    let last = &times[times.len() - 2..];
+    assert!(last[1] - last[0] <= 2 * limits::VYHUB_SOON_MS, "{times:?}");
+    world.fair(1);
+    assert_eq!(world.bans(), 0);
+}
+
+#[test]
+fn requests_that_get_no_reply_keep_their_places_for_a_while_only() {
+    let mut world = World::new();
+    world.fair(10);
+    world.run(600, |_| None);
+    let before = world.sent.len();
+    world.run(600, |_| None);
+    assert!(world.sent.len() > before + 3, "{}", world.sent.len());
+    // Late replies are passed over.
+    world.fair(1);
+    let before = world.sent.len();
+    world.fair(120);
+    assert!(world.sent.len() > before + 3);
+}
+
+#[test]
+fn a_refusal_that_is_about_no_user_makes_reports_with_users_rare() {
+    let mut world = World::new();
+    world.fair(30);
+    let before = (
+        world.count(is_full),
+        world.count(is_report),
+        world.sent.len(),
+    );
+    world.run(4 * 3_600, |request| match is_full(request) {
+        true => Some(Err(failure(FailureKind::NotFound))),
+        false => Some(fair(request)),
+    });
+    let full = world.count(is_full) - before.0;
+    assert!((5..15).contains(&full), "{full}");
+    let all = world.count(is_report) - before.1;
+    assert!((200..300).contains(&all), "{all}");
+    // And they come back.
+    world.fair(3_700);
+    assert!(world.count(is_full) > before.0 + full + 1);
+}
+
+#[test]
+fn a_doubted_user_who_left_is_looked_up_again_when_they_are_back() {
+    let mut world = World::new();
+    world.fair(30);
+    let mut refused = false;
+    world.run(70, |request| match request {
+        Request::FindUser(_) => Some(Err(failure(FailureKind::Broken))),
+        _ if is_full(request) && !std::mem::replace(&mut refused, true) => {
+            Some(Err(failure(FailureKind::NotFound)))
+        }
+        _ => Some(fair(request)),
+    });
+    assert!(refused);
+    world.see(EMPTY);
+    world.run(120, |request| match request {
+        Request::FindUser(_) => Some(Err(failure(FailureKind::Broken))),
+        _ => Some(fair(request)),
+    });
+    world.see(STATUS);
+    let before = world.count(is_full);
+    world.fair(180);
+    assert!(world.count(is_full) > before);
+}
+
+#[test]
+fn groups_that_cannot_all_be_read_become_no_rights() {
+    let mut world = World::new();
+    let with = |items: &[Group], skipped| {
+        let reply = groups(items.to_vec(), skipped);
+        move |request: &Request| match request {
+            Request::GroupsOfUser { .. } => Some(Ok(reply.clone())),
+            _ => Some(fair(request)),
+        }
+    };
+    world.run(30, with(&[may_ban()], 0));
+    let known = |world: &World| world.community.directory.rights(ann(), BUNDLE).cloned();
+    let before = known(&world).expect("rights");
+    assert_eq!(before.groups, [may_ban()]);
+    world.run(900, with(&[], 1));
+    assert_eq!(known(&world), Some(before));
+    world.run(900, with(&[], 0));
+    assert!(known(&world).unwrap().groups.is_empty());
+}
+
+#[test]
+fn a_server_does_not_wait_for_the_address_of_the_pages() {
+    let mut world = World::new();
+    world.run(1, |request| match request {
+        Request::FindUser(_) | Request::FindBundle(_) => None,
+        _ => Some(fair(request)),
+    });
+    // VyHub wants to be left alone for an hour, and then replies to what it has already.
+    let busy = Failure {
+        retry_after_s: 3_600,
+        ..failure(FailureKind::Busy)
+    };
+    world.run(1, |request| match request {
+        Request::FindUser(_) => Some(Err(busy.clone())),
+        _ => None,
+    });
+    world.run(1, |request| Some(fair(request)));
+    world.run(15, |_| None);
+    assert!(world.community.records.bundle(ONE).is_some());
+}
+
+#[test]
+fn an_administrator_who_was_removed_is_found_out_whatever_reply_comes_first() {
+    let mut world = World::new();
+    world.fair(10);
+    let admins = |request: &Request| match request {
+        Request::FindUser(steam) => Some(Ok(Reply::User(user(*steam, *steam == admin())))),
+        _ => Some(fair(request)),
+    };
+    let directory = &mut world.community.directory;
+    directory.want_user(admin(), world.now);
+    directory.want_rights(admin(), BUNDLE, world.now);
+    world.advance();
+    world.run(5, admins);
+    assert!(
+        world
+            .community
+            .directory
+            .rights(admin(), BUNDLE)
+            .unwrap()
+            .admin
+    );
+    let id = world.add_ban();
+    let refuses = |request: &Request| match request {
+        // This one is slow.
+        Request::FindUser(steam) if *steam == admin() => None,
+        Request::CreateBan { .. } => Some(Err(failure(FailureKind::Forbidden(Lacking::Unsaid)))),
+        _ => Some(fair(request)),
+    };
+    world.run(5, refuses);
+    assert_eq!(world.state(id), Some(State::Sending));
+    world.run(5, |request| match request {
+        Request::FindUser(_) => Some(fair(request)),
+        _ => refuses(request),
+    });
+    assert_eq!(world.state(id), Some(State::Dead));
+    assert!(
+        !world
+            .community
+            .directory
+            .rights(admin(), BUNDLE)
+            .unwrap()
+            .admin
+    );
+}
+
+#[test]
+fn a_change_whose_turn_did_not_come_says_so() {
+    let mut world = World::new();
+    world.fair(10);
+    let id = world.add_ban();
+    world.run(2, |request| match request {
+        Request::CreateBan { .. } => None,
+        Request::FindUser(_) => None,
+        _ => Some(fair(request)),
+    });
+    let turn = |problem: &str| problem.contains("turn");
+    // All places are taken when it is marked as sent.
+    let pace = &mut world.community.backend.pace;
+    let busy = Failure {
+        retry_after_s: 60,
+        ..failure(FailureKind::Busy)
+    };
+    let job = backend::Job {
+        ticket: u64::MAX,
+        request: Request::ListGroups,
+        patience_ms: 1,
+    };
+    pace.push(job, u64::MAX);
+    world.advance();
+    let pace = &mut world.community.backend.pace;
+    assert!(pace.learn(u64::MAX, Some(&busy), world.now).is_some());
+    world.run(5, |request| match request {
+        Request::FindUser(_) => Some(fair(request)),
+        _ => None,
+    });
+    let entry = world.community.outbox.get(id).unwrap();
+    let problem = entry.problem.as_deref().unwrap_or_default();
+    assert!(turn(problem), "{problem}");
+    assert_eq!(world.community.subjects.changes.remembered_count(), 0);
+}
+
+#[test]
+fn what_is_known_of_players_and_entries_goes_with_them() {
+    let mut world = World::new();
+    world.fair(10);
+    assert_eq!(world.community.subjects.directory.reported_count(), 1);
+    world.see(EMPTY);
+    world.fair(130);
+    assert_eq!(world.community.subjects.directory.reported_count(), 0);
+    let id = world.add_ban();
+    world.run(3, |request| match request {
+        Request::CreateBan { .. } => Some(Err(failure(FailureKind::NotFound))),
+        _ => Some(fair(request)),
+    });
+    assert_eq!(world.community.subjects.changes.remembered_count(), 2);
+    let id = id.to_string();
+    let cx = &mut world.shared.context(world.now, &mut world.out);
+    let dropped = world.community.queue(&QueueRequest::Drop { id }, cx);
+    assert!(dropped.is_ok(), "{dropped:?}");
+    assert_eq!(world.community.subjects.changes.remembered_count(), 0);
+}
+
+#[test]
+fn what_is_done_in_a_bundle_without_servers_goes_away() {
+    let mut world = World::new();
+    world.fair(10);
+    let id = world.add_ban();
+    world.community.outbox.get_mut(id).unwrap().bundle = Uuid(4);
+    world.run(30, |request| match request {
+        Request::CreateBan { ban, .. } => {
+            let made = backend::Ban {
+                id: Uuid(8),
+                reason: None,
+                length_s: None,
+                created: ban.created,
+                ends: None,
+                creator: None,
+                creator_name: None,
+            };
+            Some(Ok(Reply::Ban(made)))
+        }
+        _ => Some(fair(request)),
+    });
+    assert_eq!(world.state(id), None);
+}
+
+#[test]
+fn an_operator_waits_for_what_is_asked_of_this_kind_of_change_only() {
+    let mut world = World::new();
+    let busy = Failure {
+        retry_after_s: 86_400,
+        ..failure(FailureKind::Broken)
+    };
+    world.run(10, |request| match request {
+        Request::ListAdverts(_) => Some(Err(busy.clone())),
+        _ => Some(fair(request)),
+    });
+    let away = Failure {
+        reachable: false,
+        ..failure(FailureKind::Unreachable)
+    };
+    let id = world.add_ban();
+    world.run(300, |request| match is_list(request) {
+        true => Some(Err(busy.clone())),
+        false => Some(Err(away.clone())),
+    });
+    let mut retry = |id: EntryId| {
+        let request = QueueRequest::Retry {
+            id: Some(id.to_string()),
+        };
+        let cx = &mut world.shared.context(world.now, &mut world.out);
+        world.community.queue(&request, cx)
+    };
+    assert!(retry(8).is_err());
+    let reply = retry(id).unwrap();
+    assert!(reply["wait_s"].as_u64().unwrap() < 60, "{reply}");
+}
+
+#[test]
+fn an_operator_reads_when_a_change_is_tried_also_where_its_kind_has_a_pause() {
+    let mut world = World::new();
+    world.fair(10);
+    let id = world.add_ban();
+    let busy = Failure {
+        retry_after_s: 600,
+        ..failure(FailureKind::Broken)
+    };
+    world.run(10, |request| match request {
+        Request::CreateBan { .. } => Some(Err(busy.clone())),
+        _ => Some(fair(request)),
+    });
+    let entry = world.community.outbox.get(id).unwrap();
+    assert!(entry.next_s > world.now.wall_s + 500, "{entry:?}");
+}
