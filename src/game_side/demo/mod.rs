@@ -64,7 +64,7 @@ pub fn run(out: &mut dyn Write) -> Outcome {
 }
 
 fn play(stage: &mut Stage, community: &mut Community, screen: &mut Screen<'_>) -> Outcome {
-    screen.title("vpid demo: a real daemon, and a made-up game server that writes it files")?;
+    screen.title("vpid demo: a real daemon, and a made-up game server that writes its files")?;
     screen.heading("A game with our scripts, signed")?;
     acts::daemon_start(stage, screen)?;
     signed_act::play(stage, screen)?;
