@@ -14,8 +14,8 @@ pub const OUTBOX_RETRY_MS_MAX: u64 = 300_000;
 pub const OUTBOX_HELD_MS: u64 = 300_000;
 /// How often a user is made for one change before it is given up.
 pub const OUTBOX_USER_TRIES_MAX: u32 = 3;
-/// Bans of one player that are alike are distinguished by more than this.
-pub const SAME_BAN_S: i64 = 1;
+/// Where the backend keeps whole seconds, times this far apart may be the same.
+pub const SAME_TIME_S: i64 = 1;
 /// Longest wait that the API may demand.
 pub const RETRY_AFTER_S_MAX: u64 = 86_400;
 /// A change that could not be judged is looked at again after this time.
@@ -118,7 +118,7 @@ pub const TURN_LOG_LINES_MAX: usize = 256;
 /// How often it is reported that VyHub refuses the key.
 pub const VYHUB_SHOUT_MS: u64 = 3_600_000;
 /// What changes have made in this run, to distinguish a later one with the same words.
-pub const WARNINGS_REMEMBERED_MAX: usize = 1_000;
+pub const MADE_REMEMBERED_MAX: usize = 1_000;
 
 /// Names under which players were banned in this run. VyHub may know them by other ones.
 pub const BANNED_NAMES_REMEMBERED_MAX: usize = 1_000;
@@ -135,7 +135,7 @@ const _: () = assert!(OUTBOX_ENTRIES_ADVISED < OUTBOX_ENTRIES_MAX);
 const _: () = assert!(OUTBOX_RETRY_MS_MIN < OUTBOX_RETRY_MS_MAX);
 const _: () = assert!(VYHUB_BUSY_MAX <= HTTP_THREADS_MAX);
 const _: () = assert!(VYHUB_BURST + 1_000 / VYHUB_GAP_MS < 10);
-const _: () = assert!(VYHUB_SETTLE_S as u64 * 1_000 > VYHUB_PATIENCE_MS);
+const _: () = assert!(VYHUB_SETTLE_S as u64 * 1_000 > VYHUB_PATIENCE_MS + PACE_CHANGE_WAIT_MS);
 const _: () = assert!(CHANGE_MAP_MS < super::SCRIPT_CALL_MS);
 
 // VyHub: commands, rights and words.

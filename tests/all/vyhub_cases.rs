@@ -1,5 +1,5 @@
 //! What went wrong between vpid and a strict VyHub once, each as it was seen: storms, twins, clocks that differ,
-//! rights of elsewhere, users who were deleted, answers that are nobody's.
+//! rights of elsewhere, users who were deleted, replies that are not VyHub's.
 
 use std::time::{Duration, Instant};
 

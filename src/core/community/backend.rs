@@ -29,7 +29,7 @@ pub struct Backend {
     pub pace: Pace,
     clock: Clock,
     reach: Reach,
-    /// The log has last that it is unreachable, or when it had last that it is reachable again.
+    /// Whether the log reported last that it is unreachable; and when it last reported it reachable again.
     reported_away: bool,
     reported_back_ms: Option<u64>,
     /// It has refused the key, and has accepted it for nothing since.
@@ -88,7 +88,7 @@ impl Backend {
         self.under_way.remove(&ticket).map(|(ticket, _)| ticket)
     }
 
-    /// A request is to be sent when the pace allows it. Where that takes too long, the subject gets a failure
+    /// Queues a request; the pace decides when it is sent. Where that takes too long, the subject gets a failure
     /// instead; what is requested every minute anyway waits.
     pub fn request(&mut self, ticket: Ticket, request: Request, now: Now) {
         let (patience_ms, wait_ms) = match &request {
@@ -108,8 +108,7 @@ impl Backend {
         self.pace.push(job, until_ms);
     }
 
-    /// What may be sent now, whose requests have waited for too long, and what is to be learned of those that
-    /// get no reply.
+    /// What may be sent now, whose requests have waited for too long, and failures for those that get no reply.
     pub fn release(&mut self, now: Now) -> (Vec<Job>, Vec<Ticket>, Vec<Done>) {
         let released = self.pace.release(now);
         let given_up = released.given_up.into_iter();

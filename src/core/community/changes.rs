@@ -6,7 +6,7 @@
 //! behind the door) is compared with what the backend lists before it is sent again: the backend has no
 //! other way to tell a repetition from a second ban.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -88,7 +88,7 @@ impl Cx<'_> {
             issuer,
             call: order.call.as_ref().map(|call| Origin::from(call.id)),
         };
-        // Bans that are alike otherwise are told apart by the time.
+        // Bans that are alike otherwise differ in their microseconds.
         let micros = 1 + self.backend.pace.draw() % 999_999;
         let created = Timestamp::new(self.time_s(), micros as i32 * 1_000);
         let created = created.unwrap_or(Timestamp::UNIX_EPOCH);
@@ -224,18 +224,15 @@ impl Subject for Changes {
             cx.store_entry(id, Some(Ticket::Ended(id)));
         }
         while let Some(id) = {
-            let pace = &cx.backend.pace;
-            cx.outbox
-                .begin(cx.now, |change| pace.change_ms(change.request_kind()))
+            let open_ms = open_ms(cx);
+            cx.outbox.begin(cx.now, open_ms)
         } {
             self.begin(id, cx);
         }
     }
 
     fn next_due(&self, cx: &Cx<'_>) -> Option<u64> {
-        let pace = &cx.backend.pace;
-        cx.outbox
-            .due_ms(|change| pace.change_ms(change.request_kind()))
+        cx.outbox.due_ms(open_ms(cx))
     }
 }
 
@@ -382,24 +379,26 @@ impl Changes {
 
     /// Records on disk that it is sent from now on. What may be repeated needs no record.
     fn mark(&mut self, id: EntryId, cx: &mut Cx<'_>) {
-        let earliest_s = cx.backend.moment(cx.now).earliest_s;
-        let Some(steam) = cx.outbox.get(id).map(|entry| entry.steam) else {
-            return;
-        };
-        let of_run = self.made.iter().filter(|(of, _)| *of == steam);
-        let mut others: Vec<Uuid> = of_run.map(|(_, made)| *made).collect();
-        others.extend(cx.outbox.made(steam));
-        let Some(entry) = cx.outbox.get_mut(id) else {
+        let Some(entry) = cx.outbox.get(id) else {
             return;
         };
         if entry.change == Change::Unban {
             return self.post(id, cx);
         }
-        if entry.state != State::Sending {
+        // Those that its first try cannot have made.
+        let steam = entry.steam;
+        let others = (entry.state != State::Sending).then(|| {
+            let of_run = self.made.iter().filter(|(of, _)| *of == steam);
+            let all = of_run.map(|(_, made)| *made).chain(cx.outbox.made(steam));
+            Vec::from_iter(BTreeSet::from_iter(all))
+        });
+        let earliest_s = cx.backend.moment(cx.now).earliest_s;
+        let Some(entry) = cx.outbox.get_mut(id) else {
+            return;
+        };
+        if let Some(others) = others {
             entry.state = State::Sending;
             entry.sent_s = Some(earliest_s);
-            others.sort_unstable();
-            others.dedup();
             entry.others = others;
         }
         entry.settled_s = Some(cx.now.wall_s + limits::VYHUB_SETTLE_S);
@@ -410,7 +409,7 @@ impl Changes {
         let Some(entry) = cx.outbox.get(id) else {
             return;
         };
-        // Whoever was forgotten meanwhile is looked up again.
+        // A user who was forgotten meanwhile is looked up again.
         let Some(user) = cx.directory.user(entry.steam).map(|user| user.id) else {
             return self.begin(id, cx);
         };
@@ -586,7 +585,7 @@ impl Changes {
         };
         log::info!("{} is in VyHub", entry.describe());
         self.made.extend(made.map(|made| (entry.steam, made)));
-        if self.made.len() > limits::WARNINGS_REMEMBERED_MAX {
+        if self.made.len() > limits::MADE_REMEMBERED_MAX {
             self.made.pop_front();
         }
         // It is on disk before the next change of this player is sent.
@@ -595,7 +594,7 @@ impl Changes {
         cx.tell_issuer(&entry, "done", "");
     }
 
-    /// Nothing more is to be done with an entry.
+    /// An entry is finished.
     fn forget(&mut self, id: EntryId) {
         self.unknown.remove(&id);
         self.said_queued.remove(&id);
@@ -618,14 +617,20 @@ impl Changes {
                 json!({ "entry": entry.ok_or(QueueError::Unknown(id))? })
             }
             QueueRequest::Retry { id: Some(id) } => {
-                let wait_s = retry(number(id)?, cx)?;
-                json!({ "ok": 1, "wait_s": wait_s })
+                let id = number(id)?;
+                let mut due_ms = retry(id, cx)?;
+                // What is in its way is tried, too.
+                for before in cx.outbox.open_before(id) {
+                    due_ms = due_ms.max(retry(before, cx)?);
+                }
+                retried(1, due_ms, cx)
             }
             QueueRequest::Retry { id: None } => {
                 let ids: Vec<EntryId> = cx.outbox.all().map(|entry| entry.id).collect();
-                let retried = ids.into_iter().filter_map(|id| retry(id, cx).ok());
-                let waits: Vec<u64> = retried.collect();
-                json!({ "ok": waits.len(), "wait_s": waits.into_iter().max().unwrap_or(0) })
+                let due = ids.into_iter().filter_map(|id| retry(id, cx).ok());
+                let due: Vec<u64> = due.collect();
+                let last_ms = due.iter().max().copied();
+                retried(due.len(), last_ms.unwrap_or(cx.now.mono_ms), cx)
             }
             QueueRequest::Drop { id } => {
                 let id = number(id)?;
@@ -638,6 +643,20 @@ impl Changes {
                 json!({ "ok": 1 })
             }
         })
+    }
+}
+
+/// When a change of each kind may be sent.
+fn open_ms(cx: &Cx<'_>) -> impl Fn(&Change) -> Option<u64> + use<> {
+    let kinds = [
+        Request::CREATE_BAN,
+        Request::END_BANS,
+        Request::CREATE_WARNING,
+    ];
+    let open = kinds.map(|kind| (kind, cx.backend.pace.change_ms(kind)));
+    move |change| {
+        let kind = change.request_kind();
+        open.iter().find(|(of, _)| *of == kind)?.1
     }
 }
 
@@ -691,26 +710,24 @@ pub fn accepted_response(entry: &Entry) -> Value {
     json!({ "queued": entry.id.to_string(), "player": entry.steam })
 }
 
-/// Gives in how many seconds it is tried. What is in its way is tried, too.
+/// An operator wants an entry to be tried at once. Gives when it is.
 fn retry(id: EntryId, cx: &mut Cx<'_>) -> Result<u64, QueueError> {
-    let mut due_ms = retry_one(id, cx)?;
-    for before in cx.outbox.open_before(id) {
-        due_ms = due_ms.max(retry_one(before, cx)?);
-        cx.store_entry(before, None);
-    }
-    cx.backend.pace.insist();
-    if let Some(entry) = cx.outbox.get(id) {
-        cx.directory.hurry(entry.steam, cx.now);
-    }
+    let entry = cx.outbox.get(id).ok_or(QueueError::Unknown(id))?;
+    let (steam, kind) = (entry.steam, entry.change.request_kind());
+    let asked_ms = cx.backend.pace.asked_ms(kind);
+    let due_ms = cx.outbox.retry(id, asked_ms, cx.now)?;
+    cx.directory.hurry(steam, cx.now);
     cx.store_entry(id, None);
-    cx.send(Message::BansChanged);
-    Ok((due_ms - cx.now.mono_ms).div_ceil(1_000))
+    Ok(due_ms)
 }
 
-fn retry_one(id: EntryId, cx: &mut Cx<'_>) -> Result<u64, QueueError> {
-    let entry = cx.outbox.get(id).ok_or(QueueError::Unknown(id))?;
-    let asked_ms = cx.backend.pace.asked_ms(entry.change.request_kind());
-    cx.outbox.retry(id, asked_ms, cx.now)
+/// The reply to an operator who wants so many entries to be tried, the last of them then.
+fn retried(count: usize, last_ms: u64, cx: &mut Cx<'_>) -> Value {
+    if count > 0 {
+        cx.backend.pace.insist();
+        cx.send(Message::BansChanged);
+    }
+    json!({ "ok": count, "wait_s": (last_ms - cx.now.mono_ms).div_ceil(1_000) })
 }
 
 fn number(id: &str) -> Result<EntryId, QueueError> {

@@ -3,8 +3,8 @@
 //! Its replies have their date in whole seconds, and were under way for a while. So the difference to
 //! the daemon's own clock is an interval, and so is each moment: what is compared with dates of the backend's
 //! compares with both ends. The daemon's clock is the one that nothing sets. It stands still while the machine
-//! is suspended: then, and when this machine's own clock is set, the two move apart, and which of it was
-//! cannot be told before the next reply.
+//! is suspended: then, and when this machine's own clock is set, the two move apart, and only the next
+//! reply shows which of the two happened.
 
 use crate::core::Now;
 use crate::limits;
@@ -95,8 +95,7 @@ impl Clock {
     /// The most likely time now, unix seconds.
     pub fn time_s(&self, now: Now) -> i64 {
         let Some(known) = self.difference else {
-            let (least_ms, most_ms) = self.range(now);
-            return least_ms.midpoint(most_ms).div_euclid(1_000);
+            return now.wall_s;
         };
         // Where the two have moved apart, the one that agrees with this machine's clock.
         let still_ms = known.least_ms.midpoint(known.most_ms) + signed(now.mono_ms);

@@ -123,8 +123,8 @@ impl Directory {
 
     /// A lookup that waits does not wait any longer.
     pub fn hurry(&mut self, steam: SteamId, now: Now) {
-        if let Some(wanted) = self.wanted_users.get_mut(&steam) {
-            wanted.due_ms = wanted.due_ms.min(now.mono_ms);
+        if self.wanted_users.contains_key(&steam) {
+            self.want_user(steam, now);
         }
     }
 

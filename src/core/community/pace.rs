@@ -1,7 +1,7 @@
 //! When the backend is asked, and when again: one pace for the requests of all subjects.
 //!
-//! A request waits here until it may go. Requests go one after the other, so that a full server does not
-//! come to the backend all at once, and changes get at least every second place. After failures there are
+//! A request waits here until it may go. A few are under way at once, and each goes a while after
+//! the one before, so that a full server does not come to the backend all at once; changes get at least every second place. After failures there are
 //! pauses, ever longer and never equal: of a kind of request, when only that fails, and of all, when nothing
 //! works. Then one request at a time tries, at first such as change nothing, and lists of bans, which may take
 //! long, behind them. What the backend itself asks for
@@ -16,6 +16,7 @@ use crate::protocol::backend::{Failure, FailureKind, Job, Request, Urgency};
 
 #[derive(Debug, Default)]
 pub struct Pace {
+    /// By urgency, and by their tickets, which rise.
     waiting: BTreeMap<(Urgency, u64), Waiting>,
     /// By ticket.
     under_way: HashMap<u64, UnderWay>,
@@ -31,7 +32,6 @@ pub struct Pace {
     oldest_next: bool,
     /// An operator wants changes to be tried before anything else.
     insisted: bool,
-    last: u64,
     /// For the jitter.
     drawn: u64,
 }
@@ -39,7 +39,6 @@ pub struct Pace {
 #[derive(Debug)]
 struct Waiting {
     job: Job,
-    number: u64,
     /// Until when it may wait, on the daemon's clock.
     until_ms: u64,
 }
@@ -96,15 +95,9 @@ impl Pace {
 
     /// A request waits for its turn, until `until_ms` at most.
     pub fn push(&mut self, job: Job, until_ms: u64) {
-        self.last += 1;
-        let number = self.last;
-        let waiting = Waiting {
-            number,
-            until_ms,
-            job,
-        };
-        let urgency = waiting.job.request.urgency();
-        self.waiting.insert((urgency, number), waiting);
+        let key = (job.request.urgency(), job.ticket);
+        let waiting = Waiting { job, until_ms };
+        self.waiting.insert(key, waiting);
     }
 
     /// Gives what may go now.
@@ -152,7 +145,7 @@ impl Pace {
         let may = self.waiting.iter().filter(may);
         let first = match (self.whole.failures, self.oldest_next) {
             _ if self.insisted => may.min_by_key(|(key, _)| **key),
-            (0, true) => may.min_by_key(|(_, waiting)| waiting.number),
+            (0, true) => may.min_by_key(|(key, _)| key.1),
             (0, false) => may.min_by_key(|(key, _)| **key),
             _ => may.min_by_key(|(key, waiting)| {
                 let is_list = matches!(waiting.job.request, Request::ListBans(_));

@@ -230,11 +230,11 @@ fn is_time_of_ban(entry: &Entry, created: Timestamp) -> bool {
     let mine_us = entry.created.as_microsecond();
     let apart_us = created.as_microsecond().abs_diff(mine_us);
     let whole = created.subsec_nanosecond() == 0 || mine_us % 1_000_000 == 0;
-    apart_us < 1_000 || (whole && apart_us <= limits::SAME_BAN_S as u64 * 1_000_000)
+    apart_us < 1_000 || (whole && apart_us <= limits::SAME_TIME_S as u64 * 1_000_000)
 }
 
 fn is_time_of_warning(entry: &Entry, created: Timestamp) -> bool {
-    created.as_second() + limits::SAME_BAN_S >= entry.sent_s.unwrap_or(i64::MAX)
+    created.as_second() + limits::SAME_TIME_S >= entry.sent_s.unwrap_or(i64::MAX)
 }
 
 /// The ban that this entry has made. The backend keeps the time that it is given, and no two entries

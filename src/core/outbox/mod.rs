@@ -30,7 +30,7 @@ mod kinds;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -66,6 +66,8 @@ struct Kept {
 
 pub struct Outbox {
     entries: BTreeMap<EntryId, Kept>,
+    /// Those that the backend has, until they are removed.
+    done: BTreeSet<EntryId>,
     /// In their order.
     of_player: HashMap<SteamId, Vec<EntryId>>,
     /// How many are being sent.
@@ -81,6 +83,7 @@ impl Outbox {
     pub fn restore(files: &[(String, String)], now: Now) -> (Self, Vec<(String, EntryError)>) {
         let mut outbox = Self {
             entries: BTreeMap::new(),
+            done: BTreeSet::new(),
             of_player: HashMap::new(),
             busy: 0,
             last_id: 0,
@@ -145,6 +148,9 @@ impl Outbox {
         let ids = self.of_player.entry(steam).or_default();
         let at = ids.partition_point(|other| *other < id);
         ids.insert(at, id);
+        if kept.done_ms.is_some() {
+            self.done.insert(id);
+        }
         self.entries.insert(id, kept);
     }
 
@@ -207,6 +213,7 @@ impl Outbox {
 
     pub fn remove(&mut self, id: EntryId) -> Option<Entry> {
         let kept = self.entries.remove(&id)?;
+        self.done.remove(&id);
         self.busy -= usize::from(kept.busy && kept.recorded);
         if let Some(ids) = self.of_player.get_mut(&kept.entry.steam) {
             ids.retain(|other| *other != id);
@@ -236,9 +243,22 @@ impl Outbox {
 
     /// What the backend lists of this bundle was requested at this moment, and has come.
     pub fn listed(&mut self, bundle: Uuid, asked_ms: u64) {
-        for kept in self.entries.values_mut() {
+        self.each_done(|kept| {
             let before = kept.done_ms.is_some_and(|done_ms| done_ms < asked_ms);
             kept.listed |= before && kept.entry.bundle == bundle;
+        });
+    }
+
+    /// The backend has these.
+    fn all_done(&self) -> impl Iterator<Item = &Kept> {
+        self.done.iter().filter_map(|id| self.entries.get(id))
+    }
+
+    fn each_done(&mut self, mut change: impl FnMut(&mut Kept)) {
+        for id in &self.done {
+            if let Some(kept) = self.entries.get_mut(id) {
+                change(kept);
+            }
         }
     }
 
@@ -306,11 +326,8 @@ impl Outbox {
             .filter(|kept| kept.stored && !kept.busy && !full);
         let waiting =
             waiting.filter_map(|kept| Some(kept.due_ms.max(open_ms(&kept.entry.change)?)));
-        let unrecorded = self
-            .entries
-            .values()
-            .filter(|kept| !kept.recorded && !kept.busy);
-        let expiring = self.entries.values().filter_map(Kept::expires_ms);
+        let unrecorded = self.all_done().filter(|kept| !kept.recorded && !kept.busy);
+        let expiring = self.all_done().filter_map(Kept::expires_ms);
         let recording = unrecorded.map(|kept| kept.due_ms);
         recording.chain(expiring).chain(waiting).min()
     }
@@ -322,6 +339,7 @@ impl Outbox {
             kept.done_ms = Some(now.mono_ms);
             kept.recorded = false;
             kept.entry.made = made;
+            self.done.insert(id);
         }
     }
 
@@ -337,10 +355,10 @@ impl Outbox {
 
     /// An entry whose end is to be recorded now.
     pub fn to_record(&mut self, now: Now) -> Option<EntryId> {
-        let due = |kept: &&mut Kept| !kept.recorded && !kept.busy && kept.due_ms <= now.mono_ms;
-        let kept = self.entries.values_mut().find(due)?;
-        kept.busy = true;
-        Some(kept.entry.id)
+        let due = |kept: &&Kept| !kept.recorded && !kept.busy && kept.due_ms <= now.mono_ms;
+        let id = self.all_done().find(due)?.entry.id;
+        self.entries.get_mut(&id)?.busy = true;
+        Some(id)
     }
 
     /// It becomes a dead letter.
@@ -428,25 +446,22 @@ impl Outbox {
 
     /// What the backend lists of this bundle was requested at this moment, and is on disk.
     pub fn settled(&mut self, bundle: Uuid, asked_ms: u64) {
-        for kept in self.entries.values_mut() {
+        self.each_done(|kept| {
             let before = kept.done_ms.is_some_and(|done_ms| done_ms < asked_ms);
             kept.settled |= before && kept.recorded && kept.entry.bundle == bundle;
-        }
+        });
     }
 
     /// No list will come of any other bundle.
     pub fn settle_but(&mut self, is_listed: impl Fn(Uuid) -> bool) {
-        for kept in self.entries.values_mut() {
-            let done = kept.done_ms.is_some() && kept.recorded;
-            kept.settled |= done && !is_listed(kept.entry.bundle);
-        }
+        self.each_done(|kept| kept.settled |= kept.recorded && !is_listed(kept.entry.bundle));
     }
 
     /// Entries that the backend has and that are not needed any more: they are settled, no call can come back
     /// for them, and none that is alike can be taken for them.
     pub fn expired(&self, now: Now) -> Vec<EntryId> {
         let is_over = |kept: &&Kept| kept.expires_ms().is_some_and(|ms| ms <= now.mono_ms);
-        let expired = self.entries.values().filter(is_over);
+        let expired = self.all_done().filter(is_over);
         expired.map(|kept| kept.entry.id).collect()
     }
 }
