@@ -261,7 +261,7 @@ fn core_chat_for_scripts(bencher: Bencher, listens: bool) {
     };
     let mut core = Core::new(&config, &[FolderId(0)]);
     let config = Arc::new(config);
-    let start = Event::start(Arc::clone(&config), &[FolderId(0)], Found::default(), 1);
+    let start = Event::start(Arc::clone(&config), Found::default(), 1);
     core.handle(start, now);
     let start = StartScripts {
         config,

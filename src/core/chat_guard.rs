@@ -105,6 +105,12 @@ fn bare(map: &str) -> &str {
     name.split(".ugc").next().unwrap_or(name)
 }
 
+/// Whether the scripts know all of these beginnings of commands.
+fn covers(prefixes: &[String], report: &Guarding) -> bool {
+    let mut all = prefixes.iter();
+    all.all(|prefix| report.prefixes.contains(prefix))
+}
+
 /// The signed session of the present map.
 #[derive(Debug)]
 struct GuardedMap {
@@ -244,7 +250,7 @@ impl ChatGuard {
             GameReport::Guard(guard) => doubt = self.check(guard),
             _ => {}
         }
-        (self.wants_prefixes(host), doubt)
+        (self.wants_prefixes(), doubt)
     }
 
     /// A session that an earlier run knew, or that was silent, goes on.
@@ -303,22 +309,14 @@ impl ChatGuard {
         doubt.filter(|doubt| reads_commands && known.as_ref() != Some(doubt))
     }
 
-    fn covers(&self, report: &Guarding) -> bool {
-        let mut all = self.prefixes.iter();
-        all.all(|prefix| report.prefixes.contains(prefix))
-    }
-
-    fn wants_prefixes(&mut self, host: HostId) -> Option<&[String]> {
-        let covered = match &self.state {
-            State::Session(session) if session.host == host => {
-                let report = session.report.as_ref();
-                report.is_some_and(|report| self.covers(report))
-            }
-            _ => return None,
-        };
+    /// With what commands begin, where the session's scripts do not know it.
+    fn wants_prefixes(&mut self) -> Option<&[String]> {
         let State::Session(session) = &mut self.state else {
             return None;
         };
+        let report = session.report.as_ref();
+        let covered = report.is_some_and(|report| covers(&self.prefixes, report));
+        let covered = covered || self.prefixes.is_empty();
         if covered || std::mem::replace(&mut session.has_prefixes, true) {
             return None;
         }
@@ -346,7 +344,7 @@ impl ChatGuard {
         match &session.report {
             _ if !session.is_under_way => Some(Doubt::NoReport),
             None => Some(Doubt::NoReport),
-            Some(report) if !self.covers(report) => Some(Doubt::NoReport),
+            Some(report) if !covers(&self.prefixes, report) => Some(Doubt::NoReport),
             Some(Guarding {
                 doubt: Some(doubt), ..
             }) => Some(Doubt::Touched(doubt.clone())),

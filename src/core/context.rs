@@ -23,11 +23,11 @@ impl Shared {
         Some(self.hosts.get(host)?.server)
     }
 
-    /// Takes the servers of a configuration over, and each host with them: the one place where these are
-    /// looked up. `folders` are those of its servers, in their order.
+    /// Applies a configuration: its servers, and then the server of each known host. `folders` are those of
+    /// its servers, in their order.
     pub fn reconfigure(&mut self, config: &Config, folders: &[FolderId]) -> Reconfigured {
         let changed = self.hosts.reconfigure(config, folders);
-        self.servers.reconfigure(config, &changed.servers);
+        self.servers.reconfigure(config, self.hosts.servers());
         let hosts = &self.hosts;
         let reports = |server, host| hosts.signs_for(host, server);
         self.servers.keep_hosts(reports);

@@ -83,8 +83,8 @@ pub struct Earlier {
 /// The game servers and VyHub's client begin. Both keep the configuration that they begin with.
 #[derive(Debug)]
 pub struct Start {
+    /// The present one.
     pub config: Arc<Config>,
-    pub folders: Vec<FolderId>,
     /// What an earlier run has kept of VyHub's.
     pub kept: store::Found,
     /// Another one for each vpid.
@@ -218,16 +218,10 @@ impl Event {
         }
     }
 
-    /// The same; `kept` and `seed` as in [`Start`].
-    pub fn start(
-        config: impl Into<Arc<Config>>,
-        folders: &[FolderId],
-        kept: store::Found,
-        seed: u64,
-    ) -> Self {
+    /// See [`Start`].
+    pub fn start(config: impl Into<Arc<Config>>, kept: store::Found, seed: u64) -> Self {
         Self::Start(Box::new(Start {
             config: config.into(),
-            folders: folders.to_vec(),
             kept,
             seed,
         }))

@@ -124,7 +124,7 @@ impl Links {
         {
             log::warn!(
                 "host {}: two games call themselves so and write into the same folder; the one whose \
-                 map began last is served, and the other is told. Give each its own `hostname`, or \
+                 map began last is served, and the other gets a message. Give each its own `hostname`, or \
                  `host` in its vpi_config.nut",
                 link.home.name
             );

@@ -294,9 +294,8 @@ impl Core {
     }
 
     fn start(&mut self, start: Start, now: Now, out: &mut Output) {
-        let changed = self.shared.reconfigure(&start.config, &start.folders);
-        let servers = &mut self.shared.servers;
-        self.acts_on_games |= servers.connect(&start.config, &changed.servers);
+        let Shared { hosts, servers, .. } = &mut self.shared;
+        self.acts_on_games |= servers.connect(&start.config, hosts.servers());
         let cx = &mut self.shared.context(now, out);
         self.community = Community::start(&start.config, start.kept, start.seed, cx);
     }

@@ -22,6 +22,7 @@ pub mod wheel;
 use std::collections::{HashMap, VecDeque};
 use std::fmt::{self, Display, Formatter};
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -30,6 +31,7 @@ use crate::config::{Config, Problem, Watch};
 use crate::core::{Core, Earlier, Event, FileId, FolderId, HostId, Now, RunId, Timer};
 use crate::io::begun::Begun;
 use crate::io::control::Listener;
+use crate::io::http;
 use crate::io::instance;
 use crate::io::lock::{Lock, LockError};
 use crate::io::private;
@@ -50,7 +52,7 @@ use inputs::Inputs;
 use poller::Poller;
 use reload::{Reason, Reloading};
 use scripts::Scripts;
-use services::{NotStarted, Services};
+use services::Services;
 use take::Queues;
 use turn::Decided;
 use waiting::Protocol;
@@ -108,7 +110,7 @@ pub struct Daemon {
     is_left_over: bool,
     /// The script that was read last.
     last_run: RunId,
-    seen: RememberedLog,
+    remembered_log: RememberedLog,
     sessions: SessionLog,
     reloading: Reloading,
     rejected: Rejected,
@@ -142,8 +144,8 @@ pub enum RunError {
     HeldState(PathBuf, LockError),
     HeldFolder(FolderHeld),
     NoDescriptors(io::Error),
-    /// What serves VyHub, consoles and engines.
-    Services(NotStarted),
+    Log(SocketAddr, io::Error),
+    Http(http::SetupError),
     Wait(io::Error),
 }
 
@@ -177,7 +179,12 @@ impl Display for RunError {
             Self::NoDescriptors(error) => {
                 write!(f, "the system gives no descriptors to wait on ({error})")
             }
-            Self::Services(error) => error.fmt(f),
+            Self::Log(address, error) => write!(
+                f,
+                "log_listen = \"{address}\" cannot be opened ({error}); choose another port, here and \
+                 in logaddress_add"
+            ),
+            Self::Http(error) => error.fmt(f),
             Self::Wait(error) => write!(f, "waiting for events failed ({error})"),
         }
     }
@@ -223,7 +230,8 @@ impl Daemon {
         let lock = Lock::of_state(&config.state_dir)
             .map_err(|error| RunError::HeldState(state(), error))?;
         let unusable = |error| RunError::State(state(), error);
-        let (seen, remembered) = RememberedLog::open(&config.state_dir).map_err(unusable)?;
+        let (remembered_log, remembered) =
+            RememberedLog::open(&config.state_dir).map_err(unusable)?;
         let (sessions, known) = SessionLog::open(&config.state_dir).map_err(unusable)?;
         let (begun, begun_calls) = Begun::open(&config.state_dir).map_err(unusable)?;
         let (tries, tried) = Tries::open(&config.state_dir).map_err(unusable)?;
@@ -238,7 +246,7 @@ impl Daemon {
             tries: Arc::new(tries),
         };
         let lanes = start_databases(&config, &run, &reports, &poller);
-        let (services, found) = Services::start(&config, &poller).map_err(RunError::Services)?;
+        let (services, found) = Services::start(&config, &poller)?;
         let mut daemon = Self {
             core: Core::new(&config, &[]),
             started,
@@ -257,7 +265,7 @@ impl Daemon {
             unsettled: Vec::new(),
             is_left_over: false,
             last_run: RunId::default(),
-            seen,
+            remembered_log,
             sessions,
             reloading,
             rejected,

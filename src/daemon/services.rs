@@ -1,22 +1,17 @@
 //! What serves game servers and VyHub: the workers of RCON, VyHub's API and the state folder, and
 //! the sockets on which engines log.
 
-use std::fmt;
-use std::io;
-use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
-use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use super::Daemon;
 use super::poller::Poller;
+use super::{Daemon, RunError};
 use crate::config::Config;
 use crate::core::Event;
 use crate::core::servers::ServerId;
 use crate::io::engine_log::EngineLog;
 use crate::io::http::{self, Http};
-use crate::io::random;
 use crate::io::rcon::Console;
 use crate::io::store::Store;
 use crate::jobs::store::{Found, Write, Written};
@@ -46,36 +41,9 @@ pub struct Services {
     reporter: mpsc::Sender<Report>,
 }
 
-/// Why a service cannot be started.
-#[derive(Debug)]
-pub enum NotStarted {
-    Log(SocketAddr, io::Error),
-    Http(http::SetupError),
-    State(PathBuf, io::Error),
-}
-
-impl fmt::Display for NotStarted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Log(address, error) => write!(
-                f,
-                "log_listen = \"{address}\" cannot be opened ({error}); choose another port, here and \
-                 in logaddress_add"
-            ),
-            Self::Http(error) => error.fmt(f),
-            Self::State(path, error) => {
-                let path = path.display();
-                write!(f, "{path}: the state folder cannot be used ({error})")
-            }
-        }
-    }
-}
-
-impl std::error::Error for NotStarted {}
-
 impl Services {
     /// Starts what this configuration needs, and gives what an earlier run has kept.
-    pub fn start(config: &Config, poller: &Poller) -> Result<(Self, Found), NotStarted> {
+    pub fn start(config: &Config, poller: &Poller) -> Result<(Self, Found), RunError> {
         let (reporter, reports) = mpsc::channel();
         let mut services = Self {
             http: None,
@@ -97,7 +65,7 @@ impl Services {
             services.rcon.push(console);
             if let Some(listen) = &server.log {
                 let log = EngineLog::open(listen, server.rcon.as_ref());
-                let log = log.map_err(|error| NotStarted::Log(listen.address, error))?;
+                let log = log.map_err(|error| RunError::Log(listen.address, error))?;
                 services.logs.push((ServerId(number), log));
             }
         }
@@ -112,11 +80,11 @@ impl Services {
             }
             let report = services.reporter(poller);
             let http = Http::start(vyhub, move |done| report(Report::Api(done)));
-            services.http = Some(http.map_err(NotStarted::Http)?);
+            services.http = Some(http.map_err(RunError::Http)?);
             let report = services.reporter(poller);
             let state = &config.state_dir;
             let opened = Store::open(state, move |done| report(Report::Stored(done)));
-            let (store, kept) = opened.map_err(|error| NotStarted::State(state.clone(), error))?;
+            let (store, kept) = opened.map_err(|error| RunError::State(state.clone(), error))?;
             services.store = Some(store);
             found = kept;
         }
@@ -223,12 +191,9 @@ impl Services {
 
 impl Daemon {
     pub(super) fn begin_services(&mut self, found: Found) {
-        let folders = self.config.servers.iter().map(|server| &server.scriptdata);
-        let folders: Vec<_> = folders.map(|path| self.numbers[path]).collect();
-        let mut random = random::bytes();
-        let seed = u64::from_le_bytes(std::array::from_fn(|_| random()));
+        let seed = u64::from_le_bytes(std::array::from_fn(|_| (self.random)()));
         let config = Arc::clone(&self.config);
-        self.decide(Event::start(config, &folders, found, seed));
+        self.decide(Event::start(config, found, seed));
         self.services.hand_over();
     }
 }

@@ -297,7 +297,7 @@ impl Daemon {
     /// Hands the gathered work over: identities are written down before their calls run.
     pub(super) fn hand_over(&mut self) {
         if !self.remember.is_empty() {
-            if let Err(error) = self.seen.add(&self.remember) {
+            if let Err(error) = self.remembered_log.add(&self.remember) {
                 log::error!(
                     "{}: identities cannot be written down ({error}); after a restart a copied file could pass; free some space",
                     self.config.state_dir.display()

@@ -20,7 +20,7 @@ use crate::protocol::signed::Id;
 /// Which files are in a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Protocol {
-    /// Those of the stock client, among everybody's.
+    /// Those of the stock client, beside files of other programs.
     Stock,
     Signed,
 }

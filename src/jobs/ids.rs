@@ -45,6 +45,10 @@ impl Hasher for IdHasher {
         self.0 = (product >> 64) as u64 ^ product as u64;
     }
 
+    fn write_usize(&mut self, number: usize) {
+        self.write_u64(number as u64);
+    }
+
     fn write_isize(&mut self, number: isize) {
         self.write_u64(number as u64);
     }

@@ -1,4 +1,4 @@
-//! Two games of one name in one folder: the one that began last is served, and the other is told.
+//! Two games of one name in one folder: the one that began last is served, and the other gets a message.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The book of all calls that games have made: what was called, and what came of it.
+//! The book of all calls that games have made: what was called, and its result.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -127,7 +127,7 @@ impl Daemon {
         daemon.events.extend([
             Event::Restore(Box::new(earlier)),
             Event::configuration(Arc::clone(config), &folders),
-            Event::start(Arc::clone(config), &folders, out.disk.found(), seed),
+            Event::start(Arc::clone(config), out.disk.found(), seed),
             Event::StartScripts(Box::new(scripts)),
         ]);
         daemon.drain(out)?;

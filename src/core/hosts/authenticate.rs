@@ -82,11 +82,9 @@ impl Hosts {
         let entry = self.registry.get(owner.server);
         let entry = entry.ok_or(Rejection::NotServed)?;
         let legacy = entry.legacy.as_ref().ok_or(Rejection::NotServed)?;
-        let known = owner.host.and_then(|id| self.table.get_mut(id));
-        let signing_key = known.as_ref().map(|host| host.signing_key);
-        let signing_key = signing_key.unwrap_or_else(|| entry.signing_key(&file.host));
-        let log_key = known.as_ref().map(|host| host.log_key);
-        let log_key = || log_key.unwrap_or_else(|| entry.log_key(&file.host));
+        let known = owner.host.and_then(|id| self.get(id));
+        let signing_key = known.map_or_else(|| entry.signing_key(&file.host), |it| it.signing_key);
+        let log_key = || known.map_or_else(|| entry.log_key(&file.host), |it| it.log_key);
         if self.sessions.signs(entry.folder_key, signing_key)
             || entry.key.is_some() && self.sessions.has_begun(log_key())
         {
@@ -162,17 +160,15 @@ impl Hosts {
                 self.table.insert(host)
             }
         };
-        let known = self.table.get_mut(host);
-        let restarted = known.and_then(|host| {
-            host.restarted_ns = host.restarted_ns.filter(|at_ns| *at_ns <= latest_ns(now));
-            host.restarted_ns
-        });
-        let known = self.get(host);
+        let known = self.table.get_mut(host).ok_or(Rejection::NotServed)?;
+        known.restarted_ns = known.restarted_ns.filter(|at_ns| *at_ns <= latest_ns(now));
         Ok(Authenticated {
             host,
             identity: None,
-            stale: restarted.is_some_and(|restarted| file.mtime_ns < restarted),
-            new_input: known.is_some_and(|host| host.answers.knows_nothing()),
+            stale: known
+                .restarted_ns
+                .is_some_and(|at_ns| file.mtime_ns < at_ns),
+            new_input: known.answers.knows_nothing(),
         })
     }
 

@@ -65,8 +65,6 @@ pub struct Hosts {
 
 /// What follows from another configuration.
 pub struct Reconfigured {
-    /// The ids of its servers, in their order.
-    pub servers: Vec<ServerId>,
     /// Signed sides that have no key any more, or another one.
     pub dropped: Vec<Box<Link>>,
     pub notes: Vec<Note>,
@@ -87,13 +85,13 @@ impl Default for Hosts {
 }
 
 impl Hosts {
-    /// Takes the servers of a configuration over, each known host with them.
+    /// Applies a configuration: its servers, and then the server of each known host.
     pub fn reconfigure(&mut self, config: &Config, folders: &[FolderId]) -> Reconfigured {
         let key = |registry: &Registry, server| registry.get(server)?.key.clone();
         let known = self.table.iter();
         let before = known.map(|(id, host)| (id, key(&self.registry, host.server)));
         let before: Vec<_> = before.collect();
-        let servers = self.registry.reconfigure(config, folders);
+        self.registry.reconfigure(config, folders);
         let mut dropped = Vec::new();
         for (id, before) in before {
             let Some(server) = self.table.look_up(id, &self.registry) else {
@@ -110,7 +108,6 @@ impl Hosts {
             }
         }
         Reconfigured {
-            servers,
             dropped,
             notes: self.forget_signing(),
         }
@@ -132,6 +129,11 @@ impl Hosts {
         let known = self.get(host);
         self.registry.get(server).is_some()
             && known.is_some_and(|host| host.server == server && host.link.is_some())
+    }
+
+    /// The servers of the present configuration, in its order.
+    pub fn servers(&self) -> &[ServerId] {
+        self.registry.present()
     }
 
     /// Hosts that no server of the configuration serves.
@@ -201,8 +203,7 @@ impl Hosts {
         self.sessions.apply(note);
     }
 
-    /// Whose files of this name are, stock or signed ones; `None` where no server takes such files. The
-    /// one look-up by name: what follows goes by what this gives.
+    /// Whose files of this name are, stock or signed ones; `None` where no server takes such files.
     pub fn owner(&self, folder: FolderId, name: &str, stock: bool) -> Option<Owner> {
         let host = self.find(folder, name);
         let server = match host.and_then(|id| self.get(id)) {
@@ -275,6 +276,10 @@ impl Hosts {
     /// The keys of a host; `None` where its server has no key.
     pub fn keys(&self, folder: FolderId, name: &str) -> Option<Keys> {
         let owner = self.owner(folder, name, false)?;
+        let known = owner.host.and_then(|id| self.get(id));
+        if let Some(link) = known.and_then(|host| host.link.as_ref()) {
+            return Some(link.home.keys.clone());
+        }
         let key = self.registry.get(owner.server)?.key.as_ref()?;
         Some(Keys::of_host(key.as_bytes(), name))
     }
@@ -286,16 +291,25 @@ impl Hosts {
         if known.is_none_or(|host| host.link.is_none()) {
             self.saved(owner, name)?;
         }
-        self.link_of(folder, name, now)
+        self.owners_link(owner, folder, name, now)
     }
 
     /// The signed side of a host that is authenticated, made when its first file has come.
     pub fn link_of(&mut self, folder: FolderId, name: &str, now: Now) -> Option<&mut Link> {
         let owner = self.owner(folder, name, false)?;
+        self.owners_link(owner, folder, name, now)
+    }
+
+    fn owners_link(
+        &mut self,
+        owner: Owner,
+        folder: FolderId,
+        name: &str,
+        now: Now,
+    ) -> Option<&mut Link> {
         let entry = self.registry.get(owner.server)?;
         let key = entry.key.as_ref()?;
-        let host = owner.host;
-        let id = host.unwrap_or_else(|| {
+        let id = owner.host.unwrap_or_else(|| {
             let fresh = Host::new(folder, name, (owner.server, entry), &self.maps, now);
             self.table.insert(fresh)
         });

@@ -129,15 +129,7 @@ impl World {
         let keys = Keys::of_host(key.as_bytes(), host);
         let body = r#"{"version":1,"script":"0","map":"m"}"#;
         let text = signed::seal(&keys.game, &signed::hello(host, session), 0, body);
-        self.file += 2;
-        let file = SignedFile {
-            folder,
-            host: host.to_owned(),
-            session,
-            file: FileId(self.file),
-            bytes: text.into_bytes(),
-            recovered: false,
-        };
+        let file = self.signed_file(folder, host, session, text);
         let nonce = Id::from_random([9; 16]);
         self.on(Event::Hello { file, nonce })
     }
@@ -147,16 +139,26 @@ impl World {
         let keys = Keys::of_host(key.as_bytes(), host);
         let keys = keys.of_session(session, Id::from_random([9; 16]));
         let text = signed::seal(&keys.game, &signed::of_game(host, session, 1), 0, "[]");
+        let file = self.signed_file(folder, host, session, text);
+        self.on(Event::Signed { file, n: 1 })
+    }
+
+    fn signed_file(
+        &mut self,
+        folder: FolderId,
+        host: &str,
+        session: Id,
+        text: String,
+    ) -> SignedFile {
         self.file += 2;
-        let file = SignedFile {
+        SignedFile {
             folder,
             host: host.to_owned(),
             session,
             file: FileId(self.file),
             bytes: text.into_bytes(),
             recovered: false,
-        };
-        self.on(Event::Signed { file, n: 1 })
+        }
     }
 
     fn hosts(&self) -> usize {

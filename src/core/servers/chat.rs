@@ -119,7 +119,7 @@ impl GameServer {
         out: &mut Output,
     ) {
         let (prefixes, doubt) = self.guard.reported(host, report, now);
-        if let Some(prefixes) = prefixes.filter(|prefixes| !prefixes.is_empty()) {
+        if let Some(prefixes) = prefixes {
             out.push(host, Push::Prefixes(prefixes.to_vec()), None);
         }
         if self.guard.is_silent() {

@@ -111,7 +111,7 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Takes the servers of a configuration over, which have these ids. One that is new has no RCON, log or
+    /// Applies a configuration, whose servers have these ids. One that is new has no RCON, log or
     /// VyHub: those come with the start alone.
     pub fn reconfigure(&mut self, config: &Config, ids: &[ServerId]) {
         let prefixes = config.chat_prefixes();

@@ -121,9 +121,7 @@ impl Servers {
         });
         out.complete(waiter, outcome.map(Into::into));
     }
-}
 
-impl Servers {
     /// Requests how many slots players see, once on a map.
     pub(super) fn request_slots(&mut self, id: ServerId, out: &mut Output) {
         let ticket = self.ticket();

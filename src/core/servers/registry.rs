@@ -78,6 +78,8 @@ pub struct Registry {
     all: Vec<ServerEntry>,
     /// Those that are served.
     folders: HashMap<FolderId, Names>,
+    /// The same, in the order of the configuration.
+    present: Vec<ServerId>,
 }
 
 /// The servers of a folder.
@@ -89,9 +91,8 @@ struct Names {
 }
 
 impl Registry {
-    /// Takes the servers of a configuration over, and gives their ids. `folders` are those of its servers,
-    /// in their order.
-    pub fn reconfigure(&mut self, config: &Config, folders: &[FolderId]) -> Vec<ServerId> {
+    /// Applies a configuration. `folders` are those of its servers, in their order.
+    pub fn reconfigure(&mut self, config: &Config, folders: &[FolderId]) {
         for entry in &mut self.all {
             entry.is_served = false;
             (entry.key, entry.legacy) = (None, None);
@@ -115,7 +116,12 @@ impl Registry {
             }
             id
         });
-        ids.collect()
+        self.present = ids.collect();
+    }
+
+    /// The servers of the present configuration, in its order.
+    pub fn present(&self) -> &[ServerId] {
+        &self.present
     }
 
     /// The server of a host that is not known yet: the one that names it, else the one that takes every
@@ -133,21 +139,17 @@ impl Registry {
     /// Whether it stays remembered that this host signs: as long as its server has a key, and while
     /// no server serves it.
     pub fn still_signs(&self, folder_key: u64, signing_key: u64) -> bool {
-        let of_folder = self.all.iter();
-        let of_folder = of_folder.filter(|it| it.is_served && it.folder_key == folder_key);
-        let of_folder: Vec<&ServerEntry> = of_folder.collect();
-        let names_it = |server: &&&ServerEntry| {
+        let is_of_folder = |it: &&ServerEntry| it.is_served && it.folder_key == folder_key;
+        let of_folder = || self.all.iter().filter(is_of_folder);
+        let names_it = |server: &&ServerEntry| {
             let name = server.hostname.as_deref();
             name.is_some_and(|name| server.signing_key(name) == signing_key)
         };
-        let serves_it: Vec<_> = match of_folder.iter().any(|server| names_it(&server)) {
-            true => of_folder.iter().filter(names_it).collect(),
-            false => of_folder
-                .iter()
-                .filter(|it| it.hostname.is_none())
-                .collect(),
-        };
-        serves_it.is_empty() || serves_it.iter().any(|server| server.key.is_some())
+        let mut serve_it: Vec<_> = of_folder().filter(names_it).collect();
+        if serve_it.is_empty() {
+            serve_it.extend(of_folder().filter(|it| it.hostname.is_none()));
+        }
+        serve_it.is_empty() || serve_it.iter().any(|server| server.key.is_some())
     }
 }
 
@@ -175,7 +177,7 @@ fn hash(parts: &[&[u8]]) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use std::path::Path;
 
     use super::*;
@@ -183,15 +185,15 @@ mod tests {
 
     const FOLDER: FolderId = FolderId(7);
 
-    /// Servers of one folder, by their names; "" for one that takes every other host.
-    fn config(names: &[&str]) -> Config {
+    /// Servers of one folder, by their names; "" for one that takes every other host. `more`: other tables.
+    pub fn config(names: &[&str], more: &str) -> Config {
         let table = |name: &&str| {
             let key = "key = 'abcdefghijklmnopqrstuvwxyz0123456789'";
             let hostname = format!("hostname = '{name}'\n");
             let hostname = if name.is_empty() { "" } else { &hostname };
             format!("[[server]]\nscriptdata = '/s'\n{hostname}{key}\n")
         };
-        let text: String = names.iter().map(table).collect();
+        let text = names.iter().map(table).collect::<String>() + more;
         config::parse(&text, Path::new("/"), |_| None).expect("a configuration")
     }
 
@@ -199,12 +201,10 @@ mod tests {
     fn a_server_keeps_its_id_through_every_reload() {
         let mut registry = Registry::default();
         let mut load = |names: &[&str]| {
-            let config = config(names);
+            let config = config(names, "");
             let folders = vec![FOLDER; names.len()];
-            let ids = registry
-                .reconfigure(&config, &folders)
-                .into_iter()
-                .map(|id| id.0);
+            registry.reconfigure(&config, &folders);
+            let ids = registry.present().iter().map(|id| id.0);
             let of_host = |host| registry.server_of(FOLDER, host).map(|id| id.0);
             (
                 ids.collect::<Vec<_>>(),

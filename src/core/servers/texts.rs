@@ -71,7 +71,9 @@ impl Servers {
             false => Vec::new(),
         };
         for line in lines {
-            self.run_script(id, line, instead.take(), out);
+            if let Err(why) = self.run_script(id, line, (None, instead.take()), out) {
+                log::debug!("a text is not shown: {why}");
+            }
         }
         if let Some(said) = instead {
             self.say_as_console(id, said, out);
@@ -106,10 +108,7 @@ impl Servers {
         // The first line stands for the others: the same engine runs them.
         let (mut waiter, mut instead) = (Some(ticket), Some(said));
         for line in ScriptLine::prints(reader, place, &text) {
-            let server = self.get(id).ok_or(NotSent::NoServer)?;
-            let mut sent = Sent::new(Command::Script(line), waiter.take(), &server.roster);
-            sent.instead = instead.take();
-            self.send(id, sent, out)?;
+            self.run_script(id, line, (waiter.take(), instead.take()), out)?;
         }
         Ok(())
     }
@@ -119,17 +118,13 @@ impl Servers {
         &mut self,
         id: ServerId,
         line: ScriptLine,
-        instead: Option<String>,
+        (waiter, instead): (Option<Ticket>, Option<String>),
         out: &mut Output,
-    ) {
-        let Some(server) = self.get(id) else {
-            return;
-        };
-        let mut sent = Sent::new(Command::Script(line), None, &server.roster);
+    ) -> Result<(), NotSent> {
+        let server = self.get(id).ok_or(NotSent::NoServer)?;
+        let mut sent = Sent::new(Command::Script(line), waiter, &server.roster);
         sent.instead = instead;
-        if let Err(why) = self.send(id, sent, out) {
-            log::debug!("a text is not shown: {why}");
-        }
+        self.send(id, sent, out)
     }
 
     fn say_as_console(&mut self, id: ServerId, said: String, out: &mut Output) {

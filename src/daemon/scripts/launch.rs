@@ -1,10 +1,10 @@
 //! What a script is started with: its file, its interpreter, and the first line of its channel.
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf, absolute};
 
 use serde_json::{Map, Value, json};
+use thiserror::Error;
 
 use crate::config::file::other_encoding;
 use crate::config::{Config, Engine, Scripts};
@@ -15,43 +15,26 @@ use crate::io::venv::{Unusable, own_interpreter};
 use crate::limits;
 
 /// Why a script is not started: a sentence for the operator.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum LaunchError {
     /// What the configuration lacks since it was reloaded.
+    #[error("the configuration {0} any more")]
     Unconfigured(&'static str),
+    #[error("{0}")]
     File(NoScript),
+    #[error("{0}: there is no such file; correct vpi_interfaces in [scripts]")]
     NoInterfaces(PathBuf),
+    #[error("{0}: {1}")]
     Path(PathBuf, io::Error),
+    #[error("{0}: Python gets the names of files as text, and this is none; rename it")]
     NotText(PathBuf),
+    #[error("{0} {1}")]
     Encoding(PathBuf, &'static str),
+    #[error("{0}")]
     Venv(Unusable),
+    #[error("{0}")]
     Process(StartError),
 }
-
-impl fmt::Display for LaunchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unconfigured(lack) => write!(f, "the configuration {lack} any more"),
-            Self::File(error) => error.fmt(f),
-            Self::NoInterfaces(path) => write!(
-                f,
-                "{}: there is no such file; correct vpi_interfaces in [scripts]",
-                path.display()
-            ),
-            Self::Path(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::NotText(path) => write!(
-                f,
-                "{}: Python gets the names of files as text, and this is none; rename it",
-                path.display()
-            ),
-            Self::Encoding(path, wrong) => write!(f, "{} {wrong}", path.display()),
-            Self::Venv(error) => error.fmt(f),
-            Self::Process(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for LaunchError {}
 
 pub fn spec(config: &Config, script: ScriptId, launch: &Launch) -> Result<Spec, LaunchError> {
     let missing = LaunchError::Unconfigured("has no [scripts]");

@@ -1,29 +1,19 @@
 //! Scripts and the games of several servers, through reloads.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
 use super::world::World;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::core::FolderId;
 use crate::core::ids::{HostId, ServerId};
 use crate::core::message::Message;
 use crate::core::output::Output;
 use crate::core::roster::Roster;
+use crate::core::servers::registry;
 use crate::protocol::game_report::{GameReport, PlayerReport};
 
-/// Servers of one folder, by their names; "" for one that takes every other host.
 fn config(names: &[&str]) -> Config {
-    let table = |name: &&str| {
-        let key = "key = 'abcdefghijklmnopqrstuvwxyz0123456789'";
-        let hostname = format!("hostname = '{name}'\n");
-        let hostname = if name.is_empty() { "" } else { &hostname };
-        format!("[[server]]\nscriptdata = '/s'\n{hostname}{key}\n")
-    };
-    let tables: String = names.iter().map(table).collect();
-    let text = format!("{tables}[scripts]\ndir = '/scripts'\n");
-    config::parse(&text, Path::new("/"), |_| None).expect("a configuration")
+    registry::tests::config(names, "[scripts]\ndir = '/scripts'\n")
 }
 
 fn player(userid: i64, name: &str) -> PlayerReport {

@@ -78,7 +78,7 @@ impl World {
             begun: 0,
         };
         let config = Arc::new(config);
-        world.on(Event::start(config.clone(), &folders, Found::default(), 1));
+        world.on(Event::start(config.clone(), Found::default(), 1));
         world.on(Event::StartScripts(Box::new(StartScripts {
             config,
             found: scripts.iter().map(|name| (*name).to_owned()).collect(),
