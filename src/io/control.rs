@@ -85,8 +85,8 @@ impl Connection {
         !self.output.is_empty()
     }
 
-    /// Reads what is there; gives whole lines. `None`: the other side is gone, or sends more
-    /// nobody would.
+    /// Reads what is there; gives whole lines. `None`: the other side is gone, or has sent a line longer than
+    /// any request is.
     pub fn read(&mut self) -> Option<Vec<Vec<u8>>> {
         let mut buffer = [0; 4096];
         loop {

@@ -9,7 +9,8 @@ local IsValid = ::CBaseEntity.IsValid, EntityIndex = ::CBaseEntity.entindex, for
 local IsPlayerABot = "IsPlayerABot" in vpi.root ? vpi.root.IsPlayerABot : null
 local queues = vpi.queues, settings = vpi.settings, QueueEvent = vpi.QueueEvent, QUEUED = vpi.QUEUED
 
-// How often an id is requested: at first, for how long, and each how manieth time from then on.
+// How often an id is requested, in ticks: the pause at first, how long that holds, and of how many such pauses
+// one is used from then on.
 local ASK_TICKS = 16, ASK_FOR_TICKS = 4000, ASK_SELDOM = 40
 local PLAYERS_PER_TICK = 3
 // More than can be on. Scripts can raise events of players who are not.

@@ -4,7 +4,7 @@
 //! of objects fails as a whole.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 use crate::limits;
@@ -256,21 +256,9 @@ pub enum Place {
 }
 
 impl Place {
+    /// By the word that messages have for it.
     pub fn parse(word: &str) -> Option<Self> {
-        match word {
-            "chat" => Some(Place::Chat),
-            "center" => Some(Place::Center),
-            "console" => Some(Place::Console),
-            _ => None,
-        }
-    }
-
-    pub fn word(self) -> &'static str {
-        match self {
-            Place::Chat => "chat",
-            Place::Center => "center",
-            Place::Console => "console",
-        }
+        serde_json::from_value(word.into()).ok()
     }
 }
 
@@ -290,7 +278,7 @@ impl Push {
             Push::Print { text, to, place } => object(&[
                 ("print", &for_client_print(text).into()),
                 ("to", &(*to).into()),
-                ("where", &place.word().into()),
+                ("where", &json!(place)),
             ]),
             Push::Command(command) => object(&[("command", &command.as_str().into())]),
             Push::Prefixes(prefixes) => object(&[("prefixes", &prefixes.clone().into())]),

@@ -138,7 +138,7 @@ impl Pool {
         rests.is_some()
     }
 
-    /// The server was requested to end this connection's statement.
+    /// The server has got the request to end this connection's statement.
     pub(super) fn killed(&self, id: u32) {
         self.with(|state| {
             state.killed.push(id);
