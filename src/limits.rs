@@ -355,6 +355,8 @@ pub const SESSION_LOG_BYTES_MAX: u64 = 2 << 20;
 
 /// Players that are known of one game; no server has more than 101 slots.
 pub const PLAYERS_MAX: usize = 256;
+/// What happened to players and was not looked at yet.
+pub const ROSTER_NEWS_MAX: usize = 4 * PLAYERS_MAX;
 /// Longest name or id of a player that is kept; the engine cuts names at 31 bytes.
 pub const PLAYER_TEXT_CHARS_MAX: usize = 128;
 /// What the engine makes at most; what is longer was not made by it alone. A name: 32 bytes with

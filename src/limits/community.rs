@@ -205,6 +205,12 @@ pub const BANS_SHARED_TEXTS_MAX: usize = 4_096;
 /// Longest line of a list that is kept.
 pub const BANS_LINE_BYTES_MAX: usize = 16 << 10;
 
+/// Users whose rewards are requested at once: their ids fit into an address of 4,000 bytes.
+pub const REWARD_USERS_MAX: usize = 80;
+/// Rewards of one list, and the longest command or script of one.
+pub const REWARDS_MAX: usize = 20_000;
+pub const REWARD_TEXT_BYTES_MAX: usize = 16 << 10;
+
 /// Requests under way at once.
 pub const HTTP_THREADS_MAX: usize = 3;
 pub const HTTP_STACK_BYTES: usize = 512 << 10;
@@ -222,6 +228,7 @@ pub const HTTP_KEEP_FOR_CHANGES_MS: u64 = 2_000;
 pub const HTTP_LOOKUPS_MAX: usize = 8;
 /// Largest answer; lists of bans are read as they come.
 pub const HTTP_BODY_BYTES_MAX: u64 = 1 << 20;
+pub const HTTP_REWARDS_BYTES_MAX: u64 = 32 << 20;
 pub const HTTP_LIST_BYTES_MAX: u64 = 256 << 20;
 /// Largest file of certificates to trust.
 pub const CA_FILE_BYTES_MAX: usize = 1 << 20;

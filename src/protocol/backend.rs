@@ -2,6 +2,7 @@
 //! replies and failures. VyHub's API carries them out (`protocol::vyhub`); nothing here knows a path, a
 //! status code or a field of JSON.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -74,6 +75,53 @@ pub enum Request {
     },
     /// Those of a bundle that are to be shown, in their order.
     ListAdverts(Uuid),
+    /// The memberships of all users who are on a server, by the last report of its state.
+    ListActivity {
+        server: Uuid,
+    },
+    /// Of the user in this bundle.
+    ListMemberships {
+        user: Uuid,
+        bundle: Uuid,
+    },
+    EndMembership {
+        membership: Uuid,
+        issuer: Option<Uuid>,
+    },
+    /// Of the user in this group of this bundle.
+    EndMembershipsOfGroup {
+        user: Uuid,
+        bundle: Uuid,
+        group: Uuid,
+        issuer: Option<Uuid>,
+    },
+    /// An attribute that users can have, by its name.
+    FindAttribute(&'static str),
+    CreateAttribute(NewAttribute),
+    /// Adds to what a user has of an attribute in a bundle.
+    AddToAttribute(Addition),
+    /// What a user has of each attribute in a bundle.
+    AttributesOfUser {
+        user: Uuid,
+        bundle: Uuid,
+    },
+    /// What these users are owed that a server of this bundle has to execute; at most
+    /// [`limits::REWARD_USERS_MAX`](crate::limits::REWARD_USERS_MAX) users.
+    ListRewards {
+        server: Uuid,
+        bundle: Uuid,
+        users: Vec<Uuid>,
+    },
+    /// An applied reward was executed on a server.
+    ReportReward {
+        reward: Uuid,
+        server: Uuid,
+    },
+    /// Confirms that a browser with this code is that of a player.
+    ConfirmLogin {
+        code: Uuid,
+        steam: SteamId,
+    },
 }
 
 /// How urgent a request is, the most urgent first.
@@ -91,6 +139,10 @@ impl Request {
     pub const CREATE_BAN: &str = "creating bans";
     pub const END_BANS: &str = "ending bans";
     pub const CREATE_WARNING: &str = "creating warnings";
+    pub const END_MEMBERSHIPS: &str = "ending memberships";
+    pub const CREATE_MEMBERSHIP: &str = "creating memberships";
+    pub const ADD_TO_ATTRIBUTE: &str = "adding to attributes";
+    pub const REPORT_REWARD: &str = "reporting rewards";
 
     /// What it does, for sentences; requests of one kind have the same.
     pub fn kind(&self) -> &'static str {
@@ -103,8 +155,10 @@ impl Request {
             Self::CreateUser(_) => "creating users",
             Self::GroupsOfUser { .. } => "listing groups of users",
             Self::ListGroups => "listing groups",
-            Self::EndMemberships { .. } => "ending memberships",
-            Self::CreateMembership { .. } => "creating memberships",
+            Self::EndMemberships { .. }
+            | Self::EndMembership { .. }
+            | Self::EndMembershipsOfGroup { .. } => Self::END_MEMBERSHIPS,
+            Self::CreateMembership { .. } => Self::CREATE_MEMBERSHIP,
             Self::ListBans(_) => "listing bans",
             Self::BansOfUser { .. } => "listing bans of users",
             Self::CreateBan { .. } => Self::CREATE_BAN,
@@ -112,6 +166,15 @@ impl Request {
             Self::WarningsOfUser { .. } => "listing warnings of users",
             Self::CreateWarning { .. } => Self::CREATE_WARNING,
             Self::ListAdverts(_) => "listing adverts",
+            Self::ListActivity { .. } => "listing who is on",
+            Self::ListMemberships { .. } => "listing memberships of users",
+            Self::FindAttribute(_) => "finding attributes",
+            Self::CreateAttribute(_) => "creating attributes",
+            Self::AddToAttribute(_) => Self::ADD_TO_ATTRIBUTE,
+            Self::AttributesOfUser { .. } => "listing attributes of users",
+            Self::ListRewards { .. } => "listing rewards",
+            Self::ReportReward { .. } => Self::REPORT_REWARD,
+            Self::ConfirmLogin { .. } => "confirming logins",
         }
     }
 
@@ -122,6 +185,9 @@ impl Request {
             | Self::ListBans(bundle)
             | Self::BansOfUser { bundle, .. }
             | Self::WarningsOfUser { bundle, .. }
+            | Self::ListMemberships { bundle, .. }
+            | Self::AttributesOfUser { bundle, .. }
+            | Self::ListRewards { bundle, .. }
             | Self::ListAdverts(bundle) => Some(*bundle),
             _ => None,
         }
@@ -133,9 +199,16 @@ impl Request {
             | Self::FindBundle(_)
             | Self::FindLinks
             | Self::ReportState { .. }
+            | Self::ListActivity { .. }
+            | Self::ListRewards { .. }
             | Self::ListBans(_) => Urgency::Poll,
             Self::FindUser(_) | Self::CreateUser(_) => Urgency::User,
-            Self::GroupsOfUser { .. } | Self::ListAdverts(_) => Urgency::Background,
+            Self::GroupsOfUser { .. }
+            | Self::ListAdverts(_)
+            | Self::FindAttribute(_)
+            | Self::CreateAttribute(_)
+            | Self::AddToAttribute(_)
+            | Self::AttributesOfUser { .. } => Urgency::Background,
             _ => Urgency::Order,
         }
     }
@@ -161,6 +234,25 @@ pub struct NewMembership {
     pub begin: Timestamp,
     /// `None`: without an end.
     pub end: Option<Timestamp>,
+}
+
+/// An attribute whose additions are summed up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAttribute {
+    pub name: &'static str,
+    pub title: &'static str,
+    pub unit: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addition {
+    pub attribute: Uuid,
+    pub user: Uuid,
+    pub bundle: Uuid,
+    /// A decimal number, in the unit of the attribute.
+    pub value: String,
+    /// The day on which it counts.
+    pub date: Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -195,6 +287,13 @@ pub enum Reply {
     Warnings(Page<Warning>),
     Links(Links),
     Adverts(Listing<Advert>),
+    Activity(Listing<Activity>),
+    Membership(Membership),
+    Memberships(Listing<Membership>),
+    Attribute(Attribute),
+    /// By the names of attributes.
+    Attributes(BTreeMap<String, String>),
+    Rewards(Listing<Reward>),
 }
 
 impl Reply {
@@ -206,6 +305,9 @@ impl Reply {
             Self::Bans(page) => page.skipped.len(),
             Self::Warnings(page) => page.skipped.len(),
             Self::Adverts(adverts) => adverts.skipped,
+            Self::Activity(activity) => activity.skipped,
+            Self::Memberships(memberships) => memberships.skipped,
+            Self::Rewards(rewards) => rewards.skipped,
             _ => 0,
         }
     }
@@ -227,6 +329,9 @@ pub struct Server {
 pub struct Bundle {
     pub id: Uuid,
     pub name: String,
+    /// A player can be in several groups at once.
+    #[serde(default)]
+    pub multigroup: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -247,6 +352,103 @@ pub struct Group {
     pub properties: Vec<Property>,
     /// Longest ban in seconds; `None`: no bound.
     pub max_ban_s: Option<i64>,
+    #[serde(default)]
+    pub mappings: Vec<Mapping>,
+}
+
+/// What a group is called in games.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mapping {
+    pub name: String,
+    /// `None`: in every bundle.
+    pub bundle: Option<Uuid>,
+}
+
+/// A user is in a group of a bundle for a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    pub id: Uuid,
+    pub user: Uuid,
+    pub group: Uuid,
+    pub bundle: Uuid,
+    pub begin: Timestamp,
+    /// `None`: without an end.
+    pub end: Option<Timestamp>,
+    /// As the backend has it; `None`: it does not say.
+    pub active: Option<bool>,
+}
+
+/// A user who is on a server, with all memberships, warnings and bans that the backend gives out about them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Activity {
+    pub user: Uuid,
+    pub steam: SteamId,
+    pub username: Option<String>,
+    pub memberships: Vec<Membership>,
+    /// How many that count.
+    pub warnings: usize,
+    pub bans: usize,
+}
+
+/// An attribute that users can have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attribute {
+    pub id: Uuid,
+    pub name: String,
+    /// Additions are summed up; else the newest counts.
+    pub accumulated: bool,
+}
+
+/// A reward that was applied to a user and is to be executed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reward {
+    /// Of the applied one.
+    pub id: Uuid,
+    /// Of the reward of the packet.
+    pub of: Uuid,
+    pub name: String,
+    pub steam: SteamId,
+    pub user: Uuid,
+    pub action: Action,
+    pub on: RewardEvent,
+    /// By which those of one user are executed one after the other.
+    pub order: f64,
+    pub once: bool,
+    /// Once on all servers together.
+    pub once_from_all: bool,
+    /// Executed again where the packet was extended.
+    pub reactivates: bool,
+    /// False: the user does not fulfil what it requires.
+    pub is_fulfilled: bool,
+    pub applied_packet: Uuid,
+    pub packet_title: String,
+    /// Such as "5.00 EUR"; `None`: it was not bought.
+    pub amount: Option<String>,
+    /// Servers on which it was executed.
+    pub executed_on: Vec<Uuid>,
+}
+
+/// What a reward does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Action {
+    /// A command of the console.
+    Command(String),
+    /// Code in the language of the game's scripts.
+    Script(String),
+    /// Of another kind, by its name.
+    Other(String),
+}
+
+/// When a reward is executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum RewardEvent {
+    Direct,
+    Connect,
+    Spawn,
+    Death,
+    Disconnect,
+    Disable,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

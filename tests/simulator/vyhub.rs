@@ -170,6 +170,7 @@ impl Api {
             (Expect::Bundle, _) => Reply::Bundle(Bundle {
                 id: BUNDLE,
                 name: "bundle".into(),
+                multigroup: false,
             }),
             (Expect::Links, _) => Reply::Links(Links::of("https://hub.example")),
             (Expect::Adverts, _) => Reply::Adverts(listing(Vec::new())),
@@ -207,6 +208,17 @@ impl Api {
                 self.unban(part(2).parse().expect("an id"))?
             }
             (Expect::Nothing | Expect::Membership, _) => Reply::Nothing,
+            (
+                Expect::Memberships
+                | Expect::Activity
+                | Expect::Attribute
+                | Expect::Addition
+                | Expect::Attributes
+                | Expect::Rewards
+                | Expect::AppliedReward
+                | Expect::Login,
+                _,
+            ) => return Err(status(404, None)),
         })
     }
 
@@ -301,6 +313,7 @@ impl Api {
             permission_level: 100,
             properties: self.properties(user),
             max_ban_s: None,
+            mappings: Vec::new(),
         };
         self.admins.get(&user).map(group).into_iter().collect()
     }

@@ -217,6 +217,7 @@ mod tests {
             path if path.starts_with("/server/bundle/") => Reply::Bundle(Bundle {
                 id: id(ID),
                 name: "All".into(),
+                multigroup: false,
             }),
             path if path.ends_with(ID) => Reply::Server(server("SOURCE", Some(id(ID)))),
             _ => Reply::Server(server("DISCORD", None)),

@@ -11,6 +11,7 @@ use super::rights::{Right, Rights, Verdict, may};
 use super::{Answer, Cx, Message, Subject, Ticket};
 use crate::core::Now;
 use crate::core::context::About;
+use crate::core::roster::News;
 use crate::core::servers::ServerId;
 use crate::jobs::store::{Content, Shelf};
 use crate::limits;
@@ -304,6 +305,13 @@ impl Lookups {
             let Some(game) = cx.servers.get_mut(server) else {
                 continue;
             };
+            for news in game.roster.drain_news() {
+                cx.messages.push_back(match news {
+                    News::Left(person) => Message::Left(server, Box::new(person)),
+                    News::Spawned(userid) => Message::Spawned(server, userid),
+                    News::Died(userid) => Message::Died(server, userid),
+                });
+            }
             let arrived = game.roster.drain_arrivals();
             if game.roster.take_newly_confirmed() || !arrived.is_empty() {
                 cx.messages.push_back(Message::BansChanged);
@@ -351,6 +359,7 @@ impl Lookups {
                 "admin": user.admin,
             });
             cx.hook(server, "vyhub_ply_initialized", data);
+            cx.send(Message::Initialized(server, userid));
         }
     }
 }

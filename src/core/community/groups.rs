@@ -273,6 +273,7 @@ mod tests {
             permission_level: 1,
             properties: Vec::new(),
             max_ban_s: None,
+            mappings: Vec::new(),
         }
     }
 

@@ -35,6 +35,7 @@ use super::context::{self, About, Context};
 use super::message::{self, GameEvent};
 use super::outbox::{EntryId, Outbox, QueueError};
 use super::output::Output;
+use super::roster::Person;
 use super::servers::{ServerId, Servers};
 use super::{Effect, Now, Timer};
 use crate::config::{self, Config};
@@ -163,6 +164,14 @@ enum Message {
     /// The game script of a server has a new session.
     SessionBegan(ServerId),
     Chat(Chat),
+    /// A player with this userid is known as a user from now on.
+    Initialized(ServerId, i64),
+    /// A player whose id was known has left.
+    Left(ServerId, Box<Person>),
+    /// Those of a userid, as far as the game's script reports them.
+    Spawned(ServerId, i64),
+    /// By the engine's log, or where that does not come, by the game's script.
+    Died(ServerId, i64),
     /// Carry this out: its issuer has the right.
     Order(Order),
     /// A player wants to know how things are.

@@ -130,6 +130,7 @@ mod tests {
             permission_level: level,
             properties: properties.into_iter().collect(),
             max_ban_s,
+            mappings: Vec::new(),
         }
     }
 

@@ -70,6 +70,7 @@ fn fair(request: &Request) -> Answer {
         Request::FindBundle(id) => Reply::Bundle(Bundle {
             id: *id,
             name: "b".into(),
+            multigroup: false,
         }),
         Request::FindLinks => {
             let links = ["bans", "ban", "dashboard"].map(str::to_owned);
@@ -110,6 +111,7 @@ fn may_ban() -> Group {
             granted: true,
         }],
         max_ban_s: None,
+        mappings: Vec::new(),
     }
 }
 

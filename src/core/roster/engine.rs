@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Departed, Known, Roster, as_ms, within};
+use super::{Departed, Known, News, Roster, as_ms, push_news, within};
 use crate::core::Now;
 use crate::limits;
 use crate::protocol::engine_log::{Line, Who};
@@ -381,6 +381,9 @@ impl Roster {
             let counted = within(known.died_ms.take(), limits::ROSTER_OVERTAKEN_MS, now);
             known.person.deaths += u64::from(!counted);
             known.counted_ms = Some(now.mono_ms);
+            if !counted && known.person.steam.is_some() {
+                push_news(&mut self.news, News::Died(userid));
+            }
         }
     }
 }

@@ -11,7 +11,7 @@
 mod engine;
 mod script;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::Now;
 use crate::limits;
@@ -113,6 +113,18 @@ pub struct Roster {
     /// A player was confirmed since [`Roster::take_newly_confirmed`].
     newly_confirmed: bool,
     arrivals: BTreeSet<i64>,
+    /// What else happened since [`Roster::drain_news`], the oldest first.
+    news: VecDeque<News>,
+}
+
+/// What happened to a player whose id is known.
+#[derive(Debug, Clone, PartialEq)]
+pub enum News {
+    /// As they were known.
+    Left(Person),
+    /// By userid.
+    Spawned(i64),
+    Died(i64),
 }
 
 /// Whether something happened less than so many milliseconds ago.
@@ -225,6 +237,16 @@ impl Roster {
         std::mem::take(&mut self.arrivals).into_iter().collect()
     }
 
+    /// Whether [`Roster::drain_news`] would give something.
+    pub fn has_news(&self) -> bool {
+        !self.news.is_empty()
+    }
+
+    /// What happened since this was drained last. Where nobody drains it, the oldest is dropped.
+    pub fn drain_news(&mut self) -> VecDeque<News> {
+        std::mem::take(&mut self.news)
+    }
+
     /// `status` would show what is true. Scripts can cause this at will: the caller keeps a pause between
     /// two requests.
     pub fn wants_status(&self) -> bool {
@@ -281,6 +303,10 @@ impl Roster {
         };
         if known.person.steam == id {
             return;
+        }
+        if known.person.steam.is_some() {
+            let person = known.person.clone();
+            push_news(&mut self.news, News::Left(person));
         }
         self.arrivals.remove(&userid);
         known.person.steam = id;
@@ -350,6 +376,13 @@ impl Roster {
             self.max_players = slots.min(limits::PLAYERS_MAX as i64);
         }
     }
+}
+
+fn push_news(news: &mut VecDeque<News>, one: News) {
+    if news.len() >= limits::ROSTER_NEWS_MAX {
+        news.pop_front();
+    }
+    news.push_back(one);
 }
 
 fn as_ms(now: Now) -> i64 {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Known, Roster, within};
+use super::{Known, News, Roster, push_news, within};
 use crate::core::Now;
 use crate::limits;
 use crate::protocol::game_report::{GameReport, PlayerReport};
@@ -25,8 +25,14 @@ impl Roster {
                     self.slots_are(slots);
                 }
             }
+            GameReport::Spawned(player) => {
+                self.claim(player, now);
+                let known = self.person(player.userid);
+                if known.is_some_and(|person| person.steam.is_some()) {
+                    push_news(&mut self.news, News::Spawned(player.userid));
+                }
+            }
             GameReport::Active(player)
-            | GameReport::Spawned(player)
             | GameReport::TeamChanged { player, .. }
             | GameReport::ClassChosen(player) => self.claim(player, now),
             GameReport::Left { player, .. } => self.script_reports_leave(player.userid, now),
@@ -88,6 +94,9 @@ impl Roster {
                 known.person.deaths += 1;
                 known.died_ms = Some(now.mono_ms);
                 known.counted_ms = Some(now.mono_ms);
+                if known.person.steam.is_some() {
+                    push_news(&mut self.news, News::Died(userid));
+                }
             }
         }
     }

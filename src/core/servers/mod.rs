@@ -317,10 +317,11 @@ impl Servers {
         }
     }
 
-    /// Whether a player has arrived or was confirmed, and the community has not seen that yet.
+    /// Whether something happened to a player that the community has not seen yet.
     pub fn has_news(&self) -> bool {
         let news = |server: &GameServer| {
-            server.roster.has_arrivals() || server.roster.has_newly_confirmed()
+            let roster = &server.roster;
+            roster.has_arrivals() || roster.has_newly_confirmed() || roster.has_news()
         };
         self.all.iter().any(news)
     }

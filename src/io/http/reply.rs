@@ -11,7 +11,7 @@ use ureq::http::Response;
 use ureq::http::header::{CONTENT_TYPE, DATE, HeaderName, RETRY_AFTER};
 
 use super::words;
-use crate::limits::{HTTP_BODY_BYTES_MAX, HTTP_LIST_BYTES_MAX};
+use crate::limits::{HTTP_BODY_BYTES_MAX, HTTP_LIST_BYTES_MAX, HTTP_REWARDS_BYTES_MAX};
 use crate::protocol::vyhub::{self, BanList, Expect, Failure, Reply};
 
 pub(super) struct Received(Response<Body>);
@@ -100,6 +100,7 @@ impl Bounded {
     fn new(body: Body, expect: Expect) -> Self {
         let most = match expect {
             Expect::BanList => HTTP_LIST_BYTES_MAX,
+            Expect::Rewards => HTTP_REWARDS_BYTES_MAX,
             _ => HTTP_BODY_BYTES_MAX,
         };
         Self {

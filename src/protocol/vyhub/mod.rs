@@ -13,8 +13,9 @@ use serde_json::Value;
 
 use super::backend;
 pub use super::backend::{
-    Advert, Ban, BanList, Bundle, Group, Lacking, Links, Listing, NewBan, NewMembership,
-    NewWarning, PAGE_SIZE, Page, Property, Reply, Server, ServerState, User, Warning,
+    Action, Activity, Addition, Advert, Attribute, Ban, BanList, Bundle, Group, Lacking, Links,
+    Listing, Mapping, Membership, NewAttribute, NewBan, NewMembership, NewWarning, PAGE_SIZE, Page,
+    Property, Reply, Reward, RewardEvent, Server, ServerState, User, Warning,
 };
 pub use failure::Failure;
 pub use read::{ReadError, detail, reply};
@@ -54,8 +55,17 @@ pub enum Expect {
     Warning,
     Warnings(u64),
     Membership,
+    Memberships,
     Links,
     Adverts,
+    Activity,
+    Attribute,
+    /// Of what was added.
+    Addition,
+    Attributes,
+    Rewards,
+    AppliedReward,
+    Login,
 }
 
 /// A request for the worker that speaks with VyHub.

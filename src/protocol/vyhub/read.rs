@@ -4,23 +4,26 @@
 //! cannot be read is left out and counted. What is only shown may be anything, and a field that is null is
 //! as one that is not there.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
-use serde::de::{DeserializeOwned, Error};
+use serde::de::{DeserializeOwned, Error, IgnoredAny};
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::{
-    Advert, Ban, BanList, Bundle, Expect, Group, Links, Listing, PAGE_SIZE, Page, Property, Reply,
-    Server, User, Warning,
+    Action, Activity, Advert, Attribute, Ban, BanList, Bundle, Expect, Group, Links, Listing,
+    Mapping, Membership, PAGE_SIZE, Page, Property, Reply, Reward, RewardEvent, Server, User,
+    Warning,
 };
 use crate::limits::{
-    ADVERT_CHARS_MAX, ADVERTS_MAX, VYHUB_DETAIL_CHARS_MAX, VYHUB_NAME_CHARS_MAX,
-    VYHUB_URL_BYTES_MAX,
+    ADVERT_CHARS_MAX, ADVERTS_MAX, REWARD_TEXT_BYTES_MAX, REWARDS_MAX, VYHUB_DETAIL_CHARS_MAX,
+    VYHUB_NAME_CHARS_MAX, VYHUB_URL_BYTES_MAX,
 };
 use crate::protocol::ban_list::bounded;
 use crate::protocol::steam_id::SteamId;
@@ -75,12 +78,13 @@ pub fn reply(expect: Expect, body: &[u8]) -> Result<Reply, ReadError> {
     match expect {
         Expect::Nothing if body.trim_ascii().is_empty() => return Ok(Reply::Nothing),
         Expect::BanList => return BanList::read(body).map(|list| Reply::BanList(Arc::new(list))),
+        Expect::Rewards => return rewards(body).map(Reply::Rewards),
         _ => {}
     }
     let value: Value =
         serde_json::from_slice(body).map_err(|error| ReadError::NoJson(error.to_string()))?;
     Ok(match expect {
-        Expect::Nothing | Expect::BanList => Reply::Nothing,
+        Expect::Nothing | Expect::BanList | Expect::Rewards => Reply::Nothing,
         Expect::Server => Reply::Server(server(value)?),
         Expect::Bundle => Reply::Bundle(bundle(value)?),
         Expect::User => Reply::User(user(value)?),
@@ -89,9 +93,16 @@ pub fn reply(expect: Expect, body: &[u8]) -> Result<Reply, ReadError> {
         Expect::Bans(number) => Reply::Bans(page(value, number, ban)?),
         Expect::Warning => Reply::Warning(warning(value)?),
         Expect::Warnings(number) => Reply::Warnings(page(value, number, warning)?),
-        Expect::Membership => membership(value)?,
+        Expect::Membership => Reply::Membership(membership(value)?),
+        Expect::Memberships => Reply::Memberships(list(value, "the memberships", membership)?),
         Expect::Links => Reply::Links(links(value)?),
         Expect::Adverts => Reply::Adverts(adverts(value)?),
+        Expect::Activity => Reply::Activity(list(value, "the users", activity)?),
+        Expect::Attribute => Reply::Attribute(attribute(value)?),
+        Expect::Addition => present("the addition", ADDITION, value)?,
+        Expect::Attributes => Reply::Attributes(attributes(value)?),
+        Expect::AppliedReward => present("the reward", APPLIED_REWARD, value)?,
+        Expect::Login => present("the login", LOGIN, value)?,
     })
 }
 
@@ -194,7 +205,7 @@ struct Creator {
 }
 
 #[derive(Deserialize)]
-struct BundleId {
+struct OnlyId {
     id: Uuid,
 }
 
@@ -234,7 +245,7 @@ fn server(value: Value) -> Result<Server, ReadError> {
         #[serde(default, rename = "type")]
         kind: Shown,
         serverbundle_id: Option<Uuid>,
-        serverbundle: Option<BundleId>,
+        serverbundle: Option<OnlyId>,
         #[serde(default)]
         extra: Value,
     }
@@ -260,10 +271,14 @@ fn bundle(value: Value) -> Result<Bundle, ReadError> {
         id: Uuid,
         #[serde(default)]
         name: Shown,
+        multigroup: bool,
     }
-    let Model { id, name } = model("the bundle", BUNDLE, value)?;
-    let name = name.0.unwrap_or_default();
-    Ok(Bundle { id, name })
+    let model: Model = model("the bundle", BUNDLE, value)?;
+    Ok(Bundle {
+        id: model.id,
+        name: model.name.0.unwrap_or_default(),
+        multigroup: model.multigroup,
+    })
 }
 
 const USER: &str = "id type identifier registered_on admin credit_account_id attributes \
@@ -298,7 +313,13 @@ fn group(value: Value) -> Result<Group, ReadError> {
         name: Shown,
         permission_level: f64,
         properties: Map<String, Value>,
+        mappings: Vec<Named>,
         max_ban_length: Option<f64>,
+    }
+    #[derive(Deserialize)]
+    struct Named {
+        name: String,
+        serverbundle_id: Option<Uuid>,
     }
     let model: Model = model("a group", GROUP, value)?;
     // What does not say that it is granted is not.
@@ -312,6 +333,14 @@ fn group(value: Value) -> Result<Group, ReadError> {
         permission_level: model.permission_level as i64,
         properties: model.properties.into_iter().map(property).collect(),
         max_ban_s: model.max_ban_length.map(seconds),
+        mappings: model
+            .mappings
+            .into_iter()
+            .map(|mapping| Mapping {
+                name: mapping.name,
+                bundle: mapping.serverbundle_id,
+            })
+            .collect(),
     })
 }
 
@@ -355,15 +384,220 @@ fn warning(value: Value) -> Result<Warning, ReadError> {
 }
 
 const MEMBERSHIP: &str = "id bounds begin group active user_id serverbundle";
+const MEMBERSHIP_SHORT: &str = "id group begin bounds user_id serverbundle_id";
 
-fn membership(value: Value) -> Result<Reply, ReadError> {
+/// `MembershipModel` and `MembershipModelShort`.
+#[derive(Deserialize)]
+struct MembershipRecord {
+    id: Uuid,
+    begin: Date,
+    end: Option<Date>,
+    group: OnlyId,
+    active: Option<bool>,
+    user_id: Uuid,
+    serverbundle: Option<OnlyId>,
+    serverbundle_id: Option<Uuid>,
+}
+
+fn membership(value: Value) -> Result<Membership, ReadError> {
+    membership_of(MEMBERSHIP, value)
+}
+
+fn membership_of(required: &str, value: Value) -> Result<Membership, ReadError> {
+    let of = "a membership";
+    let record: MembershipRecord = model(of, required, value)?;
+    let bundle = record.serverbundle.map(|bundle| bundle.id);
+    let bundle = bundle.or(record.serverbundle_id);
+    Ok(Membership {
+        id: record.id,
+        user: record.user_id,
+        group: record.group.id,
+        bundle: bundle.ok_or_else(|| ReadError::Missing(of, "`serverbundle`".into()))?,
+        begin: record.begin.0,
+        end: record.end.map(|date| date.0),
+        active: record.active,
+    })
+}
+
+const ACTIVITY: &str = "id type identifier username avatar memberships warnings bans activities";
+
+/// `UserModelActivity`. One of whose memberships cannot be read is left out: nobody loses a group for that.
+fn activity(value: Value) -> Result<Activity, ReadError> {
     #[derive(Deserialize)]
     struct Model {
-        #[serde(rename = "id")]
-        _id: Uuid,
+        id: Uuid,
+        identifier: String,
+        #[serde(default)]
+        username: Shown,
+        memberships: Vec<Value>,
+        warnings: Vec<Value>,
+        bans: Vec<Value>,
     }
-    let read: Result<Model, _> = model("the membership", MEMBERSHIP, value);
-    read.map(|_| Reply::Nothing)
+    let model: Model = model("a user", ACTIVITY, value)?;
+    let steam: Result<SteamId, ()> = model.identifier.parse();
+    let memberships = model.memberships.into_iter();
+    let memberships = memberships.map(|value| membership_of(MEMBERSHIP_SHORT, value));
+    let is = |value: &Value, name: &str| value.get(name).and_then(Value::as_bool) == Some(true);
+    let counts = |value: &&Value| is(value, "active") && !is(value, "disabled");
+    Ok(Activity {
+        user: model.id,
+        steam: steam.map_err(|()| ReadError::NoSteamId)?,
+        username: model.username.0,
+        memberships: memberships.collect::<Result<_, _>>()?,
+        warnings: model.warnings.iter().filter(counts).count(),
+        bans: model.bans.iter().filter(counts).count(),
+    })
+}
+
+const ATTRIBUTE: &str = "name title unit type unspecific id";
+
+/// `UserAttributeDefinitionModel`.
+fn attribute(value: Value) -> Result<Attribute, ReadError> {
+    #[derive(Deserialize)]
+    struct Model {
+        id: Uuid,
+        name: String,
+        #[serde(rename = "type")]
+        kind: String,
+    }
+    let model: Model = model("the attribute", ATTRIBUTE, value)?;
+    Ok(Attribute {
+        id: model.id,
+        name: model.name,
+        accumulated: model.kind == "ACCUMULATED",
+    })
+}
+
+/// What a user has of each attribute; one without a value is as one that is not there.
+fn attributes(value: Value) -> Result<BTreeMap<String, String>, ReadError> {
+    let Value::Object(all) = value else {
+        return Err(ReadError::NoObject("the user's attributes"));
+    };
+    let texts = all.into_iter().filter_map(|(name, value)| match value {
+        Value::String(text) => Some((name, text)),
+        Value::Number(number) => Some((name, number.to_string())),
+        _ => None,
+    });
+    Ok(texts.collect())
+}
+
+const ADDITION: &str = "value definition_id user_id";
+const LOGIN: &str = "validation_uuid user_type created valid confirmed";
+
+/// Nothing of it is needed, but that it is VyHub's.
+fn present(of: &'static str, required: &str, value: Value) -> Result<Reply, ReadError> {
+    model::<IgnoredAny>(of, required, value).map(|_| Reply::Nothing)
+}
+
+const APPLIED_REWARD: &str =
+    "id active reward user applied_packet_id applied_packet status executed_on";
+const REWARD: &str = "name type on_event id serverbundle";
+
+/// An object of lists of `AppliedRewardModel` by SteamID. Keys that are no player's SteamID are passed over; a
+/// reward that cannot be understood is left out and counted.
+fn rewards(body: &[u8]) -> Result<Listing<Reward>, ReadError> {
+    let no_list =
+        |error: serde_json::Error| ReadError::Odd("the list of rewards", error.to_string());
+    let players: BTreeMap<String, &RawValue> = serde_json::from_slice(body).map_err(no_list)?;
+    let (mut items, mut skipped) = (Vec::new(), 0);
+    for (key, list) in players {
+        let Some(steam) = key.parse().ok().and_then(SteamId::from_u64) else {
+            // Such as `detail`: no list, but what went wrong.
+            serde_json::from_str::<Vec<IgnoredAny>>(list.get()).map_err(no_list)?;
+            continue;
+        };
+        for raw in serde_json::from_str::<Vec<&RawValue>>(list.get()).map_err(no_list)? {
+            let value = serde_json::from_str(raw.get()).map_err(no_list)?;
+            match reward(steam, value) {
+                Ok(reward) if items.len() < REWARDS_MAX => items.push(reward),
+                _ => skipped += 1,
+            }
+        }
+    }
+    Ok(Listing { items, skipped })
+}
+
+fn reward(steam: SteamId, value: Value) -> Result<Reward, ReadError> {
+    #[derive(Deserialize)]
+    struct Model {
+        id: Uuid,
+        reward: Value,
+        user: OnlyId,
+        applied_packet_id: Uuid,
+        applied_packet: Packet,
+        executed_on: Vec<Uuid>,
+    }
+    #[derive(Deserialize)]
+    struct Packet {
+        packet: Titled,
+        purchase: Option<Purchase>,
+    }
+    #[derive(Deserialize)]
+    struct Titled {
+        #[serde(default)]
+        title: Shown,
+    }
+    #[derive(Deserialize)]
+    struct Purchase {
+        #[serde(default)]
+        amount_text: Shown,
+    }
+    #[derive(Deserialize)]
+    struct Inner {
+        id: Uuid,
+        #[serde(default)]
+        name: Shown,
+        #[serde(rename = "type")]
+        kind: String,
+        on_event: RewardEvent,
+        #[serde(default)]
+        data: Map<String, Value>,
+        #[serde(default)]
+        order: f64,
+        #[serde(default)]
+        once: bool,
+        #[serde(default)]
+        once_from_all: bool,
+        #[serde(default)]
+        reactivate_on_extend: bool,
+        requirement_set: Option<RequirementSet>,
+    }
+    #[derive(Deserialize)]
+    struct RequirementSet {
+        fulfilled: Option<bool>,
+    }
+    let outer: Model = model("a reward", APPLIED_REWARD, value)?;
+    let inner: Inner = model("a reward", REWARD, outer.reward)?;
+    let text = |key: &'static str| match inner.data.get(key) {
+        Some(Value::String(text)) if text.len() <= REWARD_TEXT_BYTES_MAX => Ok(text.clone()),
+        Some(Value::String(_)) => Err(ReadError::Odd("a reward", format!("`{key}` is too long"))),
+        _ => Err(ReadError::Missing("a reward", format!("`data.{key}`"))),
+    };
+    let action = match inner.kind.as_str() {
+        "COMMAND" => Action::Command(text("command")?),
+        "SCRIPT" => Action::Script(text("script")?),
+        other => Action::Other(bounded(other, VYHUB_NAME_CHARS_MAX).into()),
+    };
+    let requirements = inner.requirement_set.and_then(|set| set.fulfilled);
+    let purchase = outer.applied_packet.purchase;
+    Ok(Reward {
+        id: outer.id,
+        of: inner.id,
+        name: inner.name.0.unwrap_or_default(),
+        steam,
+        user: outer.user.id,
+        action,
+        on: inner.on_event,
+        order: inner.order,
+        once: inner.once,
+        once_from_all: inner.once_from_all,
+        reactivates: inner.reactivate_on_extend,
+        is_fulfilled: requirements != Some(false),
+        applied_packet: outer.applied_packet_id,
+        packet_title: outer.applied_packet.packet.title.0.unwrap_or_default(),
+        amount: purchase.and_then(|purchase| purchase.amount_text.0),
+        executed_on: outer.executed_on,
+    })
 }
 
 /// Ends up in messages to players.

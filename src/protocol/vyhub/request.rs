@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Expect, Method, NewBan, NewMembership, PAGE_SIZE, Request, ServerState};
+use super::{
+    Addition, Expect, Method, NewAttribute, NewBan, NewMembership, PAGE_SIZE, Request, ServerState,
+};
 use crate::protocol::backend;
 use crate::protocol::uuid::Uuid;
 
@@ -82,6 +84,68 @@ impl Request {
                 let path = format!("/advert/?serverbundle_id={bundle}&enabled=true");
                 get(path, Expect::Adverts)
             }
+            R::ListActivity { server } => {
+                get(format!("/server/{server}/user-activity"), Expect::Activity)
+            }
+            R::ListMemberships { user, bundle } => get(
+                of_user(*user, "membership", *bundle, None),
+                Expect::Memberships,
+            ),
+            R::EndMembership { membership, issuer } => {
+                let path = format!("/user/membership/{membership}{}", morph('?', *issuer));
+                change(Method::Delete, path)
+            }
+            R::EndMembershipsOfGroup {
+                user,
+                bundle,
+                group,
+                issuer,
+            } => {
+                let path = format!(
+                    "/user/{user}/membership/by-group?group_id={group}&serverbundle_id={bundle}{}",
+                    morph('&', *issuer)
+                );
+                change(Method::Delete, path)
+            }
+            R::FindAttribute(name) => {
+                let path = format!("/user/attribute/definition/{name}");
+                get(path, Expect::Attribute)
+            }
+            R::CreateAttribute(attribute) => {
+                let path = "/user/attribute/definition".into();
+                post(path, None, attribute_body(attribute), Expect::Attribute)
+            }
+            R::AddToAttribute(addition) => {
+                let path = "/user/attribute/".into();
+                post(path, None, addition_body(addition), Expect::Addition)
+            }
+            R::AttributesOfUser { user, bundle } => get(
+                of_user(*user, "attribute/current", *bundle, None),
+                Expect::Attributes,
+            ),
+            R::ListRewards {
+                server,
+                bundle,
+                users,
+            } => {
+                let users = users.iter().map(|user| format!("&user_id={user}"));
+                let path = format!(
+                    "/packet/reward/applied/user?active=true&foreign_ids=true&status=OPEN\
+                     &serverbundle_id={bundle}&for_server_id={server}{}",
+                    users.collect::<String>()
+                );
+                get(path, Expect::Rewards)
+            }
+            R::ReportReward { reward, server } => Self {
+                body: Some(json!({"executed_on": [server]})),
+                expect: Expect::AppliedReward,
+                ..change(Method::Patch, format!("/packet/reward/applied/{reward}"))
+            },
+            R::ConfirmLogin { code, steam } => Self {
+                body: Some(json!({"user_type": "STEAM", "identifier": steam})),
+                expect: Expect::Login,
+                ..change(Method::Patch, format!("/auth/request/{code}"))
+            },
         }
     }
 }
@@ -127,6 +191,29 @@ fn membership_body(membership: &NewMembership) -> Value {
     body
 }
 
+/// `UserAttributeDefinitionModelAdd`.
+fn attribute_body(attribute: &NewAttribute) -> Value {
+    json!({
+        "name": attribute.name,
+        "title": attribute.title,
+        "unit": attribute.unit,
+        "type": "ACCUMULATED",
+        "accumulation_interval": "day",
+        "unspecific": true,
+    })
+}
+
+/// `UserAttributeModelAdd`.
+fn addition_body(addition: &Addition) -> Value {
+    json!({
+        "definition_id": addition.attribute,
+        "user_id": addition.user,
+        "serverbundle_id": addition.bundle,
+        "value": addition.value,
+        "date": date(addition.date),
+    })
+}
+
 fn get(path: String, expect: Expect) -> Request {
     Request {
         expect,
@@ -143,20 +230,24 @@ fn change(method: Method, path: String) -> Request {
     }
 }
 
-fn post(mut path: String, issuer: Option<Uuid>, body: Value, expect: Expect) -> Request {
-    if let Some(issuer) = issuer {
-        path.push_str(&format!("?morph_user_id={issuer}"));
-    }
+fn post(path: String, issuer: Option<Uuid>, body: Value, expect: Expect) -> Request {
     Request {
         body: Some(body),
         expect,
-        ..change(Method::Post, path)
+        ..change(Method::Post, path + &morph('?', issuer))
     }
+}
+
+/// In whose name, as the parameter of a query that begins with it (`?`) or goes on with it (`&`).
+fn morph(sign: char, issuer: Option<Uuid>) -> String {
+    issuer.map_or(String::new(), |issuer| {
+        format!("{sign}morph_user_id={issuer}")
+    })
 }
 
 /// What a user has of something in a bundle.
 fn of_user(user: Uuid, what: &str, bundle: Uuid, issuer: Option<Uuid>) -> String {
-    let issuer = issuer.map_or(String::new(), |issuer| format!("&morph_user_id={issuer}"));
+    let issuer = morph('&', issuer);
     format!("/user/{user}/{what}?serverbundle_id={bundle}{issuer}")
 }
 
@@ -204,6 +295,16 @@ mod tests {
             group: MORPH,
             begin: "2026-03-01T12:00:00Z".parse().unwrap(),
             end: None,
+        }
+    }
+
+    fn addition() -> Addition {
+        Addition {
+            attribute: MORPH,
+            user: USER,
+            bundle: BUNDLE,
+            value: "0.166667".into(),
+            date: "2026-03-01T12:00:00Z".parse().unwrap(),
         }
     }
 
@@ -281,6 +382,53 @@ mod tests {
                 R::ListAdverts(BUNDLE),
                 "/advert/?serverbundle_id=B&enabled=true",
             ),
+            (R::ListActivity { server: USER }, "/server/U/user-activity"),
+            (
+                R::ListMemberships { user, bundle },
+                "/user/U/membership?serverbundle_id=B",
+            ),
+            (
+                R::EndMembership {
+                    membership: USER,
+                    issuer: Some(MORPH),
+                },
+                "/user/membership/U?morph_user_id=M",
+            ),
+            (
+                R::EndMembershipsOfGroup {
+                    user,
+                    bundle,
+                    group: MORPH,
+                    issuer: Some(MORPH),
+                },
+                "/user/U/membership/by-group?group_id=M&serverbundle_id=B&morph_user_id=M",
+            ),
+            (
+                R::FindAttribute("playtime"),
+                "/user/attribute/definition/playtime",
+            ),
+            (R::AddToAttribute(addition()), "/user/attribute/"),
+            (
+                R::AttributesOfUser { user, bundle },
+                "/user/U/attribute/current?serverbundle_id=B",
+            ),
+            (
+                R::ListRewards {
+                    server: MORPH,
+                    bundle,
+                    users: vec![USER, MORPH],
+                },
+                "/packet/reward/applied/user?active=true&foreign_ids=true&status=OPEN\
+                 &serverbundle_id=B&for_server_id=M&user_id=U&user_id=M",
+            ),
+            (
+                R::ReportReward {
+                    reward: USER,
+                    server: MORPH,
+                },
+                "/packet/reward/applied/U",
+            ),
+            (R::ConfirmLogin { code: USER, steam }, "/auth/request/U"),
             (create_warning(None), "/warning/"),
             (create_warning(Some(MORPH)), "/warning/?morph_user_id=M"),
         ] {
@@ -337,7 +485,8 @@ mod tests {
 
     #[test]
     fn other_bodies_have_the_fields_of_the_definition() {
-        let user = Request::of(&R::CreateUser(SteamId::new(22_202).unwrap())).body;
+        let steam = SteamId::new(22_202).unwrap();
+        let user = Request::of(&R::CreateUser(steam)).body;
         let expected = json!({"type": "STEAM", "identifier": "76561197960287930"});
         assert_eq!(user, Some(expected));
         let warning = NewWarning {
@@ -349,6 +498,33 @@ mod tests {
         let issuer = None;
         let request = Request::of(&R::CreateWarning { warning, issuer });
         assert_eq!(request.body, Some(expected));
+        let added = Request::of(&R::AddToAttribute(addition())).body;
+        let expected = json!({
+            "definition_id": M, "user_id": U, "serverbundle_id": B, "value": "0.166667",
+            "date": "2026-03-01T12:00:00+00:00",
+        });
+        assert_eq!(added, Some(expected));
+        let attribute = NewAttribute {
+            name: "playtime",
+            title: "Play Time",
+            unit: "HOURS",
+        };
+        let expected = json!({
+            "name": "playtime", "title": "Play Time", "unit": "HOURS", "type": "ACCUMULATED",
+            "accumulation_interval": "day", "unspecific": true,
+        });
+        let created = Request::of(&R::CreateAttribute(attribute));
+        assert_eq!(created.path, "/user/attribute/definition");
+        assert_eq!(created.body, Some(expected));
+        let (reward, server) = (USER, BUNDLE);
+        let report = Request::of(&R::ReportReward { reward, server });
+        assert_eq!(
+            (report.method, report.body),
+            (Method::Patch, Some(json!({"executed_on": [B]})))
+        );
+        let login = Request::of(&R::ConfirmLogin { code: USER, steam });
+        let expected = json!({"user_type": "STEAM", "identifier": "76561197960287930"});
+        assert_eq!((login.method, login.body), (Method::Patch, Some(expected)));
         let extra = json!({"score": 3});
         let state = ServerState {
             users_max: 24,

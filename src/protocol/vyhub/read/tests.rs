@@ -81,8 +81,17 @@ fn good() -> Vec<(Expect, Value, &'static str)> {
         "id": ID, "name": "TF2", "multigroup": true, "server_type": "SOURCE", "sort_id": 1,
     });
     let membership = json!({
-        "id": ID, "bounds": "[)", "begin": "2026-03-01T12:00:00", "group": {}, "active": true,
-        "user_id": ID, "serverbundle": {},
+        "id": ID, "bounds": "[)", "begin": "2026-03-01T12:00:00", "group": {"id": ID}, "active": true,
+        "user_id": ID, "serverbundle": {"id": OTHER},
+    });
+    let attribute = json!({
+        "name": "playtime", "title": "Play Time", "unit": "HOURS", "type": "ACCUMULATED",
+        "unspecific": true, "id": ID,
+    });
+    let addition = json!({"value": "1.5", "definition_id": ID, "user_id": ID});
+    let login = json!({
+        "validation_uuid": ID, "user_type": "STEAM", "created": "2026-03-01T12:00:00",
+        "valid": true, "confirmed": true,
     });
     let page = |item: Value| json!({"items": [item], "total": 1, "page": 1, "size": 100});
     vec![
@@ -92,6 +101,10 @@ fn good() -> Vec<(Expect, Value, &'static str)> {
         (Expect::Ban, full_ban(), BAN),
         (Expect::Warning, full_warning(), WARNING),
         (Expect::Membership, membership, MEMBERSHIP),
+        (Expect::Attribute, attribute, ATTRIBUTE),
+        (Expect::Addition, addition, ADDITION),
+        (Expect::AppliedReward, full_reward(), APPLIED_REWARD),
+        (Expect::Login, login, LOGIN),
         (
             Expect::Links,
             json!({"frontend_url": "https://x.example"}),
@@ -100,6 +113,101 @@ fn good() -> Vec<(Expect, Value, &'static str)> {
         (Expect::Bans(1), page(full_ban()), PAGE),
         (Expect::Warnings(1), page(full_warning()), PAGE),
     ]
+}
+
+fn full_reward() -> Value {
+    json!({
+        "id": ID, "active": true, "user": {"id": OTHER, "username": "Ann"}, "applied_packet_id": OTHER,
+        "applied_packet": {
+            "id": OTHER, "status": "ENABLED", "bounds": "[)", "begin": "2026-03-01T12:00:00",
+            "packet": {"id": ID, "title": "VIP"}, "purchase": {"amount_text": "5.00 EUR"},
+        },
+        "status": "OPEN", "executed_on": [OTHER],
+        "reward": {
+            "name": "Give", "type": "COMMAND", "on_event": "DIRECT", "id": OTHER, "serverbundle": {},
+            "data": {"command": "say hi"}, "order": 2.0, "once": true, "once_from_all": null,
+            "reactivate_on_extend": true, "requirement_set": {"fulfilled": false},
+        },
+    })
+}
+
+#[test]
+fn rewards_are_read_by_player_and_an_odd_one_spoils_no_other() {
+    let mut plain = full_reward();
+    plain["reward"] = json!({
+        "name": "x", "type": "HTTP", "on_event": "DISABLE", "id": OTHER, "serverbundle": {},
+    });
+    plain["applied_packet"]["purchase"] = Value::Null;
+    let mut odd = full_reward();
+    odd["reward"]["data"] = json!({"command": 3});
+    let body = json!({STEAM: [full_reward(), odd, plain], "nobody": [full_reward()]});
+    let Ok(Reply::Rewards(list)) = read(Expect::Rewards, &body) else {
+        panic!("no rewards");
+    };
+    assert_eq!(list.skipped, 1);
+    let [first, second] = &list.items[..] else {
+        panic!("{list:?}");
+    };
+    assert_eq!(first.action, Action::Command("say hi".into()));
+    assert_eq!(
+        (first.id, first.of, first.user),
+        (id(ID), id(OTHER), id(OTHER))
+    );
+    assert_eq!((first.once, first.once_from_all), (true, false));
+    assert!(first.reactivates && !first.is_fulfilled);
+    assert_eq!(first.on, RewardEvent::Direct);
+    assert_eq!(first.amount.as_deref(), Some("5.00 EUR"));
+    assert_eq!(first.packet_title, "VIP");
+    assert_eq!(first.executed_on, [id(OTHER)]);
+    assert_eq!(second.action, Action::Other("HTTP".into()));
+    assert_eq!((second.on, &second.amount), (RewardEvent::Disable, &None));
+    assert!(second.is_fulfilled && !second.once);
+    for no_list in [json!({"detail": "x"}), json!({STEAM: {}}), json!([])] {
+        assert!(read(Expect::Rewards, &no_list).is_err(), "{no_list}");
+    }
+}
+
+#[test]
+fn nobody_loses_a_group_for_a_membership_that_cannot_be_read() {
+    let membership = json!({
+        "id": ID, "group": {"id": OTHER}, "begin": "2026-03-01T12:00:00", "end": null, "bounds": "[)",
+        "user_id": ID, "serverbundle_id": OTHER,
+    });
+    let user = |membership: &Value| {
+        json!({
+            "id": ID, "type": "STEAM", "identifier": STEAM, "username": null, "avatar": null,
+            "memberships": [membership], "activities": [],
+            "warnings": [{"active": true, "disabled": false}, {"active": true, "disabled": true}],
+            "bans": [{"active": true}, {"active": false}],
+        })
+    };
+    let mut odd = membership.clone();
+    odd["group"] = Value::Null;
+    let body = json!([user(&membership), user(&odd)]);
+    let Ok(Reply::Activity(list)) = read(Expect::Activity, &body) else {
+        panic!("no users");
+    };
+    assert_eq!((list.items.len(), list.skipped), (1, 1));
+    let one = &list.items[0];
+    assert_eq!((one.warnings, one.bans), (1, 1));
+    let membership = &one.memberships[0];
+    assert_eq!(
+        (membership.group, membership.bundle),
+        (id(OTHER), id(OTHER))
+    );
+    assert_eq!((membership.end, membership.active), (None, None));
+}
+
+#[test]
+fn attributes_of_a_user_are_texts_by_name() {
+    let body = json!({"playtime": "1.5", "level": 3, "none": null});
+    let expected = [("level", "3"), ("playtime", "1.5")];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(
+        read(Expect::Attributes, &body),
+        Ok(Reply::Attributes(expected.into()))
+    );
+    assert!(read(Expect::Attributes, &json!([])).is_err());
 }
 
 fn full_user(identifier: &str) -> Value {
@@ -252,7 +360,14 @@ fn a_server_is_read_and_so_is_its_bundle() {
         }),
     );
     let name = "TF2".into();
-    assert_eq!(bundle, Ok(Reply::Bundle(Bundle { id: id(ID), name })));
+    assert_eq!(
+        bundle,
+        Ok(Reply::Bundle(Bundle {
+            id: id(ID),
+            name,
+            multigroup: false
+        }))
+    );
 }
 
 #[test]
