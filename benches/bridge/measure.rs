@@ -93,9 +93,9 @@ pub fn sample(subject: &Subject, settings: &Settings) -> io::Result<Sample> {
         settings.latency_calls
     };
     let latency = bench.latency(calls)?;
-    let before_ns = process::cpu_ns(server.pid())?;
+    let before = process::cpu_ns(server.pid())?;
     let throughput = bench.throughput()?;
-    let server_seconds = (process::cpu_ns(server.pid())? - before_ns) as f64 / 1e9;
+    let server_seconds = process::cpu_ns(server.pid())?.since(&before) as f64 / 1e9;
     let us_per_call = |seconds: f64| seconds * 1e6 / throughput.answered.max(1) as f64;
     let ms = |part| latency.percentile_us(part) as f64 / 1000.0;
     Ok(Sample {
@@ -127,7 +127,7 @@ pub fn idle(kind: Kind, settings: &Settings) -> io::Result<Idle> {
     let (server, _) = first_answer(kind, &place, settings)?;
     sleep(Duration::from_secs(1));
     let pid = server.pid();
-    let look = || -> io::Result<(u64, u64, u64)> {
+    let look = || -> io::Result<_> {
         Ok((
             process::cpu_ticks(pid)?,
             process::cpu_ns(pid)?,
@@ -140,8 +140,8 @@ pub fn idle(kind: Kind, settings: &Settings) -> io::Result<Idle> {
     Ok(Idle {
         seconds: began.elapsed().as_secs_f64(),
         cpu_ticks: after.0 - before.0,
-        cpu_us: (after.1 - before.1) as f64 / 1000.0,
-        wakeups: after.2 - before.2,
+        cpu_us: after.1.since(&before.1) as f64 / 1000.0,
+        wakeups: after.2.since(&before.2),
     })
 }
 

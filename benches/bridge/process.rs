@@ -1,23 +1,43 @@
 //! What the kernel says: of a process its processor time, its memory, how often it woke up; of
 //! a folder its file system.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::Path;
 
-/// Processor time of all threads of a process, in nanoseconds. Threads that have ended are not
-/// counted; the servers measured here end none.
-pub fn cpu_ns(pid: u32) -> io::Result<u64> {
-    let mut total = 0;
-    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-        let text = fs::read_to_string(task?.path().join("schedstat"))?;
-        total += text
-            .split_whitespace()
-            .next()
-            .and_then(|ns| ns.parse::<u64>().ok())
-            .ok_or_else(|| io::Error::other("schedstat is not readable"))?;
+/// A count of each thread of a process, by its id.
+#[derive(Debug, Clone, Default)]
+pub struct PerThread(BTreeMap<OsString, u64>);
+
+impl PerThread {
+    fn of(pid: u32, read: impl Fn(&Path) -> io::Result<u64>) -> io::Result<Self> {
+        let mut counts = BTreeMap::new();
+        for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+            let task = task?;
+            counts.insert(task.file_name(), read(&task.path())?);
+        }
+        Ok(Self(counts))
     }
-    Ok(total)
+
+    /// How much was added. What a thread did that has ended since is not known.
+    pub fn since(&self, before: &Self) -> u64 {
+        let added = |(id, now): (&OsString, &u64)| {
+            now.saturating_sub(before.0.get(id).copied().unwrap_or(0))
+        };
+        self.0.iter().map(added).sum()
+    }
+}
+
+/// Processor time, in nanoseconds.
+pub fn cpu_ns(pid: u32) -> io::Result<PerThread> {
+    PerThread::of(pid, |task| {
+        let text = fs::read_to_string(task.join("schedstat"))?;
+        let ns = text.split_whitespace().next();
+        ns.and_then(|ns| ns.parse().ok())
+            .ok_or_else(|| io::Error::other("schedstat is not readable"))
+    })
 }
 
 /// User and system time in clock ticks (usually 10 ms), as `ps` and `top` count it.
@@ -35,13 +55,11 @@ pub fn cpu_ticks(pid: u32) -> io::Result<u64> {
 }
 
 /// How often the threads of a process went to sleep and so were woken.
-pub fn wakeups(pid: u32) -> io::Result<u64> {
-    let mut total = 0;
-    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-        let path = task?.path().join("status");
-        total += field(&fs::read_to_string(path)?, "voluntary_ctxt_switches:");
-    }
-    Ok(total)
+pub fn wakeups(pid: u32) -> io::Result<PerThread> {
+    PerThread::of(pid, |task| {
+        let text = fs::read_to_string(task.join("status"))?;
+        Ok(field(&text, "voluntary_ctxt_switches:"))
+    })
 }
 
 /// Memory now and at its highest, in KiB.

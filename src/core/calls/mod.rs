@@ -91,7 +91,8 @@ impl Calls {
     /// Whether one more file may be taken. `backlog`: answers that the host has not fetched; a
     /// client that does not fetch is not given more. `reads`: it has fetched some. A stock host that has
     /// not may be made up, by anyone who knows the secret, and many of them would hold all that the others
-    /// share. The file's calls are not counted yet: the bounds leave room for the largest file.
+    /// share. One that has fetched all of its answers holds them for repetitions only, which make room for
+    /// new ones. The file's calls are not counted yet: the bounds leave room for the largest file.
     pub fn has_room(&self, owner: Owner, backlog: usize, reads: bool) -> bool {
         if owner.stock && !reads && backlog >= limits::UNREAD_ANSWERS_MAX {
             return false;
@@ -103,7 +104,7 @@ impl Calls {
             && self.shares.left(owner, Kind::Calls) > backlog
             && self.shares.left(owner, Kind::Files) > 0
             && self.shares.left(owner, Kind::Bytes) > 0
-            && self.shares.left(owner, Kind::Answers) > 0
+            && (reads && backlog == 0 || self.shares.left(owner, Kind::Answers) > 0)
     }
 
     /// Whether a script may make one more call, by the memory that its others take.

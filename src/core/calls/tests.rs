@@ -148,6 +148,36 @@ fn hosts_that_fetch_nothing_leave_room_for_others_however_many_they_are() {
 }
 
 #[test]
+fn many_hosts_that_fetch_are_not_held_up_by_the_answers_that_are_kept_for_repetitions() {
+    let mut world = World::new(&stock());
+    let names: Vec<String> = (0..64).map(|number| format!("game_{number}")).collect();
+    for name in &names {
+        fetches_its_answers(&mut world, name);
+    }
+    let mut token = 0;
+    for _ in 0..25 {
+        for name in &names {
+            assert!(world.has_room(OURS, name), "{name}, {token} answers");
+            let pings = (0..20).map(|_| {
+                token += 1;
+                format!(
+                    r#"{{"token":"t{token}","func":"VPI_Ping","script":"x.nut","callback":true}}"#
+                )
+            });
+            let pings = pings.collect::<Vec<_>>().join(",");
+            let bytes = world.file_of(SECRET, &format!(r#"{{"async":[{pings}]}}"#));
+            world.calls(OURS, name, bytes, UNIX_S);
+            let host = world.core.find_host(OURS, name).expect("a host");
+            world.on(Event::AnswersWritten { host, ok: true });
+            let state = InputState::Empty;
+            world.on(Event::Input { host, state });
+        }
+    }
+    let kept: usize = names.iter().map(|name| world.core.held_bytes(name)).sum();
+    assert_eq!(kept, 0, "no call is open");
+}
+
+#[test]
 fn chains_wait_as_the_bytes_that_they_came_in() {
     let mut world = World::new(&stock());
     let chain = vec![call(1_000); 100].join(",");
