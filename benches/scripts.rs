@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use vpid::core::ServerId;
-use vpid::io::python::{Process, Spec, sources};
+use vpid::io::python::{self, Process, Spec};
 use vpid::limits;
 use vpid::protocol::script_channel::{Caller, FromScript, MessageId, call, event, parse};
 
@@ -115,7 +115,7 @@ impl Script {
     fn start(folder: &TempDir) -> Self {
         let path = folder.path().join("bench.py");
         std::fs::write(&path, SCRIPT).expect("a script");
-        let modules = sources::MODULES.iter();
+        let modules = python::MODULES.iter();
         let modules = modules.map(|(name, source)| (name.to_string(), Value::from(*source)));
         let first_line = json!({
             "kind": "script", "name": "bench", "id": 0, "path": path, "folder": folder.path(),
@@ -129,7 +129,7 @@ impl Script {
             name: "bench".into(),
             interpreter: "python3".into(),
             folder: folder.path().into(),
-            boot: sources::BOOT.into(),
+            boot: python::BOOT.into(),
             first_line: first_line.to_string().into_bytes(),
             hidden: Vec::new(),
             memory_bytes: 0,

@@ -159,7 +159,7 @@ impl Values<'_> {
         let count = text.parse().ok().filter(|count| (1..=max).contains(count));
         count.ok_or_else(|| {
             Stop::Usage(format!(
-                "{option} is a whole number from 1 to {max}, not {text:?}"
+                "{option} must be a whole number from 1 to {max}, not {text:?}"
             ))
         })
     }
@@ -171,7 +171,7 @@ impl Values<'_> {
         let seconds = seconds.filter(|seconds| *seconds > 0.0 && *seconds <= 3600.0);
         seconds.map(Duration::from_secs_f64).ok_or_else(|| {
             Stop::Usage(format!(
-                "{option} is a number of seconds up to 3600, not {text:?}"
+                "{option} must be a number of seconds up to 3600, not {text:?}"
             ))
         })
     }
@@ -199,7 +199,7 @@ impl Given {
 
     /// A warning for an operator whose command line gives the password away.
     pub fn exposed_password(&self) -> Option<&'static str> {
-        let warning = "--password: every user of this machine sees it in the list of processes; use \
+        let warning = "--password: every user of this machine can see it in the list of processes; use \
                        password_file, or VPI_PASSWORD";
         self.database.contains_key("--password").then_some(warning)
     }

@@ -12,17 +12,17 @@ pub(super) const COMMAND: Command = Command {
     summary: "measure a running vpid through the files",
     help: "\
 Measures a running vpid through the files, as games would use it: latency of single calls, then
-throughput. Makes the table user_vpidbench_rows in the database, which is to be SQLite, and removes
-it again; `--work echo` needs none.
+throughput. Creates the table user_vpidbench_rows in the database, which must be SQLite, and removes
+it again; `--work echo` needs no database.
 
 Usage: vpid bench [--hosts 4] [--files 200] [--batch 20] [--work select|insert|echo] [--json]
                   [--config FILE]
 
-  --hosts N    games that write at the same time
-  --files N    call files of each, and calls in the latency measurement
+  --hosts N    number of games that write at the same time
+  --files N    call files of each game, and calls in the latency measurement
   --batch N    calls in each file
   --work WHAT  what each call does
-  --json       print for programs
+  --json       print JSON
 
 Example: vpid bench --hosts 16 --work insert
 ",
@@ -55,10 +55,10 @@ fn run(arguments: Arguments) -> Result<(), Stop> {
     match report.failed() {
         (0, 0) => Ok(()),
         (0, errors) => Err(Stop::Failed(format!(
-            "{errors} calls were answered with an error: the log of `vpid run` says which"
+            "{errors} calls got an error; the log of `vpid run` says which"
         ))),
         (unanswered, _) => Err(Stop::Failed(format!(
-            "{unanswered} calls were not answered: is `vpid run` running with this configuration?"
+            "{unanswered} calls got no response: is `vpid run` running with this configuration?"
         ))),
     }
 }

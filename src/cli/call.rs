@@ -1,4 +1,4 @@
-//! `vpid call`: plays a game server through the files and shows the answer.
+//! `vpid call`: acts as a game server through the files and shows the response.
 
 use std::time::Duration;
 
@@ -7,24 +7,24 @@ use serde_json::Value;
 use super::arguments::{Arguments, Command, Stop};
 use super::table;
 use crate::config::{self, Config, Server};
-use crate::game_side::servers::{choose, stock_secret};
 use crate::game_side::signed::SignedGame;
 use crate::game_side::stock::{Game, GameCall};
-use crate::io::operator;
+use crate::game_side::{choose, stock_secret};
+use crate::io::control;
 use crate::protocol::control::Request;
 
 pub(super) const COMMAND: Command = Command {
     name: "call",
-    summary: "make one call, as a script in a game would",
+    summary: "make one call, as a game script would",
     help: "\
-Plays a game server through the files: makes one call and prints its answer as JSON. Needs a
-running vpid. Exit code 1 if the answer is an error.
+Acts as a game server through the files: makes one call and prints its response as JSON. Needs a
+running vpid. Exit code 1 if the response is an error.
 
 Usage: vpid call FUNCTION [JSON] [--host HOST] [--script NAME] [--timeout SECONDS] [--config FILE]
 
-  --host HOST        call as this host (default: one that no game has)
+  --host HOST        call as this host (default: one that no game uses)
   --script NAME      call as this script; user tables belong to scripts (default: vpid_call.nut)
-  --timeout SECONDS  how long to wait for the answer (default: 5)
+  --timeout SECONDS  how long to wait for the response (default: 5)
 
 Example: vpid call VPI_DB_UserSelect '{\"table\": \"user_contracts_players\"}' --script contracts.nut
 ",
@@ -81,7 +81,7 @@ fn main(arguments: Arguments) -> Result<(), Stop> {
 
 /// A host has one session: ours would end that of its game.
 fn refuse_connected(config: &Config, host: &str) -> Result<(), String> {
-    let games = operator::ask(&config.state_dir, &Request::Games, operator::PATIENCE);
+    let games = control::ask(&config.state_dir, &Request::Games, control::PATIENCE);
     let games = games.unwrap_or_default();
     let mut games = games["games"].as_array().into_iter().flatten();
     match games.any(|game| game["host"] == host) {
@@ -127,8 +127,8 @@ fn stock_call(
         let seconds = timeout.as_secs_f64();
         return Err(if game.withdraw() {
             format!(
-                "no vpid claimed the call within {seconds} s, and it was withdrawn: is `vpid run` \
-                 running with this configuration?"
+                "no vpid claimed the call within {seconds} s, and it was withdrawn: \
+                 is `vpid run` running with this configuration?"
             )
         } else {
             format!("the call was claimed, but no response came within {seconds} s; see vpid's log")

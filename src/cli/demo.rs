@@ -4,11 +4,11 @@ use super::arguments::{self, Arguments, Command, Stop};
 
 pub(super) const COMMAND: Command = Command {
     name: "demo",
-    summary: "see it at work, with no configuration and nothing left behind",
+    summary: "see vpid at work; needs no configuration, leaves nothing behind",
     help: "\
-Shows vpid at work: starts the daemon on temporary folders with an SQLite database, plays game
-servers and a VyHub against it, and shows what happens. Needs no configuration, takes some ten
-seconds and leaves nothing behind. Exit code 1 if anything does not come out as it should.
+Shows vpid at work: starts the daemon on temporary folders with an SQLite database, simulates game
+servers and a VyHub, and shows what happens. Needs no configuration, takes about twenty
+seconds and leaves nothing behind. Exit code 1 if a result is not as expected.
 
 Usage: vpid demo
 

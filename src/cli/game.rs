@@ -8,24 +8,24 @@ use serde_json::{Value, json};
 
 use super::arguments::{Arguments, Command, Stop};
 use super::table::{self, console_text, printable};
-use crate::io::operator::{AskError, Replies};
+use crate::io::control::{AskError, Replies};
 use crate::protocol::control::Request;
 use crate::protocol::signed::messages::{Place, Push};
 
 pub(super) const COMMAND: Command = Command {
     name: "game",
-    summary: "look at the games that are connected, and send them something",
+    summary: "show the connected games, and send messages, texts and commands to them",
     help: "\
-Looks at the games that a running vpid serves with signed scripts, and sends them something.
-With RCON, `say` and `command` reach a game without these scripts, too.
+Shows the games that a running vpid serves with signed game scripts, and sends to them.
+With RCON, `say` and `command` also reach a game without these scripts.
 
 Usage: vpid game list [--json]
        vpid game watch                   what games report, as JSON lines, until Ctrl-C
        vpid game call FUNCTION [JSON]    call a function given to VPI.Register, print its result
-       vpid game message NAME [JSON]     for functions given to VPI.On
+       vpid game message NAME [JSON]     send a message to functions given to VPI.On
        vpid game hook NAME [JSON]        raise a script hook
        vpid game say TEXT                show a text
-       vpid game command TEXT            run a command on the server's console, where that allows it
+       vpid game command TEXT            run a command on the server's console, if the game allows it
 
   --host HOST        the game (default: the only one that is connected)
   --to USERID        say: to one player only
@@ -129,7 +129,7 @@ fn options_have_effect(verb: &str, options: &[String]) -> Result<(), String> {
 fn run(state_dir: &Path, request: &Request, json: bool, timeout: Duration) -> Result<(), String> {
     let late = |error| match error {
         AskError::Late => format!(
-            "the game did not take it within {} s; it may still do so",
+            "the game did not receive it within {} s; it may still do so",
             timeout.as_secs_f64()
         ),
         error => error.to_string(),

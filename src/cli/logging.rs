@@ -36,7 +36,7 @@ pub fn wrong_filter(filter: &str) -> Option<String> {
     })?;
     let known = LEVELS[1..5].join(", ");
     Some(format!(
-        "environment: VPID_LOG: {wrong:?} is no level of the log; use one of {known}"
+        "environment: VPID_LOG: {wrong:?} is not a log level; use one of {known}"
     ))
 }
 
@@ -77,7 +77,7 @@ pub fn init() {
     // Once a process; a second one changes nothing.
     let _ = log::set_logger(logger);
     if let Some(wrong) = wrong {
-        log::warn!("{wrong}; it is info now");
+        log::warn!("{wrong}; the level is info now");
     }
 }
 
@@ -171,7 +171,10 @@ mod tests {
             assert_eq!(wrong_filter(good), None, "{good}");
         }
         for bad in ["nope", "debug,nope", "vpid=nope", "3", "info;debug"] {
-            assert!(wrong_filter(bad).unwrap().contains("is no level"), "{bad}");
+            assert!(
+                wrong_filter(bad).unwrap().contains("is not a log level"),
+                "{bad}"
+            );
         }
     }
 }

@@ -18,10 +18,10 @@ mod table;
 use lexopt::Arg::{Long, Short, Value};
 
 use crate::config::file;
-use crate::game_side::servers::NoServer;
+use crate::game_side::NoServer;
 use crate::game_side::signed::SessionError;
+use crate::io::control::AskError;
 use crate::io::memory;
-use crate::io::operator::AskError;
 use arguments::{Arguments, Command};
 
 pub use arguments::Stop;
@@ -72,7 +72,7 @@ fn command() -> Result<(), Stop> {
             return Err(Stop::Help(version.to_owned()));
         }
         Some(other) => return Err(other.unexpected().into()),
-        None => return Err(Stop::Usage("say what to do".into())),
+        None => return Err(Stop::Usage("no command given".into())),
     };
     match COMMANDS.iter().find(|command| name == command.name) {
         Some(command) => (command.run)(Arguments::new(parser, command.help)),
@@ -91,7 +91,7 @@ fn help() -> String {
 }
 
 const HELP_BEGIN: &str = "\
-vpid: the daemon beside a Team Fortress 2 server that answers the calls its scripts write as files
+vpid: the daemon beside a Team Fortress 2 server that runs the calls that game scripts write as files
 
 Usage: vpid COMMAND [OPTIONS]
 
@@ -99,16 +99,16 @@ Commands:
 ";
 
 const HELP_END: &str = "
-Commands that speak with a running vpid take the options of run too, and need no more of the configuration
-than its state_dir (call: its servers as well; bench: all of it).
+Commands that talk to a running vpid accept the options of run too, and need only the state_dir of the
+configuration (call: also the servers; bench: all of it).
 
 Options:
-  --config FILE   the configuration (default: ./vpid.toml, then /etc/vpid/vpid.toml)
-  -h, --help      this, or the help of a command: vpid COMMAND --help
+  --config FILE   the configuration (default: VPID_CONFIG, ./vpid.toml, or /etc/vpid/vpid.toml)
+  -h, --help      this help, or that of a command: vpid COMMAND --help
   -V, --version
 
-Exit codes: 0 done; 1 it failed, or check found something bad, or the answer to a call was an
-error; 2 wrong usage; 3 the configuration is wrong or missing.
+Exit codes: 0 done; 1 failed, or check found a problem, or the response to a call was an error;
+2 wrong command line; 3 the configuration is wrong or missing.
 
 Example: vpid demo
 ";

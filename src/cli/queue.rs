@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::arguments::{Arguments, Command, Stop};
 use super::table::{self, printable, span};
-use crate::io::operator::{self, AskError};
+use crate::io::control::{self, AskError};
 use crate::limits::{QUEUE_FILE_BYTES_MAX, QUEUE_FILES_MAX};
 use crate::protocol::control::{QueueRequest, Request, is_queue_id};
 
@@ -23,17 +23,19 @@ const FOLDER: &str = "outbox";
 
 pub(super) const COMMAND: Command = Command {
     name: "queue",
-    summary: "what waits for VyHub, and what VyHub refused",
+    summary: "show the changes that wait for VyHub, and those that VyHub refused",
     help: "\
-Shows what waits to be sent to VyHub and what VyHub refused: bans, unbans and warnings.
+Shows the changes that wait to be sent to VyHub and those that VyHub refused: bans, unbans and
+warnings.
 
-Usage: vpid queue list [--json]      all of it, the oldest first
-       vpid queue show ID [--json]   one entry with everything that is known of it
-       vpid queue retry ID           try it now, also one that was refused
-       vpid queue retry all          try everything now
-       vpid queue drop ID            give it up: it is never sent to VyHub
+Usage: vpid queue list [--json]      all changes, the oldest first
+       vpid queue show ID [--json]   one change with all its data
+       vpid queue retry ID           send it now, even one that was refused
+       vpid queue retry all          send all now
+       vpid queue drop ID            remove it: it is never sent to VyHub
 
-Without a running vpid, list and show read the files of the state folder; retry and drop need one.
+Without a running vpid, list and show read the files of the state folder; retry and drop need
+a running one.
 
   --config FILE      the configuration that vpid runs with
 
@@ -54,7 +56,9 @@ fn request(words: &[String]) -> Result<QueueRequest, String> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let id = |text: &str| match is_queue_id(text) {
         true => Ok(text.to_owned()),
-        false => Err(format!("{text:?} is no id; `vpid queue list` shows them")),
+        false => Err(format!(
+            "{text:?} is not an id; `vpid queue list` shows them"
+        )),
     };
     match words[..] {
         ["list"] => Ok(QueueRequest::List),
@@ -79,7 +83,7 @@ fn run(
 ) -> Result<(), String> {
     let now_s = Timestamp::now().as_second();
     let asked = Request::Queue(request.clone());
-    let answer = match operator::ask(state_dir, &asked, operator::PATIENCE) {
+    let answer = match control::ask(state_dir, &asked, control::PATIENCE) {
         Err(AskError::NotRunning(_)) => without_vpid(state_dir, &request)?,
         answer => answer?,
     };
@@ -103,7 +107,7 @@ fn run(
                 ),
             }
         }
-        (QueueRequest::Drop { id }, _) => writeln!(out, "{id} is given up."),
+        (QueueRequest::Drop { id }, _) => writeln!(out, "{id} is removed and will not be sent."),
     };
     table::but_for_a_gone_reader(shown)
 }
@@ -115,9 +119,8 @@ fn without_vpid(state_dir: &Path, request: &QueueRequest) -> Result<Value, Strin
         QueueRequest::Show { id } => {
             let is_it = |entry: &Value| self::id(entry).as_ref() == Some(id);
             let entry = entries(state_dir)?.into_iter().find(is_it);
-            let entry = entry.ok_or_else(|| {
-                format!("there is no {id} in the queue; `vpid queue list` shows it")
-            })?;
+            let entry =
+                entry.ok_or_else(|| format!("{id} is not in the queue; see `vpid queue list`"))?;
             Ok(json!({ "entry": entry }))
         }
         QueueRequest::Retry { .. } | QueueRequest::Drop { .. } => Err(format!(
@@ -177,10 +180,10 @@ fn read(path: &Path) -> Result<Value, String> {
         return Err("its file is larger than any entry is".into());
     }
     let entry: Value =
-        serde_json::from_str(&text).map_err(|error| format!("its file is no JSON ({error})"))?;
+        serde_json::from_str(&text).map_err(|error| format!("its file is not JSON ({error})"))?;
     match entry["id"].is_u64() {
         true => Ok(entry),
-        false => Err("its file holds no entry of the queue".into()),
+        false => Err("its file does not contain an entry of the queue".into()),
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::arguments::{Arguments, Command, Stop};
 use super::table::{self, console_text, printable, span};
 use crate::config::is_script_name;
-use crate::io::operator;
+use crate::io::control;
 use crate::limits::SCRIPT_COMMAND_MS;
 use crate::protocol::control::{Request, ScriptRequest};
 
@@ -23,15 +23,15 @@ const LEVELS: [&str; 6] = ["critical", "error", "warning", "info", "debug", "tra
 
 pub(super) const COMMAND: Command = Command {
     name: "script",
-    summary: "look at your Python scripts, load and unload them",
+    summary: "show your Python scripts, load and unload them",
     help: "\
-Looks at the Python scripts of a running vpid, and loads and unloads them.
+Shows the Python scripts of a running vpid, and loads and unloads them.
 
-Usage: vpid script list [--json]       all of them, and how they fare
+Usage: vpid script list [--json]       all of them, with their states
        vpid script load NAME           start it
-       vpid script unload NAME         end it; it stays away until it is loaded
-       vpid script reload NAME         end it and start it again, as it is on disk now
-       vpid script log NAME [--json]   what it has printed and logged last
+       vpid script unload NAME         end it; it is not started until it is loaded again
+       vpid script reload NAME         end it and start it again from the file on disk
+       vpid script log NAME [--json]   its latest output and log lines
 
   --config FILE      the configuration that vpid runs with
 
@@ -56,7 +56,7 @@ fn request(words: &[String]) -> Result<ScriptRequest, String> {
         match is_script_name(bare) {
             true => Ok(bare.to_owned()),
             false => Err(format!(
-                "{text:?} is no name of a script; `vpid script list` shows them"
+                "{text:?} is not the name of a script; `vpid script list` shows them"
             )),
         }
     };
@@ -85,7 +85,7 @@ fn run(
     let patience = Duration::from_millis(SCRIPT_COMMAND_MS);
     let asked = Request::Script(request.clone());
     // What a script said may be part of what went wrong.
-    let answer = operator::ask(state_dir, &asked, patience)
+    let answer = control::ask(state_dir, &asked, patience)
         .map_err(|problem| console_text(&problem.to_string()))?;
     let shown = match (&request, json) {
         (ScriptRequest::List, true) => writeln!(out, "{:#}", answer["scripts"]),
@@ -154,7 +154,7 @@ fn row(script: &Value) -> [String; 9] {
 fn log(name: &str, lines: &Value, zone: &TimeZone, out: &mut dyn Write) -> io::Result<()> {
     let lines = lines.as_array().map(Vec::as_slice).unwrap_or_default();
     if lines.is_empty() {
-        return writeln!(out, "{name} has said nothing yet.");
+        return writeln!(out, "{name} has printed and logged nothing yet.");
     }
     for line in lines {
         let at = line[0].as_f64().unwrap_or_default();

@@ -101,7 +101,7 @@ fn bad(what: &str) -> io::Error {
 
 fn bounded(file: &mut File, at: u64, bytes: u64) -> io::Result<Vec<u8>> {
     if bytes > PACK_INDEX_BYTES_MAX {
-        return Err(bad("its index is too large to be looked through"));
+        return Err(bad("its index is too large to be read"));
     }
     file.seek(SeekFrom::Start(at))?;
     let mut read = Vec::new();
@@ -135,12 +135,12 @@ fn vpk_names(path: &Path) -> io::Result<Vec<String>> {
     let mut file = File::open(path)?;
     let head = bounded(&mut file, 0, 12)?;
     if number(&head, 0)? != 0x55aa_1234 {
-        return Err(bad("it is no VPK"));
+        return Err(bad("it is not a VPK"));
     }
     let begin = match number(&head, 4)? {
         1 => 12,
         2 => 28,
-        _ => return Err(bad("its version is not known")),
+        _ => return Err(bad("its version is unknown")),
     };
     let tree = bounded(&mut file, begin, number(&head, 8)?)?;
     let mut at = 0;
@@ -182,7 +182,7 @@ fn map_brings(path: &Path, wanted: &str) -> io::Result<bool> {
     let mut file = File::open(path)?;
     let head = bounded(&mut file, 0, 8 + 64 * 16)?;
     if !head.starts_with(b"VBSP") {
-        return Err(bad("it is no map"));
+        return Err(bad("it is not a map"));
     }
     let (begin, bytes) = (
         number(&head, ARCHIVE_LUMP)?,

@@ -118,7 +118,6 @@ pub struct Sqlite {
     pub full_durability: bool,
 }
 
-/// A schema file and what stood in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SchemaFile {
     pub path: PathBuf,
@@ -140,10 +139,8 @@ struct Placed {
 impl Reader<'_> {
     pub(super) fn databases(&mut self, document: &DeTable<'_>) -> Vec<Database> {
         let tables = self.database_tables(document);
-        if let Some((_, beyond)) = tables.get(DATABASES_MAX) {
-            let message = format!("there are {}; at most {DATABASES_MAX} fit", tables.len());
-            self.problem(&beyond.place, message);
-        }
+        let beyond = tables.get(DATABASES_MAX).map(|(_, table)| &table.place);
+        self.bound(beyond, tables.len(), DATABASES_MAX);
         let mut databases: Vec<Placed> = Vec::new();
         for (name, table) in tables {
             if let Some(placed) = self.database(name, table) {
@@ -284,9 +281,7 @@ impl Reader<'_> {
         let path = self.outside_path(table, "schema")?;
         self.files.push(path.clone());
         let bytes = file::read(&path, SCHEMA_FILE_BYTES_MAX, "schema");
-        let bytes = bytes
-            .map_err(|wrong| self.problem(place, wrong.to_string()))
-            .ok()?;
+        let bytes = self.good(place, bytes)?;
         let text = file::text(bytes).map_err(|wrong| (wrong.line, wrong.message.to_owned()));
         let schema =
             text.and_then(|text| Schema::parse(&text).map_err(|error| (error.line, error.message)));

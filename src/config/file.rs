@@ -4,7 +4,7 @@
 //! empty line or a blank at the end. What cannot be meant is left out; what could be meant is
 //! refused with a sentence. Nothing is kept or dropped without a word.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -67,11 +67,7 @@ pub fn read(path: &Path, bytes_max: usize, what: &str) -> Result<Vec<u8>, Error>
     };
     let unreadable = |error| failed(Why::Unreadable(error));
     let what = what.to_owned();
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32)
-        .open(path)
-        .map_err(unreadable)?;
+    let file = open(path).map_err(unreadable)?;
     if !file.metadata().map_err(unreadable)?.is_file() {
         return Err(failed(Why::NotAFile { what }));
     }
@@ -83,6 +79,14 @@ pub fn read(path: &Path, bytes_max: usize, what: &str) -> Result<Vec<u8>, Error>
         true => Err(failed(Why::TooLarge { bytes_max, what })),
         false => Ok(bytes),
     }
+}
+
+/// Waits for no other end of a pipe.
+pub fn open(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32)
+        .open(path)
 }
 
 /// The text that a file holds, without a byte-order mark.
@@ -178,13 +182,10 @@ const ENCODING_BYTES: usize = 64;
 /// Looks at the beginning of a file that another program reads: a script. None where it is in an
 /// encoding that builds on ASCII, or cannot be read. Else what goes on after its name.
 pub fn other_encoding(path: &Path) -> Option<&'static str> {
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32)
-        .open(path)
-        .ok()?;
     let mut bytes = Vec::new();
-    file.take(ENCODING_BYTES as u64)
+    open(path)
+        .ok()?
+        .take(ENCODING_BYTES as u64)
         .read_to_end(&mut bytes)
         .ok()?;
     encoding(&bytes)

@@ -1,7 +1,7 @@
 //! config.example.toml, out of the declarations of all keys: what `init` fills in.
 
+use super::TABLES;
 use super::key::{Declared, Key, Usual};
-use super::tables::TABLES;
 
 /// How wide comments are.
 const COLUMNS: usize = 98;

@@ -3,7 +3,7 @@
 use toml::de::DeTable;
 
 use super::key::{Declared, Key, Kind, key};
-use super::nearest::did_you_mean;
+use super::reader::did_you_mean;
 use super::reader::{Given, Location, Reader, dotted};
 use crate::sql::QUERY_PREFIX;
 

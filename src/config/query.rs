@@ -7,10 +7,10 @@ use std::sync::Arc;
 use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
+use super::DEADLINE;
 use super::key::{Declared, Key, Kind, Usual, key, text};
-use super::nearest::nearest;
+use super::reader::nearest;
 use super::reader::{Given, Location, Reader, Table, dotted, is_none_of, wrong_type};
-use super::top::DEADLINE;
 use super::{Config, Database, Problem};
 use crate::limits::{
     QUERIES_MAX, QUERY_PARAMS_MAX, QUERY_STEPS_MAX, QUERY_TEXT_CHARS_DEFAULT, QUERY_TEXT_CHARS_MAX,
@@ -192,10 +192,8 @@ impl Reader<'_> {
         databases: &[Database],
     ) -> Vec<QueryEntry> {
         let tables = self.tables_in(document, "query");
-        if let Some((beyond, ..)) = tables.get(QUERIES_MAX) {
-            let message = format!("there are {}; at most {QUERIES_MAX} fit", tables.len());
-            self.problem(beyond, message);
-        }
+        let beyond = tables.get(QUERIES_MAX).map(|(place, ..)| place);
+        self.bound(beyond, tables.len(), QUERIES_MAX);
         tables
             .into_iter()
             .map(|(place, name, table)| self.query(place, name, table, databases))
@@ -343,10 +341,8 @@ impl Reader<'_> {
         let mut found = Vec::new();
         for (name, value) in params {
             let place = self.place(&name.span(), &dotted(&place.key, name.get_ref()));
-            if found.len() == QUERY_PARAMS_MAX {
-                let message = format!("there are {}; at most {QUERY_PARAMS_MAX} fit", params.len());
-                self.problem(&place, message);
-            }
+            let is_beyond = found.len() == QUERY_PARAMS_MAX;
+            self.bound(is_beyond.then_some(&place), params.len(), QUERY_PARAMS_MAX);
             self.name(&place, name.get_ref(), "a parameter", "_");
             let value = self.param(&place, name.get_ref(), value.get_ref());
             found.push(Given { value, place });
@@ -457,8 +453,7 @@ impl Reader<'_> {
         }
         let (place, value) = default?;
         let read = kind?.read(value);
-        read.map_err(|wanted| self.problem(place, format!("must be {wanted}")))
-            .ok()
+        self.good(place, read.map_err(|wanted| format!("must be {wanted}")))
     }
 }
 

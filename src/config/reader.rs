@@ -2,20 +2,18 @@
 //! (types), variables are laid over it, and what is in force then is checked (words and bounds). What else it must
 //! keep to is for the file of that table.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
-use std::path::{Path, PathBuf};
-
-use serde_json::Value as Json;
-use toml::Spanned;
-use toml::de::{DeInteger, DeString, DeTable, DeValue};
-
 use super::Problem;
 use super::file::{self, Blanks};
 use super::key::{Declared, Key, Kind, TLS, Usual};
-use super::nearest::nearest;
 use super::secret::{exposure_warning, readable_by_others};
 use crate::limits::CONFIG_NAME_BYTES_MAX;
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use toml::Spanned;
+use toml::de::{DeInteger, DeString, DeTable, DeValue};
 
 pub const ENVIRONMENT: &str = "environment";
 pub const COMMAND_LINE: &str = "command line";
@@ -249,6 +247,27 @@ impl<'a> Reader<'a> {
 
     pub fn problem(&mut self, place: &Location, message: impl Into<String>) {
         self.report(place.problem(message));
+    }
+
+    /// What was understood; what was not is reported.
+    pub fn good<T, E: Display>(&mut self, place: &Location, read: Result<T, E>) -> Option<T> {
+        read.map_err(|wrong| self.problem(place, wrong.to_string()))
+            .ok()
+    }
+
+    /// Reports a list with more entries than fit, at the first that does not.
+    pub fn bound(&mut self, beyond: Option<&Location>, count: usize, most: usize) {
+        if let Some(place) = beyond {
+            self.problem(place, format!("there are {count}; at most {most} fit"));
+        }
+    }
+
+    /// Reports the first of these keys that is set, where `of`, which it is for, is not. `advice` goes on.
+    pub fn without(&mut self, table: &Table, of: &str, keys: &[&str], advice: &str) {
+        let set = keys.iter().find_map(|name| table.place(name));
+        if let (true, Some(place)) = (table.is_absent(of), set) {
+            self.missing(place, format!("is of no use without {of}; {advice}"));
+        }
     }
 
     /// What is missing, or has no effect without what is missing.
@@ -704,4 +723,34 @@ pub fn wrong_type(expected: &str, found: &DeValue<'_>) -> String {
         DeValue::Table(_) => "a table",
     };
     format!("must be {expected}, and is {found}")
+}
+
+/// The known name that `name` is most likely a slip of; none when nothing is close.
+pub(super) fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
+    known
+        .iter()
+        .map(|&candidate| (distance(name, candidate), candidate))
+        .filter(|&(distance, candidate)| distance <= candidate.len().div_ceil(3).min(3))
+        .min_by_key(|&(distance, _)| distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// The end of a sentence: `; did you mean poll_ms?`, or nothing.
+pub(super) fn did_you_mean(name: &str, known: &[&str]) -> String {
+    nearest(name, known).map_or(String::new(), |near| format!("; did you mean {near}?"))
+}
+
+/// How many bytes must be added, dropped or replaced to make one name of the other.
+fn distance(left: &str, right: &str) -> usize {
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (i, l) in left.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, r) in right.bytes().enumerate() {
+            let replaced = diagonal + usize::from(l != r);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[right.len()]
 }

@@ -291,14 +291,11 @@ impl Reader<'_> {
     }
 
     fn overrides(&mut self, table: &Table) -> Vec<String> {
-        let Some((place, patterns)) = table.texts("vpi_override") else {
+        let Some((_, patterns)) = table.texts("vpi_override") else {
             return Vec::new();
         };
-        if table.is_absent("vpi_interfaces") {
-            let message = "is of no use without vpi_interfaces; say there where the file with \
-                           these functions is";
-            self.missing(place, message);
-        }
+        let advice = "say there where the file with these functions is";
+        self.without(table, "vpi_interfaces", &["vpi_override"], advice);
         for pattern in patterns {
             self.pattern(pattern);
         }
@@ -361,10 +358,8 @@ impl Reader<'_> {
         tables: Vec<(Location, &str, &DeTable<'_>)>,
         general: &ScriptSettings,
     ) -> BTreeMap<String, ScriptSettings> {
-        if let Some((beyond, ..)) = tables.get(SCRIPTS_MAX) {
-            let message = format!("there are {}; at most {SCRIPTS_MAX} fit", tables.len());
-            self.problem(beyond, message);
-        }
+        let beyond = tables.get(SCRIPTS_MAX).map(|(place, ..)| place);
+        self.bound(beyond, tables.len(), SCRIPTS_MAX);
         let mut each = BTreeMap::new();
         for (place, name, written) in tables {
             self.python_script_name(&place, name);

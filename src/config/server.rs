@@ -164,7 +164,6 @@ pub const SCRIPTDATA: [&str; 2] = ["VPID_SCRIPTDATA", "VPI_SCRIPTDATA_DIR"];
 /// What config.example.toml has where the password belongs.
 const PLACEHOLDER_PASSWORD: &str = "PUT-THE-RCON-PASSWORD-HERE";
 
-/// One `[[server]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     /// The folder the game writes into; may not exist yet.
@@ -264,10 +263,8 @@ impl Reader<'_> {
             let message = "there is none; add a [[server]] with its scriptdata folder";
             self.missing(&place, message);
         }
-        if tables.len() > SERVERS_MAX {
-            let message = format!("there are {}; at most {SERVERS_MAX} fit", tables.len());
-            self.problem(&place, message);
-        }
+        let is_beyond = tables.len() > SERVERS_MAX;
+        self.bound(is_beyond.then_some(&place), tables.len(), SERVERS_MAX);
         let mut servers: Vec<Placed> = Vec::new();
         for table in tables {
             if let Some(server) = self.server(&table, for_vyhub) {
@@ -475,8 +472,7 @@ impl Reader<'_> {
     fn key(&mut self, table: &Table) -> Option<Secret> {
         let given = self.secret(table, "key", Blanks::NoPart)?;
         let key = Secret::key(&given.value);
-        key.map_err(|unfit| self.problem(&given.place, unfit.to_string()))
-            .ok()
+        self.good(&given.place, key)
     }
 
     fn legacy(&mut self, table: &Table, beside_key: bool) -> Option<Legacy> {
@@ -494,10 +490,7 @@ impl Reader<'_> {
             self.missing(place, message);
         }
         let Given { place, value } = self.secret(table, "legacy_secret", Blanks::MaybePart)?;
-        let secret = Secret::new(&value);
-        let secret = secret
-            .map_err(|unfit| self.problem(&place, unfit.to_string()))
-            .ok()?;
+        let secret = self.good(&place, Secret::new(&value))?;
         if value.len() < SECRET_BYTES_ADVISED {
             let message = format!(
                 "is only {} characters long; use {SECRET_BYTES_ADVISED} or more, here and in \
@@ -581,12 +574,8 @@ impl Reader<'_> {
     fn rcon(&mut self, table: &Table) -> Option<Rcon> {
         let password = self.rcon_password(table);
         let names = ["rcon_password", "rcon_password_file"];
-        let of_password = names.iter().find_map(|name| table.place(name));
-        if let (true, Some(place)) = (table.is_absent("rcon"), of_password) {
-            let message = "is of no use without rcon; say there where the game is, such as \
-                           rcon = \"127.0.0.1:27015\"";
-            self.missing(place, message);
-        }
+        let advice = "say there where the game is, such as rcon = \"127.0.0.1:27015\"";
+        self.without(table, "rcon", &names, advice);
         let (place, address) = table.text("rcon")?;
         if names.iter().all(|name| table.is_absent(name)) {
             let message = "needs the game's rcon_password; put it into a file (mode 600) and name \
@@ -641,11 +630,8 @@ impl Reader<'_> {
         let secret = self.log_secret(table);
         let names = ["log_secret", "log_secret_file"];
         let of_secret = names.iter().find_map(|name| table.place(name));
-        if let (true, Some(place)) = (table.is_absent("log_listen"), of_secret) {
-            let message = "is of no use without log_listen; say there where the log comes in, \
-                           such as log_listen = \"127.0.0.1:27500\"";
-            self.missing(place, message);
-        }
+        let advice = "say there where the log comes in, such as log_listen = \"127.0.0.1:27500\"";
+        self.without(table, "log_listen", &names, advice);
         let (place, text) = table.text("log_listen")?;
         let address: Option<SocketAddr> = text.trim().parse().ok();
         let Some(address) = address.filter(|address| address.port() > 0) else {

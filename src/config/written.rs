@@ -4,16 +4,15 @@
 //! the environment or the options of the service, is not for this user to read, or has a mistake that vpid has
 //! yet to see.
 
+use super::TABLES;
+use super::reader::did_you_mean;
+use super::reader::{Location, Lookup, Reader, Written, variable};
+use super::{Config, Problem, SEARCH_PATHS, file, server};
+use crate::limits::CONFIG_FILE_BYTES_MAX;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
-
 use thiserror::Error;
-
-use super::reader::{Location, Lookup, Reader, Written, variable};
-use super::tables::TABLES;
-use super::{Config, Problem, SEARCH_PATHS, environment, file, server, top};
-use crate::limits::CONFIG_FILE_BYTES_MAX;
 
 /// Reads the configuration from `path`, else from `VPID_CONFIG`, else from the first of
 /// [`SEARCH_PATHS`] that exists, else from the environment alone when that names a scriptdata
@@ -115,7 +114,7 @@ pub fn load_to_call(
 /// what is needed may stand there.
 fn is_needed_to_call(name: &str) -> bool {
     let of_server = name.strip_prefix("server.").unwrap_or_default();
-    let mut keys = server::FILES.iter().chain(&top::KEYS[..1]);
+    let mut keys = server::FILES.iter().chain(&super::KEYS[..1]);
     ["", "server", "state_dir", "VPID_CONFIG"].contains(&name)
         || keys.any(|key| key.name == of_server || key.variables.contains(&name))
 }
@@ -176,7 +175,7 @@ impl Written {
     /// default, or is missing.
     fn config_anyway(&self, environment: Lookup<'_>) -> (Config, Vec<Problem>) {
         let (mut reader, document) = Reader::new(self, environment, &TABLES);
-        for (name, message) in environment::unreadable(environment) {
+        for (name, message) in unreadable_variables(environment) {
             reader.problem(&Location::of_variable(name), message);
         }
         let config = reader.config(document.get_ref());
@@ -235,4 +234,60 @@ fn read_bounded(path: &Path) -> Result<Vec<u8>, Unreadable> {
         true => Err(Unreadable::TooLarge),
         false => Ok(bytes),
     }
+}
+
+/// What another part of vpid reads, with what it stands for.
+pub(super) const OTHERS: [(&str, &str); 2] = [
+    ("VPID_CONFIG", "`--config`"),
+    (
+        "VPID_LOG",
+        "level of the log: `error`, `warn`, `info` (default), `debug`; anything else gives a warning",
+    ),
+];
+
+/// Every variable that lays something over the file, or that another part of vpid reads.
+pub(super) fn variables() -> impl Iterator<Item = &'static str> {
+    let keys = TABLES.iter().flat_map(|table| table.keys());
+    let of_keys = keys.flat_map(|key| key.variables).copied();
+    let variables = of_keys.filter(|name| !name.starts_with("--"));
+    variables.chain(OTHERS.iter().map(|(name, _)| *name))
+}
+
+/// Looks variables up in the environment of this process, for [`super::load`]. Bytes that are
+/// not UTF-8 are replaced, and refused by [`unreadable`].
+pub fn process_environment(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+/// A warning for each `VPID_*` name that vpid does not know, for the caller to pass the names
+/// of its environment in: a lookup cannot see a name that is spelt wrong.
+pub fn unknown_variables(names: impl IntoIterator<Item = String>) -> Vec<String> {
+    let known: Vec<_> = variables()
+        .filter(|name| name.starts_with("VPID_"))
+        .collect();
+    let is_unknown = |name: &String| name.starts_with("VPID_") && !known.contains(&name.as_str());
+    let mut unknown: Vec<String> = names.into_iter().filter(is_unknown).collect();
+    unknown.sort();
+    let warning = |name: &String| {
+        let hint = did_you_mean(name, &known);
+        format!("environment: {name}: vpid knows no such variable{hint}")
+    };
+    unknown.iter().map(warning).collect()
+}
+
+/// Variables with values that cannot be meant, with what is wrong with each: a file of variables
+/// that an editor on Windows saved has a carriage return at the end of each value.
+fn unreadable_variables(environment: Lookup<'_>) -> Vec<(&'static str, &'static str)> {
+    let wrong = |name| {
+        let value = variable(environment, name)?;
+        if value.contains('\u{fffd}') {
+            return Some((name, "is not UTF-8; set it as UTF-8"));
+        }
+        value.contains(char::is_control).then_some((
+            name,
+            "has the end of a line or another control character in it; a file of variables \
+             must have plain ends of lines (dos2unix makes them)",
+        ))
+    };
+    variables().filter_map(wrong).collect()
 }

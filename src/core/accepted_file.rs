@@ -1,7 +1,7 @@
 //! A file that is authenticated, as its calls are opened: what is to be done, and where responses go.
 
 use super::ids::{Caller, HostId, RequestId, ServerId, SessionNumber, Source};
-use crate::protocol::call::{Call, CallResult};
+use crate::protocol::call::CallResult;
 use crate::protocol::signed::Id;
 use crate::protocol::stock::call_file::{Sketch, Span};
 use crate::sql::DatabaseId;
@@ -46,15 +46,9 @@ pub struct AcceptedFile {
     /// The bytes in which calls stand that are not read yet.
     pub text: Vec<u8>,
     /// Calls that do not depend on each other.
-    pub singles: Vec<Pending>,
+    pub singles: Vec<OpenCall>,
     /// Lists that run in order.
-    pub chains: Vec<Vec<Pending>>,
-}
-
-/// A call that is to be opened.
-pub enum Pending {
-    Sketch(Sketch),
-    Read(CallResult),
+    pub chains: Vec<Vec<OpenCall>>,
 }
 
 /// A call that waits for its turn, or that runs.
@@ -92,58 +86,34 @@ pub struct Chain {
 /// Lays the calls of a file out, and gives which of them start at once. `stops`: an error ends a
 /// chain.
 pub fn open_calls(
-    singles: Vec<Pending>,
-    chains: Vec<Vec<Pending>>,
+    mut calls: Vec<OpenCall>,
+    chains: Vec<Vec<OpenCall>>,
     stops: bool,
 ) -> (Vec<OpenCall>, Vec<u32>) {
-    let mut calls = Vec::with_capacity(singles.len());
-    for single in singles {
-        calls.push(open_call(single, None));
-    }
     let mut starts: Vec<u32> = (0..calls.len() as u32).collect();
     for chain in chains.into_iter().filter(|chain| !chain.is_empty()) {
         let first = calls.len() as u32;
         let last = first + chain.len() as u32 - 1;
         starts.push(first);
-        for call in chain {
-            calls.push(open_call(call, Some(Chain { first, last, stops })));
-        }
+        let of = Some(Chain { first, last, stops });
+        calls.extend(chain.into_iter().map(|call| OpenCall { chain: of, ..call }));
     }
     (calls, starts)
 }
 
-fn open_call(call: Pending, chain: Option<Chain>) -> OpenCall {
-    let (token, function, callback, parked) = match call {
-        Pending::Sketch(sketch) => {
-            let parked = Parked::Raw(sketch.call);
-            (sketch.token, sketch.function, sketch.callback, parked)
-        }
-        Pending::Read(call) => {
-            let (token, function, callback) = match &call {
-                Ok(Call {
-                    token,
-                    function,
-                    callback,
-                    ..
-                }) => (token, function, *callback),
-                Err(bad) => (&bad.token, &bad.function, bad.callback),
-            };
-            let (token, function) = (token.clone(), function.clone());
-            (token, function, callback, Parked::Read(Box::new(call)))
-        }
-    };
-    OpenCall {
-        token,
-        function,
-        callback,
-        parked: Some(parked),
-        lane: None,
-        chain,
-        cost: 0,
-    }
-}
-
 impl OpenCall {
+    fn new(token: String, function: String, callback: bool, parked: Parked) -> Self {
+        Self {
+            token,
+            function,
+            callback,
+            parked: Some(parked),
+            lane: None,
+            chain: None,
+            cost: 0,
+        }
+    }
+
     /// The bytes that it takes while it waits, besides those of its file.
     pub fn waiting_bytes(&self) -> usize {
         match &self.parked {
@@ -153,14 +123,19 @@ impl OpenCall {
     }
 }
 
-impl From<Sketch> for Pending {
-    fn from(sketch: Sketch) -> Self {
-        Self::Sketch(sketch)
+impl From<Sketch> for OpenCall {
+    fn from(it: Sketch) -> Self {
+        Self::new(it.token, it.function, it.callback, Parked::Raw(it.call))
     }
 }
 
-impl From<CallResult> for Pending {
+impl From<CallResult> for OpenCall {
     fn from(call: CallResult) -> Self {
-        Self::Read(call)
+        let (token, function, callback) = match &call {
+            Ok(call) => (&call.token, &call.function, call.callback),
+            Err(bad) => (&bad.token, &bad.function, bad.callback),
+        };
+        let (token, function) = (token.clone(), function.clone());
+        Self::new(token, function, callback, Parked::Read(Box::new(call)))
     }
 }

@@ -7,8 +7,7 @@ use super::context::Context;
 use super::ids::{Caller, FileId, FolderId, HostId, Source, Ticket};
 use super::link::game::{ConsoleState, Silence};
 use super::link::inbound::Content;
-use super::link::send::NotPushed;
-use super::link::{self, Arrival, Link};
+use super::link::{self, Arrival, Link, NotPushed};
 use super::message::Message;
 use super::output::Output;
 use super::{Effect, Effects, Now, SignedFile, Timer, Written};
@@ -252,13 +251,12 @@ impl Links {
 
     /// A file that an earlier run wrote.
     pub fn restore_sent(&mut self, file: &SignedFile, kind: Kind, cx: &mut Context<'_>) {
-        let effects = &mut cx.out.effects;
         match cx.hosts.known_link(file.folder, &file.host, cx.now) {
             Some(link) => {
-                link.restore_sent(file.session, kind, &file.bytes, effects);
-                link.set_timer(cx.now, effects);
+                link.restore_sent(file.session, kind, &file.bytes, &mut cx.out.effects);
+                link.set_timer(cx.now, cx.out);
             }
-            None => effects.push(Effect::RemoveSigned {
+            None => cx.out.effects.push(Effect::RemoveSigned {
                 folder: file.folder,
                 name: match kind {
                     Kind::Vpid(m) => signed::of_vpid(&file.host, file.session, m),
@@ -289,7 +287,7 @@ impl Links {
             return Vec::new();
         };
         let shown = link.written(what, ok, cx.now, &mut cx.out.effects);
-        link.set_timer(cx.now, &mut cx.out.effects);
+        link.set_timer(cx.now, cx.out);
         shown
     }
 

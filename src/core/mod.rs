@@ -9,13 +9,11 @@ pub mod answers;
 pub mod callbacks;
 pub mod calls;
 pub mod chat_guard;
-mod clock;
 pub mod community;
 pub mod context;
 pub mod deadlines;
 mod dispatch;
 mod event;
-mod expected;
 pub mod functions;
 pub mod hosts;
 pub mod ids;
@@ -24,37 +22,33 @@ pub mod links;
 pub mod message;
 pub mod outbox;
 pub mod output;
-pub mod replay;
 pub mod roster;
 pub mod scripts;
 pub mod servers;
 pub mod shares;
 
-use std::sync::Arc;
-
-use serde_json::Value;
-
 use crate::config::Config;
-use crate::protocol::signed;
-
+use crate::limits;
+use crate::protocol::signed::{self, Id, Kind};
+use calls::Calls;
+use community::Community;
+use context::Shared;
 pub use event::{
     Earlier, Effect, Effects, Event, InputState, Launch, LaunchKind, Now, OperatorRequest,
     ScriptAct, ScriptReport, SignedFile, Start, StartScripts, TakenFile, Timer, Written,
 };
-pub use ids::{CallId, Caller, FileId, FolderId, HostId, RunId, ScriptId, ServerId, Source};
-
-use calls::Calls;
-use community::Community;
-use context::Shared;
 use functions::Functions;
 use hosts::Hosts;
 use ids::Ticket;
+pub use ids::{CallId, Caller, FileId, FolderId, HostId, RunId, ScriptId, ServerId, Source};
 use links::Links;
 use output::Output;
 use roster::Roster;
 use scripts::{Input, Scripts};
+use serde_json::Value;
 use servers::Servers;
 use shares::Owner;
+use std::sync::Arc;
 
 /// All that vpid knows and decides.
 pub struct Core {
@@ -312,5 +306,39 @@ impl Core {
     /// Whether no script has a process any more.
     pub fn scripts_are_over(&self) -> bool {
         self.scripts.as_ref().is_none_or(Scripts::is_over)
+    }
+}
+
+impl Core {
+    /// Whether the game's file `n` of a session can be one that is waited for.
+    pub fn expects(&self, owner: Owner, host: &str, session: Id, n: u64) -> bool {
+        let Some(saved) = self.shared.hosts.saved(owner, host) else {
+            return false;
+        };
+        let begun = [&saved.active, &saved.ended].into_iter().flatten();
+        let mut begun = begun.filter(|saved| saved.session == session);
+        let is_asked = saved.asked.iter().any(|(asked, _)| *asked == session);
+        let is_next = |received| n > received && n - received <= limits::SIGNED_AHEAD_MAX;
+        // What an earlier run took and did not finish is wanted as well.
+        begun.any(|saved| is_next(saved.received) || saved.open.contains_key(&n))
+            || (is_asked && is_next(0))
+    }
+
+    /// Whether a file that an earlier run wrote for a game can still be wanted by it.
+    pub fn wants_sent(&self, folder: FolderId, host: &str, session: Id, kind: Kind) -> bool {
+        let hosts = &self.shared.hosts;
+        let owner = hosts.owner(folder, host, false);
+        let Some(saved) = owner.and_then(|owner| hosts.saved(owner, host)) else {
+            return false;
+        };
+        let active = saved.active.as_ref();
+        match kind {
+            Kind::Welcome => saved.asked.iter().any(|(asked, _)| *asked == session),
+            Kind::Vpid(m) => active.is_some_and(|active| {
+                let window = limits::SIGNED_CONTROL_WINDOW as u64;
+                active.session == session && m > active.acked && m - active.acked <= window
+            }),
+            _ => false,
+        }
     }
 }

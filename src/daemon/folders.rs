@@ -4,25 +4,21 @@
 //! fast. A folder that nobody changed is not read again, so thousands of files of others cost
 //! nothing. A scan is done in steps (`scan`), so that a large folder stops nobody.
 
-use std::collections::HashSet;
-use std::fmt::{self, Display, Formatter};
+use super::poller::{Hint, Poller};
+use super::scan::Scans;
+use super::scan::{Found, Known, read_name};
+use super::waiting::{Kind, Of, Protocol, Taking, Waiting, WaitingFiles};
+use crate::config::Watch;
+use crate::core::FolderId;
+use crate::io::aside;
+use crate::io::files::{Folder, Links, Stamp, remote_file_system};
+use crate::io::lock::{Lock, LockError};
+use crate::limits;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
-
-use crate::config::Watch;
-use crate::core::FolderId;
-use crate::io::aside;
-use crate::io::files::{Folder, Links, remote_file_system};
-use crate::io::lock::{Lock, LockError};
-use crate::limits;
-
-use super::found::{Found, Known, look};
-use super::poller::{Hint, Poller};
-use super::scan::Scans;
-use super::unfinished::{Entry, Unfinished};
-use super::waiting::{Of, Protocol, Waiting, WaitingFiles};
 
 pub struct Watched {
     /// The scriptdata folder: this one, or the one around it.
@@ -94,10 +90,8 @@ impl Watched {
                 return Ok(());
             }
         };
-        self.lock = Lock::of_folder(folder.fd()).map_err(|by| FolderHeld {
-            path: self.path.clone(),
-            by,
-        })?;
+        self.lock =
+            Lock::of_folder(folder.fd()).map_err(|by| FolderHeld::new(self.path.clone(), by))?;
         if std::mem::take(&mut self.unreachable) {
             log::info!("{path}: the folder is there");
         }
@@ -144,13 +138,12 @@ impl Watched {
         known: &Known<'_>,
     ) -> Option<&'a str> {
         let name = hint.name.as_str();
-        let (host, found) = look(self.protocol, name)?;
+        let (host, found) = read_name(self.protocol, name)?;
         let (what, client_time) = match found {
             Found::Input => return Some(host),
             Found::Taken(..) => {
                 // Taken while its game was still writing: now it has been.
-                let entry = self.unfinished.get(name)?.clone();
-                self.wait_again(name.into(), &entry, waiting);
+                self.wait_again(self.unfinished.get(name)?, waiting);
                 return None;
             }
             Found::Ours(_) | Found::HalfWritten => return None,
@@ -170,28 +163,18 @@ impl Watched {
     }
 
     /// An unfinished file is to be looked at once more. False: there is no room for it.
-    pub fn wait_again(&self, name: Rc<str>, entry: &Entry, waiting: &mut WaitingFiles) -> bool {
-        let of = Of {
-            host: &entry.host,
-            kind: entry.kind,
-            proven: entry.proven,
-        };
-        let file = Waiting {
-            what: entry.what,
-            client_time: entry.client_time,
-            name,
-        };
-        let folder = self.folder.as_ref();
-        waiting.add(of, file, |name| folder?.mtime_ns(name))
+    pub fn wait_again(&self, entry: &Entry, waiting: &mut WaitingFiles) -> bool {
+        let (host, folder) = (&entry.host, self.folder.as_ref());
+        let (kind, proven) = (entry.kind, entry.proven);
+        let of = Of { host, kind, proven };
+        waiting.add(of, entry.file.clone(), |name| folder?.mtime_ns(name))
     }
 
     /// Looks once more at unfinished files whose time is over.
     pub fn wait_for_overdue(&mut self, waiting: &mut WaitingFiles, now_ms: u64) {
-        while let Some((name, entry)) = self.unfinished.next_overdue(now_ms) {
-            let entry = entry.clone();
-            if !self.wait_again(Rc::clone(&name), &entry, waiting) {
-                self.unfinished.put_back(name);
-                return;
+        while let Some(entry) = self.unfinished.next_overdue(now_ms) {
+            if !self.wait_again(&entry, waiting) {
+                return self.unfinished.put_back(entry);
             }
         }
     }
@@ -231,8 +214,8 @@ impl Watched {
         }
         // The folder does not change when a file in it does.
         let is_changed = |name: &str, before| folder.stamp(name) != Some(before);
-        for (name, entry) in self.unfinished.changed(is_changed) {
-            self.wait_again(name, &entry, waiting);
+        for entry in self.unfinished.changed(is_changed) {
+            self.wait_again(entry, waiting);
         }
     }
 
@@ -296,31 +279,27 @@ impl Watched {
 }
 
 /// Why a folder is not served.
-#[derive(Debug)]
-pub struct FolderHeld {
-    path: PathBuf,
-    by: LockError,
+#[derive(Debug, thiserror::Error)]
+pub enum FolderHeld {
+    #[error(
+        "{0}: this vpid serves the same folder under another path already; write one path for all its \
+         servers"
+    )]
+    Here(PathBuf),
+    /// By which process, where that is known.
+    #[error(
+        "{0}: another vpid serves this folder{1}; stop it first (one vpid serves all hosts of a folder)"
+    )]
+    Elsewhere(PathBuf, String),
 }
 
-impl Display for FolderHeld {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let path = self.path.display();
-        let other = match &self.by {
-            LockError::Held(Some(pid)) if *pid == std::process::id() => {
-                return write!(
-                    f,
-                    "{path}: this vpid serves the same folder under another path already; write one \
-                     path for all its servers"
-                );
-            }
-            LockError::Held(Some(pid)) => format!(" (process {pid})"),
-            LockError::Held(None) | LockError::Io(_) => String::new(),
-        };
-        write!(
-            f,
-            "{path}: another vpid serves this folder{other}; stop it first (one vpid serves all hosts \
-             of a folder)"
-        )
+impl FolderHeld {
+    fn new(path: PathBuf, by: LockError) -> Self {
+        match by {
+            LockError::Held(Some(pid)) if pid == std::process::id() => Self::Here(path),
+            LockError::Held(Some(pid)) => Self::Elsewhere(path, format!(" (process {pid})")),
+            LockError::Held(None) | LockError::Io(_) => Self::Elsewhere(path, String::new()),
+        }
     }
 }
 
@@ -333,4 +312,198 @@ pub fn place_of(folders: &[Watched], of: FolderId, protocol: Protocol) -> Option
 /// The same, where it is open.
 pub fn opened(folders: &[Watched], of: FolderId, protocol: Protocol) -> Option<&Folder> {
     folders[place_of(folders, of, protocol)?].folder.as_ref()
+}
+
+// Files of one folder without their closing NUL: their games are writing them, or died over it.
+//
+// Such a file is looked at again when the system reports it, when a sweep finds it changed, and
+// when its time is over. Those of proven hosts and all others are bounded each by themselves.
+
+/// A file that is not whole yet.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    pub host: Rc<str>,
+    pub kind: Kind,
+    pub proven: bool,
+    /// As it is to be looked at the next time.
+    pub file: Waiting,
+    /// As it was found.
+    pub stamp: Stamp,
+    since_ms: u64,
+    /// It is not waited for any longer.
+    overdue: bool,
+}
+
+#[derive(Default)]
+pub struct Unfinished {
+    files: HashMap<Rc<str>, Entry>,
+    /// In the order of their times: of proven hosts, and of the others. Some may be gone.
+    order: [VecDeque<(u64, Rc<str>)>; 2],
+}
+
+impl Entry {
+    pub fn new(taking: &Taking, file: Waiting, stamp: Stamp) -> Self {
+        Self {
+            host: Rc::clone(&taking.host),
+            kind: taking.kind,
+            proven: taking.proven,
+            file,
+            stamp,
+            since_ms: 0,
+            overdue: false,
+        }
+    }
+}
+
+impl Unfinished {
+    /// A file was found so. False: its time is over, and it is forgotten here.
+    pub fn wait(&mut self, entry: Entry, now_ms: u64) -> bool {
+        let name = Rc::clone(&entry.file.name);
+        if let Some(known) = self.files.get_mut(&name) {
+            let goes_on = !known.overdue && now_ms - known.since_ms < limits::UNFINISHED_MS;
+            known.stamp = entry.stamp;
+            if !goes_on {
+                self.files.remove(&name);
+            }
+            return goes_on;
+        }
+        self.order[usize::from(!entry.proven)].push_back((now_ms, Rc::clone(&name)));
+        let since_ms = now_ms;
+        self.files.insert(name, Entry { since_ms, ..entry });
+        true
+    }
+
+    /// A file is whole, or gone.
+    pub fn remove(&mut self, name: &str) {
+        if !self.files.is_empty() {
+            self.files.remove(name);
+        }
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Entry> {
+        self.files.get(name)
+    }
+
+    /// Takes the next file whose time is over, or for which there is no room any more: it is to be
+    /// looked at once more.
+    pub fn next_overdue(&mut self, now_ms: u64) -> Option<Entry> {
+        let is_due = |order: &VecDeque<(u64, Rc<str>)>| {
+            let first = order.front();
+            order.len() > limits::UNFINISHED_FILES_MAX
+                || first.is_some_and(|(since, _)| now_ms - since >= limits::UNFINISHED_MS)
+        };
+        for order in &mut self.order {
+            while is_due(order)
+                && let Some((since_ms, name)) = order.pop_front()
+            {
+                if let Some(entry) = self.files.get_mut(&name)
+                    && entry.since_ms == since_ms
+                    && !entry.overdue
+                {
+                    entry.overdue = true;
+                    return Some(entry.clone());
+                }
+            }
+        }
+        None
+    }
+
+    /// One that was overdue could not be looked at: it is overdue again.
+    pub fn put_back(&mut self, entry: Entry) {
+        let name = entry.file.name;
+        if let Some(entry) = self.files.get_mut(&name) {
+            entry.overdue = false;
+            self.order[usize::from(!entry.proven)].push_front((entry.since_ms, name));
+        }
+    }
+
+    /// When the time of the next one is over.
+    pub fn due_ms(&self) -> Option<u64> {
+        let firsts = self.order.iter().filter_map(|order| order.front());
+        firsts
+            .map(|(since_ms, _)| since_ms + limits::UNFINISHED_MS)
+            .min()
+    }
+
+    /// Those for which `is_changed` says so.
+    pub fn changed(
+        &self,
+        is_changed: impl Fn(&str, Stamp) -> bool,
+    ) -> impl Iterator<Item = &Entry> {
+        let files = self.files.values();
+        files.filter(move |entry| is_changed(&entry.file.name, entry.stamp))
+    }
+
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::waiting::{Origin, What};
+
+    fn wait(unfinished: &mut Unfinished, name: &str, proven: bool, now_ms: u64) -> bool {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("x"), "").unwrap();
+        let folder =
+            crate::io::files::Folder::open(dir.path(), crate::io::files::Links::Followed).unwrap();
+        let stamp = folder.stamp("x").unwrap();
+        let what = What::Calls(Origin::Game);
+        let file = Waiting {
+            what,
+            client_time: (0, 0),
+            name: name.into(),
+        };
+        let taking = Taking {
+            place: 0,
+            host: "host".into(),
+            kind: Kind::Stock,
+            proven,
+            file,
+        };
+        let file = taking.file.clone();
+        unfinished.wait(Entry::new(&taking, file, stamp), now_ms)
+    }
+
+    #[test]
+    fn a_file_has_its_time_and_no_more() {
+        let mut unfinished = Unfinished::default();
+        assert!(wait(&mut unfinished, "a", true, 10));
+        assert!(wait(&mut unfinished, "b", true, 20));
+        assert!(wait(&mut unfinished, "a", true, 9 + limits::UNFINISHED_MS));
+        assert_eq!(unfinished.due_ms(), Some(10 + limits::UNFINISHED_MS));
+        let end = 10 + limits::UNFINISHED_MS;
+        let name = unfinished.next_overdue(end).map(|entry| entry.file.name);
+        assert_eq!(name.as_deref(), Some("a"));
+        assert!(unfinished.next_overdue(end).is_none());
+        assert!(!wait(&mut unfinished, "a", true, end), "its time is over");
+        assert!(
+            wait(&mut unfinished, "a", true, end),
+            "another file of its name"
+        );
+        unfinished.remove("b");
+        assert!(unfinished.next_overdue(end + 10).is_none());
+    }
+
+    #[test]
+    fn of_very_many_the_oldest_go_early_and_those_of_proven_hosts_have_their_time() {
+        let mut unfinished = Unfinished::default();
+        wait(&mut unfinished, "proven", true, 0);
+        let mut gone = 0;
+        for n in 0..3 * limits::UNFINISHED_FILES_MAX {
+            let name = n.to_string();
+            assert!(wait(&mut unfinished, &name, false, 1));
+            while let Some(entry) = unfinished.next_overdue(1) {
+                let name = entry.file.name;
+                assert!(!entry.proven);
+                assert_eq!(*name, *gone.to_string());
+                gone += 1;
+                assert!(!wait(&mut unfinished, &name, false, 1));
+            }
+        }
+        assert_eq!(gone, 2 * limits::UNFINISHED_FILES_MAX);
+        assert_eq!(unfinished.files.len(), limits::UNFINISHED_FILES_MAX + 1);
+    }
 }

@@ -3,9 +3,6 @@
 mod control;
 mod effects;
 mod folders;
-mod found;
-mod inputs;
-mod late;
 pub mod poller;
 mod reload;
 mod scan;
@@ -15,12 +12,9 @@ mod shares;
 mod signed;
 mod take;
 mod turn;
-mod unfinished;
 mod waiting;
-pub mod wheel;
 
 use std::collections::{HashMap, VecDeque};
-use std::fmt::{self, Display, Formatter};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -46,9 +40,10 @@ use crate::jobs::{IdMap, Job};
 use crate::limits;
 use crate::protocol::signed::FOLDER;
 
+use crate::core::deadlines::Expiring;
 use control::Control;
+use effects::Inputs;
 use folders::{FolderHeld, Watched, place_of};
-use inputs::Inputs;
 use poller::Poller;
 use reload::{Reason, Reloading};
 use scripts::Scripts;
@@ -56,7 +51,6 @@ use services::Services;
 use take::Queues;
 use turn::Decided;
 use waiting::Protocol;
-use wheel::Wheel;
 
 /// What the loop itself waits for, besides the core's timers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -91,7 +85,7 @@ pub struct Daemon {
     started: Instant,
     core: Core,
     poller: Poller,
-    wheel: Wheel<Due>,
+    wheel: Expiring<Due, ()>,
     events: VecDeque<Event>,
     decided: Decided,
     folders: Vec<Watched>,
@@ -133,61 +127,38 @@ pub struct Daemon {
 pub type Environment = Box<dyn Fn(&str) -> Option<String>>;
 
 /// Why it does not serve.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The owner's SQL is wrong.
+    #[error("{} problems in its SQL", .0.len())]
     Configuration(Vec<Problem>),
-    /// The state folder cannot be made.
+    #[error("{0}: the state folder cannot be made ({1}); correct `state_dir`")]
     NoState(PathBuf, io::Error),
     /// Something in it cannot be read or written.
+    #[error("{0}: the state folder cannot be used ({1})")]
     State(PathBuf, io::Error),
-    HeldState(PathBuf, LockError),
+    #[error(
+        "{0}: another vpid (process {1}) holds this state folder; stop it, or give this one its own \
+         state_dir"
+    )]
+    HeldBy(PathBuf, u32),
+    #[error(
+        "{0}: another process holds this state folder; stop it, or give this vpid its own state_dir"
+    )]
+    Held(PathBuf),
+    #[error("{0}: the state folder cannot be locked ({1}); check its owner and permissions")]
+    NoLock(PathBuf, io::Error),
+    #[error(transparent)]
     HeldFolder(FolderHeld),
+    #[error("the system gives no descriptors to wait on ({0})")]
     NoDescriptors(io::Error),
+    #[error(
+        "log_listen = \"{0}\" cannot be opened ({1}); choose another port, here and in logaddress_add"
+    )]
     Log(SocketAddr, io::Error),
+    #[error(transparent)]
     Http(http::SetupError),
+    #[error("waiting for events failed ({0})")]
     Wait(io::Error),
-}
-
-impl Display for RunError {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if let Self::NoState(state, _) | Self::State(state, _) | Self::HeldState(state, _) = self {
-            write!(f, "{}: ", state.display())?;
-        }
-        match self {
-            Self::Configuration(problems) => write!(f, "{} problems in its SQL", problems.len()),
-            Self::NoState(_, error) => write!(
-                f,
-                "the state folder cannot be made ({error}); correct `state_dir`"
-            ),
-            Self::State(_, error) => write!(f, "the state folder cannot be used ({error})"),
-            Self::HeldState(_, LockError::Held(Some(pid))) => write!(
-                f,
-                "another vpid (process {pid}) holds this state folder; stop it, or give this one \
-                 its own state_dir"
-            ),
-            Self::HeldState(_, LockError::Held(None)) => write!(
-                f,
-                "another process holds this state folder; stop it, or give this vpid its own \
-                 state_dir"
-            ),
-            Self::HeldState(_, LockError::Io(error)) => write!(
-                f,
-                "the state folder cannot be locked ({error}); check its owner and permissions"
-            ),
-            Self::HeldFolder(held) => held.fmt(f),
-            Self::NoDescriptors(error) => {
-                write!(f, "the system gives no descriptors to wait on ({error})")
-            }
-            Self::Log(address, error) => write!(
-                f,
-                "log_listen = \"{address}\" cannot be opened ({error}); choose another port, here and \
-                 in logaddress_add"
-            ),
-            Self::Http(error) => error.fmt(f),
-            Self::Wait(error) => write!(f, "waiting for events failed ({error})"),
-        }
-    }
 }
 
 /// Serves until SIGTERM or SIGINT. `config_path` is read again on SIGHUP, and when it was edited,
@@ -227,8 +198,11 @@ impl Daemon {
         let state = || config.state_dir.clone();
         private::state_folder(&config.state_dir)
             .map_err(|error| RunError::NoState(state(), error))?;
-        let lock = Lock::of_state(&config.state_dir)
-            .map_err(|error| RunError::HeldState(state(), error))?;
+        let lock = Lock::of_state(&config.state_dir).map_err(|error| match error {
+            LockError::Held(Some(pid)) => RunError::HeldBy(state(), pid),
+            LockError::Held(None) => RunError::Held(state()),
+            LockError::Io(error) => RunError::NoLock(state(), error),
+        })?;
         let unusable = |error| RunError::State(state(), error);
         let (remembered_log, remembered) =
             RememberedLog::open(&config.state_dir).map_err(unusable)?;
@@ -251,7 +225,7 @@ impl Daemon {
             core: Core::new(&config, &[]),
             started,
             poller,
-            wheel: Wheel::default(),
+            wheel: Expiring::default(),
             events: VecDeque::new(),
             decided: Decided::default(),
             folders: Vec::new(),
@@ -291,7 +265,7 @@ impl Daemon {
         for warning in &daemon.config.warnings {
             log::warn!("{warning}");
         }
-        daemon.wheel.set(Due::Sweep, limits::SWEEP_MS);
+        daemon.wheel.insert(Due::Sweep, (), limits::SWEEP_MS);
         daemon.set_poll_timer();
         Ok(daemon)
     }
@@ -349,9 +323,9 @@ impl Daemon {
     fn set_poll_timer(&mut self) {
         if self.folders.iter().any(Watched::is_polled) {
             self.wheel
-                .set(Due::Poll, self.now().mono_ms + self.config.poll_ms);
+                .insert(Due::Poll, (), self.now().mono_ms + self.config.poll_ms);
         } else {
-            self.wheel.cancel(Due::Poll);
+            self.wheel.remove(Due::Poll);
         }
     }
 
@@ -373,7 +347,7 @@ impl Daemon {
             self.stopping = true;
             self.end = Instant::now().checked_add(Duration::from_millis(limits::STOP_END_MS));
             self.wheel
-                .set(Due::Stop, self.now().mono_ms + limits::STOP_MS);
+                .insert(Due::Stop, (), self.now().mono_ms + limits::STOP_MS);
             self.decide(Event::Stop);
         }
     }
@@ -381,7 +355,7 @@ impl Daemon {
     fn is_done(&self) -> bool {
         let is_quiet =
             self.core.running() == 0 && self.core.scripts_are_over() && self.scripts.is_empty();
-        is_quiet || !self.wheel.is_set(&Due::Stop)
+        is_quiet || !self.wheel.contains(Due::Stop)
     }
 
     fn finish(mut self) {

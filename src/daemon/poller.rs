@@ -14,7 +14,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fs::inotify;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use super::found::is_of_ours;
+use super::scan::is_of_ours;
 use crate::core::RunId;
 use crate::limits;
 use crate::protocol::names;

@@ -12,15 +12,16 @@
 //! (the first, after lost hints, in polled folders), so that the order within a host is kept; of the
 //! signed one nothing until the first pass has found what was sent to the games.
 
-use std::time::{Duration, Instant};
-
-use super::found::{self, Found, Known};
-use super::waiting::{Protocol, Waiting, WaitingFiles};
-use crate::core::FolderId;
+use super::OpenFile;
+use super::waiting::{Kind, Of, Origin, Protocol, Waiting, WaitingFiles, What};
+use crate::core::{Core, FileId, FolderId};
 use crate::io::files::Folder;
-use crate::io::listing::{Listing, Plain};
+use crate::io::files::{Listing, Plain};
+use crate::jobs::IdMap;
 use crate::limits;
-use crate::protocol::signed;
+use crate::protocol::{names, signed};
+use std::ops::Range;
+use std::time::{Duration, Instant};
 
 /// The passes over one folder.
 pub struct Scans {
@@ -147,27 +148,7 @@ struct Look<'a> {
     strange: Vec<String>,
 }
 
-impl<'a> Look<'a> {
-    fn new(
-        folder: &'a Folder,
-        (of, protocol): (FolderId, Protocol),
-        known: &'a Known<'a>,
-        waiting: &'a mut WaitingFiles,
-        recovers: bool,
-    ) -> Self {
-        Self {
-            folder,
-            of,
-            protocol,
-            known,
-            waiting,
-            recovers,
-            refused_stranger: false,
-            refused_earlier: false,
-            strange: Vec::new(),
-        }
-    }
-
+impl Look<'_> {
     /// A name that is not of ours to write.
     fn add(&mut self, name: &str, host: &str, found: &Found<'_>, plain: Plain) {
         let (what, client_time, earlier) = match *found {
@@ -216,7 +197,7 @@ impl Scans {
     pub fn scan(
         &mut self,
         folder: &Folder,
-        of: (FolderId, Protocol),
+        (of, protocol): (FolderId, Protocol),
         waiting: &mut WaitingFiles,
         known: &Known<'_>,
         until: Instant,
@@ -224,7 +205,17 @@ impl Scans {
         let mut strange = Vec::new();
         loop {
             let now = Instant::now();
-            let look = Look::new(folder, of, known, waiting, self.recovers);
+            let look = Look {
+                folder,
+                of,
+                protocol,
+                known,
+                waiting: &mut *waiting,
+                recovers: self.recovers,
+                refused_stranger: false,
+                refused_earlier: false,
+                strange: Vec::new(),
+            };
             let step = if self.pass.is_some() || self.may_begin(now) {
                 self.step(look, now)
             } else if let Some(name) = self.unwanted.pop() {
@@ -277,7 +268,7 @@ impl Scans {
         let (is_first, left) = (self.is_first, &mut self.left);
         let mut unwanted = false;
         let more = pass.listing.next(|name, plain| {
-            let Some((host, found)) = found::look(look.protocol, name) else {
+            let Some((host, found)) = read_name(look.protocol, name) else {
                 return;
             };
             match found {
@@ -326,7 +317,7 @@ impl Scans {
         };
         let unwanted = &mut self.unwanted;
         let more = listing.next(|name, plain| {
-            let Some((host, found)) = found::look(look.protocol, name) else {
+            let Some((host, found)) = read_name(look.protocol, name) else {
                 return;
             };
             match found {
@@ -356,4 +347,114 @@ fn remove_unwanted(folder: &Folder, name: &str, known: &Known<'_>) {
 fn is_older(unix_ns: i64, age_ms: u64) -> bool {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.is_ok_and(|now| now.as_nanos() as i128 - unix_ns as i128 > age_ms as i128 * 1_000_000)
+}
+
+/// What a name says.
+pub enum Found<'a> {
+    /// A file for us, and the time by the client's own clock.
+    New(What, (i64, i64)),
+    /// Taken under this id, by us or an earlier run.
+    Taken(FileId, What, (i64, i64)),
+    /// An input file of the stock protocol.
+    Input,
+    /// Written by us for a game to read, in the signed protocol.
+    Ours(signed::Name<'a>),
+    /// What we had not finished writing when we ended.
+    HalfWritten,
+}
+
+/// Reads a name in a folder of this protocol, with the host it belongs to. `None`: it is none of our
+/// business.
+pub fn read_name(protocol: Protocol, name: &str) -> Option<(&str, Found<'_>)> {
+    if names::is_temporary(name) {
+        return Some(("", Found::HalfWritten));
+    }
+    match protocol {
+        Protocol::Stock => {
+            let names::Name { host, kind } = names::parse(name)?;
+            let found = match kind {
+                names::Kind::Input => Found::Input,
+                names::Kind::Restart => Found::New(What::Restart, (0, 0)),
+                names::Kind::Calls { unix, tick } => {
+                    Found::New(What::Calls(Origin::Game), (unix, tick))
+                }
+                names::Kind::Taken { id, unix, tick } => {
+                    let id = FileId(id);
+                    Found::Taken(id, What::Calls(Origin::EarlierRun(id)), (unix, tick))
+                }
+            };
+            Some((host, found))
+        }
+        Protocol::Signed => {
+            let parsed = signed::parse_name(name)?;
+            let signed::Name {
+                host,
+                session,
+                kind,
+            } = parsed;
+            let messages = |n, origin| What::Messages { session, n, origin };
+            let found = match kind {
+                signed::Kind::Welcome | signed::Kind::Vpid(_) => Found::Ours(parsed),
+                signed::Kind::Hello => Found::New(What::Hello(session), (0, 0)),
+                signed::Kind::Game(n) => Found::New(messages(n, Origin::Game), (0, n as i64)),
+                signed::Kind::Taken { n, id } => {
+                    let id = FileId(id);
+                    Found::Taken(id, messages(n, Origin::EarlierRun(id)), (0, n as i64))
+                }
+            };
+            Some((host, found))
+        }
+    }
+}
+
+/// Whether a notice comes from what vpid does itself: it writes files under temporary names, which it renames
+/// to those of input files and of its own signed ones; and it claims files.
+pub fn is_of_ours(name: &str, renamed: bool) -> bool {
+    let is_of = |protocol| match read_name(protocol, name) {
+        Some((_, Found::HalfWritten)) => true,
+        Some((_, Found::Input | Found::Ours(_) | Found::Taken(..))) => renamed,
+        _ => false,
+    };
+    is_of(Protocol::Stock) || is_of(Protocol::Signed)
+}
+
+/// What this vpid knows, for names that are found.
+pub struct Known<'a> {
+    pub core: &'a Core,
+    pub open: &'a IdMap<FileId, OpenFile>,
+    /// Ids that this run has given.
+    pub ours: Range<FileId>,
+    /// When this run began, unix nanoseconds.
+    pub began_ns: i64,
+    pub now_ms: u64,
+}
+
+impl Known<'_> {
+    /// Among which files one goes; `None` where its host is not served.
+    pub fn of<'a>(
+        &self,
+        folder: FolderId,
+        protocol: Protocol,
+        host: &'a str,
+        what: What,
+    ) -> Option<Of<'a>> {
+        let owner = self.core.owner(folder, host, protocol == Protocol::Stock)?;
+        if let What::Messages { session, n, .. } = what
+            && self.core.expects(owner, host, session, n)
+        {
+            let kind = Kind::Session;
+            let proven = true;
+            return Some(Of { host, kind, proven });
+        }
+        let kind = match protocol {
+            Protocol::Stock => Kind::Stock,
+            Protocol::Signed => Kind::Signed,
+        };
+        let proven = self.core.is_proven(owner, host);
+        Some(Of { host, kind, proven })
+    }
+
+    pub fn is_of_earlier_run(&self, id: FileId) -> bool {
+        !self.open.contains_key(&id) && !self.ours.contains(&id)
+    }
 }

@@ -16,10 +16,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::folders::Entry;
 use super::folders::{Watched, place_of};
-use super::found::Known;
+use super::scan::Known;
 use super::shares::Shares;
-use super::unfinished::Entry;
 use super::waiting::{Chosen, Kind, Origin, Protocol, Taking, WaitingFiles, What};
 use super::{Daemon, Due, OpenFile};
 use crate::core::{Event, FileId, FolderId, TakenFile};
@@ -178,14 +178,14 @@ impl Daemon {
             return;
         };
         let Some((host, kind, was_proven)) = waiting.of(chosen.lane) else {
-            return waiting.forget(chosen);
+            return waiting.forget(chosen.lane);
         };
         let protocol = kind.protocol();
         let place = place_of(&self.folders, of, protocol);
         let owner = self.core.owner(of, &host, protocol == Protocol::Stock);
         let (Some(place), Some(owner)) = (place, owner) else {
             budget.skips -= 1;
-            return waiting.forget(chosen);
+            return waiting.forget(chosen.lane);
         };
         let proven = kind == Kind::Session || self.core.is_proven(owner, &host);
         if proven != was_proven {
@@ -365,24 +365,23 @@ impl Daemon {
         ours: Option<(String, FileId)>,
     ) {
         let now_ms = self.now().mono_ms;
-        let before = &taking.file.name;
-        let (name, what) = match &ours {
-            Some((name, id)) => (Rc::from(name.as_str()), taking.file.what.claimed(*id)),
-            None => (Rc::clone(before), taking.file.what),
-        };
-        let entry = Entry::new(taking, what, stamp);
+        let mut file = taking.file.clone();
         let watched = &mut self.folders[taking.place];
-        if ours.is_some() {
-            watched.unfinished.remove(before);
+        if let Some((name, id)) = ours {
+            watched.unfinished.remove(&file.name);
+            file.name = name.into();
+            file.what = file.what.claimed(id);
         }
-        let goes_on = watched.unfinished.wait(&name, entry, now_ms);
+        let name = Rc::clone(&file.name);
+        let entry = Entry::new(taking, file, stamp);
+        let goes_on = watched.unfinished.wait(entry, now_ms);
         if let Some(waiting) = self.queues.waiting.get_mut(&watched.of) {
             watched.wait_for_overdue(waiting, now_ms);
         }
         if goes_on {
-            if !self.wheel.is_set(&Due::Unfinished) {
+            if !self.wheel.contains(Due::Unfinished) {
                 self.wheel
-                    .set(Due::Unfinished, now_ms + limits::UNFINISHED_MS);
+                    .insert(Due::Unfinished, (), now_ms + limits::UNFINISHED_MS);
             }
             return;
         }
@@ -406,7 +405,7 @@ impl Daemon {
         if let Some(due) = next {
             // What is overdue, and found no room to wait, is tried a little later.
             let due = due.max(now_ms + limits::OVERDUE_RETRY_MS);
-            self.wheel.set(Due::Unfinished, due);
+            self.wheel.insert(Due::Unfinished, (), due);
         }
     }
 

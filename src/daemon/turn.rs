@@ -51,7 +51,7 @@ impl Daemon {
             false => self.folders_due(),
         };
         let is_busy = !self.events.is_empty() || self.is_left_over || !self.unsettled.is_empty();
-        let timer = self.wheel.next_ms();
+        let timer = self.wheel.next_due();
         // Rounded down, the last millisecond would be spent looking at the clock.
         let round_up = |due: Duration| due.as_micros().div_ceil(1_000) as u64;
         let timeout_ms = match is_busy {
@@ -204,7 +204,7 @@ impl Daemon {
         let until = Instant::now() + Duration::from_micros(limits::TURN_PART_US);
         // Those that are left are due in the next turn.
         while Instant::now() < until
-            && let Some(due) = self.wheel.pop_due(now.mono_ms)
+            && let Some((due, ())) = self.wheel.pop_due(now.mono_ms)
         {
             match due {
                 Due::Core(timer) => self.events.push_back(Event::Timer(timer)),
@@ -215,7 +215,8 @@ impl Daemon {
                     self.look_at_interfaces();
                     // Counts of lines that were left out.
                     log::logger().flush();
-                    self.wheel.set(Due::Sweep, now.mono_ms + limits::SWEEP_MS);
+                    self.wheel
+                        .insert(Due::Sweep, (), now.mono_ms + limits::SWEEP_MS);
                 }
                 Due::Poll => {
                     self.sweep(|folder| folder.is_polled());
@@ -273,7 +274,7 @@ impl Daemon {
         let state = self.inputs.look(host, name, folder);
         if state == InputState::Foreign {
             let again = self.now().mono_ms + limits::FOREIGN_INPUT_MS;
-            self.wheel.set(Due::Input(host), again);
+            self.wheel.insert(Due::Input(host), (), again);
         }
         Some(state)
     }

@@ -301,14 +301,7 @@ impl WaitingFiles {
     /// [`Self::done`], [`Self::park`], [`Self::set_proven`] or [`Self::forget`].
     pub fn next(&mut self, is_held: impl Fn(Protocol) -> bool) -> Option<Chosen> {
         loop {
-            let lanes = &self.lanes;
-            let payer = self.shares.next(|payer| match payer {
-                Payer::Lane(number) => {
-                    let lane = lanes.get(number);
-                    lane.is_some_and(|lane| !is_held(lane.kind.protocol()))
-                }
-                Payer::Strangers(protocol) => !is_held(*protocol),
-            })?;
+            let payer = self.next_payer(&is_held)?;
             match payer {
                 Payer::Lane(lane) => return Some(Chosen { lane, payer }),
                 Payer::Strangers(protocol) => match self.next_stranger(protocol) {
@@ -419,11 +412,7 @@ impl WaitingFiles {
     }
 
     /// Forgets a lane's files.
-    pub fn forget(&mut self, chosen: Chosen) {
-        self.remove(chosen.lane);
-    }
-
-    fn remove(&mut self, number: u64) {
+    pub fn forget(&mut self, number: u64) {
         let Some(lane) = self.lanes.remove(&number) else {
             return;
         };
@@ -441,7 +430,7 @@ impl WaitingFiles {
         let is_of = |lane: &Lane| lane.kind.protocol() == protocol;
         let of_folder = self.lanes.iter().filter(|(_, lane)| is_of(lane));
         let numbers: Vec<u64> = of_folder.map(|(number, _)| *number).collect();
-        numbers.into_iter().for_each(|number| self.remove(number));
+        numbers.into_iter().for_each(|number| self.forget(number));
         self.parked.retain(|number| self.lanes.contains_key(number));
         self.untried = self.untried.min(self.parked.len());
         self.rings[protocol as usize].clear();
@@ -450,14 +439,17 @@ impl WaitingFiles {
 
     /// Whether there are files that can be taken now.
     pub fn is_ready(&self, is_held: impl Fn(Protocol) -> bool) -> bool {
-        let may = |payer: &Payer| match payer {
+        self.untried > 0 || self.next_payer(is_held).is_some()
+    }
+
+    fn next_payer(&self, is_held: impl Fn(Protocol) -> bool) -> Option<Payer> {
+        self.shares.next(|payer| match payer {
             Payer::Lane(number) => {
                 let lane = self.lanes.get(number);
                 lane.is_some_and(|lane| !is_held(lane.kind.protocol()))
             }
             Payer::Strangers(protocol) => !is_held(*protocol),
-        };
-        self.untried > 0 || self.shares.next(may).is_some()
+        })
     }
 
     /// A folder that is to be scanned again for files that had to stay in it.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use super::stock::{FolderWatch, GameCall};
+use super::stock::{self, FolderWatch, GameCall};
 use crate::io::random;
 use crate::limits::SIGNED_WINDOW;
 use crate::protocol::signed::messages::CallFailed;
@@ -296,10 +296,8 @@ impl SignedGame {
 
 /// A file up to its NUL; `None` while it is not there.
 fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let mut bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
+    let Some(mut bytes) = stock::read(path)? else {
+        return Ok(None);
     };
     let end = bytes.iter().position(|byte| *byte == 0);
     bytes.truncate(end.unwrap_or(bytes.len()));

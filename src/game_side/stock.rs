@@ -179,10 +179,8 @@ impl Game {
 
     /// The text of the input file, as the engine would read it; `None` when there is nothing.
     pub fn peek(&self) -> io::Result<Option<Vec<u8>>> {
-        let mut bytes = match fs::read(self.input_path()) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
+        let Some(mut bytes) = read(&self.input_path())? else {
+            return Ok(None);
         };
         if bytes.len() > limits::ENGINE_READ_BYTES_MAX || response_file::is_empty(&bytes) {
             return Ok(None);
@@ -315,5 +313,12 @@ impl FolderWatch {
             }
         }
         Ok(names)
+    }
+}
+/// A file; `None` while it is not there.
+pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some),
     }
 }

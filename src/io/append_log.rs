@@ -1,11 +1,50 @@
-//! What append-only files of the state folder share: they are read within a bound, opened for their
-//! owner alone, and half of what could not be written is taken back.
+//! An append-only file of the state folder: it is read within a bound, opened for its owner alone, half of
+//! what could not be written is taken back, and what it grows to is replaced by what still counts.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::files::write_durably;
 use super::private;
+
+#[derive(Debug)]
+pub struct AppendLog {
+    pub path: PathBuf,
+    pub file: File,
+    /// How long it is.
+    pub bytes: u64,
+}
+
+impl AppendLog {
+    /// Opens it with what of it counts. What a crash cut short must not shift what follows.
+    pub fn open(path: PathBuf, kept: &[u8]) -> io::Result<Self> {
+        write_durably(&path, kept)?;
+        Self::open_as_it_is(path, kept.len())
+    }
+
+    /// The same for one that holds what counts already; it is made where it is missing.
+    pub fn open_as_it_is(path: PathBuf, bytes: usize) -> io::Result<Self> {
+        let file = private::open(&path, OpenOptions::new().append(true).create(true))?;
+        let bytes = bytes as u64;
+        Ok(Self { path, file, bytes })
+    }
+
+    /// Adds records. Half a record must not shift those behind it.
+    pub fn add(&mut self, records: &[u8]) -> io::Result<()> {
+        self.file.write_all(records).inspect_err(|_| {
+            let _ = self.file.set_len(self.bytes);
+        })?;
+        self.bytes += records.len() as u64;
+        Ok(())
+    }
+
+    /// Holds this from now on.
+    pub fn rewrite(&mut self, kept: &[u8]) -> io::Result<()> {
+        *self = Self::open(self.path.clone(), kept)?;
+        Ok(())
+    }
+}
 
 /// What the file holds, so many bytes at most; nothing where there is none.
 pub fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
@@ -18,31 +57,22 @@ pub fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Opens it to add to its end, and makes it where it is missing.
-pub fn open(path: &Path) -> io::Result<File> {
-    private::open(path, OpenOptions::new().append(true).create(true))
-}
-
-/// Adds a record to a file of `length` bytes. Half a record must not shift those behind it.
-pub fn add(file: &mut File, record: &[u8], length: u64) -> io::Result<()> {
-    file.write_all(record).inspect_err(|_| {
-        let _ = file.set_len(length);
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_made_added_to_and_read_within_the_bound() {
+    fn a_file_is_made_added_to_rewritten_and_read_within_the_bound() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         assert!(read(&path, 10).unwrap().is_empty());
-        let mut file = open(&path).unwrap();
-        add(&mut file, b"abc", 0).unwrap();
-        add(&mut file, b"def", 3).unwrap();
+        let mut log = AppendLog::open_as_it_is(path.clone(), 0).unwrap();
+        log.add(b"abc").unwrap();
+        log.add(b"def").unwrap();
         assert_eq!(read(&path, 10).unwrap(), b"abcdef");
         assert_eq!(read(&path, 4).unwrap(), b"abcd");
+        log.rewrite(b"ef").unwrap();
+        log.add(b"g").unwrap();
+        assert_eq!((read(&path, 10).unwrap(), log.bytes), (b"efg".to_vec(), 3));
     }
 }

@@ -9,21 +9,18 @@
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::FallocateFlags;
 
-use super::append_log;
-use super::files::write_durably;
+use super::append_log::{self, AppendLog};
 use crate::jobs::CallId;
 use crate::limits::BEGUN_CALLS_KEPT;
 
 const RECORD_BYTES: usize = 12;
 
 pub struct Begun {
-    path: PathBuf,
-    file: File,
-    records: usize,
+    log: AppendLog,
     /// So many of them are of earlier runs, whose files may still lie somewhere.
     earlier: usize,
     reserved: bool,
@@ -38,15 +35,13 @@ impl Begun {
         let whole = bytes.len() - bytes.len() % RECORD_BYTES;
         let start = whole.saturating_sub(BEGUN_CALLS_KEPT * RECORD_BYTES);
         let kept = &bytes[start..whole];
-        if kept.len() != bytes.len() {
-            write_durably(&path, kept)?;
-        }
-        let records = kept.len() / RECORD_BYTES;
+        let log = match kept.len() == bytes.len() {
+            true => AppendLog::open_as_it_is(path, kept.len())?,
+            false => AppendLog::open(path, kept)?,
+        };
         let begun = Self {
-            file: append_log::open(&path)?,
-            path,
-            records,
-            earlier: records,
+            log,
+            earlier: kept.len() / RECORD_BYTES,
             reserved: false,
         };
         Ok((begun, decode(kept).collect()))
@@ -56,30 +51,25 @@ impl Begun {
     /// are forgotten: these files are gone.
     pub fn add(&mut self, call: CallId, is_open: impl Fn(u64) -> bool) -> io::Result<()> {
         if !std::mem::replace(&mut self.reserved, true) {
-            reserve(&self.file);
+            reserve(&self.log.file);
         }
-        let length = (self.records * RECORD_BYTES) as u64;
-        append_log::add(&mut self.file, &encode(call), length)?;
-        self.records += 1;
-        if self.records >= 2 * BEGUN_CALLS_KEPT {
+        self.log.add(&encode(call))?;
+        if self.log.bytes >= (2 * BEGUN_CALLS_KEPT * RECORD_BYTES) as u64 {
             self.forget(is_open)?;
         }
         Ok(())
     }
 
     fn forget(&mut self, is_open: impl Fn(u64) -> bool) -> io::Result<()> {
-        let bytes = read(&self.path)?;
+        let bytes = read(&self.log.path)?;
         let (earlier, ours) = bytes.split_at(bytes.len().min(self.earlier * RECORD_BYTES));
         let ours: Vec<CallId> = decode(ours).filter(|call| is_open(call.number())).collect();
         let room = BEGUN_CALLS_KEPT.saturating_sub(self.earlier);
         let newest = &ours[ours.len().saturating_sub(room)..];
         let mut kept = earlier.to_vec();
         kept.extend(newest.iter().flat_map(|call| encode(*call)));
-        write_durably(&self.path, &kept)?;
-        self.file = append_log::open(&self.path)?;
         self.reserved = false;
-        self.records = kept.len() / RECORD_BYTES;
-        Ok(())
+        self.log.rewrite(&kept)
     }
 }
 
@@ -126,7 +116,7 @@ mod tests {
         let (mut begun, before) = Begun::open(state.path()).unwrap();
         assert!(before.is_empty());
         begun.add(call(1 << 40, 7), |_| true).unwrap();
-        begun.file.write_all(&[9; 5]).unwrap();
+        begun.log.file.write_all(&[9; 5]).unwrap();
         drop(begun);
         let (mut begun, before) = Begun::open(state.path()).unwrap();
         assert_eq!(before, [call(1 << 40, 7)]);
@@ -143,7 +133,7 @@ mod tests {
         let possible = rustix::fs::fallocate(&other, FallocateFlags::KEEP_SIZE, 0, 4_096);
         let (mut begun, _) = Begun::open(state.path()).unwrap();
         begun.add(call(1, 1), |_| true).unwrap();
-        let about = begun.file.metadata().unwrap();
+        let about = begun.log.file.metadata().unwrap();
         assert_eq!(about.len(), RECORD_BYTES as u64);
         let wanted = (BEGUN_CALLS_KEPT * RECORD_BYTES) as u64;
         assert!(possible.is_err() || about.blocks() * 512 >= wanted);

@@ -59,11 +59,7 @@ pub fn folder(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
-    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW;
-    let opened = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits() as i32)
-        .open(path);
+    let opened = open_plain(path, OFlags::DIRECTORY);
     let closed = |folder: File| close(&folder, FOLDER);
     match opened.and_then(closed) {
         // It may be another user's, who alone can change it; the state folder's own mode has to do.
@@ -83,6 +79,14 @@ pub fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
         .open(path)?;
     close(&file, FILE)?;
     Ok(file)
+}
+
+/// Opens what is there, to be read. Follows no link.
+pub fn open_plain(path: &Path, flags: OFlags) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | flags;
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(flags.bits() as i32);
+    options.open(path)
 }
 
 /// Makes the place of a file free of what is no file.
@@ -110,12 +114,7 @@ fn close(file: &File, mode: u32) -> io::Result<()> {
 
 /// The same for a file of which only the name is known; one that cannot be closed stays as it is.
 pub fn close_file(path: &Path) {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits() as i32)
-        .open(path);
-    if let Ok(file) = file
+    if let Ok(file) = open_plain(path, OFlags::NONBLOCK)
         && file.metadata().is_ok_and(|it| it.is_file())
     {
         let _ = close(&file, FILE);

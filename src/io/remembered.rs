@@ -8,12 +8,11 @@
 //! `kill -9`; it is not synced, because after a power cut the SQL journal still knows what ran, and
 //! the games are gone. A file that has grown to a multiple of what is kept is rewritten.
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::append_log;
-use super::files::{TEMPORARY, write_durably};
+use super::append_log::{self, AppendLog};
+use super::files::TEMPORARY;
 use crate::jobs::remembered::Remembered;
 use crate::limits;
 use crate::protocol::fair_map::FairMap;
@@ -29,10 +28,8 @@ pub struct RememberedLog {
 }
 
 struct Log {
-    path: PathBuf,
-    file: File,
+    log: AppendLog,
     record_bytes: usize,
-    records: usize,
     /// It is rewritten beyond so many.
     records_max: usize,
 }
@@ -48,7 +45,6 @@ impl RememberedLog {
         Ok((Self { identities, maps }, kept))
     }
 
-    /// Adds records.
     pub fn add(&mut self, records: &[Remembered]) -> io::Result<()> {
         let is_identity = |record: &&Remembered| matches!(record, Remembered::Identity { .. });
         let (identities, maps): (Vec<_>, Vec<_>) = records.iter().partition(is_identity);
@@ -65,13 +61,9 @@ impl Log {
     ) -> io::Result<(Self, Vec<Remembered>)> {
         let bytes = append_log::read(&path, (2 * records_max * record_bytes) as u64)?;
         let kept = newest(bytes.chunks_exact(record_bytes).map(decode));
-        // What a crash cut short must not shift what follows, so the file is rewritten.
-        write_durably(&path, &encoded(&kept))?;
         let log = Self {
-            file: append_log::open(&path)?,
-            path,
+            log: AppendLog::open(path, &encoded(&kept))?,
             record_bytes,
-            records: kept.len(),
             records_max,
         };
         Ok((log, kept))
@@ -79,20 +71,21 @@ impl Log {
 
     /// Keeps what counts. This is no time to wait for the disk.
     fn shorten(&mut self) -> io::Result<()> {
-        let bytes = append_log::read(
-            &self.path,
-            (2 * self.records_max * self.record_bytes) as u64,
-        )?;
-        let kept = newest(bytes.chunks_exact(self.record_bytes).map(decode));
-        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let path = self.log.path.clone();
+        let bytes = append_log::read(&path, 2 * self.bytes_max())?;
+        let kept = encoded(&newest(bytes.chunks_exact(self.record_bytes).map(decode)));
+        let folder = path.parent().unwrap_or(Path::new("."));
         let mut file = tempfile::Builder::new()
             .prefix(TEMPORARY)
             .tempfile_in(folder)?;
-        file.write_all(&encoded(&kept))?;
-        file.persist(&self.path).map_err(|error| error.error)?;
-        self.file = append_log::open(&self.path)?;
-        self.records = kept.len();
+        file.write_all(&kept)?;
+        file.persist(&path).map_err(|error| error.error)?;
+        self.log = AppendLog::open_as_it_is(path, kept.len())?;
         Ok(())
+    }
+
+    fn bytes_max(&self) -> u64 {
+        (self.records_max * self.record_bytes) as u64
     }
 
     fn add(&mut self, records: &[&Remembered]) -> io::Result<()> {
@@ -101,10 +94,8 @@ impl Log {
         }
         let mut bytes = Vec::with_capacity(records.len() * self.record_bytes);
         records.iter().for_each(|record| encode(record, &mut bytes));
-        let length = (self.records * self.record_bytes) as u64;
-        append_log::add(&mut self.file, &bytes, length)?;
-        self.records += records.len();
-        if self.records >= self.records_max {
+        self.log.add(&bytes)?;
+        if self.log.bytes >= self.bytes_max() {
             self.shorten()?;
         }
         Ok(())
@@ -204,7 +195,7 @@ mod tests {
         assert!(before.is_empty());
         log.add(&[identity(255, 1, 10), map(7, 8, 9), identity(0, 2, 20)])
             .unwrap();
-        log.identities.file.write_all(&[9; 5]).unwrap();
+        log.identities.log.file.write_all(&[9; 5]).unwrap();
         drop(log);
         let (mut log, before) = RememberedLog::open(state.path()).unwrap();
         assert_eq!(

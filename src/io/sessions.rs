@@ -4,19 +4,15 @@
 //! A line is written before anything follows from it. It survives `kill -9`; it is not synced:
 //! a power cut ends the games' sessions too.
 
-use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::append_log;
-use super::files::write_durably;
+use super::append_log::{self, AppendLog};
 use crate::limits;
 use crate::protocol::signed::session_log::{Note, Sessions};
 
 pub struct SessionLog {
-    path: PathBuf,
-    file: File,
-    bytes: u64,
+    log: AppendLog,
     sessions: Sessions,
 }
 
@@ -31,12 +27,8 @@ impl SessionLog {
             .lines()
             .filter_map(Note::parse)
             .for_each(|note| sessions.apply(&note));
-        // What a crash cut short must not run into the next line, so the log is rewritten.
-        let (file, bytes) = rewrite(&path, &sessions)?;
         let log = Self {
-            path,
-            file,
-            bytes,
+            log: AppendLog::open(path, lines_of(&sessions).as_bytes())?,
             sessions: sessions.clone(),
         };
         Ok((log, sessions))
@@ -45,24 +37,17 @@ impl SessionLog {
     pub fn add(&mut self, note: &Note) -> io::Result<()> {
         self.sessions.apply(note);
         let line = format!("{note}\n");
-        append_log::add(&mut self.file, line.as_bytes(), self.bytes)?;
-        self.bytes += line.len() as u64;
-        if self.bytes > limits::SESSION_LOG_BYTES_MAX {
-            (self.file, self.bytes) = rewrite(&self.path, &self.sessions)?;
+        self.log.add(line.as_bytes())?;
+        if self.log.bytes > limits::SESSION_LOG_BYTES_MAX {
+            self.log.rewrite(lines_of(&self.sessions).as_bytes())?;
         }
         Ok(())
     }
 }
 
-fn rewrite(path: &Path, sessions: &Sessions) -> io::Result<(File, u64)> {
-    let lines: String = sessions
-        .notes()
-        .iter()
-        .map(|note| format!("{note}\n"))
-        .collect();
-    write_durably(path, lines.as_bytes())?;
-    let file = append_log::open(path)?;
-    Ok((file, lines.len() as u64))
+fn lines_of(sessions: &Sessions) -> String {
+    let notes = sessions.notes();
+    notes.iter().map(|note| format!("{note}\n")).collect()
 }
 
 #[cfg(test)]
@@ -100,7 +85,7 @@ mod tests {
         let [asked, began, took] = notes();
         log.add(&asked).unwrap();
         log.add(&began).unwrap();
-        log.file.write_all(b"took 7 01").unwrap();
+        log.log.file.write_all(b"took 7 01").unwrap();
         drop(log);
         let (mut log, _) = SessionLog::open(state.path()).unwrap();
         log.add(&took).unwrap();

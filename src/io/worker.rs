@@ -117,7 +117,6 @@ struct State<Q: Queue> {
 }
 
 struct Seat<Q: Queue> {
-    /// The thread that has it.
     thread: Option<u64>,
     /// What that or an earlier one left there.
     worker: Option<Worker<Q>>,

@@ -1,6 +1,6 @@
 //! Bounds of the script host.
 
-/// Longest name of a script, and of a function that it registers.
+/// Longest name of a script, and of a function or a hook of it.
 pub const SCRIPT_NAME_BYTES_MAX: usize = 64;
 pub const SCRIPT_FUNCTION_BYTES_MAX: usize = 64;
 /// Scripts of one vpid.

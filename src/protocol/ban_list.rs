@@ -1,28 +1,22 @@
 //! The bans of a bundle, small and quick: a hundred thousand cost a few megabytes, and looking up a player
 //! costs one search. `cached` is our own file of it; `vyhub::ban_list` reads VyHub's.
 
-mod cached;
-#[cfg(test)]
-mod tests;
-#[cfg(test)]
-pub use tests::of;
-
+use super::look_alike;
+use super::steam_id::SteamId;
+use super::uuid::Uuid;
+use crate::limits::{
+    BAN_REASON_CHARS_MAX, BANS_LINE_BYTES_MAX, BANS_MAX, BANS_SHARED_TEXTS_MAX,
+    BANS_TEXT_BYTES_MAX, VYHUB_NAME_CHARS_MAX,
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
-
-use serde::Serialize;
-use sha2::{Digest, Sha256};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+#[cfg(test)]
+pub use tests::of;
 use thiserror::Error;
-
-use crate::limits::{
-    BAN_REASON_CHARS_MAX, BANS_MAX, BANS_SHARED_TEXTS_MAX, BANS_TEXT_BYTES_MAX,
-    VYHUB_NAME_CHARS_MAX,
-};
-use crate::protocol::look_alike;
-use crate::protocol::steam_id::SteamId;
-use crate::protocol::uuid::Uuid;
-
-pub use cached::Unreadable;
 
 /// A bundle's bans as VyHub listed them last. It has two allocations, so it is freed at once however long
 /// it is.
@@ -361,3 +355,133 @@ pub(super) fn bounded(text: &str, chars_max: usize) -> &str {
         None => text,
     }
 }
+
+const KIND: &str = "bans";
+const VERSION: u32 = 1;
+
+/// The first line.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    vpid: String,
+    version: u32,
+    bans: usize,
+    /// Of the list, in hexadecimal digits.
+    digest: String,
+}
+
+/// A [`Listed`].
+#[derive(Deserialize)]
+struct Line<'a> {
+    id: Uuid,
+    steam: SteamId,
+    #[serde(borrow)]
+    username: Cow<'a, str>,
+    #[serde(borrow)]
+    reason: Cow<'a, str>,
+    #[serde(borrow)]
+    creator: Cow<'a, str>,
+    created_s: i64,
+    ends_s: Option<i64>,
+}
+
+/// Why a file of a list cannot be used, as a sentence about it.
+#[derive(Debug, Error)]
+pub enum Unreadable {
+    #[error("it cannot be read: {0}")]
+    Io(#[from] io::Error),
+    #[error("it is empty")]
+    Empty,
+    #[error("it is no text")]
+    NotText,
+    #[error("a line of it has no end")]
+    NoLineEnd,
+    #[error("it is no list of bans that vpid has cached")]
+    NoHead,
+    #[error("it was written by another version of vpid")]
+    OtherVersion,
+    #[error("a ban in it cannot be read: {0}")]
+    Ban(#[from] serde_json::Error),
+    #[error(transparent)]
+    TooLong(#[from] TooLong),
+    #[error("it was cut or changed after it was written")]
+    Changed,
+}
+
+impl BanList {
+    pub fn write(&self, to: impl Write) -> io::Result<()> {
+        let mut to = BufWriter::new(to);
+        let head = Head {
+            vpid: KIND.into(),
+            version: VERSION,
+            bans: self.len(),
+            digest: format!("{:016x}", self.computed_digest()),
+        };
+        serde_json::to_writer(&mut to, &head)?;
+        to.write_all(b"\n")?;
+        for ban in self.all() {
+            serde_json::to_writer(&mut to, &ban)?;
+            to.write_all(b"\n")?;
+        }
+        to.flush()
+    }
+
+    /// Reads what [`BanList::write`] wrote, all of it: a file that was cut or changed is none.
+    pub fn read_cached(from: impl Read) -> Result<Self, Unreadable> {
+        let mut lines = Lines::new(from);
+        let head = lines.next()?.ok_or(Unreadable::Empty)?;
+        let head: Head = serde_json::from_str(head).map_err(|_| Unreadable::NoHead)?;
+        if head.vpid != KIND || head.version != VERSION {
+            return Err(Unreadable::OtherVersion);
+        }
+        let mut builder = Builder::default();
+        while let Some(line) = lines.next()? {
+            let line: Line<'_> = serde_json::from_str(line)?;
+            builder.add(&Listed {
+                id: line.id,
+                steam: line.steam,
+                username: &line.username,
+                reason: &line.reason,
+                creator: &line.creator,
+                created_s: line.created_s,
+                ends_s: line.ends_s,
+            })?;
+        }
+        let bans = builder.rows.len();
+        let list = builder.finish();
+        let digest = format!("{:016x}", list.digest());
+        match bans == head.bans && digest == head.digest {
+            true => Ok(list),
+            false => Err(Unreadable::Changed),
+        }
+    }
+}
+
+/// Bounded lines of text.
+struct Lines<R> {
+    from: BufReader<R>,
+    line: Vec<u8>,
+}
+
+impl<R: Read> Lines<R> {
+    fn new(from: R) -> Self {
+        let (from, line) = (BufReader::new(from), Vec::new());
+        Self { from, line }
+    }
+
+    fn next(&mut self) -> Result<Option<&str>, Unreadable> {
+        self.line.clear();
+        let most = BANS_LINE_BYTES_MAX as u64;
+        let mut bounded = self.from.by_ref().take(most);
+        bounded.read_until(b'\n', &mut self.line)?;
+        match self.line.pop() {
+            None => return Ok(None),
+            Some(b'\n') => {}
+            Some(_) => return Err(Unreadable::NoLineEnd),
+        }
+        let text = std::str::from_utf8(&self.line);
+        text.map(Some).map_err(|_| Unreadable::NotText)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -12,12 +12,10 @@
 //! is the true one; if it is the only one, it counts. A line that was cut may have lost the
 //! true one, which is why the length of lines, names and chat counts.
 
-mod secret;
-
-pub use secret::LogSecret;
-
-use crate::limits;
-use crate::protocol::steam_id::SteamId;
+use super::steam_id::SteamId;
+use crate::limits::{self, LOG_SECRET_DIGITS_MAX};
+use std::fmt;
+use std::str::FromStr;
 
 const PACKET: &[u8] = b"\xff\xff\xff\xff";
 /// How each line begins, with any digits.
@@ -67,7 +65,6 @@ pub enum Line {
     Other,
 }
 
-/// What a datagram is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Datagram {
     Line(Line),
@@ -321,6 +318,76 @@ fn killed(who: Who, rest: &[u8]) -> Line {
 /// The engine cuts names inside of characters.
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The game's `sv_logsecret`: the digits as the engine sends them, zeros in front included. One
+/// text is shared by all that receive the log, and tools set it as a text. It never prints itself.
+#[derive(Clone, Copy)]
+pub struct LogSecret {
+    digits: [u8; LOG_SECRET_DIGITS_MAX],
+    len: usize,
+}
+
+/// Not 1 to [`LOG_SECRET_DIGITS_MAX`] digits, or zeros only, with which the engine sends none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoSecret;
+
+impl LogSecret {
+    /// What follows this secret in a text, if that begins with it. It takes as long
+    /// however many digits are right.
+    pub(super) fn strip<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
+        let (given, rest) = text.split_at_checked(self.len)?;
+        self.is(given).then_some(rest)
+    }
+
+    /// Whether this is the text, compared in constant time.
+    pub fn is(&self, given: &[u8]) -> bool {
+        let differing = given.iter().zip(&self.digits[..self.len]);
+        let differing = differing.fold(0, |all, (a, b)| all | (a ^ b));
+        given.len() == self.len && differing == 0
+    }
+
+    /// Whether it has been found out after few tries: a number below 2^24, or a few digits.
+    pub fn is_weak(&self) -> bool {
+        let digits = &self.digits[..self.len];
+        let significant = digits.iter().position(|digit| *digit != b'0');
+        let number = significant.map_or(&digits[..0], |at| &digits[at..]);
+        // Eight digits or more are below 2^24 up to this.
+        number.len() < 8 || (number.len() == 8 && number < b"16777216".as_slice())
+    }
+}
+
+impl FromStr for LogSecret {
+    type Err = NoSecret;
+
+    fn from_str(text: &str) -> Result<Self, NoSecret> {
+        let bytes = text.as_bytes();
+        let is_one = (1..=LOG_SECRET_DIGITS_MAX).contains(&bytes.len())
+            && bytes.iter().all(u8::is_ascii_digit)
+            && bytes.iter().any(|digit| *digit != b'0');
+        if !is_one {
+            return Err(NoSecret);
+        }
+        let mut digits = [0; LOG_SECRET_DIGITS_MAX];
+        digits[..bytes.len()].copy_from_slice(bytes);
+        let len = bytes.len();
+        Ok(Self { digits, len })
+    }
+}
+
+/// For comparing configurations.
+impl PartialEq for LogSecret {
+    fn eq(&self, other: &Self) -> bool {
+        self.is(&other.digits[..other.len])
+    }
+}
+
+impl Eq for LogSecret {}
+
+impl fmt::Debug for LogSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LogSecret(..)")
+    }
 }
 
 #[cfg(test)]

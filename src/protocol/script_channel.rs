@@ -8,8 +8,6 @@
 //! time. While a plain function waits for an answer, the host program reads on, and takes only answers
 //! and cancellations from what comes.
 
-use std::fmt;
-
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -81,23 +79,14 @@ pub struct Request {
 }
 
 /// Why a line breaks the rules of the channel: the end of a sentence, "it sent something that {}".
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum ChannelError {
+    #[error("is no line of messages ({0})")]
     Line(serde_json::Error),
     /// A message, by the word that it begins with.
+    #[error("is no message ({0:?})")]
     Message(String),
 }
-
-impl fmt::Display for ChannelError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Line(error) => write!(f, "is no line of messages ({error})"),
-            Self::Message(word) => write!(f, "is no message ({word:?})"),
-        }
-    }
-}
-
-impl std::error::Error for ChannelError {}
 
 /// Reads a line.
 pub fn parse(line: &[u8]) -> Result<Vec<FromScript>, ChannelError> {
@@ -149,8 +138,7 @@ fn one(word: &str, rest: Value) -> Option<FromScript> {
         "ready" => {
             let (mut contents,) = read::<(Contents,)>(rest)?;
             for names in [&mut contents.hooks, &mut contents.functions] {
-                names.truncate(limits::SCRIPT_FUNCTIONS_MAX);
-                names.retain(|name| name.len() <= limits::CALL_NAME_BYTES_MAX);
+                *names = bounded(std::mem::take(names));
             }
             FromScript::Ready(contents)
         }
@@ -158,6 +146,17 @@ fn one(word: &str, rest: Value) -> Option<FromScript> {
         "unloaded" => FromScript::Unloaded,
         _ => return None,
     })
+}
+
+/// Whether a hook or a function can have this name.
+pub fn is_name(name: &str) -> bool {
+    (1..=limits::SCRIPT_FUNCTION_BYTES_MAX).contains(&name.len())
+}
+
+/// The names of hooks or functions that count, of those that a script offers.
+pub fn bounded(names: impl IntoIterator<Item = String>) -> Vec<String> {
+    let names = names.into_iter().filter(|name| is_name(name));
+    names.take(limits::SCRIPT_FUNCTIONS_MAX).collect()
 }
 
 /// Who calls a function of a script.
@@ -229,6 +228,18 @@ pub fn reload(id: MessageId) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn names_of_functions_are_bounded_in_length_and_number() {
+        let longest = "f".repeat(limits::SCRIPT_FUNCTION_BYTES_MAX);
+        let offered = vec!["".to_owned(), format!("{longest}f"), longest.clone()];
+        assert_eq!(bounded(offered.clone()), [longest]);
+        let line = json!([["ready", {"hooks": [], "functions": offered, "python": "3.11.2"}]]);
+        let read = parse(line.to_string().as_bytes()).unwrap();
+        assert!(matches!(&read[..], [FromScript::Ready(it)] if it.functions.len() == 1));
+        let many = (0..=limits::SCRIPT_FUNCTIONS_MAX).map(|n| n.to_string());
+        assert_eq!(bounded(many).len(), limits::SCRIPT_FUNCTIONS_MAX);
+    }
 
     #[test]
     fn every_message_of_a_script_is_read() {

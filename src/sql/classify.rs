@@ -1,8 +1,8 @@
 //! What a statement does to the transaction around it, for servers without such a check: MySQL's, whose
 //! statements about tables commit whatever is open.
 
+use super::Error;
 use super::SqlCall;
-use super::error::Error;
 use super::scan::{self, Quoting, Word};
 
 /// How a call may be run on a MySQL server.

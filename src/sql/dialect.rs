@@ -1,6 +1,6 @@
 //! Where the databases' languages differ.
 
-use super::error::Error;
+use super::Error;
 use super::expr::{Expr, Function, Row};
 use super::literals::SqlMode;
 use super::names::Identifier;

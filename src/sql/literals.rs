@@ -1,7 +1,7 @@
 //! How an engine reads what stands between quotes, and what `vpi.py` put there: it pasted the texts
 //! of a call into its statement, so a text of a stock call means what its engine made of it.
 
-use super::error::Error;
+use super::Error;
 use super::scan::Quoting;
 use serde_json::{Number, Value};
 use std::borrow::Cow;

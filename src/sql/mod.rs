@@ -9,12 +9,9 @@
 mod classify;
 mod connection;
 mod dialect;
-mod error;
 mod expr;
-mod filter;
 mod grammar;
 mod literals;
-mod modes;
 mod names;
 mod parse;
 mod query;
@@ -22,38 +19,23 @@ mod raw;
 mod render;
 mod scan;
 mod schema;
-mod template;
-mod token;
-
-#[cfg(test)]
-mod tests;
-#[cfg(test)]
-mod tests_expressions;
-#[cfg(test)]
-mod tests_hostile;
-#[cfg(test)]
-mod tests_mysql;
-#[cfg(test)]
-mod tests_owner;
-
-use serde_json::Value;
-use std::sync::Arc;
 
 pub use classify::{Class, class_of};
 pub use connection::{Uses, is_counted, reads_change_count};
 pub use dialect::Dialect;
-pub use error::Error;
 pub use expr::{Expr, Function, Operator, Row};
 pub use literals::{Literals, SqlMode};
-pub use modes::Readings;
 pub use names::Identifier;
-pub use parse::{FUNCTIONS, is_sql_function, parse};
-pub use query::{Fault, ParamKind, QUERY_PREFIX, Query, QueryParam, Subject};
+pub use parse::{FUNCTIONS, Readings, is_sql_function, parse};
+pub use query::{
+    Fault, ParamKind, QUERY_PREFIX, Query, QueryParam, Subject, Template, TemplateError,
+};
 pub use raw::is_blank;
 pub use render::{Returns, Statement, render};
 pub use scan::Quoting;
 pub use schema::{Schema, SchemaError, SchemaStep};
-pub use template::{Template, TemplateError};
+use serde_json::Value;
+use std::sync::Arc;
 
 /// A database of the configuration, by its position there; the default one comes first.
 pub type DatabaseId = usize;
@@ -221,3 +203,45 @@ impl SqlCall {
         }
     }
 }
+
+/// Each is named like the exception of Python's that vpi.py raised, since scripts compare that word;
+/// the text is for the person who reads the console.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {}", self.reason(), self.detail())]
+pub enum Error {
+    /// An argument is missing.
+    Key(String),
+    /// An argument is not what its function takes.
+    Value(String),
+    /// The caller may not use this table, or no caller may run this statement.
+    Permission(String),
+    /// It would keep the database busy for too long.
+    Operational(String),
+}
+
+impl Error {
+    pub(super) fn value(detail: impl Into<String>) -> Self {
+        Self::Value(detail.into())
+    }
+
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Key(_) => "KeyError",
+            Self::Value(_) => "ValueError",
+            Self::Permission(_) => "PermissionError",
+            Self::Operational(_) => "OperationalError",
+        }
+    }
+
+    pub fn detail(&self) -> &str {
+        match self {
+            Self::Key(detail)
+            | Self::Value(detail)
+            | Self::Permission(detail)
+            | Self::Operational(detail) => detail,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Names of tables and columns: what is accepted as one, and whose table it is.
 
-use super::error::Error;
+use super::Error;
 use crate::limits::SQL_IDENTIFIER_BYTES_MAX;
 
 /// What a name between quotes may have besides letters, digits and `_`. None of it ends a quote or

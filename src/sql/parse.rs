@@ -1,13 +1,11 @@
 //! From a function's `kwargs` to a checked call, in the shapes that upstream's functions take.
 
-use super::error::Error;
+use super::Error;
 use super::grammar::{self, Scope};
 use super::literals::{Literals, SqlMode, as_python_writes};
-use super::modes::Readings;
 use super::names::Identifier;
-use super::raw;
 use super::scan::Quoting;
-use super::{Assignments, Column, Expr, Param, Reading, SqlCall};
+use super::{Assignments, Column, Comparison, Expr, Filter, Param, Reading, SqlCall, Test, raw};
 use crate::limits::{SQL_COLUMNS_MAX, SQL_PARAMS_MAX, SQL_QUERY_BYTES_MAX, SQL_ROWS_MAX};
 use serde_json::{Map, Value};
 
@@ -389,3 +387,153 @@ pub(super) fn is_truthy(value: &Value) -> bool {
         Value::Object(entries) => !entries.is_empty(),
     }
 }
+
+// Calls whose texts depend on the mode of the MySQL server: which it is, only a connection knows.
+
+/// What a call is in each mode.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Readings {
+    first: SqlCall,
+    /// In the order of [`SqlMode::ALL`].
+    each: [InMode; 4],
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum InMode {
+    First,
+    Other(SqlCall),
+    Wrong(Error),
+}
+
+impl Readings {
+    /// The call, where it is the same in all modes; else one that its connection decides. `read`
+    /// gives the call in a mode; `minds` says what of a mode can make a difference to it.
+    pub(super) fn of(
+        minds: SqlMode,
+        read: impl Fn(SqlMode) -> Result<SqlCall, Error>,
+    ) -> Result<SqlCall, Error> {
+        let [usual, plain, ansi, both] = SqlMode::ALL;
+        let usual = read(usual);
+        if minds == SqlMode::default() {
+            return usual;
+        }
+        let read_if = |minded: bool, mode, same: &Result<_, _>| match minded {
+            true => read(mode),
+            false => same.clone(),
+        };
+        let plain = read_if(minds.no_backslash_escapes, plain, &usual);
+        let ansi = read_if(minds.ansi_quotes, ansi, &usual);
+        let both = match (minds.ansi_quotes, minds.no_backslash_escapes) {
+            (true, true) => read(both),
+            (true, false) => ansi.clone(),
+            (false, _) => plain.clone(),
+        };
+        let each = [usual, plain, ansi, both];
+        let Some(first) = each.iter().find_map(|read| read.as_ref().ok()).cloned() else {
+            let [usual, ..] = each;
+            return usual;
+        };
+        let each = each.map(|read| match read {
+            Ok(call) if call == first => InMode::First,
+            Ok(call) => InMode::Other(call),
+            Err(error) => InMode::Wrong(error),
+        });
+        match each.iter().all(|reading| *reading == InMode::First) {
+            true => Ok(first),
+            false => Ok(SqlCall::ByMode(Box::new(Self { first, each }))),
+        }
+    }
+
+    pub fn under(&self, mode: SqlMode) -> Result<&SqlCall, Error> {
+        match &self.each[mode.place()] {
+            InMode::First => Ok(&self.first),
+            InMode::Other(call) => Ok(call),
+            InMode::Wrong(error) => Err(error.clone()),
+        }
+    }
+
+    /// One of them, for what is the same of all: function and table.
+    pub fn any(&self) -> &SqlCall {
+        &self.first
+    }
+}
+
+impl Arguments<'_> {
+    /// None where upstream would not filter: no column, an empty operator, or a null value without
+    /// IS.
+    pub(super) fn filter(&self) -> Result<Option<Filter>, Error> {
+        let column = match self.kwargs.get("filter_column") {
+            None => return Ok(None),
+            Some(value) if !is_truthy(value) => return Ok(None),
+            Some(Value::String(text)) => text,
+            Some(_) => return Err(Error::value("filter_column is not a text")),
+        };
+        let comparison = match self.kwargs.get("filter_op") {
+            None => Comparison::Equal,
+            Some(op) if self.literals.is_stock() && !is_truthy(op) => return Ok(None),
+            Some(Value::Null) => Comparison::Equal,
+            Some(Value::String(word)) => self.comparison(word)?,
+            Some(_) => return Err(Error::value("filter_op is not a text")),
+        };
+        let value = self.kwargs.get("filter_value").unwrap_or(&Value::Null);
+        let asks_for_null = match value {
+            Value::Null => true,
+            Value::String(text) => text.trim().eq_ignore_ascii_case("NULL"),
+            _ => false,
+        };
+        let test = match comparison {
+            Comparison::Is if asks_for_null => Test::IsNull,
+            Comparison::IsNot if asks_for_null => Test::IsNotNull,
+            _ if value.is_null() => return Ok(None),
+            _ => Test::Compare(comparison, self.filter_value(value)?),
+        };
+        let column = grammar::parse(column, self.scope())?;
+        Ok(Some(Filter { column, test }))
+    }
+
+    /// Upstream writes the value of a filter between quotes, so it is a text, whatever it was. Our
+    /// own scripts' is what it is.
+    fn filter_value(&self, value: &Value) -> Result<Expr, Error> {
+        const NAME: &str = "filter_value";
+        match (value, self.literals) {
+            (Value::Object(_), Literals::Portable) => self.expression(value, self.scope(), NAME),
+            (_, Literals::Portable) => Ok(Expr::Literal(Param::read(value, NAME)?)),
+            (_, literals) => {
+                let text = literals.between_quotes(value, NAME)?;
+                Ok(Expr::Literal(Param::Text(text)))
+            }
+        }
+    }
+
+    /// Any white space may stand between the words of one.
+    fn comparison(&self, word: &str) -> Result<Comparison, Error> {
+        let kept = self.literals.kept(word);
+        let is = |known: &str| {
+            let mut words = kept.split_ascii_whitespace();
+            known.split(' ').all(|one| {
+                words
+                    .next()
+                    .is_some_and(|word| word.eq_ignore_ascii_case(one))
+            }) && words.next().is_none()
+        };
+        let known = COMPARISONS.iter().find(|(known, _)| is(known));
+        known
+            .map(|(_, comparison)| *comparison)
+            .ok_or_else(|| Error::value(format!("filter_op {kept:?} is not a comparison")))
+    }
+}
+
+const COMPARISONS: [(&str, Comparison); 12] = [
+    ("=", Comparison::Equal),
+    ("==", Comparison::Equal),
+    ("!=", Comparison::NotEqual),
+    ("<>", Comparison::NotEqual),
+    ("<", Comparison::Less),
+    ("<=", Comparison::LessOrEqual),
+    (">", Comparison::Greater),
+    (">=", Comparison::GreaterOrEqual),
+    ("LIKE", Comparison::Like),
+    ("NOT LIKE", Comparison::NotLike),
+    ("IS", Comparison::Is),
+    ("IS NOT", Comparison::IsNot),
+];

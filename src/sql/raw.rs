@@ -1,7 +1,7 @@
 //! Raw queries: the placeholders of Python's drivers, as distinct from the text around them.
 
+use super::Error;
 use super::Param;
-use super::error::Error;
 use super::scan::{self, Kind, Quoting, Word};
 use crate::limits::SQL_PARAMS_MAX;
 use serde_json::Value;

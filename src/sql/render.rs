@@ -5,8 +5,8 @@
 
 mod bounds;
 
+use super::Error;
 use super::dialect::{Dialect, in_order};
-use super::error::Error;
 use super::expr::{Expr, Function, Operator, Row};
 use super::names::Identifier;
 use super::{Assignments, Column, Comparison, Filter, Param, SqlCall, Test, raw};

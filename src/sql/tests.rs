@@ -1,5 +1,10 @@
 //! What the six functions take and the statements they become, as tables to read.
 
+mod expressions;
+mod hostile;
+mod mysql;
+mod owner;
+
 use super::*;
 use serde_json::{Value, json};
 

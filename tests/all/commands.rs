@@ -151,7 +151,7 @@ fn options_of_the_stock_server_are_for_mysql_and_a_password_among_them_is_warned
         assert_eq!(output.status.code(), Some(3), "{option:?}: {said}");
         let problem = format!("command line: {name}: is for MySQL; set type = \"mysql\"");
         assert!(said.contains(&problem), "{option:?}: {said}");
-        let warned = said.contains("sees it in the list of processes; use password_file");
+        let warned = said.contains("can see it in the list of processes; use password_file");
         assert_eq!(warned, name == "--password", "{said}");
         assert!(!said.contains("hunter2"), "{said}");
     }

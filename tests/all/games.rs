@@ -192,7 +192,7 @@ fn problems_are_said_in_words() {
     let said = complaint(vpid.command(&["game", "say", "x", "--host", "c"]));
     assert!(said.contains("no game of the name c"), "{said}");
     let said = complaint(vpid.command(&["game", "call", "f", "--host", "a", "--timeout", "0.3"]));
-    assert!(said.contains("did not take it within 0.3 s"), "{said}");
+    assert!(said.contains("did not receive it within 0.3 s"), "{said}");
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn what_vpid_keeps_is_closed_from_the_first_moment_and_again_at_each_start() {
         .wait_for_log("others can look into the state folder");
     let check = community.vpid.command(&["check"]);
     let said = String::from_utf8_lossy(&check.stdout).into_owned();
-    assert!(said.contains("warn  state: others can look into"), "{said}");
+    assert!(said.contains("warn  state: other users can read"), "{said}");
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn nobody_else_writes_into_the_state_folder() {
     let before = vpid.command(&["check"]);
     let said = String::from_utf8_lossy(&before.stdout).into_owned();
     assert!(
-        said.contains("bad   state: others can write into"),
+        said.contains("bad   state: other users can write into"),
         "{said}"
     );
     let vpid = vpid.started();
@@ -130,7 +130,7 @@ fn check_says_which_files_with_secrets_or_players_others_can_read() {
     };
     let text = said(&community.vpid);
     for expected in [
-        "warn  database: others can read",
+        "warn  database: other users can read",
         "identities",
         "rejected",
         "chmod 600",
@@ -141,5 +141,8 @@ fn check_says_which_files_with_secrets_or_players_others_can_read() {
     let vpid = &community.vpid;
     set(&vpid.path("rcon.pw"), 0o644);
     let text = said(vpid);
-    assert!(text.contains("others can read the secret in"), "{text}");
+    assert!(
+        text.contains("other users can read the secret in"),
+        "{text}"
+    );
 }

@@ -137,7 +137,7 @@ fn an_operator_lists_loads_unloads_and_reads_the_log() {
     says(
         vpid.operator(&["load", "../etc"]),
         2,
-        &["is no name of a script"],
+        &["is not the name of a script"],
     );
 }
 

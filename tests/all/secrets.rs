@@ -69,7 +69,7 @@ fn no_proxy_of_the_environment_gets_the_key_of_vyhub() {
     let before = community.vyhub.requests().len();
     let check = community.vpid.command(&["check"]);
     let said = String::from_utf8_lossy(&check.stdout).into_owned();
-    assert!(said.contains("the key is good"), "{said}");
+    assert!(said.contains("the key is valid"), "{said}");
     assert!(community.vyhub.requests().len() > before);
     assert_eq!(recorder.seen(), "");
 
@@ -335,7 +335,7 @@ fn what_cannot_be_reached_is_named_without_its_secret() {
     vpid.wait_for_state("one", "running");
     let check = vpid.command(&["check"]);
     let said = String::from_utf8_lossy(&check.stdout).into_owned();
-    assert!(said.contains("is not reached"), "{said}");
+    assert!(said.contains("is unreachable"), "{said}");
     assert!(!(said + &vpid.log()).contains(MARK));
     assert_eq!(vpid.log().matches("is not reached by RCON").count(), 1);
     for pid in vpid.processes() {

@@ -26,11 +26,11 @@ fn a_reload_names_the_keys_that_wait_for_a_start() {
 #[test]
 fn a_level_of_the_log_that_there_is_not_is_named() {
     let vpid = Vpid::new().variable("VPID_LOG", "nope").started();
-    vpid.wait_for_log("VPID_LOG: \"nope\" is no level of the log");
+    vpid.wait_for_log("VPID_LOG: \"nope\" is not a log level");
     let said = vpid.command(&["check"]);
     let said = String::from_utf8_lossy(&said.stdout);
     assert!(
-        said.contains("warn  environment: VPID_LOG: \"nope\" is no level"),
+        said.contains("warn  environment: VPID_LOG: \"nope\" is not a log level"),
         "{said}"
     );
 }

@@ -118,7 +118,7 @@ fn the_manual_has_every_function_and_every_hook() {
     let hooks = [
         include_str!("../../src/core/scripts/events.rs"),
         include_str!("../../src/core/scripts/requests.rs"),
-        include_str!("../../src/core/scripts/chat.rs"),
+        include_str!("../../src/core/scripts/orders.rs"),
         include_str!("../../src/io/python/vpid_host.py"),
     ];
     let words = hooks.iter().flat_map(|text| text.split('"'));

@@ -177,7 +177,7 @@ fn story_with_secret(literal: &str) -> Story {
         .output()
         .expect("vpid can be spawned");
     let said = String::from_utf8_lossy(&init.stdout);
-    assert!(said.contains("so it goes on as it is"), "{said}");
+    assert!(said.contains("which stays unchanged"), "{said}");
     let daemon = Daemon::configured(config);
     let client = include_str!("scripts/stock_style.nut").replace("\"@SECRET@\"", literal);
     let mapspawn = "IncludeScript(\"stock_style\", this); IncludeScript(\"story\", this)";

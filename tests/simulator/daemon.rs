@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use vpid::config::Config;
+use vpid::core::deadlines::Expiring;
 use vpid::core::{
     Core, Earlier, Effect, Event, FileId, FolderId, HostId, InputState, Now, OperatorRequest,
     RunId, ScriptAct, ScriptId, ScriptReport, ServerId, SignedFile, StartScripts, TakenFile, Timer,
 };
-use vpid::daemon::wheel::Wheel;
 use vpid::jobs::Job;
 use vpid::jobs::remembered::Remembered;
 use vpid::jobs::store::{Write, Written};
@@ -53,7 +53,7 @@ pub struct Daemon {
     /// Effects until it dies; none: it does not.
     life: Option<u64>,
     events: VecDeque<Event>,
-    wheel: Wheel<Due>,
+    wheel: Expiring<Due, ()>,
     /// By time and order.
     coming: BTreeMap<(u64, u64), Coming>,
     last_coming: u64,
@@ -94,7 +94,7 @@ impl Daemon {
             turned_ms: None,
             life,
             events: VecDeque::new(),
-            wheel: Wheel::default(),
+            wheel: Expiring::default(),
             coming: BTreeMap::new(),
             last_coming: 0,
             open: BTreeMap::new(),
@@ -199,7 +199,7 @@ impl Daemon {
         [
             file,
             at_once.then_some(out.now.ms),
-            self.wheel.next_ms().map(|ms| ms + self.began_ms),
+            self.wheel.next_due().map(|ms| ms + self.began_ms),
             self.worker.next_ms(),
             self.coming.keys().next().map(|(ms, _)| *ms),
             self.writes.front().map(|(ms, _)| *ms),
@@ -337,8 +337,8 @@ impl Daemon {
             }
             Effect::Script { script, run, act } => self.act(script, run, act, out),
             Effect::Begun(call) => out.disk.begun.push(call),
-            Effect::SetTimer { timer, at_ms } => self.wheel.set(Due::Core(timer), at_ms),
-            Effect::CancelTimer(timer) => self.wheel.cancel(Due::Core(timer)),
+            Effect::SetTimer { timer, at_ms } => self.wheel.insert(Due::Core(timer), (), at_ms),
+            Effect::CancelTimer(timer) => _ = self.wheel.remove(Due::Core(timer)),
         }
     }
 
@@ -402,7 +402,7 @@ impl Daemon {
     }
 
     fn take_timers(&mut self, out: &mut Outside) -> Result<(), Crash> {
-        while let Some(due) = self.wheel.pop_due(out.now.ms - self.began_ms) {
+        while let Some((due, ())) = self.wheel.pop_due(out.now.ms - self.began_ms) {
             match due {
                 Due::Core(timer) => {
                     self.link_timers += u64::from(matches!(timer, Timer::Link(_)));
@@ -424,9 +424,10 @@ impl Daemon {
 
     /// A sweep finds what no notice came of.
     fn sweep_later(&mut self, out: &Outside) {
-        if !self.inputs.is_empty() && !self.wheel.is_set(&Due::Sweep) {
+        if !self.inputs.is_empty() && !self.wheel.contains(Due::Sweep) {
             let mono_ms = self.now(out).mono_ms;
-            self.wheel.set(Due::Sweep, mono_ms + limits::SWEEP_MS);
+            self.wheel
+                .insert(Due::Sweep, (), mono_ms + limits::SWEEP_MS);
         }
     }
 }
@@ -468,7 +469,7 @@ impl Daemon {
             InputState::Foreign => {
                 self.inputs.insert(host, None);
                 let again_ms = self.now(out).mono_ms + limits::FOREIGN_INPUT_MS;
-                self.wheel.set(Due::Input(host), again_ms);
+                self.wheel.insert(Due::Input(host), (), again_ms);
             }
             InputState::Ours => {}
         }

@@ -35,8 +35,8 @@ pub(super) fn state(folder: &Path, report: &mut Report<'_>) -> Daemon {
     let shown = folder.display();
     let Some(there) = folder.ancestors().find(|folder| folder.exists()) else {
         report.bad(
-            format!("state: {shown} leads nowhere"),
-            "name another state_dir",
+            format!("state: {shown} is a broken link"),
+            "correct state_dir",
         );
         return Daemon::NotRunning;
     };
@@ -44,7 +44,7 @@ pub(super) fn state(folder: &Path, report: &mut Report<'_>) -> Daemon {
         let there = there.display();
         report.bad(
             format!("state: {there} is not a folder"),
-            "remove it or name another state_dir",
+            "remove it, or correct state_dir",
         );
         return Daemon::NotRunning;
     }
@@ -59,9 +59,9 @@ pub(super) fn state(folder: &Path, report: &mut Report<'_>) -> Daemon {
     match try_file(there) {
         Err(error) => report.bad(
             format!("state: {} cannot be written: {error}", there.display()),
-            "give it to the user of vpid (chown), or name another state_dir",
+            "make the user of vpid its owner (chown), or correct state_dir",
         ),
-        Ok(()) if there != folder => report.ok(format!("state: {shown} will be made")),
+        Ok(()) if there != folder => report.ok(format!("state: {shown} will be created")),
         Ok(()) => report.ok(format!("state: {shown} can be written")),
     }
     private(folder, report);
@@ -77,12 +77,14 @@ fn private(state: &Path, report: &mut Report<'_>) {
     let shown = state.display();
     if metadata.mode() & 0o022 != 0 {
         report.bad(
-            format!("state: others can write into {shown}, and so order bans and lock vpid out"),
+            format!(
+                "state: other users can write into {shown}, and so issue bans and lock vpid out"
+            ),
             format!("chmod 700 '{shown}'"),
         );
     } else if metadata.mode() & 0o077 != 0 {
         report.warn(format!(
-            "state: others can look into {shown}, where rejected files give secrets away; run: \
+            "state: other users can read {shown}, where rejected files reveal secrets; run: \
              chmod 700 '{shown}'"
         ));
     }
@@ -103,7 +105,7 @@ fn private(state: &Path, report: &mut Report<'_>) {
             let path = entry.path();
             let path = path.display();
             report.warn(format!(
-                "state: others can read {path}; the next start of vpid closes it, or run: chmod \
+                "state: other users can read {path}; the next start of vpid corrects this, or run: chmod \
                  {mode} '{path}'"
             ));
         }
@@ -120,8 +122,8 @@ pub(super) fn private_database(path: &Path, report: &mut Report<'_>) {
         if others {
             let file = file.display();
             report.warn(format!(
-                "database: others can read {file}, which holds players' data; if no other program \
-                 needs it, run: chmod 600 '{file}'"
+                "database: other users can read {file}, which contains players' data; if no other \
+                 program needs that, run: chmod 600 '{file}'"
             ));
         }
     }
@@ -142,7 +144,7 @@ fn lock_holder(path: &Path) -> Option<String> {
     Some(if known {
         format!("pid {pid}")
     } else {
-        "a process that did not say its pid".into()
+        "a process whose id is unknown".into()
     })
 }
 
@@ -171,7 +173,7 @@ pub(super) fn free_space(subject: &str, folder: &Path, report: &mut Report<'_>) 
         ),
         Err(error) => {
             report.warn(format!(
-                "{subject}: free space of {} is unknown: {error}",
+                "{subject}: the free space of {} cannot be determined: {error}",
                 there.display()
             ));
         }
@@ -187,7 +189,7 @@ pub(super) fn judge_room(subject: &str, folder: &Path, free: u64, report: &mut R
     if free < FREE_BYTES_MIN {
         report.bad(
             text,
-            "make room: calls wait and answers fail on a full disk",
+            "make room: on a full disk, calls wait and responses fail",
         );
     } else if free < FREE_BYTES_ADVISED {
         report.warn(format!("{text}; make room before it is full"));

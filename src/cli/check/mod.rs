@@ -4,39 +4,40 @@
 //! again. It makes none of the daemon's files, so it can run beside a running vpid.
 
 mod folders;
-mod outside;
 mod python;
 mod rcon;
 mod scriptdata;
 mod scripts;
-mod signed;
-mod system;
-#[cfg(test)]
-mod tests;
 mod vyhub;
 
+use super::arguments::{self, Arguments, Command, Stop};
+use crate::config::{self, Config, Engine, Rcon, Vyhub};
+use crate::io::http::Http;
+use crate::io::rcon::Console;
+use crate::io::sql::{self, Finding};
+use crate::limits::{self, OPEN_FILES_ADVISED};
+use crate::protocol::rcon::{Done as ConsoleDone, Failure as ConsoleFailure, Job as ConsoleJob};
+use crate::protocol::server_id::ServerId;
+use crate::protocol::vyhub::{Done, Failure, Job, Outcome, Request};
+use rustix::fs::inotify;
 use std::collections::BTreeSet;
+use std::collections::hash_map::{Entry, HashMap};
 use std::io::Write;
 use std::path::Path;
-
-use super::arguments::{self, Arguments, Command, Stop};
-use crate::config::{self, Config, Engine, Vyhub};
-use crate::io::sql::{self, Finding};
-use crate::protocol::vyhub::{Outcome, Request};
-
-use outside::{Api, Consoles};
+use std::sync::mpsc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(super) const COMMAND: Command = Command {
     name: "check",
-    summary: "try everything a first start can fail on",
+    summary: "test everything on which a first start can fail",
     help: "\
-Tries everything a first start can fail on, and says for each what is good or what to do. Exit
-code 1 if anything is bad.
+Tests everything on which a first start can fail, and prints for each what works or what to do. Exit
+code 1 if there is a problem (`bad`).
 
 Usage: vpid check [--config FILE] [options of vpid run]
 
-Give it the options and the environment that vpid runs with: --host, -p, -u, -d (or -db) and --password as
-`vpid run --help` has them.
+Give it the options and the environment of vpid: --host, -p, -u, -d (or -db) and --password, as in
+`vpid run --help`.
 
 Example: vpid check --config /etc/vpid/vpid.toml
 ",
@@ -94,8 +95,8 @@ fn all(
     outside: &mut Outside<'_>,
     report: &mut Report<'_>,
 ) {
-    system::clock(std::time::SystemTime::now(), report);
-    system::open_files(report);
+    clock(std::time::SystemTime::now(), report);
+    open_files(report);
     let config = match config::load(path, environment) {
         Ok(config) => config,
         Err(problems) => {
@@ -120,7 +121,7 @@ fn all(
         if !seen.contains(&server.scriptdata.as_path()) {
             seen.push(&server.scriptdata);
             scriptdata::check(&config, &server.scriptdata, running, report);
-            signed::check(&config, &server.scriptdata, report);
+            scriptdata::check_signed(&config, &server.scriptdata, report);
         }
     }
     let now_s = jiff::Timestamp::now().as_second();
@@ -147,7 +148,7 @@ fn configuration(config: &Config, report: &mut Report<'_>) {
     }
     for path in &config.exposed {
         report.bad(
-            format!("others can read the secret in {}", path.display()),
+            format!("other users can read the secret in {}", path.display()),
             format!("chmod 600 '{}'", path.display()),
         );
     }
@@ -155,14 +156,10 @@ fn configuration(config: &Config, report: &mut Report<'_>) {
 
 fn databases(config: &Config, report: &mut Report<'_>) {
     if config.default_database().is_none() {
-        report.ok("database: none, as configured; SQL calls are answered with an error");
+        report.ok("database: none, as configured; SQL calls get an error");
     }
     for (number, database) in config.databases.iter().enumerate() {
-        let preparation = sql::Preparation {
-            ticket: 0,
-            schema: database.schema.as_ref().map(|file| file.schema.clone()),
-            queries: config.queries_on(number),
-        };
+        let preparation = sql::Preparation::of(config, number, 0);
         let label = format!("database {}", database.name);
         let label = label.trim_end();
         for finding in sql::check(database, &preparation) {
@@ -225,3 +222,119 @@ fn listed(hosts: &BTreeSet<String>) -> String {
         more => format!("{} and {more} more", named.join(", ")),
     }
 }
+
+/// 2024-01-01. A clock before it was never set: vpid did not exist.
+const YEAR_2024_S: u64 = 1_704_067_200;
+
+/// Dates of bans and the guard against replays depend on the clock.
+fn clock(now: SystemTime, report: &mut Report<'_>) {
+    if now < UNIX_EPOCH + Duration::from_secs(YEAR_2024_S) {
+        report.bad(
+            "clock: it is before 2024",
+            "set the clock, with timedatectl or NTP",
+        );
+    } else {
+        report.ok("clock: plausible");
+    }
+}
+
+fn open_files(report: &mut Report<'_>) {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    match limit {
+        Some(limit) if limit < OPEN_FILES_ADVISED => report.warn(format!(
+            "open files: only {limit} are allowed; raise the limit to {OPEN_FILES_ADVISED} or more \
+             (ulimit -n, LimitNOFILE= in the unit)"
+        )),
+        Some(limit) => report.ok(format!("open files: {limit} allowed")),
+        None => report.ok("open files: no limit"),
+    }
+}
+
+/// Whether a watch on this folder can be made now. Errors say which limit is in the way.
+fn try_inotify(folder: &Path) -> Result<(), String> {
+    let limit = |name: &str| {
+        let path = format!("/proc/sys/fs/inotify/{name}");
+        std::fs::read_to_string(path).map_or("unknown".into(), |text| text.trim().to_owned())
+    };
+    let inotify = inotify::init(inotify::CreateFlags::CLOEXEC).map_err(|error| {
+        let instances = limit("max_user_instances");
+        format!("{error}; fs.inotify.max_user_instances is {instances}, raise it with sysctl")
+    })?;
+    let events = inotify::WatchFlags::CLOSE_WRITE | inotify::WatchFlags::ONLYDIR;
+    inotify::add_watch(&inotify, folder, events)
+        .map(|_| ())
+        .map_err(|error| {
+            let watches = limit("max_user_watches");
+            format!("{error}; fs.inotify.max_user_watches is {watches}, raise it with sysctl")
+        })
+}
+
+/// How long a worker is waited for: a little longer than its own deadline.
+fn patience() -> Duration {
+    Duration::from_millis(limits::CHECK_PATIENCE_MS) + Duration::from_secs(2)
+}
+
+/// VyHub's API. The worker starts with the first request.
+#[derive(Default)]
+struct Api {
+    worker: Option<(Http, mpsc::Receiver<Done>)>,
+}
+
+impl Api {
+    fn ask(&mut self, vyhub: &Vyhub, request: Request) -> Outcome {
+        let none = |why: String| Outcome {
+            result: Err(Failure::Unreachable(why)),
+            api_s: None,
+        };
+        if self.worker.is_none() {
+            let (send, receive) = mpsc::channel();
+            match Http::start(vyhub, move |done| drop(send.send(done))) {
+                Ok(http) => self.worker = Some((http, receive)),
+                Err(why) => return none(why.to_string()),
+            }
+        }
+        let Some((http, receive)) = &self.worker else {
+            return none("there is no worker".into());
+        };
+        http.submit(Job {
+            ticket: 0,
+            request,
+            patience_ms: limits::CHECK_PATIENCE_MS,
+        });
+        match receive.recv_timeout(patience()) {
+            Ok(done) => done.outcome,
+            Err(_) => none("it took too long".into()),
+        }
+    }
+}
+
+/// Consoles by the numbers of their servers: one connection each, so one login.
+#[derive(Default)]
+struct Consoles {
+    workers: HashMap<usize, (Console, mpsc::Receiver<ConsoleDone>)>,
+}
+
+impl Consoles {
+    fn ask(&mut self, server: usize, rcon: &Rcon, line: &str) -> Result<String, ConsoleFailure> {
+        let (worker, receive) = match self.workers.entry(server) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(vacant) => {
+                let (send, receive) = mpsc::channel();
+                let worker =
+                    Console::start(ServerId(server), rcon, move |done| drop(send.send(done)));
+                vacant.insert((worker, receive))
+            }
+        };
+        worker.submit(ConsoleJob {
+            ticket: 0,
+            line: line.to_owned(),
+        });
+        match receive.recv_timeout(patience()) {
+            Ok(done) => done.result,
+            Err(_) => Err(ConsoleFailure::Away("it took too long".into())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,18 +1,21 @@
 //! The owner's Python scripts: that they are there, whom they trust, and that Python understands
 //! them. None of them is run.
 
-mod interpreter;
-
-use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-
 use super::Report;
 use crate::config::file::other_encoding;
 use crate::config::{Config, INTERFACES_NAME, Scripts};
 use crate::io::script_files::{self, Found};
 use crate::io::venv;
-use crate::limits::SCRIPTS_MAX;
+use crate::limits::{SCRIPT_CHECK_MS, SCRIPT_CHECK_OUTPUT_BYTES_MAX, SCRIPTS_MAX};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, kill_process_group};
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 /// How many files one line names.
 const NAMED_MAX: usize = 5;
@@ -59,7 +62,7 @@ impl Checked<'_> {
             Err(error) => {
                 report.bad(
                     format!("python: the folder of scripts, {shown}, cannot be read: {error}"),
-                    "make it, give it to the user of vpid, or correct dir in [scripts]",
+                    "create it, make the user of vpid its owner, or correct dir in [scripts]",
                 );
                 return Vec::new();
             }
@@ -67,7 +70,7 @@ impl Checked<'_> {
         let names: Vec<_> = found.scripts.iter().map(|it| it.name.clone()).collect();
         match names.as_slice() {
             [] => report.warn(format!(
-                "python: no script is in {shown}; they are called NAME.py or NAME/main.py"
+                "python: there is no script in {shown}; scripts are NAME.py or NAME/main.py"
             )),
             names => report.ok(format!("python: scripts in {shown}: {}", names.join(", "))),
         }
@@ -102,7 +105,7 @@ impl Checked<'_> {
         let config = folder.join("vpi_config.py");
         let with = match config.is_file() {
             true => "with the vpi_config.py beside it",
-            false => "with vpid's stand-in for vpi_config.py, as none is beside it",
+            false => "with vpid's replacement for vpi_config.py, since none is beside it",
         };
         self.writable(folder);
         let Some(python) = self.interpreter(INTERFACES_NAME, Some(folder), report) else {
@@ -133,8 +136,7 @@ impl Checked<'_> {
             Err(problem) => {
                 report.bad(
                     format!("python: {name} is not started: {problem}"),
-                    "until then it does not run; or name another interpreter with python in \
-                     its [script.NAME]",
+                    "until then it does not run; or set another interpreter with python in its [script.NAME]",
                 );
                 None
             }
@@ -149,7 +151,7 @@ impl Checked<'_> {
         }
         let result = match other_encoding(file) {
             Some(wrong) => Err(format!(" {wrong}")),
-            None => interpreter::compile(python, file),
+            None => compile(python, file),
         };
         if let Err(problem) = &result {
             report.bad(
@@ -167,7 +169,7 @@ impl Checked<'_> {
         }
         let shown = python.display();
         let venv = venv::of_interpreter(python);
-        let version = interpreter::version(python).and_then(|version| {
+        let version = version_of(python).and_then(|version| {
             let numbers: Vec<&str> = version.split('.').take(2).collect();
             match venv.map_or(Ok(()), |it| venv::has_packages_of(it, &numbers.join("."))) {
                 Ok(()) => Ok(version),
@@ -177,11 +179,10 @@ impl Checked<'_> {
         match &version {
             Ok(version) => report.ok(format!("python: {shown} is Python {version}")),
             Err(problem) => {
-                let (major, minor) = interpreter::OLDEST;
+                let (major, minor) = OLDEST;
                 let remedy = match venv {
                     Some(venv) => venv::remedy(venv),
-                    None => "name another with python in [scripts], or install it: apt install \
-                             python3"
+                    None => "set another one with python in [scripts], or install it: apt install python3"
                         .to_owned(),
                 };
                 report.bad(
@@ -213,7 +214,7 @@ impl Checked<'_> {
             more => format!(" (and for {more} more)"),
         };
         report.warn(format!(
-            "python: others than their owner can write what vpid runs; run: chmod go-w {}{more}",
+            "python: other users than the owner can change files that vpid runs; run: chmod go-w {}{more}",
             named.join(" ")
         ));
     }
@@ -231,12 +232,12 @@ fn names_that_do_not_fit(folder: &Path, found: &Found, report: &mut Report<'_>) 
         let count = found.scripts.len();
         report.bad(
             format!("python: {count} scripts are in {shown}"),
-            format!("at most {SCRIPTS_MAX} can be there; put several into one"),
+            format!("at most {SCRIPTS_MAX} are allowed; combine some of them"),
         );
     }
     if found.more {
         report.warn(format!(
-            "python: {shown} has so many files that not all were looked at; keep data elsewhere"
+            "python: {shown} has so many files that not all were checked; keep data elsewhere"
         ));
     }
 }
@@ -246,12 +247,154 @@ fn absent(scripts: &Scripts, names: &[String], report: &mut Report<'_>) {
     let is_absent = |name: &&String| !names.contains(name);
     for name in scripts.order.iter().filter(is_absent) {
         report.warn(format!(
-            "python: order in [scripts] names {name}, and there is no such script"
+            "python: order in [scripts] names {name}, but there is no such script"
         ));
     }
     for name in scripts.each.keys().filter(is_absent) {
         report.warn(format!(
-            "python: there is a [script.{name}], and no such script"
+            "python: there is a [script.{name}], but no such script"
         ));
+    }
+}
+
+/// The oldest that scripts run in.
+const OLDEST: (u32, u32) = (3, 9);
+
+const PATIENCE: Duration = Duration::from_millis(SCRIPT_CHECK_MS);
+
+/// Also an old Python understands this.
+const VERSION: &str = "import sys\nprint('%d.%d.%d' % sys.version_info[:3])";
+/// Prints what stands behind the name of the file.
+const COMPILE: &str = "\
+import sys
+try:
+    with open(sys.argv[1], 'rb') as file:
+        compile(file.read(), sys.argv[1], 'exec', dont_inherit=True)
+except SyntaxError as error:
+    print(':%s: %s' % (error.lineno or 1, error.msg))
+    sys.exit(1)
+except Exception as error:
+    print(': %s: %s' % (type(error).__name__, error))
+    sys.exit(1)
+";
+
+/// Which Python this is, such as `3.11.2`. Errors go on after its name.
+fn version_of(python: &Path) -> Result<String, String> {
+    let (status, said) = run(python, VERSION, None, PATIENCE)?;
+    let version = said.trim().lines().last().unwrap_or("nothing");
+    let mut numbers = version.split('.').map(|part| part.parse::<u32>().ok());
+    match (numbers.next().flatten(), numbers.next().flatten()) {
+        (Some(major), Some(minor)) if status.success() => match (major, minor) >= OLDEST {
+            true => Ok(version.to_owned()),
+            false => Err(format!("is Python {version}, which is too old")),
+        },
+        _ => Err(format!("does not work as Python; it printed: {version}")),
+    }
+}
+
+/// Whether a file has the syntax of this Python. Errors go on after the file's name:
+/// `:3: invalid syntax`.
+fn compile(python: &Path, file: &Path) -> Result<(), String> {
+    let (status, said) = match run(python, COMPILE, Some(file), PATIENCE) {
+        Ok(ended) => ended,
+        Err(problem) => return Err(format!(": {} {problem}", python.display())),
+    };
+    match status.success() {
+        true => Ok(()),
+        false => Err(said.trim_end().to_owned()),
+    }
+}
+
+/// Runs a program, and gives what it wrote. Errors go on after the interpreter's name.
+fn run(
+    python: &Path,
+    program: &str,
+    file: Option<&Path>,
+    patience: Duration,
+) -> Result<(ExitStatus, String), String> {
+    let deadline = Instant::now() + patience;
+    let failed = |error: io::Error| format!("cannot be started: {error}");
+    let (reader, writer) = io::pipe().map_err(failed)?;
+    let mut command = Command::new(python);
+    command
+        .args(["-W", "ignore", "-c", program])
+        .args(file)
+        .env("PYTHONIOENCODING", "utf-8:backslashreplace")
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(writer.try_clone().map_err(failed)?)
+        .stderr(writer);
+    let mut child = command.spawn().map_err(failed)?;
+    // The command holds the other end of the pipe.
+    drop(command);
+    let ended = read(reader, deadline).and_then(|said| Ok((wait(&mut child, deadline)?, said)));
+    if ended.is_err() {
+        let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+        let _ = child.wait();
+    }
+    ended
+}
+
+fn read(mut reader: io::PipeReader, deadline: Instant) -> Result<String, String> {
+    let (mut said, mut buffer) = (Vec::new(), [0; 4096]);
+    while said.len() < SCRIPT_CHECK_OUTPUT_BYTES_MAX {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).unwrap_or_default();
+        match poll(&mut [PollFd::new(&reader, PollFlags::IN)], Some(&left)) {
+            Ok(0) => return Err(late()),
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(error) => return Err(format!("cannot be waited for: {error}")),
+        }
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(String::from_utf8_lossy(&said).into_owned()),
+            Ok(count) => said.extend_from_slice(&buffer[..count]),
+            Err(error) => return Err(format!("cannot be read: {error}")),
+        }
+    }
+    Err("prints without end, unlike any Python".into())
+}
+
+/// Whoever has closed its outputs is about to end.
+fn wait(child: &mut Child, deadline: Instant) -> Result<ExitStatus, String> {
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Ok(status),
+            Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(2)),
+            Ok(None) => return Err(late()),
+            Err(error) => return Err(format!("cannot be waited for: {error}")),
+        }
+    }
+}
+
+fn late() -> String {
+    format!("did not end within {} s", PATIENCE.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn what_does_not_end_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("python");
+        for text in [
+            "#!/bin/sh\nsleep 60 & exec sleep 60\n",
+            "#!/bin/sh\nexec >&- 2>&-\nsleep 60\n",
+        ] {
+            // Another test that forks now must not hold the program open for writing.
+            let written = Command::new("sh")
+                .args(["-c", "printf %s \"$1\" > \"$0\""])
+                .args([program.as_os_str(), text.as_ref()])
+                .status();
+            assert!(written.unwrap().success());
+            std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+            let before = Instant::now();
+            let result = run(&program, "", None, Duration::from_millis(50));
+            assert_eq!(result, Err(late()));
+            assert!(before.elapsed() < Duration::from_secs(30));
+        }
     }
 }

@@ -53,21 +53,20 @@ fn name(server: &Server) -> String {
 fn without(name: &str, server: &Server, report: &mut Report<'_>) {
     if server.vyhub_id.is_some() {
         report.warn(format!(
-            "rcon: {name} has none: kicks and other commands go through the game's script, which the \
-             game heeds on Valve's own maps only, unless its server.cfg says {POINT} always (then on \
+            "rcon: {name} has none: kicks and other commands go through the game script, whose commands \
+             the game runs only on Valve's own maps, unless its server.cfg has {POINT} always (then on \
              every map, for every script). Set rcon and rcon_password_file"
         ));
     } else if server.key.is_some() {
         report.ok(format!(
-            "rcon: {name} has none: commands (VPI_ functions of yours, `vpid game command`) go through \
-             the game's script, which the game heeds on Valve's own maps only, unless its server.cfg says \
+            "rcon: {name} has none: commands (VPI_ functions of yours, `vpid game command`) go through the \
+             game script, whose commands the game runs only on Valve's own maps, unless its server.cfg has \
              {POINT} always"
         ));
     }
     if let Some(log) = server.log {
         report.warn(format!(
-            "log: whether {name} sends its log cannot be seen without rcon; in server.cfg it \
-             takes: {}",
+            "log: without rcon, vpid cannot check whether {name} sends its log; server.cfg needs: {}",
             log_lines(log)
         ));
     }
@@ -104,13 +103,13 @@ fn failed(name: &str, rcon: &Rcon, failure: &Failure, report: &mut Report<'_>) {
              sv_rcon_whitelist_address in server.cfg names an address that is never banned)",
         ),
         Failure::Away(why) => report.bad(
-            format!("rcon: {name} is not reached at {address}: {why}"),
+            format!("rcon: {name} is unreachable at {address}: {why}"),
             "start the game with -usercon and the right -ip and -port, and set rcon_password in \
              its server.cfg",
         ),
         Failure::Unclear(why) => report.bad(
-            format!("rcon: {name} gives no reply at {address}: {why}"),
-            "see whether the game hangs, then try again",
+            format!("rcon: {name} does not reply at {address}: {why}"),
+            "check whether the game hangs, then try again",
         ),
     }
 }
@@ -126,11 +125,11 @@ fn header<'a>(status: &'a str, key: &str) -> Option<&'a str> {
 fn status(name: &str, address: &str, reply: &str, report: &mut Report<'_>) {
     match (header(reply, "map"), header(reply, "players")) {
         (Some(map), Some(players)) => report.ok(format!(
-            "rcon: {name} at {address} answers: {map}, {players} players"
+            "rcon: {name} at {address} replies: {map}, {players} players"
         )),
         _ => report.bad(
-            format!("rcon: {name} at {address} took the password, and its status says nothing"),
-            "see whether rcon is that of a game",
+            format!("rcon: {name} at {address} accepted the password, but its status is empty"),
+            "check that rcon is the address of a game",
         ),
     }
 }
@@ -145,13 +144,13 @@ fn value_of<'a>(reply: &'a str, variable: &str) -> Option<&'a str> {
 fn point(name: &str, reply: &str, report: &mut Report<'_>) {
     match value_of(reply, POINT) {
         Some("always") => report.warn(format!(
-            "rcon: {name} has {POINT} always, which lets every map and script run any command; \
-             with rcon vpid does not need it: set {POINT} official in server.cfg"
+            "rcon: {name} has {POINT} always, which lets every map and script run any command; with rcon, vpid \
+             does not need it: set {POINT} official in server.cfg"
         )),
         Some(value) => report.ok(format!(
-            "rcon: {name} has {POINT} {value}, and vpid acts by rcon"
+            "rcon: {name} has {POINT} {value}, and vpid uses rcon"
         )),
-        None => report.ok(format!("rcon: {name} acts by rcon")),
+        None => report.ok(format!("rcon: vpid uses rcon for {name}")),
     }
 }
 
@@ -159,7 +158,7 @@ fn point(name: &str, reply: &str, report: &mut Report<'_>) {
 fn quiet(name: &str, reply: &str, report: &mut Report<'_>) {
     if value_of(reply, RCON_LOG).is_some_and(|value| value != "0") {
         report.ok(format!(
-            "rcon: {name} writes each command into its log; {RCON_LOG} 0 in server.cfg ends that"
+            "rcon: {name} writes each command into its log; {RCON_LOG} 0 in server.cfg stops that"
         ));
     }
 }
@@ -216,15 +215,13 @@ fn same_secret(name: &str, log: LogListen, reply: &str, report: &mut Report<'_>)
         return;
     }
     let what = match (log.secret, theirs) {
-        (Some(_), None) => "has no sv_logsecret, so vpid believes none of its lines",
-        (None, _) => {
-            "has a sv_logsecret and log_secret is missing, so vpid believes none of its lines"
-        }
-        _ => "has another sv_logsecret than log_secret, so vpid believes none of its lines",
+        (Some(_), None) => "has no sv_logsecret, so vpid ignores its lines",
+        (None, _) => "has a sv_logsecret but log_secret is missing, so vpid ignores its lines",
+        _ => "has an sv_logsecret that differs from log_secret, so vpid ignores its lines",
     };
     report.bad(
         format!("log: {name} {what}"),
-        "set both to the same digits, zeros in front included, in server.cfg and in the configuration",
+        "set both to the same digits, including leading zeros, in server.cfg and in the configuration",
     );
 }
 
@@ -237,20 +234,20 @@ fn bound(
 ) {
     let text = format!("log: {address} for {name}");
     match tried {
-        Ok(()) => report.ok(format!("{text} can be listened at")),
+        Ok(()) => report.ok(format!("{text}: vpid can listen there")),
         Err(error) if error.kind() == ErrorKind::AddrInUse && running == Daemon::Running => {
-            report.ok(format!("{text} is in use, while vpid runs"));
+            report.ok(format!("{text} is in use by the running vpid"));
         }
         Err(error) => {
             let remedy = match error.kind() {
-                ErrorKind::AddrInUse => "another program has this port; choose another",
+                ErrorKind::AddrInUse => "another program uses this port; choose another",
                 ErrorKind::AddrNotAvailable => {
-                    "log_listen is an address of this machine, where vpid runs"
+                    "log_listen must be an address of the machine on which vpid runs"
                 }
                 ErrorKind::PermissionDenied => "choose a port above 1023",
                 _ => "choose another address and port",
             };
-            report.bad(format!("{text} cannot be listened at: {error}"), remedy);
+            report.bad(format!("{text}: vpid cannot listen there: {error}"), remedy);
         }
     }
 }

@@ -1,23 +1,24 @@
 //! A scriptdata folder: whether the daemon and the game can work in it, and what lies there.
 
-use std::collections::BTreeSet;
-use std::fs::{File, Metadata, OpenOptions};
-use std::io::Read;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
-
 use super::folders::{self, Daemon};
-use super::{Report, listed, signed, system};
+use super::{Report, listed, try_inotify};
 use crate::cli::engine_paths;
 use crate::config::{Config, Watch};
 use crate::io::files;
 use crate::io::overlooked::{self, Served, Why};
+use crate::io::private;
 use crate::limits::{
     CALL_FILE_BYTES_MAX, CHECK_FILES_MAX, ENGINE_PATH_BYTES_MAX, ENGINE_READ_BYTES_MAX,
     HOST_BYTES_USUAL,
 };
 use crate::protocol::names::{self, Kind};
+use crate::protocol::signed;
+use std::collections::BTreeSet;
+use std::fs::{File, Metadata};
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 pub(super) fn check(config: &Config, folder: &Path, daemon: Daemon, report: &mut Report<'_>) {
     let shown = folder.display();
@@ -32,8 +33,8 @@ pub(super) fn check(config: &Config, folder: &Path, daemon: Daemon, report: &mut
         Err(error) => {
             return report.bad(
                 format!("scriptdata: {shown}: {error}"),
-                "correct scriptdata in the configuration; if the game has yet to write its \
-                 first file, make the folder as the game's user",
+                "correct scriptdata in the configuration; if the game has not written its first \
+                 file yet, create the folder as the game's user",
             );
         }
     };
@@ -67,7 +68,7 @@ fn path_lengths(config: &Config, folder: &Path, hosts: &BTreeSet<String>, report
         return report.bad(
             format!(
                 "scriptdata: {shown}: the path is so long that the game cannot write all files of \
-                 \"{host}\": with their names they have more than {ENGINE_PATH_BYTES_MAX} bytes"
+                 \"{host}\": their whole paths have more than {ENGINE_PATH_BYTES_MAX} bytes"
             ),
             "move the game to a shorter path, or give it a shorter hostname",
         );
@@ -122,20 +123,20 @@ fn rights(folder: &Path, metadata: &Metadata, report: &mut Report<'_>) {
         );
     }
     report.warn(format!(
-        "scriptdata: {shown} belongs to uid {owner}, and vpid runs as {we}: the game must be \
-         able to empty the answers that vpid writes; better run vpid as the game's user"
+        "scriptdata: {shown} belongs to uid {owner}, and vpid runs as {we}: the game must be able to empty \
+             the response files that vpid writes; better run vpid as the game's user"
     ));
 }
 
 fn watch(config: &Config, folder: &Path, report: &mut Report<'_>) {
     let shown = folder.display();
-    let polls = format!("looks every {} ms", config.poll_ms);
+    let polls = format!("polls every {} ms", config.poll_ms);
     if config.watch == Watch::Poll {
         return report.ok(format!("watch: {shown}: {polls}, as configured"));
     }
     match (
         files::remote_file_system(folder),
-        system::try_inotify(folder),
+        try_inotify(folder),
         config.watch,
     ) {
         (None, Ok(()), _) => report.ok(format!("watch: {shown}: inotify works")),
@@ -208,19 +209,19 @@ impl Contents {
             };
             contents.file(&entry.path(), name, known.kind, &metadata);
         }
-        let signing = signed::hosts(folder);
+        let signing = signed_hosts(folder);
         let signing = signing.into_iter();
-        let served = signing.filter(|host| signed::has_key(config, folder, host));
+        let served = signing.filter(|host| has_key(config, folder, host));
         contents.served.extend(served);
         Ok(contents)
     }
 
     fn file(&mut self, path: &Path, name: &str, kind: Kind, metadata: &Metadata) {
         if !metadata.is_file() {
-            let text = format!("{name} is no plain file");
+            let text = format!("{name} is not a regular file");
             self.bad.push((
                 text,
-                "remove it; vpid leaves it alone, and its host gets no answers",
+                "remove it; vpid does not touch it, and its host gets no responses",
             ));
             return;
         }
@@ -250,7 +251,7 @@ impl Contents {
             let text = format!("{name} is larger than {ENGINE_READ_BYTES_MAX} bytes");
             self.bad.push((
                 text,
-                "remove it: the game can never read it, and waits for ever",
+                "remove it: the game can never read it, and waits forever",
             ));
             return;
         }
@@ -268,7 +269,7 @@ impl Contents {
             }
             Ok(_) if text.first() == Some(&b'{') || text.iter().all(blank) => {}
             Ok(_) => self.warnings.push(format!(
-                "{name} holds something else than answers; vpid waits until the game empties it"
+                "{name} contains something other than responses; vpid waits until the game empties it"
             )),
         }
     }
@@ -283,7 +284,7 @@ impl Contents {
         }
         if !self.unserved.is_empty() {
             report.warn(format!(
-                "scriptdata: {shown}: no [[server]] serves {}; add one, or take hostname out",
+                "scriptdata: {shown}: no [[server]] serves {}; add one, or remove hostname",
                 listed(&self.unserved)
             ));
         }
@@ -307,16 +308,77 @@ impl Contents {
         }
         if self.cut_short {
             report.warn(format!(
-                "scriptdata: {shown}: looked at the first {CHECK_FILES_MAX} files only"
+                "scriptdata: {shown}: only the first {CHECK_FILES_MAX} files were checked"
             ));
         }
     }
 }
 
 fn open(path: &Path) -> std::io::Result<File> {
-    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits() as i32)
-        .open(path)
+    private::open_plain(path, rustix::fs::OFlags::NONBLOCK)
+}
+
+// The folder of the signed protocol in a scriptdata folder. Both sides make it when it is
+// missing, and both write into it.
+
+pub(super) fn check_signed(config: &Config, scriptdata: &Path, report: &mut Report<'_>) {
+    let folder = scriptdata.join(signed::FOLDER);
+    let shown = folder.display();
+    let Ok(metadata) = folder.symlink_metadata() else {
+        return;
+    };
+    if !metadata.is_dir() {
+        let what = match metadata.is_symlink() {
+            true => "a link, and vpid follows none in scriptdata",
+            false => "not a folder",
+        };
+        let remedy = "remove it; vpid or the game creates the folder";
+        return report.bad(format!("scriptdata: {shown} is {what}"), remedy);
+    }
+    let owner = metadata.uid();
+    match folders::try_file(&folder) {
+        Ok(()) => report.ok(format!("scriptdata: {shown} can be written")),
+        Err(error) => report.bad(
+            format!("scriptdata: {shown} cannot be written: {error}"),
+            format!(
+                "run vpid as the user that runs the game (the folder's uid is {owner}, ours {})",
+                rustix::process::geteuid().as_raw()
+            ),
+        ),
+    }
+    let game = scriptdata.metadata().map_or(owner, |data| data.uid());
+    if game != owner && game != 0 && metadata.mode() & 0o022 == 0 {
+        report.warn(format!(
+            "scriptdata: {shown} belongs to uid {owner} and only that user can write into it, \
+             while scriptdata belongs to uid {game}; if that one runs the game, run: chown {game} \
+             '{shown}'"
+        ));
+    }
+    let mut unserved = signed_hosts(scriptdata);
+    unserved.retain(|host| !has_key(config, scriptdata, host));
+    if !unserved.is_empty() {
+        report.warn(format!(
+            "scriptdata: {shown}: the scripts of {} sign, and no [[server]] with a key serves \
+             them; add a key, or remove hostname",
+            listed(&unserved)
+        ));
+    }
+}
+
+/// Those whose scripts sign here.
+fn signed_hosts(scriptdata: &Path) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(scriptdata.join(signed::FOLDER));
+    let names = entries.into_iter().flatten().flatten();
+    let mut hosts = BTreeSet::new();
+    for name in names.take(CHECK_FILES_MAX).map(|entry| entry.file_name()) {
+        if let Some(known) = name.to_str().and_then(signed::parse_name) {
+            hosts.insert(known.host.to_owned());
+        }
+    }
+    hosts
+}
+
+fn has_key(config: &Config, scriptdata: &Path, host: &str) -> bool {
+    let server = config.server_for(scriptdata, host);
+    server.is_some_and(|server| server.key.is_some())
 }

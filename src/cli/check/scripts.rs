@@ -1,8 +1,7 @@
 //! The scripts in the game: there, ours, of this version, with the right key, and started.
 
-use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::Report;
@@ -84,8 +83,8 @@ impl Scripts<'_> {
         };
         match Installed::of(&script) {
             Installed::Foreign if self.server.legacy.is_some() => report.warn(format!(
-                "scripts: {shown} is not vpid's: it does not sign, and is served by legacy_secret \
-                 alone; to change: {}",
+                "scripts: {shown} is not vpid's: it does not sign, and is served only with \
+                 legacy_secret; to change: {}",
                 self.remedy
             )),
             Installed::Foreign => report.bad(
@@ -93,7 +92,7 @@ impl Scripts<'_> {
                     "scripts: {shown} is not vpid's: it does not sign, and this server has no \
                      legacy_secret"
                 ),
-                format!("{} (it keeps that file too)", self.remedy),
+                format!("{} (it keeps this file as a copy)", self.remedy),
             ),
             Installed::Ours {
                 version,
@@ -116,7 +115,7 @@ impl Scripts<'_> {
         let what = match installed {
             _ if installed == key.as_bytes() => return true,
             _ if installed == vscripts::KEY_PLACEHOLDER.as_bytes() => "has no key yet",
-            b"" => "has no key that can be read",
+            b"" => "has no readable key",
             _ => "has another key than the configuration",
         };
         report.bad(
@@ -149,8 +148,7 @@ impl Scripts<'_> {
         let same = vscripts::same_text(script, &shipped);
         if !same {
             report.warn(format!(
-                "scripts: {shown} was changed by hand; settings belong into vpi_config.nut. As it \
-                 was: {}",
+                "scripts: {shown} was changed by hand; settings belong into vpi_config.nut. To restore it: {}",
                 self.remedy
             ));
         }
@@ -184,7 +182,7 @@ impl Scripts<'_> {
         let found = shadow::find(self.folder);
         for file in &found.custom {
             report.bad(
-                format!("scripts: the game loads {file} instead of the one of vpid"),
+                format!("scripts: the game loads {file} instead of vpid's"),
                 format!(
                     "remove it, or, if it is a mapspawn.nut of yours, put this line at its top: {}",
                     vscripts::include_line()
@@ -200,9 +198,9 @@ impl Scripts<'_> {
             let some: Vec<&str> = found.maps.iter().take(5).map(String::as_str).collect();
             let more = if found.maps.len() > 5 { ", ..." } else { "" };
             report.warn(format!(
-                "scripts: {} bring a mapspawn.nut of their own, which keeps vpid's scripts out or runs \
-                 before them ({}{more}): on these maps, do not rely on chat, and change the key after \
-                 one that you do not trust",
+                "scripts: {} bring a mapspawn.nut of their own, which keeps vpid's scripts from \
+                 running or runs before them ({}{more}): on these maps, do not rely on chat, and \
+                 change the key after a map that you do not trust",
                 match found.maps.len() {
                     1 => "1 map".to_owned(),
                     maps => format!("{maps} maps"),
@@ -265,10 +263,7 @@ fn remedy_for(error: &io::Error) -> &'static str {
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32)
-        .open(path)?
+    file::open(path)?
         .take(SCRIPT_FILE_BYTES_MAX as u64)
         .read_to_end(&mut text)?;
     file::without_mark(text)

@@ -43,7 +43,7 @@ pub(super) fn check(
                 }
             }
             Ok(_) => report.bad(
-                format!("VyHub: what it answers for the server {id} is no server"),
+                format!("VyHub: its reply for the server {id} is not a server"),
                 "compare api_url with the address of the API in VyHub",
             ),
             // The key is the same for all servers.
@@ -60,26 +60,26 @@ pub(super) fn check(
 fn reachable(api_url: &str, outcome: &Outcome, now_s: i64, report: &mut Report<'_>) -> bool {
     let at = format!("VyHub: {api_url}");
     match &outcome.result {
-        Ok(_) => report.ok(format!("{at} answers")),
+        Ok(_) => report.ok(format!("{at} replies")),
         Err(Failure::Unreachable(problem)) => {
-            let remedy = "correct api_url, or let this machine reach it; until then vpid works with \
-                          what it knows";
-            report.bad(format!("{at} is not reached: {problem}"), remedy);
+            let remedy = "correct api_url, or make it reachable from this machine; until then \
+                          vpid works with its cache";
+            report.bad(format!("{at} is unreachable: {problem}"), remedy);
             return false;
         }
         Err(Failure::Unclear(problem)) => {
-            let remedy = "try again; if it stays so, correct api_url";
-            report.bad(format!("{at} gives no good answer: {problem}"), remedy);
+            let remedy = "try again; if the problem remains, correct api_url";
+            report.bad(format!("{at} sends no valid reply: {problem}"), remedy);
             return false;
         }
         Err(Failure::Status { code, detail, .. }) => {
-            let said = format!("{at} answers {code}{}", words(detail.as_deref()));
+            let said = format!("{at} replies {code}{}", words(detail.as_deref()));
             if *code == 429 || *code >= 500 {
                 report.warn(format!(
-                    "{said}: it is there and does not work now; vpid tries again by itself"
+                    "{said}: it is reachable but does not work now; vpid retries by itself"
                 ));
             } else {
-                let remedy = "correct api_url: it is that of the API, https://.../NAME/v1, not that \
+                let remedy = "correct api_url: it is the address of the API, https://.../NAME/v1, not that \
                               of the pages";
                 report.bad(said, remedy);
             }
@@ -90,8 +90,8 @@ fn reachable(api_url: &str, outcome: &Outcome, now_s: i64, report: &mut Report<'
         && api_s.abs_diff(now_s) > CHECK_CLOCK_S_MAX
     {
         report.warn(format!(
-            "VyHub: its clock and ours are {} s apart, and bans end by ours; set the clock with \
-             NTP",
+            "VyHub: its clock and this machine's are {} s apart, and bans end by this machine's; synchronize \
+             the clock with NTP",
             api_s.abs_diff(now_s)
         ));
     }
@@ -101,18 +101,18 @@ fn reachable(api_url: &str, outcome: &Outcome, now_s: i64, report: &mut Report<'
 fn server(server: &Server, report: &mut Report<'_>) {
     let (name, id, kind) = (&server.name, server.id, &server.kind);
     report.ok(format!(
-        "VyHub: the key is good; it knows the server {name} ({id})"
+        "VyHub: the key is valid; it knows the server {name} ({id})"
     ));
     if !kind.is_empty() && !STEAM_TYPES.contains(&kind.as_str()) {
         report.warn(format!(
-            "VyHub: the server {name} is of the type {kind} there, and TF2's players are known by \
-             their SteamIDs; give it the type SOURCE, or GMOD where there is no SOURCE"
+            "VyHub: the server {name} has the type {kind} there, but TF2 identifies players by their \
+             SteamIDs; give it the type SOURCE, or GMOD if there is no SOURCE"
         ));
     }
     if server.bundle.is_none() {
         report.bad(
             format!("VyHub: the server {name} is in no bundle"),
-            "put it into one: bans and warnings belong to bundles",
+            "add it to one: bans and warnings belong to bundles",
         );
     }
 }
@@ -137,8 +137,8 @@ fn unknown(id: Uuid, failure: &Failure, report: &mut Report<'_>) -> bool {
     let why = sentence(failure);
     match failure {
         Failure::Status { code: 401, .. } => {
-            let remedy = "copy the key of the server into api_key_file once more";
-            report.bad(format!("VyHub: the key is not good: {why}"), remedy);
+            let remedy = "copy the key of the server into api_key_file again";
+            report.bad(format!("VyHub: the key is not valid: {why}"), remedy);
             false
         }
         Failure::Status { code: 403, .. } => {
@@ -155,7 +155,7 @@ fn unknown(id: Uuid, failure: &Failure, report: &mut Report<'_>) -> bool {
         }
         _ => {
             report.warn(format!(
-                "VyHub: whether it knows the server {id} is unknown: {why}"
+                "VyHub: it is unknown whether it knows the server {id}: {why}"
             ));
             true
         }
@@ -166,7 +166,7 @@ fn sentence(failure: &Failure) -> String {
     match failure {
         Failure::Unreachable(problem) | Failure::Unclear(problem) => problem.clone(),
         Failure::Status { code, detail, .. } => {
-            format!("it answers {code}{}", words(detail.as_deref()))
+            format!("it replies {code}{}", words(detail.as_deref()))
         }
     }
 }
@@ -255,14 +255,14 @@ mod tests {
     fn a_server_that_vyhub_knows_is_reported_with_its_bundle() {
         let (said, asked) = with(&config(&[ID]), "nothing", status(500, None));
         let expected = format!(
-            "ok    VyHub: https://h/v1 answers\n\
-             ok    VyHub: the key is good; it knows the server Mine ({ID})\n\
+            "ok    VyHub: https://h/v1 replies\n\
+             ok    VyHub: the key is valid; it knows the server Mine ({ID})\n\
              ok    VyHub: the server Mine is in the bundle All\n"
         );
         assert_eq!((said, asked), (expected, 3));
         let (said, _) = with(&config(&[&other()]), "nothing", status(500, None));
         assert!(
-            said.contains("warn  VyHub: the server Mine is of the type DISCORD"),
+            said.contains("warn  VyHub: the server Mine has the type DISCORD"),
             "{said}"
         );
         assert!(
@@ -277,27 +277,27 @@ mod tests {
         for (failure, expected) in [
             (
                 Failure::Unreachable("x".into()),
-                "bad   VyHub: https://h/v1 is not reached: x",
+                "bad   VyHub: https://h/v1 is unreachable: x",
             ),
             (
                 Failure::Unclear("x".into()),
-                "bad   VyHub: https://h/v1 gives no good answer: x",
+                "bad   VyHub: https://h/v1 sends no valid reply: x",
             ),
             (
                 status(404, None),
-                "bad   VyHub: https://h/v1 answers 404 — correct api_url",
+                "bad   VyHub: https://h/v1 replies 404 — correct api_url",
             ),
             (
                 status(307, None),
-                "bad   VyHub: https://h/v1 answers 307 — correct api_url",
+                "bad   VyHub: https://h/v1 replies 307 — correct api_url",
             ),
             (
                 status(502, None),
-                "warn  VyHub: https://h/v1 answers 502: it is there",
+                "warn  VyHub: https://h/v1 replies 502: it is reachable",
             ),
             (
                 status(429, Some("slow")),
-                "warn  VyHub: https://h/v1 answers 429 (slow): it",
+                "warn  VyHub: https://h/v1 replies 429 (slow): it",
             ),
         ] {
             let (said, asked) = with(&config, "/openapi.json", failure);
@@ -312,17 +312,21 @@ mod tests {
         for (code, expected, lines) in [
             (
                 401,
-                "bad   VyHub: the key is not good: it answers 401 (no)",
+                "bad   VyHub: the key is not valid: it replies 401 (no)",
                 2,
             ),
             (
                 403,
-                "bad   VyHub: the key lacks a right: it answers 403 (no)",
+                "bad   VyHub: the key lacks a right: it replies 403 (no)",
                 2,
             ),
             (404, "bad   VyHub: it knows no server ffff", 4),
             (422, "bad   VyHub: it knows no server ffff", 4),
-            (500, "warn  VyHub: whether it knows the server ffff", 4),
+            (
+                500,
+                "warn  VyHub: it is unknown whether it knows the server ffff",
+                4,
+            ),
         ] {
             let (said, _) = with(&two, &other(), status(code, Some("no")));
             let lines_of: Vec<_> = said.lines().collect();
@@ -343,7 +347,7 @@ mod tests {
         for far in [NOW_S - 121, NOW_S + 3_600] {
             let said = of(Some(far));
             assert!(
-                said.contains("warn  VyHub: its clock and ours are"),
+                said.contains("warn  VyHub: its clock and this machine's are"),
                 "{said}"
             );
         }

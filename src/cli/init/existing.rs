@@ -4,9 +4,9 @@ use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::config_file::{fresh_key, toml_text};
 use super::find::{self, Surroundings};
-use super::report::Report;
+use super::install::Report;
+use super::stock::{fresh_key, toml_text};
 use super::{Options, install};
 use crate::config::{self, Config, Problem, Server};
 
@@ -61,8 +61,7 @@ pub(super) fn run(
     let config = existing.load(around).map_err(|problems| {
         let lines: Vec<_> = problems.iter().map(|it| format!("\n  {it}")).collect();
         format!(
-            "{existing} has problems, and no script was touched (--force writes a new \
-             configuration):{}",
+            "{existing} has problems, and no script was changed (--force writes a new configuration):{}",
             lines.concat()
         )
     })?;
@@ -84,20 +83,20 @@ pub(super) fn run(
     let done = install::install(&folder, &key)?;
     let mut report = Report::new(options, existing.to_string());
     report.say(format!(
-        "Configuration: {existing}, left as it is; its key goes into the scripts"
+        "Configuration: {existing}, unchanged; its key goes into the scripts"
     ));
     report.installed(&done);
     if !find::same_place(&server.installed_scripts(), &folder) {
         report.step(format!(
-            "vpid looks for the scripts in another place. In {existing}, below scriptdata = ..., \
-             say:\n       vscripts = {}",
+            "vpid looks for the scripts in another folder. In {existing}, below scriptdata = ..., \
+             add:\n       vscripts = {}",
             toml_text(&folder.to_string_lossy())
         ));
     }
     for path in &config.exposed {
         let path = path.display();
         report.step(format!(
-            "Others can read the secret in {path}. As its owner:\n       chmod 600 '{path}'"
+            "Other users can read the secret in {path}. As its owner, run:\n       chmod 600 '{path}'"
         ));
     }
     report.check_steps();
@@ -135,7 +134,7 @@ fn candidates<'a>(
         .collect();
     lines.dedup();
     Err(format!(
-        "{} does not say which [[server]] these scripts are for; say it:{}",
+        "{} does not determine which [[server]] these scripts are for; name it:{}",
         existing,
         lines.concat()
     ))
@@ -153,8 +152,8 @@ fn with_key<'a>(candidates: &[&'a Server], existing: &Existing) -> Result<&'a Se
             .map(|server| server.scriptdata.display().to_string())
             .collect();
         return Err(format!(
-            "the [[server]] of {} has no key, and no script was touched. In {}, add this line \
-             below its scriptdata = ..., then run this again:\n  key = '{}'",
+            "the [[server]] of {} has no key, and no script was changed. In {}, add this line \
+             below its scriptdata = ..., then run this command again:\n  key = '{}'",
             scriptdata.first().map(String::as_str).unwrap_or_default(),
             existing,
             fresh_key()
@@ -166,8 +165,8 @@ fn with_key<'a>(candidates: &[&'a Server], existing: &Existing) -> Result<&'a Se
             .map(|server| server.hostname.as_deref().unwrap_or("every other host"))
             .collect();
         return Err(format!(
-            "the servers for {} have different keys, and one vpi.nut holds one; in {}, give them \
-             the same key",
+            "the servers for {} have different keys, but one vpi.nut holds one key; in {}, give \
+             them the same key",
             hosts.join(" and "),
             existing
         ));

@@ -5,19 +5,19 @@
 //! and renamed, and no link in the folder is followed for it: root may run this in a folder of
 //! somebody else.
 
+use super::{Options, find};
+use crate::cli::{engine_paths, shadow};
+use crate::config::{Secret, file};
+use crate::io::random;
+use crate::limits::{ENGINE_PATH_BYTES_MAX, HOST_BYTES_USUAL, SCRIPT_FILE_BYTES_MAX};
+use crate::vscripts::squirrel::Returned;
+use crate::vscripts::{self, Installed};
+use rustix::fs::{self, AtFlags, Gid, Mode, OFlags, RenameFlags, Uid};
+use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-
-use rustix::fs::{self, AtFlags, Gid, Mode, OFlags, RenameFlags, Uid};
-use rustix::io::Errno;
-
-use super::find;
-use crate::config::file;
-use crate::io::random;
-use crate::limits::SCRIPT_FILE_BYTES_MAX;
-use crate::vscripts::{self, Installed};
 
 /// Where a stock vpi.nut goes; later ones get a number behind it.
 pub(super) const BACKUP: &str = "vpi.nut.before-vpid";
@@ -60,14 +60,14 @@ pub(super) fn look(folder: &Path, scriptdata: &[&Path]) -> Result<(), String> {
     }
     if scriptdata.iter().any(|data| find::lies_in(folder, data)) {
         return Err(format!(
-            "{shown} lies in scriptdata, where every game script could overwrite it; name \
+            "{shown} is in scriptdata, where every game script could overwrite it; name \
              .../tf/scripts/vscripts"
         ));
     }
     let parent = folder.parent().unwrap_or(Path::new("/"));
     if !folder.exists() && !parent.is_dir() {
         return Err(format!(
-            "{shown} does not exist, nor does the folder it would be made in; name \
+            "{shown} does not exist, nor does its parent folder; name \
              .../tf/scripts/vscripts"
         ));
     }
@@ -257,8 +257,8 @@ impl Target {
         let us = rustix::process::geteuid().as_raw();
         format!(
             "The game's folder is uid {}'s, and vpi.nut is yours (uid {us}) and readable by its \
-             group: see to it that the user that runs the game can read\n       {}/vpi.nut\n     \
-             and nobody else",
+             group: make sure that the user that runs the game can \
+             read\n       {}/vpi.nut\n     and no other user can",
             self.uid,
             self.path.display()
         )
@@ -315,4 +315,228 @@ fn temporary_name() -> String {
 
 fn failed(path: &Path, step: &str, error: io::Error) -> String {
     format!("{} cannot be {step}: {error}", path.display())
+}
+
+// What `vpid init` says: what was done, then what is left to do, in order.
+
+pub(super) struct Report {
+    /// As it is shown.
+    config: String,
+    /// The options that have to be said again for this configuration and this game.
+    config_named: bool,
+    scriptdata_named: Option<PathBuf>,
+    said: Vec<String>,
+    steps: Vec<String>,
+}
+
+impl Report {
+    pub fn new(options: &Options, config: String) -> Self {
+        Self {
+            config,
+            config_named: options.config.is_some(),
+            scriptdata_named: options.scriptdata.clone(),
+            said: Vec::new(),
+            steps: Vec::new(),
+        }
+    }
+
+    pub fn say(&mut self, line: String) {
+        self.said.push(line);
+    }
+
+    pub fn step(&mut self, step: String) {
+        self.steps.push(step);
+    }
+
+    /// ` --config FILE`, where the owner chose the name and so must repeat it.
+    pub fn config_option(&self) -> String {
+        match self.config_named {
+            true => format!(" --config '{}'", self.config),
+            false => String::new(),
+        }
+    }
+
+    pub fn wrote(&mut self, scriptdata: &Path, made: bool) {
+        let made = if made { " (made now)" } else { "" };
+        self.say(format!("Wrote {} (mode 600)", self.config));
+        self.say(format!("Game folder: {}{made}", scriptdata.display()));
+    }
+
+    pub fn installed(&mut self, done: &Done) {
+        let folder = done.folder.display();
+        let made = if done.made { " (made now)" } else { "" };
+        let version = vscripts::version();
+        self.say(format!(
+            "Scripts: version {version}, in {folder}{made}\n  \
+             vpi.nut         with the key, mode {:o}{}",
+            done.mode,
+            match &done.replaced {
+                Some(old) if *old == version => "; written again".to_owned(),
+                Some(old) => format!("; was version {old}"),
+                None => String::new(),
+            }
+        ));
+        self.say(match done.config_kept {
+            true => "  vpi_config.nut  yours, unchanged".into(),
+            false => "  vpi_config.nut  new; it is yours to edit".into(),
+        });
+        self.say(match done.mapspawn {
+            Mapspawn::Installed => "  mapspawn.nut    new".into(),
+            Mapspawn::Includes => "  mapspawn.nut    yours, unchanged".into(),
+            Mapspawn::Lacks => "  mapspawn.nut    yours, unchanged; see below".into(),
+        });
+        if let Some(backup) = &done.backup {
+            let backup = backup.display();
+            self.say(format!("The previous vpi.nut is kept as {backup}"));
+            self.step(format!(
+                "If you use its white list (SOURCE_WHITELIST), copy it from\n       {backup}\n     \
+                 into\n       {folder}/vpi_config.nut"
+            ));
+        }
+        if done.mapspawn == Mapspawn::Lacks {
+            self.step(format!(
+                "At the top of {folder}/mapspawn.nut, paste this line:\n       {}",
+                vscripts::include_line()
+            ));
+        }
+        if !done.reading.is_empty() {
+            self.step(done.reading.clone());
+        }
+        for file in shadow::find(&done.folder).custom {
+            self.step(format!(
+                "The game loads {file}\n     instead of vpid's. Remove it, or, if it is a mapspawn.nut of yours, \
+                 put this\n     line at its top:\n       {}",
+                vscripts::include_line()
+            ));
+        }
+    }
+
+    /// Where the path leaves little room for names of hosts.
+    pub fn room_for_hosts(&mut self, scriptdata: &Path, signs: bool) {
+        let room = engine_paths::room_for_host(scriptdata, signs);
+        if room.is_none_or(|room| room < HOST_BYTES_USUAL) {
+            self.say(format!(
+                "Note: this path is so long that the game can serve {}: it reads and writes no \
+                 file whose whole path has more than {ENGINE_PATH_BYTES_MAX} bytes. Better move \
+                 the game to a shorter path",
+                match room {
+                    None | Some(0) => "no hostname at all".into(),
+                    Some(room) => format!("hostnames of up to {room} characters only"),
+                }
+            ));
+        }
+    }
+
+    /// The scripts are not in the game yet, and stock ones may be.
+    pub fn install_later(&mut self, folder: &Path, stock: &[PathBuf]) {
+        let install = format!(
+            "vpid init --vscripts '{}'{}",
+            folder.display(),
+            self.config_option()
+        );
+        let Some(first) = stock.first() else {
+            self.step(format!("Install the scripts in the game: {install}"));
+            return;
+        };
+        let scriptdata = self.scriptdata_named.as_ref();
+        let scriptdata = scriptdata.map(|path| format!(" --scriptdata '{}'", path.display()));
+        self.step(format!(
+            "{} is the stock script or one of a game mode, which this configuration does not serve. \
+             Either change to vpid's scripts, which sign their files (the stock one is kept beside \
+             them):\n       {install}\n     or keep the stock script:\n       vpid init --legacy \
+             --force{}{}",
+            first.display(),
+            scriptdata.unwrap_or_default(),
+            self.config_option()
+        ));
+    }
+
+    /// The stock script cannot go on as it is.
+    pub fn new_secret(&mut self, script: Option<&Path>, found: &Returned, line: usize) {
+        self.say(format!("Secret: new, in line {line} of the configuration"));
+        let place = match (script, found) {
+            (Some(path), Returned::Empty { line: at }) => {
+                format!("In {}, replace line {at} with this:", path.display())
+            }
+            (Some(path), Returned::Text { text, line: at }) => {
+                let why = Secret::new(text)
+                    .err()
+                    .map_or(String::new(), |it| it.to_string());
+                let why = why.split(';').next().unwrap_or_default();
+                format!(
+                    "The secret in {} cannot be kept ({why}). Replace line {at} with this:",
+                    path.display()
+                )
+            }
+            (Some(path), Returned::Nothing) => {
+                format!(
+                    "In {}, make this the only line of GetSecret:",
+                    path.display()
+                )
+            }
+            (None, _) => {
+                "No vpi.nut was found. In yours, make this the only line of GetSecret:".into()
+            }
+        };
+        self.step(format!(
+            "{place}\n       return @\"SECRET\";\n     For SECRET, copy legacy_secret from {}, \
+             line {line}, without the quotes around it.",
+            self.config
+        ));
+    }
+
+    /// A configuration for our scripts: what comes after they are in the game.
+    pub fn start_steps(&mut self) {
+        self.try_everything();
+        self.step(format!(
+            "Start vpid: vpid run{} (stop python vpi.py first, if it runs)",
+            self.config_option()
+        ));
+        self.restart_the_map();
+    }
+
+    /// New scripts for a vpid that may run already.
+    pub fn check_steps(&mut self) {
+        self.try_everything();
+        self.restart_the_map();
+    }
+
+    /// From vpi.py to vpid, with the stock script.
+    pub fn change_over_steps(&mut self) {
+        self.step(format!(
+            "In {}, name the database of vpi.py under [database], and your vpi_interfaces.py under \
+             [scripts], if it has functions of your own (docs/moving-from-vpi.md)",
+            self.config
+        ));
+        self.try_everything();
+        self.step("Stop the old server: python vpi.py".into());
+        self.step(format!(
+            "Start the new one: vpid run{}",
+            self.config_option()
+        ));
+    }
+
+    fn try_everything(&mut self) {
+        self.step(format!(
+            "Test the setup: vpid check{}",
+            self.config_option()
+        ));
+    }
+
+    fn restart_the_map(&mut self) {
+        self.step(
+            "Restart the map, so that the game loads the scripts: changelevel MAP in its console"
+                .into(),
+        );
+    }
+
+    pub fn print(self, out: &mut dyn Write) -> Result<(), String> {
+        let mut text = self.said.join("\n") + "\n\nWhat to do next:\n";
+        for (number, step) in (1..).zip(self.steps) {
+            text += &format!("  {number}. {step}\n");
+        }
+        out.write_all(text.as_bytes()).map_err(|error| {
+            format!("everything was done, but the report cannot be printed: {error}")
+        })
+    }
 }

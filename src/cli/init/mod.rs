@@ -5,11 +5,9 @@
 //! `--vscripts` says; the same scripts for a configuration that is there; and, with `--legacy`,
 //! a configuration for the stock scripts, which it reads and never changes.
 
-mod config_file;
 mod existing;
 mod find;
 mod install;
-mod report;
 mod stock;
 #[cfg(test)]
 mod tests;
@@ -24,30 +22,30 @@ use super::table;
 use crate::config;
 use crate::limits::SCRIPT_FILE_BYTES_MAX;
 use crate::vscripts;
-use config_file::{Believes, config_text, exists, fresh_key, write_durably};
 use existing::Existing;
 use find::Surroundings;
-use report::Report;
+use install::Report;
+use stock::{Believes, config_text, exists, fresh_key, write_durably};
 
 pub(super) const COMMAND: Command = Command {
     name: "init",
-    summary: "write a configuration with a fresh key, and install the scripts for the game",
+    summary: "write a configuration with a new key, and install the game scripts",
     help: "\
-Writes a commented configuration with a fresh key, readable by its owner only, and brings the
-scripts for the game that sign with this key.
+Writes a commented configuration with a new key, readable only by its owner, and installs the
+game scripts that sign with this key.
 
 Usage: vpid init [--scriptdata DIR] [--vscripts DIR] [--config FILE] [--force]
        vpid init --legacy [--scriptdata DIR] [--vscripts DIR] [--config FILE] [--force]
        vpid init --print vpi.nut|vpi_config.nut|mapspawn.nut
 
-  --scriptdata DIR   the game's tf/scriptdata; without it, TF2 is looked for in the usual places
-  --vscripts DIR     install the scripts in the game's tf/scripts/vscripts, or bring them up to
-                     date: a configuration that is there stays, and its key goes into them
+  --scriptdata DIR   the game's tf/scriptdata; without it, vpid looks for TF2 in the usual places
+  --vscripts DIR     install the scripts in the game's tf/scripts/vscripts, or update them:
+                     an existing configuration stays, and its key goes into them
   --config FILE      the file to write (default: ./vpid.toml)
-  --force            replace a configuration that is there
-  --legacy           serve the stock vpi.nut instead: no script is touched, and the secret that it
-                     has is kept; --vscripts says where it is, if not beside scriptdata
-  --print NAME       only show a script as it comes with vpid, vpi.nut without a key
+  --force            replace an existing configuration
+  --legacy           serve the stock vpi.nut instead: no script is changed, and its secret is
+                     kept; --vscripts says where it is, if not beside scriptdata
+  --print NAME       only print one of vpid's scripts, vpi.nut without a key
 
 Your mapspawn.nut and vpi_config.nut are never changed; a stock vpi.nut is kept as
 vpi.nut.before-vpid.
@@ -99,7 +97,7 @@ fn shipped(name: &str) -> Result<&'static str, Stop> {
     let found = vscripts::ALL.iter().find(|(known, _)| *known == name);
     found.map(|(_, text)| *text).ok_or_else(|| {
         let names = vscripts::ALL.map(|(name, _)| name).join(", ");
-        Stop::Usage(format!("--print is one of {names}, not {name:?}"))
+        Stop::Usage(format!("--print must be one of {names}, not {name:?}"))
     })
 }
 
@@ -120,8 +118,8 @@ fn run_among(options: &Options, around: &Surroundings, out: &mut dyn Write) -> R
     let scriptdata = scriptdata(options, around)?;
     if target.starts_with(&scriptdata) {
         return Err(format!(
-            "{} would lie in scriptdata, where every game script could overwrite it; name a \
-             place outside with --config FILE",
+            "{} would be in scriptdata, where every game script could overwrite it; name a path outside with \
+             --config FILE",
             target.display()
         ));
     }
@@ -158,15 +156,15 @@ fn serve_ours(
     report.wrote(scriptdata, made);
     report.room_for_hosts(scriptdata, true);
     report.say(format!(
-        "Key: a new one, in line {} of the configuration",
+        "Key: new, in line {} of the configuration",
         line_of(&text, "key =")
     ));
     match &vscripts {
         Some(vscripts) => {
             let done = install::install(vscripts, &key).map_err(|error| {
                 format!(
-                    "{error}. {} was written; when this is mended, bring the scripts with: \
-                     vpid init --vscripts '{}'{}",
+                    "{error}. {} was written; after correcting this, install the scripts: vpid \
+                     init --vscripts '{}'{}",
                     target.display(),
                     vscripts.display(),
                     report.config_option()
@@ -249,8 +247,7 @@ fn scriptdata(options: &Options, around: &Surroundings) -> Result<PathBuf, Strin
     }
     if !path.exists() && !path.parent().is_some_and(Path::is_dir) {
         return Err(format!(
-            "{shown} does not exist, nor does the folder it would be made in; name the \
-             scriptdata folder of the game"
+            "{shown} does not exist, nor does its parent folder; name the scriptdata folder of the game"
         ));
     }
     Ok(path)
@@ -274,8 +271,7 @@ fn make_scriptdata(path: &Path) -> Result<bool, String> {
         .map(|tf| tf.uid());
     if let Some(owner) = owner.filter(|&uid| uid != rustix::process::geteuid().as_raw()) {
         return Err(format!(
-            "{} has to be made, and must belong to the user that runs the game (uid {owner}); \
-             run `vpid init` as that user",
+            "{} must be created by the user that runs the game (uid {owner}); run `vpid init` as that user",
             path.display()
         ));
     }
@@ -285,7 +281,7 @@ fn make_scriptdata(path: &Path) -> Result<bool, String> {
         .map(|()| true)
         .map_err(|error| {
             format!(
-                "{} cannot be made: {error}; run as the user that runs the game",
+                "{} cannot be created: {error}; run as the user that runs the game",
                 path.display()
             )
         })

@@ -77,7 +77,7 @@ fn words_are_requests() {
         ("list 7", "one of list"),
         ("drop", "queue drop takes an id"),
         ("retry", "an id, or `all`"),
-        ("show ../x", "is no id"),
+        ("show ../x", "is not an id"),
         ("drop all now", "one of list"),
     ] {
         let error = of(words).unwrap_err();
@@ -160,7 +160,11 @@ fn without_vpid_the_files_are_read() {
     // What cannot be read comes first: it has no date.
     assert_eq!(ids, ["5-link", "8-cut", "9-other", "6", "7"]);
     assert_eq!(entries[4], ban());
-    for (at, word) in [(0, "not a file"), (1, "no JSON"), (2, "no entry")] {
+    for (at, word) in [
+        (0, "not a file"),
+        (1, "not JSON"),
+        (2, "not contain an entry"),
+    ] {
         assert_eq!(entries[at]["state"], "unreadable");
         let problem = entries[at]["problem"].as_str().unwrap();
         assert!(problem.contains(word), "{problem}");
@@ -168,7 +172,7 @@ fn without_vpid_the_files_are_read() {
     let text = state.run(&["show", "7"], true).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), ban());
     let error = state.run(&["show", "77"], false).unwrap_err();
-    assert!(error.contains("there is no 77"), "{error}");
+    assert!(error.contains("77 is not in the queue"), "{error}");
     for words in [&["retry", "all"][..], &["drop", "7"]] {
         let error = state.run(words, false).unwrap_err();
         assert!(error.contains("only a running one can"), "{error}");

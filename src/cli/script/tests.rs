@@ -59,8 +59,8 @@ fn words_are_requests() {
         ("list stats", "one of list"),
         ("load", "script load takes the name"),
         ("log a b", "script log takes the name"),
-        ("unload ../x", "is no name of a script"),
-        ("reload .py", "is no name of a script"),
+        ("unload ../x", "is not the name of a script"),
+        ("reload .py", "is not the name of a script"),
     ] {
         let error = of(words).unwrap_err();
         assert!(error.contains(message), "{words}: {error}");
@@ -114,7 +114,7 @@ fn a_log_has_its_times_and_levels_and_no_line_that_a_player_wrote() {
 ";
     assert_eq!(text, expected);
     let none = shown(|out| log("stats", &json!([]), &TimeZone::UTC, out));
-    assert_eq!(none, "stats has said nothing yet.\n");
+    assert_eq!(none, "stats has printed and logged nothing yet.\n");
 }
 
 #[test]

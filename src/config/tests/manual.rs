@@ -1,9 +1,9 @@
 //! What is made of the declarations of keys, and committed: config.example.toml, and parts of
 //! docs/configuration.md. `VPID_WRITE_MANUAL=1 cargo test --lib config::tests::manual` makes them anew.
 
+use super::super::TABLES;
 use super::super::key::{Declared, InForce, Key, Kind, Usual};
-use super::super::tables::TABLES;
-use super::super::{environment, manual};
+use super::super::{manual, written};
 use super::*;
 
 const HEAD: &str = "The configuration of vpid. Copy it to vpid.toml (mode 600) beside where vpid runs or to \
@@ -64,7 +64,7 @@ fn variables() -> String {
             }
         }
     }
-    for (name, meaning) in environment::OTHERS {
+    for (name, meaning) in written::OTHERS {
         row(&format!("`{name}`"), meaning);
     }
     text

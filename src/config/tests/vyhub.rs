@@ -336,7 +336,7 @@ fn a_proxy_carries_only_what_is_encrypted_and_bound_for_elsewhere() {
 fn the_keys_of_the_example_are_good_once_they_are_uncommented() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("messages")).unwrap();
-    let tables = super::super::tables::TABLES.iter();
+    let tables = super::super::TABLES.iter();
     let keys: Vec<_> = tables.flat_map(|table| table.names()).collect();
     let is_key = |line: &str| {
         let name = line.split(" =").next().unwrap_or_default();

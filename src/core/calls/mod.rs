@@ -6,31 +6,29 @@
 //!
 //! A call that a database's lane has is answered at its deadline, whatever the lane does (`late`).
 
-mod answering;
-mod chains;
-mod forwarded;
 mod late;
-mod starting;
 
-use starting::Starting;
-
-use super::accepted_file::{AcceptedFile, OpenCall, Parked, Pending, Proof, Route, open_calls};
+use super::accepted_file::{AcceptedFile, Chain, OpenCall, Parked, Proof, Route, open_calls};
+use super::answers::Answers;
 use super::context::Context;
-use super::functions::Task;
-use super::ids::{CallId, Caller, HostId, ScriptId, ServerId, Source};
-use super::message::{Message, ScriptCall};
+use super::functions::{Functions, Task, unknown};
+use super::hosts::Hosts;
+use super::ids::{Caller, HostId, ScriptId, ServerId, Source};
+use super::message::{ForwardedCall, Message, ScriptCall};
 use super::shares::{Kind, Owner, Shares};
-use super::{Effect, Now, TakenFile};
+use super::{Effect, FileId, FolderId, InputState, Now, TakenFile, Timer};
 use crate::config::Config;
-use crate::jobs::{Done, IdMap, Job};
+use crate::jobs::{CallId, Done, IdMap, Job};
 use crate::limits;
-use crate::protocol::call::Call;
+use crate::protocol::call::{Call, CallResult};
 use crate::protocol::call_error::CallError;
-use crate::protocol::response_text::push_value;
-use crate::protocol::stock::call_file;
+use crate::protocol::response_text::{Decoder, push_text, push_value};
+use crate::protocol::stock::call_file::{self, Span};
+use crate::protocol::stock::response_file;
 use crate::sql::{DatabaseId, SqlCall};
-use chains::Onward;
 use late::Late;
+use serde_json::Value;
+use std::collections::VecDeque;
 
 struct OpenFile {
     proof: Proof,
@@ -314,15 +312,12 @@ impl Calls {
                 error.to_answer(&open.function)
             );
         }
-        let mut finished = 1;
-        let mut next = None;
-        let mut answered = id.index;
+        let (mut next, mut dropped, mut answered) = (None, 0, id.index);
         if let Some(chain) = open.chain {
-            let onward = Onward::of(file, id.index, chain, outcome.is_err(), cx.functions);
-            next = onward.next;
-            finished += onward.dropped as usize;
+            (next, dropped) = onward(file, id.index, chain, outcome.is_err(), cx.functions);
             answered = chain.last;
         }
+        let finished = 1 + dropped as usize;
         file.running -= finished;
         self.running -= finished;
         if let Some(running) = self.running_of.get_mut(&caller) {
@@ -396,7 +391,7 @@ fn authentic(file: TakenFile, cx: &mut Context<'_>) -> Result<AcceptedFile, Stri
     let outline = call_file::outline(&file.bytes).map_err(|error| error.to_string())?;
     let known = cx.hosts.get(host);
     let session = known.map(|host| host.session).unwrap_or_default();
-    let pending = |calls: Vec<call_file::Sketch>| calls.into_iter().map(Pending::from).collect();
+    let opened = |calls: Vec<call_file::Sketch>| calls.into_iter().map(OpenCall::from).collect();
     Ok(AcceptedFile {
         source: Source::File(file.file),
         caller: Caller::Host(host),
@@ -407,9 +402,435 @@ fn authentic(file: TakenFile, cx: &mut Context<'_>) -> Result<AcceptedFile, Stri
         },
         recovered: file.recovered,
         text: file.bytes,
-        singles: pending(outline.singles),
-        chains: outline.chains.into_iter().map(pending).collect(),
+        singles: opened(outline.singles),
+        chains: outline.chains.into_iter().map(opened).collect(),
     })
+}
+
+// What comes behind a call of a chain.
+//
+// Our own client's chains (`VPI.ChainCall`) end at the first error, and that is their answer. A
+// chain of the stock protocol runs every call, as the servers did for which such clients were
+// written (vpi.py until January 2025, and forks of it to this day): one that fails ends itself
+// alone, one whose function does not exist is passed over, and the answer is the result of the
+// last call that was not passed over.
+
+/// When a call of a chain has ended: the call that starts now (without one, the call that has ended
+/// gives the answer), and how many behind it will not run, and are done too.
+fn onward(
+    file: &OpenFile,
+    index: u32,
+    chain: Chain,
+    failed: bool,
+    functions: &Functions,
+) -> (Option<u32>, u32) {
+    if failed && chain.stops {
+        return (None, chain.last - index);
+    }
+    let behind = index + 1..=chain.last;
+    // What has no name at all is answered for what it is.
+    let runs = |at: &u32| {
+        let function = file.calls[*at as usize].function.as_str();
+        chain.stops || function.is_empty() || functions.is_known(function)
+    };
+    let next = behind.clone().find(runs);
+    let dropped = next.unwrap_or(chain.last + 1) - behind.start();
+    for at in behind.take(dropped as usize) {
+        let function = &file.calls[at as usize].function;
+        let error = unknown(function).to_answer(function);
+        log::warn!("a call of a chain is passed over: {error}");
+    }
+    (next, dropped)
+}
+
+impl Calls {
+    /// `waits`: for how long its caller does, where it says so, and whether at all.
+    fn forwarded<T>(
+        &self,
+        id: CallId,
+        what: T,
+        (timeout_ms, callback): (Option<u64>, bool),
+        now: Now,
+    ) -> Option<Box<ForwardedCall<T>>> {
+        let file = self.files.get(&id.source)?;
+        let patience_ms = timeout_ms.unwrap_or(self.deadline_ms);
+        Some(Box::new(ForwardedCall {
+            id,
+            caller: file.caller,
+            server: match file.route {
+                Route::Script { server, .. } => server,
+                _ => None,
+            },
+            what,
+            due_ms: now.mono_ms + patience_ms.min(self.deadline_ms),
+            callback,
+            recovered: file.recovered,
+        }))
+    }
+
+    pub fn respond(&mut self, id: CallId, answer: Result<Value, CallError>, cx: &mut Context<'_>) {
+        let Some(file) = self.files.get(&id.source) else {
+            return;
+        };
+        let decoder = file.route.decoder();
+        let outcome = answer.map(|value| {
+            let mut text = String::new();
+            push_value(&mut text, &value, decoder);
+            text
+        });
+        self.done(id, outcome, cx);
+        self.start_some(cx);
+        self.finish(id.source, cx);
+    }
+
+    /// A forwarded call begins once more: its receiver turned out to have no such function.
+    pub fn run_built_in(&mut self, id: CallId, call: Call, cx: &mut Context<'_>) {
+        let Some(file) = self.files.get_mut(&id.source) else {
+            return;
+        };
+        let caller = file.caller;
+        file.calls[id.index as usize].parked = Some(Parked::Read(Box::new(Ok(call))));
+        self.starting.add_first(caller, id);
+        self.start_some(cx);
+        self.finish(id.source, cx);
+    }
+}
+
+impl Route {
+    /// Who will read the answers.
+    pub fn decoder(&self) -> Decoder {
+        match self {
+            Self::Signed { .. } => Decoder::Own,
+            Self::Script { .. } => Decoder::Exact,
+            Self::Nowhere | Self::Stock { .. } => Decoder::Stock,
+        }
+    }
+}
+
+// Calls on their way from their file to whoever does them: some with each event, hosts in turn, so
+// that a large file holds nobody up; and no more than there is memory for. Until then they stay the
+// bytes that they came in.
+//
+// Calls of one host start in the order in which they came.
+
+#[derive(Default)]
+pub struct Starting {
+    queues: IdMap<Caller, VecDeque<CallId>>,
+    /// Hosts in whose queue something is, the next first.
+    turns: VecDeque<Caller>,
+    /// What calls of each host that were read cost while they run, and of all.
+    costs: IdMap<Caller, usize>,
+    cost: usize,
+}
+
+impl Starting {
+    /// A call is to be started after those before it.
+    pub fn add(&mut self, caller: Caller, call: CallId) {
+        self.queue(caller).push_back(call);
+    }
+
+    /// The next of a chain goes on where the one before it ended.
+    pub fn add_first(&mut self, caller: Caller, call: CallId) {
+        self.queue(caller).push_front(call);
+    }
+
+    fn queue(&mut self, caller: Caller) -> &mut VecDeque<CallId> {
+        let queue = self.queues.entry(caller).or_default();
+        if queue.is_empty() {
+            self.turns.push_back(caller);
+        }
+        queue
+    }
+
+    fn first(&self, caller: Caller) -> Option<CallId> {
+        self.queues.get(&caller)?.front().copied()
+    }
+
+    /// Whether the host at the front has another turn; it is at the back then.
+    fn next_turn(&mut self) {
+        let Some(host) = self.turns.pop_front() else {
+            return;
+        };
+        match self
+            .queues
+            .get(&host)
+            .is_some_and(|queue| !queue.is_empty())
+        {
+            true => self.turns.push_back(host),
+            false => drop(self.queues.remove(&host)),
+        }
+    }
+}
+
+impl Calls {
+    /// Starts calls that wait, as many as one event has time for. The others come with a timer, or
+    /// with the end of calls whose memory they need.
+    pub fn start_some(&mut self, cx: &mut Context<'_>) {
+        let mut left = limits::EVENT_START_BYTES;
+        // Hosts in a row that have no memory for their next call.
+        let mut blocked = 0;
+        while left > 0 && blocked < self.starting.turns.len() {
+            let host = self.starting.turns[0];
+            let mut turn = left.min(limits::HOST_START_BYTES);
+            blocked += 1;
+            while turn > 0
+                && let Some(id) = self.starting.first(host)
+            {
+                let span = self.span(id);
+                if span.is_some_and(|span| !self.may_start(id, span)) {
+                    break;
+                }
+                if let Some(queue) = self.starting.queues.get_mut(&host) {
+                    queue.pop_front();
+                }
+                blocked = 0;
+                let bytes = span
+                    .map_or(0, |span| span.bytes())
+                    .max(limits::CALL_START_BYTES_MIN);
+                (turn, left) = (turn.saturating_sub(bytes), left.saturating_sub(bytes));
+                if let Some(outcome) = self.start(id, cx) {
+                    self.done(id, outcome, cx);
+                    self.finish(id.source, cx);
+                }
+            }
+            self.starting.next_turn();
+        }
+        if blocked < self.starting.turns.len() {
+            cx.out.timer(Timer::Starts, Some(cx.now.mono_ms));
+        }
+    }
+
+    /// Where a call stands that is not read yet.
+    fn span(&self, id: CallId) -> Option<Span> {
+        match self.files.get(&id.source)?.calls[id.index as usize].parked {
+            Some(Parked::Raw(span)) => Some(span),
+            _ => None,
+        }
+    }
+
+    /// Whether there is memory for a call: in its host's share, or because nothing else of the host
+    /// runs.
+    fn may_start(&self, id: CallId, span: Span) -> bool {
+        let Some(file) = self.files.get(&id.source) else {
+            return true;
+        };
+        let Some(owner) = file.owner else { return true };
+        let cost = span.cost();
+        let alone = !self.starting.costs.contains_key(&file.caller);
+        self.shares.left(owner, Kind::Bytes) >= cost
+            || alone && self.starting.cost + cost <= limits::CALL_BYTES_MAX / 2
+    }
+
+    /// Gives a call that starts, read.
+    fn unpark(&mut self, id: CallId) -> Option<CallResult> {
+        let file = self.files.get_mut(&id.source)?;
+        let open = &mut file.calls[id.index as usize];
+        let span = match open.parked.take()? {
+            Parked::Read(call) => return Some(*call),
+            Parked::Raw(span) => span,
+        };
+        let call = span.read(&file.text);
+        open.cost = span.cost();
+        file.unread -= 1;
+        let text = match file.unread {
+            0 => std::mem::take(&mut file.text).len(),
+            _ => 0,
+        };
+        file.held_bytes -= text;
+        if let Some(owner) = file.owner {
+            let cost = open.cost;
+            self.shares.give_back(owner, Kind::Bytes, text);
+            self.shares.take(owner, Kind::Bytes, cost);
+            self.starting.cost += cost;
+            *self.starting.costs.entry(file.caller).or_default() += cost;
+        }
+        Some(call)
+    }
+
+    /// A call does not run any more.
+    fn give_back_cost(&mut self, owner: Owner, cost: usize) {
+        self.shares.give_back(owner, Kind::Bytes, cost);
+        self.starting.cost -= cost;
+        let caller = owner.host.map(Caller::Host);
+        if let Some(caller) = caller
+            && let Some(costs) = self.starting.costs.get_mut(&caller)
+        {
+            *costs -= cost;
+            if *costs == 0 {
+                self.starting.costs.remove(&caller);
+            }
+        }
+    }
+}
+
+impl Calls {
+    fn answer(&mut self, id: CallId, answered: u32, outcome: Outcome, cx: &mut Context<'_>) {
+        let Some(file) = self.files.get_mut(&id.source) else {
+            return;
+        };
+        let function = std::mem::take(&mut file.calls[id.index as usize].function);
+        let receiver = &mut file.calls[answered as usize];
+        if !receiver.callback || receiver.token.is_empty() {
+            return;
+        }
+        let token = std::mem::take(&mut receiver.token);
+        let taken = match file.route {
+            Route::Nowhere => false,
+            Route::Script { request, .. } => {
+                cx.out.send(Message::Responded(request, outcome));
+                false
+            }
+            Route::Stock { session } => {
+                let (Some(host), Source::File(file_id)) = (file.caller.host(), id.source) else {
+                    return;
+                };
+                let present = cx.hosts.get(host).map(|host| host.session);
+                if present != Some(session) || token.ends_with('\\') {
+                    return;
+                }
+                let secret_bytes = cx.hosts.secret(host).map_or(0, <[u8]>::len);
+                let value = encode(&token, &function, outcome, secret_bytes);
+                let answers = cx.hosts.answers(host);
+                answers.is_some_and(|answers| {
+                    answers.push(token, value, file_id, file.arrived_ms, cx.now)
+                })
+            }
+            Route::Signed { session } => {
+                let (Some(host), Source::File(file_id)) = (file.caller.host(), id.source) else {
+                    return;
+                };
+                let room = file.owner.map_or(0, |owner| self.shares.answers_of(owner));
+                cx.hosts.link(host).is_some_and(|link| {
+                    let text = link.encode_answer(&token, &function, outcome);
+                    let expires_ms = file.arrived_ms + limits::ANSWER_EXPIRES_MS;
+                    link.answer(session, text, (file_id, expires_ms), room)
+                })
+            }
+        };
+        file.unshown += usize::from(taken);
+    }
+
+    /// These files' answers were in the input file, each name once per answer; or they never will be.
+    pub fn answers_shown(&mut self, files: &[FileId], cx: &mut Context<'_>) {
+        for id in files {
+            let source = Source::File(*id);
+            if let Some(file) = self.files.get_mut(&source) {
+                file.unshown -= 1;
+            }
+            self.finish(source, cx);
+        }
+    }
+
+    /// Writes what there is to write for a host, and sets its timers. When nothing of it runs,
+    /// repetitions may go on.
+    pub fn settle(&mut self, host: HostId, cx: &mut Context<'_>) {
+        let running = self.running_of.get(&Caller::Host(host));
+        if running.is_none_or(|running| *running == 0)
+            && let Some(answers) = cx.hosts.answers(host)
+        {
+            answers.release_repeats();
+        }
+        if let Some(link) = cx.hosts.link(host) {
+            let expired = link.flush(cx.now, cx.out);
+            link.set_timer(cx.now, cx.out);
+            self.answers_shown(&expired, cx);
+        }
+        self.count_answers(host, cx.hosts);
+        let Some(secret_bytes) = cx.hosts.secret(host).map(<[u8]>::len) else {
+            return;
+        };
+        let owner = cx.hosts.owner_of(host);
+        let room = owner.map_or(0, |owner| self.shares.answers_of(owner));
+        let Some(answers) = cx.hosts.answers(host) else {
+            return;
+        };
+        let may_plan = self.running < limits::PLAN_CALLS_RUNNING_MAX;
+        let dropped = answers.expire(cx.now, room);
+        if let Some(content) = answers.next_content(cx.now, secret_bytes, may_plan) {
+            cx.out.effects.push(Effect::WriteAnswers {
+                host,
+                answers: content,
+            });
+        }
+        self.answers_shown(&dropped, cx);
+        self.set_timer(host, cx);
+    }
+
+    /// A restart file was found: a map of a host began then.
+    pub fn map_began(&mut self, folder: FolderId, name: &str, mtime_ns: i64, cx: &mut Context<'_>) {
+        if let Some((host, remember)) = cx.hosts.restarted(folder, name, mtime_ns, cx.now) {
+            cx.out.effects.push(remember);
+            // Of a host that is not known there is nothing to be dropped.
+            if let Some(host) = host {
+                self.drop_answers(host, cx);
+                cx.out.effects.push(Effect::LookAtInput { host });
+            }
+        }
+    }
+
+    pub fn drop_answers(&mut self, host: HostId, cx: &mut Context<'_>) {
+        let dropped = cx.hosts.answers(host).map(Answers::clear);
+        self.answers_shown(&dropped.unwrap_or_default(), cx);
+    }
+
+    pub fn input_is(&mut self, host: HostId, state: InputState, cx: &mut Context<'_>) {
+        if let Some(answers) = cx.hosts.answers(host) {
+            answers.input_is(state, cx.now);
+        }
+        cx.out.settle(host);
+    }
+
+    pub fn answers_written(&mut self, host: HostId, ok: bool, cx: &mut Context<'_>) {
+        let answers = cx.hosts.answers(host);
+        let shown = answers.map(|answers| answers.written(ok, cx.now));
+        self.answers_shown(&shown.unwrap_or_default(), cx);
+        self.set_timer(host, cx);
+    }
+
+    /// What answers of a host take is counted in its share.
+    fn count_answers(&mut self, host: HostId, hosts: &mut Hosts) {
+        let owner = hosts.owner_of(host);
+        let of_link = hosts.link(host).map_or(0, |link| link.waiting_bytes());
+        let of_stock = hosts.answers(host).map_or(0, |answers| answers.bytes());
+        self.shares.answers_are(host, owner, of_link + of_stock);
+    }
+
+    pub fn set_timer(&mut self, host: HostId, cx: &mut Context<'_>) {
+        self.count_answers(host, cx.hosts);
+        let secret_bytes = cx.hosts.secret(host).map_or(0, <[u8]>::len);
+        let answers = cx.hosts.answers(host);
+        let due = answers.and_then(|answers| answers.next_due_ms(cx.now, secret_bytes));
+        cx.out.timer(Timer::Answers(host), due);
+    }
+}
+
+/// So much of a function's name that the error fits beside the longest secret.
+fn shortened(function: &str) -> &str {
+    let end = function.len().min(limits::OVERSIZE_NAME_BYTES_MAX);
+    let end = (0..=end).rev().find(|at| function.is_char_boundary(*at));
+    &function[..end.unwrap_or_default()]
+}
+
+/// The encoded answer; one that can never fit into a file becomes an error.
+fn encode(token: &str, function: &str, outcome: Outcome, secret_bytes: usize) -> String {
+    let error_text = |error: CallError| {
+        let mut text = String::new();
+        push_text(&mut text, &error.to_answer(function), Decoder::Stock);
+        text
+    };
+    let value = outcome.unwrap_or_else(error_text);
+    let room = limits::ANSWER_FILE_BYTES_MAX - response_file::frame_bytes(secret_bytes);
+    if response_file::entry_bytes(token, &value) <= room {
+        return value;
+    }
+    let error = CallError::word("Response size exceeds maximum");
+    let mut text = String::new();
+    push_text(
+        &mut text,
+        &error.to_answer(shortened(function)),
+        Decoder::Stock,
+    );
+    text
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
+use super::encode;
 use crate::core::hosts::tests::{OURS, SECRET, UNIX_S, World, stock};
 use crate::core::{Effect, Effects, Event, InputState, Timer};
 use crate::jobs::{CallId, Done};
 use crate::limits;
 use crate::protocol::call_error::CallError;
+use crate::protocol::stock::response_file;
 
 fn jobs(effects: &Effects) -> Vec<CallId> {
     let ids = effects.iter().filter_map(|effect| match effect {
@@ -299,4 +301,20 @@ fn a_call_that_a_stock_chain_passes_over_leaves_the_answer_to_the_one_before() {
     let last = r#"{"token":"last","script":"x.nut","callback":true}"#;
     let (_, shown) = chain(&[&insert, last], outcomes(&[Ok("1")]));
     assert!(shown[0].1.contains("MalformedCall"), "{shown:?}");
+}
+
+#[test]
+fn the_error_of_an_answer_that_is_too_large_fits_beside_the_longest_secret() {
+    let token = "t".repeat(limits::CALL_NAME_BYTES_MAX);
+    let room = limits::ANSWER_FILE_BYTES_MAX - response_file::frame_bytes(limits::SECRET_BYTES_MAX);
+    for sign in ["F", "\\", "\u{e9}"] {
+        let function = sign.repeat(limits::CALL_NAME_BYTES_MAX / sign.len());
+        let value = format!("\"{}\"", "x".repeat(room));
+        let answer = encode(&token, &function, Ok(value), limits::SECRET_BYTES_MAX);
+        assert!(answer.contains("Response size exceeds maximum"), "{answer}");
+        assert!(
+            response_file::entry_bytes(&token, &answer) <= room,
+            "{answer}"
+        );
+    }
 }

@@ -1,15 +1,13 @@
 //! Whether a stock file is authentic, and when maps begin.
 
-use std::fmt;
-
 use super::table::Standing;
-use super::{ClockOffset, Host, Hosts};
-use crate::core::clock::ClockMismatch;
-use crate::core::replay::{FINISHED, Verdict};
+use super::{Host, Hosts};
 use crate::core::servers::registry::fingerprint;
 use crate::core::shares::Owner;
-use crate::core::{Effect, Effects, FolderId, HostId, Now, TakenFile};
-use crate::jobs::remembered::Remembered;
+use crate::core::{Effect, Effects, FileId, FolderId, HostId, Now, TakenFile};
+use crate::jobs::remembered::{Remembered, Share};
+use crate::limits;
+use crate::protocol::fair_map::FairMap;
 use crate::protocol::stock::legacy::{self, Identity};
 
 /// A file that is authenticated.
@@ -24,37 +22,28 @@ pub struct Authenticated {
 }
 
 /// Why a stock file is rejected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
+    #[error("its host is not served by the stock protocol")]
     NotServed,
+    #[error(
+        "it carries no identity; if your client writes none, set legacy_identity = \"optional\" for \
+         this server"
+    )]
     NoIdentity,
     /// The host has signed files since its server has a key.
+    #[error(
+        "its host signs its files since, so no stock file can speak for it; if it runs the stock \
+         script again, remove the server's `key`"
+    )]
     Signs,
+    #[error("its identity was not made with this server's secret")]
     OtherSecret,
-    Clock(ClockMismatch),
+    #[error("its identity was made {0} s apart from the file: it may have been copied")]
+    Clock(i64),
+    #[error("its identity was used before: it is a replay")]
     Replay,
 }
-
-impl fmt::Display for Rejection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotServed => "its host is not served by the stock protocol",
-            Self::NoIdentity => {
-                "it carries no identity; if your client writes none, set legacy_identity = \
-                 \"optional\" for this server"
-            }
-            Self::Signs => {
-                "its host signs its files since, so no stock file can speak for it; if it runs the \
-                 stock script again, remove the server's `key`"
-            }
-            Self::OtherSecret => "its identity was not made with this server's secret",
-            Self::Clock(mismatch) => return mismatch.fmt(f),
-            Self::Replay => "its identity was used before: it is a replay",
-        })
-    }
-}
-
-impl std::error::Error for Rejection {}
 
 /// The latest time that can be that of a file. A map start that is recorded with a later one was recorded
 /// by a clock that was ahead, and has been set back since.
@@ -228,5 +217,184 @@ impl Hosts {
             host,
             unix_us,
         })
+    }
+}
+
+// The replay guard: an identity is good for one file, once.
+//
+// The guard holds the latest identities in memory; the daemon records each before the calls
+// beside it run, so that it knows them after `kill -9` too. How far back it must reach is
+// bounded by the comparison of times in `hosts`. An identity is known wherever it is shown
+// again; but those of one server push out no other's.
+
+/// Stands for the file of an identity when that file is finished: no file has this number.
+pub const FINISHED: FileId = FileId(0);
+
+/// Whether an identity is good for a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    New,
+    /// The same file as before: claimed by an earlier run that did not finish it.
+    Known,
+    Replay,
+}
+
+pub struct ReplayGuard {
+    files: FairMap<u64, FileId>,
+}
+
+impl Default for ReplayGuard {
+    fn default() -> Self {
+        Self {
+            files: FairMap::new(limits::IDENTITIES_MAX),
+        }
+    }
+}
+
+impl ReplayGuard {
+    /// Judges an identity that stands in `file`. A new one is to be remembered.
+    pub fn judge(&self, identity: u64, file: FileId, recovered: bool) -> Verdict {
+        match self.files.get(identity) {
+            Some(known) if *known == file && recovered && file != FINISHED => Verdict::Known,
+            Some(_) => Verdict::Replay,
+            None => Verdict::New,
+        }
+    }
+
+    /// Whose identities this one is counted with.
+    pub fn share(&self, identity: u64) -> Share {
+        self.files.owner(identity).unwrap_or_default() as Share
+    }
+
+    pub fn remember(&mut self, share: Share, identity: u64, file: FileId) {
+        match self.files.get_mut(identity) {
+            Some(known) => *known = file,
+            None => self.files.put(share.into(), identity, file),
+        }
+    }
+}
+
+/// The difference between a client's clock and the file system's.
+///
+/// The client computes its time from local time as if that were UTC-5, so it is off by a whole
+/// number of quarter hours, the same for every file of a host. An identity that was copied into a
+/// later file is off by something else.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ClockOffset {
+    /// Seconds, and when they were learned.
+    learned: Option<(i64, u64)>,
+}
+
+impl ClockOffset {
+    /// Compares the time in an identity with that of its file. The error is by how many seconds it is off.
+    pub fn check(&mut self, timestamp: i64, mtime_s: i64, now: Now) -> Result<(), i64> {
+        let difference = timestamp.saturating_sub(mtime_s);
+        let Some((offset, learned_ms)) = self.learned else {
+            let quarters = difference.saturating_add(450).div_euclid(900);
+            let offset = quarters.saturating_mul(900);
+            if difference.abs_diff(offset) > limits::IDENTITY_AGE_S_MAX
+                || offset.abs() > limits::CLOCK_OFFSET_S_MAX
+            {
+                return Err(difference);
+            }
+            self.learned = Some((offset, now.mono_ms));
+            return Ok(());
+        };
+        if difference.abs_diff(offset) <= limits::IDENTITY_AGE_S_MAX {
+            return Ok(());
+        }
+        // Summer time begins and ends in the middle of a map: one step of up to an hour.
+        let stepped = [-3600, -1800, 1800, 3600]
+            .into_iter()
+            .find(|step| difference.abs_diff(offset + step) <= limits::IDENTITY_AGE_S_MAX);
+        match stepped {
+            Some(step) if now.mono_ms - learned_ms >= limits::CLOCK_STEP_MS_MIN => {
+                self.learned = Some((offset + step, now.mono_ms));
+                Ok(())
+            }
+            _ => Err(difference - offset),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl ReplayGuard {
+        fn judges(&self, identity: u64, file: u64, recovered: bool) -> Verdict {
+            self.judge(identity, FileId(file), recovered)
+        }
+    }
+
+    #[test]
+    fn an_identity_is_good_once_and_for_the_recovery_of_its_own_file() {
+        let mut guard = ReplayGuard::default();
+        assert_eq!(guard.judges(1, 10, false), Verdict::New);
+        guard.remember(0, 1, FileId(10));
+        assert_eq!(guard.judges(1, 11, false), Verdict::Replay);
+        assert_eq!(guard.judges(1, 11, true), Verdict::Replay);
+        assert_eq!(guard.judges(1, 10, true), Verdict::Known);
+        assert_eq!(guard.judges(1, 10, false), Verdict::Replay);
+        guard.remember(3, 1, FINISHED);
+        assert_eq!(guard.judges(1, 10, true), Verdict::Replay);
+        assert_eq!(guard.judge(1, FINISHED, true), Verdict::Replay);
+    }
+
+    #[test]
+    fn memory_is_bounded_and_the_oldest_of_whoever_has_most_go_first() {
+        let mut guard = ReplayGuard::default();
+        guard.remember(1, u64::MAX, FileId(7));
+        let count = limits::IDENTITIES_MAX as u64 + 10;
+        for identity in 0..count {
+            guard.remember(0, identity, FileId(identity + 1));
+        }
+        assert_eq!(guard.files.len(), limits::IDENTITIES_MAX);
+        assert_eq!(guard.judges(count - 1, 1, false), Verdict::Replay);
+        assert_eq!(guard.judges(0, 1, false), Verdict::New);
+        assert_eq!(guard.judges(u64::MAX, 8, false), Verdict::Replay);
+    }
+
+    fn at(mono_ms: u64) -> Now {
+        Now { mono_ms, wall_s: 0 }
+    }
+
+    #[test]
+    fn a_clock_offset_is_learned_once_and_held() {
+        let mut clock = ClockOffset::default();
+        let five_hours = 5 * 3600;
+        assert!(clock.check(1000 + five_hours, 1000, at(0)).is_ok());
+        assert!(clock.check(2001 + five_hours, 2000, at(1000)).is_ok());
+        assert!(
+            clock
+                .check(
+                    2000 + five_hours,
+                    2000 + limits::IDENTITY_AGE_S_MAX as i64 + 1,
+                    at(1000)
+                )
+                .is_err()
+        );
+        assert!(clock.check(2000, 2000, at(1000)).is_err());
+    }
+
+    #[test]
+    fn summer_time_is_followed_but_not_back_and_forth() {
+        let mut clock = ClockOffset::default();
+        let day = 86_400_000;
+        assert!(clock.check(0, 0, at(0)).is_ok());
+        assert!(clock.check(3600, 0, at(1)).is_err());
+        assert!(clock.check(3600, 0, at(day)).is_ok());
+        assert!(clock.check(0, 0, at(day + 1)).is_err());
+    }
+
+    #[test]
+    fn an_offset_that_no_time_zone_has_is_refused() {
+        assert!(ClockOffset::default().check(48 * 3600, 0, at(0)).is_err());
+        assert!(ClockOffset::default().check(450, 0, at(0)).is_err());
+        assert!(
+            ClockOffset::default()
+                .check(i64::MAX, i64::MIN, at(0))
+                .is_err()
+        );
     }
 }

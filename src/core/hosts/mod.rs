@@ -9,10 +9,10 @@ mod table;
 
 use super::accepted_file::Proof;
 use super::answers::Answers;
-use super::clock::ClockOffset;
+use super::hosts::authenticate::ClockOffset;
+use super::hosts::authenticate::ReplayGuard;
 use super::ids::{ServerId, SessionNumber};
 use super::link::{Home, Link};
-use super::replay::ReplayGuard;
 use super::servers::registry::{Registry, ServerEntry};
 use super::shares::Owner;
 use super::{Effects, FileId, FolderId, HostId, Now};

@@ -146,7 +146,6 @@ impl Inbound {
             && !self.early.contains_key(&n)
     }
 
-    /// Whether to request the file `n` again now.
     pub fn request_again(&mut self, n: u64, now_ms: u64) -> bool {
         let requested_lately = self
             .requested

@@ -1,18 +1,18 @@
 //! What happens on game servers, as calls of hooks.
 
-use std::collections::BTreeMap;
-
-use serde_json::Value;
-
-use super::Cx;
-use super::views::{known_or, player, players};
+use super::{Cx, Message};
 use crate::core::Now;
+use crate::core::context::About;
+use crate::core::event::LaunchKind;
+use crate::core::ids::{ScriptId, ServerId};
 use crate::core::roster::Person;
-use crate::core::servers::ServerId;
 use crate::limits;
 use crate::protocol::engine_log::Line;
 use crate::protocol::game_report::{GameReport, PlayerReport};
+use crate::protocol::script_channel as channel;
 use crate::protocol::steam_id::SteamId;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Servers, as far as scripts know of them.
 #[derive(Default)]
@@ -217,4 +217,161 @@ pub fn community_hook(server: ServerId, name: &str, data: Value, cx: &mut Cx<'_>
         hook.push_str(rest);
     }
     cx.raise(&hook, Some(server), &[data]);
+}
+
+/// A player on a server, as hooks get them; null for a userid that is not there.
+pub fn player(server: ServerId, userid: i64, cx: &Cx<'_>) -> Value {
+    let game = cx.servers.get(server);
+    let person = game.and_then(|game| game.roster.person(userid));
+    person.map_or(Value::Null, brief)
+}
+
+/// The player that an event is about: as they are known, else as the event has it.
+pub fn known_or(
+    server: ServerId,
+    known: Option<&Person>,
+    about: &PlayerReport,
+    cx: &Cx<'_>,
+) -> Value {
+    match known.map_or_else(|| player(server, about.userid, cx), brief) {
+        Value::Null => json!({
+            "userid": about.userid,
+            "name": about.name.as_deref().unwrap_or_default(),
+            "steam": about.steam,
+            "bot": about.bot.unwrap_or(false),
+            "team": about.team.unwrap_or(0),
+        }),
+        known => known,
+    }
+}
+
+fn brief(person: &Person) -> Value {
+    json!({
+        "userid": person.userid,
+        "name": person.name,
+        "steam": person.steam,
+        "bot": person.bot,
+        "team": person.team,
+    })
+}
+
+/// All players of a server, with all that is known.
+pub fn players(server: ServerId, cx: &Cx<'_>) -> Value {
+    let people = cx.servers.get(server).map(|game| game.roster.people());
+    let people = people.into_iter().flatten();
+    people.map(|person| whole(server, person, cx)).collect()
+}
+
+fn whole(server: ServerId, person: &Person, cx: &Cx<'_>) -> Value {
+    let about = about(server, person, cx);
+    let mut value = brief(person);
+    value["id"] = person.steam.map(|steam| steam.steam3()).into();
+    value["score"] = person.score.into();
+    value["deaths"] = person.deaths.into();
+    value["ping"] = person.ping.into();
+    value["address"] = person.address.as_deref().into();
+    value["alive"] = person.alive.into();
+    value["seconds"] = person.connected_s(cx.now).into();
+    value["admin"] = about.admin.into();
+    value["user_id"] = about.user.map(|user| user.to_string()).into();
+    value["groups"] = about.groups.into();
+    value
+}
+
+/// What is known of a player besides the game. Admins are those of the configuration, too.
+pub fn about(server: ServerId, person: &Person, cx: &Cx<'_>) -> About {
+    let Some(steam) = person.steam else {
+        return About::default();
+    };
+    let directory = cx.directory;
+    let known = directory.and_then(|directory| directory.about(server, steam, cx.now));
+    let mut about = known.unwrap_or_default();
+    about.admin |= cx.config.admins.contains(&steam);
+    about
+}
+
+/// A game server.
+pub fn server(id: ServerId, uptime_s: Option<u64>, cx: &Cx<'_>) -> Value {
+    let Some(game) = cx.servers.get(id) else {
+        return Value::Null;
+    };
+    let host = cx.servers.host(id).and_then(|host| cx.hosts.get(host));
+    let (bots, players): (Vec<_>, Vec<_>) = game.roster.people().partition(|one| one.bot);
+    json!({
+        "id": id.0,
+        "name": game.label,
+        "host": host.map(|host| host.name.as_str()),
+        "map": game.roster.map(),
+        "max_players": game.roster.max_players(),
+        "players": players.len(),
+        "bots": bots.len(),
+        "uptime_s": uptime_s,
+        "connected": cx.servers.host(id).is_some(),
+        "rcon": cx.servers.has_rcon(id),
+    })
+}
+
+// Which scripts have which hooks. An event that no script handles costs a look into a map.
+
+#[derive(Default)]
+pub struct Hooks {
+    listeners: BTreeMap<String, BTreeSet<ScriptId>>,
+    /// Their hooks are not known yet: what happens meanwhile waits for them.
+    loading: BTreeSet<ScriptId>,
+}
+
+impl Hooks {
+    pub fn on_message(&mut self, message: &Message) {
+        let (id, hooks) = match message {
+            Message::Loaded(id, hooks) => (id, &hooks[..]),
+            Message::Loading(id, _) | Message::Unloaded(id) => (id, &[][..]),
+            Message::Functions(..) | Message::ProcessEnded(..) => return,
+        };
+        self.loading.remove(id);
+        self.listeners.retain(|_, listeners| {
+            listeners.remove(id);
+            !listeners.is_empty()
+        });
+        for hook in hooks {
+            self.listeners.entry(hook.clone()).or_default().insert(*id);
+        }
+        // The file of VPI functions never has hooks.
+        if matches!(message, Message::Loading(_, LaunchKind::Script)) {
+            self.loading.insert(*id);
+        }
+    }
+
+    pub fn listens(&self, hook: &str) -> bool {
+        self.listeners.contains_key(hook) || !self.loading.is_empty()
+    }
+
+    /// Scripts that have this hook, or may turn out to have it; in the order of the start.
+    pub fn listeners(&self, hook: &str) -> impl Iterator<Item = ScriptId> {
+        let listeners = self.listeners.get(hook).into_iter().flatten();
+        listeners.chain(&self.loading).copied()
+    }
+
+    pub fn has(&self, id: ScriptId, hook: &str) -> bool {
+        let listeners = self.listeners.get(hook);
+        listeners.is_some_and(|listeners| listeners.contains(&id))
+    }
+
+    /// The hooks of a script.
+    pub fn of(&self, id: ScriptId) -> Vec<&str> {
+        let hooks = self.listeners.iter();
+        let hooks = hooks.filter(|(_, listeners)| listeners.contains(&id));
+        hooks.map(|(hook, _)| hook.as_str()).collect()
+    }
+}
+
+impl Cx<'_> {
+    /// Calls a hook of every script that has it, or may turn out to have it.
+    pub(super) fn raise(&mut self, hook: &str, server: Option<ServerId>, args: &[Value]) {
+        if self.hooks.listens(hook) {
+            let event = channel::event(hook, server, args);
+            for id in self.hooks.listeners(hook) {
+                self.scripts[id].push_event(event.clone());
+            }
+        }
+    }
 }

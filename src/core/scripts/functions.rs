@@ -71,7 +71,7 @@ impl Functions {
     /// A script offers one more function.
     pub fn register(&mut self, id: ScriptId, name: String, cx: &mut Cx<'_>) {
         let offer = cx.functions.scripts.get_mut(&id);
-        let fits = name.len() <= limits::SCRIPT_FUNCTION_BYTES_MAX && !name.is_empty();
+        let fits = channel::is_name(&name);
         match offer.filter(|it| fits && it.functions.len() < limits::SCRIPT_FUNCTIONS_MAX) {
             Some(offer) => {
                 offer.functions.insert(name);

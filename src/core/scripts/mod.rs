@@ -19,10 +19,8 @@
 //! Nothing waits for a script: when its queue is full, events are dropped and counted; calls wait as long as their
 //! callers.
 
-mod chat;
 mod events;
 mod functions;
-mod hooks;
 mod journal;
 mod orders;
 mod processes;
@@ -30,7 +28,6 @@ mod queue;
 mod requests;
 #[cfg(test)]
 mod tests;
-mod views;
 
 use std::collections::VecDeque;
 
@@ -53,7 +50,7 @@ use crate::protocol::engine_log::Line;
 use crate::protocol::game_report::GameReport;
 use crate::protocol::script_channel::{self as channel, FromScript};
 
-use hooks::Hooks;
+use events::Hooks;
 use orders::{ChatLine, Issuer};
 use processes::{List, Processes};
 
@@ -128,7 +125,7 @@ pub struct Scripts {
 struct Subjects {
     processes: Processes,
     events: events::Events,
-    chat: chat::Chat,
+    chat: orders::Chat,
     functions: functions::Functions,
     requests: requests::Requests,
 }

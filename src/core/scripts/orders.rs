@@ -1,16 +1,18 @@
 //! Who orders what of scripts: operators (`vpid script`), and admins in chat. `processes` carries it out.
 
-use std::fmt;
-
-use serde_json::{Value, json};
-
-use super::Cx;
-use crate::core::ids::{ServerId, Ticket};
+use super::{Cx, Message, events};
+use crate::core::deadlines::Expiring;
+use crate::core::ids::{ScriptId, ServerId, Ticket};
 use crate::core::message::Speaker;
 use crate::core::servers::ChatVerdict;
 use crate::limits;
 use crate::protocol::control::ScriptRequest;
+use crate::protocol::game_report::PlayerReport;
+use crate::protocol::script_channel as channel;
+use crate::protocol::script_channel::MessageId;
 use crate::protocol::signed::messages::Place;
+use serde_json::{Value, json};
+use std::collections::VecDeque;
 
 /// Who gets the result of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,51 +22,37 @@ pub enum Issuer {
 }
 
 /// Why an order was not carried out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OrderError {
+    #[error("{0:?} is no name of a script: letters, digits and _, as in NAME.py")]
     NoName(String),
+    #[error("there is no folder of scripts; set dir in [scripts]")]
     NoFolder,
+    #[error("there are {} scripts already", limits::SCRIPTS_MAX)]
     TooMany,
+    #[error("{0} is loaded already")]
     LoadedAlready(String),
+    #[error("{0} is not loaded")]
     NotLoaded(String),
-    Unknown {
-        name: String,
-        known: Vec<String>,
-    },
+    #[error("there is no script {name}{}", others(known))]
+    Unknown { name: String, known: Vec<String> },
     /// The script, and why it cannot be loaded.
+    #[error("{0} cannot be loaded: {1}")]
     Failed(String, String),
     /// The command lacks the name of a script.
+    #[error("say {0} and the name of a script")]
     Unnamed(String),
     /// It is not sure that the admin wrote the command.
+    #[error("{0}")]
     Doubtful(&'static str),
 }
 
-impl fmt::Display for OrderError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoName(name) => write!(
-                f,
-                "{name:?} is no name of a script: letters, digits and _, as in NAME.py"
-            ),
-            Self::NoFolder => f.write_str("there is no folder of scripts; set dir in [scripts]"),
-            Self::TooMany => write!(f, "there are {} scripts already", limits::SCRIPTS_MAX),
-            Self::LoadedAlready(name) => write!(f, "{name} is loaded already"),
-            Self::NotLoaded(name) => write!(f, "{name} is not loaded"),
-            Self::Unknown { name, known } if known.is_empty() => {
-                write!(f, "there is no script {name}, nor any other")
-            }
-            Self::Unknown { name, known } => {
-                let known = known.join(", ");
-                write!(f, "there is no script {name}; there is: {known}")
-            }
-            Self::Failed(name, why) => write!(f, "{name} cannot be loaded: {why}"),
-            Self::Unnamed(command) => write!(f, "say {command} and the name of a script"),
-            Self::Doubtful(why) => f.write_str(why),
-        }
+fn others(known: &[String]) -> String {
+    match known.is_empty() {
+        true => ", nor any other".into(),
+        false => format!("; there is: {}", known.join(", ")),
     }
 }
-
-impl std::error::Error for OrderError {}
 
 impl Cx<'_> {
     /// Reports the result of an order: an object, whose `ok` is the sentence that an admin gets.
@@ -105,7 +93,6 @@ pub fn list(issuer: Issuer, cx: &Cx<'_>) -> Value {
     }
 }
 
-/// What a chat line is.
 pub enum ChatLine {
     /// No command about scripts, or not of an admin.
     Other,
@@ -175,4 +162,95 @@ pub fn chat(
         }
     }
     ChatLine::Answered
+}
+
+// Lines of chat go from script to script, until the hook of one of them keeps them from the next ones.
+
+const HOOK: &str = "OnPlayerChat";
+
+/// Lines that await the verdict of a script.
+#[derive(Default)]
+pub struct Chat(Expiring<MessageId, Line>);
+
+struct Line {
+    /// It has the line now.
+    script: Option<ScriptId>,
+    server: ServerId,
+    args: [Value; 2],
+    next: VecDeque<ScriptId>,
+}
+
+impl Chat {
+    pub fn on_chat(&mut self, server: ServerId, speaker: &Speaker, text: &str, cx: &mut Cx<'_>) {
+        let next: VecDeque<ScriptId> = cx.hooks.listeners(HOOK).collect();
+        if next.is_empty() {
+            return;
+        }
+        let about = PlayerReport {
+            userid: speaker.userid,
+            name: Some(speaker.name.clone()),
+            steam: speaker.steam,
+            ..PlayerReport::default()
+        };
+        let who = events::known_or(server, None, &about, cx);
+        let text: String = text.chars().take(limits::COMMAND_BYTES_MAX).collect();
+        let line = Line {
+            script: None,
+            server,
+            args: [who, text.into()],
+            next,
+        };
+        self.pass_on(line, cx);
+    }
+
+    /// Sends a line to the next script, and waits for its verdict if there is one behind it.
+    fn pass_on(&mut self, mut line: Line, cx: &mut Cx<'_>) {
+        let server = Some(line.server);
+        while let Some(id) = line.next.pop_front() {
+            let script = &mut cx.scripts[id];
+            let full = self.0.len() >= limits::SCRIPT_VERDICTS_MAX;
+            if !script.is_running() || line.next.is_empty() || full {
+                script.push_event(channel::event(HOOK, server, &line.args));
+                continue;
+            }
+            let message = cx.scripts.next_message();
+            let event = channel::judged_event(message, HOOK, server, &line.args);
+            if cx.scripts[id].push_event(event) {
+                line.script = Some(id);
+                let due_ms = cx.now.mono_ms + limits::SCRIPT_VERDICT_MS;
+                return self.0.insert(message, line, due_ms);
+            }
+        }
+    }
+
+    /// A script has decided whether the next ones get a line.
+    pub fn on_verdict(&mut self, id: ScriptId, message: MessageId, pass: bool, cx: &mut Cx<'_>) {
+        let is_its = |line: &Line| line.script == Some(id);
+        if self.0.get(message).is_some_and(is_its)
+            && let Some(line) = self.0.remove(message)
+            && pass
+        {
+            self.pass_on(line, cx);
+        }
+    }
+
+    /// Lines of a script whose process ended are passed on.
+    pub fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
+        if let Message::ProcessEnded(id, _) = message {
+            for (_, line) in self.0.remove_where(|_, line| line.script == Some(*id)) {
+                self.pass_on(line, cx);
+            }
+        }
+    }
+
+    /// Lines whose verdict is late are passed on.
+    pub fn advance(&mut self, cx: &mut Cx<'_>) {
+        while let Some((_, line)) = self.0.pop_due(cx.now.mono_ms) {
+            self.pass_on(line, cx);
+        }
+    }
+
+    pub fn next_due(&self) -> Option<u64> {
+        self.0.next_due()
+    }
 }

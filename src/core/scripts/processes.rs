@@ -596,9 +596,8 @@ impl Processes {
         match outcome {
             // The file of VPI functions is loaded again in the same process.
             Ok(Value::Array(names)) => {
-                let names = names.into_iter();
-                let names = names.filter_map(|name| name.as_str().map(str::to_owned));
-                let names: Vec<String> = names.collect();
+                let names = names.iter().filter_map(Value::as_str);
+                let names = channel::bounded(names.map(str::to_owned));
                 let text = format!("reloaded: {} functions", names.len());
                 script.log(INFO, &text, cx.now);
                 script.problem = None;

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::events::Events;
-use super::{Cx, Message, views};
+use super::{Cx, Message, events};
 use crate::core::accepted_file::{AcceptedFile, Proof, Route};
 use crate::core::deadlines::Expiring;
 use crate::core::ids::{Caller, RequestId, RunId, ScriptId, ServerId, Source, Ticket};
@@ -138,7 +138,7 @@ impl Requests {
             "servers" => {
                 let all = cx.servers.iter();
                 let up_s = |server| events.uptime_s(server, cx.now);
-                let all = all.map(|(server, _)| views::server(server, up_s(server), cx));
+                let all = all.map(|(server, _)| events::server(server, up_s(server), cx));
                 return Ok(Some(all.collect()));
             }
             _ => {}
@@ -147,9 +147,9 @@ impl Requests {
         match request.what.as_str() {
             "server" => {
                 let up_s = events.uptime_s(server, cx.now);
-                Ok(Some(views::server(server, up_s, cx)))
+                Ok(Some(events::server(server, up_s, cx)))
             }
-            "players" => Ok(Some(views::players(server, cx))),
+            "players" => Ok(Some(events::players(server, cx))),
             "say" => show(server, None, &args, cx),
             "tell" => show(server, Some(userid(server, &args, cx)?), &args, cx),
             "tell_admins" => tell_admins(server, args.text("text")?, cx),
@@ -374,7 +374,7 @@ fn show(server: ServerId, to: Option<i64>, args: &Args, cx: &mut Cx<'_>) -> Answ
 fn tell_admins(server: ServerId, text: &str, cx: &mut Cx<'_>) -> Answer {
     let people = cx.servers.get(server).map(|game| game.roster.people());
     let people = people.into_iter().flatten();
-    let admins = people.filter(|person| views::about(server, person, cx).admin);
+    let admins = people.filter(|person| events::about(server, person, cx).admin);
     let admins: Vec<i64> = admins.map(|person| person.userid).collect();
     for userid in &admins {
         let (to, place) = (Some(*userid), Place::Chat);

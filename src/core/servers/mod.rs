@@ -4,9 +4,6 @@
 //! Commands go by RCON where it is configured and works, else through the game's script, which can
 //! run them only where the engine lets scripts do so. How texts for players go is in `texts`.
 
-mod chat;
-mod map_change;
-mod pause;
 mod rcon;
 pub mod registry;
 #[cfg(test)]
@@ -15,10 +12,9 @@ mod texts;
 
 pub use super::ids::ServerId;
 pub use super::message::{GameEvent, Speaker};
-pub use chat::ChatVerdict;
+pub use texts::ChatVerdict;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use super::chat_guard::{ChatGuard, ChatSource};
 use super::ids::{HostId, Ticket};
@@ -34,9 +30,8 @@ use crate::protocol::signed::messages::Push;
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
 
-use chat::PendingChat;
-use map_change::Sent;
-use rcon::RconState;
+use rcon::{RconState, Sent};
+use texts::PendingChat;
 
 pub struct GameServer {
     /// For sentences.
@@ -65,42 +60,25 @@ struct LogState {
 }
 
 /// Why nothing was sent to a game, with the server's label.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotSent {
+    #[error("there is no such server")]
     NoServer,
+    #[error("this cannot be a console command: {0}")]
     Unfit(Unfit),
+    #[error("{0}: there is no RCON, and no game's script is connected")]
     Unreachable(String),
-    /// RCON refused the password.
+    #[error("{0}: RCON refused the password")]
     Refused(String),
     /// This cannot be done by RCON.
+    #[error("{0}: no game's script is connected")]
     NoScript(String),
-    /// A map has just started, and too many commands wait.
+    #[error(
+        "{0}: a map has just started, and {most} commands wait until the game is ready",
+        most = limits::RCON_QUEUE_MAX
+    )]
     Full(String),
 }
-
-impl fmt::Display for NotSent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoServer => f.write_str("there is no such server"),
-            Self::Unfit(unfit) => write!(f, "this cannot be a console command: {unfit}"),
-            Self::Unreachable(label) => {
-                write!(
-                    f,
-                    "{label}: there is no RCON, and no game's script is connected"
-                )
-            }
-            Self::Refused(label) => write!(f, "{label}: RCON refused the password"),
-            Self::NoScript(label) => write!(f, "{label}: no game's script is connected"),
-            Self::Full(label) => write!(
-                f,
-                "{label}: a map has just started, and {} commands wait until the game is ready",
-                limits::RCON_QUEUE_MAX
-            ),
-        }
-    }
-}
-
-impl std::error::Error for NotSent {}
 
 #[derive(Default)]
 pub struct Servers {

@@ -1,19 +1,18 @@
 //! A server's RCON: what is known of it, the results of commands, and when `status` is requested.
 
-use std::collections::HashMap;
-
-use super::map_change::{MapChange, Sent};
-use super::pause::Pause;
-use super::{GameServer, ServerId, Servers};
+use super::{GameServer, NotSent, ServerId, Servers};
 use crate::core::Now;
+use crate::core::ids::Ticket;
 use crate::core::link::game::ConsoleState;
 use crate::core::output::Output;
+use crate::core::roster::Roster;
 use crate::limits;
 use crate::protocol::console::{Command, cvar_value};
 use crate::protocol::log_targets;
-use crate::protocol::rcon::{self, Failure};
+use crate::protocol::rcon::{self, Done, Failure};
 use crate::protocol::server_status::{self, ServerStatus};
 use crate::protocol::steam_id::SteamId;
+use std::collections::{HashMap, VecDeque};
 
 /// What is known of a server's RCON.
 #[derive(Default)]
@@ -51,7 +50,6 @@ impl RconState {
         !(self.refused || self.unreachable || self.unreadable)
     }
 
-    /// `status` is requested now.
     pub(super) fn requests_status(&mut self, ticket: u64, now: Now) {
         self.status_ticket = Some(ticket);
         self.requested_ms = Some(now.mono_ms);
@@ -248,5 +246,202 @@ impl GameServer {
         let recheck = self.roster.recheck_ms().filter(|_| !rcon.unreachable);
         let recheck_ms = recheck.map(|ms| ms.max(soon_ms).max(ready_ms));
         Some(recheck_ms.map_or(due_ms, |ms| ms.min(due_ms)))
+    }
+}
+
+// A map has just started: server.cfg runs, and where it sets rcon_password, the engine closes the
+// connections of RCON. What was sent then might have been run or not, so it waits for a moment.
+
+/// What waits for the moment to pass.
+#[derive(Default)]
+pub(super) struct Pause {
+    until_ms: Option<u64>,
+    began_ms: Option<u64>,
+    waiting: VecDeque<Sent>,
+}
+
+impl Pause {
+    /// Until when nothing is sent.
+    pub(super) fn until_ms(&self) -> Option<u64> {
+        self.until_ms
+    }
+
+    /// Several sources report the same map; gives whether it is a new one.
+    fn begin(&mut self, now: Now) -> bool {
+        let lately = |began_ms: u64| now.mono_ms.saturating_sub(began_ms) < limits::RCON_SETTLED_MS;
+        if self.began_ms.is_some_and(lately) {
+            return false;
+        }
+        self.began_ms = Some(now.mono_ms);
+        self.until_ms = Some(now.mono_ms + limits::RCON_SETTLE_MS);
+        true
+    }
+
+    /// What may be sent now.
+    fn end(&mut self, now: Now) -> VecDeque<Sent> {
+        if self.until_ms.is_none_or(|until_ms| until_ms > now.mono_ms) {
+            return VecDeque::new();
+        }
+        self.until_ms = None;
+        std::mem::take(&mut self.waiting)
+    }
+}
+
+impl GameServer {
+    /// A source has reported that a map has begun.
+    pub(super) fn map_began(&mut self, now: Now) {
+        if let Some(rcon) = &mut self.rcon {
+            let is_new = rcon.pause.begin(now);
+            rcon.slots_requested &= !is_new;
+            rcon.no_script &= !is_new;
+        }
+    }
+}
+
+impl Servers {
+    /// Sends a command by RCON, or keeps it for a moment. It is known to fit into a line.
+    pub(super) fn send(
+        &mut self,
+        id: ServerId,
+        sent: Sent,
+        out: &mut Output,
+    ) -> Result<(), NotSent> {
+        let ticket = self.ticket();
+        let server = self.get_mut(id).ok_or(NotSent::NoServer)?;
+        let label = &server.label;
+        let rcon = server.rcon.as_mut();
+        let rcon = rcon.ok_or_else(|| NotSent::Unreachable(label.clone()))?;
+        if rcon.pause.until_ms.is_none() {
+            out.rcon(id, ticket, &sent.command);
+            rcon.sent.insert(ticket, sent);
+            return Ok(());
+        }
+        if rcon.pause.waiting.len() >= limits::RCON_QUEUE_MAX {
+            return Err(NotSent::Full(label.clone()));
+        }
+        rcon.pause.waiting.push_back(sent);
+        Ok(())
+    }
+
+    /// Sends what has waited long enough; gives when to look again.
+    pub(super) fn send_delayed(&mut self, now: Now, out: &mut Output) -> Option<u64> {
+        let mut next_ms = None::<u64>;
+        for id in (0..self.all.len()).map(ServerId) {
+            let Some(rcon) = &mut self.all[id.0].rcon else {
+                continue;
+            };
+            let waited = rcon.pause.end(now);
+            next_ms = [next_ms, rcon.pause.until_ms].into_iter().flatten().min();
+            for sent in waited {
+                // It is sent at once now, or there is no RCON any more.
+                let _ = self.send(id, sent, out);
+            }
+        }
+        next_ms
+    }
+}
+
+// A change of the map by RCON. Some servers close the connection in the middle of it, so that no
+// reply comes: then the new map shows that the command was run.
+
+/// A command under way.
+pub struct Sent {
+    pub command: Command,
+    /// To whom the result is reported.
+    pub waiter: Option<Ticket>,
+    /// The text for the console's `say` where the game has no script engine.
+    pub instead: Option<String>,
+    /// The map when it was sent, and its number.
+    before: (String, u64),
+}
+
+/// Waits for its map.
+pub struct MapChange {
+    map: String,
+    before: (String, u64),
+    waiter: Option<Ticket>,
+    /// Why there is no reply.
+    why: String,
+    pub due_ms: u64,
+}
+
+impl Sent {
+    pub fn new(command: Command, waiter: Option<Ticket>, roster: &Roster) -> Self {
+        Self {
+            command,
+            waiter,
+            instead: None,
+            before: (roster.map().to_owned(), roster.map_number()),
+        }
+    }
+
+    /// The map that it changes to.
+    fn map(&self) -> Option<&str> {
+        let Command::Console(line) = &self.command else {
+            return None;
+        };
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words[..] {
+            ["changelevel" | "map", map] if !map.contains([';', '"']) => Some(map),
+            _ => None,
+        }
+    }
+}
+
+impl MapChange {
+    /// `None` where there is no map to wait for.
+    pub fn of(done: &Done, sent: &Sent, now: Now) -> Option<Self> {
+        let Err(Failure::Unclear(why)) = &done.result else {
+            return None;
+        };
+        Some(Self {
+            why: why.clone(),
+            map: sent.map()?.to_owned(),
+            before: sent.before.clone(),
+            waiter: sent.waiter,
+            due_ms: now.mono_ms + limits::CHANGE_MAP_MS,
+        })
+    }
+
+    /// Whether the new map is there; the same one again has to have begun.
+    fn is_done(&self, roster: &Roster) -> bool {
+        let (map, number) = &self.before;
+        let is_new = map != roster.map() || *number != roster.map_number();
+        roster.map().eq_ignore_ascii_case(&self.map) && is_new
+    }
+
+    /// It was not seen.
+    pub fn fails(self, label: &str, out: &mut Output) {
+        let seconds = limits::CHANGE_MAP_MS / 1_000;
+        let why = format!(
+            "{}; a change of the map closes it on some servers, but {} was not seen within \
+             {seconds} s",
+            self.why, self.map
+        );
+        log::warn!("{label}: the map may not have been changed: {why}");
+        out.complete(self.waiter, Err(why));
+    }
+}
+
+impl Servers {
+    /// Ends what waits for a map that is there, or for too long; gives when to look again.
+    pub(super) fn end_map_changes(&mut self, now: Now, out: &mut Output) -> Option<u64> {
+        let mut next_ms = None::<u64>;
+        for server in &mut self.all {
+            let Some(rcon) = &mut server.rcon else {
+                continue;
+            };
+            let roster = &server.roster;
+            if let Some(done) = rcon.map_change.take_if(|it| it.is_done(roster)) {
+                log::info!("{}: the map is {} now", server.label, done.map);
+                out.complete(done.waiter, Ok("".into()));
+            }
+            if let Some(late) = rcon.map_change.take_if(|it| it.due_ms <= now.mono_ms) {
+                late.fails(&server.label, out);
+            }
+            let due_ms = rcon.map_change.as_ref().map(|it| it.due_ms);
+            next_ms = [next_ms, due_ms].into_iter().flatten().min();
+        }
+        next_ms
     }
 }

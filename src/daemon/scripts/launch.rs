@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::config::file::other_encoding;
 use crate::config::{Config, Engine, Scripts};
 use crate::core::{Launch, LaunchKind, ScriptId};
-use crate::io::python::{Spec, StartError, hidden_variables, sources};
+use crate::io::python::{BOOT, MODULES, Spec, StartError, hidden_variables};
 use crate::io::script_files::{NoScript, find_one};
 use crate::io::venv::{Unusable, own_interpreter};
 use crate::limits;
@@ -54,7 +54,7 @@ pub fn spec(config: &Config, script: ScriptId, launch: &Launch) -> Result<Spec, 
     let is_interfaces = launch.kind == LaunchKind::Interfaces;
     let servers = launch.servers.iter();
     let servers = servers.map(|(id, name)| json!({ "id": id, "name": name }));
-    let modules = sources::MODULES.iter();
+    let modules = MODULES.iter();
     let modules = modules.map(|(name, source)| (name.to_string(), Value::from(*source)));
     let mut first_line = json!({
         "kind": if is_interfaces { "interfaces" } else { "script" },
@@ -78,7 +78,7 @@ pub fn spec(config: &Config, script: ScriptId, launch: &Launch) -> Result<Spec, 
         name: launch.name.clone(),
         interpreter: interpreter.unwrap_or_else(|| scripts.python.clone()),
         folder: folder.to_path_buf(),
-        boot: sources::BOOT.into(),
+        boot: BOOT.into(),
         first_line: first_line.to_string().into_bytes(),
         hidden: hidden_variables(is_interfaces),
         memory_bytes: settings.memory_bytes,

@@ -272,9 +272,9 @@ impl Daemon {
         let mut running = self.scripts.running.values();
         let look =
             running.any(|it| it.process.needs_polling() || it.process.memory_bound().is_some());
-        if look && !self.wheel.is_set(&Due::Look) {
+        if look && !self.wheel.contains(Due::Look) {
             let at_ms = self.now().mono_ms + limits::SCRIPT_LOOK_MS;
-            self.wheel.set(Due::Look, at_ms);
+            self.wheel.insert(Due::Look, (), at_ms);
         }
     }
 

@@ -79,7 +79,7 @@ impl Scene {
         let now_ms = self.daemon.now().mono_ms;
         // It is not to wait longer than the test does.
         let last_ms = now_ms + PATIENCE.as_millis() as u64;
-        self.daemon.wheel.set(Due::Poll, last_ms);
+        self.daemon.wheel.insert(Due::Poll, (), last_ms);
         self.daemon.wait().unwrap()
     }
 
@@ -283,7 +283,7 @@ fn what_lies_in_the_folder_is_started_and_what_cannot_be_is_said() {
 fn a_process_of_which_nothing_is_heard_any_more_is_looked_at() {
     let mut scene = Scene::new();
     scene.run(1, "import os, time; os.close(0); time.sleep(1000)");
-    while !scene.daemon.wheel.is_set(&Due::Look) {
+    while !scene.daemon.wheel.contains(Due::Look) {
         let wake = scene.wait();
         scene.daemon.read_scripts(wake.scripts);
     }
@@ -293,7 +293,7 @@ fn a_process_of_which_nothing_is_heard_any_more_is_looked_at() {
         // The loop is woken by this timer.
         scene.wait();
         scene.daemon.look_at_scripts();
-        assert!(scene.daemon.scripts.is_empty() || scene.daemon.wheel.is_set(&Due::Look));
+        assert!(scene.daemon.scripts.is_empty() || scene.daemon.wheel.contains(Due::Look));
     }
     let Some(Event::Script { what, .. }) = scene.daemon.events.pop_back() else {
         panic!("no end");

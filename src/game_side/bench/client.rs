@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
-use super::{Options, SCRIPT, Work, answers};
+use super::{Options, SCRIPT, Work, answered};
 use crate::game_side::stock::{FolderWatch, Game, GameCall};
 use crate::protocol::names;
 
@@ -125,7 +125,7 @@ impl Bench {
             let began = Instant::now();
             game.write(&files[0].0, &files[0].1)?;
             let us = loop {
-                let answers = answers::read(game)?;
+                let answers = answered(game)?;
                 let now = Instant::now();
                 if !answers.is_empty() {
                     game.empty()?;
@@ -259,7 +259,7 @@ impl Bench {
     ) -> io::Result<()> {
         let marked = changed.iter().zip(&self.games).zip(prepared);
         for ((_, game), prepared) in marked.filter(|((changed, _), _)| **changed) {
-            let answers = answers::read(game)?;
+            let answers = answered(game)?;
             if !answers.is_empty() {
                 game.empty()?;
             }

@@ -4,27 +4,25 @@
 //! been read. Throughput: every host writes all its files at once and reads answers as they
 //! come, from the first write to the last answer.
 
-mod answers;
 mod client;
 mod signed;
 
-use std::fmt;
-use std::io;
+use super::signed::SessionError;
+use super::stock::Game;
+use super::{NoServer, choose, stock_secret};
+use crate::config::{Config, Engine, Sqlite};
+use client::numbered_call;
+pub use client::{Bench, Latency, Throughput};
+use rusqlite::Connection;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use signed::SignedBench;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use rusqlite::Connection;
-use serde_json::{Value, json};
+use std::{fmt, io};
 use thiserror::Error;
-
-use super::servers::{NoServer, choose, stock_secret};
-use super::signed::SessionError;
-use crate::config::{Config, Engine, Sqlite};
-
-use client::numbered_call;
-use signed::SignedBench;
-
-pub use client::{Bench, Latency, Throughput};
 
 /// What each call does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -230,4 +228,27 @@ impl Drop for Table {
             eprintln!("the bench's table user_vpidbench_rows stays behind: {error}");
         }
     }
+}
+
+// What the measuring client reads of a response file: which calls are answered, and which with an
+// error. The values themselves are skipped.
+
+#[derive(Deserialize)]
+struct AnswerFile<'a> {
+    #[serde(borrow, rename = "Calls")]
+    calls: HashMap<String, &'a RawValue>,
+}
+
+/// The tokens in a game's input file, and whether each was answered with an error. A server that writes in
+/// place can be caught at half a file: that is left for the next look.
+fn answered(game: &Game) -> io::Result<Vec<(String, bool)>> {
+    let bytes = game.peek()?.unwrap_or_default();
+    let Ok(file) = serde_json::from_slice::<AnswerFile>(&bytes) else {
+        return Ok(Vec::new());
+    };
+    let is_error = |value: &RawValue| value.get().starts_with("\"[VPI ERROR]");
+    let answers = file.calls.into_iter();
+    Ok(answers
+        .map(|(token, value)| (token, is_error(value)))
+        .collect())
 }

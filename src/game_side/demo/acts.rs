@@ -3,16 +3,13 @@
 //! The story: `contracts.nut` keeps what players have won in its table
 //! `user_contracts_players`; `admin.nut` may use raw SQL and makes that table.
 
-use std::time::{Duration, Instant};
-
-use serde_json::{Value, json};
-
-use super::failure::{Failure, Outcome};
-use super::screen::Screen;
 use super::stage::{HOST, Stage};
+use super::{Failure, Outcome};
 use crate::game_side::forgetful::ForgetfulClient;
 use crate::game_side::stock::GameCall;
 use crate::protocol::names;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 pub const SCRIPT: &str = "contracts.nut";
 pub const ADMIN: &str = "admin.nut";
@@ -24,43 +21,43 @@ pub const READ_GAP: Duration = Duration::from_millis(165);
 const BURST: usize = 40;
 const SINGLES: usize = 100;
 
-pub fn daemon_start(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
+pub fn daemon_start(stage: &mut Stage<'_>) -> Outcome {
     let began = Instant::now();
     stage.start_daemon()?;
     let ping = GameCall::new(SCRIPT, "VPI_Ping", Value::Null);
     let tokens = stage.game.send(&[ping])?;
     stage.answers(&tokens)?;
-    screen.step(
+    stage.step(
         "vpid run",
         "started on an empty folder, with an empty SQLite database",
     )?;
-    screen.outcome("its first answer is there", Some(began.elapsed()))?;
+    stage.outcome("its first answer is there", Some(began.elapsed()))?;
     let kwargs = json!({"query": "CREATE TABLE user_duels_kills (n INTEGER)"});
     let (answer, _) = stage.call(GameCall::new(ADMIN, "VPI_DB_RawExecute", kwargs))?;
     same(&answer, &json!([]))
 }
 
-pub fn map_start(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
+pub fn map_start(stage: &mut Stage<'_>) -> Outcome {
     let began = Instant::now();
     stage.begin_map()?;
     let took = began.elapsed();
-    screen.step(
+    stage.step(
         "map start",
         &format!("the game writes {}", names::restart(HOST)),
     )?;
-    screen.outcome("noticed: answers of earlier maps are forgotten", Some(took))
+    stage.outcome("noticed: answers of earlier maps are forgotten", Some(took))
 }
 
-pub fn table_and_players(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
+pub fn table_and_players(stage: &mut Stage<'_>) -> Outcome {
     let create = format!(
         "CREATE TABLE {TABLE} (steamid TEXT PRIMARY KEY, name TEXT, wins INTEGER, points REAL)"
     );
     let call = GameCall::new(ADMIN, "VPI_DB_RawExecute", json!({"query": create}));
-    screen.step(
+    stage.step(
         "raw SQL",
         &format!("admin.nut, which is in raw_sql, makes {TABLE}"),
     )?;
-    expect(stage, screen, call, json!([]))?;
+    expect(stage, call, json!([]))?;
 
     let quoted = format!("'{}'", HOSTILE_NAME.replace('\'', "''"));
     let rows = [
@@ -77,52 +74,51 @@ pub fn table_and_players(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome 
     let tokens = stage.game.send(&calls)?;
     let answers = stage.answers(&tokens)?;
     let took = began.elapsed();
-    screen.step(
+    stage.step(
         "insert",
         &format!("three players join; one is called {HOSTILE_NAME}"),
     )?;
     for token in &tokens {
         same(&answers[token], &json!(1))?;
     }
-    screen.outcome(
+    stage.outcome(
         "1, 1, 1: three rows, and the name is only a name",
         Some(took),
     )
 }
 
-pub fn every_kind(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
+pub fn every_kind(stage: &mut Stage<'_>) -> Outcome {
     let kwargs = json!({"round": 1, "map": "cp_badlands"});
-    screen.step(
+    stage.step(
         "ping",
         "contracts.nut sends {\"round\": 1, \"map\": \"cp_badlands\"}",
     )?;
     let ping = GameCall::new(SCRIPT, "VPI_Ping", kwargs.clone());
-    expect(stage, screen, ping, kwargs)?;
+    expect(stage, ping, kwargs)?;
 
-    screen.step("select", "contracts.nut selects the players with wins >= 2")?;
+    stage.step("select", "contracts.nut selects the players with wins >= 2")?;
     expect(
         stage,
-        screen,
         select(&["name", "wins"], "wins", ">=", json!(2)),
         json!([["Bob", 2]]),
     )?;
 
-    changes(stage, screen)
+    changes(stage)
 }
 
-fn changes(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
+fn changes(stage: &mut Stage<'_>) -> Outcome {
     let kwargs = json!({
         "table": TABLE,
         "columns": ["steamid", "name", "wins", "points"],
         "values": ["'[U:1:102]'", "'Bob'", 3, 0],
         "update_values": {"t.wins": "t.wins + n.wins"},
     });
-    screen.step(
+    stage.step(
         "insert or update",
         "Bob, who is known, wins 3 times: \"t.wins\": \"t.wins + n.wins\"",
     )?;
     let call = GameCall::new(SCRIPT, "VPI_DB_UserInsertOrUpdate", kwargs);
-    expect(stage, screen, call, json!(1))?;
+    expect(stage, call, json!(1))?;
 
     let kwargs = json!({
         "table": TABLE,
@@ -130,53 +126,46 @@ fn changes(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
         "filter_column": "name",
         "filter_value": "Bob",
     });
-    screen.step(
+    stage.step(
         "update",
         "Bob's points become ROUND(COALESCE(points, 0) * 1.5 + wins, 1)",
     )?;
     expect(
         stage,
-        screen,
         GameCall::new(SCRIPT, "VPI_DB_UserUpdate", kwargs),
         json!(1),
     )?;
 
     let kwargs = json!({"table": TABLE, "filter_column": "name", "filter_value": HOSTILE_NAME});
-    screen.step(
+    stage.step(
         "delete",
         "the player with the long name is removed by that name",
     )?;
     expect(
         stage,
-        screen,
         GameCall::new(SCRIPT, "VPI_DB_UserDelete", kwargs),
         json!(1),
     )?;
 
     let query = format!("SELECT name, wins, points FROM {TABLE} WHERE wins >= %s ORDER BY wins");
     let kwargs = json!({"query": query, "format": [0]});
-    screen.step("raw SQL", "admin.nut looks at the table")?;
+    stage.step("raw SQL", "admin.nut looks at the table")?;
     let call = GameCall::new(ADMIN, "VPI_DB_RawExecute", kwargs);
-    expect(
-        stage,
-        screen,
-        call,
-        json!([["Ana", 0, 0.5], ["Bob", 5, 20.0]]),
-    )
+    expect(stage, call, json!([["Ana", 0, 0.5], ["Bob", 5, 20.0]]))
 }
 
-pub fn chains(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
+pub fn chains(stage: &mut Stage<'_>) -> Outcome {
     let win = || {
         let kwargs = json!({"table": TABLE, "values": {"wins": "wins + 1"}, "filter_column": "name", "filter_value": "Ana"});
         GameCall::new(SCRIPT, "VPI_DB_UserUpdate", kwargs)
     };
     let look = || select(&["wins"], "name", "=", json!("Ana"));
-    screen.step("chain", "update, update, select: in this order, one answer")?;
+    stage.step("chain", "update, update, select: in this order, one answer")?;
     let (answer, took) = chain(stage, &[win(), win(), look()])?;
     same(&answer, &json!([[2]]))?;
-    screen.outcome(&answer.to_string(), Some(took))?;
+    stage.outcome(&answer.to_string(), Some(took))?;
 
-    screen.step(
+    stage.step(
         "chain",
         "update, a call that fails, update: it goes on after the failure",
     )?;
@@ -185,10 +174,10 @@ pub fn chains(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
     same(&answer, &json!(1))?;
     let (after, _) = stage.call(look())?;
     same(&after, &json!([[4]]))?;
-    screen.outcome(&format!("{answer}; Ana has 4 wins"), Some(took))
+    stage.outcome(&format!("{answer}; Ana has 4 wins"), Some(took))
 }
 
-fn chain(stage: &mut Stage, calls: &[GameCall]) -> Outcome<(Value, Duration)> {
+fn chain(stage: &mut Stage<'_>, calls: &[GameCall]) -> Outcome<(Value, Duration)> {
     let began = Instant::now();
     let mut tokens = stage.game.send_chain(calls)?;
     let last = tokens.split_off(tokens.len() - 1);
@@ -197,21 +186,21 @@ fn chain(stage: &mut Stage, calls: &[GameCall]) -> Outcome<(Value, Duration)> {
     Ok((answer.unwrap_or_default(), began.elapsed()))
 }
 
-pub fn one_after_another(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
+pub fn one_after_another(stage: &mut Stage<'_>) -> Outcome {
     let began = Instant::now();
     for _ in 0..SINGLES {
         let (answer, _) = stage.call(select(&["wins"], "name", "=", json!("Bob")))?;
         same(&answer, &json!([[5]]))?;
     }
     let took = began.elapsed();
-    screen.step(
+    stage.step(
         "again and again",
         &format!("{SINGLES} selects, each after the answer to the last"),
     )?;
-    screen.outcome(&format!("{SINGLES} answers"), Some(took))
+    stage.outcome(&format!("{SINGLES} answers"), Some(took))
 }
 
-pub fn forgetful_burst(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
+pub fn forgetful_burst(stage: &mut Stage<'_>) -> Outcome {
     let calls: Vec<GameCall> = (0..BURST)
         .map(|n| GameCall::new(SCRIPT, "VPI_Ping", json!({"n": n})))
         .collect();
@@ -232,7 +221,7 @@ pub fn forgetful_burst(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
     let took = began.elapsed();
     let lost = client.waiting().len();
     stage.answered += BURST - lost;
-    screen.step(
+    stage.step(
         "burst",
         &format!(
             "{BURST} calls in one file. Like the stock client, this one overlooks every second \
@@ -249,12 +238,12 @@ pub fn forgetful_burst(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
         "read in turn: {}. Lost: 0, since vpid repeats its answers",
         counts.join(", ")
     );
-    screen.outcome(&text, Some(took))?;
+    stage.outcome(&text, Some(took))?;
     let once = format!(
         "(answered once only, {} of {BURST} would be lost)",
         BURST / 2
     );
-    screen.outcome(&once, None)
+    stage.outcome(&once, None)
 }
 
 /// A select of contracts.nut in its table.
@@ -267,15 +256,10 @@ pub fn select(columns: &[&str], column: &str, op: &str, value: Value) -> GameCal
 }
 
 /// Makes a call that must be answered just so, and shows the answer.
-pub fn expect(
-    stage: &mut Stage,
-    screen: &mut Screen<'_>,
-    call: GameCall,
-    wanted: Value,
-) -> Outcome {
+pub fn expect(stage: &mut Stage<'_>, call: GameCall, wanted: Value) -> Outcome {
     let (answer, took) = stage.call(call)?;
     same(&answer, &wanted)?;
-    screen.outcome(&answer.to_string(), Some(took))
+    stage.outcome(&answer.to_string(), Some(took))
 }
 
 pub fn same(answer: &Value, wanted: &Value) -> Outcome {
@@ -296,4 +280,46 @@ pub fn reason_of(answer: &Value) -> Outcome<&str> {
         Some((_, reason)) => Ok(reason),
         None => Err(Failure::Answer(answer.clone(), "an error".into())),
     }
+}
+
+pub fn python(stage: &mut Stage<'_>) -> Outcome {
+    if !stage.python {
+        stage.step(
+            "skipped",
+            "there is no python3, 3.9 or later, on this machine",
+        )?;
+        return Ok(());
+    }
+    stage.step(
+        "call",
+        "contracts.nut calls ranks.top(count=1) of ranks.py, which reads the database",
+    )?;
+    let kwargs = json!({"count": 1});
+    let top = GameCall::new(SCRIPT, "ranks.top", kwargs);
+    expect(stage, top, json!([{"name": "Bob", "wins": 5}]))?;
+
+    stage.step("data", "a table goes there, and a text comes back")?;
+    let kwargs = json!({"kills": {"Ana": 7, "Bob": 3}});
+    let best = GameCall::new(SCRIPT, "ranks.best_of", kwargs);
+    expect(stage, best, json!("Ana"))?;
+
+    stage.step(
+        "crash",
+        "contracts.nut calls ranks.crash, which ends its process",
+    )?;
+    let crash = GameCall::new(SCRIPT, "ranks.crash", json!(null));
+    let (answer, took) = stage.call(crash)?;
+    let reason = reason_of(&answer)?;
+    if !reason.starts_with("Interrupted") {
+        return Err(Failure::Answer(answer, "Interrupted".into()));
+    }
+    stage.outcome(reason, Some(took))?;
+    let kwargs = json!({"kills": {"Bob": 1}});
+    let again = GameCall::new(SCRIPT, "ranks.best_of", kwargs);
+    let (answer, took) = stage.call(again)?;
+    same(&answer, &json!("Bob"))?;
+    stage.outcome(
+        "the next call waits for the script, which is started again",
+        Some(took),
+    )
 }

@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use fake_rcon::{FakeRcon, FakeServer, Player};
 use fake_vyhub::{FakeVyhub, port};
 
-use super::failure::{Failure, Outcome};
 use super::stage::secret;
+use super::{Failure, Outcome};
 use crate::io::random;
 use crate::protocol::steam_id::SteamId;
 

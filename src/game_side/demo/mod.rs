@@ -5,32 +5,26 @@
 
 mod acts;
 mod community;
-mod failure;
-#[cfg(feature = "fake-game")]
-mod game_act;
-#[cfg(feature = "fake-game")]
-mod game_crowd;
-mod python_act;
 mod screen;
+#[cfg_attr(feature = "fake-game", path = "game_act.rs")]
+#[cfg_attr(not(feature = "fake-game"), path = "wire_act.rs")]
+mod signed_act;
 mod stage;
 mod trouble;
 mod vyhub_act;
-#[cfg(not(feature = "fake-game"))]
-mod wire_act;
-#[cfg(not(feature = "fake-game"))]
-mod wire_crowd;
 
-use std::io::{self, IsTerminal, Write};
-use std::time::{Duration, Instant};
-
+use super::signed::SessionError;
+use crate::io::control::AskError;
+use crate::protocol::signed::messages::CallFailed;
 use community::Community;
-use failure::{Failure, Outcome};
 use screen::Screen;
+use serde_json::Value;
 use stage::Stage;
-#[cfg(feature = "fake-game")]
-use {game_act as signed_act, game_crowd as crowd};
-#[cfg(not(feature = "fake-game"))]
-use {wire_act as signed_act, wire_crowd as crowd};
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+use thiserror::Error;
 
 /// Nothing in the demo takes as long on a machine that works, however busy it is.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -38,11 +32,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Runs the whole story. Nothing is left behind, also where it fails.
 pub fn run(out: &mut dyn Write) -> Outcome {
     let began = Instant::now();
-    let mut screen = Screen::new(out, wants_colours());
+    let colours = wants_colours();
     let mut community = Community::set_up()?;
-    let mut stage = Stage::set_up(|key| community.config(key))?;
-    let played =
-        play(&mut stage, &mut community, &mut screen).map_err(|failure| stage.explain(failure));
+    let screen = Screen::new(&mut *out, colours);
+    let mut stage = Stage::set_up(screen, |key| community.config(key))?;
+    let played = play(&mut stage, &mut community).map_err(|failure| stage.explain(failure));
     let memory_kib = stage.daemon_memory_kib();
     let folder = stage.path().to_path_buf();
     let figures = Figures {
@@ -60,34 +54,38 @@ pub fn run(out: &mut dyn Write) -> Outcome {
     if folder.exists() {
         return Err(Failure::LeftBehind(folder));
     }
-    figures.show(&mut screen, began.elapsed())
+    figures.show(&mut Screen::new(out, colours), began.elapsed())
 }
 
-fn play(stage: &mut Stage, community: &mut Community, screen: &mut Screen<'_>) -> Outcome {
-    screen.title("vpid demo: a real daemon, and a made-up game server that writes its files")?;
-    screen.heading("A game with our scripts, signed")?;
-    acts::daemon_start(stage, screen)?;
-    signed_act::play(stage, screen)?;
-    screen.heading("A community with VyHub")?;
-    vyhub_act::play(stage, community, screen)?;
-    screen.heading("A game with the stock scripts: a map starts")?;
-    acts::map_start(stage, screen)?;
-    screen.heading("Scripts call")?;
-    acts::table_and_players(stage, screen)?;
-    acts::every_kind(stage, screen)?;
-    acts::chains(stage, screen)?;
-    acts::one_after_another(stage, screen)?;
-    screen.heading("Python beside the game")?;
-    python_act::play(stage, screen)?;
-    screen.heading("A client that forgets")?;
-    acts::forgetful_burst(stage, screen)?;
-    screen.heading("What is refused")?;
-    trouble::refused_calls(stage, screen)?;
-    trouble::forged_file(stage, screen)?;
-    trouble::replayed_file(stage, screen)?;
-    screen.heading("Accidents")?;
-    trouble::killed(stage, screen)?;
-    trouble::map_change(stage, screen)
+fn play(stage: &mut Stage<'_>, community: &mut Community) -> Outcome {
+    stage
+        .screen
+        .title("vpid demo: a real daemon, and a made-up game server that writes its files")?;
+    stage.screen.heading("A game with our scripts, signed")?;
+    acts::daemon_start(stage)?;
+    signed_act::play(stage)?;
+    stage.screen.heading("A community with VyHub")?;
+    vyhub_act::play(stage, community)?;
+    stage
+        .screen
+        .heading("A game with the stock scripts: a map starts")?;
+    acts::map_start(stage)?;
+    stage.screen.heading("Scripts call")?;
+    acts::table_and_players(stage)?;
+    acts::every_kind(stage)?;
+    acts::chains(stage)?;
+    acts::one_after_another(stage)?;
+    stage.screen.heading("Python beside the game")?;
+    acts::python(stage)?;
+    stage.screen.heading("A client that forgets")?;
+    acts::forgetful_burst(stage)?;
+    stage.screen.heading("What is refused")?;
+    trouble::refused_calls(stage)?;
+    trouble::forged_file(stage)?;
+    trouble::replayed_file(stage)?;
+    stage.screen.heading("Accidents")?;
+    trouble::killed(stage)?;
+    trouble::map_change(stage)
 }
 
 fn wants_colours() -> bool {
@@ -128,5 +126,62 @@ impl Figures {
         screen.good(
             "All as it should be. Nothing was left behind: vpid has ended, its folder is gone.",
         )
+    }
+}
+
+/// What ends the demo; its text is what the operator reads.
+#[derive(Debug, Error)]
+pub enum Failure {
+    #[error("the answer is {0}, and should be {1}")]
+    Answer(Value, Value),
+    /// Something else is not as the story has it; a sentence.
+    #[error("{0}")]
+    Unexpected(String),
+    #[error("{0} rows and different ones, and should be {1} of each")]
+    Rows(String, usize),
+    #[error("{0} of {1} answers were lost")]
+    Lost(usize, usize),
+    #[error("{0} did not come within {seconds} s", seconds = PATIENCE.as_secs())]
+    Late(String),
+    #[error("interrupted")]
+    Interrupted,
+    /// And when.
+    #[error("the daemon ended {1} ({0})")]
+    DaemonEnded(ExitStatus, &'static str),
+    /// The system did not do this.
+    #[error("{0} ({1})")]
+    System(String, io::Error),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Errno(#[from] rustix::io::Errno),
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    #[error(transparent)]
+    Operator(#[from] AskError),
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    #[error(transparent)]
+    Call(#[from] CallFailed),
+    #[error("{0} was left behind")]
+    LeftBehind(PathBuf),
+    #[error("{0}\nThe end of the daemon's log:\n{1}")]
+    Logged(Box<Failure>, String),
+    /// The second one while everything was removed.
+    #[error("{0}\n{1}")]
+    Both(Box<Failure>, Box<Failure>),
+}
+
+pub type Outcome<T = ()> = Result<T, Failure>;
+
+impl Failure {
+    pub fn unexpected<T>(sentence: impl Into<String>) -> Outcome<T> {
+        Err(Self::Unexpected(sentence.into()))
+    }
+
+    /// For `map_err`: the system cannot do `what`.
+    pub fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        move |error| Self::System(what, error)
     }
 }

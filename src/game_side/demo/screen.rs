@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use super::failure::{Failure, Outcome};
+use super::{Failure, Outcome};
 
 /// Columns of a name, and of the text beside it.
 const NAME_WIDTH: usize = 17;

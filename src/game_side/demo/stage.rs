@@ -19,9 +19,10 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use tempfile::TempDir;
 
 use super::PATIENCE;
-use super::failure::{Failure, Outcome};
+use super::screen::Screen;
+use super::{Failure, Outcome};
 use crate::game_side::stock::{FolderWatch, Game, GameCall};
-use crate::io::{operator, random};
+use crate::io::{control, random};
 use crate::protocol::control::Request;
 use crate::protocol::names;
 use crate::protocol::signed::messages::Push;
@@ -57,7 +58,8 @@ raw_sql = ["admin.nut"]
 
 const SCRIPTS: &str = "\n[scripts]\ndir = \"scripts\"\n";
 
-pub struct Stage {
+pub struct Stage<'a> {
+    pub screen: Screen<'a>,
     path: PathBuf,
     folder: Option<TempDir>,
     daemon: Option<Child>,
@@ -75,10 +77,10 @@ pub struct Stage {
     pub latencies: Vec<Duration>,
 }
 
-impl Stage {
+impl<'a> Stage<'a> {
     /// Makes the folders. The daemon does not run yet. `more`: what else stands in its
     /// configuration, made with the key of scripts.
-    pub fn set_up(more: impl FnOnce(&str) -> String) -> Outcome<Self> {
+    pub fn set_up(screen: Screen<'a>, more: impl FnOnce(&str) -> String) -> Outcome<Self> {
         let interrupted = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             // The second one of the same kind ends the demo at once.
@@ -100,6 +102,7 @@ impl Stage {
         let watch = FolderWatch::new(&scriptdata)
             .map_err(Failure::system("the folder cannot be watched"))?;
         Ok(Self {
+            screen,
             game: Game::new(&scriptdata, HOST, secret.as_bytes()),
             key,
             python,
@@ -112,6 +115,16 @@ impl Stage {
             answered: 0,
             latencies: Vec::new(),
         })
+    }
+
+    /// What was done in the game.
+    pub fn step(&mut self, name: &str, did: &str) -> Outcome {
+        self.screen.step(name, did)
+    }
+
+    /// The result, and how long it took.
+    pub fn outcome(&mut self, text: &str, took: Option<Duration>) -> Outcome {
+        self.screen.outcome(text, took)
     }
 
     pub fn path(&self) -> &Path {
@@ -153,7 +166,6 @@ impl Stage {
         Ok(())
     }
 
-    /// `kill -9`.
     pub fn kill_daemon(&mut self) -> Outcome {
         let Some(mut daemon) = self.daemon.take() else {
             return Ok(());
@@ -163,7 +175,6 @@ impl Stage {
         Ok(())
     }
 
-    /// What the daemon holds in memory.
     pub fn daemon_memory_kib(&self) -> Option<u64> {
         let pid = self.daemon.as_ref()?.id();
         let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
@@ -229,7 +240,7 @@ impl Stage {
         let push = Push::Call { function, args };
         let (host, keep) = (Some(DUEL_HOST.to_string()), false);
         let request = Request::Push { host, push, keep };
-        thread::spawn(move || Ok(operator::ask(&state, &request, PATIENCE)?))
+        thread::spawn(move || Ok(control::ask(&state, &request, PATIENCE)?))
     }
 
     /// Adds the end of the daemon's log.
@@ -351,7 +362,7 @@ impl Stage {
     }
 }
 
-impl Drop for Stage {
+impl Drop for Stage<'_> {
     fn drop(&mut self) {
         let _ = self.kill_daemon();
     }

@@ -7,9 +7,8 @@ use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
 use super::acts::{ADMIN, READ_GAP, SCRIPT, TABLE, reason_of, same, select};
-use super::failure::{Failure, Outcome};
-use super::screen::Screen;
 use super::stage::{HOST, Stage};
+use super::{Failure, Outcome};
 use crate::game_side::stock::{Game, GameCall};
 
 const KILLS_TABLE: &str = "user_contracts_kills";
@@ -19,7 +18,7 @@ const CALLS_PER_FILE: usize = 20;
 /// Calls whose answers a map change overtakes.
 const LATE_CALLS: usize = 5;
 
-pub fn refused_calls(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
+pub fn refused_calls(stage: &mut Stage<'_>) -> Outcome {
     let select = |script: &str, table: &str| {
         GameCall::new(script, "VPI_DB_UserSelect", json!({"table": table}))
     };
@@ -68,38 +67,38 @@ pub fn refused_calls(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
                 "the error is {reason:?}, and should be a {wanted}"
             ));
         }
-        screen.step(name, did)?;
-        screen.outcome(reason, Some(took))?;
+        stage.step(name, did)?;
+        stage.outcome(reason, Some(took))?;
     }
     Ok(())
 }
 
-pub fn forged_file(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
+pub fn forged_file(stage: &mut Stage<'_>) -> Outcome {
     let stranger = Game::new(
         &stage.scriptdata(),
         HOST,
         b"a guess at the secret, of any length",
     );
     let (name, forged) = (stage.game.next_name(), stranger.file_text(&win("_forged_")));
-    screen.step(
+    stage.step(
         "forged file",
         "a program without the secret writes a call file",
     )?;
     let began = Instant::now();
     stage.game.write(&name, &forged)?;
     let reason = rejected(stage, 1)?;
-    screen.outcome(
+    stage.outcome(
         &format!("moved to rejected/: {reason}"),
         Some(began.elapsed()),
     )
 }
 
-pub fn replayed_file(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
+pub fn replayed_file(stage: &mut Stage<'_>) -> Outcome {
     let file = stage.game.file_text(&win("_replay_"));
     let name = stage.game.next_name();
     stage.game.write(&name, &file)?;
     stage.answers(&["_replay_".to_string()])?;
-    screen.step(
+    stage.step(
         "replayed file",
         "a call file of the game is copied and written again",
     )?;
@@ -110,8 +109,8 @@ pub fn replayed_file(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
     let took = began.elapsed();
     let (wins, _) = stage.call(select(&["wins"], "name", "=", json!("Bob")))?;
     same(&wins, &json!([[6]]))?;
-    screen.outcome(&format!("moved to rejected/: {reason}"), Some(took))?;
-    screen.outcome("the win in it was counted once, the forged one never", None)
+    stage.outcome(&format!("moved to rejected/: {reason}"), Some(took))?;
+    stage.outcome("the win in it was counted once, the forged one never", None)
 }
 
 /// The calls of a file in which Bob wins once more.
@@ -126,7 +125,7 @@ fn win(token: &str) -> Value {
 }
 
 /// Waits until so many files were rejected; gives the reason of the newest.
-fn rejected(stage: &mut Stage, count: usize) -> Outcome<String> {
+fn rejected(stage: &mut Stage<'_>, count: usize) -> Outcome<String> {
     let folder = stage.path().join("state/rejected");
     stage.until("the reason in rejected/", |_| {
         let mut reasons = Vec::new();
@@ -149,13 +148,13 @@ fn rejected(stage: &mut Stage, count: usize) -> Outcome<String> {
     })
 }
 
-pub fn killed(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
+pub fn killed(stage: &mut Stage<'_>) -> Outcome {
     let create = format!("CREATE TABLE {KILLS_TABLE} (serial INTEGER)");
     let call = GameCall::new(ADMIN, "VPI_DB_RawExecute", json!({"query": create}));
     same(&stage.call(call)?.0, &json!([]))?;
 
     let total = FILES * CALLS_PER_FILE;
-    screen.step(
+    stage.step(
         "kill -9",
         &format!("{total} inserts in {FILES} files; the daemon is killed in the middle, and the game goes on writing"),
     )?;
@@ -174,7 +173,7 @@ pub fn killed(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
     let (taken, waiting): (Vec<String>, Vec<String>) = names
         .filter(|name| name.contains("_output.interface"))
         .partition(|name| name.ends_with(".taken"));
-    screen.outcome(
+    stage.outcome(
         &format!(
             "{committed} inserts were committed, {} files were taken and not finished, {} wait",
             taken.len(),
@@ -190,8 +189,8 @@ pub fn killed(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
     for token in &tokens {
         same(&answers[token], &json!(1))?;
     }
-    screen.step("restart", "vpid run, on what the dead one left")?;
-    screen.outcome(&format!("all {total} answers are there"), Some(took))?;
+    stage.step("restart", "vpid run, on what the dead one left")?;
+    stage.outcome(&format!("all {total} answers are there"), Some(took))?;
 
     let query = format!("SELECT COUNT(*), COUNT(DISTINCT serial) FROM {KILLS_TABLE}");
     let call = GameCall::new(ADMIN, "VPI_DB_RawExecute", json!({"query": query}));
@@ -199,14 +198,14 @@ pub fn killed(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
     if counted != json!([[total, total]]) {
         return Err(Failure::Rows(counted.to_string(), total));
     }
-    screen.outcome(
+    stage.outcome(
         &format!("counted: {total} rows, {total} different: none lost, none twice"),
         None,
     )
 }
 
 /// Writes one file of inserts, each with a serial number of its own.
-fn write_kills(stage: &mut Stage, file: usize) -> Outcome<Vec<String>> {
+fn write_kills(stage: &mut Stage<'_>, file: usize) -> Outcome<Vec<String>> {
     let first = file * CALLS_PER_FILE;
     let calls: Vec<GameCall> = (first..first + CALLS_PER_FILE)
         .map(|serial| {
@@ -218,14 +217,14 @@ fn write_kills(stage: &mut Stage, file: usize) -> Outcome<Vec<String>> {
 }
 
 /// What stands in the database of a daemon that is dead.
-fn committed(stage: &Stage) -> Outcome<i64> {
+fn committed(stage: &Stage<'_>) -> Outcome<i64> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
     let connection = Connection::open_with_flags(stage.database(), flags)?;
     let query = format!("SELECT COUNT(*) FROM {KILLS_TABLE}");
     Ok(connection.query_row(&query, [], |row| row.get(0))?)
 }
 
-pub fn map_change(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
+pub fn map_change(stage: &mut Stage<'_>) -> Outcome {
     let calls: Vec<GameCall> = (0..LATE_CALLS)
         .map(|n| {
             let kwargs = json!({"table": KILLS_TABLE, "values": [10_000 + n]});
@@ -243,7 +242,7 @@ pub fn map_change(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
             .all(|token| file.contains(token.as_str()))
             .then_some(()))
     })?;
-    screen.step(
+    stage.step(
         "map change",
         &format!("{LATE_CALLS} inserts; the map ends before the game has read the answers"),
     )?;
@@ -265,14 +264,14 @@ pub fn map_change(stage: &mut Stage, screen: &mut Screen<'_>) -> Outcome {
             "the answer to {token} of the old map reached the new one"
         ));
     }
-    screen.outcome(
+    stage.outcome(
         "the new map gets its own answers, and none of the old map's",
         Some(took),
     )?;
     let kwargs = json!({"table": KILLS_TABLE, "columns": ["COUNT(*)"], "filter_column": "serial", "filter_op": ">=", "filter_value": 10_000});
     let (count, _) = stage.call(GameCall::new(SCRIPT, "VPI_DB_UserSelect", kwargs))?;
     same(&count, &json!([[LATE_CALLS]]))?;
-    screen.outcome(
+    stage.outcome(
         &format!("the {LATE_CALLS} inserts stand: no caller waits, but the calls were made"),
         None,
     )

@@ -9,11 +9,10 @@ use serde_json::{Value, json};
 
 use super::PATIENCE;
 use super::community::{ANA, BOB, Community, MALLORY, MAP, Person};
-use super::crowd::Crowd;
-use super::failure::{Failure, Outcome};
-use super::screen::Screen;
+use super::signed_act::Crowd;
 use super::stage::Stage;
-use crate::io::operator;
+use super::{Failure, Outcome};
+use crate::io::control;
 use crate::protocol::control::{QueueRequest, Request};
 
 /// A banned player is to be gone within this time, also on a busy machine. One that is overlooked at first is found
@@ -23,29 +22,32 @@ const BAN: &str = "!ban Bob 2h aimbot; quit";
 const REASON: &str = "aimbot; quit";
 
 /// The stage, who plays on it, and the community around.
-struct Scene<'a> {
-    stage: &'a mut Stage,
+struct Scene<'a, 's> {
+    stage: &'a mut Stage<'s>,
     community: &'a mut Community,
     crowd: Crowd,
     ana: i32,
 }
 
-pub fn play(stage: &mut Stage, community: &mut Community, screen: &mut Screen<'_>) -> Outcome {
-    let crowd = Crowd::start(stage, community, screen)?;
+pub fn play(stage: &mut Stage<'_>, community: &mut Community) -> Outcome {
+    let crowd = Crowd::start(stage, community)?;
     let mut scene = Scene {
         stage,
         community,
         crowd,
         ana: 0,
     };
-    let bob = scene.newcomers(screen)?;
-    scene.state(screen)?;
-    scene.banned_on_sight(screen)?;
-    scene.away(bob, screen)?;
-    scene.killed(screen)?;
-    scene.back(screen)?;
+    let bob = scene.newcomers()?;
+    scene.state()?;
+    scene.banned_on_sight()?;
+    scene.away(bob)?;
+    scene.killed()?;
+    scene.back()?;
     let Scene {
-        community, crowd, ..
+        stage,
+        community,
+        crowd,
+        ..
     } = scene;
     let wrong = community.vyhub.violations();
     if !wrong.is_empty() {
@@ -53,10 +55,10 @@ pub fn play(stage: &mut Stage, community: &mut Community, screen: &mut Screen<'_
             "VyHub got requests that its API does not take: {wrong:?}"
         ));
     }
-    crowd.end(community, screen)
+    crowd.end(stage, community)
 }
 
-impl Scene<'_> {
+impl Scene<'_, '_> {
     /// Waits while the game goes on.
     fn soon<T>(
         &mut self,
@@ -78,7 +80,7 @@ impl Scene<'_> {
         })
     }
 
-    fn newcomers(&mut self, screen: &mut Screen<'_>) -> Outcome<i32> {
+    fn newcomers(&mut self) -> Outcome<i32> {
         self.community
             .log(&format!("Started map \"{MAP}\" (CRC \"1\")"))?;
         let began = Instant::now();
@@ -86,11 +88,11 @@ impl Scene<'_> {
         let bob = self.crowd.join(self.community, BOB)?;
         self.soon("Bob's user in VyHub", |community, _| community.user(BOB))?;
         let took = began.elapsed();
-        screen.step(
+        self.stage.step(
             "a new player",
             "Ana, an admin, and Bob join; Bob has never been here",
         )?;
-        screen.outcome("VyHub has a user for Bob", Some(took))?;
+        self.stage.outcome("VyHub has a user for Bob", Some(took))?;
         // What Ana may do must be known here before VyHub goes away.
         let rights = self.stage.path().join("state/vyhub/rights.json");
         let ana = ANA.steam64().to_string();
@@ -102,7 +104,7 @@ impl Scene<'_> {
     }
 
     /// The last status that VyHub got has both players.
-    fn state(&mut self, screen: &mut Screen<'_>) -> Outcome {
+    fn state(&mut self) -> Outcome {
         let state = self.soon("the status in VyHub", |community, _| {
             let state = community.vyhub.last_status()?;
             (state["users_current"] == json!(2)).then_some(state)
@@ -118,7 +120,7 @@ impl Scene<'_> {
         if !named(ANA) || !named(BOB) {
             return Failure::unexpected(format!("the status does not name both players: {state}"));
         }
-        screen.step(
+        self.stage.step(
             "status",
             "a second after the map began, and then each minute",
         )?;
@@ -126,7 +128,7 @@ impl Scene<'_> {
             "VyHub knows: {} on {MAP}, alive, and how each player does",
             state["users_current"]
         );
-        screen.outcome(&status, None)
+        self.stage.outcome(&status, None)
     }
 
     /// Joins with a banned player; gives the reason of the kick, and how soon it came.
@@ -161,18 +163,19 @@ impl Scene<'_> {
         }
     }
 
-    fn banned_on_sight(&mut self, screen: &mut Screen<'_>) -> Outcome {
+    fn banned_on_sight(&mut self) -> Outcome {
         let (reason, took) = self.turned_away(MALLORY)?;
         if !reason.contains("sold items") {
             return Failure::unexpected(format!("Mallory was kicked with the words {reason:?}"));
         }
-        screen.step("a banned player", "Mallory, who is banned in VyHub, joins")?;
-        screen.outcome(&format!("kicked: {reason}"), Some(took))
+        self.stage
+            .step("a banned player", "Mallory, who is banned in VyHub, joins")?;
+        self.stage.outcome(&format!("kicked: {reason}"), Some(took))
     }
 
-    fn away(&mut self, bob: i32, screen: &mut Screen<'_>) -> Outcome {
+    fn away(&mut self, bob: i32) -> Outcome {
         self.community.vyhub.pause();
-        screen.step(
+        self.stage.step(
             "!ban",
             &format!("VyHub's API goes down. Ana writes into the chat: {BAN}"),
         )?;
@@ -189,17 +192,19 @@ impl Scene<'_> {
         if !is(wanted[0]) || !(is(wanted[1]) || is(("state", "sending"))) {
             return Failure::unexpected(format!("the queue has {entry}"));
         }
-        screen.outcome("on disk first; then Bob is kicked", Some(took))?;
+        self.stage
+            .outcome("on disk first; then Bob is kicked", Some(took))?;
         let ana = self.ana;
         self.soon("the text to Ana", |community, crowd| {
             let shown =
                 crowd.was_shown(community, ana, "VyHub is unreachable and will get it later");
             shown.then_some(())
         })?;
-        screen.outcome("Ana reads that VyHub gets the ban later", None)?;
+        self.stage
+            .outcome("Ana reads that VyHub gets the ban later", None)?;
         let (_, took) = self.turned_away(BOB)?;
-        screen.step("staying out", "Bob tries again")?;
-        screen.outcome("kicked", Some(took))
+        self.stage.step("staying out", "Bob tries again")?;
+        self.stage.outcome("kicked", Some(took))
     }
 
     /// What stands in the queue, as `vpid queue list` shows it.
@@ -215,15 +220,15 @@ impl Scene<'_> {
 
     fn queue(&self) -> Outcome<Vec<Value>> {
         let request = Request::Queue(QueueRequest::List);
-        let mut reply = operator::ask(&self.stage.path().join("state"), &request, PATIENCE)?;
+        let mut reply = control::ask(&self.stage.path().join("state"), &request, PATIENCE)?;
         match reply["queue"].take() {
             Value::Array(queue) => Ok(queue),
             other => Failure::unexpected(format!("the queue is {other}")),
         }
     }
 
-    fn killed(&mut self, screen: &mut Screen<'_>) -> Outcome {
-        screen.step(
+    fn killed(&mut self) -> Outcome {
+        self.stage.step(
             "kill -9",
             "the daemon is killed and started again; VyHub is still unreachable; Bob tries again",
         )?;
@@ -241,14 +246,14 @@ impl Scene<'_> {
         if !reason.contains(REASON) {
             return Failure::unexpected(format!("Bob was kicked with the words {reason:?}"));
         }
-        screen.outcome(
+        self.stage.outcome(
             "kicked, by what was on disk: server, rights, bans and queue",
             Some(took),
         )
     }
 
-    fn back(&mut self, screen: &mut Screen<'_>) -> Outcome {
-        screen.step(
+    fn back(&mut self) -> Outcome {
+        self.stage.step(
             "recovery",
             "VyHub's API is reachable again; the operator does nothing",
         )?;
@@ -284,13 +289,14 @@ impl Scene<'_> {
             return Failure::unexpected(format!("the ban in VyHub is {one:?}"));
         }
         let said = "the ban stands there, once: by Ana, 2 hours, aimbot; quit";
-        screen.outcome(said, Some(took))?;
+        self.stage.outcome(said, Some(took))?;
         let (reason, took) = self.turned_away(BOB)?;
         let id = one.id.split('-').next().unwrap_or_default();
         if !reason.contains(id) {
             return Failure::unexpected(format!("Bob was kicked with the words {reason:?}"));
         }
-        screen.outcome(&format!("Bob tries again. Kicked: {reason}"), Some(took))
+        self.stage
+            .outcome(&format!("Bob tries again. Kicked: {reason}"), Some(took))
     }
 }
 

@@ -1,24 +1,31 @@
 //! One request: how it looks, and what its failure means.
 
-use std::fmt;
+use super::reply::{Received, of_error};
+use crate::config;
+use crate::limits::{
+    CA_FILE_BYTES_MAX, HTTP_CONNECT_MS, HTTP_KEEP_FOR_CHANGES_MS, HTTP_KEEP_MS, HTTP_LOOKUPS_MAX,
+    HTTP_READ_BYTES, HTTP_STACK_BYTES, HTTP_THREADS_MAX, HTTP_WRITE_BYTES,
+};
+use crate::protocol::vyhub::{Failure, Method, Outcome, Request};
+use std::cell::Cell;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
-
+use std::{io, thread};
+use ureq::config::Config;
 use ureq::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use ureq::http::request::Builder;
 use ureq::http::{self, Uri};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::{Agent, AsSendBody, Proxy, ProxyProtocol};
-
-use super::connect::{self, Connections, Lookup};
-use super::reply::Received;
-use super::words;
-use crate::config;
-use crate::limits::{
-    CA_FILE_BYTES_MAX, HTTP_CONNECT_MS, HTTP_KEEP_FOR_CHANGES_MS, HTTP_KEEP_MS, HTTP_READ_BYTES,
-    HTTP_THREADS_MAX, HTTP_WRITE_BYTES,
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
 };
-use crate::protocol::vyhub::{Failure, Method, Outcome, Request};
+use ureq::{Agent, AsSendBody, Error, Proxy, ProxyProtocol};
 
 pub(super) struct Client {
     agent: Agent,
@@ -33,38 +40,21 @@ pub(super) struct Client {
 }
 
 /// What is wrong with `[vyhub]`.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum SetupError {
+    #[error("vyhub.api_key is empty; make a key in VyHub")]
     NoKey,
+    #[error("vyhub.api_key has a character that no key has; copy it from VyHub again")]
     OddKey,
+    #[error("vyhub.api_url: {0} is no address; it looks like https://api.vyhub.app/name/v1")]
     NoAddress(String),
+    #[error("vyhub.proxy: api_url is not encrypted; take the proxy out")]
     ProxyInClear,
+    #[error("vyhub.proxy is no address of an HTTP proxy; it looks like http://proxy.example:3128")]
     NoProxy,
     /// Of `ca_file`, and why.
+    #[error("vyhub.ca_file: {0}")]
     Certificates(String),
-}
-
-impl fmt::Display for SetupError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoKey => f.write_str("vyhub.api_key is empty; make a key in VyHub"),
-            Self::OddKey => f.write_str(
-                "vyhub.api_key has a character that no key has; copy it from VyHub again",
-            ),
-            Self::NoAddress(url) => write!(
-                f,
-                "vyhub.api_url: {url} is no address; it looks like https://api.vyhub.app/name/v1"
-            ),
-            Self::ProxyInClear => {
-                f.write_str("vyhub.proxy: api_url is not encrypted; take the proxy out")
-            }
-            Self::NoProxy => f.write_str(
-                "vyhub.proxy is no address of an HTTP proxy; it looks like \
-                 http://proxy.example:3128",
-            ),
-            Self::Certificates(why) => write!(f, "vyhub.ca_file: {why}"),
-        }
-    }
 }
 
 impl Client {
@@ -110,7 +100,7 @@ impl Client {
 
     /// Asks once, within `patience`.
     pub(super) fn ask(&self, request: &Request, patience: Duration) -> Outcome {
-        connect::nothing_begun();
+        nothing_begun();
         let builder = http::Request::builder()
             .uri(format!("{}{}", self.api_url, request.path))
             .header(AUTHORIZATION, self.authorization.clone())
@@ -166,8 +156,8 @@ impl Client {
     /// What a request means that got no answer. It was surely not carried out if not a byte of it
     /// was sent.
     fn failure(&self, error: &ureq::Error) -> Failure {
-        let (host, why) = (&self.host, words::of(error));
-        match connect::is_begun() {
+        let (host, why) = (&self.host, of_error(error));
+        match is_begun() {
             false => Failure::Unreachable(format!("{host} cannot be reached: {why}")),
             true => Failure::Unclear(format!("{host} did not answer: {why}")),
         }
@@ -219,5 +209,180 @@ fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, SetupError> {
     match certificates.is_empty() {
         true => Err(wrong("holds no certificate in PEM form")),
         false => Ok(certificates),
+    }
+}
+
+// What lies below HTTP: looking names up, and knowing whether a request was begun.
+//
+// An error of ureq does not tell whether a part of the request was sent, and everything hangs on
+// that: what was surely not sent can be sent again. So each connection notes that something goes
+// out. A request and its connection are one thread's, and so is the note.
+
+thread_local! {
+    /// A part of this thread's request may have left.
+    static BEGUN: Cell<bool> = const { Cell::new(false) };
+}
+
+pub(super) fn nothing_begun() {
+    BEGUN.set(false);
+}
+
+pub(super) fn is_begun() -> bool {
+    BEGUN.get()
+}
+
+/// ureq's own connections, watched.
+#[derive(Debug, Default)]
+pub(super) struct Connections(DefaultConnector);
+
+impl Connector<()> for Connections {
+    type Out = Watched;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        chained: Option<()>,
+    ) -> Result<Option<Watched>, Error> {
+        let details = ConnectionDetails {
+            uri: details.uri,
+            addrs: details.addrs.clone(),
+            config: details.config,
+            // All requests have the same TLS: then it is set up once, and sessions are resumed.
+            request_level: false,
+            resolver: details.resolver,
+            now: details.now,
+            timeout: details.timeout,
+            current_time: Arc::clone(&details.current_time),
+            run_connector: Arc::clone(&details.run_connector),
+            register_shutdown: Arc::clone(&details.register_shutdown),
+        };
+        let connected = self.0.connect(&details, chained);
+        // What went to a proxy on the way was not the request.
+        nothing_begun();
+        Ok(connected?.map(Watched))
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Watched(Box<dyn Transport>);
+
+impl Transport for Watched {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.0.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        BEGUN.set(true);
+        self.0.transmit_output(amount, timeout)
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        self.0.await_input(timeout)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.0.is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.0.is_tls()
+    }
+}
+
+/// Looks names up on threads of their own, since the system's way of doing it has no deadline. Those
+/// that hang are counted, and that a thread cannot be had is no end of the world.
+#[derive(Debug, Default)]
+pub(super) struct Lookup {
+    running: Arc<AtomicUsize>,
+}
+
+impl Resolver for Lookup {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        _: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, Error> {
+        let address = match (uri.scheme(), uri.authority()) {
+            (Some(scheme), Some(authority)) => DefaultResolver::host_and_port(scheme, authority),
+            _ => None,
+        };
+        let address = address.ok_or_else(|| Error::BadUri("it names no host".into()))?;
+        let found = match address.parse::<SocketAddr>() {
+            Ok(address) => vec![address],
+            Err(_) => self.look_up(address, timeout)?,
+        };
+        let mut addresses = self.empty();
+        // As many as fit.
+        for address in found.into_iter().take(16) {
+            addresses.push(address);
+        }
+        match addresses.is_empty() {
+            true => Err(Error::HostNotFound),
+            false => Ok(addresses),
+        }
+    }
+}
+
+impl Lookup {
+    fn look_up(&self, address: String, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Error> {
+        let slot = Slot::take(&self.running).ok_or_else(|| {
+            io::Error::other("names are not being looked up; look at this machine's DNS")
+        })?;
+        let (found, finding) = mpsc::sync_channel(1);
+        thread::Builder::new()
+            .name("lookup".into())
+            .stack_size(HTTP_STACK_BYTES)
+            .spawn(move || {
+                let addresses = address.to_socket_addrs().map(Iterator::collect);
+                drop(slot);
+                let _ = found.send(addresses);
+            })?;
+        match finding.recv_timeout(*timeout.after) {
+            Ok(addresses) => Ok(addresses?),
+            Err(RecvTimeoutError::Timeout) => Err(Error::Timeout(timeout.reason)),
+            Err(RecvTimeoutError::Disconnected) => Err(Error::HostNotFound),
+        }
+    }
+}
+
+/// One of the lookups that may run.
+struct Slot(Arc<AtomicUsize>);
+
+impl Slot {
+    fn take(running: &Arc<AtomicUsize>) -> Option<Self> {
+        let slot = Self(Arc::clone(running));
+        (running.fetch_add(1, SeqCst) < HTTP_LOOKUPS_MAX).then_some(slot)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lookups_that_hang_are_bounded() {
+        let running = Arc::default();
+        let mut slots: Vec<Slot> = Vec::new();
+        while let Some(slot) = Slot::take(&running) {
+            slots.push(slot);
+        }
+        assert_eq!(slots.len(), HTTP_LOOKUPS_MAX);
+        let lookup = Lookup {
+            running: Arc::clone(&running),
+        };
+        let timeout = NextTimeout::default();
+        let error = lookup.look_up("localhost:80".into(), timeout).unwrap_err();
+        assert!(error.to_string().contains("DNS"), "{error}");
+        slots.pop();
+        assert!(Slot::take(&running).is_some());
+        drop(slots);
+        assert_eq!(running.load(SeqCst), 0);
     }
 }

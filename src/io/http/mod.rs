@@ -6,22 +6,10 @@
 //! Nothing is sent twice: whoever wants that submits it again.
 
 mod client;
-mod connect;
 mod reply;
-mod words;
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests_faults;
-#[cfg(test)]
-mod tests_hostile;
-#[cfg(test)]
-mod tests_once;
-#[cfg(test)]
-mod tests_support;
-#[cfg(test)]
-mod tests_tls;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,18 +1,15 @@
 //! What came back: its status, the headers that matter, and its body within bounds.
 
+use crate::limits::{HTTP_BODY_BYTES_MAX, HTTP_LIST_BYTES_MAX, HTTP_REWARDS_BYTES_MAX};
+use crate::protocol::vyhub::{self, BanList, Expect, Failure, Reply};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::SystemTime;
-
-use jiff::Timestamp;
-use jiff::fmt::rfc2822::DateTimeParser;
-use ureq::Body;
 use ureq::http::Response;
 use ureq::http::header::{CONTENT_TYPE, DATE, HeaderName, RETRY_AFTER};
-
-use super::words;
-use crate::limits::{HTTP_BODY_BYTES_MAX, HTTP_LIST_BYTES_MAX, HTTP_REWARDS_BYTES_MAX};
-use crate::protocol::vyhub::{self, BanList, Expect, Failure, Reply};
+use ureq::{Body, Timeout};
 
 pub(super) struct Received(Response<Body>);
 
@@ -55,7 +52,7 @@ impl Received {
         };
         let read = read.map_err(|why| body.broken.take().unwrap_or(why));
         read.map_err(|why| {
-            let why = words::plain(&why).replace(key, "(the key)");
+            let why = plain(&why).replace(key, "(the key)");
             Failure::Unclear(format!("{host} answered, but not as expected: {why}"))
         })
     }
@@ -131,7 +128,7 @@ impl Read for Bounded {
                 Err(io::Error::other(why))
             }
             Err(error) => {
-                let why = format!("its answer broke off: {}", words::of_io(&error));
+                let why = format!("its answer broke off: {}", of_io(&error));
                 self.broken = Some(why);
                 Err(error)
             }
@@ -157,6 +154,43 @@ fn retry_after_s(text: &str, now_s: i64) -> Option<u64> {
 fn unix_s(time: SystemTime) -> i64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(0, |since| since.as_secs() as i64)
+}
+
+/// An error in words for an operator.
+pub(super) fn of_error(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::Timeout(Timeout::Resolve) => "its name was not looked up in time".into(),
+        ureq::Error::Timeout(Timeout::Connect) => "there was no connection in time".into(),
+        ureq::Error::Timeout(_) => "its time was over".into(),
+        ureq::Error::HostNotFound => "there is no host of this name".into(),
+        ureq::Error::Io(error) => of_io(error),
+        ureq::Error::Protocol(error) => format!("what came is no HTTP: {error}"),
+        ureq::Error::LargeResponseHeader(..) => "the headers of its answer are too large".into(),
+        ureq::Error::ConnectProxyFailed(why) => format!("the proxy did not connect: {why}"),
+        other => other.to_string(),
+    }
+}
+
+pub(super) fn of_io(error: &io::Error) -> String {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    if let Some(inner) = inner {
+        return of_error(inner);
+    }
+    match error.kind() {
+        BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof => {
+            "the connection was closed".into()
+        }
+        io::ErrorKind::ConnectionRefused => "the connection was refused".into(),
+        io::ErrorKind::InvalidData => plain(&error.to_string()),
+        _ => error.to_string(),
+    }
+}
+
+/// Without what could disturb a terminal or a log.
+pub(super) fn plain(text: &str) -> String {
+    let harmless = |c: char| if c.is_control() { ' ' } else { c };
+    text.chars().map(harmless).collect()
 }
 
 #[cfg(test)]

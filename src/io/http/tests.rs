@@ -1,18 +1,24 @@
 //! The lane with a VyHub that behaves: what is sent, and who does what when.
 
+mod faults;
+mod hostile;
+mod once;
+mod support;
+mod tls;
+
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use super::Http;
-use super::tests_support::unban;
-use super::tests_support::{
-    BAN, Desk, ID, KEY, PATIENCE, SERVER, Server, ban, header, server, unreachable, user, vyhub,
-};
 use crate::config::Password;
 use crate::limits::{HTTP_JOBS_MAX, HTTP_KEEP_FOR_CHANGES_MS, HTTP_THREADS_MAX};
 use crate::protocol::backend;
 use crate::protocol::vyhub::{Links, Reply, Request};
+use support::unban;
+use support::{
+    BAN, Desk, ID, KEY, PATIENCE, SERVER, Server, ban, header, server, unreachable, user, vyhub,
+};
 
 #[test]
 fn a_request_says_who_asks_and_gets_its_answer() {

@@ -10,30 +10,23 @@
 
 mod channel;
 pub mod memory;
-mod output;
-pub mod sources;
-#[cfg(test)]
-mod tests;
 
+use super::venv;
+use crate::limits;
+use channel::Channel;
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, pidfd_open,
+    waitid,
+};
 use std::ffi::OsString;
-use std::fmt;
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
-
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, pidfd_open,
-    waitid,
-};
-
-use super::venv;
-use crate::limits;
-use channel::Channel;
-use output::Output;
+use std::{fmt, io};
 
 /// What is started, and where.
 #[derive(Debug, Clone)]
@@ -329,3 +322,105 @@ pub fn hidden_variables(is_interfaces: bool) -> Vec<OsString> {
     };
     names.filter(is_hidden).collect()
 }
+
+/// Given to the interpreter: reads the first line, and runs the modules in it.
+pub const BOOT: &str = include_str!("boot.py");
+
+/// Names of modules, with their sources.
+pub const MODULES: &[(&str, &str)] = &[
+    ("game", include_str!("game.py")),
+    ("vpid_boot", include_str!("vpid_boot.py")),
+    ("vpid_channel", include_str!("vpid_channel.py")),
+    ("vpid_database", include_str!("vpid_database.py")),
+    ("vpid_host", include_str!("vpid_host.py")),
+    ("vpid_interfaces", include_str!("vpid_interfaces.py")),
+    ("vpid_loop", include_str!("vpid_loop.py")),
+    ("vpid_process", include_str!("vpid_process.py")),
+    ("vpid_requests", include_str!("vpid_requests.py")),
+    ("vpid_script", include_str!("vpid_script.py")),
+    ("vpid_values", include_str!("vpid_values.py")),
+];
+
+// What a script prints, as lines of text. The core bounds them again, and takes out what a terminal would obey.
+
+pub struct Output {
+    /// `None`: it has been closed.
+    pipe: Option<OwnedFd>,
+    /// The line so far, up to its bound.
+    line: Vec<u8>,
+    /// There was more of it.
+    is_cut: bool,
+}
+
+impl Output {
+    pub fn new(pipe: Option<OwnedFd>) -> Self {
+        Self {
+            pipe,
+            line: Vec::new(),
+            is_cut: false,
+        }
+    }
+
+    pub fn set_nonblocking(&self) -> io::Result<()> {
+        if let Some(pipe) = &self.pipe {
+            rustix::io::ioctl_fionbio(pipe, true)?;
+        }
+        Ok(())
+    }
+
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.pipe.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Reads what is there, within the bound of a turn. At the end, what is left of a line is one.
+    pub fn read(&mut self, is_end: bool, mut printed: impl FnMut(String)) {
+        let mut buffer = [0; 4096];
+        let mut read = 0;
+        while read < limits::SCRIPT_OUTPUT_TURN_BYTES_MAX
+            && let Some(pipe) = &self.pipe
+        {
+            match rustix::io::read(pipe, &mut buffer) {
+                Ok(0) => self.pipe = None,
+                Ok(count) => {
+                    read += count;
+                    self.take(&buffer[..count], &mut printed);
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => break,
+                Err(_) => self.pipe = None,
+            }
+        }
+        if is_end {
+            self.pipe = None;
+        }
+        if self.pipe.is_none() {
+            self.finish(&mut printed);
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8], printed: &mut impl FnMut(String)) {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let text = part.strip_suffix(b"\n");
+            let more = text.unwrap_or(part);
+            let room = limits::SCRIPT_LOG_LINE_BYTES_MAX - self.line.len();
+            self.line.extend_from_slice(&more[..more.len().min(room)]);
+            self.is_cut |= more.len() > room;
+            if text.is_some() {
+                self.finish(printed);
+            }
+        }
+    }
+
+    fn finish(&mut self, printed: &mut impl FnMut(String)) {
+        let line = std::mem::take(&mut self.line);
+        let line = String::from_utf8_lossy(line.trim_ascii_end());
+        if std::mem::take(&mut self.is_cut) {
+            printed(format!("{line} ..."));
+        } else if !line.is_empty() {
+            printed(line.into_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

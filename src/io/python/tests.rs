@@ -361,3 +361,50 @@ fn what_is_vpids_alone_is_not_in_its_environment() {
     assert!(names.contains(&"PYTHONIOENCODING") && names.contains(&"PATH"));
     assert!(!names.contains(&"HOME"));
 }
+
+#[test]
+fn every_module_of_the_folder_travels() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/io/python");
+    let files = std::fs::read_dir(folder).unwrap();
+    let files = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let mut modules: Vec<String> = files
+        .filter_map(|file| Some(file.strip_suffix(".py")?.to_owned()))
+        .filter(|module| module != "boot")
+        .collect();
+    modules.sort();
+    let known: Vec<&str> = MODULES.iter().map(|(name, _)| *name).collect();
+    assert_eq!(modules, known);
+}
+
+fn lines(parts: &[&[u8]]) -> Vec<String> {
+    let mut output = Output::new(None);
+    let mut lines = Vec::new();
+    for part in parts {
+        output.take(part, &mut |line| lines.push(line));
+    }
+    output.read(true, |line| lines.push(line));
+    lines
+}
+
+#[test]
+fn lines_come_whole_whatever_bytes_they_are() {
+    let parts: [&[u8]; 3] = [
+        b"one\r\n\ntw",
+        b"o\x1b[31m\x07\xff\n",
+        b"the\trest \xc2\x9b",
+    ];
+    assert_eq!(
+        lines(&parts),
+        ["one", "two\u{1b}[31m\u{7}\u{fffd}", "the\trest \u{9b}"]
+    );
+}
+
+#[test]
+fn a_long_line_is_cut_and_the_next_one_is_whole() {
+    let long = "é".repeat(limits::SCRIPT_LOG_LINE_BYTES_MAX);
+    let found = lines(&[b"a", long.as_bytes(), b"\nshort\n"]);
+    assert_eq!(found.len(), 2);
+    assert!(found[0].ends_with(" ..."), "{}", found[0]);
+    assert!(found[0].len() <= limits::SCRIPT_LOG_LINE_BYTES_MAX + 6);
+    assert_eq!(found[1], "short");
+}

@@ -123,18 +123,25 @@ fn push_cell(
             Ok(text) => push_text(out, text, decoder),
             Err(_) => push_text(out, &String::from_utf8_lossy(bytes), decoder),
         },
-        ValueRef::Blob([0]) => push_bool(out, false),
-        ValueRef::Blob([1]) => push_bool(out, true),
-        ValueRef::Blob(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) => push_text(out, text, decoder),
-            Err(_) => push_base64(out, bytes),
-        },
+        ValueRef::Blob(bytes) => push_blob(out, bytes, decoder),
     }
     Ok(())
 }
 
+/// [0] and [1] are false and true, text is text, anything else is base64.
+pub(super) fn push_blob(out: &mut String, bytes: &[u8], decoder: Decoder) {
+    match bytes {
+        [0] => push_bool(out, false),
+        [1] => push_bool(out, true),
+        bytes => match std::str::from_utf8(bytes) {
+            Ok(text) => push_text(out, text, decoder),
+            Err(_) => push_base64(out, bytes),
+        },
+    }
+}
+
 /// Base64 as of RFC 4648 with padding, in quotes: none of its characters needs an escape.
-pub(super) fn push_base64(out: &mut String, bytes: &[u8]) {
+fn push_base64(out: &mut String, bytes: &[u8]) {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     out.push('"');
     for group in bytes.chunks(3) {

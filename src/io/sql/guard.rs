@@ -16,10 +16,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::post::{Post, Running};
 use super::since;
 use super::tries::Tries;
 use super::watchdog::Waker;
+use super::watchdog::{Post, Running};
 use crate::jobs::CallId;
 use crate::limits::{SQL_CLOCK_INSTRUCTIONS, SQL_FUNCTIONS_COST_MAX};
 

@@ -1,54 +1,25 @@
 //! SQL databases, and the door to them.
 //!
 //! Calls come in by `submit` and go out as reports, each exactly once, after their transaction is
-//! durable. `mysql` is for servers. SQLite has one worker that owns the file (`sqlite::Workers`): `calls` is
-//! what waits for it and while the database is unavailable, `worker` runs batches of it, `sqlite` is the
-//! database itself, `guard` keeps callers' statements in bounds, `supervisor` replaces a worker
-//! whose statement cannot be ended, `journal` remembers what ran, `encode` writes rows as responses,
-//! `trouble` sorts errors. For both: `watchdog` has the time, `post` says which call runs, and
-//! `tries` notes calls that run long, `outage` is what is
-//! known of a database that is unavailable.
+//! durable. `mysql` is for servers. SQLite has one worker that owns the file (`sqlite::worker`):
+//! `guard` keeps callers' statements in bounds, `journal` remembers what ran, `encode` writes rows as
+//! responses, `trouble` sorts errors. For both: `watchdog` has the time, `tries` notes calls that run long.
 
-mod calls;
 mod encode;
 mod guard;
-mod host_states;
 mod journal;
 #[cfg(feature = "mysql")]
 mod mysql;
-mod outage;
-mod post;
 mod sqlite;
-mod supervisor;
 pub mod tries;
 mod trouble;
 mod watchdog;
-mod worker;
 
-#[cfg(test)]
-mod tests;
-#[cfg(test)]
-mod tests_check;
-#[cfg(test)]
-mod tests_engine;
-#[cfg(test)]
-mod tests_outage;
-#[cfg(test)]
-mod tests_queries;
-#[cfg(test)]
-mod tests_schema;
-#[cfg(test)]
-mod tests_stock;
-#[cfg(test)]
-mod tests_story;
-#[cfg(test)]
-mod tests_stuck;
-#[cfg(test)]
-mod tests_support;
-
-use crate::config::{Database, Engine};
-use crate::jobs::{Done, Job};
-use crate::sql::{DatabaseId, Query, Schema};
+use crate::config::{Config, Database, Engine};
+use crate::jobs::{Caller, Done, IdMap, Job};
+use crate::limits::{SQL_HOST_STATES_MAX, SQL_RETRY_MS_MAX};
+use crate::protocol::log_targets;
+use crate::sql::{DatabaseId, Query, Returns, Schema};
 pub use crate::sql::{Fault, Subject};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -98,6 +69,17 @@ pub struct Preparation {
     pub queries: Vec<Arc<Query>>,
 }
 
+impl Preparation {
+    pub fn of(config: &Config, database: DatabaseId, ticket: u64) -> Self {
+        let schema = config.databases[database].schema.as_ref();
+        Self {
+            ticket,
+            schema: schema.map(|file| file.schema.clone()),
+            queries: config.queries_on(database),
+        }
+    }
+}
+
 /// How a preparation went.
 #[derive(Debug, PartialEq)]
 pub enum Verdict {
@@ -106,6 +88,47 @@ pub enum Verdict {
     Bad(Vec<Fault>),
     /// The database cannot be used now; another verdict follows when it can.
     Away(String),
+}
+
+impl From<Vec<Fault>> for Verdict {
+    fn from(faults: Vec<Fault>) -> Self {
+        match faults.is_empty() {
+            true => Self::Good,
+            false => Self::Bad(faults),
+        }
+    }
+}
+
+/// Steps of a schema have run, in their order.
+fn log_ran(place: &str, ran: &[u32]) {
+    match ran {
+        [] => {}
+        [step] => log::info!("{place}: schema step {step} has run"),
+        [first, .., last] => log::info!("{place}: schema steps {first} to {last} have run"),
+    }
+}
+
+fn of_no_effect(step: u32) -> String {
+    format!(
+        "schema step {step} was changed after it ran, which has no effect; put the change into a \
+         new step"
+    )
+}
+
+/// Why a statement with these columns does not give what its query promises.
+fn unfit(columns: &[impl AsRef<str>], returns: Returns) -> Option<String> {
+    match returns {
+        Returns::Count | Returns::Proposed(_) | Returns::Nothing => return None,
+        _ if columns.is_empty() => {
+            return Some("gives no rows; set returns = \"count\"".to_owned());
+        }
+        Returns::Rows | Returns::Row | Returns::Value => return None,
+        Returns::Objects => {}
+    }
+    let names: Vec<&str> = columns.iter().map(AsRef::as_ref).collect();
+    let twice = (1..names.len()).find(|&at| names[..at].contains(&names[at]))?;
+    let name = names[twice];
+    Some(format!("two columns are named {name}; rename one with AS"))
 }
 
 /// What `check` found, in the order in which it looked.
@@ -118,17 +141,32 @@ pub enum Finding {
     Fault(Fault),
 }
 
+impl Finding {
+    fn of_schema(steps: usize, pending: usize) -> Self {
+        Self::Good(match pending {
+            0 => format!("schema: {steps} steps, all have run"),
+            _ => format!("schema: {steps} steps, {pending} of them would run at the next start"),
+        })
+    }
+}
+
 type OnReport = Arc<dyn Fn(Report) + Send + Sync>;
 
 /// Runs calls on one database. Dropped, it ends whatever it is at, and answers nothing any more.
-pub struct Workers {
-    engine: Running,
-}
+pub struct Workers(Box<dyn Lane>);
 
-enum Running {
-    Sqlite(sqlite::Workers),
-    #[cfg(feature = "mysql")]
-    Mysql(mysql::Workers),
+/// The same of one engine.
+trait Lane {
+    fn submit(&self, jobs: &mut dyn Iterator<Item = Job>);
+
+    fn prepare(&self, preparation: Preparation);
+
+    fn stop(&self, within: Duration) -> bool;
+
+    #[cfg(test)]
+    fn given_up(&self) -> u64 {
+        0
+    }
 }
 
 impl Workers {
@@ -141,60 +179,43 @@ impl Workers {
         on_report: impl Fn(Report) + Send + Sync + 'static,
     ) -> Self {
         let on_report: OnReport = Arc::new(on_report);
-        let engine = match &database.engine {
+        Self(match &database.engine {
             Engine::Sqlite(settings) => {
-                Running::Sqlite(sqlite::Workers::start(number, settings, run, on_report))
+                Box::new(sqlite::Workers::start(number, settings, run, on_report))
             }
             #[cfg(feature = "mysql")]
-            Engine::Mysql(settings) => Running::Mysql(mysql::Workers::start(
+            Engine::Mysql(settings) => Box::new(mysql::Workers::start(
                 number, database, settings, run, on_report,
             )),
             #[cfg(not(feature = "mysql"))]
             Engine::Mysql(_) => unreachable!("the configuration has refused it"),
-        };
-        Self { engine }
+        })
     }
 
     /// Hands calls over, in their order. Never waits for the database; how much may be
     /// outstanding is the caller's to bound.
     pub fn submit(&self, jobs: impl IntoIterator<Item = Job>) {
-        match &self.engine {
-            Running::Sqlite(workers) => workers.submit(jobs),
-            #[cfg(feature = "mysql")]
-            Running::Mysql(workers) => workers.submit(jobs),
-        }
+        self.0.submit(&mut jobs.into_iter());
     }
 
     /// Brings the schema up to date and tries the queries, before anything that is submitted
     /// later; reports [`Report::Prepared`]. A later preparation replaces one that still waits
     /// for its database.
     pub fn prepare(&self, preparation: Preparation) {
-        match &self.engine {
-            Running::Sqlite(workers) => workers.prepare(preparation),
-            #[cfg(feature = "mysql")]
-            Running::Mysql(workers) => workers.prepare(preparation),
-        }
+        self.0.prepare(preparation);
     }
 
     /// How many workers of an SQLite database were given up.
     #[cfg(test)]
     pub(in crate::io::sql) fn given_up(&self) -> u64 {
-        match &self.engine {
-            Running::Sqlite(workers) => workers.given_up(),
-            #[cfg(feature = "mysql")]
-            Running::Mysql(_) => 0,
-        }
+        self.0.given_up()
     }
 
     /// Ends when everything submitted is done. True if that was so within the time; otherwise what
     /// has not been answered is undone or was never begun, and is left to the holder of the
     /// calls; `on_report` may be called once more meanwhile.
     pub fn stop(self, within: Duration) -> bool {
-        match &self.engine {
-            Running::Sqlite(workers) => workers.stop(within),
-            #[cfg(feature = "mysql")]
-            Running::Mysql(workers) => workers.stop(within),
-        }
+        self.0.stop(within)
     }
 }
 
@@ -209,3 +230,114 @@ pub fn check(database: &Database, preparation: &Preparation) -> Vec<Finding> {
         Engine::Mysql(_) => Vec::new(),
     }
 }
+
+#[derive(Debug)]
+pub(super) struct Outage {
+    since: Instant,
+    pub sentence: String,
+    pub retry_at: Instant,
+    pub next_wait_ms: u64,
+    /// A worker is at the next try.
+    #[cfg(feature = "mysql")]
+    pub tried: bool,
+    /// The server has enough connections, and is there.
+    #[cfg(feature = "mysql")]
+    pub too_many: bool,
+    is_news: bool,
+}
+
+/// A preparation that waits for its database.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub wanted: Preparation,
+    /// A worker is at it.
+    #[cfg(feature = "mysql")]
+    pub taken: bool,
+    said_away: bool,
+}
+
+impl Outage {
+    /// Behind `before`, where the database was away already; else it is tried after `first_wait_ms`.
+    pub(super) fn new(before: Option<&Self>, sentence: String, first_wait_ms: u64) -> Self {
+        let wait_ms = before.map_or(first_wait_ms, |before| before.next_wait_ms);
+        Self {
+            since: before.map_or_else(Instant::now, |before| before.since),
+            is_news: before.is_none_or(|before| before.sentence != sentence),
+            sentence,
+            retry_at: Instant::now() + Duration::from_millis(wait_ms),
+            next_wait_ms: (wait_ms * 2).min(SQL_RETRY_MS_MAX),
+            #[cfg(feature = "mysql")]
+            tried: false,
+            #[cfg(feature = "mysql")]
+            too_many: false,
+        }
+    }
+
+    /// What is to be logged of it, if anything is new.
+    pub(super) fn news(&self) -> Option<String> {
+        self.is_news.then(|| self.sentence.clone())
+    }
+
+    pub(super) fn log_end(&self, place: &str) {
+        let seconds = self.since.elapsed().as_secs_f64();
+        log::info!("{place} is back after {seconds:.1} s");
+    }
+}
+
+pub(super) fn log_news(news: Option<String>) {
+    if let Some(sentence) = news {
+        log::error!(target: log_targets::NEWS, "{sentence}. Calls wait; vpid keeps trying.");
+    }
+}
+
+impl Pending {
+    pub(super) fn new(wanted: Preparation) -> Self {
+        Self {
+            wanted,
+            #[cfg(feature = "mysql")]
+            taken: false,
+            said_away: false,
+        }
+    }
+
+    /// Its ticket, where it had not been reported that the database is unreachable, and is now.
+    pub(super) fn untold(&mut self) -> Option<u64> {
+        let reported = std::mem::replace(&mut self.said_away, true);
+        (!reported).then_some(self.wanted.ticket)
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct HostStates<T> {
+    /// With the turn of the last change.
+    states: IdMap<Caller, (T, u64)>,
+    turn: u64,
+}
+
+impl<T: Copy + Default + PartialEq> HostStates<T> {
+    /// Of this host, or as of a new connection.
+    pub(super) fn get(&self, host: Caller) -> T {
+        self.states
+            .get(&host)
+            .map(|state| state.0)
+            .unwrap_or_default()
+    }
+
+    /// Where there are too many, the one goes that was changed longest ago.
+    pub(super) fn set(&mut self, host: Caller, state: T) {
+        if state == T::default() {
+            self.states.remove(&host);
+            return;
+        }
+        self.turn += 1;
+        self.states.insert(host, (state, self.turn));
+        if self.states.len() > SQL_HOST_STATES_MAX {
+            let oldest = self.states.iter().min_by_key(|(_, state)| state.1);
+            let oldest = oldest.map(|(host, _)| *host);
+            oldest.map(|host| self.states.remove(&host));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

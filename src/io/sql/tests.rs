@@ -1,9 +1,21 @@
 //! The lane on a good day: answers, isolation between calls, and what raw SQL may not do.
 
-use super::tests_support::{ALL, Desk, ENDLESS, ENDLESS_WRITE, FILE, call, insert, raw};
-use crate::limits::SQL_ANSWER_BYTES_MAX;
+mod check;
+mod engine;
+mod outage;
+mod queries;
+mod schema;
+pub(super) mod stock;
+pub(super) mod story;
+mod stuck;
+pub(super) mod support;
+
+use super::HostStates;
+use crate::jobs::{Caller, HostId};
+use crate::limits::{SQL_ANSWER_BYTES_MAX, SQL_HOST_STATES_MAX};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
+use support::{ALL, Desk, ENDLESS, ENDLESS_WRITE, FILE, call, insert, raw};
 
 #[test]
 fn the_six_functions_answer_as_upstream_does() {
@@ -364,4 +376,26 @@ fn stop_does_not_wait_for_ever() {
         .query_row(count, [], |row| row.get(0))
         .unwrap();
     assert_eq!(rows, 0, "what was not answered does not stand");
+}
+
+#[test]
+fn hosts_have_states_of_their_own_and_the_oldest_goes() {
+    let mut states = HostStates::default();
+    let host = |number| Caller::Host(HostId(number));
+    for number in 0..=SQL_HOST_STATES_MAX as u32 {
+        states.set(host(number), u64::from(number) + 7);
+    }
+    assert_eq!(
+        (
+            states.get(host(0)),
+            states.get(host(1)),
+            states.get(host(2))
+        ),
+        (0, 8, 9)
+    );
+    states.set(host(1), 0);
+    assert_eq!(
+        (states.get(host(1)), states.states.len()),
+        (0, SQL_HOST_STATES_MAX - 1)
+    );
 }

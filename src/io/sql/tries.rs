@@ -11,13 +11,11 @@
 //! The records survive `kill -9`, and are synced, since they are few.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::io::append_log;
-use crate::io::files::write_durably;
+use crate::io::append_log::{self, AppendLog};
 use crate::jobs::{CallId, Job};
 use crate::limits::{SQL_CALL_TRIES_MAX, SQL_TRIES_FILE_BYTES_MAX, SQL_TRIES_KEPT_MAX};
 use crate::protocol::call_error::{CallError, INTERRUPTED};
@@ -32,17 +30,10 @@ pub struct Tries(Mutex<Notes>);
 
 #[derive(Debug, Default)]
 struct Notes {
-    log: Option<Log>,
+    log: Option<AppendLog>,
     /// Calls that this run has noted and that have not ended.
     begun: HashSet<CallId>,
     said_trouble: bool,
-}
-
-#[derive(Debug)]
-struct Log {
-    path: PathBuf,
-    file: File,
-    bytes: u64,
 }
 
 impl Tries {
@@ -52,17 +43,13 @@ impl Tries {
         let bytes = append_log::read(&path, 2 * SQL_TRIES_FILE_BYTES_MAX)?;
         let kept = unended(&bytes);
         let text = encode(&kept);
-        if text != bytes {
-            write_durably(&path, &text)?;
-        }
-        let file = append_log::open(&path)?;
+        let log = match text == bytes {
+            true => AppendLog::open_as_it_is(path, text.len())?,
+            false => AppendLog::open(path, &text)?,
+        };
         let counts = count(kept);
         let notes = Notes {
-            log: Some(Log {
-                path,
-                file,
-                bytes: text.len() as u64,
-            }),
+            log: Some(log),
             ..Notes::default()
         };
         Ok((Self(Mutex::new(notes)), counts))
@@ -106,7 +93,7 @@ impl Tries {
 impl Notes {
     fn add(&mut self, call: CallId, what: u32) {
         let Some(log) = &mut self.log else { return };
-        if let Err(error) = log.add(call, what)
+        if let Err(error) = add(log, call, what)
             && !std::mem::replace(&mut self.said_trouble, true)
         {
             log::error!(
@@ -118,20 +105,14 @@ impl Notes {
     }
 }
 
-impl Log {
-    fn add(&mut self, call: CallId, what: u32) -> io::Result<()> {
-        append_log::add(&mut self.file, &record(call, what), self.bytes)?;
-        self.bytes += RECORD_BYTES as u64;
-        self.file.sync_data()?;
-        if self.bytes >= SQL_TRIES_FILE_BYTES_MAX {
-            let bytes = append_log::read(&self.path, 2 * SQL_TRIES_FILE_BYTES_MAX)?;
-            let text = encode(&unended(&bytes));
-            write_durably(&self.path, &text)?;
-            self.file = append_log::open(&self.path)?;
-            self.bytes = text.len() as u64;
-        }
-        Ok(())
+fn add(log: &mut AppendLog, call: CallId, what: u32) -> io::Result<()> {
+    log.add(&record(call, what))?;
+    log.file.sync_data()?;
+    if log.bytes >= SQL_TRIES_FILE_BYTES_MAX {
+        let bytes = append_log::read(&log.path, 2 * SQL_TRIES_FILE_BYTES_MAX)?;
+        log.rewrite(&encode(&unended(&bytes)))?;
     }
+    Ok(())
 }
 
 /// Calls that began and did not end, once for each time, oldest first; the newest, where they
@@ -217,8 +198,9 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let (tries, _) = Tries::open(state.path()).unwrap();
         tries.begun(call(1, 0));
-        let mut file = append_log::open(&state.path().join("tried")).unwrap();
-        file.write_all(&[9; 5]).unwrap();
+        let path = state.path().join("tried");
+        let mut log = AppendLog::open_as_it_is(path, 0).unwrap();
+        log.file.write_all(&[9; 5]).unwrap();
         let (tries, before) = Tries::open(state.path()).unwrap();
         assert_eq!(before, HashMap::from([(call(1, 0), 1)]));
         tries.begun(call(2, 0));

@@ -422,3 +422,43 @@ fn no_bytes_do_harm_and_a_cut_name_is_shown_as_far_as_it_goes() {
         Ok(())
     });
 }
+
+#[test]
+fn a_secret_is_a_text_of_digits() {
+    for text in ["1", "0012345", "7340128876543210", "18446744073709551615"] {
+        let secret: LogSecret = text.parse().expect(text);
+        assert!(secret.is(text.as_bytes()), "{text}");
+        let line = format!("{text}L 1");
+        assert_eq!(secret.strip(line.as_bytes()), Some(b"L 1".as_slice()));
+        assert!(!secret.is(&text.as_bytes()[..text.len() - 1]), "{text}");
+        assert!(!secret.is(format!("0{text}").as_bytes()), "{text}");
+        assert_eq!(format!("{secret:?}"), "LogSecret(..)");
+    }
+    for text in [
+        "",
+        "0",
+        "0000",
+        "-1",
+        "+1",
+        "1 2",
+        "12a",
+        "123456789012345678901",
+        "\u{661}",
+    ] {
+        assert_eq!(text.parse::<LogSecret>(), Err(NoSecret), "{text}");
+    }
+}
+
+#[test]
+fn what_is_soon_found_out_is_weak() {
+    for (text, weak) in [
+        ("1234567", true),
+        ("16777215", true),
+        ("16777216", false),
+        ("00000000012345", true),
+        ("123456789", false),
+        ("7340128876543210", false),
+    ] {
+        assert_eq!(text.parse::<LogSecret>().unwrap().is_weak(), weak, "{text}");
+    }
+}

@@ -181,7 +181,6 @@ impl Sessions {
         self.signing.iter().map(|(_, both, ())| both)
     }
 
-    /// Forgets the sessions of a host.
     pub fn forget(&mut self, host: u64) {
         self.hosts.remove(host);
     }

@@ -39,9 +39,9 @@ fn a_console_that_replies_is_reported_with_its_map() {
             "\"sv_allow_point_servercommand\" = \"official\" ( def. \"official\" )\n - x",
         )],
     );
-    let expected = "ok    rcon: mine at 127.0.0.1:27015 answers: cp_badlands, 3 players\n\
-                    ok    rcon: mine has sv_allow_point_servercommand official, and vpid acts \
-                    by rcon\n";
+    let expected = "ok    rcon: mine at 127.0.0.1:27015 replies: cp_badlands, 3 players\n\
+                    ok    rcon: mine has sv_allow_point_servercommand official, and vpid uses \
+                    rcon\n";
     assert_eq!(said, expected);
     let said = of_game(
         None,
@@ -53,7 +53,7 @@ fn a_console_that_replies_is_reported_with_its_map() {
     );
     let said = of_game(None, &[("status", "# 2 \"map : x\nplayers : y\"")]);
     assert!(
-        said.contains("bad   rcon: mine at 127.0.0.1:27015 took the password"),
+        said.contains("bad   rcon: mine at 127.0.0.1:27015 accepted the password"),
         "{said}"
     );
 }
@@ -62,7 +62,7 @@ fn a_console_that_replies_is_reported_with_its_map() {
 fn a_log_with_each_command_in_it_and_a_ban_come_with_the_variables_that_help() {
     let said = of_game(None, &[(RCON_LOG, "\"sv_rcon_log\" = \"1\"")]);
     assert!(
-        said.contains("sv_rcon_log 0 in server.cfg ends that"),
+        said.contains("sv_rcon_log 0 in server.cfg stops that"),
         "{said}"
     );
     let said = of_game(
@@ -138,14 +138,14 @@ fn the_game_and_vpid_must_have_the_same_secret() {
     for (log, value, expected) in [
         (ours, "0", "has no sv_logsecret"),
         (ours, "", "has no sv_logsecret"),
-        (ours, "12346", "has another sv_logsecret"),
-        (ours, "012345", "has another sv_logsecret"),
+        (ours, "12346", "has an sv_logsecret that differs"),
+        (ours, "012345", "has an sv_logsecret that differs"),
         (
             listen("127.0.0.1:27500", Some("012345")),
             "12345",
-            "has another sv_logsecret",
+            "has an sv_logsecret that differs",
         ),
-        (without, "5", "has a sv_logsecret and log_secret is missing"),
+        (without, "5", "has a sv_logsecret but log_secret is missing"),
     ] {
         let reply = format!("\"sv_logsecret\" = \"{value}\"");
         let said = of_log(log, &[LIST, ON, ("sv_logsecret", &reply)]);
@@ -178,12 +178,12 @@ fn each_failure_has_its_remedy() {
         ),
         (
             Failure::Away("x".into()),
-            "is not reached at h:1: x",
+            "is unreachable at h:1: x",
             "-usercon",
         ),
         (
             Failure::Unclear("x".into()),
-            "gives no reply at h:1: x",
+            "does not reply at h:1: x",
             "hangs",
         ),
     ] {
@@ -207,12 +207,12 @@ fn an_address_for_the_log_is_tried() {
     assert!(of(used(), Daemon::Running).0);
     let (good, said) = of(used(), Daemon::NotRunning);
     assert!(
-        !good && said.contains("another program has this port"),
+        !good && said.contains("another program uses this port"),
         "{said}"
     );
     let (good, said) = of(Err(ErrorKind::AddrNotAvailable.into()), Daemon::Running);
     assert!(
-        !good && said.contains("an address of this machine"),
+        !good && said.contains("an address of the machine"),
         "{said}"
     );
 

@@ -155,7 +155,7 @@ fn secrets_that_others_can_read_are_bad() {
     place.is_bad(&["vpid.toml — chmod 600 '"]);
     let (_, said) = place.check();
     assert_eq!(
-        said.matches("others can read the secret").count(),
+        said.matches("other users can read the secret").count(),
         1,
         "{said}"
     );
@@ -191,9 +191,9 @@ fn a_folder_that_everybody_writes_warns() {
     assert!(!place.check().1.contains("every user"));
     std::fs::create_dir(place.path("state")).unwrap();
     place.mode("state", 0o755);
-    place.says("warn  state: others can look into");
+    place.says("warn  state: other users can read");
     place.mode("state", 0o700);
-    assert!(!place.check().1.contains("others can look"));
+    assert!(!place.check().1.contains("other users can read"));
 }
 
 #[test]
@@ -227,17 +227,17 @@ fn files_in_the_way() {
     place.write("scriptdata/empty_vpi_input.interface", b"\0");
     place.write("scriptdata/full_vpi_input.interface", b"{\"Calls\": {}}");
     place.is_bad(&[]);
-    assert!(!place.check().1.contains("something else"));
+    assert!(!place.check().1.contains("something other"));
     place.write("scriptdata/odd_vpi_input.interface", b"hello");
     place.says("warn  scriptdata: ");
-    place.says("odd_vpi_input.interface holds something else");
+    place.says("odd_vpi_input.interface contains something other");
     place.write("scriptdata/big_vpi_input.interface", &[b' '; ENGINE + 1]);
     place.is_bad(&["big_vpi_input.interface is larger than 16384 bytes — remove it"]);
     place.write("scriptdata/big_vpi_input.interface", &[b' '; ENGINE]);
     place.is_bad(&[]);
     let link = place.path("scriptdata/link_vpi_input.interface");
     std::os::unix::fs::symlink("/dev/zero", link).unwrap();
-    place.is_bad(&["link_vpi_input.interface is no plain file"]);
+    place.is_bad(&["link_vpi_input.interface is not a regular file"]);
     let huge = std::fs::File::create(place.path("scriptdata/h_vpi_1_2_output.interface")).unwrap();
     huge.set_len((1 << 20) + 1).unwrap();
     place.says("h_vpi_1_2_output.interface is larger than 1048576 bytes and will be rejected");
@@ -252,7 +252,7 @@ fn room_clock_and_file_systems() {
         room((16 << 20) - 1),
         (
             false,
-            "bad   x: 15 MiB free for /x — make room: calls wait and answers fail on a full disk\n"
+            "bad   x: 15 MiB free for /x — make room: on a full disk, calls wait and responses fail\n"
                 .into()
         )
     );
@@ -260,13 +260,13 @@ fn room_clock_and_file_systems() {
     assert!(room(256 << 20).1.starts_with("ok    "));
     let clock = |year: u64| {
         let now = UNIX_EPOCH + Duration::from_secs((year - 1970) * 31_557_600);
-        reported(|report| system::clock(now, report)).0
+        reported(|report| clock(now, report)).0
     };
     assert!(!clock(2023) && clock(2025));
     assert_eq!(crate::io::files::remote_name(0x6969), Some("NFS"));
     assert_eq!(crate::io::files::remote_name(0xef53), None);
-    system::try_inotify(&std::env::temp_dir()).unwrap();
-    assert!(system::try_inotify(Path::new("/nowhere")).is_err());
+    try_inotify(&std::env::temp_dir()).unwrap();
+    assert!(try_inotify(Path::new("/nowhere")).is_err());
 }
 
 #[test]
@@ -281,8 +281,8 @@ fn what_is_not_reached_is_bad() {
                  rcon = '127.0.0.1:1'\nrcon_password = 'x'\n\
                  [vyhub]\napi_url = 'https://h/v1'\napi_key = 'k'";
     Place::new(reach).is_bad(&[
-        "VyHub: https://h/v1 is not reached: no network",
-        "is not reached at 127.0.0.1:1: no network",
+        "VyHub: https://h/v1 is unreachable: no network",
+        "is unreachable at 127.0.0.1:1: no network",
     ]);
 }
 
@@ -294,8 +294,8 @@ fn a_server_of_vyhub_without_rcon_is_warned_of_what_will_not_work() {
             .replace("127.0.0.1:0", &free_address())
             .as_str(),
     );
-    place.says("heeds on Valve's own maps only, unless its server.cfg says sv_allow_point");
-    place.says("cannot be seen without rcon; in server.cfg it takes: log on; logaddress_add 127");
+    place.says("only on Valve's own maps, unless its server.cfg has sv_allow_point");
+    place.says("sends its log; server.cfg needs: log on; logaddress_add 127");
     Place::new("").is_bad(&[]);
 }
 
@@ -337,7 +337,7 @@ fn hosts_whose_files_the_game_cannot_write_are_named() {
 #[test]
 fn scripts_without_rcon_are_reported_with_where_commands_work() {
     let place = Place::with("key = 'key-0123456789abcdefghijABCDEFGHIJ'");
-    place.says("which the game heeds on Valve's own maps only");
+    place.says("the game runs only on Valve's own maps");
 }
 
 fn free_address() -> String {

@@ -66,8 +66,8 @@ fn scripts_that_python_understands_are_good() {
     let mut expected = vec![
         "ok    scripts in /scripts: a, b, old".to_owned(),
         version,
-        "ok    the functions of VPI in /vpi/vpi_interfaces.py, with vpid's stand-in for \
-         vpi_config.py, as none is beside it"
+        "ok    the functions of VPI in /vpi/vpi_interfaces.py, with vpid's replacement for \
+         vpi_config.py, since none is beside it"
             .to_owned(),
     ];
     assert_eq!(place.said(), expected);
@@ -105,13 +105,13 @@ fn errors_in_files_are_reported_with_their_lines() {
 fn folders_and_names_that_cannot_work() {
     let place = Place::python("dir = 'nowhere'\nvpi_interfaces = 'none.py'\n");
     place.is_bad(&[
-        "/nowhere, cannot be read: No such file or directory (os error 2) — make it",
+        "/nowhere, cannot be read: No such file or directory (os error 2) — create it",
         "/none.py — correct vpi_interfaces in [scripts]",
     ]);
     let place = Place::python(&format!(
         "{DIR}order = ['b', 'a']\n[script.c]\n[script.a]\n"
     ));
-    place.says("warn  python: no script is in ");
+    place.says("warn  python: there is no script in ");
     place.file("scripts/a.py", "");
     place.file("scripts/my-script.py", "(");
     assert_eq!(
@@ -122,8 +122,8 @@ fn folders_and_names_that_cannot_work() {
     assert_eq!(
         place.said()[3..],
         [
-            "warn  order in [scripts] names b, and there is no such script",
-            "warn  there is a [script.c], and no such script",
+            "warn  order in [scripts] names b, but there is no such script",
+            "warn  there is a [script.c], but no such script",
         ]
     );
     place.is_bad(&[]);
@@ -164,10 +164,10 @@ fn interpreters_are_tried_once_each() {
     place.program("bin/flood", "#!/bin/sh\nexec yes\n");
     place.program("scripts/v/.venv/bin/python3", &fake("2.7.18"));
     place.is_bad(&[
-        "/bin/old is Python 3.8.20, which is too old — Python 3.9 or later is needed; name",
+        "/bin/old is Python 3.8.20, which is too old — Python 3.9 or later is needed; set",
         "no-such cannot be started: No such file",
-        "/bin/odd does not work as Python; it says: usage — ",
-        "/bin/flood writes without an end",
+        "/bin/odd does not work as Python; it printed: usage — ",
+        "/bin/flood prints without end",
         "/.venv/bin/python3 is Python 2.7.18, which is too old — Python 3.9 or later is needed; \
          repair it with python3 -m venv --upgrade '",
     ]);
@@ -191,7 +191,8 @@ fn what_others_can_write_is_warned_about() {
     assert!(!place.check().1.contains("chmod go-w"));
     place.mode("scripts/a.py", 0o664);
     place.mode("scripts/b", 0o757);
-    let warning = "warn  others than their owner can write what vpid runs; run: chmod go-w";
+    let warning =
+        "warn  other users than the owner can change files that vpid runs; run: chmod go-w";
     let last = || place.said().pop().unwrap();
     assert_eq!(last(), format!("{warning} '/scripts/a.py' '/scripts/b'"));
     place.mode("scripts", 0o777);

@@ -61,7 +61,7 @@ fn a_mapspawn_in_custom_is_bad_unless_it_starts_ours() {
     let place = Place::signed("");
     let custom = "custom/mine/scripts/vscripts/mapspawn.nut";
     place.write(custom, b"printl(\"hello\")");
-    place.is_bad(&["custom/mine/scripts/vscripts/mapspawn.nut instead of the one of vpid"]);
+    place.is_bad(&["custom/mine/scripts/vscripts/mapspawn.nut instead of vpid's"]);
     assert!(place.check().1.contains(vscripts::include_line()));
     place.write(custom, vscripts::MAPSPAWN.as_bytes());
     assert!(place.check().0);
@@ -112,7 +112,7 @@ fn keys_that_do_not_fit() {
     place.script("vpi.nut", &computed);
     let (good, said) = place.check();
     assert!(
-        !good && said.contains("vpi.nut has no key that can be read"),
+        !good && said.contains("vpi.nut has no readable key"),
         "{said}"
     );
     assert!(!said.contains(KEY) && !said.contains(&KEY[4..]), "{said}");

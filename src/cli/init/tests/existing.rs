@@ -49,7 +49,7 @@ fn the_scripts_get_the_key_of_the_only_server() {
         !said.contains(KEY) && !said.contains("vscripts = "),
         "{said}"
     );
-    assert!(said.contains("1. Try everything"), "{said}");
+    assert!(said.contains("1. Test the setup"), "{said}");
     assert!(said.contains("2. Restart the map"), "{said}");
     assert!(!said.contains("vpid run"), "{said}");
     // Elsewhere too, with a word on where vpid looks.
@@ -68,7 +68,10 @@ fn a_configuration_that_others_can_read_is_a_step_to_do() {
     let open = std::fs::Permissions::from_mode(0o644);
     std::fs::set_permissions(place.path("work/vpid.toml"), open).unwrap();
     let said = place.run(&into("one/tf/scripts/vscripts")).unwrap();
-    assert!(said.contains("1. Others can read the secret in"), "{said}");
+    assert!(
+        said.contains("1. Other users can read the secret in"),
+        "{said}"
+    );
     assert!(said.contains("chmod 600 '"), "{said}");
 }
 
@@ -141,7 +144,7 @@ fn a_server_without_a_key_gets_the_line_to_add() {
     let vscripts = into("one/tf/scripts/vscripts");
     let error = place.run(&vscripts).unwrap_err();
     assert!(
-        error.contains("has no key, and no script was touched"),
+        error.contains("has no key, and no script was changed"),
         "{error}"
     );
     assert!(!place.path("work/one/tf/scripts/vscripts").exists());
@@ -164,7 +167,7 @@ fn a_configuration_with_problems_is_not_guessed_at() {
     let inside = server("one", &format!("key = '{KEY}'"));
     place.write("work/vpid.toml", &inside);
     let error = place.run(&into("one/tf/scriptdata/vscripts")).unwrap_err();
-    assert!(error.contains("lies in scriptdata"), "{error}");
+    assert!(error.contains("is in scriptdata"), "{error}");
 }
 
 #[test]
@@ -219,7 +222,7 @@ fn the_environment_says_the_key_where_it_does_so_to_the_daemon() {
     ];
     let said = place.run_with(&vscripts, &set).unwrap();
     assert!(
-        said.contains("Configuration: the environment, left"),
+        said.contains("Configuration: the environment, unchanged"),
         "{said}"
     );
     assert_eq!(key_in(&place, "one"), KEY);

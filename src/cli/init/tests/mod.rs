@@ -6,7 +6,7 @@ mod stock;
 
 use std::os::unix::fs::PermissionsExt;
 
-use super::config_file::{fresh_secret, is_secret_sign, toml_text};
+use super::stock::{fresh_secret, is_secret_sign, toml_text};
 use super::*;
 use crate::config::Config;
 
@@ -155,18 +155,18 @@ fn a_bare_install_gets_a_working_private_configuration_with_a_key() {
     assert!(!text.contains("Copy it to vpid.toml"), "{text}");
     assert!(text.contains("\n# legacy_secret = "), "{text}");
     let line = 1 + text.lines().position(|line| line.contains(&key)).unwrap();
-    assert!(said.contains(&format!("Key: a new one, in line {line} of")));
+    assert!(said.contains(&format!("Key: new, in line {line} of")));
     assert!(!said.contains(&key), "{said}");
     assert!(said.contains("(made now)"), "{said}");
     // No script is touched before somebody says where.
     assert!(!place.path("home/me/serverfiles/tf/scripts").exists());
     let install = format!(
-        "1. Bring the scripts into the game: vpid init --vscripts '{}'\n",
+        "1. Install the scripts in the game: vpid init --vscripts '{}'\n",
         place.path(VSCRIPTS).display()
     );
     assert!(said.contains(&install), "{said}");
     for step in [
-        "2. Try everything",
+        "2. Test the setup",
         "vpid check\n",
         "3. Start vpid",
         "4. Restart the map",
@@ -257,10 +257,7 @@ fn folders_that_the_owner_names() {
     assert!(place.path("work/it's \"new\"").is_dir());
 
     let error = place.run(&with("no/where", "c.toml")).unwrap_err();
-    assert!(
-        error.contains("nor does the folder it would be made in"),
-        "{error}"
-    );
+    assert!(error.contains("nor does its parent folder"), "{error}");
     let error = place.run(&with("a.toml", "c.toml")).unwrap_err();
     assert!(error.contains("is not a folder"), "{error}");
     let error = place.run(&with(".", "c.toml")).unwrap_err();

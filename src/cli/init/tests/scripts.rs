@@ -54,7 +54,7 @@ fn the_scripts_come_with_the_key_of_the_configuration() {
     assert_eq!(script(&place, "mapspawn.nut"), vscripts::MAPSPAWN);
     assert!(!said.contains(&key), "{said}");
     assert!(said.contains("vscripts (made now)"), "{said}");
-    for step in ["1. Try everything", "2. Start vpid", "3. Restart the map"] {
+    for step in ["1. Test the setup", "2. Start vpid", "3. Restart the map"] {
         assert!(said.contains(step), "{step}\n{said}");
     }
     // It is where the game looks anyway.
@@ -109,7 +109,7 @@ fn what_is_the_owners_stays() {
     assert_eq!(script(&place, "mge.nut"), "// mge");
     assert!(script(&place, "vpi.nut").contains(&place.key()));
     let backup = place.path(VSCRIPTS).join("vpi.nut.before-vpid");
-    let kept = format!("that was there is kept as {}\n", backup.display());
+    let kept = format!("The previous vpi.nut is kept as {}\n", backup.display());
     assert!(said.contains(&kept), "{said}");
     assert!(said.contains("1. If you use its white list"), "{said}");
     let paste = format!("paste this line:\n       {}\n", vscripts::include_line());
@@ -168,7 +168,7 @@ fn a_failure_after_the_configuration_says_how_to_go_on() {
     std::fs::create_dir_all(place.path(VSCRIPTS).join("vpi.nut")).unwrap();
     let error = place.run(&with_scripts()).unwrap_err();
     assert!(error.contains("vpi.nut cannot be read: "), "{error}");
-    let go_on = "vpid.toml was written; when this is mended, bring the scripts with: vpid init";
+    let go_on = "vpid.toml was written; after correcting this, install the scripts: vpid init";
     assert!(error.contains(go_on), "{error}");
     assert_eq!(names(&place), ["mapspawn.nut", "vpi.nut", "vpi_config.nut"]);
     std::fs::remove_dir(place.path(VSCRIPTS).join("vpi.nut")).unwrap();
@@ -185,10 +185,10 @@ fn folders_that_cannot_be_are_refused_before_anything_is_written() {
         ..Options::default()
     };
     for (vscripts, expected) in [
-        ("no/where", "nor does the folder it would be made in"),
+        ("no/where", "nor does its parent folder"),
         (
             "../home/me/serverfiles/tf/scriptdata/vscripts",
-            "lies in scriptdata",
+            "is in scriptdata",
         ),
     ] {
         let error = place.run(&with(vscripts)).unwrap_err();

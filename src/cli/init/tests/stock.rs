@@ -46,7 +46,7 @@ fn a_stock_script_without_a_secret_gets_one() {
     assert!(text.contains("\n# key = "), "{text}");
     assert!(!said.contains(&secret[..20]), "{said}");
     assert!(said.contains("(made now)"), "{said}");
-    assert!(said.contains("vpi.nut, put this in place of line 3:\n       return @\"SECRET\";"));
+    assert!(said.contains("vpi.nut, replace line 3 with this:\n       return @\"SECRET\";"));
     assert!(
         said.contains(&format!("vpid.toml, line {line}, without")),
         "{said}"
@@ -76,11 +76,8 @@ fn the_secret_of_a_running_setup_is_kept() {
         let place = Place::new(Some(body));
         let said = place.run(&legacy()).unwrap();
         assert_eq!(secret_of(&place.config()), secret.as_bytes());
-        assert!(
-            said.contains("vpi.nut has, so it goes on as it is"),
-            "{said}"
-        );
-        assert!(said.contains("name the database that vpi.py has"), "{said}");
+        assert!(said.contains("vpi.nut, which stays unchanged"), "{said}");
+        assert!(said.contains("name the database of vpi.py"), "{said}");
         assert!(
             !said.contains("GetSecret") && !said.contains(&secret[..9]),
             "{said}"
@@ -90,7 +87,7 @@ fn the_secret_of_a_running_setup_is_kept() {
     let said = place.run(&legacy()).unwrap();
     assert_eq!(secret_of(&place.config()).len(), 128);
     assert!(
-        said.contains("(character 7 is a tab, which the stock protocol cannot carry). Put this in place of line 3"),
+        said.contains("(character 7 is a tab, which the stock protocol cannot carry). Replace line 3 with this"),
         "{said}"
     );
 }
@@ -160,7 +157,10 @@ fn the_script_of_a_game_mode_is_found_with_the_folder_that_it_writes_into() {
         let folder = place.path(&format!("home/me/serverfiles/tf/{folder}"));
         assert_eq!(config.servers[0].scriptdata, folder);
         assert!(folder.is_dir());
-        let named = format!("Secret: the one that {} has", place.path(&script).display());
+        let named = format!(
+            "Secret: that of {}, which stays",
+            place.path(&script).display()
+        );
         assert!(said.contains(&named), "{said}");
         let optional = said.contains("set legacy_identity = \"optional\" in");
         assert_eq!(optional, !identity, "{said}");
@@ -235,9 +235,9 @@ fn a_path_that_leaves_little_room_for_hostnames_is_named() {
     };
     let said = place.run(&options).unwrap();
     assert!(
-        said.contains("Mind: this path is so long that the game can serve hostnames of up to"),
+        said.contains("Note: this path is so long that the game can serve hostnames of up to"),
         "{said}"
     );
     let said = Place::new(None).run(&legacy()).unwrap();
-    assert!(!said.contains("Mind:"), "{said}");
+    assert!(!said.contains("Note:"), "{said}");
 }

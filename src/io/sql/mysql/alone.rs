@@ -5,7 +5,7 @@
 use super::journal::{self, Found, READABLE, WRITABLE};
 use super::last_id::{LastId, READ};
 use super::queue::Task;
-use super::trouble::{Trouble, interrupted, sort};
+use super::trouble::{Trouble, interrupted, not_connected};
 use super::worker::{Called, Ended, Worker};
 use crate::limits::MYSQL_TRIES_MAX;
 use crate::protocol::call_error::CallError;
@@ -81,30 +81,26 @@ fn noted(worker: &mut Worker, task: &mut Task) -> Result<Found, Trouble> {
     let id = task.job.id;
     worker.watch_own();
     let noted = match &mut worker.session {
-        None => Ok(Err(Trouble::Lost("there is no connection".to_owned()))),
+        None => Err(Trouble::from(not_connected())),
         Some(session) => (|| {
             session.own("START TRANSACTION READ WRITE")?;
             if !task.is_new {
                 let found = journal::find(session, instance, id)?;
                 if found != Found::Nothing {
                     session.own("ROLLBACK")?;
-                    return Ok(Ok(found));
+                    return Ok(found);
                 }
                 task.is_new = true;
             }
             let note = journal::begin(instance, id);
             session.own(&format!("{note}; COMMIT; {WRITABLE}"))?;
-            Ok(Ok(Found::Nothing))
+            Ok(Found::Nothing)
         })(),
     };
     let ended = worker.pool.unwatch(worker.seat);
-    match noted {
-        Ok(found) if !ended => found,
-        Ok(_) => Err(Trouble::Lost("the server does not answer".to_owned())),
-        Err(error) => match sort(error) {
-            Err(trouble) => Err(trouble),
-            Ok(mistake) => Err(Trouble::Lost(mistake.detail)),
-        },
+    match ended && noted.is_ok() {
+        true => Err(Trouble::Lost("the server does not answer".to_owned())),
+        false => noted,
     }
 }
 

@@ -6,7 +6,7 @@ use super::last_id::LastId;
 use super::queue::Task;
 use super::session::Session;
 use super::statement::Outcome;
-use super::trouble::{Trouble, call_error, interrupted, refusal, sort};
+use super::trouble::{Trouble, call_error, interrupted, not_connected, refusal};
 use super::worker::{Called, Ended, Worker};
 use crate::jobs::Caller;
 use crate::limits::{
@@ -45,19 +45,8 @@ struct Ran {
     wrote: bool,
 }
 
-/// Why a transaction ended before its commit.
-struct Fall {
-    /// Whom it happened to.
-    task: Box<Task>,
-    how: Called,
-}
-
-impl Fall {
-    fn of(task: Task, how: Called) -> Self {
-        let task = Box::new(task);
-        Self { task, how }
-    }
-}
+/// Why a transaction ended before its commit, and whom it happened to.
+type Fall = Box<(Task, Called)>;
 
 /// Runs the transaction that begins with this call; the worker has its host. There is a connection,
 /// and a journal.
@@ -92,14 +81,14 @@ impl Batch<'_> {
     fn watched(&mut self, text: &str) -> Result<Option<u64>, Error> {
         let ran = match &mut self.worker.session {
             Some(session) => session.own_number(text),
-            None => Err(Error::IoError(std::io::ErrorKind::NotConnected.into())),
+            None => Err(not_connected()),
         };
         self.worker.pool.unwatch(self.worker.seat);
         ran
     }
 
     fn begin(&mut self, first: &Task) -> Result<(), Error> {
-        self.worker.watch_for(Some(first));
+        self.worker.watch_for(first);
         let give = self.last_id.give(self.worker.session.as_ref());
         let began = match give {
             Some(give) => self.watched(&format!("{BEGIN}; {give}")),
@@ -154,7 +143,7 @@ impl Batch<'_> {
                 Ok(Found::Answer(answer)) => {
                     if let Err(error) = self.forget_last_id() {
                         let how = Called::Trouble(Trouble::Lost(super::trouble::words(&error)));
-                        return Err(Fall::of(task, how));
+                        return Err(Box::new((task, how)));
                     }
                     self.ran(task, answer, false);
                     return Ok(());
@@ -163,7 +152,7 @@ impl Batch<'_> {
                     self.ran(task, Err(interrupted()), false);
                     return Ok(());
                 }
-                Err(trouble) => return Err(Fall::of(task, Called::Trouble(trouble))),
+                Err(trouble) => return Err(Box::new((task, Called::Trouble(trouble)))),
             }
         }
         match self.called(&task, class, now_ms) {
@@ -173,7 +162,7 @@ impl Batch<'_> {
                 self.ran(task, outcome, wrote);
                 Ok(())
             }
-            how => Err(Fall::of(task, how)),
+            how => Err(Box::new((task, how))),
         }
     }
 
@@ -195,7 +184,7 @@ impl Batch<'_> {
     }
 
     fn found(&mut self, task: &Task) -> Result<Found, Trouble> {
-        self.worker.watch_for(Some(task));
+        self.worker.watch_for(task);
         let Worker {
             pool,
             seat,
@@ -204,13 +193,10 @@ impl Batch<'_> {
         } = &mut *self.worker;
         let found = match session {
             Some(session) => journal::find(session, pool.run.instance, task.job.id),
-            None => Err(Error::IoError(std::io::ErrorKind::NotConnected.into())),
+            None => Err(not_connected()),
         };
         pool.unwatch(*seat);
-        found.map_err(|error| match sort(error) {
-            Err(trouble) => trouble,
-            Ok(mistake) => Trouble::Lost(mistake.detail),
-        })
+        found.map_err(Trouble::from)
     }
 
     fn ran(&mut self, task: Task, outcome: Outcome, wrote: bool) {
@@ -227,8 +213,8 @@ impl Batch<'_> {
 
     /// Nothing of it stands but the answers that it has.
     fn fall(mut self, fall: Fall) -> Ended {
-        let mut culprit = *fall.task;
-        match fall.how {
+        let (mut culprit, how) = *fall;
+        match how {
             Called::Culprit(error) => {
                 // The caller does not wait for the request to the server.
                 self.worker.pool.answer(&culprit, Err(error));

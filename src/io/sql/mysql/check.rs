@@ -161,10 +161,7 @@ fn prepared(
         let steps = schema.steps.iter();
         pending = steps.filter(|step| !is_done(step.number)).count();
         let steps = schema.steps.len();
-        findings.push(Finding::Good(match pending {
-            0 => format!("schema: {steps} steps, all have run"),
-            _ => format!("schema: {steps} steps, {pending} of them would run at the next start"),
-        }));
+        findings.push(Finding::of_schema(steps, pending));
     }
     let mut untried: Vec<String> = Vec::new();
     let mut faults = 0;

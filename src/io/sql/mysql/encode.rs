@@ -1,7 +1,7 @@
 //! Values of MySQL as the JSON of an answer, from both of its protocols: prepared statements bring
 //! them in their types, others as text.
 
-use super::super::encode::push_base64;
+use super::super::encode::push_blob;
 use crate::protocol::response_text::{
     Decoder, push_bool, push_float, push_int, push_null, push_text,
 };
@@ -9,7 +9,6 @@ use mysql::consts::ColumnType;
 use mysql::{Column, Row, Value};
 use std::fmt::Write;
 
-/// A row as an array.
 pub(super) fn push_array(out: &mut String, row: &Row, decoder: Decoder) {
     out.push('[');
     for (at, column) in row.columns_ref().iter().enumerate() {
@@ -121,18 +120,6 @@ fn push_bytes(out: &mut String, column: &Column, bytes: &[u8], decoder: Decoder)
     };
     if parsed.is_none() {
         push_text(out, &text, decoder);
-    }
-}
-
-/// As SQLite's: [0] and [1] are false and true, text is text, anything else is base64.
-fn push_blob(out: &mut String, bytes: &[u8], decoder: Decoder) {
-    match bytes {
-        [0] => push_bool(out, false),
-        [1] => push_bool(out, true),
-        bytes => match std::str::from_utf8(bytes) {
-            Ok(text) => push_text(out, text, decoder),
-            Err(_) => push_base64(out, bytes),
-        },
     }
 }
 

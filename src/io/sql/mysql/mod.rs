@@ -1,7 +1,7 @@
 //! A MySQL or MariaDB server: workers with a connection each.
 //!
-//! `queue` says which calls may be begun, `state` who does what, `pool` is what the workers share,
-//! `worker` is one of them and `turn` what it does, `watch` and `supervisor` keep their time. A call that reads
+//! `queue` says which calls may be begun, `pool` is what the workers share and who does what,
+//! `worker` is one of them, `watch` keeps their time. A call that reads
 //! runs by itself, beside others; calls that write share a transaction, one for each host (`batch`),
 //! with a row in the `journal` for each; what commits by itself runs `alone`. `statement` runs one
 //! call, `encode` writes what it gave, `session` makes connections, `last_id` carries
@@ -29,50 +29,28 @@ mod pool;
 mod prepare;
 mod queue;
 mod session;
-mod state;
 mod statement;
-mod supervisor;
 mod trouble;
-mod turn;
 mod watch;
 mod worker;
 
-#[cfg(test)]
-mod tests;
-#[cfg(test)]
-mod tests_limits;
-#[cfg(test)]
-mod tests_meaning;
-#[cfg(test)]
-mod tests_order;
-#[cfg(test)]
-mod tests_outage;
-#[cfg(test)]
-mod tests_prepare;
-#[cfg(test)]
-mod tests_proxy;
-#[cfg(test)]
-mod tests_support;
-#[cfg(test)]
-mod tests_types;
-
-use super::post::Suspect;
-use super::watchdog::Watchdog;
-use super::{OnReport, Preparation, Run};
+use super::watchdog::{Suspect, Watchdog};
+use super::{Lane, OnReport, Preparation, Run};
 use crate::config::{Database, Mysql};
-use crate::io::worker::{self as worker_pool, Options};
-use crate::jobs::Job;
-use crate::limits::MYSQL_STACK_BYTES;
-use crate::sql::DatabaseId;
+use crate::io::worker as worker_pool;
+use crate::io::worker::Options;
+use crate::jobs::{Caller, Done, Job};
+use crate::limits::{MYSQL_STACK_BYTES, MYSQL_TRIES_MAX};
+use crate::protocol::call_error::CallError;
+use crate::sql::{Class, DatabaseId};
 pub(super) use check::check;
-use pool::Pool;
-use queue::Task;
-use state::State;
+use pool::{Pool, State, Supervisor, Work};
+use queue::{Begun, Task};
 use std::sync::Arc;
 use std::time::Duration;
-use supervisor::Supervisor;
+use trouble::Trouble;
 use watch::Watch;
-use worker::Worker;
+use worker::{Called, Worker};
 
 pub(super) struct Workers {
     workers: worker_pool::Workers<State>,
@@ -130,16 +108,18 @@ impl Workers {
             pool,
         }
     }
+}
 
-    pub(super) fn submit(&self, jobs: impl IntoIterator<Item = Job>) {
-        self.pool.submit(jobs.into_iter().map(Task::new).collect());
+impl Lane for Workers {
+    fn submit(&self, jobs: &mut dyn Iterator<Item = Job>) {
+        self.pool.submit(jobs.map(Task::new).collect());
     }
 
-    pub(super) fn prepare(&self, preparation: Preparation) {
+    fn prepare(&self, preparation: Preparation) {
         self.pool.prepare(preparation);
     }
 
-    pub(super) fn stop(&self, within: Duration) -> bool {
+    fn stop(&self, within: Duration) -> bool {
         self.workers.stop(within)
     }
 }
@@ -151,3 +131,103 @@ impl Drop for Workers {
         self.pool.watches.iter().for_each(Watch::cut);
     }
 }
+
+impl Worker {
+    pub(super) fn run(&mut self, work: Work) {
+        match work {
+            Work::Connect => {
+                if self.connect(true) {
+                    self.pool.end_outage();
+                }
+            }
+            Work::Call(begun) => self.begun(begun),
+            Work::Prepare(preparation) => self.prepare(&preparation),
+        }
+        self.kill();
+    }
+
+    fn begun(&mut self, begun: Begun) {
+        let (writes, back) = match begun {
+            Begun::Read(task) if self.connect(false) => (None, self.read(task)),
+            Begun::Read(task) => (None, vec![task]),
+            Begun::Write(host) if self.has_journal() => (Some(host), self.write(host)),
+            Begun::Write(host) => (Some(host), Vec::new()),
+        };
+        let seat = self.seat;
+        let done = |state: &mut State| match writes {
+            Some(host) => state.queue.written(host, back),
+            None => state.read_done(seat, back),
+        };
+        match self.to_kill {
+            None => self.pool.workers.finish(done),
+            // That takes a while.
+            Some(_) => self.pool.with(done),
+        }
+    }
+
+    /// Answers a read, or gives it back where it waits again.
+    fn read(&mut self, mut task: Task) -> Vec<Task> {
+        let now_ms = self.pool.now_ms();
+        let called = match &task.class {
+            Err(refused) => Called::Outcome(Err(refused.clone())),
+            Ok(_) if task.is_over(now_ms) => {
+                Called::Outcome(Err(CallError::word("DeadlineExceeded")))
+            }
+            Ok(class) => self.call(&task, *class, now_ms),
+        };
+        match called {
+            Called::Outcome(outcome) => self.pool.answer(&task, outcome),
+            Called::Culprit(error) => {
+                self.pool.answer(&task, Err(error));
+                self.close_and_kill();
+            }
+            Called::Trouble(Trouble::Writes) => {
+                task.class = Ok(Class::Write);
+                return vec![task];
+            }
+            Called::Trouble(Trouble::Lost(reason)) => {
+                self.close();
+                return self.again(task, CallError::new("OperationalError", reason));
+            }
+            Called::Trouble(Trouble::Conflict(error) | Trouble::Endless(error)) => {
+                return self.again(task, error);
+            }
+        }
+        Vec::new()
+    }
+
+    fn prepare(&mut self, preparation: &Preparation) {
+        let verdict = match self.connect(false) {
+            true => prepare::prepare(self, preparation),
+            false => None,
+        };
+        match verdict {
+            Some(verdict) => self.pool.prepared(preparation.ticket, verdict),
+            None => {
+                self.pause(MYSQL_TRIES_MAX);
+                self.pool.unprepared();
+            }
+        }
+    }
+
+    /// Runs the transaction of a host. Gives what waits again.
+    fn write(&mut self, host: Caller) -> Vec<Task> {
+        let Some(first) = self.pool.next(host, None) else {
+            return Vec::new();
+        };
+        let (done, back) = match first.class == Ok(Class::Alone) {
+            true => alone::run(self, first),
+            false => batch::run(self, first),
+        };
+        let done = done.into_iter().map(|(task, outcome)| Done {
+            id: task.job.id,
+            outcome,
+        });
+        // Responses first: a host that goes on may send more of the same.
+        self.pool.report(done.collect());
+        back
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,9 +3,9 @@
 
 use super::journal::{READABLE, WRITABLE};
 use super::session::Session;
-use super::trouble::{Trouble, sort, words};
+use super::trouble::{Trouble, not_connected, sort, words};
 use super::worker::Worker;
-use crate::io::sql::{Fault, Preparation, Subject, Verdict};
+use crate::io::sql::{Fault, Preparation, Verdict, log_ran, of_no_effect, unfit};
 use crate::limits::MYSQL_SCHEMA_MS_MAX;
 use crate::sql::{Class, Query, Returns, Schema, SchemaStep, Template, class_of};
 use mysql::prelude::Queryable;
@@ -66,10 +66,7 @@ pub(super) fn prepare(worker: &mut Worker, preparation: &Preparation) -> Option<
         .map(|session| queries(session, &preparation.queries));
     let ended = worker.pool.unwatch(worker.seat);
     match faults {
-        Some(Ok(faults)) if !ended => Some(match faults.is_empty() {
-            true => Verdict::Good,
-            false => Verdict::Bad(faults),
-        }),
+        Some(Ok(faults)) if !ended => Some(faults.into()),
         _ => {
             worker.close();
             None
@@ -81,28 +78,17 @@ pub(super) fn prepare(worker: &mut Worker, preparation: &Preparation) -> Option<
 fn refused(schema: &Schema, error: Error) -> Option<Verdict> {
     let mistake = sort(error).ok()?;
     let first = schema.steps.first()?;
-    Some(Verdict::Bad(vec![Fault {
-        of: Subject::Schema {
-            step: first.number,
-            line: first.line,
-        },
-        at: None,
-        message: format!(
-            "vpid notes in its table vpid_schema what ran: {}",
-            mistake.detail
-        ),
-    }]))
+    let why = mistake.detail;
+    let message = format!("vpid notes in its table vpid_schema what ran: {why}");
+    let fault = Fault::of_step(first.number, first.line, message);
+    Some(Verdict::Bad(vec![fault]))
 }
 
 /// Runs what is missing of the schema. No other vpid does at the same time.
 fn apply(worker: &mut Worker, schema: &Schema) -> Result<(), Stop> {
     own(worker, &format!("{WRITABLE}; {CREATE}"))?;
     // Longer than the lock is waited for.
-    worker.pool.watch(
-        worker.seat,
-        worker.pool.now_ms() + MYSQL_SCHEMA_MS_MAX,
-        None,
-    );
+    worker.watch_within(MYSQL_SCHEMA_MS_MAX);
     let locked = worker.session.as_mut().map(|session| {
         session.allow(MYSQL_SCHEMA_MS_MAX)?;
         session.first(LOCK)
@@ -116,12 +102,7 @@ fn apply(worker: &mut Worker, schema: &Schema) -> Result<(), Stop> {
     }
     let mut ran = Vec::new();
     let applied = steps(worker, schema, &mut ran);
-    let place = &worker.pool.place;
-    match ran[..] {
-        [] => {}
-        [step] => log::info!("{place}: schema step {step} has run"),
-        [first, .., last] => log::info!("{place}: schema steps {first} to {last} have run"),
-    }
+    log_ran(&worker.pool.place, &ran);
     own(worker, UNLOCK)?;
     own(worker, READABLE)?;
     applied
@@ -162,12 +143,7 @@ fn complain(worker: &mut Worker, step: &SchemaStep, print: &str) {
     if !worker.pool.complains(&complaint) {
         return;
     }
-    log::warn!(
-        "{}: step {} of its schema was changed after it ran, which has no effect; put what is \
-         new into a step of its own",
-        worker.pool.place,
-        step.number
-    );
+    log::warn!("{}: {}", worker.pool.place, of_no_effect(step.number));
 }
 
 /// A statement and the note that it ran, in one transaction unless it commits by itself.
@@ -179,14 +155,10 @@ fn statement(worker: &mut Worker, text: &str, note: &str) -> Result<(), Error> {
 }
 
 fn own(worker: &mut Worker, text: &str) -> Result<(), Error> {
-    worker.pool.watch(
-        worker.seat,
-        worker.pool.now_ms() + MYSQL_SCHEMA_MS_MAX,
-        None,
-    );
+    worker.watch_within(MYSQL_SCHEMA_MS_MAX);
     let ran = match &mut worker.session {
         Some(session) => session.own(text),
-        None => Err(Error::IoError(std::io::ErrorKind::NotConnected.into())),
+        None => Err(not_connected()),
     };
     worker.pool.unwatch(worker.seat);
     ran
@@ -203,16 +175,9 @@ fn note(step: &SchemaStep, statements: usize, print: &str, whole: bool) -> Strin
 
 fn fault(error: Error, step: u32, line: usize) -> Stop {
     match sort(error) {
-        Ok(mistake) => Stop::Fault(Fault {
-            of: Subject::Schema { step, line },
-            at: None,
-            message: mistake.detail,
-        }),
-        Err(Trouble::Conflict(mistake) | Trouble::Endless(mistake)) => Stop::Fault(Fault {
-            of: Subject::Schema { step, line },
-            at: None,
-            message: mistake.detail,
-        }),
+        Ok(mistake) | Err(Trouble::Conflict(mistake) | Trouble::Endless(mistake)) => {
+            Stop::Fault(Fault::of_step(step, line, mistake.detail))
+        }
         Err(Trouble::Writes) => Stop::Busy,
         Err(Trouble::Lost(reason)) => Stop::Away(Error::IoError(std::io::Error::other(reason))),
     }
@@ -253,14 +218,8 @@ fn read_queries<Q: AsRef<Query>>(
     for query in queries.iter().map(AsRef::as_ref) {
         for (step, template) in query.steps.iter().enumerate() {
             let returns = (step + 1 == query.steps.len()).then_some(query.returns);
-            if let Some(message) = wrong(session, template, returns)? {
-                let name = query.name.clone();
-                faults.push(Fault {
-                    of: Subject::Query { name, step },
-                    at: None,
-                    message,
-                });
-            }
+            let wrong = wrong(session, template, returns)?;
+            faults.extend(wrong.map(|message| Fault::of_query(query, step, None, message)));
         }
     }
     Ok(faults)
@@ -304,17 +263,6 @@ fn shape(prepared: &Statement, template: &Template, returns: Option<Returns>) ->
         return Some(message.to_owned());
     }
     let columns = prepared.columns();
-    match returns? {
-        Returns::Count | Returns::Proposed(_) | Returns::Nothing => None,
-        _ if columns.is_empty() => Some("gives no rows; set returns = \"count\"".to_owned()),
-        Returns::Objects => {
-            let names: Vec<_> = columns.iter().map(|column| column.name_str()).collect();
-            let twice = names
-                .iter()
-                .enumerate()
-                .find(|(at, name)| names[..*at].contains(name));
-            twice.map(|(_, name)| format!("two of its columns are named {name}; name one with AS"))
-        }
-        Returns::Rows | Returns::Row | Returns::Value => None,
-    }
+    let names: Vec<_> = columns.iter().map(|it| it.name_str()).collect();
+    unfit(&names, returns?)
 }

@@ -241,7 +241,7 @@ impl Host {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::tests_support::{insert, raw};
+    use super::super::super::tests::support::{insert, raw};
     use super::*;
     use crate::jobs::HostId;
 

@@ -116,7 +116,6 @@ fn finished(answer: String, returns: Returns, count: u64, decoder: Decoder) -> S
     answer
 }
 
-/// One statement.
 fn run(session: &mut Session, statement: &Statement<'_>, wanted: Wanted) -> Result<Given, Trouble> {
     let prepared = match session.conn.prep(statement.text.as_ref()) {
         Ok(prepared) => prepared,

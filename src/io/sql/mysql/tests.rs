@@ -1,13 +1,22 @@
 //! The lane on a good day, on a real server: answers, types, and what raw SQL may not do.
 
-use super::super::tests_story;
-use super::super::tests_support::{ALL, FILE, call, insert, raw};
-use super::tests_support::{Desk, numbers, recovered};
+mod limits;
+mod meaning;
+mod order;
+mod outage;
+mod prepare;
+mod proxy;
+mod support;
+mod types;
+
+use super::super::tests::story;
+use super::super::tests::support::{ALL, FILE, call, insert, raw};
 use crate::jobs::Job;
 use crate::limits::SQL_ANSWER_BYTES_MAX;
 use crate::sql::{Query, Quoting, Returns, SqlCall, Template};
 use mysql::prelude::Queryable;
 use std::sync::Arc;
+use support::{Desk, numbers, recovered};
 
 /// A call of a query of the owner's without parameters.
 pub(super) fn query(index: u32, returns: Returns, steps: &[&str]) -> Job {
@@ -34,7 +43,7 @@ pub(super) fn query(index: u32, returns: Returns, steps: &[&str]) -> Job {
 #[test]
 fn the_functions_answer_as_on_sqlite() {
     let mut desk = Desk::new();
-    tests_story::play(|function, kwargs| desk.ask(function, kwargs));
+    story::play(|function, kwargs| desk.ask(function, kwargs));
     desk.stop();
     desk.settings.pool = 1;
     desk.start();
@@ -42,7 +51,7 @@ fn the_functions_answer_as_on_sqlite() {
     desk.outside()
         .query_drop("ALTER TABLE user_x_t AUTO_INCREMENT = 1")
         .unwrap();
-    tests_story::play(|function, kwargs| desk.ask(function, kwargs));
+    story::play(|function, kwargs| desk.ask(function, kwargs));
 }
 
 #[test]

@@ -53,6 +53,20 @@ fn is_lost(code: u16) -> bool {
     LOST.contains(&code)
 }
 
+/// Of a statement of vpid's own, which makes no mistakes.
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        match sort(error) {
+            Err(trouble) => trouble,
+            Ok(mistake) => Self::Lost(mistake.detail),
+        }
+    }
+}
+
+pub(super) fn not_connected() -> Error {
+    Error::IoError(std::io::ErrorKind::NotConnected.into())
+}
+
 /// What became of a statement that failed: a mistake of its caller, else trouble.
 pub(super) fn sort(error: Error) -> Result<CallError, Trouble> {
     match error {

@@ -2,7 +2,7 @@
 //! so it does not take the lock that all workers share.
 
 use super::session::Socket;
-use crate::io::sql::post::Running;
+use crate::io::sql::watchdog::Running;
 use crate::jobs::CallId;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

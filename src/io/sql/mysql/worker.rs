@@ -5,7 +5,7 @@ use super::pool::Pool;
 use super::queue::Task;
 use super::session::{self, Session};
 use super::statement::{self, Outcome};
-use super::trouble::{Refusal, Trouble, sort};
+use super::trouble::{Refusal, Trouble};
 use crate::config::Mysql;
 use crate::limits::{MYSQL_BURNING_MAX, MYSQL_OWN_MS_MAX, MYSQL_PAUSE_MS, MYSQL_TRIES_MAX};
 use crate::protocol::call_error::CallError;
@@ -134,11 +134,8 @@ impl Worker {
         if ids.is_empty() {
             return;
         }
-        self.pool.watch(
-            self.seat,
-            self.pool.now_ms().saturating_add(MYSQL_OWN_MS_MAX),
-            None,
-        );
+        let limit_ms = self.pool.now_ms() + MYSQL_OWN_MS_MAX;
+        self.pool.watch(self.seat, limit_ms, None);
         for id in ids {
             session::kill(session, id);
             self.pool.killed(id);
@@ -148,15 +145,18 @@ impl Worker {
 
     /// For statements of vpid's own.
     pub(super) fn watch_own(&self) {
-        self.watch_for(None);
+        self.watch_within(MYSQL_OWN_MS_MAX);
+    }
+
+    pub(super) fn watch_within(&self, own_ms: u64) {
+        let limit_ms = self.pool.now_ms().saturating_add(own_ms);
+        self.pool.watch(self.seat, limit_ms, None);
     }
 
     /// For those that are made for one task first of all: they take no longer than it may wait.
-    pub(super) fn watch_for(&self, task: Option<&Task>) {
-        let now_ms = self.pool.now_ms();
-        let own_ms = now_ms.saturating_add(MYSQL_OWN_MS_MAX);
-        let limit_ms = task.map_or(own_ms, |task| task.limit_ms(now_ms).min(own_ms));
-        self.pool.watch(self.seat, limit_ms, None);
+    pub(super) fn watch_for(&self, task: &Task) {
+        let left_ms = |now_ms: u64| task.limit_ms(now_ms).saturating_sub(now_ms);
+        self.watch_within(left_ms(self.pool.now_ms()).min(MYSQL_OWN_MS_MAX));
     }
 
     /// A task that was begun in vain waits again, after a pause; or is answered, if that was the
@@ -194,11 +194,8 @@ impl Worker {
         let (seat, id) = (self.seat, task.job.id);
         self.pool.watch(seat, task.limit_ms(now_ms), Some(id));
         let allowed = session.allow(task.job.limit_ms);
-        let called = match allowed.map_err(sort) {
-            Ok(()) => statement::call(session, &task.job, class),
-            Err(Err(trouble)) => Err(trouble),
-            Err(Ok(mistake)) => Err(Trouble::Lost(mistake.detail)),
-        };
+        let called = allowed.map_err(Trouble::from);
+        let called = called.and_then(|()| statement::call(session, &task.job, class));
         let ended = self.pool.unwatch(seat);
         if task.job.tries > 0 {
             tries.ended(id);

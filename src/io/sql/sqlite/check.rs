@@ -5,8 +5,8 @@
 
 use super::super::guard::Guard;
 use super::super::trouble::{is_interrupted, is_locked, sentence};
-use super::super::{Fault, Finding, Preparation};
-use super::prepare::{Standing, of_no_effect};
+use super::super::{Fault, Finding, Preparation, of_no_effect};
+use super::prepare::Standing;
 use super::{BEGIN_WRITING, Engine, ROLLBACK};
 use crate::config::Sqlite;
 use crate::limits::SQL_CHECK_MS_MAX;
@@ -101,14 +101,8 @@ impl Engine {
             findings.push(Finding::Fault(fault));
             return Ok(findings);
         }
-        match (steps, standing.pending.len()) {
-            (0, _) => {}
-            (_, 0) => findings.push(Finding::Good(format!(
-                "schema: {steps} steps, all have run"
-            ))),
-            (_, pending) => findings.push(Finding::Good(format!(
-                "schema: {steps} steps, {pending} of them would run at the next start"
-            ))),
+        if steps > 0 {
+            findings.push(Finding::of_schema(steps, standing.pending.len()));
         }
         for step in standing.changed {
             findings.push(Finding::Warn(of_no_effect(step)));

@@ -10,14 +10,14 @@ mod functions;
 mod open;
 mod prepare;
 mod text;
-mod workers;
+mod worker;
 
 #[cfg(test)]
 mod tests_functions;
 
+use super::HostStates;
 use super::encode::{self, RowsError};
 use super::guard::Guard;
-use super::host_states::HostStates;
 use super::journal::{Journal, OWN_MARK, Pruning};
 use super::trouble::{Trouble, call_error, is_unavailable, sentence};
 use crate::jobs::{Caller, IdMap, Job};
@@ -36,7 +36,7 @@ use std::sync::Arc;
 
 pub(super) use check::check;
 use counts::{Counts, Shown};
-pub(super) use workers::Workers;
+pub(super) use worker::Workers;
 
 const BEGIN: &str = "/* vpid */ BEGIN";
 const BEGIN_WRITING: &str = "/* vpid */ BEGIN IMMEDIATE";

@@ -1,7 +1,7 @@
 //! Opening the file: who may read it, which bounds SQLite keeps, and how durable it is.
 
+use super::super::HostStates;
 use super::super::guard::{self, Guard};
-use super::super::host_states::HostStates;
 use super::super::journal::Journal;
 use super::super::trouble::{is_locked, sentence};
 use super::{Engine, counts, functions};

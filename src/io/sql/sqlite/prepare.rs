@@ -5,7 +5,7 @@
 
 use super::super::journal::OWN_MARK;
 use super::super::trouble::{Trouble, fault, is_interrupted, is_unavailable};
-use super::super::{Fault, Preparation, Subject};
+use super::super::{Fault, Preparation, log_ran, of_no_effect, unfit};
 use super::{BEGIN_WRITING, COMMIT, Engine, ROLLBACK};
 use crate::sql::{Query, Returns, Schema, SchemaStep};
 use rusqlite::fallible_iterator::FallibleIterator;
@@ -39,17 +39,7 @@ impl Engine {
     ) -> Result<Vec<Fault>, Trouble> {
         let mut ran = Vec::new();
         let prepared = self.schema_and_queries(preparation, &mut ran);
-        match ran[..] {
-            [] => {}
-            [step] => log::info!(
-                "database {}: schema step {step} has run",
-                self.path.display()
-            ),
-            [first, .., last] => log::info!(
-                "database {}: schema steps {first} to {last} have run",
-                self.path.display()
-            ),
-        }
+        log_ran(&format!("database {}", self.path.display()), &ran);
         prepared.map_err(|error| match self.guard.is_abandoned() {
             true => Trouble::Abandoned,
             false => self.fault(&error),
@@ -154,12 +144,7 @@ impl Engine {
                 fault(&error)
             }
         };
-        let of = Subject::Schema {
-            step: step.number,
-            line: step.line_at(at),
-        };
-        let at = None;
-        Ok(Some(Fault { of, at, message }))
+        Ok(Some(Fault::of_step(step.number, step.line_at(at), message)))
     }
 
     /// `at` is where the statement begins that runs. Gives what is wrong besides what SQLite
@@ -210,20 +195,11 @@ impl Engine {
                     }
                     Err(error) => (place(&error, &template.text), fault(&error)),
                 };
-                let name = query.name.clone();
-                let of = Subject::Query { name, step };
-                faults.push(Fault { of, at, message });
+                faults.push(Fault::of_query(query, step, at, message));
             }
         }
         Ok(faults)
     }
-}
-
-pub(super) fn of_no_effect(step: u32) -> String {
-    format!(
-        "schema step {step} was changed after it ran, which has no effect; put the change into a \
-         new step"
-    )
 }
 
 /// What is wrong with a statement that SQLite takes.
@@ -231,18 +207,8 @@ fn complaint(statement: &Statement<'_>, placeholders: usize, returns: Returns) -
     if statement.parameter_count() != placeholders {
         return Some("values are written as :name; @name and $name stand for none".to_owned());
     }
-    let rows = matches!(
-        returns,
-        Returns::Rows | Returns::Objects | Returns::Row | Returns::Value
-    );
-    if rows && statement.column_count() == 0 {
-        return Some("gives no rows; set returns = \"count\"".to_owned());
-    }
     let names: Vec<&str> = statement.column_names().collect();
-    let mut twice = (1..names.len()).filter(|&at| names[..at].contains(&names[at]));
-    let at = twice.next().filter(|_| returns == Returns::Objects)?;
-    let name = names[at];
-    Some(format!("two columns are named {name}; rename one with AS"))
+    unfit(&names, returns)
 }
 
 /// The byte of the text at which SQLite stumbled. It counts from the statement on that it read.
