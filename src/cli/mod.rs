@@ -10,6 +10,7 @@ mod game;
 mod init;
 mod logging;
 mod queue;
+mod rewards;
 mod run;
 mod script;
 mod shadow;
@@ -39,13 +40,14 @@ macro_rules! sentences {
 
 sentences!(AskError, file::Error, NoServer, SessionError);
 
-const COMMANDS: [Command; 9] = [
+const COMMANDS: [Command; 10] = [
     run::COMMAND,
     init::COMMAND,
     check::COMMAND,
     call::COMMAND,
     game::COMMAND,
     queue::COMMAND,
+    rewards::COMMAND,
     script::COMMAND,
     bench::COMMAND,
     demo::COMMAND,
@@ -126,6 +128,7 @@ mod tests {
             include_str!("call.rs"),
             include_str!("game.rs"),
             include_str!("queue.rs"),
+            include_str!("rewards.rs"),
             include_str!("script.rs"),
             include_str!("bench.rs"),
             include_str!("demo.rs"),

@@ -25,8 +25,8 @@ pub(super) const COMMAND: Command = Command {
     name: "queue",
     summary: "show the changes that wait for VyHub, and those that VyHub refused",
     help: "\
-Shows the changes that wait to be sent to VyHub and those that VyHub refused: bans, unbans and
-warnings.
+Shows the changes that wait to be sent to VyHub and those that VyHub refused: bans, unbans,
+warnings, memberships, playtime and reports of executed rewards.
 
 Usage: vpid queue list [--json]      all changes, the oldest first
        vpid queue show ID [--json]   one change with all its data
@@ -261,6 +261,21 @@ fn show(entry: &Value, now_s: i64, out: &mut dyn Write) -> io::Result<()> {
         if entry["standing"] == false {
             line("", "It was lifted before it was sent.".into())?;
         }
+    }
+    if let Some(group) = entry["group_name"].as_str() {
+        let all = group.is_empty().then_some("all");
+        line("group", printable(all.unwrap_or(group)))?;
+    }
+    if entry["kind"] == "membership" {
+        let length = entry["length_s"].as_i64();
+        line("length", length.map_or("without an end".into(), span))?;
+    }
+    if entry["kind"] == "reward" {
+        line("reward", text("reward"))?;
+    }
+    if entry["kind"] == "playtime" {
+        line("time", span(entry["ms"].as_i64().unwrap_or(0) / 1_000))?;
+        line("on", text("date"))?;
     }
     line("reason", text("reason"))?;
     line(

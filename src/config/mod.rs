@@ -12,13 +12,16 @@
 mod address;
 mod database;
 pub mod file;
+mod groups;
 mod key;
 pub mod manual;
 mod messages;
 mod mysql;
 mod permissions;
+mod playtime;
 mod query;
 mod reader;
+mod rewards;
 mod scripts;
 mod secret;
 mod server;
@@ -31,12 +34,15 @@ use crate::limits::{
 };
 use crate::sql::{DatabaseId, Query};
 pub use database::{Database, Engine, SchemaFile, Sqlite};
+pub use groups::{GroupCommands, Groups};
 pub use key::InForce;
 use key::{Declared, Key, Kind, Usual, key, text};
 pub use mysql::{Mysql, Tls};
 pub use permissions::{MODERATION_FUNCTIONS, Permissions, RAW_SQL_FUNCTION, matches};
+pub use playtime::Playtime;
 pub use query::QueryEntry;
 use reader::{IN_SCRIPTDATA, Reader, Table};
+pub use rewards::{OnUnclear, Rewards};
 pub use scripts::{INTERFACES_NAME, ScriptSettings, Scripts, is_script_name};
 pub use secret::{
     PLACEHOLDER_KEY, PLACEHOLDER_SECRET, Password, Secret, Unfit, exposure_warning, is_key_sign,
@@ -160,7 +166,7 @@ impl fmt::Display for Problem {
 }
 
 /// All tables, in the order of config.example.toml. The top of the file comes first.
-pub static TABLES: [&Declared; 9] = [
+pub static TABLES: [&Declared; 13] = [
     &TABLE,
     &server::TABLE,
     &database::TABLE,
@@ -168,6 +174,10 @@ pub static TABLES: [&Declared; 9] = [
     &query::PARAM_TABLE,
     &permissions::TABLE,
     &vyhub::TABLE,
+    &groups::TABLE,
+    &groups::SOURCEMOD,
+    &playtime::TABLE,
+    &rewards::TABLE,
     &scripts::TABLE,
     &scripts::EACH_TABLE,
 ];
@@ -263,7 +273,7 @@ impl Reader<'_> {
         let state_dir = self.own_path(&table, "state_dir", "state");
         let databases = self.databases(document);
         let queries = self.queries(document, &databases);
-        let vyhub = vyhub.map(|table| self.vyhub(&table, &servers));
+        let vyhub = vyhub.map(|table| self.vyhub(&table, document, &servers));
         let scripts = self.scripts(document);
         self.own_file();
         Config {

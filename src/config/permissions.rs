@@ -11,8 +11,13 @@ use crate::sql::QUERY_PREFIX;
 pub const RAW_SQL_FUNCTION: &str = "VPI_DB_RawExecute";
 
 /// The functions that act against players. They are permitted by patterns that name VyHub only.
-pub const MODERATION_FUNCTIONS: [&str; 4] =
-    ["VYHUB_Ban", "VYHUB_Unban", "VYHUB_Warn", "VYHUB_SetGroup"];
+pub const MODERATION_FUNCTIONS: [&str; 5] = [
+    "VYHUB_Ban",
+    "VYHUB_Unban",
+    "VYHUB_Warn",
+    "VYHUB_SetGroup",
+    "VYHUB_RemoveGroup",
+];
 const VYHUB_PREFIX: &str = "VYHUB_";
 
 pub static TABLE: Declared = Declared {

@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 use toml::de::DeTable;
 
-use super::Server;
 use super::address;
 use super::file::Blanks;
+use super::groups::Groups;
 use super::key::{Declared, InForce, Key, Kind, Usual, key, text};
 use super::reader::{Location, Reader, Table};
+use super::rewards::Rewards;
 use super::secret::Password;
+use super::{Playtime, Server};
 use crate::limits::{
     ADVERT_INTERVAL_S_MAX, ADVERT_PREFIX_CHARS_MAX, API_KEY_BYTES_MAX, PREFIX_CHARS_MAX,
     PREFIXES_MAX,
@@ -82,6 +84,15 @@ const KEYS: &[Key] = &[
     )
     .default(Usual::Text(ADVERT_PREFIX))
     .in_force(InForce::WithNextStart),
+    key(
+        "login",
+        Kind::Truth,
+        "Whether players can log a browser in to VyHub with [`!login`](vyhub.md#login) in chat.",
+    )
+    .default(Usual::Words("`false`"))
+    .example("true")
+    .in_force(InForce::WithNextStart),
+    key("playtime", Kind::Own, ""),
     text(
         "ca_file",
         "A file with certificates (PEM) to trust instead of the well-known ones, for a VyHub of your own. \
@@ -101,6 +112,10 @@ const KEYS: &[Key] = &[
     .default(Usual::Words("none"))
     .example("\"http://proxy.example:3128\"")
     .in_force(InForce::WithNextStart),
+    // Tables of their own: see `groups`.
+    key("groups", Kind::Own, "").in_force(InForce::WithNextStart),
+    key("sourcemod", Kind::Own, "").in_force(InForce::WithNextStart),
+    key("rewards", Kind::Own, ""),
 ];
 
 /// What begins a command in chat, also in `[scripts]`.
@@ -138,6 +153,14 @@ pub struct Vyhub {
     pub advert_interval_s: u64,
     /// What stands in front of each line of an advert.
     pub advert_prefix: String,
+    /// What groups do in the game.
+    pub groups: Groups,
+    /// SourceMod's file of admins.
+    pub admins_file: Option<PathBuf>,
+    /// Whether players can confirm logins of browsers in chat.
+    pub login: bool,
+    pub playtime: Playtime,
+    pub rewards: Rewards,
 }
 
 impl Vyhub {
@@ -168,7 +191,13 @@ impl Reader<'_> {
         Some(table)
     }
 
-    pub(super) fn vyhub(&mut self, table: &Table, servers: &[Server]) -> Vyhub {
+    /// `document`: the whole file.
+    pub(super) fn vyhub(
+        &mut self,
+        table: &Table,
+        document: &DeTable<'_>,
+        servers: &[Server],
+    ) -> Vyhub {
         if servers.iter().all(|server| server.vyhub_id.is_none()) && self.report_missing {
             let message = "serves no server: no [[server]] has a vyhub_server_id";
             self.warn(&table.place, message);
@@ -177,6 +206,7 @@ impl Reader<'_> {
         let api_key = self.api_key(table);
         let ca_file = self.outside_path(table, "ca_file");
         self.files.extend(ca_file.clone());
+        let admins_file = self.sourcemod(document);
         Vyhub {
             proxy: self.proxy(table, api_url.as_deref()),
             api_url: api_url.unwrap_or_default(),
@@ -189,6 +219,11 @@ impl Reader<'_> {
                 .integer("advert_interval_s")
                 .unwrap_or(ADVERT_INTERVAL_S),
             advert_prefix: self.advert_prefix(table),
+            groups: self.groups(document, admins_file.is_some()),
+            admins_file,
+            login: table.truth("login").unwrap_or(false),
+            playtime: self.playtime(document),
+            rewards: self.rewards(document),
         }
     }
 

@@ -58,6 +58,11 @@ impl Core {
             Message::Push { host, push, ticket } => self.links.push(host, push, ticket, false, cx),
             Message::Reported(host, report) => self.reported(host, &report, now, out),
             Message::Happened(server, event) => self.happened(server, event, now, out),
+            Message::CommandDone(number, result) => {
+                self.for_community(now, out, |community, cx| {
+                    community.command_done(number, result, cx);
+                });
+            }
             Message::Hook { server, name, data } => {
                 self.notify_scripts(Input::CommunityHook(server, name, data), now, out);
             }
@@ -201,6 +206,13 @@ impl Core {
                         reply.map_err(|error| error.to_string())
                     }
                     None => Err("this vpid has no VyHub: there is no queue".into()),
+                };
+                out.complete(Some(ticket), outcome);
+            }
+            OperatorRequest::Rewards(request) => {
+                let outcome = match &mut self.community {
+                    Some(community) => community.rewards(&request, cx),
+                    None => Err("this vpid has no VyHub: there are no rewards".into()),
                 };
                 out.complete(Some(ticket), outcome);
             }

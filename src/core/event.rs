@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::jobs::remembered::Remembered;
 use crate::jobs::{Done, Job, store};
 use crate::protocol::backend as api;
-use crate::protocol::control::{QueueRequest, ScriptRequest};
+use crate::protocol::control::{QueueRequest, RewardsRequest, ScriptRequest};
 use crate::protocol::engine_log::Line;
 use crate::protocol::rcon;
 use crate::protocol::signed::messages::{FromGame, Push};
@@ -206,6 +206,7 @@ pub enum OperatorRequest {
         push: Push,
     },
     Queue(QueueRequest),
+    Rewards(RewardsRequest),
     Script(ScriptRequest),
 }
 

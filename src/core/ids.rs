@@ -32,6 +32,8 @@ pub enum Ticket {
     Operator(u64),
     /// A Python script.
     Script(RequestId),
+    /// The community, by its own number.
+    Community(u64),
 }
 
 /// A request of a Python script, in one run of its process.

@@ -305,7 +305,7 @@ impl Links {
             None => Err(NotPushed::NoGame),
         };
         if let Err(problem) = sent {
-            cx.out.complete(ticket, Err(problem.to_string()));
+            cx.out.not_sent(ticket, problem.to_string());
         }
         cx.out.settle(host);
     }

@@ -1,6 +1,8 @@
 //! What one part of the core reports to another, or requests of it. `Core::dispatch` gives each message to
 //! its receiver, in the order in which they were sent, until none is left.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use super::accepted_file::AcceptedFile;
@@ -38,6 +40,8 @@ pub enum Message {
     Reported(HostId, GameReport),
     /// From `servers`.
     Happened(ServerId, GameEvent),
+    /// To the community: the result of a command, by the number of its ticket.
+    CommandDone(u64, Result<String, NotDone>),
     /// From the community, to `scripts`: a hook, by its name in the game.
     Hook {
         server: ServerId,
@@ -59,7 +63,25 @@ impl Message {
             Self::Push { .. } => "push",
             Self::Reported(..) => "reported",
             Self::Happened(..) => "happened",
+            Self::CommandDone(..) => "command_done",
             Self::Hook { .. } => "hook",
+        }
+    }
+}
+
+/// Why a command has no result, each with a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotDone {
+    /// It was surely not run.
+    NotSent(String),
+    /// It may have been run.
+    Unclear(String),
+}
+
+impl fmt::Display for NotDone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSent(why) | Self::Unclear(why) => f.write_str(why),
         }
     }
 }

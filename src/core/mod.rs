@@ -112,7 +112,10 @@ impl Core {
             }
             Event::Start(start) => self.start(*start, now, out),
             Event::StartScripts(start) => self.start_scripts(*start, now, out),
-            Event::Stop => self.notify_scripts(Input::Stop, now, out),
+            Event::Stop => {
+                self.for_community(now, out, Community::stop);
+                self.notify_scripts(Input::Stop, now, out);
+            }
             Event::Watched(watched) => self.links.watched = watched,
             Event::Calls(file) => self.calls.file_taken(file, cx),
             Event::Restart {

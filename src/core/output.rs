@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::event::{Effect, Effects, Timer};
 use super::ids::{HostId, ServerId, Ticket};
-use super::message::Message;
+use super::message::{Message, NotDone};
 use crate::jobs::CallId;
 use crate::protocol::call_error::CallError;
 use crate::protocol::console::Command;
@@ -54,7 +54,22 @@ impl Output {
                 let outcome = outcome.map_err(|why| CallError::new("GameError", why));
                 self.send(Message::Completed(request, outcome));
             }
+            Some(Ticket::Community(number)) => {
+                let text = |value: Value| value.as_str().unwrap_or_default().to_owned();
+                let result = outcome.map(text).map_err(NotDone::Unclear);
+                self.send(Message::CommandDone(number, result));
+            }
             None => {}
+        }
+    }
+
+    /// The same of what was surely not sent.
+    pub fn not_sent(&mut self, ticket: Option<Ticket>, why: String) {
+        match ticket {
+            Some(Ticket::Community(number)) => {
+                self.send(Message::CommandDone(number, Err(NotDone::NotSent(why))));
+            }
+            ticket => self.complete(ticket, Err(why)),
         }
     }
 

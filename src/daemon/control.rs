@@ -178,6 +178,10 @@ impl Daemon {
                 self.ask_core(number, true, OperatorRequest::Queue(request));
                 Ok(None)
             }
+            Request::Rewards(request) => {
+                self.ask_core(number, true, OperatorRequest::Rewards(request));
+                Ok(None)
+            }
             Request::Script(request) => {
                 self.ask_core(number, true, OperatorRequest::Script(request));
                 Ok(None)

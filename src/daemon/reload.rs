@@ -6,7 +6,8 @@
 
 use super::{Daemon, Due, Environment, RunError};
 use crate::config::{
-    self, Config, Database, InForce, Problem, ScriptSettings, Scripts, Server, Vyhub,
+    self, Config, Database, InForce, Playtime, Problem, Rewards, ScriptSettings, Scripts, Server,
+    Vyhub,
 };
 use crate::io::overlooked;
 use crate::io::sql::{Preparation, Report, Verdict};
@@ -342,7 +343,12 @@ const VYHUB: &[Compared<Vyhub>] = compared![
     command_prefixes in prefixes,
     advert_interval_s,
     advert_prefix,
+    groups,
+    sourcemod in admins_file,
+    login,
 ];
+const PLAYTIME: &[Compared<Playtime>] = compared![enabled, count_spectators];
+const REWARDS: &[Compared<Rewards>] = compared![enabled, allow, scripts, on_unclear];
 const SCRIPTS: &[Compared<Scripts>] = compared![dir, vpi_interfaces, order, python];
 const SETTINGS: &[Compared<ScriptSettings>] = compared![
     memory_mb in memory_bytes,
@@ -418,6 +424,20 @@ pub fn keys_of_next_start(old: &Config, new: &Config) -> Vec<String> {
                         key => format!("vyhub.{key}"),
                     }),
             );
+            let keys = changed(
+                "[vyhub.playtime]",
+                PLAYTIME,
+                (&old.playtime, &new.playtime),
+                WHEN,
+            );
+            late.extend(keys.iter().map(|key| format!("vyhub.playtime.{key}")));
+            let keys = changed(
+                "[vyhub.rewards]",
+                REWARDS,
+                (&old.rewards, &new.rewards),
+                WHEN,
+            );
+            late.extend(keys.iter().map(|key| format!("vyhub.rewards.{key}")));
         }
         (None, None) => {}
         _ => late.push("[vyhub]".into()),
@@ -528,6 +548,8 @@ mod tests {
             ("", names(TOP)),
             ("[[server]]", names(SERVER)),
             ("[vyhub]", names(VYHUB)),
+            ("[vyhub.playtime]", names(PLAYTIME)),
+            ("[vyhub.rewards]", names(REWARDS)),
             ("[scripts]", [names(SCRIPTS), names(SETTINGS)].concat()),
             ("[script.NAME]", names(SETTINGS)),
         ] {

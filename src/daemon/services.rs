@@ -83,7 +83,8 @@ impl Services {
             services.http = Some(http.map_err(RunError::Http)?);
             let report = services.reporter(poller);
             let state = &config.state_dir;
-            let opened = Store::open(state, move |done| report(Report::Stored(done)));
+            let admins_file = vyhub.admins_file.clone();
+            let opened = Store::open(state, admins_file, move |done| report(Report::Stored(done)));
             let (store, kept) = opened.map_err(|error| RunError::State(state.clone(), error))?;
             services.store = Some(store);
             found = kept;

@@ -1,5 +1,6 @@
 //! The only code that blocks: files, databases, sockets and processes.
 
+pub mod admins_file;
 mod append_log;
 pub mod aside;
 pub mod begun;

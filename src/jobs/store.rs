@@ -1,12 +1,13 @@
 //! What the core keeps on disk by name, apart from files of games and databases.
 
-use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::limits::STORE_FILE_BYTES_MAX;
+use crate::limits::{ADMINS_FILE_BYTES_MAX, STORE_FILE_BYTES_MAX};
+use crate::protocol::admins_file::Damaged;
 use crate::protocol::ban_list::BanList;
 
 /// A document of the state folder.
@@ -16,6 +17,11 @@ pub enum Shelf {
     Outbox,
     /// `vyhub/`: what VyHub has answered.
     Cache,
+    /// SourceMod's file of admins, which is the owner's and in no folder of vpid's. It takes
+    /// [`Content::Admins`] and nothing else, and is not read at the start.
+    Admins,
+    /// `rewards/`: what was done with each reward; one file for each.
+    Rewards,
 }
 
 /// One change, durable before it is reported. Changes are made in the order in which they are
@@ -35,6 +41,8 @@ pub struct Write {
 pub enum Content {
     Json(String),
     Bans(Arc<BanList>),
+    /// The lines of vpid's block.
+    Admins(String),
     /// What is there cannot be used: it stays under a name that is not read.
     SetAside,
 }
@@ -55,8 +63,12 @@ pub enum StoreError {
     NoName(String),
     #[error("{0} would be larger than {most} MiB", most = STORE_FILE_BYTES_MAX >> 20)]
     TooLarge(PathBuf),
-    #[error("{0}: lists of bans are not stored in outbox/")]
-    ListOfBans(String),
+    #[error("{0}: nothing of this kind is stored there")]
+    OtherKind(String),
+    #[error("{0} {1}")]
+    Damaged(PathBuf, Damaged),
+    #[error("{0} is no file, or is larger than {most} MiB", most = ADMINS_FILE_BYTES_MAX >> 20)]
+    NoAdminsFile(PathBuf),
     /// The system refused it; `what` it could not do, as `could not be written`.
     #[error("{path} {what}: {error}{}", remedy(*kind))]
     Refused {
@@ -65,6 +77,19 @@ pub enum StoreError {
         kind: ErrorKind,
         error: String,
     },
+}
+
+impl StoreError {
+    /// `what` could not be done, as `could not be written`.
+    pub fn refused(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |error| Self::Refused {
+            path,
+            what,
+            kind: error.kind(),
+            error: error.to_string(),
+        }
+    }
 }
 
 fn remedy(kind: ErrorKind) -> &'static str {
@@ -82,5 +107,6 @@ pub struct Found {
     /// Each by its name, with its text.
     pub outbox: Vec<(String, String)>,
     pub cache: Vec<(String, String)>,
+    pub rewards: Vec<(String, String)>,
     pub bans: Vec<(String, BanList)>,
 }

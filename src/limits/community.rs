@@ -99,6 +99,60 @@ pub const COMMAND_LINES_MAX: usize = 5;
 pub const VYHUB_PAGES_MAX: u64 = 20;
 /// Calls of scripts that wait for VyHub.
 pub const VYHUB_CALLS_MAX: usize = 256;
+/// Players whose groups are kept, the latest that were seen, and groups of each.
+pub const GROUP_PLAYERS_MAX: usize = 10_000;
+pub const GROUPS_OF_PLAYER_MAX: usize = 32;
+/// Longest name of a mapping; commands of `on_add` and `on_remove`.
+pub const GROUP_NAME_CHARS_MAX: usize = 64;
+pub const GROUP_COMMANDS_MAX: usize = 16;
+/// Commands for groups that could not be run are run again after this time, and how often where the game can be
+/// reached; and how long the result of one is waited for.
+pub const GROUP_AGAIN_MS: u64 = 10_000;
+pub const GROUP_TRIES_MAX: u32 = 5;
+pub const GROUP_COMMANDS_MS: u64 = 60_000;
+/// A membership begins so long before its order: the two clocks may differ, and orders differ within a second.
+pub const MEMBERSHIP_EARLY_S: i64 = 5;
+/// A group that has ended is forgotten after this time.
+pub const GROUP_ENDED_S: i64 = 86_400;
+/// Largest file of SourceMod's admins, and what can stand in a line of it: the longest grant that SourceMod reads, and
+/// its immunity.
+pub const ADMINS_FILE_BYTES_MAX: u64 = 8 << 20;
+pub const GRANT_BYTES_MAX: usize = 63;
+pub const GRANT_IMMUNITY_DIGITS_MAX: usize = 6;
+
+/// Playtime: how often it is counted; how soon it is on disk after that; how often it is sent.
+pub const PLAYTIME_STEP_MS: u64 = 15_000;
+pub const PLAYTIME_WRITE_MS: u64 = 45_000;
+pub const PLAYTIME_ROUND_MS: u64 = 3_600_000;
+/// What is sent is a multiple of this time, which is so many millionths of an hour exactly.
+pub const PLAYTIME_QUANTUM_MS: u64 = 18;
+pub const PLAYTIME_QUANTUM_MILLIONTHS: u64 = 5;
+/// By so much VyHub may round a total.
+pub const PLAYTIME_ROUNDED_HOURS: f64 = 0.01;
+/// Players and days whose time waits, and what each takes in its file.
+pub const PLAYTIME_COUNTERS_MAX: usize = 6_000;
+pub const PLAYTIME_COUNTER_BYTES: usize = 160;
+/// Entries of the outbox that playtime takes at once, and how many dead letters of it there may be: most of the
+/// outbox stays free for bans.
+pub const OUTBOX_PLAYTIME_MAX: usize = 100;
+pub const OUTBOX_PLAYTIME_DEAD_MAX: usize = 500;
+
+const _: () = assert!(PLAYTIME_STEP_MS + PLAYTIME_WRITE_MS <= 60_000);
+const _: () = assert!(PLAYTIME_STEP_MS + STATUS_BESIDE_MS < ROSTER_LIVE_MS);
+const _: () = assert!(PLAYTIME_QUANTUM_MS * 1_000_000 == PLAYTIME_QUANTUM_MILLIONTHS * 3_600_000);
+const _: () = assert!(
+    (PLAYTIME_COUNTERS_MAX * PLAYTIME_COUNTER_BYTES) as u64 + 1_024 <= STORE_FILE_BYTES_MAX
+);
+const _: () = assert!(OUTBOX_PLAYTIME_MAX < OUTBOX_ENTRIES_ADVISED);
+
+/// Players whom `!dashboard` lists.
+pub const DASHBOARD_LINES_MAX: usize = 100;
+/// `!login`: how many codes a player can try in a while, how long the second command has time, and how many
+/// players are known who have tried.
+pub const LOGIN_TRIES_MAX: u32 = 3;
+pub const LOGIN_TRIES_MS: u64 = 600_000;
+pub const LOGIN_CONFIRM_MS: u64 = 30_000;
+pub const LOGINS_MAX: usize = 256;
 
 /// How often `status` is requested where it is the only source of who is on, and where it is not.
 pub const STATUS_ALONE_MS: u64 = 5_000;
@@ -211,6 +265,38 @@ pub const REWARD_USERS_MAX: usize = 80;
 pub const REWARDS_MAX: usize = 20_000;
 pub const REWARD_TEXT_BYTES_MAX: usize = 16 << 10;
 
+/// What is remembered of rewards that were executed, and how many wait to be on one server.
+pub const REWARD_RECORDS_MAX: usize = 10_000;
+pub const REWARD_QUEUE_MAX: usize = 2_000;
+/// Reports of rewards that wait in the outbox: most of it stays free for bans.
+pub const OUTBOX_REWARDS_MAX: usize = 2_000;
+/// From one command of rewards to the next on one server.
+pub const REWARD_GAP_MS: u64 = 50;
+/// Rewards of one server that are looked at in one turn.
+pub const REWARD_TURN_MAX: usize = 50;
+/// The pause after a command could not be sent, and the longest.
+pub const REWARD_RETRY_MS_MIN: u64 = 5_000;
+pub const REWARD_RETRY_MS_MAX: u64 = 60_000;
+/// How long a reward waits for its server; after that it waits for its next event.
+pub const REWARD_WAIT_MS: u64 = 600_000;
+/// How soon it is looked again whether a player is confirmed.
+pub const REWARD_CONFIRM_MS: u64 = 1_000;
+/// A command without a result is unclear after this time.
+pub const REWARD_RUN_MS: u64 = 120_000;
+/// A reward that cannot be executed is tried again after this time.
+pub const REWARD_PROBLEM_MS: u64 = 300_000;
+/// So long after the first sign of a server, scripts may still report who was on before vpid.
+pub const REWARD_FOUND_ON_MS: u64 = 15_000;
+/// Patterns of commands that are allowed.
+pub const REWARD_PATTERNS_MAX: usize = 100;
+/// Rewards that one listing shows.
+pub const REWARDS_LISTED_MAX: usize = 1_000;
+
+const _: () = assert!(OUTBOX_REWARDS_MAX * 2 <= OUTBOX_ENTRIES_MAX);
+const _: () = assert!(
+    REWARD_RUN_MS > super::RCON_CONNECT_MS + super::RCON_REPLY_MS + super::RCON_CLOSED_RETRY_MS
+);
+
 /// Requests under way at once.
 pub const HTTP_THREADS_MAX: usize = 3;
 pub const HTTP_STACK_BYTES: usize = 512 << 10;
@@ -241,7 +327,7 @@ pub const HTTP_WRITE_BYTES: usize = 16 << 10;
 /// Longest name, without what is put behind it.
 pub const STORE_NAME_BYTES_MAX: usize = 100;
 /// Largest document; largest list of bans.
-pub const STORE_FILE_BYTES_MAX: u64 = 1 << 20;
+pub const STORE_FILE_BYTES_MAX: u64 = 4 << 20;
 pub const STORE_LIST_BYTES_MAX: u64 = 1 << 30;
 /// Documents that are read of one folder.
 pub const STORE_FILES_MAX: usize = 100_000;

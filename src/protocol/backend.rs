@@ -2,7 +2,7 @@
 //! replies and failures. VyHub's API carries them out (`protocol::vyhub`); nothing here knows a path, a
 //! status code or a field of JSON.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,6 +14,9 @@ use super::steam_id::SteamId;
 use super::uuid::Uuid;
 
 pub use super::ban_list::{BanList, Listed};
+
+/// The attribute for the time that players were on.
+pub const PLAYTIME: &str = "playtime";
 
 /// Most records on one page of a list.
 pub const PAGE_SIZE: u64 = 100;
@@ -293,7 +296,7 @@ pub enum Reply {
     Attribute(Attribute),
     /// By the names of attributes.
     Attributes(BTreeMap<String, String>),
-    Rewards(Listing<Reward>),
+    Rewards(RewardList),
 }
 
 impl Reply {
@@ -307,7 +310,7 @@ impl Reply {
             Self::Adverts(adverts) => adverts.skipped,
             Self::Activity(activity) => activity.skipped,
             Self::Memberships(memberships) => memberships.skipped,
-            Self::Rewards(rewards) => rewards.skipped,
+            Self::Rewards(rewards) => rewards.unread.len(),
             _ => 0,
         }
     }
@@ -488,33 +491,49 @@ pub struct Advert {
 
 /// Where players find the backend's pages: addresses in which `{id}` stands for an id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Links {
-    bans: String,
-    ban: String,
-    dashboard: String,
+pub struct Links(BTreeMap<WebPage, String>);
+
+/// A page for players.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WebPage {
+    Bans,
+    /// Of one ban.
+    Ban,
+    /// Of one server.
+    Dashboard,
+    News,
+    Shop,
+    /// Of one user.
+    User,
+    Warnings,
 }
 
 impl Links {
     const ID: &str = "{id}";
 
-    pub fn new(bans: String, ban: String, dashboard: String) -> Self {
-        Self {
-            bans,
-            ban,
-            dashboard,
-        }
+    pub fn new(pages: impl IntoIterator<Item = (WebPage, String)>) -> Self {
+        Self(pages.into_iter().collect())
     }
 
     /// Of a ban; `None`: of all bans.
     pub fn ban(&self, id: Option<Uuid>) -> String {
-        match id {
-            Some(id) => self.ban.replace(Self::ID, &id.to_string()),
-            None => self.bans.clone(),
-        }
+        let page = id.map_or(WebPage::Bans, |_| WebPage::Ban);
+        self.page(page, id).unwrap_or_default()
     }
 
     pub fn dashboard(&self, server: Uuid) -> String {
-        self.dashboard.replace(Self::ID, &server.to_string())
+        self.page(WebPage::Dashboard, Some(server))
+            .unwrap_or_default()
+    }
+
+    /// `None`: it is not known where this page is.
+    pub fn page(&self, page: WebPage, id: Option<Uuid>) -> Option<String> {
+        let address = self.0.get(&page)?;
+        Some(match id {
+            Some(id) => address.replace(Self::ID, &id.to_string()),
+            None => address.clone(),
+        })
     }
 }
 
@@ -524,6 +543,14 @@ pub struct Listing<T> {
     pub items: Vec<T>,
     /// How many were left out.
     pub skipped: usize,
+}
+
+/// Rewards of some players.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RewardList {
+    pub items: Vec<Reward>,
+    /// What was left out since it cannot be read, or is too much: whose it is, and its id where that can be read.
+    pub unread: BTreeSet<(SteamId, Option<Uuid>)>,
 }
 
 /// One page of a longer list.

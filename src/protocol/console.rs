@@ -25,10 +25,14 @@ pub enum Command {
     Say(String),
     /// A text for players, by the game's script engine.
     Script(ScriptLine),
+    /// Code of a reward, or a part of it, for the same.
+    Code(ScriptLine),
     /// Who is on: read by [`crate::protocol::server_status`].
     Status,
     /// How many slots the owner wants players to see: read by [`cvar_value`].
     VisibleSlots,
+    /// Shows players this many slots; -1: all of them.
+    ShowSlots(i64),
     /// A whole line that the owner has written.
     Console(String),
 }
@@ -58,9 +62,10 @@ impl Command {
             Self::Say(text) if is_blank(text) => return Err(Unfit::Empty),
             Self::Say(text) if text.len() > SAY_BYTES_MAX => return Err(Unfit::TooLongToSay),
             Self::Say(text) => with_rest("say", text)?,
-            Self::Script(line) => line.as_str().to_owned(),
+            Self::Script(line) | Self::Code(line) => line.as_str().to_owned(),
             Self::Status => "status".to_string(),
             Self::VisibleSlots => "sv_visiblemaxplayers".to_string(),
+            Self::ShowSlots(slots) => format!("sv_visiblemaxplayers {slots}"),
             Self::Console(line) if is_blank(line) => return Err(Unfit::Empty),
             Self::Console(line) if line.contains(is_control) => return Err(Unfit::Control),
             Self::Console(line) => line.clone(),
@@ -99,6 +104,11 @@ pub fn cvar_value(reply: &str) -> Option<&str> {
     Some(after.split_once('"')?.0)
 }
 
+/// Whether the console says that it has no such command.
+pub fn is_unknown(reply: &str) -> bool {
+    reply.trim_start().starts_with("Unknown command")
+}
+
 /// A text as it may be shown, at most so many bytes of it: `"` becomes `'`, control
 /// characters become spaces, several spaces become one, and what is too long ends in `…`.
 ///
@@ -132,6 +142,6 @@ fn is_blank(text: &str) -> bool {
 }
 
 /// What ends a line for any reader, and all that moves a terminal.
-fn is_control(character: char) -> bool {
+pub fn is_control(character: char) -> bool {
     character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }

@@ -24,8 +24,30 @@ pub enum Request {
     },
     /// What waits for VyHub.
     Queue(QueueRequest),
+    /// What players are owed.
+    Rewards(RewardsRequest),
     /// The owner's Python scripts.
     Script(ScriptRequest),
+}
+
+/// A request about rewards. Their ids are those of applied rewards, or how these begin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "lowercase")]
+pub enum RewardsRequest {
+    /// Answered by `{"rewards": [reward, ...], "more": count}`. A reward is an object with `id`, `server`, `player`,
+    /// `steam`, `reward`, `packet`, `event`, `state` (`open`, `running`, `executed`, `unclear` or `failed`), `since_s`
+    /// and `problem`, of which any but `id`, `server` and `state` may be null; `more` are left out.
+    List,
+    /// Executes one. Answered by `{"ok": sentence}`.
+    Run {
+        #[serde(deserialize_with = "queue_id")]
+        id: String,
+    },
+    /// Treats one as executed. Answered by `{"ok": sentence}`.
+    Skip {
+        #[serde(deserialize_with = "queue_id")]
+        id: String,
+    },
 }
 
 /// A request about Python scripts.
@@ -105,6 +127,7 @@ impl Request {
             Request::Games => return json!({"do": "games"}),
             Request::Watch { host } => return json!({"do": "watch", "host": host}),
             Request::Queue(request) => return line("queue", request),
+            Request::Rewards(request) => return line("rewards", request),
             Request::Script(request) => return line("script", request),
             Request::Push { host, push, keep } => (host, push, keep),
         };
@@ -140,6 +163,7 @@ enum Line {
         host: Option<String>,
     },
     Queue(QueueRequest),
+    Rewards(RewardsRequest),
     Script(ScriptRequest),
     Call(Named<Value>),
     Message(Named<Value>),
@@ -186,6 +210,7 @@ pub fn parse(line: &[u8]) -> Result<Request, RequestError> {
         Line::Games => return Ok(Request::Games),
         Line::Watch { host } => return Ok(Request::Watch { host }),
         Line::Queue(request) => return Ok(Request::Queue(request)),
+        Line::Rewards(request) => return Ok(Request::Rewards(request)),
         Line::Script(request) => return Ok(Request::Script(request)),
         Line::Call(Named { name, data, of }) => {
             let (function, args) = (name, data);
@@ -304,6 +329,13 @@ mod tests {
             QueueRequest::Drop { id },
         ];
         let queue = queue.map(Request::Queue);
+        let id = "0193".to_string();
+        let rewards = [
+            RewardsRequest::List,
+            RewardsRequest::Run { id: id.clone() },
+            RewardsRequest::Skip { id },
+        ];
+        let queue = queue.into_iter().chain(rewards.map(Request::Rewards));
         for request in pushes.into_iter().chain(others).chain(queue) {
             assert_eq!(read(request.to_json()), Ok(request));
         }

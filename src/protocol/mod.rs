@@ -3,6 +3,7 @@
 //! Everything that crosses from the game, a database or a client is given its shape in this
 //! room, so that `core` and `io` can speak of it without knowing each other.
 
+pub mod admins_file;
 pub mod backend;
 pub mod ban_list;
 pub mod call;
@@ -26,6 +27,7 @@ pub mod server_status;
 pub mod signed;
 pub mod steam_id;
 pub mod stock;
+pub mod template;
 pub mod template_text;
 pub mod uuid;
 pub mod vyhub;

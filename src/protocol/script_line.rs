@@ -53,10 +53,37 @@ impl ScriptLine {
         }
     }
 
+    /// What runs code, whatever stands in it. Code that is too long for a line is put together in the game out of
+    /// several, of which the last one runs it.
+    pub fn runs(code: &str) -> Vec<Self> {
+        let whole = format!("script compilestring(\"{}\")()", literal(code));
+        if whole.len() <= CONSOLE_BARE_BYTES_MAX {
+            return vec![Self(whole)];
+        }
+        let (mut lines, mut rest, mut sets) = (Vec::new(), code, "<-");
+        while !rest.is_empty() {
+            let before = format!("script ::{CODE}{sets}\"");
+            let mut escaped = Literal::default();
+            let ends = |(_, sign): &(usize, char)| {
+                escaped.push(sign.encode_utf8(&mut [0; 4]));
+                before.len() + escaped.text.len() >= CONSOLE_BARE_BYTES_MAX
+            };
+            let end = rest.char_indices().find(ends);
+            let (piece, after) = rest.split_at(end.map_or(rest.len(), |(at, _)| at));
+            lines.push(Self(format!("{before}{}\"", literal(piece))));
+            (rest, sets) = (after, "+=");
+        }
+        lines.push(Self(format!("script compilestring(::{CODE})()")));
+        lines
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
+
+/// Where code is put together in the game.
+const CODE: &str = "vpid_code";
 
 /// The code behind the inside of the literal.
 const BEHIND: &str = "\")";
@@ -122,15 +149,29 @@ fn literal(text: &str) -> String {
     escaped.text
 }
 
+/// The inside of a literal that is being put together.
 #[derive(Default)]
-struct Literal {
+pub struct Literal {
     text: String,
     /// It ends with an escape, which a digit would go on.
     open: bool,
 }
 
 impl Literal {
-    fn push(&mut self, text: &str) {
+    pub fn into_text(self) -> String {
+        self.text
+    }
+
+    /// Code that stands in it or around it, as it is, but for what would go on with an escape.
+    pub fn push_code(&mut self, code: &str) {
+        let digits = code.bytes().take_while(u8::is_ascii_hexdigit);
+        let escaped = if self.open { digits.count() } else { 0 };
+        self.push(&code[..escaped]);
+        self.text.push_str(&code[escaped..]);
+        self.open &= escaped == code.len();
+    }
+
+    pub fn push(&mut self, text: &str) {
         for byte in text.bytes() {
             let plain = byte.is_ascii_alphanumeric() || b" .,:-_!?()[]+=*".contains(&byte);
             self.open = !plain || (self.open && byte.is_ascii_hexdigit());

@@ -39,6 +39,11 @@ impl SteamId {
     pub fn steam3(self) -> String {
         format!("[U:1:{}]", self.0)
     }
+
+    /// `STEAM_0:X:Y`
+    pub fn steam2(self) -> String {
+        format!("STEAM_0:{}:{}", self.0 % 2, self.0 / 2)
+    }
 }
 
 /// The 64-bit form, as VyHub knows players.
@@ -119,6 +124,7 @@ mod tests {
             for form in [&id.steam3(), steam2, &steam2.replace("_0", "_1"), steam64] {
                 assert_eq!(form.parse(), Ok(id), "{form}");
             }
+            assert_eq!(id.steam2(), steam2);
             assert_eq!(id.to_string(), steam64);
             assert_eq!(SteamId::from_u64(id.as_u64()), Some(id));
         }

@@ -345,6 +345,22 @@ fn files_older_than_the_restart_run_and_nobody_is_answered() {
 }
 
 #[test]
+fn a_call_that_an_earlier_run_took_is_answered_where_its_map_start_is_found_again() {
+    let mut vpid = Vpid::new();
+    let mut host = vpid.host("my_server");
+    host.restart().unwrap();
+    // As a run leaves it that dies before it has written down what it took.
+    let (name, token) = (host.next_name(), "_1_1_".to_string());
+    let text = host.text_of(&[call("VPI_Ping", json!("first")).to_json(&token)]);
+    host.write(&names::taken(&name, 2), &text).unwrap();
+    vpid.start();
+    wait_until("the map start was taken", || {
+        !vpid.files().contains(&names::restart("my_server"))
+    });
+    assert_eq!(host.answers(&[token]), [json!("first")]);
+}
+
+#[test]
 fn answers_of_an_earlier_map_are_never_shown_after_its_restart() {
     let vpid = Vpid::running();
     let mut host = vpid.host("my_server");

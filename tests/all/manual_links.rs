@@ -1,4 +1,5 @@
-//! The manual: every link in it leads to a file and a heading that are there, and no table falls apart.
+//! The manual: every link in it leads to a file and a heading that are there, no table falls apart, and every
+//! test that it names exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -108,6 +109,55 @@ fn every_row_of_a_table_belongs_to_one() {
                 page.display()
             );
             before = [before[1], line];
+        }
+    }
+}
+
+/// The rows of the table under a heading, each with its cells.
+fn rows_under<'t>(text: &'t str, heading: &str) -> Vec<Vec<&'t str>> {
+    let (_, rest) = text.split_once(heading).expect("the heading");
+    let section = rest.split("\n## ").next().unwrap_or(rest);
+    let rows = section.lines().filter(|line| line.starts_with("| "));
+    // The head and the line below it.
+    let rows = rows.skip(2);
+    rows.map(|row| row.trim_matches('|').split(" | ").collect())
+        .collect()
+}
+
+/// The names of all tests below a folder.
+fn tests_below(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).expect("a folder of sources").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            tests_below(&path, found);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            let text = fs::read_to_string(&path).expect("a source file");
+            let after = text.split("#[test]").skip(1);
+            let names = after.filter_map(|rest| Some(rest.split_once("fn ")?.1.split_once('(')?.0));
+            found.extend(names.map(str::to_owned));
+        }
+    }
+}
+
+/// What vpid does about each section of VyHub's guideline is claimed only where a test holds it.
+#[test]
+fn every_point_of_the_guideline_names_tests_that_exist() {
+    let page = fs::read_to_string("docs/vyhub.md").expect("the page");
+    let rows = rows_under(&page, "\n## The guideline, point by point\n");
+    assert!(rows.len() >= 23, "{} rows", rows.len());
+    let mut tests = BTreeSet::new();
+    for folder in ["src", "tests"] {
+        tests_below(Path::new(folder), &mut tests);
+    }
+    for row in rows {
+        let [section, .., named] = row[..] else {
+            panic!("a row without cells: {row:?}");
+        };
+        // What stands between two ` is every second part.
+        let named: Vec<&str> = named.split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "{section}: it names no test");
+        for name in named {
+            assert!(tests.contains(name), "{section}: there is no test {name}");
         }
     }
 }

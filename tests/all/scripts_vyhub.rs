@@ -1,7 +1,6 @@
 //! Scripts in Python and VyHub: what they hear of it, what they know of players by it, and what
 //! they do there.
 
-use fake_vyhub::{Fault, Page};
 use serde_json::{Value, json};
 
 use crate::support::{Client, Community, Visitor, Vpid, wait_until};
@@ -129,6 +128,13 @@ fn a_script_bans_warns_and_forgives() {
     assert_eq!(community.vyhub.bans()[0].status, "UNBANNED");
     let user = does(&mut client, "user", json!([4]));
     assert_eq!(user["player"], json!(other.steam64().to_string()));
+    let playtime = does(&mut client, "playtime", json!([4]));
+    assert!(
+        playtime["hours"].as_f64().is_some_and(|it| it < 1.0),
+        "{playtime}"
+    );
+    let server = does(&mut client, "vyhub_server", json!([]));
+    assert_eq!(server["server"], community.vyhub.server_id(), "{server}");
     let nobody = does(&mut client, "ban", json!([99, null, "x"]));
     assert!(nobody.to_string().contains("no player #99"), "{nobody}");
     // Each is told, whoever gave it.
@@ -148,26 +154,33 @@ fn a_script_bans_warns_and_forgives() {
 #[test]
 fn a_script_puts_a_player_into_a_group_and_takes_them_out() {
     let (community, mut client) = community();
-    let vip = community.vyhub.add_group("VIP", 10, &[], None);
+    let vip = community.vyhub.add_mapped_group("VIP", 10, "vip");
     let visitor = Visitor::new(3, "visitor");
     community.joins(&visitor);
     wait_until("the visitor is on", || {
         client.ask("recorder.about", Value::Null)["count"] == 1
     });
     let groups = |community: &Community| {
+        community.wait_until_sent();
         community
             .vyhub
-            .with(|state| state.user(visitor.steam64()).unwrap().groups.clone())
+            .with(|state| state.groups_now(visitor.steam64()))
     };
+    // It was made after vpid has read all groups, so it is read by and by.
+    wait_until("the groups are known", || {
+        let unknown = does(&mut client, "set_group", json!([3, "Owner"]));
+        unknown.to_string().contains("It has: VIP")
+    });
     let done = does(&mut client, "set_group", json!([3, "vip", 60]));
-    assert_eq!(done["group"], "vip", "{done}");
+    assert!(done["queued"].is_string(), "{done}");
     assert_eq!(groups(&community), [vip.as_str()]);
     let again = does(&mut client, "set_group", json!([visitor.steam3(), vip]));
     assert_eq!(again["player"], json!(visitor.steam64().to_string()));
     assert_eq!(groups(&community).len(), 1, "not twice");
-    let unknown = does(&mut client, "set_group", json!([3, "Owner"]));
-    assert!(unknown.to_string().contains("it has: "), "{unknown}");
-    assert_eq!(groups(&community).len(), 1, "nothing ends for a mistake");
+    does(&mut client, "remove_group", json!([3, "VIP"]));
+    assert!(groups(&community).is_empty());
+    does(&mut client, "set_group", json!([3, "VIP"]));
+    assert_eq!(groups(&community).len(), 1);
     does(&mut client, "set_group", json!([3, null]));
     assert!(groups(&community).is_empty());
     let mut ear = Ear {
@@ -176,33 +189,9 @@ fn a_script_puts_a_player_into_a_group_and_takes_them_out() {
     };
     let changed = ear.wait_for("OnVyHubPlayerGroupChanged", &visitor);
     assert_eq!(changed["minutes"], 60);
+    let changed = ear.wait_for("OnVyHubPlayerGroupsChanged", &visitor);
+    assert_eq!(changed["added"], json!(["vip"]));
     community.all_well();
-}
-
-#[test]
-fn a_group_that_cannot_be_set_now_is_an_error_in_words() {
-    let (community, mut client) = community();
-    community.vyhub.add_group("VIP", 10, &[], None);
-    let visitor = Visitor::new(3, "visitor");
-    community.joins(&visitor);
-    wait_until("the visitor is on", || {
-        client.ask("recorder.about", Value::Null)["count"] == 1
-    });
-    let faults = &community.vyhub.faults;
-    faults.next(("GET", "/group/"), Fault::Status(502, Page::Html));
-    let away = does(&mut client, "set_group", json!([3, "VIP"]));
-    assert!(away.to_string().contains("VyHubUnavailable"), "{away}");
-    faults.next(("POST", "/user/"), Fault::CloseAfterApplying);
-    let unclear = does(&mut client, "set_group", json!([3, "VIP"]));
-    assert!(unclear.to_string().contains("Unclear"), "{unclear}");
-    // It is not done again by itself, and done again it is no second time.
-    let done = does(&mut client, "set_group", json!([3, "VIP"]));
-    assert_eq!(done["group"], "VIP", "{done}");
-    let steam = visitor.steam64();
-    let groups = community
-        .vyhub
-        .with(|state| state.user(steam).unwrap().groups.len());
-    assert_eq!(groups, 1);
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn adverts_are_shown_in_turn_in_their_colour_and_none_on_an_empty_server() {
     let configure = |vpid: Vpid| vpid.vyhub_line("advert_interval_s = 1");
     let mut community = Community::configured(configure);
     community.vyhub.add_advert("Be kind.\nAlways.", "#FF8800");
-    community.vyhub.add_advert("Join us!", "#00ff00");
+    community.vyhub.add_advert("<red>Join</red> us!", "#00ff00");
     community.start();
     let texts = |community: &Community| {
         let shown = community.game.shown();
@@ -44,7 +44,7 @@ fn adverts_are_shown_in_turn_in_their_colour_and_none_on_an_empty_server() {
     let both = [
         "\x07FF8800[\u{2605}] Be kind.",
         "\x07FF8800[\u{2605}] Always.",
-        "\x0700ff00[\u{2605}] Join us!",
+        "\x0700ff00[\u{2605}] \x07FF1823Join\x0700ff00 us!",
     ];
     wait_until("all were shown, and the first again", || {
         texts(&community).len() >= 5

@@ -165,8 +165,8 @@ fn what_is_not_clear_is_asked_back_and_does_nothing() {
         ("/warn carl", "Give a reason."),
         ("!warn", "!warn <player> <reason>"),
         ("!unban", "!unban <SteamID|name>"),
-        ("!warns", "!warns <player>"),
-        ("!bans", "!bans <player>"),
+        ("!warns a b", "!warns <player>"),
+        ("!bans a b", "!bans <player>"),
         ("!ban admin 5 x", "That would be yourself."),
         ("!unban carl", "There is no player carl."),
     ] {

@@ -25,6 +25,7 @@ HOOKS = [
     "OnVyHubPlayerUnbanned",
     "OnVyHubPlayerWarned",
     "OnVyHubPlayerGroupChanged",
+    "OnVyHubPlayerGroupsChanged",
 ]
 
 heard = []

@@ -36,8 +36,6 @@ pub struct Call {
 pub struct Rules {
     /// The database was away at times, so calls may have met their deadlines.
     pub outages: bool,
-    /// For so long, at most.
-    pub outage_ms_max: u64,
     /// A disk was full for so long, at most.
     pub full_ms_max: u64,
     /// Python scripts crash, hang, or cannot be loaded.
@@ -168,7 +166,7 @@ impl Book {
             let is_stale = is_misdated(&self.jumps_ms, call) && call.token.starts_with('_');
             let lost = call.callback && call.response.is_none() && is_present && !is_stale;
             assert!(!lost, "not responded to: {call:?}");
-            self.check_time(call, rules);
+            self.check_time(call, database, rules);
             match call.what {
                 What::Insert => self.check_insert(call, database, rules),
                 What::Python => self.check_python(call, rules),
@@ -177,16 +175,17 @@ impl Book {
         }
     }
 
-    fn check_time(&self, call: &Call, rules: &Rules) {
+    fn check_time(&self, call: &Call, database: &Database, rules: &Rules) {
         let (Some((_, at_ms)), Some(written_ms)) = (&call.response, call.written_ms) else {
             return;
         };
         let most_ms = limits::CALL_DEADLINE_MS_DEFAULT + limits::FOREIGN_INPUT_MS;
         // What a database does delays no other response beyond its deadline; disks fill one after the other.
         let delay_ms = match call.in_chain {
-            true => rules.outage_ms_max,
-            false => 3 * rules.full_ms_max,
+            true => database.was_out_ms(written_ms, *at_ms),
+            false => 0,
         };
+        let delay_ms = delay_ms + 3 * rules.full_ms_max;
         let is_late = at_ms - written_ms > most_ms + delay_ms;
         let crashed = self.crashed_ms.is_some_and(|ms| ms >= written_ms);
         assert!(!is_late || crashed || !rules.in_time, "late: {call:?}");

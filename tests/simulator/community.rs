@@ -1,7 +1,7 @@
 //! The players of the servers, who come and go, and what an admin orders in chat: whatever was on disk
 //! once arrives at VyHub once, in order, and holds on the servers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use vpid::protocol::steam_id::SteamId;
@@ -12,8 +12,8 @@ use crate::world::Outside;
 const ADMIN: u32 = 1;
 /// A few for each change and each player, when all of them come at once.
 const REQUESTS_PER_MINUTE_MAX: u64 = 300;
-/// How long a banned player may be there while RCON works.
-const KICKED_MS: u64 = 7_000;
+/// How long a banned player may be there while RCON works: until `status` comes, and from one kick to the next.
+const KICKED_MS: u64 = 11_000;
 /// One who is there when the ban is accepted.
 const KICKED_AT_ONCE_MS: u64 = 1_000;
 
@@ -36,10 +36,10 @@ pub enum Accepted {
 
 pub struct Community {
     manners: Manners,
-    /// The admin, on the first server.
-    admin: i64,
     /// Of each player, in order, with its id and when it was seen.
     pub accepted: BTreeMap<SteamId, Vec<(u64, u64, Accepted)>>,
+    /// The numbers of all of these, and when they were created.
+    seen: BTreeSet<(u64, String)>,
     ordered: u64,
     next_ms: u64,
 }
@@ -50,16 +50,21 @@ pub fn steam(account: u32) -> SteamId {
 
 impl Community {
     pub fn new(manners: Manners, out: &mut Outside) -> Self {
-        let user = out.api.user(steam(ADMIN));
-        out.api.admins.insert(user);
+        out.api.make_admin(steam(ADMIN));
+        out.engines[0].join(steam(ADMIN), 0);
         Self {
             manners,
-            admin: out.engines[0].join(steam(ADMIN), 0),
             accepted: BTreeMap::new(),
+            seen: BTreeSet::new(),
             ordered: 0,
             // In fair weather, so that the admin is known.
             next_ms: 5_000,
         }
+    }
+
+    /// Nothing happens until then.
+    pub fn rest_until(&mut self, ms: u64) {
+        self.next_ms = self.next_ms.max(ms);
     }
 
     pub fn next_ms(&self, quiet: bool) -> Option<u64> {
@@ -90,7 +95,7 @@ impl Community {
             6 => self.order(&format!("!warn {id} r{n}"), out),
             choice => match engine.userid(player) {
                 None => drop(engine.join(player, now_ms)),
-                Some(userid) if choice == 7 => engine.leave(userid),
+                Some(userid) if choice == 7 => engine.leave(userid, now_ms),
                 Some(_) => {}
             },
         }
@@ -100,8 +105,12 @@ impl Community {
         steam(2 + out.random.below(self.manners.players) as u32)
     }
 
+    /// The admin writes this on the first server.
     pub fn order(&self, text: &str, out: &mut Outside) {
-        out.engines[0].say(self.admin, text);
+        let (engine, now_ms) = (&mut out.engines[0], out.now.ms);
+        let admin = engine.userid(steam(ADMIN));
+        let admin = admin.unwrap_or_else(|| engine.join(steam(ADMIN), now_ms));
+        engine.say(admin, text);
     }
 
     /// The API forgets a user of whom vpid wants nothing.
@@ -116,18 +125,21 @@ impl Community {
     pub fn look_at_the_disk(&mut self, out: &mut Outside) {
         for text in std::mem::take(&mut out.disk.accepted) {
             let entry: Value = serde_json::from_str(&text).expect("JSON");
-            let steam: SteamId = entry["steam"].as_str().unwrap().parse().expect("a SteamID");
-            let id: u64 = entry["id"].as_u64().expect("an id");
             let reason = || entry["reason"].as_str().unwrap().to_owned();
             let accepted = match entry["kind"].as_str().unwrap() {
                 "ban" => Accepted::Ban(reason()),
                 "unban" => Accepted::Unban,
                 "warning" => Accepted::Warning(reason()),
-                other => panic!("{other} was accepted"),
+                // `season` looks at these.
+                _ => continue,
             };
-            let known = self.accepted.entry(steam).or_default();
-            let is_new = known.iter().all(|(other, ..)| *other != id);
+            let steam: SteamId = entry["steam"].as_str().unwrap().parse().expect("a SteamID");
+            let id: u64 = entry["id"].as_u64().expect("an id");
+            // A clock that is set back gives the number of one that is gone to another.
+            let created = entry["created"].as_str().unwrap().to_owned();
+            let is_new = self.seen.insert((id, created));
             assert!(is_new, "{text} was accepted twice");
+            let known = self.accepted.entry(steam).or_default();
             known.push((id, out.now.ms, accepted));
         }
     }
@@ -157,7 +169,7 @@ impl Community {
                 let kicked_ms = kicked_ms.max(banned_ms + KICKED_AT_ONCE_MS);
                 assert!(
                     now_ms < kicked_ms,
-                    "player {userid} is banned since {banned_ms} ms and still on at {now_ms} ms"
+                    "player {userid}, on since {since_ms} ms, is banned since {banned_ms} ms and still on at {now_ms} ms; vpid was disturbed at {disturbed_ms} ms"
                 );
             }
         }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::Value;
 use vpid::config::Config;
@@ -20,6 +21,7 @@ use vpid::protocol::stock::{legacy, response_file};
 use vpid::protocol::{backend, names, rcon, signed, vyhub};
 
 use crate::database::Worker;
+use crate::disk::is_map_start;
 use crate::python::Process;
 use crate::world::Outside;
 
@@ -132,10 +134,12 @@ impl Daemon {
         ]);
         daemon.drain(out)?;
         daemon.find_sent(out)?;
+        daemon.take_map_starts(out)?;
         for (id, server, name) in out.disk.claimed() {
             daemon.found_claimed(id, server, name, out);
             daemon.drain(out)?;
         }
+        daemon.hand_over(out)?;
         Ok(daemon)
     }
 
@@ -147,6 +151,15 @@ impl Daemon {
         }
         out.book.cut_off.extend(self.in_process.keys());
         out.book.crashed(out.now.ms);
+    }
+
+    /// It is stopped: all its documents become durable.
+    pub fn stop(mut self, out: &mut Outside) {
+        self.events.push_back(Event::Stop);
+        drop(self.drain(out));
+        for (_, write) in self.writes.drain(..) {
+            let _ = out.disk.store(&write, out.now.ms);
+        }
     }
 
     /// From here on, so many effects are carried out.
@@ -251,7 +264,12 @@ impl Daemon {
     fn drain(&mut self, out: &mut Outside) -> Result<(), Crash> {
         while let Some(event) = self.events.pop_front() {
             let now = self.now(out);
-            for effect in self.core.handle(event, now) {
+            let (kind, began) = (event.kind(), out.costs.is_some().then(Instant::now));
+            let effects = self.core.handle(event, now);
+            if let (Some(costs), Some(began)) = (&mut out.costs, began) {
+                costs.add(kind, began.elapsed());
+            }
+            for effect in effects {
                 self.spend_life()?;
                 out.trace(&effect);
                 self.carry_out(effect, out);
@@ -344,7 +362,8 @@ impl Daemon {
 
     fn run_command(&mut self, server: ServerId, job: rcon::Job, out: &mut Outside) {
         let ticket = job.ticket;
-        if let Some(result) = out.engines[server.0].run(&job.line, out.now.ms) {
+        let engine = &mut out.engines[server.0];
+        if let Some(result) = engine.run(&job.line, out.now.ms, &mut out.random) {
             let done = rcon::Done {
                 server,
                 ticket,
@@ -356,10 +375,9 @@ impl Daemon {
 
     /// A request is carried out at once, and its reply comes later.
     fn request(&mut self, job: backend::Job, out: &mut Outside) {
-        let request = vyhub::Request::of(&job.request);
-        let reply = out.api.take(&request, out.now.right_s(), &mut out.random);
+        let now_s = out.now.right_s();
+        let (reply, ms) = out.api.take(&job.request, now_s, &mut out.random);
         let (ticket, outcome) = (job.ticket, vyhub::outcome(reply));
-        let ms = 20 + out.random.below(400);
         self.later(ms, Event::Api(backend::Done { ticket, outcome }), out);
     }
 
@@ -597,6 +615,20 @@ impl Daemon {
     fn claim(&mut self, server: usize, name: &str, to: String, id: FileId, out: &mut Outside) {
         out.disk.folders[server].rename(name, &to);
         self.open.insert(id, (server, to));
+    }
+
+    /// Nothing is taken before the first look at a folder ends, and then a map start before any call of its host,
+    /// also of those that an earlier run has claimed.
+    fn take_map_starts(&mut self, out: &mut Outside) -> Result<(), Crash> {
+        for server in 0..out.disk.folders.len() {
+            let mut names = out.disk.folders[server].waiting(out.now.ms);
+            names.retain(|name| is_map_start(name));
+            for name in names {
+                self.take(server, &name, out);
+                self.drain(out)?;
+            }
+        }
+        Ok(())
     }
 
     /// Our own files that an earlier run left, in the order of their numbers.

@@ -21,9 +21,32 @@ pub struct Database {
     pub away_until_ms: u64,
     /// It takes jobs, and does nothing with them.
     pub hangs_until_ms: u64,
+    /// When each time began in which it was away or hung, and ended, in the order of the first.
+    outages_ms: Vec<(u64, u64)>,
 }
 
 impl Database {
+    pub fn is_away_until(&mut self, now_ms: u64, until_ms: u64) {
+        self.away_until_ms = until_ms;
+        self.outages_ms.push((now_ms, until_ms));
+    }
+
+    pub fn hangs_until(&mut self, now_ms: u64, until_ms: u64) {
+        self.hangs_until_ms = until_ms;
+        self.outages_ms.push((now_ms, until_ms));
+    }
+
+    /// For how much of this time nothing was done.
+    pub fn was_out_ms(&self, from_ms: u64, to_ms: u64) -> u64 {
+        let (mut out_ms, mut counted_ms) = (0, from_ms);
+        for (began_ms, ended_ms) in &self.outages_ms {
+            let (began_ms, ended_ms) = (counted_ms.max(*began_ms), to_ms.min(*ended_ms));
+            out_ms += ended_ms.saturating_sub(began_ms);
+            counted_ms = counted_ms.max(ended_ms);
+        }
+        out_ms
+    }
+
     fn run(&mut self, job: &Job, mono_ms: u64) -> Result<String, CallError> {
         let key = key(job.id);
         if let (true, Some(answer)) = (job.recovered, self.journal.get(&key)) {

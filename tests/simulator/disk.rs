@@ -13,7 +13,9 @@ use vpid::protocol::{names, signed};
 use crate::database::Database;
 use crate::random::Random;
 
-const START_S: i64 = 1_800_000_000;
+pub const START_S: i64 = 1_800_000_000;
+/// The file system's clock ticks so often.
+pub const FILE_CLOCK_MS: u64 = 4;
 const RESTART: &str = "_vpi_restart.interface";
 
 /// A moment of the world. The wall clock jumps, the other one does not.
@@ -86,20 +88,20 @@ impl Folder {
 
     /// A game writes a file. No call is noticed before the start of its map.
     pub fn write(&mut self, name: String, bytes: Vec<u8>, now: Moment, random: &mut Random) {
+        const TICK: i64 = FILE_CLOCK_MS as i64;
         self.writes += 1;
         let host = |name: &str| names::parse(name).map(|name| name.host.to_owned());
         let map_start = host(&name).and_then(|host| self.files.get(&names::restart(&host)));
         let after_ms = map_start.map_or(0, |start| start.visible_ms);
         let visible_ms = now.ms + 1 + random.below(self.notice_ms_max.max(1));
-        if !name.ends_with(RESTART) {
+        if !is_map_start(&name) {
             self.copies.push_back((name.clone(), bytes.clone()));
             let surplus = self.copies.len().saturating_sub(8);
             self.copies.drain(..surplus);
         }
         let file = File {
             bytes,
-            // The file system's clock ticks every 4 ms.
-            mtime_ns: now.wall_ms() / 4 * 4_000_000,
+            mtime_ns: now.wall_ms() / TICK * TICK * 1_000_000,
             order: self.writes,
             visible_ms: visible_ms.max(after_ms),
         };
@@ -169,7 +171,7 @@ impl Folder {
         let key = |(name, file): (&String, &File)| {
             let by_time = (file.mtime_ns, file.order);
             let by_order = (0, file.order);
-            let is_call = !name.ends_with(RESTART);
+            let is_call = !is_map_start(name);
             let order = if self.signed { by_order } else { by_time };
             (is_call, order, name.clone())
         };
@@ -186,12 +188,16 @@ impl Folder {
                     matches!(name.kind, signed::Kind::Welcome | signed::Kind::Vpid(_))
                 })
         };
-        let restart = |name: &str| name.ends_with(RESTART);
         self.files
             .keys()
-            .filter(|name| !ours(name) && !restart(name))
+            .filter(|name| !ours(name) && !is_map_start(name))
             .collect()
     }
+}
+
+/// Whether this is the file with which a stock host says that a map begins.
+pub fn is_map_start(name: &str) -> bool {
+    name.ends_with(RESTART)
 }
 
 fn with_nul(text: &str) -> Vec<u8> {
@@ -210,11 +216,16 @@ pub struct Disk {
     pub maps: BTreeMap<String, u32>,
     pub outbox: BTreeMap<String, String>,
     cache: BTreeMap<String, String>,
+    pub rewards: BTreeMap<String, String>,
     bans: BTreeMap<String, Arc<BanList>>,
     /// Nothing can be written until then.
     pub full_until_ms: u64,
+    /// Since when it could not the last time.
+    pub full_since_ms: u64,
     /// Entries of the outbox that have come to be there, as they stood first.
     pub accepted: Vec<String>,
+    /// What SourceMod's file has of VyHub's groups.
+    pub admins: BTreeMap<String, String>,
     /// Files that were rejected: server, name and reason.
     pub rejected: Vec<(usize, String, String)>,
 }
@@ -228,9 +239,11 @@ impl Disk {
         let shelf = match write.shelf {
             Shelf::Outbox => &mut self.outbox,
             Shelf::Cache => &mut self.cache,
+            Shelf::Admins => &mut self.admins,
+            Shelf::Rewards => &mut self.rewards,
         };
         match &write.content {
-            Some(Content::Json(text)) => {
+            Some(Content::Json(text) | Content::Admins(text)) => {
                 let before = shelf.insert(write.name.clone(), text.clone());
                 if write.shelf == Shelf::Outbox && before.is_none() {
                     self.accepted.push(text.clone());
@@ -252,8 +265,14 @@ impl Disk {
         Found {
             outbox: texts(&self.outbox),
             cache: texts(&self.cache),
+            rewards: texts(&self.rewards),
             bans: self.bans.iter().map(list).collect(),
         }
+    }
+
+    /// Whether a start finds what VyHub said of a server.
+    pub fn has_a_record(&self) -> bool {
+        self.cache.keys().any(|name| name.starts_with("server-"))
     }
 
     /// As after a loss of the state folder.
@@ -261,6 +280,7 @@ impl Disk {
         self.outbox.clear();
         self.cache.clear();
         self.bans.clear();
+        self.rewards.clear();
     }
 
     /// What the log of sessions says. Shortened, it says the same.

@@ -1,4 +1,5 @@
-//! A game server's engine: who is on, what it logs, and its console by RCON.
+//! A game server's engine: who is on, what it logs, and its console by RCON. It remembers who was on when, and
+//! what the owner's commands did.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +8,28 @@ use vpid::protocol::engine_log::{Line, Who};
 use vpid::protocol::rcon::Failure;
 use vpid::protocol::steam_id::SteamId;
 
+use crate::random::Random;
+
+/// How the commands of owners begin that are remembered.
+const OWNERS: &str = "sm_";
+
+/// A player was on from one moment to another.
+#[derive(Debug, Clone, Copy)]
+pub struct Visit {
+    pub steam: SteamId,
+    pub from_ms: u64,
+    pub until_ms: u64,
+    /// The engine broke down, and nothing was logged.
+    pub cut: bool,
+}
+
 #[derive(Default)]
 pub struct Engine {
     /// RCON does not reach its console until then.
     pub away_until_ms: u64,
+    away_ms: Vec<(u64, u64)>,
+    /// Replies of RCON get lost until then, or the commands before them.
+    pub rough_until_ms: u64,
     /// Its console takes commands and does not reply.
     pub hangs: bool,
     map: Option<String>,
@@ -21,6 +40,10 @@ pub struct Engine {
     pub lines: Vec<Line>,
     /// When `status` was asked for.
     pub asked_ms: Vec<u64>,
+    /// Commands of the owner's that were run, and when.
+    pub ran: Vec<(u64, String)>,
+    /// Of those who have left.
+    pub visits: Vec<Visit>,
 }
 
 impl Engine {
@@ -34,9 +57,38 @@ impl Engine {
         userid
     }
 
-    pub fn leave(&mut self, userid: i64) {
-        if let Some((steam, _)) = self.present.remove(&userid) {
+    pub fn leave(&mut self, userid: i64, now_ms: u64) {
+        if let Some((steam, from_ms)) = self.present.remove(&userid) {
             self.lines.push(Line::Disconnected(who(userid, steam)));
+            self.visits.push(Visit {
+                steam,
+                from_ms,
+                until_ms: now_ms,
+                cut: false,
+            });
+        }
+    }
+
+    /// All who are on are gone, and userids begin anew.
+    pub fn break_down(&mut self, now_ms: u64) {
+        let visits = std::mem::take(&mut self.present).into_values();
+        self.visits.extend(visits.map(|(steam, from_ms)| Visit {
+            steam,
+            from_ms,
+            until_ms: now_ms,
+            cut: true,
+        }));
+        self.last_userid = 0;
+        self.lines.clear();
+        self.change_map("cp_first");
+    }
+
+    pub fn kill(&mut self, userid: i64) {
+        if let Some((steam, _)) = self.present.get(&userid) {
+            self.lines.push(Line::Suicide {
+                who: who(userid, *steam),
+                by_world: true,
+            });
         }
     }
 
@@ -61,8 +113,35 @@ impl Engine {
         self.lines.push(Line::MapStarted(map.into()));
     }
 
+    /// RCON does not reach it until then.
+    pub fn is_away_until(&mut self, now_ms: u64, until_ms: u64) {
+        self.away_until_ms = until_ms;
+        self.away_ms.push((now_ms, until_ms));
+    }
+
+    /// Replies get lost until then.
+    pub fn is_rough_until(&mut self, now_ms: u64, until_ms: u64) {
+        self.rough_until_ms = until_ms;
+        self.away_ms.push((now_ms, until_ms));
+    }
+
+    /// For how long RCON may not have reached it between these moments, with so much around each time.
+    pub fn unreachable_ms(&self, from_ms: u64, until_ms: u64, around_ms: u64) -> u64 {
+        let within = |(from, until): &(u64, u64)| {
+            let until = until.min(&until_ms);
+            let ms = until.saturating_sub(*from.max(&from_ms));
+            ms + if ms > 0 { around_ms } else { 0 }
+        };
+        self.away_ms.iter().map(within).sum()
+    }
+
     /// Runs a line of the console. `None`: no reply comes.
-    pub fn run(&mut self, line: &str, now_ms: u64) -> Option<Result<String, Failure>> {
+    pub fn run(
+        &mut self,
+        line: &str,
+        now_ms: u64,
+        random: &mut Random,
+    ) -> Option<Result<String, Failure>> {
         let asks = line == "status";
         self.asked_ms.extend(asks.then_some(now_ms));
         if now_ms < self.away_until_ms {
@@ -71,10 +150,16 @@ impl Engine {
         if self.hangs {
             return None;
         }
+        let trouble = now_ms < self.rough_until_ms && random.chance(30);
+        if trouble && random.chance(50) {
+            return Some(Err(Failure::Unclear("it broke off before".into())));
+        }
         let mut reply = String::new();
-        if let Some(rest) = line.strip_prefix("kickid ") {
+        if line.starts_with(OWNERS) {
+            self.ran.push((now_ms, line.to_owned()));
+        } else if let Some(rest) = line.strip_prefix("kickid ") {
             let userid = rest.split(' ').next().expect("a userid");
-            self.leave(userid.parse().expect("a userid"));
+            self.leave(userid.parse().expect("a userid"), now_ms);
         } else if let Some(code) = line.strip_prefix("script ") {
             script::read(code, script::DIGITS[0]).expect("code that shows a text");
         } else if line.starts_with("say ") {
@@ -85,7 +170,10 @@ impl Engine {
             assert!(asks, "an unexpected command: {line}");
             reply = self.status();
         }
-        Some(Ok(reply))
+        Some(match trouble {
+            true => Err(Failure::Unclear("it broke off after".into())),
+            false => Ok(reply),
+        })
     }
 
     fn status(&self) -> String {

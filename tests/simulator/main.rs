@@ -5,18 +5,20 @@
 //! `daemon` carries out what the core decides. The other files are the models, each with what it checks
 //! itself; what must hold in the end stands in `book` (calls), `community` (changes) and `world`.
 
-mod book;
-mod community;
-mod daemon;
-mod database;
-mod disk;
-mod engine;
-mod python;
+pub(crate) mod book;
+pub(crate) mod community;
+pub(crate) mod costs;
+pub(crate) mod daemon;
+pub(crate) mod database;
+pub(crate) mod disk;
+pub(crate) mod engine;
+pub(crate) mod python;
 #[path = "../all/support/random.rs"]
-mod random;
-mod signed;
-mod stock;
-mod stories;
-mod vyhub;
-mod workloads;
-mod world;
+pub(crate) mod random;
+pub(crate) mod season;
+pub(crate) mod signed;
+pub(crate) mod stock;
+pub(crate) mod stories;
+pub(crate) mod vyhub;
+pub(crate) mod workloads;
+pub(crate) mod world;

@@ -15,9 +15,9 @@ pub const KEY: &str = "0123456789abcdefghijklmnopqrstuvwxyzABCD";
 const AGAIN_MS: u64 = 1_000;
 const REWRITE_MS: u64 = 10_000;
 const ACK_MS: u64 = 500;
-const LOOK_MS: u64 = 15;
-/// While it waits for nothing.
-const IDLE_LOOK_MS: u64 = 165;
+/// How often most games look.
+pub const LOOK_MS: u64 = 15;
+pub const IDLE_LOOK_MS: u64 = 165;
 
 /// How a game with our client behaves.
 #[derive(Clone, Copy, Default)]
@@ -28,6 +28,9 @@ pub struct Manners {
     pub python_percent: u64,
     /// A map takes at least so long.
     pub map_ms_min: u64,
+    /// Between two looks while it waits for something, and while it does not.
+    pub look_ms: u64,
+    pub idle_look_ms: u64,
 }
 
 /// One game, with the script VM of its present map.
@@ -109,8 +112,18 @@ impl Game {
             self.look(out);
             let busy = self.open > 0 || !self.unacked.is_empty() || !self.waiting.is_empty();
             let busy = busy || self.keys.is_none();
-            self.look_ms = now_ms + if busy { LOOK_MS } else { IDLE_LOOK_MS };
+            self.look_ms = now_ms
+                + if busy {
+                    self.manners.look_ms
+                } else {
+                    self.manners.idle_look_ms
+                };
         }
+    }
+
+    /// It is off until then.
+    pub fn rest_until(&mut self, ms: u64) {
+        (self.map_until_ms, self.look_ms) = (ms, ms);
     }
 
     pub fn begin_map(&mut self, out: &mut Outside) {

@@ -8,6 +8,7 @@ use vpid::protocol::names;
 use vpid::protocol::stock::legacy;
 
 use crate::book::What;
+use crate::disk::FILE_CLOCK_MS;
 use crate::world::Outside;
 
 pub const SECRET: &[u8] = b"simulated-secret-of-32-letters.#";
@@ -116,6 +117,9 @@ impl Game {
         out.write(self.server, name, file.to_string().into_bytes());
         self.next_read_ms = out.now.ms + GRID_MS;
         self.fast_reads = 6;
+        // A change of the map takes longer than the file system's clock takes to tick: by their times, a call of the
+        // map before is told from one of the new map.
+        self.next_map_ms = self.next_map_ms.max(out.now.ms + FILE_CLOCK_MS);
     }
 
     fn call(&mut self, python_percent: u64, out: &mut Outside) -> Value {

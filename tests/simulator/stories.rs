@@ -5,7 +5,7 @@ use vpid::limits::{SILENCE_CONSOLE_MS, SILENCE_MS};
 
 use crate::community::{Accepted, steam};
 use crate::vyhub::Weather;
-use crate::workloads::{COMMUNITY_ALONE, GAME_ALONE, Workload};
+use crate::workloads::{COMMUNITY_ALONE, GAME_ALONE, STOCK_ALONE, Workload};
 use crate::world::World;
 
 /// A world in which nothing happens by itself.
@@ -48,6 +48,23 @@ fn a_vpid_that_knows_nothing_asks_until_vyhub_replies() {
     let all = accepted(&world)[&steam(5)].clone();
     let all: Vec<Accepted> = all.into_iter().map(|(.., one)| one).collect();
     assert_eq!(all, [Accepted::Ban("late".into())]);
+}
+
+/// Of a map whose start was not written down yet, when its first calls were claimed already.
+#[test]
+fn a_map_whose_start_is_found_again_after_a_crash_keeps_the_responses_to_its_calls() {
+    for effects in 0..30 {
+        let mut world = World::new(&STOCK_ALONE, 1);
+        while world.daemon.is_none() {
+            world.run(1);
+        }
+        let daemon = world.daemon.as_mut().expect("it has started");
+        daemon.die_after(effects);
+        world.run(1_000);
+        let died = world.out.book.crashed_ms.is_some();
+        assert!(died, "more than {effects} effects would be needed");
+        world.play();
+    }
 }
 
 /// A game on which Ann plays, who was reported just now; with its console, or without.

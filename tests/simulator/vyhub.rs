@@ -1,20 +1,33 @@
 //! VyHub's API: what it holds, and what goes wrong on the way to it.
 
+mod attributes;
+pub mod members;
+mod shop;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use vpid::protocol::backend::{NewBan, NewWarning, Request};
 use vpid::protocol::steam_id::SteamId;
 use vpid::protocol::uuid::Uuid;
 use vpid::protocol::vyhub::{
-    Ban, BanList, Bundle, Expect, Failure, Group, Links, Listing, Method, Outcome, Page, Property,
-    Reply, Request, Server, User, Warning,
+    Ban, BanList, Bundle, Failure, Links, Listing, Outcome, Page, Reply, RewardList, Server, User,
+    Warning,
 };
 
 use crate::random::Random;
 
+use attributes::Attributes;
+use members::{Members, SUPPORTER, VIP};
+pub use shop::{Applied, Packet, Shop};
+
 pub const SERVER: Uuid = Uuid(0x5e);
 pub const BUNDLE: Uuid = Uuid(0xb0);
+
+/// How long after its sending a request is carried out at most, in seconds: VyHub gives up then.
+const CARRIED_OUT_S_MAX: u64 = 20;
 
 #[derive(Debug, Clone)]
 pub struct HeldBan {
@@ -41,6 +54,14 @@ pub enum Weather {
     Busy,
 }
 
+/// Whether a request that fails is carried out all the same.
+enum Fate {
+    Lost,
+    CarriedOut,
+    /// After so many seconds.
+    Later(u64),
+}
+
 fn listing<T>(items: Vec<T>) -> Listing<T> {
     Listing { items, skipped: 0 }
 }
@@ -49,9 +70,14 @@ fn listing<T>(items: Vec<T>) -> Listing<T> {
 pub struct Api {
     pub users: BTreeMap<SteamId, Uuid>,
     pub bans: Vec<HeldBan>,
+    /// A list instead of one of these.
+    pub fixed_bans: Option<Arc<BanList>>,
     pub warnings: Vec<(Uuid, Warning)>,
+    pub members: Members,
+    pub shop: Shop,
+    pub attributes: Attributes,
     /// Users who may do everything.
-    pub admins: BTreeSet<Uuid>,
+    admins: BTreeSet<Uuid>,
     pub weather: Weather,
     /// Its clock less ours, in seconds.
     pub skew_s: i64,
@@ -59,6 +85,10 @@ pub struct Api {
     pub requests: BTreeMap<i64, u64>,
     /// When the server told how it is, unix seconds.
     pub states: Vec<i64>,
+    /// Who is on each server, by its last report.
+    on: BTreeMap<Uuid, Vec<Uuid>>,
+    /// Requests that were sent and are carried out then, unix seconds.
+    under_way: Vec<(i64, Request)>,
     last_id: u128,
 }
 
@@ -90,6 +120,25 @@ fn foreign(code: u16) -> Failure {
     }
 }
 
+/// In whose name something is done.
+fn issuer(request: &Request) -> Option<Uuid> {
+    match request {
+        Request::EndMemberships { issuer, .. }
+        | Request::EndMembership { issuer, .. }
+        | Request::EndMembershipsOfGroup { issuer, .. }
+        | Request::CreateMembership { issuer, .. }
+        | Request::CreateBan { issuer, .. }
+        | Request::EndBans { issuer, .. }
+        | Request::CreateWarning { issuer, .. } => *issuer,
+        _ => None,
+    }
+}
+
+fn next_id(last: &mut u128) -> Uuid {
+    *last += 1;
+    Uuid(1 << 64 | *last)
+}
+
 impl Api {
     pub fn new(skew_s: i64) -> Self {
         Self {
@@ -98,134 +147,160 @@ impl Api {
         }
     }
 
-    fn id(&mut self) -> Uuid {
-        self.last_id += 1;
-        Uuid(1 << 64 | self.last_id)
-    }
-
     pub fn user(&mut self, steam: SteamId) -> Uuid {
-        let id = self.id();
-        *self.users.entry(steam).or_insert(id)
+        let last = &mut self.last_id;
+        let user = self.users.entry(steam);
+        *user.or_insert_with(|| next_id(last))
     }
 
-    /// Somebody looks at a request, and it is answered or not.
-    pub fn take(&mut self, request: &Request, now_s: i64, random: &mut Random) -> Outcome {
+    /// A user who may do everything.
+    pub fn make_admin(&mut self, steam: SteamId) {
+        let user = self.user(steam);
+        self.admins.insert(user);
+        let id = next_id(&mut self.last_id);
+        self.members.add(id, user, members::ADMINS, 0, None);
+    }
+
+    /// A request arrives, and is answered or not, so many milliseconds later.
+    pub fn take(&mut self, request: &Request, now_s: i64, random: &mut Random) -> (Outcome, u64) {
         *self.requests.entry(now_s / 60).or_default() += 1;
-        if request.method == Method::Patch && request.path.starts_with("/server/") {
+        self.catch_up(now_s);
+        if let Request::ReportState { .. } = request {
             self.states.push(now_s);
         }
-        // What goes wrong, and whether the request was carried out all the same.
-        let applied = random.chance(50);
-        let trouble = match (self.weather, random.below(12)) {
-            (Weather::Away, _) => Some((Failure::Unreachable("refused".into()), false)),
-            (Weather::Mute, _) => Some((Failure::Unclear("no answer".into()), true)),
-            (Weather::Refused, _) => Some((status(401, None), false)),
-            (Weather::Busy, _) => Some((status(429, Some(120)), false)),
-            (Weather::Rough, 0) => Some((Failure::Unclear("reset".into()), applied)),
-            (Weather::Rough, 1) => Some((status(500, None), applied)),
-            (Weather::Rough, 2) => Some((foreign(502), applied)),
-            (Weather::Rough, 3) => Some((foreign(404), false)),
-            (Weather::Rough, 4) => Some((status(429, Some(5)), false)),
-            (Weather::Rough, 5) => Some((Failure::Unreachable("no route".into()), false)),
+        let by_chance = match random.chance(50) {
+            true => Fate::CarriedOut,
+            false => Fate::Lost,
+        };
+        let later = Fate::Later(1 + random.below(CARRIED_OUT_S_MAX - 1));
+        let unclear = || Failure::Unclear("no answer".into());
+        let mut delay_ms = 20 + random.below(400);
+        let trouble = match (self.weather, random.below(14)) {
+            (Weather::Away, _) => Some((Failure::Unreachable("refused".into()), Fate::Lost)),
+            (Weather::Mute, 0..4) => Some((unclear(), later)),
+            (Weather::Mute, _) => Some((unclear(), Fate::CarriedOut)),
+            (Weather::Refused, _) => Some((status(401, None), Fate::Lost)),
+            (Weather::Busy, _) => Some((status(429, Some(120)), Fate::Lost)),
+            (Weather::Rough, 0) => Some((unclear(), by_chance)),
+            (Weather::Rough, 1) => Some((status(500, None), by_chance)),
+            (Weather::Rough, 2) => Some((foreign(502), by_chance)),
+            (Weather::Rough, 3) => Some((foreign(404), Fate::Lost)),
+            (Weather::Rough, 4) => Some((status(429, Some(5)), Fate::Lost)),
+            (Weather::Rough, 5) => Some((Failure::Unreachable("no route".into()), Fate::Lost)),
+            (Weather::Rough, 6) => Some((unclear(), later)),
+            (Weather::Rough, 7) => {
+                delay_ms = random.below(CARRIED_OUT_S_MAX * 1_000);
+                None
+            }
             (Weather::Fair | Weather::Rough, _) => None,
         };
-        if let Some((failure, applied)) = trouble {
-            if applied {
-                let _ = self.answer(request, now_s);
-            }
-            return Outcome {
-                result: Err(failure),
-                api_s: None,
+        let Some((failure, fate)) = trouble else {
+            let outcome = Outcome {
+                result: self.answer(request, now_s),
+                api_s: Some(now_s + self.skew_s),
             };
+            return (outcome, delay_ms);
+        };
+        match fate {
+            Fate::Lost => {}
+            Fate::CarriedOut => drop(self.answer(request, now_s)),
+            Fate::Later(s) => self.under_way.push((now_s + s as i64, request.clone())),
         }
-        Outcome {
-            result: self.answer(request, now_s),
-            api_s: Some(now_s + self.skew_s),
+        let outcome = Outcome {
+            result: Err(failure),
+            api_s: None,
+        };
+        (outcome, delay_ms)
+    }
+
+    /// Whether a report of this reward will be carried out.
+    pub fn is_under_way(&self, of: Uuid) -> bool {
+        let is_it = |request: &Request| matches!(request, Request::ReportReward { reward, .. } if *reward == of);
+        self.under_way.iter().any(|(_, request)| is_it(request))
+    }
+
+    /// Carries out what arrived late, in the order of its time.
+    fn catch_up(&mut self, now_s: i64) {
+        let is_due = |(at_s, _): &mut (i64, Request)| *at_s <= now_s;
+        let mut due: Vec<_> = self.under_way.extract_if(.., is_due).collect();
+        due.sort_by_key(|(at_s, _)| *at_s);
+        for (at_s, request) in due {
+            drop(self.answer(&request, at_s));
         }
     }
 
     fn answer(&mut self, request: &Request, now_s: i64) -> Result<Reply, Failure> {
-        let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
-        let argument = |name: &str| -> Option<Uuid> {
-            let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-            pairs
-                .filter(|(key, _)| *key == name)
-                .find_map(|(_, value)| value.parse().ok())
-        };
-        let part = |at: usize| path.split('/').nth(at).unwrap_or_default();
-        let body = || request.body.as_ref().expect("a body");
-        if let Some(morph) = argument("morph_user_id")
+        // What it says itself is by its own clock.
+        let now_s = now_s + self.skew_s;
+        if let Some(morph) = issuer(request)
             && !self.admins.contains(&morph)
         {
             return Err(status(403, None));
         }
-        Ok(match (request.expect, request.method) {
-            (Expect::Server, _) => Reply::Server(Server {
-                id: part(2).parse().expect("an id"),
-                name: "server".into(),
-                kind: "GMOD".into(),
-                bundle: Some(BUNDLE),
-                extra: json!({}),
-            }),
-            (Expect::Bundle, _) => Reply::Bundle(Bundle {
+        Ok(match request {
+            Request::FindServer(id) => server_reply(*id),
+            Request::FindBundle(_) => Reply::Bundle(Bundle {
                 id: BUNDLE,
                 name: "bundle".into(),
-                multigroup: false,
+                multigroup: self.members.multigroup,
             }),
-            (Expect::Links, _) => Reply::Links(Links::of("https://hub.example")),
-            (Expect::Adverts, _) => Reply::Adverts(listing(Vec::new())),
-            (Expect::User, Method::Post) => {
-                let steam = body()["identifier"].as_str().expect("an identifier");
-                let steam: SteamId = steam.parse().expect("a SteamID");
-                let id = self.user(steam);
-                self.user_reply(steam, id)
+            Request::FindLinks => Reply::Links(Links::of("https://hub.example")),
+            Request::ListAdverts(_) => Reply::Adverts(listing(Vec::new())),
+            Request::ReportState { server, state } => {
+                let users = state.activities.iter().map(|(user, _)| *user);
+                self.on.insert(*server, users.collect());
+                server_reply(*server)
             }
-            (Expect::User, _) => {
-                let steam: SteamId = part(2).parse().expect("a SteamID");
-                let id = *self.users.get(&steam).ok_or_else(|| status(404, None))?;
-                self.user_reply(steam, id)
+            Request::CreateUser(steam) => {
+                let id = self.user(*steam);
+                user_reply(*steam, id)
             }
-            (Expect::Groups, _) => {
-                Reply::Groups(listing(self.groups(part(2).parse().expect("an id"))))
+            Request::FindUser(steam) => {
+                let id = *self.users.get(steam).ok_or_else(|| status(404, None))?;
+                user_reply(*steam, id)
             }
-            (Expect::BanList, _) => Reply::BanList(self.list(now_s).into()),
-            (Expect::Ban, _) => self.create_ban(body(), argument("morph_user_id"))?,
-            (Expect::Warning, _) => {
-                self.create_warning(body(), argument("morph_user_id"), now_s)?
+            Request::ListBans(_) => {
+                let fixed = self.fixed_bans.clone();
+                Reply::BanList(fixed.unwrap_or_else(|| self.list(now_s).into()))
             }
-            (Expect::Bans(_), _) => {
-                let of = |held: &&HeldBan| Some(held.user) == argument("user_id");
-                let bans = self.bans.iter().rev().filter(of);
+            Request::CreateBan { ban, issuer } => self.create_ban(ban, *issuer)?,
+            Request::CreateWarning { warning, issuer } => {
+                self.create_warning(warning, *issuer, now_s)?
+            }
+            Request::BansOfUser { user, .. } => {
+                let bans = self.bans.iter().rev().filter(|held| held.user == *user);
                 Reply::Bans(page(bans.map(|held| held.ban.clone())))
             }
-            (Expect::Warnings(_), _) => {
-                let of = |(user, _): &&(Uuid, Warning)| Some(*user) == argument("user_id");
-                let warnings = self.warnings.iter().rev().filter(of);
+            Request::WarningsOfUser { user, .. } => {
+                let warnings = self.warnings.iter().rev().filter(|(of, _)| of == user);
                 Reply::Warnings(page(warnings.map(|(_, warning)| warning.clone())))
             }
-            (Expect::Nothing, Method::Patch) if path.ends_with("/ban") => {
-                assert_eq!(argument("serverbundle_id"), Some(BUNDLE), "{query}");
-                self.unban(part(2).parse().expect("an id"))?
+            Request::EndBans { user, bundle, .. } => {
+                assert_eq!(*bundle, BUNDLE);
+                self.unban(*user)?
             }
-            (Expect::Nothing | Expect::Membership, _) => Reply::Nothing,
-            (
-                Expect::Memberships
-                | Expect::Activity
-                | Expect::Attribute
-                | Expect::Addition
-                | Expect::Attributes
-                | Expect::Rewards
-                | Expect::AppliedReward
-                | Expect::Login,
-                _,
-            ) => return Err(status(404, None)),
+            Request::GroupsOfUser { .. }
+            | Request::ListGroups
+            | Request::ListMemberships { .. }
+            | Request::CreateMembership { .. }
+            | Request::EndMembership { .. }
+            | Request::EndMemberships { .. }
+            | Request::EndMembershipsOfGroup { .. } => self.answer_members(request, now_s)?,
+            Request::ListActivity { server } => self.activity(*server),
+            Request::FindAttribute(_)
+            | Request::CreateAttribute(_)
+            | Request::AddToAttribute(_)
+            | Request::AttributesOfUser { .. } => self.answer_attributes(request)?,
+            Request::ListRewards { server, users, .. } => Reply::Rewards(RewardList {
+                items: self.shop.open(*server, users, now_s),
+                ..RewardList::default()
+            }),
+            Request::ReportReward { reward, server } => {
+                self.shop.executed(*reward, *server)?;
+                Reply::Nothing
+            }
+            Request::ConfirmLogin { .. } => return Err(status(404, None)),
         })
-    }
-
-    fn user_in(&self, body: &Value) -> Result<Uuid, Failure> {
-        let user = body["user_id"].as_str().expect("a user");
-        let user: Uuid = user.parse().expect("an id");
-        self.knows(user).map(|()| user)
     }
 
     fn knows(&self, user: Uuid) -> Result<(), Failure> {
@@ -235,19 +310,19 @@ impl Api {
 
     fn create_warning(
         &mut self,
-        body: &Value,
+        new: &NewWarning,
         creator: Option<Uuid>,
         now_s: i64,
     ) -> Result<Reply, Failure> {
-        let user = self.user_in(body)?;
+        self.knows(new.user)?;
         let warning = Warning {
-            id: self.id(),
-            reason: body["reason"].as_str().map(str::to_owned),
-            created: Timestamp::from_second(now_s + self.skew_s).expect("a time"),
+            id: next_id(&mut self.last_id),
+            reason: Some(new.reason.clone()),
+            created: Timestamp::from_second(now_s).expect("a time"),
             creator,
             creator_name: None,
         };
-        self.warnings.push((user, warning.clone()));
+        self.warnings.push((new.user, warning.clone()));
         Ok(Reply::Warning(warning))
     }
 
@@ -259,69 +334,32 @@ impl Api {
         Ok(Reply::Nothing)
     }
 
-    fn create_ban(&mut self, body: &Value, creator: Option<Uuid>) -> Result<Reply, Failure> {
-        let user = self.user_in(body)?;
-        let created = body["created_on"].as_str().expect("a date");
-        let created: Timestamp = created.parse().expect("a date");
-        let length_s = body["length"].as_i64();
-        let standing = body["status"] == "ACTIVE";
-        let ends = length_s
-            .map(|length| Timestamp::from_second(created.as_second() + length).expect("a time"));
+    fn create_ban(&mut self, new: &NewBan, creator: Option<Uuid>) -> Result<Reply, Failure> {
+        self.knows(new.user)?;
+        let length_s = new.length_s.map(|length_s| length_s as i64);
+        let end = |length| Timestamp::from_second(new.created.as_second() + length);
         let ban = Ban {
-            id: self.id(),
-            reason: body["reason"].as_str().map(str::to_owned),
+            id: next_id(&mut self.last_id),
+            reason: Some(new.reason.clone()),
             length_s,
-            created,
-            ends,
+            created: new.created,
+            ends: length_s.map(|length| end(length).expect("a time")),
             creator,
             creator_name: None,
         };
-        let bundle = body["serverbundle_id"].as_str();
         let held = HeldBan {
-            user,
+            user: new.user,
             ban: ban.clone(),
-            bundle: bundle.and_then(|id| id.parse().ok()),
-            standing,
+            bundle: Some(new.bundle),
+            standing: new.standing,
         };
         self.bans.push(held);
         Ok(Reply::Ban(ban))
     }
 
-    fn user_reply(&self, steam: SteamId, id: Uuid) -> Reply {
-        Reply::User(User {
-            id,
-            steam,
-            username: None,
-            admin: false,
-        })
-    }
-
-    fn properties(&self, user: Uuid) -> Vec<Property> {
-        let granted = self.admins.contains(&user);
-        ["ban_edit", "warning_edit"]
-            .map(|name| Property {
-                name: name.into(),
-                granted,
-            })
-            .into()
-    }
-
-    fn groups(&self, user: Uuid) -> Vec<Group> {
-        let group = |_: &Uuid| Group {
-            id: Uuid(7),
-            name: "admins".into(),
-            permission_level: 100,
-            properties: self.properties(user),
-            max_ban_s: None,
-            mappings: Vec::new(),
-        };
-        self.admins.get(&user).map(group).into_iter().collect()
-    }
-
     fn list(&self, now_s: i64) -> BanList {
         let mut list = json!({});
         for (steam, user) in &self.users {
-            let now_s = now_s + self.skew_s;
             let active = |held: &&HeldBan| {
                 let over = held.ban.ends.is_some_and(|ends| ends.as_second() <= now_s);
                 held.user == *user && held.standing && !over
@@ -341,4 +379,23 @@ impl Api {
         }
         BanList::read(list.to_string().as_bytes()).expect("a good list")
     }
+}
+
+fn server_reply(id: Uuid) -> Reply {
+    Reply::Server(Server {
+        id,
+        name: "server".into(),
+        kind: "GMOD".into(),
+        bundle: Some(BUNDLE),
+        extra: json!({}),
+    })
+}
+
+fn user_reply(steam: SteamId, id: Uuid) -> Reply {
+    Reply::User(User {
+        id,
+        steam,
+        username: None,
+        admin: false,
+    })
 }

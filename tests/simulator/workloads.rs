@@ -6,7 +6,7 @@ use crate::python::Faults;
 use crate::random::Random;
 use crate::vyhub::Weather;
 use crate::world::World;
-use crate::{community, signed, stock};
+use crate::{community, season, signed, stock};
 
 /// What goes wrong, or is done by an operator. Durations are the longest, in milliseconds.
 #[derive(Clone, Copy)]
@@ -18,6 +18,8 @@ pub enum Fault {
     DatabaseHangs(u64),
     DiskFull(u64),
     RconAway(u64),
+    /// Replies of a console get lost, or the commands before them.
+    RconRough(u64),
     /// Another program writes over a file of a signed game; over those of vpid, too.
     Spoil {
         ours: bool,
@@ -52,6 +54,10 @@ pub struct Workload {
     pub engines: usize,
     /// VyHub, and the players of all engines.
     pub community: Option<community::Manners>,
+    /// More players, who come in the evenings, and what they buy.
+    pub season: Option<season::Manners>,
+    /// More tables of the configuration.
+    pub config: &'static str,
     /// Python scripts `a` and `b`.
     pub python: Option<Faults>,
     /// How late a file may be noticed.
@@ -93,7 +99,38 @@ impl Workload {
 }
 
 /// Seeds that once failed, with their workloads, and what broke.
-const FAILED: &[(&str, u64, &str)] = &[];
+const FAILED: &[(&str, u64, &str)] = &[
+    (
+        "stock_hosts_on_one_map_in_crashes",
+        1796053445747803813,
+        "a start took calls of the run before ahead of their map's start, which then dropped their responses",
+    ),
+    (
+        "stock_hosts_on_one_map_in_crashes",
+        4880130200843966511,
+        "no vpid lived for long enough to come to a response before its caller gave up",
+    ),
+    (
+        "stock_hosts_in_calm",
+        31,
+        "a game began a map in the tick of the file system's clock in which it had called for the one before",
+    ),
+    (
+        "stock_hosts_in_outages",
+        44,
+        "a chain waited for its database for longer than the game did for its response",
+    ),
+    (
+        "seasons",
+        6,
+        "while an old record was renewed, its server had no bundle: no bans, and no playtime",
+    ),
+    (
+        "everything_at_once",
+        5468019657200880730,
+        "the end came while the playtime of an hour was on its way",
+    ),
+];
 
 const NOTHING: Workload = Workload {
     play_ms: 120_000,
@@ -102,6 +139,8 @@ const NOTHING: Workload = Workload {
     signed: None,
     engines: 0,
     community: None,
+    season: None,
+    config: "",
     python: None,
     notice_ms_max: 40,
     faults: &[],
@@ -119,11 +158,12 @@ const FORGETFUL: stock::Manners = stock::Manners {
     map_ms_min: 10_000,
 };
 
+/// One that never gives up: a response must come, be it after all outages and crashes.
 const CAREFUL: stock::Manners = stock::Manners {
     forgets: false,
     calls_max: 40,
     big_percent: 3,
-    time_out_ms: 60_000,
+    time_out_ms: 10 * MINUTE_MS,
     map_ms_min: 5_000,
     ..FORGETFUL
 };
@@ -142,6 +182,8 @@ const SIGNING: signed::Manners = signed::Manners {
     call_ms: 250,
     python_percent: 0,
     map_ms_min: 10_000,
+    look_ms: signed::LOOK_MS,
+    idle_look_ms: signed::IDLE_LOOK_MS,
 };
 
 const BAD_PYTHON: Faults = Faults {
@@ -188,6 +230,8 @@ const EVERYTHING: Workload = Workload {
     )),
     engines: 2,
     community: Some(PLAYERS),
+    season: None,
+    config: "",
     python: Some(BAD_PYTHON),
     notice_ms_max: 100,
     faults: &[
@@ -206,6 +250,46 @@ const EVERYTHING: Workload = Workload {
     responses_min: 100,
 };
 
+const MINUTE_MS: u64 = 60_000;
+
+/// Eight weeks of a community. Faults come while its machine is on.
+const SEASON: Workload = Workload {
+    engines: 3,
+    // One of its servers has our game scripts.
+    signed: Some((
+        1,
+        signed::Manners {
+            call_ms: 0,
+            map_ms_min: u64::MAX / 4,
+            look_ms: 1_000,
+            idle_look_ms: 5_000,
+            ..SIGNING
+        },
+    )),
+    community: Some(community::Manners {
+        pause_ms: 4 * 3_600_000,
+        ..PLAYERS
+    }),
+    season: Some(season::Manners {
+        players: 200,
+        evening_percent: 25,
+        pause_ms: 10_000,
+    }),
+    config: season::CONFIG,
+    play_ms: 56 * DAY_MS,
+    seeds: 4,
+    faults: &[
+        (Fault::Weather(ANY_WEATHER), 60 * MINUTE_MS),
+        (Fault::Weather(&[Weather::Rough]), 60 * MINUTE_MS),
+        (Fault::Crash, 30 * MINUTE_MS),
+        (Fault::DiskFull(10 * MINUTE_MS), 120 * MINUTE_MS),
+        (Fault::RconAway(10 * MINUTE_MS), 120 * MINUTE_MS),
+        (Fault::RconRough(10 * MINUTE_MS), 120 * MINUTE_MS),
+        (Fault::ClockJump { back: true }, 240 * MINUTE_MS),
+    ],
+    ..NOTHING
+};
+
 /// For stories: nothing happens by itself.
 pub const COMMUNITY_ALONE: Workload = Workload {
     engines: 1,
@@ -213,6 +297,19 @@ pub const COMMUNITY_ALONE: Workload = Workload {
         pause_ms: u64::MAX / 4,
         ..PLAYERS
     }),
+    ..NOTHING
+};
+
+pub const STOCK_ALONE: Workload = Workload {
+    stock: Some((
+        1,
+        stock::Manners {
+            map_ms_min: 10_000_000,
+            ..CAREFUL
+        },
+    )),
+    play_ms: 5_000,
+    responses_min: 1,
     ..NOTHING
 };
 
@@ -392,13 +489,15 @@ workloads! {
         ..NOTHING
     },
     everything_at_once: EVERYTHING,
+    seasons: SEASON,
 }
 
-/// Plays a workload from each of its seeds, those that once failed, and one from the clock; or from
-/// `VPID_SEED` alone.
+/// Plays a workload from each of its seeds (of `VPID_SEEDS` so many), those that once failed, and one from the
+/// clock; or from `VPID_SEED` alone.
 fn play(name: &str, workload: &Workload) {
     let failed = FAILED.iter().filter(|(of, ..)| *of == name);
-    let mut seeds: Vec<u64> = (1..=workload.seeds).collect();
+    let number = std::env::var("VPID_SEEDS").map(|text| text.parse().expect("a number"));
+    let mut seeds: Vec<u64> = (1..=number.unwrap_or(workload.seeds)).collect();
     seeds.extend(failed.map(|(_, seed, _)| *seed));
     seeds.push(Random::seed());
     if std::env::var_os("VPID_SEED").is_some() {

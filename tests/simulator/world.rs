@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::json;
 use vpid::config::{self, Config};
 use vpid::core::{FolderId, OperatorRequest};
 use vpid::limits;
@@ -13,11 +14,13 @@ use vpid::protocol::signed::messages::Push;
 
 use crate::book::{Book, Rules};
 use crate::community::Community;
+use crate::costs::Costs;
 use crate::daemon::Daemon;
 use crate::disk::{Disk, Folder, Moment};
 use crate::engine::Engine;
 use crate::python::Faults;
 use crate::random::Random;
+use crate::season::Season;
 use crate::vyhub::{Api, SERVER, Weather};
 use crate::workloads::{Fault, Workload};
 use crate::{signed, stock};
@@ -35,6 +38,10 @@ pub struct Outside {
     pub python: Faults,
     /// A sum over all effects, where it is wanted.
     pub history: Option<u64>,
+    /// What turns of the core cost, where it is wanted.
+    pub costs: Option<Costs>,
+    /// At any time.
+    pub clock_was_set: bool,
 }
 
 impl Outside {
@@ -78,6 +85,7 @@ pub struct World {
     stock: Vec<stock::Game>,
     pub signed: Vec<signed::Game>,
     pub community: Option<Community>,
+    season: Option<Season>,
     /// When each kind of fault comes next.
     faults_ms: Vec<u64>,
     weathers: u64,
@@ -98,6 +106,7 @@ fn configuration(workload: &Workload) -> Config {
     if workload.community.is_some() {
         text += "[vyhub]\napi_url = 'https://api.example/x/v1'\napi_key = 'k'\ntime_zone = 'UTC'\n";
     }
+    text += workload.config;
     for server in 0..workload.signing_servers() {
         text += &format!(
             "[[server]]\nscriptdata = '/signed{server}'\nkey = '{}'\n",
@@ -142,6 +151,8 @@ impl World {
             book: Book::default(),
             python: workload.python.unwrap_or(Faults::NONE),
             history: None,
+            costs: None,
+            clock_was_set: false,
         };
         let (hosts, manners) = workload.stock.unzip();
         let stock = (0..hosts.unwrap_or(0)).zip(std::iter::repeat(manners).flatten());
@@ -156,6 +167,9 @@ impl World {
             community: workload
                 .community
                 .map(|manners| Community::new(manners, &mut out)),
+            season: workload
+                .season
+                .map(|manners| Season::new(manners, &mut out)),
             daemon: None,
             back_ms: 0,
             faults_ms: workload
@@ -176,6 +190,7 @@ impl World {
     /// Plays to the end, and looks at everything.
     pub fn play(&mut self) {
         self.run_until(self.workload.play_ms);
+        self.end_season();
         self.rest();
         self.check_the_end();
     }
@@ -190,7 +205,8 @@ impl World {
         let stock = self.stock.iter().filter_map(|game| game.next_ms(quiet));
         let signed = self.signed.iter().map(|game| game.next_ms(quiet));
         let community = self.community.iter().filter_map(|it| it.next_ms(quiet));
-        let games = stock.chain(signed).chain(community);
+        let season = self.season.iter().filter_map(|it| it.next_ms(quiet));
+        let games = stock.chain(signed).chain(community).chain(season);
         daemon.into_iter().chain(faults).chain(games).min()
     }
 
@@ -233,6 +249,12 @@ impl World {
         if let (Some(community), false) = (&mut self.community, self.quiet) {
             community.play(out);
         }
+        if let (Some(season), false) = (&mut self.season, self.quiet)
+            && season.play(out)
+        {
+            self.switch_off();
+        }
+        self.report_spawns();
         self.run_daemon();
         self.check();
     }
@@ -245,6 +267,9 @@ impl World {
                     && self.workload.has(|it| matches!(it, Fault::Crash))
                     && out.random.chance(20);
                 let life = dies.then(|| out.random.below(30));
+                if let Some(season) = &mut self.season {
+                    season.vpid_starts(out);
+                }
                 self.daemon = Daemon::start(&self.config, life, out).ok();
                 self.back_ms = out.now.ms + 1;
                 self.disturbed_ms.push(out.now.ms);
@@ -262,6 +287,9 @@ impl World {
             return;
         };
         daemon.crash(out);
+        if let Some(season) = &mut self.season {
+            season.vpid_ends(out);
+        }
         // What is logged meanwhile is lost.
         out.engines
             .iter_mut()
@@ -273,6 +301,86 @@ impl World {
         };
         self.back_ms = out.now.ms + away_ms;
         self.disturbed_ms.push(out.now.ms);
+    }
+
+    /// The evening is over: the machine is off until the next one, and nothing goes wrong meanwhile.
+    fn switch_off(&mut self) {
+        let (now_ms, season) = (self.out.now.ms, self.season.as_mut());
+        let until_ms = season.map_or(now_ms, |it| it.begins_ms());
+        match self.out.random.chance(70) {
+            true => {
+                if let Some(daemon) = self.daemon.take() {
+                    daemon.stop(&mut self.out);
+                    self.season
+                        .iter_mut()
+                        .for_each(|it| it.vpid_ends(&self.out));
+                }
+            }
+            false => self.crash(),
+        }
+        self.back_ms = until_ms;
+        for at_ms in &mut self.faults_ms {
+            *at_ms += until_ms - now_ms;
+        }
+        if let Some(community) = &mut self.community {
+            community.rest_until(until_ms + 60_000);
+        }
+        self.signed
+            .iter_mut()
+            .for_each(|game| game.rest_until(until_ms));
+        for engine in &mut self.out.engines {
+            engine.break_down(now_ms);
+        }
+    }
+
+    /// Games with our scripts report who spawns.
+    fn report_spawns(&mut self) {
+        let spawned = self.season.as_mut().map(Season::take_spawned);
+        for (server, userid, steam) in spawned.unwrap_or_default() {
+            let of = |game: &&mut signed::Game| game.server == server;
+            if let Some(game) = self.signed.iter_mut().find(of) {
+                let name = format!("p{userid}");
+                let data = json!({"userid": userid, "name": name, "id": steam.steam3()});
+                game.tell(json!({"event": "player_spawn", "data": data}));
+            }
+        }
+    }
+
+    /// All is well, and all players come once more, as many at a time as fit.
+    fn end_season(&mut self) {
+        if self.season.is_none() {
+            return;
+        }
+        self.settle();
+        let now_ms = self.out.now.ms;
+        if now_ms < self.back_ms {
+            self.back_ms = now_ms;
+            for game in &mut self.signed {
+                game.rest_until(now_ms);
+                game.begin_map(&mut self.out);
+            }
+        }
+        // Until what was refused is tried again.
+        self.run(20 * 60_000);
+        // Who is the first on a server may have been there before vpid, by what vpid knows.
+        self.season
+            .iter()
+            .for_each(|it| it.some_come(&mut self.out));
+        self.run(3 * 60_000);
+        for wave in 0.. {
+            let season = self.season.as_mut().expect("a season");
+            if !season.come(wave, &mut self.out) {
+                break;
+            }
+            self.run(150_000);
+            self.season.iter_mut().for_each(|it| it.die(&mut self.out));
+            self.report_spawns();
+            self.run(90_000);
+            let season = self.season.as_mut().expect("a season");
+            season.check_who_is_on(&self.out);
+            season.all_leave(&mut self.out);
+            self.run(30_000);
+        }
     }
 
     pub fn operator(&mut self, request: OperatorRequest) {
@@ -294,10 +402,12 @@ impl World {
                     .for_each(|daemon| daemon.die_after(effects));
             }
             Fault::DatabaseAway(ms_max) => {
-                self.out.disk.database.away_until_ms = now_ms + random.below(ms_max);
+                let until_ms = now_ms + random.below(ms_max);
+                self.out.disk.database.is_away_until(now_ms, until_ms);
             }
             Fault::DatabaseHangs(ms_max) => {
-                self.out.disk.database.hangs_until_ms = now_ms + random.below(ms_max);
+                let until_ms = now_ms + random.below(ms_max);
+                self.out.disk.database.hangs_until(now_ms, until_ms);
             }
             Fault::Copy => {
                 let folders = &mut self.out.disk.folders;
@@ -306,20 +416,29 @@ impl World {
             }
             Fault::DiskFull(ms_max) => {
                 let until_ms = now_ms + random.below(ms_max);
+                if now_ms >= self.out.disk.full_until_ms {
+                    self.out.disk.full_since_ms = now_ms;
+                }
                 self.out.disk.full_until_ms = until_ms;
                 self.disturbed_ms.extend([now_ms, until_ms]);
             }
             Fault::RconAway(ms_max) => {
                 let until_ms = now_ms + random.below(ms_max);
                 let server = random.below(self.out.engines.len() as u64) as usize;
-                self.out.engines[server].away_until_ms = until_ms;
+                self.out.engines[server].is_away_until(now_ms, until_ms);
                 self.disturbed_ms.extend([now_ms, until_ms]);
+            }
+            Fault::RconRough(ms_max) => {
+                let until_ms = now_ms + random.below(ms_max);
+                let server = random.below(self.out.engines.len() as u64) as usize;
+                self.out.engines[server].is_rough_until(now_ms, until_ms);
             }
             Fault::Spoil { ours } => self.spoil(ours),
             Fault::ClockJump { back } => {
                 let by_ms = [400, 1_000, 30_000, 3_600_000, 86_400_000];
                 let by_ms = by_ms[random.below(5) as usize];
                 let goes_back = back && random.chance(50);
+                self.out.clock_was_set = true;
                 self.out.now.wrong_ms += if goes_back { -by_ms } else { by_ms };
                 if goes_back || !self.out.book.jumps_ms.is_empty() {
                     self.out.book.jumps_ms.push(now_ms);
@@ -387,7 +506,8 @@ impl World {
             let past = self.disturbed_ms.iter().filter(|ms| **ms <= now_ms);
             let disturbed_ms = past.max().copied().unwrap_or(0);
             self.disturbed_ms.retain(|ms| *ms >= disturbed_ms);
-            if self.daemon.is_some() {
+            // Without a record of the server on disk, one that starts while VyHub is away knows no bans.
+            if self.daemon.is_some() && self.out.disk.has_a_record() {
                 community.nobody_banned_is_on(disturbed_ms, &self.out);
             }
         }
@@ -395,20 +515,7 @@ impl World {
 
     /// All is well again, until nothing moves any more.
     pub fn rest(&mut self) {
-        self.quiet = true;
-        let now_ms = self.out.now.ms;
-        let out = &mut self.out;
-        out.api.weather = Weather::Fair;
-        out.python = Faults::NONE;
-        out.disk.full_until_ms = 0;
-        out.disk.database.away_until_ms = 0;
-        out.disk.database.hangs_until_ms = 0;
-        out.engines
-            .iter_mut()
-            .for_each(|engine| engine.away_until_ms = 0);
-        self.disturbed_ms
-            .extend([now_ms, now_ms + 5_000, now_ms + 10_000]);
-        self.daemon.iter_mut().for_each(Daemon::live_on);
+        self.settle();
         self.run(5_000);
         if self.workload.python.is_some() {
             for name in ["a", "b"].map(str::to_owned) {
@@ -422,6 +529,30 @@ impl World {
         let community = self.workload.community.map(|_| 3_600_000);
         let rest_ms = python.into_iter().chain(community).max().unwrap_or(60_000);
         self.run(rest_ms + self.workload.outage_ms_max());
+        // Playtime goes every hour: this may be the moment.
+        for _ in 0..10 {
+            if !self.out.disk.outbox.is_empty() {
+                self.run(60_000);
+            }
+        }
+    }
+
+    /// Nothing goes wrong any more.
+    fn settle(&mut self) {
+        self.quiet = true;
+        let now_ms = self.out.now.ms;
+        let out = &mut self.out;
+        out.api.weather = Weather::Fair;
+        out.python = Faults::NONE;
+        out.disk.full_until_ms = 0;
+        out.disk.database.away_until_ms = 0;
+        out.disk.database.hangs_until_ms = 0;
+        for engine in &mut out.engines {
+            (engine.away_until_ms, engine.rough_until_ms) = (0, 0);
+        }
+        self.disturbed_ms
+            .extend([now_ms, now_ms + 5_000, now_ms + 10_000]);
+        self.daemon.iter_mut().for_each(Daemon::live_on);
     }
 
     /// What holds when all has come to rest.
@@ -455,7 +586,6 @@ impl World {
         let maps: BTreeMap<String, u32> = stock.chain(signed).collect();
         let rules = Rules {
             outages: self.workload.outage_ms_max() > 0,
-            outage_ms_max: self.workload.outage_ms_max(),
             full_ms_max: self.workload.full_ms_max(),
             python_fails: self.workload.python.is_some_and(|it| it.crashes > 0),
             in_time: !spoils,
@@ -465,6 +595,9 @@ impl World {
         assert!(read > 0 || !pushes, "no push was read");
         if let Some(community) = &self.community {
             community.check(out);
+        }
+        if let Some(season) = &self.season {
+            season.check(out);
         }
         let (done, least) = (out.book.responses(), self.workload.responses_min);
         assert!(done >= least, "only {done} responses: nothing was tried");

@@ -1,7 +1,10 @@
 //! VyHub: whether its API is there, takes the key, and knows the servers.
 
+use std::path::Path;
+
 use super::Report;
 use crate::config::{Config, Vyhub};
+use crate::io::admins_file;
 use crate::io::http;
 use crate::limits::CHECK_CLOCK_S_MAX;
 use crate::protocol::backend;
@@ -24,6 +27,9 @@ pub(super) fn check(
     if let Some(name) = http::unused_proxy(vyhub) {
         report.warn(format!("VyHub: {}", http::proxy_warning(name)));
     }
+    if let Some(path) = &vyhub.admins_file {
+        sourcemod(path, report);
+    }
     let mut ask = |request| ask(vyhub, request);
     let ids: Vec<Uuid> = config.servers.iter().filter_map(|it| it.vyhub_id).collect();
     let reached = ask(Request::reachable());
@@ -33,7 +39,7 @@ pub(super) fn check(
     for id in ids {
         match ask(Request::of(&backend::Request::FindServer(id))).result {
             Ok(Reply::Server(found)) => {
-                server(&found, report);
+                server(&found, vyhub.rewards.enabled, report);
                 if let Some(bundle) = found.bundle {
                     of_bundle(
                         &found,
@@ -52,6 +58,18 @@ pub(super) fn check(
                     return;
                 }
             }
+        }
+    }
+}
+
+/// Whether vpid can keep its block in SourceMod's file.
+fn sourcemod(path: &Path, report: &mut Report<'_>) {
+    match admins_file::check(path) {
+        Ok(()) => report.ok(format!("SourceMod: {} can be written", path.display())),
+        Err(why) => {
+            let remedy = "name SourceMod's own file with admins_simple, which vpid's user must be able to write, and \
+                          whose owner must be that user";
+            report.bad(format!("SourceMod: {why}"), remedy);
         }
     }
 }
@@ -98,7 +116,7 @@ fn reachable(api_url: &str, outcome: &Outcome, now_s: i64, report: &mut Report<'
     true
 }
 
-fn server(server: &Server, report: &mut Report<'_>) {
+fn server(server: &Server, has_rewards: bool, report: &mut Report<'_>) {
     let (name, id, kind) = (&server.name, server.id, &server.kind);
     report.ok(format!(
         "VyHub: the key is valid; it knows the server {name} ({id})"
@@ -106,7 +124,14 @@ fn server(server: &Server, report: &mut Report<'_>) {
     if !kind.is_empty() && !STEAM_TYPES.contains(&kind.as_str()) {
         report.warn(format!(
             "VyHub: the server {name} has the type {kind} there, but TF2 identifies players by their \
-             SteamIDs; give it the type SOURCE, or GMOD if there is no SOURCE"
+             SteamIDs; give it the type GMOD"
+        ));
+    }
+    if kind == "SOURCE" && has_rewards {
+        report.warn(format!(
+            "VyHub: the server {name} has the type SOURCE there, so vpid executes no rewards: VyHub executes \
+             them itself by RCON, and all would run twice. Give it the type GMOD, or set `enabled = false` in \
+             [vyhub.rewards]"
         ));
     }
     if server.bundle.is_none() {
@@ -193,6 +218,23 @@ mod tests {
         ID.replace("0a1b", "ffff")
     }
 
+    #[test]
+    fn sourcemods_file_is_looked_at() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("admins_simple.ini");
+        let look = || reported(|report| sourcemod(&path, report));
+        assert!(look().1.contains("could not be read"), "{:?}", look());
+        std::fs::write(&path, "").unwrap();
+        assert!(look().1.contains("can be written"), "{:?}", look());
+        std::fs::write(&path, format!("{}\n", crate::protocol::admins_file::BEGIN)).unwrap();
+        assert!(
+            look().1.contains("write that behind the players"),
+            "{:?}",
+            look()
+        );
+        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 1);
+    }
+
     fn config(ids: &[&str]) -> Config {
         let mut text = "[vyhub]\napi_url = 'https://h/v1'\napi_key = 'geheim'\n".to_owned();
         for id in ids {
@@ -219,7 +261,7 @@ mod tests {
                 name: "All".into(),
                 multigroup: false,
             }),
-            path if path.ends_with(ID) => Reply::Server(server("SOURCE", Some(id(ID)))),
+            path if path.ends_with(ID) => Reply::Server(server("GMOD", Some(id(ID)))),
             _ => Reply::Server(server("DISCORD", None)),
         })
     }
@@ -269,6 +311,20 @@ mod tests {
             said.contains("bad   VyHub: the server Mine is in no bundle"),
             "{said}"
         );
+    }
+
+    #[test]
+    fn a_server_whose_rewards_vyhub_executes_is_reported_unless_rewards_are_off() {
+        let found = Server {
+            id: id(ID),
+            name: "Mine".into(),
+            kind: "SOURCE".into(),
+            bundle: Some(id(ID)),
+            extra: serde_json::Value::Null,
+        };
+        let said = |enabled| reported(|report| server(&found, enabled, report)).1;
+        assert!(said(true).contains("vpid executes no rewards"));
+        assert!(!said(false).contains("rewards"));
     }
 
     #[test]

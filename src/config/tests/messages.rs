@@ -21,7 +21,17 @@ const PLACES: &str = "ban_kick{reason,since,until,admin,id,link} \
     state_link{link} permanent{} unknown_admin{} server_admin{} no_reason{} minute_one{} \
     minutes{n} hour_one{} hours{n} day_one{} days{n} queue_full{} too_long{} \
     chat_off{command} chat_no_key{command} chat_no_session{command} chat_touched{command} \
-    chat_unconfirmed{command} player_unconfirmed{player}";
+    chat_unconfirmed{command} player_unconfirmed{player} setgroup_done{player,group,length} \
+    setgroup_queued{player,group,length} setgroup_refused{player,group,why} \
+    removegroup_done{player,group} removegroup_queued{player,group} \
+    removegroup_refused{player,group,why} group_added{group} group_removed{group} \
+    group_unknown{text,groups} groups_unknown{} group_higher{group} group_all{} rank_unknown{player} \
+    usage_setgroup{prefix} usage_removegroup{prefix} \
+    playtime{player,time} playtime_away{} usage_playtime{prefix} usage_dashboard{prefix} \
+    usage_user{prefix} usage_login{prefix} link{link} link_away{} \
+    dashboard_player{userid,player,user,groups,warnings,bans} dashboard_listed{} slots_full{} \
+    slots_kick{} login_sure{} login_none{} login_done{} login_unknown{} login_away{} \
+    login_tries{} rewards_unclear{count}";
 
 struct Owner(tempfile::TempDir);
 

@@ -51,6 +51,37 @@ fn adverts_have_a_pause_and_a_prefix_or_are_none() {
 }
 
 #[test]
+fn playtime_is_counted_and_logins_are_off_unless_the_owner_says_otherwise() {
+    let usual = vyhub(&with(""));
+    let all = Playtime {
+        enabled: true,
+        count_spectators: true,
+    };
+    assert_eq!((usual.login, usual.playtime), (false, all));
+    let set = vyhub(&with(
+        "login = true\n[vyhub.playtime]\nenabled = false\ncount_spectators = false",
+    ));
+    let none = Playtime {
+        enabled: false,
+        count_spectators: false,
+    };
+    assert_eq!((set.login, set.playtime), (true, none));
+    refused(
+        &with("[vyhub.playtime]\nenabled = 1\nidle_s = 5"),
+        &[],
+        &[
+            "vpid.toml:9: vyhub.playtime.enabled: must be true or false",
+            "vpid.toml:10: vyhub.playtime.idle_s: is no key that vpid knows",
+        ],
+    );
+    refused(
+        &with("playtime = true"),
+        &[],
+        &["vpid.toml:8: playtime: must be a [vyhub.playtime] table"],
+    );
+}
+
+#[test]
 fn what_is_missing_is_said_with_its_remedy() {
     let server = signed(&format!("vyhub_server_id = \"{ID}\""));
     refused(
@@ -382,4 +413,81 @@ fn the_keys_of_the_example_are_good_once_they_are_uncommented() {
         .replace("PUT-THE-KEY-OF-VYHUB-HERE", "x");
     let config = parse(&filled, dir.path(), set(&[])).unwrap();
     assert!(config.servers[0].log.is_some() && config.vyhub.unwrap().ca_file.is_some());
+}
+
+#[test]
+fn rewards_have_a_table_of_their_own_with_safe_defaults() {
+    let usual = vyhub(&with("")).rewards;
+    assert_eq!(usual, Rewards::default());
+    assert!(usual.enabled && !usual.scripts);
+    assert_eq!(usual.on_unclear, OnUnclear::Ask);
+    let lines = "[vyhub.rewards]\nenabled = false\nscripts = true\non_unclear = \"repeat\"\n\
+                 allow = [\"sm_addvip *\"]";
+    let set = vyhub(&with(lines)).rewards;
+    assert!(!set.enabled && set.scripts);
+    assert_eq!(set.on_unclear, OnUnclear::Repeat);
+    assert_eq!(set.allow, ["sm_addvip *"]);
+    assert_eq!(
+        vyhub(&with("[vyhub.rewards]\nallow = []")).rewards.allow,
+        [""; 0]
+    );
+    refused(
+        &with("[vyhub.rewards]\nallow = [\"\", \"a\\nb\"]\non_unclear = \"x\"\nscript = true"),
+        &[],
+        &[
+            "vpid.toml:9: vyhub.rewards.allow",
+            "vpid.toml:9: vyhub.rewards.allow",
+            "vpid.toml:10: vyhub.rewards.on_unclear",
+            "vpid.toml:11: vyhub.rewards.script: is no key that vpid knows; did you mean scripts?",
+        ],
+    );
+    refused(
+        &with("rewards = true"),
+        &[],
+        &["vpid.toml:8: vyhub.rewards: must be a [vyhub.rewards] table"],
+    );
+}
+
+#[test]
+fn groups_have_commands_and_grants_of_sourcemod() {
+    let text = with(
+        "[vyhub.groups.VIP]\non_add = ['sm_a %nick%; sm_b', 'sm_c']\nsourcemod = '@VIP'\n\
+         [vyhub.groups.'Gold members']\n[vyhub.sourcemod]\nadmins_simple = 'admins.ini'",
+    );
+    let set = vyhub(&text);
+    assert_eq!(set.admins_file, Some("/base/admins.ini".into()));
+    let names: Vec<&String> = set.groups.keys().collect();
+    assert_eq!(names, ["Gold members", "VIP"]);
+    let vip = &set.groups["VIP"];
+    let commands: Vec<&str> = vip.on_add.iter().flat_map(|it| it.commands()).collect();
+    assert_eq!(commands, ["sm_a %nick%", "sm_b", "sm_c"]);
+    assert!(vip.on_remove.is_empty());
+    assert_eq!(vip.sourcemod, "@VIP".parse().ok());
+    assert_eq!(vyhub(&with("")).groups, Groups::new());
+}
+
+#[test]
+fn groups_that_cannot_be_used_are_said_with_their_lines() {
+    refused(
+        &with(
+            "[vyhub.groups.VIP]\non_add = ['%nick% x', 'a \"b', '']\nsourcemod = 'VIP'\nflags = 'a'\n\
+             [vyhub.groups.' ']\nsourcemod = 'a'\n[vyhub.groups]\nx = 3",
+        ),
+        &[],
+        &[
+            "vpid.toml:9: vyhub.groups.VIP.on_add: \"%nick% x\" has a %place% in the name",
+            "vpid.toml:9: vyhub.groups.VIP.on_add: \"a \\\"b\" has a \" without a second one",
+            "vpid.toml:9: vyhub.groups.VIP.on_add: \"\" has no command",
+            "vpid.toml:10: vyhub.groups.VIP.sourcemod: \"VIP\" is nothing that SourceMod knows",
+            "vpid.toml:11: vyhub.groups.VIP.flags: is no key that vpid knows",
+            "vpid.toml:12: vyhub.groups.\" \": its name must be 1 to 64 characters",
+            "vpid.toml:12: vyhub.groups.\" \": sourcemod is of no use without [vyhub.sourcemod]",
+            "vpid.toml:15: vyhub.groups.x: must be a table, as in [vyhub.groups.NAME]",
+        ],
+    );
+    refused(
+        &with("[vyhub.sourcemod]"),
+        &[],
+        &["vpid.toml:8: vyhub.sourcemod: has no admins_simple"],
+    );
 }

@@ -1,4 +1,4 @@
-//! Adverts of the backend: shown to all players of a server in turn, line by line and in their colour; none
+//! Adverts of the backend: shown to all players of a server in turn, line by line and in their colours; none
 //! while the server is empty. They are cached on disk for when the backend is unreachable.
 
 use std::collections::BTreeMap;
@@ -11,6 +11,15 @@ use crate::limits;
 use crate::protocol::backend::{Advert, Listing, Reply, Request};
 use crate::protocol::signed::messages::Place;
 use crate::protocol::uuid::Uuid;
+
+/// What an advert can have as tags, such as `<red>` and `</red>`; the same in other clients.
+const COLOURS: [(&str, &str); 5] = [
+    ("red", "FF1823"),
+    ("green", "2DAA00"),
+    ("blue", "0073CC"),
+    ("yellow", "E5DD00"),
+    ("pink", "E500DA"),
+];
 
 #[derive(Default)]
 pub struct Adverts {
@@ -124,9 +133,37 @@ impl Adverts {
         for line in advert.content.lines().take(limits::ADVERT_LINES_MAX) {
             let line: String = line.chars().filter(|c| !c.is_control()).collect();
             if !line.trim().is_empty() {
+                let line = coloured(&line, &advert.colour);
                 let text = format!("\x07{}{}{line}", advert.colour, self.prefix);
                 cx.servers.show(server, None, text, Place::Chat, cx.out);
             }
+        }
+    }
+}
+
+/// A line with its tags as colours of the game; behind them it goes on in the colour of the advert.
+fn coloured(line: &str, usual: &str) -> String {
+    COLOURS
+        .iter()
+        .fold(line.to_owned(), |line, (name, colour)| {
+            let begun = line.replace(&format!("<{name}>"), &format!("\x07{colour}"));
+            begun.replace(&format!("</{name}>"), &format!("\x07{usual}"))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_become_colours_and_what_is_none_stays() {
+        for (line, expected) in [
+            ("plain", "plain"),
+            ("a <red>b</red> c", "a \x07FF1823b\x0700ff00 c"),
+            ("<pink><blue>x", "\x07E500DA\x070073CCx"),
+            ("1 < 2 > 0 <b>x</b> <Red>", "1 < 2 > 0 <b>x</b> <Red>"),
+        ] {
+            assert_eq!(coloured(line, "00ff00"), expected);
         }
     }
 }

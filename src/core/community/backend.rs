@@ -94,7 +94,10 @@ impl Backend {
         let (patience_ms, wait_ms) = match &request {
             Request::ListBans(_) => (limits::VYHUB_LIST_PATIENCE_MS, None),
             Request::FindServer(_) | Request::FindBundle(_) => (limits::VYHUB_PATIENCE_MS, None),
-            Request::CreateBan { .. } | Request::CreateWarning { .. } => {
+            Request::CreateBan { .. }
+            | Request::CreateWarning { .. }
+            | Request::CreateMembership { .. }
+            | Request::AddToAttribute(_) => {
                 (limits::VYHUB_PATIENCE_MS, Some(limits::PACE_CHANGE_WAIT_MS))
             }
             _ => (limits::VYHUB_PATIENCE_MS, Some(limits::PACE_WAIT_MS)),

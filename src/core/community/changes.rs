@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::commands::Order;
 use super::records::ServerRecord;
+use super::rewards::{Record, Reported};
 use super::rights::{Right, Verdict, max_ban};
 use super::words::Problem;
 use super::{Answer, Cx, Message, Subject};
@@ -23,7 +24,7 @@ use crate::core::outbox::{
 use crate::core::servers::ServerId;
 use crate::jobs::store::{Content, Shelf};
 use crate::limits;
-use crate::protocol::backend::{Failure, FailureKind, Lacking, Reply, Request};
+use crate::protocol::backend::{Failure, FailureKind, Lacking, Membership, Reply, Request};
 use crate::protocol::call_error::CallError;
 use crate::protocol::control::QueueRequest;
 use crate::protocol::steam_id::SteamId;
@@ -58,7 +59,15 @@ pub enum Ticket {
     /// Is it in the backend already? With the page, and whether it may be one of an earlier page that cannot
     /// be read.
     Compare(EntryId, u64, bool),
+    /// What must be known before it is sent to this user.
+    Before(EntryId, Uuid),
     Send(EntryId),
+    /// The membership that it has made is on disk.
+    Made(EntryId),
+    /// Which memberships does the player have beside it?
+    Others(EntryId),
+    /// One of them ends; and these are left.
+    EndOther(EntryId, Vec<Uuid>),
 }
 
 impl Cx<'_> {
@@ -88,21 +97,55 @@ impl Cx<'_> {
             issuer,
             call: order.call.as_ref().map(|call| Origin::from(call.id)),
         };
+        let Some(id) = self.add_entry(new) else {
+            log::error!("the outbox is full: a change is not taken; see `vpid queue list`");
+            return Err(Problem::new("queue_full", &[]));
+        };
+        self.store_entry(id, Some(super::Ticket::Changes(Ticket::Stored(id))));
+        if let Some(warning) = self.outbox.warning() {
+            log::warn!("{warning}");
+        }
+        Ok(())
+    }
+
+    /// Adds an entry to the outbox, which is still to be stored. `None`: there is no room.
+    pub fn add_entry(&mut self, new: NewEntry) -> Option<EntryId> {
         // Bans that are alike otherwise differ in their microseconds.
         let micros = 1 + self.backend.pace.draw() % 999_999;
         let created = Timestamp::new(self.time_s(), micros as i32 * 1_000);
         let created = created.unwrap_or(Timestamp::UNIX_EPOCH);
         let latest_s = self.backend.moment(self.now).latest_s;
-        let Some(entry) = self.outbox.accept(new, created, latest_s, self.now) else {
-            log::error!("the outbox is full: a change is not taken; see `vpid queue list`");
-            return Err(Problem::new("queue_full", &[]));
+        let entry = self.outbox.accept(new, created, latest_s, self.now)?;
+        Some(entry.id)
+    }
+
+    /// Puts a report of an executed reward into the outbox. False: there is no room.
+    pub fn accept_report(&mut self, record: &Record) -> bool {
+        let new = NewEntry {
+            change: Change::Reward { reward: record.id },
+            server: record.server,
+            bundle: record.bundle,
+            steam: record.steam,
+            name: record.name.clone(),
+            issuer: None,
+            call: None,
         };
-        let id = entry.id;
-        self.store_entry(id, Some(Ticket::Stored(id)));
-        if let Some(warning) = self.outbox.warning() {
-            log::warn!("{warning}");
+        let created = Timestamp::from_second(self.time_s()).unwrap_or(Timestamp::UNIX_EPOCH);
+        let latest_s = self.backend.moment(self.now).latest_s;
+        let entry = self.outbox.accept(new, created, latest_s, self.now);
+        let id = entry.map(|entry| entry.id);
+        if let Some(id) = id {
+            self.store_entry(id, Some(super::Ticket::Changes(Ticket::Stored(id))));
         }
-        Ok(())
+        id.is_some()
+    }
+
+    /// A report is not in the outbox any more.
+    fn report_ended(&mut self, entry: &Entry, outcome: Reported) {
+        if let Change::Reward { reward } = entry.change {
+            let server = entry.server;
+            self.send(Message::Reported(reward, server, outcome));
+        }
     }
 
     /// The issuer of an order as a user of the backend.
@@ -120,15 +163,10 @@ impl Cx<'_> {
     }
 
     /// Writes an entry to disk as it stands.
-    pub fn store_entry(&mut self, id: EntryId, ticket: Option<Ticket>) {
+    pub fn store_entry(&mut self, id: EntryId, ticket: Option<super::Ticket>) {
         if let Some(entry) = self.outbox.get(id) {
             let (name, text) = (entry.file(), Some(Content::Json(entry.text())));
-            self.store(
-                Shelf::Outbox,
-                name,
-                text,
-                ticket.map(super::Ticket::Changes),
-            );
+            self.store(Shelf::Outbox, name, text, ticket);
         }
     }
 
@@ -144,14 +182,17 @@ impl Cx<'_> {
     /// Reports to the issuer of an entry, if it was a player. `outcome`: how the name of the message ends.
     fn tell_issuer(&mut self, entry: &Entry, outcome: &str, why: &str) {
         let Some(issuer) = &entry.issuer else { return };
-        let length = match entry.change {
-            Change::Ban { length_s, .. } => self.words.length(length_s),
-            _ => String::new(),
+        let length = entry.change.length_s();
+        let length = length.map_or(String::new(), |length_s| self.words.length(length_s));
+        let group = match entry.change.group() {
+            "" => self.words.say("group_all", &[]),
+            group => group.to_owned(),
         };
         let values = [
             ("player", entry.name.as_str()),
             ("length", length.as_str()),
             ("reason", entry.change.reason()),
+            ("group", group.as_str()),
             ("why", why),
         ];
         let key = format!("{}_{outcome}", entry.change.message());
@@ -194,8 +235,11 @@ impl Subject for Changes {
     fn on_reply(&mut self, ticket: Ticket, reply: Answer, cx: &mut Cx<'_>) {
         match ticket {
             Ticket::Compare(id, page, unsure) => self.compared(id, (page, unsure), reply, cx),
+            Ticket::Before(id, user) => self.known_before(id, user, reply, cx),
             Ticket::Send(id) => self.sent(id, reply, cx),
-            Ticket::Stored(_) | Ticket::Marked(_) | Ticket::Ended(_) => {}
+            Ticket::Others(id) => self.others_listed(id, reply, cx),
+            Ticket::EndOther(id, rest) => self.other_ended(id, rest, reply, cx),
+            Ticket::Stored(_) | Ticket::Marked(_) | Ticket::Ended(_) | Ticket::Made(_) => {}
         }
     }
 
@@ -207,7 +251,13 @@ impl Subject for Changes {
                 Err(why) => self.unsent(id, why, cx),
             },
             Ticket::Ended(id) => cx.outbox.recorded(id, result.is_ok(), cx.now),
-            Ticket::Compare(..) | Ticket::Send(_) => {}
+            // Where it is not on disk, it is found by comparing after a crash.
+            Ticket::Made(id) => self.begin(id, cx),
+            Ticket::Compare(..)
+            | Ticket::Before(..)
+            | Ticket::Send(_)
+            | Ticket::Others(_)
+            | Ticket::EndOther(..) => {}
         }
     }
 
@@ -221,7 +271,7 @@ impl Subject for Changes {
             cx.remove_entry(id);
         }
         while let Some(id) = cx.outbox.to_record(cx.now) {
-            cx.store_entry(id, Some(Ticket::Ended(id)));
+            cx.store_entry(id, Some(super::Ticket::Changes(Ticket::Ended(id))));
         }
         while let Some(id) = {
             let open_ms = open_ms(cx);
@@ -261,10 +311,11 @@ impl Changes {
                 let text = cx.words.chat("ban_not_saved", &values);
                 cx.say(cx.server_of(&entry), issuer.steam, &text);
             }
-            return;
+            return cx.report_ended(&entry, Reported::NotKept);
         }
         cx.outbox.stored(id);
-        let Some(entry) = cx.outbox.get(id).cloned() else {
+        let entry = cx.outbox.get(id).cloned();
+        let Some(entry) = entry.filter(|entry| !entry.change.is_report()) else {
             return;
         };
         let issuer = entry.issuer.as_ref();
@@ -277,8 +328,9 @@ impl Changes {
         if let Some(call) = entry.call {
             cx.respond(call.into(), Ok(accepted_response(&entry)));
         }
-        if let Some(server) = cx.server_of(&entry) {
-            let (name, data) = entry.change.hook(&entry);
+        if let Some(server) = cx.server_of(&entry)
+            && let Some((name, data)) = entry.change.hook(&entry)
+        {
             cx.hook(server, name, data);
         }
         cx.send(Message::Accepted(id));
@@ -302,10 +354,14 @@ impl Changes {
         let Some(entry) = cx.outbox.get(id) else {
             return;
         };
-        let doubt = entry.state == State::Sending;
+        let is_made = entry.made.is_some();
+        if entry.change.is_report() {
+            return self.mark(id, cx);
+        }
         let Some(user) = cx.directory.user(entry.steam).map(|user| user.id) else {
             return self.need_user(id, entry.steam, cx);
         };
+        let doubt = entry.state == State::Sending && !entry.change.is_of_another(user);
         // Where the backend did not know a user, it may have been the issuer's.
         if let Some(issuer) = entry.issuer.as_ref().map(|issuer| issuer.steam)
             && self.unknown.contains_key(&id)
@@ -316,8 +372,34 @@ impl Changes {
             cx.outbox.set_issuer(id, issuer);
         }
         match doubt {
+            _ if is_made => self.list_others(id, user, cx),
             true => self.compare(id, user, (1, false), cx),
-            false => self.mark(id, cx),
+            false => self.prepare(id, user, cx),
+        }
+    }
+
+    /// Reads what must be known before it is sent, if anything must.
+    fn prepare(&mut self, id: EntryId, user: Uuid, cx: &mut Cx<'_>) {
+        let Some(entry) = cx.outbox.get(id) else {
+            return;
+        };
+        match entry.change.request_before(user, entry.bundle) {
+            Some(request) => cx.send_request(Ticket::Before(id, user), request),
+            None => self.mark(id, cx),
+        }
+    }
+
+    fn known_before(&mut self, id: EntryId, user: Uuid, reply: Answer, cx: &mut Cx<'_>) {
+        let kept = reply.and_then(|reply| {
+            let entry = cx.outbox.get_mut(id);
+            match entry.is_some_and(|entry| entry.change.keep_before(user, &reply)) {
+                true => Ok(()),
+                false => Err(Failure::unclear("a strange reply")),
+            }
+        });
+        match kept {
+            Ok(()) => self.mark(id, cx),
+            Err(failure) => self.failed_before(id, &failure, cx),
         }
     }
 
@@ -361,7 +443,16 @@ impl Changes {
         match (entry.change.compare(entry, (&reply, page), unsure), user) {
             (Some(Comparison::Present(made)), _) => {
                 log::info!("{} is in VyHub already", entry.describe());
-                self.arrived(id, Some(made), cx);
+                self.created(id, made, cx);
+            }
+            (Some(Comparison::Added), _) => {
+                log::info!("{} is in VyHub already", entry.describe());
+                self.arrived(id, None, cx);
+            }
+            (Some(Comparison::Neither), _) => {
+                let why = "VyHub may have added it, and what it has now does not show whether it did; it is not \
+                           added again";
+                self.refuse(id, why.into(), cx);
             }
             (Some(Comparison::NextPage { unsure }), Some(user)) => {
                 self.compare(id, user, (page + 1, unsure), cx);
@@ -377,12 +468,12 @@ impl Changes {
         }
     }
 
-    /// Records on disk that it is sent from now on. What may be repeated needs no record.
+    /// Records on disk that it is sent from now on. A report may be repeated, and needs no record.
     fn mark(&mut self, id: EntryId, cx: &mut Cx<'_>) {
         let Some(entry) = cx.outbox.get(id) else {
             return;
         };
-        if entry.change == Change::Unban {
+        if entry.change.is_report() {
             return self.post(id, cx);
         }
         // Those that its first try cannot have made.
@@ -402,15 +493,17 @@ impl Changes {
             entry.others = others;
         }
         entry.settled_s = Some(cx.now.wall_s + limits::VYHUB_SETTLE_S);
-        cx.store_entry(id, Some(Ticket::Marked(id)));
+        cx.store_entry(id, Some(super::Ticket::Changes(Ticket::Marked(id))));
     }
 
     fn post(&mut self, id: EntryId, cx: &mut Cx<'_>) {
         let Some(entry) = cx.outbox.get(id) else {
             return;
         };
-        // A user who was forgotten meanwhile is looked up again.
-        let Some(user) = cx.directory.user(entry.steam).map(|user| user.id) else {
+        // A user who was forgotten meanwhile is looked up again; a report names none.
+        let user = cx.directory.user(entry.steam).map(|user| user.id);
+        let user = user.or_else(|| entry.change.is_report().then_some(Uuid(0)));
+        let Some(user) = user.filter(|user| !entry.change.is_of_another(*user)) else {
             return self.begin(id, cx);
         };
         let request = entry.change.request(entry, user);
@@ -422,6 +515,7 @@ impl Changes {
         let failure = match reply {
             Ok(Reply::Ban(ban)) => return self.arrived(id, Some(ban.id), cx),
             Ok(Reply::Warning(warning)) => return self.arrived(id, Some(warning.id), cx),
+            Ok(Reply::Membership(membership)) => return self.created(id, membership.id, cx),
             Ok(_) => return self.arrived(id, None, cx),
             Err(failure) => failure,
         };
@@ -429,22 +523,15 @@ impl Changes {
             return;
         };
         let why = failure.why.clone();
-        let (issuer, steam, bundle) = (entry.issuer.clone(), entry.steam, entry.bundle);
-        let right = right_of(&entry.change);
+        let is_final = matches!(failure.kind, FailureKind::NotFound | FailureKind::Invalid);
+        if is_final && entry.change.is_report() {
+            return self.report_refused(id, why, cx);
+        }
+        let (issuer, steam) = (entry.issuer.clone(), entry.steam);
+        let is_end = matches!(entry.change, Change::MembershipEnd { .. });
         match (failure.kind, issuer) {
-            (
-                FailureKind::Forbidden(lacking @ (Lacking::Issuer | Lacking::Unsaid)),
-                Some(issuer),
-            ) => {
-                // Also whether the issuer is an administrator, which stands in the user's record.
-                cx.directory.want_all(issuer.steam, bundle, cx.now);
-                match lacking {
-                    Lacking::Issuer => {
-                        cx.directory.refute(issuer.steam, bundle, right);
-                        self.refuse(id, why, cx);
-                    }
-                    _ => self.needs.insert(id, Need::Rights(why), NEVER),
-                }
+            (FailureKind::Forbidden(lacking @ (Lacking::Issuer | Lacking::Unsaid)), _) => {
+                self.forbidden(id, lacking, why, cx);
             }
             (FailureKind::Unauthorized | FailureKind::Forbidden(_), _) => self.hold(id, why, cx),
             (FailureKind::NotFound, issuer) => {
@@ -457,6 +544,8 @@ impl Changes {
                 *tries += 1;
                 match *tries < limits::OUTBOX_USER_TRIES_MAX {
                     true => self.put_back(id, why, false, limits::OUTBOX_RETRY_MS_MIN, cx),
+                    // There is nothing left that could end.
+                    false if is_end => self.arrived(id, None, cx),
                     false => self.refuse(id, why, cx),
                 }
             }
@@ -470,6 +559,31 @@ impl Changes {
                 let pause_ms = self.pause_ms(id, &failure, cx);
                 self.try_again(id, &failure, failure.is_unclear(), pause_ms, cx);
             }
+        }
+    }
+
+    /// The backend forbids it to the issuer, or does not say to whom.
+    fn forbidden(&mut self, id: EntryId, lacking: Lacking, why: String, cx: &mut Cx<'_>) {
+        let Some(entry) = cx.outbox.get(id) else {
+            return;
+        };
+        // A group can be protected, whoever orders it.
+        let of_groups = entry.change.series() == Series::Groups;
+        let (right, bundle) = (right_of(&entry.change), entry.bundle);
+        let Some(issuer) = entry.issuer.as_ref().map(|issuer| issuer.steam) else {
+            return match of_groups {
+                true => self.refuse(id, why, cx),
+                false => self.hold(id, why, cx),
+            };
+        };
+        // Also whether the issuer is an administrator, which stands in the user's record.
+        cx.directory.want_all(issuer, bundle, cx.now);
+        if let (Lacking::Issuer, Some(right)) = (lacking, right) {
+            cx.directory.refute(issuer, bundle, right);
+        }
+        match lacking {
+            Lacking::Unsaid if !of_groups => self.needs.insert(id, Need::Rights(why), NEVER),
+            _ => self.refuse(id, why, cx),
         }
     }
 
@@ -577,20 +691,125 @@ impl Changes {
         }
     }
 
+    /// The backend has what it makes. A membership ends others where a player can have one only.
+    fn created(&mut self, id: EntryId, made: Uuid, cx: &mut Cx<'_>) {
+        let Some(entry) = cx.outbox.get_mut(id) else {
+            return;
+        };
+        if !matches!(entry.change, Change::Membership { .. }) {
+            return self.arrived(id, Some(made), cx);
+        }
+        (entry.made, entry.state) = (Some(made), State::Waiting);
+        cx.store_entry(id, Some(super::Ticket::Changes(Ticket::Made(id))));
+    }
+
+    /// A membership stands: ends what the player has beside it, where that is to be so.
+    fn list_others(&mut self, id: EntryId, user: Uuid, cx: &mut Cx<'_>) {
+        let Some(entry) = cx.outbox.get(id) else {
+            return;
+        };
+        let (bundle, made) = (entry.bundle, entry.made);
+        match cx.records.bundle_of(bundle).map(|it| it.multigroup) {
+            Some(true) => self.arrived(id, made, cx),
+            Some(false) => {
+                let request = Request::ListMemberships { user, bundle };
+                cx.send_request(Ticket::Others(id), request);
+            }
+            None => self.unsent(id, "the bundle is not known yet".into(), cx),
+        }
+    }
+
+    fn others_listed(&mut self, id: EntryId, reply: Answer, cx: &mut Cx<'_>) {
+        let now_s = cx.time_s();
+        let Some(entry) = cx.outbox.get(id) else {
+            return;
+        };
+        let listed = match reply {
+            Ok(Reply::Memberships(listed)) if listed.skipped == 0 => listed.items,
+            Ok(Reply::Memberships(_)) => {
+                let why = "VyHub lists memberships of the player that cannot be read";
+                return self.unsent(id, why.into(), cx);
+            }
+            Ok(_) => return self.failed_before(id, &Failure::unclear("a strange reply"), cx),
+            Err(failure) => return self.failed_before(id, &failure, cx),
+        };
+        // What began later was ordered later.
+        let is_other = |it: &&Membership| {
+            let stands = it.active != Some(false)
+                && it.end.is_none_or(|end| end.as_second() > now_s)
+                && it.begin <= entry.created;
+            stands && it.bundle == entry.bundle && Some(it.id) != entry.made
+        };
+        let others = listed.iter().filter(is_other).map(|it| it.id);
+        let others = others.collect();
+        self.end_next(id, others, cx);
+    }
+
+    fn end_next(&mut self, id: EntryId, mut others: Vec<Uuid>, cx: &mut Cx<'_>) {
+        let Some(entry) = cx.outbox.get(id) else {
+            return;
+        };
+        let Some(membership) = others.pop() else {
+            let made = entry.made;
+            return self.arrived(id, made, cx);
+        };
+        let issuer = entry.issuer.as_ref().map(|issuer| issuer.user);
+        let request = Request::EndMembership { membership, issuer };
+        cx.send_request(Ticket::EndOther(id, others), request);
+    }
+
+    fn other_ended(&mut self, id: EntryId, rest: Vec<Uuid>, reply: Answer, cx: &mut Cx<'_>) {
+        let failure = match reply {
+            Err(failure) if failure.kind != FailureKind::NotFound => failure,
+            // It may have ended by itself.
+            _ => return self.end_next(id, rest, cx),
+        };
+        match failure.kind {
+            FailureKind::Forbidden(Lacking::Issuer | Lacking::Unsaid) | FailureKind::Invalid => {
+                let why = format!("the group before it could not be ended ({failure})");
+                self.refuse(id, why, cx);
+            }
+            _ => self.failed_before(id, &failure, cx),
+        }
+    }
+
+    /// The backend does not want to know.
+    fn report_refused(&mut self, id: EntryId, why: String, cx: &mut Cx<'_>) {
+        let Some(entry) = cx.outbox.get(id).cloned() else {
+            return;
+        };
+        self.forget(id);
+        cx.remove_entry(id);
+        cx.report_ended(&entry, Reported::Refused(why));
+    }
+
     /// The backend has it.
     fn arrived(&mut self, id: EntryId, made: Option<Uuid>, cx: &mut Cx<'_>) {
         self.forget(id);
         let Some(entry) = cx.outbox.get(id).cloned() else {
             return;
         };
-        log::info!("{} is in VyHub", entry.describe());
+        let level = match entry.change.series().is_urgent() {
+            true => log::Level::Info,
+            false => log::Level::Debug,
+        };
+        log::log!(level, "{} is in VyHub", entry.describe());
+        if entry.change.is_report() {
+            cx.remove_entry(id);
+            return cx.report_ended(&entry, Reported::Done);
+        }
         self.made.extend(made.map(|made| (entry.steam, made)));
         if self.made.len() > limits::MADE_REMEMBERED_MAX {
             self.made.pop_front();
         }
         // It is on disk before the next change of this player is sent.
         cx.outbox.done(id, made, cx.now);
-        cx.lists.refresh(entry.bundle, cx.now);
+        if entry.change.series() != Series::Playtime {
+            cx.lists.refresh(entry.bundle, cx.now);
+        }
+        if entry.change.series() == Series::Groups {
+            cx.directory.want_rights(entry.steam, entry.bundle, cx.now);
+        }
         cx.tell_issuer(&entry, "done", "");
     }
 
@@ -638,6 +857,9 @@ impl Changes {
                 let what = cx.outbox.get(id).map(Entry::describe).unwrap_or_default();
                 log::warn!("an operator has dropped {what} ({id})");
                 self.forget(id);
+                if let Some(entry) = cx.outbox.get(id).cloned() {
+                    cx.report_ended(&entry, Reported::Refused("an operator dropped it".into()));
+                }
                 cx.remove_entry(id);
                 cx.send(Message::BansChanged);
                 json!({ "ok": 1 })
@@ -652,6 +874,10 @@ fn open_ms(cx: &Cx<'_>) -> impl Fn(&Change) -> Option<u64> + use<> {
         Request::CREATE_BAN,
         Request::END_BANS,
         Request::CREATE_WARNING,
+        Request::CREATE_MEMBERSHIP,
+        Request::END_MEMBERSHIPS,
+        Request::ADD_TO_ATTRIBUTE,
+        Request::REPORT_REWARD,
     ];
     let open = kinds.map(|kind| (kind, cx.backend.pace.change_ms(kind)));
     move |change| {
@@ -677,11 +903,15 @@ fn later(id: EntryId, why: String, doubt: bool, pause_ms: u64, cx: &mut Cx<'_>) 
     cx.store_entry(id, None);
 }
 
-/// What the issuer of a change must be allowed.
-fn right_of(change: &Change) -> Right {
+/// What the issuer of a change must be allowed; `None`: it has none.
+fn right_of(change: &Change) -> Option<Right> {
     match change.series() {
-        Series::Bans => Right::BanEdit,
-        Series::Warnings => Right::WarningEdit,
+        Series::Bans => Some(Right::BanEdit),
+        Series::Warnings => Some(Right::WarningEdit),
+        Series::Groups => Some(Right::UserEdit),
+        Series::Playtime => None,
+        // No issuer orders one.
+        Series::Reports => None,
     }
 }
 
@@ -690,10 +920,9 @@ fn issuer_may(id: EntryId, cx: &Cx<'_>) -> bool {
     let Some(entry) = cx.outbox.get(id) else {
         return false;
     };
-    let Some(issuer) = &entry.issuer else {
+    let (Some(issuer), Some(right)) = (&entry.issuer, right_of(&entry.change)) else {
         return true;
     };
-    let right = right_of(&entry.change);
     let rights = cx.directory.rights(issuer.steam, entry.bundle);
     let too_long = match (&entry.change, rights.and_then(max_ban)) {
         (Change::Ban { length_s, .. }, Some(longest)) => {

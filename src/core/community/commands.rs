@@ -5,9 +5,9 @@
 
 use std::convert::Infallible;
 
-use super::orders::{Command, Length, Target};
+use super::orders::{Code, Command, Length, Login, Target};
 use super::rights::{Right, Verdict};
-use super::targets::{first_word, read_target};
+use super::targets::{first_word, quoted_or_word, read_target};
 use super::words::Problem;
 use super::{Cx, Message, Subject};
 use crate::config;
@@ -16,6 +16,7 @@ use crate::core::deadlines::Expiring;
 use crate::core::servers::{ChatVerdict, ServerId, Speaker};
 use crate::jobs::CallId;
 use crate::limits;
+use crate::protocol::backend::WebPage;
 use crate::protocol::look_alike::is_visible;
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
@@ -34,7 +35,7 @@ struct Spec {
     read: fn(&str) -> Result<Command, Option<Problem>>,
 }
 
-const COMMANDS: [Spec; 6] = [
+const COMMANDS: [Spec; 15] = [
     Spec {
         name: "ban",
         usage: "usage_ban",
@@ -65,14 +66,100 @@ const COMMANDS: [Spec; 6] = [
         usage: "usage_warns",
         right: Some(Right::WarningShow),
         changes: false,
-        read: |rest| Ok(Command::Warns { who: only(rest)? }),
+        read: |rest| warnings(rest),
     },
     Spec {
         name: "bans",
         usage: "usage_bans",
         right: Some(Right::BanShow),
         changes: false,
-        read: |rest| Ok(Command::Bans { who: only(rest)? }),
+        read: |rest| match rest {
+            "" => Ok(Command::Link(WebPage::Bans)),
+            rest => Ok(Command::Bans { who: only(rest)? }),
+        },
+    },
+    Spec {
+        name: "playtime",
+        usage: "usage_playtime",
+        right: None,
+        changes: false,
+        read: |rest| {
+            Ok(Command::Playtime {
+                who: at_most_one(rest)?,
+            })
+        },
+    },
+    Spec {
+        name: "dashboard",
+        usage: "usage_dashboard",
+        right: None,
+        changes: false,
+        read: |_| Ok(Command::Dashboard),
+    },
+    Spec {
+        name: "shop",
+        usage: "usage_dashboard",
+        right: None,
+        changes: false,
+        read: |_| Ok(Command::Link(WebPage::Shop)),
+    },
+    Spec {
+        name: "warnings",
+        usage: "usage_warns",
+        right: Some(Right::WarningShow),
+        changes: false,
+        read: |rest| warnings(rest),
+    },
+    Spec {
+        name: "news",
+        usage: "usage_dashboard",
+        right: None,
+        changes: false,
+        read: |_| Ok(Command::Link(WebPage::News)),
+    },
+    Spec {
+        name: "user",
+        usage: "usage_user",
+        right: None,
+        changes: false,
+        read: |rest| {
+            Ok(Command::UserPage {
+                who: at_most_one(rest)?,
+            })
+        },
+    },
+    Spec {
+        name: "login",
+        usage: "usage_login",
+        right: None,
+        changes: true,
+        read: |rest| match (rest, rest.parse()) {
+            (_, Ok(code)) => Ok(Command::Login(Login::Code(Code(code)))),
+            (yes, _) if yes.eq_ignore_ascii_case("yes") => Ok(Command::Login(Login::Yes)),
+            _ => Err(None),
+        },
+    },
+    Spec {
+        name: "setgroup",
+        usage: "usage_setgroup",
+        right: Some(Right::UserEdit),
+        changes: true,
+        read: read_set_group,
+    },
+    Spec {
+        name: "removegroup",
+        usage: "usage_removegroup",
+        right: Some(Right::UserEdit),
+        changes: true,
+        read: |rest| {
+            let (who, rest) = read_target(rest).ok_or(None)?;
+            let (group, rest) = quoted_or_word(rest);
+            let group = (!group.is_empty()).then(|| group.to_owned());
+            match rest {
+                "" => Ok(Command::RemoveGroup { who, group }),
+                _ => Err(None),
+            }
+        },
     },
     Spec {
         name: "vyhub",
@@ -100,7 +187,15 @@ impl Command {
             Self::Warns { .. } => "warns",
             Self::Bans { .. } => "bans",
             Self::State => "vyhub",
-            Self::GetUser { .. } | Self::IsBanned { .. } | Self::SetGroup { .. } => return None,
+            Self::SetGroup { .. } => "setgroup",
+            Self::RemoveGroup { .. } => "removegroup",
+            Self::Playtime { .. } => "playtime",
+            Self::UserPage { .. } => "user",
+            Self::Dashboard => "dashboard",
+            Self::Login(_) => "login",
+            Self::Link(_) | Self::GetServer | Self::GetUser { .. } | Self::IsBanned { .. } => {
+                return None;
+            }
         };
         COMMANDS.iter().find(|spec| spec.name == name)
     }
@@ -160,6 +255,20 @@ fn read_ban(rest: &str) -> Result<Command, Option<Problem>> {
     })
 }
 
+fn read_set_group(rest: &str) -> Result<Command, Option<Problem>> {
+    let (who, rest) = read_target(rest).ok_or(None)?;
+    let (group, rest) = quoted_or_word(rest);
+    if group.is_empty() {
+        return Err(None);
+    }
+    let length = match rest {
+        "" => Length::Permanent,
+        word => length(word).ok_or_else(|| Problem::new("length_bad", &[("text", word)]))?,
+    };
+    let group = group.to_owned();
+    Ok(Command::SetGroup { who, group, length })
+}
+
 /// A player and nothing else: more than one word may be a name with spaces, of which the first word is
 /// another player.
 fn only(rest: &str) -> Result<Target, Option<Problem>> {
@@ -167,6 +276,21 @@ fn only(rest: &str) -> Result<Target, Option<Problem>> {
         Some((who, "")) => Ok(who),
         _ => Err(None),
     }
+}
+
+/// The same, or nothing at all.
+fn at_most_one(rest: &str) -> Result<Option<Target>, Option<Problem>> {
+    match rest {
+        "" => Ok(None),
+        rest => only(rest).map(Some),
+    }
+}
+
+fn warnings(rest: &str) -> Result<Command, Option<Problem>> {
+    Ok(match at_most_one(rest)? {
+        Some(who) => Command::Warns { who },
+        None => Command::Link(WebPage::Warnings),
+    })
 }
 
 /// Reads `30` and `30m` (minutes), `2h`, `7d`, `1w`, and `permanent`.
@@ -256,6 +380,8 @@ impl Cx<'_> {
 #[derive(Default)]
 pub struct Commands {
     prefixes: Vec<String>,
+    /// Whether there is `!login`.
+    login: bool,
     /// Orders that wait until the rights of their issuers are known, by number.
     waiting: Expiring<u64, (Player, Order)>,
     last: u64,
@@ -266,6 +392,7 @@ impl Subject for Commands {
 
     fn configure(&mut self, config: &config::Vyhub) {
         self.prefixes = config.prefixes.clone();
+        self.login = config.login;
     }
 
     fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
@@ -306,6 +433,8 @@ impl Commands {
         };
         match parse(text, &self.prefixes) {
             Parsed::NotForUs => {}
+            Parsed::Command(Command::Login(_)) if !self.login => {}
+            Parsed::Wrong(problem) if problem.key == "usage_login" && !self.login => {}
             Parsed::Wrong(problem) => {
                 let text = cx.words.problem(&problem);
                 cx.say(Some(server), steam, &text);

@@ -22,7 +22,7 @@ use crate::protocol::uuid::Uuid;
 /// The file of rights.
 const DOCUMENT: &str = "rights";
 
-type Key = (SteamId, Uuid);
+pub type Key = (SteamId, Uuid);
 
 #[derive(Default)]
 pub struct Directory {
@@ -46,8 +46,10 @@ struct WantedUser {
 struct Known {
     user: Uuid,
     rights: Rights,
-    /// When they were fetched in this run, on the daemon's clock.
+    /// When they were fetched, on the daemon's clock; `None`: not since the player came, or not in this run.
     fetched_ms: Option<u64>,
+    /// When they were found to be so still.
+    confirmed_ms: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -93,6 +95,19 @@ impl Directory {
     pub fn is_fresh(&self, steam: SteamId, bundle: Uuid, now: Now) -> bool {
         let age_ms = self.age_ms(steam, bundle, now);
         age_ms.is_some_and(|age_ms| age_ms < limits::RIGHTS_FRESH_MS)
+    }
+
+    /// Whether rights were fetched since the player came.
+    pub fn is_current(&self, steam: SteamId, bundle: Uuid) -> bool {
+        let known = self.rights.get(&(steam, bundle));
+        known.is_some_and(|known| known.fetched_ms.is_some())
+    }
+
+    /// A player has come: what was known of them may be so no longer.
+    fn arrived(&mut self, steam: SteamId) {
+        for ((of, _), known) in &mut self.rights {
+            known.fetched_ms = known.fetched_ms.filter(|_| *of != steam);
+        }
     }
 
     fn age_ms(&self, steam: SteamId, bundle: Uuid, now: Now) -> Option<u64> {
@@ -163,6 +178,34 @@ impl Directory {
         if self.users.contains_key(&steam) && self.doubted.insert(steam) {
             self.want_user(steam, now);
         }
+    }
+
+    /// What is known of a player's groups is so still: they need not be fetched.
+    pub fn confirm(&mut self, steam: SteamId, bundle: Uuid, now: Now) {
+        let known = self.rights.get_mut(&(steam, bundle));
+        if let Some(known) = known.filter(|known| known.fetched_ms.is_some()) {
+            known.rights.known_s = now.wall_s;
+            known.confirmed_ms = now.mono_ms;
+        }
+    }
+
+    /// Groups may have other names and grant other things now. Gives whose rights that changes.
+    pub fn redefine(&mut self, groups: &BTreeMap<Uuid, Group>) -> Vec<Key> {
+        let mut changed = Vec::new();
+        for (key, known) in &mut self.rights {
+            // What the backend has refuted stays so until it is fetched.
+            let of = known.rights.groups.iter_mut();
+            let of = of.filter(|_| known.fetched_ms.is_some());
+            let mut differs = false;
+            for group in of {
+                if let Some(new) = groups.get(&group.id).filter(|new| *new != group) {
+                    *group = new.clone();
+                    differs = true;
+                }
+            }
+            changed.extend(differs.then_some(*key));
+        }
+        changed
     }
 
     pub fn about(&self, steam: SteamId, bundle: Uuid, now: Now) -> About {
@@ -238,6 +281,7 @@ impl Subject for Lookups {
                 user: line.user,
                 rights: line.rights,
                 fetched_ms: None,
+                confirmed_ms: 0,
             };
             cx.directory.rights.insert((line.steam, line.bundle), known);
         }
@@ -324,6 +368,7 @@ impl Lookups {
                 };
                 let Some(steam) = person.steam else { continue };
                 let data = json!({"userid": userid, "id": steam, "name": person.name});
+                cx.directory.arrived(steam);
                 cx.hook(server, "vyhub_ply_connected", data);
                 if cx.directory.user(steam).is_some() {
                     cx.send(Message::User(steam));
@@ -485,6 +530,7 @@ fn rights_replied(key: Key, reply: Answer, cx: &mut Cx<'_>) {
             known_s: cx.now.wall_s,
         },
         fetched_ms: Some(cx.now.mono_ms),
+        confirmed_ms: cx.now.mono_ms,
     };
     let somebody = fresh.is_somebody();
     let before = cx.directory.rights.insert(key, fresh);
@@ -495,16 +541,20 @@ fn rights_replied(key: Key, reply: Answer, cx: &mut Cx<'_>) {
     cx.send(Message::Rights(steam, bundle));
 }
 
-/// Rights of those who play grow old; of those who have left, only what is kept stays.
+/// Rights of those who play grow old, where it is not known that nothing has changed; of those who have left, only
+/// what is kept stays.
 fn refresh_rights(cx: &mut Cx<'_>) {
     for (server, bundle) in cx.records.ready() {
         let Some(game) = cx.servers.get(server) else {
             continue;
         };
         for steam in game.roster.people().filter_map(|person| person.steam) {
-            let age_ms = cx.directory.age_ms(steam, bundle, cx.now);
-            let old = age_ms.is_none_or(|age_ms| age_ms >= limits::VYHUB_RIGHTS_MS);
-            if old && cx.directory.user(steam).is_some() {
+            let known = cx.directory.rights.get(&(steam, bundle));
+            let is_known = |known: &Known| {
+                let until_ms = known.confirmed_ms + limits::VYHUB_RIGHTS_MS;
+                known.fetched_ms.is_some() && cx.now.mono_ms < until_ms
+            };
+            if !known.is_some_and(is_known) && cx.directory.user(steam).is_some() {
                 cx.directory.want_rights(steam, bundle, cx.now);
             }
         }

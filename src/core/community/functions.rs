@@ -1,5 +1,6 @@
 //! The functions of game scripts and Python scripts: `VYHUB_Ban`, `VYHUB_Unban`, `VYHUB_Warn`,
-//! `VYHUB_SetGroup`, `VYHUB_IsBanned`, `VYHUB_GetUser`. A call becomes an [`Order`] for its subject.
+//! `VYHUB_SetGroup`, `VYHUB_RemoveGroup`, `VYHUB_IsBanned`, `VYHUB_GetUser`, `VYHUB_GetServer`. A call becomes an
+//! [`Order`] for its subject.
 //!
 //! The response to a change comes when that is on disk, with the number under which it is on its way. The
 //! entry knows its call: a call that comes back after a crash finds what it made.
@@ -19,7 +20,6 @@ use crate::core::outbox::Origin;
 use crate::core::servers::ServerId;
 use crate::jobs::CallId;
 use crate::limits;
-use crate::protocol::backend::User;
 use crate::protocol::call_error::CallError;
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
@@ -27,7 +27,8 @@ use crate::protocol::uuid::Uuid;
 /// Calls of `VYHUB_GetUser` that wait for their users.
 #[derive(Default)]
 pub struct Functions {
-    waiting: Expiring<CallId, SteamId>,
+    /// With their servers' bundles.
+    waiting: Expiring<CallId, (SteamId, Uuid)>,
 }
 
 impl Subject for Functions {
@@ -36,6 +37,12 @@ impl Subject for Functions {
     fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
         match message {
             Message::Order(order) => {
+                if let (Command::GetServer, Some(call)) = (&order.command, &order.call)
+                    && let Some(record) = cx.records.get(order.server)
+                {
+                    let data = record.ready_data();
+                    cx.respond(call.id, Ok(data));
+                }
                 if let Command::GetUser { who } = &order.command
                     && let Some(call) = &order.call
                     && let Err(problem) = self.get_user(order, call, who, cx)
@@ -44,12 +51,16 @@ impl Subject for Functions {
                 }
             }
             Message::User(steam) => {
-                if let Some(user) = cx.directory.user(*steam) {
-                    self.respond_all(*steam, Ok(describe(user)), cx);
+                for (call, (_, bundle)) in self.waiting.remove_where(|_, (of, _)| of == steam) {
+                    let user = describe(*steam, bundle, cx);
+                    let strange = || unavailable("VyHub gave a strange answer");
+                    cx.respond(call, user.ok_or_else(strange));
                 }
             }
             Message::NoUser(steam, failure) => {
-                self.respond_all(*steam, Err(unavailable(&failure.why)), cx);
+                for (call, _) in self.waiting.remove_where(|_, (of, _)| of == steam) {
+                    cx.respond(call, Err(unavailable(&failure.why)));
+                }
             }
             _ => {}
         }
@@ -90,23 +101,17 @@ impl Functions {
         cx: &mut Cx<'_>,
     ) -> Result<(), Problem> {
         let (steam, _) = cx.target(order.server, order.bundle, who)?;
-        if let Some(user) = cx.directory.user(steam) {
-            let response = describe(user);
-            cx.respond(call.id, Ok(response));
+        if let Some(user) = describe(steam, order.bundle, cx) {
+            cx.respond(call.id, Ok(user));
         } else if self.waiting.len() >= limits::VYHUB_CALLS_MAX {
             let error = unavailable("too many calls wait for VyHub");
             cx.respond(call.id, Err(error));
         } else {
             cx.directory.want_user(steam, cx.now);
-            self.waiting.insert(call.id, steam, call.due_ms);
+            let whom = (steam, order.bundle);
+            self.waiting.insert(call.id, whom, call.due_ms);
         }
         Ok(())
-    }
-
-    fn respond_all(&mut self, steam: SteamId, response: Result<Value, CallError>, cx: &mut Cx<'_>) {
-        for (call, _) in self.waiting.remove_where(|_, of| *of == steam) {
-            cx.respond(call, response.clone());
-        }
     }
 }
 
@@ -150,11 +155,16 @@ fn named(server: ServerId, bundle: Uuid, issuer: &Target, cx: &Cx<'_>) -> Result
     })
 }
 
-fn describe(user: &User) -> Value {
-    json!({
+/// A user who is known, with the names of their groups in a bundle, the highest first; null: not known yet.
+fn describe(steam: SteamId, bundle: Uuid, cx: &Cx<'_>) -> Option<Value> {
+    let user = cx.directory.user(steam)?;
+    let rights = cx.directory.rights(steam, bundle);
+    let groups = rights.map(|_| cx.directory.about(steam, bundle, cx.now).groups);
+    Some(json!({
         "id": user.id,
         "player": user.steam,
         "username": user.username,
         "admin": user.admin,
-    })
+        "groups": groups,
+    }))
 }

@@ -16,12 +16,18 @@ mod directory;
 mod functions;
 mod groups;
 mod history;
+mod links;
+mod login;
 pub mod orders;
 mod pace;
+mod playtime;
 mod records;
+mod rewards;
 mod rights;
+mod slots;
 mod status;
 mod targets;
+mod template;
 #[cfg(test)]
 mod tests;
 mod warnings;
@@ -32,18 +38,20 @@ use std::collections::VecDeque;
 use serde_json::{Value, json};
 
 use super::context::{self, About, Context};
-use super::message::{self, GameEvent};
+use super::ids;
+use super::message::{self, GameEvent, NotDone};
 use super::outbox::{EntryId, Outbox, QueueError};
 use super::output::Output;
 use super::roster::Person;
-use super::servers::{ServerId, Servers};
+use super::servers::{NotSent, ServerId, Servers};
 use super::{Effect, Now, Timer};
 use crate::config::{self, Config};
 use crate::jobs::CallId;
 use crate::jobs::store::{Content, Found, Shelf, Write, Written};
 use crate::protocol::backend::{Done, Failure, Reply, Request};
 use crate::protocol::call_error::CallError;
-use crate::protocol::control::QueueRequest;
+use crate::protocol::console::Command as ConsoleCommand;
+use crate::protocol::control::{QueueRequest, RewardsRequest};
 use crate::protocol::signed::messages::{Place, Push};
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
@@ -73,6 +81,14 @@ trait Subject {
     fn on_message(&mut self, _message: &Message, _cx: &mut Cx<'_>) {}
     fn on_reply(&mut self, _ticket: Self::Ticket, _reply: Answer, _cx: &mut Cx<'_>) {}
     fn on_stored(&mut self, _ticket: Self::Ticket, _result: Result<(), String>, _cx: &mut Cx<'_>) {}
+    /// A console has run a command, or not.
+    fn on_command(
+        &mut self,
+        _ticket: Self::Ticket,
+        _result: Result<String, NotDone>,
+        _cx: &mut Cx<'_>,
+    ) {
+    }
     /// Does whatever is due.
     fn advance(&mut self, _cx: &mut Cx<'_>) {}
     fn next_due(&self, _cx: &Cx<'_>) -> Option<u64> {
@@ -131,6 +147,12 @@ macro_rules! subjects {
                 }
             }
 
+            fn on_command(&mut self, ticket: Ticket, result: Result<String, NotDone>, cx: &mut Cx<'_>) {
+                match ticket {
+                    $(Ticket::$Name(ticket) => self.$field.on_command(ticket, result, cx),)*
+                }
+            }
+
             fn advance(&mut self, cx: &mut Cx<'_>) {
                 $(self.$field.advance(cx);)*
             }
@@ -156,6 +178,11 @@ subjects! {
     Warnings warnings: warnings::Warnings,
     Bans bans: bans::Bans,
     Adverts adverts: adverts::Adverts,
+    Playtime playtime: playtime::Playtimes,
+    Links links: links::Links,
+    Slots slots: slots::Slots,
+    Logins logins: login::Logins,
+    Rewards rewards: rewards::Rewards,
 }
 
 /// What subjects report to each other, and what happened on a server.
@@ -193,6 +220,10 @@ enum Message {
     Listed(Uuid, u64),
     /// Who is banned, or on a server, may not be as it was.
     BansChanged,
+    /// vpid is about to end.
+    Stopping,
+    /// What came of the report of a reward on a server, by their ids.
+    Reported(Uuid, Uuid, rewards::Reported),
 }
 
 /// What subjects work with.
@@ -233,6 +264,22 @@ impl Cx<'_> {
             name,
             content,
         })));
+    }
+
+    /// Runs a command on a server's console; its subject gets the result, unless it could not be sent at all.
+    fn command(
+        &mut self,
+        server: ServerId,
+        command: ConsoleCommand,
+        ticket: Ticket,
+    ) -> Result<(), NotSent> {
+        let number = self.backend.ticket(ticket);
+        let to_us = Some(ids::Ticket::Community(number));
+        let sent = self.servers.command(server, command, to_us, self.out);
+        if sent.is_err() {
+            self.backend.take(number);
+        }
+        sent
     }
 
     /// Where a player is: on this server, or else on another.
@@ -289,6 +336,8 @@ impl Cx<'_> {
                     "player_higher" => {
                         CallError::new("PermissionError", "the player ranks higher than the issuer")
                     }
+                    "group_higher" => CallError::new("PermissionError", text),
+                    "groups_unknown" | "rank_unknown" => unavailable(&text),
                     _ => CallError::new("ValueError", text),
                 };
                 self.respond(call.id, Err(error));
@@ -354,6 +403,7 @@ impl Community {
         for (name, text) in found.cache {
             subjects.restore(&name, &text, &mut inner);
         }
+        subjects.rewards.start(found.rewards, &mut inner);
         let open = inner.outbox.open_count();
         if open > 0 {
             log::info!("{open} changes of an earlier run are to be sent to VyHub");
@@ -383,6 +433,12 @@ impl Community {
 
     pub fn timer_rang(&mut self, cx: &mut Context<'_>) {
         self.timer_ms = None;
+        self.advance(cx);
+    }
+
+    /// vpid is about to end: what is only in memory is written down.
+    pub fn stop(&mut self, cx: &mut Context<'_>) {
+        self.messages.push_back(Message::Stopping);
         self.advance(cx);
     }
 
@@ -423,6 +479,20 @@ impl Community {
         self.advance(cx);
     }
 
+    /// A console has run a command, or not.
+    pub fn command_done(
+        &mut self,
+        number: u64,
+        result: Result<String, NotDone>,
+        cx: &mut Context<'_>,
+    ) {
+        let (subjects, mut inner) = self.open(cx);
+        if let Some(ticket) = inner.backend.take(number) {
+            subjects.on_command(ticket, result, &mut inner);
+            self.advance(cx);
+        }
+    }
+
     /// A script calls a function. `due_ms`: until when its caller waits, on the daemon's clock.
     pub fn call(
         &mut self,
@@ -446,6 +516,18 @@ impl Community {
     ) -> Result<Value, QueueError> {
         let (subjects, mut inner) = self.open(cx);
         let reply = subjects.changes.operate(request, &mut inner)?;
+        self.advance(cx);
+        Ok(reply)
+    }
+
+    /// What an operator requests of rewards.
+    pub fn rewards(
+        &mut self,
+        request: &RewardsRequest,
+        cx: &mut Context<'_>,
+    ) -> Result<Value, String> {
+        let (subjects, mut inner) = self.open(cx);
+        let reply = subjects.rewards.operate(request, &mut inner)?;
         self.advance(cx);
         Ok(reply)
     }

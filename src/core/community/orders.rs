@@ -1,10 +1,14 @@
 //! What players and scripts can order, as values; and the calls of `VYHUB_` functions, read into them.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 use crate::limits;
+use crate::protocol::backend::WebPage;
 use crate::protocol::call_error::CallError;
 use crate::protocol::steam_id::SteamId;
+use crate::protocol::uuid::Uuid;
 
 /// What players and scripts can order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +32,29 @@ pub enum Command {
         who: Target,
     },
     State,
+    /// `group`: its name or id.
+    SetGroup {
+        who: Target,
+        group: String,
+        length: Length,
+    },
+    /// `None`: of all groups.
+    RemoveGroup {
+        who: Target,
+        group: Option<String>,
+    },
+    /// `None`: the issuer's own.
+    Playtime {
+        who: Option<Target>,
+    },
+    /// The address of a page.
+    Link(WebPage),
+    /// That of a user; `None`: the issuer.
+    UserPage {
+        who: Option<Target>,
+    },
+    Dashboard,
+    Login(Login),
     /// The rest has functions only.
     GetUser {
         who: Target,
@@ -35,12 +62,24 @@ pub enum Command {
     IsBanned {
         who: Target,
     },
-    /// `None`: in no group.
-    SetGroup {
-        who: Target,
-        group: Option<String>,
-        length: Length,
-    },
+    GetServer,
+}
+
+/// A login of a browser, and that it is confirmed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Login {
+    Code(Code),
+    Yes,
+}
+
+/// What is not shown to anybody.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Code(pub Uuid);
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Code")
+    }
 }
 
 /// Whom an order means.
@@ -75,13 +114,16 @@ impl Length {
 }
 
 /// All functions, in the order of the manual.
-pub const FUNCTIONS: [&str; 6] = [
+pub const FUNCTIONS: [&str; 9] = [
     "VYHUB_GetUser",
     "VYHUB_IsBanned",
+    "VYHUB_GetPlaytime",
+    "VYHUB_GetServer",
     "VYHUB_Ban",
     "VYHUB_Unban",
     "VYHUB_Warn",
     "VYHUB_SetGroup",
+    "VYHUB_RemoveGroup",
 ];
 
 /// A call, read.
@@ -106,14 +148,24 @@ pub fn parse_call(function: &str, kwargs: &Value) -> Result<VyhubCall, CallError
         "VYHUB_Unban" => &["player", "issuer"],
         "VYHUB_Warn" => &["player", "reason", "issuer"],
         "VYHUB_SetGroup" => &["player", "group", "minutes", "issuer"],
+        "VYHUB_RemoveGroup" => &["player", "group", "issuer"],
+        "VYHUB_GetServer" => &[],
         _ => &["player"],
     };
     if let Some(unknown) = args.keys().find(|key| !known.contains(&key.as_str())) {
-        let detail = format!(
-            "there is no argument {unknown:?}; it takes {}",
-            known.join(", ")
-        );
+        let taken = match known {
+            [] => "none".to_owned(),
+            known => known.join(", "),
+        };
+        let detail = format!("there is no argument {unknown:?}; it takes {taken}");
         return Err(CallError::new("ValueError", detail));
+    }
+    if function == "VYHUB_GetServer" {
+        let command = Command::GetServer;
+        return Ok(VyhubCall {
+            command,
+            issuer: None,
+        });
     }
     let given = |key| args.get(key).filter(|value| !value.is_null());
     let who = given("player").ok_or_else(|| CallError::new("KeyError", "it needs `player`"))?;
@@ -121,16 +173,27 @@ pub fn parse_call(function: &str, kwargs: &Value) -> Result<VyhubCall, CallError
     let command = match function {
         "VYHUB_GetUser" => Command::GetUser { who },
         "VYHUB_IsBanned" => Command::IsBanned { who },
+        "VYHUB_GetPlaytime" => Command::Playtime { who: Some(who) },
         "VYHUB_Ban" => Command::Ban {
             who,
             length: length(given("minutes"))?,
             reason: reason(args)?,
         },
         "VYHUB_Unban" => Command::Unban { who },
-        "VYHUB_SetGroup" => Command::SetGroup {
+        "VYHUB_SetGroup" => match group(args)? {
+            Some(group) => Command::SetGroup {
+                who,
+                group,
+                length: length(given("minutes"))?,
+            },
+            None => Command::RemoveGroup { who, group: None },
+        },
+        "VYHUB_RemoveGroup" => Command::RemoveGroup {
             who,
-            group: group(args)?,
-            length: length(given("minutes"))?,
+            group: match given("group") {
+                Some(_) => group(args)?,
+                None => None,
+            },
         },
         _ => Command::Warn {
             who,
@@ -164,7 +227,7 @@ fn length(minutes: Option<&Value>) -> Result<Length, CallError> {
             Ok(Length::Seconds(seconds as u64))
         }
         _ => {
-            let detail = "`minutes` is a number above 0; leave it out for a permanent ban";
+            let detail = "`minutes` is a number above 0; leave it out for ever";
             Err(CallError::new("ValueError", detail))
         }
     }
@@ -175,7 +238,7 @@ fn group(args: &Map<String, Value>) -> Result<Option<String>, CallError> {
         Some(Value::Null) => Ok(None),
         Some(Value::String(name)) if !name.trim().is_empty() => Ok(Some(name.trim().to_owned())),
         _ => {
-            let detail = "it needs `group`, the name or id of a group; null is none";
+            let detail = "it needs `group`, the name or id of a group";
             Err(CallError::new("KeyError", detail))
         }
     }

@@ -56,7 +56,18 @@ impl ServerRecord {
         Some(&known.bundle)
     }
 
-    fn ready_data(&self) -> Value {
+    /// Options of the owner's, once the server is ready.
+    pub fn extra(&self) -> Option<&Value> {
+        let known = self.known.as_ref().filter(|_| self.ready)?;
+        Some(&known.server.extra)
+    }
+
+    /// As the backend calls its type, such as `SOURCE`; empty where it is not known.
+    pub fn kind(&self) -> &str {
+        self.known.as_ref().map_or("", |known| &known.server.kind)
+    }
+
+    pub fn ready_data(&self) -> Value {
         let Some(known) = &self.known else {
             return json!({});
         };
@@ -120,6 +131,12 @@ impl Records {
     /// The bundle of a server, once that is ready.
     pub fn bundle(&self, server: ServerId) -> Option<Uuid> {
         Some(self.get(server)?.bundle()?.id)
+    }
+
+    /// A bundle, once a server of it is ready.
+    pub fn bundle_of(&self, id: Uuid) -> Option<&Bundle> {
+        let mut bundles = self.all.iter().filter_map(ServerRecord::bundle);
+        bundles.find(|bundle| bundle.id == id)
     }
 
     /// Servers that are ready, with their bundles.
@@ -201,7 +218,6 @@ impl Subject for Fetches {
                     return;
                 };
                 let links = record.known.take().and_then(|known| known.links);
-                record.old = false;
                 record.known = Some(Document {
                     version: 1,
                     fetched_s: cx.now.wall_s,
@@ -256,6 +272,8 @@ fn fetched(server: ServerId, links: Option<Reply>, cx: &mut Cx<'_>) {
     if let (Some(Reply::Links(links)), Some(known)) = (links, &mut record.known) {
         known.links = Some(links);
     }
+    // Until now its bans held by the old one.
+    record.old = false;
     record.busy = false;
     record.due_ms = cx.now.mono_ms + limits::VYHUB_RECORD_MS;
     let text = serde_json::to_string_pretty(&record.known).unwrap_or_default();

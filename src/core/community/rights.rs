@@ -22,6 +22,8 @@ pub enum Right {
     WarningEdit,
     BanShow,
     WarningShow,
+    UserEdit,
+    ReservedSlotUse,
 }
 
 impl Right {
@@ -32,6 +34,9 @@ impl Right {
             Self::WarningEdit => "warning_edit",
             Self::BanShow => "ban_show",
             Self::WarningShow => "warning_show",
+            // VyHub's own pages ask for it where memberships are changed.
+            Self::UserEdit => "user_edit",
+            Self::ReservedSlotUse => "reserved_slot_use",
         }
     }
 }

@@ -16,18 +16,21 @@ pub fn first_word(text: &str) -> (&str, &str) {
     (word, rest.trim())
 }
 
-/// Reads whom a command means, and gives what follows. `None`: no player is named.
-pub fn read_target(text: &str) -> Option<(Target, &str)> {
-    let (name, rest, quoted) = match text.strip_prefix('"') {
+/// What stands in quotes in front, or else up to the first space, and what comes behind it.
+pub fn quoted_or_word(text: &str) -> (&str, &str) {
+    match text.strip_prefix('"') {
         Some(inner) => {
             let (name, rest) = inner.split_once('"').unwrap_or((inner, ""));
-            (name.trim(), rest.trim(), true)
+            (name.trim(), rest.trim())
         }
-        None => {
-            let (word, rest) = first_word(text);
-            (word, rest, false)
-        }
-    };
+        None => first_word(text),
+    }
+}
+
+/// Reads whom a command means, and gives what follows. `None`: no player is named.
+pub fn read_target(text: &str) -> Option<(Target, &str)> {
+    let quoted = text.starts_with('"');
+    let (name, rest) = quoted_or_word(text);
     if !name.chars().any(is_visible) {
         return None;
     }
@@ -145,8 +148,31 @@ impl Cx<'_> {
         Ok((steam, name))
     }
 
+    /// Whom a player means who may have no rights: one who is on, or was. Nobody makes users in the backend by
+    /// asking for ids.
+    pub fn known_target(
+        &self,
+        server: ServerId,
+        bundle: Uuid,
+        who: &Target,
+    ) -> Result<(SteamId, String), Problem> {
+        let (steam, name) = self.target(server, bundle, who)?;
+        let is_known = self.directory.user_id(steam, bundle).is_some();
+        match is_known || self.find(None, steam).is_some() {
+            true => Ok((steam, name)),
+            false => Err(Problem::new("player_unknown", &[("text", &name)])),
+        }
+    }
+
+    /// What a player is called in a game.
+    pub fn present_name(&self, steam: SteamId) -> Option<String> {
+        let (server, userid) = self.find(None, steam)?;
+        let person = self.servers.get(server)?.roster.person(userid)?;
+        Some(person.name.clone())
+    }
+
     /// What a player is called who is not there.
-    fn name_of(&self, bundle: Uuid, steam: SteamId) -> String {
+    pub fn name_of(&self, bundle: Uuid, steam: SteamId) -> String {
         let user = self.directory.user(steam);
         let user = user.and_then(|user| user.username.clone());
         let listed = || {

@@ -1,5 +1,10 @@
 //! The community with one server on which Ann plays, and a backend whose replies each test decides.
 
+mod groups;
+mod rewards;
+mod slots;
+
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::*;
@@ -9,26 +14,29 @@ use crate::core::functions::Functions;
 use crate::core::hosts::Hosts;
 use crate::core::ids::FolderId;
 use crate::core::outbox::{Change, Issuer, NewEntry, State};
+use crate::jobs::store::StoreError;
 use crate::limits;
 use crate::protocol::backend::{
     self, BanList, Bundle, FailureKind, Group, Lacking, Links, Listed, Listing, Property, Server,
-    User,
+    User, WebPage,
 };
 use crate::protocol::ban_list::of;
+use crate::protocol::rcon;
 use crate::protocol::server_status;
 
 const CONFIG: &str = "[[server]]\nscriptdata = '/s'\nhostname = 'one'\n\
     key = '0123456789abcdef0123456789abcdef'\n\
     vyhub_server_id = '00000000-0000-0000-0000-000000000001'\n\
     [vyhub]\napi_url = 'http://127.0.0.1:1/v1'\napi_key = 'k'\n";
-const STATUS: &str = "map     : cp_a at: 0 x\nplayers : 1 humans, 0 bots (24 max)\n# userid name\n\
+pub(super) const STATUS: &str = "map     : cp_a at: 0 x\nplayers : 1 humans, 0 bots (24 max)\n# userid name\n\
     # 7 \"Ann\" [U:1:5] 05:12 50 0 active 192.0.2.9:27005\n";
-const EMPTY: &str = "map     : cp_a at: 0 x\nplayers : 0 humans, 0 bots (24 max)\n# userid name\n";
+pub(super) const EMPTY: &str =
+    "map     : cp_a at: 0 x\nplayers : 0 humans, 0 bots (24 max)\n# userid name\n";
 
-const ONE: ServerId = ServerId(0);
-const BUNDLE: Uuid = Uuid(2);
+pub(super) const ONE: ServerId = ServerId(0);
+pub(super) const BUNDLE: Uuid = Uuid(2);
 
-fn ann() -> SteamId {
+pub(super) fn ann() -> SteamId {
     SteamId::new(5).unwrap()
 }
 
@@ -36,7 +44,7 @@ fn admin() -> SteamId {
     SteamId::new(9).unwrap()
 }
 
-fn failure(kind: FailureKind) -> Failure {
+pub(super) fn failure(kind: FailureKind) -> Failure {
     Failure {
         kind,
         reachable: true,
@@ -58,7 +66,7 @@ fn banned(steam: SteamId) -> Answer {
 }
 
 /// As it is while nothing is wrong.
-fn fair(request: &Request) -> Answer {
+pub(super) fn fair(request: &Request) -> Answer {
     Ok(match request {
         Request::FindServer(id) => Reply::Server(Server {
             id: *id,
@@ -73,9 +81,15 @@ fn fair(request: &Request) -> Answer {
             multigroup: false,
         }),
         Request::FindLinks => {
-            let links = ["bans", "ban", "dashboard"].map(str::to_owned);
-            let [bans, ban, dashboard] = links;
-            Reply::Links(Links::new(bans, ban, dashboard))
+            let pages = [
+                (WebPage::Bans, "https://hub/bans"),
+                (WebPage::Shop, "https://hub/shop"),
+                (WebPage::User, "https://hub/user/{id}"),
+                (WebPage::Dashboard, "https://hub/server/{id}"),
+            ];
+            Reply::Links(Links::new(
+                pages.map(|(page, link)| (page, link.to_owned())),
+            ))
         }
         Request::FindUser(steam) | Request::CreateUser(steam) => Reply::User(user(*steam, false)),
         Request::GroupsOfUser { .. } => groups(Vec::new(), 0),
@@ -115,11 +129,20 @@ fn may_ban() -> Group {
     }
 }
 
-struct World {
-    shared: Shared,
-    out: Output,
-    now: Now,
-    community: Community,
+pub(super) struct World {
+    pub(super) shared: Shared,
+    pub(super) out: Output,
+    pub(super) now: Now,
+    pub(super) community: Community,
+    /// When the game replied last.
+    seen_ms: u64,
+    /// Nothing comes from the game.
+    pub(super) quiet: bool,
+    /// What came on disk; after so many more, vpid crashes.
+    pub(super) written: Vec<Write>,
+    pub(super) writes_left: usize,
+    /// Documents whose names begin so cannot be written.
+    pub(super) unwritable: Option<&'static str>,
     due_ms: Option<u64>,
     /// What the game replies to `status`, every minute.
     status: &'static str,
@@ -127,38 +150,81 @@ struct World {
     open: Vec<backend::Job>,
     /// All requests, with when they were sent.
     sent: Vec<(u64, Request)>,
+    /// What the console was to run, apart from questions, and what it replies.
+    console: Vec<String>,
+    console_reply: Result<String, rcon::Failure>,
+    /// What it replies instead to some lines.
+    console_replies: fn(&str) -> Result<String, rcon::Failure>,
+    /// Hooks, with their data.
+    hooks: Vec<(String, Value)>,
+    /// The newest content of documents.
+    stored: BTreeMap<String, Content>,
+    store_reply: Result<(), StoreError>,
+    /// Texts of documents, by their shelf and name, and whether any can be written.
+    disk: BTreeMap<(Shelf, String), String>,
+    is_full: bool,
 }
 
 impl World {
-    fn new() -> Self {
-        let config = config::parse(CONFIG, Path::new("/"), |_| None).unwrap();
+    pub(super) fn new() -> Self {
+        Self::found(Found::default(), at(100_000))
+    }
+
+    /// With what an earlier run has left on disk.
+    pub(super) fn found(found: Found, now: Now) -> Self {
+        Self::made(CONFIG, (found, now), STATUS)
+    }
+
+    fn of(config: &str, found: Found, status: &'static str) -> Self {
+        Self::made(config, (found, at(100_000)), status)
+    }
+
+    fn made(config: &str, (found, now): (Found, Now), status: &'static str) -> Self {
+        let config = config::parse(config, Path::new("/"), |_| None).unwrap();
         let mut shared = Shared {
             hosts: Hosts::default(),
             servers: Servers::default(),
             functions: Functions::new(&config),
         };
-        shared.reconfigure(&config, &[FolderId(0)]);
-        shared.servers.connect(&config, &[ONE]);
-        let (mut out, now) = (Output::default(), at(100_000));
-        see(&mut shared, STATUS, now);
-        let found = Found::default();
+        let servers: Vec<ServerId> = (0..config.servers.len()).map(ServerId).collect();
+        shared.reconfigure(&config, &vec![FolderId(0); servers.len()]);
+        shared.servers.connect(&config, &servers);
+        let mut out = Output::default();
+        see(&mut shared, status, now);
+        let disk = found.rewards.iter().map(|it| (Shelf::Rewards, it));
+        let disk = disk.chain(found.outbox.iter().map(|it| (Shelf::Outbox, it)));
+        let disk = disk.map(|(shelf, (name, text))| ((shelf, name.clone()), text.clone()));
+        let disk = disk.collect();
         let community = Community::start(&config, found, 1, &mut shared.context(now, &mut out));
         let mut world = Self {
             shared,
             out,
             now,
             community: community.unwrap(),
+            seen_ms: now.mono_ms,
+            quiet: false,
+            written: Vec::new(),
+            writes_left: usize::MAX,
+            unwritable: None,
             due_ms: None,
-            status: STATUS,
+            status,
             open: Vec::new(),
             sent: Vec::new(),
+            console: Vec::new(),
+            console_reply: Ok(String::new()),
+            hooks: Vec::new(),
+            stored: BTreeMap::new(),
+            store_reply: Ok(()),
+            console_replies: |_| Ok(String::new()),
+            disk,
+            is_full: false,
         };
         world.carry_out();
         world
     }
 
     fn carry_out(&mut self) {
-        while !self.out.effects.is_empty() {
+        while !self.out.effects.is_empty() || self.out.has_messages() {
             let effects = std::mem::take(&mut self.out.effects);
             let mut written = Vec::new();
             for effect in effects {
@@ -167,21 +233,81 @@ impl World {
                         self.sent.push((self.now.mono_ms, job.request.clone()));
                         self.open.push(*job);
                     }
-                    Effect::Store(write) => written.extend(write.ticket),
+                    Effect::Store(write) => {
+                        let fails = |begin: &&str| write.name.starts_with(*begin);
+                        if self.unwritable.as_ref().is_some_and(fails) {
+                            let why = StoreError::NoName("full".into());
+                            written.extend(write.ticket.map(|it| (it, Err(why))));
+                            continue;
+                        }
+                        let result = match self.is_full {
+                            true => Err(StoreError::TooManyWait),
+                            false => self.store_reply.clone(),
+                        };
+                        written.extend(write.ticket.map(|it| (it, result)));
+                        let key = (write.shelf, write.name.clone());
+                        match &write.content {
+                            _ if self.is_full => {}
+                            Some(Content::Json(text)) => drop(self.disk.insert(key, text.clone())),
+                            _ => drop(self.disk.remove(&key)),
+                        }
+                        let (name, content) = (write.name.clone(), write.content.clone());
+                        self.stored.extend(content.map(|it| (name, it)));
+                        self.written.push(*write);
+                        self.writes_left -= 1;
+                        if self.writes_left == 0 {
+                            return self.crash();
+                        }
+                    }
+                    Effect::Rcon { server, job } => self.run_command(server, job),
                     Effect::SetTimer { at_ms, .. } => self.due_ms = Some(at_ms),
                     Effect::CancelTimer(_) => self.due_ms = None,
                     _ => {}
                 }
             }
-            for ticket in written {
-                let result = Ok(());
+            for (ticket, result) in written {
                 let cx = &mut self.shared.context(self.now, &mut self.out);
                 self.community.written(Written { ticket, result }, cx);
+            }
+            while let Some(message) = self.out.next_message() {
+                let cx = &mut self.shared.context(self.now, &mut self.out);
+                match message {
+                    message::Message::CommandDone(number, result) => {
+                        self.community.command_done(number, result, cx);
+                    }
+                    message::Message::Hook { name, data, .. } => self.hooks.push((name, data)),
+                    _ => {}
+                }
             }
         }
     }
 
+    /// Nothing happens any more.
+    fn crash(&mut self) {
+        self.out.effects.clear();
+        self.open.clear();
+        self.due_ms = None;
+    }
+
+    fn run_command(&mut self, server: ServerId, job: rcon::Job) {
+        let result = match (self.console_replies)(&job.line) {
+            Ok(text) if text.is_empty() => self.console_reply.clone(),
+            other => other,
+        };
+        self.console.push(job.line);
+        let done = rcon::Done {
+            server,
+            ticket: job.ticket,
+            result,
+        };
+        let servers = &mut self.shared.servers;
+        servers.rcon_done(done, self.now, &mut self.out);
+    }
+
     fn advance(&mut self) {
+        if self.writes_left == 0 {
+            return;
+        }
         let cx = &mut self.shared.context(self.now, &mut self.out);
         self.community.timer_rang(cx);
         self.carry_out();
@@ -209,14 +335,19 @@ impl World {
         }
     }
 
+    pub(super) fn has_crashed(&self) -> bool {
+        self.writes_left == 0
+    }
+
     /// Lets so many seconds pass.
-    fn run(&mut self, seconds: u64, mut reply: impl FnMut(&Request) -> Option<Answer>) {
+    pub(super) fn run(&mut self, seconds: u64, mut reply: impl FnMut(&Request) -> Option<Answer>) {
         let end_ms = self.now.mono_ms + seconds * 1_000;
-        let mut seen_ms = self.now.mono_ms;
         loop {
-            if seen_ms + 60_000 <= self.now.mono_ms {
-                seen_ms = self.now.mono_ms;
-                self.see(self.status);
+            if self.seen_ms + 60_000 <= self.now.mono_ms {
+                self.seen_ms = self.now.mono_ms;
+                if !self.quiet {
+                    self.see(self.status);
+                }
             }
             self.reply(&mut reply);
             let next_ms = self.due_ms.unwrap_or(end_ms).max(self.now.mono_ms + 1);
@@ -234,13 +365,13 @@ impl World {
         self.run(seconds, |request| Some(fair(request)));
     }
 
-    fn see(&mut self, status: &'static str) {
+    pub(super) fn see(&mut self, status: &'static str) {
         self.status = status;
         see(&mut self.shared, status, self.now);
         self.advance();
     }
 
-    fn count(&self, is_it: impl Fn(&Request) -> bool) -> usize {
+    pub(super) fn count(&self, is_it: impl Fn(&Request) -> bool) -> usize {
         let sent = self.sent.iter().filter(|(_, request)| is_it(request));
         sent.count()
     }
@@ -250,7 +381,7 @@ impl World {
     }
 
     /// A ban by the administrator that is on disk.
-    fn add_ban(&mut self) -> EntryId {
+    pub(super) fn add_ban(&mut self) -> EntryId {
         let issuer = Issuer {
             steam: admin(),
             user: Uuid(9),
@@ -278,12 +409,12 @@ impl World {
         id
     }
 
-    fn state(&self, id: EntryId) -> Option<State> {
+    pub(super) fn state(&self, id: EntryId) -> Option<State> {
         Some(self.community.outbox.get(id)?.state)
     }
 }
 
-fn at(mono_ms: u64) -> Now {
+pub(super) fn at(mono_ms: u64) -> Now {
     Now {
         mono_ms,
         wall_s: 1_800_000_000 + (mono_ms / 1_000) as i64,

@@ -74,6 +74,50 @@ pub enum Change {
     Warning {
         reason: String,
     },
+    /// The player is in a group from now on; where the bundle has one group for each player, in no other.
+    Membership {
+        group: Uuid,
+        /// As it was called.
+        group_name: String,
+        /// Seconds; `None`: without an end.
+        length_s: Option<u64>,
+    },
+    /// The player is in a group no longer, or in none at all.
+    #[serde(rename = "membership end")]
+    MembershipEnd {
+        group: Option<Uuid>,
+        group_name: String,
+    },
+    Playtime(Playtime),
+    /// An applied reward was executed on the entry's server.
+    Reward {
+        reward: Uuid,
+    },
+}
+
+/// Time that a player was on, to be added to what the backend has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Playtime {
+    /// The attribute that it is added to.
+    pub attribute: Uuid,
+    /// A moment of the day on which it counts.
+    pub date: Timestamp,
+    /// The counter that it is of, and how far that was taken with it: see `community::playtime`.
+    pub counter: u64,
+    pub to_ms: u64,
+    /// A multiple of [`limits::PLAYTIME_QUANTUM_MS`].
+    pub ms: u64,
+    /// Read before it was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Total>,
+}
+
+/// What the backend had of a user's playtime.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Total {
+    pub user: Uuid,
+    /// As the backend writes it, in hours; `None`: it had none.
+    pub hours: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,24 +1,41 @@
 //! The kinds of changes, each with all that depends on it: how it is stored, sent, looked for in the
 //! backend, and reported.
 
-use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::entry::{Change, Entry, State};
+use super::entry::{Change, Entry, Playtime, State, Total};
 use crate::limits;
-use crate::protocol::backend::{Ban, NewBan, NewWarning, Page, Reply, Request, Warning};
+use crate::protocol::backend::{
+    Addition, Ban, Listing, Membership, NewBan, NewMembership, NewWarning, PLAYTIME, Page, Reply,
+    Request, Warning,
+};
 use crate::protocol::uuid::Uuid;
 
 /// Changes of one player are sent in their order where one of them could undo another. What is of another
-/// series does not wait for them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// series does not wait for them. The most urgent first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Series {
     Bans,
     Warnings,
+    Groups,
+    Playtime,
+    /// Each report is a series of its own.
+    Reports,
 }
 
 impl Series {
-    pub const ALL: [Self; 2] = [Self::Bans, Self::Warnings];
+    pub const COUNT: usize = Self::Reports as usize + 1;
+
+    /// What is not never takes all places.
+    pub fn is_urgent(self) -> bool {
+        match self {
+            Self::Bans | Self::Warnings | Self::Groups => true,
+            Self::Playtime | Self::Reports => false,
+        }
+    }
 }
 
 /// Whether what the backend lists of a player has a change.
@@ -33,6 +50,10 @@ pub enum Comparison {
     },
     /// It may be among the records that cannot be read.
     Unsure,
+    /// It was added to a total, which has no id.
+    Added,
+    /// The total is neither what it was nor that with the addition.
+    Neither,
 }
 
 impl Change {
@@ -42,6 +63,10 @@ impl Change {
             Self::Ban { .. } => "ban",
             Self::Unban => "unban",
             Self::Warning { .. } => "warning",
+            Self::Membership { .. } => "membership",
+            Self::MembershipEnd { .. } => "membership end",
+            Self::Playtime(_) => "playtime",
+            Self::Reward { .. } => "reward",
         }
     }
 
@@ -49,6 +74,9 @@ impl Change {
         match self {
             Self::Ban { .. } | Self::Unban => Series::Bans,
             Self::Warning { .. } => Series::Warnings,
+            Self::Membership { .. } | Self::MembershipEnd { .. } => Series::Groups,
+            Self::Playtime(_) => Series::Playtime,
+            Self::Reward { .. } => Series::Reports,
         }
     }
 
@@ -58,21 +86,48 @@ impl Change {
             Self::Ban { .. } => Request::CREATE_BAN,
             Self::Unban => Request::END_BANS,
             Self::Warning { .. } => Request::CREATE_WARNING,
+            Self::Membership { .. } => Request::CREATE_MEMBERSHIP,
+            Self::MembershipEnd { .. } => Request::END_MEMBERSHIPS,
+            Self::Playtime(_) => Request::ADD_TO_ATTRIBUTE,
+            Self::Reward { .. } => Request::REPORT_REWARD,
         }
     }
 
     pub fn reason(&self) -> &str {
         match self {
             Self::Ban { reason, .. } | Self::Warning { reason } => reason,
-            Self::Unban => "",
+            _ => "",
+        }
+    }
+
+    /// The name of the group that it is about; empty: of all, or it is about none.
+    pub fn group(&self) -> &str {
+        match self {
+            Self::Membership { group_name, .. } | Self::MembershipEnd { group_name, .. } => {
+                group_name
+            }
+            _ => "",
+        }
+    }
+
+    /// How long what it makes lasts, in seconds, where it may have an end. `None`: without one.
+    pub fn length_s(&self) -> Option<Option<u64>> {
+        match self {
+            Self::Ban { length_s, .. } | Self::Membership { length_s, .. } => Some(*length_s),
+            _ => None,
         }
     }
 
     pub fn reason_mut(&mut self) -> Option<&mut String> {
         match self {
             Self::Ban { reason, .. } | Self::Warning { reason } => Some(reason),
-            Self::Unban => None,
+            _ => None,
         }
+    }
+
+    /// It has been done already, and the backend is only to know.
+    pub fn is_report(&self) -> bool {
+        self.series() == Series::Reports
     }
 
     /// What carries it out.
@@ -107,7 +162,77 @@ impl Change {
                 };
                 Request::CreateWarning { warning, issuer }
             }
+            Self::Membership {
+                group, length_s, ..
+            } => {
+                let end = |length_s| {
+                    let length = SignedDuration::try_from_secs_f64(length_s as f64).ok()?;
+                    entry.created.checked_add(length).ok()
+                };
+                let membership = NewMembership {
+                    user,
+                    bundle,
+                    group: *group,
+                    begin: entry.created.checked_sub(EARLY).unwrap_or(entry.created),
+                    end: length_s.and_then(end),
+                };
+                Request::CreateMembership { membership, issuer }
+            }
+            Self::MembershipEnd { group: None, .. } => Request::EndMemberships {
+                user,
+                bundle,
+                issuer,
+            },
+            Self::MembershipEnd {
+                group: Some(group), ..
+            } => Request::EndMembershipsOfGroup {
+                user,
+                bundle,
+                group: *group,
+                issuer,
+            },
+            Self::Playtime(playtime) => Request::AddToAttribute(Addition {
+                attribute: playtime.attribute,
+                user,
+                bundle,
+                value: playtime.hours(),
+                date: playtime.date,
+            }),
+            Self::Reward { reward } => Request::ReportReward {
+                reward: *reward,
+                server: entry.server,
+            },
         }
+    }
+
+    /// It came from a counter that must know of it on disk before it counts.
+    pub fn waits_for_counter(&self) -> bool {
+        matches!(self, Self::Playtime(_))
+    }
+
+    /// Reads what must be known before it is sent, where anything must.
+    pub fn request_before(&self, user: Uuid, bundle: Uuid) -> Option<Request> {
+        match self {
+            Self::Playtime(_) => Some(Request::AttributesOfUser { user, bundle }),
+            _ => None,
+        }
+    }
+
+    /// Keeps that. Gives whether it is what was requested.
+    pub fn keep_before(&mut self, user: Uuid, reply: &Reply) -> bool {
+        let (Self::Playtime(playtime), Reply::Attributes(all)) = (self, reply) else {
+            return false;
+        };
+        playtime.before = Some(Total::of(user, all));
+        true
+    }
+
+    /// Whether it can only have been carried out for another user than this: one who was deleted since.
+    pub fn is_of_another(&self, user: Uuid) -> bool {
+        let Self::Playtime(playtime) = self else {
+            return false;
+        };
+        playtime.before.as_ref().is_none_or(|it| it.user != user)
     }
 
     /// Lists what it may have made. `None`: to carry it out twice does no harm.
@@ -115,7 +240,9 @@ impl Change {
         match self {
             Self::Ban { .. } => Some(Request::BansOfUser { user, bundle, page }),
             Self::Warning { .. } => Some(Request::WarningsOfUser { user, bundle, page }),
-            Self::Unban => None,
+            Self::Membership { .. } => Some(Request::ListMemberships { user, bundle }),
+            Self::Playtime(_) => self.request_before(user, bundle),
+            Self::Unban | Self::MembershipEnd { .. } | Self::Reward { .. } => None,
         }
     }
 
@@ -134,7 +261,7 @@ impl Change {
                 },
                 Reply::Bans(bans),
             ) => {
-                let may_be = |created: Timestamp| is_time_of_ban(entry, created);
+                let may_be = |created: Timestamp| is_own_time(entry, created);
                 (
                     find_ban(entry, *length_s, reason, bans),
                     bans.has_next(page),
@@ -149,6 +276,14 @@ impl Change {
                     has_such(&warnings.skipped, may_be),
                 )
             }
+            (Self::Membership { group, .. }, Reply::Memberships(memberships)) => (
+                find_membership(entry, *group, memberships),
+                false,
+                memberships.skipped > 0,
+            ),
+            (Self::Playtime(playtime), Reply::Attributes(all)) => {
+                return playtime.compare(all);
+            }
             _ => return None,
         };
         let unsure = unsure || unsure_here;
@@ -160,35 +295,91 @@ impl Change {
         })
     }
 
+    /// Whether such a reply shows that it was added.
+    pub fn was_added(&self, entry: &Entry, reply: &Reply) -> bool {
+        self.compare(entry, (reply, 1), false) == Some(Comparison::Added)
+    }
+
     /// How the names of the messages to its issuer begin.
     pub fn message(&self) -> &'static str {
         match self {
             Self::Ban { .. } => "ban",
             Self::Unban => "unban",
             Self::Warning { .. } => "warn",
+            Self::Membership { .. } => "setgroup",
+            Self::MembershipEnd { .. } => "removegroup",
+            Self::Playtime(_) => "playtime",
+            Self::Reward { .. } => "reward",
         }
     }
 
-    /// The hook that game scripts and Python scripts handle when it begins to count.
-    pub fn hook(&self, entry: &Entry) -> (&'static str, Value) {
+    /// The hook that game scripts and Python scripts handle when it begins to count, where there is one.
+    pub fn hook(&self, entry: &Entry) -> Option<(&'static str, Value)> {
         let mut data = json!({
             "id": entry.steam,
             "name": entry.name,
             "issuer": entry.issuer.as_ref().map(|issuer| issuer.name.as_str()),
             "issuer_id": entry.issuer.as_ref().map(|issuer| issuer.steam),
         });
-        if let Self::Ban { length_s, .. } = self {
+        if let Some(length_s) = self.length_s() {
             data["minutes"] = length_s.map(|length_s| length_s / 60).into();
         }
-        if !matches!(self, Self::Unban) {
-            data["reason"] = self.reason().into();
+        match self {
+            Self::Unban | Self::Playtime(_) | Self::Reward { .. } => {}
+            Self::Ban { reason, .. } | Self::Warning { reason } => {
+                data["reason"] = reason.as_str().into();
+            }
+            Self::Membership { .. } => data["group"] = self.group().into(),
+            Self::MembershipEnd { group, .. } => {
+                data["group"] = Value::Null;
+                data["left"] = group.map(|_| self.group()).into();
+            }
         }
         let name = match self {
             Self::Ban { .. } => "vyhub_ply_banned",
             Self::Unban => "vyhub_ply_unbanned",
             Self::Warning { .. } => "vyhub_ply_warned",
+            Self::Membership { .. } | Self::MembershipEnd { .. } => "vyhub_ply_group_changed",
+            // That of a reward came when it was executed.
+            Self::Playtime(_) | Self::Reward { .. } => return None,
         };
-        (name, data)
+        Some((name, data))
+    }
+}
+
+impl Playtime {
+    /// As a decimal number, which is exactly the time.
+    pub fn hours(&self) -> String {
+        let millionths =
+            self.ms / limits::PLAYTIME_QUANTUM_MS * limits::PLAYTIME_QUANTUM_MILLIONTHS;
+        format!("{}.{:06}", millionths / 1_000_000, millionths % 1_000_000)
+    }
+
+    /// Whether a total that was read after it was sent has it. The backend may have rounded. `None`: it was
+    /// not sent.
+    fn compare(&self, all: &BTreeMap<String, String>) -> Option<Comparison> {
+        let number = |hours: &Option<String>| match hours {
+            Some(text) => text.trim().parse().ok().filter(|it: &f64| it.is_finite()),
+            None => Some(0.0),
+        };
+        let before = number(&self.before.as_ref()?.hours);
+        let (Some(before), Some(now)) = (before, number(&all.get(PLAYTIME).cloned())) else {
+            return Some(Comparison::Neither);
+        };
+        let added = self.ms as f64 / 3_600_000.0;
+        let near = (added / 3.0).min(limits::PLAYTIME_ROUNDED_HOURS);
+        Some(match now - before {
+            more if (more - added).abs() <= near => Comparison::Added,
+            more if more.abs() <= near => Comparison::Absent,
+            _ => Comparison::Neither,
+        })
+    }
+}
+
+impl Total {
+    fn of(user: Uuid, all: &BTreeMap<String, String>) -> Self {
+        let hours = all.get(PLAYTIME).cloned();
+        Self { user, hours }
     }
 }
 
@@ -226,7 +417,7 @@ fn has_such(skipped: &[Option<Timestamp>], may_be: impl Fn(Timestamp) -> bool) -
     skipped.iter().any(|created| created.is_none_or(&may_be))
 }
 
-fn is_time_of_ban(entry: &Entry, created: Timestamp) -> bool {
+fn is_own_time(entry: &Entry, created: Timestamp) -> bool {
     let mine_us = entry.created.as_microsecond();
     let apart_us = created.as_microsecond().abs_diff(mine_us);
     let whole = created.subsec_nanosecond() == 0 || mine_us % 1_000_000 == 0;
@@ -244,7 +435,7 @@ fn find_ban(entry: &Entry, length_s: Option<u64>, reason: &str, bans: &Page<Ban>
     let apart_us = |ban: &Ban| ban.created.as_microsecond().abs_diff(mine_us);
     let is_it = |ban: &&Ban| {
         let length = ban.length_s.and_then(|length| u64::try_from(length).ok());
-        is_time_of_ban(entry, ban.created)
+        is_own_time(entry, ban.created)
             && length == length_s
             && same_text(ban.reason.as_ref(), reason)
             && entry.is_by(ban.creator)
@@ -267,4 +458,21 @@ fn find_warning(entry: &Entry, reason: &str, warnings: &Page<Warning>) -> Option
     let mine = warnings.items.iter().filter(is_it);
     mine.min_by_key(|warning| warning.created)
         .map(|warning| warning.id)
+}
+
+/// So much before the order a membership begins: else it might not have begun yet by the backend's clock, and the
+/// player's groups would not have it when they are fetched.
+const EARLY: SignedDuration = SignedDuration::from_secs(limits::MEMBERSHIP_EARLY_S);
+
+/// The membership that this entry has made: it begins when the entry was ordered.
+fn find_membership(entry: &Entry, group: Uuid, memberships: &Listing<Membership>) -> Option<Uuid> {
+    let is_it = |membership: &&Membership| {
+        (membership.group, membership.bundle) == (group, entry.bundle)
+            && membership
+                .begin
+                .checked_add(EARLY)
+                .is_ok_and(|ordered| is_own_time(entry, ordered))
+            && !entry.others.contains(&membership.id)
+    };
+    memberships.items.iter().find(is_it).map(|mine| mine.id)
 }

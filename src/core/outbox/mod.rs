@@ -14,8 +14,8 @@
 //!    earlier try, also of an earlier run; but not before the backend must have finished with that try. What
 //!    stands there with its time, length, reason and issuer is it, and the entry is done. (There is no key by
 //!    which the backend would know a repetition.) What other entries had made when it was sent is not it.
-//! 5. Marked as sent, on disk. An unban needs no mark: twice is as once, apart from a ban that came in
-//!    between.
+//! 5. Marked as sent, on disk; a report of a reward needs no mark. An unban that may still be under way is not
+//!    repeated either before the backend must have finished with it: it would lift a ban that came after it.
 //! 6. Sent, and its reply judged (the backend says what kind of failure it is): done; again; in
 //!    doubt; held, because the backend refuses vpid itself; or dead, because it refuses this change. A reply
 //!    that is not in the backend's words comes from something in between, and says nothing.
@@ -24,19 +24,26 @@
 //! 8. Kept until a list of bans that was requested after its end is on disk, so that a ban is always in
 //!    one of the two. What came from a script's call is kept two minutes at least, for a call that
 //!    comes back.
+//!
+//! Playtime is added to what the backend has, so twice is too much. It counts only when its counter knows of it
+//! on disk, too (`community::playtime`); in 4., the total that was read before 5. is compared with what it is now.
 
 mod entry;
 mod kinds;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use jiff::Timestamp;
 
-pub use entry::{Change, Entry, EntryError, EntryId, Issuer, NewEntry, Origin, State};
+pub use entry::{
+    Change, Entry, EntryError, EntryId, Issuer, NewEntry, Origin, Playtime, State, Total,
+};
 pub use kinds::{Comparison, Series};
+use turns::{Place, Turns};
 
 use super::Now;
 use crate::limits;
@@ -62,16 +69,37 @@ struct Kept {
     /// Its end is on disk: else what comes after it must wait, since it would be sent once more
     /// after a crash, and undo that.
     recorded: bool,
+    /// Where it is in [`Outbox::turns`], and whether it counts as open or dead in [`Outbox::tallies`].
+    place: Option<Place>,
+    tallied: (bool, bool),
+}
+
+/// How many of a series have to be sent, and how many are dead letters.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    open: usize,
+    dead: usize,
 }
 
 pub struct Outbox {
     entries: BTreeMap<EntryId, Kept>,
     /// Those that the backend has, until they are removed.
     done: BTreeSet<EntryId>,
+    /// Of these, those whose end is not on disk; those that no list has settled, by bundle; and the others by
+    /// when they are removed.
+    unrecorded: BTreeSet<EntryId>,
+    unsettled: BTreeMap<Uuid, BTreeSet<EntryId>>,
+    expiring: BTreeSet<(u64, EntryId)>,
+    turns: Turns,
+    /// By series.
+    tallies: [Tally; Series::COUNT],
     /// In their order.
     of_player: HashMap<SteamId, Vec<EntryId>>,
     /// How many are being sent.
     busy: usize,
+    /// How many are reports, and how many of these are being sent.
+    reports: usize,
+    busy_reports: usize,
     last_id: EntryId,
     /// How many there were when the operator was warned last.
     warned: usize,
@@ -84,8 +112,15 @@ impl Outbox {
         let mut outbox = Self {
             entries: BTreeMap::new(),
             done: BTreeSet::new(),
+            unrecorded: BTreeSet::new(),
+            unsettled: BTreeMap::new(),
+            expiring: BTreeSet::new(),
+            turns: Turns::default(),
+            tallies: [Tally::default(); Series::COUNT],
             of_player: HashMap::new(),
             busy: 0,
+            reports: 0,
+            busy_reports: 0,
             last_id: 0,
             warned: 0,
         };
@@ -95,13 +130,15 @@ impl Outbox {
                 Ok(entry) => {
                     outbox.last_id = outbox.last_id.max(entry.id);
                     let kept = Kept {
-                        stored: true,
+                        stored: !entry.change.waits_for_counter(),
                         busy: false,
                         due_ms: now.mono_ms + entry.settles_ms(now),
                         done_ms: (entry.state == State::Done).then_some(0),
                         listed: false,
                         settled: false,
                         recorded: true,
+                        place: None,
+                        tallied: (false, false),
                         entry,
                     };
                     outbox.insert(kept);
@@ -121,7 +158,8 @@ impl Outbox {
         latest_s: i64,
         now: Now,
     ) -> Option<&Entry> {
-        if self.entries.len() >= limits::OUTBOX_ENTRIES_MAX {
+        let is_full = self.entries.len() >= limits::OUTBOX_ENTRIES_MAX;
+        if is_full || (new.change.is_report() && self.reports >= limits::OUTBOX_REWARDS_MAX) {
             return None;
         }
         let micros = u64::try_from(now.wall_s).unwrap_or(0) * 1_000_000;
@@ -138,6 +176,8 @@ impl Outbox {
             listed: false,
             settled: false,
             recorded: true,
+            place: None,
+            tallied: (false, false),
         };
         self.insert(kept);
         self.get(id)
@@ -148,10 +188,54 @@ impl Outbox {
         let ids = self.of_player.entry(steam).or_default();
         let at = ids.partition_point(|other| *other < id);
         ids.insert(at, id);
-        if kept.done_ms.is_some() {
-            self.done.insert(id);
-        }
+        let is_done = kept.done_ms.is_some();
+        self.reports += usize::from(kept.entry.change.is_report());
         self.entries.insert(id, kept);
+        if is_done {
+            self.is_done(id);
+        }
+        self.changed(id);
+    }
+
+    /// The backend has it.
+    fn is_done(&mut self, id: EntryId) {
+        let Some(kept) = self.entries.get(&id) else {
+            return;
+        };
+        self.done.insert(id);
+        if !kept.recorded {
+            self.unrecorded.insert(id);
+        }
+        let unsettled = self.unsettled.entry(kept.entry.bundle).or_default();
+        unsettled.insert(id);
+    }
+
+    /// What an entry's turn depends on may have changed, and so may that of others of its player.
+    fn changed(&mut self, id: EntryId) {
+        let Some(kept) = self.entries.get_mut(&id) else {
+            return;
+        };
+        let (steam, series) = (kept.entry.steam, kept.entry.change.series());
+        let (before, after) = (kept.tallied, kept.tally());
+        kept.tallied = after;
+        tally(&mut self.tallies, series, before, after);
+        match series {
+            Series::Reports => kept.put(true, &mut self.turns),
+            _ => self.find_first(steam, series),
+        }
+    }
+
+    /// The first unfinished entry of a player and series has a turn, and no other.
+    fn find_first(&mut self, steam: SteamId, series: Series) {
+        let ids = self.of_player.get(&steam).into_iter().flatten();
+        let mut has_first = false;
+        for id in ids {
+            let kept = self.entries.get_mut(id);
+            if let Some(kept) = kept.filter(|kept| kept.entry.change.series() == series) {
+                let is_first = kept.is_unfinished() && !std::mem::replace(&mut has_first, true);
+                kept.put(is_first, &mut self.turns);
+            }
+        }
     }
 
     /// A warning once per doubling that many wait.
@@ -174,6 +258,7 @@ impl Outbox {
     pub fn stored(&mut self, id: EntryId) {
         if let Some(kept) = self.entries.get_mut(&id) {
             kept.stored = true;
+            self.changed(id);
         }
     }
 
@@ -199,6 +284,7 @@ impl Outbox {
         self.entries.get(&id).map(|kept| &kept.entry)
     }
 
+    /// To change what its turn does not depend on: not its kind, nor whether it is open.
     pub fn get_mut(&mut self, id: EntryId) -> Option<&mut Entry> {
         self.entries.get_mut(&id).map(|kept| &mut kept.entry)
     }
@@ -214,12 +300,32 @@ impl Outbox {
     pub fn remove(&mut self, id: EntryId) -> Option<Entry> {
         let kept = self.entries.remove(&id)?;
         self.done.remove(&id);
-        self.busy -= usize::from(kept.busy && kept.recorded);
+        self.unrecorded.remove(&id);
+        if let Some(unsettled) = self.unsettled.get_mut(&kept.entry.bundle) {
+            unsettled.remove(&id);
+            if unsettled.is_empty() {
+                self.unsettled.remove(&kept.entry.bundle);
+            }
+        }
+        if let Some(expires_ms) = kept.expires_ms() {
+            self.expiring.remove(&(expires_ms, id));
+        }
+        self.turns.change(id, kept.place, None);
+        let series = kept.entry.change.series();
+        tally(&mut self.tallies, series, kept.tallied, (false, false));
+        let is_report = kept.entry.change.is_report();
+        let was_busy = usize::from(kept.busy && kept.recorded);
+        self.busy -= was_busy;
+        self.busy_reports -= was_busy * usize::from(is_report);
+        self.reports -= usize::from(is_report);
         if let Some(ids) = self.of_player.get_mut(&kept.entry.steam) {
             ids.retain(|other| *other != id);
             if ids.is_empty() {
                 self.of_player.remove(&kept.entry.steam);
             }
+        }
+        if !is_report {
+            self.find_first(kept.entry.steam, series);
         }
         Some(kept.entry)
     }
@@ -243,21 +349,9 @@ impl Outbox {
 
     /// What the backend lists of this bundle was requested at this moment, and has come.
     pub fn listed(&mut self, bundle: Uuid, asked_ms: u64) {
-        self.each_done(|kept| {
-            let before = kept.done_ms.is_some_and(|done_ms| done_ms < asked_ms);
-            kept.listed |= before && kept.entry.bundle == bundle;
-        });
-    }
-
-    /// The backend has these.
-    fn all_done(&self) -> impl Iterator<Item = &Kept> {
-        self.done.iter().filter_map(|id| self.entries.get(id))
-    }
-
-    fn each_done(&mut self, mut change: impl FnMut(&mut Kept)) {
         for id in &self.done {
             if let Some(kept) = self.entries.get_mut(id) {
-                change(kept);
+                kept.listed |= kept.was_done_before(asked_ms) && kept.entry.bundle == bundle;
             }
         }
     }
@@ -269,13 +363,17 @@ impl Outbox {
 
     /// Entries that have to be sent.
     pub fn open_count(&self) -> usize {
-        self.all().filter(|entry| entry.is_open()).count()
+        self.tallies.iter().map(|tally| tally.open).sum()
     }
 
     pub fn dead_count(&self) -> usize {
-        self.all()
-            .filter(|entry| entry.state == State::Dead)
-            .count()
+        self.tallies.iter().map(|tally| tally.dead).sum()
+    }
+
+    /// How many entries of a series have to be sent, and how many are dead letters.
+    pub fn counts_of(&self, series: Series) -> (usize, usize) {
+        let Tally { open, dead } = self.tallies[series as usize];
+        (open, dead)
     }
 
     /// The entry that a call has made.
@@ -283,52 +381,52 @@ impl Outbox {
         self.all().find(|entry| entry.call == Some(call))
     }
 
-    /// The first open entry of each player and series, where nothing is in its way.
-    fn heads(&self) -> impl Iterator<Item = &Kept> {
-        let first = move |steam: SteamId, series: Series| {
-            let mut kept = self.kept_of(steam);
-            kept.find(|kept| {
-                kept.entry.change.series() == series && (kept.entry.is_open() || !kept.recorded)
-            })
-        };
-        let firsts = self.of_player.keys().flat_map(move |steam| {
-            Series::ALL
-                .into_iter()
-                .filter_map(move |series| first(*steam, series))
-        });
-        firsts.filter(|kept| kept.recorded)
-    }
-
-    /// Begins with the entry whose turn it is. Those that were tried less come first, so that none that
-    /// fails for ever is in the way of others. `open_ms`: when a change of this kind may be sent.
+    /// Begins with the entry whose turn it is: the most urgent series first, and of one those that were tried
+    /// less, so that none that fails for ever is in the way of others. What is not urgent leaves a place free;
+    /// reports come last, one at once. `open_ms`: when a change of this kind may be sent.
     pub fn begin(&mut self, now: Now, open_ms: impl Fn(&Change) -> Option<u64>) -> Option<EntryId> {
-        if self.busy >= limits::OUTBOX_BUSY_MAX {
-            return None;
-        }
-        let ready = |kept: &&Kept| {
-            let due_ms = open_ms(&kept.entry.change).map(|open_ms| open_ms.max(kept.due_ms));
-            kept.stored && !kept.busy && due_ms.is_some_and(|due_ms| due_ms <= now.mono_ms)
+        let entries = &self.entries;
+        let is_open = |id| {
+            let open_ms = entries.get(&id).and_then(|it| open_ms(&it.entry.change));
+            open_ms.is_some_and(|open_ms| open_ms <= now.mono_ms)
         };
-        let turn = |kept: &&Kept| (kept.entry.tries, kept.entry.id);
-        let id = self.heads().filter(ready).min_by_key(turn)?.entry.id;
+        let places = self.places();
+        let due = self.turns.due(now.mono_ms);
+        let due = due.filter(|(series, _, id)| places(*series) && is_open(*id));
+        let (series, _, id) = due.min()?;
         let kept = self.entries.get_mut(&id)?;
         kept.busy = true;
         kept.entry.tries = kept.entry.tries.saturating_add(1);
         self.busy += 1;
+        self.busy_reports += usize::from(series == Series::Reports);
+        self.changed(id);
         Some(id)
+    }
+
+    /// Whether there is a place for one of a series. One is kept for what is urgent.
+    fn places(&self) -> impl Fn(Series) -> bool + use<> {
+        let (busy, busy_reports) = (self.busy, self.busy_reports);
+        move |series| {
+            let places = match series.is_urgent() {
+                true => limits::OUTBOX_BUSY_MAX,
+                false => limits::OUTBOX_BUSY_MAX - 1,
+            };
+            busy < places && (series != Series::Reports || busy_reports == 0)
+        }
     }
 
     /// When [`Outbox::begin`] may give something. `open_ms`: when a change of this kind may be sent.
     pub fn due_ms(&self, open_ms: impl Fn(&Change) -> Option<u64>) -> Option<u64> {
-        let full = self.busy >= limits::OUTBOX_BUSY_MAX;
-        let waiting = self
-            .heads()
-            .filter(|kept| kept.stored && !kept.busy && !full);
-        let waiting =
-            waiting.filter_map(|kept| Some(kept.due_ms.max(open_ms(&kept.entry.change)?)));
-        let unrecorded = self.all_done().filter(|kept| !kept.recorded && !kept.busy);
-        let expiring = self.all_done().filter_map(Kept::expires_ms);
-        let recording = unrecorded.map(|kept| kept.due_ms);
+        let places = self.places();
+        let next = self.turns.next().filter(|(series, _)| places(*series));
+        let waiting = next.filter_map(|(_, id)| {
+            let kept = self.entries.get(&id)?;
+            Some(kept.due_ms.max(open_ms(&kept.entry.change)?))
+        });
+        let unrecorded = self.unrecorded.iter();
+        let unrecorded = unrecorded.filter_map(|id| self.entries.get(id));
+        let recording = unrecorded.filter(|kept| !kept.busy).map(|kept| kept.due_ms);
+        let expiring = self.expiring.first().map(|(expires_ms, _)| *expires_ms);
         recording.chain(expiring).chain(waiting).min()
     }
 
@@ -339,7 +437,8 @@ impl Outbox {
             kept.done_ms = Some(now.mono_ms);
             kept.recorded = false;
             kept.entry.made = made;
-            self.done.insert(id);
+            self.is_done(id);
+            self.changed(id);
         }
     }
 
@@ -350,13 +449,18 @@ impl Outbox {
             kept.due_ms = now.mono_ms + limits::OUTBOX_RETRY_MS_MIN;
             // Not while the write is under way.
             kept.busy = false;
+            if ok {
+                self.unrecorded.remove(&id);
+            }
+            self.changed(id);
         }
     }
 
     /// An entry whose end is to be recorded now.
     pub fn to_record(&mut self, now: Now) -> Option<EntryId> {
-        let due = |kept: &&Kept| !kept.recorded && !kept.busy && kept.due_ms <= now.mono_ms;
-        let id = self.all_done().find(due)?.entry.id;
+        let due = |kept: &&Kept| !kept.busy && kept.due_ms <= now.mono_ms;
+        let mut unrecorded = self.unrecorded.iter();
+        let id = *unrecorded.find(|id| self.entries.get(id).as_ref().is_some_and(due))?;
         self.entries.get_mut(&id)?.busy = true;
         Some(id)
     }
@@ -384,19 +488,27 @@ impl Outbox {
         let Some(kept) = self.entries.get_mut(&id) else {
             return;
         };
-        self.busy -= usize::from(std::mem::take(&mut kept.busy));
+        let was_busy = usize::from(std::mem::take(&mut kept.busy));
+        self.busy -= was_busy;
+        self.busy_reports -= was_busy * usize::from(kept.entry.change.is_report());
         kept.due_ms = due_ms;
         kept.entry.state = state;
         kept.entry.problem = problem;
         let wait_ms = due_ms.saturating_sub(now.mono_ms);
         kept.entry.next_s = now.wall_s.saturating_add((wait_ms / 1_000) as i64);
+        self.changed(id);
     }
 
     /// The backend accepts the key again: what is held is tried soon.
     pub fn release_held(&mut self, due_ms: u64) {
-        let held = |kept: &&mut Kept| kept.entry.state == State::Held && !kept.busy;
-        for kept in self.entries.values_mut().filter(held) {
+        let is_held = |kept: &&mut Kept| kept.entry.state == State::Held && !kept.busy;
+        let mut held = Vec::new();
+        for kept in self.entries.values_mut().filter(is_held) {
             kept.due_ms = kept.due_ms.min(due_ms);
+            held.push(kept.entry.id);
+        }
+        for id in held {
+            self.changed(id);
         }
     }
 
@@ -415,6 +527,7 @@ impl Outbox {
         kept.entry.tries = 0;
         let wait_s = (due_ms - now.mono_ms).div_ceil(1_000);
         kept.entry.next_s = now.wall_s.saturating_add(wait_s as i64);
+        self.changed(id);
         Ok(due_ms)
     }
 
@@ -424,6 +537,9 @@ impl Outbox {
             return Vec::new();
         };
         let series = entry.change.series();
+        if entry.change.is_report() {
+            return Vec::new();
+        }
         let is_before =
             |other: &&Entry| other.id < id && other.is_open() && other.change.series() == series;
         let before = self.of(entry.steam).filter(is_before);
@@ -446,27 +562,71 @@ impl Outbox {
 
     /// What the backend lists of this bundle was requested at this moment, and is on disk.
     pub fn settled(&mut self, bundle: Uuid, asked_ms: u64) {
-        self.each_done(|kept| {
-            let before = kept.done_ms.is_some_and(|done_ms| done_ms < asked_ms);
-            kept.settled |= before && kept.recorded && kept.entry.bundle == bundle;
-        });
+        self.settle(|of| of == bundle, |kept| kept.was_done_before(asked_ms));
     }
 
     /// No list will come of any other bundle.
     pub fn settle_but(&mut self, is_listed: impl Fn(Uuid) -> bool) {
-        self.each_done(|kept| kept.settled |= kept.recorded && !is_listed(kept.entry.bundle));
+        self.settle(|of| !is_listed(of), |_| true);
+    }
+
+    fn settle(&mut self, is_of: impl Fn(Uuid) -> bool, is_settled: impl Fn(&Kept) -> bool) {
+        for (bundle, ids) in &mut self.unsettled {
+            if !is_of(*bundle) {
+                continue;
+            }
+            ids.retain(|id| {
+                let Some(kept) = self.entries.get_mut(id) else {
+                    return false;
+                };
+                kept.settled = kept.recorded && is_settled(kept);
+                let expires_ms = kept.expires_ms();
+                self.expiring.extend(expires_ms.map(|ms| (ms, *id)));
+                expires_ms.is_none()
+            });
+        }
+        self.unsettled.retain(|_, ids| !ids.is_empty());
     }
 
     /// Entries that the backend has and that are not needed any more: they are settled, no call can come back
     /// for them, and none that is alike can be taken for them.
     pub fn expired(&self, now: Now) -> Vec<EntryId> {
-        let is_over = |kept: &&Kept| kept.expires_ms().is_some_and(|ms| ms <= now.mono_ms);
-        let expired = self.all_done().filter(is_over);
-        expired.map(|kept| kept.entry.id).collect()
+        let expired = self.expiring.range(..=(now.mono_ms, EntryId::MAX));
+        expired.map(|(_, id)| *id).collect()
     }
 }
 
 impl Kept {
+    /// What comes after it must wait for it.
+    fn is_unfinished(&self) -> bool {
+        self.entry.is_open() || !self.recorded
+    }
+
+    /// Where it stands if nothing of its player is before it. `None`: it is not to be sent now.
+    fn turn(&self) -> Option<Place> {
+        let may = self.entry.is_open() && self.recorded && self.stored && !self.busy;
+        may.then(|| Place {
+            class: (self.entry.change.series(), self.entry.change.request_kind()),
+            due_ms: self.due_ms,
+            tries: self.entry.tries,
+        })
+    }
+
+    fn put(&mut self, is_first: bool, turns: &mut Turns) {
+        let after = self.turn().filter(|_| is_first);
+        let before = std::mem::replace(&mut self.place, after);
+        turns.change(self.entry.id, before, after);
+    }
+
+    /// Whether it counts as open, and as dead.
+    fn tally(&self) -> (bool, bool) {
+        (self.entry.is_open(), self.entry.state == State::Dead)
+    }
+
+    fn was_done_before(&self, asked_ms: u64) -> bool {
+        self.done_ms.is_some_and(|done_ms| done_ms < asked_ms)
+    }
+
     fn expires_ms(&self) -> Option<u64> {
         let keep_ms = match self.entry.call {
             Some(_) => limits::SQL_JOURNAL_KEEP_MS,
@@ -475,6 +635,18 @@ impl Kept {
         let done_ms = self.done_ms.filter(|_| self.settled)?;
         Some(done_ms + keep_ms)
     }
+}
+
+/// An entry counts otherwise than before: as open, and as dead.
+fn tally(
+    tallies: &mut [Tally; Series::COUNT],
+    series: Series,
+    before: (bool, bool),
+    after: (bool, bool),
+) {
+    let tally = &mut tallies[series as usize];
+    tally.open = tally.open + usize::from(after.0) - usize::from(before.0);
+    tally.dead = tally.dead + usize::from(after.1) - usize::from(before.1);
 }
 
 /// Why an operator's request about an entry is not carried out.

@@ -56,6 +56,16 @@ fn an_entry_comes_back_from_its_file() {
         Change::Warning {
             reason: "\"; x".into(),
         },
+        Change::Membership {
+            group: Uuid(3),
+            group_name: "VIP".into(),
+            length_s: None,
+        },
+        Change::MembershipEnd {
+            group: None,
+            group_name: String::new(),
+        },
+        Change::Reward { reward: Uuid(5) },
     ] {
         add(&mut outbox, 7, change, at(1));
     }
@@ -337,4 +347,232 @@ fn a_record_that_cannot_be_read_leaves_it_unsure_only_where_it_may_be_this_one()
         let found = entry.change.compare(entry, (&reply, 1), false);
         assert_eq!(found, Some(expected), "{skipped:?}");
     }
+}
+
+fn playtime(ms: u64, before: Option<&str>) -> Playtime {
+    let before = before.map(|hours| Total {
+        user: Uuid(5),
+        hours: (!hours.is_empty()).then(|| hours.to_owned()),
+    });
+    Playtime {
+        attribute: Uuid(70),
+        date: created(),
+        counter: u64::MAX,
+        to_ms: ms,
+        ms,
+        before,
+    }
+}
+
+#[test]
+fn playtime_comes_back_from_its_file_and_waits_for_its_counter() {
+    let mut outbox = empty();
+    let id = add(
+        &mut outbox,
+        7,
+        Change::Playtime(playtime(36, Some("1.5"))),
+        at(1),
+    );
+    let entry = outbox.get(id).unwrap();
+    let (restored, strangers) = Outbox::restore(&[(entry.file(), entry.text())], at(0));
+    assert!(strangers.is_empty());
+    assert_eq!(restored.get(id), Some(entry));
+    assert!(!restored.is_stored(id));
+    assert_eq!(restored.due_ms(|_| Some(0)), None);
+}
+
+#[test]
+fn what_was_played_is_exactly_so_many_hours() {
+    for (ms, hours) in [
+        (18, "0.000005"),
+        (3_600_000, "1.000000"),
+        (3_600_018, "1.000005"),
+        (360_000_000_000, "100000.000000"),
+    ] {
+        assert_eq!(playtime(ms, None).hours(), hours);
+    }
+}
+
+#[test]
+fn a_total_shows_whether_playtime_was_added_also_where_it_is_rounded() {
+    use crate::protocol::backend::{PLAYTIME, Reply};
+    let hour = 3_600_000;
+    for (ms, before, now, expected) in [
+        (hour, "1.5", "2.5", Comparison::Added),
+        (hour, "1.5", "1.5", Comparison::Absent),
+        (hour, "1.5", "1.50", Comparison::Absent),
+        (hour, "", "1", Comparison::Added),
+        (hour, "", "", Comparison::Absent),
+        (hour, "1.499", "2.5", Comparison::Added),
+        (hour, "1.5", "3.5", Comparison::Neither),
+        (hour, "1.5", "1.4", Comparison::Neither),
+        (hour, "1.5", "", Comparison::Neither),
+        (hour, "1.5", "much", Comparison::Neither),
+        (hour, "much", "much", Comparison::Neither),
+        (hour, "NaN", "NaN", Comparison::Neither),
+        // 18 s are 0.005 hours.
+        (18_000, "1.500000", "1.505000", Comparison::Added),
+        (18_000, "1.500000", "1.500000", Comparison::Absent),
+        (18_000, "1.500000", "1.502500", Comparison::Neither),
+    ] {
+        let mut outbox = empty();
+        let change = Change::Playtime(playtime(ms, Some(before)));
+        let id = add(&mut outbox, 7, change, at(1));
+        let entry = outbox.get(id).unwrap();
+        let all = [(PLAYTIME.to_owned(), now.to_owned())].into_iter();
+        let reply = Reply::Attributes(all.filter(|(_, now)| !now.is_empty()).collect());
+        let found = entry.change.compare(entry, (&reply, 1), false);
+        assert_eq!(found, Some(expected), "{ms} {before} {now}");
+    }
+}
+
+#[test]
+fn what_is_not_urgent_comes_last_and_leaves_a_place() {
+    let mut outbox = empty();
+    let first = add(&mut outbox, 7, Change::Playtime(playtime(36, None)), at(1));
+    let second = add(&mut outbox, 8, Change::Playtime(playtime(36, None)), at(1));
+    let ban = add(&mut outbox, 9, ban(), at(1));
+    assert_eq!(begin(&mut outbox, at(2)), Some(ban));
+    assert_eq!(begin(&mut outbox, at(2)), None);
+    assert_eq!(outbox.due_ms(|_| Some(0)), None);
+    outbox.done(ban, None, at(3));
+    assert_eq!(begin(&mut outbox, at(3)), Some(first));
+    assert_eq!(begin(&mut outbox, at(3)), None);
+    outbox.again(first, "no".into(), true, 9_000, at(4));
+    assert_eq!(begin(&mut outbox, at(4)), Some(second));
+}
+
+#[test]
+fn reports_have_no_order_one_is_sent_at_once_and_they_leave_room_for_bans() {
+    let mut outbox = empty();
+    let report = |n: u128| Change::Reward { reward: Uuid(n) };
+    let first = add(&mut outbox, 7, report(1), at(1));
+    let second = add(&mut outbox, 7, report(2), at(1));
+    let ban = add(&mut outbox, 7, ban(), at(1));
+    assert_eq!(outbox.open_before(second), [0; 0]);
+    assert_eq!(begin(&mut outbox, at(2)), Some(ban));
+    assert_eq!(begin(&mut outbox, at(2)), None);
+    outbox.done(ban, None, at(3));
+    // The first one fails, and is not in the way of the second one.
+    assert_eq!(begin(&mut outbox, at(3)), Some(first));
+    outbox.again(first, "500".into(), false, 60_000, at(3));
+    assert_eq!(begin(&mut outbox, at(3)), Some(second));
+    assert_eq!(begin(&mut outbox, at(70)), None);
+    outbox.remove(second);
+    assert_eq!(begin(&mut outbox, at(70)), Some(first));
+    outbox.remove(first);
+    for n in 0..limits::OUTBOX_REWARDS_MAX as u128 {
+        add(&mut outbox, 8, report(n), at(80));
+    }
+    let more = outbox.accept(wish(8, report(0)), created(), 0, at(80));
+    assert!(more.is_none());
+    add(&mut outbox, 8, Change::Unban, at(80));
+}
+
+/// What [`Outbox::begin`] must give, by a look at all entries.
+fn expected(outbox: &Outbox, now: Now) -> Option<EntryId> {
+    let mut first = BTreeSet::new();
+    let mut ready = Vec::new();
+    for kept in outbox.entries.values() {
+        let series = kept.entry.change.series();
+        let is_first = (kept.entry.is_open() || !kept.recorded)
+            && (first.insert((kept.entry.steam, series)) || series == Series::Reports);
+        let may = kept.stored && !kept.busy && kept.recorded && kept.due_ms <= now.mono_ms;
+        if is_first && may && outbox.places()(series) {
+            ready.push((series, kept.entry.tries, kept.entry.id));
+        }
+    }
+    ready.into_iter().min().map(|(.., id)| id)
+}
+
+fn change_of(kind: u64, number: u64) -> Change {
+    match kind {
+        0 | 1 => ban(),
+        2 => Change::Unban,
+        3 => Change::Playtime(playtime(36, None)),
+        _ => Change::Reward {
+            reward: Uuid(u128::from(number)),
+        },
+    }
+}
+
+fn assert_is_counted(outbox: &Outbox) {
+    let open = outbox.all().filter(|entry| entry.is_open()).count();
+    let dead = outbox.all().filter(|entry| entry.state == State::Dead);
+    assert_eq!(
+        (outbox.open_count(), outbox.dead_count()),
+        (open, dead.count())
+    );
+}
+
+#[test]
+fn whose_turn_it_is_is_as_if_all_were_looked_at_whatever_happens_to_them() {
+    let mut drawn = 7_u64;
+    let mut draw = move |below: u64| {
+        drawn = drawn
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(99);
+        (drawn >> 33) % below
+    };
+    let (mut outbox, mut ids, mut under_way) = (empty(), Vec::new(), Vec::new());
+    let (mut begun, mut removed) = (0, 0);
+    for step in 0..4_000 {
+        let now = at(1 + step / 4);
+        match draw(12) {
+            0..=2 => {
+                let change = change_of(draw(6), step);
+                let new = wish(1 + draw(6) as u32, change);
+                ids.extend(outbox.accept(new, created(), 0, now).map(|it| it.id));
+            }
+            3 | 4 if !ids.is_empty() => outbox.stored(ids[draw(ids.len() as u64) as usize]),
+            5..=7 if !under_way.is_empty() => {
+                let id = under_way.swap_remove(draw(under_way.len() as u64) as usize);
+                match draw(5) {
+                    0 => outbox.again(id, "x".into(), true, now.mono_ms + draw(60_000), now),
+                    1 => outbox.hold(id, "x".into(), now.mono_ms + 30_000, now),
+                    2 => outbox.kill(id, "x".into(), now),
+                    _ if outbox.get(id).unwrap().change.is_report() => drop(outbox.remove(id)),
+                    _ => outbox.done(id, None, now),
+                }
+            }
+            8 => {
+                if let Some(id) = outbox.to_record(now) {
+                    outbox.recorded(id, draw(4) > 0, now);
+                }
+            }
+            9 => match draw(3) {
+                0 => outbox.settled(Uuid(2), now.mono_ms),
+                1 => outbox.release_held(now.mono_ms),
+                _ => {
+                    let is_listed = draw(2) == 0;
+                    outbox.settle_but(|_| is_listed);
+                }
+            },
+            10 if !ids.is_empty() => {
+                let id = ids[draw(ids.len() as u64) as usize];
+                if draw(3) == 0 && outbox.droppable(id).is_ok() {
+                    outbox.remove(id);
+                } else if !under_way.contains(&id) {
+                    let _ = outbox.retry(id, now.mono_ms, now);
+                }
+            }
+            _ => {
+                for id in outbox.expired(now) {
+                    outbox.remove(id);
+                    removed += 1;
+                }
+            }
+        }
+        let wanted = expected(&outbox, now);
+        let due_ms = outbox.due_ms(|_| Some(0));
+        assert!(wanted.is_none() || due_ms.unwrap() <= now.mono_ms, "{step}");
+        let id = begin(&mut outbox, now);
+        assert_eq!(id, wanted, "{step}");
+        begun += usize::from(id.is_some());
+        under_way.extend(id);
+        assert_is_counted(&outbox);
+        assert_eq!(outbox.busy, under_way.len(), "{step}");
+        ids.retain(|id| outbox.get(*id).is_some());
+    }
+    assert!(begun > 300 && removed > 20, "{begun} {removed}");
 }

@@ -74,6 +74,9 @@ impl Roster {
         self.status_ms = Some(now.mono_ms);
         self.map_is(&status.map);
         self.slots_are(status.max_players);
+        if status.max_players > 0 {
+            self.slots = self.max_players;
+        }
         let wants_status = self.wants_status;
         let listed = self.all_listed(status, now);
         // What it has shown need not be requested.

@@ -100,6 +100,8 @@ pub struct Roster {
     /// Since when the server may have restarted, and given its userids again.
     run_ms: u64,
     max_players: i64,
+    /// The same by `status`: a script reports what players see, which may be fewer, and a map's script what it likes.
+    slots: i64,
     /// What the owner lets players see, where that is set.
     visible_slots: Option<i64>,
     last_sign_ms: Option<u64>,
@@ -189,6 +191,11 @@ impl Roster {
         self.newly_confirmed
     }
 
+    #[cfg(test)]
+    pub fn push_news_for_test(&mut self, news: News) {
+        push_news(&mut self.news, news);
+    }
+
     /// Empty until it is known.
     pub fn map(&self) -> &str {
         &self.map
@@ -207,6 +214,11 @@ impl Roster {
             .visible_slots
             .filter(|visible| all == 0 || *visible < all);
         visible.unwrap_or(all)
+    }
+
+    /// All slots for players, also those that are not shown; 0 until `status` has said how many.
+    pub fn slots(&self) -> i64 {
+        self.slots
     }
 
     /// When `status` was answered last.

@@ -116,6 +116,20 @@ fn the_players_of_a_session_count_until_a_script_begins_another() {
     assert_eq!(roster.players_of_session(), 0);
 }
 
+/// Else the hidden slots would be taken off once more on each map, and a map's script could have players kicked.
+#[test]
+fn only_status_says_how_many_slots_there_are_with_those_that_are_hidden() {
+    let mut roster = Roster::default();
+    let begin = json!({"map": "cp_a", "max_players": 22});
+    roster.script_event("map_start", &begin, at(0));
+    assert_eq!((roster.max_players(), roster.slots()), (22, 0));
+    roster.status(&status(&[]), at(1_000));
+    assert_eq!(roster.slots(), 24);
+    let later = at(10 * MINUTE_MS);
+    roster.script_event("map_start", &begin, later);
+    assert_eq!((roster.max_players(), roster.slots()), (22, 24));
+}
+
 #[test]
 fn scripts_alone_are_believed() {
     let mut roster = Roster::default();

@@ -114,10 +114,20 @@ impl Servers {
             let label = &server.label;
             log::warn!("{label}: a command may not have been carried out ({command:?}): {why}");
         }
-        let outcome = done.result.map_err(|failure| match failure {
-            Failure::Refused(why) | Failure::Away(why) | Failure::Unclear(why) => why,
-        });
-        out.complete(waiter, outcome.map(Into::into));
+        match done.result {
+            Ok(reply) => out.complete(waiter, Ok(reply.into())),
+            Err(Failure::Unclear(why)) => out.complete(waiter, Err(why)),
+            Err(Failure::Refused(why) | Failure::Away(why)) => out.not_sent(waiter, why),
+        }
+    }
+
+    /// Whether a command would reach the game now, as far as is known.
+    pub fn is_within_reach(&self, id: ServerId) -> bool {
+        let rcon = |server: &GameServer| Some(!server.rcon.as_ref()?.unreachable);
+        match self.has_rcon(id) {
+            true => self.get(id).and_then(rcon).unwrap_or(false),
+            false => self.host(id).is_some(),
+        }
     }
 
     /// Requests how many slots players see, once on a map.

@@ -50,6 +50,12 @@ impl Servers {
         self.print(id, whom, without_controls(text), false, out);
     }
 
+    /// Shows a text to a player in their console, where the game can do that.
+    pub fn say_console(&mut self, id: ServerId, to: i64, text: &str, out: &mut Output) {
+        let whom = (Some(to), Place::Console);
+        self.print(id, whom, without_controls(text), false, out);
+    }
+
     /// `by_say`: where the game has no script engine, `say` of the console takes its place.
     fn print(
         &mut self,

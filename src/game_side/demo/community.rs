@@ -25,6 +25,7 @@ pub struct Person {
 pub const ANA: Person = person("Ana", 201);
 pub const BOB: Person = person("Bob", 202);
 pub const MALLORY: Person = person("Mallory", 203);
+pub const CARL: Person = person("Carl", 204);
 
 const fn person(name: &'static str, account: u32) -> Person {
     Person { name, account }

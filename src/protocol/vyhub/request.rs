@@ -6,148 +6,151 @@ use serde_json::{Value, json};
 use super::{
     Addition, Expect, Method, NewAttribute, NewBan, NewMembership, PAGE_SIZE, Request, ServerState,
 };
-use crate::protocol::backend;
+use crate::protocol::backend::{self, Request as R};
 use crate::protocol::uuid::Uuid;
 
 impl Request {
     /// Whether the API is there; needs no key.
     pub fn reachable() -> Self {
-        get("/openapi.json".into(), Expect::Nothing)
+        Self {
+            method: Method::Get,
+            path: "/openapi.json".into(),
+            body: None,
+            expect: Expect::Nothing,
+        }
     }
 
     pub fn of(request: &backend::Request) -> Self {
-        use backend::Request as R;
-        match request {
-            R::FindServer(server) => get(format!("/server/{server}"), Expect::Server),
-            R::FindBundle(bundle) => get(format!("/server/bundle/{bundle}"), Expect::Bundle),
-            R::FindLinks => get("/general/frontend-url".into(), Expect::Links),
-            R::ReportState { server, state } => Self {
-                body: Some(state_body(state)),
-                expect: Expect::Server,
-                ..change(Method::Patch, format!("/server/{server}"))
-            },
-            R::FindUser(steam) => get(format!("/user/{steam}?type=STEAM"), Expect::User),
-            R::CreateUser(steam) => {
-                let body = json!({"type": "STEAM", "identifier": steam});
-                post("/user/".into(), None, body, Expect::User)
-            }
-            R::GroupsOfUser { user, bundle } => {
-                let path = format!("/user/{user}/group?serverbundle_id={bundle}");
-                get(path, Expect::Groups)
-            }
-            R::ListGroups => get("/group/".into(), Expect::Groups),
-            R::EndMemberships {
-                user,
-                bundle,
-                issuer,
-            } => change(
-                Method::Delete,
-                of_user(*user, "membership", *bundle, *issuer),
-            ),
-            R::CreateMembership { membership, issuer } => {
-                let path = format!("/user/{}/membership", membership.user);
-                post(
-                    path,
-                    *issuer,
-                    membership_body(membership),
-                    Expect::Membership,
-                )
-            }
-            R::ListBans(bundle) => {
-                let path = format!("/server/bundle/{bundle}/ban?active=true");
-                get(path, Expect::BanList)
-            }
-            R::BansOfUser { user, bundle, page } => {
-                get(list("/ban/", *user, *bundle, *page), Expect::Bans(*page))
-            }
-            R::CreateBan { ban, issuer } => {
-                post("/ban/".into(), *issuer, ban_body(ban), Expect::Ban)
-            }
-            R::EndBans {
-                user,
-                bundle,
-                issuer,
-            } => change(Method::Patch, of_user(*user, "ban", *bundle, *issuer)),
-            R::WarningsOfUser { user, bundle, page } => get(
-                list("/warning/", *user, *bundle, *page),
-                Expect::Warnings(*page),
-            ),
-            R::CreateWarning { warning, issuer } => {
-                let body = json!({
-                    "user_id": warning.user,
-                    "serverbundle_id": warning.bundle,
-                    "reason": warning.reason,
-                });
-                post("/warning/".into(), *issuer, body, Expect::Warning)
-            }
-            R::ListAdverts(bundle) => {
-                let path = format!("/advert/?serverbundle_id={bundle}&enabled=true");
-                get(path, Expect::Adverts)
-            }
-            R::ListActivity { server } => {
-                get(format!("/server/{server}/user-activity"), Expect::Activity)
-            }
-            R::ListMemberships { user, bundle } => get(
-                of_user(*user, "membership", *bundle, None),
-                Expect::Memberships,
-            ),
-            R::EndMembership { membership, issuer } => {
-                let path = format!("/user/membership/{membership}{}", morph('?', *issuer));
-                change(Method::Delete, path)
-            }
-            R::EndMembershipsOfGroup {
-                user,
-                bundle,
-                group,
-                issuer,
-            } => {
-                let path = format!(
-                    "/user/{user}/membership/by-group?group_id={group}&serverbundle_id={bundle}{}",
-                    morph('&', *issuer)
-                );
-                change(Method::Delete, path)
-            }
-            R::FindAttribute(name) => {
-                let path = format!("/user/attribute/definition/{name}");
-                get(path, Expect::Attribute)
-            }
-            R::CreateAttribute(attribute) => {
-                let path = "/user/attribute/definition".into();
-                post(path, None, attribute_body(attribute), Expect::Attribute)
-            }
-            R::AddToAttribute(addition) => {
-                let path = "/user/attribute/".into();
-                post(path, None, addition_body(addition), Expect::Addition)
-            }
-            R::AttributesOfUser { user, bundle } => get(
-                of_user(*user, "attribute/current", *bundle, None),
-                Expect::Attributes,
-            ),
-            R::ListRewards {
-                server,
-                bundle,
-                users,
-            } => {
-                let users = users.iter().map(|user| format!("&user_id={user}"));
-                let path = format!(
-                    "/packet/reward/applied/user?active=true&foreign_ids=true&status=OPEN\
-                     &serverbundle_id={bundle}&for_server_id={server}{}",
-                    users.collect::<String>()
-                );
-                get(path, Expect::Rewards)
-            }
-            R::ReportReward { reward, server } => Self {
-                body: Some(json!({"executed_on": [server]})),
-                expect: Expect::AppliedReward,
-                ..change(Method::Patch, format!("/packet/reward/applied/{reward}"))
-            },
-            R::ConfirmLogin { code, steam } => Self {
-                body: Some(json!({"user_type": "STEAM", "identifier": steam})),
-                expect: Expect::Login,
-                ..change(Method::Patch, format!("/auth/request/{code}"))
-            },
+        let (method, expect) = kind(request);
+        let mut path = path(request);
+        if let Some(issuer) = issuer(request) {
+            let sign = if path.contains('?') { '&' } else { '?' };
+            path.push_str(&format!("{sign}morph_user_id={issuer}"));
+        }
+        Self {
+            method,
+            path,
+            body: body(request),
+            expect,
         }
     }
+}
+
+/// The method, and what a good answer holds.
+fn kind(request: &R) -> (Method, Expect) {
+    use Method::{Delete, Get, Patch, Post};
+    match request {
+        R::FindServer(_) => (Get, Expect::Server),
+        R::FindBundle(_) => (Get, Expect::Bundle),
+        R::FindLinks => (Get, Expect::Links),
+        R::ReportState { .. } => (Patch, Expect::Server),
+        R::FindUser(_) => (Get, Expect::User),
+        R::CreateUser(_) => (Post, Expect::User),
+        R::GroupsOfUser { .. } | R::ListGroups => (Get, Expect::Groups),
+        R::EndMemberships { .. } | R::EndMembership { .. } | R::EndMembershipsOfGroup { .. } => {
+            (Delete, Expect::Nothing)
+        }
+        R::CreateMembership { .. } => (Post, Expect::Membership),
+        R::ListMemberships { .. } => (Get, Expect::Memberships),
+        R::ListBans(_) => (Get, Expect::BanList),
+        R::BansOfUser { page, .. } => (Get, Expect::Bans(*page)),
+        R::CreateBan { .. } => (Post, Expect::Ban),
+        R::EndBans { .. } => (Patch, Expect::Nothing),
+        R::WarningsOfUser { page, .. } => (Get, Expect::Warnings(*page)),
+        R::CreateWarning { .. } => (Post, Expect::Warning),
+        R::ListAdverts(_) => (Get, Expect::Adverts),
+        R::ListActivity { .. } => (Get, Expect::Activity),
+        R::FindAttribute(_) => (Get, Expect::Attribute),
+        R::CreateAttribute(_) => (Post, Expect::Attribute),
+        R::AddToAttribute(_) => (Post, Expect::Addition),
+        R::AttributesOfUser { .. } => (Get, Expect::Attributes),
+        R::ListRewards { .. } => (Get, Expect::Rewards),
+        R::ReportReward { .. } => (Patch, Expect::AppliedReward),
+        R::ConfirmLogin { .. } => (Patch, Expect::Login),
+    }
+}
+
+/// The path with its query, but for the issuer.
+fn path(request: &R) -> String {
+    match request {
+        R::FindServer(server) | R::ReportState { server, .. } => format!("/server/{server}"),
+        R::FindBundle(bundle) => format!("/server/bundle/{bundle}"),
+        R::FindLinks => "/general/frontend-url".into(),
+        R::FindUser(steam) => format!("/user/{steam}?type=STEAM"),
+        R::CreateUser(_) => "/user/".into(),
+        R::GroupsOfUser { user, bundle } => of_user(*user, "group", *bundle),
+        R::ListGroups => "/group/".into(),
+        R::EndMemberships { user, bundle, .. } | R::ListMemberships { user, bundle } => {
+            of_user(*user, "membership", *bundle)
+        }
+        R::EndMembership { membership, .. } => format!("/user/membership/{membership}"),
+        R::EndMembershipsOfGroup {
+            user,
+            bundle,
+            group,
+            ..
+        } => format!("/user/{user}/membership/by-group?group_id={group}&serverbundle_id={bundle}"),
+        R::CreateMembership { membership, .. } => format!("/user/{}/membership", membership.user),
+        R::ListBans(bundle) => format!("/server/bundle/{bundle}/ban?active=true"),
+        R::BansOfUser { user, bundle, page } => list("/ban/", *user, *bundle, *page),
+        R::CreateBan { .. } => "/ban/".into(),
+        R::EndBans { user, bundle, .. } => of_user(*user, "ban", *bundle),
+        R::WarningsOfUser { user, bundle, page } => list("/warning/", *user, *bundle, *page),
+        R::CreateWarning { .. } => "/warning/".into(),
+        R::ListAdverts(bundle) => format!("/advert/?serverbundle_id={bundle}&enabled=true"),
+        R::ListActivity { server } => format!("/server/{server}/user-activity"),
+        R::FindAttribute(name) => format!("/user/attribute/definition/{name}"),
+        R::CreateAttribute(_) => "/user/attribute/definition".into(),
+        R::AddToAttribute(_) => "/user/attribute/".into(),
+        R::AttributesOfUser { user, bundle } => of_user(*user, "attribute/current", *bundle),
+        R::ListRewards {
+            server,
+            bundle,
+            users,
+        } => {
+            let users = users.iter().map(|user| format!("&user_id={user}"));
+            format!(
+                "/packet/reward/applied/user?active=true&foreign_ids=true&status=OPEN\
+                 &serverbundle_id={bundle}&for_server_id={server}{}",
+                users.collect::<String>()
+            )
+        }
+        R::ReportReward { reward, .. } => format!("/packet/reward/applied/{reward}"),
+        R::ConfirmLogin { code, .. } => format!("/auth/request/{code}"),
+    }
+}
+
+/// In whose name it is, where that is not vpid's own.
+fn issuer(request: &R) -> Option<Uuid> {
+    match request {
+        R::EndMemberships { issuer, .. }
+        | R::EndMembership { issuer, .. }
+        | R::EndMembershipsOfGroup { issuer, .. }
+        | R::CreateMembership { issuer, .. }
+        | R::CreateBan { issuer, .. }
+        | R::EndBans { issuer, .. }
+        | R::CreateWarning { issuer, .. } => *issuer,
+        _ => None,
+    }
+}
+
+fn body(request: &R) -> Option<Value> {
+    Some(match request {
+        R::ReportState { state, .. } => state_body(state),
+        R::CreateUser(steam) => json!({"type": "STEAM", "identifier": steam}),
+        R::CreateMembership { membership, .. } => membership_body(membership),
+        R::CreateBan { ban, .. } => ban_body(ban),
+        R::CreateWarning { warning, .. } => json!({
+            "user_id": warning.user,
+            "serverbundle_id": warning.bundle,
+            "reason": warning.reason,
+        }),
+        R::CreateAttribute(attribute) => attribute_body(attribute),
+        R::AddToAttribute(addition) => addition_body(addition),
+        R::ReportReward { server, .. } => json!({"executed_on": [server]}),
+        R::ConfirmLogin { steam, .. } => json!({"user_type": "STEAM", "identifier": steam}),
+        _ => return None,
+    })
 }
 
 /// `ServerModelPatch`, as far as it tells how a server is.
@@ -214,41 +217,9 @@ fn addition_body(addition: &Addition) -> Value {
     })
 }
 
-fn get(path: String, expect: Expect) -> Request {
-    Request {
-        expect,
-        ..change(Method::Get, path)
-    }
-}
-
-fn change(method: Method, path: String) -> Request {
-    Request {
-        method,
-        path,
-        body: None,
-        expect: Expect::Nothing,
-    }
-}
-
-fn post(path: String, issuer: Option<Uuid>, body: Value, expect: Expect) -> Request {
-    Request {
-        body: Some(body),
-        expect,
-        ..change(Method::Post, path + &morph('?', issuer))
-    }
-}
-
-/// In whose name, as the parameter of a query that begins with it (`?`) or goes on with it (`&`).
-fn morph(sign: char, issuer: Option<Uuid>) -> String {
-    issuer.map_or(String::new(), |issuer| {
-        format!("{sign}morph_user_id={issuer}")
-    })
-}
-
 /// What a user has of something in a bundle.
-fn of_user(user: Uuid, what: &str, bundle: Uuid, issuer: Option<Uuid>) -> String {
-    let issuer = morph('&', issuer);
-    format!("/user/{user}/{what}?serverbundle_id={bundle}{issuer}")
+fn of_user(user: Uuid, what: &str, bundle: Uuid) -> String {
+    format!("/user/{user}/{what}?serverbundle_id={bundle}")
 }
 
 fn list(path: &str, user: Uuid, bundle: Uuid, page: u64) -> String {
@@ -266,7 +237,6 @@ fn date(time: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::NewWarning;
-    use super::backend::Request as R;
     use super::*;
     use crate::protocol::steam_id::SteamId;
 
@@ -382,6 +352,24 @@ mod tests {
                 R::ListAdverts(BUNDLE),
                 "/advert/?serverbundle_id=B&enabled=true",
             ),
+            (create_warning(None), "/warning/"),
+            (create_warning(Some(MORPH)), "/warning/?morph_user_id=M"),
+        ] {
+            assert_eq!(path_of(&request), path);
+        }
+    }
+
+    /// With short ids.
+    fn path_of(request: &R) -> String {
+        let given = Request::of(request).path;
+        given.replace(U, "U").replace(B, "B").replace(M, "M")
+    }
+
+    #[test]
+    fn groups_playtime_rewards_and_logins_have_the_paths_of_the_definition() {
+        let steam = SteamId::new(22_202).unwrap();
+        let (user, bundle) = (USER, BUNDLE);
+        for (request, path) in [
             (R::ListActivity { server: USER }, "/server/U/user-activity"),
             (
                 R::ListMemberships { user, bundle },
@@ -429,12 +417,8 @@ mod tests {
                 "/packet/reward/applied/U",
             ),
             (R::ConfirmLogin { code: USER, steam }, "/auth/request/U"),
-            (create_warning(None), "/warning/"),
-            (create_warning(Some(MORPH)), "/warning/?morph_user_id=M"),
         ] {
-            let given = Request::of(&request).path;
-            let given = given.replace(U, "U").replace(B, "B").replace(M, "M");
-            assert_eq!(given, path);
+            assert_eq!(path_of(&request), path);
         }
     }
 

@@ -4,6 +4,8 @@ use super::FakeRcon;
 use super::{console, script};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 /// A player who is on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +71,7 @@ struct Game {
     ran: Vec<Vec<String>>,
     /// Rows that `status` leaves out at its end, though its heading counts them.
     rows_left_out: usize,
+    delay: Option<(String, Duration)>,
 }
 
 impl FakeServer {
@@ -87,6 +90,7 @@ impl FakeServer {
             kicked: Vec::new(),
             ran: Vec::new(),
             rows_left_out: 0,
+            delay: None,
         })))
     }
 
@@ -157,6 +161,11 @@ impl FakeServer {
         self.lock().ran.clone()
     }
 
+    /// Keeps the replies to commands that begin so back, for so long after they were run.
+    pub fn delay(&self, beginning: &str, pause: Duration) {
+        self.lock().delay = Some((beginning.to_string(), pause));
+    }
+
     /// Runs a line as a console does, and returns what it prints.
     pub fn run(&self, line: &str) -> String {
         let mut game = self.lock();
@@ -164,6 +173,13 @@ impl FakeServer {
         for command in console::read(line.as_bytes()) {
             printed.push_str(&game.run(&command));
             game.ran.push(command.words);
+        }
+        let delay = game.delay.clone();
+        drop(game);
+        if let Some((beginning, pause)) = delay
+            && line.starts_with(&beginning)
+        {
+            thread::sleep(pause);
         }
         printed
     }
@@ -183,10 +199,15 @@ impl Game {
             "kickid" => return self.kick(command),
             "script" if !self.no_script => self.script(command.behind(1)),
             "changelevel" | "map" => self.map = arguments.join(" "),
+            "sv_visiblemaxplayers" if !arguments.is_empty() => {
+                self.visible_slots = arguments[0].parse().unwrap_or(0);
+            }
             "sv_visiblemaxplayers" => {
                 let slots = self.visible_slots;
                 return format!("\"{name}\" = \"{slots}\" ( def. \"-1\" )\n - Overrides the max\n");
             }
+            // Of plugins, which are silent when all is well.
+            name if name.starts_with("sm_") => {}
             _ => return format!("Unknown command \"{name}\"\n"),
         }
         String::new()

@@ -52,7 +52,7 @@ impl Call<'_> {
         Answer::ok(&json!({"items": items, "total": total, "page": page, "size": size}))
     }
 
-    fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let same = self.query.iter().filter(move |(known, _)| known == name);
         same.map(|(_, value)| value.as_str())
     }
@@ -81,7 +81,17 @@ impl Call<'_> {
             Name::AllGroups => state.all_groups(),
             Name::EndMemberships => state.end_memberships(self),
             Name::CreateMembership => state.create_membership(self),
+            Name::ListMemberships => state.list_memberships(self),
+            Name::EndMembershipsOfGroup => state.end_memberships_of_group(self),
+            Name::EndMembership => state.end_membership(self),
             Name::ListAdverts => state.list_adverts(self),
+            Name::GetDefinition => state.get_definition(self),
+            Name::CreateDefinition => state.create_definition(self),
+            Name::CreateAttribute => state.create_attribute(self),
+            Name::CurrentAttributes => state.current_attributes(self),
+            Name::ConfirmLogin => state.confirm_login(self),
+            Name::AppliedRewards => state.applied_rewards(self),
+            Name::EditAppliedReward => state.edit_applied_reward(self),
         }
     }
 }

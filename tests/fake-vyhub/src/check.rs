@@ -151,6 +151,7 @@ fn check_id(
     let right = match operation.name {
         Name::GetUser if steam => is_steam64(id),
         Name::GetUser if !query.is_empty() => true,
+        Name::GetDefinition => true,
         _ => is_uuid(id) || !operation.path.contains('{'),
     };
     if !right {

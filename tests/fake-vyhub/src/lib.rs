@@ -5,14 +5,17 @@
 //! Not for measuring: it is simple rather than fast.
 
 mod answer;
+mod attributes;
 mod bans;
 mod call;
 mod check;
 mod connection;
 mod faults;
 mod http;
+mod memberships;
 mod models;
 pub mod port;
+mod rewards;
 mod routes;
 mod schema;
 mod serve;
@@ -29,10 +32,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+pub use attributes::{Addition, Definition, LoginRecord};
 pub use faults::{Fault, Faults, Matcher, Page, RetryAfter};
+pub use rewards::RewardRecord;
 use serve::Listening;
 pub use setup::GROWN_STEAM64;
-pub use state::{BanRecord, Group, RequestRecord, State, StatusRecord, User, WarningRecord};
+pub use state::{
+    BanRecord, Group, MembershipRecord, RequestRecord, State, StatusRecord, User, WarningRecord,
+};
 
 /// What the connections share.
 struct Shared {

@@ -31,13 +31,19 @@ impl State {
         };
         let properties: serde_json::Map<String, Value> =
             group.properties.iter().map(property).collect();
+        let mapping = |(name, bundle): &(String, Option<String>)| {
+            json!({
+                "name": name, "serverbundle_id": bundle, "id": group.id, "group_id": group.id,
+            })
+        };
+        let mappings: Vec<Value> = group.mappings.iter().map(mapping).collect();
         json!({
             "id": group.id,
             "name": group.name,
             "permission_level": group.level,
             "color": "#ff8800",
             "properties": properties,
-            "mappings": [],
+            "mappings": mappings,
             "is_team": true,
             "max_ban_length": group.max_ban_s.map(|seconds| seconds as f64),
         })
@@ -58,7 +64,7 @@ impl State {
             "id": self.bundle,
             "name": "Fake bundle",
             "icon": null,
-            "multigroup": false,
+            "multigroup": self.multigroup,
             "server_type": "SOURCE",
             "default_group": null,
             "sort_id": 1,

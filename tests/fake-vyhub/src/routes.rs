@@ -27,7 +27,17 @@ pub enum Name {
     AllGroups,
     EndMemberships,
     CreateMembership,
+    ListMemberships,
+    EndMembershipsOfGroup,
+    EndMembership,
     ListAdverts,
+    GetDefinition,
+    CreateDefinition,
+    CreateAttribute,
+    CurrentAttributes,
+    ConfirmLogin,
+    AppliedRewards,
+    EditAppliedReward,
 }
 
 pub struct Operation {
@@ -60,6 +70,8 @@ const SERVER_TYPES: Kind = Kind::OneOf(&[
 ]);
 const BAN_STATUS: Kind = Kind::OneOf(&["ACTIVE", "UNBANNED"]);
 const SORTS: Kind = Kind::OneOf(&["created_on", "reason", "length", "status"]);
+
+const REWARD_STATUS: Kind = Kind::OneOf(&["OPEN", "EXECUTED", "FAILED"]);
 
 const NO_QUERY: &[Field] = &[];
 const MORPH: &[Field] = &[field("morph_user_id", Kind::Uuid)];
@@ -139,7 +151,63 @@ const MEMBERSHIP_ADD: &[Field] = &[
     field("group_id", Kind::Uuid).required(),
     field("serverbundle_id", Kind::Uuid).required(),
 ];
+const DEFINITION_ADD: &[Field] = &[
+    field("name", Kind::Text).required(),
+    field("title", Kind::Text).required(),
+    field("unit", Kind::Text).required(),
+    field("type", Kind::OneOf(&["ACCUMULATED", "NEWEST"])).required(),
+    field("statistics_interval", Kind::Text),
+    field(
+        "accumulation_interval",
+        Kind::OneOf(&[
+            "microseconds",
+            "milliseconds",
+            "second",
+            "minute",
+            "hour",
+            "day",
+            "week",
+            "month",
+            "quarter",
+            "year",
+            "decade",
+            "century",
+            "millennium",
+        ]),
+    ),
+    field("unspecific", Kind::Flag).required(),
+    field("requirement_set_id", Kind::Uuid),
+];
+const ATTRIBUTE_ADD: &[Field] = &[
+    field("date", Kind::Date),
+    field("value", Kind::Text).required(),
+    field("definition_id", Kind::Uuid).required(),
+    field("serverbundle_id", Kind::Uuid),
+    field("user_id", Kind::Uuid).required(),
+];
+const LOGIN_PATCH: &[Field] = &[
+    field("user_type", USER_TYPES).required(),
+    field("identifier", Kind::Text).required(),
+];
+const OF_GROUP: &[Field] = &[
+    field("group_id", Kind::Uuid).required(),
+    BUNDLE[0],
+    MORPH[0],
+];
 const ADVERT_LIST: &[Field] = &[WARNING_LIST[0], field("enabled", Kind::Flag)];
+const APPLIED_REWARDS: &[Field] = &[
+    WARNING_LIST[4].repeats(),
+    WARNING_LIST[0],
+    field("status", REWARD_STATUS).repeats(),
+    field("for_server_id", Kind::Uuid),
+    ACTIVE[0],
+    field("foreign_ids", Kind::Flag),
+    field("applied_packet_id", Kind::Uuid).repeats(),
+];
+const REWARD_PATCH: &[Field] = &[
+    field("status", REWARD_STATUS),
+    field("executed_on", Kind::Uuids),
+];
 const IS_TEAM: &[Field] = &[field("is_team", Kind::Flag)];
 
 const fn get(name: Name, path: &'static str, query: &'static [Field]) -> Operation {
@@ -191,6 +259,18 @@ const OPERATIONS: &[Operation] = &[
     send(Name::CreateUser, "POST", "/user/", NO_QUERY, Some(USER_ADD)),
     get(Name::AllGroups, "/group/", IS_TEAM),
     get(Name::ListAdverts, "/advert/", ADVERT_LIST),
+    get(
+        Name::AppliedRewards,
+        "/packet/reward/applied/user",
+        APPLIED_REWARDS,
+    ),
+    send(
+        Name::EditAppliedReward,
+        "PATCH",
+        "/packet/reward/applied/{uuid}",
+        NO_QUERY,
+        Some(REWARD_PATCH),
+    ),
     get(Name::UserGroups, "/user/{uuid}/group", BUNDLE),
     send(
         Name::EndMemberships,
@@ -205,6 +285,52 @@ const OPERATIONS: &[Operation] = &[
         "/user/{uuid}/membership",
         MORPH,
         Some(MEMBERSHIP_ADD),
+    ),
+    get(
+        Name::GetDefinition,
+        "/user/attribute/definition/{name}",
+        NO_QUERY,
+    ),
+    send(
+        Name::CreateDefinition,
+        "POST",
+        "/user/attribute/definition",
+        NO_QUERY,
+        Some(DEFINITION_ADD),
+    ),
+    send(
+        Name::CreateAttribute,
+        "POST",
+        "/user/attribute/",
+        NO_QUERY,
+        Some(ATTRIBUTE_ADD),
+    ),
+    get(
+        Name::CurrentAttributes,
+        "/user/{uuid}/attribute/current",
+        BUNDLE,
+    ),
+    send(
+        Name::ConfirmLogin,
+        "PATCH",
+        "/auth/request/{uuid}",
+        NO_QUERY,
+        Some(LOGIN_PATCH),
+    ),
+    get(Name::ListMemberships, "/user/{uuid}/membership", BUNDLE),
+    send(
+        Name::EndMembershipsOfGroup,
+        "DELETE",
+        "/user/{uuid}/membership/by-group",
+        OF_GROUP,
+        None,
+    ),
+    send(
+        Name::EndMembership,
+        "DELETE",
+        "/user/membership/{uuid}",
+        MORPH,
+        None,
     ),
     get(Name::UserProperties, "/user/{uuid}/property", NO_QUERY),
     send(Name::Unban, "PATCH", "/user/{uuid}/ban", UNBAN, None),

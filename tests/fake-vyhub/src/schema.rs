@@ -8,6 +8,8 @@ use serde_json::{Map, Value, json};
 pub enum Kind {
     Text,
     Uuid,
+    /// A list of them.
+    Uuids,
     /// Date and time with an offset.
     Date,
     /// Seconds, not negative; null is none.
@@ -123,6 +125,11 @@ fn check_value(value: &Value, kind: Kind, place: &[&str], problems: &mut Vec<Pro
     let wrong = match kind {
         Kind::Text => (!value.is_string()).then_some("a text"),
         Kind::Uuid => (!value.as_str().is_some_and(is_uuid)).then_some("a UUID"),
+        Kind::Uuids => {
+            let all = value.as_array().map(Vec::as_slice);
+            let is_uuids = |list: &[Value]| list.iter().all(|id| id.as_str().is_some_and(is_uuid));
+            (!all.is_some_and(is_uuids)).then_some("a list of UUIDs")
+        }
         Kind::Date => {
             (!value.as_str().is_some_and(is_date)).then_some("a date and time with an offset")
         }

@@ -84,6 +84,10 @@ impl State {
         if let Err(refused) = self.morph(call, None) {
             return refused;
         }
+        if !self.key_may_list {
+            let msg = "The key needs the right server_user_activity_show.";
+            return Answer::refused(403, "permission_denied", msg);
+        }
         let told = self.server_fields.get("user_activities");
         let activities = told.and_then(Value::as_array);
         let last_online = self.statuses.last().map(|status| iso(status.at));
@@ -97,7 +101,9 @@ impl State {
                 .filter(|warning| warning.user == user.id)
                 .map(|warning| self.warning_model(warning))
                 .collect();
-            model["memberships"] = json!([]);
+            let own = self.memberships.iter().filter(|it| it.user == user.id);
+            let own: Vec<Value> = own.map(|it| self.membership_short(it)).collect();
+            model["memberships"] = own.into();
             model["warnings"] = warnings.into();
             model["bans"] = bans.into();
             model["activities"] = json!([{"extra": activity["extra"], "last_online": last_online}]);

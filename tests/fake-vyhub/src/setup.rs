@@ -1,6 +1,7 @@
 //! What a test lays down before, and what others do on VyHub's web page meanwhile.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -40,6 +41,8 @@ impl FakeVyhub {
                 level,
                 properties,
                 max_ban_s,
+                mappings: Vec::new(),
+                protected: false,
             };
             let id = group.id.clone();
             state.groups.insert(id.clone(), group);
@@ -47,11 +50,34 @@ impl FakeVyhub {
         })
     }
 
+    /// A group that games call so, in every bundle; gives its id.
+    pub fn add_mapped_group(&self, name: &str, level: i64, mapping: &str) -> String {
+        let group = self.add_group(name, level, &[], None);
+        self.edit_group(&group, |it| it.mappings.push((mapping.to_owned(), None)));
+        group
+    }
+
+    /// Changes a group in any way.
+    #[track_caller]
+    pub fn edit_group(&self, group: &str, edit: impl FnOnce(&mut Group)) {
+        self.with(|state| edit(state.groups.get_mut(group).expect("a group with this id")));
+    }
+
     #[track_caller]
     pub fn put_in_group(&self, user: &str, group: &str) {
         self.with(|state| {
-            let user = state.users.get_mut(user).expect("a user with this id");
-            user.groups.push(group.to_owned());
+            assert!(state.users.contains_key(user), "a user with this id");
+            let bundle = state.bundle.clone();
+            state.add_membership(user, group, &bundle, None);
+        });
+    }
+
+    /// The same for a time.
+    #[track_caller]
+    pub fn put_in_group_for(&self, user: &str, group: &str, time: Duration) {
+        self.with(|state| {
+            let (bundle, now) = (state.bundle.clone(), state.now());
+            state.add_membership(user, group, &bundle, now.checked_add(time).ok());
         });
     }
 
@@ -59,9 +85,19 @@ impl FakeVyhub {
     #[track_caller]
     pub fn put_in_group_elsewhere(&self, user: &str, group: &str) {
         self.with(|state| {
-            let user = state.users.get_mut(user).expect("a user with this id");
-            user.groups_elsewhere.push(group.to_owned());
+            let bundle = state.other_bundle.clone();
+            state.add_membership(user, group, &bundle, None);
         });
+    }
+
+    /// A user can be in several groups of the bundle, or in one.
+    pub fn set_multigroup(&self, multigroup: bool) {
+        self.with(|state| state.multigroup = multigroup);
+    }
+
+    /// Whether the key has the right to list who is on.
+    pub fn set_key_may_list(&self, may: bool) {
+        self.with(|state| state.key_may_list = may);
     }
 
     /// More requests in a second than that are too many.
@@ -73,8 +109,12 @@ impl FakeVyhub {
     #[track_caller]
     pub fn take_out_of_groups(&self, user: &str) {
         self.with(|state| {
-            let user = state.users.get_mut(user).expect("a user with this id");
-            user.groups.clear();
+            let (bundle, now) = (state.bundle.clone(), state.now());
+            for membership in &mut state.memberships {
+                if membership.user == user && membership.bundle == bundle {
+                    membership.end = membership.end.map_or(Some(now), |end| Some(end.min(now)));
+                }
+            }
         });
     }
 

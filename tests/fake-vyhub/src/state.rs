@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
+use crate::attributes::{Addition, Definition, LoginRecord};
+use crate::rewards::RewardRecord;
 use crate::schema;
 
 /// A user.
@@ -17,10 +19,6 @@ pub struct User {
     pub username: Option<String>,
     pub admin: bool,
     pub registered: Timestamp,
-    /// Ids of groups, in this bundle.
-    pub groups: Vec<String>,
-    /// The same in another bundle.
-    pub groups_elsewhere: Vec<String>,
 }
 
 /// A group.
@@ -32,6 +30,28 @@ pub struct Group {
     pub properties: BTreeMap<String, bool>,
     /// Longest ban in seconds; `None`: no bound.
     pub max_ban_s: Option<u64>,
+    /// What games call it, and in which bundle; `None`: in all.
+    pub mappings: Vec<(String, Option<String>)>,
+    /// Nobody may be put into it or taken out of it.
+    pub protected: bool,
+}
+
+/// A user is in a group of a bundle for a time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MembershipRecord {
+    pub id: String,
+    pub user: String,
+    pub group: String,
+    pub bundle: String,
+    pub begin: Timestamp,
+    pub end: Option<Timestamp>,
+}
+
+impl MembershipRecord {
+    /// It stands at that time.
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        self.begin <= now && self.end.is_none_or(|end| end > now)
+    }
 }
 
 /// A ban, as it stands.
@@ -115,18 +135,30 @@ pub struct State {
     pub(crate) key: String,
     /// Whether the key has the right to act as somebody else.
     pub key_may_morph: bool,
+    /// Whether it may list who is on.
+    pub key_may_list: bool,
     pub(crate) server: String,
     pub(crate) bundle: String,
+    /// Of which this server knows nothing.
+    pub(crate) other_bundle: String,
+    /// Whether a user can be in several groups of the bundle.
+    pub multigroup: bool,
     /// What was told about the server, by the names of `ServerModel`.
     pub(crate) server_fields: Map<String, Value>,
     pub(crate) users: HashMap<String, User>,
     /// Ids by SteamID64.
     pub(crate) by_steam: HashMap<String, String>,
     pub(crate) groups: HashMap<String, Group>,
+    pub(crate) memberships: Vec<MembershipRecord>,
     pub(crate) bans: Vec<BanRecord>,
     pub(crate) warnings: Vec<WarningRecord>,
+    pub(crate) definitions: Vec<Definition>,
+    pub(crate) additions: Vec<Addition>,
+    /// By their codes.
+    pub(crate) logins: BTreeMap<String, LoginRecord>,
     /// Their contents and colours.
     pub(crate) adverts: Vec<(String, String)>,
+    pub(crate) rewards: Vec<RewardRecord>,
     pub(crate) requests: Vec<RequestRecord>,
     pub(crate) statuses: Vec<StatusRecord>,
     pub(crate) violations: Vec<String>,
@@ -145,15 +177,23 @@ impl State {
         let mut state = Self {
             key: "fake-key-5Yt2mQ8rVb1nXz7Lw4Kc".into(),
             key_may_morph: true,
+            key_may_list: true,
             server: String::new(),
             bundle: String::new(),
+            other_bundle: String::new(),
+            multigroup: false,
             server_fields: Map::new(),
             users: HashMap::new(),
             by_steam: HashMap::new(),
             groups: HashMap::new(),
+            memberships: Vec::new(),
             bans: Vec::new(),
             warnings: Vec::new(),
+            definitions: Vec::new(),
+            additions: Vec::new(),
+            logins: BTreeMap::new(),
             adverts: Vec::new(),
+            rewards: Vec::new(),
             requests: Vec::new(),
             statuses: Vec::new(),
             violations: Vec::new(),
@@ -166,9 +206,10 @@ impl State {
         };
         state.server = state.new_id();
         state.bundle = state.new_id();
+        state.other_bundle = state.new_id();
         for (name, value) in [
             ("name", json!("Fake TF2 server")),
-            ("type", json!("SOURCE")),
+            ("type", json!("GMOD")),
             ("address", json!("127.0.0.1")),
             ("port", json!(27015)),
             ("hidden", json!(false)),
@@ -187,6 +228,20 @@ impl State {
 
     pub fn user(&self, steam64: u64) -> Option<&User> {
         self.users.get(self.by_steam.get(&steam64.to_string())?)
+    }
+
+    /// Memberships of a player, ended ones too, the oldest first.
+    pub fn memberships_of(&self, steam64: u64) -> Vec<MembershipRecord> {
+        let user = self.user(steam64).map(|user| user.id.as_str());
+        let of = |it: &&MembershipRecord| Some(it.user.as_str()) == user;
+        self.memberships.iter().filter(of).cloned().collect()
+    }
+
+    /// Ids of the groups of this bundle in which a player is now.
+    pub fn groups_now(&self, steam64: u64) -> Vec<String> {
+        let groups = self.user(steam64).map(|user| self.groups_of(user, false));
+        let groups = groups.into_iter().flatten();
+        groups.map(|group| group.id.clone()).collect()
     }
 
     /// All bans, oldest first, lifted ones too.
@@ -230,8 +285,6 @@ impl State {
             username: username.map(str::to_owned),
             admin,
             registered: self.stamp(),
-            groups: Vec::new(),
-            groups_elsewhere: Vec::new(),
         };
         let id = user.id.clone();
         self.by_steam.insert(steam.to_owned(), id.clone());
@@ -282,13 +335,6 @@ impl State {
         let all = groups.into_iter().flat_map(|group| &group.properties);
         all.map(|(name, granted)| (name.clone(), *granted))
             .collect()
-    }
-
-    /// In this bundle, or in all bundles.
-    pub(crate) fn groups_of(&self, user: &User, everywhere: bool) -> Vec<&Group> {
-        let elsewhere = user.groups_elsewhere.iter().filter(|_| everywhere);
-        let groups = user.groups.iter().chain(elsewhere);
-        groups.filter_map(|id| self.groups.get(id)).collect()
     }
 
     /// Whether one more request is too many.

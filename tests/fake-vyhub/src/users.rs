@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::schema::is_steam64;
-use crate::servers::no_bundle;
-use crate::state::{Group, State};
+use crate::state::State;
 
 pub(crate) fn no_user() -> Answer {
     Answer::refused(404, "user_not_found", "This user does not exist.")
@@ -37,71 +36,6 @@ impl State {
         let mut answer = Answer::ok(&self.user_model(&self.users[&id]));
         answer.applied = created;
         answer
-    }
-
-    pub(crate) fn user_groups(&mut self, call: &Call) -> Answer {
-        let Some(user) = self.users.get(call.id) else {
-            return no_user();
-        };
-        let everywhere = call.parameter("serverbundle_id").is_none();
-        let groups = self.groups_of(user, everywhere);
-        let groups: Vec<Value> = groups.iter().map(|group| self.group_model(group)).collect();
-        Answer::ok(&groups.into())
-    }
-
-    pub(crate) fn all_groups(&self) -> Answer {
-        let mut groups: Vec<&Group> = self.groups.values().collect();
-        groups.sort_by(|a, b| a.name.cmp(&b.name));
-        let groups: Vec<Value> = groups.iter().map(|group| self.group_model(group)).collect();
-        Answer::ok(&groups.into())
-    }
-
-    pub(crate) fn end_memberships(&mut self, call: &Call) -> Answer {
-        if let Err(refused) = self.morph(call, None) {
-            return refused;
-        }
-        match self.users.get_mut(call.id) {
-            Some(user) => {
-                user.groups.clear();
-                Answer::ok(&Value::Null)
-            }
-            None => no_user(),
-        }
-    }
-
-    pub(crate) fn create_membership(&mut self, call: &Call) -> Answer {
-        if let Err(refused) = self.morph(call, None) {
-            return refused;
-        }
-        if call.text("serverbundle_id") != Some(&self.bundle) {
-            return no_bundle();
-        }
-        let group = call.text("group_id").and_then(|id| self.groups.get(id));
-        let Some(group) = group else {
-            return Answer::refused(404, "group_not_found", "There is no such group.");
-        };
-        let short = json!({
-            "id": group.id,
-            "name": group.name,
-            "color": "#ff8800",
-            "permission_level": group.level,
-        });
-        let (group, id, bundle) = (group.id.clone(), self.new_id(), self.bundle_short());
-        let Some(user) = self.users.get_mut(call.id) else {
-            return no_user();
-        };
-        user.groups.push(group);
-        let (begin, end) = (call.text("begin"), call.text("end"));
-        Answer::ok(&json!({
-            "id": id,
-            "bounds": "[)",
-            "begin": begin,
-            "end": end,
-            "group": short,
-            "active": true,
-            "user_id": call.id,
-            "serverbundle": bundle,
-        }))
     }
 
     pub(crate) fn user_properties(&mut self, call: &Call) -> Answer {

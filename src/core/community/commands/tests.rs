@@ -95,6 +95,27 @@ fn every_command_is_read() {
 }
 
 #[test]
+fn commands_of_players_need_no_player() {
+    for (line, expected) in [
+        ("!playtime", Command::Playtime { who: None }),
+        ("!user", Command::UserPage { who: None }),
+        ("!bans", Command::Link(WebPage::Bans)),
+        ("!warns", Command::Link(WebPage::Warnings)),
+        ("!Warnings", Command::Link(WebPage::Warnings)),
+        ("!shop now", Command::Link(WebPage::Shop)),
+        ("!news", Command::Link(WebPage::News)),
+        ("!dashboard", Command::Dashboard),
+        ("!login YES", Command::Login(Login::Yes)),
+        (
+            "!login 00000000-0000-0000-0000-00000000abcd",
+            Command::Login(Login::Code(Code(Uuid(0xabcd)))),
+        ),
+    ] {
+        assert_eq!(read(line), Parsed::Command(expected), "{line}");
+    }
+}
+
+#[test]
 fn unicode_spaces_part_words_too() {
     let line = "\u{2003}!ban\u{3000}\u{3000}Ann\u{a0}30\u{2003}a\u{a0}b\u{3000}";
     let expected = ban(name("Ann", false), Length::Seconds(1_800), "a\u{a0}b");
@@ -138,9 +159,13 @@ fn what_is_missing_or_wrong_is_named() {
         ("!warn", "usage_warn"),
         ("!unban", "usage_unban"),
         ("!unban Bad Guy", "usage_unban"),
-        ("!warns", "usage_warns"),
         ("!warns Bad Guy", "usage_warns"),
-        ("!bans", "usage_bans"),
+        ("!warnings Bad Guy", "usage_warns"),
+        ("!bans Bad Guy", "usage_bans"),
+        ("!playtime Bad Guy", "usage_playtime"),
+        ("!user Bad Guy", "usage_user"),
+        ("!login", "usage_login"),
+        ("!login 123", "usage_login"),
         (&format!("!ban Ann 30 {}", "x".repeat(600)), "too_long"),
     ] {
         assert_eq!(wrong(line).key, key, "{line}");
@@ -192,6 +217,10 @@ fn no_line_panics_and_every_command_is_whole() {
         "warn",
         "warns",
         "bans",
+        "playtime",
+        "user",
+        "login",
+        "yes",
         "vyhub",
         " ",
         "\u{3000}",
@@ -239,4 +268,12 @@ fn no_line_panics_and_every_command_is_whole() {
         Ok(())
     });
     assert!(commands > 0);
+}
+
+#[test]
+fn a_code_is_shown_nowhere() {
+    let Parsed::Command(command) = read("!login 00000000-0000-0000-0000-00000000abcd") else {
+        panic!("a command")
+    };
+    assert!(!format!("{command:?}").contains("abcd"), "{command:?}");
 }

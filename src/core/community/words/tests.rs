@@ -204,6 +204,7 @@ fn an_id_is_short_for_people() {
 #[test]
 fn words_are_made_from_the_configuration() {
     let vyhub = Vyhub {
+        rewards: Default::default(),
         api_url: String::new(),
         api_key: crate::config::Password(String::new()),
         ca_file: None,
@@ -213,6 +214,10 @@ fn words_are_made_from_the_configuration() {
         prefixes: Vec::new(),
         advert_interval_s: 0,
         advert_prefix: String::new(),
+        groups: Default::default(),
+        admins_file: None,
+        login: false,
+        playtime: Default::default(),
     };
     let words = Words::new(&vyhub);
     assert_eq!(

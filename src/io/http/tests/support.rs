@@ -228,6 +228,7 @@ pub(in crate::io::http) fn certificate(file: &str) -> PathBuf {
 
 pub(in crate::io::http) fn vyhub(api_url: String) -> Vyhub {
     Vyhub {
+        rewards: Default::default(),
         api_url,
         api_key: Password(KEY.into()),
         ca_file: None,
@@ -237,6 +238,10 @@ pub(in crate::io::http) fn vyhub(api_url: String) -> Vyhub {
         prefixes: vec!["!".into()],
         advert_interval_s: 0,
         advert_prefix: String::new(),
+        groups: Default::default(),
+        admins_file: None,
+        login: false,
+        playtime: Default::default(),
     }
 }
 

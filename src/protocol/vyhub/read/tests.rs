@@ -144,7 +144,8 @@ fn rewards_are_read_by_player_and_an_odd_one_spoils_no_other() {
     let Ok(Reply::Rewards(list)) = read(Expect::Rewards, &body) else {
         panic!("no rewards");
     };
-    assert_eq!(list.skipped, 1);
+    let steam = STEAM.parse().ok().and_then(SteamId::from_u64).unwrap();
+    assert_eq!(list.unread, [(steam, Some(id(ID)))].into());
     let [first, second] = &list.items[..] else {
         panic!("{list:?}");
     };
@@ -606,4 +607,17 @@ fn no_odd_value_in_a_good_answer_is_too_odd_to_be_read() {
         Ok(())
     });
     assert_eq!(bounded(&"ä".repeat(1000), BAN_REASON_CHARS_MAX).len(), 1024);
+}
+
+#[test]
+fn addresses_of_pages_that_an_older_vpid_has_kept_can_be_read() {
+    let kept = r#"{"bans": "https://h/bans", "ban": "https://h/bans/{id}", "dashboard": "https://h/d/{id}"}"#;
+    let links: Links = serde_json::from_str(kept).unwrap();
+    assert_eq!(links.ban(None), "https://h/bans");
+    assert_eq!(links.page(WebPage::Shop, None), None);
+    let fresh = Links::of("https://h");
+    let text = serde_json::to_string(&fresh).unwrap();
+    assert_eq!(serde_json::from_str::<Links>(&text).unwrap(), fresh);
+    let user = fresh.page(WebPage::User, Some(Uuid(1)));
+    assert_eq!(user, Some(format!("https://h/user/{}", Uuid(1))));
 }

@@ -354,3 +354,32 @@ fn a_hundred_thousand_bans_are_listed_quickly() {
     assert!(reply.body.len() > 20_000_000);
     assert!(took < Duration::from_secs(2), "{took:?}");
 }
+
+#[test]
+fn rewards_are_listed_for_a_server_until_it_has_executed_them() {
+    let vyhub = FakeVyhub::start();
+    let mut client = Client::of(&vyhub);
+    let anna = vyhub.add_user(ANNA, "anna", false);
+    let bert = vyhub.add_user(BERT, "bert", false);
+    let vip = vyhub.add_reward(&anna, "DIRECT", "sm_addvip %steamid64%");
+    vyhub.add_reward(&bert, "CONNECT", "sm_say hello");
+    let (server, bundle) = (vyhub.server_id(), vyhub.bundle_id());
+    let path = format!(
+        "/packet/reward/applied/user?active=true&foreign_ids=true&status=OPEN\
+         &serverbundle_id={bundle}&for_server_id={server}&user_id={anna}"
+    );
+    let lists = client.get(&path);
+    let list = lists[ANNA.to_string()].as_array().expect("a list");
+    assert_eq!((list.len(), &list[0]["id"]), (1, &json!(vip)), "{lists:#}");
+    assert_eq!(lists.as_object().map(|all| all.len()), Some(1));
+    let edit = format!("/packet/reward/applied/{vip}");
+    let body = json!({"executed_on": [server]});
+    for _ in 0..2 {
+        let edited = client.send("PATCH", &edit, Some(&body)).unwrap().json();
+        assert_eq!(edited["executed_on"], json!([server]));
+    }
+    assert_eq!(client.get(&path), json!({}));
+    vyhub.extend_reward(&vip);
+    assert_ne!(client.get(&path), json!({}));
+    assert_eq!(vyhub.violations(), Vec::<String>::new());
+}

@@ -13,6 +13,8 @@ struct Scene {
     vyhub: FakeVyhub,
     anna: String,
     ban: String,
+    group: String,
+    membership: String,
 }
 
 impl Scene {
@@ -20,7 +22,16 @@ impl Scene {
         let vyhub = FakeVyhub::start();
         let anna = vyhub.add_user(ANNA, "Anna", true);
         let ban = vyhub.add_ban(&anna, "aim", None);
-        Self { vyhub, anna, ban }
+        let group = vyhub.add_mapped_group("VIP", 10, "vip");
+        vyhub.put_in_group(&anna, &group);
+        let membership = vyhub.with(|state| state.memberships_of(ANNA)[0].id.clone());
+        Self {
+            vyhub,
+            anna,
+            ban,
+            group,
+            membership,
+        }
     }
 
     fn filled(&self, text: &str) -> String {
@@ -29,6 +40,8 @@ impl Scene {
             .replace("{anna}", &self.anna)
             .replace("{steam}", &ANNA.to_string())
             .replace("{ban}", &self.ban)
+            .replace("{group}", &self.group)
+            .replace("{membership}", &self.membership)
             .replace("{key}", &self.vyhub.key())
     }
 
@@ -53,6 +66,14 @@ const RIGHT: &[(&str, &str, &str)] = &[
         r#"{"users_max": 24, "users_current": 1, "map": "ctf_2fort", "is_alive": true,
             "user_activities": [{"user_id": "{anna}", "extra": {"Score": 3}}]}"#,
     ),
+    ("GET", "/user/{anna}/attribute/current", ""),
+    (
+        "POST",
+        "/user/attribute/definition",
+        r#"{"name": "a", "title": "A", "unit": "HOURS", "type": "ACCUMULATED",
+            "accumulation_interval": "day", "unspecific": true}"#,
+    ),
+    ("GET", "/user/attribute/definition/a", ""),
     ("GET", "/server/{server}/user-activity", ""),
     (
         "GET",
@@ -71,6 +92,32 @@ const RIGHT: &[(&str, &str, &str)] = &[
         r#"{"type": "STEAM", "identifier": "76561198000000007"}"#,
     ),
     ("GET", "/user/{anna}/group?serverbundle_id={bundle}", ""),
+    (
+        "GET",
+        "/user/{anna}/membership?serverbundle_id={bundle}",
+        "",
+    ),
+    (
+        "DELETE",
+        "/user/{anna}/membership?serverbundle_id={bundle}&morph_user_id={anna}",
+        "",
+    ),
+    (
+        "POST",
+        "/user/{anna}/membership?morph_user_id={anna}",
+        r#"{"begin": "2026-03-01T12:00:00+00:00", "end": null, "group_id": "{group}",
+            "serverbundle_id": "{bundle}"}"#,
+    ),
+    (
+        "DELETE",
+        "/user/{anna}/membership/by-group?group_id={group}&serverbundle_id={bundle}",
+        "",
+    ),
+    (
+        "DELETE",
+        "/user/membership/{membership}?morph_user_id={anna}",
+        "",
+    ),
     ("GET", "/user/{anna}/property", ""),
     (
         "GET",
@@ -150,6 +197,24 @@ const WRONG: &[(&str, &str, &str, u16)] = &[
     ("GET", "/server/nonsense", "", 422),
     ("GET", "/user/{steam}", "", 422),
     ("GET", "/user/STEAM_0:1:2?type=STEAM", "", 422),
+    (
+        "POST",
+        "/user/attribute/definition",
+        r#"{"name": "a", "title": "A", "unit": "HOURS", "type": "ADDED", "unspecific": true}"#,
+        422,
+    ),
+    (
+        "POST",
+        "/user/attribute/",
+        r#"{"definition_id": "{ban}", "user_id": "{anna}", "value": 0.5}"#,
+        422,
+    ),
+    (
+        "PATCH",
+        "/auth/request/{ban}",
+        r#"{"user_type": "STEAM"}"#,
+        422,
+    ),
     // Queries.
     ("GET", "/user/{steam}?type=steam", "", 422),
     ("GET", "/user/{steam}?type=STEAM&type=STEAM", "", 422),
@@ -169,6 +234,9 @@ const WRONG: &[(&str, &str, &str, u16)] = &[
     ("GET", "/ban/?sort_by=date", "", 422),
     ("GET", "/warning/?active=true", "", 422),
     ("GET", "/user/{anna}/group?serverbundle_id=1", "", 422),
+    ("DELETE", "/user/{anna}/membership/by-group", "", 422),
+    ("DELETE", "/user/membership/1", "", 422),
+    ("GET", "/user/membership/{membership}", "", 405),
     (
         "POST",
         "/ban/?morph_user_id=Anna",
@@ -404,4 +472,25 @@ fn what_is_refused_says_why_as_vyhub_does() {
         200
     );
     assert_eq!(scene.vyhub.violations().len(), 2);
+}
+
+#[test]
+fn rewards_of_everybody_and_foreign_servers_are_violations() {
+    let vyhub = FakeVyhub::start();
+    let mut client = Client::of(&vyhub);
+    let anna = vyhub.add_user(76_561_198_000_000_001, "anna", false);
+    let vip = vyhub.add_reward(&anna, "DIRECT", "x");
+    let (server, bundle) = (vyhub.server_id(), vyhub.bundle_id());
+    let list =
+        format!("/packet/reward/applied/user?serverbundle_id={bundle}&for_server_id={server}");
+    client.get(&list);
+    let edit = format!("/packet/reward/applied/{vip}");
+    for body in [
+        serde_json::json!({"executed_on": [server, bundle]}),
+        serde_json::json!({"executed_on": ["x"]}),
+        serde_json::json!({"executed": [server]}),
+    ] {
+        client.send("PATCH", &edit, Some(&body)).unwrap();
+    }
+    assert_eq!(vyhub.violations().len(), 4, "{:#?}", vyhub.violations());
 }

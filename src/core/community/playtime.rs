@@ -1,0 +1,797 @@
+//! How long players were on: counted here, kept on disk, added to the attribute `playtime` of the backend;
+//! and `!playtime`, `VYHUB_GetPlaytime`.
+//!
+//! **Counted** is the time from a player's arrival to the last sign of life of the server. Between two signs
+//! that are further apart than a live server lets them be, nothing is: the server was away, or vpid was
+//! suspended. What is counted is on disk within a minute, so a crash of vpid loses that at most.
+//!
+//! **Never lost, never twice.** A player has a counter for each day; one has an id of its own, what was counted
+//! (`total_ms`) and how much of that is in the outbox (`sent_ms`). Both only rise. What is taken from a counter
+//! goes this way:
+//!
+//! 1. An entry of the outbox is written. It has the counter's id, and `to_ms`: how far it takes the counter.
+//! 2. When it is on disk, `sent_ms` of the counter becomes `to_ms`, and the counters are written.
+//! 3. When these are on disk, the entry counts: it may be sent, and leave the outbox after that.
+//!
+//! A crash before 1. is on disk loses nothing, since nothing was taken. After it, an entry is found with a
+//! `to_ms` that its counter does not know: then 2. and 3. are done again. An entry cannot leave the outbox
+//! before 3., so `sent_ms` never falls behind what was sent. A counter that is gone from the file, because all
+//! of it was sent on an earlier day, or because it was never written, has no time that could be sent again.
+//! What a lost reply means for an entry is up to `outbox::kinds`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::commands::Order;
+use super::orders::{Command, Target};
+use super::records::ServerRecord;
+use super::words::Problem;
+use super::{Answer, Cx, Message, Subject, unavailable};
+use crate::config;
+use crate::core::deadlines::Expiring;
+use crate::core::outbox::{Change, EntryId, NewEntry, Playtime, Series, State};
+use crate::core::roster::Person;
+use crate::core::servers::ServerId;
+use crate::jobs::store::{Content, Shelf};
+use crate::limits;
+use crate::protocol::backend::{
+    Attribute, Failure, FailureKind, NewAttribute, PLAYTIME, Reply, Request,
+};
+use crate::protocol::steam_id::SteamId;
+use crate::protocol::uuid::Uuid;
+
+/// The file of the attribute, and how the names of those of counters begin.
+const DEFINITION: &str = "playtime-definition";
+const COUNTERS: &str = "playtime-";
+/// The form of the latter.
+const VERSION: u64 = 1;
+const DAY_MS: i64 = 86_400_000;
+/// The engine's number of the team of those who watch.
+const SPECTATORS: i64 = 1;
+
+#[derive(Default)]
+pub struct Playtimes {
+    config: config::Playtime,
+    /// By bundle.
+    counters: BTreeMap<Uuid, Counters>,
+    /// Players who are on.
+    watched: BTreeMap<SteamId, Watch>,
+    /// Somebody may have come.
+    look: bool,
+    step_due_ms: u64,
+    attribute: Option<Attribute>,
+    attribute_busy: bool,
+    /// When what was counted is sent next, and what of it is not in the outbox yet.
+    round_due_ms: u64,
+    wanted: BTreeSet<(Uuid, Key)>,
+    /// What an earlier run has left in the outbox was compared with the counters.
+    is_settled: bool,
+    questions: Expiring<u64, Question>,
+    last: u64,
+}
+
+/// A player on a day, in days since 1970 by the backend's clock, UTC.
+type Key = (SteamId, i64);
+
+/// Where a player is, and until when that was counted, on the daemon's clock.
+struct Watch {
+    server: ServerId,
+    bundle: Uuid,
+    since_ms: u64,
+}
+
+/// Those of one bundle.
+#[derive(Default)]
+struct Counters {
+    all: BTreeMap<Key, Counter>,
+    /// Since they were written.
+    changed: bool,
+    write_due_ms: u64,
+    /// How many entries are being written, and those that count when the counters are on disk.
+    entering: usize,
+    accepted: Vec<EntryId>,
+    /// That there is no room was reported.
+    full: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Counter {
+    id: u64,
+    steam: SteamId,
+    day: i64,
+    /// The last moment of it, unix seconds.
+    last_s: i64,
+    total_ms: u64,
+    /// Of that, what is in the outbox, or was.
+    sent_ms: u64,
+    /// It is being written into the outbox.
+    #[serde(skip)]
+    is_entering: bool,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    version: u64,
+    counters: Vec<Counter>,
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    version: u64,
+    counters: Vec<&'a Counter>,
+}
+
+struct Question {
+    order: Order,
+    steam: SteamId,
+    name: String,
+    requested: bool,
+    /// The backend did not know the user, who was looked up again.
+    again: bool,
+}
+
+pub enum Ticket {
+    Attribute,
+    NewAttribute,
+    Question(u64),
+    /// An entry, its counter in a bundle, and how far that was taken.
+    Entry(EntryId, (Uuid, Key), u64),
+    /// The counters of a bundle, with the entries that count then.
+    Counters(Uuid, Vec<EntryId>),
+}
+
+impl Counters {
+    /// Entries come in numbers, and the counters are written once for all of them.
+    fn may_write(&self) -> bool {
+        self.changed && self.entering == 0
+    }
+}
+
+impl Counter {
+    /// What can be sent: the backend gets whole millionths of an hour, and the rest stays.
+    fn unsent_ms(&self) -> u64 {
+        let ms = self.total_ms - self.sent_ms;
+        ms - ms % limits::PLAYTIME_QUANTUM_MS
+    }
+}
+
+impl Subject for Playtimes {
+    type Ticket = Ticket;
+
+    fn configure(&mut self, config: &config::Vyhub) {
+        self.config = config.playtime;
+    }
+
+    fn restore(&mut self, name: &str, text: &str, cx: &mut Cx<'_>) -> serde_json::Result<()> {
+        if name == DEFINITION {
+            self.attribute = Some(serde_json::from_str(text)?);
+        } else if let Some(bundle) = name.strip_prefix(COUNTERS).and_then(|id| id.parse().ok()) {
+            let document = match serde_json::from_str::<Document>(text) {
+                Ok(document) if document.version == VERSION => document,
+                _ => {
+                    log::error!(
+                        "vyhub/{name}.json is set aside, since it cannot be read: what players were on, and VyHub \
+                         does not have yet, is in it"
+                    );
+                    cx.store(Shelf::Cache, name.into(), Some(Content::SetAside), None);
+                    return Ok(());
+                }
+            };
+            let keyed = document.counters.into_iter().map(|counter| {
+                let sane_ms = counter.total_ms.max(counter.sent_ms);
+                let counter = Counter {
+                    total_ms: sane_ms,
+                    ..counter
+                };
+                ((counter.steam, counter.day), counter)
+            });
+            self.counters.entry(bundle).or_default().all = keyed.collect();
+        }
+        Ok(())
+    }
+
+    fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
+        match message {
+            Message::BansChanged => self.look = true,
+            Message::Left(server, person) => self.left(*server, person, cx),
+            Message::Stopping => {
+                self.step(cx);
+                self.write(true, cx);
+            }
+            Message::Order(order) => {
+                if let Command::Playtime { who } = &order.command
+                    && let Err(problem) = self.ask(order, who.as_ref(), cx)
+                {
+                    cx.refuse(order, &problem);
+                }
+            }
+            Message::User(steam) => self.request(*steam, cx),
+            Message::NoUser(steam, failure) => {
+                let waits = |_: &u64, it: &Question| it.steam == *steam && !it.requested;
+                for (_, question) in self.questions.remove_where(waits) {
+                    cannot_say(&question.order, &failure.why, cx);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_reply(&mut self, ticket: Ticket, reply: Answer, cx: &mut Cx<'_>) {
+        match ticket {
+            Ticket::Attribute => self.attribute_replied(reply, true, cx),
+            Ticket::NewAttribute => self.attribute_replied(reply, false, cx),
+            Ticket::Question(number) => self.question_replied(number, reply, cx),
+            Ticket::Entry(..) | Ticket::Counters(..) => {}
+        }
+    }
+
+    fn on_stored(&mut self, ticket: Ticket, result: Result<(), String>, cx: &mut Cx<'_>) {
+        match ticket {
+            Ticket::Entry(id, of, to_ms) => self.entry_stored(id, of, to_ms, result, cx),
+            Ticket::Counters(bundle, ids) => self.counters_stored(bundle, ids, result, cx),
+            Ticket::Attribute | Ticket::NewAttribute | Ticket::Question(_) => {}
+        }
+    }
+
+    fn advance(&mut self, cx: &mut Cx<'_>) {
+        if !self.is_settled {
+            self.is_settled = true;
+            self.settle(cx);
+        }
+        if self.look || (self.step_due_ms <= cx.now.mono_ms && !self.watched.is_empty()) {
+            self.step(cx);
+        }
+        self.begin_round(cx);
+        self.fill_outbox(cx);
+        self.write(false, cx);
+        while let Some((_, question)) = self.questions.pop_due(cx.now.mono_ms) {
+            cannot_say(&question.order, "VyHub has not answered in time", cx);
+        }
+    }
+
+    fn next_due(&self, cx: &Cx<'_>) -> Option<u64> {
+        let step = (!self.watched.is_empty()).then_some(self.step_due_ms);
+        let is_ready = cx.records.ready().next().is_some() && !self.attribute_busy;
+        let round = is_ready.then_some(self.round_due_ms);
+        let counters = self.counters.values();
+        let write = counters.filter_map(|of| of.may_write().then_some(of.write_due_ms));
+        let dues = [step, round, self.questions.next_due()];
+        dues.into_iter().flatten().chain(write).min()
+    }
+}
+
+/// What is counted.
+impl Playtimes {
+    /// Counts for those who are on, until the last sign of each server.
+    fn step(&mut self, cx: &mut Cx<'_>) {
+        self.look = false;
+        self.step_due_ms = cx.now.mono_ms + limits::PLAYTIME_STEP_MS;
+        if !self.config.enabled {
+            return;
+        }
+        // Who has changed the server may be on the old one's list for a while: the last arrival counts.
+        let mut present: BTreeMap<SteamId, (i64, ServerId, Uuid, u64)> = BTreeMap::new();
+        for (server, bundle) in cx.records.enforced() {
+            let Some(game) = cx.servers.get(server) else {
+                continue;
+            };
+            let sign_ms = game.roster.last_sign_ms().unwrap_or(0);
+            for person in game.roster.people().filter(|it| self.config.counts(it)) {
+                let Some(steam) = person.steam else { continue };
+                let here = (person.since_ms, server, bundle, sign_ms);
+                let known = present.entry(steam).or_insert(here);
+                if known.0 < here.0 {
+                    *known = here;
+                }
+            }
+        }
+        self.watched.retain(|steam, _| present.contains_key(steam));
+        for (steam, (_, server, bundle, sign_ms)) in present {
+            let since_ms = cx.now.mono_ms;
+            let watch = self.watched.entry(steam).or_insert(Watch {
+                server,
+                bundle,
+                since_ms,
+            });
+            if (watch.server, watch.bundle) != (server, bundle) {
+                *watch = Watch {
+                    server,
+                    bundle,
+                    since_ms,
+                };
+            }
+            let from_ms = watch.since_ms;
+            if from_ms < sign_ms {
+                watch.since_ms = sign_ms;
+                self.count((steam, bundle), from_ms, sign_ms, cx);
+            }
+        }
+    }
+
+    fn left(&mut self, server: ServerId, person: &Person, cx: &mut Cx<'_>) {
+        let Some(steam) = person.steam else { return };
+        let game = cx.servers.get(server);
+        let still_on = game.is_some_and(|game| game.roster.by_steam(steam).is_some());
+        let is_watched = self
+            .watched
+            .get(&steam)
+            .is_some_and(|it| it.server == server);
+        if still_on || !is_watched {
+            return;
+        }
+        let sign_ms = game.and_then(|game| game.roster.last_sign_ms());
+        if let Some(watch) = self.watched.remove(&steam) {
+            let until_ms = sign_ms.unwrap_or(0).min(cx.now.mono_ms);
+            self.count((steam, watch.bundle), watch.since_ms, until_ms, cx);
+        }
+    }
+
+    /// A player was on between these moments of the daemon's clock.
+    fn count(&mut self, of: (SteamId, Uuid), from_ms: u64, until_ms: u64, cx: &mut Cx<'_>) {
+        let ms = until_ms.saturating_sub(from_ms);
+        if ms == 0 || ms > limits::ROSTER_LIVE_MS {
+            return;
+        }
+        let ago_ms = (cx.now.mono_ms - until_ms) as i64;
+        let end_ms = cx.time_s().saturating_mul(1_000).saturating_sub(ago_ms);
+        let begin_ms = end_ms.saturating_sub(ms as i64);
+        let midnight_ms = end_ms.div_euclid(DAY_MS) * DAY_MS;
+        if begin_ms < midnight_ms {
+            self.add(of, midnight_ms - 1, (midnight_ms - begin_ms) as u64, cx);
+        }
+        let today_ms = end_ms - begin_ms.max(midnight_ms);
+        if today_ms > 0 {
+            self.add(of, end_ms, today_ms as u64, cx);
+        }
+    }
+
+    fn add(&mut self, (steam, bundle): (SteamId, Uuid), end_ms: i64, ms: u64, cx: &mut Cx<'_>) {
+        let counters = self.counters.entry(bundle).or_default();
+        let key = (steam, end_ms.div_euclid(DAY_MS));
+        if counters.all.len() >= limits::PLAYTIME_COUNTERS_MAX && !counters.all.contains_key(&key) {
+            if !std::mem::replace(&mut counters.full, true) {
+                log::error!(
+                    "playtime of {} players and days waits for VyHub: that of others is not counted until \
+                     some of it is sent",
+                    limits::PLAYTIME_COUNTERS_MAX
+                );
+            }
+            return;
+        }
+        let counter = counters.all.entry(key).or_insert_with(|| Counter {
+            id: (cx.now.wall_s as u64) << 31 | cx.backend.pace.draw(),
+            steam,
+            day: key.1,
+            last_s: 0,
+            total_ms: 0,
+            sent_ms: 0,
+            is_entering: false,
+        });
+        counter.total_ms += ms;
+        counter.last_s = end_ms.div_euclid(1_000);
+        if !std::mem::replace(&mut counters.changed, true) {
+            counters.write_due_ms = cx.now.mono_ms + limits::PLAYTIME_WRITE_MS;
+        }
+    }
+
+    /// Writes counters that have changed, where it is time to.
+    fn write(&mut self, all: bool, cx: &mut Cx<'_>) {
+        for (bundle, counters) in &mut self.counters {
+            let due = counters.may_write() && counters.write_due_ms <= cx.now.mono_ms;
+            let wanted = due || (all && counters.changed);
+            if !wanted {
+                continue;
+            }
+            counters.changed = false;
+            let text = serde_json::to_string(&Written {
+                version: VERSION,
+                counters: counters.all.values().collect(),
+            });
+            let content = Some(Content::Json(text.unwrap_or_default()));
+            let ids = std::mem::take(&mut counters.accepted);
+            let ticket = super::Ticket::Playtime(Ticket::Counters(*bundle, ids));
+            cx.store(
+                Shelf::Cache,
+                format!("{COUNTERS}{bundle}"),
+                content,
+                Some(ticket),
+            );
+        }
+    }
+
+    fn counters_stored(
+        &mut self,
+        bundle: Uuid,
+        ids: Vec<EntryId>,
+        result: Result<(), String>,
+        cx: &mut Cx<'_>,
+    ) {
+        let counters = self.counters.entry(bundle).or_default();
+        if let Err(why) = result {
+            log::error!("playtime cannot be written down: {why}");
+            counters.accepted.extend(ids);
+            counters.changed = true;
+            counters.write_due_ms = cx.now.mono_ms + limits::PLAYTIME_WRITE_MS;
+            return;
+        }
+        for id in ids {
+            cx.outbox.stored(id);
+        }
+        let today = cx.time_s().div_euclid(DAY_MS / 1_000);
+        let before = counters.all.len();
+        counters.all.retain(|(_, day), counter| {
+            *day >= today || counter.is_entering || counter.unsent_ms() > 0
+        });
+        if counters.all.len() < before {
+            counters.full = false;
+            counters.changed = true;
+            counters.write_due_ms = cx.now.mono_ms + limits::PLAYTIME_WRITE_MS;
+        }
+    }
+}
+
+/// What is sent.
+impl Playtimes {
+    /// Entries of an earlier run count once their counters know of them on disk.
+    fn settle(&mut self, cx: &mut Cx<'_>) {
+        let mut known = Vec::new();
+        for entry in cx.outbox.all() {
+            let Change::Playtime(change) = &entry.change else {
+                continue;
+            };
+            let counters = self.counters.get_mut(&entry.bundle);
+            let behind = counters.and_then(|counters| {
+                let mut all = counters.all.values_mut();
+                let counter = all.find(|counter| counter.id == change.counter)?;
+                if counter.sent_ms >= change.to_ms {
+                    return None;
+                }
+                counter.sent_ms = change.to_ms;
+                counter.total_ms = counter.total_ms.max(change.to_ms);
+                counters.changed = true;
+                counters.accepted.push(entry.id);
+                Some(())
+            });
+            if behind.is_none() {
+                known.push(entry.id);
+            }
+        }
+        for id in known {
+            cx.outbox.stored(id);
+        }
+    }
+
+    /// Has what was counted sent, every hour and at the start, as soon as the attribute is known.
+    fn begin_round(&mut self, cx: &mut Cx<'_>) {
+        let is_ready = cx.records.ready().next().is_some();
+        if !is_ready || self.attribute_busy || self.round_due_ms > cx.now.mono_ms {
+            return;
+        }
+        if !cx.backend.is_reachable() {
+            self.round_due_ms = cx.backend.again_ms(limits::VYHUB_ROUND_MS, cx.now);
+            return;
+        }
+        self.round_due_ms = cx.now.mono_ms + limits::PLAYTIME_ROUND_MS;
+        let mut counters = self.counters.values().flat_map(|of| of.all.values());
+        if counters.any(|counter| counter.unsent_ms() > 0) {
+            self.attribute_busy = true;
+            let ticket = super::Ticket::Playtime(Ticket::Attribute);
+            cx.request(ticket, Request::FindAttribute(PLAYTIME));
+        }
+    }
+
+    fn attribute_replied(&mut self, reply: Answer, may_make: bool, cx: &mut Cx<'_>) {
+        self.attribute_busy = false;
+        match reply {
+            Ok(Reply::Attribute(attribute)) => {
+                if self.attribute.as_ref() != Some(&attribute) {
+                    let text = serde_json::to_string_pretty(&attribute).unwrap_or_default();
+                    let content = Some(Content::Json(text));
+                    cx.store(Shelf::Cache, DEFINITION.into(), content, None);
+                    readdress(attribute.id, cx);
+                }
+                self.attribute = Some(attribute);
+                self.want_all();
+            }
+            Err(failure) if failure.kind == FailureKind::NotFound && may_make => {
+                self.attribute_busy = true;
+                let attribute = NewAttribute {
+                    name: PLAYTIME,
+                    title: "Play Time",
+                    unit: "HOURS",
+                };
+                let ticket = super::Ticket::Playtime(Ticket::NewAttribute);
+                cx.request(ticket, Request::CreateAttribute(attribute));
+            }
+            // What was known holds.
+            Err(failure) if failure.is_refusal() && self.attribute.is_some() => self.want_all(),
+            Err(failure) => {
+                cx.backend.report_refusal(&failure, cx.now);
+                if !failure.is_trouble() {
+                    log::warn!("playtime is not sent: VyHub gives no attribute for it ({failure})");
+                }
+                self.round_due_ms = cx.backend.again_ms(limits::VYHUB_ROUND_MS, cx.now);
+            }
+            Ok(_) => self.round_due_ms = cx.backend.again_ms(limits::VYHUB_ROUND_MS, cx.now),
+        }
+    }
+
+    /// All that is counted so far is to be sent, if the attribute adds it up.
+    fn want_all(&mut self) {
+        if self.attribute.as_ref().is_some_and(|it| !it.accumulated) {
+            log::error!(
+                "VyHub's attribute \"{PLAYTIME}\" is not of the type ACCUMULATED: playtime cannot be added to \
+                 it, so none is sent; change it there, or delete it, and vpid makes another"
+            );
+            return;
+        }
+        for (bundle, counters) in &self.counters {
+            let unsent = counters.all.iter().filter(|(_, it)| it.unsent_ms() > 0);
+            self.wanted.extend(unsent.map(|(key, _)| (*bundle, *key)));
+        }
+    }
+
+    /// Puts what is to be sent into the outbox, a part of it at a time.
+    fn fill_outbox(&mut self, cx: &mut Cx<'_>) {
+        if self.wanted.is_empty() || !cx.backend.is_reachable() {
+            return;
+        }
+        let Some(attribute) = self.attribute.as_ref().map(|attribute| attribute.id) else {
+            return;
+        };
+        let (open, dead) = cx.outbox.counts_of(Series::Playtime);
+        if dead >= limits::OUTBOX_PLAYTIME_DEAD_MAX {
+            // It stays in its counters, and is looked at again in the next round.
+            self.wanted.clear();
+            return log::error!(
+                "{dead} entries of playtime are dead letters, so no more of it is sent: see `vpid queue list`; what \
+                 is retried or dropped makes room"
+            );
+        }
+        // The counters are written with each filling.
+        if open > limits::OUTBOX_PLAYTIME_MAX / 2 {
+            return;
+        }
+        let mut room = limits::OUTBOX_PLAYTIME_MAX - open;
+        while room > 0
+            && let Some(next) = self.wanted.pop_first()
+        {
+            room -= 1;
+            self.send(next, attribute, cx);
+        }
+    }
+
+    fn send(&mut self, (bundle, key): (Uuid, Key), attribute: Uuid, cx: &mut Cx<'_>) {
+        let Some(Counters { all, entering, .. }) = self.counters.get_mut(&bundle) else {
+            return;
+        };
+        let Some(counter) = all.get_mut(&key) else {
+            return;
+        };
+        let ms = counter.unsent_ms();
+        if ms == 0 || counter.is_entering || is_waiting(counter, cx) {
+            return;
+        }
+        let records = || cx.records.all().iter();
+        let is_of = |record: &&ServerRecord| record.bundle().is_some_and(|it| it.id == bundle);
+        // A server may be in another bundle by now.
+        let record = records().find(is_of).or_else(|| records().next());
+        let Some(server) = record.map(|record| record.id) else {
+            return;
+        };
+        let to_ms = counter.sent_ms + ms;
+        let new = NewEntry {
+            change: Change::Playtime(Playtime {
+                attribute,
+                date: Timestamp::from_second(counter.last_s).unwrap_or(Timestamp::UNIX_EPOCH),
+                counter: counter.id,
+                to_ms,
+                ms,
+                before: None,
+            }),
+            server,
+            bundle,
+            steam: key.0,
+            name: cx
+                .present_name(key.0)
+                .unwrap_or_else(|| cx.name_of(bundle, key.0)),
+            issuer: None,
+            call: None,
+        };
+        // Where there is no room, the next round has it.
+        if let Some(id) = cx.add_entry(new) {
+            counter.is_entering = true;
+            *entering += 1;
+            let ticket = Ticket::Entry(id, (bundle, key), to_ms);
+            cx.store_entry(id, Some(super::Ticket::Playtime(ticket)));
+        }
+    }
+
+    fn entry_stored(
+        &mut self,
+        id: EntryId,
+        (bundle, key): (Uuid, Key),
+        to_ms: u64,
+        result: Result<(), String>,
+        cx: &mut Cx<'_>,
+    ) {
+        let counters = self.counters.entry(bundle).or_default();
+        counters.entering = counters.entering.saturating_sub(1);
+        let counter = counters.all.get_mut(&key);
+        if let Err(why) = result {
+            cx.outbox.remove(id);
+            if let Some(counter) = counter {
+                counter.is_entering = false;
+            }
+            return log::error!("playtime is not sent yet: it cannot be written down ({why})");
+        }
+        if let Some(counter) = counter {
+            counter.is_entering = false;
+            counter.sent_ms = to_ms;
+        }
+        counters.accepted.push(id);
+        counters.changed = true;
+        counters.write_due_ms = cx.now.mono_ms;
+    }
+}
+
+/// What players and scripts ask.
+impl Playtimes {
+    fn ask(&mut self, order: &Order, who: Option<&Target>, cx: &mut Cx<'_>) -> Result<(), Problem> {
+        let asker = order.player.as_ref();
+        let (steam, name) = match (who, asker) {
+            (Some(who), Some(_)) => cx.known_target(order.server, order.bundle, who)?,
+            (Some(who), None) => cx.target(order.server, order.bundle, who)?,
+            (None, Some(player)) => (player.steam, player.name.clone()),
+            (None, None) => return Ok(()),
+        };
+        if self.questions.len() >= limits::ORDERS_MAX {
+            cannot_say(order, "too many wait for VyHub", cx);
+            return Ok(());
+        }
+        self.last += 1;
+        let question = Question {
+            order: order.clone(),
+            steam,
+            name,
+            requested: false,
+            again: false,
+        };
+        let due_ms = order.call.as_ref().map(|call| call.due_ms);
+        let due_ms = due_ms.unwrap_or(cx.now.mono_ms + limits::QUESTION_PATIENCE_MS);
+        self.questions.insert(self.last, question, due_ms);
+        match cx.directory.user(steam) {
+            Some(_) => self.request(steam, cx),
+            None => cx.directory.want_user(steam, cx.now),
+        }
+        Ok(())
+    }
+
+    /// The user of questions is known.
+    fn request(&mut self, steam: SteamId, cx: &mut Cx<'_>) {
+        let Some(user) = cx.directory.user(steam).map(|user| user.id) else {
+            return;
+        };
+        let waits = |(_, it): &(&u64, &Question)| it.steam == steam && !it.requested;
+        let waiting: Vec<u64> = self
+            .questions
+            .iter()
+            .filter(waits)
+            .map(|it| *it.0)
+            .collect();
+        for number in waiting {
+            let Some(question) = self.questions.get_mut(number) else {
+                continue;
+            };
+            question.requested = true;
+            let bundle = question.order.bundle;
+            let ticket = super::Ticket::Playtime(Ticket::Question(number));
+            cx.request(ticket, Request::AttributesOfUser { user, bundle });
+        }
+    }
+
+    fn question_replied(&mut self, number: u64, reply: Answer, cx: &mut Cx<'_>) {
+        if let Err(failure) = &reply
+            && failure.kind == FailureKind::NotFound
+            && let Some(question) = self.questions.get_mut(number)
+            && !std::mem::replace(&mut question.again, true)
+        {
+            question.requested = false;
+            return cx.directory.forget(question.steam, cx.now);
+        }
+        let Some(Question {
+            order, steam, name, ..
+        }) = self.questions.remove(number)
+        else {
+            return;
+        };
+        let failure = match &reply {
+            Ok(Reply::Attributes(all)) => {
+                let kept = all
+                    .get(PLAYTIME)
+                    .map_or(Ok(0.0), |hours| hours.parse::<f64>());
+                match kept {
+                    Ok(hours) => {
+                        let unsent_ms = self.unsent_ms(order.bundle, steam, &reply, cx);
+                        return say(&order, (steam, &name), hours, unsent_ms, cx);
+                    }
+                    Err(_) => Failure::unclear("VyHub has no number as the playtime"),
+                }
+            }
+            Ok(_) => Failure::unclear("a strange reply"),
+            Err(failure) => failure.clone(),
+        };
+        cannot_say(&order, &failure.why, cx);
+    }
+
+    /// What a player has that is not in this reply of the backend.
+    fn unsent_ms(&mut self, bundle: Uuid, steam: SteamId, reply: &Answer, cx: &mut Cx<'_>) -> u64 {
+        self.step(cx);
+        let counters = self.counters.get(&bundle).into_iter();
+        let counters = counters.flat_map(|of| of.all.range((steam, i64::MIN)..=(steam, i64::MAX)));
+        let counted_ms: u64 = counters.map(|(_, it)| it.total_ms - it.sent_ms).sum();
+        let on_the_way = cx.outbox.of(steam).filter_map(|entry| {
+            let Change::Playtime(playtime) = &entry.change else {
+                return None;
+            };
+            let there = reply.as_ref().is_ok_and(|reply| {
+                entry.state == State::Sending && entry.change.was_added(entry, reply)
+            });
+            let counts = entry.is_open() && entry.bundle == bundle && !there;
+            counts.then_some(playtime.ms)
+        });
+        counted_ms + on_the_way.sum::<u64>()
+    }
+}
+
+/// The attribute is another one: what is to be added to the one that is gone, is added to this.
+fn readdress(attribute: Uuid, cx: &mut Cx<'_>) {
+    let ids: Vec<EntryId> = cx.outbox.all().map(|entry| entry.id).collect();
+    for id in ids {
+        let entry = cx.outbox.get_mut(id).filter(|it| it.state != State::Done);
+        if let Some(Change::Playtime(playtime)) = entry.map(|entry| &mut entry.change)
+            && std::mem::replace(&mut playtime.attribute, attribute) != attribute
+        {
+            cx.store_entry(id, None);
+        }
+    }
+}
+
+/// Whether an earlier part of a counter is still on its way.
+fn is_waiting(counter: &Counter, cx: &Cx<'_>) -> bool {
+    let mut open = cx.outbox.of(counter.steam).filter(|entry| entry.is_open());
+    open.any(|entry| matches!(&entry.change, Change::Playtime(it) if it.counter == counter.id))
+}
+
+/// Answers a question.
+fn say(order: &Order, who: (SteamId, &str), hours: f64, unsent_ms: u64, cx: &mut Cx<'_>) {
+    let unsent = unsent_ms as f64 / 3_600_000.0;
+    let all = (hours + unsent).max(0.0);
+    if let Some(call) = &order.call {
+        let value = json!({"player": who.0, "hours": all, "unsent_hours": unsent});
+        cx.respond(call.id, Ok(value));
+    } else if let Some(player) = &order.player {
+        let time = cx.words.length(Some((all * 3_600.0) as u64));
+        cx.answer(player, "playtime", &[("player", who.1), ("time", &time)]);
+    }
+}
+
+fn cannot_say(order: &Order, why: &str, cx: &mut Cx<'_>) {
+    if let Some(call) = &order.call {
+        cx.respond(call.id, Err(unavailable(why)));
+    } else if let Some(player) = &order.player {
+        cx.answer(player, "playtime_away", &[]);
+    }
+}
+
+impl config::Playtime {
+    fn counts(self, person: &Person) -> bool {
+        !person.bot && (self.count_spectators || person.team != SPECTATORS)
+    }
+}
+
+#[cfg(test)]
+mod tests;
