@@ -22,7 +22,7 @@ use crate::core::outbox::{
     Change, Comparison, Entry, EntryId, Issuer, NewEntry, Origin, QueueError, Series, State,
 };
 use crate::core::servers::ServerId;
-use crate::jobs::store::{Content, Shelf};
+use crate::jobs::store::{Content, Shelf, StoreError};
 use crate::limits;
 use crate::protocol::backend::{Failure, FailureKind, Lacking, Membership, Reply, Request};
 use crate::protocol::call_error::CallError;
@@ -243,12 +243,12 @@ impl Subject for Changes {
         }
     }
 
-    fn on_stored(&mut self, ticket: Ticket, result: Result<(), String>, cx: &mut Cx<'_>) {
+    fn on_stored(&mut self, ticket: Ticket, result: Result<(), StoreError>, cx: &mut Cx<'_>) {
         match ticket {
             Ticket::Stored(id) => self.stored(id, result, cx),
             Ticket::Marked(id) => match result {
                 Ok(()) => self.post(id, cx),
-                Err(why) => self.unsent(id, why, cx),
+                Err(why) => self.unsent(id, why.to_string(), cx),
             },
             Ticket::Ended(id) => cx.outbox.recorded(id, result.is_ok(), cx.now),
             // Where it is not on disk, it is found by comparing after a crash.
@@ -293,7 +293,7 @@ impl Changes {
     }
 
     /// An entry is on disk and counts from now on; or it could not be written, and never was.
-    fn stored(&mut self, id: EntryId, result: Result<(), String>, cx: &mut Cx<'_>) {
+    fn stored(&mut self, id: EntryId, result: Result<(), StoreError>, cx: &mut Cx<'_>) {
         if let Err(why) = result {
             let Some(entry) = cx.outbox.remove(id) else {
                 return;

@@ -47,7 +47,7 @@ use super::servers::{NotSent, ServerId, Servers};
 use super::{Effect, Now, Timer};
 use crate::config::{self, Config};
 use crate::jobs::CallId;
-use crate::jobs::store::{Content, Found, Shelf, Write, Written};
+use crate::jobs::store::{Content, Found, Shelf, StoreError, Write, Written};
 use crate::protocol::backend::{Done, Failure, Reply, Request};
 use crate::protocol::call_error::CallError;
 use crate::protocol::console::Command as ConsoleCommand;
@@ -80,7 +80,13 @@ trait Subject {
     }
     fn on_message(&mut self, _message: &Message, _cx: &mut Cx<'_>) {}
     fn on_reply(&mut self, _ticket: Self::Ticket, _reply: Answer, _cx: &mut Cx<'_>) {}
-    fn on_stored(&mut self, _ticket: Self::Ticket, _result: Result<(), String>, _cx: &mut Cx<'_>) {}
+    fn on_stored(
+        &mut self,
+        _ticket: Self::Ticket,
+        _result: Result<(), StoreError>,
+        _cx: &mut Cx<'_>,
+    ) {
+    }
     /// A console has run a command, or not.
     fn on_command(
         &mut self,
@@ -141,7 +147,7 @@ macro_rules! subjects {
                 }
             }
 
-            fn on_stored(&mut self, ticket: Ticket, result: Result<(), String>, cx: &mut Cx<'_>) {
+            fn on_stored(&mut self, ticket: Ticket, result: Result<(), StoreError>, cx: &mut Cx<'_>) {
                 match ticket {
                     $(Ticket::$Name(ticket) => self.$field.on_stored(ticket, result, cx),)*
                 }
@@ -474,8 +480,7 @@ impl Community {
         let Some(ticket) = inner.backend.take(written.ticket) else {
             return;
         };
-        let result = written.result.map_err(|error| error.to_string());
-        subjects.on_stored(ticket, result, &mut inner);
+        subjects.on_stored(ticket, written.result, &mut inner);
         self.advance(cx);
     }
 

@@ -35,7 +35,7 @@ use crate::core::deadlines::Expiring;
 use crate::core::outbox::{Change, EntryId, NewEntry, Playtime, Series, State};
 use crate::core::roster::Person;
 use crate::core::servers::ServerId;
-use crate::jobs::store::{Content, Shelf};
+use crate::jobs::store::{Content, Shelf, StoreError};
 use crate::limits;
 use crate::protocol::backend::{
     Attribute, Failure, FailureKind, NewAttribute, PLAYTIME, Reply, Request,
@@ -228,7 +228,7 @@ impl Subject for Playtimes {
         }
     }
 
-    fn on_stored(&mut self, ticket: Ticket, result: Result<(), String>, cx: &mut Cx<'_>) {
+    fn on_stored(&mut self, ticket: Ticket, result: Result<(), StoreError>, cx: &mut Cx<'_>) {
         match ticket {
             Ticket::Entry(id, of, to_ms) => self.entry_stored(id, of, to_ms, result, cx),
             Ticket::Counters(bundle, ids) => self.counters_stored(bundle, ids, result, cx),
@@ -406,7 +406,7 @@ impl Playtimes {
         &mut self,
         bundle: Uuid,
         ids: Vec<EntryId>,
-        result: Result<(), String>,
+        result: Result<(), StoreError>,
         cx: &mut Cx<'_>,
     ) {
         let counters = self.counters.entry(bundle).or_default();
@@ -615,7 +615,7 @@ impl Playtimes {
         id: EntryId,
         (bundle, key): (Uuid, Key),
         to_ms: u64,
-        result: Result<(), String>,
+        result: Result<(), StoreError>,
         cx: &mut Cx<'_>,
     ) {
         let counters = self.counters.entry(bundle).or_default();

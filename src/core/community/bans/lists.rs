@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::{Answer, Cx, Message, Subject, Ticket};
 use crate::core::Now;
-use crate::jobs::store::{Content, Shelf};
+use crate::jobs::store::{Content, Shelf, StoreError};
 use crate::limits;
 use crate::protocol::backend::{BanList, Reply, Request};
 use crate::protocol::uuid::Uuid;
@@ -150,7 +150,7 @@ impl Subject for Fetches {
         }
     }
 
-    fn on_stored(&mut self, asked: Asked, result: Result<(), String>, cx: &mut Cx<'_>) {
+    fn on_stored(&mut self, asked: Asked, result: Result<(), StoreError>, cx: &mut Cx<'_>) {
         if result.is_ok() {
             cx.send(Message::Listed(asked.bundle, asked.at_ms));
         } else if let Some(bundle) = cx.lists.by_bundle.get_mut(&asked.bundle) {

@@ -19,7 +19,7 @@ use super::{Answer, Cx, Message, Subject};
 use crate::config;
 use crate::core::message::NotDone;
 use crate::core::servers::ServerId;
-use crate::jobs::store::{Content, Shelf};
+use crate::jobs::store::{Content, Shelf, StoreError};
 use crate::limits;
 use crate::protocol::backend::{
     Activity, Failure, FailureKind, Group, Listing, Membership, Reply, Request,
@@ -138,7 +138,7 @@ impl Subject for Groups {
         }
     }
 
-    fn on_stored(&mut self, ticket: Ticket, result: Result<(), String>, cx: &mut Cx<'_>) {
+    fn on_stored(&mut self, ticket: Ticket, result: Result<(), StoreError>, cx: &mut Cx<'_>) {
         match ticket {
             Ticket::Kept(bundle) => self.members.kept(bundle, result.is_ok(), cx.now.mono_ms),
             Ticket::Admins => self.sourcemod.written(result, cx),

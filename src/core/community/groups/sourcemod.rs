@@ -8,7 +8,7 @@ use super::members::Members;
 use crate::config;
 use crate::core::community::Cx;
 use crate::core::servers::ServerId;
-use crate::jobs::store::{Content, Shelf};
+use crate::jobs::store::{Content, Shelf, StoreError};
 use crate::limits;
 use crate::protocol::admins_file::{Grant, lines};
 use crate::protocol::console::Command;
@@ -28,7 +28,7 @@ pub struct SourceMod {
     /// When it is written again that could not be.
     again_ms: Option<u64>,
     /// What the log has of that.
-    reported: Option<String>,
+    reported: Option<StoreError>,
     /// Servers that have not read the file yet.
     to_reload: BTreeSet<ServerId>,
     reload_ms: u64,
@@ -80,7 +80,7 @@ impl SourceMod {
         cx.store(Shelf::Admins, "admins".into(), content, Some(ticket));
     }
 
-    pub fn written(&mut self, result: Result<(), String>, cx: &mut Cx<'_>) {
+    pub fn written(&mut self, result: Result<(), StoreError>, cx: &mut Cx<'_>) {
         self.busy = false;
         match result {
             Ok(()) => {

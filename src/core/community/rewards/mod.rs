@@ -25,7 +25,7 @@ use crate::core::message::NotDone;
 use crate::core::outbox::Change;
 use crate::core::roster::Person;
 use crate::core::servers::ServerId;
-use crate::jobs::store::{Content, Shelf};
+use crate::jobs::store::{Content, Shelf, StoreError};
 use crate::limits;
 use crate::protocol::backend::{Reply, Request, Reward, RewardEvent};
 use crate::protocol::steam_id::SteamId;
@@ -213,7 +213,7 @@ impl Subject for Rewards {
         }
     }
 
-    fn on_stored(&mut self, asked: Asked, result: Result<(), String>, cx: &mut Cx<'_>) {
+    fn on_stored(&mut self, asked: Asked, result: Result<(), StoreError>, cx: &mut Cx<'_>) {
         if let Asked::Marked(server) = asked {
             self.marked(server, result, cx);
         }

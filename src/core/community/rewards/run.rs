@@ -9,7 +9,7 @@ use super::{Asked, Owed, Rewards};
 use crate::core::Now;
 use crate::core::message::NotDone;
 use crate::core::servers::{NotSent, ServerId};
-use crate::jobs::store::{Content, Shelf};
+use crate::jobs::store::{Content, Shelf, StoreError};
 use crate::limits;
 use crate::protocol::backend::Action;
 use crate::protocol::console::{Command, is_unknown};
@@ -213,7 +213,7 @@ impl Rewards {
     }
 
     /// The record is on disk, or could not be written.
-    pub fn marked(&mut self, server: ServerId, result: Result<(), String>, cx: &mut Cx<'_>) {
+    pub fn marked(&mut self, server: ServerId, result: Result<(), StoreError>, cx: &mut Cx<'_>) {
         let Some(running) = self.running(server) else {
             return;
         };
@@ -225,7 +225,12 @@ impl Rewards {
             && let Some(running) = self.end(server)
         {
             self.forget(running.key, cx);
-            self.fails(running.key, &running.task, Unfit::NotKept(why), cx.now);
+            self.fails(
+                running.key,
+                &running.task,
+                Unfit::NotKept(why.to_string()),
+                cx.now,
+            );
         }
     }
 
