@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Cx, Message, Subject, Ticket};
 use crate::core::servers::{ServerId, Servers};
-use crate::jobs::store::{Content, Shelf};
+use crate::jobs::store::{Content, Shelf, StoreError};
 use crate::limits;
 use crate::protocol::backend::{Bundle, Failure, Links, Reply, Request, Server};
 use crate::protocol::uuid::Uuid;
@@ -168,6 +168,8 @@ pub enum Step {
     Record,
     Bundle,
     Links,
+    /// All of it is on disk.
+    Stored,
 }
 
 impl Subject for Fetches {
@@ -235,6 +237,19 @@ impl Subject for Fetches {
         }
     }
 
+    /// A start while the backend is unreachable needs the record: it is fetched and written again soon.
+    fn on_stored(
+        &mut self,
+        (server, _): (ServerId, Step),
+        result: Result<(), StoreError>,
+        cx: &mut Cx<'_>,
+    ) {
+        if let (Err(error), Some(record)) = (result, cx.records.get_mut(server)) {
+            log::warn!("what VyHub has replied about a server is not on disk: {error}");
+            record.due_ms = record.due_ms.min(cx.now.mono_ms + limits::VYHUB_ROUND_MS);
+        }
+    }
+
     fn advance(&mut self, cx: &mut Cx<'_>) {
         for at in 0..cx.records.all.len() {
             let record = &mut cx.records.all[at];
@@ -279,7 +294,8 @@ fn fetched(server: ServerId, links: Option<Reply>, cx: &mut Cx<'_>) {
     let text = serde_json::to_string_pretty(&record.known).unwrap_or_default();
     let name = record.document_name();
     let first = record.worked.replace(true) != Some(true);
-    cx.store(Shelf::Cache, name, Some(Content::Json(text)), None);
+    let ticket = Ticket::Records((server, Step::Stored));
+    cx.store(Shelf::Cache, name, Some(Content::Json(text)), Some(ticket));
     if first {
         cx.life_cycle(server, "vyhub_api_ready", json!({}));
     }

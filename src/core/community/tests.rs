@@ -487,6 +487,21 @@ fn requests_that_get_no_reply_keep_their_places_for_a_while_only() {
 }
 
 #[test]
+fn a_record_of_a_server_that_a_full_disk_did_not_take_is_written_a_minute_later() {
+    let mut world = World::new();
+    world.is_full = true;
+    world.fair(300);
+    let is_kept = |world: &World| {
+        let mut kept = world.disk.keys();
+        kept.any(|(_, name)| name.starts_with("server"))
+    };
+    assert!(!is_kept(&world));
+    world.is_full = false;
+    world.fair(70);
+    assert!(is_kept(&world), "{:?}", world.disk.keys());
+}
+
+#[test]
 fn a_refusal_that_is_about_no_user_makes_reports_with_users_rare() {
     let mut world = World::new();
     world.fair(30);
