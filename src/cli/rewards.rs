@@ -1,4 +1,4 @@
-//! `vpid rewards`: what players are owed and have not got, and what an operator decides about it.
+//! `vpid rewards`: lists unfinished rewards, and executes or skips one for the operator.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -13,16 +13,16 @@ use crate::protocol::control::{Request, RewardsRequest, is_queue_id};
 
 pub(super) const COMMAND: Command = Command {
     name: "rewards",
-    summary: "what players are owed, and what is unclear about it",
+    summary: "list, execute and skip unfinished rewards",
     help: "\
-Shows the rewards of VyHub's shop that are not finished: open, unclear and failed ones. A running vpid is needed.
+Shows the rewards of VyHub's shop that are open, running, unclear, failed or unreported. Needs a running vpid.
 
 Usage: vpid rewards list [--json]    all of them
-       vpid rewards run ID           execute it, once more where it is unclear whether it was
+       vpid rewards run ID           execute it, even if it is unclear or was cut short
        vpid rewards skip ID          treat it as executed, and report that to VyHub
 
-An ID may be cut short, as long as it means one reward. `unclear`: vpid ended or the console was lost while it was
-executed, so look in the game first. `failed`: PROBLEM says why; what is corrected is executed by itself, but for what
+An ID may be abbreviated if it stays unambiguous. `unclear`: vpid ended or the console was lost while it was
+executed, so look in the game first. `failed`: PROBLEM says why; once corrected, it is executed automatically, unless it
 was cut short.
 
   --config FILE      the configuration that vpid runs with
@@ -78,7 +78,7 @@ fn list(answer: &Value, now_s: i64, out: &mut dyn Write) -> io::Result<()> {
     let rewards = answer["rewards"].as_array().map(Vec::as_slice);
     let rewards = rewards.unwrap_or_default();
     if rewards.is_empty() {
-        return writeln!(out, "No reward is open, and none is unclear.");
+        return writeln!(out, "No rewards to list.");
     }
     let rows: Vec<_> = rewards.iter().map(|reward| row(reward, now_s)).collect();
     let head = [

@@ -26,7 +26,7 @@ const KEYS: &[Key] = &[
     key(
         "on_add",
         COMMANDS,
-        "Console commands for a player who has this group from now on, at most 16. What can stand in them: \
+        "Console commands, run when a player gets this group, at most 16. Placeholders: \
          `%user_id% %nick% %steamid64% %steamid3% %steamid32% %userid% %group% %server% %map%`. \
          The target of a command of SourceMod is `#%userid%`: a player may be called `@all`.",
     )
@@ -36,14 +36,14 @@ const KEYS: &[Key] = &[
     key(
         "on_remove",
         COMMANDS,
-        "The same for a player who has it no longer.",
+        "The same, run when a player loses this group.",
     )
     .default(Usual::Words("none"))
     .example("[\"sm_say %nick% is no VIP any more\"]")
     .in_force(InForce::WithNextStart),
     text(
         "sourcemod",
-        "What the players of this group are in [SourceMod](vyhub.md#sourcemod): flags such as \"abc\" or \"99:z\", \
+        "What players of this group get in [SourceMod](vyhub.md#sourcemod): flags such as \"abc\" or \"99:z\", \
          or a group of SourceMod such as \"@VIP\". It needs `[vyhub.sourcemod]`.",
     )
     .default(Usual::Words("nothing"))
@@ -61,7 +61,7 @@ pub static SOURCEMOD: Declared = Declared {
 
 const SOURCEMOD_KEYS: &[Key] = &[text(
     "admins_simple",
-    "SourceMod's file of admins, in which vpid keeps a block of its own. It must be there, and vpid's user must \
+    "SourceMod's file of admins, in which vpid maintains a block. It must exist, and vpid's user must \
      be able to write it and its folder.",
 )
 .default(Usual::Required("required"))

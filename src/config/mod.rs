@@ -28,20 +28,28 @@ mod server;
 mod vyhub;
 mod written;
 
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use toml::de::DeTable;
+
 use crate::limits::{
     CALL_DEADLINE_MS_DEFAULT, CALL_DEADLINE_MS_MAX, CALL_DEADLINE_MS_MIN, POLL_MS_DEFAULT,
     POLL_MS_MAX, POLL_MS_MIN,
 };
 use crate::sql::{DatabaseId, Query};
+
+use key::{Declared, Key, Kind, Usual, key, text};
+use reader::{IN_SCRIPTDATA, Reader, Table};
+
 pub use database::{Database, Engine, SchemaFile, Sqlite};
 pub use groups::{GroupCommands, Groups};
 pub use key::InForce;
-use key::{Declared, Key, Kind, Usual, key, text};
 pub use mysql::{Mysql, Tls};
 pub use permissions::{MODERATION_FUNCTIONS, Permissions, RAW_SQL_FUNCTION, matches};
 pub use playtime::Playtime;
 pub use query::QueryEntry;
-use reader::{IN_SCRIPTDATA, Reader, Table};
 pub use rewards::{OnUnclear, Rewards};
 pub use scripts::{INTERFACES_NAME, ScriptSettings, Scripts, is_script_name};
 pub use secret::{
@@ -49,10 +57,6 @@ pub use secret::{
     readable_by_others,
 };
 pub use server::{ChatCommands, Legacy, LogListen, Rcon, Server, host_of, usual_scripts};
-use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use toml::de::DeTable;
 pub use vyhub::Vyhub;
 pub use written::{load, load_to_call, parse, process_environment, state_dir, unknown_variables};
 
@@ -199,13 +203,13 @@ fn table(head: &str) -> Option<&'static Declared> {
     }
 }
 
-pub const DEADLINE: Kind = Kind::Integer(
+const DEADLINE: Kind = Kind::Integer(
     CALL_DEADLINE_MS_MIN as i64,
     CALL_DEADLINE_MS_MAX as i64,
     "milliseconds",
 );
 
-pub static TABLE: Declared = Declared {
+static TABLE: Declared = Declared {
     head: "the top of the file, before the first [table]",
     keys: &[KEYS, TABLE_KEYS],
     also: &[],
@@ -213,7 +217,7 @@ pub static TABLE: Declared = Declared {
     example: "",
 };
 
-pub const KEYS: &[Key] = &[
+const KEYS: &[Key] = &[
     text(
         "state_dir",
         "Journal, caches, queues and rejected files. Made when missing. Not inside scriptdata.",

@@ -9,7 +9,7 @@ pub static TABLE: Declared = Declared {
     head: "[vyhub.playtime]",
     keys: &[KEYS],
     also: &[],
-    doc: "How long players were on, which vpid counts and sends to VyHub.",
+    doc: "Playtime, which vpid counts and sends to VyHub.",
     example: "# [vyhub.playtime]",
 };
 
@@ -25,8 +25,8 @@ const KEYS: &[Key] = &[
     key(
         "count_spectators",
         Kind::Truth,
-        "Whether it counts while a player only watches. Who does, vpid's scripts in the game report; without \
-         them, everybody counts.",
+        "Whether the time of spectators counts. Only vpid's game scripts report who is one; without \
+         them, all time counts.",
     )
     .default(Usual::Words("`true`"))
     .example("true")

@@ -10,7 +10,7 @@ pub static TABLE: Declared = Declared {
     head: "[vyhub.rewards]",
     keys: &[KEYS],
     also: &[],
-    doc: "What VyHub's shop has sold. docs/vyhub.md says how rewards are executed.",
+    doc: "Rewards of VyHub's shop: docs/vyhub.md, Rewards.",
     example: "# [vyhub.rewards]",
 };
 
@@ -28,7 +28,7 @@ const KEYS: &[Key] = &[
         Kind::Texts("sm_addvip *"),
         "Which console commands of rewards are executed: each must fit one of these patterns as it is written in \
          VyHub, with its `%places%`; `*` stands for any text. By default all are, as in every other client of \
-         VyHub: whoever may edit packets there may run commands here. Write down those that you use.",
+         VyHub: users who may edit packets there can run commands here. List those that you use.",
     )
     .default(Usual::Words("`[\"*\"]`"))
     .example("[\"sm_addvip *\", \"sm_say *\"]")
@@ -37,7 +37,7 @@ const KEYS: &[Key] = &[
         "scripts",
         Kind::Truth,
         "Rewards of the type SCRIPT run as Squirrel in the game, with `PLAYER` defined. They can do all that a \
-         script of the game can, and `allow` does not bind them.",
+         game script can, and `allow` does not limit them.",
     )
     .default(Usual::Words("false"))
     .example("true")
@@ -45,7 +45,7 @@ const KEYS: &[Key] = &[
     key(
         "on_unclear",
         Kind::Words(&["ask", "repeat", "done"]),
-        "What follows where a crash or a lost connection leaves it unclear whether a reward was executed: \"ask\" \
+        "What to do if a crash or a lost connection leaves it unclear whether a reward was executed: \"ask\" \
          leaves it to you (`vpid rewards list`), \"repeat\" executes it once more, \"done\" reports it as executed.",
     )
     .in_force(InForce::WithNextStart),

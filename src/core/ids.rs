@@ -6,7 +6,7 @@
 //!   server that has this `hostname`, else to the one of the folder without `hostname`, which may so have
 //!   many. `servers/registry.rs` looks that up once, when the host becomes known.
 //!
-//! Ids that cross to workers stand in `jobs/ids.rs`; that of a server, which crosses to RCON and to Python
+//! Ids that cross to workers stand in `jobs/mod.rs`; that of a server, which crosses to RCON and to Python
 //! scripts, in `protocol/server_id.rs`: where both sides see them.
 
 pub use crate::jobs::{CallId, Caller, FileId, HostId, ScriptId, Source};

@@ -184,7 +184,7 @@ impl Inputs {
         let state = match found {
             Input::Empty => InputState::Empty,
             Input::Holds(stamp) if self.hosts.get(&host) == Some(&Some(stamp)) => InputState::Ours,
-            // Too large for the engine: nobody will ever read or empty it.
+            // Too large for the engine: no game will ever read or empty it.
             Input::Holds(stamp) if stamp.size() > limits::ENGINE_READ_BYTES_MAX as u64 => {
                 InputState::Empty
             }
@@ -206,7 +206,7 @@ impl Inputs {
         self.hosts.remove(&host);
     }
 
-    /// Hosts whose files may have been emptied without anybody telling.
+    /// Hosts whose files may have been emptied without a report.
     pub fn unsettled(&self) -> Vec<HostId> {
         self.hosts.keys().copied().collect()
     }

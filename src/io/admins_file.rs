@@ -83,7 +83,7 @@ impl AdminsFile {
         })
     }
 
-    /// Whether nobody has edited it since.
+    /// Whether it is unedited since.
     fn is_current(&self) -> bool {
         let of = |it: &Metadata| (it.ino(), it.size(), it.mtime(), it.mtime_nsec());
         fs::symlink_metadata(&self.path).is_ok_and(|now| of(&now) == of(&self.metadata))

@@ -108,7 +108,7 @@ pub enum Request {
         user: Uuid,
         bundle: Uuid,
     },
-    /// What these users are owed that a server of this bundle has to execute; at most
+    /// Applied rewards of these users that a server of this bundle must execute; at most
     /// [`limits::REWARD_USERS_MAX`](crate::limits::REWARD_USERS_MAX) users.
     ListRewards {
         server: Uuid,
@@ -192,6 +192,20 @@ impl Request {
             | Self::AttributesOfUser { bundle, .. }
             | Self::ListRewards { bundle, .. }
             | Self::ListAdverts(bundle) => Some(*bundle),
+            _ => None,
+        }
+    }
+
+    /// In whose name it is, where that is not vpid's own.
+    pub fn issuer(&self) -> Option<Uuid> {
+        match self {
+            Self::EndMemberships { issuer, .. }
+            | Self::EndMembership { issuer, .. }
+            | Self::EndMembershipsOfGroup { issuer, .. }
+            | Self::CreateMembership { issuer, .. }
+            | Self::CreateBan { issuer, .. }
+            | Self::EndBans { issuer, .. }
+            | Self::CreateWarning { issuer, .. } => *issuer,
             _ => None,
         }
     }
@@ -402,7 +416,7 @@ pub struct Attribute {
     pub accumulated: bool,
 }
 
-/// A reward that was applied to a user and is to be executed.
+/// A reward that was applied to a user and must be executed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reward {
     /// Of the applied one.

@@ -1,5 +1,5 @@
 //! The bans of a bundle, small and quick: a hundred thousand cost a few megabytes, and looking up a player
-//! costs one search. `cached` is our own file of it; `vyhub::ban_list` reads VyHub's.
+//! costs one search. Its own file stands below; `vyhub::ban_list` reads VyHub's.
 
 use super::look_alike;
 use super::steam_id::SteamId;

@@ -24,7 +24,7 @@ pub enum Request {
     },
     /// What waits for VyHub.
     Queue(QueueRequest),
-    /// What players are owed.
+    /// Rewards that are not finished.
     Rewards(RewardsRequest),
     /// The owner's Python scripts.
     Script(ScriptRequest),

@@ -5,7 +5,7 @@
 //! become another command, or another word. What a value carries is data wherever it lands: in a console command a
 //! word in quotation marks, in code a literal.
 //!
-//! `"` becomes `'` in a value, since a name or a title with one must not keep anybody from what they are owed.
+//! `"` becomes `'` in a value, so that a name or a title with one does not block a reward.
 //! Whatever else cannot be carried is an error. A place without a value stays as it is written.
 
 #[cfg(test)]

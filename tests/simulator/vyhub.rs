@@ -120,20 +120,6 @@ fn foreign(code: u16) -> Failure {
     }
 }
 
-/// In whose name something is done.
-fn issuer(request: &Request) -> Option<Uuid> {
-    match request {
-        Request::EndMemberships { issuer, .. }
-        | Request::EndMembership { issuer, .. }
-        | Request::EndMembershipsOfGroup { issuer, .. }
-        | Request::CreateMembership { issuer, .. }
-        | Request::CreateBan { issuer, .. }
-        | Request::EndBans { issuer, .. }
-        | Request::CreateWarning { issuer, .. } => *issuer,
-        _ => None,
-    }
-}
-
 fn next_id(last: &mut u128) -> Uuid {
     *last += 1;
     Uuid(1 << 64 | *last)
@@ -232,7 +218,7 @@ impl Api {
     fn answer(&mut self, request: &Request, now_s: i64) -> Result<Reply, Failure> {
         // What it says itself is by its own clock.
         let now_s = now_s + self.skew_s;
-        if let Some(morph) = issuer(request)
+        if let Some(morph) = request.issuer()
             && !self.admins.contains(&morph)
         {
             return Err(status(403, None));

@@ -507,8 +507,8 @@ impl Route {
     }
 }
 
-// Calls on their way from their file to whoever does them: some with each event, hosts in turn, so
-// that a large file holds nobody up; and no more than there is memory for. Until then they stay the
+// Calls on their way from their file to their executor: some with each event, hosts in turn, so
+// that a large file delays no other host; and no more than there is memory for. Until then they stay the
 // bytes that they came in.
 //
 // Calls of one host start in the order in which they came.

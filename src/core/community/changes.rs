@@ -274,15 +274,18 @@ impl Subject for Changes {
             cx.store_entry(id, Some(super::Ticket::Changes(Ticket::Ended(id))));
         }
         while let Some(id) = {
-            let open_ms = open_ms(cx);
-            cx.outbox.begin(cx.now, open_ms)
+            let pace = &cx.backend.pace;
+            cx.outbox
+                .begin(cx.now, |change| pace.change_ms(change.request_kind()))
         } {
             self.begin(id, cx);
         }
     }
 
     fn next_due(&self, cx: &Cx<'_>) -> Option<u64> {
-        cx.outbox.due_ms(open_ms(cx))
+        let pace = &cx.backend.pace;
+        cx.outbox
+            .due_ms(|change| pace.change_ms(change.request_kind()))
     }
 }
 
@@ -356,7 +359,8 @@ impl Changes {
         };
         let is_made = entry.made.is_some();
         if entry.change.is_report() {
-            return self.mark(id, cx);
+            // It may be repeated, and needs no mark.
+            return self.post(id, cx);
         }
         let Some(user) = cx.directory.user(entry.steam).map(|user| user.id) else {
             return self.need_user(id, entry.steam, cx);
@@ -468,14 +472,11 @@ impl Changes {
         }
     }
 
-    /// Records on disk that it is sent from now on. A report may be repeated, and needs no record.
+    /// Records on disk that it is sent from now on.
     fn mark(&mut self, id: EntryId, cx: &mut Cx<'_>) {
         let Some(entry) = cx.outbox.get(id) else {
             return;
         };
-        if entry.change.is_report() {
-            return self.post(id, cx);
-        }
         // Those that its first try cannot have made.
         let steam = entry.steam;
         let others = (entry.state != State::Sending).then(|| {
@@ -567,7 +568,7 @@ impl Changes {
         let Some(entry) = cx.outbox.get(id) else {
             return;
         };
-        // A group can be protected, whoever orders it.
+        // A group can be protected from every issuer.
         let of_groups = entry.change.series() == Series::Groups;
         let (right, bundle) = (right_of(&entry.change), entry.bundle);
         let Some(issuer) = entry.issuer.as_ref().map(|issuer| issuer.steam) else {
@@ -703,7 +704,7 @@ impl Changes {
         cx.store_entry(id, Some(super::Ticket::Changes(Ticket::Made(id))));
     }
 
-    /// A membership stands: ends what the player has beside it, where that is to be so.
+    /// A membership was created: ends the player's others, if the bundle allows only one.
     fn list_others(&mut self, id: EntryId, user: Uuid, cx: &mut Cx<'_>) {
         let Some(entry) = cx.outbox.get(id) else {
             return;
@@ -868,24 +869,6 @@ impl Changes {
     }
 }
 
-/// When a change of each kind may be sent.
-fn open_ms(cx: &Cx<'_>) -> impl Fn(&Change) -> Option<u64> + use<> {
-    let kinds = [
-        Request::CREATE_BAN,
-        Request::END_BANS,
-        Request::CREATE_WARNING,
-        Request::CREATE_MEMBERSHIP,
-        Request::END_MEMBERSHIPS,
-        Request::ADD_TO_ATTRIBUTE,
-        Request::REPORT_REWARD,
-    ];
-    let open = kinds.map(|kind| (kind, cx.backend.pace.change_ms(kind)));
-    move |change| {
-        let kind = change.request_kind();
-        open.iter().find(|(of, _)| *of == kind)?.1
-    }
-}
-
 fn later(id: EntryId, why: String, doubt: bool, pause_ms: u64, cx: &mut Cx<'_>) {
     let again_ms = cx.backend.again_ms(pause_ms, cx.now);
     let settles_ms = match cx.outbox.get(id) {
@@ -909,9 +892,7 @@ fn right_of(change: &Change) -> Option<Right> {
         Series::Bans => Some(Right::BanEdit),
         Series::Warnings => Some(Right::WarningEdit),
         Series::Groups => Some(Right::UserEdit),
-        Series::Playtime => None,
-        // No issuer orders one.
-        Series::Reports => None,
+        Series::Playtime | Series::Reports => None,
     }
 }
 

@@ -66,7 +66,7 @@ const COMMANDS: [Spec; 15] = [
         usage: "usage_warns",
         right: Some(Right::WarningShow),
         changes: false,
-        read: |rest| warnings(rest),
+        read: warnings,
     },
     Spec {
         name: "bans",
@@ -108,7 +108,7 @@ const COMMANDS: [Spec; 15] = [
         usage: "usage_warns",
         right: Some(Right::WarningShow),
         changes: false,
-        read: |rest| warnings(rest),
+        read: warnings,
     },
     Spec {
         name: "news",

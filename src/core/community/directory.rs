@@ -189,23 +189,16 @@ impl Directory {
         }
     }
 
-    /// Groups may have other names and grant other things now. Gives whose rights that changes.
-    pub fn redefine(&mut self, groups: &BTreeMap<Uuid, Group>) -> Vec<Key> {
-        let mut changed = Vec::new();
-        for (key, known) in &mut self.rights {
-            // What the backend has refuted stays so until it is fetched.
-            let of = known.rights.groups.iter_mut();
-            let of = of.filter(|_| known.fetched_ms.is_some());
-            let mut differs = false;
-            for group in of {
-                if let Some(new) = groups.get(&group.id).filter(|new| *new != group) {
-                    *group = new.clone();
-                    differs = true;
-                }
+    /// Groups may have other names and grant other things now.
+    pub fn redefine(&mut self, groups: &BTreeMap<Uuid, Group>) {
+        // What the backend has refuted stays so until it is fetched.
+        let fetched = self.rights.values_mut();
+        let fetched = fetched.filter(|known| known.fetched_ms.is_some());
+        for group in fetched.flat_map(|known| &mut known.rights.groups) {
+            if let Some(new) = groups.get(&group.id).filter(|new| *new != group) {
+                *group = new.clone();
             }
-            changed.extend(differs.then_some(*key));
         }
-        changed
     }
 
     pub fn about(&self, steam: SteamId, bundle: Uuid, now: Now) -> About {

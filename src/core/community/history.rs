@@ -3,30 +3,24 @@
 use super::commands::{Order, Player};
 use super::orders::Command;
 use super::orders::Target;
+use super::questions::Questions;
 use super::words::{Problem, Words};
 use super::{Answer, Cx, Message, Subject, Ticket};
-use crate::core::deadlines::Expiring;
 use crate::limits;
-use crate::protocol::backend::{Ban, FailureKind, Reply, Request, Warning};
+use crate::protocol::backend::{Ban, Reply, Request, Warning};
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
 
-/// Questions that wait, by their numbers.
 #[derive(Default)]
 pub struct History {
-    open: Expiring<u64, Question>,
-    last: u64,
+    questions: Questions<Question>,
 }
 
 struct Question {
     asker: Player,
     bundle: Uuid,
-    steam: SteamId,
     name: String,
     warnings: bool,
-    requested: bool,
-    /// The backend did not know the user, who was looked up again.
-    again: bool,
 }
 
 impl Subject for History {
@@ -46,8 +40,7 @@ impl Subject for History {
             }
             Message::User(steam) => self.request(*steam, cx),
             Message::NoUser(steam, _) => {
-                let waits = |_: &u64, it: &Question| it.steam == *steam && !it.requested;
-                for (_, question) in self.open.remove_where(waits) {
+                for question in self.questions.give_up(*steam) {
                     cx.answer(&question.asker, "list_away", &[]);
                 }
             }
@@ -56,15 +49,7 @@ impl Subject for History {
     }
 
     fn on_reply(&mut self, number: u64, reply: Answer, cx: &mut Cx<'_>) {
-        if let Err(failure) = &reply
-            && failure.kind == FailureKind::NotFound
-            && let Some(question) = self.open.get_mut(number)
-            && !std::mem::replace(&mut question.again, true)
-        {
-            question.requested = false;
-            return cx.directory.forget(question.steam, cx.now);
-        }
-        let Some(question) = self.open.remove(number) else {
+        let Some((_, question)) = self.questions.replied(number, &reply, cx) else {
             return;
         };
         let (words, name) = (cx.words, &question.name);
@@ -88,13 +73,13 @@ impl Subject for History {
     }
 
     fn advance(&mut self, cx: &mut Cx<'_>) {
-        while let Some((_, question)) = self.open.pop_due(cx.now.mono_ms) {
+        while let Some(question) = self.questions.pop_due(cx.now) {
             cx.answer(&question.asker, "list_away", &[]);
         }
     }
 
     fn next_due(&self, _cx: &Cx<'_>) -> Option<u64> {
-        self.open.next_due()
+        self.questions.next_due()
     }
 }
 
@@ -110,53 +95,31 @@ impl History {
             return Ok(());
         };
         let (steam, name) = cx.target(order.server, order.bundle, who)?;
-        if self.open.len() >= limits::ORDERS_MAX {
+        if self.questions.is_full() {
             return Err(Problem::new("list_away", &[]));
         }
-        self.last += 1;
         let question = Question {
             asker,
             bundle: order.bundle,
-            steam,
             name,
             warnings,
-            requested: false,
-            again: false,
         };
         let due_ms = cx.now.mono_ms + limits::QUESTION_PATIENCE_MS;
-        self.open.insert(self.last, question, due_ms);
-        match cx.directory.user(steam) {
-            Some(_) => self.request(steam, cx),
-            None => cx.directory.want_user(steam, cx.now),
-        }
+        self.questions.ask(steam, question, due_ms, cx);
+        self.request(steam, cx);
         Ok(())
     }
 
     /// The user of questions is known.
     fn request(&mut self, steam: SteamId, cx: &mut Cx<'_>) {
-        let Some(user) = cx.directory.user(steam).map(|user| user.id) else {
-            return;
-        };
-        let waits =
-            |(_, question): &(&u64, &Question)| question.steam == steam && !question.requested;
-        let waiting: Vec<u64> = self
-            .open
-            .iter()
-            .filter(waits)
-            .map(|(number, _)| *number)
-            .collect();
-        for number in waiting {
-            let Some(question) = self.open.get_mut(number) else {
-                continue;
-            };
-            question.requested = true;
+        self.questions.request(steam, cx, |number, question, user| {
             let (bundle, page) = (question.bundle, 1);
             let request = match question.warnings {
                 true => Request::WarningsOfUser { user, bundle, page },
                 false => Request::BansOfUser { user, bundle, page },
             };
-            cx.request(Ticket::History(number), request);
-        }
+            (Ticket::History(number), request)
+        });
     }
 }
 

@@ -1,7 +1,7 @@
 //! `!login <code>`: a player confirms that a browser is theirs, which is then logged in to the backend as this
 //! player. Off, unless the owner turns it on.
 //!
-//! Whoever has the code of a browser of their own could have others confirm it, and be them in the backend. So
+//! A stranger could get a player to confirm the code of the stranger's browser, and use that account. So
 //! it takes two commands, the first of which says what the second does; guesses are limited; and no code is
 //! ever logged or kept.
 
@@ -31,7 +31,7 @@ impl Subject for Logins {
             && let (Command::Login(login), Some(player)) = (&order.command, &order.player)
         {
             let key = match login {
-                Login::Code(code) => self.open(player.steam, code.0, cx),
+                Login::Code(code) => Some(self.open(player.steam, code.0, cx)),
                 Login::Yes => self.confirm(player, cx),
             };
             if let Some(key) = key {
@@ -42,15 +42,15 @@ impl Subject for Logins {
 
     fn on_reply(&mut self, player: Player, reply: Answer, cx: &mut Cx<'_>) {
         let key = match reply {
-            Ok(_) => "login_done",
+            Ok(_) => {
+                log::info!("{} has confirmed a login in VyHub", player.steam);
+                "login_done"
+            }
             Err(failure) => match failure.kind {
                 FailureKind::NotFound | FailureKind::Invalid => "login_unknown",
                 _ => "login_away",
             },
         };
-        if key == "login_done" {
-            log::info!("{} has confirmed a login in VyHub", player.steam);
-        }
         cx.answer(&player, key, &[]);
     }
 
@@ -67,12 +67,12 @@ impl Subject for Logins {
 
 impl Logins {
     /// The first command. Gives the answer.
-    fn open(&mut self, steam: SteamId, code: Uuid, cx: &Cx<'_>) -> Option<&'static str> {
+    fn open(&mut self, steam: SteamId, code: Uuid, cx: &Cx<'_>) -> &'static str {
         let tries = self.tries.get(steam).copied();
         let is_full = tries.is_none() && self.tries.len() >= limits::LOGINS_MAX;
         if is_full || tries.is_some_and(|tries| tries >= limits::LOGIN_TRIES_MAX) {
             self.open.remove(steam);
-            return Some("login_tries");
+            return "login_tries";
         }
         match self.tries.get_mut(steam) {
             Some(tries) => *tries += 1,
@@ -83,7 +83,7 @@ impl Logins {
         }
         let due_ms = cx.now.mono_ms + limits::LOGIN_CONFIRM_MS;
         self.open.insert(steam, code, due_ms);
-        Some("login_sure")
+        "login_sure"
     }
 
     /// The second one.

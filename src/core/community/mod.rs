@@ -21,6 +21,7 @@ mod login;
 pub mod orders;
 mod pace;
 mod playtime;
+mod questions;
 mod records;
 mod rewards;
 mod rights;
@@ -228,7 +229,7 @@ enum Message {
     BansChanged,
     /// vpid is about to end.
     Stopping,
-    /// What came of the report of a reward on a server, by their ids.
+    /// The result of the report of a reward on a server, by their ids.
     Reported(Uuid, Uuid, rewards::Reported),
 }
 
@@ -442,7 +443,7 @@ impl Community {
         self.advance(cx);
     }
 
-    /// vpid is about to end: what is only in memory is written down.
+    /// vpid is about to end: saves what is only in memory.
     pub fn stop(&mut self, cx: &mut Context<'_>) {
         self.messages.push_back(Message::Stopping);
         self.advance(cx);

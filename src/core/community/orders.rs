@@ -72,7 +72,7 @@ pub enum Login {
     Yes,
 }
 
-/// What is not shown to anybody.
+/// A secret, never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Code(pub Uuid);
 

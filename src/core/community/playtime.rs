@@ -27,11 +27,11 @@ use serde_json::json;
 
 use super::commands::Order;
 use super::orders::{Command, Target};
+use super::questions::Questions;
 use super::records::ServerRecord;
 use super::words::Problem;
 use super::{Answer, Cx, Message, Subject, unavailable};
 use crate::config;
-use crate::core::deadlines::Expiring;
 use crate::core::outbox::{Change, EntryId, NewEntry, Playtime, Series, State};
 use crate::core::roster::Person;
 use crate::core::servers::ServerId;
@@ -59,7 +59,7 @@ pub struct Playtimes {
     counters: BTreeMap<Uuid, Counters>,
     /// Players who are on.
     watched: BTreeMap<SteamId, Watch>,
-    /// Somebody may have come.
+    /// A player may have joined.
     look: bool,
     step_due_ms: u64,
     attribute: Option<Attribute>,
@@ -69,8 +69,7 @@ pub struct Playtimes {
     wanted: BTreeSet<(Uuid, Key)>,
     /// What an earlier run has left in the outbox was compared with the counters.
     is_settled: bool,
-    questions: Expiring<u64, Question>,
-    last: u64,
+    questions: Questions<Question>,
 }
 
 /// A player on a day, in days since 1970 by the backend's clock, UTC.
@@ -126,11 +125,7 @@ struct Written<'a> {
 
 struct Question {
     order: Order,
-    steam: SteamId,
     name: String,
-    requested: bool,
-    /// The backend did not know the user, who was looked up again.
-    again: bool,
 }
 
 pub enum Ticket {
@@ -173,8 +168,8 @@ impl Subject for Playtimes {
                 Ok(document) if document.version == VERSION => document,
                 _ => {
                     log::error!(
-                        "vyhub/{name}.json is set aside, since it cannot be read: what players were on, and VyHub \
-                         does not have yet, is in it"
+                        "vyhub/{name}.json is renamed, since it cannot be read; it contains playtime that VyHub \
+                         does not have yet"
                     );
                     cx.store(Shelf::Cache, name.into(), Some(Content::SetAside), None);
                     return Ok(());
@@ -210,8 +205,7 @@ impl Subject for Playtimes {
             }
             Message::User(steam) => self.request(*steam, cx),
             Message::NoUser(steam, failure) => {
-                let waits = |_: &u64, it: &Question| it.steam == *steam && !it.requested;
-                for (_, question) in self.questions.remove_where(waits) {
+                for question in self.questions.give_up(*steam) {
                     cannot_say(&question.order, &failure.why, cx);
                 }
             }
@@ -247,7 +241,7 @@ impl Subject for Playtimes {
         self.begin_round(cx);
         self.fill_outbox(cx);
         self.write(false, cx);
-        while let Some((_, question)) = self.questions.pop_due(cx.now.mono_ms) {
+        while let Some(question) = self.questions.pop_due(cx.now) {
             cannot_say(&question.order, "VyHub has not answered in time", cx);
         }
     }
@@ -354,7 +348,7 @@ impl Playtimes {
         if counters.all.len() >= limits::PLAYTIME_COUNTERS_MAX && !counters.all.contains_key(&key) {
             if !std::mem::replace(&mut counters.full, true) {
                 log::error!(
-                    "playtime of {} players and days waits for VyHub: that of others is not counted until \
+                    "{} playtime counters (of a player and a day) wait for VyHub: no others are added until \
                      some of it is sent",
                     limits::PLAYTIME_COUNTERS_MAX
                 );
@@ -411,7 +405,7 @@ impl Playtimes {
     ) {
         let counters = self.counters.entry(bundle).or_default();
         if let Err(why) = result {
-            log::error!("playtime cannot be written down: {why}");
+            log::error!("playtime cannot be saved: {why}");
             counters.accepted.extend(ids);
             counters.changed = true;
             counters.write_due_ms = cx.now.mono_ms + limits::PLAYTIME_WRITE_MS;
@@ -511,7 +505,9 @@ impl Playtimes {
             Err(failure) => {
                 cx.backend.report_refusal(&failure, cx.now);
                 if !failure.is_trouble() {
-                    log::warn!("playtime is not sent: VyHub gives no attribute for it ({failure})");
+                    log::warn!(
+                        "playtime is not sent: VyHub did not return its attribute ({failure})"
+                    );
                 }
                 self.round_due_ms = cx.backend.again_ms(limits::VYHUB_ROUND_MS, cx.now);
             }
@@ -519,12 +515,12 @@ impl Playtimes {
         }
     }
 
-    /// All that is counted so far is to be sent, if the attribute adds it up.
+    /// Schedules all counted time for sending, if the attribute adds it up.
     fn want_all(&mut self) {
         if self.attribute.as_ref().is_some_and(|it| !it.accumulated) {
             log::error!(
                 "VyHub's attribute \"{PLAYTIME}\" is not of the type ACCUMULATED: playtime cannot be added to \
-                 it, so none is sent; change it there, or delete it, and vpid makes another"
+                 it, so none is sent; change its type, or delete it, and vpid creates a new one"
             );
             return;
         }
@@ -534,7 +530,7 @@ impl Playtimes {
         }
     }
 
-    /// Puts what is to be sent into the outbox, a part of it at a time.
+    /// Moves scheduled time into the outbox, a part at a time.
     fn fill_outbox(&mut self, cx: &mut Cx<'_>) {
         if self.wanted.is_empty() || !cx.backend.is_reachable() {
             return;
@@ -626,7 +622,7 @@ impl Playtimes {
             if let Some(counter) = counter {
                 counter.is_entering = false;
             }
-            return log::error!("playtime is not sent yet: it cannot be written down ({why})");
+            return log::error!("playtime is not sent yet: it cannot be saved ({why})");
         }
         if let Some(counter) = counter {
             counter.is_entering = false;
@@ -648,66 +644,35 @@ impl Playtimes {
             (None, Some(player)) => (player.steam, player.name.clone()),
             (None, None) => return Ok(()),
         };
-        if self.questions.len() >= limits::ORDERS_MAX {
+        if self.questions.is_full() {
             cannot_say(order, "too many wait for VyHub", cx);
             return Ok(());
         }
-        self.last += 1;
         let question = Question {
             order: order.clone(),
-            steam,
             name,
-            requested: false,
-            again: false,
         };
         let due_ms = order.call.as_ref().map(|call| call.due_ms);
         let due_ms = due_ms.unwrap_or(cx.now.mono_ms + limits::QUESTION_PATIENCE_MS);
-        self.questions.insert(self.last, question, due_ms);
-        match cx.directory.user(steam) {
-            Some(_) => self.request(steam, cx),
-            None => cx.directory.want_user(steam, cx.now),
-        }
+        self.questions.ask(steam, question, due_ms, cx);
+        self.request(steam, cx);
         Ok(())
     }
 
     /// The user of questions is known.
     fn request(&mut self, steam: SteamId, cx: &mut Cx<'_>) {
-        let Some(user) = cx.directory.user(steam).map(|user| user.id) else {
-            return;
-        };
-        let waits = |(_, it): &(&u64, &Question)| it.steam == steam && !it.requested;
-        let waiting: Vec<u64> = self
-            .questions
-            .iter()
-            .filter(waits)
-            .map(|it| *it.0)
-            .collect();
-        for number in waiting {
-            let Some(question) = self.questions.get_mut(number) else {
-                continue;
-            };
-            question.requested = true;
+        self.questions.request(steam, cx, |number, question, user| {
             let bundle = question.order.bundle;
             let ticket = super::Ticket::Playtime(Ticket::Question(number));
-            cx.request(ticket, Request::AttributesOfUser { user, bundle });
-        }
+            (ticket, Request::AttributesOfUser { user, bundle })
+        });
     }
 
     fn question_replied(&mut self, number: u64, reply: Answer, cx: &mut Cx<'_>) {
-        if let Err(failure) = &reply
-            && failure.kind == FailureKind::NotFound
-            && let Some(question) = self.questions.get_mut(number)
-            && !std::mem::replace(&mut question.again, true)
-        {
-            question.requested = false;
-            return cx.directory.forget(question.steam, cx.now);
-        }
-        let Some(Question {
-            order, steam, name, ..
-        }) = self.questions.remove(number)
-        else {
+        let Some((steam, question)) = self.questions.replied(number, &reply, cx) else {
             return;
         };
+        let Question { order, name } = question;
         let failure = match &reply {
             Ok(Reply::Attributes(all)) => {
                 let kept = all
@@ -747,7 +712,7 @@ impl Playtimes {
     }
 }
 
-/// The attribute is another one: what is to be added to the one that is gone, is added to this.
+/// The attribute was replaced: additions to the old one go to this one.
 fn readdress(attribute: Uuid, cx: &mut Cx<'_>) {
     let ids: Vec<EntryId> = cx.outbox.all().map(|entry| entry.id).collect();
     for id in ids {

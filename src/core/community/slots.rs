@@ -4,7 +4,7 @@
 //! stay free for the next. With `res_slots_hide`, they are not shown (`sv_visiblemaxplayers`).
 //!
 //! What is decided follows from who is on and in which order they came, and from nothing else. A player whose
-//! rights were not fetched since they came, or whom the game has not confirmed, is never kicked, and nobody is kicked
+//! rights were not fetched since they came, or whom the game has not confirmed, is never kicked, and no player is kicked
 //! for them: they may have bought the right a moment ago, or lost it. Only while the backend is unreachable, who
 //! had the right has it.
 
@@ -56,7 +56,7 @@ impl Subject for Slots {
         match message {
             Message::BansChanged | Message::Rights(..) | Message::Left(..) => self.look = true,
             Message::MapStarted(server) | Message::SessionBegan(server) => {
-                // server.cfg may have set it anew: it is to be set again.
+                // server.cfg may have reset it: set it again.
                 self.shown.entry(*server).and_modify(|slots| *slots = 0);
                 self.look = true;
             }

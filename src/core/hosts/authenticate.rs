@@ -252,7 +252,7 @@ impl Default for ReplayGuard {
 }
 
 impl ReplayGuard {
-    /// Judges an identity that stands in `file`. A new one is to be remembered.
+    /// Judges an identity that stands in `file`. A new one must be recorded.
     pub fn judge(&self, identity: u64, file: FileId, recovered: bool) -> Verdict {
         match self.files.get(identity) {
             Some(known) if *known == file && recovered && file != FINISHED => Verdict::Known,

@@ -608,7 +608,7 @@ impl Link {
         }
     }
 
-    /// Pushes something to the game; where no game is connected, only what is to be kept.
+    /// Pushes something to the game; if no game is connected, only what must be kept.
     pub fn push(
         &mut self,
         push: Push,

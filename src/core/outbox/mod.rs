@@ -97,8 +97,7 @@ pub struct Outbox {
     of_player: HashMap<SteamId, Vec<EntryId>>,
     /// How many are being sent.
     busy: usize,
-    /// How many are reports, and how many of these are being sent.
-    reports: usize,
+    /// How many of these are reports.
     busy_reports: usize,
     last_id: EntryId,
     /// How many there were when the operator was warned last.
@@ -119,7 +118,6 @@ impl Outbox {
             tallies: [Tally::default(); Series::COUNT],
             of_player: HashMap::new(),
             busy: 0,
-            reports: 0,
             busy_reports: 0,
             last_id: 0,
             warned: 0,
@@ -159,7 +157,9 @@ impl Outbox {
         now: Now,
     ) -> Option<&Entry> {
         let is_full = self.entries.len() >= limits::OUTBOX_ENTRIES_MAX;
-        if is_full || (new.change.is_report() && self.reports >= limits::OUTBOX_REWARDS_MAX) {
+        // A report is open or a dead letter, and removed when it has arrived.
+        let (open, dead) = self.counts_of(Series::Reports);
+        if is_full || (new.change.is_report() && open + dead >= limits::OUTBOX_REWARDS_MAX) {
             return None;
         }
         let micros = u64::try_from(now.wall_s).unwrap_or(0) * 1_000_000;
@@ -189,7 +189,6 @@ impl Outbox {
         let at = ids.partition_point(|other| *other < id);
         ids.insert(at, id);
         let is_done = kept.done_ms.is_some();
-        self.reports += usize::from(kept.entry.change.is_report());
         self.entries.insert(id, kept);
         if is_done {
             self.is_done(id);
@@ -317,7 +316,6 @@ impl Outbox {
         let was_busy = usize::from(kept.busy && kept.recorded);
         self.busy -= was_busy;
         self.busy_reports -= was_busy * usize::from(is_report);
-        self.reports -= usize::from(is_report);
         if let Some(ids) = self.of_player.get_mut(&kept.entry.steam) {
             ids.retain(|other| *other != id);
             if ids.is_empty() {

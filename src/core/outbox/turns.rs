@@ -1,4 +1,4 @@
-//! Whose turn it is to be sent, kept so that no event has to look at all entries.
+//! Which entry is sent next, indexed so that no event scans all entries.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -252,7 +252,7 @@ impl Roster {
         !self.news.is_empty()
     }
 
-    /// What happened since this was drained last. Where nobody drains it, the oldest is dropped.
+    /// What happened since this was drained last. If it is not drained, the oldest is dropped.
     pub fn drain_news(&mut self) -> VecDeque<News> {
         std::mem::take(&mut self.news)
     }

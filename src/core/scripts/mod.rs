@@ -4,15 +4,12 @@
 //! | subject | what it owns |
 //! | --- | --- |
 //! | `processes` | which scripts there are; their processes, from start to restart |
-//! | `orders` | what operators and admins request of scripts |
+//! | `orders` | what operators and admins request of scripts; lines of chat that await a script's verdict |
 //! | `queue` | what waits for a script, and what its process has not finished |
-//! | `hooks` | which scripts have which hooks |
-//! | `events` | what happens on game servers, as calls of hooks |
-//! | `chat` | lines of chat that await a script's verdict |
+//! | `events` | what happens on game servers, as calls of hooks; players and servers, as scripts see them |
 //! | `functions` | calls of scripts' functions, until they are answered |
 //! | `requests` | what scripts request, until it is answered |
 //! | `journal` | what scripts log |
-//! | `views` | players and servers, as scripts see them |
 //!
 //! A subject changes its own state, and what [`Cx`] lends: a script's queue and journal, effects, messages to the
 //! rest of the core. What concerns several subjects is a [`Message`], delivered before the entrance returns.

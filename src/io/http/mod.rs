@@ -1,8 +1,8 @@
 //! Requests to VyHub in, outcomes out, each exactly once and in no promised order.
 //!
 //! A few workers wait for VyHub, so that one slow response does not hold up all others. `client`
-//! knows what a request looks like and what its failures mean, `reply` reads what comes back,
-//! `connect` looks names up and tells whether a request was begun, `words` puts errors into words.
+//! knows what a request looks like and what its failures mean, looks names up, and notices whether a request was
+//! begun; `reply` reads what comes back, and puts errors into words.
 //! Nothing is sent twice: whoever wants that submits it again.
 
 mod client;

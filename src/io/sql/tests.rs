@@ -18,68 +18,6 @@ use std::time::Duration;
 use support::{ALL, Desk, ENDLESS, ENDLESS_WRITE, FILE, call, insert, raw};
 
 #[test]
-fn the_six_functions_answer_as_upstream_does() {
-    let mut desk = Desk::new();
-    let story = [
-        (
-            "Insert",
-            r#"{"table": "user_x_t", "values": [[1, 10], [2, 20]]}"#,
-            "2",
-        ),
-        (
-            "Insert",
-            r#"{"table": "user_x_t", "values": ["5 + 1"], "columns": ["wins"]}"#,
-            "1",
-        ),
-        ("Select", ALL, "[[1,10],[2,20],[3,6]]"),
-        (
-            "InsertOrUpdate",
-            r#"{"table": "user_x_t", "values": [1, 5], "update_values": {"t.wins": "wins + t.wins * 2 + n.wins"}}"#,
-            "1",
-        ),
-        (
-            "Select",
-            r#"{"table": "user_x_t", "filter_column": "id", "filter_value": "1"}"#,
-            "[[1,35]]",
-        ),
-        (
-            "Update",
-            r#"{"table": "user_x_t", "values": {"wins": "user_x_t.wins - 1"}, "filter_column": "id", "filter_op": ">", "filter_value": 1}"#,
-            "2",
-        ),
-        (
-            "Select",
-            r#"{"table": "user_x_t", "columns": ["SUM(wins) AS total, COUNT(*)"]}"#,
-            "[[59,3]]",
-        ),
-        (
-            "Delete",
-            r#"{"table": "user_x_t", "filter_column": "id", "filter_value": 2}"#,
-            "1",
-        ),
-        (
-            "RawExecute",
-            r#"{"query": "SELECT wins FROM user_x_t WHERE id = %s", "format": ["3"]}"#,
-            "[[5]]",
-        ),
-        (
-            "RawExecute",
-            r#"{"query": "UPDATE user_x_t SET wins = 0"}"#,
-            "[]",
-        ),
-        ("Delete", r#"{"table": "user_x_t", "wipe": true}"#, "null"),
-        ("Select", ALL, "[]"),
-    ];
-    for (function, kwargs, answer) in story {
-        assert_eq!(
-            desk.ask(function, kwargs).as_deref(),
-            Ok(answer),
-            "{function} {kwargs}"
-        );
-    }
-}
-
-#[test]
 fn a_failing_call_undoes_itself_alone() {
     let mut desk = Desk::new();
     desk.submit(vec![

@@ -1,9 +1,8 @@
-//! Documents of the state folder, by name: what waits for VyHub (`outbox/`), what VyHub has
-//! replied (`vyhub/`), and what was done with rewards (`rewards/`). One file each, so that one that is damaged damages no other.
+//! Documents of the state folder, by name: what waits for VyHub (`outbox/`), what VyHub has replied (`vyhub/`),
+//! and what was done with rewards (`rewards/`). One file each, so that one that is damaged damages no other.
 //!
 //! A worker carries changes out in the order in which they come. Those that wait together share the
-//! sync of their folder, and are reported after it: what is reported survives a power cut. `found`
-//! reads what is there at the start.
+//! sync of their folder, and are reported after it: what is reported survives a power cut.
 
 use super::admins_file;
 use super::files::{TEMPORARY, sync_folder, write_whole};
@@ -38,8 +37,8 @@ type SyncFolder = Arc<dyn Fn(&Path) -> io::Result<()> + Send + Sync>;
 
 impl Store {
     /// Makes the folders where they are not there, and reads what is in them. What cannot be read is
-    /// renamed and warned about. `admins_file`: SourceMod's, where the owner has named it. `on_written` is called from the worker, and from `submit` when
-    /// something is refused; it should only hand over.
+    /// renamed and warned about. `admins_file`: SourceMod's, where the owner has named it. `on_written` is
+    /// called from the worker, and from `submit` when something is refused; it should only hand over.
     ///
     /// Errors: the folders cannot be made or listed.
     pub fn open(

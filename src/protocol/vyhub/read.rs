@@ -421,7 +421,7 @@ fn membership_of(required: &str, value: Value) -> Result<Membership, ReadError> 
 
 const ACTIVITY: &str = "id type identifier username avatar memberships warnings bans activities";
 
-/// `UserModelActivity`. One of whose memberships cannot be read is left out: nobody loses a group for that.
+/// `UserModelActivity`. A user with an unreadable membership is left out, and so loses no group.
 fn activity(value: Value) -> Result<Activity, ReadError> {
     #[derive(Deserialize)]
     struct Model {

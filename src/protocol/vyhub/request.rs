@@ -23,7 +23,7 @@ impl Request {
     pub fn of(request: &backend::Request) -> Self {
         let (method, expect) = kind(request);
         let mut path = path(request);
-        if let Some(issuer) = issuer(request) {
+        if let Some(issuer) = request.issuer() {
             let sign = if path.contains('?') { '&' } else { '?' };
             path.push_str(&format!("{sign}morph_user_id={issuer}"));
         }
@@ -117,20 +117,6 @@ fn path(request: &R) -> String {
         }
         R::ReportReward { reward, .. } => format!("/packet/reward/applied/{reward}"),
         R::ConfirmLogin { code, .. } => format!("/auth/request/{code}"),
-    }
-}
-
-/// In whose name it is, where that is not vpid's own.
-fn issuer(request: &R) -> Option<Uuid> {
-    match request {
-        R::EndMemberships { issuer, .. }
-        | R::EndMembership { issuer, .. }
-        | R::EndMembershipsOfGroup { issuer, .. }
-        | R::CreateMembership { issuer, .. }
-        | R::CreateBan { issuer, .. }
-        | R::EndBans { issuer, .. }
-        | R::CreateWarning { issuer, .. } => *issuer,
-        _ => None,
     }
 }
 

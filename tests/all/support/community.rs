@@ -396,7 +396,7 @@ impl Community {
         ran
     }
 
-    /// What holds after every story: VyHub was asked in its own way, and no turn was slow.
+    /// What holds after every story: VyHub was asked in its own way, and the console ran only what it may.
     #[track_caller]
     pub fn all_well(&self) {
         let violations = self.vyhub.violations();

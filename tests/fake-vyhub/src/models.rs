@@ -64,7 +64,7 @@ impl State {
             "id": self.bundle,
             "name": "Fake bundle",
             "icon": null,
-            "multigroup": self.multigroup,
+            "multigroup": false,
             "server_type": "SOURCE",
             "default_group": null,
             "sort_id": 1,

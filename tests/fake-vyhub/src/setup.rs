@@ -90,11 +90,6 @@ impl FakeVyhub {
         });
     }
 
-    /// A user can be in several groups of the bundle, or in one.
-    pub fn set_multigroup(&self, multigroup: bool) {
-        self.with(|state| state.multigroup = multigroup);
-    }
-
     /// Whether the key has the right to list who is on.
     pub fn set_key_may_list(&self, may: bool) {
         self.with(|state| state.key_may_list = may);

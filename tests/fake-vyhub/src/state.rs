@@ -141,8 +141,6 @@ pub struct State {
     pub(crate) bundle: String,
     /// Of which this server knows nothing.
     pub(crate) other_bundle: String,
-    /// Whether a user can be in several groups of the bundle.
-    pub multigroup: bool,
     /// What was told about the server, by the names of `ServerModel`.
     pub(crate) server_fields: Map<String, Value>,
     pub(crate) users: HashMap<String, User>,
@@ -181,7 +179,6 @@ impl State {
             server: String::new(),
             bundle: String::new(),
             other_bundle: String::new(),
-            multigroup: false,
             server_fields: Map::new(),
             users: HashMap::new(),
             by_steam: HashMap::new(),

@@ -145,7 +145,7 @@ impl Groups {
             &About {
                 user: cx.directory.user(steam).map(|user| user.id),
                 steam,
-                // A name that no command can carry keeps nobody in a group that they have lost.
+                // A name that no command can carry must not keep a player in a lost group.
                 name: &name.replace(is_control, " "),
                 userid: Some(userid),
             },
@@ -233,8 +233,8 @@ impl Groups {
             failed.1 += 1;
             match failed.1 {
                 limits::GROUP_TRIES_MAX => log::error!(
-                    "{label}: the commands for the groups of {steam} were not run ({why}); they are left alone \
-                     until the groups change or vpid starts again"
+                    "{label}: the commands for the groups of {steam} were not run ({why}); they are not retried \
+                     until the groups change, the player returns or vpid restarts"
                 ),
                 _ => log::warn!(
                     "{label}: the commands for the groups of {steam} were not run ({why}); they are tried again"

@@ -62,7 +62,7 @@ impl Groups {
         cx.accept(order, target, change)
     }
 
-    /// Whom an order means: nobody who ranks higher than its issuer, or may do so.
+    /// The player of an order, who must not rank (or possibly rank) above its issuer.
     fn target(
         &self,
         order: &Order,

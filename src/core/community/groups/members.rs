@@ -35,7 +35,7 @@ struct OfBundle {
     is_ready: bool,
     /// When the next group ends, by the backend's clock, unix seconds.
     next_end_s: Option<i64>,
-    /// That is to be found out anew: once for all changes of a moment.
+    /// It must be recomputed: once for all changes of a moment.
     stale: bool,
     /// It differs from what is on disk; and this cannot wait for the writes under way, since a stop would have it
     /// applied once more.

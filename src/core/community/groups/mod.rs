@@ -240,7 +240,10 @@ impl Groups {
             }
         };
         if std::mem::take(&mut poll.refused) {
-            log::info!("{}: VyHub lists who is on again", cx.label(server));
+            log::info!(
+                "{}: VyHub lists the memberships of players again",
+                cx.label(server)
+            );
         }
         let Some(bundle) = cx.records.bundle(server) else {
             return;
@@ -374,7 +377,7 @@ fn report_refused(poll: &mut Poll, failure: &Failure, label: &str) {
     if refused && !std::mem::replace(&mut poll.refused, true) {
         log::warn!(
             "{label}: VyHub does not let this key list who is on ({failure}), so each player's groups are fetched \
-             every {} minutes, and a purchase counts that much later; give the key the rights of a server",
+             every {} minutes, and purchases take effect later; give the key the right to list user activity",
             limits::VYHUB_RIGHTS_MS / 60_000
         );
     } else {

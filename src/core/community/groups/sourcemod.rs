@@ -85,7 +85,7 @@ impl SourceMod {
         match result {
             Ok(()) => {
                 if self.reported.take().is_some() {
-                    log::info!("SourceMod's admins are written again");
+                    log::info!("SourceMod's admins can be written again");
                 }
                 let all = cx.records.all().iter().map(|record| record.server);
                 self.to_reload = all.collect();

@@ -37,7 +37,7 @@ use task::{Task, Unfit};
 
 pub use records::Record;
 
-/// What came of a report.
+/// The result of a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reported {
     Done,
@@ -78,7 +78,7 @@ pub struct Rewards {
     /// vpid is about to end: nothing more is begun.
     is_stopping: bool,
     /// Admins who know that some are unclear.
-    told: BTreeSet<SteamId>,
+    notified: BTreeSet<SteamId>,
 }
 
 struct Problem {
@@ -86,14 +86,14 @@ struct Problem {
     again_ms: u64,
 }
 
-/// What the players of a server are owed.
+/// Rewards of the players of a server.
 #[derive(Default)]
 struct Owed {
     /// That rewards are refused here was reported.
     refused: bool,
     /// When the next round is.
     due_ms: u64,
-    /// Whose rewards are to be fetched, and not before this.
+    /// Players whose rewards to fetch, and the earliest time.
     wanted: BTreeSet<SteamId>,
     again_ms: u64,
     /// Whether those who are gone are still listed is to be looked up; and who was the last of them.
@@ -103,7 +103,7 @@ struct Owed {
     under_way: Option<(u64, Vec<SteamId>)>,
     /// Who has come: their `CONNECT` is due with their list.
     came: BTreeSet<SteamId>,
-    /// When the server first had anybody.
+    /// When the server first had a player.
     first_sign_ms: Option<u64>,
     /// By event, and then in their order.
     lists: HashMap<SteamId, Vec<Arc<Reward>>>,
@@ -136,8 +136,8 @@ impl Owed {
         if self.queue.len() >= limits::REWARD_QUEUE_MAX {
             if !std::mem::replace(&mut self.full, true) {
                 log::error!(
-                    "{} rewards wait for one server, and no more are taken until there is room: does its console \
-                     reply?",
+                    "{} rewards are queued for one server, and no more are accepted; check that its console \
+                     replies",
                     limits::REWARD_QUEUE_MAX
                 );
             }
@@ -178,7 +178,7 @@ pub enum Asked {
     /// What runs there is recorded on disk.
     Marked(ServerId),
     /// A command, by its number.
-    Command(u64),
+    Command(ServerId, u64),
 }
 
 impl Subject for Rewards {
@@ -220,8 +220,8 @@ impl Subject for Rewards {
     }
 
     fn on_command(&mut self, asked: Asked, result: Result<String, NotDone>, cx: &mut Cx<'_>) {
-        if let Asked::Command(number) = asked {
-            self.command_done(number, result, cx);
+        if let Asked::Command(server, number) = asked {
+            self.command_done((server, number), result, cx);
         }
     }
 
@@ -264,8 +264,8 @@ impl Rewards {
         let refused = kind.eq_ignore_ascii_case(EXECUTED_BY_BACKEND);
         if refused && !owed.refused && self.settings.enabled {
             log::warn!(
-                "{}: no rewards are executed here: VyHub has this server as of the type {kind}, and executes \
-                 their commands itself by RCON. Give it the type GMOD there, and vpid executes them",
+                "{}: no rewards are executed here: this server has the type {kind} in VyHub, which executes \
+                 their commands itself over RCON; set the type to GMOD there",
                 cx.label(server)
             );
         }
@@ -439,7 +439,7 @@ impl Rewards {
             owed.wanted.remove(&steam);
             owed.came.remove(&steam);
         }
-        self.told.remove(&steam);
+        self.notified.remove(&steam);
     }
 
     fn happened(&mut self, server: ServerId, userid: i64, event: RewardEvent, cx: &mut Cx<'_>) {
@@ -499,7 +499,7 @@ impl Rewards {
                 Some(record) => self.records.insert(record, 0),
                 None => {
                     log::error!(
-                        "rewards/{name}.json is set aside, since it is no record of a reward: this reward may be \
+                        "rewards/{name}.json is renamed, since it is no record of a reward; this reward may be \
                          executed once more"
                     );
                     cx.store(Shelf::Rewards, name, Some(Content::SetAside), None);
@@ -529,9 +529,7 @@ impl Rewards {
         let waiting = all().filter(|record| asks && record.state == State::Unclear);
         let waiting = waiting.count();
         if waiting > 0 {
-            log::error!(
-                "whether {waiting} rewards of an earlier run were executed is unclear: see `vpid rewards list`"
-            );
+            log::error!("{waiting} rewards of an earlier run are unclear; see `vpid rewards list`");
         }
         for record in unclear {
             let why = record.problem.clone();
@@ -569,7 +567,7 @@ impl Rewards {
         match self.settings.on_unclear {
             OnUnclear::Ask => {
                 log::error!(
-                    "whether {what} was executed is unclear: {why}. Look, and then use `vpid rewards run {id}` or \
+                    "whether {what} was executed is unclear: {why}. Check in the game, then use `vpid rewards run {id}` or \
                      `vpid rewards skip {id}`",
                     id = record.id
                 );
@@ -615,7 +613,7 @@ impl Rewards {
         };
         if let Reported::Refused(why) = outcome {
             log::error!(
-                "VyHub does not accept that {} was executed: {why}. It is not reported again, nor executed here",
+                "VyHub does not accept that {} was executed: {why}. It is neither reported nor executed again",
                 record.describe()
             );
             record.problem = Some(why.clone());
@@ -630,7 +628,7 @@ impl Rewards {
         let people = game.map(|game| game.roster.people().filter_map(|person| person.steam));
         let on: Vec<SteamId> = people.into_iter().flatten().collect();
         for steam in on {
-            self.told.remove(&steam);
+            self.notified.remove(&steam);
             self.tell_admin(steam, cx);
         }
     }
@@ -649,7 +647,7 @@ impl Rewards {
             return;
         };
         let is_admin = cx.directory.about(steam, bundle, cx.now).admin;
-        if is_admin && self.told.insert(steam) {
+        if is_admin && self.notified.insert(steam) {
             let text = cx
                 .words
                 .chat("rewards_unclear", &[("count", &count.to_string())]);

@@ -19,7 +19,7 @@ use crate::protocol::uuid::Uuid;
 pub enum OperatorError {
     Unknown(String),
     Ambiguous(String),
-    /// Nothing is to be decided about it.
+    /// It needs no decision.
     Finished(State),
 }
 

@@ -15,9 +15,6 @@ use crate::protocol::backend::Action;
 use crate::protocol::console::{Command, is_unknown};
 use crate::protocol::uuid::Uuid;
 
-/// Above these, numbers of commands are of rewards, whatever other subjects count.
-const NUMBERS: u64 = 1 << 32;
-
 /// What is being executed on a server.
 pub struct Running {
     key: Key,
@@ -26,7 +23,7 @@ pub struct Running {
     /// Which of them is next, or was sent.
     at: usize,
     step: Step,
-    /// The game was away after some of them: it may have started anew.
+    /// The game was unreachable after some of them: it may have restarted.
     is_interrupted: bool,
 }
 
@@ -104,7 +101,7 @@ impl Rewards {
                     }
                 }
                 Some(Step::Sent { until_ms, .. }) if until_ms <= cx.now.mono_ms => {
-                    let why = "the server has not said what came of it".to_owned();
+                    let why = "the server reported no result".to_owned();
                     self.may_be_done(server, why, cx);
                 }
                 _ => return,
@@ -161,8 +158,8 @@ impl Rewards {
             && !std::mem::replace(&mut owed.no_rcon, true)
         {
             log::warn!(
-                "{}: rewards are executed by the scripts in the game, since there is no RCON: on maps that are not \
-                 Valve's the engine may do nothing, and say nothing",
+                "{}: rewards are executed through the game scripts, since there is no RCON: on maps that are not \
+                 Valve's the engine may ignore their commands silently",
                 cx.label(server)
             );
         }
@@ -273,7 +270,7 @@ impl Rewards {
 
     fn send(&mut self, server: ServerId, cx: &mut Cx<'_>) {
         self.last_number += 1;
-        let number = NUMBERS + self.last_number;
+        let number = self.last_number;
         let Some(running) = self.running(server) else {
             return;
         };
@@ -282,7 +279,11 @@ impl Rewards {
         let Some(command) = running.commands.get(running.at).cloned() else {
             return self.done(server, cx);
         };
-        match cx.command(server, command, Ticket::Rewards(Asked::Command(number))) {
+        match cx.command(
+            server,
+            command,
+            Ticket::Rewards(Asked::Command(server, number)),
+        ) {
             Ok(()) => {}
             Err(NotSent::Unfit(unfit)) => self.refused(server, format!("a command {unfit}"), cx),
             Err(why) => self.not_sent(server, why.to_string(), cx),
@@ -290,15 +291,16 @@ impl Rewards {
     }
 
     /// The result of a command.
-    pub fn command_done(&mut self, number: u64, result: Result<String, NotDone>, cx: &mut Cx<'_>) {
-        let is_it = |owed: &Owed| {
-            let step = owed.running.as_ref().map(|running| running.step);
-            matches!(step, Some(Step::Sent { number: of, .. }) if of == number)
-        };
-        let found = self.servers.iter().find(|(_, owed)| is_it(owed));
-        let Some(server) = found.map(|(server, _)| *server) else {
+    pub fn command_done(
+        &mut self,
+        (server, number): (ServerId, u64),
+        result: Result<String, NotDone>,
+        cx: &mut Cx<'_>,
+    ) {
+        let step = self.running(server).map(|running| running.step);
+        if !matches!(step, Some(Step::Sent { number: of, .. }) if of == number) {
             return;
-        };
+        }
         match result {
             Ok(reply) => self.replied(server, &reply, cx),
             Err(NotDone::NotSent(why)) => self.not_sent(server, why, cx),

@@ -1,4 +1,4 @@
-//! A reward that is to be executed: whether it may be, and what its command or code is with all values in it.
+//! A reward to execute: whether it may be, and its command or code with all values filled in.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use crate::protocol::console::Command;
 use crate::protocol::script_line::ScriptLine;
 use crate::protocol::template::TemplateError;
 
-/// A reward that is to be executed.
+/// A reward to execute.
 pub struct Task {
     pub reward: Arc<Reward>,
     /// As the player was at the event.
     pub person: Person,
     /// The player need not be on.
     pub has_left: bool,
-    /// The game was away since the event: it may have started anew.
+    /// The game was unreachable since the event: it may have restarted.
     pub has_waited: bool,
     /// Not before this, and not after that, on the daemon's clock.
     pub due_ms: u64,
@@ -109,10 +109,7 @@ impl Task {
     ) -> Result<Vec<Command>, Unfit> {
         let values = self.values(server, cx);
         match &self.reward.action {
-            Action::Command(text) => {
-                let commands = self.console_commands(text, settings, &values)?;
-                Ok(commands)
-            }
+            Action::Command(text) => self.console_commands(text, settings, &values),
             Action::Script(_) if !settings.scripts => Err(Unfit::NoScripts),
             Action::Script(_) if !cx.servers.has_rcon(server) => Err(Unfit::NoRcon),
             Action::Script(code) => {

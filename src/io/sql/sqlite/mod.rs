@@ -1,7 +1,7 @@
 //! The SQLite engine: running a batch of calls as one transaction.
 //!
-//! `workers` has the worker that does so, `open` opens the file, `prepare` brings its schema up to date and tries the owner's queries,
-//! `check` does all of that without leaving a trace. When this file reports trouble, nothing of
+//! `worker` has the worker that does so, `open` opens the file, `prepare` brings its schema up to date and tries
+//! the owner's queries, `check` does all of that without leaving a trace. When this file reports trouble, nothing of
 //! the batch stands; what happens to its calls then is the worker's to decide.
 
 mod check;

@@ -95,7 +95,7 @@ pub(in crate::io::sql) fn play(mut ask: impl FnMut(&str, &str) -> Result<String,
 }
 
 #[test]
-fn sqlite_answers_so() {
+fn the_six_functions_answer_on_sqlite_as_upstream_does() {
     let mut desk = Desk::new();
     play(|function, kwargs| desk.ask(function, kwargs));
 }
