@@ -18,8 +18,8 @@ use std::time::Duration;
 use serde_json::json;
 use simulator::community::steam;
 use simulator::costs::Costs;
-use simulator::vyhub::Packet;
 use simulator::vyhub::members::FIRST_OF_MANY;
+use simulator::vyhub::{BUNDLE, Packet};
 use simulator::workloads::{COMMUNITY_ALONE, Workload};
 use simulator::world::World;
 use simulator::{
@@ -159,7 +159,8 @@ fn crowd(size: &Size) -> World {
         for k in 0..5 {
             let group = Uuid(FIRST_OF_MANY + (u128::from(n) * 5 + k) % size.groups);
             let id = Uuid((2 << 64) + u128::from(n) * 5 + k);
-            world.out.api.members.add(id, user, group, now_s, None);
+            let of = (user, BUNDLE);
+            world.out.api.members.add(id, of, group, now_s, None);
         }
         for _ in 0..size.packets {
             world

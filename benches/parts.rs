@@ -1,6 +1,7 @@
 //! The parts of vpid one by one, without files between them: what reading, checking, deciding,
 //! executing and packing cost. `cargo bench --bench parts`; the whole is measured by `bridge`.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -12,20 +13,24 @@ use tempfile::TempDir;
 use vpid::config::{
     self, Config, Database, Engine, Legacy, Permissions, Secret, Server, Sqlite, Watch,
 };
+use vpid::core::ended::{EndedCall, ShortName};
 use vpid::core::{
     Caller, Core, Event, FileId, FolderId, HostId, InputState, Now, RunId, ScriptId, ScriptReport,
     ServerId, StartScripts, TakenFile,
 };
+use vpid::daemon::ring::{Note, Recorder, What};
 use vpid::io::sql::{Report, Run, Workers};
 use vpid::jobs::store::Found;
 use vpid::jobs::{CallId, Done, Job};
 use vpid::limits::{SQL_STATEMENT_MS_MAX, SUBMIT_JOBS_MIN};
+use vpid::protocol::backend::Listed;
 use vpid::protocol::engine_log::{Line, Who};
 use vpid::protocol::response_text::Decoder;
 use vpid::protocol::steam_id::SteamId;
 use vpid::protocol::stock::call_file;
 use vpid::protocol::stock::legacy;
 use vpid::protocol::stock::response_file;
+use vpid::protocol::uuid::Uuid;
 use vpid::protocol::vyhub::BanList;
 use vpid::sql::{self, Dialect, Quoting, Reading};
 
@@ -94,6 +99,38 @@ fn megabyte(of: &str) -> Vec<u8> {
         r#"{{"Calls":{{"async":[{{"token":"t","func":"VPI_Ping","script":"x.nut","callback":true,"kwargs":{{"a":[{values}0]}}}}]}},"Identity":{{"enc":"abc","iv":"def","timestamp":1,"ticks":0}}}}"#
     )
     .into_bytes()
+}
+
+/// What the ring of the last moments costs for one event with one effect and one call.
+#[divan::bench]
+fn ring_of_one_call(bencher: Bencher) {
+    let start = Instant::now();
+    let recorder = Recorder::default();
+    let note = |what, kind, name| Note {
+        what,
+        kind,
+        host: ShortName::new("my_server"),
+        name: ShortName::new(name),
+        failed: false,
+    };
+    let ended = EndedCall {
+        caller: Caller::Operator,
+        function: ShortName::new("VPI_DB_UserSelect"),
+        took_ms: 3,
+        bytes: 100,
+        failed: false,
+    };
+    let took = Duration::from_micros(20);
+    bencher.bench(|| {
+        let event = note(What::Event, "call_file", black_box(""));
+        recorder.ring().begin(event, start, 1_000);
+        let mut ring = recorder.ring();
+        ring.end(took);
+        ring.add_call(black_box(&ended), ShortName::new("my_server"), start);
+        drop(ring);
+        let effect = note(What::Effect, "sql", black_box("VPI_DB_UserSelect"));
+        recorder.ring().add(effect, start, took, 0);
+    });
 }
 
 /// What a megabyte costs that a stranger wrote: from its bytes to the rejection.
@@ -278,8 +315,7 @@ fn core_chat_for_scripts(bencher: Bencher, listens: bool) {
             who: Who {
                 userid: 3,
                 name: "Ann".into(),
-                id: None,
-                bot: false,
+                ..Who::default()
             },
             text: format!("line {n}"),
             team: false,
@@ -312,13 +348,20 @@ fn config() -> Config {
             legacy: Some(legacy),
             vscripts: None,
             vyhub_id: None,
+            in_community: true,
+            community_id: None,
+            community_name: String::new(),
             rcon: None,
             log: None,
             chat: Default::default(),
         }],
         databases: Vec::new(),
         queries: Vec::new(),
-        vyhub: None,
+        community: None,
+        import_from: None,
+        geoip: None,
+        metrics_file: None,
+        status_page: None,
         scripts: None,
         permissions: Permissions::default(),
         watch: Watch::Auto,
@@ -327,6 +370,8 @@ fn config() -> Config {
         warnings: Vec::new(),
         exposed: Vec::new(),
         files: Vec::new(),
+        secret_files: Vec::new(),
+        log: Default::default(),
     }
 }
 
@@ -480,14 +525,34 @@ fn find_banned_by_name(bencher: Bencher) {
     bencher.bench(|| list.named(black_box("yer 77777"), 8).len());
 }
 
+/// What one new ban in a database makes of the list, with what of it is written to disk.
+#[divan::bench]
+fn add_a_ban(bencher: Bencher) {
+    let list = BanList::read(&ban_list()[..]).expect("a list");
+    let new = Listed {
+        id: Uuid(7),
+        steam: SteamId::new(2).expect("an account"),
+        username: "player",
+        reason: "cheating",
+        creator: "Some Admin",
+        created_s: 1_800_000_000,
+        ends_s: None,
+    };
+    let changed = HashSet::from([new.id]);
+    bencher.bench(|| {
+        let with = list.updated(&changed, 0, [new.clone()]).expect("a list");
+        let changes = with.changes_since(&list, 10).expect("few changes");
+        with.journal_line(&changes).len()
+    });
+}
+
 #[divan::bench(sample_count = 10)]
 fn write_and_read_cached_bans(bencher: Bencher) {
     let list = BanList::read(&ban_list()[..]).expect("a list");
     bencher.bench(|| {
         let mut file = Vec::new();
-        list.write(&mut file).expect("memory takes it");
-        BanList::read_cached(&file[..])
-            .expect("the same list")
-            .len()
+        list.write(&mut file, 1).expect("memory takes it");
+        let (list, _) = BanList::read_cached(&file[..]).expect("the same list");
+        list.len()
     });
 }

@@ -14,4 +14,5 @@ pub mod jobs;
 pub mod limits;
 pub mod protocol;
 pub mod sql;
+pub mod supervise;
 pub mod vscripts;

@@ -4,11 +4,15 @@ mod community;
 mod scripts;
 mod shares;
 mod sql;
+mod status;
+mod trace;
 
 pub use community::*;
 pub use scripts::*;
 pub use shares::*;
 pub use sql::*;
+pub use status::*;
+pub use trace::*;
 
 /// Longest explanation that goes with an error to the game.
 pub const ERROR_DETAIL_BYTES_MAX: usize = 200;
@@ -131,7 +135,7 @@ pub const SCRIPT_FILE_BYTES_MAX: usize = 1 << 20;
 
 /// `vpid check` warns below the first amount of free space, and calls the second one bad.
 pub const FREE_BYTES_ADVISED: u64 = 256 << 20;
-pub const FREE_BYTES_MIN: u64 = 16 << 20;
+pub const FREE_BYTES_MIN: u64 = 8 << 20;
 
 /// `vpid check` warns below this many descriptors: databases, workers and a burst of files.
 pub const OPEN_FILES_ADVISED: u64 = 256;
@@ -198,9 +202,52 @@ pub const COMPLAINTS_MAX: usize = 100;
 pub const COMPLAINTS_MS: u64 = 3600 * 1000;
 /// As much of the file with this vpid's number is read.
 pub const INSTANCE_FILE_BYTES_MAX: u64 = 64;
+/// Of a backup: files, its manifest (which names each), and its text for people.
+pub const BACKUP_FILES_MAX: usize = 300_000;
+pub const BACKUP_MANIFEST_BYTES_MAX: u64 = 128 << 20;
+pub const BACKUP_README_BYTES_MAX: u64 = 64 << 10;
+/// A document of a backup that is edited when it is restored, and its configuration, are read into memory.
+pub const BACKUP_TEXT_BYTES_MAX: u64 = 16 << 20;
+/// How long a backup waits for the lock of a database, and how many pages it copies until it looks at signals.
+pub const BACKUP_DATABASE_BUSY_MS: u64 = 1_000;
+pub const BACKUP_PAGES_AT_ONCE: i32 = 4_096;
+/// How often it requests a moment without writes, and the pause between.
+pub const BACKUP_HOLDS_MAX: usize = 200;
+pub const BACKUP_HOLD_PAUSE_MS: u64 = 20;
+/// Temporary files of a backup that are so old are of one that was killed.
+pub const BACKUP_LEFT_OVER_S: u64 = 24 * 3_600;
+/// How deep folders of Python scripts are looked into.
+pub const BACKUP_SCRIPTS_DEPTH_MAX: usize = 16;
+
+const _: () = assert!(STORE_FILE_BYTES_MAX <= BACKUP_TEXT_BYTES_MAX);
+const _: () = assert!(CONFIG_FILE_BYTES_MAX as u64 <= BACKUP_TEXT_BYTES_MAX);
+const _: () = assert!(SESSION_LOG_BYTES_MAX * 2 <= BACKUP_TEXT_BYTES_MAX);
+
+/// And of the file with the version of the state folder.
+pub const STATE_VERSION_FILE_BYTES_MAX: u64 = 256;
 /// Lines of the log that say the same are counted for so long, then ever longer.
 pub const LOG_FOLD_MS_MIN: u64 = 60_000;
 pub const LOG_FOLD_MS_MAX: u64 = 3_600_000;
+/// Reports that the service manager has not taken yet, and the text of one.
+pub const NOTICES_WAITING_MAX: usize = 16;
+pub const STATUS_BYTES_MAX: usize = 500;
+/// How long `vpid run --exec` waits before it starts again what has ended: at first, at most, and how long a run
+/// must last until the first applies again.
+pub const RESTART_MS_MIN: u64 = 1_000;
+pub const RESTART_MS_MAX: u64 = 60_000;
+pub const RESTART_SETTLED_MS: u64 = 60_000;
+/// The game starts without vpid if that does not serve within this time.
+pub const SERVES_WITHIN_MS: u64 = 30_000;
+/// How long vpid may take to end after the game.
+pub const SUPERVISED_STOP_MS: u64 = 12_000;
+const _: () = assert!(STOP_END_MS < SUPERVISED_STOP_MS);
+/// A line of the log or of the console is cut there, and so much of the lines waits for a reader.
+pub const SUPERVISED_LINE_BYTES_MAX: usize = 4_096;
+pub const CONSOLE_WAITING_BYTES_MAX: usize = 64 << 10;
+/// As much of /etc/passwd and /etc/group is read.
+pub const USERS_FILE_BYTES_MAX: u64 = 4 << 20;
+/// How long `vpid reload` waits for the verdict: databases may have to try the SQL first.
+pub const RELOAD_WAIT_MS: u64 = 60_000;
 /// So many warnings or errors are written in that time before the rest is counted: of one text to the
 /// letter, and of the same words. Changes have more, and what an operator requested.
 pub const LOG_SAME_MAX: u32 = 1;
@@ -232,7 +279,7 @@ pub const OVERDUE_RETRY_MS: u64 = 100;
 // The parts of one turn of the loop. What is left over waits for the next turn, before which the
 // loop does not sleep.
 
-/// Notices of files that are read in one turn.
+/// Notices of files that are read in one turn, and as many once more after a scan.
 pub const TURN_HINTS_MAX: usize = 1_024;
 /// What workers report, and what timers bring: until this time has passed, each.
 pub const TURN_PART_US: u64 = 3_000;
@@ -269,7 +316,7 @@ const _: () = {
     assert!(CALL_FILE_BYTES_MAX <= TURN_BYTES_MAX);
     let parts = 2 * TURN_PART_US + TURN_SCRIPTS_US + TURN_LOG_US;
     let parts = parts + TURN_SCAN_FIRST_US + TURN_TAKE_US;
-    assert!(parts + 2 * (TURN_HINTS_MAX as u64) < SLOW_TURN_MS * 1_000);
+    assert!(parts + 4 * (TURN_HINTS_MAX as u64) < SLOW_TURN_MS * 1_000);
 };
 /// How long the start waits for databases to try the owner's queries.
 pub const START_PREPARE_MS: u64 = 5_000;
@@ -333,8 +380,10 @@ pub const SIGNED_CONTROL_WINDOW: usize = 16;
 pub const SIGNED_AHEAD_MAX: u64 = SIGNED_CONTROL_WINDOW as u64 + 1;
 /// Sessions of a host that were requested and have not begun.
 pub const HELLOS_PENDING_MAX: usize = 4;
-/// What a game has sent is acknowledged within this time.
+/// What a game has sent is acknowledged within this time, and at once when so many of its files are not: a game that
+/// only reports must not wait for that while half of its window is left.
 pub const SIGNED_ACK_MS: u64 = 200;
+pub const SIGNED_ACK_FILES: u64 = SIGNED_WINDOW as u64 / 2;
 /// A file that is not authentic is requested again this often at most.
 pub const SIGNED_AGAIN_MS: u64 = 1_000;
 /// Games that are notified that their session is lost, at most.
@@ -373,6 +422,9 @@ pub const STATUS_NAME_DOUBT_BYTES: usize = 48;
 /// players, a weapon and three positions are some 400 bytes. Above it, the end that says whom a
 /// line is about may have been cut off.
 pub const LOG_EVENT_BYTES_MAX: usize = 600;
+/// What is kept of a reason to leave, and the longest name of a weapon.
+pub const LOG_REASON_CHARS_MAX: usize = 256;
+pub const LOG_WEAPON_BYTES_MAX: usize = 64;
 /// Functions that a game may register.
 pub const GAME_FUNCTIONS_MAX: usize = 1_000;
 /// Largest datagram of the engine's log that is read; the engine cuts its lines at half of it.
@@ -466,3 +518,14 @@ const _: () = assert!(SAY_BYTES_MAX + "say ".len() < CONSOLE_BARE_BYTES_MAX);
 const _: () = assert!(RCON_SETTLE_MS < RCON_SETTLED_MS);
 const _: () = assert!(RCON_CONNECT_MS + RCON_REPLY_MS < SILENCE_CONSOLE_MS);
 const _: () = assert!(CONSOLE_LINE_BYTES_MAX < RCON_PACKET_BYTES_MAX);
+
+/// A database about addresses: where what it says of itself is looked for, at its end; what of it is read at once; what
+/// one record may have.
+pub const MMDB_METADATA_BYTES_MAX: u64 = 128 << 10;
+pub const MMDB_WINDOW_BYTES: u64 = 512;
+pub const MMDB_RECORD_VALUES_MAX: usize = 4_096;
+pub const MMDB_RECORD_BYTES_MAX: usize = 128 << 10;
+pub const MMDB_RECORD_DEPTH_MAX: usize = 16;
+/// Addresses that wait to be looked up.
+pub const GEOIP_QUEUE_MAX: usize = 1_024;
+pub const GEOIP_STACK_BYTES: usize = 256 << 10;

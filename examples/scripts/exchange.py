@@ -4,17 +4,19 @@ What the game sends with names comes as arguments. `update_settings` has one par
 among the names, so it gets all of them as one dictionary.
 """
 
+from typing import Any
+
 import game
 
-settings = {"mode": "duel", "rounds": 5, "classes": ["soldier", "demoman"], "points": {"win": 3}}
+settings: dict[str, Any] = {"mode": "duel", "rounds": 5, "classes": ["soldier", "demoman"], "points": {"win": 3}}
 
 
-def get_settings():
+def get_settings() -> dict[str, Any]:
     """A dictionary, which is a table in the game."""
     return settings
 
 
-def update_settings(changes):
+def update_settings(changes: dict[str, Any]) -> dict[str, Any]:
     """Takes a dictionary. An error here is the error of the caller."""
     unknown = sorted(set(changes) - set(settings))
     if unknown:
@@ -23,19 +25,19 @@ def update_settings(changes):
     return {"changed": len(changes), "settings": settings}
 
 
-def rank(players, points_per_win=3):
+def rank(players: list[dict[str, Any]], points_per_win: int = 3) -> list[list[Any]]:
     """Takes a list of dictionaries, and gives one of lists: name and points, the best first."""
     rows = [[player["name"], player["wins"] * points_per_win] for player in players]
-    return sorted(rows, key=lambda row: -row[1])
+    return sorted(rows, key=lambda row: row[1], reverse=True)
 
 
-async def ask_game(names):
+async def ask_game(names: list[str]) -> dict[str, Any]:
     """Calls a function that exchange.nut has registered, and gives what it gave."""
     answer = await game.aio.call("describe_names", names)
     return {"asked": names, "answer": answer}
 
 
-def OnEvent(name, data):
+def OnEvent(name: str, data: dict[str, Any]) -> None:
     """What exchange.nut reports by VPI.Emit goes back to its VPI.On, with something added."""
     if name == "exchange_round":
         game.message("exchange_result", {**data, "total": sum(data["score"])})

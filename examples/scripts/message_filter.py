@@ -13,16 +13,18 @@ to a Discord. They start earlier or later as `order` says:
 """
 
 from collections import Counter
+from typing import Optional
 
 import game
 
 WORDS = [word.lower() for word in game.config.get("words", ["aimbot shop", "free skins"])]
 WARNINGS = game.config.get("warnings", 2)
 
-warned = Counter()
+# By userid and server.
+warned: Counter[tuple[int, Optional[str]]] = Counter()
 
 
-def OnPlayerChat(player, text):
+def OnPlayerChat(player: game.Player, text: str) -> int:
     found = next((word for word in WORDS if word in text.lower()), None)
     if found is None:
         return 1
@@ -35,5 +37,5 @@ def OnPlayerChat(player, text):
     return 0
 
 
-def OnPlayerDisconnect(player):
+def OnPlayerDisconnect(player: game.Player) -> None:
     warned.pop((player.userid, game.server), None)

@@ -3,6 +3,8 @@
     vpid call visits.regulars '{"count": 5}'
 """
 
+from typing import Any, Optional
+
 import game
 
 CREATE = "CREATE TABLE IF NOT EXISTS visits (steam VARCHAR(20) PRIMARY KEY, name TEXT, visits INTEGER)"
@@ -10,7 +12,7 @@ CREATE = "CREATE TABLE IF NOT EXISTS visits (steam VARCHAR(20) PRIMARY KEY, name
 is_there = False
 
 
-async def _sql(query, values=None):
+async def _sql(query: str, values: Optional[list[Any]] = None) -> Any:
     global is_there
     if not is_there:
         # Not while it loads: the database may be away just then.
@@ -19,7 +21,7 @@ async def _sql(query, values=None):
     return await game.aio.sql(query, values)
 
 
-async def OnPlayerConnect(player):
+async def OnPlayerConnect(player: game.Player) -> None:
     if not player.steam:
         return  # a bot
     rows = await _sql("SELECT visits FROM visits WHERE steam = %s", [player.steam])
@@ -30,7 +32,7 @@ async def OnPlayerConnect(player):
         await game.aio.tell(player, f"Good to see you again, {player.name}: visit {visits}.")
 
 
-async def regulars(count=10):
+async def regulars(count: int = 10) -> list[dict[str, Any]]:
     """Who comes most often."""
     rows = await _sql("SELECT name, visits FROM visits ORDER BY visits DESC LIMIT %s", [count])
     return [{"name": name, "visits": visits} for name, visits in rows]

@@ -11,13 +11,13 @@ GREETING = game.config.get("greeting", "Welcome to {map}, {name}! You are number
 DELAY_S = game.config.get("delay_s", 5)
 
 
-def OnPlayerActive(player):
+def OnPlayerActive(player: game.Player) -> None:
     if not player.bot:
         # Until then a newcomer reads the message of the day.
         game.timer(DELAY_S, lambda: _greet(player.userid))
 
 
-def _greet(userid):
+def _greet(userid: int) -> None:
     player = game.player(userid)
     if player is None:
         return  # gone already

@@ -15,6 +15,7 @@ use vpid::protocol::script_line::{Reader, ScriptLine};
 use vpid::protocol::server_status::{self, ServerStatus};
 use vpid::protocol::signed::messages::Place;
 use vpid::protocol::steam_id::SteamId;
+use vpid::protocol::template::{Template, Values};
 
 use super::{text, with};
 
@@ -56,6 +57,33 @@ fn is_rest(line: &str, head: &[&str], text: &str) {
         blank || rest == text || rest == format!("\"{text}\""),
         "{line}"
     );
+}
+
+/// A template, which is the first line, is refused, or takes any value as one word of one command: the console reads
+/// as many commands and words as with a plain value.
+pub fn command_template(bytes: &[u8]) {
+    let text = text(bytes);
+    let (written, value) = text.split_once('\n').unwrap_or((&text, ""));
+    let Ok(template) = Template::parse(written) else {
+        return;
+    };
+    let lines = |value: &str| -> Option<Vec<String>> {
+        let values = Values::from([("nick", value.to_owned())]);
+        let filled = template.fill(&values).ok()?;
+        let lines = filled.text.iter().map(|command| command.line().ok());
+        lines.collect()
+    };
+    let (Some(filled), Some(plain)) = (lines(value), lines("x")) else {
+        return;
+    };
+    assert_eq!(filled.len(), template.commands().count());
+    for (filled, plain) in filled.iter().zip(&plain) {
+        let words = |line: &str| -> Vec<usize> {
+            let ran = read(line.as_bytes());
+            ran.iter().map(|command| command.words.len()).collect()
+        };
+        assert_eq!(words(filled), words(plain), "{filled:?} and {plain:?}");
+    }
 }
 
 /// Any text becomes lines, each of which is one command with code that shows a part of it and does
@@ -148,9 +176,13 @@ pub fn engine_log(bytes: &[u8]) {
 
 fn who(line: &Line) -> Option<&Who> {
     match line {
-        Line::Connected(who) | Line::Validated(who) | Line::Entered(who) => Some(who),
-        Line::Disconnected(who) | Line::Said { who, .. } | Line::Renamed { who, .. } => Some(who),
+        Line::Connected(who, _) | Line::Validated(who) | Line::Entered(who) => Some(who),
+        Line::Disconnected { who, .. } | Line::Said { who, .. } | Line::Renamed { who, .. } => {
+            Some(who)
+        }
         Line::Killed { who, .. } | Line::Suicide { who, .. } => Some(who),
+        Line::JoinedTeam { who, .. } | Line::ChoseClass { who, .. } => Some(who),
+        Line::RoundStarted { .. } | Line::RoundWon { .. } => None,
         Line::MapStarted(_) | Line::Ambiguous | Line::Other => None,
     }
 }
@@ -168,7 +200,11 @@ fn within_bounds(datagram: Datagram) {
     match &line {
         Line::Said { text, .. } => fits(text, limits::ENGINE_CHAT_BYTES_MAX),
         Line::Renamed { to, .. } => fits(to, limits::ENGINE_NAME_BYTES_MAX),
-        Line::Killed { victim, .. } => fits(&victim.name, limits::ENGINE_NAME_BYTES_MAX),
+        Line::Killed { victim, weapon, .. } => {
+            fits(&victim.name, limits::ENGINE_NAME_BYTES_MAX);
+            fits(weapon, limits::LOG_WEAPON_BYTES_MAX);
+        }
+        Line::Disconnected { reason, .. } => fits(reason, limits::LOG_REASON_CHARS_MAX),
         _ => {}
     }
 }

@@ -15,14 +15,19 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, by name.
 pub const TARGETS: &[Target] = &[
+    ("admins_file", others::admins_file),
     ("answer_file", files::answer_file),
+    ("backup", others::backup),
     ("bridge", bridge::bridge),
     ("call_file", files::call_file),
+    ("command_template", engine::command_template),
     ("console", engine::console),
     ("engine_log", engine::engine_log),
     ("ids", others::ids),
+    ("imports", others::imports),
     ("legacy", files::legacy),
     ("messages", files::messages),
+    ("mmdb", others::mmdb),
     ("names", files::names),
     ("owner_files", others::owner_files),
     ("rcon", engine::rcon),

@@ -1,11 +1,17 @@
 //! Python scripts, VyHub, ids of players, and files that owners and earlier runs wrote.
 
+use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::path::Path;
 
 use serde_json::Value;
 use vpid::config;
 use vpid::core::ServerId;
 use vpid::core::outbox::Entry;
+use vpid::protocol::address_range::AddressRange;
+use vpid::protocol::admins_file::{BEGIN, END, Grant, block, lines, with_block};
+use vpid::protocol::ban_list::{Journal, Snapshot};
+use vpid::protocol::imports::{self, server_cfg, sourcemod};
 use vpid::protocol::script_channel::{self as scripts, Caller};
 use vpid::protocol::signed::session_log::{Note, Sessions};
 use vpid::protocol::steam_id::SteamId;
@@ -57,8 +63,8 @@ pub fn vyhub_reply(bytes: &[u8]) {
     let _ = detail(bytes);
     if let Ok(list) = BanList::read(bytes) {
         let mut kept = Vec::new();
-        list.write(&mut kept).expect("memory takes it");
-        assert_eq!(BanList::read_cached(&kept[..]).unwrap(), list);
+        let snapshot = list.write(&mut kept, 1).expect("memory takes it");
+        assert_eq!(BanList::read_cached(&kept[..]).unwrap(), (list, snapshot));
     }
 }
 
@@ -97,6 +103,59 @@ pub fn state_files(bytes: &[u8]) {
         assert_eq!(Entry::parse(&entry.file(), &entry.text()).ok(), Some(entry));
     }
     let _ = BanList::read_cached(bytes);
+    let snapshot = Snapshot {
+        number: 1,
+        digest: 0,
+    };
+    let mut journal = Journal::head(snapshot);
+    journal.extend_from_slice(bytes);
+    let _ = Journal::read(&journal, snapshot, BanList::default());
+}
+
+/// Any file of SourceMod's admins is left alone, or gets vpid's block and keeps all else. Grants, one in each line
+/// before a NUL, are refused or are two quoted words of one line.
+pub fn admins_file(bytes: &[u8]) {
+    let end = bytes.iter().position(|byte| *byte == 0);
+    let (before, file) = match end {
+        Some(end) => (&bytes[..end], &bytes[end + 1..]),
+        None => (&[][..], bytes),
+    };
+    let before = text(before);
+    let grants: Vec<Grant> = before
+        .lines()
+        .filter_map(|line| line.parse().ok())
+        .collect();
+    let steam = |at: usize| SteamId::new(at as u32 + 1).expect("an id");
+    let grants: BTreeSet<(SteamId, &Grant)> = grants
+        .iter()
+        .enumerate()
+        .map(|(at, grant)| (steam(at), grant))
+        .collect();
+    let block_lines = lines(&grants);
+    assert_eq!(block_lines.lines().count(), grants.len(), "{block_lines}");
+    for line in block_lines.lines() {
+        let words: Vec<&str> = line.split('"').collect();
+        assert_eq!(words.len(), 5, "{line}");
+        assert_eq!((words[0], words[2], words[4]), ("", " ", ""), "{line}");
+    }
+    let (found, made) = (block(file), with_block(file, &block_lines));
+    let Ok(made) = made else {
+        assert!(found.is_err());
+        return;
+    };
+    let own = block(&made).expect("it is whole").expect("it is there");
+    let inside = &made[own.clone()];
+    assert_eq!(inside, format!("{BEGIN}\n{block_lines}{END}\n").as_bytes());
+    let (before, after) = (&made[..own.start], &made[own.end..]);
+    match found.expect("it was replaced") {
+        Some(range) => assert_eq!((before, after), (&file[..range.start], &file[range.end..])),
+        None => {
+            let gap = &before[file.len()..];
+            assert!(before.starts_with(file) && [&b""[..], b"\n"].contains(&gap));
+            assert!(after.is_empty());
+        }
+    }
+    assert_eq!(with_block(&made, &block_lines).as_deref(), Ok(&made[..]));
 }
 
 /// Any configuration and any Squirrel file is understood or refused; all problems name a place in
@@ -123,5 +182,106 @@ pub fn owner_files(bytes: &[u8]) {
                 .iter()
                 .all(|problem| problem.line.is_none_or(is_inside))
         );
+    }
+}
+
+/// Any file of another program is read as far as it can be: every entry is in a line of it, the lines rise, and what is
+/// shown of an entry has nothing that a terminal obeys.
+pub fn imports(bytes: &[u8]) {
+    let users: Vec<_> = server_cfg::banned_users(bytes).collect();
+    let addresses: Vec<_> = server_cfg::banned_addresses(bytes).collect();
+    let admins = sourcemod::read(bytes);
+    in_lines(bytes, &users);
+    in_lines(bytes, &addresses);
+    in_lines(bytes, &admins);
+    for range in addresses
+        .iter()
+        .filter_map(|entry| entry.read.as_ref().ok())
+    {
+        assert_eq!(
+            range.to_string().parse::<AddressRange>().as_ref(),
+            Ok(range)
+        );
+    }
+    for item in admins.iter().filter_map(|entry| entry.read.as_ref().ok()) {
+        let names = match item {
+            sourcemod::Item::Admin(admin) => {
+                [std::slice::from_ref(&admin.name), &admin.groups[..]].concat()
+            }
+            sourcemod::Item::Group(group) => vec![group.name.clone()],
+        };
+        assert!(!names.concat().contains(is_obeyed), "{names:?}");
+    }
+}
+
+fn in_lines<T: Debug>(bytes: &[u8], entries: &[imports::Entry<T>]) {
+    let lines = 1 + bytes.iter().filter(|byte| **byte == b'\n').count();
+    assert!(
+        entries
+            .iter()
+            .all(|entry| (1..=lines).contains(&entry.line))
+    );
+    assert!(entries.is_sorted_by_key(|entry| entry.line));
+    for problem in entries.iter().filter_map(|entry| entry.read.as_ref().err()) {
+        assert!(
+            !problem.to_string().contains(char::is_control),
+            "{problem:?}"
+        );
+    }
+}
+
+/// Whether a terminal does more than to show it.
+fn is_obeyed(sign: char) -> bool {
+    sign.is_control() && sign != '\t'
+}
+
+/// A database about addresses. What it says of any address is bounded, or an error.
+pub fn mmdb(bytes: &[u8]) {
+    let Ok(database) = vpid::protocol::mmdb::Mmdb::open(bytes) else {
+        return;
+    };
+    for text in [
+        "203.0.113.7",
+        "255.255.255.255",
+        "0.0.0.0",
+        "2001:db8:1::5",
+        "ffff::",
+    ] {
+        let address = vpid::protocol::geoip::address(text).expect("an address");
+        if let Ok(Some(found)) = database.find(address) {
+            assert!(found.to_string().len() <= 8 * vpid::limits::MMDB_RECORD_BYTES_MAX);
+        }
+    }
+}
+
+/// Heads and manifests of an archive. What is accepted leads nowhere else, and is written as it was read.
+pub fn backup(bytes: &[u8]) {
+    use vpid::protocol::backup::tar::{BLOCK, Head};
+    use vpid::protocol::backup::{Manifest, Member};
+    let mut block = [0; BLOCK];
+    let length = bytes.len().min(BLOCK);
+    block[..length].copy_from_slice(&bytes[..length]);
+    if let Ok(Some(head)) = Head::decode(&block)
+        && let Some(again) = head.encode()
+    {
+        let again = Head::decode(&again).expect("a head").expect("not the end");
+        assert_eq!((again.name, again.size), (head.name, head.size));
+    }
+    if let Ok(manifest) = Manifest::parse(bytes) {
+        for file in &manifest.files {
+            let member = Member::parse(&file.name).expect("of a manifest that was accepted");
+            assert_eq!(member.to_string(), file.name);
+            assert!(
+                !file
+                    .name
+                    .split('/')
+                    .any(|part| matches!(part, "" | "." | ".."))
+            );
+        }
+    }
+    let name = text(bytes);
+    if let Some(member) = Member::parse(&name) {
+        assert_eq!(member.to_string(), name);
+        assert!(!name.contains(is_obeyed));
     }
 }

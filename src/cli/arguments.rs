@@ -1,127 +1,53 @@
-//! What the command line says: options with their values, words, and where the configuration is.
+//! From the words of a command line to the command that it names, with its arguments and options, all checked
+//! against the declarations.
 
-use std::collections::HashMap;
-use std::ffi::OsString;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::ffi::{OsStr, OsString};
 
 use lexopt::Arg::{Long, Short, Value};
 use lexopt::ValueExt;
 
-use crate::config::{self, Problem};
+use super::command::{
+    Action, Arg, Base, Command, Group, Kind, Number, Opt, Path, all_below, base_of, find, is_leaf,
+    meant, name_of, options_of,
+};
+use super::given::{Given, Stop};
+use super::help;
+use crate::config::nearest;
 
-/// Why a command ended before its work was done, or with a bad result.
-pub enum Stop {
-    /// Help was requested: this text.
-    Help(String),
-    /// It has reported what went wrong.
-    Reported,
-    Failed(String),
-    Usage(String),
-    Configuration(Vec<Problem>),
-}
+/// What a command line names: filled as far as it was understood, for the sentence about what was not.
+pub(super) type Named = Vec<&'static Command>;
 
-impl From<lexopt::Error> for Stop {
-    fn from(error: lexopt::Error) -> Self {
-        Stop::Usage(error.to_string())
-    }
-}
+/// What is carried out.
+pub(super) type Run = fn(Given) -> Result<(), Stop>;
 
-impl From<String> for Stop {
-    fn from(problem: String) -> Self {
-        Stop::Failed(problem)
-    }
-}
-
-/// What `vpid help` lists, and how one is run.
-pub(super) struct Command {
-    pub name: &'static str,
-    pub summary: &'static str,
-    pub help: &'static str,
-    pub run: fn(Arguments) -> Result<(), Stop>,
-}
-
-/// What stands behind a command's name.
-pub(super) struct Arguments {
-    parser: lexopt::Parser,
-    help: &'static str,
-}
-
-impl Arguments {
-    pub fn new(parser: lexopt::Parser, help: &'static str) -> Self {
-        Self { parser, help }
-    }
-
-    /// Reads all of it. `--help` and `--config` are everywhere; every other option, such as `--host` or `-p`,
-    /// goes to `take`, which says whether it has it.
-    pub fn read(
-        mut self,
-        mut take: impl FnMut(&str, &mut Values<'_>) -> Result<bool, Stop>,
-    ) -> Result<Given, Stop> {
-        let mut given = Given::default();
-        let parser = &mut self.parser;
-        while let Some(argument) = parser.next()? {
-            let option = match argument {
-                Short('h') | Long("help") => return Err(Stop::Help(self.help.to_owned())),
-                Long("config") => {
-                    given.path = Some(PathBuf::from(parser.value()?));
-                    continue;
-                }
-                Value(word) => {
-                    given.words.push(word.string()?);
-                    continue;
-                }
-                Long(name) => format!("--{name}"),
-                Short(letter) => format!("-{letter}"),
-            };
-            let option = option.as_str();
-            if !take(option, &mut Values { parser, option })? {
-                return Err(lexopt::Error::UnexpectedOption(option.to_owned()).into());
-            }
+/// Reads what stands behind `vpid`.
+pub(super) fn read(
+    commands: &'static [Command],
+    words: Vec<OsString>,
+    named: &mut Named,
+) -> Result<(Run, Given), Stop> {
+    let mut words = words.into_iter();
+    let name = words.next().unwrap_or_default();
+    named.push(find(commands, &name)?);
+    let has_database = all_below(named)
+        .iter()
+        .any(|path| base_of(path) == Base::Run);
+    let mut is_text = false;
+    let words = words.map(|word| {
+        is_text |= word == "--";
+        match has_database && !is_text {
+            true => stock_spelling(word),
+            false => word,
         }
-        Ok(given)
-    }
-
-    /// The same with the options of `run`, so that a command takes what vpid was started with. An option that
-    /// `take` has under the same name is the command's.
-    pub fn read_with_run(
-        mut self,
-        mut take: impl FnMut(&str, &mut Values<'_>) -> Result<bool, Stop>,
-    ) -> Result<Given, Stop> {
-        let mut is_text = false;
-        let words = self.parser.raw_args()?.map(|word| {
-            is_text |= word == "--";
-            if is_text { word } else { stock_spelling(word) }
-        });
-        self.parser = lexopt::Parser::from_args(words.collect::<Vec<OsString>>());
-        let mut database = HashMap::new();
-        let given = self.read(|option, values| {
-            if take(option, values)? {
-                return Ok(true);
-            }
-            let name = match option {
-                "--host" => "--host",
-                "--port" | "-p" => "--port",
-                "--user" | "-u" => "--user",
-                "--database" | "-d" => "--database",
-                "--password" => "--password",
-                _ => return Ok(false),
-            };
-            database.insert(name, values.text()?);
-            Ok(true)
-        })?;
-        Ok(Given { database, ..given })
-    }
-
-    /// The same for a command whose only option is `--json`: it prints for programs.
-    pub fn read_json(self) -> Result<(Given, bool), Stop> {
-        let mut json = false;
-        let given = self.read_with_run(|option, _| {
-            json |= option == "--json";
-            Ok(option == "--json")
-        })?;
-        Ok((given, json))
-    }
+    });
+    let mut reader = Reader {
+        parser: lexopt::Parser::from_args(words.collect::<Vec<OsString>>()),
+        named,
+        words: Vec::new(),
+        options: Vec::new(),
+    };
+    reader.read()?;
+    reader.finish()
 }
 
 /// `-db NAME`, as the stock server has it, is no short option to us.
@@ -133,88 +59,191 @@ fn stock_spelling(word: OsString) -> OsString {
     }
 }
 
-/// A command that takes no options of its own.
-pub(super) fn none(_: &str, _: &mut Values<'_>) -> Result<bool, Stop> {
-    Ok(false)
+struct Reader<'a> {
+    parser: lexopt::Parser,
+    named: &'a mut Named,
+    words: Vec<OsString>,
+    /// Each as the command line has it.
+    options: Vec<(String, OsString)>,
 }
 
-/// The value behind an option.
-pub(super) struct Values<'a> {
-    parser: &'a mut lexopt::Parser,
-    option: &'a str,
-}
-
-impl Values<'_> {
-    pub fn path(&mut self) -> Result<PathBuf, Stop> {
-        Ok(PathBuf::from(self.parser.value()?))
+impl Reader<'_> {
+    fn read(&mut self) -> Result<(), Stop> {
+        while let Some(argument) = self.parser.next()? {
+            let option = match argument {
+                Short('h') | Long("help") => return Err(Stop::Help(help::of(self.named))),
+                Value(word) => {
+                    match self.below() {
+                        [] => self.words.push(word),
+                        commands => self.named.push(find(commands, &word)?),
+                    }
+                    continue;
+                }
+                Long(name) => format!("--{name}"),
+                Short(letter) => format!("-{letter}"),
+            };
+            let value = match self.takes_value(&option)? {
+                true => self.parser.value()?,
+                false => OsString::new(),
+            };
+            self.options.push((option, value));
+        }
+        Ok(())
     }
 
-    pub fn text(&mut self) -> Result<String, Stop> {
-        Ok(self.parser.value()?.string()?)
+    fn below(&self) -> &'static [Command] {
+        self.named.last().map_or(&[], |last| last.commands())
     }
 
-    /// A whole number from 1 to `max`.
-    pub fn count(&mut self, max: usize) -> Result<usize, Stop> {
-        let (text, option) = (self.text()?, self.option);
-        let count = text.parse().ok().filter(|count| (1..=max).contains(count));
-        count.ok_or_else(|| {
-            Stop::Usage(format!(
-                "{option} must be a whole number from 1 to {max}, not {text:?}"
-            ))
-        })
+    /// By the declaration; where the subcommand was not named yet, by that of any: a test holds them equal.
+    fn takes_value(&self, given: &str) -> Result<bool, Stop> {
+        let all = all_below(self.named);
+        let options = all.iter().flat_map(|path| options_of(path));
+        let found = options
+            .map(|(_, option)| option)
+            .find(|option| option.is(given));
+        found
+            .map(|option| option.value.is_some())
+            .ok_or_else(|| self.unknown(given))
     }
 
-    /// Seconds, above 0 and up to an hour.
-    pub fn seconds(&mut self) -> Result<Duration, Stop> {
-        let (text, option) = (self.text()?, self.option);
-        let seconds = text.parse().ok();
-        let seconds = seconds.filter(|seconds| *seconds > 0.0 && *seconds <= 3600.0);
-        seconds.map(Duration::from_secs_f64).ok_or_else(|| {
-            Stop::Usage(format!(
-                "{option} must be a number of seconds up to 3600, not {text:?}"
-            ))
-        })
+    /// The sentence about an option that the command does not have.
+    fn unknown(&self, given: &str) -> Stop {
+        let others = all_below(&self.named[..1]);
+        let mut others = others.iter().filter(|path| {
+            let is_own = |(group, option): &(Group, &Opt)| *group == Group::Own && option.is(given);
+            is_leaf(path) && options_of(path).iter().any(is_own)
+        });
+        if let Some(other) = others.next() {
+            let (here, other) = (name_of(self.named), name_of(other));
+            return Stop::Usage(format!(
+                "{given} has no effect on `{here}`; it is an option of `{other}`"
+            ));
+        }
+        let known = options_of(self.named);
+        let known: Vec<&str> = known
+            .iter()
+            .filter(|(_, option)| !option.hidden)
+            .map(|(_, option)| option.name)
+            .collect();
+        let all = format!("there are {}", known.join(", "));
+        Stop::Usage(format!(
+            "there is no option {given}; {}",
+            meant(given, &known, &all)
+        ))
     }
-}
 
-/// What every command line can say.
-#[derive(Default)]
-pub(super) struct Given {
-    /// What is no option.
-    pub words: Vec<String>,
-    /// The file of the configuration.
-    pub path: Option<PathBuf>,
-    /// Options of `run` for `[database]`, by their long names.
-    database: HashMap<&'static str, String>,
-}
-
-impl Given {
-    /// For a command that takes options only.
-    pub fn without_words(self) -> Result<Self, Stop> {
-        match self.words.first() {
-            None => Ok(self),
-            Some(word) => Err(lexopt::Error::UnexpectedArgument(word.into()).into()),
+    fn finish(self) -> Result<(Run, Given), Stop> {
+        let run = match self.named.last().map(|last| last.action) {
+            Some(Action::Run(run)) => run,
+            _ => {
+                return Err(
+                    find(self.below(), OsStr::new("")).map_or_else(|stop| stop, |_| Stop::Reported)
+                );
+            }
+        };
+        let mut given = Given {
+            words: words(self.named, &self.words)?,
+            declared: declared(self.named),
+            ..Given::default()
+        };
+        let known = options_of(self.named);
+        for (name, value) in &self.options {
+            let found = known.iter().find(|(_, option)| option.is(name));
+            let Some((group, option)) = found else {
+                return Err(self.unknown(name));
+            };
+            if let Some((_, kind)) = option.value {
+                check(option.name, kind, value)?;
+            }
+            match (group, option.name) {
+                (Group::Database, name) => {
+                    drop(given.database.insert(name, value.clone().string()?))
+                }
+                (_, "--config") => given.path = Some(value.into()),
+                (_, name) => given.options.push((name, value.clone())),
+            }
+        }
+        let missing = known.iter().find_map(|(_, option)| {
+            let example = option.required?;
+            (!given.has(option.name)).then_some((option.name, example))
+        });
+        match missing {
+            Some((name, example)) => Err(Stop::Usage(format!(
+                "{name} is missing, such as {name} {example}"
+            ))),
+            None => Ok((run, given)),
         }
     }
+}
 
-    /// A warning for an operator whose command line gives the password away.
-    pub fn exposed_password(&self) -> Option<&'static str> {
-        let warning = "--password: every user of this machine can see it in the list of processes; use \
-                       password_file, or VPI_PASSWORD";
-        self.database.contains_key("--password").then_some(warning)
+/// All options of the top command and its subcommands.
+fn declared(named: &Path) -> Vec<&'static str> {
+    let all = all_below(&named[..1]);
+    let options = all.iter().flat_map(|path| options_of(path));
+    options.map(|(_, option)| option.name).collect()
+}
+
+/// The arguments, if there are as many as declared.
+fn words(named: &Path, words: &[OsString]) -> Result<Vec<String>, Stop> {
+    let args = named.last().map_or(&[][..], |last| last.args);
+    let least = args
+        .iter()
+        .filter(|arg| matches!(arg.number, Number::One | Number::OneOrMore));
+    let least = least.count();
+    if let Some(missing) = args.get(words.len()).filter(|_| words.len() < least) {
+        return Err(Stop::Usage(format!("{} is missing", missing.name)));
     }
-
-    /// A variable, or an option by its long name, which wins.
-    pub fn environment(self) -> impl Fn(&str) -> Option<String> {
-        move |name: &str| {
-            let option = self.database.get(name).cloned();
-            option.or_else(|| config::process_environment(name))
+    let last = args.last();
+    let repeats = last.is_some_and(|arg| matches!(arg.number, Number::OneOrMore | Number::Any));
+    if let Some(more) = words.get(args.len()).filter(|_| !repeats) {
+        let hint = match args {
+            [] => "it takes options alone",
+            _ => "a text with spaces needs quotation marks",
+        };
+        return Err(Stop::Usage(format!("unexpected argument {more:?}; {hint}")));
+    }
+    let arg = |at: usize| args.get(at).or(last);
+    let checked = words.iter().enumerate().map(|(at, word)| {
+        if let Some(Arg { name, kind, .. }) = arg(at) {
+            check(name, *kind, word)?;
         }
-    }
+        Ok(word.clone().string()?)
+    });
+    checked.collect()
+}
 
-    /// The state folder, in which a running vpid listens: all that it takes to speak with it.
-    pub fn state_dir(self) -> Result<PathBuf, Stop> {
-        let path = self.path.clone();
-        config::state_dir(path.as_deref(), self.environment()).map_err(Stop::Configuration)
+/// Whether a value is what its declaration wants.
+///
+/// Errors: a sentence.
+fn check(name: &str, kind: Kind, value: &OsStr) -> Result<(), Stop> {
+    if matches!(kind, Kind::File | Kind::Dir) {
+        return Ok(());
     }
+    let text = value.to_owned().string()?;
+    let wanted = match kind {
+        Kind::Words(words) if !words.contains(&text.as_str()) => {
+            let near = nearest(&text, words)
+                .map_or(String::new(), |near| format!("; did you mean {near}?"));
+            let words = words.join(", ");
+            return Err(Stop::Usage(format!(
+                "{name} must be one of {words}, not {text:?}{near}"
+            )));
+        }
+        Kind::Count(max)
+            if !text
+                .parse::<usize>()
+                .is_ok_and(|count| (1..=max).contains(&count)) =>
+        {
+            format!("a whole number from 1 to {max}")
+        }
+        Kind::Number if text.parse::<i64>().is_err() => "a whole number".to_owned(),
+        Kind::Seconds if !text.parse::<f64>().is_ok_and(|it| it > 0.0 && it <= 3600.0) => {
+            "a number of seconds up to 3600".to_owned()
+        }
+        _ => return Ok(()),
+    };
+    Err(Stop::Usage(format!(
+        "{name} must be {wanted}, not {text:?}"
+    )))
 }

@@ -1,55 +1,78 @@
 //! `vpid bench`: measures a running vpid through the files.
 
-use std::io::IsTerminal;
-
-use super::arguments::{Arguments, Command, Stop};
+use super::command::{Action, Base, Command, JSON, Kind, option};
+use super::given::{Given, Stop};
+use super::progress::Progress;
 use super::table;
 use crate::config;
 use crate::game_side::bench::{self, Options, Work};
+use crate::io::control::AskError;
+use crate::io::lock;
+
+const WORK: &[&str] = &["select", "insert", "echo"];
 
 pub(super) const COMMAND: Command = Command {
     name: "bench",
     summary: "measure a running vpid through the files",
-    help: "\
-Measures a running vpid through the files, as games would use it: latency of single calls, then
-throughput. Creates the table user_vpidbench_rows in the database, which must be SQLite, and removes
-it again; `--work echo` needs no database.
-
-Usage: vpid bench [--hosts 4] [--files 200] [--batch 20] [--work select|insert|echo] [--json]
-                  [--config FILE]
-
-  --hosts N    number of games that write at the same time
-  --files N    call files of each game, and calls in the latency measurement
-  --batch N    calls in each file
-  --work WHAT  what each call does
-  --json       print JSON
-
-Example: vpid bench --hosts 16 --work insert
-",
-    run,
+    about: "\
+Measures a running vpid through the files, as games would use it: latency of single calls, then throughput. Creates \
+the table user_vpidbench_rows in the database, which must be SQLite, and removes it again; `--work echo` needs no \
+database.",
+    options: &[
+        option(
+            "--hosts",
+            "N",
+            Kind::Count(256),
+            "number of games that write at the same time (default: 4)",
+        ),
+        option(
+            "--files",
+            "N",
+            Kind::Count(100_000),
+            "call files of each game, and calls in the latency measurement (default: 200)",
+        ),
+        option(
+            "--batch",
+            "N",
+            Kind::Count(1000),
+            "calls in each file (default: 20)",
+        ),
+        option(
+            "--work",
+            "WHAT",
+            Kind::Words(WORK),
+            "what each call does: select (default), insert or echo",
+        ),
+        JSON,
+    ],
+    base: Base::Run,
+    examples: &["vpid bench --hosts 16 --work insert"],
+    action: Action::Run(run),
+    ..Command::NONE
 };
 
-fn run(arguments: Arguments) -> Result<(), Stop> {
-    let (mut options, mut json) = (Options::default(), false);
-    let given = arguments.read_with_run(|option, values| {
-        match option {
-            "--hosts" => options.hosts = values.count(256)?,
-            "--files" => options.files = values.count(100_000)?,
-            "--batch" => options.batch = values.count(1000)?,
-            "--work" => options.work = work(&values.text()?)?,
-            "--json" => json = true,
-            _ => return Ok(false),
-        }
-        Ok(true)
-    })?;
-    let given = given.without_words()?;
-    let path = given.path.clone();
-    let config = config::load(path.as_deref(), given.environment());
+fn run(given: Given) -> Result<(), Stop> {
+    let usual = Options::default();
+    let options = Options {
+        hosts: given.count("--hosts").unwrap_or(usual.hosts),
+        files: given.count("--files").unwrap_or(usual.files),
+        batch: given.count("--batch").unwrap_or(usual.batch),
+        work: given.text("--work").map_or(usual.work, work),
+        ..usual
+    };
+    let json = given.json();
+    let config = config::load(given.path.as_deref(), given.environment());
     let config = config.map_err(Stop::Configuration)?;
-    let progress = std::io::stderr().is_terminal() && !json;
-    let report = bench::run(&config, &options, progress).map_err(|error| error.to_string())?;
+    if !lock::is_held(&config.state_dir) {
+        return Err(String::from(AskError::NotRunning(config.state_dir)).into());
+    }
+    let mut progress = Progress::new();
+    let show =
+        move |phase: &str, done, total| progress.show(|| format!("{phase}: {done} of {total}"));
+    let report =
+        bench::run(&config, &options, Some(Box::new(show))).map_err(|error| error.to_string())?;
     table::print(|out| match json {
-        true => writeln!(out, "{:#}", report.to_json()),
+        true => table::write_json(&report.to_json(), out),
         false => write!(out, "{report}"),
     })?;
     match report.failed() {
@@ -63,13 +86,11 @@ fn run(arguments: Arguments) -> Result<(), Stop> {
     }
 }
 
-fn work(text: &str) -> Result<Work, Stop> {
+/// One of [`WORK`].
+fn work(text: &str) -> Work {
     match text {
-        "select" => Ok(Work::Select),
-        "insert" => Ok(Work::Insert),
-        "echo" => Ok(Work::Echo),
-        _ => Err(Stop::Usage(format!(
-            "--work is select, insert or echo, not {text:?}"
-        ))),
+        "insert" => Work::Insert,
+        "echo" => Work::Echo,
+        _ => Work::Select,
     }
 }

@@ -6,123 +6,146 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::arguments::{Arguments, Command, Stop};
+use super::command::{Action, Base, Command, JSON, Kind, Opt, option, switch, text};
+use super::given::{Given, Stop};
+use super::json_text;
 use super::table::{self, console_text, printable};
+use super::trace;
 use crate::io::control::{AskError, Replies};
+use crate::limits::CONTROL_LINE_BYTES_MAX;
 use crate::protocol::control::Request;
 use crate::protocol::signed::messages::{Place, Push};
 
 pub(super) const COMMAND: Command = Command {
     name: "game",
     summary: "show the connected games, and send messages, texts and commands to them",
-    help: "\
-Shows the games that a running vpid serves with signed game scripts, and sends to them.
-With RCON, `say` and `command` also reach a game without these scripts.
-
-Usage: vpid game list [--json]
-       vpid game watch                   what games report, as JSON lines, until Ctrl-C
-       vpid game call FUNCTION [JSON]    call a function given to VPI.Register, print its result
-       vpid game message NAME [JSON]     send a message to functions given to VPI.On
-       vpid game hook NAME [JSON]        raise a script hook
-       vpid game say TEXT                show a text
-       vpid game command TEXT            run a command on the server's console, if the game allows it
-
-  --host HOST        the game (default: the only one that is connected)
-  --to USERID        say: to one player only
-  --where PLACE      say: chat, center or console (default: chat)
-  --keep             deliver to the next map if this one ends first
-  --timeout SECONDS  how long to wait for the game (default: 10)
-  --config FILE      the configuration that vpid runs with
-
-Example: vpid game say 'The server restarts in five minutes' --where center
-",
-    run: main,
+    about: "\
+Shows the games that a running vpid serves with signed game scripts, and sends to them. With RCON, `say` and `command` \
+also reach a game without these scripts. JSON can be -: then it is read from standard input.",
+    base: Base::Run,
+    examples: &["vpid game say 'The server restarts in five minutes' --where center"],
+    action: Action::Commands(&[
+        Command::sub(
+            "list",
+            &[],
+            "the connected games, with maps and players",
+            |given| ask(&given, &Request::Games),
+        )
+        .options(&[JSON, TIMEOUT]),
+        Command::sub(
+            "watch",
+            &[],
+            "what games report, as JSON lines, until Ctrl-C",
+            |given| {
+                let host = given.text("--host").map(str::to_owned);
+                ask(&given, &Request::Watch { host })
+            },
+        )
+        .options(&[HOST]),
+        Command::sub(
+            "call",
+            &[text("FUNCTION"), text("JSON").optional()],
+            "call a function given to VPI.Register, and print its result",
+            |given| {
+                let args = data(&given)?.unwrap_or_default();
+                let function = given.words[0].clone();
+                push(&given, Push::Call { function, args })
+            },
+        )
+        .options(&[HOST, KEEP, TIMEOUT]),
+        Command::sub(
+            "message",
+            &[text("NAME"), text("JSON").optional()],
+            "send a message to functions given to VPI.On",
+            |given| {
+                let data = data(&given)?.unwrap_or_default();
+                let name = given.words[0].clone();
+                push(&given, Push::Message { name, data })
+            },
+        )
+        .options(&[HOST, KEEP, TIMEOUT]),
+        Command::sub(
+            "hook",
+            &[text("NAME"), text("JSON").optional()],
+            "raise a script hook",
+            |given| {
+                let data = data(&given)?.unwrap_or_else(|| json!({}));
+                let name = given.words[0].clone();
+                push(&given, Push::Hook { name, data })
+            },
+        )
+        .options(&[HOST, KEEP, TIMEOUT]),
+        Command::sub("say", &[text("TEXT")], "show a text to players", say).options(&[
+            option(
+                "--where",
+                "PLACE",
+                Kind::Words(&["chat", "center", "console"]),
+                "chat (default), center or console",
+            ),
+            option("--to", "USERID", Kind::Count(65_535), "to one player only"),
+            HOST,
+            KEEP,
+            TIMEOUT,
+        ]),
+        Command::sub(
+            "command",
+            &[text("TEXT")],
+            "run a command on the server's console, if the game allows it",
+            |given| push(&given, Push::Command(given.words[0].clone())),
+        )
+        .options(&[HOST, KEEP, TIMEOUT]),
+    ]),
+    ..Command::NONE
 };
 
-fn main(arguments: Arguments) -> Result<(), Stop> {
-    let (mut host, mut keep, mut json, mut to) = (None, false, false, None);
-    let (mut place, mut timeout) = ("chat".to_string(), Duration::from_secs(10));
-    let mut options = Vec::new();
-    let mut given = arguments.read_with_run(|option, values| {
-        match option {
-            "--host" => host = Some(values.text()?),
-            "--to" => to = Some(values.count(65_535)? as i32),
-            "--where" => place = values.text()?,
-            "--keep" => keep = true,
-            "--json" => json = true,
-            "--timeout" => timeout = values.seconds()?,
-            _ => return Ok(false),
-        }
-        options.push(option.to_owned());
-        Ok(true)
-    })?;
-    let words = std::mem::take(&mut given.words);
-    let place = || {
-        Place::parse(&place).ok_or_else(|| {
-            Stop::Usage(format!("--where is chat, center or console, not {place:?}"))
-        })
-    };
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let push = |push| Request::Push {
-        host: host.clone(),
-        push,
-        keep,
-    };
-    let request = match words[..] {
-        ["list"] => Request::Games,
-        ["watch"] => Request::Watch { host: host.clone() },
-        ["call", function, ref args @ ..] if args.len() < 2 => push(Push::Call {
-            function: function.to_owned(),
-            args: args.first().map_or(Value::Null, |text| data(text)),
-        }),
-        ["message", name, ref args @ ..] if args.len() < 2 => push(Push::Message {
-            name: name.to_owned(),
-            data: args.first().map_or(Value::Null, |text| data(text)),
-        }),
-        ["hook", name, ref args @ ..] if args.len() < 2 => push(Push::Hook {
-            name: name.to_owned(),
-            data: args.first().map_or_else(|| json!({}), |text| data(text)),
-        }),
-        ["command", line] => push(Push::Command(line.to_owned())),
-        ["say", text] => push(Push::Print {
-            text: text.to_owned(),
-            to,
-            place: place()?,
-        }),
-        _ => {
-            return Err(Stop::Usage(
-                "game takes one of list, watch, call, message, hook, command, say; see `vpid game \
-                 --help`"
-                    .into(),
-            ));
-        }
-    };
-    options_have_effect(words[0], &options).map_err(Stop::Usage)?;
-    let state_dir = given.state_dir()?;
-    Ok(run(&state_dir, &request, json, timeout)?)
+const HOST: Opt = option(
+    "--host",
+    "HOST",
+    Kind::Text,
+    "the game (default: the only one that is connected)",
+);
+const KEEP: Opt = switch("--keep", "deliver to the next map if this one ends first");
+const TIMEOUT: Opt = option(
+    "--timeout",
+    "SECONDS",
+    Kind::Seconds,
+    "how long to wait for the game (default: 10)",
+);
+
+fn say(given: Given) -> Result<(), Stop> {
+    let place = given.text("--where").unwrap_or("chat");
+    let place =
+        Place::parse(place).ok_or_else(|| Stop::Usage(format!("there is no place {place:?}")))?;
+    let text = given.words[0].clone();
+    let to = given
+        .count("--to")
+        .and_then(|userid| i32::try_from(userid).ok());
+    push(&given, Push::Print { text, to, place })
 }
 
-/// Arguments as JSON; a text that is none stands for itself.
-fn data(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|_| text.into())
+fn push(given: &Given, push: Push) -> Result<(), Stop> {
+    let host = given.text("--host").map(str::to_owned);
+    let keep = given.has("--keep");
+    ask(given, &Request::Push { host, push, keep })
 }
 
-/// Whether each of these options of `vpid game` does something for the verb.
-///
-/// Errors: a sentence about the first that does not.
-fn options_have_effect(verb: &str, options: &[String]) -> Result<(), String> {
-    let useless = match verb {
-        "list" => &["--host", "--to", "--where", "--keep"][..],
-        "watch" => &["--to", "--where", "--keep", "--timeout"],
-        "say" => &[],
-        _ => &["--to", "--where"],
+fn ask(given: &Given, request: &Request) -> Result<(), Stop> {
+    let timeout = match request {
+        Request::Watch { .. } => None,
+        _ => given.seconds("--timeout"),
     };
-    match options.iter().find(|it| useless.contains(&it.as_str())) {
-        Some(option) => Err(format!(
-            "{option} has no effect on `game {verb}`; leave it out"
-        )),
-        None => Ok(()),
-    }
+    let timeout = timeout.unwrap_or(Duration::from_secs(10));
+    Ok(run(&given.state_dir()?, request, given.json(), timeout)?)
+}
+
+/// The JSON behind a name; a text that is none stands for itself.
+fn data(given: &Given) -> Result<Option<Value>, Stop> {
+    let text = given
+        .words
+        .get(1)
+        .map(|text| json_text(text, CONTROL_LINE_BYTES_MAX))
+        .transpose()?;
+    Ok(text.map(|text| serde_json::from_str(&text).unwrap_or_else(|_| text.into())))
 }
 
 /// Shows what the vpid that holds this state folder replies. Errors are sentences.
@@ -139,12 +162,12 @@ fn run(state_dir: &Path, request: &Request, json: bool, timeout: Duration) -> Re
     let mut replies = Replies::to(state_dir, request, patience).map_err(late)?;
     let reply = replies.first().map_err(late)?;
     table::print(|out| match request {
-        Request::Games if json => writeln!(out, "{:#}", reply["games"]),
+        Request::Games if json => table::write_json(&reply["games"], out),
         Request::Games => list(&reply["games"], out),
         Request::Push {
             push: Push::Call { .. },
             ..
-        } => writeln!(out, "{:#}", reply["ok"]),
+        } => table::write_json(&reply["ok"], out),
         // What a console has replied; what goes by a game's script is not replied to.
         Request::Push { .. } => match reply["ok"].as_str() {
             Some(reply) if !reply.trim().is_empty() => writeln!(out, "{}", console_text(reply)),
@@ -158,20 +181,11 @@ fn run(state_dir: &Path, request: &Request, json: bool, timeout: Duration) -> Re
     }
 }
 
-/// Shows what comes until vpid ends, or the reader of the output does.
 fn watch(replies: &mut Replies) -> Result<(), String> {
     eprintln!("Watching; Ctrl-C ends it.");
-    let mut out = io::stdout();
-    loop {
-        let line = match replies.line() {
-            Ok(line) => line,
-            Err(AskError::Ended) => return Err("vpid ended".into()),
-            Err(error) => return Err(error.to_string()),
-        };
-        if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
-            return Ok(());
-        }
-    }
+    trace::follow(replies, &mut io::stdout(), |line| {
+        Ok(table::json_text(&line.to_string()))
+    })
 }
 
 fn list(games: &Value, out: &mut dyn Write) -> io::Result<()> {

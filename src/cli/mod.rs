@@ -1,31 +1,49 @@
 //! The commands: a file or folder for each, with its own arguments and help.
 
 mod arguments;
+mod backup;
 mod bench;
 mod call;
 mod check;
+mod command;
+mod community;
+mod completions;
 mod demo;
 mod engine_paths;
 mod game;
+mod given;
+mod help;
 mod init;
-mod logging;
+mod man;
+mod play;
+mod progress;
 mod queue;
+mod reload;
+mod replay;
+mod restore;
 mod rewards;
 mod run;
 mod script;
+mod service;
 mod shadow;
+mod status;
 mod table;
+mod trace;
+mod users;
 
-use lexopt::Arg::{Long, Short, Value};
+use std::ffi::OsString;
+use std::io::Read;
 
 use crate::config::file;
 use crate::game_side::NoServer;
 use crate::game_side::signed::SessionError;
 use crate::io::control::AskError;
-use crate::io::memory;
-use arguments::{Arguments, Command};
+use crate::io::{color, logging, memory};
+use arguments::Named;
+use command::Command;
 
-pub use arguments::Stop;
+pub use crate::io::logging::complain;
+pub use given::Stop;
 
 /// Commands end with sentences.
 macro_rules! sentences {
@@ -40,117 +58,79 @@ macro_rules! sentences {
 
 sentences!(AskError, file::Error, NoServer, SessionError);
 
-const COMMANDS: [Command; 10] = [
+/// In the order of `vpid --help`.
+const COMMANDS: &[Command] = &[
     run::COMMAND,
+    reload::COMMAND,
     init::COMMAND,
     check::COMMAND,
     call::COMMAND,
+    status::COMMAND,
     game::COMMAND,
     queue::COMMAND,
     rewards::COMMAND,
     script::COMMAND,
+    trace::COMMAND,
+    replay::COMMAND,
+    community::COMMAND,
+    service::COMMAND,
+    backup::COMMAND,
+    restore::COMMAND,
+    play::COMMAND,
     bench::COMMAND,
     demo::COMMAND,
+    completions::COMMAND,
+    man::COMMAND,
+    help::COMMAND,
 ];
 
 /// Does what the command line of this process says.
 pub fn main() -> Result<(), Stop> {
     memory::keep_private();
-    let ended = command().or_else(|stop| match stop {
+    let mut named = Named::new();
+    let ended = command(&mut named).or_else(|stop| match stop {
         Stop::Help(text) => Ok(table::print(|out| write!(out, "{text}"))?),
+        Stop::Usage(problem) => Err(Stop::Usage(help::misuse(&named, &problem))),
         stop => Err(stop),
     });
     logging::finish();
     ended
 }
 
-fn command() -> Result<(), Stop> {
-    let mut parser = lexopt::Parser::from_env();
-    let name = match parser.next()? {
-        Some(Value(name)) => name,
-        Some(Short('h') | Long("help")) => return Err(Stop::Help(help())),
-        Some(Short('V') | Long("version")) => {
-            let version = concat!("vpid ", env!("CARGO_PKG_VERSION"), "\n");
-            return Err(Stop::Help(version.to_owned()));
+fn command(named: &mut Named) -> Result<(), Stop> {
+    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    match words.first().and_then(|word| word.to_str()) {
+        Some("-h" | "--help") => return Err(Stop::Help(help::of(&[]))),
+        Some("-V" | "--version") => {
+            let build = env!("VPID_BUILD").replace("; ", "\n");
+            let version = env!("CARGO_PKG_VERSION");
+            return Err(Stop::Help(format!("vpid {version}\n{build}\n")));
         }
-        Some(other) => return Err(other.unexpected().into()),
-        None => return Err(Stop::Usage("no command given".into())),
-    };
-    match COMMANDS.iter().find(|command| name == command.name) {
-        Some(command) => (command.run)(Arguments::new(parser, command.help)),
-        None if name == "help" => Err(Stop::Help(help())),
-        None => Err(Stop::Usage(format!(
-            "there is no command {}",
-            name.to_string_lossy()
-        ))),
+        Some(option) if option.starts_with('-') => {
+            let why = format!("a command comes first, and options behind it, not {option}");
+            return Err(Stop::Usage(why));
+        }
+        _ => {}
+    }
+    let (run, given) = arguments::read(COMMANDS, words, named)?;
+    color::choose(given.text("--color"));
+    run(given)
+}
+
+/// An argument that is JSON; `-` stands for standard input, of at most so many bytes.
+fn json_text(word: &str, bytes_max: usize) -> Result<String, String> {
+    if word != "-" {
+        return Ok(word.to_owned());
+    }
+    let mut text = String::new();
+    let mut input = std::io::stdin().take(bytes_max as u64 + 1);
+    let read = input.read_to_string(&mut text);
+    read.map_err(|error| format!("standard input cannot be read as text: {error}"))?;
+    match text.len() <= bytes_max {
+        true => Ok(text.trim().to_owned()),
+        false => Err(format!("standard input has more than {bytes_max} bytes")),
     }
 }
-
-fn help() -> String {
-    let lines = COMMANDS.iter();
-    let lines = lines.map(|command| format!("  {:<8}{}\n", command.name, command.summary));
-    format!("{HELP_BEGIN}{}{HELP_END}", lines.collect::<String>())
-}
-
-const HELP_BEGIN: &str = "\
-vpid: the daemon beside a Team Fortress 2 server that runs the calls that game scripts write as files
-
-Usage: vpid COMMAND [OPTIONS]
-
-Commands:
-";
-
-const HELP_END: &str = "
-Commands that talk to a running vpid accept the options of run too, and need only the state_dir of the
-configuration (call: also the servers; bench: all of it).
-
-Options:
-  --config FILE   the configuration (default: VPID_CONFIG, ./vpid.toml, or /etc/vpid/vpid.toml)
-  -h, --help      this help, or that of a command: vpid COMMAND --help
-  -V, --version
-
-Exit codes: 0 done; 1 failed, or check found a problem, or the response to a call was an error;
-2 wrong command line; 3 the configuration is wrong or missing.
-
-Example: vpid demo
-";
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_option_that_a_command_takes_stands_in_its_help() {
-        let sources = [
-            include_str!("run.rs"),
-            include_str!("init/mod.rs"),
-            include_str!("check/mod.rs"),
-            include_str!("call.rs"),
-            include_str!("game.rs"),
-            include_str!("queue.rs"),
-            include_str!("rewards.rs"),
-            include_str!("script.rs"),
-            include_str!("bench.rs"),
-            include_str!("demo.rs"),
-        ];
-        let mut options = 0;
-        for (command, source) in COMMANDS.iter().zip(sources) {
-            let start = format!("Example: vpid {}", command.name);
-            assert!(command.help.contains(&start), "{start}");
-            let arms = source.split("            \"--").skip(1);
-            for option in arms.filter_map(|arm| arm.split_once("\" => ")) {
-                let option = format!("--{}", option.0);
-                assert!(command.help.contains(&option), "{}: {option}", command.name);
-                options += 1;
-            }
-        }
-        assert!(options >= 15, "only {options} options were found");
-    }
-
-    #[test]
-    fn every_command_is_listed() {
-        for command in &COMMANDS {
-            assert!(help().contains(&format!("\n  {:<8}", command.name)));
-        }
-    }
-}
+mod tests;

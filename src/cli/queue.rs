@@ -1,4 +1,4 @@
-//! `vpid queue`: what waits to be sent to VyHub, and what was refused.
+//! `vpid queue`: what waits to be sent to the community, and what was refused there.
 //!
 //! A running vpid gets the request. Without one, its files are read as they are.
 
@@ -9,68 +9,72 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::arguments::{Arguments, Command, Stop};
+use super::command::{Action, Base, Command, JSON, text};
+use super::given::{Given, Stop};
 use super::table::{self, printable, span};
 use crate::io::control::{self, AskError};
 use crate::limits::{QUEUE_FILE_BYTES_MAX, QUEUE_FILES_MAX};
-use crate::protocol::control::{QueueRequest, Request, is_queue_id};
+use crate::protocol::backend::Keeper;
+use crate::protocol::control::{QueueRequest, Request, RewardsRequest, is_queue_id};
 
 #[cfg(test)]
 mod tests;
 
-/// Where the files are in the state folder.
-const FOLDER: &str = "outbox";
-
 pub(super) const COMMAND: Command = Command {
     name: "queue",
-    summary: "show the changes that wait for VyHub, and those that VyHub refused",
-    help: "\
-Shows the changes that wait to be sent to VyHub and those that VyHub refused: bans, unbans,
-warnings, memberships, playtime and reports of executed rewards.
+    summary: "show the changes that wait for the community, and those that were refused",
+    about: "\
+Shows the changes that wait to be sent to VyHub, or to the community's database, and those that were refused there: \
+bans, unbans, warnings, memberships, playtime, reports of executed rewards.
 
-Usage: vpid queue list [--json]      all changes, the oldest first
-       vpid queue show ID [--json]   one change with all its data
-       vpid queue retry ID           send it now, even one that was refused
-       vpid queue retry all          send all now
-       vpid queue drop ID            remove it: it is never sent to VyHub
-
-Without a running vpid, list and show read the files of the state folder; retry and drop need
-a running one.
-
-  --config FILE      the configuration that vpid runs with
-
-Example: vpid queue list
-",
-    run: main,
+Without a running vpid, list and show read the files of the state folder; retry and drop need a running one.",
+    base: Base::Run,
+    examples: &["vpid queue list"],
+    action: Action::Commands(&[
+        Command::sub("list", &[], "all changes, the oldest first", |given| {
+            ask(&given, QueueRequest::List)
+        })
+        .options(&[JSON]),
+        Command::sub("show", &[text("ID")], "one change with all its data", |given| {
+            let id = id_of(&given.words[0])?;
+            ask(&given, QueueRequest::Show { id })
+        })
+        .options(&[JSON]),
+        Command::sub(
+            "retry",
+            &[text("ID|all")],
+            "send it now, even one that was refused; or all",
+            |given| {
+                let id = match given.words[0].as_str() {
+                    "all" => None,
+                    text => Some(id_of(text)?),
+                };
+                ask(&given, QueueRequest::Retry { id })
+            },
+        ),
+        Command::sub("drop", &[text("ID")], "remove it: it is never sent", |given| {
+            let id = id_of(&given.words[0])?;
+            ask(&given, QueueRequest::Drop { id })
+        }),
+    ]),
+    ..Command::NONE
 };
 
-fn main(arguments: Arguments) -> Result<(), Stop> {
-    let (given, json) = arguments.read_json()?;
-    let request = request(&given.words).map_err(Stop::Usage)?;
-    let state_dir = given.state_dir()?;
-    Ok(run(&state_dir, request, json, &mut std::io::stdout())?)
+fn ask(given: &Given, request: QueueRequest) -> Result<(), Stop> {
+    Ok(run(
+        &given.state_dir()?,
+        request,
+        given.json(),
+        &mut std::io::stdout(),
+    )?)
 }
 
-/// The request that the words behind `vpid queue` stand for. The error is for the operator.
-fn request(words: &[String]) -> Result<QueueRequest, String> {
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let id = |text: &str| match is_queue_id(text) {
+fn id_of(text: &str) -> Result<String, Stop> {
+    match is_queue_id(text) {
         true => Ok(text.to_owned()),
-        false => Err(format!(
+        false => Err(Stop::Usage(format!(
             "{text:?} is not an id; `vpid queue list` shows them"
-        )),
-    };
-    match words[..] {
-        ["list"] => Ok(QueueRequest::List),
-        ["show", text] => Ok(QueueRequest::Show { id: id(text)? }),
-        ["retry", "all"] => Ok(QueueRequest::Retry { id: None }),
-        ["retry", text] => Ok(QueueRequest::Retry {
-            id: Some(id(text)?),
-        }),
-        ["drop", text] => Ok(QueueRequest::Drop { id: id(text)? }),
-        ["show" | "drop"] => Err(format!("queue {} takes an id", words[0])),
-        ["retry"] => Err("queue retry takes an id, or `all`".into()),
-        _ => Err("queue takes one of list, show, retry, drop; see `vpid queue --help`".into()),
+        ))),
     }
 }
 
@@ -88,9 +92,11 @@ fn run(
         answer => answer?,
     };
     let shown = match (&request, json) {
-        (QueueRequest::List, true) => writeln!(out, "{:#}", answer["queue"]),
-        (QueueRequest::List, false) => list(&answer["queue"], now_s, out),
-        (QueueRequest::Show { .. }, true) => writeln!(out, "{:#}", answer["entry"]),
+        (QueueRequest::List, true) => table::write_json(&answer["queue"], out),
+        (QueueRequest::List, false) => {
+            list(&answer["queue"], now_s, out).and_then(|()| unclear_rewards(state_dir, out))
+        }
+        (QueueRequest::Show { .. }, true) => table::write_json(&answer["entry"], out),
         (QueueRequest::Show { .. }, false) => show(&answer["entry"], now_s, out),
         (QueueRequest::Retry { id }, _) => {
             let what = match (id, &answer["ok"]) {
@@ -98,11 +104,12 @@ fn run(
                 (None, count) if *count == 1 => "1 entry is".into(),
                 (None, count) => format!("{count} entries are"),
             };
+            let keeper = answer["keeper"].as_str().unwrap_or_default();
             match answer["wait_s"].as_u64().unwrap_or(0) {
                 0 => writeln!(out, "{what} tried now."),
                 wait_s => writeln!(
                     out,
-                    "{what} tried in {wait_s} s at the latest: VyHub has asked to be left alone, or may \
+                    "{what} tried in {wait_s} s at the latest: {keeper} has asked to be left alone, or may \
                      still be carrying out the last try."
                 ),
             }
@@ -131,21 +138,33 @@ fn without_vpid(state_dir: &Path, request: &QueueRequest) -> Result<Value, Strin
     }
 }
 
-/// All entries on disk, the oldest first. One that cannot be read says so, in its place.
+/// All entries on disk, the oldest first, whatever keeps the community. One that cannot be read says so, in its
+/// place.
 fn entries(state_dir: &Path) -> Result<Vec<Value>, String> {
-    let folder = state_dir.join(FOLDER);
+    let mut found = Vec::new();
+    for keeper in [Keeper::Vyhub, Keeper::Database] {
+        let [folder, ..] = keeper.folders();
+        entries_in(&state_dir.join(folder), &mut found)?;
+    }
+    found.sort_by_cached_key(|entry| {
+        let number = entry["id"].as_u64();
+        (created(entry), number, id(entry))
+    });
+    Ok(found)
+}
+
+fn entries_in(folder: &Path, found: &mut Vec<Value>) -> Result<(), String> {
     let shown = folder.display();
-    let files = match std::fs::read_dir(&folder) {
+    let files = match std::fs::read_dir(folder) {
         Ok(files) => files,
         // Nothing has ever waited.
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => {
             return Err(format!(
                 "{shown} cannot be read ({error}); run as the user that vpid runs as"
             ));
         }
     };
-    let mut found = Vec::new();
     for file in files.flatten() {
         let name = file.file_name();
         let Some(id) = name.to_str().and_then(|name| name.strip_suffix(".json")) else {
@@ -159,11 +178,7 @@ fn entries(state_dir: &Path) -> Result<Vec<Value>, String> {
             |problem| json!({"id": id, "state": "unreadable", "problem": problem}),
         ));
     }
-    found.sort_by_cached_key(|entry| {
-        let number = entry["id"].as_u64();
-        (created(entry), number, id(entry))
-    });
-    Ok(found)
+    Ok(())
 }
 
 fn read(path: &Path) -> Result<Value, String> {
@@ -212,6 +227,21 @@ fn list(entries: &Value, now_s: i64, out: &mut dyn Write) -> io::Result<()> {
     table::write(head, &rows, out)
 }
 
+/// Points to rewards that wait for the operator; only a running vpid knows of them.
+fn unclear_rewards(state_dir: &Path, out: &mut dyn Write) -> io::Result<()> {
+    let asked = Request::Rewards(RewardsRequest::List);
+    let Ok(answer) = control::ask(state_dir, &asked, control::PATIENCE) else {
+        return Ok(());
+    };
+    let rewards = answer["rewards"].as_array().into_iter().flatten();
+    let advice = "see `vpid rewards list`";
+    match rewards.filter(|it| it["state"] == "unclear").count() {
+        0 => Ok(()),
+        1 => writeln!(out, "1 reward is unclear; {advice}"),
+        count => writeln!(out, "{count} rewards are unclear; {advice}"),
+    }
+}
+
 fn row(entry: &Value, now_s: i64) -> [String; 8] {
     let text = |key: &str| printable(entry[key].as_str().unwrap_or("-"));
     let age = created(entry).map_or("?".into(), |at_s| span(now_s - at_s));
@@ -232,8 +262,10 @@ fn row(entry: &Value, now_s: i64) -> [String; 8] {
 
 fn player(entry: &Value) -> String {
     let text = |key: &str| entry[key].as_str().filter(|text| !text.is_empty());
-    printable(&match (text("name"), text("steam")) {
-        (Some(name), Some(steam)) => format!("{name} ({steam})"),
+    let whom = text("steam").or_else(|| text("range"));
+    printable(&match (text("name"), whom) {
+        (Some(name), Some(range)) if name == range => name.to_owned(),
+        (Some(name), Some(whom)) => format!("{name} ({whom})"),
         (one, other) => one.or(other).unwrap_or("?").to_owned(),
     })
 }
@@ -255,7 +287,7 @@ fn show(entry: &Value, now_s: i64, out: &mut dyn Write) -> io::Result<()> {
     line("id", shown_id(entry))?;
     line("kind", text("kind"))?;
     line("player", player(entry))?;
-    if entry["kind"] == "ban" {
+    if entry["kind"] == "ban" || entry["kind"] == "address ban" {
         let length = entry["length_s"].as_i64();
         line("length", length.map_or("permanent".into(), span))?;
         if entry["standing"] == false {

@@ -6,7 +6,8 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::arguments::{Arguments, Command, Stop};
+use super::command::{Action, Base, Command, JSON, text};
+use super::given::{Given, Stop};
 use super::table::{self, printable, span};
 use crate::io::control;
 use crate::protocol::control::{Request, RewardsRequest, is_queue_id};
@@ -14,43 +15,54 @@ use crate::protocol::control::{Request, RewardsRequest, is_queue_id};
 pub(super) const COMMAND: Command = Command {
     name: "rewards",
     summary: "list, execute and skip unfinished rewards",
-    help: "\
-Shows the rewards of VyHub's shop that are open, running, unclear, failed or unreported. Needs a running vpid.
+    about: "\
+Shows the rewards, of VyHub's shop or of groups, that are open, running, unclear, failed or unreported. Needs a \
+running vpid.
 
-Usage: vpid rewards list [--json]    all of them
-       vpid rewards run ID           execute it, even if it is unclear or was cut short
-       vpid rewards skip ID          treat it as executed, and report that to VyHub
-
-An ID may be abbreviated if it stays unambiguous. `unclear`: vpid ended or the console was lost while it was
-executed, so look in the game first. `failed`: PROBLEM says why; once corrected, it is executed automatically, unless it
-was cut short.
-
-  --config FILE      the configuration that vpid runs with
-
-Example: vpid rewards list
-",
-    run: main,
+An ID may be abbreviated if it stays unambiguous. `unclear`: vpid ended or the console was lost while it was executed, \
+so look in the game first. `failed`: PROBLEM says why; once corrected, it is executed automatically, unless it was cut \
+short.",
+    base: Base::Run,
+    examples: &["vpid rewards list"],
+    action: Action::Commands(&[
+        Command::sub("list", &[], "all of them", |given| ask(&given, RewardsRequest::List)).options(&[JSON]),
+        Command::sub(
+            "run",
+            &[text("ID")],
+            "execute it, even if it is unclear or was cut short",
+            |given| {
+                let id = id_of(&given.words[0])?;
+                ask(&given, RewardsRequest::Run { id })
+            },
+        ),
+        Command::sub(
+            "skip",
+            &[text("ID")],
+            "treat it as executed, and report that",
+            |given| {
+                let id = id_of(&given.words[0])?;
+                ask(&given, RewardsRequest::Skip { id })
+            },
+        ),
+    ]),
+    ..Command::NONE
 };
 
-fn main(arguments: Arguments) -> Result<(), Stop> {
-    let (given, json) = arguments.read_json()?;
-    let request = request(&given.words).map_err(Stop::Usage)?;
-    let state_dir = given.state_dir()?;
-    Ok(run(&state_dir, request, json, &mut io::stdout())?)
+fn ask(given: &Given, request: RewardsRequest) -> Result<(), Stop> {
+    Ok(run(
+        &given.state_dir()?,
+        request,
+        given.json(),
+        &mut io::stdout(),
+    )?)
 }
 
-fn request(words: &[String]) -> Result<RewardsRequest, String> {
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let id = |text: &str| match is_queue_id(text) {
+fn id_of(text: &str) -> Result<String, Stop> {
+    match is_queue_id(text) {
         true => Ok(text.to_owned()),
-        false => Err(format!("{text:?} is no id; `vpid rewards list` shows them")),
-    };
-    match words[..] {
-        ["list"] => Ok(RewardsRequest::List),
-        ["run", text] => Ok(RewardsRequest::Run { id: id(text)? }),
-        ["skip", text] => Ok(RewardsRequest::Skip { id: id(text)? }),
-        ["run" | "skip"] => Err(format!("rewards {} takes an id", words[0])),
-        _ => Err("rewards takes one of list, run, skip; see `vpid rewards --help`".into()),
+        false => Err(Stop::Usage(format!(
+            "{text:?} is no id; `vpid rewards list` shows them"
+        ))),
     }
 }
 
@@ -64,7 +76,7 @@ fn run(
     let asked = Request::Rewards(request.clone());
     let answer = control::ask(state_dir, &asked, control::PATIENCE)?;
     let shown = match (&request, json) {
-        (RewardsRequest::List, true) => writeln!(out, "{answer:#}"),
+        (RewardsRequest::List, true) => table::write_json(&answer, out),
         (RewardsRequest::List, false) => list(&answer, Timestamp::now().as_second(), out),
         _ => {
             let sentence = answer["ok"].as_str().unwrap_or_default();
@@ -113,27 +125,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn words_are_read() {
-        let of = |text: &str| {
-            let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
-            request(&words)
-        };
-        let id = "01234567-89ab".to_owned();
-        assert_eq!(of("list"), Ok(RewardsRequest::List));
-        let run = RewardsRequest::Run { id: id.clone() };
-        assert_eq!(of("run 01234567-89ab"), Ok(run));
-        assert_eq!(of("skip 01234567-89ab"), Ok(RewardsRequest::Skip { id }));
-        for (wrong, part) in [
-            ("", "one of list"),
-            ("run", "takes an id"),
-            ("run ../x", "is no id"),
-            ("list all", "one of list"),
-        ] {
-            assert!(of(wrong).unwrap_err().contains(part), "{wrong}");
-        }
-    }
 
     #[test]
     fn a_list_is_shown_and_moves_no_cursor() {

@@ -2,6 +2,12 @@
 
 use std::io::{self, ErrorKind, Write};
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+
+use crate::protocol::look_alike::{harmless, turns};
+
 /// Writes rows below their heads, each column as wide as it must be.
 pub(super) fn write<const N: usize>(
     head: [&str; N],
@@ -34,6 +40,27 @@ pub(super) fn span(seconds: i64) -> String {
     }
 }
 
+/// `1 file`, `2 files`.
+pub(super) fn counted(count: usize, what: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{ending}")
+}
+
+/// A moment, in unix seconds, by the clock of this zone.
+pub(super) fn date(at_s: i64, zone: &TimeZone) -> String {
+    let at = Timestamp::from_second(at_s).unwrap_or_default();
+    let at = at.to_zoned(zone.clone());
+    at.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// As much of a text as fits, by its beginning.
+pub(super) fn clipped(text: &str, most: usize) -> String {
+    match text.chars().count() > most {
+        true => text.chars().take(most - 1).chain(['…']).collect(),
+        false => text.to_owned(),
+    }
+}
+
 /// Lines of a text, with nothing else that moves a cursor.
 pub(super) fn console_text(text: &str) -> String {
     let lines = text.trim_end().lines().map(printable);
@@ -42,10 +69,29 @@ pub(super) fn console_text(text: &str) -> String {
 
 /// What players call themselves must not reach a terminal as it is.
 pub(super) fn printable(text: &str) -> String {
-    // Signs that turn the direction of writing around would mix up what stands beside them.
-    let turns = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let harmless = |c: char| if c.is_control() || turns(c) { '?' } else { c };
     text.chars().map(harmless).collect()
+}
+
+/// Writes a value as JSON for people and programs.
+pub(super) fn write_json(value: &Value, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}", json_text(&format!("{value:#}")))
+}
+
+/// The same in one line.
+pub(super) fn write_json_line(value: &Value, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}", json_text(&value.to_string()))
+}
+
+/// JSON for a terminal: what serde_json leaves in its texts and a terminal acts on is escaped. It means the same.
+pub(super) fn json_text(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        match matches!(c, '\u{7f}'..='\u{9f}') || turns(c) {
+            true => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => out.push(c),
+        }
+    }
+    out
 }
 
 /// Writes to standard output.
@@ -58,5 +104,27 @@ pub(super) fn but_for_a_gone_reader(written: io::Result<()>) -> Result<(), Strin
     match written {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.to_string()),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_means_the_same_without_what_a_terminal_acts_on() {
+        let value = serde_json::json!({"a\u{9b}2J": "x\u{7f}\u{85}\u{202e}y\u{2066}\u{1b}ä€🎮\n"});
+        let text = json_text(&format!("{value:#}"));
+        assert!(
+            text.contains("\"x\\u007f\\u0085\\u202ey\\u2066\\u001bä€🎮\\n\""),
+            "{text}"
+        );
+        assert!(
+            !text
+                .chars()
+                .any(|c| turns(c) || (c.is_control() && c != '\n'))
+        );
+        let read: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, value);
     }
 }

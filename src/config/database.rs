@@ -8,16 +8,16 @@ use toml::de::{DeTable, DeValue};
 use super::file;
 use super::key::{Declared, InForce, Key, Kind, Usual, key, text};
 use super::mysql::{self, Mysql};
-use super::reader::{ENVIRONMENT, Location, Reader, Table, dotted, is_none_of};
+use super::reader::{ENVIRONMENT, Location, Reader, Table, dotted, is_none_of, nearest};
 use crate::limits::{DATABASES_MAX, SCHEMA_FILE_BYTES_MAX};
-use crate::sql::{Quoting, Schema};
+use crate::sql::{DatabaseId, Quoting, Schema};
 
 pub static TABLE: Declared = Declared {
     head: "[database]",
     keys: &[TYPE, SQLITE, mysql::KEYS, SCHEMA],
     also: &[],
-    doc: "The database that scripts use. docs/databases.md says more about all that follows. More databases, for \
-          queries, have tables of their own with the same keys, such as [database.stats].",
+    doc: "The database that scripts use; docs/databases.md is its manual. More databases, for queries, have \
+          tables of their own with the same keys, such as [database.stats].",
     example: "[database]",
 };
 
@@ -33,7 +33,8 @@ const TYPE: &[Key] = &[text(
 const SQLITE: &[Key] = &[
     text(
         "path",
-        "SQLite: the database file. Made when missing. Not inside scriptdata. `NAME.db` for a [database.NAME].",
+        "SQLite: the database file. Created if it is missing. Not inside scriptdata. `NAME.db` for a \
+         [database.NAME].",
     )
     .default(Usual::Text("vpid.db"))
     .variables(&["VPID_DATABASE_PATH"])
@@ -42,8 +43,8 @@ const SQLITE: &[Key] = &[
     key(
         "durability",
         Kind::Words(&["full", "normal"]),
-        "SQLite: \"full\": what was answered survives a power cut. \"normal\": it survives a crash of vpid; a \
-         power cut may take the last moments.",
+        "SQLite: \"full\": a write whose call has its response survives a power cut. \"normal\": it survives a \
+         crash of vpid; a power cut may lose the last moments.",
     )
     .variables(&["VPID_DATABASE_DURABILITY"])
     .in_force(InForce::WithNextStart)
@@ -53,9 +54,9 @@ const SQLITE: &[Key] = &[
 const SCHEMA: &[Key] = &[
     text(
         "schema",
-        "A file with [the SQL of the tables that must be there](databases.md#the-schema). vpid runs it before \
+        "A file with [the SQL of the tables that must exist](databases.md#the-schema). vpid runs it before \
          anything else. At most 1 MiB. Not inside scriptdata.",
-    )
+    ).variables(&["VPID_DATABASE_SCHEMA"])
     .example("\"schema.sql\""),
 ];
 
@@ -178,6 +179,7 @@ impl Reader<'_> {
     fn database(&mut self, name: String, mut table: Table) -> Option<Placed> {
         if name.is_empty() {
             self.overlay(&mut table, TYPE);
+            self.overlay(&mut table, SCHEMA);
         }
         let kind = self.database_type(&name, &table);
         if let Some(kind) = kind {
@@ -297,6 +299,40 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    /// The one that a table names with its key `database`, or else the default one, which `usual` is about. None
+    /// where there is no such database; that has been reported then.
+    pub(super) fn database_of(
+        &mut self,
+        table: &Table,
+        databases: &[Database],
+        usual: &str,
+    ) -> Option<DatabaseId> {
+        let Some((place, wanted)) = table.text("database") else {
+            if !table.is_absent("database") {
+                return None;
+            }
+            let default = databases.first().is_some_and(|it| it.name.is_empty());
+            if !default {
+                let message = "has no database, as [database] is of type \"none\"; name another one with \
+                               database = \"NAME\"";
+                self.problem(&table.place, message);
+            }
+            return default.then_some(0);
+        };
+        let named = |database: &Database| !wanted.is_empty() && database.name == wanted;
+        let found = databases.iter().position(named);
+        if found.is_none() {
+            let names = databases.iter().map(|known| known.name.as_str());
+            let names: Vec<_> = names.filter(|name| !name.is_empty()).collect();
+            let hint = match nearest(wanted, &names) {
+                Some(near) => format!("; did you mean {near:?}?"),
+                None => format!("; without this key, {usual} [database]"),
+            };
+            self.missing(place, format!("there is no [database.{wanted}]{hint}"));
+        }
+        found
     }
 
     fn no_twin_of_database(&mut self, placed: &Placed, others: &[Placed]) {

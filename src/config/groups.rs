@@ -1,9 +1,9 @@
-//! `[vyhub.groups."NAME"]` and `[vyhub.sourcemod]`: what VyHub's groups do in the game.
+//! `[community.groups."NAME"]` and `[community.sourcemod]`: what groups do in the game.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use super::key::{Declared, InForce, Key, Kind, Usual, key, text};
 use super::reader::{Reader, Table, dotted};
@@ -12,12 +12,12 @@ use crate::protocol::admins_file::Grant;
 use crate::protocol::template::Template;
 
 pub static TABLE: Declared = Declared {
-    head: "[vyhub.groups.NAME]",
+    head: "[community.groups.NAME]",
     keys: &[KEYS],
     also: &[],
-    doc: "What a group of VyHub does in the game: docs/vyhub.md, Groups. NAME is what a mapping of the group has in \
-          VyHub as its name.",
-    example: "# [vyhub.groups.\"VIP\"]",
+    doc: "What a group does in the game (docs/vyhub.md and docs/community.md, Groups). NAME is the name of the \
+          group, or with VyHub that of its mapping.",
+    example: "# [community.groups.\"VIP\"]",
 };
 
 const COMMANDS: Kind = Kind::Texts("sm_say %nick% is a VIP now");
@@ -44,7 +44,7 @@ const KEYS: &[Key] = &[
     text(
         "sourcemod",
         "What players of this group get in [SourceMod](vyhub.md#sourcemod): flags such as \"abc\" or \"99:z\", \
-         or a group of SourceMod such as \"@VIP\". It needs `[vyhub.sourcemod]`.",
+         or a group of SourceMod such as \"@VIP\". It needs `[community.sourcemod]`.",
     )
     .default(Usual::Words("nothing"))
     .example("\"@VIP\"")
@@ -52,18 +52,18 @@ const KEYS: &[Key] = &[
 ];
 
 pub static SOURCEMOD: Declared = Declared {
-    head: "[vyhub.sourcemod]",
+    head: "[community.sourcemod]",
     keys: &[SOURCEMOD_KEYS],
     also: &[],
-    doc: "SourceMod gets its admins from VyHub's groups: docs/vyhub.md, SourceMod.",
-    example: "# [vyhub.sourcemod]",
+    doc: "SourceMod gets its admins from the groups: docs/vyhub.md, SourceMod.",
+    example: "# [community.sourcemod]",
 };
 
 const SOURCEMOD_KEYS: &[Key] = &[text(
     "admins_simple",
     "SourceMod's file of admins, in which vpid maintains a block. It must exist, and vpid's user must \
      be able to write it and its folder.",
-)
+).variables(&["VPID_COMMUNITY_SOURCEMOD_ADMINS_SIMPLE"])
 .default(Usual::Required("required"))
 .example("\"/home/tf2/serverfiles/tf/addons/sourcemod/configs/admins_simple.ini\"")
 .in_force(InForce::WithNextStart)];
@@ -81,17 +81,14 @@ pub struct GroupCommands {
 impl Reader<'_> {
     pub(super) fn groups(&mut self, document: &DeTable<'_>, has_sourcemod: bool) -> Groups {
         let mut groups = Groups::new();
-        let Some(vyhub) = vyhub_in(document) else {
-            return groups;
-        };
-        let what = "tables, as in [vyhub.groups.NAME]";
-        let Some((_, tables)) = self.table_in(vyhub, "groups", what) else {
+        let what = "tables, as in [OF.groups.NAME]";
+        let Some((of, tables)) = self.below_community(document, "groups", what) else {
             return groups;
         };
         for (name, value) in tables {
-            let place = self.place(&name.span(), &dotted("vyhub.groups", name.get_ref()));
-            let what = "a table, as in [vyhub.groups.NAME]";
-            let Some(table) = self.table_of(&place, value, what) else {
+            let place = self.place(&name.span(), &dotted(&of.key, name.get_ref()));
+            let what = format!("a table, as in [{}.NAME]", of.key);
+            let Some(table) = self.table_of(&place, value, &what) else {
                 continue;
             };
             let chars = name.get_ref().chars();
@@ -102,7 +99,7 @@ impl Reader<'_> {
             let table = self.table(&TABLE, place, table);
             let sourcemod = self.grant(&table);
             if sourcemod.is_some() && !has_sourcemod {
-                let message = "sourcemod is of no use without [vyhub.sourcemod]";
+                let message = "sourcemod is of no use without [community.sourcemod]";
                 self.missing(&table.place, message);
             }
             let commands = GroupCommands {
@@ -117,10 +114,10 @@ impl Reader<'_> {
 
     /// SourceMod's file of admins.
     pub(super) fn sourcemod(&mut self, document: &DeTable<'_>) -> Option<PathBuf> {
-        let what = "a [vyhub.sourcemod] table";
-        let (mut place, table) = self.table_in(vyhub_in(document)?, "sourcemod", what)?;
-        place.key = "vyhub.sourcemod".into();
-        let table = self.table(&SOURCEMOD, place, table);
+        let what = "a [OF.sourcemod] table";
+        let found = self.below_community(document, "sourcemod", what);
+        let key = "community.sourcemod";
+        let table = self.table_or_variables(&SOURCEMOD, SOURCEMOD_KEYS, key, found)?;
         if table.is_absent("admins_simple") {
             let message =
                 "has no admins_simple; name SourceMod's configs/admins_simple.ini with it";
@@ -157,12 +154,5 @@ impl Reader<'_> {
             }
         }
         templates
-    }
-}
-
-fn vyhub_in<'t, 'i>(document: &'t DeTable<'i>) -> Option<&'t DeTable<'i>> {
-    match document.get("vyhub")?.get_ref() {
-        DeValue::Table(vyhub) => Some(vyhub),
-        _ => None,
     }
 }

@@ -11,27 +11,40 @@ use super::reader::did_you_mean;
 use super::reader::{Location, Reader, Table};
 use crate::limits::{LANGUAGE_BYTES_MAX, MESSAGE_CHARS_MAX, MESSAGES_FILE_BYTES_MAX};
 
-/// English comes first: its texts say which keys there are, and what can be filled into each.
-const BUILT_IN: [(&str, &str); 2] = [
-    ("en", include_str!("messages/en.json")),
-    ("de", include_str!("messages/de.json")),
+/// English comes first: its texts say which keys there are, and what can be filled into each. The second texts are
+/// those that differ in a community of one's own, where the first name VyHub.
+const BUILT_IN: [(&str, &str, &str); 2] = [
+    (
+        "en",
+        include_str!("messages/en.json"),
+        include_str!("messages/en.local.json"),
+    ),
+    (
+        "de",
+        include_str!("messages/de.json"),
+        include_str!("messages/de.local.json"),
+    ),
 ];
 /// Missing texts that are named in a warning; the others are counted.
 const NAMED_MAX: usize = 5;
 
 pub(super) type Texts = BTreeMap<String, String>;
 
-/// The texts of a language that vpid has itself.
-pub(super) fn built_in(language: &str) -> Option<Texts> {
-    let (_, text) = BUILT_IN.iter().find(|(name, _)| *name == language)?;
+/// The texts of a language that vpid has itself. `is_local`: for a community of one's own.
+pub(super) fn built_in(language: &str, is_local: bool) -> Option<Texts> {
+    let (_, text, local) = BUILT_IN.iter().find(|(name, ..)| *name == language)?;
     // The tests read them all.
-    serde_json::from_str(text).ok()
+    let mut texts: Texts = serde_json::from_str(text).ok()?;
+    if is_local {
+        texts.extend(serde_json::from_str::<Texts>(local).ok()?);
+    }
+    Some(texts)
 }
 
 impl Reader<'_> {
     /// Every text there is, whatever the owner's file leaves out.
-    pub(super) fn messages(&mut self, table: &Table) -> Texts {
-        let english = built_in("en").unwrap_or_default();
+    pub(super) fn messages(&mut self, table: &Table, is_local: bool) -> Texts {
+        let english = built_in("en", is_local).unwrap_or_default();
         let Some(language) = self.language(table) else {
             return english;
         };
@@ -54,10 +67,10 @@ impl Reader<'_> {
         }
         let path = folder.join(format!("{language}.json"));
         self.files.push(path.clone());
-        let own = built_in(&language);
+        let own = built_in(&language, is_local);
         if !path.exists() {
             if own.is_none() {
-                let built_in = BUILT_IN.map(|(name, _)| format!("{name:?}")).join(" and ");
+                let built_in = BUILT_IN.map(|(name, ..)| format!("{name:?}")).join(" and ");
                 let message = format!(
                     "{language:?} has no texts: {} is not there, and only {built_in} are built in",
                     path.display()
@@ -66,7 +79,9 @@ impl Reader<'_> {
             }
             return own.unwrap_or(english);
         }
-        let written = self.language_file(&path, &english);
+        // What can be filled in is the same in every community.
+        let model = built_in("en", false).unwrap_or_default();
+        let written = self.language_file(&path, &model);
         let base = own.as_ref().unwrap_or(&english);
         if own.is_none() && !written.is_empty() {
             self.warn_of_missing(&path, &written, &english);

@@ -9,11 +9,15 @@
 //! Relative paths are relative to the folder of the configuration file; those in environment
 //! variables to the current folder.
 
+mod about_players;
 mod address;
+mod community;
 mod database;
 pub mod file;
+mod geoip;
 mod groups;
 mod key;
+mod logging;
 pub mod manual;
 mod messages;
 mod mysql;
@@ -21,10 +25,12 @@ mod permissions;
 mod playtime;
 mod query;
 mod reader;
+mod redacted;
 mod rewards;
 mod scripts;
 mod secret;
 mod server;
+mod status_page;
 mod vyhub;
 mod written;
 
@@ -43,22 +49,31 @@ use crate::sql::{DatabaseId, Query};
 use key::{Declared, Key, Kind, Usual, key, text};
 use reader::{IN_SCRIPTDATA, Reader, Table};
 
+pub use community::{Backend, Community};
 pub use database::{Database, Engine, SchemaFile, Sqlite};
+pub use geoip::Geoip;
 pub use groups::{GroupCommands, Groups};
 pub use key::InForce;
+pub use logging::{Filter, LogFormat, LogSettings, PARTS, part_of};
 pub use mysql::{Mysql, Tls};
-pub use permissions::{MODERATION_FUNCTIONS, Permissions, RAW_SQL_FUNCTION, matches};
+pub use permissions::{GAME_ACTIONS, MODERATION_FUNCTIONS, Permissions, RAW_SQL_FUNCTION, matches};
 pub use playtime::Playtime;
 pub use query::QueryEntry;
+pub use reader::nearest;
+pub use redacted::redacted;
 pub use rewards::{OnUnclear, Rewards};
-pub use scripts::{INTERFACES_NAME, ScriptSettings, Scripts, is_script_name};
+pub use scripts::{INTERFACES_NAME, MODULE_NAME, ScriptSettings, Scripts, is_script_name};
 pub use secret::{
     PLACEHOLDER_KEY, PLACEHOLDER_SECRET, Password, Secret, Unfit, exposure_warning, is_key_sign,
     readable_by_others,
 };
 pub use server::{ChatCommands, Legacy, LogListen, Rcon, Server, host_of, usual_scripts};
+pub use status_page::StatusPage;
 pub use vyhub::Vyhub;
-pub use written::{load, load_to_call, parse, process_environment, state_dir, unknown_variables};
+pub use written::{
+    load, load_databases, load_places, load_to_call, parse, place, process_environment, state_dir,
+    unknown_variables,
+};
 
 /// Where the configuration is looked for when neither `--config` nor `VPID_CONFIG` is given, in this order.
 pub const SEARCH_PATHS: [&str; 2] = ["vpid.toml", "/etc/vpid/vpid.toml"];
@@ -76,10 +91,17 @@ pub struct Config {
     pub databases: Vec<Database>,
     /// In the order of their names.
     pub queries: Vec<QueryEntry>,
-    pub vyhub: Option<Vyhub>,
+    pub community: Option<Community>,
+    /// A VyHub from which a community of another kind can be imported, and nothing else.
+    pub import_from: Option<Vyhub>,
     pub scripts: Option<Scripts>,
+    pub geoip: Option<Geoip>,
+    /// Where metrics are written for Prometheus.
+    pub metrics_file: Option<PathBuf>,
+    pub status_page: Option<StatusPage>,
     pub permissions: Permissions,
     pub watch: Watch,
+    pub log: LogSettings,
     /// How often folders are looked at where inotify cannot be used, in milliseconds.
     pub poll_ms: u64,
     /// How long a call whose caller waits may take before it gets an error, in milliseconds.
@@ -92,6 +114,8 @@ pub struct Config {
     /// Files that it names and that were read for it: keys, passwords, texts, schemas,
     /// certificates. When one is edited, it is read again.
     pub files: Vec<PathBuf>,
+    /// Of these, those that have nothing but a secret.
+    pub secret_files: Vec<PathBuf>,
 }
 
 impl Config {
@@ -101,11 +125,40 @@ impl Config {
         first.name.is_empty().then_some(0)
     }
 
-    /// With what commands in chat begin, VyHub's and those about scripts.
+    /// All secrets in it, for what must not show them. A password of the command line is that of a database.
+    pub fn secrets(&self) -> Vec<String> {
+        let text = |secret: &Secret| String::from_utf8_lossy(secret.as_bytes()).into_owned();
+        let mut secrets = Vec::new();
+        for server in &self.servers {
+            secrets.extend(server.key.as_ref().map(text));
+            secrets.extend(server.legacy.as_ref().map(|legacy| text(&legacy.secret)));
+            secrets.extend(server.rcon.as_ref().map(|rcon| rcon.password.0.clone()));
+            let log_secret = server.log.and_then(|log| log.secret);
+            secrets.extend(log_secret.map(|secret| secret.digits().to_owned()));
+        }
+        for database in &self.databases {
+            if let Engine::Mysql(mysql) = &database.engine {
+                secrets.extend(mysql.password.as_ref().map(|password| password.0.clone()));
+            }
+        }
+        let vyhub = self.community.as_ref().and_then(Community::vyhub);
+        for vyhub in vyhub.into_iter().chain(&self.import_from) {
+            secrets.push(vyhub.api_key.0.clone());
+            let proxy = vyhub
+                .proxy
+                .as_ref()
+                .and_then(|proxy| proxy.0.rsplit_once('@'));
+            let user = proxy.and_then(|(user, _)| user.rsplit_once(':'));
+            secrets.extend(user.map(|(_, password)| password.to_owned()));
+        }
+        secrets
+    }
+
+    /// With what commands in chat begin, those of the community and those about scripts.
     pub fn chat_prefixes(&self) -> Vec<String> {
-        let vyhub = self.vyhub.iter().flat_map(|vyhub| &vyhub.prefixes);
+        let community = self.community.iter().flat_map(|it| &it.prefixes);
         let scripts = self.scripts.iter().flat_map(|scripts| &scripts.prefixes);
-        let mut all: Vec<String> = vyhub.chain(scripts).cloned().collect();
+        let mut all: Vec<String> = community.chain(scripts).cloned().collect();
         all.sort();
         all.dedup();
         all
@@ -170,13 +223,14 @@ impl fmt::Display for Problem {
 }
 
 /// All tables, in the order of config.example.toml. The top of the file comes first.
-pub static TABLES: [&Declared; 13] = [
+pub static TABLES: [&Declared; 16] = [
     &TABLE,
     &server::TABLE,
     &database::TABLE,
     &query::TABLE,
     &query::PARAM_TABLE,
     &permissions::TABLE,
+    &community::TABLE,
     &vyhub::TABLE,
     &groups::TABLE,
     &groups::SOURCEMOD,
@@ -184,6 +238,8 @@ pub static TABLES: [&Declared; 13] = [
     &rewards::TABLE,
     &scripts::TABLE,
     &scripts::EACH_TABLE,
+    &geoip::TABLE,
+    &status_page::TABLE,
 ];
 
 /// When a changed value of a key is in force. The top of the file has no head.
@@ -211,7 +267,7 @@ const DEADLINE: Kind = Kind::Integer(
 
 static TABLE: Declared = Declared {
     head: "the top of the file, before the first [table]",
-    keys: &[KEYS, TABLE_KEYS],
+    keys: &[KEYS, logging::KEYS, TABLE_KEYS],
     also: &[],
     doc: "",
     example: "",
@@ -220,7 +276,8 @@ static TABLE: Declared = Declared {
 const KEYS: &[Key] = &[
     text(
         "state_dir",
-        "Journal, caches, queues and rejected files. Made when missing. Not inside scriptdata.",
+        "The folder of journal, caches, queues and rejected files. Created if it is missing. Not inside \
+         scriptdata.",
     )
     .default(Usual::Text("state"))
     .variables(&["VPID_STATE_DIR"])
@@ -246,11 +303,20 @@ const KEYS: &[Key] = &[
     key(
         "call_deadline_ms",
         DEADLINE,
-        "How long a call whose script waits for the answer may take before it gets an error.",
+        "How long a call with a callback may take before its caller gets an error.",
     )
     .default(Usual::Number(CALL_DEADLINE_MS_DEFAULT as i64))
     .variables(&["VPID_CALL_DEADLINE_MS"])
     .shown(),
+    text(
+        "metrics_file",
+        "Metrics for Prometheus are written here while something changes, every 15 seconds at most: a file for \
+         node_exporter's textfile collector, which reads names that end in .prom. Its folder must exist. Not inside \
+         scriptdata.",
+    )
+    .default(Usual::Words("none"))
+    .example("\"/var/lib/prometheus/node-exporter/vpid.prom\"")
+    .variables(&["VPID_METRICS_FILE"]),
 ];
 
 /// The tables, which have declarations of their own.
@@ -258,9 +324,12 @@ const TABLE_KEYS: &[Key] = &[
     key("server", Kind::Own, ""),
     key("database", Kind::Own, ""),
     key("query", Kind::Own, ""),
+    key("community", Kind::Own, ""),
     key("vyhub", Kind::Own, ""),
     key("scripts", Kind::Own, ""),
     key("script", Kind::Own, ""),
+    key("geoip", Kind::Own, ""),
+    key("status_page", Kind::Own, ""),
     key("permissions", Kind::Own, ""),
 ];
 
@@ -272,13 +341,17 @@ impl Reader<'_> {
         let query_names = self.query_names(document);
         let permissions = self.permissions(document, &query_names);
         let watch = self.watch(&table);
-        let vyhub = self.vyhub_table(document);
-        let servers = self.servers(document, vyhub.is_some() || document.contains_key("vyhub"));
+        let asked = self.asked(document);
+        let servers = self.servers(document, &asked);
         let state_dir = self.own_path(&table, "state_dir", "state");
+        let log = self.log(&table);
         let databases = self.databases(document);
         let queries = self.queries(document, &databases);
-        let vyhub = vyhub.map(|table| self.vyhub(&table, document, &servers));
+        let (community, import_from) = self.community(&asked, document, &servers, &databases);
         let scripts = self.scripts(document);
+        let geoip = self.geoip(document, scripts.is_some());
+        let metrics_file = self.outside_path(&table, "metrics_file");
+        let status_page = self.status_page(document, metrics_file.as_deref());
         self.own_file();
         Config {
             path: self.written.file.clone(),
@@ -286,10 +359,15 @@ impl Reader<'_> {
             servers,
             databases,
             queries,
-            vyhub,
+            community,
+            import_from,
             scripts,
+            geoip,
+            metrics_file,
+            status_page,
             permissions,
             watch,
+            log,
             poll_ms: table.integer("poll_ms").unwrap_or(POLL_MS_DEFAULT),
             call_deadline_ms: table
                 .integer("call_deadline_ms")
@@ -297,6 +375,7 @@ impl Reader<'_> {
             warnings: std::mem::take(&mut self.warnings),
             exposed: std::mem::take(&mut self.exposed),
             files: std::mem::take(&mut self.files),
+            secret_files: std::mem::take(&mut self.secret_files),
         }
     }
 
@@ -306,6 +385,7 @@ impl Reader<'_> {
         let mut table = self.table(&TABLE, place, document);
         let polls_in_file = table.place("poll_ms").cloned();
         self.overlay(&mut table, KEYS);
+        self.overlay(&mut table, logging::KEYS);
         if let ("inotify", Some(place)) = (table.word("watch"), polls_in_file) {
             let message =
                 "has no effect with watch = \"inotify\"; take it out, or set watch = \"auto\"";

@@ -18,7 +18,7 @@ const PORT: u16 = 3306;
 pub const KEYS: &[Key] = &[
     text(
         "host",
-        "MySQL: the name or address of the server. Remove path and durability for it.",
+        "MySQL: the name or address of the server. Remove path and durability when you use it.",
     )
     .default(Usual::Text(HOST))
     .variables(&["--host", "VPI_HOST"])
@@ -32,10 +32,10 @@ pub const KEYS: &[Key] = &[
     text(
         "socket",
         "MySQL: the path of a Unix socket, instead of host and port.",
-    )
+    ).variables(&["VPID_DATABASE_SOCKET"]).replaces(&["host", "port"])
     .example("\"/run/mysqld/mysqld.sock\"")
     .in_force(InForce::WithNextStart),
-    text("user", "MySQL: whom vpid logs in as.")
+    text("user", "MySQL: the user as which vpid logs in.")
         .default(Usual::Required("required"))
         .example("\"tf2\"")
         .variables(&["--user", "VPI_USER"])
@@ -63,21 +63,21 @@ pub const KEYS: &[Key] = &[
         Kind::Tls,
         "MySQL: \"off\"; \"encrypt\", without checking the server; \"verify\", which checks its certificate, too. \
          `true` is \"verify\", and `false` \"off\".",
-    )
+    ).variables(&["VPID_DATABASE_TLS"])
     .in_force(InForce::WithNextStart),
     text(
         "tls_ca",
         "MySQL: a file with the certificate of the authority, for `tls = \"verify\"`.",
-    )
+    ).variables(&["VPID_DATABASE_TLS_CA"])
     .default(Usual::Words("what browsers trust"))
     .example("\"mysql-ca.pem\"")
     .in_force(InForce::WithNextStart),
     key(
         "pool",
         Kind::Integer(1, MYSQL_POOL_MAX as i64, "connections"),
-        "MySQL: how many connections there may be. Where the server allows its user fewer, vpid goes on with \
-         those, and says so.",
-    )
+        "MySQL: how many connections vpid may open. If the server allows its user fewer, vpid works with those, \
+         and logs it.",
+    ).variables(&["VPID_DATABASE_POOL"])
     .default(Usual::Number(MYSQL_POOL_DEFAULT as i64))
     .in_force(InForce::WithNextStart),
 ];

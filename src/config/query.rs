@@ -9,7 +9,6 @@ use toml::de::{DeTable, DeValue};
 
 use super::DEADLINE;
 use super::key::{Declared, Key, Kind, Usual, key, text};
-use super::reader::nearest;
 use super::reader::{Given, Location, Reader, Table, dotted, is_none_of, wrong_type};
 use super::{Config, Database, Problem};
 use crate::limits::{
@@ -24,19 +23,19 @@ pub static TABLE: Declared = Declared {
     head: "[query.NAME]",
     keys: &[KEYS],
     also: &[],
-    doc: "SQL functions for scripts, called as VPI_SQL_NAME. Values come in by the names of params.",
+    doc: "SQL functions for scripts, which call them as VPI_SQL_NAME. params are the arguments, by their names.",
     example: "# [query.top_players]",
 };
 
 const KEYS: &[Key] = &[
-    text("sql", "One statement; `:name` stands where a value goes.").example(
+    text("sql", "One statement, with `:name` in place of a value.").example(
         "\"\"\"\nSELECT name, elo FROM players WHERE :class IS NULL OR class = :class\n\
          ORDER BY elo DESC LIMIT :limit\"\"\"",
     ),
     key(
         "steps",
         Kind::Texts("SELECT 1"),
-        "1 to 16 statements, instead of `sql`. All of them count, or none.",
+        "1 to 16 statements, instead of `sql`. They run in one transaction: all of them, or none.",
     )
     .example(
         "[\n  \"UPDATE players SET shown = shown + 1 WHERE class = :class\",\n  \
@@ -45,8 +44,8 @@ const KEYS: &[Key] = &[
     key(
         "params",
         Kind::Own,
-        "The values that come in, by their names; at most 64, and each in some statement. Each has a type, such \
-         as \"text\", or a table.",
+        "The arguments, by their names; at most 64, each used in a statement. Each has a type, such as \"text\", \
+         or a table.",
     )
     .default(Usual::Words("none"))
     .example(
@@ -56,7 +55,7 @@ const KEYS: &[Key] = &[
     key(
         "returns",
         Kind::Words(&["rows", "objects", "row", "value", "count"]),
-        "What it answers: \"rows\", \"objects\", \"row\", \"value\" or \"count\".",
+        "The form of the response: \"rows\", \"objects\", \"row\", \"value\" or \"count\".",
     )
     .default(Usual::Words(
         "rows where the last statement gives some, else how many rows changed",
@@ -88,7 +87,7 @@ const PARAM_KEYS: &[Key] = &[
     key(
         "default",
         Kind::Scalar,
-        "The value for a script that gives none.",
+        "The value if the caller gives none.",
     ),
     key(
         "min",
@@ -105,7 +104,7 @@ const PARAM_KEYS: &[Key] = &[
     key(
         "optional",
         Kind::Truth,
-        "`true`: for a script that gives none, the value is null.",
+        "`true`: the value is null if the caller gives none.",
     )
     .default(Usual::Words("`false`")),
 ];
@@ -211,7 +210,8 @@ impl Reader<'_> {
         let known_params = self.params(table, &place);
         let mut table = self.table(&TABLE, place, table);
         self.check(&mut table, KEYS);
-        let database = self.database_of(&table, databases);
+        let database = self.database_of(&table, databases, "the query is for");
+        let database = database.unwrap_or(0);
         let quoting = databases
             .get(database)
             .map_or(Quoting::Sqlite, |database| database.engine.quoting());
@@ -258,27 +258,6 @@ impl Reader<'_> {
             self.unused_params(&known_params, &entry.query);
         }
         entry
-    }
-
-    fn database_of(&mut self, table: &Table, databases: &[Database]) -> DatabaseId {
-        if table.is_absent("database") && databases.first().is_none_or(|it| !it.name.is_empty()) {
-            let message = "has no database, as [database] is of type \"none\"; name another one with \
-                           database = \"NAME\"";
-            self.problem(&table.place, message);
-        }
-        let Some((place, wanted)) = table.text("database") else {
-            return 0;
-        };
-        let named = |database: &Database| !wanted.is_empty() && database.name == wanted;
-        databases.iter().position(named).unwrap_or_else(|| {
-            let names: Vec<_> = databases.iter().map(|known| known.name.as_str()).collect();
-            let hint = match nearest(wanted, &names) {
-                Some(near) => format!("; did you mean {near:?}?"),
-                None => "; without this key, the query is for [database]".to_owned(),
-            };
-            self.missing(place, format!("there is no [database.{wanted}]{hint}"));
-            0
-        })
     }
 
     fn statements(&mut self, table: &Table) -> Vec<Given<String>> {

@@ -75,7 +75,7 @@ pub struct Given<T> {
     pub place: Location,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Value {
     Text(String),
     Integer(i64),
@@ -99,6 +99,15 @@ impl Table {
             place,
             declared,
             values: BTreeMap::new(),
+        }
+    }
+
+    /// Takes over what `other` says for keys that both tables can have and that are not set here.
+    pub fn adopt(&mut self, other: &Self) {
+        for (name, given) in &other.values {
+            if self.declared.key(name).is_some() {
+                self.values.entry(name).or_insert_with(|| given.clone());
+            }
         }
     }
 
@@ -182,8 +191,9 @@ pub struct Reader<'a> {
     pub warnings: Vec<String>,
     /// Files with a secret in them that others can read.
     pub exposed: Vec<PathBuf>,
-    /// Files that were read for it.
+    /// Files that were read for it, and those of them that have nothing but a secret.
     pub files: Vec<PathBuf>,
+    pub secret_files: Vec<PathBuf>,
     /// Of the servers, once they are read.
     pub scriptdata: Vec<PathBuf>,
     /// Lines that are not TOML.
@@ -208,6 +218,7 @@ impl<'a> Reader<'a> {
             warnings: Vec::new(),
             exposed: Vec::new(),
             files: Vec::new(),
+            secret_files: Vec::new(),
             scriptdata: Vec::new(),
             broken: Vec::new(),
             report_missing: true,
@@ -410,7 +421,7 @@ impl Reader<'_> {
             ),
         };
         let place = self.place(&span, &key);
-        self.problem(&place, format!("is no key that vpid knows; {advice}"));
+        self.problem(&place, format!("is not a key that vpid knows; {advice}"));
     }
 
     /// What the owner may have meant: the same key elsewhere (in TOML all keys after `[[server]]`
@@ -554,17 +565,54 @@ impl Reader<'_> {
 
     fn value_of_variable(&mut self, key: &Key, name: &str, text: &str) -> Option<Given<Value>> {
         let place = Location::of_variable(name);
+        let word = text.trim();
         let value = match key.kind {
-            Kind::Integer(..) => match text.trim().parse() {
-                Ok(number) => Value::Integer(number),
-                Err(_) => {
-                    self.problem(&place, format!("{text:?} is not a whole number"));
-                    return None;
-                }
+            Kind::Integer(..) | Kind::IntegerOrZero(..) => word
+                .parse()
+                .map(Value::Integer)
+                .map_err(|_| format!("{text:?} is not a whole number")),
+            Kind::Seconds(..) => milliseconds(word)
+                .map(Value::Integer)
+                .ok_or_else(|| format!("{text:?} is not a number of seconds")),
+            Kind::Truth => match word {
+                "true" | "1" => Ok(Value::Truth(true)),
+                "false" | "0" => Ok(Value::Truth(false)),
+                _ => Err(format!("{text:?} is neither true nor false")),
             },
-            _ => Value::Text(text.to_owned()),
+            Kind::Texts(such_as) => list(word)
+                .map(|texts| {
+                    let place = place.clone();
+                    let given = texts.into_iter().map(move |value| Given {
+                        value,
+                        place: place.clone(),
+                    });
+                    Value::Texts(given.collect())
+                })
+                .ok_or_else(|| {
+                    format!("must be texts with commas between, or a list such as [{such_as:?}]")
+                }),
+            _ => Ok(Value::Text(text.to_owned())),
         };
+        let value = self.good(&place, value)?;
         Some(Given { value, place })
+    }
+
+    /// A table that stands in the file, or what the variables of its keys make of one that is not there, and those laid
+    /// over it. `key`: as problems name it.
+    pub fn table_or_variables(
+        &mut self,
+        declared: &'static Declared,
+        keys: &'static [Key],
+        key: &str,
+        found: Option<(Location, &DeTable<'_>)>,
+    ) -> Option<Table> {
+        let mut table = match found {
+            Some((place, table)) => self.table(declared, place, table),
+            None if self.variables_of(keys).is_empty() => return None,
+            None => Table::empty(declared, Location::of_variable(key)),
+        };
+        self.overlay(&mut table, keys);
+        Some(table)
     }
 }
 
@@ -631,6 +679,7 @@ impl Reader<'_> {
             (_, Some((place, file))) => {
                 let path = self.path(place, file)?;
                 self.files.push(path.clone());
+                self.secret_files.push(path.clone());
                 let line = match file::line(&path, name, blanks) {
                     Ok(line) => line,
                     Err(wrong) => {
@@ -672,6 +721,32 @@ impl Reader<'_> {
             self.problem(place, message);
         }
     }
+}
+
+/// Of a variable: seconds, perhaps with a fraction.
+fn milliseconds(text: &str) -> Option<i64> {
+    let seconds: f64 = text.parse().ok()?;
+    let ms = (seconds * 1000.0).round();
+    (ms.is_finite() && ms.abs() < 1e15).then_some(ms as i64)
+}
+
+/// Of a variable: texts with commas between, or a list as the file has it.
+fn list(text: &str) -> Option<Vec<String>> {
+    if !text.starts_with("[\"") && !text.starts_with("['") && text != "[]" {
+        let parts = text.split(',').map(str::trim);
+        return Some(
+            parts
+                .filter(|it| !it.is_empty())
+                .map(str::to_owned)
+                .collect(),
+        );
+    }
+    let value = DeValue::parse(text).ok()?;
+    let DeValue::Array(items) = value.get_ref() else {
+        return None;
+    };
+    let text_of = |item: &Spanned<DeValue<'_>>| item.get_ref().as_str().map(str::to_owned);
+    items.iter().map(text_of).collect()
 }
 
 pub fn is_none_of(text: &str, words: &[&str]) -> String {
@@ -726,7 +801,7 @@ pub fn wrong_type(expected: &str, found: &DeValue<'_>) -> String {
 }
 
 /// The known name that `name` is most likely a slip of; none when nothing is close.
-pub(super) fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
+pub fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
     known
         .iter()
         .map(|&candidate| (distance(name, candidate), candidate))

@@ -1,17 +1,17 @@
-//! `[vyhub.rewards]`: what the server executes of what players are owed.
+//! `[community.rewards]`: what the server executes of what players are owed.
 
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use super::key::{Declared, InForce, Key, Kind, Usual, key};
 use super::reader::{Reader, Table};
 use crate::limits::{CONSOLE_LINE_BYTES_MAX, REWARD_PATTERNS_MAX};
 
 pub static TABLE: Declared = Declared {
-    head: "[vyhub.rewards]",
+    head: "[community.rewards]",
     keys: &[KEYS],
     also: &[],
-    doc: "Rewards of VyHub's shop: docs/vyhub.md, Rewards.",
-    example: "# [vyhub.rewards]",
+    doc: "Rewards, of VyHub's shop or of groups: docs/vyhub.md and docs/community.md, Rewards.",
+    example: "# [community.rewards]",
 };
 
 const KEYS: &[Key] = &[
@@ -19,17 +19,17 @@ const KEYS: &[Key] = &[
         "enabled",
         Kind::Truth,
         "`false`: rewards are neither fetched nor executed.",
-    )
+    ).variables(&["VPID_COMMUNITY_REWARDS_ENABLED"])
     .default(Usual::Words("true"))
     .example("true")
     .in_force(InForce::WithNextStart),
     key(
         "allow",
         Kind::Texts("sm_addvip *"),
-        "Which console commands of rewards are executed: each must fit one of these patterns as it is written in \
-         VyHub, with its `%places%`; `*` stands for any text. By default all are, as in every other client of \
-         VyHub: users who may edit packets there can run commands here. List those that you use.",
-    )
+        "Which console commands of rewards are executed: each must match one of these patterns as it is written \
+         there, with its `%places%`; `*` stands for any text. By default all are, as in every other client of \
+         VyHub: users who may edit packets there can run commands on your servers. List those that you use.",
+    ).variables(&["VPID_COMMUNITY_REWARDS_ALLOW"])
     .default(Usual::Words("`[\"*\"]`"))
     .example("[\"sm_addvip *\", \"sm_say *\"]")
     .in_force(InForce::WithNextStart),
@@ -38,7 +38,7 @@ const KEYS: &[Key] = &[
         Kind::Truth,
         "Rewards of the type SCRIPT run as Squirrel in the game, with `PLAYER` defined. They can do all that a \
          game script can, and `allow` does not limit them.",
-    )
+    ).variables(&["VPID_COMMUNITY_REWARDS_SCRIPTS"])
     .default(Usual::Words("false"))
     .example("true")
     .in_force(InForce::WithNextStart),
@@ -46,12 +46,12 @@ const KEYS: &[Key] = &[
         "on_unclear",
         Kind::Words(&["ask", "repeat", "done"]),
         "What to do if a crash or a lost connection leaves it unclear whether a reward was executed: \"ask\" \
-         leaves it to you (`vpid rewards list`), \"repeat\" executes it once more, \"done\" reports it as executed.",
-    )
+         leaves it to you (`vpid rewards list`), \"repeat\" executes it again, \"done\" reports it as executed.",
+    ).variables(&["VPID_COMMUNITY_REWARDS_ON_UNCLEAR"])
     .in_force(InForce::WithNextStart),
 ];
 
-/// `[vyhub.rewards]`.
+/// `[community.rewards]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rewards {
     pub enabled: bool,
@@ -81,21 +81,14 @@ impl Default for Rewards {
 }
 
 impl Reader<'_> {
-    /// The table below `[vyhub]`.
+    /// `document`: the whole file.
     pub(super) fn rewards(&mut self, document: &DeTable<'_>) -> Rewards {
         let default = Rewards::default();
-        let Some(DeValue::Table(vyhub)) = document.get("vyhub").map(toml::Spanned::get_ref) else {
+        let what = "a [OF.rewards] table";
+        let found = self.below_community(document, "rewards", what);
+        let Some(table) = self.table_or_variables(&TABLE, KEYS, "community.rewards", found) else {
             return default;
         };
-        let Some((name, value)) = vyhub.get_key_value("rewards") else {
-            return default;
-        };
-        let place = self.place(&name.span(), "vyhub.rewards");
-        let Some(written) = self.table_of(&place, value, "a [vyhub.rewards] table") else {
-            return default;
-        };
-        let mut table = self.table(&TABLE, place, written);
-        self.check(&mut table, KEYS);
         Rewards {
             enabled: table.truth("enabled").unwrap_or(default.enabled),
             allow: self.allowed(&table).unwrap_or(default.allow),

@@ -8,10 +8,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Password;
+use super::about_players::{PREFIX_LIST, PREFIXES_DEFAULT, PREFIXES_DOC, PREFIXES_EXAMPLE};
 use super::key::{Declared, InForce, Key, Kind, Usual, key, text};
 use super::permissions::matches;
 use super::reader::{Location, Reader, Table, dotted, number, whole_number};
-use super::vyhub::{PREFIX_LIST, PREFIXES_DEFAULT, PREFIXES_DOC, PREFIXES_EXAMPLE};
 use crate::limits::{
     SCRIPT_CALL_MS, SCRIPT_CALL_MS_MAX, SCRIPT_CALL_MS_MIN, SCRIPT_CONFIG_BYTES_MAX,
     SCRIPT_CONFIG_DEPTH_MAX, SCRIPT_MEMORY_BYTES, SCRIPT_MEMORY_MIB_MAX, SCRIPT_MEMORY_MIB_MIN,
@@ -23,8 +23,7 @@ pub static TABLE: Declared = Declared {
     head: "[scripts]",
     keys: &[KEYS, SETTINGS],
     also: &[],
-    doc: "Your own Python beside the game. docs/scripts.md is its manual. It needs dir or vpi_interfaces, or has \
-          both.",
+    doc: "Your own Python beside the game; docs/scripts.md is its manual. It needs dir, vpi_interfaces, or both.",
     example: "# [scripts]",
 };
 
@@ -47,15 +46,15 @@ const KEYS: &[Key] = &[
     key(
         "vpi_override",
         Kind::Texts("VPI_Ping"),
-        "Functions of that file that take the place of vpid's own; `*` stands for any text.",
-    )
+        "Functions of that file that replace vpid's own; `*` stands for any text.",
+    ).variables(&["VPID_SCRIPTS_VPI_OVERRIDE"])
     .default(Usual::Words("`[]`"))
     .example("[\"VPI_DB_User*\"]"),
     key(
         "order",
         Kind::Texts("stats"),
-        "Scripts that start before the others, in this order.",
-    )
+        "Scripts that start before the others, in this order; each waits for the one before it, two seconds at most.",
+    ).variables(&["VPID_SCRIPTS_ORDER"])
     .default(Usual::Words("`[]`"))
     .example("[\"filter\", \"stats\"]")
     .in_force(InForce::WithNextStart),
@@ -63,10 +62,10 @@ const KEYS: &[Key] = &[
         "admins",
         Kind::Texts("[U:1:22202]"),
         "SteamIDs, in any form, of those who may load and unload scripts in chat, besides administrators of VyHub.",
-    )
+    ).variables(&["VPID_SCRIPTS_ADMINS"])
     .default(Usual::Words("`[]`"))
     .example("[\"[U:1:22202]\"]"),
-    key("prefixes", PREFIX_LIST, PREFIXES_DOC)
+    key("prefixes", PREFIX_LIST, PREFIXES_DOC).variables(&["VPID_SCRIPTS_PREFIXES"])
         .default(Usual::Words(PREFIXES_DEFAULT))
         .example(PREFIXES_EXAMPLE),
 ];
@@ -77,29 +76,40 @@ const SETTINGS: &[Key] = &[
         "python",
         "The interpreter, Python 3.9 or later: a path, or without a slash a name that is looked up in `PATH`. \
          NAME/.venv comes before that of [scripts].",
-    )
+    ).variables(&["VPID_SCRIPTS_PYTHON"])
     .default(Usual::Text("python3"))
     .in_force(InForce::WithScript),
     key(
         "memory_mb",
         Kind::IntegerOrZero(SCRIPT_MEMORY_MIB_MIN, SCRIPT_MEMORY_MIB_MAX, "MiB"),
         "The memory that a script may use, with what it starts ([how it is counted](scripts.md#limits)).",
-    )
+    ).variables(&["VPID_SCRIPTS_MEMORY_MB"])
     .default(Usual::Number((SCRIPT_MEMORY_BYTES >> 20) as i64))
     .in_force(InForce::WithScript),
     key(
         "call_s",
         Kind::Seconds(SCRIPT_CALL_MS_MIN as i64, SCRIPT_CALL_MS_MAX as i64),
         "How long one function may run before it is interrupted.",
-    )
+    ).variables(&["VPID_SCRIPTS_CALL_S"])
     .default(Usual::Number(SCRIPT_CALL_MS as i64 / 1000))
     .in_force(InForce::WithScript),
     key(
         "queue",
         Kind::Integer(SCRIPT_QUEUE_MIN, SCRIPT_QUEUE_MAX, ""),
         "How many events may wait for one script; calls wait as long as their callers.",
-    )
+    ).variables(&["VPID_SCRIPTS_QUEUE"])
     .default(Usual::Number(SCRIPT_QUEUE as i64))
+    .in_force(InForce::WithScript),
+    key(
+        "confine",
+        Kind::Truth,
+        "Keeps vpid's configuration, keys and state folder, and other scripts' folders, [out of reach](scripts.md#confined) \
+         of a script. `true`: also those in `/etc`, and a script that cannot be confined is not started. The functions of \
+         vpi_interfaces never are.",
+    )
+    .variables(&["VPID_SCRIPTS_CONFINE"])
+    .default(Usual::Words("where the kernel has Landlock, and vpid's files are not below `/tmp`"))
+    .example("true")
     .in_force(InForce::WithScript),
 ];
 
@@ -107,8 +117,8 @@ pub static EACH_TABLE: Declared = Declared {
     head: "[script.NAME]",
     keys: &[EACH],
     also: SETTINGS,
-    doc: "For one script. python, memory_mb, call_s and queue can stand here, too. [script.vpi_interfaces] is for \
-          the functions of vpi_interfaces.",
+    doc: "For one script. python, memory_mb, call_s, queue and confine can be set here, too. The name \
+          vpi_interfaces is for the functions of that file.",
     example: "# [script.stats]",
 };
 
@@ -124,8 +134,8 @@ const EACH: &[Key] = &[
     key(
         "config",
         Kind::Own,
-        "A table of anything, which the script finds in `game.config`; dates come as texts; up to 64 KiB as JSON \
-         and 32 levels deep.",
+        "A table of your choice, which the script finds in `game.config`. Dates become texts. At most 64 KiB as \
+         JSON, and 32 levels deep.",
     )
     .default(Usual::Words("empty"))
     .example("{ top = 10, title = \"Best players\" }")
@@ -137,6 +147,9 @@ const OPTIONS_OF_RUN: [&str; 5] = ["--host", "--port", "--user", "--database", "
 
 /// The name of what runs `vpi_interfaces`; its own table is `[script.vpi_interfaces]`.
 pub const INTERFACES_NAME: &str = "vpi_interfaces";
+
+/// The module that scripts import. `[permissions]` names what it does, `game.kick`, as functions of a script are named.
+pub const MODULE_NAME: &str = "game";
 
 /// `[scripts]`, with the tables `[script.NAME]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -174,6 +187,8 @@ pub struct ScriptSettings {
     pub queue: usize,
     /// Its own interpreter; `None`: that of its `.venv`, else the one of `[scripts]`.
     pub python: Option<PathBuf>,
+    /// Whether it is kept from vpid's files and other scripts; `None`: where that is possible.
+    pub confine: Option<bool>,
     /// Started with vpid.
     pub start: bool,
     /// For `game.config`: an object.
@@ -187,6 +202,7 @@ impl Default for ScriptSettings {
             call_ms: SCRIPT_CALL_MS,
             queue: SCRIPT_QUEUE,
             python: None,
+            confine: None,
             start: true,
             config: Value::Object(serde_json::Map::new()),
         }
@@ -207,10 +223,11 @@ impl Scripts {
 }
 
 /// Names of scripts are also names of files, and stand before a dot in those of functions:
-/// letters, digits and `_`, not beginning with a digit.
+/// letters, digits and `_`, not beginning with a digit. `game` is the name of the module.
 pub fn is_script_name(name: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     (1..=SCRIPT_NAME_BYTES_MAX).contains(&name.len())
+        && name != MODULE_NAME
         && name.bytes().all(fits)
         && !name.starts_with(|first: char| first.is_ascii_digit())
 }
@@ -255,11 +272,14 @@ impl Reader<'_> {
         let mut table = match self.table_in(document, "scripts", "a [scripts] table") {
             Some((place, table)) => self.table(&TABLE, place, table),
             None if document.contains_key("scripts") => return None,
-            None if self.variables_of(KEYS).is_empty() => return None,
-            None => Table::empty(&TABLE, Location::of_variable("scripts")),
+            // The others alone ask for nothing.
+            None => {
+                self.variable(&["VPID_SCRIPTS_DIR", "VPID_VPI_INTERFACES"])?;
+                Table::empty(&TABLE, Location::of_variable("scripts"))
+            }
         };
         self.overlay(&mut table, KEYS);
-        self.check(&mut table, SETTINGS);
+        self.overlay(&mut table, SETTINGS);
         Some(table)
     }
 
@@ -327,6 +347,7 @@ impl Reader<'_> {
         }
         let hint = match name.strip_suffix(".py") {
             Some(bare) if is_script_name(bare) => format!("write {bare:?}"),
+            _ if name == MODULE_NAME => "the module that scripts import is called so".to_owned(),
             _ => format!(
                 "use at most {SCRIPT_NAME_BYTES_MAX} letters, digits and _, and no digit first"
             ),
@@ -368,6 +389,10 @@ impl Reader<'_> {
             self.check(&mut table, SETTINGS);
             self.script_settings(&table, &mut settings);
             settings.start = table.truth("start").unwrap_or(true);
+            if name == INTERFACES_NAME && table.truth("confine") == Some(true) {
+                let message = "cannot be: these functions get the secrets that vpi_config.py had; take it out";
+                self.problem(&table.place, message);
+            }
             if let Some(config) = self.script_config(&table.place, written) {
                 settings.config = config;
             }
@@ -383,6 +408,7 @@ impl Reader<'_> {
         }
         settings.call_ms = table.integer("call_s").unwrap_or(settings.call_ms);
         settings.queue = table.integer("queue").unwrap_or(settings.queue);
+        settings.confine = table.truth("confine").or(settings.confine);
         if let Some((place, python)) = table.text("python") {
             // A bare name is looked up in PATH.
             settings.python = match python.contains('/') {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
+use super::about_players::{Asked, Type};
 use super::address::{host_and_port, is_here};
 use super::file::Blanks;
 use super::key::{Declared, InForce, Key, Kind, Usual, key, text};
@@ -12,9 +13,10 @@ use super::reader::{Given, IN_SCRIPTDATA, Location, Reader, Table, wrong_type};
 use super::secret::{Password, Secret};
 use crate::limits::{
     ANSWER_FILE_BYTES_MAX, HOST_BYTES_MAX, LOG_SECRET_DIGITS_MAX, RCON_PASSWORD_BYTES_MAX,
-    SECRET_BYTES_ADVISED, SERVERS_MAX, SIGNED_HOST_BYTES_MAX,
+    SECRET_BYTES_ADVISED, SERVER_NAME_CHARS_MAX, SERVERS_MAX, SIGNED_HOST_BYTES_MAX,
 };
 use crate::protocol::engine_log::LogSecret;
+use crate::protocol::local_ids;
 use crate::protocol::stock::response_file::frame_bytes;
 use crate::protocol::uuid::Uuid;
 
@@ -30,7 +32,7 @@ pub static TABLE: Declared = Declared {
 pub const FILES: &[Key] = &[
     text(
         "scriptdata",
-        "The folder the game writes into, `.../tf/scriptdata`; the game makes it on its first write.",
+        "The folder that the game writes into, `.../tf/scriptdata`; the game creates it on its first write.",
     )
     .default(Usual::Required("required"))
     .example("\"/home/tf2/serverfiles/tf/scriptdata\"")
@@ -38,16 +40,16 @@ pub const FILES: &[Key] = &[
     .shown(),
     text(
         "hostname",
-        "Serve only the files of this host: the game's `hostname`, or what stands before `_vpi_` in the names \
-         of its files. At most 230 bytes, and 128 with a `key`, where vpid's scripts cut it.",
-    )
+        "Serve only the files of this host: the game's `hostname`, or what is before `_vpi_` in the names of its \
+         files. At most 230 bytes; with a `key` 128, where vpid's scripts cut it.",
+    ).variables(&["VPID_SERVER_HOSTNAME"])
     .default(Usual::Words("every host"))
     .example("\"my_server\""),
     text(
         "key",
-        "What vpid and its own vpi.nut sign their files with: 32 to 64 printable ASCII characters, without \
-         space, quotes and backslash. The same text stands in the vpi.nut of the game; \
-         `vpid init --vscripts DIR` puts it there.",
+        "The key with which vpid and its own vpi.nut sign their files: 32 to 64 printable ASCII characters, \
+         without space, quotes and backslash. The game's vpi.nut contains the same key; `vpid init --vscripts \
+         DIR` writes it there.",
     )
     .default(Usual::Required("a server needs a key, or a `legacy_secret`, or both"))
     .example("'PUT-A-KEY-OF-32-TO-64-SIGNS-HERE'")
@@ -63,10 +65,11 @@ pub const FILES: &[Key] = &[
     .replaces(&["key"]),
     text(
         "legacy_secret",
-        "Serves the stock vpi.nut, instead of our scripts or beside them: the text that GetSecret returns \
-         there, 1 to 7,500 characters from space to `~`. Whoever reads one of its files can compute this secret, \
-         so it must not be the key. Keep it between single quotes, so that a backslash in it stays one. vpid \
-         warns below 32 characters, and where so long a secret leaves less than half of each file for answers.",
+        "Serves the stock vpi.nut, instead of vpid's scripts or beside them: the text that GetSecret returns \
+         there, 1 to 7,500 characters from space to `~`. Everyone who can read one of its files can compute this \
+         secret, so it must not be the key. Write it between single quotes, in which a backslash means itself. \
+         vpid warns below 32 characters, and if the secret is so long that less than half of each file is left \
+         for responses.",
     )
     .default(Usual::Words("off"))
     .example("'PUT-THE-SECRET-OF-vpi.nut-HERE--'")
@@ -85,26 +88,44 @@ pub const FILES: &[Key] = &[
         "\"optional\" also accepts stock files that are not authenticated. Only for a fork of the stock vpi.nut that \
          sends no identity: everyone who can write into the folder can then make any call; see \
          [security.md](security.md).",
-    ),
+    ).variables(&["VPID_SERVER_LEGACY_IDENTITY"]),
 ];
 
 const CONNECTIONS: &[Key] = &[
     text(
         "vscripts",
         "Where the game's scripts are, for `vpid check` and `vpid init`.",
-    )
+    ).variables(&["VPID_SERVER_VSCRIPTS"])
     .default(Usual::Words("`scripts/vscripts` beside `scriptdata`"))
     .example("\"/home/tf2/serverfiles/tf/scripts/vscripts\""),
     text(
         "vyhub_server_id",
-        "The id of this server in VyHub; needs `[vyhub]`. docs/vyhub.md says where to find it.",
+        "The id of this server in VyHub; needs `[vyhub]`. [vyhub.md](vyhub.md#1-in-vyhub) says where to find it.",
     )
     .example("\"01234567-89ab-cdef-0123-456789abcdef\"")
     .variables(&["VPID_VYHUB_SERVER_ID"])
     .in_force(InForce::WithNextStart),
     text(
+        "community_name",
+        "The name of this server in a community of type \"local\", at most 128 characters. No two servers that \
+         share the database can have the same name. Under another name, it is another server.",
+    )
+    .default(Usual::Words("`hostname`, or else `scriptdata`"))
+    .example("\"Payload #1\"")
+    .variables(&["VPID_COMMUNITY_NAME"])
+    .in_force(InForce::WithNextStart),
+    key(
+        "community",
+        Kind::Truth,
+        "`false` leaves this server out of the community.",
+    ).variables(&["VPID_SERVER_COMMUNITY"])
+    .default(Usual::Words("true"))
+    .example("false")
+    .in_force(InForce::WithNextStart),
+    text(
         "rcon",
-        "The game's console, as `host:port` (`[::1]:27015` for IPv6): for kicks, and to know who is on.",
+        "The game's console, as `host:port` (`[::1]:27015` for IPv6): for kicks and commands, and to know who is \
+         on the server.",
     )
     .example("\"127.0.0.1:27015\"")
     .variables(&["VPID_RCON"])
@@ -120,7 +141,7 @@ const CONNECTIONS: &[Key] = &[
     .replaces(&["rcon_password"]),
     text(
         "rcon_password",
-        "The same password itself, instead of `rcon_password_file`.",
+        "The password itself, instead of `rcon_password_file`.",
     )
     .example("'PUT-THE-RCON-PASSWORD-HERE'")
     .variables(&["VPID_RCON_PASSWORD"])
@@ -128,33 +149,34 @@ const CONNECTIONS: &[Key] = &[
     .in_force(InForce::WithNextStart),
     text(
         "log_listen",
-        "An address and port of this machine at which the engine's own log comes in by UDP: what players say \
-         and who comes, as the engine has it.\n\
+        "An address and port of this machine at which vpid receives the engine's own log by UDP: what players \
+         write in chat, who joins and who leaves.\n\
          In server.cfg: log on; logaddress_add 127.0.0.1:27500; sv_logsecret 1234567890123456",
-    )
+    ).variables(&["VPID_SERVER_LOG_LISTEN"])
     .example("\"127.0.0.1:27500\"")
     .in_force(InForce::WithNextStart),
     key(
         "log_secret",
         Kind::Digits,
-        "The game's `sv_logsecret`: 1 to 20 digits, not all 0, zeros in front included; in quotes, or as a \
-         number. Take 16 random ones.",
-    )
+        "The game's `sv_logsecret`: 1 to 20 digits, not all 0, leading zeros included; in quotes, or as a number. \
+         Use 16 random ones.",
+    ).variables(&["VPID_SERVER_LOG_SECRET"]).replaces(&["log_secret_file"])
     .default(Usual::Required("required where `log_listen` is no loopback address"))
     .example("\"1234567890123456\"")
     .in_force(InForce::WithNextStart),
     text(
         "log_secret_file",
         "A file (mode 600) with these digits, instead of `log_secret`.",
-    )
+    ).variables(&["VPID_SERVER_LOG_SECRET_FILE"]).replaces(&["log_secret"])
     .example("\"log.secret\""),
     key(
         "chat_commands",
         Kind::Words(&["guarded", "log", "off"]),
-        "Which commands in chat count that change something (!ban, !unban, !warn; !load and its like): \
-         \"guarded\": on maps on which vpid's scripts run untouched, of players whom the game has confirmed; \
-         \"log\": all that the engine's log has, whatever a map's script may have written there; \"off\": none.",
-    )
+        "Which commands in chat that change something are accepted (!ban, !unban, !warn, !load and the like): \
+         \"guarded\": on maps on which vpid's scripts guard the chat, of players whom the game has confirmed; \
+         \"log\": all that are in the engine's log, even if a script of the map may have written them; \"off\": \
+         none.",
+    ).variables(&["VPID_SERVER_CHAT_COMMANDS"])
     .in_force(InForce::WithNextStart),
 ];
 
@@ -177,19 +199,35 @@ pub struct Server {
     pub legacy: Option<Legacy>,
     /// Where the owner says that the game's scripts are; see [`Server::installed_scripts`].
     pub vscripts: Option<PathBuf>,
-    /// Its id in VyHub; there is a [`Config::vyhub`] then.
+    /// Its id in VyHub, as the owner has written it.
     pub vyhub_id: Option<Uuid>,
+    /// Whether it is to be one of the community, if there is one.
+    pub in_community: bool,
+    /// Its id in the community; there is a [`Config::community`](super::Config::community) then.
+    pub community_id: Option<Uuid>,
+    /// What it is called in a community of one's own.
+    pub community_name: String,
     pub rcon: Option<Rcon>,
     pub log: Option<LogListen>,
     pub chat: ChatCommands,
 }
 
 impl Server {
+    /// What it is called in sentences.
+    pub fn label(&self) -> String {
+        label(self.hostname.as_deref(), &self.scriptdata)
+    }
+
     /// The folder from which the game loads its scripts; it may not exist.
     pub fn installed_scripts(&self) -> PathBuf {
         let usual = || usual_scripts(&self.scriptdata);
         self.vscripts.clone().unwrap_or_else(usual)
     }
+}
+
+fn label(hostname: Option<&str>, scriptdata: &Path) -> String {
+    let path = || scriptdata.display().to_string();
+    hostname.map_or_else(path, str::to_owned)
 }
 
 /// Where the scripts of a game are that writes into this scriptdata folder.
@@ -248,8 +286,7 @@ impl Placed {
 }
 
 impl Reader<'_> {
-    /// `for_vyhub`: there is a `[vyhub]`.
-    pub(super) fn servers(&mut self, document: &DeTable<'_>, for_vyhub: bool) -> Vec<Server> {
+    pub(super) fn servers(&mut self, document: &DeTable<'_>, asked: &Asked) -> Vec<Server> {
         let Some((place, mut tables)) = self.server_tables(document) else {
             return Vec::new();
         };
@@ -267,7 +304,7 @@ impl Reader<'_> {
         self.bound(is_beyond.then_some(&place), tables.len(), SERVERS_MAX);
         let mut servers: Vec<Placed> = Vec::new();
         for table in tables {
-            if let Some(server) = self.server(&table, for_vyhub) {
+            if let Some(server) = self.server(&table, asked) {
                 let placed = Placed { table, server };
                 self.no_twin(&placed, &servers);
                 servers.push(placed);
@@ -279,6 +316,9 @@ impl Reader<'_> {
         self.scriptdata = folders.collect();
         self.keys_are_no_stock_secrets(&servers);
         self.no_shared_connections(&servers);
+        if asked.kind == Type::Local {
+            self.no_shared_names(&servers);
+        }
         for placed in &servers {
             let (place, path) = (placed.table.place("vscripts"), &placed.server.vscripts);
             // Any game script could overwrite the scripts there.
@@ -350,7 +390,7 @@ impl Reader<'_> {
     }
 
     /// None when it cannot be compared with others; that has been reported then.
-    fn server(&mut self, table: &Table, for_vyhub: bool) -> Option<Server> {
+    fn server(&mut self, table: &Table, asked: &Asked) -> Option<Server> {
         let credentials = ["key", "key_file", "legacy_secret", "legacy_secret_file"];
         if credentials.iter().all(|name| table.is_absent(name)) {
             let message = "has neither a key nor a legacy_secret, so no file in it could be \
@@ -360,7 +400,7 @@ impl Reader<'_> {
         }
         let key = self.key(table);
         let legacy = self.legacy(table, key.is_some());
-        let vyhub_id = self.vyhub_id(table, for_vyhub);
+        let vyhub_id = self.vyhub_id(table, asked);
         let rcon = self.rcon(table);
         let log = self.log_listen(table);
         let hostname = self.hostname(table, key.is_some());
@@ -373,13 +413,26 @@ impl Reader<'_> {
             self.missing(&table.place, message);
         }
         let (place, scriptdata) = table.text("scriptdata")?;
+        let scriptdata = self.path(place, scriptdata)?;
+        let usual = label(hostname.as_deref(), &scriptdata);
+        let community_name = self.community_name(table, usual, asked);
+        let in_community = table.truth("community") != Some(false);
+        let community_id = match asked.kind {
+            _ if !in_community => None,
+            Type::Vyhub => vyhub_id,
+            Type::Local => Some(local_ids::server(&community_name)),
+            Type::None => None,
+        };
         Some(Server {
-            scriptdata: self.path(place, scriptdata)?,
+            scriptdata,
             hostname,
             key,
             legacy,
             vscripts,
             vyhub_id,
+            in_community,
+            community_id,
+            community_name,
             rcon,
             log,
             chat: match table.word("chat_commands") {
@@ -467,6 +520,27 @@ impl Reader<'_> {
     }
 }
 
+/// What it is in the community.
+impl Reader<'_> {
+    /// Also such as the owner has not written.
+    fn no_shared_names(&mut self, servers: &[Placed]) {
+        for (at, placed) in servers.iter().enumerate() {
+            let id = placed.server.community_id;
+            let is_same = |other: &&Placed| id.is_some() && other.server.community_id == id;
+            let Some(first) = servers[..at].iter().find(is_same) else {
+                continue;
+            };
+            let line = first.table.place.line.unwrap_or_default();
+            let message = format!(
+                "is called {:?} in the community, like the one of line {line}; give each a community_name of its own",
+                placed.server.community_name
+            );
+            let place = placed.table.place("community_name");
+            self.problem(place.unwrap_or(&placed.table.place), message);
+        }
+    }
+}
+
 /// What its files are signed with.
 impl Reader<'_> {
     fn key(&mut self, table: &Table) -> Option<Secret> {
@@ -545,7 +619,7 @@ impl Reader<'_> {
     /// Where nothing can guard chat, commands in it do not count: the owner is to know.
     fn warn_of_unguarded_chat(&mut self, placed: &Placed) {
         let server = &placed.server;
-        let by_log = server.log.is_some() && server.vyhub_id.is_some();
+        let by_log = server.log.is_some() && server.community_id.is_some();
         if by_log && server.key.is_none() && server.chat == ChatCommands::Guarded {
             let message = "has no key, so nothing keeps a map's script from writing in an \
                            admin's name, and commands in chat that change something are \
@@ -555,9 +629,12 @@ impl Reader<'_> {
         }
     }
 
-    fn vyhub_id(&mut self, table: &Table, for_vyhub: bool) -> Option<Uuid> {
+    fn vyhub_id(&mut self, table: &Table, asked: &Asked) -> Option<Uuid> {
         let (place, text) = table.text("vyhub_server_id")?;
-        if !for_vyhub {
+        if asked.has_vyhub && asked.kind == Type::None {
+            let message = "is of no use with type = \"none\" in [community]; take one of them out";
+            self.missing(place, message);
+        } else if !asked.has_vyhub {
             let message = "is of no use without [vyhub]; add that table with api_url and \
                            api_key_file, or take this out";
             self.missing(place, message);
@@ -569,6 +646,29 @@ impl Reader<'_> {
             self.problem(place, message);
         }
         id
+    }
+
+    /// `usual`: what it is called where the owner does not say.
+    fn community_name(&mut self, table: &Table, usual: String, asked: &Asked) -> String {
+        let is_local = asked.kind == Type::Local;
+        let (place, name) = match table.text("community_name") {
+            Some((place, name)) => (place, name.trim().to_owned()),
+            None => (&table.place, usual),
+        };
+        if table.place("community_name").is_some() && !is_local {
+            let message =
+                "is of no use without type = \"local\" in [community]; take one of them out";
+            self.missing(place, message);
+        }
+        let fits = (1..=SERVER_NAME_CHARS_MAX).contains(&name.chars().count());
+        if is_local && (!fits || name.contains(char::is_control)) {
+            let message = format!(
+                "{name:?} cannot be its name in the community; write a community_name of 1 to \
+                 {SERVER_NAME_CHARS_MAX} characters, none of them a control character"
+            );
+            self.problem(place, message);
+        }
+        name
     }
 
     fn rcon(&mut self, table: &Table) -> Option<Rcon> {

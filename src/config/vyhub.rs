@@ -1,29 +1,22 @@
-//! `[vyhub]`: where its API is, the key, and how players are spoken to.
+//! `[vyhub]`: where its API is, and the key.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use jiff::tz::TimeZone;
 use toml::de::DeTable;
 
+use super::about_players::ABOUT_PLAYERS;
 use super::address;
 use super::file::Blanks;
-use super::groups::Groups;
 use super::key::{Declared, InForce, Key, Kind, Usual, key, text};
 use super::reader::{Location, Reader, Table};
-use super::rewards::Rewards;
 use super::secret::Password;
-use super::{Playtime, Server};
-use crate::limits::{
-    ADVERT_INTERVAL_S_MAX, ADVERT_PREFIX_CHARS_MAX, API_KEY_BYTES_MAX, PREFIX_CHARS_MAX,
-    PREFIXES_MAX,
-};
+use crate::limits::API_KEY_BYTES_MAX;
 
 pub static TABLE: Declared = Declared {
     head: "[vyhub]",
     keys: &[KEYS],
-    also: &[],
-    doc: "VyHub, for servers with a vyhub_server_id. docs/vyhub.md takes you through it.",
+    also: ABOUT_PLAYERS,
+    doc: "VyHub, for servers with a vyhub_server_id; docs/vyhub.md is its manual.",
     example: "# [vyhub]",
 };
 
@@ -45,59 +38,24 @@ const KEYS: &[Key] = &[
     .example("\"vyhub.key\"")
     .variables(&["VPID_VYHUB_API_KEY_FILE"])
     .replaces(&["api_key"]),
-    text("api_key", "The same key itself, instead of `api_key_file`.")
+    text("api_key", "The key itself, instead of `api_key_file`.")
         .example("'PUT-THE-KEY-OF-VYHUB-HERE'")
         .variables(&["VPID_VYHUB_API_KEY"])
         .replaces(&["api_key_file"])
         .in_force(InForce::WithNextStart),
-    text(
-        "language",
-        "What players read: \"en\" and \"de\" are built in. `messages/LANGUAGE.json` beside the configuration \
-         changes single texts of these, or brings another language. Letters, digits, `_` and `-`, at most 32.",
-    )
-    .default(Usual::Text("en"))
-    .variables(&["VPID_VYHUB_LANGUAGE"])
-    .in_force(InForce::WithNextStart),
-    text(
-        "messages",
-        "The folder with [files of texts](vyhub.md#languages). Not inside scriptdata.",
-    )
-    .default(Usual::Text("messages")),
-    text("time_zone", "In which dates are shown to players.")
-        .default(Usual::Words("that of the system"))
-        .example("\"Europe/Berlin\"")
-        .in_force(InForce::WithNextStart),
-    key("command_prefixes", PREFIX_LIST, PREFIXES_DOC)
-        .default(Usual::Words(PREFIXES_DEFAULT))
-        .example(PREFIXES_EXAMPLE)
-        .in_force(InForce::WithNextStart),
-    key(
-        "advert_interval_s",
-        Kind::Integer(0, ADVERT_INTERVAL_S_MAX as i64, "seconds"),
-        "The pause from one [advert](vyhub.md#adverts) of VyHub to the next. 0: none are shown.",
-    )
-    .default(Usual::Number(ADVERT_INTERVAL_S as i64))
-    .in_force(InForce::WithNextStart),
-    text(
-        "advert_prefix",
-        "What stands in front of each line of an advert, at most 32 characters.",
-    )
-    .default(Usual::Text(ADVERT_PREFIX))
-    .in_force(InForce::WithNextStart),
     key(
         "login",
         Kind::Truth,
         "Whether players can log a browser in to VyHub with [`!login`](vyhub.md#login) in chat.",
-    )
+    ).variables(&["VPID_VYHUB_LOGIN"])
     .default(Usual::Words("`false`"))
     .example("true")
     .in_force(InForce::WithNextStart),
-    key("playtime", Kind::Own, ""),
     text(
         "ca_file",
         "A file with certificates (PEM) to trust instead of the well-known ones, for a VyHub of your own. \
          Not inside scriptdata.",
-    )
+    ).variables(&["VPID_VYHUB_CA_FILE"])
     .default(Usual::Words("what browsers trust"))
     .example("\"vyhub-ca.pem\"")
     .in_force(InForce::WithNextStart),
@@ -108,29 +66,15 @@ const KEYS: &[Key] = &[
          Only for an `https` address that is not this machine's: the proxy sees where vpid connects to, and \
          nothing of what it sends. Proxies that the environment names (`HTTPS_PROXY` and its like) are not used; \
          vpid and `vpid check` say so.",
-    )
+    ).variables(&["VPID_VYHUB_PROXY"])
     .default(Usual::Words("none"))
     .example("\"http://proxy.example:3128\"")
     .in_force(InForce::WithNextStart),
-    // Tables of their own: see `groups`.
-    key("groups", Kind::Own, "").in_force(InForce::WithNextStart),
-    key("sourcemod", Kind::Own, "").in_force(InForce::WithNextStart),
-    key("rewards", Kind::Own, ""),
 ];
-
-/// What begins a command in chat, also in `[scripts]`.
-pub const PREFIX_LIST: Kind = Kind::Texts("!");
-pub const PREFIXES_DOC: &str =
-    "What begins a command in chat: 1 to 8, each of 1 to 8 characters without spaces.";
-pub const PREFIXES_DEFAULT: &str = "`[\"!\", \"/\"]`";
-pub const PREFIXES_EXAMPLE: &str = "[\"!\", \"/\"]";
-const PREFIXES: [&str; 2] = ["!", "/"];
-
-const ADVERT_INTERVAL_S: u64 = 180;
-const ADVERT_PREFIX: &str = "[\u{2605}] ";
 
 /// What config.example.toml has where the key belongs.
 const PLACEHOLDER_API_KEY: &str = "PUT-THE-KEY-OF-VYHUB-HERE";
+
 /// `[vyhub]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Vyhub {
@@ -143,24 +87,8 @@ pub struct Vyhub {
     /// CONNECT. Only where [`Vyhub::api_url`] is encrypted and leads to another machine. `None`: it
     /// is reached directly, whatever the environment says.
     pub proxy: Option<Password>,
-    /// Texts for players by their keys, complete.
-    pub messages: BTreeMap<String, String>,
-    /// In which dates are shown to players.
-    pub time_zone: TimeZone,
-    /// What begins a command in chat; not empty, none of them empty.
-    pub prefixes: Vec<String>,
-    /// From one advert to the next; 0: none are shown.
-    pub advert_interval_s: u64,
-    /// What stands in front of each line of an advert.
-    pub advert_prefix: String,
-    /// What groups do in the game.
-    pub groups: Groups,
-    /// SourceMod's file of admins.
-    pub admins_file: Option<PathBuf>,
     /// Whether players can confirm logins of browsers in chat.
     pub login: bool,
-    pub playtime: Playtime,
-    pub rewards: Rewards,
 }
 
 impl Vyhub {
@@ -191,39 +119,17 @@ impl Reader<'_> {
         Some(table)
     }
 
-    /// `document`: the whole file.
-    pub(super) fn vyhub(
-        &mut self,
-        table: &Table,
-        document: &DeTable<'_>,
-        servers: &[Server],
-    ) -> Vyhub {
-        if servers.iter().all(|server| server.vyhub_id.is_none()) && self.report_missing {
-            let message = "serves no server: no [[server]] has a vyhub_server_id";
-            self.warn(&table.place, message);
-        }
+    pub(super) fn vyhub(&mut self, table: &Table) -> Vyhub {
         let api_url = self.api_url(table);
         let api_key = self.api_key(table);
         let ca_file = self.outside_path(table, "ca_file");
         self.files.extend(ca_file.clone());
-        let admins_file = self.sourcemod(document);
         Vyhub {
             proxy: self.proxy(table, api_url.as_deref()),
             api_url: api_url.unwrap_or_default(),
             api_key: api_key.unwrap_or(Password(String::new())),
             ca_file,
-            messages: self.messages(table),
-            time_zone: self.time_zone(table),
-            prefixes: self.prefixes(table, "command_prefixes"),
-            advert_interval_s: table
-                .integer("advert_interval_s")
-                .unwrap_or(ADVERT_INTERVAL_S),
-            advert_prefix: self.advert_prefix(table),
-            groups: self.groups(document, admins_file.is_some()),
-            admins_file,
             login: table.truth("login").unwrap_or(false),
-            playtime: self.playtime(document),
-            rewards: self.rewards(document),
         }
     }
 
@@ -285,62 +191,5 @@ impl Reader<'_> {
         };
         self.problem(&given.place, message);
         None
-    }
-
-    fn advert_prefix(&mut self, table: &Table) -> String {
-        let Some((place, text)) = table.text("advert_prefix") else {
-            return ADVERT_PREFIX.to_owned();
-        };
-        if text.chars().count() > ADVERT_PREFIX_CHARS_MAX || text.contains(char::is_control) {
-            let message = format!(
-                "must be at most {ADVERT_PREFIX_CHARS_MAX} characters, none of them a control \
-                 character"
-            );
-            self.problem(place, message);
-        }
-        text.to_owned()
-    }
-
-    fn time_zone(&mut self, table: &Table) -> TimeZone {
-        let Some((place, name)) = table.text("time_zone") else {
-            return TimeZone::system();
-        };
-        TimeZone::get(name).unwrap_or_else(|_| {
-            let message = format!(
-                "{name:?} is no time zone that this system knows; write one such as \
-                 \"Europe/Berlin\" or \"UTC\" (they come with the system's package tzdata)"
-            );
-            self.problem(place, message);
-            TimeZone::UTC
-        })
-    }
-
-    pub(super) fn prefixes(&mut self, table: &Table, name: &str) -> Vec<String> {
-        let Some((place, list)) = table.texts(name) else {
-            return PREFIXES.map(str::to_owned).to_vec();
-        };
-        if list.is_empty() || list.len() > PREFIXES_MAX {
-            let message = format!(
-                "has {} entries; 1 to {PREFIXES_MAX} can be there, such as [\"!\"]",
-                list.len()
-            );
-            self.problem(place, message);
-        }
-        let mut prefixes: Vec<String> = Vec::new();
-        for prefix in list {
-            let text = &prefix.value;
-            let strange = |sign: char| sign.is_whitespace() || sign.is_control() || sign == '"';
-            let fits = (1..=PREFIX_CHARS_MAX).contains(&text.chars().count());
-            if !fits || text.contains(strange) {
-                let message = format!(
-                    "{text:?} cannot begin a command; use 1 to {PREFIX_CHARS_MAX} signs without \
-                     spaces, such as \"!\""
-                );
-                self.problem(&prefix.place, message);
-            } else if !prefixes.contains(text) {
-                prefixes.push(text.clone());
-            }
-        }
-        prefixes
     }
 }

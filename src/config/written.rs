@@ -110,6 +110,78 @@ pub fn load_to_call(
     }
 }
 
+/// Where databases are. The other parts hold what was understood of them.
+///
+/// Errors: every problem of these tables.
+pub fn load_databases(
+    path: Option<&Path>,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<Config, Vec<Problem>> {
+    let written = Written::find(path, &SEARCH_PATHS.map(PathBuf::from), &environment)?;
+    let (config, mut problems) = written.config_anyway(&environment);
+    problems.retain(|problem| is_of_databases(&problem.key));
+    match problems.is_empty() {
+        true => Ok(config),
+        false => Err(problems),
+    }
+}
+
+/// What it takes to find all that vpid keeps: the state folder, the databases, and the folder of Python scripts. The other
+/// parts hold what was understood of them. Gives its text as well; none where the environment says everything.
+///
+/// Errors: every problem of these parts.
+pub fn load_places(
+    path: Option<&Path>,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<(Config, Option<String>), Vec<Problem>> {
+    let written = Written::find(path, &SEARCH_PATHS.map(PathBuf::from), &environment)?;
+    let (config, mut problems) = written.config_anyway(&environment);
+    let is_place = |key: &str| {
+        let named = ["", "database", "state_dir", "scripts.dir"].contains(&key);
+        let of_database = key.starts_with("database.");
+        named
+            || (of_database && (key.ends_with(".path") || key.ends_with(".type")))
+            || [
+                "VPID_CONFIG",
+                "VPID_STATE_DIR",
+                "VPID_SCRIPTS_DIR",
+                "VPID_DATABASE_PATH",
+                "VPID_DATABASE_TYPE",
+            ]
+            .contains(&key)
+    };
+    problems.retain(|problem| is_place(&problem.key));
+    match problems.is_empty() {
+        true => Ok((config, written.file.is_some().then_some(written.text))),
+        false => Err(problems),
+    }
+}
+
+/// Where a configuration is, or would be: as [`load`] looks for it. None: nothing says where.
+pub fn place(path: Option<&Path>, environment: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    searched(path, &SEARCH_PATHS.map(PathBuf::from), &environment)
+}
+
+fn searched(
+    path: Option<&Path>,
+    candidates: &[PathBuf],
+    environment: Lookup<'_>,
+) -> Option<PathBuf> {
+    let in_variable = || variable(environment, "VPID_CONFIG").map(PathBuf::from);
+    let named = path.map(Path::to_owned).or_else(in_variable);
+    named.or_else(|| candidates.iter().find(|path| path.exists()).cloned())
+}
+
+/// Whether a problem with this key or variable is one of a database. No key: the text is no TOML.
+fn is_of_databases(name: &str) -> bool {
+    let is_key = ["database", "community"]
+        .iter()
+        .any(|table| name == *table || name.starts_with(&format!("{table}.")));
+    let is_variable = name.starts_with("VPID_DATABASE") || name.starts_with("VPI_");
+    let is_option = name.starts_with("--");
+    is_key || is_variable || is_option || ["", "VPID_CONFIG"].contains(&name)
+}
+
 /// Whether a problem with this key or variable is one of what a call needs. No key: the text is no TOML, and
 /// what is needed may stand there.
 fn is_needed_to_call(name: &str) -> bool {
@@ -134,16 +206,14 @@ impl Written {
         candidates: &[PathBuf],
         environment: Lookup<'_>,
     ) -> Result<Self, Vec<Problem>> {
-        let in_variable = || variable(environment, "VPID_CONFIG").map(PathBuf::from);
-        let named = path.map(Path::to_owned).or_else(in_variable);
-        let found = named.or_else(|| candidates.iter().find(|path| path.exists()).cloned());
-        let Some(path) = found else {
+        let Some(path) = searched(path, candidates, environment) else {
             let is_set = |name: &str| variable(environment, name).is_some();
             if server::SCRIPTDATA.iter().any(|name| is_set(name)) {
                 return Ok(Self::environment());
             }
             let message = format!(
-                "none of {} exists; `vpid init` writes one, --config FILE names another",
+                "none of {} exists, and VPID_SCRIPTDATA is not set; `vpid init` writes one, \
+                 --config FILE names another",
                 SEARCH_PATHS.join(", ")
             );
             return Err(vec![unreadable("configuration", None, message)]);
@@ -237,13 +307,7 @@ fn read_bounded(path: &Path) -> Result<Vec<u8>, Unreadable> {
 }
 
 /// What another part of vpid reads, with what it stands for.
-pub(super) const OTHERS: [(&str, &str); 2] = [
-    ("VPID_CONFIG", "`--config`"),
-    (
-        "VPID_LOG",
-        "level of the log: `error`, `warn`, `info` (default), `debug`; anything else gives a warning",
-    ),
-];
+pub(super) const OTHERS: [(&str, &str); 1] = [("VPID_CONFIG", "`--config`")];
 
 /// Every variable that lays something over the file, or that another part of vpid reads.
 pub(super) fn variables() -> impl Iterator<Item = &'static str> {

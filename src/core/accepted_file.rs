@@ -1,6 +1,7 @@
 //! A file that is authenticated, as its calls are opened: what is to be done, and where responses go.
 
 use super::ids::{Caller, HostId, RequestId, ServerId, SessionNumber, Source};
+use super::trace::BegunCall;
 use crate::protocol::call::CallResult;
 use crate::protocol::signed::Id;
 use crate::protocol::stock::call_file::{Sketch, Span};
@@ -18,6 +19,11 @@ pub enum Route {
     /// To a Python script, which means this game server.
     Script {
         request: RequestId,
+        server: Option<ServerId>,
+    },
+    /// To an operator, by the number of the request.
+    Operator {
+        ticket: u64,
         server: Option<ServerId>,
     },
 }
@@ -64,6 +70,8 @@ pub struct OpenCall {
     pub chain: Option<Chain>,
     /// The bytes that are counted for it while it runs.
     pub cost: usize,
+    /// What operators see of it, where they traced when it began.
+    pub traced: Option<Box<BegunCall>>,
 }
 
 /// A call that has not started.
@@ -111,6 +119,7 @@ impl OpenCall {
             lane: None,
             chain: None,
             cost: 0,
+            traced: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Who receives each message, and what several parts see of the same thing in their order: game
 //! servers first, then the Python scripts, then the community.
 
-use super::community::{Community, VyhubCall};
+use super::community::{Community, VyhubCall, not_of_it};
 use super::context::Context;
 use super::event::{Now, OperatorRequest};
 use super::ids::{Caller, HostId, ServerId, Ticket};
@@ -11,8 +11,8 @@ use super::output::Output;
 use super::roster::Person;
 use super::scripts::{Input, Scripts};
 use super::{Core, links};
-use crate::protocol::call_error::CallError;
 use crate::protocol::console::Command;
+use crate::protocol::control::NO_SCRIPTS;
 use crate::protocol::engine_log::Line;
 use crate::protocol::game_report::GameReport;
 use crate::protocol::signed::messages::Push;
@@ -23,6 +23,7 @@ impl Core {
         loop {
             while let Some(message) = out.next_message() {
                 log::trace!("message: {}", message.kind());
+                self.trace_message(&message, out);
                 self.dispatch(message, now, out);
             }
             self.advance(now, out);
@@ -114,7 +115,7 @@ impl Core {
     /// The game server that a forwarded call is about.
     fn server_of_call<T>(&self, call: &ForwardedCall<T>) -> Option<ServerId> {
         match call.caller {
-            Caller::Script(_) => call.server,
+            Caller::Script(_) | Caller::Operator => call.server,
             Caller::Host(host) => self.shared.server_of(host),
         }
     }
@@ -127,8 +128,9 @@ impl Core {
                 community.call(call.id, server, call.what, call.due_ms, cx);
             }
             _ => {
-                let detail = "this server has no vyhub_server_id";
-                out.respond(call.id, Err(CallError::new("VyHubUnavailable", detail)));
+                let keeper = self.shared.functions.keeper();
+                let error = keeper.unavailable(not_of_it(keeper));
+                out.respond(call.id, Err(error));
             }
         }
     }
@@ -136,7 +138,7 @@ impl Core {
     /// A line of an engine's log.
     pub(super) fn logged(&mut self, server: ServerId, line: &Line, now: Now, out: &mut Output) {
         let leaver = match line {
-            Line::Disconnected(who) => self.person(server, None, who.userid),
+            Line::Disconnected { who, .. } => self.person(server, None, who.userid),
             _ => None,
         };
         let event = self.shared.servers.logged(server, line, now);
@@ -205,19 +207,22 @@ impl Core {
                         let reply = community.queue(&request, cx);
                         reply.map_err(|error| error.to_string())
                     }
-                    None => Err("this vpid has no VyHub: there is no queue".into()),
+                    None => Err("this vpid has no community: there is no queue".into()),
                 };
                 out.complete(Some(ticket), outcome);
             }
             OperatorRequest::Rewards(request) => {
                 let outcome = match &mut self.community {
                     Some(community) => community.rewards(&request, cx),
-                    None => Err("this vpid has no VyHub: there are no rewards".into()),
+                    None => Err("this vpid has no community: there are no rewards".into()),
                 };
                 out.complete(Some(ticket), outcome);
             }
-            OperatorRequest::Script(_) if self.scripts.is_none() => {
-                out.complete(Some(ticket), Err("this vpid has no [scripts]".into()));
+            OperatorRequest::Script(_) | OperatorRequest::Call(_) if self.scripts.is_none() => {
+                out.complete(Some(ticket), Err(NO_SCRIPTS.into()));
+            }
+            OperatorRequest::Call(request) => {
+                self.notify_scripts(Input::OperatorCall(request, ticket), now, out);
             }
             OperatorRequest::Script(request) => {
                 self.notify_scripts(Input::Operator(request, ticket), now, out);

@@ -1,18 +1,21 @@
 //! What can happen, and what is to be done: all that crosses between the core and the shell.
 
+use ::core::net::IpAddr;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::ids::{CallId, FileId, FolderId, HostId, RunId, ScriptId, ServerId};
+use super::ids::{CallId, FileId, FolderId, HostId, RequestId, RunId, ScriptId, ServerId};
 use crate::config::Config;
 use crate::jobs::remembered::Remembered;
 use crate::jobs::{Done, Job, store};
 use crate::protocol::backend as api;
-use crate::protocol::control::{QueueRequest, RewardsRequest, ScriptRequest};
+use crate::protocol::call_error::CallError;
+use crate::protocol::control::{CallRequest, QueueRequest, RewardsRequest, ScriptRequest};
 use crate::protocol::engine_log::Line;
 use crate::protocol::rcon;
+use crate::protocol::redact::Redactor;
 use crate::protocol::signed::messages::{FromGame, Push};
 use crate::protocol::signed::session_log::{Note, Sessions};
 use crate::protocol::signed::{self, Id};
@@ -24,6 +27,21 @@ pub struct Now {
     pub mono_ms: u64,
     /// Unix seconds.
     pub wall_s: i64,
+}
+
+/// The unix second in which the daemon's clock showed 0: moments of that clock become dates by it, always the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Epoch(pub i64);
+
+impl Epoch {
+    pub fn date_s(self, mono_ms: u64) -> i64 {
+        self.signed_date_s(i64::try_from(mono_ms).unwrap_or(i64::MAX))
+    }
+
+    /// Of a moment that may lie before the start of the daemon.
+    pub fn signed_date_s(self, mono_ms: i64) -> i64 {
+        self.0.saturating_add(mono_ms.div_euclid(1_000))
+    }
 }
 
 /// A call file that has been read and put aside under its id.
@@ -120,6 +138,8 @@ pub enum Event {
     Stop,
     /// Whether an operator watches what games report.
     Watched(bool),
+    /// An operator traces, or none does any more: by what texts are shown.
+    Tracing(Option<Arc<Redactor>>),
     Calls(TakenFile),
     Restart {
         folder: FolderId,
@@ -170,8 +190,10 @@ pub enum Event {
         server: ServerId,
         lines: Vec<Line>,
     },
-    /// VyHub has answered, or not.
+    /// The backend of the community has answered, or not.
     Api(api::Done),
+    /// Somebody has changed something in the community.
+    CommunityChanged(api::Topics),
     /// The disk has taken documents, or not.
     Stored(Vec<store::Written>),
     /// [`Effect::Pushed`] answers it, by its ticket.
@@ -184,6 +206,11 @@ pub enum Event {
         script: ScriptId,
         run: RunId,
         what: ScriptReport,
+    },
+    /// The result of [`Effect::Locate`].
+    Located {
+        request: RequestId,
+        result: Result<Value, CallError>,
     },
     /// The file of `vpi_interfaces`, or one beside it, was edited.
     InterfacesEdited,
@@ -208,6 +235,8 @@ pub enum OperatorRequest {
     Queue(QueueRequest),
     Rewards(RewardsRequest),
     Script(ScriptRequest),
+    /// A call of a function by its name.
+    Call(CallRequest),
 }
 
 impl Event {
@@ -237,6 +266,7 @@ impl Event {
             Self::StartScripts(_) => "start_scripts",
             Self::Stop => "stop",
             Self::Watched(_) => "watched",
+            Self::Tracing(_) => "tracing",
             Self::Calls(_) => "call_file",
             Self::Restart { .. } => "restart_file",
             Self::Input { .. } => "input_file",
@@ -250,9 +280,11 @@ impl Event {
             Self::Rcon(_) => "rcon_done",
             Self::Logged { .. } => "engine_log",
             Self::Api(_) => "api_done",
+            Self::CommunityChanged(_) => "community_changed",
             Self::Stored(_) => "stored",
             Self::Operator { .. } => "operator",
             Self::Script { .. } => "script",
+            Self::Located { .. } => "located",
             Self::InterfacesEdited => "interfaces_edited",
             Self::Timer(_) => "timer",
         }
@@ -270,8 +302,11 @@ pub enum ScriptReport {
     TooLong,
     /// It ended: `with exit code 3`, `by signal 9`. Nothing follows.
     Ended(String),
-    /// It could not be started at all. Nothing follows. The sentence says why and what to do.
-    NotStarted(String),
+    /// It could not be started at all. Nothing follows. The sentence says why and what to do. `has_file`: false where
+    /// nothing of this name is in the folder.
+    NotStarted { why: String, has_file: bool },
+    /// The answer to [`ScriptAct::Look`]: whether something of this name is in the folder.
+    Looked(bool),
 }
 
 /// What is to be done with a script's process. `run` numbers processes, of all scripts, and is
@@ -284,6 +319,9 @@ pub enum ScriptAct {
     Interrupt,
     /// It, and whatever it has started.
     Kill,
+    /// Look whether the script of this name has a file in the folder; report [`ScriptReport::Looked`]. It has no
+    /// process.
+    Look(String),
 }
 
 /// Which script is to be started.
@@ -392,6 +430,11 @@ pub enum Effect {
         run: RunId,
         act: ScriptAct,
     },
+    /// Look up where an address is, for a script; report [`Event::Located`].
+    Locate {
+        request: RequestId,
+        address: IpAddr,
+    },
     /// Note that a call is begun that must not be begun again after a restart, before anything
     /// else happens.
     Begun(CallId),
@@ -421,6 +464,7 @@ impl Effect {
             Self::Api(_) => "api",
             Self::Store(_) => "store",
             Self::Script { .. } => "script",
+            Self::Locate { .. } => "locate",
             Self::Begun(_) => "note_begun",
             Self::SetTimer { .. } => "set_timer",
             Self::CancelTimer(_) => "cancel_timer",

@@ -5,17 +5,20 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::community::orders::{FUNCTIONS as VYHUB_FUNCTIONS, VyhubCall, parse_call};
+use super::community::orders::{
+    FUNCTIONS as COMMUNITY_FUNCTIONS, VyhubCall, function_named, parse_call, second_name,
+};
 use super::event::LaunchKind;
 use super::ids::ScriptId;
-use crate::config::{Config, Permissions, matches};
+use crate::config::{self, Config, Permissions, RAW_SQL_FUNCTION, matches};
+use crate::protocol::backend::Keeper;
 use crate::protocol::call::Call;
 use crate::protocol::call_error::CallError;
 use crate::sql::{self, DatabaseId, QUERY_PREFIX, Query, Quoting, Reading, SqlCall};
 
 /// The functions that vpid answers by itself. vpi.py had none of them, so where an owner's
 /// `vpi_interfaces.py` has one, it is that file's.
-const BUILT_IN: [&str; 2] = ["VPI_Ping", "VPI_Info"];
+pub const BUILT_IN: [&str; 2] = ["VPI_Ping", "VPI_Info"];
 
 /// How the names of VPI's functions begin.
 const VPI_PREFIX: &str = "VPI_";
@@ -81,8 +84,8 @@ pub struct Functions {
     permissions: Permissions,
     /// The one of the User functions, what kind it is, and how its SQL is read.
     database: Option<(DatabaseId, &'static str, Quoting)>,
-    /// Whether there is a `[vyhub]`.
-    vyhub: bool,
+    /// What keeps the community, where there is one.
+    community: Option<Keeper>,
     /// By the names that scripts call them by.
     queries: BTreeMap<String, Arc<Query>>,
     /// `vpi_override`.
@@ -101,7 +104,7 @@ impl Functions {
         Self {
             permissions: config.permissions.clone(),
             database: config.default_database().map(kind),
-            vyhub: config.vyhub.is_some(),
+            community: config.community.as_ref().map(config::Community::keeper),
             queries: queries
                 .map(|query| (query.function(), Arc::clone(query)))
                 .collect(),
@@ -120,6 +123,11 @@ impl Functions {
         }
     }
 
+    /// What keeps the community; VyHub, where there is none.
+    pub fn keeper(&self) -> Keeper {
+        self.community.unwrap_or(Keeper::Vyhub)
+    }
+
     /// The functions of a script, as callers call them.
     pub fn called(&self, script: ScriptId) -> impl Iterator<Item = String> {
         let offer = self.scripts.get(&script);
@@ -133,7 +141,7 @@ impl Functions {
 
     /// The script whose function is called by this name, and the name within it. Of a script that is being
     /// loaded, it may turn out that there is none.
-    fn of_script<'f>(&self, function: &'f str) -> Option<(ScriptId, &'f str)> {
+    pub fn of_script<'f>(&self, function: &'f str) -> Option<(ScriptId, &'f str)> {
         if self.keeps(function) {
             return None;
         }
@@ -142,11 +150,18 @@ impl Functions {
         offers.find_map(|(id, offer)| Some((*id, offer.own_name(function)?)))
     }
 
+    /// The name of the script that has a function.
+    pub fn script_of(&self, function: &str) -> Option<&str> {
+        let (script, _) = self.of_script(function)?;
+        let offer = self.scripts.get(&script)?;
+        Some(&offer.script)
+    }
+
     /// Whether vpid has a function of this name without any script.
     pub fn is_built_in(&self, function: &str) -> bool {
         self.queries.contains_key(function)
             || BUILT_IN.contains(&function)
-            || VYHUB_FUNCTIONS.contains(&function)
+            || function_named(function).is_some()
             || sql::is_sql_function(function)
     }
 
@@ -184,12 +199,7 @@ impl Functions {
             return Err(CallError::new("PermissionError", detail));
         }
         if !self.allows(&call.script, function, own) {
-            let list = match query.and_then(|query| query.scripts.as_ref()) {
-                Some(_) => "scripts of its query",
-                None => "[permissions]",
-            };
-            let detail = format!("{} may not call it; see {list}", call.script);
-            return Err(CallError::new("PermissionError", detail));
+            return Err(self.forbidden(&call.script, function, own));
         }
         if let Some((script, function)) = script {
             let function = function.to_owned();
@@ -216,11 +226,11 @@ impl Functions {
                 call.named()?;
                 Ok(Task::Answer(self.info(&call.script, own)))
             }
-            _ if VYHUB_FUNCTIONS.contains(&function) => {
-                let call = parse_call(function, &call.kwargs)?;
-                Ok(Task::Vyhub(Box::new(call)))
-            }
             _ => {
+                if let Some(function) = function_named(function) {
+                    let call = parse_call(function, &call.kwargs)?;
+                    return Ok(Task::Vyhub(Box::new(call)));
+                }
                 let Some((database, _, quoting)) = self.database else {
                     let detail = "vpid runs without a database";
                     return Err(CallError::new("DatabaseUnavailable", detail));
@@ -239,15 +249,37 @@ impl Functions {
         }
     }
 
-    /// The error of a call whose function may be in the owner's file that is not loaded.
+    /// The error of a call that is not permitted.
+    fn forbidden(&self, script: &str, function: &str, own: bool) -> CallError {
+        let query = self.queries.get(function);
+        let list = match query.and_then(|query| query.scripts.as_ref()) {
+            Some(_) if !own => "scripts of its query",
+            _ => "[permissions]",
+        };
+        let advice = match function {
+            _ if !own => format!("see {list}"),
+            RAW_SQL_FUNCTION => format!("add {script:?} to raw_sql in {list}"),
+            _ => format!("add {function:?} to its list in {list}"),
+        };
+        let detail = format!("{script} may not call it; {advice}");
+        CallError::new("PermissionError", detail)
+    }
+
+    /// The error of a call whose function may be in a script, or in the owner's file, that is not loaded.
     fn unavailable(&self, function: &str) -> Option<CallError> {
-        let mut offers = self.scripts.values();
-        let is_absent =
-            |it: &&Offer| it.kind == LaunchKind::Interfaces && it.state == OfferState::Unloaded;
-        let script = &offers.find(is_absent)?.script;
-        if !function.starts_with(VPI_PREFIX) || function.starts_with(QUERY_PREFIX) {
-            return None;
-        }
+        let may_have = |it: &&Offer| match it.kind {
+            LaunchKind::Interfaces => {
+                function.starts_with(VPI_PREFIX) && !function.starts_with(QUERY_PREFIX)
+            }
+            LaunchKind::Script => function
+                .split_once('.')
+                .is_some_and(|(script, _)| script == it.script),
+        };
+        let mut absent = self
+            .scripts
+            .values()
+            .filter(|it| it.state == OfferState::Unloaded);
+        let script = &absent.find(may_have)?.script;
         let detail = format!("{script} is not loaded; `vpid script log {script}` says why");
         Some(CallError::new("ScriptUnavailable", detail))
     }
@@ -268,14 +300,26 @@ impl Functions {
         }
     }
 
+    /// Checks what a Python script does by the module `game`: see [`GAME_ACTIONS`](crate::config::GAME_ACTIONS).
+    pub fn check_action(&self, script: &str, action: &str) -> Result<(), CallError> {
+        if self.permissions.allows_own(script, action) {
+            return Ok(());
+        }
+        let detail =
+            format!("{script} may not do this; add {action:?} to its list in [permissions]");
+        Err(CallError::new("PermissionError", detail))
+    }
+
     /// What runs here and what this script may call.
     fn info(&self, script: &str, own: bool) -> Value {
-        let vyhub = VYHUB_FUNCTIONS.into_iter().filter(|_| self.vyhub);
-        let all = BUILT_IN.into_iter().chain(sql::FUNCTIONS).chain(vyhub);
+        let all = BUILT_IN.into_iter().chain(sql::FUNCTIONS);
         let all = all.chain(self.queries.keys().map(String::as_str));
         let of_scripts = self.scripts.values().flat_map(Offer::called);
         let of_scripts = of_scripts.filter(|name| !self.is_built_in(name));
-        let all = all.map(str::to_owned).chain(of_scripts);
+        let ours = COMMUNITY_FUNCTIONS.into_iter();
+        let ours = ours.filter(|_| self.community.is_some());
+        let ours = ours.flat_map(|name| [name.to_owned(), second_name(name)]);
+        let all = all.map(str::to_owned).chain(ours).chain(of_scripts);
         let allowed: Vec<String> = all.filter(|name| self.allows(script, name, own)).collect();
         json!({
             "name": "vpid",
@@ -297,7 +341,7 @@ pub fn unknown(function: &str) -> CallError {
 
 /// Whether a name is one of the owner's Python scripts'. A game has no script file of such a name: a call
 /// from there with such a name is forged, and would have what `[permissions]` gives to the Python script.
-fn is_python_name(script: &str) -> bool {
+pub fn is_python_name(script: &str) -> bool {
     let name = script.trim_matches(|c: char| c.is_whitespace() || c.is_control());
     let end = name.len().checked_sub(3).and_then(|at| name.get(at..));
     end.is_some_and(|end| end.eq_ignore_ascii_case(".py"))

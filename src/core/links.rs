@@ -56,17 +56,19 @@ impl Links {
         match greeted {
             Ok(None) => {}
             Ok(Some((script, map))) => {
-                log::info!("host {}: map {map}, scripts of vpid {script}", file.host);
+                log::info!(host:% = file.host; "host {}: map {map}, scripts of vpid {script}", file.host);
                 let ours = env!("CARGO_PKG_VERSION");
                 if script != ours {
                     log::warn!(
-                        "host {}: its scripts are of vpid {script}, this is {ours}; \
+                        host:% = file.host; "host {}: its scripts are of vpid {script}, this is {ours}; \
                          `vpid init --vscripts DIR` brings them up to date",
                         file.host
                     );
                 }
             }
-            Err(refusal) => log::error!("host {}: {refusal}; it is not served", file.host),
+            Err(refusal) => {
+                log::error!(host:% = file.host; "host {}: {refusal}; it is not served", file.host)
+            }
         }
     }
 
@@ -84,7 +86,12 @@ impl Links {
             Arrival::Unknown => self.unknown(file, cx),
             Arrival::Displaced => self.displaced(host, file, cx),
             Arrival::Held => {}
-            Arrival::Seen => cx.out.effects.push(Effect::Remove { file: file.file }),
+            Arrival::Seen => {
+                if let Some(link) = cx.hosts.link(host) {
+                    link.owe_lost_ack(file.session, cx.now);
+                }
+                cx.out.effects.push(Effect::Remove { file: file.file });
+            }
             Arrival::Rejected(reason) => cx.out.effects.push(Effect::Reject {
                 file: file.file,
                 reason: reason.to_string(),
@@ -122,7 +129,7 @@ impl Links {
             && !std::mem::replace(&mut link.twins_known, true)
         {
             log::warn!(
-                "host {}: two games call themselves so and write into the same folder; the one whose \
+                host:% = link.home.name; "host {}: two games call themselves so and write into the same folder; the one whose \
                  map began last is served, and the other gets a message. Give each its own `hostname`, or \
                  `host` in its vpi_config.nut",
                 link.home.name
@@ -179,8 +186,8 @@ impl Links {
         let present = link.session() == Some(session);
         if present {
             link.acknowledge(content.ack, cx.out);
-            if !content.messages.is_empty() {
-                link.owe_ack(cx.now);
+            if !content.messages.is_empty() && link.owe_ack(cx.now) {
+                cx.out.settle(host);
             }
         }
         if let Some(problem) = content.spoiled {
@@ -317,7 +324,7 @@ fn message_came(link: &mut Link, now: Now, effects: &mut Effects) {
     let Some(game) = &mut link.game else { return };
     if let Some(missed_ms) = game.message_came(now) {
         log::info!(
-            "host {}: messages come again after {} s",
+            host:% = link.home.name; "host {}: messages come again after {} s",
             link.home.name,
             missed_ms / 1000
         );
@@ -330,7 +337,7 @@ fn message_came(link: &mut Link, now: Now, effects: &mut Effects) {
 fn register(link: &mut Link, message: &FromGame) {
     if let FromGame::Dropped(count) = message {
         log::warn!(
-            "host {}: it dropped {count} events, since too many waited",
+            host:% = link.home.name; "host {}: it dropped {count} events, since too many waited",
             link.home.name
         );
     }
@@ -359,7 +366,7 @@ pub fn silence(
     if silence == Silence::Missed
         && let Some(sentence) = game.missed()
     {
-        log::warn!("host {}: {sentence}", link.home.name);
+        log::warn!(host:% = link.home.name; "host {}: {sentence}", link.home.name);
     }
     if let Some(at_ms) = game.silence_due_ms() {
         cx.out.timer(Timer::Silence(host), Some(at_ms));

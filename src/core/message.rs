@@ -11,7 +11,7 @@ use super::community::orders::VyhubCall;
 use super::ids::{CallId, Caller, HostId, RequestId, ScriptId, ServerId, Ticket};
 use crate::protocol::call::Call;
 use crate::protocol::call_error::CallError;
-use crate::protocol::game_report::GameReport;
+use crate::protocol::game_report::{GameReport, PlayerReport};
 use crate::protocol::signed::messages::Push;
 use crate::protocol::steam_id::SteamId;
 
@@ -104,6 +104,17 @@ pub struct Speaker {
     pub name: String,
     pub steam: Option<SteamId>,
     pub source: ChatSource,
+}
+
+impl From<&Speaker> for PlayerReport {
+    fn from(speaker: &Speaker) -> Self {
+        Self {
+            userid: speaker.userid,
+            name: Some(speaker.name.clone()),
+            steam: speaker.steam,
+            ..Self::default()
+        }
+    }
 }
 
 /// A call that another part of the core answers.

@@ -11,8 +11,11 @@ pub mod calls;
 pub mod chat_guard;
 pub mod community;
 pub mod context;
+pub mod counters;
 pub mod deadlines;
+mod describe;
 mod dispatch;
+pub mod ended;
 mod event;
 pub mod functions;
 pub mod hosts;
@@ -20,12 +23,14 @@ pub mod ids;
 pub mod link;
 pub mod links;
 pub mod message;
+mod observe;
 pub mod outbox;
 pub mod output;
 pub mod roster;
 pub mod scripts;
 pub mod servers;
 pub mod shares;
+pub mod trace;
 
 use crate::config::Config;
 use crate::limits;
@@ -33,14 +38,17 @@ use crate::protocol::signed::{self, Id, Kind};
 use calls::Calls;
 use community::Community;
 use context::Shared;
+use ended::EndedCall;
 pub use event::{
-    Earlier, Effect, Effects, Event, InputState, Launch, LaunchKind, Now, OperatorRequest,
+    Earlier, Effect, Effects, Epoch, Event, InputState, Launch, LaunchKind, Now, OperatorRequest,
     ScriptAct, ScriptReport, SignedFile, Start, StartScripts, TakenFile, Timer, Written,
 };
 use functions::Functions;
 use hosts::Hosts;
 use ids::Ticket;
-pub use ids::{CallId, Caller, FileId, FolderId, HostId, RunId, ScriptId, ServerId, Source};
+pub use ids::{
+    CallId, Caller, FileId, FolderId, HostId, RequestId, RunId, ScriptId, ServerId, Source,
+};
 use links::Links;
 use output::Output;
 use roster::Roster;
@@ -49,6 +57,7 @@ use serde_json::Value;
 use servers::Servers;
 use shares::Owner;
 use std::sync::Arc;
+use trace::Traced;
 
 /// All that vpid knows and decides.
 pub struct Core {
@@ -87,6 +96,7 @@ impl Core {
     /// The one door: everything that changes anything here comes in by it.
     pub fn handle(&mut self, event: Event, now: Now) -> Effects {
         let mut out = std::mem::take(&mut self.out);
+        out.ended.clear();
         self.decide(event, now, &mut out);
         self.drain(now, &mut out);
         let effects = std::mem::take(&mut out.effects);
@@ -100,6 +110,16 @@ impl Core {
         let calls = &self.calls;
         hosts.forget_surplus(now, |host| calls.is_open(host));
         effects
+    }
+
+    /// The calls that ended in the last event.
+    pub fn ended(&self) -> &[EndedCall] {
+        &self.out.ended
+    }
+
+    /// What operators see of the last event, while they trace.
+    pub fn take_traced(&mut self) -> Vec<Traced> {
+        self.out.trace.take()
     }
 
     /// Gives an event to its owner.
@@ -117,6 +137,11 @@ impl Core {
                 self.notify_scripts(Input::Stop, now, out);
             }
             Event::Watched(watched) => self.links.watched = watched,
+            Event::Tracing(redactor) => {
+                let is_on = redactor.is_some();
+                out.trace.set(redactor);
+                self.notify_scripts(Input::Tracing(is_on), now, out);
+            }
             Event::Calls(file) => self.calls.file_taken(file, cx),
             Event::Restart {
                 folder,
@@ -148,6 +173,9 @@ impl Core {
             Event::Api(done) => {
                 self.for_community(now, out, |community, cx| community.answered(done, cx));
             }
+            Event::CommunityChanged(topics) => {
+                self.for_community(now, out, |community, cx| community.changed(topics, cx));
+            }
             Event::Stored(written) => self.for_community(now, out, |community, cx| {
                 for written in written {
                     community.written(written, cx);
@@ -158,6 +186,9 @@ impl Core {
             }
             Event::Script { script, run, what } => {
                 self.for_scripts(now, out, |it, cx| it.on_report(script, run, what, cx));
+            }
+            Event::Located { request, result } => {
+                self.notify_scripts(Input::Completed(request, result), now, out);
             }
             Event::InterfacesEdited => {
                 self.notify_scripts(Input::InterfacesEdited, now, out);
@@ -245,6 +276,28 @@ impl Core {
             .map(|host| (host.folder, host.name.as_str()))
     }
 
+    /// The hosts that are known, by their names.
+    pub fn hosts(&self) -> impl Iterator<Item = (HostId, &str)> {
+        let all = self.shared.hosts.all();
+        all.map(|(id, host)| (id, host.name.as_str()))
+    }
+
+    /// `None` for a host that was forgotten.
+    pub fn server_of(&self, host: HostId) -> Option<ServerId> {
+        self.shared.server_of(host)
+    }
+
+    /// What a server is called in sentences.
+    pub fn server_label(&self, server: ServerId) -> Option<&str> {
+        let server = self.shared.servers.get(server)?;
+        Some(&server.label)
+    }
+
+    /// The name of a Python script.
+    pub fn script_name(&self, script: ScriptId) -> Option<&str> {
+        self.scripts.as_ref()?.name(script)
+    }
+
     /// The secret with which a host's answers are sealed.
     pub fn secret(&self, host: HostId) -> Option<&[u8]> {
         self.shared.hosts.secret(host)
@@ -281,6 +334,7 @@ impl Core {
             self.calls.answers_shown(&link.into_answers(), cx);
         }
         self.calls.reconfigure(config);
+        self.calls.counters.keep_servers(cx.hosts.servers());
         cx.functions.reconfigure(config);
         if let (Some(scripts), Some(wanted)) = (&mut self.scripts, &config.scripts) {
             scripts.reconfigure(wanted, cx);

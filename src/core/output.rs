@@ -5,9 +5,11 @@ use std::collections::VecDeque;
 
 use serde_json::Value;
 
+use super::ended::EndedCall;
 use super::event::{Effect, Effects, Timer};
 use super::ids::{HostId, ServerId, Ticket};
 use super::message::{Message, NotDone};
+use super::trace::Trace;
 use crate::jobs::CallId;
 use crate::protocol::call_error::CallError;
 use crate::protocol::console::Command;
@@ -17,6 +19,10 @@ use crate::protocol::signed::messages::Push;
 #[derive(Default)]
 pub struct Output {
     pub effects: Effects,
+    /// Calls that ended in this event.
+    pub ended: Vec<EndedCall>,
+    /// What operators see of it, while they trace.
+    pub trace: Trace,
     messages: VecDeque<Message>,
     unsettled: VecDeque<HostId>,
 }

@@ -7,27 +7,33 @@ use std::os::fd::BorrowedFd;
 use serde_json::{Value, json};
 
 use super::Daemon;
+use super::trace::{NoServer, Reader};
 use crate::core::servers::ServerId;
 use crate::core::{Event, HostId, OperatorRequest};
 use crate::io::control::{Connection, Listener};
 use crate::limits;
-use crate::protocol::control::{self, Request};
+use crate::protocol::control::{self, Request, ScriptRequest};
 use crate::protocol::signed::messages::{FromGame, Push};
 
 #[derive(Default)]
 pub struct Control {
     listener: Option<Listener>,
     connections: Vec<Client>,
+    /// Some of them trace, as the core knows.
+    is_traced: bool,
     last_ticket: u64,
     /// What somebody waits for the outcome of, by the number of their connection; whether the
     /// outcome is the whole answer.
     tickets: HashMap<u64, (u64, bool)>,
+    /// Of those that requested a list of scripts: what is in the folder and is none.
+    passed_over: HashMap<u64, Vec<String>>,
 }
 
 struct Client {
     number: u64,
     connection: Connection,
     watch: Option<Watch>,
+    trace: Option<Reader>,
 }
 
 /// What a connection wants to hear.
@@ -57,6 +63,30 @@ impl Control {
         self.connections.iter().any(|client| client.watch.is_some())
     }
 
+    /// Whether an operator traces.
+    pub(super) fn is_traced(&self) -> bool {
+        self.is_traced
+    }
+
+    /// What this connection is sent from now on.
+    pub(super) fn trace(&mut self, number: u64, reader: Reader) {
+        if let Some(client) = self.client(number) {
+            client.trace = Some(reader);
+        }
+    }
+
+    /// Does something with those who trace. False: this one is gone.
+    pub(super) fn each_reader(
+        &mut self,
+        mut act: impl FnMut(&mut Reader, &mut Connection) -> bool,
+    ) {
+        self.connections
+            .retain_mut(|client| match &mut client.trace {
+                Some(reader) => act(reader, &mut client.connection),
+                None => true,
+            });
+    }
+
     fn client(&mut self, number: u64) -> Option<&mut Client> {
         self.connections
             .iter_mut()
@@ -64,7 +94,7 @@ impl Control {
     }
 
     /// Answers a connection.
-    fn send(&mut self, number: u64, line: &Value) {
+    pub(super) fn send(&mut self, number: u64, line: &Value) {
         let sent = self
             .client(number)
             .is_none_or(|client| client.connection.send(&line.to_string()));
@@ -74,11 +104,23 @@ impl Control {
     }
 }
 
+/// Why a request is not carried out.
+#[derive(Debug, thiserror::Error)]
+enum RequestError {
+    #[error(transparent)]
+    NoGame(#[from] NoGame),
+    #[error(transparent)]
+    NoServer(#[from] NoServer),
+}
+
 /// Why no game was chosen.
+#[derive(Debug)]
 struct NoGame {
     wanted: Option<String>,
     connected: Vec<String>,
 }
+
+impl std::error::Error for NoGame {}
 
 impl Display for NoGame {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -125,11 +167,25 @@ impl Daemon {
         let Control {
             connections,
             tickets,
+            passed_over,
             ..
         } = &mut self.control;
         tickets.retain(|_, (number, _)| connections.iter().any(|client| client.number == *number));
+        passed_over.retain(|ticket, _| tickets.contains_key(ticket));
         let watched = self.control.is_watched();
         self.events.push_back(Event::Watched(watched));
+        self.control.each_reader(Reader::report_dropped);
+    }
+
+    /// Reports to the core whether an operator traces, once that has changed. Whoever does may be gone without a
+    /// descriptor that says so.
+    pub(super) fn look_at_tracing(&mut self) {
+        let mut clients = self.control.connections.iter();
+        let is_traced = clients.any(|client| client.trace.is_some());
+        if is_traced != self.control.is_traced {
+            self.control.is_traced = is_traced;
+            self.set_tracing(is_traced);
+        }
     }
 
     fn accept_control(&mut self) {
@@ -148,17 +204,17 @@ impl Daemon {
         {
             self.control.last_ticket += 1;
             let number = self.control.last_ticket;
-            let watch = None;
             self.control.connections.push(Client {
                 number,
                 connection,
-                watch,
+                watch: None,
+                trace: None,
             });
         }
     }
 
     /// Does what was asked for. `None`: the answer comes later.
-    fn request(&mut self, number: u64, request: Request) -> Result<Option<Value>, NoGame> {
+    fn request(&mut self, number: u64, request: Request) -> Result<Option<Value>, RequestError> {
         match request {
             Request::Games => {
                 let games = self.core.games(self.now()).into_iter();
@@ -168,12 +224,20 @@ impl Daemon {
                 });
                 Ok(Some(json!({ "games": games.collect::<Vec<_>>() })))
             }
+            Request::Status => Ok(Some(json!({ "status": self.observe() }))),
+            Request::Reload => {
+                self.reload_for(number);
+                Ok(None)
+            }
+            Request::Hold => Ok(Some(json!({ "ok": self.services.hold() }))),
+            Request::Release => Ok(Some(json!({ "ok": self.services.release() }))),
             Request::Watch { host } => {
                 if let Some(client) = self.control.client(number) {
                     client.watch = Some(Watch { host });
                 }
                 Ok(Some(json!({ "ok": true })))
             }
+            Request::Trace(wants) => Ok(Some(self.trace_for(number, wants)?)),
             Request::Queue(request) => {
                 self.ask_core(number, true, OperatorRequest::Queue(request));
                 Ok(None)
@@ -182,8 +246,17 @@ impl Daemon {
                 self.ask_core(number, true, OperatorRequest::Rewards(request));
                 Ok(None)
             }
+            Request::Function(request) => {
+                self.ask_core(number, true, OperatorRequest::Call(request));
+                Ok(None)
+            }
             Request::Script(request) => {
-                self.ask_core(number, true, OperatorRequest::Script(request));
+                let lists = request == ScriptRequest::List;
+                let ticket = self.ask_core(number, true, OperatorRequest::Script(request));
+                if lists {
+                    let passed_over = self.scripts_passed_over();
+                    self.control.passed_over.insert(ticket, passed_over);
+                }
                 Ok(None)
             }
             Request::Push { host, push, keep } => {
@@ -191,7 +264,7 @@ impl Daemon {
                 let request = match (game, self.choose_console(host.as_deref(), &push)) {
                     (Ok(host), _) => OperatorRequest::Push { host, push, keep },
                     (Err(_), Some(server)) => OperatorRequest::ToConsole { server, push },
-                    (Err(problem), None) => return Err(problem),
+                    (Err(problem), None) => return Err(problem.into()),
                 };
                 self.ask_core(number, false, request);
                 Ok(None)
@@ -230,18 +303,25 @@ impl Daemon {
     }
 
     /// The response goes to this connection; `whole`: as it is.
-    fn ask_core(&mut self, number: u64, whole: bool, request: OperatorRequest) {
+    fn ask_core(&mut self, number: u64, whole: bool, request: OperatorRequest) -> u64 {
         self.control.last_ticket += 1;
         let ticket = self.control.last_ticket;
         self.control.tickets.insert(ticket, (number, whole));
         self.events.push_back(Event::Operator { ticket, request });
+        ticket
     }
 
     /// What came of a push.
     pub(super) fn pushed(&mut self, ticket: u64, outcome: Result<Value, String>) {
         if let Some((number, whole)) = self.control.tickets.remove(&ticket) {
+            let passed_over = self.control.passed_over.remove(&ticket);
             let answer = match outcome {
-                Ok(value) if whole => value,
+                Ok(mut value) if whole => {
+                    if let Some(sentences) = passed_over {
+                        value["passed_over"] = sentences.into();
+                    }
+                    value
+                }
                 Ok(value) => json!({ "ok": value }),
                 Err(problem) => json!({ "error": problem }),
             };

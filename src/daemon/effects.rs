@@ -53,6 +53,7 @@ impl Daemon {
             Effect::Api(job) => self.services.request(*job),
             Effect::Store(write) => self.services.keep(*write),
             Effect::Script { script, run, act } => self.script_act(script, run, act),
+            Effect::Locate { request, address } => self.services.locate(request, address),
             Effect::Begun(call) => self.note_begun(call),
             Effect::SetTimer { timer, at_ms } => self.wheel.insert(Due::Core(timer), (), at_ms),
             Effect::CancelTimer(timer) => _ = self.wheel.remove(Due::Core(timer)),
@@ -120,6 +121,7 @@ impl Daemon {
         let Ok(folder) = self.folders[place].open_folder() else {
             return;
         };
+        self.observer.rejected += 1;
         match self.rejected.keep(folder, name, stamp.0, reason) {
             Ok(kept) => log::warn!(
                 "{name} was rejected: {reason}; it is kept as {}",

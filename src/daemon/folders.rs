@@ -66,6 +66,27 @@ impl Watched {
         }
     }
 
+    /// A fresh game has none until it writes its first file.
+    fn report_unopened(&self, error: &io::Error) {
+        let scriptdata = match self.protocol {
+            Protocol::Stock => Some(self.path.as_path()),
+            Protocol::Signed => self.path.parent(),
+        };
+        let scriptdata = scriptdata.unwrap_or(&self.path).display();
+        if error.kind() == io::ErrorKind::NotFound {
+            log::warn!(
+                "{scriptdata}: the folder cannot be opened, since it does not exist; the game makes it when it first \
+                 writes a file, and vpid looks for it every few seconds. If the game is elsewhere, correct scriptdata"
+            );
+        } else {
+            let path = self.path.display();
+            log::error!(
+                "{path}: the folder cannot be opened ({error}); correct its owner and mode, or scriptdata. vpid tries \
+                 again every few seconds"
+            );
+        }
+    }
+
     /// Opens the folder and watches it. Where it cannot be opened, that is said once and tried
     /// again at each sweep; the error says that another vpid has it.
     pub fn open(&mut self, poller: &Poller, watch: Watch) -> Result<(), FolderHeld> {
@@ -78,14 +99,7 @@ impl Watched {
             Ok(folder) => folder,
             Err(error) => {
                 if !std::mem::replace(&mut self.unreachable, true) {
-                    let remedy = match self.protocol {
-                        Protocol::Stock => "make it or correct `scriptdata`",
-                        Protocol::Signed => "vpid makes it in scriptdata, which must be there",
-                    };
-                    log::error!(
-                        "{path}: the folder cannot be opened ({error}); {remedy}; vpid goes on \
-                         looking for it"
-                    );
+                    self.report_unopened(&error);
                 }
                 return Ok(());
             }

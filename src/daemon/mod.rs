@@ -1,23 +1,28 @@
 //! The shell: descriptors, clock, threads. One turn is events, core, effects.
 
+mod about;
 mod control;
 mod effects;
 mod folders;
+mod observe;
 pub mod poller;
 mod reload;
+pub mod ring;
 mod scan;
 mod scripts;
 mod services;
 mod shares;
 mod signed;
+mod spent;
 mod take;
+mod trace;
 mod turn;
 mod waiting;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -25,9 +30,12 @@ use crate::config::{Config, Problem, Watch};
 use crate::core::{Core, Earlier, Event, FileId, FolderId, HostId, Now, RunId, Timer};
 use crate::io::begun::Begun;
 use crate::io::control::Listener;
+use crate::io::geoip::GeoipError;
 use crate::io::http;
 use crate::io::instance;
 use crate::io::lock::{Lock, LockError};
+use crate::io::memory;
+use crate::io::notify::Notifier;
 use crate::io::private;
 use crate::io::random;
 use crate::io::rejected::Rejected;
@@ -35,6 +43,7 @@ use crate::io::remembered::RememberedLog;
 use crate::io::sessions::SessionLog;
 use crate::io::sql::tries::Tries;
 use crate::io::sql::{Report, Run, Workers};
+use crate::io::state_version::{self, VersionError};
 use crate::jobs::remembered::Remembered;
 use crate::jobs::{IdMap, Job};
 use crate::limits;
@@ -44,12 +53,14 @@ use crate::core::deadlines::Expiring;
 use control::Control;
 use effects::Inputs;
 use folders::{FolderHeld, Watched, place_of};
+use observe::Observer;
 use poller::Poller;
 use reload::{Reason, Reloading};
+use ring::Recorder;
 use scripts::Scripts;
 use services::Services;
+use spent::Spent;
 use take::Queues;
-use turn::Decided;
 use waiting::Protocol;
 
 /// What the loop itself waits for, besides the core's timers.
@@ -68,6 +79,10 @@ enum Due {
     Unfinished,
     /// An input file of an earlier run may have become old enough.
     Input(HostId),
+    /// What is written of the state may be old.
+    State,
+    /// The service manager expects a sign of life.
+    Watchdog,
     /// After SIGTERM: no more patience.
     Stop,
 }
@@ -87,7 +102,8 @@ pub struct Daemon {
     poller: Poller,
     wheel: Expiring<Due, ()>,
     events: VecDeque<Event>,
-    decided: Decided,
+    spent: Spent,
+    recorder: Recorder,
     folders: Vec<Watched>,
     /// Of all scriptdata folders that this run has served.
     numbers: HashMap<PathBuf, FolderId>,
@@ -107,8 +123,10 @@ pub struct Daemon {
     remembered_log: RememberedLog,
     sessions: SessionLog,
     reloading: Reloading,
+    notifier: Notifier,
     rejected: Rejected,
     control: Control,
+    observer: Observer,
     services: Services,
     scripts: Scripts,
     /// By the numbers of their databases.
@@ -148,6 +166,8 @@ pub enum RunError {
     #[error("{0}: the state folder cannot be locked ({1}); check its owner and permissions")]
     NoLock(PathBuf, io::Error),
     #[error(transparent)]
+    Version(#[from] VersionError),
+    #[error(transparent)]
     HeldFolder(FolderHeld),
     #[error("the system gives no descriptors to wait on ({0})")]
     NoDescriptors(io::Error),
@@ -157,19 +177,25 @@ pub enum RunError {
     Log(SocketAddr, io::Error),
     #[error(transparent)]
     Http(http::SetupError),
+    #[error(transparent)]
+    Geoip(GeoipError),
     #[error("waiting for events failed ({0})")]
     Wait(io::Error),
 }
 
 /// Serves until SIGTERM or SIGINT. `config_path` is read again on SIGHUP, and when it was edited,
-/// with what `environment` says laid over it.
+/// with what `environment` says laid over it. `notifier` gets reports of all that.
 pub fn run(
     config: Config,
     config_path: Option<PathBuf>,
     environment: Environment,
+    notifier: Notifier,
 ) -> Result<(), RunError> {
     let reloading = Reloading::new(config_path, environment, &config);
     let mut daemon = Daemon::start(config, reloading)?;
+    daemon.notifier = notifier;
+    let state_dir = daemon.config.state_dir.clone();
+    daemon.recorder.write_on_panic(state_dir);
     daemon.prepare_at_start()?;
     daemon.begin_scripts();
     log::info!(
@@ -177,6 +203,9 @@ pub fn run(
         env!("CARGO_PKG_VERSION"),
         daemon.describe()
     );
+    daemon.feed_watchdog();
+    daemon.report_ready();
+    memory::unmap_used_code();
     loop {
         let wake = daemon.wait()?;
         if wake.stop {
@@ -195,22 +224,14 @@ pub fn run(
 
 impl Daemon {
     fn start(config: Config, reloading: Reloading) -> Result<Self, RunError> {
-        let state = || config.state_dir.clone();
-        private::state_folder(&config.state_dir)
-            .map_err(|error| RunError::NoState(state(), error))?;
-        let lock = Lock::of_state(&config.state_dir).map_err(|error| match error {
-            LockError::Held(Some(pid)) => RunError::HeldBy(state(), pid),
-            LockError::Held(None) => RunError::Held(state()),
-            LockError::Io(error) => RunError::NoLock(state(), error),
-        })?;
-        let unusable = |error| RunError::State(state(), error);
+        let lock = state_folder(&config.state_dir)?;
+        let unusable = |error| RunError::State(config.state_dir.clone(), error);
         let (remembered_log, remembered) =
             RememberedLog::open(&config.state_dir).map_err(unusable)?;
         let (sessions, known) = SessionLog::open(&config.state_dir).map_err(unusable)?;
         let (begun, begun_calls) = Begun::open(&config.state_dir).map_err(unusable)?;
         let (tries, tried) = Tries::open(&config.state_dir).map_err(unusable)?;
         let rejected = Rejected::open(&config.state_dir).map_err(unusable)?;
-        let control = control(&config);
         let poller = Poller::new(config.watch != Watch::Poll).map_err(RunError::NoDescriptors)?;
         let started = Instant::now();
         let (reports, lane_reports) = mpsc::channel();
@@ -220,14 +241,15 @@ impl Daemon {
             tries: Arc::new(tries),
         };
         let lanes = start_databases(&config, &run, &reports, &poller);
-        let (services, found) = Services::start(&config, &poller)?;
+        let (services, found) = Services::start(&config, run.instance, &poller)?;
         let mut daemon = Self {
             core: Core::new(&config, &[]),
             started,
             poller,
             wheel: Expiring::default(),
             events: VecDeque::new(),
-            decided: Decided::default(),
+            spent: Spent::default(),
+            recorder: Recorder::default(),
             folders: Vec::new(),
             numbers: HashMap::new(),
             queues: Queues::default(),
@@ -242,8 +264,10 @@ impl Daemon {
             remembered_log,
             sessions,
             reloading,
+            notifier: Notifier::default(),
             rejected,
-            control,
+            control: control(&config),
+            observer: Observer::default(),
             services,
             scripts: Scripts::new(begun, begun_calls),
             lanes,
@@ -262,12 +286,16 @@ impl Daemon {
         })));
         daemon.open_folders().map_err(RunError::HeldFolder)?;
         daemon.begin_services(found);
-        for warning in &daemon.config.warnings {
-            log::warn!("{warning}");
-        }
+        daemon.report_warnings();
         daemon.wheel.insert(Due::Sweep, (), limits::SWEEP_MS);
         daemon.set_poll_timer();
         Ok(daemon)
+    }
+
+    fn report_warnings(&self) {
+        for warning in &self.config.warnings {
+            log::warn!("{warning}");
+        }
     }
 
     fn now(&self) -> Now {
@@ -340,11 +368,28 @@ impl Daemon {
         folders.join(", ")
     }
 
+    /// Gives the service manager its sign of life, and again before it misses one.
+    fn feed_watchdog(&mut self) {
+        if let Some(every) = self.notifier.feed_every() {
+            self.notifier.feed();
+            let at_ms = self.now().mono_ms + every.as_millis().max(1) as u64;
+            self.wheel.insert(Due::Watchdog, (), at_ms);
+        }
+    }
+
+    fn report_ready(&mut self) {
+        let status = format!("serves {}", self.describe());
+        self.notifier.ready(&status);
+    }
+
     /// SIGTERM: no new file is taken, what runs may finish.
     fn stop(&mut self) {
         if !self.stopping {
             log::info!("stopping: {} calls are under way", self.core.running());
+            let status = format!("stopping: {} calls are under way", self.core.running());
+            self.notifier.stopping(&status);
             self.stopping = true;
+            self.write_last_state();
             self.end = Instant::now().checked_add(Duration::from_millis(limits::STOP_END_MS));
             self.wheel
                 .insert(Due::Stop, (), self.now().mono_ms + limits::STOP_MS);
@@ -359,6 +404,7 @@ impl Daemon {
     }
 
     fn finish(mut self) {
+        self.write_last_state();
         let left = self.core.running();
         self.scripts.kill_all();
         let end = self.end.unwrap_or_else(Instant::now);
@@ -368,6 +414,8 @@ impl Daemon {
             lane.stop(lanes_end.saturating_duration_since(Instant::now()));
         }
         self.services.stop(end);
+        self.observer
+            .stop(end.saturating_duration_since(Instant::now()));
         if left > 0 {
             log::warn!(
                 "{left} calls were not done in time: their files stay and are taken up at the next start"
@@ -375,6 +423,19 @@ impl Daemon {
         }
         log::info!("stopped");
     }
+}
+
+/// Makes the state folder, holds it, and brings it to this version.
+fn state_folder(path: &Path) -> Result<Lock, RunError> {
+    let state = || path.to_owned();
+    private::state_folder(path).map_err(|error| RunError::NoState(state(), error))?;
+    let lock = Lock::of_state(path).map_err(|error| match error {
+        LockError::Held(Some(pid)) => RunError::HeldBy(state(), pid),
+        LockError::Held(None) => RunError::Held(state()),
+        LockError::Io(error) => RunError::NoLock(state(), error),
+    })?;
+    state_version::bring_forward(path)?;
+    Ok(lock)
 }
 
 fn control(config: &Config) -> Control {

@@ -98,6 +98,8 @@ pub struct Poller {
     inotify: Option<OwnedFd>,
     /// We have renamed or written files in watched folders since notices were read.
     changed: bool,
+    /// Bytes of notices that came before the last scan and are still to be read.
+    behind_bytes: u64,
     signals: Signals,
     lanes: Arc<Lanes>,
 }
@@ -110,7 +112,9 @@ impl Poller {
             None => None,
             Some(Ok(fd)) => Some(fd),
             Some(Err(error)) => {
-                log::warn!("inotify is not to be had ({error}): folders are polled instead");
+                log::warn!(
+                    "inotify is not available ({error}); folders are polled instead, every poll_ms"
+                );
                 None
             }
         };
@@ -121,6 +125,7 @@ impl Poller {
         Ok(Self {
             inotify,
             changed: false,
+            behind_bytes: 0,
             signals: Signals::register()?,
             lanes: Arc::new(lanes),
         })
@@ -168,6 +173,26 @@ impl Poller {
     /// Something in a watched folder was changed by ourselves.
     pub fn changed(&mut self) {
         self.changed = true;
+    }
+
+    /// Reads notices that have come already, after a scan has found names. What the scan found may be younger
+    /// than a file that it missed, since a file that is created during a scan may be left out; but the notice
+    /// of the older file came first.
+    pub fn catch_up(&mut self) -> Wake {
+        let mut wake = Wake::default();
+        // What is owed already is not made more by each scan: else a flood of files would hold up all others.
+        if let Some(inotify) = self.inotify.as_ref().filter(|_| self.behind_bytes == 0) {
+            self.behind_bytes = rustix::io::ioctl_fionread(inotify).unwrap_or(0);
+        }
+        if self.behind_bytes > 0 {
+            self.read_hints(&mut wake);
+        }
+        wake
+    }
+
+    /// Whether notices from before the last scan are still to be read.
+    pub fn is_behind(&self) -> bool {
+        self.behind_bytes > 0
     }
 
     /// Sleeps until something happens, at most for so long; `None`: without bound.
@@ -222,13 +247,14 @@ impl Poller {
             wake.lanes = true;
         }
         wake.ready = ready[ours..].to_vec();
-        if ours > 2 && ready[2] {
-            self.read_hints(&mut wake);
+        match ours > 2 && ready[2] {
+            true => self.read_hints(&mut wake),
+            false => self.behind_bytes = 0,
         }
         Ok(wake)
     }
 
-    fn read_hints(&self, wake: &mut Wake) {
+    fn read_hints(&mut self, wake: &mut Wake) {
         let Some(inotify) = &self.inotify else { return };
         let mut buffer = [MaybeUninit::uninit(); BUFFER_BYTES];
         let mut reader = inotify::Reader::new(inotify, &mut buffer);
@@ -237,6 +263,7 @@ impl Poller {
             let name = event.file_name().map(|name| name.to_bytes());
             bytes += HEADER_BYTES + name.map_or(0, <[u8]>::len);
             count += 1;
+            self.behind_bytes = self.behind_bytes.saturating_sub(notice_bytes(name));
             if event.events().contains(inotify::ReadFlags::QUEUE_OVERFLOW) {
                 wake.overflow = true;
             } else if let Some(name) = name {
@@ -252,12 +279,23 @@ impl Poller {
             if reader.is_buffer_empty() {
                 // What is left wakes the next turn at once. A buffer with room was all there is.
                 let is_full = std::mem::take(&mut bytes) + HEADER_BYTES + NAME_BYTES > BUFFER_BYTES;
-                if !is_full || count >= limits::TURN_HINTS_MAX {
+                if !is_full {
+                    self.behind_bytes = 0;
+                    break;
+                }
+                if count >= limits::TURN_HINTS_MAX {
                     break;
                 }
             }
         }
     }
+}
+
+/// What a notice takes: a header, and the name with a NUL, padded to a multiple of the header's size (inotify(7)).
+fn notice_bytes(name: Option<&[u8]>) -> u64 {
+    const HEADER_BYTES: usize = 16;
+    let name_bytes = name.map_or(0, |name| (name.len() + 1).next_multiple_of(HEADER_BYTES));
+    (HEADER_BYTES + name_bytes) as u64
 }
 
 fn drain(fd: impl AsFd) {
@@ -270,6 +308,29 @@ mod tests {
     use super::*;
     use crate::io::files::{Folder, Links, Take};
     use std::time::{Duration, Instant};
+
+    #[test]
+    fn after_a_scan_all_notices_that_had_come_are_read_however_many_and_none_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut poller = Poller::new(true).unwrap();
+        poller.watch(dir.path()).unwrap();
+        let count = 2 * limits::TURN_HINTS_MAX + 10;
+        for n in 0..count {
+            let name = format!("{}{n}", "a".repeat(n % 40));
+            std::fs::write(dir.path().join(name), b"").unwrap();
+        }
+        let mut found = poller.catch_up().hints.len();
+        assert!(poller.is_behind() && found < count);
+        // Of what comes later, nothing is owed.
+        std::fs::write(dir.path().join("later"), b"").unwrap();
+        while poller.is_behind() {
+            found += poller.wait(Some(0), &[]).unwrap().hints.len();
+            assert!(found <= count + 1);
+        }
+        assert!(found >= count, "{found} of {count}");
+        poller.wait(Some(0), &[]).unwrap();
+        assert!(poller.catch_up().hints.is_empty() && !poller.is_behind());
+    }
 
     #[test]
     fn our_own_renames_and_responses_do_not_wake_the_loop_and_what_a_game_writes_does() {

@@ -6,14 +6,15 @@
 
 use super::{Daemon, Due, Environment, RunError};
 use crate::config::{
-    self, Config, Database, InForce, Playtime, Problem, Rewards, ScriptSettings, Scripts, Server,
-    Vyhub,
+    self, Community, Config, Database, InForce, Playtime, Problem, Rewards, ScriptSettings,
+    Scripts, Server, Vyhub,
 };
-use crate::io::overlooked;
 use crate::io::sql::{Preparation, Report, Verdict};
+use crate::io::{logging, overlooked};
 use crate::limits;
 use crate::protocol::log_targets;
 use crate::sql::{DatabaseId, Query};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
@@ -40,6 +41,10 @@ pub(super) struct Reloading {
     /// That of the configuration in force.
     ticket: u64,
     pending: Option<Pending>,
+    /// Connections of operators who wait for the verdict, by their numbers.
+    asked_by: Vec<u64>,
+    /// What the reload that is under way leaves to a later start, as sentences.
+    notes: Vec<String>,
     /// Reports files that no server serves.
     overlooked: Option<overlooked::Watch>,
 }
@@ -62,6 +67,8 @@ impl Reloading {
             last_ticket: 0,
             ticket: 0,
             pending: None,
+            asked_by: Vec::new(),
+            notes: Vec::new(),
             overlooked: None,
         }
     }
@@ -126,7 +133,7 @@ impl Daemon {
             Verdict::Away(_) => {
                 log::warn!(
                 target: log_targets::NEWS,
-                    "{} is away: the queries on it are tried when it is back",
+                    "{} is unavailable: the queries on it are tested when it is available again",
                     config.databases[of]
                 );
                 Vec::new()
@@ -155,7 +162,7 @@ impl Daemon {
             self.reloading.ticket = ticket;
             self.take_over(pending.config);
         } else {
-            refuse(&pending.problems);
+            self.refuse(&pending.problems);
             // A database that was away has kept the bad one to be tried.
             let (ticket, _) = self.prepare(&self.config.clone());
             self.reloading.ticket = ticket;
@@ -172,19 +179,93 @@ impl Daemon {
         }
     }
 
+    /// The same for an operator, who gets the verdict.
+    pub(super) fn reload_for(&mut self, connection: u64) {
+        self.reloading.asked_by.push(connection);
+        match self.stopping {
+            true => self.end_reload(&["vpid is stopping".to_owned()]),
+            false => self.reload(Reason::Asked),
+        }
+    }
+
+    /// The configuration that was read last is in force, or has these problems.
+    fn end_reload(&mut self, problems: &[String]) {
+        let notes = std::mem::take(&mut self.reloading.notes);
+        for connection in std::mem::take(&mut self.reloading.asked_by) {
+            let answer = match problems {
+                [] => json!({ "ok": notes }),
+                problems => json!({ "refused": problems }),
+            };
+            self.control.send(connection, &answer);
+        }
+        self.report_ready();
+        if let Some(problem) = problems.first() {
+            let status = format!("the configuration was not reloaded: {problem}");
+            self.notifier.status(&status);
+        }
+    }
+
+    fn refuse(&mut self, problems: &[Problem]) {
+        for problem in problems {
+            log::error!(target: log_targets::NEWS, "{problem}");
+        }
+        log::error!(target: log_targets::NEWS, "the configuration was not reloaded: the old one stays in force");
+        let problems: Vec<String> = problems.iter().map(Problem::to_string).collect();
+        self.end_reload(&problems);
+    }
+
+    /// A configuration that waits for its databases is not the last one any more: they get the one in force again.
+    /// Gives whether there was one.
+    fn drop_pending(&mut self) -> bool {
+        let was_there = self.reloading.pending.take().is_some();
+        if was_there {
+            let (ticket, _) = self.prepare(&self.config.clone());
+            self.reloading.ticket = ticket;
+        }
+        was_there
+    }
+
+    fn note_for_operator(&mut self, sentence: String) {
+        log::warn!("{sentence}");
+        self.reloading.notes.push(sentence);
+    }
+
     /// Reads the configuration again. A bad one is reported, and the old one stays.
     pub(super) fn reload(&mut self, reason: Reason) {
         let path = self.reloading.path.clone();
+        self.reloading.notes.clear();
+        if reason == Reason::Asked {
+            self.notifier.reloading();
+            // Also where the configuration has errors: logrotate waits for it.
+            logging::reopen();
+        }
         let new = match config::load(path.as_deref(), &self.reloading.environment) {
             Ok(new) => new,
             Err(problems) => {
                 self.reloading.files = files(path.as_deref(), &self.config);
-                return refuse(&problems);
+                self.drop_pending();
+                return self.refuse(&problems);
             }
         };
         self.reloading.files = files(path.as_deref(), &new);
         if reason == Reason::Edited && new == *self.config {
+            if self.drop_pending() {
+                self.end_reload(&[]);
+            }
             return;
+        }
+        if reason == Reason::Edited {
+            self.notifier.reloading();
+        }
+        let log = new.log.file.as_deref().map(logging::try_open);
+        if let Some(Err(error)) = log {
+            self.drop_pending();
+            return self.refuse(&[Problem {
+                source: path.map_or("environment".into(), |path| path.display().to_string()),
+                line: None,
+                key: String::new(),
+                message: error.to_string(),
+            }]);
         }
         let new = self.keep_what_stays(new);
         let same = |old: &Config| old.databases == new.databases && queries(old) == queries(&new);
@@ -205,27 +286,27 @@ impl Daemon {
     }
 
     /// What only a start can change stays as it is.
-    fn keep_what_stays(&self, mut new: Config) -> Config {
-        let old = &self.config;
+    fn keep_what_stays(&mut self, mut new: Config) -> Config {
+        let old = &Arc::clone(&self.config);
         let late = keys_of_next_start(old, &new);
         if !late.is_empty() {
-            log::warn!(
-                "these change with the next start of vpid only: {}",
-                late.join(", ")
-            );
+            let late = late.join(", ");
+            self.note_for_operator(format!(
+                "these change with the next start of vpid only: {late}"
+            ));
         }
         for (name, keys) in scripts_to_reload(old, &new) {
             let keys = keys.join(", ");
-            match name.as_str() {
-                "" => log::warn!(
+            self.note_for_operator(match name.as_str() {
+                "" => format!(
                     "[scripts]: {keys} are in force for a script when it is started next: vpid \
                      script reload NAME"
                 ),
-                name => log::warn!(
+                name => format!(
                     "[script.{name}]: {keys} are in force when it is started next: vpid script \
                      reload {name}"
                 ),
-            }
+            });
         }
         let same = |(a, b): (&Database, &Database)| (&a.name, &a.engine) == (&b.name, &b.engine);
         let same_databases = new.databases.len() == old.databases.len()
@@ -237,7 +318,8 @@ impl Daemon {
             new.databases = old.databases.clone();
             new.queries = old.queries.clone();
         }
-        new.vyhub.clone_from(&old.vyhub);
+        new.community.clone_from(&old.community);
+        new.geoip.clone_from(&old.geoip);
         match (&mut new.scripts, &old.scripts) {
             (Some(new), Some(old)) => {
                 new.dir.clone_from(&old.dir);
@@ -258,12 +340,24 @@ impl Daemon {
             log::error!(target: log_targets::NEWS, "{problem}");
             log::error!(target: log_targets::NEWS, "the configuration was not reloaded: the old one stays in force");
             self.config = before;
+            let mut problems = vec![problem.to_string()];
             if let Err(problem) = self.open_folders() {
                 log::error!(target: log_targets::NEWS, "{problem}");
+                problems.push(problem.to_string());
             }
+            self.end_reload(&problems);
         } else {
+            if before.log != self.config.log
+                && let Err(error) = logging::apply(&self.config.log)
+            {
+                log::error!(target: log_targets::NEWS, "{error}; vpid goes on with the log of before");
+            }
             if let Some(watch) = &self.reloading.overlooked {
                 watch.change(overlooked::Served::all(&self.config));
+            }
+            if self.control.is_traced() {
+                // There may be other secrets.
+                self.set_tracing(true);
             }
             // Files may wait for a host that was not served until now.
             self.scan_all();
@@ -271,6 +365,8 @@ impl Daemon {
                 "the configuration was reloaded: vpid serves {}",
                 self.describe()
             );
+            self.written_state_reconfigured();
+            self.end_reload(&[]);
         }
         self.watch_interfaces();
         self.set_poll_timer();
@@ -293,13 +389,6 @@ impl Daemon {
             self.wheel.insert(Due::Edit, (), at_ms);
         }
     }
-}
-
-fn refuse(problems: &[Problem]) {
-    for problem in problems {
-        log::error!(target: log_targets::NEWS, "{problem}");
-    }
-    log::error!(target: log_targets::NEWS, "the configuration was not reloaded: the old one stays in force");
 }
 
 fn files(path: Option<&Path>, config: &Config) -> Vec<(PathBuf, Stamp)> {
@@ -333,11 +422,15 @@ macro_rules! compared {
 }
 
 const TOP: &[Compared<Config>] = compared![state_dir, watch];
-const VYHUB: &[Compared<Vyhub>] = compared![
-    api_url,
-    api_key,
-    ca_file,
-    proxy,
+/// What keeps the community.
+const BACKEND: &[Compared<Community>] = &[
+    ("type", |old, new| old.keeper() != new.keeper()),
+    ("database", |old, new| {
+        let both = old.database().zip(new.database());
+        both.is_some_and(|(old, new)| old != new)
+    }),
+];
+const ABOUT_PLAYERS: &[Compared<Community>] = compared![
     language in messages,
     time_zone,
     command_prefixes in prefixes,
@@ -345,9 +438,9 @@ const VYHUB: &[Compared<Vyhub>] = compared![
     advert_prefix,
     groups,
     sourcemod in admins_file,
-    login,
 ];
-const PLAYTIME: &[Compared<Playtime>] = compared![enabled, count_spectators];
+const VYHUB: &[Compared<Vyhub>] = compared![api_url, api_key, ca_file, proxy, login];
+const PLAYTIME: &[Compared<Playtime>] = compared![enabled, count_spectators, idle_minutes];
 const REWARDS: &[Compared<Rewards>] = compared![enabled, allow, scripts, on_unclear];
 const SCRIPTS: &[Compared<Scripts>] = compared![dir, vpi_interfaces, order, python];
 const SETTINGS: &[Compared<ScriptSettings>] = compared![
@@ -356,6 +449,7 @@ const SETTINGS: &[Compared<ScriptSettings>] = compared![
     queue,
     python,
     start,
+    confine,
     config,
 ];
 
@@ -364,6 +458,14 @@ const SERVER: &[Compared<Option<Server>>] = &[
     ("vyhub_server_id", |old, new| {
         let id = |of: &Option<Server>| of.as_ref()?.vyhub_id;
         id(old) != id(new)
+    }),
+    ("community_name", |old, new| match (old, new) {
+        (Some(old), Some(new)) => old.community_name != new.community_name,
+        _ => false,
+    }),
+    ("community", |old, new| {
+        let wants = |of: &Option<Server>| of.as_ref().is_some_and(|it| it.in_community);
+        old.is_some() && wants(old) != wants(new)
     }),
     ("rcon", |old, new| {
         rcon(old).map(|it| &it.address) != rcon(new).map(|it| &it.address)
@@ -414,33 +516,10 @@ pub fn keys_of_next_start(old: &Config, new: &Config) -> Vec<String> {
     let keys = changed("", TOP, (old, new), WHEN);
     let mut late: Vec<String> = keys.into_iter().map(str::to_owned).collect();
     late.extend(databases(old, new));
-    match (&old.vyhub, &new.vyhub) {
-        (Some(old), Some(new)) => {
-            late.extend(
-                changed("[vyhub]", VYHUB, (old, new), WHEN)
-                    .iter()
-                    .map(|key| match *key {
-                        "language" => "vyhub.language and its texts".to_owned(),
-                        key => format!("vyhub.{key}"),
-                    }),
-            );
-            let keys = changed(
-                "[vyhub.playtime]",
-                PLAYTIME,
-                (&old.playtime, &new.playtime),
-                WHEN,
-            );
-            late.extend(keys.iter().map(|key| format!("vyhub.playtime.{key}")));
-            let keys = changed(
-                "[vyhub.rewards]",
-                REWARDS,
-                (&old.rewards, &new.rewards),
-                WHEN,
-            );
-            late.extend(keys.iter().map(|key| format!("vyhub.rewards.{key}")));
-        }
+    match (&old.community, &new.community) {
+        (Some(old), Some(new)) => late.extend(community(old, new)),
         (None, None) => {}
-        _ => late.push("[vyhub]".into()),
+        (Some(one), None) | (None, Some(one)) => late.push(format!("[{}]", one.head)),
     }
     late.extend(servers(old, new));
     match (&old.scripts, &new.scripts) {
@@ -451,6 +530,36 @@ pub fn keys_of_next_start(old: &Config, new: &Config) -> Vec<String> {
         (None, None) => {}
         _ => late.push("[scripts]".into()),
     }
+    if old.geoip != new.geoip {
+        late.push("[geoip]".into());
+    }
+    late
+}
+
+/// The keys of `[community]` and of what stands below it or instead of it.
+fn community(old: &Community, new: &Community) -> Vec<String> {
+    const WHEN: InForce = InForce::WithNextStart;
+    let keys = changed("[community]", BACKEND, (old, new), WHEN);
+    let mut late: Vec<String> = keys.iter().map(|key| format!("community.{key}")).collect();
+    if let (Some(old), Some(new)) = (old.vyhub(), new.vyhub()) {
+        let keys = changed("[vyhub]", VYHUB, (old, new), WHEN);
+        late.extend(keys.iter().map(|key| format!("vyhub.{key}")));
+    }
+    let head = new.head;
+    let mut keys = changed("[community]", ABOUT_PLAYERS, (old, new), WHEN);
+    // Each type has texts of its own.
+    let is_same_type = old.keeper() == new.keeper();
+    keys.retain(|key| is_same_type || *key != "language");
+    late.extend(keys.iter().map(|key| match *key {
+        "language" => format!("{head}.language and its texts"),
+        key => format!("{head}.{key}"),
+    }));
+    let pair = (&old.playtime, &new.playtime);
+    let keys = changed("[community.playtime]", PLAYTIME, pair, WHEN);
+    late.extend(keys.iter().map(|key| format!("{head}.playtime.{key}")));
+    let pair = (&old.rewards, &new.rewards);
+    let keys = changed("[community.rewards]", REWARDS, pair, WHEN);
+    late.extend(keys.iter().map(|key| format!("{head}.rewards.{key}")));
     late
 }
 
@@ -492,7 +601,8 @@ fn servers(old: &Config, new: &Config) -> Vec<String> {
         late.extend(keys.iter().map(|key| format!("{key} of {of}")));
     }
     if new.servers.len() < old.servers.len() && !new.servers.is_empty() {
-        let is_gone = |it: &&Server| it.rcon.is_some() || it.log.is_some() || it.vyhub_id.is_some();
+        let is_gone =
+            |it: &&Server| it.rcon.is_some() || it.log.is_some() || it.community_id.is_some();
         let mut gone = old.servers.iter().filter(|it| !new.servers.contains(it));
         if gone.any(|it| is_gone(&it)) {
             late.push("[[server]] that was removed (its rcon and log_listen)".into());
@@ -547,9 +657,13 @@ mod tests {
         for (table, compared) in [
             ("", names(TOP)),
             ("[[server]]", names(SERVER)),
-            ("[vyhub]", names(VYHUB)),
-            ("[vyhub.playtime]", names(PLAYTIME)),
-            ("[vyhub.rewards]", names(REWARDS)),
+            (
+                "[community]",
+                [names(BACKEND), names(ABOUT_PLAYERS)].concat(),
+            ),
+            ("[vyhub]", [names(VYHUB), names(ABOUT_PLAYERS)].concat()),
+            ("[community.playtime]", names(PLAYTIME)),
+            ("[community.rewards]", names(REWARDS)),
             ("[scripts]", [names(SCRIPTS), names(SETTINGS)].concat()),
             ("[script.NAME]", names(SETTINGS)),
         ] {
@@ -616,6 +730,45 @@ mod tests {
                 assert!(late.iter().any(|it| it == key), "{new}: {late:?}");
             }
             assert!(late.len() <= keys.len(), "{new}: {late:?}");
+        }
+    }
+
+    #[test]
+    fn what_keeps_a_community_and_which_servers_are_part_of_it_wait_for_a_start() {
+        let vyhub = "[vyhub]\napi_url = 'https://a.example/v1'\napi_key = 'k'\n";
+        let local = "[database.b]\n[community]\ntype = 'local'\n";
+        for (old, new, keys) in [
+            (
+                "SERVER[database.b]",
+                &format!("SERVER{local}"),
+                &["[community]"][..],
+            ),
+            (
+                &format!("SERVER{local}"),
+                &format!("SERVER{local}database = 'b'\nadvert_interval_s = 9"),
+                &["community.database", "community.advert_interval_s"],
+            ),
+            (
+                &format!("SERVER{local}"),
+                &format!("SERVER[database.b]\n{vyhub}"),
+                &["community.type"],
+            ),
+            (
+                &format!("SERVER{local}"),
+                &format!("SERVERcommunity_name = 'x'\n{local}"),
+                &["community_name of [[server]] 1"],
+            ),
+            (
+                &format!("SERVER{local}"),
+                &format!("SERVERcommunity = false\n{local}"),
+                &["community of [[server]] 1"],
+            ),
+        ] {
+            assert_eq!(
+                keys_of_next_start(&parsed(old), &parsed(new)),
+                keys,
+                "{new}"
+            );
         }
     }
 

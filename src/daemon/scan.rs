@@ -88,6 +88,11 @@ impl Scans {
         self.late_wanted |= !proven;
     }
 
+    /// A file was found and left in the folder for later.
+    pub fn left_some(&mut self) {
+        self.scanned_ns = None;
+    }
+
     /// Whether a folder that last changed then has to be read again.
     pub fn is_news(&self, changed_ns: Option<i64>) -> bool {
         let is_same = |scanned| changed_ns.is_some_and(|changed| changed == scanned);

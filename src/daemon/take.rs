@@ -91,7 +91,7 @@ impl Daemon {
     /// Whether a file can be taken, or a folder be read on, at once; else after how long, if ever.
     pub(super) fn folders_due(&self) -> Option<Duration> {
         let now = Instant::now();
-        let held = Held::now(&self.folders, now);
+        let held = Held::now(&self.folders, self.poller.is_behind(), now);
         let busy = self.folders.iter();
         let busy = busy.filter(|watched| watched.folder.is_some() && !watched.scans.is_idle());
         let of_scans = busy.filter_map(|watched| {
@@ -110,8 +110,12 @@ impl Daemon {
         of_scans.min()
     }
 
-    /// Reads on in folders that are to be scanned, for a bounded time.
-    pub(super) fn scan_folders(&mut self) {
+    /// Reads on in folders that are to be scanned, for a bounded time. Whether files were found.
+    pub(super) fn scan_folders(&mut self) -> bool {
+        let files = |waiting: &BTreeMap<FolderId, WaitingFiles>| -> usize {
+            waiting.values().map(WaitingFiles::len).sum()
+        };
+        let before = files(&self.queues.waiting);
         let count = self.folders.len();
         let began = Instant::now();
         let now_ms = self.now().mono_ms;
@@ -137,12 +141,13 @@ impl Daemon {
             self.recover_sent(place, until);
         }
         self.queues.scan_place = (self.queues.scan_place + 1) % count.max(1);
+        files(&self.queues.waiting) > before
     }
 
     /// Takes waiting files while the turn's budget lasts and there is room for their calls.
     pub(super) fn take_files(&mut self) -> usize {
         let mut budget = Budget::of_turn();
-        let held = Held::now(&self.folders, Instant::now());
+        let held = Held::now(&self.folders, self.poller.is_behind(), Instant::now());
         // Whatever has happened may have made room.
         let retry = std::mem::take(&mut self.queues.has_news);
         for (of, waiting) in &mut self.queues.waiting {
@@ -339,12 +344,17 @@ impl Daemon {
         self.queues.restarts.push((of, file.name, mtime_ns));
     }
 
-    /// Removes restart files that are written down, and not those that came in their place since.
-    pub(super) fn remove_restarts(&mut self) {
+    /// Removes restart files that are written down, and not those that came in their place since. The others are
+    /// found again by the next sweep.
+    pub(super) fn finish_restarts(&mut self, are_written: bool) {
         for (of, name, mtime_ns) in std::mem::take(&mut self.queues.restarts) {
             let Some(place) = place_of(&self.folders, of, Protocol::Stock) else {
                 continue;
             };
+            if !are_written {
+                self.folders[place].scans.left_some();
+                continue;
+            }
             let Ok(folder) = self.folders[place].open_folder() else {
                 continue;
             };
@@ -425,10 +435,12 @@ impl Daemon {
 struct Held(Vec<(FolderId, Protocol)>);
 
 impl Held {
-    fn now(folders: &[Watched], now: Instant) -> Self {
-        let held = folders
-            .iter()
-            .filter(|watched| watched.scans.holds_back(watched.protocol, now));
+    /// `is_behind`: notices are to be read that came before what a scan has found. Signed files have numbers.
+    fn now(folders: &[Watched], is_behind: bool, now: Instant) -> Self {
+        let held = folders.iter().filter(|watched| {
+            let of_stock = is_behind && watched.protocol == Protocol::Stock;
+            of_stock || watched.scans.holds_back(watched.protocol, now)
+        });
         Self(held.map(|watched| (watched.of, watched.protocol)).collect())
     }
 

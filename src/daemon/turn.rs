@@ -9,37 +9,20 @@
 //! together.
 
 use std::collections::BTreeSet;
-use std::fmt::{self, Display, Formatter};
 use std::time::{Duration, Instant};
 
+use super::about::About;
 use super::folders::opened;
 use super::poller::Wake;
+use super::ring::{Note, What};
+use super::spent::Step;
 use super::take::known;
 use super::waiting::Protocol;
 use super::{Daemon, Due, RunError};
-use crate::core::{Event, HostId, InputState, RunId};
+use crate::core::ended::ShortName;
+use crate::core::{Effect, Event, HostId, InputState, RunId};
 use crate::io::sql::Report;
 use crate::limits;
-
-/// What the core has decided on in a turn: kinds of events, and how many of each.
-#[derive(Default)]
-pub(super) struct Decided(Vec<(&'static str, usize)>);
-
-impl Decided {
-    fn count(&mut self, kind: &'static str) {
-        match self.0.iter_mut().find(|(known, _)| *known == kind) {
-            Some((_, count)) => *count += 1,
-            None => self.0.push((kind, 1)),
-        }
-    }
-}
-
-impl Display for Decided {
-    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        let mut all = self.0.iter();
-        all.try_for_each(|(kind, count)| write!(out, ", {count} {kind}"))
-    }
-}
 
 impl Daemon {
     /// Sleeps until something happens or the next timer is due; not at all while something is left
@@ -85,37 +68,71 @@ impl Daemon {
     pub(super) fn turn(&mut self, mut wake: Wake) {
         let began = Instant::now();
         self.is_left_over = false;
-        self.decided.0.clear();
+        self.spent.clear();
         let control = wake.control;
         let scripts = std::mem::take(&mut wake.scripts);
         // What clients have fetched comes first: else it is written for them once more.
-        self.take_hints(wake);
-        self.look_at_some_inputs();
-        self.drain_events();
-        self.take_reports();
-        let events = self.services.events();
-        self.is_left_over |= events.len() >= limits::TURN_REPORTS_MAX;
-        self.events.extend(events);
-        self.drain_events();
-        self.read_some_scripts(scripts);
-        self.take_timers();
+        self.step(Step::Notices, |daemon| {
+            daemon.take_hints(wake);
+            daemon.look_at_some_inputs();
+            daemon.drain_events();
+        });
+        self.step(Step::Reports, |daemon| {
+            daemon.take_reports();
+            let events = daemon.services.events();
+            daemon.is_left_over |= events.len() >= limits::TURN_REPORTS_MAX;
+            daemon.events.extend(events);
+            daemon.drain_events();
+        });
+        self.step(Step::Scripts, |daemon| daemon.read_some_scripts(scripts));
+        self.step(Step::Reports, Self::take_timers);
         if control {
-            self.serve_control();
+            self.step(Step::Control, Self::serve_control);
         }
+        self.look_at_tracing();
         self.drain_events();
         let mut files = 0;
         if !self.stopping {
-            self.scan_folders();
-            files = self.take_files();
+            let found = self.step(Step::Scan, Self::scan_folders);
+            files = self.step(Step::Claim, |daemon| daemon.take_found(found));
         }
-        self.hand_over();
+        self.step(Step::HandOver, Self::hand_over);
         let took = began.elapsed();
+        self.record_step("turn", began, took);
         if took.as_millis() as u64 > limits::SLOW_TURN_MS {
-            log::warn!(
-                "a turn took {} ms ({files} files{}); is the disk slow?",
-                took.as_millis(),
-                self.decided
-            );
+            self.spent.report(took, files);
+            self.observer.slow_turns += 1;
+            // It ends by itself.
+            drop(self.recorder.turn_took(took, &self.config.state_dir));
+        }
+    }
+
+    /// Takes files, and before that the notices that came before a scan that has found some, so that none is
+    /// taken before an older one of its host that the scan has missed.
+    fn take_found(&mut self, has_found: bool) -> usize {
+        if has_found {
+            let wake = self.poller.catch_up();
+            self.take_hints(wake);
+            self.drain_events();
+        }
+        // While there are more of them, no file of the stock protocol is taken.
+        self.is_left_over |= self.poller.is_behind();
+        self.take_files()
+    }
+
+    /// Does a step of a turn, of which the time is counted.
+    fn step<T>(&mut self, step: Step, act: impl FnOnce(&mut Self) -> T) -> T {
+        let begun = self.spent.begin();
+        let result = act(self);
+        let took = self.spent.end(step, begun);
+        self.record_step(step.name(), begun.0, took);
+        result
+    }
+
+    fn record_step(&self, step: &'static str, began: Instant, took: Duration) {
+        if took.as_micros() as u64 >= limits::RING_STEP_US_MIN {
+            let note = Note::of_turn(step);
+            self.recorder.ring().add(note, began, took, 0);
         }
     }
 
@@ -215,6 +232,8 @@ impl Daemon {
                     self.look_at_interfaces();
                     // Counts of lines that were left out.
                     log::logger().flush();
+                    self.core.close_minutes(now);
+                    self.write_state();
                     self.wheel
                         .insert(Due::Sweep, (), now.mono_ms + limits::SWEEP_MS);
                 }
@@ -222,8 +241,10 @@ impl Daemon {
                     self.sweep(|folder| folder.is_polled());
                     self.set_poll_timer();
                 }
+                Due::State => self.write_state(),
                 Due::Edit => self.look_at_configuration(),
                 Due::Look => self.look_at_scripts(),
+                Due::Watchdog => self.feed_watchdog(),
                 Due::Input(host) => self.look_at_input(host),
                 Due::Unfinished => self.look_at_overdue(),
                 // Being gone from the wheel is the message.
@@ -284,29 +305,82 @@ impl Daemon {
         while let Some(event) = self.events.pop_front() {
             self.queues.has_news = true;
             self.decide(event);
+            self.state_changed();
         }
     }
 
     /// Lets the core decide on one event, at once.
     pub(super) fn decide(&mut self, event: Event) {
-        self.decided.count(event.kind());
-        for effect in self.core.handle(event, self.now()) {
+        let (kind, began) = (event.kind(), Instant::now());
+        let about = About::event(&event);
+        let note = self.ring_note(What::Event, kind, &about);
+        self.recorder.ring().begin(note, began, about.bytes);
+        let is_traced = self.control.is_traced();
+        let line = is_traced.then(|| self.line_about("event", &about));
+        let effects = self.core.handle(event, self.now());
+        let mut until = self.spent.decision(kind, began);
+        self.record_decision(until - began, until);
+        if let Some(line) = line {
+            self.trace_event(kind, line, until - began);
+        }
+        for effect in effects {
+            let kind = effect.kind();
+            let is_timer = matches!(effect, Effect::SetTimer { .. } | Effect::CancelTimer(_));
+            let about = (!is_timer).then(|| About::effect(&effect));
+            let note = about.map(|about| (self.ring_note(What::Effect, kind, &about), about.bytes));
+            let about = about.filter(|_| is_traced);
+            let line = about.map(|about| self.line_about("effect", &about));
             self.carry_out(effect);
+            let from = until;
+            until = self.spent.effect(kind, from);
+            // Those of timers say nothing, and are many.
+            if let Some((note, bytes)) = note {
+                self.recorder.ring().add(note, from, until - from, bytes);
+            }
+            if let Some(line) = line {
+                self.trace_effect(kind, line, until - from);
+            }
+        }
+    }
+
+    fn ring_note(&self, what: What, kind: &'static str, about: &About<'_>) -> Note {
+        let (host, name) = about.short(&self.core);
+        Note {
+            what,
+            kind,
+            host,
+            name,
+            failed: false,
+        }
+    }
+
+    /// An event is decided, and these calls have ended with it.
+    fn record_decision(&self, took: Duration, now: Instant) {
+        let mut ring = self.recorder.ring();
+        ring.end(took);
+        for call in self.core.ended() {
+            let host = call.caller.host().and_then(|host| self.core.host(host));
+            let host = ShortName::new(host.map_or("", |(_, name)| name));
+            ring.add_call(call, host, now);
         }
     }
 
     /// Hands the gathered work over: identities are written down before their calls run.
     pub(super) fn hand_over(&mut self) {
         if !self.remember.is_empty() {
-            if let Err(error) = self.remembered_log.add(&self.remember) {
+            let written = self.remembered_log.add(&self.remember);
+            if let Err(error) = &written {
                 log::error!(
-                    "{}: identities cannot be written down ({error}); after a restart a copied file could pass; free some space",
+                    "{}: identities and starts of maps cannot be written down ({error}); after a restart a copied \
+                     file could pass, and files of map starts stay where they are; free some space",
                     self.config.state_dir.display()
                 );
             }
             self.remember.clear();
+            self.finish_restarts(written.is_ok());
+        } else {
+            self.finish_restarts(true);
         }
-        self.remove_restarts();
         self.services.hand_over();
         if self.jobs.is_empty() {
             return;
@@ -323,5 +397,91 @@ impl Daemon {
                 lane.submit(jobs);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::core::FolderId;
+    use crate::daemon::reload::Reloading;
+    use crate::daemon::waiting::{Kind, Of, Origin, Waiting, What};
+    use std::path::Path;
+
+    /// A vpid that serves `scriptdata` of this folder, and has nothing left to do.
+    fn daemon(dir: &Path) -> Daemon {
+        let text = "[database]\npath = \"calls.db\"\n\
+                    [[server]]\nscriptdata = \"scriptdata\"\nlegacy_secret = \"0123456789abcdef\"\n";
+        std::fs::create_dir(dir.join("scriptdata")).unwrap();
+        let config = config::parse(text, dir, |_| None).expect("a configuration");
+        let reloading = Reloading::new(None, Box::new(|_| None), &config);
+        let mut daemon = Daemon::start(config, reloading).unwrap();
+        daemon.prepare_at_start().unwrap();
+        while daemon.folders.iter().any(|it| !it.scans.is_idle()) {
+            daemon.turn(Wake::default());
+        }
+        daemon
+    }
+
+    #[test]
+    fn what_a_scan_has_found_is_taken_after_an_older_file_that_it_has_missed() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut daemon = daemon(dir.path());
+        let calls = |unix: u32| format!("a_vpi_{unix}_1_output.interface");
+        for unix in [1, 2] {
+            std::fs::write(dir.path().join("scriptdata").join(calls(unix)), b"{}\0").unwrap();
+        }
+        // Only the second was found, and no notice was read yet.
+        let of = Of {
+            host: "a",
+            kind: Kind::Stock,
+            proven: false,
+        };
+        let file = Waiting {
+            what: What::Calls(Origin::Game),
+            client_time: (2, 1),
+            name: calls(2).into(),
+        };
+        let waiting = daemon.queues.waiting.entry(FolderId(0)).or_default();
+        assert!(waiting.add(of, file, |_| None));
+        // A turn may have time for one of them only.
+        let mut taken = daemon.take_found(true);
+        for _ in 0..1_000 {
+            taken += daemon.take_files();
+        }
+        assert_eq!(taken, 2);
+        // Both are rejected, under names that begin with their ids.
+        let rejected = std::fs::read_dir(dir.path().join("state/rejected")).unwrap();
+        let names = rejected.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.filter(|name| !name.ends_with(".reason")).collect();
+        names.sort();
+        assert_eq!(names.len(), 2, "{names:?}");
+        assert!(
+            names[0].contains("a_vpi_1_1") && names[1].contains("a_vpi_2_1"),
+            "{names:?}"
+        );
+    }
+    #[test]
+    fn a_file_of_a_map_start_goes_when_that_is_written_down_and_not_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut daemon = daemon(dir.path());
+        let file = dir.path().join("scriptdata/a_vpi_restart.interface");
+        let closed = std::fs::File::open("/dev/null").unwrap();
+        let log = daemon.remembered_log.swap_maps_for_test(closed);
+        std::fs::write(&file, b"\0").unwrap();
+        daemon.take_found(true);
+        daemon.hand_over();
+        assert!(file.exists());
+        daemon.remembered_log.swap_maps_for_test(log);
+        daemon.hand_over();
+        assert!(file.exists(), "it is not written down yet");
+        daemon.sweep(|_| true);
+        while daemon.folders.iter().any(|it| !it.scans.is_idle()) {
+            daemon.turn(Wake::default());
+        }
+        assert!(!file.exists());
+        let maps = std::fs::metadata(dir.path().join("state/maps")).unwrap();
+        assert!(maps.len() > 0);
     }
 }

@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::stock::{self, FolderWatch, GameCall};
 use crate::io::random;
-use crate::limits::SIGNED_WINDOW;
+use crate::limits::{SIGNED_ACK_MS, SIGNED_WINDOW};
 use crate::protocol::signed::messages::CallFailed;
 use crate::protocol::signed::{self, FOLDER, Id, Keys, NO_MAP, NotAuthentic};
 
@@ -33,7 +33,7 @@ pub enum SessionError {
     NoNonce(String),
     /// No welcome came in this time.
     #[error(
-        "no vpid welcomed the session within {} s: is `vpid run` running with this configuration?",
+        "vpid did not answer within {} s; is it running with this configuration?",
         .0.as_secs_f64()
     )]
     Late(Duration),
@@ -164,13 +164,17 @@ impl SignedGame {
         let first = self.last_call + 1;
         for call in calls {
             self.last_call += 1;
-            messages.push(json!({
+            let mut message = json!({
                 "call": self.last_call,
                 "func": call.function,
                 "kwargs": call.kwargs,
                 "script": call.script,
                 "wait": call.callback,
-            }));
+            });
+            if call.sql_texts {
+                message["texts"] = "sql".into();
+            }
+            messages.push(message);
         }
         self.send(&messages)?;
         Ok((first..=self.last_call).collect())
@@ -273,6 +277,13 @@ impl SignedGame {
 
     /// Acknowledges what was read, so that nothing is left behind.
     pub fn leave(&mut self) -> io::Result<()> {
+        // An acknowledgement of vpid's that comes after this would be left behind.
+        let until = Instant::now() + Duration::from_millis(2 * SIGNED_ACK_MS);
+        while self.room() < SIGNED_WINDOW && Instant::now() < until {
+            if self.receive(Duration::from_millis(5)).is_err() {
+                break;
+            }
+        }
         let name = self.next_name();
         self.send(&[])?;
         let deadline = Instant::now() + Duration::from_secs(1);

@@ -37,6 +37,8 @@ pub struct GameCall {
     pub kwargs: Value,
     pub script: String,
     pub callback: bool,
+    /// Texts among its values are SQL, as always in the stock protocol; the signed one says which.
+    pub sql_texts: bool,
 }
 
 impl GameCall {
@@ -46,6 +48,7 @@ impl GameCall {
             kwargs,
             script: script.into(),
             callback: true,
+            sql_texts: false,
         }
     }
 

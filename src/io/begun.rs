@@ -17,7 +17,7 @@ use super::append_log::{self, AppendLog};
 use crate::jobs::CallId;
 use crate::limits::BEGUN_CALLS_KEPT;
 
-const RECORD_BYTES: usize = 12;
+pub const RECORD_BYTES: usize = 12;
 
 pub struct Begun {
     log: AppendLog,

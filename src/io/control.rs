@@ -117,6 +117,11 @@ impl Connection {
         self.flush() && self.output.len() <= limits::CONTROL_WAITING_BYTES_MAX
     }
 
+    /// What the other side has not taken yet.
+    pub fn waiting_bytes(&self) -> usize {
+        self.output.len()
+    }
+
     pub fn flush(&mut self) -> bool {
         while !self.output.is_empty() {
             match self.stream.write(&self.output) {
@@ -180,6 +185,12 @@ impl Replies {
             .and_then(|()| stream.set_read_timeout(patience))
             .map_err(AskError::Lost)?;
         Ok(Self(BufReader::new(stream)))
+    }
+
+    /// From now on a line may take as long as it likes.
+    pub fn wait_for_ever(&mut self) -> Result<(), AskError> {
+        let stream = self.0.get_ref();
+        stream.set_read_timeout(None).map_err(AskError::Lost)
     }
 
     /// The reply, where a request was carried out.

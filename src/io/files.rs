@@ -388,7 +388,8 @@ pub fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-fn parent(path: &Path) -> &Path {
+/// The folder that a path is in.
+pub fn parent(path: &Path) -> &Path {
     let parent = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());

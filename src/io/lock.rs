@@ -8,10 +8,12 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::fs::{self, AtFlags, FileType, FlockOperation, Mode, OFlags, flock};
 use rustix::io::Errno;
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
 use super::aside::move_aside;
 use crate::limits::LOCK_TRIES_MAX;
@@ -38,6 +40,25 @@ impl From<Errno> for LockError {
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
+}
+
+/// Whether a vpid has ever run on a state folder.
+pub fn was_held(state_dir: &Path) -> bool {
+    state_dir.join(STATE_LOCK).symlink_metadata().is_ok()
+}
+
+/// Whether a vpid holds the lock of a state folder. It is not tried, which could keep one from starting.
+pub fn is_held(state_dir: &Path) -> bool {
+    let Ok(file) = state_dir.join(STATE_LOCK).symlink_metadata() else {
+        return false;
+    };
+    let Ok(locks) = std::fs::read_to_string("/proc/locks") else {
+        return true;
+    };
+    // proc_locks(5): "1: FLOCK ADVISORY WRITE 4711 08:01:12345 0 EOF"
+    let inode = format!(":{} ", file.ino());
+    let mut locks = locks.lines();
+    locks.any(|line| line.contains(" FLOCK ") && line.contains(&inode))
 }
 
 impl Lock {
@@ -99,6 +120,19 @@ impl Lock {
     }
 }
 
+/// Makes the system send SIGTERM to this process when its parent ends, which is this one.
+pub fn end_with(parent: u32) -> io::Result<()> {
+    set_parent_process_death_signal(Some(Signal::TERM))?;
+    // It may have ended before.
+    let is_it = getppid().is_some_and(|pid| pid.as_raw_nonzero().get() as u32 == parent);
+    match is_it {
+        true => Ok(()),
+        false => Err(io::Error::other(format!(
+            "process {parent} is not the parent of this one"
+        ))),
+    }
+}
+
 /// Opens a lock file, or makes it; and whether no other user can open it. `None`: what lies there is
 /// no file of ours.
 fn open(folder: BorrowedFd<'_>, name: &str) -> Result<Option<(File, bool)>, LockError> {
@@ -139,13 +173,16 @@ mod tests {
     #[test]
     fn a_lock_is_held_by_one_until_it_is_dropped() {
         let root = tempfile::tempdir().unwrap();
+        assert!(!is_held(root.path()));
         let lock = Lock::of_state(root.path()).unwrap();
+        assert!(is_held(root.path()));
         let held = Lock::of_state(root.path()).unwrap_err();
         let us = std::process::id();
         assert!(matches!(held, LockError::Held(Some(pid)) if pid == us));
         let mode = root.path().join(STATE_LOCK).metadata().unwrap().mode();
         assert_eq!(mode & 0o777, 0o600);
         drop(lock);
+        assert!(!is_held(root.path()));
         Lock::of_state(root.path()).unwrap();
     }
 

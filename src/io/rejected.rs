@@ -33,6 +33,11 @@ impl Rejected {
         Ok(rejected)
     }
 
+    /// How many are kept.
+    pub fn count(&self) -> usize {
+        self.files.len()
+    }
+
     /// Moves a file here. `stamp` orders the files (unix microseconds).
     pub fn keep(
         &mut self,

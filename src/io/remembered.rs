@@ -17,8 +17,8 @@ use crate::jobs::remembered::Remembered;
 use crate::limits;
 use crate::protocol::fair_map::FairMap;
 
-const IDENTITY_BYTES: usize = 16;
-const MAP_BYTES: usize = 24;
+pub const IDENTITY_BYTES: usize = 16;
+pub const MAP_BYTES: usize = 24;
 /// An identity has two records: when its file is taken, and when that is finished.
 const IDENTITY_RECORDS_MAX: usize = 4 * limits::IDENTITIES_MAX;
 
@@ -43,6 +43,12 @@ impl RememberedLog {
         let (maps, began) = Log::open(path, MAP_BYTES, limits::MAPS_BEGUN_RECORDS_MAX)?;
         kept.extend(began);
         Ok((Self { identities, maps }, kept))
+    }
+
+    /// Has starts of maps written here, and gives where they were written before.
+    #[cfg(test)]
+    pub fn swap_maps_for_test(&mut self, file: std::fs::File) -> std::fs::File {
+        std::mem::replace(&mut self.maps.log.file, file)
     }
 
     pub fn add(&mut self, records: &[Remembered]) -> io::Result<()> {

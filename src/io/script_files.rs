@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::venv::VENV;
-use crate::config::{INTERFACES_NAME, Scripts, is_script_name};
+use crate::config::{INTERFACES_NAME, MODULE_NAME, Scripts, is_script_name};
 use crate::limits::SCRIPT_FOLDER_ENTRIES_MAX;
 
 /// What Python runs of a script that is a folder.
@@ -43,6 +43,7 @@ pub struct Found {
 
 const MISNAMED: &str = "is not started: names of scripts have letters, digits and _, and begin with \
                         no digit; rename it";
+const MODULE: &str = "is not started: the module that scripts import is called game; rename it";
 const NO_MAIN: &str = "is not started: a folder with a script has a main.py in it; rename its first \
                        file, or add an __init__.py if it is a package that scripts import";
 const UNREADABLE: &str =
@@ -78,7 +79,9 @@ pub fn find(folder: &Path) -> io::Result<Found> {
             }
             Look::Other => continue,
         };
-        if !is_script_name(name) {
+        if name == MODULE_NAME {
+            found.passed_over.push((main, MODULE));
+        } else if !is_script_name(name) {
             found.passed_over.push((main, MISNAMED));
         } else if !NO_SCRIPTS.contains(&name) {
             let name = name.to_owned();
@@ -156,6 +159,7 @@ fn look_into(file_name: &str, path: PathBuf) -> Look<'_> {
         let name = entry.file_name();
         match name.to_str() {
             Some("__init__.py") => return Look::Other,
+            Some(name) if is_test(name) => {}
             Some(name) => has_python |= name.ends_with(".py") || ends_like_python(name),
             None => {}
         }
@@ -164,6 +168,11 @@ fn look_into(file_name: &str, path: PathBuf) -> Look<'_> {
         true => Look::PassedOver(path, NO_MAIN),
         false => Look::Other,
     }
+}
+
+/// What `vpid script test` runs, and pytest reads. A folder with nothing else is no script that lacks its main.py.
+fn is_test(name: &str) -> bool {
+    name == "conftest.py" || (name.starts_with("test_") && name.ends_with(".py"))
 }
 
 /// `A.PY`, `a.py.txt`, `a.pyw`
@@ -222,6 +231,12 @@ pub fn find_one(folder: &Path, name: &str) -> Result<ScriptFile, NoScript> {
     Ok(ScriptFile { name, main, folder })
 }
 
+/// Whether the folder has a file of this script, or two.
+pub fn is_there(folder: &Path, name: &str) -> bool {
+    let none = |error| matches!(error, NoScript::NoName(_) | NoScript::Neither(..));
+    find_one(folder, name).map_or_else(|error| !none(error), |_| true)
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -262,6 +277,7 @@ mod tests {
             "no-main/stats.py",
             "SHOUTED.PY",
             "notes.py.txt",
+            "game.py",
             "vpi_interfaces.py",
             "vpi_config.py",
         ] {
@@ -286,6 +302,7 @@ mod tests {
             (".venv", SHARED_VENV),
             ("SHOUTED.PY", OTHER_END),
             ("dir.py", NOT_A_FILE),
+            ("game.py", MODULE),
             ("gone.py", DANGLING),
             ("lost", DANGLING),
             ("my script.py", MISNAMED),
@@ -300,6 +317,20 @@ mod tests {
         );
         assert_eq!((found.twice, found.more), (vec!["both".to_owned()], false));
         assert!(find(&at("nowhere")).is_err());
+    }
+
+    #[test]
+    fn a_folder_with_tests_alone_is_not_named() {
+        let root = tempfile::tempdir().unwrap();
+        let tests = root.path().join("tests");
+        fs::create_dir(&tests).unwrap();
+        for file in ["test_a.py", "conftest.py"] {
+            fs::write(tests.join(file), "").unwrap();
+        }
+        assert_eq!(find(root.path()).unwrap(), Found::default());
+        fs::write(tests.join("stats.py"), "").unwrap();
+        let found = find(root.path()).unwrap();
+        assert_eq!(found.passed_over, [(tests, NO_MAIN)]);
     }
 
     #[test]

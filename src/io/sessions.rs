@@ -4,11 +4,15 @@
 //! A line is written before anything follows from it. It survives `kill -9`; it is not synced:
 //! a power cut ends the games' sessions too.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
+use rustix::fs::OFlags;
+
 use super::append_log::{self, AppendLog};
+use super::private;
 use crate::limits;
+use crate::protocol::signed::Id;
 use crate::protocol::signed::session_log::{Note, Sessions};
 
 pub struct SessionLog {
@@ -45,6 +49,29 @@ impl SessionLog {
     }
 }
 
+/// The nonce of a session, where the log still has it. Changes nothing, so that a running vpid is not disturbed.
+pub fn nonce_of(state_dir: &Path, session: Id) -> io::Result<Option<Id>> {
+    let file = match private::open_plain(&state_dir.join("sessions"), OFlags::NONBLOCK) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut text = Vec::new();
+    file.take(2 * limits::SESSION_LOG_BYTES_MAX)
+        .read_to_end(&mut text)?;
+    let lines = String::from_utf8_lossy(&text);
+    let notes = lines.lines().filter_map(Note::parse);
+    let mut nonces = notes.filter_map(|note| match note {
+        Note::Asked {
+            session: asked,
+            nonce,
+            ..
+        } => (asked == session).then_some(nonce),
+        _ => None,
+    });
+    Ok(nonces.next_back())
+}
+
 fn lines_of(sessions: &Sessions) -> String {
     let notes = sessions.notes();
     notes.iter().map(|note| format!("{note}\n")).collect()
@@ -55,7 +82,6 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::protocol::signed::Id;
 
     fn notes() -> [Note; 3] {
         let (host, session) = (7, Id::from_random([1; 16]));
@@ -92,6 +118,26 @@ mod tests {
         let (log, after) = SessionLog::open(state.path()).unwrap();
         assert_eq!(after, log.sessions);
         assert_eq!(after.get(7).unwrap().active.as_ref().unwrap().received, 1);
+    }
+
+    #[test]
+    fn a_nonce_is_looked_up_and_nothing_is_changed() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let state = tempfile::tempdir().unwrap();
+        let path = state.path().join("sessions");
+        let session = Id::from_random([1; 16]);
+        assert_eq!(nonce_of(state.path(), session).unwrap(), None);
+        let [asked, ..] = notes();
+        std::fs::write(&path, format!("{asked}\n")).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
+        let nonce = nonce_of(state.path(), session).unwrap();
+        assert_eq!(nonce, Some(Id::from_random([2; 16])));
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o644);
+        std::fs::remove_file(&path).unwrap();
+        symlink("elsewhere", &path).unwrap();
+        assert!(nonce_of(state.path(), session).is_err());
+        assert!(path.is_symlink());
     }
 
     #[test]

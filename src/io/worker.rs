@@ -122,6 +122,26 @@ struct Seat<Q: Queue> {
     worker: Option<Worker<Q>>,
 }
 
+/// What a pool is at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Occupancy {
+    pub busy: usize,
+    pub size: usize,
+    /// What no worker has begun.
+    pub waiting: usize,
+}
+
+impl Occupancy {
+    /// Of several pools together.
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            busy: self.busy + other.busy,
+            size: self.size + other.size,
+            waiting: self.waiting + other.waiting,
+        }
+    }
+}
+
 /// Who is to do what became ready.
 enum Call<Q: Queue> {
     Nobody,
@@ -249,6 +269,16 @@ impl<Q: Queue> Pool<Q> {
     /// Threads that were given up and have not come back.
     pub fn given_up(&self) -> usize {
         self.lock().given_up
+    }
+
+    /// How many threads are at work, of how many, and how much waits by what `waiting` counts.
+    pub fn occupancy(&self, waiting: impl FnOnce(&Q) -> usize) -> Occupancy {
+        let state = self.lock();
+        Occupancy {
+            busy: state.threads - state.asleep,
+            size: state.seats.len(),
+            waiting: waiting(&state.queue),
+        }
     }
 
     #[cfg(test)]
@@ -452,6 +482,12 @@ impl<J> Fifo<J> {
         }
         self.jobs.push_back(job);
         Ok(())
+    }
+}
+
+impl<J: Send + 'static> Pool<Fifo<J>> {
+    pub fn fifo_occupancy(&self) -> Occupancy {
+        self.occupancy(|fifo| fifo.jobs.len())
     }
 }
 

@@ -116,13 +116,15 @@ pub struct ScriptId(pub u32);
 pub enum Caller {
     Host(HostId),
     Script(ScriptId),
+    /// By the control socket.
+    Operator,
 }
 
 impl Caller {
     pub fn host(self) -> Option<HostId> {
         match self {
             Self::Host(host) => Some(host),
-            Self::Script(_) => None,
+            Self::Script(_) | Self::Operator => None,
         }
     }
 }

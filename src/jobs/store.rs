@@ -13,9 +13,10 @@ use crate::protocol::ban_list::BanList;
 /// A document of the state folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Shelf {
-    /// `outbox/`: one file for each entry.
+    /// `outbox/` (of VyHub; see [`Keeper::folders`](crate::protocol::backend::Keeper::folders)): one file for each
+    /// entry.
     Outbox,
-    /// `vyhub/`: what VyHub has answered.
+    /// `vyhub/`: what was replied.
     Cache,
     /// SourceMod's file of admins, which is the owner's and in no folder of vpid's. It takes
     /// [`Content::Admins`] and nothing else, and is not read at the start.
@@ -31,7 +32,8 @@ pub struct Write {
     /// Of the report; `None`: no part of the core waits for it.
     pub ticket: Option<u64>,
     pub shelf: Shelf,
-    /// `a-z`, `0-9` and dashes; becomes `<name>.json` (`.bans` for a list of bans).
+    /// `a-z`, `0-9` and dashes; becomes `<name>.json` (`.bans` for a list of bans, `.changes` for what has
+    /// changed in it since).
     pub name: String,
     /// `None`: it is removed.
     pub content: Option<Content>,
@@ -108,5 +110,5 @@ pub struct Found {
     pub outbox: Vec<(String, String)>,
     pub cache: Vec<(String, String)>,
     pub rewards: Vec<(String, String)>,
-    pub bans: Vec<(String, BanList)>,
+    pub bans: Vec<(String, Arc<BanList>)>,
 }

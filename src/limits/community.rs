@@ -31,6 +31,12 @@ pub const VYHUB_BUSY_MAX: usize = 3;
 pub const VYHUB_GAP_MS: u64 = 200;
 pub const VYHUB_GAP_MS_MAX: u64 = 2_000;
 pub const VYHUB_BURST: u64 = 4;
+/// The same two for a database: 20 servers that fill up at once have looked up all their players in seconds, and
+/// locks that others hold are gone soon.
+pub const COMMUNITY_GAP_MS: u64 = 5;
+pub const COMMUNITY_GAP_MS_MAX: u64 = 500;
+/// The longest pause after which a subject repeats a request to a database.
+pub const COMMUNITY_AGAIN_MS: u64 = 2_000;
 /// The pause of a kind of request, and of all requests, after a first failure, and the longest.
 pub const PACE_KIND_MS_MIN: u64 = 1_000;
 pub const PACE_WHOLE_MS_MIN: u64 = 5_000;
@@ -102,8 +108,12 @@ pub const VYHUB_CALLS_MAX: usize = 256;
 /// Players whose groups are kept, the latest that were seen, and groups of each.
 pub const GROUP_PLAYERS_MAX: usize = 10_000;
 pub const GROUPS_OF_PLAYER_MAX: usize = 32;
+/// Longest name of a server in a community of one's own.
+pub const SERVER_NAME_CHARS_MAX: usize = 128;
 /// Longest name of a mapping; commands of `on_add` and `on_remove`.
 pub const GROUP_NAME_CHARS_MAX: usize = 64;
+/// Longest name of a right of a community in a database.
+pub const RIGHT_NAME_CHARS_MAX: usize = 64;
 pub const GROUP_COMMANDS_MAX: usize = 16;
 /// Commands for groups that could not be run are run again after this time, and how often where the game can be
 /// reached; and how long the result of one is waited for.
@@ -120,6 +130,15 @@ pub const ADMINS_FILE_BYTES_MAX: u64 = 8 << 20;
 pub const GRANT_BYTES_MAX: usize = 63;
 pub const GRANT_IMMUNITY_DIGITS_MAX: usize = 6;
 
+/// What an entry of the outbox remembers of other changes and records of its player.
+pub const ENTRY_OTHERS_MAX: usize = 200;
+
+/// Two signs of a server that are further apart leave open whether a player was on all the time.
+pub const PLAYTIME_QUIET_MS: u64 = 30_000;
+/// After so long who does nothing is idle for sure.
+pub const PLAYTIME_IDLE_MINUTES_MAX: u64 = 1_440;
+/// Players who have left and may only have seemed to.
+pub const PLAYTIME_GONE_MAX: usize = 1_000;
 /// Playtime: how often it is counted; how soon it is on disk after that; how often it is sent.
 pub const PLAYTIME_STEP_MS: u64 = 15_000;
 pub const PLAYTIME_WRITE_MS: u64 = 45_000;
@@ -135,6 +154,8 @@ pub const PLAYTIME_COUNTER_BYTES: usize = 160;
 /// Entries of the outbox that playtime takes at once, and how many dead letters of it there may be: most of the
 /// outbox stays free for bans.
 pub const OUTBOX_PLAYTIME_MAX: usize = 100;
+/// Additions that a database gets at once, in one transaction.
+pub const ADDITIONS_MAX: usize = 100;
 pub const OUTBOX_PLAYTIME_DEAD_MAX: usize = 500;
 
 const _: () = assert!(PLAYTIME_STEP_MS + PLAYTIME_WRITE_MS <= 60_000);
@@ -194,6 +215,22 @@ const _: () = assert!(CHANGE_MAP_MS < super::SCRIPT_CALL_MS);
 
 // VyHub: commands, rights and words.
 
+/// Bans of addresses of one list, and how long their reasons and the names of those who made them are kept, in bytes
+/// of a file of JSON; what else a row of it takes.
+pub const ADDRESS_BANS_MAX: usize = 10_000;
+pub const ADDRESS_BAN_REASON_BYTES_MAX: usize = 200;
+pub const ADDRESS_BAN_CREATOR_BYTES_MAX: usize = 60;
+const ADDRESS_BAN_ROW_BYTES: usize = 150;
+const _: () = assert!(
+    (ADDRESS_BANS_MAX
+        * (ADDRESS_BAN_REASON_BYTES_MAX + ADDRESS_BAN_CREATOR_BYTES_MAX + ADDRESS_BAN_ROW_BYTES)
+        + 1_024) as u64
+        <= STORE_FILE_BYTES_MAX
+);
+/// The widest range of addresses that a command or a script may ban has so many bits in common.
+pub const ADDRESS_BAN_BITS_MIN: u8 = 16;
+/// A player who wrote `!who` gets no other list before this time.
+pub const WHO_AGAIN_MS: u64 = 10_000;
 /// A line of chat in which a command is looked for; the engine cuts at 127 bytes, scripts do not.
 pub const COMMAND_BYTES_MAX: usize = 512;
 /// Longest ban that has an end: a hundred years.
@@ -234,6 +271,8 @@ pub const PLAYER_ADDRESS_BYTES_MAX: usize = 64;
 pub const ROSTER_LIVE_MS: u64 = 150_000;
 /// What happens this shortly before an answer to `status` is read may be younger than the answer.
 pub const ROSTER_OVERTAKEN_MS: u64 = 5_000;
+/// Of a game with players, something comes within this time, also while it loads a map.
+pub const ROSTER_ASLEEP_MS: u64 = 60_000;
 /// Who was on before a map change has this long to be seen by the script again.
 pub const ROSTER_MAP_CHANGE_MS: u64 = 120_000;
 /// A player whom the engine has not mentioned for so long is gone when the script reports it.
@@ -256,6 +295,8 @@ pub const BANS_MAX: usize = 1_000_000;
 pub const BANS_TEXT_BYTES_MAX: usize = 256 << 20;
 /// Texts that many bans may share: few admins write few reasons.
 pub const BANS_SHARED_TEXTS_MAX: usize = 4_096;
+/// Rows in which a list may differ from the one that it shares most rows with, before it is made one of its own.
+pub const BANS_PATCH_MAX: usize = 1_000;
 /// Longest line of a list that is kept.
 pub const BANS_LINE_BYTES_MAX: usize = 16 << 10;
 
@@ -285,7 +326,8 @@ pub const REWARD_CONFIRM_MS: u64 = 1_000;
 pub const REWARD_RUN_MS: u64 = 120_000;
 /// A reward that cannot be executed is tried again after this time.
 pub const REWARD_PROBLEM_MS: u64 = 300_000;
-/// So long after the first sign of a server, scripts may still report who was on before vpid.
+/// So long after the first player of a server whose scripts send no lists, these may still report who was on before
+/// vpid.
 pub const REWARD_FOUND_ON_MS: u64 = 15_000;
 /// Patterns of commands that are allowed.
 pub const REWARD_PATTERNS_MAX: usize = 100;
@@ -329,11 +371,19 @@ pub const STORE_NAME_BYTES_MAX: usize = 100;
 /// Largest document; largest list of bans.
 pub const STORE_FILE_BYTES_MAX: u64 = 4 << 20;
 pub const STORE_LIST_BYTES_MAX: u64 = 1 << 30;
+/// Bans that change at once and are appended to the journal of a list; with more, the list is written as a whole. The
+/// same for the bytes of one change. A journal that is longer is made a whole list too; and what is read of one at most.
+pub const STORE_CHANGES_MAX: usize = 4_000;
+pub const STORE_CHANGES_BYTES_MAX: usize = 1 << 20;
+pub const STORE_JOURNAL_BYTES: u64 = 1 << 20;
+pub const STORE_JOURNAL_BYTES_MAX: u64 = 8 << 20;
 /// Documents that are read of one folder.
 pub const STORE_FILES_MAX: usize = 100_000;
 /// Changes that wait to be written, and those that share one look at the disk.
 pub const STORE_WRITES_MAX: usize = 100_000;
 pub const STORE_BATCH_MAX: usize = 256;
+/// How long documents are not written for a backup, at most.
+pub const STORE_HOLD_MS: u64 = 5_000;
 pub const STORE_STACK_BYTES: usize = 512 << 10;
 /// Files of one name that were set aside as unreadable.
 pub const STORE_UNREADABLE_MAX: usize = 10;
@@ -341,6 +391,8 @@ pub const STORE_UNREADABLE_MAX: usize = 10;
 const _: () = assert!(HTTP_KEEP_FOR_CHANGES_MS < HTTP_KEEP_MS);
 const _: () = assert!(HTTP_BODY_BYTES_MAX < HTTP_LIST_BYTES_MAX);
 const _: () = assert!(BANS_TEXT_BYTES_MAX < u32::MAX as usize);
+const _: () =
+    assert!(STORE_JOURNAL_BYTES + (STORE_CHANGES_BYTES_MAX as u64) < STORE_JOURNAL_BYTES_MAX);
 const _: () = assert!(BAN_REASON_CHARS_MAX * 4 < u16::MAX as usize);
 const _: () = assert!(6 * (BAN_REASON_CHARS_MAX + 2 * VYHUB_NAME_CHARS_MAX) < BANS_LINE_BYTES_MAX);
 // VyHub, RCON and the engine's log, as the configuration has them.
@@ -370,3 +422,36 @@ pub const QUEUE_FILE_BYTES_MAX: u64 = 1 << 20;
 pub const CHECK_PATIENCE_MS: u64 = 10_000;
 /// `vpid check` warns when VyHub's clock and ours are further apart.
 pub const CHECK_CLOCK_S_MAX: u64 = 120;
+
+// A community of one's own: what operators write into its database, and what is imported into it.
+
+/// Longest name of a user, and longest reason of what was imported, in its column.
+pub const COMMUNITY_NAME_CHARS_MAX: usize = 128;
+pub const COMMUNITY_REASON_CHARS_MAX: usize = 1_000;
+/// Groups that are read.
+pub const COMMUNITY_GROUPS_MAX: usize = 10_000;
+/// Longest command of a reward, and the options of a server together.
+pub const COMMUNITY_COMMAND_CHARS_MAX: usize = 1_000;
+pub const COMMUNITY_SERVER_OPTIONS_BYTES_MAX: usize = 16 << 10;
+/// How many lines a list has where the operator does not say, and at most.
+pub const COMMUNITY_LIST_DEFAULT: usize = 50;
+pub const COMMUNITY_LIST_MAX: usize = 100_000;
+/// Largest file that is imported, and its longest line.
+pub const IMPORT_FILE_BYTES_MAX: usize = 64 << 20;
+pub const IMPORT_LINE_BYTES_MAX: usize = 4_096;
+/// The longest line of an export: options of a server, each of their characters escaped.
+pub const EXPORT_LINE_BYTES_MAX: usize = 256 << 10;
+/// Nesting of SourceMod's files of keys and values.
+pub const IMPORT_DEPTH_MAX: usize = 16;
+/// Records that are written in one transaction, and read from a table at once.
+pub const IMPORT_BATCH: usize = 500;
+/// Lines about what cannot be imported that are shown of each kind.
+pub const IMPORT_PROBLEMS_SHOWN_MAX: usize = 20;
+/// Players of a VyHub that are asked about.
+pub const IMPORT_PLAYERS_MAX: usize = 1_000_000;
+/// How often a request of an import is made, and the pause after one that failed.
+pub const IMPORT_TRIES_MAX: u32 = 5;
+pub const IMPORT_RETRY_MS: u64 = 2_000;
+
+const _: () = assert!(REASON_CHARS_MAX <= COMMUNITY_REASON_CHARS_MAX);
+const _: () = assert!(COMMUNITY_LIST_DEFAULT <= COMMUNITY_LIST_MAX);

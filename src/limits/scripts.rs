@@ -3,8 +3,21 @@
 /// Longest name of a script, and of a function or a hook of it.
 pub const SCRIPT_NAME_BYTES_MAX: usize = 64;
 pub const SCRIPT_FUNCTION_BYTES_MAX: usize = 64;
+/// Longest `__version__` of a script that is shown.
+pub const SCRIPT_VERSION_CHARS_MAX: usize = 32;
 /// Scripts of one vpid.
 pub const SCRIPTS_MAX: usize = 64;
+/// Functions of one script that are named like hooks and are none, as far as they are named in the log.
+pub const SCRIPT_COMPLAINTS_MAX: usize = 10;
+/// For so long the same error of a timer is counted and not logged again, of so many errors.
+pub const SCRIPT_TIMER_ERROR_MS: u64 = 60_000;
+pub const SCRIPT_TIMER_ERRORS_MAX: usize = 8;
+/// Times of a script's hooks, functions and timers are counted in so many buckets each, of so many names; others count
+/// together. `vpid_stats.py` has the same.
+pub const SCRIPT_STATS_BUCKETS: usize = 121;
+pub const SCRIPT_STATS_NAMES_MAX: usize = 200;
+/// How long an operator's request waits for scripts that are busy, to see what they have counted.
+pub const SCRIPT_STATS_MS: u64 = 1_000;
 /// Functions and hooks of one script.
 pub const SCRIPT_FUNCTIONS_MAX: usize = 1_000;
 
@@ -55,12 +68,22 @@ pub const SCRIPT_LOG_KEPT: usize = 200;
 
 /// How long a script may take to load.
 pub const SCRIPT_LOAD_MS: u64 = 30_000;
+/// Scripts that start with vpid and load at once; for how long one that is not loaded counts among them, and those
+/// behind it in `order` wait.
+pub const SCRIPT_STARTS_MAX: usize = 4;
+pub const SCRIPT_START_PATIENCE_MS: u64 = 2_000;
+/// How often `vpid script log --follow` looks for new lines.
+pub const SCRIPT_FOLLOW_MS: u64 = 300;
 /// How long `vpid script` waits for a load, with the end of what ran before.
 pub const SCRIPT_COMMAND_MS: u64 = 45_000;
 /// How long an unloading script has for what it does, and for its `OnUnLoad`.
 pub const SCRIPT_UNLOAD_MS: u64 = 3_000;
 /// How long after an interrupt a script is killed.
 pub const SCRIPT_KILL_MS: u64 = 2_000;
+/// How long the keeper of a script may take to end it, before both are killed with all that is left.
+pub const SCRIPT_KEEPER_MS: u64 = 5_000;
+/// How long an interpreter stays when no script runs in it.
+pub const SCRIPT_INTERPRETER_UNUSED_MS: u64 = 60_000;
 /// The pause before a script that ended is started again, the longest, and for how long it must
 /// have run for the first one to hold again.
 pub const SCRIPT_RESTART_MS_MIN: u64 = 1_000;
@@ -78,6 +101,10 @@ pub const BEGUN_CALLS_KEPT: usize = 65_536;
 
 /// How often vpid measures what scripts use, and polls those whose end the system does not report.
 pub const SCRIPT_LOOK_MS: u64 = 250;
+/// The time between measurements doubles up to this while scripts receive and send nothing and use no more memory.
+pub const SCRIPT_LOOK_QUIET_MS: u64 = 2_000;
+/// What counts as more memory then, of all scripts together.
+pub const SCRIPT_GROWTH_BYTES: u64 = 1 << 20;
 /// What a script and its processes may use together beyond its memory before it is killed: its
 /// own limit comes first, and that does not count the stack.
 pub const SCRIPT_MEMORY_SLACK_BYTES: u64 = 16 << 20;
@@ -89,6 +116,7 @@ pub const SCRIPT_THREAD_STACK_BYTES: u64 = 2 << 20;
 
 // What a script has to finish, and its OnUnLoad.
 const _: () = assert!(2 * SCRIPT_UNLOAD_MS < super::STOP_MS);
+const _: () = assert!(SCRIPT_START_PATIENCE_MS < SCRIPT_LOAD_MS);
 const _: () = assert!(SCRIPT_RESTART_MS_MIN < SCRIPT_RESTART_MS_MAX);
 // Python itself, and a pool of threads as large as asyncio makes one.
 const _: () = assert!((64 << 20) + 64 * SCRIPT_THREAD_STACK_BYTES < SCRIPT_MEMORY_BYTES);

@@ -170,3 +170,68 @@ const _: () = assert!(MYSQL_BURNING_MAX < MYSQL_KILLED_KEPT_MAX);
 const _: () = assert!(MYSQL_LOCK_WAIT_S * 1_000 < MYSQL_OWN_MS_MAX);
 const _: () = assert!(2 * (MYSQL_BATCH_ANSWER_BYTES_MAX + SQL_ANSWER_BYTES_MAX) < 1 << 20);
 const _: () = assert!(SQL_JOURNAL_KEEP_MS < MYSQL_FOREIGN_KEEP_MS);
+
+/// The database of a community: how long a statement is waited for, and the lock of an SQLite file.
+pub const OWN_STATEMENT_MS_MAX: u64 = 30_000;
+pub const OWN_BUSY_MS: u64 = 5_000;
+/// How soon a file is opened again that was locked.
+pub const OWN_OPEN_AGAIN_MS: u64 = 20;
+/// How often a transaction is begun that another one was in the way of.
+pub const OWN_TRIES_MAX: u32 = 5;
+const _: () = assert!(OWN_BUSY_MS < OWN_STATEMENT_MS_MAX);
+
+// The worker of a community in a database.
+
+/// Requests under way at once: an SQLite file has one writer.
+pub const LOCAL_SEATS_SQLITE: usize = 1;
+pub const LOCAL_SEATS_MYSQL: usize = 2;
+pub const LOCAL_STACK_BYTES: usize = 1 << 20;
+/// Requests that wait.
+pub const LOCAL_JOBS_MAX: usize = 10_000;
+/// So long after a connection could not be made, none is tried for a request that waited for it.
+pub const LOCAL_AGAIN_MS: u64 = 1_000;
+/// The pause of what waits for changes after its connection was lost.
+pub const LOCAL_LISTEN_AGAIN_MS: u64 = 2_000;
+/// How long one statement waits for a change of another vpid; and where these cannot wake it.
+pub const LOCAL_WAIT_S: i64 = 25;
+pub const LOCAL_POLL_S: i64 = 4;
+/// Most of those who wait that one change wakes.
+pub const LOCAL_WAKE_MAX: usize = 1_000;
+/// How often a vpid notes that it waits, how long that counts, and when it is forgotten.
+pub const LOCAL_NOTE_MS: u64 = 600_000;
+pub const LOCAL_NOTE_COUNTS_S: i64 = 1_800;
+pub const LOCAL_NOTE_KEPT_S: i64 = 86_400;
+/// How often an SQLite file is looked at for changes of other programs, while somebody is on and while not.
+pub const LOCAL_LOOK_MS: u64 = 2_000;
+pub const LOCAL_LOOK_IDLE_MS: u64 = 30_000;
+/// So long after the last sign of players somebody may be on.
+pub const LOCAL_PLAYERS_MS: u64 = 150_000;
+/// Rows of a long table that are read at once, and values of one `IN`.
+pub const LOCAL_ROWS_READ_MAX: usize = 5_000;
+pub const LOCAL_VALUES_MAX: usize = 100;
+/// Players of whom memberships and the like are kept.
+pub const LOCAL_PEOPLE_MAX: usize = 10_000;
+/// Bans of addresses, groups, rewards that are read of one community; memberships of one player, the latest.
+pub const LOCAL_ADDRESSES_MAX: usize = 100_000;
+pub const LOCAL_GROUPS_MAX: usize = 1_000;
+pub const LOCAL_REWARDS_MAX: usize = 1_000;
+pub const LOCAL_MEMBERSHIPS_MAX: usize = 1_000;
+/// A player who stays on is noted as seen this often.
+pub const LOCAL_SEEN_MS: u64 = 600_000;
+/// What another vpid has reported of a server this recently is not overwritten.
+pub const LOCAL_SERVER_OWNED_S: i64 = 180;
+/// How long it is known which additions were made, how often that is pruned, and how much at once.
+pub const LOCAL_DONE_KEPT_S: i64 = 90 * 86_400;
+pub const LOCAL_DONE_PRUNE_MS: u64 = 3_600_000;
+pub const LOCAL_DONE_PRUNED_MAX: i64 = 1_000;
+/// A membership that ended longer ago has no rewards of its end any more.
+pub const LOCAL_ENDED_S: i64 = 90 * 86_400;
+/// Longest reason and name in a table, in characters.
+pub const LOCAL_REASON_CHARS_MAX: usize = 1_000;
+pub const LOCAL_NAME_CHARS_MAX: usize = 128;
+
+// The server itself ends no wait, and no reply is waited for too long.
+const _: () = assert!(LOCAL_WAIT_S as u64 * 1_000 < OWN_STATEMENT_MS_MAX);
+const _: () = assert!(OWN_STATEMENT_MS_MAX < SQL_STATEMENT_MS_MAX + MYSQL_OWN_MS_MAX);
+const _: () = assert!(LOCAL_NOTE_MS < LOCAL_NOTE_COUNTS_S as u64 * 1_000);
+const _: () = assert!(LOCAL_POLL_S < 5 && LOCAL_LOOK_MS < 5_000);

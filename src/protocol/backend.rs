@@ -1,6 +1,6 @@
 //! What the community (users, bans, warnings, groups) is kept in, as the core speaks with it: requests,
-//! replies and failures. VyHub's API carries them out (`protocol::vyhub`); nothing here knows a path, a
-//! status code or a field of JSON.
+//! replies and failures. VyHub's API carries them out (`protocol::vyhub`), or tables of a database
+//! (`io::community`); nothing here knows a path, a status code, a field of JSON or a statement.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,13 +10,66 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::address_range::AddressRange;
+use super::call_error::CallError;
 use super::steam_id::SteamId;
 use super::uuid::Uuid;
 
 pub use super::ban_list::{BanList, Listed};
 
+/// What keeps a community, as sentences call it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeper {
+    Vyhub,
+    Database,
+}
+
+impl fmt::Display for Keeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Vyhub => "VyHub",
+            Self::Database => "the community's database",
+        })
+    }
+}
+
+impl Keeper {
+    /// Names of folders of the state folder: what waits to be sent, what was replied, and what was done with
+    /// rewards. Each keeper has its own, so that what was meant for one never goes to another.
+    pub fn folders(self) -> [&'static str; 3] {
+        match self {
+            Self::Vyhub => ["outbox", "vyhub", "rewards"],
+            Self::Database => ["community-outbox", "community", "community-rewards"],
+        }
+    }
+
+    /// Whether it knows by the id of a change that an addition was made before. Then nothing has to be read before, and
+    /// many can be sent at once.
+    pub fn knows_additions(self) -> bool {
+        match self {
+            Self::Vyhub => false,
+            Self::Database => true,
+        }
+    }
+
+    /// The error of a call that it would have to answer.
+    pub fn unavailable(self, why: impl fmt::Display) -> CallError {
+        let class = match self {
+            Self::Vyhub => "VyHubUnavailable",
+            Self::Database => "CommunityUnavailable",
+        };
+        CallError::new(class, why.to_string())
+    }
+}
+
 /// The attribute for the time that players were on.
 pub const PLAYTIME: &str = "playtime";
+
+/// Names of properties of groups, from which rights follow.
+pub const BAN_EDIT: &str = "ban_edit";
+pub const WARNING_EDIT: &str = "warning_edit";
+/// VyHub's own pages ask for it where memberships are changed.
+pub const USER_EDIT: &str = "user_edit";
 
 /// Most records on one page of a list.
 pub const PAGE_SIZE: u64 = 100;
@@ -48,8 +101,12 @@ pub enum Request {
         membership: NewMembership,
         issuer: Option<Uuid>,
     },
-    /// All bans of a bundle that are in force.
-    ListBans(Uuid),
+    /// All bans of a bundle that are in force. `newest`: also those that others have ordered a moment ago, which a
+    /// database is otherwise asked for now and then.
+    ListBans {
+        bundle: Uuid,
+        newest: bool,
+    },
     /// The newest first.
     BansOfUser {
         user: Uuid,
@@ -60,9 +117,29 @@ pub enum Request {
         ban: NewBan,
         issuer: Option<Uuid>,
     },
+    EndBan {
+        ban: Uuid,
+        issuer: Option<Uuid>,
+    },
     /// Of the user in this bundle, and no others.
     EndBans {
         user: Uuid,
+        bundle: Uuid,
+        issuer: Option<Uuid>,
+    },
+    /// All bans of addresses in a bundle that are in force. `newest`: as above.
+    ListAddressBans {
+        bundle: Uuid,
+        newest: bool,
+    },
+    CreateAddressBan {
+        ban: NewAddressBan,
+        issuer: Option<Uuid>,
+    },
+    /// Of exactly this range in this bundle, as far as they were created until then.
+    EndAddressBans {
+        range: AddressRange,
+        until: Timestamp,
         bundle: Uuid,
         issuer: Option<Uuid>,
     },
@@ -103,6 +180,9 @@ pub enum Request {
     CreateAttribute(NewAttribute),
     /// Adds to what a user has of an attribute in a bundle.
     AddToAttribute(Addition),
+    /// The same for many at once, all or none of them; of those that were made before, nothing. For keepers that
+    /// [know a repetition](Keeper::knows_additions).
+    AddAllToAttribute(Vec<Addition>),
     /// What a user has of each attribute in a bundle.
     AttributesOfUser {
         user: Uuid,
@@ -119,6 +199,8 @@ pub enum Request {
     ReportReward {
         reward: Uuid,
         server: Uuid,
+        /// Whose it is.
+        steam: SteamId,
     },
     /// Confirms that a browser with this code is that of a player.
     ConfirmLogin {
@@ -141,6 +223,8 @@ pub enum Urgency {
 impl Request {
     pub const CREATE_BAN: &str = "creating bans";
     pub const END_BANS: &str = "ending bans";
+    pub const CREATE_ADDRESS_BAN: &str = "creating bans of addresses";
+    pub const END_ADDRESS_BANS: &str = "ending bans of addresses";
     pub const CREATE_WARNING: &str = "creating warnings";
     pub const END_MEMBERSHIPS: &str = "ending memberships";
     pub const CREATE_MEMBERSHIP: &str = "creating memberships";
@@ -162,10 +246,13 @@ impl Request {
             | Self::EndMembership { .. }
             | Self::EndMembershipsOfGroup { .. } => Self::END_MEMBERSHIPS,
             Self::CreateMembership { .. } => Self::CREATE_MEMBERSHIP,
-            Self::ListBans(_) => "listing bans",
+            Self::ListBans { .. } => "listing bans",
             Self::BansOfUser { .. } => "listing bans of users",
             Self::CreateBan { .. } => Self::CREATE_BAN,
-            Self::EndBans { .. } => Self::END_BANS,
+            Self::EndBan { .. } | Self::EndBans { .. } => Self::END_BANS,
+            Self::ListAddressBans { .. } => "listing bans of addresses",
+            Self::CreateAddressBan { .. } => Self::CREATE_ADDRESS_BAN,
+            Self::EndAddressBans { .. } => Self::END_ADDRESS_BANS,
             Self::WarningsOfUser { .. } => "listing warnings of users",
             Self::CreateWarning { .. } => Self::CREATE_WARNING,
             Self::ListAdverts(_) => "listing adverts",
@@ -173,7 +260,7 @@ impl Request {
             Self::ListMemberships { .. } => "listing memberships of users",
             Self::FindAttribute(_) => "finding attributes",
             Self::CreateAttribute(_) => "creating attributes",
-            Self::AddToAttribute(_) => Self::ADD_TO_ATTRIBUTE,
+            Self::AddToAttribute(_) | Self::AddAllToAttribute(_) => Self::ADD_TO_ATTRIBUTE,
             Self::AttributesOfUser { .. } => "listing attributes of users",
             Self::ListRewards { .. } => "listing rewards",
             Self::ReportReward { .. } => Self::REPORT_REWARD,
@@ -185,12 +272,14 @@ impl Request {
     pub fn bundle(&self) -> Option<Uuid> {
         match self {
             Self::GroupsOfUser { bundle, .. }
-            | Self::ListBans(bundle)
+            | Self::ListBans { bundle, .. }
             | Self::BansOfUser { bundle, .. }
             | Self::WarningsOfUser { bundle, .. }
             | Self::ListMemberships { bundle, .. }
             | Self::AttributesOfUser { bundle, .. }
             | Self::ListRewards { bundle, .. }
+            | Self::ListAddressBans { bundle, .. }
+            | Self::EndAddressBans { bundle, .. }
             | Self::ListAdverts(bundle) => Some(*bundle),
             _ => None,
         }
@@ -204,7 +293,10 @@ impl Request {
             | Self::EndMembershipsOfGroup { issuer, .. }
             | Self::CreateMembership { issuer, .. }
             | Self::CreateBan { issuer, .. }
+            | Self::EndBan { issuer, .. }
             | Self::EndBans { issuer, .. }
+            | Self::CreateAddressBan { issuer, .. }
+            | Self::EndAddressBans { issuer, .. }
             | Self::CreateWarning { issuer, .. } => *issuer,
             _ => None,
         }
@@ -218,22 +310,30 @@ impl Request {
             | Self::ReportState { .. }
             | Self::ListActivity { .. }
             | Self::ListRewards { .. }
-            | Self::ListBans(_) => Urgency::Poll,
+            | Self::ListBans { .. }
+            | Self::ListAddressBans { .. } => Urgency::Poll,
             Self::FindUser(_) | Self::CreateUser(_) => Urgency::User,
             Self::GroupsOfUser { .. }
             | Self::ListAdverts(_)
             | Self::FindAttribute(_)
             | Self::CreateAttribute(_)
             | Self::AddToAttribute(_)
+            | Self::AddAllToAttribute(_)
             | Self::AttributesOfUser { .. } => Urgency::Background,
             _ => Urgency::Order,
         }
     }
 }
 
+/// Of a change in the outbox, never the same twice in one vpid: a backend that keeps it carries no change out twice.
+pub type ChangeId = u64;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewBan {
+    pub change: ChangeId,
     pub user: Uuid,
+    /// What the player is called, for a backend that does not know it yet.
+    pub name: Option<String>,
     pub bundle: Uuid,
     /// Seconds; `None`: permanent.
     pub length_s: Option<u64>,
@@ -245,12 +345,26 @@ pub struct NewBan {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewMembership {
+    pub change: ChangeId,
     pub user: Uuid,
     pub bundle: Uuid,
     pub group: Uuid,
     pub begin: Timestamp,
     /// `None`: without an end.
     pub end: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAddressBan {
+    pub change: ChangeId,
+    pub range: AddressRange,
+    pub bundle: Uuid,
+    /// Seconds; `None`: permanent.
+    pub length_s: Option<u64>,
+    pub reason: String,
+    pub created: Timestamp,
+    /// False: it was lifted before it could be sent.
+    pub standing: bool,
 }
 
 /// An attribute whose additions are summed up.
@@ -263,6 +377,7 @@ pub struct NewAttribute {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addition {
+    pub change: ChangeId,
     pub attribute: Uuid,
     pub user: Uuid,
     pub bundle: Uuid,
@@ -274,7 +389,10 @@ pub struct Addition {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewWarning {
+    pub change: ChangeId,
     pub user: Uuid,
+    /// As that of a [`NewBan`].
+    pub name: Option<String>,
     pub bundle: Uuid,
     pub reason: String,
 }
@@ -300,6 +418,10 @@ pub enum Reply {
     BanList(Arc<BanList>),
     Ban(Ban),
     Bans(Page<Ban>),
+    /// Bans or warnings of all users; only imports request them.
+    Past(Page<Past>),
+    AddressBan(AddressBan),
+    AddressBans(Listing<AddressBan>),
     Warning(Warning),
     Warnings(Page<Warning>),
     Links(Links),
@@ -320,6 +442,8 @@ impl Reply {
             Self::Groups(groups) => groups.skipped,
             Self::BanList(list) => list.skipped(),
             Self::Bans(page) => page.skipped.len(),
+            Self::Past(page) => page.skipped.len(),
+            Self::AddressBans(bans) => bans.skipped,
             Self::Warnings(page) => page.skipped.len(),
             Self::Adverts(adverts) => adverts.skipped,
             Self::Activity(activity) => activity.skipped,
@@ -484,6 +608,48 @@ pub struct Ban {
     pub ends: Option<Timestamp>,
     pub creator: Option<Uuid>,
     pub creator_name: Option<String>,
+    /// `None`: of all bundles.
+    pub bundle: Option<Uuid>,
+    /// It has neither ended nor been lifted; `None`: the backend does not say.
+    pub active: Option<bool>,
+}
+
+/// A ban or a warning, in force or not, with whom it is about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Past {
+    pub id: Uuid,
+    pub user: Person,
+    pub creator: Option<Person>,
+    pub reason: String,
+    pub created: Timestamp,
+    /// Of a ban, in seconds; `None`: permanent.
+    pub length_s: Option<i64>,
+    pub ends: Option<Timestamp>,
+    /// It was not lifted or withdrawn; it may be over.
+    pub stands: bool,
+}
+
+/// A user as records name them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    pub id: Uuid,
+    /// `None`: no player on Steam.
+    pub steam: Option<SteamId>,
+    pub name: String,
+}
+
+/// A ban of all players who come from certain addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressBan {
+    pub id: Uuid,
+    pub range: AddressRange,
+    pub reason: String,
+    pub created: Timestamp,
+    /// `None`: permanent.
+    pub ends: Option<Timestamp>,
+    pub creator: Option<Uuid>,
+    /// Empty: not known, or the server itself.
+    pub creator_name: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -534,11 +700,6 @@ impl Links {
     pub fn ban(&self, id: Option<Uuid>) -> String {
         let page = id.map_or(WebPage::Bans, |_| WebPage::Ban);
         self.page(page, id).unwrap_or_default()
-    }
-
-    pub fn dashboard(&self, server: Uuid) -> String {
-        self.page(WebPage::Dashboard, Some(server))
-            .unwrap_or_default()
     }
 
     /// `None`: it is not known where this page is.
@@ -622,6 +783,8 @@ pub enum FailureKind {
     NotFound,
     /// It will never be accepted.
     Invalid,
+    /// The backend has nothing of this kind: the request was not sent, and says nothing of the backend.
+    Unsupported,
 }
 
 /// Who lacks the right to something.
@@ -645,7 +808,26 @@ impl Failure {
         Self::of(FailureKind::Unsent, why)
     }
 
-    fn of(kind: FailureKind, why: &str) -> Self {
+    /// It will never be accepted.
+    pub fn invalid(why: &str) -> Self {
+        Self::replied(FailureKind::Invalid, why)
+    }
+
+    /// The backend itself has replied, and is able to work.
+    pub fn replied(kind: FailureKind, why: &str) -> Self {
+        Self {
+            reachable: true,
+            ..Self::of(kind, why)
+        }
+    }
+
+    /// The backend has nothing of this kind.
+    pub fn unsupported(why: &str) -> Self {
+        Self::of(FailureKind::Unsupported, why)
+    }
+
+    /// There is no reply of the backend's.
+    pub fn of(kind: FailureKind, why: &str) -> Self {
         Self {
             kind,
             why: why.into(),
@@ -663,7 +845,10 @@ impl Failure {
     pub fn is_trouble(&self) -> bool {
         !matches!(
             self.kind,
-            FailureKind::Forbidden(_) | FailureKind::NotFound | FailureKind::Invalid
+            FailureKind::Forbidden(_)
+                | FailureKind::NotFound
+                | FailureKind::Invalid
+                | FailureKind::Unsupported
         )
     }
 
@@ -679,6 +864,27 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.why)
+    }
+}
+
+/// Of what a backend reports that it was changed, by whomever: what is known of it is to be refreshed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Topics {
+    pub bans: bool,
+    /// Bans of addresses.
+    pub addresses: bool,
+    pub groups: bool,
+    /// Who is in which group, and who is an administrator.
+    pub members: bool,
+    pub adverts: bool,
+    pub rewards: bool,
+    /// Options of servers.
+    pub servers: bool,
+}
+
+impl Topics {
+    pub fn is_empty(self) -> bool {
+        self == Self::default()
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::limits::QUEUE_ID_BYTES_MAX;
 use crate::protocol::signed::messages::{FromGame, Place, Push};
+use crate::protocol::trace::TraceRequest;
 
 /// The socket's name in the state folder.
 pub const SOCKET: &str = "control.sock";
@@ -14,8 +15,21 @@ pub const SOCKET: &str = "control.sock";
 pub enum Request {
     /// Which games are connected.
     Games,
+    /// How everything is. Answered by `{"status": state}`, an `ObservableState`.
+    Status,
+    /// Read the configuration again, and reply when it is in force or refused.
+    Reload,
+    /// Begin no write of documents for a moment, for a backup. Answered by `{"ok": bool}`; false: one is under way, so
+    /// request it again.
+    Hold,
+    /// Write documents again. Answered by `{"ok": bool}`; false: that moment was over before.
+    Release,
     /// Messages of games, from now on; of one host or of all.
     Watch { host: Option<String> },
+    /// What passes through vpid, from now on: `{"ok": true}`, where nothing may come with a `note`; then a
+    /// [`TraceLine`](crate::protocol::trace::TraceLine) for each thing, and `{"dropped": count}` for lines that were
+    /// not taken in time.
+    Trace(TraceRequest),
     /// Send something to a game; without a host, to the only one.
     Push {
         host: Option<String>,
@@ -28,6 +42,25 @@ pub enum Request {
     Rewards(RewardsRequest),
     /// The owner's Python scripts.
     Script(ScriptRequest),
+    /// A call of a function of a Python script, or of vpid. Answered by `{"response": value}`; an error is a text, as
+    /// games get it.
+    Function(CallRequest),
+}
+
+/// Why neither scripts nor functions can be requested.
+pub const NO_SCRIPTS: &str = "this vpid has no [scripts]";
+
+/// A call of a function by its name, as this script would make it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallRequest {
+    pub name: String,
+    #[serde(default)]
+    pub kwargs: Value,
+    pub script: String,
+    pub timeout_ms: u64,
+    /// Texts among its values are SQL, as those of stock clients.
+    #[serde(default)]
+    pub sql_texts: bool,
 }
 
 /// A request about rewards. Their ids are those of applied rewards, or how these begin.
@@ -68,9 +101,26 @@ pub enum ScriptRequest {
     Reload {
         name: String,
     },
-    /// Answered by `{"log": [line, ...]}`, the oldest first.
+    /// Answered by `{"stats": [script, ...]}`, of all or of one; a script is an object with `name`, `state`, `starts`,
+    /// `restarts`, `memory_bytes` (or null), `waiting`, `dropped`, `responded` (false: it was busy, and what it counted
+    /// last is missing), and `times`, the largest `total_s` first: objects with `kind` (`hook`, `function` or `timer`),
+    /// `name`, `calls`, `total_s`, `p50_s`, `p99_s` and `worst_s`.
+    Stats {
+        #[serde(default)]
+        name: Option<String>,
+    },
+    /// Answered by `{"log": [line, ...], "lines": count}`, the oldest first: of so many lines in all, those behind the
+    /// first `after`, as far as they are kept.
     Log {
         name: String,
+        #[serde(default)]
+        after: u64,
+    },
+    /// Which of its lines are logged: a level of 0 to 5 and all graver ones; null: as `VPID_LOG` says. Answered by
+    /// `{"ok": sentence}`.
+    Level {
+        name: String,
+        level: Option<u8>,
     },
 }
 
@@ -125,10 +175,16 @@ impl Request {
     pub fn to_json(&self) -> Value {
         let (host, push, keep) = match self {
             Request::Games => return json!({"do": "games"}),
+            Request::Status => return json!({"do": "status"}),
+            Request::Reload => return json!({"do": "reload"}),
+            Request::Hold => return json!({"do": "hold"}),
+            Request::Release => return json!({"do": "release"}),
             Request::Watch { host } => return json!({"do": "watch", "host": host}),
+            Request::Trace(request) => return line("trace", request),
             Request::Queue(request) => return line("queue", request),
             Request::Rewards(request) => return line("rewards", request),
             Request::Script(request) => return line("script", request),
+            Request::Function(request) => return line("function", request),
             Request::Push { host, push, keep } => (host, push, keep),
         };
         let mut request = match push {
@@ -159,12 +215,18 @@ fn line(what: &str, request: &impl Serialize) -> Value {
 #[serde(tag = "do", rename_all = "lowercase")]
 enum Line {
     Games,
+    Status,
+    Reload,
+    Hold,
+    Release,
     Watch {
         host: Option<String>,
     },
+    Trace(TraceRequest),
     Queue(QueueRequest),
     Rewards(RewardsRequest),
     Script(ScriptRequest),
+    Function(CallRequest),
     Call(Named<Value>),
     Message(Named<Value>),
     Hook(Named<Option<Map<String, Value>>>),
@@ -208,10 +270,16 @@ pub struct RequestError(serde_json::Error);
 pub fn parse(line: &[u8]) -> Result<Request, RequestError> {
     let (push, of) = match serde_json::from_slice(line).map_err(RequestError)? {
         Line::Games => return Ok(Request::Games),
+        Line::Status => return Ok(Request::Status),
+        Line::Reload => return Ok(Request::Reload),
+        Line::Hold => return Ok(Request::Hold),
+        Line::Release => return Ok(Request::Release),
         Line::Watch { host } => return Ok(Request::Watch { host }),
+        Line::Trace(request) => return Ok(Request::Trace(request)),
         Line::Queue(request) => return Ok(Request::Queue(request)),
         Line::Rewards(request) => return Ok(Request::Rewards(request)),
         Line::Script(request) => return Ok(Request::Script(request)),
+        Line::Function(request) => return Ok(Request::Function(request)),
         Line::Call(Named { name, data, of }) => {
             let (function, args) = (name, data);
             (Push::Call { function, args }, of)
@@ -317,7 +385,19 @@ mod tests {
             push,
             keep: true,
         });
-        let others = [Request::Games, Request::Watch { host: host.clone() }];
+        let others = [
+            Request::Games,
+            Request::Status,
+            Request::Reload,
+            Request::Hold,
+            Request::Release,
+            Request::Watch { host: host.clone() },
+            Request::Trace(TraceRequest {
+                host: host.clone(),
+                slow_ms: Some(5),
+                ..TraceRequest::default()
+            }),
+        ];
         let id = "0193-ban-7".to_string();
         let queue = [
             QueueRequest::List,

@@ -12,8 +12,10 @@
 //! is the true one; if it is the only one, it counts. A line that was cut may have lost the
 //! true one, which is why the length of lines, names and chat counts.
 
+use super::console::is_control;
 use super::steam_id::SteamId;
 use crate::limits::{self, LOG_SECRET_DIGITS_MAX};
+use ::core::net::SocketAddrV4;
 use std::fmt;
 use std::str::FromStr;
 
@@ -21,23 +23,30 @@ const PACKET: &[u8] = b"\xff\xff\xff\xff";
 /// How each line begins, with any digits.
 const DATE: &[u8] = b"L 00/00/0000 - 00:00:00: ";
 
-/// Whom a line is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Whom a line is about, as far as it has them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Who {
     pub userid: i64,
     pub name: String,
     /// `None`: a bot, the console, or an id that is not known yet.
     pub id: Option<SteamId>,
     pub bot: bool,
+    /// The engine's number; `None` where the line has no team, or none of Team Fortress 2.
+    pub team: Option<i64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Line {
-    Connected(Who),
+    /// With the player's own address; `None`: of a bot, or of one whom the engine names otherwise.
+    Connected(Who, Option<SocketAddrV4>),
     /// Steam has confirmed the id.
     Validated(Who),
     Entered(Who),
-    Disconnected(Who),
+    Disconnected {
+        who: Who,
+        /// As one line. A player can choose it.
+        reason: String,
+    },
     /// Chat; `team`: to the own team only.
     Said {
         who: Who,
@@ -52,11 +61,32 @@ pub enum Line {
     Killed {
         who: Who,
         victim: Who,
+        /// By the engine's name of its icon; empty where it cannot be read.
+        weapon: String,
     },
     /// By the own weapon or the console; `by_world`: by the map.
     Suicide {
         who: Who,
         by_world: bool,
+        weapon: String,
+    },
+    /// `who` has the team before.
+    JoinedTeam {
+        who: Who,
+        /// The engine's number.
+        team: i64,
+    },
+    ChoseClass {
+        who: Who,
+        /// The engine's number.
+        class: i64,
+    },
+    /// `full`: no part of a round on a map with several.
+    RoundStarted {
+        full: bool,
+    },
+    RoundWon {
+        team: i64,
     },
     MapStarted(String),
     /// More than one reading; `status` decides.
@@ -135,7 +165,7 @@ fn event_line(event: &[u8]) -> Line {
         return started(rest);
     }
     if !event.starts_with(b"\"") {
-        return Line::Other;
+        return of_world(event).unwrap_or(Line::Other);
     }
     if event.len() > limits::LOG_EVENT_BYTES_MAX {
         return Line::Ambiguous;
@@ -171,6 +201,45 @@ fn started(rest: &[u8]) -> Line {
     Line::MapStarted(text(map))
 }
 
+/// `World triggered "Round_Win" (winner "Red")`. No text of a player stands in such a line.
+fn of_world(event: &[u8]) -> Option<Line> {
+    let rest = str::from_utf8(event)
+        .ok()?
+        .strip_prefix("World triggered \"")?;
+    match rest {
+        "Round_Start\"" => return Some(Line::RoundStarted { full: true }),
+        "Mini_Round_Start\"" => return Some(Line::RoundStarted { full: false }),
+        _ => {}
+    }
+    let rest = rest.strip_prefix("Mini_").unwrap_or(rest);
+    let winner = rest.strip_prefix("Round_Win\" (winner \"")?;
+    let (winner, _) = winner.split_once("\")")?;
+    let team = team_number(winner.as_bytes()).filter(|team| *team > 0)?;
+    Some(Line::RoundWon { team })
+}
+
+/// The number of a team by its name in the log.
+fn team_number(name: &[u8]) -> Option<i64> {
+    let names: [&[u8]; 4] = [b"Unassigned", b"Spectator", b"Red", b"Blue"];
+    Some(names.iter().position(|known| *known == name)? as i64)
+}
+
+/// The number of a class by its name in the log.
+fn class_number(name: &[u8]) -> Option<i64> {
+    let names: [&[u8]; 9] = [
+        b"scout",
+        b"sniper",
+        b"soldier",
+        b"demoman",
+        b"medic",
+        b"heavyweapons",
+        b"pyro",
+        b"spy",
+        b"engineer",
+    ];
+    Some(names.iter().position(|known| *known == name)? as i64 + 1)
+}
+
 /// `"mp_timelimit" = "30"`: the only other lines that begin with a quotation mark.
 fn is_setting(event: &[u8]) -> bool {
     let name = event[1..].iter();
@@ -184,6 +253,7 @@ struct Place<'a> {
     name: &'a [u8],
     userid: &'a [u8],
     id: &'a [u8],
+    team: &'a [u8],
     rest: &'a [u8],
 }
 
@@ -194,7 +264,7 @@ fn places(quoted: &[u8]) -> impl Iterator<Item = Place<'_>> {
         if end != b">\" " {
             return None;
         }
-        let (before, _team) = last_field(&quoted[..=at])?;
+        let (before, team) = last_field(&quoted[..=at])?;
         let (before, id) = last_field(before)?;
         let (before, userid) = last_field(before)?;
         let digits = userid.strip_prefix(b"-").unwrap_or(userid);
@@ -205,6 +275,7 @@ fn places(quoted: &[u8]) -> impl Iterator<Item = Place<'_>> {
             name: before.strip_prefix(b"\"")?,
             userid,
             id,
+            team,
             rest: &quoted[at + 3..],
         })
     })
@@ -242,6 +313,7 @@ impl Place<'_> {
             name: text(self.name),
             id: str::from_utf8(self.id).ok().and_then(|id| id.parse().ok()),
             bot: self.id == b"BOT",
+            team: team_number(self.team),
         })
     }
 }
@@ -266,10 +338,11 @@ fn read(place: &Place<'_>) -> Line {
     // The engine cuts what is too long, such as a reason for leaving.
     let or_cut = |line: Option<Line>| line.unwrap_or(Line::Ambiguous);
     if let Some(address) = within("connected, address \"", "\"") {
-        return or_cut(address.map(|_| Line::Connected(who)));
+        return or_cut(address.map(|address| Line::Connected(who, own_address(address))));
     }
     if let Some(reason) = within("disconnected (reason \"", "\")") {
-        return or_cut(reason.map(|_| Line::Disconnected(who)));
+        let reason = reason.map(|reason| one_line(&text(reason)));
+        return or_cut(reason.map(|reason| Line::Disconnected { who, reason }));
     }
     if let Some(name) = within("changed name to \"", "\"") {
         let name = name.filter(|name| name.len() <= limits::ENGINE_NAME_BYTES_MAX);
@@ -285,14 +358,40 @@ fn read(place: &Place<'_>) -> Line {
             return or_cut(said.map(|text| Line::Said { who, text, team }));
         }
     }
+    if let Some(team) = within("joined team \"", "\"") {
+        // Other games have other teams.
+        let known = |team| match team_number(team) {
+            Some(team) => Line::JoinedTeam { who, team },
+            None => Line::Other,
+        };
+        return or_cut(team.map(known));
+    }
+    if let Some(class) = within("changed role to \"", "\"") {
+        let known = |class| match class_number(class) {
+            Some(class) => Line::ChoseClass { who, class },
+            None => Line::Other,
+        };
+        return or_cut(class.map(known));
+    }
     if let Some(rest) = place.rest.strip_prefix(b"committed suicide with \"") {
-        let by_world = rest.starts_with(b"world\"");
-        return Line::Suicide { who, by_world };
+        let weapon = weapon(rest);
+        let by_world = weapon == "world";
+        return Line::Suicide {
+            who,
+            by_world,
+            weapon,
+        };
     }
     match place.rest.strip_prefix(b"killed ") {
         Some(rest) => killed(who, rest),
         None => Line::Other,
     }
+}
+
+/// `None`: `none`, `loopback`, or made up for one of Steam's relays.
+fn own_address(text: &[u8]) -> Option<SocketAddrV4> {
+    let address: SocketAddrV4 = str::from_utf8(text).ok()?.parse().ok()?;
+    (!address.ip().is_link_local()).then_some(address)
 }
 
 /// `"name<userid><id><team>" with "scattergun" (...)`, where the victim's name is as hostile.
@@ -310,9 +409,34 @@ fn killed(who: Who, rest: &[u8]) -> Line {
     match place.who() {
         _ if place.is_too_long() => Line::Ambiguous,
         Some(_) if is_feigned => Line::Other,
-        Some(victim) => Line::Killed { who, victim },
+        Some(victim) => Line::Killed {
+            who,
+            victim,
+            weapon: weapon(&place.rest[b"with \"".len()..]),
+        },
         None => Line::Ambiguous,
     }
+}
+
+/// The weapon up to its quotation mark: `scattergun" (...)`.
+fn weapon(rest: &[u8]) -> String {
+    let fits = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let end = rest
+        .iter()
+        .position(|byte| !fits(byte))
+        .unwrap_or(rest.len());
+    let is_whole = rest.get(end) == Some(&b'"') && end <= limits::LOG_WEAPON_BYTES_MAX;
+    if is_whole {
+        text(&rest[..end])
+    } else {
+        String::new()
+    }
+}
+
+/// A text of a player, without what ends a line.
+fn one_line(text: &str) -> String {
+    let chars = text.chars().take(limits::LOG_REASON_CHARS_MAX);
+    chars.map(|c| if is_control(c) { ' ' } else { c }).collect()
 }
 
 /// The engine cuts names inside of characters.
@@ -338,6 +462,11 @@ impl LogSecret {
     pub(super) fn strip<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
         let (given, rest) = text.split_at_checked(self.len)?;
         self.is(given).then_some(rest)
+    }
+
+    /// As it is written; for what hides it.
+    pub fn digits(&self) -> &str {
+        std::str::from_utf8(&self.digits[..self.len]).unwrap_or_default()
     }
 
     /// Whether this is the text, compared in constant time.

@@ -27,6 +27,8 @@ pub struct PlayerReport {
     /// Milliseconds.
     pub ping: Option<i64>,
     pub alive: Option<bool>,
+    /// For how many seconds the player has done nothing.
+    pub idle_s: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -109,6 +111,40 @@ impl GameReport {
         }
     }
 
+    /// Its name in traces.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::MapStarted { .. } => "map_start",
+            Self::MapEnded { .. } => "map_end",
+            Self::RoundStarted { .. } => "round_start",
+            Self::RoundWon { .. } => "round_win",
+            Self::Active(_) => "player_active",
+            Self::Spawned(_) => "player_spawn",
+            Self::TeamChanged { .. } => "player_team",
+            Self::ClassChosen(_) => "player_class",
+            Self::Died { .. } => "player_death",
+            Self::Left { .. } => "player_left",
+            Self::Said { .. } => "player_say",
+            Self::Heartbeat { .. } => "heartbeat",
+            Self::Guard(_) => "guard",
+            Self::Emitted { .. } => "emit",
+            Self::Other => "other",
+        }
+    }
+
+    /// Whom it is about, where that is one player. Chat has its speaker elsewhere.
+    pub fn player(&self) -> Option<&PlayerReport> {
+        match self {
+            Self::Active(player)
+            | Self::Spawned(player)
+            | Self::TeamChanged { player, .. }
+            | Self::ClassChosen(player)
+            | Self::Died { victim: player, .. }
+            | Self::Left { player, .. } => Some(player),
+            _ => None,
+        }
+    }
+
     fn event(name: &str, data: &Value) -> Option<Self> {
         let number = |key: &str| data[key].as_i64();
         let bounded = |key: &str| text(data, key);
@@ -159,6 +195,14 @@ impl GameReport {
 }
 
 impl PlayerReport {
+    /// Of whom no more is known.
+    pub fn of(userid: i64) -> Self {
+        Self {
+            userid,
+            ..Self::default()
+        }
+    }
+
     fn read(data: &Value) -> Option<Self> {
         let data: &Map<String, Value> = data.as_object()?;
         let number = |key: &str| data.get(key).and_then(Value::as_i64);
@@ -176,6 +220,7 @@ impl PlayerReport {
             deaths: number("deaths").and_then(|deaths| deaths.try_into().ok()),
             ping: number("ping"),
             alive: flag("alive"),
+            idle_s: number("idle").and_then(|idle_s| idle_s.try_into().ok()),
         })
     }
 }
@@ -187,6 +232,7 @@ impl From<&Who> for PlayerReport {
             name: Some(who.name.clone()),
             steam: who.id,
             bot: Some(who.bot),
+            team: who.team,
             ..Self::default()
         }
     }

@@ -7,6 +7,16 @@
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 
+/// Signs that turn the direction of writing around would mix up what stands beside them.
+pub fn turns(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A character as a terminal may get it.
+pub fn harmless(c: char) -> char {
+    if c.is_control() || turns(c) { '?' } else { c }
+}
+
 /// Whether a character can be seen by itself; what joins, directs or fills cannot. The code points
 /// of `Default_Ignorable_Code_Point` (Unicode, DerivedCoreProperties.txt), and what fonts show as
 /// nothing: the empty Braille pattern, the Hangul fillers, annotations.

@@ -5,8 +5,10 @@
 //! more to do is one, too. Events, verdicts and calls are counted: the core gives a script a bounded
 //! number beyond what it has finished. A script acknowledges when it runs dry, and every 100 ms in a
 //! long batch. A plain function is finished when it returns, an `async` one when it waits for the first
-//! time. While a plain function waits for an answer, the host program reads on, and takes only answers
-//! and cancellations from what comes.
+//! time. Results, verdicts and requests are sent before the next function begins. A script whose `async`
+//! functions all wait, so that it has no room for more, acknowledges nothing now and then (`ack` with 0), to
+//! show that it does not hang. While a plain function waits for an answer, the host program reads on, and
+//! takes only answers and cancellations from what comes.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -46,8 +48,17 @@ pub enum FromScript {
     },
     Request(Request),
     Log(u8, String),
+    /// What it has counted since it sent that last; `inquiry`: vpid's number of the request that this answers.
+    Counted {
+        inquiry: Option<MessageId>,
+        /// What its processes use.
+        memory_bytes: Option<u64>,
+        counted: Vec<Counted>,
+    },
     Register(String),
     Unregister(String),
+    /// While an operator traces: what has run.
+    Ran(Ran),
     /// Its `OnUnLoad` has run.
     Unloaded,
 }
@@ -59,6 +70,62 @@ pub struct Contents {
     pub functions: Vec<String>,
     /// The version of its interpreter.
     pub python: String,
+    /// Its own; empty without one.
+    #[serde(default)]
+    pub version: String,
+    /// Of the functions that are too many, or have too long names: the first, and how many.
+    #[serde(skip)]
+    pub left_out: Option<(String, usize)>,
+}
+
+/// How often a hook, a function or a timer ran since that was sent last, and for how long.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Counted {
+    /// `hook`, `function` or `timer`.
+    pub kind: String,
+    pub name: String,
+    pub total_s: f64,
+    pub worst_s: f64,
+    /// Numbers of buckets, and how often the time was in each.
+    pub counts: Vec<(usize, u64)>,
+}
+
+impl Counted {
+    fn fits(&self) -> bool {
+        let is_kind = matches!(self.kind.as_str(), "hook" | "function" | "timer");
+        let is_short = self.name.chars().count() <= limits::SCRIPT_FUNCTION_BYTES_MAX;
+        let is_within = self.counts.len() <= limits::SCRIPT_STATS_BUCKETS;
+        is_kind && is_short && is_within
+    }
+}
+
+/// A hook, a function or a timer that has run, without its waits.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Ran {
+    pub kind: RanKind,
+    pub name: String,
+    pub server: Option<ServerId>,
+    pub seconds: f64,
+    /// The exception with which it ended.
+    pub error: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RanKind {
+    Hook,
+    Function,
+    Timer,
+}
+
+impl RanKind {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Hook => "hook",
+            Self::Function => "function",
+            Self::Timer => "timer",
+        }
+    }
 }
 
 /// An exception of a script.
@@ -76,6 +143,9 @@ pub struct Request {
     pub args: Option<Map<String, Value>>,
     /// `None`: the only one.
     pub server: Option<ServerId>,
+    /// Nothing else of the script runs until it is answered.
+    #[serde(skip)]
+    pub blocks: bool,
 }
 
 /// Why a line breaks the rules of the channel: the end of a sentence, "it sent something that {}".
@@ -129,17 +199,45 @@ fn one(word: &str, rest: Value) -> Option<FromScript> {
             FromScript::Verdict { message, pass }
         }
         "ask" => FromScript::Request(read(rest)?),
+        "wait" => FromScript::Request(Request {
+            blocks: true,
+            ..read(rest)?
+        }),
         "log" => {
             let (level, text) = read(rest)?;
             FromScript::Log(level, text)
         }
+        "stats" => {
+            let (inquiry, memory_bytes, counted) =
+                read::<(_, _, Vec<Counted>)>(rest).filter(|(_, _, all)| {
+                    all.len() <= 3 * limits::SCRIPT_STATS_NAMES_MAX + 3
+                        && all.iter().all(Counted::fits)
+                })?;
+            FromScript::Counted {
+                inquiry,
+                memory_bytes,
+                counted,
+            }
+        }
+        "ran" => FromScript::Ran(read(rest)?),
         "register" => FromScript::Register(text(rest)?),
         "unregister" => FromScript::Unregister(text(rest)?),
         "ready" => {
             let (mut contents,) = read::<(Contents,)>(rest)?;
-            for names in [&mut contents.hooks, &mut contents.functions] {
-                *names = bounded(std::mem::take(names));
-            }
+            let offered = std::mem::take(&mut contents.functions);
+            let count = offered.len();
+            let (fit, others): (Vec<_>, Vec<_>) = offered.into_iter().partition(|it| is_name(it));
+            let beyond = fit.get(limits::SCRIPT_FUNCTIONS_MAX).or(others.first());
+            let beyond = beyond.cloned();
+            contents.functions = bounded(fit);
+            let left_out = count - contents.functions.len();
+            contents.left_out = beyond.map(|first| (first, left_out));
+            contents.hooks = bounded(std::mem::take(&mut contents.hooks));
+            contents.version = contents
+                .version
+                .chars()
+                .take(limits::SCRIPT_VERSION_CHARS_MAX)
+                .collect();
             FromScript::Ready(contents)
         }
         "failed" => FromScript::Failed(text(rest)?),
@@ -205,6 +303,11 @@ pub fn answer_error(number: RequestNumber, reason: &str, detail: &str) -> String
     message(("n", number, reason, detail))
 }
 
+/// What was requested is a function of the script itself, which runs it where it waits.
+pub fn own_function(number: RequestNumber, function: &str) -> String {
+    message(("own", number, function))
+}
+
 /// The caller does not wait any more.
 pub fn cancel(id: MessageId) -> String {
     message(("cancel", id))
@@ -212,6 +315,16 @@ pub fn cancel(id: MessageId) -> String {
 
 pub fn unload() -> String {
     message(["unload"])
+}
+
+/// Requests what it has counted.
+pub fn stats(id: MessageId) -> String {
+    message(("stats", id))
+}
+
+/// Whether it sends what has run.
+pub fn trace(is_on: bool) -> String {
+    message(("trace", is_on))
 }
 
 /// Requests a check whether its file could be loaded.
@@ -247,18 +360,24 @@ mod tests {
             ["ready", {"hooks": ["OnTimer"], "functions": ["f"], "python": "3.11.2"}],
             ["ack", 3], ["v", 1, 0], ["r", 2, [1]], ["x", 3, "ValueError", "no"],
             ["ask", 4, "say", {"text": "hi"}, 0], ["ask", 5, "players", null, null],
-            ["log", 3, "t"], ["register", "g"], ["unregister", "g"], ["failed", "why"],
-            ["unloaded"]
+            ["stats", 4, null, [["hook", "OnTimer", 0.5, 0.25, [[3, 9]]]]],
+            ["wait", 6, "players", null, null], ["log", 3, "t"], ["register", "g"], ["unregister", "g"], ["failed", "why"],
+            ["unloaded"], ["ran", "hook", "OnTimer", null, 0.25, null]
         ]);
         let read = parse(line.to_string().as_bytes()).unwrap();
-        assert_eq!(read.len(), 12);
+        assert_eq!(read.len(), 15);
         let say = Request {
             number: RequestNumber(4),
             what: "say".into(),
             args: json!({"text": "hi"}).as_object().cloned(),
             server: Some(ServerId(0)),
+            blocks: false,
         };
         assert_eq!(read[5], FromScript::Request(say));
+        assert!(
+            matches!(&read[7], FromScript::Counted { counted, .. } if counted[0].counts == [(3, 9)])
+        );
+        assert!(matches!(&read[8], FromScript::Request(it) if it.blocks));
         let message = MessageId(3);
         let outcome = Err(FunctionError {
             kind: "ValueError".into(),
@@ -284,6 +403,9 @@ mod tests {
             r#"[["ask",1,"say",{},"a"]]"#,
             r#"[["log",900,"x"]]"#,
             r#"[["ready",{"hooks":1}]]"#,
+            r#"[["stats",null,null,[["dance","a",0,0,[]]]]]"#,
+            r#"[["stats",null,null,[["hook","a",0,0,[[-1,1]]]]]]"#,
+            r#"[["ran","dance","a",null,0,null]]"#,
         ] {
             assert!(parse(line.as_bytes()).is_err(), "{line}");
         }

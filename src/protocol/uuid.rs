@@ -1,4 +1,4 @@
-//! The ids of VyHub's records. Nothing else can stand in a path of its API.
+//! The ids of a community's records. Nothing else can stand in a path of VyHub's API.
 
 use std::fmt;
 use std::str::FromStr;

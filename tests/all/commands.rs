@@ -9,8 +9,29 @@ use serde_json::{Value, json};
 
 use crate::support::{Vpid, program, wait_until};
 
-const COMMANDS: [&str; 8] = [
-    "run", "init", "check", "call", "queue", "script", "bench", "demo",
+const COMMANDS: [&str; 22] = [
+    "run",
+    "reload",
+    "init",
+    "check",
+    "status",
+    "call",
+    "game",
+    "queue",
+    "rewards",
+    "script",
+    "trace",
+    "replay",
+    "community",
+    "service",
+    "backup",
+    "restore",
+    "play",
+    "bench",
+    "demo",
+    "completions",
+    "man",
+    "help",
 ];
 
 fn run(arguments: &[&str]) -> Output {
@@ -34,21 +55,31 @@ fn every_command_explains_itself() {
     assert_eq!(all.status.code(), Some(0));
     for command in COMMANDS {
         assert!(out(&all).contains(&format!("\n  {command} ")), "{command}");
-        for flag in ["--help", "-h"] {
-            let help = run(&[command, flag]);
-            assert_eq!(help.status.code(), Some(0), "{command} {flag}");
+        for flag in [
+            &[command, "--help"][..],
+            &[command, "-h"],
+            &["help", command],
+        ] {
+            let help = run(flag);
+            assert_eq!(help.status.code(), Some(0), "{flag:?}");
             assert!(
                 out(&help).contains(&format!("Usage: vpid {command}")),
-                "{command} {flag}"
+                "{flag:?}"
             );
         }
     }
     assert_eq!(out(&run(&["help"])), out(&all));
     let version = run(&["--version"]);
-    assert_eq!(
-        out(&version),
-        concat!("vpid ", env!("CARGO_PKG_VERSION"), "\n")
-    );
+    let version = out(&version);
+    let lines: Vec<_> = version.lines().collect();
+    assert_eq!(lines[0], concat!("vpid ", env!("CARGO_PKG_VERSION")));
+    for (line, word) in lines[1..].iter().zip(["commit ", "features: ", "target "]) {
+        assert!(
+            line.starts_with(word) && line.len() > word.len(),
+            "{version}"
+        );
+    }
+    assert_eq!(lines.len(), 4, "{version}");
 }
 
 #[test]
@@ -62,7 +93,7 @@ fn init_shows_the_scripts_without_a_game() {
 
 #[test]
 fn a_wrong_command_line_is_exit_code_2() {
-    let wrong: [&[&str]; 16] = [
+    let wrong: [&[&str]; 19] = [
         &["script"],
         &["script", "load"],
         &["script", "reload", "stats.py", "now"],
@@ -79,6 +110,9 @@ fn a_wrong_command_line_is_exit_code_2() {
         &["bench", "--hosts", "0"],
         &["bench", "now"],
         &["init", "--print", "other.nut"],
+        &["trace", "now"],
+        &["trace", "--slow", "0"],
+        &["replay", "--dry-run"],
     ];
     for arguments in wrong {
         let output = run(arguments);
@@ -88,7 +122,13 @@ fn a_wrong_command_line_is_exit_code_2() {
             "{arguments:?}: {}",
             err(&output)
         );
-        assert!(err(&output).contains("vpid --help"), "{arguments:?}");
+        let said = err(&output);
+        let last = said.lines().last().unwrap_or_default();
+        let is_advice = last.starts_with("See `vpid") && last.ends_with("--help`.");
+        assert!(
+            said.starts_with("vpid") && is_advice,
+            "{arguments:?}: {said}"
+        );
         assert!(out(&output).is_empty());
     }
 }
@@ -205,15 +245,15 @@ fn call_prints_the_answer_as_json_and_says_by_its_exit_code_whether_it_is_one() 
 }
 
 #[test]
-fn call_says_so_when_nobody_answers() {
+fn call_and_bench_say_so_when_no_vpid_runs() {
     let vpid = Vpid::new();
-    let output = vpid.command(&["call", "VPI_Ping", "--timeout", "0.2"]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(
-        err(&output).contains("is `vpid run` running"),
-        "{}",
-        err(&output)
-    );
+    let call = ["call", "VPI_Ping", "--host", "red"];
+    for arguments in [&call[..2], &call, &["bench"]] {
+        let output = vpid.command(arguments);
+        assert_eq!(output.status.code(), Some(1));
+        let said = err(&output);
+        assert!(said.contains("no vpid runs on"), "{arguments:?}: {said}");
+    }
 }
 
 /// `vpid init` for this vpid's folders.
@@ -391,6 +431,20 @@ fn the_shipped_example_is_a_configuration_but_for_its_secret() {
     assert!(bad[0].contains("placeholder"), "{text}");
 }
 
+/// Lines without what is to the right of two spaces, unless they begin with these: how long a step took.
+#[cfg(feature = "demo")]
+fn without_times(text: &str) -> String {
+    let line = |line: &str| {
+        let words = line.trim_end();
+        let is_time = |end: &str| end.ends_with("ms") || end.ends_with(" s") || end.ends_with("µs");
+        match words.rsplit_once("  ") {
+            Some((before, end)) if is_time(end) => before.trim_end().to_owned(),
+            _ => words.to_owned(),
+        }
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 #[cfg(feature = "demo")]
 fn the_demo_works_needs_no_configuration_and_leaves_nothing_behind() {
@@ -401,7 +455,16 @@ fn the_demo_works_needs_no_configuration_and_leaves_nothing_behind() {
     let output = demo.current_dir(elsewhere.path()).output().unwrap();
     let said = format!("{}{}", out(&output), err(&output));
     assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(!out(&output).is_empty());
+    let shown = without_times(&out(&output));
+    let readme = fs::read_to_string("README.md").expect("the page");
+    let (_, picture) = readme.split_once("```text\n").expect("its picture");
+    let (picture, _) = picture.split_once("```").expect("the end of it");
+    for line in without_times(picture).lines() {
+        assert!(
+            shown.lines().any(|known| known == line),
+            "README.md shows what the demo does not print: {line}"
+        );
+    }
     for folder in [&temporary, &elsewhere] {
         let left = fs::read_dir(folder.path()).unwrap().count();
         assert_eq!(left, 0, "{said}");
@@ -475,4 +538,138 @@ fn commands_need_nothing_that_only_the_service_has() {
         let answered = output.status.code() == Some(0) || said.contains("there is no queue");
         assert!(answered, "{command:?}: {said}");
     }
+}
+
+#[test]
+fn init_makes_the_folder_of_the_configuration_and_closes_it() {
+    let vpid = Vpid::new();
+    let path = vpid.path("etc/vpid/vpid.toml");
+    let mut command = program();
+    command
+        .args(["init", "--scriptdata"])
+        .arg(vpid.scriptdata());
+    let output = command.arg("--config").arg(&path).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(path.parent().unwrap()), mode(&path)), (0o700, 0o600));
+    // One that cannot be made is an error that says so, and nothing is written.
+    let path = vpid.path("etc/vpid/vpid.toml/below/vpid.toml");
+    let mut command = program();
+    command
+        .args(["init", "--scriptdata"])
+        .arg(vpid.scriptdata());
+    let output = command.arg("--config").arg(&path).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        err(&output).contains("cannot be created"),
+        "{}",
+        err(&output)
+    );
+}
+
+#[test]
+fn check_prints_json_for_programs_with_the_same_findings() {
+    let vpid = Vpid::new();
+    let findings = |vpid: &Vpid| {
+        let output = vpid.command(&["check", "--json"]);
+        let report: Value = serde_json::from_str(&out(&output)).unwrap();
+        assert_eq!(report["good"], json!(output.status.code() == Some(0)));
+        report["findings"].as_array().unwrap().clone()
+    };
+    let good = findings(&vpid);
+    let lines = out(&vpid.command(&["check"]));
+    assert_eq!(good.len(), lines.lines().count());
+    assert!(
+        good.iter()
+            .all(|finding| finding["verdict"] != "bad" && finding["remedy"].is_null())
+    );
+    fs::write(vpid.path("vpid.db"), "this is no database ".repeat(100)).unwrap();
+    let bad = findings(&vpid);
+    let bad: Vec<_> = bad
+        .iter()
+        .filter(|finding| finding["verdict"] == "bad")
+        .collect();
+    assert_eq!(bad.len(), 1, "{bad:?}");
+    assert!(
+        bad[0]["text"].as_str().unwrap().contains("database"),
+        "{bad:?}"
+    );
+    assert!(bad[0]["remedy"].is_string(), "{bad:?}");
+}
+
+#[test]
+fn reload_prints_json_for_programs() {
+    let vpid = Vpid::running();
+    let result = |vpid: &Vpid| {
+        let output = program()
+            .args(["reload", "--json", "--config"])
+            .arg(vpid.config_path())
+            .output()
+            .unwrap();
+        let result: Value = serde_json::from_str(&out(&output)).unwrap();
+        (output.status.code(), result)
+    };
+    let (code, good) = result(&vpid);
+    assert_eq!(
+        (code, &good["reloaded"], &good["problems"]),
+        (Some(0), &json!(true), &json!([]))
+    );
+    fs::write(vpid.config_path(), "colour = 1\n").unwrap();
+    let (code, bad) = result(&vpid);
+    assert_eq!((code, &bad["reloaded"]), (Some(3), &json!(false)));
+    assert!(
+        bad["problems"][0].as_str().unwrap().contains("colour"),
+        "{bad}"
+    );
+}
+
+#[test]
+fn colours_are_for_terminals_or_where_they_are_requested() {
+    let vpid = Vpid::new();
+    assert!(!out(&vpid.command(&["check"])).contains('\x1b'));
+    let colored = out(&vpid.command(&["check", "--color", "always"]));
+    assert!(colored.contains("\x1b[32mok  \x1b[0m  "), "{colored}");
+    let output = run(&["run", "--color", "sometimes"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn arguments_of_a_call_come_from_standard_input_too() {
+    let vpid = Vpid::running();
+    let call = |input: &[u8]| {
+        let mut command = program();
+        command
+            .args(["call", "VPI_Ping", "-", "--config"])
+            .arg(vpid.config_path());
+        output_of(command, input)
+    };
+    let output = call(b"{\"a\": [1, \"x\"]}\n");
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let answer: Value = serde_json::from_str(&out(&output)).unwrap();
+    assert_eq!(answer, json!({"a": [1, "x"]}));
+    for input in [&vec![b' '; 70_000][..], b"\xff", b"no JSON"] {
+        let output = call(input);
+        assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+    }
+    // As long as an argument may be: a response to it has no room in the game's files.
+    let long = json!({"a": "x".repeat(70_000)}).to_string();
+    let output = call(long.as_bytes());
+    assert!(out(&output).contains("[VPI ERROR]"), "{}", err(&output));
+}
+
+/// What a command prints that reads this.
+pub fn output_of(mut command: std::process::Command, input: &[u8]) -> Output {
+    use std::io::Write;
+    use std::process::Stdio;
+
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().expect("vpid can be spawned");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    // One that refuses its input reads no more of it.
+    let _ = stdin.write_all(input);
+    drop(stdin);
+    child.wait_with_output().expect("its output")
 }

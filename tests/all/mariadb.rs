@@ -87,7 +87,7 @@ fn a_start_without_the_database_serves_and_tries_the_queries_when_it_is_back() {
         .started();
     let log = vpid.log();
     assert!(
-        log.contains("is away: the queries on it are tried when it is back"),
+        log.contains("is unavailable: the queries on it are tested when it is available again"),
         "{log}"
     );
     assert!(log.contains("check that the server runs"), "{log}");

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use vpid::game_side::stock::GameCall;
+
 use crate::support::{Client, PATIENCE, Vpid, call, wait_until};
 
 const BUSY: &str = include_str!("../python/busy.py");
@@ -97,21 +99,196 @@ fn what_a_script_asks_in_vain_is_an_error_in_words() {
     );
 }
 
+/// No call of these would end before `call_s`, and no test waits that long.
+fn patient(vpid: Vpid) -> Vpid {
+    vpid.scripts_line("call_s = 600")
+}
+
 #[test]
-fn a_call_of_itself_that_nobody_can_answer_ends() {
+fn a_plain_function_that_calls_its_own_script_is_answered() {
+    let vpid = patient(two()).scripts_line("order = [\"red\"]");
+    let (vpid, mut client) = running(vpid);
+    let seen = json!({"value": ["red", {}, "red.py", vpid.scriptdata()]});
+    assert_eq!(of_red(&mut client, "red.whoami", Value::Null), seen);
+    assert_eq!(client.ask("red.whoami", Value::Null)[2], "test.nut");
+    // It is as if another script had called: values are copies, and errors are those of calls.
+    let deeper = json!({"name": "red.ask", "kwargs": {"name": "red.shout", "args": ["ho"]}});
+    let answer = of_red(&mut client, "red.ask", deeper);
+    assert_eq!(
+        answer["value"]["value"]["value"],
+        json!({"text": "HO", "of": [1, 2]})
+    );
+    for (function, reason, said) in [
+        ("red.fails", "KeyError", "'nothing'"),
+        ("red.gives_a_module", "ValueError", "result is a module"),
+        ("red.nothing", "UnknownFunction", "red.nothing"),
+        ("red.wait", "Deadlock", "red.wait is async"),
+    ] {
+        let answer = of_red(&mut client, function, json!({}));
+        assert_eq!(answer["reason"], reason, "{answer}");
+        has(&answer["detail"], &[said]);
+    }
+    vpid.wait_for_log("script red: red.fails: Traceback");
+    assert_eq!(
+        client.ask("red.ask_later", json!({"name": "red.fine"})),
+        "fine"
+    );
+}
+
+#[test]
+fn scripts_that_wait_for_each_other_in_a_circle_are_refused_at_once() {
+    let vpid = patient(two().script("green", BUSY));
+    let vpid = vpid.with_running(&["red", "blue", "green"]);
+    let mut client = Client::stock(&vpid);
+    let through = |name: &str, kwargs: Value| json!({"name": name, "kwargs": kwargs});
+    let back = through("red.fine", json!({}));
+    let answer = of_red(&mut client, "blue.ask", back.clone());
+    assert_eq!(answer["value"]["reason"], "Deadlock", "{answer}");
+    let circle = "blue waits for red.fine, red for blue.ask: none of them could go on";
+    has(&answer, &[circle]);
+    let answer = of_red(&mut client, "blue.ask", through("green.ask", back.clone()));
+    let circle = "green waits for red.fine, red for blue.ask, blue for green.ask";
+    has(&answer["value"]["value"], &["Deadlock", circle]);
+    // One that is async blocks nothing, and its error is no end of what waits for others.
+    let later = through("red.ask_later", back);
+    assert_eq!(client.ask("blue.ask", later), json!({"value": "fine"}));
+    let kwargs = json!({"name": "blue.ask_later", "kwargs": through("red.ask", through("green.fine", json!({})))});
+    assert_eq!(
+        client.ask("red.ask_later", kwargs),
+        json!({"value": "fine"})
+    );
+    for name in ["red", "blue", "green"] {
+        assert_eq!(
+            of_red(&mut client, &format!("{name}.fine"), json!({}))["value"],
+            "fine"
+        );
+        assert_eq!(vpid.about(name)["restarts"], 0);
+    }
+}
+
+/// The slow ones here run until what came before them was seen.
+#[test]
+fn what_is_ready_does_not_wait_for_a_slow_function_behind_it() {
+    let gates = "\
+import asyncio, os, time, game
+def waits_for(gate):
+    while not os.path.exists(gate): time.sleep(0.001)
+    return gate
+async def waits_later(gate):
+    await asyncio.sleep(0)
+    return waits_for(gate)
+def quick(): return 5
+def fails(): raise ValueError('no')
+async def later():
+    await asyncio.sleep(0)
+    return 5
+async def asks(): return await game.aio.call('other.quick')
+";
+    let vpid = patient(Vpid::new().signed())
+        .script("gates", gates)
+        .script(
+            "other",
+            "import game\ndef quick():\n    game.log('asked')\n    return 5\n",
+        )
+        .with_running(&["gates", "other"]);
+    let mut client = Client::signed(&vpid);
+    for (first, slow) in [
+        ("quick", "waits_for"),
+        ("fails", "waits_for"),
+        ("quick", "waits_later"),
+        ("fails", "waits_later"),
+        ("later", "waits_later"),
+        ("asks", "waits_later"),
+    ] {
+        let gate = vpid.path(&format!("{first} {slow}"));
+        let slow = call(&format!("gates.{slow}"), json!({ "gate": gate }));
+        let first_call = call(&format!("gates.{first}"), Value::Null);
+        let tokens = client.send_all(&[first_call, slow.clone(), slow]);
+        // The answer to a request needs the loop, in which the slow ones run.
+        let answer = match first {
+            "asks" => {
+                vpid.wait_for_log("script other: asked");
+                Value::Null
+            }
+            _ => client.answer(&tokens[0]),
+        };
+        std::fs::write(&gate, "").expect("a gate");
+        let answer = match first {
+            "asks" => client.answer(&tokens[0]),
+            _ => answer,
+        };
+        let is_it = answer == 5 || first == "fails" && answer.to_string().contains("ValueError");
+        assert!(is_it, "{first}: {answer}");
+        for token in &tokens[1..] {
+            assert_eq!(client.answer(token), json!(gate));
+        }
+    }
+}
+
+/// They cost nothing, and nothing of vpid's waits for them.
+#[test]
+fn tasks_of_its_own_keep_no_script_from_working() {
+    let crowd = "\
+import asyncio, game
+kept = []
+async def crowd(count):
+    kept.extend(asyncio.create_task(asyncio.sleep(3600)) for _ in range(count))
+    return len(kept)
+async def gather(count):
+    return sum(await asyncio.gather(*[game.aio.call('crowd.one') for _ in range(count)]))
+def one(): return 1
+";
     let vpid = Vpid::new()
         .signed()
-        .script("red", BUSY)
-        .script("blue", BUSY)
-        .scripts_line("call_s = 0.5");
-    let (vpid, mut client) = running(vpid);
-    // It waits for itself: only the limit of its time ends that.
-    let answer = of_red(&mut client, "red.open_gate", json!({}));
-    let is_late = answer["reason"] == "Timeout" || answer.to_string().contains("Timeout");
-    assert!(is_late, "{answer}");
-    assert_eq!(client.ask("blue.twice", json!({"value": 1})), 2);
-    assert_eq!(client.ask("red.twice", json!({"value": 1})), 2);
-    assert_eq!(vpid.about("red")["restarts"], 0);
+        .script("crowd", crowd)
+        .scripts_line("call_s = 0.5")
+        .with_running(&["crowd"]);
+    let mut client = Client::signed(&vpid);
+    assert_eq!(client.ask("crowd.crowd", json!({"count": 3_000})), 3_000);
+    assert_eq!(client.ask("crowd.one", Value::Null), 1);
+    assert_eq!(client.ask("crowd.gather", json!({"count": 999})), 999);
+    assert_eq!(vpid.about("crowd")["restarts"], 0);
+    assert!(!vpid.log().contains("interrupted"), "{}", vpid.log());
+}
+
+/// As many as may wait at once do: that is no reason to kill the script.
+#[test]
+fn a_script_whose_functions_all_wait_is_left_alone() {
+    let full = "\
+import asyncio, game
+gate = asyncio.Event()
+waiting = 0
+async def OnMessage(sender, name, data):
+    global waiting
+    waiting += 1
+    if waiting == 1000: game.log('all wait')
+    await gate.wait()
+async def opens():
+    await asyncio.sleep(1.5)
+    gate.set()
+asyncio.get_event_loop().create_task(opens())
+def count(): return waiting
+";
+    let sends =
+        "import game\ndef send(count):\n    for n in range(count): game.send('full', 'x')\n";
+    let vpid = Vpid::new()
+        .signed()
+        .script("full", full)
+        .script("sends", sends)
+        .script_table("full", "call_s = 0.3")
+        .with_running(&["full", "sends"]);
+    let mut client = Client::signed(&vpid);
+    client.ask("sends.send", json!({"count": 1_100}));
+    vpid.wait_for_log("all wait");
+    wait_until("all of them have begun", || {
+        client.ask("full.count", Value::Null) == 1_100
+    });
+    let log = vpid.log();
+    assert!(
+        !log.contains("interrupted") && !log.contains("killed"),
+        "{log}"
+    );
+    assert_eq!(vpid.about("full")["restarts"], 0);
 }
 
 #[test]
@@ -269,6 +446,42 @@ fn permissions_say_who_calls_what_of_python() {
     assert_eq!(listed["value"]["functions"], expected);
 }
 
+/// The name of a script in a file is what the game claims. No game script is called so, and the owner gives
+/// such names rights.
+#[test]
+fn a_file_that_names_a_python_script_has_none_of_its_rights() {
+    let vpid = two()
+        .permission("raw_sql = [\"red.py\"]")
+        .permission("\"red.py\" = [\"*\", \"VYHUB_*\"]");
+    let (vpid, _) = running(vpid);
+    for mut client in Client::both(&vpid) {
+        for name in ["red.py", "RED.PY", " red.py\t", "blue.py", "nothing.py"] {
+            for (function, kwargs) in [
+                ("VPI_DB_RawExecute", json!({"query": "SELECT 1"})),
+                ("VPI_DB_UserSelect", json!({"table": "user_red_t"})),
+                ("VPI_Ping", Value::Null),
+                ("VYHUB_Ban", json!({"player": 3, "reason": "x"})),
+                ("red.get_ticks", Value::Null),
+            ] {
+                let token = client
+                    .send_all(&[GameCall::new(name, function, kwargs)])
+                    .remove(0);
+                has(
+                    &client.answer(&token),
+                    &["PermissionError", "Python script"],
+                );
+            }
+        }
+        // By its own channel it has them.
+        let answer = of_red(
+            &mut client,
+            "VPI_DB_RawExecute",
+            json!({"query": "SELECT 7"}),
+        );
+        assert_eq!(answer["value"], json!([[7]]), "{answer}");
+    }
+}
+
 #[test]
 fn a_function_that_the_game_has_registered_is_called() {
     let (vpid, _) = running(two());
@@ -334,7 +547,7 @@ fn what_scripts_log_has_their_names_and_levels() {
     let (vpid, mut client) = running(two());
     client.ask("red.logs", Value::Null);
     for (level, word) in [(0, "ERROR"), (1, "ERROR"), (2, "WARN "), (3, "INFO ")] {
-        vpid.wait_for_log(&format!("{word} script red: of level {level}"));
+        vpid.wait_for_log(&format!("{word} scripts   script red: of level {level}"));
     }
     let (code, said) = vpid.operator(&["log", "red"]);
     assert_eq!(code, Some(0), "{said}");

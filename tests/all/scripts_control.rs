@@ -109,7 +109,7 @@ fn an_operator_lists_loads_unloads_and_reads_the_log() {
         &["notes is not loaded"],
     );
     let gone = client.ask("notes.version", Value::Null);
-    assert!(gone.to_string().contains("UnknownFunction"), "{gone}");
+    assert!(gone.to_string().contains("ScriptUnavailable"), "{gone}");
     assert_eq!(vpid.about("notes")["state"], "unloaded");
     vpid.edit_script("notes", &version(2));
     says(vpid.operator(&["load", "notes"]), 0, &["notes is loaded"]);
@@ -248,6 +248,14 @@ fn unloading_waits_for_what_runs_and_answers_what_does_not_come_to_it() {
         text.contains("ScriptUnavailable") || text.contains("UnknownFunction")
     });
     assert_eq!(done.len() + refused.count(), 50, "{answers:?}");
+    // Later calls, too: the script is there, and not loaded.
+    let later = [call("notes.note_later", json!({ "n": 50 }))];
+    let token = host.send(&later).expect("a call file can be written");
+    let later = host.answers(&token)[0].to_string();
+    assert!(
+        later.contains("ScriptUnavailable: notes is not loaded; `vpid script log notes` says why"),
+        "{later}"
+    );
     assert_eq!(notes(&vpid).last().map(String::as_str), Some("unloaded 1"));
 }
 
@@ -319,7 +327,8 @@ fn with_everything() -> Vpid {
     client.send("stuck.is_deaf", Value::Null);
     client.send("forked.sleeps", Value::Null);
     vpid.wait_for_script("stuck", "it hangs", |about| about["waiting"] == 1);
-    assert_eq!(vpid.processes().len(), 5);
+    assert_eq!(client.ask("forked.leaves_daemons", Value::Null), true);
+    wait_until("all are there", || vpid.script_processes().len() == 7);
     vpid
 }
 
@@ -341,4 +350,63 @@ fn no_process_is_left_when_vpid_is_killed() {
     vpid.run_all(&["notes", "forked", "stuck", "vpi_interfaces"]);
     let version = Client::stock(&vpid).ask("notes.version", Value::Null);
     assert_eq!(version, 1);
+}
+
+/// Without `--host` no host can be chosen there, and no file is needed.
+#[test]
+fn an_operator_calls_functions_where_every_server_has_a_hostname() {
+    const SOURCE: &str = "\
+__version__ = '1.2'
+import game
+
+def top(count=1):
+    game.log('deep', 4)
+    return [game.caller.script, game.caller.host, count, 'x' * 20_000]
+
+def OnTimer(msec):
+    if msec > 1_600_000_000_000:
+        game.log('it ticks')
+    raise ValueError('each second')
+
+def OnUserLogin(user):
+    pass
+";
+    let vpid = Vpid::new()
+        .hostnames(&["one", "two"])
+        .signed()
+        .script("stats", SOURCE)
+        .with_running(&["stats"]);
+    let call = |words: &[&str]| {
+        let output = vpid.command(&[&["call"], words].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (output.status.code(), answer, said)
+    };
+    let (code, answer, said) = call(&["stats.top", "{\"count\": 3}"]);
+    let expected = json!(["vpid_call.nut", null, 3, "x".repeat(20_000)]);
+    assert_eq!((code, &answer), (Some(0), &expected), "{said}");
+    assert_eq!(call(&["VPI_Ping"]).1, "pong");
+    let (code, answer, said) = call(&["stats.tpo"]);
+    assert_eq!(code, Some(1));
+    assert!(answer.to_string().contains("UnknownFunction"), "{answer}");
+    assert!(said.contains("Did you mean stats.top?"), "{said}");
+    // No game was played for that.
+    assert!(!vpid.log().contains("vpid_call"), "{}", vpid.log());
+    vpid.wait_for_log("OnUserLogin is no hook, and is never called; here it is OnPlayerConnect");
+    vpid.wait_for_log("it ticks");
+    assert!(!vpid.log().contains("deep"));
+    let (code, said) = vpid.operator(&["level", "stats", "debug"]);
+    assert_eq!(code, Some(0), "{said}");
+    call(&["stats.top"]);
+    vpid.wait_for_log("(debug) deep");
+    fs::write(vpid.path("scripts/OTHER.PY"), "").expect("a file can be written");
+    let (_, list) = vpid.operator(&["list"]);
+    assert!(
+        list.contains("1.2") && list.contains("OTHER.PY is not started"),
+        "{list}"
+    );
+    // It failed at least twice by now, and was said once.
+    vpid.wait_for_logs("it ticks", 3);
+    let (_, log) = vpid.operator(&["log", "stats"]);
+    assert_eq!(log.matches("ValueError: each second").count(), 1, "{log}");
 }

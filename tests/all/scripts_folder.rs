@@ -23,6 +23,31 @@ fn with_environment() -> Vpid {
     vpid
 }
 
+#[test]
+fn a_script_in_a_folder_of_its_own_imports_what_lies_beside_the_folder() {
+    let own = "\
+import sys, _shared, _both, own as module
+from pathlib import Path
+def found(): return [_shared.WHAT, _both.WHAT, [Path(each).name for each in sys.path[:2]], module.found is found]
+";
+    let vpid = Vpid::new().script("plain", "import _both\ndef found(): return _both.WHAT\n");
+    let folder = vpid.path("scripts/own");
+    fs::create_dir(&folder).unwrap();
+    for (file, text) in [
+        ("own/main.py", own),
+        ("own/_both.py", "WHAT = 'of the script'\n"),
+        ("_both.py", "WHAT = 'of all'\n"),
+        ("_shared.py", "WHAT = 'shared'\n"),
+    ] {
+        fs::write(vpid.path("scripts").join(file), text).unwrap();
+    }
+    let vpid = vpid.with_running(&["plain", "own"]);
+    let mut host = vpid.host("red");
+    let found = serde_json::json!(["shared", "of the script", ["own", "scripts"], true]);
+    assert_eq!(host.ask("own.found", serde_json::Value::Null), found);
+    assert_eq!(host.ask("plain.found", serde_json::Value::Null), "of all");
+}
+
 fn check(vpid: &Vpid) -> String {
     String::from_utf8_lossy(&vpid.command(&["check"]).stdout).into_owned()
 }

@@ -101,7 +101,7 @@ fn a_script_that_cannot_be_loaded_is_told_of_and_the_others_are_loaded() {
     }
     let mut client = Client::stock(&vpid);
     assert_eq!(client.ask("z_good.echo", json!({"value": 1})), 1);
-    has(&client.ask("a_syntax.f", Value::Null), "UnknownFunction");
+    has(&client.ask("a_syntax.f", Value::Null), "ScriptUnavailable");
     vpid.edit_script("a_syntax", "def f(): return 5\n");
     let (code, said) = vpid.operator(&["load", "a_syntax"]);
     assert_eq!((code, &*said), (Some(0), "a_syntax is loaded\n"));
@@ -109,6 +109,21 @@ fn a_script_that_cannot_be_loaded_is_told_of_and_the_others_are_loaded() {
     let (code, said) = vpid.operator(&["load", "b_raise"]);
     assert_eq!(code, Some(1));
     assert!(said.contains("ValueError: not today"), "{said}");
+}
+
+#[test]
+fn a_script_that_hangs_while_it_is_loaded_holds_up_no_other() {
+    let hangs = "import threading\nthreading.Event().wait()\n";
+    let vpid = Vpid::new().signed();
+    let vpid = (0..6).fold(vpid, |vpid, n| vpid.script(&format!("a_hangs_{n}"), hangs));
+    let vpid = vpid
+        .script("z_good", GOOD)
+        .script("z_bad", TROUBLE)
+        .with_running(&["z_good", "z_bad"]);
+    let mut client = Client::signed(&vpid);
+    has(&client.ask("z_bad.dies", Value::Null), "Interrupted");
+    assert_eq!(client.ask("z_bad.fine", json!({"value": 1})), 1);
+    assert_eq!(vpid.about("a_hangs_0")["state"], "starting");
 }
 
 #[test]
@@ -284,7 +299,7 @@ fn a_script_cannot_take_more_memory_than_it_may() {
 #[test]
 fn what_a_script_has_forked_ends_with_it() {
     let (vpid, mut client) = started("");
-    let processes = || vpid.processes().len();
+    let processes = || vpid.script_processes().len();
     assert_eq!(client.ask("bad.forks_and_both_return", Value::Null), true);
     // The child finds no channel, and ends.
     wait_until("two are left", || processes() == 2);
@@ -296,6 +311,8 @@ fn what_a_script_has_forked_ends_with_it() {
     wait_until("only the good one is left", || processes() == 1);
     wait_until("it runs again", || processes() == 2);
     assert_eq!(client.ask("bad.leaves_somebody", Value::Null), true);
+    assert_eq!(client.ask("bad.leaves_daemons", Value::Null), true);
+    wait_until("all are there", || processes() == 5);
     assert_eq!(vpid.operator(&["unload", "bad"]).0, Some(0));
     wait_until("only the good one is left", || processes() == 1);
     others_go_on(&vpid);

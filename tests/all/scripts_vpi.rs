@@ -187,7 +187,7 @@ LOGGER.warning("as configured: %s", PASSWORD)
     let vpid = vpid.with_running(&[NAME]);
     speaks_with_the_database(&vpid);
     assert!(vpid.path("vpi/own.db").exists());
-    vpid.wait_for_log("WARN  script vpi_interfaces: as configured: a word");
+    vpid.wait_for_log("WARN  scripts   script vpi_interfaces: as configured: a word");
 }
 
 /// As those of `vpi.py`, which upstream's `vpi_config.py` reads.

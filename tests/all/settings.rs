@@ -25,12 +25,17 @@ fn a_reload_names_the_keys_that_wait_for_a_start() {
 
 #[test]
 fn a_level_of_the_log_that_there_is_not_is_named() {
-    let vpid = Vpid::new().variable("VPID_LOG", "nope").started();
-    vpid.wait_for_log("VPID_LOG: \"nope\" is not a log level");
+    let mut vpid = Vpid::new().variable("VPID_LOG", "nope");
+    let (code, log) = vpid.refused();
+    assert_eq!(code, Some(3), "{log}");
+    assert!(
+        log.contains("environment: VPID_LOG: \"nope\" is not a log level"),
+        "{log}"
+    );
     let said = vpid.command(&["check"]);
     let said = String::from_utf8_lossy(&said.stdout);
     assert!(
-        said.contains("warn  environment: VPID_LOG: \"nope\" is not a log level"),
+        said.contains("bad   environment: VPID_LOG: \"nope\" is not a log level"),
         "{said}"
     );
 }
@@ -45,10 +50,8 @@ fn options_without_effect_are_refused() {
     ] {
         let output = program().args(words).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            said.contains(&format!("{option} has no effect on `game")),
-            "{said}"
-        );
+        let problem = format!("{option} has no effect on `vpid game");
+        assert!(said.replace('\n', " ").contains(&problem), "{said}");
         assert_eq!(output.status.code(), Some(2));
     }
 }

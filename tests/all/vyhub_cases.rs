@@ -6,7 +6,16 @@ use std::time::{Duration, Instant};
 use fake_vyhub::{BanRecord, Fault, Page, RequestRecord, RetryAfter, WarningRecord};
 use serde_json::Value;
 
-use crate::support::{ALL_RIGHTS, Community, Visitor, stays, wait_until};
+use crate::support::{ALL_RIGHTS, Community, Keeper, Visitor, stays, wait_until, with_keepers};
+
+with_keepers! {
+    a_user_whom_vyhub_has_deleted_does_not_stop_the_status: vyhub sqlite;
+    many_new_players_at_once_are_registered_in_seconds_where_vyhub_limits_requests: vyhub sqlite mariadb;
+    a_ban_that_is_younger_than_the_list_is_lifted: vyhub sqlite mariadb;
+    bans_hold_from_the_cache_however_old_the_record_of_the_server_is: vyhub lone_mariadb;
+    identical_orders_stay_two: vyhub sqlite lone_mariadb;
+    new_players_who_cannot_be_made_users_are_no_storm: vyhub sqlite lone_mariadb;
+}
 
 fn visitors(count: i32) -> Vec<Visitor> {
     let visitor = |n: i32| Visitor::new(100 + n, &format!("visitor{n}"));
@@ -27,8 +36,10 @@ fn times(log: &str, text: &str) -> usize {
     log.matches(text).count()
 }
 
-#[test]
-fn new_players_who_cannot_be_made_users_are_no_storm() {
+fn new_players_who_cannot_be_made_users_are_no_storm(keeper: Keeper) {
+    if keeper != Keeper::Vyhub {
+        return no_storm_in_an_outage(keeper);
+    }
     beside_each_other(
         [
             Fault::Status(503, Page::Json),
@@ -42,20 +53,13 @@ fn new_players_who_cannot_be_made_users_are_no_storm() {
                 .vyhub
                 .faults
                 .always(("POST", "/user/"), fault.clone());
-            let (before, lines) = (
-                community.vyhub.requests().len(),
-                community.vpid.log().lines().count(),
-            );
-            for visitor in visitors(8) {
-                community.joins(&visitor);
-            }
+            let before = community.vyhub.requests().len();
             let began = Instant::now();
-            stays("there is no storm", Duration::from_secs(15), || {
+            many_come(&community, || {
                 let most = 20 + 2 * began.elapsed().as_secs() as usize;
                 community.vyhub.requests().len() - before <= most
             });
             let log = community.vpid.log();
-            assert!(log.lines().count() - lines < 60, "{fault:?}: {log}");
             assert!(
                 times(&log, "VyHub cannot be reached") <= 1,
                 "{fault:?}: {log}"
@@ -69,6 +73,33 @@ fn new_players_who_cannot_be_made_users_are_no_storm() {
             community.all_well();
         },
     );
+}
+
+/// Eight players come, and for a while `is_calm`; the log is, too.
+fn many_come(community: &Community, is_calm: impl Fn() -> bool) {
+    let lines = community.vpid.log().lines().count();
+    for visitor in visitors(8) {
+        community.joins(&visitor);
+    }
+    stays("there is no storm", Duration::from_secs(15), is_calm);
+    let log = community.vpid.log();
+    assert!(log.lines().count() - lines < 60, "{log}");
+}
+
+fn no_storm_in_an_outage(keeper: Keeper) {
+    let mut community = Community::kept_by(keeper).started();
+    community.pause();
+    many_come(&community, || true);
+    let log = community.vpid.log();
+    for words in [
+        "the community's database cannot be reached",
+        "the community's database is reached again",
+    ] {
+        assert!(times(&log, words) <= 1, "{words}: {log}");
+    }
+    community.resume();
+    wait_until("all are users", || community.users().len() == 8);
+    community.all_well();
 }
 
 #[test]
@@ -115,9 +146,8 @@ fn rights_in_another_bundle_are_none_here() {
     community.all_well();
 }
 
-#[test]
-fn a_user_whom_vyhub_has_deleted_does_not_stop_the_status() {
-    let community = Community::new().started();
+fn a_user_whom_vyhub_has_deleted_does_not_stop_the_status(keeper: Keeper) {
+    let community = Community::kept_by(keeper).started();
     let [gone, stays_on] = [2, 3].map(|n| Visitor::new(n, &format!("player{n}")));
     let status = |map: &str| {
         community.game.set_map(map);
@@ -126,31 +156,21 @@ fn a_user_whom_vyhub_has_deleted_does_not_stop_the_status() {
     };
     for who in [&gone, &stays_on] {
         community.joins(who);
-        let steam = who.steam64();
-        community.wait_for_vyhub("a user", |state| state.user(steam).is_some());
+        community.wait_for_user(who);
     }
-    let users = |body: &Value| body["user_activities"].as_array().map_or(0, Vec::len);
     status("cp_a");
-    community.wait_for_vyhub("both are in the status", |state| {
-        state
-            .statuses()
-            .last()
-            .is_some_and(|status| users(&status.body) == 2)
-    });
-    community.vyhub.remove_user(gone.steam64());
+    community.wait_for_server("both are in the status", |server| server.players.len() == 2);
+    community.remove_user(&gone);
     status("cp_b");
-    community.wait_for_vyhub("the status comes all the same", |state| {
-        let last = state.statuses().last();
-        last.is_some_and(|status| status.body["map"] == "cp_b" && users(&status.body) == 2)
+    community.wait_for_server("the status comes all the same", |server| {
+        server.map == "cp_b" && server.players.len() == 2
     });
-    assert!(
-        community
-            .vyhub
-            .with(|state| state.user(gone.steam64()).is_some())
-    );
-    let refused = |one: &&RequestRecord| one.method == "PATCH" && one.status == Some(404);
-    let refused = community.vyhub.requests().iter().filter(refused).count();
-    assert!(refused <= 2, "{refused} reports were refused");
+    wait_until("both are users", || community.users().len() == 2);
+    if community.is_vyhub() {
+        let refused = |one: &&RequestRecord| one.method == "PATCH" && one.status == Some(404);
+        let refused = community.vyhub.requests().iter().filter(refused).count();
+        assert!(refused <= 2, "{refused} reports were refused");
+    }
     community.all_well();
 }
 
@@ -182,67 +202,84 @@ fn what_vyhub_carries_out_late_is_not_sent_again_after_a_kill() {
     );
 }
 
-#[test]
-fn identical_orders_stay_two() {
+fn identical_orders_stay_two(keeper: Keeper) {
     beside_each_other([true, false], |killed| {
-        let mut community = Community::new().started();
+        let mut community = Community::kept_by(keeper).started();
         let admin = community.admin(2, "admin");
         let target = Visitor::new(3, "target");
         community.joins(&target);
         community.log.says(&admin, "!warn target same");
-        community.wait_for_vyhub("the first", |state| state.warnings().len() == 1);
-        community
-            .vyhub
-            .faults
-            .next(("POST", "/warning/"), Fault::ResetBefore);
+        wait_until("the first", || community.warnings().len() == 1);
+        community.wait_until_sent();
+        begins_to_fail(&mut community, ("POST", "/warning/"));
         community.log.says(&admin, "!warn target same");
-        community.wait_for_vyhub("the second was dropped", |state| {
-            state.requests_to("POST", "/warning/") == 2
-        });
+        waits(&community, "warning");
         if killed {
             community.vpid.kill();
+            works_again(&mut community);
             community.start();
+        } else {
+            works_again(&mut community);
         }
-        community.wait_until_sent();
-        assert_eq!(community.vyhub.warnings().len(), 2, "killed: {killed}");
+        community.hurry_until_sent();
+        assert_eq!(community.warnings().len(), 2, "killed: {killed}");
         community.all_well();
     });
-    let community = Community::new().started();
+    let mut community = Community::kept_by(keeper).started();
     let admin = community.admin(2, "admin");
-    let target = Visitor::new(3, "target").steam3();
-    let of = |bans: &[BanRecord]| {
-        bans.iter()
-            .map(|ban| ban.status.clone())
-            .collect::<Vec<_>>()
+    let target = Visitor::new(3, "target");
+    let steam3 = target.steam3();
+    let of = |community: &Community| {
+        let bans = community.bans_of(&target);
+        let mut lifted: Vec<bool> = bans.iter().map(|ban| ban.is_lifted).collect();
+        // They may be of one second.
+        lifted.sort_unstable();
+        lifted
     };
-    community
-        .log
-        .says(&admin, &format!("!ban {target} 60 same"));
-    community.wait_for_vyhub("the first", |state| state.bans().len() == 1);
-    community.log.says(&admin, &format!("!unban {target}"));
-    community.wait_for_vyhub("it is lifted", |state| of(state.bans()) == ["UNBANNED"]);
-    community
-        .vyhub
-        .faults
-        .next(("POST", "/ban/"), Fault::ResetBefore);
-    community
-        .log
-        .says(&admin, &format!("!ban {target} 60 same"));
-    community.wait_for_vyhub("the second", |state| state.bans().len() == 2);
+    let order = format!("!ban {steam3} 60 same");
+    community.log.says(&admin, &order);
+    wait_until("the first", || of(&community) == [false]);
+    community.log.says(&admin, &format!("!unban {steam3}"));
+    wait_until("it is lifted", || of(&community) == [true]);
     community.wait_until_sent();
-    assert_eq!(of(&community.vyhub.bans()), ["UNBANNED", "ACTIVE"]);
+    begins_to_fail(&mut community, ("POST", "/ban/"));
+    community.log.says(&admin, &order);
+    waits(&community, "ban");
+    works_again(&mut community);
+    community.hurry_until_sent();
+    assert_eq!(of(&community), [false, true]);
     community.all_well();
 }
 
-#[test]
-fn many_new_players_at_once_are_registered_in_seconds_where_vyhub_limits_requests() {
-    let community = Community::new().started();
+/// The next request of this kind fails in VyHub; all that a database gets.
+fn begins_to_fail(community: &mut Community, place: (&'static str, &'static str)) {
+    match community.is_vyhub() {
+        true => community.vyhub.faults.next(place, Fault::ResetBefore),
+        false => community.pause(),
+    }
+}
+
+/// A change was tried in vain.
+fn waits(community: &Community, kind: &str) {
+    community.wait_for_entry("it waits", |entry| {
+        entry["kind"] == kind && !entry["problem"].is_null()
+    });
+}
+
+fn works_again(community: &mut Community) {
+    if !community.is_vyhub() {
+        community.resume();
+    }
+}
+
+fn many_new_players_at_once_are_registered_in_seconds_where_vyhub_limits_requests(keeper: Keeper) {
+    let community = Community::kept_by(keeper).started();
     community.vyhub.allow_per_second(10);
     let began = Instant::now();
     for visitor in visitors(24) {
         community.joins(&visitor);
     }
-    community.wait_for_vyhub("all are users", |state| state.users().len() == 24);
+    wait_until("all are users", || community.users().len() == 24);
     let took = began.elapsed();
     assert!(took < Duration::from_secs(30), "{took:?}");
     let refused = |one: &&RequestRecord| one.status == Some(429);
@@ -293,49 +330,55 @@ fn an_operators_now_is_now_or_the_sentence_says_when() {
     community.all_well();
 }
 
-#[test]
-fn a_ban_that_is_younger_than_the_list_is_lifted() {
-    let community = Community::new().started();
+fn a_ban_that_is_younger_than_the_list_is_lifted(keeper: Keeper) {
+    let community = Community::kept_by(keeper).started();
     let admin = community.admin(2, "admin");
     let [free, rogue] = [3, 4].map(|n| Visitor::new(n, &format!("player{n}")));
-    let user = community.vyhub.add_user(rogue.steam64(), "rogue", false);
+    community.add_user(&rogue);
     // As another server of the bundle does it.
-    community.vyhub.add_ban(&user, "elsewhere", None);
+    community.ban_elsewhere(&rogue, "elsewhere", None);
     community
         .log
         .says(&admin, &format!("!unban {}", rogue.steam3()));
     community.told(&admin, "is not banned any more.");
-    assert_eq!(community.vyhub.bans()[0].status, "UNBANNED");
+    assert!(community.bans()[0].is_lifted);
     community.stays_in(&rogue);
     community
         .log
         .says(&admin, &format!("!unban {}", free.steam3()));
     community.told(&admin, "is not banned.");
-    community.vyhub.add_ban(&user, "again", None);
-    community.log.says(&admin, "!unban rogue");
-    community.wait_for_vyhub("by name, too", |state| {
-        state.bans().iter().all(|ban| ban.status == "UNBANNED")
+    community.ban_elsewhere(&rogue, "again", None);
+    community.log.says(&admin, "!unban player4");
+    wait_until("by name, too", || {
+        community.bans().iter().all(|ban| ban.is_lifted)
     });
     community.all_well();
 }
 
-#[test]
-fn bans_hold_from_the_cache_however_old_the_record_of_the_server_is() {
-    let mut community = Community::new();
+fn bans_hold_from_the_cache_however_old_the_record_of_the_server_is(keeper: Keeper) {
+    let mut community = Community::kept_by(keeper);
     let rogue = Visitor::new(2, "rogue");
-    let user = community.vyhub.add_user(rogue.steam64(), "rogue", false);
-    community.vyhub.add_ban(&user, "kept", None);
+    community.ban_elsewhere(&rogue, "kept", None);
     community.start();
+    let record = |community: &Community| {
+        let files = std::fs::read_dir(community.cached("")).expect("a folder");
+        let mut paths = files.map(|file| file.expect("a file").path());
+        let is_record = |path: &std::path::PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with("server-")
+        };
+        paths.find(is_record)
+    };
+    wait_until("the record is kept", || record(&community).is_some());
     community.vpid.kill();
-    community.vyhub.pause();
-    let name = format!("state/vyhub/server-{}.json", community.vyhub.server_id());
-    let path = community.vpid.path(&name);
+    community.pause();
+    let path = record(&community).expect("just seen");
     let text = std::fs::read_to_string(&path).expect("a record");
     let mut record: Value = serde_json::from_str(&text).expect("JSON");
     record["fetched_s"] = 1_000_000_000.into();
     std::fs::write(&path, record.to_string()).expect("a file");
     community.vpid.start();
-    community.vpid.wait_for_log("only its bans hold");
+    community.vpid.wait_for_log("only its bans stay in force");
     community.joins(&rogue);
     assert!(community.kicked(&rogue).contains("kept"));
     community.all_well();

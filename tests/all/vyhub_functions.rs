@@ -2,10 +2,16 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Community, Visitor};
+use crate::support::{Community, Keeper, KeptBan, Visitor, with_keepers};
 
-fn community() -> Community {
-    Community::configured(|vpid| {
+with_keepers! {
+    scripts_ban_warn_ask_and_forgive: vyhub sqlite mariadb;
+    only_scripts_that_are_named_may_ban: vyhub sqlite;
+    vpid_call_asks_and_a_signed_game_too: vyhub sqlite;
+}
+
+fn community(keeper: Keeper) -> Community {
+    Community::kept_by_and(keeper, |vpid| {
         vpid.signed()
             .permission("\"ranked.nut\" = [\"VYHUB_Ban\", \"VYHUB_Unban\", \"VYHUB_Warn\"]")
             .permission("\"all.nut\" = [\"*\"]")
@@ -13,19 +19,17 @@ fn community() -> Community {
     .started()
 }
 
-#[test]
-fn scripts_ban_warn_ask_and_forgive() {
-    let community = community();
+fn scripts_ban_warn_ask_and_forgive(keeper: Keeper) {
+    let community = community(keeper);
     let rogue = Visitor::new(3, "rogue");
     community.joins(&rogue);
     let mut host = community.vpid.host("my_server");
     let of_rogue = json!({"player": rogue.steam3()});
     let user = host.ask("VYHUB_GetUser", of_rogue.clone());
-    let known = community.vyhub.users().remove(0);
     assert_eq!(
         [&user["id"], &user["player"], &user["admin"]],
         [
-            &json!(known.id),
+            &json!(community.user_id(&rogue)),
             &json!(rogue.steam64().to_string()),
             &json!(false)
         ]
@@ -47,12 +51,15 @@ fn scripts_ban_warn_ask_and_forgive() {
         "{text}"
     );
     community.wait_until_sent();
-    let bans = community.vyhub.bans();
-    assert_eq!(
-        (bans.len(), bans[0].length_s, bans[0].creator.as_ref()),
-        (1, Some(5_400.0), None)
-    );
-    assert_eq!(community.vyhub.warnings().len(), 1);
+    let ban = KeptBan {
+        steam: rogue.steam64(),
+        reason: "left early".into(),
+        length_s: Some(5_400),
+        issuer: None,
+        is_lifted: false,
+    };
+    assert_eq!(community.bans(), [ban]);
+    assert_eq!(community.warnings().len(), 1);
     let banned = host.ask("VYHUB_IsBanned", of_rogue.clone());
     assert_eq!(
         [&banned["banned"], &banned["reason"]],
@@ -67,13 +74,49 @@ fn scripts_ban_warn_ask_and_forgive() {
         json!({"banned": false})
     );
     community.wait_until_sent();
-    assert_eq!(community.vyhub.bans()[0].status, "UNBANNED");
+    assert!(community.bans()[0].is_lifted);
     community.all_well();
 }
 
 #[test]
-fn only_scripts_that_are_named_may_ban() {
-    let community = community();
+fn bans_of_addresses_are_answered_with_a_sentence_since_vyhub_has_none() {
+    let community = Community::configured(|vpid| {
+        vpid.signed()
+            .permission("\"ranked.nut\" = [\"VYHUB_*Address\"]")
+    })
+    .started();
+    let admin = community.admin(7, "admin");
+    for command in [
+        "!banip 203.0.113.7 30 x",
+        "!unbanip 203.0.113.7",
+        "!bans 203.0.113.7",
+    ] {
+        community.log.says(&admin, command);
+        community.told(&admin, "VyHub has no bans of addresses.");
+    }
+    let mut host = community.vpid.host("my_server");
+    for (function, kwargs) in [
+        (
+            "VYHUB_BanAddress",
+            json!({"address": "203.0.113.7", "reason": "x"}),
+        ),
+        ("VYHUB_UnbanAddress", json!({"address": "203.0.113.7"})),
+    ] {
+        let answer = host.ask_as("ranked.nut", function, kwargs.clone());
+        let text = answer.as_str().unwrap_or_default();
+        assert!(
+            text.contains("VyHubUnavailable") && text.contains("no bans of addresses"),
+            "{answer}"
+        );
+        let answer = host.ask_as("all.nut", function, kwargs);
+        assert!(answer.to_string().contains("ermission"), "{answer}");
+    }
+    assert!(community.outbox().is_empty());
+    community.all_well();
+}
+
+fn only_scripts_that_are_named_may_ban(keeper: Keeper) {
+    let community = community(keeper);
     let rogue = Visitor::new(3, "rogue");
     community.joins(&rogue);
     let mut host = community.vpid.host("my_server");
@@ -118,11 +161,15 @@ fn only_scripts_that_are_named_may_ban() {
     community.all_well();
 }
 
-#[test]
-fn vpid_call_asks_and_a_signed_game_too() {
-    let community = community();
+fn vpid_call_asks_and_a_signed_game_too(keeper: Keeper) {
+    let community = community(keeper);
     let known = Visitor::new(3, "known");
-    community.vyhub.add_user(known.steam64(), "Known", true);
+    if community.is_vyhub() {
+        community.vyhub.add_user(known.steam64(), "Known", true);
+    } else {
+        community.operator(&["user", "add", &known.steam3(), "--name", "Known"]);
+        community.operator(&["admin", "add", &known.steam3()]);
+    }
     let arguments = format!("{{\"player\": \"{}\"}}", known.steam64());
     let output = community
         .vpid

@@ -7,25 +7,39 @@ use std::time::Duration;
 use fake_vyhub::Fault;
 use serde_json::json;
 
-use crate::support::{Community, Visitor, stays, wait_until};
+use crate::support::{Community, Keeper, Visitor, Vpid, stays, wait_until, with_keepers};
+
+with_keepers! {
+    a_purchase_makes_a_vip_within_a_minute_and_its_end_ends_it: vyhub sqlite lone_mariadb;
+    a_group_that_a_script_gives_in_an_outage_is_given_once: vyhub sqlite lone_mariadb;
+    a_damaged_block_of_sourcemods_file_is_left_alone_and_said: vyhub sqlite;
+    what_the_owner_writes_into_sourcemods_file_stays: vyhub sqlite;
+    sourcemods_file_that_is_not_there_is_not_made: vyhub sqlite;
+}
 
 const BEGIN: &str = "// vpid begins: what stands from here to the end is made from VyHub's groups";
 const END: &str = "// vpid ends";
 const OWNERS: &str = "// my admins\n\"STEAM_0:1:16\" \"99:z\"\n";
 
 /// With commands for the group `vip`, and a file of SourceMod's admins.
-fn community() -> Community {
-    Community::configured(|vpid| {
+fn community(keeper: Keeper) -> Community {
+    let (table, line): (_, fn(Vpid, &str) -> Vpid) = match keeper {
+        Keeper::Vyhub => ("vyhub", Vpid::vyhub_line),
+        _ => ("community", Vpid::community_line),
+    };
+    Community::kept_by_and(keeper, |vpid| {
         let file = vpid.path("admins_simple.ini");
         fs::write(&file, OWNERS).expect("a file of admins");
-        vpid.signed()
-            .permission("\"groups.nut\" = [\"VYHUB_*\"]")
-            .vyhub_line("[vyhub.groups.vip]")
-            .vyhub_line("on_add = ['sm_vip %userid% \"%nick%\"']")
-            .vyhub_line("on_remove = ['sm_unvip %steamid64%']")
-            .vyhub_line("sourcemod = '@VIP'")
-            .vyhub_line("[vyhub.sourcemod]")
-            .vyhub_line(&format!("admins_simple = '{}'", file.display()))
+        let lines = [
+            &format!("[{table}.groups.vip]"),
+            "on_add = ['sm_vip %userid% \"%nick%\"']",
+            "on_remove = ['sm_unvip %steamid64%']",
+            "sourcemod = '@VIP'",
+            &format!("[{table}.sourcemod]"),
+            &format!("admins_simple = '{}'", file.display()),
+        ];
+        let vpid = vpid.signed().permission("\"groups.nut\" = [\"VYHUB_*\"]");
+        lines.into_iter().fold(vpid, line)
     })
 }
 
@@ -49,8 +63,8 @@ fn file_with(players: &[&Visitor]) -> String {
 
 /// What vpid has kept of players and groups.
 fn kept(community: &Community) -> String {
-    let name = format!("state/vyhub/groups-{}.json", community.vyhub.bundle_id());
-    fs::read_to_string(community.vpid.path(&name)).unwrap_or_default()
+    let name = format!("groups-{}.json", community.bundle_id());
+    fs::read_to_string(community.cached(&name)).unwrap_or_default()
 }
 
 /// What the console ran for groups.
@@ -68,36 +82,47 @@ fn reloads(community: &Community) -> usize {
         .count()
 }
 
-/// A player of VyHub, with the id of the user.
-fn known(community: &Community, userid: i32, name: &str) -> (Visitor, String) {
+/// A player who is known there.
+fn known(community: &Community, userid: i32, name: &str) -> Visitor {
     let visitor = Visitor::new(userid, name);
-    let user = community.vyhub.add_user(visitor.steam64(), name, false);
-    (visitor, user)
+    community.add_user(&visitor);
+    visitor
+}
+
+/// The group that is called `vip` in games.
+fn add_vip(community: &Community) -> &'static str {
+    match community.is_vyhub() {
+        true => {
+            community
+                .vyhub
+                .add_mapped_group("VIP of the shop", 10, "vip");
+            "VIP of the shop"
+        }
+        false => {
+            community.add_group("vip", 10, &[], None);
+            "vip"
+        }
+    }
 }
 
 #[track_caller]
 fn nothing_wrong(community: &Community) {
     let violations = community.vyhub.violations();
     assert!(violations.is_empty(), "{violations:#?}");
+    community.leaves_vyhub_alone();
 }
 
-#[test]
-fn a_purchase_makes_a_vip_within_a_minute_and_its_end_ends_it() {
-    let mut community = community();
-    let (ann, user) = known(&community, 3, "Ann \"x\"; quit");
-    let vip = community
-        .vyhub
-        .add_mapped_group("VIP of the shop", 10, "vip");
+fn a_purchase_makes_a_vip_within_a_minute_and_its_end_ends_it(keeper: Keeper) {
+    let mut community = community(keeper);
+    let ann = known(&community, 3, "Ann \"x\"; quit");
+    let vip = add_vip(&community);
     community.enters(&ann);
     community.start();
-    wait_until("who is on was reported", || {
-        let status = community.vyhub.last_status();
-        status.is_some_and(|it| it["user_activities"][0]["user_id"] == json!(user))
+    community.wait_for_server("who is on was reported", |server| {
+        server.players == [ann.steam64()]
     });
     assert_eq!(admins(&community), file_with(&[]));
-    community
-        .vyhub
-        .put_in_group_for(&user, &vip, Duration::from_secs(20));
+    community.put_in_group_for(&ann, vip, Duration::from_secs(20));
     wait_until("Ann is a VIP", || !ran(&community).is_empty());
     assert_eq!(ran(&community), ["sm_vip 3 Ann 'x'; quit"]);
     community.told(&ann, "You are in the group vip now.");
@@ -111,9 +136,9 @@ fn a_purchase_makes_a_vip_within_a_minute_and_its_end_ends_it() {
     community.vpid.kill();
     community.start();
     community.log.line("Started map \"cp_granary\" (CRC \"0\")");
-    // Its end is known, and comes without VyHub.
+    // Its end is known, and comes without VyHub or the database.
     wait_until("the end is known", || kept(&community).contains("until_s"));
-    community.vyhub.pause();
+    community.pause();
     wait_until("Ann is no VIP any more", || ran(&community).len() > 1);
     let expected = [
         "sm_vip 3 Ann 'x'; quit".into(),
@@ -128,13 +153,13 @@ fn a_purchase_makes_a_vip_within_a_minute_and_its_end_ends_it() {
 
 #[test]
 fn an_admin_gives_and_takes_groups_by_chat() {
-    let community = community().started();
+    let community = community(Keeper::Vyhub).started();
     let gold = community.vyhub.add_mapped_group("Gold", 5, "gold");
     let vip = community.vyhub.add_mapped_group("VIP", 10, "vip");
     let owner = community.vyhub.add_mapped_group("Owner", 99, "owner");
     let admin = community.admin(2, "admin");
-    let (ann, user) = known(&community, 3, "ann");
-    community.vyhub.put_in_group(&user, &gold);
+    let ann = known(&community, 3, "ann");
+    community.put_in_group(&ann, "Gold");
     community.joins(&ann);
     wait_until("the groups are known", || {
         community
@@ -203,9 +228,9 @@ fn an_admin_gives_and_takes_groups_by_chat() {
 
 #[test]
 fn a_lost_reply_makes_no_second_membership() {
-    let community = community().started();
+    let community = community(Keeper::Vyhub).started();
     let vip = community.vyhub.add_mapped_group("VIP", 10, "vip");
-    let (ann, _) = known(&community, 3, "ann");
+    let ann = known(&community, 3, "ann");
     community.joins(&ann);
     community.wait_for_vyhub("the groups were listed", |state| {
         state.requests_to("GET", "/group/") > 0
@@ -241,13 +266,43 @@ fn a_lost_reply_makes_no_second_membership() {
     nothing_wrong(&community);
 }
 
+fn a_group_that_a_script_gives_in_an_outage_is_given_once(keeper: Keeper) {
+    let mut community = community(keeper);
+    add_vip(&community);
+    let ann = known(&community, 3, "ann");
+    community.joins(&ann);
+    community.start();
+    wait_until("the groups are known", || {
+        let text = fs::read_to_string(community.cached("group-definitions.json"));
+        text.is_ok_and(|text| text.to_lowercase().contains("vip"))
+    });
+    community.pause();
+    let mut host = community.vpid.host("my_server");
+    let kwargs = json!({"player": ann.steam3(), "group": "vip", "minutes": 5});
+    let answer = host.ask_as("groups.nut", "VYHUB_SetGroup", kwargs);
+    assert!(answer["queued"].is_string(), "{answer}");
+    community.wait_for_entry("it waits", |entry| entry["kind"] == "membership");
+    community.vpid.kill();
+    community.start_away();
+    community.resume();
+    community.hurry_until_sent();
+    assert_eq!(community.memberships_of(&ann), 1);
+    let mut host = community.vpid.host("my_server");
+    let kwargs = json!({"player": ann.steam3()});
+    let answer = host.ask_as("groups.nut", "VYHUB_RemoveGroup", kwargs);
+    assert!(answer["queued"].is_string(), "{answer}");
+    community.hurry_until_sent();
+    assert!(community.groups_of(&ann).is_empty());
+    nothing_wrong(&community);
+}
+
 #[test]
 fn a_key_that_may_not_list_who_is_on_is_said_once_and_groups_come_all_the_same() {
-    let mut community = community();
+    let mut community = community(Keeper::Vyhub);
     community.vyhub.set_key_may_list(false);
-    let (ann, user) = known(&community, 3, "ann");
-    let vip = community.vyhub.add_mapped_group("VIP", 10, "vip");
-    community.vyhub.put_in_group(&user, &vip);
+    let ann = known(&community, 3, "ann");
+    let vip = add_vip(&community);
+    community.put_in_group(&ann, vip);
     community.enters(&ann);
     community.start();
     wait_until("Ann is a VIP", || ran(&community) == ["sm_vip 3 ann"]);
@@ -258,19 +313,18 @@ fn a_key_that_may_not_list_who_is_on_is_said_once_and_groups_come_all_the_same()
     nothing_wrong(&community);
 }
 
-#[test]
-fn a_damaged_block_of_sourcemods_file_is_left_alone_and_said() {
+fn a_damaged_block_of_sourcemods_file_is_left_alone_and_said(keeper: Keeper) {
     for damaged in [
         format!("{BEGIN}\n{OWNERS}"),
         format!("{OWNERS}{END}\n"),
         format!("{END}\n{OWNERS}{BEGIN}\n"),
         format!("{BEGIN}\n{END}\n{OWNERS}{BEGIN}\n{END}\n"),
     ] {
-        let mut community = community();
+        let mut community = community(keeper);
         fs::write(admins_file(&community), &damaged).expect("a file of admins");
-        let (ann, user) = known(&community, 3, "ann");
-        let vip = community.vyhub.add_mapped_group("VIP", 10, "vip");
-        community.vyhub.put_in_group(&user, &vip);
+        let ann = known(&community, 3, "ann");
+        let vip = add_vip(&community);
+        community.put_in_group(&ann, vip);
         community.enters(&ann);
         community.start();
         community
@@ -287,12 +341,11 @@ fn a_damaged_block_of_sourcemods_file_is_left_alone_and_said() {
     }
 }
 
-#[test]
-fn what_the_owner_writes_into_sourcemods_file_stays() {
-    let mut community = community();
-    let (ann, user) = known(&community, 3, "ann");
-    let vip = community.vyhub.add_mapped_group("VIP", 10, "vip");
-    community.vyhub.put_in_group(&user, &vip);
+fn what_the_owner_writes_into_sourcemods_file_stays(keeper: Keeper) {
+    let mut community = community(keeper);
+    let ann = known(&community, 3, "ann");
+    let vip = add_vip(&community);
+    community.put_in_group(&ann, vip);
     community.enters(&ann);
     community.start();
     wait_until("SourceMod's file has Ann", || {
@@ -302,7 +355,7 @@ fn what_the_owner_writes_into_sourcemods_file_stays() {
     fs::write(admins_file(&community), file_with(&[&ann]) + more).expect("a file of admins");
     wait_until("Ann is a VIP", || !ran(&community).is_empty());
     community.vpid.stop();
-    community.vyhub.take_out_of_groups(&user);
+    community.take_out_of_groups(&ann);
     community.start();
     wait_until("Ann is no VIP any more", || {
         ran(&community).len() == 2 && admins(&community) == file_with(&[]) + more
@@ -310,9 +363,8 @@ fn what_the_owner_writes_into_sourcemods_file_stays() {
     nothing_wrong(&community);
 }
 
-#[test]
-fn sourcemods_file_that_is_not_there_is_not_made() {
-    let mut community = community();
+fn sourcemods_file_that_is_not_there_is_not_made(keeper: Keeper) {
+    let mut community = community(keeper);
     fs::remove_file(admins_file(&community)).expect("a file of admins");
     community.start();
     community

@@ -1,6 +1,11 @@
 //! Commands that show addresses of VyHub's pages, and who is on.
 
-use crate::support::{Community, Visitor, wait_until};
+use crate::support::{Community, Keeper, Visitor, wait_until, with_keepers};
+
+with_keepers! {
+    nobody_makes_users_in_vyhub_by_asking_for_ids: vyhub sqlite;
+    an_admin_reads_in_the_console_who_is_on: vyhub sqlite;
+}
 
 const PAGES: &str = "https://fake.vyhub.example";
 /// Where a text is shown, by the engine's number.
@@ -38,63 +43,78 @@ fn every_page_has_a_command() {
     community.all_well();
 }
 
-#[test]
-fn nobody_makes_users_in_vyhub_by_asking_for_ids() {
-    let community = Community::new().started();
+fn nobody_makes_users_in_vyhub_by_asking_for_ids(keeper: Keeper) {
+    let community = Community::kept_by(keeper).started();
     let player = Visitor::new(3, "player");
     let gone = Visitor::new(4, "gone");
     community.joins(&gone);
-    community.wait_for_vyhub("a user", |state| state.user(gone.steam64()).is_some());
+    community.wait_for_user(&gone);
     community.log.leaves(&gone);
     community.game.leave(gone.userid);
     community.joins(&player);
-    community.wait_for_vyhub("a user", |state| state.user(player.steam64()).is_some());
-    for command in ["!user", "!playtime"] {
+    community.wait_for_user(&player);
+    // A database has no pages of users.
+    let commands = match community.is_vyhub() {
+        true => vec!["!user", "!playtime"],
+        false => vec!["!playtime"],
+    };
+    for command in commands {
         let stranger = Visitor::new(5, "stranger").steam3();
         community
             .log
             .says(&player, &format!("{command} {stranger}"));
         community.told(&player, &format!("There is no player {stranger}"));
     }
-    let user = community
-        .vyhub
-        .with(|state| state.user(gone.steam64()).unwrap().id.clone());
-    community
-        .log
-        .says(&player, &format!("!user {}", gone.steam3()));
-    community.told(&player, &format!("{PAGES}/user/{user}"));
-    assert_eq!(community.vyhub.users().len(), 2);
+    if community.is_vyhub() {
+        let user = community.user_id(&gone);
+        community
+            .log
+            .says(&player, &format!("!user {}", gone.steam3()));
+        community.told(&player, &format!("{PAGES}/user/{user}"));
+    }
+    assert_eq!(community.users().len(), 2);
     community.all_well();
 }
 
-#[test]
-fn an_admin_reads_in_the_console_who_is_on() {
-    let community = Community::new().started();
+fn an_admin_reads_in_the_console_who_is_on(keeper: Keeper) {
+    let community = Community::kept_by(keeper).started();
     let rogue = Visitor::new(4, "rogue");
-    let user = community
-        .vyhub
-        .add_user(rogue.steam64(), "Rogue of VyHub", false);
-    let group = community.vyhub.add_group("Regulars", 1, &[], None);
-    community.vyhub.put_in_group(&user, &group);
-    community.joins(&rogue);
-    let path = format!("/user/{user}/group");
-    wait_until("the groups were requested", || {
-        community.asked("GET", &path) > 0
+    community.add_user(&Visitor {
+        name: "Rogue of VyHub".into(),
+        ..rogue.clone()
     });
+    community.add_group("Regulars", 1, &[], None);
+    match community.is_vyhub() {
+        true => community.put_in_group(&rogue, "Regulars"),
+        false => drop(community.operator(&["member", "add", &rogue.steam3(), "Regulars"])),
+    }
+    community.joins(&rogue);
+    if community.is_vyhub() {
+        let path = format!("/user/{}/group", community.user_id(&rogue));
+        wait_until("the groups were requested", || {
+            community.asked("GET", &path) > 0
+        });
+    }
     let admin = community.admin(2, "admin");
     community.log.says(&admin, "!warn rogue spam");
-    community.wait_for_vyhub("a warning", |state| !state.warnings().is_empty());
-    let line = "#4 rogue = Rogue of VyHub: Regulars. Warnings: 1, bans: 0";
-    // VyHub has them on this server from the next report on.
-    let reports = community.vyhub.statuses().len();
+    wait_until("a warning", || !community.warnings().is_empty());
+    // It is listed from the next report on.
     community
         .log
         .line("Started map \"cp_granary\" (CRC \"9a\")");
-    wait_until("the state is reported", || {
-        community.vyhub.statuses().len() > reports
+    community.game.set_map("cp_granary");
+    community.wait_for_server("both are reported", |server| {
+        server.map == "cp_granary" && server.players.len() == 2
     });
-    community.log.says(&admin, "!dashboard");
-    community.told(&admin, "Who is on stands in your console");
+    let (command, line) = match community.is_vyhub() {
+        true => (
+            "!dashboard",
+            "#4 rogue = Rogue of VyHub: Regulars. Warnings: 1, bans: 0",
+        ),
+        false => ("!who", "#4 rogue: Regulars"),
+    };
+    community.log.says(&admin, command);
+    community.told(&admin, "The list of players is in your console");
     wait_until("the line is shown", || {
         let shown = community.game.shown();
         let mut to_admin = shown.iter().filter(|it| it.to == Some(admin.userid));

@@ -5,7 +5,13 @@ use std::time::Duration;
 use fake_vyhub::{Fault, Page};
 use serde_json::{Value, json};
 
-use crate::support::{Community, Visitor, Vpid, stays, wait_until};
+use crate::support::{Community, Keeper, Visitor, Vpid, stays, wait_until, with_keepers};
+
+with_keepers! {
+    a_reward_that_a_kill_cut_short_is_unclear_and_executed_once_more_by_an_operator_alone: vyhub sqlite;
+    what_was_executed_is_reported_in_spite_of_an_outage_and_a_kill: vyhub lone_mariadb;
+    commands_that_the_owner_does_not_allow_are_shown_and_not_run: vyhub sqlite;
+}
 
 /// What commands of plugins ran, with their arguments.
 fn ran(community: &Community) -> Vec<Vec<String>> {
@@ -34,16 +40,39 @@ fn listed(community: &Community) -> Vec<Value> {
 /// Somebody who has bought this, and is not on.
 fn buyer(community: &Community, name: &str, command: &str) -> (Visitor, String) {
     let buyer = Visitor::new(5, name);
+    if !community.is_vyhub() {
+        community.add_group("buyers", 1, &[], None);
+        community.put_in_group(&buyer, "buyers");
+        let add = [
+            "reward",
+            "add",
+            "Gold",
+            "--group",
+            "buyers",
+            "--command",
+            command,
+        ];
+        community.operator(&add);
+        return (buyer, String::new());
+    }
     let user = community.vyhub.add_user(buyer.steam64(), name, false);
     let reward = community.vyhub.add_reward(&user, "DIRECT", command);
     (buyer, reward)
 }
 
+/// Whether it is known to have been executed, once. `reward`: of VyHub's; in a database there is only one.
+fn is_reported(community: &Community, reward: &str) -> bool {
+    if community.is_vyhub() {
+        return community.vyhub.reward(reward).executed_on == [community.vyhub.server_id()];
+    }
+    let executed = "SELECT JSON_OBJECT('count', COUNT(*)) FROM vpid_executed";
+    community.select(executed) == [json!({"count": 1})]
+}
+
 #[track_caller]
 fn wait_for_report(community: &Community, reward: &str) {
-    let server = community.vyhub.server_id();
-    wait_until("VyHub knows that it was executed", || {
-        community.vyhub.reward(reward).executed_on == [server.clone()]
+    wait_until("it is known that it was executed", || {
+        is_reported(community, reward)
     });
 }
 
@@ -103,9 +132,10 @@ fn what_was_bought_is_executed_once_reported_and_executed_again_when_it_is_exten
     community.all_well();
 }
 
-#[test]
-fn a_reward_that_a_kill_cut_short_is_unclear_and_executed_once_more_by_an_operator_alone() {
-    let mut community = Community::new().started();
+fn a_reward_that_a_kill_cut_short_is_unclear_and_executed_once_more_by_an_operator_alone(
+    keeper: Keeper,
+) {
+    let mut community = Community::kept_by(keeper).started();
     let admin = community.admin(2, "admin");
     let (buyer, reward) = buyer(&community, "buyer", "sm_addvip %steamid64%");
     community.game.delay("sm_addvip", Duration::from_secs(3));
@@ -116,22 +146,26 @@ fn a_reward_that_a_kill_cut_short_is_unclear_and_executed_once_more_by_an_operat
         community.start();
         community.vpid.wait_for_log("is unclear");
         let shown = wait_for_unclear(&community);
-        assert_eq!(shown["id"], json!(reward), "{shown:#}");
+        if community.is_vyhub() {
+            assert_eq!(shown["id"], json!(reward), "{shown:#}");
+        }
         assert_eq!(shown["player"], "buyer", "{shown:#}");
         community.told(&admin, "vpid rewards list");
         assert_eq!(ran(&community).len(), 1, "it is not repeated by itself");
         community.vpid.kill();
     }
     community.start();
+    assert!(!is_reported(&community, &reward));
+    let shown = wait_for_unclear(&community);
+    let (_, queue) = community.queue(&["list"]);
+    assert!(queue.contains("1 reward is unclear"), "{queue}");
+    let id = shown["id"].as_str().expect("an id");
     wait_until("it is listed, and the player known", || {
-        community.asked("GET", "/packet/reward/applied/user") >= 4
+        rewards(&community, &["run", &id[..13]]).0 == Some(0)
     });
-    assert!(community.vyhub.reward(&reward).executed_on.is_empty());
-    let (code, said) = rewards(&community, &["run", &reward[..13]]);
-    assert_eq!(code, Some(0), "{said}");
     wait_for_report(&community, &reward);
     assert_eq!(ran(&community).len(), 2);
-    let (code, said) = rewards(&community, &["run", &reward]);
+    let (code, said) = rewards(&community, &["run", id]);
     assert!(code == Some(1) && said.contains("no open reward"), "{said}");
     community.all_well();
 }
@@ -144,17 +178,22 @@ fn wait_for_unclear(community: &Community) -> Value {
     })
 }
 
-#[test]
-fn what_was_executed_is_reported_though_vyhub_is_away_and_vpid_dies() {
-    let mut community = Community::new().started();
+fn what_was_executed_is_reported_in_spite_of_an_outage_and_a_kill(keeper: Keeper) {
+    let mut community = Community::kept_by(keeper).started();
     let (buyer, reward) = buyer(&community, "buyer", "sm_addvip %steamid64%");
     let reports = ("PATCH", "/packet/reward/applied/");
     let busy = Fault::Status(503, Page::Json);
     community.vyhub.faults.always(reports, busy);
+    community.game.delay("sm_addvip", Duration::from_secs(2));
     community.joins(&buyer);
     wait_for_commands(&community, 1);
+    if !community.is_vyhub() {
+        community.pause();
+    }
     community.wait_for_entry("the report", |entry| entry["kind"] == "reward");
-    community.vyhub.pause();
+    if community.is_vyhub() {
+        community.pause();
+    }
     community.vpid.kill();
     community.start_away();
     let (_, queue) = community.queue(&["list"]);
@@ -163,11 +202,14 @@ fn what_was_executed_is_reported_though_vyhub_is_away_and_vpid_dies() {
         "{queue}"
     );
     community.vyhub.faults.clear();
-    community.vyhub.resume();
-    community.hurry();
+    community.resume();
+    community.hurry_until_sent();
     wait_for_report(&community, &reward);
     assert_eq!(ran(&community).len(), 1);
-    wait_until("the outbox is empty", || community.outbox().is_empty());
+    wait_until("the outbox has no report", || {
+        let outbox = community.outbox();
+        outbox.iter().all(|entry| entry["kind"] != "reward")
+    });
     community.all_well();
 }
 
@@ -190,10 +232,12 @@ fn a_report_that_vyhub_refuses_is_dropped_and_the_reward_not_executed_again() {
     community.all_well();
 }
 
-#[test]
-fn commands_that_the_owner_does_not_allow_are_shown_and_not_run() {
-    let allow = "[vyhub.rewards]\nallow = [\"sm_addvip *\"]";
-    let community = Community::configured(|vpid: Vpid| vpid.vyhub_line(allow)).started();
+fn commands_that_the_owner_does_not_allow_are_shown_and_not_run(keeper: Keeper) {
+    let allow = |vpid: Vpid| match keeper {
+        Keeper::Vyhub => vpid.vyhub_line("[vyhub.rewards]\nallow = [\"sm_addvip *\"]"),
+        _ => vpid.community_line("[community.rewards]\nallow = [\"sm_addvip *\"]"),
+    };
+    let community = Community::kept_by_and(keeper, allow).started();
     let (buyer, reward) = buyer(&community, "buyer", "sm_addvip %steamid64%; sm_rcon quit");
     community.joins(&buyer);
     community.vpid.wait_for_log("no pattern of `allow`");
@@ -203,7 +247,8 @@ fn commands_that_the_owner_does_not_allow_are_shown_and_not_run() {
     }
     assert_eq!(ran(&community), Vec::<Vec<String>>::new());
     // An operator can say that it is done.
-    let (code, said) = rewards(&community, &["skip", &reward]);
+    let id = listed(&community)[0]["id"].clone();
+    let (code, said) = rewards(&community, &["skip", id.as_str().expect("an id")]);
     assert_eq!(code, Some(0), "{said}");
     wait_for_report(&community, &reward);
     assert_eq!(ran(&community), Vec::<Vec<String>>::new());

@@ -6,20 +6,28 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{ALL_RIGHTS, Community, Visitor, stays, wait_for, wait_until};
+use crate::support::{
+    ALL_RIGHTS, Community, Keeper, Visitor, stays, wait_for, wait_until, with_keepers,
+};
 
-#[test]
-fn an_entry_that_is_rubbish_is_set_aside_alone() {
-    let mut community = Community::new().started();
+with_keepers! {
+    an_entry_that_is_rubbish_is_set_aside_alone: vyhub sqlite;
+    on_a_full_disk_a_ban_is_refused_in_words_and_nothing_is_lost: vyhub sqlite;
+    a_hundred_thousand_bans_cost_no_slow_turn_and_little_memory: vyhub sqlite;
+}
+
+fn an_entry_that_is_rubbish_is_set_aside_alone(keeper: Keeper) {
+    let mut community = Community::kept_by(keeper).started();
     let admin = community.admin(2, "admin");
     let rogue = Visitor::new(3, "rogue");
     community.joins(&rogue);
-    community.vyhub.pause();
+    community.pause();
     community.log.says(&admin, "!ban rogue 1h aimbot");
     community.kicked_at_once(&rogue);
     community.vpid.kill();
-    let outbox = community.vpid.path("state/outbox");
-    let good = community.outbox().remove(0);
+    let folder = community.either("state/outbox", "state/community-outbox");
+    let outbox = community.vpid.path(folder);
+    let good = community.wait_for_entry("a ban", |entry| entry["kind"] == "ban");
     let mut other = good.clone();
     other["version"] = json!(99);
     let rubbish = [
@@ -45,9 +53,9 @@ fn an_entry_that_is_rubbish_is_set_aside_alone() {
         let aside = outbox.join(format!("{name}.json.unreadable"));
         wait_until("it is set aside", || aside.exists());
     }
-    community.vyhub.resume();
+    community.resume();
     community.hurry_until_sent();
-    assert_eq!(community.vyhub.bans().len(), 1);
+    assert_eq!(community.bans().len(), 1);
     community.all_well();
 }
 
@@ -80,24 +88,27 @@ impl Drop for SmallDisk {
     }
 }
 
-#[test]
-fn on_a_full_disk_a_ban_is_refused_in_words_and_nothing_is_lost() {
+fn on_a_full_disk_a_ban_is_refused_in_words_and_nothing_is_lost(keeper: Keeper) {
     let Some(disk) = SmallDisk::mount() else {
         eprintln!("SKIPPED: a small disk cannot be mounted here (it takes root)");
         return;
     };
     let state = disk.0.path().join("state");
-    let mut community = Community::configured(|vpid| vpid.keeping(&state));
+    let mut community = Community::kept_by_and(keeper, |vpid| vpid.keeping(&state));
     let rogue = Visitor::new(3, "rogue");
-    let outbox = || fs::read_dir(state.join("outbox")).map_or(0, |files| files.count());
+    let [outbox, cached] = match keeper {
+        Keeper::Vyhub => ["outbox", "vyhub"],
+        _ => ["community-outbox", "community"],
+    };
+    let outbox = || fs::read_dir(state.join(outbox)).map_or(0, |files| files.count());
     community.vpid.start();
     community.vpid.wait_for_log(": vyhub_ready");
     let admin = Visitor::new(2, "admin");
     community.member(&admin, &ALL_RIGHTS, None);
     community.joins(&admin);
-    let rights = state.join("vyhub/rights.json");
+    let rights = state.join(cached).join("rights.json");
     wait_until("the rights are kept", || rights.exists());
-    community.vyhub.pause();
+    community.pause();
     let first = Visitor::new(4, "first");
     community.joins(&first);
     community.log.says(&admin, "!ban first 1h x");
@@ -123,14 +134,14 @@ fn on_a_full_disk_a_ban_is_refused_in_words_and_nothing_is_lost() {
     community.log.says(&admin, "!ban rogue 1h aimbot");
     community.kicked(&rogue);
     assert_eq!(outbox(), 2);
-    community.vyhub.resume();
+    community.resume();
     wait_for("both are there", || {
         community.hurry();
         std::thread::sleep(Duration::from_millis(100));
-        (community.vyhub.bans().len() == 2).then_some(())
+        (community.bans().len() == 2).then_some(())
     });
     stays("no third one", Duration::from_millis(300), || {
-        community.vyhub.bans().len() == 2
+        community.bans().len() == 2
     });
     community.vpid.stop();
     community.all_well();
@@ -147,10 +158,9 @@ fn small(community: &Community) {
     assert!(kib < 80 * 1_024, "{peak}");
 }
 
-#[test]
-fn a_hundred_thousand_bans_cost_no_slow_turn_and_little_memory() {
-    let mut community = Community::new();
-    community.vyhub.grow_bans(100_000);
+fn a_hundred_thousand_bans_cost_no_slow_turn_and_little_memory(keeper: Keeper) {
+    let mut community = Community::kept_by(keeper);
+    community.grow_bans(100_000);
     community.start();
     let last = Visitor {
         account: fake_vyhub::GROWN_STEAM64 + 99_999 - 76_561_197_960_265_728,
@@ -172,13 +182,15 @@ fn a_hundred_thousand_bans_cost_no_slow_turn_and_little_memory() {
     community.log.says(&admin, "!ban innocent 1h x");
     community.kicked_at_once(&innocent);
     let lists = community.asked("GET", "/server/bundle/");
-    community.wait_for_vyhub("a second list", |state| {
-        state.requests_to("GET", "/server/bundle/") > lists
-    });
+    if community.is_vyhub() {
+        community.wait_for_vyhub("a second list", |state| {
+            state.requests_to("GET", "/server/bundle/") > lists
+        });
+    }
     community.told(&admin, "innocent is banned");
     small(&community);
     community.vpid.stop();
-    community.vyhub.pause();
+    community.pause();
     community.start_away();
     community.stays_out(&last.again().again());
     small(&community);

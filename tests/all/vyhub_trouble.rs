@@ -2,7 +2,13 @@
 
 use fake_vyhub::{Fault, Page, RetryAfter};
 
-use crate::support::{Community, Visitor, wait_until};
+use crate::support::{Community, Keeper, Visitor, wait_until, with_keepers};
+
+with_keepers! {
+    what_is_refused_for_its_issuer_is_lifted_kept_and_told: vyhub sqlite lone_mariadb;
+    a_user_whom_vyhub_has_forgotten_is_made_anew_and_banned_once: vyhub sqlite;
+    a_ban_that_hangs_when_vpid_is_killed_stands_once: vyhub sqlite lone_mariadb;
+}
 
 /// The id of the only entry, as `vpid queue` knows it.
 fn only_id(community: &Community) -> String {
@@ -13,24 +19,23 @@ fn only_id(community: &Community) -> String {
     entry["id"].to_string()
 }
 
-#[test]
-fn what_is_refused_for_its_issuer_is_lifted_kept_and_told() {
-    let mut community = Community::new().started();
+fn what_is_refused_for_its_issuer_is_lifted_kept_and_told(keeper: Keeper) {
+    let mut community = Community::kept_by(keeper).started();
     let admin = community.admin(2, "admin");
     let [rogue, other] = [Visitor::new(3, "rogue"), Visitor::new(4, "other")];
     community.joins(&rogue);
     community.joins(&other);
-    // Somebody takes the rights away on VyHub's page, and vpid has not heard of it.
-    let id = community
-        .vyhub
-        .with(|state| state.user(admin.steam64()).unwrap().id.clone());
-    community.vyhub.take_out_of_groups(&id);
-    community.log.says(&admin, "!ban rogue 1h aimbot");
-    community.kicked_at_once(&rogue);
-    community.told(&admin, "VyHub refused the ban of rogue: VyHub answered 403");
+    loses_rights_while_ordering(&mut community, &admin, &rogue);
+    community.told(
+        &admin,
+        community.either(
+            "VyHub refused the ban of rogue: VyHub answered 403",
+            "The database refused the ban of rogue: admin has no group with ban_edit any more",
+        ),
+    );
     community.log.leaves(&rogue);
     community.stays_in(&rogue.again());
-    assert!(community.vyhub.bans().is_empty());
+    assert!(community.bans().is_empty());
     community.log.says(&admin, "!ban other 1h x");
     community.told(&admin, "You have no right to use ban.");
 
@@ -42,7 +47,8 @@ fn what_is_refused_for_its_issuer_is_lifted_kept_and_told() {
     );
     let shown = community.queue(&["show", &entry]);
     let (code, said) = &shown;
-    for part in ["rogue", "aimbot", "admin", "403"] {
+    let why = community.either("403", "no group with ban_edit");
+    for part in ["rogue", "aimbot", "admin", why] {
         assert!(*code == Some(0) && said.contains(part), "{part}: {said}");
     }
     community.vpid.stop();
@@ -52,15 +58,39 @@ fn what_is_refused_for_its_issuer_is_lifted_kept_and_told() {
     community.start();
     // It stays dead.
     community.stays_in(&rogue.again().again());
-    let group = community
-        .vyhub
-        .add_group("again", 10, &[("ban_edit", true)], None);
-    community.vyhub.put_in_group(&id, &group);
+    community.member(
+        &Visitor {
+            name: "again".into(),
+            ..admin.clone()
+        },
+        &[("ban_edit", true)],
+        None,
+    );
     assert_eq!(community.queue(&["retry", &entry]).0, Some(0));
     community.kicked(&rogue.again().again());
     community.wait_until_sent();
-    assert_eq!(community.vyhub.bans().len(), 1);
+    assert_eq!(community.bans().len(), 1);
     community.all_well();
+}
+
+/// Bans while somebody takes the rights away on a page, and vpid does not know of it yet.
+fn loses_rights_while_ordering(community: &mut Community, admin: &Visitor, rogue: &Visitor) {
+    if community.is_vyhub() {
+        community.take_out_of_groups(admin);
+        community.log.says(admin, "!ban rogue 1h aimbot");
+        community.kicked_at_once(rogue);
+        return;
+    }
+    // Databases report changes, so this one is unreachable.
+    community.wait_for_user(rogue);
+    community.pause();
+    community.log.says(admin, "!ban rogue 1h aimbot");
+    community.kicked_at_once(rogue);
+    community.vpid.kill();
+    community.resume();
+    community.take_out_of_groups(admin);
+    community.start_away();
+    community.log.connects(admin);
 }
 
 #[test]
@@ -139,29 +169,28 @@ fn a_key_without_the_right_to_act_for_others_holds_and_kills_nothing() {
     community.all_well();
 }
 
-#[test]
-fn a_user_whom_vyhub_has_forgotten_is_made_anew_and_banned_once() {
-    let community = Community::new().started();
+fn a_user_whom_vyhub_has_forgotten_is_made_anew_and_banned_once(keeper: Keeper) {
+    let community = Community::kept_by(keeper).started();
     let admin = community.admin(2, "admin");
     let rogue = Visitor::new(3, "rogue");
     community.joins(&rogue);
-    let steam = rogue.steam64();
-    community.wait_for_vyhub("a user", |state| state.user(steam).is_some());
+    community.wait_for_user(&rogue);
     community.log.says(&admin, "!warns rogue");
     community.told(&admin, "rogue has no warnings.");
-    community.vyhub.remove_user(steam);
+    community.remove_user(&rogue);
     community.log.says(&admin, "!ban rogue 1h aimbot");
     community.kicked_at_once(&rogue);
     community.hurry_until_sent();
-    let user = community
-        .vyhub
-        .with(|state| state.user(steam).map(|user| user.id.clone()));
-    let bans = community.vyhub.bans();
-    assert_eq!(
-        (bans.len(), Some(&bans[0].user)),
-        (1, user.as_ref()),
-        "{bans:#?}"
-    );
+    let bans = community.bans_of(&rogue);
+    assert_eq!(bans.len(), 1, "{bans:#?}");
+    assert!(community.users().contains(&rogue.steam64()));
+    if community.is_vyhub() {
+        assert_eq!(
+            community.vyhub.bans()[0].user,
+            community.user_id(&rogue),
+            "of the user that was made last"
+        );
+    }
     community.all_well();
 }
 
@@ -250,24 +279,43 @@ fn leaves_one_ban_and_one_warning(fault: &Fault) {
 }
 
 /// It hangs for longer than anybody waits, so vpid is killed meanwhile.
-#[test]
-fn a_ban_that_hangs_when_vpid_is_killed_stands_once() {
+fn a_ban_that_hangs_when_vpid_is_killed_stands_once(keeper: Keeper) {
     for (fault, before) in [(Fault::HangBefore, 0), (Fault::HangAfterApplying, 1)] {
-        let mut community = Community::new().started();
+        let mut community = Community::kept_by(keeper).started();
         let admin = community.admin(2, "admin");
         let rogue = Visitor::new(3, "rogue");
         community.joins(&rogue);
-        community.vyhub.faults.next(("POST", "/ban/"), fault);
+        community.wait_for_user(&rogue);
+        match keeper {
+            Keeper::Vyhub => community.vyhub.faults.next(("POST", "/ban/"), fault),
+            Keeper::Sqlite => community.pause(),
+            #[cfg(feature = "mysql")]
+            Keeper::Mariadb | Keeper::LoneMariadb => community.mariadb().freeze(),
+        }
         community.log.says(&admin, "!ban rogue 1h aimbot");
         community.kicked_at_once(&rogue);
-        community.wait_for_vyhub("it hangs", |state| {
-            state.requests_to("POST", "/ban/") == 1 && state.bans().len() == before
-        });
+        match keeper {
+            Keeper::Vyhub => community.wait_for_vyhub("it hangs", |state| {
+                state.requests_to("POST", "/ban/") == 1 && state.bans().len() == before
+            }),
+            _ => {
+                community.wait_for_entry("it hangs", |entry| entry["state"] == "sending");
+            }
+        }
         community.vpid.kill();
+        match keeper {
+            Keeper::Vyhub => {}
+            Keeper::Sqlite => community.resume(),
+            #[cfg(feature = "mysql")]
+            Keeper::Mariadb | Keeper::LoneMariadb => community.mariadb().go_on(),
+        }
         community.start();
         community.wait_until_sent();
-        assert_eq!(community.vyhub.bans().len(), 1);
+        assert_eq!(community.bans().len(), 1);
         community.all_well();
+        if keeper != Keeper::Vyhub {
+            return;
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! The scripts of `examples/scripts/`, as they stand, in the built daemon beside a game.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 
 use serde_json::{Value as Json, json};
 
@@ -112,17 +111,57 @@ fn visits_are_remembered_across_restarts_of_the_script() {
 }
 
 #[test]
-fn the_tests_of_a_script_run_without_vpid() {
-    let output = Command::new("python3")
-        .args(["-B", "-m", "unittest", "discover", "tests"])
-        .current_dir(examples())
-        .output()
-        .expect("python3");
-    let said = String::from_utf8_lossy(&output.stderr);
+fn ranks_are_kept_across_restarts_of_the_script() {
+    let mut stage = alone("rank.py", "");
+    let ann = stage.game.join("Ann O'Hara", "[U:1:7]");
+    let bob = stage.game.join("Bob", "[U:1:8]");
+    // The victim first.
+    for _ in 0..2 {
+        stage.game.kill(bob, ann);
+    }
+    stage.game.say(ann, "!rank");
+    stage.reads(ann, "You have 4 points: place 1 of 2.");
+    stage.game.kill(ann, bob);
+    stage.game.say(bob, "!rank");
+    stage.reads(bob, "You have 0 points: place 2 of 2.");
     assert!(
-        output.status.success() && said.contains("Ran 2 tests"),
-        "{said}"
+        stage
+            .vpid(&["script", "reload", "rank"])
+            .contains("rank is loaded")
     );
+    let best = json!([
+        {"steam": "76561197960265735", "name": "Ann O'Hara", "points": 3},
+        {"steam": "76561197960265736", "name": "Bob", "points": 0},
+    ]);
+    assert_eq!(stage.call("rank.best", &Json::Null), best);
+}
+
+#[test]
+fn players_vote_for_a_map_and_are_warned_for_words() {
+    let scripts = [
+        ("map_vote.py", &*text("map_vote.py")),
+        ("words.py", &text("words.py")),
+        ("seeding.py", &text("seeding.py")),
+        ("discord.py", &text("discord.py")),
+    ];
+    let tables = "[script.map_vote.config]\nmaps = [\"cp_next\"]\ndelay_s = 0\nvote_s = 0.5\n\
+                  [script.words.config]\nwords = [\"badword\"]\n\
+                  [script.seeding.config]\nwanted = 2\nevery_s = 0.2\n";
+    let mut stage = stage(&scripts, &[], tables);
+    let ann = stage.game.join("Ann", "[U:1:7]");
+    stage.reads_all("1 of 2 players are here; 1 more");
+    stage.game.say(ann, "B4DW0RD");
+    stage.reads(ann, "Such words are not welcome here. 1 more warnings");
+    let bob = stage.game.join("Bob", "[U:1:8]");
+    stage.reads_all("We are 2. Thank you all");
+    stage.logs("there is no webhook in [script.discord.config]");
+    for player in [ann, bob] {
+        stage.game.say(player, "!rtv");
+    }
+    stage.reads_all("1: cp_next");
+    stage.game.say(ann, "!vote 1");
+    stage.reads(ann, "Your vote: cp_next.");
+    stage.reads_all("cp_next has won with 1 votes");
 }
 
 #[test]

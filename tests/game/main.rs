@@ -10,6 +10,7 @@ mod engine;
 mod examples;
 mod manual;
 mod new_run;
+mod play;
 mod python_manual;
 mod recording;
 mod scripts;

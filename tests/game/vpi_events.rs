@@ -364,6 +364,68 @@ fn a_heartbeat_lists_who_is_on() {
 }
 
 #[test]
+fn a_heartbeat_has_for_how_long_a_player_has_done_nothing() {
+    let mut talk = talk();
+    let ann = talk.game.join("Ann", "[U:1:7]");
+    talk.game.change(ann, |player| player.team = 2);
+    talk.run(2);
+    let idle = |talk: &Talk| {
+        let beats = talk.peer.all("heartbeat");
+        beats.last().expect("a heartbeat")["heartbeat"]["players"][0]["idle"].clone()
+    };
+    let set = |talk: &mut Talk, name: &str, value: &str| {
+        let kind = if name == "m_nButtons" { "Int" } else { "Float" };
+        talk.script(&format!(
+            "NetProps.SetProp{kind}(GetPlayerFromUserID({ann}), \"{name}\", {value})"
+        ));
+    };
+    // In ten seconds, a heartbeat comes.
+    let beat = |talk: &mut Talk| talk.run(667);
+    beat(&mut talk);
+    assert_eq!(idle(&talk), json!(null), "this game does not have it");
+    for name in ["m_angEyeAngles[0]", "m_angEyeAngles[1]"] {
+        set(&mut talk, name, "1.5");
+    }
+    set(&mut talk, "m_nButtons", "0");
+    let between = |talk: &Talk, from: i64, to: i64| {
+        let idle = idle(talk);
+        assert!(
+            (from..=to).contains(&idle.as_i64().expect("a number")),
+            "{idle}"
+        );
+    };
+    (0..3).for_each(|_| beat(&mut talk));
+    between(&talk, 30, 50);
+    for (name, value) in [
+        ("m_angEyeAngles[1]", "1.25"),
+        ("m_angEyeAngles[0]", "2.0"),
+        ("m_nButtons", "8"),
+    ] {
+        set(&mut talk, name, value);
+        beat(&mut talk);
+        between(&talk, 0, 0);
+        beat(&mut talk);
+        between(&talk, 9, 11);
+    }
+    // Where the game puts a player who begins to live is not the player's doing.
+    talk.game.kill(ann, ann);
+    beat(&mut talk);
+    talk.game.spawn(ann);
+    set(&mut talk, "m_angEyeAngles[1]", "90.0");
+    beat(&mut talk);
+    beat(&mut talk);
+    between(&talk, 39, 51);
+    talk.game.say(ann, "I am here");
+    talk.run(700);
+    between(&talk, 0, 11);
+    // Who watches does not play, and is not idle.
+    talk.game.change(ann, |player| player.team = 1);
+    beat(&mut talk);
+    assert_eq!(idle(&talk), json!(null));
+    talk.assert_quiet();
+}
+
+#[test]
 fn heartbeats_can_be_turned_off() {
     let text = config("heartbeat_seconds <- 10", "heartbeat_seconds <- 0");
     let mut talk = Talk::begin("", |setup| setup.script("vpi_config.nut", &text));

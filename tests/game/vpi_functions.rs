@@ -249,7 +249,7 @@ fn the_status_is_for_reading() {
     let before =
         talk.script("local status = VPI.Status(); status.connected = 5; return VPI.Status()");
     assert_eq!(before["connected"], json!(false));
-    assert_eq!(before["version"], json!("0.1.0"));
+    assert_eq!(before["version"], json!(env!("CARGO_PKG_VERSION")));
     talk.connect();
     talk.script("VPI.AsyncCall({ func = \"VPI_X\", callback = @(r, e) 0 })");
     assert_eq!(talk.script("return VPI.Status().queued"), json!(1));

@@ -17,7 +17,7 @@ const LISTENER: &str = r#"
 ::Hear <- function(name, data) { if (!(name in ::heard)) ::heard[name] <- []; ::heard[name].append(data) }
 ::Listener <- {
     function OnScriptHook_vyhub_ready(data) { ::Hear("ready", data) }
-    function OnScriptHook_vyhub_ply_connected(data) { ::Hear("connected", data) }
+    function OnScriptHook_community_ply_connected(data) { ::Hear("connected", data) }
     function OnScriptHook_vyhub_ply_initialized(data) { ::Hear("initialized", data) }
     function OnScriptHook_vyhub_ply_banned(data) { ::Hear("banned", data) }
 }

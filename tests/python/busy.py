@@ -34,6 +34,22 @@ def whoami():
     return [game.script.name, game.config, game.caller and game.caller.script, game.server]
 
 
+def fine():
+    return "fine"
+
+
+def shout(text):
+    return {"text": text.upper(), "of": (1, 2)}
+
+
+def fails():
+    return {}["nothing"]
+
+
+def gives_a_module():
+    return asyncio
+
+
 # Beside each other
 
 

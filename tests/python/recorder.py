@@ -20,6 +20,7 @@ HOOKS = [
     "OnEvent",
     "OnVyHubReady",
     "OnVyHubPlayerConnected",
+    "OnCommunityPlayerConnected",
     "OnVyHubPlayerInitialized",
     "OnVyHubPlayerBanned",
     "OnVyHubPlayerUnbanned",

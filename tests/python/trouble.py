@@ -136,6 +136,19 @@ def forks_and_both_return():
     return os.fork() > 0
 
 
+def leaves_daemons():
+    """In sessions of their own: one has a program of its own, one a parent that has ended."""
+    subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            while True:
+                time.sleep(1_000)
+        os._exit(0)
+    os.wait()
+    return True
+
+
 def leaves_somebody():
     subprocess.Popen(["sleep", "1000"], stdout=subprocess.DEVNULL)
     return True

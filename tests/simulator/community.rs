@@ -4,24 +4,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use vpid::limits;
 use vpid::protocol::steam_id::SteamId;
 
-use crate::vyhub::{Api, BUNDLE};
+use super::on_disk;
+use crate::vyhub::{Api, BUNDLE, OTHER_BUNDLE};
 use crate::world::Outside;
 
 const ADMIN: u32 = 1;
-/// A few for each change and each player, when all of them come at once.
-const REQUESTS_PER_MINUTE_MAX: u64 = 300;
+/// What the pace lets go when all players come at once, while vpid starts a few times, each with a burst.
+const REQUESTS_PER_MINUTE_MAX: u64 = 60_000 / limits::VYHUB_GAP_MS + 5 * limits::VYHUB_BURST;
 /// How long a banned player may be there while RCON works: until `status` comes, and from one kick to the next.
-const KICKED_MS: u64 = 11_000;
+pub const KICKED_MS: u64 = 11_000;
 /// One who is there when the ban is accepted.
 const KICKED_AT_ONCE_MS: u64 = 1_000;
+/// From a ban to its unban, where the admin regrets it.
+const REGRET_MS_MAX: u64 = 60_000;
 
 #[derive(Clone, Copy)]
 pub struct Manners {
     pub players: u64,
     /// Between two things that happen, on average.
     pub pause_ms: u64,
+    /// Of a hundred bans, so many are lifted soon, also before VyHub has them.
+    pub regrets_percent: u64,
     /// Nothing is done but bans of one player after the other.
     pub bans_only: bool,
 }
@@ -42,6 +48,8 @@ pub struct Community {
     seen: BTreeSet<(u64, String)>,
     ordered: u64,
     next_ms: u64,
+    /// When the admin lifts a ban of this player.
+    regret: Option<(u64, SteamId)>,
 }
 
 pub fn steam(account: u32) -> SteamId {
@@ -59,20 +67,28 @@ impl Community {
             ordered: 0,
             // In fair weather, so that the admin is known.
             next_ms: 5_000,
+            regret: None,
         }
     }
 
     /// Nothing happens until then.
     pub fn rest_until(&mut self, ms: u64) {
         self.next_ms = self.next_ms.max(ms);
+        if let Some((at_ms, _)) = &mut self.regret {
+            *at_ms = ms.max(*at_ms);
+        }
     }
 
     pub fn next_ms(&self, quiet: bool) -> Option<u64> {
-        (!quiet).then_some(self.next_ms)
+        let regret_ms = self.regret.map_or(u64::MAX, |(at_ms, _)| at_ms);
+        (!quiet).then_some(self.next_ms.min(regret_ms))
     }
 
     /// One thing that an admin or a player does.
     pub fn play(&mut self, out: &mut Outside) {
+        if let Some((_, player)) = self.regret.take_if(|(at_ms, _)| *at_ms <= out.now.ms) {
+            self.order(&format!("!unban {}", player.steam3()), out);
+        }
         if out.now.ms < self.next_ms {
             return;
         }
@@ -89,8 +105,14 @@ impl Community {
         let now_ms = out.now.ms;
         let engine = &mut out.engines[server];
         match out.random.below(11) {
-            0..=2 => self.order(&format!("!ban {id} permanent r{n}"), out),
-            3 => self.order(&format!("!ban {id} 999999 r{n}"), out),
+            choice @ 0..=3 => {
+                let length = if choice < 3 { "permanent" } else { "999999" };
+                self.order(&format!("!ban {id} {length} r{n}"), out);
+                let percent = self.manners.regrets_percent;
+                if percent > 0 && out.random.chance(percent) {
+                    self.regret = Some((now_ms + 1 + out.random.below(REGRET_MS_MAX), player));
+                }
+            }
             4 | 5 => self.order(&format!("!unban {id}"), out),
             6 => self.order(&format!("!warn {id} r{n}"), out),
             choice => match engine.userid(player) {
@@ -130,6 +152,10 @@ impl Community {
                 "ban" => Accepted::Ban(reason()),
                 "unban" => Accepted::Unban,
                 "warning" => Accepted::Warning(reason()),
+                "reward" => {
+                    on_disk::check_report(&entry, out);
+                    continue;
+                }
                 // `season` looks at these.
                 _ => continue,
             };
@@ -175,6 +201,53 @@ impl Community {
         }
     }
 
+    fn players(&self) -> impl Iterator<Item = SteamId> + use<> {
+        (2..2 + self.manners.players as u32).map(steam)
+    }
+
+    /// All players come, each to a server.
+    pub fn all_come(&self, out: &mut Outside) {
+        let now_ms = out.now.ms;
+        for (n, player) in self.players().enumerate() {
+            let is_on = out.engines.iter().any(|it| it.userid(player).is_some());
+            let place = n % out.engines.len();
+            if !is_on {
+                out.engines[place].join(player, now_ms);
+            }
+        }
+    }
+
+    /// When all have come, those are on whom VyHub's books do not ban.
+    pub fn check_who_is_on(&self, out: &Outside) {
+        for player in self.players() {
+            let is_on = out.engines.iter().any(|it| it.userid(player).is_some());
+            let is_banned = out.api.is_banned(player, out.now.right_s());
+            assert!(
+                is_on != is_banned,
+                "{}: on a server: {is_on}, banned by the books: {is_banned}; accepted: {:?}",
+                player.steam3(),
+                self.accepted.get(&player)
+            );
+        }
+    }
+
+    /// Who is kicked is banned, and by nobody who has lifted that.
+    pub fn nobody_else_is_kicked(&self, out: &mut Outside) {
+        if out.api.fixed_bans.is_some() {
+            return;
+        }
+        for (server, engine) in out.engines.iter_mut().enumerate() {
+            for (at_ms, steam) in engine.kicked.drain(..) {
+                assert!(
+                    self.banned_ms(steam).is_some(),
+                    "{} was kicked from server {server} at {at_ms} ms, and is not banned: {:?}",
+                    steam.steam3(),
+                    self.accepted.get(&steam)
+                );
+            }
+        }
+    }
+
     /// All that was accepted is at VyHub once, and as it was meant.
     pub fn check(&self, out: &Outside) {
         let open: Vec<&String> = out.disk.outbox.values().collect();
@@ -200,8 +273,9 @@ impl Community {
         }
         self.nothing_was_made_up(api);
         let most = api.requests.values().max().copied().unwrap_or(0);
+        // Databases are asked at another pace.
         assert!(
-            most <= REQUESTS_PER_MINUTE_MAX,
+            api.is_local || most <= REQUESTS_PER_MINUTE_MAX,
             "{most} requests in one minute"
         );
     }
@@ -214,7 +288,11 @@ impl Community {
             Accepted::Unban => None,
         });
         let reasons: Vec<&String> = reasons.collect();
-        let bans = api.bans.iter().map(|held| &held.ban.reason);
+        let bans = api
+            .bans
+            .iter()
+            .filter(|held| held.ban.bundle != Some(OTHER_BUNDLE));
+        let bans = bans.map(|held| &held.ban.reason);
         let warnings = api.warnings.iter().map(|(_, warning)| &warning.reason);
         for reason in bans.chain(warnings).flatten() {
             assert!(
@@ -236,6 +314,6 @@ fn check_ban(api: &Api, steam: SteamId, (id, reason): (u64, &String), lifted: bo
         "{reason}"
     );
     assert_eq!(bans[0].ban.creator, Some(admin), "{reason}");
-    assert_eq!(bans[0].bundle, Some(BUNDLE), "{reason}");
+    assert_eq!(bans[0].ban.bundle, Some(BUNDLE), "{reason}");
     assert_eq!(bans[0].standing, !lifted, "{reason}");
 }

@@ -14,12 +14,13 @@ use vpid::core::{
 };
 use vpid::jobs::Job;
 use vpid::jobs::remembered::Remembered;
-use vpid::jobs::store::{Write, Written};
+use vpid::jobs::store::{Shelf, Write, Written};
 use vpid::limits;
 use vpid::protocol::signed::{Id, Kind, parse_name};
 use vpid::protocol::stock::{legacy, response_file};
 use vpid::protocol::{backend, names, rcon, signed, vyhub};
 
+use super::on_disk;
 use crate::database::Worker;
 use crate::disk::is_map_start;
 use crate::python::Process;
@@ -39,7 +40,7 @@ enum Due {
 
 /// What comes by itself.
 enum Coming {
-    Event(Event),
+    Event(Box<Event>),
     Process(RunId),
 }
 
@@ -54,6 +55,8 @@ pub struct Daemon {
     turned_ms: Option<u64>,
     /// Effects until it dies; none: it does not.
     life: Option<u64>,
+    /// It dies when the next change is on disk.
+    dies_at_change: bool,
     events: VecDeque<Event>,
     wheel: Expiring<Due, ()>,
     /// By time and order.
@@ -95,6 +98,7 @@ impl Daemon {
             began_ms: out.now.ms,
             turned_ms: None,
             life,
+            dies_at_change: false,
             events: VecDeque::new(),
             wheel: Expiring::default(),
             coming: BTreeMap::new(),
@@ -167,8 +171,14 @@ impl Daemon {
         self.life = Some(effects);
     }
 
+    /// Dies when the next change is on disk, before it knows so.
+    pub fn die_at_change(&mut self) {
+        self.dies_at_change = true;
+    }
+
     pub fn live_on(&mut self) {
         self.life = None;
+        self.dies_at_change = false;
     }
 
     /// What is under way, in words; nothing once all has come to rest.
@@ -354,6 +364,7 @@ impl Daemon {
                 self.writes.push_back((durable_ms.max(behind_ms), *write));
             }
             Effect::Script { script, run, act } => self.act(script, run, act, out),
+            Effect::Locate { .. } => panic!("no script of a season looks up addresses"),
             Effect::Begun(call) => out.disk.begun.push(call),
             Effect::SetTimer { timer, at_ms } => self.wheel.insert(Due::Core(timer), (), at_ms),
             Effect::CancelTimer(timer) => _ = self.wheel.remove(Due::Core(timer)),
@@ -375,14 +386,29 @@ impl Daemon {
 
     /// A request is carried out at once, and its reply comes later.
     fn request(&mut self, job: backend::Job, out: &mut Outside) {
+        on_disk::check_request(&job.request, out);
         let now_s = out.now.right_s();
-        let (reply, ms) = out.api.take(&job.request, now_s, &mut out.random);
-        let (ticket, outcome) = (job.ticket, vyhub::outcome(reply));
+        let (ticket, (outcome, ms)) = (
+            job.ticket,
+            match out.api.is_local {
+                true => out.api.take_local(&job.request, now_s, &mut out.random),
+                false => {
+                    let (reply, ms) = out.api.take(&job.request, now_s, &mut out.random);
+                    (vyhub::outcome(reply), ms)
+                }
+            },
+        );
+        let changed = crate::vyhub::local::topics(&job.request);
+        if out.api.is_local && !changed.is_empty() {
+            // Whoever waits for changes is woken, before or after the reply.
+            let ms = out.random.below(3_000);
+            self.later(ms, Event::CommunityChanged(changed), out);
+        }
         self.later(ms, Event::Api(backend::Done { ticket, outcome }), out);
     }
 
     fn later(&mut self, ms: u64, event: Event, out: &Outside) {
-        self.comes(out.now.ms + ms, Coming::Event(event));
+        self.comes(out.now.ms + ms, Coming::Event(Box::new(event)));
     }
 
     fn comes(&mut self, at_ms: u64, what: Coming) {
@@ -397,6 +423,9 @@ impl Daemon {
         {
             let result = out.disk.store(&write, out.now.ms);
             self.spend_life()?;
+            if self.dies_at_change && write.shelf == Shelf::Outbox {
+                return Err(Crash);
+            }
             let written = write.ticket.map(|ticket| Written { ticket, result });
             let event = written.map(|written| Event::Stored(vec![written]));
             self.events.extend(event);
@@ -411,7 +440,12 @@ impl Daemon {
             && let Some((_, coming)) = self.coming.pop_first()
         {
             match coming {
-                Coming::Event(event) => self.events.push_back(event),
+                Coming::Event(event) => {
+                    if is_dated(&event) {
+                        out.dated();
+                    }
+                    self.events.push_back(*event);
+                }
                 Coming::Process(run) => self.let_live(run, out),
             }
             self.drain(out)?;
@@ -686,6 +720,11 @@ impl Daemon {
     }
 }
 
+/// Whether it has the time by VyHub's clock.
+fn is_dated(event: &Event) -> bool {
+    matches!(event, Event::Api(done) if done.outcome.api_s.is_some())
+}
+
 fn signed_file(
     server: usize,
     name: &signed::Name<'_>,
@@ -713,6 +752,10 @@ impl Daemon {
             assert!(other.is_none(), "{run:?} is started twice");
             return self.wake(run, PROCESS_MS, out);
         }
+        if matches!(act, ScriptAct::Look(_)) {
+            let what = ScriptReport::Looked(true);
+            return self.events.push_back(Event::Script { script, run, what });
+        }
         let Some((_, process)) = self.processes.get_mut(&run) else {
             return;
         };
@@ -725,7 +768,7 @@ impl Daemon {
             }
             ScriptAct::Interrupt => process.interrupt(&mut out.random),
             ScriptAct::Kill => process.kill(),
-            ScriptAct::Start(_) => {}
+            ScriptAct::Start(_) | ScriptAct::Look(_) => {}
         }
         self.wake(run, PROCESS_MS, out);
     }

@@ -224,6 +224,9 @@ pub struct Disk {
     pub full_since_ms: u64,
     /// Entries of the outbox that have come to be there, as they stood first.
     pub accepted: Vec<String>,
+    /// When each entry of the outbox came to be there, and when it was marked as being sent the first time.
+    pub accepted_ms: BTreeMap<String, u64>,
+    pub marked_ms: BTreeMap<String, u64>,
     /// What SourceMod's file has of VyHub's groups.
     pub admins: BTreeMap<String, String>,
     /// Files that were rejected: server, name and reason.
@@ -245,23 +248,46 @@ impl Disk {
         match &write.content {
             Some(Content::Json(text) | Content::Admins(text)) => {
                 let before = shelf.insert(write.name.clone(), text.clone());
-                if write.shelf == Shelf::Outbox && before.is_none() {
-                    self.accepted.push(text.clone());
+                if write.shelf == Shelf::Outbox {
+                    self.entry_written((&write.name, text), before.is_none(), now_ms);
                 }
             }
             Some(Content::Bans(list)) => {
                 self.bans.insert(write.name.clone(), Arc::clone(list));
             }
             Some(Content::SetAside) => panic!("{} cannot be read", write.name),
-            None => drop(shelf.remove(&write.name)),
+            None => {
+                shelf.remove(&write.name);
+                if write.shelf == Shelf::Outbox {
+                    self.accepted_ms.remove(&write.name);
+                    self.marked_ms.remove(&write.name);
+                }
+            }
         }
         Ok(())
+    }
+
+    fn entry_written(&mut self, (name, text): (&str, &str), is_new: bool, now_ms: u64) {
+        if is_new {
+            self.accepted.push(text.to_owned());
+            self.accepted_ms.insert(name.to_owned(), now_ms);
+        }
+        if text.contains("\"state\": \"sending\"") {
+            self.marked_ms.entry(name.to_owned()).or_insert(now_ms);
+        }
+    }
+
+    /// The files with counters of playtime.
+    pub fn playtime(&self) -> impl Iterator<Item = &String> {
+        let all = self.cache.iter();
+        all.filter(|(name, _)| name.starts_with("playtime-") && *name != "playtime-definition")
+            .map(|(_, text)| text)
     }
 
     /// The documents, as a start finds them.
     pub fn found(&self) -> Found {
         let texts = |shelf: &BTreeMap<String, String>| shelf.clone().into_iter().collect();
-        let list = |(name, list): (&String, &Arc<BanList>)| (name.clone(), (**list).clone());
+        let list = |(name, list): (&String, &Arc<BanList>)| (name.clone(), Arc::clone(list));
         Found {
             outbox: texts(&self.outbox),
             cache: texts(&self.cache),

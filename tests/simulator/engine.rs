@@ -44,6 +44,8 @@ pub struct Engine {
     pub ran: Vec<(u64, String)>,
     /// Of those who have left.
     pub visits: Vec<Visit>,
+    /// Who was kicked since this was looked at, and when.
+    pub kicked: Vec<(u64, SteamId)>,
 }
 
 impl Engine {
@@ -52,14 +54,17 @@ impl Engine {
         let userid = self.last_userid + 1;
         self.present.insert(userid, (steam, now_ms));
         let who = who(userid, steam);
-        self.lines.push(Line::Connected(who.clone()));
+        self.lines.push(Line::Connected(who.clone(), None));
         self.lines.push(Line::Entered(who));
         userid
     }
 
     pub fn leave(&mut self, userid: i64, now_ms: u64) {
         if let Some((steam, from_ms)) = self.present.remove(&userid) {
-            self.lines.push(Line::Disconnected(who(userid, steam)));
+            self.lines.push(Line::Disconnected {
+                who: who(userid, steam),
+                reason: String::new(),
+            });
             self.visits.push(Visit {
                 steam,
                 from_ms,
@@ -88,6 +93,7 @@ impl Engine {
             self.lines.push(Line::Suicide {
                 who: who(userid, *steam),
                 by_world: true,
+                weapon: "world".into(),
             });
         }
     }
@@ -159,7 +165,11 @@ impl Engine {
             self.ran.push((now_ms, line.to_owned()));
         } else if let Some(rest) = line.strip_prefix("kickid ") {
             let userid = rest.split(' ').next().expect("a userid");
-            self.leave(userid.parse().expect("a userid"), now_ms);
+            let userid = userid.parse().expect("a userid");
+            let present = self.present.get(&userid);
+            self.kicked
+                .extend(present.map(|(steam, _)| (now_ms, *steam)));
+            self.leave(userid, now_ms);
         } else if let Some(code) = line.strip_prefix("script ") {
             script::read(code, script::DIGITS[0]).expect("code that shows a text");
         } else if line.starts_with("say ") {
@@ -168,7 +178,7 @@ impl Engine {
             reply = format!("\"{line}\" = \"-1\" ( def. \"-1\" )\n");
         } else {
             assert!(asks, "an unexpected command: {line}");
-            reply = self.status();
+            reply = self.status(now_ms);
         }
         Some(match trouble {
             true => Err(Failure::Unclear("it broke off after".into())),
@@ -176,7 +186,7 @@ impl Engine {
         })
     }
 
-    fn status(&self) -> String {
+    fn status(&self, now_ms: u64) -> String {
         let mut text = format!(
             "hostname: x\nmap     : {} at: 0 x, 0 y, 0 z\n\
              players : {} humans, 0 bots (24 max)\n\n\
@@ -184,13 +194,22 @@ impl Engine {
             self.map.as_deref().unwrap_or("cp_first"),
             self.present.len()
         );
-        for (userid, (steam, _)) in &self.present {
-            let id = steam.steam3();
+        for (userid, (steam, from_ms)) in &self.present {
+            let (id, connected) = (steam.steam3(), connected(now_ms - from_ms));
             text.push_str(&format!(
-                "# {userid:>6} \"p{userid}\" {id} 01:00 50 0 active 1.2.3.4:27005\n"
+                "# {userid:>6} \"p{userid}\" {id} {connected} 50 0 active 1.2.3.4:27005\n"
             ));
         }
         text
+    }
+}
+
+/// A time in full seconds, as `status` writes it.
+fn connected(ms: u64) -> String {
+    let (minutes, s) = (ms / 60_000, ms / 1_000 % 60);
+    match minutes / 60 {
+        0 => format!("{minutes:02}:{s:02}"),
+        hours => format!("{hours}:{:02}:{s:02}", minutes % 60),
     }
 }
 
@@ -199,6 +218,6 @@ fn who(userid: i64, steam: SteamId) -> Who {
         userid,
         name: format!("p{userid}"),
         id: Some(steam),
-        bot: false,
+        ..Who::default()
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod daemon;
 pub(crate) mod database;
 pub(crate) mod disk;
 pub(crate) mod engine;
+pub(crate) mod on_disk;
 pub(crate) mod python;
 #[path = "../all/support/random.rs"]
 pub(crate) mod random;

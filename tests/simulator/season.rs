@@ -6,7 +6,7 @@ mod check;
 use vpid::protocol::steam_id::SteamId;
 
 use crate::community::steam;
-use crate::vyhub::{Packet, SERVER};
+use crate::vyhub::Packet;
 use crate::world::Outside;
 
 /// What groups do in the games, and that what is unclear is left to the owner.
@@ -23,6 +23,12 @@ sourcemod = '@VIP'
 on_add = ['sm_group add %steamid64% %group%']
 on_remove = ['sm_group remove %steamid64% %group%']
 sourcemod = '99:z'
+
+# A name that counts in another bundle alone.
+[vyhub.groups."supporter_elsewhere"]
+on_add = ['sm_group add %steamid64% %group%']
+on_remove = ['sm_group remove %steamid64% %group%']
+sourcemod = '@ELSEWHERE'
 "#;
 
 /// The accounts of others are below.
@@ -84,6 +90,8 @@ pub struct Season {
 impl Season {
     pub fn new(manners: Manners, out: &mut Outside) -> Self {
         out.api.members.multigroup = out.random.chance(50);
+        let elsewhere = (FIRST_ACCOUNT..FIRST_ACCOUNT + manners.players).step_by(10);
+        elsewhere.for_each(|account| out.api.make_known_elsewhere(steam(account)));
         Self {
             manners,
             begins_ms: 0,
@@ -330,9 +338,4 @@ fn is_at_rest(bought: usize, out: &Outside) -> bool {
         let waits = in_outbox || records.into_iter().any(is_open);
         !waits && !out.api.is_under_way(it.id)
     })
-}
-
-/// The id by which VyHub knows a server.
-fn server_id(place: usize) -> vpid::protocol::uuid::Uuid {
-    vpid::protocol::uuid::Uuid(SERVER.0 + place as u128)
 }

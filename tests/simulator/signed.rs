@@ -121,9 +121,15 @@ impl Game {
         }
     }
 
-    /// It is off until then.
+    /// It is off until then. What it has not written is lost.
     pub fn rest_until(&mut self, ms: u64) {
         (self.map_until_ms, self.look_ms) = (ms, ms);
+        self.keys = None;
+    }
+
+    /// vpid has acknowledged everything.
+    pub fn has_told_all(&self) -> bool {
+        self.waiting.is_empty() && self.unacked.is_empty()
     }
 
     pub fn begin_map(&mut self, out: &mut Outside) {

@@ -1,7 +1,7 @@
 //! What no workload shows: reports that keep their time, and what is reported of games that fall silent.
 
 use serde_json::{Value, json};
-use vpid::limits::{SILENCE_CONSOLE_MS, SILENCE_MS};
+use vpid::limits::{SIGNED_WINDOW, SILENCE_CONSOLE_MS, SILENCE_MS};
 
 use crate::community::{Accepted, steam};
 use crate::vyhub::Weather;
@@ -39,13 +39,17 @@ fn a_vpid_that_knows_nothing_asks_until_vyhub_replies() {
     world.run(600_000);
     order(&mut world, "!ban [U:1:5] permanent early");
     world.run(10_000);
-    let accepted = |world: &World| world.community.as_ref().expect("it is on").accepted.clone();
+    let accepted = |world: &World| {
+        let community = world.community.as_ref().expect("it is on");
+        let of = community.accepted.get(&steam(5));
+        of.cloned().unwrap_or_default()
+    };
     assert!(accepted(&world).is_empty(), "{:?}", accepted(&world));
     world.out.api.weather = Weather::Fair;
     world.run(70_000);
     order(&mut world, "!ban [U:1:5] permanent late");
     world.run(10_000);
-    let all = accepted(&world)[&steam(5)].clone();
+    let all = accepted(&world);
     let all: Vec<Accepted> = all.into_iter().map(|(.., one)| one).collect();
     assert_eq!(all, [Accepted::Ban("late".into())]);
 }
@@ -179,4 +183,20 @@ fn a_game_whose_console_is_silent_too_is_gone() {
     let said = silent_for(&mut world, SILENCE_CONSOLE_MS).expect("a sentence");
     assert!(said.contains("the server hangs or is gone"), "{said}");
     assert!(!said.contains("paused"), "{said}");
+}
+
+/// It died before it could acknowledge what it had taken, and the window of the game is full.
+#[test]
+fn a_game_goes_on_whose_files_were_taken_by_a_vpid_that_died_on_a_full_disk() {
+    let mut world = with_ann(0);
+    world.out.disk.full_until_ms = u64::MAX;
+    for _ in 0..2 * SIGNED_WINDOW {
+        world.signed[0].tell(ann());
+        world.run(100);
+    }
+    assert!(!world.signed[0].has_told_all());
+    world.crash();
+    world.out.disk.full_until_ms = 0;
+    world.run(20_000);
+    assert!(world.signed[0].has_told_all());
 }

@@ -1,6 +1,7 @@
 //! VyHub's API: what it holds, and what goes wrong on the way to it.
 
 mod attributes;
+pub mod local;
 pub mod members;
 mod shop;
 
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use vpid::protocol::backend::{NewBan, NewWarning, Request};
+use vpid::protocol::local_ids;
 use vpid::protocol::steam_id::SteamId;
 use vpid::protocol::uuid::Uuid;
 use vpid::protocol::vyhub::{
@@ -24,7 +26,14 @@ use members::{Members, SUPPORTER, VIP};
 pub use shop::{Applied, Packet, Shop};
 
 pub const SERVER: Uuid = Uuid(0x5e);
-pub const BUNDLE: Uuid = Uuid(0xb0);
+
+/// As the configuration of a community in a database has it.
+pub fn server_name(place: usize) -> String {
+    format!("server {place}")
+}
+pub const BUNDLE: Uuid = vpid::protocol::local_ids::BUNDLE;
+/// One without a server of ours.
+pub const OTHER_BUNDLE: Uuid = Uuid(1);
 
 /// How long after its sending a request is carried out at most, in seconds: VyHub gives up then.
 const CARRIED_OUT_S_MAX: u64 = 20;
@@ -33,8 +42,18 @@ const CARRIED_OUT_S_MAX: u64 = 20;
 pub struct HeldBan {
     pub user: Uuid,
     pub ban: Ban,
-    pub bundle: Option<Uuid>,
     pub standing: bool,
+}
+
+impl HeldBan {
+    /// As it stands at this moment of VyHub's clock.
+    fn at(&self, now_s: i64) -> Ban {
+        let is_over = self.ban.ends.is_some_and(|ends| ends.as_second() <= now_s);
+        Ban {
+            active: Some(self.standing && !is_over),
+            ..self.ban.clone()
+        }
+    }
 }
 
 /// How the way to it is.
@@ -68,6 +87,10 @@ fn listing<T>(items: Vec<T>) -> Listing<T> {
 
 #[derive(Default)]
 pub struct Api {
+    /// It is a community's database: see `local`.
+    pub is_local: bool,
+    /// Of a database, what changes have made, by their kinds and ids.
+    done: BTreeMap<(&'static str, u64), Reply>,
     pub users: BTreeMap<SteamId, Uuid>,
     pub bans: Vec<HeldBan>,
     /// A list instead of one of these.
@@ -126,8 +149,17 @@ fn next_id(last: &mut u128) -> Uuid {
 }
 
 impl Api {
-    pub fn new(skew_s: i64) -> Self {
+    /// The server at a place, as its backend calls it.
+    pub fn server(&self, place: usize) -> Uuid {
+        match self.is_local {
+            true => local_ids::server(&server_name(place)),
+            false => Uuid(SERVER.0 + place as u128),
+        }
+    }
+
+    pub fn new(is_local: bool, skew_s: i64) -> Self {
         Self {
+            is_local,
             skew_s,
             ..Self::default()
         }
@@ -136,7 +168,18 @@ impl Api {
     pub fn user(&mut self, steam: SteamId) -> Uuid {
         let last = &mut self.last_id;
         let user = self.users.entry(steam);
+        if self.is_local {
+            return *user.or_insert_with(|| vpid::protocol::local_ids::user(steam));
+        }
         *user.or_insert_with(|| next_id(last))
+    }
+
+    /// Whether a ban of our bundle holds.
+    pub fn is_banned(&self, steam: SteamId, now_s: i64) -> bool {
+        let user = self.users.get(&steam);
+        let is_of = |held: &&HeldBan| Some(&held.user) == user && held.ban.bundle == Some(BUNDLE);
+        let mut bans = self.bans.iter().filter(is_of);
+        bans.any(|held| held.at(now_s + self.skew_s).active == Some(true))
     }
 
     /// A user who may do everything.
@@ -144,7 +187,30 @@ impl Api {
         let user = self.user(steam);
         self.admins.insert(user);
         let id = next_id(&mut self.last_id);
-        self.members.add(id, user, members::ADMINS, 0, None);
+        self.members
+            .add(id, (user, BUNDLE), members::ADMINS, 0, None);
+    }
+
+    /// A user is banned for ever, and has a group, on servers that are not ours.
+    pub fn make_known_elsewhere(&mut self, steam: SteamId) {
+        let user = self.user(steam);
+        let id = next_id(&mut self.last_id);
+        self.members.add(id, (user, OTHER_BUNDLE), VIP, 0, None);
+        self.bans.push(HeldBan {
+            user,
+            ban: Ban {
+                id: next_id(&mut self.last_id),
+                reason: Some("banned elsewhere".into()),
+                length_s: None,
+                created: Timestamp::UNIX_EPOCH,
+                ends: None,
+                creator: None,
+                creator_name: None,
+                bundle: Some(OTHER_BUNDLE),
+                active: Some(true),
+            },
+            standing: true,
+        });
     }
 
     /// A request arrives, and is answered or not, so many milliseconds later.
@@ -211,7 +277,10 @@ impl Api {
         let mut due: Vec<_> = self.under_way.extract_if(.., is_due).collect();
         due.sort_by_key(|(at_s, _)| *at_s);
         for (at_s, request) in due {
-            drop(self.answer(&request, at_s));
+            drop(match self.is_local {
+                true => self.answer_once(&request, at_s),
+                false => self.answer(&request, at_s),
+            });
         }
     }
 
@@ -237,34 +306,30 @@ impl Api {
                 self.on.insert(*server, users.collect());
                 server_reply(*server)
             }
-            Request::CreateUser(steam) => {
-                let id = self.user(*steam);
-                user_reply(*steam, id)
-            }
+            Request::CreateUser(steam) => user_reply(*steam, self.user(*steam)),
             Request::FindUser(steam) => {
                 let id = *self.users.get(steam).ok_or_else(|| status(404, None))?;
                 user_reply(*steam, id)
             }
-            Request::ListBans(_) => {
+            Request::ListBans { bundle, .. } => {
                 let fixed = self.fixed_bans.clone();
-                Reply::BanList(fixed.unwrap_or_else(|| self.list(now_s).into()))
+                Reply::BanList(fixed.unwrap_or_else(|| self.list(*bundle, now_s).into()))
             }
             Request::CreateBan { ban, issuer } => self.create_ban(ban, *issuer)?,
             Request::CreateWarning { warning, issuer } => {
                 self.create_warning(warning, *issuer, now_s)?
             }
-            Request::BansOfUser { user, .. } => {
-                let bans = self.bans.iter().rev().filter(|held| held.user == *user);
-                Reply::Bans(page(bans.map(|held| held.ban.clone())))
+            Request::BansOfUser { user, bundle, .. } => {
+                let of = |held: &&HeldBan| held.user == *user && held.ban.bundle == Some(*bundle);
+                let bans = self.bans.iter().rev().filter(of);
+                Reply::Bans(page(bans.map(|held| held.at(now_s))))
             }
             Request::WarningsOfUser { user, .. } => {
                 let warnings = self.warnings.iter().rev().filter(|(of, _)| of == user);
                 Reply::Warnings(page(warnings.map(|(_, warning)| warning.clone())))
             }
-            Request::EndBans { user, bundle, .. } => {
-                assert_eq!(*bundle, BUNDLE);
-                self.unban(*user)?
-            }
+            Request::EndBan { ban, .. } => self.lift(*ban)?,
+            Request::EndBans { user, bundle, .. } => self.unban(*user, *bundle)?,
             Request::GroupsOfUser { .. }
             | Request::ListGroups
             | Request::ListMemberships { .. }
@@ -281,11 +346,15 @@ impl Api {
                 items: self.shop.open(*server, users, now_s),
                 ..RewardList::default()
             }),
-            Request::ReportReward { reward, server } => {
+            Request::ReportReward { reward, server, .. } => {
                 self.shop.executed(*reward, *server)?;
                 Reply::Nothing
             }
-            Request::ConfirmLogin { .. } => return Err(status(404, None)),
+            Request::ConfirmLogin { .. }
+            | Request::ListAddressBans { .. }
+            | Request::CreateAddressBan { .. }
+            | Request::EndAddressBans { .. }
+            | Request::AddAllToAttribute(_) => return Err(status(404, None)),
         })
     }
 
@@ -312,11 +381,18 @@ impl Api {
         Ok(Reply::Warning(warning))
     }
 
-    fn unban(&mut self, user: Uuid) -> Result<Reply, Failure> {
+    fn unban(&mut self, user: Uuid, bundle: Uuid) -> Result<Reply, Failure> {
         self.knows(user)?;
-        for held in self.bans.iter_mut().filter(|held| held.user == user) {
+        let of = |held: &&mut HeldBan| held.user == user && held.ban.bundle == Some(bundle);
+        for held in self.bans.iter_mut().filter(of) {
             held.standing = false;
         }
+        Ok(Reply::Nothing)
+    }
+
+    fn lift(&mut self, ban: Uuid) -> Result<Reply, Failure> {
+        let held = self.bans.iter_mut().find(|held| held.ban.id == ban);
+        held.ok_or_else(|| status(404, None))?.standing = false;
         Ok(Reply::Nothing)
     }
 
@@ -332,23 +408,25 @@ impl Api {
             ends: length_s.map(|length| end(length).expect("a time")),
             creator,
             creator_name: None,
+            bundle: Some(new.bundle),
+            active: Some(new.standing),
         };
         let held = HeldBan {
             user: new.user,
             ban: ban.clone(),
-            bundle: Some(new.bundle),
             standing: new.standing,
         };
         self.bans.push(held);
         Ok(Reply::Ban(ban))
     }
 
-    fn list(&self, now_s: i64) -> BanList {
+    fn list(&self, bundle: Uuid, now_s: i64) -> BanList {
         let mut list = json!({});
         for (steam, user) in &self.users {
             let active = |held: &&HeldBan| {
                 let over = held.ban.ends.is_some_and(|ends| ends.as_second() <= now_s);
-                held.user == *user && held.standing && !over
+                let is_of = held.user == *user && held.ban.bundle == Some(bundle);
+                is_of && held.standing && !over
             };
             let bans = self.bans.iter().filter(active).map(|held| {
                 json!({

@@ -13,7 +13,7 @@ use vpid::protocol::control::ScriptRequest;
 use vpid::protocol::signed::messages::Push;
 
 use crate::book::{Book, Rules};
-use crate::community::Community;
+use crate::community::{self, Community};
 use crate::costs::Costs;
 use crate::daemon::Daemon;
 use crate::disk::{Disk, Folder, Moment};
@@ -21,7 +21,7 @@ use crate::engine::Engine;
 use crate::python::Faults;
 use crate::random::Random;
 use crate::season::Season;
-use crate::vyhub::{Api, SERVER, Weather};
+use crate::vyhub::{Api, SERVER, Weather, server_name};
 use crate::workloads::{Fault, Workload};
 use crate::{signed, stock};
 
@@ -40,8 +40,10 @@ pub struct Outside {
     pub history: Option<u64>,
     /// What turns of the core cost, where it is wanted.
     pub costs: Option<Costs>,
-    /// At any time.
+    /// vpid's clock, at any time.
     pub clock_was_set: bool,
+    /// From when to when vpid could not know VyHub's time: since a start.
+    pub undated_ms: Vec<(u64, u64)>,
 }
 
 impl Outside {
@@ -51,6 +53,24 @@ impl Outside {
 
     pub fn write_text(&mut self, server: usize, name: &str, text: &str) {
         self.disk.folders[server].write_text(name, text, self.now, &mut self.random);
+    }
+
+    /// From now on, vpid does not know VyHub's time.
+    pub fn undated(&mut self) {
+        if self
+            .undated_ms
+            .last()
+            .is_none_or(|(_, until_ms)| *until_ms < u64::MAX)
+        {
+            self.undated_ms.push((self.now.ms, u64::MAX));
+        }
+    }
+
+    /// A reply has told it.
+    pub fn dated(&mut self) {
+        if let Some((_, until_ms)) = self.undated_ms.last_mut() {
+            *until_ms = self.now.ms.min(*until_ms);
+        }
     }
 
     /// Another program writes over a file.
@@ -103,10 +123,15 @@ fn configuration(workload: &Workload) -> Config {
     if workload.python.is_some() {
         text += "[scripts]\ndir = '/nowhere/scripts'\ncall_s = 2\n";
     }
-    if workload.community.is_some() {
+    if workload.community.is_some() && workload.is_local {
+        text += "[database]\n[community]\ntype = 'local'\n";
+    } else if workload.community.is_some() {
         text += "[vyhub]\napi_url = 'https://api.example/x/v1'\napi_key = 'k'\ntime_zone = 'UTC'\n";
     }
-    text += workload.config;
+    text += &match workload.is_local {
+        true => workload.config.replace("[vyhub.", "[community."),
+        false => workload.config.to_owned(),
+    };
     for server in 0..workload.signing_servers() {
         text += &format!(
             "[[server]]\nscriptdata = '/signed{server}'\nkey = '{}'\n",
@@ -118,10 +143,13 @@ fn configuration(workload: &Workload) -> Config {
         }
         if server < workload.engines && workload.community.is_some() {
             let (port, id) = (27_500 + server, SERVER.0 + server as u128);
+            text += &match workload.is_local {
+                true => format!("community_name = '{}'\n", server_name(server)),
+                false => format!("vyhub_server_id = '{}'\n", vpid::protocol::uuid::Uuid(id)),
+            };
             text += &format!(
-                "vyhub_server_id = '{}'\nlog_listen = '127.0.0.1:{port}'\nlog_secret = 7\n\
-                 chat_commands = 'log'\n",
-                vpid::protocol::uuid::Uuid(id)
+                "log_listen = '127.0.0.1:{port}'\nlog_secret = 7\n\
+                 chat_commands = 'log'\n"
             );
         }
     }
@@ -146,13 +174,14 @@ impl World {
             now: Moment::default(),
             random,
             disk,
-            api: Api::new(skew_s),
+            api: Api::new(workload.is_local, skew_s),
             engines: (0..workload.engines).map(|_| Engine::default()).collect(),
             book: Book::default(),
             python: workload.python.unwrap_or(Faults::NONE),
             history: None,
             costs: None,
             clock_was_set: false,
+            undated_ms: Vec::new(),
         };
         let (hosts, manners) = workload.stock.unzip();
         let stock = (0..hosts.unwrap_or(0)).zip(std::iter::repeat(manners).flatten());
@@ -270,6 +299,7 @@ impl World {
                 if let Some(season) = &mut self.season {
                     season.vpid_starts(out);
                 }
+                out.undated();
                 self.daemon = Daemon::start(&self.config, life, out).ok();
                 self.back_ms = out.now.ms + 1;
                 self.disturbed_ms.push(out.now.ms);
@@ -381,6 +411,13 @@ impl World {
             season.all_leave(&mut self.out);
             self.run(30_000);
         }
+        let Some(community) = &self.community else {
+            return;
+        };
+        community.all_come(&mut self.out);
+        self.run(2 * community::KICKED_MS);
+        let community = self.community.as_ref().expect("a community");
+        community.check_who_is_on(&self.out);
     }
 
     pub fn operator(&mut self, request: OperatorRequest) {
@@ -401,6 +438,7 @@ impl World {
                     .iter_mut()
                     .for_each(|daemon| daemon.die_after(effects));
             }
+            Fault::CrashAtChange => self.daemon.iter_mut().for_each(Daemon::die_at_change),
             Fault::DatabaseAway(ms_max) => {
                 let until_ms = now_ms + random.below(ms_max);
                 self.out.disk.database.is_away_until(now_ms, until_ms);
@@ -438,8 +476,8 @@ impl World {
                 let by_ms = [400, 1_000, 30_000, 3_600_000, 86_400_000];
                 let by_ms = by_ms[random.below(5) as usize];
                 let goes_back = back && random.chance(50);
-                self.out.clock_was_set = true;
                 self.out.now.wrong_ms += if goes_back { -by_ms } else { by_ms };
+                self.out.clock_was_set = true;
                 if goes_back || !self.out.book.jumps_ms.is_empty() {
                     self.out.book.jumps_ms.push(now_ms);
                 }
@@ -503,6 +541,7 @@ impl World {
         }
         if let Some(community) = &mut self.community {
             community.look_at_the_disk(&mut self.out);
+            community.nobody_else_is_kicked(&mut self.out);
             let past = self.disturbed_ms.iter().filter(|ms| **ms <= now_ms);
             let disturbed_ms = past.max().copied().unwrap_or(0);
             self.disturbed_ms.retain(|ms| *ms >= disturbed_ms);

@@ -69,6 +69,7 @@ local heard = {
 		foreach (key in ["team", "class"])
 			if (rawin.call(params, key))
 				data[key] <- Number(params, key)
+		vpi.Placed(data.userid)
 		Report("player_spawn", data)
 	}
 	function player_death(params)
@@ -87,6 +88,8 @@ local heard = {
 		// Commands of admins are among these. Under this function: the handler, and who called it.
 		if (chat.text != "" && !IsOfEngine(4))
 			chat.doubtful <- true
+		else
+			vpi.Does(chat.userid)
 		Report("player_chat", chat, SOON)
 	}
 	function player_team(params)

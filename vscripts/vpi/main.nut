@@ -90,7 +90,7 @@ if (trouble != null)
 	return
 }
 
-local VERSION = "0.1.0";
+local VERSION = "0.2.0";
 
 // The `key` of vpid.toml; `vpid init` puts it here. A function, since the variables of a script
 // can be looked at by others, and what a function returns only where it is used.

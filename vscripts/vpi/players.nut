@@ -4,6 +4,7 @@
 local vpi = this
 local Entities = ::Entities, FindByClassname = ::Entities.FindByClassname
 local NetProps = ::NetProps, GetPropString = ::NetProps.GetPropString, GetPropIntArray = ::NetProps.GetPropIntArray
+local HasProp = ::NetProps.HasProp, GetPropInt = ::NetProps.GetPropInt, GetPropFloat = ::NetProps.GetPropFloat
 local GetPlayerFromUserID = ::GetPlayerFromUserID, PlayerInstanceFromIndex = ::PlayerInstanceFromIndex
 local IsValid = ::CBaseEntity.IsValid, EntityIndex = ::CBaseEntity.entindex, format = ::format, MaxClients = ::MaxClients, GetMapName = ::GetMapName, Time = ::Time, type = ::type
 local IsPlayerABot = "IsPlayerABot" in vpi.root ? vpi.root.IsPlayerABot : null
@@ -18,7 +19,13 @@ local PLAYERS_MAX = 256, USERID_MAX = 2147483647
 // The entity that knows who is on, in the games on this engine. The first is that of Team Fortress.
 local MANAGERS = ["tf_player_manager", "cs_player_manager", "dod_player_manager", "player_manager"]
 
-// By userid: { userid, name, id, bot, since (tick), told (what was queued about it) }.
+// Where a player looks, and the buttons that are held: who changes neither does nothing.
+local PITCH = "m_angEyeAngles[0]", YAW = "m_angEyeAngles[1]", BUTTONS = "m_nButtons"
+// The first team that plays.
+local RED = 2
+
+// By userid: { userid, name, id, bot, since (tick), told (what was queued about it), did (the tick at which they did
+// something last), pose (how they were then; null: the next one is not their doing) }.
 local players = {}
 // Those whose id is not known yet, by userid.
 local unknown = {}
@@ -106,7 +113,7 @@ vpi.See <- function(userid)
 	{
 		if (players.len() >= PLAYERS_MAX && GetPlayerFromUserID(userid) == null)
 			return null
-		players[userid] <- { userid = userid, name = "", id = "", bot = false, since = queues.tick, told = null }
+		players[userid] <- { userid = userid, name = "", id = "", bot = false, since = queues.tick, told = null, did = queues.tick, pose = null }
 		unknown[userid] <- players[userid]
 	}
 	local known = players[userid]
@@ -121,6 +128,45 @@ vpi.Leave <- function(userid)
 	if (userid in unknown)
 		delete unknown[userid]
 	return userid in players ? delete players[userid] : null
+}
+
+// A player does something.
+vpi.Does <- function(userid)
+{
+	if (userid in players)
+		players[userid].did = queues.tick
+}
+
+// A player begins to live, where and as the game has it.
+vpi.Placed <- function(userid)
+{
+	if (userid in players)
+		players[userid].pose = null
+}
+
+// For how long a player has done nothing, in seconds; null where that is not known. Who is dead does not move.
+local Idle = function(known, player, team, alive)
+{
+	// Who watches moves with others.
+	if (known.bot || team < RED)
+	{
+		known.did = queues.tick
+		return null
+	}
+	foreach (name in [PITCH, YAW, BUTTONS])
+		if (!HasProp.call(NetProps, player, name))
+			return null
+	if (!alive)
+		known.pose = null
+	else
+	{
+		local pose = format("%f %f %d", GetPropFloat.call(NetProps, player, PITCH),
+			GetPropFloat.call(NetProps, player, YAW), GetPropInt.call(NetProps, player, BUTTONS))
+		if (known.pose != null && known.pose != pose)
+			known.did = queues.tick
+		known.pose = pose
+	}
+	return (queues.tick - known.did) * 3 / 200
 }
 
 // One player of the heartbeat.
@@ -152,6 +198,9 @@ local Gather = function(slot)
 	}
 	if (isTeamFortress)
 		entry["class"] <- OfSlot("m_iPlayerClass", slot)
+	local idle = Idle(known, player, entry.team, entry.alive)
+	if (idle != null)
+		entry.idle <- idle
 	// Counted by the game since the map began, or since the scoreboard was cleared.
 	local deaths = OfSlot("m_iDeaths", slot)
 	if (deaths >= 0)

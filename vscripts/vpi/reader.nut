@@ -147,10 +147,14 @@ local Take = function(message)
 	else if ("message" in message)
 		vpi.Tell(message.message, "data" in message ? message.data : null)
 	else if ("hook" in message && type(message.hook) == "string")
-		mail.items.append({
-			kind = "hook", name = message.hook
-			data = "data" in message && type(message.data) == "table" ? message.data : {}
-		})
+	{
+		local hook = message.hook
+		local data = "data" in message && type(message.data) == "table" ? message.data : {}
+		mail.items.append({ kind = "hook", name = hook, data = data })
+		// The same by its second name, which names no backend.
+		if (hook.len() > 6 && hook.slice(0, 6) == "vyhub_")
+			mail.items.append({ kind = "hook", name = "community_" + hook.slice(6), data = data })
+	}
 	else if ("print" in message && type(message.print) == "string")
 		mail.items.append({
 			kind = "print", text = message.print

@@ -1,32 +1,25 @@
-"""Tests of message_filter.py without a game and without vpid.
+"""Tests of message_filter.py without a game: vpid script test examples/scripts"""
 
-    cd examples/scripts && python3 -m unittest discover tests
-"""
-
-import sys
 import unittest
-from pathlib import Path
-from types import SimpleNamespace
-from unittest.mock import MagicMock
 
-# Stands in for the module that scripts find in vpid.
-game = sys.modules["game"] = MagicMock(config={"words": ["Spam"], "warnings": 1})
-sys.path.insert(0, str(Path(__file__).parent.parent))
-import message_filter
+from game_testing import Stage, load
 
 
 class Lines(unittest.TestCase):
-    def setUp(self):
-        game.reset_mock()
-        self.ann = SimpleNamespace(userid=3, name="Ann")
-        message_filter.OnPlayerDisconnect(self.ann)
+    stage: Stage
 
-    def test_a_good_line_passes(self):
-        self.assertEqual(message_filter.OnPlayerChat(self.ann, "hello"), 1)
-        game.tell.assert_not_called()
+    def setUp(self) -> None:
+        self.stage = load("../message_filter.py", config={"words": ["Spam"], "warnings": 1})
+        self.addCleanup(self.stage.close)
+        self.ann = self.stage.join("Ann")
 
-    def test_who_goes_on_is_kicked(self):
-        self.assertEqual(message_filter.OnPlayerChat(self.ann, "SPAM"), 0)
-        game.kick.assert_not_called()
-        message_filter.OnPlayerChat(self.ann, "more spam")
-        game.kick.assert_called_once_with(self.ann, "no spam here")
+    def test_a_good_line_passes(self) -> None:
+        self.assertEqual(self.stage.chat(self.ann, "hello"), 1)
+        self.assertEqual(self.stage.read(self.ann), [])
+
+    def test_who_goes_on_is_kicked(self) -> None:
+        self.assertEqual(self.stage.chat(self.ann, "SPAM"), 0)
+        self.assertEqual(self.stage.read(self.ann), ["Please no spam here."])
+        self.assertEqual(self.stage.kicks, [])
+        self.stage.chat(self.ann, "more spam")
+        self.assertEqual(self.stage.kicks, [(self.ann.userid, "no spam here")])

@@ -8,6 +8,7 @@ use std::path::Path;
 use rustix::fs::FlockOperation;
 
 use super::Report;
+use crate::io::backup::{OF_DATABASE, kept};
 use crate::limits::{FREE_BYTES_ADVISED, FREE_BYTES_MIN};
 
 /// Whether a vpid runs on this state folder.
@@ -16,19 +17,6 @@ pub(super) enum Daemon {
     Running,
     NotRunning,
 }
-
-/// What vpid keeps in the state folder; other things there are the owner's.
-const KEPT: [&str; 9] = [
-    "vpid.lock",
-    "identities",
-    "sessions",
-    "begun",
-    "instance",
-    "rejected",
-    "outbox",
-    "vyhub",
-    "control.sock",
-];
 
 /// Tries the state folder without making it, and looks who holds it.
 pub(super) fn state(folder: &Path, report: &mut Report<'_>) -> Daemon {
@@ -94,7 +82,10 @@ fn private(state: &Path, report: &mut Report<'_>) {
     }
     for entry in std::fs::read_dir(state).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        if !name.to_str().is_some_and(|name| KEPT.contains(&name)) {
+        if !name
+            .to_str()
+            .is_some_and(|name| kept().any(|it| it == name))
+        {
             continue;
         }
         let Ok(metadata) = entry.metadata() else {
@@ -114,7 +105,7 @@ fn private(state: &Path, report: &mut Report<'_>) {
 
 /// Warns where others can read a database: the file, and those that SQLite keeps beside it.
 pub(super) fn private_database(path: &Path, report: &mut Report<'_>) {
-    for ending in ["", "-wal", "-shm", "-journal"] {
+    for ending in OF_DATABASE {
         let mut file = path.as_os_str().to_owned();
         file.push(ending);
         let file = Path::new(&file);

@@ -3,6 +3,7 @@
 //! It looks, and where that is not enough it tries with files of its own that it removes
 //! again. It makes none of the daemon's files, so it can run beside a running vpid.
 
+mod community;
 mod folders;
 mod python;
 mod rcon;
@@ -10,66 +11,73 @@ mod scriptdata;
 mod scripts;
 mod vyhub;
 
-use super::arguments::{self, Arguments, Command, Stop};
+use super::command::{Action, Base, Command, JSON};
+use super::given::{Given, Stop};
+use super::table;
 use crate::config::{self, Config, Engine, Rcon, Vyhub};
 use crate::io::http::Http;
+use crate::io::published::Published;
 use crate::io::rcon::Console;
 use crate::io::sql::{self, Finding};
+use crate::io::{color, logging};
 use crate::limits::{self, OPEN_FILES_ADVISED};
 use crate::protocol::rcon::{Done as ConsoleDone, Failure as ConsoleFailure, Job as ConsoleJob};
 use crate::protocol::server_id::ServerId;
 use crate::protocol::vyhub::{Done, Failure, Job, Outcome, Request};
 use rustix::fs::inotify;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::collections::hash_map::{Entry, HashMap};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(super) const COMMAND: Command = Command {
     name: "check",
     summary: "test everything on which a first start can fail",
-    help: "\
-Tests everything on which a first start can fail, and prints for each what works or what to do. Exit
-code 1 if there is a problem (`bad`).
-
-Usage: vpid check [--config FILE] [options of vpid run]
-
-Give it the options and the environment of vpid: --host, -p, -u, -d (or -db) and --password, as in
-`vpid run --help`.
-
-Example: vpid check --config /etc/vpid/vpid.toml
-",
-    run: main,
+    about: "\
+Tests everything on which a first start can fail, and prints for each what works or what to do: ok, warn, or bad. Give \
+it the options and the environment of vpid. Exit code 1 if something is bad.",
+    options: &[JSON],
+    base: Base::Run,
+    examples: &["vpid check --config /etc/vpid/vpid.toml"],
+    action: Action::Run(main),
+    ..Command::NONE
 };
 
-fn main(arguments: Arguments) -> Result<(), Stop> {
-    let given = arguments.read_with_run(arguments::none)?.without_words()?;
-    let (path, known) = (given.path.clone(), given.exposed_password());
+fn main(given: Given) -> Result<(), Stop> {
     let mut out = std::io::stdout();
-    match run(path.as_deref(), given.environment(), known, &mut out) {
+    let mut report = match given.json() {
+        true => Report::json(),
+        false => Report::lines(&mut out, color::wanted(&std::io::stdout())),
+    };
+    let (path, known) = (given.path.as_deref(), given.exposed_password());
+    run(path, given.environment(), known, &mut report);
+    let good = report.good;
+    if let Some(findings) = report.findings() {
+        let result = json!({"good": good, "findings": findings});
+        table::print(|out| table::write_json(&result, out))?;
+    }
+    match good {
         true => Ok(()),
         false => Err(Stop::Reported),
     }
 }
 
-/// Checks the configuration of `path` (none: the usual places) and all it names, and writes a
-/// line for each finding: `ok`, `warn`, or `bad` with its remedy. `environment` looks variables and options up
-/// as for [`config::load`]; `known` is one more warning. True when nothing is bad.
+/// Checks the configuration of `path` (none: the usual places) and all it names, and reports each finding: `ok`,
+/// `warn`, or `bad` with its remedy. `environment` looks variables and options up as for [`config::load`]; `known` is
+/// one more warning.
 fn run(
     path: Option<&Path>,
     environment: impl Fn(&str) -> Option<String>,
     known: Option<&str>,
-    out: &mut dyn Write,
-) -> bool {
+    report: &mut Report<'_>,
+) {
     let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
     let unknown = config::unknown_variables(names);
-    let mut report = Report { out, good: true };
-    let filter = std::env::var_os("VPID_LOG").unwrap_or_default();
-    let filter = super::logging::wrong_filter(&filter.to_string_lossy());
     let known = known.map(str::to_owned);
-    for warning in unknown.into_iter().chain(filter).chain(known) {
+    for warning in unknown.into_iter().chain(known) {
         report.warn(warning);
     }
     let (mut api, mut consoles) = (Api::default(), Consoles::default());
@@ -77,8 +85,43 @@ fn run(
         api: &mut |vyhub, request| api.ask(vyhub, request),
         console: &mut |server, rcon, line| consoles.ask(server, rcon, line),
     };
-    all(path, environment, &mut outside, &mut report);
-    report.good
+    all(path, environment, &mut outside, report);
+}
+
+/// The databases that say where players come from.
+fn geoip(config: &Config, report: &mut Report<'_>) {
+    for (key, path) in config.geoip.iter().flat_map(config::Geoip::files) {
+        match crate::io::geoip::about(key, path) {
+            Ok((kind, built_s)) => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH);
+                let age_s = now.map_or(0, |now| now.as_secs().saturating_sub(built_s));
+                let age = super::table::span(i64::try_from(age_s).unwrap_or(i64::MAX));
+                let kind = super::table::printable(&kind);
+                report.ok(format!("{}: {kind}, made {age} ago", path.display()));
+            }
+            // It says its own remedy.
+            Err(error) => report.problem(error.to_string()),
+        }
+    }
+}
+
+/// The files that vpid writes for other programs.
+fn published(config: &Config, report: &mut Report<'_>) {
+    let scriptdata = config.servers.iter().map(|it| it.scriptdata.clone());
+    let scriptdata: Vec<PathBuf> = scriptdata.collect();
+    for file in Published::all(config) {
+        let (key, shown) = (file.key, file.path.display());
+        match file.check(&scriptdata) {
+            Err(error) => report.problem(format!("{key}: {error}")),
+            Ok(folder) => match folders::try_file(&folder) {
+                Ok(()) => report.ok(format!("{key}: {shown} can be written")),
+                Err(error) => report.bad(
+                    format!("{key}: {shown} cannot be written: {error}"),
+                    format!("let the user of vpid write into its folder, or correct {key}"),
+                ),
+            },
+        }
+    }
 }
 
 /// What is reached over a network. Each function waits for the result.
@@ -102,7 +145,7 @@ fn all(
         Err(problems) => {
             // Each says its own remedy, where the key alone is not enough.
             for problem in problems {
-                report.line("bad ", &problem.to_string());
+                report.problem(problem.to_string());
             }
             return;
         }
@@ -116,6 +159,8 @@ fn all(
     };
     scripts::check(&config, &config_option, report);
     python::check(&config, report);
+    geoip(&config, report);
+    published(&config, report);
     let mut seen: Vec<&Path> = Vec::new();
     for server in &config.servers {
         if !seen.contains(&server.scriptdata.as_path()) {
@@ -126,6 +171,7 @@ fn all(
     }
     let now_s = jiff::Timestamp::now().as_second();
     vyhub::check(&config, now_s, outside.api, report);
+    community::check(&config, now_s, report);
     rcon::check(&config, running, outside.console, report);
 }
 
@@ -145,6 +191,12 @@ fn configuration(config: &Config, report: &mut Report<'_>) {
         .filter(|warning| !exposures.contains(warning))
     {
         report.warn(warning);
+    }
+    if let Some(file) = &config.log.file {
+        match logging::try_open(file) {
+            Ok(()) => report.ok(format!("log: {}", file.display())),
+            Err(error) => report.problem(error.to_string()),
+        }
     }
     for path in &config.exposed {
         report.bad(
@@ -168,7 +220,7 @@ fn databases(config: &Config, report: &mut Report<'_>) {
                 Finding::Warn(text) => report.warn(format!("{label}: {text}")),
                 Finding::Bad(text, remedy) => report.bad(format!("{label}: {text}"), remedy),
                 Finding::Fault(fault) => {
-                    report.line("bad ", &config.problem_of(number, &fault).to_string());
+                    report.problem(config.problem_of(number, &fault).to_string());
                 }
             }
         }
@@ -183,28 +235,95 @@ fn databases(config: &Config, report: &mut Report<'_>) {
 
 /// Where the findings go. A reader that went away ends nothing: the verdict is still wanted.
 struct Report<'a> {
-    out: &'a mut dyn Write,
+    form: Form<'a>,
     good: bool,
 }
 
-impl Report<'_> {
+enum Form<'a> {
+    Lines {
+        out: &'a mut dyn Write,
+        colors: bool,
+    },
+    Json(Vec<Value>),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Ok,
+    Warn,
+    Bad,
+}
+
+impl Verdict {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Bad => "bad",
+        }
+    }
+
+    fn color(self) -> color::Color {
+        match self {
+            Self::Ok => color::Color::Green,
+            Self::Warn => color::Color::Yellow,
+            Self::Bad => color::Color::Red,
+        }
+    }
+}
+
+impl<'a> Report<'a> {
+    fn lines(out: &'a mut dyn Write, colors: bool) -> Self {
+        let form = Form::Lines { out, colors };
+        Self { form, good: true }
+    }
+
+    fn json() -> Self {
+        let form = Form::Json(Vec::new());
+        Self { form, good: true }
+    }
+
+    /// Those of a report as JSON.
+    fn findings(self) -> Option<Vec<Value>> {
+        match self.form {
+            Form::Lines { .. } => None,
+            Form::Json(findings) => Some(findings),
+        }
+    }
+
     fn ok(&mut self, text: impl AsRef<str>) {
-        self.line("ok  ", text.as_ref());
+        self.finding(Verdict::Ok, text.as_ref(), None);
     }
 
     fn warn(&mut self, text: impl AsRef<str>) {
-        self.line("warn", text.as_ref());
+        self.finding(Verdict::Warn, text.as_ref(), None);
     }
 
     fn bad(&mut self, text: impl AsRef<str>, remedy: impl AsRef<str>) {
-        self.line("bad ", &format!("{} — {}", text.as_ref(), remedy.as_ref()));
+        self.finding(Verdict::Bad, text.as_ref(), Some(remedy.as_ref()));
+    }
+
+    /// Something bad whose sentence says its own remedy.
+    fn problem(&mut self, text: impl AsRef<str>) {
+        self.finding(Verdict::Bad, text.as_ref(), None);
     }
 
     /// Names of files are the game's: a newline in one must not look like a finding.
-    fn line(&mut self, verdict: &str, text: &str) {
-        self.good &= verdict != "bad ";
-        let text = text.replace(char::is_control, "?");
-        let _ = writeln!(self.out, "{verdict}  {text}");
+    fn finding(&mut self, verdict: Verdict, text: &str, remedy: Option<&str>) {
+        self.good &= verdict != Verdict::Bad;
+        let plain = |text: &str| text.replace(char::is_control, "?");
+        let (text, remedy) = (plain(text), remedy.map(plain));
+        match &mut self.form {
+            Form::Json(findings) => findings.push(json!({
+                "verdict": verdict.name(), "text": text, "remedy": remedy,
+            })),
+            Form::Lines { out, colors } => {
+                let name = format!("{:<4}", verdict.name());
+                let name = verdict.color().paint(&name, *colors);
+                let remedy = remedy.map_or(String::new(), |remedy| format!(" — {remedy}"));
+                let _ = writeln!(out, "{name}  {text}{remedy}");
+            }
+        }
     }
 }
 

@@ -4,16 +4,19 @@
 use super::Report;
 use crate::config::file::other_encoding;
 use crate::config::{Config, INTERFACES_NAME, Scripts};
+use crate::io::confinement::{Confinement, Unconfined};
 use crate::io::script_files::{self, Found};
 use crate::io::venv;
 use crate::limits::{SCRIPT_CHECK_MS, SCRIPT_CHECK_OUTPUT_BYTES_MAX, SCRIPTS_MAX};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process_group};
-use std::collections::BTreeMap;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -27,7 +30,9 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     let mut checked = Checked {
         scripts,
         interpreters: BTreeMap::new(),
+        landlock: 0,
         exposed: Vec::new(),
+        confinable: Vec::new(),
     };
     let mut names = Vec::new();
     if let Some(folder) = &scripts.dir {
@@ -42,6 +47,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     }
     checked.not_exposed(report);
     absent(scripts, &names, report);
+    checked.confinement(config, report);
 }
 
 /// What has been looked at.
@@ -49,8 +55,21 @@ struct Checked<'a> {
     scripts: &'a Scripts,
     /// Those that were tried, and whether they work.
     interpreters: BTreeMap<PathBuf, bool>,
+    /// The version that the kernel has, as they see it; 0: none.
+    landlock: u32,
     /// What others than its owner can write.
     exposed: Vec<PathBuf>,
+    /// Those that start.
+    confinable: Vec<Confinable>,
+}
+
+/// A script, as far as it matters for what is kept from it.
+struct Confinable {
+    name: String,
+    python: PathBuf,
+    folder: PathBuf,
+    /// The folder of all scripts, if it has one of its own in that.
+    shared: Option<PathBuf>,
 }
 
 impl Checked<'_> {
@@ -84,9 +103,16 @@ impl Checked<'_> {
             if own {
                 self.writable(&script.folder);
             }
-            let folder = own.then_some(script.folder.as_path());
-            if let Some(python) = self.interpreter(&script.name, folder, report) {
-                self.file(&script.main, &python, report);
+            let own_folder = own.then_some(script.folder.as_path());
+            if let Some(python) = self.interpreter(&script.name, own_folder, report)
+                && self.file(&script.main, &python, report)
+            {
+                self.confinable.push(Confinable {
+                    name: script.name.clone(),
+                    python,
+                    folder: script.folder.clone(),
+                    shared: own.then(|| folder.to_owned()),
+                });
             }
         }
         names
@@ -169,7 +195,8 @@ impl Checked<'_> {
         }
         let shown = python.display();
         let venv = venv::of_interpreter(python);
-        let version = version_of(python).and_then(|version| {
+        let version = version_of(python).and_then(|(version, landlock)| {
+            self.landlock = self.landlock.max(landlock);
             let numbers: Vec<&str> = version.split('.').take(2).collect();
             match venv.map_or(Ok(()), |it| venv::has_packages_of(it, &numbers.join("."))) {
                 Ok(()) => Ok(version),
@@ -193,6 +220,110 @@ impl Checked<'_> {
         }
         self.interpreters.insert(python.to_owned(), version.is_ok());
         version.is_ok()
+    }
+
+    /// Whether vpid's own files are kept from scripts, and from which not.
+    fn confinement(&self, config: &Config, report: &mut Report<'_>) {
+        let works = self.interpreters.values().any(|works| *works);
+        if !works || self.scripts.dir.is_none() {
+            return;
+        }
+        if self.landlock < LANDLOCK_OLDEST {
+            return self.without_landlock(report);
+        }
+        let mut kept = Vec::new();
+        let mut left_out = BTreeSet::new();
+        // By what stands in front of their names, and whether they start in spite of it.
+        let mut not: BTreeMap<(String, bool), Vec<&str>> = BTreeMap::new();
+        for script in &self.confinable {
+            match self.confinement_of(config, script) {
+                Ok(confinement) => {
+                    kept.push(script.name.as_str());
+                    left_out.extend(confinement.left_out);
+                }
+                Err(why) => not.entry(why).or_default().push(&script.name),
+            }
+        }
+        let from = match kept.as_slice() {
+            [] => String::new(),
+            names => format!("; vpid's own files are kept from {}", names.join(", ")),
+        };
+        let version = self.landlock;
+        report.ok(format!(
+            "python: the kernel has Landlock (version {version}){from}"
+        ));
+        for path in left_out {
+            report.warn(format!(
+                "python: {} is not kept from scripts, since it is in /etc; with confine = true, it is",
+                path.display()
+            ));
+        }
+        for ((why, starts), names) in not {
+            let line = format!("python: not confined: {}: {why}", names.join(", "));
+            match starts {
+                true => report.warn(line),
+                false => report.bad(line, "until then it is not started; or set confine = false"),
+            }
+        }
+    }
+
+    /// As the daemon does it; else why not, and whether the script starts in spite of that.
+    fn confinement_of(
+        &self,
+        config: &Config,
+        script: &Confinable,
+    ) -> Result<Confinement, (String, bool)> {
+        let kept = match Confinement::of(config, self.scripts, &script.name) {
+            Ok(kept) => kept,
+            Err(Unconfined::Wanted) => {
+                let why = "confine = false lets them read vpid's own files";
+                return Err((why.to_owned(), true));
+            }
+            Err(Unconfined::Temporary(path)) => {
+                let why =
+                    "is where everybody makes files; keep it elsewhere, or set confine = true";
+                return Err((format!("{} {why}", path.display()), true));
+            }
+            Err(Unconfined::Replaced) => {
+                let why =
+                    "vpid's own files are in /etc; with confine = true, they are kept from scripts";
+                return Err((why.to_owned(), true));
+            }
+        };
+        let whole = |path: &Path| absolute(path).unwrap_or_else(|_| path.to_owned());
+        let start = json!({
+            "confine": kept.to_json(),
+            "folder": whole(&script.folder).as_os_str().as_bytes(),
+            "shared": script.shared.as_deref().map(|it| whole(it).as_os_str().as_bytes().to_vec()),
+        });
+        let argument = start.to_string();
+        let tried = run(&script.python, TRY, Some(Path::new(&argument)), PATIENCE);
+        match tried {
+            Ok((status, _)) if status.success() => Ok(kept),
+            Ok((_, said)) => {
+                let said = said.trim_end().lines().last().unwrap_or("it fails");
+                Err((said.to_owned(), !kept.must))
+            }
+            Err(problem) => {
+                let why = format!("{} {problem}", script.python.display());
+                Err((why, !kept.must))
+            }
+        }
+    }
+
+    fn without_landlock(&self, report: &mut Report<'_>) {
+        let what = "by which scripts are kept from vpid's own files";
+        let each = self.scripts.each.values();
+        let mut wanted = each.chain([&self.scripts.settings]).map(|it| it.confine);
+        match wanted.any(|it| it == Some(true)) {
+            true => report.bad(
+                format!("python: the kernel has no Landlock, {what}"),
+                "scripts with confine = true are not started; use Linux 5.19 or later, or take that out",
+            ),
+            false => report.warn(format!(
+                "python: the kernel has no Landlock, {what}; they can read them as vpid's user can"
+            )),
+        }
     }
 
     fn writable(&mut self, path: &Path) {
@@ -228,10 +359,12 @@ fn names_that_do_not_fit(folder: &Path, found: &Found, report: &mut Report<'_>) 
             "remove or rename one of them",
         );
     }
-    if found.scripts.len() > SCRIPTS_MAX {
-        let count = found.scripts.len();
+    if let Some(first) = found.scripts.get(SCRIPTS_MAX) {
+        let (count, first) = (found.scripts.len(), &first.name);
         report.bad(
-            format!("python: {count} scripts are in {shown}"),
+            format!(
+                "python: {count} scripts are in {shown}; {first} and those behind it in the alphabet are not started"
+            ),
             format!("at most {SCRIPTS_MAX} are allowed; combine some of them"),
         );
     }
@@ -262,8 +395,17 @@ const OLDEST: (u32, u32) = (3, 9);
 
 const PATIENCE: Duration = Duration::from_millis(SCRIPT_CHECK_MS);
 
+/// The same as in `vpid_confine.py`.
+const LANDLOCK_OLDEST: u32 = 2;
 /// Also an old Python understands this.
-const VERSION: &str = "import sys\nprint('%d.%d.%d' % sys.version_info[:3])";
+const VERSION: &str = "\
+import sys
+try:
+    import ctypes
+    has = max(0, ctypes.CDLL(None).syscall(444, None, ctypes.c_size_t(0), 1))
+except Exception:
+    has = 0
+print('%d.%d.%d' % sys.version_info[:3] + ' %d' % has)";
 /// Prints what stands behind the name of the file.
 const COMPILE: &str = "\
 import sys
@@ -278,17 +420,38 @@ except Exception as error:
     sys.exit(1)
 ";
 
+/// Confines itself as a script is. Its last line says why it cannot.
+const TRY: &str = concat!(
+    include_str!("../../io/python/vpid_confine.py"),
+    "
+import json
+import sys
+
+try:
+    start = json.loads(sys.argv[1])
+    as_path = lambda path: path and os.fsdecode(bytes(path))
+    hidden = [as_path(path) for path in start['confine']['hidden']]
+    shared = start['shared'] if start['confine']['others'] else None
+    confine(hidden, as_path(start['folder']), as_path(shared))
+except Exception as error:
+    print(error)
+    sys.exit(1)
+"
+);
+
 /// Which Python this is, such as `3.11.2`. Errors go on after its name.
-fn version_of(python: &Path) -> Result<String, String> {
+/// The version, and that of the kernel's Landlock.
+fn version_of(python: &Path) -> Result<(String, u32), String> {
     let (status, said) = run(python, VERSION, None, PATIENCE)?;
-    let version = said.trim().lines().last().unwrap_or("nothing");
+    let last = said.trim().lines().last().unwrap_or("nothing");
+    let (version, landlock) = last.split_once(' ').unwrap_or((last, "0"));
     let mut numbers = version.split('.').map(|part| part.parse::<u32>().ok());
     match (numbers.next().flatten(), numbers.next().flatten()) {
         (Some(major), Some(minor)) if status.success() => match (major, minor) >= OLDEST {
-            true => Ok(version.to_owned()),
+            true => Ok((version.to_owned(), landlock.parse().unwrap_or(0))),
             false => Err(format!("is Python {version}, which is too old")),
         },
-        _ => Err(format!("does not work as Python; it printed: {version}")),
+        _ => Err(format!("does not work as Python; it printed: {last}")),
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn try_bind(address: SocketAddr) -> io::Result<()> {
 
 pub(super) fn check(config: &Config, running: Daemon, ask: Ask<'_>, report: &mut Report<'_>) {
     for (number, server) in config.servers.iter().enumerate() {
-        let name = name(server);
+        let name = server.label();
         if let Some(log) = server.log {
             bound(&name, log.address, try_bind(log.address), running, report);
         }
@@ -42,16 +42,8 @@ pub(super) fn check(config: &Config, running: Daemon, ask: Ask<'_>, report: &mut
     }
 }
 
-/// What the report calls the server.
-fn name(server: &Server) -> String {
-    match &server.hostname {
-        Some(hostname) => hostname.clone(),
-        None => server.scriptdata.display().to_string(),
-    }
-}
-
 fn without(name: &str, server: &Server, report: &mut Report<'_>) {
-    if server.vyhub_id.is_some() {
+    if server.community_id.is_some() {
         report.warn(format!(
             "rcon: {name} has none: kicks and other commands go through the game script, whose commands \
              the game runs only on Valve's own maps, unless its server.cfg has {POINT} always (then on \

@@ -297,7 +297,7 @@ impl Contents {
             ));
         }
         match self.served.is_empty() {
-            true => report.ok(format!("hosts: none has written into {shown} yet")),
+            true => report.ok(format!("hosts: no file of a game is in {shown} now")),
             false => report.ok(format!("hosts: {} in {shown}", listed(&self.served))),
         }
         if self.waiting > 0 && daemon == Daemon::NotRunning {

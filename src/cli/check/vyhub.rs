@@ -7,7 +7,6 @@ use crate::config::{Config, Vyhub};
 use crate::io::admins_file;
 use crate::io::http;
 use crate::limits::CHECK_CLOCK_S_MAX;
-use crate::protocol::backend;
 use crate::protocol::uuid::Uuid;
 use crate::protocol::vyhub::{Failure, Outcome, Reply, Request, Server};
 
@@ -21,31 +20,34 @@ pub(super) fn check(
     ask: &mut dyn FnMut(&Vyhub, Request) -> Outcome,
     report: &mut Report<'_>,
 ) {
-    let Some(vyhub) = &config.vyhub else {
+    let Some(community) = &config.community else {
+        return;
+    };
+    let Some(vyhub) = community.vyhub() else {
         return;
     };
     if let Some(name) = http::unused_proxy(vyhub) {
         report.warn(format!("VyHub: {}", http::proxy_warning(name)));
     }
-    if let Some(path) = &vyhub.admins_file {
+    if let Some(path) = &community.admins_file {
         sourcemod(path, report);
     }
     let mut ask = |request| ask(vyhub, request);
-    let ids: Vec<Uuid> = config.servers.iter().filter_map(|it| it.vyhub_id).collect();
+    let ids: Vec<Uuid> = config
+        .servers
+        .iter()
+        .filter_map(|it| it.community_id)
+        .collect();
     let reached = ask(Request::reachable());
     if !reachable(&vyhub.api_url, &reached, now_s, report) {
         return;
     }
     for id in ids {
-        match ask(Request::of(&backend::Request::FindServer(id))).result {
+        match ask(Request::server(id)).result {
             Ok(Reply::Server(found)) => {
-                server(&found, vyhub.rewards.enabled, report);
+                server(&found, community.rewards.enabled, report);
                 if let Some(bundle) = found.bundle {
-                    of_bundle(
-                        &found,
-                        &ask(Request::of(&backend::Request::FindBundle(bundle))),
-                        report,
-                    );
+                    of_bundle(&found, &ask(Request::bundle(bundle)), report);
                 }
             }
             Ok(_) => report.bad(
@@ -63,7 +65,7 @@ pub(super) fn check(
 }
 
 /// Whether vpid can keep its block in SourceMod's file.
-fn sourcemod(path: &Path, report: &mut Report<'_>) {
+pub(super) fn sourcemod(path: &Path, report: &mut Report<'_>) {
     match admins_file::check(path) {
         Ok(()) => report.ok(format!("SourceMod: {} can be written", path.display())),
         Err(why) => {

@@ -34,6 +34,20 @@ impl Existing {
         key.map(|_| Self::Environment)
     }
 
+    /// Why `--community` does nothing here.
+    pub fn without_community(&self) -> String {
+        match self {
+            Self::File(path) => format!(
+                "{} is there already, and is not changed; write into it: [community], and below that type = \"local\"",
+                path.display()
+            ),
+            Self::Environment => {
+                "the configuration is in the environment; set VPID_COMMUNITY_TYPE=local there"
+                    .to_owned()
+            }
+        }
+    }
+
     fn load(&self, around: &Surroundings) -> Result<Config, Vec<Problem>> {
         match self {
             Self::File(path) => config::load(Some(path), &around.environment),
@@ -101,6 +115,49 @@ pub(super) fn run(
     }
     report.check_steps();
     report.print(out)
+}
+
+/// Brings the scripts of all games of a configuration up to date; a sentence for each folder. Games of the stock
+/// scripts alone keep theirs.
+pub fn update(config: &Config) -> Vec<Result<String, String>> {
+    let existing = match &config.path {
+        Some(path) => Existing::File(path.clone()),
+        None => Existing::Environment,
+    };
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for server in config.servers.iter().filter(|it| it.key.is_some()) {
+        let folder = server.installed_scripts();
+        if !folders.contains(&folder) {
+            folders.push(folder);
+        }
+    }
+    let one = |folder: &PathBuf| {
+        let servers = config.servers.iter();
+        let here: Vec<&Server> = servers
+            .filter(|it| find::same_place(&it.installed_scripts(), folder))
+            .collect();
+        let server = with_key(&here, &existing)?;
+        let all: Vec<&Path> = config
+            .servers
+            .iter()
+            .map(|it| it.scriptdata.as_path())
+            .collect();
+        install::look(folder, &all)?;
+        // So that the first calls of a fresh game do not wait until the folder is found.
+        let is_of_game = |path: &&Path| path.parent().is_some_and(find::is_game);
+        for path in all.into_iter().filter(is_of_game) {
+            super::make_scriptdata(path)?;
+        }
+        let key = server.key.as_ref().map(config::Secret::as_bytes);
+        let key = String::from_utf8_lossy(key.unwrap_or_default());
+        let done = install::install(folder, &key)?;
+        Ok(format!(
+            "game scripts of version {} are in {}",
+            crate::vscripts::version(),
+            done.folder.display()
+        ))
+    };
+    folders.iter().map(one).collect()
 }
 
 /// The servers whose game loads its scripts from this folder.

@@ -72,11 +72,18 @@ pub(super) fn scripts_folder(given: &Path, around: &Surroundings) -> PathBuf {
     }
 }
 
-/// The `tf` folder whose game loads its scripts from here; none where that is unknown.
-pub(super) fn game_of_scripts(given: &Path, around: &Surroundings) -> Option<PathBuf> {
+/// The `tf` folder whose game loads its scripts from here. Another game, in a usual place, is not meant.
+pub(super) fn game_of_scripts(given: &Path, around: &Surroundings) -> Result<PathBuf, String> {
     let folder = real(&scripts_folder(given, around));
-    let tf = folder.parent()?.parent()?;
-    is_game(tf).then(|| tf.to_owned())
+    let tf = folder.ancestors().nth(2).unwrap_or(Path::new("/"));
+    if is_game(tf) {
+        return Ok(tf.to_owned());
+    }
+    Err(format!(
+        "there is no gameinfo.txt in {}, so it is not the folder of a game; name scriptdata with \
+         --scriptdata .../tf/scriptdata",
+        tf.display()
+    ))
 }
 
 /// Owners copy such paths from what we say, so `..` is worked out. A link stays as it was named.
@@ -94,14 +101,20 @@ pub(super) fn lies_in(path: &Path, folder: &Path) -> bool {
     real(path).starts_with(real(folder))
 }
 
-/// Where a path leads, as far as it exists; the rest as it is written.
+/// Where a path leads, as far as it exists; in the rest, `..` leads back to the folder above.
 fn real(path: &Path) -> PathBuf {
     let found = path.ancestors().find_map(|ancestor| {
         let real = std::fs::canonicalize(ancestor).ok()?;
         let rest = path.strip_prefix(ancestor).ok()?;
-        Some(real.join(rest))
+        Some(rest.components().fold(real, |mut real, part| {
+            match part {
+                Component::ParentDir => drop(real.pop()),
+                part => real.push(part),
+            }
+            real
+        }))
     });
-    found.map_or_else(|| path.to_owned(), |found| found.components().collect())
+    found.unwrap_or_else(|| path.to_owned())
 }
 
 fn candidates(surroundings: &Surroundings) -> Vec<PathBuf> {

@@ -485,6 +485,20 @@ impl Report {
         ));
     }
 
+    /// What a community of one's own needs besides `text`, the configuration.
+    pub fn community_steps(&mut self, text: &str) {
+        let line = super::line_of(text, "# rcon =");
+        self.step(format!(
+            "For kicks and bans: remove the # in front of rcon and rcon_password_file, from line {line} of {} on, and \
+             put the game's rcon_password into that file (mode 600)",
+            self.config
+        ));
+        self.step(format!(
+            "Make yourself an administrator: vpid community admin add YOUR-STEAMID{}",
+            self.config_option()
+        ));
+    }
+
     /// A configuration for our scripts: what comes after they are in the game.
     pub fn start_steps(&mut self) {
         self.try_everything();

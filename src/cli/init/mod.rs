@@ -17,12 +17,14 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::arguments::{Arguments, Command, Stop};
+use super::command::{Action, Command, Kind, option, switch};
+use super::given::{Given, Stop};
 use super::table;
 use crate::config;
 use crate::limits::SCRIPT_FILE_BYTES_MAX;
 use crate::vscripts;
 use existing::Existing;
+pub(super) use existing::update as update_scripts;
 use find::Surroundings;
 use install::Report;
 use stock::{Believes, config_text, exists, fresh_key, write_durably};
@@ -30,29 +32,56 @@ use stock::{Believes, config_text, exists, fresh_key, write_durably};
 pub(super) const COMMAND: Command = Command {
     name: "init",
     summary: "write a configuration with a new key, and install the game scripts",
-    help: "\
-Writes a commented configuration with a new key, readable only by its owner, and installs the
-game scripts that sign with this key.
+    about: "\
+Writes a commented configuration with a new key, readable only by its owner, and installs the game scripts that sign \
+with this key.
 
-Usage: vpid init [--scriptdata DIR] [--vscripts DIR] [--config FILE] [--force]
-       vpid init --legacy [--scriptdata DIR] [--vscripts DIR] [--config FILE] [--force]
-       vpid init --print vpi.nut|vpi_config.nut|mapspawn.nut
-
-  --scriptdata DIR   the game's tf/scriptdata; without it, vpid looks for TF2 in the usual places
-  --vscripts DIR     install the scripts in the game's tf/scripts/vscripts, or update them:
-                     an existing configuration stays, and its key goes into them
-  --config FILE      the file to write (default: ./vpid.toml)
-  --force            replace an existing configuration
-  --legacy           serve the stock vpi.nut instead: no script is changed, and its secret is
-                     kept; --vscripts says where it is, if not beside scriptdata
-  --print NAME       only print one of vpid's scripts, vpi.nut without a key
-
-Your mapspawn.nut and vpi_config.nut are never changed; a stock vpi.nut is kept as
-vpi.nut.before-vpid.
-
-Example: vpid init --vscripts /home/tf2/serverfiles/tf/scripts/vscripts
-",
-    run: main,
+Your mapspawn.nut and vpi_config.nut are never changed; a stock vpi.nut is kept as vpi.nut.before-vpid.",
+    usage: &[
+        "[--community] [--scriptdata DIR] [--vscripts DIR] [--config FILE] [--force]",
+        "--legacy [--community] [--scriptdata DIR] [--vscripts DIR] [--config FILE] [--force]",
+        "--print vpi.nut|vpi_config.nut|mapspawn.nut",
+    ],
+    options: &[
+        option(
+            "--scriptdata",
+            "DIR",
+            Kind::Dir,
+            "the game's tf/scriptdata; without it, vpid looks for TF2 in the usual places",
+        ),
+        option(
+            "--vscripts",
+            "DIR",
+            Kind::Dir,
+            "install the scripts in the game's tf/scripts/vscripts, or update them: an existing configuration stays, \
+             and its key goes into them",
+        ),
+        option(
+            "--config",
+            "FILE",
+            Kind::File,
+            "the file to write (default: ./vpid.toml); a missing folder for it is created",
+        ),
+        switch("--force", "replace an existing configuration"),
+        switch(
+            "--legacy",
+            "serve the stock vpi.nut instead: no script is changed, and its secret is kept; --vscripts says where it \
+             is, if not beside scriptdata",
+        ),
+        switch(
+            "--community",
+            "keep bans, groups and playtime in the database: a community of your own",
+        ),
+        option(
+            "--print",
+            "NAME",
+            Kind::Words(&[vscripts::ALL[0].0, vscripts::ALL[1].0, vscripts::ALL[2].0]),
+            "only print one of vpid's scripts, vpi.nut without a key",
+        ),
+    ],
+    examples: &["vpid init --vscripts /home/tf2/serverfiles/tf/scripts/vscripts"],
+    action: Action::Run(main),
+    ..Command::NONE
 };
 
 /// What the command line said.
@@ -68,37 +97,26 @@ struct Options {
     force: bool,
     /// Serve the stock vpi.nut, and install nothing.
     legacy: bool,
+    /// Keep a community in the database.
+    community: bool,
 }
 
-fn main(arguments: Arguments) -> Result<(), Stop> {
-    let (mut options, mut print) = (Options::default(), None);
-    let given = arguments.read(|option, values| {
-        match option {
-            "--scriptdata" => options.scriptdata = Some(values.path()?),
-            "--vscripts" => options.vscripts = Some(values.path()?),
-            "--force" => options.force = true,
-            "--legacy" => options.legacy = true,
-            "--print" => print = Some(values.text()?),
-            _ => return Ok(false),
-        }
-        Ok(true)
-    })?;
-    options.config = given.without_words()?.path;
-    if let Some(name) = print {
-        let text = shipped(&name)?;
+fn main(given: Given) -> Result<(), Stop> {
+    if let Some(name) = given.text("--print") {
+        let script = vscripts::ALL.iter().find(|(known, _)| *known == name);
+        let text = script.map_or("", |(_, text)| *text);
         return Ok(table::print(|out| out.write_all(text.as_bytes()))?);
     }
+    let options = Options {
+        scriptdata: given.file("--scriptdata"),
+        vscripts: given.file("--vscripts"),
+        force: given.has("--force"),
+        legacy: given.has("--legacy"),
+        community: given.has("--community"),
+        config: given.path,
+    };
     let around = Surroundings::of_this_process();
     Ok(run_among(&options, &around, &mut std::io::stdout())?)
-}
-
-/// A game script as it is before it is installed.
-fn shipped(name: &str) -> Result<&'static str, Stop> {
-    let found = vscripts::ALL.iter().find(|(known, _)| *known == name);
-    found.map(|(_, text)| *text).ok_or_else(|| {
-        let names = vscripts::ALL.map(|(name, _)| name).join(", ");
-        Stop::Usage(format!("--print must be one of {names}, not {name:?}"))
-    })
 }
 
 /// Does what the options say and reports it to `out`. Errors are sentences for the owner, which
@@ -107,6 +125,9 @@ fn run_among(options: &Options, around: &Surroundings, out: &mut dyn Write) -> R
     if let (Some(vscripts), false, false) = (&options.vscripts, options.legacy, options.force)
         && let Some(existing) = Existing::find(options, around)
     {
+        if options.community {
+            return Err(existing.without_community());
+        }
         return existing::run(options, &existing, vscripts, around, out);
     }
     let target = options
@@ -116,7 +137,7 @@ fn run_among(options: &Options, around: &Surroundings, out: &mut dyn Write) -> R
     let target = around.current.join(target);
     refuse_what_exists(&target, options.force)?;
     let scriptdata = scriptdata(options, around)?;
-    if target.starts_with(&scriptdata) {
+    if find::lies_in(&target, &scriptdata) {
         return Err(format!(
             "{} would be in scriptdata, where every game script could overwrite it; name a path outside with \
              --config FILE",
@@ -150,7 +171,8 @@ fn serve_ours(
     let elsewhere = vscripts
         .as_deref()
         .filter(|vscripts| !find::same_place(vscripts, &usual));
-    let text = config_text(scriptdata, elsewhere, &Believes::Signed(&key))?;
+    let believes = Believes::Signed(&key);
+    let text = config_text(scriptdata, elsewhere, &believes, options.community)?;
     let made = write_config(target, &text, scriptdata, options.force)?;
     let mut report = Report::new(options, target.display().to_string());
     report.wrote(scriptdata, made);
@@ -176,6 +198,9 @@ fn serve_ours(
             report.install_later(&usual, &stock::scripts_below(&usual));
         }
     }
+    if options.community {
+        report.community_steps(&text);
+    }
     report.start_steps();
     report.print(out)
 }
@@ -194,8 +219,20 @@ fn write_config(target: &Path, text: &str, scriptdata: &Path, force: bool) -> Re
         format!("this configuration would not work: {}", problems.join("; "))
     })?;
     let made = make_scriptdata(scriptdata)?;
+    make_folder(folder)?;
     write_durably(target, text, force)?;
     Ok(made)
+}
+
+/// The folder of a configuration, which has secrets: closed to other users where it has to be made.
+fn make_folder(folder: &Path) -> Result<(), String> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| {
+        format!(
+            "{} cannot be created: {error}; create it, or name another file with --config FILE",
+            folder.display()
+        )
+    })
 }
 
 fn refuse_what_exists(target: &Path, force: bool) -> Result<(), String> {
@@ -215,9 +252,8 @@ fn refuse_what_exists(target: &Path, force: bool) -> Result<(), String> {
 fn scriptdata(options: &Options, around: &Surroundings) -> Result<PathBuf, String> {
     let Some(given) = &options.scriptdata else {
         let vscripts = options.vscripts.as_deref();
-        let of_scripts = vscripts.and_then(|given| find::game_of_scripts(given, around));
-        let games = match of_scripts {
-            Some(tf) => vec![tf],
+        let games = match vscripts {
+            Some(given) => vec![find::game_of_scripts(given, around)?],
             None => find::games(around),
         };
         return match &games[..] {
@@ -248,6 +284,16 @@ fn scriptdata(options: &Options, around: &Surroundings) -> Result<PathBuf, Strin
     if !path.exists() && !path.parent().is_some_and(Path::is_dir) {
         return Err(format!(
             "{shown} does not exist, nor does its parent folder; name the scriptdata folder of the game"
+        ));
+    }
+    // The game writes into no other name; below it, game modes have folders of theirs.
+    let is_named = path
+        .components()
+        .any(|part| part.as_os_str() == "scriptdata");
+    if !path.exists() && !is_named {
+        return Err(format!(
+            "{shown} does not exist, and the game writes into a folder named scriptdata; name that folder, as in \
+             --scriptdata .../tf/scriptdata"
         ));
     }
     Ok(path)

@@ -42,7 +42,8 @@ pub(super) fn serve(
         _ => None,
     };
     let secret = kept.clone().unwrap_or_else(fresh_secret);
-    let config = config_text(&scriptdata, None, &Believes::Stock(&secret))?;
+    let believes = Believes::Stock(&secret);
+    let config = config_text(&scriptdata, None, &believes, options.community)?;
     let made = write_config(target, &config, &scriptdata, options.force)?;
     let mut report = Report::new(options, target.display().to_string());
     report.wrote(&scriptdata, made);
@@ -199,11 +200,15 @@ pub(super) enum Believes<'a> {
     Stock(&'a str),
 }
 
+/// What `--community` sets, as the example has it in comments.
+const LOCAL_COMMUNITY: [&str; 2] = ["[community]", "type = \"local\""];
+
 /// The whole file. `vscripts` is given where it is not in the usual place.
 pub(super) fn config_text(
     scriptdata: &Path,
     vscripts: Option<&Path>,
     believes: &Believes<'_>,
+    community: bool,
 ) -> Result<String, String> {
     let scriptdata = path_text(scriptdata)?;
     let vscripts = vscripts.map(path_text).transpose()?;
@@ -220,7 +225,12 @@ pub(super) fn config_text(
     // What the owner has may hold these digits too: it is filled in behind them.
     let mark = |key: &str| format!("\u{1}{key}\u{1}");
     let text = example(HEAD, &|key| filled(key).map(|_| mark(key)));
-    let text = text.replace(LOG_SECRET, &fresh_log_secret());
+    let mut text = text.replace(LOG_SECRET, &fresh_log_secret());
+    if community {
+        for line in LOCAL_COMMUNITY {
+            text = text.replace(&format!("\n# {line}\n"), &format!("\n{line}\n"));
+        }
+    }
     let keys = ["scriptdata", "vscripts", "key", "legacy_secret"];
     Ok(keys.iter().fold(text, |text, key| {
         text.replace(&mark(key), &filled(key).unwrap_or_default())

@@ -34,9 +34,9 @@ struct State(tempfile::TempDir);
 impl State {
     fn new(files: &[(&str, String)]) -> Self {
         let state = Self(tempfile::tempdir().unwrap());
-        std::fs::create_dir(state.path().join(FOLDER)).unwrap();
+        std::fs::create_dir(state.path().join("outbox")).unwrap();
         for (name, text) in files {
-            std::fs::write(state.path().join(FOLDER).join(name), text).unwrap();
+            std::fs::write(state.path().join("outbox").join(name), text).unwrap();
         }
         state
     }
@@ -46,9 +46,8 @@ impl State {
     }
 
     fn run(&self, words: &[&str], json: bool) -> Result<String, String> {
-        let words: Vec<String> = words.iter().map(|word| word.to_string()).collect();
         let mut out = Vec::new();
-        run(&self.path(), request(&words)?, json, &mut out)?;
+        run(&self.path(), request(words), json, &mut out)?;
         Ok(String::from_utf8(out).unwrap())
     }
 }
@@ -59,29 +58,24 @@ fn shown(show: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
     String::from_utf8(out).unwrap()
 }
 
+/// As the subcommands make them.
+fn request(words: &[&str]) -> QueueRequest {
+    let id = |text: &str| id_of(text).unwrap_or_else(|_| panic!("{text}"));
+    match words {
+        ["list"] => QueueRequest::List,
+        ["show", text] => QueueRequest::Show { id: id(text) },
+        ["retry", "all"] => QueueRequest::Retry { id: None },
+        ["retry", text] => QueueRequest::Retry { id: Some(id(text)) },
+        ["drop", text] => QueueRequest::Drop { id: id(text) },
+        _ => panic!("{words:?}"),
+    }
+}
+
 #[test]
-fn words_are_requests() {
-    let of = |words: &str| {
-        let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
-        request(&words)
-    };
-    let id = "7-ban".to_string();
-    assert_eq!(of("list"), Ok(QueueRequest::List));
-    assert_eq!(of("show 7-ban"), Ok(QueueRequest::Show { id: id.clone() }));
-    assert_eq!(of("drop 7-ban"), Ok(QueueRequest::Drop { id: id.clone() }));
-    assert_eq!(of("retry all"), Ok(QueueRequest::Retry { id: None }));
-    assert_eq!(of("retry 7-ban"), Ok(QueueRequest::Retry { id: Some(id) }));
-    for (words, message) in [
-        ("", "one of list, show, retry, drop"),
-        ("lst", "one of list"),
-        ("list 7", "one of list"),
-        ("drop", "queue drop takes an id"),
-        ("retry", "an id, or `all`"),
-        ("show ../x", "is not an id"),
-        ("drop all now", "one of list"),
-    ] {
-        let error = of(words).unwrap_err();
-        assert!(error.contains(message), "{words}: {error}");
+fn an_id_is_no_path() {
+    assert_eq!(id_of("7-ban").ok().as_deref(), Some("7-ban"));
+    for wrong in ["../x", "", "a/b"] {
+        assert!(matches!(id_of(wrong), Err(Stop::Usage(why)) if why.contains("is not an id")));
     }
 }
 
@@ -196,7 +190,7 @@ fn without_vpid_the_files_are_read() {
 #[test]
 fn no_state_folder_is_an_empty_queue() {
     let state = State::new(&[]);
-    std::fs::remove_dir(state.path().join(FOLDER)).unwrap();
+    std::fs::remove_dir(state.path().join("outbox")).unwrap();
     assert!(
         state
             .run(&["list"], false)
@@ -211,16 +205,26 @@ fn a_running_vpid_gets_the_request() {
     let state = State::new(&[("6.json", warning().to_string())]);
     let listener = UnixListener::bind(state.path().join(SOCKET)).unwrap();
     let answers = [
-        (QueueRequest::List, json!({"queue": [ban()]})),
-        (QueueRequest::Retry { id: None }, json!({"ok": 2})),
         (
-            QueueRequest::Retry {
+            Request::Queue(QueueRequest::List),
+            json!({"queue": [ban()]}),
+        ),
+        (
+            Request::Rewards(RewardsRequest::List),
+            json!({"rewards": [{"state": "open"}, {"state": "unclear"}]}),
+        ),
+        (
+            Request::Queue(QueueRequest::Retry { id: None }),
+            json!({"ok": 2}),
+        ),
+        (
+            Request::Queue(QueueRequest::Retry {
                 id: Some("7".into()),
-            },
+            }),
             json!({"ok": 1, "wait_s": 28}),
         ),
         (
-            QueueRequest::Drop { id: "1".into() },
+            Request::Queue(QueueRequest::Drop { id: "1".into() }),
             json!({"error": "there is no 1"}),
         ),
     ];
@@ -229,13 +233,15 @@ fn a_running_vpid_gets_the_request() {
             let (stream, _) = listener.accept().unwrap();
             let mut line = String::new();
             BufReader::new(&stream).read_line(&mut line).unwrap();
-            assert_eq!(parse(line.as_bytes()).unwrap(), Request::Queue(expected));
+            assert_eq!(parse(line.as_bytes()).unwrap(), expected);
             writeln!(&stream, "{answer}").unwrap();
         }
     });
     let listed = state.run(&["list"], false).unwrap();
     assert!(
-        listed.contains("7   ban") && !listed.contains("warning"),
+        listed.contains("7   ban")
+            && !listed.contains("warning")
+            && listed.ends_with("1 reward is unclear; see `vpid rewards list`\n"),
         "{listed}"
     );
     assert_eq!(

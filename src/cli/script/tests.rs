@@ -16,7 +16,6 @@ fn shown(show: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
 fn told(words: &[&str], json: bool, answer: &Value) -> (Result<String, String>, control::Request) {
     let state = tempfile::tempdir().unwrap();
     let listener = UnixListener::bind(state.path().join(SOCKET)).unwrap();
-    let words: Vec<String> = words.iter().map(|word| word.to_string()).collect();
     std::thread::scope(|scope| {
         let vpid = scope.spawn(|| {
             let (mut stream, _) = listener.accept().unwrap();
@@ -26,51 +25,49 @@ fn told(words: &[&str], json: bool, answer: &Value) -> (Result<String, String>, 
             control::parse(line.as_bytes()).unwrap()
         });
         let mut out = Vec::new();
-        let result = run(state.path(), request(&words).unwrap(), json, &mut out);
+        let result = run(state.path(), request(words), json, &mut out);
         let result = result.map(|()| String::from_utf8(out).unwrap());
         (result, vpid.join().unwrap())
     })
 }
 
+/// As the subcommands make them.
+fn request(words: &[&str]) -> ScriptRequest {
+    let name = |text: &str| script_name(text).unwrap_or_else(|_| panic!("{text}"));
+    match words {
+        ["list"] => ScriptRequest::List,
+        ["stats"] => ScriptRequest::Stats { name: None },
+        ["load", text] => ScriptRequest::Load { name: name(text) },
+        ["reload", text] => ScriptRequest::Reload { name: name(text) },
+        ["log", text] => ScriptRequest::Log {
+            name: name(text),
+            after: 0,
+        },
+        _ => panic!("{words:?}"),
+    }
+}
+
 #[test]
-fn words_are_requests() {
-    let of = |words: &str| {
-        let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
-        request(&words)
-    };
-    let name = "stats".to_string();
-    assert_eq!(of("list"), Ok(ScriptRequest::List));
-    assert_eq!(
-        of("load stats"),
-        Ok(ScriptRequest::Load { name: name.clone() })
-    );
-    assert_eq!(
-        of("unload stats"),
-        Ok(ScriptRequest::Unload { name: name.clone() })
-    );
-    assert_eq!(
-        of("reload stats.py"),
-        Ok(ScriptRequest::Reload { name: name.clone() })
-    );
-    assert_eq!(of("log stats"), Ok(ScriptRequest::Log { name }));
-    for (words, message) in [
-        ("", "one of list, load, unload, reload, log"),
-        ("lst", "one of list"),
-        ("list stats", "one of list"),
-        ("load", "script load takes the name"),
-        ("log a b", "script log takes the name"),
-        ("unload ../x", "is not the name of a script"),
-        ("reload .py", "is not the name of a script"),
-    ] {
-        let error = of(words).unwrap_err();
-        assert!(error.contains(message), "{words}: {error}");
+fn levels_go_from_critical_to_trace() {
+    let words = ["critical", "debug", "trace", USUAL];
+    assert_eq!(words.map(level_of), [Some(0), Some(4), Some(5), None]);
+}
+
+#[test]
+fn a_script_is_named_with_or_without_the_end_of_its_file() {
+    assert_eq!(script_name("stats").ok().as_deref(), Some("stats"));
+    assert_eq!(script_name("stats.py").ok().as_deref(), Some("stats"));
+    for wrong in ["../x", ".py", ""] {
+        assert!(
+            matches!(script_name(wrong), Err(Stop::Usage(why)) if why.contains("is not the name"))
+        );
     }
 }
 
 #[test]
 fn a_list_is_a_table_that_no_script_can_break() {
     let scripts = json!([
-        {"name": "stats", "state": "running", "path": "/s/stats.py", "python": "3.11.7",
+        {"name": "stats", "version": "1.2", "state": "running", "path": "/s/stats.py", "python": "3.11.7",
          "hooks": ["OnTimer", "OnPlayerChat"], "functions": ["top"], "restarts": 0, "waiting": 12,
          "dropped": 3, "seconds": 7300, "problem": null},
         {"name": "bad", "state": "failed", "path": "/s/bad.py", "python": null, "hooks": [],
@@ -78,19 +75,26 @@ fn a_list_is_a_table_that_no_script_can_break() {
          "problem": "SyntaxError:\n\u{1b}[2J\u{202e}x"},
         5,
     ]);
-    let text = shown(|out| list(&scripts, out));
+    let passed_over = json!(["/s/A.PY is not started: \u{1b}[2Jrename it"]);
+    let text = shown(|out| {
+        list(
+            &json!({"scripts": scripts, "passed_over": passed_over}),
+            out,
+        )
+    });
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(
         lines,
         [
-            "NAME   STATE    PYTHON  SINCE  HOOKS  FUNCTIONS  WAITING      RESTARTS  PROBLEM",
-            "stats  running  3.11.7  2 h    2      1          12 (3 lost)  0         -",
-            "bad    failed   -       -      0      0          0            4         \
+            "NAME   VERSION  STATE    PYTHON  SINCE  HOOKS  FUNCTIONS  WAITING      RESTARTS  PROBLEM",
+            "stats  1.2      running  3.11.7  2 h    2      1          12 (3 lost)  0         -",
+            "bad    -        failed   -       -      0      0          0            4         \
              SyntaxError:??[2J?x",
-            "-      -        -       -      -      -          -            -         -",
+            "-      -        -        -       -      -      -          -            -         -",
+            "/s/A.PY is not started: ?[2Jrename it",
         ]
     );
-    assert!(shown(|out| list(&json!([]), out)).starts_with("There are no scripts."));
+    assert!(shown(|out| list(&json!({"scripts": []}), out)).starts_with("There are no scripts."));
 }
 
 #[test]

@@ -43,8 +43,8 @@ fn a_console_has_an_address_and_a_password() {
         &with("rcon_pasword = \"x\"\nrcon_port = 27015"),
         &[],
         &[
-            "vpid.toml:6: server.rcon_pasword: is no key that vpid knows; did you mean rcon_p",
-            "vpid.toml:7: server.rcon_port: is no key that vpid knows",
+            "vpid.toml:6: server.rcon_pasword: is not a key that vpid knows; did you mean rcon_p",
+            "vpid.toml:7: server.rcon_port: is not a key that vpid knows",
         ],
     );
 }

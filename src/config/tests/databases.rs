@@ -83,11 +83,11 @@ fn impossible_databases() {
         "vpid.toml:10: database.a.type: \"none\" is for [database] alone; remove [database.a]",
         "vpid.toml:11: database.\"b c\": \"b c\" is no name for a database; use at most 64",
         "vpid.toml:13: database.d.type: \"oracle\" is none of \"sqlite\", \"mysql\"",
-        "vpid.toml:14: database.d.colour: is no key that vpid knows; known here: type, path",
-        "vpid.toml:15: database.d.position: is no key that vpid knows; known here",
-        "vpid.toml:16: database.d.key: is no key that vpid knows; it belongs to [[server]]",
+        "vpid.toml:14: database.d.colour: is not a key that vpid knows; known here: type, path",
+        "vpid.toml:15: database.d.position: is not a key that vpid knows; known here",
+        "vpid.toml:16: database.d.key: is not a key that vpid knows; it belongs to [[server]]",
         "vpid.toml:18: database.e.path: lies in a scriptdata folder",
-        "vpid.toml:19: database.e.f: is no key that vpid knows",
+        "vpid.toml:19: database.e.f: is not a key that vpid knows",
     ];
     refused(&text, &[], &expected);
     let many: String = (0..16).map(|n| format!("[database.d{n}]\n")).collect();

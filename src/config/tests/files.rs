@@ -32,6 +32,19 @@ fn secrets_stay_out_of_sight() {
 }
 
 #[test]
+fn the_page_and_the_metrics_are_two_files() {
+    let text = |page: &str| {
+        let server = server("");
+        format!("metrics_file = 'web/x'\n[status_page]\nfile = '{page}'\n{server}")
+    };
+    good(&text("web/y"));
+    for page in ["web/x", "/base/web//./x"] {
+        let expected = ["vpid.toml:3: status_page.file: is the metrics_file, too"];
+        refused(&text(page), &[], &expected);
+    }
+}
+
+#[test]
 fn secret_files() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("legacy.secret");

@@ -183,10 +183,10 @@ fn new_names_are_known_to_those_who_mistype_them() {
         &(format!("key = '{KEY}'\n") + &signed("vscript = \"/x\"\nkeyfile = \"k\"\nhost = \"h\"")),
         &[],
         &[
-            "vpid.toml:1: key: is no key that vpid knows; it belongs to [[server]]",
-            "vpid.toml:5: server.vscript: is no key that vpid knows; did you mean vscripts?",
-            "vpid.toml:6: server.keyfile: is no key that vpid knows; did you mean key_file?",
-            "vpid.toml:7: server.host: is no key that vpid knows; did you mean hostname?",
+            "vpid.toml:1: key: is not a key that vpid knows; it belongs to [[server]]",
+            "vpid.toml:5: server.vscript: is not a key that vpid knows; did you mean vscripts?",
+            "vpid.toml:6: server.keyfile: is not a key that vpid knows; did you mean key_file?",
+            "vpid.toml:7: server.host: is not a key that vpid knows; did you mean hostname?",
         ],
     );
     let warnings = unknown_variables(["VPID_KEYS".to_owned()]);

@@ -134,6 +134,130 @@ fn every_table_and_variable_stands_in_the_manual() {
     }
 }
 
+/// Keys whose variables are older than the rule.
+const OLDER: [&str; 28] = [
+    "VPID_STATE_DIR",
+    "VPID_WATCH",
+    "VPID_POLL_MS",
+    "VPID_CALL_DEADLINE_MS",
+    "VPID_SCRIPTDATA",
+    "VPI_SCRIPTDATA_DIR",
+    "VPID_KEY",
+    "VPID_KEY_FILE",
+    "VPID_LEGACY_SECRET",
+    "VPID_LEGACY_SECRET_FILE",
+    "VPID_VYHUB_SERVER_ID",
+    "VPID_COMMUNITY_NAME",
+    "VPID_RCON",
+    "VPID_RCON_PASSWORD_FILE",
+    "VPID_RCON_PASSWORD",
+    "VPI_HOST",
+    "VPI_PORT",
+    "VPI_USER",
+    "VPI_PASSWORD",
+    "VPI_INTERFACE",
+    "VPID_VYHUB_LANGUAGE",
+    "VPID_VPI_INTERFACES",
+    "--host",
+    "--port",
+    "--user",
+    "--password",
+    "--database",
+    "",
+];
+
+#[test]
+fn every_key_of_a_table_without_a_name_has_a_variable_by_the_rule() {
+    let mut count = 0;
+    for table in TABLES {
+        let section = match table.head {
+            "[[server]]" => "SERVER_".to_owned(),
+            head if head.contains("NAME") || head.starts_with("[query") => continue,
+            head if head.starts_with('[') => {
+                head.trim_matches(['[', ']'])
+                    .to_uppercase()
+                    .replace('.', "_")
+                    + "_"
+            }
+            _ => String::new(),
+        };
+        for key in own_keys(table) {
+            let by_rule = format!("VPID_{section}{}", key.name.to_uppercase());
+            let fits = |name: &&str| OLDER.contains(name) || *name == by_rule;
+            assert!(
+                !key.variables.is_empty() && key.variables.iter().all(fits),
+                "{} {}: {:?}, and not {by_rule}",
+                table.head,
+                key.name,
+                key.variables
+            );
+            count += 1;
+        }
+    }
+    assert!(count > 60, "{count}");
+}
+
+#[test]
+fn values_of_variables_are_read_by_their_kinds() {
+    let with = |name: &'static str, value: &'static str| {
+        let environment = move |asked: &str| match asked {
+            "VPID_SCRIPTDATA" => Some("/s".to_owned()),
+            "VPID_KEY" => Some("abcdefghijklmnopqrstuvwxyz0123456789".to_owned()),
+            "VPID_COMMUNITY_TYPE" => Some("local".to_owned()),
+            "VPID_SCRIPTS_DIR" => Some("/scripts".to_owned()),
+            asked if asked == name => Some(value.to_owned()),
+            _ => None,
+        };
+        parse("", Path::new("/base"), environment)
+    };
+    let good = |name, value| with(name, value).unwrap_or_else(|it| panic!("{name}: {it:?}"));
+    let scripts = |config: &Config| config.scripts.clone().unwrap();
+    let community = |config: &Config| config.community.clone().unwrap();
+
+    let config = good("VPID_PERMISSIONS_RAW_SQL", "admin.nut, tools.nut");
+    assert_eq!(config.permissions.raw_sql, ["admin.nut", "tools.nut"]);
+    let config = good("VPID_SERVER_HOSTNAME", "my_server");
+    assert_eq!(config.servers[0].hostname.as_deref(), Some("my_server"));
+    let config = good("VPID_SERVER_VSCRIPTS", "/v");
+    assert_eq!(config.servers[0].installed_scripts(), Path::new("/v"));
+    let config = good("VPID_SCRIPTS_CALL_S", "2.5");
+    assert_eq!(scripts(&config).settings.call_ms, 2_500);
+    let config = good("VPID_SCRIPTS_MEMORY_MB", "0");
+    assert_eq!(scripts(&config).settings.memory_bytes, 0);
+    let config = good("VPID_SCRIPTS_ADMINS", "[U:1:22202],[U:1:22203]");
+    assert_eq!(scripts(&config).admins.len(), 2);
+    let config = good("VPID_COMMUNITY_REWARDS_ALLOW", "[\"sm_a x,y\", 'sm_b']");
+    assert_eq!(community(&config).rewards.allow, ["sm_a x,y", "sm_b"]);
+    let config = good("VPID_COMMUNITY_PLAYTIME_ENABLED", "0");
+    assert!(!community(&config).playtime.enabled);
+    let config = good("VPID_COMMUNITY_ADVERT_INTERVAL_S", "33");
+    assert_eq!(community(&config).advert_interval_s, 33);
+
+    for (name, value, words) in [
+        (
+            "VPID_COMMUNITY_PLAYTIME_ENABLED",
+            "yes",
+            "neither true nor false",
+        ),
+        ("VPID_SCRIPTS_CALL_S", "0.001", "must be 0.1 to 600 seconds"),
+        ("VPID_SCRIPTS_CALL_S", "soon", "is not a number of seconds"),
+        ("VPID_SCRIPTS_MEMORY_MB", "-1", "must be 32 to"),
+        (
+            "VPID_COMMUNITY_REWARDS_ALLOW",
+            "[\"a\", 5]",
+            "a list such as",
+        ),
+        ("VPID_COMMUNITY_REWARDS_ON_UNCLEAR", "maybe", "is none of"),
+        ("VPID_PERMISSIONS_RAW_SQL", "a/b.nut", "a/b.nut"),
+    ] {
+        let problems = with(name, value).unwrap_err();
+        let is_it = problems
+            .iter()
+            .any(|it| it.key == name && it.message.contains(words));
+        assert!(is_it, "{name}={value}: {problems:?}");
+    }
+}
+
 /// A declaration that contradicts itself would be a wrong manual.
 #[test]
 fn declarations_agree_with_themselves() {

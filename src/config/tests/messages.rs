@@ -31,7 +31,15 @@ const PLACES: &str = "ban_kick{reason,since,until,admin,id,link} \
     usage_user{prefix} usage_login{prefix} link{link} link_away{} \
     dashboard_player{userid,player,user,groups,warnings,bans} dashboard_listed{} slots_full{} \
     slots_kick{} login_sure{} login_none{} login_done{} login_unknown{} login_away{} \
-    login_tries{} rewards_unclear{count}";
+    login_tries{} rewards_unclear{count} \
+    banip_done{player,length,reason} banip_queued{player,length,reason} \
+    banip_refused{player,why} unbanip_done{player} unbanip_queued{player} \
+    unbanip_refused{player,why} unbanip_none{address} unbanip_wider{address,range} \
+    addresses_none{} address_bad{text} address_bits{text,range} address_wide{text,most} \
+    address_reserved{text} address_unknown{player} \
+    list_address_ban{address,since,until,admin,reason} bans_in_console{} usage_banip{prefix} \
+    usage_unbanip{prefix} usage_who{prefix} who_userid{userid,player,groups} \
+    who_player{player,groups} who_soon{}";
 
 struct Owner(tempfile::TempDir);
 
@@ -55,7 +63,7 @@ impl Owner {
         let config = parse(&text, self.0.path(), set(&[]));
         let config =
             config.map_err(|all| all.iter().map(Problem::to_string).collect::<Vec<_>>())?;
-        Ok((config.vyhub.unwrap().messages, config.warnings))
+        Ok((config.community.unwrap().messages, config.warnings))
     }
 
     #[track_caller]
@@ -73,11 +81,44 @@ impl Owner {
     }
 }
 
+/// Texts of a community of one's own take nothing that the others do not, and none names VyHub.
+#[test]
+fn a_community_of_ones_own_has_texts_that_do_not_name_vyhub() {
+    for language in ["en", "de"] {
+        let usual = built_in(language, false).unwrap();
+        let local = built_in(language, true).unwrap();
+        assert!(local.keys().eq(usual.keys()), "{language}");
+        for (key, text) in &local {
+            assert!(!text.contains("VyHub"), "{language} {key}: {text}");
+            let places = |text: &str| -> Vec<String> {
+                let pieces = text.split('{').skip(1);
+                let places = pieces.map(|piece| piece.split_once('}').unwrap().0.to_owned());
+                places.collect()
+            };
+            let known = places(&usual[key]);
+            let strange = places(text)
+                .into_iter()
+                .find(|place| !known.contains(place));
+            assert_eq!(strange, None, "{language} {key}");
+            assert!(text.len() <= 160, "{language} {key}: {}", text.len());
+        }
+        let named = usual.iter().filter(|(_, text)| text.contains("VyHub"));
+        assert!(named.count() > 20, "{language}");
+    }
+    let owner = Owner::new();
+    owner.write("en.json", "{\"state_ready\": \"{bundle}: {bans}\"}");
+    let text = signed("[community]\ntype = 'local'");
+    let config = parse(&text, owner.0.path(), set(&[])).unwrap();
+    let texts = config.community.unwrap().messages;
+    assert_eq!(texts["state_ready"], "{bundle}: {bans}");
+    assert_eq!(texts["link_away"], "This community has no page for that.");
+}
+
 #[test]
 fn the_built_in_texts_are_whole_and_can_be_carried() {
-    let english = built_in("en").unwrap();
+    let english = built_in("en", false).unwrap();
     for language in ["en", "de"] {
-        let texts = built_in(language).unwrap();
+        let texts = built_in(language, false).unwrap();
         assert!(texts.keys().eq(english.keys()), "{language}");
         for entry in PLACES.split_whitespace() {
             let (key, places) = entry.strip_suffix('}').unwrap().split_once('{').unwrap();
@@ -101,7 +142,7 @@ fn the_built_in_texts_are_whole_and_can_be_carried() {
         }
         assert_eq!(texts.len(), PLACES.split_whitespace().count(), "{language}");
     }
-    assert_eq!(built_in("fr"), None);
+    assert_eq!(built_in("fr", false), None);
 }
 
 #[test]
@@ -109,7 +150,7 @@ fn a_file_changes_single_texts_of_a_built_in_language() {
     let owner = Owner::new();
     assert_eq!(
         owner.read("de", "").unwrap(),
-        (built_in("de").unwrap(), vec![])
+        (built_in("de", false).unwrap(), vec![])
     );
     let (bom, own) = ("\u{feff}", "{\"permanent\": \"für immer\"}");
     owner.write("de.json", format!("{bom}{own}"));
@@ -117,7 +158,10 @@ fn a_file_changes_single_texts_of_a_built_in_language() {
     assert_eq!(texts["permanent"], "für immer");
     assert_eq!(texts["day_one"], "1 Tag");
     assert_eq!(warnings, [""; 0]);
-    assert_eq!(owner.read("en", "").unwrap().0, built_in("en").unwrap());
+    assert_eq!(
+        owner.read("en", "").unwrap().0,
+        built_in("en", false).unwrap()
+    );
 }
 
 #[test]
@@ -130,17 +174,17 @@ fn another_language_stays_english_where_it_says_nothing() {
     let (texts, warnings) = owner.read("fr", "").unwrap();
     assert_eq!(texts["permanent"], "définitif");
     assert_eq!(texts["minute_one"], "1 minute");
-    assert_eq!(texts.len(), built_in("en").unwrap().len());
+    assert_eq!(texts.len(), built_in("en", false).unwrap().len());
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     let missing = texts.len() - 2;
     let expected = format!(
-        "fr.json: {missing} of {} texts are missing and stay English: ban_done, ban_kick, \
-         ban_kick_permanent, ban_not_saved, ban_queued, ...",
+        "fr.json: {missing} of {} texts are missing and stay English: address_bad, \
+         address_bits, address_reserved, address_unknown, address_wide, ...",
         texts.len()
     );
     assert!(warnings[0].ends_with(&expected), "{warnings:?}");
 
-    let mut whole = built_in("en").unwrap();
+    let mut whole = built_in("en", false).unwrap();
     whole.remove("too_long");
     owner.write("fr.json", serde_json::to_string(&whole).unwrap());
     let warnings = owner.read("fr", "").unwrap().1;
@@ -233,7 +277,7 @@ fn unknown_texts_are_reported_with_the_nearest() {
     let owner = Owner::new();
     owner.write("en.json", "{\n\"permanet\": \"x\",\n\"greeting\": 5}");
     let (texts, warnings) = owner.read("en", "").unwrap();
-    assert_eq!(texts, built_in("en").unwrap());
+    assert_eq!(texts, built_in("en", false).unwrap());
     assert_eq!(warnings.len(), 2, "{warnings:?}");
     let ends = [
         "en.json:3: greeting: is no text that vpid has",

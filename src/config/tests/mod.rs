@@ -1,5 +1,6 @@
 //! What owners write, and what they are told.
 
+mod community;
 mod console;
 mod databases;
 mod effects;
@@ -13,6 +14,7 @@ mod names;
 mod owner_files;
 mod queries;
 mod scripts;
+mod secrets;
 mod vyhub;
 
 use std::collections::HashMap;
@@ -159,13 +161,13 @@ raw_sql = ["*"]
 [vyhubb]
 "#;
     let expected = [
-        "vpid.toml:1: state_dri: is no key that vpid knows; did you mean state_dir?",
+        "vpid.toml:1: state_dri: is not a key that vpid knows; did you mean state_dir?",
         "vpid.toml:2: watch: \"sometimes\" is none of \"auto\", \"inotify\", \"poll\"",
         "vpid.toml:3: poll_ms: must be 5 to 5000 milliseconds",
         "vpid.toml:4: poll_ms: stands here a second time",
         "vpid.toml:5: call_deadline_ms: must be a whole number, and is text",
         "vpid.toml:8: server.scriptdata: must be text in quotes, and is a whole number",
-        "vpid.toml:9: server.poll_ms: is no key that vpid knows; it belongs to the top",
+        "vpid.toml:9: server.poll_ms: is not a key that vpid knows; it belongs to the top",
         "vpid.toml:10: server.hostname: has no letter or digit",
         "vpid.toml:11: server.legacy_secret: character 2 is a tab, which",
         "vpid.toml:13: server: has no scriptdata",
@@ -175,13 +177,13 @@ raw_sql = ["*"]
         "vpid.toml:23: database.type: \"oracle\" is none of \"sqlite\", \"mysql\", \"none\"",
         "vpid.toml:24: database.durability: \"half\" is none of",
         "vpid.toml:25: database.path: is empty",
-        "vpid.toml:26: database.hots: is no key that vpid knows; did you mean host?",
+        "vpid.toml:26: database.hots: is not a key that vpid knows; did you mean host?",
         "vpid.toml:29: permissions.\"maps/a.nut\": \"maps/a.nut\" is no script",
         "vpid.toml:30: permissions.\"b.nut\": must be a list of texts",
         "vpid.toml:31: permissions.\"c.nut\": must be a list of texts",
         "vpid.toml:31: permissions.\"c.nut\": \"VPI Ping\" can match no function",
         "vpid.toml:32: permissions.raw_sql: \"*\" is no script",
-        "vpid.toml:34: vyhubb: is no key that vpid knows; did you mean vyhub?",
+        "vpid.toml:34: vyhubb: is not a key that vpid knows; did you mean vyhub?",
     ];
     refused(text, &[], &expected);
 }

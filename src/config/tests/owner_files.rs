@@ -121,11 +121,12 @@ impl Named {
     fn value(&self, config: &Config) -> Vec<u8> {
         let server = &config.servers[0];
         let text = |password: &Password| password.0.clone().into_bytes();
+        let community = || config.community.as_ref().unwrap();
         match self.key {
             "key_file" => server.key.as_ref().unwrap().as_bytes().to_vec(),
             "legacy_secret_file" => server.legacy.as_ref().unwrap().secret.as_bytes().to_vec(),
             "log_secret_file" => format!("{:?}", server.log.as_ref().unwrap().secret).into_bytes(),
-            "api_key_file" => text(&config.vyhub.as_ref().unwrap().api_key),
+            "api_key_file" => text(&community().vyhub().unwrap().api_key),
             "rcon_password_file" => text(&server.rcon.as_ref().unwrap().password),
             "password_file" => match &config.databases[0].engine {
                 Engine::Mysql(mysql) => text(mysql.password.as_ref().unwrap()),
@@ -135,7 +136,7 @@ impl Named {
                 .replace("\\r", "")
                 .replace("\\n", "")
                 .into_bytes(),
-            "language" => format!("{:?}", config.vyhub.as_ref().unwrap().messages).into_bytes(),
+            "language" => format!("{:?}", community().messages).into_bytes(),
             other => unreachable!("{other}"),
         }
     }

@@ -145,7 +145,7 @@ const WRONG_PARAMS: &[(&str, &str)] = &[
     ("{ type = 1 }", ".type: must be text in quotes"),
     (
         "{ type = 'text', minn = 1 }",
-        ".minn: is no key that vpid knows; did you mean min?",
+        ".minn: is not a key that vpid knows; did you mean min?",
     ),
     (
         "{ type = 'integer', min = 1.5 }",
@@ -331,19 +331,19 @@ const WRONG_KEYS: &[(&str, &str)] = &[
     ("database = ''", "database: there is no [database.]"),
     (
         "deadlin_ms = 1",
-        "deadlin_ms: is no key that vpid knows; did you mean deadline_ms?",
+        "deadlin_ms: is not a key that vpid knows; did you mean deadline_ms?",
     ),
     (
         "cache_s = 5",
-        "cache_s: is no key that vpid knows; known here: sql, steps, params",
+        "cache_s: is not a key that vpid knows; known here: sql, steps, params",
     ),
     (
         "poll_ms = 1",
-        "poll_ms: is no key that vpid knows; it belongs to the top of the file",
+        "poll_ms: is not a key that vpid knows; it belongs to the top of the file",
     ),
     (
         "max = 1",
-        "max: is no key that vpid knows; it belongs to [query.NAME.params]",
+        "max: is not a key that vpid knows; it belongs to [query.NAME.params]",
     ),
 ];
 

@@ -150,9 +150,9 @@ fn problems_come_in_one_go_with_their_lines() {
         "vpid.toml:13: scripts.memory_mb: must be 32 to 65536 MiB, or 0 for no bound",
         "vpid.toml:14: scripts.call_s: must be 0.1 to 600 seconds",
         "vpid.toml:15: scripts.queue: must be 10 to 1000000",
-        "vpid.toml:16: scripts.dirr: is no key that vpid knows; did you mean dir?",
-        "vpid.toml:17: scripts.start: is no key that vpid knows; it belongs to [script.NAME]",
-        "vpid.toml:18: scripts.stats: is no key that vpid knows; the table of one script is \
+        "vpid.toml:16: scripts.dirr: is not a key that vpid knows; did you mean dir?",
+        "vpid.toml:17: scripts.start: is not a key that vpid knows; it belongs to [script.NAME]",
+        "vpid.toml:18: scripts.stats: is not a key that vpid knows; the table of one script is \
          [script.stats], without s",
         "vpid.toml:20: script.dir: is for all scripts; it belongs to [scripts], with s",
         "vpid.toml:21: script.stats: must be a table, as in [script.NAME], and is a whole number",
@@ -163,7 +163,7 @@ fn problems_come_in_one_go_with_their_lines() {
         "vpid.toml:26: script.\"a b\".python: has a NUL in it; name a path",
         "vpid.toml:27: script.\"a b\".start: must be true or false, and is a whole number",
         "vpid.toml:28: script.\"a b\".config: must be a table, such as { limit = 5 }, and is a list",
-        "vpid.toml:29: script.\"a b\".prefixes: is no key that vpid knows; it belongs to [scripts]",
+        "vpid.toml:29: script.\"a b\".prefixes: is not a key that vpid knows; it belongs to [scripts]",
         "vpid.toml:31: script.c.call_s: must be a number, and is text",
         "vpid.toml:32: script.c.config.a: is no number that can be passed on",
         "vpid.toml:32: script.c.config.b[0]: is a whole number beyond 64 bits",
@@ -275,16 +275,79 @@ fn python_scripts_and_their_functions_are_permitted_by_name() {
 }
 
 #[test]
+fn names_of_the_module_game_that_permit_nothing_are_named() {
+    let lists = "[permissions]\n'a.py' = ['game.kick', 'game.*', 'game.kik', 'game.sql', 'game.x_*', \
+                 'game.players']\n'a.nut' = ['game.kick']\n'*' = ['game.*']\n";
+    let warnings = good(&with(lists)).warnings;
+    for (warning, parts) in warnings.iter().zip([
+        ["is for Python scripts", "\"*\""],
+        ["is for Python scripts", "\"a.nut\""],
+        ["game.kik permits nothing", "did you mean game.kick?"],
+        ["game.sql permits nothing", "raw_sql alone"],
+        ["game.x_* permits nothing", "the names are game.say, "],
+        ["game.players permits nothing", "reading needs none"],
+    ]) {
+        assert!(parts.iter().all(|part| warning.contains(part)), "{warning}");
+    }
+    assert_eq!(warnings.len(), 6, "{warnings:?}");
+    refused(
+        &with("[scripts]\ndir = 's'\norder = ['game']\n"),
+        &[],
+        &[
+            "vpid.toml:7: scripts.order: \"game\" is no name of a script; the module that scripts import is called so",
+        ],
+    );
+}
+
+#[test]
 fn the_scripts_of_the_example_are_good_once_they_are_uncommented() {
     let (_, ours) = EXAMPLE.split_once("# Your own Python").unwrap();
+    let (ours, _) = ours.split_once("# Databases in MaxMind").unwrap();
     let is_key = |line: &&str| line.contains(" = ") || line.starts_with('[');
     let lines = ours.lines().filter_map(|line| line.strip_prefix("# "));
     let text: Vec<_> = lines.filter(is_key).collect();
     let scripts = scripts(&text.join("\n"));
     assert_eq!(scripts.dir, Some("/base/scripts".into()));
-    assert_eq!(scripts.settings, ScriptSettings::default());
+    let settings = ScriptSettings {
+        confine: Some(true),
+        ..ScriptSettings::default()
+    };
+    assert_eq!(scripts.settings, settings);
     assert_eq!(scripts.prefixes, ["!", "/"]);
     let config = &scripts.of("stats").config;
     assert_eq!(config, &json!({"top": 10, "title": "Best players"}));
-    assert_eq!(text.len(), 14, "{text:?}");
+    assert_eq!(text.len(), 15, "{text:?}");
+}
+
+#[test]
+fn scripts_are_confined_all_or_each() {
+    let scripts = scripts(
+        "[scripts]\ndir = 'own'\nconfine = true\n[script.open]\nconfine = false\n[script.other]\nqueue = 10\n",
+    );
+    let confined = ["open", "other", "another"].map(|name| scripts.of(name).confine);
+    assert_eq!(confined, [Some(false), Some(true), Some(true)]);
+    refused(
+        &with("[scripts]\nvpi_interfaces = 'vpi.py'\n[script.vpi_interfaces]\nconfine = true\n"),
+        &[],
+        &["vpid.toml:7: script.vpi_interfaces: cannot be"],
+    );
+}
+
+#[test]
+fn databases_about_addresses_are_named() {
+    let config = good(&with(
+        "[scripts]\ndir = 'own'\n[geoip]\ncity = 'a.mmdb'\nasn = '/b.mmdb'\n",
+    ));
+    let geoip = config.geoip.unwrap();
+    let files: Vec<_> = geoip.files().collect();
+    let [city, asn] = ["/base/a.mmdb", "/b.mmdb"].map(std::path::PathBuf::from);
+    assert_eq!(files, [("city", &city), ("asn", &asn)]);
+    assert_eq!(config.warnings, [""; 0]);
+    let alone = good(&with("[geoip]\ncountry = 'a.mmdb'\n"));
+    assert!(alone.warnings[0].contains("has no effect without [scripts]"));
+    refused(
+        &with("[scripts]\ndir = 'own'\n[geoip]\n"),
+        &[],
+        &["vpid.toml:7: geoip: names no database"],
+    );
 }

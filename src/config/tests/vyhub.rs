@@ -14,31 +14,37 @@ fn with(lines: &str) -> String {
     format!("{server}[vyhub]\napi_url = \"{API}\"\napi_key = \"{API_KEY}\"\n{lines}\n")
 }
 
+fn community(text: &str) -> Community {
+    good(text).community.unwrap()
+}
+
 fn vyhub(text: &str) -> Vyhub {
-    good(text).vyhub.unwrap()
+    community(text).vyhub().unwrap().clone()
 }
 
 #[test]
 fn a_table_of_two_keys_is_enough() {
     let config = good(&with(""));
-    let vyhub = config.vyhub.as_ref().unwrap();
+    let community = config.community.as_ref().unwrap();
+    let vyhub = community.vyhub().unwrap();
     assert_eq!(vyhub.api_url, API);
     assert_eq!(vyhub.api_key.0, API_KEY);
-    assert_eq!(vyhub.prefixes, ["!", "/"]);
-    assert_eq!(vyhub.advert_interval_s, 180);
-    assert_eq!(vyhub.advert_prefix, "[\u{2605}] ");
-    assert_eq!(vyhub.time_zone, jiff::tz::TimeZone::system());
+    assert_eq!(community.prefixes, ["!", "/"]);
+    assert_eq!(community.advert_interval_s, 180);
+    assert_eq!(community.advert_prefix, "[\u{2605}] ");
+    assert_eq!(community.time_zone, jiff::tz::TimeZone::system());
     assert_eq!(vyhub.ca_file, None);
-    assert_eq!(vyhub.messages["permanent"], "permanent");
+    assert_eq!(community.messages["permanent"], "permanent");
     assert_eq!(config.servers[0].vyhub_id, ID.parse().ok());
     assert_eq!(config.warnings, [""; 0]);
     assert!(!format!("{config:?}").contains("geheim"), "{config:?}");
-    assert_eq!(good(&signed("")).vyhub, None);
+    assert_eq!(config.servers[0].community_id, ID.parse().ok());
+    assert_eq!(good(&signed("")).community, None);
 }
 
 #[test]
 fn adverts_have_a_pause_and_a_prefix_or_are_none() {
-    let set = vyhub(&with("advert_interval_s = 0\nadvert_prefix = ''"));
+    let set = community(&with("advert_interval_s = 0\nadvert_prefix = ''"));
     assert_eq!((set.advert_interval_s, &*set.advert_prefix), (0, ""));
     refused(
         &with("advert_interval_s = 86401\nadvert_prefix = \"a\\u0007\""),
@@ -52,32 +58,34 @@ fn adverts_have_a_pause_and_a_prefix_or_are_none() {
 
 #[test]
 fn playtime_is_counted_and_logins_are_off_unless_the_owner_says_otherwise() {
-    let usual = vyhub(&with(""));
+    let usual = community(&with(""));
     let all = Playtime {
         enabled: true,
         count_spectators: true,
+        idle_minutes: 0,
     };
-    assert_eq!((usual.login, usual.playtime), (false, all));
-    let set = vyhub(&with(
-        "login = true\n[vyhub.playtime]\nenabled = false\ncount_spectators = false",
+    assert_eq!((usual.vyhub().unwrap().login, usual.playtime), (false, all));
+    let set = community(&with(
+        "login = true\n[vyhub.playtime]\nenabled = false\ncount_spectators = false\nidle_minutes = 5",
     ));
     let none = Playtime {
         enabled: false,
         count_spectators: false,
+        idle_minutes: 5,
     };
-    assert_eq!((set.login, set.playtime), (true, none));
+    assert_eq!((set.vyhub().unwrap().login, set.playtime), (true, none));
     refused(
         &with("[vyhub.playtime]\nenabled = 1\nidle_s = 5"),
         &[],
         &[
             "vpid.toml:9: vyhub.playtime.enabled: must be true or false",
-            "vpid.toml:10: vyhub.playtime.idle_s: is no key that vpid knows",
+            "vpid.toml:10: vyhub.playtime.idle_s: is not a key that vpid knows",
         ],
     );
     refused(
         &with("playtime = true"),
         &[],
-        &["vpid.toml:8: playtime: must be a [vyhub.playtime] table"],
+        &["vpid.toml:8: vyhub.playtime: must be a [vyhub.playtime] table"],
     );
 }
 
@@ -116,8 +124,8 @@ fn what_is_missing_is_said_with_its_remedy() {
         &with("api_urll = 1\nkey = 'x'\ntime_zone = 5\ncommand_prefixes = \"!\""),
         &[],
         &[
-            "vpid.toml:8: vyhub.api_urll: is no key that vpid knows; did you mean api_url?",
-            "vpid.toml:9: vyhub.key: is no key that vpid knows; it belongs to [[server]]",
+            "vpid.toml:8: vyhub.api_urll: is not a key that vpid knows; did you mean api_url?",
+            "vpid.toml:9: vyhub.key: is not a key that vpid knows; it belongs to [[server]]",
             "vpid.toml:10: vyhub.time_zone: must be text in quotes",
             "vpid.toml:11: vyhub.command_prefixes: must be a list of texts",
         ],
@@ -204,7 +212,10 @@ fn a_key_that_others_can_read_is_exposed() {
     let config = load(Some(&path), |_| None).unwrap();
     assert!(config.exposed.iter().eq([&key]));
     assert_eq!(config.warnings, [exposure_warning(&key)]);
-    assert_eq!(config.vyhub.unwrap().api_key.0, API_KEY);
+    assert_eq!(
+        config.community.unwrap().vyhub().unwrap().api_key.0,
+        API_KEY
+    );
     write(&key, API_KEY, 0o600);
     assert!(load(Some(&path), |_| None).unwrap().exposed.is_empty());
 }
@@ -217,16 +228,20 @@ fn the_environment_lays_over_the_table_or_makes_one() {
         ("VPID_VYHUB_LANGUAGE", "de"),
     ];
     let config = parse_with(&with("api_key_file = \"none\""), &set).unwrap();
-    let vyhub = config.vyhub.unwrap();
+    let community = config.community.unwrap();
+    let vyhub = community.vyhub().unwrap();
     assert_eq!(
         (vyhub.api_url.as_str(), vyhub.api_key.0.as_str()),
         ("https://h/v1", "other")
     );
-    assert_eq!(vyhub.messages["permanent"], "dauerhaft");
+    assert_eq!(community.messages["permanent"], "dauerhaft");
 
     let alone = [set[0], set[1], ("VPID_VYHUB_SERVER_ID", ID)];
     let config = parse_with(&signed(""), &alone).unwrap();
-    assert_eq!(config.vyhub.unwrap().api_url, "https://h/v1");
+    assert_eq!(
+        config.community.unwrap().vyhub().unwrap().api_url,
+        "https://h/v1"
+    );
     assert_eq!(config.servers[0].vyhub_id, ID.parse().ok());
     refused(
         &signed(""),
@@ -234,7 +249,7 @@ fn the_environment_lays_over_the_table_or_makes_one() {
         &["environment: vyhub: has no key"],
     );
     // A language alone asks for nothing.
-    assert_eq!(parse_with(&signed(""), &set[2..]).unwrap().vyhub, None);
+    assert_eq!(parse_with(&signed(""), &set[2..]).unwrap().community, None);
     refused(
         &(signed("hostname = \"a\"") + &signed("hostname = \"b\"")),
         &[set[0], set[1], ("VPID_VYHUB_SERVER_ID", ID)],
@@ -278,7 +293,7 @@ fn each_server_has_an_id_of_its_own() {
 
 #[test]
 fn zones_and_prefixes() {
-    let zone = vyhub(&with("time_zone = \"Europe/Berlin\"")).time_zone;
+    let zone = community(&with("time_zone = \"Europe/Berlin\"")).time_zone;
     assert_eq!(zone.iana_name(), Some("Europe/Berlin"));
     for zone in ["", "Berlin", "Europe/Atlantis", "../etc/passwd"] {
         let text = with(&format!("time_zone = \"{zone}\""));
@@ -287,7 +302,7 @@ fn zones_and_prefixes() {
     }
     let prefixes = |list: &str| with(&format!("command_prefixes = {list}"));
     assert_eq!(
-        vyhub(&prefixes("[\".\", \"vh!\", \".\"]")).prefixes,
+        community(&prefixes("[\".\", \"vh!\", \".\"]")).prefixes,
         [".", "vh!"]
     );
     refused(
@@ -375,7 +390,7 @@ fn the_keys_of_the_example_are_good_once_they_are_uncommented() {
     };
     // Of what excludes each other, one; and databases and queries are for other tests.
     let (before, after) = EXAMPLE
-        .split_once("# The database that scripts use.")
+        .split_once("# The database that scripts use")
         .unwrap();
     let vyhub = after.split_once("# VyHub, for servers").unwrap().1;
     let ours = [
@@ -412,23 +427,28 @@ fn the_keys_of_the_example_are_good_once_they_are_uncommented() {
         .replace("PUT-THE-RCON-PASSWORD-HERE", "x")
         .replace("PUT-THE-KEY-OF-VYHUB-HERE", "x");
     let config = parse(&filled, dir.path(), set(&[])).unwrap();
-    assert!(config.servers[0].log.is_some() && config.vyhub.unwrap().ca_file.is_some());
+    assert!(
+        config.servers[0].log.is_some()
+            && config.community.unwrap().vyhub().unwrap().ca_file.is_some()
+    );
 }
 
 #[test]
 fn rewards_have_a_table_of_their_own_with_safe_defaults() {
-    let usual = vyhub(&with("")).rewards;
+    let usual = community(&with("")).rewards;
     assert_eq!(usual, Rewards::default());
     assert!(usual.enabled && !usual.scripts);
     assert_eq!(usual.on_unclear, OnUnclear::Ask);
     let lines = "[vyhub.rewards]\nenabled = false\nscripts = true\non_unclear = \"repeat\"\n\
                  allow = [\"sm_addvip *\"]";
-    let set = vyhub(&with(lines)).rewards;
+    let set = community(&with(lines)).rewards;
     assert!(!set.enabled && set.scripts);
     assert_eq!(set.on_unclear, OnUnclear::Repeat);
     assert_eq!(set.allow, ["sm_addvip *"]);
     assert_eq!(
-        vyhub(&with("[vyhub.rewards]\nallow = []")).rewards.allow,
+        community(&with("[vyhub.rewards]\nallow = []"))
+            .rewards
+            .allow,
         [""; 0]
     );
     refused(
@@ -438,7 +458,7 @@ fn rewards_have_a_table_of_their_own_with_safe_defaults() {
             "vpid.toml:9: vyhub.rewards.allow",
             "vpid.toml:9: vyhub.rewards.allow",
             "vpid.toml:10: vyhub.rewards.on_unclear",
-            "vpid.toml:11: vyhub.rewards.script: is no key that vpid knows; did you mean scripts?",
+            "vpid.toml:11: vyhub.rewards.script: is not a key that vpid knows; did you mean scripts?",
         ],
     );
     refused(
@@ -454,7 +474,7 @@ fn groups_have_commands_and_grants_of_sourcemod() {
         "[vyhub.groups.VIP]\non_add = ['sm_a %nick%; sm_b', 'sm_c']\nsourcemod = '@VIP'\n\
          [vyhub.groups.'Gold members']\n[vyhub.sourcemod]\nadmins_simple = 'admins.ini'",
     );
-    let set = vyhub(&text);
+    let set = community(&text);
     assert_eq!(set.admins_file, Some("/base/admins.ini".into()));
     let names: Vec<&String> = set.groups.keys().collect();
     assert_eq!(names, ["Gold members", "VIP"]);
@@ -463,7 +483,7 @@ fn groups_have_commands_and_grants_of_sourcemod() {
     assert_eq!(commands, ["sm_a %nick%", "sm_b", "sm_c"]);
     assert!(vip.on_remove.is_empty());
     assert_eq!(vip.sourcemod, "@VIP".parse().ok());
-    assert_eq!(vyhub(&with("")).groups, Groups::new());
+    assert_eq!(community(&with("")).groups, Groups::new());
 }
 
 #[test]
@@ -479,9 +499,9 @@ fn groups_that_cannot_be_used_are_said_with_their_lines() {
             "vpid.toml:9: vyhub.groups.VIP.on_add: \"a \\\"b\" has a \" without a second one",
             "vpid.toml:9: vyhub.groups.VIP.on_add: \"\" has no command",
             "vpid.toml:10: vyhub.groups.VIP.sourcemod: \"VIP\" is nothing that SourceMod knows",
-            "vpid.toml:11: vyhub.groups.VIP.flags: is no key that vpid knows",
+            "vpid.toml:11: vyhub.groups.VIP.flags: is not a key that vpid knows",
             "vpid.toml:12: vyhub.groups.\" \": its name must be 1 to 64 characters",
-            "vpid.toml:12: vyhub.groups.\" \": sourcemod is of no use without [vyhub.sourcemod]",
+            "vpid.toml:12: vyhub.groups.\" \": sourcemod is of no use without [community.sourcemod]",
             "vpid.toml:15: vyhub.groups.x: must be a table, as in [vyhub.groups.NAME]",
         ],
     );

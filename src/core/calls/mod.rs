@@ -11,11 +11,14 @@ mod late;
 use super::accepted_file::{AcceptedFile, Chain, OpenCall, Parked, Proof, Route, open_calls};
 use super::answers::Answers;
 use super::context::Context;
-use super::functions::{Functions, Task, unknown};
+use super::counters::Counters;
+use super::ended::{EndedCall, ShortName};
+use super::functions::{Functions, Task, is_python_name, unknown};
 use super::hosts::Hosts;
-use super::ids::{Caller, HostId, ScriptId, ServerId, Source};
+use super::ids::{Caller, HostId, ScriptId, ServerId, Source, Ticket};
 use super::message::{ForwardedCall, Message, ScriptCall};
 use super::shares::{Kind, Owner, Shares};
+use super::trace::{self, BegunCall};
 use super::{Effect, FileId, FolderId, InputState, Now, TakenFile, Timer};
 use crate::config::Config;
 use crate::jobs::{CallId, Done, IdMap, Job};
@@ -27,7 +30,7 @@ use crate::protocol::stock::call_file::{self, Span};
 use crate::protocol::stock::response_file;
 use crate::sql::{DatabaseId, SqlCall};
 use late::Late;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::VecDeque;
 
 struct OpenFile {
@@ -67,6 +70,8 @@ pub struct Calls {
     starting: Starting,
     deadline_ms: u64,
     late: Late,
+    /// What has ended.
+    pub counters: Counters,
 }
 
 pub type Outcome = Result<String, CallError>;
@@ -141,6 +146,15 @@ impl Calls {
             let error = CallError::new("QueueFull", "its calls take too much memory already");
             return cx.out.send(Message::Responded(request, Err(error)));
         }
+        if let Route::Operator { ticket, .. } = accepted.route
+            && !self.script_has_room(OPERATORS)
+        {
+            let problem =
+                "calls of operators take too much memory already; wait until some are done";
+            return cx
+                .out
+                .complete(Some(Ticket::Operator(ticket)), Err(problem.into()));
+        }
         let AcceptedFile { source, caller, .. } = accepted;
         let is_signed = matches!(accepted.proof, Proof::Signed { .. });
         let owner = caller.host().and_then(|host| cx.hosts.owner_of(host));
@@ -169,8 +183,7 @@ impl Calls {
             unshown: 0,
             calls,
         };
-        if let Caller::Script(script) = caller {
-            let owner = script_owner(script);
+        if let Some(owner) = owner_of_channel(caller) {
             self.of_scripts.take(owner, Kind::Bytes, open.held_bytes);
         }
         if let Some(owner) = owner {
@@ -199,9 +212,20 @@ impl Calls {
             Ok(call) => call,
             Err(bad) => return Some(Err(bad.error)),
         };
+        if let Some(redactor) = cx.out.trace.redactor() {
+            let script = cx.functions.script_of(&call.function).unwrap_or_default();
+            let begun = BegunCall::new(&call, script, redactor);
+            let open = self.files.get_mut(&id.source)?;
+            open.calls[id.index as usize].traced = Some(Box::new(begun));
+        }
         let file = self.files.get(&id.source)?;
         let decoder = file.route.decoder();
-        let own = matches!(file.caller, Caller::Script(_));
+        let own = match file.caller {
+            Caller::Host(_) => false,
+            Caller::Script(_) => true,
+            // An operator may call as any script; the rights are those of its name.
+            Caller::Operator => is_python_name(&call.script),
+        };
         let task = match cx.functions.resolve(&call, own) {
             Ok(task) => task,
             Err(error) => return Some(Err(error)),
@@ -302,13 +326,21 @@ impl Calls {
             cx.out.settle(host);
         }
         let owner = file.owner;
+        let took_ms = cx.now.mono_ms.saturating_sub(file.arrived_ms);
+        let server = owner.map(|owner| owner.server);
+        self.counters.finished(server, outcome.is_ok(), took_ms);
         let open = &mut file.calls[id.index as usize];
         let cost = std::mem::take(&mut open.cost);
+        note_end(open, (caller, took_ms), &outcome, cx);
         if let Err(error) = &outcome {
             let host = host.and_then(|host| cx.hosts.get(host));
-            let host = host.map_or("of a script", |host| host.name.as_str());
+            let host = match (host, caller) {
+                (Some(host), _) => host.name.as_str(),
+                (None, Caller::Operator) => "of an operator",
+                (None, _) => "of a script",
+            };
             log::warn!(
-                "host {host}: a call failed: {}",
+                host:% = host; "host {host}: a call failed: {}",
                 error.to_answer(&open.function)
             );
         }
@@ -346,9 +378,9 @@ impl Calls {
             return;
         };
         self.late.forget(id, file.due_ms);
-        if let Caller::Script(script) = file.caller {
+        if let Some(owner) = owner_of_channel(file.caller) {
             self.of_scripts
-                .give_back(script_owner(script), Kind::Bytes, file.held_bytes);
+                .give_back(owner, Kind::Bytes, file.held_bytes);
         }
         if let Some(owner) = file.owner {
             self.shares.give_back(owner, Kind::Files, 1);
@@ -373,6 +405,17 @@ fn script_owner(ScriptId(script): ScriptId) -> Owner {
         host: Some(HostId(script)),
         server: ServerId(script as usize),
         stock: false,
+    }
+}
+
+/// By which the calls of operators are counted.
+const OPERATORS: ScriptId = ScriptId(u32::MAX);
+
+fn owner_of_channel(caller: Caller) -> Option<Owner> {
+    match caller {
+        Caller::Host(_) => None,
+        Caller::Script(script) => Some(script_owner(script)),
+        Caller::Operator => Some(script_owner(OPERATORS)),
     }
 }
 
@@ -458,7 +501,7 @@ impl Calls {
             id,
             caller: file.caller,
             server: match file.route {
-                Route::Script { server, .. } => server,
+                Route::Script { server, .. } | Route::Operator { server, .. } => server,
                 _ => None,
             },
             what,
@@ -500,7 +543,7 @@ impl Route {
     /// Who will read the answers.
     pub fn decoder(&self) -> Decoder {
         match self {
-            Self::Signed { .. } => Decoder::Own,
+            Self::Signed { .. } | Self::Operator { .. } => Decoder::Own,
             Self::Script { .. } => Decoder::Exact,
             Self::Nowhere | Self::Stock { .. } => Decoder::Stock,
         }
@@ -680,6 +723,15 @@ impl Calls {
                 cx.out.send(Message::Responded(request, outcome));
                 false
             }
+            Route::Operator { ticket, .. } => {
+                let text = outcome.map_err(|error| error.to_answer(&function));
+                let response = text.map_or_else(Value::String, |json| {
+                    serde_json::from_str(&json).unwrap_or(Value::Null)
+                });
+                let reply = json!({ "response": response });
+                cx.out.complete(Some(Ticket::Operator(ticket)), Ok(reply));
+                false
+            }
             Route::Stock { session } => {
                 let (Some(host), Source::File(file_id)) = (file.caller.host(), id.source) else {
                     return;
@@ -802,6 +854,28 @@ impl Calls {
         let due = answers.and_then(|answers| answers.next_due_ms(cx.now, secret_bytes));
         cx.out.timer(Timer::Answers(host), due);
     }
+}
+
+/// Notes that a call has ended.
+fn note_end(
+    call: &mut OpenCall,
+    (caller, took_ms): (Caller, u64),
+    outcome: &Outcome,
+    cx: &mut Context<'_>,
+) {
+    let ended = EndedCall {
+        caller,
+        function: ShortName::new(&call.function),
+        took_ms,
+        bytes: outcome.as_ref().map_or(0, String::len),
+        failed: outcome.is_err(),
+    };
+    if let Some(redactor) = cx.out.trace.redactor() {
+        let begun = call.traced.take().map(|begun| *begun);
+        let traced = trace::call((&call.function, &ended), begun, outcome, redactor);
+        cx.out.trace.push(traced);
+    }
+    cx.out.ended.push(ended);
 }
 
 /// So much of a function's name that the error fits beside the longest secret.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Answer, Cx, Subject, Ticket};
+use super::{Answer, Cx, Message, Subject, Ticket};
 use crate::config;
 use crate::core::servers::ServerId;
 use crate::jobs::store::{Content, Shelf};
@@ -48,7 +48,7 @@ impl Subject for Adverts {
     /// The bundle whose adverts are fetched.
     type Ticket = Uuid;
 
-    fn configure(&mut self, config: &config::Vyhub) {
+    fn configure(&mut self, config: &config::Community) {
         self.prefix = config.advert_prefix.clone();
         self.interval_ms = config.advert_interval_s * 1_000;
     }
@@ -60,6 +60,14 @@ impl Subject for Adverts {
             list.adverts = adverts;
         }
         Ok(())
+    }
+
+    fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
+        if matches!(message, Message::Changed(topics) if topics.adverts) {
+            for list in self.lists.values_mut() {
+                list.due_ms = list.due_ms.min(cx.now.mono_ms);
+            }
+        }
     }
 
     fn on_reply(&mut self, bundle: Uuid, reply: Answer, cx: &mut Cx<'_>) {

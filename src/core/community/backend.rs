@@ -8,7 +8,7 @@ use super::pace::{Pace, Sign};
 use crate::core::Now;
 use crate::core::deadlines::NEVER;
 use crate::limits;
-use crate::protocol::backend::{Done, Failure, FailureKind, Job, Outcome, Reply, Request};
+use crate::protocol::backend::{Done, Failure, FailureKind, Job, Keeper, Outcome, Reply, Request};
 use crate::protocol::log_targets;
 use crate::protocol::uuid::Uuid;
 
@@ -16,19 +16,24 @@ use crate::protocol::uuid::Uuid;
 enum Reach {
     #[default]
     Unknown,
-    Reachable,
+    Reachable {
+        since_ms: u64,
+    },
     Unreachable {
         since_ms: u64,
     },
 }
 
 pub struct Backend {
+    pub keeper: Keeper,
     /// Requests, and documents that are being written.
     under_way: HashMap<u64, (Ticket, Topic)>,
     last_ticket: u64,
     pub pace: Pace,
     clock: Clock,
     reach: Reach,
+    /// What failed last, and when.
+    last_error: Option<(u64, String)>,
     /// Whether the log reported last that it is unreachable; and when it last reported it reachable again.
     reported_away: bool,
     reported_back_ms: Option<u64>,
@@ -55,13 +60,15 @@ pub struct Replied {
 }
 
 impl Backend {
-    pub fn new(seed: u64) -> Self {
+    pub fn new(keeper: Keeper, seed: u64) -> Self {
         Self {
+            keeper,
             under_way: HashMap::new(),
             last_ticket: 0,
-            pace: Pace::new(seed),
+            pace: Pace::new(keeper, seed),
             clock: Clock::default(),
             reach: Reach::Unknown,
+            last_error: None,
             reported_away: false,
             reported_back_ms: None,
             refused: false,
@@ -92,12 +99,16 @@ impl Backend {
     /// instead; what is requested every minute anyway waits.
     pub fn request(&mut self, ticket: Ticket, request: Request, now: Now) {
         let (patience_ms, wait_ms) = match &request {
-            Request::ListBans(_) => (limits::VYHUB_LIST_PATIENCE_MS, None),
+            Request::ListBans { .. } | Request::ListAddressBans { .. } => {
+                (limits::VYHUB_LIST_PATIENCE_MS, None)
+            }
             Request::FindServer(_) | Request::FindBundle(_) => (limits::VYHUB_PATIENCE_MS, None),
             Request::CreateBan { .. }
+            | Request::CreateAddressBan { .. }
             | Request::CreateWarning { .. }
             | Request::CreateMembership { .. }
-            | Request::AddToAttribute(_) => {
+            | Request::AddToAttribute(_)
+            | Request::AddAllToAttribute(_) => {
                 (limits::VYHUB_PATIENCE_MS, Some(limits::PACE_CHANGE_WAIT_MS))
             }
             _ => (limits::VYHUB_PATIENCE_MS, Some(limits::PACE_WAIT_MS)),
@@ -134,6 +145,11 @@ impl Backend {
 
     /// When a subject repeats what has failed, and would after `pause_ms` or so.
     pub fn again_ms(&mut self, pause_ms: u64, now: Now) -> u64 {
+        // One that is locked for a moment, as while its tables are made, is there again soon.
+        let pause_ms = match self.keeper {
+            Keeper::Vyhub => pause_ms,
+            Keeper::Database => pause_ms.min(limits::COMMUNITY_AGAIN_MS),
+        };
         self.pace.again_ms(pause_ms, now)
     }
 
@@ -143,7 +159,15 @@ impl Backend {
         let kind = topic.0;
         let result = done.outcome.result.as_ref();
         let failure = result.err();
+        if failure.is_some_and(|failure| failure.kind == FailureKind::Unsupported) {
+            self.pace.forget(done.ticket);
+            let accepted = false;
+            return Some(Replied { ticket, accepted });
+        }
         let (sent_ms, sign) = self.pace.learn(done.ticket, failure, now)?;
+        if let Some(failure) = failure.filter(|it| it.is_trouble() || it.is_refusal()) {
+            self.last_error = Some((now.mono_ms, format!("{kind}: {failure}")));
+        }
         let reachable = failure.is_none_or(|failure| failure.reachable);
         if let Some(api_s) = done.outcome.api_s.filter(|_| reachable) {
             self.clock.learn(api_s, sent_ms, now);
@@ -156,7 +180,8 @@ impl Backend {
                 if !self.reported_kinds.contains(&kind) =>
             {
                 self.reported_kinds.push(kind);
-                log::warn!("VyHub fails at {kind}: {failure}; it is tried again after pauses");
+                let keeper = self.keeper;
+                log::warn!("{keeper} fails at {kind}: {failure}; it is tried again after pauses");
             }
             _ => {}
         }
@@ -168,7 +193,7 @@ impl Backend {
         }
         let accepted = result.is_ok() && std::mem::take(&mut self.refused);
         if accepted {
-            log::info!("VyHub accepts the key again");
+            log::info!("{} accepts the key again", self.keeper);
             self.reported_ms = None;
         }
         let is_refused = |failure: &Failure| failure.kind == FailureKind::Unauthorized;
@@ -189,20 +214,25 @@ impl Backend {
         if is_sure && !std::mem::replace(&mut self.reported_away, true) {
             log::warn!(
                 target: log_targets::NEWS,
-                "VyHub cannot be reached: {failure}; bans hold as they are known, and what changes waits \
-                 in the outbox"
+                "{} cannot be reached: {failure}; bans hold as they are known, and what changes waits \
+                 in the outbox",
+                self.keeper
             );
         }
     }
 
     fn reached(&mut self, now: Now) {
-        let before = std::mem::replace(&mut self.reach, Reach::Reachable);
+        let since_ms = match self.reach {
+            Reach::Reachable { since_ms } => since_ms,
+            _ => now.mono_ms,
+        };
+        let before = std::mem::replace(&mut self.reach, Reach::Reachable { since_ms });
         if let Reach::Unreachable { since_ms } = before
             && std::mem::take(&mut self.reported_away)
         {
             let seconds = (now.mono_ms - since_ms) / 1_000;
             self.reported_back_ms = Some(now.mono_ms);
-            log::info!("VyHub is reached again, after {seconds} s");
+            log::info!("{} is reached again, after {seconds} s", self.keeper);
         }
     }
 
@@ -210,7 +240,7 @@ impl Backend {
         let kind = topic.0;
         if let Some(at) = self.reported_kinds.iter().position(|known| *known == kind) {
             self.reported_kinds.remove(at);
-            log::info!("VyHub works again at {kind}");
+            log::info!("{} works again at {kind}", self.keeper);
         }
         let skipped = reply.skipped();
         let most = self.reported_skipped.get(&topic).copied();
@@ -221,7 +251,8 @@ impl Backend {
                 _ => "the others count",
             };
             log::warn!(
-                "VyHub's reply for {kind} has {skipped} records that cannot be read; {rest}"
+                "{}'s reply for {kind} has {skipped} records that cannot be read; {rest}",
+                self.keeper
             );
         }
     }
@@ -232,15 +263,34 @@ impl Backend {
             self.reported_clock_s = apart_s;
             match apart_s > 60 {
                 true => log::warn!(
-                    "the clock of this machine and VyHub's differ by {apart_s} s: bans follow VyHub's"
+                    "the clock of this machine and {0}'s differ by {apart_s} s: bans follow {0}'s",
+                    self.keeper
                 ),
-                false => log::info!("the clock of this machine and VyHub's agree again"),
+                false => log::info!(
+                    "the clock of this machine and {}'s agree again",
+                    self.keeper
+                ),
             }
         }
     }
 
     pub fn is_reachable(&self) -> bool {
-        self.reach == Reach::Reachable
+        matches!(self.reach, Reach::Reachable { .. })
+    }
+
+    /// Whether it is reachable, and since when that is so.
+    pub fn reach(&self) -> (Option<bool>, Option<u64>) {
+        match self.reach {
+            Reach::Unknown => (None, None),
+            Reach::Reachable { since_ms } => (Some(true), Some(since_ms)),
+            Reach::Unreachable { since_ms } => (Some(false), Some(since_ms)),
+        }
+    }
+
+    /// What failed last, and when.
+    pub fn last_error(&self) -> Option<(u64, &str)> {
+        let (at_ms, text) = self.last_error.as_ref()?;
+        Some((*at_ms, text))
     }
 
     /// For how long it has been unreachable, in milliseconds.
@@ -273,10 +323,17 @@ impl Backend {
         let again = |ms: u64| now.mono_ms >= ms + limits::VYHUB_SHOUT_MS;
         if self.reported_ms.is_none_or(again) {
             self.reported_ms = Some(now.mono_ms);
-            log::error!(
-                "VyHub refuses this server: {why}; check the API key and its rights (bans in the \
-                 name of admins need user_morph). Nothing is dropped meanwhile"
-            );
+            match self.keeper {
+                Keeper::Vyhub => log::error!(
+                    "VyHub refuses this server: {why}; check the API key and its rights (bans in the \
+                     name of admins need user_morph). Nothing is dropped meanwhile"
+                ),
+                Keeper::Database => log::error!(
+                    "{} refuses this vpid: {why}; check the rights of its account there. Nothing is dropped \
+                     meanwhile",
+                    self.keeper
+                ),
+            }
         }
     }
 }
@@ -306,12 +363,15 @@ mod tests {
 
     #[test]
     fn a_kind_that_still_fails_after_an_outage_is_reported() {
-        let mut backend = Backend::new(1);
+        let mut backend = Backend::new(Keeper::Vyhub, 1);
         let away = Failure {
             kind: FailureKind::Unreachable,
             ..Failure::unclear("x")
         };
-        let list = || Request::ListBans(Uuid(1));
+        let list = || Request::ListBans {
+            bundle: Uuid(1),
+            newest: false,
+        };
         for n in 1..=8 {
             ask(&mut backend, list(), Err(away.clone()), n * 100_000);
         }
@@ -330,7 +390,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_counted_for_each_bundle_and_never_twice() {
-        let mut backend = Backend::new(1);
+        let mut backend = Backend::new(Keeper::Vyhub, 1);
         let mut reported = Vec::new();
         for (n, (bundle, skipped)) in [(1, 3), (2, 1), (1, 0), (1, 3), (2, 1), (2, 2)]
             .into_iter()

@@ -19,7 +19,8 @@ use super::words::Problem;
 use super::{Answer, Cx, Message, Subject};
 use crate::core::deadlines::{Expiring, NEVER};
 use crate::core::outbox::{
-    Change, Comparison, Entry, EntryId, Issuer, NewEntry, Origin, QueueError, Series, State,
+    Change, Comparison, Ends, Entry, EntryId, Issuer, List, NewEntry, Origin, QueueError, Series,
+    State, Whom,
 };
 use crate::core::servers::ServerId;
 use crate::jobs::store::{Content, Shelf, StoreError};
@@ -36,10 +37,15 @@ pub struct Changes {
     needs: Expiring<EntryId, Need>,
     /// How often the backend did not know a user of an entry.
     unknown: HashMap<EntryId, u32>,
-    /// What entries have made in this run, and of which player, the oldest first.
-    made: VecDeque<(SteamId, Uuid)>,
+    /// What entries have made in this run, and about whom, the oldest first.
+    made: VecDeque<(Whom, Uuid)>,
     /// Entries whose issuers know that they wait.
     said_queued: HashSet<EntryId>,
+    /// What entries on their way end, as it was listed.
+    ends: HashMap<EntryId, Ends>,
+    /// Entries of playtime that are sent together: those whose marks are being written, and those that are marked.
+    marking: BTreeSet<EntryId>,
+    additions: Vec<EntryId>,
 }
 
 /// What an entry on its way waits for.
@@ -49,11 +55,20 @@ enum Need {
     Rights(String),
 }
 
+/// Why it is recorded that an entry is sent.
+#[derive(Clone, Copy)]
+pub enum Mark {
+    /// Nothing of it was sent before.
+    First { lifted: bool },
+    /// It may have been carried out before.
+    Again,
+}
+
 pub enum Ticket {
     /// It counts when it is on disk.
     Stored(EntryId),
     /// It may be sent then.
-    Marked(EntryId),
+    Marked(EntryId, Mark),
     /// The backend has it.
     Ended(EntryId),
     /// Is it in the backend already? With the page, and whether it may be one of an earlier page that cannot
@@ -61,12 +76,15 @@ pub enum Ticket {
     Compare(EntryId, u64, bool),
     /// What must be known before it is sent to this user.
     Before(EntryId, Uuid),
+    /// What is there that it ends? With the page.
+    Ends(EntryId, u64),
     Send(EntryId),
+    SendAll(Vec<EntryId>),
     /// The membership that it has made is on disk.
     Made(EntryId),
     /// Which memberships does the player have beside it?
     Others(EntryId),
-    /// One of them ends; and these are left.
+    /// One of them ends, or of what it ends by itself; and these are left.
     EndOther(EntryId, Vec<Uuid>),
 }
 
@@ -75,7 +93,7 @@ impl Cx<'_> {
     pub fn accept(
         &mut self,
         order: &Order,
-        (steam, name): (SteamId, String),
+        (whom, name): (impl Into<Whom>, String),
         mut change: Change,
     ) -> Result<(), Problem> {
         let issuer = self.issuer(order)?;
@@ -92,7 +110,7 @@ impl Cx<'_> {
             change,
             server: record.id,
             bundle: order.bundle,
-            steam,
+            whom: whom.into(),
             name,
             issuer,
             call: order.call.as_ref().map(|call| Origin::from(call.id)),
@@ -101,11 +119,27 @@ impl Cx<'_> {
             log::error!("the outbox is full: a change is not taken; see `vpid queue list`");
             return Err(Problem::new("queue_full", &[]));
         };
+        self.knows_of(id);
         self.store_entry(id, Some(super::Ticket::Changes(Ticket::Stored(id))));
         if let Some(warning) = self.outbox.warning() {
             log::warn!("{warning}");
         }
         Ok(())
+    }
+
+    /// An unban ends what is known when it is ordered, also what has a later time by a clock that was wrong.
+    fn knows_of(&mut self, id: EntryId) {
+        let Some(entry) = self.outbox.get(id).filter(|it| it.change == Change::Unban) else {
+            return;
+        };
+        let list = self.lists.get(entry.bundle);
+        let listed = list.into_iter().zip(entry.whom.steam());
+        let listed = listed.flat_map(|(list, steam)| list.of(steam));
+        let known = listed.map(|ban| ban.id).chain(self.outbox.made(entry.whom));
+        let known: BTreeSet<Uuid> = known.take(limits::ENTRY_OTHERS_MAX).collect();
+        if let Some(entry) = self.outbox.get_mut(id) {
+            entry.others = Vec::from_iter(known);
+        }
     }
 
     /// Adds an entry to the outbox, which is still to be stored. `None`: there is no room.
@@ -125,7 +159,7 @@ impl Cx<'_> {
             change: Change::Reward { reward: record.id },
             server: record.server,
             bundle: record.bundle,
-            steam: record.steam,
+            whom: record.steam.into(),
             name: record.name.clone(),
             issuer: None,
             call: None,
@@ -200,6 +234,21 @@ impl Cx<'_> {
         self.say(self.server_of(entry), issuer.steam, &text);
     }
 
+    /// The user whom an entry is about, once they are known. Addresses have none, and need none.
+    fn user_of(&self, entry: &Entry) -> Option<Uuid> {
+        match entry.whom {
+            Whom::Player { steam } => self.directory.user(steam).map(|user| user.id),
+            Whom::Addresses { .. } => Some(Uuid(0)),
+        }
+    }
+
+    /// The backend may not know the user any more whom an entry is about.
+    fn forget_user_of(&mut self, whom: Whom) {
+        if let Some(steam) = whom.steam() {
+            self.directory.forget(steam, self.now);
+        }
+    }
+
     fn server_of(&self, entry: &Entry) -> Option<ServerId> {
         self.records.server_of(entry.server)
     }
@@ -226,8 +275,12 @@ impl Subject for Changes {
             }
             Message::Rights(steam, bundle) => self.issuer_known(*steam, *bundle, true, cx),
             Message::NoRights(steam, bundle) => self.issuer_known(*steam, *bundle, false, cx),
-            Message::Fetched(bundle, asked_ms, true) => cx.outbox.listed(*bundle, *asked_ms),
-            Message::Listed(bundle, asked_ms) => cx.outbox.settled(*bundle, *asked_ms),
+            Message::Fetched(list, bundle, asked_ms, true) => {
+                cx.outbox.listed(*bundle, *list, *asked_ms);
+            }
+            Message::Listed(list, bundle, asked_ms) => {
+                cx.outbox.settled(*bundle, *list, *asked_ms);
+            }
             _ => {}
         }
     }
@@ -236,26 +289,34 @@ impl Subject for Changes {
         match ticket {
             Ticket::Compare(id, page, unsure) => self.compared(id, (page, unsure), reply, cx),
             Ticket::Before(id, user) => self.known_before(id, user, reply, cx),
+            Ticket::Ends(id, page) => self.ends_listed(id, page, reply, cx),
             Ticket::Send(id) => self.sent(id, reply, cx),
+            Ticket::SendAll(ids) => self.all_sent(ids, &reply, cx),
             Ticket::Others(id) => self.others_listed(id, reply, cx),
             Ticket::EndOther(id, rest) => self.other_ended(id, rest, reply, cx),
-            Ticket::Stored(_) | Ticket::Marked(_) | Ticket::Ended(_) | Ticket::Made(_) => {}
+            Ticket::Stored(_) | Ticket::Marked(..) | Ticket::Ended(_) | Ticket::Made(_) => {}
         }
     }
 
     fn on_stored(&mut self, ticket: Ticket, result: Result<(), StoreError>, cx: &mut Cx<'_>) {
         match ticket {
             Ticket::Stored(id) => self.stored(id, result, cx),
-            Ticket::Marked(id) => match result {
-                Ok(()) => self.post(id, cx),
-                Err(why) => self.unsent(id, why.to_string(), cx),
-            },
+            Ticket::Marked(id, mark) => {
+                let is_one_of_many = self.marking.remove(&id);
+                match result {
+                    Ok(()) if is_one_of_many => self.additions.push(id),
+                    Ok(()) => self.post(id, cx),
+                    Err(why) => self.unmarked(id, mark, why.to_string(), cx),
+                }
+            }
             Ticket::Ended(id) => cx.outbox.recorded(id, result.is_ok(), cx.now),
             // Where it is not on disk, it is found by comparing after a crash.
             Ticket::Made(id) => self.begin(id, cx),
             Ticket::Compare(..)
             | Ticket::Before(..)
+            | Ticket::Ends(..)
             | Ticket::Send(_)
+            | Ticket::SendAll(_)
             | Ticket::Others(_)
             | Ticket::EndOther(..) => {}
         }
@@ -264,8 +325,11 @@ impl Subject for Changes {
     fn advance(&mut self, cx: &mut Cx<'_>) {
         // A bundle that no server has any more gets no list.
         if cx.records.all().iter().all(ServerRecord::is_current) {
-            let lists = &cx.lists;
-            cx.outbox.settle_but(|bundle| lists.get(bundle).is_some());
+            let (lists, addresses) = (&cx.lists, &cx.addresses);
+            cx.outbox.settle_but(|bundle, list| match list {
+                List::Bans => lists.get(bundle).is_some(),
+                List::Addresses => addresses.is_listed(bundle),
+            });
         }
         for id in cx.outbox.expired(cx.now) {
             cx.remove_entry(id);
@@ -280,6 +344,7 @@ impl Subject for Changes {
         } {
             self.begin(id, cx);
         }
+        self.post_additions(cx);
     }
 
     fn next_due(&self, cx: &Cx<'_>) -> Option<u64> {
@@ -292,7 +357,7 @@ impl Subject for Changes {
 impl Changes {
     #[cfg(test)]
     pub fn remembered_count(&self) -> usize {
-        self.unknown.len() + self.said_queued.len()
+        self.unknown.len() + self.said_queued.len() + self.ends.len() + self.marking.len()
     }
 
     /// An entry is on disk and counts from now on; or it could not be written, and never was.
@@ -324,7 +389,7 @@ impl Changes {
         let issuer = entry.issuer.as_ref();
         let by = issuer.map_or("the server", |issuer| &issuer.name);
         log::info!(
-            "{} by {} is taken as {id}",
+            "{} by {}: queued as {id}",
             entry.describe(),
             by.replace(char::is_control, "?")
         );
@@ -362,10 +427,13 @@ impl Changes {
             // It may be repeated, and needs no mark.
             return self.post(id, cx);
         }
-        let Some(user) = cx.directory.user(entry.steam).map(|user| user.id) else {
-            return self.need_user(id, entry.steam, cx);
+        let whom = entry.whom;
+        let Some(user) = cx.user_of(entry) else {
+            return self.need_user_of(id, whom, cx);
         };
-        let doubt = entry.state == State::Sending && !entry.change.is_of_another(user);
+        let doubt = entry.state == State::Sending
+            && !entry.change.is_of_another(user)
+            && !is_addition(id, cx);
         // Where the backend did not know a user, it may have been the issuer's.
         if let Some(issuer) = entry.issuer.as_ref().map(|issuer| issuer.steam)
             && self.unknown.contains_key(&id)
@@ -375,10 +443,19 @@ impl Changes {
             };
             cx.outbox.set_issuer(id, issuer);
         }
-        match doubt {
+        let ends = cx.outbox.get(id).and_then(|entry| {
+            let (change, bundle) = (&entry.change, entry.bundle);
+            change.list_to_end(user, bundle, 1)
+        });
+        match (ends, doubt) {
             _ if is_made => self.list_others(id, user, cx),
-            true => self.compare(id, user, (1, false), cx),
-            false => self.prepare(id, user, cx),
+            // Also in doubt: what has ended is not listed as standing.
+            (Some(request), _) => {
+                self.ends.insert(id, Ends::default());
+                cx.send_request(Ticket::Ends(id, 1), request);
+            }
+            (None, true) => self.compare(id, user, (1, false), cx),
+            (None, false) => self.prepare(id, user, cx),
         }
     }
 
@@ -387,7 +464,8 @@ impl Changes {
         let Some(entry) = cx.outbox.get(id) else {
             return;
         };
-        match entry.change.request_before(user, entry.bundle) {
+        let before = entry.change.request_before(user, entry.bundle);
+        match before.filter(|_| !is_addition(id, cx)) {
             Some(request) => cx.send_request(Ticket::Before(id, user), request),
             None => self.mark(id, cx),
         }
@@ -404,6 +482,48 @@ impl Changes {
         match kept {
             Ok(()) => self.mark(id, cx),
             Err(failure) => self.failed_before(id, &failure, cx),
+        }
+    }
+
+    /// What the backend lists of the player has come, or not. Only what stood when the change was ordered ends: it
+    /// may have waited for long.
+    fn ends_listed(&mut self, id: EntryId, page: u64, reply: Answer, cx: &mut Cx<'_>) {
+        let now_s = cx.time_s();
+        let Some(entry) = cx.outbox.get(id) else {
+            return self.forget(id);
+        };
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(failure) => return self.failed_before(id, &failure, cx),
+        };
+        let mut made = self.made_of(entry.whom, cx);
+        made.extend(&entry.others);
+        let ends = self.ends.entry(id).or_default();
+        let user = cx.user_of(entry);
+        match (ends.add(entry, (&reply, page), &made, now_s), user) {
+            (Some(true), Some(user)) => {
+                let next = entry.change.list_to_end(user, entry.bundle, page + 1);
+                if let Some(request) = next {
+                    cx.send_request(Ticket::Ends(id, page + 1), request);
+                }
+            }
+            // Forgotten meanwhile: from the first page, once it is known.
+            (Some(true), None) => self.begin(id, cx),
+            (Some(false), _) => self.mark(id, cx),
+            (None, _) => self.failed_before(id, &Failure::unclear("a strange reply"), cx),
+        }
+    }
+
+    /// What changes have made of a player, or about the same addresses.
+    fn made_of(&self, whom: Whom, cx: &Cx<'_>) -> Vec<Uuid> {
+        let of_run = self.made.iter().filter(|(of, _)| *of == whom);
+        let all = of_run.map(|(_, made)| *made).chain(cx.outbox.made(whom));
+        Vec::from_iter(BTreeSet::from_iter(all))
+    }
+
+    fn need_user_of(&mut self, id: EntryId, whom: Whom, cx: &mut Cx<'_>) {
+        if let Some(steam) = whom.steam() {
+            self.need_user(id, steam, cx);
         }
     }
 
@@ -443,27 +563,32 @@ impl Changes {
             Ok(reply) => reply,
             Err(failure) => return self.failed_before(id, &failure, cx),
         };
-        let user = cx.directory.user(entry.steam).map(|user| user.id);
+        let user = cx.user_of(entry);
         match (entry.change.compare(entry, (&reply, page), unsure), user) {
             (Some(Comparison::Present(made)), _) => {
-                log::info!("{} is in VyHub already", entry.describe());
+                log::info!("{} is in {} already", entry.describe(), cx.backend.keeper);
                 self.created(id, made, cx);
             }
             (Some(Comparison::Added), _) => {
-                log::info!("{} is in VyHub already", entry.describe());
+                log::info!("{} is in {} already", entry.describe(), cx.backend.keeper);
                 self.arrived(id, None, cx);
             }
             (Some(Comparison::Neither), _) => {
-                let why = "VyHub may have added it, and what it has now does not show whether it did; it is not \
-                           added again";
-                self.refuse(id, why.into(), cx);
+                let why = format!(
+                    "{} may have added it, and what it has now does not show whether it did; it is not added again",
+                    cx.backend.keeper
+                );
+                self.refuse(id, why, cx);
             }
             (Some(Comparison::NextPage { unsure }), Some(user)) => {
                 self.compare(id, user, (page + 1, unsure), cx);
             }
             (Some(Comparison::Unsure), _) => {
-                let why = "VyHub lists records of the player that cannot be read, and it may be one of them";
-                self.unsent(id, why.into(), cx);
+                let why = format!(
+                    "{} lists records of the player that cannot be read, and it may be one of them",
+                    cx.backend.keeper
+                );
+                self.unsent(id, why, cx);
             }
             // Forgotten meanwhile: from the first page, once it is known.
             (Some(Comparison::NextPage { .. }), None) => self.begin(id, cx),
@@ -478,23 +603,46 @@ impl Changes {
             return;
         };
         // Those that its first try cannot have made.
-        let steam = entry.steam;
-        let others = (entry.state != State::Sending).then(|| {
-            let of_run = self.made.iter().filter(|(of, _)| *of == steam);
-            let all = of_run.map(|(_, made)| *made).chain(cx.outbox.made(steam));
-            Vec::from_iter(BTreeSet::from_iter(all))
-        });
+        let whom = entry.whom;
+        let others = (entry.state != State::Sending).then(|| self.made_of(whom, cx));
+        // It is decided here alone, so an unban that an operator drops before lifts nothing.
+        let is_lifted = cx.outbox.is_lifted(id);
         let earliest_s = cx.backend.moment(cx.now).earliest_s;
         let Some(entry) = cx.outbox.get_mut(id) else {
             return;
         };
+        let mut mark = Mark::Again;
         if let Some(others) = others {
+            mark = Mark::First { lifted: is_lifted };
+            if is_lifted {
+                entry.change.set_standing(false);
+            }
             entry.state = State::Sending;
             entry.sent_s = Some(earliest_s);
-            entry.others = others;
+            entry.others.extend(others);
+            entry.others.sort_unstable();
+            entry.others.dedup();
         }
         entry.settled_s = Some(cx.now.wall_s + limits::VYHUB_SETTLE_S);
-        cx.store_entry(id, Some(super::Ticket::Changes(Ticket::Marked(id))));
+        if is_addition(id, cx) {
+            self.marking.insert(id);
+        }
+        let ticket = Ticket::Marked(id, mark);
+        cx.store_entry(id, Some(super::Ticket::Changes(ticket)));
+    }
+
+    /// It could not be recorded that it is sent, so it was not: the next try decides again what it is sent as.
+    fn unmarked(&mut self, id: EntryId, mark: Mark, why: String, cx: &mut Cx<'_>) {
+        if let Mark::First { lifted } = mark
+            && let Some(entry) = cx.outbox.get_mut(id)
+        {
+            if lifted {
+                entry.change.set_standing(true);
+            }
+            entry.state = State::Waiting;
+            entry.sent_s = None;
+        }
+        self.unsent(id, why, cx);
     }
 
     fn post(&mut self, id: EntryId, cx: &mut Cx<'_>) {
@@ -502,19 +650,87 @@ impl Changes {
             return;
         };
         // A user who was forgotten meanwhile is looked up again; a report names none.
-        let user = cx.directory.user(entry.steam).map(|user| user.id);
+        let user = cx.user_of(entry);
         let user = user.or_else(|| entry.change.is_report().then_some(Uuid(0)));
-        let Some(user) = user.filter(|user| !entry.change.is_of_another(*user)) else {
+        let is_same = |user: &Uuid| is_addition(id, cx) || !entry.change.is_of_another(*user);
+        let Some(user) = user.filter(is_same) else {
             return self.begin(id, cx);
         };
-        let request = entry.change.request(entry, user);
-        cx.send_request(Ticket::Send(id), request);
+        let is_end = entry.change.ends();
+        match self.ends.get_mut(&id) {
+            None if is_end => return self.begin(id, cx),
+            Some(ends) if !ends.are_all() => {
+                let ids = std::mem::take(&mut ends.ids);
+                return self.end_next(id, Vec::from_iter(ids), cx);
+            }
+            _ => {}
+        }
+        match entry.change.request(entry, user) {
+            Some(request) => cx.send_request(Ticket::Send(id), request),
+            None => {
+                let why = "it is about a player in the place of addresses, or the reverse";
+                self.refuse(id, why.into(), cx);
+            }
+        }
+    }
+
+    /// Sends together what was marked together.
+    fn post_additions(&mut self, cx: &mut Cx<'_>) {
+        if !self.marking.is_empty() {
+            return;
+        }
+        let mut marked = std::mem::take(&mut self.additions);
+        while !marked.is_empty() {
+            let rest = marked.split_off(marked.len().min(limits::ADDITIONS_MAX));
+            let ids = std::mem::replace(&mut marked, rest);
+            if let [id] = ids[..] {
+                self.post(id, cx);
+                continue;
+            }
+            let (mut sent, mut additions) = (Vec::new(), Vec::new());
+            for id in ids {
+                let entry = cx.outbox.get(id);
+                let request = entry.and_then(|it| it.change.request(it, cx.user_of(it)?));
+                match request {
+                    Some(Request::AddToAttribute(addition)) => {
+                        sent.push(id);
+                        additions.push(addition);
+                    }
+                    // Its user was forgotten meanwhile.
+                    _ => self.post(id, cx),
+                }
+            }
+            if !sent.is_empty() {
+                let request = Request::AddAllToAttribute(additions);
+                cx.send_request(Ticket::SendAll(sent), request);
+            }
+        }
+    }
+
+    /// All of them are made, or none.
+    fn all_sent(&mut self, ids: Vec<EntryId>, reply: &Answer, cx: &mut Cx<'_>) {
+        let refused = |failure: &Failure| {
+            use FailureKind::{Broken, Forbidden, Invalid, NotFound, Unsupported};
+            matches!(
+                failure.kind,
+                NotFound | Invalid | Unsupported | Broken | Forbidden(_)
+            )
+        };
+        let is_refused = reply.as_ref().is_err_and(refused);
+        for id in ids {
+            match is_refused {
+                // One of them is odd, and the others are to go.
+                true => self.post(id, cx),
+                false => self.sent(id, reply.clone(), cx),
+            }
+        }
     }
 
     /// The backend's reply to the change itself.
     fn sent(&mut self, id: EntryId, reply: Answer, cx: &mut Cx<'_>) {
         let failure = match reply {
             Ok(Reply::Ban(ban)) => return self.arrived(id, Some(ban.id), cx),
+            Ok(Reply::AddressBan(ban)) => return self.arrived(id, Some(ban.id), cx),
             Ok(Reply::Warning(warning)) => return self.arrived(id, Some(warning.id), cx),
             Ok(Reply::Membership(membership)) => return self.created(id, membership.id, cx),
             Ok(_) => return self.arrived(id, None, cx),
@@ -524,12 +740,16 @@ impl Changes {
             return;
         };
         let why = failure.why.clone();
-        let is_final = matches!(failure.kind, FailureKind::NotFound | FailureKind::Invalid);
+        let is_final = matches!(
+            failure.kind,
+            FailureKind::NotFound | FailureKind::Invalid | FailureKind::Unsupported
+        );
         if is_final && entry.change.is_report() {
             return self.report_refused(id, why, cx);
         }
-        let (issuer, steam) = (entry.issuer.clone(), entry.steam);
-        let is_end = matches!(entry.change, Change::MembershipEnd { .. });
+        let (issuer, whom) = (entry.issuer.clone(), entry.whom);
+        let is_of_all = self.ends.get(&id).is_some_and(Ends::are_all);
+        let is_end = is_of_all && matches!(entry.change, Change::MembershipEnd { .. });
         match (failure.kind, issuer) {
             (FailureKind::Forbidden(lacking @ (Lacking::Issuer | Lacking::Unsaid)), _) => {
                 self.forbidden(id, lacking, why, cx);
@@ -537,7 +757,7 @@ impl Changes {
             (FailureKind::Unauthorized | FailureKind::Forbidden(_), _) => self.hold(id, why, cx),
             (FailureKind::NotFound, issuer) => {
                 // Users who were deleted are created again; anything else that is not known stays so.
-                cx.directory.forget(steam, cx.now);
+                cx.forget_user_of(whom);
                 if let Some(issuer) = issuer {
                     cx.directory.forget(issuer.steam, cx.now);
                 }
@@ -550,7 +770,7 @@ impl Changes {
                     false => self.refuse(id, why, cx),
                 }
             }
-            (FailureKind::Invalid, _) => self.refuse(id, why, cx),
+            (FailureKind::Invalid | FailureKind::Unsupported, _) => self.refuse(id, why, cx),
             _ => {
                 if !failure.under_way
                     && let Some(entry) = cx.outbox.get_mut(id)
@@ -606,7 +826,7 @@ impl Changes {
             return;
         };
         let doubt = entry.state == State::Sending;
-        let steam = entry.steam;
+        let whom = entry.whom;
         let why = failure.why.clone();
         let pause_ms = match failure.kind {
             FailureKind::Unauthorized | FailureKind::Forbidden(_) if !doubt => {
@@ -617,7 +837,7 @@ impl Changes {
                 limits::OUTBOX_HELD_MS
             }
             FailureKind::NotFound => {
-                cx.directory.forget(steam, cx.now);
+                cx.forget_user_of(whom);
                 limits::OUTBOX_UNSURE_MS
             }
             FailureKind::Invalid => limits::OUTBOX_UNSURE_MS,
@@ -728,8 +948,9 @@ impl Changes {
         let listed = match reply {
             Ok(Reply::Memberships(listed)) if listed.skipped == 0 => listed.items,
             Ok(Reply::Memberships(_)) => {
-                let why = "VyHub lists memberships of the player that cannot be read";
-                return self.unsent(id, why.into(), cx);
+                let keeper = cx.backend.keeper;
+                let why = format!("{keeper} lists memberships of the player that cannot be read");
+                return self.unsent(id, why, cx);
             }
             Ok(_) => return self.failed_before(id, &Failure::unclear("a strange reply"), cx),
             Err(failure) => return self.failed_before(id, &failure, cx),
@@ -750,17 +971,25 @@ impl Changes {
         let Some(entry) = cx.outbox.get(id) else {
             return;
         };
-        let Some(membership) = others.pop() else {
+        let Some(next) = others.pop() else {
             let made = entry.made;
+            if self.ends.remove(&id).is_some_and(|ends| ends.unsure) {
+                let why = format!(
+                    "{} lists records of the player that cannot be read, and one of them may have to end",
+                    cx.backend.keeper
+                );
+                return self.unsent(id, why, cx);
+            }
             return self.arrived(id, made, cx);
         };
-        let issuer = entry.issuer.as_ref().map(|issuer| issuer.user);
-        let request = Request::EndMembership { membership, issuer };
+        let request = entry.change.end_request(entry, next);
         cx.send_request(Ticket::EndOther(id, others), request);
     }
 
     fn other_ended(&mut self, id: EntryId, rest: Vec<Uuid>, reply: Answer, cx: &mut Cx<'_>) {
         let failure = match reply {
+            // Also where the backend does not know it, or the issuer: it is listed again.
+            Err(failure) if self.ends.contains_key(&id) => return self.sent(id, Err(failure), cx),
             Err(failure) if failure.kind != FailureKind::NotFound => failure,
             // It may have ended by itself.
             _ => return self.end_next(id, rest, cx),
@@ -794,22 +1023,27 @@ impl Changes {
             true => log::Level::Info,
             false => log::Level::Debug,
         };
-        log::log!(level, "{} is in VyHub", entry.describe());
+        log::log!(level, "{} is in {}", entry.describe(), cx.backend.keeper);
         if entry.change.is_report() {
             cx.remove_entry(id);
             return cx.report_ended(&entry, Reported::Done);
         }
-        self.made.extend(made.map(|made| (entry.steam, made)));
+        self.made.extend(made.map(|made| (entry.whom, made)));
         if self.made.len() > limits::MADE_REMEMBERED_MAX {
             self.made.pop_front();
         }
+        if let Some(made) = made {
+            was_made(&entry, made, cx);
+        }
         // It is on disk before the next change of this player is sent.
         cx.outbox.done(id, made, cx.now);
-        if entry.change.series() != Series::Playtime {
-            cx.lists.refresh(entry.bundle, cx.now);
+        match (entry.change.list(), entry.change.series()) {
+            (_, Series::Playtime) => {}
+            (List::Bans, _) => cx.lists.refresh(entry.bundle, cx.now),
+            (List::Addresses, _) => cx.addresses.refresh(entry.bundle, cx.now),
         }
-        if entry.change.series() == Series::Groups {
-            cx.directory.want_rights(entry.steam, entry.bundle, cx.now);
+        if let (Series::Groups, Some(steam)) = (entry.change.series(), entry.whom.steam()) {
+            cx.directory.want_rights(steam, entry.bundle, cx.now);
         }
         cx.tell_issuer(&entry, "done", "");
     }
@@ -818,6 +1052,7 @@ impl Changes {
     fn forget(&mut self, id: EntryId) {
         self.unknown.remove(&id);
         self.said_queued.remove(&id);
+        self.ends.remove(&id);
     }
 
     /// What an operator requests of the outbox (`vpid queue`).
@@ -869,6 +1104,23 @@ impl Changes {
     }
 }
 
+/// What a change has made is known to those that were ordered after it and are to end such.
+fn was_made(by: &Entry, made: Uuid, cx: &mut Cx<'_>) {
+    let series = by.change.series();
+    let ends = |it: &&Entry| {
+        let is_of = (it.bundle, it.change.series()) == (by.bundle, series);
+        is_of && it.id > by.id && it.is_open() && it.change.ends()
+    };
+    let ids: Vec<EntryId> = cx.outbox.of(by.whom).filter(ends).map(|it| it.id).collect();
+    for id in ids {
+        let entry = cx.outbox.get_mut(id);
+        if let Some(entry) = entry.filter(|it| it.others.len() < limits::ENTRY_OTHERS_MAX) {
+            entry.others.push(made);
+            cx.store_entry(id, None);
+        }
+    }
+}
+
 fn later(id: EntryId, why: String, doubt: bool, pause_ms: u64, cx: &mut Cx<'_>) {
     let again_ms = cx.backend.again_ms(pause_ms, cx.now);
     let settles_ms = match cx.outbox.get(id) {
@@ -906,7 +1158,7 @@ fn issuer_may(id: EntryId, cx: &Cx<'_>) -> bool {
     };
     let rights = cx.directory.rights(issuer.steam, entry.bundle);
     let too_long = match (&entry.change, rights.and_then(max_ban)) {
-        (Change::Ban { length_s, .. }, Some(longest)) => {
+        (Change::Ban { length_s, .. } | Change::AddressBan { length_s, .. }, Some(longest)) => {
             length_s.is_none_or(|length| length > longest)
         }
         _ => false,
@@ -917,17 +1169,26 @@ fn issuer_may(id: EntryId, cx: &Cx<'_>) -> bool {
 
 /// What a script reads whose change is in the outbox.
 pub fn accepted_response(entry: &Entry) -> Value {
-    json!({ "queued": entry.id.to_string(), "player": entry.steam })
+    match entry.whom {
+        Whom::Player { steam } => json!({ "queued": entry.id.to_string(), "player": steam }),
+        Whom::Addresses { range } => json!({ "queued": entry.id.to_string(), "address": range }),
+    }
 }
 
 /// An operator wants an entry to be tried at once. Gives when it is.
 fn retry(id: EntryId, cx: &mut Cx<'_>) -> Result<u64, QueueError> {
     let entry = cx.outbox.get(id).ok_or(QueueError::Unknown(id))?;
-    let (steam, kind) = (entry.steam, entry.change.request_kind());
+    let (whom, kind) = (entry.whom, entry.change.request_kind());
+    let before = entry.state;
     let asked_ms = cx.backend.pace.asked_ms(kind);
     let due_ms = cx.outbox.retry(id, asked_ms, cx.now)?;
-    cx.directory.hurry(steam, cx.now);
-    cx.store_entry(id, None);
+    if let Some(steam) = whom.steam() {
+        cx.directory.hurry(steam, cx.now);
+    }
+    // A start tries what is open anyway; what is sent must not wait until a long queue is written.
+    if cx.outbox.get(id).is_some_and(|entry| entry.state != before) {
+        cx.store_entry(id, None);
+    }
     Ok(due_ms)
 }
 
@@ -942,4 +1203,11 @@ fn retried(count: usize, last_ms: u64, cx: &mut Cx<'_>) -> Value {
 
 fn number(id: &str) -> Result<EntryId, QueueError> {
     id.parse().map_err(|_| QueueError::NoNumber(id.to_owned()))
+}
+
+/// Whether it is added to what the backend has, once however often it is sent.
+fn is_addition(id: EntryId, cx: &Cx<'_>) -> bool {
+    let entry = cx.outbox.get(id);
+    let is_playtime = entry.is_some_and(|it| it.change.series() == Series::Playtime);
+    is_playtime && cx.backend.keeper.knows_additions()
 }

@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 
-use super::orders::{Code, Command, Length, Login, Target};
+use super::orders::{AddressTarget, Code, Command, Length, Login, Target};
 use super::rights::{Right, Verdict};
 use super::targets::{first_word, quoted_or_word, read_target};
 use super::words::Problem;
@@ -16,7 +16,8 @@ use crate::core::deadlines::Expiring;
 use crate::core::servers::{ChatVerdict, ServerId, Speaker};
 use crate::jobs::CallId;
 use crate::limits;
-use crate::protocol::backend::WebPage;
+use crate::protocol::address_range::{AddressRange, RangeError};
+use crate::protocol::backend::{Keeper, WebPage};
 use crate::protocol::look_alike::is_visible;
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
@@ -35,7 +36,7 @@ struct Spec {
     read: fn(&str) -> Result<Command, Option<Problem>>,
 }
 
-const COMMANDS: [Spec; 15] = [
+const COMMANDS: [Spec; 18] = [
     Spec {
         name: "ban",
         usage: "usage_ban",
@@ -49,6 +50,37 @@ const COMMANDS: [Spec; 15] = [
         right: Some(Right::BanEdit),
         changes: true,
         read: |rest| Ok(Command::Unban { who: only(rest)? }),
+    },
+    Spec {
+        name: "banip",
+        usage: "usage_banip",
+        right: Some(Right::BanEdit),
+        changes: true,
+        read: |rest| {
+            let (who, rest) = read_address_target(rest)?;
+            let (length, reason) = read_terms(rest)?;
+            Ok(Command::BanAddress {
+                who,
+                length,
+                reason,
+            })
+        },
+    },
+    Spec {
+        name: "unbanip",
+        usage: "usage_unbanip",
+        right: Some(Right::BanEdit),
+        changes: true,
+        read: |rest| {
+            let (word, rest) = first_word(rest);
+            match (word, rest) {
+                ("", _) => Err(None),
+                (word, "") => Ok(Command::UnbanAddress {
+                    range: read_range(word)?,
+                }),
+                _ => Err(None),
+            }
+        },
     },
     Spec {
         name: "warn",
@@ -75,6 +107,9 @@ const COMMANDS: [Spec; 15] = [
         changes: false,
         read: |rest| match rest {
             "" => Ok(Command::Link(WebPage::Bans)),
+            address if looks_like_addresses(address) => Ok(Command::AddressBans {
+                range: read_range(address)?,
+            }),
             rest => Ok(Command::Bans { who: only(rest)? }),
         },
     },
@@ -95,6 +130,16 @@ const COMMANDS: [Spec; 15] = [
         right: None,
         changes: false,
         read: |_| Ok(Command::Dashboard),
+    },
+    Spec {
+        name: "who",
+        usage: "usage_who",
+        right: None,
+        changes: false,
+        read: |rest| match rest {
+            "" => Ok(Command::Who),
+            _ => Err(None),
+        },
     },
     Spec {
         name: "shop",
@@ -183,15 +228,18 @@ impl Command {
         let name = match self {
             Self::Ban { .. } => "ban",
             Self::Unban { .. } => "unban",
+            Self::BanAddress { .. } => "banip",
+            Self::UnbanAddress { .. } => "unbanip",
             Self::Warn { .. } => "warn",
             Self::Warns { .. } => "warns",
-            Self::Bans { .. } => "bans",
+            Self::Bans { .. } | Self::AddressBans { .. } => "bans",
             Self::State => "vyhub",
             Self::SetGroup { .. } => "setgroup",
             Self::RemoveGroup { .. } => "removegroup",
             Self::Playtime { .. } => "playtime",
             Self::UserPage { .. } => "user",
             Self::Dashboard => "dashboard",
+            Self::Who => "who",
             Self::Login(_) => "login",
             Self::Link(_) | Self::GetServer | Self::GetUser { .. } | Self::IsBanned { .. } => {
                 return None;
@@ -222,6 +270,10 @@ pub fn parse(line: &str, prefixes: &[String]) -> Parsed {
     let found = prefixes.iter().find_map(|prefix| {
         let rest = line.strip_prefix(prefix.as_str())?;
         let (word, rest) = first_word(rest);
+        let word = match word.eq_ignore_ascii_case("community") {
+            true => "vyhub",
+            false => word,
+        };
         let called = |spec: &&Spec| word.eq_ignore_ascii_case(spec.name);
         let spec = COMMANDS.iter().find(called)?;
         (!prefix.is_empty()).then_some((spec, prefix, rest))
@@ -241,17 +293,55 @@ pub fn parse(line: &str, prefixes: &[String]) -> Parsed {
 
 fn read_ban(rest: &str) -> Result<Command, Option<Problem>> {
     let (who, rest) = read_target(rest).ok_or(None)?;
-    let (word, rest) = first_word(rest);
-    if word.is_empty() {
-        return Err(None);
-    }
-    let length = length(word);
-    let length = length.ok_or_else(|| Problem::new("length_bad", &[("text", word)]))?;
-    let reason = reason(rest)?;
+    let (length, reason) = read_terms(rest)?;
     Ok(Command::Ban {
         who,
         length,
         reason,
+    })
+}
+
+/// How long a ban lasts, and why.
+fn read_terms(rest: &str) -> Result<(Length, String), Option<Problem>> {
+    let (word, rest) = first_word(rest);
+    if word.is_empty() {
+        return Err(None);
+    }
+    let length = Length::read(word);
+    let length = length.ok_or_else(|| Problem::new("length_bad", &[("text", word)]))?;
+    Ok((length, reason(rest)?))
+}
+
+/// Reads whose addresses a command means, and gives what follows. A player who is called like an address is named in
+/// quotes.
+fn read_address_target(rest: &str) -> Result<(AddressTarget, &str), Option<Problem>> {
+    let (word, after) = first_word(rest);
+    match looks_like_addresses(word) {
+        true => Ok((AddressTarget::Range(read_range(word)?), after)),
+        false => {
+            let (who, after) = read_target(rest).ok_or(None)?;
+            Ok((AddressTarget::Player(who), after))
+        }
+    }
+}
+
+/// Whether the caller means addresses by a word, and no name.
+fn looks_like_addresses(word: &str) -> bool {
+    let figures = |byte: u8| byte.is_ascii_digit() || b".:/".contains(&byte);
+    word.contains(['.', ':'])
+        && word.bytes().all(figures)
+        && word.contains(|c: char| c.is_ascii_digit())
+}
+
+fn read_range(word: &str) -> Result<AddressRange, Problem> {
+    word.parse().map_err(|error| match error {
+        RangeError::MoreBits(range) => {
+            let values = [("text", word), ("range", &range.to_string())];
+            Problem::new("address_bits", &values)
+        }
+        RangeError::NoAddress | RangeError::NoLength => {
+            Problem::new("address_bad", &[("text", word)])
+        }
     })
 }
 
@@ -263,7 +353,7 @@ fn read_set_group(rest: &str) -> Result<Command, Option<Problem>> {
     }
     let length = match rest {
         "" => Length::Permanent,
-        word => length(word).ok_or_else(|| Problem::new("length_bad", &[("text", word)]))?,
+        word => Length::read(word).ok_or_else(|| Problem::new("length_bad", &[("text", word)]))?,
     };
     let group = group.to_owned();
     Ok(Command::SetGroup { who, group, length })
@@ -291,28 +381,6 @@ fn warnings(rest: &str) -> Result<Command, Option<Problem>> {
         Some(who) => Command::Warns { who },
         None => Command::Link(WebPage::Warnings),
     })
-}
-
-/// Reads `30` and `30m` (minutes), `2h`, `7d`, `1w`, and `permanent`.
-///
-/// Zero is none: VyHub would not take it for a permanent ban, and the one who wrote it might.
-fn length(word: &str) -> Option<Length> {
-    let word = word.to_ascii_lowercase();
-    if ["permanent", "perm", "forever"].contains(&word.as_str()) {
-        return Some(Length::Permanent);
-    }
-    let units = [("m", 60), ("h", 3_600), ("d", 86_400), ("w", 604_800)];
-    let with_unit = units
-        .iter()
-        .find_map(|(unit, seconds)| Some((word.strip_suffix(unit)?, *seconds)));
-    let (number, unit_s) = with_unit.unwrap_or((&word, 60));
-    if !number.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let seconds = number.parse::<u64>().ok()?.checked_mul(unit_s)?;
-    (1..=limits::BAN_S_MAX)
-        .contains(&seconds)
-        .then_some(Length::Seconds(seconds))
 }
 
 fn reason(text: &str) -> Result<String, Problem> {
@@ -390,9 +458,9 @@ pub struct Commands {
 impl Subject for Commands {
     type Ticket = Infallible;
 
-    fn configure(&mut self, config: &config::Vyhub) {
+    fn configure(&mut self, config: &config::Community) {
         self.prefixes = config.prefixes.clone();
-        self.login = config.login;
+        self.login = config.vyhub().is_some_and(|vyhub| vyhub.login);
     }
 
     fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
@@ -510,9 +578,12 @@ fn decide(player: &Player, order: Order, cx: &mut Cx<'_>) {
 
 /// A command does not count, whoever wrote it. The player in whose name it stands gets the reason.
 fn say_doubt(player: &Player, command: &Command, doubt: &Doubt, cx: &mut Cx<'_>) {
+    let instead = match cx.backend.keeper {
+        Keeper::Vyhub => "VyHub's pages and vpid at the shell do",
+        Keeper::Database => "`vpid community` at the shell does",
+    };
     log::warn!(
-        "{}: {} ({}) wrote {} in chat, which does not count: {}; VyHub's pages and vpid at \
-         the shell do",
+        server:% = cx.label(player.server); "{}: {} ({}) wrote {} in chat, which does not count: {}; {instead}",
         cx.label(player.server),
         player.name.replace(char::is_control, "?"),
         player.steam,

@@ -284,6 +284,16 @@ impl Subject for Lookups {
     fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
         match message {
             Message::User(steam) => self.initialize(*steam, cx),
+            // Who is an administrator stands with the user; groups are in the list of who is on.
+            Message::Changed(topics) if topics.members => {
+                let servers = cx.records.all().iter();
+                let games = servers.filter_map(|record| cx.servers.get(record.server));
+                let people = games.flat_map(|game| game.roster.people());
+                let on: Vec<SteamId> = people.filter_map(|person| person.steam).collect();
+                for steam in on {
+                    cx.directory.want_user(steam, cx.now);
+                }
+            }
             Message::NoUser(steam, _) if cx.directory.user(*steam).is_none() => {
                 cx.directory.wanted_rights.retain(|(of, bundle), _| {
                     if of == steam {
@@ -454,16 +464,21 @@ fn user_replied(steam: SteamId, made: bool, reply: Answer, cx: &mut Cx<'_>) {
             cx.directory.wanted_users.remove(&steam);
             cx.directory.doubted.remove(&steam);
             make_room(cx);
-            for ((of, _), known) in &mut cx.directory.rights {
+            let mut raised = Vec::new();
+            for ((of, bundle), known) in &mut cx.directory.rights {
+                if *of == steam && user.admin && !known.rights.admin {
+                    raised.push((steam, *bundle));
+                }
                 known.rights.admin &= *of != steam || user.admin;
             }
             cx.directory.users.insert(steam, user);
-            for (steam, bundle) in cx.directory.take_rights_after(steam) {
+            let after = cx.directory.take_rights_after(steam).into_iter();
+            for (steam, bundle) in after.chain(raised) {
                 cx.directory.want_rights(steam, bundle, cx.now);
             }
             return cx.send(Message::User(steam));
         }
-        Ok(_) => Failure::unclear("VyHub answered with another user"),
+        Ok(_) => Failure::unclear("the reply is another user"),
         Err(failure) if failure.kind == FailureKind::NotFound && !made => {
             let ticket = Ticket::Directory(Lookup::NewUser(steam));
             return cx.request(ticket, Request::CreateUser(steam));

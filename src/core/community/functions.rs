@@ -1,4 +1,5 @@
-//! The functions of game scripts and Python scripts: `VYHUB_Ban`, `VYHUB_Unban`, `VYHUB_Warn`,
+//! The functions of game scripts and Python scripts: `VYHUB_Ban`, `VYHUB_Unban`, `VYHUB_BanAddress`,
+//! `VYHUB_UnbanAddress`, `VYHUB_Warn`,
 //! `VYHUB_SetGroup`, `VYHUB_RemoveGroup`, `VYHUB_IsBanned`, `VYHUB_GetUser`, `VYHUB_GetServer`. A call becomes an
 //! [`Order`] for its subject.
 //!
@@ -14,12 +15,13 @@ use super::commands::{Call, Order, Player};
 use super::orders::{Command, Target, VyhubCall};
 use super::rights::Verdict;
 use super::words::Problem;
-use super::{Cx, Message, Subject, unavailable};
+use super::{Cx, Message, Subject};
 use crate::core::deadlines::Expiring;
 use crate::core::outbox::Origin;
 use crate::core::servers::ServerId;
 use crate::jobs::CallId;
 use crate::limits;
+use crate::protocol::backend::Keeper;
 use crate::protocol::call_error::CallError;
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
@@ -53,13 +55,15 @@ impl Subject for Functions {
             Message::User(steam) => {
                 for (call, (_, bundle)) in self.waiting.remove_where(|_, (of, _)| of == steam) {
                     let user = describe(*steam, bundle, cx);
-                    let strange = || unavailable("VyHub gave a strange answer");
+                    let keeper = cx.backend.keeper;
+                    let strange = || keeper.unavailable(format!("{keeper} gave a strange answer"));
                     cx.respond(call, user.ok_or_else(strange));
                 }
             }
             Message::NoUser(steam, failure) => {
                 for (call, _) in self.waiting.remove_where(|_, (of, _)| of == steam) {
-                    cx.respond(call, Err(unavailable(&failure.why)));
+                    let error = cx.backend.keeper.unavailable(failure);
+                    cx.respond(call, Err(error));
                 }
             }
             _ => {}
@@ -68,7 +72,8 @@ impl Subject for Functions {
 
     fn advance(&mut self, cx: &mut Cx<'_>) {
         while let Some((call, _)) = self.waiting.pop_due(cx.now.mono_ms) {
-            let error = unavailable("VyHub has not answered in time");
+            let keeper = cx.backend.keeper;
+            let error = keeper.unavailable(format!("{keeper} has not answered in time"));
             cx.respond(call, Err(error));
         }
     }
@@ -104,7 +109,8 @@ impl Functions {
         if let Some(user) = describe(steam, order.bundle, cx) {
             cx.respond(call.id, Ok(user));
         } else if self.waiting.len() >= limits::VYHUB_CALLS_MAX {
-            let error = unavailable("too many calls wait for VyHub");
+            let keeper = cx.backend.keeper;
+            let error = keeper.unavailable(format!("too many calls wait for {keeper}"));
             cx.respond(call.id, Err(error));
         } else {
             cx.directory.want_user(steam, cx.now);
@@ -115,13 +121,23 @@ impl Functions {
     }
 }
 
+/// Why nothing can be ordered on a server that is no part of the community.
+pub fn not_of_it(keeper: Keeper) -> &'static str {
+    match keeper {
+        Keeper::Vyhub => "this server has no vyhub_server_id",
+        Keeper::Database => "this server is left out of the community, with community = false",
+    }
+}
+
 /// What a call orders, if its issuer may.
 fn order(call: Call, server: ServerId, what: VyhubCall, cx: &Cx<'_>) -> Result<Order, CallError> {
+    let keeper = cx.backend.keeper;
     if cx.records.get(server).is_none() {
-        return Err(unavailable("this server has no vyhub_server_id"));
+        return Err(keeper.unavailable(not_of_it(keeper)));
     }
     let bundle = cx.records.bundle(server);
-    let bundle = bundle.ok_or_else(|| unavailable("VyHub has not been reached yet"))?;
+    let not_yet = || keeper.unavailable(format!("{keeper} has not been reached yet"));
+    let bundle = bundle.ok_or_else(not_yet)?;
     let in_words = |problem: Problem| CallError::new("ValueError", cx.words.problem(&problem));
     let player = match (what.issuer, what.command.right()) {
         (None, _) => None,
@@ -131,7 +147,7 @@ fn order(call: Call, server: ServerId, what: VyhubCall, cx: &Cx<'_>) -> Result<O
             let player =
                 player.map_err(|_| CallError::new("ValueError", "the issuer is not known"))?;
             if cx.directory.may(player.steam, bundle, right, cx.now) != Verdict::Yes {
-                let detail = format!("the issuer has no right {} in VyHub", right.property());
+                let detail = format!("the issuer has no right {} in {keeper}", right.property());
                 return Err(CallError::new("PermissionError", detail));
             }
             Some(player)

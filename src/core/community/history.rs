@@ -124,10 +124,7 @@ impl History {
 }
 
 fn ban_line(ban: &Ban, words: &Words) -> String {
-    let until = match ban.ends {
-        Some(ends) => words.date(ends.as_second()),
-        None => words.say("permanent", &[]),
-    };
+    let until = words.until(ban.ends.map(|ends| ends.as_second()));
     let values = [
         ("reason", ban.reason.as_deref().unwrap_or_default()),
         ("since", &words.date(ban.created.as_second())),

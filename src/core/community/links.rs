@@ -1,8 +1,10 @@
 //! `!shop`, `!bans`, `!warnings`, `!news`, `!user` and `!dashboard`: the addresses of the backend's pages. For
-//! admins, `!dashboard` also lists in their console who is on, as the backend knows them.
+//! admins, `!dashboard` also lists in their console who is on, as the backend knows them; `!who` lists for all
+//! players who is on with which groups.
 
 use super::commands::{Order, Player};
 use super::orders::{Command, Target};
+use super::rights::{Right, Verdict};
 use super::words::Problem;
 use super::{Answer, Cx, Message, Subject};
 use crate::core::deadlines::Expiring;
@@ -17,6 +19,8 @@ pub struct Links {
     /// Who wants the page of a user who is being looked up, by number.
     waiting: Expiring<u64, (Player, SteamId)>,
     last: u64,
+    /// Who has had a list of who is on lately.
+    listed: Expiring<SteamId, ()>,
 }
 
 impl Subject for Links {
@@ -35,6 +39,10 @@ impl Subject for Links {
                     Command::UserPage { who } => self.user_page(order, player, who.as_ref(), cx),
                     Command::Dashboard => {
                         dashboard(order, player, cx);
+                        Ok(())
+                    }
+                    Command::Who => {
+                        self.who(order, player, cx);
                         Ok(())
                     }
                     _ => Ok(()),
@@ -66,17 +74,21 @@ impl Subject for Links {
                 Vec::new()
             }
         };
-        list(&player, &activity, cx);
+        list(&player, cx, |person, bundle, cx| {
+            line(person, bundle, &activity, cx)
+        });
     }
 
     fn advance(&mut self, cx: &mut Cx<'_>) {
         while let Some((_, (player, _))) = self.waiting.pop_due(cx.now.mono_ms) {
             cx.answer(&player, "link_away", &[]);
         }
+        while self.listed.pop_due(cx.now.mono_ms).is_some() {}
     }
 
     fn next_due(&self, _cx: &Cx<'_>) -> Option<u64> {
-        self.waiting.next_due()
+        let dues = [self.waiting.next_due(), self.listed.next_due()];
+        dues.into_iter().flatten().min()
     }
 }
 
@@ -107,6 +119,30 @@ impl Links {
     }
 }
 
+impl Links {
+    /// `!who`: userids are for those who may do something with them.
+    fn who(&mut self, order: &Order, player: &Player, cx: &mut Cx<'_>) {
+        if self.listed.get(player.steam).is_some() || self.listed.len() >= limits::PLAYERS_MAX {
+            return cx.answer(player, "who_soon", &[]);
+        }
+        let due_ms = cx.now.mono_ms + limits::WHO_AGAIN_MS;
+        self.listed.insert(player.steam, (), due_ms);
+        let (steam, bundle) = (player.steam, order.bundle);
+        let key = match cx.directory.may(steam, bundle, Right::BanShow, cx.now) {
+            Verdict::Yes => "who_userid",
+            Verdict::No | Verdict::Unknown => "who_player",
+        };
+        list(player, cx, |person, bundle, cx| {
+            let values = [
+                ("userid", &*person.userid.to_string()),
+                ("player", &person.name),
+                ("groups", &groups_of(person, bundle, cx)),
+            ];
+            cx.words.chat(key, &values)
+        });
+    }
+}
+
 /// The address of a page, or of that of a record.
 fn say_link(player: &Player, page: WebPage, id: Option<Uuid>, cx: &mut Cx<'_>) {
     let link = cx.records.links().and_then(|links| links.page(page, id));
@@ -127,35 +163,39 @@ fn dashboard(order: &Order, player: &Player, cx: &mut Cx<'_>) {
     }
 }
 
-/// Who is on, line by line in the console of an admin.
-fn list(admin: &Player, activity: &[Activity], cx: &mut Cx<'_>) {
-    let Some((server, userid)) = cx.find(Some(admin.server), admin.steam) else {
+/// Who is on, line by line in the console of a player.
+fn list(reader: &Player, cx: &mut Cx<'_>, line: impl Fn(&Person, Uuid, &Cx<'_>) -> String) {
+    let Some((server, userid)) = cx.find(Some(reader.server), reader.steam) else {
         return;
     };
     let (Some(game), Some(bundle)) = (cx.servers.get(server), cx.records.bundle(server)) else {
         return;
     };
     let people = game.roster.people().filter(|person| !person.bot);
-    let lines = people.map(|person| line(person, bundle, activity, cx));
+    let lines = people.map(|person| line(person, bundle, cx));
     let lines: Vec<String> = lines.take(limits::DASHBOARD_LINES_MAX).collect();
     for line in lines {
         cx.servers.say_console(server, userid, &line, cx.out);
     }
-    cx.answer(admin, "dashboard_listed", &[]);
+    cx.answer(reader, "dashboard_listed", &[]);
 }
 
-fn line(person: &Person, bundle: Uuid, activity: &[Activity], cx: &Cx<'_>) -> String {
-    let known = activity.iter().find(|it| Some(it.steam) == person.steam);
-    let count = |of: fn(&Activity) -> usize| known.map_or("?".into(), |it| of(it).to_string());
+/// The names of a player's groups, for people to read.
+fn groups_of(person: &Person, bundle: Uuid, cx: &Cx<'_>) -> String {
     let rights = person.steam.and_then(|it| cx.directory.rights(it, bundle));
-    let groups = match rights {
+    match rights {
         Some(rights) if rights.groups.is_empty() => "-".to_owned(),
         Some(rights) => {
             let names = rights.groups.iter().map(|group| group.name.as_str());
             names.collect::<Vec<_>>().join(", ")
         }
         None => "?".to_owned(),
-    };
+    }
+}
+
+fn line(person: &Person, bundle: Uuid, activity: &[Activity], cx: &Cx<'_>) -> String {
+    let known = activity.iter().find(|it| Some(it.steam) == person.steam);
+    let count = |of: fn(&Activity) -> usize| known.map_or("?".into(), |it| of(it).to_string());
     let user = person.steam.and_then(|it| cx.directory.user(it));
     let listed = known.and_then(|it| it.username.as_deref());
     let username = listed.or(user.and_then(|user| user.username.as_deref()));
@@ -163,7 +203,7 @@ fn line(person: &Person, bundle: Uuid, activity: &[Activity], cx: &Cx<'_>) -> St
         ("userid", &*person.userid.to_string()),
         ("player", &person.name),
         ("user", username.unwrap_or("?")),
-        ("groups", &groups),
+        ("groups", &groups_of(person, bundle, cx)),
         ("warnings", &count(|it| it.warnings)),
         ("bans", &count(|it| it.bans)),
     ];

@@ -43,7 +43,11 @@ impl Subject for Logins {
     fn on_reply(&mut self, player: Player, reply: Answer, cx: &mut Cx<'_>) {
         let key = match reply {
             Ok(_) => {
-                log::info!("{} has confirmed a login in VyHub", player.steam);
+                log::info!(
+                    "{} has confirmed a login in {}",
+                    player.steam,
+                    cx.backend.keeper
+                );
                 "login_done"
             }
             Err(failure) => match failure.kind {

@@ -18,13 +18,14 @@ mod groups;
 mod history;
 mod links;
 mod login;
+mod observe;
 pub mod orders;
 mod pace;
 mod playtime;
 mod questions;
 mod records;
 mod rewards;
-mod rights;
+pub mod rights;
 mod slots;
 mod status;
 mod targets;
@@ -41,7 +42,7 @@ use serde_json::{Value, json};
 use super::context::{self, About, Context};
 use super::ids;
 use super::message::{self, GameEvent, NotDone};
-use super::outbox::{EntryId, Outbox, QueueError};
+use super::outbox::{Change, EntryId, List, Outbox, QueueError};
 use super::output::Output;
 use super::roster::Person;
 use super::servers::{NotSent, ServerId, Servers};
@@ -49,7 +50,7 @@ use super::{Effect, Now, Timer};
 use crate::config::{self, Config};
 use crate::jobs::CallId;
 use crate::jobs::store::{Content, Found, Shelf, StoreError, Write, Written};
-use crate::protocol::backend::{Done, Failure, Reply, Request};
+use crate::protocol::backend::{Done, Failure, Reply, Request, Topics};
 use crate::protocol::call_error::CallError;
 use crate::protocol::console::Command as ConsoleCommand;
 use crate::protocol::control::{QueueRequest, RewardsRequest};
@@ -58,13 +59,16 @@ use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
 
 use backend::Backend;
+use bans::addresses::AddressLists;
 use bans::lists::Lists;
 use commands::{Call, Chat, Order, Player};
 use directory::Directory;
 use records::Records;
 use words::{Problem, Words};
 
+pub use functions::not_of_it;
 pub use orders::{FUNCTIONS, VyhubCall, parse_call};
+pub use words::short_id;
 
 /// The backend's answer to a request.
 type Answer = Result<Reply, Failure>;
@@ -74,7 +78,7 @@ trait Subject {
     /// By which it recognizes the replies to its requests, and what was stored for it.
     type Ticket;
 
-    fn configure(&mut self, _config: &config::Vyhub) {}
+    fn configure(&mut self, _config: &config::Community) {}
     /// A document that an earlier run has cached.
     fn restore(&mut self, _name: &str, _text: &str, _cx: &mut Cx<'_>) -> serde_json::Result<()> {
         Ok(())
@@ -117,13 +121,14 @@ macro_rules! subjects {
         }
 
         impl Subjects {
-            fn configure(&mut self, config: &config::Vyhub) {
+            fn configure(&mut self, config: &config::Community) {
                 $(self.$field.configure(config);)*
             }
 
             fn restore(&mut self, name: &str, text: &str, cx: &mut Cx<'_>) {
                 $(if let Err(why) = self.$field.restore(name, text, cx) {
-                    log::warn!("vyhub/{name}.json is passed over: {why}; it is fetched again");
+                    let [_, folder, _] = cx.backend.keeper.folders();
+                    log::warn!("{folder}/{name}.json is passed over: {why}; it is fetched again");
                 })*
             }
 
@@ -176,6 +181,7 @@ subjects! {
     Directory directory: directory::Lookups,
     Records records: records::Fetches,
     Lists lists: bans::lists::Fetches,
+    Addresses addresses: bans::addresses::Addresses,
     Status status: status::Status,
     Changes changes: changes::Changes,
     Commands commands: commands::Commands,
@@ -221,10 +227,14 @@ enum Message {
     /// An entry of the outbox is on disk, and counts from now on.
     Accepted(EntryId),
     /// The list of this bundle that was requested at this moment of the daemon's clock has come, or not.
-    Fetched(Uuid, u64, bool),
-    /// A list that is on disk has every change of this bundle that was done before this moment of the
+    Fetched(List, Uuid, u64, bool),
+    /// A list that is on disk has every such change of this bundle that was done before this moment of the
     /// daemon's clock.
-    Listed(Uuid, u64),
+    Listed(List, Uuid, u64),
+    /// What is known of these is old: it was changed in the backend.
+    Changed(Topics),
+    /// A server has another name or other options than before.
+    RecordChanged,
     /// Who is banned, or on a server, may not be as it was.
     BansChanged,
     /// vpid is about to end.
@@ -243,6 +253,7 @@ struct Cx<'a> {
     records: &'a mut Records,
     directory: &'a mut Directory,
     lists: &'a mut Lists,
+    addresses: &'a mut AddressLists,
     outbox: &'a mut Outbox,
     messages: &'a mut VecDeque<Message>,
 }
@@ -309,11 +320,17 @@ impl Cx<'_> {
         self.say(Some(player.server), player.steam, &text);
     }
 
-    /// Calls a hook of game scripts and Python scripts.
+    /// Calls a hook of game scripts and Python scripts. Addresses in its data are for Python scripts only.
     fn hook(&mut self, server: ServerId, name: &str, data: Value) {
         let name = name.to_owned();
         if let Some(host) = self.servers.host(server) {
-            let (name, data) = (name.clone(), data.clone());
+            let (name, mut data) = (name.clone(), data.clone());
+            if let Some(data) = data.as_object_mut()
+                && let Some(address) = data.remove(Change::HOOK_ADDRESS)
+                && data.get("name") == Some(&address)
+            {
+                data.insert("name".to_owned(), Value::Null);
+            }
             self.out.push(host, Push::Hook { name, data }, None);
         }
         self.out.send(message::Message::Hook { server, name, data });
@@ -321,7 +338,7 @@ impl Cx<'_> {
 
     /// Reports to the log and to scripts how far things are.
     fn life_cycle(&mut self, server: ServerId, name: &str, data: Value) {
-        log::info!("{}: {name}", self.label(server));
+        log::info!(server:% = self.label(server); "{}: {name}", self.label(server));
         self.hook(server, name, data);
     }
 
@@ -344,7 +361,9 @@ impl Cx<'_> {
                         CallError::new("PermissionError", "the player ranks higher than the issuer")
                     }
                     "group_higher" => CallError::new("PermissionError", text),
-                    "groups_unknown" | "rank_unknown" => unavailable(&text),
+                    "groups_unknown" | "rank_unknown" | "addresses_none" => {
+                        self.backend.keeper.unavailable(&text)
+                    }
                     _ => CallError::new("ValueError", text),
                 };
                 self.respond(call.id, Err(error));
@@ -360,17 +379,13 @@ impl Cx<'_> {
     }
 }
 
-/// The error of a call that the backend would have to answer.
-fn unavailable(why: &str) -> CallError {
-    CallError::new("VyHubUnavailable", why)
-}
-
 pub struct Community {
     words: Words,
     backend: Backend,
     records: Records,
     directory: Directory,
     lists: Lists,
+    addresses: AddressLists,
     outbox: Outbox,
     messages: VecDeque<Message>,
     subjects: Subjects,
@@ -378,33 +393,39 @@ pub struct Community {
 }
 
 impl Community {
-    /// `None`: no server is one of VyHub's. `seed`: another one for each vpid.
+    /// `None`: no server is part of a community. `seed`: another one for each vpid.
     pub fn start(config: &Config, found: Found, seed: u64, cx: &mut Context<'_>) -> Option<Self> {
-        let vyhub = config.vyhub.as_ref()?;
+        let settings = config.community.as_ref()?;
+        let keeper = settings.keeper();
         let records = Records::new(cx.servers);
         if records.all().is_empty() {
             return None;
         }
-        let (outbox, unreadable) = Outbox::restore(&found.outbox, cx.now);
+        let (mut outbox, unreadable) = Outbox::restore(&found.outbox, cx.now);
+        if keeper.knows_additions() {
+            outbox.send_playtime_together();
+        }
         let mut community = Self {
-            words: Words::new(vyhub),
-            backend: Backend::new(seed),
+            words: Words::new(settings),
+            backend: Backend::new(keeper, seed),
             records,
             directory: Directory::default(),
             lists: Lists::restore(found.bans),
+            addresses: AddressLists::default(),
             outbox,
             messages: VecDeque::new(),
             subjects: Subjects::default(),
             timer_ms: None,
         };
-        community.subjects.configure(vyhub);
+        community.subjects.configure(settings);
         let (subjects, mut inner) = community.open(cx);
         let servers: Vec<ServerId> = inner.records.all().iter().map(|it| it.server).collect();
         for server in &servers {
             inner.life_cycle(*server, "vyhub_loading_start", json!({}));
         }
         for (name, why) in unreadable {
-            log::error!("outbox/{name}.json is set aside, and the change in it is not sent: {why}");
+            let [folder, ..] = keeper.folders();
+            log::error!("{folder}/{name}.json is renamed, and the change in it is not sent: {why}");
             inner.store(Shelf::Outbox, name, Some(Content::SetAside), None);
         }
         for (name, text) in found.cache {
@@ -413,7 +434,7 @@ impl Community {
         subjects.rewards.start(found.rewards, &mut inner);
         let open = inner.outbox.open_count();
         if open > 0 {
-            log::info!("{open} changes of an earlier run are to be sent to VyHub");
+            log::info!("{open} changes of an earlier run wait to be sent to {keeper}");
         }
         for server in servers {
             inner.life_cycle(server, "vyhub_loading_finish", json!({}));
@@ -432,6 +453,7 @@ impl Community {
             records: &mut self.records,
             directory: &mut self.directory,
             lists: &mut self.lists,
+            addresses: &mut self.addresses,
             outbox: &mut self.outbox,
             messages: &mut self.messages,
         };
@@ -472,6 +494,12 @@ impl Community {
     pub fn answered(&mut self, done: Done, cx: &mut Context<'_>) {
         let (subjects, mut inner) = self.open(cx);
         subjects.answered(done, &mut inner);
+        self.advance(cx);
+    }
+
+    /// Somebody has changed something in the backend, which says so of itself.
+    pub fn changed(&mut self, topics: Topics, cx: &mut Context<'_>) {
+        self.messages.push_back(Message::Changed(topics));
         self.advance(cx);
     }
 
@@ -521,7 +549,8 @@ impl Community {
         cx: &mut Context<'_>,
     ) -> Result<Value, QueueError> {
         let (subjects, mut inner) = self.open(cx);
-        let reply = subjects.changes.operate(request, &mut inner)?;
+        let mut reply = subjects.changes.operate(request, &mut inner)?;
+        reply["keeper"] = inner.backend.keeper.to_string().into();
         self.advance(cx);
         Ok(reply)
     }
@@ -557,11 +586,12 @@ impl Community {
                 subjects.answered(done, &mut inner);
             }
             for ticket in given_up {
+                let keeper = inner.backend.keeper;
                 let why = match inner.backend.is_reachable() {
-                    true => "its turn to be sent to VyHub did not come in time",
-                    false => "VyHub is left alone for now",
+                    true => format!("its turn to be sent to {keeper} did not come in time"),
+                    false => format!("{keeper} is left alone for now"),
                 };
-                let failure = Failure::unsent(why);
+                let failure = Failure::unsent(&why);
                 subjects.on_reply(ticket, Err(failure), &mut inner);
             }
         }

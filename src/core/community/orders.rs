@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::limits;
+use crate::protocol::address_range::AddressRange;
 use crate::protocol::backend::WebPage;
 use crate::protocol::call_error::CallError;
 use crate::protocol::steam_id::SteamId;
@@ -21,6 +22,14 @@ pub enum Command {
     Unban {
         who: Target,
     },
+    BanAddress {
+        who: AddressTarget,
+        length: Length,
+        reason: String,
+    },
+    UnbanAddress {
+        range: AddressRange,
+    },
     Warn {
         who: Target,
         reason: String,
@@ -30,6 +39,10 @@ pub enum Command {
     },
     Bans {
         who: Target,
+    },
+    /// Of this range, around it and in it.
+    AddressBans {
+        range: AddressRange,
     },
     State,
     /// `group`: its name or id.
@@ -54,6 +67,8 @@ pub enum Command {
         who: Option<Target>,
     },
     Dashboard,
+    /// Who is on.
+    Who,
     Login(Login),
     /// The rest has functions only.
     GetUser {
@@ -95,6 +110,14 @@ pub enum Target {
     },
 }
 
+/// Whose addresses an order means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AddressTarget {
+    /// The one from which a player comes who is on.
+    Player(Target),
+    Range(AddressRange),
+}
+
 /// How long a ban or a membership lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Length {
@@ -104,6 +127,28 @@ pub enum Length {
 }
 
 impl Length {
+    /// Reads `30` and `30m` (minutes), `2h`, `7d`, `1w`, and `permanent`.
+    ///
+    /// Zero is none: VyHub would not take it for a permanent ban, and the one who wrote it might.
+    pub fn read(word: &str) -> Option<Self> {
+        let word = word.to_ascii_lowercase();
+        if ["permanent", "perm", "forever"].contains(&word.as_str()) {
+            return Some(Self::Permanent);
+        }
+        let units = [("m", 60), ("h", 3_600), ("d", 86_400), ("w", 604_800)];
+        let with_unit = units
+            .iter()
+            .find_map(|(unit, seconds)| Some((word.strip_suffix(unit)?, *seconds)));
+        let (number, unit_s) = with_unit.unwrap_or((&word, 60));
+        if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let seconds = number.parse::<u64>().ok()?.checked_mul(unit_s)?;
+        (1..=limits::BAN_S_MAX)
+            .contains(&seconds)
+            .then_some(Self::Seconds(seconds))
+    }
+
     /// `None`: permanent.
     pub fn seconds(self) -> Option<u64> {
         match self {
@@ -114,17 +159,36 @@ impl Length {
 }
 
 /// All functions, in the order of the manual.
-pub const FUNCTIONS: [&str; 9] = [
+pub const FUNCTIONS: [&str; 11] = [
     "VYHUB_GetUser",
     "VYHUB_IsBanned",
     "VYHUB_GetPlaytime",
     "VYHUB_GetServer",
     "VYHUB_Ban",
     "VYHUB_Unban",
+    "VYHUB_BanAddress",
+    "VYHUB_UnbanAddress",
     "VYHUB_Warn",
     "VYHUB_SetGroup",
     "VYHUB_RemoveGroup",
 ];
+
+/// The function that is called so. Each has a second name, which names no backend: `COMMUNITY_Ban`.
+pub fn function_named(called: &str) -> Option<&'static str> {
+    let is_so = |name: &&str| {
+        let second = called.strip_prefix(SECOND_PREFIX);
+        *name == called || second.is_some() && second == name.strip_prefix(PREFIX)
+    };
+    FUNCTIONS.into_iter().find(is_so)
+}
+
+/// The second name of a function of [`FUNCTIONS`].
+pub fn second_name(function: &str) -> String {
+    function.replacen(PREFIX, SECOND_PREFIX, 1)
+}
+
+const PREFIX: &str = "VYHUB_";
+const SECOND_PREFIX: &str = "COMMUNITY_";
 
 /// A call, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,7 +198,7 @@ pub struct VyhubCall {
     pub issuer: Option<Target>,
 }
 
-/// Reads the arguments: `player` (a userid or a SteamID), `reason`, `minutes` (none: permanent),
+/// Reads the arguments of one of [`FUNCTIONS`]: `player` (a userid or a SteamID), `reason`, `minutes` (none: permanent),
 /// `issuer` (a userid or a SteamID).
 pub fn parse_call(function: &str, kwargs: &Value) -> Result<VyhubCall, CallError> {
     let nothing = Map::new();
@@ -146,6 +210,8 @@ pub fn parse_call(function: &str, kwargs: &Value) -> Result<VyhubCall, CallError
     let known: &[&str] = match function {
         "VYHUB_Ban" => &["player", "minutes", "reason", "issuer"],
         "VYHUB_Unban" => &["player", "issuer"],
+        "VYHUB_BanAddress" => &["address", "player", "minutes", "reason", "issuer"],
+        "VYHUB_UnbanAddress" => &["address", "issuer"],
         "VYHUB_Warn" => &["player", "reason", "issuer"],
         "VYHUB_SetGroup" => &["player", "group", "minutes", "issuer"],
         "VYHUB_RemoveGroup" => &["player", "group", "issuer"],
@@ -167,16 +233,41 @@ pub fn parse_call(function: &str, kwargs: &Value) -> Result<VyhubCall, CallError
             issuer: None,
         });
     }
-    let given = |key| args.get(key).filter(|value| !value.is_null());
-    let who = given("player").ok_or_else(|| CallError::new("KeyError", "it needs `player`"))?;
-    let who = target("player", who)?;
-    let command = match function {
+    let issuer = given(args, "issuer").map(|issuer| target("issuer", issuer));
+    Ok(VyhubCall {
+        command: command(function, args)?,
+        issuer: issuer.transpose()?,
+    })
+}
+
+fn given<'a>(args: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
+    args.get(key).filter(|value| !value.is_null())
+}
+
+fn command(function: &str, args: &Map<String, Value>) -> Result<Command, CallError> {
+    match function {
+        "VYHUB_BanAddress" => {
+            return Ok(Command::BanAddress {
+                who: whose_address(args)?,
+                length: length(given(args, "minutes"))?,
+                reason: reason(args)?,
+            });
+        }
+        "VYHUB_UnbanAddress" => {
+            let range = range(given(args, "address"))?;
+            return Ok(Command::UnbanAddress { range });
+        }
+        _ => {}
+    }
+    let who = given(args, "player").ok_or_else(|| CallError::new("KeyError", "it needs `player`"));
+    let who = target("player", who?)?;
+    Ok(match function {
         "VYHUB_GetUser" => Command::GetUser { who },
         "VYHUB_IsBanned" => Command::IsBanned { who },
         "VYHUB_GetPlaytime" => Command::Playtime { who: Some(who) },
         "VYHUB_Ban" => Command::Ban {
             who,
-            length: length(given("minutes"))?,
+            length: length(given(args, "minutes"))?,
             reason: reason(args)?,
         },
         "VYHUB_Unban" => Command::Unban { who },
@@ -184,13 +275,13 @@ pub fn parse_call(function: &str, kwargs: &Value) -> Result<VyhubCall, CallError
             Some(group) => Command::SetGroup {
                 who,
                 group,
-                length: length(given("minutes"))?,
+                length: length(given(args, "minutes"))?,
             },
             None => Command::RemoveGroup { who, group: None },
         },
         "VYHUB_RemoveGroup" => Command::RemoveGroup {
             who,
-            group: match given("group") {
+            group: match given(args, "group") {
                 Some(_) => group(args)?,
                 None => None,
             },
@@ -199,16 +290,37 @@ pub fn parse_call(function: &str, kwargs: &Value) -> Result<VyhubCall, CallError
             who,
             reason: reason(args)?,
         },
-    };
-    let issuer = given("issuer").map(|issuer| target("issuer", issuer));
-    Ok(VyhubCall {
-        command,
-        issuer: issuer.transpose()?,
+    })
+}
+
+/// Either an address or a range, or the player who comes from it.
+fn whose_address(args: &Map<String, Value>) -> Result<AddressTarget, CallError> {
+    match (given(args, "address"), given(args, "player")) {
+        (None, Some(player)) => Ok(AddressTarget::Player(target("player", player)?)),
+        (address @ Some(_), None) => Ok(AddressTarget::Range(range(address)?)),
+        _ => {
+            let detail = "it needs either `address` or `player`";
+            Err(CallError::new("KeyError", detail))
+        }
+    }
+}
+
+fn range(address: Option<&Value>) -> Result<AddressRange, CallError> {
+    let address =
+        address.ok_or_else(|| CallError::new("KeyError", "it needs `address`, a text"))?;
+    let text = address.as_str().unwrap_or_default().trim();
+    text.parse().map_err(|error| {
+        let detail = format!("`address`: {text:?} {error}");
+        CallError::new("ValueError", detail)
     })
 }
 
 fn target(key: &str, value: &Value) -> Result<Target, CallError> {
     let target = match value {
+        // No userid is that large, and scripts keep SteamIDs as numbers, too.
+        Value::Number(number) if number.as_u64() > Some(u32::MAX.into()) => {
+            number.to_string().parse().ok().map(Target::Steam)
+        }
         Value::Number(number) => number.as_i64().map(Target::Userid),
         Value::String(text) => text.parse().ok().map(Target::Steam),
         _ => None,
@@ -221,13 +333,20 @@ fn length(minutes: Option<&Value>) -> Result<Length, CallError> {
     let Some(minutes) = minutes else {
         return Ok(Length::Permanent);
     };
-    let seconds = minutes.as_f64().map(|minutes| minutes * 60.0);
+    // A tenth of a minute is no sum of halves.
+    let seconds = minutes.as_f64().map(|minutes| (minutes * 60.0).round());
     match seconds {
         Some(seconds) if seconds >= 1.0 && seconds <= limits::BAN_S_MAX as f64 => {
             Ok(Length::Seconds(seconds as u64))
         }
         _ => {
-            let detail = "`minutes` is a number above 0; leave it out for ever";
+            let detail = format!(
+                "`minutes` is {:.30}, and must be a number from {:.3} (a second) to {} (100 years); leave it \
+                 out for permanent",
+                minutes.to_string(),
+                1.0 / 60.0,
+                limits::BAN_S_MAX / 60
+            );
             Err(CallError::new("ValueError", detail))
         }
     }
@@ -249,5 +368,95 @@ fn reason(args: &Map<String, Value>) -> Result<String, CallError> {
     match reason {
         Some(reason) if !reason.is_empty() => Ok(reason.to_owned()),
         _ => Err(CallError::new("KeyError", "it needs `reason`, a text")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_call_names_an_address_a_range_or_the_player_who_comes_from_it() {
+        let ban = |kwargs: Value| parse_call("VYHUB_BanAddress", &kwargs).map(|call| call.command);
+        let range = |text: &str| AddressTarget::Range(text.parse().unwrap());
+        for (key, value, who) in [
+            ("address", json!("203.0.113.7"), range("203.0.113.7")),
+            (
+                "address",
+                json!(" 203.0.113.0/24 "),
+                range("203.0.113.0/24"),
+            ),
+            ("player", json!(3), AddressTarget::Player(Target::Userid(3))),
+        ] {
+            let kwargs = json!({key: value, "reason": "x", "minutes": 1});
+            let expected = Command::BanAddress {
+                who,
+                length: Length::Seconds(60),
+                reason: "x".into(),
+            };
+            assert_eq!(ban(kwargs), Ok(expected));
+        }
+        for (kwargs, expected) in [
+            (json!({"reason": "x"}), "either `address` or `player`"),
+            (
+                json!({"reason": "x", "address": "203.0.113.7", "player": 3}),
+                "either `address` or `player`",
+            ),
+            (json!({"reason": "x", "address": 7}), "is no address"),
+            (
+                json!({"reason": "x", "address": "203.0.113.7/24"}),
+                "203.0.113.0/24 is one",
+            ),
+            (json!({"address": "203.0.113.7"}), "it needs `reason`"),
+            (
+                json!({"address": "203.0.113.7", "ip": 1}),
+                "there is no argument",
+            ),
+        ] {
+            let error = ban(kwargs.clone()).unwrap_err().to_string();
+            assert!(error.contains(expected), "{kwargs} {error}");
+        }
+        let unban = |kwargs: Value| parse_call("VYHUB_UnbanAddress", &kwargs);
+        let range = "203.0.113.7".parse().unwrap();
+        let expected = Command::UnbanAddress { range };
+        assert_eq!(
+            unban(json!({"address": "203.0.113.7"})).unwrap().command,
+            expected
+        );
+        for kwargs in [json!({}), json!({"player": 3}), json!({"address": ""})] {
+            assert!(unban(kwargs.clone()).is_err(), "{kwargs}");
+        }
+    }
+
+    #[test]
+    fn minutes_have_fractions_and_a_wrong_size_is_named_with_its_bounds() {
+        for (minutes, seconds) in [
+            (json!(0.4), 24),
+            (json!(1.5), 90),
+            (json!(2.3), 138),
+            (json!(1.0 / 60.0), 1),
+            (json!(90), 5_400),
+            (json!(limits::BAN_S_MAX / 60), limits::BAN_S_MAX),
+        ] {
+            let read = length(Some(&minutes));
+            assert_eq!(read, Ok(Length::Seconds(seconds)), "{minutes}");
+        }
+        for minutes in [
+            json!(1e12),
+            json!(0),
+            json!(-1),
+            json!(0.001),
+            json!("5"),
+            json!([]),
+        ] {
+            let error = length(Some(&minutes)).unwrap_err();
+            let given = format!("`minutes` is {minutes}, ");
+            for part in [&*given, "from 0.017 (a second) to 52560000 (100 years)"] {
+                assert!(error.detail.contains(part), "{error}");
+            }
+        }
+        let long = length(Some(&json!("x".repeat(5_000)))).unwrap_err();
+        assert!(long.detail.len() < limits::ERROR_DETAIL_BYTES_MAX, "{long}");
     }
 }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::core::Now;
 use crate::core::deadlines::NEVER;
 use crate::limits;
-use crate::protocol::backend::{Failure, FailureKind, Job, Request, Urgency};
+use crate::protocol::backend::{Failure, FailureKind, Job, Keeper, Request, Urgency};
 
 #[derive(Debug, Default)]
 pub struct Pace {
@@ -26,6 +26,8 @@ pub struct Pace {
     failing: BTreeSet<&'static str>,
     /// From one request to the next, while many wait.
     gap_ms: u64,
+    /// The least and the longest that this can be.
+    gaps_ms: (u64, u64),
     /// When the next one would go if they all kept to that.
     next_ms: u64,
     /// Whether the oldest is next, and not the most urgent.
@@ -85,9 +87,14 @@ pub struct Released {
 
 impl Pace {
     /// `seed`: another one for each vpid, so that they do not come back in step.
-    pub fn new(seed: u64) -> Self {
+    pub fn new(keeper: Keeper, seed: u64) -> Self {
+        let gaps_ms = match keeper {
+            Keeper::Vyhub => (limits::VYHUB_GAP_MS, limits::VYHUB_GAP_MS_MAX),
+            Keeper::Database => (limits::COMMUNITY_GAP_MS, limits::COMMUNITY_GAP_MS_MAX),
+        };
         Self {
-            gap_ms: limits::VYHUB_GAP_MS,
+            gap_ms: gaps_ms.0,
+            gaps_ms,
             drawn: seed,
             ..Self::default()
         }
@@ -148,7 +155,10 @@ impl Pace {
             (0, true) => may.min_by_key(|(key, _)| key.1),
             (0, false) => may.min_by_key(|(key, _)| **key),
             _ => may.min_by_key(|(key, waiting)| {
-                let is_list = matches!(waiting.job.request, Request::ListBans(_));
+                let is_list = matches!(
+                    waiting.job.request,
+                    Request::ListBans { .. } | Request::ListAddressBans { .. }
+                );
                 (key.0 == Urgency::Order, is_list, **key)
             }),
         };
@@ -221,11 +231,16 @@ impl Pace {
         Some((sent_ms, sign))
     }
 
+    /// A request was not sent after all.
+    pub fn forget(&mut self, ticket: u64) {
+        self.under_way.remove(&ticket);
+    }
+
     fn worked(&mut self, kind: &'static str, now: Now) -> Sign {
         self.failing.clear();
         self.whole.failures = 0;
         self.whole.open_ms = self.whole.asked_ms;
-        self.gap_ms = (self.gap_ms - self.gap_ms / 16).max(limits::VYHUB_GAP_MS);
+        self.gap_ms = (self.gap_ms - self.gap_ms / 16).max(self.gaps_ms.0);
         if let Some(trouble) = self.kinds.get_mut(kind) {
             trouble.failures = 0;
             trouble.open_ms = trouble.asked_ms;
@@ -265,7 +280,7 @@ impl Pace {
             && !busy
             && (failure.kind == FailureKind::Unreachable || self.failing.len() > 1);
         if busy {
-            self.gap_ms = (self.gap_ms * 2).min(limits::VYHUB_GAP_MS_MAX);
+            self.gap_ms = (self.gap_ms * 2).min(self.gaps_ms.1);
         }
         if busy || nothing {
             self.insisted = false;
@@ -304,6 +319,11 @@ impl Pace {
         for trouble in self.kinds.values_mut().chain([&mut self.whole]) {
             trouble.open_ms = trouble.open_ms.min(trouble.asked_ms);
         }
+    }
+
+    /// Until when there is a pause for all requests.
+    pub fn whole_pause_ms(&self) -> u64 {
+        self.whole.open_ms
     }
 
     /// Until when there is a pause for requests of this kind.

@@ -1,9 +1,11 @@
 //! How long players were on: counted here, kept on disk, added to the attribute `playtime` of the backend;
 //! and `!playtime`, `VYHUB_GetPlaytime`.
 //!
-//! **Counted** is the time from a player's arrival to the last sign of life of the server. Between two signs
-//! that are further apart than a live server lets them be, nothing is: the server was away, or vpid was
-//! suspended. What is counted is on disk within a minute, so a crash of vpid loses that at most.
+//! **Counted** is the time from a player's arrival to the last sign of life of the server. Between two signs that
+//! are far apart, the server may have been away: such a gap waits for what shows since when the player was on
+//! ([`Roster::was_on_since`](crate::core::roster::Roster::was_on_since)). What nothing shows counts where the gap is no
+//! longer than a live server lets it be, and not where it is longer. While vpid itself was suspended, nothing counts. What
+//! is counted is on disk within a minute, so a crash of vpid loses that at most.
 //!
 //! **Never lost, never twice.** A player has a counter for each day; one has an id of its own, what was counted
 //! (`total_ms`) and how much of that is in the outbox (`sent_ms`). Both only rise. What is taken from a counter
@@ -30,7 +32,7 @@ use super::orders::{Command, Target};
 use super::questions::Questions;
 use super::records::ServerRecord;
 use super::words::Problem;
-use super::{Answer, Cx, Message, Subject, unavailable};
+use super::{Answer, Cx, Message, Subject};
 use crate::config;
 use crate::core::outbox::{Change, EntryId, NewEntry, Playtime, Series, State};
 use crate::core::roster::Person;
@@ -57,11 +59,16 @@ pub struct Playtimes {
     config: config::Playtime,
     /// By bundle.
     counters: BTreeMap<Uuid, Counters>,
-    /// Players who are on.
+    /// Players who are on, and who have left: they may only have seemed to.
     watched: BTreeMap<SteamId, Watch>,
+    gone: BTreeMap<SteamId, Watch>,
     /// A player may have joined.
     look: bool,
+    /// Somebody is on whose time does not count now.
+    leaves_out: bool,
     step_due_ms: u64,
+    /// When that was done last.
+    stepped_ms: u64,
     attribute: Option<Attribute>,
     attribute_busy: bool,
     /// When what was counted is sent next, and what of it is not in the outbox yet.
@@ -76,10 +83,25 @@ pub struct Playtimes {
 type Key = (SteamId, i64);
 
 /// Where a player is, and until when that was counted, on the daemon's clock.
+#[derive(Clone, Copy)]
 struct Watch {
     server: ServerId,
     bundle: Uuid,
+    userid: i64,
     since_ms: u64,
+    /// A time without a sign of the server, of which it is not known yet whether it counts.
+    gap: Option<(u64, u64)>,
+}
+
+/// From when on a gap counts that is over for a player; `None`: that may still show.
+fn counts_from(since_ms: Option<u64>, gap: (u64, u64), now_ms: u64) -> Option<u64> {
+    let is_over = now_ms - gap.1 > limits::ROSTER_LIVE_MS;
+    since_ms.or_else(|| is_over.then(|| if is_short(gap) { gap.0 } else { gap.1 }))
+}
+
+/// A live server may let it be so long until its next sign.
+fn is_short((from_ms, to_ms): (u64, u64)) -> bool {
+    to_ms.saturating_sub(from_ms) <= limits::ROSTER_LIVE_MS
 }
 
 /// Those of one bundle.
@@ -156,7 +178,7 @@ impl Counter {
 impl Subject for Playtimes {
     type Ticket = Ticket;
 
-    fn configure(&mut self, config: &config::Vyhub) {
+    fn configure(&mut self, config: &config::Community) {
         self.config = config.playtime;
     }
 
@@ -168,8 +190,9 @@ impl Subject for Playtimes {
                 Ok(document) if document.version == VERSION => document,
                 _ => {
                     log::error!(
-                        "vyhub/{name}.json is renamed, since it cannot be read; it contains playtime that VyHub \
-                         does not have yet"
+                        "{}/{name}.json is renamed, since it cannot be read; it contains playtime that was not \
+                         sent yet",
+                        cx.backend.keeper.folders()[1]
                     );
                     cx.store(Shelf::Cache, name.into(), Some(Content::SetAside), None);
                     return Ok(());
@@ -194,6 +217,11 @@ impl Subject for Playtimes {
             Message::Left(server, person) => self.left(*server, person, cx),
             Message::Stopping => {
                 self.step(cx);
+                let open = self.watched.iter();
+                let open = open.filter_map(|(steam, it)| Some((*steam, it.bundle, it.gap?)));
+                for (steam, bundle, gap) in open.collect::<Vec<_>>() {
+                    self.settle_gap(None, (steam, bundle), gap, true, cx);
+                }
                 self.write(true, cx);
             }
             Message::Order(order) => {
@@ -235,19 +263,20 @@ impl Subject for Playtimes {
             self.is_settled = true;
             self.settle(cx);
         }
-        if self.look || (self.step_due_ms <= cx.now.mono_ms && !self.watched.is_empty()) {
+        if self.look || (self.step_due_ms <= cx.now.mono_ms && self.has_anybody()) {
             self.step(cx);
         }
         self.begin_round(cx);
         self.fill_outbox(cx);
         self.write(false, cx);
         while let Some(question) = self.questions.pop_due(cx.now) {
-            cannot_say(&question.order, "VyHub has not answered in time", cx);
+            let why = format!("{} has not answered in time", cx.backend.keeper);
+            cannot_say(&question.order, &why, cx);
         }
     }
 
     fn next_due(&self, cx: &Cx<'_>) -> Option<u64> {
-        let step = (!self.watched.is_empty()).then_some(self.step_due_ms);
+        let step = self.has_anybody().then_some(self.step_due_ms);
         let is_ready = cx.records.ready().next().is_some() && !self.attribute_busy;
         let round = is_ready.then_some(self.round_due_ms);
         let counters = self.counters.values();
@@ -259,50 +288,144 @@ impl Subject for Playtimes {
 
 /// What is counted.
 impl Playtimes {
+    fn has_anybody(&self) -> bool {
+        self.leaves_out || !self.watched.is_empty()
+    }
+
     /// Counts for those who are on, until the last sign of each server.
     fn step(&mut self, cx: &mut Cx<'_>) {
-        self.look = false;
+        (self.look, self.leaves_out) = (false, false);
         self.step_due_ms = cx.now.mono_ms + limits::PLAYTIME_STEP_MS;
+        let before_ms = std::mem::replace(&mut self.stepped_ms, cx.now.mono_ms);
+        let was_suspended = cx.now.mono_ms - before_ms > limits::ROSTER_LIVE_MS;
         if !self.config.enabled {
             return;
         }
         // Who has changed the server may be on the old one's list for a while: the last arrival counts.
-        let mut present: BTreeMap<SteamId, (i64, ServerId, Uuid, u64)> = BTreeMap::new();
+        let mut present: BTreeMap<SteamId, (i64, ServerId, Uuid, u64, i64)> = BTreeMap::new();
         for (server, bundle) in cx.records.enforced() {
             let Some(game) = cx.servers.get(server) else {
                 continue;
             };
             let sign_ms = game.roster.last_sign_ms().unwrap_or(0);
-            for person in game.roster.people().filter(|it| self.config.counts(it)) {
+            for person in game.roster.people().filter(|it| !it.bot) {
                 let Some(steam) = person.steam else { continue };
-                let here = (person.since_ms, server, bundle, sign_ms);
+                if !self.config.counts(person, cx.now.mono_ms) {
+                    self.leaves_out = true;
+                    continue;
+                }
+                let here = (person.since_ms, server, bundle, sign_ms, person.userid);
                 let known = present.entry(steam).or_insert(here);
                 if known.0 < here.0 {
                     *known = here;
                 }
             }
         }
-        self.watched.retain(|steam, _| present.contains_key(steam));
-        for (steam, (_, server, bundle, sign_ms)) in present {
-            let since_ms = cx.now.mono_ms;
-            let watch = self.watched.entry(steam).or_insert(Watch {
-                server,
-                bundle,
-                since_ms,
-            });
-            if (watch.server, watch.bundle) != (server, bundle) {
-                *watch = Watch {
-                    server,
-                    bundle,
-                    since_ms,
-                };
-            }
-            let from_ms = watch.since_ms;
-            if from_ms < sign_ms {
-                watch.since_ms = sign_ms;
-                self.count((steam, bundle), from_ms, sign_ms, cx);
+        let gone = self
+            .watched
+            .keys()
+            .filter(|steam| !present.contains_key(steam));
+        for steam in Vec::from_iter(gone.copied()) {
+            if let Some(mut watch) = self.watched.remove(&steam) {
+                self.close(steam, &mut watch, 0, cx);
             }
         }
+        for (steam, (_, server, bundle, sign_ms, userid)) in present {
+            let fresh = Watch {
+                server,
+                bundle,
+                userid,
+                since_ms: cx.now.mono_ms,
+                gap: None,
+            };
+            let mut watch = self.take_watch(steam, fresh, sign_ms, cx);
+            if was_suspended {
+                watch = fresh;
+            }
+            let (from_ms, gap_before) = (watch.since_ms, watch.gap);
+            watch.since_ms = from_ms.max(sign_ms);
+            let time = from_ms..watch.since_ms;
+            let is_gap = time.end - time.start > limits::PLAYTIME_QUIET_MS;
+            if is_gap {
+                watch.gap = Some((time.start, time.end));
+            }
+            self.watched.insert(steam, watch);
+            let of = (steam, bundle);
+            if !is_gap {
+                self.count(of, time.start, time.end, cx);
+            }
+            // One that is followed by another is decided by what is known now.
+            if let Some(gap) = gap_before.filter(|_| is_gap) {
+                self.settle_gap(Some((server, userid)), of, gap, true, cx);
+            }
+            if let Some(gap) = watch.gap {
+                self.settle_gap(Some((server, userid)), of, gap, false, cx);
+            }
+        }
+    }
+
+    /// Takes what was counted last of a player who is on. `fresh`: as for one who has just come.
+    fn take_watch(&mut self, steam: SteamId, fresh: Watch, sign_ms: u64, cx: &mut Cx<'_>) -> Watch {
+        let Watch { server, userid, .. } = fresh;
+        // They only seemed to leave.
+        let is_same = |watch: &Watch| {
+            let time = (watch.since_ms, sign_ms);
+            let roster = cx.servers.get(server).map(|game| &game.roster);
+            let since_ms = roster.and_then(|roster| roster.was_on_since(userid, time));
+            watch.userid == userid && since_ms == Some(time.0)
+        };
+        let gone = self.gone.remove(&steam).filter(is_same);
+        let known = self.watched.remove(&steam).or(gone);
+        let Some(mut watch) = known else {
+            return fresh;
+        };
+        if (watch.server, watch.bundle) != (server, fresh.bundle) {
+            self.close(steam, &mut watch, 0, cx);
+            return fresh;
+        }
+        if watch.userid != userid {
+            // They left and came back, and both was reported together.
+            self.close(steam, &mut watch, sign_ms, cx);
+            watch.userid = userid;
+        }
+        watch
+    }
+
+    /// Counts a gap, or not, if it is known which, or must be decided now.
+    fn settle_gap(
+        &mut self,
+        place: Option<(ServerId, i64)>,
+        of: (SteamId, Uuid),
+        gap: (u64, u64),
+        at_once: bool,
+        cx: &mut Cx<'_>,
+    ) {
+        let since_ms = place.and_then(|(server, userid)| {
+            let game = cx.servers.get(server)?;
+            game.roster.was_on_since(userid, gap)
+        });
+        let now_ms = match at_once {
+            true => u64::MAX,
+            false => cx.now.mono_ms,
+        };
+        let Some(from_ms) = counts_from(since_ms, gap, now_ms) else {
+            return;
+        };
+        let watch = self.watched.get_mut(&of.0);
+        if let Some(watch) = watch.filter(|watch| watch.gap == Some(gap)) {
+            watch.gap = None;
+        }
+        self.count(of, from_ms, gap.1, cx);
+    }
+
+    /// A player has left: of this time, no more will be known.
+    fn close(&mut self, steam: SteamId, watch: &mut Watch, until_ms: u64, cx: &mut Cx<'_>) {
+        let last = (watch.since_ms, until_ms.max(watch.since_ms));
+        let gaps = watch.gap.take().into_iter().chain([last]);
+        for gap in gaps.filter(|gap| is_short(*gap)) {
+            self.count((steam, watch.bundle), gap.0, gap.1, cx);
+        }
+        watch.since_ms = last.1;
     }
 
     fn left(&mut self, server: ServerId, person: &Person, cx: &mut Cx<'_>) {
@@ -317,28 +440,32 @@ impl Playtimes {
             return;
         }
         let sign_ms = game.and_then(|game| game.roster.last_sign_ms());
-        if let Some(watch) = self.watched.remove(&steam) {
-            let until_ms = sign_ms.unwrap_or(0).min(cx.now.mono_ms);
-            self.count((steam, watch.bundle), watch.since_ms, until_ms, cx);
+        if let Some(mut watch) = self.watched.remove(&steam) {
+            self.close(steam, &mut watch, sign_ms.unwrap_or(0), cx);
+            self.gone.insert(steam, watch);
+            if self.gone.len() > limits::PLAYTIME_GONE_MAX {
+                let oldest = self.gone.iter().min_by_key(|(_, watch)| watch.since_ms);
+                let oldest = oldest.map(|(steam, _)| *steam);
+                oldest.and_then(|steam| self.gone.remove(&steam));
+            }
         }
     }
 
     /// A player was on between these moments of the daemon's clock.
     fn count(&mut self, of: (SteamId, Uuid), from_ms: u64, until_ms: u64, cx: &mut Cx<'_>) {
-        let ms = until_ms.saturating_sub(from_ms);
-        if ms == 0 || ms > limits::ROSTER_LIVE_MS {
-            return;
-        }
-        let ago_ms = (cx.now.mono_ms - until_ms) as i64;
-        let end_ms = cx.time_s().saturating_mul(1_000).saturating_sub(ago_ms);
-        let begin_ms = end_ms.saturating_sub(ms as i64);
-        let midnight_ms = end_ms.div_euclid(DAY_MS) * DAY_MS;
-        if begin_ms < midnight_ms {
-            self.add(of, midnight_ms - 1, (midnight_ms - begin_ms) as u64, cx);
-        }
-        let today_ms = end_ms - begin_ms.max(midnight_ms);
-        if today_ms > 0 {
-            self.add(of, end_ms, today_ms as u64, cx);
+        let now_ms = cx.time_s().saturating_mul(1_000);
+        let ago_ms = |at_ms: u64| i64::try_from(cx.now.mono_ms - at_ms).unwrap_or(i64::MAX);
+        let (mut begin_ms, end_ms) = (
+            now_ms.saturating_sub(ago_ms(from_ms)),
+            now_ms.saturating_sub(ago_ms(until_ms)),
+        );
+        // Each day has its own.
+        while begin_ms < end_ms {
+            let midnight_ms = (begin_ms.div_euclid(DAY_MS) + 1) * DAY_MS;
+            let part_end_ms = end_ms.min(midnight_ms);
+            let last_ms = part_end_ms.min(midnight_ms - 1);
+            self.add(of, last_ms, (part_end_ms - begin_ms) as u64, cx);
+            begin_ms = part_end_ms;
         }
     }
 
@@ -348,9 +475,10 @@ impl Playtimes {
         if counters.all.len() >= limits::PLAYTIME_COUNTERS_MAX && !counters.all.contains_key(&key) {
             if !std::mem::replace(&mut counters.full, true) {
                 log::error!(
-                    "{} playtime counters (of a player and a day) wait for VyHub: no others are added until \
+                    "{} playtime counters (of a player and a day) wait for {}: no others are added until \
                      some of it is sent",
-                    limits::PLAYTIME_COUNTERS_MAX
+                    limits::PLAYTIME_COUNTERS_MAX,
+                    cx.backend.keeper
                 );
             }
             return;
@@ -506,7 +634,8 @@ impl Playtimes {
                 cx.backend.report_refusal(&failure, cx.now);
                 if !failure.is_trouble() {
                     log::warn!(
-                        "playtime is not sent: VyHub did not return its attribute ({failure})"
+                        "playtime is not sent: {} did not return its attribute ({failure})",
+                        cx.backend.keeper
                     );
                 }
                 self.round_due_ms = cx.backend.again_ms(limits::VYHUB_ROUND_MS, cx.now);
@@ -519,7 +648,7 @@ impl Playtimes {
     fn want_all(&mut self) {
         if self.attribute.as_ref().is_some_and(|it| !it.accumulated) {
             log::error!(
-                "VyHub's attribute \"{PLAYTIME}\" is not of the type ACCUMULATED: playtime cannot be added to \
+                "the community's attribute \"{PLAYTIME}\" is not of the type ACCUMULATED: playtime cannot be added to \
                  it, so none is sent; change its type, or delete it, and vpid creates a new one"
             );
             return;
@@ -590,7 +719,7 @@ impl Playtimes {
             }),
             server,
             bundle,
-            steam: key.0,
+            whom: key.0.into(),
             name: cx
                 .present_name(key.0)
                 .unwrap_or_else(|| cx.name_of(bundle, key.0)),
@@ -645,7 +774,8 @@ impl Playtimes {
             (None, None) => return Ok(()),
         };
         if self.questions.is_full() {
-            cannot_say(order, "too many wait for VyHub", cx);
+            let why = format!("too many wait for {}", cx.backend.keeper);
+            cannot_say(order, &why, cx);
             return Ok(());
         }
         let question = Question {
@@ -683,7 +813,7 @@ impl Playtimes {
                         let unsent_ms = self.unsent_ms(order.bundle, steam, &reply, cx);
                         return say(&order, (steam, &name), hours, unsent_ms, cx);
                     }
-                    Err(_) => Failure::unclear("VyHub has no number as the playtime"),
+                    Err(_) => Failure::unclear("the reply has no number as the playtime"),
                 }
             }
             Ok(_) => Failure::unclear("a strange reply"),
@@ -746,15 +876,21 @@ fn say(order: &Order, who: (SteamId, &str), hours: f64, unsent_ms: u64, cx: &mut
 
 fn cannot_say(order: &Order, why: &str, cx: &mut Cx<'_>) {
     if let Some(call) = &order.call {
-        cx.respond(call.id, Err(unavailable(why)));
+        cx.respond(call.id, Err(cx.backend.keeper.unavailable(why)));
     } else if let Some(player) = &order.player {
         cx.answer(player, "playtime_away", &[]);
     }
 }
 
 impl config::Playtime {
-    fn counts(self, person: &Person) -> bool {
-        !person.bot && (self.count_spectators || person.team != SPECTATORS)
+    fn counts(self, person: &Person, now_ms: u64) -> bool {
+        let idle_ms = person.idle_since_ms.map(|since_ms| {
+            let now_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);
+            u64::try_from(now_ms.saturating_sub(since_ms)).unwrap_or(0)
+        });
+        let most_ms = self.idle_minutes * 60_000;
+        let is_idle = most_ms > 0 && idle_ms.is_some_and(|idle_ms| idle_ms >= most_ms);
+        !person.bot && !is_idle && (self.count_spectators || person.team != SPECTATORS)
     }
 }
 

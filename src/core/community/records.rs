@@ -103,7 +103,7 @@ impl Records {
         };
         let ids = servers
             .iter()
-            .filter_map(|(server, game)| Some((server, game.vyhub?)));
+            .filter_map(|(server, game)| Some((server, game.community?)));
         Self {
             all: ids.map(record).collect(),
             links: None,
@@ -191,13 +191,21 @@ impl Subject for Fetches {
         Ok(())
     }
 
-    /// A game script with a new session knows nothing.
     fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
-        if let Message::SessionBegan(server) = message
-            && let Some(record) = cx.records.get(*server).filter(|record| record.ready)
-        {
-            let data = record.ready_data();
-            cx.hook(*server, "vyhub_ready", data);
+        match message {
+            // A game script with a new session knows nothing.
+            Message::SessionBegan(server) => {
+                let record = cx.records.get(*server).filter(|record| record.ready);
+                if let Some(data) = record.map(ServerRecord::ready_data) {
+                    cx.hook(*server, "vyhub_ready", data);
+                }
+            }
+            Message::Changed(topics) if topics.servers => {
+                for record in &mut cx.records.all {
+                    record.due_ms = record.due_ms.min(cx.now.mono_ms);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -208,8 +216,10 @@ impl Subject for Fetches {
         match (step, reply) {
             (Step::Record, Ok(Reply::Server(found))) => {
                 let Some(bundle) = found.bundle else {
-                    let why = "VyHub has this server in no bundle; put it into one there";
-                    return failed(server, &Failure::unclear(why), cx);
+                    let keeper = cx.backend.keeper;
+                    let why =
+                        format!("{keeper} has this server in no bundle; put it into one there");
+                    return failed(server, &Failure::unclear(&why), cx);
                 };
                 record.coming = Some(found);
                 let ticket = Ticket::Records((server, Step::Bundle));
@@ -219,7 +229,9 @@ impl Subject for Fetches {
                 let Some(found) = record.coming.take() else {
                     return;
                 };
-                let links = record.known.take().and_then(|known| known.links);
+                let before = record.known.take();
+                let is_other = before.as_ref().map(|it| &it.server) != Some(&found);
+                let links = before.and_then(|known| known.links);
                 record.known = Some(Document {
                     version: 1,
                     fetched_s: cx.now.wall_s,
@@ -229,6 +241,9 @@ impl Subject for Fetches {
                 });
                 let ticket = Ticket::Records((server, Step::Links));
                 cx.request(ticket, Request::FindLinks);
+                if is_other {
+                    cx.send(Message::RecordChanged);
+                }
             }
             // A server is ready without it, too.
             (Step::Links, reply) => fetched(server, reply.ok(), cx),
@@ -245,7 +260,7 @@ impl Subject for Fetches {
         cx: &mut Cx<'_>,
     ) {
         if let (Err(error), Some(record)) = (result, cx.records.get_mut(server)) {
-            log::warn!("what VyHub has replied about a server is not on disk: {error}");
+            log::warn!("the reply about a server is not on disk: {error}");
             record.due_ms = record.due_ms.min(cx.now.mono_ms + limits::VYHUB_ROUND_MS);
         }
     }
@@ -261,6 +276,7 @@ impl Subject for Fetches {
             let use_cache = wait_is_over && !record.ready;
             if !record.busy && record.due_ms <= cx.now.mono_ms {
                 record.busy = true;
+                record.due_ms = cx.now.mono_ms + limits::VYHUB_RECORD_MS;
                 let ticket = Ticket::Records((server, Step::Record));
                 cx.request(ticket, Request::FindServer(id));
             }
@@ -290,7 +306,6 @@ fn fetched(server: ServerId, links: Option<Reply>, cx: &mut Cx<'_>) {
     // Until now its bans held by the old one.
     record.old = false;
     record.busy = false;
-    record.due_ms = cx.now.mono_ms + limits::VYHUB_RECORD_MS;
     let text = serde_json::to_string_pretty(&record.known).unwrap_or_default();
     let name = record.document_name();
     let first = record.worked.replace(true) != Some(true);
@@ -315,14 +330,14 @@ fn failed(server: ServerId, failure: &Failure, cx: &mut Cx<'_>) {
     let (id, cached, old) = (record.id, record.known.is_some(), record.old);
     if first {
         let rest = match (cached, old) {
-            (true, false) => "it goes on with what it knew",
+            (true, false) => "the cached record is used",
             (true, true) => {
-                "what it knew is older than a week, and only its bans hold until it works"
+                "the cached record is older than a week, and only its bans stay in force until it works"
             }
             (false, _) => "players are not looked up and no bans are known until it works",
         };
         let label = cx.label(server);
-        log::error!("{label}: server {id} could not be asked for ({failure}); {rest}");
+        log::error!(server:% = label; "{label}: server {id} could not be asked for ({failure}); {rest}");
         cx.life_cycle(server, "vyhub_api_failed", json!({ "why": failure.why }));
     }
     if cached {

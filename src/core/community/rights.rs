@@ -5,7 +5,7 @@ use super::orders::Length;
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
-use crate::protocol::backend::{Group, Property};
+use crate::protocol::backend::{BAN_EDIT, Group, Property, USER_EDIT, WARNING_EDIT};
 
 /// What is known of a player's rights.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -27,15 +27,23 @@ pub enum Right {
 }
 
 impl Right {
+    pub const ALL: [Self; 6] = [
+        Self::BanEdit,
+        Self::WarningEdit,
+        Self::BanShow,
+        Self::WarningShow,
+        Self::UserEdit,
+        Self::ReservedSlotUse,
+    ];
+
     /// The name of the property, as groups grant it.
-    pub fn property(self) -> &'static str {
+    pub const fn property(self) -> &'static str {
         match self {
-            Self::BanEdit => "ban_edit",
-            Self::WarningEdit => "warning_edit",
+            Self::BanEdit => BAN_EDIT,
+            Self::WarningEdit => WARNING_EDIT,
             Self::BanShow => "ban_show",
             Self::WarningShow => "warning_show",
-            // VyHub's own pages ask for it where memberships are changed.
-            Self::UserEdit => "user_edit",
+            Self::UserEdit => USER_EDIT,
             Self::ReservedSlotUse => "reserved_slot_use",
         }
     }

@@ -54,7 +54,10 @@ impl Subject for Slots {
 
     fn on_message(&mut self, message: &Message, _cx: &mut Cx<'_>) {
         match message {
-            Message::BansChanged | Message::Rights(..) | Message::Left(..) => self.look = true,
+            Message::BansChanged
+            | Message::RecordChanged
+            | Message::Rights(..)
+            | Message::Left(..) => self.look = true,
             Message::MapStarted(server) | Message::SessionBegan(server) => {
                 // server.cfg may have reset it: set it again.
                 self.shown.entry(*server).and_modify(|slots| *slots = 0);
@@ -143,7 +146,9 @@ impl Slots {
         };
         let label = cx.label(server).to_owned();
         match cx.servers.command(server, command, None, cx.out) {
-            Ok(()) => log::info!("{label}: userid {userid} is kicked: its slot is reserved"),
+            Ok(()) => {
+                log::info!(server:% = label; "{label}: userid {userid} is kicked: its slot is reserved")
+            }
             Err(why) => log::warn!("userid {userid} cannot be kicked from a reserved slot: {why}"),
         }
     }

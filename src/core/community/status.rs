@@ -14,7 +14,7 @@ use super::{Answer, Cx, Message, Subject, Ticket};
 use crate::core::roster::Person;
 use crate::core::servers::ServerId;
 use crate::limits;
-use crate::protocol::backend::{FailureKind, Request, ServerState};
+use crate::protocol::backend::{FailureKind, Request, ServerState, WebPage};
 use crate::protocol::steam_id::SteamId;
 
 #[derive(Default)]
@@ -196,8 +196,12 @@ fn say_state(player: &Player, cx: &mut Cx<'_>) {
         ];
         lines.push(words.chat("state_queue", &values));
     }
-    if let (Some(links), Some(record)) = (cx.records.links(), record) {
-        let link = links.dashboard(record.id);
+    let link = cx
+        .records
+        .links()
+        .zip(record)
+        .and_then(|(links, record)| links.page(WebPage::Dashboard, Some(record.id)));
+    if let Some(link) = link {
         lines.push(words.chat("state_link", &[("link", &link)]));
     }
     for line in lines {

@@ -1,6 +1,8 @@
 //! The community with one server on which Ann plays, and a backend whose replies each test decides.
 
+mod addresses;
 mod groups;
+mod local;
 mod rewards;
 mod slots;
 
@@ -93,7 +95,7 @@ pub(super) fn fair(request: &Request) -> Answer {
         }
         Request::FindUser(steam) | Request::CreateUser(steam) => Reply::User(user(*steam, false)),
         Request::GroupsOfUser { .. } => groups(Vec::new(), 0),
-        Request::ListBans(_) => Reply::BanList(BanList::default().into()),
+        Request::ListBans { .. } => Reply::BanList(BanList::default().into()),
         Request::ListAdverts(_) => Reply::Adverts(Listing {
             items: Vec::new(),
             skipped: 0,
@@ -157,6 +159,8 @@ pub(super) struct World {
     console_replies: fn(&str) -> Result<String, rcon::Failure>,
     /// Hooks, with their data.
     hooks: Vec<(String, Value)>,
+    /// Those of the game's script.
+    game_hooks: Vec<(String, Value)>,
     /// The newest content of documents.
     stored: BTreeMap<String, Content>,
     store_reply: Result<(), StoreError>,
@@ -213,6 +217,7 @@ impl World {
             console: Vec::new(),
             console_reply: Ok(String::new()),
             hooks: Vec::new(),
+            game_hooks: Vec::new(),
             stored: BTreeMap::new(),
             store_reply: Ok(()),
             console_replies: |_| Ok(String::new()),
@@ -276,6 +281,10 @@ impl World {
                         self.community.command_done(number, result, cx);
                     }
                     message::Message::Hook { name, data, .. } => self.hooks.push((name, data)),
+                    message::Message::Push {
+                        push: Push::Hook { name, data },
+                        ..
+                    } => self.game_hooks.push((name, data)),
                     _ => {}
                 }
             }
@@ -304,7 +313,7 @@ impl World {
         servers.rcon_done(done, self.now, &mut self.out);
     }
 
-    fn advance(&mut self) {
+    pub(super) fn advance(&mut self) {
         if self.writes_left == 0 {
             return;
         }
@@ -395,7 +404,7 @@ impl World {
             },
             server: Uuid(1),
             bundle: BUNDLE,
-            steam: SteamId::new(6).unwrap(),
+            whom: SteamId::new(6).unwrap().into(),
             name: "Bad".into(),
             issuer: Some(issuer),
             call: None,
@@ -407,6 +416,14 @@ impl World {
         outbox.stored(id);
         self.advance();
         id
+    }
+
+    fn order(&mut self, message: Message) -> Option<EntryId> {
+        let before: Vec<EntryId> = self.community.outbox.all().map(|entry| entry.id).collect();
+        self.community.messages.push_back(message);
+        self.advance();
+        let mut entries = self.community.outbox.all().map(|entry| entry.id);
+        entries.find(|id| !before.contains(id))
     }
 
     pub(super) fn state(&self, id: EntryId) -> Option<State> {
@@ -431,8 +448,24 @@ fn see(shared: &mut Shared, status: &str, now: Now) {
         .status(&status, now);
 }
 
+/// An order of the administrator in chat, or of the server itself.
+fn order(player: Option<SteamId>, command: orders::Command) -> Message {
+    let player = player.map(|steam| Player {
+        server: ONE,
+        steam,
+        name: "Admin".into(),
+    });
+    Message::Order(Order {
+        server: ONE,
+        bundle: BUNDLE,
+        player,
+        call: None,
+        command,
+    })
+}
+
 fn is_list(request: &Request) -> bool {
-    matches!(request, Request::ListBans(_))
+    matches!(request, Request::ListBans { .. })
 }
 
 /// A report with users.
@@ -690,6 +723,185 @@ fn what_is_known_of_players_and_entries_goes_with_them() {
     assert_eq!(world.community.subjects.changes.remembered_count(), 0);
 }
 
+fn ban_of(id: u128, created_s: i64) -> backend::Ban {
+    backend::Ban {
+        id: Uuid(id),
+        reason: None,
+        length_s: None,
+        created: jiff::Timestamp::from_second(created_s).unwrap(),
+        ends: None,
+        creator: None,
+        creator_name: None,
+        bundle: Some(BUNDLE),
+        active: Some(true),
+    }
+}
+
+/// An unban that waits for the backend, on disk. It was ordered a second from now at the latest.
+fn add_unban(world: &mut World) -> EntryId {
+    let unban = NewEntry {
+        change: Change::Unban,
+        server: Uuid(1),
+        bundle: BUNDLE,
+        whom: SteamId::new(6).unwrap().into(),
+        name: "Bad".into(),
+        issuer: None,
+        call: None,
+    };
+    let created = jiff::Timestamp::new(world.now.wall_s, 1_000).unwrap();
+    let outbox = &mut world.community.outbox;
+    let entry = outbox.accept(unban, created, world.now.wall_s + 1, world.now);
+    let id = entry.unwrap().id;
+    outbox.stored(id);
+    world.advance();
+    id
+}
+
+fn delayed_unban(world: &mut World) -> EntryId {
+    let id = add_unban(world);
+    let away = Failure {
+        reachable: false,
+        ..failure(FailureKind::Unreachable)
+    };
+    world.run(600, |_| Some(Err(away.clone())));
+    id
+}
+
+/// Whether a ban is sent as standing, when an unban was ordered behind it, or dropped from the queue again.
+#[test]
+fn a_ban_is_sent_as_lifted_if_an_unban_waits_behind_it() {
+    for (is_ordered, is_dropped) in [(true, false), (false, false), (true, true)] {
+        let mut world = World::new();
+        world.fair(30);
+        world.add_ban();
+        if is_ordered {
+            let id = add_unban(&mut world).to_string();
+            let cx = &mut world.shared.context(world.now, &mut world.out);
+            if is_dropped {
+                let dropped = world.community.queue(&QueueRequest::Drop { id }, cx);
+                assert!(dropped.is_ok(), "{dropped:?}");
+            }
+        }
+        let mut standing = Vec::new();
+        world.run(10, |request| {
+            if let Request::CreateBan { ban, .. } = request {
+                standing.push(ban.standing);
+            }
+            Some(fair(request))
+        });
+        let is_lifted = is_ordered && !is_dropped;
+        assert_eq!(standing, [!is_lifted], "{is_ordered} {is_dropped}");
+    }
+}
+
+/// It was not sent when it could not be recorded, so what comes meanwhile counts for the next try.
+#[test]
+fn a_ban_whose_sending_cannot_be_recorded_is_decided_anew() {
+    for (first, second) in [(false, true), (true, false)] {
+        let mut world = World::new();
+        world.fair(30);
+        world.add_ban();
+        let mut unban = first.then(|| add_unban(&mut world));
+        world.is_full = true;
+        world.fair(20);
+        if let Some(id) = unban.take() {
+            let cx = &mut world.shared.context(world.now, &mut world.out);
+            let request = QueueRequest::Drop { id: id.to_string() };
+            assert!(world.community.queue(&request, cx).is_ok());
+        }
+        if second {
+            add_unban(&mut world);
+        }
+        world.is_full = false;
+        let (mut standing, mut compared) = (Vec::new(), 0);
+        world.run(120, |request| {
+            match request {
+                Request::CreateBan { ban, .. } => standing.push(ban.standing),
+                Request::BansOfUser { .. } if standing.is_empty() => compared += 1,
+                _ => {}
+            }
+            Some(fair(request))
+        });
+        assert_eq!(standing, [first], "the unban comes second: {second}");
+        assert_eq!(compared, 0);
+    }
+}
+
+/// The newest list of the backend cannot have it, and nothing else has it yet.
+#[test]
+fn a_ban_that_is_still_being_written_can_be_lifted() {
+    let mut world = World::new();
+    world.fair(30);
+    let ban = NewEntry {
+        change: Change::Ban {
+            length_s: None,
+            reason: "x".into(),
+            standing: true,
+        },
+        server: Uuid(1),
+        bundle: BUNDLE,
+        whom: SteamId::new(6).unwrap().into(),
+        name: "Bad".into(),
+        issuer: None,
+        call: None,
+    };
+    let created = jiff::Timestamp::new(world.now.wall_s, 1_000).unwrap();
+    let outbox = &mut world.community.outbox;
+    outbox.accept(ban, created, world.now.wall_s, world.now);
+    let who = orders::Target::Steam(SteamId::new(6).unwrap());
+    let unban = order(None, orders::Command::Unban { who });
+    assert!(world.order(unban).is_some());
+}
+
+#[test]
+fn an_unban_that_an_outage_has_delayed_lifts_no_ban_that_came_meanwhile() {
+    // How many records cannot be read; whether a ban came meanwhile; and what is lifted.
+    let rows: [(usize, bool, &[u128], usize); 4] = [
+        (0, true, &[71, 72], 0),
+        (0, false, &[71, 72], 0),
+        (1, true, &[71, 72], 0),
+        (1, false, &[], 1),
+    ];
+    for (skipped, comes, lifted, whole) in rows {
+        let mut world = World::new();
+        world.fair(30);
+        let ordered_s = world.now.wall_s;
+        let id = delayed_unban(&mut world);
+        let over = backend::Ban {
+            active: Some(false),
+            ..ban_of(74, ordered_s - 60)
+        };
+        let elsewhere = backend::Ban {
+            bundle: None,
+            ..ban_of(75, ordered_s - 60)
+        };
+        // The first may have come before the order, by a clock that is not exact.
+        let (first, second) = (ban_of(71, ordered_s + 1), ban_of(72, ordered_s - 60));
+        let mut stand = vec![first, second, over, elsewhere];
+        stand.extend(comes.then(|| ban_of(73, ordered_s + 300)));
+        let mut ended = Vec::new();
+        world.run(120, |request| match request {
+            Request::BansOfUser { .. } => Some(Ok(Reply::Bans(backend::Page {
+                items: stand.clone(),
+                skipped: vec![None; skipped],
+                total: (stand.len() + skipped) as u64,
+            }))),
+            Request::EndBan { ban, .. } => {
+                ended.push(ban.0);
+                stand.retain(|it| it.id != *ban);
+                Some(Ok(Reply::Nothing))
+            }
+            _ => Some(fair(request)),
+        });
+        ended.sort_unstable();
+        assert_eq!(ended, lifted, "{skipped} {comes}");
+        let is_whole = |it: &Request| matches!(it, Request::EndBans { .. });
+        assert_eq!(world.count(is_whole), whole);
+        let is_open = !matches!(world.state(id), None | Some(State::Done));
+        assert_eq!(is_open, skipped > 0 && comes, "{:?}", world.state(id));
+    }
+}
+
 #[test]
 fn what_is_done_in_a_bundle_without_servers_goes_away() {
     let mut world = World::new();
@@ -706,6 +918,8 @@ fn what_is_done_in_a_bundle_without_servers_goes_away() {
                 ends: None,
                 creator: None,
                 creator_name: None,
+                bundle: Some(BUNDLE),
+                active: Some(true),
             };
             Some(Ok(Reply::Ban(made)))
         }

@@ -50,7 +50,10 @@ fn say_warned(id: EntryId, cx: &mut Cx<'_>) {
     };
     let values = [("reason", reason.as_str()), ("admin", admin.as_str())];
     let text = cx.words.chat("warned", &values);
-    let there = cx.find(cx.records.server_of(entry.server), entry.steam);
+    let Some(steam) = entry.whom.steam() else {
+        return;
+    };
+    let there = cx.find(cx.records.server_of(entry.server), steam);
     if let Some((server, userid)) = there {
         cx.servers
             .say(server, Some(userid), &text, Place::Chat, cx.out);

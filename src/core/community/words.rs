@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::config::Vyhub;
+use crate::config::Community;
 use crate::limits;
 use crate::protocol::template_text::fill;
 use crate::protocol::uuid::Uuid;
@@ -62,7 +62,7 @@ pub fn short_id(id: Uuid) -> String {
 }
 
 impl Words {
-    pub fn new(config: &Vyhub) -> Self {
+    pub fn new(config: &Community) -> Self {
         Self {
             messages: config.messages.clone(),
             time_zone: config.time_zone.clone(),
@@ -90,6 +90,11 @@ impl Words {
         let values = problem.values.iter();
         let values: Vec<_> = values.map(|(name, text)| (*name, text.as_str())).collect();
         self.chat(problem.key, &values)
+    }
+
+    /// Until when; `None`: permanent.
+    pub fn until(&self, unix_s: Option<i64>) -> String {
+        unix_s.map_or_else(|| self.say("permanent", &[]), |unix_s| self.date(unix_s))
     }
 
     /// A moment in the owner's zone: `2026-11-20 08:00 CET`.

@@ -141,7 +141,7 @@ impl Hosts {
                 let server = (owner.server, entry);
                 let mut host = Host::new(file.folder, &file.host, server, &self.maps, now);
                 host.standing = standing;
-                log::info!("host {}: seen for the first time", file.host);
+                log::info!(host:% = file.host; "host {}: seen for the first time", file.host);
                 let (lasting_id, key) = (entry.lasting_id, entry.map_key(&file.host));
                 let began = self.maps.get(key).copied();
                 // From now on it is not one of the names that anyone can make up.
@@ -172,8 +172,8 @@ impl Hosts {
         })
     }
 
-    /// A map began: the host, if it is known, and what is to be remembered. `None` when a later one is
-    /// known, or the host is not served.
+    /// A map began: the host, if it is known and that is new to it, and what is to be remembered, also when the same
+    /// is reported again. `None` when a later one is known, or the host is not served.
     pub fn restarted(
         &mut self,
         folder: FolderId,
@@ -191,21 +191,26 @@ impl Hosts {
         let is_earlier = |before_ns: i64| mtime_ns < before_ns && before_ns <= latest_ns;
         // In microseconds, as the numbers of files are.
         let unix_us = mtime_ns.max(0) as u64 / 1_000;
+        let is_host = owner.host.is_some();
+        // As exact as it is remembered.
+        let is_same = |before_ns: i64| before_ns.max(0) as u64 / 1_000 == unix_us;
         if let Some(host) = owner.host.and_then(|id| self.table.get_mut(id)) {
             if host.restarted_ns.is_some_and(is_earlier) {
                 return None;
             }
+            if host.restarted_ns.is_some_and(is_same) {
+                return Some((None, self.remember_map(lasting_id, is_host, key, unix_us)));
+            }
             host.restarted_ns = Some(mtime_ns);
             host.session.0 += 1;
             host.clock = ClockOffset::default();
-            log::info!("host {name}: a map began");
+            log::info!(host:% = name; "host {name}: a map began");
         } else if self.maps.get(key).is_some_and(|us| is_earlier(as_ns(*us))) {
             return None;
         }
-        let is_known = owner.host.is_some();
         Some((
             owner.host,
-            self.remember_map(lasting_id, is_known, key, unix_us),
+            self.remember_map(lasting_id, is_host, key, unix_us),
         ))
     }
 

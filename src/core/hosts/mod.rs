@@ -12,6 +12,7 @@ use super::answers::Answers;
 use super::hosts::authenticate::ClockOffset;
 use super::hosts::authenticate::ReplayGuard;
 use super::ids::{ServerId, SessionNumber};
+use super::link::game::Game;
 use super::link::{Home, Link};
 use super::servers::registry::{Registry, ServerEntry};
 use super::shares::Owner;
@@ -236,6 +237,18 @@ impl Hosts {
             })
     }
 
+    /// Whether a session of an earlier run stands for a host of this server, or of its folder where the server takes
+    /// every host.
+    pub fn has_earlier_session(&self, server: ServerId) -> bool {
+        let Some(entry) = self.registry.get(server).filter(|it| it.key.is_some()) else {
+            return false;
+        };
+        match entry.own_log_key() {
+            Some(host) => self.sessions.has_begun(host),
+            None => self.sessions.has_begun_in(entry.folder_key),
+        }
+    }
+
     /// What the log has of a host's signed sessions.
     pub fn saved(&self, owner: Owner, name: &str) -> Option<&HostSessions> {
         let log_key = match owner.host.and_then(|id| self.get(id)) {
@@ -366,9 +379,29 @@ impl Host {
         }
     }
 
+    /// When a file of it came last.
+    pub fn seen_ms(&self) -> u64 {
+        self.seen_ms
+    }
+
+    /// Whether it has shown who it is; any program can make up others.
+    pub fn was_authenticated(&self) -> bool {
+        self.standing == Standing::Proven
+    }
+
+    /// The game of its signed session.
+    pub fn game(&self) -> Option<&Game> {
+        self.link.as_ref()?.game.as_ref()
+    }
+
+    /// Whether no file of it has come for long.
+    pub fn is_silent(&self, now_ms: u64) -> bool {
+        now_ms >= self.seen_ms + limits::HOST_IDLE_MS
+    }
+
     /// Whether something would be lost with it, besides calls that run.
     fn is_busy(&self, now_ms: u64) -> bool {
-        let silent = now_ms >= self.seen_ms + limits::HOST_IDLE_MS;
+        let silent = self.is_silent(now_ms);
         let link = self.link.as_ref();
         !self.answers.is_idle() || link.is_some_and(|link| !link.is_idle(silent))
     }

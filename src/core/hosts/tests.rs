@@ -135,12 +135,24 @@ impl World {
     }
 
     fn first_file(&mut self, folder: FolderId, host: &str, key: &str, session: u8) -> Effects {
+        self.game_file(folder, host, key, (session, 1), "[]")
+    }
+
+    /// The file of this session and number, which acknowledges none of ours.
+    fn game_file(
+        &mut self,
+        folder: FolderId,
+        host: &str,
+        key: &str,
+        (session, n): (u8, u64),
+        body: &str,
+    ) -> Effects {
         let session = Id::from_random([session; 16]);
         let keys = Keys::of_host(key.as_bytes(), host);
         let keys = keys.of_session(session, Id::from_random([9; 16]));
-        let text = signed::seal(&keys.game, &signed::of_game(host, session, 1), 0, "[]");
+        let text = signed::seal(&keys.game, &signed::of_game(host, session, n), 0, body);
         let file = self.signed_file(folder, host, session, text);
-        self.on(Event::Signed { file, n: 1 })
+        self.on(Event::Signed { file, n })
     }
 
     fn signed_file(
@@ -219,6 +231,29 @@ fn the_map_of_a_host_counts_from_before_it_is_known_whatever_others_write() {
         let is_written = |effect: &Effect| matches!(effect, Effect::WriteAnswers { .. });
         assert_eq!(reason(&effects), None, "{effects:?}");
         assert!(!effects.iter().any(is_written), "{effects:?}");
+    }
+}
+
+#[test]
+fn a_map_start_that_is_found_again_is_written_down_again_and_is_no_other_map() {
+    let mut world = World::new(&stock());
+    world.good(OURS, "a");
+    let is_written = |it: &Effect| matches!(it, Effect::Remember(Remembered::MapBegan { .. }));
+    let is_new = |it: &Effect| matches!(it, Effect::LookAtInput { .. });
+    for (mtime_s, new) in [
+        (UNIX_S, true),
+        (UNIX_S, false),
+        (UNIX_S - 1, false),
+        (UNIX_S + 1, true),
+    ] {
+        let effects = world.restart(OURS, "a", mtime_s);
+        assert_eq!(effects.iter().any(is_new), new, "{mtime_s}: {effects:?}");
+        let expected = mtime_s >= UNIX_S;
+        assert_eq!(
+            effects.iter().any(is_written),
+            expected,
+            "{mtime_s}: {effects:?}"
+        );
     }
 }
 
@@ -417,4 +452,29 @@ fn a_reload_gives_each_host_its_server() {
             .unwrap()
             .contains("not served")
     );
+}
+
+/// A game that calls nothing gets no responses, with which acknowledgements go otherwise.
+#[test]
+fn a_game_that_only_reports_is_acknowledged_when_half_of_its_window_is_used() {
+    let mut world = World::new(&stock());
+    world.hello(THEIRS, "red", KEY, 1);
+    let written = |effects: &Effects| {
+        let is_file = |effect: &&Effect| matches!(effect, Effect::WriteSigned { .. });
+        effects.iter().filter(is_file).count()
+    };
+    let event = r#"[{"emit":"hit","data":1,"script":"a.nut"}]"#;
+    let mut acks = 0;
+    for n in 1..=40 {
+        let effects = world.game_file(THEIRS, "red", KEY, (1, n), event);
+        let wanted = usize::from(n % limits::SIGNED_ACK_FILES == 0);
+        assert_eq!(written(&effects), wanted, "file {n}");
+        acks += wanted;
+    }
+    assert_eq!(acks, 10);
+    // Files without messages are acknowledgements, which need none: two sides would go on for ever.
+    for n in 41..=60 {
+        let effects = world.game_file(THEIRS, "red", KEY, (1, n), "[]");
+        assert_eq!(written(&effects), 0, "file {n}");
+    }
 }

@@ -732,6 +732,7 @@ impl Link {
             let name = signed::of_vpid(&self.home.name, id, m);
             let text = signed::seal(&session.keys.vpid, &name, session.inbound.received, &body);
             session.out.seal(m, text);
+            session.out.told = session.inbound.received;
             fresh.push(m);
         }
         for m in fresh {
@@ -842,13 +843,29 @@ impl Link {
         }
     }
 
-    /// Something came that the game wants to know of soon.
-    pub fn owe_ack(&mut self, now: Now) {
-        if let Some(session) = &mut self.active {
-            session
-                .out
-                .ack_due_ms
-                .get_or_insert(now.mono_ms + limits::SIGNED_ACK_MS);
+    /// Something came that the game is to be told of soon; at once, if it could not send much more without that.
+    /// Gives whether it is to be at once.
+    pub fn owe_ack(&mut self, now: Now) -> bool {
+        let Some(session) = &mut self.active else {
+            return false;
+        };
+        let out = &mut session.out;
+        let untold = session.inbound.received.saturating_sub(out.told);
+        let is_much = untold >= limits::SIGNED_ACK_FILES;
+        let wait_ms = if is_much { 0 } else { limits::SIGNED_ACK_MS };
+        let due_ms = now.mono_ms + wait_ms;
+        out.ack_due_ms = Some(out.ack_due_ms.map_or(due_ms, |known| known.min(due_ms)));
+        is_much
+    }
+
+    /// A file that was executed, or is held until its turn, came once more, so the game does not know that. An earlier run took it and could not
+    /// write the acknowledgement, or this one had nothing else to write.
+    pub fn owe_lost_ack(&mut self, session: Id, now: Now) {
+        let active = self.active.as_ref();
+        let active = active.filter(|active| active.inbound.session == session);
+        // What our last file acknowledges, the game will read there.
+        if active.is_some_and(|active| active.out.told < active.inbound.received) {
+            self.owe_ack(now);
         }
     }
 }

@@ -54,6 +54,8 @@ pub struct Outbound {
     unacked: VecDeque<Sent>,
     last: u64,
     pub acked: u64,
+    /// Up to which file of the game our last one acknowledges.
+    pub told: u64,
     /// When what has come must be acknowledged to the game.
     pub ack_due_ms: Option<u64>,
 }

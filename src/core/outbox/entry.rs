@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::core::Now;
 use crate::jobs::CallId;
 use crate::limits;
+use crate::protocol::address_range::AddressRange;
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
 
@@ -27,8 +28,9 @@ pub struct Entry {
     /// Where it was made, in the backend's ids.
     pub server: Uuid,
     pub bundle: Uuid,
-    /// Whom it is about.
-    pub steam: SteamId,
+    #[serde(flatten)]
+    pub whom: Whom,
+    /// Of the player, or of the one whose address it was; else what stands for the addresses.
     pub name: String,
     /// Who ordered it; `None`: the server itself.
     pub issuer: Option<Issuer>,
@@ -55,7 +57,8 @@ pub struct Entry {
     /// What it has made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made: Option<Uuid>,
-    /// What others had made of the same player when it was sent: this is not it.
+    /// What others had made of the same player when it was sent: this is not it. Of an unban or an end of
+    /// memberships: what was there when it was ordered, as far as that was known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<Uuid>,
 }
@@ -71,6 +74,17 @@ pub enum Change {
         standing: bool,
     },
     Unban,
+    /// All who come from the entry's addresses are banned.
+    #[serde(rename = "address ban")]
+    AddressBan {
+        /// Seconds; `None`: permanent.
+        length_s: Option<u64>,
+        reason: String,
+        /// As for a ban.
+        standing: bool,
+    },
+    #[serde(rename = "address unban")]
+    AddressUnban,
     Warning {
         reason: String,
     },
@@ -93,6 +107,58 @@ pub enum Change {
     Reward {
         reward: Uuid,
     },
+}
+
+impl Change {
+    /// About addresses, and not about a player.
+    pub fn is_about_addresses(&self) -> bool {
+        matches!(self, Self::AddressBan { .. } | Self::AddressUnban)
+    }
+}
+
+/// Whom an entry is about. In its file stands `steam` or `range`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Whom {
+    Player { steam: SteamId },
+    Addresses { range: AddressRange },
+}
+
+impl Whom {
+    pub fn steam(self) -> Option<SteamId> {
+        match self {
+            Self::Player { steam } => Some(steam),
+            Self::Addresses { .. } => None,
+        }
+    }
+
+    pub fn range(self) -> Option<AddressRange> {
+        match self {
+            Self::Addresses { range } => Some(range),
+            Self::Player { .. } => None,
+        }
+    }
+}
+
+impl From<SteamId> for Whom {
+    fn from(steam: SteamId) -> Self {
+        Self::Player { steam }
+    }
+}
+
+impl From<AddressRange> for Whom {
+    fn from(range: AddressRange) -> Self {
+        Self::Addresses { range }
+    }
+}
+
+impl fmt::Display for Whom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Player { steam } => steam.fmt(f),
+            Self::Addresses { range } => range.fmt(f),
+        }
+    }
 }
 
 /// Time that a player was on, to be added to what the backend has.
@@ -173,6 +239,8 @@ pub enum EntryError {
     NotWhole(serde_json::Error),
     /// The id that it has inside.
     OtherName(EntryId),
+    /// It is about a player in the place of addresses, or the reverse.
+    OtherWhom(&'static str, Whom),
 }
 
 impl fmt::Display for EntryError {
@@ -184,6 +252,9 @@ impl fmt::Display for EntryError {
             }
             Self::NoVersion => f.write_str("it has no version"),
             Self::NotWhole(error) => write!(f, "it is not whole ({error})"),
+            Self::OtherWhom(kind, whom) => {
+                write!(f, "{whom} can have no change of the kind {kind}")
+            }
             Self::OtherName(id) => write!(f, "it says of itself that it is {id}"),
         }
     }
@@ -195,7 +266,7 @@ pub struct NewEntry {
     pub change: Change,
     pub server: Uuid,
     pub bundle: Uuid,
-    pub steam: SteamId,
+    pub whom: Whom,
     pub name: String,
     pub issuer: Option<Issuer>,
     pub call: Option<Origin>,
@@ -209,7 +280,7 @@ impl Entry {
             change: new.change,
             server: new.server,
             bundle: new.bundle,
-            steam: new.steam,
+            whom: new.whom,
             name: new.name,
             issuer: new.issuer,
             created,
@@ -234,10 +305,35 @@ impl Entry {
             None => return Err(EntryError::NoVersion),
         }
         let entry: Self = serde_json::from_value(value).map_err(EntryError::NotWhole)?;
+        if entry.change.is_about_addresses() != entry.whom.range().is_some() {
+            return Err(EntryError::OtherWhom(entry.change.kind(), entry.whom));
+        }
         match name == entry.file() {
             true => Ok(entry),
             false => Err(EntryError::OtherName(entry.id)),
         }
+    }
+
+    /// As it is restored from a backup: the vpid that it is of may have sent it after that, the last time just before
+    /// this moment, in unix seconds. What can be found in the backend is looked for there before it is sent again.
+    pub fn of_backup(mut self, now_s: i64) -> Self {
+        let is_unsent = matches!(self.state, State::Waiting | State::Held);
+        let can_be_found = matches!(
+            self.change,
+            Change::Ban { .. } | Change::Warning { .. } | Change::Membership { .. }
+        );
+        if is_unsent && can_be_found {
+            self.state = State::Sending;
+            self.sent_s.get_or_insert(self.created.as_second());
+            self.settled_s = Some(now_s + limits::VYHUB_SETTLE_S);
+        }
+        self
+    }
+
+    /// Whether one of a backup is added once more, if it was sent after that: nothing in the backend shows it.
+    pub fn may_count_twice(&self) -> bool {
+        matches!(&self.change, Change::Playtime(playtime) if playtime.before.is_none())
+            && self.is_open()
     }
 
     /// For how long the backend may still be carrying it out, in milliseconds. A clock that was set makes it
@@ -267,9 +363,15 @@ impl Entry {
         matches!(self.state, State::Waiting | State::Sending | State::Held)
     }
 
+    /// What the player is called; none where only the SteamID was known.
+    pub fn player_name(&self) -> Option<String> {
+        let steam = self.whom.steam()?;
+        (self.name != steam.steam3()).then(|| self.name.clone())
+    }
+
     /// For a sentence: "the ban of Ann (76561…)".
     pub fn describe(&self) -> String {
         let name: String = self.name.chars().filter(|c| !c.is_control()).collect();
-        format!("the {} of {name} ({})", self.change.kind(), self.steam)
+        format!("the {} of {name} ({})", self.change.kind(), self.whom)
     }
 }

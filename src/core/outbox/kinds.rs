@@ -1,21 +1,22 @@
 //! The kinds of changes, each with all that depends on it: how it is stored, sent, looked for in the
 //! backend, and reported.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::entry::{Change, Entry, Playtime, State, Total};
+use super::entry::{Change, Entry, Playtime, State, Total, Whom};
 use crate::limits;
+use crate::protocol::address_range::AddressRange;
 use crate::protocol::backend::{
-    Addition, Ban, Listing, Membership, NewBan, NewMembership, NewWarning, PLAYTIME, Page, Reply,
-    Request, Warning,
+    Addition, Ban, Listing, Membership, NewAddressBan, NewBan, NewMembership, NewWarning, PLAYTIME,
+    Page, Reply, Request, Warning,
 };
 use crate::protocol::uuid::Uuid;
 
-/// Changes of one player are sent in their order where one of them could undo another. What is of another
-/// series does not wait for them. The most urgent first.
+/// Changes of one player, or of the same addresses, are sent in their order where one of them could undo another.
+/// What is of another series does not wait for them. The most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Series {
     Bans,
@@ -29,6 +30,25 @@ pub enum Series {
 impl Series {
     pub const COUNT: usize = Self::Reports as usize + 1;
 
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::Bans,
+        Self::Warnings,
+        Self::Groups,
+        Self::Playtime,
+        Self::Reports,
+    ];
+
+    /// As operators see it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bans => "bans",
+            Self::Warnings => "warnings",
+            Self::Groups => "groups",
+            Self::Playtime => "playtime",
+            Self::Reports => "reports",
+        }
+    }
+
     /// What is not never takes all places.
     pub fn is_urgent(self) -> bool {
         match self {
@@ -36,6 +56,14 @@ impl Series {
             Self::Playtime | Self::Reports => false,
         }
     }
+}
+
+/// What the backend lists of a whole bundle, in which changes are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum List {
+    /// Of players; each fetch of it also shows that all else is over.
+    Bans,
+    Addresses,
 }
 
 /// Whether what the backend lists of a player has a change.
@@ -62,6 +90,8 @@ impl Change {
         match self {
             Self::Ban { .. } => "ban",
             Self::Unban => "unban",
+            Self::AddressBan { .. } => "address ban",
+            Self::AddressUnban => "address unban",
             Self::Warning { .. } => "warning",
             Self::Membership { .. } => "membership",
             Self::MembershipEnd { .. } => "membership end",
@@ -72,7 +102,9 @@ impl Change {
 
     pub fn series(&self) -> Series {
         match self {
-            Self::Ban { .. } | Self::Unban => Series::Bans,
+            Self::Ban { .. } | Self::Unban | Self::AddressBan { .. } | Self::AddressUnban => {
+                Series::Bans
+            }
             Self::Warning { .. } => Series::Warnings,
             Self::Membership { .. } | Self::MembershipEnd { .. } => Series::Groups,
             Self::Playtime(_) => Series::Playtime,
@@ -85,6 +117,8 @@ impl Change {
         match self {
             Self::Ban { .. } => Request::CREATE_BAN,
             Self::Unban => Request::END_BANS,
+            Self::AddressBan { .. } => Request::CREATE_ADDRESS_BAN,
+            Self::AddressUnban => Request::END_ADDRESS_BANS,
             Self::Warning { .. } => Request::CREATE_WARNING,
             Self::Membership { .. } => Request::CREATE_MEMBERSHIP,
             Self::MembershipEnd { .. } => Request::END_MEMBERSHIPS,
@@ -93,9 +127,39 @@ impl Change {
         }
     }
 
+    /// The list of the backend's that shows that it has this change.
+    pub fn list(&self) -> List {
+        match self.is_about_addresses() {
+            true => List::Addresses,
+            false => List::Bans,
+        }
+    }
+
+    /// Whether it lifts all bans before it.
+    pub fn is_unban(&self) -> bool {
+        matches!(self, Self::Unban | Self::AddressUnban)
+    }
+
+    /// A ban that was not lifted before it was sent.
+    pub fn is_standing_ban(&self) -> bool {
+        matches!(
+            self,
+            Self::Ban { standing: true, .. } | Self::AddressBan { standing: true, .. }
+        )
+    }
+
+    /// Whether a ban was not lifted before it was sent.
+    pub fn set_standing(&mut self, stands: bool) {
+        if let Self::Ban { standing, .. } | Self::AddressBan { standing, .. } = self {
+            *standing = stands;
+        }
+    }
+
     pub fn reason(&self) -> &str {
         match self {
-            Self::Ban { reason, .. } | Self::Warning { reason } => reason,
+            Self::Ban { reason, .. }
+            | Self::AddressBan { reason, .. }
+            | Self::Warning { reason } => reason,
             _ => "",
         }
     }
@@ -113,14 +177,18 @@ impl Change {
     /// How long what it makes lasts, in seconds, where it may have an end. `None`: without one.
     pub fn length_s(&self) -> Option<Option<u64>> {
         match self {
-            Self::Ban { length_s, .. } | Self::Membership { length_s, .. } => Some(*length_s),
+            Self::Ban { length_s, .. }
+            | Self::AddressBan { length_s, .. }
+            | Self::Membership { length_s, .. } => Some(*length_s),
             _ => None,
         }
     }
 
     pub fn reason_mut(&mut self) -> Option<&mut String> {
         match self {
-            Self::Ban { reason, .. } | Self::Warning { reason } => Some(reason),
+            Self::Ban { reason, .. }
+            | Self::AddressBan { reason, .. }
+            | Self::Warning { reason } => Some(reason),
             _ => None,
         }
     }
@@ -130,17 +198,58 @@ impl Change {
         self.series() == Series::Reports
     }
 
-    /// What carries it out.
-    pub fn request(&self, entry: &Entry, user: Uuid) -> Request {
+    /// What carries it out, for a player who is this user. `None`: it is not about what its kind is about,
+    /// which [`Entry::parse`] accepts from no file.
+    pub fn request(&self, entry: &Entry, user: Uuid) -> Option<Request> {
+        match entry.whom {
+            Whom::Player { .. } => self.request_of_player(entry, user),
+            Whom::Addresses { range } => self.request_of_addresses(entry, range),
+        }
+    }
+
+    fn request_of_addresses(&self, entry: &Entry, range: AddressRange) -> Option<Request> {
         let (bundle, issuer) = (entry.bundle, entry.issuer.as_ref().map(|it| it.user));
-        match self {
+        Some(match self {
+            Self::AddressBan {
+                length_s,
+                reason,
+                standing,
+            } => {
+                let ban = NewAddressBan {
+                    change: entry.id,
+                    range,
+                    bundle,
+                    length_s: *length_s,
+                    reason: reason.clone(),
+                    created: entry.created,
+                    standing: *standing,
+                };
+                Request::CreateAddressBan { ban, issuer }
+            }
+            // It may have waited for long: what came later stays.
+            Self::AddressUnban => Request::EndAddressBans {
+                range,
+                until: entry.ordered_until(),
+                bundle,
+                issuer,
+            },
+            _ => return None,
+        })
+    }
+
+    fn request_of_player(&self, entry: &Entry, user: Uuid) -> Option<Request> {
+        let (bundle, issuer) = (entry.bundle, entry.issuer.as_ref().map(|it| it.user));
+        Some(match self {
+            Self::AddressBan { .. } | Self::AddressUnban => return None,
             Self::Ban {
                 length_s,
                 reason,
                 standing,
             } => {
                 let ban = NewBan {
+                    change: entry.id,
                     user,
+                    name: entry.player_name(),
                     bundle,
                     length_s: *length_s,
                     reason: reason.clone(),
@@ -156,7 +265,9 @@ impl Change {
             },
             Self::Warning { reason } => {
                 let warning = NewWarning {
+                    change: entry.id,
                     user,
+                    name: entry.player_name(),
                     bundle,
                     reason: reason.clone(),
                 };
@@ -165,17 +276,7 @@ impl Change {
             Self::Membership {
                 group, length_s, ..
             } => {
-                let end = |length_s| {
-                    let length = SignedDuration::try_from_secs_f64(length_s as f64).ok()?;
-                    entry.created.checked_add(length).ok()
-                };
-                let membership = NewMembership {
-                    user,
-                    bundle,
-                    group: *group,
-                    begin: entry.created.checked_sub(EARLY).unwrap_or(entry.created),
-                    end: length_s.and_then(end),
-                };
+                let membership = entry.membership(user, *group, *length_s);
                 Request::CreateMembership { membership, issuer }
             }
             Self::MembershipEnd { group: None, .. } => Request::EndMemberships {
@@ -192,6 +293,7 @@ impl Change {
                 issuer,
             },
             Self::Playtime(playtime) => Request::AddToAttribute(Addition {
+                change: entry.id,
                 attribute: playtime.attribute,
                 user,
                 bundle,
@@ -201,8 +303,9 @@ impl Change {
             Self::Reward { reward } => Request::ReportReward {
                 reward: *reward,
                 server: entry.server,
+                steam: entry.whom.steam()?,
             },
-        }
+        })
     }
 
     /// It came from a counter that must know of it on disk before it counts.
@@ -235,14 +338,19 @@ impl Change {
         playtime.before.as_ref().is_none_or(|it| it.user != user)
     }
 
-    /// Lists what it may have made. `None`: to carry it out twice does no harm.
+    /// Lists what it may have made. `None`: to carry it out twice does no harm; a ban of addresses is only made by
+    /// backends that know a repetition by the id of the change.
     pub fn list_request(&self, user: Uuid, bundle: Uuid, page: u64) -> Option<Request> {
         match self {
             Self::Ban { .. } => Some(Request::BansOfUser { user, bundle, page }),
             Self::Warning { .. } => Some(Request::WarningsOfUser { user, bundle, page }),
             Self::Membership { .. } => Some(Request::ListMemberships { user, bundle }),
             Self::Playtime(_) => self.request_before(user, bundle),
-            Self::Unban | Self::MembershipEnd { .. } | Self::Reward { .. } => None,
+            Self::Unban
+            | Self::AddressBan { .. }
+            | Self::AddressUnban
+            | Self::MembershipEnd { .. }
+            | Self::Reward { .. } => None,
         }
     }
 
@@ -300,11 +408,39 @@ impl Change {
         self.compare(entry, (reply, 1), false) == Some(Comparison::Added)
     }
 
+    /// It ends what a player has, and makes nothing.
+    pub fn ends(&self) -> bool {
+        matches!(self, Self::Unban | Self::MembershipEnd { .. })
+    }
+
+    /// Lists what may have to end. `None`: it ends nothing.
+    pub fn list_to_end(&self, user: Uuid, bundle: Uuid, page: u64) -> Option<Request> {
+        match self {
+            Self::Unban => Some(Request::BansOfUser { user, bundle, page }),
+            Self::MembershipEnd { .. } => Some(Request::ListMemberships { user, bundle }),
+            _ => None,
+        }
+    }
+
+    /// Ends one of those.
+    pub fn end_request(&self, entry: &Entry, id: Uuid) -> Request {
+        let issuer = entry.issuer.as_ref().map(|it| it.user);
+        match self {
+            Self::Unban => Request::EndBan { ban: id, issuer },
+            _ => Request::EndMembership {
+                membership: id,
+                issuer,
+            },
+        }
+    }
+
     /// How the names of the messages to its issuer begin.
     pub fn message(&self) -> &'static str {
         match self {
             Self::Ban { .. } => "ban",
             Self::Unban => "unban",
+            Self::AddressBan { .. } => "banip",
+            Self::AddressUnban => "unbanip",
             Self::Warning { .. } => "warn",
             Self::Membership { .. } => "setgroup",
             Self::MembershipEnd { .. } => "removegroup",
@@ -313,20 +449,30 @@ impl Change {
         }
     }
 
+    /// The key of the hooks' data that game scripts do not get: those of a map come from others, and need no
+    /// addresses.
+    pub const HOOK_ADDRESS: &str = "address";
+
     /// The hook that game scripts and Python scripts handle when it begins to count, where there is one.
     pub fn hook(&self, entry: &Entry) -> Option<(&'static str, Value)> {
+        let (key, whom) = match entry.whom {
+            Whom::Player { steam } => ("id", json!(steam)),
+            Whom::Addresses { range } => (Self::HOOK_ADDRESS, json!(range)),
+        };
         let mut data = json!({
-            "id": entry.steam,
+            key: whom,
             "name": entry.name,
             "issuer": entry.issuer.as_ref().map(|issuer| issuer.name.as_str()),
             "issuer_id": entry.issuer.as_ref().map(|issuer| issuer.steam),
         });
         if let Some(length_s) = self.length_s() {
-            data["minutes"] = length_s.map(|length_s| length_s / 60).into();
+            data["minutes"] = length_s.map_or(Value::Null, minutes);
         }
         match self {
-            Self::Unban | Self::Playtime(_) | Self::Reward { .. } => {}
-            Self::Ban { reason, .. } | Self::Warning { reason } => {
+            Self::Unban | Self::AddressUnban | Self::Playtime(_) | Self::Reward { .. } => {}
+            Self::Ban { reason, .. }
+            | Self::AddressBan { reason, .. }
+            | Self::Warning { reason } => {
                 data["reason"] = reason.as_str().into();
             }
             Self::Membership { .. } => data["group"] = self.group().into(),
@@ -338,12 +484,76 @@ impl Change {
         let name = match self {
             Self::Ban { .. } => "vyhub_ply_banned",
             Self::Unban => "vyhub_ply_unbanned",
+            Self::AddressBan { .. } => "vyhub_address_banned",
+            Self::AddressUnban => "vyhub_address_unbanned",
             Self::Warning { .. } => "vyhub_ply_warned",
             Self::Membership { .. } | Self::MembershipEnd { .. } => "vyhub_ply_group_changed",
             // That of a reward came when it was executed.
             Self::Playtime(_) | Self::Reward { .. } => return None,
         };
         Some((name, data))
+    }
+}
+
+/// What a player has that a change ends, by the lists of the backend.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// What stands, and did when it was ordered.
+    pub ids: BTreeSet<Uuid>,
+    /// Something of the kind stands that came later.
+    pub later: bool,
+    /// Something cannot be read.
+    pub unsure: bool,
+}
+
+impl Ends {
+    /// What cannot be read ends with all the rest: nothing came later.
+    pub fn are_all(&self) -> bool {
+        self.unsure && !self.later
+    }
+
+    /// Adds what a page of such a list has. `made`: what changes before this one have made, whatever their times
+    /// say. Gives whether there is another page; `None`: it is no such list.
+    pub fn add(
+        &mut self,
+        entry: &Entry,
+        (reply, page): (&Reply, u64),
+        made: &[Uuid],
+        now_s: i64,
+    ) -> Option<bool> {
+        let until = entry.ordered_until();
+        let mut see = |id: Uuid, begin: Timestamp| {
+            match begin <= until || made.contains(&id) {
+                true => drop(self.ids.insert(id)),
+                false => self.later = true,
+            };
+        };
+        let stands = |end: Option<Timestamp>| end.is_none_or(|end| end.as_second() > now_s);
+        match (&entry.change, reply) {
+            (Change::Unban, Reply::Bans(bans)) => {
+                let here = bans
+                    .items
+                    .iter()
+                    .filter(|it| it.bundle == Some(entry.bundle));
+                let standing = here.filter(|it| it.active != Some(false) && stands(it.ends));
+                standing.for_each(|it| see(it.id, it.created));
+                let more = bans.has_next(page);
+                let is_last = page >= limits::VYHUB_PAGES_MAX;
+                self.unsure |= !bans.skipped.is_empty() || (more && is_last);
+                Some(more && !is_last)
+            }
+            (Change::MembershipEnd { group, .. }, Reply::Memberships(memberships)) => {
+                let is_meant = |it: &&Membership| {
+                    it.bundle == entry.bundle && group.is_none_or(|group| it.group == group)
+                };
+                let meant = memberships.items.iter().filter(is_meant);
+                let standing = meant.filter(|it| it.active != Some(false) && stands(it.end));
+                standing.for_each(|it| see(it.id, it.begin));
+                self.unsure |= memberships.skipped > 0;
+                Some(false)
+            }
+            _ => None,
+        }
     }
 }
 
@@ -384,20 +594,43 @@ impl Total {
 }
 
 impl Entry {
+    /// The latest that it may have been ordered, by the backend's clock, to the end of that second.
+    fn ordered_until(&self) -> Timestamp {
+        let latest_s = self.latest_s.unwrap_or(self.created.as_second());
+        Timestamp::new(latest_s, 999_999_999).unwrap_or(self.created)
+    }
+
     /// A ban that keeps its player out at this moment of the backend's clock.
     pub fn bans(&self, now_s: i64) -> bool {
-        let stands = matches!(self.change, Change::Ban { standing: true, .. });
-        stands && self.state != State::Dead && self.until_s().is_none_or(|until_s| until_s > now_s)
+        self.change.is_standing_ban()
+            && self.state != State::Dead
+            && self.until_s().is_none_or(|until_s| until_s > now_s)
     }
 
     /// When its ban ends; `None`: never, or it is none.
     pub fn until_s(&self) -> Option<i64> {
         match self.change {
-            Change::Ban { length_s, .. } => {
+            Change::Ban { length_s, .. } | Change::AddressBan { length_s, .. } => {
                 let created_s = self.created.as_second();
                 length_s.map(|length_s| created_s.saturating_add_unsigned(length_s))
             }
             _ => None,
+        }
+    }
+
+    /// `length_s`: `None`: without an end.
+    fn membership(&self, user: Uuid, group: Uuid, length_s: Option<u64>) -> NewMembership {
+        let end = |length_s| {
+            let length = SignedDuration::try_from_secs_f64(length_s as f64).ok()?;
+            self.created.checked_add(length).ok()
+        };
+        NewMembership {
+            change: self.id,
+            user,
+            bundle: self.bundle,
+            group,
+            begin: self.created.checked_sub(EARLY).unwrap_or(self.created),
+            end: length_s.and_then(end),
         }
     }
 
@@ -464,6 +697,14 @@ fn find_warning(entry: &Entry, reason: &str, warnings: &Page<Warning>) -> Option
 /// player's groups would not have it when they are fetched.
 const EARLY: SignedDuration = SignedDuration::from_secs(limits::MEMBERSHIP_EARLY_S);
 
+/// Seconds as minutes, with a fraction where they are not whole.
+fn minutes(seconds: u64) -> Value {
+    match seconds % 60 {
+        0 => (seconds / 60).into(),
+        _ => (seconds as f64 / 60.0).into(),
+    }
+}
+
 /// The membership that this entry has made: it begins when the entry was ordered.
 fn find_membership(entry: &Entry, group: Uuid, memberships: &Listing<Membership>) -> Option<Uuid> {
     let is_it = |membership: &&Membership| {
@@ -475,4 +716,18 @@ fn find_membership(entry: &Entry, group: Uuid, memberships: &Listing<Membership>
             && !entry.others.contains(&membership.id)
     };
     memberships.items.iter().find(is_it).map(|mine| mine.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn minutes_of_a_hook_have_fractions() {
+        let seconds = [24, 90, 5_400, 1];
+        let all = seconds.map(minutes);
+        assert_eq!(all, [json!(0.4), json!(1.5), json!(90), json!(1.0 / 60.0)]);
+    }
 }

@@ -4,24 +4,24 @@
 //! This part knows entries, their order and when each is due; `kinds` knows what depends on a change's
 //! kind. `community::changes` sends them, at the pace of `community::pace`; the daemon writes the files.
 //!
-//! A ban, an unban or a warning, from a command in chat or a call of a script, goes this way:
+//! A ban (of a player or of addresses), an unban or a warning, from a command in chat or a call of a script, goes this way:
 //!
 //! 1. Accepted: written to `state/outbox` and synced. Only then does it exist: the issuer gets the
 //!    response, a banned player is kicked, an unban lifts what waits before it.
 //! 2. Its turn: the oldest open entry of each player and series may go, two at once.
 //! 3. Its player is found in the backend, or made.
-//! 4. Compared, when in doubt: a ban or warning that is marked as sent may have been carried out by an
+//! 4. Compared, when in doubt: a ban of a player or a warning that is marked as sent may have been carried out by an
 //!    earlier try, also of an earlier run; but not before the backend must have finished with that try. What
-//!    stands there with its time, length, reason and issuer is it, and the entry is done. (There is no key by
-//!    which the backend would know a repetition.) What other entries had made when it was sent is not it.
-//! 5. Marked as sent, on disk; a report of a reward needs no mark. An unban that may still be under way is not
-//!    repeated either before the backend must have finished with it: it would lift a ban that came after it.
+//!    stands there with its time, length, reason and issuer is it, and the entry is done. (VyHub has no key by
+//!    which it would know a repetition; a database knows the id of the change.) What other entries had made when it was sent is not it.
+//! 5. Marked as sent, on disk; a report of a reward needs no mark. What an unban or the end of memberships is to
+//!    end is listed before, also when it is repeated: only what stood when it was ordered ends, one by one.
 //! 6. Sent, and its reply judged (the backend says what kind of failure it is): done; again; in
 //!    doubt; held, because the backend refuses vpid itself; or dead, because it refuses this change. A reply
 //!    that is not in the backend's words comes from something in between, and says nothing.
 //! 7. Its end is on disk before the next change of this player and series is sent: else a crash would send
 //!    it once more, behind that one.
-//! 8. Kept until a list of bans that was requested after its end is on disk, so that a ban is always in
+//! 8. Kept until a list of bans (or of bans of addresses, for those) that was requested after its end is on disk, so that a ban is always in
 //!    one of the two. What came from a script's call is kept two minutes at least, for a call that
 //!    comes back.
 //!
@@ -40,14 +40,13 @@ use std::fmt;
 use jiff::Timestamp;
 
 pub use entry::{
-    Change, Entry, EntryError, EntryId, Issuer, NewEntry, Origin, Playtime, State, Total,
+    Change, Entry, EntryError, EntryId, Issuer, NewEntry, Origin, Playtime, State, Total, Whom,
 };
-pub use kinds::{Comparison, Series};
+pub use kinds::{Comparison, Ends, List, Series};
 use turns::{Place, Turns};
 
 use super::Now;
 use crate::limits;
-use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
 
 /// An entry and what is known of it in this run.
@@ -85,18 +84,20 @@ pub struct Outbox {
     entries: BTreeMap<EntryId, Kept>,
     /// Those that the backend has, until they are removed.
     done: BTreeSet<EntryId>,
-    /// Of these, those whose end is not on disk; those that no list has settled, by bundle; and the others by
+    /// Of these, those whose end is not on disk; those that no list has settled, by bundle and list; and the others by
     /// when they are removed.
     unrecorded: BTreeSet<EntryId>,
-    unsettled: BTreeMap<Uuid, BTreeSet<EntryId>>,
+    unsettled: BTreeMap<(Uuid, List), BTreeSet<EntryId>>,
     expiring: BTreeSet<(u64, EntryId)>,
     turns: Turns,
     /// By series.
     tallies: [Tally; Series::COUNT],
     /// In their order.
-    of_player: HashMap<SteamId, Vec<EntryId>>,
+    about: HashMap<Whom, Vec<EntryId>>,
     /// How many are being sent.
     busy: usize,
+    /// Changes of playtime are sent many at once, and take no place.
+    playtime_together: bool,
     /// How many of these are reports.
     busy_reports: usize,
     last_id: EntryId,
@@ -116,8 +117,9 @@ impl Outbox {
             expiring: BTreeSet::new(),
             turns: Turns::default(),
             tallies: [Tally::default(); Series::COUNT],
-            of_player: HashMap::new(),
+            about: HashMap::new(),
             busy: 0,
+            playtime_together: false,
             busy_reports: 0,
             last_id: 0,
             warned: 0,
@@ -156,7 +158,7 @@ impl Outbox {
         latest_s: i64,
         now: Now,
     ) -> Option<&Entry> {
-        let is_full = self.entries.len() >= limits::OUTBOX_ENTRIES_MAX;
+        let is_full = self.is_full();
         // A report is open or a dead letter, and removed when it has arrived.
         let (open, dead) = self.counts_of(Series::Reports);
         if is_full || (new.change.is_report() && open + dead >= limits::OUTBOX_REWARDS_MAX) {
@@ -184,8 +186,8 @@ impl Outbox {
     }
 
     fn insert(&mut self, kept: Kept) {
-        let (id, steam) = (kept.entry.id, kept.entry.steam);
-        let ids = self.of_player.entry(steam).or_default();
+        let (id, whom) = (kept.entry.id, kept.entry.whom);
+        let ids = self.about.entry(whom).or_default();
         let at = ids.partition_point(|other| *other < id);
         ids.insert(at, id);
         let is_done = kept.done_ms.is_some();
@@ -205,7 +207,7 @@ impl Outbox {
         if !kept.recorded {
             self.unrecorded.insert(id);
         }
-        let unsettled = self.unsettled.entry(kept.entry.bundle).or_default();
+        let unsettled = self.unsettled.entry(kept.list()).or_default();
         unsettled.insert(id);
     }
 
@@ -214,19 +216,19 @@ impl Outbox {
         let Some(kept) = self.entries.get_mut(&id) else {
             return;
         };
-        let (steam, series) = (kept.entry.steam, kept.entry.change.series());
+        let (whom, series) = (kept.entry.whom, kept.entry.change.series());
         let (before, after) = (kept.tallied, kept.tally());
         kept.tallied = after;
         tally(&mut self.tallies, series, before, after);
         match series {
             Series::Reports => kept.put(true, &mut self.turns),
-            _ => self.find_first(steam, series),
+            _ => self.find_first(whom, series),
         }
     }
 
     /// The first unfinished entry of a player and series has a turn, and no other.
-    fn find_first(&mut self, steam: SteamId, series: Series) {
-        let ids = self.of_player.get(&steam).into_iter().flatten();
+    fn find_first(&mut self, whom: Whom, series: Series) {
+        let ids = self.about.get(&whom).into_iter().flatten();
         let mut has_first = false;
         for id in ids {
             let kept = self.entries.get_mut(id);
@@ -249,7 +251,7 @@ impl Outbox {
         }
         self.warned = open;
         Some(format!(
-            "{open} changes wait to be sent to VyHub, of {} at most: see `vpid queue list`",
+            "{open} changes wait to be sent, of {} at most: see `vpid queue list`",
             limits::OUTBOX_ENTRIES_MAX
         ))
     }
@@ -265,18 +267,20 @@ impl Outbox {
         self.entries.get(&id).is_some_and(|kept| kept.stored)
     }
 
-    /// Bans of this player that were not sent yet, and stand before an unban.
-    pub fn unsent_before(&self, unban: &Entry) -> Vec<EntryId> {
-        let is_unsent = |kept: &&Kept| {
-            let Entry {
-                id, bundle, state, ..
-            } = &kept.entry;
-            let standing = matches!(kept.entry.change, Change::Ban { standing: true, .. });
-            let before = *id < unban.id && *bundle == unban.bundle && kept.stored;
-            before && standing && !kept.busy && matches!(state, State::Waiting | State::Held)
+    /// Whether a ban of this player is ordered, and on its way to the disk.
+    pub fn is_entering(&self, whom: Whom, bundle: Uuid) -> bool {
+        let is_ban = |kept: &Kept| kept.entry.change.is_standing_ban() && !kept.stored;
+        self.kept_of(whom)
+            .any(|kept| is_ban(kept) && kept.entry.bundle == bundle)
+    }
+
+    /// Whether this is a ban that stands, and a later unban waits behind it.
+    pub fn is_lifted(&self, id: EntryId) -> bool {
+        let Some(ban) = self.get(id).filter(|entry| entry.change.is_standing_ban()) else {
+            return false;
         };
-        let unsent = self.kept_of(unban.steam).filter(is_unsent);
-        unsent.map(|kept| kept.entry.id).collect()
+        let mut later = self.of(ban.whom).filter(|entry| entry.id > id);
+        later.any(|it| it.change.is_unban() && it.bundle == ban.bundle && it.is_open())
     }
 
     pub fn get(&self, id: EntryId) -> Option<&Entry> {
@@ -300,10 +304,10 @@ impl Outbox {
         let kept = self.entries.remove(&id)?;
         self.done.remove(&id);
         self.unrecorded.remove(&id);
-        if let Some(unsettled) = self.unsettled.get_mut(&kept.entry.bundle) {
+        if let Some(unsettled) = self.unsettled.get_mut(&kept.list()) {
             unsettled.remove(&id);
             if unsettled.is_empty() {
-                self.unsettled.remove(&kept.entry.bundle);
+                self.unsettled.remove(&kept.list());
             }
         }
         if let Some(expires_ms) = kept.expires_ms() {
@@ -314,16 +318,16 @@ impl Outbox {
         tally(&mut self.tallies, series, kept.tallied, (false, false));
         let is_report = kept.entry.change.is_report();
         let was_busy = usize::from(kept.busy && kept.recorded);
-        self.busy -= was_busy;
+        self.busy -= was_busy * self.places_of(series);
         self.busy_reports -= was_busy * usize::from(is_report);
-        if let Some(ids) = self.of_player.get_mut(&kept.entry.steam) {
+        if let Some(ids) = self.about.get_mut(&kept.entry.whom) {
             ids.retain(|other| *other != id);
             if ids.is_empty() {
-                self.of_player.remove(&kept.entry.steam);
+                self.about.remove(&kept.entry.whom);
             }
         }
         if !is_report {
-            self.find_first(kept.entry.steam, series);
+            self.find_first(kept.entry.whom, series);
         }
         Some(kept.entry)
     }
@@ -332,36 +336,41 @@ impl Outbox {
         self.entries.values().map(|kept| &kept.entry)
     }
 
-    /// What counts of one player, the oldest first.
-    pub fn of(&self, steam: SteamId) -> impl Iterator<Item = &Entry> {
-        let kept = self.kept_of(steam).filter(|kept| kept.stored);
+    /// What counts of one player or of some addresses, the oldest first.
+    pub fn of(&self, whom: impl Into<Whom>) -> impl Iterator<Item = &Entry> {
+        let kept = self.kept_of(whom.into()).filter(|kept| kept.stored);
         kept.map(|kept| &kept.entry)
     }
 
-    /// What counts of one player beside what the backend lists, the oldest first.
-    pub fn unlisted(&self, steam: SteamId) -> impl Iterator<Item = &Entry> {
+    /// The same, as far as the backend's list does not have it.
+    pub fn unlisted(&self, whom: impl Into<Whom>) -> impl Iterator<Item = &Entry> {
         let counts = |kept: &&Kept| kept.stored && !kept.listed;
-        let kept = self.kept_of(steam).filter(counts);
+        let kept = self.kept_of(whom.into()).filter(counts);
         kept.map(|kept| &kept.entry)
     }
 
-    /// What the backend lists of this bundle was requested at this moment, and has come.
-    pub fn listed(&mut self, bundle: Uuid, asked_ms: u64) {
+    /// A list of this bundle that was requested at this moment has come.
+    pub fn listed(&mut self, bundle: Uuid, list: List, asked_ms: u64) {
         for id in &self.done {
             if let Some(kept) = self.entries.get_mut(id) {
-                kept.listed |= kept.was_done_before(asked_ms) && kept.entry.bundle == bundle;
+                kept.listed |= kept.was_done_before(asked_ms) && kept.list() == (bundle, list);
             }
         }
     }
 
-    fn kept_of(&self, steam: SteamId) -> impl Iterator<Item = &Kept> {
-        let ids = self.of_player.get(&steam).into_iter().flatten();
+    fn kept_of(&self, whom: Whom) -> impl Iterator<Item = &Kept> {
+        let ids = self.about.get(&whom).into_iter().flatten();
         ids.filter_map(|id| self.entries.get(id))
     }
 
     /// Entries that have to be sent.
     pub fn open_count(&self) -> usize {
         self.tallies.iter().map(|tally| tally.open).sum()
+    }
+
+    /// Whether there is no room for any other change.
+    pub fn is_full(&self) -> bool {
+        self.entries.len() >= limits::OUTBOX_ENTRIES_MAX
     }
 
     pub fn dead_count(&self) -> usize {
@@ -395,16 +404,30 @@ impl Outbox {
         let kept = self.entries.get_mut(&id)?;
         kept.busy = true;
         kept.entry.tries = kept.entry.tries.saturating_add(1);
-        self.busy += 1;
+        self.busy += self.places_of(series);
         self.busy_reports += usize::from(series == Series::Reports);
         self.changed(id);
         Some(id)
     }
 
+    /// Changes of playtime go to the backend many at once.
+    pub fn send_playtime_together(&mut self) {
+        self.playtime_together = true;
+    }
+
+    /// How many places one of a series takes while it is being sent.
+    fn places_of(&self, series: Series) -> usize {
+        usize::from(!(self.playtime_together && series == Series::Playtime))
+    }
+
     /// Whether there is a place for one of a series. One is kept for what is urgent.
     fn places(&self) -> impl Fn(Series) -> bool + use<> {
         let (busy, busy_reports) = (self.busy, self.busy_reports);
+        let together = self.playtime_together;
         move |series| {
+            if together && series == Series::Playtime {
+                return true;
+            }
             let places = match series.is_urgent() {
                 true => limits::OUTBOX_BUSY_MAX,
                 false => limits::OUTBOX_BUSY_MAX - 1,
@@ -487,7 +510,8 @@ impl Outbox {
             return;
         };
         let was_busy = usize::from(std::mem::take(&mut kept.busy));
-        self.busy -= was_busy;
+        let takes_none = self.playtime_together && kept.entry.change.series() == Series::Playtime;
+        self.busy -= if takes_none { 0 } else { was_busy };
         self.busy_reports -= was_busy * usize::from(kept.entry.change.is_report());
         kept.due_ms = due_ms;
         kept.entry.state = state;
@@ -529,7 +553,7 @@ impl Outbox {
         Ok(due_ms)
     }
 
-    /// What is sent before an entry: open ones of the same player and series.
+    /// What is sent before an entry: open ones of the same player or addresses, and series.
     pub fn open_before(&self, id: EntryId) -> Vec<EntryId> {
         let Some(entry) = self.get(id) else {
             return Vec::new();
@@ -540,13 +564,13 @@ impl Outbox {
         }
         let is_before =
             |other: &&Entry| other.id < id && other.is_open() && other.change.series() == series;
-        let before = self.of(entry.steam).filter(is_before);
+        let before = self.of(entry.whom).filter(is_before);
         before.map(|other| other.id).collect()
     }
 
-    /// What entries of a player have made.
-    pub fn made(&self, steam: SteamId) -> impl Iterator<Item = Uuid> {
-        self.kept_of(steam).filter_map(|kept| kept.entry.made)
+    /// What entries of a player, or of some addresses, have made.
+    pub fn made(&self, whom: Whom) -> impl Iterator<Item = Uuid> {
+        self.kept_of(whom).filter_map(|kept| kept.entry.made)
     }
 
     /// Whether an operator may have it dropped.
@@ -558,19 +582,20 @@ impl Outbox {
         }
     }
 
-    /// What the backend lists of this bundle was requested at this moment, and is on disk.
-    pub fn settled(&mut self, bundle: Uuid, asked_ms: u64) {
-        self.settle(|of| of == bundle, |kept| kept.was_done_before(asked_ms));
+    /// A list of this bundle that was requested at this moment is on disk.
+    pub fn settled(&mut self, bundle: Uuid, list: List, asked_ms: u64) {
+        let is_of = |of, its| (of, its) == (bundle, list);
+        self.settle(is_of, |kept| kept.was_done_before(asked_ms));
     }
 
-    /// No list will come of any other bundle.
-    pub fn settle_but(&mut self, is_listed: impl Fn(Uuid) -> bool) {
-        self.settle(|of| !is_listed(of), |_| true);
+    /// No other list will come.
+    pub fn settle_but(&mut self, is_listed: impl Fn(Uuid, List) -> bool) {
+        self.settle(|of, its| !is_listed(of, its), |_| true);
     }
 
-    fn settle(&mut self, is_of: impl Fn(Uuid) -> bool, is_settled: impl Fn(&Kept) -> bool) {
-        for (bundle, ids) in &mut self.unsettled {
-            if !is_of(*bundle) {
+    fn settle(&mut self, is_of: impl Fn(Uuid, List) -> bool, is_settled: impl Fn(&Kept) -> bool) {
+        for ((bundle, list), ids) in &mut self.unsettled {
+            if !is_of(*bundle, *list) {
                 continue;
             }
             ids.retain(|id| {
@@ -595,6 +620,11 @@ impl Outbox {
 }
 
 impl Kept {
+    /// Where the backend lists it.
+    fn list(&self) -> (Uuid, List) {
+        (self.entry.bundle, self.entry.change.list())
+    }
+
     /// What comes after it must wait for it.
     fn is_unfinished(&self) -> bool {
         self.entry.is_open() || !self.recorded
@@ -666,7 +696,7 @@ impl fmt::Display for QueueError {
                 )
             }
             Self::Unknown(id) => write!(f, "there is no entry {id}; see `vpid queue list`"),
-            Self::Done(id) => write!(f, "VyHub has {id} already"),
+            Self::Done(id) => write!(f, "{id} was sent and accepted already"),
             Self::Busy(id) => write!(f, "{id} is being sent just now; try again in a minute"),
         }
     }

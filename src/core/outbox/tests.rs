@@ -1,4 +1,6 @@
 use super::*;
+use crate::protocol::address_range::AddressRange;
+use crate::protocol::steam_id::SteamId;
 
 fn at(s: u64) -> Now {
     Now {
@@ -12,7 +14,7 @@ fn wish(account: u32, change: Change) -> NewEntry {
         change,
         server: Uuid(1),
         bundle: Uuid(2),
-        steam: SteamId::new(account).unwrap(),
+        whom: SteamId::new(account).unwrap().into(),
         name: format!("player {account}"),
         issuer: None,
         call: None,
@@ -48,6 +50,43 @@ fn add(outbox: &mut Outbox, account: u32, change: Change, now: Now) -> EntryId {
 }
 
 #[test]
+fn an_entry_of_a_backup_is_looked_for_before_it_is_sent_where_the_backend_can_tell() {
+    let mut outbox = empty();
+    let of_backup = |outbox: &mut Outbox, change: Change| {
+        let id = add(outbox, 1, change, at(0));
+        let entry = outbox.get(id).unwrap();
+        let text = entry.clone().of_backup(at(0).wall_s).text();
+        Entry::parse(&entry.file(), &text).unwrap()
+    };
+    let banned = of_backup(&mut outbox, ban());
+    assert_eq!(banned.state, State::Sending);
+    // Nothing that it made is older than its order; the last try may still be under way.
+    assert_eq!(banned.sent_s, Some(created().as_second()));
+    assert!(banned.settles_ms(at(0)) > 0 && banned.settles_ms(at(60)) == 0);
+    let lifted = of_backup(&mut outbox, Change::Unban);
+    assert_eq!(
+        (lifted.state, lifted.may_count_twice()),
+        (State::Waiting, false)
+    );
+    let played = of_backup(
+        &mut outbox,
+        Change::Playtime(Playtime {
+            attribute: Uuid(5),
+            date: created(),
+            counter: 1,
+            to_ms: 60_000,
+            ms: 60_000,
+            before: None,
+        }),
+    );
+    assert!(played.may_count_twice());
+    // What was refused, or is done, stays so.
+    let mut dead = banned;
+    dead.state = State::Dead;
+    assert_eq!(dead.of_backup(0).state, State::Dead);
+}
+
+#[test]
 fn an_entry_comes_back_from_its_file() {
     let mut outbox = empty();
     for change in [
@@ -77,6 +116,84 @@ fn an_entry_comes_back_from_its_file() {
     assert!(strangers.is_empty());
     let (before, after): (Vec<_>, Vec<_>) = (outbox.all().collect(), restored.all().collect());
     assert_eq!(before, after);
+}
+
+#[test]
+fn an_entry_about_addresses_comes_back_from_its_file_and_so_does_one_of_an_earlier_version() {
+    let mut outbox = empty();
+    let range: AddressRange = "203.0.113.0/24".parse().unwrap();
+    let of_addresses = |change| NewEntry {
+        whom: range.into(),
+        name: range.to_string(),
+        ..wish(7, change)
+    };
+    let ban = Change::AddressBan {
+        length_s: None,
+        reason: "x".into(),
+        standing: true,
+    };
+    let mut files = Vec::new();
+    for change in [ban, Change::AddressUnban] {
+        let entry = outbox.accept(of_addresses(change), created(), 0, at(1));
+        let entry = entry.expect("there is room");
+        assert_eq!(entry.describe().matches("203.0.113.0/24").count(), 2);
+        files.push((entry.file(), entry.text()));
+    }
+    assert!(files[0].1.contains("\"kind\": \"address ban\"") && !files[0].1.contains("steam"));
+    let earlier = r#"{"version": 1, "id": 5, "kind": "ban", "length_s": 60, "reason": "x",
+        "standing": true, "server": "00000000-0000-0000-0000-000000000001",
+        "bundle": "00000000-0000-0000-0000-000000000002", "steam": "76561197960265735",
+        "name": "Ann", "issuer": null, "created": "2026-03-01T12:00:00.123456Z",
+        "state": "waiting", "tries": 1, "next_s": 1800000000, "problem": null, "sent_s": null}"#;
+    files.push(("5".into(), earlier.into()));
+    let (restored, strangers) = Outbox::restore(&files, at(0));
+    assert!(strangers.is_empty(), "{strangers:?}");
+    assert_eq!(restored.of(range).count(), 2);
+    assert_eq!(restored.of(SteamId::new(7).unwrap()).count(), 1);
+    let before: Vec<_> = outbox.all().collect();
+    let after: Vec<_> = restored.all().filter(|entry| entry.id != 5).collect();
+    assert_eq!(before, after);
+}
+
+#[test]
+fn a_change_of_a_player_that_is_about_addresses_is_not_accepted_from_a_file_and_cannot_be_sent() {
+    let mut outbox = empty();
+    let range: AddressRange = "203.0.113.7".parse().unwrap();
+    for (whom, change) in [
+        (Whom::from(range), ban()),
+        (Whom::from(range), Change::Unban),
+        (SteamId::new(7).unwrap().into(), Change::AddressUnban),
+    ] {
+        let new = NewEntry {
+            whom,
+            ..wish(7, change)
+        };
+        let entry = outbox.accept(new, created(), 0, at(1)).expect("room");
+        assert_eq!(entry.change.request(entry, Uuid(1)), None, "{entry:?}");
+        let error = Entry::parse(&entry.file(), &entry.text()).unwrap_err();
+        assert!(matches!(error, EntryError::OtherWhom(..)), "{error}");
+    }
+}
+
+#[test]
+fn what_is_done_about_addresses_waits_for_their_own_list() {
+    let mut outbox = empty();
+    let range: AddressRange = "203.0.113.7".parse().unwrap();
+    let new = NewEntry {
+        whom: range.into(),
+        ..wish(7, Change::AddressUnban)
+    };
+    let id = outbox.accept(new, created(), 0, at(1)).expect("room").id;
+    outbox.stored(id);
+    assert_eq!(begin(&mut outbox, at(1)), Some(id));
+    outbox.done(id, None, at(2));
+    outbox.recorded(id, true, at(2));
+    for (list, is_gone) in [(List::Bans, false), (List::Addresses, true)] {
+        outbox.listed(Uuid(2), list, 20_000);
+        outbox.settled(Uuid(2), list, 20_000);
+        assert_eq!(outbox.unlisted(range).count() == 0, is_gone, "{list:?}");
+        assert_eq!(!outbox.expired(at(600)).is_empty(), is_gone, "{list:?}");
+    }
 }
 
 #[test]
@@ -157,7 +274,7 @@ fn what_is_done_counts_until_a_list_that_was_requested_after_it_has_come() {
     assert_eq!(begin(&mut outbox, at(2)), Some(ban));
     outbox.done(ban, None, at(3));
     for (asked_ms, bundle, counts) in [(3_000, 2, 1), (3_001, 9, 1), (3_001, 2, 0)] {
-        outbox.listed(Uuid(bundle), asked_ms);
+        outbox.listed(Uuid(bundle), List::Bans, asked_ms);
         assert_eq!(
             outbox.unlisted(steam).count(),
             counts,
@@ -276,13 +393,13 @@ fn what_is_done_stays_until_the_list_and_the_calls_are_past_it() {
     outbox.done(asked, None, at(20));
     let none = Vec::<EntryId>::new();
     // Not before that is on disk, and a list that was requested later.
-    outbox.settled(Uuid(2), 20_001);
+    outbox.settled(Uuid(2), List::Bans, 20_001);
     assert_eq!(outbox.expired(at(500)), none);
     write_ends_down(&mut outbox, at(20));
-    outbox.settled(Uuid(2), 20_000);
-    outbox.settled(Uuid(9), 20_001);
+    outbox.settled(Uuid(2), List::Bans, 20_000);
+    outbox.settled(Uuid(9), List::Bans, 20_001);
     assert_eq!(outbox.expired(at(500)), none);
-    outbox.settled(Uuid(2), 20_001);
+    outbox.settled(Uuid(2), List::Bans, 20_001);
     // A change that is alike must not be taken for it.
     assert_eq!(outbox.expired(at(24)), none);
     assert_eq!(outbox.due_ms(|_| None), Some(25_000));
@@ -310,6 +427,8 @@ fn a_record_that_cannot_be_read_leaves_it_unsure_only_where_it_may_be_this_one()
         ends: None,
         creator: None,
         creator_name: None,
+        bundle: None,
+        active: None,
     };
     let next = |unsure| Comparison::NextPage { unsure };
     for (skipped, pages, listed, before_it, expected) in [
@@ -476,7 +595,7 @@ fn expected(outbox: &Outbox, now: Now) -> Option<EntryId> {
     for kept in outbox.entries.values() {
         let series = kept.entry.change.series();
         let is_first = (kept.entry.is_open() || !kept.recorded)
-            && (first.insert((kept.entry.steam, series)) || series == Series::Reports);
+            && (first.insert((kept.entry.whom, series)) || series == Series::Reports);
         let may = kept.stored && !kept.busy && kept.recorded && kept.due_ms <= now.mono_ms;
         if is_first && may && outbox.places()(series) {
             ready.push((series, kept.entry.tries, kept.entry.id));
@@ -541,11 +660,11 @@ fn whose_turn_it_is_is_as_if_all_were_looked_at_whatever_happens_to_them() {
                 }
             }
             9 => match draw(3) {
-                0 => outbox.settled(Uuid(2), now.mono_ms),
+                0 => outbox.settled(Uuid(2), List::Bans, now.mono_ms),
                 1 => outbox.release_held(now.mono_ms),
                 _ => {
                     let is_listed = draw(2) == 0;
-                    outbox.settle_but(|_| is_listed);
+                    outbox.settle_but(|_, _| is_listed);
                 }
             },
             10 if !ids.is_empty() => {

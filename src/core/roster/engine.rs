@@ -1,5 +1,6 @@
 //! What the engine reports of who is on: by `status`, and by its log.
 
+use ::core::net::SocketAddrV4;
 use std::collections::BTreeSet;
 
 use super::{Departed, Known, News, Roster, as_ms, push_news, within};
@@ -29,27 +30,47 @@ fn is_cut(short: &str, long: &str) -> bool {
     (inside || full) && !kept.is_empty() && kept.len() < long.len() && long.starts_with(kept)
 }
 
+impl Known {
+    /// By the log: until `status` has confirmed who this is, and from where.
+    fn comes_from(&mut self, address: SocketAddrV4) {
+        let is_known = self.person.address.is_some() && !self.has_logged_address;
+        if self.has_engine_id && !is_known && self.confirmed_ms.is_none() {
+            self.person.address = Some(address.to_string());
+            self.has_logged_address = true;
+        }
+    }
+}
+
 impl Roster {
     /// Takes a line of the log over.
     pub fn log_line(&mut self, line: &Line, now: Now) {
         self.last_sign_ms = Some(now.mono_ms);
         self.log_ms = Some(now.mono_ms);
         match line {
-            Line::Connected(who) => self.connected(who, now),
+            Line::Connected(who, address) => self.connected(who, *address, now),
             Line::Validated(who) | Line::Entered(who) => {
                 if !self.contradicts_status(who, now) {
                     self.departed.remove(&who.userid);
                 }
                 self.mentioned(who, &who.name, now);
             }
-            Line::Disconnected(who) => self.disconnected(who, now),
+            Line::Disconnected { who, .. } => self.disconnected(who, now),
             Line::Said { who, .. } => {
                 self.mentioned(who, &who.name, now);
             }
             Line::Renamed { who, to } => {
                 self.mentioned(who, to, now);
             }
-            Line::Killed { who, victim } => {
+            Line::JoinedTeam { who, team } => {
+                if self.mentioned(who, &who.name, now) {
+                    self.team_is(who.userid, *team);
+                }
+            }
+            Line::ChoseClass { who, .. } => {
+                self.mentioned(who, &who.name, now);
+            }
+            Line::RoundStarted { .. } | Line::RoundWon { .. } => {}
+            Line::Killed { who, victim, .. } => {
                 self.mentioned(who, &who.name, now);
                 if self.mentioned(victim, &victim.name, now) {
                     self.log_reports_death(victim.userid, now);
@@ -82,6 +103,7 @@ impl Roster {
         // What it has shown need not be requested.
         self.wants_status = wants_status;
         if status.whole {
+            self.knowledge.list_ms.get_or_insert(now.mono_ms);
             self.only_those_stay(&listed, now);
         }
     }
@@ -137,6 +159,7 @@ impl Roster {
             name: player.name.clone(),
             id: player.id,
             bot: player.bot,
+            ..Who::default()
         };
         let connected_ms = i64::try_from(player.connected_s.saturating_mul(1_000));
         let since_ms = as_ms(now).saturating_sub(connected_ms.unwrap_or(i64::MAX));
@@ -147,14 +170,20 @@ impl Roster {
         let name = name.clone();
         let mut newly = false;
         if let Some((known, is_new)) = self.engine_reports(&who, &name, now) {
+            known.row = Some((since_ms, now.mono_ms));
             if player.id.is_some() || player.bot {
                 newly = known.confirmed_ms.is_none() && !player.bot;
                 known.confirmed_ms = Some(now.mono_ms);
             }
             known.named_ms = Some(now.mono_ms);
+            let before = known.person.address.take();
+            // A map's script can make the engine log any address.
+            let kept = before.clone().filter(|_| !known.has_logged_address);
+            known.has_logged_address = false;
             let person = &mut known.person;
             person.ping = player.ping.max(0);
-            person.address = player.address.clone().or(person.address.take());
+            person.address = player.address.clone().or(kept);
+            newly |= person.address.is_some() && person.address != before;
             // Full seconds jitter; the earliest is the nearest.
             person.since_ms = match is_new {
                 true => since_ms,
@@ -180,8 +209,7 @@ impl Roster {
                 let who = Who {
                     userid: player.userid,
                     name: player.name.clone(),
-                    id: None,
-                    bot: false,
+                    ..Who::default()
                 };
                 self.engine_reports(&who, &player.name, now);
             }
@@ -203,7 +231,7 @@ impl Roster {
         confirmed.is_some_and(|known| is_other(known, who))
     }
 
-    fn connected(&mut self, who: &Who, now: Now) {
+    fn connected(&mut self, who: &Who, address: Option<SocketAddrV4>, now: Now) {
         if self.contradicts_status(who, now) {
             self.wants_status = true;
             return;
@@ -215,8 +243,18 @@ impl Roster {
         {
             known.logged_ms = Some(now.mono_ms);
             known.person.since_ms = as_ms(now);
+            known.has_connected = true;
+        }
+        if let (Some(address), Some(known)) = (address, self.people.get_mut(&who.userid)) {
+            known.comes_from(address);
         }
         self.look_for_the_same_id(who);
+    }
+
+    fn team_is(&mut self, userid: i64, team: i64) {
+        if let Some(known) = self.people.get_mut(&userid) {
+            known.person.team = team;
+        }
     }
 
     /// A departure of a player whom `status` has confirmed is checked once more when `status`
@@ -259,6 +297,9 @@ impl Roster {
             && is_new
         {
             known.logged_ms = Some(now.mono_ms);
+        }
+        if let Some(team) = who.team {
+            self.team_is(who.userid, team);
         }
         self.look_for_the_same_id(who);
         true

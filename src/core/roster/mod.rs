@@ -14,6 +14,7 @@ use super::Now;
 use crate::limits;
 use crate::protocol::game_report::{GameReport, PlayerReport, bounded};
 use crate::protocol::steam_id::SteamId;
+use ::core::net::{Ipv4Addr, SocketAddrV4};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A player on the server, or a bot.
@@ -32,27 +33,37 @@ pub struct Person {
     /// Milliseconds.
     pub ping: i64,
     pub alive: bool,
-    /// With its port, as `status` has it; `None` also where it is one of Steam's relays.
+    /// With its port, as the engine has it; `None` also where it is one of Steam's relays.
     pub address: Option<String>,
     /// Connected since, on the daemon's clock; negative: before the daemon started.
     pub since_ms: i64,
     /// The engine has reported this one; else only a script claims it.
     pub from_engine: bool,
+    /// Since when the player has done nothing, by the last list of a script, on the daemon's clock.
+    pub idle_since_ms: Option<i64>,
 }
 
 impl Person {
+    /// Where they come from, in the form in which addresses are banned.
+    pub fn ip(&self) -> Option<Ipv4Addr> {
+        let address: SocketAddrV4 = self.address.as_deref()?.parse().ok()?;
+        Some(*address.ip())
+    }
+
     /// For how many seconds.
     pub fn connected_s(&self, now: Now) -> u64 {
         u64::try_from(as_ms(now).saturating_sub(self.since_ms) / 1_000).unwrap_or(0)
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Known {
     person: Person,
     /// What of it comes from the engine.
     has_engine_name: bool,
     has_engine_id: bool,
+    /// The address is that of the log.
+    has_logged_address: bool,
     /// When the engine mentioned this one last, and when its log did for the first time.
     by_engine_ms: u64,
     logged_ms: Option<u64>,
@@ -68,8 +79,15 @@ struct Known {
     claimed_on: u64,
     /// Likewise its session, by [`Roster::session_number`].
     claimed_in: Option<u64>,
-    /// When that was.
+    /// When that was, and since when it mentions them in this session.
     claimed_ms: u64,
+    session_since_ms: u64,
+    /// The engine's log had the connection.
+    has_connected: bool,
+    /// Since when they are connected by the last row of `status`, and when that came.
+    row: Option<(i64, u64)>,
+    /// They were on before the script fell silent.
+    has_returned: bool,
     /// A death that was counted because a script reported it.
     died_ms: Option<u64>,
     /// When a death was counted last.
@@ -90,6 +108,9 @@ struct Departed {
 pub struct Roster {
     /// By userid. No userid is used twice in a run of a server.
     people: BTreeMap<i64, Known>,
+    /// Who left because the script fell silent, which may go on.
+    silenced: BTreeMap<i64, Known>,
+    knowledge: Knowledge,
     departed: BTreeMap<i64, Departed>,
     map: String,
     /// Counts the maps.
@@ -110,11 +131,43 @@ pub struct Roster {
     wants_status: bool,
     /// When `status` is to be requested once more, and not earlier.
     recheck_ms: Option<u64>,
-    /// A player was confirmed since [`Roster::take_newly_confirmed`].
+    /// A player or an address was confirmed since [`Roster::take_newly_confirmed`].
     newly_confirmed: bool,
     arrivals: BTreeSet<i64>,
     /// What else happened since [`Roster::drain_news`], the oldest first.
     news: VecDeque<News>,
+}
+
+/// Since when vpid has known who is on, on the daemon's clock.
+#[derive(Debug, Default)]
+struct Knowledge {
+    /// The first report of a script, the first player, and the first list of all.
+    report_ms: Option<u64>,
+    player_ms: Option<u64>,
+    list_ms: Option<u64>,
+    /// A map began before that: players whom vpid has never seen may load.
+    map_ms: Option<u64>,
+}
+
+impl Knowledge {
+    /// Whether somebody of whom a script reported first at this moment has come then, or was on when vpid started.
+    fn has_come(&self, at_ms: u64) -> bool {
+        // A game with players reports more often.
+        let was_empty = |ms: u64| ms >= limits::ROSTER_ASLEEP_MS;
+        if self.report_ms.is_some_and(was_empty) {
+            return true;
+        }
+        let loads = |ms: u64| at_ms < ms + limits::ROSTER_MAP_CHANGE_MS;
+        if self.map_ms.is_some_and(loads) {
+            return false;
+        }
+        match (self.list_ms, self.player_ms) {
+            (Some(list_ms), _) => list_ms < at_ms,
+            // Lists can be turned off.
+            (None, Some(player_ms)) => player_ms + limits::REWARD_FOUND_ON_MS < at_ms,
+            (None, None) => false,
+        }
+    }
 }
 
 /// What happened to a player whose id is known.
@@ -176,12 +229,47 @@ impl Roster {
         })
     }
 
+    /// Whether a player has connected since vpid started: by `status`, by the engine's log, else by what scripts
+    /// reported before. `None`: `status` will tell.
+    pub fn has_come(&self, userid: i64, now: Now) -> Option<bool> {
+        let known = self.people.get(&userid)?;
+        if known.row.is_some() {
+            return Some(known.person.since_ms >= 0);
+        }
+        if known.has_connected || known.has_returned {
+            return Some(known.has_connected);
+        }
+        let is_told = self.status_is_live(now);
+        (!is_told).then(|| self.knowledge.has_come(known.came_ms))
+    }
+
+    /// Of the time between two moments, from when on a player was there without a break; the second moment: not
+    /// at all. By `status`, which has since when they are connected, or by a session of the scripts that has gone
+    /// on since the first moment; one is over when the game ends. `None`: not known.
+    pub fn was_on_since(&self, userid: i64, (from_ms, to_ms): (u64, u64)) -> Option<u64> {
+        let known = self.people.get(&userid)?;
+        // `status` has full seconds, of when it was written and not read.
+        let near_ms = from_ms.saturating_add(limits::ROSTER_OVERTAKEN_MS);
+        if let Some((since_ms, _)) = known.row.filter(|(_, at_ms)| *at_ms >= to_ms) {
+            let since_ms = u64::try_from(since_ms).unwrap_or(0);
+            return Some(match since_ms <= near_ms {
+                true => from_ms,
+                false => since_ms.min(to_ms),
+            });
+        }
+        let in_session = known.claimed_in == Some(self.session_number)
+            && known.claimed_ms >= to_ms
+            && known.session_since_ms <= near_ms;
+        in_session.then_some(from_ms)
+    }
+
     /// Whether `status` can be waited for: it was answered lately.
     pub fn status_is_live(&self, now: Now) -> bool {
         within(self.status_ms, limits::ROSTER_LIVE_MS, now)
     }
 
-    /// Whether a player was confirmed by `status` who was not before, since this was taken last.
+    /// Whether a player was confirmed by `status` who was not before, or another address of one, since this was
+    /// taken last.
     pub fn take_newly_confirmed(&mut self) -> bool {
         std::mem::take(&mut self.newly_confirmed)
     }
@@ -294,6 +382,7 @@ impl Roster {
         if self.people.len() >= limits::PLAYERS_MAX && !self.people.contains_key(&userid) {
             return None;
         }
+        self.knowledge.player_ms.get_or_insert(now.mono_ms);
         Some(self.people.entry(userid).or_insert_with(|| Known {
             person: Person {
                 userid,
@@ -357,8 +446,14 @@ impl Roster {
     /// A map begins; the players stay on, unless it is the first map of a server.
     fn map_begins(&mut self, map: &str, now: Now) {
         self.may_have_restarted(now);
+        for known in self.people.values_mut() {
+            known.person.idle_since_ms = None;
+        }
         self.map_number += 1;
         self.map_ms = now.mono_ms;
+        if self.knowledge.list_ms.is_none() {
+            self.knowledge.map_ms = Some(now.mono_ms);
+        }
         self.map_is(map);
     }
 
@@ -409,10 +504,12 @@ fn may_be_removed(known: &Known, now: Now) -> bool {
 impl Roster {
     pub fn reported(&mut self, report: &GameReport, now: Now) {
         self.last_sign_ms = Some(now.mono_ms);
+        self.knowledge.report_ms.get_or_insert(now.mono_ms);
         match report {
             GameReport::MapStarted { map, max_players } => {
                 self.map_begins(map, now);
                 self.session_number += 1;
+                self.silenced.clear();
                 let is_unknown = self.max_players == 0 || !self.status_is_live(now);
                 if let Some(slots) = max_players.filter(|_| is_unknown) {
                     self.slots_are(slots);
@@ -448,7 +545,13 @@ impl Roster {
         for player in players {
             listed.insert(player.userid);
             self.claim(player, now);
+            if let Some(known) = self.people.get_mut(&player.userid) {
+                let idle_ms = player.idle_s.map(|idle_s| idle_s.saturating_mul(1_000));
+                let idle_ms = idle_ms.and_then(|idle_ms| i64::try_from(idle_ms).ok());
+                known.person.idle_since_ms = idle_ms.map(|ms| as_ms(now).saturating_sub(ms));
+            }
         }
+        self.knowledge.list_ms.get_or_insert(now.mono_ms);
         // A list is made over several ticks: who came meanwhile, to the server or to a new map, may
         // not stand in it.
         let just_came =
@@ -465,7 +568,34 @@ impl Roster {
 
     /// The script has fallen silent or is gone, and its claims with it.
     pub fn script_gone(&mut self) {
+        let gone = self.people.iter();
+        let gone = gone.filter(|(_, known)| !known.person.from_engine);
+        let gone: Vec<(i64, Known)> = gone.map(|(userid, it)| (*userid, it.clone())).collect();
+        self.silenced.extend(gone);
+        while self.silenced.len() > limits::PLAYERS_MAX {
+            self.silenced.pop_first();
+        }
+        // Nobody says who is idle any more.
+        for known in self.people.values_mut() {
+            known.person.idle_since_ms = None;
+        }
         self.leave_where(|known| !known.person.from_engine);
+    }
+
+    /// A script that was silent goes on, and reports a player who was on before.
+    fn comes_back(&mut self, player: &PlayerReport) {
+        if self.people.contains_key(&player.userid) {
+            return;
+        }
+        let Some(mut known) = self.silenced.remove(&player.userid) else {
+            return;
+        };
+        // No userid is given twice in a session.
+        let is_same = player.steam.is_some() && known.person.steam == player.steam;
+        if is_same && known.claimed_in == Some(self.session_number) {
+            (known.person.steam, known.has_returned) = (None, true);
+            self.people.insert(player.userid, known);
+        }
     }
 
     /// Of a player whom the engine knows, a script can only make us look at `status`.
@@ -501,7 +631,13 @@ impl Roster {
         let denied = engine_is_live && self.departed.contains_key(&userid);
         // The same userid of another run of the server, of whose start nothing was seen.
         self.wants_status |= denied;
-        if denied || self.entry(userid, now).is_none() {
+        if denied {
+            return;
+        }
+        if self.people.len() < limits::PLAYERS_MAX {
+            self.comes_back(player);
+        }
+        if self.entry(userid, now).is_none() {
             return;
         }
         self.claim_id(player, engine_is_live);
@@ -509,7 +645,9 @@ impl Roster {
             return;
         };
         known.claimed_on = self.map_number;
-        known.claimed_in = Some(self.session_number);
+        if known.claimed_in.replace(self.session_number) != Some(self.session_number) {
+            known.session_since_ms = now.mono_ms;
+        }
         known.claimed_ms = now.mono_ms;
         let person = &mut known.person;
         if let Some(name) = player.name.as_ref().filter(|_| !known.has_engine_name) {

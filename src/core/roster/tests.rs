@@ -24,7 +24,7 @@ fn who(userid: i64, name: &str, id: Option<SteamId>) -> Who {
         userid,
         name: name.into(),
         id,
-        bot: false,
+        ..Who::default()
     }
 }
 
@@ -63,7 +63,11 @@ fn said(userid: i64, name: &str, account: u32) -> Line {
 
 fn killed(victim: i64) -> Line {
     let (who, victim) = (who(3, "Bob", steam(8)), who(victim, "Ann", steam(7)));
-    Line::Killed { who, victim }
+    Line::Killed {
+        who,
+        victim,
+        weapon: "scattergun".into(),
+    }
 }
 
 impl Roster {
@@ -185,7 +189,7 @@ fn an_id_that_the_engine_does_not_know_yet_is_not_claimed_meanwhile() {
     let mut roster = Roster::default();
     roster.claims(2, "Ann", "[U:1:1]", at(0));
     assert_eq!(roster.drain_arrivals(), [2]);
-    roster.log_line(&Line::Connected(who(2, "Ann", None)), at(1_000));
+    roster.log_line(&Line::Connected(who(2, "Ann", None), None), at(1_000));
     assert_eq!(roster.who_is(2).1, None);
     assert!(roster.wants_status());
     roster.claims(2, "Ann", "[U:1:1]", at(2_000));
@@ -204,7 +208,7 @@ fn an_id_that_the_engine_does_not_know_yet_is_not_claimed_meanwhile() {
 #[test]
 fn where_the_engine_is_silent_a_script_fills_the_gap() {
     let mut roster = Roster::default();
-    roster.log_line(&Line::Connected(who(2, "Ann", None)), at(0));
+    roster.log_line(&Line::Connected(who(2, "Ann", None), None), at(0));
     roster.claims(2, "Eve", "[U:1:7]", at(limits::ROSTER_LIVE_MS));
     assert_eq!(roster.who_is(2), ("Ann", steam(7)));
     roster.status(&status(&[line_of(2, "Ann", 9)]), at(MINUTE_MS * 4));
@@ -267,7 +271,7 @@ fn whom_only_a_script_claims_status_disproves() {
 fn the_log_brings_names_and_takes_people() {
     let mut roster = Roster::default();
     roster.claims(2, "Eve", "", at(0));
-    roster.log_line(&Line::Connected(who(2, "Ann", steam(7))), at(1_000));
+    roster.log_line(&Line::Connected(who(2, "Ann", steam(7)), None), at(1_000));
     roster.log_line(&Line::Entered(who(2, "Ann", steam(7))), at(5_000));
     let to = "Anna".to_string();
     let renamed = who(2, "Ann", steam(7));
@@ -281,7 +285,13 @@ fn the_log_brings_names_and_takes_people() {
     assert_eq!((roster.map(), roster.userids()), ("cp_b", vec![2]));
     roster.log_line(&Line::Ambiguous, at(10_000));
     assert!(roster.wants_status());
-    roster.log_line(&Line::Disconnected(who(2, "Anna", steam(7))), at(11_000));
+    roster.log_line(
+        &Line::Disconnected {
+            who: who(2, "Anna", steam(7)),
+            reason: String::new(),
+        },
+        at(11_000),
+    );
     assert!(roster.drain_arrivals().is_empty());
     // What is under way brings nobody back: not a script, a reordered line, or an older answer.
     roster.claims(2, "Anna", "[U:1:7]", at(11_500));
@@ -298,7 +308,7 @@ fn the_log_brings_names_and_takes_people() {
 #[test]
 fn an_answer_that_the_log_has_overtaken_takes_nobody() {
     let mut roster = Roster::default();
-    roster.log_line(&Line::Connected(who(2, "Ann", steam(7))), at(10_000));
+    roster.log_line(&Line::Connected(who(2, "Ann", steam(7)), None), at(10_000));
     roster.status(&status(&[]), at(11_000));
     assert_eq!(roster.userids(), [2]);
     roster.status(&status(&[]), at(10_000 + limits::ROSTER_OVERTAKEN_MS));
@@ -440,16 +450,122 @@ fn claims_do_not_keep_the_engines_players_out() {
     let longest = roster.people().map(|person| person.name.len()).max();
     assert_eq!(longest, Some(limits::PLAYER_TEXT_CHARS_MAX));
     roster.drain_arrivals();
-    roster.log_line(&Line::Connected(who(5_000, "Ann", steam(7))), at(1_000));
+    roster.log_line(
+        &Line::Connected(who(5_000, "Ann", steam(7)), None),
+        at(1_000),
+    );
     assert_eq!(roster.who_is(5_000), ("Ann", steam(7)));
     assert_eq!(roster.userids().len(), limits::PLAYERS_MAX);
     let all: Vec<_> = (1..=300).map(|n| line_of(n, "y", n as u32)).collect();
     roster.status(&status(&all), at(2_000));
     assert_eq!(roster.userids().len(), limits::PLAYERS_MAX);
     for userid in 1..=1_000 {
-        roster.log_line(&Line::Disconnected(who(userid, "y", None)), at(3_000));
+        roster.log_line(
+            &Line::Disconnected {
+                who: who(userid, "y", None),
+                reason: String::new(),
+            },
+            at(3_000),
+        );
     }
     assert!(roster.departed.len() <= limits::PLAYERS_MAX);
+}
+
+#[test]
+fn whether_a_player_has_come_since_vpid_started_is_known_by_scripts_alone() {
+    let come = |roster: &Roster, userid| roster.has_come(userid, at(1_000_000));
+    let start = || json!({"map": "cp_a", "max_players": 24});
+    // Lists: who stands in the first one was on, and who is reported later has come.
+    let mut roster = Roster::default();
+    roster.claims(2, "Ann", "[U:1:7]", at(1_000));
+    roster.beats(
+        &[active(2, "Ann", "[U:1:7]"), active(3, "Bob", "[U:1:8]")],
+        at(2_000),
+    );
+    roster.claims(4, "Carl", "[U:1:9]", at(3_000));
+    let found = [2, 3, 4].map(|userid| come(&roster, userid));
+    assert_eq!(found, [Some(false), Some(false), Some(true)]);
+    // The first player of an empty server, who wakes it.
+    let mut roster = Roster::default();
+    roster.claims(2, "Ann", "[U:1:7]", at(limits::ROSTER_ASLEEP_MS));
+    assert_eq!(come(&roster, 2), Some(true));
+    // A map that loads while vpid starts: its players are reported one by one.
+    let mut roster = Roster::default();
+    roster.script_event("map_start", &start(), at(5_000));
+    roster.beats(&[], at(6_000));
+    roster.claims(2, "Ann", "[U:1:7]", at(30_000));
+    roster.claims(
+        3,
+        "Bob",
+        "[U:1:8]",
+        at(5_000 + limits::ROSTER_MAP_CHANGE_MS),
+    );
+    assert_eq!(
+        [2, 3].map(|userid| come(&roster, userid)),
+        [Some(false), Some(true)]
+    );
+    // A later map is no arrival, and nobody is unknown when it begins.
+    let mut roster = Roster::default();
+    roster.beats(&[active(2, "Ann", "[U:1:7]")], at(6_000));
+    roster.script_event("map_start", &start(), at(50_000));
+    roster.claims(2, "Ann", "[U:1:7]", at(60_000));
+    roster.claims(3, "Bob", "[U:1:8]", at(61_000));
+    assert_eq!(
+        [2, 3].map(|userid| come(&roster, userid)),
+        [Some(false), Some(true)]
+    );
+    // Without lists, after some seconds.
+    let mut roster = Roster::default();
+    roster.claims(2, "Ann", "[U:1:7]", at(1_000));
+    roster.claims(3, "Bob", "[U:1:8]", at(1_001 + limits::REWARD_FOUND_ON_MS));
+    assert_eq!(
+        [2, 3].map(|userid| come(&roster, userid)),
+        [Some(false), Some(true)]
+    );
+}
+
+#[test]
+fn whether_a_player_has_come_is_known_by_the_engine_before_the_scripts() {
+    let mut roster = Roster::default();
+    roster.status(&status(&[]), at(1_000));
+    roster.claims(2, "Ann", "[U:1:7]", at(2_000));
+    assert_eq!(roster.has_come(2, at(2_000)), None, "status will tell");
+    let row = |connected_s| StatusPlayer {
+        connected_s,
+        ..line_of(2, "Ann", 7)
+    };
+    roster.status(&status(&[row(100)]), at(7_000));
+    assert_eq!(roster.has_come(2, at(7_000)), Some(false));
+    let mut roster = Roster::default();
+    roster.status(&status(&[row(3)]), at(7_000));
+    assert_eq!(roster.has_come(2, at(7_000)), Some(true));
+    let mut roster = Roster::default();
+    roster.log_line(&Line::Connected(who(2, "Ann", steam(7)), None), at(1_000));
+    roster.log_line(&Line::Entered(who(3, "Bob", steam(8))), at(1_000));
+    let found = [2, 3].map(|userid| roster.has_come(userid, at(1_500)));
+    assert_eq!(found, [Some(true), Some(false)]);
+}
+
+#[test]
+fn who_is_there_again_after_a_silence_of_the_scripts_was_on_and_has_not_come() {
+    let mut roster = Roster::default();
+    roster.beats(&[active(2, "Ann", "[U:1:7]")], at(6_000));
+    roster.claims(3, "Bob", "[U:1:8]", at(7_000));
+    roster.script_gone();
+    assert_eq!(roster.userids(), [0; 0]);
+    roster.drain_arrivals();
+    let both = [active(2, "Ann", "[U:1:7]"), active(3, "Eve", "[U:1:9]")];
+    roster.beats(&both, at(500_000));
+    assert_eq!(roster.drain_arrivals(), [2, 3]);
+    let now = at(500_000);
+    assert_eq!(roster.has_come(2, now), Some(false));
+    assert_eq!(roster.was_on_since(2, (6_000, 500_000)), Some(6_000));
+    assert_eq!(roster.was_on_since(2, (900, 500_000)), None);
+    let later = roster.was_on_since(2, (6_000, 500_001));
+    assert_eq!(later, None, "nothing since");
+    // Another player under that userid.
+    assert_eq!(roster.has_come(3, now), Some(true));
+    assert_eq!(roster.was_on_since(3, (7_000, 500_000)), None);
 }
 
 #[test]

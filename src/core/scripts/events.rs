@@ -7,27 +7,42 @@ use crate::core::event::LaunchKind;
 use crate::core::ids::{ScriptId, ServerId};
 use crate::core::roster::Person;
 use crate::limits;
-use crate::protocol::engine_log::Line;
-use crate::protocol::game_report::{GameReport, PlayerReport};
+use crate::protocol::engine_log::{Line, Who};
+use crate::protocol::game_report::{GameReport, PlayerReport, is_userid};
 use crate::protocol::script_channel as channel;
 use crate::protocol::steam_id::SteamId;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The engine's number of the team of those who have not chosen one.
+const NO_TEAM: i64 = 0;
+
 /// Servers, as far as scripts know of them.
 #[derive(Default)]
-pub struct Events(BTreeMap<ServerId, Watched>);
+pub struct Events {
+    servers: BTreeMap<ServerId, Watched>,
+    /// The names of players are those that scripts know: some handle changes of them.
+    has_names: bool,
+}
 
 #[derive(Default)]
 struct Watched {
     up_since_ms: Option<u64>,
-    /// Userids, with since when each was on, and their ids.
-    players: BTreeMap<i64, (i64, Option<SteamId>)>,
+    /// By userid.
+    players: BTreeMap<i64, Met>,
+}
+
+/// A player who has connected, as scripts know.
+struct Met {
+    /// Since when they were on, on the daemon's clock.
+    since_ms: i64,
+    id: Option<SteamId>,
+    name: String,
 }
 
 impl Events {
     fn watched(&mut self, server: ServerId) -> &mut Watched {
-        self.0.entry(server).or_default()
+        self.servers.entry(server).or_default()
     }
 
     /// A game script reports something. `leaver`: who is leaving, as they were known.
@@ -39,13 +54,28 @@ impl Events {
         cx: &mut Cx<'_>,
     ) {
         self.is_up(server, cx);
-        let (hook, about, rest): (&str, &PlayerReport, Vec<Value>) = match report {
-            GameReport::Active(player) => {
-                if self.arrived(server, player.userid, cx) {
-                    raise_of("OnPlayerConnect", server, None, player, &[], cx);
-                }
-                ("OnPlayerActive", player, Vec::new())
+        if let Some(about) = report.player() {
+            // The game spawns players without a team before they are known.
+            let is_early = matches!(report, GameReport::Spawned(it) if it.team == Some(NO_TEAM));
+            let has_left = matches!(report, GameReport::Left { .. });
+            let is_known = match has_left {
+                true => self.knew(server, leaver, about),
+                false => !is_early && self.meet(server, about, cx),
+            };
+            if !is_known {
+                return;
             }
+        }
+        if let GameReport::Died {
+            attacker, assister, ..
+        } = report
+        {
+            for userid in [*attacker, *assister] {
+                self.meet(server, &PlayerReport::of(userid), cx);
+            }
+        }
+        let (hook, about, rest): (&str, &PlayerReport, Vec<Value>) = match report {
+            GameReport::Active(player) => ("OnPlayerActive", player, Vec::new()),
             GameReport::Spawned(player) => {
                 let rest = vec![player.team.into(), player.class.into()];
                 ("OnPlayerSpawn", player, rest)
@@ -66,7 +96,6 @@ impl Events {
                 ("OnPlayerDeath", victim, rest)
             }
             GameReport::Left { player, reason } => {
-                self.watched(server).players.remove(&player.userid);
                 ("OnPlayerDisconnect", player, vec![reason.as_deref().into()])
             }
             other => return reported_of_server(server, other, cx),
@@ -82,38 +111,95 @@ impl Events {
         leaver: Option<&Person>,
         cx: &mut Cx<'_>,
     ) {
+        if matches!(line, Line::Renamed { .. }) {
+            self.advance(cx);
+        }
         if cx.servers.host(server).is_some() {
             return;
         }
         self.is_up(server, cx);
-        let (hook, who, rest) = match line {
+        let (hook, who, rest): (_, &Who, Vec<Value>) = match line {
             Line::MapStarted(map) => {
                 return cx.raise("OnMapStart", Some(server), &[map.as_str().into()]);
             }
-            Line::Connected(who) if self.arrived(server, who.userid, cx) => {
-                ("OnPlayerConnect", who, Vec::new())
+            Line::RoundStarted { full } => {
+                return cx.raise("OnRoundStart", Some(server), &[(*full).into()]);
             }
+            Line::RoundWon { team } => {
+                return cx.raise("OnRoundWin", Some(server), &[(*team).into()]);
+            }
+            Line::Connected(who, _) => ("", who, Vec::new()),
             Line::Entered(who) => ("OnPlayerActive", who, Vec::new()),
-            Line::Disconnected(who) => {
-                self.watched(server).players.remove(&who.userid);
-                ("OnPlayerDisconnect", who, vec!["".into()])
+            Line::Disconnected { who, reason } => {
+                if self.knew(server, leaver, &who.into()) {
+                    let rest = [reason.as_str().into()];
+                    raise_of("OnPlayerDisconnect", server, leaver, &who.into(), &rest, cx);
+                }
+                return;
             }
-            Line::Killed { who, victim } if cx.hooks.listens("OnPlayerDeath") => {
+            Line::JoinedTeam { who, team } => {
+                let rest = vec![(*team).into(), who.team.into()];
+                ("OnPlayerTeam", who, rest)
+            }
+            Line::ChoseClass { who, class } => ("OnPlayerClass", who, vec![(*class).into()]),
+            Line::Killed {
+                who,
+                victim,
+                weapon,
+            } => {
+                self.meet(server, &who.into(), cx);
                 let attacker = known_or(server, None, &who.into(), cx);
-                (
-                    "OnPlayerDeath",
-                    victim,
-                    vec![attacker, Value::Null, "".into()],
-                )
+                let rest = vec![attacker, Value::Null, weapon.as_str().into()];
+                ("OnPlayerDeath", victim, rest)
             }
-            Line::Suicide { who, by_world } if cx.hooks.listens("OnPlayerDeath") => {
+            Line::Suicide {
+                who,
+                by_world,
+                weapon,
+            } => {
                 let attacker = (!by_world).then(|| known_or(server, None, &who.into(), cx));
                 let attacker = attacker.unwrap_or_default();
-                ("OnPlayerDeath", who, vec![attacker, Value::Null, "".into()])
+                let rest = vec![attacker, Value::Null, weapon.as_str().into()];
+                ("OnPlayerDeath", who, rest)
             }
             _ => return,
         };
-        raise_of(hook, server, leaver, &who.into(), &rest, cx);
+        if self.meet(server, &who.into(), cx) && !hook.is_empty() {
+            raise_of(hook, server, None, &who.into(), &rest, cx);
+        }
+    }
+
+    /// No hook about a player comes before `OnPlayerConnect`, which comes once the name is known: raises it where it
+    /// is due. False: the player is not known yet, and no hook about them is called.
+    pub fn meet(&mut self, server: ServerId, about: &PlayerReport, cx: &mut Cx<'_>) -> bool {
+        // The console is no player.
+        if !is_userid(about.userid) {
+            return true;
+        }
+        // Lines of the log can arrive in another order: they do not bring back who has left.
+        let game = cx.servers.get(server);
+        let person = game.and_then(|game| game.roster.person(about.userid));
+        let Some(name) = person.map(|person| person.name.as_str()) else {
+            return false;
+        };
+        if name.is_empty() && !self.has_met(server, about.userid) {
+            return false;
+        }
+        if self.arrived(server, about.userid, cx) {
+            raise_of("OnPlayerConnect", server, None, about, &[], cx);
+        }
+        true
+    }
+
+    fn has_met(&self, server: ServerId, userid: i64) -> bool {
+        let watched = self.servers.get(&server);
+        watched.is_some_and(|watched| watched.players.contains_key(&userid))
+    }
+
+    /// Whether a player who leaves was known; scripts may know those who were there before them.
+    fn knew(&mut self, server: ServerId, leaver: Option<&Person>, about: &PlayerReport) -> bool {
+        let had_met = self.watched(server).players.remove(&about.userid).is_some();
+        had_met || leaver.is_some_and(|person| !person.name.is_empty())
     }
 
     /// Whether a player is new on a server: another run of it gives the same userids again.
@@ -121,23 +207,59 @@ impl Events {
         let game = cx.servers.get(server);
         let person = game.and_then(|game| game.roster.person(userid));
         let (since_ms, id) = person.map_or((0, None), |one| (one.since_ms, one.steam));
+        let name = person.map_or(String::new(), |one| one.name.clone());
         let players = &mut self.watched(server).players;
         let tolerance_ms = limits::ROSTER_OVERTAKEN_MS as i64;
-        let same = |(known_ms, known): &(i64, Option<SteamId>)| {
-            let other = id.is_some() && known.is_some() && id != *known;
-            !other && since_ms <= known_ms + tolerance_ms
+        let same = |known: &Met| {
+            let other = id.is_some() && known.id.is_some() && id != known.id;
+            !other && since_ms <= known.since_ms + tolerance_ms
         };
         let full = players.len() >= 4 * limits::PLAYERS_MAX;
         match players.get_mut(&userid) {
             Some(known) if same(known) => {
-                known.1 = known.1.or(id);
+                known.id = known.id.or(id);
                 false
             }
             None if full => false,
             _ => {
-                players.insert(userid, (since_ms, id));
+                players.insert(userid, Met { since_ms, id, name });
                 true
             }
+        }
+    }
+
+    /// Calls the hook of players whose names have changed, whichever source reports that.
+    pub fn advance(&mut self, cx: &mut Cx<'_>) {
+        const HOOK: &str = "OnPlayerName";
+        let is_new = !std::mem::replace(&mut self.has_names, cx.hooks.listens(HOOK));
+        if !self.has_names {
+            return;
+        }
+        let mut changed = Vec::new();
+        for (server, watched) in &mut self.servers {
+            let Some(game) = cx.servers.get(*server) else {
+                continue;
+            };
+            for (userid, met) in &mut watched.players {
+                let person = game.roster.person(*userid);
+                let name = person.map_or("", |person| &person.name);
+                if !name.is_empty() && name != met.name {
+                    let old = std::mem::replace(&mut met.name, name.to_owned());
+                    changed.push((*server, *userid, old));
+                }
+            }
+        }
+        // What happened before a script handled it is no news.
+        changed.retain(|(_, _, old)| !is_new && !old.is_empty());
+        for (server, userid, old) in changed {
+            raise_of(
+                HOOK,
+                server,
+                None,
+                &PlayerReport::of(userid),
+                &[old.into()],
+                cx,
+            );
         }
     }
 
@@ -159,7 +281,7 @@ impl Events {
     }
 
     pub fn uptime_s(&self, server: ServerId, now: Now) -> Option<u64> {
-        let since_ms = self.0.get(&server)?.up_since_ms?;
+        let since_ms = self.servers.get(&server)?.up_since_ms?;
         Some(now.mono_ms.saturating_sub(since_ms) / 1_000)
     }
 }
@@ -207,16 +329,24 @@ fn raise_of(
     }
 }
 
-/// The community reports something, by the name of the hook in the game.
+/// The community reports something, by the name of the hook in the game: `vyhub_ready` calls `OnVyHubReady` and
+/// `OnCommunityReady`.
 pub fn community_hook(server: ServerId, name: &str, data: Value, cx: &mut Cx<'_>) {
-    let mut hook = String::from("OnVyHub");
+    for hook in community_hook_names(name) {
+        cx.raise(&hook, Some(server), std::slice::from_ref(&data));
+    }
+}
+
+/// `vyhub_ply_banned` is `OnVyHubPlayerBanned` and `OnCommunityPlayerBanned`.
+pub fn community_hook_names(name: &str) -> [String; 2] {
+    let mut hook = String::new();
     for word in name.trim_start_matches("vyhub_").split('_') {
         let word = if word == "ply" { "player" } else { word };
         let (first, rest) = word.split_at(word.len().min(1));
         hook.push_str(&first.to_ascii_uppercase());
         hook.push_str(rest);
     }
-    cx.raise(&hook, Some(server), &[data]);
+    ["OnVyHub", "OnCommunity"].map(|prefix| format!("{prefix}{hook}"))
 }
 
 /// A player on a server, as hooks get them; null for a userid that is not there.
@@ -325,7 +455,9 @@ impl Hooks {
         let (id, hooks) = match message {
             Message::Loaded(id, hooks) => (id, &hooks[..]),
             Message::Loading(id, _) | Message::Unloaded(id) => (id, &[][..]),
-            Message::Functions(..) | Message::ProcessEnded(..) => return,
+            Message::Functions(..) | Message::ProcessEnded(..) | Message::StatsRequested(..) => {
+                return;
+            }
         };
         self.loading.remove(id);
         self.listeners.retain(|_, listeners| {

@@ -24,6 +24,8 @@ pub struct Functions {
     open: Expiring<MessageId, OpenCall>,
     /// Calls that an earlier run of vpid has begun.
     begun: HashSet<CallId>,
+    /// Its functions have changed since those that vpid has as well were logged.
+    changed: Option<ScriptId>,
     /// What was logged last of functions that both vpid and the owner's file have: those that are vpid's, and
     /// those that take the place of vpid's.
     overlap: (Vec<String>, Vec<String>),
@@ -53,7 +55,9 @@ impl Functions {
             Message::Loading(id, _) => offer(*id, OfferState::Loading, Vec::new(), cx),
             Message::Functions(id, functions) => {
                 offer(*id, OfferState::Loaded, functions.clone(), cx);
-                self.log_overlap(*id, cx);
+                if cx.scripts[*id].kind == LaunchKind::Interfaces {
+                    self.changed = Some(*id);
+                }
             }
             Message::Unloaded(id) => {
                 offer(*id, OfferState::Unloaded, Vec::new(), cx);
@@ -64,7 +68,7 @@ impl Functions {
                 let error = CallError::new("Interrupted", "the script ended while it ran");
                 self.end_where(|call| call.run == Some(*run), &error, cx);
             }
-            Message::Loaded(..) => {}
+            Message::Loaded(..) | Message::StatsRequested(..) => {}
         }
     }
 
@@ -75,7 +79,9 @@ impl Functions {
         match offer.filter(|it| fits && it.functions.len() < limits::SCRIPT_FUNCTIONS_MAX) {
             Some(offer) => {
                 offer.functions.insert(name);
-                self.log_overlap(id, cx);
+                if cx.scripts[id].kind == LaunchKind::Interfaces {
+                    self.changed = Some(id);
+                }
             }
             None => {
                 let text = format!(
@@ -107,11 +113,11 @@ impl Functions {
                 .respond(id, Err(CallError::new("Interrupted", detail)));
         }
         let message = cx.scripts.next_message();
-        let script = &mut cx.scripts[what.script];
-        if !script.is_wanted() {
+        let script = cx.scripts.get_mut(what.script);
+        let Some(script) = script.filter(|script| script.is_wanted()) else {
             let error = CallError::new("ScriptUnavailable", "the script is not loaded");
             return cx.out.respond(id, Err(error));
-        }
+        };
         script.queue.push_call(message);
         // A call without a callback has time, but its file is not kept for ever.
         let due_ms = match call.callback {
@@ -139,6 +145,9 @@ impl Functions {
 
     /// Ends calls that are overdue, and sends scripts what they have room for.
     pub fn advance(&mut self, cx: &mut Cx<'_>) {
+        if let Some(id) = self.changed.take() {
+            self.log_overlap(id, cx);
+        }
         self.expire(cx);
         for id in cx.scripts.ids() {
             while cx.scripts[id].is_running()
@@ -269,8 +278,13 @@ fn end(message: MessageId, call: &OpenCall, outcome: Result<Value, CallError>, c
     cx.out.respond(call.id, outcome);
 }
 
+/// What a script offers. Nothing is kept of one that is forgotten.
 fn offer(id: ScriptId, state: OfferState, functions: Vec<String>, cx: &mut Cx<'_>) {
     let script = &cx.scripts[id];
+    if script.is_forgotten() {
+        cx.functions.scripts.remove(&id);
+        return;
+    }
     let offer = Offer {
         script: script.name.clone(),
         kind: script.kind,

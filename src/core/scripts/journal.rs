@@ -15,6 +15,9 @@ pub const ERROR: u8 = 1;
 pub const WARNING: u8 = 2;
 pub const INFO: u8 = 3;
 
+/// How the errors of timers begin, `OnTimer` among them.
+const TIMER: &str = "timer: ";
+
 #[derive(Default)]
 pub struct Journal {
     /// Unix seconds, level and text, the oldest first.
@@ -23,6 +26,12 @@ pub struct Journal {
     credit: u64,
     counted_ms: Option<u64>,
     left_out: u64,
+    /// How many lines there were before those that are kept.
+    gone: u64,
+    /// Which lines are logged, where the operator has chosen that.
+    level: Option<u8>,
+    /// Errors of timers that were logged: the text, when, and how often it came since.
+    timer_errors: VecDeque<(String, u64, u64)>,
     /// What the script's `memory_mb` is, until an error that it causes was explained.
     memory_mb: Option<u64>,
 }
@@ -36,6 +45,9 @@ impl Journal {
     /// Keeps a line, and logs it unless there were too many. The first error that lacking memory
     /// causes is explained.
     pub fn add(&mut self, script: &str, level: u8, text: &str, now: Now) {
+        if level == ERROR && text.starts_with(TIMER) && self.is_repeated(script, text, now) {
+            return;
+        }
         self.line(script, level, text, now);
         if level <= WARNING
             && lacks_memory(text)
@@ -45,23 +57,63 @@ impl Journal {
         }
     }
 
+    /// Whether this error of a timer was logged lately: one that fails each second would fill everything.
+    fn is_repeated(&mut self, script: &str, text: &str, now: Now) -> bool {
+        let text = cut(text);
+        let place = self
+            .timer_errors
+            .iter()
+            .position(|(known, ..)| *known == text);
+        if let Some(place) = place {
+            let (_, at_ms, count) = &mut self.timer_errors[place];
+            if now.mono_ms.saturating_sub(*at_ms) < limits::SCRIPT_TIMER_ERROR_MS {
+                *count += 1;
+                return true;
+            }
+            if let Some((_, _, count @ 1..)) = self.timer_errors.remove(place) {
+                let more = format!("the error of a timer that follows came {count} times more");
+                self.line(script, ERROR, &more, now);
+            }
+        }
+        if self.timer_errors.len() >= limits::SCRIPT_TIMER_ERRORS_MAX {
+            self.timer_errors.pop_front();
+        }
+        self.timer_errors.push_back((text, now.mono_ms, 0));
+        false
+    }
+
+    /// Logs what has this level or a graver one; `None`: as vpid's own log.
+    pub fn level_is(&mut self, level: Option<u8>) {
+        self.level = level;
+    }
+
     fn line(&mut self, script: &str, level: u8, text: &str, now: Now) {
         let text = cut(text);
         if self.kept.len() >= limits::SCRIPT_LOG_KEPT {
             self.kept.pop_front();
+            self.gone += 1;
         }
         self.kept.push_back((now.wall_s, level, text.clone()));
+        if self.level.is_some_and(|most| level > most) {
+            return;
+        }
         if !self.spend(now) {
             self.left_out += 1;
             return;
         }
         let left_out = std::mem::take(&mut self.left_out);
         if left_out > 0 {
-            log::warn!(target: log_targets::SCRIPT, "script {script}: {left_out} lines were left out of the log");
+            log::warn!(target: log_targets::SCRIPT, script:% = script; "script {script}: {left_out} lines were left out of the log");
         }
         // Each line has the script's name, so that no script can forge another one's.
+        // vpid's own level does not keep back what the operator wants to see of this script.
+        let shown = match self.level {
+            Some(_) => of(level).min(log::Level::Info),
+            None => of(level),
+        };
+        let mark = if shown == of(level) { "" } else { "(debug) " };
         for line in text.trim_end().lines() {
-            log::log!(target: log_targets::SCRIPT, of(level), "script {script}: {line}");
+            log::log!(target: log_targets::SCRIPT, shown, script:% = script; "script {script}: {mark}{line}");
         }
     }
 
@@ -81,11 +133,12 @@ impl Journal {
         may
     }
 
-    pub fn to_json(&self) -> Value {
-        let lines = self.kept.iter();
-        lines
-            .map(|(time, level, text)| json!([time, level, text]))
-            .collect()
+    /// The lines behind the first `after` ones, as far as they are kept, and how many there were at all.
+    pub fn to_json(&self, after: u64) -> (Value, u64) {
+        let skipped = usize::try_from(after.saturating_sub(self.gone)).unwrap_or(usize::MAX);
+        let lines = self.kept.iter().skip(skipped);
+        let lines = lines.map(|(time, level, text)| json!([time, level, text]));
+        (lines.collect(), self.gone + self.kept.len() as u64)
     }
 }
 
@@ -156,7 +209,11 @@ mod tests {
             journal.add("s", INFO, &format!("line {n}"), at(5));
         }
         assert_eq!(journal.left_out, 10_000 - limits::SCRIPT_LOG_BURST);
-        let kept = journal.to_json();
+        let (kept, all) = journal.to_json(0);
+        assert_eq!(all, 10_000);
+        let (latest, _) = journal.to_json(9_998);
+        assert_eq!(latest, json!([[7, 3, "line 9998"], [7, 3, "line 9999"]]));
+        assert_eq!(journal.to_json(u64::MAX).0, json!([]));
         assert_eq!(kept.as_array().unwrap().len(), limits::SCRIPT_LOG_KEPT);
         assert_eq!(
             kept[limits::SCRIPT_LOG_KEPT - 1],
@@ -174,7 +231,14 @@ mod tests {
             mono_ms: 5,
             wall_s: 7,
         };
-        let count = |journal: &Journal| journal.to_json().to_string().matches("memory_mb").count();
+        let count = |journal: &Journal| {
+            journal
+                .to_json(0)
+                .0
+                .to_string()
+                .matches("memory_mb")
+                .count()
+        };
         journal.start(64 << 20);
         journal.add("s", INFO, "an essay on MemoryError", at);
         assert_eq!(count(&journal), 0);
@@ -188,6 +252,36 @@ mod tests {
         journal.start(64 << 20);
         journal.add("s", WARNING, "MemoryError", at);
         assert_eq!(count(&journal), 2);
+    }
+
+    #[test]
+    fn the_same_error_of_a_timer_is_said_once_a_minute() {
+        let mut journal = Journal::default();
+        let errors = |journal: &Journal| {
+            journal
+                .to_json(0)
+                .0
+                .to_string()
+                .matches("TypeError")
+                .count()
+        };
+        for second in 0..120 {
+            let (mono_ms, wall_s) = (second * 1_000, 7);
+            journal.add("s", ERROR, "timer: TypeError: no", Now { mono_ms, wall_s });
+            journal.add("s", ERROR, "timer: KeyError: no", Now { mono_ms, wall_s });
+        }
+        assert_eq!(errors(&journal), 2);
+        let text = journal.to_json(0).0.to_string();
+        assert!(text.contains("came 59 times more"), "{text}");
+        // Errors of other functions have their own causes, each time.
+        for _ in 0..3 {
+            let now = Now {
+                mono_ms: 200_000,
+                wall_s: 7,
+            };
+            journal.add("s", ERROR, "OnPlayerChat: TypeError: no", now);
+        }
+        assert_eq!(errors(&journal), 5);
     }
 
     #[test]

@@ -7,9 +7,11 @@
 //! | `orders` | what operators and admins request of scripts; lines of chat that await a script's verdict |
 //! | `queue` | what waits for a script, and what its process has not finished |
 //! | `events` | what happens on game servers, as calls of hooks; players and servers, as scripts see them |
+//! | `hook_names` | which hooks there are, and what is said of others |
 //! | `functions` | calls of scripts' functions, until they are answered |
 //! | `requests` | what scripts request, until it is answered |
 //! | `journal` | what scripts log |
+//! | `stats` | how often what of them ran, and for how long, as operators see it |
 //!
 //! A subject changes its own state, and what [`Cx`] lends: a script's queue and journal, effects, messages to the
 //! rest of the core. What concerns several subjects is a [`Message`], delivered before the entrance returns.
@@ -18,11 +20,13 @@
 
 mod events;
 mod functions;
+mod hook_names;
 mod journal;
 mod orders;
 mod processes;
 mod queue;
 mod requests;
+mod stats;
 #[cfg(test)]
 mod tests;
 
@@ -31,7 +35,7 @@ use std::collections::VecDeque;
 use serde_json::Value;
 
 use super::context::{Context, Directory};
-use super::event::{LaunchKind, ScriptReport, StartScripts};
+use super::event::{Epoch, LaunchKind, ScriptReport, StartScripts};
 use super::functions::Functions;
 use super::hosts::Hosts;
 use super::ids::{RequestId, RunId, ScriptId, ServerId, Ticket};
@@ -39,13 +43,15 @@ use super::message::{ForwardedCall, GameEvent, ScriptCall};
 use super::output::Output;
 use super::roster::Person;
 use super::servers::Servers;
+use super::trace::Traced;
 use super::{Now, Timer};
 use crate::config;
 use crate::protocol::call_error::CallError;
-use crate::protocol::control::ScriptRequest;
+use crate::protocol::control::{CallRequest, ScriptRequest};
 use crate::protocol::engine_log::Line;
-use crate::protocol::game_report::GameReport;
-use crate::protocol::script_channel::{self as channel, FromScript};
+use crate::protocol::game_report::{GameReport, PlayerReport};
+use crate::protocol::observable;
+use crate::protocol::script_channel::{self as channel, FromScript, Ran, RanKind};
 
 use events::Hooks;
 use orders::{ChatLine, Issuer};
@@ -69,8 +75,12 @@ pub enum Input<'a> {
     /// A hook of the community, by its name in the game.
     CommunityHook(ServerId, String, Value),
     Operator(ScriptRequest, Ticket),
+    /// An operator calls a function.
+    OperatorCall(CallRequest, Ticket),
     /// The file of VPI functions was edited.
     InterfacesEdited,
+    /// An operator traces, or none does any more.
+    Tracing(bool),
     /// vpid ends.
     Stop,
 }
@@ -87,6 +97,8 @@ enum Message {
     ProcessEnded(ScriptId, RunId),
     /// A script is unloaded or could not be loaded: nothing waits for it any more.
     Unloaded(ScriptId),
+    /// An operator wants to see what these scripts have counted.
+    StatsRequested(Vec<ScriptId>, Issuer),
 }
 
 /// What subjects work with.
@@ -107,6 +119,33 @@ impl Cx<'_> {
     fn send(&mut self, message: Message) {
         self.messages.push_back(message);
     }
+
+    /// A hook, a function or a timer of a script has run, while an operator traces.
+    fn trace_run(&mut self, script: ScriptId, ran: Ran) {
+        if let Some(redactor) = self.out.trace.redactor() {
+            let outcome = match ran.error {
+                None => Ok(String::new()),
+                Some(error) => {
+                    // Its text may have a secret of the call, whose line shows what of it may be shown.
+                    let shown = match ran.kind {
+                        RanKind::Function => error.split(':').next().unwrap_or_default(),
+                        RanKind::Hook | RanKind::Timer => &error,
+                    };
+                    Err(redactor.text(shown))
+                }
+            };
+            let traced = Traced {
+                what: ran.kind.word(),
+                name: redactor.text(&ran.name),
+                server: ran.server,
+                script: self.scripts[script].name.clone(),
+                took_us: Some((ran.seconds.max(0.0) * 1e6) as u64),
+                outcome: Some(outcome),
+                ..Traced::default()
+            };
+            self.out.trace.push(traced);
+        }
+    }
 }
 
 pub struct Scripts {
@@ -125,6 +164,7 @@ struct Subjects {
     chat: orders::Chat,
     functions: functions::Functions,
     requests: requests::Requests,
+    inquiries: stats::Inquiries,
 }
 
 impl Subjects {
@@ -134,6 +174,7 @@ impl Subjects {
             self.functions.on_message(&message, cx);
             self.requests.on_message(&message);
             self.chat.on_message(&message, cx);
+            self.inquiries.on_message(&message, cx);
         }
     }
 
@@ -145,7 +186,12 @@ impl Subjects {
         };
         for message in messages {
             match message {
-                FromScript::Ready(contents) => self.processes.ready(id, contents, cx),
+                FromScript::Ready(contents) => {
+                    self.processes.ready(id, contents, cx);
+                    if cx.out.trace.is_on() {
+                        cx.scripts[id].queue.send(&channel::trace(true));
+                    }
+                }
                 FromScript::Failed(why) => self.processes.failed(id, &why, cx),
                 FromScript::Ack(count) => {
                     if !cx.scripts[id].queue.finished(count, cx.now) {
@@ -167,7 +213,16 @@ impl Subjects {
                 }
                 FromScript::Log(level, text) => cx.scripts[id].log(level, &text, cx.now),
                 FromScript::Register(name) => self.functions.register(id, name, cx),
+                FromScript::Counted {
+                    inquiry,
+                    memory_bytes,
+                    counted,
+                } => {
+                    let sent = (counted.as_slice(), memory_bytes);
+                    self.inquiries.counted(id, inquiry, sent, cx);
+                }
                 FromScript::Unregister(name) => self.functions.unregister(id, &name, cx),
+                FromScript::Ran(ran) => cx.trace_run(id, ran),
                 // Its process ends by itself, and else at its deadline.
                 FromScript::Unloaded => {}
             }
@@ -233,6 +288,7 @@ impl Scripts {
             chat,
             functions,
             requests,
+            inquiries: _,
         } = subjects;
         match input {
             Input::Call(call, server) => functions.call(call, server, cx),
@@ -252,7 +308,13 @@ impl Scripts {
                 match orders::chat(server, speaker, text, held, cx) {
                     // A line that had to wait was a command, maybe another part's.
                     ChatLine::Other if held => {}
-                    ChatLine::Other => chat.on_chat(server, speaker, text, cx),
+                    ChatLine::Other => {
+                        let about = PlayerReport::from(speaker);
+                        let is_met = events.meet(server, &about, cx);
+                        if is_met || !speaker.name.is_empty() {
+                            chat.on_chat(server, &about, text, cx);
+                        }
+                    }
                     ChatLine::Request(request, by) => processes.on_request(&request, by, cx),
                     ChatLine::Answered => {}
                 }
@@ -263,7 +325,15 @@ impl Scripts {
             Input::Operator(request, ticket) => {
                 processes.on_request(&request, Issuer::Operator(ticket), cx);
             }
+            Input::OperatorCall(call, ticket) => requests.operator_call(call, ticket, cx),
             Input::InterfacesEdited => processes.interfaces_edited(cx),
+            Input::Tracing(is_on) => {
+                for id in cx.scripts.ids() {
+                    if cx.scripts[id].is_running() {
+                        cx.scripts[id].queue.send(&channel::trace(is_on));
+                    }
+                }
+            }
             Input::Stop => processes.stop(cx),
         }
         subjects.deliver(cx);
@@ -300,7 +370,10 @@ impl Scripts {
             }
             ScriptReport::TooLong => cx.kill(id, "sent a line that is too long"),
             ScriptReport::Ended(how) => processes.ended(id, run, &format!("it ended {how}"), cx),
-            ScriptReport::NotStarted(why) => processes.not_started(id, run, &why, cx),
+            ScriptReport::NotStarted { why, has_file } => {
+                processes.not_started(id, run, (&why, has_file), cx);
+            }
+            ScriptReport::Looked(has_file) => processes.looked(id, has_file, cx),
         }
         subjects.deliver(cx);
     }
@@ -311,15 +384,18 @@ impl Scripts {
         let (subjects, cx) = &mut self.open(cx);
         subjects.processes.advance(cx);
         subjects.deliver(cx);
+        subjects.events.advance(cx);
         subjects.chat.advance(cx);
         subjects.requests.advance(cx);
         subjects.functions.advance(cx);
+        subjects.inquiries.advance(cx);
         subjects.processes.write(cx);
         let due = [
             subjects.processes.next_due(cx),
             subjects.chat.next_due(),
             subjects.functions.next_due(),
             subjects.requests.next_due(),
+            subjects.inquiries.next_due(),
         ];
         let next_ms = due.into_iter().flatten().min();
         if next_ms != before_ms {
@@ -330,6 +406,17 @@ impl Scripts {
 
     pub fn timer_rang(&mut self) {
         self.timer_ms = None;
+    }
+
+    /// As operators see them.
+    pub fn observe(&self, epoch: Epoch) -> Vec<observable::Script> {
+        let known = self.list.iter().filter(|(_, it)| !it.is_forgotten());
+        known.map(|(_, script)| script.observe(epoch)).collect()
+    }
+
+    /// The name of a script; `None` for one that was forgotten.
+    pub fn name(&self, script: ScriptId) -> Option<&str> {
+        Some(&self.list.get(script)?.name)
     }
 
     /// Whether no process is left.

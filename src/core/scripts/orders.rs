@@ -28,7 +28,10 @@ pub enum OrderError {
     NoName(String),
     #[error("there is no folder of scripts; set dir in [scripts]")]
     NoFolder,
-    #[error("there are {} scripts already", limits::SCRIPTS_MAX)]
+    #[error(
+        "there are {} scripts already; remove the file of one and unload it",
+        limits::SCRIPTS_MAX
+    )]
     TooMany,
     #[error("{0} is loaded already")]
     LoadedAlready(String),
@@ -166,7 +169,7 @@ pub fn chat(
 
 // Lines of chat go from script to script, until the hook of one of them keeps them from the next ones.
 
-const HOOK: &str = "OnPlayerChat";
+pub const CHAT_HOOK: &str = "OnPlayerChat";
 
 /// Lines that await the verdict of a script.
 #[derive(Default)]
@@ -181,18 +184,13 @@ struct Line {
 }
 
 impl Chat {
-    pub fn on_chat(&mut self, server: ServerId, speaker: &Speaker, text: &str, cx: &mut Cx<'_>) {
-        let next: VecDeque<ScriptId> = cx.hooks.listeners(HOOK).collect();
+    /// `about`: who wrote it.
+    pub fn on_chat(&mut self, server: ServerId, about: &PlayerReport, text: &str, cx: &mut Cx<'_>) {
+        let next: VecDeque<ScriptId> = cx.hooks.listeners(CHAT_HOOK).collect();
         if next.is_empty() {
             return;
         }
-        let about = PlayerReport {
-            userid: speaker.userid,
-            name: Some(speaker.name.clone()),
-            steam: speaker.steam,
-            ..PlayerReport::default()
-        };
-        let who = events::known_or(server, None, &about, cx);
+        let who = events::known_or(server, None, about, cx);
         let text: String = text.chars().take(limits::COMMAND_BYTES_MAX).collect();
         let line = Line {
             script: None,
@@ -207,14 +205,16 @@ impl Chat {
     fn pass_on(&mut self, mut line: Line, cx: &mut Cx<'_>) {
         let server = Some(line.server);
         while let Some(id) = line.next.pop_front() {
-            let script = &mut cx.scripts[id];
+            let Some(script) = cx.scripts.get_mut(id) else {
+                continue;
+            };
             let full = self.0.len() >= limits::SCRIPT_VERDICTS_MAX;
             if !script.is_running() || line.next.is_empty() || full {
-                script.push_event(channel::event(HOOK, server, &line.args));
+                script.push_event(channel::event(CHAT_HOOK, server, &line.args));
                 continue;
             }
             let message = cx.scripts.next_message();
-            let event = channel::judged_event(message, HOOK, server, &line.args);
+            let event = channel::judged_event(message, CHAT_HOOK, server, &line.args);
             if cx.scripts[id].push_event(event) {
                 line.script = Some(id);
                 let due_ms = cx.now.mono_ms + limits::SCRIPT_VERDICT_MS;

@@ -1,8 +1,9 @@
-//! Which scripts there are, and their processes: started one after the other, started again when they end,
-//! unloaded, reloaded, and interrupted when they hang.
+//! Which scripts there are, and their processes: started, started again when they end, unloaded, reloaded, and
+//! interrupted when they hang.
 //!
-//! A script is queued, starting (one at a time), running, and unloading: it finishes what it has, then its
-//! `OnUnLoad` runs. A process that ends by itself is started again, after a pause that doubles each time; one that
+//! A script is queued, starting, running, and unloading: it finishes what it has, then its `OnUnLoad` runs. At the
+//! start of vpid a few start at once, those in `order` one after the other; one that does not say for some seconds that
+//! it is loaded holds up no other. What starts later waits for nothing. A process that ends by itself is started again, after a pause that doubles each time; one that
 //! could not be loaded waits for an operator or an edit. While it has no process, its queue stays. Each process has
 //! the number of its run, so that what an earlier one sent last is not taken for the next one's.
 //!
@@ -10,19 +11,24 @@
 //! raises `game.Interrupted` in what runs; the host program guards the moments in which it reads and
 //! writes. Two seconds later its process group is killed.
 
+use std::collections::BTreeMap;
 use std::ops::{Index, IndexMut};
 
 use serde_json::{Value, json};
 
-use super::journal::{ERROR, INFO, Journal, lacks_memory, memory_advice};
+use super::hook_names;
+use super::journal::{ERROR, INFO, Journal, WARNING, lacks_memory, memory_advice};
 use super::orders::{self, Issuer, OrderError};
 use super::queue::{Item, Queue, Stuck};
+use super::stats::Stats;
 use super::{Cx, Message};
 use crate::config::{self, INTERFACES_NAME, ScriptSettings, is_script_name};
+use crate::core::event::Epoch;
 use crate::core::ids::{RunId, ScriptId};
 use crate::core::{Effect, Launch, LaunchKind, Now, ScriptAct};
 use crate::limits;
 use crate::protocol::control::ScriptRequest;
+use crate::protocol::observable;
 use crate::protocol::script_channel::{self as channel, Contents, FunctionError, MessageId};
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,13 +37,21 @@ enum State {
     Unloaded,
     /// It cannot be loaded, until that is ordered again.
     Failed,
+    /// It has no process and is to be unloaded: whether it still has a file decides whether it is forgotten.
+    Looking {
+        run: RunId,
+        was_failed: bool,
+    },
+    /// It has neither a file nor a process: no trace of it stays.
+    Forgotten,
     /// Its process ended, and is started again then.
     Waiting {
         until_ms: u64,
     },
-    /// It will be started; the least run comes first.
+    /// It will be started; the least run comes first. `in_turn`: with those that start with vpid.
     Queued {
         run: RunId,
+        in_turn: bool,
     },
     Starting {
         run: RunId,
@@ -63,10 +77,15 @@ pub struct Script {
     pub settings: ScriptSettings,
     pub queue: Queue,
     journal: Journal,
+    pub stats: Stats,
     state: State,
     /// Its hooks and functions are known, as they were when it was loaded last.
     is_known: bool,
+    /// It was loaded at some time.
+    was_loaded: bool,
     python: String,
+    /// What it says of itself in `__version__`; may be empty.
+    version: String,
     problem: Option<String>,
     /// Why its process was killed.
     kill_reason: Option<String>,
@@ -88,11 +107,16 @@ impl Script {
     /// Its process, if there is one.
     pub fn run(&self) -> Option<RunId> {
         match self.state {
-            State::Starting { run, .. } | State::Running { run } | State::Unloading { run, .. } => {
-                Some(run)
-            }
+            State::Starting { run, .. }
+            | State::Running { run }
+            | State::Unloading { run, .. }
+            | State::Looking { run, .. } => Some(run),
             _ => None,
         }
+    }
+
+    pub fn is_forgotten(&self) -> bool {
+        self.state == State::Forgotten
     }
 
     pub fn is_running(&self) -> bool {
@@ -101,13 +125,21 @@ impl Script {
 
     /// Whether events and calls may wait for it.
     pub fn is_wanted(&self) -> bool {
-        !matches!(self.state, State::Unloaded | State::Failed)
+        use State::{Failed, Forgotten, Looking, Unloaded};
+        !matches!(self.state, Unloaded | Failed | Looking { .. } | Forgotten)
+    }
+
+    /// Whether it was started so short a time ago that those behind it wait until it is loaded.
+    fn is_starting_lately(&self, now: Now) -> bool {
+        let ran_ms = now.mono_ms.saturating_sub(self.started_ms);
+        matches!(self.state, State::Starting { .. }) && ran_ms < limits::SCRIPT_START_PATIENCE_MS
     }
 
     pub fn state(&self) -> &'static str {
         match self.state {
-            State::Unloaded => "unloaded",
-            State::Failed => "failed",
+            State::Unloaded | State::Forgotten => "unloaded",
+            State::Looking { was_failed, .. } if !was_failed => "unloaded",
+            State::Failed | State::Looking { .. } => "failed",
             State::Waiting { .. } => "waiting",
             State::Queued { .. } | State::Starting { .. } => "starting",
             State::Running { .. } => "running",
@@ -141,6 +173,7 @@ impl Script {
             "state": self.state(),
             "path": path,
             "python": self.python,
+            "version": self.version,
             "hooks": cx.hooks.of(id),
             "functions": cx.functions.called(id).collect::<Value>(),
             "restarts": self.restarts,
@@ -149,6 +182,35 @@ impl Script {
             "seconds": self.run().map(|_| seconds),
             "problem": self.problem,
         })
+    }
+
+    /// What `vpid script stats` shows of it beside what it has counted.
+    pub fn describe_briefly(&self) -> Value {
+        json!({
+            "name": self.name,
+            "state": self.state(),
+            "restarts": self.restarts,
+            "waiting": self.queue.len(),
+            "dropped": self.queue.dropped,
+        })
+    }
+
+    /// The same, for the state of vpid.
+    pub fn observe(&self, epoch: Epoch) -> observable::Script {
+        let (calls, busy_s) = self.stats.sums();
+        observable::Script {
+            name: self.name.clone(),
+            state: self.state().to_owned(),
+            since_s: self.run().map(|_| epoch.date_s(self.started_ms)),
+            starts: self.stats.starts,
+            restarts: self.restarts,
+            waiting: self.queue.len(),
+            dropped: self.queue.dropped,
+            calls,
+            busy_s,
+            memory_bytes: self.stats.memory_bytes(),
+            problem: self.problem.as_deref().map(first_line),
+        }
     }
 
     fn stuck_due_ms(&self) -> Option<u64> {
@@ -182,44 +244,67 @@ impl Script {
     }
 }
 
-/// All scripts that are known, by their ids; none is ever taken out.
+/// A traceback goes on for many lines.
+fn first_line(problem: &str) -> String {
+    let line = problem.trim().lines().next().unwrap_or_default();
+    line.chars()
+        .take(limits::STATUS_PROBLEM_BYTES_MAX / 4)
+        .collect()
+}
+
+/// All scripts that are known, by their ids, which are never used twice.
 #[derive(Default)]
 pub struct List {
-    all: Vec<Script>,
+    all: BTreeMap<ScriptId, Script>,
+    next_id: u32,
     last_message: MessageId,
 }
 
 impl List {
     fn add(&mut self, name: String, kind: LaunchKind, config: &config::Scripts) -> ScriptId {
-        self.all.push(Script {
+        let id = ScriptId(self.next_id);
+        self.next_id += 1;
+        let script = Script {
             settings: config.of(&name).clone(),
             name,
             kind,
             pause_ms: limits::SCRIPT_RESTART_MS_MIN,
             ..Script::default()
-        });
-        ScriptId(self.all.len() as u32 - 1)
+        };
+        self.all.insert(id, script);
+        id
     }
 
     pub fn find(&self, name: &str) -> Result<ScriptId, OrderError> {
         let found = self.iter().find(|(_, script)| script.name == name);
         found.map(|(id, _)| id).ok_or_else(|| OrderError::Unknown {
             name: name.to_owned(),
-            known: self.all.iter().map(|it| it.name.clone()).collect(),
+            known: self.all.values().map(|it| it.name.clone()).collect(),
         })
     }
 
     pub fn ids(&self) -> impl Iterator<Item = ScriptId> + use<> {
-        (0..self.all.len() as u32).map(ScriptId)
+        let ids: Vec<ScriptId> = self.all.keys().copied().collect();
+        ids.into_iter()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (ScriptId, &Script)> {
-        self.ids().zip(&self.all)
+        self.all.iter().map(|(id, script)| (*id, script))
+    }
+
+    /// None for one that was forgotten meanwhile.
+    pub fn get(&self, id: ScriptId) -> Option<&Script> {
+        self.all.get(&id)
+    }
+
+    /// The same, to change it.
+    pub fn get_mut(&mut self, id: ScriptId) -> Option<&mut Script> {
+        self.all.get_mut(&id)
     }
 
     /// The process of a script, if there is one.
     pub fn run(&self, id: ScriptId) -> Option<RunId> {
-        self.all.get(id.0 as usize)?.run()
+        self.all.get(&id)?.run()
     }
 
     /// The number for a message that is answered.
@@ -233,13 +318,14 @@ impl Index<ScriptId> for List {
     type Output = Script;
 
     fn index(&self, id: ScriptId) -> &Script {
-        &self.all[id.0 as usize]
+        &self.all[&id]
     }
 }
 
 impl IndexMut<ScriptId> for List {
     fn index_mut(&mut self, id: ScriptId) -> &mut Script {
-        &mut self.all[id.0 as usize]
+        let script = self.all.get_mut(&id);
+        script.expect("a script that was not forgotten")
     }
 }
 
@@ -280,22 +366,37 @@ impl Processes {
         }
         for id in cx.scripts.ids() {
             match cx.scripts[id].settings.start {
-                true => self.queue_start(id, cx),
+                true => self.queue_start(id, true, cx),
                 false => cx.send(Message::Unloaded(id)),
             }
         }
     }
 
     pub fn advance(&mut self, cx: &mut Cx<'_>) {
+        // By now every subject knows that they are unloaded.
+        let all = &mut cx.scripts.all;
+        all.retain(|_, script| script.state != State::Forgotten);
         for id in cx.scripts.ids() {
             self.check_deadlines(id, cx);
         }
-        self.start_next(cx);
+        self.start_queued(cx);
     }
 
     pub fn next_due(&self, cx: &Cx<'_>) -> Option<u64> {
         let due = cx.scripts.iter().filter_map(|(_, script)| script.due_ms());
-        due.min()
+        due.chain(self.turn_ms(cx)).min()
+    }
+
+    /// When the next one in turn may start although those before it are not loaded.
+    fn turn_ms(&self, cx: &Cx<'_>) -> Option<u64> {
+        let waits = |script: &Script| matches!(script.state, State::Queued { .. });
+        if self.is_stopping || !cx.scripts.iter().any(|(_, script)| waits(script)) {
+            return None;
+        }
+        let starting = cx.scripts.iter();
+        let starting = starting.filter(|(_, script)| script.is_starting_lately(cx.now));
+        let until_ms = |script: &Script| script.started_ms + limits::SCRIPT_START_PATIENCE_MS;
+        starting.map(|(_, script)| until_ms(script)).min()
     }
 
     /// Writes to all processes what there is for them.
@@ -311,37 +412,60 @@ impl Processes {
     pub fn stop(&mut self, cx: &mut Cx<'_>) {
         self.is_stopping = true;
         for id in cx.scripts.ids() {
-            self.unload(id, false, cx);
+            if cx.scripts[id].is_wanted() {
+                self.unload(id, false, cx);
+            }
         }
     }
 
-    fn queue_start(&mut self, id: ScriptId, cx: &mut Cx<'_>) {
+    fn queue_start(&mut self, id: ScriptId, in_turn: bool, cx: &mut Cx<'_>) {
         self.last_run.0 += 1;
         let script = &mut cx.scripts[id];
         script.settings = cx.config.of(&script.name).clone();
         script.journal.start(script.settings.memory_bytes);
-        script.state = State::Queued { run: self.last_run };
+        let run = self.last_run;
+        script.state = State::Queued { run, in_turn };
         if !script.is_known {
             let kind = script.kind;
             cx.send(Message::Loading(id, kind));
         }
     }
 
-    /// Starts the script that was queued first; one loads at a time.
-    fn start_next(&self, cx: &mut Cx<'_>) {
-        let is_starting = |script: &Script| matches!(script.state, State::Starting { .. });
-        if self.is_stopping || cx.scripts.all.iter().any(is_starting) {
+    /// Starts those that were queued, as far as they may.
+    fn start_queued(&self, cx: &mut Cx<'_>) {
+        if self.is_stopping {
             return;
         }
         let queued = cx.scripts.iter().filter_map(|(id, it)| match it.state {
-            State::Queued { run } => Some((run, id)),
+            State::Queued { run, in_turn } => Some((in_turn, run, id)),
             _ => None,
         });
-        let Some((run, id)) = queued.min() else {
-            return;
-        };
+        let mut queued: Vec<_> = queued.collect();
+        queued.sort_unstable();
+        for (in_turn, run, id) in queued {
+            if in_turn && !Self::is_next_free(cx) {
+                return;
+            }
+            Self::launch(id, run, cx);
+        }
+    }
+
+    /// Whether one more of those that start with vpid may start now.
+    fn is_next_free(cx: &Cx<'_>) -> bool {
+        let all = cx.scripts.iter().map(|(_, script)| script);
+        let starting = all.filter(|script| script.is_starting_lately(cx.now));
+        let (mut count, mut in_order) = (0, false);
+        for script in starting {
+            count += 1;
+            in_order |= cx.config.order.contains(&script.name);
+        }
+        !in_order && count < limits::SCRIPT_STARTS_MAX
+    }
+
+    fn launch(id: ScriptId, run: RunId, cx: &mut Cx<'_>) {
         let script = &mut cx.scripts[id];
         script.started_ms = cx.now.mono_ms;
+        script.stats.starts += 1;
         script.problem = None;
         script.kill_reason = None;
         let due_ms = cx.now.mono_ms + limits::SCRIPT_LOAD_MS;
@@ -365,9 +489,28 @@ impl Processes {
         script.python = contents.python;
         script.problem = None;
         script.is_known = true;
-        let (hooks, functions) = (contents.hooks, contents.functions);
+        script.was_loaded = true;
+        script.version = contents.version;
+        let (mut hooks, functions) = (contents.hooks, contents.functions);
+        let complaints: Vec<String> = hooks
+            .iter()
+            .filter_map(|name| hook_names::complaint(name))
+            .collect();
+        hooks.retain(|name| hook_names::is_hook(name));
         let counts = format!("{} hooks, {} functions", hooks.len(), functions.len());
         script.log(INFO, &format!("loaded: {counts}"), cx.now);
+        for complaint in complaints.iter().take(limits::SCRIPT_COMPLAINTS_MAX) {
+            script.log(WARNING, complaint, cx.now);
+        }
+        if let Some((first, count)) = contents.left_out {
+            let text = format!(
+                "{count} of its functions cannot be called, {first:.64} the first of them: at most {} can, with \
+                 names of up to {} bytes; begin the names of others with _, or list in __all__ what is called",
+                limits::SCRIPT_FUNCTIONS_MAX,
+                limits::SCRIPT_FUNCTION_BYTES_MAX
+            );
+            script.log(WARNING, &text, cx.now);
+        }
         cx.send(Message::Loaded(id, hooks));
         cx.send(Message::Functions(id, functions));
         self.report(id, Ok("is loaded"), cx);
@@ -387,10 +530,47 @@ impl Processes {
         script.problem = Some(problem);
     }
 
-    /// The process could not be started at all.
-    pub fn not_started(&mut self, id: ScriptId, run: RunId, why: &str, cx: &mut Cx<'_>) {
+    /// The process could not be started at all. Of a name that never was a script nothing stays.
+    pub fn not_started(
+        &mut self,
+        id: ScriptId,
+        run: RunId,
+        (why, has_file): (&str, bool),
+        cx: &mut Cx<'_>,
+    ) {
         cx.scripts[id].log(ERROR, why, cx.now);
         self.ended(id, run, why, cx);
+        let script = &mut cx.scripts[id];
+        let was_never_one = !has_file && !script.was_loaded && script.kind == LaunchKind::Script;
+        if was_never_one && script.state == State::Failed {
+            script.state = State::Forgotten;
+        }
+    }
+
+    /// A script without a process is unloaded: whether it still has a file.
+    pub fn looked(&mut self, id: ScriptId, has_file: bool, cx: &mut Cx<'_>) {
+        let script = &mut cx.scripts[id];
+        let State::Looking { was_failed, .. } = script.state else {
+            return;
+        };
+        script.state = match has_file {
+            true => State::Unloaded,
+            false => State::Forgotten,
+        };
+        script.problem = None;
+        let name = script.name.clone();
+        if !has_file {
+            cx.send(Message::Unloaded(id));
+        }
+        match (has_file, was_failed) {
+            (true, true) => self.report(id, Ok("is unloaded"), cx),
+            (false, _) => self.report(id, Ok("is unloaded, and forgotten: it has no file"), cx),
+            (true, false) => {
+                for (_, issuer) in self.issuers.extract_if(.., |(script, _)| *script == id) {
+                    cx.reply(issuer, Err(OrderError::NotLoaded(name.clone())));
+                }
+            }
+        }
     }
 
     /// The process has ended.
@@ -414,7 +594,7 @@ impl Processes {
                 script.problem = Some(how);
                 script.log(ERROR, &text, cx.now);
             }
-            (_, State::Unloading { again: true, .. }) => self.queue_start(id, cx),
+            (_, State::Unloading { again: true, .. }) => self.queue_start(id, false, cx),
             (State::Failed, _) => {
                 let problem = script.problem.get_or_insert(how).clone();
                 self.withdraw(id, Err(&problem), cx);
@@ -431,8 +611,26 @@ impl Processes {
         let script = &mut cx.scripts[id];
         script.is_known = false;
         script.queue.clear();
+        let is_unloaded = script.state == State::Unloaded;
         cx.send(Message::Unloaded(id));
         self.report(id, outcome, cx);
+        if is_unloaded && !self.is_stopping {
+            self.look(id, cx);
+        }
+    }
+
+    /// Whether a script without a process still has a file decides whether it is forgotten.
+    fn look(&mut self, id: ScriptId, cx: &mut Cx<'_>) {
+        let script = &mut cx.scripts[id];
+        if script.kind == LaunchKind::Interfaces {
+            return;
+        }
+        self.last_run.0 += 1;
+        let was_failed = script.state == State::Failed;
+        let run = self.last_run;
+        script.state = State::Looking { run, was_failed };
+        let name = script.name.clone();
+        cx.act(id, ScriptAct::Look(name));
     }
 
     fn check_deadlines(&mut self, id: ScriptId, cx: &mut Cx<'_>) {
@@ -440,7 +638,7 @@ impl Processes {
         let script = &mut cx.scripts[id];
         let next_ms = now_ms + limits::SCRIPT_UNLOAD_MS;
         match &mut script.state {
-            State::Waiting { until_ms } if *until_ms <= now_ms => self.queue_start(id, cx),
+            State::Waiting { until_ms } if *until_ms <= now_ms => self.queue_start(id, false, cx),
             State::Starting { due_ms, .. } if *due_ms <= now_ms => {
                 // The report of its end is on its way.
                 *due_ms = now_ms + limits::SCRIPT_LOAD_MS;
@@ -499,12 +697,19 @@ impl Processes {
                 cx.act(id, ScriptAct::Kill);
             }
             State::Unloading { again, .. } => *again = then_again,
-            _ if then_again => self.queue_start(id, cx),
+            _ if then_again => self.queue_start(id, false, cx),
             State::Waiting { .. } | State::Queued { .. } => {
                 script.state = State::Unloaded;
                 self.withdraw(id, Ok("is unloaded"), cx);
             }
-            State::Unloaded | State::Failed => {}
+            State::Unloaded | State::Failed if script.kind == LaunchKind::Script => {
+                self.look(id, cx);
+            }
+            State::Failed => {
+                script.state = State::Unloaded;
+                self.report(id, Ok("is unloaded"), cx);
+            }
+            State::Unloaded | State::Looking { .. } | State::Forgotten => {}
         }
     }
 
@@ -524,20 +729,43 @@ impl Processes {
     ) -> Result<Option<Value>, OrderError> {
         let id = match request {
             ScriptRequest::List => return Ok(Some(orders::list(issuer, cx))),
+            ScriptRequest::Stats { name } => {
+                let shown = match name {
+                    Some(name) => vec![cx.scripts.find(name)?],
+                    None => cx.scripts.ids().collect(),
+                };
+                cx.send(Message::StatsRequested(shown, issuer));
+                return Ok(None);
+            }
             ScriptRequest::Load { name } => find_or_add(name, cx)?,
             ScriptRequest::Unload { name }
             | ScriptRequest::Reload { name }
-            | ScriptRequest::Log { name } => cx.scripts.find(name)?,
+            | ScriptRequest::Level { name, .. }
+            | ScriptRequest::Log { name, .. } => cx.scripts.find(name)?,
         };
-        let script = &cx.scripts[id];
+        let script = &mut cx.scripts[id];
         match request {
-            ScriptRequest::Log { .. } => {
-                return Ok(Some(json!({ "log": script.journal.to_json() })));
+            ScriptRequest::Log { after, .. } => {
+                let (log, lines) = script.journal.to_json(*after);
+                return Ok(Some(json!({ "log": log, "lines": lines })));
+            }
+            ScriptRequest::Level { name, level } => {
+                script.journal.level_is(*level);
+                let text = match level {
+                    Some(level) => {
+                        format!("{name} logs lines up to level {level}, until vpid ends")
+                    }
+                    None => format!("{name} logs lines as VPID_LOG says"),
+                };
+                return Ok(Some(json!({ "ok": text })));
             }
             ScriptRequest::Load { name } if script.is_running() => {
                 return Err(OrderError::LoadedAlready(name.clone()));
             }
-            ScriptRequest::Unload { name } if !script.is_wanted() => {
+            // Of one of the folder, the file must be looked for.
+            ScriptRequest::Unload { name }
+                if script.kind == LaunchKind::Interfaces && script.state == State::Unloaded =>
+            {
                 return Err(OrderError::NotLoaded(name.clone()));
             }
             _ => {}
@@ -575,7 +803,7 @@ impl Processes {
             State::Running { .. } => {
                 check_file(id, channel::reload, limits::SCRIPT_LOAD_MS, cx);
             }
-            State::Failed => self.queue_start(id, cx),
+            State::Failed => self.queue_start(id, false, cx),
             _ => {}
         }
     }

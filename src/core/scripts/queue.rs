@@ -84,7 +84,7 @@ impl Queue {
             self.dropped += 1;
             if !std::mem::replace(&mut waiting.is_full, true) {
                 log::warn!(
-                    "script {script}: it does not keep up, and {count} events wait: further ones are \
+                    script:% = script; "script {script}: it does not keep up, and {count} events wait: further ones are \
                      dropped"
                 );
             }
@@ -117,7 +117,7 @@ impl Queue {
         let is_empty = waiting.events.is_empty() && waiting.calls.is_empty();
         if is_empty && std::mem::take(&mut waiting.is_full) {
             let dropped = self.dropped;
-            log::info!("script {script}: it keeps up again; {dropped} events were dropped so far");
+            log::info!(script:% = script; "script {script}: it keeps up again; {dropped} events were dropped so far");
         }
         Some(item)
     }

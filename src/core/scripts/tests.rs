@@ -6,28 +6,74 @@ mod world;
 
 use serde_json::{Value, json};
 
-use crate::core::Event;
 use crate::core::ids::ServerId;
+use crate::core::{Event, OperatorRequest, ScriptReport};
 use crate::limits;
-use crate::protocol::control::ScriptRequest;
+use crate::protocol::control::{CallRequest, ScriptRequest};
 use crate::protocol::engine_log::{Line, Who};
 
 use world::{World, named, some_who};
 
+fn started(world: &World) -> Vec<&str> {
+    world.processes.iter().map(|it| &*it.name).collect()
+}
+
 #[test]
-fn scripts_start_one_after_the_other_in_the_order_that_is_wanted() {
-    let mut world = World::new("order = [\"c\"]\n", &["a", "b", "c"]);
-    let started =
-        |world: &World| -> Vec<String> { world.processes.iter().map(|p| p.name.clone()).collect() };
-    assert_eq!(started(&world), ["c"]);
-    world.ready("c", &[], &[]);
-    assert_eq!(started(&world), ["c", "a"]);
-    world.say("a", json!([["failed", "Traceback\nSyntaxError: no"]]));
-    world.end("a");
-    assert_eq!(started(&world), ["c", "a", "b"]);
-    assert_eq!(world.state("a")["problem"], "SyntaxError: no");
+fn those_in_order_start_one_after_the_other_and_the_others_behind_them() {
+    let mut world = World::new("order = [\"d\", \"c\"]\n", &["a", "b", "c", "d"]);
+    assert_eq!(started(&world), ["d"]);
+    world.ready("d", &[], &[]);
+    assert_eq!(started(&world), ["d", "c"]);
+    world.say("c", json!([["failed", "Traceback\nSyntaxError: no"]]));
+    assert_eq!(started(&world), ["d", "c"]);
+    world.end("c");
+    assert_eq!(started(&world), ["d", "c", "a", "b"]);
+    assert_eq!(world.state("c")["problem"], "SyntaxError: no");
     world.pass(600_000);
-    assert_eq!(world.state("a")["state"], "failed");
+    assert_eq!(world.state("c")["state"], "failed");
+}
+
+#[test]
+fn a_script_that_hangs_while_it_is_loaded_holds_up_no_other() {
+    let all: Vec<String> = (0..20).map(|n| format!("s{n:02}")).collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let mut world = World::new("order = [\"s19\", \"s18\"]\n", &all);
+    assert_eq!(started(&world), ["s19"]);
+    world.pass(limits::SCRIPT_START_PATIENCE_MS - 1);
+    assert_eq!(started(&world), ["s19"]);
+    world.pass(1);
+    assert_eq!(started(&world), ["s19", "s18"]);
+    // None of them is ever loaded. So many at once, and no more.
+    let mut count = 2;
+    while count < all.len() {
+        world.pass(limits::SCRIPT_START_PATIENCE_MS);
+        count = (count + limits::SCRIPT_STARTS_MAX).min(all.len());
+        assert_eq!(started(&world).len(), count);
+    }
+    // What is loaded makes room at once.
+    let mut world = World::new("", &all);
+    assert_eq!(started(&world).len(), limits::SCRIPT_STARTS_MAX);
+    world.ready("s02", &[], &[]);
+    assert_eq!(started(&world).last(), Some(&"s04"));
+}
+
+#[test]
+fn a_restart_and_a_load_wait_for_no_other_start() {
+    let all = ["a", "b", "c", "d", "e", "f", "g"];
+    let mut world = World::new("order = [\"g\"]\n", &all);
+    world.ready("g", &[], &[]);
+    world.ready("a", &[], &[]);
+    world.end("a");
+    // The four that start now hang, and have just begun.
+    world.pass(limits::SCRIPT_RESTART_MS_MIN);
+    assert_eq!(started(&world), ["g", "a", "b", "c", "d", "e", "a"]);
+    world.ready("a", &[], &[]);
+    world.request(ScriptRequest::Unload { name: named("g") });
+    world.say("g", json!([["unloaded"]]));
+    world.end("g");
+    world.request(ScriptRequest::Load { name: named("g") });
+    assert_eq!(world.of("g").name, "g");
+    assert_eq!(started(&world).last(), Some(&"g"));
 }
 
 #[test]
@@ -132,6 +178,39 @@ fn a_script_calls_a_function_of_another_one() {
         (&answer[0], &answer[2]),
         (&json!("n"), &json!("UnknownFunction"))
     );
+}
+
+#[test]
+fn what_blocks_a_script_is_forgotten_with_its_answer_and_its_process() {
+    let mut world = World::new("call_s = 2\n", &["a", "b"]);
+    world.ready("a", &[], &["f"]);
+    world.ready("b", &[], &["f"]);
+    let wait = |number: u64, name: &str| json!([["wait", number, "call", {"name": name, "args": [], "kwargs": null}, 0]]);
+    let refused =
+        |world: &mut World, who: &str| world.got(who).iter().any(|it| it[2] == "Deadlock");
+    world.say("a", wait(1, "b.f"));
+    world.say("b", wait(1, "a.f"));
+    assert!(refused(&mut world, "b"));
+    world.end("a");
+    world.say("b", wait(2, "a.f"));
+    assert!(
+        !refused(&mut world, "b"),
+        "a new process of a waits for nothing"
+    );
+    world.pass(2_000);
+    world.ready("a", &[], &["f"]);
+    world.say("a", wait(1, "b.f"));
+    assert!(
+        !refused(&mut world, "a"),
+        "b has its answer: it took too long"
+    );
+    world.say(
+        "b",
+        json!([["ask", 3, "call", {"name": "a.f", "args": [], "kwargs": null}, 0]]),
+    );
+    assert!(!refused(&mut world, "b"), "b goes on meanwhile");
+    world.say("a", wait(2, "a.f"));
+    assert!(world.got("a").contains(&json!(["own", 2, "f"])));
 }
 
 #[test]
@@ -287,6 +366,278 @@ fn unloading_waits_for_calls_that_run_and_not_for_ever() {
 }
 
 #[test]
+fn many_names_that_are_registered_in_one_turn_are_looked_at_together() {
+    let mut world = World::new("vpi_interfaces = \"/scripts/vpi_interfaces.py\"\n", &["a"]);
+    let name = crate::config::INTERFACES_NAME;
+    for script in [name, "a"] {
+        world.ready(script, &[], &[]);
+        let registered = (0..limits::SCRIPT_FUNCTIONS_MAX - 2).map(|n| format!("VPI_{n}"));
+        let registered =
+            registered.chain(["VPI_Ping".into(), "VPI_Info".into(), "VPI_More".into()]);
+        let registered: Value = registered.map(|name| json!(["register", name])).collect();
+        world.say(script, registered);
+        let functions = world.state(script)["functions"].as_array().unwrap().len();
+        assert_eq!(functions, limits::SCRIPT_FUNCTIONS_MAX);
+    }
+    let log = |world: &mut World, name: &str| {
+        world.request(ScriptRequest::Log {
+            name: named(name),
+            after: 0,
+        });
+        world.pushed.pop().unwrap().1.unwrap()["log"].to_string()
+    };
+    let log_of_file = log(&mut world, name);
+    // Not one line for each of them.
+    assert_eq!(
+        log_of_file.matches("in the place of vpid's own").count(),
+        1,
+        "{log_of_file}"
+    );
+    assert!(log(&mut world, "a").contains("VPI_More is not registered"));
+}
+
+fn log_of(world: &mut World, name: &str) -> String {
+    world.request(ScriptRequest::Log {
+        name: named(name),
+        after: 0,
+    });
+    world.pushed.pop().unwrap().1.unwrap()["log"].to_string()
+}
+
+#[test]
+fn what_is_no_hook_and_what_is_too_much_is_said_when_a_script_is_loaded() {
+    let mut world = World::new("", &["a"]);
+    let functions: Vec<String> = (0..=limits::SCRIPT_FUNCTIONS_MAX)
+        .map(|n| format!("f{n:04}"))
+        .collect();
+    let hooks = ["OnTimer", "OnUserLogin", "OnPlayerJoind"];
+    let about =
+        json!({"hooks": hooks, "functions": functions, "python": "3.11.2", "version": "1.2"});
+    world.say("a", json!([["ready", about]]));
+    let log = log_of(&mut world, "a");
+    for part in [
+        "loaded: 1 hooks, 1000 functions",
+        "OnUserLogin is no hook, and is never called; here it is OnPlayerConnect",
+        "OnPlayerJoind is no hook",
+        "1 of its functions cannot be called, f1000 the first of them",
+    ] {
+        assert!(log.contains(part), "{part}: {log}");
+    }
+    assert_eq!(world.state("a")["hooks"], json!(["OnTimer"]));
+    assert_eq!(world.state("a")["version"], "1.2");
+}
+
+#[test]
+fn an_operator_calls_functions_without_a_game() {
+    let more = "[permissions]\n\"a.nut\" = [\"a.top\"]\n\"b.py\" = [\"a.top\", \"VPI_Ping\"]\n";
+    let mut world = World::new(more, &["a", "b"]);
+    world.ready("a", &[], &["top", "bottom"]);
+    world.ready("b", &[], &[]);
+    let call = |world: &mut World, script: &str, name: &str, kwargs: Value| {
+        world.pushed.clear();
+        let request = OperatorRequest::Call(CallRequest {
+            name: named(name),
+            kwargs,
+            script: named(script),
+            timeout_ms: 2_000,
+            sql_texts: false,
+        });
+        world.on(Event::Operator { ticket: 9, request });
+        world
+            .pushed
+            .pop()
+            .map(|(ticket, outcome)| (ticket, outcome.unwrap()["response"].clone()))
+    };
+    let pong = call(&mut world, "x.nut", "VPI_Ping", Value::Null);
+    assert_eq!(pong, Some((9, json!("pong"))));
+    assert_eq!(call(&mut world, "a.nut", "a.top", json!({"n": 1})), None);
+    let sent = world.got("a").remove(0);
+    assert_eq!((&sent[2], &sent[4]), (&json!("top"), &json!({"n": 1})));
+    assert_eq!(
+        (&sent[5]["script"], &sent[5]["host"]),
+        (&json!("a.nut"), &Value::Null)
+    );
+    world.say(
+        "a",
+        json!([["r", sent[1], {"rows": [[1, "x"]]}], ["ack", 1]]),
+    );
+    let (ticket, reply) = world.pushed.pop().unwrap();
+    assert_eq!(
+        (ticket, reply),
+        (9, Ok(json!({"response": {"rows": [[1, "x"]]}})))
+    );
+    // The rights are those of the script that is named; an operator may name a Python script, too.
+    for (script, name, reason) in [
+        ("a.nut", "a.bottom", "PermissionError"),
+        ("b.py", "a.bottom", "PermissionError"),
+        ("x.nut", "a.nothing", "UnknownFunction"),
+    ] {
+        let (_, error) = call(&mut world, script, name, Value::Null).unwrap();
+        assert!(error.as_str().unwrap().contains(reason), "{error}");
+    }
+    assert_eq!(
+        call(&mut world, "b.py", "VPI_Ping", Value::Null),
+        Some((9, json!("pong")))
+    );
+    // One that does not answer in time.
+    assert_eq!(call(&mut world, "a.nut", "a.top", Value::Null), None);
+    world.pass(2_000);
+    let (_, late) = world.pushed.pop().unwrap();
+    assert!(late.unwrap()["response"].to_string().contains("Timeout"));
+    assert_eq!(world.begun, 0);
+}
+
+#[test]
+fn one_request_tells_all_players_of_a_kind() {
+    let mut world = World::new("", &["a"]);
+    world.ready("a", &[], &[]);
+    // Ann is an admin; the others are not, and one is a bot.
+    world.chat("hello");
+    let join = |userid: i64, team: i64, bot: bool| Line::JoinedTeam {
+        who: Who {
+            userid,
+            name: format!("p{userid}"),
+            id: format!("[U:1:{userid}]").parse().ok().filter(|_| !bot),
+            bot,
+            ..Who::default()
+        },
+        team,
+    };
+    let lines = vec![join(4, 2, false), join(5, 3, false), join(6, 3, true)];
+    world.on(Event::Logged {
+        server: ServerId(0),
+        lines,
+    });
+    let mut told = |chosen: Value| {
+        let mut args = json!({"text": "x", "place": "chat"});
+        args.as_object_mut()
+            .unwrap()
+            .extend(chosen.as_object().unwrap().clone());
+        world.say("a", json!([["ask", 1, "tell_all", args, 0]]));
+        world.got("a").remove(0)[2].clone()
+    };
+    for (chosen, count) in [
+        (json!({}), 3),
+        (json!({"team": 3}), 1),
+        (json!({"admins": true}), 1),
+        (json!({"admins": false}), 2),
+        (json!({"group": "VIP"}), 0),
+        (json!({"players": []}), 0),
+        (
+            json!({"players": [4, "#5", "[U:1:9]", "STEAM_0:1:4", 76561197960265737_u64, 99, "x"]}),
+            3,
+        ),
+        (json!({"players": [4, 5], "team": 2}), 1),
+    ] {
+        assert_eq!(told(chosen.clone()), count, "{chosen}");
+    }
+}
+
+/// `what` is `load` or `unload`; gives the sentence.
+fn order(world: &mut World, what: &str, name: &str) -> Result<String, String> {
+    let name = named(name);
+    world.request(match what {
+        "load" => ScriptRequest::Load { name },
+        _ => ScriptRequest::Unload { name },
+    });
+    world
+        .pushed
+        .pop()
+        .map_or(Ok(String::new()), |(_, outcome)| {
+            outcome.map(|value| value["ok"].as_str().unwrap_or_default().to_owned())
+        })
+}
+
+fn names(world: &mut World) -> Vec<String> {
+    world.request(ScriptRequest::List);
+    let (_, list) = world.pushed.pop().unwrap();
+    let list = list.unwrap();
+    let list = list["scripts"].as_array().unwrap().iter();
+    list.map(|script| script["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn has_no_file(world: &mut World, name: &str) {
+    world.news(
+        name,
+        ScriptReport::NotStarted {
+            why: "neither x.py nor x/main.py is in /scripts".into(),
+            has_file: false,
+        },
+    );
+}
+
+#[test]
+fn of_names_without_a_file_nothing_stays() {
+    let mut world = World::new("", &["a"]);
+    world.ready("a", &[], &[]);
+    for n in 0..3 * limits::SCRIPTS_MAX {
+        let typo = format!("typo{n}");
+        order(&mut world, "load", &typo).unwrap();
+        has_no_file(&mut world, &typo);
+        let (_, outcome) = world.pushed.pop().unwrap();
+        assert!(outcome.unwrap_err().contains("neither"));
+        assert_eq!(names(&mut world), ["a"]);
+        assert!(
+            order(&mut world, "unload", &typo)
+                .unwrap_err()
+                .contains("there is no script")
+        );
+    }
+    assert_eq!(world.core.shared.functions.scripts.len(), 1);
+}
+
+#[test]
+fn a_script_whose_file_is_gone_can_be_unloaded_and_is_forgotten() {
+    let all = ["crashed", "never", "quiet", "runs"];
+    let mut world = World::new("", &all);
+    for name in ["crashed", "quiet", "runs"] {
+        world.ready(name, &["OnPlayerChat"], &["top"]);
+    }
+    world.say("never", json!([["failed", "SyntaxError: no"]]));
+    world.end("never");
+    order(&mut world, "unload", "quiet").unwrap();
+    world.end("quiet");
+    // One that has a file is still known, and is unloaded once.
+    let again = order(&mut world, "unload", "quiet");
+    assert_eq!(again.unwrap_err(), "quiet is not loaded");
+    assert_eq!(world.state("quiet")["state"], "unloaded");
+    world.files.clear();
+    world.end("crashed");
+    world.pass(limits::SCRIPT_RESTART_MS_MIN);
+    has_no_file(&mut world, "crashed");
+    // It ran: the operator is to see what became of it.
+    assert_eq!(world.state("crashed")["state"], "failed");
+    for name in ["crashed", "never", "quiet"] {
+        let said = order(&mut world, "unload", name).unwrap();
+        assert_eq!(
+            said,
+            format!("{name} is unloaded, and forgotten: it has no file")
+        );
+    }
+    order(&mut world, "unload", "runs").unwrap();
+    world.end("runs");
+    assert_eq!(names(&mut world), [""; 0]);
+    assert!(world.core.shared.functions.scripts.is_empty());
+    // What is left of them disturbs nothing.
+    world.chat("hello");
+    world.pass(600_000);
+}
+
+#[test]
+fn a_failed_script_that_has_a_file_is_unloaded_and_stays_known() {
+    let mut world = World::new("", &["a"]);
+    world.say("a", json!([["failed", "SyntaxError: no"]]));
+    world.end("a");
+    assert_eq!(order(&mut world, "unload", "a").unwrap(), "a is unloaded");
+    assert_eq!(world.state("a")["state"], "unloaded");
+    assert_eq!(world.state("a")["problem"], Value::Null);
+    order(&mut world, "load", "a").unwrap();
+    world.ready("a", &[], &[]);
+    assert_eq!(world.state("a")["state"], "running");
+}
+
+#[test]
 fn a_broken_edit_is_reported_and_what_was_loaded_stays() {
     let mut world = World::new("", &["a"]);
     world.ready("a", &[], &["top"]);
@@ -368,6 +719,74 @@ fn permissions_bind_a_script_that_is_listed() {
     world.call("b", 2, "a.top");
     world.call("c", 1, "a.bottom");
     assert_eq!(world.got("a").len(), 2);
+}
+
+#[test]
+fn a_listed_script_does_by_the_module_game_what_its_list_names() {
+    let more = "[permissions]\n\"b.py\" = [\"game.tell\", \"a.*\"]\n\"c.py\" = [\"game.*\"]\n";
+    let mut world = World::new(more, &["a", "b", "c"]);
+    for name in ["a", "b", "c"] {
+        world.ready(name, &["OnMessage"], &[]);
+    }
+    world.chat("hello");
+    let requests = [
+        ("game.say", "say", json!({"text": "x", "place": "chat"})),
+        (
+            "game.center",
+            "say",
+            json!({"text": "x", "place": "center"}),
+        ),
+        (
+            "game.center",
+            "tell",
+            json!({"text": "x", "place": "center", "player": 3}),
+        ),
+        ("game.tell_admins", "tell_admins", json!({"text": "x"})),
+        ("game.kick", "kick", json!({"player": 3})),
+        ("game.command", "command", json!({"line": "quit"})),
+        ("game.cvar", "cvar", json!({"name": "rcon_password"})),
+        (
+            "game.set_cvar",
+            "set_cvar",
+            json!({"name": "rcon_password", "value": "x"}),
+        ),
+        ("game.change_map", "change_map", json!({"map": "cp_a"})),
+        ("game.message", "message", json!({"name": "x"})),
+        ("game.hook", "hook", json!({"name": "x", "data": {}})),
+        ("game.send", "send", json!({"name": "x", "to": null})),
+        ("game.geoip", "geoip", json!({"of": "203.0.113.7"})),
+        ("game.country", "country", json!({"of": 3})),
+        (
+            "VYHUB_Ban",
+            "call",
+            json!({"name": "VYHUB_Ban", "args": [], "kwargs": {"player": 3}}),
+        ),
+    ];
+    for (name, what, args) in requests {
+        let mut refused = |script: &str| {
+            world.got(script);
+            world.say(script, json!([["ask", 1, what, args, 0]]));
+            let got = world.got(script);
+            let answer = got.iter().find(|it| it[2] == "PermissionError").cloned();
+            answer.map(|answer| answer[3].as_str().unwrap().to_owned())
+        };
+        let sentence = refused("b").unwrap_or_else(|| panic!("{what} was not refused"));
+        let advice = format!("add {name:?} to its list in [permissions]");
+        assert!(sentence.contains(&advice), "{sentence}");
+        for script in ["a", "c"] {
+            assert_eq!(refused(script), None, "{script} {what}");
+        }
+    }
+    // What only reads needs no name, and what is named is done.
+    for (what, args) in [
+        ("players", json!({})),
+        ("servers", json!({})),
+        ("server", json!({})),
+        ("tell", json!({"text": "x", "place": "chat", "player": 3})),
+    ] {
+        world.say("b", json!([["ask", 2, what, args, 0]]));
+        assert_ne!(world.got("b")[0][2], "PermissionError", "{what}");
+    }
 }
 
 #[test]

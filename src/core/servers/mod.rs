@@ -26,6 +26,7 @@ use crate::limits;
 use crate::protocol::console::{Command, Unfit};
 use crate::protocol::engine_log::Line;
 use crate::protocol::game_report::GameReport;
+use crate::protocol::observable::Rcon;
 use crate::protocol::signed::messages::Push;
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
@@ -36,7 +37,7 @@ use texts::PendingChat;
 pub struct GameServer {
     /// For sentences.
     pub label: String,
-    pub vyhub: Option<Uuid>,
+    pub community: Option<Uuid>,
     pub roster: Roster,
     /// Whose reports the roster is made of.
     roster_host: Option<HostId>,
@@ -102,10 +103,9 @@ impl Servers {
                 known.is_served = true;
                 continue;
             }
-            let path = || server.scriptdata.display().to_string();
             self.all.push(GameServer {
-                label: server.hostname.clone().unwrap_or_else(path),
-                vyhub: None,
+                label: server.label(),
+                community: None,
                 roster: Roster::default(),
                 roster_host: None,
                 parked: BTreeMap::new(),
@@ -136,7 +136,7 @@ impl Servers {
     pub fn connect(&mut self, config: &Config, ids: &[ServerId]) -> bool {
         for (server, id) in config.servers.iter().zip(ids) {
             if let Some(game) = self.get_mut(*id) {
-                game.vyhub = server.vyhub_id;
+                game.community = server.community_id;
                 game.log = server.log.map(|_| LogState::default());
                 game.rcon = server.rcon.as_ref().map(|_| RconState::default());
             }
@@ -330,7 +330,7 @@ impl GameServer {
 
     /// Whether it is reached besides its files.
     fn is_connected(&self) -> bool {
-        self.vyhub.is_some() || self.rcon.is_some() || self.log.is_some()
+        self.community.is_some() || self.rcon.is_some() || self.log.is_some()
     }
 
     /// A server without `hostname` that nothing but files connects can be several games. Each host has a
@@ -360,6 +360,27 @@ impl GameServer {
             true => Some(&self.roster),
             false => self.parked.get(&host),
         }
+    }
+
+    /// Of all its games: one, but for a server that several hosts report to.
+    pub fn rosters(&self) -> impl Iterator<Item = &Roster> {
+        std::iter::once(&self.roster).chain(self.parked.values())
+    }
+
+    /// Whether the engine's log has come; `None`: it is not configured.
+    pub fn has_logged(&self) -> Option<bool> {
+        self.log.as_ref().map(|log| log.came)
+    }
+
+    /// What is known of its RCON; `None`: it is not configured.
+    pub fn rcon_state(&self) -> Option<Rcon> {
+        let rcon = self.rcon.as_ref()?;
+        Some(match (rcon.refused, rcon.unreachable, rcon.replied) {
+            (true, ..) => Rcon::Refused,
+            (false, true, _) => Rcon::Unreachable,
+            (false, false, true) => Rcon::Reachable,
+            (false, false, false) => Rcon::Unknown,
+        })
     }
 
     /// The script of a host has fallen silent.

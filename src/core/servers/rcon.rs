@@ -19,6 +19,8 @@ use std::collections::{HashMap, VecDeque};
 pub(super) struct RconState {
     pub(super) refused: bool,
     pub(super) unreachable: bool,
+    /// It has replied in this run.
+    pub(super) replied: bool,
     /// `status` contradicted itself the last time, or could not be read at all.
     pub(super) doubted: bool,
     pub(super) unreadable: bool,
@@ -60,7 +62,7 @@ impl RconState {
     fn unreadable(&mut self, label: &str) {
         if !std::mem::replace(&mut self.unreadable, true) {
             log::warn!(
-                "{label}: the answer to `status` has no map, no slots or no table of players, so \
+                server:% = label; "{label}: the answer to `status` has no map, no slots or no table of players, so \
                  nothing follows from it; see whether rcon is that of a game"
             );
         }
@@ -72,7 +74,7 @@ impl RconState {
         if !status.whole && !self.doubted {
             let rows = status.players.len();
             log::warn!(
-                "{label}: the {rows} rows of `status` do not match its own heading, or one can be \
+                server:% = label; "{label}: the {rows} rows of `status` do not match its own heading, or one can be \
                  read in several ways: until they do, nobody is removed from the players because \
                  of it, and nothing is done to a player of a doubtful row"
             );
@@ -112,7 +114,7 @@ impl Servers {
         // That a console is unreachable or refuses was reported once.
         if let Err(Failure::Unclear(why)) = &done.result {
             let label = &server.label;
-            log::warn!("{label}: a command may not have been carried out ({command:?}): {why}");
+            log::warn!(server:% = label; "{label}: a command may not have been carried out ({command:?}): {why}");
         }
         match done.result {
             Ok(reply) => out.complete(waiter, Ok(reply.into())),
@@ -157,17 +159,18 @@ impl GameServer {
     /// What the result of any command shows of RCON itself.
     fn rcon_works(&mut self, done: &rcon::Done, now: Now) {
         let Some(rcon) = &mut self.rcon else { return };
+        rcon.replied |= done.result.is_ok();
         match &done.result {
             Err(Failure::Refused(why)) if !rcon.refused => {
-                log::error!(target: log_targets::NEWS, "{}: {why}", self.label);
+                log::error!(target: log_targets::NEWS, server:% = self.label; "{}: {why}", self.label);
                 rcon.refused = true;
             }
             Err(Failure::Away(why)) if !rcon.unreachable => {
-                log::warn!(target: log_targets::NEWS, "{}: {why}", self.label);
+                log::warn!(target: log_targets::NEWS, server:% = self.label; "{}: {why}", self.label);
                 rcon.unreachable = true;
             }
             Ok(_) if rcon.unreachable => {
-                log::info!("{}: RCON is reachable again", self.label);
+                log::info!(server:% = self.label; "{}: RCON is reachable again", self.label);
                 rcon.unreachable = false;
                 // Players who joined meanwhile are not known; and it may be another run.
                 rcon.requested_ms = None;
@@ -428,7 +431,7 @@ impl MapChange {
              {seconds} s",
             self.why, self.map
         );
-        log::warn!("{label}: the map may not have been changed: {why}");
+        log::warn!(server:% = label; "{label}: the map may not have been changed: {why}");
         out.complete(self.waiter, Err(why));
     }
 }
@@ -443,7 +446,7 @@ impl Servers {
             };
             let roster = &server.roster;
             if let Some(done) = rcon.map_change.take_if(|it| it.is_done(roster)) {
-                log::info!("{}: the map is {} now", server.label, done.map);
+                log::info!(server:% = server.label; "{}: the map is {} now", server.label, done.map);
                 out.complete(done.waiter, Ok("".into()));
             }
             if let Some(late) = rcon.map_change.take_if(|it| it.due_ms <= now.mono_ms) {

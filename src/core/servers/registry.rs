@@ -55,6 +55,11 @@ impl ServerEntry {
         self.key_of("signed", host)
     }
 
+    /// The same of its only host, where it names one.
+    pub fn own_log_key(&self) -> Option<u64> {
+        Some(self.log_key(self.hostname.as_deref()?))
+    }
+
     /// Under which it is remembered that a host signs. No client makes names that differ only in
     /// case, so those are one host.
     pub fn signing_key(&self, host: &str) -> u64 {

@@ -33,9 +33,15 @@ impl World {
         let now = Now { mono_ms, wall_s: 0 };
         let mut world = Self { servers, out, now };
         world.servers.advance(now, &mut world.out);
+        assert_eq!(world.rcon_state(), Some(Rcon::Unknown));
         world.replies_to("sv_visiblemaxplayers", "\"sv_visiblemaxplayers\" = \"-1\"");
         world.replies_to("status", STATUS);
+        assert_eq!(world.rcon_state(), Some(Rcon::Reachable));
         world
+    }
+
+    fn rcon_state(&self) -> Option<Rcon> {
+        self.servers.all[0].rcon_state()
     }
 
     /// The lines that were sent since this was asked last.
@@ -208,6 +214,36 @@ fn whether_there_is_a_script_engine_is_tried_again_on_each_map() {
     world.lines();
     world.say(Some(7), "Hi", Place::Chat);
     assert!(world.lines()[0].starts_with("script "));
+}
+
+/// The console says no colours, and of theirs no digit may stay.
+#[test]
+fn colours_are_left_out_as_a_whole_where_the_console_says_a_text() {
+    let mut world = World::new();
+    world.say(None, "x", Place::Chat);
+    for (ticket, _) in world.sent() {
+        world.done(ticket, Ok("Unknown command \"script\"\n".into()));
+    }
+    assert_eq!(world.lines(), ["say x"]);
+    let coloured = "\x07FF4040warning\x01 to \x08FF404080all\x03!";
+    let text = coloured.to_owned();
+    world
+        .servers
+        .show(ONE, None, text, Place::Chat, &mut world.out);
+    world.say(Some(7), coloured, Place::Chat);
+    assert_eq!(
+        world.lines(),
+        ["say warning to all!", "say Ann: warning to all!"]
+    );
+    // Also around the place where a long text ends.
+    for before in limits::SAY_BYTES_MAX - 12..limits::SAY_BYTES_MAX + 4 {
+        let text = format!("{}\x07FF4040{}", "w".repeat(before), "z".repeat(40));
+        world
+            .servers
+            .show(ONE, None, text, Place::Chat, &mut world.out);
+        let line = world.lines().remove(0);
+        assert!(!line.contains('F') && !line.contains('4'), "{line}");
+    }
 }
 
 #[test]

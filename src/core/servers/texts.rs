@@ -174,13 +174,15 @@ impl Servers {
                 rcon.no_script = true;
                 if !std::mem::replace(&mut rcon.no_script_reported, true) {
                     log::warn!(
-                        "{label}: this game has no console command `script`, so answers to players \
+                        server:% = label; "{label}: this game has no console command `script`, so answers to players \
                          are said by the console, and all players read them; texts in the centre \
                          are not shown"
                     );
                 }
             }
-            _ => log::debug!("{label}: the script engine did not show a text: {reply:.200}"),
+            _ => {
+                log::debug!(server:% = label; "{label}: the script engine did not show a text: {reply:.200}")
+            }
         }
         let Some(said) = instead else { return };
         if let Err(why) = self.command(id, Command::Say(said), waiter, out) {
@@ -190,7 +192,9 @@ impl Servers {
     }
 }
 
+/// Without colours, which are control characters, some with digits behind them.
 fn without_controls(text: &str) -> String {
+    let text = player_text::without_colours(text);
     text.chars().filter(|c| !c.is_control()).collect()
 }
 
@@ -337,7 +341,7 @@ impl GameServer {
         }
         if let Some(doubt) = doubt {
             log::warn!(
-                "{}: on map {}, {doubt}; commands in chat that change something do not count there",
+                server:% = self.label; "{}: on map {}, {doubt}; commands in chat that change something do not count there",
                 self.label,
                 self.roster.map()
             );
@@ -355,7 +359,7 @@ impl GameServer {
             if !log.came && !log.missed {
                 log.missed = true;
                 log::warn!(
-                    "{}: players chat, and nothing comes by log_listen, so their commands are not \
+                    server:% = self.label; "{}: players chat, and nothing comes by log_listen, so their commands are not \
                      taken; put `log on` and `logaddress_add` with that address into server.cfg",
                     self.label
                 );

@@ -3,13 +3,14 @@
 use std::io;
 use std::path::{Path, PathBuf, absolute};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::config::file::other_encoding;
 use crate::config::{Config, Engine, Scripts};
 use crate::core::{Launch, LaunchKind, ScriptId};
-use crate::io::python::{BOOT, MODULES, Spec, StartError, hidden_variables};
+use crate::io::confinement::Confinement;
+use crate::io::python::{PASSWORD, PROGRAM, Spec, StartError, environment};
 use crate::io::script_files::{NoScript, find_one};
 use crate::io::venv::{Unusable, own_interpreter};
 use crate::limits;
@@ -36,6 +37,16 @@ pub enum LaunchError {
     Process(StartError),
 }
 
+impl LaunchError {
+    /// False: nothing of the script's name is in the folder.
+    pub fn has_file(&self) -> bool {
+        !matches!(
+            self,
+            Self::File(NoScript::Neither(..) | NoScript::NoName(_))
+        )
+    }
+}
+
 pub fn spec(config: &Config, script: ScriptId, launch: &Launch) -> Result<Spec, LaunchError> {
     let missing = LaunchError::Unconfigured("has no [scripts]");
     let scripts = config.scripts.as_ref().ok_or(missing)?;
@@ -52,24 +63,29 @@ pub fn spec(config: &Config, script: ScriptId, launch: &Launch) -> Result<Spec, 
         None => None,
     };
     let is_interfaces = launch.kind == LaunchKind::Interfaces;
+    // What several scripts import lies there; the folder of a script that is one file is that already.
+    let dir = scripts
+        .dir
+        .as_deref()
+        .filter(|_| is_own_folder && !is_interfaces);
+    let shared = dir.map(whole).transpose()?;
     let servers = launch.servers.iter();
     let servers = servers.map(|(id, name)| json!({ "id": id, "name": name }));
-    let modules = MODULES.iter();
-    let modules = modules.map(|(name, source)| (name.to_string(), Value::from(*source)));
     let mut first_line = json!({
         "kind": if is_interfaces { "interfaces" } else { "script" },
         "name": launch.name,
         "id": script.0,
         "path": text(&path)?,
         "folder": text(folder)?,
+        "shared": shared.as_deref().map(text).transpose()?,
         "memory_bytes": settings.memory_bytes,
         "stack_bytes": limits::SCRIPT_THREAD_STACK_BYTES,
         "call_ms": settings.call_ms,
         "tasks_max": limits::SCRIPT_TASKS_MAX,
         "servers": servers.collect::<Vec<_>>(),
         "config": settings.config,
+        "confine": confinement(config, scripts, launch),
         "vpid": env!("CARGO_PKG_VERSION"),
-        "modules": modules.collect::<Map<_, _>>(),
     });
     if is_interfaces {
         add_interfaces(config, scripts, &mut first_line)?;
@@ -78,11 +94,21 @@ pub fn spec(config: &Config, script: ScriptId, launch: &Launch) -> Result<Spec, 
         name: launch.name.clone(),
         interpreter: interpreter.unwrap_or_else(|| scripts.python.clone()),
         folder: folder.to_path_buf(),
-        boot: BOOT.into(),
+        program: PROGRAM.into(),
         first_line: first_line.to_string().into_bytes(),
-        hidden: hidden_variables(is_interfaces),
+        environment: match is_interfaces {
+            true => environment(&[PASSWORD]),
+            false => Vec::new(),
+        },
         memory_bytes: settings.memory_bytes,
     })
+}
+
+/// What is kept from a script; null: nothing.
+fn confinement(config: &Config, scripts: &Scripts, of: &Launch) -> Value {
+    let kept = Confinement::of(config, scripts, &of.name);
+    let kept = kept.ok().filter(|_| of.kind != LaunchKind::Interfaces);
+    kept.map_or(Value::Null, |kept| kept.to_json())
 }
 
 /// The file, and whether its folder is its own.
@@ -218,6 +244,7 @@ mod tests {
         assert_eq!(line["path"], json!(dir.join("main.py")));
         assert_eq!((&line["id"], &line["call_ms"]), (&json!(3), &json!(500)));
         assert_eq!(line["config"]["top"], json!(1u64 << 60));
+        assert_eq!(line["shared"], json!(dir.parent()));
         assert_eq!(line["servers"], json!([{ "id": 0, "name": "Duels" }]));
         for secret in ["secret", "database", "scriptdata"] {
             assert!(line.get(secret).is_none(), "{secret}");
@@ -239,6 +266,54 @@ mod tests {
     }
 
     #[test]
+    fn by_default_nothing_is_hidden_where_files_are_made_or_replaced_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = with_scripts(folder.path());
+        let one = launch(LaunchKind::Script, "stats");
+        let hidden = |config: &Config, launch: &Launch| {
+            let kept = confinement(config, config.scripts.as_ref().unwrap(), launch);
+            let paths = kept["hidden"].as_array().cloned().unwrap_or_default();
+            let text = |path: &Value| {
+                let bytes: Vec<u8> = serde_json::from_value(path.clone()).unwrap();
+                String::from_utf8(bytes).unwrap()
+            };
+            let paths: Vec<String> = paths.iter().map(text).collect();
+            (kept["must"].as_bool(), kept["others"].as_bool(), paths)
+        };
+        config.state_dir = "/var/lib/vpid".into();
+        config.path = Some("/home/tf2/vpid/vpid.toml".into());
+        config.scripts.as_mut().unwrap().dir = Some("/home/tf2/vpid/scripts".into());
+        let both = ["/home/tf2/vpid/vpid.toml", "/var/lib/vpid"].map(str::to_owned);
+        let found = hidden(&config, &one);
+        assert_eq!(found, (Some(false), Some(true), both.to_vec()));
+        let vpi = launch(LaunchKind::Interfaces, "vpi_interfaces");
+        assert_eq!(hidden(&config, &vpi), (None, None, Vec::new()));
+
+        config.path = Some("/etc/vpid/vpid.toml".into());
+        config.scripts.as_mut().unwrap().dir = Some("/etc/vpid/scripts".into());
+        let found = hidden(&config, &one);
+        assert_eq!(
+            found,
+            (Some(false), Some(false), vec!["/var/lib/vpid".to_owned()])
+        );
+        config.scripts.as_mut().unwrap().settings.confine = Some(true);
+        config.state_dir = "/etc/vpid/state".into();
+        config.scripts.as_mut().unwrap().settings.confine = None;
+        assert_eq!(hidden(&config, &one), (None, None, Vec::new()));
+        config.scripts.as_mut().unwrap().settings.confine = Some(true);
+        let (must, others, paths) = hidden(&config, &one);
+        assert_eq!((must, others, paths.len()), (Some(true), Some(true), 2));
+
+        config.state_dir = "/tmp/state".into();
+        assert_eq!(hidden(&config, &one).2.len(), 2);
+        config.scripts.as_mut().unwrap().settings.confine = None;
+        assert_eq!(hidden(&config, &one), (None, None, Vec::new()));
+        config.state_dir = "/var/lib/vpid".into();
+        config.scripts.as_mut().unwrap().settings.confine = Some(false);
+        assert_eq!(hidden(&config, &one), (None, None, Vec::new()));
+    }
+
+    #[test]
     fn interfaces_are_told_what_files_for_vpi_expect() {
         let folder = tempfile::tempdir().unwrap();
         let config = with_scripts(folder.path());
@@ -249,6 +324,7 @@ mod tests {
         fs::write(folder.path().join("vpi/vpi_interfaces.py"), "").unwrap();
         let line = first(&spec(&config, ScriptId(1), &launch).unwrap());
         assert_eq!(line["kind"], "interfaces");
+        assert_eq!(line["shared"], Value::Null);
         assert_eq!(line["secret"], "a-secret-of-the-stock-protocol-01");
         assert_eq!(line["scriptdata"], json!(folder.path().join("scriptdata")));
         let database = json!({ "type": "sqlite", "path": folder.path().join("game.db") });

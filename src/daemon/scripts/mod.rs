@@ -16,7 +16,7 @@ use crate::config::{self, Config};
 use crate::core::{Event, FileId, RunId, ScriptAct, ScriptId, ScriptReport, StartScripts};
 use crate::io::begun::Begun;
 use crate::io::python::memory::Watch;
-use crate::io::python::{Process, Received};
+use crate::io::python::{Interpreters, Process, Received};
 use crate::io::script_files;
 use crate::jobs::CallId;
 use crate::limits;
@@ -40,9 +40,16 @@ struct Edited {
 pub struct Scripts {
     /// By the numbers of their runs.
     running: BTreeMap<RunId, Running>,
+    interpreters: Interpreters,
     interfaces: Option<Edited>,
     /// Started with the first script that has a bound.
     memory: Option<Watch>,
+    /// What scripts used together at the last measurement.
+    used_bytes: u64,
+    /// They have received or sent something since the last look, or use more than before.
+    is_active: bool,
+    /// So many looks in a row have found that they are not.
+    quiet_looks: u32,
     begun: Begun,
     /// Calls that an earlier run has begun, until the core gets them.
     begun_earlier: Vec<CallId>,
@@ -52,8 +59,12 @@ impl Scripts {
     pub fn new(begun: Begun, begun_earlier: Vec<CallId>) -> Self {
         Self {
             running: BTreeMap::new(),
+            interpreters: Interpreters::default(),
             interfaces: None,
             memory: None,
+            used_bytes: 0,
+            is_active: false,
+            quiet_looks: 0,
             begun,
             begun_earlier,
         }
@@ -80,19 +91,30 @@ impl Scripts {
         run: RunId,
         act: ScriptAct,
     ) -> Option<Event> {
+        self.is_active = true;
         // One that has ended is still known to the core until that gets the report.
         let process = self.running.get_mut(&run).map(|it| &mut it.process);
         match (act, process) {
             (ScriptAct::Start(launch), _) => {
                 let spec = launch::spec(config, script, &launch);
-                let start = |spec| Process::start(&spec).map_err(LaunchError::Process);
+                let start = |spec| self.interpreters.start(&spec).map_err(LaunchError::Process);
                 match spec.and_then(start) {
                     Ok(process) => drop(self.running.insert(run, Running { script, process })),
                     Err(problem) => {
-                        let what = ScriptReport::NotStarted(problem.to_string());
+                        let what = ScriptReport::NotStarted {
+                            why: problem.to_string(),
+                            has_file: problem.has_file(),
+                        };
                         return Some(Event::Script { script, run, what });
                     }
                 }
+            }
+            (ScriptAct::Look(name), _) => {
+                let scripts = config.scripts.as_ref();
+                let dir = scripts.and_then(|scripts| scripts.dir.as_deref());
+                let has_file = dir.is_some_and(|dir| script_files::is_there(dir, &name));
+                let what = ScriptReport::Looked(has_file);
+                return Some(Event::Script { script, run, what });
             }
             (ScriptAct::Send(bytes), Some(process)) => process.send(bytes),
             (ScriptAct::Interrupt, Some(process)) => process.interrupt(),
@@ -110,11 +132,12 @@ impl Scripts {
                 continue;
             };
             process.flush();
-            let (script, received) = (*script, process.read());
-            if received.ended.is_some() {
+            let (script, received) = (*script, self.interpreters.read(process));
+            if received.ended.is_some() || received.not_started.is_some() {
                 self.running.remove(&run);
             }
             let reports = reports(received).into_iter();
+            self.is_active |= reports.len() > 0;
             events.extend(reports.map(|what| Event::Script { script, run, what }));
         }
         events
@@ -122,6 +145,9 @@ impl Scripts {
 
     /// At the end of vpid: kills those that have not ended in time.
     pub fn kill_all(&mut self) {
+        for it in self.running.values_mut() {
+            it.process.kill();
+        }
         if !self.running.is_empty() {
             let count = self.running.len();
             log::warn!("{count} scripts have not ended in time, and are killed");
@@ -147,16 +173,30 @@ impl Scripts {
         }
         let bounded = || {
             let bounded = running.iter().filter_map(|(run, it)| {
-                Some((run.0, it.process.number(), it.process.memory_bound()?))
+                let (keeper, bytes) = it.process.memory_bound()?;
+                Some((run.0, keeper, bytes))
             });
             bounded.collect()
         };
-        let found = memory.as_mut().map_or_else(Vec::new, |it| it.look(bounded));
-        for (run, used_bytes) in found {
+        let Some(found) = memory.as_mut().and_then(|it| it.look(bounded)) else {
+            return;
+        };
+        let used_before = std::mem::replace(&mut self.used_bytes, found.used);
+        self.is_active |= found.used > used_before.saturating_add(limits::SCRIPT_GROWTH_BYTES);
+        for (run, used_bytes) in found.beyond {
             if let Some(it) = running.get_mut(&RunId(run)) {
                 it.process.uses_too_much(used_bytes);
             }
         }
+    }
+
+    /// How long it is until the next look.
+    fn look_after_ms(&self) -> u64 {
+        match self.unseen().is_empty() {
+            true => limits::SCRIPT_LOOK_MS << self.quiet_looks,
+            false => limits::SCRIPT_LOOK_MS,
+        }
+        .min(limits::SCRIPT_LOOK_QUIET_MS)
     }
 
     /// Processes whose end no descriptor reports.
@@ -175,48 +215,56 @@ fn reports(received: Received) -> Vec<ScriptReport> {
     let too_long = received.too_long.then_some(ScriptReport::TooLong);
     let printed = (!received.printed.is_empty()).then_some(ScriptReport::Printed(received.printed));
     let ended = received.ended.map(ScriptReport::Ended);
-    [printed, sent, too_long, ended]
+    // Its file was there: an interpreter was to run it.
+    let not_started = received.not_started.map(|why| ScriptReport::NotStarted {
+        why,
+        has_file: true,
+    });
+    [printed, sent, too_long, ended, not_started]
         .into_iter()
         .flatten()
         .collect()
 }
 
-/// The names of the scripts in their folder. What is wrong there is reported.
-fn found_scripts(dir: &Path, scripts: &config::Scripts) -> Vec<String> {
+/// The names of the scripts in their folder, and sentences about what is wrong there.
+fn found_scripts(dir: &Path, scripts: &config::Scripts) -> (Vec<String>, Vec<String>) {
     let shown = dir.display();
-    let found = script_files::find(dir).unwrap_or_else(|error| {
-        log::error!(
-            "{shown}: the folder of scripts cannot be read ({error}); make it, or correct dir in \
-             [scripts]"
-        );
-        script_files::Found::default()
-    });
-    for sentence in found.sentences(scripts) {
-        log::warn!("{sentence}");
-    }
+    let found = match script_files::find(dir) {
+        Ok(found) => found,
+        Err(error) => {
+            let sentence = format!(
+                "{shown}: the folder of scripts cannot be read ({error}); make it, or correct dir in \
+                 [scripts]"
+            );
+            return (Vec::new(), vec![sentence]);
+        }
+    };
+    let mut sentences = found.sentences(scripts);
     if found.more {
-        log::warn!("{shown} has so many files that not all were read; keep data elsewhere");
+        let what = "has so many files that not all were read; keep data elsewhere";
+        sentences.push(format!("{shown} {what}"));
     }
     if let Some(first) = found.scripts.get(limits::SCRIPTS_MAX) {
-        log::error!(
+        sentences.push(format!(
             "{shown}: {} scripts are in there, and at most {} run: {} and those behind it in the \
              alphabet are not started; put several into one",
             found.scripts.len(),
             limits::SCRIPTS_MAX,
             first.name
-        );
+        ));
     }
     let scripts = found.scripts.into_iter().take(limits::SCRIPTS_MAX);
-    scripts.map(|script| script.name).collect()
+    (scripts.map(|script| script.name).collect(), sentences)
 }
 
 impl Daemon {
     /// Starts the scripts of the configuration.
     pub(super) fn begin_scripts(&mut self) {
         self.watch_interfaces();
-        let scripts = self.config.scripts.as_ref();
-        let dir = scripts.and_then(|scripts| Some((scripts.dir.as_ref()?, scripts)));
-        let names = dir.map_or_else(Vec::new, |(dir, scripts)| found_scripts(dir, scripts));
+        let (names, wrong) = self.found_scripts();
+        for sentence in wrong {
+            log::warn!("{sentence}");
+        }
         let start = StartScripts {
             config: Arc::clone(&self.config),
             found: names,
@@ -224,6 +272,19 @@ impl Daemon {
             number: self.next_file_id().0 / 2,
         };
         self.decide(Event::StartScripts(Box::new(start)));
+    }
+
+    /// Of the folder of the configuration, where there is one.
+    fn found_scripts(&self) -> (Vec<String>, Vec<String>) {
+        let scripts = self.config.scripts.as_ref();
+        let dir = scripts.and_then(|scripts| Some((scripts.dir.as_ref()?, scripts)));
+        dir.map(|(dir, scripts)| found_scripts(dir, scripts))
+            .unwrap_or_default()
+    }
+
+    /// What is in the folder of scripts and is not started, in sentences.
+    pub(super) fn scripts_passed_over(&self) -> Vec<String> {
+        self.found_scripts().1
     }
 
     pub(super) fn script_act(&mut self, script: ScriptId, run: RunId, act: ScriptAct) {
@@ -263,17 +324,30 @@ impl Daemon {
     /// Checks what no descriptor reports: the memory of processes, and the end of some.
     pub(super) fn look_at_scripts(&mut self) {
         self.scripts.look_at_memory();
-        self.look_later();
         let unseen = self.scripts.unseen();
         self.read_scripts(unseen);
+        let is_active = std::mem::take(&mut self.scripts.is_active);
+        let quiet_looks = &mut self.scripts.quiet_looks;
+        *quiet_looks = if is_active {
+            0
+        } else {
+            10.min(*quiet_looks + 1)
+        };
+        self.look_later();
     }
 
     fn look_later(&mut self) {
+        // After quiet, the next look is far.
+        let is_sooner = self.scripts.is_active && self.scripts.quiet_looks > 0;
+        if is_sooner {
+            self.scripts.quiet_looks = 0;
+        }
         let mut running = self.scripts.running.values();
-        let look =
-            running.any(|it| it.process.needs_polling() || it.process.memory_bound().is_some());
-        if look && !self.wheel.contains(Due::Look) {
-            let at_ms = self.now().mono_ms + limits::SCRIPT_LOOK_MS;
+        let is_watched =
+            |it: &Running| it.process.needs_polling() || it.process.memory_bound().is_some();
+        let look = running.any(is_watched) || self.scripts.interpreters.end_unused();
+        if look && (is_sooner || !self.wheel.contains(Due::Look)) {
+            let at_ms = self.now().mono_ms + self.scripts.look_after_ms();
             self.wheel.insert(Due::Look, (), at_ms);
         }
     }

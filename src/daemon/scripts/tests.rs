@@ -59,16 +59,20 @@ impl Scene {
 
     /// Runs this in place of the host program.
     fn run(&mut self, run: u64, program: &str) {
+        self.run_within(run, program, 0);
+    }
+
+    fn run_within(&mut self, run: u64, program: &str, memory_bytes: u64) {
         let spec = Spec {
             name: "test".into(),
             interpreter: "python3".into(),
             folder: self.folder.path().into(),
-            boot: program.into(),
+            program: program.into(),
             first_line: b"first".to_vec(),
-            hidden: Vec::new(),
-            memory_bytes: 0,
+            environment: Vec::new(),
+            memory_bytes,
         };
-        let process = Process::start(&spec).unwrap();
+        let process = self.daemon.scripts.interpreters.start(&spec).unwrap();
         let script = ScriptId(7);
         let running = Running { script, process };
         self.daemon.scripts.running.insert(RunId(run), running);
@@ -183,7 +187,10 @@ fn what_cannot_be_started_is_news_at_once() {
     else {
         panic!("{event:?}");
     };
-    assert!(matches!(what, ScriptReport::NotStarted(problem) if problem.contains("gone.py")));
+    let ScriptReport::NotStarted { why, has_file } = what else {
+        panic!("{what:?}");
+    };
+    assert!(why.contains("gone.py") && !has_file, "{why}");
     // The loop does not sleep over it.
     let began = Instant::now();
     scene.wait();
@@ -231,6 +238,81 @@ fn a_call_that_is_begun_is_on_disk_at_once() {
     assert_eq!(found, [call]);
 }
 
+/// On a busy machine, a function begins long after vpid has sent the call.
+#[test]
+fn an_interrupt_that_comes_too_early_is_asked_for_again() {
+    let mut scene = Scene::new();
+    let slow = "\
+import time, game
+def OnPlayerChat(player, text):
+    game.log('begun')
+    time.sleep(1000)
+";
+    scene.write("scripts/slow.py", slow);
+    let launch = Launch {
+        kind: LaunchKind::Script,
+        name: "slow".into(),
+        servers: vec![(ServerId(0), "Duels".into())],
+    };
+    scene.act(1, ScriptAct::Start(launch));
+    let has = |word: &'static str| {
+        move |_: u64, news: &ScriptReport| match news {
+            ScriptReport::Sent(lines) => lines
+                .iter()
+                .any(|line| String::from_utf8_lossy(line).contains(word)),
+            other => panic!("{other:?}"),
+        }
+    };
+    scene.until(has("[\"ready\""));
+    let event = br#"[["e","OnPlayerChat",0,[{"userid":2},"x"]]]"#;
+    scene.act(1, ScriptAct::Send([event, &b"\n"[..]].concat()));
+    scene.until(has("begun"));
+    scene.act(1, ScriptAct::Interrupt);
+    scene.until(has("[\"ack\",0]"));
+}
+
+/// What follows it may take long, and the scripts behind this one wait for the verdict.
+#[test]
+fn a_verdict_is_sent_before_the_next_line_of_chat_is_judged() {
+    let mut scene = Scene::new();
+    let filter = "\
+import os, time
+def OnPlayerChat(player, text):
+    while text != 'now' and not os.path.exists(text): time.sleep(0.001)
+    return text == 'now'
+";
+    scene.write("scripts/filter.py", filter);
+    let launch = Launch {
+        kind: LaunchKind::Script,
+        name: "filter".into(),
+        servers: vec![(ServerId(0), "Duels".into())],
+    };
+    scene.act(1, ScriptAct::Start(launch));
+    let has = |word: &'static str| {
+        move |_: u64, news: &ScriptReport| match news {
+            ScriptReport::Sent(lines) => lines
+                .iter()
+                .any(|line| String::from_utf8_lossy(line).contains(word)),
+            other => panic!("{other:?}"),
+        }
+    };
+    scene.until(has("[\"ready\""));
+    let gate = scene.folder.path().join("gate").display().to_string();
+    let line = |number: u64, text: &str| {
+        format!(r#"["g",{number},"OnPlayerChat",0,[{{"userid":2}},"{text}"]]"#)
+    };
+    let lines = format!(
+        "[{},{},{}]\n",
+        line(1, "now"),
+        line(2, &gate),
+        line(3, "now")
+    );
+    scene.act(1, ScriptAct::Send(lines.into_bytes()));
+    scene.until(has("[\"v\",1,1]"));
+    fs::write(&gate, "").unwrap();
+    scene.until(has("[\"v\",3,1]"));
+}
+
 #[test]
 fn a_script_is_loaded_by_the_real_host_program_and_answers() {
     let mut scene = Scene::new();
@@ -275,8 +357,26 @@ fn what_lies_in_the_folder_is_started_and_what_cannot_be_is_said() {
         fs::write(dir.join(name), "").unwrap();
     }
     let scripts = scene.daemon.config.scripts.as_ref().unwrap();
-    assert_eq!(found_scripts(&dir, scripts), ["a", "b"]);
-    assert!(found_scripts(&dir.join("gone"), scripts).is_empty());
+    let (names, wrong) = found_scripts(&dir, scripts);
+    assert_eq!(names, ["a", "b"]);
+    assert!(
+        wrong.len() == 1 && wrong[0].contains("not one.py is not started"),
+        "{wrong:?}"
+    );
+    let (names, wrong) = found_scripts(&dir.join("gone"), scripts);
+    assert!(
+        names.is_empty() && wrong[0].contains("cannot be read"),
+        "{wrong:?}"
+    );
+    for n in 0..limits::SCRIPTS_MAX {
+        fs::write(dir.join(format!("s{n:02}.py")), "").unwrap();
+    }
+    let (names, wrong) = found_scripts(&dir, scripts);
+    assert_eq!(names.len(), limits::SCRIPTS_MAX);
+    assert!(
+        wrong[1].contains("66 scripts") && wrong[1].contains(": s62 and those"),
+        "{wrong:?}"
+    );
 }
 
 #[test]
@@ -300,4 +400,22 @@ fn a_process_of_which_nothing_is_heard_any_more_is_looked_at() {
     };
     let how = "by signal 9 (killed), because it closed the channel to vpid";
     assert_eq!(what, ScriptReport::Ended(how.into()));
+}
+
+#[test]
+fn scripts_that_do_nothing_are_looked_at_rarely_until_they_do_something() {
+    let mut scene = Scene::new();
+    scene.run_within(1, "import time; print('up'); time.sleep(1000)", 1 << 40);
+    scene.until(|_, news| matches!(news, ScriptReport::Printed(_)));
+    let began = Instant::now();
+    // What it uses may grow while it starts.
+    while scene.daemon.scripts.look_after_ms() < limits::SCRIPT_LOOK_QUIET_MS {
+        assert!(began.elapsed() < PATIENCE);
+        scene.daemon.look_at_scripts();
+    }
+    scene.daemon.wheel.insert(Due::Look, (), u64::MAX);
+    scene.act(1, ScriptAct::Send(b"[]\n".to_vec()));
+    let soon_ms = scene.daemon.now().mono_ms + limits::SCRIPT_LOOK_MS;
+    let due = std::iter::from_fn(|| scene.daemon.wheel.pop_due(soon_ms));
+    assert!(due.into_iter().any(|(due, ())| due == Due::Look));
 }

@@ -7,7 +7,7 @@
 //! however often it is repeated.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{self, Write};
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ pub struct Bench {
     options: Options,
     serial: u64,
     random: Box<dyn FnMut() -> u8>,
-    pub progress: bool,
+    pub progress: Option<Progress>,
 }
 
 /// One call at a time.
@@ -98,7 +98,7 @@ impl Bench {
             options,
             serial: 0,
             random: Box::new(crate::io::random::bytes()),
-            progress: false,
+            progress: None,
         }
     }
 
@@ -297,19 +297,17 @@ impl Bench {
         }
     }
 
-    fn show(&self, phase: &str, done: usize, total: usize) {
-        show(self.progress, phase, done, total);
+    fn show(&mut self, phase: &str, done: usize, total: usize) {
+        show(&mut self.progress, phase, done, total);
     }
 }
 
-/// A line that shows how far it is.
-pub(super) fn show(progress: bool, phase: &str, done: usize, total: usize) {
-    if progress && (done.is_multiple_of(16) || done == total) {
-        eprint!("\r{phase}: {done} of {total}    ");
-        let _ = io::stderr().flush();
-        if done == total {
-            eprint!("\r{:40}\r", "");
-        }
+/// Gets a phase, and how much of how much is done of it.
+pub type Progress = Box<dyn FnMut(&str, usize, usize)>;
+
+pub(super) fn show(progress: &mut Option<Progress>, phase: &str, done: usize, total: usize) {
+    if let Some(progress) = progress {
+        progress(phase, done, total);
     }
 }
 

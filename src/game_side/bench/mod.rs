@@ -12,7 +12,7 @@ use super::stock::Game;
 use super::{NoServer, choose, stock_secret};
 use crate::config::{Config, Engine, Sqlite};
 use client::numbered_call;
-pub use client::{Bench, Latency, Throughput};
+pub use client::{Bench, Latency, Progress, Throughput};
 use rusqlite::Connection;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -141,8 +141,12 @@ pub enum BenchError {
     Folder(PathBuf, io::Error),
 }
 
-/// Measures the vpid that serves this configuration. `progress`: shows how far it is.
-pub fn run(config: &Config, options: &Options, progress: bool) -> Result<Report, BenchError> {
+/// Measures the vpid that serves this configuration.
+pub fn run(
+    config: &Config,
+    options: &Options,
+    progress: Option<Progress>,
+) -> Result<Report, BenchError> {
     let (server, free) = choose(config, None, "vpid_bench")?;
     let database = config.default_database().map(|id| &config.databases[id]);
     let table = match (database.map(|database| &database.engine), options.work) {
@@ -184,7 +188,7 @@ fn measure_signed(
     host: &str,
     key: &[u8],
     options: &Options,
-    progress: bool,
+    progress: Option<Progress>,
 ) -> Result<Report, BenchError> {
     let mut bench = SignedBench::connect(scriptdata, host, key, options.clone())?;
     bench.progress = progress;

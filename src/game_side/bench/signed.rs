@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::client::{show, thread_seconds};
+use super::client::{Progress, show, thread_seconds};
 use super::{BenchError, Latency, Options, Throughput};
 use crate::game_side::signed::{SessionError, SignedGame};
 use crate::game_side::stock::GameCall;
@@ -17,7 +17,7 @@ const ACKNOWLEDGE_AFTER: u64 = 4;
 pub struct SignedBench {
     games: Vec<SignedGame>,
     options: Options,
-    pub progress: bool,
+    pub progress: Option<Progress>,
 }
 
 /// What a game has still to write, and waits for.
@@ -38,7 +38,7 @@ impl SignedBench {
         Ok(Self {
             games: games?,
             options,
-            progress: false,
+            progress: None,
         })
     }
 
@@ -54,7 +54,7 @@ impl SignedBench {
         };
         let hosts = self.games.len();
         for round in 0..calls {
-            show(self.progress, "latency", round, calls);
+            show(&mut self.progress, "latency", round, calls);
             let call = next_call();
             let game = &mut self.games[round % hosts];
             let began = Instant::now();
@@ -66,7 +66,7 @@ impl SignedBench {
                 }
             }
         }
-        show(self.progress, "latency", calls, calls);
+        show(&mut self.progress, "latency", calls, calls);
         found.us.sort_unstable();
         Ok(found)
     }
@@ -117,7 +117,7 @@ impl SignedBench {
             } else if let Some(game) = self.games.first() {
                 game.wait(Duration::from_millis(1))?;
             }
-            show(self.progress, "throughput", found.answered, calls);
+            show(&mut self.progress, "throughput", found.answered, calls);
         }
         found.seconds = (last - began).as_secs_f64();
         found.client_seconds = thread_seconds() - cpu_began;

@@ -6,14 +6,16 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use fake_rcon::{FakeRcon, FakeServer, Player};
 use fake_vyhub::{FakeVyhub, port};
 
-use super::stage::secret;
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, secret};
 use crate::io::random;
 use crate::protocol::steam_id::SteamId;
 
 /// What the game is called.
 pub const HOSTNAME: &str = "Community Server";
 pub const MAP: &str = "cp_community";
+/// SourceMod's, in the folder of the stage, and what the owner has written into it.
+pub const ADMINS_FILE: &str = "admins_simple.ini";
+pub const OWN_ADMINS: &str = "\"STEAM_0:1:100\" \"99:z\"\n";
 
 /// A player.
 #[derive(Clone, Copy)]
@@ -41,10 +43,17 @@ impl Person {
     pub fn steam64(self) -> u64 {
         SteamId::new(self.account).map_or(0, SteamId::as_u64)
     }
+
+    /// As SourceMod writes it.
+    pub fn steam2(self) -> String {
+        SteamId::new(self.account).map_or_else(String::new, SteamId::steam2)
+    }
 }
 
 pub struct Community {
     pub vyhub: FakeVyhub,
+    /// The group of the shop that games call `vip`.
+    pub vips: String,
     /// The game as its console shows it.
     pub console: FakeServer,
     rcon: FakeRcon,
@@ -63,6 +72,7 @@ impl Community {
         let ana = vyhub.add_user(ANA.steam64(), ANA.name, false);
         let admins = vyhub.add_group("Admins", 100, &[("ban_edit", true)], None);
         vyhub.put_in_group(&ana, &admins);
+        let vips = vyhub.add_mapped_group("VIP", 10, "vip");
         let mallory = vyhub.add_user(MALLORY.steam64(), MALLORY.name, false);
         let ban = vyhub.add_ban(&mallory, "sold items for \"free\"; quit", None);
         vyhub.edit_ban(&ban, |ban| ban.creator = Some(ana));
@@ -75,6 +85,7 @@ impl Community {
         let engine = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0));
         Ok(Self {
             vyhub,
+            vips,
             console,
             rcon,
             rcon_password,
@@ -92,7 +103,9 @@ impl Community {
             "\n[[server]]\nscriptdata = \"scriptdata\"\nhostname = \"{HOSTNAME}\"\n\
              key = \"{key}\"\nvyhub_server_id = \"{}\"\nrcon = \"{}\"\nrcon_password = \"{}\"\n\
              log_listen = \"{}\"\nlog_secret = {}\nchat_commands = \"log\"\n\n\
-             [vyhub]\napi_url = \"{}\"\napi_key = \"{}\"\ntime_zone = \"UTC\"\n",
+             [vyhub]\napi_url = \"{}\"\napi_key = \"{}\"\ntime_zone = \"UTC\"\n\n\
+             [vyhub.sourcemod]\nadmins_simple = \"{ADMINS_FILE}\"\n\n\
+             [vyhub.groups.\"vip\"]\non_add = ['sm_addvip \"%steamid64%\"']\nsourcemod = \"@VIP\"\n",
             self.vyhub.server_id(),
             self.rcon.address(),
             self.rcon_password,

@@ -15,6 +15,7 @@ mod vyhub_act;
 
 use super::signed::SessionError;
 use crate::io::control::AskError;
+use crate::io::random;
 use crate::protocol::signed::messages::CallFailed;
 use community::Community;
 use screen::Screen;
@@ -28,6 +29,15 @@ use thiserror::Error;
 
 /// Nothing in the demo takes as long on a machine that works, however busy it is.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+const SECRET_BYTES: usize = 64;
+
+/// A secret of small letters, fresh.
+fn secret() -> String {
+    let mut random = random::bytes();
+    let letter = |byte: u8| char::from(b'a' + byte % 26);
+    (0..SECRET_BYTES).map(|_| letter(random())).collect()
+}
 
 /// Runs the whole story. Nothing is left behind, also where it fails.
 pub fn run(out: &mut dyn Write) -> Outcome {

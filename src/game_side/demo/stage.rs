@@ -18,11 +18,11 @@ use serde_json::{Map, Value};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use tempfile::TempDir;
 
-use super::PATIENCE;
+use super::community::{ADMINS_FILE, OWN_ADMINS};
 use super::screen::Screen;
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, PATIENCE, secret};
 use crate::game_side::stock::{FolderWatch, Game, GameCall};
-use crate::io::{control, random};
+use crate::io::{control, own_process};
 use crate::protocol::control::Request;
 use crate::protocol::names;
 use crate::protocol::signed::messages::Push;
@@ -31,7 +31,6 @@ use crate::protocol::signed::messages::Push;
 pub const HOST: &str = "demo_server_1";
 /// The one of "Duel Server", which signs.
 pub const DUEL_HOST: &str = "duel_server";
-const SECRET_BYTES: usize = 64;
 /// The Python script, and what it is called.
 const RANKS: &str = include_str!("ranks.py");
 const RANKS_FILE: &str = "ranks.py";
@@ -178,8 +177,7 @@ impl<'a> Stage<'a> {
     pub fn daemon_memory_kib(&self) -> Option<u64> {
         let pid = self.daemon.as_ref()?.id();
         let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-        line.split_whitespace().nth(1)?.parse().ok()
+        Some(own_process::resident_of(&status)? / 1_024)
     }
 
     /// Ends the daemon, in order where all went well, and removes the folder.
@@ -375,18 +373,12 @@ fn has_python() -> bool {
     python.status().is_ok_and(|status| status.success())
 }
 
-/// A secret of small letters, fresh.
-pub fn secret() -> String {
-    let mut random = random::bytes();
-    let letter = |byte: u8| char::from(b'a' + byte % 26);
-    (0..SECRET_BYTES).map(|_| letter(random())).collect()
-}
-
 fn prepare(folder: &Path, text: &str) -> io::Result<()> {
     fs::create_dir(folder.join("scriptdata"))?;
     fs::create_dir(folder.join("state"))?;
     fs::create_dir(folder.join("scripts"))?;
     fs::write(folder.join("scripts").join(RANKS_FILE), RANKS)?;
+    fs::write(folder.join(ADMINS_FILE), OWN_ADMINS)?;
     let mut options = OpenOptions::new();
     let mut config: File = options
         .write(true)

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::PATIENCE;
-use super::community::{ANA, BOB, CARL, Community, MALLORY, MAP, Person};
+use super::community::{ADMINS_FILE, ANA, BOB, CARL, Community, MALLORY, MAP, OWN_ADMINS, Person};
 use super::signed_act::Crowd;
 use super::stage::Stage;
 use super::{Failure, Outcome};
@@ -20,6 +20,8 @@ use crate::protocol::control::{QueueRequest, Request, RewardsRequest};
 const KICK_MAX: Duration = Duration::from_secs(5);
 /// How late the console replies at a moment that is meant to be the wrong one.
 const LATE_REPLY: Duration = Duration::from_secs(2);
+/// For how long VIP is bought.
+const VIP_TIME: Duration = Duration::from_secs(30 * 86_400);
 const BAN: &str = "!ban Bob 2h aimbot; quit";
 const REASON: &str = "aimbot; quit";
 
@@ -159,7 +161,14 @@ impl Scene<'_, '_> {
             let name = command.first().map(String::as_str);
             !matches!(
                 name,
-                Some("status" | "sv_visiblemaxplayers" | "kickid" | "say" | "script")
+                Some(
+                    "status"
+                        | "sv_visiblemaxplayers"
+                        | "kickid"
+                        | "say"
+                        | "script"
+                        | "sm_reloadadmins"
+                )
             )
         });
         match foreign {
@@ -321,13 +330,15 @@ impl Scene<'_, '_> {
         })
     }
 
+    /// It puts Carl into a group for a time, and has a reward.
     fn purchase(&mut self) -> Outcome {
         let vyhub = &self.community.vyhub;
         let carl = vyhub.add_user(CARL.steam64(), CARL.name, false);
-        let reward = vyhub.add_reward(&carl, "DIRECT", "sm_addvip \"%steamid64%\" 30");
+        let reward = vyhub.add_reward(&carl, "DIRECT", "sm_addcoins \"%steamid64%\" 500");
+        vyhub.put_in_group_for(&carl, &self.community.vips, VIP_TIME);
         self.stage.step(
             "a purchase",
-            "Carl has bought VIP in VyHub's shop, and joins",
+            "Carl has bought VIP with 500 coins in VyHub's shop, and joins",
         )?;
         let began = Instant::now();
         let userid = self.crowd.join(self.community, CARL)?;
@@ -335,9 +346,26 @@ impl Scene<'_, '_> {
             (Self::ran(community, "sm_addvip") > 0).then_some(())
         })?;
         let took = began.elapsed();
+        let admins = self.stage.path().join(ADMINS_FILE);
+        let line = format!("\"{}\" \"@VIP\"", CARL.steam2());
+        self.soon("Carl in SourceMod's file", |community, _| {
+            let text = fs::read_to_string(&admins).unwrap_or_default();
+            let is_whole = text.starts_with(OWN_ADMINS) && text.contains(&line);
+            let mut ran = community.console.ran().into_iter();
+            let reloaded = ran.any(|command| command == ["sm_reloadadmins"]);
+            (is_whole && reloaded).then_some(())
+        })?;
+        self.stage.outcome(
+            "VIP by `sm_addvip`, and in SourceMod's admins_simple.ini",
+            Some(took),
+        )?;
         self.reported(&reward)?;
-        self.stage
-            .outcome("VIP by `sm_addvip`, and VyHub knows", Some(took))?;
+        match Self::ran(self.community, "sm_addcoins") {
+            1 => self
+                .stage
+                .outcome("500 coins by `sm_addcoins`, and VyHub knows", None)?,
+            times => return Failure::unexpected(format!("coins were given {times} times")),
+        }
         self.community.console.leave(userid);
         self.crowd.left(self.community, CARL, userid)
     }

@@ -14,7 +14,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::worker::{Fifo, Options, Workers};
+use super::worker::{Fifo, Occupancy, Options, Workers};
 use crate::config;
 use crate::limits::{HTTP_JOBS_MAX, HTTP_PATIENCE_MS_MAX, HTTP_STACK_BYTES, HTTP_THREADS_MAX};
 use crate::protocol::vyhub::{Done, Failure, Job, Outcome};
@@ -111,6 +111,10 @@ impl Http {
             let outcome = unreached("too many requests to VyHub wait already");
             (self.on_done)(Done { ticket, outcome });
         }
+    }
+
+    pub fn occupancy(&self) -> Occupancy {
+        self.workers.fifo_occupancy()
     }
 
     /// Does what was submitted, for as long as `patience`. What is not done then is broken off,

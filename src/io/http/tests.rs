@@ -131,7 +131,7 @@ fn answers_come_in_pieces_or_compressed() {
     });
     let url = Reply::Links(Links::of("https://example.org"));
     assert_eq!(
-        Desk::new(&gzip).ask(Request::of(&backend::Request::FindLinks)),
+        Desk::new(&gzip).ask(Request::of(&backend::Request::FindLinks).unwrap()),
         Ok(url)
     );
 }

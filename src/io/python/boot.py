@@ -1,14 +1,16 @@
-# vpid runs one of your scripts in this process: the last word here is its name.
+# vpid keeps one of these for each Python that your scripts use, and forks a process from it for each script.
 import sys
 
-# What lies beside the script must not stand in for what is imported here.
+# What lies in the current folder must not stand in for what is imported here.
 sys.path = [folder for folder in sys.path if folder]
+if sys.version_info < (3, 9):
+    sys.exit("Python 3.9 or later is needed; %s is %s" % (sys.executable, sys.version.split()[0]))
 
-import json, os
+import json, os, socket
 
-line = bytearray()
-while b"\n" not in line:
-    line += os.read(0, 1 << 16) or os._exit(0)
-line, _, rest = bytes(line).partition(b"\n")
-start = json.loads(line)
-exec(compile(start["modules"]["vpid_boot"], "(vpid)/vpid_boot.py", "exec"))
+control = socket.socket(fileno=0)
+_, (sources,), _, _ = socket.recv_fds(control, 1, 1)
+with open(sources, encoding="utf-8") as file:
+    sources = json.load(file)
+exec(compile(sources["vpid_interpreter"], "(vpid)/vpid_interpreter.py", "exec"))
+exec(program_of_script(), vars(sys.modules["__main__"]))

@@ -23,6 +23,7 @@ first = lines.readline()
 
 struct Script {
     process: Process,
+    interpreters: Interpreters,
     received: Received,
     folder: TempDir,
 }
@@ -30,13 +31,24 @@ struct Script {
 impl Script {
     fn start(program: &str) -> Self {
         let folder = TempDir::new().unwrap();
-        let process = Process::start(&spec(folder.path(), program)).unwrap();
-        let received = Received::default();
+        let spec = spec(folder.path(), program);
+        Self::of(&spec, folder)
+    }
+
+    fn of(spec: &Spec, folder: TempDir) -> Self {
+        let mut interpreters = Interpreters::default();
         Self {
-            process,
-            received,
+            process: interpreters.start(spec).unwrap(),
+            interpreters,
+            received: Received::default(),
             folder,
         }
+    }
+
+    /// Another process of the same interpreter.
+    fn another(&mut self, program: &str) -> Process {
+        let spec = spec(self.folder.path(), program);
+        self.interpreters.start(&spec).unwrap()
     }
 
     /// Waits as the daemon does, until it has received what it waits for.
@@ -66,11 +78,24 @@ impl Script {
         };
         poll(&mut fds.collect::<Vec<_>>(), Some(&timeout)).unwrap();
         self.process.flush();
-        let received = self.process.read();
+        let received = self.interpreters.read(&mut self.process);
+        self.received.not_started = self.received.not_started.take().or(received.not_started);
         self.received.lines.extend(received.lines);
         self.received.printed.extend(received.printed);
         self.received.too_long |= received.too_long;
         self.received.ended = self.received.ended.take().or(received.ended);
+    }
+
+    fn until_it_has_a_number(&mut self) {
+        let began = Instant::now();
+        while self.process.number().is_none() {
+            assert!(
+                began.elapsed() < PATIENCE,
+                "no process: {:?}",
+                self.received
+            );
+            self.turn();
+        }
     }
 
     fn until_said(&mut self, line: &str) {
@@ -97,9 +122,9 @@ fn spec(folder: &Path, program: &str) -> Spec {
         name: "test".into(),
         interpreter: "python3".into(),
         folder: folder.to_path_buf(),
-        boot: format!("{CHANNEL}{program}"),
+        program: format!("{CHANNEL}{program}"),
         first_line: b"{}".to_vec(),
-        hidden: Vec::new(),
+        environment: Vec::new(),
         memory_bytes: 0,
     }
 }
@@ -141,7 +166,10 @@ for line in lines:
         ["{} test", &folder, "got one", "got two", "got stop"]
     );
     assert_eq!(script.process.fds().count(), 0);
-    assert_eq!(script.process.read(), Received::default());
+    assert_eq!(
+        script.interpreters.read(&mut script.process),
+        Received::default()
+    );
 }
 
 #[test]
@@ -184,9 +212,44 @@ for line in lines: say(line.strip())
         // A look at it may read one bite and a buffer, and it may have taken a few looks.
         assert!(printed < 100 * limits::SCRIPT_OUTPUT_TURN_BYTES_MAX);
     }
-    let received = script.process.read();
+    let received = script.interpreters.read(&mut script.process);
     let printed: usize = received.printed.iter().map(|(_, line)| line.len()).sum();
     assert!(printed <= limits::SCRIPT_OUTPUT_TURN_BYTES_MAX + 4096);
+}
+
+/// A machine that is busy may stop the script within a batch for longer than results wait; so one of many is enough.
+#[test]
+fn results_of_quick_functions_that_are_called_together_leave_in_one_write() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("sums.py");
+    std::fs::write(&path, "def add(a, b): return a + b\n").unwrap();
+    let first_line = serde_json::json!({
+        "kind": "script", "name": "sums", "id": 0, "path": path, "folder": folder.path(), "shared": null,
+        "memory_bytes": 0, "stack_bytes": limits::SCRIPT_THREAD_STACK_BYTES, "call_ms": limits::SCRIPT_CALL_MS,
+        "tasks_max": limits::SCRIPT_TASKS_MAX, "servers": [], "config": {}, "vpid": "0",
+    });
+    let spec = Spec {
+        program: PROGRAM.into(),
+        first_line: first_line.to_string().into_bytes(),
+        ..spec(folder.path(), "")
+    };
+    let mut script = Script::of(&spec, folder);
+    script.until("its functions", |received| !received.lines.is_empty());
+    let results = |lines: &[Vec<u8>]| {
+        let text = lines.concat();
+        String::from_utf8_lossy(&text).matches("[\"r\",").count()
+    };
+    let batch = |first: usize| {
+        let calls = (first..first + 20).map(|n| format!(r#"["c",{n},"add",[{n},1],null,{{}}]"#));
+        format!("[{}]\n", calls.collect::<Vec<_>>().join(","))
+    };
+    let together = (0..1_000).any(|round| {
+        script.received.lines.clear();
+        script.process.send(batch(round * 20).into_bytes());
+        script.until("the results", |received| results(&received.lines) == 20);
+        script.received.lines.len() == 1
+    });
+    assert!(together, "no batch has come in one line");
 }
 
 #[test]
@@ -260,10 +323,18 @@ say(str(child).encode())
 
 #[test]
 fn an_end_is_noticed_by_looking_where_the_system_does_not_tell() {
-    let fork = "if os.fork() == 0: time.sleep(1000)\nsay(b'forked')\nos._exit(0)";
+    let fork = "\
+if os.fork() == 0: time.sleep(1000)
+say(b'forked')
+lines.readline()
+os._exit(0)";
     let mut script = Script::start(fork);
-    script.process.end = None;
+    script.until_it_has_a_number();
+    if let State::Running(keeper) = &mut script.process.state {
+        keeper.end = None;
+    }
     assert!(script.process.needs_polling());
+    script.process.send(b"end\n".to_vec());
     assert_eq!(script.until_ended(), "with exit code 0");
     assert_eq!(script.said(), ["forked"]);
 }
@@ -280,17 +351,29 @@ fn what_cannot_be_started_says_what_to_do() {
     let folder = TempDir::new().unwrap();
     let mut spec = spec(folder.path(), "");
     spec.interpreter = "no-such-python".into();
-    let problem = Process::start(&spec).err().unwrap().to_string();
+    let problem = Interpreters::default()
+        .start(&spec)
+        .err()
+        .unwrap()
+        .to_string();
     assert!(problem.starts_with("no-such-python cannot be started ("));
     assert!(problem.ends_with("install it (apt install python3), or set python in [scripts]"));
     spec.interpreter = folder.path().to_path_buf();
-    let problem = Process::start(&spec).err().unwrap().to_string();
+    let problem = Interpreters::default()
+        .start(&spec)
+        .err()
+        .unwrap()
+        .to_string();
     assert!(
         problem.ends_with("correct python in [scripts]"),
         "{problem}"
     );
     spec.folder.push("gone");
-    let problem = Process::start(&spec).err().unwrap().to_string();
+    let problem = Interpreters::default()
+        .start(&spec)
+        .err()
+        .unwrap()
+        .to_string();
     assert!(problem.contains("gone is no folder"), "{problem}");
 }
 
@@ -346,20 +429,393 @@ time.sleep(1000)
 fn what_is_vpids_alone_is_not_in_its_environment() {
     let folder = TempDir::new().unwrap();
     let mut spec = spec(folder.path(), "say(' '.join(os.environ).encode())");
-    // One that is surely there, in place of those that hold secrets.
-    spec.hidden = vec!["HOME".into()];
-    let process = Process::start(&spec).unwrap();
-    let received = Received::default();
-    let mut script = Script {
-        process,
-        received,
-        folder,
-    };
+    spec.environment = vec![("GIVEN".into(), "to it".into())];
+    let mut script = Script::of(&spec, folder);
     script.until_ended();
     let said = script.said().remove(0);
     let names: Vec<&str> = said.split(' ').collect();
     assert!(names.contains(&"PYTHONIOENCODING") && names.contains(&"PATH"));
-    assert!(!names.contains(&"HOME"));
+    assert!(names.contains(&"GIVEN"));
+    for (name, hidden) in [
+        ("VPID_KEY", true),
+        ("VPI_PASSWORD", true),
+        ("VPI_USER", false),
+    ] {
+        assert_eq!(is_hidden(name.as_ref()), hidden, "{name}");
+    }
+}
+
+/// The process of the interpreter itself.
+fn interpreter(script: &Script) -> u32 {
+    script.interpreters.all.values().next().unwrap().child.id()
+}
+
+fn kill(pid: u32, signal: Signal) {
+    kill_process(Pid::from_raw(pid as i32).unwrap(), signal).unwrap();
+}
+
+#[test]
+fn one_interpreter_serves_all_and_no_end_of_a_script_touches_it() {
+    let mut script = Script::start("say(b'first')\nos.kill(os.getpid(), signal.SIGSEGV)");
+    let pid = interpreter(&script);
+    assert_eq!(script.until_ended(), "by signal 11 (a memory fault)");
+    for (program, end) in [
+        ("os.killpg(0, signal.SIGKILL)", "by signal 9 (killed)"),
+        ("sys.exit(3)", "with exit code 3"),
+        ("raise ValueError('no')", "with exit code 1"),
+        ("os.close(0); os.abort()", "by signal 6 (aborted)"),
+    ] {
+        script.process = script.another(program);
+        script.received = Received::default();
+        assert_eq!(script.until_ended(), end);
+    }
+    assert_eq!(interpreter(&script), pid);
+    assert!(is_alive(&pid.to_string()));
+}
+
+#[test]
+fn what_scripts_have_from_the_interpreter_is_not_the_same_where_it_must_differ() {
+    let program = "\
+import random, uuid, tempfile
+say(repr([random.random(), uuid.uuid4(), os.getpid()]).encode())
+say(repr([sys.argv, os.getpgrp() == os.getpid(), signal.getsignal(signal.SIGINT).__name__]).encode())
+held = [os.path.realpath('/proc/self/fd/' + name) for name in os.listdir('/proc/self/fd')]
+say(repr([sum(':[' in it and 'socket' in it for it in held), sum('memfd' in it for it in held)]).encode())
+say(repr(signal.pthread_sigmask(signal.SIG_BLOCK, [])).encode())
+";
+    let mut script = Script::start(program);
+    script.until_ended();
+    let first = script.said();
+    script.process = script.another(program);
+    script.received = Received::default();
+    script.until_ended();
+    let second = script.said();
+    assert_ne!(first[0], second[0]);
+    assert_eq!(first[1], "[['-c', 'test'], True, 'default_int_handler']");
+    // The channel alone, and not the connection of the interpreter.
+    assert_eq!(first[2], "[1, 0]");
+    assert_eq!(first[1..], second[1..]);
+    assert_eq!(first[3], "set()");
+}
+
+#[test]
+fn an_interpreter_that_is_gone_is_replaced_and_its_scripts_go_on() {
+    let echo = "for line in lines: say(line.strip())";
+    let mut script = Script::start(echo);
+    script.process.send(b"one\n".to_vec());
+    script.until_said("one");
+    let pid = interpreter(&script);
+    kill(pid, Signal::KILL);
+    wait_until_dead(&pid.to_string());
+    script.process.send(b"two\n".to_vec());
+    script.until_said("two");
+    let before = std::mem::replace(
+        &mut script.process,
+        script_of(&mut script.interpreters, echo),
+    );
+    script.process.send(b"three\n".to_vec());
+    script.until_said("three");
+    // One that takes a request, and does not come to it.
+    let pid = interpreter(&script);
+    kill(pid, Signal::STOP);
+    script.process = script_of(&mut script.interpreters, echo);
+    kill(pid, Signal::KILL);
+    script.process.send(b"lost\n".to_vec());
+    script.until_it_has_a_number();
+    script.process.send(b"four\n".to_vec());
+    script.until_said("four");
+    assert_ne!(interpreter(&script), pid);
+    drop(before);
+}
+
+fn script_of(interpreters: &mut Interpreters, program: &str) -> Process {
+    let spec = spec(Path::new("/tmp"), program);
+    interpreters.start(&spec).unwrap()
+}
+
+#[test]
+fn an_interpreter_that_cannot_run_scripts_says_why() {
+    for (text, said) in [
+        (
+            "#!/bin/sh\necho it is broken >&2\nexit 3\n",
+            "could run the script: it is broken; try it",
+        ),
+        (
+            "#!/bin/sh\nexit 0\n",
+            "could run the script: without a word; try it",
+        ),
+    ] {
+        let folder = TempDir::new().unwrap();
+        let mut spec = spec(folder.path(), "");
+        spec.interpreter = folder.path().join("python");
+        // By another process: one that is forked meanwhile could still have it open for writing.
+        let written = std::process::Command::new("sh")
+            .args([
+                "-c",
+                "printf %s \"$1\" > \"$2\"; chmod +x \"$2\"",
+                "sh",
+                text,
+            ])
+            .arg(&spec.interpreter)
+            .status();
+        assert!(written.unwrap().success());
+        // It may have ended before it gets the request, or after that.
+        let mut interpreters = Interpreters::default();
+        let problem = match interpreters.start(&spec) {
+            Err(error) => error.to_string(),
+            Ok(process) => {
+                let received = Received::default();
+                let mut script = Script {
+                    process,
+                    interpreters,
+                    received,
+                    folder,
+                };
+                script.until("an end", |received| received.not_started.is_some());
+                assert_eq!(script.process.fds().count(), 0);
+                assert_eq!(script.process.number(), None);
+                script.received.not_started.take().unwrap()
+            }
+        };
+        assert!(problem.contains(said), "{problem}");
+    }
+}
+
+/// A virtual environment as `python3 -m venv --without-pip` makes it.
+fn venv(folder: &Path) -> std::path::PathBuf {
+    let python = "import sys; print(sys.executable, sys.base_prefix, *sys.version_info[:2])";
+    let output = std::process::Command::new("python3")
+        .args(["-c", python])
+        .output();
+    let said = String::from_utf8(output.unwrap().stdout).unwrap();
+    let [python, _, major, minor] = said.split_whitespace().collect::<Vec<_>>()[..] else {
+        panic!("{said}");
+    };
+    let home = Path::new(python).parent().unwrap().display();
+    let packages = folder.join(format!("lib/python{major}.{minor}/site-packages"));
+    fs::create_dir_all(&packages).unwrap();
+    fs::create_dir_all(folder.join("bin")).unwrap();
+    fs::write(folder.join("pyvenv.cfg"), format!("home = {home}\n")).unwrap();
+    std::os::unix::fs::symlink(python, folder.join("bin/python3")).unwrap();
+    packages
+}
+
+#[test]
+fn an_environment_has_its_own_packages_and_new_ones_are_found() {
+    let folder = TempDir::new().unwrap();
+    let packages = venv(&folder.path().join(".venv"));
+    fs::write(packages.join("theirs.py"), "value = 7\n").unwrap();
+    fs::create_dir(folder.path().join("linked")).unwrap();
+    fs::write(folder.path().join("linked/far.py"), "value = 8\n").unwrap();
+    let linked = folder.path().join("linked").display().to_string();
+    fs::write(packages.join("a.pth"), linked + "\n").unwrap();
+    let program = "\
+import theirs, far
+say(b'%d %d' % (theirs.value, far.value))
+say(str(sys.prefix != sys.base_prefix).encode())
+try:
+    import new
+    say(b'new')
+except ImportError: say(b'no new one')
+lines.readline()
+";
+    let mut spec = spec(folder.path(), &format!("{CHANNEL}{program}"));
+    spec.program = format!("{CHANNEL}{program}");
+    spec.interpreter = folder.path().join(".venv/bin/python3");
+    let mut script = Script::of(&spec, folder);
+    script.until_said("no new one");
+    assert_eq!(script.said()[..2], ["7 8", "True"]);
+    let pid = interpreter(&script);
+    fs::write(packages.join("b.pth"), "import sys; sys.new_one = 1\n").unwrap();
+    fs::write(packages.join("new.py"), "import sys; sys.new_one\n").unwrap();
+    script.process = script.interpreters.start(&spec).unwrap();
+    script.until_said("new");
+    assert_ne!(interpreter(&script), pid);
+}
+
+#[test]
+fn threads_that_a_package_starts_before_any_script_are_reported() {
+    let folder = TempDir::new().unwrap();
+    let packages = venv(&folder.path().join(".venv"));
+    let thread = "import threading, time; threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()\n";
+    fs::write(packages.join("a.pth"), thread).unwrap();
+    let mut spec = spec(folder.path(), "say(b'runs')");
+    spec.interpreter = folder.path().join(".venv/bin/python3");
+    let mut script = Script::of(&spec, folder);
+    script.until_said("runs");
+    script.until_ended();
+    let printed = &script.received.printed;
+    let is_it = |(is_error, line): &(bool, String)| {
+        *is_error
+            && line.contains(" threads that run in ")
+            && line.ends_with("do not run in scripts")
+    };
+    assert!(printed.iter().any(is_it), "{printed:?}");
+}
+
+#[test]
+fn an_interpreter_without_scripts_ends_after_a_while() {
+    let mut script = Script::start("lines.readline()");
+    let long_ago = || {
+        Instant::now().checked_sub(Duration::from_millis(
+            limits::SCRIPT_INTERPRETER_UNUSED_MS + 1,
+        ))
+    };
+    let pid = interpreter(&script).to_string();
+    let age = |script: &mut Script| {
+        let left = script.interpreters.end_unused();
+        for interpreter in script
+            .interpreters
+            .all
+            .values_mut()
+            .filter(|it| it.unused.is_some())
+        {
+            interpreter.unused = long_ago();
+        }
+        left
+    };
+    assert!(!age(&mut script), "it has a script");
+    script.process.kill();
+    script.until_ended();
+    script.process = script.another("lines.readline()");
+    assert!(!age(&mut script) && !script.interpreters.end_unused());
+    assert!(is_alive(&pid));
+    script.process.kill();
+    script.until_ended();
+    drop(std::mem::replace(
+        &mut script.process,
+        script_of(&mut Interpreters::default(), ""),
+    ));
+    assert!(age(&mut script), "it is looked at again");
+    assert!(!script.interpreters.end_unused());
+    assert!(script.interpreters.all.is_empty() && !is_alive(&pid));
+}
+
+/// In sessions of their own, without a parent that lives, with and without a program of their own.
+const DAEMONS: &str = "\
+import subprocess
+numbers = [subprocess.Popen(['sleep', '1000'], start_new_session=True).pid]
+reading, writing = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.write(writing, str(os.getpid()).encode())
+        time.sleep(1000)
+    os._exit(0)
+numbers.append(int(os.read(reading, 20)))
+os.wait()
+twice = 'import subprocess, os; print(subprocess.Popen([\"sleep\", \"1000\"], start_new_session=True, stdout=subprocess.DEVNULL).pid, flush=True)'
+numbers.append(int(subprocess.run([sys.executable, '-c', twice], stdout=subprocess.PIPE).stdout))
+say(' '.join(map(str, numbers)).encode())
+";
+
+#[test]
+fn all_that_a_script_has_started_ends_with_it_wherever_it_went() {
+    for (end, words) in [
+        ("sys.exit(0)", "with exit code 0"),
+        ("os._exit(4)", "with exit code 4"),
+        (
+            "os.kill(os.getpid(), signal.SIGSEGV)",
+            "by signal 11 (a memory fault)",
+        ),
+        ("lines.readline()", "by signal 9 (killed)"),
+    ] {
+        let mut script = Script::start(&format!("{DAEMONS}lines.readline()\n{end}"));
+        script.until("the numbers", |received| !received.lines.is_empty());
+        let numbers = script.said().remove(0);
+        let numbers: Vec<&str> = numbers.split(' ').collect();
+        assert!(
+            numbers.len() == 3 && numbers.iter().all(|pid| is_alive(pid)),
+            "{numbers:?}"
+        );
+        match end.starts_with("lines") {
+            true => script.process.kill(),
+            false => script.process.send(b"end\n".to_vec()),
+        }
+        assert_eq!(script.until_ended(), words);
+        // Before the end is reported, so nothing is left to wait for.
+        assert!(!numbers.iter().any(|pid| is_alive(pid)), "{numbers:?}");
+    }
+}
+
+#[test]
+fn what_a_script_has_started_and_ends_by_itself_leaves_nothing() {
+    let program = "\
+for n in range(20):
+    if os.fork() == 0:
+        if os.fork() == 0: os._exit(0)
+        os._exit(0)
+    os.wait()
+say(b'done')
+lines.readline()
+";
+    let mut script = Script::start(program);
+    script.until_said("done");
+    let keeper = script.process.memory_bound();
+    assert_eq!(keeper, None, "no bound was given");
+    let State::Running(keeper) = &script.process.state else {
+        panic!("it runs");
+    };
+    let keeper = keeper.pid.as_raw_nonzero().get() as u32;
+    let began = Instant::now();
+    while memory::with_children(keeper).len() > 2 {
+        assert!(
+            began.elapsed() < PATIENCE,
+            "{:?}",
+            memory::with_children(keeper)
+        );
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_keeper_that_is_stopped_or_killed_saves_no_script() {
+    let mut script = Script::start(&format!(
+        "{DAEMONS}os.kill(os.getppid(), signal.SIGSTOP)\nlines.readline()"
+    ));
+    script.until("the numbers", |received| !received.lines.is_empty());
+    let numbers = script.said().remove(0);
+    script.process.kill();
+    script.until_ended();
+    for pid in numbers.split(' ') {
+        wait_until_dead(pid);
+    }
+    let mut script = Script::start(
+        "say(str(os.getpid()).encode())\nos.kill(os.getppid(), signal.SIGKILL)\nlines.readline()",
+    );
+    script.until("its number", |received| !received.lines.is_empty());
+    let pid = script.said().remove(0);
+    assert_eq!(script.until_ended(), "with its keeper, which was killed");
+    wait_until_dead(&pid);
+}
+
+#[test]
+fn lists_of_processes_show_which_script_it_is() {
+    let mut script = Script::start("say(b'there')\nlines.readline()");
+    script.until_said("there");
+    let title = |pid: u32| {
+        let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap();
+        let title = read("cmdline").trim_end_matches('\0').to_owned();
+        (read("comm").trim_end().to_owned(), title)
+    };
+    let named = |name: &str, title: &str| (name.to_owned(), title.to_owned());
+    assert_eq!(
+        title(script.process.number().unwrap()),
+        named("vpid: test", "vpid: test")
+    );
+    assert_eq!(
+        title(interpreter(&script)),
+        named("vpid: interpret", "vpid: interpreter")
+    );
+    let State::Running(keeper) = &script.process.state else {
+        panic!("it runs");
+    };
+    let keeper = keeper.pid.as_raw_nonzero().get() as u32;
+    assert_eq!(
+        title(keeper),
+        named("vpid: keeper of", "vpid: keeper of test")
+    );
 }
 
 #[test]
@@ -372,8 +828,26 @@ fn every_module_of_the_folder_travels() {
         .filter(|module| module != "boot")
         .collect();
     modules.sort();
-    let known: Vec<&str> = MODULES.iter().map(|(name, _)| *name).collect();
+    let known = MODULES.iter().chain([&TESTING]).map(|(name, _)| *name);
+    let mut known: Vec<&str> = known.collect();
+    known.sort();
     assert_eq!(modules, known);
+}
+
+/// Commands in chat are Python alone, and tested there.
+#[test]
+fn commands_in_chat_do_what_their_tests_say() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut python = std::process::Command::new("python3");
+    python
+        .arg("-B")
+        .arg(root.join("tests/python/test_commands.py"));
+    let output = python.arg(root.join("src/io/python")).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && said.contains("Ran 5 tests"),
+        "{said}"
+    );
 }
 
 fn lines(parts: &[&[u8]]) -> Vec<String> {

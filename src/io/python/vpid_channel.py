@@ -3,6 +3,7 @@
 Messages are gathered as text, and sent as one line by `write`.
 """
 
+import fcntl
 import json
 import os
 import socket
@@ -15,6 +16,20 @@ READ_BYTES = 64 << 10
 GATHERED_CHARACTERS_MAX = 256 << 10
 
 
+def take_channel():
+    """The channel, which this process has as its standard input, and what its first line says."""
+    # The script finds nothing on its standard input, and cannot close the channel by closing that.
+    descriptor = fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 64)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    line = bytearray()
+    while b"\n" not in line:
+        line += os.read(descriptor, READ_BYTES) or os._exit(0)
+    line, _, rest = bytes(line).partition(b"\n")
+    return Channel(descriptor, rest), json.loads(line)
+
+
 class Channel:
     def __init__(self, descriptor, rest):
         self._socket = socket.socket(fileno=descriptor)
@@ -22,6 +37,10 @@ class Channel:
         self._unread = [rest] if rest else []
         self._gathered = []
         self._characters = 0
+        # What writes when much was gathered.
+        self.on_full = self.write
+        # Whether something was gathered for which someone waits: a result, a verdict, a request.
+        self.is_awaited = False
         # Other threads of the script may log.
         self._writing = threading.Lock()
         os.register_at_fork(after_in_child=self.close)
@@ -43,16 +62,31 @@ class Channel:
         self._gathered.append(message)
         self._characters += len(message)
         if self._characters > GATHERED_CHARACTERS_MAX:
-            self.write()
+            self.on_full()
 
-    def write(self):
-        """Writes all that was gathered, as one line. vpid always reads, so this may wait."""
-        with self._writing:
+    def post_awaited(self, message):
+        """The same for what someone waits for."""
+        self._gathered.append(message)
+        self._characters += len(message)
+        # Not before: a write in between would take that back.
+        self.is_awaited = True
+        if self._characters > GATHERED_CHARACTERS_MAX:
+            self.on_full()
+
+    def write(self, blocking=True):
+        """Writes all that was gathered, as one line. vpid always reads, so this may wait.
+
+        False: not `blocking`, and another write is under way, which a signal may have interrupted.
+        """
+        if not self._writing.acquire(blocking):
+            return False
+        try:
+            # Others may post in the meantime.
+            self.is_awaited = False
             count = len(self._gathered)
             if not count:
-                return
+                return True
             line = "[" + ",".join(self._gathered[:count]) + "]\n"
-            # Others may have posted in the meantime.
             del self._gathered[:count]
             self._characters = 0
             if self.is_open():
@@ -60,6 +94,9 @@ class Channel:
                     self._socket.sendall(in_utf_8(line))
                 except OSError:
                     os._exit(0)
+            return True
+        finally:
+            self._writing.release()
 
     def rest(self):
         """The messages that came together with the start line."""

@@ -5,6 +5,11 @@ in the channel itself, which is quicker than an event loop; else the event loop 
 
 Events and calls are counted: vpid keeps few under way, and `ack` reports how many are finished.
 A plain function is finished when it returns, an `async` one when it waits for the first time.
+
+What a function has finished or requested is written before the next function begins, since that one may run
+for long. Only functions that were always quick of late begin before that, for `HELD_S`; so the results of a batch go
+together, as what is written when nothing else is to run. One of them that takes long for the first time holds up what
+is ready before it, but no verdicts.
 """
 
 import asyncio
@@ -15,46 +20,70 @@ import select
 import signal
 import sys
 import threading
+from bisect import bisect_left
 from collections import deque
 from math import ceil
 from time import monotonic
 
 import game
-from vpid_channel import Channel
+import vpid_confine
+from vpid_channel import take_channel
 from vpid_loop import Selector, Steps, Timers, Watch, make_loop
 from vpid_process import error_line, error_text, prepare, take_logging
-from vpid_requests import Requests
+from vpid_requests import OWN, Requests
 from vpid_script import Script, compiled, where
+from vpid_stats import (
+    BOUNDS,
+    COUNTS,
+    FUNCTION,
+    HOOK,
+    NAME_CHARACTERS_MAX,
+    REPORT_S,
+    TOTAL,
+    WORST,
+    Stats,
+    memory_bytes,
+)
 from vpid_values import encode
 
 # During a long batch vpid gets an acknowledgement so often.
 ACK_S = 0.1
 
-# What the script logs while it runs is not kept back for longer.
-LOG_S = 0.02
+# What has run so often in a row, each time for less than this, is quick.
+QUICK_RUNS = 32
+SLOW_S = 0.0005
+QUICK_NAMES_MAX = 4_000
+
+# What someone waits for is kept so long, while what runs is quick.
+HELD_S = 0.001
 
 # How long what the script left behind may take to end: first its tasks, then its threads.
 TASKS_END_S = 0.5
 EXIT_S = 2
 
 LOG_CHARACTERS_MAX = 8_000
+TRACED_ERRORS_MAX = 1_000
 
 EVENT, VERDICT, CALL = "e", "g", "c"
-TIMER, UNLOAD = "timer", "unload"
+TIMER, UNLOAD, STATS, TRACE = "timer", "unload", "stats", "trace"
 set_server = game._server.set
-COUNTED = frozenset([EVENT, VERDICT, CALL])
+
+# Messages that are counted, and where they name what they run.
+COUNTED = {EVENT: 1, VERDICT: 2, CALL: 2}
 
 # A function may wait for these, maybe in the middle of another message.
-EARLY = frozenset(["a", "n", "cancel"])
+EARLY = frozenset(["a", "n", OWN, "cancel", STATS, TRACE])
 
 
 class Host:
     def __init__(self, channel, start):
         self.channel = channel
+        channel.on_full = self._write_full
         self.servers = {each["id"]: each["name"] for each in start["servers"]}
         self.timers = Timers()
-        self.watch = Watch(start["call_ms"], self.flush)
-        self.tasks = 0
+        self.watch = Watch(start["call_ms"], lambda: self.flush(False), self._is_not_stuck)
+        # Tasks that vpid's events and calls have begun, and all tasks of the loop.
+        self.tasks = self.all_tasks = 0
         self._tasks_max = start["tasks_max"]
         self._selector = Selector(self)
         self.loop = make_loop(self, self._selector)
@@ -69,7 +98,17 @@ class Host:
         # Of the counted messages: taken, of these acknowledged, tasks that have not begun,
         # and whether one is running just now.
         self._taken = self._acked = self._not_begun = self._running = 0
-        self._flushed = monotonic()
+        self._flushed = self._acknowledged = self._reported = monotonic()
+        # Of what was counted, an `async` function is counted when it has ended.
+        self.stats = Stats()
+        self._is_begun = False
+        # Whether an operator traces; then, with what each message has failed, by its identity.
+        self._traces = False
+        self._errors = {}
+        # How often in a row each function and hook was quick.
+        self._quick_runs = {}
+        # How often this process reports that it waits, and does not hang: well within the time for a call.
+        self._alive_s = start["call_ms"] / 3000
         self.script = _script_of(start)
         self._handlers = {
             EVENT: self._event,
@@ -97,17 +136,18 @@ class Host:
         gc.freeze()
         hooks = self.script.hooks
         if "OnTimer" in hooks:
-            self.timers.add(1, lambda: hooks["OnTimer"]([]), True)
+            self.timers.add(1, lambda: hooks["OnTimer"]([]), True, "OnTimer")
         version = ".".join(str(part) for part in sys.version_info[:3])
         functions = self.script.function_names()
-        self.post("ready", {"hooks": sorted(hooks), "functions": functions, "python": version})
+        about = {"hooks": sorted(hooks), "functions": functions, "python": version}
+        self.post("ready", {**about, "version": getattr(self.script, "version", "")})
 
     def run(self):
         self._receive(self.channel.rest())
         while True:
             try:
                 self._work()
-                if self.tasks or self.script.needs_loop or self._selector.has_others():
+                if self.all_tasks or self.script.needs_loop or self._selector.has_others():
                     self.loop.run_forever()
                 else:
                     self._wait()
@@ -130,6 +170,7 @@ class Host:
             task.cancel()
         if tasks:
             self.loop.run_until_complete(asyncio.wait(tasks, timeout=TASKS_END_S))
+        self._report_stats()
         self.flush()
 
     # Waiting
@@ -149,17 +190,22 @@ class Host:
         self.watch.since = 0
         if not self.channel.is_open():
             os._exit(0)
-        is_idle = timeout is None and not self.tasks and not self._queue
+        is_idle = timeout is None and not self.all_tasks and not self._queue
         if is_idle and not self.script.needs_loop and not self._selector.has_others():
             self.loop.stop()
             return []
         if self._may_work():
             self.loop.call_soon(self._work)
             timeout = 0
+        elif self._queue:
+            # There is no room for more tasks: all of them wait, which may take as long as it likes.
+            if monotonic() - self._acknowledged >= self._alive_s:
+                self._acknowledge(0)
+            timeout = self._alive_s if timeout is None else min(timeout, self._alive_s)
         timer_s = self.timers.wait_s()
         if timer_s is not None and (timeout is None or timer_s < timeout):
             timeout = timer_s
-        if timeout != 0 or monotonic() - self._flushed >= ACK_S:
+        if timeout != 0 or self.channel.is_awaited or monotonic() - self._flushed >= ACK_S:
             self.flush()
         ready = select(timeout)
         self.watch.since = monotonic()
@@ -179,6 +225,12 @@ class Host:
         for message in early:
             if message[0] == "cancel":
                 self._cancel(message[1])
+            elif message[0] == STATS:
+                self._report_stats(message[1], memory_bytes())
+                self.channel.is_awaited = True
+            elif message[0] == TRACE:
+                self._traces = message[1]
+                self._errors.clear()
             else:
                 self.requests.answered(message)
 
@@ -198,29 +250,61 @@ class Host:
         self._poll.poll()
         with self.watch:
             self._receive(self.channel.read())
+            if self.channel.is_awaited:
+                # What was counted so far.
+                self.channel.write()
 
     # Sending
 
     def post(self, *message):
         self.channel.post(json.dumps(message, ensure_ascii=False))
 
-    def flush(self):
-        """Sends what was gathered, with what is finished."""
+    def flush(self, blocking=True):
+        """Sends what was gathered, with what is finished. Not `blocking`: unless a write is under way."""
         with self.watch:
             finished = self._taken - self._not_begun - self._running - self._acked
-            if finished:
-                self._acked += finished
-                self.channel.post(f'["ack",{finished}]')
+            if finished > 0:
+                self._acknowledge(finished)
+            now = monotonic()
+            if now - self._reported >= REPORT_S and self.stats:
+                self._report_stats()
+            if self.channel.write(blocking):
+                self._flushed = now
+
+    def _write(self):
+        with self.watch:
             self.channel.write()
-            self._flushed = monotonic()
+
+    def _write_full(self):
+        """Much was gathered; maybe by a thread, or in the middle of `flush`."""
+        if self._is_main_thread() and not self.watch.guarded:
+            self._write()
+        else:
+            self.channel.write(not self.watch.guarded)
+
+    def _report_stats(self, inquiry=None, memory=None):
+        self._reported = monotonic()
+        counted = json.dumps(self.stats.take(), ensure_ascii=False, separators=(",", ":"))
+        self.channel.post(f'["{STATS}",{json.dumps(inquiry)},{json.dumps(memory)},{counted}]')
+
+    def _is_not_stuck(self):
+        """Restarts vpid's count of how long what runs takes."""
+        self._acknowledge(0)
+        self.flush(False)
+
+    def _acknowledge(self, finished):
+        self._acked += finished
+        self._acknowledged = monotonic()
+        self.channel.post(f'["ack",{finished}]')
 
     def log(self, level, text):
         level = min(5, max(0, int(level)))
         self.post("log", level, str(text)[:LOG_CHARACTERS_MAX])
+        # What follows may take long, or end this process.
         if not self._is_main_thread():
             self.channel.write()
-        elif monotonic() - self._flushed >= LOG_S:
-            self.flush()
+            return
+        self._write()
 
     # Working
 
@@ -230,24 +314,89 @@ class Host:
 
     def _work(self):
         """Takes what waits in the queue, as far as there is room for tasks."""
-        queue, handlers, watch = self._queue, self._handlers, self.watch
+        queue, handlers, watch, channel = self._queue, self._handlers, self.watch, self.channel
+        hooks, quick_runs = self.stats.hooks.counted, self._quick_runs
+        now = written = monotonic()
+        is_urgent = False
         while queue:
-            if queue[0][0] not in COUNTED:
-                message = queue.popleft()
-                handlers[message[0]](message)
+            message = queue[0]
+            kind = message[0]
+            if kind not in COUNTED:
+                queue.popleft()
+                if channel.is_awaited:
+                    self._write()
+                handlers[kind](message)
+                now = written = monotonic()
                 continue
             if self.tasks >= self._tasks_max:
-                return
-            now = monotonic()
+                break
+            name = message[COUNTED[kind]]
             if now - self._flushed >= ACK_S:
                 self.flush()
-            message = queue.popleft()
-            self._taken += 1
+                now = written = monotonic()
+            elif channel.is_awaited and (
+                is_urgent or now - written >= HELD_S or quick_runs.get(name, 0) < QUICK_RUNS
+            ):
+                self._write()
+                now = written = monotonic()
+            is_urgent = kind == VERDICT
+            queue.popleft()
+            # In this order: an interrupt may come in between, and acknowledges what is finished.
             self._running = 1
-            watch.since = now
-            handlers[message[0]](message)
+            self._taken += 1
+            watch.since = began = now
+            handlers[kind](message)
             watch.since = 0
             self._running = 0
+            now = monotonic()
+            if now - began >= SLOW_S or self._is_begun:
+                quick_runs.pop(name, None)
+            elif (runs := quick_runs.get(name, 0)) < QUICK_RUNS and len(quick_runs) < QUICK_NAMES_MAX:
+                quick_runs[name] = runs + 1
+            if self._is_begun:
+                self._is_begun = False
+            elif kind == EVENT and not self._traces and (counted := hooks.get(name)) is not None:
+                # The same as in `Kind.add`; there are many of these.
+                seconds = now - began
+                counted[COUNTS + bisect_left(BOUNDS, seconds)] += 1
+                counted[TOTAL] += seconds
+                if seconds > counted[WORST]:
+                    counted[WORST] = seconds
+            else:
+                self._count(message, now - began)
+        if channel.is_awaited and self.all_tasks:
+            # Tasks have their turn next.
+            self._write()
+
+    def _count(self, message, seconds):
+        kind = message[0]
+        if kind == EVENT:
+            self.stats.hooks.add(message[1], seconds)
+        elif kind == CALL:
+            self.stats.functions.add(message[2], seconds)
+        elif kind == VERDICT:
+            self.stats.hooks.add(message[2], seconds)
+        elif kind == TIMER:
+            stats = self.stats.hooks if message[1] == "OnTimer" else self.stats.timers
+            stats.add(message[1], seconds)
+        if self._traces:
+            self._trace(message, seconds)
+
+    def _trace(self, message, seconds):
+        """Reports what has run to vpid, for an operator."""
+        kind = message[0]
+        if kind == TIMER:
+            name, server = message[1], None
+            what = HOOK if name == "OnTimer" else TIMER
+        elif kind == CALL:
+            what, name, server = FUNCTION, message[2], message[5].get("server")
+        elif kind in COUNTED:
+            at = COUNTED[kind]
+            what, name, server = HOOK, message[at], message[at + 1]
+        else:
+            return
+        error = self._errors.pop(id(message), None)
+        self.post("ran", what, str(name)[:NAME_CHARACTERS_MAX], server, seconds, error)
 
     def _event(self, message):
         _, name, server, args = message
@@ -287,17 +436,30 @@ class Host:
             self._failed(message, error)
 
     def _begin(self, message, awaitable):
+        self._is_begun = True
         counts = message[0] in COUNTED
         self._not_begun += counts
         steps = Steps(self._carry(message, awaitable), self, counts)
         task = self.loop.create_task(steps)
+        task.add_done_callback(lambda task: self._count(message, steps.spent_s))
+        if counts:
+            self.tasks += 1
+            task.add_done_callback(self._task_ended)
         if message[0] == CALL:
             self._calls[message[1]] = task
 
+    def _task_ended(self, task):
+        self.tasks -= 1
+
     def task_begun(self):
         self._not_begun -= 1
-        if monotonic() - self._flushed >= ACK_S:
+
+    def task_stepped(self, now):
+        """What runs next in this turn of the loop may take long."""
+        if now - self._flushed >= ACK_S:
             self.flush()
+        elif self.channel.is_awaited and self.all_tasks > 1:
+            self._write()
 
     async def _carry(self, message, awaitable):
         try:
@@ -311,21 +473,24 @@ class Host:
     def _conclude(self, message, result):
         kind = message[0]
         if kind == CALL:
-            self.channel.post(f'["r",{message[1]},{encode(result, "result")}]')
+            self.channel.post_awaited(f'["r",{message[1]},{encode(result, "result")}]')
         elif kind == VERDICT:
             stops = result is False or (type(result) is int and result == 0)
-            self.channel.post(f'["v",{message[1]},{0 if stops else 1}]')
+            self.channel.post_awaited(f'["v",{message[1]},{0 if stops else 1}]')
         elif kind == UNLOAD:
             raise SystemExit(0)
 
     def _failed(self, message, error):
         self.watch.since = 0
         kind = message[0]
+        if self._traces and len(self._errors) < TRACED_ERRORS_MAX:
+            self._errors[id(message)] = f"{type(error).__name__}: {error_line(error)}"
         if kind == CALL:
             name = "Timeout" if isinstance(error, game.Interrupted) else type(error).__name__
-            self.post("x", message[1], name, error_line(error))
+            text = json.dumps(["x", message[1], name, error_line(error)], ensure_ascii=False)
+            self.channel.post_awaited(text)
         elif kind == VERDICT:
-            self.post("v", message[1], 1)
+            self.channel.post_awaited(f'["v",{message[1]},1]')
         if not isinstance(error, (SystemExit, asyncio.CancelledError)):
             self.log(1, f"{_title(message)}: {error_text(error)}")
         if kind == UNLOAD:
@@ -336,9 +501,16 @@ class Host:
 
     def _run_timers(self):
         for timer in self.timers.take_due():
-            self.watch.since = monotonic()
-            timer.context.run(self._run, (TIMER,), timer.function)
+            if self.channel.is_awaited:
+                self.flush()
+            message = (TIMER, timer.name)
+            self.watch.since = begun = monotonic()
+            timer.context.run(self._run, message, timer.function)
             self.watch.since = 0
+            if self._is_begun:
+                self._is_begun = False
+            else:
+                self._count(message, monotonic() - begun)
 
     # What else vpid sends
 
@@ -352,11 +524,14 @@ class Host:
                 self._queue.remove(message)
                 self._taken += 1
                 self._failed(message, asyncio.CancelledError())
+                # It has not run; another message may get its id.
+                self._errors.pop(id(message), None)
                 return
 
     def _unload(self, message):
         self.watch.since = monotonic()
         self._run(message, self.script.hooks.get("OnUnLoad", _nothing), [])
+        self._is_begun = False
 
     def _check(self, message):
         path = self.script.path
@@ -394,13 +569,33 @@ def _script_of(start):
     return Interfaces(start)
 
 
-def main(descriptor, rest, start):
-    prepare(start["folder"], start["memory_bytes"], start["stack_bytes"])
-    host = Host(Channel(descriptor, rest), start)
+def confine(host, start):
+    """Keeps what is vpid's own from the script, where that is wanted and possible. It may end this process."""
+    wanted = start.get("confine")
+    if wanted is None:
+        return
+    try:
+        hidden = [os.fsdecode(bytes(path)) for path in wanted["hidden"]]
+        vpid_confine.confine(hidden, start["folder"], start["shared"] if wanted["others"] else None)
+    except vpid_confine.CannotConfine as error:
+        if wanted["must"]:
+            host.post("failed", f"it cannot be confined, as confine = true wants: {error}; or set confine = false")
+            host.flush()
+            os._exit(1)
+        if vpid_confine.version():
+            host.log(2, f"it is not confined: {error}; or set confine = false")
+
+
+def main():
+    channel, start = take_channel()
+    folders = [each for each in (start["folder"], start["shared"]) if each is not None]
+    prepare(folders, start["memory_bytes"], start["stack_bytes"])
+    host = Host(channel, start)
     game._host = host
     game.config.update(start["config"] or {})
     vars(game.script).update(name=start["name"], path=start["path"], id=start["id"])
     take_logging(game.log)
+    confine(host, start)
     host.load()
     try:
         host.run()

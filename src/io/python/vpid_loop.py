@@ -23,13 +23,15 @@ class Watch:
     interrupt waits, since it would tear the channel's lines.
     """
 
-    def __init__(self, call_ms, before):
+    def __init__(self, call_ms, before, early):
+        """`before` is called before an interrupt, and `early` in place of one that comes too early."""
         self.since = 0
         self.guarded = False
         self._late = False
         # vpid's clock began a little earlier, or later.
         self._long_s = call_ms / 1000 * 0.9
         self._before = before
+        self._early = early
         signal.signal(signal.SIGINT, self._on_signal)
         os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
@@ -42,9 +44,13 @@ class Watch:
         self._interrupt()
 
     def _interrupt(self):
-        if self.since and monotonic() - self.since >= self._long_s:
+        if not self.since:
+            return
+        if monotonic() - self.since >= self._long_s:
             self.since = 0
             raise game.Interrupted("it has run for too long")
+        # vpid has counted the time that passed before the function began, on a busy machine.
+        self._early()
 
     def __enter__(self):
         self.guarded = True
@@ -57,8 +63,9 @@ class Watch:
 
 
 class Timer:
-    def __init__(self, function, every_s):
+    def __init__(self, function, every_s, name):
         self.function = function
+        self.name = name or getattr(function, "__qualname__", type(function).__name__)
         self.every_s = every_s
         # The server and the caller for which it was made are its own, too.
         self.context = contextvars.copy_context()
@@ -73,14 +80,14 @@ class Timers:
         self._due = []
         self._number = count()
 
-    def add(self, seconds, function, repeat):
+    def add(self, seconds, function, repeat, name=None):
         if not callable(function):
             raise TypeError("a timer needs a function")
         if not 0 <= seconds < 1e9:
             raise ValueError(f"a timer cannot be {seconds} seconds long")
         if len(self._due) >= TIMERS_MAX:
             raise ValueError(f"there are {TIMERS_MAX} timers already")
-        timer = Timer(function, max(seconds, TIMER_S_MIN) if repeat else None)
+        timer = Timer(function, max(seconds, TIMER_S_MIN) if repeat else None, name)
         self._push(monotonic() + seconds, timer)
         return timer
 
@@ -118,27 +125,31 @@ class Steps(Coroutine):
         self._coroutine = coroutine
         self._host = host
         self._begun = not counts
+        # How long it ran, without its waits.
+        self.spent_s = 0.0
 
     def send(self, value):
-        self._host.watch.since = monotonic()
+        self._host.watch.since = began = monotonic()
         try:
             return self._coroutine.send(value)
         finally:
-            self._stepped()
+            self._stepped(began)
 
     def throw(self, *error):
-        self._host.watch.since = monotonic()
+        self._host.watch.since = began = monotonic()
         try:
             return self._coroutine.throw(*error)
         finally:
-            self._stepped()
+            self._stepped(began)
 
-    def _stepped(self):
+    def _stepped(self, began):
         # What runs next in this turn may be a task of the script's own.
-        self._host.watch.since = monotonic()
+        self._host.watch.since = now = monotonic()
+        self.spent_s += now - began
         if not self._begun:
             self._begun = True
             self._host.task_begun()
+        self._host.task_stepped(now)
 
     def close(self):
         self._coroutine.close()
@@ -163,16 +174,16 @@ class Selector(selectors.DefaultSelector):
 
 
 def make_loop(host, selector):
-    """An event loop that counts its tasks in `host.tasks`."""
+    """An event loop that counts its tasks in `host.all_tasks`."""
 
     def make_task(loop, coroutine, **options):
         task = asyncio.Task(coroutine, loop=loop, **options)
-        host.tasks += 1
+        host.all_tasks += 1
         task.add_done_callback(ended)
         return task
 
     def ended(task):
-        host.tasks -= 1
+        host.all_tasks -= 1
 
     loop = asyncio.SelectorEventLoop(selector)
     loop.set_task_factory(make_task)

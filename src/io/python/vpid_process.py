@@ -11,20 +11,26 @@ import sys
 import threading
 import traceback
 
+import vpid_confine
+
 ERROR_CHARACTERS_MAX = 4_000
 PR_SET_PDEATHSIG = 1
+PR_SET_NAME = 15
+PR_SET_CHILD_SUBREAPER = 36
+
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 # The value of `memory_mb`; 0 for no bound.
 memory_mb = 0
 
 
-def prepare(folder, memory_bytes, stack_bytes):
-    end_with_vpid()
+def prepare(folders, memory_bytes, stack_bytes):
+    """`folders`: where the script imports from first."""
     faulthandler.enable()
     sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
-    sys.path.insert(0, folder)
+    sys.path[:0] = folders
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if memory_bytes:
         bound_memory(memory_bytes, stack_bytes)
@@ -54,37 +60,44 @@ def bound_memory(memory_bytes, stack_bytes):
 def set_default_stack(stack_bytes):
     """For threads that libraries start, such as those of numpy."""
     try:
-        libc = ctypes.CDLL(None)
         attributes = ctypes.create_string_buffer(256)
-        if libc.pthread_attr_init(attributes) == 0:
-            libc.pthread_attr_setstacksize(attributes, ctypes.c_size_t(stack_bytes))
-            libc.pthread_setattr_default_np(attributes)
-            libc.pthread_attr_destroy(attributes)
-    except (OSError, AttributeError):
+        if _libc.pthread_attr_init(attributes) == 0:
+            _libc.pthread_attr_setstacksize(attributes, ctypes.c_size_t(stack_bytes))
+            _libc.pthread_setattr_default_np(attributes)
+            _libc.pthread_attr_destroy(attributes)
+    except AttributeError:
         # They have larger stacks then.
         pass
 
 
-def end_with_vpid():
-    end_with_parent()
-    main_thread = threading.get_ident()
-
-    def forked():
-        # The kernel means the thread that forked, and another one may end long before this process.
-        if threading.get_ident() == main_thread:
-            end_with_parent()
-
-    # What it forks would else stay when vpid is killed and cannot end the script's whole group.
-    os.register_at_fork(after_in_child=forked)
+def end_with_parent(number):
+    """Lets the kernel send this signal when the parent ends. Whether it has ended before is to be looked at then."""
+    _prctl(PR_SET_PDEATHSIG, number)
 
 
-def end_with_parent():
-    """Asks the kernel to kill this process when its parent ends: an endless loop would not notice."""
-    try:
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    except (OSError, AttributeError):
-        # Elsewhere than on Linux, the end of the channel has to do.
-        pass
+def adopt_orphans():
+    """What descends from this process and loses its parent becomes a child of this process."""
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _prctl(option, value):
+    if _libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def set_title(title):
+    """What lists of processes show: the name, which has 15 bytes, and in place of the arguments."""
+    title = title.encode("utf-8", "replace")
+    _libc.prctl(PR_SET_NAME, ctypes.c_char_p(title[:15]), 0, 0, 0)
+    with open("/proc/self/stat", "rb") as file:
+        # Behind its name, the third field is the first; the 48th and 49th say where the arguments are.
+        fields = file.read().rpartition(b")")[2].split()
+    begin, end = int(fields[45]), int(fields[46])
+    if begin < end:
+        # Zeros up to the end, and one is left there.
+        ctypes.memset(begin, 0, end - begin)
+        ctypes.memmove(begin, title, min(len(title), end - begin - 1))
 
 
 class IntoLog(logging.Handler):
@@ -118,6 +131,8 @@ def error_text(error):
         trace = traceback.TracebackException.from_exception(error)
         _keep_frames_of_script(trace, set())
         text = "".join(trace.format()).rstrip()
+        if vpid_confine.is_confined and vpid_confine.may_be_due(error):
+            text += f" ({vpid_confine.advice()})"
     except MemoryError:
         text = "MemoryError"
     return text[-ERROR_CHARACTERS_MAX:]
@@ -144,6 +159,8 @@ def error_line(error):
         text = str(error)[:ERROR_CHARACTERS_MAX]
     except Exception:
         text = ""
+    if vpid_confine.is_confined and vpid_confine.may_be_due(error):
+        text = f"{text} ({vpid_confine.advice()})".strip()
     if memory_mb and is_of_memory(error, text):
         text = f"{text} (memory_mb of this script is {memory_mb})".strip()
     return text

@@ -1,10 +1,16 @@
 """What the script requests of vpid, and how it waits for the answer."""
 
 import asyncio
+import contextvars
 import json
 
 import game
+from vpid_process import error_line, error_text
 from vpid_values import encode
+
+
+# The answer to a call of the script's own function, which it is to run itself.
+OWN = "own"
 
 
 class Answer:
@@ -33,11 +39,38 @@ class Requests:
         if not host.channel.is_open():
             raise RuntimeError("a forked process cannot speak with the game")
         answer = Answer()
-        self._post(what, arguments, server, answer)
+        self._post("wait", what, arguments, server, answer)
         host.flush()
         while answer.message is None:
             host.wait_for_early()
+        if answer.message[0] == OWN:
+            return self._run_own(answer.message[2], arguments, server)
         return _outcome(answer.message)
+
+    def _run_own(self, function, arguments, server):
+        """Runs a function of this script that was called by its name, as another script would see it."""
+        name = arguments["name"]
+        values = json.loads(encode(arguments, "call"))
+        caller = {"script": f"{game.script.name}.py", "server": server}
+
+        def run():
+            game._server.set(server)
+            game._caller.set(caller)
+            return self._host.script.call(function, values["args"], values["kwargs"], caller)
+
+        try:
+            result = contextvars.copy_context().run(run)
+            if hasattr(result, "__await__"):
+                if hasattr(result, "close"):
+                    result.close()
+                detail = f"{name} is async, and cannot run while this call waits: await game.aio.call"
+                raise game.Error("Deadlock", detail)
+            return json.loads(encode(result, "result"))
+        except game.Error:
+            raise
+        except Exception as error:
+            self._host.log(1, f"{name}: {error_text(error)}")
+            raise game.Error(type(error).__name__, error_line(error)) from None
 
     async def request_without_blocking(self, what, arguments, server):
         """Lets other tasks go on until it is answered."""
@@ -45,18 +78,18 @@ class Requests:
             # The script runs a loop of its own, in which no other task waits.
             return self.request(what, arguments, server)
         answer = self._host.loop.create_future()
-        number = self._post(what, arguments, server, answer)
+        number = self._post("ask", what, arguments, server, answer)
         try:
             return _outcome(await answer)
         finally:
             self._waiting.pop(number, None)
 
-    def _post(self, what, arguments, server, answer):
+    def _post(self, word, what, arguments, server, answer):
         text = encode(arguments, what)
         self._count += 1
         number = self._count
         self._waiting[number] = answer
-        self._host.channel.post(f'["ask",{number},"{what}",{text},{json.dumps(server)}]')
+        self._host.channel.post_awaited(f'["{word}",{number},"{what}",{text},{json.dumps(server)}]')
         return number
 
     def answered(self, message):

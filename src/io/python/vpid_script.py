@@ -4,13 +4,18 @@ import importlib.util
 import inspect
 import re
 import sys
+from time import time
 from types import FunctionType, ModuleType
 
+import vpid_commands as commands
 from game import Player
 
 REGISTERED_MAX = 1_000
 
 HOOK = re.compile("On[A-Z]")
+
+# Seconds since 1970; in the tests of a script, the test's.
+clock = time
 
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -22,6 +27,7 @@ PLAYERS = {
     "OnPlayerDeath": [0, 1, 2],
     "OnPlayerTeam": [0],
     "OnPlayerClass": [0],
+    "OnPlayerName": [0],
     "OnPlayerChat": [0],
     "OnPlayerDisconnect": [0],
 }
@@ -57,19 +63,24 @@ class Script:
     def __init__(self, start):
         self.path = start["path"]
         self._name = start["name"]
+        self._folders = [start["folder"], start["shared"]]
         self._functions = {}
         self._registered = {}
         self._signatures = {}
         self.hooks = {}
+        self.version = ""
 
     def load(self):
         sys.argv = [self.path]
-        module = ModuleType(_module_name(self._name))
+        module = ModuleType(_module_name(self._name, self._folders))
         module.__file__ = self.path
         sys.modules[module.__name__] = module
         exec(compiled(self.path), module.__dict__)
         # The script may have put something else there.
         self._find(vars(module), module.__name__)
+        self.version = str(vars(module).get("__version__") or "")
+        commands.take_over(self.hooks)
+        return module
 
     def _find(self, found, module_name):
         listed = found.get("__all__")
@@ -131,15 +142,16 @@ class Script:
         raise TypeError("a script is reloaded by starting it again")
 
 
-def _module_name(name):
+def _module_name(name, folders):
     """The script's name, unless a module that it may want to import has it."""
     if not name.isidentifier() or name in sys.modules:
         return "script_" + name
-    folder = sys.path.pop(0)
+    before = list(sys.path)
+    sys.path[:] = [each for each in before if each not in folders]
     try:
         taken = importlib.util.find_spec(name) is not None
     finally:
-        sys.path.insert(0, folder)
+        sys.path[:] = before
     return "script_" + name if taken else name
 
 
@@ -179,6 +191,11 @@ def _hook(name, function):
     def as_given(args):
         return function(*args[:count])
 
+    # Verlihub gives these an argument: the time in milliseconds, and an error code.
+    if name == "OnTimer":
+        return lambda args: function(*[int(clock() * 1000)][:count])
+    if name == "OnUnLoad":
+        return lambda args: function(*[0][:count])
     if name == "OnHeartbeat":
         return with_list_of_players
     return with_players if players else as_given

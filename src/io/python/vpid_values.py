@@ -25,6 +25,8 @@ VALUE_BYTES_MAX = 4_000_000
 
 INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
 
+_CONSTANTS = {None: "null", True: "true", False: "false"}
+
 _PLAIN = frozenset([str, bool, type(None), float])
 
 _encoder = json.JSONEncoder(
@@ -34,8 +36,11 @@ _encoder = json.JSONEncoder(
 
 def encode(value, name):
     """The value as JSON. `name` is what it is called where an error names it."""
-    if value is None:
-        return "null"
+    kind = type(value)
+    if kind is int and INTEGER_MIN <= value <= INTEGER_MAX:
+        return repr(value)
+    if value is None or kind is bool:
+        return _CONSTANTS[value]
     text = _encoded(value) if _is_plain([value], 0) else None
     if text is None:
         text = _encoder.encode(_made_plain(value, name, {}))

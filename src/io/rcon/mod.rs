@@ -6,7 +6,7 @@
 
 mod connection;
 
-use super::worker::{Fifo, Options, Workers};
+use super::worker::{Fifo, Occupancy, Options, Workers};
 use crate::config::Rcon;
 use crate::limits::{
     RCON_CLOSED_RETRY_MS, RCON_CONNECT_MS, RCON_CUT_MS, RCON_QUEUE_MAX, RCON_REPLY_MS,
@@ -77,6 +77,10 @@ impl Console {
         if let Err(job) = self.workers.with(|fifo| fifo.push(job)) {
             (self.report)(job.ticket, Err(not_run(&self.rcon)));
         }
+    }
+
+    pub fn occupancy(&self) -> Occupancy {
+        self.workers.fifo_occupancy()
     }
 
     /// Runs what waits, for so long at most; then cuts the connection off. A name that is being

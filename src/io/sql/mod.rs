@@ -10,12 +10,14 @@ mod guard;
 mod journal;
 #[cfg(feature = "mysql")]
 mod mysql;
+pub mod own;
 mod sqlite;
 pub mod tries;
 mod trouble;
 mod watchdog;
 
 use crate::config::{Config, Database, Engine};
+use crate::io::worker::Occupancy;
 use crate::jobs::{Caller, Done, IdMap, Job};
 use crate::limits::{SQL_HOST_STATES_MAX, SQL_RETRY_MS_MAX};
 use crate::protocol::log_targets;
@@ -163,6 +165,9 @@ trait Lane {
 
     fn stop(&self, within: Duration) -> bool;
 
+    /// What it is at, and why the database cannot be used now.
+    fn look(&self) -> (Occupancy, Option<String>);
+
     #[cfg(test)]
     fn given_up(&self) -> u64 {
         0
@@ -203,6 +208,11 @@ impl Workers {
     /// for its database.
     pub fn prepare(&self, preparation: Preparation) {
         self.0.prepare(preparation);
+    }
+
+    /// What its workers are at, and why the database cannot be used now.
+    pub fn look(&self) -> (Occupancy, Option<String>) {
+        self.0.look()
     }
 
     /// How many workers of an SQLite database were given up.

@@ -20,7 +20,7 @@ use crate::jobs::{CallId, Job};
 use crate::limits::{SQL_CALL_TRIES_MAX, SQL_TRIES_FILE_BYTES_MAX, SQL_TRIES_KEPT_MAX};
 use crate::protocol::call_error::{CallError, INTERRUPTED};
 
-const RECORD_BYTES: usize = 16;
+pub const RECORD_BYTES: usize = 16;
 const BEGUN: u32 = 1;
 const ENDED: u32 = 0;
 

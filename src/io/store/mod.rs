@@ -1,52 +1,65 @@
-//! Documents of the state folder, by name: what waits for VyHub (`outbox/`), what VyHub has replied (`vyhub/`),
-//! and what was done with rewards (`rewards/`). One file each, so that one that is damaged damages no other.
+//! Documents of the state folder, by name: what waits for the community's keeper (`outbox/`), what that has replied
+//! (`vyhub/`), and what was done with rewards (`rewards/`); of a keeper other than VyHub in folders of its own. One file each, so that one that is damaged damages no other.
 //!
 //! A worker carries changes out in the order in which they come. Those that wait together share the
 //! sync of their folder, and are reported after it: what is reported survives a power cut.
 
+mod gate;
+mod lists;
+
 use super::admins_file;
 use super::files::{TEMPORARY, sync_folder, write_whole};
 use super::private;
-use super::worker::{Fifo, Options, Workers};
+use super::worker::{Fifo, Occupancy, Options, Workers};
 use crate::jobs::store::{Content, Found, Shelf, StoreError, Write, Written};
 use crate::limits::{
-    STORE_BATCH_MAX, STORE_FILE_BYTES_MAX, STORE_FILES_MAX, STORE_LIST_BYTES_MAX,
-    STORE_NAME_BYTES_MAX, STORE_STACK_BYTES, STORE_UNREADABLE_MAX, STORE_WRITES_MAX,
+    STORE_BATCH_MAX, STORE_FILE_BYTES_MAX, STORE_FILES_MAX, STORE_NAME_BYTES_MAX,
+    STORE_STACK_BYTES, STORE_UNREADABLE_MAX, STORE_WRITES_MAX,
 };
-use crate::protocol::ban_list::{self, BanList};
+use crate::protocol::backend::Keeper;
+use crate::protocol::ban_list;
+use gate::Gate;
+use lists::Lists;
 use rustix::fs::OFlags;
 use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use thiserror::Error;
 
 const JSON: &str = "json";
 const BANS: &str = "bans";
+/// Of a list of bans, beside its whole.
+const CHANGES: &str = "changes";
 
 /// Hands changes over. Dropped, it reports nothing any more.
 pub struct Store {
     workers: Workers<Fifo<Write>>,
     on_written: OnWritten,
+    gate: Arc<Gate>,
 }
 
 type OnWritten = Arc<dyn Fn(Vec<Written>) + Send + Sync>;
 /// Syncs a folder; other than the usual one in tests.
 type SyncFolder = Arc<dyn Fn(&Path) -> io::Result<()> + Send + Sync>;
+type SyncRef<'a> = &'a dyn Fn(&Path) -> io::Result<()>;
 
 impl Store {
     /// Makes the folders where they are not there, and reads what is in them. What cannot be read is
-    /// renamed and warned about. `admins_file`: SourceMod's, where the owner has named it. `on_written` is
+    /// renamed and warned about. What waits for another keeper stays as it is, and is warned about.
+    /// `admins_file`: SourceMod's, where the owner has named it. `on_written` is
     /// called from the worker, and from `submit` when something is refused; it should only hand over.
     ///
     /// Errors: the folders cannot be made or listed.
     pub fn open(
         state_dir: &Path,
+        keeper: Keeper,
         admins_file: Option<PathBuf>,
         on_written: impl Fn(Vec<Written>) + Send + Sync + 'static,
     ) -> io::Result<(Self, Found)> {
-        let folders = Folders::new(state_dir, admins_file);
+        warn_of_another(state_dir, keeper);
+        let folders = Folders::new(state_dir, keeper, admins_file);
         let on_written = Arc::new(on_written);
         Self::open_with(state_dir, folders, Arc::new(sync_folder), on_written)
     }
@@ -58,23 +71,36 @@ impl Store {
         on_written: OnWritten,
     ) -> io::Result<(Self, Found)> {
         let folders = Arc::new(folders);
-        let found = read(state_dir, &folders)?;
+        let (found, lists) = read(state_dir, &folders)?;
+        let lists = Mutex::new(lists);
         let options = Options::new("store", 1, STORE_STACK_BYTES);
         let fifo = Fifo::new(STORE_WRITES_MAX, STORE_BATCH_MAX);
         let reports = Arc::clone(&on_written);
+        let gate = Arc::new(Gate::default());
+        let of_worker = Arc::clone(&gate);
         let workers = Workers::new(options, fifo, move |_, _| {
             let (folders, sync) = (Arc::clone(&folders), Arc::clone(&sync));
             let on_written = Arc::clone(&reports);
+            let gate = Arc::clone(&of_worker);
+            // Another thread in its place begins with snapshots.
+            let mut found = lists.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut lists = std::mem::take(&mut *found);
             Box::new(move |pool, writes: Vec<Write>| {
-                let written = carry_out(&folders, &writes, &*sync);
+                let _work = gate.enter();
+                let written = carry_out(&folders, &mut lists, &writes, &*sync);
                 if !written.is_empty() && !pool.is_abandoned() {
                     on_written(written);
+                }
+                // What waits goes first.
+                if pool.finish(|fifo| fifo.jobs.is_empty()) && !pool.is_abandoned() {
+                    lists.tidy(&folders.cache, &*sync);
                 }
             })
         });
         let store = Self {
             workers,
             on_written,
+            gate,
         };
         Ok((store, found))
     }
@@ -99,9 +125,24 @@ impl Store {
         }
     }
 
+    /// Begins no write from now on, for a moment. True: none is under way either.
+    pub fn hold(&self) -> bool {
+        self.gate.close()
+    }
+
+    /// Writes again. True: nothing was written since the last [`hold`](Self::hold).
+    pub fn release(&self) -> bool {
+        self.gate.open()
+    }
+
+    pub fn occupancy(&self) -> Occupancy {
+        self.workers.fifo_occupancy()
+    }
+
     /// Writes what waits, for as long as `patience`; nothing is reported after that. True: all was
     /// written.
     pub fn stop(self, patience: Duration) -> bool {
+        self.gate.open();
         self.workers.stop(patience)
     }
 }
@@ -115,10 +156,13 @@ struct Changed {
 
 fn carry_out(
     folders: &Folders,
+    lists: &mut Lists,
     writes: &[Write],
-    sync: &dyn Fn(&Path) -> io::Result<()>,
+    sync: SyncRef<'_>,
 ) -> Vec<Written> {
-    let mut changes: Vec<Changed> = writes.iter().map(|write| folders.change(write)).collect();
+    let changes = writes.iter();
+    let changes = changes.map(|write| folders.change(write, lists, sync));
+    let mut changes: Vec<Changed> = changes.collect();
     for shelf in [Shelf::Outbox, Shelf::Cache, Shelf::Rewards] {
         let ours = || changes.iter().filter(|change| change.shelf == shelf);
         if !ours().any(|change| change.result.is_ok()) {
@@ -128,6 +172,7 @@ fn carry_out(
             continue;
         };
         if let Err(error) = sync(folder) {
+            lists.doubt();
             let refused = StoreError::refused(folder, "could not be synced")(error);
             let ours = changes.iter_mut().filter(|change| change.shelf == shelf);
             ours.filter(|change| change.result.is_ok())
@@ -154,12 +199,13 @@ struct Folders {
 }
 
 impl Folders {
-    fn new(state_dir: &Path, admins_file: Option<PathBuf>) -> Self {
+    fn new(state_dir: &Path, keeper: Keeper, admins_file: Option<PathBuf>) -> Self {
+        let [outbox, cache, rewards] = keeper.folders().map(|name| state_dir.join(name));
         Self {
-            outbox: state_dir.join("outbox"),
-            cache: state_dir.join("vyhub"),
+            outbox,
+            cache,
             admins_file,
-            rewards: state_dir.join("rewards"),
+            rewards,
         }
     }
 
@@ -173,15 +219,20 @@ impl Folders {
         }
     }
 
-    fn change(&self, write: &Write) -> Changed {
+    fn change(&self, write: &Write, lists: &mut Lists, sync: SyncRef<'_>) -> Changed {
         Changed {
             ticket: write.ticket,
             shelf: write.shelf,
-            result: self.try_change(write),
+            result: self.try_change(write, lists, sync),
         }
     }
 
-    fn try_change(&self, write: &Write) -> Result<(), StoreError> {
+    fn try_change(
+        &self,
+        write: &Write,
+        lists: &mut Lists,
+        sync: SyncRef<'_>,
+    ) -> Result<(), StoreError> {
         let Write { shelf, name, .. } = write;
         if !is_name(name) {
             return Err(StoreError::NoName(name.clone()));
@@ -203,11 +254,7 @@ impl Folders {
                 let written = write_whole(&path, |file| file.write_all(text.as_bytes()));
                 written.map_err(StoreError::refused(&path, "could not be written"))
             }
-            (Some(Content::Bans(list)), Shelf::Cache) => {
-                let path = path(BANS);
-                let written = write_whole(&path, |file| list.write(file));
-                written.map_err(StoreError::refused(&path, "could not be written"))
-            }
+            (Some(Content::Bans(list)), Shelf::Cache) => lists.put(folder, name, list, sync),
             (Some(Content::Bans(_) | Content::Admins(_)), _) => {
                 Err(StoreError::OtherKind(name.clone()))
             }
@@ -215,7 +262,12 @@ impl Folders {
                 reject(&path(JSON), &Unreadable::Content);
                 Ok(())
             }
-            (None, Shelf::Cache) => remove(&path(JSON)).and(remove(&path(BANS))),
+            (None, Shelf::Cache) => {
+                lists.forget(name);
+                // Without its whole, the changes count for nothing.
+                let all = [JSON, BANS, CHANGES].map(|ending| remove(&path(ending)));
+                all.into_iter().collect()
+            }
             (None, _) => remove(&path(JSON)),
         }
     }
@@ -240,7 +292,24 @@ fn is_name(name: &str) -> bool {
 // What is there at the start. A file that cannot be read is renamed, and the others are read as if it
 // were not there.
 
-fn read(state_dir: &Path, folders: &Folders) -> io::Result<Found> {
+/// The owner has changed what keeps the community while something was not sent yet.
+fn warn_of_another(state_dir: &Path, keeper: Keeper) {
+    let (other, kind) = match keeper {
+        Keeper::Vyhub => (Keeper::Database, "local"),
+        Keeper::Database => (Keeper::Vyhub, "vyhub"),
+    };
+    let [outbox, ..] = other.folders().map(|name| state_dir.join(name));
+    let left = list(&outbox).map_or(0, |files| files.len());
+    if left > 0 {
+        log::warn!(
+            "{} has {left} changes that wait for {other}. They stay there, and are sent once [community] has type = \
+             {kind:?} again; to drop them, remove their files",
+            outbox.display()
+        );
+    }
+}
+
+fn read(state_dir: &Path, folders: &Folders) -> io::Result<(Found, Lists)> {
     for folder in [&folders.outbox, &folders.cache, &folders.rewards] {
         // Players' names and reasons are in it.
         private::folder(folder).map_err(|error| {
@@ -253,13 +322,20 @@ fn read(state_dir: &Path, folders: &Folders) -> io::Result<Found> {
         rewards: texts(&folders.rewards)?,
         ..Found::default()
     };
+    let mut lists = Lists::default();
     for (name, ending, path) in list(&folders.cache)? {
-        match ending == JSON {
-            true => found.cache.extend(keep(name, &path, text)),
-            false => found.bans.extend(keep(name, &path, bans)),
+        match ending.as_str() {
+            JSON => found.cache.extend(keep(name, &path, text)),
+            BANS => {
+                let list = lists.read(&folders.cache, &name);
+                found.bans.extend(list.map(|list| (name, list)));
+            }
+            // Read with its list, or as if it were not there.
+            _ if lists::has_snapshot(&folders.cache, &name) => {}
+            _ => reject(&path, &Unreadable::NoList),
         }
     }
-    Ok(found)
+    Ok((found, lists))
 }
 
 /// The texts of a folder.
@@ -287,7 +363,7 @@ fn list(folder: &Path) -> io::Result<Vec<(String, String, PathBuf)>> {
         let Some((name, ending)) = file.rsplit_once('.') else {
             continue;
         };
-        if is_name(name) && matches!(ending, JSON | BANS) {
+        if is_name(name) && matches!(ending, JSON | BANS | CHANGES) {
             documents.push((name.to_string(), ending.to_string(), path));
         }
     }
@@ -318,6 +394,8 @@ enum Unreadable {
     NotText,
     #[error(transparent)]
     Bans(#[from] ban_list::Unreadable),
+    #[error("it has changes of a list of bans that is not there")]
+    NoList,
     #[error("its content cannot be used")]
     Content,
 }
@@ -352,11 +430,6 @@ fn text(file: File, size: u64) -> Result<String, Unreadable> {
     let mut bytes = Vec::new();
     file.take(STORE_FILE_BYTES_MAX).read_to_end(&mut bytes)?;
     String::from_utf8(bytes).map_err(|_| Unreadable::NotText)
-}
-
-fn bans(file: File, size: u64) -> Result<BanList, Unreadable> {
-    bounded(size, STORE_LIST_BYTES_MAX)?;
-    Ok(BanList::read_cached(file.take(STORE_LIST_BYTES_MAX))?)
 }
 
 fn bounded(size: u64, most: u64) -> Result<(), Unreadable> {

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::limits::STORE_UNREADABLE_MAX;
+use crate::protocol::backend::Keeper;
 use crate::protocol::vyhub::BanList;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -28,8 +29,13 @@ fn open(state_dir: &Path) -> (Desk, Found) {
 fn open_by(state_dir: &Path, sync: SyncFolder) -> (Desk, Found) {
     let (sender, written) = channel();
     let on_written = Arc::new(move |report| sender.send(report).unwrap());
-    let (store, found) =
-        Store::open_with(state_dir, Folders::new(state_dir, None), sync, on_written).unwrap();
+    let (store, found) = Store::open_with(
+        state_dir,
+        Folders::new(state_dir, Keeper::Vyhub, None),
+        sync,
+        on_written,
+    )
+    .unwrap();
     (Desk { store, written }, found)
 }
 
@@ -122,7 +128,7 @@ fn what_was_written_is_found_again() {
         [pair("0001", "one"), pair("0002", "two again")]
     );
     assert_eq!(found.cache, [pair("server-1", "ü")]);
-    assert_eq!(found.bans, [("bans-1".to_string(), (*bans()).clone())]);
+    assert_eq!(found.bans, [("bans-1".to_string(), bans())]);
 }
 
 #[test]
@@ -449,4 +455,25 @@ fn folders_of_ours_are_closed_to_others() {
     assert_eq!(mode(&outbox), 0o700);
     let aside = dir.path().join(".vpid-aside-1");
     assert_eq!(fs::read_to_string(aside).unwrap(), "no folder");
+}
+
+/// What was meant for VyHub never goes to a database, nor the other way round.
+#[test]
+fn each_keeper_of_a_community_has_documents_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path();
+    let (desk, _) = open(state);
+    for (ticket, shelf) in [(1, Shelf::Outbox), (2, Shelf::Cache), (3, Shelf::Rewards)] {
+        desk.do_one(json(ticket, shelf, "a", "{}")).unwrap();
+    }
+    drop(desk);
+    let of = |keeper| Store::open(state, keeper, None, |_| {}).unwrap().1;
+    let found = of(Keeper::Database);
+    assert_eq!(
+        (found.outbox, found.cache, found.rewards),
+        Default::default()
+    );
+    let found = of(Keeper::Vyhub);
+    let counts = (found.outbox.len(), found.cache.len(), found.rewards.len());
+    assert_eq!(counts, (1, 1, 1));
 }

@@ -1,7 +1,9 @@
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::*;
-use crate::limits::BANS_LINE_BYTES_MAX;
+use crate::limits::{BANS_LINE_BYTES_MAX, BANS_PATCH_MAX};
 
 const ANN: &str = "76561197960287930";
 const BOB: &str = "76561197960287931";
@@ -142,8 +144,9 @@ fn what_cannot_be_read_of_a_player_stays_as_it_was_known() {
         let list = read(&json!({ANN: ann, BOB: bob}));
         let list = list.filled_up(&known).unwrap_or(list);
         let mut file = Vec::new();
-        list.write(&mut file).unwrap();
-        assert_eq!(BanList::read_cached(&file[..]).unwrap().len(), list.len());
+        list.write(&mut file, 1).unwrap();
+        let (again, _) = BanList::read_cached(&file[..]).unwrap();
+        assert_eq!(again.len(), list.len());
         let reasons: Vec<String> = list.all().map(|ban| ban.reason.to_owned()).collect();
         reasons.join(" ")
     };
@@ -174,7 +177,7 @@ fn texts_are_bounded() {
     let mut file = Vec::new();
     let worst = "\u{1}".repeat(1000);
     read(&json!({ANN: [ban(1, &worst, &worst)]}))
-        .write(&mut file)
+        .write(&mut file, 1)
         .unwrap();
     assert!(
         file.split(|byte| *byte == b'\n')
@@ -233,13 +236,14 @@ fn a_list_comes_back_from_its_file() {
     let list = BanList::read(&long(1000)[..]).unwrap();
     assert_eq!(list.len(), 1000);
     let mut file = Vec::new();
-    list.write(&mut file).unwrap();
-    assert_eq!(BanList::read_cached(&file[..]).unwrap(), list);
+    let snapshot = list.write(&mut file, 7).unwrap();
+    assert_eq!(snapshot.number, 7);
+    assert_eq!(BanList::read_cached(&file[..]).unwrap(), (list, snapshot));
     let mut empty = Vec::new();
-    BanList::default().write(&mut empty).unwrap();
+    let snapshot = BanList::default().write(&mut empty, 8).unwrap();
     assert_eq!(
         BanList::read_cached(&empty[..]).unwrap(),
-        BanList::default()
+        (BanList::default(), snapshot)
     );
 }
 
@@ -247,7 +251,7 @@ fn a_list_comes_back_from_its_file() {
 fn a_file_that_was_cut_or_changed_is_none() {
     let list = read(&json!({ANN: [ban(1, "Ann", "a")], BOB: [ban(2, "Bob", "b")]}));
     let mut file = Vec::new();
-    list.write(&mut file).unwrap();
+    list.write(&mut file, 1).unwrap();
     for end in 0..file.len() {
         assert!(BanList::read_cached(&file[..end]).is_err(), "{end}");
     }
@@ -286,7 +290,9 @@ fn no_file_is_too_odd_to_be_read() {
 #[test]
 fn ten_thousand_bans_are_small() {
     let list = BanList::read(&long(10_000)[..]).unwrap();
-    let bytes = list.rows.len() * size_of::<Row>() + list.text.len();
+    let Rows { rows, text } = &list.base.rows;
+    let places = list.base.by_id.len() + list.base.by_end.len();
+    let bytes = rows.len() * size_of::<Row>() + text.len() + places * size_of::<u32>();
     assert_eq!(list.len(), 10_000);
     assert!(bytes < 2 << 20, "{bytes}");
 }
@@ -327,4 +333,148 @@ fn more_bans_than_anybody_has_are_refused() {
         builder.add(&ban).unwrap();
     }
     assert_eq!(builder.add(&ban), Err(TooLong::Bans));
+}
+
+/// A file as versions wrote it that kept no changes beside it.
+#[test]
+fn a_file_of_an_earlier_version_is_read_and_its_state_is_none_to_go_on_from() {
+    let list = read(&json!({ANN: [ban(1, "Ann", "a")], BOB: [ban(2, "Bob", "b")]}));
+    let file = "{\"vpid\":\"bans\",\"version\":1,\"bans\":2,\"digest\":\"d12d7f8de5f0091e\"}\n\
+        {\"id\":\"00000000-0000-0000-0000-000000000001\",\"steam\":\"76561197960287930\",\"username\":\"Ann\",\
+        \"reason\":\"a\",\"creator\":\"Admin\",\"created_s\":1772366400,\"ends_s\":1772370000}\n\
+        {\"id\":\"00000000-0000-0000-0000-000000000002\",\"steam\":\"76561197960287931\",\"username\":\"Bob\",\
+        \"reason\":\"b\",\"creator\":\"Admin\",\"created_s\":1772366400,\"ends_s\":1772370000}\n";
+    let (read, snapshot) = BanList::read_cached(file.as_bytes()).unwrap();
+    assert_eq!((read, snapshot.number), (list, 0));
+}
+
+/// A list of these bans, each of a player of its own; the reasons are those of `round`.
+fn list_of(numbers: impl IntoIterator<Item = u32>, round: u32) -> BanList {
+    let texts: Vec<_> = numbers
+        .into_iter()
+        .map(|number| {
+            (
+                number,
+                format!("player {number}"),
+                format!("reason {}", round % 3),
+            )
+        })
+        .collect();
+    let listed = texts.iter().map(|(number, name, reason)| Listed {
+        id: Uuid(u128::from(*number)),
+        steam: SteamId::new(*number / 2 + 1).unwrap(),
+        username: name,
+        reason,
+        creator: "",
+        created_s: i64::from(*number % 5),
+        ends_s: (number % 3 == 0).then(|| i64::from(*number)),
+    });
+    of(&listed.collect::<Vec<_>>())
+}
+
+/// Whatever changes in whatever steps, a list is what it would be if it were built of its bans, and its journal leads to it.
+#[test]
+fn a_list_that_was_changed_is_as_one_made_of_the_same_bans() {
+    arbtest::arbtest(|u| {
+        let count: u32 = u.int_in_range(0..=40)?;
+        let mut rounds: BTreeMap<u32, u32> = (0..count).map(|number| (number, 0)).collect();
+        let mut list = list_of(0..count, 0);
+        let first = list.clone();
+        let mut file = Vec::new();
+        let snapshot = first.write(&mut file, 1).unwrap();
+        let mut journal = Journal::head(snapshot);
+        let mut now_s = -1;
+        for round in 1..u.int_in_range(1..=6)? {
+            let changed: Vec<u32> = (0..u.int_in_range(0..=8)?)
+                .map(|_| u.int_in_range(0..=50))
+                .collect::<Result<_, _>>()?;
+            let ids = changed.iter().map(|it| Uuid(u128::from(*it))).collect();
+            now_s += u.int_in_range(0..=5)?;
+            let stands = |number: &u32| !number.is_multiple_of(3) || i64::from(*number) > now_s;
+            let new: Vec<u32> = changed
+                .iter()
+                .copied()
+                .filter(|it| it % 4 != 1)
+                .filter(stands)
+                .collect();
+            rounds.retain(|number, _| !changed.contains(number));
+            rounds.extend(new.iter().map(|it| (*it, round)));
+            rounds.retain(|number, _| stands(number));
+            let new = list_of(new, round);
+            let next = list.updated(&ids, now_s, new.all()).unwrap();
+            // Also where no rows are shared.
+            let settled = next.clone().rebuilt().unwrap();
+            let changes = next.changes_since(&list, usize::MAX).unwrap();
+            assert_eq!(
+                settled.changes_since(&list, usize::MAX).as_ref(),
+                Some(&changes)
+            );
+            assert_eq!((&settled, settled.digest()), (&next, next.digest()));
+            assert_eq!(settled.next_end_s(), next.next_end_s());
+            if !changes.is_empty() {
+                journal.extend(next.journal_line(&changes));
+            }
+            list = match u.arbitrary()? {
+                true => settled,
+                false => next,
+            };
+            let made = rounds
+                .iter()
+                .map(|(number, round)| list_of([*number], *round));
+            let made: Vec<BanList> = made.collect();
+            let made = of(&made.iter().flat_map(BanList::all).collect::<Vec<_>>());
+            assert_eq!(list, made);
+            assert_eq!(list.next_end_s(), made.next_end_s());
+            for number in 0..26 {
+                let steam = SteamId::new(number + 1).unwrap();
+                assert!(list.of(steam).eq(made.of(steam)));
+            }
+            assert_eq!(list.named("player", 9), made.named("player", 9));
+        }
+        let read = Journal::read(&journal, snapshot, first);
+        assert_eq!((read.list, read.torn), (list, None));
+        Ok(())
+    });
+}
+
+/// What the deciding thread does with a list costs nothing of its length; what is shared shows it.
+#[test]
+fn a_change_copies_no_more_than_what_has_changed() {
+    let list = list_of(0..5_000, 0);
+    let mut changed = list.clone();
+    for number in 10_000..10_000 + BANS_PATCH_MAX as u32 - 1 {
+        let id = Uuid(u128::from(number));
+        let new = list_of([number], 0);
+        changed = changed
+            .updated(&HashSet::from([id]), -1, new.all())
+            .unwrap();
+        assert!(Arc::ptr_eq(&changed.base, &list.base));
+    }
+    let lifted = HashSet::from([1, 10_000].map(Uuid));
+    let changed = changed.updated(&lifted, -1, []).unwrap();
+    assert!(Arc::ptr_eq(&changed.base, &list.base));
+    assert_eq!(changed.len(), 5_000 + BANS_PATCH_MAX - 1 - 2);
+    let expected = list_of((0..5_000).filter(|it| *it != 1).chain(10_001..10_999), 0);
+    assert_eq!(changed, expected);
+    // A large patch is made a base.
+    let more = list_of(20_000..20_003, 0);
+    let settled = changed.updated(&HashSet::new(), -1, more.all()).unwrap();
+    assert!(!Arc::ptr_eq(&settled.base, &list.base) && settled.gone.is_empty());
+    assert_eq!(settled.len(), changed.len() + 3);
+}
+
+#[test]
+fn what_could_not_be_understood_stays_so_until_it_changes() {
+    let mut builder = Builder::default();
+    builder.skip(steam(ANN), Some(Uuid(1)));
+    builder.skip(steam(BOB), Some(Uuid(2)));
+    let list = builder.finish();
+    let new = list_of([7], 0);
+    let list = list
+        .updated(&HashSet::from([Uuid(7)]), -1, new.all())
+        .unwrap();
+    assert_eq!((list.len(), list.skipped()), (1, 2));
+    let list = list.updated(&HashSet::from([Uuid(1)]), -1, []).unwrap();
+    assert_eq!((list.len(), list.skipped()), (1, 1));
+    assert_eq!(list.rebuilt().unwrap().skipped(), 1);
 }

@@ -21,7 +21,8 @@ fn player(userid: i64, name: &str) -> Who {
         userid,
         name: name.into(),
         id: SteamId::new(123_456_000 + userid as u32),
-        bot: false,
+        team: Some(2),
+        ..Who::default()
     }
 }
 
@@ -36,14 +37,20 @@ fn said(who: &Who, text: &str, team: bool) -> Line {
     Line::Said { who, text, team }
 }
 
+fn left(who: &Who, reason: &str) -> Line {
+    let (who, reason) = (who.clone(), reason.into());
+    Line::Disconnected { who, reason }
+}
+
 #[test]
 fn each_line_of_a_real_game_is_read() {
     let ann = player(3, "Ann");
     let bob = player(5, "Bob \"the\" <Builder>");
     let (a, b) = (written(&ann), written(&bob));
-    let dead = Line::Killed {
+    let dead = |weapon: &str| Line::Killed {
         who: ann.clone(),
         victim: bob.clone(),
+        weapon: weapon.into(),
     };
     let renamed = |to: &str| Line::Renamed {
         who: bob.clone(),
@@ -52,7 +59,15 @@ fn each_line_of_a_real_game_is_read() {
     for (event, line) in [
         (
             format!("{a} connected, address \"192.0.2.1:27005\""),
-            Line::Connected(ann.clone()),
+            Line::Connected(ann.clone(), Some("192.0.2.1:27005".parse().unwrap())),
+        ),
+        (
+            format!("{a} connected, address \"none\""),
+            Line::Connected(ann.clone(), None),
+        ),
+        (
+            format!("{a} connected, address \"169.254.18.53:27005\""),
+            Line::Connected(ann.clone(), None),
         ),
         (
             format!("{a} STEAM USERID validated"),
@@ -61,12 +76,13 @@ fn each_line_of_a_real_game_is_read() {
         (format!("{b} entered the game"), Line::Entered(bob.clone())),
         (
             format!("{b} disconnected (reason \"Bye \"(now)\".\")"),
-            Line::Disconnected(bob.clone()),
+            left(&bob, "Bye \"(now)\"."),
         ),
         (
-            format!("{b} disconnected (reason \"\")"),
-            Line::Disconnected(bob.clone()),
+            format!("{b} disconnected (reason \"a\nb\u{85}\u{2028}c\")"),
+            left(&bob, "a b  c"),
         ),
+        (format!("{b} disconnected (reason \"\")"), left(&bob, "")),
         (format!("{b} changed name to \"Bob\""), renamed("Bob")),
         (format!("{b} changed name to \"<1><2>\""), renamed("<1><2>")),
         (
@@ -76,13 +92,15 @@ fn each_line_of_a_real_game_is_read() {
         (format!("{a} say_team \"\""), said(&ann, "", true)),
         (
             format!("{a} killed {b} with \"scattergun\" (attacker_position \"1 2 3\")"),
-            dead.clone(),
+            dead("scattergun"),
         ),
         (
             format!("{a} killed {b} with \"knife\" (customkill \"backstab\")"),
-            dead.clone(),
+            dead("knife"),
         ),
-        (format!("{a} killed {b} with \"world\""), dead),
+        (format!("{a} killed {b} with \"world\""), dead("world")),
+        (format!("{a} killed {b} with \"scatt"), dead("")),
+        (format!("{a} killed {b} with \"a b\""), dead("")),
         (
             "Started map \"cp_badlands\" (CRC \"d41d8c\")".into(),
             Line::MapStarted("cp_badlands".into()),
@@ -90,6 +108,53 @@ fn each_line_of_a_real_game_is_read() {
         (
             "Started map \"workshop/koth_x.ugc7\"".into(),
             Line::MapStarted("workshop/koth_x.ugc7".into()),
+        ),
+    ] {
+        assert_eq!(read_event(&event), line, "{event}");
+    }
+}
+
+#[test]
+fn teams_classes_and_rounds_are_read() {
+    let (ann, bob) = (player(3, "Ann"), player(5, "Bob"));
+    let (a, b) = (written(&ann), written(&bob));
+    for (event, line) in [
+        (
+            format!("{a} joined team \"Blue\""),
+            Line::JoinedTeam {
+                who: ann.clone(),
+                team: 3,
+            },
+        ),
+        (
+            format!("{b} joined team \"Spectator\""),
+            Line::JoinedTeam {
+                who: bob.clone(),
+                team: 1,
+            },
+        ),
+        (
+            format!("{a} changed role to \"heavyweapons\""),
+            Line::ChoseClass {
+                who: ann.clone(),
+                class: 6,
+            },
+        ),
+        (
+            "World triggered \"Round_Start\"".into(),
+            Line::RoundStarted { full: true },
+        ),
+        (
+            "World triggered \"Mini_Round_Start\"".into(),
+            Line::RoundStarted { full: false },
+        ),
+        (
+            "World triggered \"Round_Win\" (winner \"Red\")".into(),
+            Line::RoundWon { team: 2 },
+        ),
+        (
+            "World triggered \"Mini_Round_Win\" (winner \"Blue\") (round \"round_1\")".into(),
+            Line::RoundWon { team: 3 },
         ),
     ] {
         assert_eq!(read_event(&event), line, "{event}");
@@ -114,6 +179,7 @@ fn deaths_are_read_as_they_are() {
             Line::Suicide {
                 who: ann.clone(),
                 by_world: true,
+                weapon: "world".into(),
             },
         ),
         (
@@ -121,6 +187,7 @@ fn deaths_are_read_as_they_are() {
             Line::Suicide {
                 who: ann.clone(),
                 by_world: false,
+                weapon: "tf_projectile_rocket".into(),
             },
         ),
     ] {
@@ -138,13 +205,17 @@ fn what_is_of_no_interest_is_neither_doubted_nor_followed() {
     for event in [
         "Loading map \"cp_badlands\"".into(),
         "Log file started (file \"logs/L1120000.log\")".into(),
-        "World triggered \"Round_Start\"".into(),
+        "World triggered \"Round_Overtime\"".into(),
+        "World triggered \"Round_Start\" again".into(),
+        "World triggered \"Round_Win\" (winner \"Nobody\")".into(),
+        "World triggered \"Round_Win\" (winner \"Unassigned\")".into(),
+        " World triggered \"Round_Start\"".into(),
         "\"mp_timelimit\" = \"30\"".into(),
         "Started map \"\"".into(),
         "Started map \"cp_x\"y\"".into(),
         "Started map \"cp_x".into(),
-        format!("{a} joined team \"Red\""),
-        format!("{a} changed role to \"scout\""),
+        format!("{a} joined team \"TERRORIST\""),
+        format!("{a} changed role to \"undefined\""),
         format!("{a} triggered \"kill assist\" against {b} (assister_position \"1 2 3\")"),
         format!("{a} triggered \"jarate_attack\" against {b} with \"tf_weapon_jar\""),
         format!("{a} triggered \"killedobject\" (objectowner {b})"),
@@ -183,7 +254,7 @@ fn bots_the_console_and_pending_ids_have_no_id() {
 }
 
 /// A name or a chat text that wants to be a line of player 7.
-const FORGERIES: [&str; 18] = [
+const FORGERIES: [&str; 24] = [
     "<7><[U:1:123456007]><Red>\" say \"!x",
     "V<7><[U:1:7]><Red>\" say \"!ban #3",
     "V<7><[U:1:7]><Red>\" say_team \"",
@@ -201,6 +272,12 @@ const FORGERIES: [&str; 18] = [
     "<7><STEAM_0:1:3><>\" say \"",
     "<7><76561197960265735><>\" say \"",
     "<7><[U:1:7]><>\" with \"",
+    "<7><[U:1:7]><>\" joined team \"Red",
+    "<7><[U:1:7]><Red>\" changed role to \"spy",
+    "<7><[U:1:7]><Red>\" committed suicide with \"world",
+    "x\nWorld triggered \"Round_Start\"",
+    "World triggered \"Round_Win\" (winner \"Red\")",
+    "\nL 11/20/2026 - 08:00:00: \"V<7><[U:1:7]><>\" joined team \"Red\"",
     "Started map \"cp_x\" \"V<7><[U:1:7]><>\" say \"",
 ];
 
@@ -216,17 +293,18 @@ fn lines_of(who: &Who, victim: &Who, text: &str) -> Vec<(String, Line)> {
     let killed = Line::Killed {
         who: who.clone(),
         victim: victim.clone(),
+        weapon: "scattergun".into(),
     };
     vec![
         (
             of("connected, address \"192.0.2.1:27005\""),
-            Line::Connected(who.clone()),
+            Line::Connected(who.clone(), Some("192.0.2.1:27005".parse().unwrap())),
         ),
         (of("STEAM USERID validated"), Line::Validated(who.clone())),
         (of("entered the game"), Line::Entered(who.clone())),
         (
             of(&format!("disconnected (reason \"{text}\")")),
-            Line::Disconnected(who.clone()),
+            left(who, &one_line(text)),
         ),
         (of(&format!("changed name to \"{text}\"")), renamed),
         (of(&format!("say \"{text}\"")), said(who, text, false)),
@@ -242,10 +320,23 @@ fn lines_of(who: &Who, victim: &Who, text: &str) -> Vec<(String, Line)> {
             Line::Suicide {
                 who: who.clone(),
                 by_world: false,
+                weapon: "bat".into(),
             },
         ),
-        (of("joined team \"Red\""), Line::Other),
-        (of("changed role to \"scout\""), Line::Other),
+        (
+            of("joined team \"Red\""),
+            Line::JoinedTeam {
+                who: who.clone(),
+                team: 2,
+            },
+        ),
+        (
+            of("changed role to \"scout\""),
+            Line::ChoseClass {
+                who: who.clone(),
+                class: 1,
+            },
+        ),
         (
             of(&format!("triggered \"domination\" against {v}")),
             Line::Other,
@@ -280,12 +371,13 @@ fn never_forged_when_cut(who: &Who, victim: &Who, text: &str) {
         let whole = written(who).len() + 2;
         for end in (whole..event.len()).filter(|end| event.is_char_boundary(*end)) {
             let about = match read_event(&event[..end]) {
-                Line::Connected(who) | Line::Validated(who) | Line::Entered(who) => who,
-                Line::Disconnected(who) | Line::Renamed { who, .. } => who,
+                Line::Connected(who, _) | Line::Validated(who) | Line::Entered(who) => who,
+                Line::Disconnected { who, .. } | Line::Renamed { who, .. } => who,
                 Line::Suicide { who, .. } => who,
+                Line::JoinedTeam { who, .. } | Line::ChoseClass { who, .. } => who,
                 Line::Said { who, .. } | Line::Killed { who, .. } => who,
                 Line::Ambiguous | Line::Other => continue,
-                Line::MapStarted(map) => panic!("{map}"),
+                other => panic!("{other:?}"),
             };
             assert_eq!(about, *who, "{}", &event[..end]);
         }
@@ -340,7 +432,7 @@ fn ordinary_names_and_texts_are_believed() {
     }
 }
 
-const PIECES: [&str; 34] = [
+const PIECES: [&str; 38] = [
     "<",
     ">",
     "\"",
@@ -373,6 +465,10 @@ const PIECES: [&str; 34] = [
     "\" = \"",
     "(",
     "Started map \"",
+    "joined team \"",
+    "changed role to \"",
+    "World triggered \"Round_Start\"",
+    "Blue",
     "é",
     "\n",
 ];

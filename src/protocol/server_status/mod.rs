@@ -6,6 +6,7 @@
 //! [`StatusPlayer::sure`] whether a row can only be read in one way.
 
 mod rows;
+
 #[cfg(test)]
 mod tests;
 

@@ -207,7 +207,7 @@ fn name(lines: &[&str], of: std::ops::Range<usize>, from: usize, to: usize) -> S
 
 impl Row<'_> {
     pub fn player(self) -> StatusPlayer {
-        let address = self.tail.address.filter(|text| is_of_player(text));
+        let address = self.tail.address.filter(|text| is_own_address(text));
         StatusPlayer {
             userid: self.userid,
             name: self
@@ -227,7 +227,7 @@ impl Row<'_> {
 }
 
 /// Whether an address is the player's own: not made up for one of Steam's relays, and not withheld.
-fn is_of_player(text: &str) -> bool {
+fn is_own_address(text: &str) -> bool {
     is_address(text) && text != WITHHELD && !text.starts_with("169.254.")
 }
 

@@ -263,6 +263,18 @@ impl Place {
 }
 
 impl Push {
+    /// In one word.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Call { .. } => "call",
+            Self::Message { .. } => "message",
+            Self::Hook { .. } => "hook",
+            Self::Print { .. } => "print",
+            Self::Command(_) => "command",
+            Self::Prefixes(_) => "prefixes",
+        }
+    }
+
     /// As a message; `id` is the number of a call.
     pub fn encode(&self, id: u64) -> String {
         match self {

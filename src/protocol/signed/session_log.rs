@@ -114,6 +114,13 @@ impl Note {
     }
 }
 
+/// What stands in a log apart from sessions: which hosts sign.
+pub fn without_sessions(text: &str) -> String {
+    let notes = text.lines().filter_map(Note::parse);
+    let lasting = notes.filter(|note| matches!(note, Note::Signs { .. } | Note::Stock { .. }));
+    lasting.map(|note| format!("{note}\n")).collect()
+}
+
 /// A session that began.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Saved {
@@ -169,6 +176,14 @@ impl Sessions {
     pub fn has_begun(&self, host: u64) -> bool {
         self.get(host)
             .is_some_and(|of_host| of_host.active.is_some())
+    }
+
+    /// The same of any host of this server.
+    pub fn has_begun_in(&self, server: u64) -> bool {
+        let is_it = |(_, _, of_host): (u64, u64, &HostSessions)| {
+            of_host.server == server && of_host.active.is_some()
+        };
+        self.hosts.iter().any(is_it)
     }
 
     /// Whether a host of this server signs, whatever became of its sessions.

@@ -52,6 +52,9 @@ pub enum Expect {
     Ban,
     /// The page with this number.
     Bans(u64),
+    /// Of all users, for imports: the page with this number.
+    AllBans(u64),
+    AllWarnings(u64),
     Warning,
     Warnings(u64),
     Membership,
@@ -73,12 +76,28 @@ pub type Job = backend::Job<Request>;
 pub type Done = backend::Done<Failure>;
 pub type Outcome = backend::Outcome<Failure>;
 
-/// What is to be sent for a request of the core's.
-pub fn job(job: backend::Job) -> Job {
-    Job {
-        ticket: job.ticket,
-        request: Request::of(&job.request),
-        patience_ms: job.patience_ms,
+/// What is to be sent for a request of the core's; or its result, where VyHub has nothing of this kind.
+#[expect(
+    clippy::result_large_err,
+    reason = "it is made once for each request, and rarely an error"
+)]
+pub fn job(job: backend::Job) -> Result<Job, backend::Done> {
+    match Request::of(&job.request) {
+        Some(request) => Ok(Job {
+            ticket: job.ticket,
+            request,
+            patience_ms: job.patience_ms,
+        }),
+        None => {
+            let why = format!("VyHub has no means of {}", job.request.kind());
+            Err(backend::Done {
+                ticket: job.ticket,
+                outcome: backend::Outcome {
+                    result: Err(backend::Failure::unsupported(&why)),
+                    api_s: None,
+                },
+            })
+        }
     }
 }
 

@@ -25,6 +25,7 @@ use crate::limits::{
     ADVERT_CHARS_MAX, ADVERTS_MAX, REWARD_TEXT_BYTES_MAX, REWARDS_MAX, VYHUB_DETAIL_CHARS_MAX,
     VYHUB_NAME_CHARS_MAX, VYHUB_URL_BYTES_MAX,
 };
+use crate::protocol::backend::{Past, Person};
 use crate::protocol::ban_list::bounded;
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
@@ -91,6 +92,8 @@ pub fn reply(expect: Expect, body: &[u8]) -> Result<Reply, ReadError> {
         Expect::Groups => Reply::Groups(list(value, "the groups", group)?),
         Expect::Ban => Reply::Ban(ban(value)?),
         Expect::Bans(number) => Reply::Bans(page(value, number, ban)?),
+        Expect::AllBans(number) => Reply::Past(page(value, number, past_ban)?),
+        Expect::AllWarnings(number) => Reply::Past(page(value, number, past_warning)?),
         Expect::Warning => Reply::Warning(warning(value)?),
         Expect::Warnings(number) => Reply::Warnings(page(value, number, warning)?),
         Expect::Membership => Reply::Membership(membership(value)?),
@@ -357,6 +360,8 @@ struct Record {
     ends_on: Option<Date>,
     #[serde(default)]
     creator: Creator,
+    serverbundle: Option<OnlyId>,
+    active: Option<bool>,
 }
 
 fn ban(value: Value) -> Result<Ban, ReadError> {
@@ -369,6 +374,8 @@ fn ban(value: Value) -> Result<Ban, ReadError> {
         ends: record.ends_on.map(|date| date.0),
         creator: record.creator.id,
         creator_name: record.creator.username.0,
+        bundle: record.serverbundle.map(|bundle| bundle.id),
+        active: record.active,
     })
 }
 
@@ -381,6 +388,62 @@ fn warning(value: Value) -> Result<Warning, ReadError> {
         creator: record.creator.id,
         creator_name: record.creator.username.0,
     })
+}
+
+/// `UserModelShort`
+#[derive(Deserialize)]
+struct Short {
+    id: Uuid,
+    identifier: Option<String>,
+    #[serde(default)]
+    username: Shown,
+}
+
+/// `BanModel` and `WarningModel`
+#[derive(Deserialize)]
+struct PastRecord {
+    id: Uuid,
+    user: Short,
+    creator: Option<Short>,
+    reason: Option<String>,
+    created_on: Date,
+    length: Option<f64>,
+    ends_on: Option<Date>,
+    status: Option<String>,
+    #[serde(default)]
+    disabled: bool,
+}
+
+const BAN_OF_ANYBODY: &str = "id created_on status active user";
+
+fn past_ban(value: Value) -> Result<Past, ReadError> {
+    past(model("a ban", BAN_OF_ANYBODY, value)?)
+}
+
+fn past_warning(value: Value) -> Result<Past, ReadError> {
+    past(model("a warning", WARNING, value)?)
+}
+
+fn past(record: PastRecord) -> Result<Past, ReadError> {
+    let end = |date: Option<Date>| date.map(|date| date.0);
+    Ok(Past {
+        id: record.id,
+        user: person(record.user),
+        creator: record.creator.map(person),
+        reason: record.reason.unwrap_or_default(),
+        created: record.created_on.0,
+        length_s: record.length.map(seconds),
+        ends: end(record.ends_on).filter(|ends| *ends < Timestamp::MAX),
+        stands: record.status.as_deref() != Some("UNBANNED") && !record.disabled,
+    })
+}
+
+fn person(short: Short) -> Person {
+    Person {
+        id: short.id,
+        steam: short.identifier.and_then(|text| text.parse().ok()),
+        name: short.username.0.unwrap_or_default(),
+    }
 }
 
 const MEMBERSHIP: &str = "id bounds begin group active user_id serverbundle";

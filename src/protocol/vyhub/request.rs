@@ -12,34 +12,64 @@ use crate::protocol::uuid::Uuid;
 impl Request {
     /// Whether the API is there; needs no key.
     pub fn reachable() -> Self {
+        Self::get("/openapi.json".into(), Expect::Nothing)
+    }
+
+    pub fn server(id: Uuid) -> Self {
+        Self::get(path(&R::FindServer(id)), Expect::Server)
+    }
+
+    pub fn bundle(id: Uuid) -> Self {
+        Self::get(path(&R::FindBundle(id)), Expect::Bundle)
+    }
+
+    fn get(path: String, expect: Expect) -> Self {
         Self {
             method: Method::Get,
-            path: "/openapi.json".into(),
+            path,
             body: None,
-            expect: Expect::Nothing,
+            expect,
         }
     }
 
-    pub fn of(request: &backend::Request) -> Self {
-        let (method, expect) = kind(request);
+    /// Bans of a bundle, or of all; the oldest first.
+    pub fn all_bans(bundle: Option<Uuid>, page: u64) -> Self {
+        Self::all("/ban/", bundle, page, Expect::AllBans(page))
+    }
+
+    pub fn all_warnings(bundle: Option<Uuid>, page: u64) -> Self {
+        Self::all("/warning/", bundle, page, Expect::AllWarnings(page))
+    }
+
+    fn all(path: &str, bundle: Option<Uuid>, page: u64, expect: Expect) -> Self {
+        let bundle = bundle.map(|bundle| format!("&serverbundle_id={bundle}"));
+        let bundle = bundle.unwrap_or_default();
+        let query =
+            format!("sort_by=created_on&sort_desc=false&page={page}&size={PAGE_SIZE}{bundle}");
+        Self::get(format!("{path}?{query}"), expect)
+    }
+
+    /// `None`: VyHub has nothing of this kind.
+    pub fn of(request: &backend::Request) -> Option<Self> {
+        let (method, expect) = kind(request)?;
         let mut path = path(request);
         if let Some(issuer) = request.issuer() {
             let sign = if path.contains('?') { '&' } else { '?' };
             path.push_str(&format!("{sign}morph_user_id={issuer}"));
         }
-        Self {
+        Some(Self {
             method,
             path,
             body: body(request),
             expect,
-        }
+        })
     }
 }
 
 /// The method, and what a good answer holds.
-fn kind(request: &R) -> (Method, Expect) {
+fn kind(request: &R) -> Option<(Method, Expect)> {
     use Method::{Delete, Get, Patch, Post};
-    match request {
+    Some(match request {
         R::FindServer(_) => (Get, Expect::Server),
         R::FindBundle(_) => (Get, Expect::Bundle),
         R::FindLinks => (Get, Expect::Links),
@@ -52,10 +82,10 @@ fn kind(request: &R) -> (Method, Expect) {
         }
         R::CreateMembership { .. } => (Post, Expect::Membership),
         R::ListMemberships { .. } => (Get, Expect::Memberships),
-        R::ListBans(_) => (Get, Expect::BanList),
+        R::ListBans { .. } => (Get, Expect::BanList),
         R::BansOfUser { page, .. } => (Get, Expect::Bans(*page)),
         R::CreateBan { .. } => (Post, Expect::Ban),
-        R::EndBans { .. } => (Patch, Expect::Nothing),
+        R::EndBan { .. } | R::EndBans { .. } => (Patch, Expect::Nothing),
         R::WarningsOfUser { page, .. } => (Get, Expect::Warnings(*page)),
         R::CreateWarning { .. } => (Post, Expect::Warning),
         R::ListAdverts(_) => (Get, Expect::Adverts),
@@ -67,7 +97,13 @@ fn kind(request: &R) -> (Method, Expect) {
         R::ListRewards { .. } => (Get, Expect::Rewards),
         R::ReportReward { .. } => (Patch, Expect::AppliedReward),
         R::ConfirmLogin { .. } => (Patch, Expect::Login),
-    }
+        R::ListAddressBans { .. }
+        | R::CreateAddressBan { .. }
+        | R::EndAddressBans { .. }
+        | R::AddAllToAttribute(_) => {
+            return None;
+        }
+    })
 }
 
 /// The path with its query, but for the issuer.
@@ -91,9 +127,10 @@ fn path(request: &R) -> String {
             ..
         } => format!("/user/{user}/membership/by-group?group_id={group}&serverbundle_id={bundle}"),
         R::CreateMembership { membership, .. } => format!("/user/{}/membership", membership.user),
-        R::ListBans(bundle) => format!("/server/bundle/{bundle}/ban?active=true"),
+        R::ListBans { bundle, .. } => format!("/server/bundle/{bundle}/ban?active=true"),
         R::BansOfUser { user, bundle, page } => list("/ban/", *user, *bundle, *page),
         R::CreateBan { .. } => "/ban/".into(),
+        R::EndBan { ban, .. } => format!("/ban/{ban}"),
         R::EndBans { user, bundle, .. } => of_user(*user, "ban", *bundle),
         R::WarningsOfUser { user, bundle, page } => list("/warning/", *user, *bundle, *page),
         R::CreateWarning { .. } => "/warning/".into(),
@@ -117,6 +154,10 @@ fn path(request: &R) -> String {
         }
         R::ReportReward { reward, .. } => format!("/packet/reward/applied/{reward}"),
         R::ConfirmLogin { code, .. } => format!("/auth/request/{code}"),
+        R::ListAddressBans { .. }
+        | R::CreateAddressBan { .. }
+        | R::EndAddressBans { .. }
+        | R::AddAllToAttribute(_) => String::new(),
     }
 }
 
@@ -126,6 +167,7 @@ fn body(request: &R) -> Option<Value> {
         R::CreateUser(steam) => json!({"type": "STEAM", "identifier": steam}),
         R::CreateMembership { membership, .. } => membership_body(membership),
         R::CreateBan { ban, .. } => ban_body(ban),
+        R::EndBan { .. } => json!({"status": "UNBANNED"}),
         R::CreateWarning { warning, .. } => json!({
             "user_id": warning.user,
             "serverbundle_id": warning.bundle,
@@ -229,13 +271,23 @@ mod tests {
     const USER: Uuid = Uuid(0x1111_1111_1111_1111_1111_1111_1111_1111);
     const BUNDLE: Uuid = Uuid(0x2222_2222_2222_2222_2222_2222_2222_2222);
     const MORPH: Uuid = Uuid(0x3333_3333_3333_3333_3333_3333_3333_3333);
+    const LIST_BANS: R = R::ListBans {
+        bundle: BUNDLE,
+        newest: false,
+    };
     const U: &str = "11111111-1111-1111-1111-111111111111";
     const B: &str = "22222222-2222-2222-2222-222222222222";
     const M: &str = "33333333-3333-3333-3333-333333333333";
 
+    fn made(request: &R) -> Request {
+        Request::of(request).expect("a request that VyHub has")
+    }
+
     fn ban() -> NewBan {
         NewBan {
+            change: 1,
             user: USER,
+            name: None,
             bundle: BUNDLE,
             length_s: Some(3600),
             reason: "\"quoted\"\n".into(),
@@ -246,6 +298,7 @@ mod tests {
 
     fn membership() -> NewMembership {
         NewMembership {
+            change: 1,
             user: USER,
             bundle: BUNDLE,
             group: MORPH,
@@ -256,6 +309,7 @@ mod tests {
 
     fn addition() -> Addition {
         Addition {
+            change: 1,
             attribute: MORPH,
             user: USER,
             bundle: BUNDLE,
@@ -269,6 +323,7 @@ mod tests {
         let end = |membership: &NewMembership| membership_body(membership).get("end").cloned();
         assert_eq!(end(&membership()), None);
         let until = NewMembership {
+            change: 1,
             end: Some("2026-03-02T12:00:00Z".parse().unwrap()),
             ..membership()
         };
@@ -279,7 +334,9 @@ mod tests {
     fn every_path_is_the_one_of_the_definition() {
         let steam = SteamId::new(22_202).unwrap();
         let warning = NewWarning {
+            change: 1,
             user: USER,
+            name: None,
             bundle: BUNDLE,
             reason: String::new(),
         };
@@ -327,7 +384,7 @@ mod tests {
                 "/user/U/membership?serverbundle_id=B&morph_user_id=M",
             ),
             (create_membership, "/user/U/membership?morph_user_id=M"),
-            (R::ListBans(BUNDLE), "/server/bundle/B/ban?active=true"),
+            (LIST_BANS, "/server/bundle/B/ban?active=true"),
             (R::BansOfUser { user, bundle, page }, &bans),
             (create_ban(None), "/ban/"),
             (create_ban(Some(MORPH)), "/ban/?morph_user_id=M"),
@@ -347,7 +404,7 @@ mod tests {
 
     /// With short ids.
     fn path_of(request: &R) -> String {
-        let given = Request::of(request).path;
+        let given = made(request).path;
         given.replace(U, "U").replace(B, "B").replace(M, "M")
     }
 
@@ -367,6 +424,13 @@ mod tests {
                     issuer: Some(MORPH),
                 },
                 "/user/membership/U?morph_user_id=M",
+            ),
+            (
+                R::EndBan {
+                    ban: USER,
+                    issuer: Some(MORPH),
+                },
+                "/ban/U?morph_user_id=M",
             ),
             (
                 R::EndMembershipsOfGroup {
@@ -399,6 +463,7 @@ mod tests {
                 R::ReportReward {
                     reward: USER,
                     server: MORPH,
+                    steam,
                 },
                 "/packet/reward/applied/U",
             ),
@@ -413,21 +478,24 @@ mod tests {
         let steam = SteamId::new(22_202).unwrap();
         let (user, bundle, page, issuer) = (USER, BUNDLE, 2, None);
         let create_ban = R::CreateBan { ban: ban(), issuer };
-        for request in [&R::CreateUser(steam), &create_ban].map(Request::of) {
+        for request in [&R::CreateUser(steam), &create_ban].map(made) {
             assert!(request.method == Method::Post && request.body.is_some());
         }
-        for request in [&R::FindUser(steam), &R::ListBans(BUNDLE)].map(Request::of) {
+        for request in [&R::FindUser(steam), &LIST_BANS].map(made) {
             assert!(request.method == Method::Get && request.body.is_none());
         }
-        let unban = Request::of(&R::EndBans {
+        let unban = made(&R::EndBans {
             user,
             bundle,
             issuer,
         });
         assert_eq!((unban.method, unban.body), (Method::Patch, None));
+        let of_one = made(&R::EndBan { ban: user, issuer });
+        let body = Some(json!({"status": "UNBANNED"}));
+        assert_eq!((of_one.method, of_one.body), (Method::Patch, body));
         assert_eq!(unban.expect, Expect::Nothing);
-        let expect = |request| Request::of(&request).expect;
-        assert_eq!(expect(R::ListBans(BUNDLE)), Expect::BanList);
+        let expect = |request| made(&request).expect;
+        assert_eq!(expect(LIST_BANS), Expect::BanList);
         assert_eq!(expect(create_ban), Expect::Ban);
         assert_eq!(
             expect(R::BansOfUser { user, bundle, page }),
@@ -444,6 +512,7 @@ mod tests {
         });
         assert_eq!(body, expected);
         let permanent = NewBan {
+            change: 1,
             length_s: None,
             standing: false,
             ..ban()
@@ -456,19 +525,21 @@ mod tests {
     #[test]
     fn other_bodies_have_the_fields_of_the_definition() {
         let steam = SteamId::new(22_202).unwrap();
-        let user = Request::of(&R::CreateUser(steam)).body;
+        let user = made(&R::CreateUser(steam)).body;
         let expected = json!({"type": "STEAM", "identifier": "76561197960287930"});
         assert_eq!(user, Some(expected));
         let warning = NewWarning {
+            change: 1,
             user: USER,
+            name: None,
             bundle: BUNDLE,
             reason: "spam".into(),
         };
         let expected = json!({"user_id": U, "serverbundle_id": B, "reason": "spam"});
         let issuer = None;
-        let request = Request::of(&R::CreateWarning { warning, issuer });
+        let request = made(&R::CreateWarning { warning, issuer });
         assert_eq!(request.body, Some(expected));
-        let added = Request::of(&R::AddToAttribute(addition())).body;
+        let added = made(&R::AddToAttribute(addition())).body;
         let expected = json!({
             "definition_id": M, "user_id": U, "serverbundle_id": B, "value": "0.166667",
             "date": "2026-03-01T12:00:00+00:00",
@@ -483,16 +554,20 @@ mod tests {
             "name": "playtime", "title": "Play Time", "unit": "HOURS", "type": "ACCUMULATED",
             "accumulation_interval": "day", "unspecific": true,
         });
-        let created = Request::of(&R::CreateAttribute(attribute));
+        let created = made(&R::CreateAttribute(attribute));
         assert_eq!(created.path, "/user/attribute/definition");
         assert_eq!(created.body, Some(expected));
         let (reward, server) = (USER, BUNDLE);
-        let report = Request::of(&R::ReportReward { reward, server });
+        let report = made(&R::ReportReward {
+            reward,
+            server,
+            steam,
+        });
         assert_eq!(
             (report.method, report.body),
             (Method::Patch, Some(json!({"executed_on": [B]})))
         );
-        let login = Request::of(&R::ConfirmLogin { code: USER, steam });
+        let login = made(&R::ConfirmLogin { code: USER, steam });
         let expected = json!({"user_type": "STEAM", "identifier": "76561197960287930"});
         assert_eq!((login.method, login.body), (Method::Patch, Some(expected)));
         let extra = json!({"score": 3});
@@ -504,7 +579,7 @@ mod tests {
             activities: vec![(USER, extra.as_object().unwrap().clone())],
         };
         let server = BUNDLE;
-        let request = Request::of(&R::ReportState { server, state });
+        let request = made(&R::ReportState { server, state });
         assert_eq!(
             (request.method, request.path),
             (Method::Patch, format!("/server/{B}"))

@@ -66,7 +66,7 @@ pub const ALL: [Class; 22] = [
     },
     Class {
         name: "signs that leave a text",
-        line: "| `;`, NUL and the sign 26 in a text |",
+        line: "| `;`, NUL and the character 26 in a text |",
         fits: |d| {
             d.texts()
                 .iter()

@@ -10,7 +10,7 @@ use std::path::Path;
 const FUNCTION_LINES_MAX: usize = 75;
 
 /// What each room may open, besides itself. A room that is not listed opens all.
-const DOORS: [(&str, &[&str]); 11] = [
+const DOORS: [(&str, &[&str]); 12] = [
     ("core", &["jobs", "protocol", "sql", "config", "limits"]),
     ("io", &["jobs", "protocol", "sql", "config", "limits"]),
     ("jobs", &["protocol", "sql", "limits"]),
@@ -19,6 +19,7 @@ const DOORS: [(&str, &[&str]); 11] = [
     ("config", &["protocol", "sql", "limits"]),
     ("limits", &[]),
     ("vscripts", &[]),
+    ("supervise", &["io", "limits"]),
     (
         "game_side",
         &["io", "protocol", "config", "limits", "vscripts"],

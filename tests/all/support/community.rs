@@ -9,6 +9,7 @@ use fake_rcon::{FakeRcon, FakeServer, Player, Shown};
 use fake_vyhub::{FakeVyhub, State, port};
 use serde_json::Value;
 
+use super::keeper::{Keeper, Place};
 use super::{PATIENCE, Vpid, stays, wait_until};
 
 const PASSWORD: &str = "a console's password";
@@ -112,8 +113,12 @@ impl GameLog {
     }
 
     pub fn connects(&self, who: &Visitor) {
+        self.connects_from(who, "203.0.113.9:27005");
+    }
+
+    pub fn connects_from(&self, who: &Visitor, address: &str) {
         let who = who.in_log("");
-        self.line(&format!("{who} connected, address \"203.0.113.9:27005\""));
+        self.line(&format!("{who} connected, address \"{address}\""));
     }
 
     pub fn leaves(&self, who: &Visitor) {
@@ -128,9 +133,11 @@ impl GameLog {
     }
 }
 
-/// All of it. The vpid goes first when it is dropped.
+/// All of it. The vpid goes first when it is dropped. A VyHub that is not the keeper stands beside, as for an import.
 pub struct Community {
     pub vpid: Vpid,
+    pub(super) keeper: Keeper,
+    pub(super) place: Place,
     pub vyhub: FakeVyhub,
     pub game: FakeServer,
     _rcon: FakeRcon,
@@ -145,15 +152,38 @@ impl Community {
     }
 
     pub fn configured(configure: impl FnOnce(Vpid) -> Vpid) -> Self {
-        Self::of(LOG_SECRET, configure)
+        Self::of(Keeper::Vyhub, LOG_SECRET, configure)
+    }
+
+    /// The same by any keeper.
+    pub fn kept_by(keeper: Keeper) -> Self {
+        Self::of(keeper, LOG_SECRET, |vpid| vpid)
+    }
+
+    pub fn kept_by_and(keeper: Keeper, configure: impl FnOnce(Vpid) -> Vpid) -> Self {
+        Self::of(keeper, LOG_SECRET, configure)
     }
 
     /// With this secret of the engine's log.
     pub fn with_secret(digits: &str) -> Self {
-        Self::of(digits, |vpid| vpid)
+        Self::of(Keeper::Vyhub, digits, |vpid| vpid)
     }
 
-    fn of(secret: &str, configure: impl FnOnce(Vpid) -> Vpid) -> Self {
+    /// Another vpid with another game, in the same community.
+    pub fn another(&self, configure: impl FnOnce(Vpid) -> Vpid) -> Self {
+        Self::at(self.keeper, self.place.shared(), LOG_SECRET, configure)
+    }
+
+    fn of(keeper: Keeper, secret: &str, configure: impl FnOnce(Vpid) -> Vpid) -> Self {
+        Self::at(keeper, Place::of(keeper), secret, configure)
+    }
+
+    fn at(
+        keeper: Keeper,
+        place: Place,
+        secret: &str,
+        configure: impl FnOnce(Vpid) -> Vpid,
+    ) -> Self {
         let vyhub = FakeVyhub::start();
         let game = FakeServer::new("Community", MAP);
         let rcon = game.start(PASSWORD);
@@ -161,6 +191,7 @@ impl Community {
         let to = SocketAddr::from(([127, 0, 0, 1], port));
         let vpid = Vpid::new()
             .vyhub(&vyhub)
+            .kept_in(&place)
             .rcon(rcon.address(), PASSWORD)
             .log_listen(to)
             .server_line(&format!("log_secret = \"{secret}\""))
@@ -169,6 +200,8 @@ impl Community {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
         Self {
             vpid: configure(vpid),
+            keeper,
+            place,
             vyhub,
             game,
             _rcon: rcon,
@@ -193,7 +226,8 @@ impl Community {
         let asked = self.asked("GET", "/server/bundle/");
         self.start_away();
         wait_until("the bans were fetched", || {
-            self.asked("GET", "/server/bundle/") >= asked + 2 && self.bans_are_kept()
+            let is_fresh = !self.is_vyhub() || self.asked("GET", "/server/bundle/") >= asked + 2;
+            is_fresh && self.bans_are_kept()
         });
     }
 
@@ -206,8 +240,8 @@ impl Community {
     }
 
     fn bans_are_kept(&self) -> bool {
-        let name = format!("state/vyhub/bans-{}.bans", self.vyhub.bundle_id());
-        self.vpid.path(&name).exists()
+        let name = format!("bans-{}.bans", self.bundle_id());
+        self.cached(&name).exists()
     }
 
     /// How many requests of this kind came.
@@ -217,9 +251,8 @@ impl Community {
 
     /// Somebody whose group has these rights.
     pub fn member(&self, who: &Visitor, rights: &[(&str, bool)], max_ban_s: Option<u64>) {
-        let group = self.vyhub.add_group(&who.name, 10, rights, max_ban_s);
-        let user = self.vyhub.add_user(who.steam64(), &*who.name, false);
-        self.vyhub.put_in_group(&user, &group);
+        self.add_group(&who.name, 10, rights, max_ban_s);
+        self.put_in_group(who, &who.name);
     }
 
     /// An admin who is on, and whose rights vpid has kept.
@@ -236,7 +269,7 @@ impl Community {
     pub fn wait_for_rights(&self, who: &Visitor) {
         let steam = who.steam64().to_string();
         wait_until("the rights are kept", || {
-            let path = self.vpid.path("state/vyhub/rights.json");
+            let path = self.cached("rights.json");
             std::fs::read_to_string(path).is_ok_and(|text| text.contains(&steam))
         });
     }
@@ -245,6 +278,13 @@ impl Community {
     pub fn joins(&self, who: &Visitor) {
         self.enters(who);
         self.log.connects(who);
+    }
+
+    /// The same from an address and port, which the log and `status` show.
+    pub fn joins_from(&self, who: &Visitor, address: &str) {
+        let player = Player::new(who.userid, &who.name, &who.steam3()).from(address);
+        self.game.join(player);
+        self.log.connects_from(who, address);
     }
 
     /// Comes on, and only `status` tells.
@@ -326,7 +366,8 @@ impl Community {
 
     /// Entries of the outbox, as they lie on disk, the oldest first.
     pub fn outbox(&self) -> Vec<Value> {
-        let Ok(folder) = std::fs::read_dir(self.vpid.path("state/outbox")) else {
+        let folder = self.either("state/outbox", "state/community-outbox");
+        let Ok(folder) = std::fs::read_dir(self.vpid.path(folder)) else {
             return Vec::new();
         };
         let paths = folder.filter_map(|entry| Some(entry.ok()?.path()));
@@ -401,6 +442,7 @@ impl Community {
     pub fn all_well(&self) {
         let violations = self.vyhub.violations();
         assert!(violations.is_empty(), "{violations:#?}");
+        self.leaves_vyhub_alone();
         let known = ["kickid", "say", "script", "sv_visiblemaxplayers"];
         let others = self.commands();
         let others: Vec<_> = others

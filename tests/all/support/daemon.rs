@@ -34,6 +34,8 @@ pub struct Vpid {
     database: String,
     permissions: String,
     queries: String,
+    tables: String,
+    community: String,
     vyhub: String,
     /// Tables of the scripts in Python.
     pub(super) scripts: String,
@@ -61,6 +63,8 @@ impl Vpid {
             database: String::new(),
             permissions: String::new(),
             queries: String::new(),
+            tables: String::new(),
+            community: String::new(),
             vyhub: String::new(),
             scripts: String::new(),
             #[cfg(feature = "mysql")]
@@ -143,9 +147,21 @@ impl Vpid {
         self
     }
 
-    /// Another value for a line of `[vyhub]`, from the next start on.
-    pub fn change_vyhub_line(&mut self, before: &str, after: &str) {
-        self.vyhub = self.vyhub.replace(before, after);
+    /// A table of the configuration, behind those of `queries`.
+    pub fn table(mut self, text: &str) -> Self {
+        self.tables += &format!("{text}\n");
+        self
+    }
+
+    /// A line of `[community]`.
+    pub fn community_line(mut self, line: &str) -> Self {
+        self.community += &format!("{line}\n");
+        self
+    }
+
+    /// Another value for such a line, from the next start on.
+    pub fn change_community_line(&mut self, before: &str, after: &str) {
+        self.community = self.community.replace(before, after);
     }
 
     /// A line of `[vyhub]`.
@@ -190,9 +206,12 @@ impl Vpid {
             );
         }
         text += &format!(
-            "[database]\n{}[permissions]\n{}{}",
-            self.database, self.permissions, self.queries
+            "[database]\n{}[permissions]\n{}{}\n{}",
+            self.database, self.permissions, self.queries, self.tables
         );
+        if !self.community.is_empty() {
+            text += &format!("\n[community]\n{}", self.community);
+        }
         if !self.vyhub.is_empty() {
             text += &format!("\n[vyhub]\n{}", self.vyhub);
         }

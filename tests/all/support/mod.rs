@@ -4,6 +4,7 @@ mod client;
 mod community;
 mod daemon;
 mod host;
+mod keeper;
 mod load;
 #[cfg(feature = "mysql")]
 pub mod mariadb;
@@ -15,6 +16,8 @@ pub use client::ForgetfulReader;
 pub use community::{ALL_RIGHTS, Community, Visitor};
 pub use daemon::{KEY, SECRET, Vpid, program};
 pub use host::{Host, call, insert};
+pub(crate) use keeper::with_keepers;
+pub use keeper::{Keeper, KeptBan, KeptServer, KeptWarning};
 pub use load::Load;
 pub use random::Random;
 pub use scripts::{Client, marked};

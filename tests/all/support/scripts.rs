@@ -116,6 +116,16 @@ impl Vpid {
         marked(&self.mark(), self.is_started().then(|| self.pid()))
     }
 
+    /// The same without what is vpid's own in them: interpreters, and keepers of scripts.
+    pub fn script_processes(&self) -> Vec<u32> {
+        let mut processes = self.processes();
+        processes.retain(|pid| {
+            let title = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            !title.starts_with("vpid: interpreter") && !title.starts_with("vpid: keeper of ")
+        });
+        processes
+    }
+
     #[track_caller]
     pub fn no_process_is_left(&self) {
         wait_until("no process is left", || self.processes().is_empty());

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use fake_vyhub::FakeVyhub;
 
 use super::Vpid;
+use super::keeper::Place;
 
 impl Vpid {
     /// Is the client of this VyHub, for every one of its servers.
@@ -14,6 +15,18 @@ impl Vpid {
         self.vyhub_line(&format!("api_url = \"{}\"", vyhub.api_url()))
             .vyhub_line(&format!("api_key = \"{}\"", vyhub.key()))
             .server_line(&format!("vyhub_server_id = \"{}\"", vyhub.server_id()))
+    }
+
+    /// Keeps its community in a database; not with VyHub, which is only there to import from.
+    pub(super) fn kept_in(self, place: &Place) -> Self {
+        match place {
+            Place::Nowhere => self,
+            Place::File { .. } => self.community_line("type = 'local'"),
+            #[cfg(feature = "mysql")]
+            Place::Server { database, .. } => self
+                .community_line("type = 'local'\ndatabase = 'community'")
+                .table(&format!("[database.community]\n{}", database.lines())),
+        }
     }
 
     /// Reaches its game by RCON, with the password in a file of its own.

@@ -9,6 +9,7 @@ mod files;
 mod maps;
 mod natives;
 mod netprops;
+pub mod play;
 mod players;
 pub mod record;
 mod setup;

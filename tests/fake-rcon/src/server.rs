@@ -18,6 +18,8 @@ pub struct Player {
     pub connected_s: u64,
     /// Else the player is still loading.
     pub active: bool,
+    /// With the port.
+    pub address: String,
 }
 
 impl Player {
@@ -30,6 +32,15 @@ impl Player {
             bot: false,
             connected_s: 312,
             active: true,
+            address: format!("203.0.113.9:{}", 27_000 + userid),
+        }
+    }
+
+    /// Comes from somewhere else.
+    pub fn from(self, address: &str) -> Self {
+        Self {
+            address: address.to_owned(),
+            ..self
         }
     }
 
@@ -284,7 +295,7 @@ impl Game {
                 writeln!(text, "# {userid:6} {name:19} BOT {state:>40}")
             } else {
                 let connected = clock(player.connected_s);
-                let address = format!("203.0.113.9:{}", 27_000 + userid);
+                let address = &player.address;
                 writeln!(
                     text,
                     "# {userid:6} {name:19} {id:19} {connected:>9} {:4} {:4} {state} {address}",

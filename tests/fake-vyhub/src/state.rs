@@ -227,6 +227,13 @@ impl State {
         self.users.get(self.by_steam.get(&steam64.to_string())?)
     }
 
+    /// The id of a group.
+    pub fn group_named(&self, name: &str) -> Option<String> {
+        let mut groups = self.groups.values();
+        let group = groups.find(|group| group.name == name)?;
+        Some(group.id.clone())
+    }
+
     /// Memberships of a player, ended ones too, the oldest first.
     pub fn memberships_of(&self, steam64: u64) -> Vec<MembershipRecord> {
         let user = self.user(steam64).map(|user| user.id.as_str());
@@ -239,6 +246,13 @@ impl State {
         let groups = self.user(steam64).map(|user| self.groups_of(user, false));
         let groups = groups.into_iter().flatten();
         groups.map(|group| group.id.clone()).collect()
+    }
+
+    /// Names of the same.
+    pub fn group_names_now(&self, steam64: u64) -> Vec<String> {
+        let groups = self.user(steam64).map(|user| self.groups_of(user, false));
+        let groups = groups.into_iter().flatten();
+        groups.map(|group| group.name.clone()).collect()
     }
 
     /// All bans, oldest first, lifted ones too.

@@ -104,6 +104,15 @@ impl Stage {
         });
     }
 
+    /// All players read it.
+    #[track_caller]
+    pub fn reads_all(&mut self, part: &str) {
+        self.until(part, |stage| {
+            let mut lines = stage.read().into_iter();
+            lines.any(|(to, text)| to.is_none() && text.contains(part))
+        });
+    }
+
     /// The console of the game shows a line that begins so.
     #[track_caller]
     pub fn prints(&mut self, part: &str) {

@@ -140,6 +140,11 @@ impl Server {
     /// From here to `go_on` it does nothing, and its connections stay open.
     pub fn freeze(&self) {
         self.signal(Signal::STOP);
+        // On a busy machine, its threads go on for a while.
+        let child = self.child.as_ref().expect("a running server");
+        while !is_stopped(child.id()) {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
     }
 
     pub fn go_on(&self) {
@@ -151,6 +156,17 @@ impl Server {
         let pid = Pid::from_child(child);
         kill_process(pid, signal).expect("a signal to a child");
     }
+}
+
+/// Whether all threads of a process are stopped.
+fn is_stopped(pid: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("a process");
+    let mut states = threads.filter_map(|thread| {
+        let stat = std::fs::read_to_string(thread.ok()?.path().join("stat")).ok()?;
+        // Behind the name, which may contain anything.
+        stat.rsplit_once(") ")?.1.chars().next()
+    });
+    states.all(|state| state == 'T')
 }
 
 impl Drop for Server {

@@ -8,7 +8,7 @@ use vpid::protocol::steam_id::SteamId;
 use vpid::protocol::uuid::Uuid;
 use vpid::protocol::vyhub::RewardEvent;
 
-use super::{Run, Season, server_id};
+use super::{Run, Season};
 use crate::disk::START_S;
 use crate::engine::{Engine, Visit};
 use crate::vyhub::Applied;
@@ -27,6 +27,8 @@ const MISSED_MS: u64 = 150_000;
 const SYNC_S: i64 = 150;
 /// How long RCON does not reach an engine, at most, with two faults in a row.
 const AWAY_MS_MAX: u64 = 1_200_000;
+/// From the first moment to the last.
+const ALWAYS: (u64, u64) = (0, u64::MAX);
 const HOUR_MS: f64 = 3_600_000.0;
 
 /// What a command of a reward has told the game: packet, name of the reward.
@@ -72,7 +74,7 @@ fn unclear(out: &Outside) -> BTreeSet<(Uuid, usize)> {
     };
     let unclear = records.filter(|record| record["state"] == "unclear");
     let unclear = unclear.map(|it| (id(&it, "id"), id(&it, "server")));
-    let place = |of: Uuid| (0..out.engines.len()).find(|place| server_id(*place) == of);
+    let place = |of: Uuid| (0..out.engines.len()).find(|place| out.api.server(*place) == of);
     unclear
         .map(|(reward, server)| (reward, place(server).expect("a server")))
         .collect()
@@ -131,7 +133,7 @@ impl Season {
             let key = (bought.id.to_string(), applied.offer.name.to_owned());
             let of = |place: usize| ran[place].get(&key).copied().unwrap_or(0);
             let counts: Vec<u32> = (0..ran.len()).map(of).collect();
-            check_reward(applied, &counts, &unclear);
+            check_reward(applied, &counts, &unclear, out);
             known.insert(key);
             let place = self.last_place(bought.user, out);
             if let Some(place) = place.filter(|place| self.was_due(applied, *place, out)) {
@@ -215,19 +217,21 @@ impl Season {
     }
 
     fn check_playtime(&self, out: &Outside) {
-        // Days are those of vpid's clocks.
-        let same_days = !out.clock_was_set && out.api.skew_s.abs() < 60;
+        // Days are those of VyHub's clock. For how long they are not while vpid's clock was set is not modelled.
+        let at_ms = |s: i64| {
+            let s = s - out.api.skew_s - START_S;
+            u64::try_from(s * 1_000).unwrap_or(0)
+        };
         for steam in self.players() {
             let user = out.api.users.get(&steam);
             let hours = user.map_or(0.0, |user| out.api.attributes.total(*user));
-            self.check_time((steam, hours), (0, u64::MAX), out);
+            self.check_time((steam, hours), ALWAYS, out);
             let days = user.map(|user| out.api.attributes.days(*user));
-            for (day, hours) in days.into_iter().flatten().filter(|_| same_days) {
+            for (day, hours) in days.into_iter().flatten().filter(|_| !out.clock_was_set) {
                 let begins = day.to_zoned(TimeZone::UTC).expect("a day").timestamp();
-                let after_s = begins.as_second() - START_S;
-                let from_ms = u64::try_from(after_s * 1_000).unwrap_or(0);
-                let until_ms = u64::try_from((after_s + 86_400) * 1_000).expect("a later day");
-                self.check_time((steam, hours), (from_ms, until_ms), out);
+                let begins_s = begins.as_second();
+                let between = (at_ms(begins_s), at_ms(begins_s + 86_400));
+                self.check_time((steam, hours), between, out);
             }
         }
     }
@@ -238,8 +242,13 @@ impl Season {
         for engine in &out.engines {
             let visits = engine.visits.iter().filter(|it| it.steam == steam);
             for (visit, run) in visits.flat_map(|it| self.runs.iter().map(move |run| (it, run))) {
-                let (least, most) = counts(visit, run, engine, between);
-                least_ms += least;
+                let (mut least, mut most) = counts(visit, run, engine, between);
+                if between != ALWAYS {
+                    let undated_ms = undated_ms(visit, run, engine, out);
+                    least = least.saturating_sub(undated_ms);
+                    most += undated_ms;
+                }
+                least_ms += least.saturating_sub(ROUNDED_MS);
                 most_ms += most;
                 if most > 0 {
                     seen.push((visit, run, least, most));
@@ -256,36 +265,78 @@ impl Season {
     }
 }
 
+/// How much of a visit may be missing where `status` shows since when a player is connected: it has full seconds, and
+/// comes late.
+const ROUNDED_MS: u64 = 5_000;
+
+/// How much may be counted beyond the end of a visit.
+fn beyond_ms(visit: &Visit, engine: &Engine) -> u64 {
+    if !visit.cut {
+        return NOTICED_MS;
+    }
+    // Only `status` tells that those are gone who have not left.
+    let later_ms = visit.until_ms + AWAY_MS_MAX;
+    MISSED_MS + engine.unreachable_ms(visit.until_ms, later_ms, 0)
+}
+
+/// How much of a visit may have been counted by another clock than VyHub's, in a run of vpid.
+fn undated_ms(visit: &Visit, run: &Run, engine: &Engine, out: &Outside) -> u64 {
+    let seen_ms = visit.from_ms.max(run.from_ms);
+    let gone_ms = visit.until_ms + beyond_ms(visit, engine);
+    let gone_ms = gone_ms.min(run.until_ms);
+    let within = |(from_ms, until_ms): &(u64, u64)| {
+        // What was before is counted when it is known that the player was on.
+        let away_ms = engine.unreachable_ms(from_ms.saturating_sub(AWAY_MS_MAX), *from_ms, SIGN_MS);
+        let from_ms = from_ms.saturating_sub(MISSED_MS + away_ms);
+        let until_ms = (*until_ms).min(gone_ms);
+        until_ms.saturating_sub(from_ms.max(seen_ms))
+    };
+    out.undated_ms.iter().map(within).sum()
+}
+
 /// How much of a visit a run of vpid counts between two moments, at least and at most.
 fn counts(visit: &Visit, run: &Run, engine: &Engine, between: (u64, u64)) -> (u64, u64) {
-    let from_ms = visit.from_ms.max(run.from_ms).max(between.0);
-    let until_ms = visit.until_ms.min(run.until_ms).min(between.1);
-    let Some(ms) = until_ms.checked_sub(from_ms) else {
+    let mut more_ms = beyond_ms(visit, engine);
+    let (seen_ms, gone_ms) = (
+        visit.from_ms.max(run.from_ms),
+        visit.until_ms.min(run.until_ms),
+    );
+    if seen_ms > gone_ms {
         return (0, 0);
+    }
+    let (from_ms, until_ms) = (seen_ms.max(between.0), gone_ms.min(between.1));
+    let is_split = between.0 > visit.from_ms || between.1 < visit.until_ms;
+    if is_split {
+        more_ms += MIDNIGHT_MS;
+    }
+    let Some(ms) = until_ms.checked_sub(from_ms) else {
+        // What is counted beyond the visit, or by another clock, may be of this day.
+        let is_near = from_ms - until_ms <= more_ms;
+        return (0, if is_near { more_ms } else { 0 });
     };
     let unreachable_ms = engine.unreachable_ms(from_ms.saturating_sub(SIGN_MS), until_ms, SIGN_MS);
     let mut unsure_ms = NOTICED_MS + unreachable_ms;
-    let mut more_ms = NOTICED_MS;
     if visit.cut {
         unsure_ms += SIGN_MS;
-        // Only `status` tells that those are gone who have not left.
-        let later_ms = until_ms + AWAY_MS_MAX;
-        more_ms = MISSED_MS + engine.unreachable_ms(until_ms, later_ms, 0);
     }
     if visit.from_ms < run.from_ms {
         unsure_ms += BEGIN_MS;
     }
     let saved_ms = run.saved_ms.saturating_sub(SIGN_MS);
     unsure_ms += until_ms.saturating_sub(from_ms.max(saved_ms));
-    if between.0 > visit.from_ms || between.1 < visit.until_ms {
+    if is_split {
         unsure_ms += MIDNIGHT_MS;
-        more_ms += MIDNIGHT_MS;
     }
     (ms.saturating_sub(unsure_ms), ms + more_ms)
 }
 
 /// `counts`: how often each server has executed it.
-fn check_reward(applied: &Applied, counts: &[u32], unclear: &BTreeSet<(Uuid, usize)>) {
+fn check_reward(
+    applied: &Applied,
+    counts: &[u32],
+    unclear: &BTreeSet<(Uuid, usize)>,
+    out: &Outside,
+) {
     let (id, name) = (applied.id, applied.offer.name);
     let sum: u32 = counts.iter().sum();
     if applied.offer.once_from_all {
@@ -295,7 +346,11 @@ fn check_reward(applied: &Applied, counts: &[u32], unclear: &BTreeSet<(Uuid, usi
         assert_eq!(sum, 0, "{name} ({id}) was executed");
     }
     for (place, count) in counts.iter().enumerate() {
-        let reported = applied.reports.get(&server_id(place)).copied().unwrap_or(0);
+        let reported = applied
+            .reports
+            .get(&out.api.server(place))
+            .copied()
+            .unwrap_or(0);
         let unsure = u32::from(unclear.contains(&(id, place)));
         if applied.offer.once {
             assert!(

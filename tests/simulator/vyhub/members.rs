@@ -9,7 +9,7 @@ use vpid::protocol::vyhub::{
     Activity, Failure, Group, Mapping, Membership, NewMembership, Property, Reply,
 };
 
-use super::{Api, BUNDLE, listing, next_id, status};
+use super::{Api, BUNDLE, OTHER_BUNDLE, listing, next_id, status};
 
 pub const ADMINS: Uuid = Uuid(0x61);
 pub const VIP: Uuid = Uuid(0x62);
@@ -49,11 +49,15 @@ fn group(id: Uuid) -> Group {
             20,
             vec![
                 mapping("supporter", Some(BUNDLE)),
-                mapping("supporter_elsewhere", Some(Uuid(1))),
+                mapping("supporter_elsewhere", Some(OTHER_BUNDLE)),
             ],
         ),
         _ if many.is_some() => (&*name_of_many, 1, vec![mapping(&name_of_many, None)]),
-        _ => ("Elsewhere", 30, vec![mapping("elsewhere", Some(Uuid(1)))]),
+        _ => (
+            "Elsewhere",
+            30,
+            vec![mapping("elsewhere", Some(OTHER_BUNDLE))],
+        ),
     };
     let property = |name: &str| Property {
         name: name.into(),
@@ -70,13 +74,20 @@ fn group(id: Uuid) -> Group {
 }
 
 impl Members {
-    /// `begin_s`, `end_s`: by VyHub's clock.
-    pub fn add(&mut self, id: Uuid, user: Uuid, group: Uuid, begin_s: i64, end_s: Option<i64>) {
+    /// Of a user in a bundle. `begin_s`, `end_s`: by VyHub's clock.
+    pub fn add(
+        &mut self,
+        id: Uuid,
+        (user, bundle): (Uuid, Uuid),
+        group: Uuid,
+        begin_s: i64,
+        end_s: Option<i64>,
+    ) {
         self.all.push(Membership {
             id,
             user,
             group,
-            bundle: BUNDLE,
+            bundle,
             begin: time(begin_s),
             end: end_s.map(time),
             active: None,
@@ -87,19 +98,20 @@ impl Members {
         self.all.iter().filter(move |it| it.user == user)
     }
 
-    fn active(&self, user: Uuid, now_s: i64) -> BTreeSet<Uuid> {
-        let active = self.of(user).filter(|it| is_active(it, now_s));
+    fn active(&self, user: Uuid, bundle: Uuid, now_s: i64) -> BTreeSet<Uuid> {
+        let here = self.of(user).filter(|it| it.bundle == bundle);
+        let active = here.filter(|it| is_active(it, now_s));
         active.map(|it| it.group).collect()
     }
 
-    /// What a user's groups are called in the games of the bundle, as far as they count there.
+    /// What a user's groups are called in the games of our bundle, as far as they count there.
     pub fn names(&self, user: Uuid, now_s: i64) -> BTreeSet<String> {
         let here = |group: &Group| {
             let here = |it: &&Mapping| it.bundle.is_none_or(|bundle| bundle == BUNDLE);
             let names = group.mappings.iter().filter(here);
             names.map(|it| it.name.clone()).collect::<Vec<_>>()
         };
-        let groups = self.active(user, now_s).into_iter().map(group);
+        let groups = self.active(user, BUNDLE, now_s).into_iter().map(group);
         let mut groups: Vec<Group> = groups.filter(|group| !here(group).is_empty()).collect();
         groups.sort_by_key(|group| -group.permission_level);
         if !self.multigroup {
@@ -138,19 +150,19 @@ impl Api {
         now_s: i64,
     ) -> Result<Reply, Failure> {
         Ok(match request {
-            Request::GroupsOfUser { user, .. } => {
+            Request::GroupsOfUser { user, bundle } => {
                 self.knows(*user)?;
-                let groups = self.members.active(*user, now_s).into_iter().map(group);
-                Reply::Groups(listing(groups.collect()))
+                let groups = self.members.active(*user, *bundle, now_s);
+                Reply::Groups(listing(groups.into_iter().map(group).collect()))
             }
             Request::ListGroups => {
                 let many = (0..self.members.many).map(|n| Uuid(FIRST_OF_MANY + n));
                 let all = [ADMINS, VIP, SUPPORTER, ELSEWHERE].into_iter().chain(many);
                 Reply::Groups(listing(all.map(group).collect()))
             }
-            Request::ListMemberships { user, .. } => {
+            Request::ListMemberships { user, bundle } => {
                 self.knows(*user)?;
-                Reply::Memberships(listing(self.memberships(*user, now_s)))
+                Reply::Memberships(listing(self.memberships(*user, *bundle, now_s)))
             }
             Request::CreateMembership { membership, .. } => self.create_membership(membership)?,
             Request::EndMembership { membership, .. } => {
@@ -159,14 +171,21 @@ impl Api {
                     false => return Err(status(404, None)),
                 }
             }
-            Request::EndMemberships { user, .. } => {
+            Request::EndMemberships { user, bundle, .. } => {
                 self.knows(*user)?;
-                self.members.end(now_s, |it| it.user == *user);
+                let is_of = |it: &Membership| (it.user, it.bundle) == (*user, *bundle);
+                self.members.end(now_s, is_of);
                 Reply::Nothing
             }
-            Request::EndMembershipsOfGroup { user, group, .. } => {
+            Request::EndMembershipsOfGroup {
+                user,
+                bundle,
+                group,
+                ..
+            } => {
                 self.knows(*user)?;
-                let is_of = |it: &Membership| (it.user, it.group) == (*user, *group);
+                let of = (*user, *bundle, *group);
+                let is_of = |it: &Membership| (it.user, it.bundle, it.group) == of;
                 self.members.end(now_s, is_of);
                 Reply::Nothing
             }
@@ -179,20 +198,22 @@ impl Api {
         let id = next_id(&mut self.last_id);
         let (begin_s, end) = (new.begin.as_second(), new.end);
         let end_s = end.map(|end| end.as_second());
-        self.members.add(id, new.user, new.group, begin_s, end_s);
+        let of = (new.user, new.bundle);
+        self.members.add(id, of, new.group, begin_s, end_s);
         let made = self.members.all.last().expect("it was made just now");
         Ok(Reply::Membership(made.clone()))
     }
 
-    fn memberships(&self, user: Uuid, now_s: i64) -> Vec<Membership> {
-        let all = self.members.of(user).map(|it| Membership {
+    fn memberships(&self, user: Uuid, bundle: Uuid, now_s: i64) -> Vec<Membership> {
+        let of = self.members.of(user).filter(|it| it.bundle == bundle);
+        let all = of.map(|it| Membership {
             active: Some(is_active(it, now_s)),
             ..it.clone()
         });
         all.collect()
     }
 
-    /// Past and coming memberships too, as they stand.
+    /// Past and coming memberships too, as they stand, and those in other bundles.
     pub(super) fn activity(&self, server: Uuid) -> Reply {
         let on = self.on.get(&server).into_iter().flatten();
         let about = |user: &Uuid| {

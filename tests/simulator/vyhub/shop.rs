@@ -8,7 +8,7 @@ use vpid::protocol::steam_id::SteamId;
 use vpid::protocol::uuid::Uuid;
 use vpid::protocol::vyhub::{Action, Failure, Reward, RewardEvent};
 
-use super::{Api, SUPPORTER, VIP, next_id, status};
+use super::{Api, BUNDLE, SUPPORTER, VIP, next_id, status};
 
 /// What can be bought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -216,7 +216,8 @@ impl Api {
         let end_s = now_s + length_s;
         let membership = packet.group().map(|group| {
             let id = next_id(&mut self.last_id);
-            self.members.add(id, user, group, now_s, Some(end_s));
+            self.members
+                .add(id, (user, BUNDLE), group, now_s, Some(end_s));
             id
         });
         let bought = self.shop.bought.len();

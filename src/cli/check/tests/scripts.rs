@@ -216,7 +216,7 @@ fn the_folder_of_the_signed_protocol() {
     place.says("ok    scriptdata: ");
     let (_, said) = place.check();
     assert!(said.contains("scriptdata/vpid can be written"), "{said}");
-    assert!(said.contains("hosts: none has written"), "{said}");
+    assert!(said.contains("hosts: no file of a game is in"), "{said}");
     place.write(&format!("scriptdata/vpid/red_{SESSION}_c1.interface"), b"x");
     place.says("ok    hosts: \"red\" in ");
     if rustix::process::geteuid().is_root() {

@@ -124,10 +124,43 @@ fn vyhub_is_a_matter_of_filling_in_what_stands_there() {
     text = text.replace("\n# log_secret = ", "\nlog_secret = ");
     place.write("work/vpid.toml", &text.replace("<name>", "mine"));
     let config = place.config();
-    let vyhub = config.vyhub.expect("[vyhub]");
+    let community = config.community.expect("a community");
+    let vyhub = community.vyhub().expect("[vyhub]");
     assert_eq!(vyhub.api_url, "https://api.vyhub.app/mine/v1");
     let server = &config.servers[0];
     assert!(server.vyhub_id.is_some() && server.rcon.is_some() && server.log.is_some());
+}
+
+#[test]
+fn a_community_of_ones_own_is_there_at_once_and_two_steps_are_left() {
+    let place = Place::new(None);
+    let options = || Options {
+        community: true,
+        ..Options::default()
+    };
+    let said = place.run(&options()).unwrap();
+    let config = place.config();
+    assert_eq!(config.warnings, [""; 0]);
+    let community = config.community.expect("a community");
+    assert_eq!(community.database(), Some(0));
+    assert!(config.servers[0].community_id.is_some());
+    for step in ["in front of rcon", "vpid community admin add YOUR-STEAMID"] {
+        assert!(said.contains(step), "{said}");
+    }
+    let text = place.read("work/vpid.toml");
+    let line = 1 + text
+        .lines()
+        .position(|line| line.starts_with("# rcon ="))
+        .unwrap();
+    assert!(said.contains(&format!("from line {line} of")), "{said}");
+    // One that is there is not changed, and what is missing is said.
+    let again = Options {
+        vscripts: Some(place.path("home/me/serverfiles/tf/scripts/vscripts")),
+        ..options()
+    };
+    let refused = place.run(&again).unwrap_err();
+    assert!(refused.contains("type = \"local\""), "{refused}");
+    assert_eq!(place.read("work/vpid.toml"), text);
 }
 
 #[test]
@@ -249,22 +282,40 @@ fn folders_that_the_owner_names() {
         "vpid check --config '{}'",
         place.path("work/a.toml").display()
     )));
+    std::fs::create_dir(place.path("work/it's \"new\"")).unwrap();
     place.run(&with("it's \"new\"", "b.toml")).unwrap();
     assert_eq!(
         load("work/b.toml").servers[0].scriptdata,
         place.path("work/it's \"new\"")
     );
-    assert!(place.path("work/it's \"new\"").is_dir());
+    std::fs::create_dir(place.path("work/tf")).unwrap();
+    place.run(&with("tf/scriptdata", "b2.toml")).unwrap();
+    assert!(place.path("work/tf/scriptdata").is_dir());
 
+    for misspelt in ["tf/scriptdat", "nope"] {
+        let error = place.run(&with(misspelt, "c.toml")).unwrap_err();
+        assert!(error.contains("a folder named scriptdata"), "{error}");
+    }
     let error = place.run(&with("no/where", "c.toml")).unwrap_err();
     assert!(error.contains("nor does its parent folder"), "{error}");
     let error = place.run(&with("a.toml", "c.toml")).unwrap_err();
     assert!(error.contains("is not a folder"), "{error}");
-    let error = place.run(&with(".", "c.toml")).unwrap_err();
-    assert!(
-        error.contains("every game script could overwrite"),
-        "{error}"
-    );
+    // The folder `scripts` is there, the folder `none` is not.
+    std::fs::create_dir(place.path("work/tf/scripts")).unwrap();
+    let tf = "tf/scriptdata";
+    for (scriptdata, config) in [
+        (".", "c.toml"),
+        (tf, "tf/scripts/../scriptdata/sub/v.toml"),
+        (tf, "tf/none/../scriptdata/sub/v.toml"),
+    ] {
+        let error = place.run(&with(scriptdata, config)).unwrap_err();
+        assert!(
+            error.contains("every game script could overwrite"),
+            "{error}"
+        );
+    }
+    assert!(!place.path("work/tf/none").exists());
+    assert!(!place.path("work/tf/scriptdata/sub").exists());
     for legacy in [false, true] {
         let scripts = Options {
             vscripts: Some("a.toml".into()),

@@ -69,7 +69,11 @@ fn another_place_for_scripts_is_written_down() {
         force,
         ..Options::default()
     };
-    place.run(&options("scripts of mine", false)).unwrap();
+    let mine = Options {
+        scriptdata: Some(place.path("home/me/serverfiles/tf")),
+        ..options("scripts of mine", false)
+    };
+    place.run(&mine).unwrap();
     let elsewhere = place.path("work/scripts of mine");
     assert_eq!(place.config().servers[0].installed_scripts(), elsewhere);
     assert!(elsewhere.join("vpi.nut").is_file());
@@ -90,6 +94,21 @@ fn scripts_tell_which_of_several_games_is_meant() {
     place.run(&with_scripts()).unwrap();
     let scriptdata = place.path("home/me/serverfiles/tf/scriptdata");
     assert_eq!(place.config().servers[0].scriptdata, scriptdata);
+}
+
+#[test]
+fn scripts_of_no_game_do_not_mean_the_game_in_a_usual_place() {
+    let place = place(None);
+    std::fs::create_dir_all(place.path("work/tf/scripts/vscripts")).unwrap();
+    let options = Options {
+        vscripts: Some("tf/scripts/vscripts".into()),
+        ..Options::default()
+    };
+    let error = place.run(&options).unwrap_err();
+    let folder = place.path("work/tf");
+    let expected = format!("there is no gameinfo.txt in {}, ", folder.display());
+    assert!(error.starts_with(&expected), "{error}");
+    assert!(!place.path("work/vpid.toml").exists());
 }
 
 #[test]

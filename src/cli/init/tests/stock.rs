@@ -102,6 +102,7 @@ fn no_script_is_touched_and_vscripts_only_says_where_the_stock_one_is() {
     place.write("work/mine/vpi.nut", &script);
     let options = Options {
         vscripts: Some("mine".into()),
+        scriptdata: Some(place.path("home/me/serverfiles/tf")),
         ..legacy()
     };
     place.run(&options).unwrap();

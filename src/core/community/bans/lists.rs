@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::super::{Answer, Cx, Message, Subject, Ticket};
+use super::fetching::{Asked, Fetching};
 use crate::core::Now;
+use crate::core::outbox::List;
 use crate::jobs::store::{Content, Shelf, StoreError};
 use crate::limits;
 use crate::protocol::backend::{BanList, Reply, Request};
@@ -14,34 +16,25 @@ use crate::protocol::uuid::Uuid;
 pub struct Lists {
     by_bundle: BTreeMap<Uuid, Bundle>,
     /// Lists of an earlier run whose bundles no server has yet.
-    cached: HashMap<Uuid, BanList>,
+    cached: HashMap<Uuid, Arc<BanList>>,
 }
 
 struct Bundle {
     list: Arc<BanList>,
-    /// When the next fetch is due, on the daemon's clock.
-    due_ms: u64,
-    /// When the one under way was requested.
-    asked_ms: Option<u64>,
-    /// The list under way may be older than a change.
-    refresh_soon: bool,
+    fetching: Fetching,
     /// The digest of what is on disk.
-    stored: Option<u64>,
+    stored: Option<u128>,
     /// The backend has replied in this run.
     fetched: bool,
-    /// The last list that came was empty, and this one is not.
-    doubted: bool,
 }
 
 impl Bundle {
-    /// What is to be known from now on, when a list has come. `None`: an empty one in the place of one with
-    /// bans, which would lift all of them, is believed when it comes twice.
-    fn judged(&mut self, list: Arc<BanList>) -> Option<Arc<BanList>> {
+    /// What is to be known from now on, when a list has come. `None`: it does not count yet.
+    fn judged(&mut self, list: Arc<BanList>, now: Now) -> Option<Arc<BanList>> {
         let lifts_all = list.is_empty() && !self.list.is_empty();
-        if lifts_all && !std::mem::replace(&mut self.doubted, true) {
+        if !self.fetching.believes(lifts_all, now) {
             return None;
         }
-        self.doubted = false;
         let filled_up = list.filled_up(&self.list);
         Some(filled_up.map_or(list, Arc::new))
     }
@@ -49,7 +42,7 @@ impl Bundle {
 
 impl Lists {
     /// With what an earlier run has cached, by the names of files.
-    pub fn restore(found: Vec<(String, BanList)>) -> Self {
+    pub fn restore(found: Vec<(String, Arc<BanList>)>) -> Self {
         let cached = found.into_iter().filter_map(|(name, list)| {
             let bundle = name.strip_prefix("bans-")?.parse().ok()?;
             Some((bundle, list))
@@ -73,13 +66,17 @@ impl Lists {
 
     /// Something has changed: the list of this bundle is fetched soon.
     pub fn refresh(&mut self, bundle: Uuid, now: Now) {
-        self.refresh_at(bundle, now.mono_ms + limits::VYHUB_SOON_MS);
+        if let Some(bundle) = self.by_bundle.get_mut(&bundle) {
+            bundle
+                .fetching
+                .refresh_at(now.mono_ms + limits::VYHUB_SOON_MS);
+        }
     }
 
-    pub fn refresh_at(&mut self, bundle: Uuid, due_ms: u64) {
+    /// An order depends on what others have changed until now: the list of this bundle is fetched at once.
+    pub fn refresh_newest(&mut self, bundle: Uuid, now: Now) {
         if let Some(bundle) = self.by_bundle.get_mut(&bundle) {
-            bundle.refresh_soon |= bundle.asked_ms.is_some();
-            bundle.due_ms = bundle.due_ms.min(due_ms);
+            bundle.fetching.refresh_newest(now);
         }
     }
 
@@ -89,12 +86,9 @@ impl Lists {
             let list = cached.remove(&bundle).unwrap_or_default();
             Bundle {
                 stored: (!list.is_empty()).then(|| list.digest()),
-                list: Arc::new(list),
-                due_ms: 0,
-                asked_ms: None,
-                refresh_soon: false,
+                list,
+                fetching: Fetching::default(),
                 fetched: false,
-                doubted: false,
             }
         });
     }
@@ -104,55 +98,60 @@ impl Lists {
 #[derive(Default)]
 pub struct Fetches;
 
-/// The list of a bundle, and when it was requested.
-pub struct Asked {
-    bundle: Uuid,
-    at_ms: u64,
-}
-
 impl Subject for Fetches {
     type Ticket = Asked;
+
+    fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
+        if matches!(message, Message::Changed(topics) if topics.bans) {
+            for bundle in cx.lists.by_bundle.values_mut() {
+                bundle.fetching.refresh_at(cx.now.mono_ms);
+            }
+        }
+    }
 
     fn on_reply(&mut self, asked: Asked, reply: Answer, cx: &mut Cx<'_>) {
         let id = asked.bundle;
         let Some(bundle) = cx.lists.by_bundle.get_mut(&id) else {
             return;
         };
-        bundle.asked_ms = None;
-        bundle.due_ms = match std::mem::take(&mut bundle.refresh_soon) {
-            true => cx.now.mono_ms + limits::VYHUB_SOON_MS,
-            false => asked.at_ms + limits::VYHUB_ROUND_MS,
-        };
+        bundle.fetching.ended(asked.at_ms, cx.now);
         match reply {
             Ok(Reply::BanList(list)) => {
-                let Some(list) = bundle.judged(list) else {
-                    bundle.due_ms = cx.now.mono_ms + limits::VYHUB_SOON_MS;
+                let Some(list) = bundle.judged(list, cx.now) else {
                     return;
                 };
                 let digest = list.digest();
-                bundle.list = Arc::clone(&list);
-                bundle.fetched = true;
                 let known = bundle.stored.replace(digest) == Some(digest);
-                cx.send(Message::BansChanged);
-                cx.send(Message::Fetched(id, asked.at_ms, true));
-                if known {
-                    return cx.send(Message::Listed(id, asked.at_ms));
+                // Equal lists need not be in memory twice. The first takes the place of the cached one, as later ones
+                // share most rows with it.
+                let is_first = !std::mem::replace(&mut bundle.fetched, true);
+                if is_first || !known {
+                    bundle.list = Arc::clone(&list);
                 }
-                let (name, content) = (format!("bans-{id}"), Some(Content::Bans(list)));
-                cx.store(Shelf::Cache, name, content, Some(Ticket::Lists(asked)));
+                cx.send(Message::BansChanged);
+                cx.send(Message::Fetched(List::Bans, id, asked.at_ms, true));
+                let ticket = (!known).then_some(Ticket::Lists(asked));
+                if known {
+                    cx.send(Message::Listed(List::Bans, id, asked.at_ms));
+                }
+                if is_first || !known {
+                    let (name, content) = (format!("bans-{id}"), Some(Content::Bans(list)));
+                    cx.store(Shelf::Cache, name, content, ticket);
+                }
             }
             Ok(_) => {}
             Err(failure) => {
-                bundle.due_ms = cx.backend.again_ms(limits::VYHUB_ROUND_MS, cx.now);
+                let again_ms = cx.backend.again_ms(limits::VYHUB_ROUND_MS, cx.now);
+                bundle.fetching.again_at(again_ms);
                 cx.backend.report_refusal(&failure, cx.now);
-                cx.send(Message::Fetched(id, asked.at_ms, false));
+                cx.send(Message::Fetched(List::Bans, id, asked.at_ms, false));
             }
         }
     }
 
     fn on_stored(&mut self, asked: Asked, result: Result<(), StoreError>, cx: &mut Cx<'_>) {
         if result.is_ok() {
-            cx.send(Message::Listed(asked.bundle, asked.at_ms));
+            cx.send(Message::Listed(List::Bans, asked.bundle, asked.at_ms));
         } else if let Some(bundle) = cx.lists.by_bundle.get_mut(&asked.bundle) {
             bundle.stored = None;
         }
@@ -163,22 +162,17 @@ impl Subject for Fetches {
             cx.lists.begin(bundle);
         }
         let at_ms = cx.now.mono_ms;
-        let mut due = Vec::new();
-        for (id, bundle) in &mut cx.lists.by_bundle {
-            if bundle.asked_ms.is_none() && bundle.due_ms <= at_ms {
-                bundle.asked_ms = Some(at_ms);
-                due.push(*id);
-            }
-        }
-        for bundle in due {
+        let all = cx.lists.by_bundle.iter_mut();
+        let due = all.filter_map(|(id, bundle)| Some((*id, bundle.fetching.begin(cx.now)?)));
+        let due: Vec<(Uuid, bool)> = due.collect();
+        for (bundle, newest) in due {
             let ticket = Ticket::Lists(Asked { bundle, at_ms });
-            cx.request(ticket, Request::ListBans(bundle));
+            cx.request(ticket, Request::ListBans { bundle, newest });
         }
     }
 
     fn next_due(&self, cx: &Cx<'_>) -> Option<u64> {
         let lists = cx.lists.by_bundle.values();
-        let idle = lists.filter(|bundle| bundle.asked_ms.is_none());
-        idle.map(|bundle| bundle.due_ms).min()
+        lists.filter_map(|bundle| bundle.fetching.next_due()).min()
     }
 }

@@ -1,7 +1,10 @@
 //! Who is banned: what the backend listed last, with what was changed here since laid over it. `!ban`,
 //! `!unban` and the functions for them, and kicks of those who are banned and play all the same.
 
+pub mod addresses;
+mod fetching;
 pub mod lists;
+mod unsure;
 
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
@@ -15,15 +18,17 @@ use super::rights::{allows, max_ban, outranks};
 use super::targets::several;
 use super::words::{BanNotice, Problem, short_id};
 use super::{Cx, Message, Subject};
-use crate::core::deadlines::Expiring;
-use crate::core::outbox::{Change, Entry, EntryId, Outbox, State};
+use crate::core::outbox::{Change, Entry, List, Outbox, State, Whom};
+use crate::core::roster::Person;
 use crate::core::servers::ServerId;
 use crate::limits;
-use crate::protocol::backend::BanList;
+use crate::protocol::address_range::AddressRange;
+use crate::protocol::backend::{BanList, Keeper};
 use crate::protocol::console::Command as ConsoleCommand;
 use crate::protocol::look_alike;
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
+use unsure::Unsure;
 
 #[derive(Default)]
 pub struct Bans {
@@ -31,18 +36,10 @@ pub struct Bans {
     names: VecDeque<(SteamId, String)>,
     /// When each userid was kicked last.
     kicked: HashMap<(ServerId, i64), u64>,
-    /// Unbans of players of whom no ban is known, by number, that wait for a list that is newer.
-    unsure: Expiring<u64, Unsure>,
-    last: u64,
+    unsure: Unsure,
     /// All players have to be looked at again.
     enforce_all: bool,
     kick_due_ms: Option<u64>,
-}
-
-struct Unsure {
-    order: Order,
-    /// When it was ordered, on the daemon's clock.
-    since_ms: u64,
 }
 
 /// A ban in force.
@@ -56,6 +53,8 @@ struct Ban {
     admin: Option<String>,
     /// In the backend; `None`: it is on its way there.
     id: Option<Uuid>,
+    /// These addresses are banned, and not the player.
+    range: Option<AddressRange>,
 }
 
 impl Ban {
@@ -66,46 +65,93 @@ impl Ban {
             until_s: entry.until_s(),
             admin: entry.issuer.as_ref().map(|issuer| issuer.name.clone()),
             id: None,
+            range: entry.whom.range(),
+        }
+    }
+
+    /// Of the player, for the log.
+    fn is_what(&self) -> String {
+        match self.range {
+            Some(range) => format!("comes from {range}, which is banned,"),
+            None => "is banned".into(),
         }
     }
 }
 
+/// What the outbox says beside what the backend lists, of one player or of the same addresses.
+struct Own<'a> {
+    /// The newest unban: what may have been created before it is lifted, until a list says otherwise.
+    unban: Option<&'a Entry>,
+    /// Bans after that, the oldest first.
+    bans: Vec<&'a Entry>,
+}
+
+impl<'a> Own<'a> {
+    /// `now_s`: by the backend's clock.
+    fn of(outbox: &'a Outbox, bundle: Uuid, whom: Whom, now_s: i64) -> Self {
+        let here = |entry: &&Entry| entry.bundle == bundle && entry.state != State::Dead;
+        let all: Vec<&Entry> = outbox.unlisted(whom).filter(here).collect();
+        let lifted = all.iter().rposition(|entry| entry.change.is_unban());
+        let after = lifted.map_or(0, |at| at + 1);
+        let bans = all[after..].iter().filter(|entry| entry.bans(now_s));
+        Self {
+            unban: lifted.map(|at| all[at]),
+            bans: bans.copied().collect(),
+        }
+    }
+
+    /// Whether a ban that the backend lists still keeps its player out.
+    fn leaves(&self, (id, created_s): (Uuid, i64), ends_s: Option<i64>, now_s: i64) -> bool {
+        let holds = ends_s.is_none_or(|ends_s| ends_s > now_s);
+        let is_lifted = self.unban.is_some_and(|unban| {
+            let latest_s = unban.latest_s.unwrap_or(unban.created.as_second());
+            created_s <= latest_s || unban.others.contains(&id)
+        });
+        holds && !is_lifted
+    }
+}
+
+/// The one that holds longest says when it is over.
+fn longest(bans: impl Iterator<Item = Ban>) -> Option<Ban> {
+    bans.max_by_key(|ban| ban.until_s.unwrap_or(i64::MAX))
+}
+
 /// Why a player is banned, if they are. `now_s`: by the backend's clock.
 fn banned(
-    list: &BanList,
+    (list, keeper): (&BanList, Keeper),
     outbox: &Outbox,
     bundle: Uuid,
     steam: SteamId,
     now_s: i64,
 ) -> Option<Ban> {
-    let here = |entry: &&Entry| entry.bundle == bundle && entry.state != State::Dead;
-    let own: Vec<&Entry> = outbox.unlisted(steam).filter(here).collect();
-    let lifted = own.iter().rposition(|entry| entry.change == Change::Unban);
-    let after = lifted.map_or(0, |at| at + 1);
-    // What may have been created before an unban is lifted, until a list says otherwise.
-    let lifted_s = lifted.map(|at| own[at].latest_s.unwrap_or(own[at].created.as_second()));
-    let standing = own[after..].iter().filter(|entry| entry.bans(now_s));
-    let own = standing.map(|entry| Ban::of_entry(entry));
-    let holds = |ends_s: Option<i64>| ends_s.is_none_or(|ends_s| ends_s > now_s);
-    let listed = list.of(steam).filter(|ban| {
-        holds(ban.ends_s) && lifted_s.is_none_or(|lifted_s| ban.created_s > lifted_s)
-    });
+    let own = Own::of(outbox, bundle, steam.into(), now_s);
+    let listed = list.of(steam);
+    let listed = listed.filter(|ban| own.leaves((ban.id, ban.created_s), ban.ends_s, now_s));
     let listed = listed.map(|ban| Ban {
         reason: ban.reason.to_owned(),
         since_s: ban.created_s,
         until_s: ban.ends_s,
-        admin: Some(ban.creator.to_owned()),
+        // Where a database names no player, it was the server or its operator.
+        admin: match (keeper, ban.creator) {
+            (Keeper::Database, "") => None,
+            (_, creator) => Some(creator.to_owned()),
+        },
         id: Some(ban.id),
+        range: None,
     });
-    // The one that holds longest says when it is over.
-    listed
-        .chain(own)
-        .max_by_key(|ban| ban.until_s.unwrap_or(i64::MAX))
+    longest(listed.chain(own.bans.iter().map(|entry| Ban::of_entry(entry))))
 }
 
 impl Cx<'_> {
+    /// Why a player on a server has to be kicked, if they have to.
+    fn ban_of_person(&self, bundle: Uuid, person: &Person) -> Option<Ban> {
+        let own = self.ban_of(bundle, person.steam?);
+        own.or_else(|| self.address_ban_of(bundle, person))
+    }
+
     fn ban_of(&self, bundle: Uuid, steam: SteamId) -> Option<Ban> {
         let list = self.lists.get(bundle)?;
+        let list = (list, self.backend.keeper);
         banned(list, self.outbox, bundle, steam, self.time_s())
     }
 }
@@ -115,16 +161,9 @@ impl Subject for Bans {
 
     fn on_message(&mut self, message: &Message, cx: &mut Cx<'_>) {
         match message {
-            Message::BansChanged => self.enforce_all = true,
-            Message::Accepted(id) => {
-                self.enforce_all = true;
-                lift_unsent(*id, cx);
-            }
-            Message::Fetched(bundle, asked_ms, fresh) => {
-                let is_meant = |_: &u64, unsure: &Unsure| {
-                    unsure.order.bundle == *bundle && unsure.since_ms <= *asked_ms
-                };
-                for (_, Unsure { order, .. }) in self.unsure.remove_where(is_meant) {
+            Message::BansChanged | Message::Accepted(_) => self.enforce_all = true,
+            Message::Fetched(List::Bans, bundle, asked_ms, fresh) => {
+                for order in self.unsure.decided(*bundle, *asked_ms) {
                     self.decide_unban(&order, *fresh, cx);
                 }
             }
@@ -148,7 +187,7 @@ impl Subject for Bans {
     }
 
     fn advance(&mut self, cx: &mut Cx<'_>) {
-        while let Some((_, Unsure { order, .. })) = self.unsure.pop_due(cx.now.mono_ms) {
+        while let Some(order) = self.unsure.pop_due(cx.now) {
             self.decide_unban(&order, false, cx);
         }
         let due = self
@@ -179,12 +218,8 @@ impl Bans {
         if order.call.is_none() && player.is_some_and(|player| player.steam == steam) {
             return Err(Problem::new("banned_self", &[]));
         }
+        check_length(order, length, cx)?;
         let rights = player.and_then(|player| cx.directory.rights(player.steam, order.bundle));
-        let longest = rights.and_then(max_ban);
-        if !allows(longest, length) {
-            let longest = cx.words.length(longest);
-            return Err(Problem::new("length_too_long", &[("max", &longest)]));
-        }
         let target = cx.directory.rights(steam, order.bundle);
         if rights.is_some_and(|rights| !outranks(rights, target)) {
             return Err(Problem::new("player_higher", &[("player", &name)]));
@@ -217,32 +252,24 @@ impl Bans {
             _ => cx.target(order.server, order.bundle, who),
         };
         let is_known = match &target {
-            Ok((steam, _)) => cx.ban_of(order.bundle, *steam).is_some(),
+            Ok((steam, _)) => {
+                let enters = cx.outbox.is_entering((*steam).into(), order.bundle);
+                enters || cx.ban_of(order.bundle, *steam).is_some()
+            }
             Err(problem) => problem.key != "player_unknown",
         };
         // A script's unban is for sure, and what cannot be known is left to the backend.
         let may_know = cx.lists.is_fetched(order.bundle) && cx.backend.is_reachable();
         if order.call.is_none() && may_know && !is_known {
-            if !sure && self.unsure.len() < limits::ORDERS_MAX {
-                self.wait_for_list(order, cx);
+            if !sure && self.unsure.has_room() {
+                self.unsure.wait(order, cx.now);
+                cx.lists.refresh_newest(order.bundle, cx.now);
                 return Ok(());
             }
             let name = target?.1;
             return Err(Problem::new("unban_none", &[("player", &name)]));
         }
         cx.accept(order, target?, Change::Unban)
-    }
-
-    /// Another server may have banned the player after the list was fetched.
-    fn wait_for_list(&mut self, order: &Order, cx: &mut Cx<'_>) {
-        self.last += 1;
-        let unsure = Unsure {
-            order: order.clone(),
-            since_ms: cx.now.mono_ms,
-        };
-        let due_ms = cx.now.mono_ms + limits::QUESTION_PATIENCE_MS;
-        self.unsure.insert(self.last, unsure, due_ms);
-        cx.lists.refresh_at(order.bundle, cx.now.mono_ms);
     }
 
     /// `fresh`: the newest list has come. Without it, the backend decides.
@@ -268,7 +295,7 @@ impl Bans {
         let mut found: Vec<(SteamId, String)> = Vec::new();
         if !wanted.is_empty() {
             let queued = cx.outbox.all().filter(|entry| entry.bundle == bundle);
-            let queued = queued.map(|entry| (entry.steam, &entry.name));
+            let queued = queued.filter_map(|entry| Some((entry.whom.steam()?, &entry.name)));
             let in_game = self.names.iter().rev().map(|(steam, name)| (*steam, name));
             let fits = |(_, name): &(SteamId, &String)| look_alike::folded(name).contains(&wanted);
             let own = |(steam, name): (SteamId, &String)| (steam, name.clone());
@@ -313,7 +340,7 @@ impl Bans {
             let banned = game
                 .roster
                 .people()
-                .filter_map(|person| Some((person.userid, cx.ban_of(bundle, person.steam?)?)));
+                .filter_map(|person| Some((person.userid, cx.ban_of_person(bundle, person)?)));
             // A line of the log, or of a game script, may have been made to kick another player.
             let (banned, unsure): (Vec<_>, Vec<_>) =
                 banned.partition(|(userid, _)| game.may_act_on(*userid, cx.now));
@@ -351,6 +378,9 @@ impl Bans {
             return;
         }
         self.kicked.insert((server, userid), now_ms);
+        if ban.range.is_some() {
+            want_rights_of((server, userid), cx);
+        }
         let game = cx.servers.get(server);
         let person = game.and_then(|game| game.roster.person(userid));
         let name = person.map(|person| format!("{} ({})", person.name, person.userid));
@@ -361,11 +391,39 @@ impl Bans {
         };
         let command = ConsoleCommand::Kick { userid, reason };
         match cx.servers.command(server, command, None, cx.out) {
-            Ok(()) if first => log::info!("{name} is banned and is kicked"),
+            Ok(()) if first => log::info!("{name} {} and is kicked", ban.is_what()),
             Ok(()) => log::debug!("{name} is still there and is kicked again"),
-            Err(why) if first => log::error!("{name} is banned and cannot be kicked: {why}"),
+            Err(why) if first => {
+                log::error!("{name} {} and cannot be kicked: {why}", ban.is_what());
+            }
             Err(_) => {}
         }
+    }
+}
+
+/// Whether the issuer may ban for so long.
+fn check_length(order: &Order, length: Length, cx: &Cx<'_>) -> Result<(), Problem> {
+    let player = order.player.as_ref();
+    let rights = player.and_then(|player| cx.directory.rights(player.steam, order.bundle));
+    let longest = rights.and_then(max_ban);
+    if allows(longest, length) {
+        return Ok(());
+    }
+    let longest = cx.words.length(longest);
+    Err(Problem::new("length_too_long", &[("max", &longest)]))
+}
+
+/// A player who is kicked because of an address and whose rights are not known may be an administrator: the next time
+/// they are known.
+fn want_rights_of((server, userid): (ServerId, i64), cx: &mut Cx<'_>) {
+    let game = cx.servers.get(server);
+    let steam = game.and_then(|game| game.roster.person(userid)?.steam);
+    let bundle = cx.records.enforced().find(|it| it.0 == server);
+    if let (Some(steam), Some((_, bundle))) = (steam, bundle)
+        && cx.directory.rights(steam, bundle).is_none()
+    {
+        cx.directory.want_user(steam, cx.now);
+        cx.directory.want_rights(steam, bundle, cx.now);
     }
 }
 
@@ -387,22 +445,6 @@ fn is_banned(order: &Order, who: &Target, cx: &mut Cx<'_>) -> Result<(), Problem
         cx.respond(call.id, Ok(value));
     }
     Ok(())
-}
-
-/// Where this is an unban: bans that wait before it are sent as lifted.
-fn lift_unsent(id: EntryId, cx: &mut Cx<'_>) {
-    let entry = cx.outbox.get(id);
-    let Some(unban) = entry.filter(|entry| entry.change == Change::Unban) else {
-        return;
-    };
-    for ban in cx.outbox.unsent_before(unban) {
-        if let Some(entry) = cx.outbox.get_mut(ban)
-            && let Change::Ban { standing, .. } = &mut entry.change
-        {
-            *standing = false;
-        }
-        cx.store_entry(ban, None);
-    }
 }
 
 /// What a banned player reads.

@@ -88,10 +88,76 @@ fn every_command_is_read() {
             },
         ),
         ("!vyhub", Command::State),
+        ("!community", Command::State),
         ("!vyhub state", Command::State),
     ] {
         assert_eq!(read(line), Parsed::Command(expected), "{line}");
     }
+}
+
+#[test]
+fn addresses_are_read_where_a_player_or_a_range_may_stand() {
+    let of = |who| Command::BanAddress {
+        who,
+        length: Length::Seconds(1_800),
+        reason: "x y".into(),
+    };
+    let range = |text: &str| text.parse::<AddressRange>().unwrap();
+    let by_range = |text| of(AddressTarget::Range(range(text)));
+    let by_player = |who| of(AddressTarget::Player(who));
+    for (line, expected) in [
+        ("!banip 203.0.113.7 30 x y", by_range("203.0.113.7")),
+        ("!BANIP 203.0.113.0/24 30m x y", by_range("203.0.113.0/24")),
+        ("!banip Ann 30 x y", by_player(name("Ann", false))),
+        ("!banip #12 30 x y", by_player(Target::Userid(12))),
+        ("!banip [U:1:7] 30 x y", by_player(steam(7))),
+        ("!banip STEAM_0:1:3 30 x y", by_player(steam(7))),
+        ("!banip 1337 30 x y", by_player(name("1337", false))),
+        ("!banip v1.2 30 x y", by_player(name("v1.2", false))),
+        ("!banip ... 30 x y", by_player(name("...", false))),
+        (
+            "!banip \"203.0.113.7\" 30 x y",
+            by_player(name("203.0.113.7", true)),
+        ),
+        (
+            "!unbanip 203.0.113.0/24",
+            Command::UnbanAddress {
+                range: range("203.0.113.0/24"),
+            },
+        ),
+        (
+            "!bans 203.0.113.7",
+            Command::AddressBans {
+                range: range("203.0.113.7"),
+            },
+        ),
+        ("!who", Command::Who),
+    ] {
+        assert_eq!(read(line), Parsed::Command(expected), "{line}");
+    }
+    for (line, key) in [
+        ("!banip", "usage_banip"),
+        ("!banip 203.0.113.7", "usage_banip"),
+        ("!banip 203.0.113.7 30", "reason_missing"),
+        ("!banip 203.0.113.7 x y", "length_bad"),
+        ("!banip 203.0.113 30 x", "address_bad"),
+        ("!banip 203.0.113.256 30 x", "address_bad"),
+        ("!banip 203.0.113.7:27005 30 x", "address_bad"),
+        ("!banip 203.0.113.0/33 30 x", "address_bad"),
+        ("!banip 203.0.113.7/24 30 x", "address_bits"),
+        ("!bans 203.0.113.7/24", "address_bits"),
+        ("!unbanip", "usage_unbanip"),
+        ("!unbanip Ann", "address_bad"),
+        ("!unbanip 203.0.113.7 x", "usage_unbanip"),
+        ("!who is", "usage_who"),
+    ] {
+        assert_eq!(wrong(line).key, key, "{line}");
+    }
+    let expected = [("text", "203.0.113.7/24"), ("range", "203.0.113.0/24")];
+    assert_eq!(
+        wrong("!unbanip 203.0.113.7/24"),
+        Problem::new("address_bits", &expected)
+    );
 }
 
 #[test]

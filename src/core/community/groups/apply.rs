@@ -1,9 +1,10 @@
 //! What happens on a server when the groups of a player who is on it change: the owner's commands, a line for the
 //! player, and a hook.
 //!
-//! Groups count as applied when the commands were run, and are recorded then: a crash in between runs them once
-//! more. Commands wait while the game cannot be reached, and while the game has not confirmed who the player is:
-//! else a script of a map could have another player's rights given away.
+//! That commands are about to run is recorded on disk before they do, and that groups are applied when they have.
+//! What was begun and has no result runs once more, also after a crash: that is wrong less often than a right that no
+//! command takes away. Commands wait while they cannot be recorded, while the game cannot be reached, and while the
+//! game has not confirmed who the player is: else a script of a map could have another player's rights given away.
 
 use std::collections::BTreeMap;
 
@@ -43,6 +44,28 @@ struct Run {
     problem: Option<String>,
     /// What is applied then.
     names: Names,
+}
+
+/// The groups whose commands must run.
+struct Difference {
+    lost: Names,
+    new: Names,
+}
+
+impl Difference {
+    /// `begun`: those that may be applied, or not.
+    fn new((before, begun): (&Names, &Names), names: &Names) -> Self {
+        let may_be = before.union(begun);
+        let is_doubtful = |name: &&String| begun.contains(*name) || !before.contains(*name);
+        Self {
+            lost: may_be.filter(|it| !names.contains(*it)).cloned().collect(),
+            new: names.iter().filter(is_doubtful).cloned().collect(),
+        }
+    }
+
+    fn all(&self) -> Names {
+        self.lost.union(&self.new).cloned().collect()
+    }
 }
 
 impl Runs {
@@ -99,7 +122,10 @@ impl Groups {
             None => return,
         };
         let before = self.members.applied(steam, id);
-        if names == before || self.runs.under_way.contains(place) {
+        let begun = self.members.begun(steam, id);
+        let difference = Difference::new((&before, &begun), &names);
+        let is_none = difference.lost.is_empty() && difference.new.is_empty();
+        if is_none || self.runs.under_way.contains(place) {
             return;
         }
         if let Some(game) = cx
@@ -116,7 +142,7 @@ impl Groups {
         if given_up.is_some_and(|(of, count)| *of == names && *count >= limits::GROUP_TRIES_MAX) {
             return;
         }
-        let commands = self.commands(place, userid, (&before, &names), cx);
+        let commands = self.commands(place, userid, &difference, cx);
         if commands.is_empty() {
             return self.applied(place, names, cx);
         }
@@ -125,7 +151,10 @@ impl Groups {
                 .runs
                 .look_at(place, cx.now.mono_ms + limits::GROUP_AGAIN_MS);
         }
-        self.run(place, names, commands, cx);
+        // They are looked at again when that is on disk.
+        if (self.members).begin(key, id, &difference.all(), cx.time_s()) {
+            self.run(place, names, commands, cx);
+        }
     }
 
     /// The commands of the groups that a player has lost, and of those that are new.
@@ -133,7 +162,7 @@ impl Groups {
         &self,
         place: Place,
         userid: i64,
-        (before, names): (&Names, &Names),
+        difference: &Difference,
         cx: &Cx<'_>,
     ) -> Vec<Command> {
         let (server, steam) = place;
@@ -151,12 +180,10 @@ impl Groups {
             },
         );
         let of = |name: &String| self.runs.commands.get(name);
-        let lost = before
-            .difference(names)
-            .filter_map(|name| Some((name, &of(name)?.on_remove)));
-        let new = names
-            .difference(before)
-            .filter_map(|name| Some((name, &of(name)?.on_add)));
+        let lost = difference.lost.iter();
+        let lost = lost.filter_map(|name| Some((name, &of(name)?.on_remove)));
+        let new = difference.new.iter();
+        let new = new.filter_map(|name| Some((name, &of(name)?.on_add)));
         let mut commands = Vec::new();
         for (name, templates) in lost.chain(new) {
             values.insert("group", name.clone());
@@ -233,11 +260,11 @@ impl Groups {
             failed.1 += 1;
             match failed.1 {
                 limits::GROUP_TRIES_MAX => log::error!(
-                    "{label}: the commands for the groups of {steam} were not run ({why}); they are not retried \
+                    server:% = label; "{label}: the commands for the groups of {steam} were not run ({why}); they are not retried \
                      until the groups change, the player returns or vpid restarts"
                 ),
                 _ => log::warn!(
-                    "{label}: the commands for the groups of {steam} were not run ({why}); they are tried again"
+                    server:% = label; "{label}: the commands for the groups of {steam} were not run ({why}); they are tried again"
                 ),
             }
         }
@@ -257,15 +284,15 @@ impl Groups {
             return;
         };
         let before = self.members.applied(steam, id);
+        let begun = self.members.begun(steam, id);
         let now_s = cx.time_s();
         self.members
             .set_applied((steam, bundle), id, names.clone(), now_s);
         // They may have changed while the commands ran.
         self.runs.look_at(place, cx.now.mono_ms);
-        let new: Vec<&String> = names.difference(&before).collect();
-        let lost: Vec<&String> = before.difference(&names).collect();
+        let Difference { lost, new } = Difference::new((&before, &begun), &names);
         log::info!(
-            "{}: the groups of {steam} are {names:?} now, and were {before:?}",
+            server:% = cx.label(server); "{}: the groups of {steam} are {names:?} now, and were {before:?}",
             cx.label(server)
         );
         let Some(userid) = userid_of(place, cx) else {
@@ -302,13 +329,13 @@ fn filled(template: &Template, values: &Values, group: &str, steam: SteamId) -> 
         Ok(filled) => {
             for place in filled.unknown {
                 log::warn!(
-                    "a command of [vyhub.groups.{group:?}] has %{place}%, which vpid does not know"
+                    "a command of the group {group:?} has %{place}%, which vpid does not know"
                 );
             }
             filled.text
         }
         Err(why) => {
-            log::error!("a command of [vyhub.groups.{group:?}] is not run for {steam}: {why}");
+            log::error!("a command of the group {group:?} is not run for {steam}: {why}");
             Vec::new()
         }
     }

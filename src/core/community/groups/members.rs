@@ -1,5 +1,8 @@
 //! Who is in which groups, by bundles, until when, and what was applied of that on each server. It is kept on disk,
 //! so that nothing is applied once more after a start, and ends are known also while the backend is unreachable.
+//!
+//! What is about to be applied is on disk before a command runs (`begun`), so that a crash leaves no group in a game
+//! of which nothing is known.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Ticket;
 use crate::core::community::Cx;
 use crate::core::community::directory::Key;
-use crate::jobs::store::{Content, Shelf};
+use crate::jobs::store::{Content, Shelf, StoreError};
 use crate::limits;
 use crate::protocol::backend::Group;
 use crate::protocol::steam_id::SteamId;
@@ -45,6 +48,11 @@ struct OfBundle {
     busy: u32,
     /// Not before this, on the daemon's clock.
     due_ms: u64,
+    /// How often it was written, and the number of the write with which what is begun is on disk.
+    writes: u64,
+    unwritten: BTreeMap<(SteamId, Uuid), u64>,
+    /// That it cannot be written was reported.
+    refused: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -74,6 +82,9 @@ pub struct Member {
     /// On each server, by its id in the backend.
     #[serde(default)]
     applied: BTreeMap<Uuid, Names>,
+    /// Names whose commands were begun since: whether they ran is not known.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    begun: BTreeMap<Uuid, Names>,
 }
 
 /// A group of a player, with its names in games.
@@ -104,7 +115,7 @@ impl Member {
     }
 
     fn is_empty(&self) -> bool {
-        self.groups.is_empty() && self.applied.is_empty()
+        self.groups.is_empty() && self.applied.is_empty() && self.begun.is_empty()
     }
 }
 
@@ -192,6 +203,31 @@ impl Members {
         applied.flatten().cloned().collect()
     }
 
+    /// Names whose commands were begun on a server since then.
+    pub fn begun(&self, steam: SteamId, server: Uuid) -> Names {
+        let members = self.bundles.values();
+        let members = members.filter_map(|of| of.document.players.get(&steam));
+        let begun = members.filter_map(|member| member.begun.get(&server));
+        begun.flatten().cloned().collect()
+    }
+
+    /// The commands of these names are about to run on a server. Gives whether that is on disk: else they wait.
+    pub fn begin(&mut self, key: Key, server: Uuid, names: &Names, now_s: i64) -> bool {
+        let is_new = self.edit(key, now_s, |member| {
+            let begun = member.begun.entry(server).or_default();
+            begun.extend(names.iter().cloned());
+        });
+        let Some(of) = self.bundles.get_mut(&key.1) else {
+            return false;
+        };
+        if is_new {
+            // With the next one that is begun.
+            of.unwritten.insert((key.0, server), of.writes + 1);
+            of.urgent = true;
+        }
+        !of.unwritten.contains_key(&(key.0, server))
+    }
+
     /// The names of all players' groups that count now, in bundles of servers of ours: also in those of an
     /// earlier run, as long as it is not known of each server in which it is.
     pub fn all(&self, now_s: i64) -> impl Iterator<Item = (SteamId, Names)> {
@@ -276,17 +312,21 @@ impl Members {
 
     /// These were applied on a server.
     pub fn set_applied(&mut self, key: Key, server: Uuid, names: Names, now_s: i64) {
+        let is_of = |member: &Member| {
+            member.applied.contains_key(&server) || member.begun.contains_key(&server)
+        };
         let others = self.bundles.iter().filter(|(bundle, of)| {
-            let member = of.document.players.get(&key.0);
-            **bundle != key.1 && member.is_some_and(|it| it.applied.contains_key(&server))
+            **bundle != key.1 && of.document.players.get(&key.0).is_some_and(is_of)
         });
         let others: Vec<Uuid> = others.map(|(bundle, _)| *bundle).collect();
         for bundle in others {
             self.edit((key.0, bundle), now_s, |member| {
                 member.applied.remove(&server);
+                member.begun.remove(&server);
             });
         }
         self.edit(key, now_s, |member| {
+            member.begun.remove(&server);
             match names.is_empty() {
                 true => member.applied.remove(&server),
                 false => member.applied.insert(server, names),
@@ -350,20 +390,45 @@ impl Members {
             of.busy += 1;
             of.prune(cx.time_s());
             let text = serde_json::to_string(&of.document).unwrap_or_default();
-            let ticket = super::super::Ticket::Groups(Ticket::Kept(*bundle));
+            of.writes += 1;
+            let ticket = super::super::Ticket::Groups(Ticket::Kept(*bundle, of.writes));
             let name = format!("{NAME}{bundle}");
             cx.store(Shelf::Cache, name, Some(Content::Json(text)), Some(ticket));
         }
     }
 
-    /// The players of a bundle are on disk, or not.
-    pub fn kept(&mut self, bundle: Uuid, ok: bool, now_ms: u64) {
-        if let Some(of) = self.bundles.get_mut(&bundle) {
-            of.busy -= 1;
-            if !ok {
-                (of.unsaved, of.due_ms) = (true, now_ms + limits::VYHUB_ROUND_MS);
+    /// The players of a bundle are on disk, by the number of their write, or not. Gives whose commands may run now.
+    pub fn kept(
+        &mut self,
+        (bundle, write): (Uuid, u64),
+        result: Result<(), StoreError>,
+        now_ms: u64,
+    ) -> Vec<Key> {
+        let Some(of) = self.bundles.get_mut(&bundle) else {
+            return Vec::new();
+        };
+        of.busy -= 1;
+        if let Err(why) = result {
+            (of.unsaved, of.due_ms) = (true, now_ms + limits::VYHUB_ROUND_MS);
+            // All of it is in the next write.
+            let next = of.writes + 1;
+            let lost = of.unwritten.values_mut().filter(|at| **at <= write);
+            lost.for_each(|at| *at = next);
+            if !std::mem::replace(&mut of.refused, true) {
+                log::error!(
+                    "groups of players cannot be kept on disk: {why}; `on_add` and `on_remove` wait until they can; \
+                     it is tried again each minute"
+                );
             }
+            return Vec::new();
         }
+        if std::mem::take(&mut of.refused) {
+            log::info!("groups of players can be kept on disk again");
+        }
+        let written = of.unwritten.iter().filter(|(_, at)| **at <= write);
+        let ready: Vec<Key> = written.map(|((steam, _), _)| (*steam, bundle)).collect();
+        of.unwritten.retain(|_, at| *at > write);
+        ready
     }
 
     pub fn next_due(&self, cx: &Cx<'_>) -> Option<u64> {
@@ -401,11 +466,12 @@ impl OfBundle {
         players.retain(|_, member| !member.is_empty());
     }
 
-    /// Forgets who was not seen for longest, when there are too many.
+    /// Forgets who was not seen for longest, when there are too many; last, whose commands have no result.
     fn make_room(&mut self) {
         let players = &mut self.document.players;
         if players.len() > limits::GROUP_PLAYERS_MAX {
-            let oldest = players.iter().min_by_key(|(_, member)| member.seen_s);
+            let order = |member: &Member| (!member.begun.is_empty(), member.seen_s);
+            let oldest = players.iter().min_by_key(|(_, member)| order(member));
             let oldest = oldest.map(|(steam, _)| *steam);
             oldest.and_then(|steam| players.remove(&steam));
         }

@@ -55,6 +55,8 @@ pub struct Groups {
 struct Poll {
     due_ms: u64,
     busy: bool,
+    /// The backend has reported since the last list that memberships have changed.
+    is_after_change: bool,
     /// The log has that the key may not.
     refused: bool,
 }
@@ -79,8 +81,8 @@ struct Seen {
 pub enum Ticket {
     Activity(ServerId),
     Definitions,
-    /// The players of a bundle are on disk.
-    Kept(Uuid),
+    /// The players of a bundle are on disk, by the number of the write.
+    Kept(Uuid, u64),
     /// SourceMod's file is written.
     Admins,
     /// A command for a player's groups, by the number of the run.
@@ -90,7 +92,7 @@ pub enum Ticket {
 impl Subject for Groups {
     type Ticket = Ticket;
 
-    fn configure(&mut self, config: &config::Vyhub) {
+    fn configure(&mut self, config: &config::Community) {
         self.runs.commands = config.groups.clone();
         self.sourcemod.configure(config);
     }
@@ -125,6 +127,16 @@ impl Subject for Groups {
                 self.runs.hurry(cx.now.mono_ms);
                 self.sourcemod.hurry(cx.now.mono_ms);
             }
+            Message::Changed(topics) => {
+                let due_ms = &mut self.definitions.due_ms;
+                if topics.groups {
+                    *due_ms = (*due_ms).min(cx.now.mono_ms);
+                }
+                for poll in self.polls.values_mut().filter(|_| topics.members) {
+                    poll.due_ms = poll.due_ms.min(cx.now.mono_ms);
+                    poll.is_after_change = true;
+                }
+            }
             Message::Order(order) => self.order(order, cx),
             _ => {}
         }
@@ -134,13 +146,18 @@ impl Subject for Groups {
         match ticket {
             Ticket::Activity(server) => self.listed(server, reply, cx),
             Ticket::Definitions => self.defined(reply, cx),
-            Ticket::Kept(_) | Ticket::Admins | Ticket::Command(..) => {}
+            Ticket::Kept(..) | Ticket::Admins | Ticket::Command(..) => {}
         }
     }
 
     fn on_stored(&mut self, ticket: Ticket, result: Result<(), StoreError>, cx: &mut Cx<'_>) {
         match ticket {
-            Ticket::Kept(bundle) => self.members.kept(bundle, result.is_ok(), cx.now.mono_ms),
+            Ticket::Kept(bundle, write) => {
+                let ready = self.members.kept((bundle, write), result, cx.now.mono_ms);
+                for key in ready {
+                    self.look_everywhere(key, cx);
+                }
+            }
             Ticket::Admins => self.sourcemod.written(result, cx),
             Ticket::Activity(_) | Ticket::Definitions | Ticket::Command(..) => {}
         }
@@ -241,13 +258,24 @@ impl Groups {
         };
         if std::mem::take(&mut poll.refused) {
             log::info!(
-                "{}: VyHub lists the memberships of players again",
-                cx.label(server)
+                server:% = cx.label(server); "{}: {} lists the memberships of players again",
+                cx.label(server),
+                cx.backend.keeper
             );
         }
         let Some(bundle) = cx.records.bundle(server) else {
             return;
         };
+        if std::mem::take(&mut poll.is_after_change) {
+            // Who has come since the last report of the state is in no list yet.
+            let game = cx.servers.get(server);
+            let people = game.into_iter().flat_map(|game| game.roster.people());
+            let on: BTreeSet<SteamId> = people.filter_map(|person| person.steam).collect();
+            let listed: BTreeSet<SteamId> = users.iter().map(|user| user.steam).collect();
+            for steam in on.difference(&listed) {
+                cx.directory.want_rights(*steam, bundle, cx.now);
+            }
+        }
         for user in users {
             let plays = cx.servers.find(user.steam).any(|(at, _)| at == server);
             if plays && cx.directory.user(user.steam).map(|it| it.id) == Some(user.user) {
@@ -376,11 +404,11 @@ fn report_refused(poll: &mut Poll, failure: &Failure, label: &str) {
     let refused = matches!(failure.kind, FailureKind::Forbidden(_));
     if refused && !std::mem::replace(&mut poll.refused, true) {
         log::warn!(
-            "{label}: VyHub does not let this key list who is on ({failure}), so each player's groups are fetched \
+            server:% = label; "{label}: VyHub does not let this key list who is on ({failure}), so each player's groups are fetched \
              every {} minutes, and purchases take effect later; give the key the right to list user activity",
             limits::VYHUB_RIGHTS_MS / 60_000
         );
     } else {
-        log::debug!("{label}: who is on could not be listed: {failure}");
+        log::debug!(server:% = label; "{label}: who is on could not be listed: {failure}");
     }
 }

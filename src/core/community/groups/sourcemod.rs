@@ -35,7 +35,7 @@ pub struct SourceMod {
 }
 
 impl SourceMod {
-    pub fn configure(&mut self, config: &config::Vyhub) {
+    pub fn configure(&mut self, config: &config::Community) {
         self.is_on = config.admins_file.is_some();
         let groups = config.groups.iter();
         let grants = groups.filter_map(|(name, it)| Some((name.clone(), it.sourcemod.clone()?)));

@@ -17,7 +17,9 @@ fn new_user(n: u32) -> Request {
 
 fn ban() -> Request {
     let ban = NewBan {
+        change: 1,
         user: Uuid(1),
+        name: None,
         bundle: Uuid(2),
         length_s: None,
         reason: String::new(),
@@ -28,7 +30,10 @@ fn ban() -> Request {
 }
 
 fn list() -> Request {
-    Request::ListBans(Uuid(2))
+    Request::ListBans {
+        bundle: Uuid(2),
+        newest: false,
+    }
 }
 
 fn failure(kind: FailureKind, retry_after_s: u64) -> Failure {
@@ -51,7 +56,7 @@ struct Played {
 impl Played {
     fn new() -> Self {
         Self {
-            pace: Pace::new(7),
+            pace: Pace::new(Keeper::Vyhub, 7),
             last: 0,
             sent: Vec::new(),
         }
@@ -243,7 +248,7 @@ fn an_operator_waits_for_no_pause_of_ours() {
 
 #[test]
 fn what_waits_for_too_long_is_given_back_unsent() {
-    let mut pace = Pace::new(1);
+    let mut pace = Pace::new(Keeper::Vyhub, 1);
     for ticket in 1..=9 {
         let job = Job {
             ticket,
@@ -272,7 +277,7 @@ fn what_waits_for_too_long_is_given_back_unsent() {
 #[test]
 fn pauses_differ_between_two_of_us() {
     let draw = |seed| {
-        let mut pace = Pace::new(seed);
+        let mut pace = Pace::new(Keeper::Vyhub, seed);
         (0..20).map(|_| pace.spread_ms(60_000)).collect::<Vec<_>>()
     };
     let (one, other) = (draw(1), draw(2));

@@ -2,12 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::super::tests::{BUNDLE, ONE, STATUS, World, ann, at, failure, fair};
 use super::*;
 use crate::core::Effect;
 use crate::jobs::store::{Found, Write};
 use crate::protocol::backend::{Addition, Server, User};
 use crate::protocol::control::QueueRequest;
+use crate::protocol::engine_log::{Line, Who};
+use crate::protocol::game_report::GameReport;
+use crate::protocol::signed::messages::FromGame;
 
 /// The backend: what each user has, in millionths of an hour, by day.
 #[derive(Default)]
@@ -122,7 +127,7 @@ fn an_hour_on_the_server_is_an_hour_in_the_backend() {
 fn time_counts_only_while_the_server_is_alive_and_the_player_on_it() {
     let (mut world, mut api) = (World::new(), Api::default());
     world.with(600, &mut api);
-    let before_ms = world.counted_ms();
+    let before_ms = world.counted_ms() + ms(api.total());
     assert!((540_000..=600_000).contains(&before_ms), "{before_ms}");
     // Nothing comes from the server for an hour.
     world.quiet = true;
@@ -130,12 +135,116 @@ fn time_counts_only_while_the_server_is_alive_and_the_player_on_it() {
     world.quiet = false;
     world.see(STATUS);
     world.with(60, &mut api);
-    let after_ms = world.counted_ms();
-    assert!(after_ms <= before_ms + 125_000, "{before_ms} {after_ms}");
+    let after_ms = world.counted_ms() + ms(api.total());
+    // Ann has connected anew: five minutes before she was seen again.
+    let gap_ms = after_ms - before_ms;
+    assert!((312_000..=125_000 + 312_000).contains(&gap_ms), "{gap_ms}");
     world.see(super::super::tests::EMPTY);
     let left_ms = world.counted_ms();
     world.with(300, &mut api);
     assert_eq!(world.counted_ms(), left_ms);
+}
+
+/// Ann has been connected for two hours.
+const LONG: &str = "map     : cp_a at: 0 x\nplayers : 1 humans, 0 bots (24 max)\n# userid name\n\
+    # 7 \"Ann\" [U:1:5] 2:00:00 50 0 active 192.0.2.9:27005\n";
+
+#[test]
+fn time_without_a_sign_counts_where_status_has_the_player_connected_all_the_while() {
+    let (mut world, mut api) = (World::new(), Api::default());
+    world.with(600, &mut api);
+    let before_ms = world.counted_ms() + ms(api.total());
+    world.quiet = true;
+    world.with(3_000, &mut api);
+    world.quiet = false;
+    world.see(LONG);
+    world.with(20, &mut api);
+    let after_ms = world.counted_ms() + ms(api.total());
+    let gap_ms = after_ms - before_ms;
+    assert!((2_990_000..=3_090_000).contains(&gap_ms), "{gap_ms}");
+    world.with(600, &mut api);
+    let all_ms = world.counted_ms() + ms(api.total());
+    assert!(all_ms <= after_ms + 600_000, "counted twice: {all_ms}");
+}
+
+#[test]
+fn who_leaves_and_is_back_at_once_loses_no_time() {
+    let (mut world, mut api) = (World::new(), Api::default());
+    world.with(600, &mut api);
+    world.see(STATUS);
+    let before_ms = world.counted_ms();
+    world.quiet = true;
+    world.with(50, &mut api);
+    let ann = |userid: i64| Who {
+        userid,
+        name: "Ann".into(),
+        id: Some(ann()),
+        ..Who::default()
+    };
+    let left = Line::Disconnected {
+        who: ann(7),
+        reason: String::new(),
+    };
+    let lines = [left, Line::Connected(ann(8), None)];
+    let game = world.shared.servers.get_mut(ONE).unwrap();
+    for line in &lines {
+        game.roster.log_line(line, world.now);
+    }
+    world.with(16, &mut api);
+    let more_ms = world.counted_ms() - before_ms;
+    assert!((50_000..=51_000).contains(&more_ms), "{more_ms}");
+}
+
+#[test]
+fn while_vpid_is_suspended_nothing_counts() {
+    let (mut world, mut api) = (World::new(), Api::default());
+    world.with(600, &mut api);
+    let before_ms = world.counted_ms();
+    world.now = at(world.now.mono_ms + 3_000_000);
+    world.see(LONG);
+    world.with(1, &mut api);
+    assert_eq!(world.counted_ms() + ms(api.total()), before_ms);
+}
+
+#[test]
+fn time_without_a_sign_counts_in_one_session_of_the_scripts_and_not_over_two() {
+    for same_session in [true, false] {
+        let (mut world, mut api) = (World::new(), Api::default());
+        world.see(super::super::tests::EMPTY);
+        // The console is silent from here on.
+        world.quiet = true;
+        let bob = json!({"userid": 9, "name": "Bob", "id": "[U:1:6]", "team": 2});
+        let report = |world: &mut World, message: FromGame| {
+            let game = world.shared.servers.get_mut(ONE).unwrap();
+            game.roster.reported(&GameReport::read(message), world.now);
+            world.advance();
+        };
+        let heartbeat = || FromGame::Heartbeat(json!({"map": "cp_a", "players": [bob.clone()]}));
+        for _ in 0..30 {
+            report(&mut world, heartbeat());
+            world.with(10, &mut api);
+        }
+        let before_ms = world.counted_ms();
+        assert!((250_000..=300_000).contains(&before_ms), "{before_ms}");
+        let game = world.shared.servers.get_mut(ONE).unwrap();
+        game.roster.script_gone();
+        world.advance();
+        world.with(900, &mut api);
+        if !same_session {
+            let name = "map_start".to_owned();
+            let data = json!({"map": "cp_a"});
+            report(&mut world, FromGame::Event { name, data });
+        }
+        report(&mut world, heartbeat());
+        world.with(160, &mut api);
+        let gap_ms = world.counted_ms() - before_ms;
+        let expected = if same_session {
+            890_000..=920_000
+        } else {
+            0..=20_000
+        };
+        assert!(expected.contains(&gap_ms), "{same_session}: {gap_ms}");
+    }
 }
 
 #[test]
@@ -483,13 +592,47 @@ fn who_only_watches_counts_unless_the_owner_says_otherwise() {
         (players, 2, true),
         (players, 3, true),
     ] {
-        assert_eq!(config.counts(&person(team)), expected, "{config:?} {team}");
+        assert_eq!(
+            config.counts(&person(team), 0),
+            expected,
+            "{config:?} {team}"
+        );
     }
     let bot = Person {
         bot: true,
         ..person(2)
     };
-    assert!(!all.counts(&bot));
+    assert!(!all.counts(&bot, 0));
+}
+
+#[test]
+fn who_is_idle_for_long_does_not_count_if_the_owner_says_so_until_they_act() {
+    for (idle_minutes, expected) in [(0, 870_000..=905_000), (5, 280_000..=325_000)] {
+        let (mut world, mut api) = (World::new(), Api::default());
+        world.community.subjects.playtime.config.idle_minutes = idle_minutes;
+        let beat = |world: &mut World, api: &mut Api, idle: Value| {
+            let ann = json!({"userid": 7, "name": "Ann", "id": "[U:1:5]", "team": 2, "idle": idle});
+            let beat = FromGame::Heartbeat(json!({"map": "cp_a", "players": [ann]}));
+            let game = world.shared.servers.get_mut(ONE).unwrap();
+            game.roster.reported(&GameReport::read(beat), world.now);
+            world.advance();
+            world.with(10, api);
+        };
+        for beats in 0..90 {
+            beat(&mut world, &mut api, json!(beats * 10));
+        }
+        let counted = |world: &World, api: &Api| world.counted_ms() + ms(api.total());
+        let idle_ms = counted(&world, &api);
+        assert!(expected.contains(&idle_ms), "{idle_minutes}: {idle_ms}");
+        for idle in [json!(0), json!(5), json!(null)] {
+            (0..10).for_each(|_| beat(&mut world, &mut api, idle.clone()));
+        }
+        let more_ms = counted(&world, &api) - idle_ms;
+        assert!(
+            (265_000..=320_000).contains(&more_ms),
+            "{idle_minutes}: {more_ms}"
+        );
+    }
 }
 
 #[test]
@@ -592,7 +735,7 @@ fn what_vyhub_refuses_for_ever_leaves_the_outbox_to_bans_and_is_not_lost() {
             }),
             server: Uuid(1),
             bundle: BUNDLE,
-            steam: SteamId::new(90).unwrap(),
+            whom: SteamId::new(90).unwrap().into(),
             name: "x".into(),
             issuer: None,
             call: None,

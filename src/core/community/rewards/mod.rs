@@ -101,10 +101,10 @@ struct Owed {
     last_gone: Option<SteamId>,
     /// Since when a list is under way, and of whom.
     under_way: Option<(u64, Vec<SteamId>)>,
-    /// Who has come: their `CONNECT` is due with their list.
-    came: BTreeSet<SteamId>,
-    /// When the server first had a player.
-    first_sign_ms: Option<u64>,
+    /// Who may have come, and whether their list has: then their `CONNECT` is due.
+    came: BTreeMap<SteamId, bool>,
+    /// For whom that was decided, by userid: a player comes once.
+    decided: BTreeMap<SteamId, i64>,
     /// By event, and then in their order.
     lists: HashMap<SteamId, Vec<Arc<Reward>>>,
     queue: VecDeque<Task>,
@@ -115,8 +115,9 @@ struct Owed {
     free_ms: u64,
     /// How often in a row nothing could be sent.
     failures: u32,
-    /// That the queue is full was reported.
+    /// That the queue is full was reported, and that a list was cut.
     full: bool,
+    is_cut: bool,
     /// That spawns are not known here was reported, and that there is no RCON.
     no_spawns: bool,
     no_rcon: bool,
@@ -129,6 +130,15 @@ impl Owed {
         let begin = list.partition_point(|reward| reward.on < event);
         let end = list.partition_point(|reward| reward.on <= event);
         &list[begin..end]
+    }
+
+    /// So many rewards of a list had no room. Gives whether lists are cut from now on, if that is new. A list of some
+    /// players says nothing of what was left out of others, as long as there is no room.
+    fn cut_now(&mut self, left_out: usize) -> Option<bool> {
+        let count: usize = self.lists.values().map(Vec::len).sum();
+        let is_cut = left_out > 0 || (self.is_cut && count >= limits::REWARDS_MAX);
+        let before = std::mem::replace(&mut self.is_cut, is_cut);
+        (before != is_cut).then_some(is_cut)
     }
 
     /// Puts something into the queue that is not there yet.
@@ -148,15 +158,18 @@ impl Owed {
         }
     }
 
-    /// A list has come for these players.
-    fn take(&mut self, users: &[SteamId], rewards: Vec<Reward>) {
+    /// A list has come for these players. Gives how many of its rewards there was no room for.
+    fn take(&mut self, users: &[SteamId], rewards: Vec<Reward>) -> usize {
         for steam in users {
             self.lists.remove(steam);
         }
         let asked: HashSet<SteamId> = users.iter().copied().collect();
         let mut count: usize = self.lists.values().map(Vec::len).sum();
+        let mut left_out = 0;
         for reward in rewards {
-            if asked.contains(&reward.steam) && count < limits::REWARDS_MAX {
+            if asked.contains(&reward.steam) && count >= limits::REWARDS_MAX {
+                left_out += 1;
+            } else if asked.contains(&reward.steam) {
                 count += 1;
                 let list = self.lists.entry(reward.steam).or_default();
                 list.push(Arc::new(reward));
@@ -170,6 +183,7 @@ impl Owed {
                 });
             }
         }
+        left_out
     }
 }
 
@@ -184,7 +198,7 @@ pub enum Asked {
 impl Subject for Rewards {
     type Ticket = Asked;
 
-    fn configure(&mut self, config: &config::Vyhub) {
+    fn configure(&mut self, config: &config::Community) {
         self.settings = config.rewards.clone();
     }
 
@@ -200,6 +214,11 @@ impl Subject for Rewards {
             }
             Message::Reported(reward, server, outcome) => {
                 self.reported((*reward, *server), outcome, cx);
+            }
+            Message::Changed(topics) if topics.rewards || topics.members => {
+                for owed in self.servers.values_mut() {
+                    owed.due_ms = owed.due_ms.min(cx.now.mono_ms);
+                }
             }
             Message::Rights(steam, _) => self.tell_admin(*steam, cx),
             Message::Stopping => self.stop(cx),
@@ -229,6 +248,7 @@ impl Subject for Rewards {
         let ready: Vec<(ServerId, Uuid)> = cx.records.ready().collect();
         for (server, bundle) in ready {
             if self.is_served(server, cx) {
+                self.connect(server, cx);
                 self.fetch(server, bundle, cx);
             }
         }
@@ -264,17 +284,12 @@ impl Rewards {
         let refused = kind.eq_ignore_ascii_case(EXECUTED_BY_BACKEND);
         if refused && !owed.refused && self.settings.enabled {
             log::warn!(
-                "{}: no rewards are executed here: this server has the type {kind} in VyHub, which executes \
+                server:% = cx.label(server); "{}: no rewards are executed here: this server has the type {kind} in VyHub, which executes \
                  their commands itself over RCON; set the type to GMOD there",
                 cx.label(server)
             );
         }
         owed.refused = refused;
-        let game = cx.servers.get(server);
-        let has_anybody = game.is_some_and(|game| game.roster.people().next().is_some());
-        if has_anybody {
-            owed.first_sign_ms.get_or_insert(cx.now.mono_ms);
-        }
         self.settings.enabled && !refused
     }
 
@@ -353,14 +368,28 @@ impl Rewards {
         {
             owed.no_spawns = true;
             log::warn!(
-                "{}: a reward is due when its player spawns, which vpid's scripts in the game report, and these are \
+                server:% = cx.label(server); "{}: a reward is due when its player spawns, which vpid's scripts in the game report, and these are \
                  not connected",
                 cx.label(server)
             );
         }
         let listed = listing.items.iter().map(|it| (it.steam, Some(it.id)));
         let listed: BTreeSet<_> = listed.chain(listing.unread).collect();
-        owed.take(&users, listing.items);
+        let left_out = owed.take(&users, listing.items);
+        match owed.cut_now(left_out) {
+            Some(true) => log::warn!(
+                server:% = cx.label(server); "{}: {} lists more than {} open rewards of the players on the server; {left_out} of them are left \
+                 out until others are executed; look whether there are some that never end",
+                cx.label(server),
+                cx.backend.keeper,
+                limits::REWARDS_MAX
+            ),
+            Some(false) => log::info!(
+                server:% = cx.label(server); "{}: all open rewards of the players on the server are known again",
+                cx.label(server)
+            ),
+            None => {}
+        }
         self.settle(server, (asked_ms, &users), &listed, cx);
         for steam in users {
             let game = cx.servers.get(server);
@@ -372,13 +401,13 @@ impl Rewards {
                 owed.lists.remove(&steam);
                 continue;
             };
-            let came = owed.came.remove(&steam);
+            if let Some(is_listed) = owed.came.get_mut(&steam) {
+                *is_listed = true;
+            }
             self.due(server, &person, RewardEvent::Direct, cx);
             self.due(server, &person, RewardEvent::Disable, cx);
-            if came {
-                self.due(server, &person, RewardEvent::Connect, cx);
-            }
         }
+        self.connect(server, cx);
     }
 
     /// What the backend knows and does not list any more is forgotten, but for its coming back. `listed`: of
@@ -419,14 +448,33 @@ impl Rewards {
         };
         let Some(steam) = person.steam else { return };
         let owed = self.servers.entry(server).or_default();
-        // The console says since when they are on; scripts report all at first who are.
-        let first_ms = owed.first_sign_ms.unwrap_or(cx.now.mono_ms);
-        let later_ms = (first_ms + limits::REWARD_FOUND_ON_MS) as i64;
-        let is_exact = game.roster.confirmed_by_status(userid, steam, cx.now);
-        if person.since_ms >= 0 && (is_exact || person.since_ms > later_ms) {
-            owed.came.insert(steam);
+        if owed.decided.get(&steam) != Some(&userid) {
+            owed.came.insert(steam, false);
         }
         owed.wanted.insert(steam);
+    }
+
+    /// Decides of players whose lists have come whether they have come themselves, or were on when vpid started.
+    fn connect(&mut self, server: ServerId, cx: &Cx<'_>) {
+        let (Some(owed), Some(game)) = (self.servers.get_mut(&server), cx.servers.get(server))
+        else {
+            return;
+        };
+        let listed = owed.came.iter().filter(|(_, is_listed)| **is_listed);
+        let decided = listed.filter_map(|(steam, _)| {
+            let person = game.roster.by_steam(*steam)?;
+            let has_come = game.roster.has_come(person.userid, cx.now)?;
+            Some((*steam, person.clone(), has_come))
+        });
+        for (steam, person, has_come) in decided.collect::<Vec<_>>() {
+            if let Some(owed) = self.servers.get_mut(&server) {
+                owed.came.remove(&steam);
+                owed.decided.insert(steam, person.userid);
+            }
+            if has_come {
+                self.due(server, &person, RewardEvent::Connect, cx);
+            }
+        }
     }
 
     fn left(&mut self, server: ServerId, person: &Person, cx: &mut Cx<'_>) {
@@ -438,6 +486,7 @@ impl Rewards {
             owed.lists.remove(&steam);
             owed.wanted.remove(&steam);
             owed.came.remove(&steam);
+            owed.decided.remove(&steam);
         }
         self.notified.remove(&steam);
     }
@@ -613,7 +662,8 @@ impl Rewards {
         };
         if let Reported::Refused(why) = outcome {
             log::error!(
-                "VyHub does not accept that {} was executed: {why}. It is neither reported nor executed again",
+                "{} does not accept that {} was executed: {why}. It is neither reported nor executed again",
+                cx.backend.keeper,
                 record.describe()
             );
             record.problem = Some(why.clone());
@@ -673,5 +723,55 @@ impl Rewards {
             );
         }
         self.problems.insert(key, problem);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::backend::Action;
+
+    fn rewards(account: u32, count: usize) -> Vec<Reward> {
+        let reward = |id: usize| Reward {
+            id: Uuid(id as u128),
+            of: Uuid(1),
+            name: String::new(),
+            steam: SteamId::new(account).unwrap(),
+            user: Uuid(2),
+            action: Action::Command(String::new()),
+            on: RewardEvent::Direct,
+            order: 1.0,
+            once: true,
+            once_from_all: false,
+            reactivates: false,
+            is_fulfilled: true,
+            applied_packet: Uuid(3),
+            packet_title: String::new(),
+            amount: None,
+            executed_on: Vec::new(),
+        };
+        (0..count).map(reward).collect()
+    }
+
+    #[test]
+    fn that_a_list_is_cut_is_known_once_until_it_is_whole_again() {
+        let mut owed = Owed::default();
+        let [ann, bob] = [5, 6].map(|account| SteamId::new(account).unwrap());
+        let all = limits::REWARDS_MAX;
+        let mut list = |steam: SteamId, count| {
+            let left_out = owed.take(&[steam], rewards(steam.account(), count));
+            (left_out, owed.cut_now(left_out))
+        };
+        assert_eq!(list(ann, all), (0, None));
+        assert_eq!(list(bob, 3), (3, Some(true)));
+        assert_eq!(list(bob, 3), (3, None));
+        assert_eq!(
+            list(ann, all),
+            (0, None),
+            "those of the other are still missing"
+        );
+        assert_eq!(list(ann, all - 3), (0, Some(false)));
+        assert_eq!(list(bob, 3), (0, None));
+        assert_eq!(list(bob, 4), (1, Some(true)));
     }
 }

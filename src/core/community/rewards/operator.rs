@@ -176,7 +176,10 @@ impl Rewards {
         });
         Ok(match found {
             Some(()) => "it is executed now".to_owned(),
-            None => "it is executed at its next event: its player is not on, or VyHub does not list it now".to_owned(),
+            None => format!(
+                "it is executed at its next event: its player is not on, or {} does not list it now",
+                cx.backend.keeper
+            ),
         })
     }
 

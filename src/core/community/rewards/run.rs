@@ -158,7 +158,7 @@ impl Rewards {
             && !std::mem::replace(&mut owed.no_rcon, true)
         {
             log::warn!(
-                "{}: rewards are executed through the game scripts, since there is no RCON: on maps that are not \
+                server:% = cx.label(server); "{}: rewards are executed through the game scripts, since there is no RCON: on maps that are not \
                  Valve's the engine may ignore their commands silently",
                 cx.label(server)
             );
@@ -340,7 +340,7 @@ impl Rewards {
         self.problems.remove(&key);
         let (reward, person) = (&task.reward, &task.person);
         log::info!(
-            "{}: the reward {:?} of {} ({}) is executed",
+            server:% = cx.label(server); "{}: the reward {:?} of {} ({}) is executed",
             cx.label(server),
             reward.name,
             person.name.replace(char::is_control, "?"),
@@ -399,7 +399,7 @@ impl Rewards {
         match self.records.get(running.key).cloned() {
             Some(record) => self.unclear(record, why, cx),
             None => log::warn!(
-                "{}: whether the reward {:?} was executed is unclear: {why}",
+                server:% = cx.label(server); "{}: whether the reward {:?} was executed is unclear: {why}",
                 cx.label(server),
                 running.task.reward.name
             ),
@@ -423,7 +423,7 @@ impl Rewards {
     fn cut_short(&mut self, server: ServerId, running: &Running, why: &str, cx: &mut Cx<'_>) {
         let Some(mut record) = self.records.get(running.key).cloned() else {
             return log::error!(
-                "{}: the reward {:?} was cut short: {why}",
+                server:% = cx.label(server); "{}: the reward {:?} was cut short: {why}",
                 cx.label(server),
                 running.task.reward.name
             );

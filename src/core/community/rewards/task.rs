@@ -79,19 +79,19 @@ impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OtherKind(kind) => write!(f, "it is of the type {kind:?}, which vpid does not know"),
-            Self::Template(error) => write!(f, "its command {error}; correct it in VyHub"),
+            Self::Template(error) => write!(f, "its command {error}; correct the reward"),
             Self::Unfilled(error) => write!(f, "{error}"),
             Self::NotAllowed(command) => write!(
                 f,
-                "no pattern of `allow` in [vyhub.rewards] fits its command {command:?}"
+                "no pattern of `allow` in the table `rewards` of the configuration fits its command {command:?}"
             ),
             Self::NoScripts => {
-                f.write_str("it is of the type SCRIPT, and [vyhub.rewards] does not have `scripts = true`")
+                f.write_str("it is of the type SCRIPT, and the table `rewards` of the configuration does not have `scripts = true`")
             }
             Self::NoRcon => f.write_str("it is of the type SCRIPT, which needs RCON; see `rcon` of [[server]]"),
             Self::NoRoom => f.write_str(
-                "as many rewards as vpid remembers are not finished; see `vpid rewards list`, and whether VyHub \
-                 accepts the reports (`vpid queue list`)",
+                "as many rewards as vpid remembers are not finished; see `vpid rewards list`, and whether \
+                 the reports are accepted (`vpid queue list`)",
             ),
             Self::NotKept(why) => write!(f, "it cannot be recorded before it is executed: {why}"),
             Self::Unknown(reply) => write!(f, "the game says: {reply}"),

@@ -378,6 +378,77 @@ fn a_command_of_a_plugin_that_is_not_loaded_yet_is_run_again() {
 }
 
 #[test]
+fn a_full_disk_delays_commands_and_none_runs_of_which_the_disk_knows_nothing() {
+    let mut world = world();
+    world.hub(30, &Hub::default());
+    world.is_full = true;
+    world.hub(180, &Hub::with(&[vip()]));
+    assert_eq!(world.taken(), [""; 0]);
+    world.is_full = false;
+    world.hub(61, &Hub::with(&[vip()]));
+    assert_eq!(world.taken(), ["sm_vip 7 \"Ann\" vip"]);
+    world.is_full = true;
+    world.hub(180, &Hub::default());
+    assert_eq!(world.taken(), [""; 0]);
+    world.is_full = false;
+    world.hub(61, &Hub::default());
+    assert_eq!(world.taken(), ["sm_unvip 76561197960265733"]);
+    world.hub(600, &Hub::default());
+    assert_eq!(world.taken(), [""; 0]);
+}
+
+/// What the writes of a run leave to the next one.
+fn left_by(written: &[Write]) -> Found {
+    let mut cache = BTreeMap::new();
+    for write in written {
+        if let (Shelf::Cache, Some(Content::Json(text))) = (write.shelf, &write.content) {
+            cache.insert(write.name.clone(), text.clone());
+        }
+    }
+    Found {
+        cache: cache.into_iter().collect(),
+        ..Found::default()
+    }
+}
+
+#[test]
+fn wherever_vpid_crashes_a_group_whose_commands_ran_is_taken_away_or_given_again() {
+    let mut without_result = 0;
+    for writes in 1.. {
+        let mut world = world();
+        world.writes_left = writes;
+        world.hub(90, &Hub::with(&[vip()]));
+        let was_given = !world.taken().is_empty();
+        let is_over = world.writes_left > 0;
+        // The crash comes before the last write is on disk.
+        let written = world.written.len() - usize::from(!is_over);
+        let left = left_by(&world.written[..written]);
+        let is_applied = |text: &str| text.contains("\"applied\":{\"");
+        let recorded = left.cache.iter().any(|(_, text)| is_applied(text));
+        without_result += usize::from(was_given && !recorded);
+
+        let mut ended = World::of(&config(), left.clone(), STATUS);
+        ended.hub(90, &Hub::default());
+        let taken = ended.taken();
+        assert!(
+            !was_given || taken == ["sm_unvip 76561197960265733"],
+            "{writes}: {taken:?}"
+        );
+        ended.hub(600, &Hub::default());
+        assert_eq!(ended.taken(), [""; 0], "{writes}: once");
+
+        let mut goes_on = World::of(&config(), left, STATUS);
+        goes_on.hub(90, &Hub::with(&[vip()]));
+        let given = goes_on.taken();
+        assert_eq!(given.len(), usize::from(!recorded), "{writes}: {given:?}");
+        if is_over {
+            break;
+        }
+    }
+    assert!(without_result > 0, "no crash came before the result");
+}
+
+#[test]
 fn commands_that_fail_for_ever_are_left_alone_after_some_tries() {
     let mut world = world();
     world.console_reply = Err(rcon::Failure::Unclear("no reply".into()));
@@ -419,22 +490,6 @@ fn sourcemods_file_that_cannot_be_written_is_tried_again() {
     assert_eq!(world.reloads(), 1);
 }
 
-/// An order of the administrator in chat, or of the server itself.
-fn order(player: Option<SteamId>, command: orders::Command) -> Message {
-    let player = player.map(|steam| Player {
-        server: ONE,
-        steam,
-        name: "Admin".into(),
-    });
-    Message::Order(Order {
-        server: ONE,
-        bundle: BUNDLE,
-        player,
-        call: None,
-        command,
-    })
-}
-
 fn set(group: &str) -> orders::Command {
     orders::Command::SetGroup {
         who: orders::Target::Steam(ann()),
@@ -451,14 +506,6 @@ fn take(group: Option<&str>) -> orders::Command {
 }
 
 impl World {
-    fn order(&mut self, message: Message) -> Option<EntryId> {
-        let before: Vec<EntryId> = self.community.outbox.all().map(|entry| entry.id).collect();
-        self.community.messages.push_back(message);
-        self.advance();
-        let mut entries = self.community.outbox.all().map(|entry| entry.id);
-        entries.find(|id| !before.contains(id))
-    }
-
     fn memberships_created(&self) -> Vec<backend::NewMembership> {
         let sent = self.sent.iter().filter_map(|(_, request)| match request {
             Request::CreateMembership { membership, .. } => Some(membership.clone()),
@@ -669,26 +716,101 @@ fn a_group_is_ended_by_itself_or_with_all_others_and_twice_is_as_once() {
         .order(order(None, take(Some("gold"))))
         .expect("an entry");
     world.order(order(None, take(None))).expect("an entry");
-    let mut tries = 0;
-    world.run(60, |request| match request {
-        Request::EndMembershipsOfGroup { group, .. } => {
-            assert_eq!(*group, GOLD);
-            tries += 1;
-            Some(match tries {
+    let mut stand = vec![earlier(51, GOLD), earlier(52, VIP), earlier(53, VIP)];
+    let mut ended = Vec::new();
+    world.run(120, |request| match request {
+        Request::ListMemberships { .. } => Some(memberships(&stand)),
+        Request::EndMembership { membership, .. } => {
+            ended.push(membership.0);
+            // Its reply is lost; it has ended.
+            stand.retain(|it| it.id != *membership);
+            Some(match ended.len() {
                 1 => Err(failure(FailureKind::Broken)),
                 _ => Ok(Reply::Nothing),
             })
         }
-        Request::EndMemberships { .. } => {
-            assert_eq!(tries, 2, "in their order");
+        _ => Hub::default().reply(request),
+    });
+    assert_eq!(ended[0], 51, "in their order");
+    ended.sort_unstable();
+    assert_eq!(ended, [51, 52, 53], "each once");
+    assert_eq!(world.community.outbox.open_count(), 0);
+    assert_eq!(world.community.subjects.changes.remembered_count(), 0);
+}
+
+/// After a while in which the backend was away, memberships that were bought meanwhile stand beside older ones.
+fn ended_after_an_outage(group: Option<&str>, skipped: usize) -> (Vec<u128>, usize, bool) {
+    let mut world = world();
+    world.hub(30, &Hub::default());
+    let id = world.order(order(None, take(group))).expect("an entry");
+    let ordered_s = world.now.wall_s;
+    let away = Failure {
+        reachable: false,
+        ..failure(FailureKind::Unreachable)
+    };
+    world.run(600, |_| Some(Err(away.clone())));
+    let since = |id, group, s| Membership {
+        begin: jiff::Timestamp::from_second(s).unwrap(),
+        ..earlier(id, group)
+    };
+    let found = Found {
+        outbox: outbox_of(&world),
+        ..world.left()
+    };
+    let mut again = World::made(&config(), (found, world.now), STATUS);
+    let mut stand = vec![
+        since(51, VIP, ordered_s - 60),
+        since(52, GOLD, ordered_s - 60),
+        since(53, VIP, ordered_s + 300),
+        since(54, GOLD, ordered_s + 300),
+    ];
+    let mut ended = Vec::new();
+    again.run(120, |request| match request {
+        Request::ListMemberships { .. } => {
+            let items = stand.clone();
+            Some(Ok(Reply::Memberships(Listing { items, skipped })))
+        }
+        Request::EndMembership { membership, .. } => {
+            ended.push(membership.0);
+            stand.retain(|it| it.id != *membership);
             Some(Ok(Reply::Nothing))
         }
         _ => Hub::default().reply(request),
     });
-    assert_eq!(
-        world.count(|it| matches!(it, Request::EndMemberships { .. })),
-        1
-    );
+    ended.sort_unstable();
+    let whole = again.count(|it| {
+        matches!(
+            it,
+            Request::EndMemberships { .. } | Request::EndMembershipsOfGroup { .. }
+        )
+    });
+    let is_open = !matches!(again.state(id), None | Some(State::Done));
+    (ended, whole, is_open)
+}
+
+#[test]
+fn an_end_that_an_outage_has_delayed_ends_nothing_that_was_bought_meanwhile() {
+    assert_eq!(ended_after_an_outage(None, 0), (vec![51, 52], 0, false));
+    assert_eq!(ended_after_an_outage(Some("gold"), 0), (vec![52], 0, false));
+    // What cannot be read may be older, or not.
+    assert_eq!(ended_after_an_outage(None, 1), (vec![51, 52], 0, true));
+}
+
+#[test]
+fn memberships_that_cannot_be_read_end_with_all_others_where_none_came_later() {
+    let mut world = world();
+    world.hub(30, &Hub::default());
+    world.order(order(None, take(None))).expect("an entry");
+    world.run(60, |request| match request {
+        Request::ListMemberships { .. } => {
+            let items = vec![earlier(51, GOLD)];
+            Some(Ok(Reply::Memberships(Listing { items, skipped: 1 })))
+        }
+        Request::EndMemberships { .. } => Some(Ok(Reply::Nothing)),
+        _ => Hub::default().reply(request),
+    });
+    let whole = |it: &Request| matches!(it, Request::EndMemberships { .. });
+    assert_eq!(world.count(whole), 1);
     assert_eq!(world.community.outbox.open_count(), 0);
 }
 

@@ -85,7 +85,7 @@ impl Shop {
                 let open = open.filter(|it| !self.reported.contains(&it.id));
                 listed(&open.cloned().collect::<Vec<_>>())
             }
-            Request::ReportReward { reward, server } => {
+            Request::ReportReward { reward, server, .. } => {
                 assert_eq!(*server, Uuid(1));
                 self.tries += 1;
                 match self.refuses {
@@ -556,6 +556,45 @@ fn each_event_has_its_rewards() {
 }
 
 #[test]
+fn the_first_players_of_an_empty_server_have_come_and_whom_vpid_finds_has_not() {
+    let mut world = World::of(&config(""), Found::default(), EMPTY);
+    let mut shop = Shop::new(&[Reward {
+        once: false,
+        ..reward(3, RewardEvent::Connect)
+    }]);
+    world.shop(30, &mut shop);
+    // The scripts report the player before `status` does.
+    let claim = || FromGame::Event {
+        name: "player_active".into(),
+        data: json!({"userid": 7, "name": "Ann", "id": ann().steam3(), "bot": false}),
+    };
+    let game = world.shared.servers.get_mut(ONE).unwrap();
+    game.roster.reported(&GameReport::read(claim()), world.now);
+    world.advance();
+    world.shop(5, &mut shop);
+    let lists = shop.lists;
+    assert!(lists > 0);
+    world.see(
+        "map     : cp_a at: 0 x\nplayers : 1 humans, 0 bots (24 max)\n# userid name\n\
+         # 7 \"Ann\" [U:1:5] 00:06 50 0 active 192.0.2.9:27005\n",
+    );
+    world.shop(1, &mut shop);
+    assert_eq!((world.given(3), shop.lists), (1, lists));
+    // Another map.
+    let cx = &mut world.shared.context(world.now, &mut world.out);
+    world.community.happened(ONE, GameEvent::MapStarted, cx);
+    let game = world.shared.servers.get_mut(ONE).unwrap();
+    game.roster.reported(&GameReport::read(claim()), world.now);
+    world.shop(200, &mut shop);
+    assert_eq!(world.given(3), 1, "once");
+
+    // vpid restarts.
+    let mut again = World::of(&config(""), Found::default(), STATUS);
+    again.shop(200, &mut shop);
+    assert_eq!(again.given(3), 0);
+}
+
+#[test]
 fn nobody_gets_anything_before_the_game_has_confirmed_who_they_are() {
     let mut world = world("");
     let bob = SteamId::new(6).unwrap();
@@ -633,7 +672,7 @@ fn what_is_once_from_all_is_given_on_one_server_and_other_things_on_each() {
             lists.insert(*server);
             Some(listed(&[from_all.clone(), direct(8)]))
         }
-        Request::ReportReward { reward, server } => {
+        Request::ReportReward { reward, server, .. } => {
             reported.push((*reward, *server));
             Some(Ok(Reply::Nothing))
         }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::Vyhub;
+use crate::config::{Backend, Community};
 
 fn words_with(changes: &[(&str, &str)]) -> Words {
     let usual = [
@@ -203,12 +203,10 @@ fn an_id_is_short_for_people() {
 
 #[test]
 fn words_are_made_from_the_configuration() {
-    let vyhub = Vyhub {
+    let community = Community {
+        backend: Backend::Local(0),
+        head: "community",
         rewards: Default::default(),
-        api_url: String::new(),
-        api_key: crate::config::Password(String::new()),
-        ca_file: None,
-        proxy: None,
         messages: [("permanent".to_string(), "immer".to_string())].into(),
         time_zone: TimeZone::UTC,
         prefixes: Vec::new(),
@@ -216,10 +214,9 @@ fn words_are_made_from_the_configuration() {
         advert_prefix: String::new(),
         groups: Default::default(),
         admins_file: None,
-        login: false,
         playtime: Default::default(),
     };
-    let words = Words::new(&vyhub);
+    let words = Words::new(&community);
     assert_eq!(
         (words.length(None), words.date(0)),
         ("immer".into(), "1970-01-01 00:00 UTC".into())

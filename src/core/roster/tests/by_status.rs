@@ -31,7 +31,10 @@ fn who_status_has_listed_is_confirmed_for_a_while() {
     let late = 20_000 + limits::ROSTER_LIVE_MS;
     assert!(is_confirmed(&roster, 2, ANN, late - 1));
     assert!(!is_confirmed(&roster, 2, ANN, late));
-    roster.log_line(&Line::Connected(who(4, "Eve", steam(EVE))), at(22_000));
+    roster.log_line(
+        &Line::Connected(who(4, "Eve", steam(EVE)), None),
+        at(22_000),
+    );
     assert!(!is_confirmed(&roster, 4, EVE, 22_000), "by the log alone");
     assert!(roster.wants_status());
     let all = [line_of(2, "Ann", ANN), line_of(4, "Eve", EVE)];
@@ -43,23 +46,50 @@ fn who_status_has_listed_is_confirmed_for_a_while() {
     assert_eq!(roster.who_is(2), ("Ann", steam(ANN)));
 }
 
+#[test]
+fn a_time_in_full_seconds_that_was_under_way_shows_that_a_player_was_on() {
+    let mut roster = Roster::default();
+    roster.log_line(
+        &Line::Connected(who(2, "Ann", steam(ANN)), None),
+        at(10_000),
+    );
+    // Ann was on for 59.98 seconds when it was written.
+    let row = StatusPlayer {
+        connected_s: 59,
+        ..line_of(2, "Ann", ANN)
+    };
+    roster.status(&status(&[row]), at(70_040));
+    let gap = (10_000, 70_000);
+    assert_eq!(roster.was_on_since(2, gap), Some(10_000));
+    // What was before she connected is none of it.
+    assert_eq!(roster.was_on_since(2, (5_000, 70_000)), Some(11_040));
+    assert_eq!(roster.was_on_since(2, (5_000, 9_000)), Some(9_000));
+    assert_eq!(roster.was_on_since(2, (10_000, 70_041)), None);
+}
+
 /// A map's script can let the engine log any of these.
 #[test]
 fn a_line_that_contradicts_status_changes_nothing() {
     let lines = [
-        Line::Connected(who(3, "Eve", steam(EVE))),
+        Line::Connected(who(3, "Eve", steam(EVE)), None),
         Line::Validated(who(3, "Eve", steam(EVE))),
         Line::Entered(who(3, "Eve", steam(EVE))),
-        Line::Disconnected(who(3, "Eve", steam(EVE))),
+        Line::Disconnected {
+            who: who(3, "Eve", steam(EVE)),
+            reason: String::new(),
+        },
         said(3, "Eve", EVE),
         Line::Renamed {
             who: who(3, "Bob", steam(EVE)),
             to: "Eve".into(),
         },
-        Line::Connected(Who {
-            bot: true,
-            ..who(3, "Bot", None)
-        }),
+        Line::Connected(
+            Who {
+                bot: true,
+                ..who(3, "Bot", None)
+            },
+            None,
+        ),
     ];
     for line in lines {
         let mut roster = confirmed();
@@ -71,14 +101,14 @@ fn a_line_that_contradicts_status_changes_nothing() {
     // Where status is silent for long, the log is all there is.
     let mut roster = confirmed();
     let late = at(20_000 + limits::ROSTER_LIVE_MS);
-    roster.log_line(&Line::Connected(who(3, "Eve", steam(EVE))), late);
+    roster.log_line(&Line::Connected(who(3, "Eve", steam(EVE)), None), late);
     assert_eq!(roster.who_is(3), ("Eve", steam(EVE)));
 }
 
 #[test]
 fn whom_status_does_not_bear_out_does_not_come_back_by_the_log() {
     let mut roster = confirmed();
-    let ghost = Line::Connected(who(9, "Ghost", steam(EVE)));
+    let ghost = Line::Connected(who(9, "Ghost", steam(EVE)), None);
     roster.log_line(&ghost, at(21_000));
     assert_eq!(roster.userids(), [2, 3, 9]);
     // Mentioning it again and again does not make it younger.
@@ -101,7 +131,13 @@ fn whom_status_does_not_bear_out_does_not_come_back_by_the_log() {
 #[test]
 fn a_departure_that_was_only_logged_is_looked_at_again() {
     let mut roster = confirmed();
-    roster.log_line(&Line::Disconnected(who(3, "Bob", steam(BOB))), at(21_000));
+    roster.log_line(
+        &Line::Disconnected {
+            who: who(3, "Bob", steam(BOB)),
+            reason: String::new(),
+        },
+        at(21_000),
+    );
     assert_eq!(roster.userids(), [2]);
     let again_ms = roster.recheck_ms().expect("a look when it can tell");
     assert!(again_ms >= 21_000 + limits::ROSTER_OVERTAKEN_MS);
@@ -156,7 +192,10 @@ fn a_name_that_status_cut_does_not_replace_the_whole_one() {
         ("abc", "\u{fffd}", "\u{fffd}"),
     ] {
         let mut roster = Roster::default();
-        roster.log_line(&Line::Connected(who(2, logged, steam(ANN))), at(1_000));
+        roster.log_line(
+            &Line::Connected(who(2, logged, steam(ANN)), None),
+            at(1_000),
+        );
         roster.status(&status(&[line_of(2, told, ANN)]), at(10_000));
         assert_eq!(roster.who_is(2).0, known, "{told}");
         // And the other way around.
@@ -167,7 +206,10 @@ fn a_name_that_status_cut_does_not_replace_the_whole_one() {
     }
     // Somebody else's name is never completed.
     let mut roster = Roster::default();
-    roster.log_line(&Line::Connected(who(2, "abc\u{e9}", steam(ANN))), at(1_000));
+    roster.log_line(
+        &Line::Connected(who(2, "abc\u{e9}", steam(ANN)), None),
+        at(1_000),
+    );
     roster.status(&status(&[line_of(2, "abc\u{fffd}", BOB)]), at(10_000));
     assert_eq!(roster.who_is(2).0, "abc\u{fffd}");
 }
@@ -213,7 +255,10 @@ fn a_doubtful_row_makes_nobody_somebody_else() {
     assert!(!is_confirmed(&roster, 2, EVE, 40_000));
     assert!(!is_confirmed(&roster, 4, EVE, 40_000));
     // What the log had told is borne out by it.
-    roster.log_line(&Line::Connected(who(5, "Carl", steam(77))), at(41_000));
+    roster.log_line(
+        &Line::Connected(who(5, "Carl", steam(77)), None),
+        at(41_000),
+    );
     let mut said = status(&[doubtful(5, "Carl", 77), doubtful(6, "Carl", 77)]);
     said.whole = false;
     roster.status(&said, at(42_000));
@@ -224,7 +269,10 @@ fn a_doubtful_row_makes_nobody_somebody_else() {
 #[test]
 fn whom_an_id_means_is_whom_status_has_confirmed() {
     let mut roster = confirmed();
-    roster.log_line(&Line::Connected(who(99, "Ann", steam(ANN))), at(21_000));
+    roster.log_line(
+        &Line::Connected(who(99, "Ann", steam(ANN)), None),
+        at(21_000),
+    );
     let meant = |roster: &Roster| roster.by_steam(steam(ANN).unwrap()).unwrap().userid;
     assert_eq!(meant(&roster), 2);
     assert!(roster.wants_status());
@@ -240,6 +288,7 @@ fn a_suicide_is_a_death_and_a_death_of_somebody_else_is_not() {
     let suicide = |account: u32| Line::Suicide {
         who: who(2, "Ann", steam(account)),
         by_world: true,
+        weapon: "world".into(),
     };
     roster.script_event("player_death", &json!({"userid": 2}), at(21_000));
     roster.log_line(&suicide(ANN), at(21_100));
@@ -275,7 +324,10 @@ fn a_new_run_of_the_server_knows_nobody_who_left_before() {
     let mut roster = confirmed();
     roster.status(&status(&[]), at(31_000));
     roster.log_line(&Line::MapStarted("cp_a".into()), at(32_000));
-    roster.log_line(&Line::Connected(who(2, "Eve", steam(EVE))), at(33_000));
+    roster.log_line(
+        &Line::Connected(who(2, "Eve", steam(EVE)), None),
+        at(33_000),
+    );
     assert_eq!(roster.who_is(2), ("Eve", steam(EVE)));
 }
 
@@ -294,15 +346,18 @@ fn where_nobody_is_ever_removed_those_long_unheard_of_make_room() {
     let mut roster = Roster::default();
     for n in 0..limits::PLAYERS_MAX as i64 {
         roster.log_line(
-            &Line::Connected(who(1 + n, "x", steam(1_000 + n as u32))),
+            &Line::Connected(who(1 + n, "x", steam(1_000 + n as u32)), None),
             at(1_000),
         );
     }
     let late = limits::ROSTER_UNCONFIRMED_MS;
-    roster.log_line(&Line::Connected(who(900, "Ann", steam(ANN))), at(late));
+    roster.log_line(
+        &Line::Connected(who(900, "Ann", steam(ANN)), None),
+        at(late),
+    );
     assert!(roster.person(900).is_none(), "all of them are recent");
     roster.log_line(
-        &Line::Connected(who(900, "Ann", steam(ANN))),
+        &Line::Connected(who(900, "Ann", steam(ANN)), None),
         at(late + 1_000),
     );
     assert_eq!(roster.who_is(900), ("Ann", steam(ANN)));

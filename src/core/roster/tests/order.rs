@@ -62,7 +62,13 @@ fn engine_speaks(
         }
         (1, Some((name, id))) => {
             truth.remove(&userid);
-            roster.log_line(&Line::Disconnected(who(userid, name, id)), now);
+            roster.log_line(
+                &Line::Disconnected {
+                    who: who(userid, name, id),
+                    reason: String::new(),
+                },
+                now,
+            );
         }
         (2, Some((_, id))) => {
             truth.insert(userid, (name, id));
@@ -76,7 +82,7 @@ fn engine_speaks(
         (_, None) if gone.contains(&userid) => {}
         (_, None) => {
             truth.insert(userid, (name, id));
-            roster.log_line(&Line::Connected(who(userid, name, id)), now);
+            roster.log_line(&Line::Connected(who(userid, name, id), None), now);
         }
         (_, Some((name, id))) => {
             let (text, team, who) = ("!ban".into(), true, who(userid, name, id));

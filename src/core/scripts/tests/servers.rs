@@ -4,12 +4,13 @@ use serde_json::{Value, json};
 
 use super::world::World;
 use crate::config::Config;
-use crate::core::FolderId;
 use crate::core::ids::{HostId, ServerId};
 use crate::core::message::Message;
 use crate::core::output::Output;
 use crate::core::roster::Roster;
 use crate::core::servers::registry;
+use crate::core::{Event, FolderId};
+use crate::protocol::engine_log::{Line, Who};
 use crate::protocol::game_report::{GameReport, PlayerReport};
 
 fn config(names: &[&str]) -> Config {
@@ -57,6 +58,211 @@ fn a_player_who_leaves_is_one_of_the_game_that_reports_it() {
     assert_eq!(
         (&got[1], &got[3][0]["name"]),
         (&json!("OnPlayerDisconnect"), &json!("Ann"))
+    );
+}
+
+/// The game spawns a player who joins before the player is known.
+#[test]
+fn no_hook_about_a_player_comes_before_that_player_has_connected() {
+    let hooks = [
+        "OnPlayerConnect",
+        "OnPlayerActive",
+        "OnPlayerSpawn",
+        "OnPlayerTeam",
+        "OnPlayerClass",
+        "OnPlayerDeath",
+        "OnPlayerDisconnect",
+    ];
+    let mut world = World::with(config(&[""]), &["a"]);
+    world.ready("a", &hooks, &[]);
+    let red = world.host("red");
+    let of_team = |team: i64, mut player: PlayerReport| {
+        player.team = Some(team);
+        player
+    };
+    let died = |victim: PlayerReport, attacker: i64| GameReport::Died {
+        victim,
+        attacker,
+        assister: 0,
+        weapon: None,
+    };
+    let left = |userid: i64| GameReport::Left {
+        player: PlayerReport::of(userid),
+        reason: Some("gone".into()),
+    };
+    let got = |world: &mut World| -> Vec<String> {
+        let got = world.got("a").into_iter();
+        let hook =
+            |event: &Value| format!("{} {}", event[1].as_str().unwrap(), event[3][0]["name"]);
+        got.map(|event| hook(&event)).collect()
+    };
+    let nameless = GameReport::Spawned(of_team(0, PlayerReport::of(2)));
+    world.reports(red, nameless);
+    world.reports(red, GameReport::ClassChosen(PlayerReport::of(2)));
+    world.reports(red, GameReport::Spawned(of_team(0, player(2, "Ann"))));
+    assert_eq!(got(&mut world), [""; 0]);
+    world.reports(red, GameReport::Active(player(2, "Ann")));
+    world.reports(red, GameReport::Spawned(of_team(2, player(2, "Ann"))));
+    assert_eq!(
+        got(&mut world),
+        [
+            "OnPlayerConnect \"Ann\"",
+            "OnPlayerActive \"Ann\"",
+            "OnPlayerSpawn \"Ann\""
+        ]
+    );
+    // Whatever comes first of a player whose name is known: vpid may have been started meanwhile.
+    world.reports(red, GameReport::Active(player(3, "Bob")));
+    world.reports(red, died(player(2, "Ann"), 3));
+    world.reports(red, GameReport::Spawned(of_team(3, player(4, "Cid"))));
+    world.reports(red, GameReport::Active(player(4, "Cid")));
+    assert_eq!(
+        got(&mut world),
+        [
+            "OnPlayerConnect \"Bob\"",
+            "OnPlayerActive \"Bob\"",
+            "OnPlayerDeath \"Ann\"",
+            "OnPlayerConnect \"Cid\"",
+            "OnPlayerSpawn \"Cid\"",
+            "OnPlayerActive \"Cid\"",
+        ]
+    );
+    // Who never was known leaves without a word.
+    world.reports(red, GameReport::ClassChosen(PlayerReport::of(5)));
+    world.reports(red, left(5));
+    world.reports(red, left(4));
+    assert_eq!(got(&mut world), ["OnPlayerDisconnect \"Cid\""]);
+}
+
+const HOOKS: [&str; 9] = [
+    "OnPlayerConnect",
+    "OnPlayerActive",
+    "OnPlayerTeam",
+    "OnPlayerClass",
+    "OnPlayerDeath",
+    "OnPlayerDisconnect",
+    "OnPlayerName",
+    "OnRoundStart",
+    "OnRoundWin",
+];
+
+/// A player comes, plays, changes the name and leaves.
+fn lines_of_a_log() -> Vec<Line> {
+    let who = |userid: i64, name: &str| Who {
+        userid,
+        name: name.into(),
+        id: format!("[U:1:{userid}]").parse().ok(),
+        ..Who::default()
+    };
+    let ann = who(3, "Ann");
+    vec![
+        Line::Connected(ann.clone(), Some("192.0.2.1:27005".parse().unwrap())),
+        Line::Entered(ann.clone()),
+        Line::JoinedTeam {
+            who: ann.clone(),
+            team: 2,
+        },
+        Line::ChoseClass {
+            who: ann.clone(),
+            class: 6,
+        },
+        Line::RoundStarted { full: true },
+        Line::Entered(who(4, "Bob")),
+        Line::Killed {
+            who: who(4, "Bob"),
+            victim: ann.clone(),
+            weapon: "knife".into(),
+        },
+        Line::Suicide {
+            who: ann.clone(),
+            by_world: true,
+            weapon: "world".into(),
+        },
+        Line::RoundWon { team: 3 },
+        Line::Renamed {
+            who: ann.clone(),
+            to: "Anna".into(),
+        },
+        Line::Disconnected {
+            who: who(3, "Anna"),
+            reason: "Kicked by Console".into(),
+        },
+        // A line that comes too late brings nobody back.
+        Line::JoinedTeam { who: ann, team: 3 },
+    ]
+}
+
+/// Without a script of the game. What a script reports as well, it alone reports.
+#[test]
+fn the_log_alone_gives_every_hook_that_it_has_lines_for() {
+    let lines = lines_of_a_log();
+    let config = || {
+        let more = "log_listen = \"127.0.0.1:27500\"\n[scripts]\ndir = '/scripts'\n";
+        registry::tests::config(&[""], more)
+    };
+    let mut world = World::with(config(), &["a"]);
+    world.ready("a", &HOOKS, &[]);
+    let server = ServerId(0);
+    world.on(Event::Logged {
+        server,
+        lines: lines.clone(),
+    });
+    let got: Vec<Value> = world.got("a");
+    let brief = |event: &Value| {
+        let mut args = event[3].as_array().unwrap().clone();
+        for arg in args.iter_mut().filter(|arg| arg.is_object()) {
+            *arg = json!([arg["name"], arg["team"]]);
+        }
+        json!([event[1], args])
+    };
+    let got: Vec<Value> = got.iter().map(brief).collect();
+    let expected = json!([
+        ["OnPlayerConnect", [["Ann", 0]]],
+        ["OnPlayerActive", [["Ann", 0]]],
+        ["OnPlayerTeam", [["Ann", 2], 2, null]],
+        ["OnPlayerClass", [["Ann", 2], 6]],
+        ["OnRoundStart", [true]],
+        ["OnPlayerConnect", [["Bob", 0]]],
+        ["OnPlayerActive", [["Bob", 0]]],
+        ["OnPlayerDeath", [["Ann", 2], ["Bob", 0], null, "knife"]],
+        ["OnPlayerDeath", [["Ann", 2], null, null, "world"]],
+        ["OnRoundWin", [3]],
+        ["OnPlayerName", [["Anna", 2], "Ann"]],
+        ["OnPlayerDisconnect", [["Anna", 2], "Kicked by Console"]],
+    ]);
+    let got = Value::from(got);
+    assert_eq!(got, expected, "{got:#}");
+    // A script of the game reports all of that itself, but for names.
+    let mut world = World::with(config(), &["a"]);
+    world.ready("a", &HOOKS, &[]);
+    let red = world.host("red");
+    let begin = GameReport::Active(player(9, "Cid"));
+    world.reports(red, begin);
+    world.got("a");
+    world.on(Event::Logged { server, lines });
+    assert_eq!(world.got("a"), Vec::<Value>::new());
+}
+
+#[test]
+fn a_name_that_changes_is_reported_once_and_not_what_it_was_before_a_script_handled_it() {
+    let mut world = World::with(config(&[""]), &["a"]);
+    world.ready("a", &["OnPlayerConnect"], &[]);
+    let red = world.host("red");
+    world.reports(red, GameReport::Active(player(2, "Ann")));
+    world.reports(red, GameReport::Active(player(2, "Anna")));
+    world.end("a");
+    world.pass(crate::limits::SCRIPT_RESTART_MS_MIN);
+    world.ready("a", &["OnPlayerName"], &[]);
+    world.reports(red, GameReport::Active(player(2, "Anna")));
+    assert_eq!(world.got("a"), Vec::<Value>::new());
+    for _ in 0..2 {
+        world.reports(red, GameReport::Active(player(2, "Annie")));
+    }
+    let got = world.got("a");
+    assert_eq!(got.len(), 1, "{got:?}");
+    assert_eq!(
+        (&got[0][3][0]["name"], &got[0][3][1]),
+        (&json!("Annie"), &json!("Anna"))
     );
 }
 

@@ -27,6 +27,8 @@ pub struct World {
     pub pushed: Vec<(u64, Result<Value, String>)>,
     timer_ms: Option<u64>,
     pub begun: usize,
+    /// Names that have a file in the folder.
+    pub files: Vec<String>,
 }
 
 pub struct Process {
@@ -76,6 +78,7 @@ impl World {
             pushed: Vec::new(),
             timer_ms: None,
             begun: 0,
+            files: scripts.iter().map(|name| (*name).to_owned()).collect(),
         };
         let config = Arc::new(config);
         world.on(Event::start(config.clone(), Found::default(), 1));
@@ -118,6 +121,10 @@ impl World {
                 killed,
             });
         }
+        if let ScriptAct::Look(name) = act {
+            let what = ScriptReport::Looked(self.files.contains(&name));
+            return self.on(Event::Script { script, run, what });
+        }
         let process = self.processes.iter_mut().find(|p| p.run == run).unwrap();
         match act {
             ScriptAct::Send(line) => {
@@ -127,7 +134,7 @@ impl World {
             }
             ScriptAct::Interrupt => process.interrupted = true,
             ScriptAct::Kill => process.killed = true,
-            ScriptAct::Start(_) => unreachable!(),
+            ScriptAct::Start(_) | ScriptAct::Look(_) => unreachable!(),
         }
     }
 
@@ -218,12 +225,7 @@ impl World {
 }
 
 pub fn some_who() -> Who {
-    Who {
-        userid: 0,
-        name: String::new(),
-        id: None,
-        bot: false,
-    }
+    Who::default()
 }
 
 pub fn named(name: &str) -> String {

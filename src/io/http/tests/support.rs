@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -32,20 +31,22 @@ pub(in crate::io::http) const SERVER: &str = r#"{"id":"0a1b2c3d-4e5f-6071-8293-a
 pub(in crate::io::http) const BAN: &str = r#"{"id":"0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9","status":"ACTIVE","created_on":"2026-03-01T12:00:00+00:00","active":true,"user":{},"protests":[]}"#;
 
 pub(in crate::io::http) fn server() -> Request {
-    Request::of(&backend::Request::FindServer(ID))
+    Request::of(&backend::Request::FindServer(ID)).unwrap()
 }
 
 /// Each with its own reason, so that one is told from another.
 pub(in crate::io::http) fn ban(number: usize) -> Request {
     let ban = NewBan {
+        change: 1,
         user: ID,
+        name: None,
         bundle: ID,
         length_s: None,
         reason: format!("reason {number}."),
         created: jiff::Timestamp::UNIX_EPOCH,
         standing: true,
     };
-    Request::of(&backend::Request::CreateBan { ban, issuer: None })
+    Request::of(&backend::Request::CreateBan { ban, issuer: None }).unwrap()
 }
 
 pub(in crate::io::http) fn unban(issuer: Option<Uuid>) -> Request {
@@ -55,14 +56,19 @@ pub(in crate::io::http) fn unban(issuer: Option<Uuid>) -> Request {
         bundle,
         issuer,
     })
+    .unwrap()
 }
 
 pub(in crate::io::http) fn ban_list() -> Request {
-    Request::of(&backend::Request::ListBans(ID))
+    Request::of(&backend::Request::ListBans {
+        bundle: ID,
+        newest: false,
+    })
+    .unwrap()
 }
 
 pub(in crate::io::http) fn user() -> Request {
-    Request::of(&backend::Request::FindUser(SteamId::new(7).unwrap()))
+    Request::of(&backend::Request::FindUser(SteamId::new(7).unwrap())).unwrap()
 }
 
 /// A stream of either kind.
@@ -228,20 +234,11 @@ pub(in crate::io::http) fn certificate(file: &str) -> PathBuf {
 
 pub(in crate::io::http) fn vyhub(api_url: String) -> Vyhub {
     Vyhub {
-        rewards: Default::default(),
         api_url,
         api_key: Password(KEY.into()),
         ca_file: None,
         proxy: None,
-        messages: Default::default(),
-        time_zone: TimeZone::UTC,
-        prefixes: vec!["!".into()],
-        advert_interval_s: 0,
-        advert_prefix: String::new(),
-        groups: Default::default(),
-        admins_file: None,
         login: false,
-        playtime: Default::default(),
     }
 }
 

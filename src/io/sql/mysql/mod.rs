@@ -38,7 +38,7 @@ use super::watchdog::{Suspect, Watchdog};
 use super::{Lane, OnReport, Preparation, Run};
 use crate::config::{Database, Mysql};
 use crate::io::worker as worker_pool;
-use crate::io::worker::Options;
+use crate::io::worker::{Occupancy, Options};
 use crate::jobs::{Caller, Done, Job};
 use crate::limits::{MYSQL_STACK_BYTES, MYSQL_TRIES_MAX};
 use crate::protocol::call_error::CallError;
@@ -46,9 +46,10 @@ use crate::sql::{Class, DatabaseId};
 pub(super) use check::check;
 use pool::{Pool, State, Supervisor, Work};
 use queue::{Begun, Task};
+pub(super) use session::{Session, Socket};
 use std::sync::Arc;
 use std::time::Duration;
-use trouble::Trouble;
+pub(super) use trouble::{Trouble, sort};
 use watch::Watch;
 use worker::{Called, Worker};
 
@@ -117,6 +118,15 @@ impl Lane for Workers {
 
     fn prepare(&self, preparation: Preparation) {
         self.pool.prepare(preparation);
+    }
+
+    fn look(&self) -> (Occupancy, Option<String>) {
+        let mut problem = None;
+        let occupancy = self.workers.occupancy(|state| {
+            problem = state.outage.as_ref().map(|it| it.sentence.clone());
+            state.queue.tasks().count()
+        });
+        (occupancy, problem)
     }
 
     fn stop(&self, within: Duration) -> bool {
@@ -230,4 +240,4 @@ impl Worker {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::io::sql) mod tests;

@@ -28,7 +28,7 @@ const MYSQL_SERVER_MS: u64 = SQL_STATEMENT_MS_MAX + MYSQL_OWN_MS_MAX;
 const TRY_WRITE: &str = "START TRANSACTION READ WRITE; ROLLBACK";
 
 /// A connection that is ready for calls.
-pub(super) struct Session {
+pub(in crate::io::sql) struct Session {
     pub conn: Conn,
     /// The connection's socket once more, to end it from another thread, or while results are
     /// still to come.
@@ -47,7 +47,7 @@ pub(super) struct Session {
 /// Another handle of a connection's socket. That it may be a TCP socket makes no difference for
 /// what is done with it.
 #[derive(Debug)]
-pub(super) struct Socket(UnixStream);
+pub(in crate::io::sql) struct Socket(UnixStream);
 
 impl Socket {
     /// Of an open connection.
@@ -59,12 +59,12 @@ impl Socket {
         Ok(Self(UnixStream::from(borrowed.try_clone_to_owned()?)))
     }
 
-    pub(super) fn another(&self) -> std::io::Result<Self> {
+    pub(in crate::io::sql) fn another(&self) -> std::io::Result<Self> {
         self.0.try_clone().map(Self)
     }
 
     /// Ends the connection: a thread that reads or writes on it gets an error at once.
-    pub(super) fn end(&self) {
+    pub(in crate::io::sql) fn end(&self) {
         // It fails only where the connection has ended already.
         let _ = self.0.shutdown(std::net::Shutdown::Both);
     }
@@ -73,7 +73,7 @@ impl Socket {
 impl Session {
     /// Connects, and settles what holds for the whole session in one round trip. Nothing on it
     /// waits longer for the server than connecting may take.
-    pub(super) fn open(settings: &Mysql) -> Result<Self, Refusal> {
+    pub(in crate::io::sql) fn open(settings: &Mysql) -> Result<Self, Refusal> {
         let mut conn = connect(settings).map_err(|error| refusal(&error))?;
         let socket = Socket::of(&conn).map_err(|error| Refusal::new(error.to_string()))?;
         let (version, mode) = settle(&mut conn).map_err(|error| refusal(&error))?;
@@ -91,14 +91,20 @@ impl Session {
     }
 
     /// From here on the caller keeps the time.
-    pub(super) fn be_patient(&self) -> std::io::Result<()> {
+    pub(in crate::io::sql) fn be_patient(&self) -> std::io::Result<()> {
         self.socket.0.set_read_timeout(None)?;
         self.socket.0.set_write_timeout(None)
     }
 
+    /// No statement's reply is waited for longer.
+    pub(in crate::io::sql) fn wait_at_most(&self, patience: Duration) -> std::io::Result<()> {
+        self.socket.0.set_read_timeout(Some(patience))?;
+        self.socket.0.set_write_timeout(Some(patience))
+    }
+
     /// Lets the server run statements for so long: it ends them a little later by itself, also
     /// where vpid is killed meanwhile. Asks it only where that is longer than usual.
-    pub(super) fn allow(&mut self, limit_ms: u64) -> Result<(), Error> {
+    pub(in crate::io::sql) fn allow(&mut self, limit_ms: u64) -> Result<(), Error> {
         let wanted_ms = limit_ms.max(SQL_STATEMENT_MS_MAX) + MYSQL_OWN_MS_MAX;
         if wanted_ms == self.allowed_ms {
             return Ok(());
@@ -114,17 +120,17 @@ impl Session {
     }
 
     /// How the server knows the connection.
-    pub(super) fn id(&self) -> u32 {
+    pub(in crate::io::sql) fn id(&self) -> u32 {
         self.conn.connection_id()
     }
 
     /// One of vpid's own statements, or several; what they answer is not needed.
-    pub(super) fn own(&mut self, text: &str) -> Result<(), Error> {
+    pub(in crate::io::sql) fn own(&mut self, text: &str) -> Result<(), Error> {
         self.own_number(text).map(drop)
     }
 
     /// The same, with the first number that they give.
-    pub(super) fn own_number(&mut self, text: &str) -> Result<Option<u64>, Error> {
+    pub(in crate::io::sql) fn own_number(&mut self, text: &str) -> Result<Option<u64>, Error> {
         let mut result = self.conn.query_iter(text)?;
         let mut number = None;
         while let Some(set) = result.iter() {

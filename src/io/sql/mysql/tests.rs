@@ -5,8 +5,8 @@ mod meaning;
 mod order;
 mod outage;
 mod prepare;
-mod proxy;
-mod support;
+pub(in crate::io::sql) mod proxy;
+pub(in crate::io::sql) mod support;
 mod types;
 
 use super::super::tests::story;

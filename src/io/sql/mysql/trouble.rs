@@ -10,7 +10,7 @@ use std::error::Error as _;
 
 /// Why a statement has no outcome. What it did is undone, or cannot be known.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(in crate::io::sql) enum Trouble {
     /// The connection is gone, for this reason.
     Lost(String),
     /// The server chose this transaction to end a deadlock, or waited too long for a lock:
@@ -25,7 +25,7 @@ pub(super) enum Trouble {
 
 /// Why a connection could not be made or used, for the log. Never holds a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(in crate::io::sql) struct Refusal {
     /// The server's or the system's words.
     pub reason: String,
     pub advice: &'static str,
@@ -68,7 +68,7 @@ pub(super) fn not_connected() -> Error {
 }
 
 /// What became of a statement that failed: a mistake of its caller, else trouble.
-pub(super) fn sort(error: Error) -> Result<CallError, Trouble> {
+pub(in crate::io::sql) fn sort(error: Error) -> Result<CallError, Trouble> {
     match error {
         // The server says so and hangs up; nothing else is to blame.
         Error::MySqlError(error) if error.code == 1153 => Err(Trouble::Endless(call_error(&error))),

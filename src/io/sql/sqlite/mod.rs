@@ -7,7 +7,7 @@
 mod check;
 mod counts;
 mod functions;
-mod open;
+pub(super) mod open;
 mod prepare;
 mod text;
 mod worker;

@@ -112,7 +112,7 @@ impl Engine {
 
 /// The file holds players' data: only vpid's user may read it, whatever the umask. SQLite
 /// gives its companions (the log, the shared index) the same mode.
-fn create_private(path: &Path) -> Result<(), OpenError> {
+pub(in crate::io::sql) fn create_private(path: &Path) -> Result<(), OpenError> {
     match OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -127,7 +127,10 @@ fn create_private(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-fn configure(connection: &Connection, settings: &Sqlite) -> rusqlite::Result<()> {
+pub(in crate::io::sql) fn configure(
+    connection: &Connection,
+    settings: &Sqlite,
+) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::from_millis(SQL_BUSY_MS))?;
     connection.set_prepared_statement_cache_capacity(SQL_STATEMENTS_CACHED_MAX);
     for (config, value) in [

@@ -14,7 +14,7 @@ use crate::io::sql::watchdog::{Suspect, Watchdog};
 use crate::io::sql::{
     Lane, OnReport, Outage, Pending, Preparation, Report, Run, Verdict, log_news,
 };
-use crate::io::worker::{self, Next, Options, Pool, Queue};
+use crate::io::worker::{self, Next, Occupancy, Options, Pool, Queue};
 use crate::jobs::{CallId, Done, Job};
 use crate::limits::{
     SQL_BATCH_JOBS_MAX, SQL_GIVE_UP_MS, SQL_LOOK_MS, SQL_RETRY_MS_MIN, SQLITE_STACK_BYTES,
@@ -506,6 +506,15 @@ impl Lane for Workers {
                 verdict: Verdict::Away(sentence),
             });
         }
+    }
+
+    fn look(&self) -> (Occupancy, Option<String>) {
+        let mut problem = None;
+        let occupancy = self.workers.occupancy(|calls| {
+            problem = calls.outage.as_ref().map(|it| it.sentence.clone());
+            calls.jobs.len()
+        });
+        (occupancy, problem)
     }
 
     #[cfg(test)]

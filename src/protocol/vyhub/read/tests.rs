@@ -442,7 +442,10 @@ fn only_the_address_of_a_web_page_is_one() {
         panic!("no links");
     };
     let dashboard = format!("{good}/server-dashboard/{ID}");
-    assert_eq!(links.dashboard(id(ID)), dashboard);
+    assert_eq!(
+        links.page(WebPage::Dashboard, Some(id(ID))).unwrap(),
+        dashboard
+    );
     assert_eq!(links.ban(None), format!("{good}/bans"));
     assert_eq!(links.ban(Some(id(ID))), format!("{good}/bans/{ID}"));
     let long = format!("https://{}", "a".repeat(VYHUB_URL_BYTES_MAX));

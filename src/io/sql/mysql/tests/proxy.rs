@@ -23,14 +23,14 @@ struct Break {
     always: bool,
 }
 
-struct Proxy {
+pub(in crate::io) struct Proxy {
     _folder: tempfile::TempDir,
-    path: PathBuf,
+    pub path: PathBuf,
     next: Arc<Mutex<Break>>,
 }
 
 impl Proxy {
-    fn new(server: &Path) -> Self {
+    pub fn new(server: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p");
         let listener = UnixListener::bind(&path).unwrap();
@@ -51,7 +51,7 @@ impl Proxy {
         }
     }
 
-    fn break_at(&self, words: &'static str, delivered: bool) {
+    pub fn break_at(&self, words: &'static str, delivered: bool) {
         *self.next.lock().unwrap() = Break {
             words: Some(words),
             delivered,
@@ -71,7 +71,7 @@ impl Proxy {
         (go, arrived)
     }
 
-    fn has_broken(&self) -> bool {
+    pub fn has_broken(&self) -> bool {
         self.next.lock().unwrap().words.is_none()
     }
 }

@@ -22,7 +22,7 @@ pub(in crate::io::sql::mysql) const TABLE: &str =
     "CREATE TABLE user_x_t (id INTEGER PRIMARY KEY AUTO_INCREMENT, wins INTEGER)";
 
 /// For all tests that leave it alone.
-pub(in crate::io::sql::mysql) fn shared() -> &'static Server {
+pub(in crate::io::sql) fn shared() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(Server::start)
 }
@@ -39,9 +39,9 @@ pub(in crate::io::sql::mysql) fn numbers(count: usize) -> String {
     format!("(SELECT CAST({sum} AS SIGNED) AS seq FROM {from} LIMIT {count}) AS numbers")
 }
 
-pub(in crate::io::sql::mysql) type Outcome = Result<String, CallError>;
+pub(in crate::io::sql) type Outcome = Result<String, CallError>;
 
-pub(in crate::io::sql::mysql) struct Desk {
+pub(in crate::io::sql) struct Desk {
     pub settings: Mysql,
     pub run: Run,
     lane: Option<Workers>,
